@@ -1,0 +1,2 @@
+//! tetra: an operator shell.
+pub mod supervise;

@@ -1,0 +1,275 @@
+//! `meta.json`: what is known about one process, in one file.
+//!
+//! The first fourteen fields are those of the published format, with its types and in its order. What follows them is ours:
+//! `run` is what to run (written by `tsm start`), `life` and `last_exit` are what became of it (written by the supervisor).
+//! `tsm start` writes the file once, before the supervisor exists; from then on only the holder of the worker lock writes it.
+//! Every write goes to a temporary file that is renamed into place, without sync: the file means nothing after a power cut.
+//!
+//! Readers are lenient (numbers as strings, missing extension fields, unknown fields kept), writers strict.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// The version of the extension fields that this program writes.
+pub const VERSION: u32 = 1;
+
+/// The file's name inside a process directory.
+pub const FILE: &str = "meta.json";
+
+/// Everything known about one managed process.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Meta {
+    /// The number an operator types; the lowest free one when the process was made.
+    #[serde(deserialize_with = "number")]
+    pub tsm_id: u32,
+    /// Unique among all processes of this `$TETRA_DIR`; also the directory's name.
+    pub name: String,
+    /// The child's pid; 0 when nothing runs.
+    #[serde(default, deserialize_with = "number")]
+    pub pid: u32,
+    /// The full command with its interpreter resolved, quoted for a shell.
+    pub command: String,
+    /// The port that belongs to this process; `"none"` in the file when there is none.
+    #[serde(default, serialize_with = "port_out", deserialize_with = "port_in")]
+    pub port: Option<u16>,
+    /// The working directory, absolute.
+    pub cwd: PathBuf,
+    /// The resolved interpreter, or empty.
+    #[serde(default)]
+    pub interpreter: String,
+    /// `python`, `node`, `bash`, `lua`, `go` or `command`.
+    #[serde(default)]
+    pub process_type: String,
+    /// The env file in use, absolute; empty if none.
+    #[serde(default)]
+    pub env_file: String,
+    /// The pre-start command; empty if none.
+    #[serde(default)]
+    pub prehook: String,
+    /// When the child that runs (or ran last) was started, in seconds since 1970.
+    #[serde(default, deserialize_with = "number")]
+    pub start_time: u64,
+    /// The three-valued status of the published format; always [`State::status`] of `state`.
+    #[serde(default = "Status::stopped")]
+    pub status: Status,
+    /// How often it was started again, by an operator or after an exit.
+    #[serde(default, deserialize_with = "number")]
+    pub restarts: u32,
+    /// How many exits in a row came before the process had been up for a second.
+    #[serde(default, deserialize_with = "number")]
+    pub unstable_restarts: u32,
+    /// Version of the fields below.
+    #[serde(default)]
+    pub version: u32,
+    /// The finer state.
+    #[serde(default)]
+    pub state: State,
+    /// What to run and how to keep it.
+    #[serde(default)]
+    pub run: Run,
+    /// The life that goes on now, or went on last.
+    #[serde(default)]
+    pub life: Life,
+    /// How the last life ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_exit: Option<Exit>,
+    /// Fields this version does not know, kept as they were.
+    #[serde(flatten)]
+    pub unknown: serde_json::Map<String, serde_json::Value>,
+}
+
+/// The status of the published format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// A child runs, is about to, or is being stopped.
+    Online,
+    /// Stopped by an operator, or ended by itself with success.
+    Stopped,
+    /// Ended by itself with a failure; it may be waiting to be started again.
+    Crashed,
+}
+
+impl Status {
+    fn stopped() -> Self {
+        Self::Stopped
+    }
+}
+
+/// Where a process is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Asked for; no child is known yet, or it has not settled.
+    Starting,
+    /// The child runs.
+    Online,
+    /// The child was told to end and has not yet.
+    Stopping,
+    /// Ended on request or with success.
+    #[default]
+    Stopped,
+    /// Ended with a failure; the next start waits for its back-off.
+    Waiting,
+    /// Ended with a failure and is not started again.
+    Crashed,
+    /// Ended too often in a row; given up.
+    Errored,
+}
+
+impl State {
+    /// The coarse status that goes with this state.
+    #[must_use]
+    pub fn status(self) -> Status {
+        match self {
+            Self::Starting | Self::Online | Self::Stopping => Status::Online,
+            Self::Stopped => Status::Stopped,
+            Self::Waiting | Self::Crashed | Self::Errored => Status::Crashed,
+        }
+    }
+}
+
+/// What to run and how to keep it. Written by `tsm start`, never changed by the supervisor.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Run {
+    /// The words to execute; the first is a path or is looked up in the child's `PATH`.
+    pub argv: Vec<String>,
+    /// Variables set last, in order: the definition's `export` lines, `K=V` of the command line, then `PORT`.
+    pub set: Vec<(String, String)>,
+    /// The secrets file that comes before the env file; empty if none. A missing one is no error.
+    pub secrets_file: String,
+    /// The environment (local, dev, …) that was active at the start; empty if none.
+    pub environment: String,
+    /// The service definition this came from, absolute path; empty if none.
+    pub service: String,
+    /// When to start it again by itself.
+    pub restart: Restart,
+    /// Exits in a row, each before one second of life, after which it is given up.
+    pub max_restarts: u32,
+    /// Milliseconds between the polite signal and SIGKILL.
+    pub kill_timeout_ms: u64,
+    /// Bytes after which a log is rotated, at the next line end.
+    pub log_size: u64,
+    /// Rotated logs that are kept, per stream.
+    pub log_keep: u32,
+    /// The port was guessed from the command line: it names the process but is neither exported nor claimed.
+    pub port_guessed: bool,
+    /// Open the child's stdout and stderr write-only instead of read-write.
+    pub write_only_output: bool,
+}
+
+/// When a process is started again by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Restart {
+    /// Never.
+    #[default]
+    Never,
+    /// After a non-zero exit, a signal, or an exit that nobody saw.
+    OnFailure,
+    /// After every exit that was not asked for.
+    Always,
+}
+
+/// One life of the child. Identity is pid and start ticks and boot id together; a pid alone means nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Life {
+    /// `/proc/sys/kernel/random/boot_id` of the boot in which the child was started.
+    pub boot_id: String,
+    /// Field 22 of `/proc/PID/stat` of the child, in clock ticks since boot.
+    pub start_ticks: u64,
+    /// Part of the environ mark `TSM_RUN=<id>.<nonce>` of this life.
+    pub nonce: String,
+    /// When the child was started, in milliseconds since 1970.
+    pub started_ms: u64,
+    /// The guard process; 0 if there is none.
+    pub guard_pid: u32,
+    /// The worker process, the one that writes this file.
+    pub worker_pid: u32,
+    /// When the next start is due, in milliseconds since 1970; 0 unless `state` is `waiting`.
+    pub next_start_ms: u64,
+    /// Why the last start failed before the program ran, in words; empty if it did not.
+    pub start_error: String,
+    /// Log bytes thrown away because the disk stayed full.
+    pub discarded_bytes: u64,
+}
+
+/// How a life ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exit {
+    /// When, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// How long it had lived, in milliseconds.
+    pub lived_ms: u64,
+    /// In what way.
+    pub how: How,
+}
+
+/// In what way a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum How {
+    /// It called exit with this code.
+    Code(u8),
+    /// This signal ended it.
+    Signal(u8),
+    /// This signal ended it and a core was written.
+    Core(u8),
+    /// Nobody saw it end. Counts as a failure.
+    Unknown,
+    /// It never ran: `errno` of the failed exec or of a step before it.
+    NotRun(i32),
+    /// The pre-start command failed with this code (signals as 128 + n).
+    Hook(u8),
+}
+
+impl How {
+    /// True for a clean exit.
+    #[must_use]
+    pub fn is_success(self) -> bool {
+        matches!(self, Self::Code(0))
+    }
+}
+
+/// Where `meta.json` of the process in `dir` is.
+#[must_use]
+pub fn path(dir: &Path) -> PathBuf {
+    dir.join(FILE)
+}
+
+fn port_out<S: Serializer>(port: &Option<u16>, to: S) -> Result<S::Ok, S::Error> {
+    match port {
+        Some(port) => to.serialize_u16(*port),
+        None => to.serialize_str("none"),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Lenient {
+    Number(u64),
+    Float(f64),
+    Text(String),
+}
+
+fn port_in<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u16>, D::Error> {
+    Ok(match Lenient::deserialize(from)? {
+        Lenient::Number(port) => u16::try_from(port).ok(),
+        Lenient::Float(_) => None,
+        Lenient::Text(text) => text.parse().ok(),
+    })
+}
+
+/// A number, also when an older writer made a string or a float of it.
+fn number<'de, D: Deserializer<'de>, N: TryFrom<u64>>(from: D) -> Result<N, D::Error> {
+    let value = match Lenient::deserialize(from)? {
+        Lenient::Number(value) => value,
+        Lenient::Float(value) if value >= 0.0 => value as u64,
+        Lenient::Float(_) => return Err(serde::de::Error::custom("negative number")),
+        Lenient::Text(text) => text.trim().parse().map_err(serde::de::Error::custom)?,
+    };
+    N::try_from(value).map_err(|_| serde::de::Error::custom("number out of range"))
+}

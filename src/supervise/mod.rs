@@ -1,0 +1,3 @@
+//! Supervision of one process.
+#![allow(unsafe_code)]
+pub mod meta;
