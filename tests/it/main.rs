@@ -1,1 +1,12 @@
-fn x(){}
+//! The one integration crate: it links once, and its parts share what they need.
+
+mod completions;
+mod examples;
+mod launch;
+mod repl;
+mod start;
+mod supervise;
+mod tidy;
+mod transcript;
+mod verbs;
+mod world;

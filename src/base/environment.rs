@@ -1,0 +1,103 @@
+//! Environments and how careful to be in them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::name::{BadName, is_name};
+
+/// An environment: local, dev, staging, prod, or one of the operator's own.
+///
+/// `@` in front is accepted and dropped; `production`, `stage` and `development` are read as their short names.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EnvName(String);
+
+/// How careful to be. Ordered: a later one is stricter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rung {
+    /// The operator's own machine.
+    Local,
+    /// A shared server where mistakes are cheap.
+    Dev,
+    /// What production will be: destroying asks.
+    Staging,
+    /// The real thing: every change asks.
+    Prod,
+}
+
+/// The built-in environments, least strict first.
+pub const BUILT_IN: [(&str, Rung); 4] =
+    [("local", Rung::Local), ("dev", Rung::Dev), ("staging", Rung::Staging), ("prod", Rung::Prod)];
+
+impl EnvName {
+    /// The name as text, without `@`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The rung of a built-in environment; none for one of the operator's own.
+    #[must_use]
+    pub fn rung(&self) -> Option<Rung> {
+        Rung::of(&self.0)
+    }
+}
+
+impl Rung {
+    /// The rung that a name, alias or environment type stands for.
+    #[must_use]
+    pub fn of(word: &str) -> Option<Self> {
+        let word = short(word);
+        BUILT_IN.iter().find(|(name, _)| *name == word).map(|(_, rung)| *rung)
+    }
+}
+
+impl fmt::Display for Rung {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(BUILT_IN[*self as usize].0)
+    }
+}
+
+impl FromStr for EnvName {
+    type Err = BadName;
+
+    fn from_str(given: &str) -> Result<Self, BadName> {
+        let name = short(given.strip_prefix('@').unwrap_or(given));
+        if is_name(name) {
+            Ok(Self(name.to_owned()))
+        } else {
+            Err(BadName { given: given.to_owned(), what: "an environment" })
+        }
+    }
+}
+
+impl fmt::Display for EnvName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+fn short(word: &str) -> &str {
+    match word {
+        "development" => "dev",
+        "stage" => "staging",
+        "production" => "prod",
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn aliases_mean_the_short_names() {
+        for (given, rung) in [("@production", Rung::Prod), ("stage", Rung::Staging), ("@development", Rung::Dev)] {
+            assert_eq!(given.parse::<EnvName>().map(|name| name.rung()), Ok(Some(rung)));
+        }
+    }
+
+    #[test]
+    fn an_environment_of_ones_own_has_no_rung_by_name() {
+        assert_eq!("qa".parse::<EnvName>().map(|name| name.rung()), Ok(None));
+    }
+}

@@ -1,0 +1,219 @@
+//! What went wrong, in one shape for every part of the program.
+
+use std::error::Error;
+use std::fmt;
+
+/// The kind of a failure. It alone decides the exit code and the word in `--json`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// What was asked for did not work.
+    Failed,
+    /// The words given make no sense.
+    Usage,
+    /// A check says no, or the thing is not initialised.
+    No,
+    /// The guard refused, or `--yes` is missing.
+    Refused,
+    /// There is no such thing, or more than one.
+    NotFound,
+    /// Somebody else holds the lock.
+    Locked,
+    /// A host or service cannot be reached.
+    Unreachable,
+    /// The host key is not the pinned one.
+    HostKey,
+    /// Staging or preflight failed; nothing was changed.
+    Preflight,
+    /// The health check failed; the change was reverted.
+    Reverted,
+    /// The revert failed too.
+    RevertFailed,
+    /// Hosts run different versions.
+    Mixed,
+    /// The outcome is not known.
+    Unknown,
+    /// Not allowed to log in.
+    Auth,
+    /// A `require` or `forbid` of a profile is violated.
+    Violated,
+    /// A generated file was edited by hand.
+    HandEdited,
+    /// A secret is missing.
+    SecretMissing,
+    /// A person has to look first.
+    Review,
+    /// A private file is open to others.
+    UnsafeMode,
+    /// The plan is older than what it would change.
+    Stale,
+    /// A mistake in this program.
+    Bug,
+    /// Interrupted from the keyboard.
+    Interrupted,
+    /// Told to end by a signal.
+    Terminated,
+}
+
+impl Kind {
+    /// Every kind, in the order of the exit codes.
+    pub const ALL: &'static [(Self, u8, &'static str, &'static str)] = &[
+        (Self::Failed, 1, "failed", "failed"),
+        (Self::Usage, 2, "usage", "wrong usage"),
+        (Self::No, 3, "no", "a check says no, or not initialised"),
+        (Self::Refused, 4, "refused", "refused by the guard, or --yes is missing"),
+        (Self::NotFound, 5, "not-found", "no such thing, or ambiguous"),
+        (Self::Locked, 10, "locked", "locked by somebody else"),
+        (Self::Unreachable, 11, "unreachable", "unreachable"),
+        (Self::HostKey, 12, "host-key", "the host key is not the pinned one"),
+        (Self::Preflight, 13, "preflight", "staging or preflight failed, nothing changed"),
+        (Self::Reverted, 14, "reverted", "health check failed, reverted"),
+        (Self::RevertFailed, 15, "revert-failed", "revert failed"),
+        (Self::Mixed, 16, "mixed", "mixed versions"),
+        (Self::Unknown, 17, "unknown", "the outcome is unknown"),
+        (Self::Auth, 18, "auth", "not allowed to log in"),
+        (Self::Violated, 20, "violated", "a require or forbid is violated"),
+        (Self::HandEdited, 21, "hand-edited", "a generated file was edited by hand"),
+        (Self::SecretMissing, 22, "secret-missing", "a secret is missing"),
+        (Self::Review, 23, "review", "review needed"),
+        (Self::UnsafeMode, 24, "unsafe-mode", "a private file is open to others"),
+        (Self::Stale, 25, "stale", "the plan is stale"),
+        (Self::Bug, 70, "bug", "a mistake in tetra"),
+        (Self::Interrupted, 130, "interrupted", "interrupted (Ctrl-C)"),
+        (Self::Terminated, 143, "terminated", "told to end (SIGTERM)"),
+    ];
+
+    fn row(self) -> &'static (Self, u8, &'static str, &'static str) {
+        Self::ALL.iter().find(|row| row.0 == self).expect("a test walks every kind through the table")
+    }
+
+    /// The exit code.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        self.row().1
+    }
+
+    /// The word that `--json` uses.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        self.row().2
+    }
+}
+
+/// A place in something the operator wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file, or how else to call it (`-c`, `stdin`).
+    pub file: String,
+    /// Counted from 1.
+    pub line: usize,
+    /// Counted from 1, in characters.
+    pub column: usize,
+    /// How many characters are meant; at least 1 is marked.
+    pub width: usize,
+    /// The line itself, without its end.
+    pub text: String,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+/// What an error knows beyond its message.
+pub trait Advise: Error {
+    /// The kind; plain failure unless said otherwise.
+    fn kind(&self) -> Kind {
+        Kind::Failed
+    }
+
+    /// What to do next.
+    fn advice(&self) -> Option<String> {
+        None
+    }
+
+    /// Where in what the operator wrote.
+    fn place(&self) -> Option<Place> {
+        None
+    }
+}
+
+/// A failure on its way to the operator: kind, cause, advice and place.
+///
+/// It does not implement [`Error`] itself, so that `?` turns every error that can [`Advise`] into one.
+#[derive(Debug)]
+pub struct Fault {
+    /// Decides the exit code.
+    pub kind: Kind,
+    /// The message and, as sources, its causes.
+    pub error: Box<dyn Error + Send + Sync>,
+    /// What to do next.
+    pub advice: Option<String>,
+    /// Where in what the operator wrote.
+    pub at: Option<Place>,
+}
+
+impl Fault {
+    /// A fault that has only a message.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, error: message.into().into(), advice: None, at: None }
+    }
+
+    /// Wrong usage.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(Kind::Usage, message)
+    }
+
+    /// Adds what to do next.
+    #[must_use]
+    pub fn advise(mut self, advice: impl Into<String>) -> Self {
+        self.advice = Some(advice.into());
+        self
+    }
+
+    /// Adds the place, unless a closer one is known already.
+    #[must_use]
+    pub fn at(mut self, place: Place) -> Self {
+        self.at.get_or_insert(place);
+        self
+    }
+
+    /// The causes below the message, outermost first.
+    #[must_use]
+    pub fn causes(&self) -> Vec<String> {
+        let mut causes = Vec::new();
+        let mut next = self.error.source();
+        while let Some(cause) = next {
+            causes.push(cause.to_string());
+            next = cause.source();
+        }
+        causes
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl<E: Advise + Send + Sync + 'static> From<E> for Fault {
+    fn from(error: E) -> Self {
+        Self { kind: error.kind(), advice: error.advice(), at: error.place(), error: Box::new(error) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_a_code_of_its_own() {
+        let mut codes: Vec<u8> = Kind::ALL.iter().map(|row| row.0.code()).collect();
+        let all = codes.len();
+        codes.dedup();
+        assert_eq!(codes.len(), all, "codes are sorted and unique");
+        // `Terminated` is the last variant: the table holds every one.
+        assert_eq!(Kind::ALL.len(), Kind::Terminated as usize + 1);
+    }
+}

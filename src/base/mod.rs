@@ -1,0 +1,7 @@
+//! Words that everyone speaks: names, environments, times, faults. No input or output, no clap, no terminal.
+
+pub mod environment;
+pub mod fault;
+pub mod name;
+pub mod near;
+pub mod time;

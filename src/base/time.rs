@@ -1,0 +1,100 @@
+//! Points in time and spans of it, as values.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// A point in time: milliseconds since 1970 in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Timestamp(pub u64);
+
+impl Timestamp {
+    /// The time between an earlier point and this one; zero if it is not earlier.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// A span as people write it: `500ms`, `10s`, `5m`, `2h`, `3d`, `1h30m`; a bare number is seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span(pub Duration);
+
+/// A text that is no span.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no span of time; write 500ms, 10s, 5m, 2h, 3d or 1h30m")]
+pub struct BadSpan(pub String);
+
+impl FromStr for Span {
+    type Err = BadSpan;
+
+    fn from_str(given: &str) -> Result<Self, BadSpan> {
+        parse_span(given).map(Self).ok_or_else(|| BadSpan(given.to_owned()))
+    }
+}
+
+fn parse_span(given: &str) -> Option<Duration> {
+    let mut rest = given.trim();
+    if rest.is_empty() {
+        return None;
+    }
+    let mut total = Duration::ZERO;
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        let number: f64 = rest[..end].parse().ok()?;
+        rest = &rest[end..];
+        let end = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+        let seconds = match rest[..end].trim() {
+            "ms" => 0.001,
+            "" | "s" | "sec" => 1.0,
+            "m" | "min" => 60.0,
+            "h" => 3600.0,
+            "d" => 86400.0,
+            "w" => 604_800.0,
+            _ => return None,
+        };
+        rest = &rest[end..];
+        total = total.checked_add(Duration::try_from_secs_f64(number * seconds).ok()?)?;
+    }
+    Some(total)
+}
+
+/// Writes a span with at most two units: `2d 3h`, `5m 12s`, `450ms`.
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs();
+        let (days, hours, minutes) = (seconds / 86400, seconds / 3600 % 24, seconds / 60 % 60);
+        let text = match (days, hours, minutes) {
+            (0, 0, 0) if seconds == 0 => format!("{}ms", self.0.as_millis()),
+            (0, 0, 0) => format!("{seconds}s"),
+            (0, 0, _) => format!("{minutes}m {}s", seconds % 60),
+            (0, _, _) => format!("{hours}h {minutes}m"),
+            _ => format!("{days}d {hours}h"),
+        };
+        f.pad(&text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_spans_as_people_write_them() {
+        for (given, millis) in
+            [("10", 10_000), ("500ms", 500), ("1.5s", 1500), ("1h30m", 5_400_000), ("2d", 172_800_000)]
+        {
+            assert_eq!(given.parse::<Span>().map(|span| span.0.as_millis()), Ok(millis), "{given}");
+        }
+        for given in ["", "ten", "5x", "1e400", "-1s"] {
+            assert!(given.parse::<Span>().is_err(), "{given}");
+        }
+    }
+
+    #[test]
+    fn writes_at_most_two_units() {
+        for (millis, text) in [(450, "450ms"), (59_000, "59s"), (312_000, "5m 12s"), (183_600_000, "2d 3h")] {
+            assert_eq!(Span(Duration::from_millis(millis)).to_string(), text);
+        }
+    }
+}

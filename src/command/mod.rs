@@ -1,0 +1,179 @@
+//! One file per command. From its one definition come parsing, dispatch, completion, help, docs, the guard and the tests.
+//!
+//! A command is a struct of arguments (its doc comment is the help, the *type* of a field chooses its completion) and one
+//! `impl` of [`Command`]. It turns words into values, calls one domain function, and turns the result into a report.
+//! Adding one: a file, a row in [`registry::COMMANDS`], a transcript.
+
+pub mod argument;
+pub mod context;
+pub mod registry;
+pub mod shell;
+pub mod tsm;
+
+pub use context::{Cx, Selection};
+
+use crate::base::environment::EnvName;
+use crate::base::fault::Fault;
+use crate::report::Report;
+
+/// What a command does to the world; with the environment it decides whether the guard asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Effect {
+    /// Looks only. Leaves every file as it was.
+    Read,
+    /// Changes something that can be changed back.
+    Write,
+    /// Ends or removes something.
+    Destroy,
+}
+
+impl Effect {
+    /// The word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Destroy => "destroy",
+        }
+    }
+}
+
+/// A command: its arguments with what they do.
+pub trait Command: clap::Args + Sized + 'static {
+    /// The words it is called by: `tsm start`.
+    const NAME: &'static str;
+
+    /// Other words for the same command.
+    const ALIASES: &'static [&'static str] = &[];
+
+    /// The most it can do to the world.
+    const EFFECT: Effect;
+
+    /// Lines that show its use. Each is parsed and run by a test, and stands in the help.
+    const EXAMPLES: &'static [&'static str];
+
+    /// Puts the words into the order that the parser wants. For commands that take another program's command line.
+    #[must_use]
+    fn arrange(words: Vec<String>) -> Vec<String> {
+        words
+    }
+
+    /// What these very arguments do: a dry run only reads.
+    fn effect(&self) -> Effect {
+        Self::EFFECT
+    }
+
+    /// The environments that these arguments touch, beside the active one. The strictest counts.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a target cannot be resolved.
+    fn touches(&self, _cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
+        Ok(Vec::new())
+    }
+
+    /// What will happen, shown before the guard asks. Changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// Fails where running the command would fail early.
+    fn plan(&self, _cx: &mut Cx) -> Result<Option<Report>, Fault> {
+        Ok(None)
+    }
+
+    /// Does it.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps it from being done.
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault>;
+}
+
+/// Parsed arguments, ready to be guarded and run.
+pub trait Ready {
+    /// See [`Command::effect`].
+    fn effect(&self) -> Effect;
+    /// See [`Command::touches`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvName>, Fault>;
+    /// See [`Command::plan`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault>;
+    /// See [`Command::run`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    fn run(self: Box<Self>, cx: &mut Cx) -> Result<Report, Fault>;
+}
+
+impl<C: Command> Ready for C {
+    fn effect(&self) -> Effect {
+        Command::effect(self)
+    }
+
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
+        Command::touches(self, cx)
+    }
+
+    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
+        Command::plan(self, cx)
+    }
+
+    fn run(self: Box<Self>, cx: &mut Cx) -> Result<Report, Fault> {
+        Command::run(*self, cx)
+    }
+}
+
+/// A row of the table: a command without its type.
+pub struct Entry {
+    /// See [`Command::NAME`].
+    pub name: &'static str,
+    /// See [`Command::ALIASES`].
+    pub aliases: &'static [&'static str],
+    /// See [`Command::EFFECT`].
+    pub effect: Effect,
+    /// See [`Command::EXAMPLES`].
+    pub examples: &'static [&'static str],
+    /// See [`Command::arrange`].
+    pub arrange: fn(Vec<String>) -> Vec<String>,
+    /// The parser of its arguments; built only when needed.
+    pub parser: fn() -> clap::Command,
+    /// Takes the arguments out of what the parser matched.
+    pub ready: fn(&clap::ArgMatches) -> Result<Box<dyn Ready>, clap::Error>,
+}
+
+impl Entry {
+    /// The group word, for commands of two words.
+    #[must_use]
+    pub fn group(&self) -> Option<&'static str> {
+        self.name.split_once(' ').map(|(group, _)| group)
+    }
+
+    /// The first sentence of the help.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        (self.parser)().get_about().map(ToString::to_string).unwrap_or_default()
+    }
+}
+
+/// The row of a command.
+#[must_use]
+pub const fn entry<C: Command>() -> Entry {
+    Entry {
+        name: C::NAME,
+        aliases: C::ALIASES,
+        effect: C::EFFECT,
+        examples: C::EXAMPLES,
+        arrange: C::arrange,
+        parser: || C::augment_args(clap::Command::new(C::NAME).no_binary_name(true)),
+        ready: |matches| Ok(Box::new(C::from_arg_matches(matches)?)),
+    }
+}

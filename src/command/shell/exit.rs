@@ -1,0 +1,22 @@
+//! `exit`
+
+use crate::base::fault::Fault;
+use crate::command::{Command, Cx, Effect};
+use crate::report::{Next, Report};
+
+/// Leave the session
+///
+/// In a script the rest is not run. What was started goes on.
+#[derive(Debug, clap::Args)]
+pub struct Exit {}
+
+impl Command for Exit {
+    const NAME: &'static str = "exit";
+    const ALIASES: &'static [&'static str] = &["quit", "q"];
+    const EFFECT: Effect = Effect::Read;
+    const EXAMPLES: &'static [&'static str] = &["exit"];
+
+    fn run(self, _cx: &mut Cx) -> Result<Report, Fault> {
+        Ok(Report::then(Next::Leave))
+    }
+}

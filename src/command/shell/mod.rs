@@ -1,0 +1,3 @@
+//! The shell's own commands.
+
+pub mod exit;

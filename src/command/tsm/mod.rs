@@ -1,0 +1,1 @@
+//! `tsm`: start, watch, log and stop processes.

@@ -1,0 +1,1 @@
+//! Who was called, with what.

@@ -1,0 +1,183 @@
+//! The blocks a report is made of.
+
+use std::fmt;
+
+use super::value::{Cell, Tone};
+use crate::base::fault::Fault;
+
+/// One part of a report.
+#[derive(Debug)]
+pub enum Block {
+    /// Rows; an array of objects in JSON.
+    Table(Table),
+    /// Named values of one thing, one a line; an object in JSON.
+    Fields(Fields),
+    /// A sentence and the data it states; an object in JSON.
+    Sentence(Sentence),
+    /// A text as it is; a string in JSON.
+    Text(String),
+    /// Rows that arrive over time; one JSON object a line.
+    Follow(Follow),
+    /// A line for people only.
+    Note(String),
+}
+
+/// Rows with the same columns.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Table {
+    /// From left to right.
+    pub columns: Vec<Column>,
+    /// Each as long as `columns`.
+    pub rows: Vec<Vec<Cell>>,
+    /// What people see instead of an empty table.
+    pub empty: Option<String>,
+}
+
+/// A column of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// The key in JSON.
+    pub key: &'static str,
+    /// The heading; upper case.
+    pub title: &'static str,
+    /// When people see it.
+    pub show: Show,
+}
+
+/// When people see a column or field. JSON has every one of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Show {
+    /// Always.
+    #[default]
+    Always,
+    /// When the terminal is wide enough; it is left out first.
+    IfWide,
+    /// Never: data only.
+    Never,
+}
+
+impl Table {
+    /// A table with columns that are always shown: key and title of each.
+    #[must_use]
+    pub fn new(columns: &[(&'static str, &'static str)]) -> Self {
+        let columns = columns.iter().map(|&(key, title)| Column { key, title, show: Show::Always }).collect();
+        Self { columns, ..Self::default() }
+    }
+
+    /// Changes when the column `key` is shown.
+    #[must_use]
+    pub fn show(mut self, key: &str, show: Show) -> Self {
+        for column in self.columns.iter_mut().filter(|column| column.key == key) {
+            column.show = show;
+        }
+        self
+    }
+
+    /// What people see instead of an empty table.
+    #[must_use]
+    pub fn when_empty(mut self, text: impl Into<String>) -> Self {
+        self.empty = Some(text.into());
+        self
+    }
+
+    /// Adds a row; its cells are in the order of the columns.
+    pub fn row(&mut self, cells: Vec<Cell>) {
+        debug_assert_eq!(cells.len(), self.columns.len(), "a row has a cell for every column");
+        self.rows.push(cells);
+    }
+}
+
+/// Named values of one thing.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Fields {
+    /// A heading, if any.
+    pub title: Option<String>,
+    /// Key in JSON, title for people, value, when shown.
+    pub fields: Vec<(&'static str, String, Cell, Show)>,
+}
+
+impl Fields {
+    /// No fields yet, under a heading.
+    #[must_use]
+    pub fn titled(title: impl Into<String>) -> Self {
+        Self { title: Some(title.into()), fields: Vec::new() }
+    }
+
+    /// Adds a field; its title is the key with spaces for `_`.
+    #[must_use]
+    pub fn with(mut self, key: &'static str, cell: impl Into<Cell>) -> Self {
+        self.fields.push((key, key.replace('_', " "), cell.into(), Show::Always));
+        self
+    }
+
+    /// Adds a field that only JSON has.
+    #[must_use]
+    pub fn hidden(mut self, key: &'static str, cell: impl Into<Cell>) -> Self {
+        self.fields.push((key, String::new(), cell.into(), Show::Never));
+        self
+    }
+}
+
+/// A sentence and the data it states.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sentence {
+    /// What people read; may have several lines.
+    pub text: String,
+    /// What it means.
+    pub tone: Tone,
+    /// What JSON has; the sentence itself under `message` if there is no data.
+    pub data: Vec<(&'static str, Cell)>,
+}
+
+impl Sentence {
+    /// A sentence without data yet.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), tone: Tone::Plain, data: Vec::new() }
+    }
+
+    /// The same with a tone.
+    #[must_use]
+    pub fn tone(mut self, tone: Tone) -> Self {
+        self.tone = tone;
+        self
+    }
+
+    /// Adds a piece of data.
+    #[must_use]
+    pub fn with(mut self, key: &'static str, cell: impl Into<Cell>) -> Self {
+        self.data.push((key, cell.into()));
+        self
+    }
+}
+
+/// Rows that arrive over time. The iterator blocks until the next one and ends when there are no more or when the operator
+/// interrupts.
+pub struct Follow {
+    /// The rows: each is a sentence, so people see its text and JSON its data.
+    pub rows: Box<dyn Iterator<Item = Result<Sentence, Fault>>>,
+}
+
+impl fmt::Debug for Follow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Follow")
+    }
+}
+
+macro_rules! blocks {
+    ($($kind:ident)*) => {$(
+        impl From<$kind> for Block {
+            fn from(it: $kind) -> Self {
+                Self::$kind(it)
+            }
+        }
+    )*};
+}
+
+blocks! { Table Fields Sentence Follow }
+
+impl From<String> for Block {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}

@@ -1,0 +1,120 @@
+//! What commands say, as values.
+//!
+//! A command returns a [`Report`]; one renderer makes a table, plain text or JSON of it. Nothing here knows a terminal, a
+//! colour or a stream. The data of a report *is* its JSON: a table is an array of objects, fields are one object, a
+//! sentence is the object it states. What is only talk ([`Block::Note`]) is left out of it.
+
+pub mod block;
+pub mod console;
+pub mod value;
+
+pub use block::{Block, Column, Fields, Follow, Sentence, Show, Table};
+pub use console::{Answer, Ask, Color, Console, Look};
+pub use value::{Cell, Tone, Value};
+
+use crate::base::environment::EnvName;
+use crate::base::fault::Fault;
+use crate::base::name::{OrgName, ProcessName};
+use std::time::Duration;
+
+/// What a command has to say.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// In the order in which they are shown.
+    pub blocks: Vec<Block>,
+    /// Whether `--json` is the single block's data or an array of all of them.
+    pub shape: Shape,
+    /// What went wrong for some of several targets. Shown after the blocks; the first one decides the exit code.
+    pub faults: Vec<Fault>,
+    /// What should happen next; carried out by the shell, never by the command.
+    pub next: Next,
+    /// A check that says no: everything worked, the exit code is 3.
+    pub says_no: bool,
+}
+
+/// How the blocks of a report become JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Shape {
+    /// The data of the only block that has any; `null` without one.
+    #[default]
+    One,
+    /// An array with the data of each block, also for none or one: for commands that take several targets.
+    Many,
+}
+
+/// What the shell does after a command.
+#[derive(Debug, Default)]
+pub enum Next {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Change the context of this session.
+    Choose(Choice),
+    /// Run the lines of a text as a script that is called `name`.
+    Run {
+        /// How messages call it; usually the file.
+        name: String,
+        /// The script.
+        text: String,
+    },
+    /// Run one line again and again.
+    Repeat {
+        /// The line.
+        line: String,
+        /// The pause between two runs.
+        every: Duration,
+        /// How often; for ever without one.
+        times: Option<u64>,
+    },
+    /// End this session.
+    Leave,
+    /// Change a setting of this session.
+    Set {
+        /// Its name.
+        key: String,
+        /// Its new value.
+        value: String,
+    },
+}
+
+/// A change of context. What is `None` stays as it was; `Some(None)` clears.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Choice {
+    /// The organization.
+    pub org: Option<Option<OrgName>>,
+    /// The environment.
+    pub env: Option<Option<EnvName>>,
+    /// The process.
+    pub process: Option<Option<ProcessName>>,
+}
+
+impl Report {
+    /// A report of one block.
+    pub fn of(block: impl Into<Block>) -> Self {
+        Self { blocks: vec![block.into()], ..Self::default() }
+    }
+
+    /// A report of one entry for each target; its JSON is always an array.
+    pub fn each<B: Into<Block>>(blocks: impl IntoIterator<Item = B>) -> Self {
+        Self { blocks: blocks.into_iter().map(Into::into).collect(), shape: Shape::Many, ..Self::default() }
+    }
+
+    /// A report that says nothing and leads to something.
+    #[must_use]
+    pub fn then(next: Next) -> Self {
+        Self { next, ..Self::default() }
+    }
+
+    /// Adds a block.
+    #[must_use]
+    pub fn and(mut self, block: impl Into<Block>) -> Self {
+        self.blocks.push(block.into());
+        self
+    }
+
+    /// Adds a line for people that is not part of the data.
+    #[must_use]
+    pub fn note(self, text: impl Into<String>) -> Self {
+        self.and(Block::Note(text.into()))
+    }
+}

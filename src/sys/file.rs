@@ -1,0 +1,1 @@
+//! Files that are whole or absent: temp, sync, rename; locked changes; private modes.

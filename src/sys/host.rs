@@ -1,0 +1,71 @@
+//! The surroundings as one value: variables, place, time, programs. Tests bring their own.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::base::time::Timestamp;
+
+/// What the program may know of its surroundings.
+///
+/// Variables and places are those of the start: nothing here changes while the program runs.
+pub trait Host {
+    /// The time now.
+    fn now(&self) -> Timestamp;
+
+    /// All environment variables.
+    fn variables(&self) -> &BTreeMap<String, String>;
+
+    /// The working directory.
+    fn cwd(&self) -> &Path;
+
+    /// This program itself, to start supervisors with.
+    fn program(&self) -> &Path;
+
+    /// The operator's login name.
+    fn user(&self) -> &str;
+
+    /// Runs a program to its end and takes what it says.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it cannot be started.
+    fn run(&self, call: &Call) -> io::Result<Finished>;
+
+    /// True once the operator pressed Ctrl-C (or a signal said so) since the current command began.
+    fn interrupted(&self) -> bool;
+
+    /// Waits until time is up or the operator interrupts; true if time is up.
+    fn pause(&self, how_long: std::time::Duration) -> bool;
+
+    /// One environment variable; an empty one counts as absent.
+    fn variable(&self, name: &str) -> Option<&str> {
+        self.variables().get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+}
+
+/// A program to run: an argument vector, never a shell string.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Call {
+    /// The program; looked up in `PATH` unless it has a slash.
+    pub program: String,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+    /// What it reads; nothing if empty.
+    pub input: Vec<u8>,
+    /// Its terminal, standard input and output are the operator's (`$EDITOR`, `$PAGER`, `ssh -t`).
+    pub terminal: bool,
+    /// Where it runs, if not here.
+    pub cwd: Option<PathBuf>,
+}
+
+/// What came of a [`Call`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Finished {
+    /// The exit code; 128 + n for a signal.
+    pub code: i32,
+    /// What it wrote to its standard output.
+    pub output: Vec<u8>,
+    /// What it wrote to its standard error.
+    pub errors: Vec<u8>,
+}

@@ -1,0 +1,6 @@
+//! The machine behind small doors: paths, files, locks, programs, /proc, signals.
+#![allow(unsafe_code)]
+
+pub mod file;
+pub mod host;
+pub mod paths;

@@ -1,0 +1,179 @@
+//! The only place that knows file names.
+
+use std::path::{Path, PathBuf};
+
+use crate::base::environment::EnvName;
+use crate::base::name::{OrgName, ProcessName, ServiceName};
+
+/// Where everything is. Built once from the surroundings, or under one folder for a test.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paths {
+    home: PathBuf,
+    config: PathBuf,
+    state: PathBuf,
+    source: PathBuf,
+}
+
+impl Paths {
+    /// `$TETRA_DIR`, the folder of the shell's settings, the folder of its state, and `$TETRA_SRC`.
+    #[must_use]
+    pub fn new(home: PathBuf, config: PathBuf, state: PathBuf, source: PathBuf) -> Self {
+        Self { home, config, state, source }
+    }
+
+    /// Everything below one folder, for tests.
+    #[must_use]
+    pub fn under(folder: &Path) -> Self {
+        Self::new(folder.join("tetra"), folder.join("config"), folder.join("state"), folder.join("src"))
+    }
+
+    /// The same with another `$TETRA_DIR`.
+    #[must_use]
+    pub fn with_home(&self, home: PathBuf) -> Self {
+        Self { home, ..self.clone() }
+    }
+
+    /// `$TETRA_DIR`.
+    #[must_use]
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
+    /// `$TETRA_SRC`: templates that the program wrote.
+    #[must_use]
+    pub fn source(&self) -> &Path {
+        &self.source
+    }
+
+    /// The shell's own settings folder.
+    #[must_use]
+    pub fn config_dir(&self) -> &Path {
+        &self.config
+    }
+
+    /// `config.toml`.
+    #[must_use]
+    pub fn config(&self) -> PathBuf {
+        self.config.join("config.toml")
+    }
+
+    /// Lines run at the start of an interactive session.
+    #[must_use]
+    pub fn rc(&self) -> PathBuf {
+        self.config.join("rc.tetra")
+    }
+
+    /// The organization and environment that were chosen to be kept.
+    #[must_use]
+    pub fn context(&self) -> PathBuf {
+        self.config.join("context")
+    }
+
+    /// The history of the prompt, an SQLite file.
+    #[must_use]
+    pub fn history(&self) -> PathBuf {
+        self.state.join("history.sqlite3")
+    }
+
+    /// The shell functions for bash and zsh.
+    #[must_use]
+    pub fn shell_file(&self) -> PathBuf {
+        self.home.join("tetra.sh")
+    }
+
+    /// The folder of all organizations.
+    #[must_use]
+    pub fn orgs(&self) -> PathBuf {
+        self.home.join("org")
+    }
+
+    /// The folder of one organization.
+    #[must_use]
+    pub fn org(&self, org: &OrgName) -> PathBuf {
+        self.orgs().join(org.as_str())
+    }
+
+    /// The TOML of one environment.
+    #[must_use]
+    pub fn environment(&self, org: &OrgName, env: &EnvName) -> PathBuf {
+        self.org(org).join("environments").join(format!("{env}.toml"))
+    }
+
+    /// The secrets of one environment.
+    #[must_use]
+    pub fn secrets(&self, org: &OrgName, env: &EnvName) -> PathBuf {
+        self.org(org).join("secrets").join(format!("{env}.env"))
+    }
+
+    /// The folder of the process manager.
+    #[must_use]
+    pub fn tsm(&self) -> PathBuf {
+        self.home.join("tsm")
+    }
+
+    /// Private: everything that belongs to running processes.
+    #[must_use]
+    pub fn runtime(&self) -> PathBuf {
+        self.tsm().join("runtime")
+    }
+
+    /// The folder with one folder per process.
+    #[must_use]
+    pub fn processes(&self) -> PathBuf {
+        self.runtime().join("processes")
+    }
+
+    /// The folder of one process.
+    #[must_use]
+    pub fn process(&self, name: &ProcessName) -> PathBuf {
+        self.processes().join(name.as_str())
+    }
+
+    /// Held while ids and names are given out.
+    #[must_use]
+    pub fn id_lock(&self) -> PathBuf {
+        self.runtime().join(".id_allocation_lock")
+    }
+
+    /// The port registry: lines `name:port`.
+    #[must_use]
+    pub fn ports(&self) -> PathBuf {
+        self.tsm().join("ports")
+    }
+
+    /// All service definitions.
+    #[must_use]
+    pub fn services_available(&self) -> PathBuf {
+        self.tsm().join("services-available")
+    }
+
+    /// Links to the definitions that are started at boot.
+    #[must_use]
+    pub fn services_enabled(&self) -> PathBuf {
+        self.tsm().join("services-enabled")
+    }
+
+    /// The definition of one service.
+    #[must_use]
+    pub fn service(&self, name: &ServiceName) -> PathBuf {
+        self.services_available().join(format!("{name}.tsm"))
+    }
+
+    /// Private: keys and what belongs to them.
+    #[must_use]
+    pub fn keys(&self) -> PathBuf {
+        self.home.join("tkm")
+    }
+
+    /// The folder of the logs below.
+    #[must_use]
+    pub fn logs(&self) -> PathBuf {
+        self.home.join("logs")
+    }
+
+    /// Every command that changed something, one JSON object a line.
+    #[must_use]
+    pub fn audit(&self) -> PathBuf {
+        self.logs().join("tetra.jsonl")
+    }
+}

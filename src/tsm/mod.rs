@@ -1,0 +1,1 @@
+//! The process manager: what runs, how it was started, what it said.

@@ -1,0 +1,1 @@
+//! The shell completions, loaded by the real shells.

@@ -1,0 +1,1 @@
+//! Every command of the table keeps its promises.

@@ -1,0 +1,1 @@
+//! The real binary: ways in, exit codes, broken pipes.

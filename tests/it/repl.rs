@@ -1,0 +1,1 @@
+//! The prompt in a real pseudo-terminal.

@@ -1,0 +1,1 @@
+//! Every transcript is run and compared.

@@ -1,0 +1,1 @@
+//! The verbs of tsm on real processes.
