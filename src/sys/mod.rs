@@ -2,5 +2,8 @@
 #![allow(unsafe_code)]
 
 pub mod file;
+pub mod filter;
 pub mod host;
 pub mod paths;
+pub mod real;
+pub mod signal;
