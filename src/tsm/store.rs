@@ -12,7 +12,8 @@ use crate::base::environment::EnvName;
 use crate::base::fault::Advise;
 use crate::base::name::ProcessName;
 use crate::base::time::Timestamp;
-use crate::supervise::meta::{self, Life, Meta, Run, State, Status};
+use crate::supervise::client;
+use crate::supervise::meta::{self, Life, Meta, ReadError, Run, State, Status};
 use crate::sys::paths::Paths;
 use crate::sys::process;
 
@@ -183,8 +184,12 @@ fn pid_file(dir: &Path, name: &ProcessName) -> PathBuf {
 }
 
 fn read(dir: &Path) -> Result<Meta, String> {
-    let bytes = fs::read(meta::path(dir)).map_err(|error| error.to_string())?;
-    let mut meta: Meta = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
+    let mut meta = match meta::read(dir) {
+        Ok(Some(meta)) => meta,
+        Ok(None) => return Err("there is no record".to_owned()),
+        Err(ReadError::Garbage { source, .. }) => return Err(format!("the record is damaged: {source}")),
+        Err(ReadError::Unreadable { source, .. }) => return Err(format!("the record cannot be read: {source}")),
+    };
     if meta.version == 0 {
         // The published format has no finer state.
         meta.state = match meta.status {
@@ -198,7 +203,7 @@ fn read(dir: &Path) -> Result<Meta, String> {
 
 /// Whether the child lives is asked only where the answer matters: without a supervisor.
 fn facts(meta: &Meta, dir: &Path) -> Facts {
-    let supervised = is_supervised(dir);
+    let supervised = client::supervised(dir);
     let this_boot = meta.life.boot_id.is_empty() || meta.life.boot_id == process::boot_id();
     let child_lives = !supervised && this_boot && process::is_same(meta.pid, meta.life.start_ticks);
     let fresh = !supervised && meta.state == State::Starting && is_fresh(dir);
@@ -245,10 +250,6 @@ fn rebuild(name: &ProcessName, dir: &Path) -> Meta {
         last_exit: None,
         unknown: serde_json::Map::new(),
     }
-}
-
-fn is_supervised(_dir: &Path) -> bool {
-    false
 }
 
 #[cfg(test)]

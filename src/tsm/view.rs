@@ -22,10 +22,10 @@ pub struct View {
 }
 
 impl View {
-    /// A child lives and nobody watches it: a supervisor has to adopt it.
+    /// A child lives, or is due to be started again, and nobody watches: a supervisor has to take over.
     #[must_use]
     pub fn wants_supervisor(&self) -> bool {
-        self.alive && !self.supervised
+        !self.supervised && (self.alive || self.state == State::Waiting)
     }
 }
 
@@ -44,8 +44,8 @@ pub struct Facts {
 
 /// Derives the truth.
 ///
-/// A supervisor knows best. Without one, what is recorded as running runs only if the very same process lives; a restart that
-/// was waited for does not come; and a record of another boot describes processes that are gone.
+/// A supervisor knows best. Without one, what is recorded as running runs only if the very same process lives, and a record of
+/// another boot describes processes that are gone.
 #[must_use]
 pub fn derive(meta: &Meta, facts: Facts) -> View {
     let supervised = facts.supervised;
@@ -60,6 +60,7 @@ pub fn derive(meta: &Meta, facts: Facts) -> View {
         State::Online | State::Stopping if alive => meta.state,
         // The order to stop was given and the child is gone: that is what was wanted.
         State::Stopping => State::Stopped,
+        State::Waiting if facts.this_boot => State::Waiting,
         State::Starting | State::Online | State::Waiting => State::Crashed,
         State::Stopped | State::Crashed | State::Errored => meta.state,
     };
@@ -115,8 +116,11 @@ mod tests {
     }
 
     #[test]
-    fn a_restart_that_nobody_will_make_is_a_crash() {
-        assert_eq!(derive(&meta(State::Waiting, 0), GONE).state, State::Crashed);
+    fn a_restart_that_nobody_will_make_wants_a_supervisor_in_this_boot_and_is_a_crash_after_it() {
+        let view = derive(&meta(State::Waiting, 0), GONE);
+        assert_eq!((view.state, view.wants_supervisor()), (State::Waiting, true));
+        let view = derive(&meta(State::Waiting, 0), Facts { this_boot: false, ..GONE });
+        assert_eq!((view.state, view.wants_supervisor()), (State::Crashed, false));
     }
 
     #[test]
