@@ -7,3 +7,4 @@ pub mod host;
 pub mod paths;
 pub mod real;
 pub mod signal;
+pub mod process;
