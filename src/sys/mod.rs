@@ -5,6 +5,7 @@ pub mod file;
 pub mod filter;
 pub mod host;
 pub mod paths;
+pub mod process;
 pub mod real;
 pub mod signal;
-pub mod process;
+pub mod terminal;
