@@ -5,6 +5,8 @@ pub mod config;
 pub mod context;
 pub mod eval;
 pub mod guard;
+pub mod input;
+pub mod mistake;
 pub mod output;
 pub mod prepare;
 pub mod session;
