@@ -1,7 +1,9 @@
 //! Words that everyone speaks: names, environments, times, faults. No input or output, no clap, no terminal.
 
+pub mod dotenv;
 pub mod environment;
 pub mod fault;
+pub mod line;
 pub mod name;
 pub mod near;
 pub mod time;

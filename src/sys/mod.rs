@@ -2,6 +2,10 @@
 #![allow(unsafe_code)]
 
 pub mod file;
+pub mod filter;
 pub mod host;
 pub mod paths;
+pub mod real;
+pub mod signal;
+pub mod process;
 pub mod terminal;
