@@ -4,7 +4,7 @@ use super::{Entry, entry};
 use crate::command::shell as own;
 
 /// Every command there is. Order is the order of the help.
-pub const COMMANDS: &[Entry] = &[entry::<own::exit::Exit>()];
+pub const COMMANDS: &[Entry] = &[entry::<own::setup::Setup>(), entry::<own::exit::Exit>()];
 
 /// The groups with their one-line meaning. A bare group name prints the group's help.
 pub const GROUPS: &[(&str, &str)] = &[("tsm", "start, watch, log and stop processes")];

@@ -4,8 +4,9 @@
 pub mod file;
 pub mod filter;
 pub mod host;
+pub mod install;
 pub mod paths;
+pub mod process;
 pub mod real;
 pub mod signal;
-pub mod process;
 pub mod terminal;

@@ -1,3 +1,4 @@
 //! The shell's own commands.
 
 pub mod exit;
+pub mod setup;
