@@ -3,14 +3,13 @@
 //! [`Install::pieces`] says what there should be; each [`Piece`] can tell its [`State`], be put in place and be taken away.
 //! A file of that name which the program did not write is never touched.
 
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use super::file;
+use super::file::{self, Access, FileError};
 use super::paths::Paths;
-use crate::base::fault::Advise;
 
 /// The names the program answers to beside its own.
 pub const NAMES: [&str; 3] = ["tsm", "tkm", "org"];
@@ -47,8 +46,8 @@ pub struct Install {
 /// One thing that should be there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Piece {
-    /// A folder with its mode; a private one must not be open to others.
-    Folder(PathBuf, u32),
+    /// A folder; a private one must not be open to others.
+    Folder(PathBuf, Access),
     /// A link and where it leads.
     Link(PathBuf, PathBuf),
     /// A file and its text.
@@ -68,40 +67,21 @@ pub enum State {
     Foreign,
 }
 
-/// A piece that could not be read, put in place or taken away.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot {action} `{}`", path.display())]
-pub struct InstallError {
-    /// What was being done.
-    pub action: &'static str,
-    /// To what.
-    pub path: PathBuf,
-    /// Why it failed.
-    pub source: io::Error,
-}
-
-impl Advise for InstallError {
-    fn advice(&self) -> Option<String> {
-        let denied = self.source.kind() == ErrorKind::PermissionDenied;
-        denied.then(|| "run `tetra setup` as a user who may write there".to_owned())
-    }
-}
-
 impl Install {
     /// Everything that should be there, folders before what is in them.
     #[must_use]
     pub fn pieces(&self) -> Vec<Piece> {
         let paths = &self.paths;
         let mut pieces = vec![
-            Piece::Folder(paths.home().to_owned(), 0o755),
-            Piece::Folder(paths.orgs(), 0o755),
-            Piece::Folder(paths.tsm(), 0o755),
-            Piece::Folder(paths.services_available(), 0o755),
-            Piece::Folder(paths.services_enabled(), 0o755),
-            Piece::Folder(paths.runtime(), 0o700),
-            Piece::Folder(paths.processes(), 0o700),
-            Piece::Folder(paths.keys(), 0o700),
-            Piece::Folder(paths.logs(), 0o755),
+            Piece::Folder(paths.home().to_owned(), Access::Shared),
+            Piece::Folder(paths.orgs(), Access::Shared),
+            Piece::Folder(paths.tsm(), Access::Shared),
+            Piece::Folder(paths.services_available(), Access::Shared),
+            Piece::Folder(paths.services_enabled(), Access::Shared),
+            Piece::Folder(paths.runtime(), Access::Private),
+            Piece::Folder(paths.processes(), Access::Private),
+            Piece::Folder(paths.keys(), Access::Private),
+            Piece::Folder(paths.logs(), Access::Shared),
             Piece::File(paths.shell_file(), self.shell_file()),
         ];
         pieces.extend(self.templates());
@@ -117,9 +97,9 @@ impl Install {
         }
         let folder = self.paths.templates();
         let mut pieces = vec![
-            Piece::Folder(folder.clone(), 0o755),
-            Piece::Folder(folder.join("systemd"), 0o755),
-            Piece::Folder(folder.join("services"), 0o755),
+            Piece::Folder(folder.clone(), Access::Shared),
+            Piece::Folder(folder.join("systemd"), Access::Shared),
+            Piece::Folder(folder.join("services"), Access::Shared),
         ];
         pieces.extend(TEMPLATES.map(|(name, text)| Piece::File(folder.join(name), text.to_owned())));
         pieces
@@ -185,16 +165,16 @@ impl Piece {
     /// # Errors
     ///
     /// Fails if what is in its place cannot be read.
-    pub fn state(&self) -> Result<State, InstallError> {
+    pub fn state(&self) -> Result<State, FileError> {
         let found = match fs::symlink_metadata(self.path()) {
             Ok(found) => found,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(State::Missing),
             Err(error) => return Err(self.failed("look at", error)),
         };
         Ok(match self {
-            Self::Folder(path, mode) if path.is_dir() => {
+            Self::Folder(path, access) if path.is_dir() => {
                 let open = fs::metadata(path).map_err(|error| self.failed("look at", error))?.permissions().mode();
-                if mode & 0o077 == 0 && open & 0o077 != 0 { State::Old } else { State::There }
+                if *access == Access::Private && open & 0o077 != 0 { State::Old } else { State::There }
             }
             Self::Link(path, target) if found.is_symlink() => {
                 let leads_to = fs::read_link(path).map_err(|error| self.failed("read", error))?;
@@ -225,15 +205,14 @@ impl Piece {
     /// # Errors
     ///
     /// Fails if it cannot be written.
-    pub fn put(&self) -> Result<State, InstallError> {
+    pub fn put(&self) -> Result<State, FileError> {
         let found = self.state()?;
         if !matches!(found, State::Missing | State::Old) {
             return Ok(found);
         }
         match self {
-            Self::Folder(path, mode) => file::make_folder(path, *mode)
-                .and_then(|()| fs::set_permissions(path, Permissions::from_mode(*mode)))
-                .map_err(|error| self.failed("make", error))?,
+            Self::Folder(path, Access::Shared) => file::folder(path)?,
+            Self::Folder(path, Access::Private) => file::private_folder(path)?,
             Self::Link(path, target) => {
                 if found == State::Old {
                     fs::remove_file(path).map_err(|error| self.failed("replace", error))?;
@@ -242,9 +221,8 @@ impl Piece {
             }
             Self::File(path, text) => {
                 let folder = path.parent().unwrap_or(Path::new("/"));
-                fs::create_dir_all(folder)
-                    .and_then(|()| file::replace(path, text.as_bytes(), 0o644))
-                    .map_err(|error| self.failed("write", error))?;
+                file::folder(folder)?;
+                file::write(path, text.as_bytes(), Access::Shared)?;
             }
         }
         Ok(found)
@@ -255,7 +233,7 @@ impl Piece {
     /// # Errors
     ///
     /// Fails if it cannot be removed.
-    pub fn take_away(&self) -> Result<bool, InstallError> {
+    pub fn take_away(&self) -> Result<bool, FileError> {
         match (self, self.state()?) {
             (_, State::Missing) => Ok(false),
             (_, State::Foreign) => Ok(false),
@@ -271,13 +249,15 @@ impl Piece {
         }
     }
 
-    fn failed(&self, action: &'static str, source: io::Error) -> InstallError {
-        InstallError { action, path: self.path().to_owned(), source }
+    fn failed(&self, action: &'static str, source: io::Error) -> FileError {
+        FileError::Io { action, path: self.path().to_owned(), source }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+
     use super::*;
 
     fn install(folder: &Path) -> Install {
