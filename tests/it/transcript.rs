@@ -112,7 +112,7 @@ fn parts(text: &str) -> Vec<Part<'_>> {
 }
 
 /// A home folder with the program in it, and the session so far.
-struct Home {
+pub(crate) struct Home {
     folder: tempfile::TempDir,
     /// Lines that hold for those after them, and what they said.
     session: Vec<(String, String)>,
@@ -120,7 +120,7 @@ struct Home {
 }
 
 impl Home {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder can be made");
         let bin = folder.path().join("bin");
         fs::create_dir_all(&bin).expect("ours");
@@ -130,6 +130,11 @@ impl Home {
             std::os::unix::fs::symlink("tetra", bin.join(name)).expect("ours");
         }
         Self { folder, session: Vec::new(), ports: BTreeMap::new() }
+    }
+
+    /// Runs lines of bash; output and talk as they came, and the exit code.
+    pub(crate) fn bash(&self, lines: &str) -> (String, i32) {
+        self.spawn("bash", &["-c", lines])
     }
 
     /// Runs a step; what it says, normalised, with its exit code.
@@ -255,7 +260,7 @@ impl Drop for Home {
     }
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("there is a free port");
     listener.local_addr().expect("it is bound").port()
 }
