@@ -1,4 +1,5 @@
 //! The process manager: what runs, how it was started, what it said.
 
+pub mod resolve;
 pub mod store;
 pub mod view;
