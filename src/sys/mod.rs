@@ -5,3 +5,4 @@ pub mod file;
 pub mod host;
 pub mod paths;
 pub mod process;
+pub mod watch;
