@@ -4,5 +4,6 @@
 pub mod file;
 pub mod host;
 pub mod paths;
+pub mod pidfd;
 pub mod process;
 pub mod watch;

@@ -1,5 +1,6 @@
 //! The process manager: what runs, how it was started, what it said.
 
+pub mod control;
 pub mod logs;
 pub mod resolve;
 pub mod store;
