@@ -2,8 +2,12 @@
 #![allow(unsafe_code)]
 
 pub mod file;
+pub mod filter;
 pub mod host;
 pub mod paths;
 pub mod pidfd;
 pub mod process;
 pub mod watch;
+pub mod real;
+pub mod signal;
+pub mod terminal;
