@@ -7,7 +7,7 @@ pub mod host;
 pub mod paths;
 pub mod pidfd;
 pub mod process;
-pub mod watch;
 pub mod real;
 pub mod signal;
 pub mod terminal;
+pub mod watch;
