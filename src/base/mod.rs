@@ -3,6 +3,7 @@
 pub mod dotenv;
 pub mod environment;
 pub mod fault;
+pub mod line;
 pub mod name;
 pub mod near;
 pub mod time;
