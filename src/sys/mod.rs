@@ -3,5 +3,7 @@
 
 pub mod file;
 pub mod host;
+pub mod lock;
+pub mod net;
 pub mod paths;
 pub mod process;

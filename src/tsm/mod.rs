@@ -1,4 +1,9 @@
 //! The process manager: what runs, how it was started, what it said.
 
+pub mod definition;
+pub mod detect;
+pub mod name;
+pub mod port;
 pub mod store;
 pub mod view;
+pub mod words;
