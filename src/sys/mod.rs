@@ -7,3 +7,4 @@ pub mod lock;
 pub mod net;
 pub mod paths;
 pub mod process;
+pub mod program;

@@ -2,6 +2,8 @@
 
 pub mod definition;
 pub mod detect;
+pub mod environment;
+pub mod interpreter;
 pub mod name;
 pub mod port;
 pub mod store;
