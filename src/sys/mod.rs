@@ -2,9 +2,15 @@
 #![allow(unsafe_code)]
 
 pub mod file;
+pub mod filter;
 pub mod host;
 pub mod lock;
 pub mod net;
 pub mod paths;
+pub mod pidfd;
 pub mod process;
 pub mod program;
+pub mod real;
+pub mod signal;
+pub mod terminal;
+pub mod watch;
