@@ -4,9 +4,12 @@
 pub mod file;
 pub mod filter;
 pub mod host;
+pub mod lock;
+pub mod net;
 pub mod paths;
 pub mod pidfd;
 pub mod process;
+pub mod program;
 pub mod real;
 pub mod signal;
 pub mod terminal;

@@ -164,7 +164,8 @@ impl Process {
     #[must_use]
     pub fn environment_word(&self) -> Option<String> {
         let file = Path::new(&self.meta.env_file).file_name().map(|name| name.to_string_lossy().into_owned());
-        let word = file.map(|name| name.strip_suffix(".env").map(str::to_owned).filter(|it| !it.is_empty()).unwrap_or(name));
+        let word =
+            file.map(|name| name.strip_suffix(".env").map(str::to_owned).filter(|it| !it.is_empty()).unwrap_or(name));
         word.or_else(|| Some(self.meta.run.environment.clone()).filter(|word| !word.is_empty()))
     }
 
