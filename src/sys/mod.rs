@@ -4,8 +4,14 @@
 pub mod file;
 pub mod filter;
 pub mod host;
+pub mod install;
+pub mod lock;
+pub mod net;
 pub mod paths;
+pub mod pidfd;
 pub mod process;
+pub mod program;
 pub mod real;
 pub mod signal;
 pub mod terminal;
+pub mod watch;
