@@ -2,5 +2,6 @@
 #![allow(unsafe_code)]
 
 pub mod file;
+pub mod history;
 pub mod host;
 pub mod paths;
