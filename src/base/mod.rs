@@ -2,6 +2,7 @@
 
 pub mod environment;
 pub mod fault;
+pub mod line;
 pub mod name;
 pub mod near;
 pub mod time;
