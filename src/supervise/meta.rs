@@ -7,9 +7,15 @@
 //!
 //! Readers are lenient (numbers as strings, missing extension fields, unknown fields kept), writers strict.
 
+use std::fmt;
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::proc::{self, Identity};
 
 /// The version of the extension fields that this program writes.
 pub const VERSION: u32 = 1;
@@ -131,7 +137,7 @@ impl State {
 }
 
 /// What to run and how to keep it. Written by `tsm start`, never changed by the supervisor.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Run {
     /// The words to execute; the first is a path or is looked up in the child's `PATH`.
@@ -146,11 +152,11 @@ pub struct Run {
     pub service: String,
     /// When to start it again by itself.
     pub restart: Restart,
-    /// Exits in a row, each before one second of life, after which it is given up.
+    /// Exits in a row, each before one second of life, after which it is given up; 0 for no limit.
     pub max_restarts: u32,
     /// Milliseconds between the polite signal and SIGKILL.
     pub kill_timeout_ms: u64,
-    /// Bytes after which a log is rotated, at the next line end.
+    /// Bytes after which a log is rotated, at the next line end; 0 for never.
     pub log_size: u64,
     /// Rotated logs that are kept, per stream.
     pub log_keep: u32,
@@ -158,6 +164,25 @@ pub struct Run {
     pub port_guessed: bool,
     /// Open the child's stdout and stderr write-only instead of read-write.
     pub write_only_output: bool,
+}
+
+impl Default for Run {
+    fn default() -> Self {
+        Self {
+            argv: Vec::new(),
+            set: Vec::new(),
+            secrets_file: String::new(),
+            environment: String::new(),
+            service: String::new(),
+            restart: Restart::Never,
+            max_restarts: 15,
+            kill_timeout_ms: 10_000,
+            log_size: 10 * 1024 * 1024,
+            log_keep: 5,
+            port_guessed: false,
+            write_only_output: false,
+        }
+    }
 }
 
 /// When a process is started again by itself.
@@ -195,6 +220,10 @@ pub struct Life {
     pub start_error: String,
     /// Log bytes thrown away because the disk stayed full.
     pub discarded_bytes: u64,
+    /// The stop that goes on is the first half of a restart.
+    pub start_follows: bool,
+    /// Processes that outlived the sweep at the end of the last life; empty when it left nothing.
+    pub survivors: Vec<u32>,
 }
 
 /// How a life ended.
@@ -232,6 +261,103 @@ impl How {
     pub fn is_success(self) -> bool {
         matches!(self, Self::Code(0))
     }
+}
+
+impl State {
+    /// True when nobody supervises the process any more, and nobody needs to.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        match self {
+            Self::Stopped | Self::Crashed | Self::Errored => true,
+            Self::Starting | Self::Online | Self::Stopping | Self::Waiting => false,
+        }
+    }
+}
+
+impl Meta {
+    /// The child of the recorded life, when there is one and it belongs to this boot of the machine.
+    #[must_use]
+    pub fn identity(&self) -> Option<Identity> {
+        let recorded = self.pid != 0 && self.life.boot_id == proc::boot_id();
+        recorded.then_some(Identity { pid: self.pid, start_ticks: self.life.start_ticks })
+    }
+
+    /// Sets `state` and the `status` that goes with it.
+    pub fn enter(&mut self, state: State) {
+        self.state = state;
+        self.status = state.status();
+    }
+}
+
+/// Why `meta.json` could not be used.
+#[derive(Debug)]
+pub enum ReadError {
+    /// It is there and could not be read.
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is empty or holds something else; it may be rebuilt.
+    Garbage {
+        /// The file.
+        path: PathBuf,
+        /// What the parser met.
+        source: serde_json::Error,
+    },
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable { path, .. } => write!(f, "failed to read `{}`", path.display()),
+            Self::Garbage { path, .. } => write!(f, "`{}` does not hold a process record", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for ReadError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Unreadable { source, .. } => Some(source),
+            Self::Garbage { source, .. } => Some(source),
+        }
+    }
+}
+
+/// Reads `meta.json` of the process in `dir`; `None` when there is no such file.
+///
+/// # Errors
+///
+/// Fails when the file cannot be read, or holds no record (the caller may then rebuild it).
+pub fn read(dir: &Path) -> Result<Option<Meta>, ReadError> {
+    let path = path(dir);
+    let bytes = match fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(ReadError::Unreadable { path, source }),
+    };
+    match serde_json::from_slice(&bytes) {
+        Ok(meta) => Ok(Some(meta)),
+        Err(source) => Err(ReadError::Garbage { path, source }),
+    }
+}
+
+/// Replaces `meta.json` of the process in `dir` in one step (mode 0600, no sync).
+///
+/// Only `tsm start` before there is a supervisor, and then the supervisor, may call this.
+///
+/// # Errors
+///
+/// Fails when the temporary file beside it cannot be written or renamed; the old file then stays.
+pub fn write(dir: &Path, meta: &Meta) -> io::Result<()> {
+    let mut bytes = serde_json::to_vec_pretty(meta)?;
+    bytes.push(b'\n');
+    let fresh = dir.join(".meta.json.new");
+    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+    file.write_all(&bytes)?;
+    fs::rename(&fresh, path(dir))
 }
 
 /// Where `meta.json` of the process in `dir` is.

@@ -5,3 +5,4 @@ pub mod file;
 pub mod history;
 pub mod host;
 pub mod paths;
+pub mod process;

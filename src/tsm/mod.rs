@@ -1,1 +1,4 @@
 //! The process manager: what runs, how it was started, what it said.
+
+pub mod store;
+pub mod view;

@@ -1,0 +1,320 @@
+//! The `.env` line parser: `K=V` or `export K=V`, read and never executed.
+//!
+//! A value is a shell word without expansion: unquoted text, `'literal'`, and `"with \n escapes"` may follow one another
+//! (`'it'\''s'`). Quoted text may span lines. `$` means itself. An unquoted value ends at the line end or at a `#` that
+//! follows a space; spaces inside it are kept, those around it are not. A later line of the same key replaces the earlier one.
+
+use std::fmt;
+
+/// One line of the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// The variable: a letter or `_`, then letters, digits and `_`.
+    pub key: String,
+    /// What it is set to, unquoted; may be empty and may hold `=` and newlines.
+    pub value: String,
+    /// The line on which the key stands, counted from 1.
+    pub line: u32,
+}
+
+/// A line that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Malformed {
+    /// Counted from 1.
+    pub line: u32,
+    /// In characters, counted from 1.
+    pub column: u32,
+    /// What is wrong there.
+    pub problem: Problem,
+}
+
+/// What can be wrong with a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Problem {
+    /// The line does not begin with a name.
+    NoKey,
+    /// No `=` follows the name.
+    NoEquals,
+    /// The opening quote at this place has no end.
+    Unclosed,
+    /// Something other than a comment follows the closing quote.
+    AfterQuote,
+    /// A NUL byte, which no environment can hold.
+    Nul,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoKey => "expected a variable name",
+            Self::NoEquals => "expected `=` after the name",
+            Self::Unclosed => "this quote is not closed",
+            Self::AfterQuote => "unexpected text after the closing quote",
+            Self::Nul => "a value cannot hold a NUL byte",
+        })
+    }
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.line, self.column, self.problem)
+    }
+}
+
+impl std::error::Error for Malformed {}
+
+/// Reads the text of a whole file, in order, each key once.
+///
+/// # Errors
+///
+/// The first line that cannot be read; nothing is skipped silently.
+pub fn parse(text: &str) -> Result<Vec<Setting>, Malformed> {
+    let mut cursor = Cursor::new(text.strip_prefix('\u{feff}').unwrap_or(text));
+    let mut settings: Vec<Setting> = Vec::new();
+    while let Some(setting) = cursor.setting()? {
+        match settings.iter_mut().find(|known| known.key == setting.key) {
+            Some(known) => *known = setting,
+            None => settings.push(setting),
+        }
+    }
+    Ok(settings)
+}
+
+struct Cursor<'a> {
+    rest: std::iter::Peekable<std::str::Chars<'a>>,
+    line: u32,
+    column: u32,
+}
+
+impl<'a> Cursor<'a> {
+    fn new(text: &'a str) -> Self {
+        Self { rest: text.chars().peekable(), line: 1, column: 1 }
+    }
+
+    /// The next setting, or `None` at the end of the text.
+    fn setting(&mut self) -> Result<Option<Setting>, Malformed> {
+        self.skip_to_key();
+        if self.peek().is_none() {
+            return Ok(None);
+        }
+        let mut line = self.line;
+        let mut key = self.name()?;
+        if key == "export" && matches!(self.peek(), Some(' ' | '\t')) {
+            self.skip_blanks();
+            line = self.line;
+            key = self.name()?;
+        }
+        self.skip_blanks();
+        if self.peek() != Some('=') {
+            return Err(self.fault(Problem::NoEquals));
+        }
+        self.next();
+        let value = self.value()?;
+        Ok(Some(Setting { key, value, line }))
+    }
+
+    fn name(&mut self) -> Result<String, Malformed> {
+        if !self.peek().is_some_and(|c| c.is_ascii_alphabetic() || c == '_') {
+            return Err(self.fault(Problem::NoKey));
+        }
+        let mut name = String::new();
+        while let Some(c) = self.peek().filter(|c| c.is_ascii_alphanumeric() || *c == '_') {
+            name.push(c);
+            self.next();
+        }
+        Ok(name)
+    }
+
+    fn value(&mut self) -> Result<String, Malformed> {
+        self.skip_blanks();
+        let mut value = String::new();
+        let mut blanks = String::new();
+        let mut quoted = false;
+        loop {
+            let fault = self.fault(Problem::AfterQuote);
+            match self.peek() {
+                None | Some('\n') => return Ok(value),
+                Some('\r') => {
+                    self.next();
+                    if !matches!(self.peek(), None | Some('\n')) {
+                        value.push('\r');
+                    }
+                }
+                Some(c @ (' ' | '\t')) => {
+                    blanks.push(c);
+                    self.next();
+                }
+                Some('#') if value.is_empty() && !quoted || !blanks.is_empty() => {
+                    self.skip_line();
+                    return Ok(value);
+                }
+                Some('\0') => return Err(self.fault(Problem::Nul)),
+                Some(c) => {
+                    if quoted && !blanks.is_empty() {
+                        return Err(fault);
+                    }
+                    value.push_str(&std::mem::take(&mut blanks));
+                    quoted |= matches!(c, '"' | '\'');
+                    self.piece(c, &mut value)?;
+                }
+            }
+        }
+    }
+
+    /// One character, escape or quoted part, of which `first` is the beginning.
+    fn piece(&mut self, first: char, value: &mut String) -> Result<(), Malformed> {
+        let open = self.fault(Problem::Unclosed);
+        self.next();
+        match first {
+            '\'' => loop {
+                match self.next() {
+                    None => return Err(open),
+                    Some('\'') => return Ok(()),
+                    Some('\0') => return Err(self.fault(Problem::Nul)),
+                    Some(c) => value.push(c),
+                }
+            },
+            '"' => loop {
+                match self.next() {
+                    None => return Err(open),
+                    Some('"') => return Ok(()),
+                    Some('\0') => return Err(self.fault(Problem::Nul)),
+                    Some('\\') => self.escape(value).ok_or_else(|| open.clone())?,
+                    Some(c) => value.push(c),
+                }
+            },
+            '\\' => match self.peek() {
+                None | Some('\r' | '\n' | '\0') => value.push('\\'),
+                Some(c) => {
+                    value.push(c);
+                    self.next();
+                }
+            },
+            c => value.push(c),
+        }
+        Ok(())
+    }
+
+    /// What a backslash inside double quotes means; unknown escapes stay as they are.
+    fn escape(&mut self, value: &mut String) -> Option<()> {
+        match self.next()? {
+            'n' => value.push('\n'),
+            'r' => value.push('\r'),
+            't' => value.push('\t'),
+            c @ ('"' | '\\' | '$' | '`') => value.push(c),
+            '\n' => {}
+            other => value.extend(['\\', other]),
+        }
+        Some(())
+    }
+
+    fn skip_to_key(&mut self) {
+        while let Some(c) = self.peek() {
+            match c {
+                ' ' | '\t' | '\r' | '\n' => {
+                    self.next();
+                }
+                '#' => self.skip_line(),
+                _ => return,
+            }
+        }
+    }
+
+    fn skip_blanks(&mut self) {
+        while matches!(self.peek(), Some(' ' | '\t')) {
+            self.next();
+        }
+    }
+
+    fn skip_line(&mut self) {
+        while !matches!(self.peek(), None | Some('\n')) {
+            self.next();
+        }
+    }
+
+    fn peek(&mut self) -> Option<char> {
+        self.rest.peek().copied()
+    }
+
+    fn next(&mut self) -> Option<char> {
+        let c = self.rest.next()?;
+        if c == '\n' {
+            self.line += 1;
+            self.column = 1;
+        } else {
+            self.column += 1;
+        }
+        Some(c)
+    }
+
+    fn fault(&self, problem: Problem) -> Malformed {
+        Malformed { line: self.line, column: self.column, problem }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(text: &str) -> Vec<(String, String)> {
+        parse(text).expect("well formed").into_iter().map(|s| (s.key, s.value)).collect()
+    }
+
+    fn value(text: &str) -> String {
+        pairs(text).pop().expect("one setting").1
+    }
+
+    #[test]
+    fn reads_both_spellings_and_comments() {
+        let text = "# head\nexport A=1\n\n  B = two words # note\r\nC=\nexport=x\n";
+        let expected = [("A", "1"), ("B", "two words"), ("C", ""), ("export", "x")];
+        assert_eq!(pairs(text), expected.map(|(k, v)| (k.to_owned(), v.to_owned())));
+    }
+
+    #[test]
+    fn unquotes_as_a_shell_would_but_expands_nothing() {
+        for (text, expected) in [
+            ("K='a \\n $x'", "a \\n $x"),
+            (r#"K="a\n\"b\" \$x ${HOME} \q""#, "a\n\"b\" $x ${HOME} \\q"),
+            (r"K='it'\''s'", "it's"),
+            ("K=a=b==", "a=b=="),
+            ("K=x#y", "x#y"),
+            ("K=\"x\" # note", "x"),
+            ("K='#'", "#"),
+            ("K=\"two\nlines\"", "two\nlines"),
+            (r"K=a\ b", "a b"),
+            ("K=$(rm -rf /)", "$(rm -rf /)"),
+            ("K=\"crlf\"\r\n", "crlf"),
+            ("\u{feff}K=bom", "bom"),
+        ] {
+            assert_eq!(value(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_last_of_a_key_wins_in_the_first_place() {
+        assert_eq!(pairs("A=1\nB=2\nA=3"), [("A", "3"), ("B", "2")].map(|(k, v)| (k.to_owned(), v.to_owned())));
+    }
+
+    #[test]
+    fn says_where_it_is_malformed() {
+        for (text, line, column, problem) in [
+            ("A=1\n=2", 2, 1, Problem::NoKey),
+            ("A=1\n\nexport B", 3, 9, Problem::NoEquals),
+            ("1A=x", 1, 1, Problem::NoKey),
+            ("A='x\nB=2", 1, 3, Problem::Unclosed),
+            ("A=\"x", 1, 3, Problem::Unclosed),
+            ("A=\"x\" y", 1, 7, Problem::AfterQuote),
+            ("A=x\0", 1, 4, Problem::Nul),
+            ("echo hi", 1, 6, Problem::NoEquals),
+        ] {
+            assert_eq!(parse(text), Err(Malformed { line, column, problem }), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn keeps_the_line_of_each_key() {
+        let lines: Vec<u32> = parse("A=\"x\ny\"\nB=1").expect("well formed").iter().map(|s| s.line).collect();
+        assert_eq!(lines, [1, 3]);
+    }
+}

@@ -1,0 +1,329 @@
+//! What a command does with a supervisor: start one, ask whether there is one, give orders, wait for what becomes of them.
+
+use std::ffi::CString;
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::meta::{self, Meta, ReadError};
+use super::wire::{RECORD, Word};
+use super::{lock, proc};
+
+pub use super::wire::{Launched, Order, Step};
+
+/// The longest time a new supervisor may take to its first word.
+pub const FIRST_WORD_LIMIT: Duration = Duration::from_secs(10);
+
+/// The longest time a pre-start command may run.
+pub const HOOK_LIMIT: Duration = Duration::from_secs(300);
+
+/// The orders FIFO inside a process directory.
+pub(super) const ORDERS: &str = "orders";
+
+/// Why no supervisor answered.
+#[derive(Debug)]
+pub enum LaunchError {
+    /// The supervisor's program could not be executed.
+    Execute {
+        /// The program.
+        exe: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It ended without a word.
+    Died {
+        /// The process directory.
+        dir: PathBuf,
+    },
+    /// It did not say a word in time; it may still do its work.
+    Late {
+        /// The process directory.
+        dir: PathBuf,
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// Its first word was of a version this program does not know.
+    Unknown {
+        /// The process directory.
+        dir: PathBuf,
+    },
+}
+
+impl fmt::Display for LaunchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Execute { exe, .. } => write!(f, "failed to execute the supervisor `{}`", exe.display()),
+            Self::Died { dir } => write!(f, "the supervisor of `{}` ended without a word", dir.display()),
+            Self::Late { dir, waited } => {
+                write!(f, "the supervisor of `{}` did not answer within {} s", dir.display(), waited.as_secs())
+            }
+            Self::Unknown { dir } => write!(f, "the supervisor of `{}` speaks another version", dir.display()),
+        }
+    }
+}
+
+impl std::error::Error for LaunchError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Execute { source, .. } => Some(source),
+            Self::Died { .. } | Self::Late { .. } | Self::Unknown { .. } => None,
+        }
+    }
+}
+
+/// Why an order was not delivered.
+#[derive(Debug)]
+pub enum SendError {
+    /// Nobody supervises this directory.
+    NobodyThere {
+        /// The process directory.
+        dir: PathBuf,
+    },
+    /// The FIFO could not be written, for example because it is full.
+    Write {
+        /// The FIFO.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NobodyThere { dir } => write!(f, "nobody supervises `{}`", dir.display()),
+            Self::Write { path, .. } => write!(f, "failed to write an order to `{}`", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for SendError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::NobodyThere { .. } => None,
+            Self::Write { source, .. } => Some(source),
+        }
+    }
+}
+
+/// Why a wait ended without what was waited for.
+#[derive(Debug)]
+pub enum WaitError {
+    /// The deadline passed.
+    TimedOut {
+        /// The process directory.
+        dir: PathBuf,
+    },
+    /// `meta.json` could not be used.
+    Read(ReadError),
+    /// The kernel refused to watch.
+    Watch {
+        /// The process directory.
+        dir: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl fmt::Display for WaitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TimedOut { dir } => write!(f, "nothing more happened in `{}` in time", dir.display()),
+            Self::Read(error) => error.fmt(f),
+            Self::Watch { dir, .. } => write!(f, "failed to watch `{}`", dir.display()),
+        }
+    }
+}
+
+impl std::error::Error for WaitError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::TimedOut { .. } => None,
+            Self::Read(error) => std::error::Error::source(error),
+            Self::Watch { source, .. } => Some(source),
+        }
+    }
+}
+
+/// Starts a supervisor for `dir` (absolute) and waits for its first word.
+///
+/// It gets no environment, a session of its own and none of our descriptors, and is nobody's child: a caller that lives long
+/// reaps nothing. The child's environment comes from the files in and named by the process directory.
+/// Waits at most [`FIRST_WORD_LIMIT`], and [`HOOK_LIMIT`] more once it said that a pre-start command runs.
+///
+/// `meta.json` must be there, its state `starting` for a start. A supervisor that still lets go of the directory answers
+/// [`Launched::AlreadySupervised`]: wait for it with [`wait_unsupervised`] before writing `meta.json`.
+///
+/// # Errors
+///
+/// Fails when the program cannot be executed, ends without a word, or stays silent for too long.
+pub fn launch(exe: &Path, dir: &Path) -> Result<Launched, LaunchError> {
+    let execute = |source| LaunchError::Execute { exe: exe.to_owned(), source };
+    let mut starter = Command::new(exe)
+        .arg(super::FLAG)
+        .arg(dir)
+        .env_clear()
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(execute)?;
+    let mut words = File::from(std::os::fd::OwnedFd::from(starter.stdout.take().expect("stdout was piped")));
+    let answer = first_word(&mut words, dir);
+    // The process we started ended at once, when its own child went on.
+    starter.wait().map_err(execute)?;
+    answer
+}
+
+fn first_word(words: &mut File, dir: &Path) -> Result<Launched, LaunchError> {
+    let dir = || dir.to_owned();
+    let mut limit = FIRST_WORD_LIMIT;
+    let mut deadline = Instant::now() + limit;
+    loop {
+        if !is_readable_until(&*words, deadline) {
+            return Err(LaunchError::Late { dir: dir(), waited: limit });
+        }
+        let mut record = [0; RECORD];
+        if words.read_exact(&mut record).is_err() {
+            return Err(LaunchError::Died { dir: dir() });
+        }
+        match Word::decode(&record) {
+            Some(Word::Done(launched)) => return Ok(launched),
+            Some(Word::Hooking) => {
+                limit += HOOK_LIMIT;
+                deadline += HOOK_LIMIT;
+            }
+            None => return Err(LaunchError::Unknown { dir: dir() }),
+        }
+    }
+}
+
+/// True when somebody supervises the process in `dir`. Only asks: no lock is taken, not even for an instant.
+#[must_use]
+pub fn supervised(dir: &Path) -> bool {
+    lock::is_held(dir)
+}
+
+/// Gives an order to the supervisor of `dir` and returns at once; what comes of it is seen in `meta.json`.
+///
+/// # Errors
+///
+/// Fails when nobody supervises `dir`, or its FIFO cannot be written.
+pub fn send(dir: &Path, order: Order) -> Result<(), SendError> {
+    let path = dir.join(ORDERS);
+    let opened = OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW).open(&path);
+    match opened {
+        Ok(mut fifo) => fifo.write_all(&order.encode()).map_err(|source| SendError::Write { path, source }),
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENXIO | libc::ENOENT)) => {
+            Err(SendError::NobodyThere { dir: dir.to_owned() })
+        }
+        Err(source) => Err(SendError::Write { path, source }),
+    }
+}
+
+/// Waits until `until` is true of `meta.json` in `dir` and returns that record; `None` stands for no file.
+///
+/// Looks at once, then whenever the file was replaced; nothing is polled in between.
+///
+/// # Errors
+///
+/// Fails at the deadline, when `meta.json` holds no record, or when the directory cannot be watched.
+pub fn wait(
+    dir: &Path,
+    deadline: Instant,
+    mut until: impl FnMut(Option<&Meta>) -> bool,
+) -> Result<Option<Meta>, WaitError> {
+    // The watch comes before the first look, so no change falls between the two.
+    let watch = watch(dir)?;
+    loop {
+        let meta = meta::read(dir).map_err(WaitError::Read)?;
+        if until(meta.as_ref()) {
+            return Ok(meta);
+        }
+        let Some(watch) = watch.as_ref().filter(|watch| is_readable_until(watch, deadline)) else {
+            return Err(WaitError::TimedOut { dir: dir.to_owned() });
+        };
+        // What happened does not matter, only that something did; an unreadable queue is asked again by the next poll.
+        let _ = watch.read_events();
+    }
+}
+
+/// Waits until nobody supervises `dir`: both guard and worker have ended, and the directory may be written or removed.
+///
+/// # Errors
+///
+/// Fails at the deadline.
+pub fn wait_unsupervised(dir: &Path, deadline: Instant) -> Result<(), WaitError> {
+    while supervised(dir) {
+        if Instant::now() >= deadline {
+            return Err(WaitError::TimedOut { dir: dir.to_owned() });
+        }
+        match holder(dir) {
+            Some(pidfd) => is_readable_until(pidfd, deadline.min(Instant::now() + HOLDER_STEP)),
+            // The record names nobody who lives: a supervisor that has not written yet, or the last instant of one.
+            None => pause(UNKNOWN_HOLDER_STEP),
+        };
+    }
+    Ok(())
+}
+
+/// How long to wait for one holder before asking the lock again (a new worker may have come).
+const HOLDER_STEP: Duration = Duration::from_millis(250);
+
+/// How long to wait when the record names no living holder.
+const UNKNOWN_HOLDER_STEP: Duration = Duration::from_millis(1);
+
+fn pause(span: Duration) -> bool {
+    let span = Timespec::try_from(span).expect("a few milliseconds fit");
+    poll(&mut [], Some(&span)).is_ok()
+}
+
+/// A handle on the guard, or else the worker, that the record of `dir` names, if it lives.
+fn holder(dir: &Path) -> Option<std::os::fd::OwnedFd> {
+    let life = meta::read(dir).ok()??.life;
+    let lives = |pid: u32| {
+        let pidfd = proc::handle(pid).ok()?;
+        (!proc::has_ended(&pidfd)).then_some(pidfd)
+    };
+    lives(life.guard_pid).or_else(|| lives(life.worker_pid))
+}
+
+fn watch(dir: &Path) -> Result<Option<Inotify>, WaitError> {
+    let inotify =
+        Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).map_err(|errno| watching(dir)(errno.into()))?;
+    let changes = AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_DELETE | AddWatchFlags::IN_DELETE_SELF;
+    match inotify.add_watch(dir, changes) {
+        Ok(_) => Ok(Some(inotify)),
+        Err(nix::Error::ENOENT) => Ok(None),
+        Err(errno) => Err(watching(dir)(errno.into())),
+    }
+}
+
+fn watching(dir: &Path) -> impl Fn(io::Error) -> WaitError {
+    move |source| WaitError::Watch { dir: dir.to_owned(), source }
+}
+
+/// Waits for input on `fd`; false when the deadline came first.
+fn is_readable_until(fd: impl AsFd, deadline: Instant) -> bool {
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let limit = Timespec::try_from(left).unwrap_or(Timespec { tv_sec: i64::MAX, tv_nsec: 0 });
+        let mut fds = [PollFd::new(&fd, PollFlags::IN)];
+        match poll(&mut fds, Some(&limit)) {
+            Ok(0) if left.is_zero() => return false,
+            Ok(0) | Err(rustix::io::Errno::INTR) => {}
+            Ok(_) => return true,
+            Err(_) => return false,
+        }
+    }
+}

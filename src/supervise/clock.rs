@@ -1,0 +1,45 @@
+//! The only clock of this room: wall time for records, uptime for deadlines.
+
+use std::time::Duration;
+
+use nix::time::{ClockId, clock_gettime};
+
+/// Milliseconds since 1970.
+pub(super) fn unix_ms() -> u64 {
+    u64::try_from(unix_ns() / 1_000_000).unwrap_or(0)
+}
+
+/// Nanoseconds since 1970.
+pub(super) fn unix_ns() -> i64 {
+    let now = clock_gettime(ClockId::CLOCK_REALTIME).expect("the kernel has a realtime clock");
+    now.tv_sec() * 1_000_000_000 + now.tv_nsec()
+}
+
+/// A moment that no change of the wall clock moves; time asleep counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Moment(Duration);
+
+impl Moment {
+    /// This moment.
+    pub(super) fn now() -> Self {
+        Self(Duration::from(clock_gettime(ClockId::CLOCK_BOOTTIME).expect("the kernel has a boot clock")))
+    }
+
+    /// The moment `ticks` clock ticks after the boot, as `/proc/PID/stat` counts.
+    pub(super) fn from_ticks(ticks: u64) -> Self {
+        Self(Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND))
+    }
+
+    /// The moment `wait` after this one.
+    pub(super) fn after(self, wait: Duration) -> Self {
+        Self(self.0 + wait)
+    }
+
+    /// How long after `earlier` this is; zero if it is before.
+    pub(super) fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// `USER_HZ`: 100 on every architecture the kernel still builds for.
+const TICKS_PER_SECOND: u64 = 100;

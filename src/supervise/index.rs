@@ -1,0 +1,109 @@
+//! The time index beside a log: where in the file which moment begins.
+//!
+//! `current.out.idx` holds records of 16 bytes, little-endian: the offset of a chunk in `current.out` and the time at which it
+//! was copied there, in nanoseconds since 1970. Bytes belong to the last record at or before their offset. Both are rotated
+//! together (`current.out.1`, `current.out.1.idx`). A record is made when at least a millisecond has passed since the last of
+//! the stream, or the other stream got bytes in between, so the two streams can be merged by time.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The length of a record in bytes.
+pub const RECORD: usize = 16;
+
+/// One record: bytes from `offset` on were copied at `unix_ns`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// Position in the log, in bytes.
+    pub offset: u64,
+    /// Nanoseconds since 1970.
+    pub unix_ns: i64,
+}
+
+impl Mark {
+    pub(super) fn encode(self) -> [u8; RECORD] {
+        let mut record = [0; RECORD];
+        record[..8].copy_from_slice(&self.offset.to_le_bytes());
+        record[8..].copy_from_slice(&self.unix_ns.to_le_bytes());
+        record
+    }
+
+    fn decode(record: &[u8; RECORD]) -> Self {
+        let (offset, time) = record.split_at(8);
+        Self {
+            offset: u64::from_le_bytes(offset.try_into().expect("half of sixteen bytes")),
+            unix_ns: i64::from_le_bytes(time.try_into().expect("half of sixteen bytes")),
+        }
+    }
+}
+
+/// The index that belongs to `log`.
+#[must_use]
+pub fn path(log: &Path) -> PathBuf {
+    let mut path = log.as_os_str().to_owned();
+    path.push(".idx");
+    path.into()
+}
+
+/// All records of the index of `log`, by offset; empty when there is none. A half record at the end is left out.
+///
+/// # Errors
+///
+/// Fails when the index is there and cannot be read.
+pub fn read(log: &Path) -> io::Result<Vec<Mark>> {
+    match fs::read(path(log)) {
+        Ok(bytes) => Ok(decode(&bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+/// The records in the bytes of an index file.
+#[must_use]
+pub fn decode(bytes: &[u8]) -> Vec<Mark> {
+    let (records, _) = bytes.as_chunks::<RECORD>();
+    records.iter().map(Mark::decode).collect()
+}
+
+/// When the byte at `offset` was copied; `None` before the first record.
+#[must_use]
+pub fn time_of(marks: &[Mark], offset: u64) -> Option<i64> {
+    let after = marks.partition_point(|mark| mark.offset <= offset);
+    Some(marks.get(after.checked_sub(1)?)?.unix_ns)
+}
+
+/// Where the bytes copied at or after `unix_ns` begin; `None` when there are none that the index knows of.
+#[must_use]
+pub fn offset_since(marks: &[Mark], unix_ns: i64) -> Option<u64> {
+    marks.iter().find(|mark| mark.unix_ns >= unix_ns).map(|mark| mark.offset)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MARKS: [Mark; 3] =
+        [Mark { offset: 0, unix_ns: 10 }, Mark { offset: 100, unix_ns: 20 }, Mark { offset: 150, unix_ns: 30 }];
+
+    #[test]
+    fn records_come_back_and_a_torn_one_is_left_out() {
+        let mut bytes: Vec<u8> = MARKS.iter().flat_map(|mark| mark.encode()).collect();
+        bytes.extend([1, 2, 3]);
+        assert_eq!(decode(&bytes), MARKS);
+    }
+
+    #[test]
+    fn bytes_belong_to_the_record_before_them() {
+        assert_eq!([0, 99, 100, 149, 150, 999].map(|at| time_of(&MARKS, at)), [10, 10, 20, 20, 30, 30].map(Some));
+        assert_eq!(time_of(&MARKS[1..], 5), None);
+    }
+
+    #[test]
+    fn finds_where_a_time_begins() {
+        assert_eq!(
+            [0, 10, 11, 30, 31].map(|at| offset_since(&MARKS, at)),
+            [Some(0), Some(0), Some(100), Some(150), None]
+        );
+    }
+}

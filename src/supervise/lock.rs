@@ -1,0 +1,65 @@
+//! Who supervises: two byte-range locks on the file `lock`, held through open file descriptions.
+//!
+//! Such a lock ends with the last descriptor of its description, so it cannot outlive its holder, and asking for it (`GETLK`)
+//! takes nothing. Byte 0 is the guard's, byte 1 the worker's. A description that a fork shares would keep the lock alive:
+//! the worker drops the guard's copy first of all and opens its own.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use nix::fcntl::{FcntlArg, fcntl};
+
+/// The file's name inside a process directory.
+pub(super) const FILE: &str = "lock";
+
+/// One of the two locks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Seat {
+    /// Byte 0.
+    Guard,
+    /// Byte 1.
+    Worker,
+}
+
+impl Seat {
+    fn range(self) -> libc::flock {
+        libc::flock {
+            l_type: libc::F_WRLCK as libc::c_short,
+            l_whence: libc::SEEK_SET as libc::c_short,
+            l_start: match self {
+                Self::Guard => 0,
+                Self::Worker => 1,
+            },
+            l_len: 1,
+            l_pid: 0,
+        }
+    }
+}
+
+/// Opens the lock file of `dir`, making it if need be. Every call gives a description of its own.
+pub(super) fn open(dir: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(dir.join(FILE))
+}
+
+/// Takes a seat through `file`; false when somebody else has it.
+pub(super) fn take(file: &File, seat: Seat) -> io::Result<bool> {
+    match fcntl(file, FcntlArg::F_OFD_SETLK(&seat.range())) {
+        Ok(_) => Ok(true),
+        Err(nix::Error::EAGAIN | nix::Error::EACCES) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// True when a description other than `file`'s has the seat.
+pub(super) fn is_taken(file: &File, seat: Seat) -> bool {
+    let mut range = seat.range();
+    let asked = fcntl(file, FcntlArg::F_OFD_GETLK(&mut range));
+    asked.is_ok() && range.l_type != libc::F_UNLCK as libc::c_short
+}
+
+/// True when anybody supervises `dir`. Takes no lock, not even for an instant.
+pub(super) fn is_held(dir: &Path) -> bool {
+    File::open(dir.join(FILE)).is_ok_and(|file| is_taken(&file, Seat::Guard) || is_taken(&file, Seat::Worker))
+}

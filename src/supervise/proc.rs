@@ -1,0 +1,133 @@
+//! Processes as the kernel tells them: identity, life and death. A pid alone means nothing.
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+/// A process of this boot. Two processes never share both numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    /// Its number, which may be used again after its death.
+    pub pid: u32,
+    /// When it was started, in clock ticks since boot (field 22 of `/proc/PID/stat`).
+    pub start_ticks: u64,
+}
+
+impl Identity {
+    /// The process that has this pid now; `None` when there is none. It may be a zombie.
+    #[must_use]
+    pub fn of(pid: u32) -> Option<Self> {
+        Stat::of(pid).map(|stat| Self { pid, start_ticks: stat.start_ticks })
+    }
+}
+
+/// The identity of this boot of the machine; empty when the kernel does not say.
+#[must_use]
+pub fn boot_id() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned()).unwrap_or_default()
+}
+
+/// True while exactly this process runs. A zombie is dead.
+#[must_use]
+pub fn is_alive(identity: &Identity) -> bool {
+    Stat::of(identity.pid).is_some_and(|stat| stat.start_ticks == identity.start_ticks && !stat.is_dead())
+}
+
+/// What `/proc/PID/stat` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stat {
+    /// `R`, `S`, `D`, `Z`, …
+    pub(super) state: u8,
+    pub(super) parent: u32,
+    pub(super) session: u32,
+    pub(super) start_ticks: u64,
+    /// The wait status of a zombie; 0 also when the reader may not know it.
+    pub(super) wait_status: i32,
+}
+
+impl Stat {
+    /// Reads it for `pid`; `None` when there is no such process.
+    pub(super) fn of(pid: u32) -> Option<Self> {
+        Self::parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)
+    }
+
+    /// Field 2, the name, may hold anything: everything is counted from its last `)`.
+    pub(super) fn parse(text: &[u8]) -> Option<Self> {
+        let end = text.iter().rposition(|byte| *byte == b')')?;
+        let rest = std::str::from_utf8(text.get(end + 1..)?).ok()?;
+        let field = |number: usize| rest.split_ascii_whitespace().nth(number - 3);
+        Some(Self {
+            state: *field(3)?.as_bytes().first()?,
+            parent: field(4)?.parse().ok()?,
+            session: field(6)?.parse().ok()?,
+            start_ticks: field(22)?.parse().ok()?,
+            wait_status: field(52).and_then(|status| status.parse().ok()).unwrap_or(0),
+        })
+    }
+
+    /// Zombie or being taken away.
+    pub(super) fn is_dead(&self) -> bool {
+        matches!(self.state, b'Z' | b'X' | b'x')
+    }
+}
+
+/// A handle on the process that has this pid now.
+pub(super) fn handle(pid: u32) -> io::Result<OwnedFd> {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidInput)?;
+    Ok(pidfd_open(pid, PidfdFlags::empty())?)
+}
+
+/// True when the process behind the handle has ended, reaped or not.
+pub(super) fn has_ended(pidfd: impl AsFd) -> bool {
+    let mut fds = [PollFd::new(&pidfd, PollFlags::IN)];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    matches!(poll(&mut fds, Some(&now)), Ok(1))
+}
+
+/// Who gets a signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// The process alone.
+    Process,
+    /// Every member of the group that it leads.
+    Group,
+}
+
+/// Sends a signal to the process behind the handle, whatever has become of its pid.
+pub(super) fn signal(pidfd: impl AsFd, signal: i32, reach: Reach) -> io::Result<()> {
+    let flags = match reach {
+        Reach::Process => 0,
+        Reach::Group => libc::PIDFD_SIGNAL_PROCESS_GROUP,
+    };
+    let none = std::ptr::null::<libc::siginfo_t>();
+    let fd = pidfd.as_fd().as_raw_fd();
+    // SAFETY: the descriptor is borrowed for the call, and a null siginfo asks for that of an ordinary kill.
+    match unsafe { libc::syscall(libc::SYS_pidfd_send_signal, fd, signal, none, flags) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_parentheses_does_not_shift_the_fields() {
+        let text = b"42 (a) R 9 (b)) S 1 2 3 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 777 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 256\n";
+        let stat = Stat::parse(text).expect("well formed");
+        assert_eq!((stat.state, stat.parent, stat.session, stat.start_ticks, stat.wait_status), (b'S', 1, 3, 777, 256));
+        assert_eq!(Stat::parse(b"nothing"), None);
+    }
+
+    #[test]
+    fn this_process_lives_and_another_of_its_pid_does_not() {
+        let me = Identity::of(std::process::id()).expect("this process");
+        assert!(is_alive(&me));
+        assert!(!is_alive(&Identity { start_ticks: me.start_ticks + 1, ..me }));
+        assert!(!boot_id().is_empty());
+    }
+}

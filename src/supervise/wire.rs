@@ -1,0 +1,231 @@
+//! What travels between a command and a supervisor: small records of one fixed size, with a version.
+//!
+//! A record is 16 bytes: two letters of kind, the version, the code, two little-endian `i32`, four zero bytes. It fits the
+//! atomic write of a FIFO, so records never mix, and a reader that does not know a version or a code skips exactly one record.
+
+use std::fmt;
+
+/// The length of every record, now and in every later version.
+pub const RECORD: usize = 16;
+
+/// The version this program speaks.
+pub const VERSION: u8 = 1;
+
+const ORDER: [u8; 2] = *b"TO";
+const WORD: [u8; 2] = *b"TW";
+
+/// What a supervisor can be told through the `orders` FIFO.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// End the child politely, then by force, and everything it left behind; then end.
+    Stop,
+    /// The same, and start it again.
+    Restart,
+    /// End the child by SIGKILL at once; else as `Stop`.
+    Kill,
+    /// Send this signal to the child (not to its group).
+    Signal(i32),
+    /// Open the logs anew, after somebody moved them.
+    Reopen,
+    /// Replace the supervisor by the program that its path now names; the child does not notice.
+    Upgrade,
+}
+
+/// A supervisor's first word to the command that started it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Launched {
+    /// The program was executed.
+    Spawned {
+        /// The child.
+        pid: u32,
+    },
+    /// The recorded child was still alive and is supervised again.
+    Adopted {
+        /// The child.
+        pid: u32,
+    },
+    /// Another supervisor holds the directory; nothing was done.
+    AlreadySupervised,
+    /// The pre-start command failed.
+    HookFailed {
+        /// Its exit code; 128 + n for signal n.
+        code: u8,
+    },
+    /// The program never ran; `life.start_error` says why in words.
+    NotRun {
+        /// The error number of the step that failed.
+        errno: i32,
+        /// Which step that was.
+        step: Step,
+    },
+    /// The recorded child had ended meanwhile; that was recorded, and nothing more is due now. It may be waiting to be
+    /// started again: `state` in `meta.json` tells.
+    Ended,
+}
+
+/// The steps between a fork and a running program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Making the process, its pipes or its files.
+    Fork,
+    /// Putting the environment together: a named env file is missing or malformed.
+    Environment,
+    /// Entering the working directory.
+    Directory,
+    /// Executing the program.
+    Execute,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Fork => "making the process",
+            Self::Environment => "reading its environment",
+            Self::Directory => "entering its directory",
+            Self::Execute => "executing it",
+        })
+    }
+}
+
+impl Step {
+    pub(super) fn code(self) -> i32 {
+        match self {
+            Self::Fork => 0,
+            Self::Environment => 1,
+            Self::Directory => 2,
+            Self::Execute => 3,
+        }
+    }
+
+    pub(super) fn from_code(code: i32) -> Self {
+        match code {
+            1 => Self::Environment,
+            2 => Self::Directory,
+            3 => Self::Execute,
+            _ => Self::Fork,
+        }
+    }
+}
+
+/// What may come first over the pipe of a starting supervisor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Word {
+    /// The pre-start command runs; have patience.
+    Hooking,
+    /// The answer.
+    Done(Launched),
+}
+
+impl Order {
+    /// The record of this order.
+    #[must_use]
+    pub fn encode(self) -> [u8; RECORD] {
+        let (code, value) = match self {
+            Self::Stop => (1, 0),
+            Self::Restart => (2, 0),
+            Self::Kill => (3, 0),
+            Self::Signal(signal) => (4, signal),
+            Self::Reopen => (5, 0),
+            Self::Upgrade => (6, 0),
+        };
+        encode(ORDER, code, [value, 0])
+    }
+
+    /// The order in a record; `None` for one of another version or kind.
+    #[must_use]
+    pub fn decode(record: &[u8; RECORD]) -> Option<Self> {
+        let (code, [value, _]) = decode(ORDER, record)?;
+        match code {
+            1 => Some(Self::Stop),
+            2 => Some(Self::Restart),
+            3 => Some(Self::Kill),
+            4 => Some(Self::Signal(value)),
+            5 => Some(Self::Reopen),
+            6 => Some(Self::Upgrade),
+            _ => None,
+        }
+    }
+}
+
+impl Word {
+    pub(super) fn encode(self) -> [u8; RECORD] {
+        let pid = |pid: u32| i32::try_from(pid).unwrap_or(0);
+        let (code, values) = match self {
+            Self::Hooking => (1, [0, 0]),
+            Self::Done(Launched::Spawned { pid: child }) => (2, [pid(child), 0]),
+            Self::Done(Launched::Adopted { pid: child }) => (3, [pid(child), 0]),
+            Self::Done(Launched::AlreadySupervised) => (4, [0, 0]),
+            Self::Done(Launched::HookFailed { code }) => (5, [i32::from(code), 0]),
+            Self::Done(Launched::NotRun { errno, step }) => (6, [errno, step.code()]),
+            Self::Done(Launched::Ended) => (7, [0, 0]),
+        };
+        encode(WORD, code, values)
+    }
+
+    pub(super) fn decode(record: &[u8; RECORD]) -> Option<Self> {
+        let (code, [first, second]) = decode(WORD, record)?;
+        let pid = u32::try_from(first).unwrap_or(0);
+        Some(match code {
+            1 => Self::Hooking,
+            2 => Self::Done(Launched::Spawned { pid }),
+            3 => Self::Done(Launched::Adopted { pid }),
+            4 => Self::Done(Launched::AlreadySupervised),
+            5 => Self::Done(Launched::HookFailed { code: u8::try_from(first).unwrap_or(u8::MAX) }),
+            6 => Self::Done(Launched::NotRun { errno: first, step: Step::from_code(second) }),
+            7 => Self::Done(Launched::Ended),
+            _ => return None,
+        })
+    }
+}
+
+fn encode(kind: [u8; 2], code: u8, values: [i32; 2]) -> [u8; RECORD] {
+    let mut record = [0; RECORD];
+    record[..2].copy_from_slice(&kind);
+    record[2] = VERSION;
+    record[3] = code;
+    record[4..8].copy_from_slice(&values[0].to_le_bytes());
+    record[8..12].copy_from_slice(&values[1].to_le_bytes());
+    record
+}
+
+fn decode(kind: [u8; 2], record: &[u8; RECORD]) -> Option<(u8, [i32; 2])> {
+    if record[..2] != kind || record[2] != VERSION {
+        return None;
+    }
+    let value = |at: usize| i32::from_le_bytes([record[at], record[at + 1], record[at + 2], record[at + 3]]);
+    Some((record[3], [value(4), value(8)]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn orders_and_words_come_back() {
+        for order in [Order::Stop, Order::Restart, Order::Kill, Order::Signal(10), Order::Reopen, Order::Upgrade] {
+            assert_eq!(Order::decode(&order.encode()), Some(order));
+        }
+        for word in [
+            Word::Hooking,
+            Word::Done(Launched::Spawned { pid: 7 }),
+            Word::Done(Launched::Adopted { pid: 7 }),
+            Word::Done(Launched::AlreadySupervised),
+            Word::Done(Launched::HookFailed { code: 137 }),
+            Word::Done(Launched::NotRun { errno: 2, step: Step::Directory }),
+            Word::Done(Launched::Ended),
+        ] {
+            assert_eq!(Word::decode(&word.encode()), Some(word));
+        }
+    }
+
+    #[test]
+    fn another_version_or_kind_is_not_understood() {
+        let mut newer = Order::Stop.encode();
+        newer[2] += 1;
+        assert_eq!(Order::decode(&newer), None);
+        let mut unknown = Order::Stop.encode();
+        unknown[3] = 200;
+        assert_eq!(Order::decode(&unknown), None);
+        assert_eq!(Order::decode(&Word::Hooking.encode()), None);
+    }
+}
