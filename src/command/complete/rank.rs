@@ -38,6 +38,11 @@ pub(super) fn fitting<T>(
 }
 
 fn fit(typed: &str, name: &str) -> Option<(Fit, Vec<usize>)> {
+    if let (Some(typed), Some(name)) = (typed.strip_prefix("--"), name.strip_prefix("--")) {
+        // The dashes of an option say nothing about which one is meant.
+        let (fit, marks) = fit(typed, name)?;
+        return Some((fit, marks.into_iter().map(|mark| mark + 2).collect()));
+    }
     let length = typed.chars().count();
     if name.starts_with(typed) {
         return Some((Fit::Prefix, (0..length).collect()));
