@@ -25,18 +25,20 @@ pub(super) fn proposals(known: &Known<'_>, before: &[String], typed: &str) -> Ve
 }
 
 fn line(known: &Known<'_>, before: &[String], typed: &str, depth: usize) -> Vec<Proposal> {
-    let globals = built((known.globals)());
-    let before = skip_globals(&globals, before);
+    let globals = built((known.augment)(clap::Command::new("tetra").disable_help_flag(true)));
+    let before = match skip_globals(&globals, before) {
+        Before::Words(words) => words,
+        Before::Value(arg) => return values(arg, typed, known.live),
+    };
     let aliased = expand(known, before);
     let before = aliased.as_deref().unwrap_or(before);
     let mut found = match command(known, before) {
-        Some((entry, named)) => arguments(known, entry, &globals, (&before[named..], typed), depth),
-        None if before.is_empty() && typed.starts_with('-') => with_dash(&globals, &[], None, typed),
+        Some((entry, named)) => arguments(known, entry, (&before[named..], typed), depth),
+        None if before.is_empty() && typed.starts_with('-') => with_dash(&globals, &[], typed, known.live),
         None => Vec::new(),
     };
     if before.len() < 2 {
-        let names = first_words(known, before, typed);
-        found = if before.is_empty() { [names, found].concat() } else { [found, names].concat() };
+        found.extend(first_words(known, before, typed));
     }
     found
 }
@@ -62,14 +64,26 @@ fn expand(known: &Known<'_>, words: &[String]) -> Option<Vec<String>> {
     Some(statement.words.iter().map(|word| word.text.clone()).chain(rest.iter().cloned()).collect())
 }
 
-/// The words without global options in front of them.
-fn skip_globals<'a>(globals: &clap::Command, words: &'a [String]) -> &'a [String] {
+/// What stands in front of the cursor, behind the global options.
+enum Before<'a> {
+    /// The words of a command.
+    Words(&'a [String]),
+    /// Only a global option that waits for its value.
+    Value(&'a Arg),
+}
+
+fn skip_globals<'a>(globals: &'a clap::Command, words: &'a [String]) -> Before<'a> {
     let mut start = 0;
     while let Some(word) = words.get(start).filter(|word| word.starts_with('-')) {
-        let reading = options::read(globals, std::slice::from_ref(word));
-        start += if matches!(reading.next, Next::Value(_)) { 2 } else { 1 };
+        start += 1;
+        if let Next::Value(arg) = options::read(globals, std::slice::from_ref(word)).next {
+            if start == words.len() {
+                return Before::Value(arg);
+            }
+            start += 1;
+        }
     }
-    words.get(start..).unwrap_or_default()
+    Before::Words(words.get(start..).unwrap_or_default())
 }
 
 /// The words that can stand where a command begins, or goes on after its group.
@@ -120,20 +134,13 @@ fn is_hidden(entry: &Entry) -> bool {
 }
 
 /// What could follow the words behind a command's name.
-fn arguments(
-    known: &Known<'_>,
-    entry: &Entry,
-    globals: &clap::Command,
-    (words, typed): (&[String], &str),
-    depth: usize,
-) -> Vec<Proposal> {
-    let parser = built((entry.parser)());
+fn arguments(known: &Known<'_>, entry: &Entry, (words, typed): (&[String], &str), depth: usize) -> Vec<Proposal> {
+    let parser = built((known.augment)((entry.parser)()));
     let reading = options::read(&parser, words);
     match reading.next {
         Next::Value(arg) => values(arg, typed, known.live),
-        Next::Place(_) | Next::Options if typed.starts_with('-') => {
-            with_dash(&parser, &reading.used, Some((globals, known.live)), typed)
-        }
+        Next::Options => with_dash(&parser, &reading.used, typed, known.live),
+        Next::Place(_) if typed.starts_with('-') => with_dash(&parser, &reading.used, typed, known.live),
         Next::Place(arg) | Next::OnlyPlace(arg) if is::<CommandWord>(arg) && depth > 0 => {
             if arg.is_trailing_var_arg_set() {
                 return line(known, &reading.earlier, typed, depth - 1);
@@ -146,65 +153,31 @@ fn arguments(
             found.retain(|proposal| !reading.earlier.contains(&proposal.value));
             found
         }
-        Next::Options => with_dash(&parser, &reading.used, Some((globals, known.live)), typed),
     }
 }
 
-/// Options, or the value of one behind its `=`. With `more`, the global options follow the command's own.
-fn with_dash(
-    parser: &clap::Command,
-    used: &[&Arg],
-    more: Option<(&clap::Command, &dyn Live)>,
-    typed: &str,
-) -> Vec<Proposal> {
+/// Options, or the value of one behind its `=`.
+fn with_dash(parser: &clap::Command, used: &[&Arg], typed: &str, live: &dyn Live) -> Vec<Proposal> {
     if let Some((option, value)) = typed.strip_prefix("--").and_then(|rest| rest.split_once('=')) {
-        let own = options::by_long(parser, option);
-        let arg = own.or_else(|| more.and_then(|(globals, _)| options::by_long(globals, option)));
-        let (Some(arg), Some((_, live))) = (arg, more) else { return Vec::new() };
+        let Some(arg) = options::by_long(parser, option) else { return Vec::new() };
         return values(arg, value, live)
             .into_iter()
             .map(|proposal| behind(&format!("--{option}="), proposal))
             .collect();
     }
     let unused = |arg: &&Arg| options::takes_many(arg) || !used.iter().any(|used| used.get_id() == arg.get_id());
-    let own = parser.get_arguments().filter(unused);
-    let global = more.iter().flat_map(|(globals, _)| globals.get_arguments());
-    let global = global.filter(|arg| !used.iter().any(|used| used.get_id() == arg.get_id()) && !shadowed(parser, arg));
-    let names = own.chain(global).filter(|arg| !arg.is_positional() && !arg.is_hide_set()).filter_map(|arg| {
-        let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
-        let long = arg.get_long().map(|long| format!("--{long}"));
-        let name = match (long, arg.get_short()) {
-            (Some(long), Some(short)) if typed == format!("-{short}") => Some(long),
-            (Some(long), _) => Some(long),
-            (None, Some(short)) => Some(format!("-{short}")),
-            (None, None) => None,
-        };
-        Some((name?, help))
-    });
+    let options = parser.get_arguments().filter(|arg| !arg.is_positional() && !arg.is_hide_set()).filter(unused);
     let letter = typed.strip_prefix('-').filter(|rest| rest.chars().count() == 1 && *rest != "-");
-    match letter {
-        // `-n` is whole: the long name only tells what it means.
-        Some(letter) => by_letter(parser, more.map(|(globals, _)| globals), letter),
-        None => choose(typed, names.collect()),
-    }
-}
-
-fn by_letter(parser: &clap::Command, globals: Option<&clap::Command>, letter: &str) -> Vec<Proposal> {
-    let all = parser.get_arguments().chain(globals.into_iter().flat_map(clap::Command::get_arguments));
-    all.filter(|arg| arg.get_short().is_some_and(|short| short.to_string() == letter))
-        .take(1)
-        .map(|arg| Proposal {
-            value: format!("-{letter}"),
-            about: arg.get_help().map(ToString::to_string),
-            marks: vec![0, 1],
-            open: false,
-        })
-        .collect()
-}
-
-/// A command keeps a letter or word that a global option has too.
-fn shadowed(parser: &clap::Command, global: &Arg) -> bool {
-    global.get_long().is_some_and(|long| options::by_long(parser, long).is_some())
+    let names = options.filter_map(|arg| {
+        let short = arg.get_short().map(|short| format!("-{short}"));
+        let name = match letter {
+            // `-n` is whole: what it means is all that is left to say.
+            Some(_) => short.filter(|short| short == typed),
+            None => arg.get_long().map(|long| format!("--{long}")).or(short),
+        };
+        Some((name?, arg.get_help().map(ToString::to_string).unwrap_or_default()))
+    });
+    choose(typed, names.collect())
 }
 
 fn behind(start: &str, mut proposal: Proposal) -> Proposal {

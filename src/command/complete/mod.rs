@@ -26,8 +26,8 @@ pub struct Known<'a> {
     pub commands: &'static [Entry],
     /// The groups with their meaning.
     pub groups: &'static [(&'static str, &'static str)],
-    /// The options that every command takes.
-    pub globals: fn() -> clap::Command,
+    /// Adds the options that every command takes to a parser.
+    pub augment: fn(clap::Command) -> clap::Command,
     /// What there is just now.
     pub live: &'a dyn Live,
 }
@@ -238,11 +238,9 @@ mod tests {
     const COMMANDS: &[Entry] = &[entry::<Stop>(), entry::<Init>(), entry::<Watch>()];
     const GROUPS: &[(&str, &str)] = &[("tsm", "processes"), ("env", "environments"), ("tkm", "keys")];
 
-    fn globals() -> clap::Command {
-        clap::Command::new("tetra")
-            .disable_help_flag(true)
-            .arg(clap::arg!(--json "As JSON"))
-            .arg(clap::arg!(--org <NAME> "Of NAME"))
+    fn augment(parser: clap::Command) -> clap::Command {
+        let env = clap::Arg::new("--env").long("env").value_parser(clap::value_parser!(EnvName));
+        parser.arg(clap::arg!(--json "As JSON")).arg(env)
     }
 
     struct Fake(Vec<String>);
@@ -278,7 +276,7 @@ mod tests {
     /// What completes a line with `|` at the cursor: values, separated by blanks.
     fn values(marked: &str) -> Vec<String> {
         let fake = Fake(["api-8000", "my-api", "web", "0.5 odd"].map(str::to_owned).to_vec());
-        let known = Known { commands: COMMANDS, groups: GROUPS, globals, live: &fake };
+        let known = Known { commands: COMMANDS, groups: GROUPS, augment, live: &fake };
         let cursor = marked.rfind('|').expect("a cursor");
         let text = format!("{}{}", &marked[..cursor], &marked[cursor + 1..]);
         complete(&text, cursor, &known).into_iter().map(|candidate| candidate.value).collect()
@@ -293,7 +291,9 @@ mod tests {
         assert_eq!(values("@d|"), ["@dev"]);
         assert_eq!(values("--js|"), ["--json"]);
         assert_eq!(values("--json t|"), ["tsm"]);
-        assert_eq!(values("--org acme tsm |"), ["stop"]);
+        assert_eq!(values("--env dev tsm |"), ["stop"]);
+        assert_eq!(values("--env d|"), ["dev"]);
+        assert_eq!(values("tsm stop --env p|"), ["prod"], "a global option behind a command");
     }
 
     #[test]
@@ -319,15 +319,15 @@ mod tests {
 
     #[test]
     fn options_come_from_the_parser_and_only_once() {
-        assert_eq!(values("tsm stop -|"), ["--no-wait", "--order", "--from", "--help", "--json", "--org"]);
-        assert_eq!(values("tsm stop --no-wait --|"), ["--order", "--from", "--help", "--json", "--org"]);
+        assert_eq!(values("tsm stop -|"), ["--no-wait", "--order", "--from", "--json", "--env", "--help"]);
+        assert_eq!(values("tsm stop --no-wait --|"), ["--order", "--from", "--json", "--env", "--help"]);
         assert_eq!(values("tsm stop --no-wait --n|"), Vec::<String>::new());
         assert_eq!(values("tsm stop -o|"), ["-o"]);
         assert_eq!(values("tsm stop --order |"), ["name", "age"]);
         assert_eq!(values("tsm stop -o a|"), ["age"]);
         assert_eq!(values("tsm stop --order=a|"), ["--order=age"]);
         assert_eq!(values("tsm stop -- --|"), Vec::<String>::new(), "after `--` there are no options");
-        assert_eq!(values("env init dev |"), ["--help", "--json", "--org"], "nothing else is left");
+        assert_eq!(values("env init dev |"), ["--json", "--env", "--help"], "nothing else is left");
     }
 
     #[test]
@@ -353,7 +353,7 @@ mod tests {
     #[test]
     fn the_whole_word_is_replaced() {
         let fake = Fake(vec!["web".to_owned()]);
-        let known = Known { commands: COMMANDS, groups: GROUPS, globals, live: &fake };
+        let known = Known { commands: COMMANDS, groups: GROUPS, augment, live: &fake };
         let span = |text: &str, cursor| complete(text, cursor, &known)[0].span.clone();
         assert_eq!(span("tsm stop wxx; env", 10), 9..12);
         assert_eq!(span("tsm stop 'w", 11), 9..11);
@@ -365,7 +365,7 @@ mod tests {
     #[test]
     fn bash_gets_what_it_would_replace() {
         let fake = Fake(vec!["web".to_owned()]);
-        let known = Known { commands: COMMANDS, groups: GROUPS, globals, live: &fake };
+        let known = Known { commands: COMMANDS, groups: GROUPS, augment, live: &fake };
         let breaks = "\"'@><=;|&(:";
         assert_eq!(for_shell(Shell::Bash, "tsm st", breaks, &known), "stop\tStop processes\n");
         assert_eq!(for_shell(Shell::Bash, "/usr/bin/tetra tsm stop --order=a", breaks, &known), "age\t\n");
@@ -378,7 +378,7 @@ mod tests {
     #[test]
     fn a_thousand_processes_are_no_burden() {
         let fake = Fake((0..1000).map(|n| format!("process-{n}")).collect());
-        let known = Known { commands: COMMANDS, groups: GROUPS, globals, live: &fake };
+        let known = Known { commands: COMMANDS, groups: GROUPS, augment, live: &fake };
         let candidates = complete("tsm stop p", 10, &known);
         assert_eq!(candidates.len(), 1000);
         let described = candidates.iter().filter(|candidate| candidate.description.is_some()).count();
@@ -388,7 +388,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_and_no_cursor_breaks_it(text in any::<String>(), cursor in 0_usize..200) {
-            let known = Known { commands: COMMANDS, groups: GROUPS, globals, live: &Fake(vec!["ä b".to_owned()]) };
+            let known = Known { commands: COMMANDS, groups: GROUPS, augment, live: &Fake(vec!["ä b".to_owned()]) };
             for candidate in complete(&text, cursor, &known) {
                 prop_assert!(text.get(candidate.span).is_some());
             }
@@ -399,7 +399,7 @@ mod tests {
             text in r#"(tsm |stop |env |init |watch |--order|=|@| |'|"|\\|\||>|;|~/|ä|-o|-n|!|#){0,9}"#,
             cursor in 0_usize..60,
         ) {
-            let known = Known { commands: COMMANDS, groups: GROUPS, globals, live: &Fake(vec!["ä b".to_owned()]) };
+            let known = Known { commands: COMMANDS, groups: GROUPS, augment, live: &Fake(vec!["ä b".to_owned()]) };
             for candidate in complete(&text, cursor, &known) {
                 prop_assert!(text.get(candidate.span).is_some());
             }
