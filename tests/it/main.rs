@@ -3,6 +3,7 @@
 mod completions;
 mod examples;
 mod launch;
+mod pty;
 mod repl;
 mod start;
 mod supervise;

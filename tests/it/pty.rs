@@ -4,8 +4,11 @@
 
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
+use std::os::fd::{BorrowedFd, RawFd};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, SlavePty, native_pty_system};
@@ -108,9 +111,12 @@ pub(crate) struct Terminal {
     writer: Option<Box<dyn Write + Send>>,
     child: Box<dyn Child + Send + Sync>,
     seen: Arc<Seen>,
+    pump: Option<JoinHandle<()>>,
 }
 
 struct Seen {
+    /// The terminal is being closed: whoever reads it has to let go.
+    closing: AtomicBool,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -134,13 +140,15 @@ impl Terminal {
         let child = pair.slave.spawn_command(command).unwrap();
         let screen = vt100::Parser::new(NonZeroU16::new(size.rows).unwrap(), NonZeroU16::new(size.cols).unwrap(), 0);
         let state = State { screen, bytes: Vec::new(), pending: Vec::new() };
-        let seen = Arc::new(Seen { state: Mutex::new(state), changed: Condvar::new() });
+        let seen = Arc::new(Seen { closing: AtomicBool::new(false), state: Mutex::new(state), changed: Condvar::new() });
         let mut reader = pair.master.try_clone_reader().unwrap();
         let answers = Arc::new(Mutex::new(pair.master.take_writer().unwrap()));
         let (feed, answer) = (Arc::clone(&seen), Arc::clone(&answers));
-        std::thread::spawn(move || {
+        let end = pair.master.as_raw_fd().unwrap();
+        let pump = std::thread::spawn(move || {
             let mut buffer = [0_u8; 4096];
-            while let Ok(count @ 1..) = reader.read(&mut buffer) {
+            while feed.wait_readable(end) {
+                let Ok(count @ 1..) = reader.read(&mut buffer) else { break };
                 let replies = feed.state.lock().unwrap().take(&buffer[..count]);
                 feed.changed.notify_all();
                 if manners == Manners::Answers {
@@ -152,7 +160,7 @@ impl Terminal {
             feed.changed.notify_all();
         });
         let writer = Some(Box::new(Shared(answers)) as Box<dyn Write + Send>);
-        Self { master: Some(pair.master), _slave: pair.slave, writer, child, seen }
+        Self { master: Some(pair.master), _slave: pair.slave, writer, child, seen, pump: Some(pump) }
     }
 
     /// Types.
@@ -209,6 +217,8 @@ impl Terminal {
 
     /// Closes the terminal as a lost connection does.
     pub(crate) fn hang_up(&mut self) {
+        self.seen.closing.store(true, Ordering::Release);
+        self.pump.take().unwrap().join().unwrap();
         self.writer = None;
         self.master = None;
     }
@@ -250,6 +260,27 @@ impl Drop for Terminal {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        self.seen.closing.store(true, Ordering::Release);
+        if let Some(pump) = self.pump.take() {
+            let _ = pump.join();
+        }
+    }
+}
+
+impl Seen {
+    /// Waits until the terminal has something to read; false once it is being closed.
+    fn wait_readable(&self, end: RawFd) -> bool {
+        const LOOK_AGAIN: u16 = 20;
+        while !self.closing.load(Ordering::Acquire) {
+            // SAFETY: the terminal joins this thread before it closes the descriptor, or ends with it open.
+            #[allow(unsafe_code)]
+            let end = unsafe { BorrowedFd::borrow_raw(end) };
+            let door = nix::poll::PollFd::new(end, nix::poll::PollFlags::POLLIN);
+            if nix::poll::poll(&mut [door], LOOK_AGAIN).unwrap_or(1) > 0 {
+                return true;
+            }
+        }
+        false
     }
 }
 
