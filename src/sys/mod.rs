@@ -2,7 +2,11 @@
 #![allow(unsafe_code)]
 
 pub mod file;
+pub mod filter;
 pub mod history;
 pub mod host;
 pub mod paths;
 pub mod process;
+pub mod real;
+pub mod signal;
+pub mod terminal;
