@@ -7,9 +7,11 @@
 pub mod argument;
 pub mod complete;
 pub mod context;
+pub mod global;
 pub mod registry;
 pub mod shell;
 pub mod tsm;
+pub mod usage;
 
 pub use context::{Cx, Selection};
 
