@@ -10,3 +10,4 @@ pub mod process;
 pub mod real;
 pub mod signal;
 pub mod terminal;
+pub mod tty;

@@ -140,7 +140,8 @@ impl Terminal {
         let child = pair.slave.spawn_command(command).unwrap();
         let screen = vt100::Parser::new(NonZeroU16::new(size.rows).unwrap(), NonZeroU16::new(size.cols).unwrap(), 0);
         let state = State { screen, bytes: Vec::new(), pending: Vec::new() };
-        let seen = Arc::new(Seen { closing: AtomicBool::new(false), state: Mutex::new(state), changed: Condvar::new() });
+        let seen =
+            Arc::new(Seen { closing: AtomicBool::new(false), state: Mutex::new(state), changed: Condvar::new() });
         let mut reader = pair.master.try_clone_reader().unwrap();
         let answers = Arc::new(Mutex::new(pair.master.take_writer().unwrap()));
         let (feed, answer) = (Arc::clone(&seen), Arc::clone(&answers));
@@ -314,7 +315,8 @@ pub(crate) fn current_line(screen: &vt100::Screen) -> String {
 /// The colour of the first character of `text` in the line of the cursor, or the nearest line above it.
 pub(crate) fn colour_of(screen: &vt100::Screen, text: &str) -> Option<vt100::Color> {
     let (rows, columns) = screen.size();
-    let (row, line) = screen.rows(0, columns).enumerate().take(rows.into()).filter(|(_, line)| line.contains(text)).last()?;
+    let (row, line) =
+        screen.rows(0, columns).enumerate().take(rows.into()).filter(|(_, line)| line.contains(text)).last()?;
     let column = line[..line.rfind(text)?].chars().count();
     Some(screen.cell(row.try_into().ok()?, column.try_into().ok()?)?.fgcolor())
 }

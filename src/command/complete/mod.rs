@@ -16,7 +16,7 @@ use std::ops::Range;
 pub use live::{Disk, Kind, Listed, Live};
 pub use shells::{Shell, for_shell};
 
-use super::Entry;
+use super::{Entry, registry};
 use crate::base::line::{self, Token, TokenKind};
 
 /// What the answers are made from: the table and the live world.
@@ -30,6 +30,14 @@ pub struct Known<'a> {
     pub augment: fn(clap::Command) -> clap::Command,
     /// What there is just now.
     pub live: &'a dyn Live,
+}
+
+impl<'a> Known<'a> {
+    /// All commands and options there are, and a live world.
+    #[must_use]
+    pub fn all(live: &'a dyn Live) -> Self {
+        Self { commands: registry::COMMANDS, groups: registry::GROUPS, augment: options::augment, live }
+    }
 }
 
 /// One thing that could stand at the cursor.

@@ -2,6 +2,28 @@
 
 use clap::Arg;
 
+use crate::base::environment::EnvName;
+use crate::base::name::OrgName;
+use crate::command::argument::FolderPath;
+use crate::command::global;
+
+/// Adds the global options, with types that say how their values are completed.
+pub(super) fn augment(parser: clap::Command) -> clap::Command {
+    let own: Vec<clap::Id> = parser.get_arguments().map(|arg| arg.get_id().clone()).collect();
+    let mut parser = global::augment(parser);
+    for (id, kind) in [
+        ("--org", clap::value_parser!(OrgName).into()),
+        ("--env", clap::value_parser!(EnvName).into()),
+        ("--dir", clap::value_parser!(FolderPath).into()),
+        ("--color", clap::builder::ValueParser::from(["auto", "always", "never"])),
+    ] {
+        if parser.get_arguments().any(|arg| arg.get_id() == id) && !own.iter().any(|own| own == id) {
+            parser = parser.mut_arg(id, |arg| arg.value_parser(kind));
+        }
+    }
+    parser
+}
+
 /// What the words say so far.
 pub(super) struct Reading<'a> {
     /// What the next word belongs to.
