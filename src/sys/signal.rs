@@ -154,7 +154,9 @@ extern "C" fn on_interrupt(signal: i32) {
 }
 
 extern "C" fn on_end(signal: i32) {
-    if ENDED.swap(signal, Ordering::AcqRel) != 0 {
+    let first = ENDED.compare_exchange(0, signal, Ordering::AcqRel, Ordering::Acquire).is_ok();
+    // A session ends in order, and within a second (see `tty::watch`), however many signals come.
+    if !first && !STAYS.load(Ordering::Acquire) {
         fall_back(signal);
     }
     ring(&END_BELL);

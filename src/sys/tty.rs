@@ -66,8 +66,7 @@ pub fn watch(modes: Modes, give_up: Arc<AtomicBool>) -> io::Result<Watch> {
     std::thread::Builder::new().name("watch".to_owned()).spawn(move || {
         let input = io::stdin();
         while signal::ended().is_none() {
-            let mut doors =
-                [PollFd::new(bell, PollFlags::POLLIN), PollFd::new(input.as_fd(), PollFlags::empty())];
+            let mut doors = [PollFd::new(bell, PollFlags::POLLIN), PollFd::new(input.as_fd(), PollFlags::empty())];
             let _ = poll(&mut doors, PollTimeout::NONE);
             // The end of a terminal is told even though nothing is asked of it.
             if doors[1].any().unwrap_or(false) {
