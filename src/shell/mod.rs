@@ -11,6 +11,8 @@ pub mod guard;
 mod highlight;
 mod hint;
 mod history;
+pub mod input;
+pub mod mistake;
 pub mod output;
 mod plain;
 pub mod prepare;
