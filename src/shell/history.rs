@@ -9,7 +9,7 @@ use reedline::{
     SearchDirection, SearchFilter, SearchQuery, Span, SqliteBackedHistory, Suggestion,
 };
 
-use super::shield;
+use super::mistake;
 use crate::base::line::{self, TokenKind};
 use crate::base::redact::{self, MASK};
 use crate::base::time::Span as Duration;
@@ -143,7 +143,7 @@ pub struct Search {
 
 impl Completer for Search {
     fn complete(&mut self, line: &str, _pos: usize) -> CompletionResult {
-        let suggestions = shield::or(Vec::new(), || self.suggestions(line));
+        let suggestions = mistake::or(Vec::new(), || self.suggestions(line));
         // Lines share no word that could be filled in.
         let partial = Partial { span: Span::new(0, line.len()), insert: line.to_owned() };
         CompletionResult::fresh(suggestions).with_partial(Some(partial))

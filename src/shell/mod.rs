@@ -19,5 +19,4 @@ pub mod prepare;
 mod prompt;
 pub mod repl;
 pub mod session;
-mod shield;
 pub mod source;

@@ -12,7 +12,7 @@ use super::history;
 use super::prompt::ContextPrompt;
 use super::session::{Manner, Session};
 use super::source::{Origin, Source};
-use super::{config, elsewhere, plain, shield};
+use super::{config, elsewhere, mistake, plain};
 use crate::base::fault::{Fault, Kind};
 use crate::base::time::Timestamp;
 use crate::command::Selection;
@@ -43,7 +43,7 @@ fn run_watched(session: &mut Session, console: &mut dyn Console) -> Result<u8, F
     let modes = tty::Modes::now().map_err(unusable)?;
     signal::listen().map_err(unusable)?;
     signal::stay();
-    shield::install(move || modes.restore());
+    mistake::keep_quiet();
     let give_up = Arc::new(AtomicBool::new(false));
     let _watch = tty::watch(modes, Arc::clone(&give_up)).map_err(unusable)?;
     if let Some(code) = begin(session, console) {
@@ -67,7 +67,7 @@ fn run_watched(session: &mut Session, console: &mut dyn Console) -> Result<u8, F
         *prompt.glimpse.lock() = disk(session, shown.selection.clone());
         let key = context_key(&shown.selection);
         editor = editor.with_cwd(Some(key.clone()));
-        let signal = match shield::caught(|| editor.read_line(&shown)) {
+        let signal = match mistake::catch(|| editor.read_line(&shown)) {
             Ok(Ok(signal)) => signal,
             Ok(Err(error)) if signal::ended().is_none() => return Err(unusable(std::io::Error::other(error))),
             Ok(Err(_)) => continue,
@@ -191,7 +191,7 @@ fn open_history(session: &Session, console: &mut dyn Console) -> Option<(SqliteB
 }
 
 fn run_line(session: &mut Session, console: &mut dyn Console, line: &str) -> Outcome {
-    let outcome = shield::caught(|| eval::run_line(session, console, line, &Origin::Prompt));
+    let outcome = mistake::catch(|| eval::run_line(session, console, line, &Origin::Prompt));
     outcome.unwrap_or_else(|fault| {
         session.recover();
         console.complain(&fault);
