@@ -1,8 +1,6 @@
 //! The one road: a line to its outcome, whatever way it came in.
 
-use std::any::Any;
 use std::io::{self, ErrorKind};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use crate::base::fault::{Fault, Kind};
@@ -15,6 +13,7 @@ use crate::sys::signal;
 
 use super::audit::{self, Deed};
 use super::guard;
+use super::mistake;
 use super::output;
 use super::prepare::{Prepared, prepare};
 use super::session::{Manner, Session};
@@ -42,7 +41,9 @@ impl Outcome {
     /// Nobody reads the output any more: that is no failure, but nothing further makes sense.
     const UNREAD: Self = Self { code: 0, leave: true };
 
-    fn stops(self, session: &Session) -> bool {
+    /// Nothing further may run after this.
+    #[must_use]
+    pub fn stops(self, session: &Session) -> bool {
         self.leave || session_is_over(session) || (self.code != 0 && !session.settings.is_on("keep-going"))
     }
 }
@@ -56,13 +57,9 @@ pub fn run_line(session: &mut Session, console: &mut dyn Console, line: &str, or
 ///
 /// Nothing is run if the text makes no sense somewhere. The code is that of the first failure.
 pub fn run_text(session: &mut Session, console: &mut dyn Console, source: Source) -> Outcome {
-    let mut look = Look::default();
     let parsed = match line::lex(source.text) {
         Ok(parsed) => parsed,
-        Err(error) => {
-            look.json = session.globals.look.json;
-            return malformed(session, console, source, error);
-        }
+        Err(error) => return malformed(session, console, source, error),
     };
     let places = if source.origin.is_script() || parsed.statements.len() > 1 { Places::All } else { Places::Words };
     run_all(session, console, |road, session, console| {
@@ -364,7 +361,7 @@ impl Attempt<'_> {
         let effect = ready.effect();
         guard::pass(self.entry.name, &*ready, &mut cx)?;
         let began = session.host.now();
-        let result = catch_unwind(AssertUnwindSafe(|| ready.run(&mut cx))).unwrap_or_else(|panic| Err(bug(&*panic)));
+        let result = mistake::catch(|| ready.run(&mut cx)).unwrap_or_else(Err);
         if effect != Effect::Read {
             self.record(&mut cx, &selection, began, &result);
         }
@@ -399,12 +396,4 @@ impl Attempt<'_> {
             cx.console.note(&format!("warning: the audit log was not written: {fault}: {why}"));
         }
     }
-}
-
-/// A mistake in this program, as the operator should see it.
-fn bug(panic: &(dyn Any + Send)) -> Fault {
-    let what = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let what = what.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned());
-    Fault::new(Kind::Bug, format!("tetra made a mistake: {what}"))
-        .advise("this is no fault of yours; please report it with the command that led to it")
 }

@@ -3,6 +3,7 @@
 
 pub mod file;
 pub mod filter;
+pub mod history;
 pub mod host;
 pub mod install;
 pub mod lock;
@@ -14,4 +15,5 @@ pub mod program;
 pub mod real;
 pub mod signal;
 pub mod terminal;
+pub mod tty;
 pub mod watch;
