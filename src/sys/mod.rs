@@ -3,7 +3,9 @@
 
 pub mod file;
 pub mod filter;
+pub mod history;
 pub mod host;
+pub mod install;
 pub mod lock;
 pub mod net;
 pub mod paths;
@@ -13,4 +15,5 @@ pub mod program;
 pub mod real;
 pub mod signal;
 pub mod terminal;
+pub mod tty;
 pub mod watch;
