@@ -33,7 +33,8 @@ impl Machine {
 
     fn tetra(&self, words: &[&str]) -> Output {
         let program = self.folder.path().join("programs/tetra");
-        self.command(program.to_str().expect("a text")).args(words).output().expect("it starts")
+        let mut command = self.command(program.to_str().expect("a text"));
+        command.env("TETRA_SRC", self.home().join("data")).args(words).output().expect("it starts")
     }
 
     /// Runs a line in a shell without its own settings; its output.

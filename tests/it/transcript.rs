@@ -173,6 +173,7 @@ impl Home {
         let mut command = Command::new(program);
         command.args(arguments).env_clear().current_dir(&home).stdin(Stdio::null());
         command.env("PATH", &path).env("HOME", &home).env("TETRA_DIR", home.join("tetra"));
+        command.env("TETRA_SRC", home.join("source"));
         command.env("LC_ALL", "C.UTF-8").env("TZ", "UTC").env("TERM", "dumb");
         command.stdout(writer.try_clone().expect("a pipe has two ends")).stderr(writer);
         let mut child = command.spawn().expect("the program starts");
