@@ -65,7 +65,7 @@ fn fields(process: &Process, load: Option<&Load>, cx: &Cx) -> Result<Fields, Fau
         .with("port", port(process))
         .with("listening", listening(process))
         .with("type", text(&meta.process_type))
-        .with("command", text(&meta.command))
+        .with("command", text(&redact::text(&meta.command)))
         .with("interpreter", text(&meta.interpreter))
         .with("cwd", text(&meta.cwd.to_string_lossy()))
         .with("env", Value::from(process.environment_word()))
@@ -85,15 +85,15 @@ fn fields(process: &Process, load: Option<&Load>, cx: &Cx) -> Result<Fields, Fau
 
 fn detailed(fields: Fields, process: &Process) -> Result<Fields, Fault> {
     let (meta, run) = (&process.meta, &process.meta.run);
-    let set = run.set.iter().map(|(key, value)| (key.clone(), redact::value(key, value).into())).collect::<Vec<_>>();
+    let set: Vec<_> = run.set.iter().map(|(key, value)| (key.clone(), masked(key, value).into())).collect();
     let millis = |ms: u64| std::time::Duration::from_millis(ms);
     let fields = fields
         .with("environment", text(&run.environment))
         .with("secrets_file", text(&run.secrets_file))
         .with("service", text(&run.service))
-        .with("prehook", text(&meta.prehook))
+        .with("prehook", text(&redact::text(&meta.prehook)))
         .with("variables", if set.is_empty() { Value::Nothing } else { Value::Record(set) })
-        .with("arguments", Value::from(run.argv.clone()))
+        .with("arguments", Value::from(redact::redact(&run.argv)))
         .with("max_restarts", run.max_restarts)
         .with("unstable_restarts", meta.unstable_restarts)
         .with("kill_timeout", millis(run.kill_timeout_ms))
@@ -106,6 +106,10 @@ fn detailed(fields: Fields, process: &Process) -> Result<Fields, Fault> {
         .with("pid_file", text(&process.pid_file().to_string_lossy()));
     let fields = last_lines(fields, process, Stream::Out, "last_stdout")?;
     last_lines(fields, process, Stream::Err, "last_stderr")
+}
+
+fn masked(key: &str, value: &str) -> String {
+    if redact::is_secret_name(key) { redact::MASK.to_owned() } else { redact::text(value) }
 }
 
 /// How many last lines of each stream are shown.
