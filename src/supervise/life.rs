@@ -75,7 +75,8 @@ impl Worker {
         let Some(hook) = self.hook.take() else { return };
         self.due = None;
         let end = if how.is_success() { how } else { How::Hook(shell_code(how)) };
-        if let How::Hook(code) = end {
+        // One that was killed by an order is no failed start.
+        if let (How::Hook(code), Phase::Hooking) = (end, self.machine.phase) {
             self.record_exit(end, Moment::now().since(hook.born));
             self.meta.life.start_error = format!("the pre-start command failed with exit code {code}");
             self.answer = Some(Launched::HookFailed { code });
@@ -92,6 +93,7 @@ impl Worker {
         self.meta.enter(State::Starting);
         self.meta.pid = 0;
         self.meta.life.next_start_ms = 0;
+        self.meta.life.start_follows = false;
         self.meta.life.nonce = nonce();
         self.meta.life.boot_id = proc::boot_id();
         self.meta.life.guard_pid = if self.top == std::process::id() { 0 } else { self.top };

@@ -8,7 +8,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rustix::io::Errno;
+use rustix::io::{Errno, ioctl_fionread};
 use rustix::pipe::{SpliceFlags, splice, tee};
 
 use super::clock::{Moment, unix_ns};
@@ -264,6 +264,10 @@ impl Stream {
 
     /// The log is full: copies up to the next line end and rotates. False when the FIFO is empty before one came.
     fn finish_line(&mut self) -> io::Result<bool> {
+        // A log is not rotated before there is something for the next one.
+        if ioctl_fionread(&self.fifo)? == 0 {
+            return Ok(false);
+        }
         let mut last = [0];
         let ended = self.end > 0 && self.log.read_at(&mut last, self.end - 1)? == 1 && last == *b"\n";
         if ended || self.end >= self.limit.saturating_add(ENDLESS) {

@@ -3,11 +3,11 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
-use tetra::supervise::client::Order;
+use tetra::supervise::client::{Launched, Order};
 use tetra::supervise::index;
 use tetra::supervise::meta::State;
 
-use super::nest::{Nest, assert_counts_up, eventually};
+use super::nest::{Nest, assert_counts_up, eventually, kill_supervisor};
 
 #[test]
 fn rotation_loses_and_tears_nothing() {
@@ -51,8 +51,8 @@ fn a_line_without_end_is_cut_a_mebibyte_over_the_limit() {
     nest.up();
     nest.until_free();
     let size = |file: &str| fs::metadata(nest.dir.join(file)).map_or(0, |file| file.size());
-    assert_eq!(size("current.out.1"), 10_000 + 1024 * 1024);
-    assert_eq!(size("current.out.2") + size("current.out.1") + size("current.out"), 3_000_001);
+    let cut = 10_000 + 1024 * 1024;
+    assert_eq!(["current.out.2", "current.out.1", "current.out"].map(size), [cut, cut, 3_000_001 - 2 * cut]);
 }
 
 #[test]
@@ -114,10 +114,18 @@ fn output_can_be_write_only() {
 }
 
 #[test]
-fn a_full_pipe_is_read_after_a_pause_of_everybody() {
-    let nest = Nest::shell("exec seq 0 60000");
-    nest.up();
-    let meta = nest.until_free();
-    assert_eq!(meta.state, State::Stopped);
-    assert_counts_up(&nest.lines("out"));
+fn what_came_while_nobody_read_is_read_by_the_next() {
+    // More than a pipe holds, so the child is blocked while it has no supervisor.
+    let nest = Nest::shell("while [ ! -e go ]; do sleep 0.01; done; exec seq 0 60000");
+    let pid = nest.up();
+    kill_supervisor(&nest.read());
+    fs::write(nest.work("go"), "").expect("a sign");
+    eventually("blocked", || {
+        fs::read_to_string(format!("/proc/{pid}/wchan")).is_ok_and(|at| at.contains("pipe_write"))
+    });
+    assert_eq!(nest.launch(), Launched::Adopted { pid });
+    nest.until_free();
+    let lines = nest.lines("out");
+    assert_eq!(lines.len(), 60_001);
+    assert_counts_up(&lines);
 }

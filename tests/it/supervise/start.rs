@@ -1,6 +1,7 @@
 //! Starting: what runs, in what surroundings, and what is said when it does not.
 
 use std::fs;
+use std::process::Command;
 
 use tetra::supervise::client::{self, Launched, Order, Step};
 use tetra::supervise::meta::{How, Restart, State};
@@ -139,8 +140,11 @@ fn an_env_file_that_is_missing_or_malformed_is_a_failed_start() {
 
 #[test]
 fn the_child_inherits_nothing_but_what_it_should() {
+    // A wrapper in front of the interpreter would add variables of its own.
+    let python = Command::new("python3").args(["-c", "import sys; print(sys.executable, end='')"]).output();
+    let python = String::from_utf8(python.expect("python").stdout).expect("a path");
     let nest = Nest::new(&[
-        "python3",
+        &python,
         "-c",
         "import os,signal\n\
          print(sorted(int(f) for f in os.listdir('/proc/self/fd'))[:4])\n\
