@@ -58,7 +58,7 @@ fn bash_and_zsh_have_the_names_after_one_line() {
     assert_eq!(machine.tetra(&["setup"]).status.code(), Some(0));
     let expected = format!("{}/tetra\n{}\n", machine.home().display(), env!("CARGO_PKG_VERSION"));
     for shell in SHELLS {
-        let line = "source ~/tetra/tetra.sh && tsm --help >/dev/null && org --help >/dev/null && tkm --help >/dev/null \
+        let line = "source ~/tetra/tetra.sh && tsm --help >/dev/null && command -v org >/dev/null && command -v tkm >/dev/null \
                     && echo $TETRA_DIR && tetra --version | tr -d 'a-z '";
         assert_eq!(machine.shell(shell, line), expected, "{shell:?}");
     }
