@@ -4,7 +4,6 @@
 pub mod file;
 pub mod filter;
 pub mod host;
-pub mod lock;
 pub mod net;
 pub mod paths;
 pub mod pidfd;

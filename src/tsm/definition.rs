@@ -146,8 +146,7 @@ impl Definition {
     pub fn parse(text: &str, file: &Path, variables: &BTreeMap<String, String>) -> Result<Self, DefinitionError> {
         let folder = file.parent().unwrap_or(Path::new("/"));
         let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        let mut definition =
-            Self { file: file.to_owned(), name: stem, cwd: folder.to_owned(), ..Self::default() };
+        let mut definition = Self { file: file.to_owned(), name: stem, cwd: folder.to_owned(), ..Self::default() };
         let mut arguments = Vec::new();
         for assignment in Reader::new(text, file, variables).assignments()? {
             definition.take(assignment, folder, &mut arguments)?;
@@ -162,12 +161,7 @@ impl Definition {
         Ok(definition)
     }
 
-    fn take(
-        &mut self,
-        line: Assignment,
-        folder: &Path,
-        arguments: &mut Vec<String>,
-    ) -> Result<(), DefinitionError> {
+    fn take(&mut self, line: Assignment, folder: &Path, arguments: &mut Vec<String>) -> Result<(), DefinitionError> {
         let value = line.value();
         if line.export {
             self.exports.retain(|(key, _)| *key != line.key);
@@ -185,7 +179,12 @@ impl Definition {
             "TSM_PRE_COMMAND" => self.pre_command = text(),
             "TSM_ARGS" => *arguments = line.values,
             "TSM_PORT" => {
-                let wish = |value: String| value.trim().parse().map_err(|_| line.refuse("a port is a number from 1 to 65535, `8000+` or `auto`"));
+                let wish = |value: String| {
+                    value
+                        .trim()
+                        .parse()
+                        .map_err(|_| line.refuse("a port is a number from 1 to 65535, `8000+` or `auto`"))
+                };
                 self.port = text().filter(|value| value != "none").map(wish).transpose()?;
             }
             "TSM_RESTART" => self.restart = text().map(|value| restart(&value, &line)).transpose()?,

@@ -70,7 +70,9 @@ impl Advise for ProgramError {
                 format!("there is no such file, seen from `{}`", cwd.display())
             }
             Self::Missing { word, .. } => {
-                format!("no service, process, program in PATH or file is called `{word}`; `tsm list available` shows the services")
+                format!(
+                    "no service, process, program in PATH or file is called `{word}`; `tsm list available` shows the services"
+                )
             }
             Self::NotExecutable { folder: true, .. } => "it is a folder; name the program inside it".to_owned(),
             Self::NotExecutable { word, .. } => format!("chmod +x {}", quoted(word)),
@@ -119,7 +121,9 @@ impl Tools<'_> {
             ProcessType::Python => self.pyenv(word).or_else(|| self.find(word)).or_else(|| self.python(word)),
             ProcessType::Node => self.nvm_of_tetra().or_else(|| self.find(word)).or_else(|| self.nvm()),
             ProcessType::Lua | ProcessType::Go => self.own(word).or_else(|| self.find(word)),
-            ProcessType::Bash | ProcessType::Command => self.find(word).or_else(|| Some(PathBuf::from("/bin").join(word))),
+            ProcessType::Bash | ProcessType::Command => {
+                self.find(word).or_else(|| Some(PathBuf::from("/bin").join(word)))
+            }
         };
         let found = found.filter(|path| is_executable(path));
         found.map(|path| text(&path)).ok_or_else(|| ProgramError::NoInterpreter { name: word.to_owned() })
@@ -161,7 +165,8 @@ impl Tools<'_> {
             return is_executable(Path::new(&words[0])).then_some(words);
         }
         let rest = words.pop()?;
-        let split = rest.strip_prefix("-S").map_or_else(|| Some(vec![rest.clone()]), |rest| shlex::split(rest.trim()))?;
+        let split =
+            rest.strip_prefix("-S").map_or_else(|| Some(vec![rest.clone()]), |rest| shlex::split(rest.trim()))?;
         let (name, more) = split.split_first()?;
         let kind = super::detect::interpreter_named(name).unwrap_or(ProcessType::Command);
         let program = self.language(name, kind).ok()?;

@@ -143,7 +143,10 @@ mod tests {
         assert_eq!(full("python -m http.server 8000", "/home/u/my-api", 8000), "my-api-http-8000");
         assert_eq!(full("python server.py 9000", "/home/u/demos/test", 9000), "test-server-9000");
         assert_eq!(full("node app.js 3000", "/home/u/backend", 3000), "backend-app-3000");
-        assert_eq!(Base::given("tetra").and_then(|base| base.with_port(Some(4444))).expect("legal").as_str(), "tetra-4444");
+        assert_eq!(
+            Base::given("tetra").and_then(|base| base.with_port(Some(4444))).expect("legal").as_str(),
+            "tetra-4444"
+        );
     }
 
     #[test]

@@ -110,8 +110,20 @@ pub fn number(digits: &str) -> Option<u16> {
 
 /// What a flag is called that says where to listen, as `host:port`.
 const BIND_FLAGS: [&str; 14] = [
-    "-b", "-l", "--bind", "--listen", "--addr", "--address", "--host", "--http", "--http-addr", "--bind-address",
-    "--listen-address", "--http-address", "--web.listen-address", "-addr",
+    "-b",
+    "-l",
+    "--bind",
+    "--listen",
+    "--addr",
+    "--address",
+    "--host",
+    "--http",
+    "--http-addr",
+    "--bind-address",
+    "--listen-address",
+    "--http-address",
+    "--web.listen-address",
+    "-addr",
 ];
 
 /// The port that a command line gives away, and in which form.

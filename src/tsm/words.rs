@@ -117,7 +117,9 @@ mod tests {
 
     #[test]
     fn a_text_with_operators_goes_to_a_shell() {
-        for text in ["cd x && node y.js", "a | b", "a > f", "echo $HOME", "a; b", "echo `x`", "ls *.py", "~/bin/x", "(a)"] {
+        for text in
+            ["cd x && node y.js", "a | b", "a > f", "echo $HOME", "a; b", "echo `x`", "ls *.py", "~/bin/x", "(a)"]
+        {
             assert_eq!(CommandLine::of_text(text).expect("words").shell.as_deref(), Some(text));
         }
         for text in ["echo 'a && b'", "echo \"a | b\"", r"echo a\;b", "echo '$HOME'", "x a~b"] {

@@ -25,7 +25,10 @@ impl Assignment {
 
     /// An error at the value.
     pub(super) fn refuse(&self, what: &str) -> DefinitionError {
-        DefinitionError::Malformed { at: self.at.clone(), what: format!("`{}` cannot be {}: {what}", self.value(), self.key) }
+        DefinitionError::Malformed {
+            at: self.at.clone(),
+            what: format!("`{}` cannot be {}: {what}", self.value(), self.key),
+        }
     }
 }
 
@@ -86,7 +89,8 @@ impl<'a> Reader<'a> {
         }
         let named = key.bytes().next().is_some_and(|byte| !byte.is_ascii_digit());
         if !named || self.peek() != Some('=') {
-            let width = self.text[begin..].find(|c: char| c.is_whitespace() || c == '=').unwrap_or(self.text.len() - begin);
+            let width =
+                self.text[begin..].find(|c: char| c.is_whitespace() || c == '=').unwrap_or(self.text.len() - begin);
             let what = "this is no assignment, and nothing here is executed";
             return Err(self.wrong(begin, begin + width.max(1), what));
         }
