@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::control::{Control, ControlError};
-use super::exit;
+use super::ends;
 use super::store::Process;
 use crate::base::time::Timestamp;
 use crate::supervise::client::{self, Launched, Order};
@@ -80,7 +80,7 @@ impl Control<'_> {
         match meta {
             Some(meta) if meta.state == State::Online => Ok(Risen { meta, was_running }),
             Some(meta) if !meta.life.start_error.is_empty() => not_up(meta.life.start_error),
-            Some(meta) => not_up(meta.last_exit.map_or("it does not run".to_owned(), |exit| exit::in_words(exit.how))),
+            Some(meta) => not_up(meta.last_exit.map_or("it does not run".to_owned(), |exit| ends::in_words(exit.how))),
             None => not_up("its record is gone".to_owned()),
         }
     }
