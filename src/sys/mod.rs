@@ -3,7 +3,9 @@
 
 pub mod file;
 pub mod filter;
+pub mod history;
 pub mod host;
+pub mod install;
 pub mod net;
 pub mod paths;
 pub mod pidfd;
@@ -12,4 +14,5 @@ pub mod program;
 pub mod real;
 pub mod signal;
 pub mod terminal;
+pub mod tty;
 pub mod watch;

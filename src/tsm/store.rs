@@ -160,6 +160,15 @@ impl Process {
         self.meta.run.environment.parse().ok()
     }
 
+    /// The word for what it was configured by: the name of its env file, else its environment.
+    #[must_use]
+    pub fn environment_word(&self) -> Option<String> {
+        let file = Path::new(&self.meta.env_file).file_name().map(|name| name.to_string_lossy().into_owned());
+        let word =
+            file.map(|name| name.strip_suffix(".env").map(str::to_owned).filter(|it| !it.is_empty()).unwrap_or(name));
+        word.or_else(|| Some(self.meta.run.environment.clone()).filter(|word| !word.is_empty()))
+    }
+
     /// Where its standard output goes.
     #[must_use]
     pub fn out_log(&self) -> PathBuf {

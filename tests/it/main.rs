@@ -3,7 +3,11 @@
 mod completions;
 mod examples;
 mod launch;
+mod pty;
+mod readme;
 mod repl;
+mod schema;
+mod setup;
 mod start;
 mod supervise;
 mod tidy;
