@@ -3,13 +3,25 @@
 
 use std::path::PathBuf;
 
+mod adopt;
 pub mod client;
 mod clock;
+mod environment;
+mod exit;
+mod guard;
 pub mod index;
+mod life;
 mod lock;
+mod machine;
 pub mod meta;
+mod output;
+mod pipe;
 pub mod proc;
+mod rotation;
+mod spawn;
+mod sweep;
 pub mod wire;
+mod worker;
 
 /// The word after the program's name that makes it a supervisor.
 const FLAG: &str = "--supervise";
@@ -22,8 +34,8 @@ pub fn asked() -> Option<PathBuf> {
     flagged.then(|| words.next().map(PathBuf::from)).flatten()
 }
 
-/// Supervises the process in `dir` and ends with it.
+/// Supervises the process in `dir` and ends with it. Never comes back to the starter's stack: what follows runs in a process of
+/// its own, in its own session.
 pub fn main(dir: PathBuf) -> ! {
-    drop(dir);
-    std::process::exit(70)
+    guard::start(&dir)
 }

@@ -193,7 +193,7 @@ fn by_port(port: u16, among: &[Process]) -> Result<Vec<Victim>, KillError> {
             Some(process) => Some(Victim::Managed(Box::new(process.clone()))),
             None => stranger(owner.pid),
         };
-        victims.extend(victim.filter(|victim| !victims.iter().any(|known| known.pid() == victim.pid())));
+        victims.extend(victim.filter(|victim| !victim.is_among(&victims)));
     }
     Ok(victims)
 }
@@ -217,6 +217,16 @@ fn spare(victim: &Victim, among: &[Process]) -> Result<(), KillError> {
 }
 
 impl Victim {
+    /// True if the same victim is among `others`.
+    #[must_use]
+    pub fn is_among(&self, others: &[Self]) -> bool {
+        others.iter().any(|other| match (self, other) {
+            (Self::Managed(one), Self::Managed(two)) => one.name == two.name,
+            (Self::Stranger { pid: one, .. }, Self::Stranger { pid: two, .. }) => one == two,
+            (Self::Managed(_), Self::Stranger { .. }) | (Self::Stranger { .. }, Self::Managed(_)) => false,
+        })
+    }
+
     /// The pid that will be ended, if there is one.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {

@@ -33,7 +33,8 @@ impl Machine {
 
     fn tetra(&self, words: &[&str]) -> Output {
         let program = self.folder.path().join("programs/tetra");
-        self.command(program.to_str().expect("a text")).args(words).output().expect("it starts")
+        let mut command = self.command(program.to_str().expect("a text"));
+        command.env("TETRA_SRC", self.home().join("data")).args(words).output().expect("it starts")
     }
 
     /// Runs a line in a shell without its own settings; its output.
@@ -57,7 +58,7 @@ fn bash_and_zsh_have_the_names_after_one_line() {
     assert_eq!(machine.tetra(&["setup"]).status.code(), Some(0));
     let expected = format!("{}/tetra\n{}\n", machine.home().display(), env!("CARGO_PKG_VERSION"));
     for shell in SHELLS {
-        let line = "source ~/tetra/tetra.sh && tsm --help >/dev/null && org --help >/dev/null && tkm --help >/dev/null \
+        let line = "source ~/tetra/tetra.sh && tsm --help >/dev/null && command -v org >/dev/null && command -v tkm >/dev/null \
                     && echo $TETRA_DIR && tetra --version | tr -d 'a-z '";
         assert_eq!(machine.shell(shell, line), expected, "{shell:?}");
     }

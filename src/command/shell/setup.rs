@@ -101,7 +101,9 @@ fn put(pieces: &[Piece], install: &Install) -> Report {
         }
     }
     let shell_file = install.paths.shell_file();
-    tally.report().note(format!("next: `source {}`, then `tsm start …`", shell_file.display()))
+    let short = install.user_home.as_ref().and_then(|home| shell_file.strip_prefix(home).ok());
+    let shown = short.map_or(shell_file.display().to_string(), |rest| format!("~/{}", rest.display()));
+    tally.report().note(format!("next: `source {shown}`, then `tsm start …`"))
 }
 
 fn remove(pieces: &[Piece]) -> Report {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::services;
 use super::targets::control;
 use crate::base::fault::Fault;
+use crate::base::redact;
 use crate::base::time::{Span, Timestamp};
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Report, Show, Table, Tone, Value};
@@ -132,7 +133,7 @@ fn row(process: &Process, now: Timestamp, load: Option<&Load>) -> Vec<Cell> {
         memory.into(),
         text(&meta.process_type),
         text(&meta.cwd.to_string_lossy()),
-        text(&meta.command),
+        text(&redact::text(&meta.command)),
         state_word(process.view.state).into(),
         process.view.supervised.into(),
         text(&meta.run.environment),
