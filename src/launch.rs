@@ -13,9 +13,9 @@ use crate::command::registry::{self, Found};
 use crate::command::shell::source;
 use crate::report::Console;
 use crate::shell::eval::{self, Outcome};
-use crate::shell::session::{Manner, Session};
+use crate::shell::session::Session;
 use crate::shell::source::{Origin, Source};
-use crate::shell::{input, mistake};
+use crate::shell::{input, mistake, repl};
 use crate::sys::host::Host;
 use crate::sys::paths::Paths;
 use crate::sys::real::RealHost;
@@ -41,9 +41,10 @@ pub fn main() -> ExitCode {
         Ok((_, _, Err(error))) => return failed(&mut console, Fault::new(Kind::Failed, format!("no pipe: {error}"))),
         Err(fault) => return failed(&mut console, fault),
     };
-    let (Calling { way, keep_going }, paths) = calling;
+    let (Calling { way, keep_going, prompt }, paths) = calling;
     let mut session = Session::new(paths, Box::new(host));
     session.begin_with(globals);
+    session.settings.values.extend(prompt.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())));
     if keep_going {
         session.settings.values.insert("keep-going".to_owned(), "on".to_owned());
     }
@@ -61,8 +62,7 @@ fn failed(console: &mut dyn Console, fault: Fault) -> ExitCode {
 fn go(session: &mut Session, console: &mut dyn Console, way: Way) -> Outcome {
     match way {
         Way::Prompt if io::stdin().is_terminal() && io::stdout().is_terminal() => {
-            session.manner = Manner::Prompt;
-            input::run(session, console, &mut BufReader::new(io::stdin()))
+            Outcome { code: repl::run(session, console), leave: true }
         }
         Way::Prompt | Way::Input => input::run(session, console, &mut BufReader::new(io::stdin())),
         Way::Line(line) => eval::run_line(session, console, &line, &Origin::Option),
@@ -86,6 +86,8 @@ fn go(session: &mut Session, console: &mut dyn Console, way: Way) -> Outcome {
 struct Calling {
     way: Way,
     keep_going: bool,
+    /// Settings of the prompt.
+    prompt: Vec<(&'static str, &'static str)>,
 }
 
 /// The ways in.
@@ -111,9 +113,10 @@ impl Calling {
         if let Some(group) = NAMES.iter().find(|known| **known == name.trim_start_matches('-')) {
             let words: Vec<String> = std::iter::once((*group).to_owned()).chain(rest.iter().cloned()).collect();
             let way = if rest == ["repl"] { Way::Prompt } else { Way::Words(words) };
-            return Ok(Self { way, keep_going: false });
+            return Ok(Self { way, keep_going: false, prompt: Vec::new() });
         }
         let mut keep_going = false;
+        let mut prompt = Vec::new();
         let mut line = None;
         while let Some(word) = rest.first().filter(|word| is_option(word)) {
             let taken = match word.as_str() {
@@ -123,6 +126,14 @@ impl Calling {
                 }
                 "--keep-going" => {
                     keep_going = true;
+                    1
+                }
+                "--norc" => {
+                    prompt.push(("rc", "off"));
+                    1
+                }
+                "--plain" => {
+                    prompt.push(("plain", "on"));
                     1
                 }
                 "-c" => {
@@ -137,7 +148,7 @@ impl Calling {
         }
         if let Some(line) = line {
             return match rest {
-                [] => Ok(Self { way: Way::Line(line), keep_going }),
+                [] => Ok(Self { way: Way::Line(line), keep_going, prompt }),
                 [word, ..] => Err(Fault::usage(format!("`{word}` stands behind the line of `-c`"))
                     .advise("quote the line as one word: `tetra -c 'tsm stop api'`")),
             };
@@ -158,7 +169,7 @@ impl Calling {
             }
             Some(_) => Way::Words(rest.to_vec()),
         };
-        Ok(Self { way, keep_going })
+        Ok(Self { way, keep_going, prompt })
     }
 }
 

@@ -28,6 +28,11 @@ pub fn catch<T>(work: impl FnOnce() -> T) -> Result<T, Fault> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| told(&*panic))
 }
 
+/// Asks a part that only helps; the other answer if it panicked.
+pub fn or<T>(otherwise: T, part: impl FnOnce() -> T) -> T {
+    catch(part).unwrap_or(otherwise)
+}
+
 fn told(panic: &(dyn Any + Send)) -> Fault {
     let what = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let what = what.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned());
@@ -46,5 +51,6 @@ mod tests {
         let fault = catch(|| -> () { panic!("{} is wrong", "it") }).expect_err("it panics");
         assert_eq!((fault.kind.code(), fault.to_string().contains("it is wrong")), (70, true));
         assert_eq!(catch(|| 1).expect("it does not panic"), 1);
+        assert_eq!((or(7, || panic!("again")), or(7, || 8)), (7, 8));
     }
 }

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::io::{Errno, ioctl_fionread};
@@ -90,9 +90,9 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    /// Opens the log `current.<name>` for what comes out of `fifo`.
-    pub(super) fn open(fifo: OwnedFd, name: &str, run: &Run) -> io::Result<Self> {
-        let path = PathBuf::from(format!("current.{name}"));
+    /// Opens `log` for what comes out of `fifo`.
+    pub(super) fn open(fifo: OwnedFd, log: &Path, run: &Run) -> io::Result<Self> {
+        let path = log.to_owned();
         rotation::mend(&path, run.log_keep)?;
         let log = rotation::open_log(&path)?;
         Ok(Self {
@@ -140,7 +140,7 @@ impl Stream {
     /// Copies for one turn.
     pub(super) fn copy(&mut self) -> Turn {
         let turn = self.find_end().and_then(|()| self.copy_rounds());
-        let turn = turn.unwrap_or_else(|_refused| self.blocked());
+        let turn = turn.unwrap_or_else(|_refused| self.blocked(Moment::now()));
         match turn {
             Turn::Nap => {
                 self.quiet_until = Some(Moment::now().after(self.nap));
@@ -281,8 +281,7 @@ impl Stream {
     }
 
     /// The log refused. Nothing was consumed; after a while the child matters more than its words.
-    fn blocked(&mut self) -> Turn {
-        let now = Moment::now();
+    fn blocked(&mut self, now: Moment) -> Turn {
         let since = *self.stuck_since.get_or_insert(now);
         if now.since(since) >= PATIENCE {
             self.discard();
@@ -310,5 +309,70 @@ fn peek(fifo: &OwnedFd) -> io::Result<usize> {
                 None => before += n,
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::supervise::pipe;
+
+    fn stream(dir: &Path, run: &Run) -> (Stream, File) {
+        let fifo = pipe::open(&dir.join("out")).expect("a fifo");
+        let writer = File::from(fifo.try_clone().expect("another end"));
+        (Stream::open(fifo, &dir.join("current.out"), run).expect("a stream"), writer)
+    }
+
+    #[test]
+    fn goes_on_at_the_end_of_what_is_there() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let log = dir.path().join("current.out");
+        std::fs::write(&log, "before\n").expect("a log");
+        let (mut stream, mut writer) = stream(dir.path(), &Run::default());
+        writer.write_all(b"after\n").expect("written");
+        assert_eq!(stream.drain(), Turn::Empty);
+        assert_eq!(std::fs::read_to_string(&log).expect("a log"), "before\nafter\n");
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_written_takes_nothing_and_later_all() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let log = dir.path().join("current.out");
+        let (mut stream, mut writer) = stream(dir.path(), &Run::default());
+        // A descriptor for reading only stands for a disk that takes nothing.
+        stream.log = File::open(&log).expect("a log");
+        writer.write_all(b"kept\n").expect("written");
+        assert_eq!((stream.copy(), stream.listens()), (Turn::Stuck, false));
+        assert_eq!((stream.copy(), stream.discarded), (Turn::Stuck, 0));
+
+        stream.reopen().expect("a log");
+        assert_eq!(stream.drain(), Turn::Empty);
+        assert_eq!(std::fs::read_to_string(&log).expect("a log"), "kept\n");
+        assert_eq!((stream.discarded, stream.stuck_since), (0, None));
+    }
+
+    #[test]
+    fn after_its_patience_it_throws_away_and_counts() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (mut stream, mut writer) = stream(dir.path(), &Run::default());
+        writer.write_all(b"lost\n").expect("written");
+        let now = Moment::now();
+        stream.blocked(now);
+        stream.blocked(now.after(PATIENCE - RETRY));
+        assert_eq!(stream.discarded, 0);
+        stream.blocked(now.after(PATIENCE));
+        assert_eq!(stream.discarded, 5);
+    }
+
+    #[test]
+    fn a_flood_makes_the_pipe_large_and_silence_small_again() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (mut stream, mut writer) = stream(dir.path(), &Run::default());
+        assert!(!stream.room.is_large());
+        writer.write_all(&[b'x'; pipe::SMALL / 2]).expect("written");
+        stream.copy();
+        assert_eq!(stream.room.size, pipe::LARGE);
+        stream.wake(Moment::now().after(IDLE));
+        assert!(!stream.room.is_large() && stream.shrink_at.is_none());
     }
 }

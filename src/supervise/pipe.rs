@@ -3,7 +3,7 @@
 //! Our ends are opened for reading and writing and never block: no end of file, no hang-up ever. The end of a life is told by
 //! the process handle, the end of data by `EAGAIN`.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
@@ -32,7 +32,7 @@ pub(super) fn open(path: &Path) -> io::Result<OwnedFd> {
         Err(_) => mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR)?,
     }
     let flags = libc::O_NONBLOCK | libc::O_NOFOLLOW | libc::O_NOCTTY;
-    Ok(File::from(OpenOptions::new().read(true).write(true).custom_flags(flags).open(path)?).into())
+    Ok(OpenOptions::new().read(true).write(true).custom_flags(flags).open(path)?.into())
 }
 
 /// How much a pipe holds now, and the right to that much.

@@ -2,14 +2,13 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::sys::prctl::{set_child_subreaper, set_name, set_timerslack};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::clock::Moment;
 use super::exit::{Obituaries, Witness, how};
@@ -109,11 +108,15 @@ pub(super) struct Worker {
     pub(super) end: Option<End>,
     word: Option<File>,
     seat: File,
-    orders: OwnedFd,
-    signals: SignalFd,
-    guard: Option<OwnedFd>,
-    promote_at: Option<Moment>,
-    save_at: Option<Moment>,
+    pub(super) orders: OwnedFd,
+    /// Deaths of our own children.
+    pub(super) signals: SignalFd,
+    /// The guard, while it lives.
+    pub(super) guard: Option<OwnedFd>,
+    /// When to take the place of a guard that was killed.
+    pub(super) promote_at: Option<Moment>,
+    /// When to try again to write the record.
+    pub(super) save_at: Option<Moment>,
     upgrade_wanted: bool,
     /// Bytes that earlier supervisors had thrown away.
     discarded_before: u64,
@@ -150,7 +153,10 @@ impl Worker {
         meta.version = VERSION;
         meta.life.worker_pid = std::process::id();
         Ok(Self {
-            streams: [Stream::open(ends.out, "out", &meta.run)?, Stream::open(ends.err, "err", &meta.run)?],
+            streams: [
+                Stream::open(ends.out, Path::new("current.out"), &meta.run)?,
+                Stream::open(ends.err, Path::new("current.err"), &meta.run)?,
+            ],
             machine: Machine::new(&meta.run, !meta.prehook.is_empty(), meta.restarts, meta.unstable_restarts),
             discarded_before: meta.life.discarded_bytes,
             orders: ends.orders,
@@ -206,68 +212,6 @@ impl Worker {
             }
             self.keep_time();
             self.consider_upgrade();
-        }
-    }
-
-    /// Sleeps until something happens.
-    fn wait(&self) -> Ready {
-        let input = PollFlags::IN;
-        let watched = |stream: &Stream| if stream.listens() { input } else { PollFlags::empty() };
-        let mut fds = vec![
-            PollFd::new(&self.streams[0].fifo, watched(&self.streams[0])),
-            PollFd::new(&self.streams[1].fifo, watched(&self.streams[1])),
-            PollFd::new(&self.orders, input),
-            PollFd::new(&self.signals, input),
-            PollFd::new(&self.obituaries.0, input),
-        ];
-        let guard = self.guard.as_ref().map(|guard| push(&mut fds, guard));
-        let stranger = self.child.as_ref().filter(|child| child.witness.is_some());
-        let child = stranger.map(|child| push(&mut fds, &child.pidfd));
-        let leftovers = fds.len();
-        fds.extend(self.leftovers.iter().map(|pidfd| PollFd::new(pidfd, input)));
-        let timeout = self.deadline().map(|at| at.since(Moment::now()));
-        let timeout = timeout.and_then(|span| Timespec::try_from(span).ok());
-        // Interrupted or refused: nothing is ready, and the next turn asks again.
-        let found = poll(&mut fds, timeout.as_ref()).unwrap_or(0);
-        let is = |at: usize| found > 0 && fds[at].revents().contains(input);
-        Ready {
-            streams: [is(0), is(1)],
-            orders: is(2),
-            signals: is(3),
-            obituaries: is(4),
-            guard: guard.is_some_and(is),
-            child: child.is_some_and(is),
-            leftovers: (leftovers..fds.len()).any(is),
-        }
-    }
-
-    /// The next moment at which something must be done.
-    fn deadline(&self) -> Option<Moment> {
-        let ours = [self.due, self.promote_at, self.save_at];
-        let streams = self.streams.iter().map(Stream::deadline);
-        ours.into_iter().chain(streams).flatten().min()
-    }
-
-    /// Does what is due.
-    fn keep_time(&mut self) {
-        let now = Moment::now();
-        let is_due = |at: Option<Moment>| at.is_some_and(|at| at <= now);
-        for stream in &mut self.streams {
-            stream.wake(now);
-        }
-        if is_due(self.due) {
-            self.due = None;
-            self.step(Event::Deadline);
-        }
-        if is_due(self.save_at) {
-            self.save();
-        }
-        if is_due(self.promote_at) {
-            // The pre-start command is our own child, and must stay that until it has ended.
-            self.promote_at = self.hook.is_some().then(|| now.after(OTHERS_TERM));
-            if self.hook.is_none() && self.end.is_none() {
-                self.end = Some(End::Promotion);
-            }
         }
     }
 
@@ -417,23 +361,6 @@ impl Worker {
             }
         }
     }
-}
-
-/// What a wait found.
-#[derive(Debug)]
-struct Ready {
-    streams: [bool; 2],
-    orders: bool,
-    signals: bool,
-    obituaries: bool,
-    guard: bool,
-    child: bool,
-    leftovers: bool,
-}
-
-fn push<'a>(fds: &mut Vec<PollFd<'a>>, fd: &'a impl AsFd) -> usize {
-    fds.push(PollFd::new(fd, PollFlags::IN));
-    fds.len() - 1
 }
 
 /// Takes the worker's lock. A child that was just forked may hold that of a killed worker until it executes its program.

@@ -18,7 +18,7 @@ use crate::sys::paths::Paths;
 #[derive(Debug, clap::Args)]
 pub struct Use {
     /// An organization, `@` and an environment, both, or `-`
-    #[arg(required = true, num_args = 1..=2, value_name = "ORG|@ENV|-", allow_hyphen_values = true)]
+    #[arg(required = true, num_args = 1..=2, value_name = "ORG|@ENV|-")]
     pub what: Vec<ContextWord>,
 }
 

@@ -14,7 +14,7 @@ use crate::tsm::store::Store;
 #[derive(Debug, clap::Args)]
 pub struct Select {
     /// Its name, the beginning or a part of it, or `-`
-    #[arg(value_name = "PROCESS|-", allow_hyphen_values = true)]
+    #[arg(value_name = "PROCESS|-")]
     pub process: ProcessTarget,
 }
 

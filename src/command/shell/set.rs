@@ -3,7 +3,7 @@
 use crate::base::fault::Fault;
 use crate::base::near::nearest;
 use crate::command::argument::SettingWord;
-use crate::command::context::SETTINGS;
+use crate::command::context::{SETTINGS, objection};
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Next, Report, Table};
 
@@ -37,9 +37,8 @@ impl Command for Set {
             }
         }
         if let (Some(SettingWord(key)), Some(value)) = (self.key, self.value) {
-            let is_switch = rows.iter().all(|(_, first, _)| matches!(*first, "on" | "off"));
-            if is_switch && !matches!(value.as_str(), "on" | "off") {
-                return Err(Fault::usage(format!("`{value}` is no value for `{key}`")).advise("write on or off"));
+            if let Some(advice) = objection(&key, &value) {
+                return Err(Fault::usage(format!("`{value}` is no value for `{key}`")).advise(advice));
             }
             return Ok(Report::then(Next::Set { key, value }));
         }

@@ -12,7 +12,7 @@ use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Fields, Report, Show, Tone, Value};
 use crate::supervise::meta::Restart;
 use crate::sys::net;
-use crate::tsm::exit;
+use crate::tsm::ends;
 use crate::tsm::logs::{self, Source, Stream, chain};
 use crate::tsm::store::Process;
 
@@ -73,14 +73,28 @@ fn fields(process: &Process, load: Option<&Load>, cx: &Cx) -> Result<Fields, Fau
         .with("restarts", meta.restarts)
         .with("restart_policy", policy(meta.run.restart))
         .with("last_exit", exit_cell(process, now))
-        .with("stdout", log(&process.out_log())?)
-        .with("stderr", log(&process.err_log())?)
+        .with("stdout", text(&process.out_log().to_string_lossy()))
+        .with("stdout_size", size(&process.out_log())?)
+        .with("stderr", text(&process.err_log().to_string_lossy()))
+        .with("stderr_size", size(&process.err_log())?)
         .with("supervisor", supervisor(process));
     let fields = match &process.damage {
         Some(why) => fields.with("damage", Cell::from(why.as_str()).tone(Tone::Bad)),
         None => fields,
     };
-    if cx.verbose > 0 { detailed(fields, process) } else { Ok(fields) }
+    let fields = if cx.verbose > 0 { detailed(fields, process)? } else { fields };
+    Ok(without_blanks(fields))
+}
+
+/// Hides from people what there is nothing to say about.
+fn without_blanks(mut fields: Fields) -> Fields {
+    for (_, _, cell, show) in &mut fields.fields {
+        let blank = cell.text.is_none() && matches!(&cell.value, Value::Nothing | Value::Bytes(0));
+        if blank || matches!(&cell.value, Value::List(items) if items.is_empty()) {
+            *show = Show::Never;
+        }
+    }
+    fields
 }
 
 fn detailed(fields: Fields, process: &Process) -> Result<Fields, Fault> {
@@ -168,19 +182,16 @@ fn exit_cell(process: &Process, now: Timestamp) -> Cell {
         Some(exit) => {
             let ago = Span(now.since(Timestamp(exit.at_ms)));
             let lived = Span(std::time::Duration::from_millis(exit.lived_ms));
-            cell.text(format!("{}, {ago} ago, after {lived}", exit::in_words(exit.how)))
+            cell.text(format!("{}, {ago} ago, after {lived}", ends::in_words(exit.how)))
         }
         None => cell,
     }
 }
 
-/// A log with the bytes of all its parts.
-fn log(path: &Path) -> Result<Cell, Fault> {
+/// The bytes of all parts of a log.
+fn size(path: &Path) -> Result<Value, Fault> {
     let opened = chain::Chain::open(path).map_err(|source| logs::LogError { path: path.to_owned(), source })?;
-    let size = opened.len();
-    let shown = Value::Bytes(size);
-    let record = vec![("path".to_owned(), path.to_string_lossy().into_owned().into()), ("bytes".to_owned(), shown)];
-    Ok(Cell::from(Value::Record(record)).text(format!("{} ({size} bytes)", path.display())))
+    Ok(Value::Bytes(opened.len()))
 }
 
 fn supervisor(process: &Process) -> Cell {

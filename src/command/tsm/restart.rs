@@ -6,7 +6,7 @@ use crate::base::fault::Fault;
 use crate::command::argument::ProcessTarget;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Report, Sentence, Tone, Value};
-use crate::tsm::again::Risen;
+use crate::tsm::restart::Risen;
 use crate::tsm::store::Process;
 
 /// Restart processes and wait until they are up

@@ -152,10 +152,9 @@ impl Drop for Nest {
         if client::send(&self.dir, Order::Kill).is_ok() {
             let _ = client::wait_unsupervised(&self.dir, Instant::now() + PATIENCE);
         }
-        if let Ok(Some(meta)) = meta::read(&self.dir) {
-            if let Some(child) = meta.identity().filter(is_alive) {
-                kill_hard(child.pid);
-            }
+        let record = meta::read(&self.dir).ok().flatten();
+        if let Some(child) = record.and_then(|meta| meta.identity()).filter(is_alive) {
+            kill_hard(child.pid);
         }
     }
 }

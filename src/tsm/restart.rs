@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::control::{Control, ControlError};
-use super::exit;
+use super::ends;
 use super::store::Process;
 use crate::base::time::Timestamp;
 use crate::supervise::client::{self, Launched, Order};
@@ -21,11 +21,6 @@ pub struct Risen {
 
 /// How long a restarted process may take to come up, beyond the time it is given to end.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// What a record of an older writer lacks.
-const KILL_TIMEOUT_MS: u64 = 10_000;
-const LOG_SIZE: u64 = 10 * 1024 * 1024;
-const LOG_KEEP: u32 = 5;
 
 impl Control<'_> {
     /// Restarts processes, all at the same time, and waits until each has come up. What did not run is started.
@@ -85,7 +80,7 @@ impl Control<'_> {
         match meta {
             Some(meta) if meta.state == State::Online => Ok(Risen { meta, was_running }),
             Some(meta) if !meta.life.start_error.is_empty() => not_up(meta.life.start_error),
-            Some(meta) => not_up(meta.last_exit.map_or("it does not run".to_owned(), |exit| exit::in_words(exit.how))),
+            Some(meta) => not_up(meta.last_exit.map_or("it does not run".to_owned(), |exit| ends::in_words(exit.how))),
             None => not_up("its record is gone".to_owned()),
         }
     }
@@ -109,9 +104,6 @@ fn reborn(old: &Meta, now: Timestamp) -> Meta {
     if meta.run.argv.is_empty() {
         // The published format has the command as text only.
         meta.run.argv = vec!["bash".to_owned(), "-c".to_owned(), format!("exec {}", old.command)];
-        meta.run.kill_timeout_ms = KILL_TIMEOUT_MS;
-        meta.run.log_size = LOG_SIZE;
-        meta.run.log_keep = LOG_KEEP;
     }
     meta
 }
@@ -143,6 +135,6 @@ mod tests {
     fn a_record_of_the_published_format_can_be_run_too() {
         let new = reborn(&meta(""), Timestamp(0));
         assert_eq!(new.run.argv, ["bash", "-c", "exec node 'a b.js'"]);
-        assert_eq!(new.run.kill_timeout_ms, KILL_TIMEOUT_MS);
+        assert_eq!(new.run.kill_timeout_ms, 10_000);
     }
 }
