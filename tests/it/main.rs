@@ -1,5 +1,6 @@
 //! The one integration crate: it links once, and its parts share what they need.
 
+mod ask;
 mod completions;
 mod examples;
 mod launch;
