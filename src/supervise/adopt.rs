@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::cgroup::Cgroup;
 use super::client::Launched;
 use super::clock::{self, Moment};
-use super::environment::MARK;
+use super::environment::{HOOK, MARK};
 use super::exit::{Obituaries, Witness, how};
 use super::machine::{Event, Phase, Rest, Then};
 use super::meta::{How, State};
@@ -90,7 +90,6 @@ impl Worker {
         if let Some(cgroup) = Cgroup::of_child(identity.pid) {
             self.cgroup = Some(cgroup);
         }
-        self.meta.life.guard_pid = if self.top == std::process::id() { 0 } else { self.top };
         self.answer = Some(Launched::Adopted { pid: identity.pid });
         if self.meta.state == State::Stopping {
             self.step(Event::AdoptedStopping(then));
@@ -105,7 +104,7 @@ impl Worker {
     /// All that a guard saw the birth of stays below it.
     fn ground_of(&self, child: Identity) -> Ground {
         let top = Stat::of(self.top).map_or(u64::MAX, |stat| stat.start_ticks);
-        let saw = child.start_ticks > top || child.start_ticks == top && self.meta.life.guard_pid == self.top;
+        let saw = child.start_ticks > top || child.start_ticks == top && self.guard_before == self.top;
         if saw { Ground::Tree } else { Ground::Everywhere }
     }
 
@@ -119,6 +118,7 @@ impl Worker {
                 let left = self.meta.life.next_start_ms.saturating_sub(clock::unix_ms());
                 self.step(Event::AdoptedWaiting);
                 self.due = Some(Moment::now().after(Duration::from_millis(left).min(LONGEST_WAIT)));
+                self.save();
             }
             State::Online if this_boot => self.resume_dead(Phase::Up),
             State::Stopping if this_boot => self.resume_dead(Phase::Stopping(then)),
@@ -170,7 +170,7 @@ fn contains_mark(environ: &[u8]) -> bool {
 }
 
 fn is_hook(pid: u32) -> bool {
-    proc::environment_of(pid, "TSM_HOOK").is_some()
+    proc::environment_of(pid, HOOK).is_some()
 }
 
 /// Writes a small file in one step.

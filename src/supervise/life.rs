@@ -70,11 +70,14 @@ impl Worker {
         }
     }
 
-    /// The pre-start command ended; what it left behind stays, as a child of the service's own life.
+    /// The pre-start command ended. What it left behind belongs to the life that follows, if one does.
     pub(super) fn hook_ended(&mut self, how: How) {
         let Some(hook) = self.hook.take() else { return };
         self.due = None;
         let end = if how.is_success() { how } else { How::Hook(shell_code(how)) };
+        if !how.is_success() {
+            self.sweep();
+        }
         // One that was killed by an order is no failed start.
         if let (How::Hook(code), Phase::Hooking) = (end, self.machine.phase) {
             self.record_exit(end, Moment::now().since(hook.born));
@@ -96,7 +99,6 @@ impl Worker {
         self.meta.life.start_follows = false;
         self.meta.life.nonce = nonce();
         self.boot_id.clone_into(&mut self.meta.life.boot_id);
-        self.meta.life.guard_pid = if self.top == std::process::id() { 0 } else { self.top };
         self.ground = Ground::Tree;
     }
 

@@ -17,7 +17,7 @@ use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::unistd::{ForkResult, chdir, execve, fork, setsid};
 
 use super::cgroup::{self, Cgroup, Forked};
-use super::environment::Environment;
+use super::environment::{Environment, HOOK};
 use super::meta::Meta;
 use super::output::{ERR, OUT};
 use super::proc;
@@ -158,7 +158,7 @@ fn run(dir: &Path, meta: &Meta, program: Program, gate: &mut File) -> Result<Inf
     let argv = match program {
         Program::Service => meta.run.argv.iter().map(String::as_str).collect(),
         Program::Hook => {
-            environment.set(b"TSM_HOOK", b"1");
+            environment.set(HOOK.as_bytes(), b"1");
             vec!["sh", "-c", &meta.prehook]
         }
     };
