@@ -17,7 +17,7 @@ use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::unistd::{ForkResult, chdir, execve, fork, setsid};
 
 use super::cgroup::{self, Cgroup, Forked};
-use super::environment::Environment;
+use super::environment::{Environment, HOOK};
 use super::meta::Meta;
 use super::output::{ERR, OUT};
 use super::proc;
@@ -102,13 +102,27 @@ fn fork_child(cgroup: Option<&Cgroup>) -> io::Result<Forked> {
     })
 }
 
+/// A child behind the gate.
+#[derive(Debug)]
+pub(super) struct Released {
+    pidfd: OwnedFd,
+    opened: io::Result<()>,
+    report: File,
+}
+
 impl Newborn {
-    /// Opens the gate and waits until the program runs.
-    pub(super) fn release(mut self) -> Result<OwnedFd, Failure> {
-        let opened = self.gate.write_all(&[1]);
+    /// Opens the gate.
+    pub(super) fn release(mut self) -> Released {
+        Released { pidfd: self.pidfd, opened: self.gate.write_all(&[1]), report: self.report }
+    }
+}
+
+impl Released {
+    /// Waits until the program runs.
+    pub(super) fn confirm(mut self) -> Result<OwnedFd, Failure> {
         let mut report = Vec::new();
         let heard = self.report.read_to_end(&mut report);
-        match (report.as_slice(), opened.and(heard)) {
+        match (report.as_slice(), self.opened.and(heard)) {
             ([], Ok(_)) => Ok(self.pidfd),
             ([], Err(error)) => Err(Failure::new(Step::Fork, &error, "start the child")),
             (told, _) => Err(understand(told)),
@@ -144,7 +158,7 @@ fn run(dir: &Path, meta: &Meta, program: Program, gate: &mut File) -> Result<Inf
     let argv = match program {
         Program::Service => meta.run.argv.iter().map(String::as_str).collect(),
         Program::Hook => {
-            environment.set(b"TSM_HOOK", b"1");
+            environment.set(HOOK.as_bytes(), b"1");
             vec!["sh", "-c", &meta.prehook]
         }
     };
