@@ -130,8 +130,11 @@ mod tests {
 
     #[test]
     fn a_signal_is_a_code_above_128() {
-        let call =
-            Call { program: "sh".to_owned(), arguments: vec!["-c".to_owned(), "kill -9 $$".to_owned()], ..Call::default() };
+        let call = Call {
+            program: "sh".to_owned(),
+            arguments: vec!["-c".to_owned(), "kill -9 $$".to_owned()],
+            ..Call::default()
+        };
         assert_eq!(RealHost::new().run(&call).expect("sh is there").code, 137);
     }
 }
