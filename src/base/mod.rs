@@ -6,4 +6,5 @@ pub mod fault;
 pub mod line;
 pub mod name;
 pub mod near;
+pub mod redact;
 pub mod time;

@@ -1,5 +1,7 @@
 //! What a command is given: the active choices and the surroundings.
 
+use std::collections::BTreeMap;
+
 use crate::base::environment::EnvName;
 use crate::base::name::{OrgName, ProcessName};
 use crate::report::Console;
@@ -17,12 +19,44 @@ pub struct Selection {
     pub process: Option<ProcessName>,
 }
 
+/// What can be set in a session, with what it is at first and what it is for.
+pub const SETTINGS: &[(&str, &str, &str)] = &[
+    ("keep-going", "off", "on: a script goes on after a failure"),
+    ("shell-escape", "off", "on: `!cmd` may stand in scripts and after -c"),
+];
+
+/// What was set in this session.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Settings {
+    /// Settings that were changed; the others are as in [`SETTINGS`].
+    pub values: BTreeMap<String, String>,
+    /// Lines with a name of their own.
+    pub aliases: BTreeMap<String, String>,
+}
+
+impl Settings {
+    /// The value of a setting; empty if there is none of that name.
+    #[must_use]
+    pub fn get(&self, key: &str) -> &str {
+        let first = || SETTINGS.iter().find(|(name, ..)| *name == key).map_or("", |(_, value, _)| value);
+        self.values.get(key).map_or_else(first, String::as_str)
+    }
+
+    /// True if a setting is `on`.
+    #[must_use]
+    pub fn is_on(&self, key: &str) -> bool {
+        self.get(key) == "on"
+    }
+}
+
 /// Lives for one command. Domain code never receives it, only the part it needs.
 pub struct Cx<'a> {
     /// Where everything is.
     pub paths: &'a Paths,
     /// The active choices; a command that wants to change them returns [`Next::Choose`](crate::report::Next::Choose).
     pub selection: &'a Selection,
+    /// What was set in this session.
+    pub settings: &'a Settings,
     /// The surroundings.
     pub host: &'a dyn Host,
     /// The operator. Commands note and ask; they show nothing themselves.

@@ -6,11 +6,15 @@
 
 pub mod argument;
 pub mod context;
+pub mod global;
+pub mod help;
+pub mod kept;
 pub mod registry;
 pub mod shell;
 pub mod tsm;
+pub mod usage;
 
-pub use context::{Cx, Selection};
+pub use context::{Cx, Selection, Settings};
 
 use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
@@ -151,10 +155,16 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// The group word, for commands of two words.
+    /// The group word, for commands of two or three words.
     #[must_use]
     pub fn group(&self) -> Option<&'static str> {
         self.name.split_once(' ').map(|(group, _)| group)
+    }
+
+    /// The parser with the global options that the command does not define itself.
+    #[must_use]
+    pub fn full_parser(&self) -> clap::Command {
+        global::augment((self.parser)())
     }
 
     /// The first sentence of the help.

@@ -1,1 +1,11 @@
-//! Lines and the editor: where words come from and what an outcome does.
+//! Lines: where words come from, what is asked before they run, and what an outcome does.
+
+pub mod audit;
+pub mod config;
+pub mod context;
+pub mod eval;
+pub mod guard;
+pub mod output;
+pub mod prepare;
+pub mod session;
+pub mod source;

@@ -198,6 +198,10 @@ impl Console for Terminal {
         }
     }
 
+    fn can_ask(&self) -> bool {
+        self.streams.answers.is_some_and(|answers| answers().is_ok())
+    }
+
     fn ask(&mut self, question: &Ask) -> Answer {
         let Some(answers) = self.streams.answers else { return Answer::Nobody };
         let Ok(mut answers) = answers() else { return Answer::Nobody };

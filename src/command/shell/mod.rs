@@ -1,3 +1,13 @@
 //! The shell's own commands.
 
+pub mod alias;
+pub mod choose;
+pub mod context;
 pub mod exit;
+pub mod help;
+pub mod repl;
+pub mod select;
+pub mod set;
+pub mod source;
+pub mod version;
+pub mod watch;
