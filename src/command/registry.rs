@@ -16,6 +16,7 @@ pub const COMMANDS: &[Entry] = &[
     entry::<own::watch::Watch>(),
     entry::<own::alias::Alias>(),
     entry::<own::set::Set>(),
+    entry::<own::setup::Setup>(),
     entry::<own::version::Version>(),
     entry::<own::repl::Repl>(),
     entry::<own::exit::Exit>(),

@@ -4,6 +4,7 @@
 pub mod file;
 pub mod filter;
 pub mod host;
+pub mod install;
 pub mod paths;
 pub mod process;
 pub mod real;

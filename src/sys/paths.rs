@@ -45,6 +45,18 @@ impl Paths {
         &self.source
     }
 
+    /// The templates below `$TETRA_SRC`.
+    #[must_use]
+    pub fn templates(&self) -> PathBuf {
+        self.source.join("templates")
+    }
+
+    /// Completion for shells, read by the shell file.
+    #[must_use]
+    pub fn completions(&self) -> PathBuf {
+        self.home.join("completions")
+    }
+
     /// The shell's own settings folder.
     #[must_use]
     pub fn config_dir(&self) -> &Path {

@@ -3,7 +3,10 @@
 mod completions;
 mod examples;
 mod launch;
+mod readme;
 mod repl;
+mod schema;
+mod setup;
 mod start;
 mod supervise;
 mod tidy;

@@ -8,6 +8,7 @@ pub mod help;
 pub mod repl;
 pub mod select;
 pub mod set;
+pub mod setup;
 pub mod source;
 pub mod version;
 pub mod watch;
