@@ -5,6 +5,7 @@
 //! Adding one: a file, a row in [`registry::COMMANDS`], a transcript.
 
 pub mod argument;
+pub mod complete;
 pub mod context;
 pub mod global;
 pub mod help;

@@ -1,4 +1,4 @@
-//! Lines: where words come from, what is asked before they run, and what an outcome does.
+//! Lines and the editor: where words come from, what is asked before they run, and what an outcome does.
 
 pub mod audit;
 pub mod config;
@@ -9,3 +9,11 @@ pub mod output;
 pub mod prepare;
 pub mod session;
 pub mod source;
+
+mod complete;
+mod editor;
+mod highlight;
+mod hint;
+mod history;
+mod prompt;
+mod shield;

@@ -3,6 +3,7 @@
 
 pub mod file;
 pub mod filter;
+pub mod history;
 pub mod host;
 pub mod install;
 pub mod paths;
@@ -10,3 +11,4 @@ pub mod process;
 pub mod real;
 pub mod signal;
 pub mod terminal;
+pub mod tty;

@@ -20,6 +20,8 @@ static INTERRUPTS: AtomicUsize = AtomicUsize::new(0);
 static ENDED: AtomicI32 = AtomicI32::new(0);
 /// A program of the operator's has the terminal and hears Ctrl-C itself.
 static LENT: AtomicBool = AtomicBool::new(false);
+/// A session goes on at this terminal: no number of Ctrl-C ends it.
+static STAYS: AtomicBool = AtomicBool::new(false);
 /// The ends that the handlers write to; -1 before [`listen`].
 static INTERRUPT_BELL: AtomicI32 = AtomicI32::new(-1);
 static END_BELL: AtomicI32 = AtomicI32::new(-1);
@@ -115,6 +117,18 @@ pub fn end_bell() -> Option<BorrowedFd<'static>> {
     BELLS.get().map(|bells| bells.end.as_fd())
 }
 
+/// The terminal went away: the same as a SIGHUP, which does not come to everyone.
+pub fn hang_up() {
+    if ENDED.compare_exchange(0, libc::SIGHUP, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+        ring(&END_BELL);
+    }
+}
+
+/// From now on Ctrl-C never ends this program, however often it is pressed: a session outlives its commands.
+pub fn stay() {
+    STAYS.store(true, Ordering::Release);
+}
+
 /// While it lives, Ctrl-C belongs to a program that has the terminal and never ends this one.
 pub struct Lent(());
 
@@ -133,7 +147,7 @@ impl Drop for Lent {
 
 extern "C" fn on_interrupt(signal: i32) {
     let earlier = INTERRUPTS.fetch_add(1, Ordering::AcqRel);
-    if earlier >= 1 && !LENT.load(Ordering::Acquire) {
+    if earlier >= 1 && !LENT.load(Ordering::Acquire) && !STAYS.load(Ordering::Acquire) {
         fall_back(signal);
     }
     ring(&INTERRUPT_BELL);

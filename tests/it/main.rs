@@ -3,6 +3,7 @@
 mod completions;
 mod examples;
 mod launch;
+mod pty;
 mod readme;
 mod repl;
 mod schema;
