@@ -84,14 +84,7 @@ impl Store {
     /// The process of this name, if there is one.
     #[must_use]
     pub fn get(&self, name: &ProcessName) -> Option<Process> {
-        let dir = self.folder.join(name.as_str());
-        let (meta, damage) = match read(&dir) {
-            Ok(meta) => (meta, None),
-            Err(_) if !dir.is_dir() => return None,
-            Err(why) => (rebuild(name, &dir), Some(why)),
-        };
-        let view = view::derive(&meta, facts(&meta, &dir));
-        Some(Process { name: name.clone(), dir, meta, view, damage })
+        look(name, self.folder.join(name.as_str()))
     }
 
     /// The names of all processes in no order, without looking into their folders. Strangers in the folder are left out.
@@ -115,6 +108,13 @@ impl Store {
 }
 
 impl Process {
+    /// Reads it again. If its folder is gone it stays as it was.
+    pub fn look_again(&mut self) {
+        if let Some(now) = look(&self.name, self.dir.clone()) {
+            *self = now;
+        }
+    }
+
     /// The number an operator types; none if the record that held it is lost.
     #[must_use]
     pub fn id(&self) -> Option<u32> {
@@ -160,6 +160,15 @@ impl Process {
         self.meta.run.environment.parse().ok()
     }
 
+    /// The word for what it was configured by: the name of its env file, else its environment.
+    #[must_use]
+    pub fn environment_word(&self) -> Option<String> {
+        let file = Path::new(&self.meta.env_file).file_name().map(|name| name.to_string_lossy().into_owned());
+        let word =
+            file.map(|name| name.strip_suffix(".env").map(str::to_owned).filter(|it| !it.is_empty()).unwrap_or(name));
+        word.or_else(|| Some(self.meta.run.environment.clone()).filter(|word| !word.is_empty()))
+    }
+
     /// Where its standard output goes.
     #[must_use]
     pub fn out_log(&self) -> PathBuf {
@@ -177,6 +186,16 @@ impl Process {
     pub fn pid_file(&self) -> PathBuf {
         pid_file(&self.dir, &self.name)
     }
+}
+
+fn look(name: &ProcessName, dir: PathBuf) -> Option<Process> {
+    let (meta, damage) = match read(&dir) {
+        Ok(meta) => (meta, None),
+        Err(_) if !dir.is_dir() => return None,
+        Err(why) => (rebuild(name, &dir), Some(why)),
+    };
+    let view = view::derive(&meta, facts(&meta, &dir));
+    Some(Process { name: name.clone(), dir, meta, view, damage })
 }
 
 fn pid_file(dir: &Path, name: &ProcessName) -> PathBuf {

@@ -26,6 +26,7 @@ pub fn block(block: &Block, frame: &Frame, target: Target) -> Option<Piece> {
         Block::Fields(it) => Piece::Output(fields(it, frame)),
         Block::Sentence(it) => Piece::Output(sentence(it, frame.paint)),
         Block::Text(it) => Piece::Output(whole(it, frame.paint, target)),
+        Block::Rows(it) => Piece::Output(it.iter().map(|it| row(it, frame.paint, target)).collect()),
         Block::Note(it) => Piece::Talk(line(it)),
         Block::Follow(_) => return None,
     })
@@ -40,14 +41,14 @@ pub enum Target {
     Elsewhere,
 }
 
-/// One row of those that arrive over time: what programs print keeps its colours.
+/// A line that a program wrote: harmless and in its colours on a terminal, elsewhere as it is. An empty one is a line too.
 #[must_use]
 pub fn row(row: &Sentence, paint: Paint, target: Target) -> String {
     let text = match target {
         Target::Terminal => harmless::colored(&row.text, paint == Paint::Colors),
         Target::Elsewhere => row.text.clone(),
     };
-    ended(paint.tone(row.tone, &text))
+    format!("{}\n", paint.tone(row.tone, &text))
 }
 
 /// A line of talk.
@@ -153,5 +154,8 @@ mod tests {
         let said = Sentence::new("\u{1b}[32mok");
         assert_eq!(row(&said, Paint::Colors, Target::Terminal), "\u{1b}[32mok\u{1b}[0m\n");
         assert_eq!(row(&said, Paint::Plain, Target::Terminal), "ok\n");
+        let rows = Block::Rows(vec![Sentence::new(""), Sentence::new("a\u{1b}[2J")]);
+        assert_eq!(block(&rows, &frame(), Target::Elsewhere), Some(Piece::Output("\na\u{1b}[2J\n".into())));
+        assert_eq!(block(&rows, &frame(), Target::Terminal), Some(Piece::Output("\na\\u{1b}[2J\n".into())));
     }
 }

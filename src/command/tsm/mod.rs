@@ -1,1 +1,5 @@
 //! `tsm`: start, watch, log and stop processes.
+
+pub mod list;
+mod services;
+mod targets;
