@@ -21,7 +21,11 @@ pub struct Selection {
 
 /// What can be set in a session, with what it is at first and what it is for.
 pub const SETTINGS: &[(&str, &str, &str)] = &[
+    ("edit-mode", "emacs", "the keys of the prompt: emacs or vi"),
+    ("history-size", "20000", "how many lines the prompt keeps; read at its start, 0: none"),
     ("keep-going", "off", "on: a script goes on after a failure"),
+    ("plain", "off", "on: a prompt without an editor; read at its start"),
+    ("rc", "on", "off: `rc.tetra` is not run at the start of the prompt"),
     ("shell-escape", "off", "on: `!cmd` may stand in scripts and after -c"),
 ];
 
@@ -32,6 +36,18 @@ pub struct Settings {
     pub values: BTreeMap<String, String>,
     /// Lines with a name of their own.
     pub aliases: BTreeMap<String, String>,
+}
+
+/// Says why `value` is no value for a setting, with what is; none if it is one.
+#[must_use]
+pub fn objection(key: &str, value: &str) -> Option<&'static str> {
+    let first = SETTINGS.iter().find(|(name, ..)| *name == key).map(|(_, first, _)| *first);
+    match first {
+        Some("on" | "off") => (!matches!(value, "on" | "off")).then_some("write on or off"),
+        Some("emacs") => (!matches!(value, "emacs" | "vi")).then_some("write emacs or vi"),
+        Some(_) => value.parse::<u32>().is_err().then_some("write a whole number"),
+        None => Some("`set` shows the settings"),
+    }
 }
 
 impl Settings {

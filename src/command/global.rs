@@ -70,30 +70,44 @@ impl Globals {
     ///
     /// Fails for an unknown option, a missing value and one that makes no sense.
     pub fn take<S: AsRef<str>>(&mut self, words: &[S]) -> Result<usize, Fault> {
-        let mut at = 0;
-        while let Some(word) = words.get(at).map(AsRef::as_ref).filter(|word| word.len() > 1 && word.starts_with('-')) {
-            at += 1;
-            if let Some(long) = word.strip_prefix("--") {
-                let (long, mut value) = match long.split_once('=') {
-                    Some((long, value)) => (long, Some(value.to_owned())),
-                    None => (long, None),
-                };
-                let takes_value = GLOBALS.iter().any(|global| global.long == long && global.value.is_some());
-                if value.is_some() && !takes_value {
-                    return Err(unknown(word));
-                }
-                if takes_value && value.is_none() {
-                    value = words.get(at).map(|word| word.as_ref().to_owned());
-                    at += 1;
-                }
+        let mut taken = 0;
+        while let Some(word) = words.get(taken)
+            && is_option(word.as_ref())
+        {
+            taken += self.take_one(&words[taken..])?;
+        }
+        Ok(taken)
+    }
+
+    /// Takes the option that `words` begin with; how many words it is, with its value.
+    ///
+    /// # Errors
+    ///
+    /// As [`Globals::take`].
+    pub fn take_one<S: AsRef<str>>(&mut self, words: &[S]) -> Result<usize, Fault> {
+        let Some(word) = words.first().map(AsRef::as_ref) else { return Ok(0) };
+        let Some(long) = word.strip_prefix("--") else {
+            for letter in word.chars().skip(1) {
+                self.letter(letter).ok_or_else(|| unknown(word))?;
+            }
+            return Ok(1);
+        };
+        let (long, value) = match long.split_once('=') {
+            Some((long, value)) => (long, Some(value.to_owned())),
+            None => (long, None),
+        };
+        let takes_value = GLOBALS.iter().any(|global| global.long == long && global.value.is_some());
+        match value {
+            Some(_) if !takes_value => Err(unknown(word)),
+            None if takes_value => {
+                self.set(long, words.get(1).map(|word| word.as_ref().to_owned()))?;
+                Ok(2)
+            }
+            value => {
                 self.set(long, value)?;
-            } else {
-                for letter in word.chars().skip(1) {
-                    self.letter(letter).ok_or_else(|| unknown(word))?;
-                }
+                Ok(1)
             }
         }
-        Ok(at)
     }
 
     fn letter(&mut self, letter: char) -> Option<()> {
@@ -139,10 +153,14 @@ impl Globals {
                 if let Ok(Some(value)) = matches.try_get_one::<String>(id) {
                     self.set(global.long, Some(value.clone()))?;
                 }
-            } else if let Ok(Some(count)) = matches.try_get_one::<u8>(id) {
-                for _ in 0..*count {
-                    self.set(global.long, None)?;
-                }
+                continue;
+            }
+            let count = match matches.try_get_one::<u8>(id) {
+                Ok(count) => count.copied().unwrap_or(0),
+                Err(_) => u8::from(matches!(matches.try_get_one::<bool>(id), Ok(Some(true)))),
+            };
+            for _ in 0..count {
+                self.set(global.long, None)?;
             }
         }
         Ok(())
@@ -170,7 +188,8 @@ pub fn augment(mut parser: clap::Command) -> clap::Command {
         let mut arg = Arg::new(global.id).long(global.long).help(global.help).help_heading("Global options");
         arg = match global.value {
             Some(name) => arg.value_name(name).action(ArgAction::Set),
-            None => arg.action(ArgAction::Count),
+            None if global.long == "verbose" => arg.action(ArgAction::Count),
+            None => arg.action(ArgAction::SetTrue).overrides_with(global.id),
         };
         if let Some(letter) = letter {
             arg = arg.short(letter);
@@ -178,6 +197,12 @@ pub fn augment(mut parser: clap::Command) -> clap::Command {
         parser = parser.arg(arg);
     }
     parser
+}
+
+/// True for a word that looks like an option; `-` alone is none.
+#[must_use]
+pub fn is_option(word: &str) -> bool {
+    word.len() > 1 && word.starts_with('-')
 }
 
 fn color(word: &str) -> Result<Color, Fault> {

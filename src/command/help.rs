@@ -65,7 +65,7 @@ pub fn of_all() -> String {
         text.push('\n');
     }
     text.push_str("The shell's own:\n");
-    let own = COMMANDS.iter().filter(|entry| entry.group().is_none());
+    let own = COMMANDS.iter().filter(|entry| entry.group().is_none() && !entry.is_hidden());
     text.push_str(&rows(own.map(|entry| (mark(entry.effect), entry.name, entry.summary()))));
     text.push_str("\nGlobal options, before a command or after it:\n");
     let option = |global: &super::global::Global| {
@@ -98,9 +98,9 @@ fn lines() -> String {
      'a b'  \"a b\"  a\\ b   one word\n\
      # text              a comment\n\
      \\ at the end        the line goes on\n\
-     COMMAND | PROGRAM   the output goes to `sh -c PROGRAM`, which takes the rest of the line\n\
+     COMMAND | PROGRAM   the output goes to `sh -c PROGRAM`, up to the next `;` outside quotes and parentheses\n\
      COMMAND > FILE      the output goes to a file; >> adds to it; ~/ is your home\n\
-     !PROGRAM            runs a program of the system, at the prompt\n\n\
+     !PROGRAM            runs the rest of the line with `sh -c`, at the prompt\n\n\
      The same holds at the prompt, after `tetra -c` and in scripts. `source FILE` runs a script here.\n"
         .to_owned()
 }

@@ -4,9 +4,17 @@ use super::{Entry, entry};
 use crate::base::fault::Fault;
 use crate::base::near::nearest;
 use crate::command::shell as own;
+use crate::command::tsm;
 
 /// Every command there is. Order is the order of the help.
 pub const COMMANDS: &[Entry] = &[
+    entry::<tsm::stop::Stop>(),
+    entry::<tsm::restart::Restart>(),
+    entry::<tsm::delete::Delete>(),
+    entry::<tsm::kill::Kill>(),
+    entry::<tsm::list::List>(),
+    entry::<tsm::info::Info>(),
+    entry::<tsm::logs::Logs>(),
     entry::<own::choose::Use>(),
     entry::<own::select::Select>(),
     entry::<own::context::Context>(),
@@ -19,6 +27,7 @@ pub const COMMANDS: &[Entry] = &[
     entry::<own::setup::Setup>(),
     entry::<own::version::Version>(),
     entry::<own::repl::Repl>(),
+    entry::<own::complete::Complete>(),
     entry::<own::exit::Exit>(),
 ];
 

@@ -3,7 +3,7 @@
 use reedline::{Completer, CompletionResult, Partial, Span, Suggestion};
 
 use super::editor::Glimpse;
-use super::shield;
+use super::mistake;
 use crate::command::complete::{Candidate, Known, complete};
 
 /// Completes from the table and from what is known of the session.
@@ -15,7 +15,7 @@ pub struct Tab {
 
 impl Completer for Tab {
     fn complete(&mut self, line: &str, pos: usize) -> CompletionResult {
-        let candidates = shield::or(Vec::new(), || complete(line, pos, &Known::all(&*self.glimpse.lock())));
+        let candidates = mistake::or(Vec::new(), || complete(line, pos, &Known::all(&*self.glimpse.lock())));
         let partial = partial(line, pos, &candidates);
         let suggestions: Vec<Suggestion> = candidates.into_iter().map(suggestion).collect();
         CompletionResult::fresh(suggestions).with_partial(Some(partial))

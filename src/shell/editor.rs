@@ -98,7 +98,7 @@ pub fn build(parts: Parts) -> Reedline {
         .with_hinter(Box::new(GhostText::default()))
         .with_validator(Box::new(Finished))
         .with_ansi_colors(parts.colors)
-        .with_edit_mode(keys(parts.keys))
+        .with_edit_mode(edit_mode(parts.keys))
         .with_break_signal(parts.give_up)
         .use_bracketed_paste(true);
     if let Some((history, path)) = parts.history {
@@ -130,7 +130,9 @@ fn dressed(menu: ColumnarMenu) -> ColumnarMenu {
         .with_description_text_style(Color::DarkGray.normal())
 }
 
-fn keys(keys: Keys) -> Box<dyn EditMode> {
+/// The keys, with those that are tetra's own.
+#[must_use]
+pub fn edit_mode(keys: Keys) -> Box<dyn EditMode> {
     let inner: Box<dyn EditMode> = match keys {
         Keys::Emacs => {
             let mut bindings = default_emacs_keybindings();
@@ -216,7 +218,7 @@ mod tests {
 
     #[test]
     fn control_x_waits_for_its_second_key() {
-        let mut chords = keys(Keys::Emacs);
+        let mut chords = edit_mode(Keys::Emacs);
         let mut press = |letter| {
             let event = Event::Key(KeyEvent::new(KeyCode::Char(letter), KeyModifiers::CONTROL));
             chords.parse_event(ReedlineRawEvent::try_from(event).expect("a press"))

@@ -1,8 +1,6 @@
 //! The one road: a line to its outcome, whatever way it came in.
 
-use std::any::Any;
-use std::io::{self, ErrorKind};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::io::{self, ErrorKind, IsTerminal};
 use std::time::Duration;
 
 use crate::base::fault::{Fault, Kind};
@@ -15,8 +13,10 @@ use crate::sys::signal;
 
 use super::audit::{self, Deed};
 use super::guard;
+use super::mistake;
 use super::output;
 use super::prepare::{Prepared, prepare};
+use super::repl;
 use super::session::{Manner, Session};
 use super::source::{Origin, Source};
 
@@ -42,7 +42,9 @@ impl Outcome {
     /// Nobody reads the output any more: that is no failure, but nothing further makes sense.
     const UNREAD: Self = Self { code: 0, leave: true };
 
-    fn stops(self, session: &Session) -> bool {
+    /// Nothing further may run after this.
+    #[must_use]
+    pub fn stops(self, session: &Session) -> bool {
         self.leave || session_is_over(session) || (self.code != 0 && !session.settings.is_on("keep-going"))
     }
 }
@@ -56,13 +58,9 @@ pub fn run_line(session: &mut Session, console: &mut dyn Console, line: &str, or
 ///
 /// Nothing is run if the text makes no sense somewhere. The code is that of the first failure.
 pub fn run_text(session: &mut Session, console: &mut dyn Console, source: Source) -> Outcome {
-    let mut look = Look::default();
     let parsed = match line::lex(source.text) {
         Ok(parsed) => parsed,
-        Err(error) => {
-            look.json = session.globals.look.json;
-            return malformed(session, console, source, error);
-        }
+        Err(error) => return malformed(session, console, source, error),
     };
     let places = if source.origin.is_script() || parsed.statements.len() > 1 { Places::All } else { Places::Words };
     run_all(session, console, |road, session, console| {
@@ -154,7 +152,8 @@ impl Road<'_> {
             None => road.command(session, console, &statement.words),
         };
         if let Some(pipe) = &statement.pipe {
-            let outcome = output::piped(console, &pipe.text, |sink| read_by_another(run(session, sink)));
+            let cwd = session.host.cwd().to_owned();
+            let outcome = output::piped(console, (&pipe.text, &cwd), |sink| read_by_another(run(session, sink)));
             return outcome.unwrap_or_else(|fault| road.complain(console, fault, Some(&pipe.span)));
         }
         if let Some(redirect) = &statement.redirect {
@@ -174,7 +173,13 @@ impl Road<'_> {
             return self.complain(console, fault, Some(self.statement));
         }
         let arguments = vec!["-c".to_owned(), text.to_owned()];
-        let call = Call { program: "sh".to_owned(), arguments, terminal: true, ..Call::default() };
+        let call = Call {
+            program: "sh".to_owned(),
+            arguments,
+            terminal: true,
+            cwd: Some(session.host.cwd().to_owned()),
+            ..Call::default()
+        };
         match session.host.run(&call) {
             Ok(finished) => Outcome { code: u8::try_from(finished.code & 0xff).unwrap_or(1), leave: false },
             Err(error) => self.complain(console, unwritten("failed to start `sh`", error), None),
@@ -276,12 +281,17 @@ impl Road<'_> {
         Outcome::default()
     }
 
-    fn prompt(&self, session: &Session, console: &mut dyn Console) -> Outcome {
-        let fault = match session.manner {
-            Manner::Prompt => Fault::usage("this is the prompt already"),
-            Manner::Batch => Fault::usage("the prompt needs a terminal").advise("`tetra` on a terminal begins it"),
-        };
-        self.complain(console, fault, None)
+    fn prompt(&self, session: &mut Session, console: &mut dyn Console) -> Outcome {
+        if session.manner == Manner::Prompt {
+            return self.complain(console, Fault::usage("this is the prompt already"), None);
+        }
+        if !(console.is_terminal() && io::stdin().is_terminal()) {
+            let fault = Fault::usage("the prompt needs a terminal").advise("`tetra` on a terminal begins it");
+            return self.complain(console, fault, None);
+        }
+        let code = repl::run(session, console);
+        session.manner = Manner::Batch;
+        Outcome { code, leave: false }
     }
 
     fn repeat(
@@ -364,7 +374,7 @@ impl Attempt<'_> {
         let effect = ready.effect();
         guard::pass(self.entry.name, &*ready, &mut cx)?;
         let began = session.host.now();
-        let result = catch_unwind(AssertUnwindSafe(|| ready.run(&mut cx))).unwrap_or_else(|panic| Err(bug(&*panic)));
+        let result = mistake::catch(|| ready.run(&mut cx)).unwrap_or_else(Err);
         if effect != Effect::Read {
             self.record(&mut cx, &selection, began, &result);
         }
@@ -399,12 +409,4 @@ impl Attempt<'_> {
             cx.console.note(&format!("warning: the audit log was not written: {fault}: {why}"));
         }
     }
-}
-
-/// A mistake in this program, as the operator should see it.
-fn bug(panic: &(dyn Any + Send)) -> Fault {
-    let what = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let what = what.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned());
-    Fault::new(Kind::Bug, format!("tetra made a mistake: {what}"))
-        .advise("this is no fault of yours; please report it with the command that led to it")
 }

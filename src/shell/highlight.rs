@@ -6,7 +6,7 @@ use nu_ansi_term::{Color, Style};
 use reedline::{Highlighter, StyledText};
 
 use super::editor::Glimpse;
-use super::shield;
+use super::mistake;
 use crate::base::environment::Rung;
 use crate::base::line::{self, Token, TokenKind};
 use crate::command::complete::{Kind, Live};
@@ -41,7 +41,7 @@ impl Highlighter for Colours {
     fn highlight(&self, line: &str, cursor: usize) -> StyledText {
         let mut text = StyledText::new();
         let mut done = 0;
-        for (span, part) in shield::or(Vec::new(), || parts(line, cursor, &self.glimpse)) {
+        for (span, part) in mistake::or(Vec::new(), || parts(line, cursor, &self.glimpse)) {
             text.push((Style::new(), line[done..span.start].to_owned()));
             text.push((style(part), line[span.clone()].to_owned()));
             done = span.end;

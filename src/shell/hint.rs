@@ -3,7 +3,7 @@
 use nu_ansi_term::{Color, Style};
 use reedline::{CommandLineSearch, Hinter, History, HistoryItemId, SearchDirection, SearchFilter, SearchQuery};
 
-use super::shield;
+use super::mistake;
 
 /// How many lines back it looks; more would be felt at every key.
 const LOOK_BACK: i64 = 5000;
@@ -20,7 +20,7 @@ impl Hinter for GhostText {
         self.hint = if line.trim().is_empty() || !at_end {
             String::new()
         } else {
-            shield::or(String::new(), || rest(line, history, cwd))
+            mistake::or(String::new(), || rest(line, history, cwd))
         };
         if use_ansi_coloring && !self.hint.is_empty() {
             Style::new().fg(Color::DarkGray).paint(&self.hint).to_string()

@@ -1,6 +1,7 @@
 //! What of the typed lines is kept, and how it is searched.
 
 use std::fmt;
+use std::ops::Range;
 use std::path::PathBuf;
 
 use reedline::{
@@ -8,7 +9,9 @@ use reedline::{
     SearchDirection, SearchFilter, SearchQuery, Span, SqliteBackedHistory, Suggestion,
 };
 
-use super::shield;
+use super::mistake;
+use crate::base::line::{self, TokenKind};
+use crate::base::redact::{self, MASK};
 use crate::base::time::Span as Duration;
 use crate::sys::history::{Reader, Row, Wanted};
 
@@ -17,6 +20,45 @@ const SHOWN: u32 = 200;
 
 /// What may be kept of a line: itself, a version without its secrets, or nothing.
 pub type Redact = fn(&str) -> Option<String>;
+
+/// A line as it may be kept: its secrets are masked, whatever else it says stays as it was typed.
+#[must_use]
+pub fn without_secrets(line: &str) -> Option<String> {
+    let tokens = line::tokens(line);
+    let mut kept = String::with_capacity(line.len());
+    let mut done = 0;
+    let mut put = |span: &Range<usize>, text: &str| {
+        kept.push_str(&line[done..span.start]);
+        kept.push_str(text);
+        done = span.end;
+    };
+    for statement in tokens.split_inclusive(|token| matches!(token.kind, TokenKind::Semicolon | TokenKind::Newline)) {
+        let words = statement.iter().filter_map(|token| match &token.kind {
+            TokenKind::Word { text, .. } => Some(text),
+            _ => None,
+        });
+        let mut masked = redact::redact(words).into_iter();
+        for token in statement {
+            match &token.kind {
+                TokenKind::Word { text, .. } => {
+                    let masked = masked.next().unwrap_or_else(|| MASK.to_owned());
+                    if masked != *text {
+                        let plain = masked.replace(MASK, "x");
+                        let written = if line::quote(&plain) == plain { masked.into() } else { line::quote(&masked) };
+                        put(&token.span, &written);
+                    }
+                }
+                TokenKind::Shell { .. } | TokenKind::Comment => {
+                    put(&token.span, &redact::text(&line[token.span.clone()]))
+                }
+                _ => {}
+            }
+        }
+    }
+    let end = line.len();
+    put(&(end..end), "");
+    Some(kept)
+}
 
 /// A history that does not keep lines with a blank in front, secrets, and the same line twice in a row.
 pub struct Kept {
@@ -101,7 +143,7 @@ pub struct Search {
 
 impl Completer for Search {
     fn complete(&mut self, line: &str, _pos: usize) -> CompletionResult {
-        let suggestions = shield::or(Vec::new(), || self.suggestions(line));
+        let suggestions = mistake::or(Vec::new(), || self.suggestions(line));
         // Lines share no word that could be filled in.
         let partial = Partial { span: Span::new(0, line.len()), insert: line.to_owned() };
         CompletionResult::fresh(suggestions).with_partial(Some(partial))
@@ -157,6 +199,19 @@ mod tests {
             history.save(HistoryItem::from_command_line(line)).expect("saved");
         }
         assert_eq!(lines(&history), ["a", "set --password ***", "c", "a"]);
+    }
+
+    #[test]
+    fn secrets_are_masked_and_nothing_else_is_changed() {
+        for (line, kept) in [
+            ("tsm start 'my app' --token abc  -x # note", "tsm start 'my app' --token ***  -x # note"),
+            ("a DB_PASSWORD=hunter2; b", "a DB_PASSWORD=***; b"),
+            ("tsm list | curl -H 'x' TOKEN=abc", "tsm list | curl -H 'x' TOKEN=***"),
+            ("!export API_KEY=abc", "!export API_KEY=***"),
+            ("tsm list 'open", "tsm list 'open"),
+        ] {
+            assert_eq!(without_secrets(line).as_deref(), Some(kept));
+        }
     }
 
     #[test]

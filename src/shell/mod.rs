@@ -1,19 +1,22 @@
-//! Lines and the editor: where words come from, what is asked before they run, and what an outcome does.
+//! Lines: where words come from, what is asked before they run, and what an outcome does.
 
 pub mod audit;
+mod complete;
 pub mod config;
 pub mod context;
+mod editor;
+mod elsewhere;
 pub mod eval;
 pub mod guard;
-pub mod output;
-pub mod prepare;
-pub mod session;
-pub mod source;
-
-mod complete;
-mod editor;
 mod highlight;
 mod hint;
 mod history;
+pub mod input;
+pub mod mistake;
+pub mod output;
+mod plain;
+pub mod prepare;
 mod prompt;
-mod shield;
+pub mod repl;
+pub mod session;
+pub mod source;

@@ -125,6 +125,11 @@ impl Session {
         }
     }
 
+    /// After a mistake in the middle of a line: whatever it was inside of is over.
+    pub(super) fn recover(&mut self) {
+        self.depth = 0;
+    }
+
     /// Goes back to what was chosen before the last change.
     pub fn back(&mut self) {
         std::mem::swap(&mut self.chosen, &mut self.before);

@@ -1,6 +1,5 @@
 //! What a command does with a supervisor: start one, ask whether there is one, give orders, wait for what becomes of them.
 
-use std::ffi::CString;
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};

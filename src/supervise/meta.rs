@@ -7,15 +7,13 @@
 //!
 //! Readers are lenient (numbers as strings, missing extension fields, unknown fields kept), writers strict.
 
-use std::fmt;
-use std::fs;
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::proc::{self, Identity};
+
+pub use super::record::{ReadError, read, write};
 
 /// The version of the extension fields that this program writes.
 pub const VERSION: u32 = 1;
@@ -287,77 +285,6 @@ impl Meta {
         self.state = state;
         self.status = state.status();
     }
-}
-
-/// Why `meta.json` could not be used.
-#[derive(Debug)]
-pub enum ReadError {
-    /// It is there and could not be read.
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// It is empty or holds something else; it may be rebuilt.
-    Garbage {
-        /// The file.
-        path: PathBuf,
-        /// What the parser met.
-        source: serde_json::Error,
-    },
-}
-
-impl fmt::Display for ReadError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unreadable { path, .. } => write!(f, "failed to read `{}`", path.display()),
-            Self::Garbage { path, .. } => write!(f, "`{}` does not hold a process record", path.display()),
-        }
-    }
-}
-
-impl std::error::Error for ReadError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Unreadable { source, .. } => Some(source),
-            Self::Garbage { source, .. } => Some(source),
-        }
-    }
-}
-
-/// Reads `meta.json` of the process in `dir`; `None` when there is no such file.
-///
-/// # Errors
-///
-/// Fails when the file cannot be read, or holds no record (the caller may then rebuild it).
-pub fn read(dir: &Path) -> Result<Option<Meta>, ReadError> {
-    let path = path(dir);
-    let bytes = match fs::read(&path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(ReadError::Unreadable { path, source }),
-    };
-    match serde_json::from_slice(&bytes) {
-        Ok(meta) => Ok(Some(meta)),
-        Err(source) => Err(ReadError::Garbage { path, source }),
-    }
-}
-
-/// Replaces `meta.json` of the process in `dir` in one step (mode 0600, no sync).
-///
-/// Only `tsm start` before there is a supervisor, and then the supervisor, may call this.
-///
-/// # Errors
-///
-/// Fails when the temporary file beside it cannot be written or renamed; the old file then stays.
-pub fn write(dir: &Path, meta: &Meta) -> io::Result<()> {
-    let mut bytes = serde_json::to_vec_pretty(meta)?;
-    bytes.push(b'\n');
-    let fresh = dir.join(".meta.json.new");
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-    file.write_all(&bytes)?;
-    fs::rename(&fresh, path(dir))
 }
 
 /// Where `meta.json` of the process in `dir` is.

@@ -1,15 +1,74 @@
-//! Supervision of one process.
+//! Supervision of one process: theory of operation.
+//!
+//! There is one small supervisor per process and no daemon above them. It is this same program, taken at the first line of
+//! `main`; it is one thread around one `poll`, and wakes for events only. Files in the process directory are the truth:
+//!
+//! | file | made by | holds |
+//! |---|---|---|
+//! | `meta.json` | the starter, then the worker alone | what to run, and what became of it |
+//! | `environ` | the starter | the environment that every start begins from |
+//! | `<name>.pid` | the worker | the child's pid, while there is one |
+//! | `lock` | the guard | byte 0: a guard lives; byte 1: a worker lives |
+//! | `orders` | the guard | FIFO of fixed-size orders |
+//! | `out`, `err` | the guard | FIFOs that the child writes to |
+//! | `current.out`, `.1`, …, each with `.idx` | the worker | logs, and when their bytes came |
+//!
+//! # Who lives
+//!
+//! The *guard* holds the FIFOs and waits; its *worker* does everything else. A killed worker is replaced by the guard; a killed
+//! guard by its worker, which becomes the guard and forks a worker. With both killed the child lives on: it holds its FIFOs
+//! itself. Whoever starts a supervisor next (`client::launch`) makes it adopt the child, by pid, start time and boot together.
+//! SIGTERM to guard or worker is no order to the child.
+//!
+//! # What is promised
+//!
+//! * **No byte is lost, doubled or torn** by any death of ours: `splice` moves bytes from FIFO to log in one step, and the size of
+//!   the log says how far we came. Only the unread rest of a child that ends while nobody lives is gone, at most a pipe full.
+//! * **No program runs unknown**: a forked child waits at a gate until its pid is recorded, and ends there if its supervisor died.
+//!   A record that was reset to `starting` is compared with what is found running before anything is started.
+//! * **The record of an end comes after the last word**: status, sweep, drain, then `meta.json`.
+//! * **An end leaves nothing**: what the child started is found below guard and worker, both subreapers; after both were killed,
+//!   also by session, FIFOs, the mark `TSM_RUN` in its environment, and a control group where one could be made. On a requested stop it is asked first and has the rest of
+//!   the grace; after a crash it is killed before the next start. What is left all the same is recorded in `life.survivors`.
+//! * **Ends are told apart**: code, signal, core, never ran, pre-start command failed, unknown. Unknown counts as failure.
+//! * **A full disk consumes nothing**; after a minute bytes are thrown away so that the child can go on, and counted.
+//!
+//! # Decisions
+//!
+//! `machine` is a pure function `(phase, event) -> action`; `life` carries actions out; `worker` turns the world into events.
+//! First restart at once, then 100 ms × 2 up to 30 s, ± 10 %; ten seconds of life forget the back-off; too many lives below a
+//! second in a row end in `errored`. A first start that fails is reported and not repeated, unless its reason may pass.
+//!
+//! # Room
+//!
+//! The supervisor shares its pages with all others and keeps little of its own: it copies without a buffer, and the child's
+//! environment is put together in the forked child. The room imports nothing but the `.env` parser, so it could be a program.
 #![allow(unsafe_code)]
 
 use std::path::PathBuf;
 
+mod adopt;
+mod cgroup;
 pub mod client;
 mod clock;
+mod environment;
+mod exit;
+mod guard;
 pub mod index;
+mod life;
 mod lock;
+mod machine;
 pub mod meta;
+mod output;
+mod pipe;
+mod poll;
 pub mod proc;
+mod record;
+mod rotation;
+mod spawn;
+mod sweep;
 pub mod wire;
+mod worker;
 
 /// The word after the program's name that makes it a supervisor.
 const FLAG: &str = "--supervise";
@@ -22,8 +81,8 @@ pub fn asked() -> Option<PathBuf> {
     flagged.then(|| words.next().map(PathBuf::from)).flatten()
 }
 
-/// Supervises the process in `dir` and ends with it.
+/// Supervises the process in `dir` and ends with it. Never comes back to the starter's stack: what follows runs in a process of
+/// its own, in its own session.
 pub fn main(dir: PathBuf) -> ! {
-    drop(dir);
-    std::process::exit(70)
+    guard::start(&dir)
 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -42,6 +43,7 @@ pub(super) struct Stat {
     /// `R`, `S`, `D`, `Z`, …
     pub(super) state: u8,
     pub(super) parent: u32,
+    pub(super) group: u32,
     pub(super) session: u32,
     pub(super) start_ticks: u64,
     /// The wait status of a zombie; 0 also when the reader may not know it.
@@ -62,6 +64,7 @@ impl Stat {
         Some(Self {
             state: *field(3)?.as_bytes().first()?,
             parent: field(4)?.parse().ok()?,
+            group: field(5)?.parse().ok()?,
             session: field(6)?.parse().ok()?,
             start_ticks: field(22)?.parse().ok()?,
             wait_status: field(52).and_then(|status| status.parse().ok()).unwrap_or(0),
@@ -85,6 +88,24 @@ pub(super) fn has_ended(pidfd: impl AsFd) -> bool {
     let mut fds = [PollFd::new(&pidfd, PollFlags::IN)];
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
     matches!(poll(&mut fds, Some(&now)), Ok(1))
+}
+
+/// Waits until the process behind the handle has ended, at most for `limit`.
+pub(super) fn wait_for_end(pidfd: impl AsFd, limit: Duration) {
+    let mut fds = [PollFd::new(&pidfd, PollFlags::IN)];
+    if let Ok(limit) = Timespec::try_from(limit) {
+        // Whether it ended is for the caller to see.
+        let _ = poll(&mut fds, Some(&limit));
+    }
+}
+
+/// The value of a variable in the environment that a process was started with.
+pub(super) fn environment_of(pid: u32, name: &str) -> Option<Vec<u8>> {
+    let environ = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    environ.split(|byte| *byte == 0).find_map(|setting| {
+        let value = setting.strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
+        Some(value.to_vec())
+    })
 }
 
 /// Who gets a signal.

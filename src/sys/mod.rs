@@ -6,7 +6,6 @@ pub mod filter;
 pub mod history;
 pub mod host;
 pub mod install;
-pub mod lock;
 pub mod net;
 pub mod paths;
 pub mod pidfd;

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::termios::{SetArg, Termios, tcgetattr, tcsetattr};
@@ -22,8 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const SOBER: &[u8] = b"\x1b[?2004l\x1b[?25h\x1b[0m";
 
 /// The modes of the terminal on the standard input.
-#[derive(Debug, Clone)]
-pub struct Modes(Termios);
+#[derive(Debug, Clone, Copy)]
+pub struct Modes(libc::termios);
 
 impl Modes {
     /// The modes as they are now.
@@ -32,19 +33,60 @@ impl Modes {
     ///
     /// Fails if the standard input is no terminal.
     pub fn now() -> io::Result<Self> {
-        Ok(Self(tcgetattr(io::stdin())?))
+        Ok(Self(tcgetattr(io::stdin())?.into()))
     }
 
-    /// Brings these modes back, from whatever thread. A terminal that is gone needs none.
-    pub fn restore(&self) {
+    /// Brings these modes back. A terminal that is gone needs none.
+    pub fn set(&self) {
         let mut stop = SigSet::empty();
         stop.add(Signal::SIGTTOU);
         // From the background this would stop the program instead.
-        let _ = stop.thread_block();
-        let _ = tcsetattr(io::stdin(), SetArg::TCSANOW, &self.0);
+        let before = stop.thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_BLOCK);
+        let _ = tcsetattr(io::stdin(), SetArg::TCSADRAIN, &Termios::from(self.0));
+        if let Ok(before) = before {
+            let _ = before.thread_set_mask();
+        }
+    }
+
+    /// Brings these modes back, and what an editor changes with escape codes.
+    pub fn restore(&self) {
+        self.set();
         let mut output = io::stdout();
         let _ = output.write_all(SOBER).and_then(|()| output.flush());
     }
+}
+
+/// What came of reading a line without an editor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Typed {
+    /// A line without its end.
+    Line(String),
+    /// A signal came while it was typed; what was typed is dropped.
+    Interrupted,
+    /// There will be no more.
+    End,
+}
+
+/// Reads a line from the standard input as the terminal gives it. Bytes that are no text are replaced.
+///
+/// # Errors
+///
+/// Fails if the standard input cannot be read.
+pub fn read_line() -> io::Result<Typed> {
+    let mut line = Vec::new();
+    let mut buffer = [0_u8; 1];
+    loop {
+        // Byte by byte: what follows the line may be meant for a program that this line starts.
+        match nix::unistd::read(io::stdin(), &mut buffer) {
+            Ok(0) if line.is_empty() => return Ok(Typed::End),
+            Ok(0) => break,
+            Ok(_) if buffer[0] == b'\n' => break,
+            Ok(_) => line.push(buffer[0]),
+            Err(Errno::EINTR) => return Ok(Typed::Interrupted),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(Typed::Line(String::from_utf8_lossy(&line).into_owned()))
 }
 
 /// Watches over a session until it is dropped.
@@ -66,8 +108,7 @@ pub fn watch(modes: Modes, give_up: Arc<AtomicBool>) -> io::Result<Watch> {
     std::thread::Builder::new().name("watch".to_owned()).spawn(move || {
         let input = io::stdin();
         while signal::ended().is_none() {
-            let mut doors =
-                [PollFd::new(bell, PollFlags::POLLIN), PollFd::new(input.as_fd(), PollFlags::empty())];
+            let mut doors = [PollFd::new(bell, PollFlags::POLLIN), PollFd::new(input.as_fd(), PollFlags::empty())];
             let _ = poll(&mut doors, PollTimeout::NONE);
             // The end of a terminal is told even though nothing is asked of it.
             if doors[1].any().unwrap_or(false) {

@@ -189,7 +189,7 @@ impl Control<'_> {
         }
     }
 
-    fn wait_for_end(&self, process: &Process) -> Result<Ended, ControlError> {
+    pub(super) fn wait_for_end(&self, process: &Process) -> Result<Ended, ControlError> {
         let patience = Duration::from_millis(process.meta.run.kill_timeout_ms) + MARGIN;
         let meta = self.wait_until(process, patience, |meta| meta.state.is_final())?;
         self.wait_unsupervised(process, MARGIN)?;

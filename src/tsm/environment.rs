@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::base::dotenv::{self, Setting};
@@ -164,49 +164,29 @@ pub fn read(path: &Path) -> Result<Vec<Setting>, EnvironmentError> {
     })
 }
 
-/// A secrets file that is open to others, and may be closed because it is ours inside a folder of our own.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Open {
-    path: PathBuf,
-    mode: u32,
-}
-
-/// Looks at the permissions of a secrets file; a missing one is fine.
+/// Whether a secrets file is open to others and has to be closed first ([`file::read_private`] does it). A missing one is fine.
 ///
 /// # Errors
 ///
-/// Fails if it is open to others and closing it would be too late: its folder is open too, or it is not ours.
-pub fn check_secrets(path: &Path) -> Result<Option<Open>, EnvironmentError> {
-    let Ok(file) = fs::metadata(path) else { return Ok(None) };
+/// Fails if closing it would not do: its folder is open too, or it is not ours.
+///
+/// [`file::read_private`]: crate::sys::file::read_private
+pub fn is_secret_open(path: &Path) -> Result<bool, EnvironmentError> {
+    let Ok(file) = fs::metadata(path) else { return Ok(false) };
     let mode = file.mode() & 0o7777;
     if mode & 0o077 == 0 {
-        return Ok(None);
+        return Ok(false);
     }
     let ours = process::owner(process::own_pid()) == Some(file.uid());
     let folder = path.parent().and_then(|folder| fs::metadata(folder).ok());
     let closed = folder.is_some_and(|folder| folder.mode() & 0o077 == 0);
-    if ours && closed {
-        Ok(Some(Open { path: path.to_owned(), mode }))
-    } else {
-        Err(EnvironmentError::TooOpen { path: path.to_owned(), mode })
-    }
-}
-
-impl Open {
-    /// Closes it; the line to tell the operator.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the permissions cannot be changed.
-    pub fn close(&self) -> Result<String, EnvironmentError> {
-        let refused = |_| EnvironmentError::TooOpen { path: self.path.clone(), mode: self.mode };
-        fs::set_permissions(&self.path, fs::Permissions::from_mode(0o600)).map_err(refused)?;
-        Ok(format!("{} was open to others (mode {:04o}); set it to 0600", self.path.display(), self.mode))
-    }
+    if ours && closed { Ok(true) } else { Err(EnvironmentError::TooOpen { path: path.to_owned(), mode }) }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
@@ -282,17 +262,17 @@ mod tests {
     }
 
     #[test]
-    fn an_open_secret_is_closed_in_a_private_folder_and_refused_elsewhere() {
+    fn an_open_secret_can_be_closed_in_a_private_folder_only() {
         let folder = tree(&[("s/dev.env", "K=v")]);
         let (dir, file) = (folder.path().join("s"), folder.path().join("s/dev.env"));
         let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("a mode");
         mode(&file, 0o644);
         mode(&dir, 0o755);
-        assert_eq!(check_secrets(&file).expect_err("too open").kind(), Kind::UnsafeMode);
+        assert_eq!(is_secret_open(&file).expect_err("too open").kind(), Kind::UnsafeMode);
         mode(&dir, 0o700);
-        let notice = check_secrets(&file).expect("can be closed").expect("open").close().expect("closed");
-        assert!(notice.contains("0644") && notice.contains("0600"), "{notice}");
-        assert_eq!(check_secrets(&file).expect("private"), None);
-        assert_eq!(check_secrets(&dir.join("none.env")).expect("missing is fine"), None);
+        assert!(is_secret_open(&file).expect("can be closed"));
+        mode(&file, 0o600);
+        assert!(!is_secret_open(&file).expect("private"));
+        assert!(!is_secret_open(&dir.join("none.env")).expect("missing is fine"));
     }
 }

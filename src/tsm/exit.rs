@@ -1,79 +1,49 @@
-//! The ends of processes, in words.
+//! How a process ended, in words.
 
 use crate::supervise::meta::How;
 
-/// How a process ended: `exit 1`, `SIGKILL`, `pre-start command failed with 3`.
+/// `exit code 3`, `signal 9 (SIGKILL)`, ….
 #[must_use]
-pub fn in_words(how: How) -> String {
+pub fn words(how: How) -> String {
     match how {
-        How::Code(code) => format!("exit {code}"),
-        How::Signal(number) => signal(number),
-        How::Core(number) => format!("{} (core dumped)", signal(number)),
-        How::Unknown => "ended unseen".to_owned(),
-        How::NotRun(errno) => format!("not run: {}", std::io::Error::from_raw_os_error(errno)),
-        How::Hook(code) => format!("pre-start command failed with {code}"),
+        How::Code(code) => format!("exit code {code}"),
+        How::Signal(signal) => format!("signal {}", named(signal)),
+        How::Core(signal) => format!("signal {}, core dumped", named(signal)),
+        How::Unknown => "nobody saw how".to_owned(),
+        How::NotRun(errno) => format!("never ran: {}", errno_words(errno)),
+        How::Hook(code) => format!("pre-start command failed with exit code {code}"),
     }
 }
 
-/// The exit code, where there was one.
+/// What an error number means: `No such file or directory`.
 #[must_use]
-pub fn code(how: How) -> Option<u8> {
-    match how {
-        How::Code(code) => Some(code),
-        How::Signal(_) | How::Core(_) | How::Unknown | How::NotRun(_) | How::Hook(_) => None,
-    }
+pub fn errno_words(errno: i32) -> String {
+    let text = std::io::Error::from_raw_os_error(errno).to_string();
+    text.rsplit_once(" (os error").map_or(text.clone(), |(words, _)| words.to_owned())
 }
 
-/// The signal, where one ended it.
-#[must_use]
-pub fn signal_number(how: How) -> Option<u8> {
-    match how {
-        How::Signal(number) | How::Core(number) => Some(number),
-        How::Code(_) | How::Unknown | How::NotRun(_) | How::Hook(_) => None,
-    }
-}
-
-/// The names of the signals of Linux on the usual machines, by number.
-const SIGNALS: [&str; 32] = [
-    "",
-    "SIGHUP",
-    "SIGINT",
-    "SIGQUIT",
-    "SIGILL",
-    "SIGTRAP",
-    "SIGABRT",
-    "SIGBUS",
-    "SIGFPE",
-    "SIGKILL",
-    "SIGUSR1",
-    "SIGSEGV",
-    "SIGUSR2",
-    "SIGPIPE",
-    "SIGALRM",
-    "SIGTERM",
-    "SIGSTKFLT",
-    "SIGCHLD",
-    "SIGCONT",
-    "SIGSTOP",
-    "SIGTSTP",
-    "SIGTTIN",
-    "SIGTTOU",
-    "SIGURG",
-    "SIGXCPU",
-    "SIGXFSZ",
-    "SIGVTALRM",
-    "SIGPROF",
-    "SIGWINCH",
-    "SIGIO",
-    "SIGPWR",
-    "SIGSYS",
-];
-
-fn signal(number: u8) -> String {
-    match SIGNALS.get(usize::from(number)) {
-        Some(name) if !name.is_empty() => (*name).to_owned(),
-        _ => format!("signal {number}"),
-    }
+fn named(signal: u8) -> String {
+    const NAMES: [(u8, &str); 17] = [
+        (1, "SIGHUP"),
+        (2, "SIGINT"),
+        (3, "SIGQUIT"),
+        (4, "SIGILL"),
+        (5, "SIGTRAP"),
+        (6, "SIGABRT"),
+        (7, "SIGBUS"),
+        (8, "SIGFPE"),
+        (9, "SIGKILL"),
+        (10, "SIGUSR1"),
+        (11, "SIGSEGV"),
+        (12, "SIGUSR2"),
+        (13, "SIGPIPE"),
+        (14, "SIGALRM"),
+        (15, "SIGTERM"),
+        (24, "SIGXCPU"),
+        (31, "SIGSYS"),
+    ];
+    let name = NAMES.iter().find(|(number, _)| *number == signal);
+    name.map_or_else(|| signal.to_string(), |(_, name)| format!("{signal} ({name})"))
 }
 
 #[cfg(test)]
@@ -81,17 +51,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_end_has_words() {
-        for (how, words) in [
-            (How::Code(0), "exit 0"),
-            (How::Signal(15), "SIGTERM"),
-            (How::Signal(34), "signal 34"),
-            (How::Core(11), "SIGSEGV (core dumped)"),
-            (How::Unknown, "ended unseen"),
-            (How::NotRun(2), "not run: No such file or directory (os error 2)"),
-            (How::Hook(3), "pre-start command failed with 3"),
+    fn says_how_it_ended() {
+        for (how, text) in [
+            (How::Code(3), "exit code 3"),
+            (How::Signal(9), "signal 9 (SIGKILL)"),
+            (How::Core(11), "signal 11 (SIGSEGV), core dumped"),
+            (How::Signal(40), "signal 40"),
+            (How::NotRun(2), "never ran: No such file or directory"),
+            (How::NotRun(8), "never ran: Exec format error"),
+            (How::Hook(1), "pre-start command failed with exit code 1"),
         ] {
-            assert_eq!(in_words(how), words);
+            assert_eq!(words(how), text);
         }
     }
 }

@@ -34,7 +34,7 @@ impl fmt::Display for ResolveError {
                 write!(f, "tsm: ambiguous name '{given}', matches:")?;
                 for (id, name) in matches {
                     let id = id.map_or_else(|| "-".to_owned(), |id| id.to_string());
-                    write!(f, "\n  {id}: {name}")?;
+                    write!(f, "\n{id}: {name}")?;
                 }
                 Ok(())
             }
@@ -208,7 +208,8 @@ mod tests {
         let error = name("test").expect_err("two fit");
         assert_eq!(
             error.to_string(),
-            "tsm: ambiguous name 'test', matches:\n  0: test-server-3001\n  1: test-client-3002"
+            "tsm: ambiguous name 'test', matches:\n0: test-server-3001\n1: test-client-3002",
+            "what shows it indents further lines"
         );
         assert_eq!((error.kind().code(), error.advice().as_deref()), (5, Some("use TSM ID or exact name")));
     }

@@ -6,6 +6,8 @@ use std::path::Path;
 
 use tetra::command::registry::COMMANDS;
 
+use crate::transcript::{Home, free_port};
+
 const OPENING: &str = "<!-- commands: written by `UPDATE=1 cargo test --test it readme` -->\n";
 const CLOSING: &str = "<!-- end of commands -->\n";
 
@@ -44,4 +46,25 @@ fn table() -> String {
             .expect("a string takes everything");
     }
     table + "\n"
+}
+
+#[test]
+fn the_first_session_works_as_it_stands() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(root.join("README.md")).expect("there is a README");
+    let (_, rest) = readme.split_once("```sh\nsource ").expect("the session begins with the shell file");
+    let (session, _) = rest.split_once("```").expect("the session ends");
+    let ports = [free_port().to_string(), free_port().to_string()];
+    let session = format!("set -e\nsource {session}").replace("8000", &ports[0]).replace("3000", &ports[1]);
+
+    let home = Home::new();
+    let (said, code) = home.bash("tetra setup -q");
+    assert_eq!(code, 0, "{said}");
+    let (said, code) = home.bash(&session);
+    assert_eq!(code, 0, "{said}");
+    for expected in
+        [format!("my-api-http-{}", ports[0]), format!("backend-app-{}", ports[1]), "tick\n".into(), "hello\n".into()]
+    {
+        assert!(said.contains(&expected), "{expected:?} was not said:\n{said}");
+    }
 }

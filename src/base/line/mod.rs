@@ -1,8 +1,9 @@
 //! Lines: words with their places, pipes and redirections. The one lexer behind runner, completer, highlighter and validator.
 //!
 //! The words are those of a POSIX shell without expansion: single and double quotes, `\`, `#` comments, `;` and line ends between
-//! statements, `\` at the end of a line continues it. The text right of `|`, or of `!` at the start of a statement, goes to
-//! `sh -c` as it is and reaches to the end of the line.
+//! statements, `\` at the end of a line continues it. The text right of `|` goes to `sh -c` as it is; it reaches to the next
+//! `;` outside quotes and parentheses, or to the end of the line. So does the text after `!` at the start of a statement,
+//! which always reaches to the end of the line.
 
 mod token;
 
@@ -250,10 +251,17 @@ mod tests {
 
     #[test]
     fn the_text_after_a_pipe_is_taken_as_it_is() {
-        let line = lex("a b | jq '.[]\n' | head -1; x # ' \nc").expect("a line");
-        let pipe = line.statements[0].pipe.as_ref().expect("a pipe");
-        assert_eq!(pipe.text, "jq '.[]\n' | head -1; x # '");
-        assert_eq!(line.statements[1].words[0].text, "c");
+        for (text, right, next) in [
+            ("a b | jq '.[]\n;' | head -1 > x # '; \nc", "jq '.[]\n;' | head -1 > x # ';", "c"),
+            ("a | b ; c", "b", "c"),
+            ("a | (while read x; do y; done) 2>&1; c", "(while read x; do y; done) 2>&1", "c"),
+            ("a | { b; }; c", "{ b; }", "c"),
+            ("a |\n b\nc", "b", "c"),
+        ] {
+            let line = lex(text).expect("a line");
+            assert_eq!(line.statements[0].pipe.as_ref().map(|pipe| pipe.text.as_str()), Some(right));
+            assert_eq!(line.statements[1].words[0].text, next);
+        }
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub enum TokenKind {
     Append,
     /// `!` at the start of a statement.
     Bang,
-    /// What goes to `sh` as it is: the text after `|` or `!`, up to the end of the line.
+    /// What goes to `sh` as it is: the text after `|`, up to `;` or the end of the line, or after `!`, up to the end of the line.
     Shell {
         /// What still has to be closed.
         open: Option<Open>,
@@ -233,17 +233,22 @@ impl Scanner<'_> {
         Some(Open::Double)
     }
 
-    /// Reads up to the end of the line. Quotes, escapes and comments are followed as `sh` does, so that a line end inside a
-    /// quote does not count; nothing is taken away.
+    /// Reads what belongs to `sh`. Quotes, escapes, parentheses and comments are followed as `sh` does, so that `;` and line ends
+    /// inside them do not count; nothing is taken away.
     fn shell(&mut self, start: usize) {
         self.piped = false;
-        let (mut open, mut blank) = (None, true);
+        let ends_at_semicolon = self.tokens.last().is_some_and(|last| last.kind == TokenKind::Pipe);
+        let (mut open, mut blank, mut depth) = (None, true, 0_usize);
         let mut sink = String::new();
-        while let Some((_, character)) = self.rest.next_if(|&(_, character)| character != '\n') {
+        while let Some((_, character)) =
+            self.rest.next_if(|&(_, it)| it != '\n' && !(it == ';' && ends_at_semicolon && depth == 0))
+        {
             match character {
                 '\'' => open = self.single(&mut sink),
                 '"' => open = self.double(&mut sink),
                 '\\' if self.rest.next().is_none() => open = Some(Open::Backslash),
+                '(' | '{' => depth += 1,
+                ')' | '}' => depth = depth.saturating_sub(1),
                 '#' if blank => while self.rest.next_if(|&(_, it)| it != '\n').is_some() {},
                 _ => {}
             }

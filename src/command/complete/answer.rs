@@ -11,10 +11,14 @@ use super::{Known, Proposal, files, rank};
 use crate::base::environment::EnvName;
 use crate::base::name::{AliasName, OrgName, ProcessName, ServiceName};
 use crate::command::Entry;
-use crate::command::argument::{CommandWord, EnvSource, FilePath, FolderPath, ProcessTarget};
+use crate::command::argument::{CommandWord, ContextWord, EnvSource, FilePath, FolderPath, ProcessTarget, SettingWord};
+use crate::command::context::SETTINGS;
 
 /// Describing costs a file each, so what no screen shows is not described.
 const DESCRIBED: usize = 200;
+
+/// The most words that name a command.
+const LONGEST_NAME: usize = 3;
 
 /// How often a line may hold a line (`watch watch …`).
 const DEPTH: usize = 4;
@@ -31,25 +35,33 @@ fn line(known: &Known<'_>, before: &[String], typed: &str, depth: usize) -> Vec<
         Before::Value(arg) => return values(arg, typed, known.live),
     };
     let aliased = expand(known, before);
-    let before = aliased.as_deref().unwrap_or(before);
+    let before = without_tsm(known, aliased.as_deref().unwrap_or(before));
     let mut found = match command(known, before) {
         Some((entry, named)) => arguments(known, entry, (&before[named..], typed), depth),
         None if before.is_empty() && typed.starts_with('-') => with_dash(&globals, &[], typed, known.live),
         None => Vec::new(),
     };
-    if before.len() < 2 {
-        found.extend(first_words(known, before, typed));
+    if before.len() < LONGEST_NAME {
+        found.extend(name_words(known, before, typed));
     }
     found
 }
 
 /// The command that the words name: the longest name wins.
 fn command(known: &Known<'_>, words: &[String]) -> Option<(&'static Entry, usize)> {
-    [2, 1].into_iter().filter(|count| *count <= words.len()).find_map(|count| {
+    (1..=words.len().min(LONGEST_NAME)).rev().find_map(|count| {
         let name = words[..count].join(" ");
         let entry = known.commands.iter().find(|entry| entry.name == name || entry.aliases.contains(&name.as_str()))?;
         Some((entry, count))
     })
+}
+
+/// The words without `tsm` in front of a group that may also be called so.
+fn without_tsm<'a>(known: &Known<'_>, words: &'a [String]) -> &'a [String] {
+    match words {
+        [tsm, group, ..] if tsm == "tsm" && known.groups.iter().any(|(name, _)| name == group) => &words[1..],
+        _ => words,
+    }
 }
 
 /// The words with an alias at their start replaced by what it stands for.
@@ -87,50 +99,38 @@ fn skip_globals<'a>(globals: &'a clap::Command, words: &'a [String]) -> Before<'
 }
 
 /// The words that can stand where a command begins, or goes on after its group.
-fn first_words(known: &Known<'_>, before: &[String], typed: &str) -> Vec<Proposal> {
-    let group = before.first().map(String::as_str);
+fn name_words(known: &Known<'_>, before: &[String], typed: &str) -> Vec<Proposal> {
+    let start = before.iter().map(|word| format!("{word} ")).collect::<String>();
     let mut words: Vec<(String, String)> = Vec::new();
-    let mut hidden: Vec<(String, String)> = Vec::new();
-    for entry in known.commands {
-        let (Some(word), false) = (word_after(entry.name, group), is_hidden(entry)) else { continue };
-        let single = entry.group().is_none() || group.is_some();
-        if single {
-            words.push((word.to_owned(), entry.summary()));
+    let mut second: Vec<(String, String)> = Vec::new();
+    for entry in known.commands.iter().filter(|entry| !entry.is_hidden()) {
+        if let Some(rest) = entry.name.strip_prefix(&start) {
+            match rest.split_once(' ') {
+                None => words.push((rest.to_owned(), entry.summary())),
+                Some((group, _)) if words.iter().any(|(word, _)| word == group) => {}
+                Some((group, _)) => words.push((group.to_owned(), about_group(known, &start, group))),
+            }
         }
-        let aliases =
-            entry.aliases.iter().filter_map(|alias| word_after(alias, group).filter(|word| !word.contains(' ')));
-        hidden.extend(aliases.map(|alias| (alias.to_owned(), format!("{} (`{}`)", entry.summary(), entry.name))));
+        let aliases = entry.aliases.iter().filter_map(|alias| alias.strip_prefix(&start));
+        let aliases = aliases.filter(|alias| !alias.contains(' '));
+        second.extend(aliases.map(|alias| (alias.to_owned(), format!("{} (`{}`)", entry.summary(), entry.name))));
     }
-    if group.is_none() {
-        let shown =
-            known.groups.iter().filter(|(name, _)| known.commands.iter().any(|entry| entry.group() == Some(*name)));
-        words.extend(shown.map(|(name, about)| ((*name).to_owned(), (*about).to_owned())));
+    if before.is_empty() {
         words.extend(named(known.live, Kind::Alias));
         if typed.starts_with('@') {
             words.extend(at_environments(known.live));
         }
     }
-    let mut found = choose(typed, words);
+    let found = choose(typed, words);
     // Second names only for those who type them.
-    if !typed.is_empty() && !found.iter().any(|proposal| proposal.value.starts_with(typed)) {
-        let second: Vec<_> = hidden.into_iter().filter(|(word, _)| word.starts_with(typed)).collect();
-        if !second.is_empty() {
-            found = choose(typed, second);
-        }
-    }
-    found
+    let begun = |proposal: &Proposal| proposal.value.starts_with(typed);
+    second.retain(|(word, _)| !typed.is_empty() && word.starts_with(typed));
+    if second.is_empty() || found.iter().any(begun) { found } else { choose(typed, second) }
 }
 
-/// What of a name comes next: its first word, or its second after the group.
-fn word_after<'a>(name: &'a str, group: Option<&str>) -> Option<&'a str> {
-    match group {
-        None => Some(name),
-        Some(group) => name.strip_prefix(group)?.strip_prefix(' '),
-    }
-}
-
-fn is_hidden(entry: &Entry) -> bool {
-    (entry.parser)().is_hide_set()
+fn about_group(known: &Known<'_>, start: &str, group: &str) -> String {
+    let name = format!("{start}{group}");
+    known.groups.iter().find(|(known, _)| *known == name).map(|(_, about)| (*about).to_owned()).unwrap_or_default()
 }
 
 /// What could follow the words behind a command's name.
@@ -145,7 +145,7 @@ fn arguments(known: &Known<'_>, entry: &Entry, (words, typed): (&[String], &str)
             if arg.is_trailing_var_arg_set() {
                 return line(known, &reading.earlier, typed, depth - 1);
             }
-            if reading.earlier.len() < 2 { first_words(known, &reading.earlier, typed) } else { Vec::new() }
+            name_words(known, without_tsm(known, &reading.earlier), typed)
         }
         Next::Place(arg) | Next::OnlyPlace(arg) => {
             let mut found = values(arg, typed, known.live);
@@ -212,6 +212,8 @@ const SOURCES: &[(fn() -> TypeId, Source)] = &[
     (TypeId::of::<OrgName>, |typed, live| things(typed, live, Kind::Org)),
     (TypeId::of::<AliasName>, |typed, live| things(typed, live, Kind::Alias)),
     (TypeId::of::<EnvName>, environments),
+    (TypeId::of::<ContextWord>, context),
+    (TypeId::of::<SettingWord>, |typed, _| choose(typed, settings())),
     (TypeId::of::<EnvSource>, files::env_sources),
     (TypeId::of::<FilePath>, files::files),
     (TypeId::of::<FolderPath>, files::folders),
@@ -232,6 +234,15 @@ fn things(typed: &str, live: &dyn Live, kind: Kind) -> Vec<Proposal> {
 
 fn environments(typed: &str, live: &dyn Live) -> Vec<Proposal> {
     if typed.starts_with('@') { choose(typed, at_environments(live)) } else { things(typed, live, Kind::Env) }
+}
+
+/// An organization, or an environment behind `@`.
+fn context(typed: &str, live: &dyn Live) -> Vec<Proposal> {
+    choose(typed, [named(live, Kind::Org), at_environments(live)].concat())
+}
+
+fn settings() -> Vec<(String, String)> {
+    SETTINGS.iter().map(|(name, _, help)| ((*name).to_owned(), (*help).to_owned())).collect()
 }
 
 fn at_environments(live: &dyn Live) -> Vec<(String, String)> {

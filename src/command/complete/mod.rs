@@ -14,7 +14,7 @@ mod shells;
 use std::ops::Range;
 
 pub use live::{Disk, Kind, Listed, Live};
-pub use shells::{Shell, for_shell};
+pub use shells::{SCRIPTS, Shell, for_shell};
 
 use super::{Entry, registry};
 use crate::base::line::{self, Token, TokenKind};
@@ -292,7 +292,7 @@ mod tests {
 
     #[test]
     fn a_line_begins_with_a_group_a_command_or_an_alias() {
-        assert_eq!(values("|"), ["watch", "tsm", "env", "down"], "a group without commands is not shown");
+        assert_eq!(values("|"), ["tsm", "env", "watch", "down"], "a group without commands is not shown");
         assert_eq!(values("w|"), ["watch"]);
         assert_eq!(values("tsm stop web; e|"), ["env"]);
         assert_eq!(values("ev|"), ["every"], "a second name, for those who type it");

@@ -3,6 +3,7 @@
 use crate::base::fault::Fault;
 use crate::base::line;
 use crate::base::name::AliasName;
+use crate::command::argument::CommandWord;
 use crate::command::registry::{self, Found};
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Next, Report, Table};
@@ -18,7 +19,7 @@ pub struct Alias {
     pub name: Option<String>,
     /// The line
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    pub line: Vec<String>,
+    pub line: Vec<CommandWord>,
     /// Take the name away
     #[arg(long, requires = "name", conflicts_with = "line")]
     pub remove: bool,
@@ -39,10 +40,11 @@ impl Command for Alias {
         if self.remove {
             return Ok(Report::then(Next::Alias { name: name.to_string(), line: None }));
         }
-        let mut text = first.unwrap_or_default();
-        if !self.line.is_empty() {
-            text = [text, line::join(&self.line)].join(" ").trim().to_owned();
-        }
+        let rest = match &self.line[..] {
+            [line] => line.0.clone(),
+            words => line::join(words.iter().map(|word| &word.0)),
+        };
+        let text = [first.unwrap_or_default(), rest].join(" ").trim().to_owned();
         if text.is_empty() {
             return Ok(list(cx, Some(name.as_str())));
         }

@@ -6,6 +6,7 @@ use crate::base::environment::{BUILT_IN, EnvName, Rung};
 use crate::base::fault::{Fault, Kind};
 use crate::base::name::OrgName;
 use crate::base::near::nearest;
+use crate::command::argument::ContextWord;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Choice, Next, Report};
 use crate::sys::paths::Paths;
@@ -17,8 +18,8 @@ use crate::sys::paths::Paths;
 #[derive(Debug, clap::Args)]
 pub struct Use {
     /// An organization, `@` and an environment, both, or `-`
-    #[arg(required = true, num_args = 1..=2, value_name = "ORG|@ENV|-", allow_hyphen_values = true)]
-    pub what: Vec<String>,
+    #[arg(required = true, num_args = 1..=2, value_name = "ORG|@ENV|-")]
+    pub what: Vec<ContextWord>,
 }
 
 impl Command for Use {
@@ -27,11 +28,11 @@ impl Command for Use {
     const EXAMPLES: &'static [&'static str] = &["use @dev", "use -"];
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        if self.what == ["-"] {
+        if matches!(&self.what[..], [ContextWord(word)] if word == "-") {
             return Ok(Report::then(Next::Back));
         }
         let mut choice = Choice::default();
-        for word in &self.what {
+        for ContextWord(word) in &self.what {
             match word.strip_prefix('@') {
                 None => choice.org = Some(Some(org(cx.paths, word)?)),
                 Some(_) => {

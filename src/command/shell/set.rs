@@ -2,7 +2,8 @@
 
 use crate::base::fault::Fault;
 use crate::base::near::nearest;
-use crate::command::context::SETTINGS;
+use crate::command::argument::SettingWord;
+use crate::command::context::{SETTINGS, objection};
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Next, Report, Table};
 
@@ -12,7 +13,7 @@ use crate::report::{Next, Report, Table};
 #[derive(Debug, clap::Args)]
 pub struct Set {
     /// The setting
-    pub key: Option<String>,
+    pub key: Option<SettingWord>,
     /// Its new value
     #[arg(requires = "key")]
     pub value: Option<String>,
@@ -25,7 +26,7 @@ impl Command for Set {
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let mut rows = SETTINGS.to_vec();
-        if let Some(key) = &self.key {
+        if let Some(SettingWord(key)) = &self.key {
             rows.retain(|(name, ..)| name == key);
             if rows.is_empty() {
                 let fault = Fault::usage(format!("there is no setting `{key}`"));
@@ -35,10 +36,9 @@ impl Command for Set {
                 });
             }
         }
-        if let (Some(key), Some(value)) = (self.key, self.value) {
-            let is_switch = rows.iter().all(|(_, first, _)| matches!(*first, "on" | "off"));
-            if is_switch && !matches!(value.as_str(), "on" | "off") {
-                return Err(Fault::usage(format!("`{value}` is no value for `{key}`")).advise("write on or off"));
+        if let (Some(SettingWord(key)), Some(value)) = (self.key, self.value) {
+            if let Some(advice) = objection(&key, &value) {
+                return Err(Fault::usage(format!("`{value}` is no value for `{key}`")).advise(advice));
             }
             return Ok(Report::then(Next::Set { key, value }));
         }

@@ -3,6 +3,7 @@
 use crate::base::fault::Fault;
 use crate::base::line;
 use crate::base::time::Span;
+use crate::command::argument::CommandWord;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Next, Report};
 
@@ -19,7 +20,7 @@ pub struct Watch {
     pub count: Option<u64>,
     /// The command
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
-    pub command: Vec<String>,
+    pub command: Vec<CommandWord>,
 }
 
 impl Command for Watch {
@@ -29,8 +30,8 @@ impl Command for Watch {
 
     fn run(self, _cx: &mut Cx) -> Result<Report, Fault> {
         let line = match &self.command[..] {
-            [line] => line.clone(),
-            words => line::join(words),
+            [line] => line.0.clone(),
+            words => line::join(words.iter().map(|word| &word.0)),
         };
         line::lex(&line)?;
         Ok(Report::then(Next::Repeat { line, every: self.every.0, times: self.count }))

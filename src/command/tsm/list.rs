@@ -5,12 +5,13 @@ use std::time::Duration;
 use super::services;
 use super::targets::control;
 use crate::base::fault::Fault;
+use crate::base::redact;
 use crate::base::time::{Span, Timestamp};
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Report, Show, Table, Tone, Value};
 use crate::supervise::meta::{State, Status};
 use crate::sys::process::Census;
-use crate::tsm::exit;
+use crate::tsm::ends;
 use crate::tsm::store::{Process, Store};
 
 /// List processes
@@ -132,7 +133,7 @@ fn row(process: &Process, now: Timestamp, load: Option<&Load>) -> Vec<Cell> {
         memory.into(),
         text(&meta.process_type),
         text(&meta.cwd.to_string_lossy()),
-        text(&meta.command),
+        text(&redact::text(&meta.command)),
         state_word(process.view.state).into(),
         process.view.supervised.into(),
         text(&meta.run.environment),
@@ -156,7 +157,7 @@ pub(super) fn status(process: &Process, now: Timestamp, detailed: bool) -> Cell 
         State::Errored => (Tone::Bad, "errored".to_owned()),
     };
     let exit = process.meta.last_exit.as_ref().filter(|_| detailed && process.status() == Status::Crashed);
-    let text = exit.map_or(text.clone(), |exit| format!("{text} ({})", exit::in_words(exit.how)));
+    let text = exit.map_or(text.clone(), |exit| format!("{text} ({})", ends::in_words(exit.how)));
     Cell::from(status_word(process.status())).tone(tone).text(text)
 }
 
@@ -201,9 +202,9 @@ pub(super) fn started(process: &Process) -> Option<Timestamp> {
 pub(super) fn last_exit(process: &Process) -> Value {
     let Some(exit) = &process.meta.last_exit else { return Value::Nothing };
     Value::Record(vec![
-        ("reason".to_owned(), exit::in_words(exit.how).into()),
-        ("code".to_owned(), exit::code(exit.how).into()),
-        ("signal".to_owned(), exit::signal_number(exit.how).into()),
+        ("reason".to_owned(), ends::in_words(exit.how).into()),
+        ("code".to_owned(), ends::code(exit.how).into()),
+        ("signal".to_owned(), ends::signal_number(exit.how).into()),
         ("at".to_owned(), Timestamp(exit.at_ms).into()),
         ("lived".to_owned(), Duration::from_millis(exit.lived_ms).into()),
     ])

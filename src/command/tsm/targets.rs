@@ -18,6 +18,8 @@ pub(super) struct Targets {
     pub faults: Vec<Fault>,
     /// More than one process could have been meant: several words, `*` or `all`.
     pub several: bool,
+    /// `*` or `all` was the only word.
+    pub all: bool,
 }
 
 impl Targets {
@@ -57,8 +59,9 @@ impl Targets {
         if resolved.processes.is_empty() && faults.len() == 1 {
             return Err(faults.remove(0));
         }
-        let several = words.len() > 1 || matches!(words[..], ["*" | "all"]);
-        Ok(Self { processes: resolved.processes.into_iter().cloned().collect(), faults, several })
+        let all = matches!(words[..], ["*" | "all"]);
+        let processes = resolved.processes.into_iter().cloned().collect();
+        Ok(Self { processes, faults, several: all || words.len() > 1, all })
     }
 
     /// The environments of the processes.

@@ -266,7 +266,9 @@ impl Open {
     /// The times from `offset` on. Without an index the lines have no times, which is no error.
     fn marks(&mut self, log: &Path, offset: u64) -> Vec<index::Mark> {
         if self.index.is_none() {
-            self.index = File::open(index::path(log)).ok();
+            // It is made a moment after its log, and moves with it.
+            let number = (0..=PARTS).find(|number| is_at(&part_path(log, *number), self.inode));
+            self.index = number.and_then(|number| File::open(index::path(&part_path(log, number))).ok());
         }
         self.index.as_ref().and_then(|index| marks_from(index, offset).ok()).unwrap_or_default()
     }

@@ -1,0 +1,178 @@
+//! The first decision of a worker: go on with what an earlier one left, or begin.
+
+use std::fs;
+use std::io;
+use std::time::Duration;
+
+use super::cgroup::Cgroup;
+use super::client::Launched;
+use super::clock::{self, Moment};
+use super::environment::MARK;
+use super::exit::{Obituaries, Witness, how};
+use super::machine::{Event, Phase, Rest, Then};
+use super::meta::{How, State};
+use super::proc::{self, Identity, Stat};
+use super::sweep::Ground;
+use super::wire::Word;
+use super::worker::{Child, Worker};
+
+/// How long a killed leftover may take to end before a start goes on without it.
+const BURIAL: Duration = Duration::from_millis(500);
+
+/// A recorded back-off is never waited for longer than this, whatever the wall clock did.
+const LONGEST_WAIT: Duration = Duration::from_secs(33);
+
+impl Worker {
+    /// Does what the record and the machine's processes ask for.
+    pub(super) fn wake_up(&mut self) {
+        let then = if self.meta.life.start_follows { Then::Start } else { Then::End };
+        let alive = self.find_child();
+        if alive {
+            self.take_over(then);
+        } else {
+            self.go_on_without(then);
+        }
+        if self.hook.is_none() {
+            let answer = self.answer.take().unwrap_or(Launched::Ended);
+            self.say(Word::Done(answer));
+        }
+    }
+
+    /// Holds the recorded child, if it lives; else one that was never recorded.
+    fn find_child(&mut self) -> bool {
+        let recorded = self.meta.identity().and_then(hold);
+        if let Some(child) = recorded {
+            if self.meta.state == State::Starting && stands_before_the_gate(child.identity.pid) {
+                self.end_before_the_gate(&child);
+                return false;
+            }
+            self.child = Some(child);
+            return true;
+        }
+        self.meta.state == State::Starting && !self.fresh && self.find_unrecorded()
+    }
+
+    /// A child that waits for a supervisor that is gone will never run its program: it ends, and the start is repeated.
+    fn end_before_the_gate(&mut self, child: &Child) {
+        let _ = proc::signal(&child.pidfd, libc::SIGKILL, proc::Reach::Process);
+        proc::wait_for_end(&child.pidfd, BURIAL);
+        self.meta.pid = 0;
+    }
+
+    /// A record that says "starting" may be older than the truth: looks for a child of this directory, ends other remains.
+    fn find_unrecorded(&mut self) -> bool {
+        self.ground = Ground::Everywhere;
+        let found = self.quarry().find();
+        let main =
+            found.iter().filter(|found| found.leads && !is_hook(found.pid)).min_by_key(|found| found.start_ticks);
+        let Some(child) = main.and_then(|main| hold(Identity { pid: main.pid, start_ticks: main.start_ticks })) else {
+            self.sweep();
+            return false;
+        };
+        let mark = proc::environment_of(child.identity.pid, MARK).unwrap_or_default();
+        if let Some((_, nonce)) = String::from_utf8_lossy(&mark).split_once('.') {
+            nonce.clone_into(&mut self.meta.life.nonce);
+        }
+        self.meta.life.start_ticks = child.identity.start_ticks;
+        self.meta.life.boot_id = proc::boot_id();
+        self.meta.pid = child.identity.pid;
+        self.child = Some(child);
+        true
+    }
+
+    /// The child lives.
+    fn take_over(&mut self, then: Then) {
+        let Some(identity) = self.child.as_ref().map(|child| child.identity) else { return };
+        self.ground = self.ground_of(identity);
+        if let Some(cgroup) = Cgroup::of_child(identity.pid) {
+            self.cgroup = Some(cgroup);
+        }
+        self.meta.life.guard_pid = if self.top == std::process::id() { 0 } else { self.top };
+        self.answer = Some(Launched::Adopted { pid: identity.pid });
+        if self.meta.state == State::Stopping {
+            self.step(Event::AdoptedStopping(then));
+        } else {
+            self.meta.enter(State::Online);
+            self.write_pid_file();
+            self.step(Event::Adopted);
+        }
+        self.save();
+    }
+
+    /// All that a guard saw the birth of stays below it.
+    fn ground_of(&self, child: Identity) -> Ground {
+        let top = Stat::of(self.top).map_or(u64::MAX, |stat| stat.start_ticks);
+        let saw = child.start_ticks > top || child.start_ticks == top && self.meta.life.guard_pid == self.top;
+        if saw { Ground::Tree } else { Ground::Everywhere }
+    }
+
+    /// No child lives.
+    fn go_on_without(&mut self, then: Then) {
+        let this_boot = self.meta.life.boot_id == proc::boot_id();
+        match self.meta.state {
+            State::Stopped | State::Crashed | State::Errored => self.end = Some(super::worker::End::Finished),
+            State::Starting => self.step(Event::Begin),
+            State::Waiting if this_boot => {
+                let left = self.meta.life.next_start_ms.saturating_sub(clock::unix_ms());
+                self.step(Event::AdoptedWaiting);
+                self.due = Some(Moment::now().after(Duration::from_millis(left).min(LONGEST_WAIT)));
+            }
+            State::Online if this_boot => self.resume_dead(Phase::Up),
+            State::Stopping if this_boot => self.resume_dead(Phase::Stopping(then)),
+            // Another boot: nothing of this life is left, and a start is for somebody else to decide.
+            State::Waiting | State::Online | State::Stopping => self.finish(State::Crashed),
+        }
+    }
+
+    /// The child ended while nobody looked, or while the worker was being replaced.
+    fn resume_dead(&mut self, phase: Phase) {
+        self.machine.resume_at(phase);
+        let pid = self.meta.pid;
+        let started_ms = self.meta.life.started_ms;
+        let known = self.meta.last_exit.as_ref().filter(|exit| exit.at_ms >= started_ms).map(|exit| exit.how);
+        let how = known.unwrap_or_else(|| last_word(pid, self.meta.life.start_ticks, &mut self.obituaries));
+        let lived = clock::unix_ms().saturating_sub(started_ms);
+        self.ground = Ground::Everywhere;
+        self.sweep();
+        self.life_ended(how, Duration::from_millis(lived), Rest::Nothing);
+    }
+}
+
+/// How a process ended that was dead before we could hold it.
+fn last_word(pid: u32, start_ticks: u64, obituaries: &mut Obituaries) -> How {
+    let told = obituaries.status_of(pid);
+    let zombie = || Stat::of(pid).filter(|stat| stat.start_ticks == start_ticks && stat.wait_status != 0);
+    told.or_else(|| zombie().map(|stat| stat.wait_status)).map_or(How::Unknown, how)
+}
+
+/// Holds the process with this identity, if it lives: first the handle, then the comparison, so that no pid is mistaken.
+fn hold(identity: Identity) -> Option<Child> {
+    let pidfd = proc::handle(identity.pid).ok()?;
+    if !proc::is_alive(&identity) {
+        return None;
+    }
+    let born = Moment::from_ticks(identity.start_ticks);
+    let mine = Stat::of(identity.pid).is_some_and(|stat| stat.parent == std::process::id());
+    let witness = (!mine).then(|| Witness::of(identity.pid));
+    Some(Child { identity, pidfd, born, witness })
+}
+
+/// True for a forked child that has not executed its program: it has no mark yet.
+fn stands_before_the_gate(pid: u32) -> bool {
+    fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environ| !contains_mark(&environ))
+}
+
+fn contains_mark(environ: &[u8]) -> bool {
+    environ.split(|byte| *byte == 0).any(|setting| setting.starts_with(MARK.as_bytes()))
+}
+
+fn is_hook(pid: u32) -> bool {
+    proc::environment_of(pid, "TSM_HOOK").is_some()
+}
+
+/// Writes a small file in one step.
+pub(super) fn replace(name: &str, text: &str) -> io::Result<()> {
+    let fresh = format!(".{name}.new");
+    fs::write(&fresh, text)?;
+    fs::rename(&fresh, name)
+}

@@ -1,0 +1,112 @@
+//! The child's environment, put together anew for every start: the snapshot, the secrets, the env file, the settings, the mark.
+//!
+//! All of this runs in the forked child, so its memory is never the supervisor's.
+
+use std::ffi::CString;
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use super::meta::Meta;
+use crate::base::dotenv;
+
+/// The snapshot of the starter's environment inside a process directory: `K=V`, each ended by a NUL.
+pub(super) const SNAPSHOT: &str = "environ";
+
+/// The variable that marks a child and whatever it starts: `TSM_RUN=<id>.<nonce>`.
+pub(super) const MARK: &str = "TSM_RUN";
+
+/// The variable that names the process directory.
+pub(super) const HOME: &str = "TSM_PROCESS_DIR";
+
+/// Why there is no environment, in words and as the nearest error number.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) errno: i32,
+    pub(super) words: String,
+}
+
+/// Names and values in order.
+#[derive(Debug, Default)]
+pub(super) struct Environment(Vec<(Vec<u8>, Vec<u8>)>);
+
+impl Environment {
+    /// The environment of the process in `dir`. A missing secrets file is no error; a missing env file is.
+    pub(super) fn read(dir: &Path, meta: &Meta) -> Result<Self, Refused> {
+        let mut environment = Self::default();
+        environment.add_snapshot(&dir.join(SNAPSHOT))?;
+        if !meta.run.secrets_file.is_empty() {
+            environment.add_file(Path::new(&meta.run.secrets_file), Absent::IsFine)?;
+        }
+        if !meta.env_file.is_empty() {
+            environment.add_file(Path::new(&meta.env_file), Absent::IsAnError)?;
+        }
+        for (name, value) in &meta.run.set {
+            environment.set(name.as_bytes(), value.as_bytes());
+        }
+        environment.set(b"PWD", meta.cwd.as_os_str().as_bytes());
+        environment.set(MARK.as_bytes(), format!("{}.{}", meta.tsm_id, meta.life.nonce).as_bytes());
+        environment.set(HOME.as_bytes(), dir.as_os_str().as_bytes());
+        Ok(environment)
+    }
+
+    /// Sets one variable; a later setting replaces an earlier one.
+    pub(super) fn set(&mut self, name: &[u8], value: &[u8]) {
+        match self.0.iter_mut().find(|(known, _)| known == name) {
+            Some((_, old)) => *old = value.to_vec(),
+            None => self.0.push((name.to_vec(), value.to_vec())),
+        }
+    }
+
+    pub(super) fn get(&self, name: &[u8]) -> Option<&[u8]> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_slice())
+    }
+
+    /// As `execve` takes it. Settings that hold a NUL cannot exist there and are left out.
+    pub(super) fn to_strings(&self) -> Vec<CString> {
+        let joined = self.0.iter().map(|(name, value)| [name.as_slice(), value].join(&b'='));
+        joined.filter_map(|setting| CString::new(setting).ok()).collect()
+    }
+
+    fn add_snapshot(&mut self, path: &Path) -> Result<(), Refused> {
+        let bytes = match fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(refused(&error, "read", path)),
+        };
+        for setting in bytes.split(|byte| *byte == 0) {
+            if let Some(at) = setting.iter().position(|byte| *byte == b'=').filter(|at| *at > 0) {
+                self.set(&setting[..at], &setting[at + 1..]);
+            }
+        }
+        Ok(())
+    }
+
+    fn add_file(&mut self, path: &Path, absent: Absent) -> Result<(), Refused> {
+        let text = match (fs::read_to_string(path), absent) {
+            (Ok(text), _) => text,
+            (Err(error), Absent::IsFine) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            (Err(error), _) => return Err(refused(&error, "read", path)),
+        };
+        let settings = dotenv::parse(&text)
+            .map_err(|malformed| Refused { errno: libc::EINVAL, words: format!("{}:{malformed}", path.display()) })?;
+        for setting in settings {
+            self.set(setting.key.as_bytes(), setting.value.as_bytes());
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Absent {
+    IsFine,
+    IsAnError,
+}
+
+fn refused(error: &io::Error, action: &str, path: &Path) -> Refused {
+    Refused {
+        errno: error.raw_os_error().unwrap_or(libc::EINVAL),
+        words: format!("failed to {action} env file `{}`: {error}", path.display()),
+    }
+}

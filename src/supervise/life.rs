@@ -1,0 +1,331 @@
+//! What the machine asks for, carried out: starting, ending, sweeping, recording.
+
+use std::fs;
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
+
+use super::adopt::replace;
+use super::client::{HOOK_LIMIT, Launched};
+use super::clock::{self, Moment};
+use super::exit::shell_code;
+use super::machine::{Action, Event, Phase, Rest};
+use super::meta::{Exit, How, State};
+use super::proc::{self, Identity, Reach};
+use super::spawn::{self, Failure, Newborn, Program};
+use super::sweep::{Found, Ground, Quarry};
+use super::wire::Word;
+use super::worker::{Child, End, Hook, Worker};
+
+/// A SIGKILL is repeated after this time: whoever still is there was not there before, or hangs in the kernel.
+const KILL_AGAIN: Duration = Duration::from_secs(1);
+
+/// How often leftovers are killed and looked for again before they are reported instead.
+const PASSES: u32 = 20;
+
+/// How long each pass waits for the killed to end.
+const PASS: Duration = Duration::from_millis(200);
+
+impl Worker {
+    /// Carries out an action, and those that follow from it at once.
+    pub(super) fn act(&mut self, first: Action) {
+        let mut next = Some(first);
+        while let Some(action) = next.take() {
+            let event = match action {
+                Action::Nothing => None,
+                Action::Hook => self.run_hook(),
+                Action::Spawn => Some(self.spawn()),
+                Action::Terminate => self.terminate(),
+                Action::Kill => self.kill(),
+                Action::TerminateRest => self.terminate_rest(),
+                Action::KillRest => {
+                    self.sweep();
+                    self.leftovers.clear();
+                    Some(Event::RestGone)
+                }
+                Action::Wait(span) => self.wait_before_start(span),
+                Action::Finish(state) => {
+                    self.finish(state);
+                    None
+                }
+            };
+            next = event.map(|event| self.machine.step(event));
+        }
+    }
+
+    fn run_hook(&mut self) -> Option<Event> {
+        self.begin_life();
+        self.save();
+        match spawn::prepare(&self.dir, &self.meta, Program::Hook, self.cgroup.as_ref()).and_then(|newborn| {
+            let pid = newborn.pid;
+            newborn.release().map(|pidfd| (pid, pidfd)).inspect_err(|_| spawn::bury(pid))
+        }) {
+            Ok((pid, pidfd)) => {
+                self.hook = Some(Hook { pid, pidfd, born: Moment::now() });
+                self.due = Some(Moment::now().after(HOOK_LIMIT));
+                self.say(Word::Hooking);
+                None
+            }
+            Err(failure) => Some(self.not_run(failure)),
+        }
+    }
+
+    /// The pre-start command ended; what it left behind stays, as a child of the service's own life.
+    pub(super) fn hook_ended(&mut self, how: How) {
+        let Some(hook) = self.hook.take() else { return };
+        self.due = None;
+        let end = if how.is_success() { how } else { How::Hook(shell_code(how)) };
+        // One that was killed by an order is no failed start.
+        if let (How::Hook(code), Phase::Hooking) = (end, self.machine.phase) {
+            self.record_exit(end, Moment::now().since(hook.born));
+            self.meta.life.start_error = format!("the pre-start command failed with exit code {code}");
+            self.answer = Some(Launched::HookFailed { code });
+        }
+        self.step(Event::HookEnded(end));
+        if self.hook.is_none() {
+            let answer = self.answer.take().unwrap_or(Launched::Ended);
+            self.say(Word::Done(answer));
+        }
+    }
+
+    fn begin_life(&mut self) {
+        self.due = None;
+        self.meta.enter(State::Starting);
+        self.meta.pid = 0;
+        self.meta.life.next_start_ms = 0;
+        self.meta.life.start_follows = false;
+        self.meta.life.nonce = nonce();
+        self.meta.life.boot_id = proc::boot_id();
+        self.meta.life.guard_pid = if self.top == std::process::id() { 0 } else { self.top };
+        self.ground = Ground::Tree;
+    }
+
+    fn spawn(&mut self) -> Event {
+        if self.meta.prehook.is_empty() {
+            self.begin_life();
+        }
+        match spawn::prepare(&self.dir, &self.meta, Program::Service, self.cgroup.as_ref()) {
+            Ok(newborn) => self.release(newborn),
+            Err(failure) => self.not_run(failure),
+        }
+    }
+
+    /// Records the child, then lets it run.
+    fn release(&mut self, newborn: Newborn) -> Event {
+        let pid = newborn.pid;
+        let start_ticks = Identity::of(pid).map_or(0, |identity| identity.start_ticks);
+        self.meta.pid = pid;
+        self.meta.life.start_ticks = start_ticks;
+        self.meta.life.started_ms = clock::unix_ms();
+        self.meta.start_time = self.meta.life.started_ms / 1000;
+        self.save();
+        match newborn.release() {
+            Ok(pidfd) => {
+                let identity = Identity { pid, start_ticks };
+                self.child = Some(Child { identity, pidfd, born: Moment::now(), witness: None });
+                self.meta.enter(State::Online);
+                self.meta.life.start_error.clear();
+                self.save();
+                self.write_pid_file();
+                self.answer = Some(Launched::Spawned { pid });
+                Event::Spawned
+            }
+            Err(failure) => {
+                spawn::bury(pid);
+                self.not_run(failure)
+            }
+        }
+    }
+
+    fn not_run(&mut self, failure: Failure) -> Event {
+        self.meta.pid = 0;
+        self.record_exit(How::NotRun(failure.errno), Duration::ZERO);
+        self.meta.life.start_error = failure.words;
+        self.answer = Some(Launched::NotRun { errno: failure.errno, step: failure.step });
+        Event::NotRun(failure.errno)
+    }
+
+    fn terminate(&mut self) -> Option<Event> {
+        self.meta.enter(State::Stopping);
+        self.save();
+        self.signal_group(libc::SIGTERM);
+        // A stopped process would never see it.
+        self.signal_group(libc::SIGCONT);
+        self.due = Some(Moment::now().after(Duration::from_millis(self.meta.run.kill_timeout_ms)));
+        None
+    }
+
+    fn kill(&mut self) -> Option<Event> {
+        self.meta.enter(State::Stopping);
+        self.save();
+        self.signal_group(libc::SIGKILL);
+        self.due = Some(Moment::now().after(KILL_AGAIN));
+        None
+    }
+
+    fn signal_group(&self, signal: i32) {
+        let child = self.child.as_ref().map(|child| (child.identity.pid, &child.pidfd));
+        let hook = self.hook.as_ref().map(|hook| (hook.pid, &hook.pidfd));
+        let Some((pid, pidfd)) = child.or(hook) else { return };
+        if proc::signal(pidfd, signal, Reach::Group).is_err() && !proc::has_ended(pidfd) {
+            // A kernel before 6.9 cannot reach a group through a handle. The leader lives, so the number is its.
+            let group = i32::try_from(pid).unwrap_or(i32::MAX);
+            // SAFETY: sends a signal; touches no memory.
+            unsafe { libc::kill(-group, signal) };
+        }
+    }
+
+    /// The child ended: sweeps what it left, or sees whether there is something that deserves the rest of the grace.
+    pub(super) fn child_ended(&mut self, how: How) {
+        let Some(child) = self.child.take() else { return };
+        let lived = Moment::now().since(child.born);
+        let rest = if matches!(self.machine.phase, Phase::Stopping(_)) {
+            if self.quarry().find().is_empty() { Rest::Nothing } else { Rest::Some }
+        } else {
+            self.sweep();
+            Rest::Nothing
+        };
+        self.life_ended(how, lived, rest);
+        self.answer = None;
+    }
+
+    /// Records the end of a life and goes on.
+    pub(super) fn life_ended(&mut self, how: How, lived: Duration, rest: Rest) {
+        if rest == Rest::Nothing {
+            self.drain();
+        }
+        self.record_exit(how, lived);
+        self.step(Event::Exited { how, lived, rest });
+    }
+
+    fn record_exit(&mut self, how: How, lived: Duration) {
+        let lived_ms = u64::try_from(lived.as_millis()).unwrap_or(u64::MAX);
+        self.meta.last_exit = Some(Exit { at_ms: clock::unix_ms(), lived_ms, how });
+    }
+
+    /// Those in the child's group have been asked already; the others are now.
+    fn terminate_rest(&mut self) -> Option<Event> {
+        let group = self.meta.pid;
+        let found = self.quarry().find();
+        for stray in found.iter().filter(|found| found.group != group) {
+            if let Some(pidfd) = stray.handle() {
+                // It may have ended meanwhile, which is all that was wanted.
+                let _ = proc::signal(&pidfd, libc::SIGTERM, Reach::Process);
+            }
+        }
+        self.leftovers = found.iter().filter_map(Found::handle).collect();
+        // How the child ended is known now, and should be after a death of ours too.
+        self.save();
+        self.leftovers.is_empty().then_some(Event::RestGone)
+    }
+
+    /// One of the leftovers ended.
+    pub(super) fn look_for_leftovers(&mut self) {
+        self.leftovers = self.quarry().find().iter().filter_map(Found::handle).collect();
+        if self.leftovers.is_empty() {
+            self.step(Event::RestGone);
+        }
+    }
+
+    /// Kills whatever the life left behind, until nothing is found; the rest is recorded.
+    pub(super) fn sweep(&mut self) {
+        for _ in 0..PASSES {
+            let handles: Vec<_> = self.quarry().find().iter().filter_map(Found::handle).collect();
+            if handles.is_empty() {
+                self.meta.life.survivors.clear();
+                return;
+            }
+            // Those that fork are stopped first, or there would always be one more.
+            for signal in [libc::SIGSTOP, libc::SIGKILL] {
+                for pidfd in &handles {
+                    let _ = proc::signal(pidfd, signal, Reach::Process);
+                }
+            }
+            for pidfd in &handles {
+                proc::wait_for_end(pidfd, PASS);
+            }
+        }
+        self.meta.life.survivors = self.quarry().find().iter().map(|found| found.pid).collect();
+    }
+
+    pub(super) fn quarry(&self) -> Quarry<'_> {
+        let fifo = |which: usize| {
+            let file = self.streams[which].fifo.as_fd().try_clone_to_owned().map(fs::File::from);
+            file.and_then(|file| file.metadata()).map_or((0, 0), |found| (found.dev(), found.ino()))
+        };
+        let root =
+            (self.meta.pid != 0).then_some(Identity { pid: self.meta.pid, start_ticks: self.meta.life.start_ticks });
+        Quarry {
+            ground: self.ground,
+            dir: &self.dir,
+            top: self.top,
+            mark: format!("{}.{}", self.meta.tsm_id, self.meta.life.nonce),
+            root,
+            fifos: [fifo(0), fifo(1)],
+            cgroup: self.cgroup.as_ref(),
+        }
+    }
+
+    fn wait_before_start(&mut self, span: Duration) -> Option<Event> {
+        let span = span.mul_f64(jitter());
+        self.nothing_runs();
+        self.meta.enter(State::Waiting);
+        self.meta.life.next_start_ms = clock::unix_ms() + u64::try_from(span.as_millis()).unwrap_or(0);
+        self.save();
+        self.due = Some(Moment::now().after(span));
+        None
+    }
+
+    /// Records the last state and ends.
+    pub(super) fn finish(&mut self, state: State) {
+        self.due = None;
+        self.drain();
+        for stream in &mut self.streams {
+            // Only what the log refused is left; nobody will take it any more.
+            stream.discard();
+        }
+        self.note_discarded();
+        self.nothing_runs();
+        if let Some(cgroup) = &self.cgroup {
+            cgroup.remove();
+        }
+        self.meta.life.start_follows = false;
+        self.meta.enter(state);
+        self.save();
+        let answer = self.answer.take().unwrap_or(Launched::Ended);
+        self.say(Word::Done(answer));
+        self.end = Some(End::Finished);
+    }
+
+    fn nothing_runs(&mut self) {
+        self.meta.pid = 0;
+        let _ = fs::remove_file(self.pid_file());
+    }
+
+    /// `<name>.pid`, for those who look for such a file.
+    pub(super) fn write_pid_file(&self) {
+        // The record holds the pid as well, and is what counts.
+        let _ = replace(&self.pid_file(), &format!("{}\n", self.meta.pid));
+    }
+
+    fn pid_file(&self) -> String {
+        format!("{}.pid", self.meta.name.replace('/', "_"))
+    }
+}
+
+/// Sixteen hexadecimal digits that no other life has.
+fn nonce() -> String {
+    format!("{:016x}", random())
+}
+
+/// Between 0.9 and 1.1, so that many that died together do not come back together.
+fn jitter() -> f64 {
+    0.9 + 0.2 * (random() >> 11) as f64 / (1u64 << 53) as f64
+}
+
+fn random() -> u64 {
+    let mut bytes = [0u8; 8];
+    // SAFETY: the buffer is ours and as long as said. A short answer, before the kernel's pool is ready, is no less unique.
+    unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
+    u64::from_ne_bytes(bytes)
+}

@@ -1,0 +1,378 @@
+//! From a FIFO to its log, by `splice` only: what is written and what leaves the pipe is one step of the kernel, so a SIGKILL
+//! at any moment loses, doubles and tears nothing. The size of the log is the truth; a successor goes on at its end.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::io::{Errno, ioctl_fionread};
+use rustix::pipe::{SpliceFlags, splice, tee};
+
+use super::clock::{Moment, unix_ns};
+use super::index::Mark;
+use super::meta::Run;
+use super::pipe::Room;
+use super::rotation;
+
+/// The FIFOs inside a process directory.
+pub(super) const OUT: &str = "out";
+pub(super) const ERR: &str = "err";
+
+/// Copies in a row before others get their turn.
+const ROUNDS: u32 = 16;
+
+/// How much longer than its limit a log may grow while no line ends.
+const ENDLESS: u64 = 1024 * 1024;
+
+/// How much is looked through for a line end at a time; what the pipe of the copy holds.
+const PEEK: usize = 64 * 1024;
+
+/// The least time between two index records, unless the other stream came in between.
+const GRAIN_NS: i64 = 1_000_000;
+
+/// A pause after a short copy lets more gather; below the shortest it costs more than it saves.
+const SHORTEST_NAP: Duration = Duration::from_micros(30);
+const FIRST_NAP: Duration = Duration::from_micros(500);
+const LONGEST_NAP: Duration = Duration::from_micros(1000);
+
+/// A log that cannot be written is tried again after this time.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// And after this time its bytes are thrown away, and counted, so that the child can go on.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A large pipe is made small again after this time without a byte.
+const IDLE: Duration = Duration::from_secs(5);
+
+/// What a turn of copying came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// The FIFO is empty.
+    Empty,
+    /// There may be more.
+    More,
+    /// Come back a little later, for more at once.
+    Nap,
+    /// The log cannot be written now.
+    Stuck,
+}
+
+/// One stream of the child.
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub(super) fifo: OwnedFd,
+    path: PathBuf,
+    log: File,
+    index: File,
+    /// The end of the log, where the next byte goes.
+    end: u64,
+    limit: u64,
+    keep: u32,
+    room: Room,
+    nap: Duration,
+    napped: bool,
+    /// Until then the FIFO is not looked at.
+    quiet_until: Option<Moment>,
+    /// Since when the log cannot be written.
+    stuck_since: Option<Moment>,
+    /// When the pipe may be made small again.
+    shrink_at: Option<Moment>,
+    last_mark_ns: i64,
+    /// The other stream was copied since the last index record.
+    pub(super) other_came: bool,
+    /// Bytes copied since the start of this supervisor.
+    pub(super) copied: u64,
+    /// Bytes thrown away since the start of this supervisor.
+    pub(super) discarded: u64,
+}
+
+impl Stream {
+    /// Opens `log` for what comes out of `fifo`.
+    pub(super) fn open(fifo: OwnedFd, log: &Path, run: &Run) -> io::Result<Self> {
+        let path = log.to_owned();
+        rotation::mend(&path, run.log_keep)?;
+        let log = rotation::open_log(&path)?;
+        Ok(Self {
+            index: rotation::open_index(&path)?,
+            end: log.metadata()?.len(),
+            log,
+            path,
+            limit: if run.log_size == 0 { u64::MAX } else { run.log_size },
+            keep: run.log_keep,
+            room: Room::of(&fifo),
+            nap: FIRST_NAP,
+            napped: false,
+            quiet_until: None,
+            stuck_since: None,
+            shrink_at: None,
+            last_mark_ns: 0,
+            other_came: false,
+            copied: 0,
+            discarded: 0,
+            fifo,
+        })
+    }
+
+    /// True when the FIFO should be watched now.
+    pub(super) fn listens(&self) -> bool {
+        self.quiet_until.is_none()
+    }
+
+    /// When something must be done though no byte came.
+    pub(super) fn deadline(&self) -> Option<Moment> {
+        [self.quiet_until, self.shrink_at].into_iter().flatten().min()
+    }
+
+    /// Does what was due at [`Stream::deadline`].
+    pub(super) fn wake(&mut self, now: Moment) {
+        if self.shrink_at.is_some_and(|at| at <= now) {
+            self.room.shrink(&self.fifo);
+            self.shrink_at = self.room.is_large().then(|| now.after(IDLE));
+        }
+        if self.quiet_until.is_some_and(|at| at <= now) {
+            self.quiet_until = None;
+        }
+    }
+
+    /// Copies for one turn.
+    pub(super) fn copy(&mut self) -> Turn {
+        let turn = self.find_end().and_then(|()| self.copy_rounds());
+        let turn = turn.unwrap_or_else(|_refused| self.blocked(Moment::now()));
+        match turn {
+            Turn::Nap => {
+                self.quiet_until = Some(Moment::now().after(self.nap));
+                self.napped = true;
+            }
+            Turn::Stuck => self.quiet_until = Some(Moment::now().after(RETRY)),
+            Turn::Empty | Turn::More => {}
+        }
+        turn
+    }
+
+    /// Copies everything that is in the FIFO now, as at the end of a life. What the log does not take stays.
+    pub(super) fn drain(&mut self) -> Turn {
+        self.quiet_until = None;
+        // Twice what a FIFO can hold: whoever writes faster than we copy must not keep us here.
+        for _ in 0..2 * ROUNDS {
+            match self.copy() {
+                Turn::More | Turn::Nap => self.quiet_until = None,
+                turn @ (Turn::Empty | Turn::Stuck) => return turn,
+            }
+        }
+        Turn::More
+    }
+
+    /// Throws away what is in the FIFO and counts it.
+    pub(super) fn discard(&mut self) {
+        let Ok(null) = File::options().write(true).open("/dev/null") else { return };
+        while let Ok(n @ 1..) = splice(&self.fifo, None, &null, None, self.room.size, SpliceFlags::NONBLOCK) {
+            self.discarded += n as u64;
+        }
+    }
+
+    /// Opens log and index anew, after somebody moved or removed them.
+    pub(super) fn reopen(&mut self) -> io::Result<()> {
+        self.log = rotation::open_log(&self.path)?;
+        self.index = rotation::open_index(&self.path)?;
+        self.end = self.log.metadata()?.len();
+        self.last_mark_ns = 0;
+        Ok(())
+    }
+
+    /// The end of the log may have moved: cut by hand, or removed.
+    fn find_end(&mut self) -> io::Result<()> {
+        let found = self.log.metadata()?;
+        if found.nlink() == 0 {
+            return self.reopen();
+        }
+        if found.len() < self.end {
+            self.index.set_len(0)?;
+            self.last_mark_ns = 0;
+        }
+        self.end = found.len();
+        Ok(())
+    }
+
+    fn copy_rounds(&mut self) -> io::Result<Turn> {
+        for _ in 0..ROUNDS {
+            if self.end >= self.limit {
+                if !self.finish_line()? {
+                    return Ok(Turn::Empty);
+                }
+                continue;
+            }
+            let left = usize::try_from(self.limit - self.end).unwrap_or(usize::MAX);
+            let n = match self.take(left.min(self.room.size))? {
+                0 => return Ok(Turn::Empty),
+                n => n,
+            };
+            if n < left && self.wants_nap(n) {
+                return Ok(Turn::Nap);
+            }
+        }
+        Ok(Turn::More)
+    }
+
+    /// Moves at most `length` bytes from the FIFO to the log; 0 when it is empty.
+    fn take(&mut self, length: usize) -> io::Result<usize> {
+        let mut at = self.end;
+        let n = match splice(&self.fifo, None, &self.log, Some(&mut at), length, SpliceFlags::NONBLOCK) {
+            Ok(n) => n,
+            Err(Errno::AGAIN | Errno::INTR) => 0,
+            Err(errno) => return Err(errno.into()),
+        };
+        if n > 0 {
+            self.stuck_since = None;
+            self.mark();
+            self.end += n as u64;
+            self.copied += n as u64;
+            if n >= self.room.size / 2 {
+                self.room.grow(&self.fifo);
+            }
+            if self.room.is_large() {
+                self.shrink_at = Some(Moment::now().after(IDLE));
+            }
+        }
+        Ok(n)
+    }
+
+    /// Records when the bytes at the end of the log came.
+    fn mark(&mut self) {
+        let unix_ns = unix_ns();
+        if self.other_came || unix_ns - self.last_mark_ns >= GRAIN_NS || unix_ns < self.last_mark_ns {
+            self.last_mark_ns = unix_ns;
+            self.other_came = false;
+            // An index that cannot be written costs the time of these bytes, not the bytes.
+            let _ = self.index.write_all(&Mark { offset: self.end, unix_ns }.encode());
+        }
+    }
+
+    /// After a short copy a pause pays; how long, the copies after pauses teach.
+    fn wants_nap(&mut self, n: usize) -> bool {
+        if std::mem::take(&mut self.napped) {
+            if n >= self.room.size / 4 * 3 {
+                self.nap /= 2;
+            } else if n < self.room.size / 4 {
+                self.nap = (self.nap.max(SHORTEST_NAP) * 2).min(LONGEST_NAP);
+            }
+        }
+        n < self.room.size / 2 && self.nap >= SHORTEST_NAP
+    }
+
+    /// The log is full: copies up to the next line end and rotates. False when the FIFO is empty before one came.
+    fn finish_line(&mut self) -> io::Result<bool> {
+        // A log is not rotated before there is something for the next one.
+        if ioctl_fionread(&self.fifo)? == 0 {
+            return Ok(false);
+        }
+        let mut last = [0];
+        let ended = self.end > 0 && self.log.read_at(&mut last, self.end - 1)? == 1 && last == *b"\n";
+        if ended || self.end >= self.limit.saturating_add(ENDLESS) {
+            rotation::rotate(&self.path, self.keep)?;
+            self.reopen()?;
+            return Ok(true);
+        }
+        let endless = self.limit.saturating_add(ENDLESS) - self.end;
+        let length = peek(&self.fifo)?.min(usize::try_from(endless).unwrap_or(PEEK));
+        Ok(length > 0 && self.take(length)? > 0)
+    }
+
+    /// The log refused. Nothing was consumed; after a while the child matters more than its words.
+    fn blocked(&mut self, now: Moment) -> Turn {
+        let since = *self.stuck_since.get_or_insert(now);
+        if now.since(since) >= PATIENCE {
+            self.discard();
+        }
+        Turn::Stuck
+    }
+}
+
+/// How many bytes of what is in the FIFO belong to the line that ends first; all of a look when none ends; 0 when it is empty.
+fn peek(fifo: &OwnedFd) -> io::Result<usize> {
+    let (mut copy, into) = io::pipe()?;
+    let seen = match tee(fifo, &into, PEEK, SpliceFlags::NONBLOCK) {
+        Ok(seen) => seen,
+        Err(Errno::AGAIN | Errno::INTR) => return Ok(0),
+        Err(errno) => return Err(errno.into()),
+    };
+    drop(into);
+    let mut piece = [0; 4096];
+    let mut before = 0;
+    loop {
+        match copy.read(&mut piece)? {
+            0 => return Ok(seen),
+            n => match piece[..n].iter().position(|byte| *byte == b'\n') {
+                Some(at) => return Ok(before + at + 1),
+                None => before += n,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::supervise::pipe;
+
+    fn stream(dir: &Path, run: &Run) -> (Stream, File) {
+        let fifo = pipe::open(&dir.join("out")).expect("a fifo");
+        let writer = File::from(fifo.try_clone().expect("another end"));
+        (Stream::open(fifo, &dir.join("current.out"), run).expect("a stream"), writer)
+    }
+
+    #[test]
+    fn goes_on_at_the_end_of_what_is_there() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let log = dir.path().join("current.out");
+        std::fs::write(&log, "before\n").expect("a log");
+        let (mut stream, mut writer) = stream(dir.path(), &Run::default());
+        writer.write_all(b"after\n").expect("written");
+        assert_eq!(stream.drain(), Turn::Empty);
+        assert_eq!(std::fs::read_to_string(&log).expect("a log"), "before\nafter\n");
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_written_takes_nothing_and_later_all() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let log = dir.path().join("current.out");
+        let (mut stream, mut writer) = stream(dir.path(), &Run::default());
+        // A descriptor for reading only stands for a disk that takes nothing.
+        stream.log = File::open(&log).expect("a log");
+        writer.write_all(b"kept\n").expect("written");
+        assert_eq!((stream.copy(), stream.listens()), (Turn::Stuck, false));
+        assert_eq!((stream.copy(), stream.discarded), (Turn::Stuck, 0));
+
+        stream.reopen().expect("a log");
+        assert_eq!(stream.drain(), Turn::Empty);
+        assert_eq!(std::fs::read_to_string(&log).expect("a log"), "kept\n");
+        assert_eq!((stream.discarded, stream.stuck_since), (0, None));
+    }
+
+    #[test]
+    fn after_its_patience_it_throws_away_and_counts() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (mut stream, mut writer) = stream(dir.path(), &Run::default());
+        writer.write_all(b"lost\n").expect("written");
+        let now = Moment::now();
+        stream.blocked(now);
+        stream.blocked(now.after(PATIENCE - RETRY));
+        assert_eq!(stream.discarded, 0);
+        stream.blocked(now.after(PATIENCE));
+        assert_eq!(stream.discarded, 5);
+    }
+
+    #[test]
+    fn a_flood_makes_the_pipe_large_and_silence_small_again() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (mut stream, mut writer) = stream(dir.path(), &Run::default());
+        assert!(!stream.room.is_large());
+        writer.write_all(&[b'x'; pipe::SMALL / 2]).expect("written");
+        stream.copy();
+        assert_eq!(stream.room.size, pipe::LARGE);
+        stream.wake(Moment::now().after(IDLE));
+        assert!(!stream.room.is_large() && stream.shrink_at.is_none());
+    }
+}

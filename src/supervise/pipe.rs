@@ -1,0 +1,100 @@
+//! FIFOs in the process directory, and how much each may hold.
+//!
+//! Our ends are opened for reading and writing and never block: no end of file, no hang-up ever. The end of a life is told by
+//! the process handle, the end of data by `EAGAIN`.
+
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::net::{SocketAddr, UnixListener};
+use std::path::Path;
+
+use nix::sys::stat::Mode;
+use nix::unistd::{geteuid, mkfifo};
+use rustix::pipe::{fcntl_getpipe_size, fcntl_setpipe_size};
+
+/// What a pipe holds while little comes.
+pub(super) const SMALL: usize = 64 * 1024;
+
+/// What a pipe holds in a flood.
+pub(super) const LARGE: usize = 1024 * 1024;
+
+/// Opens the FIFO `path`, making it if need be. Something else in its place is removed.
+pub(super) fn open(path: &Path) -> io::Result<OwnedFd> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.file_type().is_fifo() => {}
+        Ok(_) => {
+            fs::remove_file(path)?;
+            mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR)?;
+        }
+        Err(_) => mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR)?,
+    }
+    let flags = libc::O_NONBLOCK | libc::O_NOFOLLOW | libc::O_NOCTTY;
+    Ok(OpenOptions::new().read(true).write(true).custom_flags(flags).open(path)?.into())
+}
+
+/// How much a pipe holds now, and the right to that much.
+#[derive(Debug)]
+pub(super) struct Room {
+    /// In bytes, as the kernel says.
+    pub(super) size: usize,
+    /// Held while an ordinary user's pipe is large.
+    permit: Option<UnixListener>,
+}
+
+impl Room {
+    pub(super) fn of(fifo: impl AsFd) -> Self {
+        Self { size: fcntl_getpipe_size(fifo).unwrap_or(SMALL), permit: None }
+    }
+
+    pub(super) fn is_large(&self) -> bool {
+        self.size > SMALL
+    }
+
+    /// Grows the pipe to [`LARGE`], if that takes nothing from other programs of this user.
+    pub(super) fn grow(&mut self, fifo: impl AsFd) {
+        if self.size >= LARGE {
+            return;
+        }
+        if !geteuid().is_root() {
+            self.permit = permit();
+            if self.permit.is_none() {
+                return;
+            }
+        }
+        // Refused growth leaves the pipe as it was, which is all that is needed.
+        let _ = fcntl_setpipe_size(&fifo, LARGE);
+        self.look(fifo);
+    }
+
+    /// Shrinks the pipe to [`SMALL`]; refused while it holds more.
+    pub(super) fn shrink(&mut self, fifo: impl AsFd) {
+        let _ = fcntl_setpipe_size(&fifo, SMALL);
+        self.look(fifo);
+    }
+
+    fn look(&mut self, fifo: impl AsFd) {
+        self.size = fcntl_getpipe_size(fifo).unwrap_or(SMALL);
+        if !self.is_large() {
+            self.permit = None;
+        }
+    }
+}
+
+/// One of the places for large pipes that all services of this user share: together a quarter of what the kernel lets a
+/// user have before it cuts every further pipe, in any program, to two pages.
+///
+/// A place is an abstract socket name: exclusive, without a file, and free again when its holder dies.
+fn permit() -> Option<UnixListener> {
+    const DEFAULT_PAGES: usize = 16384;
+    const PAGE: usize = 4096;
+    let soft = fs::read_to_string("/proc/sys/fs/pipe-user-pages-soft");
+    let pages = soft.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(DEFAULT_PAGES);
+    let user = geteuid();
+    (0..pages / 4 / (LARGE / PAGE)).find_map(|place| {
+        let name = format!("tetra-large-pipe-{user}-{place}");
+        UnixListener::bind_addr(&SocketAddr::from_abstract_name(name).ok()?).ok()
+    })
+}

@@ -1,0 +1,92 @@
+//! What a worker waits for: bytes, orders, deaths, and the next moment at which something is due. Without any, it never wakes.
+
+use std::os::fd::AsFd;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::clock::Moment;
+use super::guard::OTHERS_TERM;
+use super::machine::Event;
+use super::output::Stream;
+use super::worker::{End, Worker};
+
+/// What a wait found.
+#[derive(Debug)]
+pub(super) struct Ready {
+    pub(super) streams: [bool; 2],
+    pub(super) orders: bool,
+    pub(super) signals: bool,
+    pub(super) obituaries: bool,
+    pub(super) guard: bool,
+    pub(super) child: bool,
+    pub(super) leftovers: bool,
+}
+
+fn push<'a>(fds: &mut Vec<PollFd<'a>>, fd: &'a impl AsFd) -> usize {
+    fds.push(PollFd::new(fd, PollFlags::IN));
+    fds.len() - 1
+}
+
+impl Worker {
+    /// Sleeps until something happens.
+    pub(super) fn wait(&self) -> Ready {
+        let input = PollFlags::IN;
+        let watched = |stream: &Stream| if stream.listens() { input } else { PollFlags::empty() };
+        let mut fds = vec![
+            PollFd::new(&self.streams[0].fifo, watched(&self.streams[0])),
+            PollFd::new(&self.streams[1].fifo, watched(&self.streams[1])),
+            PollFd::new(&self.orders, input),
+            PollFd::new(&self.signals, input),
+            PollFd::new(&self.obituaries.0, input),
+        ];
+        let guard = self.guard.as_ref().map(|guard| push(&mut fds, guard));
+        let stranger = self.child.as_ref().filter(|child| child.witness.is_some());
+        let child = stranger.map(|child| push(&mut fds, &child.pidfd));
+        let leftovers = fds.len();
+        fds.extend(self.leftovers.iter().map(|pidfd| PollFd::new(pidfd, input)));
+        let timeout = self.deadline().map(|at| at.since(Moment::now()));
+        let timeout = timeout.and_then(|span| Timespec::try_from(span).ok());
+        // Interrupted or refused: nothing is ready, and the next turn asks again.
+        let found = poll(&mut fds, timeout.as_ref()).unwrap_or(0);
+        let is = |at: usize| found > 0 && fds[at].revents().contains(input);
+        Ready {
+            streams: [is(0), is(1)],
+            orders: is(2),
+            signals: is(3),
+            obituaries: is(4),
+            guard: guard.is_some_and(is),
+            child: child.is_some_and(is),
+            leftovers: (leftovers..fds.len()).any(is),
+        }
+    }
+
+    /// The next moment at which something must be done.
+    fn deadline(&self) -> Option<Moment> {
+        let ours = [self.due, self.promote_at, self.save_at];
+        let streams = self.streams.iter().map(Stream::deadline);
+        ours.into_iter().chain(streams).flatten().min()
+    }
+
+    /// Does what is due.
+    pub(super) fn keep_time(&mut self) {
+        let now = Moment::now();
+        let is_due = |at: Option<Moment>| at.is_some_and(|at| at <= now);
+        for stream in &mut self.streams {
+            stream.wake(now);
+        }
+        if is_due(self.due) {
+            self.due = None;
+            self.step(Event::Deadline);
+        }
+        if is_due(self.save_at) {
+            self.save();
+        }
+        if is_due(self.promote_at) {
+            // The pre-start command is our own child, and must stay that until it has ended.
+            self.promote_at = self.hook.is_some().then(|| now.after(OTHERS_TERM));
+            if self.hook.is_none() && self.end.is_none() {
+                self.end = Some(End::Promotion);
+            }
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Reading and replacing `meta.json`.
+
+use std::fmt;
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use super::meta::{Meta, path};
+
+/// Why `meta.json` could not be used.
+#[derive(Debug)]
+pub enum ReadError {
+    /// It is there and could not be read.
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is empty or holds something else; it may be rebuilt.
+    Garbage {
+        /// The file.
+        path: PathBuf,
+        /// What the parser met.
+        source: serde_json::Error,
+    },
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable { path, .. } => write!(f, "failed to read `{}`", path.display()),
+            Self::Garbage { path, .. } => write!(f, "`{}` does not hold a process record", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for ReadError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Unreadable { source, .. } => Some(source),
+            Self::Garbage { source, .. } => Some(source),
+        }
+    }
+}
+
+/// Reads `meta.json` of the process in `dir`; `None` when there is no such file.
+///
+/// # Errors
+///
+/// Fails when the file cannot be read, or holds no record (the caller may then rebuild it).
+pub fn read(dir: &Path) -> Result<Option<Meta>, ReadError> {
+    let path = path(dir);
+    let bytes = match fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(ReadError::Unreadable { path, source }),
+    };
+    match serde_json::from_slice(&bytes) {
+        Ok(meta) => Ok(Some(meta)),
+        Err(source) => Err(ReadError::Garbage { path, source }),
+    }
+}
+
+/// Replaces `meta.json` of the process in `dir` in one step (mode 0600, no sync).
+///
+/// Only `tsm start` before there is a supervisor, and then the supervisor, may call this.
+///
+/// # Errors
+///
+/// Fails when the temporary file beside it cannot be written or renamed; the old file then stays.
+pub fn write(dir: &Path, meta: &Meta) -> io::Result<()> {
+    let mut bytes = serde_json::to_vec_pretty(meta)?;
+    bytes.push(b'\n');
+    let fresh = dir.join(".meta.json.new");
+    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+    file.write_all(&bytes)?;
+    fs::rename(&fresh, path(dir))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PUBLISHED: &str = r#"{"tsm_id": "3", "name": "api-3000", "pid": 4242.0, "command": "node api.js", "port": "3000",
+        "cwd": "/srv/api", "interpreter": "/usr/bin/node", "process_type": "node", "env_file": "", "prehook": "",
+        "start_time": 1700000000, "status": "online", "restarts": 1, "unstable_restarts": 0, "extra": {"kept": true}}"#;
+
+    #[test]
+    fn reads_the_published_fields_leniently_and_writes_them_strictly() {
+        let dir = tempfile::tempdir().expect("a directory");
+        fs::write(path(dir.path()), PUBLISHED).expect("a record");
+        let meta = read(dir.path()).expect("readable").expect("there");
+        assert_eq!((meta.tsm_id, meta.pid, meta.port, meta.run.max_restarts), (3, 4242, Some(3000), 15));
+
+        write(dir.path(), &meta).expect("written");
+        let text = fs::read_to_string(path(dir.path())).expect("text");
+        let fields: serde_json::Value = serde_json::from_str(&text).expect("json");
+        assert_eq!((&fields["port"], &fields["tsm_id"]), (&3000.into(), &3.into()));
+        assert_eq!(fields["extra"]["kept"], true);
+        assert_eq!(read(dir.path()).expect("readable"), Some(meta));
+    }
+
+    #[test]
+    fn nothing_and_garbage_are_told_apart() {
+        let dir = tempfile::tempdir().expect("a directory");
+        assert!(matches!(read(dir.path()), Ok(None)));
+        for garbage in ["", "{", "[]", "\0\0"] {
+            fs::write(path(dir.path()), garbage).expect("garbage");
+            assert!(matches!(read(dir.path()), Err(ReadError::Garbage { .. })), "{garbage:?}");
+        }
+    }
+}

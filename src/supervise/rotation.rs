@@ -1,0 +1,123 @@
+//! A log, its time index, and the older ones of both: `current.out`, `current.out.1`, … each with `.idx`.
+//!
+//! Rotation moves names only. It may be cut off between any two renames: a hole in the numbers, or an index without its log,
+//! tells the next supervisor where to go on.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use super::index;
+
+/// Opens a log for copying: not for appending, which `splice` refuses.
+pub(super) fn open_log(log: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(log)
+}
+
+/// Opens the index of a log for appending.
+pub(super) fn open_index(log: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).mode(0o600).open(index::path(log))
+}
+
+/// The name of the `n`th older log; the 0th is the log itself.
+fn older(log: &Path, n: u32) -> PathBuf {
+    match n {
+        0 => log.to_owned(),
+        n => {
+            let mut path = log.as_os_str().to_owned();
+            path.push(format!(".{n}"));
+            path.into()
+        }
+    }
+}
+
+/// Makes `log` the first of its older ones, of which `keep` stay. Afterwards there is no `log`.
+pub(super) fn rotate(log: &Path, keep: u32) -> io::Result<()> {
+    if keep == 0 {
+        remove(&index::path(log))?;
+        return remove(log);
+    }
+    // Everything up to the first hole moves up by one; without a hole the last one is overwritten.
+    let hole = (1..keep).find(|n| !older(log, *n).exists()).unwrap_or(keep);
+    for n in (0..hole).rev() {
+        shift(log, n)?;
+    }
+    Ok(())
+}
+
+/// Moves the names that a cut-off rotation left apart together again.
+pub(super) fn mend(log: &Path, keep: u32) -> io::Result<()> {
+    for n in 0..keep {
+        let (low, high) = (older(log, n), older(log, n + 1));
+        let (low_index, high_index) = (index::path(&low), index::path(&high));
+        if !low.exists() && low_index.exists() && high.exists() && !high_index.exists() {
+            fs::rename(low_index, high_index)?;
+        }
+    }
+    Ok(())
+}
+
+fn shift(log: &Path, n: u32) -> io::Result<()> {
+    let (from, to) = (older(log, n), older(log, n + 1));
+    // An index that stayed would describe another log.
+    remove(&index::path(&to))?;
+    fs::rename(&from, &to)?;
+    match fs::rename(index::path(&from), index::path(&to)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(log: &Path, n: u32, text: &str) {
+        fs::write(older(log, n), text).expect("a log");
+        fs::write(index::path(&older(log, n)), format!("{text} index")).expect("an index");
+    }
+
+    fn texts(log: &Path) -> Vec<String> {
+        (1..5).filter_map(|n| fs::read_to_string(older(log, n)).ok()).collect()
+    }
+
+    #[test]
+    fn keeps_as_many_as_asked_with_their_indices() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let log = dir.path().join("current.out");
+        for round in 0..5 {
+            put(&log, 0, &format!("{round}"));
+            rotate(&log, 3).expect("rotated");
+        }
+        assert_eq!(texts(&log), ["4", "3", "2"]);
+        assert_eq!(fs::read_to_string(index::path(&older(&log, 2))).expect("an index"), "3 index");
+        put(&log, 0, "last");
+        rotate(&log, 0).expect("rotated");
+        assert!(!log.exists() && !index::path(&log).exists());
+    }
+
+    #[test]
+    fn a_rotation_that_was_cut_off_loses_nothing_more() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let log = dir.path().join("current.out");
+        for (n, text) in [(0, "c"), (1, "b"), (2, "a")] {
+            put(&log, n, text);
+        }
+        // Cut off after the first rename: number 2 has moved, its index has not.
+        fs::rename(older(&log, 2), older(&log, 3)).expect("renamed");
+        mend(&log, 3).expect("mended");
+        rotate(&log, 3).expect("rotated");
+        assert_eq!(texts(&log), ["c", "b", "a"]);
+        for (n, text) in [(1, "c index"), (2, "b index"), (3, "a index")] {
+            assert_eq!(fs::read_to_string(index::path(&older(&log, n))).expect("an index"), text);
+        }
+    }
+}

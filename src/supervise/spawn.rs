@@ -1,0 +1,275 @@
+//! From a decision to a running program: fork, gate, exec.
+//!
+//! The forked child prepares everything, then waits at a gate until its pid is in `meta.json`. If the supervisor dies before
+//! it opened the gate, the child reads an end of file there and ends: no program ever runs that nobody knows of.
+//! What fails between fork and exec comes back through a close-on-exec pipe, so an end of file there means success.
+
+use std::convert::Infallible;
+use std::ffi::{CStr, CString, OsStr};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
+use nix::unistd::{ForkResult, chdir, execve, fork, setsid};
+
+use super::cgroup::{self, Cgroup, Forked};
+use super::environment::Environment;
+use super::meta::Meta;
+use super::output::{ERR, OUT};
+use super::proc;
+use super::wire::Step;
+
+/// The exit code of a child that could not execute its program; only seen when nobody listens any more.
+const NOT_EXECUTED: i32 = 127;
+
+/// Where programs are looked for when the environment does not say.
+const DEFAULT_PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// What to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Program {
+    /// The process itself.
+    Service,
+    /// Its pre-start command.
+    Hook,
+}
+
+/// Why a program does not run.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) step: Step,
+    pub(super) errno: i32,
+    pub(super) words: String,
+}
+
+impl Failure {
+    /// A failure of `action`, in a step whose error number is in `error`.
+    fn new(step: Step, error: &io::Error, action: &str) -> Self {
+        Self { step, errno: error.raw_os_error().unwrap_or(libc::EIO), words: format!("failed to {action}: {error}") }
+    }
+}
+
+/// A child that stands before the gate.
+#[derive(Debug)]
+pub(super) struct Newborn {
+    pub(super) pid: u32,
+    pub(super) pidfd: OwnedFd,
+    gate: File,
+    report: File,
+}
+
+/// Forks a child, into `cgroup` if that can be, that prepares to run `program` of the process in `dir` (also our working
+/// directory).
+pub(super) fn prepare(dir: &Path, meta: &Meta, program: Program, cgroup: Option<&Cgroup>) -> Result<Newborn, Failure> {
+    let forking = |error: io::Error| Failure::new(Step::Fork, &error, "make a process");
+    let (behind, gate) = io::pipe().map_err(forking)?;
+    let (report, reporter) = io::pipe().map_err(forking)?;
+    match fork_child(cgroup).map_err(forking)? {
+        Forked::Child => {
+            let _never_back = NeverBack;
+            drop((gate, report));
+            let mut behind = File::from(OwnedFd::from(behind));
+            let Err(failure) = run(dir, meta, program, &mut behind);
+            tell(&mut File::from(OwnedFd::from(reporter)), &failure);
+            leave()
+        }
+        Forked::Parent { pid, pidfd } => {
+            drop((behind, reporter));
+            let (gate, report) = (File::from(OwnedFd::from(gate)), File::from(OwnedFd::from(report)));
+            Ok(Newborn { pid, pidfd, gate, report })
+        }
+    }
+}
+
+fn fork_child(cgroup: Option<&Cgroup>) -> io::Result<Forked> {
+    // SAFETY: this process has one thread, so the child may use everything it finds.
+    let grouped = cgroup.and_then(Cgroup::open).and_then(|group| unsafe { cgroup::fork_into(&group) }.ok());
+    if let Some(forked) = grouped {
+        return Ok(forked);
+    }
+    // SAFETY: as above.
+    Ok(match unsafe { fork() }? {
+        ForkResult::Child => Forked::Child,
+        ForkResult::Parent { child } => {
+            let pid = child.as_raw().unsigned_abs();
+            // The child cannot be reaped by anybody else, so its pid is its own.
+            Forked::Parent { pid, pidfd: proc::handle(pid)? }
+        }
+    })
+}
+
+impl Newborn {
+    /// Opens the gate and waits until the program runs.
+    pub(super) fn release(mut self) -> Result<OwnedFd, Failure> {
+        let opened = self.gate.write_all(&[1]);
+        let mut report = Vec::new();
+        let heard = self.report.read_to_end(&mut report);
+        match (report.as_slice(), opened.and(heard)) {
+            ([], Ok(_)) => Ok(self.pidfd),
+            ([], Err(error)) => Err(Failure::new(Step::Fork, &error, "start the child")),
+            (told, _) => Err(understand(told)),
+        }
+    }
+}
+
+/// Ends the process if anything, even a panic, leaves its scope: two must not return from one fork.
+struct NeverBack;
+
+impl Drop for NeverBack {
+    fn drop(&mut self) {
+        leave()
+    }
+}
+
+fn leave() -> ! {
+    // SAFETY: ends the process at once, running nothing that belongs to the parent.
+    unsafe { libc::_exit(NOT_EXECUTED) }
+}
+
+/// Everything between fork and exec.
+fn run(dir: &Path, meta: &Meta, program: Program, gate: &mut File) -> Result<Infallible, Failure> {
+    let forked = |error: io::Error| Failure::new(Step::Fork, &error, "set up the child");
+    setsid().map_err(|errno| forked(errno.into()))?;
+    take_standard_descriptors(meta).map_err(forked)?;
+    reset_signals().map_err(forked)?;
+    let mut environment = Environment::read(dir, meta).map_err(|refused| Failure {
+        step: Step::Environment,
+        errno: refused.errno,
+        words: refused.words,
+    })?;
+    let argv = match program {
+        Program::Service => meta.run.argv.iter().map(String::as_str).collect(),
+        Program::Hook => {
+            environment.set(b"TSM_HOOK", b"1");
+            vec!["sh", "-c", &meta.prehook]
+        }
+    };
+    let argv: Vec<CString> = argv.into_iter().filter_map(|word| CString::new(word).ok()).collect();
+    chdir(&meta.cwd)
+        .map_err(|errno| Failure::new(Step::Directory, &errno.into(), &format!("enter `{}`", meta.cwd.display())))?;
+    pass(gate);
+    execute(&argv, &environment)
+}
+
+/// Waits until the supervisor has recorded this process. Ends when there is no supervisor any more.
+fn pass(gate: &mut File) {
+    if gate.read_exact(&mut [0]).is_err() {
+        leave();
+    }
+}
+
+/// Null as stdin, and each FIFO opened anew: what an earlier life did to its descriptors died with them.
+fn take_standard_descriptors(meta: &Meta) -> io::Result<()> {
+    let reading = !meta.run.write_only_output;
+    let fifo = |name: &str| OpenOptions::new().read(reading).write(true).custom_flags(libc::O_NOCTTY).open(name);
+    let (null, out, err) = (File::open("/dev/null")?, fifo(OUT)?, fifo(ERR)?);
+    nix::unistd::dup2_stdin(&null)?;
+    nix::unistd::dup2_stdout(&out)?;
+    nix::unistd::dup2_stderr(&err)?;
+    Ok(())
+}
+
+/// A program expects the defaults; an ignored SIGPIPE or a blocked SIGCHLD would be inherited by its exec.
+fn reset_signals() -> io::Result<()> {
+    for signal in 1..libc::SIGRTMAX() {
+        // SAFETY: restoring a default runs no code; the kernel refuses the two signals that have no other.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
+    Ok(())
+}
+
+/// Executes the first word, looked up in the child's own `PATH`, as `execvp` would.
+fn execute(argv: &[CString], environment: &Environment) -> Result<Infallible, Failure> {
+    let failed = |errno: nix::Error| {
+        let name = argv.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
+        Failure::new(Step::Execute, &errno.into(), &format!("execute `{name}`"))
+    };
+    let Some(name) = argv.first().filter(|name| !name.is_empty()) else {
+        return Err(failed(nix::Error::ENOENT));
+    };
+    let envp = environment.to_strings();
+    if name.as_bytes().contains(&b'/') {
+        return Err(failed(try_to_execute(name, argv, &envp)));
+    }
+    let mut reason = nix::Error::ENOENT;
+    for folder in environment.get(b"PATH").unwrap_or(DEFAULT_PATH).split(|byte| *byte == b':') {
+        let folder = if folder.is_empty() { &b"."[..] } else { folder };
+        let path = Path::new(OsStr::from_bytes(folder)).join(OsStr::from_bytes(name.as_bytes()));
+        let path = CString::new(path.as_os_str().as_bytes()).map_err(|_| failed(nix::Error::EINVAL))?;
+        match try_to_execute(&path, argv, &envp) {
+            nix::Error::ENOENT | nix::Error::ENOTDIR => {}
+            nix::Error::EACCES => reason = nix::Error::EACCES,
+            other => return Err(failed(other)),
+        }
+    }
+    Err(failed(reason))
+}
+
+/// Only comes back with an error. A script without a first line is given to `sh`, as `execvp` does.
+fn try_to_execute(path: &CStr, argv: &[CString], envp: &[CString]) -> nix::Error {
+    match execve(path, argv, envp) {
+        Err(nix::Error::ENOEXEC) => {
+            let mut words: Vec<&CStr> = vec![c"sh", path];
+            words.extend(argv.iter().skip(1).map(CString::as_c_str));
+            match execve(c"/bin/sh", &words, envp) {
+                Ok(never) => match never {},
+                Err(errno) => errno,
+            }
+        }
+        Ok(never) => match never {},
+        Err(errno) => errno,
+    }
+}
+
+/// The longest explanation that is passed on, so that the report is one atomic write.
+const WORDS_LIMIT: usize = 1024;
+
+fn tell(report: &mut File, failure: &Failure) {
+    let words = failure.words.as_bytes();
+    let mut told = Vec::with_capacity(8 + WORDS_LIMIT);
+    told.extend(failure.step.code().to_le_bytes());
+    told.extend(failure.errno.to_le_bytes());
+    told.extend(&words[..words.len().min(WORDS_LIMIT)]);
+    // Nobody can be told about a report that cannot be written; the exit code remains.
+    let _ = report.write_all(&told);
+}
+
+fn understand(told: &[u8]) -> Failure {
+    let number = |at: usize| {
+        let bytes = told.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
+        i32::from_le_bytes(bytes.unwrap_or_default())
+    };
+    let words = String::from_utf8_lossy(told.get(8..).unwrap_or_default()).into_owned();
+    Failure { step: Step::from_code(number(0)), errno: number(4), words }
+}
+
+/// Waits for the end of a child that did not run its program, so that no zombie stays.
+pub(super) fn bury(pid: u32) {
+    let mut status = 0;
+    let pid = i32::try_from(pid).unwrap_or(-1);
+    // SAFETY: `status` is ours; the child is about to end or has ended.
+    while unsafe { libc::waitpid(pid, &raw mut status, 0) } == -1
+        && io::Error::last_os_error().kind() == io::ErrorKind::Interrupted
+    {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_comes_back_cut_to_its_limit() {
+        let (mut reader, writer) = io::pipe().expect("a pipe");
+        let failure = Failure { step: Step::Directory, errno: 2, words: "x".repeat(5000) };
+        tell(&mut File::from(OwnedFd::from(writer)), &failure);
+        let mut told = Vec::new();
+        reader.read_to_end(&mut told).expect("a report");
+        let understood = understand(&told);
+        assert_eq!((understood.step, understood.errno, understood.words.len()), (Step::Directory, 2, WORDS_LIMIT));
+    }
+}

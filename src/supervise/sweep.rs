@@ -1,0 +1,162 @@
+//! What a life left behind: every process that the child started, wherever it went.
+//!
+//! Both guard and worker are subreapers, so as long as the guard that saw the start of a life lives, everything the life started
+//! stays below the guard: its tree is the whole truth. After a guard was killed, descendants may be anybody's children; then
+//! they are known by the session of the child, by the FIFOs they hold, by the mark in their environment, or by their control group.
+//!
+//! Another supervisor and what it supervises are never ours, even when they were started from within.
+
+use std::collections::HashSet;
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use super::cgroup::Cgroup;
+use super::environment::{HOME, MARK};
+use super::proc::{self, Identity, Stat, environment_of};
+
+/// Where to look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ground {
+    /// The guard saw the whole life: below it is everything.
+    Tree,
+    /// It did not: every process is looked at.
+    Everywhere,
+}
+
+/// What is looked for.
+#[derive(Debug)]
+pub(super) struct Quarry<'a> {
+    pub(super) ground: Ground,
+    /// The process directory, absolute.
+    pub(super) dir: &'a Path,
+    /// The guard, or the worker when there is none.
+    pub(super) top: u32,
+    /// `<id>.<nonce>` of the life.
+    pub(super) mark: String,
+    /// The child of that life, by which its session is known.
+    pub(super) root: Option<Identity>,
+    /// Device and inode of its FIFOs.
+    pub(super) fifos: [(u64, u64); 2],
+    /// Its control group, if it may have one.
+    pub(super) cgroup: Option<&'a Cgroup>,
+}
+
+/// A process that was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Found {
+    pub(super) pid: u32,
+    pub(super) start_ticks: u64,
+    /// The group it belongs to.
+    pub(super) group: u32,
+    /// True when it leads its session.
+    pub(super) leads: bool,
+}
+
+impl Found {
+    fn new(pid: u32, stat: &Stat) -> Self {
+        Self { pid, start_ticks: stat.start_ticks, group: stat.group, leads: stat.session == pid }
+    }
+
+    /// A handle on exactly this process, if it still lives.
+    pub(super) fn handle(&self) -> Option<OwnedFd> {
+        let pidfd = proc::handle(self.pid).ok()?;
+        let same = Stat::of(self.pid).is_some_and(|stat| stat.start_ticks == self.start_ticks && !stat.is_dead());
+        same.then_some(pidfd)
+    }
+}
+
+impl Quarry<'_> {
+    /// Everything alive that belongs to the life, its child included.
+    pub(super) fn find(&self) -> Vec<Found> {
+        let mut found = HashSet::new();
+        let mut whole = self.climb(self.top, &mut found);
+        if self.ground == Ground::Everywhere || !whole {
+            whole = self.look_everywhere(&mut found);
+            self.add(self.cgroup.map(Cgroup::members).unwrap_or_default(), &mut found);
+        }
+        debug_assert!(whole, "/proc can be read");
+        found.into_iter().collect()
+    }
+
+    /// Adds what lives below `parent`; false when the kernel does not tell children.
+    fn climb(&self, parent: u32, found: &mut HashSet<Found>) -> bool {
+        let Ok(tasks) = fs::read_dir(format!("/proc/{parent}/task")) else { return true };
+        for task in tasks.flatten() {
+            let Ok(children) = fs::read_to_string(task.path().join("children")) else {
+                // A thread that ended meanwhile is no loss; a kernel that does not know the file is.
+                if task.path().exists() {
+                    return false;
+                }
+                continue;
+            };
+            for pid in children.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()) {
+                if pid == std::process::id() {
+                    self.climb(pid, found);
+                } else if !self.is_foreign(pid) {
+                    if let Some(stat) = Stat::of(pid).filter(|stat| !stat.is_dead()) {
+                        found.insert(Found::new(pid, &stat));
+                    }
+                    self.climb(pid, found);
+                }
+            }
+        }
+        true
+    }
+
+    fn add(&self, members: Vec<u32>, found: &mut HashSet<Found>) {
+        for pid in members.into_iter().filter(|pid| *pid != std::process::id() && !self.is_foreign(*pid)) {
+            if let Some(stat) = Stat::of(pid).filter(|stat| !stat.is_dead()) {
+                found.insert(Found::new(pid, &stat));
+            }
+        }
+    }
+
+    fn look_everywhere(&self, found: &mut HashSet<Found>) -> bool {
+        let Ok(entries) = fs::read_dir("/proc") else { return false };
+        let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        for pid in pids.filter(|pid| *pid != std::process::id() && *pid != self.top) {
+            let Some(stat) = Stat::of(pid).filter(|stat| !stat.is_dead()) else { continue };
+            if self.is_ours(pid, &stat) && !self.is_foreign(pid) {
+                found.insert(Found::new(pid, &stat));
+            }
+        }
+        true
+    }
+
+    fn is_ours(&self, pid: u32, stat: &Stat) -> bool {
+        if let Some(root) = self.root {
+            if stat.start_ticks < root.start_ticks {
+                return false;
+            }
+            if stat.session == root.pid {
+                return true;
+            }
+        }
+        self.is_marked(pid) || self.holds_a_fifo(pid)
+    }
+
+    fn is_marked(&self, pid: u32) -> bool {
+        environment_of(pid, MARK).is_some_and(|mark| mark == self.mark.as_bytes())
+            && environment_of(pid, HOME).is_some_and(|home| self.is_home(&home))
+    }
+
+    fn holds_a_fifo(&self, pid: u32) -> bool {
+        [1, 2].iter().any(|fd| {
+            fs::metadata(format!("/proc/{pid}/fd/{fd}"))
+                .is_ok_and(|file| self.fifos.contains(&(file.dev(), file.ino())))
+        })
+    }
+
+    /// True for another supervisor, and for what another one started.
+    fn is_foreign(&self, pid: u32) -> bool {
+        let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let supervisor = command.split(|byte| *byte == 0).nth(1).is_some_and(|word| word == super::FLAG.as_bytes());
+        supervisor || environment_of(pid, HOME).is_some_and(|home| !self.is_home(&home))
+    }
+
+    fn is_home(&self, home: &[u8]) -> bool {
+        home == self.dir.as_os_str().as_encoded_bytes()
+    }
+}

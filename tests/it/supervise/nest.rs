@@ -1,0 +1,198 @@
+//! One process directory of its own, and everything in it ended at the end.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+use tetra::supervise::client::{self, Launched, Order};
+use tetra::supervise::meta::{self, Life, Meta, Restart, Run, State};
+use tetra::supervise::proc::{Identity, is_alive};
+
+/// No wait of a test takes longer, on a machine however busy.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(super) struct Nest {
+    root: TempDir,
+    pub(super) dir: PathBuf,
+    pub(super) meta: Meta,
+}
+
+impl Nest {
+    /// A directory for a process that runs these words, and that is not started yet.
+    pub(super) fn new(argv: &[&str]) -> Self {
+        let root = tempfile::Builder::new().prefix("tetra-nest-").tempdir().expect("a directory");
+        let dir = root.path().join("p");
+        fs::create_dir(&dir).expect("a process directory");
+        let path = std::env::var("PATH").expect("a PATH");
+        fs::write(dir.join("environ"), format!("PATH={path}\0HOME=/root\0LAYER=snapshot\0")).expect("a snapshot");
+        let meta = Meta {
+            tsm_id: 0,
+            name: "p".to_owned(),
+            pid: 0,
+            command: argv.join(" "),
+            port: None,
+            cwd: root.path().to_owned(),
+            interpreter: String::new(),
+            process_type: "command".to_owned(),
+            env_file: String::new(),
+            prehook: String::new(),
+            start_time: 0,
+            status: State::Starting.status(),
+            restarts: 0,
+            unstable_restarts: 0,
+            version: meta::VERSION,
+            state: State::Starting,
+            run: Run { argv: argv.iter().map(ToString::to_string).collect(), kill_timeout_ms: 5000, ..Run::default() },
+            life: Life::default(),
+            last_exit: None,
+            unknown: serde_json::Map::new(),
+        };
+        Self { root, dir, meta }
+    }
+
+    /// The same for a line of `sh`.
+    pub(super) fn shell(line: &str) -> Self {
+        Self::new(&["sh", "-c", line])
+    }
+
+    pub(super) fn with(mut self, change: impl FnOnce(&mut Meta)) -> Self {
+        change(&mut self.meta);
+        self
+    }
+
+    pub(super) fn restarting(self, restart: Restart) -> Self {
+        self.with(|meta| meta.run.restart = restart)
+    }
+
+    /// Where the child works, and what it leaves there.
+    pub(super) fn work(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    /// Writes the record and starts a supervisor.
+    pub(super) fn start(&self) -> Launched {
+        meta::write(&self.dir, &self.meta).expect("a record");
+        self.launch()
+    }
+
+    /// Starts a supervisor for what is there.
+    pub(super) fn launch(&self) -> Launched {
+        client::launch(Path::new(env!("CARGO_BIN_EXE_tetra")), &self.dir).expect("a word of the supervisor")
+    }
+
+    /// Starts, and gives the pid of the running child.
+    pub(super) fn up(&self) -> u32 {
+        match self.start() {
+            Launched::Spawned { pid } => pid,
+            other => panic!("{other:?}: {:?}", self.read().life.start_error),
+        }
+    }
+
+    pub(super) fn read(&self) -> Meta {
+        meta::read(&self.dir).expect("a readable record").expect("a record")
+    }
+
+    pub(super) fn order(&self, order: Order) {
+        client::send(&self.dir, order).expect("an order taken");
+    }
+
+    /// Waits until the record says so.
+    pub(super) fn until(&self, what: &str, mut is: impl FnMut(&Meta) -> bool) -> Meta {
+        match client::wait(&self.dir, Instant::now() + PATIENCE, |meta| meta.is_some_and(&mut is)) {
+            Ok(meta) => meta.expect("a record"),
+            Err(error) => panic!("{what}: {error}; {:?}; err: {}", self.read(), self.text("current.err")),
+        }
+    }
+
+    pub(super) fn until_state(&self, state: State) -> Meta {
+        self.until(&format!("{state:?}"), |meta| meta.state == state)
+    }
+
+    /// Waits until nobody supervises any more.
+    pub(super) fn until_free(&self) -> Meta {
+        client::wait_unsupervised(&self.dir, Instant::now() + PATIENCE).expect("an end of supervision");
+        self.read()
+    }
+
+    pub(super) fn stop(&self) -> Meta {
+        self.order(Order::Stop);
+        self.until_free()
+    }
+
+    pub(super) fn text(&self, file: &str) -> String {
+        String::from_utf8_lossy(&fs::read(self.dir.join(file)).unwrap_or_default()).into_owned()
+    }
+
+    pub(super) fn out(&self) -> String {
+        self.text("current.out")
+    }
+
+    /// A number that the child wrote to a file of its working directory.
+    pub(super) fn number(&self, file: &str) -> u32 {
+        let path = self.work(file);
+        let read = || fs::read_to_string(&path).ok()?.trim().parse().ok();
+        eventually(&format!("a number in {file}"), || read().is_some());
+        read().expect("a number")
+    }
+
+    /// All lines of a stream, oldest file first.
+    pub(super) fn lines(&self, stream: &str) -> Vec<String> {
+        let older = (1..1000).rev().map(|n| format!("current.{stream}.{n}"));
+        let files = older.chain([format!("current.{stream}")]).filter(|file| self.dir.join(file).exists());
+        let text: String = files.map(|file| self.text(&file)).collect();
+        text.lines().map(str::to_owned).collect()
+    }
+}
+
+impl Drop for Nest {
+    fn drop(&mut self) {
+        if client::send(&self.dir, Order::Kill).is_ok() {
+            let _ = client::wait_unsupervised(&self.dir, Instant::now() + PATIENCE);
+        }
+        let record = meta::read(&self.dir).ok().flatten();
+        if let Some(child) = record.and_then(|meta| meta.identity()).filter(is_alive) {
+            kill_hard(child.pid);
+        }
+    }
+}
+
+/// Looks again and again, at most for as long as patience lasts. The only place where a test pauses.
+pub(super) fn eventually(what: &str, mut is: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is() {
+        assert!(Instant::now() < deadline, "never: {what}");
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+}
+
+pub(super) fn kill_hard(pid: u32) {
+    signal(pid, Signal::SIGKILL);
+}
+
+pub(super) fn signal(pid: u32, signal: Signal) {
+    // It may have ended by itself.
+    let _ = kill(Pid::from_raw(i32::try_from(pid).expect("a pid")), signal);
+}
+
+/// True while a process of this pid runs.
+pub(super) fn lives(pid: u32) -> bool {
+    Identity::of(pid).is_some_and(|identity| is_alive(&identity))
+}
+
+/// Kills the worker, or the guard and the worker, that the record names.
+pub(super) fn kill_supervisor(meta: &Meta) {
+    kill_hard(meta.life.guard_pid);
+    kill_hard(meta.life.worker_pid);
+    let (guard, worker) = (meta.life.guard_pid, meta.life.worker_pid);
+    eventually("the supervisor is dead", || !lives(guard) && !lives(worker));
+}
+
+/// The lines `0`, `1`, … up to the last: none lost, doubled, torn or out of order.
+pub(super) fn assert_counts_up(lines: &[String]) {
+    for (expected, line) in lines.iter().enumerate() {
+        assert_eq!(line.trim_start_matches("line "), expected.to_string(), "of {} lines", lines.len());
+    }
+}

@@ -1,0 +1,148 @@
+//! Stopping leaves nothing.
+
+use std::time::Instant;
+
+use tetra::supervise::client::Order;
+use tetra::supervise::meta::{How, State};
+
+use super::nest::{Nest, eventually, kill_hard, kill_supervisor, lives};
+
+#[test]
+fn a_child_that_ignores_the_request_is_killed_after_its_grace() {
+    let nest =
+        Nest::shell("trap '' TERM; echo hi; while :; do sleep 0.02; done").with(|meta| meta.run.kill_timeout_ms = 200);
+    let pid = nest.up();
+    eventually("a trap", || nest.out() == "hi\n");
+    let asked = Instant::now();
+    let meta = nest.stop();
+    assert!(asked.elapsed().as_millis() >= 200);
+    assert_eq!((meta.state, meta.last_exit.expect("an exit").how), (State::Stopped, How::Signal(9)));
+    assert!(!lives(pid));
+}
+
+#[test]
+fn kill_does_not_wait() {
+    let nest = Nest::shell("trap '' TERM; echo hi; while :; do sleep 0.02; done")
+        .with(|meta| meta.run.kill_timeout_ms = 60_000);
+    nest.up();
+    eventually("a trap", || nest.out() == "hi\n");
+    nest.order(Order::Kill);
+    assert_eq!(nest.until_free().state, State::Stopped);
+}
+
+/// Children that leave the group, the session, the descriptors, the environment, or all of them.
+const STRAYS: &str = "
+    sleep 1001 & echo $! > group
+    setsid sleep 1002 & echo $! > session
+    python3 -c 'import os,time
+if os.fork(): os._exit(0)
+os.setsid()
+if os.fork(): os._exit(0)
+open(\"daemon\", \"w\").write(str(os.getpid()))
+os.closerange(0, 3)
+os.execve(\"/bin/sleep\", [\"sleep\", \"1003\"], {})'
+    echo ready; wait";
+
+const NAMES: [&str; 3] = ["group", "session", "daemon"];
+
+#[test]
+fn whatever_the_child_started_ends_with_it() {
+    let nest = Nest::shell(STRAYS);
+    nest.up();
+    let strays = NAMES.map(|name| nest.number(name));
+    eventually("all run", || nest.out() == "ready\n" && strays.iter().all(|pid| lives(*pid)));
+    let meta = nest.stop();
+    assert_eq!(strays.map(lives), [false; 3]);
+    assert!(meta.life.survivors.is_empty());
+}
+
+#[test]
+fn leftovers_that_ignore_the_request_have_the_rest_of_the_grace() {
+    let nest = Nest::shell(
+        "setsid sh -c 'trap \"\" TERM; echo $$ > stray; while :; do sleep 0.02; done' & \
+         trap 'exit 0' TERM; echo hi; while :; do sleep 0.02; done",
+    )
+    .with(|meta| meta.run.kill_timeout_ms = 300);
+    nest.up();
+    let stray = nest.number("stray");
+    eventually("a trap", || nest.out() == "hi\n");
+    let asked = Instant::now();
+    let meta = nest.stop();
+    assert!(asked.elapsed().as_millis() >= 300 && !lives(stray));
+    assert_eq!((meta.state, meta.last_exit.expect("an exit").how), (State::Stopped, How::Code(0)));
+}
+
+#[test]
+fn a_stray_is_found_after_guard_and_worker_were_killed() {
+    let nest = Nest::shell(
+        "sleep 1001 & echo $! > group; setsid sleep 1002 & echo $! > session
+         setsid sh -c 'exec sleep 1003 >/dev/null 2>&1' & echo $! > closed
+         setsid env -i sleep 1004 & echo $! > clean
+         echo ready; wait",
+    );
+    nest.up();
+    let strays = ["group", "session", "closed", "clean"].map(|name| nest.number(name));
+    eventually("all run", || nest.out() == "ready\n");
+    kill_supervisor(&nest.read());
+    nest.launch();
+    nest.stop();
+    assert_eq!(strays.map(lives), [false; 4]);
+}
+
+/// Without a session, descriptors or an environment that would tell; only a control group still does.
+#[test]
+fn a_stray_without_any_mark_is_found_after_guard_and_worker_were_killed() {
+    let nest = Nest::shell(STRAYS);
+    let root = nest.up();
+    let strays = NAMES.map(|name| nest.number(name));
+    eventually("all run", || nest.out() == "ready\n" && strays.iter().all(|pid| lives(*pid)));
+    let groups = std::fs::read_to_string(format!("/proc/{root}/cgroup")).expect("the child's groups");
+    kill_supervisor(&nest.read());
+    nest.launch();
+    nest.stop();
+    let left = strays.map(lives);
+    if groups.lines().any(|line| line.starts_with("0::") && line.contains("tetra-")) {
+        assert_eq!(left, [false; 3]);
+    } else {
+        // No control group could be made here: the daemon is beyond reach, and it is ended by us.
+        assert_eq!(left[..2], [false; 2]);
+        kill_hard(strays[2]);
+    }
+}
+
+#[test]
+fn a_daemon_that_stays_behind_a_crash_is_swept_before_the_next_start() {
+    let nest = Nest::shell("setsid sleep 1001 & echo $! > stray; sleep 0.05; exit 1");
+    nest.up();
+    let stray = nest.number("stray");
+    let meta = nest.until_free();
+    assert_eq!(meta.state, State::Crashed);
+    assert!(!lives(stray));
+}
+
+#[test]
+fn two_hundred_at_once_leave_nothing() {
+    let nest = Nest::shell("for i in $(seq 100); do sleep 1001 & setsid sleep 1002 & done; echo ready; wait");
+    let root = nest.up();
+    eventually("ready", || nest.out() == "ready\n");
+    nest.order(Order::Kill);
+    let meta = nest.until_free();
+    assert!(meta.life.survivors.is_empty() && !lives(root));
+}
+
+#[test]
+fn a_supervisor_started_from_within_is_left_alone() {
+    let inner = Nest::shell("echo $TSM_PROCESS_DIR; exec sleep 1000");
+    tetra::supervise::meta::write(&inner.dir, &inner.meta).expect("a record");
+    let exe = env!("CARGO_BIN_EXE_tetra");
+    let outer =
+        Nest::shell(&format!("{exe} --supervise {} >/dev/null; echo ready; exec sleep 1000", inner.dir.display()));
+    outer.up();
+    let child = inner.until_state(State::Online).pid;
+    eventually("the outer goes on", || outer.out() == "ready\n");
+    assert_eq!(outer.stop().state, State::Stopped);
+    assert!(lives(child));
+    assert_eq!(inner.out(), format!("{}\n", inner.dir.display()));
+    inner.stop();
+    assert!(!lives(child));
+}

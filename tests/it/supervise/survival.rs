@@ -1,0 +1,230 @@
+//! The child and its words outlive every death of their supervisor.
+
+use nix::sys::signal::Signal;
+use tetra::supervise::client::{self, Launched, Order};
+use tetra::supervise::meta::{self, How, Restart, State};
+
+use super::nest::{Nest, assert_counts_up, eventually, kill_hard, kill_supervisor, lives, signal};
+
+/// Counts up, a line every few hundred microseconds.
+const COUNTER: &str = "
+import time, sys
+n = 0
+while True:
+    print('line', n, flush=True)
+    n += 1
+    time.sleep(0.0003)";
+
+#[test]
+fn a_killed_worker_is_replaced_and_nothing_is_lost() {
+    let nest = Nest::new(&["python3", "-c", COUNTER]);
+    let pid = nest.up();
+    for _ in 0..10 {
+        let before = nest.lines("out").len();
+        eventually("more lines", || nest.lines("out").len() > before + 20);
+        let worker = nest.read().life.worker_pid;
+        kill_hard(worker);
+        nest.until("the next worker", |meta| meta.life.worker_pid != worker);
+    }
+    let meta = nest.read();
+    assert_eq!((meta.pid, meta.state, meta.restarts), (pid, State::Online, 0));
+    let stopped = nest.stop();
+    // The guard was the parent all the time, so even this end is known.
+    assert_eq!(stopped.last_exit.expect("an exit").how, How::Signal(15));
+    let lines = nest.lines("out");
+    assert!(lines.len() > 200);
+    assert_counts_up(&lines);
+}
+
+#[test]
+fn a_flood_survives_its_workers() {
+    let nest = Nest::shell("i=0; exec seq 0 400000");
+    nest.up();
+    for _ in 0..5 {
+        let worker = nest.read().life.worker_pid;
+        kill_hard(worker);
+        nest.until("the next worker or the end", |meta| meta.life.worker_pid != worker || meta.state.is_final());
+    }
+    let meta = nest.until_free();
+    assert_eq!(meta.last_exit.expect("an exit").how, How::Code(0));
+    let lines = nest.lines("out");
+    assert_eq!(lines.len(), 400_001);
+    assert_counts_up(&lines);
+}
+
+#[test]
+fn the_child_outlives_guard_and_worker_and_is_adopted() {
+    let nest = Nest::new(&["python3", "-c", COUNTER]);
+    let pid = nest.up();
+    for _ in 0..3 {
+        let before = nest.lines("out").len();
+        eventually("more lines", || nest.lines("out").len() > before + 20);
+        kill_supervisor(&nest.read());
+        assert!(lives(pid) && !client::supervised(&nest.dir));
+        assert_eq!(nest.launch(), Launched::Adopted { pid });
+        assert!(client::supervised(&nest.dir));
+    }
+    let before = nest.lines("out").len();
+    eventually("more lines", || nest.lines("out").len() > before + 20);
+    let meta = nest.stop();
+    assert_eq!((meta.state, meta.restarts, meta.last_exit.expect("an exit").how), (State::Stopped, 0, How::Signal(15)));
+    assert!(!lives(pid));
+    assert_counts_up(&nest.lines("out"));
+}
+
+#[test]
+fn an_adopted_child_is_restarted_when_it_ends() {
+    let nest = Nest::shell("exec sleep 1000").restarting(Restart::OnFailure);
+    let pid = nest.up();
+    kill_supervisor(&nest.read());
+    assert_eq!(nest.launch(), Launched::Adopted { pid });
+    kill_hard(pid);
+    let meta = nest.until("a second life", |meta| meta.state == State::Online && meta.pid != pid);
+    assert_eq!(meta.restarts, 1);
+    assert!(matches!(meta.last_exit.expect("an exit").how, How::Signal(9) | How::Unknown));
+    nest.stop();
+}
+
+#[test]
+fn a_killed_guard_is_replaced_by_its_worker() {
+    let nest = Nest::new(&["python3", "-c", COUNTER]).restarting(Restart::Always);
+    let pid = nest.up();
+    for _ in 0..3 {
+        let life = nest.read().life;
+        kill_hard(life.guard_pid);
+        let meta = nest.until("another guard", |meta| meta.life.guard_pid == life.worker_pid);
+        assert_eq!((meta.pid, meta.state), (pid, State::Online));
+        assert_eq!(nest.launch(), Launched::AlreadySupervised);
+    }
+    assert_eq!(nest.stop().state, State::Stopped);
+    assert_counts_up(&nest.lines("out"));
+}
+
+#[test]
+fn a_polite_end_of_the_supervisor_does_not_touch_the_child() {
+    let nest = Nest::shell("exec sleep 1000");
+    let pid = nest.up();
+    let life = nest.read().life;
+    signal(life.worker_pid, Signal::SIGTERM);
+    signal(life.guard_pid, Signal::SIGTERM);
+    eventually("nobody there", || !client::supervised(&nest.dir));
+    assert!(lives(pid));
+    assert_eq!(nest.launch(), Launched::Adopted { pid });
+
+    let worker = nest.read().life.worker_pid;
+    signal(worker, Signal::SIGTERM);
+    nest.until("the next worker", |meta| meta.life.worker_pid != worker);
+    assert_eq!((nest.read().pid, lives(pid)), (pid, true));
+    nest.stop();
+}
+
+#[test]
+fn an_end_that_nobody_saw_is_a_failure() {
+    let nest = Nest::shell("exec sleep 1000");
+    let pid = nest.up();
+    kill_supervisor(&nest.read());
+    kill_hard(pid);
+    eventually("the end", || !lives(pid));
+    assert_eq!(nest.launch(), Launched::Ended);
+    let meta = nest.until_free();
+    assert_eq!(meta.state, State::Crashed);
+    assert!(matches!(meta.last_exit.expect("an exit").how, How::Unknown | How::Signal(9)));
+}
+
+#[test]
+fn an_unseen_end_is_followed_by_the_policy() {
+    let nest = Nest::shell("exec sleep 1000").restarting(Restart::OnFailure);
+    let pid = nest.up();
+    kill_supervisor(&nest.read());
+    kill_hard(pid);
+    eventually("the end", || !lives(pid));
+    let Launched::Spawned { pid: second } = nest.launch() else { panic!("not started again") };
+    assert!(second != pid && nest.read().restarts == 1);
+    nest.stop();
+}
+
+#[test]
+fn another_process_of_the_same_pid_is_not_adopted() {
+    let stranger = Nest::shell("exec sleep 1000");
+    let pid = stranger.up();
+    let nest = Nest::shell("exec sleep 1000").with(|meta| {
+        meta.pid = pid;
+        meta.state = State::Online;
+        meta.life = stranger.read().life;
+        meta.life.start_ticks += 1;
+        meta.life.nonce = "0".into();
+    });
+    assert_eq!(nest.start(), Launched::Ended);
+    assert_eq!(nest.until_free().state, State::Crashed);
+    assert!(lives(pid), "the stranger was not touched");
+
+    let nest = nest.with(|meta| {
+        meta.life = stranger.read().life;
+        meta.life.boot_id = "another boot".into();
+    });
+    assert_eq!(nest.start(), Launched::Ended);
+    assert!(lives(pid), "nor that of another boot");
+    stranger.stop();
+}
+
+#[test]
+fn a_stop_goes_on_after_the_death_of_its_supervisor() {
+    let nest =
+        Nest::shell("trap '' TERM; echo hi; while :; do sleep 0.02; done").with(|meta| meta.run.kill_timeout_ms = 300);
+    let pid = nest.up();
+    eventually("a trap", || nest.out() == "hi\n");
+    nest.order(Order::Stop);
+    let meta = nest.until_state(State::Stopping);
+    kill_hard(meta.life.worker_pid);
+    assert_eq!(nest.until_free().state, State::Stopped);
+    assert!(!lives(pid));
+}
+
+#[test]
+fn a_restart_goes_on_after_the_death_of_its_supervisor() {
+    let nest =
+        Nest::shell("trap '' TERM; echo hi; while :; do sleep 0.02; done").with(|meta| meta.run.kill_timeout_ms = 300);
+    let pid = nest.up();
+    eventually("a trap", || nest.out() == "hi\n");
+    nest.order(Order::Restart);
+    let meta = nest.until("half a restart", |meta| meta.state == State::Stopping && meta.life.start_follows);
+    kill_hard(meta.life.worker_pid);
+    let meta = nest.until("the other half", |meta| meta.state == State::Online && meta.pid != pid);
+    assert_eq!((meta.restarts, meta.life.start_follows), (1, false));
+    nest.stop();
+}
+
+#[test]
+fn a_child_that_the_record_forgot_is_found() {
+    let nest = Nest::shell("exec sleep 1000");
+    let pid = nest.up();
+    kill_supervisor(&nest.read());
+    meta::write(&nest.dir, &nest.meta).expect("a record that says starting");
+    assert_eq!(nest.launch(), Launched::Adopted { pid });
+    assert_eq!(nest.stop().state, State::Stopped);
+    assert!(!lives(pid));
+}
+
+#[test]
+fn a_back_off_goes_on_after_the_death_of_its_supervisor() {
+    let nest = Nest::shell("exit 1").restarting(Restart::Always).with(|meta| meta.run.max_restarts = 6);
+    nest.up();
+    let meta = nest.until("a back-off", |meta| meta.state == State::Waiting && meta.unstable_restarts >= 4);
+    kill_hard(meta.life.worker_pid);
+    assert_eq!(nest.until_free().state, State::Errored);
+}
+
+#[test]
+fn a_newer_program_takes_over_in_place() {
+    let nest = Nest::new(&["python3", "-c", COUNTER]);
+    let pid = nest.up();
+    eventually("lines", || nest.lines("out").len() > 20);
+    let life = nest.read().life;
+    nest.order(Order::Upgrade);
+    let meta = nest.until("another worker", |meta| meta.life.worker_pid != life.worker_pid);
+    assert_eq!((meta.pid, meta.life.guard_pid), (pid, life.guard_pid));
+    let before = nest.lines("out").len();
+    eventually("more lines", || nest.lines("out").len() > before + 20);
+    assert_eq!(nest.stop().last_exit.expect("an exit").how, How::Signal(15));
+    assert_counts_up(&nest.lines("out"));
+}
