@@ -28,6 +28,7 @@ pub const COMMANDS: &[Entry] = &[
     entry::<own::setup::Setup>(),
     entry::<own::version::Version>(),
     entry::<own::repl::Repl>(),
+    entry::<own::complete::Complete>(),
     entry::<own::exit::Exit>(),
 ];
 

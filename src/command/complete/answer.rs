@@ -105,7 +105,7 @@ fn name_words(known: &Known<'_>, before: &[String], typed: &str) -> Vec<Proposal
     let start = before.iter().map(|word| format!("{word} ")).collect::<String>();
     let mut words: Vec<(String, String)> = Vec::new();
     let mut second: Vec<(String, String)> = Vec::new();
-    for entry in known.commands.iter().filter(|entry| !is_hidden(entry)) {
+    for entry in known.commands.iter().filter(|entry| !entry.is_hidden()) {
         if let Some(rest) = entry.name.strip_prefix(&start) {
             match rest.split_once(' ') {
                 None => words.push((rest.to_owned(), entry.summary())),
@@ -133,10 +133,6 @@ fn name_words(known: &Known<'_>, before: &[String], typed: &str) -> Vec<Proposal
 fn about_group(known: &Known<'_>, start: &str, group: &str) -> String {
     let name = format!("{start}{group}");
     known.groups.iter().find(|(known, _)| *known == name).map(|(_, about)| (*about).to_owned()).unwrap_or_default()
-}
-
-fn is_hidden(entry: &Entry) -> bool {
-    (entry.parser)().is_hide_set()
 }
 
 /// What could follow the words behind a command's name.
