@@ -139,7 +139,7 @@ fn what_json_prints_fits_the_schemas() {
         let (said, _) = home.bash(&format!("{line} 2>/dev/null"));
         serde_json::from_str(&said).unwrap_or_else(|error| panic!("`{line}` said no JSON: {error}\n{said}"))
     };
-    let start = "tsm start --name chatty bash -c 'echo one; echo two >&2; exec sleep 1000' --json";
+    let start = "tsm start --json --name chatty bash -c 'echo one; echo two >&2; exec sleep 1000'";
     for (line, name) in [
         ("tetra setup --json", "setup"),
         (start, "tsm-start"),
