@@ -64,7 +64,9 @@ fn go(session: &mut Session, console: &mut dyn Console, way: Way) -> Outcome {
         Way::Prompt if io::stdin().is_terminal() && io::stdout().is_terminal() => {
             Outcome { code: repl::run(session, console), leave: true }
         }
-        Way::Prompt | Way::Input => input::run(session, console, &mut BufReader::new(io::stdin())),
+        Way::Prompt | Way::Input => {
+            input::run(session, console, &mut BufReader::new(input::Interruptible(io::stdin())))
+        }
         Way::Line(line) => eval::run_line(session, console, &line, &Origin::Option),
         Way::Words(words) => eval::run_words(session, console, &words),
         Way::File(name) => match source::read(&session.host.cwd().join(&name), &name) {

@@ -1,12 +1,14 @@
 //! Commands that arrive on a stream, each run when it is complete.
 
-use std::io::BufRead;
+use std::io::{self, BufRead, Read};
+use std::os::fd::AsFd;
 
 use crate::base::fault::{Fault, Kind};
 use crate::base::line::{LexError, lex};
 use crate::report::Console;
+use crate::sys::signal;
 
-use super::eval::{Outcome, run_text};
+use super::eval::{Outcome, interruption, run_text};
 use super::session::Session;
 use super::source::{Origin, Source};
 
@@ -18,7 +20,10 @@ pub fn run(session: &mut Session, console: &mut dyn Console, stream: &mut dyn Bu
     loop {
         let at_end = match stream.read_line(&mut text) {
             Ok(count) => count == 0,
-            Err(error) => return unreadable(console, &error),
+            Err(error) => {
+                let unreadable = || unreadable(console, &error);
+                return interruption(session).map_or_else(unreadable, |code| Outcome { code, leave: true });
+            }
         };
         if !at_end && matches!(lex(&text), Err(LexError::Unfinished { .. })) {
             continue;
@@ -32,6 +37,15 @@ pub fn run(session: &mut Session, console: &mut dyn Console, stream: &mut dyn Bu
         }
         first_line += text.matches('\n').count();
         text.clear();
+    }
+}
+
+/// A stream on which a signal ends the wait: the read then fails.
+pub struct Interruptible<R>(pub R);
+
+impl<R: Read + AsFd> Read for Interruptible<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if signal::wait_to_read(self.0.as_fd()) { self.0.read(into) } else { Err(io::Error::other("interrupted")) }
     }
 }
 

@@ -25,6 +25,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(33);
 impl Worker {
     /// Does what the record and the machine's processes ask for.
     pub(super) fn wake_up(&mut self) {
+        if !self.fresh {
+            self.open_logs();
+        }
         let then = if self.meta.life.start_follows { Then::Start } else { Then::End };
         let alive = self.find_child();
         if alive {
@@ -74,7 +77,7 @@ impl Worker {
             nonce.clone_into(&mut self.meta.life.nonce);
         }
         self.meta.life.start_ticks = child.identity.start_ticks;
-        self.meta.life.boot_id = proc::boot_id();
+        self.boot_id.clone_into(&mut self.meta.life.boot_id);
         self.meta.pid = child.identity.pid;
         self.child = Some(child);
         true
@@ -108,7 +111,7 @@ impl Worker {
 
     /// No child lives.
     fn go_on_without(&mut self, then: Then) {
-        let this_boot = self.meta.life.boot_id == proc::boot_id();
+        let this_boot = self.meta.life.boot_id == self.boot_id;
         match self.meta.state {
             State::Stopped | State::Crashed | State::Errored => self.end = Some(super::worker::End::Finished),
             State::Starting => self.step(Event::Begin),

@@ -58,7 +58,7 @@ impl Worker {
         self.save();
         match spawn::prepare(&self.dir, &self.meta, Program::Hook, self.cgroup.as_ref()).and_then(|newborn| {
             let pid = newborn.pid;
-            newborn.release().map(|pidfd| (pid, pidfd)).inspect_err(|_| spawn::bury(pid))
+            newborn.release().confirm().map(|pidfd| (pid, pidfd)).inspect_err(|_| spawn::bury(pid))
         }) {
             Ok((pid, pidfd)) => {
                 self.hook = Some(Hook { pid, pidfd, born: Moment::now() });
@@ -95,7 +95,7 @@ impl Worker {
         self.meta.life.next_start_ms = 0;
         self.meta.life.start_follows = false;
         self.meta.life.nonce = nonce();
-        self.meta.life.boot_id = proc::boot_id();
+        self.boot_id.clone_into(&mut self.meta.life.boot_id);
         self.meta.life.guard_pid = if self.top == std::process::id() { 0 } else { self.top };
         self.ground = Ground::Tree;
     }
@@ -119,7 +119,12 @@ impl Worker {
         self.meta.life.started_ms = clock::unix_ms();
         self.meta.start_time = self.meta.life.started_ms / 1000;
         self.save();
-        match newborn.release() {
+        let released = newborn.release();
+        if std::mem::take(&mut self.fresh) {
+            // While the program is being executed.
+            self.open_logs();
+        }
+        match released.confirm() {
             Ok(pidfd) => {
                 let identity = Identity { pid, start_ticks };
                 self.child = Some(Child { identity, pidfd, born: Moment::now(), witness: None });

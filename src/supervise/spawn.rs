@@ -102,13 +102,27 @@ fn fork_child(cgroup: Option<&Cgroup>) -> io::Result<Forked> {
     })
 }
 
+/// A child behind the gate.
+#[derive(Debug)]
+pub(super) struct Released {
+    pidfd: OwnedFd,
+    opened: io::Result<()>,
+    report: File,
+}
+
 impl Newborn {
-    /// Opens the gate and waits until the program runs.
-    pub(super) fn release(mut self) -> Result<OwnedFd, Failure> {
-        let opened = self.gate.write_all(&[1]);
+    /// Opens the gate.
+    pub(super) fn release(mut self) -> Released {
+        Released { pidfd: self.pidfd, opened: self.gate.write_all(&[1]), report: self.report }
+    }
+}
+
+impl Released {
+    /// Waits until the program runs.
+    pub(super) fn confirm(mut self) -> Result<OwnedFd, Failure> {
         let mut report = Vec::new();
         let heard = self.report.read_to_end(&mut report);
-        match (report.as_slice(), opened.and(heard)) {
+        match (report.as_slice(), self.opened.and(heard)) {
             ([], Ok(_)) => Ok(self.pidfd),
             ([], Err(error)) => Err(Failure::new(Step::Fork, &error, "start the child")),
             (told, _) => Err(understand(told)),

@@ -40,6 +40,8 @@ pub(super) struct Inheritance {
     pub(super) word: Option<File>,
     /// Nothing ever ran here.
     pub(super) fresh: bool,
+    /// The control group of the process.
+    pub(super) cgroup: Option<Cgroup>,
 }
 
 /// How a worker ends.
@@ -100,6 +102,8 @@ pub(super) struct Worker {
     pub(super) ground: Ground,
     /// The process below which everything of ours is: the guard, or else this one.
     pub(super) top: u32,
+    /// The identity of this boot.
+    pub(super) boot_id: String,
     /// The control group of this process, which may or may not be there.
     pub(super) cgroup: Option<Cgroup>,
     /// Nothing ever ran here.
@@ -142,7 +146,7 @@ pub(super) fn run(inheritance: Inheritance) -> io::Result<Outcome> {
 
 impl Worker {
     fn new(inheritance: Inheritance) -> io::Result<Self> {
-        let Inheritance { dir, guard, ends, obituaries, word, fresh } = inheritance;
+        let Inheritance { dir, guard, ends, obituaries, word, fresh, cgroup } = inheritance;
         let _ = set_name(c"tetra-worker");
         let seat = take_seat()?;
         set_child_subreaper(true)?;
@@ -157,8 +161,8 @@ impl Worker {
         meta.life.worker_pid = std::process::id();
         Ok(Self {
             streams: [
-                Stream::open(ends.out, Path::new("current.out"), &meta.run)?,
-                Stream::open(ends.err, Path::new("current.err"), &meta.run)?,
+                Stream::new(ends.out, Path::new("current.out"), &meta.run),
+                Stream::new(ends.err, Path::new("current.err"), &meta.run),
             ],
             machine: Machine::new(&meta.run, !meta.prehook.is_empty(), meta.restarts, meta.unstable_restarts),
             discarded_before: meta.life.discarded_bytes,
@@ -167,7 +171,8 @@ impl Worker {
             top: if guard_handle.is_some() { guard } else { std::process::id() },
             guard: guard_handle,
             ground: Ground::Everywhere,
-            cgroup: Cgroup::of_directory(&dir),
+            cgroup,
+            boot_id: proc::boot_id(),
             child: None,
             hook: None,
             leftovers: Vec::new(),
@@ -216,6 +221,14 @@ impl Worker {
             }
             self.keep_time();
             self.consider_upgrade();
+        }
+    }
+
+    /// Opens the logs, anew if they were open.
+    pub(super) fn open_logs(&mut self) {
+        for stream in &mut self.streams {
+            // A log that cannot be opened stays the one it is; copying tells, and tries again.
+            let _ = stream.reopen();
         }
     }
 
@@ -269,10 +282,7 @@ impl Worker {
                     }
                 }
                 Order::Reopen => {
-                    for stream in &mut self.streams {
-                        // A log that cannot be opened stays the one it is.
-                        let _ = stream.reopen();
-                    }
+                    self.open_logs();
                     self.save();
                 }
                 Order::Upgrade => self.upgrade_wanted = true,
