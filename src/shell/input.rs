@@ -50,7 +50,7 @@ pub struct Interruptible<R>(pub R);
 
 impl<R: Read + AsFd> Read for Interruptible<R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        if signal::wait_to_read(self.0.as_fd()) { self.0.read(into) } else { Err(io::Error::other("interrupted")) }
+        if signal::wait_for(self.0.as_fd()) { self.0.read(into) } else { Err(io::Error::other("interrupted")) }
     }
 }
 

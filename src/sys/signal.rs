@@ -128,6 +128,104 @@ pub fn wait_for(door: BorrowedFd) -> bool {
     false
 }
 
+/// Readable for ever once this program was asked to end.
+    end: OwnedFd,
+}
+
+/// Installs the handlers. SIGHUP stays ignored if it was (`nohup`). Only the first call does anything.
+///
+/// # Errors
+///
+/// Fails if no pipe can be made.
+pub fn listen() -> io::Result<()> {
+    if BELLS.get().is_some() {
+        return Ok(());
+    }
+    let flags = OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
+    let (interrupt, interrupt_bell) = pipe2(flags)?;
+    let (end, end_bell) = pipe2(flags)?;
+    INTERRUPT_BELL.store(interrupt_bell.into_raw_fd(), Ordering::Release);
+    END_BELL.store(end_bell.into_raw_fd(), Ordering::Release);
+    let _ = BELLS.set(Bells { interrupt, end });
+    for (signal, handler) in
+        [(Signal::SIGINT, on_interrupt as extern "C" fn(i32)), (Signal::SIGTERM, on_end), (Signal::SIGHUP, on_end)]
+    {
+        let action = SigAction::new(SigHandler::Handler(handler), SaFlags::empty(), SigSet::empty());
+        // SAFETY: the handlers only use atomics, write(2), signal(2) and raise(3), which are async-signal-safe.
+        let before = unsafe { sigaction(signal, &action) }?;
+        if signal == Signal::SIGHUP && matches!(before.handler(), SigHandler::SigIgn) {
+            // SAFETY: restores what was there before.
+            unsafe { sigaction(signal, &before) }?;
+        }
+    }
+    Ok(())
+}
+
+/// A command begins: an earlier Ctrl-C is over.
+pub fn begin() {
+    INTERRUPTS.store(0, Ordering::Release);
+    if let Some(bells) = BELLS.get() {
+        let mut sink = [0_u8; 64];
+        while nix::unistd::read(&bells.interrupt, &mut sink).is_ok_and(|count| count > 0) {}
+    }
+}
+
+/// Ctrl-C was pressed since the last [`begin`], or this program was asked to end.
+#[must_use]
+pub fn interrupted() -> bool {
+    INTERRUPTS.load(Ordering::Acquire) > 0 || ended().is_some()
+}
+
+/// The signal that asked this program to end, if one did.
+#[must_use]
+pub fn ended() -> Option<i32> {
+    Some(ENDED.load(Ordering::Acquire)).filter(|signal| *signal != 0)
+}
+
+/// Waits until time is up or a signal comes; true if time is up.
+#[must_use]
+pub fn wait(how_long: Duration) -> bool {
+    let until = Instant::now() + how_long;
+    loop {
+        if interrupted() {
+            return false;
+        }
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return true;
+        }
+        let Some(bells) = BELLS.get() else {
+            std::thread::sleep(left);
+            return true;
+        };
+        // Rounded up, so that it does not spin in the last millisecond.
+        let millis = i32::try_from(left.as_millis() + 1).unwrap_or(i32::MAX);
+        let mut doors = [
+            PollFd::new(bells.interrupt.as_fd(), PollFlags::POLLIN),
+            PollFd::new(bells.end.as_fd(), PollFlags::POLLIN),
+        ];
+        let _ = poll(&mut doors, PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX));
+    }
+}
+
+/// Waits until something can be read; false if a signal came first, also one that came before.
+#[must_use]
+pub fn wait_for(door: BorrowedFd) -> bool {
+    let Some(bells) = BELLS.get() else { return true };
+    let mut doors = [
+        PollFd::new(door, PollFlags::POLLIN),
+        PollFd::new(bells.interrupt.as_fd(), PollFlags::POLLIN),
+        PollFd::new(bells.end.as_fd(), PollFlags::POLLIN),
+    ];
+    while !interrupted() {
+        if poll(&mut doors, PollTimeout::NONE).is_ok() && doors[0].any().unwrap_or(true) {
+            return true;
+        }
+    }
+    false
+}
+
+<<<<<<< HEAD
 /// Waits until something can be read, or until a signal comes; true if something can be read.
 #[must_use]
 pub fn wait_to_read(from: BorrowedFd) -> bool {
@@ -140,6 +238,20 @@ pub fn wait_to_read(from: BorrowedFd) -> bool {
         );
         let is_rung = poll(&mut doors, PollTimeout::NONE).is_ok();
         if is_rung && doors[0].any() != Some(false) {
+=======
+/// Waits until `input` can be read or has ended; false if a signal comes first. Before [`listen`] it does not wait.
+#[must_use]
+pub fn wait_readable(input: BorrowedFd) -> bool {
+    let Some(bells) = BELLS.get() else { return true };
+    while !interrupted() {
+        let mut doors = [
+            PollFd::new(input, PollFlags::POLLIN),
+            PollFd::new(bells.interrupt.as_fd(), PollFlags::POLLIN),
+            PollFd::new(bells.end.as_fd(), PollFlags::POLLIN),
+        ];
+        let _ = poll(&mut doors, PollTimeout::NONE);
+        if doors[0].any().unwrap_or(false) {
+>>>>>>> repl
             return true;
         }
     }
