@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use super::*;
 use crate::base::environment::EnvName;
+use crate::base::fault::{Advise, Kind};
 use crate::base::name::OrgName;
 use crate::sys::paths::Paths;
 use crate::tsm::conflict::{Conflict, Holder};

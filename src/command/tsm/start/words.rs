@@ -2,12 +2,16 @@
 
 use clap::{Arg, Command};
 
+use crate::base::name::is_name;
 use crate::command::global::GLOBALS;
 use crate::tsm::detect::detect;
 use crate::tsm::port::PortWish;
 
 /// What separates our options from the program, and the program's words from what it wants to keep.
 const APART: &str = "--";
+
+/// Global options that are ours also behind a single bare word: that is a service or process much more often than a program.
+const ALSO_BEHIND_A_NAME: [&str; 3] = ["--json", "--yes", "-y"];
 
 /// Puts the options of `own` first, then `--`, then the program and everything that is its own.
 ///
@@ -31,6 +35,13 @@ pub(super) fn arrange(words: Vec<String>, own: &Command) -> Vec<String> {
             theirs.extend_from_slice(taken)
         }
         at += count.max(1);
+    }
+    if let [first, options @ ..] = theirs.as_slice()
+        && is_name(first)
+        && options.iter().all(|word| ALSO_BEHIND_A_NAME.contains(&word.as_str()))
+    {
+        ours.extend_from_slice(options);
+        theirs.truncate(1);
     }
     ours.push(APART.to_owned());
     ours.extend(theirs);
@@ -126,6 +137,16 @@ mod tests {
             let words = shlex::split(line).expect("words").join(" ");
             assert_eq!(arranged(line), format!("-- {words}"), "{line}");
         }
+    }
+
+    #[test]
+    fn behind_a_single_bare_word_json_and_yes_are_ours() {
+        assert_eq!(arranged("tetra --yes --json"), "--yes --json -- tetra");
+        assert_eq!(arranged("tetra --port 1 -y"), "--port 1 -y -- tetra");
+        for line in ["./tetra --json", "tetra --json x", "node x.js --json", "tetra --verbose"] {
+            assert_eq!(arranged(line), format!("-- {line}"), "{line}");
+        }
+        assert_eq!(arranged("tetra -- --json"), "-- tetra -- --json");
     }
 
     #[test]
