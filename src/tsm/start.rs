@@ -151,7 +151,7 @@ fn reason(step: Step, errno: i32, why: &str) -> String {
     if why.is_empty() { format!("{step}: {}", exit::errno_words(errno)) } else { why.to_owned() }
 }
 
-fn said(tail: &[String]) -> String {
+pub(super) fn said(tail: &[String]) -> String {
     if tail.is_empty() {
         return String::new();
     }
@@ -241,7 +241,7 @@ fn record(dir: &Path) -> Option<Meta> {
 }
 
 /// The last lines that were written to a log since it had `from` bytes.
-fn tail(log: &Path, from: u64) -> Vec<String> {
+pub(super) fn tail(log: &Path, from: u64) -> Vec<String> {
     use std::io::{Read, Seek, SeekFrom};
 
     /// More is never shown.

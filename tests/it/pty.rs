@@ -315,8 +315,7 @@ pub(crate) fn current_line(screen: &vt100::Screen) -> String {
 /// The colour of the first character of `text` in the line of the cursor, or the nearest line above it.
 pub(crate) fn colour_of(screen: &vt100::Screen, text: &str) -> Option<vt100::Color> {
     let (_, columns) = screen.size();
-    let (row, line) =
-        screen.rows(0, columns.get()).enumerate().filter(|(_, line)| line.contains(text)).last()?;
+    let (row, line) = screen.rows(0, columns.get()).enumerate().filter(|(_, line)| line.contains(text)).last()?;
     let column = line[..line.rfind(text)?].chars().count();
     Some(screen.cell(row.try_into().ok()?, column.try_into().ok()?)?.fgcolor())
 }
