@@ -30,7 +30,8 @@ const NAMES: [&str; 3] = ["tsm", "tkm", "org"];
 pub fn main() -> ExitCode {
     mistake::keep_quiet();
     let host = RealHost::new();
-    let console = Terminal::new(Streams::standard(terminal::width), host.variables(), TimeZone::system());
+    let console =
+        Terminal::new(Streams::standard(terminal::width, terminal::answers), host.variables(), TimeZone::system());
     let mut globals = Globals::default();
     let calling = words(std::env::args_os())
         .and_then(|words| Calling::read(&words, &mut globals, |word| host.cwd().join(word).is_file()));

@@ -65,7 +65,7 @@ pub fn of_all() -> String {
         text.push('\n');
     }
     text.push_str("The shell's own:\n");
-    let own = COMMANDS.iter().filter(|entry| entry.group().is_none());
+    let own = COMMANDS.iter().filter(|entry| entry.group().is_none() && !entry.is_hidden());
     text.push_str(&rows(own.map(|entry| (mark(entry.effect), entry.name, entry.summary()))));
     text.push_str("\nGlobal options, before a command or after it:\n");
     let option = |global: &super::global::Global| {

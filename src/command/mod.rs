@@ -168,6 +168,12 @@ impl Entry {
         global::augment((self.parser)())
     }
 
+    /// Works, but is no command for people: help and completion leave it out.
+    #[must_use]
+    pub fn is_hidden(&self) -> bool {
+        (self.parser)().is_hide_set()
+    }
+
     /// The first sentence of the help.
     #[must_use]
     pub fn summary(&self) -> String {

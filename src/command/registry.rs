@@ -8,6 +8,7 @@ use crate::command::tsm;
 
 /// Every command there is. Order is the order of the help.
 pub const COMMANDS: &[Entry] = &[
+    entry::<tsm::start::Start>(),
     entry::<tsm::stop::Stop>(),
     entry::<tsm::restart::Restart>(),
     entry::<tsm::delete::Delete>(),
@@ -27,6 +28,7 @@ pub const COMMANDS: &[Entry] = &[
     entry::<own::setup::Setup>(),
     entry::<own::version::Version>(),
     entry::<own::repl::Repl>(),
+    entry::<own::complete::Complete>(),
     entry::<own::exit::Exit>(),
 ];
 

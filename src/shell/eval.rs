@@ -1,6 +1,6 @@
 //! The one road: a line to its outcome, whatever way it came in.
 
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, IsTerminal};
 use std::time::Duration;
 
 use crate::base::fault::{Fault, Kind};
@@ -16,6 +16,7 @@ use super::guard;
 use super::mistake;
 use super::output;
 use super::prepare::{Prepared, prepare};
+use super::repl;
 use super::session::{Manner, Session};
 use super::source::{Origin, Source};
 
@@ -151,7 +152,8 @@ impl Road<'_> {
             None => road.command(session, console, &statement.words),
         };
         if let Some(pipe) = &statement.pipe {
-            let outcome = output::piped(console, &pipe.text, |sink| read_by_another(run(session, sink)));
+            let cwd = session.host.cwd().to_owned();
+            let outcome = output::piped(console, (&pipe.text, &cwd), |sink| read_by_another(run(session, sink)));
             return outcome.unwrap_or_else(|fault| road.complain(console, fault, Some(&pipe.span)));
         }
         if let Some(redirect) = &statement.redirect {
@@ -171,7 +173,13 @@ impl Road<'_> {
             return self.complain(console, fault, Some(self.statement));
         }
         let arguments = vec!["-c".to_owned(), text.to_owned()];
-        let call = Call { program: "sh".to_owned(), arguments, terminal: true, ..Call::default() };
+        let call = Call {
+            program: "sh".to_owned(),
+            arguments,
+            terminal: true,
+            cwd: Some(session.host.cwd().to_owned()),
+            ..Call::default()
+        };
         match session.host.run(&call) {
             Ok(finished) => Outcome { code: u8::try_from(finished.code & 0xff).unwrap_or(1), leave: false },
             Err(error) => self.complain(console, unwritten("failed to start `sh`", error), None),
@@ -273,12 +281,17 @@ impl Road<'_> {
         Outcome::default()
     }
 
-    fn prompt(&self, session: &Session, console: &mut dyn Console) -> Outcome {
-        let fault = match session.manner {
-            Manner::Prompt => Fault::usage("this is the prompt already"),
-            Manner::Batch => Fault::usage("the prompt needs a terminal").advise("`tetra` on a terminal begins it"),
-        };
-        self.complain(console, fault, None)
+    fn prompt(&self, session: &mut Session, console: &mut dyn Console) -> Outcome {
+        if session.manner == Manner::Prompt {
+            return self.complain(console, Fault::usage("this is the prompt already"), None);
+        }
+        if !(console.is_terminal() && io::stdin().is_terminal()) {
+            let fault = Fault::usage("the prompt needs a terminal").advise("`tetra` on a terminal begins it");
+            return self.complain(console, fault, None);
+        }
+        let code = repl::run(session, console);
+        session.manner = Manner::Batch;
+        Outcome { code, leave: false }
     }
 
     fn repeat(

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::time::Duration;
 
+use super::cgroup::Cgroup;
 use super::client::Launched;
 use super::clock::{self, Moment};
 use super::environment::MARK;
@@ -83,6 +84,9 @@ impl Worker {
     fn take_over(&mut self, then: Then) {
         let Some(identity) = self.child.as_ref().map(|child| child.identity) else { return };
         self.ground = self.ground_of(identity);
+        if let Some(cgroup) = Cgroup::of_child(identity.pid) {
+            self.cgroup = Some(cgroup);
+        }
         self.meta.life.guard_pid = if self.top == std::process::id() { 0 } else { self.top };
         self.answer = Some(Launched::Adopted { pid: identity.pid });
         if self.meta.state == State::Stopping {

@@ -56,7 +56,7 @@ impl Worker {
     fn run_hook(&mut self) -> Option<Event> {
         self.begin_life();
         self.save();
-        match spawn::prepare(&self.dir, &self.meta, Program::Hook).and_then(|newborn| {
+        match spawn::prepare(&self.dir, &self.meta, Program::Hook, self.cgroup.as_ref()).and_then(|newborn| {
             let pid = newborn.pid;
             newborn.release().map(|pidfd| (pid, pidfd)).inspect_err(|_| spawn::bury(pid))
         }) {
@@ -104,7 +104,7 @@ impl Worker {
         if self.meta.prehook.is_empty() {
             self.begin_life();
         }
-        match spawn::prepare(&self.dir, &self.meta, Program::Service) {
+        match spawn::prepare(&self.dir, &self.meta, Program::Service, self.cgroup.as_ref()) {
             Ok(newborn) => self.release(newborn),
             Err(failure) => self.not_run(failure),
         }
@@ -235,8 +235,11 @@ impl Worker {
                 self.meta.life.survivors.clear();
                 return;
             }
-            for pidfd in &handles {
-                let _ = proc::signal(pidfd, libc::SIGKILL, Reach::Process);
+            // Those that fork are stopped first, or there would always be one more.
+            for signal in [libc::SIGSTOP, libc::SIGKILL] {
+                for pidfd in &handles {
+                    let _ = proc::signal(pidfd, signal, Reach::Process);
+                }
             }
             for pidfd in &handles {
                 proc::wait_for_end(pidfd, PASS);
@@ -259,6 +262,7 @@ impl Worker {
             mark: format!("{}.{}", self.meta.tsm_id, self.meta.life.nonce),
             root,
             fifos: [fifo(0), fifo(1)],
+            cgroup: self.cgroup.as_ref(),
         }
     }
 
@@ -282,6 +286,9 @@ impl Worker {
         }
         self.note_discarded();
         self.nothing_runs();
+        if let Some(cgroup) = &self.cgroup {
+            cgroup.remove();
+        }
         self.meta.life.start_follows = false;
         self.meta.enter(state);
         self.save();

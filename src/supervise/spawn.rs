@@ -16,6 +16,7 @@ use std::path::Path;
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::unistd::{ForkResult, chdir, execve, fork, setsid};
 
+use super::cgroup::{self, Cgroup, Forked};
 use super::environment::Environment;
 use super::meta::Meta;
 use super::output::{ERR, OUT};
@@ -61,14 +62,14 @@ pub(super) struct Newborn {
     report: File,
 }
 
-/// Forks a child that prepares to run `program` of the process in `dir` (also our working directory).
-pub(super) fn prepare(dir: &Path, meta: &Meta, program: Program) -> Result<Newborn, Failure> {
+/// Forks a child, into `cgroup` if that can be, that prepares to run `program` of the process in `dir` (also our working
+/// directory).
+pub(super) fn prepare(dir: &Path, meta: &Meta, program: Program, cgroup: Option<&Cgroup>) -> Result<Newborn, Failure> {
     let forking = |error: io::Error| Failure::new(Step::Fork, &error, "make a process");
     let (behind, gate) = io::pipe().map_err(forking)?;
     let (report, reporter) = io::pipe().map_err(forking)?;
-    // SAFETY: this process has one thread, so the child may use everything it finds.
-    match unsafe { fork() }.map_err(|errno| forking(errno.into()))? {
-        ForkResult::Child => {
+    match fork_child(cgroup).map_err(forking)? {
+        Forked::Child => {
             let _never_back = NeverBack;
             drop((gate, report));
             let mut behind = File::from(OwnedFd::from(behind));
@@ -76,14 +77,29 @@ pub(super) fn prepare(dir: &Path, meta: &Meta, program: Program) -> Result<Newbo
             tell(&mut File::from(OwnedFd::from(reporter)), &failure);
             leave()
         }
-        ForkResult::Parent { child } => {
+        Forked::Parent { pid, pidfd } => {
             drop((behind, reporter));
-            let pid = child.as_raw().unsigned_abs();
-            // The child cannot be reaped by anybody else, so its pid is its own.
-            let pidfd = proc::handle(pid).map_err(forking)?;
-            Ok(Newborn { pid, pidfd, gate: File::from(OwnedFd::from(gate)), report: File::from(OwnedFd::from(report)) })
+            let (gate, report) = (File::from(OwnedFd::from(gate)), File::from(OwnedFd::from(report)));
+            Ok(Newborn { pid, pidfd, gate, report })
         }
     }
+}
+
+fn fork_child(cgroup: Option<&Cgroup>) -> io::Result<Forked> {
+    // SAFETY: this process has one thread, so the child may use everything it finds.
+    let grouped = cgroup.and_then(Cgroup::open).and_then(|group| unsafe { cgroup::fork_into(&group) }.ok());
+    if let Some(forked) = grouped {
+        return Ok(forked);
+    }
+    // SAFETY: as above.
+    Ok(match unsafe { fork() }? {
+        ForkResult::Child => Forked::Child,
+        ForkResult::Parent { child } => {
+            let pid = child.as_raw().unsigned_abs();
+            // The child cannot be reaped by anybody else, so its pid is its own.
+            Forked::Parent { pid, pidfd: proc::handle(pid)? }
+        }
+    })
 }
 
 impl Newborn {

@@ -10,6 +10,7 @@ use nix::sys::prctl::{set_child_subreaper, set_name, set_timerslack};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
+use super::cgroup::Cgroup;
 use super::clock::Moment;
 use super::exit::{Obituaries, Witness, how};
 use super::guard::{Ends, OTHERS_TERM, rest};
@@ -99,6 +100,8 @@ pub(super) struct Worker {
     pub(super) ground: Ground,
     /// The process below which everything of ours is: the guard, or else this one.
     pub(super) top: u32,
+    /// The control group of this process, which may or may not be there.
+    pub(super) cgroup: Option<Cgroup>,
     /// Nothing ever ran here.
     pub(super) fresh: bool,
     /// When the machine's deadline comes.
@@ -164,6 +167,7 @@ impl Worker {
             top: if guard_handle.is_some() { guard } else { std::process::id() },
             guard: guard_handle,
             ground: Ground::Everywhere,
+            cgroup: Cgroup::of_directory(&dir),
             child: None,
             hook: None,
             leftovers: Vec::new(),

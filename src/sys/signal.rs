@@ -111,6 +111,23 @@ pub fn wait(how_long: Duration) -> bool {
     }
 }
 
+/// Waits until something can be read; false if a signal came first, also one that came before.
+#[must_use]
+pub fn wait_for(door: BorrowedFd) -> bool {
+    let Some(bells) = BELLS.get() else { return true };
+    let mut doors = [
+        PollFd::new(door, PollFlags::POLLIN),
+        PollFd::new(bells.interrupt.as_fd(), PollFlags::POLLIN),
+        PollFd::new(bells.end.as_fd(), PollFlags::POLLIN),
+    ];
+    while !interrupted() {
+        if poll(&mut doors, PollTimeout::NONE).is_ok() && doors[0].any().unwrap_or(true) {
+            return true;
+        }
+    }
+    false
+}
+
 /// Readable for ever once this program was asked to end; for whoever waits in a thread of its own.
 #[must_use]
 pub fn end_bell() -> Option<BorrowedFd<'static>> {

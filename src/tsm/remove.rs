@@ -42,9 +42,6 @@ impl Control<'_> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(failed(error)),
         }
-        match process.meta.port {
-            Some(port) => Ok(ports::unregister(self.paths, process.name.as_str(), port)?),
-            None => Ok(()),
-        }
+        Ok(ports::forget(self.paths, process)?)
     }
 }

@@ -1,7 +1,7 @@
 //! Restarting: a process that runs is told to, one that does not is started again; each is watched until what became of it is
 //! known.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::control::{Control, ControlError};
 use super::plan::PlanError;
@@ -9,7 +9,7 @@ use super::request::{Around, StartRequest};
 use super::start::{self, Patience, StartError, Starter};
 use super::store::Process;
 use super::watch::{SETTLE, Seen, Watch};
-use super::{again, exit};
+use super::{again, ends};
 use crate::base::fault::{Advise, Kind};
 use crate::base::name::ProcessName;
 use crate::supervise::client::Order;
@@ -61,7 +61,7 @@ pub enum RestartError {
         why: String,
     },
     /// It came up and ended before it had settled.
-    #[error("failed to restart `{name}`: process died immediately ({}){}", exit::words(*how), start::said(tail))]
+    #[error("failed to restart `{name}`: process died immediately ({}){}", ends::in_words(*how), start::said(tail))]
     Died {
         /// The process.
         name: ProcessName,

@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, ErrorKind, IsTerminal, Read, Write};
 use std::rc::Rc;
 
@@ -44,13 +43,13 @@ pub struct Streams {
 }
 
 impl Streams {
-    /// The standard streams; answers come from `/dev/tty` as long as the standard input is a terminal.
+    /// The standard streams; there is somebody to answer as long as the standard input is a terminal.
     #[must_use]
-    pub fn standard(width: fn() -> Option<usize>) -> Self {
+    pub fn standard(width: fn() -> Option<usize>, answers: Answers) -> Self {
         Self {
             output: Rc::new(RefCell::new(io::stdout())),
             talk: Rc::new(RefCell::new(io::stderr())),
-            answers: io::stdin().is_terminal().then_some(|| Ok(Box::new(File::open("/dev/tty")?))),
+            answers: io::stdin().is_terminal().then_some(answers),
             output_is_terminal: io::stdout().is_terminal(),
             talk_is_terminal: io::stderr().is_terminal(),
             width,

@@ -9,7 +9,8 @@
 //! ```
 //!
 //! Each file has a fresh home folder and stops what it started. `{port}`, `{port2}` … are free ports. What differs from run
-//! to run is named: PID, TIME, SPAN, SIZE, and `~` for the home folder; blanks between words count as two at most.
+//! to run is named: PID, TIME, SPAN, SIZE, and `~` for the home folder; where that moves columns, blanks between words count as
+//! two at most.
 //! `UPDATE=1 cargo test --test it transcript` writes the files anew.
 
 use std::collections::BTreeMap;
@@ -124,7 +125,7 @@ impl Home {
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder can be made");
         let bin = folder.path().join("bin");
         fs::create_dir_all(&bin).expect("ours");
-        fs::create_dir_all(folder.path().join("home/tetra")).expect("ours");
+        fs::create_dir_all(folder.path().join("home")).expect("ours");
         fs::hard_link(env!("CARGO_BIN_EXE_tetra"), bin.join("tetra")).expect("both are below the target folder");
         for name in ["tsm", "tkm", "org"] {
             std::os::unix::fs::symlink("tetra", bin.join(name)).expect("ours");
@@ -156,7 +157,8 @@ impl Home {
         let before: String = self.session.iter().map(|(line, _)| format!("{line}\n")).collect();
         let heard: String = self.session.iter().map(|(_, said)| said.as_str()).collect();
         let (said, code) = self.spawn("tetra", &["-c", &format!("{before}{line}")]);
-        let said = said.strip_prefix(&heard).unwrap_or(&said).to_owned();
+        let said = said.strip_prefix(&heard).unwrap_or(&said);
+        let said = said.replace(&format!("at -c:{}:", self.session.len() + 1), "at -c:1:");
         let word = line.split_whitespace().next().unwrap_or_default();
         if code == 0 && (word.starts_with('@') || ["use", "select", "set", "alias"].contains(&word)) {
             self.session.push((line.to_owned(), said.clone()));
@@ -173,6 +175,7 @@ impl Home {
         let mut command = Command::new(program);
         command.args(arguments).env_clear().current_dir(&home).stdin(Stdio::null());
         command.env("PATH", &path).env("HOME", &home).env("TETRA_DIR", home.join("tetra"));
+        command.env("TETRA_SRC", home.join("source"));
         command.env("LC_ALL", "C.UTF-8").env("TZ", "UTC").env("TERM", "dumb");
         command.stdout(writer.try_clone().expect("a pipe has two ends")).stderr(writer);
         let mut child = command.spawn().expect("the program starts");
@@ -208,16 +211,21 @@ impl Home {
     }
 
     /// What was said, with names for what differs from run to run.
-    fn normalised(&self, said: &str) -> String {
+    fn normalised(&self, original: &str) -> String {
         let home = self.folder.path().join("home").display().to_string();
-        let mut said = said.replace(&home, "~").replace(&self.folder.path().display().to_string(), "/TMP");
+        let mut said = original.replace(&home, "~").replace(&self.folder.path().display().to_string(), "/TMP");
         for (name, port) in &self.ports {
             said = replaced(&said, &port.to_string(), name);
         }
         for pid in self.pids() {
             said = replaced(&said, &pid.to_string(), "PID");
         }
-        said.lines().map(|line| normal(line) + "\n").collect()
+        let lines = said.lines().map(named);
+        let mut said: String = lines.map(|line| line + "\n").collect();
+        if said != original {
+            said = said.lines().map(|line| squeezed(line) + "\n").collect();
+        }
+        said
     }
 
     /// The pids that the program wrote down.
@@ -294,11 +302,10 @@ fn replaced(text: &str, number: &str, name: &str) -> String {
     out + rest
 }
 
-/// A line with names for times, spans and sizes, and two blanks at most between words.
-fn normal(line: &str) -> String {
-    let indent = line.len() - line.trim_start().len();
-    let mut out = line[..indent].to_owned();
-    let mut rest = &line[indent..];
+/// A line with names for times, spans and sizes.
+fn named(line: &str) -> String {
+    let mut out = String::new();
+    let mut rest = line;
     let mut fresh = true;
     while let Some(c) = rest.chars().next() {
         let found = if fresh { time(rest).or_else(|| span(rest)).or_else(|| size(rest)) } else { None };
@@ -307,11 +314,24 @@ fn normal(line: &str) -> String {
             rest = &rest[length..];
             fresh = false;
         } else {
-            if c != ' ' || !out.ends_with("  ") || out.trim().is_empty() {
-                out.push(c);
-            }
+            out.push(c);
             fresh = !c.is_ascii_alphanumeric() && !matches!(c, '.' | '-' | '_' | '/' | '`');
             rest = &rest[c.len_utf8()..];
+        }
+    }
+    out
+}
+
+/// A line with two blanks at most between words. What is marked in a line stays below it.
+fn squeezed(line: &str) -> String {
+    let start = line.len() - line.trim_start().len();
+    if line[start..].starts_with("| ") {
+        return line.to_owned();
+    }
+    let mut out = line[..start].to_owned();
+    for c in line[start..].chars() {
+        if c != ' ' || !out[start..].ends_with("  ") {
+            out.push(c);
         }
     }
     out.trim_end().to_owned()
@@ -357,14 +377,16 @@ fn number_with(text: &str, units: &[&str]) -> Option<usize> {
 #[test]
 fn what_differs_from_run_to_run_has_a_name() {
     for (given, normal_form) in [
-        ("0  api    online  5m 12s  1.5 MiB", "0  api  online  SPAN  SIZE"),
+        ("0  api    online  5m 12s  1.5 MiB", "0  api    online  SPAN  SIZE"),
         ("   started 2026-11-20 13:02:11 ago", "   started TIME ago"),
         (r#"{"at":"2025-11-20T12:02:11.5Z","up":2}"#, r#"{"at":"TIME","up":2}"#),
         ("api-10s took 450ms, not 10sec", "api-10s took SPAN, not 10sec"),
         ("port 8000 B", "port SIZE"),
     ] {
-        assert_eq!(normal(given), normal_form);
+        assert_eq!(named(given), normal_form);
     }
+    assert_eq!(squeezed("  a    b  c "), "  a  b  c");
+    assert_eq!(squeezed("  |     ^^^"), "  |     ^^^");
     assert_eq!(replaced("pid 12, 123, 12", "12", "PID"), "pid PID, 123, PID");
 }
 

@@ -11,7 +11,9 @@ use super::{Known, Proposal, files, rank};
 use crate::base::environment::EnvName;
 use crate::base::name::{AliasName, OrgName, ProcessName, ServiceName};
 use crate::command::Entry;
-use crate::command::argument::{CommandWord, ContextWord, EnvSource, FilePath, FolderPath, ProcessTarget, SettingWord};
+use crate::command::argument::{
+    CommandWord, ContextWord, EnvSource, FilePath, FolderPath, ProcessTarget, SettingWord, StartWord,
+};
 use crate::command::context::SETTINGS;
 
 /// Describing costs a file each, so what no screen shows is not described.
@@ -103,7 +105,7 @@ fn name_words(known: &Known<'_>, before: &[String], typed: &str) -> Vec<Proposal
     let start = before.iter().map(|word| format!("{word} ")).collect::<String>();
     let mut words: Vec<(String, String)> = Vec::new();
     let mut second: Vec<(String, String)> = Vec::new();
-    for entry in known.commands.iter().filter(|entry| !is_hidden(entry)) {
+    for entry in known.commands.iter().filter(|entry| !entry.is_hidden()) {
         if let Some(rest) = entry.name.strip_prefix(&start) {
             match rest.split_once(' ') {
                 None => words.push((rest.to_owned(), entry.summary())),
@@ -131,10 +133,6 @@ fn name_words(known: &Known<'_>, before: &[String], typed: &str) -> Vec<Proposal
 fn about_group(known: &Known<'_>, start: &str, group: &str) -> String {
     let name = format!("{start}{group}");
     known.groups.iter().find(|(known, _)| *known == name).map(|(_, about)| (*about).to_owned()).unwrap_or_default()
-}
-
-fn is_hidden(entry: &Entry) -> bool {
-    (entry.parser)().is_hide_set()
 }
 
 /// What could follow the words behind a command's name.
@@ -219,6 +217,7 @@ const SOURCES: &[(fn() -> TypeId, Source)] = &[
     (TypeId::of::<ContextWord>, context),
     (TypeId::of::<SettingWord>, |typed, _| choose(typed, settings())),
     (TypeId::of::<EnvSource>, files::env_sources),
+    (TypeId::of::<StartWord>, startable),
     (TypeId::of::<FilePath>, files::files),
     (TypeId::of::<FolderPath>, files::folders),
     (TypeId::of::<PathBuf>, files::files),
@@ -234,6 +233,14 @@ fn things(typed: &str, live: &dyn Live, kind: Kind) -> Vec<Proposal> {
             Proposal { value, about, marks, open: false }
         })
         .collect()
+}
+
+/// Services, then processes, then files.
+fn startable(typed: &str, live: &dyn Live) -> Vec<Proposal> {
+    let known = [Kind::Service, Kind::Process].into_iter().flat_map(|kind| things(typed, live, kind));
+    let mut all: Vec<Proposal> = known.collect();
+    all.extend(files::files(typed, live));
+    all
 }
 
 fn environments(typed: &str, live: &dyn Live) -> Vec<Proposal> {

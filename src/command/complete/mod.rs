@@ -14,7 +14,7 @@ mod shells;
 use std::ops::Range;
 
 pub use live::{Disk, Kind, Listed, Live};
-pub use shells::{Shell, for_shell};
+pub use shells::{SCRIPTS, Shell, for_shell};
 
 use super::{Entry, registry};
 use crate::base::line::{self, Token, TokenKind};

@@ -2,6 +2,7 @@
 
 pub mod alias;
 pub mod choose;
+pub mod complete;
 pub mod context;
 pub mod exit;
 pub mod help;

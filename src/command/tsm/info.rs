@@ -12,7 +12,7 @@ use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Fields, Report, Show, Tone, Value};
 use crate::supervise::meta::Restart;
 use crate::sys::net;
-use crate::tsm::exit;
+use crate::tsm::ends;
 use crate::tsm::logs::{self, Source, Stream, chain};
 use crate::tsm::store::Process;
 
@@ -179,7 +179,7 @@ fn exit_cell(process: &Process, now: Timestamp) -> Cell {
         Some(exit) => {
             let ago = Span(now.since(Timestamp(exit.at_ms)));
             let lived = Span(std::time::Duration::from_millis(exit.lived_ms));
-            cell.text(format!("{}, {ago} ago, after {lived}", exit::words(exit.how)))
+            cell.text(format!("{}, {ago} ago, after {lived}", ends::in_words(exit.how)))
         }
         None => cell,
     }

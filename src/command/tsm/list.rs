@@ -9,9 +9,9 @@ use crate::base::redact;
 use crate::base::time::{Span, Timestamp};
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Report, Show, Table, Tone, Value};
-use crate::supervise::meta::{How, State, Status};
+use crate::supervise::meta::{State, Status};
 use crate::sys::process::Census;
-use crate::tsm::exit;
+use crate::tsm::ends;
 use crate::tsm::store::{Process, Store};
 
 /// List processes
@@ -157,7 +157,7 @@ pub(super) fn status(process: &Process, now: Timestamp, detailed: bool) -> Cell 
         State::Errored => (Tone::Bad, "errored".to_owned()),
     };
     let exit = process.meta.last_exit.as_ref().filter(|_| detailed && process.status() == Status::Crashed);
-    let text = exit.map_or(text.clone(), |exit| format!("{text} ({})", exit::words(exit.how)));
+    let text = exit.map_or(text.clone(), |exit| format!("{text} ({})", ends::in_words(exit.how)));
     Cell::from(status_word(process.status())).tone(tone).text(text)
 }
 
@@ -202,26 +202,12 @@ pub(super) fn started(process: &Process) -> Option<Timestamp> {
 pub(super) fn last_exit(process: &Process) -> Value {
     let Some(exit) = &process.meta.last_exit else { return Value::Nothing };
     Value::Record(vec![
-        ("reason".to_owned(), exit::words(exit.how).into()),
-        ("code".to_owned(), exit_code(exit.how).into()),
-        ("signal".to_owned(), exit_signal(exit.how).into()),
+        ("reason".to_owned(), ends::in_words(exit.how).into()),
+        ("code".to_owned(), ends::code(exit.how).into()),
+        ("signal".to_owned(), ends::signal_number(exit.how).into()),
         ("at".to_owned(), Timestamp(exit.at_ms).into()),
         ("lived".to_owned(), Duration::from_millis(exit.lived_ms).into()),
     ])
-}
-
-fn exit_code(how: How) -> Option<u8> {
-    match how {
-        How::Code(code) => Some(code),
-        How::Signal(_) | How::Core(_) | How::Unknown | How::NotRun(_) | How::Hook(_) => None,
-    }
-}
-
-fn exit_signal(how: How) -> Option<u8> {
-    match how {
-        How::Signal(number) | How::Core(number) => Some(number),
-        How::Code(_) | How::Unknown | How::NotRun(_) | How::Hook(_) => None,
-    }
 }
 
 /// What process trees use, measured over a moment.

@@ -41,18 +41,19 @@ impl Command for Restart {
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let targets = Targets::find(&self.targets, cx)?;
         let all = Store::open(cx.paths).all()?;
-        let around = Around {
-            paths: cx.paths,
-            cwd: cx.host.cwd(),
-            variables: cx.host.variables(),
-            org: cx.selection.org.as_ref(),
-            env: cx.selection.env.as_ref(),
-            restart: None,
-            processes: &all,
-        };
         let host = cx.host;
         let interrupted = || host.interrupted();
         let control = Control { paths: cx.paths, program: host.program(), interrupted: &interrupted };
+        let around = Around {
+            paths: cx.paths,
+            cwd: host.cwd(),
+            variables: host.variables(),
+            org: cx.selection.org.as_ref(),
+            env: cx.selection.env.as_ref(),
+            // Each keeps its own.
+            restart: None,
+            processes: &all,
+        };
         let console = &mut *cx.console;
         let patience = if self.no_wait { Patience::UntilItRuns } else { Patience::UntilItIsReady };
         let mut starter = Starter { paths: cx.paths, host, patience, say: &mut |text| console.note(text) };

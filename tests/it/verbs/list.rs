@@ -85,7 +85,7 @@ fn a_crash_is_shown_with_its_exit() {
     yard.start(0, "dies", "exit 3");
     yard.until("dies", |meta| meta.state == State::Crashed);
     let out = yard.ok(&["tsm", "list", "-v"]);
-    assert!(out.contains("crashed (exit code 3)"), "{out}");
+    assert!(out.contains("crashed (exit 3)"), "{out}");
     let list = yard.shaped(&["tsm", "list"], "tsm-list");
     let exit = &row(&list, "dies")["exit"];
     assert_eq!((&exit["code"], &exit["signal"]), (&json!(3), &json!(null)));
