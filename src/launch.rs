@@ -1,1 +1,274 @@
 //! Who was called, with what.
+
+use std::ffi::OsString;
+use std::io::{self, BufReader, IsTerminal};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use jiff::tz::TimeZone;
+
+use crate::base::fault::{Fault, Kind};
+use crate::command::global::{Globals, is_option};
+use crate::command::registry::{self, Found};
+use crate::command::shell::source;
+use crate::report::Console;
+use crate::shell::eval::{self, Outcome};
+use crate::shell::session::Session;
+use crate::shell::source::{Origin, Source};
+use crate::shell::{input, mistake, repl};
+use crate::sys::host::Host;
+use crate::sys::paths::Paths;
+use crate::sys::real::RealHost;
+use crate::sys::{signal, terminal};
+use crate::ui::console::{Streams, Terminal};
+
+/// Names under which the program may be called that stand for the first word.
+const NAMES: [&str; 3] = ["tsm", "tkm", "org"];
+
+/// The program: reads its command line, does what it says, and gives the exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    mistake::keep_quiet();
+    let host = RealHost::new();
+    let console =
+        Terminal::new(Streams::standard(terminal::width, terminal::answers), host.variables(), TimeZone::system());
+    let mut globals = Globals::default();
+    let calling = words(std::env::args_os())
+        .and_then(|words| Calling::read(&words, &mut globals, |word| host.cwd().join(word).is_file()));
+    let mut console = console.with(&globals.look);
+    let calling = match calling.and_then(|calling| Ok((calling, Paths::find(&host)?, signal::listen()))) {
+        Ok((calling, paths, Ok(()))) => (calling, paths),
+        Ok((_, _, Err(error))) => return failed(&mut console, Fault::new(Kind::Failed, format!("no pipe: {error}"))),
+        Err(fault) => return failed(&mut console, fault),
+    };
+    let (Calling { way, keep_going, prompt }, paths) = calling;
+    let mut session = Session::new(paths, Box::new(host));
+    session.begin_with(globals);
+    session.settings.values.extend(prompt.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())));
+    if keep_going {
+        session.settings.values.insert("keep-going".to_owned(), "on".to_owned());
+    }
+    match mistake::catch(|| go(&mut session, &mut console, way)) {
+        Ok(outcome) => ExitCode::from(outcome.code),
+        Err(fault) => failed(&mut console, fault),
+    }
+}
+
+fn failed(console: &mut dyn Console, fault: Fault) -> ExitCode {
+    console.complain(&fault);
+    ExitCode::from(fault.kind.code())
+}
+
+fn go(session: &mut Session, console: &mut dyn Console, way: Way) -> Outcome {
+    match way {
+        Way::Prompt if io::stdin().is_terminal() && io::stdout().is_terminal() => {
+            Outcome { code: repl::run(session, console), leave: true }
+        }
+        Way::Prompt | Way::Input => input::run(session, console, &mut BufReader::new(io::stdin())),
+        Way::Line(line) => eval::run_line(session, console, &line, &Origin::Option),
+        Way::Words(words) => eval::run_words(session, console, &words),
+        Way::File(name) => match source::read(&session.host.cwd().join(&name), &name) {
+            Ok(text) => {
+                let origin = Origin::File(name);
+                eval::run_text(session, console, Source { origin: &origin, text: &text, first_line: 1 })
+            }
+            Err(error) => {
+                let fault = Fault::from(error);
+                console.complain(&fault);
+                Outcome::of(fault.kind)
+            }
+        },
+    }
+}
+
+/// What a command line asks for.
+#[derive(Debug, PartialEq, Eq)]
+struct Calling {
+    way: Way,
+    keep_going: bool,
+    /// Settings of the prompt.
+    prompt: Vec<(&'static str, &'static str)>,
+}
+
+/// The ways in.
+#[derive(Debug, PartialEq, Eq)]
+enum Way {
+    /// Nothing was said: the prompt, or the standard input if that is no terminal.
+    Prompt,
+    /// `-c`
+    Line(String),
+    /// A script.
+    File(String),
+    /// `-`
+    Input,
+    /// A command.
+    Words(Vec<String>),
+}
+
+impl Calling {
+    /// Reads a command line, the program's own name first. Global options go to `globals`, also when the rest is wrong.
+    fn read(words: &[String], globals: &mut Globals, is_file: impl Fn(&str) -> bool) -> Result<Self, Fault> {
+        let name = words.first().and_then(|word| Path::new(word).file_name()?.to_str()).unwrap_or_default();
+        let mut rest = words.get(1..).unwrap_or_default();
+        if let Some(group) = NAMES.iter().find(|known| **known == name.trim_start_matches('-')) {
+            let words: Vec<String> = std::iter::once((*group).to_owned()).chain(rest.iter().cloned()).collect();
+            let way = if rest == ["repl"] { Way::Prompt } else { Way::Words(words) };
+            return Ok(Self { way, keep_going: false, prompt: Vec::new() });
+        }
+        let mut keep_going = false;
+        let mut prompt = Vec::new();
+        let mut line = None;
+        while let Some(word) = rest.first().filter(|word| is_option(word)) {
+            let taken = match word.as_str() {
+                "--" => {
+                    rest = &rest[1..];
+                    break;
+                }
+                "--keep-going" => {
+                    keep_going = true;
+                    1
+                }
+                "--norc" => {
+                    prompt.push(("rc", "off"));
+                    1
+                }
+                "--plain" => {
+                    prompt.push(("plain", "on"));
+                    1
+                }
+                "-c" => {
+                    let text =
+                        rest.get(1).ok_or_else(|| Fault::usage("`-c` needs a line").advise("`tetra -c 'tsm list'`"))?;
+                    line = Some(text.clone());
+                    2
+                }
+                _ => globals.take_one(rest)?,
+            };
+            rest = &rest[taken..];
+        }
+        if let Some(line) = line {
+            return match rest {
+                [] => Ok(Self { way: Way::Line(line), keep_going, prompt }),
+                [word, ..] => Err(Fault::usage(format!("`{word}` stands behind the line of `-c`"))
+                    .advise("quote the line as one word: `tetra -c 'tsm stop api'`")),
+            };
+        }
+        let way = match rest.first().map(String::as_str) {
+            None if globals.help => Way::Words(vec!["help".to_owned()]),
+            None if globals.version => Way::Words(vec!["version".to_owned()]),
+            None => Way::Prompt,
+            Some("repl") if rest.len() == 1 => Way::Prompt,
+            Some("tsm") if rest.len() == 2 && rest[1] == "repl" => Way::Prompt,
+            Some("-") => {
+                behind_script(&rest[1..], globals, &mut keep_going)?;
+                Way::Input
+            }
+            Some(word) if is_script(word, is_file) => {
+                behind_script(&rest[1..], globals, &mut keep_going)?;
+                Way::File(word.to_owned())
+            }
+            Some(_) => Way::Words(rest.to_vec()),
+        };
+        Ok(Self { way, keep_going, prompt })
+    }
+}
+
+/// A name of the table is never a script; anything else is one if it is there, or has a slash and can be nothing else.
+fn is_script(word: &str, is_file: impl Fn(&str) -> bool) -> bool {
+    matches!(registry::resolve(&[word]), Found::Nothing)
+        && !word.starts_with('@')
+        && (word.contains('/') || is_file(word))
+}
+
+/// The words behind a script: options only.
+fn behind_script(mut rest: &[String], globals: &mut Globals, keep_going: &mut bool) -> Result<(), Fault> {
+    while let Some(word) = rest.first() {
+        let taken = match word.as_str() {
+            "--keep-going" => {
+                *keep_going = true;
+                1
+            }
+            option if is_option(option) => globals.take_one(rest)?,
+            other => {
+                return Err(Fault::usage(format!("`{other}` stands behind a script, and scripts take no words"))
+                    .advise("only options can stand there"));
+            }
+        };
+        rest = &rest[taken..];
+    }
+    Ok(())
+}
+
+fn words(words: impl Iterator<Item = OsString>) -> Result<Vec<String>, Fault> {
+    let text = |word: OsString| {
+        word.into_string().map_err(|word| Fault::usage(format!("`{}` is no UTF-8 text", PathBuf::from(word).display())))
+    };
+    words.map(text).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<(Calling, Globals), String> {
+        let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        let mut globals = Globals::default();
+        let there = |word: &str| matches!(word, "deploy.tetra" | "help" | "plain");
+        Calling::read(&words, &mut globals, there).map(|calling| (calling, globals)).map_err(|fault| fault.to_string())
+    }
+
+    fn way(line: &str) -> Way {
+        read(line).unwrap_or_else(|why| panic!("{line}: {why}")).0.way
+    }
+
+    fn as_words(line: &str) -> Way {
+        Way::Words(line.split(' ').map(str::to_owned).collect())
+    }
+
+    #[test]
+    fn every_way_in_is_told_from_the_words() {
+        for (line, expected) in [
+            ("tetra", Way::Prompt),
+            ("/usr/bin/tetra repl", Way::Prompt),
+            ("tsm repl", Way::Prompt),
+            ("tetra tsm repl", Way::Prompt),
+            ("tetra -", Way::Input),
+            ("tetra --json -c x", Way::Line("x".into())),
+            ("tetra -c x --json", Way::Line("x".into())),
+            ("tetra deploy.tetra", Way::File("deploy.tetra".into())),
+            ("tetra plain", Way::File("plain".into())),
+            ("tetra ./not-there", Way::File("./not-there".into())),
+            ("tetra help", as_words("help")),
+            ("tetra help help", as_words("help help")),
+            ("tetra ./help", Way::File("./help".into())),
+            ("tetra not-there", as_words("not-there")),
+            ("tetra @dev", as_words("@dev")),
+            ("tetra --version", as_words("version")),
+            ("tetra --help", as_words("help")),
+            ("tetra -- help", as_words("help")),
+            ("tsm", as_words("tsm")),
+            ("/x/tsm list --json", as_words("tsm list --json")),
+            ("-org use x", as_words("org use x")),
+        ] {
+            assert_eq!(way(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn options_may_stand_behind_a_script() {
+        let (calling, globals) = read("tetra deploy.tetra --keep-going --json -y").expect("it is right");
+        assert!(calling.keep_going && globals.look.json && globals.yes);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        for (line, message) in [
+            ("tetra -c", "`-c` needs a line"),
+            ("tetra -c x y", "`y` stands behind the line of `-c`"),
+            ("tetra deploy.tetra y", "`y` stands behind a script, and scripts take no words"),
+            ("tetra --wat", "there is no global option `--wat`"),
+        ] {
+            assert_eq!(read(line).expect_err("it is wrong"), message);
+        }
+    }
+}

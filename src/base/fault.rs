@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::ops::Range;
 
 /// The kind of a failure. It alone decides the exit code and the word in `--json`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -114,6 +115,24 @@ pub struct Place {
     pub text: String,
 }
 
+impl Place {
+    /// The place of `span` (in bytes) in `text`, whose first line is line `first` of `file`. What goes beyond the line is cut.
+    #[must_use]
+    pub fn of(file: &str, text: &str, span: &Range<usize>, first: usize) -> Self {
+        let start = text.floor_char_boundary(span.start);
+        let before = text[..start].rfind('\n').map_or(0, |end| end + 1);
+        let line = text[before..].lines().next().unwrap_or_default();
+        let end = text.floor_char_boundary(span.end).clamp(start, (before + line.len()).max(start));
+        Self {
+            file: file.to_owned(),
+            line: first + text[..before].matches('\n').count(),
+            column: text[before..start].chars().count() + 1,
+            width: text[start..end].chars().count().max(1),
+            text: line.to_owned(),
+        }
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}", self.file, self.line, self.column)
@@ -206,6 +225,17 @@ impl<E: Advise + Send + Sync + 'static> From<E> for Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_place_is_counted_in_lines_and_characters() {
+        let text = "one\nä bc d\nthree";
+        let place = Place::of("f", text, &(7..9), 10);
+        assert_eq!((place.to_string().as_str(), place.width, place.text.as_str()), ("f:11:3", 2, "ä bc d"));
+        let end = Place::of("f", text, &(text.len()..text.len()), 1);
+        assert_eq!((end.line, end.column, end.width), (3, 6, 1));
+        assert_eq!(Place::of("f", text, &(0..99), 1).width, 3, "only the first line is marked");
+        assert_eq!(Place::of("f", "", &(0..0), 1).column, 1);
+    }
 
     #[test]
     fn every_kind_has_a_code_of_its_own() {

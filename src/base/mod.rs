@@ -3,6 +3,8 @@
 pub mod dotenv;
 pub mod environment;
 pub mod fault;
+pub mod line;
 pub mod name;
 pub mod near;
+pub mod redact;
 pub mod time;

@@ -28,6 +28,10 @@ texts! {
     FolderPath;
     /// The name of a command, in one or two words; completed from the table.
     CommandWord;
+    /// An organization, `@` and an environment, or `-`; completed with both.
+    ContextWord;
+    /// The name of a setting of the session; completed from the list of them.
+    SettingWord;
     /// `NAME`, `FILE` or `K=V` for the environment of a process; completed with env files.
     EnvSource;
 }

@@ -5,12 +5,17 @@
 //! Adding one: a file, a row in [`registry::COMMANDS`], a transcript.
 
 pub mod argument;
+pub mod complete;
 pub mod context;
+pub mod global;
+pub mod help;
+pub mod kept;
 pub mod registry;
 pub mod shell;
 pub mod tsm;
+pub mod usage;
 
-pub use context::{Cx, Selection};
+pub use context::{Cx, Selection, Settings};
 
 use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
@@ -151,10 +156,22 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// The group word, for commands of two words.
+    /// The group word, for commands of two or three words.
     #[must_use]
     pub fn group(&self) -> Option<&'static str> {
         self.name.split_once(' ').map(|(group, _)| group)
+    }
+
+    /// The parser with the global options that the command does not define itself.
+    #[must_use]
+    pub fn full_parser(&self) -> clap::Command {
+        global::augment((self.parser)())
+    }
+
+    /// Works, but is no command for people: help and completion leave it out.
+    #[must_use]
+    pub fn is_hidden(&self) -> bool {
+        (self.parser)().is_hide_set()
     }
 
     /// The first sentence of the help.

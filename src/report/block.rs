@@ -16,6 +16,8 @@ pub enum Block {
     Sentence(Sentence),
     /// A text as it is; a string in JSON.
     Text(String),
+    /// Lines that programs wrote, as they are; an array of objects in JSON.
+    Rows(Vec<Sentence>),
     /// Rows that arrive over time; one JSON object a line.
     Follow(Follow),
     /// A line for people only.
@@ -175,6 +177,12 @@ macro_rules! blocks {
 }
 
 blocks! { Table Fields Sentence Follow }
+
+impl From<Vec<Sentence>> for Block {
+    fn from(rows: Vec<Sentence>) -> Self {
+        Self::Rows(rows)
+    }
+}
 
 impl From<String> for Block {
     fn from(text: String) -> Self {

@@ -20,6 +20,9 @@ pub trait Console {
     /// Says something about the work, beside the data. Not shown with `--quiet`.
     fn note(&mut self, text: &str);
 
+    /// Whether there is anybody to answer.
+    fn can_ask(&self) -> bool;
+
     /// Asks, if there is anybody to answer.
     fn ask(&mut self, question: &Ask) -> Answer;
 

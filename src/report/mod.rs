@@ -68,6 +68,17 @@ pub enum Next {
     },
     /// End this session.
     Leave,
+    /// Go back to the context before the last change.
+    Back,
+    /// Begin the prompt.
+    Prompt,
+    /// Give a line a name of its own; take the name away without one.
+    Alias {
+        /// The name.
+        name: String,
+        /// The line.
+        line: Option<String>,
+    },
     /// Change a setting of this session.
     Set {
         /// Its name.

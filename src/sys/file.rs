@@ -1,1 +1,320 @@
 //! Files that are whole or absent: temp, sync, rename; locked changes; private modes.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::base::fault::{Advise, Kind};
+
+/// How long a lock is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Why a file could not be read, written or trusted.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// The system said no.
+    #[error("failed to {action} `{}`", path.display())]
+    Io {
+        /// A verb: read, write, lock.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Somebody else holds the lock for too long.
+    #[error("`{}` is being changed by somebody else", path.display())]
+    Locked {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A private file can be read or changed by others.
+    #[error("`{}` holds secrets and others can get at it (mode {mode:04o})", path.display())]
+    Unsafe {
+        /// The file or the folder around it.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+}
+
+impl FileError {
+    fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { action, path: path.to_owned(), source }
+    }
+
+    /// The file is not there.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+}
+
+impl Advise for FileError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Io { .. } => Kind::Failed,
+            Self::Locked { .. } => Kind::Locked,
+            Self::Unsafe { .. } => Kind::UnsafeMode,
+        }
+    }
+
+    fn advice(&self) -> Option<String> {
+        match self {
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
+                Some("make room on the disk; nothing was changed".to_owned())
+            }
+            Self::Io { .. } => None,
+            Self::Locked { .. } => Some("try again in a moment".to_owned()),
+            Self::Unsafe { path, .. } => {
+                Some(format!("`chmod go-rwx '{}'`, and think about who may have read it", path.display()))
+            }
+        }
+    }
+}
+
+/// Who may read a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Its owner only: 0600.
+    Private,
+    /// Everybody, as far as the umask allows: 0644.
+    Shared,
+}
+
+impl Access {
+    fn mode(self) -> u32 {
+        match self {
+            Self::Private => 0o600,
+            Self::Shared => 0o644,
+        }
+    }
+}
+
+/// Puts a file into place as a whole: written beside it, synced, renamed, and the folder synced. The folder must be there.
+///
+/// # Errors
+///
+/// Fails if the folder cannot be written or the disk is full; the old file is then as it was.
+pub fn write(path: &Path, bytes: &[u8], access: Access) -> Result<(), FileError> {
+    let fail = || FileError::io("write", path);
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let mut temporary = tempfile::Builder::new()
+        .prefix(".tetra-")
+        .permissions(fs::Permissions::from_mode(access.mode()))
+        .tempfile_in(folder)
+        .map_err(fail())?;
+    temporary.write_all(bytes).map_err(fail())?;
+    temporary.as_file().sync_all().map_err(fail())?;
+    temporary.persist(path).map_err(|error| fail()(error.error))?;
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(fail())
+}
+
+/// Changes a file that others may change too: lock, read (empty if absent), write. The lock is on the folder and is held while
+/// `change` runs. Nothing is written if the bytes stay the same.
+///
+/// # Errors
+///
+/// Fails if the lock is not free within five seconds, if reading or writing fails, or with the error of `change`.
+pub fn update<E: From<FileError>>(
+    path: &Path,
+    access: Access,
+    change: impl FnOnce(&[u8]) -> Result<Vec<u8>, E>,
+) -> Result<(), E> {
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let _lock = lock(folder)?;
+    let old = match fs::read(path) {
+        Ok(bytes) => Some(bytes),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(source) => return Err(FileError::io("read", path)(source).into()),
+    };
+    let new = change(old.as_deref().unwrap_or_default())?;
+    if old.as_ref() != Some(&new) {
+        write(path, &new, access)?;
+    }
+    Ok(())
+}
+
+/// Locks a file or folder that exists against everybody who locks it in this way, until the result is dropped.
+///
+/// # Errors
+///
+/// Fails if it cannot be opened, or if somebody else holds the lock for five seconds.
+pub fn lock(path: &Path) -> Result<File, FileError> {
+    let file = File::open(path).map_err(FileError::io("lock", path))?;
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if Instant::now() < until => std::thread::sleep(Duration::from_millis(5)),
+            Err(TryLockError::WouldBlock) => return Err(FileError::Locked { path: path.to_owned() }),
+            Err(TryLockError::Error(source)) => return Err(FileError::io("lock", path)(source)),
+        }
+    }
+}
+
+/// Appends to a file in one step, so that lines of several writers do not mix.
+///
+/// # Errors
+///
+/// Fails if it cannot be opened or written, also if only a part could be.
+pub fn append(path: &Path, bytes: &[u8], access: Access) -> Result<(), FileError> {
+    let fail = || FileError::io("append to", path);
+    let mut file = OpenOptions::new().append(true).create(true).mode(access.mode()).open(path).map_err(fail())?;
+    match file.write(bytes) {
+        Ok(count) if count == bytes.len() => Ok(()),
+        Ok(_) => Err(fail()(io::ErrorKind::WriteZero.into())),
+        Err(source) => Err(fail()(source)),
+    }
+}
+
+/// Makes a folder and those above it, if they are missing.
+///
+/// # Errors
+///
+/// Fails if one cannot be made.
+pub fn folder(path: &Path) -> Result<(), FileError> {
+    fs::create_dir_all(path).map_err(FileError::io("make the folder", path))
+}
+
+/// Makes a folder that only its owner can enter; one that is there and open to others is closed.
+///
+/// # Errors
+///
+/// Fails if it cannot be made, or belongs to somebody else and is open.
+pub fn private_folder(path: &Path) -> Result<(), FileError> {
+    if let Some(parent) = path.parent() {
+        folder(parent)?;
+    }
+    match DirBuilder::new().mode(0o700).create(path) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let found = fs::metadata(path).map_err(FileError::io("look at", path))?;
+            let mode = found.mode() & 0o7777;
+            if mode & 0o077 == 0 {
+                return Ok(());
+            }
+            if found.uid() != nix::unistd::geteuid().as_raw() {
+                return Err(FileError::Unsafe { path: path.to_owned(), mode });
+            }
+            fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(FileError::io("close", path))
+        }
+        Err(source) => Err(FileError::io("make the folder", path)(source)),
+    }
+}
+
+/// The bytes of a private file, and a line to show if it had to be closed first.
+#[derive(Debug, PartialEq, Eq)]
+pub struct PrivateBytes {
+    /// What it holds.
+    pub bytes: Vec<u8>,
+    /// What was done about its permissions.
+    pub notice: Option<String>,
+}
+
+/// Reads a file that holds secrets. One that is open to others is closed if it is ours and its folder is private; otherwise it is
+/// not trusted.
+///
+/// # Errors
+///
+/// Fails if it cannot be read, or with [`FileError::Unsafe`].
+pub fn read_private(path: &Path) -> Result<PrivateBytes, FileError> {
+    let fail = || FileError::io("read", path);
+    let file = File::open(path).map_err(fail())?;
+    let found = file.metadata().map_err(fail())?;
+    let mode = found.mode() & 0o7777;
+    let mut notice = None;
+    if mode & 0o077 != 0 {
+        let folder = path.parent().unwrap_or(Path::new("/"));
+        let around = fs::metadata(folder).map_err(fail())?;
+        let ours = found.uid() == nix::unistd::geteuid().as_raw();
+        if !ours || around.mode() & 0o077 != 0 {
+            return Err(FileError::Unsafe { path: path.to_owned(), mode });
+        }
+        file.set_permissions(fs::Permissions::from_mode(0o600)).map_err(FileError::io("close", path))?;
+        notice = Some(format!("`{}` was open to others (mode {mode:04o}); closed it", path.display()));
+    }
+    let mut bytes = Vec::new();
+    (&file).read_to_end(&mut bytes).map_err(fail())?;
+    Ok(PrivateBytes { bytes, notice })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).expect("it is there").mode() & 0o7777
+    }
+
+    fn open_up(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("it is ours");
+    }
+
+    #[test]
+    fn a_written_file_is_whole_and_nothing_is_left_beside_it() {
+        let home = tempfile::tempdir().expect("a folder");
+        let path = home.path().join("a");
+        write(&path, b"one", Access::Shared).expect("written");
+        write(&path, b"two", Access::Private).expect("written");
+        assert_eq!((fs::read(&path).expect("read"), mode(&path)), (b"two".to_vec(), 0o600));
+        assert_eq!(fs::read_dir(home.path()).expect("listed").count(), 1);
+    }
+
+    #[test]
+    fn changes_from_many_sides_are_all_kept() {
+        let home = tempfile::tempdir().expect("a folder");
+        let path = home.path().join("count");
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..5 {
+                        update::<FileError>(&path, Access::Shared, |old| Ok([old, b"x"].concat())).expect("updated");
+                    }
+                });
+            }
+        });
+        assert_eq!(fs::read(&path).expect("read").len(), 40);
+    }
+
+    #[test]
+    fn appended_lines_do_not_mix() {
+        let home = tempfile::tempdir().expect("a folder");
+        let path = home.path().join("log");
+        std::thread::scope(|scope| {
+            for letter in ["a", "b", "c", "d"] {
+                let line = format!("{}\n", letter.repeat(3000));
+                let path = &path;
+                scope.spawn(move || {
+                    (0..50).for_each(|_| append(path, line.as_bytes(), Access::Private).expect("added"))
+                });
+            }
+        });
+        let text = fs::read_to_string(&path).expect("read");
+        assert_eq!(text.lines().count(), 200);
+        assert!(text.lines().all(|line| line.len() == 3000 && line.bytes().all(|byte| byte == line.as_bytes()[0])));
+        assert_eq!(mode(&path), 0o600);
+    }
+
+    #[test]
+    fn an_open_secret_is_closed_in_a_private_folder_and_refused_elsewhere() {
+        let home = tempfile::tempdir().expect("a folder");
+        let folder = home.path().join("secrets");
+        private_folder(&folder).expect("made");
+        assert_eq!(mode(&folder), 0o700);
+        let path = folder.join("dev.env");
+        write(&path, b"A=1", Access::Private).expect("written");
+        assert_eq!(read_private(&path).expect("read").notice, None);
+        open_up(&path, 0o644);
+        assert!(read_private(&path).expect("read").notice.is_some_and(|notice| notice.contains("0644")));
+        assert_eq!(mode(&path), 0o600);
+        open_up(&path, 0o640);
+        open_up(&folder, 0o755);
+        let refused = read_private(&path).expect_err("others may have it open");
+        assert_eq!((refused.kind(), mode(&path)), (Kind::UnsafeMode, 0o640));
+        private_folder(&folder).expect("closed");
+        assert_eq!(mode(&folder), 0o700);
+    }
+}

@@ -2,5 +2,17 @@
 #![allow(unsafe_code)]
 
 pub mod file;
+pub mod filter;
+pub mod history;
 pub mod host;
+pub mod install;
+pub mod net;
 pub mod paths;
+pub mod pidfd;
+pub mod process;
+pub mod program;
+pub mod real;
+pub mod signal;
+pub mod terminal;
+pub mod tty;
+pub mod watch;

@@ -2,8 +2,24 @@
 
 use std::path::{Path, PathBuf};
 
+use super::host::Host;
 use crate::base::environment::EnvName;
+use crate::base::fault::Advise;
 use crate::base::name::{OrgName, ProcessName, ServiceName};
+
+/// Where the templates are looked for before the operator's own data folder.
+const SOURCES: [&str; 2] = ["/root/src/devops/tetra", "/opt/tetra"];
+
+/// There is no home folder to keep anything in.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no home folder to keep anything in")]
+pub struct Homeless;
+
+impl Advise for Homeless {
+    fn advice(&self) -> Option<String> {
+        Some("set HOME, or TETRA_DIR and the XDG variables".to_owned())
+    }
+}
 
 /// Where everything is. Built once from the surroundings, or under one folder for a test.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +35,25 @@ impl Paths {
     #[must_use]
     pub fn new(home: PathBuf, config: PathBuf, state: PathBuf, source: PathBuf) -> Self {
         Self { home, config, state, source }
+    }
+
+    /// The places of the operator's surroundings: `TETRA_DIR` or `~/tetra`, `TETRA_SRC` or where it usually is, and the XDG folders.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no home folder and not all of the places are told by variables.
+    pub fn find(host: &dyn Host) -> Result<Self, Homeless> {
+        let set = |name: &str| host.variable(name).map(|path| host.cwd().join(path));
+        let base = directories::BaseDirs::new();
+        let below = |part: fn(&directories::BaseDirs) -> Option<&Path>| {
+            base.as_ref().and_then(part).map(|path| path.join("tetra"))
+        };
+        let home = set("TETRA_DIR").or_else(|| below(|base| Some(base.home_dir()))).ok_or(Homeless)?;
+        let config = below(|base| Some(base.config_dir())).ok_or(Homeless)?;
+        let state = below(directories::BaseDirs::state_dir).ok_or(Homeless)?;
+        let usual = || SOURCES.iter().map(PathBuf::from).find(|path| path.is_dir());
+        let source = set("TETRA_SRC").or_else(usual).or_else(|| below(|base| Some(base.data_dir()))).ok_or(Homeless)?;
+        Ok(Self::new(home, config, state, source))
     }
 
     /// Everything below one folder, for tests.
@@ -43,6 +78,24 @@ impl Paths {
     #[must_use]
     pub fn source(&self) -> &Path {
         &self.source
+    }
+
+    /// The templates below `$TETRA_SRC`.
+    #[must_use]
+    pub fn templates(&self) -> PathBuf {
+        self.source.join("templates")
+    }
+
+    /// Completion for shells, read by the shell file.
+    #[must_use]
+    pub fn completions(&self) -> PathBuf {
+        self.home.join("completions")
+    }
+
+    /// Where fish looks for completion, beside the shell's own settings folder.
+    #[must_use]
+    pub fn fish_completions(&self) -> PathBuf {
+        self.config.with_file_name("fish").join("completions")
     }
 
     /// The shell's own settings folder.

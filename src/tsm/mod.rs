@@ -1,1 +1,28 @@
 //! The process manager: what runs, how it was started, what it said.
+
+pub mod again;
+pub mod conflict;
+pub mod control;
+pub mod create;
+pub mod definition;
+pub mod detect;
+pub mod ends;
+pub mod environment;
+pub mod exit;
+pub mod interpreter;
+pub mod kill;
+pub mod logs;
+pub mod name;
+pub mod placement;
+pub mod plan;
+pub mod port;
+pub mod ports;
+pub mod remove;
+pub mod request;
+pub mod resolve;
+pub mod restart;
+pub mod start;
+pub mod store;
+pub mod view;
+mod watch;
+pub mod words;

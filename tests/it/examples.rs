@@ -1,1 +1,149 @@
-//! Every command of the table keeps its promises.
+//! What must hold for every command there is, generated over the table.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use tetra::base::line::lex;
+use tetra::command::global::{GLOBALS, Globals};
+use tetra::command::help::{self, Detail};
+use tetra::command::registry::{COMMANDS, Found, GROUPS, members, resolve};
+use tetra::command::{Effect, Entry};
+use tetra::shell::prepare::{Prepared, prepare};
+
+use crate::world::World;
+
+/// The words of every statement of a line, without pipes and redirections.
+fn statements(line: &str) -> Vec<Vec<String>> {
+    let line = lex(line).unwrap_or_else(|error| panic!("`{line}`: {error}"));
+    line.statements.iter().map(|it| it.words.iter().map(|word| word.text.clone()).collect()).collect()
+}
+
+/// Every example of a command, as its statements.
+fn examples(entry: &'static Entry) -> impl Iterator<Item = (&'static str, Vec<Vec<String>>)> {
+    entry.examples.iter().map(|example| (*example, statements(example)))
+}
+
+#[test]
+fn every_parser_is_sound() {
+    for entry in COMMANDS {
+        entry.full_parser().debug_assert();
+    }
+}
+
+#[test]
+fn every_name_leads_to_its_command_and_to_no_other() {
+    let mut all = BTreeSet::new();
+    for entry in COMMANDS {
+        for name in std::iter::once(entry.name).chain(entry.aliases.iter().copied()) {
+            assert!(all.insert(name), "`{name}` names two commands");
+            let words: Vec<&str> = name.split(' ').collect();
+            let found = resolve(&words);
+            assert!(
+                matches!(found, Found::Command(to, count) if to.name == entry.name && count == words.len()),
+                "`{name}`"
+            );
+        }
+    }
+    for (group, _) in GROUPS {
+        assert!(members(group).next().is_some() && !all.contains(group), "`{group}` is a group");
+    }
+}
+
+#[test]
+fn every_command_has_help_with_its_examples_and_its_effect() {
+    for entry in COMMANDS {
+        assert!(!entry.summary().is_empty(), "`{}` says what it does", entry.name);
+        for detail in [Detail::Short, Detail::Long] {
+            let text = help::of_command(entry, detail, 100);
+            assert!(text.contains(&format!("Usage: {}", entry.name)), "{text}");
+            assert!(text.contains("Effect: "), "{text}");
+            for example in entry.examples {
+                assert!(text.contains(example), "{text}");
+            }
+            assert!(text.lines().all(|line| line.chars().count() <= 110), "{text}");
+        }
+    }
+}
+
+#[test]
+fn every_example_is_a_line_that_parses() {
+    for entry in COMMANDS {
+        for (example, statements) in examples(entry) {
+            let mut named = false;
+            for words in statements {
+                let prepared = prepare(&words, &mut Globals::default(), 100);
+                match prepared {
+                    Ok(Prepared::Command(found, _)) => named |= found.name == entry.name,
+                    Ok(Prepared::Show(_)) => {}
+                    Err(misled) => panic!("`{example}`: {}", misled.fault),
+                }
+            }
+            assert!(named, "`{example}` shows `{}`", entry.name);
+        }
+    }
+}
+
+#[test]
+fn every_global_option_reaches_every_command_that_does_not_define_it() {
+    for entry in COMMANDS {
+        let own = (entry.parser)();
+        let full = entry.full_parser();
+        for global in GLOBALS {
+            let defines = own.get_arguments().any(|arg| arg.get_long() == Some(global.long));
+            let taken = full.get_arguments().find(|arg| arg.get_long() == Some(global.long));
+            let id = taken.unwrap_or_else(|| panic!("`{}` has `--{}`", entry.name, global.long)).get_id();
+            assert_eq!(id == global.id, !defines, "`{}` keeps its own `--{}`", entry.name, global.long);
+        }
+    }
+}
+
+/// Commands of the shell that do nothing but lead on; what they lead to is guarded by itself.
+fn leads_on(entry: &Entry) -> bool {
+    matches!(entry.name, "repl" | "exit")
+}
+
+#[test]
+fn what_says_read_leaves_every_file_as_it_was() {
+    let mut world = World::new();
+    world.org("acme", &[("local", ""), ("dev", ""), ("prod", "")]);
+    world.file("app.js", "");
+    fs::create_dir_all(world.paths().processes()).expect("a folder");
+    let before = world.tree();
+    for entry in COMMANDS.iter().filter(|entry| entry.effect == Effect::Read && !leads_on(entry)) {
+        for (example, _) in examples(entry).filter(|(example, _)| !follows(example)) {
+            let ran = world.run(example);
+            assert_ne!(ran.code, 2, "`{example}`: {}", ran.talk);
+            assert_ne!(ran.code, 70, "`{example}`: {}", ran.talk);
+            assert_eq!(world.tree(), before, "`{example}` changed something");
+        }
+    }
+}
+
+/// A line that goes on until somebody ends it.
+fn follows(line: &str) -> bool {
+    line.split(' ').any(|word| matches!(word, "-f" | "--follow"))
+}
+
+#[test]
+fn what_changes_something_is_refused_in_prod_when_nobody_can_answer() {
+    let mut world = World::with(&[("TETRA_ORG", "acme"), ("TETRA_ENV", "prod")]);
+    world.org("acme", &[("prod", "")]);
+    world.file("app.js", "");
+    let before = world.tree();
+    for entry in COMMANDS.iter().filter(|entry| entry.effect != Effect::Read) {
+        for (example, statements) in examples(entry) {
+            // An example may show a dry run, or set the scene with other commands first.
+            let changes = statements.iter().all(|words| {
+                matches!(prepare(words, &mut Globals::default(), 100),
+                    Ok(Prepared::Command(_, ready)) if ready.effect() != Effect::Read)
+            });
+            if !changes || statements.iter().flatten().any(|word| word == "--yes" || word == "-y") {
+                continue;
+            }
+            let ran = world.run(example);
+            assert_eq!(ran.code, 4, "`{example}`: {}{}", ran.output, ran.talk);
+            assert!(ran.talk.contains("--yes"), "`{example}`: {}", ran.talk);
+            assert_eq!(world.tree(), before, "`{example}` changed something");
+        }
+    }
+}

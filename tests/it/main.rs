@@ -1,9 +1,15 @@
 //! The one integration crate: it links once, and its parts share what they need.
 
+mod ask;
 mod completions;
 mod examples;
 mod launch;
+mod pty;
+mod readme;
 mod repl;
+mod road;
+mod schema;
+mod setup;
 mod start;
 mod supervise;
 mod tidy;

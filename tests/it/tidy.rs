@@ -1,1 +1,441 @@
-//! The rules of the house.
+//! The rules of the house, held by a test. A broken one is named with its sentence and the place.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Which rooms a room may import. Strictly down; see the table in `src/lib.rs`.
+const LAYERS: &[(&str, &[&str])] = &[
+    ("base", &[]),
+    ("sys", &["base"]),
+    ("supervise", &["base"]),
+    ("tsm", &["base", "sys", "supervise"]),
+    ("org", &["base", "sys"]),
+    ("env", &["base", "sys"]),
+    ("tkm", &["base", "sys"]),
+    ("daemon", &["base", "sys"]),
+    ("serve", &["base", "sys"]),
+    ("report", &["base"]),
+    ("command", &["base", "sys", "supervise", "tsm", "org", "env", "tkm", "daemon", "serve", "report"]),
+    ("shell", &["base", "sys", "report", "command"]),
+    ("ui", &["base", "report"]),
+];
+
+/// Foreign crates and the only rooms or files that may name them.
+const CRATES: &[(&str, &[&str])] = &[
+    ("clap", &["command/", "shell/", "launch.rs"]),
+    ("reedline", &["shell/"]),
+    ("nu_ansi_term", &["shell/"]),
+    ("crossterm", &["shell/"]),
+    ("toml", &["shell/", "org/", "env/"]),
+    ("nix", &["sys/", "supervise/"]),
+    ("rustix", &["sys/", "supervise/"]),
+    ("libc", &["sys/", "supervise/"]),
+    ("anstyle", &["ui/", "shell/"]),
+    ("directories", &["launch.rs", "sys/"]),
+];
+
+/// Calls that have one home, and why.
+const CALLS: &[(&str, &[&str], &str)] = &[
+    ("println!", &[], "commands return reports; `ui::console` writes them"),
+    ("print!", &[], "commands return reports; `ui::console` writes them"),
+    ("eprintln!", &[], "commands return reports; `ui::console` writes them"),
+    ("eprint!", &[], "commands return reports; `ui::console` writes them"),
+    ("process::exit", &["main.rs", "supervise/mod.rs"], "an outcome becomes an exit code once, in `main`"),
+    ("env::var", &["sys/real.rs"], "variables are read once, at the start"),
+    ("env::vars", &["sys/real.rs"], "variables are read once, at the start"),
+    ("env::vars_os", &["sys/real.rs"], "variables are read once, at the start"),
+    ("env::var_os", &["sys/real.rs"], "variables are read once, at the start"),
+    ("SystemTime::now", &["sys/", "supervise/"], "the time is an argument or comes from the host"),
+    ("thread::sleep", &["sys/", "supervise/"], "waiting is for a condition or an interrupt: `Host::pause`"),
+];
+
+/// Words that have no place in the project, in two parts so that this file may stand beside the others. Small letters stand
+/// for large ones too.
+const WORDS: &[(&str, &str)] = &[
+    ("TO", "DO"),
+    ("FIX", "ME"),
+    ("#[ig", "nore]"),
+    ("iss", "ue"),
+    ("iss", "ues"),
+    ("age", "nt"),
+    ("age", "nts"),
+    ("se", "ed"),
+    ("se", "eds"),
+    ("/wo", "rk/"),
+    ("../sha", "red"),
+];
+
+/// Names that say nothing about what is inside.
+const EMPTY_NAMES: &[&str] = &["util", "utils", "common", "helper", "helpers", "manager", "misc"];
+
+/// The longest source file, in lines without its tests.
+const LONGEST_FILE: usize = 400;
+
+#[test]
+fn imports_go_strictly_down() {
+    let mut broken = Broken::default();
+    for file in sources() {
+        let Some((_, allowed)) = LAYERS.iter().find(|(room, _)| *room == file.room()) else { continue };
+        for (offset, target) in rooms_named(&file.code) {
+            if target != file.room()
+                && LAYERS.iter().any(|(room, _)| *room == target)
+                && !allowed.contains(&target.as_str())
+            {
+                broken.add(&file, offset, format!("`{}` may not use `{target}`", file.room()));
+            }
+        }
+        for (offset, supers) in climbs(&file.code) {
+            if supers >= file.depth() {
+                broken.add(&file, offset, "`super` leaves the room; write `crate::`".to_owned());
+            }
+        }
+    }
+    broken.report("imports go strictly down, as the table in src/lib.rs says");
+}
+
+#[test]
+fn foreign_crates_stay_at_home() {
+    let mut broken = Broken::default();
+    for file in sources() {
+        for (name, homes) in CRATES.iter().filter(|(_, homes)| !file.lives_in(homes)) {
+            for offset in words(&file.code, name) {
+                if file.code[offset + name.len()..].starts_with("::") && !file.code[..offset].ends_with("::") {
+                    broken.add(&file, offset, format!("`{name}` lives in {}", homes.join(", ")));
+                }
+            }
+        }
+    }
+    broken.report("each foreign crate has a home");
+}
+
+#[test]
+fn printing_ending_variables_and_clocks_have_one_home() {
+    let mut broken = Broken::default();
+    for file in sources() {
+        for (call, _, why) in CALLS.iter().filter(|(_, homes, _)| !file.lives_in(homes)) {
+            for offset in words(&file.code, call) {
+                broken.add(&file, offset, format!("`{call}`: {why}"));
+            }
+        }
+        for offset in words(&file.code, "allow(unsafe_code)") {
+            if !file.lives_in(&["sys/mod.rs", "supervise/mod.rs"]) {
+                broken.add(&file, offset, "unsafe code lives in `sys` and `supervise`".to_owned());
+            }
+        }
+    }
+    broken.report("printing, ending, variables, clocks and pauses have one home each");
+}
+
+#[test]
+fn tests_wait_in_one_place_each() {
+    let mut broken = Broken::default();
+    for file in files("tests/it", &["rs"]).into_iter().map(Source::read) {
+        for offset in words(&file.code, "thread::sleep").into_iter().skip(1) {
+            broken.add(&file, offset, "wait for a condition, in the one function that does".to_owned());
+        }
+    }
+    broken.report("a test file pauses in one function at most: the one that waits for a condition");
+}
+
+#[test]
+fn files_are_short_and_named_for_what_they_hold() {
+    let mut broken = Broken::default();
+    for file in sources() {
+        let lines = file.code.lines().count();
+        if lines > LONGEST_FILE {
+            broken.add(&file, 0, format!("{lines} lines without tests; {LONGEST_FILE} is the most"));
+        }
+        if file.below_src().iter().any(|part| EMPTY_NAMES.contains(&stem(part))) {
+            broken.add(&file, 0, "the name does not say what is inside".to_owned());
+        }
+    }
+    broken.report("files fit in the head and are called by what they hold");
+}
+
+#[test]
+fn every_command_is_in_the_table() {
+    let mut broken = Broken::default();
+    let table = Source::read(root().join("src/command/registry.rs")).code;
+    for file in sources().iter().filter(|file| file.room() == "command") {
+        for (offset, marker) in file.code.match_indices("impl Command for ") {
+            let name = identifier(&file.code[offset + marker.len()..]);
+            let row = format!("::{name}>()");
+            if !table.contains(&row) {
+                broken.add(file, offset, format!("`{name}` has no row in src/command/registry.rs"));
+            }
+        }
+    }
+    broken.report("every command is in the table");
+}
+
+#[test]
+fn the_project_speaks_of_itself_alone_and_finishes_what_it_begins() {
+    let mut broken = Broken::default();
+    let places = ["src", "tests", "benches", "completions", "templates", "schemas", ".ci", ".cargo"];
+    let mut all: Vec<PathBuf> = places.iter().flat_map(|place| files(place, &[])).collect();
+    all.extend(["README.md", "Cargo.toml", "justfile", "clippy.toml"].map(|file| root().join(file)));
+    for path in all.into_iter().filter(|path| path.exists()) {
+        let file = Source::read(path);
+        let small = file.text.to_ascii_lowercase();
+        for (one, two) in WORDS {
+            let word = format!("{one}{two}");
+            let text = if word.contains(char::is_uppercase) { &file.text } else { &small };
+            for offset in words(text, &word) {
+                if !text[..offset].ends_with("ssh-") {
+                    broken.add(&file, offset, format!("`{word}` has no place here"));
+                }
+            }
+        }
+    }
+    broken.report("the project speaks of itself alone, and nothing is left for later");
+}
+
+#[test]
+fn the_reader_of_code_sees_code_only() {
+    let text = "a // \"b\n\"c\\\"d\" 'e' r#\"f\"g\"# 'h: /* i /* j */ k */ b'l' '\\'' m\n#[cfg(test)]\nmod tests {}\n";
+    let code = code_of(text);
+    let left: String = code.chars().filter(|c| c.is_alphanumeric()).collect();
+    assert_eq!(left, "arhbm", "only names, prefixes and lifetimes are left of {code:?}");
+    assert_eq!(code.lines().count(), 2, "tests are cut off, line ends stay");
+    let rooms: Vec<_> =
+        rooms_named("use crate::{ui::a, base::{b, c}};\ncrate::sys::d").into_iter().map(|it| it.1).collect();
+    assert_eq!(rooms, ["ui", "base", "sys"]);
+    assert_eq!(climbs("super::super::x super::y"), [(0, 2), (16, 1)]);
+}
+
+/// Every source file of the program; files of unit tests aside.
+fn sources() -> Vec<Source> {
+    let is_code = |path: &PathBuf| !path.ends_with("tests.rs");
+    let sources: Vec<_> = files("src", &["rs"]).into_iter().filter(is_code).map(Source::read).collect();
+    assert!(sources.len() > 20, "the sources were found");
+    sources
+}
+
+struct Source {
+    path: PathBuf,
+    text: String,
+    /// The text without comments, literals and unit tests; every offset is as in `text`.
+    code: String,
+}
+
+impl Source {
+    fn read(path: PathBuf) -> Self {
+        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()));
+        Self { code: code_of(&text), text, path }
+    }
+
+    fn below_src(&self) -> &Path {
+        self.path.strip_prefix(root().join("src")).unwrap_or(&self.path)
+    }
+
+    /// The folder right below `src`, or the file there.
+    fn room(&self) -> &str {
+        let first = self.below_src().components().next().expect("a file has a name");
+        stem(first.as_os_str())
+    }
+
+    /// How many modules the file is below the crate: 1 for `src/ui/mod.rs`.
+    fn depth(&self) -> usize {
+        let parts = self.below_src().components().count();
+        if self.path.ends_with("mod.rs") { parts - 1 } else { parts }
+    }
+
+    fn lives_in(&self, homes: &[&str]) -> bool {
+        let path = self.below_src().to_string_lossy();
+        homes.iter().any(|home| if home.ends_with('/') { path.starts_with(home) } else { path == *home })
+    }
+}
+
+#[derive(Default)]
+struct Broken(String);
+
+impl Broken {
+    fn add(&mut self, file: &Source, offset: usize, what: String) {
+        let line = file.text[..offset].matches('\n').count() + 1;
+        let path = file.path.strip_prefix(root()).unwrap_or(&file.path).display();
+        writeln!(self.0, "  {path}:{line}: {what}").expect("a string takes everything");
+    }
+
+    fn report(self, rule: &str) {
+        assert!(self.0.is_empty(), "\n{rule}:\n{}", self.0);
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn stem(name: &std::ffi::OsStr) -> &str {
+    Path::new(name).file_stem().and_then(|stem| stem.to_str()).expect("names here are text")
+}
+
+/// All files below a folder of the project that end in one of the given ways; any way if none is given.
+fn files(below: &str, endings: &[&str]) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut open = vec![root().join(below)];
+    while let Some(folder) = open.pop() {
+        let Ok(entries) = fs::read_dir(&folder) else { continue };
+        for entry in entries {
+            let path = entry.expect("a folder of the project can be read").path();
+            let ending = path.extension().and_then(|ending| ending.to_str());
+            if path.is_dir() {
+                open.push(path);
+            } else if endings.is_empty() || ending.is_some_and(|ending| endings.contains(&ending)) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Where `word` stands alone in `text`.
+fn words(text: &str, word: &str) -> Vec<usize> {
+    let inside = |c: char| c.is_alphanumeric() || c == '_';
+    let alone = |offset: usize| {
+        let opens = !word.starts_with(inside) || !text[..offset].ends_with(inside);
+        opens && (!word.ends_with(inside) || !text[offset + word.len()..].starts_with(inside))
+    };
+    text.match_indices(word).map(|(offset, _)| offset).filter(|offset| alone(*offset)).collect()
+}
+
+fn identifier(text: &str) -> &str {
+    let text = text.trim_start();
+    &text[..text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len())]
+}
+
+/// The rooms named after `crate::`, each with its place.
+fn rooms_named(code: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    for offset in words(code, "crate") {
+        let Some(rest) = code[offset..].strip_prefix("crate::") else { continue };
+        let Some(group) = rest.strip_prefix('{') else {
+            found.push((offset, identifier(rest).to_owned()));
+            continue;
+        };
+        let mut depth = 0;
+        let mut expects = true;
+        for (at, c) in group.char_indices() {
+            match c {
+                '}' if depth == 0 => break,
+                '{' => depth += 1,
+                '}' => depth -= 1,
+                ',' if depth == 0 => expects = true,
+                c if expects && c.is_alphanumeric() => {
+                    found.push((offset, identifier(&group[at..]).to_owned()));
+                    expects = false;
+                }
+                _ => {}
+            }
+        }
+    }
+    found
+}
+
+/// Chains of `super::`, each with its place and length.
+fn climbs(code: &str) -> Vec<(usize, usize)> {
+    let mut found = Vec::new();
+    for offset in words(code, "super") {
+        if code[..offset].ends_with("super::") {
+            continue;
+        }
+        let mut rest = &code[offset..];
+        let mut length = 0;
+        while let Some(after) = rest.strip_prefix("super::") {
+            length += 1;
+            rest = after;
+        }
+        found.push((offset, length));
+    }
+    found
+}
+
+/// Blanks out comments and literals and cuts off the unit tests at the end. Keeps line ends and offsets.
+fn code_of(text: &str) -> String {
+    let mut code = text.as_bytes().to_vec();
+    let mut at = 0;
+    while at < text.len() {
+        let rest = &text[at..];
+        let length = if rest.starts_with("//") {
+            rest.find('\n').unwrap_or(rest.len())
+        } else if rest.starts_with("/*") {
+            nested_comment(rest)
+        } else if rest.starts_with('"') {
+            literal(rest, '"')
+        } else if let Some(hashes) = raw_literal(text, at) {
+            let end = format!("\"{}", "#".repeat(hashes));
+            let opening = hashes + 2;
+            at += 1;
+            rest[opening..].find(&end).map_or(rest.len(), |found| opening + found + end.len()) - 1
+        } else if rest.starts_with('\'') && is_character(rest) {
+            literal(rest, '\'')
+        } else {
+            at += 1;
+            while !text.is_char_boundary(at) {
+                at += 1;
+            }
+            continue;
+        };
+        for byte in &mut code[at..at + length] {
+            if *byte != b'\n' {
+                *byte = b' ';
+            }
+        }
+        at += length;
+    }
+    let code = String::from_utf8(code).expect("only whole characters were blanked out");
+    let end = code.find("#[cfg(test)]\nmod ").unwrap_or(code.len());
+    code[..end].to_owned()
+}
+
+fn nested_comment(rest: &str) -> usize {
+    let mut depth = 0;
+    let mut at = 0;
+    while at < rest.len() {
+        if rest.as_bytes()[at..].starts_with(b"/*") {
+            depth += 1;
+            at += 2;
+        } else if rest.as_bytes()[at..].starts_with(b"*/") {
+            depth -= 1;
+            at += 2;
+            if depth == 0 {
+                return at;
+            }
+        } else {
+            at += 1;
+        }
+    }
+    rest.len()
+}
+
+fn literal(rest: &str, end: char) -> usize {
+    let mut escaped = false;
+    for (at, c) in rest.char_indices().skip(1) {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            c if c == end => return at + 1,
+            _ => {}
+        }
+    }
+    rest.len()
+}
+
+/// The number of `#` if a raw literal begins at `at`.
+fn raw_literal(text: &str, at: usize) -> Option<usize> {
+    let rest = text[at..].strip_prefix('r')?;
+    let before = text[..at].chars().next_back();
+    if before.is_some_and(|c| (c.is_alphanumeric() && c != 'b') || c == '_') {
+        return None;
+    }
+    let hashes = rest.len() - rest.trim_start_matches('#').len();
+    rest[hashes..].starts_with('"').then_some(hashes)
+}
+
+/// True for a character, false for a lifetime.
+fn is_character(rest: &str) -> bool {
+    let mut after = rest.chars().skip(1);
+    let first = after.next();
+    first == Some('\\') || after.next() == Some('\'')
+}

@@ -1,1 +1,404 @@
-//! Every transcript is run and compared.
+//! Runs every file under `tests/transcripts` against the real program.
+//!
+//! ```text
+//! # Prose: lines with `#` before a step.
+//! > tsm stop api                 a line of tetra; `use`, `select`, `@env`, `set` and `alias` hold for the lines after it
+//! error: …                       what it says, output and talk in their order
+//! [5]                            its exit code, if not 0
+//! $ tetra -c 'tsm list' | wc -l  a line of bash, with tetra, tsm, tkm and org in PATH
+//! ```
+//!
+//! Each file has a fresh home folder and stops what it started. `{port}`, `{port2}` … are free ports. What differs from run
+//! to run is named: PID, TIME, SPAN, SIZE, and `~` for the home folder; where that moves columns, blanks between words count as
+//! two at most.
+//! `UPDATE=1 cargo test --test it transcript` writes the files anew.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// No step takes longer, not even on a busy machine.
+const LONGEST_STEP: Duration = Duration::from_secs(60);
+
+/// How many transcripts run at the same time.
+const AT_ONCE: usize = 2;
+
+#[test]
+fn transcripts_are_true() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");
+    let files = texts_below(&folder);
+    assert!(!files.is_empty(), "there are transcripts");
+    let (failed, failures) = mpsc::channel();
+    let shares: Vec<Vec<&PathBuf>> =
+        (0..AT_ONCE).map(|share| files.iter().skip(share).step_by(AT_ONCE).collect()).collect();
+    thread::scope(|scope| {
+        for share in shares {
+            let failed = failed.clone();
+            scope.spawn(move || {
+                for path in share {
+                    if let Err(difference) = check(path) {
+                        failed.send(difference).expect("the test listens");
+                    }
+                }
+            });
+        }
+    });
+    drop(failed);
+    let failures: Vec<String> = failures.iter().collect();
+    assert!(failures.is_empty(), "\n{}\nUPDATE=1 writes them anew", failures.join("\n"));
+}
+
+/// Runs one transcript; tells the first difference. With `UPDATE=1` writes it instead.
+fn check(path: &Path) -> Result<(), String> {
+    let written = fs::read_to_string(path).expect("a transcript can be read");
+    let mut home = Home::new();
+    let mut real = String::new();
+    for part in parts(&written) {
+        match part {
+            Part::Prose(text) => real.push_str(text),
+            Part::Step(line) => real.push_str(&format!("{line}\n{}", home.run(line))),
+        }
+    }
+    if real == written {
+        return Ok(());
+    }
+    if std::env::var_os("UPDATE").is_some_and(|value| value == "1") {
+        fs::write(path, real).expect("a transcript can be written");
+        return Ok(());
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let at = written.lines().zip(real.lines()).take_while(|(one, other)| one == other).count();
+    let around = |text: &str| text.lines().skip(at.saturating_sub(3)).take(14).collect::<Vec<_>>().join("\n");
+    Err(format!("{name}:{}\n--- written\n{}\n--- real\n{}\n", at + 1, around(&written), around(&real)))
+}
+
+enum Part<'a> {
+    Prose(&'a str),
+    Step(&'a str),
+}
+
+/// Steps and the prose before them. What a step says is left out: it is what is to be found out.
+fn parts(text: &str) -> Vec<Part<'_>> {
+    let mut parts = Vec::new();
+    let is_step = |line: &str| line.starts_with("> ") || line.starts_with("$ ");
+    let mut prose_from = Some(0);
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        let prose = line.trim().is_empty() || line.starts_with('#');
+        if is_step(line) {
+            if let Some(from) = prose_from.take() {
+                parts.push(Part::Prose(&text[from..at]));
+            }
+            parts.push(Part::Step(line.trim_end()));
+        } else if !prose {
+            prose_from = None;
+        } else if prose_from.is_none() {
+            prose_from = Some(at);
+        }
+        at += line.len();
+    }
+    if let Some(from) = prose_from {
+        parts.push(Part::Prose(&text[from..]));
+    }
+    parts
+}
+
+/// A home folder with the program in it, and the session so far.
+pub(crate) struct Home {
+    folder: tempfile::TempDir,
+    /// Lines that hold for those after them, and what they said.
+    session: Vec<(String, String)>,
+    ports: BTreeMap<String, u16>,
+}
+
+impl Home {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder can be made");
+        let bin = folder.path().join("bin");
+        fs::create_dir_all(&bin).expect("ours");
+        fs::create_dir_all(folder.path().join("home")).expect("ours");
+        fs::hard_link(env!("CARGO_BIN_EXE_tetra"), bin.join("tetra")).expect("both are below the target folder");
+        for name in ["tsm", "tkm", "org"] {
+            std::os::unix::fs::symlink("tetra", bin.join(name)).expect("ours");
+        }
+        Self { folder, session: Vec::new(), ports: BTreeMap::new() }
+    }
+
+    /// Runs lines of bash; output and talk as they came, and the exit code.
+    pub(crate) fn bash(&self, lines: &str) -> (String, i32) {
+        self.spawn("bash", &["-c", lines])
+    }
+
+    /// Runs a step; what it says, normalised, with its exit code.
+    fn run(&mut self, step: &str) -> String {
+        let line = self.with_ports(&step[2..]);
+        let (said, code) =
+            if step.starts_with('$') { self.spawn("bash", &["-c", &line]) } else { self.run_in_session(&line) };
+        let mut said = self.normalised(&said);
+        if !said.is_empty() && !said.ends_with('\n') {
+            said.push('\n');
+        }
+        if code != 0 {
+            said.push_str(&format!("[{code}]\n"));
+        }
+        said
+    }
+
+    fn run_in_session(&mut self, line: &str) -> (String, i32) {
+        let before: String = self.session.iter().map(|(line, _)| format!("{line}\n")).collect();
+        let heard: String = self.session.iter().map(|(_, said)| said.as_str()).collect();
+        let (said, code) = self.spawn("tetra", &["-c", &format!("{before}{line}")]);
+        let said = said.strip_prefix(&heard).unwrap_or(&said);
+        let said = said.replace(&format!("at -c:{}:", self.session.len() + 1), "at -c:1:");
+        let word = line.split_whitespace().next().unwrap_or_default();
+        if code == 0 && (word.starts_with('@') || ["use", "select", "set", "alias"].contains(&word)) {
+            self.session.push((line.to_owned(), said.clone()));
+        }
+        (said, code)
+    }
+
+    /// Runs a program; output and talk as they came, and the exit code.
+    fn spawn(&self, program: &str, arguments: &[&str]) -> (String, i32) {
+        let home = self.folder.path().join("home");
+        let path =
+            format!("{}:{}", self.folder.path().join("bin").display(), std::env::var("PATH").unwrap_or_default());
+        let (mut reader, writer) = std::io::pipe().expect("a pipe can be made");
+        let mut command = Command::new(program);
+        command.args(arguments).env_clear().current_dir(&home).stdin(Stdio::null());
+        command.env("PATH", &path).env("HOME", &home).env("TETRA_DIR", home.join("tetra"));
+        command.env("TETRA_SRC", home.join("source"));
+        command.env("LC_ALL", "C.UTF-8").env("TZ", "UTC").env("TERM", "dumb");
+        command.stdout(writer.try_clone().expect("a pipe has two ends")).stderr(writer);
+        let mut child = command.spawn().expect("the program starts");
+        drop(command);
+        let (heard, listen) = mpsc::channel();
+        thread::spawn(move || {
+            let mut bytes = Vec::new();
+            let ended = reader.read_to_end(&mut bytes).map(|_| String::from_utf8_lossy(&bytes).into_owned());
+            heard.send(ended)
+        });
+        let said = listen.recv_timeout(LONGEST_STEP);
+        if said.is_err() {
+            child.kill().expect("the child is ours");
+        }
+        let status = child.wait().expect("the child is ours");
+        let said = said.unwrap_or_else(|_| panic!("`{arguments:?}` did not end")).expect("the pipe can be read");
+        let signal = std::os::unix::process::ExitStatusExt::signal(&status);
+        (said, status.code().unwrap_or_else(|| 128 + signal.unwrap_or(0)))
+    }
+
+    /// The line with a free port for each `{port…}`.
+    fn with_ports(&mut self, line: &str) -> String {
+        let mut whole = String::new();
+        let mut rest = line;
+        while let Some(start) = rest.find("{port") {
+            let end = start + rest[start..].find('}').expect("a port has a closing brace") + 1;
+            let port = self.ports.entry(rest[start..end].to_owned()).or_insert_with(free_port);
+            whole.push_str(&rest[..start]);
+            whole.push_str(&port.to_string());
+            rest = &rest[end..];
+        }
+        whole + rest
+    }
+
+    /// What was said, with names for what differs from run to run.
+    fn normalised(&self, original: &str) -> String {
+        let home = self.folder.path().join("home").display().to_string();
+        let mut said = original.replace(&home, "~").replace(&self.folder.path().display().to_string(), "/TMP");
+        for (name, port) in &self.ports {
+            said = replaced(&said, &port.to_string(), name);
+        }
+        for pid in self.pids() {
+            said = replaced(&said, &pid.to_string(), "PID");
+        }
+        let lines = said.lines().map(named);
+        let mut said: String = lines.map(|line| line + "\n").collect();
+        if said != original {
+            said = said.lines().map(|line| squeezed(line) + "\n").collect();
+        }
+        said
+    }
+
+    /// The pids that the program wrote down.
+    fn pids(&self) -> Vec<u64> {
+        let processes = self.folder.path().join("home/tetra/tsm/runtime/processes");
+        let Ok(folders) = fs::read_dir(processes) else { return Vec::new() };
+        let metas = folders.flatten().filter_map(|folder| fs::read(folder.path().join("meta.json")).ok());
+        let pid = |meta: Vec<u8>| serde_json::from_slice::<serde_json::Value>(&meta).ok()?["pid"].as_u64();
+        metas.filter_map(pid).filter(|pid| *pid > 1).collect()
+    }
+
+    /// Processes that were started from this home folder and still live: their surroundings name it.
+    fn left_over(&self) -> Vec<Pid> {
+        let mark = self.folder.path().display().to_string().into_bytes();
+        let mut found = Vec::new();
+        for entry in fs::read_dir("/proc").expect("/proc can be read").flatten() {
+            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+            let surroundings = fs::read(entry.path().join("environ")).unwrap_or_default();
+            let place = fs::read_link(entry.path().join("cwd")).unwrap_or_default();
+            let named = surroundings.windows(mark.len()).any(|part| part == mark);
+            if named || place.starts_with(self.folder.path()) {
+                found.push(Pid::from_raw(pid));
+            }
+        }
+        found
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        let _ = self.spawn("tetra", &["tsm", "kill", "*"]);
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while let left @ [_, ..] = self.left_over().as_slice() {
+            for pid in left {
+                let _ = kill(*pid, Signal::SIGKILL);
+            }
+            assert!(Instant::now() < deadline, "processes of a transcript outlive SIGKILL: {left:?}");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("there is a free port");
+    listener.local_addr().expect("it is bound").port()
+}
+
+fn texts_below(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).expect("the folder is there").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(texts_below(&path));
+        } else if path.extension().is_some_and(|ending| ending == "txt") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The text with `number` replaced where it stands alone.
+fn replaced(text: &str, number: &str, name: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(number) {
+        let (before, after) = (&rest[..at], &rest[at + number.len()..]);
+        let inside = |c: char| c.is_ascii_digit();
+        out.push_str(before);
+        let alone = !before.ends_with(inside) && !after.starts_with(inside);
+        out.push_str(if alone { name } else { number });
+        rest = after;
+    }
+    out + rest
+}
+
+/// A line with names for times, spans and sizes.
+fn named(line: &str) -> String {
+    let mut out = String::new();
+    let mut rest = line;
+    let mut fresh = true;
+    while let Some(c) = rest.chars().next() {
+        let found = if fresh { time(rest).or_else(|| span(rest)).or_else(|| size(rest)) } else { None };
+        if let Some((length, name)) = found {
+            out.push_str(name);
+            rest = &rest[length..];
+            fresh = false;
+        } else {
+            out.push(c);
+            fresh = !c.is_ascii_alphanumeric() && !matches!(c, '.' | '-' | '_' | '/' | '`');
+            rest = &rest[c.len_utf8()..];
+        }
+    }
+    out
+}
+
+/// A line with two blanks at most between words. What is marked in a line stays below it.
+fn squeezed(line: &str) -> String {
+    let start = line.len() - line.trim_start().len();
+    if line[start..].starts_with("| ") {
+        return line.to_owned();
+    }
+    let mut out = line[..start].to_owned();
+    for c in line[start..].chars() {
+        if c != ' ' || !out[start..].ends_with("  ") {
+            out.push(c);
+        }
+    }
+    out.trim_end().to_owned()
+}
+
+/// `2026-11-20 13:02:11` or RFC 3339.
+fn time(text: &str) -> Option<(usize, &'static str)> {
+    const SHAPE: &[u8] = b"0000-00-00_00:00:00";
+    let bytes = text.as_bytes();
+    let fits = bytes.len() >= SHAPE.len()
+        && SHAPE.iter().zip(bytes).all(|(shape, byte)| match shape {
+            b'0' => byte.is_ascii_digit(),
+            b'_' => matches!(byte, b' ' | b'T'),
+            shape => shape == byte,
+        });
+    let rest = text.get(SHAPE.len()..)?;
+    let fraction = rest.find(|c: char| !c.is_ascii_digit() && c != '.' && c != 'Z').unwrap_or(rest.len());
+    fits.then_some((SHAPE.len() + fraction, "TIME"))
+}
+
+/// `450ms`, `3s`, `5m 12s`, `2h 3m`, `1d 2h`.
+fn span(text: &str) -> Option<(usize, &'static str)> {
+    let first = number_with(text, &["ms", "s", "m", "h", "d"])?;
+    let second = text[first..].strip_prefix(' ').and_then(|rest| number_with(rest, &["s", "m", "h"]));
+    Some((first + second.map_or(0, |length| length + 1), "SPAN"))
+}
+
+/// `1.5 MiB`.
+fn size(text: &str) -> Option<(usize, &'static str)> {
+    number_with(text, &[" B", " KiB", " MiB", " GiB"]).map(|length| (length, "SIZE"))
+}
+
+/// The length of a number with one of the units, if it ends there.
+fn number_with(text: &str, units: &[&str]) -> Option<usize> {
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let rest = &text[digits..];
+    let unit = units.iter().find(|unit| {
+        rest.strip_prefix(**unit).is_some_and(|after| !after.starts_with(|c: char| c.is_ascii_alphanumeric()))
+    })?;
+    (digits > 0).then_some(digits + unit.len())
+}
+
+#[test]
+fn what_differs_from_run_to_run_has_a_name() {
+    for (given, normal_form) in [
+        ("0  api    online  5m 12s  1.5 MiB", "0  api    online  SPAN  SIZE"),
+        ("   started 2026-11-20 13:02:11 ago", "   started TIME ago"),
+        (r#"{"at":"2025-11-20T12:02:11.5Z","up":2}"#, r#"{"at":"TIME","up":2}"#),
+        ("api-10s took 450ms, not 10sec", "api-10s took SPAN, not 10sec"),
+        ("port 8000 B", "port SIZE"),
+    ] {
+        assert_eq!(named(given), normal_form);
+    }
+    assert_eq!(squeezed("  a    b  c "), "  a  b  c");
+    assert_eq!(squeezed("  |     ^^^"), "  |     ^^^");
+    assert_eq!(replaced("pid 12, 123, 12", "12", "PID"), "pid PID, 123, PID");
+}
+
+#[test]
+fn a_transcript_is_prose_and_steps() {
+    let text = "# What.\n> a\nsaid\n\n# Then.\n$ b\n[1]\n";
+    let shown: Vec<String> = parts(text)
+        .into_iter()
+        .map(|part| match part {
+            Part::Prose(text) => format!("prose {text:?}"),
+            Part::Step(line) => format!("step {line}"),
+        })
+        .collect();
+    assert_eq!(shown, ["prose \"# What.\\n\"", "step > a", "prose \"\\n# Then.\\n\"", "step $ b"]);
+}

@@ -1,3 +1,15 @@
 //! The shell's own commands.
 
+pub mod alias;
+pub mod choose;
+pub mod complete;
+pub mod context;
 pub mod exit;
+pub mod help;
+pub mod repl;
+pub mod select;
+pub mod set;
+pub mod setup;
+pub mod source;
+pub mod version;
+pub mod watch;

@@ -1,1 +1,11 @@
 //! `tsm`: start, watch, log and stop processes.
+
+pub mod delete;
+pub mod info;
+pub mod kill;
+pub mod list;
+pub mod logs;
+pub mod restart;
+mod services;
+pub mod stop;
+mod targets;

@@ -1,0 +1,40 @@
+# Daily verbs. `just` lists them; each is an ordinary command that can be typed by hand.
+
+_list:
+    @just --list --unsorted
+
+# build the program for working on it
+build:
+    cargo build
+
+# the quick look: compiles, lints, formatted
+check:
+    cargo fmt --check
+    cargo clippy --all-targets -- -D warnings
+
+# all tests, or those whose name has a part: `just test tidy`
+test *name:
+    cargo test {{name}}
+
+# write transcripts and the README's table anew, then look at the difference
+update:
+    UPDATE=1 cargo test --test it transcript
+    UPDATE=1 cargo test --test it readme
+    git diff --stat
+
+# format the code
+format:
+    cargo fmt
+
+# measure: see benches/README.md
+bench:
+    cargo bench --bench side_by_side
+
+# install the program and make it at home
+install:
+    cargo install --locked --path .
+    tetra setup
+
+# everything a change has to pass
+ci:
+    .ci/run

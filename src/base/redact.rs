@@ -1,0 +1,193 @@
+//! Secrets in command lines, replaced by `***` before anything is kept.
+
+/// What stands for a secret.
+pub const MASK: &str = "***";
+
+/// Parts of names that hold secrets, in upper case.
+const SECRET_PARTS: [&str; 9] =
+    ["PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "TOKEN", "CREDENTIAL", "APIKEY", "PRIVATE_KEY", "ACCESS_KEY"];
+
+/// Words of a name, between `_` and `-`, that make it a secret one.
+const SECRET_WORDS: [&str; 7] = ["KEY", "PASS", "PWD", "AUTH", "PW", "DSN", "COOKIE"];
+
+/// How well-known tokens begin, and the fewest characters that follow.
+const SHAPES: [(&str, usize); 17] = [
+    ("ghp_", 20),
+    ("gho_", 20),
+    ("ghs_", 20),
+    ("ghu_", 20),
+    ("github_pat_", 20),
+    ("glpat-", 16),
+    ("xoxb-", 16),
+    ("xoxp-", 16),
+    ("sk_live_", 12),
+    ("rk_live_", 12),
+    ("sk-", 24),
+    ("npm_", 24),
+    ("dop_v1_", 24),
+    ("AKIA", 16),
+    ("ASIA", 16),
+    ("AIza", 30),
+    ("AGE-SECRET-KEY-", 20),
+];
+
+/// True for the name of a variable or option whose value is a secret: `DB_PASSWORD`, `--api-key`, `token`.
+#[must_use]
+pub fn is_secret_name(name: &str) -> bool {
+    let name = name.trim_start_matches('-').replace('-', "_").to_ascii_uppercase();
+    SECRET_PARTS.iter().any(|part| name.contains(part)) || name.split('_').any(|word| SECRET_WORDS.contains(&word))
+}
+
+/// The words of a command line without its secrets: values of secret options and variables, passwords in URLs, tokens of
+/// well-known shape, and whatever follows `Bearer`.
+pub fn redact<S: AsRef<str>>(words: impl IntoIterator<Item = S>) -> Vec<String> {
+    let mut secret_next = false;
+    let mut redacted = Vec::new();
+    for word in words {
+        let word = word.as_ref();
+        if std::mem::take(&mut secret_next) && !word.starts_with("--") {
+            redacted.push(MASK.to_owned());
+            continue;
+        }
+        let assigned = word.split_once('=').filter(|(name, _)| is_plain_name(name) && is_secret_name(name));
+        if let Some((name, _)) = assigned {
+            redacted.push(format!("{name}={MASK}"));
+            continue;
+        }
+        secret_next = (word.starts_with("--") && !word.contains('=') && is_secret_name(word))
+            || word.eq_ignore_ascii_case("bearer");
+        redacted.push(text(word));
+    }
+    redacted
+}
+
+/// A text without the secrets that can be told by their shape.
+#[must_use]
+pub fn text(text: &str) -> String {
+    let mut out = String::new();
+    let mut bearer = false;
+    for piece in text.split_inclusive([' ', '\t', '\n', '"', '\'', ',', ';']) {
+        let end = piece.len() - piece.trim_end_matches([' ', '\t', '\n', '"', '\'', ',', ';']).len();
+        let (word, end) = piece.split_at(piece.len() - end);
+        let assigned = word.split_once('=').filter(|(name, _)| is_plain_name(name) && is_secret_name(name));
+        if let Some((name, _)) = assigned {
+            out.push_str(&format!("{name}={MASK}"));
+        } else if bearer && !word.is_empty() {
+            out.push_str(MASK);
+        } else {
+            out.push_str(&shape(&url(word)));
+        }
+        bearer = word.eq_ignore_ascii_case("bearer") || (bearer && word.is_empty());
+        out.push_str(end);
+    }
+    out
+}
+
+fn is_plain_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+}
+
+/// `scheme://user:password@host` without the password, or without a lone token before the `@`.
+fn url(word: &str) -> String {
+    let Some((scheme, rest)) = word.split_once("://") else { return word.to_owned() };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let Some((user, host)) = authority.rsplit_once('@') else { return word.to_owned() };
+    let user = match user.split_once(':') {
+        Some((user, _)) => format!("{user}:{MASK}"),
+        None if user.len() >= 20 => MASK.to_owned(),
+        None => user.to_owned(),
+    };
+    format!("{scheme}://{user}@{host}{}", &rest[authority.len()..])
+}
+
+/// Masks every token of well-known shape inside a word.
+fn shape(word: &str) -> String {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    let mut out = String::new();
+    let mut rest = word;
+    while let Some(start) = rest.find(is_part) {
+        out.push_str(&rest[..start]);
+        let run = &rest[start..];
+        let end = run.find(|c| !is_part(c)).unwrap_or(run.len());
+        let (token, after) = run.split_at(end);
+        let is_token =
+            |(begin, least): &(&str, usize)| token.strip_prefix(begin).is_some_and(|tail| tail.len() >= *least);
+        // Three base64 parts with dots: a JSON web token.
+        let is_jwt = token.starts_with("eyJ") && token.len() >= 16 && after.starts_with('.');
+        if is_jwt {
+            let end = after.find(|c| !is_part(c) && c != '.').unwrap_or(after.len());
+            out.push_str(MASK);
+            rest = &after[end..];
+        } else {
+            out.push_str(if SHAPES.iter().any(is_token) { MASK } else { token });
+            rest = after;
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn secrets_are_masked_and_the_rest_stays() {
+        for (given, kept) in [
+            ("tsm start --env dev api", "tsm start --env dev api"),
+            ("x --token abc --name b", "x --token *** --name b"),
+            ("x --api-key=abc", "x --api-key=***"),
+            ("x --db-password abc", "x --db-password ***"),
+            (
+                "tsm start DB_PASSWORD=a API_KEY=b PORT=3 node a.js",
+                "tsm start DB_PASSWORD=*** API_KEY=*** PORT=3 node a.js",
+            ),
+            ("x postgres://u:pw@h/db?x=1", "x postgres://u:***@h/db?x=1"),
+            ("x https://h/a@b", "x https://h/a@b"),
+            ("curl -H Authorization:Bearer abc", "curl -H Authorization:Bearer abc"),
+            ("curl Bearer abc", "curl Bearer ***"),
+            ("x ghp_abcdefghijklmnopqrstuvwxyz123456", "x ***"),
+            ("x a=eyJhbGciOiJIUzI1NiJ9.eyJzdWIi.abc-_", "x a=***"),
+            ("x monkey=1 keyboard=2", "x monkey=1 keyboard=2"),
+        ] {
+            assert_eq!(redact(given.split(' ')).join(" "), kept);
+        }
+    }
+
+    #[test]
+    fn secrets_inside_a_quoted_word_are_masked() {
+        assert_eq!(
+            redact(["tsm", "start", "A_TOKEN=x node app.js --url 'https://u:p@h'"])[2],
+            "A_TOKEN=***",
+            "the value may reach to the end"
+        );
+        assert_eq!(text("env PORT=1 A_TOKEN=x node 'https://u:p@h'"), "env PORT=1 A_TOKEN=*** node 'https://u:***@h'");
+        assert_eq!(text("-H 'Authorization: Bearer abc'"), "-H 'Authorization: Bearer ***'");
+    }
+
+    #[test]
+    fn names_of_secrets() {
+        for name in ["DB_PASSWORD", "token", "--api-key", "AWS_SECRET_ACCESS_KEY", "SSH_KEY", "PGPASSWORD", "db_pass"] {
+            assert!(is_secret_name(name), "{name}");
+        }
+        for name in ["PORT", "KEYBOARD", "PATH", "COMPASS", "NODE_ENV", "AUTHOR"] {
+            assert!(!is_secret_name(name), "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_secret_survives(name in "[A-Z]{1,5}_(TOKEN|PASSWORD|SECRET|KEY)", secret in "[a-z0-9]{9,20}") {
+            let words = redact([format!("{name}={secret}"), format!("--{}", name.to_lowercase()), secret.clone()]);
+            prop_assert!(!words.join(" ").contains(&secret));
+        }
+
+        #[test]
+        fn no_text_breaks_it(text in any::<String>()) {
+            let _ = super::text(&text);
+            let _ = redact([text]);
+        }
+    }
+}

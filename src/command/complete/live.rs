@@ -1,0 +1,175 @@
+//! What there is just now, read when it is asked for.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::command::Selection;
+use crate::supervise::meta::State;
+use crate::sys::paths::Paths;
+use crate::tsm::store::{Process, Store};
+
+/// A kind of things that have names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Processes, running or not.
+    Process,
+    /// Service definitions.
+    Service,
+    /// Organizations.
+    Org,
+    /// Environments of the active organization, and the built-in ones.
+    Env,
+    /// Names for lines of commands.
+    Alias,
+}
+
+/// A file or folder in a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name.
+    pub name: String,
+    /// It is a folder, or a link to one.
+    pub folder: bool,
+}
+
+/// The world as completion sees it. Everything is local and quick: nothing here asks a network.
+pub trait Live {
+    /// The names of all things of a kind, sorted.
+    fn names(&self, kind: Kind) -> Vec<String>;
+
+    /// What is to be known about one of them, in a line. Asked only for what is shown.
+    fn about(&self, kind: Kind, name: &str) -> Option<String>;
+
+    /// What is in a folder, sorted. A relative path counts from the working directory, `~` is the home.
+    fn folder(&self, folder: &Path) -> Vec<Listed>;
+}
+
+/// The files of `$TETRA_DIR` and the folders of the operator.
+#[derive(Debug, Clone)]
+pub struct Disk {
+    /// Where everything is.
+    pub paths: Paths,
+    /// The active choices.
+    pub selection: Selection,
+    /// The working directory.
+    pub cwd: PathBuf,
+    /// The operator's home, for `~`.
+    pub home: PathBuf,
+    /// The names for lines of commands, with the lines.
+    pub aliases: Vec<(String, String)>,
+}
+
+impl Live for Disk {
+    fn names(&self, kind: Kind) -> Vec<String> {
+        let mut names = match kind {
+            Kind::Process => self.processes(),
+            Kind::Service => with_suffix(&self.paths.services_available(), ".tsm"),
+            Kind::Org => folders(&self.paths.orgs()),
+            Kind::Env => self.environments(),
+            Kind::Alias => self.aliases.iter().map(|(name, _)| name.clone()).collect(),
+        };
+        if kind != Kind::Env {
+            names.sort_unstable();
+        }
+        names
+    }
+
+    fn about(&self, kind: Kind, name: &str) -> Option<String> {
+        match kind {
+            Kind::Process => Some(describe(&Store::open(&self.paths).get(&name.parse().ok()?)?)),
+            Kind::Service => self.service(name),
+            Kind::Org => Some("organization".to_owned()),
+            Kind::Env => self.environment(name),
+            Kind::Alias => self.aliases.iter().find(|(alias, _)| alias == name).map(|(_, line)| line.clone()),
+        }
+    }
+
+    fn folder(&self, folder: &Path) -> Vec<Listed> {
+        let folder = match folder.strip_prefix("~") {
+            Ok(rest) => self.home.join(rest),
+            Err(_) => self.cwd.join(folder),
+        };
+        let mut listed: Vec<Listed> =
+            entries(&folder).map(|(name, entry)| Listed { name, folder: entry.path().is_dir() }).collect();
+        listed.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        listed
+    }
+}
+
+impl Disk {
+    /// The built-in environments, least strict first, and those of the active organization.
+    fn environments(&self) -> Vec<String> {
+        let mut names: Vec<String> =
+            crate::base::environment::BUILT_IN.iter().map(|(name, _)| (*name).to_owned()).collect();
+        if let Some(org) = &self.selection.org {
+            let mut own = with_suffix(&self.paths.org(org).join("environments"), ".toml");
+            own.retain(|name| !names.contains(name));
+            own.sort_unstable();
+            names.extend(own);
+        }
+        names
+    }
+
+    /// No names if they cannot be listed: completion has nobody to complain to.
+    fn processes(&self) -> Vec<String> {
+        let names = Store::open(&self.paths).names().unwrap_or_default();
+        names.into_iter().map(|name| name.as_str().to_owned()).collect()
+    }
+
+    fn service(&self, name: &str) -> Option<String> {
+        let text = fs::read_to_string(self.paths.service(&name.parse().ok()?)).ok()?;
+        let setting = |key: &str| {
+            let line = text.lines().find_map(|line| line.trim().strip_prefix(key))?;
+            Some(line.trim_matches(['"', '\'', ' ']).to_owned())
+        };
+        setting("TSM_DESCRIPTION=").or_else(|| setting("TSM_COMMAND="))
+    }
+
+    fn environment(&self, name: &str) -> Option<String> {
+        let org = self.selection.org.as_ref()?;
+        let there = self.paths.environment(org, &name.parse().ok()?).exists();
+        Some(if there { format!("of {org}") } else { format!("not in {org} yet") })
+    }
+}
+
+/// The names of the folders in a folder.
+fn folders(folder: &Path) -> Vec<String> {
+    entries(folder)
+        .filter(|(name, entry)| !name.starts_with('.') && entry.path().is_dir())
+        .map(|(name, _)| name)
+        .collect()
+}
+
+/// The names of the files with a suffix in a folder, without it.
+fn with_suffix(folder: &Path, suffix: &str) -> Vec<String> {
+    entries(folder).filter_map(|(name, _)| name.strip_suffix(suffix).map(str::to_owned)).collect()
+}
+
+/// What is in a folder; nothing if it cannot be read. Names that are no text are left out: they cannot be typed.
+fn entries(folder: &Path) -> impl Iterator<Item = (String, fs::DirEntry)> {
+    fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry)))
+}
+
+/// A process in a line: its state, and where it listens.
+fn describe(process: &Process) -> String {
+    let state = state_word(process.view.state);
+    let port = process.meta.port.map(|port| format!(", port {port}")).unwrap_or_default();
+    let pid = process.pid().map(|pid| format!(", pid {pid}")).unwrap_or_default();
+    format!("{state}{port}{pid}")
+}
+
+fn state_word(state: State) -> &'static str {
+    match state {
+        State::Starting => "starting",
+        State::Online => "online",
+        State::Stopping => "stopping",
+        State::Stopped => "stopped",
+        State::Waiting => "waiting",
+        State::Crashed => "crashed",
+        State::Errored => "errored",
+    }
+}

@@ -1,0 +1,417 @@
+//! What could stand at the cursor: one answer for the prompt and for other shells.
+//!
+//! The line is read by the same lexer that runs it. In the place of a command stand names of the table; after `-` the options of
+//! the command's own parser; elsewhere the *type* of the argument decides, so that every argument that is a process completes
+//! processes. What is alive is asked through [`Live`] at every completion, never remembered.
+
+mod answer;
+mod files;
+mod live;
+mod options;
+mod rank;
+mod shells;
+
+use std::ops::Range;
+
+pub use live::{Disk, Kind, Listed, Live};
+pub use shells::{SCRIPTS, Shell, for_shell};
+
+use super::{Entry, registry};
+use crate::base::line::{self, Token, TokenKind};
+
+/// What the answers are made from: the table and the live world.
+#[derive(Clone, Copy)]
+pub struct Known<'a> {
+    /// Every command.
+    pub commands: &'static [Entry],
+    /// The groups with their meaning.
+    pub groups: &'static [(&'static str, &'static str)],
+    /// Adds the options that every command takes to a parser.
+    pub augment: fn(clap::Command) -> clap::Command,
+    /// What there is just now.
+    pub live: &'a dyn Live,
+}
+
+impl<'a> Known<'a> {
+    /// All commands and options there are, and a live world.
+    #[must_use]
+    pub fn all(live: &'a dyn Live) -> Self {
+        Self { commands: registry::COMMANDS, groups: registry::GROUPS, augment: options::augment, live }
+    }
+}
+
+/// One thing that could stand at the cursor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// What is put into the line, quoted where it has to be.
+    pub value: String,
+    /// What the operator sees.
+    pub shown: String,
+    /// What it is, in one line.
+    pub description: Option<String>,
+    /// The part of the line that it replaces, in bytes.
+    pub span: Range<usize>,
+    /// The characters of `shown` that match what was typed.
+    pub marks: Vec<usize>,
+    /// More of the same word follows, so no blank comes after it: a folder, `--option=`.
+    pub open: bool,
+}
+
+/// What could stand at `cursor` (in bytes) of `text`, best first.
+///
+/// A cursor behind the end or inside a character counts as the nearest place before it.
+#[must_use]
+pub fn complete(text: &str, cursor: usize, known: &Known<'_>) -> Vec<Candidate> {
+    let place = Place::find(text, cursor);
+    let proposals = match &place.kind {
+        PlaceKind::Nowhere => Vec::new(),
+        PlaceKind::File => files::files(&place.typed, known.live),
+        PlaceKind::Command(before) => answer::proposals(known, before, &place.typed),
+    };
+    proposals
+        .into_iter()
+        .map(|proposal| Candidate {
+            value: quoted(&proposal.value),
+            shown: proposal.value,
+            description: proposal.about,
+            span: place.span.clone(),
+            marks: proposal.marks,
+            open: proposal.open,
+        })
+        .collect()
+}
+
+/// A value as it has to be written; `~/` stays outside of the quotes.
+fn quoted(value: &str) -> String {
+    match value.strip_prefix("~/") {
+        Some(rest) if !rest.is_empty() => format!("~/{}", line::quote(rest)),
+        _ if value.starts_with('~') => value.to_owned(),
+        _ => line::quote(value).into_owned(),
+    }
+}
+
+/// One answer before it is fitted into a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Proposal {
+    value: String,
+    about: Option<String>,
+    marks: Vec<usize>,
+    open: bool,
+}
+
+/// Where the cursor stands.
+struct Place {
+    kind: PlaceKind,
+    /// The word up to the cursor, without quotes.
+    typed: String,
+    /// What an answer replaces.
+    span: Range<usize>,
+}
+
+enum PlaceKind {
+    /// Nothing can be said.
+    Nowhere,
+    /// A file: after `>`, or in what goes to `sh`.
+    File,
+    /// A word of a statement, after these words.
+    Command(Vec<String>),
+}
+
+impl Place {
+    fn find(text: &str, cursor: usize) -> Self {
+        let cursor = text.floor_char_boundary(cursor);
+        let mut tokens = line::tokens(&text[..cursor]);
+        let current = tokens.pop_if(|last| last.span.end == cursor && is_word(&last.kind));
+        let span = current.as_ref().map_or(cursor..cursor, |token| token.span.start..whole_end(text, token));
+        match current.map(|token| token.kind) {
+            Some(TokenKind::Wrong(_) | TokenKind::Comment) => {
+                Self { kind: PlaceKind::Nowhere, typed: String::new(), span }
+            }
+            Some(TokenKind::Shell { .. }) => Self::in_shell(text, cursor, span.start),
+            Some(TokenKind::Word { text: typed, .. }) => Self { kind: after(&tokens), typed, span },
+            _ => Self { kind: after(&tokens), typed: String::new(), span },
+        }
+    }
+
+    /// In a text that is not ours: its last word, as a file.
+    fn in_shell(text: &str, cursor: usize, start: usize) -> Self {
+        let shell = &text[start..cursor];
+        let word = shell
+            .rfind(|c: char| c.is_whitespace() || "|;&<>".contains(c))
+            .map_or(0, |at| at + shell[at..].chars().next().map_or(0, char::len_utf8));
+        let typed = shell[word..].trim_start_matches(['\'', '"']).to_owned();
+        Self { kind: PlaceKind::File, typed, span: start + word..cursor }
+    }
+}
+
+fn is_word(kind: &TokenKind) -> bool {
+    matches!(kind, TokenKind::Word { .. } | TokenKind::Wrong(_) | TokenKind::Comment | TokenKind::Shell { .. })
+}
+
+/// What is wanted behind these tokens.
+fn after(tokens: &[Token]) -> PlaceKind {
+    let mut words = Vec::new();
+    for token in tokens.iter().rev() {
+        match &token.kind {
+            TokenKind::Word { text, .. } => words.push(text.clone()),
+            TokenKind::Semicolon | TokenKind::Newline => break,
+            TokenKind::Redirect | TokenKind::Append if words.is_empty() => return PlaceKind::File,
+            TokenKind::Pipe | TokenKind::Bang if words.is_empty() => return PlaceKind::File,
+            _ => return PlaceKind::Nowhere,
+        }
+    }
+    words.reverse();
+    PlaceKind::Command(words)
+}
+
+/// The end of the word that `token`, cut at the cursor, is a part of; an open quote ends at the cursor.
+fn whole_end(text: &str, token: &Token) -> usize {
+    let whole = line::tokens(text).into_iter().find(|whole| whole.span.start == token.span.start);
+    match whole {
+        Some(Token { kind: TokenKind::Word { open: None, .. }, span }) => span.end.max(token.span.end),
+        _ => token.span.end,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use clap::ValueEnum;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::base::environment::EnvName;
+    use crate::base::fault::Fault;
+    use crate::command::argument::{CommandWord, FilePath, ProcessTarget};
+    use crate::command::{Command, Cx, Effect, entry};
+    use crate::report::Report;
+
+    #[derive(Debug, Clone, ValueEnum)]
+    enum Order {
+        Name,
+        Age,
+    }
+
+    /// Stop processes
+    #[derive(Debug, clap::Args)]
+    struct Stop {
+        /// Which ones
+        targets: Vec<ProcessTarget>,
+        /// Do not wait
+        #[arg(long)]
+        no_wait: bool,
+        /// The order
+        #[arg(long, short = 'o')]
+        order: Option<Order>,
+        /// Read names from a file
+        #[arg(long)]
+        from: Option<FilePath>,
+    }
+
+    /// Make an environment
+    #[derive(Debug, clap::Args)]
+    struct Init {
+        /// Which one
+        env: EnvName,
+    }
+
+    /// Run a line again and again
+    #[derive(Debug, clap::Args)]
+    struct Watch {
+        /// The pause
+        #[arg(short)]
+        n: Option<u32>,
+        /// The line
+        #[arg(trailing_var_arg = true)]
+        line: Vec<CommandWord>,
+    }
+
+    macro_rules! commands {
+        ($($type:ident $name:literal $aliases:expr;)*) => {$(
+            impl Command for $type {
+                const NAME: &'static str = $name;
+                const ALIASES: &'static [&'static str] = &$aliases;
+                const EFFECT: Effect = Effect::Read;
+                const EXAMPLES: &'static [&'static str] = &[];
+                fn run(self, _: &mut Cx) -> Result<Report, Fault> {
+                    Ok(Report::default())
+                }
+            }
+        )*};
+    }
+
+    commands! { Stop "tsm stop" ["tsm halt"]; Init "env init" []; Watch "watch" ["every"]; }
+
+    const COMMANDS: &[Entry] = &[entry::<Stop>(), entry::<Init>(), entry::<Watch>()];
+    const GROUPS: &[(&str, &str)] = &[("tsm", "processes"), ("env", "environments"), ("tkm", "keys")];
+
+    fn augment(parser: clap::Command) -> clap::Command {
+        let env = clap::Arg::new("--env").long("env").value_parser(clap::value_parser!(EnvName));
+        parser.arg(clap::arg!(--json "As JSON")).arg(env)
+    }
+
+    struct Fake(Vec<String>);
+
+    impl Live for Fake {
+        fn names(&self, kind: Kind) -> Vec<String> {
+            match kind {
+                Kind::Process => self.0.clone(),
+                Kind::Env => vec!["dev".to_owned(), "prod".to_owned()],
+                Kind::Alias => vec!["down".to_owned()],
+                Kind::Service | Kind::Org => Vec::new(),
+            }
+        }
+
+        fn about(&self, kind: Kind, name: &str) -> Option<String> {
+            match kind {
+                Kind::Alias => (name == "down").then(|| "tsm stop --no-wait".to_owned()),
+                _ => Some(format!("about {name}")),
+            }
+        }
+
+        fn folder(&self, folder: &Path) -> Vec<Listed> {
+            let listed = |name: &str, folder| Listed { name: name.to_owned(), folder };
+            match folder.to_str() {
+                Some(".") => vec![listed(".hidden", false), listed("my file.txt", false), listed("src", true)],
+                Some("src/") => vec![listed("main.rs", false)],
+                Some("~/") => vec![listed("my docs", true)],
+                _ => Vec::new(),
+            }
+        }
+    }
+
+    /// What completes a line with `|` at the cursor: values, separated by blanks.
+    fn values(marked: &str) -> Vec<String> {
+        let fake = Fake(["api-8000", "my-api", "web", "0.5 odd"].map(str::to_owned).to_vec());
+        let known = Known { commands: COMMANDS, groups: GROUPS, augment, live: &fake };
+        let cursor = marked.rfind('|').expect("a cursor");
+        let text = format!("{}{}", &marked[..cursor], &marked[cursor + 1..]);
+        complete(&text, cursor, &known).into_iter().map(|candidate| candidate.value).collect()
+    }
+
+    #[test]
+    fn a_line_begins_with_a_group_a_command_or_an_alias() {
+        assert_eq!(values("|"), ["tsm", "env", "watch", "down"], "a group without commands is not shown");
+        assert_eq!(values("w|"), ["watch"]);
+        assert_eq!(values("tsm stop web; e|"), ["env"]);
+        assert_eq!(values("ev|"), ["every"], "a second name, for those who type it");
+        assert_eq!(values("@d|"), ["@dev"]);
+        assert_eq!(values("--js|"), ["--json"]);
+        assert_eq!(values("--json t|"), ["tsm"]);
+        assert_eq!(values("--env dev tsm |"), ["stop"]);
+        assert_eq!(values("--env d|"), ["dev"]);
+        assert_eq!(values("tsm stop --env p|"), ["prod"], "a global option behind a command");
+    }
+
+    #[test]
+    fn a_group_is_followed_by_its_commands() {
+        assert_eq!(values("tsm |"), ["stop"]);
+        assert_eq!(values("tsm ha|"), ["halt"]);
+        assert_eq!(values("env i|"), ["init"]);
+        assert_eq!(values("tkm |"), Vec::<String>::new());
+        assert_eq!(values("nothing |"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn an_argument_is_completed_by_its_type() {
+        assert_eq!(values("tsm stop |"), ["api-8000", "my-api", "web", "'0.5 odd'"]);
+        assert_eq!(values("tsm stop api|"), ["api-8000", "my-api"]);
+        assert_eq!(values("tsm stop web ap|"), ["api-8000", "my-api"]);
+        assert_eq!(values("tsm stop web we|"), Vec::<String>::new(), "given already");
+        assert_eq!(values("env init |"), ["dev", "prod"]);
+        assert_eq!(values("env init @p|"), ["@prod"]);
+        assert_eq!(values("down w|"), ["web"], "an alias is read as what it stands for");
+        assert_eq!(values("watch -n 2 tsm stop w|"), ["web"], "a line within a line");
+    }
+
+    #[test]
+    fn options_come_from_the_parser_and_only_once() {
+        assert_eq!(values("tsm stop -|"), ["--no-wait", "--order", "--from", "--json", "--env", "--help"]);
+        assert_eq!(values("tsm stop --no-wait --|"), ["--order", "--from", "--json", "--env", "--help"]);
+        assert_eq!(values("tsm stop --no-wait --n|"), Vec::<String>::new());
+        assert_eq!(values("tsm stop -o|"), ["-o"]);
+        assert_eq!(values("tsm stop --order |"), ["name", "age"]);
+        assert_eq!(values("tsm stop -o a|"), ["age"]);
+        assert_eq!(values("tsm stop --order=a|"), ["--order=age"]);
+        assert_eq!(values("tsm stop -- --|"), Vec::<String>::new(), "after `--` there are no options");
+        assert_eq!(values("env init dev |"), ["--json", "--env", "--help"], "nothing else is left");
+    }
+
+    #[test]
+    fn files_are_quoted_and_keep_their_tilde() {
+        assert_eq!(values("tsm stop --from |"), ["'my file.txt'", "src/"]);
+        assert_eq!(values("tsm stop --from 'my |"), ["'my file.txt'"]);
+        assert_eq!(values("tsm stop --from src/m|"), ["src/main.rs"]);
+        assert_eq!(values("tsm stop --from ~|"), ["~/"]);
+        assert_eq!(values("tsm stop --from ~/m|"), ["~/'my docs/'"]);
+        assert_eq!(values("tsm stop --from .h|"), [".hidden"]);
+        assert_eq!(values("tsm stop > s|"), ["src/"]);
+        assert_eq!(values("tsm stop | cat s|"), ["src/"]);
+        assert_eq!(values("!ls s|"), ["src/"]);
+    }
+
+    #[test]
+    fn where_nothing_can_be_said_nothing_is() {
+        for line in ["# t|", "tsm stop && t|", "tsm stop > a b|"] {
+            assert_eq!(values(line), Vec::<String>::new(), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_whole_word_is_replaced() {
+        let fake = Fake(vec!["web".to_owned()]);
+        let known = Known { commands: COMMANDS, groups: GROUPS, augment, live: &fake };
+        let span = |text: &str, cursor| complete(text, cursor, &known)[0].span.clone();
+        assert_eq!(span("tsm stop wxx; env", 10), 9..12);
+        assert_eq!(span("tsm stop 'w", 11), 9..11);
+        assert_eq!(span("tsm stop  now", 9), 9..9);
+        let candidate = &complete("tsm stop e", 10, &Known { live: &Fake(vec!["a-eb".to_owned()]), ..known })[0];
+        assert_eq!((candidate.description.as_deref(), candidate.marks.as_slice()), (Some("about a-eb"), &[2][..]));
+    }
+
+    #[test]
+    fn bash_gets_what_it_would_replace() {
+        let fake = Fake(vec!["web".to_owned()]);
+        let known = Known { commands: COMMANDS, groups: GROUPS, augment, live: &fake };
+        let breaks = "\"'@><=;|&(:";
+        assert_eq!(for_shell(Shell::Bash, "tsm st", breaks, &known), "stop\tStop processes\n");
+        assert_eq!(for_shell(Shell::Bash, "/usr/bin/tetra tsm stop --order=a", breaks, &known), "age\t\n");
+        assert_eq!(for_shell(Shell::Bash, "tetra env init @d", breaks, &known), "dev\tabout dev\n");
+        assert_eq!(for_shell(Shell::Zsh, "tetra env init @d", breaks, &known), "@dev\tabout dev\n");
+        assert_eq!(for_shell(Shell::Bash, "tsm stop --from my", breaks, &known), "my\\ file.txt\t\n");
+        assert_eq!(for_shell(Shell::Fish, "tsm stop --from my", breaks, &known), "my file.txt\t\n");
+    }
+
+    #[test]
+    fn a_thousand_processes_are_no_burden() {
+        let fake = Fake((0..1000).map(|n| format!("process-{n}")).collect());
+        let known = Known { commands: COMMANDS, groups: GROUPS, augment, live: &fake };
+        let candidates = complete("tsm stop p", 10, &known);
+        assert_eq!(candidates.len(), 1000);
+        let described = candidates.iter().filter(|candidate| candidate.description.is_some()).count();
+        assert!(described < 1000, "only what can be seen is looked at");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_and_no_cursor_breaks_it(text in any::<String>(), cursor in 0_usize..200) {
+            let known = Known { commands: COMMANDS, groups: GROUPS, augment, live: &Fake(vec!["ä b".to_owned()]) };
+            for candidate in complete(&text, cursor, &known) {
+                prop_assert!(text.get(candidate.span).is_some());
+            }
+        }
+
+        #[test]
+        fn no_likely_text_breaks_it(
+            text in r#"(tsm |stop |env |init |watch |--order|=|@| |'|"|\\|\||>|;|~/|ä|-o|-n|!|#){0,9}"#,
+            cursor in 0_usize..60,
+        ) {
+            let known = Known { commands: COMMANDS, groups: GROUPS, augment, live: &Fake(vec!["ä b".to_owned()]) };
+            for candidate in complete(&text, cursor, &known) {
+                prop_assert!(text.get(candidate.span).is_some());
+            }
+            let _ = for_shell(Shell::Bash, &text, "\"'@><=;|&(:", &known);
+        }
+    }
+}

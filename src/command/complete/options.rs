@@ -1,0 +1,129 @@
+//! The words behind a command, read by the command's own parser: what is used, what the cursor stands in.
+
+use clap::Arg;
+
+use crate::base::environment::EnvName;
+use crate::base::name::OrgName;
+use crate::command::argument::FolderPath;
+use crate::command::global;
+
+/// Adds the global options, with types that say how their values are completed.
+pub(super) fn augment(parser: clap::Command) -> clap::Command {
+    let own: Vec<clap::Id> = parser.get_arguments().map(|arg| arg.get_id().clone()).collect();
+    let mut parser = global::augment(parser);
+    for (id, kind) in [
+        ("--org", clap::value_parser!(OrgName).into()),
+        ("--env", clap::value_parser!(EnvName).into()),
+        ("--dir", clap::value_parser!(FolderPath).into()),
+        ("--color", clap::builder::ValueParser::from(["auto", "always", "never"])),
+    ] {
+        if parser.get_arguments().any(|arg| arg.get_id() == id) && !own.iter().any(|own| own == id) {
+            parser = parser.mut_arg(id, |arg| arg.value_parser(kind));
+        }
+    }
+    parser
+}
+
+/// What the words say so far.
+pub(super) struct Reading<'a> {
+    /// What the next word belongs to.
+    pub next: Next<'a>,
+    /// Options that were given.
+    pub used: Vec<&'a Arg>,
+    /// The words of the argument that the next word belongs to, if it takes several.
+    pub earlier: Vec<String>,
+}
+
+/// What a word belongs to.
+pub(super) enum Next<'a> {
+    /// An option that waits for its value.
+    Value(&'a Arg),
+    /// An argument by place; options may stand here too.
+    Place(&'a Arg),
+    /// An argument by place, and `--` or the argument itself excludes options.
+    OnlyPlace(&'a Arg),
+    /// Nothing but options.
+    Options,
+}
+
+/// Reads the words in front of the cursor. Words that the parser would refuse are passed over: the operator is still typing.
+pub(super) fn read<'a>(parser: &'a clap::Command, words: &[String]) -> Reading<'a> {
+    let places: Vec<&Arg> = parser.get_positionals().collect();
+    let mut reading = Reading { next: Next::Options, used: Vec::new(), earlier: Vec::new() };
+    let (mut place, mut only_places) = (0, false);
+    let mut waiting: Option<&Arg> = None;
+    for word in words {
+        if waiting.take().is_some() {
+            continue;
+        }
+        match word.as_str() {
+            "--" if !only_places => only_places = true,
+            long if long.starts_with("--") && !only_places => {
+                let (name, value) =
+                    long[2..].split_once('=').map_or((&long[2..], None), |(name, value)| (name, Some(value)));
+                if let Some(arg) = by_long(parser, name) {
+                    reading.used.push(arg);
+                    waiting = (value.is_none() && needs_value(arg)).then_some(arg);
+                }
+            }
+            short if short.len() > 1 && short.starts_with('-') && !only_places && !is_number(short) => {
+                waiting = read_shorts(parser, &short[1..], &mut reading.used);
+            }
+            _ => {
+                let arg = at(&places, place);
+                if arg.is_some_and(takes_many) {
+                    reading.earlier.push(word.clone());
+                }
+                only_places |= arg.is_some_and(Arg::is_trailing_var_arg_set);
+                place += 1;
+            }
+        }
+    }
+    reading.next = match (waiting, at(&places, place)) {
+        (Some(arg), _) => Next::Value(arg),
+        (None, Some(arg)) if only_places => Next::OnlyPlace(arg),
+        (None, Some(arg)) => Next::Place(arg),
+        (None, None) => Next::Options,
+    };
+    reading
+}
+
+/// The argument at a place; the last one takes the rest if it takes several.
+fn at<'a>(places: &[&'a Arg], place: usize) -> Option<&'a Arg> {
+    places.get(place).or_else(|| places.last().filter(|arg| takes_many(arg))).copied()
+}
+
+/// Reads `-abc` and `-n5`; gives the option that waits for its value in the next word.
+fn read_shorts<'a>(parser: &'a clap::Command, letters: &str, used: &mut Vec<&'a Arg>) -> Option<&'a Arg> {
+    for (index, letter) in letters.char_indices() {
+        let arg = parser.get_arguments().find(|arg| {
+            arg.get_short() == Some(letter) || arg.get_all_short_aliases().is_some_and(|all| all.contains(&letter))
+        })?;
+        used.push(arg);
+        if needs_value(arg) {
+            return letters[index + letter.len_utf8()..].is_empty().then_some(arg);
+        }
+    }
+    None
+}
+
+/// The option of a long name or one of its aliases.
+pub(super) fn by_long<'a>(parser: &'a clap::Command, name: &str) -> Option<&'a Arg> {
+    parser
+        .get_arguments()
+        .find(|arg| arg.get_long() == Some(name) || arg.get_all_aliases().is_some_and(|all| all.contains(&name)))
+}
+
+fn needs_value(arg: &Arg) -> bool {
+    arg.get_num_args().map_or_else(|| arg.get_action().takes_values(), |count| count.min_values() > 0)
+}
+
+/// It may be given more than once, or takes more than one value.
+pub(super) fn takes_many(arg: &Arg) -> bool {
+    arg.get_num_args().is_some_and(|count| count.max_values() > 1)
+        || matches!(arg.get_action(), clap::ArgAction::Append | clap::ArgAction::Count)
+}
+
+fn is_number(word: &str) -> bool {
+    word.parse::<f64>().is_ok()
+}

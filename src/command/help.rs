@@ -1,0 +1,149 @@
+//! Help: the text of a command from its parser, of a group from the table.
+
+use super::registry::{COMMANDS, GROUPS, members};
+use super::{Effect, Entry};
+use crate::base::fault::Kind;
+
+/// How much to tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// `-h`
+    Short,
+    /// `--help`
+    Long,
+}
+
+/// The help of one command, at most `width` columns wide.
+#[must_use]
+pub fn of_command(entry: &Entry, detail: Detail, width: usize) -> String {
+    let mut after = String::new();
+    if !entry.examples.is_empty() {
+        after.push_str("Examples:\n");
+        for example in entry.examples {
+            after.push_str(&format!("  {example}\n"));
+        }
+        after.push('\n');
+    }
+    if !entry.aliases.is_empty() {
+        after.push_str(&format!("Also called: {}\n", entry.aliases.join(", ")));
+    }
+    after.push_str(&format!("Effect: {}", guarded(entry.effect)));
+    let mut parser = entry.full_parser().term_width(width).after_help(after);
+    let text = match detail {
+        Detail::Short => parser.render_help(),
+        Detail::Long => parser.render_long_help(),
+    };
+    text.to_string()
+}
+
+/// The help of a group: its commands with what they do.
+#[must_use]
+pub fn of_group(group: &str) -> String {
+    let mut text = String::new();
+    if let Some((name, meaning)) = GROUPS.iter().find(|(name, _)| *name == group) {
+        text.push_str(&format!("{name}: {meaning}\n\n"));
+    }
+    text.push_str(&format!("Usage: {group} <COMMAND> [OPTIONS]\n\nCommands:\n"));
+    text.push_str(&rows(members(group).map(|entry| (mark(entry.effect), entry.name, entry.summary()))));
+    text.push_str(&format!("\n{LEGEND}\n`{group} <COMMAND> --help` tells more about one.\n"));
+    text
+}
+
+/// The help of the whole shell.
+#[must_use]
+pub fn of_all() -> String {
+    let mut text = "tetra: an operator shell\n\n\
+        Usage:\n\
+        \x20 tetra                      the prompt, on a terminal\n\
+        \x20 tetra COMMAND [WORDS]      one command\n\
+        \x20 tetra -c 'LINE'            a line, as if typed\n\
+        \x20 tetra [--keep-going] FILE  a script; `-` is the standard input\n\n"
+        .to_owned();
+    for (group, meaning) in GROUPS {
+        text.push_str(&format!("{group}: {meaning}\n"));
+        text.push_str(&rows(members(group).map(|entry| (mark(entry.effect), entry.name, entry.summary()))));
+        text.push('\n');
+    }
+    text.push_str("The shell's own:\n");
+    let own = COMMANDS.iter().filter(|entry| entry.group().is_none() && !entry.is_hidden());
+    text.push_str(&rows(own.map(|entry| (mark(entry.effect), entry.name, entry.summary()))));
+    text.push_str("\nGlobal options, before a command or after it:\n");
+    let option = |global: &super::global::Global| {
+        let short = global.short.map_or_else(|| "    ".to_owned(), |letter| format!("-{letter}, "));
+        let value = global.value.map_or_else(String::new, |value| format!(" {value}"));
+        format!("{short}--{}{value}", global.long)
+    };
+    let options: Vec<(String, &str)> = super::global::GLOBALS.iter().map(|it| (option(it), it.help)).collect();
+    text.push_str(&rows(options.iter().map(|(name, help)| (' ', name.as_str(), (*help).to_owned()))));
+    text.push_str(&format!("\n{LEGEND}\nTopics: {}\n", TOPICS.map(|(name, _)| format!("`help {name}`")).join(", ")));
+    text
+}
+
+const LEGEND: &str = "* changes something, ! ends or removes something: `help guard` tells when these ask first.";
+
+/// Texts about what is not one command.
+pub const TOPICS: [(&str, fn() -> String); 4] =
+    [("exit-codes", exit_codes), ("lines", lines), ("context", context), ("guard", guard)];
+
+fn exit_codes() -> String {
+    let mut text = "0    done\n".to_owned();
+    for (_, code, _, meaning) in Kind::ALL {
+        text.push_str(&format!("{code:<4} {meaning}\n"));
+    }
+    text
+}
+
+fn lines() -> String {
+    "A line is one command or several with `;` between them; it stops at the first failure.\n\n\
+     'a b'  \"a b\"  a\\ b   one word\n\
+     # text              a comment\n\
+     \\ at the end        the line goes on\n\
+     COMMAND | PROGRAM   the output goes to `sh -c PROGRAM`, up to the next `;` outside quotes and parentheses\n\
+     COMMAND > FILE      the output goes to a file; >> adds to it; ~/ is your home\n\
+     !PROGRAM            runs the rest of the line with `sh -c`, at the prompt\n\n\
+     The same holds at the prompt, after `tetra -c` and in scripts. `source FILE` runs a script here.\n"
+        .to_owned()
+}
+
+fn context() -> String {
+    "The context is the organization, the environment and the process that commands mean when they are not told.\n\n\
+     use ORG, use @ENV, @ENV   choose for this session; `use -` goes back\n\
+     select PROCESS            choose a process for this session\n\
+     --org ORG, --env ENV      choose for one command\n\n\
+     What counts, first to last: the option, this session, TETRA_ORG and TETRA_ENV, the kept choice, the only one there is.\n"
+        .to_owned()
+}
+
+fn guard() -> String {
+    "Commands read, write or destroy. Whether they ask first depends on the environment:\n\n\
+     \x20            write   destroy\n\
+     local, dev   runs    runs\n\
+     staging      runs    asks\n\
+     prod         asks    asks for the organization's name\n\n\
+     The strictest counts: the environment of the command, of the context, or of the process itself.\n\
+     An environment of your own counts as its type says, and as prod if it says nothing.\n\
+     `--yes` answers; without a terminal it is needed, else nothing is done and the exit code is 4.\n"
+        .to_owned()
+}
+
+fn guarded(effect: Effect) -> &'static str {
+    match effect {
+        Effect::Read => "only looks",
+        Effect::Write => "changes something; asks first in prod",
+        Effect::Destroy => "ends or removes something; asks first in staging and prod",
+    }
+}
+
+fn mark(effect: Effect) -> char {
+    match effect {
+        Effect::Read => ' ',
+        Effect::Write => '*',
+        Effect::Destroy => '!',
+    }
+}
+
+fn rows<'a>(rows: impl Iterator<Item = (char, &'a str, String)>) -> String {
+    let rows: Vec<_> = rows.collect();
+    let width = rows.iter().map(|(_, name, _)| name.len()).max().unwrap_or(0);
+    rows.iter().map(|(mark, name, text)| format!("{mark} {name:width$}  {text}\n")).collect()
+}

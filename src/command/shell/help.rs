@@ -1,0 +1,80 @@
+//! `help`, `tsm help`
+
+use crate::base::fault::Fault;
+use crate::base::near::nearest;
+use crate::command::argument::CommandWord;
+use crate::command::help::{self, Detail, TOPICS};
+use crate::command::registry::{self, Found};
+use crate::command::{Command, Cx, Effect};
+use crate::report::Report;
+
+/// Show how a command is used
+///
+/// Without words it lists the commands. There are also texts about exit-codes, lines, context and guard.
+#[derive(Debug, clap::Args)]
+pub struct Help {
+    /// A command, a group or a topic
+    #[arg(value_name = "COMMAND|TOPIC")]
+    pub words: Vec<CommandWord>,
+}
+
+impl Command for Help {
+    const NAME: &'static str = "help";
+    const ALIASES: &'static [&'static str] = &["?"];
+    const EFFECT: Effect = Effect::Read;
+    const EXAMPLES: &'static [&'static str] = &["help", "help use", "help exit-codes"];
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        about(&self.words, cx)
+    }
+}
+
+/// Show how a tsm command is used
+#[derive(Debug, clap::Args)]
+pub struct TsmHelp {
+    /// A tsm command or a topic
+    #[arg(value_name = "COMMAND|TOPIC")]
+    pub words: Vec<CommandWord>,
+}
+
+impl Command for TsmHelp {
+    const NAME: &'static str = "tsm help";
+    const EFFECT: Effect = Effect::Read;
+    const EXAMPLES: &'static [&'static str] = &["tsm help", "tsm help exit-codes"];
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let mut words = vec![CommandWord("tsm".to_owned())];
+        words.extend(self.words.iter().cloned());
+        match about(&words, cx) {
+            // A topic of the whole shell, or a command that is no tsm command.
+            Err(fault) => about(&self.words, cx).map_err(|_| fault),
+            found => found,
+        }
+    }
+}
+
+fn about(words: &[CommandWord], cx: &Cx) -> Result<Report, Fault> {
+    let words: Vec<&str> = words.iter().map(|word| word.0.as_str()).collect();
+    if words.is_empty() {
+        return Ok(Report::of(help::of_all()));
+    }
+    if let [topic] = words[..]
+        && let Some((_, text)) = TOPICS.iter().find(|(name, _)| *name == topic)
+    {
+        return Ok(Report::of(text()));
+    }
+    match registry::resolve(&words) {
+        Found::Command(entry, count) if count == words.len() => {
+            Ok(Report::of(help::of_command(entry, Detail::Long, cx.console.width())))
+        }
+        Found::Group(group) if group.split(' ').count() == words.len() => Ok(Report::of(help::of_group(group))),
+        Found::Command(_, count) => Err(registry::unknown(&words[count..])),
+        Found::Group(_) | Found::Nothing => {
+            let fault = registry::unknown(&words);
+            match nearest(words[0], TOPICS.map(|(name, _)| name)) {
+                Some(near) => Err(fault.advise(format!("did you mean `help {near}`?"))),
+                None => Err(fault),
+            }
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! `set`
+
+use crate::base::fault::Fault;
+use crate::base::near::nearest;
+use crate::command::argument::SettingWord;
+use crate::command::context::{SETTINGS, objection};
+use crate::command::{Command, Cx, Effect};
+use crate::report::{Next, Report, Table};
+
+/// Show or change the settings of this session
+///
+/// For this session only; lines in `rc.tetra` are run at the start of every prompt.
+#[derive(Debug, clap::Args)]
+pub struct Set {
+    /// The setting
+    pub key: Option<SettingWord>,
+    /// Its new value
+    #[arg(requires = "key")]
+    pub value: Option<String>,
+}
+
+impl Command for Set {
+    const NAME: &'static str = "set";
+    const EFFECT: Effect = Effect::Read;
+    const EXAMPLES: &'static [&'static str] = &["set", "set shell-escape on"];
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let mut rows = SETTINGS.to_vec();
+        if let Some(SettingWord(key)) = &self.key {
+            rows.retain(|(name, ..)| name == key);
+            if rows.is_empty() {
+                let fault = Fault::usage(format!("there is no setting `{key}`"));
+                return Err(match nearest(key, SETTINGS.iter().map(|(name, ..)| *name)) {
+                    Some(near) => fault.advise(format!("did you mean `{near}`?")),
+                    None => fault.advise("`set` shows the settings"),
+                });
+            }
+        }
+        if let (Some(SettingWord(key)), Some(value)) = (self.key, self.value) {
+            if let Some(advice) = objection(&key, &value) {
+                return Err(Fault::usage(format!("`{value}` is no value for `{key}`")).advise(advice));
+            }
+            return Ok(Report::then(Next::Set { key, value }));
+        }
+        let mut table = Table::new(&[("key", "SETTING"), ("value", "VALUE"), ("help", "MEANING")]);
+        for (name, _, help) in rows {
+            table.row(vec![name.into(), cx.settings.get(name).into(), help.into()]);
+        }
+        Ok(Report::of(table))
+    }
+}

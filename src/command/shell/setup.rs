@@ -1,0 +1,159 @@
+//! `setup`
+
+use std::path::PathBuf;
+
+use crate::base::fault::{Advise, Fault};
+use crate::command::{Command, Cx, Effect};
+use crate::report::{Cell, Report, Table, Tone};
+use crate::sys::install::{Install, Piece, SYSTEM_BIN, Shell, State};
+
+/// Make tetra at home on this machine
+///
+/// Makes the data folder, links called tsm, tkm and org beside the program, tetra.sh for bash and zsh, and the templates of
+/// units and services. Running it again changes nothing. What it did not write it does not touch.
+#[derive(Debug, clap::Args)]
+pub struct Setup {
+    /// Also make links in /usr/local/bin, for all users and for `ssh HOST 'tsm …'`
+    #[arg(long)]
+    system: bool,
+    /// Only tell what is missing; exit code 3 if anything is
+    #[arg(long, conflicts_with = "remove")]
+    check: bool,
+    /// Take away what setup made; data stays
+    #[arg(long)]
+    remove: bool,
+    /// Also complete the words of tetra in this shell; may be given several times
+    #[arg(long, value_name = "SHELL", value_enum)]
+    completions: Vec<Completing>,
+}
+
+/// A shell that can complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Completing {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+impl From<Completing> for Shell {
+    fn from(shell: Completing) -> Self {
+        match shell {
+            Completing::Bash => Self::Bash,
+            Completing::Zsh => Self::Zsh,
+            Completing::Fish => Self::Fish,
+        }
+    }
+}
+
+impl Command for Setup {
+    const NAME: &'static str = "setup";
+    const ALIASES: &'static [&'static str] = &["tsm setup"];
+    const EFFECT: Effect = Effect::Write;
+    const EXAMPLES: &'static [&'static str] = &["setup", "setup --completions bash", "setup --check", "setup --remove"];
+
+    fn effect(&self) -> Effect {
+        if self.check { Effect::Read } else { Effect::Write }
+    }
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let shells = match self.remove {
+            true => vec![Shell::Bash, Shell::Zsh, Shell::Fish],
+            false => self.completions.into_iter().map(Shell::from).collect(),
+        };
+        let install = Install {
+            paths: cx.paths.clone(),
+            program: cx.host.program().to_owned(),
+            user_home: cx.host.variable("HOME").map(PathBuf::from),
+            system_bin: self.system.then(|| PathBuf::from(SYSTEM_BIN)),
+            shells,
+        };
+        let pieces = install.pieces();
+        Ok(match (self.check, self.remove) {
+            (true, _) => check(&pieces),
+            (_, true) => remove(&pieces),
+            _ => put(&pieces, &install),
+        })
+    }
+}
+
+/// What was found or done, one row for each piece that is worth a word.
+struct Tally {
+    table: Table,
+    faults: Vec<Fault>,
+}
+
+impl Tally {
+    fn new(otherwise: &str) -> Self {
+        let columns = [("state", "STATE"), ("kind", "KIND"), ("path", "PATH")];
+        Self { table: Table::new(&columns).when_empty(otherwise), faults: Vec::new() }
+    }
+
+    fn row(&mut self, piece: &Piece, word: &str, tone: Tone) {
+        let path = piece.path().display().to_string();
+        self.table.row(vec![Cell::from(word).tone(tone), piece.word().into(), path.into()]);
+    }
+
+    fn report(self) -> Report {
+        Report { faults: self.faults, ..Report::of(self.table) }
+    }
+}
+
+fn check(pieces: &[Piece]) -> Report {
+    let mut tally = Tally::new("nothing is missing");
+    for piece in pieces {
+        match piece.state() {
+            Ok(State::There) => {}
+            Ok(State::Missing) => tally.row(piece, "missing", Tone::Warn),
+            Ok(State::Old) => tally.row(piece, "outdated", Tone::Warn),
+            Ok(State::Foreign) => tally.row(piece, "foreign", Tone::Bad),
+            Err(error) => tally.faults.push(error.into()),
+        }
+    }
+    let says_no = !tally.table.rows.is_empty();
+    let report = Report { says_no, ..tally.report() };
+    if says_no { report.note("`tetra setup` puts in place what is missing or outdated") } else { report }
+}
+
+fn put(pieces: &[Piece], install: &Install) -> Report {
+    let mut tally = Tally::new("nothing had to be done");
+    for piece in pieces {
+        match piece.put() {
+            Ok(State::There) => {}
+            Ok(State::Missing) => tally.row(piece, "made", Tone::Good),
+            Ok(State::Old) => tally.row(piece, "renewed", Tone::Good),
+            Ok(State::Foreign) => tally.faults.push(Stranger { piece: piece.clone() }.into()),
+            Err(error) => tally.faults.push(error.into()),
+        }
+    }
+    let shell_file = install.paths.shell_file();
+    let short = install.user_home.as_ref().and_then(|home| shell_file.strip_prefix(home).ok());
+    let shown = short.map_or(shell_file.display().to_string(), |rest| format!("~/{}", rest.display()));
+    tally.report().note(format!("next: `source {shown}`, then `tsm start …`"))
+}
+
+fn remove(pieces: &[Piece]) -> Report {
+    let mut tally = Tally::new("there was nothing to remove");
+    for piece in pieces.iter().rev() {
+        match piece.take_away() {
+            Ok(true) => tally.row(piece, "removed", Tone::Plain),
+            Ok(false) => {}
+            Err(error) => tally.faults.push(error.into()),
+        }
+    }
+    let kept = pieces.iter().any(|piece| matches!(piece, Piece::Folder(path, _) if path.exists()));
+    let report = tally.report();
+    if kept { report.note("folders that hold data were kept") } else { report }
+}
+
+/// Something else has the place of a piece.
+#[derive(Debug, thiserror::Error)]
+#[error("left `{}` as it is: tetra did not write it", piece.path().display())]
+struct Stranger {
+    piece: Piece,
+}
+
+impl Advise for Stranger {
+    fn advice(&self) -> Option<String> {
+        Some("move it away, then run `tetra setup` again".to_owned())
+    }
+}

@@ -1,0 +1,89 @@
+//! `source`
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::base::fault::{Advise, Fault, Kind};
+use crate::command::argument::FilePath;
+use crate::command::{Command, Cx, Effect};
+use crate::report::{Next, Report};
+
+/// Run the commands of a file here
+///
+/// One command a line, as at the prompt. It stops at the first failure.
+#[derive(Debug, clap::Args)]
+pub struct Source {
+    /// The file
+    pub file: FilePath,
+}
+
+impl Command for Source {
+    const NAME: &'static str = "source";
+    const ALIASES: &'static [&'static str] = &["."];
+    const EFFECT: Effect = Effect::Read;
+    const EXAMPLES: &'static [&'static str] = &[];
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let text = read(&cx.host.cwd().join(&self.file.0), &self.file.0)?;
+        Ok(Report::then(Next::Run { name: self.file.0, text }))
+    }
+}
+
+/// Why a file is no script.
+#[derive(Debug, thiserror::Error)]
+pub enum ScriptError {
+    /// It cannot be read.
+    #[error("failed to read the script `{name}`")]
+    Read {
+        /// As it was given.
+        name: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is written for another shell.
+    #[error("`{name}` is a script for another shell")]
+    Foreign {
+        /// As it was given.
+        name: String,
+    },
+}
+
+impl Advise for ScriptError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => Kind::NotFound,
+            Self::Read { .. } => Kind::Failed,
+            Self::Foreign { .. } => Kind::Usage,
+        }
+    }
+
+    fn advice(&self) -> Option<String> {
+        match self {
+            Self::Read { .. } => None,
+            Self::Foreign { name } => {
+                let name = Path::new(name).file_name().and_then(|name| name.to_str()).unwrap_or_default();
+                Some(if name == "tetra.sh" {
+                    "everything it provides is here already; it is for bash and zsh".to_owned()
+                } else {
+                    "tetra's own scripts hold tetra commands, one a line".to_owned()
+                })
+            }
+        }
+    }
+}
+
+/// The text of a script.
+///
+/// # Errors
+///
+/// Fails if it cannot be read as text, or is written for another shell.
+pub fn read(path: &PathBuf, name: &str) -> Result<String, ScriptError> {
+    let text = fs::read_to_string(path).map_err(|source| ScriptError::Read { name: name.to_owned(), source })?;
+    let foreign_name = matches!(path.extension().and_then(|it| it.to_str()), Some("sh" | "bash" | "zsh" | "fish"));
+    let first = text.lines().next().unwrap_or_default();
+    let foreign_start = first.starts_with("#!") && !first.contains("tetra");
+    if foreign_name || foreign_start {
+        return Err(ScriptError::Foreign { name: name.to_owned() });
+    }
+    Ok(text)
+}

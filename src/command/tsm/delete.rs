@@ -1,0 +1,49 @@
+//! `tsm delete`
+
+use super::stop::said;
+use super::targets::{Targets, control};
+use crate::base::environment::EnvName;
+use crate::base::fault::Fault;
+use crate::command::argument::ProcessTarget;
+use crate::command::{Command, Cx, Effect};
+use crate::report::{Report, Sentence};
+use crate::tsm::store::Process;
+
+/// Stop processes and remove them with their logs
+///
+/// Their ids, names and ports are free again. Service definitions stay.
+#[derive(Debug, clap::Args)]
+pub struct Delete {
+    /// Id, name, the beginning or a part of a name, pid or port; `*` or `all` for all; the selected process if left out
+    targets: Vec<ProcessTarget>,
+}
+
+impl Command for Delete {
+    const NAME: &'static str = "tsm delete";
+    const ALIASES: &'static [&'static str] = &["tsm del"];
+    const EFFECT: Effect = Effect::Destroy;
+    const EXAMPLES: &'static [&'static str] = &["tsm delete 0", "tsm del api", "tsm delete *"];
+
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
+        Ok(Targets::look_up(&self.targets, cx)?.environments())
+    }
+
+    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
+        Ok(Some(Targets::look_up(&self.targets, cx)?.plan()))
+    }
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let targets = Targets::find(&self.targets, cx)?;
+        let processes: Vec<&Process> = targets.processes.iter().collect();
+        let answers = control(cx, &|| cx.host.interrupted()).delete(&processes);
+        let mut report = Report::each(Vec::<Sentence>::new());
+        report.faults = targets.faults;
+        for (process, answer) in processes.iter().zip(answers) {
+            match answer {
+                Ok(ended) => report = report.and(said(process, &ended, "deleted")),
+                Err(error) => report.faults.push(error.into()),
+            }
+        }
+        Ok(report)
+    }
+}

@@ -1,0 +1,205 @@
+//! `tsm info`
+
+use std::path::Path;
+
+use super::list::{Load, last_exit, started, state_word, status, uptime};
+use super::targets::Targets;
+use crate::base::fault::Fault;
+use crate::base::redact;
+use crate::base::time::{Span, Timestamp};
+use crate::command::argument::ProcessTarget;
+use crate::command::{Command, Cx, Effect};
+use crate::report::{Cell, Fields, Report, Show, Tone, Value};
+use crate::supervise::meta::Restart;
+use crate::sys::net;
+use crate::tsm::ends;
+use crate::tsm::logs::{self, Source, Stream, chain};
+use crate::tsm::store::Process;
+
+/// Show everything about a process
+///
+/// Processor and memory are those of the whole process tree. With -v also how it is kept, its variables (secrets masked), its
+/// files, and the last lines of each stream.
+#[derive(Debug, clap::Args)]
+pub struct Info {
+    /// Id, name, the beginning or a part of a name, pid or port; `*` or `all` for all; the selected process if left out
+    targets: Vec<ProcessTarget>,
+}
+
+impl Command for Info {
+    const NAME: &'static str = "tsm info";
+    const EFFECT: Effect = Effect::Read;
+    const EXAMPLES: &'static [&'static str] = &["tsm info 0", "tsm info api -v", "tsm info api --json"];
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let targets = Targets::find(&self.targets, cx)?;
+        let load = targets.processes.iter().any(|process| process.pid().is_some()).then(|| Load::measure(cx));
+        let mut blocks = Vec::new();
+        for process in &targets.processes {
+            blocks.push(fields(process, load.as_ref(), cx)?);
+        }
+        let mut report = Report::each(blocks);
+        if !targets.several {
+            report.shape = crate::report::Shape::One;
+        }
+        report.faults = targets.faults;
+        Ok(report)
+    }
+}
+
+fn fields(process: &Process, load: Option<&Load>, cx: &Cx) -> Result<Fields, Fault> {
+    let (meta, now) = (&process.meta, cx.host.now());
+    let usage = load.zip(process.pid());
+    let cpu = usage
+        .map_or(Value::Nothing.into(), |(load, pid)| Cell::from(load.cpu(pid)).text(format!("{:.1}%", load.cpu(pid))));
+    let fields = Fields::titled(process.name.as_str())
+        .with("id", Value::from(process.id()))
+        .hidden("name", process.name.as_str())
+        .with("status", status(process, now, true))
+        .hidden("state", state_word(process.view.state))
+        .with("uptime", uptime(process, now))
+        .with("started", Value::from(started(process)))
+        .with("pid", Value::from(process.pid()))
+        .with("cpu", cpu)
+        .with("memory", usage.map_or(Value::Nothing, |(load, pid)| load.memory(pid)))
+        .with("port", port(process))
+        .with("listening", listening(process))
+        .with("type", text(&meta.process_type))
+        .with("command", text(&redact::text(&meta.command)))
+        .with("interpreter", text(&meta.interpreter))
+        .with("cwd", text(&meta.cwd.to_string_lossy()))
+        .with("env", Value::from(process.environment_word()))
+        .with("env_file", text(&meta.env_file))
+        .with("restarts", meta.restarts)
+        .with("restart_policy", policy(meta.run.restart))
+        .with("last_exit", exit_cell(process, now))
+        .with("stdout", text(&process.out_log().to_string_lossy()))
+        .with("stdout_size", size(&process.out_log())?)
+        .with("stderr", text(&process.err_log().to_string_lossy()))
+        .with("stderr_size", size(&process.err_log())?)
+        .with("supervisor", supervisor(process));
+    let fields = match &process.damage {
+        Some(why) => fields.with("damage", Cell::from(why.as_str()).tone(Tone::Bad)),
+        None => fields,
+    };
+    let fields = if cx.verbose > 0 { detailed(fields, process)? } else { fields };
+    Ok(without_blanks(fields))
+}
+
+/// Hides from people what there is nothing to say about.
+fn without_blanks(mut fields: Fields) -> Fields {
+    for (_, _, cell, show) in &mut fields.fields {
+        let blank = cell.text.is_none() && matches!(&cell.value, Value::Nothing | Value::Bytes(0));
+        if blank || matches!(&cell.value, Value::List(items) if items.is_empty()) {
+            *show = Show::Never;
+        }
+    }
+    fields
+}
+
+fn detailed(fields: Fields, process: &Process) -> Result<Fields, Fault> {
+    let (meta, run) = (&process.meta, &process.meta.run);
+    let set: Vec<_> = run.set.iter().map(|(key, value)| (key.clone(), masked(key, value).into())).collect();
+    let millis = |ms: u64| std::time::Duration::from_millis(ms);
+    let fields = fields
+        .with("environment", text(&run.environment))
+        .with("secrets_file", text(&run.secrets_file))
+        .with("service", text(&run.service))
+        .with("prehook", text(&redact::text(&meta.prehook)))
+        .with("variables", if set.is_empty() { Value::Nothing } else { Value::Record(set) })
+        .with("arguments", Value::from(redact::redact(&run.argv)))
+        .with("max_restarts", run.max_restarts)
+        .with("unstable_restarts", meta.unstable_restarts)
+        .with("kill_timeout", millis(run.kill_timeout_ms))
+        .with("log_size", Value::Bytes(run.log_size))
+        .with("log_keep", run.log_keep)
+        .with("start_error", text(&meta.life.start_error))
+        .with("discarded_log", Value::Bytes(meta.life.discarded_bytes))
+        .with("directory", text(&process.dir.to_string_lossy()))
+        .with("record", text(&process.dir.join("meta.json").to_string_lossy()))
+        .with("pid_file", text(&process.pid_file().to_string_lossy()));
+    let fields = last_lines(fields, process, Stream::Out, "last_stdout")?;
+    last_lines(fields, process, Stream::Err, "last_stderr")
+}
+
+fn masked(key: &str, value: &str) -> String {
+    if redact::is_secret_name(key) { redact::MASK.to_owned() } else { redact::text(value) }
+}
+
+/// How many last lines of each stream are shown.
+const LAST: usize = 5;
+
+/// The last lines of a stream: one below the other for people, a list in data.
+fn last_lines(mut fields: Fields, process: &Process, stream: Stream, key: &'static str) -> Result<Fields, Fault> {
+    let log = match stream {
+        Stream::Out => process.out_log(),
+        Stream::Err => process.err_log(),
+    };
+    let lines = logs::tail(&[Source { process: process.name.clone(), stream, log }], LAST)?;
+    let lines: Vec<String> = lines.iter().map(|line| String::from_utf8_lossy(&line.bytes).into_owned()).collect();
+    let mut title = key.replace('_', " ");
+    for line in &lines {
+        fields.fields.push((key, std::mem::take(&mut title), line.as_str().into(), Show::Always));
+    }
+    // In data the last of several fields with one key is the field.
+    Ok(fields.hidden(key, Value::from(lines)))
+}
+
+fn text(text: &str) -> Value {
+    Value::from(Some(text).filter(|text| !text.is_empty()))
+}
+
+fn port(process: &Process) -> Cell {
+    let cell = Cell::from(process.meta.port);
+    match process.meta.port {
+        Some(port) if process.meta.run.port_guessed => cell.text(format!("{port} (guessed)")),
+        _ => cell,
+    }
+}
+
+/// The ports that the processes of the tree listen on.
+fn listening(process: &Process) -> Value {
+    let Some(pid) = process.pid() else { return Value::Nothing };
+    let own = net::listeners().into_iter().filter(|it| it.protocol == net::Protocol::Tcp);
+    let mut ports: Vec<u16> =
+        own.filter(|it| net::holder_below(pid, &[it.inode]).is_some()).map(|it| it.port).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    Value::List(ports.into_iter().map(Value::from).collect())
+}
+
+fn policy(restart: Restart) -> &'static str {
+    match restart {
+        Restart::Never => "never",
+        Restart::OnFailure => "on-failure",
+        Restart::Always => "always",
+    }
+}
+
+fn exit_cell(process: &Process, now: Timestamp) -> Cell {
+    let cell = Cell::from(last_exit(process));
+    match &process.meta.last_exit {
+        Some(exit) => {
+            let ago = Span(now.since(Timestamp(exit.at_ms)));
+            let lived = Span(std::time::Duration::from_millis(exit.lived_ms));
+            cell.text(format!("{}, {ago} ago, after {lived}", ends::in_words(exit.how)))
+        }
+        None => cell,
+    }
+}
+
+/// The bytes of all parts of a log.
+fn size(path: &Path) -> Result<Value, Fault> {
+    let opened = chain::Chain::open(path).map_err(|source| logs::LogError { path: path.to_owned(), source })?;
+    Ok(Value::Bytes(opened.len()))
+}
+
+fn supervisor(process: &Process) -> Cell {
+    let life = &process.meta.life;
+    if !process.view.supervised {
+        let cell = Cell::from(Value::Nothing);
+        return if process.view.alive { cell.tone(Tone::Warn).text("none") } else { cell };
+    }
+    let record = vec![("guard".to_owned(), life.guard_pid.into()), ("worker".to_owned(), life.worker_pid.into())];
+    Cell::from(Value::Record(record)).text(format!("pid {}, worker {}", life.guard_pid, life.worker_pid))
+}

@@ -1,0 +1,144 @@
+//! `tsm kill`
+
+use super::targets::control;
+use crate::base::environment::EnvName;
+use crate::base::fault::Fault;
+use crate::command::argument::ProcessTarget;
+use crate::command::{Command, Cx, Effect};
+use crate::report::{Report, Sentence, Table, Tone, Value};
+use crate::sys::pidfd::Push;
+use crate::tsm::control::Ended;
+use crate::tsm::kill::{self, Aim, Victim};
+use crate::tsm::store::{Process, Store};
+
+/// End processes at once and remove them, also pids and ports that tsm does not manage
+///
+/// SIGTERM, two seconds later SIGKILL. A number is an id, then a pid, then a port: first of tsm's processes, then of others.
+/// This program, its ancestors and supervisors are never ended.
+#[derive(Debug, clap::Args)]
+pub struct Kill {
+    /// Id, name, the beginning or a part of a name, pid or port; `*` or `all` for all of tsm's processes
+    targets: Vec<ProcessTarget>,
+    /// Whoever listens on this port
+    #[arg(long, value_name = "PORT")]
+    port: Vec<u16>,
+    /// The process of this name, or whose name begins with it
+    #[arg(long, value_name = "NAME")]
+    name: Vec<String>,
+    /// The process with this id
+    #[arg(long, value_name = "ID")]
+    id: Vec<u32>,
+    /// The process with this pid
+    #[arg(long, value_name = "PID")]
+    pid: Vec<u32>,
+    /// SIGKILL at once
+    #[arg(short, long)]
+    force: bool,
+}
+
+impl Command for Kill {
+    const NAME: &'static str = "tsm kill";
+    const EFFECT: Effect = Effect::Destroy;
+    const EXAMPLES: &'static [&'static str] =
+        &["tsm kill 0", "tsm kill --port 3000", "tsm kill --force api", "tsm kill *"];
+
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
+        let victims = self.find(&Store::open(cx.paths).all()?, cx)?.0;
+        Ok(victims.iter().filter_map(managed).filter_map(Process::environment).collect())
+    }
+
+    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
+        let victims = self.find(&Store::open(cx.paths).all()?, cx)?.0;
+        let mut table = Table::new(&[("id", "ID"), ("name", "NAME"), ("pid", "PID"), ("command", "COMMAND")]);
+        for victim in &victims {
+            let process = managed(victim);
+            table.row(vec![
+                Value::from(process.and_then(Process::id)).into(),
+                Value::from(process.map(|process| process.name.as_str())).into(),
+                Value::from(victim.pid()).into(),
+                command(victim).into(),
+            ]);
+        }
+        Ok(Some(Report::of(table)))
+    }
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let push = if self.force { Push::Force } else { Push::Polite };
+        let mut all = Store::open(cx.paths).all()?;
+        let interrupted = || cx.host.interrupted();
+        let control = control(cx, &interrupted);
+        control.tend(&mut all);
+        let (victims, faults) = self.find(&all, cx)?;
+        let answers = control.kill(&victims, push);
+        let mut report = Report::each(Vec::<Sentence>::new());
+        report.faults = faults;
+        for (victim, answer) in victims.iter().zip(answers) {
+            match answer {
+                Ok(ended) => report = report.and(said(victim, &ended)),
+                Err(error) => report.faults.push(error.into()),
+            }
+        }
+        let (done, failed) = (report.blocks.len(), report.faults.len());
+        Ok(if done + failed > 1 { report.note(format!("Summary: {done} succeeded, {failed} failed")) } else { report })
+    }
+}
+
+impl Kill {
+    /// Everybody who is meant, and a fault for each word that leads nowhere.
+    fn find(&self, all: &[Process], cx: &Cx) -> Result<(Vec<Victim>, Vec<Fault>), Fault> {
+        let words = self.targets.iter().map(|target| Aim::Word(target.0.clone()));
+        let mut aims: Vec<Aim> = words.collect();
+        aims.extend(self.port.iter().copied().map(Aim::Port));
+        aims.extend(self.name.iter().cloned().map(Aim::Name));
+        aims.extend(self.id.iter().copied().map(Aim::Id));
+        aims.extend(self.pid.iter().copied().map(Aim::Pid));
+        if aims.is_empty() {
+            let selected = cx.selection.process.as_ref().ok_or_else(|| {
+                Fault::usage("no target is named, and no process is selected")
+                    .advise("name one, or use --port, --name, --id or --pid")
+            })?;
+            aims.push(Aim::Name(selected.as_str().to_owned()));
+        }
+        let (mut victims, mut faults) = (Vec::<Victim>::new(), Vec::new());
+        for aim in &aims {
+            match kill::find(aim, all) {
+                Ok(found) => victims.extend(found.into_iter().filter(|it| !it.is_among(&victims)).collect::<Vec<_>>()),
+                Err(error) => faults.push(error.into()),
+            }
+        }
+        if victims.is_empty() && faults.len() == 1 {
+            return Err(faults.remove(0));
+        }
+        Ok((victims, faults))
+    }
+}
+
+fn managed(victim: &Victim) -> Option<&Process> {
+    match victim {
+        Victim::Managed(process) => Some(process),
+        Victim::Stranger { .. } => None,
+    }
+}
+
+fn command(victim: &Victim) -> &str {
+    match victim {
+        Victim::Managed(process) => &process.meta.command,
+        Victim::Stranger { command, .. } => command,
+    }
+}
+
+fn said(victim: &Victim, ended: &Ended) -> Sentence {
+    let forced = matches!(ended, Ended::Stopped { forced: true, .. });
+    let text = match victim {
+        Victim::Managed(process) => format!("tsm: killed '{}'", process.name),
+        Victim::Stranger { pid, command, .. } => format!("tsm: killed PID {pid} ({command})"),
+    };
+    let process = managed(victim);
+    Sentence::new(text)
+        .tone(Tone::Plain)
+        .with("id", Value::from(process.and_then(Process::id)))
+        .with("name", Value::from(process.map(|process| process.name.as_str())))
+        .with("pid", Value::from(victim.pid()))
+        .with("action", "killed")
+        .with("forced", forced)
+}

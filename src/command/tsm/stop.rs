@@ -1,0 +1,96 @@
+//! `tsm stop`
+
+use super::targets::{Targets, control};
+use crate::base::environment::EnvName;
+use crate::base::fault::Fault;
+use crate::command::argument::ProcessTarget;
+use crate::command::{Command, Cx, Effect};
+use crate::report::{Report, Sentence, Tone, Value};
+use crate::sys::net;
+use crate::tsm::control::Ended;
+use crate::tsm::store::Process;
+
+/// Stop processes and everything they started
+///
+/// First politely (SIGTERM), after their kill timeout by force. They keep their id and their logs; `tsm start NAME` starts them
+/// again. Ctrl-C ends the waiting, not the stopping.
+#[derive(Debug, clap::Args)]
+pub struct Stop {
+    /// Id, name, the beginning or a part of a name, pid or port; `*` or `all` for all; the selected process if left out
+    targets: Vec<ProcessTarget>,
+}
+
+impl Command for Stop {
+    const NAME: &'static str = "tsm stop";
+    const EFFECT: Effect = Effect::Destroy;
+    const EXAMPLES: &'static [&'static str] = &["tsm stop 0", "tsm stop devpages", "tsm stop api web", "tsm stop *"];
+
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
+        Ok(Targets::look_up(&self.targets, cx)?.environments())
+    }
+
+    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
+        Ok(Some(Targets::look_up(&self.targets, cx)?.plan()))
+    }
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let mut targets = Targets::find(&self.targets, cx)?;
+        if targets.all {
+            targets.processes.retain(|process| process.view.supervised || process.is_running());
+        }
+        let processes: Vec<&Process> = targets.processes.iter().collect();
+        let answers = control(cx, &|| cx.host.interrupted()).stop(&processes);
+        let mut report = Report::each(Vec::<Sentence>::new());
+        report.faults = targets.faults;
+        let mut stopped = 0;
+        for (process, answer) in processes.iter().zip(answers) {
+            match answer {
+                Ok(ended) => {
+                    stopped += usize::from(matches!(ended, Ended::Stopped { .. }));
+                    report = report.and(said(process, &ended, "stopped"));
+                    if let Some(note) = port_note(process) {
+                        report = report.note(note);
+                    }
+                }
+                Err(error) => report.faults.push(error.into()),
+            }
+        }
+        Ok(if targets.all { report.note(format!("tsm: stopped {stopped} process(es)")) } else { report })
+    }
+}
+
+/// What became of a process that was to end.
+pub(super) fn said(process: &Process, ended: &Ended, done: &'static str) -> Sentence {
+    let name = &process.name;
+    let (text, tone, forced) = match ended {
+        Ended::Stopped { forced: false, survivors, .. } if survivors.is_empty() => {
+            (format!("tsm: {done} '{name}'"), Tone::Plain, false)
+        }
+        Ended::Stopped { forced: true, survivors, .. } if survivors.is_empty() => {
+            (format!("tsm: {done} '{name}', by force after its time was up"), Tone::Warn, true)
+        }
+        Ended::Stopped { forced, survivors, .. } => {
+            let pids: Vec<String> = survivors.iter().map(ToString::to_string).collect();
+            (format!("tsm: {done} '{name}'; could not end pid {}", pids.join(", ")), Tone::Bad, *forced)
+        }
+        Ended::WasNotRunning { .. } if done == "deleted" => (format!("tsm: {done} '{name}'"), Tone::Plain, false),
+        Ended::WasNotRunning { .. } => (format!("tsm: process '{name}' not running"), Tone::Dim, false),
+    };
+    let was_running = matches!(ended, Ended::Stopped { .. });
+    Sentence::new(text)
+        .tone(tone)
+        .with("id", Value::from(process.id()))
+        .with("name", name.as_str())
+        .with("action", done)
+        .with("was_running", was_running)
+        .with("forced", forced)
+}
+
+/// Who still listens on the port that should be free now.
+fn port_note(process: &Process) -> Option<String> {
+    let port = process.meta.port.filter(|_| !process.meta.run.port_guessed)?;
+    let listener = net::listening_on(port).into_iter().next()?;
+    let holder = net::owner(listener.inode).map(|owner| format!("pid {} ({})", owner.pid, owner.command));
+    let holder = holder.unwrap_or_else(|| format!("a process of user {}", net::login(listener.uid)));
+    Some(format!("port {port} is still held by {holder}"))
+}

@@ -1,0 +1,91 @@
+//! The processes that the words of a command mean.
+
+use crate::base::environment::EnvName;
+use crate::base::fault::Fault;
+use crate::command::Cx;
+use crate::command::argument::ProcessTarget;
+use crate::report::{Report, Table, Value};
+use crate::tsm::control::Control;
+use crate::tsm::resolve;
+use crate::tsm::store::{Process, Store};
+
+/// What the words lead to.
+#[derive(Debug, Default)]
+pub(super) struct Targets {
+    /// Each process once, in the order in which it was meant.
+    pub processes: Vec<Process>,
+    /// One fault for each word that leads nowhere.
+    pub faults: Vec<Fault>,
+    /// More than one process could have been meant: several words, `*` or `all`.
+    pub several: bool,
+    /// `*` or `all` was the only word.
+    pub all: bool,
+}
+
+impl Targets {
+    /// Reads and resolves; processes that lost their supervisor get one first.
+    ///
+    /// # Errors
+    ///
+    /// Fails if nothing is named and nothing is selected, or if the only word leads nowhere.
+    pub(super) fn find(words: &[ProcessTarget], cx: &Cx) -> Result<Self, Fault> {
+        let mut all = Store::open(cx.paths).all()?;
+        let interrupted = || cx.host.interrupted();
+        Control { program: cx.host.program(), interrupted: &interrupted }.tend(&mut all);
+        Self::among(words, &all, cx)
+    }
+
+    /// Reads and resolves, and changes nothing at all.
+    ///
+    /// # Errors
+    ///
+    /// As [`find`](Self::find).
+    pub(super) fn look_up(words: &[ProcessTarget], cx: &Cx) -> Result<Self, Fault> {
+        Self::among(words, &Store::open(cx.paths).all()?, cx)
+    }
+
+    fn among(words: &[ProcessTarget], all: &[Process], cx: &Cx) -> Result<Self, Fault> {
+        let selected = cx.selection.process.as_ref().map(|name| name.as_str());
+        let words: Vec<&str> = match (words, selected) {
+            ([], Some(name)) => vec![name],
+            ([], None) => {
+                return Err(Fault::usage("no process is named, and none is selected")
+                    .advise("name one (`tsm list` shows them), or choose one with `select NAME`"));
+            }
+            (words, _) => words.iter().map(|word| word.0.as_str()).collect(),
+        };
+        let resolved = resolve::resolve(&words, all);
+        let mut faults: Vec<Fault> = resolved.missing.into_iter().map(Fault::from).collect();
+        if resolved.processes.is_empty() && faults.len() == 1 {
+            return Err(faults.remove(0));
+        }
+        let all = matches!(words[..], ["*" | "all"]);
+        let processes = resolved.processes.into_iter().cloned().collect();
+        Ok(Self { processes, faults, several: all || words.len() > 1, all })
+    }
+
+    /// The environments of the processes.
+    pub(super) fn environments(&self) -> Vec<EnvName> {
+        self.processes.iter().filter_map(Process::environment).collect()
+    }
+
+    /// The processes as a plan: these will be meant.
+    pub(super) fn plan(&self) -> Report {
+        let mut table = Table::new(&[("id", "ID"), ("name", "NAME"), ("env", "ENV"), ("pid", "PID"), ("port", "PORT")]);
+        for process in &self.processes {
+            table.row(vec![
+                Value::from(process.id()).into(),
+                process.name.as_str().into(),
+                Value::from(process.environment_word()).into(),
+                Value::from(process.pid()).into(),
+                Value::from(process.meta.port).into(),
+            ]);
+        }
+        Report::of(table)
+    }
+}
+
+/// Acts on processes with what the command has.
+pub(super) fn control<'a>(cx: &'a Cx, interrupted: &'a dyn Fn() -> bool) -> Control<'a> {
+    Control { program: cx.host.program(), interrupted }
+}

@@ -1,0 +1,93 @@
+//! The completion engine as the editor wants it.
+
+use reedline::{Completer, CompletionResult, Partial, Span, Suggestion};
+
+use super::editor::Glimpse;
+use super::mistake;
+use crate::command::complete::{Candidate, Known, complete};
+
+/// Completes from the table and from what is known of the session.
+#[derive(Debug)]
+pub struct Tab {
+    /// What is known of the session.
+    pub glimpse: Glimpse,
+}
+
+impl Completer for Tab {
+    fn complete(&mut self, line: &str, pos: usize) -> CompletionResult {
+        let candidates = mistake::or(Vec::new(), || complete(line, pos, &Known::all(&*self.glimpse.lock())));
+        let partial = partial(line, pos, &candidates);
+        let suggestions: Vec<Suggestion> = candidates.into_iter().map(suggestion).collect();
+        CompletionResult::fresh(suggestions).with_partial(Some(partial))
+    }
+}
+
+fn suggestion(candidate: Candidate) -> Suggestion {
+    let plain = candidate.shown.is_ascii();
+    Suggestion {
+        display_override: (candidate.shown != candidate.value).then_some(candidate.shown),
+        value: candidate.value,
+        description: candidate.description,
+        span: Span::new(candidate.span.start, candidate.span.end),
+        append_whitespace: !candidate.open,
+        match_indices: plain.then_some(candidate.marks),
+        ..Suggestion::default()
+    }
+}
+
+/// What all candidates go on with. The editor's own guess knows neither quotes nor letters that match in the middle, so an
+/// answer is always given, if only what is there already.
+fn partial(line: &str, pos: usize, candidates: &[Candidate]) -> Partial {
+    let pos = line.floor_char_boundary(pos);
+    let start = candidates.first().map_or(pos, |candidate| candidate.span.start.min(pos));
+    let typed = &line[start..pos];
+    let mut shared = candidates.first().map_or("", |candidate| candidate.value.as_str());
+    for candidate in candidates {
+        let same = shared.char_indices().zip(candidate.value.chars()).take_while(|((_, a), b)| a == b);
+        let end = same.last().map_or(0, |((at, character), _)| at + character.len_utf8());
+        shared = &shared[..end];
+    }
+    let insert = if shared.starts_with(typed) && !shared.starts_with('\'') { shared } else { typed };
+    Partial { span: Span::new(start, pos), insert: insert.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn candidate(value: &str, start: usize, end: usize) -> Candidate {
+        Candidate {
+            value: value.to_owned(),
+            shown: value.to_owned(),
+            description: None,
+            span: start..end,
+            marks: Vec::new(),
+            open: false,
+        }
+    }
+
+    fn filled(line: &str, values: &[&str]) -> String {
+        let start = line.rfind(' ').map_or(0, |at| at + 1);
+        let candidates: Vec<Candidate> = values.iter().map(|value| candidate(value, start, line.len())).collect();
+        let partial = partial(line, line.len(), &candidates);
+        format!("{}{}", &line[..partial.span.start], partial.insert)
+    }
+
+    #[test]
+    fn fills_in_what_all_share_and_never_takes_away() {
+        assert_eq!(filled("tsm stop a", &["api-1", "api-2"]), "tsm stop api-");
+        assert_eq!(filled("tsm stop a", &["my-api", "a-b"]), "tsm stop a");
+        assert_eq!(filled("tsm stop a", &["'a b'", "'a c'"]), "tsm stop a");
+        assert_eq!(filled("tsm stop ", &[]), "tsm stop ");
+        assert_eq!(filled("ö", &["öä", "öü"]), "ö");
+    }
+
+    #[test]
+    fn a_cursor_that_is_nowhere_does_no_harm() {
+        let mut tab = Tab { glimpse: Glimpse::default() };
+        for (line, pos) in [("", 99), ("ä", 1), ("exit", 2)] {
+            let _ = tab.complete(line, pos);
+        }
+        assert_eq!(tab.complete("exi", 3).suggestions()[0].value, "exit");
+    }
+}

@@ -1,0 +1,132 @@
+//! What the shell reads from TOML: its own settings, and the type of an environment.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use crate::base::environment::{EnvName, Rung};
+use crate::base::fault::{Fault, Kind, Place};
+use crate::base::name::{AliasName, OrgName};
+use crate::command::Settings;
+use crate::command::context::objection;
+use crate::sys::paths::Paths;
+
+/// The settings in `config.toml`: keys as `set` knows them, and names for lines in the table `aliases`. None without a file.
+///
+/// # Errors
+///
+/// Fails with the place if the file cannot be read, is no TOML, or says something that makes no sense.
+pub fn settings(path: &Path) -> Result<Option<Settings>, Fault> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Fault::new(Kind::Failed, format!("failed to read `{}`: {error}", path.display()))),
+    };
+    let name = path.display().to_string();
+    let wrong =
+        |message: String, span: std::ops::Range<usize>| Fault::usage(message).at(Place::of(&name, &text, &span, 1));
+    let file: toml::Table = text
+        .parse()
+        .map_err(|error: toml::de::Error| wrong(error.message().to_owned(), error.span().unwrap_or(0..0)))?;
+    let mut settings = Settings::default();
+    for (key, value) in &file {
+        let place = find(&text, key);
+        if let ("aliases", Some(aliases)) = (key.as_str(), value.as_table()) {
+            for (alias, line) in aliases {
+                let (Ok(_), Some(line)) = (alias.parse::<AliasName>(), line.as_str()) else {
+                    return Err(wrong(format!("`{alias}` is no name for a line"), find(&text, alias)));
+                };
+                settings.aliases.insert(alias.clone(), line.to_owned());
+            }
+            continue;
+        }
+        let value = match value {
+            toml::Value::Boolean(on) => if *on { "on" } else { "off" }.to_owned(),
+            toml::Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        if let Some(advice) = objection(key, &value) {
+            return Err(wrong(format!("`{value}` is no value for `{key}`"), place).advise(advice));
+        }
+        settings.values.insert(key.clone(), value);
+    }
+    Ok(Some(settings))
+}
+
+/// Where a key stands at the start of a line.
+fn find(text: &str, key: &str) -> std::ops::Range<usize> {
+    let lines = text.split_inclusive('\n').scan(0, |start, line| {
+        let at = *start;
+        *start += line.len();
+        Some((at, line))
+    });
+    let mut found = lines.filter(|(_, line)| line.trim_start().starts_with(key));
+    found.next().map_or(0..0, |(at, line)| {
+        let start = at + line.len() - line.trim_start().len();
+        start..start + key.len()
+    })
+}
+
+/// How careful to be in an environment: its own rung if it is a built-in one, else the `type` in its file, else the strictest.
+#[must_use]
+pub fn rung(paths: &Paths, org: Option<&OrgName>, env: &EnvName) -> Rung {
+    env.rung().or_else(|| declared(&fs::read_to_string(paths.environment(org?, env)).ok()?)).unwrap_or(Rung::Prod)
+}
+
+fn declared(text: &str) -> Option<Rung> {
+    let file: toml::Table = text.parse().ok()?;
+    Rung::of(file.get("environment")?.get("type")?.as_str()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::file;
+
+    #[test]
+    fn settings_are_those_of_set_and_aliases() {
+        let home = tempfile::tempdir().expect("a folder");
+        let path = home.path().join("config.toml");
+        assert_eq!(settings(&path).expect("no file is fine"), None);
+        fs::write(&path, "edit-mode = 'vi'\nhistory-size = 5\nplain = true\n[aliases]\ndown = 'tsm stop all'\n")
+            .expect("written");
+        let read = settings(&path).expect("it is right").expect("it is there");
+        assert_eq!((read.get("edit-mode"), read.get("history-size"), read.get("plain")), ("vi", "5", "on"));
+        assert_eq!(read.aliases.get("down").map(String::as_str), Some("tsm stop all"));
+    }
+
+    #[test]
+    fn what_is_wrong_in_the_settings_has_a_place() {
+        let home = tempfile::tempdir().expect("a folder");
+        let path = home.path().join("config.toml");
+        for (text, line, column) in
+            [("plain = true\n edit-mode = 'ed'\n", 2, 2), ("colour = 1\n", 1, 1), ("plain = [\n", 1, 10)]
+        {
+            fs::write(&path, text).expect("written");
+            let fault = settings(&path).expect_err("it is wrong");
+            let place = fault.at.expect("a place");
+            assert_eq!((place.line, place.column), (line, column), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_environment_of_ones_own_counts_as_its_type_says() {
+        let home = tempfile::tempdir().expect("a folder");
+        let paths = Paths::under(home.path());
+        let org: OrgName = "acme".parse().expect("a name");
+        let env = |name: &str| name.parse::<EnvName>().expect("a name");
+        file::folder(&paths.org(&org).join("environments")).expect("made");
+        for (name, text) in
+            [("qa", "[environment]\ntype = 'staging'\n"), ("odd", "[environment]\ntype = 'x'\n"), ("broken", "[")]
+        {
+            fs::write(paths.environment(&org, &env(name)), text).expect("written");
+        }
+        let rung = |org: Option<&OrgName>, name: &str| rung(&paths, org, &env(name));
+        assert_eq!(rung(Some(&org), "qa"), Rung::Staging);
+        assert_eq!(rung(Some(&org), "odd"), Rung::Prod);
+        assert_eq!(rung(Some(&org), "broken"), Rung::Prod);
+        assert_eq!(rung(Some(&org), "absent"), Rung::Prod);
+        assert_eq!(rung(None, "qa"), Rung::Prod);
+        assert_eq!(rung(None, "dev"), Rung::Dev);
+    }
+}

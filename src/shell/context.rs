@@ -1,0 +1,78 @@
+//! Which organization and environment are meant: the order of all places where one can be chosen.
+
+use std::fs;
+use std::path::Path;
+use std::str::FromStr;
+
+use crate::base::environment::EnvName;
+use crate::base::fault::Fault;
+use crate::base::name::{BadName, OrgName};
+use crate::command::Selection;
+use crate::command::kept::Kept;
+use crate::sys::host::Host;
+use crate::sys::paths::Paths;
+
+use super::session::Chosen;
+
+/// What was chosen here, then the variables, then what is kept, then the only one there is.
+///
+/// # Errors
+///
+/// Fails if a variable holds no name, or what is kept cannot be read.
+pub fn selection(paths: &Paths, host: &dyn Host, chosen: Chosen) -> Result<Selection, Fault> {
+    let Chosen { mut org, mut env, process } = chosen;
+    // A kept environment belongs to the organization that is kept with it.
+    let org_was_chosen = org.is_some();
+    if org.is_none() {
+        org = variable::<OrgName>(host, "TETRA_ORG")?;
+    }
+    if env.is_none() {
+        env = variable::<EnvName>(host, "TETRA_ENV")?;
+    }
+    if org.is_none() || env.is_none() {
+        let kept = Kept::read(paths)?;
+        let same_org = !org_was_chosen || org == kept.org;
+        org = org.or(kept.org).or_else(|| only(&paths.orgs(), Entries::Folders));
+        env = env.or(kept.env.filter(|_| same_org));
+    }
+    if env.is_none()
+        && let Some(org) = &org
+    {
+        env = only(&paths.org(org).join("environments"), Entries::Toml);
+    }
+    Ok(Selection { org, env, process })
+}
+
+fn variable<N: FromStr<Err = BadName>>(host: &dyn Host, name: &str) -> Result<Option<N>, Fault> {
+    let Some(value) = host.variable(name) else { return Ok(None) };
+    let parsed =
+        value.parse().map_err(|error| Fault::from(error).advise(format!("it stands in the variable {name}")))?;
+    Ok(Some(parsed))
+}
+
+/// What counts in a folder.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Entries {
+    Folders,
+    Toml,
+}
+
+/// The only entry of a folder, if there is exactly one. Links to folders count as folders: they are organizations too.
+fn only<N: FromStr>(folder: &Path, what: Entries) -> Option<N> {
+    let mut found = None;
+    for entry in fs::read_dir(folder).ok()?.flatten() {
+        let name = entry.file_name();
+        let Some(name) = name.to_str() else { continue };
+        let name = match what {
+            Entries::Folders if entry.path().is_dir() => name.parse().ok(),
+            Entries::Toml => name.strip_suffix(".toml").and_then(|name| name.parse().ok()),
+            Entries::Folders => None,
+        };
+        if let Some(name) = name
+            && found.replace(name).is_some()
+        {
+            return None;
+        }
+    }
+    found
+}

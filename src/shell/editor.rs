@@ -1,0 +1,237 @@
+//! The line editor: which part does what, and which key leads where.
+
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crossterm::event::{Event, KeyEvent};
+use nu_ansi_term::{Color, Style};
+use reedline::{
+    ColumnarMenu, EditCommand, EditMode, Emacs, InputMode, KeyCode, KeyModifiers, Keybindings, MenuBuilder,
+    PromptEditMode, Reedline, ReedlineEvent, ReedlineMenu, ReedlineRawEvent, SqliteBackedHistory, ValidationResult,
+    Validator, Vi, default_emacs_keybindings, default_vi_insert_keybindings, default_vi_normal_keybindings,
+    default_vi_visual_keybindings,
+};
+
+use super::complete::Tab;
+use super::highlight::Colours;
+use super::hint::GhostText;
+use super::history::{Kept, Redact, Search};
+use crate::base::line::{self, LexError};
+use crate::command::complete::Disk;
+
+/// What the editor answers when the line is to be edited elsewhere.
+pub const EDIT_ELSEWHERE: &str = "edit";
+
+const COMPLETIONS: &str = "completions";
+const HISTORY: &str = "history";
+
+/// Punctuation that does not end a word, so that a menu stays open for it.
+const WORD_CHARACTERS: &str = "_-./:=@~+%,'";
+
+/// What the parts of the editor know of the session; renewed before every prompt.
+#[derive(Debug, Clone)]
+pub struct Glimpse(Arc<Mutex<Disk>>);
+
+impl Glimpse {
+    /// Knows this.
+    #[must_use]
+    pub fn new(disk: Disk) -> Self {
+        Self(Arc::new(Mutex::new(disk)))
+    }
+
+    /// What is known. A part that panicked while it looked does not blind the others.
+    pub fn lock(&self) -> MutexGuard<'_, Disk> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+impl Default for Glimpse {
+    fn default() -> Self {
+        let nowhere = PathBuf::from("/nonexistent");
+        Self::new(Disk {
+            paths: crate::sys::paths::Paths::under(&nowhere),
+            selection: crate::command::Selection::default(),
+            cwd: nowhere.clone(),
+            home: nowhere,
+            aliases: Vec::new(),
+        })
+    }
+}
+
+/// How lines are edited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Keys {
+    /// As in Emacs, and in most shells.
+    #[default]
+    Emacs,
+    /// As in vi.
+    Vi,
+}
+
+/// What an editor is made of.
+pub struct Parts {
+    /// What is known of the session.
+    pub glimpse: Glimpse,
+    /// Where lines are kept, with the file of the search; none if nothing is kept.
+    pub history: Option<(SqliteBackedHistory, PathBuf)>,
+    /// What may be kept of a line.
+    pub redact: Redact,
+    /// Which keys.
+    pub keys: Keys,
+    /// With colour.
+    pub colors: bool,
+    /// Makes it give up the line when set.
+    pub give_up: Arc<AtomicBool>,
+}
+
+/// An editor of these parts.
+#[must_use]
+pub fn build(parts: Parts) -> Reedline {
+    let mut editor = Reedline::create()
+        .with_completer(Box::new(Tab { glimpse: parts.glimpse.clone() }))
+        .with_menu(ReedlineMenu::EngineCompleter(Box::new(completions())))
+        .with_quick_completions(true)
+        .with_partial_completions(true)
+        .with_highlighter(Box::new(Colours { glimpse: parts.glimpse }))
+        .with_hinter(Box::new(GhostText::default()))
+        .with_validator(Box::new(Finished))
+        .with_ansi_colors(parts.colors)
+        .with_edit_mode(edit_mode(parts.keys))
+        .with_break_signal(parts.give_up)
+        .use_bracketed_paste(true);
+    if let Some((history, path)) = parts.history {
+        let menu = Box::new(searches());
+        editor = editor
+            .with_history(Box::new(Kept::new(history, parts.redact)))
+            .with_menu(ReedlineMenu::WithCompleter { menu, completer: Box::new(Search { path }) });
+    }
+    editor
+}
+
+fn completions() -> ColumnarMenu {
+    dressed(ColumnarMenu::default()).with_name(COMPLETIONS).with_marker("> ").with_word_chars(WORD_CHARACTERS)
+}
+
+fn searches() -> ColumnarMenu {
+    dressed(ColumnarMenu::default())
+        .with_name(HISTORY)
+        .with_marker("(history)> ")
+        .with_columns(1)
+        .with_input_mode(InputMode::FullBuffer)
+}
+
+fn dressed(menu: ColumnarMenu) -> ColumnarMenu {
+    menu.with_text_style(Style::new())
+        .with_selected_text_style(Style::new().reverse())
+        .with_match_text_style(Style::new().bold())
+        .with_selected_match_text_style(Style::new().bold().reverse())
+        .with_description_text_style(Color::DarkGray.normal())
+}
+
+/// The keys, with those that are tetra's own.
+#[must_use]
+pub fn edit_mode(keys: Keys) -> Box<dyn EditMode> {
+    let inner: Box<dyn EditMode> = match keys {
+        Keys::Emacs => {
+            let mut bindings = default_emacs_keybindings();
+            bind(&mut bindings);
+            Box::new(Emacs::new(bindings))
+        }
+        Keys::Vi => {
+            let (mut insert, mut normal) = (default_vi_insert_keybindings(), default_vi_normal_keybindings());
+            bind(&mut insert);
+            bind(&mut normal);
+            Box::new(Vi::new(insert, normal, default_vi_visual_keybindings()))
+        }
+    };
+    Box::new(Chords { inner, begun: false })
+}
+
+fn bind(bindings: &mut Keybindings) {
+    let menu =
+        |name: &str| ReedlineEvent::UntilFound(vec![ReedlineEvent::Menu(name.to_owned()), ReedlineEvent::MenuNext]);
+    bindings.add_binding(KeyModifiers::NONE, KeyCode::Tab, menu(COMPLETIONS));
+    bindings.add_binding(KeyModifiers::SHIFT, KeyCode::BackTab, ReedlineEvent::MenuPrevious);
+    bindings.add_binding(KeyModifiers::CONTROL, KeyCode::Char('r'), menu(HISTORY));
+    bindings.add_binding(KeyModifiers::ALT, KeyCode::Enter, ReedlineEvent::Edit(vec![EditCommand::InsertNewline]));
+    bindings.add_binding(KeyModifiers::CONTROL, KeyCode::Char('o'), elsewhere());
+}
+
+fn elsewhere() -> ReedlineEvent {
+    ReedlineEvent::ExecuteHostCommand(EDIT_ELSEWHERE.to_owned())
+}
+
+/// Keys that follow Ctrl-X: the editor itself knows no chords.
+struct Chords {
+    inner: Box<dyn EditMode>,
+    begun: bool,
+}
+
+impl EditMode for Chords {
+    fn parse_event(&mut self, event: ReedlineRawEvent) -> ReedlineEvent {
+        let event = Event::from(event);
+        let control = |letter| matches!(&event, Event::Key(KeyEvent { code: KeyCode::Char(c), modifiers: KeyModifiers::CONTROL, .. }) if *c == letter);
+        if std::mem::take(&mut self.begun) && (control('e') || control('x')) {
+            return if control('e') { elsewhere() } else { ReedlineEvent::None };
+        }
+        if control('x') {
+            self.begun = true;
+            return ReedlineEvent::None;
+        }
+        match ReedlineRawEvent::try_from(event) {
+            Ok(event) => self.inner.parse_event(event),
+            Err(()) => ReedlineEvent::None,
+        }
+    }
+
+    fn edit_mode(&self) -> PromptEditMode {
+        self.inner.edit_mode()
+    }
+}
+
+/// Enter runs what is a line; what more text could heal goes on.
+struct Finished;
+
+impl Validator for Finished {
+    fn validate(&self, text: &str) -> ValidationResult {
+        match line::lex(text) {
+            Err(LexError::Unfinished { .. }) => ValidationResult::Incomplete,
+            _ => ValidationResult::Complete,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_goes_on_while_something_is_open() {
+        let complete = |text| matches!(Finished.validate(text), ValidationResult::Complete);
+        assert!(complete("tsm list") && complete("a && b") && complete(""));
+        for text in ["a 'b", "a \\", "a \"b", "a |"] {
+            assert!(!complete(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn control_x_waits_for_its_second_key() {
+        let mut chords = edit_mode(Keys::Emacs);
+        let mut press = |letter| {
+            let event = Event::Key(KeyEvent::new(KeyCode::Char(letter), KeyModifiers::CONTROL));
+            chords.parse_event(ReedlineRawEvent::try_from(event).expect("a press"))
+        };
+        assert_eq!(press('x'), ReedlineEvent::None);
+        assert_eq!(press('e'), elsewhere());
+        assert_ne!(press('e'), elsewhere());
+        press('x');
+        assert_eq!(press('a'), Emacs::default().parse_event(raw('a')));
+    }
+
+    fn raw(letter: char) -> ReedlineRawEvent {
+        let event = Event::Key(KeyEvent::new(KeyCode::Char(letter), KeyModifiers::CONTROL));
+        ReedlineRawEvent::try_from(event).expect("a press")
+    }
+}

@@ -1,0 +1,243 @@
+//! What of the typed lines is kept, and how it is searched.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::PathBuf;
+
+use reedline::{
+    Completer, CompletionResult, History, HistoryItem, HistoryItemId, HistorySessionId, Partial, Result,
+    SearchDirection, SearchFilter, SearchQuery, Span, SqliteBackedHistory, Suggestion,
+};
+
+use super::mistake;
+use crate::base::line::{self, TokenKind};
+use crate::base::redact::{self, MASK};
+use crate::base::time::Span as Duration;
+use crate::sys::history::{Reader, Row, Wanted};
+
+/// How many lines the search shows.
+const SHOWN: u32 = 200;
+
+/// What may be kept of a line: itself, a version without its secrets, or nothing.
+pub type Redact = fn(&str) -> Option<String>;
+
+/// A line as it may be kept: its secrets are masked, whatever else it says stays as it was typed.
+#[must_use]
+pub fn without_secrets(line: &str) -> Option<String> {
+    let tokens = line::tokens(line);
+    let mut kept = String::with_capacity(line.len());
+    let mut done = 0;
+    let mut put = |span: &Range<usize>, text: &str| {
+        kept.push_str(&line[done..span.start]);
+        kept.push_str(text);
+        done = span.end;
+    };
+    for statement in tokens.split_inclusive(|token| matches!(token.kind, TokenKind::Semicolon | TokenKind::Newline)) {
+        let words = statement.iter().filter_map(|token| match &token.kind {
+            TokenKind::Word { text, .. } => Some(text),
+            _ => None,
+        });
+        let mut masked = redact::redact(words).into_iter();
+        for token in statement {
+            match &token.kind {
+                TokenKind::Word { text, .. } => {
+                    let masked = masked.next().unwrap_or_else(|| MASK.to_owned());
+                    if masked != *text {
+                        let plain = masked.replace(MASK, "x");
+                        let written = if line::quote(&plain) == plain { masked.into() } else { line::quote(&masked) };
+                        put(&token.span, &written);
+                    }
+                }
+                TokenKind::Shell { .. } | TokenKind::Comment => {
+                    put(&token.span, &redact::text(&line[token.span.clone()]))
+                }
+                _ => {}
+            }
+        }
+    }
+    let end = line.len();
+    put(&(end..end), "");
+    Some(kept)
+}
+
+/// A history that does not keep lines with a blank in front, secrets, and the same line twice in a row.
+pub struct Kept {
+    inner: SqliteBackedHistory,
+    redact: Redact,
+}
+
+impl Kept {
+    /// Keeps lines in `inner` as `redact` allows.
+    #[must_use]
+    pub fn new(inner: SqliteBackedHistory, redact: Redact) -> Self {
+        Self { inner, redact }
+    }
+
+    fn newest(&self) -> Option<HistoryItem> {
+        let newest = SearchQuery::last_with_search(SearchFilter::anything(None));
+        self.inner.search(SearchQuery { direction: SearchDirection::Backward, ..newest }).ok()?.pop()
+    }
+}
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Kept")
+    }
+}
+
+impl History for Kept {
+    /// An item without an id was not kept, and cannot be recalled.
+    fn save(&mut self, mut item: HistoryItem) -> Result<HistoryItem> {
+        if item.id.is_some() {
+            return self.inner.save(item);
+        }
+        let line = item.command_line.trim_end();
+        let allowed = if line.starts_with([' ', '\t']) { None } else { (self.redact)(line) };
+        let Some(line) = allowed.filter(|line| !line.is_empty()) else { return Ok(item) };
+        if let Some(newest) = self.newest().filter(|newest| newest.command_line == line) {
+            return Ok(newest);
+        }
+        item.command_line = line;
+        self.inner.save(item)
+    }
+
+    fn load(&self, id: HistoryItemId) -> Result<HistoryItem> {
+        self.inner.load(id)
+    }
+
+    fn count(&self, query: SearchQuery) -> Result<i64> {
+        self.inner.count(query)
+    }
+
+    fn search(&self, query: SearchQuery) -> Result<Vec<HistoryItem>> {
+        self.inner.search(query)
+    }
+
+    fn update(&mut self, id: HistoryItemId, updater: &dyn Fn(HistoryItem) -> HistoryItem) -> Result<()> {
+        self.inner.update(id, updater)
+    }
+
+    fn clear(&mut self) -> Result<()> {
+        self.inner.clear()
+    }
+
+    fn delete(&mut self, id: HistoryItemId) -> Result<()> {
+        self.inner.delete(id)
+    }
+
+    fn sync(&mut self) -> std::io::Result<()> {
+        self.inner.sync()
+    }
+
+    fn session(&self) -> Option<HistorySessionId> {
+        self.inner.session()
+    }
+}
+
+/// The lines that hold every typed word, latest first, each once: what Ctrl-R shows.
+#[derive(Debug)]
+pub struct Search {
+    /// The file of the history.
+    pub path: PathBuf,
+}
+
+impl Completer for Search {
+    fn complete(&mut self, line: &str, _pos: usize) -> CompletionResult {
+        let suggestions = mistake::or(Vec::new(), || self.suggestions(line));
+        // Lines share no word that could be filled in.
+        let partial = Partial { span: Span::new(0, line.len()), insert: line.to_owned() };
+        CompletionResult::fresh(suggestions).with_partial(Some(partial))
+    }
+}
+
+impl Search {
+    fn suggestions(&self, line: &str) -> Vec<Suggestion> {
+        let holding = line.split_whitespace().map(str::to_owned).collect();
+        let rows =
+            Reader::open(&self.path).and_then(|reader| reader.rows(&Wanted { rows: SHOWN, holding, once: true }));
+        let span = Span::new(0, line.len());
+        let suggestion = |row: Row| Suggestion {
+            description: Some(describe(&row)),
+            display_override: row.line.contains('\n').then(|| row.line.replace('\n', " ⏎ ")),
+            value: row.line,
+            span,
+            ..Suggestion::default()
+        };
+        rows.unwrap_or_default().into_iter().rev().map(suggestion).collect()
+    }
+}
+
+fn describe(row: &Row) -> String {
+    let context = row.context.as_deref().unwrap_or_default();
+    let code = row.code.filter(|code| *code != 0).map(|code| format!(" [{code}]")).unwrap_or_default();
+    let took =
+        row.took.filter(|took| took.as_secs() > 0).map(|took| format!(" {}", Duration(took))).unwrap_or_default();
+    format!("{context}{code}{took}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept() -> Kept {
+        let redact: Redact = |line| match line.contains("hunter2") {
+            true => (!line.contains("never")).then(|| line.replace("hunter2", "***")),
+            false => Some(line.to_owned()),
+        };
+        Kept::new(SqliteBackedHistory::in_memory().expect("memory"), redact)
+    }
+
+    fn lines(history: &Kept) -> Vec<String> {
+        let all = SearchQuery::everything(SearchDirection::Forward, None);
+        history.search(all).expect("read").into_iter().map(|item| item.command_line).collect()
+    }
+
+    #[test]
+    fn keeps_what_may_be_kept() {
+        let mut history = kept();
+        for line in ["a", "a", " b", "\tb", "set --password hunter2", "never hunter2", "c", "a", ""] {
+            history.save(HistoryItem::from_command_line(line)).expect("saved");
+        }
+        assert_eq!(lines(&history), ["a", "set --password ***", "c", "a"]);
+    }
+
+    #[test]
+    fn secrets_are_masked_and_nothing_else_is_changed() {
+        for (line, kept) in [
+            ("tsm start 'my app' --token abc  -x # note", "tsm start 'my app' --token ***  -x # note"),
+            ("a DB_PASSWORD=hunter2; b", "a DB_PASSWORD=***; b"),
+            ("tsm list | curl -H 'x' TOKEN=abc", "tsm list | curl -H 'x' TOKEN=***"),
+            ("!export API_KEY=abc", "!export API_KEY=***"),
+            ("tsm list 'open", "tsm list 'open"),
+        ] {
+            assert_eq!(without_secrets(line).as_deref(), Some(kept));
+        }
+    }
+
+    #[test]
+    fn what_is_not_kept_has_no_id_and_the_same_line_has_that_of_the_first() {
+        let mut history = kept();
+        let mut id = |line: &str| history.save(HistoryItem::from_command_line(line)).expect("saved").id;
+        assert_eq!(id(" a"), None);
+        let first = id("a");
+        assert!(first.is_some());
+        assert_eq!(id("a"), first);
+    }
+
+    #[test]
+    fn the_search_shows_the_latest_first_and_each_line_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("history");
+        let mut history = SqliteBackedHistory::with_file(path.clone(), None, None).expect("opened");
+        for line in ["tsm stop api", "tsm list", "tsm stop web", "tsm stop api"] {
+            history.save(HistoryItem::from_command_line(line)).expect("saved");
+        }
+        let mut search = Search { path };
+        let mut values = |line: &str, pos| -> Vec<String> {
+            search.complete(line, pos).suggestions().iter().map(|it| it.value.clone()).collect()
+        };
+        assert_eq!(values("stop", 4), ["tsm stop api", "tsm stop web"]);
+        assert_eq!(values("web stop", 99), ["tsm stop web"]);
+        assert_eq!(values("", 7).len(), 3);
+    }
+}

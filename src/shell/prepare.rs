@@ -1,0 +1,112 @@
+//! Words to a command that is ready to run: leading options, table, parser, global options.
+
+use clap::error::ErrorKind;
+
+use crate::base::fault::Fault;
+use crate::command::global::Globals;
+use crate::command::help::{self, Detail};
+use crate::command::registry::{self, Found};
+use crate::command::usage;
+use crate::command::{Entry, Ready};
+use crate::report::Report;
+
+/// What words lead to.
+pub enum Prepared {
+    /// A command with its arguments.
+    Command(&'static Entry, Box<dyn Ready>),
+    /// Something to show: help, version.
+    Show(Report),
+}
+
+/// Words that lead to nothing.
+pub struct Misled {
+    /// Why.
+    pub fault: Fault,
+    /// Which of the words is meant, if one is.
+    pub word: Option<usize>,
+}
+
+impl From<Fault> for Misled {
+    fn from(fault: Fault) -> Self {
+        Self { fault, word: None }
+    }
+}
+
+/// Finds and parses the command that `words` mean. Global options go to `globals`, also when it fails; help is at most
+/// `width` columns wide.
+///
+/// # Errors
+///
+/// Fails if the words make no sense.
+pub fn prepare(words: &[String], globals: &mut Globals, width: usize) -> Result<Prepared, Misled> {
+    let before = globals.take(words)?;
+    let mut rest = words[before..].to_vec();
+    if let [only] = &rest[..]
+        && only.len() > 1
+        && only.starts_with('@')
+    {
+        rest.insert(0, "use".to_owned());
+    }
+    // `tsm --json list`: options between a group and its verb.
+    if let (Found::Group(_), Some(second)) = (registry::resolve(&rest), rest.get(1))
+        && second.starts_with('-')
+    {
+        let count = globals.take(&rest[1..])?;
+        rest.drain(1..=count);
+    }
+    if globals.version && rest.is_empty() {
+        rest.push("version".to_owned());
+    }
+    match registry::resolve(&rest) {
+        Found::Command(entry, count) => {
+            let misplaced = |word: &String| words.iter().rposition(|given| given == word);
+            command(entry, rest.split_off(count), globals, width)
+                .map_err(|(fault, word)| Misled { fault, word: word.as_ref().and_then(misplaced) })
+        }
+        Found::Group(group) => {
+            let depth = group.split(' ').count();
+            match rest.get(depth).map(String::as_str) {
+                None | Some("-h" | "--help" | "help") => Ok(Prepared::Show(Report::of(help::of_group(group)))),
+                Some(_) => {
+                    Err(Misled { fault: registry::unknown(&rest), word: Some(words.len() - rest.len() + depth) })
+                }
+            }
+        }
+        Found::Nothing if rest.is_empty() => Ok(Prepared::Show(Report::of(help::of_all()))),
+        Found::Nothing => {
+            Err(Misled { fault: registry::unknown(&rest), word: Some(words.len().saturating_sub(rest.len())) })
+        }
+    }
+}
+
+fn command(
+    entry: &'static Entry,
+    words: Vec<String>,
+    globals: &mut Globals,
+    width: usize,
+) -> Result<Prepared, (Fault, Option<String>)> {
+    if globals.help {
+        return Ok(Prepared::Show(Report::of(help::of_command(entry, Detail::Long, width))));
+    }
+    // A complaint about the words should be JSON too if that is wanted.
+    let wants_json = words.iter().take_while(|word| *word != "--").any(|word| word == "--json");
+    let short = words.iter().take_while(|word| *word != "--").any(|word| word == "-h");
+    let complain = |error: clap::Error| {
+        let misused = usage::misused(entry, &error);
+        (misused.fault, misused.word)
+    };
+    let matches = match entry.full_parser().try_get_matches_from((entry.arrange)(words)) {
+        Ok(matches) => matches,
+        Err(error) if error.kind() == ErrorKind::DisplayHelp => {
+            let detail = if short { Detail::Short } else { Detail::Long };
+            return Ok(Prepared::Show(Report::of(help::of_command(entry, detail, width))));
+        }
+        Err(error) => {
+            globals.look.json |= wants_json;
+            return Err(complain(error));
+        }
+    };
+    globals.merge(&matches).map_err(|fault| (fault, None))?;
+    let ready = (entry.ready)(&matches).map_err(complain)?;
+    Ok(Prepared::Command(entry, ready))
+}

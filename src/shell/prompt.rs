@@ -1,0 +1,137 @@
+//! The prompt: one line that always says where a command would act.
+
+use std::borrow::Cow;
+
+use nu_ansi_term::{Color, Style};
+use reedline::{Prompt, PromptEditMode, PromptHistorySearch, PromptHistorySearchStatus, PromptViMode};
+
+use crate::base::environment::Rung;
+use crate::command::Selection;
+
+/// What the prompt shows. Made anew for every line: nothing in it is looked up while it is drawn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContextPrompt {
+    /// The active choices.
+    pub selection: Selection,
+    /// How careful to be here, if that is known.
+    pub rung: Option<Rung>,
+    /// The exit code of the last line.
+    pub code: u8,
+    /// With colour.
+    pub colors: bool,
+}
+
+impl ContextPrompt {
+    /// The whole prompt as plain text, for terminals without an editor.
+    #[must_use]
+    pub fn plain(&self) -> String {
+        let plain = Self { colors: false, ..self.clone() };
+        format!("{}> ", plain.context())
+    }
+
+    /// `[1] org/env/process`; what is not chosen is `-`, a process that is not selected is left out.
+    fn context(&self) -> String {
+        let org = self.selection.org.as_ref().map_or("-", |org| org.as_str());
+        let code = match self.code {
+            0 => String::new(),
+            code => self.paint(Color::Red.normal(), &format!("[{code}] ")),
+        };
+        let process = self.selection.process.as_ref();
+        let process =
+            process.map(|name| format!("/{}", self.paint(Color::Cyan.normal(), name.as_str()))).unwrap_or_default();
+        format!("{code}{}/{}{process}", self.paint(Color::Blue.bold(), org), self.environment())
+    }
+
+    /// Production is red *and* says so, for those who see no red.
+    fn environment(&self) -> String {
+        let name = self.selection.env.as_ref().map_or("-", |env| env.as_str());
+        match self.rung {
+            Some(Rung::Prod) => {
+                let text = if name == "prod" { "PROD".to_owned() } else { format!("{name}(PROD)") };
+                self.paint(Color::White.bold().on(Color::Red), &text)
+            }
+            Some(Rung::Staging) => self.paint(Color::Yellow.bold(), name),
+            Some(Rung::Dev) => self.paint(Color::Green.normal(), name),
+            Some(Rung::Local) | None => name.to_owned(),
+        }
+    }
+
+    fn paint(&self, style: Style, text: &str) -> String {
+        if self.colors { style.paint(text).to_string() } else { text.to_owned() }
+    }
+}
+
+impl Prompt for ContextPrompt {
+    fn render_prompt_left(&self) -> Cow<'_, str> {
+        self.context().into()
+    }
+
+    fn render_prompt_right(&self) -> Cow<'_, str> {
+        "".into()
+    }
+
+    fn render_prompt_indicator(&self, mode: PromptEditMode) -> Cow<'_, str> {
+        match mode {
+            PromptEditMode::Vi(PromptViMode::Normal | PromptViMode::Visual) => "< ".into(),
+            _ => "> ".into(),
+        }
+    }
+
+    fn render_prompt_multiline_indicator(&self) -> Cow<'_, str> {
+        "... ".into()
+    }
+
+    fn render_prompt_history_search_indicator(&self, search: PromptHistorySearch) -> Cow<'_, str> {
+        let failed = match search.status {
+            PromptHistorySearchStatus::Passing => "",
+            PromptHistorySearchStatus::Failing => "nothing for ",
+        };
+        format!("({failed}{}) ", search.term).into()
+    }
+
+    // The colours are in the text already.
+    fn get_prompt_color(&self) -> Color {
+        Color::Default
+    }
+
+    fn get_prompt_multiline_color(&self) -> Color {
+        Color::Default
+    }
+
+    fn get_indicator_color(&self) -> Color {
+        Color::Default
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn prompt(org: Option<&str>, env: Option<&str>, rung: Option<Rung>) -> ContextPrompt {
+        let selection = Selection {
+            org: org.map(|name| name.parse().expect("a name")),
+            env: env.map(|name| name.parse().expect("a name")),
+            process: None,
+        };
+        ContextPrompt { selection, rung, code: 0, colors: false }
+    }
+
+    #[test]
+    fn says_where_a_command_would_act() {
+        assert_eq!(prompt(None, None, None).plain(), "-/-> ");
+        let mut acme = prompt(Some("acme"), Some("dev"), Some(Rung::Dev));
+        assert_eq!(acme.plain(), "acme/dev> ");
+        acme.selection.process = Some("api".parse().expect("a name"));
+        acme.code = 130;
+        assert_eq!(acme.plain(), "[130] acme/dev/api> ");
+    }
+
+    #[test]
+    fn production_is_loud_with_and_without_colour() {
+        let mut prod = prompt(Some("acme"), Some("prod"), Some(Rung::Prod));
+        assert_eq!(prod.plain(), "acme/PROD> ");
+        prod.colors = true;
+        assert!(prod.render_prompt_left().contains(&Color::White.bold().on(Color::Red).paint("PROD").to_string()));
+        assert_eq!(prompt(Some("acme"), Some("eu"), Some(Rung::Prod)).plain(), "acme/eu(PROD)> ");
+    }
+}

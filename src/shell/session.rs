@@ -1,0 +1,137 @@
+//! What lasts from one command to the next.
+
+use crate::base::environment::EnvName;
+use crate::base::fault::Fault;
+use crate::base::name::{OrgName, ProcessName};
+use crate::command::global::Globals;
+use crate::command::{Selection, Settings};
+use crate::report::Choice;
+use crate::sys::host::Host;
+use crate::sys::paths::Paths;
+
+use super::context;
+
+/// A session: of a prompt, of a script, or of one command.
+pub struct Session {
+    /// Where everything is.
+    pub paths: Paths,
+    /// The surroundings.
+    pub host: Box<dyn Host>,
+    /// What was set.
+    pub settings: Settings,
+    /// At a prompt, or not.
+    pub manner: Manner,
+    /// `--yes` and `-v` of the start hold for every command.
+    pub globals: Globals,
+    /// The exit code of the last line.
+    pub last: u8,
+    chosen: Chosen,
+    before: Chosen,
+    /// How many scripts, aliases and repetitions are inside each other now.
+    pub(super) depth: usize,
+}
+
+/// How a session is led.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// Somebody types.
+    Prompt,
+    /// A command line, a script or a pipe.
+    Batch,
+}
+
+/// What was chosen in this session, by options at its start or by `use` and `select`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Chosen {
+    /// The organization.
+    pub org: Option<OrgName>,
+    /// The environment.
+    pub env: Option<EnvName>,
+    /// The process.
+    pub process: Option<ProcessName>,
+}
+
+impl Session {
+    /// A session in which nothing was chosen yet.
+    #[must_use]
+    pub fn new(paths: Paths, host: Box<dyn Host>) -> Self {
+        Self {
+            paths,
+            host,
+            settings: Settings::default(),
+            manner: Manner::Batch,
+            globals: Globals::default(),
+            last: 0,
+            chosen: Chosen::default(),
+            before: Chosen::default(),
+            depth: 0,
+        }
+    }
+
+    /// Takes over the global options of the start: they hold for every command of the session.
+    pub fn begin_with(&mut self, globals: Globals) {
+        if let Some(dir) = &globals.dir {
+            self.paths = self.paths.with_home(self.host.cwd().join(dir));
+        }
+        self.chosen.org = globals.org.clone().or(self.chosen.org.take());
+        self.chosen.env = globals.env.clone().or(self.chosen.env.take());
+        self.globals = globals;
+    }
+
+    /// What commands mean now when they are not told: what was chosen here, the variables, what is kept, the only one there is.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a variable holds no name, or what is kept cannot be read.
+    pub fn selection(&self) -> Result<Selection, Fault> {
+        context::selection(&self.paths, &*self.host, self.chosen.clone())
+    }
+
+    /// The same for one command with options of its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::selection`].
+    pub fn selection_with(&self, paths: &Paths, globals: &Globals) -> Result<Selection, Fault> {
+        let mut chosen = self.chosen.clone();
+        if globals.org.is_some() && globals.org != chosen.org {
+            // An environment belongs to the organization it was chosen in.
+            chosen = Chosen { org: globals.org.clone(), ..Chosen::default() };
+        }
+        chosen.env = globals.env.clone().or(chosen.env);
+        context::selection(paths, &*self.host, chosen)
+    }
+
+    /// Changes what is chosen; the process is forgotten with the organization or environment it was chosen in.
+    pub fn choose(&mut self, choice: Choice) {
+        let before = self.chosen.clone();
+        if let Some(org) = choice.org {
+            if org != self.chosen.org {
+                self.chosen = Chosen::default();
+            }
+            self.chosen.org = org;
+        }
+        if let Some(env) = choice.env {
+            if env != self.chosen.env {
+                self.chosen.process = None;
+            }
+            self.chosen.env = env;
+        }
+        if let Some(process) = choice.process {
+            self.chosen.process = process;
+        }
+        if self.chosen != before {
+            self.before = before;
+        }
+    }
+
+    /// After a mistake in the middle of a line: whatever it was inside of is over.
+    pub(super) fn recover(&mut self) {
+        self.depth = 0;
+    }
+
+    /// Goes back to what was chosen before the last change.
+    pub fn back(&mut self) {
+        std::mem::swap(&mut self.chosen, &mut self.before);
+    }
+}

@@ -1,0 +1,408 @@
+//! What makes the program at home on a machine: folders, links beside it, the shell file, templates.
+//!
+//! [`Install::pieces`] says what there should be; each [`Piece`] can tell its [`State`], be put in place and be taken away.
+//! A file of that name which the program did not write is never touched.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use super::file::{self, Access, FileError};
+use super::paths::Paths;
+
+/// The names the program answers to beside its own.
+pub const NAMES: [&str; 3] = ["tsm", "tkm", "org"];
+
+/// Where `ssh HOST 'tsm …'` finds programs, since it reads no shell file.
+pub const SYSTEM_BIN: &str = "/usr/local/bin";
+
+/// Stands in every file that setup writes.
+const MARK: &str = "Written by tetra setup";
+
+const SHELL_FILE: &str = include_str!("../../templates/tetra.sh");
+
+const TEMPLATES: [(&str, &str); 3] = [
+    ("systemd/tetra@dev.service", include_str!("../../templates/systemd/tetra@dev.service")),
+    ("systemd/tetra.service", include_str!("../../templates/systemd/tetra.service")),
+    ("services/tetra-dev.tsm", include_str!("../../templates/services/tetra-dev.tsm")),
+];
+
+/// What is installed where.
+#[derive(Debug, Clone)]
+pub struct Install {
+    /// Where everything is.
+    pub paths: Paths,
+    /// The program.
+    pub program: PathBuf,
+    /// The operator's home folder; places below it are written as `$HOME/…`.
+    pub user_home: Option<PathBuf>,
+    /// A second folder for links, for all users: [`SYSTEM_BIN`] outside of tests.
+    pub system_bin: Option<PathBuf>,
+    /// The shells that get completion.
+    pub shells: Vec<Shell>,
+}
+
+/// A shell that can complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shell {
+    /// bash: read by `tetra.sh`
+    Bash,
+    /// zsh: read by `tetra.sh`
+    Zsh,
+    /// fish: in its own folder for completions
+    Fish,
+}
+
+/// One thing that should be there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    /// A folder; a private one must not be open to others.
+    Folder(PathBuf, Access),
+    /// A link and where it leads.
+    Link(PathBuf, PathBuf),
+    /// A file and its text.
+    File(PathBuf, String),
+}
+
+/// How a piece was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// As it should be.
+    There,
+    /// Not there.
+    Missing,
+    /// Ours, but not as it should be.
+    Old,
+    /// Something that is not ours stands in its place.
+    Foreign,
+}
+
+impl Install {
+    /// Everything that should be there, folders before what is in them.
+    #[must_use]
+    pub fn pieces(&self) -> Vec<Piece> {
+        let paths = &self.paths;
+        let mut pieces = vec![
+            Piece::Folder(paths.home().to_owned(), Access::Shared),
+            Piece::Folder(paths.orgs(), Access::Shared),
+            Piece::Folder(paths.tsm(), Access::Shared),
+            Piece::Folder(paths.services_available(), Access::Shared),
+            Piece::Folder(paths.services_enabled(), Access::Shared),
+            Piece::Folder(paths.runtime(), Access::Private),
+            Piece::Folder(paths.processes(), Access::Private),
+            Piece::Folder(paths.keys(), Access::Private),
+            Piece::Folder(paths.logs(), Access::Shared),
+            Piece::File(paths.shell_file(), self.shell_file()),
+        ];
+        pieces.extend(self.templates());
+        pieces.extend(self.links());
+        if self.shells.iter().any(|shell| *shell != Shell::Fish) {
+            pieces.push(Piece::Folder(self.paths.completions(), Access::Shared));
+        }
+        pieces.extend(self.shells.iter().flat_map(|shell| self.completion(*shell)));
+        pieces
+    }
+
+    /// The templates. The project's own source tree has them already.
+    fn templates(&self) -> Vec<Piece> {
+        if self.paths.source().join("Cargo.toml").exists() {
+            return Vec::new();
+        }
+        let folder = self.paths.templates();
+        let mut pieces = vec![
+            Piece::Folder(folder.clone(), Access::Shared),
+            Piece::Folder(folder.join("systemd"), Access::Shared),
+            Piece::Folder(folder.join("services"), Access::Shared),
+        ];
+        pieces.extend(TEMPLATES.map(|(name, text)| Piece::File(folder.join(name), text.to_owned())));
+        pieces
+    }
+
+    /// Links to the program: beside it by its bare name, so that the folder can move; elsewhere by its whole path.
+    fn links(&self) -> Vec<Piece> {
+        let mut links = Vec::new();
+        let (Some(folder), Some(own)) = (self.program.parent(), self.program.file_name()) else { return links };
+        links.extend(NAMES.map(|name| Piece::Link(folder.join(name), PathBuf::from(own))));
+        if let Some(system) = self.system_bin.as_deref().filter(|system| *system != folder) {
+            for name in ["tetra"].into_iter().chain(NAMES) {
+                links.push(Piece::Link(system.join(name), self.program.clone()));
+            }
+        }
+        links
+    }
+
+    /// What a shell needs to complete. fish looks for a file of the name of each command.
+    fn completion(&self, shell: Shell) -> Vec<Piece> {
+        let folder = self.paths.completions();
+        let (folder, names, text): (_, &[&str], _) = match shell {
+            Shell::Bash => (folder, &["tetra.bash"], include_str!("../../completions/tetra.bash")),
+            Shell::Zsh => (folder, &["tetra.zsh"], include_str!("../../completions/tetra.zsh")),
+            Shell::Fish => {
+                let names = &["tetra.fish", "tsm.fish", "tkm.fish", "org.fish"];
+                (self.paths.fish_completions(), names, include_str!("../../completions/tetra.fish"))
+            }
+        };
+        let marked = format!("{text}\n# {MARK}, which replaces it.\n");
+        names.iter().map(|name| Piece::File(folder.join(name), marked.clone())).collect()
+    }
+
+    /// The text of `tetra.sh` for this machine.
+    fn shell_file(&self) -> String {
+        let folder = self.program.parent().unwrap_or(Path::new("/usr/local/bin"));
+        SHELL_FILE.replace("@BIN@", &self.quoted(folder)).replace("@SOURCE@", &self.quoted(self.paths.source()))
+    }
+
+    /// A path as a shell word, without the operator's home folder in it.
+    fn quoted(&self, path: &Path) -> String {
+        let below_home = self.user_home.as_deref().and_then(|home| path.strip_prefix(home).ok());
+        let (prefix, rest) = match below_home {
+            Some(rest) => ("$HOME/", rest),
+            None => ("", path),
+        };
+        let mut word = String::from(prefix);
+        for c in rest.to_string_lossy().chars() {
+            if matches!(c, '"' | '\\' | '$' | '`') {
+                word.push('\\');
+            }
+            word.push(c);
+        }
+        format!("\"{word}\"")
+    }
+}
+
+impl Piece {
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        let (Self::Folder(path, _) | Self::Link(path, _) | Self::File(path, _)) = self;
+        path
+    }
+
+    /// What it is.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Folder(..) => "folder",
+            Self::Link(..) => "link",
+            Self::File(..) => "file",
+        }
+    }
+
+    /// How it stands now.
+    ///
+    /// # Errors
+    ///
+    /// Fails if what is in its place cannot be read.
+    pub fn state(&self) -> Result<State, FileError> {
+        let found = match fs::symlink_metadata(self.path()) {
+            Ok(found) => found,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(State::Missing),
+            Err(error) => return Err(self.failed("look at", error)),
+        };
+        Ok(match self {
+            Self::Folder(path, access) if path.is_dir() => {
+                let open = fs::metadata(path).map_err(|error| self.failed("look at", error))?.permissions().mode();
+                if *access == Access::Private && open & 0o077 != 0 { State::Old } else { State::There }
+            }
+            Self::Link(path, target) if found.is_symlink() => {
+                let leads_to = fs::read_link(path).map_err(|error| self.failed("read", error))?;
+                if leads_to == *target {
+                    State::There
+                } else if leads_to.file_name() == target.file_name() {
+                    State::Old
+                } else {
+                    State::Foreign
+                }
+            }
+            Self::File(path, text) if found.is_file() => {
+                let there = fs::read(path).map_err(|error| self.failed("read", error))?;
+                if there == text.as_bytes() {
+                    State::There
+                } else if there.windows(MARK.len()).any(|part| part == MARK.as_bytes()) {
+                    State::Old
+                } else {
+                    State::Foreign
+                }
+            }
+            Self::Folder(..) | Self::Link(..) | Self::File(..) => State::Foreign,
+        })
+    }
+
+    /// Makes it as it should be. What is not ours stays; returns how it was found.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it cannot be written.
+    pub fn put(&self) -> Result<State, FileError> {
+        let found = self.state()?;
+        if !matches!(found, State::Missing | State::Old) {
+            return Ok(found);
+        }
+        match self {
+            Self::Folder(path, Access::Shared) => file::folder(path)?,
+            Self::Folder(path, Access::Private) => file::private_folder(path)?,
+            Self::Link(path, target) => {
+                if found == State::Old {
+                    fs::remove_file(path).map_err(|error| self.failed("replace", error))?;
+                }
+                symlink(target, path).map_err(|error| self.failed("make", error))?;
+            }
+            Self::File(path, text) => {
+                let folder = path.parent().unwrap_or(Path::new("/"));
+                file::folder(folder)?;
+                file::write(path, text.as_bytes(), Access::Shared)?;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Takes it away. What is not ours and folders that hold something stay; true if it is gone now.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it cannot be removed.
+    pub fn take_away(&self) -> Result<bool, FileError> {
+        match (self, self.state()?) {
+            (_, State::Missing) => Ok(false),
+            (_, State::Foreign) => Ok(false),
+            (Self::Folder(path, _), _) => match fs::remove_dir(path) {
+                Ok(()) => Ok(true),
+                Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => Ok(false),
+                Err(error) => Err(self.failed("remove", error)),
+            },
+            (Self::Link(path, _) | Self::File(path, _), _) => {
+                fs::remove_file(path).map_err(|error| self.failed("remove", error))?;
+                Ok(true)
+            }
+        }
+    }
+
+    fn failed(&self, action: &'static str, source: io::Error) -> FileError {
+        FileError::Io { action, path: self.path().to_owned(), source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::Permissions;
+
+    use super::*;
+
+    fn install(folder: &Path) -> Install {
+        fs::create_dir_all(folder.join("bin")).expect("ours");
+        fs::create_dir_all(folder.join("system")).expect("ours");
+        Install {
+            paths: Paths::under(folder),
+            program: folder.join("bin/tetra"),
+            user_home: Some(folder.to_owned()),
+            system_bin: Some(folder.join("system")),
+            shells: vec![Shell::Bash, Shell::Zsh, Shell::Fish],
+        }
+    }
+
+    fn states(install: &Install) -> Vec<State> {
+        install.pieces().iter().map(|piece| piece.state().expect("it can be looked at")).collect()
+    }
+
+    fn put_all(install: &Install) {
+        for piece in install.pieces() {
+            piece.put().expect("it can be put in place");
+        }
+    }
+
+    #[test]
+    fn everything_is_missing_then_there_then_gone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let install = install(folder.path());
+        assert!(states(&install).iter().all(|state| *state == State::Missing));
+        put_all(&install);
+        assert!(states(&install).iter().all(|state| *state == State::There));
+        assert_eq!(fs::read_link(folder.path().join("bin/tsm")).expect("a link"), Path::new("tetra"));
+        assert_eq!(fs::read_link(folder.path().join("system/tsm")).expect("a link"), folder.path().join("bin/tetra"));
+        for piece in install.pieces().iter().rev() {
+            assert!(piece.take_away().expect("it can be taken away"), "{piece:?}");
+        }
+        assert!(!folder.path().join("tetra").exists());
+    }
+
+    #[test]
+    fn data_stays_when_the_rest_is_taken_away() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let install = install(folder.path());
+        put_all(&install);
+        let data = install.paths.services_available().join("api.tsm");
+        fs::write(&data, "TSM_NAME=api").expect("ours");
+        for piece in install.pieces().iter().rev() {
+            piece.take_away().expect("it can be taken away");
+        }
+        assert!(data.exists());
+        assert!(!install.paths.shell_file().exists());
+    }
+
+    #[test]
+    fn private_folders_are_closed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let install = install(folder.path());
+        put_all(&install);
+        let mode = |path: PathBuf| fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
+        for private in [install.paths.runtime(), install.paths.processes(), install.paths.keys()] {
+            assert_eq!(mode(private), 0o700);
+        }
+        fs::set_permissions(install.paths.keys(), Permissions::from_mode(0o755)).expect("ours");
+        assert!(states(&install).contains(&State::Old));
+        put_all(&install);
+        assert_eq!(mode(install.paths.keys()), 0o700);
+    }
+
+    #[test]
+    fn what_is_not_ours_is_never_touched() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let install = install(folder.path());
+        fs::write(folder.path().join("bin/tsm"), "another program").expect("ours");
+        symlink("/bin/true", folder.path().join("bin/org")).expect("ours");
+        fs::create_dir_all(install.paths.home()).expect("ours");
+        fs::write(install.paths.shell_file(), "# my own").expect("ours");
+        put_all(&install);
+        for piece in install.pieces() {
+            piece.take_away().expect("it can be looked at");
+        }
+        assert_eq!(fs::read_to_string(folder.path().join("bin/tsm")).expect("it is there"), "another program");
+        assert_eq!(fs::read_link(folder.path().join("bin/org")).expect("it is there"), Path::new("/bin/true"));
+        assert_eq!(fs::read_to_string(install.paths.shell_file()).expect("it is there"), "# my own");
+    }
+
+    #[test]
+    fn what_is_ours_is_brought_up_to_date() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let install = install(folder.path());
+        put_all(&install);
+        fs::write(install.paths.shell_file(), format!("# {MARK}, long ago")).expect("ours");
+        fs::remove_file(folder.path().join("system/tsm")).expect("ours");
+        symlink("/elsewhere/tetra", folder.path().join("system/tsm")).expect("ours");
+        assert_eq!(states(&install).iter().filter(|state| **state == State::Old).count(), 2);
+        put_all(&install);
+        assert!(states(&install).iter().all(|state| *state == State::There));
+    }
+
+    #[test]
+    fn the_shell_file_names_no_home_folder() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let install = install(folder.path());
+        let text = install.shell_file();
+        assert!(!text.contains(&folder.path().display().to_string()), "{text}");
+        assert!(text.contains("in \"$HOME/bin\" \"$TETRA_DIR/bin\""), "{text}");
+        assert!(text.contains("TETRA_SRC=\"$HOME/src\""), "{text}");
+        assert!(!text.contains("@BIN@") && !text.contains("@SOURCE@"), "{text}");
+    }
+
+    #[test]
+    fn a_source_tree_keeps_its_own_templates() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let install = install(folder.path());
+        fs::create_dir_all(install.paths.source()).expect("ours");
+        fs::write(install.paths.source().join("Cargo.toml"), "").expect("ours");
+        put_all(&install);
+        assert!(!install.paths.templates().exists());
+    }
+}

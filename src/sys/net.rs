@@ -1,0 +1,216 @@
+//! Listening sockets as the kernel lists them, and the processes that hold them. Looks only.
+//!
+//! Only sockets of our own network namespace are seen. Who holds a socket of another user is known to root alone.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::process;
+
+/// How a listening socket speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Protocol {
+    /// Connections.
+    Tcp,
+    /// Datagrams: a bound, unconnected socket.
+    Udp,
+}
+
+/// A socket that waits for somebody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listener {
+    /// How it speaks.
+    pub protocol: Protocol,
+    /// The address it is bound to; all zeros for every address.
+    pub address: IpAddr,
+    /// Its port.
+    pub port: u16,
+    /// The user that made it.
+    pub uid: u32,
+    /// Its number among all sockets; [`owner`] finds the process.
+    pub inode: u64,
+}
+
+/// The process that holds a socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// Its pid.
+    pub pid: u32,
+    /// The words it was started with.
+    pub command: String,
+    /// The login name of its user, or the number where it has none.
+    pub user: String,
+}
+
+/// The four tables; the kernel lists listening TCP sockets before all others.
+const TABLES: [(&str, Protocol); 4] = [
+    ("/proc/net/tcp", Protocol::Tcp),
+    ("/proc/net/tcp6", Protocol::Tcp),
+    ("/proc/net/udp", Protocol::Udp),
+    ("/proc/net/udp6", Protocol::Udp),
+];
+
+/// Processes looked at in search of one owner, at most.
+const MOST_PROCESSES: usize = 20_000;
+
+/// Descriptors looked at in one process, at most.
+const MOST_DESCRIPTORS: usize = 65_536;
+
+/// Every listening socket, TCP before UDP.
+#[must_use]
+pub fn listeners() -> Vec<Listener> {
+    TABLES.iter().flat_map(|(path, protocol)| table(path, *protocol)).collect()
+}
+
+/// The TCP sockets that listen on `port`, on any address.
+#[must_use]
+pub fn listening_on(port: u16) -> Vec<Listener> {
+    let tcp = TABLES.iter().filter(|(_, protocol)| *protocol == Protocol::Tcp);
+    tcp.flat_map(|(path, protocol)| table(path, *protocol)).filter(|listener| listener.port == port).collect()
+}
+
+/// The process that holds the socket `inode`, if we may see it. The oldest (lowest pid) of several.
+#[must_use]
+pub fn owner(inode: u64) -> Option<Owner> {
+    let mut pids = process::all();
+    pids.sort_unstable();
+    let pid = pids.into_iter().take(MOST_PROCESSES).find(|pid| holds(*pid, &[inode]))?;
+    Some(describe(pid))
+}
+
+/// What can be said of a process that holds a socket.
+#[must_use]
+pub fn describe(pid: u32) -> Owner {
+    let command = process::command_line(pid).unwrap_or_default();
+    Owner { pid, command, user: process::owner(pid).map(login).unwrap_or_default() }
+}
+
+/// The process of `root`'s tree, itself included, that holds one of the sockets.
+#[must_use]
+pub fn holder_below(root: u32, inodes: &[u64]) -> Option<u32> {
+    let mut tree = vec![root];
+    let mut at = 0;
+    while let Some(pid) = tree.get(at).copied() {
+        if holds(pid, inodes) {
+            return Some(pid);
+        }
+        let below = children(pid).into_iter().filter(|child| !tree.contains(child)).collect::<Vec<_>>();
+        tree.extend(below);
+        at += 1;
+    }
+    None
+}
+
+/// The login name of a user, or the number where it has none.
+#[must_use]
+pub fn login(uid: u32) -> String {
+    let user = nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(uid)).ok().flatten();
+    user.map_or_else(|| uid.to_string(), |user| user.name)
+}
+
+fn table(path: &str, protocol: Protocol) -> Vec<Listener> {
+    let Ok(file) = File::open(path) else { return Vec::new() };
+    let rows = BufReader::new(file).lines().skip(1).map_while(Result::ok);
+    match protocol {
+        // What follows the listening sockets is of no interest and may be long.
+        Protocol::Tcp => rows.map_while(|row| row_of(&row, protocol)).collect(),
+        Protocol::Udp => rows.filter_map(|row| row_of(&row, protocol)).collect(),
+    }
+}
+
+/// A row of a table; `None` if the socket does not listen.
+fn row_of(row: &str, protocol: Protocol) -> Option<Listener> {
+    let fields: Vec<&str> = row.split_ascii_whitespace().take(10).collect();
+    let listening = match protocol {
+        Protocol::Tcp => "0A",
+        Protocol::Udp => "07",
+    };
+    if *fields.get(3)? != listening {
+        return None;
+    }
+    let (address, port) = fields.get(1)?.split_once(':')?;
+    Some(Listener {
+        protocol,
+        address: address_of(address)?,
+        port: u16::from_str_radix(port, 16).ok()?,
+        uid: fields.get(7)?.parse().ok()?,
+        inode: fields.get(9)?.parse().ok()?,
+    })
+}
+
+/// Addresses are printed as 32-bit words in the machine's own byte order.
+fn address_of(hex: &str) -> Option<IpAddr> {
+    let word = |at: usize| Some(u32::from_str_radix(hex.get(at..at + 8)?, 16).ok()?.to_ne_bytes());
+    match hex.len() {
+        8 => Some(IpAddr::V4(Ipv4Addr::from(word(0)?))),
+        32 => {
+            let mut bytes = [0; 16];
+            for part in 0..4 {
+                bytes[part * 4..part * 4 + 4].copy_from_slice(&word(part * 8)?);
+            }
+            Some(IpAddr::V6(Ipv6Addr::from(bytes)))
+        }
+        _ => None,
+    }
+}
+
+fn holds(pid: u32, inodes: &[u64]) -> bool {
+    let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
+    descriptors.take(MOST_DESCRIPTORS).flatten().any(|entry| {
+        let target = fs::read_link(entry.path()).ok();
+        let inode = target.as_deref().and_then(|link| link.to_str()).and_then(socket_inode);
+        inode.is_some_and(|inode| inodes.contains(&inode))
+    })
+}
+
+fn socket_inode(link: &str) -> Option<u64> {
+    link.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
+}
+
+fn children(pid: u32) -> Vec<u32> {
+    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
+    let lists = tasks.flatten().filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+    lists
+        .flat_map(|list| list.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, UdpSocket};
+
+    use super::*;
+
+    #[test]
+    fn reads_a_row_of_each_family() {
+        let row = "   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 4711 1 0";
+        let listener = row_of(row, Protocol::Tcp).expect("a listener");
+        assert_eq!((listener.port, listener.uid, listener.inode), (8080, 1000, 4711));
+        assert_eq!(listener.address, IpAddr::V4(Ipv4Addr::LOCALHOST));
+        assert_eq!(row_of(&row.replace(" 0A ", " 01 "), Protocol::Tcp), None, "a connection does not listen");
+        assert_eq!(address_of("00000000000000000000000001000000"), Some(IpAddr::V6(Ipv6Addr::LOCALHOST)));
+    }
+
+    #[test]
+    fn a_socket_of_ours_is_found_with_its_owner() {
+        let socket = TcpListener::bind("127.0.0.1:0").expect("a socket");
+        let port = socket.local_addr().expect("its address").port();
+        let found = listening_on(port);
+        assert_eq!(found.len(), 1, "{found:?}");
+        let owner = owner(found[0].inode).expect("ourselves");
+        assert_eq!(owner.pid, process::own_pid());
+        assert!(!owner.command.is_empty() && !owner.user.is_empty());
+        assert_eq!(holder_below(process::own_pid(), &[found[0].inode]), Some(process::own_pid()));
+        drop(socket);
+        assert!(listening_on(port).is_empty());
+    }
+
+    #[test]
+    fn datagram_sockets_are_listed_and_do_not_take_a_tcp_port() {
+        let socket = UdpSocket::bind("[::1]:0").or_else(|_| UdpSocket::bind("127.0.0.1:0")).expect("a socket");
+        let port = socket.local_addr().expect("its address").port();
+        assert!(listeners().iter().any(|found| found.port == port && found.protocol == Protocol::Udp));
+        assert!(listening_on(port).is_empty());
+    }
+}

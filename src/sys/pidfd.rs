@@ -1,0 +1,92 @@
+//! A handle on a process: what is sent through it never reaches a stranger that got the same pid.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+/// A process that was alive when the handle was made.
+#[derive(Debug)]
+pub struct Handle {
+    fd: OwnedFd,
+}
+
+/// How a process is asked to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Push {
+    /// SIGTERM: it may tidy up, or not listen.
+    Polite,
+    /// SIGKILL.
+    Force,
+}
+
+impl Handle {
+    /// A handle on the process that has `pid` now. It may be dead already, and not yet collected.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is none.
+    pub fn open(pid: u32) -> io::Result<Self> {
+        let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::NotFound)?;
+        Ok(Self { fd: pidfd_open(pid, PidfdFlags::empty())? })
+    }
+
+    /// Asks it to end. What has ended already is asked in vain, without an error.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it belongs to somebody else.
+    pub fn push(&self, push: Push) -> io::Result<()> {
+        let signal = match push {
+            Push::Polite => Signal::TERM,
+            Push::Force => Signal::KILL,
+        };
+        match pidfd_send_signal(&self.fd, signal) {
+            Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Waits until it has ended, at most `limit`; true if it has.
+    #[must_use]
+    pub fn wait(&self, limit: Duration) -> bool {
+        let until = Instant::now() + limit;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            // Rounded up, so that it does not spin in the last millisecond.
+            let timeout = PollTimeout::try_from(left.as_millis() + 1).unwrap_or(PollTimeout::MAX);
+            let mut fds = [PollFd::new(self.fd.as_fd(), PollFlags::POLLIN)];
+            match poll(&mut fds, timeout) {
+                Ok(ready) if ready > 0 => return true,
+                _ if left.is_zero() => return false,
+                _ => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn ends_a_process_and_sees_its_end() {
+        let mut child = Command::new("sleep").arg("600").spawn().expect("sleep runs");
+        let handle = Handle::open(child.id()).expect("a handle");
+        assert!(!handle.wait(Duration::ZERO));
+        handle.push(Push::Polite).expect("it is ours");
+        assert!(handle.wait(Duration::from_secs(20)));
+        child.wait().expect("collected");
+        assert!(handle.push(Push::Force).is_ok(), "what has ended is no error");
+    }
+
+    #[test]
+    fn there_is_no_handle_on_nobody() {
+        assert!(Handle::open(0).is_err());
+        assert!(Handle::open(u32::MAX).is_err());
+        assert!(Handle::open(4_194_304).is_err(), "above the highest pid of Linux");
+    }
+}

@@ -1,0 +1,265 @@
+//! What `/proc` tells about a process. Looks only; signals are sent elsewhere.
+//!
+//! A process that ends while it is looked at is no error: every question answers `None` or less.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use std::os::unix::fs::MetadataExt;
+
+/// What `/proc/PID/stat` says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stat {
+    /// The process.
+    pub pid: u32,
+    /// The name of its program, at most 15 bytes.
+    pub comm: String,
+    /// The state letter: `R`, `S`, `D`, `Z`, …
+    pub state: char,
+    /// Its parent.
+    pub ppid: u32,
+    /// Its process group.
+    pub pgrp: u32,
+    /// Its session.
+    pub session: u32,
+    /// Processor time so far, user and system, in clock ticks.
+    pub cpu_ticks: u64,
+    /// When it was started, in clock ticks since boot. With pid and boot id it is the identity of the process.
+    pub start_ticks: u64,
+    /// Resident memory in bytes.
+    pub resident: u64,
+}
+
+impl Stat {
+    /// False for what is dead but not yet collected.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        !matches!(self.state, 'Z' | 'X' | 'x')
+    }
+}
+
+/// Looks at one process; `None` if there is none.
+#[must_use]
+pub fn stat(pid: u32) -> Option<Stat> {
+    parse_stat(&String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/stat")).ok()?))
+}
+
+/// True if `pid` is alive and is the very process that was started at `start_ticks` of this boot.
+#[must_use]
+pub fn is_same(pid: u32, start_ticks: u64) -> bool {
+    pid != 0 && stat(pid).is_some_and(|stat| stat.is_alive() && stat.start_ticks == start_ticks)
+}
+
+/// The words a process was started with; its program's name in brackets if there are none (kernel threads, zombies).
+#[must_use]
+pub fn command_line(pid: u32) -> Option<String> {
+    let raw = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let words: Vec<String> =
+        raw.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect();
+    let line = words.join(" ").trim_end().to_owned();
+    if line.is_empty() { stat(pid).map(|stat| format!("[{}]", stat.comm)) } else { Some(line) }
+}
+
+/// One variable of the environment a process was started with; `None` also where it may not be read.
+#[must_use]
+pub fn variable(pid: u32, name: &str) -> Option<String> {
+    let raw = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    raw.split(|byte| *byte == 0).find_map(|entry| {
+        let value = entry.strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
+        Some(String::from_utf8_lossy(value).into_owned())
+    })
+}
+
+/// The user a process belongs to.
+#[must_use]
+pub fn owner(pid: u32) -> Option<u32> {
+    fs::metadata(format!("/proc/{pid}")).ok().map(|entry| entry.uid())
+}
+
+/// The pids of all processes, in no order.
+#[must_use]
+pub fn all() -> Vec<u32> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// `pid` and its parents up to 1, nearest first.
+#[must_use]
+pub fn ancestors(pid: u32) -> Vec<u32> {
+    let mut line = Vec::new();
+    let mut next = pid;
+    while next != 0 && !line.contains(&next) {
+        line.push(next);
+        next = stat(next).map_or(0, |stat| stat.ppid);
+    }
+    line
+}
+
+/// This process.
+#[must_use]
+pub fn own_pid() -> u32 {
+    std::process::id()
+}
+
+/// The id of this boot; start times of another boot mean nothing. Empty where the kernel does not tell.
+#[must_use]
+pub fn boot_id() -> &'static str {
+    static BOOT: OnceLock<String> = OnceLock::new();
+    BOOT.get_or_init(|| fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned())
+}
+
+/// All processes at one moment, to ask for trees.
+#[derive(Debug, Clone, Default)]
+pub struct Census {
+    by_pid: HashMap<u32, Stat>,
+    children: HashMap<u32, Vec<u32>>,
+}
+
+impl Census {
+    /// Looks at every process once.
+    #[must_use]
+    pub fn take() -> Self {
+        Self::of(all().into_iter().filter_map(stat))
+    }
+
+    fn of(stats: impl Iterator<Item = Stat>) -> Self {
+        let mut census = Self::default();
+        for stat in stats {
+            census.children.entry(stat.ppid).or_default().push(stat.pid);
+            census.by_pid.insert(stat.pid, stat);
+        }
+        census
+    }
+
+    /// `root` and everything below it; empty if `root` is gone.
+    #[must_use]
+    pub fn tree(&self, root: u32) -> Vec<&Stat> {
+        let mut tree: Vec<&Stat> = self.by_pid.get(&root).into_iter().collect();
+        let mut at = 0;
+        while at < tree.len() {
+            let below = self.children.get(&tree[at].pid).into_iter().flatten();
+            tree.extend(below.filter_map(|pid| self.by_pid.get(pid)));
+            at += 1;
+        }
+        tree
+    }
+
+    /// Resident memory of `root` and everything below it, in bytes.
+    #[must_use]
+    pub fn resident(&self, root: u32) -> u64 {
+        self.tree(root).iter().map(|stat| stat.resident).sum()
+    }
+
+    /// Share of one processor that `root` and everything below it used since an `earlier` census, in percent.
+    /// A process that is younger than that census counts from its start.
+    #[must_use]
+    pub fn cpu_since(&self, earlier: &Self, root: u32, span: Duration) -> f64 {
+        let used: u64 = self
+            .tree(root)
+            .iter()
+            .map(|now| {
+                let before = earlier.by_pid.get(&now.pid).filter(|then| then.start_ticks == now.start_ticks);
+                now.cpu_ticks.saturating_sub(before.map_or(0, |then| then.cpu_ticks))
+            })
+            .sum();
+        let seconds = used as f64 / ticks_per_second() as f64;
+        100.0 * seconds / span.as_secs_f64().max(0.001)
+    }
+}
+
+/// Clock ticks of `/proc` in a second.
+fn ticks_per_second() -> u64 {
+    nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK)
+        .ok()
+        .flatten()
+        .and_then(|ticks| u64::try_from(ticks).ok())
+        .unwrap_or(100)
+}
+
+fn page_size() -> u64 {
+    nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE)
+        .ok()
+        .flatten()
+        .and_then(|bytes| u64::try_from(bytes).ok())
+        .unwrap_or(4096)
+}
+
+/// The program's name stands in parentheses and may itself contain any of them: the last `)` ends it.
+fn parse_stat(text: &str) -> Option<Stat> {
+    let (head, rest) = text.rsplit_once(')')?;
+    let (pid, comm) = head.split_once('(')?;
+    let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+    let number = |index: usize| fields.get(index)?.parse::<u64>().ok();
+    let id = |index: usize| fields.get(index)?.parse::<u32>().ok();
+    Some(Stat {
+        pid: pid.trim().parse().ok()?,
+        comm: comm.to_owned(),
+        state: fields.first()?.chars().next()?,
+        ppid: id(1)?,
+        pgrp: id(2)?,
+        session: id(3)?,
+        cpu_ticks: number(11)? + number(12)?,
+        start_ticks: number(19)?,
+        resident: number(21)? * page_size(),
+    })
+}
+
+/// The folder a process works in; `None` also where it may not be read.
+#[must_use]
+pub fn cwd(pid: u32) -> Option<std::path::PathBuf> {
+    fs::read_link(Path::new("/proc").join(pid.to_string()).join("cwd")).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_may_have_parentheses_in_its_name() {
+        let line =
+            "42 (a) b (c)) S 7 42 40 0 -1 4194560 1 0 0 0 30 12 0 0 20 0 1 0 9000 1000000 25 18446744073709551615";
+        let stat = parse_stat(line).expect("a stat line");
+        assert_eq!((stat.pid, stat.comm.as_str(), stat.state, stat.ppid), (42, "a) b (c)", 'S', 7));
+        assert_eq!((stat.cpu_ticks, stat.start_ticks, stat.resident), (42, 9000, 25 * page_size()));
+    }
+
+    #[test]
+    fn sees_itself() {
+        let me = stat(own_pid()).expect("this process");
+        assert!(is_same(me.pid, me.start_ticks));
+        assert!(!is_same(me.pid, me.start_ticks + 1), "another start time is another process");
+        assert!(ancestors(own_pid()).contains(&me.ppid));
+        assert!(command_line(own_pid()).is_some_and(|line| !line.is_empty()));
+        assert!(!boot_id().is_empty());
+    }
+
+    #[test]
+    fn a_tree_has_all_generations_and_no_strangers() {
+        let make = |pid, ppid| Stat {
+            pid,
+            ppid,
+            ..parse_stat("1 (x) S 0 1 1 0 -1 0 0 0 0 0 1 1 0 0 20 0 1 0 5 0 1").expect("a line")
+        };
+        let census = Census::of([make(1, 0), make(10, 1), make(11, 10), make(12, 11), make(20, 1)].into_iter());
+        let mut pids: Vec<u32> = census.tree(10).iter().map(|stat| stat.pid).collect();
+        pids.sort_unstable();
+        assert_eq!(pids, [10, 11, 12]);
+        assert_eq!(census.resident(10), 3 * page_size());
+        assert!(census.tree(99).is_empty());
+    }
+
+    #[test]
+    fn processor_time_counts_only_what_came_since() {
+        let make = |cpu_ticks| Stat {
+            cpu_ticks,
+            ..parse_stat("5 (x) S 0 1 1 0 -1 0 0 0 0 0 1 1 0 0 20 0 1 0 5 0 1").expect("a line")
+        };
+        let (then, now) =
+            (Census::of([make(1000)].into_iter()), Census::of([make(1000 + ticks_per_second())].into_iter()));
+        let percent = now.cpu_since(&then, 5, Duration::from_secs(2));
+        assert!((percent - 50.0).abs() < 0.01, "{percent}");
+    }
+}

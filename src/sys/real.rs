@@ -1,0 +1,140 @@
+//! The real surroundings: the process, its clock, its terminal.
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::host::{Call, Finished, Host};
+use super::signal;
+use crate::base::time::Timestamp;
+
+/// The surroundings of this process. What costs a look is looked at when it is first asked for.
+#[derive(Debug)]
+pub struct RealHost {
+    variables: BTreeMap<String, String>,
+    cwd: PathBuf,
+    program: OnceCell<PathBuf>,
+    user: OnceCell<String>,
+}
+
+impl RealHost {
+    /// The surroundings as they are now. Variables that are no text are left out.
+    #[must_use]
+    pub fn new() -> Self {
+        let variables = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        let cwd = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+        Self { variables, cwd, program: OnceCell::new(), user: OnceCell::new() }
+    }
+}
+
+impl Default for RealHost {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Host for RealHost {
+    fn now(&self) -> Timestamp {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    fn variables(&self) -> &BTreeMap<String, String> {
+        &self.variables
+    }
+
+    fn cwd(&self) -> &Path {
+        &self.cwd
+    }
+
+    fn program(&self) -> &Path {
+        self.program.get_or_init(|| {
+            let link = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("tetra"));
+            // The kernel marks a program whose file was replaced; the new file stands at the same place.
+            match link.to_str().and_then(|text| text.strip_suffix(" (deleted)")) {
+                Some(replaced) => PathBuf::from(replaced),
+                None => link,
+            }
+        })
+    }
+
+    fn user(&self) -> &str {
+        self.user.get_or_init(|| {
+            let id = nix::unistd::geteuid();
+            let account = nix::unistd::User::from_uid(id).ok().flatten().map(|user| user.name);
+            account.or_else(|| self.variable("USER").map(str::to_owned)).unwrap_or_else(|| id.to_string())
+        })
+    }
+
+    fn run(&self, call: &Call) -> io::Result<Finished> {
+        let mut command = Command::new(&call.program);
+        command.args(&call.arguments);
+        if let Some(cwd) = &call.cwd {
+            command.current_dir(cwd);
+        }
+        if call.terminal {
+            let _lent = signal::lend();
+            let status = command.status()?;
+            return Ok(Finished { code: code(status), ..Finished::default() });
+        }
+        let input = if call.input.is_empty() { Stdio::null() } else { Stdio::piped() };
+        let mut child = command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let feed = child.stdin.take();
+        let output = std::thread::scope(|scope| {
+            if let Some(mut feed) = feed {
+                // A program may end without reading everything; that is its affair.
+                scope.spawn(move || feed.write_all(&call.input));
+            }
+            child.wait_with_output()
+        })?;
+        Ok(Finished { code: code(output.status), output: output.stdout, errors: output.stderr })
+    }
+
+    fn interrupted(&self) -> bool {
+        signal::interrupted()
+    }
+
+    fn pause(&self, how_long: Duration) -> bool {
+        signal::wait(how_long)
+    }
+}
+
+/// The exit code of a program; 128 + n for a signal.
+#[must_use]
+pub fn code(status: ExitStatus) -> i32 {
+    status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_a_program_to_its_end() {
+        let host = RealHost::new();
+        let call = Call {
+            program: "sh".to_owned(),
+            arguments: vec!["-c".to_owned(), "cat; echo oh >&2; exit 7".to_owned()],
+            input: b"hello".to_vec(),
+            ..Call::default()
+        };
+        let finished = host.run(&call).expect("sh is there");
+        assert_eq!(finished, Finished { code: 7, output: b"hello".to_vec(), errors: b"oh\n".to_vec() });
+    }
+
+    #[test]
+    fn a_signal_is_a_code_above_128() {
+        let call = Call {
+            program: "sh".to_owned(),
+            arguments: vec!["-c".to_owned(), "kill -9 $$".to_owned()],
+            ..Call::default()
+        };
+        assert_eq!(RealHost::new().run(&call).expect("sh is there").code, 137);
+    }
+}

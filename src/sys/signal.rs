@@ -1,0 +1,199 @@
+//! Signals to this program: Ctrl-C ends a command, not the session; SIGTERM and SIGHUP end everything in order.
+//!
+//! The handlers set a flag and wake whoever waits in [`wait`]; a second Ctrl-C during the same command, or a second
+//! SIGTERM, has its usual effect, so that a command that does not listen can still be ended.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::unistd::pipe2;
+
+/// How often Ctrl-C was pressed since the current command began.
+static INTERRUPTS: AtomicUsize = AtomicUsize::new(0);
+/// The signal that asked this program to end; 0 if none did.
+static ENDED: AtomicI32 = AtomicI32::new(0);
+/// A program of the operator's has the terminal and hears Ctrl-C itself.
+static LENT: AtomicBool = AtomicBool::new(false);
+/// A session goes on at this terminal: no number of Ctrl-C ends it.
+static STAYS: AtomicBool = AtomicBool::new(false);
+/// The ends that the handlers write to; -1 before [`listen`].
+static INTERRUPT_BELL: AtomicI32 = AtomicI32::new(-1);
+static END_BELL: AtomicI32 = AtomicI32::new(-1);
+static BELLS: OnceLock<Bells> = OnceLock::new();
+
+/// The ends that are waited at.
+struct Bells {
+    /// Emptied when a command begins.
+    interrupt: OwnedFd,
+    /// Readable for ever once this program was asked to end.
+    end: OwnedFd,
+}
+
+/// Installs the handlers. SIGHUP stays ignored if it was (`nohup`). Only the first call does anything.
+///
+/// # Errors
+///
+/// Fails if no pipe can be made.
+pub fn listen() -> io::Result<()> {
+    if BELLS.get().is_some() {
+        return Ok(());
+    }
+    let flags = OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
+    let (interrupt, interrupt_bell) = pipe2(flags)?;
+    let (end, end_bell) = pipe2(flags)?;
+    INTERRUPT_BELL.store(interrupt_bell.into_raw_fd(), Ordering::Release);
+    END_BELL.store(end_bell.into_raw_fd(), Ordering::Release);
+    let _ = BELLS.set(Bells { interrupt, end });
+    for (signal, handler) in
+        [(Signal::SIGINT, on_interrupt as extern "C" fn(i32)), (Signal::SIGTERM, on_end), (Signal::SIGHUP, on_end)]
+    {
+        let action = SigAction::new(SigHandler::Handler(handler), SaFlags::empty(), SigSet::empty());
+        // SAFETY: the handlers only use atomics, write(2), signal(2) and raise(3), which are async-signal-safe.
+        let before = unsafe { sigaction(signal, &action) }?;
+        if signal == Signal::SIGHUP && matches!(before.handler(), SigHandler::SigIgn) {
+            // SAFETY: restores what was there before.
+            unsafe { sigaction(signal, &before) }?;
+        }
+    }
+    Ok(())
+}
+
+/// A command begins: an earlier Ctrl-C is over.
+pub fn begin() {
+    INTERRUPTS.store(0, Ordering::Release);
+    if let Some(bells) = BELLS.get() {
+        let mut sink = [0_u8; 64];
+        while nix::unistd::read(&bells.interrupt, &mut sink).is_ok_and(|count| count > 0) {}
+    }
+}
+
+/// Ctrl-C was pressed since the last [`begin`], or this program was asked to end.
+#[must_use]
+pub fn interrupted() -> bool {
+    INTERRUPTS.load(Ordering::Acquire) > 0 || ended().is_some()
+}
+
+/// The signal that asked this program to end, if one did.
+#[must_use]
+pub fn ended() -> Option<i32> {
+    Some(ENDED.load(Ordering::Acquire)).filter(|signal| *signal != 0)
+}
+
+/// Waits until time is up or a signal comes; true if time is up.
+#[must_use]
+pub fn wait(how_long: Duration) -> bool {
+    let until = Instant::now() + how_long;
+    loop {
+        if interrupted() {
+            return false;
+        }
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return true;
+        }
+        let Some(bells) = BELLS.get() else {
+            std::thread::sleep(left);
+            return true;
+        };
+        // Rounded up, so that it does not spin in the last millisecond.
+        let millis = i32::try_from(left.as_millis() + 1).unwrap_or(i32::MAX);
+        let mut doors = [
+            PollFd::new(bells.interrupt.as_fd(), PollFlags::POLLIN),
+            PollFd::new(bells.end.as_fd(), PollFlags::POLLIN),
+        ];
+        let _ = poll(&mut doors, PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX));
+    }
+}
+
+/// Waits until something can be read; false if a signal came first, also one that came before.
+#[must_use]
+pub fn wait_for(door: BorrowedFd) -> bool {
+    let Some(bells) = BELLS.get() else { return true };
+    let mut doors = [
+        PollFd::new(door, PollFlags::POLLIN),
+        PollFd::new(bells.interrupt.as_fd(), PollFlags::POLLIN),
+        PollFd::new(bells.end.as_fd(), PollFlags::POLLIN),
+    ];
+    while !interrupted() {
+        if poll(&mut doors, PollTimeout::NONE).is_ok() && doors[0].any().unwrap_or(true) {
+            return true;
+        }
+    }
+    false
+}
+
+/// Readable for ever once this program was asked to end; for whoever waits in a thread of its own.
+#[must_use]
+pub fn end_bell() -> Option<BorrowedFd<'static>> {
+    BELLS.get().map(|bells| bells.end.as_fd())
+}
+
+/// The terminal went away: the same as a SIGHUP, which does not come to everyone.
+pub fn hang_up() {
+    if ENDED.compare_exchange(0, libc::SIGHUP, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+        ring(&END_BELL);
+    }
+}
+
+/// From now on Ctrl-C never ends this program, however often it is pressed: a session outlives its commands.
+pub fn stay() {
+    STAYS.store(true, Ordering::Release);
+}
+
+/// While it lives, Ctrl-C belongs to a program that has the terminal and never ends this one.
+pub struct Lent(());
+
+/// Lends the terminal to a program.
+#[must_use]
+pub fn lend() -> Lent {
+    LENT.store(true, Ordering::Release);
+    Lent(())
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        LENT.store(false, Ordering::Release);
+    }
+}
+
+extern "C" fn on_interrupt(signal: i32) {
+    let earlier = INTERRUPTS.fetch_add(1, Ordering::AcqRel);
+    if earlier >= 1 && !LENT.load(Ordering::Acquire) && !STAYS.load(Ordering::Acquire) {
+        fall_back(signal);
+    }
+    ring(&INTERRUPT_BELL);
+}
+
+extern "C" fn on_end(signal: i32) {
+    let first = ENDED.compare_exchange(0, signal, Ordering::AcqRel, Ordering::Acquire).is_ok();
+    // A session ends in order, and within a second (see `tty::watch`), however many signals come.
+    if !first && !STAYS.load(Ordering::Acquire) {
+        fall_back(signal);
+    }
+    ring(&END_BELL);
+}
+
+/// The usual effect of the signal, as soon as the handler returns.
+fn fall_back(signal: i32) {
+    // SAFETY: both are async-signal-safe and take plain numbers.
+    unsafe {
+        libc::signal(signal, libc::SIG_DFL);
+        libc::raise(signal);
+    }
+}
+
+fn ring(bell: &AtomicI32) {
+    let end: RawFd = bell.load(Ordering::Acquire);
+    // SAFETY: write(2) is async-signal-safe; the pointer is to one byte that lives long enough. A full pipe rings already.
+    unsafe {
+        let error = *libc::__errno_location();
+        libc::write(end, b"!".as_ptr().cast(), 1);
+        *libc::__errno_location() = error;
+    }
+}

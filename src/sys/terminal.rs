@@ -1,0 +1,38 @@
+//! The terminal: its size, and what is typed there.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::os::fd::AsFd;
+
+use super::signal;
+
+/// What is typed at the terminal of this program, wherever its input comes from. Reading it ends with
+/// [`ErrorKind::Interrupted`] when the operator presses Ctrl-C or the program is asked to end, also if that was before.
+///
+/// # Errors
+///
+/// Fails if there is no terminal.
+pub fn answers() -> io::Result<Box<dyn Read>> {
+    Ok(Box::new(Keyboard(File::open("/dev/tty")?)))
+}
+
+struct Keyboard(File);
+
+impl Read for Keyboard {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        if signal::wait_for(self.0.as_fd()) { self.0.read(bytes) } else { Err(ErrorKind::Interrupted.into()) }
+    }
+}
+
+/// The width of the terminal that is the standard output or, failing that, the standard error; none without one.
+#[must_use]
+pub fn width() -> Option<usize> {
+    [libc::STDOUT_FILENO, libc::STDERR_FILENO].into_iter().find_map(width_of)
+}
+
+fn width_of(descriptor: libc::c_int) -> Option<usize> {
+    let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: the request writes a `winsize` to the pointer it is given, which points to one.
+    let answer = unsafe { libc::ioctl(descriptor, libc::TIOCGWINSZ, &raw mut size) };
+    (answer == 0 && size.ws_col > 0).then_some(usize::from(size.ws_col))
+}

@@ -1,0 +1,140 @@
+//! The modes of the terminal, and the end of a session whose terminal or permission to live goes away.
+//!
+//! A line editor puts the terminal into a mode in which a shell is unusable, so whatever ends this program has to undo that:
+//! the orderly end does it by itself; a thread sees to it that there is an orderly end, and does without one if there is none.
+
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::termios::{SetArg, Termios, tcgetattr, tcsetattr};
+
+use super::signal;
+
+/// How long an orderly end may take.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Bracketed paste off, cursor shown, no colour.
+const SOBER: &[u8] = b"\x1b[?2004l\x1b[?25h\x1b[0m";
+
+/// The modes of the terminal on the standard input.
+#[derive(Debug, Clone, Copy)]
+pub struct Modes(libc::termios);
+
+impl Modes {
+    /// The modes as they are now.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the standard input is no terminal.
+    pub fn now() -> io::Result<Self> {
+        Ok(Self(tcgetattr(io::stdin())?.into()))
+    }
+
+    /// Brings these modes back. A terminal that is gone needs none.
+    pub fn set(&self) {
+        let mut stop = SigSet::empty();
+        stop.add(Signal::SIGTTOU);
+        // From the background this would stop the program instead.
+        let before = stop.thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_BLOCK);
+        let _ = tcsetattr(io::stdin(), SetArg::TCSADRAIN, &Termios::from(self.0));
+        if let Ok(before) = before {
+            let _ = before.thread_set_mask();
+        }
+    }
+
+    /// Brings these modes back, and what an editor changes with escape codes.
+    pub fn restore(&self) {
+        self.set();
+        let mut output = io::stdout();
+        let _ = output.write_all(SOBER).and_then(|()| output.flush());
+    }
+}
+
+/// What came of reading a line without an editor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Typed {
+    /// A line without its end.
+    Line(String),
+    /// A signal came while it was typed; what was typed is dropped.
+    Interrupted,
+    /// There will be no more.
+    End,
+}
+
+/// Reads a line from the standard input as the terminal gives it. Bytes that are no text are replaced.
+///
+/// # Errors
+///
+/// Fails if the standard input cannot be read.
+pub fn read_line() -> io::Result<Typed> {
+    let mut line = Vec::new();
+    let mut buffer = [0_u8; 1];
+    loop {
+        // Byte by byte: what follows the line may be meant for a program that this line starts.
+        match nix::unistd::read(io::stdin(), &mut buffer) {
+            Ok(0) if line.is_empty() => return Ok(Typed::End),
+            Ok(0) => break,
+            Ok(_) if buffer[0] == b'\n' => break,
+            Ok(_) => line.push(buffer[0]),
+            Err(Errno::EINTR) => return Ok(Typed::Interrupted),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(Typed::Line(String::from_utf8_lossy(&line).into_owned()))
+}
+
+/// Watches over a session until it is dropped.
+#[derive(Debug)]
+pub struct Watch {
+    over: Arc<(Mutex<bool>, Condvar)>,
+}
+
+/// Starts to watch: once this program was asked to end, or the terminal went away, `give_up` is set. If the session is not
+/// over a second later, the modes are restored and the program ends with 128 + the number of the signal.
+///
+/// # Errors
+///
+/// Fails if the signals are not listened to ([`signal::listen`]) or no thread can be made.
+pub fn watch(modes: Modes, give_up: Arc<AtomicBool>) -> io::Result<Watch> {
+    let bell = signal::end_bell().ok_or_else(|| io::Error::other("the signals are not listened to"))?;
+    let over = Arc::new((Mutex::new(false), Condvar::new()));
+    let told = Arc::clone(&over);
+    std::thread::Builder::new().name("watch".to_owned()).spawn(move || {
+        let input = io::stdin();
+        while signal::ended().is_none() {
+            let mut doors = [PollFd::new(bell, PollFlags::POLLIN), PollFd::new(input.as_fd(), PollFlags::empty())];
+            let _ = poll(&mut doors, PollTimeout::NONE);
+            // The end of a terminal is told even though nothing is asked of it.
+            if doors[1].any().unwrap_or(false) {
+                signal::hang_up();
+            }
+        }
+        give_up.store(true, Ordering::Release);
+        if !is_over_within(&told, PATIENCE) {
+            modes.restore();
+            // SAFETY: ends the process without running anything of it.
+            unsafe { libc::_exit(128 + signal::ended().unwrap_or(libc::SIGHUP)) }
+        }
+    })?;
+    Ok(Watch { over })
+}
+
+fn is_over_within(over: &(Mutex<bool>, Condvar), patience: Duration) -> bool {
+    let (flag, changed) = over;
+    let guard = flag.lock().unwrap_or_else(PoisonError::into_inner);
+    let waited = changed.wait_timeout_while(guard, patience, |over| !*over);
+    *waited.unwrap_or_else(PoisonError::into_inner).0
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        *self.over.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.over.1.notify_all();
+    }
+}

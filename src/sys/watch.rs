@@ -1,0 +1,81 @@
+//! Waiting until something changes in a folder.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+
+/// Watches folders. Where the kernel gives no watch (they are limited per user), waiting is looking again after a moment.
+#[derive(Debug)]
+pub struct Watch {
+    inotify: Option<Inotify>,
+}
+
+/// The pause between two looks without a watch.
+const WITHOUT_WATCH: Duration = Duration::from_millis(4);
+
+impl Watch {
+    /// Watches the entries of `folders`; a folder that cannot be watched makes the whole watch a matter of looking again.
+    #[must_use]
+    pub fn on<'a>(folders: impl IntoIterator<Item = &'a Path>) -> Self {
+        Self { inotify: add(folders).ok() }
+    }
+
+    /// Waits until something changed since the last call, a signal came, or `limit` is over.
+    pub fn wait(&self, limit: Duration) {
+        let Some(inotify) = &self.inotify else {
+            let _ = poll(&mut [], timeout(limit.min(WITHOUT_WATCH)));
+            return;
+        };
+        let mut fds = [PollFd::new(inotify.as_fd(), PollFlags::POLLIN)];
+        if poll(&mut fds, timeout(limit)).is_ok_and(|ready| ready > 0) {
+            // Which file it was is seen by looking; an unreadable queue wakes the next wait again.
+            let _ = inotify.read_events();
+        }
+    }
+}
+
+fn add<'a>(folders: impl IntoIterator<Item = &'a Path>) -> io::Result<Inotify> {
+    let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
+    let changes = AddWatchFlags::IN_MODIFY
+        | AddWatchFlags::IN_CREATE
+        | AddWatchFlags::IN_MOVED_TO
+        | AddWatchFlags::IN_DELETE
+        | AddWatchFlags::IN_DELETE_SELF
+        | AddWatchFlags::IN_MOVE_SELF;
+    for folder in folders {
+        inotify.add_watch(folder, changes)?;
+    }
+    Ok(inotify)
+}
+
+fn timeout(limit: Duration) -> PollTimeout {
+    PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+
+    #[test]
+    fn a_change_wakes() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let watch = Watch::on([folder.path()]);
+        std::fs::write(folder.path().join("x"), "1").expect("a file");
+        let begun = Instant::now();
+        watch.wait(Duration::from_secs(20));
+        assert!(begun.elapsed() < Duration::from_secs(10), "woken, not timed out");
+    }
+
+    #[test]
+    fn a_missing_folder_means_looking_again_soon() {
+        let watch = Watch::on([Path::new("/nonexistent/folder")]);
+        let begun = Instant::now();
+        watch.wait(Duration::from_secs(20));
+        assert!(begun.elapsed() < Duration::from_secs(10));
+    }
+}

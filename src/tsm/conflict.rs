@@ -1,0 +1,174 @@
+//! A port that somebody else has: who, and how to say it.
+
+use std::fmt;
+
+use crate::sys::net;
+
+use super::store::Process;
+
+/// A port and the process that has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// The port.
+    pub port: u16,
+    /// Who has it, as far as we may see.
+    pub holder: Holder,
+}
+
+/// Who has a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Holder {
+    /// This process listens on it.
+    Process {
+        /// Its pid.
+        pid: u32,
+        /// The words it was started with.
+        command: String,
+        /// The managed process that it belongs to, if any.
+        managed: Option<String>,
+    },
+    /// Somebody of this user listens on it; who is not for us to see.
+    Hidden {
+        /// The login name.
+        user: String,
+    },
+    /// A managed process has claimed it and does not listen yet.
+    Claimed {
+        /// Its name.
+        name: String,
+        /// Its pid; none while it is being started.
+        pid: Option<u32>,
+        /// What it runs.
+        command: String,
+    },
+}
+
+/// Commands are cut after so many characters.
+const WIDEST: usize = 80;
+
+/// Whether somebody has `port`: listens on it, or is managed and has claimed it.
+#[must_use]
+pub fn find(port: u16, processes: &[Process]) -> Option<Conflict> {
+    listening(port, processes).or_else(|| claimed(port, processes))
+}
+
+/// Who listens on `port`.
+#[must_use]
+pub fn listening(port: u16, processes: &[Process]) -> Option<Conflict> {
+    let listener = net::listening_on(port).into_iter().next()?;
+    let holder = match net::owner(listener.inode) {
+        Some(owner) => {
+            let line = crate::sys::process::ancestors(owner.pid);
+            let managed = processes.iter().find(|process| process.pid().is_some_and(|pid| line.contains(&pid)));
+            let managed = managed.map(|process| process.name.to_string());
+            Holder::Process { pid: owner.pid, command: owner.command, managed }
+        }
+        None => Holder::Hidden { user: net::login(listener.uid) },
+    };
+    Some(Conflict { port, holder })
+}
+
+/// The managed process that has claimed `port` and runs.
+#[must_use]
+pub fn claimed(port: u16, processes: &[Process]) -> Option<Conflict> {
+    let claims = |process: &&Process| {
+        process.meta.port == Some(port)
+            && !process.meta.run.port_guessed
+            && (process.is_running() || process.view.supervised)
+    };
+    let process = processes.iter().find(claims)?;
+    let (name, pid, command) = (process.name.to_string(), process.pid(), process.meta.command.clone());
+    Some(Conflict { port, holder: Holder::Claimed { name, pid, command } })
+}
+
+impl Conflict {
+    /// The port and its holder in one line.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let port = self.port;
+        match &self.holder {
+            Holder::Process { pid, command, .. } => format!("port {port} is in use by PID {pid} ({})", cut(command)),
+            Holder::Hidden { user } => format!("port {port} is in use by a process of {user}"),
+            Holder::Claimed { name, .. } => format!("port {port} belongs to `{name}`"),
+        }
+    }
+}
+
+/// The published block, word for word.
+impl fmt::Display for Conflict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "🔴 Port {} is already in use!", self.port)?;
+        let stop = match &self.holder {
+            Holder::Process { pid, command, managed } => {
+                writeln!(f, "   Blocking process: PID {pid}")?;
+                writeln!(f, "   Command: {}", cut(command))?;
+                managed.as_ref().map_or_else(|| format!("kill {pid}"), |name| format!("tsm stop {name}"))
+            }
+            Holder::Hidden { user } => {
+                writeln!(f, "   Blocking process: one of the user {user}, whose PID only root can see")?;
+                format!("sudo ss -ltnp 'sport = :{}' shows it", self.port)
+            }
+            Holder::Claimed { name, pid, command } => {
+                match pid {
+                    Some(pid) => writeln!(f, "   Blocking process: PID {pid} ({name}, not listening yet)")?,
+                    None => writeln!(f, "   Blocking process: {name}, which is being started")?,
+                }
+                writeln!(f, "   Command: {}", cut(command))?;
+                format!("tsm stop {name}")
+            }
+        };
+        writeln!(f, "\nSolutions:\n   • Stop the process: {stop}")?;
+        writeln!(f, "   • Or use a different port in your config")?;
+        write!(f, "   • Or use: tsm doctor")
+    }
+}
+
+fn cut(command: &str) -> String {
+    let one_line = command.replace(['\n', '\t'], " ");
+    match one_line.char_indices().nth(WIDEST) {
+        Some((end, _)) => format!("{}…", &one_line[..end]),
+        None => one_line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn by(command: &str, managed: Option<&str>) -> Conflict {
+        let holder = Holder::Process { pid: 12345, command: command.to_owned(), managed: managed.map(str::to_owned) };
+        Conflict { port: 3000, holder }
+    }
+
+    #[test]
+    fn the_block_is_the_published_one() {
+        assert_eq!(
+            by("node server.js", None).to_string(),
+            "🔴 Port 3000 is already in use!\n   Blocking process: PID 12345\n   Command: node server.js\n\nSolutions:\n   \
+             • Stop the process: kill 12345\n   • Or use a different port in your config\n   • Or use: tsm doctor"
+        );
+    }
+
+    #[test]
+    fn a_managed_process_is_stopped_by_name() {
+        assert!(by("node server.js", Some("api-3000")).to_string().contains("Stop the process: tsm stop api-3000\n"));
+    }
+
+    #[test]
+    fn a_long_command_is_cut_between_characters() {
+        let text = by(&"é".repeat(200), None).to_string();
+        assert!(text.contains(&format!("Command: {}…\n", "é".repeat(80))));
+    }
+
+    #[test]
+    fn who_listens_is_named() {
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a socket");
+        let port = socket.local_addr().expect("its address").port();
+        let Some(Conflict { holder: Holder::Process { pid, .. }, .. }) = find(port, &[]) else {
+            panic!("we hold it");
+        };
+        assert_eq!(pid, crate::sys::process::own_pid());
+        drop(socket);
+        assert_eq!(find(port, &[]), None);
+    }
+}

@@ -1,0 +1,251 @@
+//! Stopping, restarting and deleting: orders to supervisors, and waiting for what becomes of them.
+//!
+//! The escalation from the polite signal to the end is the supervisor's work; here it is only waited for, by its record, without
+//! polling. An order stands once it is given: who stops waiting takes nothing back.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::store::Process;
+use crate::base::fault::{Advise, Kind};
+use crate::base::name::ProcessName;
+use crate::supervise::client::{self, LaunchError, Launched, Order, SendError, WaitError};
+use crate::supervise::meta::{How, Meta, State};
+
+/// What is needed to act on processes.
+pub struct Control<'a> {
+    /// This program, to start supervisors with.
+    pub program: &'a Path,
+    /// Whether the operator has had enough of waiting.
+    pub interrupted: &'a dyn Fn() -> bool,
+}
+
+/// Why an order had no success.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// Nobody could be found to carry it out.
+    #[error("failed to start a supervisor for `{name}`")]
+    Launch {
+        /// The process.
+        name: ProcessName,
+        /// Why.
+        source: LaunchError,
+    },
+    /// The supervisor could not be told.
+    #[error("failed to give the order to the supervisor of `{name}`")]
+    Send {
+        /// The process.
+        name: ProcessName,
+        /// Why.
+        source: SendError,
+    },
+    /// It has not ended in time.
+    #[error("`{name}` has not ended within {} s", waited.as_secs())]
+    NotEnded {
+        /// The process.
+        name: ProcessName,
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// The operator stopped waiting.
+    #[error("stopped waiting for `{name}`; the order stands")]
+    Interrupted {
+        /// The process.
+        name: ProcessName,
+    },
+    /// What became of it cannot be seen.
+    #[error("cannot see what becomes of `{name}`")]
+    Blind {
+        /// The process.
+        name: ProcessName,
+        /// Why.
+        source: WaitError,
+    },
+    /// It did not come up again.
+    #[error("`{name}` did not come up again: {why}")]
+    NotUp {
+        /// The process.
+        name: ProcessName,
+        /// What happened, in words.
+        why: String,
+    },
+    /// Its record is lost, and with it what to run.
+    #[error("the record of `{name}` is lost: {why}")]
+    NoRecord {
+        /// The process.
+        name: ProcessName,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A file of the process cannot be changed.
+    #[error("failed to {action} `{}`", path.display())]
+    File {
+        /// What was being done.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl Advise for ControlError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Interrupted { .. } => Kind::Interrupted,
+            _ => Kind::Failed,
+        }
+    }
+
+    fn advice(&self) -> Option<String> {
+        match self {
+            Self::NotEnded { name, .. } => Some(format!("`tsm kill --force {name}` ends it at once")),
+            Self::Interrupted { name } => Some(format!("`tsm info {name}` shows how it goes on")),
+            Self::NotUp { name, .. } => Some(format!("`tsm logs {name}` shows what it said")),
+            Self::NoRecord { name, .. } => {
+                Some(format!("`tsm delete {name}` removes it; then start it with its command line"))
+            }
+            Self::Launch { .. } | Self::Send { .. } | Self::Blind { .. } | Self::File { .. } => None,
+        }
+    }
+}
+
+/// What came of an order to end a process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// It runs no more.
+    Stopped {
+        /// The pid that it had; 0 if it had none.
+        pid: u32,
+        /// It had to be killed.
+        forced: bool,
+        /// Processes of it that could not be ended.
+        survivors: Vec<u32>,
+    },
+    /// It did not run.
+    WasNotRunning {
+        /// What it was instead.
+        state: State,
+    },
+}
+
+/// How long a supervisor may take beyond the time that it gives its child.
+const MARGIN: Duration = Duration::from_secs(15);
+
+/// How long is waited before the operator's wish is asked for again.
+const SLICE: Duration = Duration::from_millis(100);
+
+impl Control<'_> {
+    /// Gives living processes that nobody watches a supervisor, and takes restarts up again that nobody would make.
+    /// Costs nothing when there are none. What fails is left as it is: whoever needs the supervisor will say so.
+    pub fn tend(&self, processes: &mut [Process]) {
+        for process in processes.iter_mut().filter(|process| process.view.wants_supervisor()) {
+            if self.supervise(process).is_ok() {
+                process.look_again();
+            }
+        }
+    }
+
+    /// Makes sure that somebody supervises the process.
+    fn supervise(&self, process: &Process) -> Result<(), ControlError> {
+        let launched = client::launch(self.program, &process.dir)
+            .map_err(|source| ControlError::Launch { name: process.name.clone(), source })?;
+        match launched {
+            Launched::Adopted { .. } | Launched::AlreadySupervised | Launched::Ended | Launched::Spawned { .. } => {
+                Ok(())
+            }
+            Launched::HookFailed { .. } | Launched::NotRun { .. } => Ok(()),
+        }
+    }
+
+    /// Stops processes, all at the same time, and waits for each. The answers are in the order of the processes.
+    pub fn stop(&self, processes: &[&Process]) -> Vec<Result<Ended, ControlError>> {
+        self.end(processes, Order::Stop)
+    }
+
+    /// Ends processes by `order` and waits until nobody supervises them.
+    pub(super) fn end(&self, processes: &[&Process], order: Order) -> Vec<Result<Ended, ControlError>> {
+        let given: Vec<_> = processes.iter().map(|process| self.give(process, order)).collect();
+        let answers = processes.iter().zip(given);
+        answers
+            .map(|(process, given)| if given? { self.wait_for_end(process) } else { Ok(was_not_running(process)) })
+            .collect()
+    }
+
+    /// Gives an order; false if there is nobody to give it to because nothing runs.
+    pub(super) fn give(&self, process: &Process, order: Order) -> Result<bool, ControlError> {
+        if !process.view.supervised && !process.view.wants_supervisor() {
+            return Ok(false);
+        }
+        if !process.view.supervised {
+            self.supervise(process)?;
+        }
+        match client::send(&process.dir, order) {
+            Ok(()) => Ok(true),
+            // It ended by itself in this moment.
+            Err(SendError::NobodyThere { .. }) => Ok(process.is_running()),
+            Err(source) => Err(ControlError::Send { name: process.name.clone(), source }),
+        }
+    }
+
+    pub(super) fn wait_for_end(&self, process: &Process) -> Result<Ended, ControlError> {
+        let patience = Duration::from_millis(process.meta.run.kill_timeout_ms) + MARGIN;
+        let meta = self.wait_until(process, patience, |meta| meta.state.is_final())?;
+        self.wait_unsupervised(process, MARGIN)?;
+        let forced =
+            meta.as_ref().and_then(|meta| meta.last_exit.as_ref()).is_some_and(|exit| exit.how == How::Signal(9));
+        let survivors = meta.map(|meta| meta.life.survivors).unwrap_or_default();
+        Ok(Ended::Stopped { pid: process.meta.pid, forced, survivors })
+    }
+
+    /// Waits until `until` is true of the record, or the record is gone.
+    pub(super) fn wait_until(
+        &self,
+        process: &Process,
+        patience: Duration,
+        until: impl Fn(&Meta) -> bool,
+    ) -> Result<Option<Meta>, ControlError> {
+        let name = || process.name.clone();
+        let deadline = Instant::now() + patience;
+        loop {
+            let slice = deadline.min(Instant::now() + SLICE);
+            match client::wait(&process.dir, slice, |meta| meta.is_none_or(&until)) {
+                Ok(meta) => return Ok(meta),
+                Err(WaitError::TimedOut { .. }) if (self.interrupted)() => {
+                    return Err(ControlError::Interrupted { name: name() });
+                }
+                Err(WaitError::TimedOut { .. }) if Instant::now() >= deadline => {
+                    return Err(ControlError::NotEnded { name: name(), waited: patience });
+                }
+                Err(WaitError::TimedOut { .. }) => {}
+                // A damaged record says nothing; that its supervisor has ended still can be seen.
+                Err(WaitError::Read(_)) => return self.wait_unsupervised(process, patience).map(|()| None),
+                Err(source) => return Err(ControlError::Blind { name: name(), source }),
+            }
+        }
+    }
+
+    /// Waits until nobody supervises the process.
+    pub(super) fn wait_unsupervised(&self, process: &Process, patience: Duration) -> Result<(), ControlError> {
+        let name = || process.name.clone();
+        let deadline = Instant::now() + patience;
+        loop {
+            match client::wait_unsupervised(&process.dir, deadline.min(Instant::now() + SLICE)) {
+                Ok(()) => return Ok(()),
+                Err(WaitError::TimedOut { .. }) if (self.interrupted)() => {
+                    return Err(ControlError::Interrupted { name: name() });
+                }
+                Err(WaitError::TimedOut { .. }) if Instant::now() >= deadline => {
+                    return Err(ControlError::NotEnded { name: name(), waited: patience });
+                }
+                Err(WaitError::TimedOut { .. }) => {}
+                Err(source) => return Err(ControlError::Blind { name: name(), source }),
+            }
+        }
+    }
+}
+
+fn was_not_running(process: &Process) -> Ended {
+    Ended::WasNotRunning { state: process.view.state }
+}

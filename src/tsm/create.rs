@@ -1,0 +1,229 @@
+//! Making a process: its name, id and port under the lock, its folder, its record. All of it can be undone until it ran.
+
+use std::collections::BTreeMap;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::base::fault::{Advise, Kind};
+use crate::base::name::ProcessName;
+use crate::supervise::client;
+use crate::supervise::meta::{self, Life, Meta, Run, State};
+use crate::sys::file::{self, FileError};
+use crate::sys::paths::Paths;
+
+use super::conflict::{self, Conflict};
+use super::placement::{Placement, PlacementError, place};
+use super::plan::StartPlan;
+use super::ports;
+use super::store::{Store, StoreError};
+use super::words::joined;
+
+/// A process that is made and not started yet.
+#[derive(Debug)]
+pub struct Created {
+    /// Its full name.
+    pub name: ProcessName,
+    /// Its id.
+    pub id: u32,
+    /// Its port.
+    pub port: Option<u16>,
+    /// Its folder.
+    pub dir: PathBuf,
+    /// Who has the guessed port.
+    pub in_the_way: Option<Conflict>,
+    /// Its record of before, if it is started again.
+    pub before: Option<Meta>,
+    /// The folder was made for this start.
+    fresh: bool,
+}
+
+/// Why a process could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateError {
+    /// There is no place for it.
+    #[error(transparent)]
+    Placement(#[from] PlacementError),
+    /// The processes there are cannot be seen.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A file or lock.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The supervisor of its last life has not let go.
+    #[error("the supervisor of `{name}` has not ended yet")]
+    Supervised {
+        /// The process.
+        name: ProcessName,
+    },
+}
+
+impl Advise for CreateError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Placement(error) => error.kind(),
+            Self::Store(error) => error.kind(),
+            Self::File(error) => error.kind(),
+            Self::Supervised { .. } => Kind::Locked,
+        }
+    }
+
+    fn advice(&self) -> Option<String> {
+        match self {
+            Self::Placement(error) => error.advice(),
+            Self::Store(error) => error.advice(),
+            Self::File(error) => error.advice(),
+            Self::Supervised { .. } => Some("try again in a moment".to_owned()),
+        }
+    }
+}
+
+/// The starter's variables inside the process folder: `K=V`, each ended by a NUL.
+const SNAPSHOT: &str = "environ";
+
+/// The marks of a process that starts another one are not inherited.
+const MARKS: [&str; 2] = ["TSM_RUN", "TSM_PROCESS_DIR"];
+
+/// How long the supervisor of the last life may take to let go.
+const LET_GO: Duration = Duration::from_secs(5);
+
+/// Gives a plan its name, id and port, makes its folder, and writes its record with the state `starting`.
+///
+/// All of it under one lock, so of two starts of one name only one goes on.
+///
+/// # Errors
+///
+/// Fails if name or port are taken, if the lock is not free within five seconds, or if a file cannot be written; nothing is
+/// left behind then.
+pub fn create(plan: &StartPlan, paths: &Paths, variables: &BTreeMap<String, String>) -> Result<Created, CreateError> {
+    file::folder(&paths.tsm())?;
+    file::private_folder(&paths.runtime())?;
+    file::private_folder(&paths.processes())?;
+    let _lock = lock(&paths.id_lock())?;
+    let processes = Store::open(paths).all()?;
+    let placement = place(plan, &processes, &|port| conflict::find(port, &processes))?;
+    let dir = paths.process(&placement.name);
+    if placement.again.is_some_and(|process| process.view.supervised) {
+        let patience = Instant::now() + LET_GO;
+        client::wait_unsupervised(&dir, patience)
+            .map_err(|_| CreateError::Supervised { name: placement.name.clone() })?;
+    }
+    let before = meta::read(&dir).ok().flatten();
+    let meta = compose(plan, &placement, before.as_ref());
+    let created = Created {
+        name: placement.name,
+        id: placement.id,
+        port: placement.port,
+        in_the_way: placement.in_the_way,
+        fresh: !dir.exists(),
+        before,
+        dir,
+    };
+    match created.write(&meta, paths, variables) {
+        Ok(()) => Ok(created),
+        Err(error) => {
+            created.undo(paths);
+            Err(error.into())
+        }
+    }
+}
+
+impl Created {
+    fn write(&self, meta: &Meta, paths: &Paths, variables: &BTreeMap<String, String>) -> Result<(), FileError> {
+        file::private_folder(&self.dir)?;
+        let snapshot = self.dir.join(SNAPSHOT);
+        write_snapshot(&snapshot, variables).map_err(failed("write", &snapshot))?;
+        meta::write(&self.dir, meta).map_err(failed("write", &meta::path(&self.dir)))?;
+        if self.port_before() != self.port {
+            self.port_before().map_or(Ok(()), |old| ports::unregister(paths, self.name.as_str(), old))?;
+        }
+        self.port.map_or(Ok(()), |port| ports::register(paths, self.name.as_str(), port))
+    }
+
+    /// Leaves everything as it was before: for a start that failed before its program ran. Nobody may supervise the folder.
+    pub fn undo(&self, paths: &Paths) {
+        // What cannot be put back is not worth more than the error that led here.
+        if self.port != self.port_before() {
+            let _ = self.port.map_or(Ok(()), |port| ports::unregister(paths, self.name.as_str(), port));
+            let _ = self.port_before().map_or(Ok(()), |port| ports::register(paths, self.name.as_str(), port));
+        }
+        let _ = match &self.before {
+            _ if self.fresh => fs::remove_dir_all(&self.dir),
+            Some(before) => meta::write(&self.dir, before),
+            None => fs::remove_file(meta::path(&self.dir)),
+        };
+    }
+
+    fn port_before(&self) -> Option<u16> {
+        self.before.as_ref().and_then(|meta| meta.port)
+    }
+}
+
+/// The lock on ids and names; its file is made if need be and never removed.
+fn lock(path: &Path) -> Result<fs::File, FileError> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600).open(path).map_err(failed("make", path))?;
+    file::lock(path)
+}
+
+fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError {
+    move |source| FileError::Io { action, path: path.to_owned(), source }
+}
+
+fn write_snapshot(path: &Path, variables: &BTreeMap<String, String>) -> io::Result<()> {
+    let mut bytes = Vec::new();
+    for (name, value) in variables.iter().filter(|(name, _)| !MARKS.contains(&name.as_str())) {
+        bytes.extend([name.as_bytes(), b"=", value.as_bytes(), b"\0"].concat());
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600).open(path)?.write_all(&bytes)
+}
+
+/// The record that the supervisor begins with.
+fn compose(plan: &StartPlan, placement: &Placement, before: Option<&Meta>) -> Meta {
+    let text = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+    let guessed = plan.port.as_ref().is_some_and(|choice| !choice.source.is_explicit());
+    let mut set = plan.set.clone();
+    if let Some(port) = placement.port.filter(|_| !guessed) {
+        set.retain(|(key, _)| key != "PORT");
+        set.push(("PORT".to_owned(), port.to_string()));
+    }
+    Meta {
+        tsm_id: placement.id,
+        name: placement.name.to_string(),
+        pid: 0,
+        command: joined(&plan.program.argv),
+        port: placement.port,
+        cwd: plan.cwd.clone(),
+        interpreter: plan.program.interpreter.clone(),
+        process_type: plan.program.kind.to_string(),
+        env_file: plan.env_file.as_ref().map(|file| file.path.display().to_string()).unwrap_or_default(),
+        prehook: plan.pre_hook.clone(),
+        start_time: before.map_or(0, |before| before.start_time),
+        status: State::Starting.status(),
+        // To start what there was before is to start it again.
+        restarts: before.map_or(0, |before| before.restarts.saturating_add(1)),
+        unstable_restarts: 0,
+        version: meta::VERSION,
+        state: State::Starting,
+        run: Run {
+            argv: plan.program.argv.clone(),
+            set,
+            secrets_file: text(&plan.secrets),
+            environment: plan.environment.clone(),
+            service: text(&plan.service),
+            restart: plan.kept.restart,
+            max_restarts: plan.kept.max_restarts,
+            kill_timeout_ms: u64::try_from(plan.kept.kill_timeout.as_millis()).unwrap_or(u64::MAX),
+            log_size: plan.kept.log_size,
+            log_keep: plan.kept.log_keep,
+            port_guessed: guessed,
+            write_only_output: before.is_some_and(|before| before.run.write_only_output),
+        },
+        life: Life::default(),
+        last_exit: before.and_then(|before| before.last_exit.clone()),
+        unknown: before.map(|before| before.unknown.clone()).unwrap_or_default(),
+    }
+}

@@ -1,0 +1,336 @@
+//! Service definitions: `.tsm` files, the assignments of a shell, parsed and never executed.
+//!
+//! A line is `KEY=value`, `export KEY=value` or a comment. Values are shell words: bare, `'literal'`, `"with $NAME"`; a list in
+//! parentheses may span lines. `$NAME`, `${NAME}` and `${NAME:-default}` are looked up in the surroundings and in earlier
+//! lines, but stay as they are in `TSM_COMMAND` and `TSM_PRE_COMMAND`, whose shell sees the process's own variables.
+
+mod reader;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::base::fault::{Advise, Kind, Place};
+use crate::base::near::nearest;
+use crate::supervise::meta::Restart;
+
+use super::port::PortWish;
+use reader::{Assignment, Reader};
+
+/// What a definition says.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Definition {
+    /// The file, with links resolved.
+    pub file: PathBuf,
+    /// `TSM_NAME`; the file's stem without it.
+    pub name: String,
+    /// `TSM_COMMAND`, and behind it what `TSM_ARGS` lists, quoted.
+    pub command: String,
+    /// `TSM_CWD`; the file's folder without it. Relative to the file's folder.
+    pub cwd: PathBuf,
+    /// `TSM_ENV_FILE`.
+    pub env_file: Option<String>,
+    /// `TSM_ENV`: a name, a file, `K=V …` or `none`.
+    pub env: Option<String>,
+    /// `TSM_PORT`.
+    pub port: Option<PortWish>,
+    /// `TSM_DESCRIPTION`.
+    pub description: Option<String>,
+    /// `TSM_PRE_COMMAND`.
+    pub pre_command: Option<String>,
+    /// `TSM_RESTART` (`never`, `on-failure`, `always`), or on-failure if `TSM_RESTART_ON_FAILURE` is true.
+    pub restart: Option<Restart>,
+    /// The `export` lines, in order.
+    pub exports: Vec<(String, String)>,
+    /// Every other key, as it was; a list has its values joined by spaces.
+    pub unknown: Vec<(String, String)>,
+    /// Keys that look like slips of the finger, with what was probably meant.
+    pub slips: Vec<(String, &'static str)>,
+}
+
+/// Why a definition cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DefinitionError {
+    /// The file cannot be read.
+    #[error("failed to read the service definition `{}`", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A line is no assignment, or its value makes no sense.
+    #[error("{what}")]
+    Malformed {
+        /// Where.
+        at: Place,
+        /// What is wrong.
+        what: String,
+    },
+    /// There is nothing to run.
+    #[error("the service definition `{}` has no TSM_COMMAND", path.display())]
+    NoCommand {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+impl Advise for DefinitionError {
+    fn kind(&self) -> Kind {
+        Kind::Failed
+    }
+
+    fn advice(&self) -> Option<String> {
+        match self {
+            Self::Unreadable { .. } => None,
+            Self::Malformed { .. } => Some(
+                "a definition holds lines `KEY=value`, `export KEY=value` and comments; it is read, never executed"
+                    .to_owned(),
+            ),
+            Self::NoCommand { .. } => Some("add a line such as `TSM_COMMAND=\"node server.js\"`".to_owned()),
+        }
+    }
+
+    fn place(&self) -> Option<Place> {
+        match self {
+            Self::Malformed { at, .. } => Some(at.clone()),
+            Self::Unreadable { .. } | Self::NoCommand { .. } => None,
+        }
+    }
+}
+
+/// The keys with a meaning, for near misses.
+const KEYS: [&str; 20] = [
+    "TSM_NAME",
+    "TSM_COMMAND",
+    "TSM_CWD",
+    "TSM_ENV_FILE",
+    "TSM_ENV",
+    "TSM_PORT",
+    "TSM_DESCRIPTION",
+    "TSM_AUTOSTART",
+    "TSM_PRE_COMMAND",
+    "TSM_ARGS",
+    "TSM_HEALTH_CHECK",
+    "TSM_RESTART_ON_FAILURE",
+    "TSM_RESTART",
+    "TSM_ORG",
+    "TSM_PORT_TYPE",
+    "TSM_DEPS",
+    "TSM_PORTS",
+    "TSM_STACK",
+    "TSM_FILE",
+    "TSM_GROUP",
+];
+
+impl Definition {
+    /// Reads the definition in `file`, looking variables up in `variables`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be read, at its first malformed line, or if it has nothing to run.
+    pub fn read(file: &Path, variables: &BTreeMap<String, String>) -> Result<Self, DefinitionError> {
+        let unreadable = |source| DefinitionError::Unreadable { path: file.to_owned(), source };
+        let resolved = file.canonicalize().map_err(unreadable)?;
+        let bytes = std::fs::read(&resolved).map_err(unreadable)?;
+        let text = String::from_utf8(bytes)
+            .map_err(|_| unreadable(std::io::Error::new(std::io::ErrorKind::InvalidData, "it is no UTF-8 text")))?;
+        // Messages name the file as the operator did.
+        Self::parse(&text, &resolved, variables).map_err(|error| error.seen_as(file))
+    }
+
+    /// Reads a definition from its text; `file` need not be there.
+    ///
+    /// # Errors
+    ///
+    /// Fails at the first malformed line, or if there is nothing to run.
+    pub fn parse(text: &str, file: &Path, variables: &BTreeMap<String, String>) -> Result<Self, DefinitionError> {
+        let folder = file.parent().unwrap_or(Path::new("/"));
+        let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        let mut definition = Self { file: file.to_owned(), name: stem, cwd: folder.to_owned(), ..Self::default() };
+        let mut arguments = Vec::new();
+        for assignment in Reader::new(text, file, variables).assignments()? {
+            definition.take(assignment, folder, &mut arguments)?;
+        }
+        if definition.command.trim().is_empty() {
+            return Err(DefinitionError::NoCommand { path: file.to_owned() });
+        }
+        for argument in arguments {
+            definition.command.push(' ');
+            definition.command.push_str(&super::words::quoted(&argument));
+        }
+        Ok(definition)
+    }
+
+    fn take(&mut self, line: Assignment, folder: &Path, arguments: &mut Vec<String>) -> Result<(), DefinitionError> {
+        let value = line.value();
+        if line.export {
+            self.exports.retain(|(key, _)| *key != line.key);
+            self.exports.push((line.key, value));
+            return Ok(());
+        }
+        let text = || Some(value.clone()).filter(|value| !value.trim().is_empty());
+        match line.key.as_str() {
+            "TSM_NAME" => self.name = text().unwrap_or(std::mem::take(&mut self.name)),
+            "TSM_COMMAND" => self.command = value,
+            "TSM_CWD" => self.cwd = text().map_or(folder.to_owned(), |cwd| folder.join(cwd)),
+            "TSM_ENV_FILE" => self.env_file = text(),
+            "TSM_ENV" => self.env = text(),
+            "TSM_DESCRIPTION" => self.description = text(),
+            "TSM_PRE_COMMAND" => self.pre_command = text(),
+            "TSM_ARGS" => *arguments = line.values,
+            "TSM_PORT" => {
+                let wish = |value: String| {
+                    value
+                        .trim()
+                        .parse()
+                        .map_err(|_| line.refuse("a port is a number from 1 to 65535, `8000+` or `auto`"))
+                };
+                self.port = text().filter(|value| value != "none").map(wish).transpose()?;
+            }
+            "TSM_RESTART" => self.restart = text().map(|value| restart(&value, &line)).transpose()?,
+            "TSM_RESTART_ON_FAILURE" if self.restart.is_none() => {
+                self.restart = text().map(|value| on_failure(&value, &line)).transpose()?;
+            }
+            key => {
+                if key.starts_with("TSM_") && !KEYS.contains(&key) {
+                    self.slips.extend(nearest(key, KEYS).map(|meant| (key.to_owned(), meant)));
+                }
+                self.unknown.push((line.key, value));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl DefinitionError {
+    fn seen_as(mut self, file: &Path) -> Self {
+        match &mut self {
+            Self::Malformed { at, .. } => at.file = file.display().to_string(),
+            Self::Unreadable { path, .. } | Self::NoCommand { path } => *path = file.to_owned(),
+        }
+        self
+    }
+}
+
+fn restart(value: &str, line: &Assignment) -> Result<Restart, DefinitionError> {
+    match value.trim() {
+        "never" => Ok(Restart::Never),
+        "on-failure" => Ok(Restart::OnFailure),
+        "always" => Ok(Restart::Always),
+        _ => Err(line.refuse("write never, on-failure or always")),
+    }
+}
+
+fn on_failure(value: &str, line: &Assignment) -> Result<Restart, DefinitionError> {
+    match value.trim() {
+        "true" | "yes" | "1" | "on" => Ok(Restart::OnFailure),
+        "false" | "no" | "0" | "off" => Ok(Restart::Never),
+        _ => Err(line.refuse("write true or false")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Definition, DefinitionError> {
+        let variables = BTreeMap::from([("HOME".to_owned(), "/home/u".to_owned())]);
+        Definition::parse(text, Path::new("/srv/app/api.tsm"), &variables)
+    }
+
+    fn place(text: &str) -> (usize, usize, usize) {
+        let at = parse(text).expect_err("malformed").place().expect("a place");
+        (at.line, at.column, at.width)
+    }
+
+    #[test]
+    fn reads_the_published_definition() {
+        let text = "# /root/tetra/tsm/services-available/tetra.tsm\nTSM_NAME=\"tetra\"\nTSM_CWD=\"/root/src/devops/tetra\"\n\
+                    TSM_ENV_FILE=\"env/dev.env\"\nTSM_PORT=\"4444\"\nTSM_COMMAND=\"node server/server.js --env dev\"\n\
+                    TSM_DESCRIPTION=\"Tetra unified orchestration server (@dev environment)\"\nTSM_AUTOSTART=\"true\"\n";
+        let read = parse(text).expect("a definition");
+        assert_eq!((read.name.as_str(), read.port), ("tetra", Some(PortWish::Exactly(4444))));
+        assert_eq!(read.command, "node server/server.js --env dev");
+        assert_eq!(read.cwd, Path::new("/root/src/devops/tetra"));
+        assert_eq!(read.env_file.as_deref(), Some("env/dev.env"));
+        assert_eq!(read.unknown, [("TSM_AUTOSTART".to_owned(), "true".to_owned())], "unknown keys are kept");
+        assert!(read.slips.is_empty());
+    }
+
+    #[test]
+    fn name_and_folder_default_to_those_of_the_file() {
+        let read = parse("TSM_COMMAND='./run'\n").expect("a definition");
+        assert_eq!((read.name.as_str(), read.cwd.as_path()), ("api", Path::new("/srv/app")));
+        let read = parse("TSM_COMMAND=./run\nTSM_CWD=server\n").expect("a definition");
+        assert_eq!(read.cwd, Path::new("/srv/app/server"));
+    }
+
+    #[test]
+    fn values_are_shell_words() {
+        for (line, value) in [
+            (r#"TSM_DESCRIPTION="say \"hi\" \$5 \\ \`x\`""#, r#"say "hi" $5 \ `x`"#),
+            ("TSM_DESCRIPTION='it'\\''s $HOME'", "it's $HOME"),
+            ("TSM_DESCRIPTION=$HOME/x", "/home/u/x"),
+            ("TSM_DESCRIPTION=\"${HOME}/x\" # note", "/home/u/x"),
+            ("TSM_DESCRIPTION=\"${NONE:-fall back}\"", "fall back"),
+            ("TSM_DESCRIPTION=a#b", "a#b"),
+            ("TSM_DESCRIPTION=\"two\nlines\"", "two\nlines"),
+            ("TSM_DESCRIPTION=crlf\r", "crlf"),
+            ("A=1; TSM_DESCRIPTION=$A$A", "11"),
+            ("TSM_DESCRIPTION=\"naïve ✅\"", "naïve ✅"),
+        ] {
+            let read = parse(&format!("TSM_COMMAND=x\n{line}\n")).expect(line);
+            assert_eq!(read.description.as_deref(), Some(value), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_command_keeps_its_variables_for_its_own_shell() {
+        let read = parse("TSM_COMMAND=\"serve --on $PORT $(nproc)\"\nTSM_PRE_COMMAND='echo $HOME'\n").expect("it");
+        assert_eq!(read.command, "serve --on $PORT $(nproc)");
+        assert_eq!(read.pre_command.as_deref(), Some("echo $HOME"));
+    }
+
+    #[test]
+    fn exports_arrays_and_policies() {
+        let text = "TSM_COMMAND=serve\nTSM_ARGS=(--flag \"two words\"\n  third) # note\nexport A=\"1\"\nexport B='x y'\n\
+                    export A=2\nTSM_RESTART_ON_FAILURE=true\nTSM_PORT=8000+\nTSM_DEPS=(db cache)\n";
+        let read = parse(text).expect("a definition");
+        assert_eq!(read.command, "serve --flag 'two words' third");
+        assert_eq!(read.exports, [("B".to_owned(), "x y".to_owned()), ("A".to_owned(), "2".to_owned())]);
+        assert_eq!((read.restart, read.port), (Some(Restart::OnFailure), Some(PortWish::From(8000))));
+        assert_eq!(read.unknown, [("TSM_DEPS".to_owned(), "db cache".to_owned())]);
+        assert_eq!(parse("TSM_COMMAND=x\nTSM_PORT=auto").expect("it").port, Some(PortWish::From(8000)));
+    }
+
+    #[test]
+    fn nothing_is_executed_and_the_place_is_shown() {
+        for (text, at) in [
+            ("TSM_COMMAND=x\nrm -rf /\n", (2, 1, 2)),
+            ("TSM_COMMAND=x\n\n  source other.sh\n", (3, 3, 6)),
+            ("TSM_CWD=\"$(pwd)\"\n", (1, 10, 2)),
+            ("TSM_CWD=`pwd`\n", (1, 9, 1)),
+            ("TSM_CWD=$NOWHERE/x\n", (1, 9, 8)),
+            ("TSM_NAME=\"open\n", (1, 10, 1)),
+            ("TSM_ARGS=(a b\n", (1, 10, 1)),
+            ("TSM_PORT=\"70000\"\n", (1, 10, 7)),
+            ("TSM_PORT=0\n", (1, 10, 1)),
+            ("TSM_RESTART=sometimes\n", (1, 13, 9)),
+            ("TSM_NAME = x\n", (1, 1, 8)),
+            ("TSM_NAME=a b\n", (1, 12, 1)),
+            ("export A\n", (1, 8, 1)),
+            ("TSM_NAME=a && rm x\n", (1, 12, 2)),
+            ("TSM_NAME=a|b\n", (1, 11, 1)),
+        ] {
+            assert_eq!(place(text), at, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_slip_of_the_finger_is_noticed_and_no_command_is_an_error() {
+        let read = parse("TSM_COMMAND=x\nTSM_COMAND=y\n").expect("a definition");
+        assert_eq!(read.slips, [("TSM_COMAND".to_owned(), "TSM_COMMAND")]);
+        assert!(matches!(parse("TSM_NAME=x\n"), Err(DefinitionError::NoCommand { .. })));
+        assert!(matches!(parse(""), Err(DefinitionError::NoCommand { .. })));
+    }
+}

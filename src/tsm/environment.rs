@@ -1,0 +1,278 @@
+//! The files that a process takes its variables from: which one is meant, and what it says.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::base::dotenv::{self, Setting};
+use crate::base::environment::EnvName;
+use crate::base::fault::{Advise, Kind, Place};
+use crate::sys::process;
+
+/// An env file that will be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnvFile {
+    /// Absolute.
+    pub path: PathBuf,
+    /// Nobody asked for it: it was there.
+    pub detected: bool,
+    /// What it says now; it is read again at every start.
+    pub settings: Vec<Setting>,
+}
+
+/// Why the variables cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum EnvironmentError {
+    /// An env file was asked for by name and is not there.
+    #[error("found no env file `{name}`")]
+    Missing {
+        /// What was asked for.
+        name: String,
+        /// Where it was looked for, in order.
+        tried: Vec<PathBuf>,
+    },
+    /// More than one env file was asked for.
+    #[error("two env files were given: `{first}` and `{second}`")]
+    Two {
+        /// The first.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// It cannot be read.
+    #[error("failed to read the env file `{}`", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A line of it makes no sense.
+    #[error("{problem}")]
+    Malformed {
+        /// Where.
+        at: Place,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A secrets file is open to others and cannot be closed safely.
+    #[error("`{}` holds secrets and is open to others (mode {mode:04o})", path.display())]
+    TooOpen {
+        /// The file.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+}
+
+impl Advise for EnvironmentError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Missing { .. } => Kind::NotFound,
+            Self::Two { .. } => Kind::Usage,
+            Self::Unreadable { .. } | Self::Malformed { .. } => Kind::Failed,
+            Self::TooOpen { .. } => Kind::UnsafeMode,
+        }
+    }
+
+    fn advice(&self) -> Option<String> {
+        match self {
+            Self::Missing { tried, .. } => {
+                let tried: Vec<String> = tried.iter().map(|path| path.display().to_string()).collect();
+                Some(format!("looked for {}", tried.join(", ")))
+            }
+            Self::Two { .. } => Some("name one file, and single variables as K=V".to_owned()),
+            Self::Unreadable { .. } => None,
+            Self::Malformed { .. } => Some("a line is K=V or export K=V".to_owned()),
+            Self::TooOpen { path, .. } => {
+                let folder = path.parent().unwrap_or(path);
+                Some(format!("chmod 700 {}; chmod 600 {}", folder.display(), path.display()))
+            }
+        }
+    }
+
+    fn place(&self) -> Option<Place> {
+        match self {
+            Self::Malformed { at, .. } => Some(at.clone()),
+            _ => None,
+        }
+    }
+}
+
+/// What stands for no env file at all.
+pub const NONE: &str = "none";
+
+/// The env file that was asked for by name or path.
+///
+/// Tries `env/NAME.env`, `env/NAME`, `NAME.env` and `NAME` in each folder in turn.
+///
+/// # Errors
+///
+/// Fails if there is none of them, or it cannot be read.
+pub fn named(name: &str, folders: &[&Path]) -> Result<EnvFile, EnvironmentError> {
+    let forms = [format!("env/{name}.env"), format!("env/{name}"), format!("{name}.env"), name.to_owned()];
+    let mut tried = Vec::new();
+    for path in folders.iter().flat_map(|folder| forms.iter().map(|form| folder.join(form))) {
+        if path.is_file() {
+            return Ok(EnvFile { settings: read(&path)?, path, detected: false });
+        }
+        if !tried.contains(&path) && !name.starts_with('/') {
+            tried.push(path);
+        }
+    }
+    if tried.is_empty() {
+        tried.push(PathBuf::from(name));
+    }
+    Err(EnvironmentError::Missing { name: name.to_owned(), tried })
+}
+
+/// The env file that is used when none was asked for: that of the active environment, else dev, local, `.env`.
+///
+/// # Errors
+///
+/// Fails if one is there and cannot be read.
+pub fn detected(active: Option<&EnvName>, folders: &[&Path]) -> Result<Option<EnvFile>, EnvironmentError> {
+    let names = active.map(EnvName::as_str).into_iter().chain(["dev", "local"]);
+    let forms = names.flat_map(|name| [format!("env/{name}.env"), format!("{name}.env")]).chain([".env".to_owned()]);
+    for form in forms {
+        if let Some(path) = folders.iter().map(|folder| folder.join(&form)).find(|path| path.is_file()) {
+            return Ok(Some(EnvFile { settings: read(&path)?, path, detected: true }));
+        }
+    }
+    Ok(None)
+}
+
+/// What an env file says.
+///
+/// # Errors
+///
+/// Fails if it cannot be read, or at its first line that makes no sense.
+pub fn read(path: &Path) -> Result<Vec<Setting>, EnvironmentError> {
+    let unreadable = |source| EnvironmentError::Unreadable { path: path.to_owned(), source };
+    let text = fs::read_to_string(path).map_err(unreadable)?;
+    dotenv::parse(&text).map_err(|wrong| {
+        let line = text.lines().nth(wrong.line.saturating_sub(1) as usize).unwrap_or_default();
+        let at = Place {
+            file: path.display().to_string(),
+            line: wrong.line as usize,
+            column: wrong.column as usize,
+            width: 1,
+            text: line.to_owned(),
+        };
+        EnvironmentError::Malformed { at, problem: wrong.problem.to_string() }
+    })
+}
+
+/// Whether a secrets file is open to others and has to be closed first ([`file::read_private`] does it). A missing one is fine.
+///
+/// # Errors
+///
+/// Fails if closing it would not do: its folder is open too, or it is not ours.
+///
+/// [`file::read_private`]: crate::sys::file::read_private
+pub fn is_secret_open(path: &Path) -> Result<bool, EnvironmentError> {
+    let Ok(file) = fs::metadata(path) else { return Ok(false) };
+    let mode = file.mode() & 0o7777;
+    if mode & 0o077 == 0 {
+        return Ok(false);
+    }
+    let ours = process::owner(process::own_pid()) == Some(file.uid());
+    let folder = path.parent().and_then(|folder| fs::metadata(folder).ok());
+    let closed = folder.is_some_and(|folder| folder.mode() & 0o077 == 0);
+    if ours && closed { Ok(true) } else { Err(EnvironmentError::TooOpen { path: path.to_owned(), mode }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (name, text) in files {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+            fs::write(path, text).expect("a file");
+        }
+        folder
+    }
+
+    fn short(path: &Path, folder: &tempfile::TempDir) -> String {
+        path.strip_prefix(folder.path()).expect("inside").display().to_string()
+    }
+
+    #[test]
+    fn a_name_is_looked_up_in_four_forms_here_and_then_beside_the_script() {
+        let all = ["env/dev.env", "env/dev", "dev.env", "dev"];
+        for (at, first) in all.iter().enumerate() {
+            let files: Vec<(&str, &str)> = all[at..].iter().map(|name| (*name, "A=1")).collect();
+            let folder = tree(&files);
+            let found = named("dev", &[folder.path()]).expect("found");
+            assert_eq!((short(&found.path, &folder).as_str(), found.detected), (*first, false));
+        }
+        let folder = tree(&[("here/dev", "A=1"), ("script/env/dev.env", "A=2"), ("script/env/qa.env", "A=3")]);
+        let (here, script) = (folder.path().join("here"), folder.path().join("script"));
+        let find = |name: &str| named(name, &[&here, &script]).expect("found");
+        assert_eq!(short(&find("dev").path, &folder), "here/dev", "the working directory comes first");
+        assert_eq!(short(&find("qa").path, &folder), "script/env/qa.env");
+        assert_eq!(short(&find("env/qa.env").path, &folder), "script/env/qa.env");
+        let absolute = folder.path().join("here/dev").display().to_string();
+        assert_eq!(find(&absolute).path, folder.path().join("here/dev"));
+    }
+
+    #[test]
+    fn a_named_file_that_is_missing_is_an_error_that_says_where_it_looked() {
+        let folder = tree(&[("x/dev/file", "")]);
+        let error = named("dev", &[&folder.path().join("x")]).expect_err("a folder is no env file");
+        assert_eq!(error.kind(), Kind::NotFound);
+        let advice = error.advice().expect("advice");
+        for form in ["x/env/dev.env", "x/env/dev", "x/dev.env", "x/dev"] {
+            assert!(advice.contains(form), "{advice}");
+        }
+        let error = named("/nowhere/x.env", &[folder.path()]).expect_err("missing");
+        assert_eq!(error.advice().as_deref(), Some("looked for /nowhere/x.env"));
+    }
+
+    #[test]
+    fn without_a_name_the_active_environment_then_dev_local_and_dot_env() {
+        let all = ["env/staging.env", "env/dev.env", "env/local.env", ".env"];
+        let staging: EnvName = "staging".parse().expect("a name");
+        for (at, first) in all.iter().enumerate() {
+            let files: Vec<(&str, &str)> = all[at..].iter().map(|name| (*name, "")).collect();
+            let folder = tree(&files);
+            let found = detected(Some(&staging), &[folder.path()]).expect("readable").expect("found");
+            assert_eq!((short(&found.path, &folder).as_str(), found.detected), (*first, true));
+        }
+        let folder = tree(&[("dev", "A=1"), ("env/staging.env", "")]);
+        assert_eq!(
+            detected(None, &[folder.path()]).expect("readable"),
+            None,
+            "only what ends in .env is taken unasked"
+        );
+    }
+
+    #[test]
+    fn a_malformed_line_has_its_place() {
+        let folder = tree(&[(".env", "A=1\nB='open\n")]);
+        let error = detected(None, &[folder.path()]).expect_err("malformed");
+        let at = error.place().expect("a place");
+        assert_eq!((at.line, at.column, at.text.as_str()), (2, 3, "B='open"));
+    }
+
+    #[test]
+    fn an_open_secret_can_be_closed_in_a_private_folder_only() {
+        let folder = tree(&[("s/dev.env", "K=v")]);
+        let (dir, file) = (folder.path().join("s"), folder.path().join("s/dev.env"));
+        let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("a mode");
+        mode(&file, 0o644);
+        mode(&dir, 0o755);
+        assert_eq!(is_secret_open(&file).expect_err("too open").kind(), Kind::UnsafeMode);
+        mode(&dir, 0o700);
+        assert!(is_secret_open(&file).expect("can be closed"));
+        mode(&file, 0o600);
+        assert!(!is_secret_open(&file).expect("private"));
+        assert!(!is_secret_open(&dir.join("none.env")).expect("missing is fine"));
+    }
+}

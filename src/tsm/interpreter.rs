@@ -1,0 +1,396 @@
+//! Which file is executed: interpreters found and made absolute, scripts and programs looked for before anything is made.
+
+use std::path::{Path, PathBuf};
+
+use crate::base::fault::{Advise, Kind};
+use crate::sys::program::{find, interpreter_line, is_executable};
+
+use super::detect::{ProcessType, Shape};
+use super::words::{CommandLine, quoted};
+
+/// Where programs are looked for.
+pub struct Tools<'a> {
+    /// The variables the child will have; `PATH` is the search path.
+    pub variable: &'a dyn Fn(&str) -> Option<String>,
+    /// `$TETRA_DIR`: may hold `nvm`, `lua` and `go`.
+    pub home: &'a Path,
+    /// The working directory of the child.
+    pub cwd: &'a Path,
+}
+
+/// What to execute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// The words; the first is a path, or a name that was found in `PATH`.
+    pub argv: Vec<String>,
+    /// The interpreter, absolute; empty if there is none.
+    pub interpreter: String,
+    /// The kind, which a shell may have decided.
+    pub kind: ProcessType,
+}
+
+/// Why a program cannot be executed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProgramError {
+    /// There is no such file.
+    #[error("tsm: '{word}' not found or not executable")]
+    Missing {
+        /// The word that was given.
+        word: String,
+        /// Where it was looked for.
+        cwd: PathBuf,
+    },
+    /// It is there and may not be executed.
+    #[error("tsm: '{word}' not found or not executable")]
+    NotExecutable {
+        /// The word that was given.
+        word: String,
+        /// It is a folder.
+        folder: bool,
+    },
+    /// Nothing that could run it is installed.
+    #[error("found no `{name}` to run it with")]
+    NoInterpreter {
+        /// What was looked for.
+        name: String,
+    },
+}
+
+impl Advise for ProgramError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Missing { .. } | Self::NoInterpreter { .. } => Kind::NotFound,
+            Self::NotExecutable { .. } => Kind::Failed,
+        }
+    }
+
+    fn advice(&self) -> Option<String> {
+        Some(match self {
+            Self::Missing { word, cwd } if word.contains('/') => {
+                format!("there is no such file, seen from `{}`", cwd.display())
+            }
+            Self::Missing { word, .. } => {
+                format!(
+                    "no service, process, program in PATH or file is called `{word}`; `tsm list available` shows the services"
+                )
+            }
+            Self::NotExecutable { folder: true, .. } => "it is a folder; name the program inside it".to_owned(),
+            Self::NotExecutable { word, .. } => format!("chmod +x {}", quoted(word)),
+            Self::NoInterpreter { name } => format!("install {name}, or put it into PATH"),
+        })
+    }
+}
+
+/// Finds what to execute for a command line.
+///
+/// # Errors
+///
+/// Fails if the program, its script or its interpreter is missing, or may not be executed.
+pub fn resolve(line: &CommandLine, shape: &Shape, tools: &Tools) -> Result<Program, ProgramError> {
+    if let Some(text) = &line.shell {
+        let shell = tools.language("bash", ProcessType::Bash)?;
+        let kind = if shape.kind == ProcessType::Command { ProcessType::Bash } else { shape.kind };
+        return Ok(Program { argv: vec![shell.clone(), "-c".to_owned(), text.clone()], interpreter: shell, kind });
+    }
+    let Some(first) = line.words.first() else {
+        return Err(ProgramError::Missing { word: String::new(), cwd: tools.cwd.to_owned() });
+    };
+    match (shape.by_interpreter, shape.kind, shape.script) {
+        (true, kind, _) => {
+            let interpreter = tools.language(first, kind)?;
+            tools.check_script(line, shape)?;
+            let argv = std::iter::once(interpreter.clone()).chain(line.words[1..].iter().cloned()).collect();
+            Ok(Program { argv, interpreter, kind })
+        }
+        (false, kind, Some(0)) if kind != ProcessType::Command => tools.script(&line.words, kind),
+        (false, kind, _) => {
+            let program = tools.program(first)?;
+            let argv = std::iter::once(program).chain(line.words[1..].iter().cloned()).collect();
+            Ok(Program { argv, interpreter: String::new(), kind })
+        }
+    }
+}
+
+impl Tools<'_> {
+    /// The interpreter that `word` names, absolute.
+    fn language(&self, word: &str, kind: ProcessType) -> Result<String, ProgramError> {
+        if word.contains('/') {
+            return self.program(word).map(|_| text(&self.cwd.join(word)));
+        }
+        let found = match kind {
+            ProcessType::Python => self.pyenv(word).or_else(|| self.find(word)).or_else(|| self.python(word)),
+            ProcessType::Node => self.nvm_of_tetra().or_else(|| self.find(word)).or_else(|| self.nvm()),
+            ProcessType::Lua | ProcessType::Go => self.own(word).or_else(|| self.find(word)),
+            ProcessType::Bash | ProcessType::Command => {
+                self.find(word).or_else(|| Some(PathBuf::from("/bin").join(word)))
+            }
+        };
+        let found = found.filter(|path| is_executable(path));
+        found.map(|path| text(&path)).ok_or_else(|| ProgramError::NoInterpreter { name: word.to_owned() })
+    }
+
+    /// A script that is given without its interpreter. Its own interpreter line counts where the kernel would obey it.
+    fn script(&self, words: &[String], kind: ProcessType) -> Result<Program, ProgramError> {
+        let word = &words[0];
+        let here = self.cwd.join(word);
+        let path = if here.exists() { here } else { self.find(word).unwrap_or(here) };
+        let runs = is_executable(&path);
+        match (path.exists(), path.is_dir()) {
+            (false, _) => return Err(ProgramError::Missing { word: word.clone(), cwd: self.cwd.to_owned() }),
+            (_, true) => return Err(ProgramError::NotExecutable { word: word.clone(), folder: true }),
+            // A shell script has to say itself that it is a program; the others are food for their interpreter.
+            _ if kind == ProcessType::Bash && !runs => {
+                return Err(ProgramError::NotExecutable { word: word.clone(), folder: false });
+            }
+            _ => {}
+        }
+        let own = if runs { self.interpreter_line(&path) } else { None };
+        let mut argv = match own {
+            Some(own) => own,
+            None => vec![self.language(usual(kind), kind)?],
+        };
+        let interpreter = argv[0].clone();
+        // The name in the working directory as it was given; one from PATH with its folder.
+        argv.push(if self.cwd.join(word).exists() { word.clone() } else { text(&path) });
+        argv.extend_from_slice(&words[1..]);
+        Ok(Program { argv, interpreter, kind })
+    }
+
+    /// The interpreter line of a script as words, `env` already looked through; `None` if it cannot be followed.
+    fn interpreter_line(&self, path: &Path) -> Option<Vec<String>> {
+        let (program, rest) = interpreter_line(path)?;
+        let mut words: Vec<String> = rest.into_iter().collect();
+        if Path::new(&program).file_name()? != "env" {
+            words.insert(0, program);
+            return is_executable(Path::new(&words[0])).then_some(words);
+        }
+        let rest = words.pop()?;
+        let split =
+            rest.strip_prefix("-S").map_or_else(|| Some(vec![rest.clone()]), |rest| shlex::split(rest.trim()))?;
+        let (name, more) = split.split_first()?;
+        let kind = super::detect::interpreter_named(name).unwrap_or(ProcessType::Command);
+        let program = self.language(name, kind).ok()?;
+        Some(std::iter::once(program).chain(more.iter().cloned()).collect())
+    }
+
+    /// A program as it will be executed: a path, a name in PATH, or a file in the working directory.
+    fn program(&self, word: &str) -> Result<String, ProgramError> {
+        if !word.contains('/') && self.find(word).is_some() {
+            return Ok(word.to_owned());
+        }
+        let path = self.cwd.join(word);
+        match (path.exists(), is_executable(&path)) {
+            (true, true) if word.contains('/') => Ok(word.to_owned()),
+            (true, true) => Ok(format!("./{word}")),
+            (true, false) => Err(ProgramError::NotExecutable { word: word.to_owned(), folder: path.is_dir() }),
+            (false, _) => Err(ProgramError::Missing { word: word.to_owned(), cwd: self.cwd.to_owned() }),
+        }
+    }
+
+    /// An interpreter says less well than we do that its script is missing. `node app` may mean `app.js`.
+    fn check_script(&self, line: &CommandLine, shape: &Shape) -> Result<(), ProgramError> {
+        let Some(word) = shape.script.and_then(|at| line.words.get(at)) else { return Ok(()) };
+        let plain = word.contains('/') || super::detect::script_ending(word).is_some();
+        let other = ["js", "mjs", "cjs", "json"].map(|ending| self.cwd.join(format!("{word}.{ending}")));
+        if !plain || self.cwd.join(word).exists() || other.iter().any(|path| path.exists()) {
+            return Ok(());
+        }
+        Err(ProgramError::Missing { word: word.clone(), cwd: self.cwd.to_owned() })
+    }
+
+    fn find(&self, word: &str) -> Option<PathBuf> {
+        find(word, &(self.variable)("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".to_owned()), self.cwd)
+    }
+
+    /// Many systems have only the name with the number.
+    fn python(&self, word: &str) -> Option<PathBuf> {
+        (word == "python").then(|| self.find("python3")).flatten()
+    }
+
+    fn pyenv(&self, word: &str) -> Option<PathBuf> {
+        let shim = Path::new(&(self.variable)("PYENV_ROOT")?).join("shims").join(word);
+        is_executable(&shim).then_some(shim)
+    }
+
+    fn own(&self, word: &str) -> Option<PathBuf> {
+        let own = self.home.join(word).join("bin").join(word);
+        is_executable(&own).then_some(own)
+    }
+
+    fn nvm_of_tetra(&self) -> Option<PathBuf> {
+        self.nvm_in(&self.home.join("nvm"))
+    }
+
+    fn nvm(&self) -> Option<PathBuf> {
+        let folder = (self.variable)("NVM_DIR").map(PathBuf::from);
+        self.nvm_in(&folder.or_else(|| Some(Path::new(&(self.variable)("HOME")?).join(".nvm")))?)
+    }
+
+    /// The version that nvm has chosen: that of this shell, the default alias, or the newest.
+    fn nvm_in(&self, folder: &Path) -> Option<PathBuf> {
+        let versions = folder.join("versions/node");
+        let chosen = (self.variable)("NVM_BIN").map(|bin| Path::new(&bin).join("node"));
+        if let Some(chosen) = chosen.filter(|node| node.starts_with(&versions) && is_executable(node)) {
+            return Some(chosen);
+        }
+        let mut installed: Vec<(Vec<u32>, PathBuf)> = std::fs::read_dir(&versions)
+            .ok()?
+            .flatten()
+            .map(|entry| (version(&entry.file_name().to_string_lossy()), entry.path().join("bin/node")))
+            .filter(|(_, node)| is_executable(node))
+            .collect();
+        installed.sort();
+        let alias = std::fs::read_to_string(folder.join("alias/default")).map(|text| version(text.trim())).ok();
+        let default = alias.filter(|wanted| !wanted.is_empty());
+        let wanted = installed.iter().rfind(|(have, _)| default.as_ref().is_some_and(|want| have.starts_with(want)));
+        wanted.or(installed.last()).map(|(_, node)| node.clone())
+    }
+}
+
+/// The numbers of `v20.11.1`; none for a word such as `lts/*`.
+fn version(text: &str) -> Vec<u32> {
+    let numbers = text.strip_prefix('v').unwrap_or(text).split('.').map(str::parse);
+    numbers.collect::<Result<_, _>>().unwrap_or_default()
+}
+
+fn usual(kind: ProcessType) -> &'static str {
+    match kind {
+        ProcessType::Python => "python",
+        ProcessType::Node => "node",
+        ProcessType::Lua => "lua",
+        ProcessType::Go => "go",
+        ProcessType::Bash | ProcessType::Command => "bash",
+    }
+}
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::super::detect::detect;
+    use super::*;
+
+    /// A folder with programs in `bin` (its only PATH) and scripts in `work`.
+    struct Bench {
+        folder: tempfile::TempDir,
+        variables: BTreeMap<String, String>,
+    }
+
+    impl Bench {
+        fn new(programs: &[&str]) -> Self {
+            let folder = tempfile::tempdir().expect("a folder");
+            let path = folder.path().join("bin").display().to_string();
+            let bench = Self { folder, variables: BTreeMap::from([("PATH".to_owned(), path)]) };
+            fs::create_dir_all(bench.at("work")).expect("a folder");
+            for program in programs {
+                bench.file(program, "", 0o755);
+            }
+            bench
+        }
+
+        fn at(&self, name: &str) -> PathBuf {
+            self.folder.path().join(name)
+        }
+
+        fn file(&self, name: &str, text: &str, mode: u32) {
+            let path = self.at(name);
+            fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+            fs::write(&path, text).expect("a file");
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("a mode");
+        }
+
+        fn resolve(&self, line: &str) -> Result<Program, ProgramError> {
+            let line = CommandLine::of_text(line).expect("words");
+            let variable = |name: &str| self.variables.get(name).cloned();
+            let (home, cwd) = (self.at("home"), self.at("work"));
+            resolve(&line, &detect(&line.words), &Tools { variable: &variable, home: &home, cwd: &cwd })
+        }
+
+        /// The words, with the bench's own folder cut away.
+        fn argv(&self, line: &str) -> String {
+            let program = self.resolve(line).expect(line);
+            program.argv.join(" ").replace(&format!("{}/", self.folder.path().display()), "")
+        }
+    }
+
+    #[test]
+    fn an_interpreter_becomes_an_absolute_path() {
+        let bench = Bench::new(&["bin/python", "bin/node", "bin/bash", "bin/lua", "bin/go"]);
+        bench.file("work/a.py", "", 0o644);
+        bench.file("work/a.js", "", 0o644);
+        assert_eq!(bench.argv("python -m http.server 8000"), "bin/python -m http.server 8000");
+        assert_eq!(bench.argv("node a.js 1"), "bin/node a.js 1");
+        assert_eq!(bench.argv("node a"), "bin/node a");
+        assert_eq!(bench.argv("a.py x"), "bin/python a.py x", "a script needs no x-bit if it is not a shell's");
+        assert_eq!(bench.resolve("lua -e 1").expect("it").interpreter, text(&bench.at("bin/lua")));
+        assert_eq!(bench.argv("cd x && y"), "bin/bash -c cd x && y");
+    }
+
+    #[test]
+    fn python_means_python3_where_there_is_no_python() {
+        let bench = Bench::new(&["bin/python3"]);
+        assert_eq!(bench.argv("python -V"), "bin/python3 -V");
+        assert!(matches!(bench.resolve("python2 -V"), Err(ProgramError::NoInterpreter { .. })));
+    }
+
+    #[test]
+    fn pyenv_and_nvm_come_before_path() {
+        let mut bench = Bench::new(&["bin/python", "bin/node", "pyenv/shims/python"]);
+        bench.variables.insert("PYENV_ROOT".to_owned(), text(&bench.at("pyenv")));
+        assert_eq!(bench.argv("python -V"), "pyenv/shims/python -V");
+        for version in ["v9.1.0", "v20.2.0", "v18.19.1"] {
+            bench.file(&format!("home/nvm/versions/node/{version}/bin/node"), "", 0o755);
+        }
+        assert_eq!(bench.argv("node -v"), "home/nvm/versions/node/v20.2.0/bin/node -v");
+        bench.file("home/nvm/alias/default", "18\n", 0o644);
+        assert_eq!(bench.argv("node -v"), "home/nvm/versions/node/v18.19.1/bin/node -v");
+        bench.variables.insert("NVM_BIN".to_owned(), text(&bench.at("home/nvm/versions/node/v9.1.0/bin")));
+        assert_eq!(bench.argv("node -v"), "home/nvm/versions/node/v9.1.0/bin/node -v");
+    }
+
+    #[test]
+    fn a_shell_script_must_be_executable_and_its_own_interpreter_line_counts() {
+        let bench = Bench::new(&["bin/bash", "bin/zsh"]);
+        bench.file("work/plain.sh", "echo hi\n", 0o755);
+        bench.file("work/zsh.sh", "#!/usr/bin/env zsh\n", 0o755);
+        bench.file("work/sh.sh", "#!/bin/sh -e\n", 0o755);
+        bench.file("work/locked.sh", "#!/bin/sh\n", 0o644);
+        assert_eq!(bench.argv("./plain.sh x"), "bin/bash ./plain.sh x");
+        assert_eq!(bench.argv("plain.sh"), "bin/bash plain.sh");
+        assert_eq!(bench.argv("./zsh.sh"), "bin/zsh ./zsh.sh");
+        assert_eq!(bench.argv("./sh.sh"), "/bin/sh -e ./sh.sh");
+        assert_eq!(bench.argv("bash locked.sh"), "bin/bash locked.sh");
+        let error = bench.resolve("./locked.sh").expect_err("no x-bit");
+        assert_eq!(error.to_string(), "tsm: './locked.sh' not found or not executable");
+        assert_eq!(error.advice().as_deref(), Some("chmod +x ./locked.sh"));
+    }
+
+    #[test]
+    fn what_is_missing_is_said_before_anything_is_made() {
+        let bench = Bench::new(&["bin/bash", "bin/node"]);
+        fs::create_dir(bench.at("work/folder")).expect("a folder");
+        bench.file("work/data", "", 0o644);
+        for line in ["script.sh", "./script.sh", "nothing", "./nothing", "node missing.js", "folder/missing"] {
+            let error = bench.resolve(line).expect_err(line);
+            assert!(matches!(error, ProgramError::Missing { .. }), "{line}: {error:?}");
+            assert_eq!(error.kind(), Kind::NotFound);
+        }
+        assert!(matches!(bench.resolve("./folder"), Err(ProgramError::NotExecutable { folder: true, .. })));
+        assert!(matches!(bench.resolve("./data"), Err(ProgramError::NotExecutable { folder: false, .. })));
+    }
+
+    #[test]
+    fn a_program_is_a_path_or_a_name_in_path_or_a_file_here() {
+        let bench = Bench::new(&["bin/tool", "work/local", "work/tool"]);
+        assert_eq!(bench.argv("tool -x"), "tool -x");
+        assert_eq!(bench.argv("./local -x"), "./local -x");
+        assert_eq!(bench.argv("local -x"), "./local -x");
+        assert_eq!(bench.resolve("tool").expect("it").interpreter, "");
+    }
+}

@@ -1,0 +1,393 @@
+//! Killing: processes with their folders, and also pids and ports that nobody manages.
+//!
+//! A polite signal, two seconds, then force. This program, its ancestors (among them supervisors), the first process and the
+//! supervisors of other processes are never ended.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use super::control::{Control, ControlError, Ended};
+use super::remove;
+use super::resolve::{self, ResolveError};
+use super::store::Process;
+use crate::base::fault::{Advise, Kind};
+use crate::supervise::client::Order;
+use crate::sys::net;
+use crate::sys::pidfd::{Handle, Push};
+use crate::sys::process;
+
+/// What is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Aim {
+    /// A word: a name or a part of it; a number is an id, then a pid, then a port, first of managed processes, then of others.
+    Word(String),
+    /// An id.
+    Id(u32),
+    /// A name, or the beginning of one.
+    Name(String),
+    /// A pid, managed or not.
+    Pid(u32),
+    /// Whoever listens on a port; without one the process that the port belongs to.
+    Port(u16),
+}
+
+/// Who will be ended.
+#[derive(Debug, Clone)]
+pub enum Victim {
+    /// A managed process.
+    Managed(Box<Process>),
+    /// A process that nobody manages.
+    Stranger {
+        /// Its pid.
+        pid: u32,
+        /// When it was started, so that no other is hit.
+        start_ticks: u64,
+        /// What it was started with.
+        command: String,
+    },
+}
+
+/// Why somebody was not ended.
+#[derive(Debug, thiserror::Error)]
+pub enum KillError {
+    /// A word leads nowhere.
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
+    /// An order had no success.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// Nobody listens there and no process has that port.
+    #[error("nothing listens on port {port}: not found")]
+    NobodyListens {
+        /// The port.
+        port: u16,
+    },
+    /// Somebody listens, but it cannot be seen who.
+    #[error("port {port} is held by a process of user {user} that cannot be seen from here")]
+    Unseen {
+        /// The port.
+        port: u16,
+        /// Who made the socket.
+        user: String,
+    },
+    /// It must not be ended.
+    #[error("pid {pid} is not ended: it is {what}")]
+    Protected {
+        /// The pid.
+        pid: u32,
+        /// What it is, in words.
+        what: String,
+    },
+    /// The kernel refuses.
+    #[error("failed to end pid {pid} of user {user}")]
+    Refused {
+        /// The pid.
+        pid: u32,
+        /// Its user.
+        user: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// It lives on.
+    #[error("pid {pid} lives on after SIGKILL")]
+    Survived {
+        /// The pid.
+        pid: u32,
+    },
+}
+
+impl Advise for KillError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Resolve(error) => error.kind(),
+            Self::Control(error) => error.kind(),
+            Self::NobodyListens { .. } => Kind::NotFound,
+            Self::Protected { .. } => Kind::Refused,
+            Self::Unseen { .. } | Self::Refused { .. } | Self::Survived { .. } => Kind::Failed,
+        }
+    }
+
+    fn advice(&self) -> Option<String> {
+        match self {
+            Self::Resolve(error) => error.advice(),
+            Self::Control(error) => error.advice(),
+            Self::Unseen { user, .. } | Self::Refused { user, .. } => Some(format!("try as root or as {user}")),
+            Self::Protected { .. } => Some("`tsm kill NAME` ends a process together with its supervisor".to_owned()),
+            Self::NobodyListens { .. } | Self::Survived { .. } => None,
+        }
+    }
+}
+
+/// How long the polite signal may take.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// How long the forced end may take.
+const FORCED: Duration = Duration::from_secs(5);
+
+/// Finds who is meant, and refuses who must not be ended.
+///
+/// # Errors
+///
+/// Fails if nobody is meant, or several, or somebody protected.
+pub fn find(aim: &Aim, among: &[Process]) -> Result<Vec<Victim>, KillError> {
+    let managed = |process: &Process| vec![Victim::Managed(Box::new(process.clone()))];
+    let victims = match aim {
+        Aim::Id(id) => {
+            let found = among.iter().find(|process| process.id() == Some(*id));
+            managed(found.ok_or_else(|| ResolveError::NotFound { given: id.to_string(), nearest: None })?)
+        }
+        Aim::Name(name) => managed(resolve::resolve_one(name, among)?),
+        Aim::Word(word) if matches!(word.as_str(), "*" | "all") => among.iter().flat_map(managed).collect(),
+        Aim::Word(word) => match (resolve::resolve_one(word, among), word.parse::<u32>()) {
+            (Ok(process), _) => managed(process),
+            (Err(ResolveError::NotFound { .. }), Ok(number)) => by_number(number, among)?,
+            (Err(error), _) => return Err(error.into()),
+        },
+        Aim::Pid(pid) => match among.iter().find(|process| process.pid() == Some(*pid)) {
+            Some(process) => managed(process),
+            None => vec![stranger(*pid).ok_or_else(|| not_found(*pid))?],
+        },
+        Aim::Port(port) => match by_port(*port, among)? {
+            victims if victims.is_empty() => {
+                let owner = among.iter().find(|process| process.meta.port == Some(*port));
+                managed(owner.ok_or(KillError::NobodyListens { port: *port })?)
+            }
+            victims => victims,
+        },
+    };
+    victims.iter().try_for_each(|victim| spare(victim, among))?;
+    Ok(victims)
+}
+
+fn not_found(number: u32) -> KillError {
+    ResolveError::NotFound { given: number.to_string(), nearest: None }.into()
+}
+
+/// A number that means no managed process: a pid, then a port.
+fn by_number(number: u32, among: &[Process]) -> Result<Vec<Victim>, KillError> {
+    if let Some(victim) = stranger(number) {
+        return Ok(vec![victim]);
+    }
+    let port = u16::try_from(number).map_err(|_| not_found(number))?;
+    match by_port(port, among)? {
+        victims if victims.is_empty() => Err(not_found(number)),
+        victims => Ok(victims),
+    }
+}
+
+fn stranger(pid: u32) -> Option<Victim> {
+    let stat = process::stat(pid).filter(process::Stat::is_alive)?;
+    let command = process::command_line(pid).unwrap_or_default();
+    Some(Victim::Stranger { pid, start_ticks: stat.start_ticks, command })
+}
+
+/// Everybody who listens on a port; a managed process for what belongs to its tree.
+fn by_port(port: u16, among: &[Process]) -> Result<Vec<Victim>, KillError> {
+    let mut victims: Vec<Victim> = Vec::new();
+    for listener in net::listening_on(port) {
+        let owner =
+            net::owner(listener.inode).ok_or_else(|| KillError::Unseen { port, user: net::login(listener.uid) })?;
+        let line = process::ancestors(owner.pid);
+        let manager = among.iter().find(|process| process.pid().is_some_and(|pid| line.contains(&pid)));
+        let victim = match manager {
+            Some(process) => Some(Victim::Managed(Box::new(process.clone()))),
+            None => stranger(owner.pid),
+        };
+        victims.extend(victim.filter(|victim| !victim.is_among(&victims)));
+    }
+    Ok(victims)
+}
+
+/// Refuses who must not be ended.
+fn spare(victim: &Victim, among: &[Process]) -> Result<(), KillError> {
+    let Some(pid) = victim.pid() else { return Ok(()) };
+    let what = if pid == 1 {
+        Some("the first process".to_owned())
+    } else if pid == process::own_pid() {
+        Some("this program".to_owned())
+    } else if process::ancestors(process::own_pid()).contains(&pid) {
+        Some("an ancestor of this program".to_owned())
+    } else {
+        let supervises =
+            |process: &&Process| [process.meta.life.guard_pid, process.meta.life.worker_pid].contains(&pid);
+        let supervised = among.iter().filter(|process| process.view.supervised).find(supervises);
+        supervised.map(|process| format!("the supervisor of `{}`", process.name))
+    };
+    what.map_or(Ok(()), |what| Err(KillError::Protected { pid, what }))
+}
+
+impl Victim {
+    /// True if the same victim is among `others`.
+    #[must_use]
+    pub fn is_among(&self, others: &[Self]) -> bool {
+        others.iter().any(|other| match (self, other) {
+            (Self::Managed(one), Self::Managed(two)) => one.name == two.name,
+            (Self::Stranger { pid: one, .. }, Self::Stranger { pid: two, .. }) => one == two,
+            (Self::Managed(_), Self::Stranger { .. }) | (Self::Stranger { .. }, Self::Managed(_)) => false,
+        })
+    }
+
+    /// The pid that will be ended, if there is one.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        match self {
+            Self::Managed(process) => process.pid(),
+            Self::Stranger { pid, .. } => Some(*pid),
+        }
+    }
+}
+
+impl Control<'_> {
+    /// Ends victims, all at the same time, and removes the folders of managed ones. The answers are in their order.
+    pub fn kill(&self, victims: &[Victim], push: Push) -> Vec<Result<Ended, KillError>> {
+        let order = match push {
+            Push::Polite => Order::Stop,
+            Push::Force => Order::Kill,
+        };
+        let begun: Vec<_> = victims.iter().map(|victim| self.begin(victim, order, push)).collect();
+        let deadline = Instant::now() + GRACE;
+        let ends = victims.iter().zip(begun);
+        ends.map(|(victim, begun)| begun.and_then(|handle| self.finish(victim, handle, deadline))).collect()
+    }
+
+    /// Gives the order, or sends the signal where nobody takes orders.
+    fn begin(&self, victim: &Victim, order: Order, push: Push) -> Result<Option<Direct>, KillError> {
+        let direct = match victim {
+            Victim::Stranger { pid, start_ticks, .. } => Direct::open(*pid, *start_ticks),
+            // Without a record nobody can adopt it.
+            Victim::Managed(process) if process.damage.is_some() && !process.view.supervised => {
+                process.pid().and_then(|pid| Direct::open(pid, process.meta.life.start_ticks))
+            }
+            Victim::Managed(process) => {
+                self.give(process, order)?;
+                return Ok(None);
+            }
+        };
+        direct.map(|direct| direct.push(push).map(|()| direct)).transpose()
+    }
+
+    fn finish(&self, victim: &Victim, direct: Option<Direct>, deadline: Instant) -> Result<Ended, KillError> {
+        let patience = deadline.saturating_duration_since(Instant::now());
+        match (victim, direct) {
+            (Victim::Stranger { .. }, None) => Ok(ended(victim, false)),
+            (Victim::Stranger { .. }, Some(direct)) => direct.finish(patience).map(|forced| ended(victim, forced)),
+            (Victim::Managed(process), Some(direct)) => {
+                let forced = direct.finish(patience)?;
+                remove::remove(process)?;
+                Ok(ended(victim, forced))
+            }
+            (Victim::Managed(process), None) => self.finish_managed(process, patience),
+        }
+    }
+
+    fn finish_managed(&self, process: &Process, patience: Duration) -> Result<Ended, KillError> {
+        if let Err(ControlError::NotEnded { .. }) = self.wait_until(process, patience, |meta| meta.state.is_final()) {
+            self.give(process, Order::Kill)?;
+        }
+        let ended = self.wait_for_end(process)?;
+        remove::remove(process)?;
+        Ok(ended)
+    }
+}
+
+fn ended(victim: &Victim, forced: bool) -> Ended {
+    Ended::Stopped { pid: victim.pid().unwrap_or(0), forced, survivors: Vec::new() }
+}
+
+/// A process that is ended by signals, not by its supervisor.
+struct Direct {
+    pid: u32,
+    handle: Handle,
+}
+
+impl Direct {
+    /// None if it is gone already. The handle comes before the look, so that it cannot be on another process.
+    fn open(pid: u32, start_ticks: u64) -> Option<Self> {
+        let handle = Handle::open(pid).ok()?;
+        process::is_same(pid, start_ticks).then_some(Self { pid, handle })
+    }
+
+    fn push(&self, push: Push) -> Result<(), KillError> {
+        self.handle.push(push).map_err(|source| {
+            let user = process::owner(self.pid).map(net::login).unwrap_or_default();
+            KillError::Refused { pid: self.pid, user, source }
+        })
+    }
+
+    /// Waits, and forces it if it does not end; true if that was needed.
+    fn finish(&self, patience: Duration) -> Result<bool, KillError> {
+        if self.handle.wait(patience) {
+            return Ok(false);
+        }
+        self.push(Push::Force)?;
+        if self.handle.wait(FORCED) { Ok(true) } else { Err(KillError::Survived { pid: self.pid }) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Child, Command, Stdio};
+
+    use super::*;
+
+    fn control() -> Control<'static> {
+        Control { program: std::path::Path::new("/nonexistent"), interrupted: &|| false }
+    }
+
+    fn spawn(script: &str) -> Child {
+        let mut child = Command::new("bash").args(["-c", script]).stdout(Stdio::piped()).spawn().expect("bash runs");
+        let mut word = [0; 3];
+        io::Read::read_exact(child.stdout.as_mut().expect("piped"), &mut word).expect("it says when it is ready");
+        child
+    }
+
+    #[test]
+    fn a_stranger_is_asked_first_and_forced_after_two_seconds() {
+        let mut polite = spawn("trap 'exit 7' TERM; echo up; while :; do sleep 0.01; done");
+        let mut deaf = spawn("trap '' TERM; echo up; while :; do sleep 0.01; done");
+        let victims: Vec<_> = [&polite, &deaf].iter().map(|it| stranger(it.id()).expect("it lives")).collect();
+        // Whoever has ended is a zombie until it is collected, and counts as ended.
+        let answers = control().kill(&victims, Push::Polite);
+        let forced = |answer: &Result<Ended, KillError>| matches!(answer, Ok(Ended::Stopped { forced: true, .. }));
+        assert_eq!(answers.iter().map(forced).collect::<Vec<_>>(), [false, true]);
+        assert_eq!(polite.wait().expect("collected").code(), Some(7));
+        assert_eq!(deaf.wait().expect("collected").code(), None);
+    }
+
+    #[test]
+    fn force_does_not_ask() {
+        let mut child = spawn("trap 'exit 7' TERM; echo up; while :; do sleep 0.01; done");
+        let victims = find(&Aim::Pid(child.id()), &[]).expect("it lives");
+        assert!(control().kill(&victims, Push::Force)[0].is_ok());
+        assert_eq!(child.wait().expect("collected").code(), None);
+    }
+
+    #[test]
+    fn the_first_process_this_one_and_its_ancestors_are_spared() {
+        for pid in process::ancestors(process::own_pid()) {
+            let error = find(&Aim::Pid(pid), &[]).expect_err("protected");
+            assert!(matches!(error, KillError::Protected { .. }), "{pid}: {error}");
+            assert_eq!(error.kind(), Kind::Refused);
+        }
+    }
+
+    #[test]
+    fn nobody_is_not_found() {
+        let error = find(&Aim::Word("4194304".into()), &[]).expect_err("above every pid and port");
+        assert!(error.to_string().contains("not found") && error.kind() == Kind::NotFound, "{error}");
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        drop(listener);
+        assert!(matches!(find(&Aim::Port(port), &[]), Err(KillError::NobodyListens { .. })));
+    }
+
+    #[test]
+    fn a_recycled_pid_is_no_victim() {
+        let mut child = spawn("echo up; exec sleep 600");
+        let Some(Victim::Stranger { pid, start_ticks, command }) = stranger(child.id()) else { panic!("it lives") };
+        let other = Victim::Stranger { pid, start_ticks: start_ticks + 1, command };
+        assert!(control().kill(&[other], Push::Force)[0].is_ok(), "whom it meant is gone");
+        assert!(child.try_wait().expect("asked").is_none(), "and the one with its pid lives");
+        child.kill().and_then(|()| child.wait()).expect("collected");
+    }
+}

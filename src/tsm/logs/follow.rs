@@ -1,0 +1,530 @@
+//! What is said from now on: lines as they are written, through rotation, restarts and logs cut by hand.
+//!
+//! A cursor holds its file open, so that a rotation neither loses nor doubles a line: it reads its file to the end, finds it
+//! again under its new name, and goes on with the part after it. Lines of several streams are put into the order of time with
+//! a second look: what one look finds is given out after the next look, which has everything that was written before it.
+
+use std::collections::VecDeque;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::chain::{Chain, Inode, inode, marks_from, part_path, read_at};
+use super::{Line, LogError, Source, merge};
+use crate::supervise::index;
+use crate::sys::watch::Watch;
+
+/// Rows of logs, for as long as they are wanted.
+pub struct Follower {
+    cursors: Vec<Cursor>,
+    /// Given out next.
+    ready: VecDeque<Line>,
+    /// Seen by the last look, waiting for the next one.
+    held: Vec<Line>,
+    watch: Watch,
+    interrupted: Box<dyn Fn() -> bool>,
+    over: bool,
+}
+
+/// How long an unfinished line may be quiet before it is shown as it is.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// The longest wait for a change; then it is looked anyway, also whether the operator has had enough.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// An unfinished line is cut at this length.
+const LONGEST: usize = 1024 * 1024;
+
+/// How much is read of one log before the others get their turn.
+const BATCH: usize = 256 * 1024;
+
+impl Follower {
+    /// Begins with the last `count` lines of each process and goes on with what comes, until `interrupted` says so or all the
+    /// processes are deleted.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a log is there and cannot be read.
+    pub fn start(sources: &[Source], count: usize, interrupted: impl Fn() -> bool + 'static) -> Result<Self, LogError> {
+        // The watch comes before the first look, so no change falls between the two.
+        let mut folders: Vec<&Path> = sources.iter().filter_map(|source| source.log.parent()).collect();
+        folders.dedup();
+        let watch = Watch::on(folders);
+        let (mut cursors, mut ends) = (Vec::new(), Vec::new());
+        for (index, source) in sources.iter().enumerate() {
+            let (cursor, lines) = Cursor::at_end(index, &source.log, count)
+                .map_err(|error| LogError { path: source.log.clone(), source: error })?;
+            cursors.push(cursor);
+            ends.push(lines);
+        }
+        let ready = super::last_of_each(sources, ends, count).into();
+        Ok(Self { cursors, ready, held: Vec::new(), watch, interrupted: Box::new(interrupted), over: false })
+    }
+
+    /// Looks at every log once.
+    fn look(&mut self) -> Result<Vec<Line>, LogError> {
+        let mut lines = Vec::new();
+        for cursor in &mut self.cursors {
+            cursor.read(&mut lines).map_err(|source| LogError { path: cursor.log.clone(), source })?;
+        }
+        Ok(lines)
+    }
+
+    /// Looks, and gives out what the look before this one saw, in order.
+    fn step(&mut self) -> Result<(), LogError> {
+        if self.held.is_empty() {
+            self.held = self.look()?;
+        }
+        if self.held.is_empty() {
+            return Ok(());
+        }
+        let newest = self.held.iter().filter_map(|line| line.unix_ns).max();
+        let fresh = self.look()?;
+        let mut runs: Vec<Vec<Line>> = self.cursors.iter().map(|_| Vec::new()).collect();
+        let mut later = Vec::new();
+        let mut cut: Vec<bool> = vec![false; self.cursors.len()];
+        for line in self.held.drain(..) {
+            runs[line.source].push(line);
+        }
+        for line in fresh {
+            cut[line.source] |= line.unix_ns > newest;
+            if cut[line.source] { later.push(line) } else { runs[line.source].push(line) }
+        }
+        self.held = later;
+        self.ready.extend(merge::by_time(runs));
+        Ok(())
+    }
+
+    fn finish(&mut self) {
+        self.over = true;
+        let held = std::mem::take(&mut self.held);
+        self.ready.extend(held);
+        let rest = self.cursors.iter_mut().filter_map(Cursor::take_unfinished);
+        self.ready.extend(rest);
+    }
+
+    /// Shows unfinished lines that have been quiet for long.
+    fn show_quiet(&mut self) {
+        let quiet = self.cursors.iter_mut().filter(|cursor| cursor.touched.elapsed() >= QUIET);
+        self.ready.extend(quiet.filter_map(Cursor::take_unfinished));
+    }
+
+    fn all_deleted(&self) -> bool {
+        !self.cursors.iter().any(|cursor| cursor.log.parent().is_some_and(Path::is_dir))
+    }
+}
+
+impl Iterator for Follower {
+    type Item = Result<Line, LogError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(line) = self.ready.pop_front() {
+                return Some(Ok(line));
+            }
+            if self.over {
+                return None;
+            }
+            if (self.interrupted)() {
+                self.finish();
+                continue;
+            }
+            if let Err(error) = self.step() {
+                self.over = true;
+                return Some(Err(error));
+            }
+            if !self.ready.is_empty() || !self.held.is_empty() {
+                continue;
+            }
+            self.show_quiet();
+            if self.ready.is_empty() {
+                if self.all_deleted() {
+                    self.finish();
+                } else {
+                    self.watch.wait(LOOK_EVERY);
+                }
+            }
+        }
+    }
+}
+
+/// A place in the log of one stream.
+struct Cursor {
+    source: usize,
+    log: PathBuf,
+    open: Option<Open>,
+    /// The beginning of a line whose end was not written yet, and its time.
+    unfinished: Vec<u8>,
+    unfinished_ns: Option<i64>,
+    /// When something was read last.
+    touched: Instant,
+}
+
+/// The part that is being read.
+struct Open {
+    file: File,
+    inode: Inode,
+    offset: u64,
+    index: Option<File>,
+}
+
+impl Cursor {
+    /// The place behind the last `count` lines, and these. An unfinished one among them is kept until its end is there.
+    fn at_end(source: usize, log: &Path, count: usize) -> io::Result<(Self, Vec<Line>)> {
+        let chain = Chain::open(log)?;
+        let mut lines = chain.last_lines(source, count)?;
+        let mut cursor = Self {
+            source,
+            log: log.to_owned(),
+            open: None,
+            unfinished: Vec::new(),
+            unfinished_ns: None,
+            touched: Instant::now(),
+        };
+        if let Some(last) = lines.pop_if(|line| !line.complete) {
+            (cursor.unfinished, cursor.unfinished_ns) = (last.bytes, last.unix_ns);
+        }
+        if let Some((file, offset, index)) = chain.into_newest() {
+            cursor.open = Some(Open { inode: inode(&file)?, file, offset, index });
+        }
+        Ok((cursor, lines))
+    }
+
+    /// Adds the lines that were finished since the last call, at most about [`BATCH`] bytes of them.
+    fn read(&mut self, lines: &mut Vec<Line>) -> io::Result<()> {
+        loop {
+            let Some(open) = &mut self.open else {
+                self.open = oldest(&self.log, |_| true)?;
+                match self.open {
+                    Some(_) => continue,
+                    None => return Ok(()),
+                }
+            };
+            let at = open.offset;
+            let bytes = open.read_on()?;
+            if !bytes.is_empty() {
+                let marks = open.marks(&self.log, at);
+                self.take(&bytes, |offset| index::time_of(&marks, at + offset), lines);
+                return Ok(());
+            }
+            if open.file.metadata()?.len() < open.offset {
+                // Cut by hand: what is written now begins a line.
+                open.offset = 0;
+                lines.extend(self.take_unfinished());
+                continue;
+            }
+            let Some(next) = successor(&self.log, open)? else { return Ok(()) };
+            // What was written between the last read and the rotation.
+            let at = open.offset;
+            let bytes = open.read_on()?;
+            if bytes.is_empty() {
+                self.open = Some(next);
+            } else {
+                let marks = open.marks(&self.log, at);
+                self.take(&bytes, |offset| index::time_of(&marks, at + offset), lines);
+            }
+        }
+    }
+
+    fn take(&mut self, bytes: &[u8], time_of: impl Fn(u64) -> Option<i64>, lines: &mut Vec<Line>) {
+        self.touched = Instant::now();
+        let mut at = 0;
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            if self.unfinished.is_empty() {
+                self.unfinished_ns = time_of(at);
+            }
+            at += piece.len() as u64;
+            let complete = piece.ends_with(b"\n");
+            self.unfinished.extend_from_slice(piece.strip_suffix(b"\n").unwrap_or(piece));
+            if complete || self.unfinished.len() >= LONGEST {
+                let bytes = std::mem::take(&mut self.unfinished);
+                lines.push(Line { source: self.source, unix_ns: self.unfinished_ns, bytes, complete });
+            }
+        }
+    }
+
+    fn take_unfinished(&mut self) -> Option<Line> {
+        if self.unfinished.is_empty() {
+            return None;
+        }
+        let bytes = std::mem::take(&mut self.unfinished);
+        Some(Line { source: self.source, unix_ns: self.unfinished_ns, bytes, complete: false })
+    }
+}
+
+impl Open {
+    fn read_on(&mut self) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; BATCH];
+        let got = read_at(&self.file, &mut bytes, self.offset)?;
+        bytes.truncate(got);
+        self.offset += got as u64;
+        Ok(bytes)
+    }
+
+    /// The times from `offset` on. Without an index the lines have no times, which is no error.
+    fn marks(&mut self, log: &Path, offset: u64) -> Vec<index::Mark> {
+        if self.index.is_none() {
+            // It is made a moment after its log, and moves with it.
+            let number = (0..=PARTS).find(|number| is_at(&part_path(log, *number), self.inode));
+            self.index = number.and_then(|number| File::open(index::path(&part_path(log, number))).ok());
+        }
+        self.index.as_ref().and_then(|index| marks_from(index, offset).ok()).unwrap_or_default()
+    }
+
+    fn new(file: File, path: &Path) -> io::Result<Self> {
+        Ok(Self { inode: inode(&file)?, file, offset: 0, index: File::open(index::path(path)).ok() })
+    }
+}
+
+/// The highest number of a rotated part that is looked for.
+const PARTS: u32 = 1000;
+
+/// The part after the one that is open, if there is one already.
+fn successor(log: &Path, open: &Open) -> io::Result<Option<Open>> {
+    if is_at(log, open.inode) {
+        return Ok(None);
+    }
+    // Rotations go on while we look, so the answer counts only if nothing moved meanwhile.
+    for _ in 0..10 {
+        let Some(number) = (1..=PARTS).find(|number| is_at(&part_path(log, *number), open.inode)) else { break };
+        let path = part_path(log, number - 1);
+        let next = match File::open(&path) {
+            Ok(file) => Open::new(file, &path)?,
+            // The new log is about to be made.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        if next.inode != open.inode && is_at(&part_path(log, number), open.inode) {
+            return Ok(Some(next));
+        }
+    }
+    // It was removed, by rotation or by hand: what is younger comes next.
+    let written = open.file.metadata().map(|it| (it.mtime(), it.mtime_nsec()))?;
+    oldest(log, |part| part.inode != open.inode && modified(&part.file) >= written)
+}
+
+fn modified(file: &File) -> (i64, i64) {
+    file.metadata().map_or((0, 0), |it| (it.mtime(), it.mtime_nsec()))
+}
+
+fn is_at(path: &Path, inode: Inode) -> bool {
+    fs::metadata(path).is_ok_and(|it| (it.dev(), it.ino()) == inode)
+}
+
+/// The oldest part of a log for which `fits` is true.
+fn oldest(log: &Path, fits: impl Fn(&Open) -> bool) -> io::Result<Option<Open>> {
+    let mut found = None;
+    for number in 0..=PARTS {
+        let path = part_path(log, number);
+        match File::open(&path) {
+            Ok(file) => {
+                let part = Open::new(file, &path)?;
+                if fits(&part) {
+                    found = Some(part);
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound && number < 2 => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+    use crate::tsm::logs::Stream;
+
+    struct Scene {
+        _folder: tempfile::TempDir,
+        sources: Vec<Source>,
+        enough: Arc<AtomicBool>,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().expect("a folder");
+            let source = |stream, file: &str| Source {
+                process: "api".parse().expect("a name"),
+                stream,
+                log: folder.path().join(file),
+            };
+            let sources = vec![source(Stream::Out, "current.out"), source(Stream::Err, "current.err")];
+            Self { _folder: folder, sources, enough: Arc::default() }
+        }
+
+        fn log(&self) -> &Path {
+            &self.sources[0].log
+        }
+
+        fn follow(&self, count: usize) -> Follower {
+            let enough = Arc::clone(&self.enough);
+            Follower::start(&self.sources, count, move || enough.load(Ordering::Relaxed)).expect("a follower")
+        }
+
+        /// Everything that is there to be read now.
+        fn rest(&self, follower: &mut Follower) -> Vec<String> {
+            for _ in 0..4 {
+                follower.step().expect("a step");
+            }
+            self.enough.store(true, Ordering::Relaxed);
+            let rest = texts(follower);
+            self.enough.store(false, Ordering::Relaxed);
+            follower.over = false;
+            rest
+        }
+
+        fn append(&self, text: &str) {
+            append(self.log(), text);
+        }
+
+        fn rotate(&self, keep: u32) {
+            for number in (0..keep).rev() {
+                let _ = fs::rename(part_path(self.log(), number), part_path(self.log(), number + 1));
+            }
+            File::create(self.log()).expect("a new log");
+        }
+    }
+
+    fn append(log: &Path, text: &str) {
+        let mut file = fs::OpenOptions::new().append(true).create(true).open(log).expect("a log");
+        file.write_all(text.as_bytes()).expect("written");
+    }
+
+    fn texts(lines: &mut Follower) -> Vec<String> {
+        lines.map(|line| String::from_utf8_lossy(&line.expect("a line").bytes).into_owned()).collect()
+    }
+
+    #[test]
+    fn begins_with_the_last_lines_and_goes_on() {
+        let scene = Scene::new();
+        scene.append("1\n2\n3\n");
+        let mut follower = scene.follow(2);
+        assert_eq!(scene.rest(&mut follower), ["2", "3"]);
+        scene.append("4\n");
+        assert_eq!(scene.rest(&mut follower), ["4"]);
+        assert!(scene.rest(&mut follower).is_empty());
+    }
+
+    #[test]
+    fn a_log_that_appears_later_is_read_from_its_beginning() {
+        let scene = Scene::new();
+        let mut follower = scene.follow(5);
+        assert!(scene.rest(&mut follower).is_empty());
+        scene.append("1\n");
+        assert_eq!(scene.rest(&mut follower), ["1"]);
+    }
+
+    #[test]
+    fn rotation_loses_and_doubles_nothing_however_many_come_between_two_looks() {
+        let scene = Scene::new();
+        scene.append("1\n");
+        let mut follower = scene.follow(9);
+        let mut seen = scene.rest(&mut follower);
+        let mut next = 2;
+        for rotations in [1, 0, 3, 2, 5, 1] {
+            for _ in 0..rotations {
+                scene.append(&format!("{next}\n{}\n", next + 1));
+                next += 2;
+                scene.rotate(6);
+            }
+            scene.append(&format!("{next}\n"));
+            next += 1;
+            seen.extend(scene.rest(&mut follower));
+        }
+        let wanted: Vec<String> = (1..next).map(|number| number.to_string()).collect();
+        assert_eq!(seen, wanted);
+    }
+
+    #[test]
+    fn what_was_rotated_away_is_missing_and_the_rest_goes_on() {
+        let scene = Scene::new();
+        scene.append("1\n");
+        let mut follower = scene.follow(9);
+        assert_eq!(scene.rest(&mut follower), ["1"]);
+        for number in 2..=5 {
+            scene.rotate(2);
+            scene.append(&format!("{number}\n"));
+        }
+        assert_eq!(scene.rest(&mut follower), ["3", "4", "5"]);
+    }
+
+    #[test]
+    fn a_log_cut_by_hand_is_followed_from_its_new_beginning() {
+        let scene = Scene::new();
+        scene.append("1\n2\n3\n");
+        let mut follower = scene.follow(1);
+        assert_eq!(scene.rest(&mut follower), ["3"]);
+        File::create(scene.log()).expect("cut");
+        assert!(scene.rest(&mut follower).is_empty());
+        scene.append("4\n");
+        assert_eq!(scene.rest(&mut follower), ["4"]);
+    }
+
+    #[test]
+    fn a_line_in_two_pieces_is_one_line() {
+        let scene = Scene::new();
+        scene.append("be");
+        let mut follower = scene.follow(5);
+        follower.step().expect("a step");
+        scene.append("gin");
+        follower.step().expect("a step");
+        scene.append("ning\n");
+        assert_eq!(scene.rest(&mut follower), ["beginning"]);
+    }
+
+    #[test]
+    fn an_unfinished_line_is_shown_at_the_end_and_when_it_stays_quiet() {
+        let scene = Scene::new();
+        scene.append("Password: ");
+        let mut follower = scene.follow(5);
+        assert_eq!(follower.next().map(|line| line.expect("a line").complete), Some(false), "after a quiet second");
+        scene.append("more");
+        assert_eq!(scene.rest(&mut follower), ["more"]);
+    }
+
+    #[test]
+    fn both_streams_come_in_the_order_of_time() {
+        let scene = Scene::new();
+        let err = &scene.sources[1].log;
+        let mark = |log: &Path, offset: u64, time: i64| {
+            let bytes = [offset.to_le_bytes(), time.to_le_bytes()].concat();
+            fs::OpenOptions::new()
+                .append(true)
+                .create(true)
+                .open(index::path(log))
+                .and_then(|mut file| file.write_all(&bytes))
+                .expect("a mark");
+        };
+        let mut follower = scene.follow(5);
+        mark(scene.log(), 0, 10);
+        scene.append("1\n");
+        mark(err, 0, 20);
+        append(err, "2\n");
+        mark(scene.log(), 2, 30);
+        scene.append("3\n");
+        assert_eq!(scene.rest(&mut follower), ["1", "2", "3"]);
+        mark(err, 2, 40);
+        append(err, "4\n");
+        mark(scene.log(), 4, 50);
+        scene.append("5\n");
+        assert_eq!(scene.rest(&mut follower), ["4", "5"]);
+    }
+
+    #[test]
+    fn ends_when_the_process_is_deleted() {
+        let scene = Scene::new();
+        scene.append("1\nlast");
+        let mut follower = scene.follow(5);
+        let folder = scene.log().parent().expect("a folder").to_owned();
+        fs::remove_dir_all(folder).expect("deleted");
+        assert_eq!(texts(&mut follower), ["1", "last"]);
+    }
+}

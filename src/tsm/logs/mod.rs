@@ -1,0 +1,109 @@
+//! What processes said: the ends of their logs, and what comes after.
+//!
+//! Each process has two logs, one a stream. A supervisor writes their bytes as they came, rotates them at line ends, and keeps
+//! the times of the bytes in an index beside each. Here the streams are cut into lines and put back into the order of time.
+
+pub mod chain;
+pub mod follow;
+pub mod merge;
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::base::fault::{Advise, Kind};
+use crate::base::name::ProcessName;
+
+pub use follow::Follower;
+
+/// Standard output or standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stream {
+    /// Standard output.
+    Out,
+    /// Standard error.
+    Err,
+}
+
+impl Stream {
+    /// Its name in data.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Out => "stdout",
+            Self::Err => "stderr",
+        }
+    }
+}
+
+/// One stream of one process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Whose it is.
+    pub process: ProcessName,
+    /// Which of the two.
+    pub stream: Stream,
+    /// The log that is being written; rotated ones stand beside it with `.1` (youngest), `.2`, …
+    pub log: PathBuf,
+}
+
+/// One line of a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Which of the sources it is from.
+    pub source: usize,
+    /// When its first byte was copied to the log, in nanoseconds since 1970; none where the index does not know.
+    pub unix_ns: Option<i64>,
+    /// Without its line end, exactly as it was written.
+    pub bytes: Vec<u8>,
+    /// False while its end is missing.
+    pub complete: bool,
+}
+
+/// A log could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to read the log `{}`", path.display())]
+pub struct LogError {
+    /// The log.
+    pub path: PathBuf,
+    /// Why.
+    pub source: io::Error,
+}
+
+impl Advise for LogError {
+    fn kind(&self) -> Kind {
+        Kind::Failed
+    }
+
+    fn advice(&self) -> Option<String> {
+        (self.source.kind() == io::ErrorKind::PermissionDenied).then(|| "run as the user that owns the log".to_owned())
+    }
+}
+
+/// The last `count` lines of each process, all of them in the order of time.
+///
+/// Reads from the ends, in blocks: what is not shown is not read.
+///
+/// # Errors
+///
+/// Fails if a log is there and cannot be read.
+pub fn tail(sources: &[Source], count: usize) -> Result<Vec<Line>, LogError> {
+    let mut ends = Vec::new();
+    for (index, source) in sources.iter().enumerate() {
+        let read = chain::Chain::open(&source.log).and_then(|chain| chain.last_lines(index, count));
+        ends.push(read.map_err(|error| LogError { path: source.log.clone(), source: error })?);
+    }
+    Ok(last_of_each(sources, ends, count))
+}
+
+/// Merges the streams of each process and keeps its last `count` lines, then merges the processes.
+fn last_of_each(sources: &[Source], mut ends: Vec<Vec<Line>>, count: usize) -> Vec<Line> {
+    let mut processes: Vec<&ProcessName> = sources.iter().map(|source| &source.process).collect();
+    processes.dedup();
+    let mut merged = Vec::new();
+    for process in processes {
+        let own = sources.iter().zip(&mut ends).filter(|(source, _)| &source.process == process);
+        let mut lines = merge::by_time(own.map(|(_, lines)| std::mem::take(lines)).collect());
+        merged.push(lines.split_off(lines.len().saturating_sub(count)));
+    }
+    merge::by_time(merged)
+}

@@ -1,0 +1,171 @@
+//! What only the moment decides: a free name, a free port, the lowest free id.
+
+use crate::base::fault::{Advise, Kind};
+use crate::base::name::{BadName, ProcessName};
+
+use super::conflict::Conflict;
+use super::plan::{StartPlan, named};
+use super::port::PortWish;
+use super::store::Process;
+
+/// Where a plan finds its place among the processes there are.
+#[derive(Debug)]
+pub struct Placement<'a> {
+    /// Its full name.
+    pub name: ProcessName,
+    /// Its id.
+    pub id: u32,
+    /// Its port.
+    pub port: Option<u16>,
+    /// The stopped process that is started again.
+    pub again: Option<&'a Process>,
+    /// Who has the guessed port.
+    pub in_the_way: Option<Conflict>,
+}
+
+/// Why a plan finds no place.
+#[derive(Debug, thiserror::Error)]
+pub enum PlacementError {
+    /// A process of this name runs.
+    #[error("process '{name}' is already running{}", facts(*id, *pid))]
+    AlreadyRunning {
+        /// Its name.
+        name: ProcessName,
+        /// Its id.
+        id: Option<u32>,
+        /// Its pid.
+        pid: Option<u32>,
+    },
+    /// A process of this name is due to be started again by itself.
+    #[error("process '{name}' is already being kept running: it waits for its next start")]
+    Waiting {
+        /// Its name.
+        name: ProcessName,
+    },
+    /// Somebody else has the port.
+    #[error("{0}")]
+    PortTaken(Box<Conflict>),
+    /// Every port from here on is taken.
+    #[error("found no free port from {from} on")]
+    NoFreePort {
+        /// The first that was tried.
+        from: u16,
+    },
+    /// The name becomes illegal with its port.
+    #[error(transparent)]
+    Name(#[from] BadName),
+}
+
+fn facts(id: Option<u32>, pid: Option<u32>) -> String {
+    match (id, pid) {
+        (Some(id), Some(pid)) => format!(" (TSM ID: {id}, PID: {pid})"),
+        (Some(id), None) => format!(" (TSM ID: {id})"),
+        _ => String::new(),
+    }
+}
+
+impl Advise for PlacementError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Name(error) => error.kind(),
+            _ => Kind::Failed,
+        }
+    }
+
+    fn advice(&self) -> Option<String> {
+        match self {
+            Self::AlreadyRunning { name, .. } | Self::Waiting { name } => {
+                Some(format!("`tsm restart {name}` starts it anew; --name gives a second one another name"))
+            }
+            // The block brings its own solutions.
+            Self::PortTaken(_) => None,
+            Self::NoFreePort { .. } => Some("begin with a lower port".to_owned()),
+            Self::Name(error) => error.advice(),
+        }
+    }
+}
+
+/// Finds the place of a plan. `taken` says who has a port.
+///
+/// # Errors
+///
+/// Fails if a process of a given name, or of a name with a port, runs; if an explicit port is taken; or if none is free.
+pub fn place<'a>(
+    plan: &StartPlan,
+    processes: &'a [Process],
+    taken: &dyn Fn(u16) -> Option<Conflict>,
+) -> Result<Placement<'a>, PlacementError> {
+    let (name, port, in_the_way) = match &plan.port {
+        None => (portless(plan, processes)?, None, None),
+        Some(choice) => match choice.wish {
+            PortWish::From(first) => {
+                let (name, port) = next_free(plan, processes, first, taken)?;
+                (name, Some(port), None)
+            }
+            PortWish::Exactly(port) => {
+                let name = plan.base.with_port(Some(port))?;
+                check(&name, processes)?;
+                let conflict = taken(port);
+                if let Some(conflict) = conflict.clone().filter(|_| choice.source.is_explicit()) {
+                    return Err(PlacementError::PortTaken(Box::new(conflict)));
+                }
+                (name, Some(port), conflict)
+            }
+        },
+    };
+    let again = named(name.as_str(), processes);
+    let id = again.and_then(Process::id).unwrap_or_else(|| lowest_free(processes));
+    Ok(Placement { name, id, port, again, in_the_way })
+}
+
+/// The lowest id that no process has.
+#[must_use]
+pub fn lowest_free(processes: &[Process]) -> u32 {
+    let mut used: Vec<u32> = processes.iter().filter_map(Process::id).collect();
+    used.sort_unstable();
+    used.dedup();
+    (0..).zip(used.iter().chain([&u32::MAX])).find(|(free, used)| free != *used).map_or(0, |(free, _)| free)
+}
+
+fn portless(plan: &StartPlan, processes: &[Process]) -> Result<ProcessName, PlacementError> {
+    let mut refused = None;
+    for name in plan.base.portless() {
+        let name = name?;
+        match check(&name, processes) {
+            Ok(()) => return Ok(name),
+            Err(error) => refused = refused.or(Some(error)),
+        }
+    }
+    Err(refused.expect("there is at least one name, and it was refused"))
+}
+
+fn next_free(
+    plan: &StartPlan,
+    processes: &[Process],
+    first: u16,
+    taken: &dyn Fn(u16) -> Option<Conflict>,
+) -> Result<(ProcessName, u16), PlacementError> {
+    for port in first..=u16::MAX {
+        let name = plan.base.with_port(Some(port))?;
+        if plan.base.whole {
+            check(&name, processes)?;
+        }
+        if check(&name, processes).is_ok() && taken(port).is_none() {
+            return Ok((name, port));
+        }
+    }
+    Err(PlacementError::NoFreePort { from: first })
+}
+
+/// A name is free if no process has it, or only one that neither runs nor is about to.
+fn check(name: &ProcessName, processes: &[Process]) -> Result<(), PlacementError> {
+    match named(name.as_str(), processes) {
+        Some(process) if process.is_running() => {
+            Err(PlacementError::AlreadyRunning { name: name.clone(), id: process.id(), pid: process.pid() })
+        }
+        Some(process) if process.view.state == crate::supervise::meta::State::Waiting => {
+            Err(PlacementError::Waiting { name: name.clone() })
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,500 @@
+//! Every rule about names, flags, ports and variables, on real folders and no processes.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+use crate::base::environment::EnvName;
+use crate::base::name::OrgName;
+use crate::sys::paths::Paths;
+use crate::tsm::conflict::{Conflict, Holder};
+use crate::tsm::placement::{PlacementError, lowest_free, place};
+use crate::tsm::view::View;
+
+/// A home, a folder `my-api` to work in, and a `bin` with the usual interpreters.
+struct Bench {
+    folder: tempfile::TempDir,
+    paths: Paths,
+    variables: BTreeMap<String, String>,
+    cwd: PathBuf,
+    env: Option<EnvName>,
+    org: Option<OrgName>,
+    restart: Option<Restart>,
+    processes: Vec<Process>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path().canonicalize().expect("a folder");
+        let bench = Self {
+            paths: Paths::under(&root),
+            variables: BTreeMap::from([("PATH".to_owned(), root.join("bin").display().to_string())]),
+            cwd: root.join("my-api"),
+            env: None,
+            org: None,
+            restart: None,
+            processes: Vec::new(),
+            folder,
+        };
+        for program in ["python3", "node", "bash", "npm", "sleep", "psql"] {
+            bench.put(&format!("bin/{program}"), "", 0o755);
+        }
+        for script in ["server.py", "app.js", "server.js"] {
+            bench.put(&format!("my-api/{script}"), "", 0o644);
+        }
+        bench.put("my-api/test-service.sh", "#!/bin/sh\n", 0o755);
+        bench
+    }
+
+    fn put(&self, name: &str, text: &str, mode: u32) {
+        let path = self.folder.path().join(name);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        fs::write(&path, text).expect("a file");
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("a mode");
+    }
+
+    fn service(&self, name: &str, text: &str) {
+        self.put(&format!("tetra/tsm/services-available/{name}.tsm"), text, 0o644);
+    }
+
+    fn around(&self) -> Around<'_> {
+        Around {
+            paths: &self.paths,
+            cwd: &self.cwd,
+            variables: &self.variables,
+            org: self.org.as_ref(),
+            env: self.env.as_ref(),
+            restart: self.restart,
+            processes: &self.processes,
+        }
+    }
+
+    fn request(&self, line: &str) -> StartRequest {
+        let words = shlex::split(line).expect("words");
+        let mut parts = words.splitn(2, |word| word == "--").map(<[String]>::to_vec);
+        StartRequest { program: parts.next().unwrap_or_default(), arguments: parts.next(), ..StartRequest::default() }
+    }
+
+    fn plan(&self, line: &str) -> StartPlan {
+        plan(&self.request(line), &self.around()).unwrap_or_else(|error| panic!("{line}: {error}"))
+    }
+
+    fn with(&self, line: &str, edit: impl FnOnce(&mut StartRequest)) -> Result<StartPlan, PlanError> {
+        let mut request = self.request(line);
+        edit(&mut request);
+        plan(&request, &self.around())
+    }
+
+    /// The name with nothing in the way.
+    fn name(&self, plan: &StartPlan) -> String {
+        place(plan, &self.processes, &|_| None).expect("a place").name.to_string()
+    }
+
+    fn process(&mut self, id: u32, name: &str, state: State) {
+        let text =
+            format!(r#"{{"tsm_id":{id},"name":"{name}","pid":0,"command":"sleep 30","cwd":"{}"}}"#, self.cwd.display());
+        let mut meta: Meta = serde_json::from_str(&text).expect("a record");
+        meta.enter(state);
+        let online = state == State::Online;
+        meta.pid = if online { 4242 } else { 0 };
+        let view = View { state, supervised: online, alive: online };
+        let dir = self.paths.process(&name.parse().expect("a name"));
+        self.processes.push(Process { name: name.parse().expect("a name"), dir, meta, view, damage: None });
+    }
+}
+
+use crate::supervise::meta::State;
+
+fn port(plan: &StartPlan) -> Option<(String, bool)> {
+    plan.port.as_ref().map(|choice| (choice.wish.to_string(), choice.source.is_explicit()))
+}
+
+fn pair(key: &str, value: &str) -> (String, String) {
+    (key.to_owned(), value.to_owned())
+}
+
+// Names.
+
+#[test]
+fn the_published_naming_examples_hold() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.name(&bench.plan("python -m http.server 8000")), "my-api-http-8000");
+    bench.put("demos/test/server.py", "", 0o644);
+    bench.put("backend/app.js", "", 0o644);
+    bench.cwd = bench.folder.path().join("demos/test");
+    assert_eq!(bench.name(&bench.plan("python server.py 9000")), "test-server-9000");
+    bench.cwd = bench.folder.path().join("backend");
+    assert_eq!(bench.name(&bench.plan("node app.js 3000")), "backend-app-3000");
+}
+
+#[test]
+fn the_name_flag_beats_service_name_beats_trailing_word_beats_package_json_beats_folder() {
+    let bench = Bench::new();
+    bench.service("tetra", "TSM_NAME=web\nTSM_COMMAND='node server.js'\nTSM_CWD=../../../my-api\nTSM_PORT=4444\n");
+    let named = |request: &mut StartRequest| request.name = Some("flag".to_owned());
+    assert_eq!(bench.name(&bench.with("tetra", named).expect("a plan")), "flag-4444");
+    assert_eq!(bench.name(&bench.plan("tetra")), "web-4444");
+    assert_eq!(bench.name(&bench.with("./test-service.sh my-app", named).expect("a plan")), "flag");
+    assert_eq!(bench.name(&bench.plan("./test-service.sh my-app")), "my-app");
+    bench.put("my-api/package.json", r#"{"name":"@shop/web"}"#, 0o644);
+    assert_eq!(bench.name(&bench.plan("npm run dev")), "shop-web");
+    assert_eq!(bench.name(&bench.plan("node app.js")), "my-api-app", "package.json counts for package runners only");
+}
+
+#[test]
+fn the_trailing_word_names_and_is_not_passed_on_unless_behind_two_hyphens() {
+    let bench = Bench::new();
+    let plan = bench.plan("./test-service.sh my-app");
+    assert_eq!(
+        (bench.name(&plan).as_str(), plan.program.argv.last().map(String::as_str)),
+        ("my-app", Some("./test-service.sh"))
+    );
+    let plan = bench.plan("./test-service.sh -- my-app");
+    assert_eq!(
+        (bench.name(&plan).as_str(), plan.program.argv.last().map(String::as_str)),
+        ("my-api-test-service", Some("my-app"))
+    );
+    for line in ["node app.js 3000", "node app.js ./data", "node app.js -x", "node app.js a b"] {
+        let plan = bench.plan(line);
+        let words = shlex::split(line).expect("words");
+        assert_eq!(plan.program.argv[1..], words[1..], "{line}");
+    }
+}
+
+#[test]
+fn illegal_given_names_are_refused_at_the_door() {
+    let bench = Bench::new();
+    for name in ["", "a b", "12", "../x", "all"] {
+        let error = bench.with("sleep 9", |request| request.name = Some(name.to_owned())).expect_err(name);
+        assert_eq!(error.kind(), Kind::Usage);
+    }
+}
+
+#[test]
+fn what_is_given_or_has_a_port_is_refused_while_online_and_only_a_derived_portless_name_gets_a_number() {
+    let mut bench = Bench::new();
+    bench.process(0, "api", State::Online);
+    bench.process(1, "my-api-http-8000", State::Online);
+    bench.process(2, "my-api-sleep", State::Online);
+    let free = |_: u16| None;
+    let given = bench.with("sleep 9", |request| request.name = Some("api".to_owned())).expect("a plan");
+    let error = place(&given, &bench.processes, &free).expect_err("it runs");
+    assert!(error.to_string().contains("already running") && error.kind() == Kind::Failed, "{error}");
+    let with_port = bench.plan("python -m http.server 8000");
+    assert!(matches!(place(&with_port, &bench.processes, &free), Err(PlacementError::AlreadyRunning { .. })));
+    assert_eq!(bench.name(&bench.plan("sleep 9")), "my-api-sleep-2");
+    let trailing = bench.plan("./test-service.sh api");
+    assert!(matches!(place(&trailing, &bench.processes, &free), Err(PlacementError::AlreadyRunning { .. })));
+}
+
+#[test]
+fn a_stopped_process_of_that_name_is_started_again_with_its_id() {
+    let mut bench = Bench::new();
+    for (id, state) in [(5, State::Stopped), (6, State::Crashed), (7, State::Errored)] {
+        bench.processes.clear();
+        bench.process(id, "my-api-sleep", state);
+        let plan = bench.plan("sleep 9");
+        let placement = place(&plan, &bench.processes, &|_| None).expect("a place");
+        assert_eq!((placement.id, placement.again.is_some(), placement.name.as_str()), (id, true, "my-api-sleep"));
+    }
+    bench.processes.clear();
+    bench.process(3, "my-api-sleep", State::Waiting);
+    let given = bench.with("sleep 9", |request| request.name = Some("my-api-sleep".to_owned())).expect("a plan");
+    assert!(matches!(place(&given, &bench.processes, &|_| None), Err(PlacementError::Waiting { .. })));
+}
+
+#[test]
+fn a_process_is_started_again_by_name_or_id_from_its_record_and_flags_override() {
+    let mut bench = Bench::new();
+    bench.process(4, "web-3000", State::Stopped);
+    let meta = &mut bench.processes[0].meta;
+    meta.port = Some(3000);
+    meta.run.argv = vec!["/usr/bin/node".to_owned(), "x y.js".to_owned()];
+    meta.run.set = vec![pair("A", "1"), pair("PORT", "3000")];
+    meta.prehook = "make ready".to_owned();
+    for word in ["web-3000", "4", "web"] {
+        let plan = bench.plan(word);
+        assert_eq!(
+            (bench.name(&plan).as_str(), plan.program.argv.len(), plan.pre_hook.as_str()),
+            ("web-3000", 2, "make ready")
+        );
+        assert_eq!((port(&plan), plan.set), (Some(("3000".to_owned(), true)), vec![pair("A", "1")]));
+    }
+    let plan = bench.with("web-3000", |request| {
+        request.port = Some(PortWish::Exactly(4000));
+        request.env = vec!["A=2".to_owned()];
+        request.keep.restart = Some(Restart::Always);
+    });
+    let plan = plan.expect("a plan");
+    assert_eq!((bench.name(&plan).as_str(), port(&plan)), ("web-3000", Some(("4000".to_owned(), true))));
+    assert_eq!((plan.set.last(), plan.kept.restart), (Some(&pair("A", "2")), Restart::Always));
+    let error = bench.with("99", |_| {}).expect_err("no such id");
+    assert_eq!(error.kind(), Kind::NotFound);
+}
+
+#[test]
+fn ids_are_the_lowest_free() {
+    let mut bench = Bench::new();
+    assert_eq!(lowest_free(&bench.processes), 0);
+    for id in [0, 1, 3, 7] {
+        bench.process(id, &format!("p{id}"), State::Stopped);
+    }
+    assert_eq!(lowest_free(&bench.processes), 2);
+    bench.processes.remove(0);
+    assert_eq!(lowest_free(&bench.processes), 0);
+}
+
+// Flags and words.
+
+#[test]
+fn everything_behind_two_hyphens_and_a_services_command_is_opaque() {
+    let bench = Bench::new();
+    let plan = bench.plan("-- node server.js --env dev --port 4001 name");
+    assert_eq!(plan.program.argv[1..], ["server.js", "--env", "dev", "--port", "4001", "name"]);
+    bench.service("tetra", "TSM_COMMAND=\"node server.js --env dev\"\nTSM_CWD=../../../my-api\nTSM_PORT=4444\n");
+    let plan = bench.plan("tetra");
+    assert_eq!(plan.program.argv[1..], ["server.js", "--env", "dev"]);
+    assert_eq!((plan.env_file, plan.service.is_some()), (None, true), "`--env dev` is the program's");
+}
+
+#[test]
+fn one_word_with_spaces_is_split_and_with_operators_goes_to_bash() {
+    let bench = Bench::new();
+    let plan = bench.plan("'node app.js \"a b\"'");
+    assert_eq!(plan.program.argv[1..], ["app.js", "a b"]);
+    let plan = bench.plan("'cd x && node app.js 3000'");
+    assert_eq!(plan.program.argv[1..], ["-c", "cd x && node app.js 3000"]);
+    assert!(plan.program.argv[0].ends_with("/bin/bash"));
+    assert_eq!(bench.name(&plan), "my-api-app-3000");
+    assert_eq!(plan.program.kind, ProcessType::Node);
+}
+
+#[test]
+fn nothing_to_start_and_words_behind_a_service_are_wrong_usage() {
+    let bench = Bench::new();
+    bench.service("api", "TSM_COMMAND='sleep 9'\n");
+    for line in ["", "--", "api worker", "api -- x"] {
+        assert_eq!(bench.with(line, |_| {}).expect_err(line).kind(), Kind::Usage, "{line}");
+    }
+}
+
+#[test]
+fn a_definition_file_is_started_by_its_path() {
+    let bench = Bench::new();
+    bench.put("my-api/ops/web.tsm", "TSM_COMMAND='sleep 9'\n", 0o644);
+    let plan = bench.plan("ops/web.tsm");
+    assert_eq!((bench.name(&plan).as_str(), plan.cwd.ends_with("my-api/ops")), ("web", true));
+    assert!(plan.service.is_some_and(|file| file.is_absolute()));
+}
+
+// Ports.
+
+#[test]
+fn the_port_ladder_from_top_to_bottom() {
+    let bench = Bench::new();
+    let service = |port: &str| format!("TSM_COMMAND='node server.js --port 5'\nTSM_CWD=../../../my-api\n{port}");
+    let flag = |request: &mut StartRequest| request.port = Some(PortWish::Exactly(1));
+    bench.put("my-api/env/dev.env", "TETRA_PORT=33\n", 0o644);
+    bench.service("tetra", &service("TSM_PORT=4\n"));
+    assert_eq!(port(&bench.with("tetra", flag).expect("a plan")), Some(("1".to_owned(), true)), "the flag first");
+    assert_eq!(port(&bench.plan("tetra")), Some(("33".to_owned(), true)), "then TETRA_PORT of the env file");
+    bench.put("my-api/env/dev.env", "TETRA_PORT=33\nPORT=3\n", 0o644);
+    assert_eq!(port(&bench.plan("tetra")), Some(("3".to_owned(), true)), "PORT beats TETRA_PORT");
+    fs::remove_file(bench.cwd.join("env/dev.env")).expect("removed");
+    assert_eq!(port(&bench.plan("tetra")), Some(("4".to_owned(), true)), "then TSM_PORT");
+    bench.service("tetra", &service(""));
+    assert_eq!(port(&bench.plan("tetra")), Some(("5".to_owned(), false)), "then what the command gives away: a guess");
+    assert_eq!(port(&bench.plan("node server.js")), None, "else none");
+    assert_eq!(port(&bench.plan("PORT=3000 node server.js")), Some(("3000".to_owned(), false)));
+    assert_eq!(port(&bench.plan("node server.js http://localhost:3000")), None, "never from inside a URL");
+}
+
+#[test]
+fn a_port_among_variables_is_explicit_and_follows_their_order() {
+    let bench = Bench::new();
+    bench.put("my-api/.env", "PORT=3\n", 0o644);
+    let plan = bench.with("node app.js", |request| request.env = vec!["PORT=2".to_owned()]).expect("a plan");
+    assert_eq!(port(&plan), Some(("2".to_owned(), true)));
+    bench.service("tetra", "TSM_COMMAND='node app.js'\nTSM_CWD=../../../my-api\nexport PORT=7\n");
+    assert_eq!(port(&bench.plan("tetra")), Some(("7".to_owned(), true)), "export lines come after the env file");
+}
+
+#[test]
+fn what_is_no_port_is_said_with_its_place() {
+    let bench = Bench::new();
+    bench.put("my-api/.env", "A=1\nexport PORT=\"http\"\n", 0o644);
+    let error = bench.with("node app.js", |_| {}).expect_err("no port");
+    let at = error.place().expect("a place");
+    assert_eq!((at.line, at.column, at.width), (2, 13, 6));
+    assert!(error.to_string().contains("PORT is `http`"));
+    let error = bench.with("node app.js", |request| request.env = vec!["PORT=0".to_owned(), "none".to_owned()]);
+    assert_eq!(error.expect_err("no port").kind(), Kind::Usage);
+    bench.put("my-api/.env", "PORT=\n", 0o644);
+    assert_eq!(port(&bench.plan("node app.js")), None, "an empty one is none");
+}
+
+fn taken_by_a_stranger(port: u16) -> Option<Conflict> {
+    let holder = Holder::Process { pid: 77, command: "nginx".to_owned(), managed: None };
+    (3000..3003).contains(&port).then_some(Conflict { port, holder })
+}
+
+#[test]
+fn an_explicit_port_that_is_taken_is_refused_and_a_guessed_one_only_noticed() {
+    let bench = Bench::new();
+    let explicit = bench.with("node app.js", |request| request.port = Some(PortWish::Exactly(3000))).expect("a plan");
+    let error = place(&explicit, &[], &taken_by_a_stranger).expect_err("taken");
+    assert!(
+        error
+            .to_string()
+            .starts_with("🔴 Port 3000 is already in use!\n   Blocking process: PID 77\n   Command: nginx\n")
+    );
+    let guessed = bench.plan("node app.js 3000");
+    let placement = place(&guessed, &[], &taken_by_a_stranger).expect("a place");
+    assert_eq!((placement.port, placement.in_the_way.is_some()), (Some(3000), true));
+}
+
+#[test]
+fn a_plus_takes_the_next_free_port_and_name() {
+    let mut bench = Bench::new();
+    bench.process(0, "my-api-app-3003", State::Online);
+    let plan = bench.with("node app.js", |request| request.port = Some(PortWish::From(3000))).expect("a plan");
+    let placement = place(&plan, &bench.processes, &taken_by_a_stranger).expect("a place");
+    assert_eq!((placement.port, placement.name.as_str()), (Some(3004), "my-api-app-3004"));
+    let plan = bench.with("node app.js", |request| request.port = Some(PortWish::From(65535))).expect("a plan");
+    let error = place(&plan, &[], &|port| taken_by_a_stranger(3000).map(|it| Conflict { port, ..it }));
+    assert!(matches!(error, Err(PlacementError::NoFreePort { from: 65535 })));
+}
+
+// Variables.
+
+#[test]
+fn variables_come_in_order_exports_then_pairs() {
+    let bench = Bench::new();
+    bench.service(
+        "tetra",
+        "TSM_COMMAND='A=c node app.js'\nTSM_CWD=../../../my-api\nexport A=b\nexport B=b\nTSM_ENV='C=x D=y'\n",
+    );
+    let plan = bench.with("tetra", |request| request.env = vec!["A=d".to_owned()]).expect("a plan");
+    let expected = [("A", "b"), ("B", "b"), ("C", "x"), ("D", "y"), ("A", "c"), ("A", "d")].map(|(k, v)| pair(k, v));
+    assert_eq!(plan.set, expected);
+}
+
+#[test]
+fn an_env_file_that_was_found_is_announced_and_one_that_was_named_is_not() {
+    let bench = Bench::new();
+    bench.put("my-api/env/dev.env", "A=1\n", 0o644);
+    let plan = bench.plan("node app.js");
+    assert_eq!(plan.notes, ["using the env file env/dev.env"]);
+    let plan = bench.with("node app.js", |request| request.env = vec!["dev".to_owned()]).expect("a plan");
+    assert!(plan.notes.is_empty() && plan.env_file.is_some());
+    let plan = bench.with("node app.js", |request| request.env = vec!["none".to_owned()]).expect("a plan");
+    assert_eq!(plan.env_file, None);
+}
+
+#[test]
+fn a_named_env_file_that_is_missing_is_an_error_and_two_are_too_many() {
+    let bench = Bench::new();
+    let env = |words: &[&str]| {
+        let words = words.iter().map(|word| (*word).to_owned()).collect();
+        bench.with("node app.js", |request| request.env = words).expect_err("an error").kind()
+    };
+    assert_eq!(env(&["dev"]), Kind::NotFound);
+    assert_eq!(env(&["dev", "qa"]), Kind::Usage);
+    bench.service("tetra", "TSM_COMMAND='sleep 9'\nTSM_ENV_FILE=env/dev.env\n");
+    assert_eq!(bench.with("tetra", |_| {}).expect_err("missing").kind(), Kind::NotFound);
+}
+
+#[test]
+fn the_env_file_of_the_active_environment_comes_first_and_beside_the_script_last() {
+    let mut bench = Bench::new();
+    bench.put("my-api/server/run.py", "", 0o644);
+    bench.put("my-api/server/env/local.env", "A=1\n", 0o644);
+    assert_eq!(bench.plan("python server/run.py").notes, ["using the env file server/env/local.env"]);
+    bench.put("my-api/env/staging.env", "A=1\n", 0o644);
+    bench.env = Some("staging".parse().expect("a name"));
+    assert_eq!(bench.plan("python server/run.py").notes, ["using the env file env/staging.env"]);
+}
+
+#[test]
+fn the_env_flag_is_the_file_of_a_service_too() {
+    let bench = Bench::new();
+    bench.put("my-api/env/qa.env", "PORT=4001\n", 0o644);
+    bench.put("my-api/env/dev.env", "PORT=4444\n", 0o644);
+    bench.service("tetra", "TSM_COMMAND='node app.js'\nTSM_CWD=../../../my-api\nTSM_ENV_FILE=env/dev.env\n");
+    let plan = bench.with("tetra", |request| request.env = vec!["qa".to_owned()]).expect("a plan");
+    assert_eq!(bench.name(&plan), "tetra-4001");
+}
+
+#[test]
+fn the_secrets_of_the_active_environment_are_used_and_an_open_one_is_refused_or_closed() {
+    let mut bench = Bench::new();
+    (bench.org, bench.env) = ("acme".parse().ok(), "dev".parse().ok());
+    assert!(bench.plan("sleep 9").secrets.is_some_and(|path| path.ends_with("org/acme/secrets/dev.env")));
+    bench.put("tetra/org/acme/secrets/dev.env", "KEY=v\n", 0o640);
+    assert_eq!(bench.with("sleep 9", |_| {}).expect_err("open").kind(), Kind::UnsafeMode);
+    let folder = bench.paths.home().join("org/acme/secrets");
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).expect("a mode");
+    let plan = bench.plan("sleep 9");
+    assert!(plan.secrets_open);
+    let mode = fs::metadata(folder.join("dev.env")).expect("a file").permissions().mode();
+    assert_eq!(mode & 0o777, 0o640, "a plan changes nothing");
+}
+
+// How it is kept, where it runs.
+
+#[test]
+fn defaults_are_the_documented_ones_and_the_policy_is_flag_then_service_then_environment() {
+    let mut bench = Bench::new();
+    let kept = bench.plan("sleep 9").kept;
+    assert_eq!((kept.restart, kept.max_restarts, kept.kill_timeout), (Restart::Never, 15, Duration::from_secs(10)));
+    assert_eq!((kept.log_size, kept.log_keep), (10 * 1024 * 1024, 5));
+    bench.restart = Some(Restart::OnFailure);
+    assert_eq!(bench.plan("sleep 9").kept.restart, Restart::OnFailure);
+    bench.service("api", "TSM_COMMAND='sleep 9'\nTSM_RESTART_ON_FAILURE=false\n");
+    assert_eq!(bench.plan("api").kept.restart, Restart::Never);
+    let flag = |request: &mut StartRequest| request.keep.restart = Some(Restart::Always);
+    assert_eq!(bench.with("api", flag).expect("a plan").kept.restart, Restart::Always);
+}
+
+#[test]
+fn flags_override_what_the_service_says() {
+    let bench = Bench::new();
+    bench.put("other/x", "", 0o644);
+    bench
+        .service("api", "TSM_COMMAND='sleep 9'\nTSM_CWD=../../../my-api\nTSM_PORT=4444\nTSM_PRE_COMMAND='test -f x'\n");
+    let plan = bench.plan("api");
+    assert_eq!((plan.cwd.ends_with("my-api"), plan.pre_hook.as_str()), (true, "test -f x"));
+    let plan = bench.with("api", |request| {
+        request.cwd = Some("../other".into());
+        request.pre_hook = Some("true".to_owned());
+        request.port = Some(PortWish::Exactly(5000));
+        request.name = Some("b".to_owned());
+    });
+    let plan = plan.expect("a plan");
+    assert_eq!(
+        (plan.cwd.ends_with("other"), plan.pre_hook.as_str(), bench.name(&plan).as_str()),
+        (true, "true", "b-5000")
+    );
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_an_error_before_anything_is_made() {
+    let bench = Bench::new();
+    let error = bench.with("sleep 9", |request| request.cwd = Some("gone".into())).expect_err("no folder");
+    assert!(error.to_string().contains("gone") && error.kind() == Kind::NotFound);
+    bench.service("api", "TSM_COMMAND='sleep 9'\nTSM_CWD=/nowhere/at/all\n");
+    assert!(bench.with("api", |_| {}).expect_err("no folder").to_string().contains("/nowhere/at/all"));
+    assert!(!bench.paths.runtime().exists());
+}
+
+#[test]
+fn a_missing_script_is_the_published_error() {
+    let bench = Bench::new();
+    let error = bench.with("script.sh", |_| {}).expect_err("missing");
+    assert_eq!(error.to_string(), "tsm: 'script.sh' not found or not executable");
+    bench.put("my-api/script.sh", "#!/bin/sh\n", 0o644);
+    let error = bench.with("script.sh", |_| {}).expect_err("no x-bit");
+    assert_eq!(error.advice().as_deref(), Some("chmod +x script.sh"));
+}

@@ -1,0 +1,237 @@
+//! Which port belongs to a process: what was asked for, and what the command line gives away.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use crate::base::fault::{Advise, Kind};
+
+use super::detect::Shape;
+
+/// A port as an operator asks for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PortWish {
+    /// `N`: this one.
+    Exactly(u16),
+    /// `N+`: the first free one from here on.
+    From(u16),
+}
+
+/// Where `auto` begins to look.
+pub const FIRST_AUTO: u16 = 8000;
+
+/// A text that is no port.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{}` is no port", .0.escape_debug())]
+pub struct BadPort(pub String);
+
+impl Advise for BadPort {
+    fn kind(&self) -> Kind {
+        Kind::Usage
+    }
+
+    fn advice(&self) -> Option<String> {
+        Some("write a number from 1 to 65535, or `8000+` for the next free one".to_owned())
+    }
+}
+
+impl FromStr for PortWish {
+    type Err = BadPort;
+
+    fn from_str(given: &str) -> Result<Self, BadPort> {
+        let bad = || BadPort(given.to_owned());
+        if given == "auto" {
+            return Ok(Self::From(FIRST_AUTO));
+        }
+        let (digits, wish): (_, fn(u16) -> Self) = match given.strip_suffix('+') {
+            Some(digits) => (digits, Self::From),
+            None => (given, Self::Exactly),
+        };
+        number(digits).map(wish).ok_or_else(bad)
+    }
+}
+
+impl fmt::Display for PortWish {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exactly(port) => write!(f, "{port}"),
+            Self::From(port) => write!(f, "{port}+"),
+        }
+    }
+}
+
+/// Where a port comes from, strongest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PortSource {
+    /// `--port`.
+    Flag,
+    /// `--env PORT=N`.
+    Pair,
+    /// An `export PORT=N` of the service definition.
+    Export,
+    /// `PORT` or `TETRA_PORT` of the env file.
+    EnvFile(PathBuf),
+    /// `TSM_PORT` of the service definition.
+    Definition,
+    /// The record of the process that is started again.
+    Record,
+    /// The command line, in this form. A guess: neither exported nor claimed.
+    Command(&'static str),
+}
+
+impl PortSource {
+    /// An explicit port is exported as `PORT` and has to be free.
+    #[must_use]
+    pub fn is_explicit(&self) -> bool {
+        !matches!(self, Self::Command(_))
+    }
+}
+
+impl fmt::Display for PortSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag => f.write_str("--port"),
+            Self::Pair => f.write_str("--env PORT=…"),
+            Self::Export => f.write_str("export of the service"),
+            Self::EnvFile(path) => write!(f, "PORT of {}", path.display()),
+            Self::Definition => f.write_str("TSM_PORT"),
+            Self::Record => f.write_str("the last start"),
+            Self::Command(form) => write!(f, "guessed from {form} in the command"),
+        }
+    }
+}
+
+/// A port from its digits: 1 to 65535, no sign, no spaces.
+#[must_use]
+pub fn number(digits: &str) -> Option<u16> {
+    let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    digits.parse().ok().filter(|port| plain && *port != 0)
+}
+
+/// What a flag is called that says where to listen, as `host:port`.
+const BIND_FLAGS: [&str; 14] = [
+    "-b",
+    "-l",
+    "--bind",
+    "--listen",
+    "--addr",
+    "--address",
+    "--host",
+    "--http",
+    "--http-addr",
+    "--bind-address",
+    "--listen-address",
+    "--http-address",
+    "--web.listen-address",
+    "-addr",
+];
+
+/// The port that a command line gives away, and in which form.
+///
+/// Forms: `PORT=N`, `--port N`, `-p N`, `:N` as a whole word, `host:N` after a flag that says where to listen, and a last word
+/// from 1024 to 65535 behind an interpreter's script or module. Nothing inside a URL counts.
+#[must_use]
+pub fn guess(words: &[String], shape: &Shape) -> Option<(u16, &'static str)> {
+    assigned(words)
+        .map(|port| (port, "PORT=N"))
+        .or_else(|| flagged(words, "--port").map(|port| (port, "--port N")))
+        .or_else(|| flagged(words, "-p").map(|port| (port, "-p N")))
+        .or_else(|| words.iter().find_map(|word| number(word.strip_prefix(':')?)).map(|port| (port, ":N")))
+        .or_else(|| bound(words).map(|port| (port, "host:N")))
+        .or_else(|| last(words, shape).map(|port| (port, "the last word")))
+}
+
+fn assigned(words: &[String]) -> Option<u16> {
+    words.iter().find_map(|word| number(word.strip_prefix("PORT=")?))
+}
+
+/// The value of a flag, in the next word or behind `=`.
+fn flagged(words: &[String], flag: &str) -> Option<u16> {
+    words.iter().enumerate().find_map(|(at, word)| match word.strip_prefix(flag)? {
+        "" => number(words.get(at + 1)?),
+        rest => number(rest.strip_prefix('=')?),
+    })
+}
+
+fn bound(words: &[String]) -> Option<u16> {
+    words.iter().enumerate().find_map(|(at, word)| {
+        let (flag, value) = match word.split_once('=') {
+            Some((flag, value)) => (flag, value),
+            None => (word.as_str(), words.get(at + 1)?.as_str()),
+        };
+        if !BIND_FLAGS.contains(&flag) || value.contains("://") {
+            return None;
+        }
+        number(value.rsplit_once(':')?.1)
+    })
+}
+
+fn last(words: &[String], shape: &Shape) -> Option<u16> {
+    if shape.script.is_none() && shape.module.is_none() || words.len() <= shape.arguments {
+        return None;
+    }
+    let (last, before) = words.split_last()?;
+    // The value of some other option is not a place to listen on.
+    let is_value = before.get(shape.arguments..).and_then(<[String]>::last).is_some_and(|word| word.starts_with('-'));
+    number(last).filter(|port| *port >= 1024 && !is_value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::detect::detect;
+    use super::*;
+
+    #[test]
+    fn a_wish_is_a_number_or_a_number_with_a_plus() {
+        assert_eq!("3000".parse(), Ok(PortWish::Exactly(3000)));
+        assert_eq!("3000+".parse(), Ok(PortWish::From(3000)));
+        assert_eq!("auto".parse(), Ok(PortWish::From(8000)));
+        for given in ["1", "1023", "65535"] {
+            assert!(given.parse::<PortWish>().is_ok(), "{given}");
+        }
+        for given in ["", "0", "65536", "99999999999", "-1", "+5", "80 ", "http", "3000++", "٣٠٠٠"] {
+            assert!(given.parse::<PortWish>().is_err(), "{given:?}");
+        }
+    }
+
+    #[test]
+    fn the_command_line_gives_a_port_away() {
+        for (line, port) in [
+            ("python -m http.server 8000", Some(8000)),
+            ("python server.py 9000", Some(9000)),
+            ("node app.js 3000", Some(3000)),
+            ("./serve.sh 4000", Some(4000)),
+            ("node app.js 1023", None),
+            ("node app.js 65536", None),
+            ("sleep 3000", None),
+            ("python -c code 3000", None),
+            ("node --max-old-space-size 4096", None),
+            ("node app.js --workers 4000", None),
+            ("node app.js --port 80", Some(80)),
+            ("node app.js --port=8081", Some(8081)),
+            ("rails s -p 3001", Some(3001)),
+            ("docker run -p 8080:80 x", None),
+            ("env PORT=4001 ./x", Some(4001)),
+            ("caddy file-server --listen :2015", Some(2015)),
+            ("gunicorn -b 0.0.0.0:8001 app", Some(8001)),
+            ("serve --listen=tcp:127.0.0.1:7000", Some(7000)),
+            ("x --bind [::1]:7001", Some(7001)),
+            ("x :9090", Some(9090)),
+            ("curl http://localhost:9999/x", None),
+            ("x --listen http://h:9999", None),
+            ("x --upstream http://h:9999", None),
+            ("x h:9999", None),
+            ("node app.js http://localhost:3000", None),
+            ("node app.js --port abc", None),
+        ] {
+            let words = shlex::split(line).expect("words");
+            assert_eq!(guess(&words, &detect(&words)).map(|(port, _)| port), port, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_earlier_form_wins() {
+        let words = shlex::split("node app.js --port 3001 :3002 3003").expect("words");
+        assert_eq!(guess(&words, &detect(&words)), Some((3001, "--port N")));
+    }
+}

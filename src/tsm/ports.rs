@@ -1,0 +1,131 @@
+//! The port registry: a file of lines `name:port`, the name without `-<port>`, kept in step with the processes.
+
+use std::path::Path;
+
+use crate::sys::file::{self, Access, FileError};
+use crate::sys::paths::Paths;
+
+use super::name::without_port;
+
+/// One line of the registry.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Claim {
+    /// The process, without its port.
+    pub name: String,
+    /// Its port.
+    pub port: u16,
+}
+
+impl Claim {
+    /// What stands in the registry for the process of this full name.
+    #[must_use]
+    pub fn of(process: &str, port: u16) -> Self {
+        Self { name: without_port(process, port).to_owned(), port }
+    }
+}
+
+/// All lines that can be read; none if there is no file.
+///
+/// # Errors
+///
+/// Fails if the file cannot be read.
+pub fn read(paths: &Paths) -> Result<Vec<Claim>, FileError> {
+    let path = paths.ports();
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Ok(text.lines().filter_map(claim).collect()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(source) => Err(FileError::Io { action: "read", path, source }),
+    }
+}
+
+/// Enters the port of a process, given by its full name. What is there already stays.
+///
+/// # Errors
+///
+/// Fails if the registry cannot be locked or written.
+pub fn register(paths: &Paths, process: &str, port: u16) -> Result<(), FileError> {
+    let new = Claim::of(process, port);
+    change(&paths.ports(), |lines| {
+        if !lines.iter().any(|line| claim(line).as_ref() == Some(&new)) {
+            lines.push(format!("{}:{}", new.name, new.port));
+        }
+    })
+}
+
+/// Takes the port of a process out again. Lines that make no sense are left as they are.
+///
+/// # Errors
+///
+/// Fails if the registry cannot be locked or written.
+pub fn unregister(paths: &Paths, process: &str, port: u16) -> Result<(), FileError> {
+    if !paths.ports().exists() {
+        return Ok(());
+    }
+    let old = Claim::of(process, port);
+    change(&paths.ports(), |lines| lines.retain(|line| claim(line).as_ref() != Some(&old)))
+}
+
+fn change(path: &Path, edit: impl FnOnce(&mut Vec<String>)) -> Result<(), FileError> {
+    file::update(path, Access::Shared, |old| {
+        let mut lines: Vec<String> = String::from_utf8_lossy(old).lines().map(str::to_owned).collect();
+        edit(&mut lines);
+        Ok(lines.iter().flat_map(|line| [line.as_bytes(), b"\n"]).flatten().copied().collect())
+    })
+}
+
+fn claim(line: &str) -> Option<Claim> {
+    let (name, port) = line.trim().rsplit_once(':')?;
+    let port = super::port::number(port.trim())?;
+    (!name.is_empty() && !name.starts_with('#')).then(|| Claim { name: name.trim().to_owned(), port })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn home() -> (tempfile::TempDir, Paths) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let paths = Paths::under(folder.path());
+        std::fs::create_dir_all(paths.tsm()).expect("a folder");
+        (folder, paths)
+    }
+
+    #[test]
+    fn lines_have_the_name_without_its_port() {
+        let (_folder, paths) = home();
+        register(&paths, "devpages-3000", 3000).expect("registered");
+        register(&paths, "api", 4000).expect("registered");
+        register(&paths, "api", 4000).expect("registered once");
+        assert_eq!(std::fs::read_to_string(paths.ports()).expect("a file"), "devpages:3000\napi:4000\n");
+        unregister(&paths, "devpages-3000", 3000).expect("unregistered");
+        assert_eq!(read(&paths).expect("readable"), [Claim { name: "api".into(), port: 4000 }]);
+    }
+
+    #[test]
+    fn foreign_lines_survive() {
+        let (_folder, paths) = home();
+        std::fs::write(paths.ports(), "# mine\nodd line\nweb:80").expect("a file");
+        register(&paths, "api-90", 90).expect("registered");
+        unregister(&paths, "web-80", 80).expect("unregistered");
+        assert_eq!(std::fs::read_to_string(paths.ports()).expect("a file"), "# mine\nodd line\napi:90\n");
+    }
+
+    #[test]
+    fn without_a_registry_there_is_nothing_to_take_out() {
+        let (_folder, paths) = home();
+        unregister(&paths, "api", 1).expect("nothing to do");
+        assert!(read(&paths).expect("none").is_empty() && !paths.ports().exists());
+    }
+
+    #[test]
+    fn many_at_once_lose_no_line() {
+        let (_folder, paths) = home();
+        std::thread::scope(|scope| {
+            for port in 5000..5008 {
+                let paths = &paths;
+                scope.spawn(move || register(paths, &format!("p-{port}"), port).expect("registered"));
+            }
+        });
+        assert_eq!(read(&paths).expect("readable").len(), 8);
+    }
+}

@@ -1,0 +1,241 @@
+//! What an operator asks to start, as it was written, and what it means.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::base::environment::EnvName;
+use crate::base::fault::{Advise, Kind};
+use crate::base::name::{OrgName, ServiceName};
+use crate::supervise::meta::Restart;
+use crate::sys::paths::Paths;
+
+use super::definition::{Definition, DefinitionError};
+use super::name::Base;
+use super::port::PortWish;
+use super::resolve::{ResolveError, resolve_one};
+use super::store::Process;
+use super::words::{CommandLine, Unclosed, assignment};
+
+/// What an operator wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StartRequest {
+    /// A service, a file, a process, or a program with its arguments.
+    pub program: Vec<String>,
+    /// The words after `--`: all of them are the program's.
+    pub arguments: Option<Vec<String>>,
+    /// Every `--env`: a name, a file, `none` or `K=V`.
+    pub env: Vec<String>,
+    /// `--port`.
+    pub port: Option<PortWish>,
+    /// `--name`.
+    pub name: Option<String>,
+    /// `--cwd`.
+    pub cwd: Option<PathBuf>,
+    /// `--pre-hook`.
+    pub pre_hook: Option<String>,
+    /// How to keep it.
+    pub keep: Keep,
+}
+
+/// How to keep a process; what is none is left to the service or the defaults.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Keep {
+    /// `--restart`.
+    pub restart: Option<Restart>,
+    /// `--max-restarts`.
+    pub max_restarts: Option<u32>,
+    /// `--kill-timeout`.
+    pub kill_timeout: Option<Duration>,
+    /// `--log-size`, in bytes.
+    pub log_size: Option<u64>,
+    /// `--log-keep`.
+    pub log_keep: Option<u32>,
+}
+
+/// What a start is asked amid.
+#[derive(Clone, Copy)]
+pub struct Around<'a> {
+    /// Where everything is.
+    pub paths: &'a Paths,
+    /// The operator's working directory.
+    pub cwd: &'a Path,
+    /// The operator's variables.
+    pub variables: &'a BTreeMap<String, String>,
+    /// The active organization.
+    pub org: Option<&'a OrgName>,
+    /// The active environment.
+    pub env: Option<&'a EnvName>,
+    /// The restart policy of the active environment.
+    pub restart: Option<Restart>,
+    /// The processes there are.
+    pub processes: &'a [Process],
+}
+
+/// What a request means.
+#[derive(Debug)]
+pub enum Target {
+    /// A service definition.
+    Service(Box<Definition>),
+    /// A process that there is: its record says what to run.
+    Existing(Box<Process>),
+    /// A program with its arguments.
+    Program {
+        /// Its words.
+        line: CommandLine,
+        /// Its last word may be a name.
+        may_end_in_name: bool,
+    },
+}
+
+/// Why a request means nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestError {
+    /// There are no words.
+    #[error("tsm: command required")]
+    Nothing,
+    /// A service was given words of a program.
+    #[error("the service `{service}` takes no arguments, and `{word}` follows it")]
+    TooMany {
+        /// The service.
+        service: String,
+        /// The first word too many.
+        word: String,
+    },
+    /// The definition cannot be used.
+    #[error(transparent)]
+    Definition(#[from] DefinitionError),
+    /// The words cannot be split.
+    #[error(transparent)]
+    Unclosed(#[from] Unclosed),
+    /// A number or word means several processes, or none.
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
+}
+
+impl Advise for RequestError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Nothing | Self::TooMany { .. } => Kind::Usage,
+            Self::Definition(error) => error.kind(),
+            Self::Unclosed(error) => error.kind(),
+            Self::Resolve(error) => error.kind(),
+        }
+    }
+
+    fn advice(&self) -> Option<String> {
+        match self {
+            Self::Nothing => Some("tsm start SERVICE, tsm start FILE.tsm or tsm start PROGRAM ARGUMENTS…".to_owned()),
+            Self::TooMany { service, word } => {
+                Some(format!("start several one by one; `tsm start ./{service} {word}` is the program of that name"))
+            }
+            Self::Definition(error) => error.advice(),
+            Self::Unclosed(error) => error.advice(),
+            Self::Resolve(error) => error.advice(),
+        }
+    }
+
+    fn place(&self) -> Option<crate::base::fault::Place> {
+        match self {
+            Self::Definition(error) => error.place(),
+            _ => None,
+        }
+    }
+}
+
+impl StartRequest {
+    /// Finds out what is meant: a `.tsm` file, a service, a process there is, or else a program.
+    ///
+    /// # Errors
+    ///
+    /// Fails if nothing is given, if a definition cannot be used, or if a number means no process.
+    pub fn target(&self, around: &Around) -> Result<Target, RequestError> {
+        let rest = self.arguments.as_deref().unwrap_or_default();
+        let [first, more @ ..] = self.program.as_slice() else {
+            return match rest {
+                [] => Err(RequestError::Nothing),
+                _ => self.as_program(),
+            };
+        };
+        if let Some(file) = definition_file(first, around) {
+            if let Some(word) = more.iter().chain(rest).next() {
+                return Err(RequestError::TooMany { service: first.clone(), word: word.clone() });
+            }
+            return Ok(Target::Service(Box::new(Definition::read(&file, around.variables)?)));
+        }
+        if more.is_empty() && rest.is_empty() {
+            if let Some(process) = existing(first, around)? {
+                return Ok(Target::Existing(Box::new(process.clone())));
+            }
+        }
+        self.as_program()
+    }
+
+    /// One word with spaces is a whole command line; otherwise every word is one.
+    fn as_program(&self) -> Result<Target, RequestError> {
+        let (first, more) = match (self.program.as_slice(), self.arguments.as_deref().unwrap_or_default()) {
+            ([first], []) | ([], [first]) => (first, None),
+            (program, arguments) => {
+                let words = [program, arguments].concat();
+                let may_end_in_name = self.arguments.is_none();
+                return Ok(Target::Program { line: CommandLine::of_words(&words), may_end_in_name });
+            }
+        };
+        let line = match more {
+            None if first.contains([' ', '\t', '\n']) => CommandLine::of_text(first)?,
+            None | Some(()) => CommandLine::of_words(std::slice::from_ref(first)),
+        };
+        Ok(Target::Program { line, may_end_in_name: false })
+    }
+
+    /// The `K=V` of `--env`, in order; the later of one key wins.
+    #[must_use]
+    pub fn pairs(&self) -> Vec<(String, String)> {
+        self.env.iter().filter_map(|word| assignment(word)).collect()
+    }
+
+    /// The names and files of `--env`.
+    pub fn env_files(&self) -> impl Iterator<Item = &str> {
+        self.env.iter().filter(|word| assignment(word).is_none()).map(String::as_str)
+    }
+
+    /// The base of the name that `--name` gives.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it is not legal.
+    pub fn base(&self) -> Result<Option<Base>, crate::base::name::BadName> {
+        self.name.as_deref().map(Base::given).transpose()
+    }
+}
+
+/// The definition that a word names: a path that ends in `.tsm`, or a service.
+fn definition_file(word: &str, around: &Around) -> Option<PathBuf> {
+    let path = around.cwd.join(word);
+    if word.ends_with(".tsm") && path.is_file() {
+        return Some(path);
+    }
+    let service: ServiceName = word.strip_suffix(".tsm").unwrap_or(word).parse().ok()?;
+    Some(around.paths.service(&service)).filter(|path| path.exists())
+}
+
+/// The process that a single word names: a number always means one; a word must be the exact name, or lead to one where no
+/// program of that name is found.
+fn existing<'a>(word: &str, around: &Around<'a>) -> Result<Option<&'a Process>, RequestError> {
+    if word.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Ok(Some(resolve_one(word, around.processes)?));
+    }
+    if let Some(process) = around.processes.iter().find(|process| process.name.as_str() == word) {
+        return Ok(Some(process));
+    }
+    let search = around.variables.get("PATH").map_or("", String::as_str);
+    let is_program = around.cwd.join(word).exists() || crate::sys::program::find(word, search, around.cwd).is_some();
+    if is_program || word.contains(['/', ' ']) {
+        return Ok(None);
+    }
+    match resolve_one(word, around.processes) {
+        Ok(process) => Ok(Some(process)),
+        Err(error @ ResolveError::Ambiguous { .. }) => Err(error.into()),
+        Err(ResolveError::NotFound { .. }) => Ok(None),
+    }
+}

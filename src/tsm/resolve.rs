@@ -1,0 +1,260 @@
+//! What an operator means: id, name, the beginning or a part of a name, pid, port, `*`, or several of them.
+//!
+//! Pure: it chooses among processes that were read before.
+
+use std::fmt;
+
+use super::store::Process;
+use crate::base::fault::{Advise, Kind};
+use crate::base::near;
+
+/// A word that does not lead to processes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ResolveError {
+    /// Several processes fit and none of them best.
+    Ambiguous {
+        /// What was given.
+        given: String,
+        /// Id and name of each that fits.
+        matches: Vec<(Option<u32>, String)>,
+    },
+    /// No process fits.
+    NotFound {
+        /// What was given.
+        given: String,
+        /// The name that is most like it.
+        nearest: Option<String>,
+    },
+}
+
+impl fmt::Display for ResolveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ambiguous { given, matches } => {
+                write!(f, "tsm: ambiguous name '{given}', matches:")?;
+                for (id, name) in matches {
+                    let id = id.map_or_else(|| "-".to_owned(), |id| id.to_string());
+                    write!(f, "\n{id}: {name}")?;
+                }
+                Ok(())
+            }
+            Self::NotFound { given, .. } if is_number(given) => write!(f, "process ID/PID/port '{given}' not found"),
+            Self::NotFound { given, .. } => write!(f, "process '{given}' not found"),
+        }
+    }
+}
+
+impl std::error::Error for ResolveError {}
+
+impl Advise for ResolveError {
+    fn kind(&self) -> Kind {
+        Kind::NotFound
+    }
+
+    fn advice(&self) -> Option<String> {
+        Some(match self {
+            Self::Ambiguous { .. } => "use TSM ID or exact name".to_owned(),
+            Self::NotFound { nearest: Some(name), .. } => format!("did you mean `{name}`?"),
+            Self::NotFound { nearest: None, .. } => "`tsm list all` shows what there is".to_owned(),
+        })
+    }
+}
+
+/// What several words lead to: each process once, in the order in which it was first meant, and the words that lead nowhere.
+#[derive(Debug, Default)]
+pub struct Resolved<'a> {
+    /// The processes.
+    pub processes: Vec<&'a Process>,
+    /// One error for each word without a process.
+    pub missing: Vec<ResolveError>,
+}
+
+/// Resolves several words; one that leads nowhere does not keep the others from being resolved.
+#[must_use]
+pub fn resolve<'a>(words: &[&str], among: &'a [Process]) -> Resolved<'a> {
+    let mut resolved = Resolved::default();
+    for word in words {
+        match resolve_word(word, among) {
+            Ok(found) => {
+                for process in found {
+                    if !resolved.processes.iter().any(|known| known.name == process.name) {
+                        resolved.processes.push(process);
+                    }
+                }
+            }
+            Err(error) => resolved.missing.push(error),
+        }
+    }
+    resolved
+}
+
+/// Resolves one word to one process; `*` and `all` are no names here.
+///
+/// # Errors
+///
+/// Fails if no process fits, or several and none of them best.
+pub fn resolve_one<'a>(word: &str, among: &'a [Process]) -> Result<&'a Process, ResolveError> {
+    let found = if is_number(word) { by_number(word, among) } else { by_name(word, among) };
+    match found[..] {
+        [process] => Ok(process),
+        [] => {
+            let names = among.iter().map(|process| process.name.as_str());
+            Err(ResolveError::NotFound {
+                given: word.to_owned(),
+                nearest: near::nearest(word, names).map(str::to_owned),
+            })
+        }
+        _ => {
+            let matches = found.iter().map(|process| (process.id(), process.name.as_str().to_owned())).collect();
+            Err(ResolveError::Ambiguous { given: word.to_owned(), matches })
+        }
+    }
+}
+
+fn resolve_word<'a>(word: &str, among: &'a [Process]) -> Result<Vec<&'a Process>, ResolveError> {
+    match word {
+        "*" | "all" => Ok(among.iter().collect()),
+        _ => resolve_one(word, among).map(|process| vec![process]),
+    }
+}
+
+/// Id first, then pid of a living child, then port; of several with one port the running ones.
+fn by_number<'a>(word: &str, among: &'a [Process]) -> Vec<&'a Process> {
+    let Ok(number) = word.parse::<u32>() else { return Vec::new() };
+    if let Some(process) = among.iter().find(|process| process.id() == Some(number)) {
+        return vec![process];
+    }
+    if let Some(process) = among.iter().find(|process| process.pid() == Some(number)) {
+        return vec![process];
+    }
+    let with_port = |process: &&Process| process.meta.port.is_some_and(|port| u32::from(port) == number);
+    let all: Vec<_> = among.iter().filter(with_port).collect();
+    let running: Vec<_> = all.iter().copied().filter(|process| process.is_running()).collect();
+    if running.is_empty() { all } else { running }
+}
+
+/// The exact name, else what begins with it and a hyphen, else what has it as a part.
+fn by_name<'a>(word: &str, among: &'a [Process]) -> Vec<&'a Process> {
+    if let Some(process) = among.iter().find(|process| process.name.as_str() == word) {
+        return vec![process];
+    }
+    let prefix = format!("{word}-");
+    let begins: Vec<_> = among.iter().filter(|process| process.name.as_str().starts_with(&prefix)).collect();
+    if !begins.is_empty() || word.is_empty() {
+        return begins;
+    }
+    among.iter().filter(|process| process.name.as_str().contains(word)).collect()
+}
+
+fn is_number(word: &str) -> bool {
+    !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::supervise::meta::State;
+    use crate::tsm::view::View;
+
+    /// A process with an id, a name, a pid (0: it does not run) and a port (0: none).
+    fn process(id: u32, name: &str, pid: u32, port: u16) -> Process {
+        let record =
+            format!(r#"{{"tsm_id":{id},"name":"{name}","pid":{pid},"command":"x","cwd":"/","port":"{port}"}}"#);
+        let mut meta: crate::supervise::meta::Meta = serde_json::from_str(&record).expect("a record");
+        meta.port = meta.port.filter(|port| *port > 0);
+        let state = if pid > 0 { State::Online } else { State::Stopped };
+        let view = View { state, supervised: pid > 0, alive: pid > 0 };
+        Process { name: name.parse().expect("a name"), dir: "/none".into(), meta, view, damage: None }
+    }
+
+    fn world() -> Vec<Process> {
+        vec![
+            process(0, "test-server-3001", 4001, 3001),
+            process(1, "test-client-3002", 4002, 3002),
+            process(2, "devpages-3000", 4003, 3000),
+            process(3, "tetra-4444", 4004, 4444),
+            process(4, "my-tetra-x", 0, 0),
+            process(7, "api", 0, 3000),
+            process(8, "api-2", 4008, 0),
+            process(3001, "far", 3002, 0),
+        ]
+    }
+
+    fn name(word: &str) -> Result<String, ResolveError> {
+        resolve_one(word, &world()).map(|process| process.name.as_str().to_owned())
+    }
+
+    #[test]
+    fn ids_names_beginnings_parts_pids_and_ports() {
+        for (word, wanted) in [
+            ("0", "test-server-3001"), // an id
+            ("api", "api"),            // exact wins over the beginning `api-`
+            ("tetra", "tetra-4444"),   // a beginning wins over the part in `my-tetra-x`
+            ("dev", "devpages-3000"),  // a unique part
+            ("server", "test-server-3001"),
+            ("4003", "devpages-3000"), // a pid
+            ("4444", "tetra-4444"),    // a port
+            ("3001", "far"),           // an id wins over a port
+            ("3002", "far"),           // a pid wins over a port
+            ("3000", "devpages-3000"), // of two with the port the one that runs
+            ("test-client-3002", "test-client-3002"),
+        ] {
+            assert_eq!(name(word).as_deref(), Ok(wanted), "{word}");
+        }
+    }
+
+    #[test]
+    fn an_ambiguous_name_is_answered_with_what_fits() {
+        let error = name("test").expect_err("two fit");
+        assert_eq!(
+            error.to_string(),
+            "tsm: ambiguous name 'test', matches:\n0: test-server-3001\n1: test-client-3002",
+            "what shows it indents further lines"
+        );
+        assert_eq!((error.kind().code(), error.advice().as_deref()), (5, Some("use TSM ID or exact name")));
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_found_and_the_nearest_is_named() {
+        let error = name("devpagse-3000").expect_err("nothing fits");
+        assert_eq!(error.to_string(), "process 'devpagse-3000' not found");
+        assert_eq!((error.kind().code(), error.advice().as_deref()), (5, Some("did you mean `devpages-3000`?")));
+        assert_eq!(name("999").expect_err("nothing fits").to_string(), "process ID/PID/port '999' not found");
+        assert!(name("").is_err());
+        assert!(name("99999999999999999999").is_err(), "too large for any number");
+    }
+
+    #[test]
+    fn a_stopped_process_is_not_found_by_its_old_pid() {
+        let among = [process(0, "a", 0, 0)];
+        let mut stopped = among[0].clone();
+        stopped.meta.pid = 555;
+        assert!(resolve_one("555", &[stopped]).is_err());
+    }
+
+    #[test]
+    fn star_and_all_both_mean_all() {
+        let world = world();
+        for word in ["*", "all"] {
+            let resolved = resolve(&[word], &world);
+            assert_eq!((resolved.processes.len(), resolved.missing.len()), (world.len(), 0));
+        }
+        assert!(resolve(&["*"], &[]).missing.is_empty(), "all of nothing is nothing, not an error");
+    }
+
+    #[test]
+    fn several_targets_are_each_taken_once_and_fail_alone() {
+        let world = world();
+        let resolved = resolve(&["api", "nope", "7", "2", "test"], &world);
+        let names: Vec<_> = resolved.processes.iter().map(|process| process.name.as_str()).collect();
+        assert_eq!(names, ["api", "devpages-3000"]);
+        assert_eq!(resolved.missing.len(), 2);
+    }
+
+    #[test]
+    fn a_process_without_a_record_is_found_by_name_only() {
+        let world = vec![process(u32::MAX, "lost", 0, 0)];
+        assert!(resolve_one("4294967295", &world).is_err());
+        assert_eq!(resolve_one("lost", &world).map(Process::id), Ok(None));
+    }
+}

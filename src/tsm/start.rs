@@ -1,0 +1,282 @@
+//! Starting: the process is made, its supervisor launched, and watched until what became of it is known.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::base::fault::{Advise, Kind};
+use crate::base::name::ProcessName;
+use crate::supervise::client::{self, LaunchError, Launched, Step};
+use crate::supervise::meta::{self, How, Meta, State};
+use crate::sys::file::{self, FileError};
+use crate::sys::host::Host;
+use crate::sys::paths::Paths;
+
+use super::conflict::{self, Conflict};
+use super::create::{CreateError, Created, create};
+use super::exit;
+use super::plan::StartPlan;
+use super::watch::{Seen, Watch};
+
+/// What is needed to start.
+pub struct Starter<'a> {
+    /// Where everything is.
+    pub paths: &'a Paths,
+    /// The surroundings.
+    pub host: &'a dyn Host,
+    /// Whether to wait for more than the program's start.
+    pub patience: Patience,
+    /// Hears what happens meanwhile.
+    pub say: &'a mut dyn FnMut(&str),
+}
+
+/// How long a start is watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// Until the program runs.
+    UntilItRuns,
+    /// Until its port answers or it has settled.
+    UntilItIsReady,
+}
+
+/// A process that runs.
+#[derive(Debug)]
+pub struct Started {
+    /// Its full name.
+    pub name: ProcessName,
+    /// Its id.
+    pub id: u32,
+    /// Its pid.
+    pub pid: u32,
+    /// Its port.
+    pub port: Option<u16>,
+    /// What was seen of it.
+    pub seen: Seen,
+    /// From the order to the answer.
+    pub took: Duration,
+}
+
+/// Why a process does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// It could not be made.
+    #[error(transparent)]
+    Create(#[from] CreateError),
+    /// The secrets of the environment could not be closed.
+    #[error(transparent)]
+    Secrets(#[from] FileError),
+    /// There is no supervisor.
+    #[error("failed to start `{name}`")]
+    Launch {
+        /// The process.
+        name: ProcessName,
+        /// Why.
+        source: LaunchError,
+    },
+    /// The program never ran.
+    #[error("failed to start `{name}`: {}{}", reason(*step, *errno, why), said(tail))]
+    NotRun {
+        /// The process.
+        name: ProcessName,
+        /// What could not be done.
+        step: Step,
+        /// The error number.
+        errno: i32,
+        /// The supervisor's own words.
+        why: String,
+        /// What was written to stderr.
+        tail: Vec<String>,
+    },
+    /// The pre-start command failed, so the program was not run.
+    #[error("failed to start `{name}`: its pre-start command failed with exit code {code}{}", said(tail))]
+    Hook {
+        /// The process.
+        name: ProcessName,
+        /// The exit code.
+        code: u8,
+        /// What it wrote to stderr.
+        tail: Vec<String>,
+    },
+    /// It ran and ended before it had settled.
+    #[error("failed to start `{name}`: process died immediately ({}){}{}", exit::words(*how), said(tail), block(conflict))]
+    Died {
+        /// The process.
+        name: ProcessName,
+        /// How it ended.
+        how: How,
+        /// Its last lines on stderr.
+        tail: Vec<String>,
+        /// Somebody else has its port.
+        conflict: Option<Box<Conflict>>,
+        /// It is being started again by itself.
+        again: bool,
+    },
+}
+
+impl Advise for StartError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Create(error) => error.kind(),
+            Self::Secrets(error) => error.kind(),
+            _ => Kind::Failed,
+        }
+    }
+
+    fn advice(&self) -> Option<String> {
+        match self {
+            Self::Create(error) => error.advice(),
+            Self::Secrets(error) => error.advice(),
+            Self::Launch { .. } => Some("`tsm doctor` looks for the cause".to_owned()),
+            Self::NotRun { errno, .. } if *errno == ENOEXEC => {
+                Some("a script begins with a line such as #!/bin/sh, or is given to its interpreter".to_owned())
+            }
+            Self::NotRun { .. } | Self::Hook { .. } => Some("nothing was left behind".to_owned()),
+            Self::Died { name, again: true, .. } => {
+                Some(format!("it is being started again; `tsm logs {name}` shows it, `tsm stop {name}` ends it"))
+            }
+            Self::Died { name, .. } => Some(format!("`tsm logs {name}` shows all that it wrote")),
+        }
+    }
+}
+
+/// The error number of a file that is no program.
+const ENOEXEC: i32 = 8;
+
+/// How many lines of stderr an error shows.
+const TAIL: usize = 10;
+
+/// How long the supervisor may take to write down how its child ended.
+const RECORDING: Duration = Duration::from_secs(3);
+
+fn reason(step: Step, errno: i32, why: &str) -> String {
+    if why.is_empty() { format!("{step}: {}", exit::errno_words(errno)) } else { why.to_owned() }
+}
+
+fn said(tail: &[String]) -> String {
+    if tail.is_empty() {
+        return String::new();
+    }
+    format!("\nProcess error output:\n  {}", tail.join("\n  "))
+}
+
+fn block(conflict: &Option<Box<Conflict>>) -> String {
+    conflict.as_ref().map(|conflict| format!("\n{conflict}")).unwrap_or_default()
+}
+
+/// Carries out a plan. Returns as soon as it is known what became of it.
+///
+/// # Errors
+///
+/// Fails if the process cannot be made or its program not be run, and then leaves nothing behind; or if it died before it had
+/// settled, and then leaves it with its logs as it ended.
+pub fn start(plan: &StartPlan, starter: &mut Starter) -> Result<Started, StartError> {
+    let begun = Instant::now();
+    if let Some(path) = plan.secrets.as_deref().filter(|_| plan.secrets_open) {
+        if let Some(notice) = file::read_private(path)?.notice {
+            (starter.say)(&notice);
+        }
+    }
+    let created = create(plan, starter.paths, starter.host.variables())?;
+    if let Some(conflict) = &created.in_the_way {
+        (starter.say)(&format!("{}; it was only guessed to be this process's", conflict.line()));
+    }
+    let log = created.dir.join("current.err");
+    let written = std::fs::metadata(&log).map_or(0, |file| file.len());
+    let pid = launch(&created, starter)?;
+    let explicit = plan.port.as_ref().is_some_and(|choice| choice.source.is_explicit());
+    // Where somebody else has the guessed port, an answer on it says nothing.
+    let watch = Watch { pid, port: created.port.filter(|_| created.in_the_way.is_none()), explicit };
+    let seen = match starter.patience {
+        Patience::UntilItRuns => Seen::Unwatched,
+        Patience::UntilItIsReady => watch.until_ready(starter.host, starter.say),
+    };
+    if seen == Seen::Dead {
+        return Err(died(&created, &watch, || tail(&log, written)));
+    }
+    Ok(Started { id: created.id, pid, port: created.port, seen, took: begun.elapsed(), name: created.name })
+}
+
+/// Starts the supervisor; what never ran is undone.
+fn launch(created: &Created, starter: &Starter) -> Result<u32, StartError> {
+    let name = || created.name.clone();
+    let failure = match client::launch(starter.host.program(), &created.dir) {
+        Ok(Launched::Spawned { pid } | Launched::Adopted { pid }) => return Ok(pid),
+        Ok(Launched::NotRun { errno, step }) => {
+            let why = record(&created.dir).map(|meta| meta.life.start_error).unwrap_or_default();
+            StartError::NotRun { name: name(), step, errno, why, tail: Vec::new() }
+        }
+        Ok(Launched::HookFailed { code }) => {
+            StartError::Hook { name: name(), code, tail: tail(&created.dir.join("current.err"), 0) }
+        }
+        // It died between its start and our first look.
+        Ok(Launched::Ended) => return Err(died(created, &Watch { pid: 0, port: None, explicit: false }, Vec::new)),
+        Ok(Launched::AlreadySupervised) => {
+            return Err(CreateError::Supervised { name: name() }.into());
+        }
+        // It may still do its work.
+        Err(source @ LaunchError::Late { .. }) => return Err(StartError::Launch { name: name(), source }),
+        Err(source) => StartError::Launch { name: name(), source },
+    };
+    if client::wait_unsupervised(&created.dir, Instant::now() + RECORDING).is_ok() {
+        created.undo(starter.paths);
+    }
+    Err(failure)
+}
+
+/// What can be said of a process that is dead: the supervisor has to have written it down.
+fn died(created: &Created, watch: &Watch, tail: impl FnOnce() -> Vec<String>) -> StartError {
+    let before = created.before.as_ref().and_then(|meta| meta.last_exit.clone());
+    let ended = |meta: Option<&Meta>| {
+        meta.is_some_and(|meta| meta.last_exit.is_some() && (meta.last_exit != before || meta.pid != watch.pid))
+    };
+    let meta = client::wait(&created.dir, Instant::now() + RECORDING, ended).ok().flatten();
+    let meta = meta.or_else(|| record(&created.dir));
+    let how = meta.as_ref().and_then(|meta| meta.last_exit.as_ref()).map_or(How::Unknown, |exit| exit.how);
+    let again = meta.is_some_and(|meta| !matches!(meta.state, State::Crashed | State::Errored | State::Stopped));
+    let conflict = created.port.and_then(|port| conflict::listening(port, &[])).filter(|_| !how.is_success());
+    StartError::Died { name: created.name.clone(), how, tail: tail(), conflict: conflict.map(Box::new), again }
+}
+
+fn record(dir: &Path) -> Option<Meta> {
+    meta::read(dir).ok().flatten()
+}
+
+/// The last lines that were written to a log since it had `from` bytes.
+fn tail(log: &Path, from: u64) -> Vec<String> {
+    use std::io::{Read, Seek, SeekFrom};
+
+    /// More is never shown.
+    const WINDOW: u64 = 64 * 1024;
+    let read = || -> std::io::Result<Vec<u8>> {
+        let mut file = std::fs::File::open(log)?;
+        let len = file.metadata()?.len();
+        // A log that became shorter was rotated: what it holds is new.
+        let begin = if len < from { 0 } else { from };
+        file.seek(SeekFrom::Start(begin.max(len.saturating_sub(WINDOW))))?;
+        let mut bytes = Vec::new();
+        file.take(WINDOW).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let bytes = read().unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(TAIL)..].iter().map(|line| (*line).to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tail_is_what_was_written_since_and_ten_lines_at_most() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let log = folder.path().join("current.err");
+        let lines: String = (0..30).map(|n| format!("line {n}\n")).collect();
+        std::fs::write(&log, format!("old\n{lines}")).expect("a file");
+        let shown = tail(&log, 4);
+        assert_eq!((shown.len(), shown[0].as_str(), shown[9].as_str()), (10, "line 20", "line 29"));
+        std::fs::write(&log, "old\nnew\n").expect("a file");
+        assert_eq!(tail(&log, 4), ["new"]);
+        assert_eq!(tail(&log, 100), ["old", "new"], "a rotated log is new");
+        assert!(tail(&folder.path().join("none"), 0).is_empty());
+    }
+}

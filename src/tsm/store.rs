@@ -1,0 +1,369 @@
+//! The processes there are: one folder each below `tsm/runtime/processes/`.
+//!
+//! Files are the truth, and nothing here fails because one of them is damaged: a folder whose record cannot be read is still
+//! a process, with what can be known about it. Reading takes no lock; records are renamed into place and so always whole.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::base::environment::EnvName;
+use crate::base::fault::Advise;
+use crate::base::name::ProcessName;
+use crate::base::time::Timestamp;
+use crate::supervise::client;
+use crate::supervise::meta::{self, Life, Meta, ReadError, Run, State, Status};
+use crate::sys::paths::Paths;
+use crate::sys::process;
+
+use super::view::{self, Facts, View};
+
+/// The folder of all processes.
+#[derive(Debug, Clone)]
+pub struct Store {
+    folder: PathBuf,
+}
+
+/// One managed process: its record, and what is true.
+#[derive(Debug, Clone)]
+pub struct Process {
+    /// Unique; also the folder's name, which wins over what the record says.
+    pub name: ProcessName,
+    /// Its folder.
+    pub dir: PathBuf,
+    /// Its record. Made up of what could be found out if [`damage`](Self::damage) says so.
+    pub meta: Meta,
+    /// What is true now, whatever the record says.
+    pub view: View,
+    /// Why the record could not be read, in words; none if it could.
+    pub damage: Option<String>,
+}
+
+/// The folder of the processes cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The folder itself cannot be listed.
+    #[error("failed to list the processes in `{}`", path.display())]
+    List {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl Advise for StoreError {
+    fn advice(&self) -> Option<String> {
+        let Self::List { source, .. } = self;
+        (source.kind() == io::ErrorKind::PermissionDenied).then(|| "run as the user that owns the folder".to_owned())
+    }
+}
+
+/// The id of a process whose record is lost: no process has it, so it is never found by it.
+const NO_ID: u32 = u32::MAX;
+
+impl Store {
+    /// The processes below `$TETRA_DIR`. Touches nothing.
+    #[must_use]
+    pub fn open(paths: &Paths) -> Self {
+        Self { folder: paths.processes() }
+    }
+
+    /// All processes by id; those without a known id come last, by name.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the folder exists and cannot be listed.
+    pub fn all(&self) -> Result<Vec<Process>, StoreError> {
+        let mut processes: Vec<Process> = self.names()?.into_iter().filter_map(|name| self.get(&name)).collect();
+        processes.sort_by(|a, b| (a.meta.tsm_id, &a.name).cmp(&(b.meta.tsm_id, &b.name)));
+        Ok(processes)
+    }
+
+    /// The process of this name, if there is one.
+    #[must_use]
+    pub fn get(&self, name: &ProcessName) -> Option<Process> {
+        look(name, self.folder.join(name.as_str()))
+    }
+
+    /// The names of all processes in no order, without looking into their folders. Strangers in the folder are left out.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the folder exists and cannot be listed.
+    pub fn names(&self) -> Result<Vec<ProcessName>, StoreError> {
+        let entries = match fs::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            Err(source) if source.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => return Err(StoreError::List { path: self.folder.clone(), source }),
+        };
+        let name = |entry: io::Result<fs::DirEntry>| {
+            let entry = entry.ok()?;
+            entry.file_type().ok()?.is_dir().then_some(())?;
+            entry.file_name().to_str()?.parse().ok()
+        };
+        Ok(entries.filter_map(name).collect())
+    }
+}
+
+impl Process {
+    /// Reads it again. If its folder is gone it stays as it was.
+    pub fn look_again(&mut self) {
+        if let Some(now) = look(&self.name, self.dir.clone()) {
+            *self = now;
+        }
+    }
+
+    /// The number an operator types; none if the record that held it is lost.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        (self.meta.tsm_id != NO_ID).then_some(self.meta.tsm_id)
+    }
+
+    /// The three-valued status that is true now.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.view.state.status()
+    }
+
+    /// True unless it was stopped by an operator or ended by itself with success.
+    #[must_use]
+    pub fn is_not_cleanly_stopped(&self) -> bool {
+        self.status() != Status::Stopped
+    }
+
+    /// A child runs, is about to, or is being stopped.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.status() == Status::Online
+    }
+
+    /// The child's pid, if one lives.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        (self.view.alive && self.meta.pid != 0).then_some(self.meta.pid)
+    }
+
+    /// How long the child has lived, if one lives.
+    #[must_use]
+    pub fn uptime(&self, now: Timestamp) -> Option<Duration> {
+        self.pid()?;
+        let started =
+            if self.meta.life.started_ms > 0 { self.meta.life.started_ms } else { self.meta.start_time * 1000 };
+        Some(now.since(Timestamp(started)))
+    }
+
+    /// The environment that was active when it was started.
+    #[must_use]
+    pub fn environment(&self) -> Option<EnvName> {
+        self.meta.run.environment.parse().ok()
+    }
+
+    /// The word for what it was configured by: the name of its env file, else its environment.
+    #[must_use]
+    pub fn environment_word(&self) -> Option<String> {
+        let file = Path::new(&self.meta.env_file).file_name().map(|name| name.to_string_lossy().into_owned());
+        let word =
+            file.map(|name| name.strip_suffix(".env").map(str::to_owned).filter(|it| !it.is_empty()).unwrap_or(name));
+        word.or_else(|| Some(self.meta.run.environment.clone()).filter(|word| !word.is_empty()))
+    }
+
+    /// Where its standard output goes.
+    #[must_use]
+    pub fn out_log(&self) -> PathBuf {
+        self.dir.join("current.out")
+    }
+
+    /// Where its standard error goes.
+    #[must_use]
+    pub fn err_log(&self) -> PathBuf {
+        self.dir.join("current.err")
+    }
+
+    /// The file that holds its pid.
+    #[must_use]
+    pub fn pid_file(&self) -> PathBuf {
+        pid_file(&self.dir, &self.name)
+    }
+}
+
+fn look(name: &ProcessName, dir: PathBuf) -> Option<Process> {
+    let (meta, damage) = match read(&dir) {
+        Ok(meta) => (meta, None),
+        Err(_) if !dir.is_dir() => return None,
+        Err(why) => (rebuild(name, &dir), Some(why)),
+    };
+    let view = view::derive(&meta, facts(&meta, &dir));
+    Some(Process { name: name.clone(), dir, meta, view, damage })
+}
+
+fn pid_file(dir: &Path, name: &ProcessName) -> PathBuf {
+    dir.join(format!("{name}.pid"))
+}
+
+fn read(dir: &Path) -> Result<Meta, String> {
+    let mut meta = match meta::read(dir) {
+        Ok(Some(meta)) => meta,
+        Ok(None) => return Err("there is no record".to_owned()),
+        Err(ReadError::Garbage { source, .. }) => return Err(format!("the record is damaged: {source}")),
+        Err(ReadError::Unreadable { source, .. }) => return Err(format!("the record cannot be read: {source}")),
+    };
+    if meta.version == 0 {
+        // The published format has no finer state.
+        meta.state = match meta.status {
+            Status::Online => State::Online,
+            Status::Stopped => State::Stopped,
+            Status::Crashed => State::Crashed,
+        };
+    }
+    Ok(meta)
+}
+
+/// Whether the child lives is asked only where the answer matters: without a supervisor.
+fn facts(meta: &Meta, dir: &Path) -> Facts {
+    let supervised = client::supervised(dir);
+    let this_boot = meta.life.boot_id.is_empty() || meta.life.boot_id == process::boot_id();
+    let child_lives = !supervised && this_boot && process::is_same(meta.pid, meta.life.start_ticks);
+    let fresh = !supervised && meta.state == State::Starting && is_fresh(dir);
+    Facts { supervised, child_lives, this_boot, fresh }
+}
+
+fn is_fresh(dir: &Path) -> bool {
+    let written = fs::metadata(meta::path(dir)).and_then(|entry| entry.modified());
+    written.is_ok_and(|written| written.elapsed().is_ok_and(|age| age < view::START_GRACE))
+}
+
+/// What can be known of a process whose record is lost: its pid file, and the mark in the environment of what has that pid.
+fn rebuild(name: &ProcessName, dir: &Path) -> Meta {
+    let pid = fs::read_to_string(pid_file(dir, name)).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+    let marked = process::variable(pid, "TSM_RUN").filter(|_| pid != 0);
+    let mark = marked.as_deref().and_then(|mark| mark.split_once('.'));
+    let alive = mark.and_then(|_| process::stat(pid)).filter(process::Stat::is_alive);
+    let life = Life {
+        boot_id: process::boot_id().to_owned(),
+        start_ticks: alive.as_ref().map_or(0, |stat| stat.start_ticks),
+        nonce: mark.map_or(String::new(), |(_, nonce)| nonce.to_owned()),
+        ..Life::default()
+    };
+    let state = if alive.is_some() { State::Online } else { State::Crashed };
+    Meta {
+        tsm_id: mark.and_then(|(id, _)| id.parse().ok()).unwrap_or(NO_ID),
+        name: name.as_str().to_owned(),
+        pid: if alive.is_some() { pid } else { 0 },
+        command: alive.and_then(|stat| process::command_line(stat.pid)).unwrap_or_default(),
+        port: None,
+        cwd: process::cwd(pid).unwrap_or_default(),
+        interpreter: String::new(),
+        process_type: String::new(),
+        env_file: String::new(),
+        prehook: String::new(),
+        start_time: 0,
+        status: state.status(),
+        restarts: 0,
+        unstable_restarts: 0,
+        version: meta::VERSION,
+        state,
+        run: Run::default(),
+        life,
+        last_exit: None,
+        unknown: serde_json::Map::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store() -> (tempfile::TempDir, Store) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(&Paths::under(folder.path()));
+        fs::create_dir_all(&store.folder).expect("the processes folder");
+        (folder, store)
+    }
+
+    fn put(store: &Store, name: &str, record: &str) {
+        let dir = store.folder.join(name);
+        fs::create_dir_all(&dir).expect("a process folder");
+        fs::write(meta::path(&dir), record).expect("a record");
+    }
+
+    fn record(id: u32, name: &str) -> String {
+        format!(
+            r#"{{"tsm_id":{id},"name":"{name}","pid":0,"command":"sleep 9","port":"none","cwd":"/","status":"stopped"}}"#
+        )
+    }
+
+    #[test]
+    fn without_a_folder_there_are_no_processes() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(&Paths::under(folder.path()));
+        assert!(store.all().expect("an empty list").is_empty());
+        assert!(!folder.path().join("tetra").exists(), "looking makes nothing");
+    }
+
+    #[test]
+    fn all_are_sorted_by_id() {
+        let (_folder, store) = store();
+        for (id, name) in [(10, "ten"), (2, "two"), (0, "zero")] {
+            put(&store, name, &record(id, name));
+        }
+        let ids: Vec<_> = store.all().expect("a list").iter().map(Process::id).collect();
+        assert_eq!(ids, [Some(0), Some(2), Some(10)]);
+    }
+
+    #[test]
+    fn a_damaged_record_is_still_a_process_and_strangers_are_not() {
+        let (_folder, store) = store();
+        put(&store, "whole", &record(0, "whole"));
+        put(&store, "empty", "");
+        put(&store, "garbage", "\u{0}\u{1}{{{");
+        fs::create_dir(store.folder.join("bare")).expect("a folder");
+        fs::create_dir(store.folder.join(".hidden")).expect("a folder");
+        fs::create_dir(store.folder.join("no name")).expect("a folder");
+        fs::write(store.folder.join("file"), "x").expect("a file");
+        let all = store.all().expect("a list");
+        let seen: Vec<_> =
+            all.iter().map(|process| (process.name.as_str(), process.id(), process.damage.is_some())).collect();
+        assert_eq!(
+            seen,
+            [("whole", Some(0), false), ("bare", None, true), ("empty", None, true), ("garbage", None, true)]
+        );
+        assert!(all.iter().skip(1).all(|process| process.status() == Status::Crashed));
+    }
+
+    #[test]
+    fn a_record_of_the_published_format_is_read_also_with_numbers_as_strings() {
+        let (_folder, store) = store();
+        put(
+            &store,
+            "devpages-http-3000",
+            r#"{"tsm_id":"4","name":"devpages-http-3000","pid":"0","command":"python3 -m http.server 3000","port":"3000",
+                "cwd":"/tmp","interpreter":"/usr/bin/python3","process_type":"python","env_file":"","prehook":"",
+                "start_time":1729234567.5,"status":"online","restarts":0,"unstable_restarts":0,"extra":true}"#,
+        );
+        let process = store.get(&"devpages-http-3000".parse().expect("a name")).expect("the process");
+        assert_eq!((process.id(), process.meta.port, process.status()), (Some(4), Some(3000), Status::Crashed));
+        assert_eq!(process.damage, None);
+    }
+
+    #[test]
+    fn a_stranger_with_the_recorded_pid_is_not_the_process() {
+        let (_folder, store) = store();
+        let me = process::stat(process::own_pid()).expect("this process");
+        let record = |ticks: u64| {
+            format!(
+                r#"{{"tsm_id":1,"name":"api","pid":{},"command":"x","cwd":"/","state":"online","status":"online",
+                    "life":{{"boot_id":"{}","start_ticks":{ticks}}}}}"#,
+                me.pid,
+                process::boot_id()
+            )
+        };
+        put(&store, "api", &record(me.start_ticks + 1));
+        let name = "api".parse().expect("a name");
+        assert_eq!(store.get(&name).expect("it").view.state, State::Crashed);
+        put(&store, "api", &record(me.start_ticks));
+        let same = store.get(&name).expect("it");
+        assert_eq!((same.view.state, same.view.wants_supervisor(), same.pid()), (State::Online, true, Some(me.pid)));
+    }
+}

@@ -1,0 +1,103 @@
+//! Watching a process that was just started: does it live, does its port answer.
+
+use std::time::{Duration, Instant};
+
+use crate::sys::host::Host;
+use crate::sys::{net, process};
+
+/// A process and what is expected of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Watch {
+    /// The child.
+    pub(super) pid: u32,
+    /// Its port.
+    pub(super) port: Option<u16>,
+    /// It was asked for, so waiting for it is worth more than the settle window.
+    pub(super) explicit: bool,
+}
+
+/// What was seen of a start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen {
+    /// It listens on its port.
+    Listening,
+    /// It has lived through the settle window.
+    Settled,
+    /// It lives and has not opened its port in time.
+    NotListening,
+    /// The operator stopped watching.
+    Interrupted,
+    /// Nobody watched.
+    Unwatched,
+    /// It ended.
+    Dead,
+}
+
+/// Who lives for so long has settled.
+pub const SETTLE: Duration = Duration::from_millis(500);
+
+/// The longest wait for an explicit port.
+pub const READINESS: Duration = Duration::from_secs(10);
+
+/// After so long the operator is told what is waited for.
+const TOLD_AFTER: Duration = Duration::from_secs(1);
+
+/// The pause between two looks; longer where a look takes long.
+const STEP: Duration = Duration::from_millis(1);
+
+/// The pause between two searches for a stranger, which are dear.
+const SEARCH: Duration = Duration::from_millis(100);
+
+impl Watch {
+    /// Watches until the process listens, dies or has settled; ten seconds at most for an explicit port.
+    pub(super) fn until_ready(&self, host: &dyn Host, say: &mut dyn FnMut(&str)) -> Seen {
+        let begun = Instant::now();
+        let Some(child) = process::stat(self.pid) else { return Seen::Dead };
+        let mut told = false;
+        let mut searched = None;
+        loop {
+            let look = Instant::now();
+            if !process::is_same(child.pid, child.start_ticks) {
+                return Seen::Dead;
+            }
+            // What it started belongs to it, also when its own parent has become another.
+            if self.port.is_some_and(|port| listens(port, &child, &mut searched)) {
+                return Seen::Listening;
+            }
+            let waited = begun.elapsed();
+            match self.port.filter(|_| self.explicit) {
+                None if waited >= SETTLE => return Seen::Settled,
+                Some(_) if waited >= READINESS => return Seen::NotListening,
+                Some(port) if waited >= TOLD_AFTER && !told => {
+                    told = true;
+                    say(&format!("waiting for it to listen on port {port} (Ctrl-C stops the waiting only)"));
+                }
+                _ => {}
+            }
+            if !host.pause(STEP.max(look.elapsed() * 2)) {
+                return Seen::Interrupted;
+            }
+        }
+    }
+}
+
+/// True if the process or what it started listens on `port`. A listener whose process we may not see counts as ours: the port was
+/// free before. `searched` remembers the last search through all processes.
+fn listens(port: u16, child: &process::Stat, searched: &mut Option<Instant>) -> bool {
+    let inodes: Vec<u64> = net::listening_on(port).iter().map(|listener| listener.inode).collect();
+    if inodes.is_empty() {
+        return false;
+    }
+    if net::holder_below(child.pid, &inodes).is_some() {
+        return true;
+    }
+    if searched.is_some_and(|last| last.elapsed() < SEARCH) {
+        return false;
+    }
+    *searched = Some(Instant::now());
+    match net::owner(inodes[0]) {
+        // Its parent may have ended: then it is in the tree of our child's supervisor, or at least in our child's session.
+        Some(owner) => process::stat(owner.pid).is_some_and(|stat| stat.session == child.session),
+        None => true,
+    }
+}

@@ -1,0 +1,435 @@
+//! The operator's terminal, or what stands for it: a pipe, a file, a sink in a test.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io::{self, ErrorKind, IsTerminal, Read, Write};
+use std::rc::Rc;
+
+use jiff::tz::TimeZone;
+
+use super::render::{self, Piece, Target};
+use super::style::{self, Paint};
+use super::table::Frame;
+use super::{fault, json};
+use crate::base::fault::Fault;
+use crate::report::{Answer, Ask, Block, Color, Console, Follow, Look, Next, Report, Sentence};
+
+/// Text that is not for a terminal is laid out for this many columns (help texts; tables are never cut there).
+const PAGE: usize = 100;
+
+/// The longest answer to a question, in bytes; what is longer is no answer.
+const LONGEST_ANSWER: usize = 256;
+
+/// Opens what answers are read from.
+pub type Answers = fn() -> io::Result<Box<dyn Read>>;
+
+/// Where everything goes and comes from.
+///
+/// Built once at the start from the real streams ([`Streams::standard`]), or from sinks in a test.
+#[derive(Clone)]
+pub struct Streams {
+    /// Data.
+    pub output: Rc<RefCell<dyn Write>>,
+    /// Talk: faults, notes, questions.
+    pub talk: Rc<RefCell<dyn Write>>,
+    /// None if there is nobody to answer.
+    pub answers: Option<Answers>,
+    /// Whether `output` is a terminal.
+    pub output_is_terminal: bool,
+    /// Whether `talk` is a terminal.
+    pub talk_is_terminal: bool,
+    /// The width of the terminal now; none if it has none.
+    pub width: fn() -> Option<usize>,
+}
+
+impl Streams {
+    /// The standard streams; there is somebody to answer as long as the standard input is a terminal.
+    #[must_use]
+    pub fn standard(width: fn() -> Option<usize>, answers: Answers) -> Self {
+        Self {
+            output: Rc::new(RefCell::new(io::stdout())),
+            talk: Rc::new(RefCell::new(io::stderr())),
+            answers: io::stdin().is_terminal().then_some(answers),
+            output_is_terminal: io::stdout().is_terminal(),
+            talk_is_terminal: io::stderr().is_terminal(),
+            width,
+        }
+    }
+}
+
+/// The operator.
+#[derive(Clone)]
+pub struct Terminal {
+    streams: Streams,
+    variables: Rc<BTreeMap<String, String>>,
+    zone: TimeZone,
+    json: bool,
+    quiet: bool,
+    color: Color,
+}
+
+impl Terminal {
+    /// A console over the streams. Of the variables, `NO_COLOR`, `CLICOLOR_FORCE`, `TERM` and `COLUMNS` count.
+    #[must_use]
+    pub fn new(streams: Streams, variables: &BTreeMap<String, String>, zone: TimeZone) -> Self {
+        Self { streams, variables: Rc::new(variables.clone()), zone, json: false, quiet: false, color: Color::Auto }
+    }
+
+    /// The same with another look; what the look leaves open stays.
+    #[must_use]
+    pub fn with(&self, look: &Look) -> Self {
+        let mut other = self.clone();
+        other.json |= look.json;
+        other.quiet |= look.quiet;
+        other.color = look.color.unwrap_or(self.color);
+        other
+    }
+
+    /// Whether the output gets colour.
+    #[must_use]
+    pub fn output_paint(&self) -> Paint {
+        style::decide(self.color, &self.variables, self.streams.output_is_terminal)
+    }
+
+    fn talk_paint(&self) -> Paint {
+        style::decide(self.color, &self.variables, self.streams.talk_is_terminal)
+    }
+
+    /// The width of the terminal: what it says, else `COLUMNS`.
+    fn terminal_width(&self) -> Option<usize> {
+        let told = || self.variables.get("COLUMNS")?.parse().ok();
+        (self.streams.width)().or_else(told).filter(|width| *width > 0)
+    }
+
+    fn frame(&self) -> Frame {
+        let width = self.terminal_width().filter(|_| self.streams.output_is_terminal);
+        Frame { width, paint: self.output_paint(), zone: self.zone.clone() }
+    }
+
+    fn target(&self) -> Target {
+        if self.streams.output_is_terminal { Target::Terminal } else { Target::Elsewhere }
+    }
+
+    /// Writes at once, so that data and talk appear in the order in which they were said.
+    fn write(&self, text: &str) -> io::Result<()> {
+        let mut output = self.streams.output.borrow_mut();
+        output.write_all(text.as_bytes())?;
+        output.flush()
+    }
+
+    /// Talk that cannot be written is lost: there is no one to tell.
+    fn talk(&self, text: &str) {
+        let mut talk = self.streams.talk.borrow_mut();
+        let _ = talk.write_all(text.as_bytes()).and_then(|()| talk.flush());
+    }
+
+    fn show_text(&self, blocks: Vec<Block>, faults: &mut Vec<Fault>) -> io::Result<()> {
+        let frame = self.frame();
+        for block in blocks {
+            match render::block(&block, &frame, self.target()) {
+                Some(Piece::Output(text)) => self.write(&text)?,
+                Some(Piece::Talk(text)) if self.quiet => drop(text),
+                Some(Piece::Talk(text)) => self.talk(&text),
+                None => self.follow(block, faults, |row| render::row(row, frame.paint, self.target()))?,
+            }
+        }
+        Ok(())
+    }
+
+    fn show_json(&self, report: Report, faults: &mut Vec<Fault>) -> io::Result<()> {
+        let follows = report.blocks.iter().any(|block| matches!(block, Block::Follow(_)));
+        let only_leads_on = report.blocks.is_empty() && !matches!(report.next, Next::Nothing);
+        if !follows && !only_leads_on {
+            let data = report.blocks.iter().filter_map(json::block).collect();
+            return self.write(&format!("{:#}\n", json::document(data, report.shape)));
+        }
+        for block in report.blocks {
+            if let Some(data) = json::block(&block) {
+                self.write(&format!("{data}\n"))?;
+            }
+            self.follow(block, faults, |row| format!("{}\n", json::sentence(row)))?;
+        }
+        Ok(())
+    }
+
+    /// Writes each row when it arrives; a row that failed ends it.
+    fn follow(&self, block: Block, faults: &mut Vec<Fault>, text: impl Fn(&Sentence) -> String) -> io::Result<()> {
+        let Block::Follow(Follow { rows }) = block else { return Ok(()) };
+        for row in rows {
+            match row {
+                Ok(row) => self.write(&text(&row))?,
+                Err(fault) => {
+                    faults.push(fault);
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Console for Terminal {
+    fn show(&mut self, mut report: Report) -> io::Result<()> {
+        let mut faults = std::mem::take(&mut report.faults);
+        if self.json {
+            self.show_json(report, &mut faults)?;
+        } else {
+            self.show_text(report.blocks, &mut faults)?;
+        }
+        for fault in &faults {
+            self.complain(fault);
+        }
+        Ok(())
+    }
+
+    fn complain(&mut self, fault: &Fault) {
+        if self.json {
+            self.talk(&format!("{}\n", json::fault(fault)));
+        } else {
+            let width = self.terminal_width().filter(|_| self.streams.talk_is_terminal);
+            self.talk(&fault::render(fault, width, self.talk_paint()));
+        }
+    }
+
+    fn note(&mut self, text: &str) {
+        if !self.quiet {
+            self.talk(&render::line(text));
+        }
+    }
+
+    fn can_ask(&self) -> bool {
+        self.streams.answers.is_some_and(|answers| answers().is_ok())
+    }
+
+    fn ask(&mut self, question: &Ask) -> Answer {
+        let Some(answers) = self.streams.answers else { return Answer::Nobody };
+        let Ok(mut answers) = answers() else { return Answer::Nobody };
+        let hint = question.word.as_ref().map_or("[y/N] ".to_owned(), |word| format!("[type {word}] "));
+        self.talk(&format!("{} {hint}", render::line(&question.question).trim_end()));
+        let given = answer(&mut answers);
+        let given = given.trim();
+        let yes = match &question.word {
+            Some(word) => given == word,
+            None => given.eq_ignore_ascii_case("y") || given.eq_ignore_ascii_case("yes"),
+        };
+        if yes { Answer::Yes } else { Answer::No }
+    }
+
+    fn width(&self) -> usize {
+        self.frame().width.unwrap_or(PAGE)
+    }
+
+    fn is_terminal(&self) -> bool {
+        self.streams.output_is_terminal
+    }
+
+    fn to_sink(&self, sink: Box<dyn Write>) -> Box<dyn Console> {
+        let mut other = self.clone();
+        other.streams.output = Rc::new(RefCell::new(sink));
+        other.streams.output_is_terminal = false;
+        Box::new(other)
+    }
+
+    fn restyled(&self, look: &Look) -> Box<dyn Console> {
+        Box::new(self.with(look))
+    }
+}
+
+/// One line, read byte by byte so that nothing behind it is taken. An interrupt, an error and an endless line are no answer.
+fn answer(from: &mut dyn Read) -> String {
+    let mut line = Vec::new();
+    let mut byte = [0];
+    while line.len() < LONGEST_ANSWER {
+        match from.read(&mut byte) {
+            Ok(1) if byte[0] == b'\n' => break,
+            Ok(1) => line.push(byte[0]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => return String::new(),
+            Ok(_) | Err(_) => return String::new(),
+        }
+    }
+    String::from_utf8(line).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::base::fault::Kind;
+    use crate::report::{Cell, Fields, Table};
+
+    /// Streams into memory, and what arrived there.
+    struct Listener {
+        output: Rc<RefCell<Vec<u8>>>,
+        talk: Rc<RefCell<Vec<u8>>>,
+        streams: Streams,
+    }
+
+    impl Listener {
+        fn new(is_terminal: bool) -> Self {
+            let (output, talk) = (Rc::new(RefCell::new(Vec::new())), Rc::new(RefCell::new(Vec::new())));
+            let streams = Streams {
+                output: output.clone(),
+                talk: talk.clone(),
+                answers: None,
+                output_is_terminal: is_terminal,
+                talk_is_terminal: is_terminal,
+                width: || Some(40),
+            };
+            Self { output, talk, streams }
+        }
+
+        fn terminal(&self) -> Terminal {
+            Terminal::new(self.streams.clone(), &BTreeMap::new(), TimeZone::UTC)
+        }
+
+        fn heard(&self) -> (String, String) {
+            let text = |bytes: &Rc<RefCell<Vec<u8>>>| String::from_utf8(bytes.borrow().clone()).expect("text");
+            (text(&self.output), text(&self.talk))
+        }
+    }
+
+    fn json() -> Look {
+        Look { json: true, ..Look::default() }
+    }
+
+    fn rows(rows: Vec<Result<Sentence, Fault>>) -> Follow {
+        Follow { rows: Box::new(rows.into_iter()) }
+    }
+
+    #[test]
+    fn data_goes_out_and_talk_beside_it() {
+        let listener = Listener::new(false);
+        let mut report = Report::of(Sentence::new("api is up")).note("2 stopped: `tsm list all`");
+        report.faults.push(Fault::new(Kind::NotFound, "no process is called `web`"));
+        listener.terminal().show(report).expect("memory takes everything");
+        let talk = "2 stopped: `tsm list all`\nerror: no process is called `web`\n";
+        assert_eq!(listener.heard(), ("api is up\n".into(), talk.into()));
+    }
+
+    #[test]
+    fn quiet_drops_notes_but_never_faults() {
+        let listener = Listener::new(false);
+        let mut terminal = listener.terminal().with(&Look { quiet: true, ..Look::default() });
+        terminal.note("working");
+        terminal.show(Report::of(Sentence::new("done")).note("more")).expect("memory takes everything");
+        terminal.complain(&Fault::usage("no"));
+        assert_eq!(listener.heard(), ("done\n".into(), "error: no\n".into()));
+    }
+
+    #[test]
+    fn json_is_one_document_and_faults_are_json_too() {
+        let listener = Listener::new(false);
+        let mut table = Table::new(&[("pid", "PID"), ("up", "UP")]);
+        table.row(vec![12_i64.into(), Duration::from_millis(2500).into()]);
+        let mut report = Report::of(table).note("talk");
+        report.faults.push(Fault::usage("bad"));
+        listener.terminal().with(&json()).show(report).expect("memory takes everything");
+        let (output, talk) = listener.heard();
+        assert_eq!(output, "[\n  {\n    \"pid\": 12,\n    \"up\": 2.5\n  }\n]\n");
+        assert_eq!(talk, "{\"error\":{\"kind\":\"usage\",\"message\":\"bad\",\"causes\":[],\"advice\":null}}\n");
+    }
+
+    #[test]
+    fn a_report_that_says_nothing_is_null_and_one_that_leads_on_is_silent() {
+        let listener = Listener::new(false);
+        let mut terminal = listener.terminal().with(&json());
+        terminal.show(Report::default()).expect("memory takes everything");
+        terminal.show(Report::then(Next::Leave)).expect("memory takes everything");
+        terminal.show(Report::each(Vec::<Fields>::new())).expect("memory takes everything");
+        assert_eq!(listener.heard().0, "null\n[]\n");
+    }
+
+    #[test]
+    fn rows_that_arrive_are_one_object_a_line_until_one_fails() {
+        let said = || {
+            let row = Sentence::new("GET /").with("stream", "out");
+            rows(vec![Ok(row.clone()), Err(Fault::new(Kind::Failed, "the log is gone")), Ok(row)])
+        };
+        let listener = Listener::new(false);
+        listener.terminal().with(&json()).show(Report::of(said())).expect("memory takes everything");
+        assert_eq!(listener.heard().0, "{\"stream\":\"out\"}\n");
+        listener.terminal().show(Report::of(said())).expect("memory takes everything");
+        let (output, talk) = listener.heard();
+        assert!(output.ends_with("GET /\n") && talk.ends_with("error: the log is gone\n"), "{output}{talk}");
+    }
+
+    #[test]
+    fn a_terminal_gets_colour_and_a_sink_does_not() {
+        let listener = Listener::new(true);
+        let mut table = Table::new(&[("state", "STATE")]);
+        table.row(vec![Cell::from("online").tone(crate::report::Tone::Good)]);
+        let report = || Report::of(table.clone());
+        listener.terminal().show(report()).expect("memory takes everything");
+        assert!(listener.heard().0.contains("\u{1b}[32monline"));
+
+        let sink = Rc::new(RefCell::new(Vec::new()));
+        let mut piped = listener.terminal().to_sink(Box::new(Shared(sink.clone())));
+        piped.show(report()).expect("memory takes everything");
+        assert_eq!(sink.borrow().as_slice(), b"STATE\nonline\n");
+        assert!(!piped.is_terminal());
+    }
+
+    struct Shared(Rc<RefCell<Vec<u8>>>);
+
+    impl Write for Shared {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.borrow_mut().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    struct Closed;
+
+    impl Write for Closed {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_closed_pipe_ends_even_an_endless_follower() {
+        let mut piped = Listener::new(false).terminal().to_sink(Box::new(Closed));
+        let endless = Follow { rows: Box::new(std::iter::repeat_with(|| Ok(Sentence::new("tick")))) };
+        let ended = piped.show(Report::of(endless)).map_err(|error| error.kind());
+        assert_eq!(ended, Err(ErrorKind::BrokenPipe));
+    }
+
+    #[test]
+    fn only_the_very_answer_is_yes() {
+        fn said(text: &'static str) -> io::Result<Box<dyn Read>> {
+            Ok(Box::new(text.as_bytes()))
+        }
+        let answers: [(Answers, Option<&str>, Answer); 8] = [
+            (|| said("y\n"), None, Answer::Yes),
+            (|| said("YES \n"), None, Answer::Yes),
+            (|| said("\n"), None, Answer::No),
+            (|| said("y"), None, Answer::No),
+            (|| said("acme\n"), Some("acme"), Answer::Yes),
+            (|| said("y\n"), Some("acme"), Answer::No),
+            (|| said("Acme\n"), Some("acme"), Answer::No),
+            (|| Err(ErrorKind::NotFound.into()), None, Answer::Nobody),
+        ];
+        for (number, (answers, word, expected)) in answers.into_iter().enumerate() {
+            let mut listener = Listener::new(true);
+            listener.streams.answers = Some(answers);
+            let ask = Ask { question: "stop all of acme?".into(), word: word.map(Into::into) };
+            assert_eq!(listener.terminal().ask(&ask), expected, "answer {number}");
+        }
+    }
+
+    #[test]
+    fn nobody_is_asked_without_a_terminal() {
+        let listener = Listener::new(false);
+        let ask = Ask { question: "sure?".into(), word: None };
+        assert_eq!(listener.terminal().ask(&ask), Answer::Nobody);
+        assert_eq!(listener.heard().1, "", "nothing is asked into the void");
+    }
+}

@@ -1,0 +1,143 @@
+//! The data of a report, as JSON.
+
+use serde_json::{Map, Value as Json, json};
+
+use super::text::point;
+use crate::base::fault::Fault;
+use crate::report::{Block, Cell, Fields, Sentence, Shape, Table, Value};
+
+/// One piece of data: numbers are numbers, times RFC 3339 in UTC, spans seconds, sizes bytes.
+#[must_use]
+pub fn value(value: &Value) -> Json {
+    match value {
+        Value::Nothing => Json::Null,
+        Value::Bool(it) => json!(it),
+        Value::Int(it) => json!(it),
+        Value::Float(it) => json!(it),
+        Value::Text(it) => json!(it),
+        Value::Time(it) => point(*it).map_or(Json::Null, |point| json!(point.to_string())),
+        Value::Span(it) if it.subsec_nanos() == 0 => json!(it.as_secs()),
+        Value::Span(it) => json!(it.as_secs_f64()),
+        Value::Bytes(it) => json!(it),
+        Value::List(it) => it.iter().map(self::value).collect(),
+        Value::Record(it) => Json::Object(it.iter().map(|(key, it)| (key.clone(), self::value(it))).collect()),
+    }
+}
+
+/// A sentence as the object it states.
+#[must_use]
+pub fn sentence(sentence: &Sentence) -> Json {
+    if sentence.data.is_empty() {
+        return json!({ "message": sentence.text });
+    }
+    object(sentence.data.iter().map(|(key, cell)| (*key, cell)))
+}
+
+/// A block's data; none for talk and for rows that arrive over time.
+#[must_use]
+pub fn block(block: &Block) -> Option<Json> {
+    match block {
+        Block::Table(it) => Some(table(it)),
+        Block::Fields(it) => Some(fields(it)),
+        Block::Sentence(it) => Some(sentence(it)),
+        Block::Text(it) => Some(json!(it)),
+        Block::Rows(it) => Some(it.iter().map(sentence).collect()),
+        Block::Follow(_) | Block::Note(_) => None,
+    }
+}
+
+/// The data of blocks in the shape that the report asks for.
+#[must_use]
+pub fn document(mut data: Vec<Json>, shape: Shape) -> Json {
+    match shape {
+        Shape::Many => Json::Array(data),
+        Shape::One if data.len() > 1 => Json::Array(data),
+        Shape::One => data.pop().unwrap_or(Json::Null),
+    }
+}
+
+/// A fault: `{"error":{"kind","message","causes":[],"advice","at"?}}`.
+#[must_use]
+pub fn fault(fault: &Fault) -> Json {
+    let mut error = json!({
+        "kind": fault.kind.word(),
+        "message": fault.to_string(),
+        "causes": fault.causes(),
+        "advice": fault.advice,
+    });
+    if let Some(at) = &fault.at {
+        error["at"] = json!({ "file": at.file, "line": at.line, "column": at.column });
+    }
+    json!({ "error": error })
+}
+
+fn table(table: &Table) -> Json {
+    let row = |cells: &Vec<Cell>| object(table.columns.iter().map(|column| column.key).zip(cells));
+    table.rows.iter().map(row).collect()
+}
+
+fn fields(fields: &Fields) -> Json {
+    object(fields.fields.iter().map(|(key, _, cell, _)| (*key, cell)))
+}
+
+fn object<'a>(cells: impl Iterator<Item = (&'static str, &'a Cell)>) -> Json {
+    Json::Object(cells.map(|(key, cell)| (key.to_owned(), value(&cell.value))).collect::<Map<_, _>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::base::fault::{Kind, Place};
+    use crate::base::time::Timestamp;
+    use crate::report::Show;
+
+    #[test]
+    fn data_keeps_its_type() {
+        for (given, json) in [
+            (Value::Nothing, "null"),
+            (Value::Int(8000), "8000"),
+            (Value::Time(Timestamp(1_763_640_131_500)), "\"2025-11-20T12:02:11.5Z\""),
+            (Value::Span(Duration::from_secs(90)), "90"),
+            (Value::Span(Duration::from_millis(1500)), "1.5"),
+            (Value::Bytes(1 << 20), "1048576"),
+            (Value::Text("a\u{1b}b".into()), "\"a\\u001bb\""),
+            (Value::Record(vec![("b".into(), 1_i64.into()), ("a".into(), true.into())]), "{\"b\":1,\"a\":true}"),
+        ] {
+            assert_eq!(value(&given).to_string(), json);
+        }
+    }
+
+    #[test]
+    fn a_table_is_an_array_of_objects_with_every_column() {
+        let mut table = Table::new(&[("id", "ID"), ("name", "NAME")]).show("name", Show::Never);
+        table.row(vec![0_i64.into(), Cell::from("api").text("API")]);
+        assert_eq!(block(&table.into()).map(|it| it.to_string()).as_deref(), Some(r#"[{"id":0,"name":"api"}]"#));
+    }
+
+    #[test]
+    fn one_thing_is_an_object_and_many_an_array() {
+        let said = || vec![sentence(&Sentence::new("api is up").with("name", "api"))];
+        assert_eq!(document(said(), Shape::One).to_string(), r#"{"name":"api"}"#);
+        assert_eq!(document(said(), Shape::Many).to_string(), r#"[{"name":"api"}]"#);
+        assert_eq!(document(Vec::new(), Shape::One), Json::Null);
+        assert_eq!(document(Vec::new(), Shape::Many), json!([]));
+    }
+
+    #[test]
+    fn a_sentence_without_data_is_its_message() {
+        assert_eq!(sentence(&Sentence::new("done")), json!({"message": "done"}));
+    }
+
+    #[test]
+    fn a_fault_names_kind_causes_advice_and_place() {
+        let place = Place { file: "a.tetra".into(), line: 3, column: 5, width: 2, text: "tsm xx".into() };
+        let given = Fault::new(Kind::NotFound, "no such command").advise("try help");
+        assert_eq!(
+            fault(&given).to_string(),
+            r#"{"error":{"kind":"not-found","message":"no such command","causes":[],"advice":"try help"}}"#
+        );
+        assert_eq!(fault(&given.at(place))["error"]["at"], json!({"file": "a.tetra", "line": 3, "column": 5}));
+    }
+}

@@ -1,0 +1,99 @@
+//! Whether there is colour, and which.
+
+use std::collections::BTreeMap;
+
+use anstyle::{AnsiColor, Style};
+
+use crate::report::{Color, Tone};
+
+/// Whether one stream gets colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paint {
+    /// Escape codes are written.
+    Colors,
+    /// Plain text.
+    Plain,
+}
+
+/// Decides about colour: `--color`, then `NO_COLOR`, then `CLICOLOR_FORCE`, then whether it is a terminal that knows any.
+///
+/// An empty variable counts as absent; `CLICOLOR_FORCE=0` does not force.
+#[must_use]
+pub fn decide(asked: Color, variables: &BTreeMap<String, String>, is_terminal: bool) -> Paint {
+    let variable = |name: &str| variables.get(name).map(String::as_str).filter(|value| !value.is_empty());
+    let colors = match asked {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto if variable("NO_COLOR").is_some() => false,
+        Color::Auto if variable("CLICOLOR_FORCE").is_some_and(|value| value != "0") => true,
+        Color::Auto => is_terminal && variable("TERM") != Some("dumb"),
+    };
+    if colors { Paint::Colors } else { Paint::Plain }
+}
+
+impl Paint {
+    /// The text in the colour of its tone.
+    #[must_use]
+    pub fn tone(self, tone: Tone, text: &str) -> String {
+        self.style(style(tone), text)
+    }
+
+    /// The text as a heading.
+    #[must_use]
+    pub fn heading(self, text: &str) -> String {
+        self.style(Style::new().bold(), text)
+    }
+
+    fn style(self, style: Style, text: &str) -> String {
+        if self == Self::Plain || style.is_plain() || text.is_empty() {
+            return text.to_owned();
+        }
+        format!("{style}{text}{style:#}")
+    }
+}
+
+fn style(tone: Tone) -> Style {
+    match tone {
+        Tone::Plain => Style::new(),
+        Tone::Good => AnsiColor::Green.on_default(),
+        Tone::Warn => AnsiColor::Yellow.on_default(),
+        Tone::Bad => AnsiColor::Red.on_default().bold(),
+        Tone::Dim => Style::new().dimmed(),
+        Tone::Strong => Style::new().bold(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variables(given: &[(&str, &str)]) -> BTreeMap<String, String> {
+        given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn the_flag_wins_over_variables_and_these_over_the_terminal() {
+        let both = [("NO_COLOR", "1"), ("CLICOLOR_FORCE", "1")];
+        for (asked, given, is_terminal, paint) in [
+            (Color::Always, &both[..1], false, Paint::Colors),
+            (Color::Never, &both[1..], true, Paint::Plain),
+            (Color::Auto, &both[..], true, Paint::Plain),
+            (Color::Auto, &both[1..], false, Paint::Colors),
+            (Color::Auto, &[("CLICOLOR_FORCE", "0")][..], false, Paint::Plain),
+            (Color::Auto, &[("NO_COLOR", "")][..], true, Paint::Colors),
+            (Color::Auto, &[("TERM", "dumb")][..], true, Paint::Plain),
+            (Color::Always, &[("TERM", "dumb")][..], true, Paint::Colors),
+            (Color::Auto, &[][..], true, Paint::Colors),
+            (Color::Auto, &[][..], false, Paint::Plain),
+        ] {
+            assert_eq!(decide(asked, &variables(given), is_terminal), paint, "{asked:?} {given:?} {is_terminal}");
+        }
+    }
+
+    #[test]
+    fn plain_text_has_no_escape_codes() {
+        assert_eq!(Paint::Plain.tone(Tone::Bad, "crashed"), "crashed");
+        assert_eq!(Paint::Colors.tone(Tone::Good, "online"), "\u{1b}[32monline\u{1b}[0m");
+        assert_eq!(Paint::Colors.tone(Tone::Plain, "x"), "x");
+    }
+}

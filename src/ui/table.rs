@@ -1,0 +1,211 @@
+//! Tables: columns side by side within a width, or one value a line where they cannot be.
+
+use jiff::tz::TimeZone;
+
+use super::harmless;
+use super::style::Paint;
+use super::text;
+use crate::report::{Show, Table, Tone, Value};
+
+/// How wide a table may be and how it looks.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    /// Columns there are; none is no limit.
+    pub width: Option<usize>,
+    /// Colour or not.
+    pub paint: Paint,
+    /// The zone in which times are shown.
+    pub zone: TimeZone,
+}
+
+/// Blank columns between two columns.
+const GAP: usize = 2;
+
+/// Text is cut down to this many columns before a table is turned on its side.
+const NARROWEST: usize = 8;
+
+/// The table as lines, each with its end. Empty for a table without rows.
+///
+/// Where it is too wide, columns that are only for wide terminals go first, from the right; then the widest texts are cut,
+/// never numbers; at last each row is written as one value a line.
+#[must_use]
+pub fn render(table: &Table, frame: &Frame) -> String {
+    if table.rows.is_empty() {
+        return String::new();
+    }
+    let mut columns: Vec<Sized> = measured(table, frame);
+    let Some(limit) = frame.width else { return side_by_side(table, &columns, frame) };
+    while total(&columns) > limit {
+        let Some(last) = columns.iter().rposition(|column| column.show == Show::IfWide) else { break };
+        columns.remove(last);
+    }
+    while total(&columns) > limit {
+        let widest = columns.iter_mut().filter(|column| column.width > column.least).max_by_key(|column| column.width);
+        let Some(widest) = widest else { return upright(table, &columns, frame) };
+        widest.width -= 1;
+    }
+    side_by_side(table, &columns, frame)
+}
+
+/// A column that is shown: its texts, and how wide it is now and at least.
+struct Sized {
+    index: usize,
+    show: Show,
+    texts: Vec<String>,
+    width: usize,
+    least: usize,
+    numbers: bool,
+}
+
+fn measured(table: &Table, frame: &Frame) -> Vec<Sized> {
+    let mut columns = Vec::new();
+    for (index, column) in table.columns.iter().enumerate().filter(|(_, column)| column.show != Show::Never) {
+        let cells: Vec<_> = table.rows.iter().filter_map(|row| row.get(index)).collect();
+        let texts: Vec<String> = cells.iter().map(|cell| text::cell(cell, &frame.zone)).collect();
+        let heading = harmless::width(column.title);
+        let width = texts.iter().map(|text| harmless::width(text)).max().unwrap_or(0).max(heading);
+        let is_number = |value: &Value| matches!(value, Value::Int(_) | Value::Float(_) | Value::Bytes(_));
+        let is_text = |value: &Value| matches!(value, Value::Text(_) | Value::List(_) | Value::Record(_));
+        let numbers = cells.iter().any(|cell| is_number(&cell.value))
+            && cells.iter().all(|cell| is_number(&cell.value) || cell.value == Value::Nothing);
+        let can_be_cut = cells.iter().any(|cell| is_text(&cell.value));
+        let least = if can_be_cut { width.min(NARROWEST.max(heading)) } else { width };
+        columns.push(Sized { index, show: column.show, texts, width, least, numbers });
+    }
+    columns
+}
+
+fn total(columns: &[Sized]) -> usize {
+    columns.iter().map(|column| column.width).sum::<usize>() + GAP * columns.len().saturating_sub(1)
+}
+
+fn side_by_side(table: &Table, columns: &[Sized], frame: &Frame) -> String {
+    let mut out = String::new();
+    let headings = columns.iter().map(|it| (table.columns[it.index].title, Tone::Strong)).collect();
+    line(&mut out, headings, columns, frame.paint);
+    for (number, row) in table.rows.iter().enumerate() {
+        let cells = columns.iter().map(|it| (it.texts[number].as_str(), row[it.index].tone)).collect();
+        line(&mut out, cells, columns, frame.paint);
+    }
+    out
+}
+
+/// Writes one line without blanks at its end.
+fn line(out: &mut String, cells: Vec<(&str, Tone)>, columns: &[Sized], paint: Paint) {
+    let mut owed = 0;
+    for ((text, tone), column) in cells.into_iter().zip(columns) {
+        let text = harmless::cut(text, column.width);
+        let blank = column.width - harmless::width(&text).min(column.width);
+        let (before, after) = if column.numbers { (blank, 0) } else { (0, blank) };
+        if !text.is_empty() {
+            out.extend(std::iter::repeat_n(' ', owed + before));
+            out.push_str(&paint.tone(tone, &text));
+            owed = 0;
+        } else {
+            owed += before;
+        }
+        owed += after + GAP;
+    }
+    out.push('\n');
+}
+
+/// Each row as one value a line, with a blank line between rows.
+fn upright(table: &Table, columns: &[Sized], frame: &Frame) -> String {
+    let mut out = String::new();
+    for (number, row) in table.rows.iter().enumerate() {
+        if number > 0 {
+            out.push('\n');
+        }
+        for column in columns {
+            let title = frame.paint.tone(Tone::Strong, table.columns[column.index].title);
+            let text = frame.paint.tone(row[column.index].tone, &column.texts[number]);
+            out.push_str(&format!("{title} {text}\n"));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::Cell;
+
+    fn frame(width: impl Into<Option<usize>>) -> Frame {
+        Frame { width: width.into(), paint: Paint::Plain, zone: TimeZone::UTC }
+    }
+
+    fn processes() -> Table {
+        let mut table = Table::new(&[
+            ("id", "ID"),
+            ("name", "NAME"),
+            ("state", "STATE"),
+            ("pid", "PID"),
+            ("port", "PORT"),
+            ("command", "COMMAND"),
+        ])
+        .show("pid", Show::IfWide)
+        .show("command", Show::IfWide);
+        for (id, name, pid, port) in [(0_i64, "my-api-http-8000", 12345_i64, Some(8000_i64)), (10, "日本", 7, None)] {
+            let state = Cell::from("online").tone(Tone::Good);
+            let command = "/usr/bin/python3 -m http.server 8000";
+            table.row(vec![id.into(), name.into(), state, pid.into(), port.into(), command.into()]);
+        }
+        table
+    }
+
+    #[test]
+    fn without_a_limit_every_column_is_whole() {
+        assert_eq!(
+            render(&processes(), &frame(None)),
+            "\
+ID  NAME              STATE     PID  PORT  COMMAND
+ 0  my-api-http-8000  online  12345  8000  /usr/bin/python3 -m http.server 8000
+10  日本              online      7     -  /usr/bin/python3 -m http.server 8000
+"
+        );
+    }
+
+    #[test]
+    fn columns_for_wide_terminals_go_first_then_texts_are_cut() {
+        assert_eq!(
+            render(&processes(), &frame(40)),
+            "ID  NAME              STATE   PORT\n 0  my-api-http-8000  online  8000\n10  日本              online     -\n"
+        );
+        assert_eq!(
+            render(&processes(), &frame(28)),
+            "ID  NAME        STATE   PORT\n 0  my-api-ht…  online  8000\n10  日本        online     -\n"
+        );
+    }
+
+    #[test]
+    fn too_narrow_for_columns_is_one_value_a_line() {
+        assert_eq!(
+            render(&processes(), &frame(20)),
+            "ID 0\nNAME my-api-http-8000\nSTATE online\nPORT 8000\n\nID 10\nNAME 日本\nSTATE online\nPORT -\n"
+        );
+    }
+
+    #[test]
+    fn no_line_is_wider_than_the_terminal() {
+        for width in 26..=200 {
+            for line in render(&processes(), &frame(width)).lines() {
+                assert!(harmless::width(line) <= width, "{width}: {line}");
+                assert_eq!(line, line.trim_end());
+            }
+        }
+    }
+
+    #[test]
+    fn values_cannot_break_out_of_their_cell() {
+        let mut table = Table::new(&[("name", "NAME"), ("note", "NOTE")]);
+        table.row(vec!["a\nb\u{1b}[2J".into(), "x".into()]);
+        assert_eq!(render(&table, &frame(None)), "NAME           NOTE\na\\nb\\u{1b}[2J  x\n");
+    }
+
+    #[test]
+    fn colour_does_not_move_columns() {
+        let colored = render(&processes(), &Frame { paint: Paint::Colors, ..frame(40) });
+        assert!(colored.contains("\u{1b}[32monline\u{1b}[0m"), "{colored}");
+        assert_eq!(harmless::colored(&colored, false), render(&processes(), &frame(40)));
+    }
+}

@@ -1,0 +1,90 @@
+//! Values as people read them.
+
+use jiff::tz::TimeZone;
+
+use super::harmless;
+use crate::base::time::{Span, Timestamp};
+use crate::report::{Cell, Value};
+
+/// A cell as people read it, on one line and harmless. Not yet coloured.
+#[must_use]
+pub fn cell(cell: &Cell, zone: &TimeZone) -> String {
+    let text = cell.text.clone().unwrap_or_else(|| value(&cell.value, zone));
+    harmless::one_line(&text).into_owned()
+}
+
+fn value(value: &Value, zone: &TimeZone) -> String {
+    let inner = |it: &Value| self::value(it, zone);
+    match value {
+        Value::Nothing => "-".to_owned(),
+        Value::Bool(true) => "yes".to_owned(),
+        Value::Bool(false) => "no".to_owned(),
+        Value::Int(number) => number.to_string(),
+        Value::Float(number) => format!("{number:.1}"),
+        Value::Text(text) => text.clone(),
+        Value::Time(time) => local(*time, zone),
+        Value::Span(span) => Span(*span).to_string(),
+        Value::Bytes(bytes) => size(*bytes),
+        Value::List(list) if list.is_empty() => "-".to_owned(),
+        Value::List(list) => list.iter().map(inner).collect::<Vec<_>>().join(", "),
+        Value::Record(fields) => {
+            fields.iter().map(|(key, it)| format!("{key}={}", inner(it))).collect::<Vec<_>>().join(" ")
+        }
+    }
+}
+
+/// `2026-11-20 13:02:11` in the given zone.
+#[must_use]
+pub fn local(time: Timestamp, zone: &TimeZone) -> String {
+    let Some(point) = point(time) else { return "-".to_owned() };
+    point.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// The point in time as the time library has it; none if it lies outside its range (year 9999).
+#[must_use]
+pub fn point(time: Timestamp) -> Option<jiff::Timestamp> {
+    jiff::Timestamp::from_millisecond(i64::try_from(time.0).ok()?).ok()
+}
+
+/// `512 B`, `1.5 MiB`.
+fn size(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let power = bytes.ilog2() / 10;
+    let tenths = (u128::from(bytes) * 10) >> (10 * power);
+    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[power as usize - 1])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn people_read_units_and_words() {
+        for (value, text) in [
+            (Value::Nothing, "-"),
+            (Value::Bool(true), "yes"),
+            (Value::Span(Duration::from_secs(312)), "5m 12s"),
+            (Value::Bytes(0), "0 B"),
+            (Value::Bytes(1536), "1.5 KiB"),
+            (Value::Bytes(10 << 20), "10.0 MiB"),
+            (Value::Bytes(u64::MAX), "15.9 EiB"),
+            (Value::Time(Timestamp(1_763_640_131_500)), "2025-11-20 12:02:11"),
+            (Value::Time(Timestamp(u64::MAX)), "-"),
+            (Value::List(vec!["a".into(), 1_i64.into()]), "a, 1"),
+            (Value::Record(vec![("k".into(), "v".into()), ("n".into(), 2_i64.into())]), "k=v n=2"),
+            (Value::Text("a\u{1b}[2Jb".into()), "a\\u{1b}[2Jb"),
+        ] {
+            assert_eq!(cell(&value.clone().into(), &TimeZone::UTC), text, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn a_cell_may_say_it_differently() {
+        assert_eq!(cell(&Cell::from(0_i64).text("none"), &TimeZone::UTC), "none");
+    }
+}

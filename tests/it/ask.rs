@@ -1,0 +1,61 @@
+//! Questions in a real terminal: who answers, and what comes of it.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use crate::pty::{Home, Terminal};
+
+/// Wants to set up a machine in prod: a change, which has to be confirmed there.
+fn asked(home: &Home, shell: &str) -> Terminal {
+    // The links go beside the program, so it needs a folder of its own.
+    fs::create_dir(home.path("bin")).expect("ours");
+    fs::copy(env!("CARGO_BIN_EXE_tetra"), home.path("bin/tetra")).expect("there is room");
+    symlink("tetra", home.path("bin/tsm")).expect("ours");
+    let mut command = home.command("sh");
+    let program = home.path("bin/tetra");
+    command.args(["-c", &shell.replace("TETRA", &format!("{} --env prod setup", program.display()))]);
+    Terminal::start(command)
+}
+
+#[test]
+fn no_is_taken_for_an_answer() {
+    let home = Home::new();
+    let mut terminal = asked(&home, "TETRA");
+    terminal.wait_for("[y/N]");
+    terminal.send("n\r");
+    assert_eq!(terminal.end(), 4);
+    terminal.wait_for("nothing was done");
+    assert!(!home.path("tetra/tetra.sh").exists());
+}
+
+#[test]
+fn yes_goes_on_and_the_output_may_be_a_file() {
+    let home = Home::new();
+    let mut terminal = asked(&home, "TETRA >said");
+    terminal.wait_for("[y/N]");
+    terminal.send("y\r");
+    assert_eq!(terminal.end(), 0);
+    assert!(home.path("tetra/tetra.sh").exists());
+    let said = fs::read_to_string(home.path("home/said")).expect("it was redirected");
+    assert!(said.starts_with("STATE"), "{said}");
+    assert!(!said.contains("[y/N]"), "questions are no data");
+}
+
+#[test]
+fn interrupting_is_no() {
+    let home = Home::new();
+    let mut terminal = asked(&home, "exec TETRA");
+    terminal.wait_for("[y/N]");
+    terminal.send("\u{3}");
+    assert!([4, 130].contains(&terminal.end()), "{}", terminal.contents());
+    assert!(!home.path("tetra/tetra.sh").exists());
+}
+
+#[test]
+fn nobody_is_asked_when_the_input_is_no_terminal() {
+    let home = Home::new();
+    let mut terminal = asked(&home, "TETRA </dev/null");
+    assert_eq!(terminal.end(), 4);
+    terminal.wait_for("--yes");
+    assert!(!terminal.contents().contains("[y/N]"), "{}", terminal.contents());
+}

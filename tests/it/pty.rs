@@ -1,0 +1,333 @@
+//! A terminal for tests: a real pseudo-terminal, a screen that is kept, an answer to "where is the cursor".
+//!
+//! Tests wait for text, never for time: [`Terminal::wait`] looks again whenever the program has written something.
+
+use std::io::{Read, Write};
+use std::num::NonZeroU16;
+use std::os::fd::{BorrowedFd, RawFd};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, SlavePty, native_pty_system};
+
+/// How long anything may take. Only a failing test waits so long.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What a terminal is asked: where is the cursor?
+const QUERY: &[u8] = b"\x1b[6n";
+
+/// A home of its own for one test.
+pub(crate) struct Home {
+    folder: tempfile::TempDir,
+}
+
+impl Home {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["home", "config", "state", "tetra", "tmp"] {
+            std::fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        Self { folder }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Puts a file below the home, with its folders.
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// Every file below `name` whose content holds `text`.
+    pub(crate) fn files_with(&self, name: &str, text: &str) -> Vec<PathBuf> {
+        fn search(folder: &Path, text: &[u8], found: &mut Vec<PathBuf>) {
+            for entry in std::fs::read_dir(folder).unwrap().flatten() {
+                let path = entry.path();
+                if path.is_dir() {
+                    search(&path, text, found);
+                } else if std::fs::read(&path).unwrap_or_default().windows(text.len()).any(|part| part == text) {
+                    found.push(path);
+                }
+            }
+        }
+        let mut found = Vec::new();
+        search(&self.path(name), text.as_bytes(), &mut found);
+        found
+    }
+
+    /// A command in this home and nothing of the tester's surroundings.
+    pub(crate) fn command(&self, program: &str) -> CommandBuilder {
+        let mut command = CommandBuilder::new(program);
+        command.env_clear();
+        command.cwd(self.path("home"));
+        for (name, value) in self.variables() {
+            command.env(name, value);
+        }
+        command
+    }
+
+    /// tetra in this home.
+    pub(crate) fn tetra(&self) -> CommandBuilder {
+        self.command(env!("CARGO_BIN_EXE_tetra"))
+    }
+
+    /// The surroundings as variables.
+    pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
+        let path = |name: &str| self.path(name).display().to_string();
+        let program = Path::new(env!("CARGO_BIN_EXE_tetra")).parent().unwrap().display();
+        vec![
+            ("HOME", path("home")),
+            ("XDG_CONFIG_HOME", path("config")),
+            ("XDG_STATE_HOME", path("state")),
+            ("TMPDIR", path("tmp")),
+            ("TETRA_DIR", path("tetra")),
+            ("TETRA_SRC", path("src")),
+            ("PATH", format!("{program}:/usr/local/bin:/usr/bin:/bin")),
+            ("TERM", "xterm-256color".to_owned()),
+            ("LC_ALL", "C.UTF-8".to_owned()),
+        ]
+    }
+}
+
+/// Whether the terminal answers where its cursor is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Manners {
+    Answers,
+    Mute,
+}
+
+/// A program in a terminal.
+pub(crate) struct Terminal {
+    master: Option<Box<dyn MasterPty + Send>>,
+    /// Kept, so that the modes of the terminal can be seen after the end of the program.
+    _slave: Box<dyn SlavePty + Send>,
+    writer: Option<Box<dyn Write + Send>>,
+    child: Box<dyn Child + Send + Sync>,
+    seen: Arc<Seen>,
+    pump: Option<JoinHandle<()>>,
+}
+
+struct Seen {
+    /// The terminal is being closed: whoever reads it has to let go.
+    closing: AtomicBool,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+struct State {
+    screen: vt100::Parser,
+    /// Everything that was written, for what a screen does not show.
+    bytes: Vec<u8>,
+    /// The start of a query whose rest has not come yet.
+    pending: Vec<u8>,
+}
+
+impl Terminal {
+    pub(crate) fn start(command: CommandBuilder) -> Self {
+        Self::with_manners(command, Manners::Answers)
+    }
+
+    pub(crate) fn with_manners(command: CommandBuilder, manners: Manners) -> Self {
+        let size = PtySize { rows: 24, cols: 100, ..PtySize::default() };
+        let pair = native_pty_system().openpty(size).unwrap();
+        let child = pair.slave.spawn_command(command).unwrap();
+        let screen = vt100::Parser::new(NonZeroU16::new(size.rows).unwrap(), NonZeroU16::new(size.cols).unwrap(), 0);
+        let state = State { screen, bytes: Vec::new(), pending: Vec::new() };
+        let seen =
+            Arc::new(Seen { closing: AtomicBool::new(false), state: Mutex::new(state), changed: Condvar::new() });
+        let mut reader = pair.master.try_clone_reader().unwrap();
+        let answers = Arc::new(Mutex::new(pair.master.take_writer().unwrap()));
+        let (feed, answer) = (Arc::clone(&seen), Arc::clone(&answers));
+        let end = pair.master.as_raw_fd().unwrap();
+        let pump = std::thread::spawn(move || {
+            let mut buffer = [0_u8; 4096];
+            while feed.wait_readable(end) {
+                let Ok(count @ 1..) = reader.read(&mut buffer) else { break };
+                let replies = feed.state.lock().unwrap().take(&buffer[..count]);
+                feed.changed.notify_all();
+                if manners == Manners::Answers {
+                    for reply in replies {
+                        let _ = answer.lock().unwrap().write_all(reply.as_bytes());
+                    }
+                }
+            }
+            feed.changed.notify_all();
+        });
+        let writer = Some(Box::new(Shared(answers)) as Box<dyn Write + Send>);
+        Self { master: Some(pair.master), _slave: pair.slave, writer, child, seen, pump: Some(pump) }
+    }
+
+    /// Types.
+    pub(crate) fn send(&mut self, keys: &str) {
+        let writer = self.writer.as_mut().unwrap();
+        writer.write_all(keys.as_bytes()).unwrap();
+        writer.flush().unwrap();
+    }
+
+    /// Waits until the screen is as wanted and gives what `look` found on it.
+    pub(crate) fn wait<T>(&self, what: &str, mut look: impl FnMut(&vt100::Screen) -> Option<T>) -> T {
+        let until = Instant::now() + PATIENCE;
+        let mut state = self.state();
+        loop {
+            if let Some(found) = look(state.screen.screen()) {
+                return found;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "waited for {what}; the screen is:\n{}", state.screen.screen().contents());
+            state = self.seen.changed.wait_timeout(state, left).unwrap().0;
+        }
+    }
+
+    /// Waits for a text on the screen.
+    pub(crate) fn wait_for(&self, text: &str) {
+        self.wait(&format!("{text:?}"), |screen| screen.contents().contains(text).then_some(()));
+    }
+
+    /// Waits until a text is gone from the screen.
+    pub(crate) fn wait_gone(&self, text: &str) {
+        self.wait(&format!("no {text:?}"), |screen| (!screen.contents().contains(text)).then_some(()));
+    }
+
+    /// Waits until the line of the cursor ends with `text`, blanks aside.
+    pub(crate) fn wait_line(&self, text: &str) {
+        self.wait(&format!("a line that ends with {text:?}"), |screen| {
+            current_line(screen).trim_end().ends_with(text).then_some(())
+        });
+    }
+
+    pub(crate) fn contents(&self) -> String {
+        self.state().screen.screen().contents()
+    }
+
+    /// Everything written so far, escapes and all.
+    pub(crate) fn bytes(&self) -> String {
+        String::from_utf8_lossy(&self.state().bytes).into_owned()
+    }
+
+    pub(crate) fn resize(&mut self, rows: u16, cols: u16) {
+        self.state().screen.screen_mut().set_size(NonZeroU16::new(rows).unwrap(), NonZeroU16::new(cols).unwrap());
+        self.master.as_ref().unwrap().resize(PtySize { rows, cols, ..PtySize::default() }).unwrap();
+    }
+
+    /// Closes the terminal as a lost connection does.
+    pub(crate) fn hang_up(&mut self) {
+        self.seen.closing.store(true, Ordering::Release);
+        self.pump.take().unwrap().join().unwrap();
+        self.writer = None;
+        self.master = None;
+    }
+
+    pub(crate) fn pid(&self) -> nix::unistd::Pid {
+        nix::unistd::Pid::from_raw(self.child.process_id().unwrap().try_into().unwrap())
+    }
+
+    pub(crate) fn signal(&self, signal: nix::sys::signal::Signal) {
+        nix::sys::signal::kill(self.pid(), signal).unwrap();
+    }
+
+    /// Waits for the end of the program; its exit code.
+    pub(crate) fn end(&mut self) -> u32 {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.exit_code();
+            }
+            assert!(Instant::now() < until, "it did not end; the screen is:\n{}", self.contents());
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+    }
+
+    /// The terminal takes whole lines and shows what is typed, as a shell expects it.
+    pub(crate) fn is_cooked(&self) -> bool {
+        const ICANON: u32 = 0o2;
+        const ECHO: u32 = 0o10;
+        let modes = self.master.as_ref().unwrap().get_termios().unwrap();
+        modes.local_flags.bits() & (ICANON | ECHO) == ICANON | ECHO
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.seen.state.lock().unwrap()
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        self.seen.closing.store(true, Ordering::Release);
+        if let Some(pump) = self.pump.take() {
+            let _ = pump.join();
+        }
+    }
+}
+
+impl Seen {
+    /// Waits until the terminal has something to read; false once it is being closed.
+    fn wait_readable(&self, end: RawFd) -> bool {
+        const LOOK_AGAIN: u16 = 20;
+        while !self.closing.load(Ordering::Acquire) {
+            // SAFETY: the terminal joins this thread before it closes the descriptor, or ends with it open.
+            #[allow(unsafe_code)]
+            let end = unsafe { BorrowedFd::borrow_raw(end) };
+            let door = nix::poll::PollFd::new(end, nix::poll::PollFlags::POLLIN);
+            if nix::poll::poll(&mut [door], LOOK_AGAIN).unwrap_or(1) > 0 {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+impl State {
+    /// Shows what was written up to each query and gives the answers: the cursor is where it was when the query came.
+    fn take(&mut self, bytes: &[u8]) -> Vec<String> {
+        self.bytes.extend_from_slice(bytes);
+        self.pending.extend_from_slice(bytes);
+        let mut replies = Vec::new();
+        while let Some(at) = self.pending.windows(QUERY.len()).position(|part| part == QUERY) {
+            let before: Vec<u8> = self.pending.drain(..at + QUERY.len()).collect();
+            self.screen.process(&before[..at]);
+            let (row, column) = self.screen.screen().cursor_position();
+            replies.push(format!("\x1b[{};{}R", row + 1, column + 1));
+        }
+        let keep = (1..QUERY.len()).rev().find(|&length| self.pending.ends_with(&QUERY[..length])).unwrap_or(0);
+        let shown = self.pending.len() - keep;
+        let shown: Vec<u8> = self.pending.drain(..shown).collect();
+        self.screen.process(&shown);
+        replies
+    }
+}
+
+/// The line that the cursor is in.
+pub(crate) fn current_line(screen: &vt100::Screen) -> String {
+    let (row, _) = screen.cursor_position();
+    let (_, columns) = screen.size();
+    screen.rows(0, columns.get()).nth(row.into()).unwrap_or_default()
+}
+
+/// The colour of the first character of `text` in the line of the cursor, or the nearest line above it.
+pub(crate) fn colour_of(screen: &vt100::Screen, text: &str) -> Option<vt100::Color> {
+    let (_, columns) = screen.size();
+    let (row, line) = screen.rows(0, columns.get()).enumerate().filter(|(_, line)| line.contains(text)).last()?;
+    let column = line[..line.rfind(text)?].chars().count();
+    Some(screen.cell(row.try_into().ok()?, column.try_into().ok()?)?.fgcolor())
+}
+
+struct Shared(Arc<Mutex<Box<dyn Write + Send>>>);
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.lock().unwrap().flush()
+    }
+}

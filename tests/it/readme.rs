@@ -1,0 +1,70 @@
+//! The README says what the program does: its table of commands is generated, its commands are those of the gate.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use tetra::command::registry::COMMANDS;
+
+use crate::transcript::{Home, free_port};
+
+const OPENING: &str = "<!-- commands: written by `UPDATE=1 cargo test --test it readme` -->\n";
+const CLOSING: &str = "<!-- end of commands -->\n";
+
+#[test]
+fn readme_lists_every_command() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let written = fs::read_to_string(&path).expect("there is a README");
+    let (before, rest) = written.split_once(OPENING).expect("the table has an opening mark");
+    let (_, after) = rest.split_once(CLOSING).expect("the table has a closing mark");
+    let real = format!("{before}{OPENING}{}{CLOSING}{after}", table());
+    if std::env::var_os("UPDATE").is_some_and(|value| value == "1") {
+        fs::write(path, real).expect("the README can be written");
+    } else {
+        assert!(written == real, "the table of commands is old; UPDATE=1 cargo test --test it readme writes it anew");
+    }
+}
+
+#[test]
+fn readme_and_gate_run_the_same_tests() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(root.join("README.md")).expect("there is a README");
+    let gate = fs::read_to_string(root.join(".ci/run")).expect("there is a gate");
+    let command = "cargo test --locked\n";
+    assert!(readme.contains(command), "the README tells how to run the tests");
+    assert!(gate.contains(command), "the gate runs what the README tells");
+}
+
+fn table() -> String {
+    let mut table = "\n| command | does | effect |\n|---|---|---|\n".to_owned();
+    for entry in COMMANDS {
+        let mut name = format!("`{}`", entry.name);
+        for alias in entry.aliases {
+            write!(name, ", `{alias}`").expect("a string takes everything");
+        }
+        writeln!(table, "| {name} | {} | {} |", entry.summary(), entry.effect.word())
+            .expect("a string takes everything");
+    }
+    table + "\n"
+}
+
+#[test]
+fn the_first_session_works_as_it_stands() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(root.join("README.md")).expect("there is a README");
+    let (_, rest) = readme.split_once("```sh\nsource ").expect("the session begins with the shell file");
+    let (session, _) = rest.split_once("```").expect("the session ends");
+    let ports = [free_port().to_string(), free_port().to_string()];
+    let session = format!("set -e\nsource {session}").replace("8000", &ports[0]).replace("3000", &ports[1]);
+
+    let home = Home::new();
+    let (said, code) = home.bash("tetra setup -q");
+    assert_eq!(code, 0, "{said}");
+    let (said, code) = home.bash(&session);
+    assert_eq!(code, 0, "{said}");
+    for expected in
+        [format!("my-api-http-{}", ports[0]), format!("backend-app-{}", ports[1]), "tick\n".into(), "hello\n".into()]
+    {
+        assert!(said.contains(&expected), "{expected:?} was not said:\n{said}");
+    }
+}

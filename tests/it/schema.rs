@@ -1,0 +1,158 @@
+//! What `--json` prints has the shape that `schemas/` says. A change of shape is a change of a promise.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::transcript::Home;
+
+/// The checked-in schema of a command.
+pub(crate) fn schema(name: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas").join(format!("{name}.json"));
+    let text = fs::read(&path).unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()));
+    serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{} is no JSON: {error}", path.display()))
+}
+
+/// What does not fit, each with its place in the value. Knows `type`, `enum`, `items`, `properties`,
+/// `required`, `additionalProperties: false` and `format: date-time`.
+pub(crate) fn misfits(value: &Value, schema: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    compare(value, schema, "$", &mut found);
+    found
+}
+
+fn compare(value: &Value, schema: &Value, place: &str, found: &mut Vec<String>) {
+    if let Some(types) = schema.get("type") {
+        let named: Vec<&str> = match types {
+            Value::Array(several) => several.iter().filter_map(Value::as_str).collect(),
+            one => one.as_str().into_iter().collect(),
+        };
+        if !named.iter().any(|name| is_a(value, name)) {
+            found.push(format!("{place}: {value} is no {}", named.join(" or ")));
+            return;
+        }
+    }
+    if let Some(Value::Array(allowed)) = schema.get("enum")
+        && !allowed.contains(value)
+    {
+        found.push(format!("{place}: {value} is none of {allowed:?}"));
+    }
+    if let (Some("date-time"), Value::String(text)) = (schema.get("format").and_then(Value::as_str), value)
+        && text.parse::<jiff::Timestamp>().is_err()
+    {
+        found.push(format!("{place}: {text} is no point in time"));
+    }
+    match value {
+        Value::Array(items) => {
+            for (number, item) in items.iter().enumerate() {
+                compare(item, schema.get("items").unwrap_or(&Value::Null), &format!("{place}[{number}]"), found);
+            }
+        }
+        Value::Object(fields) => {
+            for name in schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+            {
+                if !fields.contains_key(name) {
+                    found.push(format!("{place}: `{name}` is missing"));
+                }
+            }
+            for (name, field) in fields {
+                match schema.get("properties").and_then(|known| known.get(name)) {
+                    Some(schema) => compare(field, schema, &format!("{place}.{name}"), found),
+                    None if schema.get("additionalProperties") == Some(&Value::Bool(false)) => {
+                        found.push(format!("{place}: `{name}` is not in the schema"));
+                    }
+                    None => {}
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn is_a(value: &Value, name: &str) -> bool {
+    match name {
+        "null" => value.is_null(),
+        "boolean" => value.is_boolean(),
+        "integer" => value.is_i64() || value.is_u64(),
+        "number" => value.is_number(),
+        "string" => value.is_string(),
+        "array" => value.is_array(),
+        "object" => value.is_object(),
+        other => panic!("the schema names an unknown type {other}"),
+    }
+}
+
+#[test]
+fn every_schema_closes_its_objects_and_requires_their_fields() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
+    let files: Vec<PathBuf> =
+        fs::read_dir(folder).expect("there are schemas").map(|it| it.expect("readable").path()).collect();
+    assert!(!files.is_empty());
+    for path in files {
+        let name = path.file_stem().and_then(|name| name.to_str()).expect("a text");
+        check_objects(&schema(name), name);
+    }
+}
+
+fn check_objects(schema: &Value, place: &str) {
+    if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
+        assert_eq!(schema["additionalProperties"], false, "{place} takes unknown fields");
+        assert!(schema["required"].is_array(), "{place} requires nothing");
+        for (name, property) in properties {
+            check_objects(property, &format!("{place}.{name}"));
+        }
+    }
+    if let Some(items) = schema.get("items") {
+        check_objects(items, &format!("{place}[]"));
+    }
+}
+
+#[test]
+fn the_comparison_finds_what_does_not_fit() {
+    let schema = serde_json::json!({
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": { "pid": { "type": "integer" }, "at": { "type": ["string", "null"], "format": "date-time" } },
+            "required": ["pid"],
+            "additionalProperties": false,
+        },
+    });
+    let misfits = |value| misfits(&value, &schema).len();
+    assert_eq!(misfits(serde_json::json!([{ "pid": 1, "at": null }, { "pid": 2, "at": "2026-11-20T13:00:00Z" }])), 0);
+    for wrong in [
+        serde_json::json!({}),
+        serde_json::json!([{ "pid": "1" }]),
+        serde_json::json!([{}]),
+        serde_json::json!([{ "pid": 1, "at": "noon" }]),
+        serde_json::json!([{ "pid": 1, "more": 1 }]),
+    ] {
+        assert_eq!(misfits(wrong.clone()), 1, "{wrong}");
+    }
+}
+
+#[test]
+fn what_json_prints_fits_the_schemas() {
+    let home = Home::new();
+    let json = |line: &str| -> Value {
+        let (said, _) = home.bash(&format!("{line} 2>/dev/null"));
+        serde_json::from_str(&said).unwrap_or_else(|error| panic!("`{line}` said no JSON: {error}\n{said}"))
+    };
+    let start = "tsm start --name chatty bash -c 'echo one; echo two >&2; exec sleep 1000' --json";
+    for (line, name) in [
+        ("tetra setup --json", "setup"),
+        (start, "tsm-start"),
+        ("tsm list --json", "tsm-list"),
+        ("tsm list all -v --json", "tsm-list"),
+        ("tsm info chatty --json", "tsm-info"),
+        ("tsm logs chatty --json", "tsm-logs"),
+        ("tsm restart chatty --json", "tsm-restart"),
+        ("tsm stop chatty --json", "tsm-stop"),
+        ("tsm kill chatty --json", "tsm-kill"),
+        ("{ tsm stop nobody --json 2>&1 >/dev/null; }", "error"),
+    ] {
+        let value = json(line);
+        assert_eq!(misfits(&value, &schema(name)), Vec::<String>::new(), "`{line}` printed\n{value:#}");
+    }
+}

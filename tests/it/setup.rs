@@ -1,0 +1,157 @@
+//! `tetra setup` with real shells: what it makes lets bash and zsh start, and it can be copied and undone.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+/// A machine of its own: a home folder, and the program in a folder that is not in `PATH`.
+struct Machine {
+    folder: tempfile::TempDir,
+}
+
+impl Machine {
+    fn new() -> Self {
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder can be made");
+        for name in ["home with blanks", "programs"] {
+            fs::create_dir(folder.path().join(name)).expect("ours");
+        }
+        fs::hard_link(env!("CARGO_BIN_EXE_tetra"), folder.path().join("programs/tetra")).expect("one file system");
+        Self { folder }
+    }
+
+    fn home(&self) -> PathBuf {
+        self.folder.path().join("home with blanks")
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.env_clear().env("HOME", self.home()).env("PATH", "/usr/bin:/bin").current_dir(self.folder.path());
+        command.stdin(Stdio::null());
+        command
+    }
+
+    fn tetra(&self, words: &[&str]) -> Output {
+        let program = self.folder.path().join("programs/tetra");
+        let mut command = self.command(program.to_str().expect("a text"));
+        command.env("TETRA_SRC", self.home().join("data")).args(words).output().expect("it starts")
+    }
+
+    /// Runs a line in a shell without its own settings; its output. Only an interactive one may complain (it has no terminal).
+    fn shell(&self, shell: &[&str], line: &str) -> String {
+        let output = self.command(shell[0]).args(&shell[1..]).arg("-c").arg(line).output().expect("it starts");
+        assert!(output.status.success(), "{shell:?} {line}: {}", text(&output.stderr));
+        let interactive = shell.contains(&"-i");
+        assert!(interactive || output.stderr.is_empty(), "{shell:?} {line}: {}", text(&output.stderr));
+        text(&output.stdout)
+    }
+}
+
+const SHELLS: [&[&str]; 4] = [&["bash"], &["bash", "-eu"], &["zsh", "-f"], &["zsh", "-feu"]];
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("a text")
+}
+
+#[test]
+fn bash_and_zsh_have_the_names_after_one_line() {
+    let machine = Machine::new();
+    assert_eq!(machine.tetra(&["setup"]).status.code(), Some(0));
+    let expected = format!("{}/tetra\n{}\n", machine.home().display(), env!("CARGO_PKG_VERSION"));
+    for shell in SHELLS {
+        let line = "source ~/tetra/tetra.sh && tsm --help >/dev/null && command -v org >/dev/null && command -v tkm >/dev/null \
+                    && echo $TETRA_DIR && tetra --version | tr -d 'a-z '";
+        assert_eq!(machine.shell(shell, line), expected, "{shell:?}");
+    }
+}
+
+#[test]
+fn a_program_without_links_still_answers_to_its_names() {
+    let machine = Machine::new();
+    machine.tetra(&["setup"]);
+    fs::remove_file(machine.folder.path().join("programs/tsm")).expect("setup made it");
+    for shell in SHELLS {
+        assert_eq!(machine.shell(shell, "source ~/tetra/tetra.sh && tsm list --json"), "[]\n", "{shell:?}");
+    }
+}
+
+#[test]
+fn the_shell_file_can_be_copied() {
+    let machine = Machine::new();
+    machine.tetra(&["setup"]);
+    let other = machine.folder.path().join("other");
+    fs::create_dir(&other).expect("ours");
+    fs::copy(machine.home().join("tetra/tetra.sh"), other.join("tetra.sh")).expect("setup made it");
+    for shell in SHELLS {
+        let absolute = format!("source {}/tetra.sh && echo $TETRA_DIR", other.display());
+        assert_eq!(machine.shell(shell, &absolute), format!("{}\n", other.display()), "{shell:?}");
+        let relative = "cd other && source ./tetra.sh && echo $TETRA_DIR";
+        assert_eq!(machine.shell(shell, relative), format!("{}\n", other.display()), "{shell:?}");
+        let given = "TETRA_DIR=/somewhere; source other/tetra.sh && echo $TETRA_DIR";
+        assert_eq!(machine.shell(shell, given), "/somewhere\n", "{shell:?}");
+    }
+}
+
+#[test]
+fn the_shell_file_finds_the_templates() {
+    let machine = Machine::new();
+    machine.tetra(&["setup"]);
+    let line = "source ~/tetra/tetra.sh && cat \"$TETRA_SRC/templates/systemd/tetra@dev.service\" \
+                \"$TETRA_SRC/templates/systemd/tetra.service\" \"$TETRA_SRC/templates/services/tetra-dev.tsm\"";
+    let said = machine.shell(&["bash"], line);
+    for expected in ["tetra daemon run @dev", "tetra daemon run @prod", "TSM_NAME=\"tetra\""] {
+        assert!(said.contains(expected), "{expected} is not in {said}");
+    }
+}
+
+#[test]
+fn check_says_what_is_missing_and_remove_undoes() {
+    let machine = Machine::new();
+    let missing = machine.tetra(&["setup", "--check", "--json"]);
+    assert_eq!(missing.status.code(), Some(3));
+    let missing: serde_json::Value = serde_json::from_slice(&missing.stdout).expect("JSON");
+    assert!(missing.as_array().is_some_and(|rows| rows.iter().all(|row| row["state"] == "missing")), "{missing}");
+
+    assert_eq!(machine.tetra(&["setup"]).status.code(), Some(0));
+    assert_eq!(machine.tetra(&["setup", "--check"]).status.code(), Some(0));
+    let again = machine.tetra(&["tsm", "setup", "--json"]);
+    assert_eq!((again.status.code(), text(&again.stdout)), (Some(0), "[]\n".to_owned()), "nothing is left to do");
+
+    let data = machine.home().join("tetra/tsm/services-available/api.tsm");
+    fs::write(&data, "TSM_COMMAND=\"node api.js\"\n").expect("ours");
+    assert_eq!(machine.tetra(&["setup", "--remove"]).status.code(), Some(0));
+    assert!(data.exists(), "data stays");
+    assert!(!machine.home().join("tetra/tetra.sh").exists());
+    assert!(!machine.folder.path().join("programs/tsm").is_symlink());
+}
+
+#[test]
+fn another_program_of_that_name_is_left_alone() {
+    let machine = Machine::new();
+    let other = machine.folder.path().join("programs/tsm");
+    fs::write(&other, "#!/bin/sh\necho other\n").expect("ours");
+    fs::set_permissions(&other, fs::Permissions::from_mode(0o755)).expect("ours");
+    let output = machine.tetra(&["setup"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("tetra did not write it"), "{}", text(&output.stderr));
+    assert!(machine.home().join("tetra/tetra.sh").exists(), "the rest is made");
+    machine.tetra(&["setup", "--remove"]);
+    assert_eq!(fs::read_to_string(&other).expect("it is there"), "#!/bin/sh\necho other\n");
+}
+
+#[test]
+fn completion_is_there_for_those_who_ask() {
+    let machine = Machine::new();
+    assert_eq!(machine.tetra(&["setup"]).status.code(), Some(0));
+    let bash = "source ~/tetra/tetra.sh; complete -p tsm 2>/dev/null || echo none";
+    assert_eq!(machine.shell(&["bash", "--norc", "-i"], bash), "none\n");
+    let words = ["setup", "--completions", "bash", "--completions", "zsh", "--completions", "fish"];
+    assert_eq!(machine.tetra(&words).status.code(), Some(0));
+    assert!(machine.shell(&["bash", "--norc", "-i"], bash).contains("tsm"));
+    let zsh = "autoload -Uz compinit && compinit -D; source ~/tetra/tetra.sh; echo ${_comps[tsm]}";
+    assert_eq!(machine.shell(&["zsh", "-f", "-i"], zsh), "_tetra\n");
+    let fish = "source ~/.config/fish/completions/tsm.fish; complete -c tsm";
+    assert!(machine.shell(&["fish", "--no-config"], fish).contains("__tetra_complete"));
+    machine.tetra(&["setup", "--remove"]);
+    assert!(!machine.home().join(".config/fish/completions/tsm.fish").exists());
+}
