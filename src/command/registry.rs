@@ -21,6 +21,7 @@ pub const COMMANDS: &[Entry] = &[
     entry::<own::context::Context>(),
     entry::<own::help::Help>(),
     entry::<own::help::TsmHelp>(),
+    entry::<own::history::History>(),
     entry::<own::source::Source>(),
     entry::<own::watch::Watch>(),
     entry::<own::alias::Alias>(),

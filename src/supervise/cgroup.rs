@@ -21,12 +21,17 @@ pub(super) struct Cgroup(PathBuf);
 
 impl Cgroup {
     /// The group of the process directory `dir`, below the supervisor's own; `None` where there is no such tree.
+    ///
+    /// A supervisor that was started from within another's group steps out of it first, and makes its own beside it.
     pub(super) fn of_directory(dir: &Path) -> Option<Self> {
         let found = fs::metadata(dir).ok()?;
         let own = group_of("self")?;
-        // A supervisor started from within another's group stands beside that, not in it.
         let ours = |part: &std::path::Component<'_>| part.as_os_str().as_encoded_bytes().starts_with(PREFIX.as_bytes());
         let above: PathBuf = own.components().take_while(|part| !ours(part)).collect();
+        if above != own {
+            // Refused, it stays there, and is still known as another supervisor by all who look.
+            let _ = fs::write(above.join("cgroup.procs"), "0");
+        }
         Some(Self(above.join(format!("{PREFIX}{:x}-{:x}", found.dev(), found.ino()))))
     }
 

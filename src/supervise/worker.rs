@@ -12,7 +12,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use super::cgroup::Cgroup;
 use super::clock::Moment;
-use super::exit::{Obituaries, Witness, how};
+use super::exit::{Obituaries, Witness};
 use super::guard::{Ends, OTHERS_TERM, rest};
 use super::lock::{self, Seat};
 use super::machine::{Event, Machine, Phase};
@@ -40,6 +40,8 @@ pub(super) struct Inheritance {
     pub(super) word: Option<File>,
     /// Nothing ever ran here.
     pub(super) fresh: bool,
+    /// The control group of the process.
+    pub(super) cgroup: Option<Cgroup>,
 }
 
 /// How a worker ends.
@@ -100,6 +102,10 @@ pub(super) struct Worker {
     pub(super) ground: Ground,
     /// The process below which everything of ours is: the guard, or else this one.
     pub(super) top: u32,
+    /// The guard of the worker before this one.
+    pub(super) guard_before: u32,
+    /// The identity of this boot.
+    pub(super) boot_id: String,
     /// The control group of this process, which may or may not be there.
     pub(super) cgroup: Option<Cgroup>,
     /// Nothing ever ran here.
@@ -127,7 +133,14 @@ pub(super) struct Worker {
 
 /// Supervises until there is nothing left to do, or somebody else must go on.
 pub(super) fn run(inheritance: Inheritance) -> io::Result<Outcome> {
-    let mut worker = Worker::new(inheritance)?;
+    let mut worker = match Worker::new(inheritance) {
+        Ok(worker) => worker,
+        // Without a record there is nothing to go by; whoever rebuilds it starts a supervisor that finds the child.
+        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::NotFound) => {
+            return Ok(Outcome::Finished);
+        }
+        Err(error) => return Err(error),
+    };
     worker.wake_up();
     worker.serve();
     Ok(match worker.end {
@@ -142,23 +155,22 @@ pub(super) fn run(inheritance: Inheritance) -> io::Result<Outcome> {
 
 impl Worker {
     fn new(inheritance: Inheritance) -> io::Result<Self> {
-        let Inheritance { dir, guard, ends, obituaries, word, fresh } = inheritance;
+        let Inheritance { dir, guard, ends, obituaries, word, fresh, cgroup } = inheritance;
         let _ = set_name(c"tetra-worker");
         let seat = take_seat()?;
         set_child_subreaper(true)?;
         set_timerslack(1000)?;
-        let mut mask = SigSet::empty();
-        mask.add(Signal::SIGCHLD);
-        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&mask), None)?;
-        let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+        let signals = listen_for_deaths()?;
         let mut meta = meta::read(Path::new(".")).ok().flatten().ok_or(io::ErrorKind::InvalidData)?;
         let guard_handle = proc::handle(guard).ok().filter(|_| nix::unistd::getppid().as_raw().unsigned_abs() == guard);
         meta.version = VERSION;
         meta.life.worker_pid = std::process::id();
+        let guard_before = meta.life.guard_pid;
+        meta.life.guard_pid = if guard_handle.is_some() { guard } else { 0 };
         Ok(Self {
             streams: [
-                Stream::open(ends.out, Path::new("current.out"), &meta.run)?,
-                Stream::open(ends.err, Path::new("current.err"), &meta.run)?,
+                Stream::new(ends.out, Path::new("current.out"), &meta.run),
+                Stream::new(ends.err, Path::new("current.err"), &meta.run),
             ],
             machine: Machine::new(&meta.run, !meta.prehook.is_empty(), meta.restarts, meta.unstable_restarts),
             discarded_before: meta.life.discarded_bytes,
@@ -167,7 +179,9 @@ impl Worker {
             top: if guard_handle.is_some() { guard } else { std::process::id() },
             guard: guard_handle,
             ground: Ground::Everywhere,
-            cgroup: Cgroup::of_directory(&dir),
+            cgroup,
+            boot_id: proc::boot_id(),
+            guard_before,
             child: None,
             hook: None,
             leftovers: Vec::new(),
@@ -216,6 +230,14 @@ impl Worker {
             }
             self.keep_time();
             self.consider_upgrade();
+        }
+    }
+
+    /// Opens the logs, anew if they were open.
+    pub(super) fn open_logs(&mut self) {
+        for stream in &mut self.streams {
+            // A log that cannot be opened stays the one it is; copying tells, and tries again.
+            let _ = stream.reopen();
         }
     }
 
@@ -269,10 +291,7 @@ impl Worker {
                     }
                 }
                 Order::Reopen => {
-                    for stream in &mut self.streams {
-                        // A log that cannot be opened stays the one it is.
-                        let _ = stream.reopen();
-                    }
+                    self.open_logs();
                     self.save();
                 }
                 Order::Upgrade => self.upgrade_wanted = true,
@@ -284,54 +303,6 @@ impl Worker {
     fn consider_upgrade(&mut self) {
         if self.upgrade_wanted && self.hook.is_none() && self.guard.is_some() && self.end.is_none() {
             self.end = Some(End::Upgrade);
-        }
-    }
-
-    fn lose_guard(&mut self) {
-        self.guard = None;
-        self.top = std::process::id();
-        // What was the guard's child is now somebody else's.
-        if self.child.as_ref().is_some_and(|child| child.witness.is_some()) {
-            self.ground = Ground::Everywhere;
-        }
-        self.promote_at = Some(Moment::now().after(OTHERS_TERM));
-        self.meta.life.guard_pid = 0;
-        self.save();
-    }
-
-    fn hear_obituaries(&mut self) {
-        let Some(child) = self.child.as_ref().filter(|child| child.witness.is_some()) else {
-            self.obituaries.status_of(0);
-            return;
-        };
-        if let Some(status) = self.obituaries.status_of(child.identity.pid) {
-            self.child_ended(how(status));
-        }
-    }
-
-    fn ask_how_it_ended(&mut self) {
-        let Some(child) = &self.child else { return };
-        let Some(witness) = &child.witness else { return };
-        let how = witness.ask(child.identity.pid, &child.pidfd, &mut self.obituaries);
-        self.child_ended(how);
-    }
-
-    /// Takes every dead child off the kernel's hands; most are strangers that came to us as a subreaper.
-    fn reap(&mut self) {
-        while let Ok(Some(_)) = self.signals.read_signal() {}
-        loop {
-            let mut status = 0;
-            // SAFETY: `status` is ours.
-            let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) };
-            if pid <= 0 {
-                return;
-            }
-            let pid = pid.unsigned_abs();
-            if self.child.as_ref().is_some_and(|child| child.identity.pid == pid) {
-                self.child_ended(how(status));
-            } else if self.hook.as_ref().is_some_and(|hook| hook.pid == pid) {
-                self.hook_ended(how(status));
-            }
         }
     }
 
@@ -365,6 +336,14 @@ impl Worker {
             }
         }
     }
+}
+
+/// Deaths of our own children, as something to poll.
+fn listen_for_deaths() -> io::Result<SignalFd> {
+    let mut mask = SigSet::empty();
+    mask.add(Signal::SIGCHLD);
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&mask), None)?;
+    Ok(SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?)
 }
 
 /// Takes the worker's lock. A child that was just forked may hold that of a killed worker until it executes its program.

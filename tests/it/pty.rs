@@ -202,6 +202,15 @@ impl Terminal {
         });
     }
 
+    /// Waits until the entry of a menu that begins with `text` is the selected one.
+    pub(crate) fn wait_selected(&self, text: &str) {
+        self.wait(&format!("{text:?} to be selected"), |screen| {
+            let (_, columns) = screen.size();
+            let row = screen.rows(0, columns.get()).enumerate().filter(|(_, line)| line.starts_with(text)).last()?.0;
+            screen.cell(row.try_into().ok()?, 0)?.inverse().then_some(())
+        });
+    }
+
     pub(crate) fn contents(&self) -> String {
         self.state().screen.screen().contents()
     }
