@@ -158,6 +158,9 @@ impl Control<'_> {
 
     /// How the life of `meta` ended, once that is written down.
     fn end_of(&self, process: &Process, meta: &Meta) -> How {
+        if let Some(exit) = meta.last_exit.as_ref().filter(|_| meta.state != State::Online) {
+            return exit.how;
+        }
         let ended = |now: &Meta| now.pid != meta.pid || now.life.nonce != meta.life.nonce;
         let now = self.wait_until(process, RECORDING, ended).ok().flatten();
         now.and_then(|now| now.last_exit).map_or(How::Unknown, |exit| exit.how)

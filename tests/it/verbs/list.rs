@@ -203,7 +203,7 @@ fn info_says_everything_and_masks_secrets() {
     meta.run.set = vec![("API_TOKEN".to_owned(), "hush-hush".to_owned()), ("COLOR".to_owned(), "blue".to_owned())];
     let pid = yard.start_record(&meta);
     eventually("it has spoken", || yard.written("api", "current.err") == "err\n");
-    let info = yard.shaped(&["tsm", "info", "api", "-v"], "tsm-info-verbose");
+    let info = yard.shaped(&["tsm", "info", "api", "-v"], "tsm-info");
     assert_eq!((&info["id"], &info["pid"], &info["status"]), (&json!(0), &json!(pid), &json!("online")));
     assert_eq!((&info["last_stdout"], &info["last_stderr"]), (&json!(["out"]), &json!(["err"])));
     assert_eq!(info["variables"], json!({ "API_TOKEN": "***", "COLOR": "blue" }));
