@@ -35,7 +35,13 @@ fn script(name: &str) -> String {
 }
 
 fn bash(home: &Home) -> Terminal {
-    let rc = home.write("bashrc", &format!("PS1='$ '\nbind 'set bell-style none'\n. '{}'\n", script("tetra.bash")));
+    let rc = home.write(
+        "bashrc",
+        &format!(
+            "PS1='$ '\nbind 'set bell-style none'\nbind 'set show-all-if-ambiguous on'\n. '{}'\n",
+            script("tetra.bash")
+        ),
+    );
     let mut command = home.command("bash");
     command.args(["--noprofile", "--rcfile", &rc.display().to_string(), "-i"]);
     shell(home, command)
@@ -86,9 +92,8 @@ fn bash_completes_words_options_values_and_live_names() {
     completes(&mut terminal, "tetra --color=al", "tetra --color=always");
     completes(&mut terminal, "tetra use @pro", "tetra use @prod");
     completes(&mut terminal, "tetra source my", "tetra source my\\ notes.tetra");
-    terminal.send("tsm restart my\t\t");
-    terminal.wait_for("my-api-8000");
-    terminal.wait_for("my-web");
+    terminal.send("tsm restart my\t");
+    terminal.wait_for("my-api-8000  my-web");
     terminal.send(CTRL_U);
     ends(terminal);
 }
