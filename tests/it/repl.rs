@@ -1,16 +1,25 @@
 //! The prompt in a real pseudo-terminal.
 
+use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
+
 use nix::sys::signal::Signal;
 use vt100::Color;
 
 use crate::pty::{Home, Manners, Terminal, colour_of, current_line};
 
-const TAB: &str = "\t";
 const ENTER: &str = "\r";
+const UP: &str = "\x1b[A";
+const RIGHT: &str = "\x1b[C";
 const CTRL_C: &str = "\x03";
 const CTRL_D: &str = "\x04";
+const CTRL_O: &str = "\x0f";
 const CTRL_R: &str = "\x12";
+const CTRL_X_E: &str = "\x18\x05";
+const PASTE: (&str, &str) = ("\x1b[200~", "\x1b[201~");
+
 const RED: Color = Color::Idx(1);
+const GREEN: Color = Color::Idx(2);
 
 /// A session with its first prompt on the screen.
 fn session(home: &Home) -> Terminal {
@@ -26,13 +35,32 @@ fn leave(mut terminal: Terminal) {
     assert!(terminal.is_cooked());
 }
 
-/// Runs a line and waits for its output and the next prompt.
-fn run(terminal: &mut Terminal, line: &str, output: &str) {
+/// Runs a line and waits until the prompt is as it should be then.
+fn run(terminal: &mut Terminal, line: &str, prompt: &str) {
     terminal.send(line);
     terminal.wait_line(line);
     terminal.send(ENTER);
-    terminal.wait_for(output);
+    terminal.wait_line(prompt);
+}
+
+/// Drops what is typed.
+fn drop_line(terminal: &mut Terminal) {
+    terminal.send(CTRL_C);
     terminal.wait_line(">");
+}
+
+/// Puts the record of a stopped process into a home.
+fn stopped(home: &Home, name: &str, id: u32) {
+    let record = format!(
+        r#"{{"tsm_id":{id},"name":"{name}","pid":0,"command":"sleep 9","port":"none","cwd":"/","start_time":0,
+        "status":"stopped","restarts":0,"unstable_restarts":0,"state":"stopped"}}"#
+    );
+    home.write(&format!("tetra/tsm/runtime/processes/{name}/meta.json"), &record);
+}
+
+/// The last time that each of two texts was written.
+fn order(bytes: &str, first: &str, second: &str) -> bool {
+    bytes.rfind(first) < bytes.rfind(second)
 }
 
 #[test]
@@ -48,20 +76,37 @@ fn the_first_prompt_shows_the_context_and_control_d_leaves() {
 fn an_unknown_command_is_red_and_its_failure_marks_the_prompt() {
     let home = Home::new();
     let mut terminal = session(&home);
+    let colour = |terminal: &Terminal, word: &'static str, wanted| {
+        terminal.wait(word, |screen| (colour_of(screen, word)? == wanted).then_some(()));
+    };
     terminal.send("nothing here");
-    terminal.wait("a red word", |screen| (colour_of(screen, "nothing")? == RED).then_some(()));
+    colour(&terminal, "nothing", RED);
     terminal.send(ENTER);
     terminal.wait_line("[2] -/->");
-    terminal.send("version");
-    terminal.wait("a word that is not red", |screen| (colour_of(screen, "version")? == Color::Idx(2)).then_some(()));
-    leave_line(&mut terminal);
+    terminal.send("version --json 'text'");
+    colour(&terminal, "version", GREEN);
+    colour(&terminal, "--json", Color::Idx(6));
+    colour(&terminal, "'text'", Color::Idx(3));
+    drop_line(&mut terminal);
     leave(terminal);
 }
 
-/// Drops what is typed.
-fn leave_line(terminal: &mut Terminal) {
-    terminal.send(CTRL_C);
-    terminal.wait_line(">");
+#[test]
+fn without_colour_nothing_is_coloured() {
+    let home = Home::new();
+    let mut command = home.tetra();
+    command.env("NO_COLOR", "1");
+    let mut terminal = Terminal::start(command);
+    terminal.wait_line("-/->");
+    terminal.send("nothing here");
+    terminal.wait_line("nothing here");
+    terminal.send("\rset pl\t");
+    terminal.wait_line("set plain");
+    for colour in ["\x1b[3", "\x1b[9", "\x1b[1;3"] {
+        assert!(!terminal.bytes().contains(colour), "{:?}", terminal.bytes());
+    }
+    drop_line(&mut terminal);
+    leave(terminal);
 }
 
 #[test]
@@ -70,19 +115,34 @@ fn control_c_drops_the_line_and_keeps_the_session() {
     let mut terminal = session(&home);
     terminal.send("use @pr");
     terminal.wait_line("use @pr");
-    leave_line(&mut terminal);
+    drop_line(&mut terminal);
     run(&mut terminal, "use @dev", "-/dev>");
     leave(terminal);
 }
 
 #[test]
-fn control_c_ends_a_watch_and_comes_back_to_the_prompt() {
+fn control_c_ends_a_watch_however_often_and_comes_back_to_the_prompt() {
     let home = Home::new();
     let mut terminal = session(&home);
     terminal.send("watch -n 20ms version\r");
     terminal.wait("two runs", |screen| (screen.contents().matches("tetra 0").count() >= 2).then_some(()));
     terminal.send(CTRL_C);
+    terminal.send(CTRL_C);
     terminal.wait_line("[130] -/->");
+    run(&mut terminal, "use @dev", "-/dev>");
+    leave(terminal);
+}
+
+#[test]
+fn control_c_ends_following_a_log_and_comes_back_to_the_prompt() {
+    let home = Home::new();
+    stopped(&home, "api", 0);
+    home.write("tetra/tsm/runtime/processes/api/current.out", "it began\n");
+    let mut terminal = session(&home);
+    terminal.send("tsm logs api -f\r");
+    terminal.wait_for("it began");
+    terminal.send(CTRL_C);
+    terminal.wait_line("-/->");
     run(&mut terminal, "use @dev", "-/dev>");
     leave(terminal);
 }
@@ -93,10 +153,398 @@ fn tab_completes_a_lone_answer_and_shows_several_with_descriptions() {
     let mut terminal = session(&home);
     terminal.send("vers\t");
     terminal.wait_line("version");
-    leave_line(&mut terminal);
+    drop_line(&mut terminal);
     terminal.send("se\t");
     terminal.wait_for("Show or change the settings");
-    terminal.wait_for("Select");
-    leave_line(&mut terminal);
+    terminal.wait_for("select ");
+    drop_line(&mut terminal);
+    leave(terminal);
+}
+
+#[test]
+fn tab_knows_the_processes_there_are_at_that_moment() {
+    let home = Home::new();
+    stopped(&home, "my-api-8000", 0);
+    let mut terminal = session(&home);
+    terminal.send("tsm restart m\t");
+    terminal.wait_line("my-api-8000");
+    drop_line(&mut terminal);
+    stopped(&home, "my-web", 1);
+    terminal.send("tsm restart m\t");
+    terminal.wait("both with their state", |screen| {
+        let text = screen.contents();
+        let with_state = |name: &str| text.lines().any(|line| line.contains(name) && line.contains("stopped"));
+        (with_state("my-api-8000") && with_state("my-web")).then_some(())
+    });
+    // What both begin with is filled in, and Tab goes through them.
+    terminal.wait("the common part", |screen| screen.contents().contains("restart my-").then_some(()));
+    terminal.send("\t");
+    terminal.wait_selected("my-web");
+    terminal.send(ENTER);
+    terminal.wait("one of them", |screen| current_line(screen).contains("restart my-web").then_some(()));
+    drop_line(&mut terminal);
+    leave(terminal);
+}
+
+#[test]
+fn ghost_text_offers_the_rest_of_an_earlier_line() {
+    let home = Home::new();
+    let mut terminal = session(&home);
+    run(&mut terminal, "use @dev", "-/dev>");
+    terminal.send("us");
+    terminal.wait_line("use @dev");
+    terminal.wait("its ghost is grey", |screen| (colour_of(screen, "e @dev")? == Color::Idx(8)).then_some(()));
+    terminal.send(RIGHT);
+    terminal.send(" -q");
+    terminal.wait_line("use @dev -q");
+    drop_line(&mut terminal);
+    leave(terminal);
+}
+
+#[test]
+fn control_r_finds_an_earlier_line() {
+    let home = Home::new();
+    let mut terminal = session(&home);
+    run(&mut terminal, "use @staging", "-/staging>");
+    run(&mut terminal, "version", "-/staging>");
+    run(&mut terminal, "use @dev", "-/dev>");
+    terminal.send(CTRL_R);
+    terminal.wait_for("(history)>");
+    terminal.send("use");
+    terminal.wait_selected("use @dev");
+    terminal.send(CTRL_R);
+    terminal.wait_selected("use @staging");
+    terminal.send(ENTER);
+    terminal.wait_line("-/dev> use @staging");
+    terminal.send(ENTER);
+    terminal.wait_line("-/staging>");
+    leave(terminal);
+}
+
+#[test]
+fn what_is_pasted_is_not_run() {
+    let home = Home::new();
+    let mut terminal = session(&home);
+    terminal.send(&format!("{}use @dev\nuse @local{}", PASTE.0, PASTE.1));
+    terminal.wait_line("use @local");
+    terminal.wait_for("-/-> use @dev");
+    terminal.send(ENTER);
+    terminal.wait_line("-/local>");
+    leave(terminal);
+}
+
+#[test]
+fn an_open_quote_goes_on_in_the_next_line() {
+    let home = Home::new();
+    let mut terminal = session(&home);
+    terminal.send("alias d='use\r");
+    terminal.wait_line("...");
+    terminal.send(" @dev'\r");
+    terminal.wait_line("-/->");
+    terminal.send("version\x1b\ruse @staging");
+    terminal.wait_line("... use @staging");
+    terminal.send(ENTER);
+    terminal.wait_line("-/staging>");
+    leave(terminal);
+}
+
+#[test]
+fn a_resized_terminal_is_painted_anew() {
+    let home = Home::new();
+    let mut terminal = session(&home);
+    terminal.send("use @dev # a remark that is rather long");
+    terminal.wait_line("rather long");
+    terminal.resize(20, 30);
+    terminal.wait("the line in two rows", |screen| {
+        (screen.size().1.get() == 30 && current_line(screen).trim_end().ends_with("long")).then_some(())
+    });
+    terminal.send(" now");
+    terminal.wait("more of it", |screen| screen.contents().replace('\n', "").contains("long now").then_some(()));
+    terminal.send(ENTER);
+    terminal.wait_line("-/dev>");
+    leave(terminal);
+}
+
+#[test]
+fn keys_are_those_of_vi_if_that_is_set() {
+    let home = Home::new();
+    let mut terminal = session(&home);
+    run(&mut terminal, "set edit-mode vi", "-/->");
+    terminal.send("use @devx");
+    terminal.wait_line("use @devx");
+    terminal.send("\x1b");
+    terminal.wait("the mode for moving", |screen| current_line(screen).starts_with("-/-<").then_some(()));
+    terminal.send("x");
+    terminal.wait_line("-/-< use @dev");
+    terminal.send(ENTER);
+    terminal.wait_line("-/dev>");
+    leave(terminal);
+}
+
+#[test]
+fn the_history_keeps_no_secrets_and_is_for_the_operator_alone() {
+    let home = Home::new();
+    let mut terminal = session(&home);
+    run(&mut terminal, "version --token hunter2", "[2] -/->");
+    run(&mut terminal, " use @staging", "-/staging>");
+    run(&mut terminal, "use @dev", "-/dev>");
+    run(&mut terminal, "use @dev", "-/dev>");
+    terminal.send(UP);
+    terminal.wait_line("-/dev> use @dev");
+    terminal.send(UP);
+    terminal.wait_line("version --token ***");
+    drop_line(&mut terminal);
+    for file in ["history.sqlite3", "history.sqlite3-wal", "history.sqlite3-shm"] {
+        let path = home.path("state/tetra").join(file);
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600, "{file}");
+    }
+    let folder = std::fs::metadata(home.path("state/tetra")).unwrap();
+    assert_eq!(folder.permissions().mode() & 0o777, 0o700);
+    leave(terminal);
+    for folder in ["state", "config", "tetra", "tmp"] {
+        assert_eq!(home.files_with(folder, "hunter2"), Vec::<std::path::PathBuf>::new());
+        assert_eq!(home.files_with(folder, "use @staging"), Vec::<std::path::PathBuf>::new());
+    }
+    let reader = tetra::sys::history::Reader::open(&home.path("state/tetra/history.sqlite3")).unwrap();
+    let wanted = tetra::sys::history::Wanted { rows: 9, holding: Vec::new(), once: false };
+    let rows = reader.rows(&wanted).unwrap();
+    let kept: Vec<_> = rows.iter().map(|row| (row.line.as_str(), row.code, row.context.as_deref())).collect();
+    assert_eq!(
+        kept,
+        [("version --token ***", Some(2), Some("-/-/-")), ("use @dev", Some(0), Some("-/dev/-"))],
+        "with what came of them, the same line once"
+    );
+    assert!(rows.iter().all(|row| row.started.is_some() && row.took.is_some()));
+}
+
+#[test]
+fn a_signal_ends_it_with_the_terminal_as_it_was() {
+    for (signal, code) in [(Signal::SIGTERM, 143), (Signal::SIGHUP, 129)] {
+        let home = Home::new();
+        let mut terminal = session(&home);
+        terminal.send("half a li");
+        terminal.wait_line("half a li");
+        assert!(!terminal.is_cooked());
+        terminal.signal(signal);
+        assert_eq!(terminal.end(), code);
+        assert!(terminal.is_cooked());
+        assert!(order(&terminal.bytes(), "\x1b[?2004h", "\x1b[?2004l"), "pasting is as it was");
+    }
+}
+
+#[test]
+fn a_signal_ends_a_command_and_the_session() {
+    let home = Home::new();
+    let mut terminal = session(&home);
+    terminal.send("watch -n 20ms version\r");
+    terminal.wait_for("tetra 0");
+    terminal.signal(Signal::SIGTERM);
+    assert_eq!(terminal.end(), 143);
+    assert!(terminal.is_cooked());
+}
+
+#[test]
+fn an_interrupt_from_elsewhere_is_no_reason_to_leave() {
+    let home = Home::new();
+    let mut terminal = session(&home);
+    terminal.send("use @d");
+    terminal.wait_line("use @d");
+    terminal.signal(Signal::SIGINT);
+    terminal.signal(Signal::SIGINT);
+    terminal.send("ev\r");
+    terminal.wait_line("-/dev>");
+    leave(terminal);
+}
+
+#[test]
+fn a_lost_terminal_ends_it_soon() {
+    for program in ["exec tetra", "trap '' HUP; exec tetra"] {
+        let home = Home::new();
+        let mut command = home.command("sh");
+        command.args(["-c", program]);
+        let mut terminal = Terminal::start(command);
+        terminal.wait_line("-/->");
+        let lost = Instant::now();
+        terminal.hang_up();
+        assert_eq!(terminal.end(), 129);
+        assert!(lost.elapsed() < Duration::from_secs(3));
+    }
+}
+
+#[test]
+fn a_terminal_that_never_says_where_its_cursor_is_works() {
+    let home = Home::new();
+    let mut terminal = Terminal::with_manners(home.tetra(), Manners::Mute);
+    terminal.wait_line("-/->");
+    terminal.send("use @dev\r");
+    terminal.wait_line("-/dev>");
+    terminal.signal(Signal::SIGTERM);
+    assert_eq!(terminal.end(), 143);
+    assert!(terminal.is_cooked());
+}
+
+#[test]
+fn a_plain_terminal_gets_a_plain_prompt() {
+    for (variable, value) in [("TERM", "dumb"), ("TETRA_PLAIN", "1")] {
+        let home = Home::new();
+        let mut command = home.tetra();
+        command.env(variable, value);
+        command.env("NO_COLOR", "1");
+        let mut terminal = Terminal::start(command);
+        terminal.wait_line("-/->");
+        assert!(terminal.is_cooked());
+        terminal.send("us");
+        terminal.wait_line("us");
+        terminal.send(CTRL_C);
+        terminal.wait("a new prompt", |screen| (current_line(screen).trim_end() == "-/->").then_some(()));
+        terminal.send("alias d='use\r");
+        terminal.wait_line("...");
+        terminal.send(" @dev'\r");
+        terminal.wait_line("-/->");
+        terminal.send("nothing\r");
+        terminal.wait_line("[2] -/->");
+        terminal.send("use @dev\r");
+        terminal.wait_line("-/dev>");
+        assert!(!terminal.bytes().contains('\x1b'), "{:?}", terminal.bytes());
+        leave(terminal);
+    }
+}
+
+#[test]
+fn a_signal_ends_a_plain_prompt() {
+    let home = Home::new();
+    let mut command = home.tetra();
+    command.arg("--plain");
+    let mut terminal = Terminal::start(command);
+    terminal.wait_line("-/->");
+    terminal.signal(Signal::SIGTERM);
+    assert_eq!(terminal.end(), 143);
+}
+
+#[test]
+fn the_prompt_is_sound_in_the_last_row() {
+    let home = Home::new();
+    let mut terminal = session(&home);
+    terminal.send("!seq 40\r");
+    terminal.wait("a prompt in the last row", |screen| {
+        (screen.cursor_position().0 == 23 && current_line(screen).starts_with("-/->")).then_some(())
+    });
+    terminal.send("se\t");
+    terminal.wait_for("Show or change the settings");
+    drop_line(&mut terminal);
+    terminal.send("use @dev");
+    terminal.wait_line("use @dev");
+    let prompts = |screen: &vt100::Screen| screen.contents().lines().filter(|line| line.contains("use @dev")).count();
+    assert_eq!(terminal.wait("the screen", |screen| Some(prompts(screen))), 1);
+    terminal.send(ENTER);
+    terminal.wait_line("-/dev>");
+    leave(terminal);
+}
+
+#[test]
+fn a_line_can_be_edited_elsewhere() {
+    let home = Home::new();
+    let editor = home.write(
+        "home/editor",
+        "#!/bin/sh\ngrep -q half \"$1\" && stat -c %a \"$1\" > mode && echo 'use @dev' > \"$1\"\n",
+    );
+    std::fs::set_permissions(&editor, PermissionsExt::from_mode(0o755)).unwrap();
+    for keys in [CTRL_X_E, CTRL_O] {
+        let mut command = home.tetra();
+        command.env("EDITOR", editor.display().to_string());
+        let mut terminal = Terminal::start(command);
+        terminal.wait_line("-/->");
+        terminal.send("half");
+        terminal.wait_line("half");
+        terminal.send(keys);
+        terminal.wait_line("-/-> use @dev");
+        terminal.send(ENTER);
+        terminal.wait_line("-/dev>");
+        leave(terminal);
+        assert_eq!(std::fs::read_to_string(home.path("home/mode")).unwrap(), "600\n");
+    }
+}
+
+#[test]
+fn an_editor_that_is_not_there_costs_nothing() {
+    let home = Home::new();
+    let mut command = home.tetra();
+    command.env("EDITOR", "/nowhere/ed");
+    let mut terminal = Terminal::start(command);
+    terminal.wait_line("-/->");
+    terminal.send("use @dev");
+    terminal.wait_line("use @dev");
+    terminal.send(CTRL_O);
+    terminal.wait_for("failed to start the editor");
+    terminal.wait_line("-/-> use @dev");
+    terminal.send(ENTER);
+    terminal.wait_line("-/dev>");
+    leave(terminal);
+}
+
+#[test]
+fn a_program_that_spoils_the_terminal_does_not_spoil_the_session() {
+    let home = Home::new();
+    let mut terminal = session(&home);
+    terminal.send("!stty -icanon -echo; printf 'no line end'\r");
+    terminal.wait_for("no line end\n-/->");
+    run(&mut terminal, "use @dev", "-/dev>");
+    leave(terminal);
+}
+
+#[test]
+fn settings_and_lines_are_read_at_the_start() {
+    let home = Home::new();
+    home.write("config/tetra/config.toml", "edit-mode = \"vi\"\n[aliases]\nd = \"use @dev\"\n");
+    home.write("config/tetra/rc.tetra", "# at the start\nuse @staging\n");
+    let mut terminal = session(&home);
+    terminal.wait_line("-/staging>");
+    run(&mut terminal, "d", "-/dev>");
+    terminal.send("\x1b");
+    terminal.wait_line("-/dev<");
+    terminal.send("i");
+    terminal.wait_line("-/dev>");
+    leave(terminal);
+    let mut command = home.tetra();
+    command.arg("--norc");
+    let terminal = Terminal::start(command);
+    terminal.wait_line("-/->");
+    leave(terminal);
+}
+
+#[test]
+fn settings_that_make_no_sense_are_said_with_their_place() {
+    let home = Home::new();
+    home.write("config/tetra/config.toml", "plain = false\nedit-mode = \"ed\"\n");
+    home.write("config/tetra/rc.tetra", "nothing\n");
+    let terminal = session(&home);
+    terminal.wait_for("config.toml:2:1");
+    terminal.wait_for("rc.tetra:1:1");
+    terminal.wait_line("-/->");
+    leave(terminal);
+}
+
+#[test]
+fn production_is_loud_and_asks_for_the_name_of_the_organization() {
+    let home = Home::new();
+    home.write("tetra/org/acme/environments/prod.toml", "");
+    stopped(&home, "api", 0);
+    let mut terminal = session(&home);
+    terminal.wait_line("acme/PROD>");
+    terminal.wait("white on red", |screen| {
+        let (row, _) = screen.cursor_position();
+        (screen.cell(row, 5)?.bgcolor() == RED).then_some(())
+    });
+    terminal.send("tsm delete api\r");
+    terminal.wait_for("acme");
+    terminal.wait_for("go on?");
+    terminal.send("no\r");
+    terminal.wait_line("[4] acme/PROD>");
+    assert!(home.path("tetra/tsm/runtime/processes/api").exists());
+    terminal.send("tsm delete api\r");
+    terminal.wait("a second question", |screen| (screen.contents().matches("go on?").count() == 2).then_some(()));
+    terminal.send("acme\r");
+    terminal.wait("the prompt", |screen| (current_line(screen).trim_end() == "acme/PROD>").then_some(()));
+    assert!(!home.path("tetra/tsm/runtime/processes/api").exists());
     leave(terminal);
 }

@@ -139,17 +139,25 @@ fn what_json_prints_fits_the_schemas() {
         let (said, _) = home.bash(&format!("{line} 2>/dev/null"));
         serde_json::from_str(&said).unwrap_or_else(|error| panic!("`{line}` said no JSON: {error}\n{said}"))
     };
-    let start = "tsm start --name chatty bash -c 'echo one; echo two >&2; exec sleep 1000' --json";
+    let start = "tsm start --name chatty --json bash -c 'echo one; echo two >&2; exec sleep 1000'";
+    let crash = "tsm start --no-wait --name short bash -c 'exit 3' >/dev/null; \
+                 until tsm list 2>&1 | grep -q crashed; do :; done; tsm list --json";
     for (line, name) in [
         ("tetra setup --json", "setup"),
         (start, "tsm-start"),
         ("tsm list --json", "tsm-list"),
         ("tsm list all -v --json", "tsm-list"),
         ("tsm info chatty --json", "tsm-info"),
+        ("tsm info chatty -v --json", "tsm-info"),
         ("tsm logs chatty --json", "tsm-logs"),
         ("tsm restart chatty --json", "tsm-restart"),
         ("tsm stop chatty --json", "tsm-stop"),
+        ("tsm list all --json", "tsm-list"),
+        ("tsm info chatty -v --json", "tsm-info"),
+        (crash, "tsm-list"),
+        ("tsm info short -v --json", "tsm-info"),
         ("tsm kill chatty --json", "tsm-kill"),
+        ("tsm delete short --json", "tsm-stop"),
         ("{ tsm stop nobody --json 2>&1 >/dev/null; }", "error"),
     ] {
         let value = json(line);
