@@ -1,10 +1,10 @@
 //! Every way in, through the real program.
 
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -196,6 +196,16 @@ fn commands_on_a_stream_run_as_they_arrive() {
 }
 
 #[test]
+fn a_quote_that_is_never_closed_is_found_in_the_end() {
+    let world = World::new();
+    let endless = format!("version\n'{}", "a\n".repeat(100_000));
+    let file = fs::File::open(world.file("endless", &endless)).expect("it is there");
+    let output = world.program(PROGRAM).stdin(file).output().expect("it starts");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("is not closed\n  at stdin:2:1\n"), "{}", text(&output.stderr));
+}
+
+#[test]
 fn a_closed_pipe_ends_quietly() {
     let world = World::new();
     let mut child = started(world.program(PROGRAM).args(["watch", "-n", "1ms", "version"]));
@@ -277,9 +287,18 @@ fn signals_end_the_wait_for_a_command() {
 #[test]
 fn a_second_interrupt_ends_even_a_command_that_does_not_listen() {
     let world = World::new();
-    nix::unistd::mkfifo(&world.work().join("deaf"), nix::sys::stat::Mode::S_IRWXU).expect("a FIFO");
-    let mut child = started(world.program(PROGRAM).args(["-c", "version; source deaf"]));
-    BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut String::new()).expect("a line");
+    let fifo = world.work().join("deaf");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).expect("a FIFO");
+    let mut child = started(world.program(PROGRAM).args(["-c", "source deaf"]));
+    // The writing end can be opened once somebody reads, and it keeps the reader waiting.
+    let until = Instant::now() + PATIENCE;
+    let _writer = loop {
+        match OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK).open(&fifo) {
+            Ok(writer) => break writer,
+            Err(error) => assert!(Instant::now() < until, "nobody reads: {error}"),
+        }
+        wait_a_little();
+    };
     signalled_until_ended(&mut child, Signal::SIGINT);
     let status = child.wait().expect("it is ours");
     assert_eq!(status.signal(), Some(Signal::SIGINT as i32), "{status}");

@@ -140,7 +140,8 @@ fn what_json_prints_fits_the_schemas() {
         serde_json::from_str(&said).unwrap_or_else(|error| panic!("`{line}` said no JSON: {error}\n{said}"))
     };
     let start = "tsm start --name chatty --json bash -c 'echo one; echo two >&2; exec sleep 1000'";
-    let crash = "tsm start --no-wait --name short -q bash -c 'exit 3' && until tsm list | grep -q crashed; do :; done && tsm list --json";
+    let crash = "tsm start --no-wait --name short bash -c 'exit 3' >/dev/null; \
+                 until tsm list 2>&1 | grep -q crashed; do :; done; tsm list --json";
     for (line, name) in [
         ("tetra setup --json", "setup"),
         (start, "tsm-start"),

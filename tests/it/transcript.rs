@@ -167,7 +167,7 @@ impl Home {
     }
 
     /// Runs a program; output and talk as they came, and the exit code.
-    fn spawn(&self, program: &str, arguments: &[&str]) -> (String, i32) {
+    pub(crate) fn spawn(&self, program: &str, arguments: &[&str]) -> (String, i32) {
         let home = self.folder.path().join("home");
         let path =
             format!("{}:{}", self.folder.path().join("bin").display(), std::env::var("PATH").unwrap_or_default());
