@@ -30,8 +30,7 @@ const NAMES: [&str; 3] = ["tsm", "tkm", "org"];
 pub fn main() -> ExitCode {
     mistake::keep_quiet();
     let host = RealHost::new();
-    let console =
-        Terminal::new(Streams::standard(terminal::width, terminal::answers), host.variables(), TimeZone::system());
+    let console = Terminal::new(Streams::standard(terminal::width, terminal::answers), host.variables(), zone(&host));
     let mut globals = Globals::default();
     let calling = words(std::env::args_os())
         .and_then(|words| Calling::read(&words, &mut globals, |word| host.cwd().join(word).is_file()));
@@ -54,6 +53,15 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// The zone of the machine. Read from its one file: looking it up by name would walk through all zones there are.
+fn zone(host: &dyn Host) -> TimeZone {
+    if host.variable("TZ").is_some() {
+        return TimeZone::system();
+    }
+    let zone = std::fs::read("/etc/localtime").ok().and_then(|bytes| TimeZone::tzif("local", &bytes).ok());
+    zone.unwrap_or(TimeZone::UTC)
+}
+
 fn failed(console: &mut dyn Console, fault: Fault) -> ExitCode {
     console.complain(&fault);
     ExitCode::from(fault.kind.code())
@@ -64,7 +72,9 @@ fn go(session: &mut Session, console: &mut dyn Console, way: Way) -> Outcome {
         Way::Prompt if io::stdin().is_terminal() && io::stdout().is_terminal() => {
             Outcome { code: repl::run(session, console), leave: true }
         }
-        Way::Prompt | Way::Input => input::run(session, console, &mut BufReader::new(io::stdin())),
+        Way::Prompt | Way::Input => {
+            input::run(session, console, &mut BufReader::new(input::Interruptible(io::stdin())))
+        }
         Way::Line(line) => eval::run_line(session, console, &line, &Origin::Option),
         Way::Words(words) => eval::run_words(session, console, &words),
         Way::File(name) => match source::read(&session.host.cwd().join(&name), &name) {

@@ -7,4 +7,5 @@ pub mod line;
 pub mod name;
 pub mod near;
 pub mod redact;
+pub mod size;
 pub mod time;

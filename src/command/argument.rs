@@ -34,4 +34,6 @@ texts! {
     SettingWord;
     /// `NAME`, `FILE` or `K=V` for the environment of a process; completed with env files.
     EnvSource;
+    /// A word of what is to be started; completed with services, processes and files.
+    StartWord;
 }

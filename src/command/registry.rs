@@ -8,6 +8,7 @@ use crate::command::tsm;
 
 /// Every command there is. Order is the order of the help.
 pub const COMMANDS: &[Entry] = &[
+    entry::<tsm::start::Start>(),
     entry::<tsm::stop::Stop>(),
     entry::<tsm::restart::Restart>(),
     entry::<tsm::delete::Delete>(),
@@ -20,6 +21,7 @@ pub const COMMANDS: &[Entry] = &[
     entry::<own::context::Context>(),
     entry::<own::help::Help>(),
     entry::<own::help::TsmHelp>(),
+    entry::<own::history::History>(),
     entry::<own::source::Source>(),
     entry::<own::watch::Watch>(),
     entry::<own::alias::Alias>(),

@@ -1,21 +1,19 @@
 //! The one road: a line to its outcome, whatever way it came in.
 
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, IsTerminal};
 use std::time::Duration;
 
 use crate::base::fault::{Fault, Kind};
 use crate::base::line::{self, LexError, Statement, Word};
 use crate::command::global::Globals;
-use crate::command::{Cx, Effect, Entry, Ready, Selection};
 use crate::report::{Console, Look, Next, Report};
 use crate::sys::host::Call;
 use crate::sys::signal;
 
-use super::audit::{self, Deed};
-use super::guard;
-use super::mistake;
+use super::attempt::Attempt;
 use super::output;
 use super::prepare::{Prepared, prepare};
+use super::repl;
 use super::session::{Manner, Session};
 use super::source::{Origin, Source};
 
@@ -114,7 +112,8 @@ fn malformed(session: &mut Session, console: &mut dyn Console, source: Source, e
 }
 
 /// 130 or 143 once somebody interrupted.
-fn interruption(session: &Session) -> Option<u8> {
+#[must_use]
+pub fn interruption(session: &Session) -> Option<u8> {
     let ended = signal::ended().map(|number| u8::try_from(128 + number).unwrap_or(u8::MAX));
     ended.or_else(|| session.host.interrupted().then(|| Kind::Interrupted.code()))
 }
@@ -151,7 +150,8 @@ impl Road<'_> {
             None => road.command(session, console, &statement.words),
         };
         if let Some(pipe) = &statement.pipe {
-            let outcome = output::piped(console, &pipe.text, |sink| read_by_another(run(session, sink)));
+            let cwd = session.host.cwd().to_owned();
+            let outcome = output::piped(console, (&pipe.text, &cwd), |sink| read_by_another(run(session, sink)));
             return outcome.unwrap_or_else(|fault| road.complain(console, fault, Some(&pipe.span)));
         }
         if let Some(redirect) = &statement.redirect {
@@ -171,7 +171,13 @@ impl Road<'_> {
             return self.complain(console, fault, Some(self.statement));
         }
         let arguments = vec!["-c".to_owned(), text.to_owned()];
-        let call = Call { program: "sh".to_owned(), arguments, terminal: true, ..Call::default() };
+        let call = Call {
+            program: "sh".to_owned(),
+            arguments,
+            terminal: true,
+            cwd: Some(session.host.cwd().to_owned()),
+            ..Call::default()
+        };
         match session.host.run(&call) {
             Ok(finished) => Outcome { code: u8::try_from(finished.code & 0xff).unwrap_or(1), leave: false },
             Err(error) => self.complain(console, unwritten("failed to start `sh`", error), None),
@@ -221,7 +227,7 @@ impl Road<'_> {
             }
             Err(misled) => {
                 let word = misled.word.and_then(|index| words.get(index));
-                self.complain(console, misled.fault, Some(word.map_or(self.statement, |word| &word.span)))
+                self.complain(console, *misled.fault, Some(word.map_or(self.statement, |word| &word.span)))
             }
         }
     }
@@ -251,7 +257,12 @@ impl Road<'_> {
     fn follow(&self, session: &mut Session, console: &mut dyn Console, next: Next) -> Outcome {
         match next {
             Next::Nothing => {}
-            Next::Choose(choice) => session.choose(choice),
+            Next::Choose(choice) => {
+                session.choose(choice);
+                if *self.source.origin == Origin::Words {
+                    console.note("chosen for this session, which ends here; `--org`, `--env` and the variables TETRA_ORG and TETRA_ENV choose for a command");
+                }
+            }
             Next::Back => session.back(),
             Next::Set { key, value } => {
                 session.settings.values.insert(key, value);
@@ -273,12 +284,17 @@ impl Road<'_> {
         Outcome::default()
     }
 
-    fn prompt(&self, session: &Session, console: &mut dyn Console) -> Outcome {
-        let fault = match session.manner {
-            Manner::Prompt => Fault::usage("this is the prompt already"),
-            Manner::Batch => Fault::usage("the prompt needs a terminal").advise("`tetra` on a terminal begins it"),
-        };
-        self.complain(console, fault, None)
+    fn prompt(&self, session: &mut Session, console: &mut dyn Console) -> Outcome {
+        if session.manner == Manner::Prompt {
+            return self.complain(console, Fault::usage("this is the prompt already"), None);
+        }
+        if !(console.is_terminal() && io::stdin().is_terminal()) {
+            let fault = Fault::usage("the prompt needs a terminal").advise("`tetra` on a terminal begins it");
+            return self.complain(console, fault, None);
+        }
+        let code = repl::run(session, console);
+        session.manner = Manner::Batch;
+        Outcome { code, leave: false }
     }
 
     fn repeat(
@@ -332,68 +348,4 @@ fn unwritten(what: &'static str, error: io::Error) -> Fault {
     }
     impl crate::base::fault::Advise for Unwritten {}
     Unwritten { what, source: error }.into()
-}
-
-/// A command that is about to run.
-struct Attempt<'a> {
-    entry: &'static Entry,
-    words: &'a [String],
-    globals: &'a Globals,
-}
-
-impl Attempt<'_> {
-    /// Guards, runs and writes down.
-    fn run(&self, session: &Session, console: &mut dyn Console, ready: Box<dyn Ready>) -> Result<Report, Fault> {
-        let paths = match &self.globals.dir {
-            Some(dir) => session.paths.with_home(session.host.cwd().join(dir)),
-            None => session.paths.clone(),
-        };
-        let selection = session.selection_with(&paths, self.globals)?;
-        let mut cx = Cx {
-            paths: &paths,
-            selection: &selection,
-            settings: &session.settings,
-            host: &*session.host,
-            console,
-            yes: self.globals.yes || session.globals.yes,
-            verbose: self.globals.verbose.max(session.globals.verbose),
-        };
-        let effect = ready.effect();
-        guard::pass(self.entry.name, &*ready, &mut cx)?;
-        let began = session.host.now();
-        let result = mistake::catch(|| ready.run(&mut cx)).unwrap_or_else(Err);
-        if effect != Effect::Read {
-            self.record(&mut cx, &selection, began, &result);
-        }
-        result
-    }
-
-    /// A change that cannot be written down is still a change: it is only said.
-    fn record(
-        &self,
-        cx: &mut Cx,
-        selection: &Selection,
-        began: crate::base::time::Timestamp,
-        result: &Result<Report, Fault>,
-    ) {
-        let kind = match result {
-            Ok(report) => report.faults.first().map(|fault| fault.kind),
-            Err(fault) => Some(fault.kind),
-        };
-        let says_no = matches!(result, Ok(report) if report.says_no);
-        let code = kind.map_or(if says_no { Kind::No.code() } else { 0 }, Kind::code);
-        let deed = Deed {
-            when: began,
-            who: cx.host.user(),
-            selection,
-            words: self.words,
-            outcome: (code, kind),
-            took: cx.host.now().since(began),
-        };
-        if let Err(error) = audit::record(cx.paths, &deed) {
-            let fault = Fault::from(error);
-            let why = fault.causes().join(": ");
-            cx.console.note(&format!("warning: the audit log was not written: {fault}: {why}"));
-        }
-    }
 }

@@ -83,8 +83,7 @@ fn text_of(report: Report, console: &dyn Console) -> String {
     let text = Rc::new(RefCell::new(Vec::new()));
     // Writing to memory does not fail.
     let _ = console.to_sink(Box::new(Sink(Rc::clone(&text)))).show(report);
-    let text = String::from_utf8_lossy(&text.borrow()).into_owned();
-    text
+    String::from_utf8_lossy(&text.take()).into_owned()
 }
 
 struct Sink(Rc<RefCell<Vec<u8>>>);
@@ -96,5 +95,147 @@ impl Write for Sink {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::path::Path;
+
+    use super::*;
+    use crate::command::{Selection, Settings};
+    use crate::report::Look;
+    use crate::sys::paths::Paths;
+    use crate::sys::real::RealHost;
+
+    /// A command that says what it would do.
+    struct Deed(Effect, &'static [&'static str]);
+
+    impl Ready for Deed {
+        fn effect(&self) -> Effect {
+            self.0
+        }
+
+        fn touches(&self, _: &mut Cx) -> Result<Vec<EnvName>, Fault> {
+            Ok(self.1.iter().map(|name| name.parse().expect("a name")).collect())
+        }
+
+        fn plan(&self, _: &mut Cx) -> Result<Option<Report>, Fault> {
+            Ok(Some(Report::of("the plan".to_owned())))
+        }
+
+        fn run(self: Box<Self>, _: &mut Cx) -> Result<Report, Fault> {
+            Ok(Report::default())
+        }
+    }
+
+    /// An operator with answers, or nobody; keeps what was asked.
+    struct Operator {
+        answers: Option<VecDeque<Answer>>,
+        asked: Vec<Ask>,
+    }
+
+    impl Console for Operator {
+        fn show(&mut self, _: Report) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn complain(&mut self, _: &Fault) {}
+
+        fn note(&mut self, _: &str) {}
+
+        fn can_ask(&self) -> bool {
+            self.answers.is_some()
+        }
+
+        fn ask(&mut self, question: &Ask) -> Answer {
+            self.asked.push(question.clone());
+            self.answers.as_mut().and_then(VecDeque::pop_front).unwrap_or(Answer::Nobody)
+        }
+
+        fn width(&self) -> usize {
+            80
+        }
+
+        fn is_terminal(&self) -> bool {
+            false
+        }
+
+        fn to_sink(&self, mut sink: Box<dyn Write>) -> Box<dyn Console> {
+            let _ = sink.write_all(b"stop api\n");
+            Box::new(Self { answers: None, asked: Vec::new() })
+        }
+
+        fn restyled(&self, _: &Look) -> Box<dyn Console> {
+            Box::new(Self { answers: None, asked: Vec::new() })
+        }
+    }
+
+    /// What becomes of a deed in an environment: the exit code and what was asked.
+    fn tried(deed: &Deed, env: &str, answers: Option<&[Answer]>, yes: bool) -> (u8, Vec<Ask>) {
+        let paths = Paths::under(Path::new("/nowhere"));
+        let selection = Selection { org: "acme".parse().ok(), env: env.parse().ok(), process: None };
+        let mut console = Operator { answers: answers.map(|it| it.iter().copied().collect()), asked: Vec::new() };
+        let (settings, host) = (Settings::default(), RealHost::new());
+        let mut cx = Cx {
+            paths: &paths,
+            selection: &selection,
+            settings: &settings,
+            host: &host,
+            console: &mut console,
+            yes,
+            verbose: 0,
+        };
+        let code = pass("tsm stop", deed, &mut cx).map_or_else(|fault| fault.kind.code(), |()| 0);
+        (code, console.asked)
+    }
+
+    #[test]
+    fn who_is_asked_depends_on_effect_and_environment() {
+        use Effect::{Destroy, Read, Write};
+        let word = Some("acme".to_owned());
+        for (effect, env, asked) in [
+            (Read, "prod", None),
+            (Write, "local", None),
+            (Destroy, "local", None),
+            (Write, "dev", None),
+            (Destroy, "dev", None),
+            (Write, "staging", None),
+            (Destroy, "staging", Some(None)),
+            (Write, "prod", Some(None)),
+            (Destroy, "prod", Some(word.clone())),
+            (Destroy, "production", Some(word.clone())),
+            (Write, "qa", Some(None)),
+            (Destroy, "qa", Some(word.clone())),
+        ] {
+            let deed = Deed(effect, &[]);
+            let (code, questions) = tried(&deed, env, Some(&[Answer::Yes]), false);
+            assert_eq!(
+                (code, questions.first().map(|ask| ask.word.clone())),
+                (0, asked.clone()),
+                "{effect:?} in {env}"
+            );
+            let refused = if asked.is_some() { 4 } else { 0 };
+            assert_eq!(tried(&deed, env, Some(&[Answer::No]), false).0, refused, "{effect:?} in {env}, no");
+            assert_eq!(tried(&deed, env, None, false), (refused, Vec::new()), "{effect:?} in {env}, nobody");
+            assert_eq!(tried(&deed, env, None, true), (0, Vec::new()), "{effect:?} in {env}, --yes");
+        }
+    }
+
+    #[test]
+    fn the_strictest_environment_counts() {
+        let touching = |env| Deed(Effect::Destroy, env);
+        assert_eq!(tried(&touching(&["dev"]), "local", None, false).0, 0);
+        assert_eq!(tried(&touching(&["dev", "prod"]), "local", None, false).0, 4);
+        assert_eq!(tried(&touching(&["local"]), "staging", None, false).0, 4);
+        let (_, asked) = tried(&touching(&["local", "staging"]), "dev", Some(&[Answer::Yes]), false);
+        assert!(asked[0].question.contains("in staging"), "{}", asked[0].question);
+    }
+
+    #[test]
+    fn the_plan_stands_before_the_question() {
+        let (_, asked) = tried(&Deed(Effect::Write, &[]), "prod", Some(&[Answer::Yes]), false);
+        assert_eq!(asked[0].question, "stop api\n`tsm stop` changes prod: go on?");
     }
 }

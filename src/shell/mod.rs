@@ -1,5 +1,6 @@
 //! Lines: where words come from, what is asked before they run, and what an outcome does.
 
+pub mod attempt;
 pub mod audit;
 mod complete;
 pub mod config;

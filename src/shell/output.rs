@@ -2,7 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::base::fault::{Advise, Fault};
 use crate::base::line::{Redirect, Word};
@@ -61,17 +61,17 @@ fn expand(session: &Session, word: &Word) -> PathBuf {
     }
 }
 
-/// Runs `left` with its output going to `sh -c text`. The outcome is the first failure of both.
+/// Runs `left` with its output going to `sh -c text` in `cwd`. The outcome is the first failure of both.
 ///
 /// # Errors
 ///
 /// Fails if `sh` cannot be started.
 pub fn piped(
     console: &dyn Console,
-    text: &str,
+    (text, cwd): (&str, &Path),
     left: impl FnOnce(&mut dyn Console) -> Outcome,
 ) -> Result<Outcome, Fault> {
-    let (filter, input) = Filter::start(text).map_err(|source| OutputError::Filter { source })?;
+    let (filter, input) = Filter::start(text, cwd).map_err(|source| OutputError::Filter { source })?;
     let mut sink = console.to_sink(input);
     let outcome = left(&mut *sink);
     // Dropping the last console that can write to the program tells it that there is no more.

@@ -4,9 +4,10 @@ use std::fs;
 use std::io;
 use std::time::Duration;
 
+use super::cgroup::Cgroup;
 use super::client::Launched;
 use super::clock::{self, Moment};
-use super::environment::MARK;
+use super::environment::{HOOK, MARK};
 use super::exit::{Obituaries, Witness, how};
 use super::machine::{Event, Phase, Rest, Then};
 use super::meta::{How, State};
@@ -24,6 +25,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(33);
 impl Worker {
     /// Does what the record and the machine's processes ask for.
     pub(super) fn wake_up(&mut self) {
+        if !self.fresh {
+            self.open_logs();
+        }
         let then = if self.meta.life.start_follows { Then::Start } else { Then::End };
         let alive = self.find_child();
         if alive {
@@ -73,7 +77,7 @@ impl Worker {
             nonce.clone_into(&mut self.meta.life.nonce);
         }
         self.meta.life.start_ticks = child.identity.start_ticks;
-        self.meta.life.boot_id = proc::boot_id();
+        self.boot_id.clone_into(&mut self.meta.life.boot_id);
         self.meta.pid = child.identity.pid;
         self.child = Some(child);
         true
@@ -83,7 +87,9 @@ impl Worker {
     fn take_over(&mut self, then: Then) {
         let Some(identity) = self.child.as_ref().map(|child| child.identity) else { return };
         self.ground = self.ground_of(identity);
-        self.meta.life.guard_pid = if self.top == std::process::id() { 0 } else { self.top };
+        if let Some(cgroup) = Cgroup::of_child(identity.pid) {
+            self.cgroup = Some(cgroup);
+        }
         self.answer = Some(Launched::Adopted { pid: identity.pid });
         if self.meta.state == State::Stopping {
             self.step(Event::AdoptedStopping(then));
@@ -98,13 +104,13 @@ impl Worker {
     /// All that a guard saw the birth of stays below it.
     fn ground_of(&self, child: Identity) -> Ground {
         let top = Stat::of(self.top).map_or(u64::MAX, |stat| stat.start_ticks);
-        let saw = child.start_ticks > top || child.start_ticks == top && self.meta.life.guard_pid == self.top;
+        let saw = child.start_ticks > top || child.start_ticks == top && self.guard_before == self.top;
         if saw { Ground::Tree } else { Ground::Everywhere }
     }
 
     /// No child lives.
     fn go_on_without(&mut self, then: Then) {
-        let this_boot = self.meta.life.boot_id == proc::boot_id();
+        let this_boot = self.meta.life.boot_id == self.boot_id;
         match self.meta.state {
             State::Stopped | State::Crashed | State::Errored => self.end = Some(super::worker::End::Finished),
             State::Starting => self.step(Event::Begin),
@@ -112,6 +118,7 @@ impl Worker {
                 let left = self.meta.life.next_start_ms.saturating_sub(clock::unix_ms());
                 self.step(Event::AdoptedWaiting);
                 self.due = Some(Moment::now().after(Duration::from_millis(left).min(LONGEST_WAIT)));
+                self.save();
             }
             State::Online if this_boot => self.resume_dead(Phase::Up),
             State::Stopping if this_boot => self.resume_dead(Phase::Stopping(then)),
@@ -163,7 +170,7 @@ fn contains_mark(environ: &[u8]) -> bool {
 }
 
 fn is_hook(pid: u32) -> bool {
-    proc::environment_of(pid, "TSM_HOOK").is_some()
+    proc::environment_of(pid, HOOK).is_some()
 }
 
 /// Writes a small file in one step.

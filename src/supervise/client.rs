@@ -181,7 +181,11 @@ pub fn launch(exe: &Path, dir: &Path) -> Result<Launched, LaunchError> {
     let answer = first_word(&mut words, dir);
     // The process we started ended at once, when its own child went on.
     starter.wait().map_err(execute)?;
-    answer
+    match answer {
+        // Its worker was killed before it could speak, and the next one has nobody to speak to.
+        Err(LaunchError::Died { .. }) if supervised(dir) => Ok(Launched::AlreadySupervised),
+        answer => answer,
+    }
 }
 
 fn first_word(words: &mut File, dir: &Path) -> Result<Launched, LaunchError> {

@@ -20,6 +20,9 @@ pub(super) const MARK: &str = "TSM_RUN";
 /// The variable that names the process directory.
 pub(super) const HOME: &str = "TSM_PROCESS_DIR";
 
+/// The variable that tells the pre-start command from the process itself.
+pub(super) const HOOK: &str = "TSM_HOOK";
+
 /// Why there is no environment, in words and as the nearest error number.
 #[derive(Debug)]
 pub(super) struct Refused {
@@ -46,6 +49,7 @@ impl Environment {
             environment.set(name.as_bytes(), value.as_bytes());
         }
         environment.set(b"PWD", meta.cwd.as_os_str().as_bytes());
+        environment.0.retain(|(name, _)| name != HOOK.as_bytes());
         environment.set(MARK.as_bytes(), format!("{}.{}", meta.tsm_id, meta.life.nonce).as_bytes());
         environment.set(HOME.as_bytes(), dir.as_os_str().as_bytes());
         Ok(environment)

@@ -18,6 +18,7 @@ use nix::sys::prctl::{set_child_subreaper, set_name};
 use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::unistd::{ForkResult, Pid, chdir, execv, fork, setsid};
 
+use super::cgroup::Cgroup;
 use super::client::ORDERS;
 use super::clock::Moment;
 use super::exit::Obituaries;
@@ -66,6 +67,8 @@ struct Post {
     word: Option<File>,
     /// Nothing ever ran here: the FIFOs were just made.
     fresh: bool,
+    /// The control group of the process.
+    cgroup: Option<Cgroup>,
 }
 
 /// Becomes the guard of `dir`, in a session of its own and nobody's child.
@@ -150,7 +153,8 @@ impl Post {
     fn with(dir: PathBuf, exe: PathBuf, (seat, ends): (File, Ends)) -> io::Result<Self> {
         let (obituaries, registrar) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
         let (obituaries, registrar) = (File::from(obituaries), File::from(registrar));
-        Ok(Self { dir, exe, seat, ends, obituaries, registrar, word: None, fresh: false })
+        let cgroup = Cgroup::of_directory(&dir);
+        Ok(Self { dir, exe, seat, ends, obituaries, registrar, word: None, fresh: false, cgroup })
     }
 
     /// What the older program that this process was left us.
@@ -165,7 +169,8 @@ impl Post {
         let seat = File::from(next()?);
         let ends = Ends { out: next()?, err: next()?, orders: next()? };
         let (obituaries, registrar) = (File::from(next()?), File::from(next()?));
-        Ok(Self { dir, exe, seat, ends, obituaries, registrar, word: None, fresh: false })
+        let cgroup = Cgroup::of_directory(&dir);
+        Ok(Self { dir, exe, seat, ends, obituaries, registrar, word: None, fresh: false, cgroup })
     }
 
     /// Keeps a worker at work until there is nothing left to do.
@@ -223,6 +228,7 @@ impl Post {
             obituaries: Obituaries(self.obituaries),
             word: self.word,
             fresh: self.fresh,
+            cgroup: self.cgroup,
         };
         match worker::run(inheritance) {
             Ok(Outcome::Finished) => leave(0),

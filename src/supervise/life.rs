@@ -56,9 +56,9 @@ impl Worker {
     fn run_hook(&mut self) -> Option<Event> {
         self.begin_life();
         self.save();
-        match spawn::prepare(&self.dir, &self.meta, Program::Hook).and_then(|newborn| {
+        match spawn::prepare(&self.dir, &self.meta, Program::Hook, self.cgroup.as_ref()).and_then(|newborn| {
             let pid = newborn.pid;
-            newborn.release().map(|pidfd| (pid, pidfd)).inspect_err(|_| spawn::bury(pid))
+            newborn.release().confirm().map(|pidfd| (pid, pidfd)).inspect_err(|_| spawn::bury(pid))
         }) {
             Ok((pid, pidfd)) => {
                 self.hook = Some(Hook { pid, pidfd, born: Moment::now() });
@@ -70,11 +70,14 @@ impl Worker {
         }
     }
 
-    /// The pre-start command ended; what it left behind stays, as a child of the service's own life.
+    /// The pre-start command ended. What it left behind belongs to the life that follows, if one does.
     pub(super) fn hook_ended(&mut self, how: How) {
         let Some(hook) = self.hook.take() else { return };
         self.due = None;
         let end = if how.is_success() { how } else { How::Hook(shell_code(how)) };
+        if !how.is_success() {
+            self.sweep();
+        }
         // One that was killed by an order is no failed start.
         if let (How::Hook(code), Phase::Hooking) = (end, self.machine.phase) {
             self.record_exit(end, Moment::now().since(hook.born));
@@ -95,8 +98,7 @@ impl Worker {
         self.meta.life.next_start_ms = 0;
         self.meta.life.start_follows = false;
         self.meta.life.nonce = nonce();
-        self.meta.life.boot_id = proc::boot_id();
-        self.meta.life.guard_pid = if self.top == std::process::id() { 0 } else { self.top };
+        self.boot_id.clone_into(&mut self.meta.life.boot_id);
         self.ground = Ground::Tree;
     }
 
@@ -104,7 +106,7 @@ impl Worker {
         if self.meta.prehook.is_empty() {
             self.begin_life();
         }
-        match spawn::prepare(&self.dir, &self.meta, Program::Service) {
+        match spawn::prepare(&self.dir, &self.meta, Program::Service, self.cgroup.as_ref()) {
             Ok(newborn) => self.release(newborn),
             Err(failure) => self.not_run(failure),
         }
@@ -119,7 +121,12 @@ impl Worker {
         self.meta.life.started_ms = clock::unix_ms();
         self.meta.start_time = self.meta.life.started_ms / 1000;
         self.save();
-        match newborn.release() {
+        let released = newborn.release();
+        if std::mem::take(&mut self.fresh) {
+            // While the program is being executed.
+            self.open_logs();
+        }
+        match released.confirm() {
             Ok(pidfd) => {
                 let identity = Identity { pid, start_ticks };
                 self.child = Some(Child { identity, pidfd, born: Moment::now(), witness: None });
@@ -235,8 +242,11 @@ impl Worker {
                 self.meta.life.survivors.clear();
                 return;
             }
-            for pidfd in &handles {
-                let _ = proc::signal(pidfd, libc::SIGKILL, Reach::Process);
+            // Those that fork are stopped first, or there would always be one more.
+            for signal in [libc::SIGSTOP, libc::SIGKILL] {
+                for pidfd in &handles {
+                    let _ = proc::signal(pidfd, signal, Reach::Process);
+                }
             }
             for pidfd in &handles {
                 proc::wait_for_end(pidfd, PASS);
@@ -259,6 +269,7 @@ impl Worker {
             mark: format!("{}.{}", self.meta.tsm_id, self.meta.life.nonce),
             root,
             fifos: [fifo(0), fifo(1)],
+            cgroup: self.cgroup.as_ref(),
         }
     }
 
@@ -282,6 +293,9 @@ impl Worker {
         }
         self.note_discarded();
         self.nothing_runs();
+        if let Some(cgroup) = &self.cgroup {
+            cgroup.remove();
+        }
         self.meta.life.start_follows = false;
         self.meta.enter(state);
         self.save();

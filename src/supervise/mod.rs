@@ -28,7 +28,7 @@
 //!   A record that was reset to `starting` is compared with what is found running before anything is started.
 //! * **The record of an end comes after the last word**: status, sweep, drain, then `meta.json`.
 //! * **An end leaves nothing**: what the child started is found below guard and worker, both subreapers; after both were killed,
-//!   also by session, FIFOs and the mark `TSM_RUN` in its environment. On a requested stop it is asked first and has the rest of
+//!   also by session, FIFOs, the mark `TSM_RUN` in its environment, and a control group where one could be made. On a requested stop it is asked first and has the rest of
 //!   the grace; after a crash it is killed before the next start. What is left all the same is recorded in `life.survivors`.
 //! * **Ends are told apart**: code, signal, core, never ran, pre-start command failed, unknown. Unknown counts as failure.
 //! * **A full disk consumes nothing**; after a minute bytes are thrown away so that the child can go on, and counted.
@@ -48,6 +48,7 @@
 use std::path::PathBuf;
 
 mod adopt;
+mod cgroup;
 pub mod client;
 mod clock;
 mod environment;

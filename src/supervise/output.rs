@@ -65,8 +65,10 @@ pub(super) enum Turn {
 pub(super) struct Stream {
     pub(super) fifo: OwnedFd,
     path: PathBuf,
-    log: File,
-    index: File,
+    /// Opened with the first byte, or when there is time for it.
+    log: Option<File>,
+    /// Opened with the first record.
+    index: Option<File>,
     /// The end of the log, where the next byte goes.
     end: u64,
     limit: u64,
@@ -90,16 +92,13 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    /// Opens `log` for what comes out of `fifo`.
-    pub(super) fn open(fifo: OwnedFd, log: &Path, run: &Run) -> io::Result<Self> {
-        let path = log.to_owned();
-        rotation::mend(&path, run.log_keep)?;
-        let log = rotation::open_log(&path)?;
-        Ok(Self {
-            index: rotation::open_index(&path)?,
-            end: log.metadata()?.len(),
-            log,
-            path,
+    /// What comes out of `fifo` goes to `log`.
+    pub(super) fn new(fifo: OwnedFd, log: &Path, run: &Run) -> Self {
+        Self {
+            path: log.to_owned(),
+            log: None,
+            index: None,
+            end: 0,
             limit: if run.log_size == 0 { u64::MAX } else { run.log_size },
             keep: run.log_keep,
             room: Room::of(&fifo),
@@ -113,7 +112,7 @@ impl Stream {
             copied: 0,
             discarded: 0,
             fifo,
-        })
+        }
     }
 
     /// True when the FIFO should be watched now.
@@ -173,23 +172,26 @@ impl Stream {
         }
     }
 
-    /// Opens log and index anew, after somebody moved or removed them.
+    /// Opens the log, anew if somebody moved or removed it; its index follows with the next record.
     pub(super) fn reopen(&mut self) -> io::Result<()> {
-        self.log = rotation::open_log(&self.path)?;
-        self.index = rotation::open_index(&self.path)?;
-        self.end = self.log.metadata()?.len();
+        rotation::mend(&self.path, self.keep)?;
+        let log = rotation::open_log(&self.path)?;
+        self.end = log.metadata()?.len();
+        self.log = Some(log);
+        self.index = None;
         self.last_mark_ns = 0;
         Ok(())
     }
 
     /// The end of the log may have moved: cut by hand, or removed.
     fn find_end(&mut self) -> io::Result<()> {
-        let found = self.log.metadata()?;
+        let Some(log) = &self.log else { return self.reopen() };
+        let found = log.metadata()?;
         if found.nlink() == 0 {
             return self.reopen();
         }
         if found.len() < self.end {
-            self.index.set_len(0)?;
+            rotation::open_index(&self.path)?.set_len(0)?;
             self.last_mark_ns = 0;
         }
         self.end = found.len();
@@ -219,7 +221,8 @@ impl Stream {
     /// Moves at most `length` bytes from the FIFO to the log; 0 when it is empty.
     fn take(&mut self, length: usize) -> io::Result<usize> {
         let mut at = self.end;
-        let n = match splice(&self.fifo, None, &self.log, Some(&mut at), length, SpliceFlags::NONBLOCK) {
+        let Some(log) = &self.log else { return Ok(0) };
+        let n = match splice(&self.fifo, None, log, Some(&mut at), length, SpliceFlags::NONBLOCK) {
             Ok(n) => n,
             Err(Errno::AGAIN | Errno::INTR) => 0,
             Err(errno) => return Err(errno.into()),
@@ -245,8 +248,13 @@ impl Stream {
         if self.other_came || unix_ns - self.last_mark_ns >= GRAIN_NS || unix_ns < self.last_mark_ns {
             self.last_mark_ns = unix_ns;
             self.other_came = false;
-            // An index that cannot be written costs the time of these bytes, not the bytes.
-            let _ = self.index.write_all(&Mark { offset: self.end, unix_ns }.encode());
+            if self.index.is_none() {
+                self.index = rotation::open_index(&self.path).ok();
+            }
+            if let Some(index) = &mut self.index {
+                // An index that cannot be written costs the time of these bytes, not the bytes.
+                let _ = index.write_all(&Mark { offset: self.end, unix_ns }.encode());
+            }
         }
     }
 
@@ -269,7 +277,8 @@ impl Stream {
             return Ok(false);
         }
         let mut last = [0];
-        let ended = self.end > 0 && self.log.read_at(&mut last, self.end - 1)? == 1 && last == *b"\n";
+        let log = self.log.as_ref().filter(|_| self.end > 0);
+        let ended = log.map_or(Ok(0), |log| log.read_at(&mut last, self.end - 1))? == 1 && last == *b"\n";
         if ended || self.end >= self.limit.saturating_add(ENDLESS) {
             rotation::rotate(&self.path, self.keep)?;
             self.reopen()?;
@@ -320,7 +329,7 @@ mod tests {
     fn stream(dir: &Path, run: &Run) -> (Stream, File) {
         let fifo = pipe::open(&dir.join("out")).expect("a fifo");
         let writer = File::from(fifo.try_clone().expect("another end"));
-        (Stream::open(fifo, &dir.join("current.out"), run).expect("a stream"), writer)
+        (Stream::new(fifo, &dir.join("current.out"), run), writer)
     }
 
     #[test]
@@ -340,7 +349,8 @@ mod tests {
         let log = dir.path().join("current.out");
         let (mut stream, mut writer) = stream(dir.path(), &Run::default());
         // A descriptor for reading only stands for a disk that takes nothing.
-        stream.log = File::open(&log).expect("a log");
+        std::fs::write(&log, "").expect("a log");
+        stream.log = Some(File::open(&log).expect("a log"));
         writer.write_all(b"kept\n").expect("written");
         assert_eq!((stream.copy(), stream.listens()), (Turn::Stuck, false));
         assert_eq!((stream.copy(), stream.discarded), (Turn::Stuck, 0));

@@ -16,7 +16,8 @@ use std::path::Path;
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::unistd::{ForkResult, chdir, execve, fork, setsid};
 
-use super::environment::Environment;
+use super::cgroup::{self, Cgroup, Forked};
+use super::environment::{Environment, HOOK};
 use super::meta::Meta;
 use super::output::{ERR, OUT};
 use super::proc;
@@ -61,14 +62,14 @@ pub(super) struct Newborn {
     report: File,
 }
 
-/// Forks a child that prepares to run `program` of the process in `dir` (also our working directory).
-pub(super) fn prepare(dir: &Path, meta: &Meta, program: Program) -> Result<Newborn, Failure> {
+/// Forks a child, into `cgroup` if that can be, that prepares to run `program` of the process in `dir` (also our working
+/// directory).
+pub(super) fn prepare(dir: &Path, meta: &Meta, program: Program, cgroup: Option<&Cgroup>) -> Result<Newborn, Failure> {
     let forking = |error: io::Error| Failure::new(Step::Fork, &error, "make a process");
     let (behind, gate) = io::pipe().map_err(forking)?;
     let (report, reporter) = io::pipe().map_err(forking)?;
-    // SAFETY: this process has one thread, so the child may use everything it finds.
-    match unsafe { fork() }.map_err(|errno| forking(errno.into()))? {
-        ForkResult::Child => {
+    match fork_child(cgroup).map_err(forking)? {
+        Forked::Child => {
             let _never_back = NeverBack;
             drop((gate, report));
             let mut behind = File::from(OwnedFd::from(behind));
@@ -76,23 +77,52 @@ pub(super) fn prepare(dir: &Path, meta: &Meta, program: Program) -> Result<Newbo
             tell(&mut File::from(OwnedFd::from(reporter)), &failure);
             leave()
         }
-        ForkResult::Parent { child } => {
+        Forked::Parent { pid, pidfd } => {
             drop((behind, reporter));
-            let pid = child.as_raw().unsigned_abs();
-            // The child cannot be reaped by anybody else, so its pid is its own.
-            let pidfd = proc::handle(pid).map_err(forking)?;
-            Ok(Newborn { pid, pidfd, gate: File::from(OwnedFd::from(gate)), report: File::from(OwnedFd::from(report)) })
+            let (gate, report) = (File::from(OwnedFd::from(gate)), File::from(OwnedFd::from(report)));
+            Ok(Newborn { pid, pidfd, gate, report })
         }
     }
 }
 
+fn fork_child(cgroup: Option<&Cgroup>) -> io::Result<Forked> {
+    // SAFETY: this process has one thread, so the child may use everything it finds.
+    let grouped = cgroup.and_then(Cgroup::open).and_then(|group| unsafe { cgroup::fork_into(&group) }.ok());
+    if let Some(forked) = grouped {
+        return Ok(forked);
+    }
+    // SAFETY: as above.
+    Ok(match unsafe { fork() }? {
+        ForkResult::Child => Forked::Child,
+        ForkResult::Parent { child } => {
+            let pid = child.as_raw().unsigned_abs();
+            // The child cannot be reaped by anybody else, so its pid is its own.
+            Forked::Parent { pid, pidfd: proc::handle(pid)? }
+        }
+    })
+}
+
+/// A child behind the gate.
+#[derive(Debug)]
+pub(super) struct Released {
+    pidfd: OwnedFd,
+    opened: io::Result<()>,
+    report: File,
+}
+
 impl Newborn {
-    /// Opens the gate and waits until the program runs.
-    pub(super) fn release(mut self) -> Result<OwnedFd, Failure> {
-        let opened = self.gate.write_all(&[1]);
+    /// Opens the gate.
+    pub(super) fn release(mut self) -> Released {
+        Released { pidfd: self.pidfd, opened: self.gate.write_all(&[1]), report: self.report }
+    }
+}
+
+impl Released {
+    /// Waits until the program runs.
+    pub(super) fn confirm(mut self) -> Result<OwnedFd, Failure> {
         let mut report = Vec::new();
         let heard = self.report.read_to_end(&mut report);
-        match (report.as_slice(), opened.and(heard)) {
+        match (report.as_slice(), self.opened.and(heard)) {
             ([], Ok(_)) => Ok(self.pidfd),
             ([], Err(error)) => Err(Failure::new(Step::Fork, &error, "start the child")),
             (told, _) => Err(understand(told)),
@@ -128,7 +158,7 @@ fn run(dir: &Path, meta: &Meta, program: Program, gate: &mut File) -> Result<Inf
     let argv = match program {
         Program::Service => meta.run.argv.iter().map(String::as_str).collect(),
         Program::Hook => {
-            environment.set(b"TSM_HOOK", b"1");
+            environment.set(HOOK.as_bytes(), b"1");
             vec!["sh", "-c", &meta.prehook]
         }
     };

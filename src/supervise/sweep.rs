@@ -2,7 +2,7 @@
 //!
 //! Both guard and worker are subreapers, so as long as the guard that saw the start of a life lives, everything the life started
 //! stays below the guard: its tree is the whole truth. After a guard was killed, descendants may be anybody's children; then
-//! they are known by the session of the child, by the FIFOs they hold, or by the mark in their environment as well.
+//! they are known by the session of the child, by the FIFOs they hold, by the mark in their environment, or by their control group.
 //!
 //! Another supervisor and what it supervises are never ours, even when they were started from within.
 
@@ -12,6 +12,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use super::cgroup::Cgroup;
 use super::environment::{HOME, MARK};
 use super::proc::{self, Identity, Stat, environment_of};
 
@@ -38,6 +39,8 @@ pub(super) struct Quarry<'a> {
     pub(super) root: Option<Identity>,
     /// Device and inode of its FIFOs.
     pub(super) fifos: [(u64, u64); 2],
+    /// Its control group, if it may have one.
+    pub(super) cgroup: Option<&'a Cgroup>,
 }
 
 /// A process that was found.
@@ -71,6 +74,7 @@ impl Quarry<'_> {
         let mut whole = self.climb(self.top, &mut found);
         if self.ground == Ground::Everywhere || !whole {
             whole = self.look_everywhere(&mut found);
+            self.add(self.cgroup.map(Cgroup::members).unwrap_or_default(), &mut found);
         }
         debug_assert!(whole, "/proc can be read");
         found.into_iter().collect()
@@ -99,6 +103,14 @@ impl Quarry<'_> {
             }
         }
         true
+    }
+
+    fn add(&self, members: Vec<u32>, found: &mut HashSet<Found>) {
+        for pid in members.into_iter().filter(|pid| *pid != std::process::id() && !self.is_foreign(*pid)) {
+            if let Some(stat) = Stat::of(pid).filter(|stat| !stat.is_dead()) {
+                found.insert(Found::new(pid, &stat));
+            }
+        }
     }
 
     fn look_everywhere(&self, found: &mut HashSet<Found>) -> bool {

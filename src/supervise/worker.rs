@@ -10,6 +10,7 @@ use nix::sys::prctl::{set_child_subreaper, set_name, set_timerslack};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
+use super::cgroup::Cgroup;
 use super::clock::Moment;
 use super::exit::{Obituaries, Witness, how};
 use super::guard::{Ends, OTHERS_TERM, rest};
@@ -39,6 +40,8 @@ pub(super) struct Inheritance {
     pub(super) word: Option<File>,
     /// Nothing ever ran here.
     pub(super) fresh: bool,
+    /// The control group of the process.
+    pub(super) cgroup: Option<Cgroup>,
 }
 
 /// How a worker ends.
@@ -99,6 +102,12 @@ pub(super) struct Worker {
     pub(super) ground: Ground,
     /// The process below which everything of ours is: the guard, or else this one.
     pub(super) top: u32,
+    /// The guard of the worker before this one.
+    pub(super) guard_before: u32,
+    /// The identity of this boot.
+    pub(super) boot_id: String,
+    /// The control group of this process, which may or may not be there.
+    pub(super) cgroup: Option<Cgroup>,
     /// Nothing ever ran here.
     pub(super) fresh: bool,
     /// When the machine's deadline comes.
@@ -124,7 +133,14 @@ pub(super) struct Worker {
 
 /// Supervises until there is nothing left to do, or somebody else must go on.
 pub(super) fn run(inheritance: Inheritance) -> io::Result<Outcome> {
-    let mut worker = Worker::new(inheritance)?;
+    let mut worker = match Worker::new(inheritance) {
+        Ok(worker) => worker,
+        // Without a record there is nothing to go by; whoever rebuilds it starts a supervisor that finds the child.
+        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::NotFound) => {
+            return Ok(Outcome::Finished);
+        }
+        Err(error) => return Err(error),
+    };
     worker.wake_up();
     worker.serve();
     Ok(match worker.end {
@@ -139,7 +155,7 @@ pub(super) fn run(inheritance: Inheritance) -> io::Result<Outcome> {
 
 impl Worker {
     fn new(inheritance: Inheritance) -> io::Result<Self> {
-        let Inheritance { dir, guard, ends, obituaries, word, fresh } = inheritance;
+        let Inheritance { dir, guard, ends, obituaries, word, fresh, cgroup } = inheritance;
         let _ = set_name(c"tetra-worker");
         let seat = take_seat()?;
         set_child_subreaper(true)?;
@@ -152,10 +168,12 @@ impl Worker {
         let guard_handle = proc::handle(guard).ok().filter(|_| nix::unistd::getppid().as_raw().unsigned_abs() == guard);
         meta.version = VERSION;
         meta.life.worker_pid = std::process::id();
+        let guard_before = meta.life.guard_pid;
+        meta.life.guard_pid = if guard_handle.is_some() { guard } else { 0 };
         Ok(Self {
             streams: [
-                Stream::open(ends.out, Path::new("current.out"), &meta.run)?,
-                Stream::open(ends.err, Path::new("current.err"), &meta.run)?,
+                Stream::new(ends.out, Path::new("current.out"), &meta.run),
+                Stream::new(ends.err, Path::new("current.err"), &meta.run),
             ],
             machine: Machine::new(&meta.run, !meta.prehook.is_empty(), meta.restarts, meta.unstable_restarts),
             discarded_before: meta.life.discarded_bytes,
@@ -164,6 +182,9 @@ impl Worker {
             top: if guard_handle.is_some() { guard } else { std::process::id() },
             guard: guard_handle,
             ground: Ground::Everywhere,
+            cgroup,
+            boot_id: proc::boot_id(),
+            guard_before,
             child: None,
             hook: None,
             leftovers: Vec::new(),
@@ -212,6 +233,14 @@ impl Worker {
             }
             self.keep_time();
             self.consider_upgrade();
+        }
+    }
+
+    /// Opens the logs, anew if they were open.
+    pub(super) fn open_logs(&mut self) {
+        for stream in &mut self.streams {
+            // A log that cannot be opened stays the one it is; copying tells, and tries again.
+            let _ = stream.reopen();
         }
     }
 
@@ -265,10 +294,7 @@ impl Worker {
                     }
                 }
                 Order::Reopen => {
-                    for stream in &mut self.streams {
-                        // A log that cannot be opened stays the one it is.
-                        let _ = stream.reopen();
-                    }
+                    self.open_logs();
                     self.save();
                 }
                 Order::Upgrade => self.upgrade_wanted = true,

@@ -1,6 +1,7 @@
 //! A program of the operator's that reads what a command says: the right side of `|`.
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use super::real::code;
@@ -13,13 +14,13 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Starts `sh -c text` and gives the end to write to. Dropping that end tells the program that there is no more.
+    /// Starts `sh -c text` in `cwd` and gives the end to write to. Dropping that end tells the program that there is no more.
     ///
     /// # Errors
     ///
     /// Fails if `sh` cannot be started.
-    pub fn start(text: &str) -> io::Result<(Self, Box<dyn Write>)> {
-        let mut child = Command::new("sh").arg("-c").arg(text).stdin(Stdio::piped()).spawn()?;
+    pub fn start(text: &str, cwd: &Path) -> io::Result<(Self, Box<dyn Write>)> {
+        let mut child = Command::new("sh").arg("-c").arg(text).current_dir(cwd).stdin(Stdio::piped()).spawn()?;
         let input: Box<dyn Write> = match child.stdin.take() {
             Some(input) => Box::new(input),
             None => Box::new(io::sink()),

@@ -39,8 +39,19 @@ pub struct Install {
     pub user_home: Option<PathBuf>,
     /// A second folder for links, for all users: [`SYSTEM_BIN`] outside of tests.
     pub system_bin: Option<PathBuf>,
-    /// Further files: where, and their text.
-    pub extra: Vec<(PathBuf, String)>,
+    /// The shells that get completion.
+    pub shells: Vec<Shell>,
+}
+
+/// A shell that can complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shell {
+    /// bash: read by `tetra.sh`
+    Bash,
+    /// zsh: read by `tetra.sh`
+    Zsh,
+    /// fish: in its own folder for completions
+    Fish,
 }
 
 /// One thing that should be there.
@@ -86,7 +97,10 @@ impl Install {
         ];
         pieces.extend(self.templates());
         pieces.extend(self.links());
-        pieces.extend(self.extra.iter().map(|(path, text)| Piece::File(path.clone(), text.clone())));
+        if self.shells.iter().any(|shell| *shell != Shell::Fish) {
+            pieces.push(Piece::Folder(self.paths.completions(), Access::Shared));
+        }
+        pieces.extend(self.shells.iter().flat_map(|shell| self.completion(*shell)));
         pieces
     }
 
@@ -116,6 +130,21 @@ impl Install {
             }
         }
         links
+    }
+
+    /// What a shell needs to complete. fish looks for a file of the name of each command.
+    fn completion(&self, shell: Shell) -> Vec<Piece> {
+        let folder = self.paths.completions();
+        let (folder, names, text): (_, &[&str], _) = match shell {
+            Shell::Bash => (folder, &["tetra.bash"], include_str!("../../completions/tetra.bash")),
+            Shell::Zsh => (folder, &["tetra.zsh"], include_str!("../../completions/tetra.zsh")),
+            Shell::Fish => {
+                let names = &["tetra.fish", "tsm.fish", "tkm.fish", "org.fish"];
+                (self.paths.fish_completions(), names, include_str!("../../completions/tetra.fish"))
+            }
+        };
+        let marked = format!("{text}\n# {MARK}, which replaces it.\n");
+        names.iter().map(|name| Piece::File(folder.join(name), marked.clone())).collect()
     }
 
     /// The text of `tetra.sh` for this machine.
@@ -268,7 +297,7 @@ mod tests {
             program: folder.join("bin/tetra"),
             user_home: Some(folder.to_owned()),
             system_bin: Some(folder.join("system")),
-            extra: Vec::new(),
+            shells: vec![Shell::Bash, Shell::Zsh, Shell::Fish],
         }
     }
 

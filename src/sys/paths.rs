@@ -92,6 +92,12 @@ impl Paths {
         self.home.join("completions")
     }
 
+    /// Where fish looks for completion, beside the shell's own settings folder.
+    #[must_use]
+    pub fn fish_completions(&self) -> PathBuf {
+        self.config.with_file_name("fish").join("completions")
+    }
+
     /// The shell's own settings folder.
     #[must_use]
     pub fn config_dir(&self) -> &Path {

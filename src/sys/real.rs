@@ -28,7 +28,9 @@ impl RealHost {
         let variables = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
-        let cwd = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+        // The kernel still knows the name of a folder that was removed; nothing is found there, and that is the truth.
+        let removed = || std::fs::read_link("/proc/self/cwd").unwrap_or_else(|_| PathBuf::from("/"));
+        let cwd = std::env::current_dir().unwrap_or_else(|_| removed());
         Self { variables, cwd, program: OnceCell::new(), user: OnceCell::new() }
     }
 }

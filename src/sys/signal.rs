@@ -128,24 +128,6 @@ pub fn wait_for(door: BorrowedFd) -> bool {
     false
 }
 
-/// Waits until `input` can be read or has ended; false if a signal comes first. Before [`listen`] it does not wait.
-#[must_use]
-pub fn wait_readable(input: BorrowedFd) -> bool {
-    let Some(bells) = BELLS.get() else { return true };
-    while !interrupted() {
-        let mut doors = [
-            PollFd::new(input, PollFlags::POLLIN),
-            PollFd::new(bells.interrupt.as_fd(), PollFlags::POLLIN),
-            PollFd::new(bells.end.as_fd(), PollFlags::POLLIN),
-        ];
-        let _ = poll(&mut doors, PollTimeout::NONE);
-        if doors[0].any().unwrap_or(false) {
-            return true;
-        }
-    }
-    false
-}
-
 /// Readable for ever once this program was asked to end; for whoever waits in a thread of its own.
 #[must_use]
 pub fn end_bell() -> Option<BorrowedFd<'static>> {

@@ -77,7 +77,7 @@ pub fn read_line() -> io::Result<Typed> {
     let mut line = Vec::new();
     let mut buffer = [0_u8; 1];
     loop {
-        if !signal::wait_readable(io::stdin().as_fd()) {
+        if !signal::wait_for(io::stdin().as_fd()) {
             return Ok(Typed::Interrupted);
         }
         // Byte by byte: what follows the line may be meant for a program that this line starts.

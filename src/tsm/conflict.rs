@@ -92,21 +92,29 @@ impl Conflict {
             Holder::Claimed { name, .. } => format!("port {port} belongs to `{name}`"),
         }
     }
+
+    /// How to get the port.
+    #[must_use]
+    pub fn way_out(&self) -> String {
+        match &self.holder {
+            Holder::Process { managed: Some(name), .. } | Holder::Claimed { name, .. } => format!("tsm stop {name}"),
+            Holder::Process { pid, managed: None, .. } => format!("kill {pid}"),
+            Holder::Hidden { .. } => format!("sudo ss -ltnp 'sport = :{}' shows it", self.port),
+        }
+    }
 }
 
 /// The published block, word for word.
 impl fmt::Display for Conflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "🔴 Port {} is already in use!", self.port)?;
-        let stop = match &self.holder {
-            Holder::Process { pid, command, managed } => {
+        match &self.holder {
+            Holder::Process { pid, command, .. } => {
                 writeln!(f, "   Blocking process: PID {pid}")?;
                 writeln!(f, "   Command: {}", cut(command))?;
-                managed.as_ref().map_or_else(|| format!("kill {pid}"), |name| format!("tsm stop {name}"))
             }
             Holder::Hidden { user } => {
                 writeln!(f, "   Blocking process: one of the user {user}, whose PID only root can see")?;
-                format!("sudo ss -ltnp 'sport = :{}' shows it", self.port)
             }
             Holder::Claimed { name, pid, command } => {
                 match pid {
@@ -114,10 +122,9 @@ impl fmt::Display for Conflict {
                     None => writeln!(f, "   Blocking process: {name}, which is being started")?,
                 }
                 writeln!(f, "   Command: {}", cut(command))?;
-                format!("tsm stop {name}")
             }
-        };
-        writeln!(f, "\nSolutions:\n   • Stop the process: {stop}")?;
+        }
+        writeln!(f, "\nSolutions:\n   • Stop the process: {}", self.way_out())?;
         writeln!(f, "   • Or use a different port in your config")?;
         write!(f, "   • Or use: tsm doctor")
     }

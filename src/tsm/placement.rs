@@ -43,7 +43,7 @@ pub enum PlacementError {
         name: ProcessName,
     },
     /// Somebody else has the port.
-    #[error("{0}")]
+    #[error("{}", .0.line())]
     PortTaken(Box<Conflict>),
     /// Every port from here on is taken.
     #[error("found no free port from {from} on")]
@@ -77,8 +77,9 @@ impl Advise for PlacementError {
             Self::AlreadyRunning { name, .. } | Self::Waiting { name } => {
                 Some(format!("`tsm restart {name}` starts it anew; --name gives a second one another name"))
             }
-            // The block brings its own solutions.
-            Self::PortTaken(_) => None,
+            Self::PortTaken(conflict) => {
+                Some(format!("{}, or use --port {}+ for the next free port", conflict.way_out(), conflict.port))
+            }
             Self::NoFreePort { .. } => Some("begin with a lower port".to_owned()),
             Self::Name(error) => error.advice(),
         }

@@ -1,20 +1,22 @@
 //! From what was asked to what will be done. Looks at files and changes nothing; the same plan is shown by a dry run and carried
 //! out by a start.
 
+mod error;
+mod ladder;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::base::dotenv::Setting;
-use crate::base::fault::{Advise, Kind, Place};
-use crate::base::name::BadName;
 use crate::supervise::meta::{Meta, Restart};
+
+pub use error::PlanError;
 
 use super::definition::Definition;
 use super::detect::{ProcessType, Shape, detect};
 use super::environment::{self, EnvFile, EnvironmentError};
-use super::interpreter::{self, Program, ProgramError, Tools};
+use super::interpreter::{self, Program, Tools};
 use super::name::{Base, trailing};
-use super::port::{self, BadPort, PortSource, PortWish};
+use super::port::{PortSource, PortWish};
 use super::request::{Around, Keep, RequestError, StartRequest, Target};
 use super::store::Process;
 use super::words::{CommandLine, Unclosed, assignment};
@@ -84,78 +86,6 @@ impl Default for Kept {
             kill_timeout: Duration::from_secs(10),
             log_size: 10 * 1024 * 1024,
             log_keep: 5,
-        }
-    }
-}
-
-/// Why there is no plan.
-#[derive(Debug, thiserror::Error)]
-pub enum PlanError {
-    /// What was asked means nothing.
-    #[error(transparent)]
-    Request(#[from] RequestError),
-    /// The program cannot be executed.
-    #[error(transparent)]
-    Program(#[from] ProgramError),
-    /// The variables cannot be had.
-    #[error(transparent)]
-    Environment(#[from] EnvironmentError),
-    /// The name is not legal.
-    #[error(transparent)]
-    Name(#[from] BadName),
-    /// The folder to run in is no folder.
-    #[error("cannot run in `{}`: {why}", path.display())]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// What it is instead.
-        why: &'static str,
-    },
-    /// A variable holds no port.
-    #[error("{key} is `{value}`, which is no port")]
-    Port {
-        /// The variable.
-        key: String,
-        /// Its value.
-        value: String,
-        /// Where it is set, if in a file.
-        at: Option<Place>,
-    },
-}
-
-impl PlanError {
-    fn inner(&self) -> Option<&dyn Advise> {
-        match self {
-            Self::Request(error) => Some(error),
-            Self::Program(error) => Some(error),
-            Self::Environment(error) => Some(error),
-            Self::Name(error) => Some(error),
-            Self::Folder { .. } | Self::Port { .. } => None,
-        }
-    }
-}
-
-impl Advise for PlanError {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::Folder { .. } => Kind::NotFound,
-            Self::Port { at: None, .. } => Kind::Usage,
-            _ => self.inner().map_or(Kind::Failed, Advise::kind),
-        }
-    }
-
-    fn advice(&self) -> Option<String> {
-        match self {
-            Self::Folder { .. } => Some("--cwd names another one".to_owned()),
-            Self::Port { value, .. } => BadPort(value.clone()).advice(),
-            _ => self.inner().and_then(Advise::advice),
-        }
-    }
-
-    fn place(&self) -> Option<Place> {
-        match self {
-            Self::Port { at, .. } => at.clone(),
-            _ => self.inner().and_then(Advise::place),
         }
     }
 }
@@ -308,36 +238,6 @@ impl Draft {
             Wanted::Named(name) => Some(environment::named(name, &folders)?),
         })
     }
-
-    /// The port and the ladder that leads to it.
-    fn port(
-        &self,
-        request: &StartRequest,
-        pairs: &[(String, String)],
-        env_file: Option<&EnvFile>,
-    ) -> Result<(Option<PortChoice>, Vec<(&'static str, Option<String>)>), PlanError> {
-        let flag = request.port.map(|wish| PortChoice { wish, source: PortSource::Flag });
-        let pair = port_among(pairs)?.map(|wish| PortChoice { wish, source: PortSource::Pair });
-        let export = port_among(&self.exports)?.map(|wish| PortChoice { wish, source: PortSource::Export });
-        let file = env_file.map(port_of_file).transpose()?.flatten();
-        let definition = self.port.map(|wish| PortChoice { wish, source: PortSource::Definition });
-        let assigned = self.line.set.iter().rfind(|(key, _)| key == "PORT");
-        let assigned = assigned.and_then(|(_, value)| port::number(value)).map(|port| (port, "PORT=N"));
-        let guess = assigned.or_else(|| port::guess(&self.line.words, &self.shape));
-        let guess =
-            guess.map(|(port, form)| PortChoice { wish: PortWish::Exactly(port), source: PortSource::Command(form) });
-        let rungs = [
-            ("--port", flag),
-            ("--env PORT=N", pair),
-            ("export PORT", export),
-            ("env file", file),
-            ("TSM_PORT", definition),
-            ("command", guess),
-        ];
-        let ladder =
-            rungs.iter().map(|(rung, choice)| (*rung, choice.as_ref().map(|it| it.wish.to_string()))).collect();
-        Ok((rungs.into_iter().find_map(|(_, choice)| choice), ladder))
-    }
 }
 
 /// How a process is kept: asked, else by its policy, else as usual.
@@ -389,34 +289,6 @@ fn service_env(file: Option<String>, env: Option<String>, exports: &mut Vec<(Str
         _ => env,
     };
     file.or(env).map_or(Wanted::Detected, |name| wanted(&name))
-}
-
-fn port_among(pairs: &[(String, String)]) -> Result<Option<PortWish>, PlanError> {
-    let Some((key, value)) = pairs.iter().rfind(|(key, value)| key == "PORT" && !value.is_empty()) else {
-        return Ok(None);
-    };
-    let bad = || PlanError::Port { key: key.clone(), value: value.clone(), at: None };
-    port::number(value).map(|port| Some(PortWish::Exactly(port))).ok_or_else(bad)
-}
-
-/// `PORT` of an env file, else `TETRA_PORT`.
-fn port_of_file(file: &EnvFile) -> Result<Option<PortChoice>, PlanError> {
-    let of = |key: &str| file.settings.iter().find(|setting| setting.key == key && !setting.value.is_empty());
-    let Some(setting) = of("PORT").or_else(|| of("TETRA_PORT")) else { return Ok(None) };
-    let port = port::number(&setting.value).ok_or_else(|| PlanError::Port {
-        key: setting.key.clone(),
-        value: setting.value.clone(),
-        at: Some(place_of(setting, &file.path)),
-    })?;
-    Ok(Some(PortChoice { wish: PortWish::Exactly(port), source: PortSource::EnvFile(file.path.clone()) }))
-}
-
-fn place_of(setting: &Setting, path: &Path) -> Place {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    let line = text.lines().nth(setting.line.saturating_sub(1) as usize).unwrap_or_default().to_owned();
-    let column = line.split_once('=').map_or(1, |(key, _)| key.chars().count() + 2);
-    let width = line.chars().count().saturating_sub(column - 1).max(1);
-    Place { file: path.display().to_string(), line: setting.line as usize, column, width, text: line }
 }
 
 /// A variable as the child will see it, but for the secrets: nothing that we look up is a secret.

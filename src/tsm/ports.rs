@@ -6,6 +6,7 @@ use crate::sys::file::{self, Access, FileError};
 use crate::sys::paths::Paths;
 
 use super::name::without_port;
+use super::store::Process;
 
 /// One line of the registry.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,6 +64,18 @@ pub fn unregister(paths: &Paths, process: &str, port: u16) -> Result<(), FileErr
     }
     let old = Claim::of(process, port);
     change(&paths.ports(), |lines| lines.retain(|line| claim(line).as_ref() != Some(&old)))
+}
+
+/// Takes a deleted process out of the registry. One of its name that was made meanwhile keeps its line.
+///
+/// # Errors
+///
+/// Fails if the registry cannot be locked or written.
+pub fn forget(paths: &Paths, deleted: &Process) -> Result<(), FileError> {
+    match deleted.meta.port {
+        Some(port) if !deleted.dir.exists() => unregister(paths, deleted.name.as_str(), port),
+        _ => Ok(()),
+    }
 }
 
 fn change(path: &Path, edit: impl FnOnce(&mut Vec<String>)) -> Result<(), FileError> {

@@ -126,6 +126,9 @@ impl Advise for RequestError {
     fn advice(&self) -> Option<String> {
         match self {
             Self::Nothing => Some("tsm start SERVICE, tsm start FILE.tsm or tsm start PROGRAM ARGUMENTS…".to_owned()),
+            Self::TooMany { service, word } if word.starts_with('-') => {
+                Some(format!("options stand before the service: tsm start {word} {service}"))
+            }
             Self::TooMany { service, word } => {
                 Some(format!("start several one by one; `tsm start ./{service} {word}` is the program of that name"))
             }

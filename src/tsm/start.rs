@@ -13,7 +13,8 @@ use crate::sys::paths::Paths;
 
 use super::conflict::{self, Conflict};
 use super::create::{CreateError, Created, create};
-use super::exit;
+use super::ends;
+use super::placement::PlacementError;
 use super::plan::StartPlan;
 use super::watch::{Seen, Watch};
 
@@ -97,7 +98,7 @@ pub enum StartError {
         tail: Vec<String>,
     },
     /// It ran and ended before it had settled.
-    #[error("failed to start `{name}`: process died immediately ({}){}{}", exit::words(*how), said(tail), block(conflict))]
+    #[error("failed to start `{name}`: process died immediately ({}){}{}", ends::in_words(*how), in_use(conflict), said(tail))]
     Died {
         /// The process.
         name: ProcessName,
@@ -148,7 +149,7 @@ const TAIL: usize = 10;
 const RECORDING: Duration = Duration::from_secs(3);
 
 fn reason(step: Step, errno: i32, why: &str) -> String {
-    if why.is_empty() { format!("{step}: {}", exit::errno_words(errno)) } else { why.to_owned() }
+    if why.is_empty() { format!("{step}: {}", std::io::Error::from_raw_os_error(errno)) } else { why.to_owned() }
 }
 
 fn said(tail: &[String]) -> String {
@@ -158,8 +159,20 @@ fn said(tail: &[String]) -> String {
     format!("\nProcess error output:\n  {}", tail.join("\n  "))
 }
 
-fn block(conflict: &Option<Box<Conflict>>) -> String {
-    conflict.as_ref().map(|conflict| format!("\n{conflict}")).unwrap_or_default()
+fn in_use(conflict: &Option<Box<Conflict>>) -> String {
+    conflict.as_ref().map(|conflict| format!("; {}", conflict.line())).unwrap_or_default()
+}
+
+impl StartError {
+    /// Who has the port that this process should have had.
+    #[must_use]
+    pub fn conflict(&self) -> Option<&Conflict> {
+        match self {
+            Self::Create(CreateError::Placement(PlacementError::PortTaken(conflict))) => Some(conflict),
+            Self::Died { conflict, .. } => conflict.as_deref(),
+            _ => None,
+        }
+    }
 }
 
 /// Carries out a plan. Returns as soon as it is known what became of it.
@@ -181,7 +194,7 @@ pub fn start(plan: &StartPlan, starter: &mut Starter) -> Result<Started, StartEr
     }
     let log = created.dir.join("current.err");
     let written = std::fs::metadata(&log).map_or(0, |file| file.len());
-    let pid = launch(&created, starter)?;
+    let pid = launch(&created, starter, || tail(&log, written))?;
     let explicit = plan.port.as_ref().is_some_and(|choice| choice.source.is_explicit());
     // Where somebody else has the guessed port, an answer on it says nothing.
     let watch = Watch { pid, port: created.port.filter(|_| created.in_the_way.is_none()), explicit };
@@ -196,7 +209,7 @@ pub fn start(plan: &StartPlan, starter: &mut Starter) -> Result<Started, StartEr
 }
 
 /// Starts the supervisor; what never ran is undone.
-fn launch(created: &Created, starter: &Starter) -> Result<u32, StartError> {
+fn launch(created: &Created, starter: &Starter, tail: impl Fn() -> Vec<String>) -> Result<u32, StartError> {
     let name = || created.name.clone();
     let failure = match client::launch(starter.host.program(), &created.dir) {
         Ok(Launched::Spawned { pid } | Launched::Adopted { pid }) => return Ok(pid),
@@ -204,11 +217,9 @@ fn launch(created: &Created, starter: &Starter) -> Result<u32, StartError> {
             let why = record(&created.dir).map(|meta| meta.life.start_error).unwrap_or_default();
             StartError::NotRun { name: name(), step, errno, why, tail: Vec::new() }
         }
-        Ok(Launched::HookFailed { code }) => {
-            StartError::Hook { name: name(), code, tail: tail(&created.dir.join("current.err"), 0) }
-        }
+        Ok(Launched::HookFailed { code }) => StartError::Hook { name: name(), code, tail: tail() },
         // It died between its start and our first look.
-        Ok(Launched::Ended) => return Err(died(created, &Watch { pid: 0, port: None, explicit: false }, Vec::new)),
+        Ok(Launched::Ended) => return Err(died(created, &Watch { pid: 0, port: None, explicit: false }, tail)),
         Ok(Launched::AlreadySupervised) => {
             return Err(CreateError::Supervised { name: name() }.into());
         }

@@ -45,6 +45,9 @@ const TOLD_AFTER: Duration = Duration::from_secs(1);
 /// The pause between two looks; longer where a look takes long.
 const STEP: Duration = Duration::from_millis(1);
 
+/// The same once the operator knows that it takes time.
+const LONG_STEP: Duration = Duration::from_millis(5);
+
 /// The pause between two searches for a stranger, which are dear.
 const SEARCH: Duration = Duration::from_millis(100);
 
@@ -74,7 +77,8 @@ impl Watch {
                 }
                 _ => {}
             }
-            if !host.pause(STEP.max(look.elapsed() * 2)) {
+            let step = if told { LONG_STEP } else { STEP };
+            if !host.pause(step.max(look.elapsed() * 2)) {
                 return Seen::Interrupted;
             }
         }

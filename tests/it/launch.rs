@@ -1,10 +1,11 @@
 //! Every way in, through the real program.
 
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -58,7 +59,7 @@ fn ended(mut child: Child) -> Option<i32> {
         if let Some(status) = child.try_wait().expect("it is ours") {
             return status.code();
         }
-        std::thread::yield_now();
+        wait_a_little();
     }
     child.kill().expect("it is ours");
     panic!("it did not end");
@@ -195,6 +196,16 @@ fn commands_on_a_stream_run_as_they_arrive() {
 }
 
 #[test]
+fn a_quote_that_is_never_closed_is_found_in_the_end() {
+    let world = World::new();
+    let endless = format!("version\n'{}", "a\n".repeat(100_000));
+    let file = fs::File::open(world.file("endless", &endless)).expect("it is there");
+    let output = world.program(PROGRAM).stdin(file).output().expect("it starts");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("is not closed\n  at stdin:2:1\n"), "{}", text(&output.stderr));
+}
+
+#[test]
 fn a_closed_pipe_ends_quietly() {
     let world = World::new();
     let mut child = started(world.program(PROGRAM).args(["watch", "-n", "1ms", "version"]));
@@ -244,7 +255,7 @@ fn signals_end_it_with_their_codes() {
             if line.contains("> out") {
                 let until = Instant::now() + PATIENCE;
                 while fs::read(world.work().join("out")).unwrap_or_default().is_empty() && Instant::now() < until {
-                    std::thread::yield_now();
+                    wait_a_little();
                 }
                 fs::remove_file(world.work().join("out")).expect("it wrote");
             } else {
@@ -256,6 +267,56 @@ fn signals_end_it_with_their_codes() {
             assert_eq!((ended(child), rest.as_str()), (Some(code), ""), "{signal} {line}");
         }
     }
+}
+
+#[test]
+fn signals_end_the_wait_for_a_command() {
+    let world = World::new();
+    for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
+        let mut child = started(world.program(PROGRAM).arg("-").stdin(Stdio::piped()));
+        let mut input = child.stdin.take().expect("a pipe");
+        input.write_all(b"version\n").expect("it reads");
+        BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut String::new()).expect("a line");
+        kill(Pid::from_raw(child.id().try_into().expect("a pid")), signal).expect("it runs");
+        let mut said = String::new();
+        child.stderr.take().expect("a pipe").read_to_string(&mut said).expect("text");
+        assert_eq!((ended(child), said.as_str()), (Some(code), ""), "{signal}");
+    }
+}
+
+#[test]
+fn a_second_interrupt_ends_even_a_command_that_does_not_listen() {
+    let world = World::new();
+    let fifo = world.work().join("deaf");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).expect("a FIFO");
+    let mut child = started(world.program(PROGRAM).args(["-c", "source deaf"]));
+    // The writing end can be opened once somebody reads, and it keeps the reader waiting.
+    let until = Instant::now() + PATIENCE;
+    let _writer = loop {
+        match OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK).open(&fifo) {
+            Ok(writer) => break writer,
+            Err(error) => assert!(Instant::now() < until, "nobody reads: {error}"),
+        }
+        wait_a_little();
+    };
+    signalled_until_ended(&mut child, Signal::SIGINT);
+    let status = child.wait().expect("it is ours");
+    assert_eq!(status.signal(), Some(Signal::SIGINT as i32), "{status}");
+}
+
+/// Sends a signal again and again until the program has ended.
+fn signalled_until_ended(child: &mut Child, signal: Signal) {
+    let until = Instant::now() + PATIENCE;
+    while child.try_wait().expect("it is ours").is_none() {
+        assert!(Instant::now() < until, "it did not end");
+        kill(Pid::from_raw(child.id().try_into().expect("a pid")), signal).expect("it is ours");
+        wait_a_little();
+    }
+}
+
+/// Half a hundredth of a second; part of a wait for a condition.
+fn wait_a_little() {
+    std::thread::park_timeout(Duration::from_millis(5));
 }
 
 #[test]

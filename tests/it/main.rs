@@ -7,6 +7,7 @@ mod launch;
 mod pty;
 mod readme;
 mod repl;
+mod road;
 mod schema;
 mod setup;
 mod start;

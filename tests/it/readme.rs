@@ -54,17 +54,21 @@ fn the_first_session_works_as_it_stands() {
     let readme = fs::read_to_string(root.join("README.md")).expect("there is a README");
     let (_, rest) = readme.split_once("```sh\nsource ").expect("the session begins with the shell file");
     let (session, _) = rest.split_once("```").expect("the session ends");
-    let ports = [free_port().to_string(), free_port().to_string()];
-    let session = format!("set -e\nsource {session}").replace("8000", &ports[0]).replace("3000", &ports[1]);
-
-    let home = Home::new();
-    let (said, code) = home.bash("tetra setup -q");
-    assert_eq!(code, 0, "{said}");
-    let (said, code) = home.bash(&session);
-    assert_eq!(code, 0, "{said}");
-    for expected in
-        [format!("my-api-http-{}", ports[0]), format!("backend-app-{}", ports[1]), "tick\n".into(), "hello\n".into()]
-    {
-        assert!(said.contains(&expected), "{expected:?} was not said:\n{said}");
+    assert!(
+        !session.lines().any(|line| line.contains(" # ") && !line.contains("printf")),
+        "zsh takes comments for words"
+    );
+    for shell in ["bash", "zsh"] {
+        let ports = [free_port().to_string(), free_port().to_string()];
+        let session = format!("set -e\nsource {session}").replace("8000", &ports[0]).replace("3000", &ports[1]);
+        let home = Home::new();
+        let (said, code) = home.spawn("tetra", &["setup", "-q"]);
+        assert_eq!(code, 0, "{said}");
+        let (said, code) = home.spawn(shell, &["-c", &session]);
+        assert_eq!(code, 0, "{shell}: {said}");
+        let names = [format!("my-api-http-{}", ports[0]), format!("backend-app-{}", ports[1])];
+        for expected in names.iter().map(String::as_str).chain(["tick\n", "hello\n"]) {
+            assert!(said.contains(expected), "{shell}: {expected:?} was not said:\n{said}");
+        }
     }
 }

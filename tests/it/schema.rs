@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::transcript::Home;
+
 /// The checked-in schema of a command.
 pub(crate) fn schema(name: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas").join(format!("{name}.json"));
@@ -127,5 +129,38 @@ fn the_comparison_finds_what_does_not_fit() {
         serde_json::json!([{ "pid": 1, "more": 1 }]),
     ] {
         assert_eq!(misfits(wrong.clone()), 1, "{wrong}");
+    }
+}
+
+#[test]
+fn what_json_prints_fits_the_schemas() {
+    let home = Home::new();
+    let json = |line: &str| -> Value {
+        let (said, _) = home.bash(&format!("{line} 2>/dev/null"));
+        serde_json::from_str(&said).unwrap_or_else(|error| panic!("`{line}` said no JSON: {error}\n{said}"))
+    };
+    let start = "tsm start --name chatty --json bash -c 'echo one; echo two >&2; exec sleep 1000'";
+    let crash = "tsm start --no-wait --name short bash -c 'exit 3' >/dev/null; \
+                 until tsm list 2>&1 | grep -q crashed; do :; done; tsm list --json";
+    for (line, name) in [
+        ("tetra setup --json", "setup"),
+        (start, "tsm-start"),
+        ("tsm list --json", "tsm-list"),
+        ("tsm list all -v --json", "tsm-list"),
+        ("tsm info chatty --json", "tsm-info"),
+        ("tsm info chatty -v --json", "tsm-info"),
+        ("tsm logs chatty --json", "tsm-logs"),
+        ("tsm restart chatty --json", "tsm-restart"),
+        ("tsm stop chatty --json", "tsm-stop"),
+        ("tsm list all --json", "tsm-list"),
+        ("tsm info chatty -v --json", "tsm-info"),
+        (crash, "tsm-list"),
+        ("tsm info short -v --json", "tsm-info"),
+        ("tsm kill chatty --json", "tsm-kill"),
+        ("tsm delete short --json", "tsm-stop"),
+        ("{ tsm stop nobody --json 2>&1 >/dev/null; }", "error"),
+    ] {
+        let value = json(line);
+        assert_eq!(misfits(&value, &schema(name)), Vec::<String>::new(), "`{line}` printed\n{value:#}");
     }
 }

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Each file has a fresh home folder and stops what it started. `{port}`, `{port2}` … are free ports. What differs from run
-//! to run is named: PID, TIME, SPAN, SIZE, and `~` for the home folder; where that moves columns, blanks between words count as
+//! to run or machine to machine is named: PID, TIME, SPAN, SIZE, programs without their folders, and `~` for the home folder; where that moves columns, blanks between words count as
 //! two at most.
 //! `UPDATE=1 cargo test --test it transcript` writes the files anew.
 
@@ -167,7 +167,7 @@ impl Home {
     }
 
     /// Runs a program; output and talk as they came, and the exit code.
-    fn spawn(&self, program: &str, arguments: &[&str]) -> (String, i32) {
+    pub(crate) fn spawn(&self, program: &str, arguments: &[&str]) -> (String, i32) {
         let home = self.folder.path().join("home");
         let path =
             format!("{}:{}", self.folder.path().join("bin").display(), std::env::var("PATH").unwrap_or_default());
@@ -219,6 +219,9 @@ impl Home {
         }
         for pid in self.pids() {
             said = replaced(&said, &pid.to_string(), "PID");
+        }
+        for program in ["python3", "node", "bash", "sleep"] {
+            said = without_folder(&said, program);
         }
         let lines = said.lines().map(named);
         let mut said: String = lines.map(|line| line + "\n").collect();
@@ -298,6 +301,24 @@ fn replaced(text: &str, number: &str, name: &str) -> String {
         let alone = !before.ends_with(inside) && !after.starts_with(inside);
         out.push_str(if alone { name } else { number });
         rest = after;
+    }
+    out + rest
+}
+
+/// The text with a program called by its bare name wherever its whole path stands: each machine has it elsewhere.
+fn without_folder(text: &str, program: &str) -> String {
+    let ending = format!("/{program}");
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(&ending) {
+        let end = at + ending.len();
+        let start =
+            rest[..at].rfind(|c: char| !c.is_alphanumeric() && !"~/._-+".contains(c)).map_or(0, |last| last + 1);
+        let whole =
+            rest[start..end].starts_with('/') && !rest[end..].starts_with(|c: char| c.is_alphanumeric() || c == '/');
+        out.push_str(if whole { &rest[..start] } else { &rest[..at] });
+        out.push_str(if whole { program } else { &ending });
+        rest = &rest[end..];
     }
     out + rest
 }
@@ -385,6 +406,8 @@ fn what_differs_from_run_to_run_has_a_name() {
     ] {
         assert_eq!(named(given), normal_form);
     }
+    assert_eq!(without_folder("in /usr/bin/node x", "node"), "in node x");
+    assert_eq!(without_folder("~/bin/node /a/nodes", "node"), "~/bin/node /a/nodes");
     assert_eq!(squeezed("  a    b  c "), "  a  b  c");
     assert_eq!(squeezed("  |     ^^^"), "  |     ^^^");
     assert_eq!(replaced("pid 12, 123, 12", "12", "PID"), "pid PID, 123, PID");

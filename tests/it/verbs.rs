@@ -1,1 +1,7 @@
-//! The verbs of tsm on real processes.
+//! The verbs of `tsm` with real children, through the real program.
+
+mod control;
+mod kill;
+mod list;
+mod logs;
+mod yard;

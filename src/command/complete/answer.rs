@@ -11,7 +11,9 @@ use super::{Known, Proposal, files, rank};
 use crate::base::environment::EnvName;
 use crate::base::name::{AliasName, OrgName, ProcessName, ServiceName};
 use crate::command::Entry;
-use crate::command::argument::{CommandWord, ContextWord, EnvSource, FilePath, FolderPath, ProcessTarget, SettingWord};
+use crate::command::argument::{
+    CommandWord, ContextWord, EnvSource, FilePath, FolderPath, ProcessTarget, SettingWord, StartWord,
+};
 use crate::command::context::SETTINGS;
 
 /// Describing costs a file each, so what no screen shows is not described.
@@ -215,6 +217,7 @@ const SOURCES: &[(fn() -> TypeId, Source)] = &[
     (TypeId::of::<ContextWord>, context),
     (TypeId::of::<SettingWord>, |typed, _| choose(typed, settings())),
     (TypeId::of::<EnvSource>, files::env_sources),
+    (TypeId::of::<StartWord>, startable),
     (TypeId::of::<FilePath>, files::files),
     (TypeId::of::<FolderPath>, files::folders),
     (TypeId::of::<PathBuf>, files::files),
@@ -230,6 +233,14 @@ fn things(typed: &str, live: &dyn Live, kind: Kind) -> Vec<Proposal> {
             Proposal { value, about, marks, open: false }
         })
         .collect()
+}
+
+/// Services, then processes, then files.
+fn startable(typed: &str, live: &dyn Live) -> Vec<Proposal> {
+    let known = [Kind::Service, Kind::Process].into_iter().flat_map(|kind| things(typed, live, kind));
+    let mut all: Vec<Proposal> = known.collect();
+    all.extend(files::files(typed, live));
+    all
 }
 
 fn environments(typed: &str, live: &dyn Live) -> Vec<Proposal> {

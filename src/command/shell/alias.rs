@@ -40,10 +40,11 @@ impl Command for Alias {
         if self.remove {
             return Ok(Report::then(Next::Alias { name: name.to_string(), line: None }));
         }
-        let mut text = first.unwrap_or_default();
-        if !self.line.is_empty() {
-            text = [text, line::join(self.line.iter().map(|word| &word.0))].join(" ").trim().to_owned();
-        }
+        let rest = match &self.line[..] {
+            [line] => line.0.clone(),
+            words => line::join(words.iter().map(|word| &word.0)),
+        };
+        let text = [first.unwrap_or_default(), rest].join(" ").trim().to_owned();
         if text.is_empty() {
             return Ok(list(cx, Some(name.as_str())));
         }

@@ -6,6 +6,7 @@ pub mod complete;
 pub mod context;
 pub mod exit;
 pub mod help;
+pub mod history;
 pub mod repl;
 pub mod select;
 pub mod set;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::base::fault::{Advise, Fault};
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Report, Table, Tone};
-use crate::sys::install::{Install, Piece, SYSTEM_BIN, State};
+use crate::sys::install::{Install, Piece, SYSTEM_BIN, Shell, State};
 
 /// Make tetra at home on this machine
 ///
@@ -22,25 +22,50 @@ pub struct Setup {
     /// Take away what setup made; data stays
     #[arg(long)]
     remove: bool,
+    /// Also complete the words of tetra in this shell; may be given several times
+    #[arg(long, value_name = "SHELL", value_enum)]
+    completions: Vec<Completing>,
+}
+
+/// A shell that can complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Completing {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+impl From<Completing> for Shell {
+    fn from(shell: Completing) -> Self {
+        match shell {
+            Completing::Bash => Self::Bash,
+            Completing::Zsh => Self::Zsh,
+            Completing::Fish => Self::Fish,
+        }
+    }
 }
 
 impl Command for Setup {
     const NAME: &'static str = "setup";
     const ALIASES: &'static [&'static str] = &["tsm setup"];
     const EFFECT: Effect = Effect::Write;
-    const EXAMPLES: &'static [&'static str] = &["setup", "setup --check", "setup --remove"];
+    const EXAMPLES: &'static [&'static str] = &["setup", "setup --completions bash", "setup --check", "setup --remove"];
 
     fn effect(&self) -> Effect {
         if self.check { Effect::Read } else { Effect::Write }
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let shells = match self.remove {
+            true => vec![Shell::Bash, Shell::Zsh, Shell::Fish],
+            false => self.completions.into_iter().map(Shell::from).collect(),
+        };
         let install = Install {
             paths: cx.paths.clone(),
             program: cx.host.program().to_owned(),
             user_home: cx.host.variable("HOME").map(PathBuf::from),
             system_bin: self.system.then(|| PathBuf::from(SYSTEM_BIN)),
-            extra: Vec::new(),
+            shells,
         };
         let pieces = install.pieces();
         Ok(match (self.check, self.remove) {

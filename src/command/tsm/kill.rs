@@ -9,6 +9,7 @@ use crate::report::{Report, Sentence, Table, Tone, Value};
 use crate::sys::pidfd::Push;
 use crate::tsm::control::Ended;
 use crate::tsm::kill::{self, Aim, Victim};
+use crate::tsm::ports;
 use crate::tsm::store::{Process, Store};
 
 /// End processes at once and remove them, also pids and ports that tsm does not manage
@@ -74,7 +75,11 @@ impl Command for Kill {
         report.faults = faults;
         for (victim, answer) in victims.iter().zip(answers) {
             match answer {
-                Ok(ended) => report = report.and(said(victim, &ended)),
+                Ok(ended) => {
+                    report = report.and(said(victim, &ended));
+                    let forgotten = managed(victim).map_or(Ok(()), |process| ports::forget(cx.paths, process));
+                    report.faults.extend(forgotten.err().map(Fault::from));
+                }
                 Err(error) => report.faults.push(error.into()),
             }
         }

@@ -7,5 +7,6 @@ pub mod list;
 pub mod logs;
 pub mod restart;
 mod services;
+pub mod start;
 pub mod stop;
 mod targets;

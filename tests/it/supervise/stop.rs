@@ -5,7 +5,7 @@ use std::time::Instant;
 use tetra::supervise::client::Order;
 use tetra::supervise::meta::{How, State};
 
-use super::nest::{Nest, eventually, kill_supervisor, lives};
+use super::nest::{Nest, eventually, kill_hard, kill_supervisor, lives};
 
 #[test]
 fn a_child_that_ignores_the_request_is_killed_after_its_grace() {
@@ -87,6 +87,27 @@ fn a_stray_is_found_after_guard_and_worker_were_killed() {
     nest.launch();
     nest.stop();
     assert_eq!(strays.map(lives), [false; 4]);
+}
+
+/// Without a session, descriptors or an environment that would tell; only a control group still does.
+#[test]
+fn a_stray_without_any_mark_is_found_after_guard_and_worker_were_killed() {
+    let nest = Nest::shell(STRAYS);
+    let root = nest.up();
+    let strays = NAMES.map(|name| nest.number(name));
+    eventually("all run", || nest.out() == "ready\n" && strays.iter().all(|pid| lives(*pid)));
+    let groups = std::fs::read_to_string(format!("/proc/{root}/cgroup")).expect("the child's groups");
+    kill_supervisor(&nest.read());
+    nest.launch();
+    nest.stop();
+    let left = strays.map(lives);
+    if groups.lines().any(|line| line.starts_with("0::") && line.contains("tetra-")) {
+        assert_eq!(left, [false; 3]);
+    } else {
+        // No control group could be made here: the daemon is beyond reach, and it is ended by us.
+        assert_eq!(left[..2], [false; 2]);
+        kill_hard(strays[2]);
+    }
 }
 
 #[test]

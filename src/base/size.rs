@@ -1,0 +1,83 @@
+//! Sizes as people write them.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A number of bytes, at least one: `1048576`, `512K`, `10M`, `10MiB`, `1.5G`. Powers of 1024.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Size(pub u64);
+
+/// A text that is no size.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no size; write 512K, 10M or 1G")]
+pub struct BadSize(pub String);
+
+impl FromStr for Size {
+    type Err = BadSize;
+
+    fn from_str(given: &str) -> Result<Self, BadSize> {
+        parse(given).map(Self).ok_or_else(|| BadSize(given.to_owned()))
+    }
+}
+
+fn parse(given: &str) -> Option<u64> {
+    let end = given.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(given.len());
+    let number: f64 = given[..end].parse().ok()?;
+    let unit = given[end..].trim().to_ascii_uppercase();
+    let unit = unit.strip_suffix("IB").or_else(|| unit.strip_suffix('B')).unwrap_or(&unit);
+    let factor: u64 = match unit {
+        "" => 1,
+        "K" => 1 << 10,
+        "M" => 1 << 20,
+        "G" => 1 << 30,
+        "T" => 1 << 40,
+        _ => return None,
+    };
+    let bytes = number * factor as f64;
+    // Beyond this a float no longer counts single bytes, and no log grows so large.
+    (bytes.fract() == 0.0 || factor > 1)
+        .then_some(bytes)
+        .filter(|it| (1.0..=2f64.powi(53)).contains(it))
+        .map(|it| it as u64)
+}
+
+/// Writes a size with the largest unit that leaves a whole number.
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = [(40, "T"), (30, "G"), (20, "M"), (10, "K")];
+        match units.iter().find(|(shift, _)| self.0 % (1 << shift) == 0 && self.0 > 0) {
+            Some((shift, unit)) => write!(f, "{}{unit}", self.0 >> shift),
+            None => write!(f, "{}", self.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_sizes_as_people_write_them() {
+        for (given, bytes) in [
+            ("1", 1),
+            ("512K", 524_288),
+            ("10M", 10_485_760),
+            ("10MiB", 10_485_760),
+            ("10mb", 10_485_760),
+            ("1.5k", 1536),
+            ("100G", 107_374_182_400),
+        ] {
+            assert_eq!(given.parse(), Ok(Size(bytes)), "{given}");
+        }
+        for given in ["", "0", "M", "-1", "1.5", "10 apples", "1e9", "99999999T", "K10"] {
+            assert!(given.parse::<Size>().is_err(), "{given}");
+        }
+    }
+
+    #[test]
+    fn writes_them_back() {
+        for (bytes, text) in [(1, "1"), (10_485_760, "10M"), (1536, "1536"), (2048, "2K")] {
+            assert_eq!(Size(bytes).to_string(), text);
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! `history`
+
+use crate::base::fault::Fault;
+use crate::command::{Command, Cx, Effect};
+use crate::report::{Cell, Report, Show, Table, Tone};
+use crate::sys::history::{Reader, Wanted};
+
+/// Show the lines that were typed at the prompt
+///
+/// The oldest first. Lines with a blank in front are not kept, and secrets are kept as `***`.
+#[derive(Debug, clap::Args)]
+pub struct History {
+    /// Only lines that hold each of these texts
+    #[arg(value_name = "TEXT")]
+    pub holding: Vec<String>,
+    /// At most so many, the latest
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 50)]
+    pub lines: u32,
+    /// Only lines that failed
+    #[arg(long)]
+    pub failed: bool,
+    /// The same line only once
+    #[arg(long)]
+    pub once: bool,
+}
+
+/// Rows that are looked through for failures.
+const MOST: u32 = 20_000;
+
+impl Command for History {
+    const NAME: &'static str = "history";
+    const EFFECT: Effect = Effect::Read;
+    const EXAMPLES: &'static [&'static str] = &["history", "history -n 10 tsm start", "history --failed"];
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let rows = if self.failed { MOST } else { self.lines };
+        let wanted = Wanted { rows, holding: self.holding, once: self.once };
+        let mut rows = Reader::open(&cx.paths.history())?.rows(&wanted)?;
+        if self.failed {
+            rows.retain(|row| row.code.is_some_and(|code| code != 0));
+            let most = usize::try_from(self.lines).unwrap_or(usize::MAX);
+            rows.drain(..rows.len().saturating_sub(most));
+        }
+        let columns = [
+            ("id", "ID"),
+            ("started", "WHEN"),
+            ("took", "TOOK"),
+            ("code", "CODE"),
+            ("context", "CONTEXT"),
+            ("line", "LINE"),
+        ];
+        let mut table = Table::new(&columns).show("took", Show::IfWide).when_empty("nothing was typed yet");
+        for row in rows {
+            let code = Cell::from(row.code);
+            let code = if row.code.is_some_and(|code| code != 0) { code.tone(Tone::Bad) } else { code };
+            table.row(vec![
+                row.id.into(),
+                row.started.into(),
+                row.took.into(),
+                code,
+                Cell::from(row.context).tone(Tone::Dim),
+                row.line.into(),
+            ]);
+        }
+        Ok(Report::of(table))
+    }
+}

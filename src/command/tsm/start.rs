@@ -1,0 +1,239 @@
+//! `tsm start`
+
+mod preview;
+mod words;
+
+use clap::ValueEnum;
+
+use crate::base::environment::{EnvName, Rung};
+use crate::base::fault::{Fault, Kind};
+use crate::base::size::Size;
+use crate::base::time::Span;
+use crate::command::argument::{EnvSource, FolderPath, StartWord};
+use crate::command::{Command, Cx, Effect};
+use crate::report::{Report, Sentence, Tone, Value};
+use crate::supervise::meta::Restart;
+use crate::tsm::conflict;
+use crate::tsm::placement::place;
+use crate::tsm::plan::{StartPlan, plan};
+use crate::tsm::port::PortWish;
+use crate::tsm::request::{Around, Keep, StartRequest, Target};
+use crate::tsm::start::{Patience, Started, Starter, start};
+use crate::tsm::store::{Process, Store};
+use crate::tsm::watch::{READINESS, Seen};
+
+/// Start a service, a program, or a stopped process
+///
+/// The first word is a service, a file that ends in `.tsm`, a process there is (by name or id), or else a program. Options may stand
+/// before or behind the program; an unknown option behind it is the program's, and so is everything behind `--`. A single extra word
+/// behind a script names the process. The program runs when this returns: its port answers, or it has lived for half a second.
+#[derive(Debug, clap::Args)]
+pub struct Start {
+    /// A service, a file, a process, or a program with its arguments; the selected process if left out
+    #[arg(value_name = "SERVICE|FILE.tsm|PROGRAM")]
+    program: Vec<StartWord>,
+    /// The env file by name or path, `none`, or one variable; may be repeated
+    #[arg(long, short, value_name = "NAME|FILE|K=V")]
+    env: Vec<EnvSource>,
+    /// The port it has to get, exported as PORT; `N+` is the next free one
+    #[arg(long, short, value_name = "N|N+")]
+    port: Option<PortWish>,
+    /// What it is called; `-<port>` is added
+    #[arg(long, short = 'N', value_name = "NAME")]
+    name: Option<String>,
+    /// Where it runs
+    #[arg(long, value_name = "FOLDER")]
+    cwd: Option<FolderPath>,
+    /// When it is started again by itself
+    #[arg(long, value_enum, value_name = "POLICY")]
+    restart: Option<Policy>,
+    /// Give it up after so many exits in a row, each within a second
+    #[arg(long, value_name = "COUNT")]
+    max_restarts: Option<u32>,
+    /// The time between SIGTERM and SIGKILL when it is stopped
+    #[arg(long, value_name = "SPAN")]
+    kill_timeout: Option<Span>,
+    /// Begin a new log after so many bytes
+    #[arg(long, value_name = "SIZE")]
+    log_size: Option<Size>,
+    /// How many old logs are kept
+    #[arg(long, value_name = "COUNT")]
+    log_keep: Option<u32>,
+    /// A command that has to succeed before the program is run
+    #[arg(long, value_name = "COMMAND")]
+    pre_hook: Option<String>,
+    /// Return as soon as the program runs
+    #[arg(long)]
+    no_wait: bool,
+    /// Only show what would be done
+    #[arg(long)]
+    dry_run: bool,
+    /// Show the plan, then carry it out
+    #[arg(long)]
+    debug: bool,
+}
+
+/// When a process is started again by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Policy {
+    /// Never
+    Never,
+    /// After a failure
+    OnFailure,
+    /// After every exit
+    Always,
+}
+
+impl Command for Start {
+    const NAME: &'static str = "tsm start";
+    const EFFECT: Effect = Effect::Write;
+    const EXAMPLES: &'static [&'static str] = &[
+        "tsm start python3 -m http.server 8000",
+        "tsm start node app.js 3000",
+        "tsm start --port 4000+ --restart on-failure node app.js",
+        "tsm start --name web --env PORT=4000 -- node app.js --verbose",
+        "tsm start --dry-run node app.js",
+    ];
+
+    fn arrange(words: Vec<String>) -> Vec<String> {
+        words::arrange(words, &<Self as clap::Args>::augment_args(clap::Command::new(Self::NAME)))
+    }
+
+    fn effect(&self) -> Effect {
+        if self.dry_run { Effect::Read } else { Effect::Write }
+    }
+
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
+        let processes = Store::open(cx.paths).all()?;
+        // What cannot be found is said when it is to be started.
+        match self.request(cx).and_then(|request| Ok(request.target(&around(cx, &processes))?)) {
+            Ok(Target::Existing(process)) => Ok(process.environment().into_iter().collect()),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
+        self.show(cx).map(Some)
+    }
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        if self.dry_run {
+            return self.show(cx);
+        }
+        let processes = Store::open(cx.paths).all()?;
+        let plan = plan(&self.request(cx)?, &around(cx, &processes))?;
+        if self.debug {
+            let taken = |port| conflict::find(port, &processes);
+            preview::lines(&plan, &place(&plan, &processes, &taken)?).iter().for_each(|line| cx.console.note(line));
+        }
+        plan.notes.iter().for_each(|note| cx.console.note(note));
+        let patience = if self.no_wait { Patience::UntilItRuns } else { Patience::UntilItIsReady };
+        let console = &mut *cx.console;
+        let mut say = |text: &str| console.note(text);
+        match start(&plan, &mut Starter { paths: cx.paths, host: cx.host, patience, say: &mut say }) {
+            Ok(started) => Ok(said(&plan, &started)),
+            Err(error) => {
+                if let Some(conflict) = error.conflict() {
+                    cx.console.note(&conflict.to_string());
+                }
+                Err(error.into())
+            }
+        }
+    }
+}
+
+impl Start {
+    /// What would be done. Changes nothing.
+    fn show(&self, cx: &Cx) -> Result<Report, Fault> {
+        let processes = Store::open(cx.paths).all()?;
+        let plan = plan(&self.request(cx)?, &around(cx, &processes))?;
+        let placement = place(&plan, &processes, &|port| conflict::find(port, &processes))?;
+        Ok(preview::report(&plan, &placement))
+    }
+
+    fn request(&self, cx: &Cx) -> Result<StartRequest, Fault> {
+        let mut words: Vec<String> = self.program.iter().map(|word| word.0.clone()).collect();
+        if let (true, Some(selected)) = (words.is_empty(), &cx.selection.process) {
+            words.push(selected.to_string());
+        }
+        let apart = words.iter().position(|word| word == "--");
+        let arguments = apart.map(|at| words.split_off(at)[1..].to_vec());
+        Ok(StartRequest {
+            program: words,
+            arguments,
+            env: self.env.iter().map(|source| source.0.clone()).collect(),
+            port: self.port,
+            name: self.name.clone(),
+            cwd: self.cwd.as_ref().map(|folder| folder.0.clone().into()),
+            pre_hook: self.pre_hook.clone(),
+            keep: Keep {
+                restart: self.restart.map(Restart::from),
+                max_restarts: self.max_restarts,
+                kill_timeout: self.kill_timeout.map(|span| span.0),
+                log_size: self.log_size.map(|size| size.0),
+                log_keep: self.log_keep,
+            },
+        })
+    }
+}
+
+impl From<Policy> for Restart {
+    fn from(policy: Policy) -> Self {
+        match policy {
+            Policy::Never => Self::Never,
+            Policy::OnFailure => Self::OnFailure,
+            Policy::Always => Self::Always,
+        }
+    }
+}
+
+fn around<'a>(cx: &'a Cx, processes: &'a [Process]) -> Around<'a> {
+    let env = cx.selection.env.as_ref();
+    // On a server what fails is started again; on one's own machine one wants to see it.
+    let restart = env.and_then(EnvName::rung).map(|rung| match rung {
+        Rung::Local => Restart::Never,
+        Rung::Dev | Rung::Staging | Rung::Prod => Restart::OnFailure,
+    });
+    Around {
+        paths: cx.paths,
+        cwd: cx.host.cwd(),
+        variables: cx.host.variables(),
+        org: cx.selection.org.as_ref(),
+        env,
+        restart,
+        processes,
+    }
+}
+
+fn said(plan: &StartPlan, started: &Started) -> Report {
+    let Started { name, id, pid, port, .. } = started;
+    let shown = port.map_or_else(|| "none".to_owned(), |port| port.to_string());
+    let listening = match started.seen {
+        Seen::Listening => Some(true),
+        Seen::NotListening => Some(false),
+        Seen::Settled | Seen::Interrupted | Seen::Unwatched | Seen::Dead => None,
+    };
+    let sentence = Sentence::new(format!("✅ Started: {name} (TSM ID: {id}, PID: {pid}, Port: {shown})"))
+        .tone(Tone::Good)
+        .with("id", *id)
+        .with("name", name.as_str())
+        .with("action", "started")
+        .with("pid", *pid)
+        .with("port", Value::from(*port))
+        .with("type", plan.program.kind.word())
+        .with("env_file", Value::from(plan.env_file.as_ref().map(|file| file.path.display().to_string())))
+        .with("listening", Value::from(listening));
+    let mut report = Report::of(sentence);
+    match (started.seen, port) {
+        (Seen::NotListening, Some(port)) => report.note(format!(
+            "`{name}` started but not listening on {port} after {} s; `tsm logs {name}` shows what it says",
+            READINESS.as_secs()
+        )),
+        (Seen::Interrupted, _) => {
+            let words = format!("stopped waiting for `{name}`; it goes on");
+            report.faults.push(Fault::new(Kind::Interrupted, words).advise(format!("`tsm stop {name}` ends it")));
+            report
+        }
+        _ => report,
+    }
+}

@@ -1,0 +1,87 @@
+//! A plan, shown.
+
+use crate::base::redact::redact;
+use crate::base::size::Size;
+use crate::base::time::Span;
+use crate::report::{Cell, Fields, Report, Value};
+use crate::supervise::meta::Restart;
+use crate::tsm::placement::Placement;
+use crate::tsm::plan::StartPlan;
+use crate::tsm::words::joined;
+
+/// What would be done, in the order in which it is decided.
+pub(super) fn report(plan: &StartPlan, placement: &Placement) -> Report {
+    let mut report = Report::of(fields(plan, placement));
+    if let Some(conflict) = &placement.in_the_way {
+        report = report.note(conflict.line());
+    }
+    plan.notes.iter().fold(report, |report, note| report.note(note))
+}
+
+/// The same in lines, for a start that shows its plan first.
+pub(super) fn lines(plan: &StartPlan, placement: &Placement) -> Vec<String> {
+    let Fields { title, fields } = fields(plan, placement);
+    let shown = fields.into_iter().map(|(_, title, cell, _)| format!("  {title}: {}", text(&cell)));
+    title.into_iter().chain(shown).collect()
+}
+
+fn fields(plan: &StartPlan, placement: &Placement) -> Fields {
+    let path = |path: Option<&std::path::PathBuf>| Value::from(path.map(|path| path.display().to_string()));
+    let ladder = plan.ladder.iter().map(|(rung, value)| format!("{rung}: {}", value.as_deref().unwrap_or("-")));
+    let source = plan.port.as_ref().map(|choice| choice.source.to_string());
+    let set: Vec<String> = plan.set.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let kept = &plan.kept;
+    Fields::titled(format!("Would start: {}", placement.name))
+        .with("name", placement.name.as_str())
+        .with("id", placement.id)
+        .with("started_again", placement.again.is_some())
+        .with("type", plan.program.kind.word())
+        .with("command", joined(&redact(&plan.program.argv)))
+        .with("interpreter", Value::from(Some(plan.program.interpreter.clone()).filter(|it| !it.is_empty())))
+        .with("cwd", plan.cwd.display().to_string())
+        .with("port", Value::from(placement.port))
+        .with("port_from", Value::from(source))
+        .with("port_ladder", list(ladder.collect()))
+        .with("env_file", path(plan.env_file.as_ref().map(|file| &file.path)))
+        .with(
+            "env_file_found_by",
+            Value::from(plan.env_file.as_ref().map(|file| if file.detected { "looking" } else { "name" })),
+        )
+        .with("secrets_file", path(plan.secrets.as_ref()))
+        .with("set", list(redact(set)))
+        .with("pre_hook", Value::from(Some(plan.pre_hook.clone()).filter(|it| !it.is_empty())))
+        .with("service", path(plan.service.as_ref()))
+        .with("environment", Value::from(Some(plan.environment.clone()).filter(|it| !it.is_empty())))
+        .with("restart", policy(kept.restart))
+        .with("max_restarts", kept.max_restarts)
+        .with("kill_timeout", kept.kill_timeout)
+        .with("log_size", Cell::from(Value::Bytes(kept.log_size)))
+        .with("log_keep", kept.log_keep)
+}
+
+/// The word for a policy.
+pub(super) fn policy(restart: Restart) -> &'static str {
+    match restart {
+        Restart::Never => "never",
+        Restart::OnFailure => "on-failure",
+        Restart::Always => "always",
+    }
+}
+
+fn list(items: Vec<String>) -> Cell {
+    let text = if items.is_empty() { "-".to_owned() } else { items.join(" › ") };
+    Cell::from(items).text(text)
+}
+
+fn text(cell: &Cell) -> String {
+    match (&cell.text, &cell.value) {
+        (Some(text), _) => text.clone(),
+        (None, Value::Nothing) => "-".to_owned(),
+        (None, Value::Bool(yes)) => if *yes { "yes" } else { "no" }.to_owned(),
+        (None, Value::Int(number)) => number.to_string(),
+        (None, Value::Text(text)) => text.clone(),
+        (None, Value::Span(span)) => Span(*span).to_string(),
+        (None, Value::Bytes(bytes)) => Size(*bytes).to_string(),
+        (None, _) => String::new(),
+    }
+}

@@ -1,0 +1,76 @@
+//! One command with its arguments: asked about, run, written down.
+
+use crate::base::fault::{Fault, Kind};
+use crate::base::time::Timestamp;
+use crate::command::global::Globals;
+use crate::command::{Cx, Effect, Entry, Ready, Selection};
+use crate::report::{Console, Report};
+
+use super::audit::{self, Deed};
+use super::session::Session;
+use super::{guard, mistake};
+
+/// A command that is about to run.
+pub struct Attempt<'a> {
+    /// The command.
+    pub entry: &'static Entry,
+    /// All words as given, for the audit log.
+    pub words: &'a [String],
+    /// The options for this command alone.
+    pub globals: &'a Globals,
+}
+
+impl Attempt<'_> {
+    /// Guards, runs and writes down.
+    ///
+    /// # Errors
+    ///
+    /// Fails as the guard or the command does; a panic of the command is a fault too.
+    pub fn run(&self, session: &Session, console: &mut dyn Console, ready: Box<dyn Ready>) -> Result<Report, Fault> {
+        let paths = match &self.globals.dir {
+            Some(dir) => session.paths.with_home(session.host.cwd().join(dir)),
+            None => session.paths.clone(),
+        };
+        let selection = session.selection_with(&paths, self.globals)?;
+        let mut cx = Cx {
+            paths: &paths,
+            selection: &selection,
+            settings: &session.settings,
+            host: &*session.host,
+            console,
+            yes: self.globals.yes || session.globals.yes,
+            verbose: self.globals.verbose.max(session.globals.verbose),
+        };
+        let effect = ready.effect();
+        guard::pass(self.entry.name, &*ready, &mut cx)?;
+        let began = session.host.now();
+        let result = mistake::catch(|| ready.run(&mut cx)).unwrap_or_else(Err);
+        if effect != Effect::Read {
+            self.record(&mut cx, &selection, began, &result);
+        }
+        result
+    }
+
+    /// A change that cannot be written down is still a change: it is only said.
+    fn record(&self, cx: &mut Cx, selection: &Selection, began: Timestamp, result: &Result<Report, Fault>) {
+        let kind = match result {
+            Ok(report) => report.faults.first().map(|fault| fault.kind),
+            Err(fault) => Some(fault.kind),
+        };
+        let says_no = matches!(result, Ok(report) if report.says_no);
+        let code = kind.map_or(if says_no { Kind::No.code() } else { 0 }, Kind::code);
+        let deed = Deed {
+            when: began,
+            who: cx.host.user(),
+            selection,
+            words: self.words,
+            outcome: (code, kind),
+            took: cx.host.now().since(began),
+        };
+        if let Err(error) = audit::record(cx.paths, &deed) {
+            let fault = Fault::from(error);
+            let why = fault.causes().join(": ");
+            cx.console.note(&format!("warning: the audit log was not written: {fault}: {why}"));
+        }
+    }
+}

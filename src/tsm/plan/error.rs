@@ -1,0 +1,82 @@
+//! Why there is no plan.
+
+use std::path::PathBuf;
+
+use crate::base::fault::{Advise, Kind, Place};
+use crate::base::name::BadName;
+use crate::tsm::environment::EnvironmentError;
+use crate::tsm::interpreter::ProgramError;
+use crate::tsm::port::BadPort;
+use crate::tsm::request::RequestError;
+
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// What was asked means nothing.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// The program cannot be executed.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
+    /// The variables cannot be had.
+    #[error(transparent)]
+    Environment(#[from] EnvironmentError),
+    /// The name is not legal.
+    #[error(transparent)]
+    Name(#[from] BadName),
+    /// The folder to run in is no folder.
+    #[error("cannot run in `{}`: {why}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What it is instead.
+        why: &'static str,
+    },
+    /// A variable holds no port.
+    #[error("{key} is `{value}`, which is no port")]
+    Port {
+        /// The variable.
+        key: String,
+        /// Its value.
+        value: String,
+        /// Where it is set, if in a file.
+        at: Option<Place>,
+    },
+}
+
+impl PlanError {
+    fn inner(&self) -> Option<&dyn Advise> {
+        match self {
+            Self::Request(error) => Some(error),
+            Self::Program(error) => Some(error),
+            Self::Environment(error) => Some(error),
+            Self::Name(error) => Some(error),
+            Self::Folder { .. } | Self::Port { .. } => None,
+        }
+    }
+}
+
+impl Advise for PlanError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Folder { .. } => Kind::NotFound,
+            Self::Port { at: None, .. } => Kind::Usage,
+            _ => self.inner().map_or(Kind::Failed, Advise::kind),
+        }
+    }
+
+    fn advice(&self) -> Option<String> {
+        match self {
+            Self::Folder { .. } => Some("--cwd names another one".to_owned()),
+            Self::Port { value, .. } => BadPort(value.clone()).advice(),
+            _ => self.inner().and_then(Advise::advice),
+        }
+    }
+
+    fn place(&self) -> Option<Place> {
+        match self {
+            Self::Port { at, .. } => at.clone(),
+            _ => self.inner().and_then(Advise::place),
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Stopping, restarting and deleting.
+
+use serde_json::json;
+use tetra::supervise::meta::{How, State};
+
+use super::yard::{Yard, eventually, lives};
+
+#[test]
+fn stop_by_id_prefix_part_pid_and_port() {
+    for (word, port) in [("7", None), ("test-server", None), ("erver", None), ("PID", None), ("3001", Some(3001))] {
+        let yard = Yard::new();
+        let mut meta = yard.record(7, "test-server-3001", "exec sleep 600");
+        meta.port = port;
+        let pid = yard.start_record(&meta);
+        let word = if word == "PID" { pid.to_string() } else { word.to_owned() };
+        assert_eq!(yard.ok(&["tsm", "stop", &word]), "tsm: stopped 'test-server-3001'\n");
+        let meta = yard.read("test-server-3001");
+        assert_eq!((meta.state, meta.pid, lives(pid)), (State::Stopped, 0, false), "{word}");
+    }
+}
+
+#[test]
+fn an_ambiguous_name_stops_nothing() {
+    let yard = Yard::new();
+    let pids =
+        [yard.start(0, "test-server-3001", "exec sleep 600"), yard.start(1, "test-client-3002", "exec sleep 600")];
+    let said = yard.run(&["tsm", "stop", "test"]);
+    assert_eq!(said.code, 5);
+    let wanted = "tsm: ambiguous name 'test', matches:\n  0: test-server-3001\n  1: test-client-3002\n";
+    assert!(said.err.contains(wanted) && said.err.contains("use TSM ID or exact name"), "{}", said.err);
+    assert!(pids.iter().all(|pid| lives(*pid)));
+}
+
+#[test]
+fn several_targets_fail_alone_and_the_first_failure_gives_the_code() {
+    let yard = Yard::new();
+    yard.start(0, "one", "exec sleep 600");
+    yard.start(1, "two", "exec sleep 600");
+    let said = yard.run(&["tsm", "stop", "one", "nope", "two"]);
+    assert_eq!((said.code, said.out.as_str()), (5, "tsm: stopped 'one'\ntsm: stopped 'two'\n"));
+    assert!(said.err.contains("'nope' not found"), "{}", said.err);
+    let said = yard.run(&["tsm", "stop", "one"]);
+    assert_eq!((said.code, said.out.as_str()), (0, "tsm: process 'one' not running\n"));
+    assert_eq!(yard.run(&["tsm", "stop"]).code, 2);
+}
+
+#[test]
+fn stop_all_stops_all_at_the_same_time() {
+    let yard = Yard::new();
+    // Each takes a while to end; one after the other they would take ten times as long.
+    let slow = "trap 'sleep 0.3; exit 0' TERM; echo up; while :; do sleep 0.01; done";
+    let names: Vec<String> = (0..5).map(|id| format!("slow-{id}")).collect();
+    for (id, name) in (0..).zip(&names) {
+        yard.start(id, name, slow);
+    }
+    eventually("all are up", || names.iter().all(|name| !yard.written(name, "current.out").is_empty()));
+    let said = yard.run(&["tsm", "stop", "*"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(said.err.contains("tsm: stopped 5 process(es)"), "{}", said.err);
+    let ends: Vec<u64> = names.iter().map(|name| yard.read(name).last_exit.expect("an end").at_ms).collect();
+    let apart = ends.iter().max().expect("five") - ends.iter().min().expect("five");
+    assert!(apart < 4 * 300, "they ended {apart} ms apart");
+    assert!(yard.json(&["tsm", "list"]).as_array().is_some_and(Vec::is_empty));
+    assert_eq!(yard.ok(&["tsm", "stop", "all"]), "");
+}
+
+#[test]
+fn who_does_not_listen_is_killed_after_its_time() {
+    let yard = Yard::new();
+    let mut meta = yard.record(0, "deaf", "trap '' TERM; echo up; while :; do sleep 0.01; done");
+    meta.run.kill_timeout_ms = 200;
+    let pid = yard.start_record(&meta);
+    eventually("it is up", || !yard.written("deaf", "current.out").is_empty());
+    let said = yard.json(&["tsm", "stop", "deaf"]);
+    assert_eq!((&said[0]["forced"], lives(pid)), (&json!(true), false));
+    let meta = yard.read("deaf");
+    assert_eq!((meta.state, meta.last_exit.map(|exit| exit.how)), (State::Stopped, Some(How::Signal(9))));
+}
+
+#[test]
+fn who_lost_its_supervisor_is_adopted_and_stopped() {
+    let yard = Yard::new();
+    let pid = yard.start(0, "api", "exec sleep 600");
+    yard.kill_supervisor("api");
+    assert_eq!(yard.ok(&["tsm", "stop", "api"]), "tsm: stopped 'api'\n");
+    assert_eq!((yard.read("api").state, lives(pid)), (State::Stopped, false));
+}
+
+#[test]
+fn restart_keeps_the_id_and_counts() {
+    let yard = Yard::new();
+    let first = yard.start(3, "api", "echo up; exec sleep 600");
+    let said = yard.json(&["tsm", "restart", "api"]);
+    let meta = yard.read("api");
+    assert_eq!((meta.tsm_id, meta.restarts, meta.state), (3, 1, State::Online));
+    assert_eq!((&said[0]["id"], &said[0]["pid"], &said[0]["restarts"]), (&json!(3), &json!(meta.pid), &json!(1)));
+    assert!(meta.pid != first && !lives(first) && lives(meta.pid));
+    eventually("both lives have spoken", || yard.written("api", "current.out") == "up\nup\n");
+}
+
+#[test]
+fn restart_starts_what_does_not_run() {
+    let yard = Yard::new();
+    yard.start(3, "api", "echo up; exec sleep 600");
+    yard.ok(&["tsm", "stop", "api"]);
+    let out = yard.ok(&["tsm", "restart", "api"]);
+    let meta = yard.read("api");
+    assert!(out.contains("'api'") && out.contains(&format!("PID: {}", meta.pid)), "{out}");
+    assert_eq!((meta.tsm_id, meta.restarts, meta.state, lives(meta.pid)), (3, 1, State::Online, true));
+    eventually("both lives have spoken", || yard.written("api", "current.out") == "up\nup\n");
+}
+
+#[test]
+fn a_restart_that_fails_says_why() {
+    let yard = Yard::new();
+    let script = yard.path("run.sh");
+    std::fs::write(&script, "exec sleep 600\n").expect("a script");
+    let mut meta = yard.record(0, "api", "x");
+    meta.run.argv = vec!["sh".into(), script.to_string_lossy().into_owned()];
+    yard.start_record(&meta);
+    std::fs::write(&script, "echo broken >&2; exit 9\n").expect("a script");
+    let said = yard.run(&["tsm", "restart", "api"]);
+    assert_eq!(said.code, 1, "{}{}", said.out, said.err);
+    assert!(said.err.contains('9') && said.err.contains("api"), "{}", said.err);
+}
+
+#[test]
+fn delete_stops_removes_and_frees_the_id() {
+    let yard = Yard::new();
+    let pid = yard.start(0, "api", "exec sleep 600");
+    yard.start(1, "web", "exec sleep 600");
+    assert_eq!(yard.ok(&["tsm", "delete", "0"]), "tsm: deleted 'api'\n");
+    assert!(!yard.dir("api").exists() && !lives(pid));
+    let left: Vec<_> = std::fs::read_dir(yard.dir("")).expect("the folder").filter_map(Result::ok).collect();
+    assert_eq!(left.len(), 1, "nothing is left aside: {left:?}");
+    assert_eq!(yard.run(&["tsm", "info", "0"]).code, 5);
+    assert_eq!(yard.ok(&["tsm", "del", "*"]), "tsm: deleted 'web'\n");
+    assert!(yard.json(&["tsm", "list", "all"]).as_array().is_some_and(Vec::is_empty));
+}
+
+#[test]
+fn production_is_guarded_by_the_environment_of_the_process() {
+    let yard = Yard::new();
+    let mut meta = yard.record(0, "shop", "exec sleep 600");
+    meta.run.environment = "prod".to_owned();
+    let pid = yard.start_record(&meta);
+    for verb in ["stop", "restart", "delete", "kill"] {
+        assert_eq!(yard.run(&["tsm", verb, "shop"]).code, 4, "{verb}");
+    }
+    assert!(lives(pid));
+    assert_eq!(yard.run(&["--yes", "tsm", "stop", "shop"]).code, 0);
+    assert!(!lives(pid));
+}
+
+#[test]
+fn interrupted_waiting_takes_nothing_back() {
+    let yard = Yard::new();
+    let mut meta = yard.record(0, "slow", "trap 'sleep 1; exit 0' TERM; echo up; while :; do sleep 0.01; done");
+    meta.run.kill_timeout_ms = 20_000;
+    yard.start_record(&meta);
+    eventually("it is up", || !yard.written("slow", "current.out").is_empty());
+    let stop = yard.command(&["tsm", "stop", "slow"]).stderr(std::process::Stdio::piped()).spawn().expect("tetra runs");
+    yard.until("slow", |meta| meta.state == State::Stopping);
+    super::yard::signal(stop.id(), nix::sys::signal::Signal::SIGINT);
+    let ended = stop.wait_with_output().expect("collected");
+    let err = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert_eq!(ended.status.code(), Some(130), "{err}");
+    assert!(err.contains("the order stands"), "{err}");
+    yard.until("slow", |meta| meta.state == State::Stopped);
+}

@@ -1,0 +1,197 @@
+//! Listing: what is shown, what is counted, and what is true.
+
+use serde_json::json;
+use tetra::supervise::meta::{Exit, How, Restart, State};
+
+use super::yard::{Yard, eventually, lives};
+
+fn names(list: &serde_json::Value) -> Vec<&str> {
+    let rows = list.as_array().expect("an array");
+    rows.iter().map(|row| row["name"].as_str().expect("a name")).collect()
+}
+
+fn row<'a>(list: &'a serde_json::Value, name: &str) -> &'a serde_json::Value {
+    list.as_array().expect("an array").iter().find(|row| row["name"] == name).expect("the process")
+}
+
+/// A process that ended with a failure, one that was stopped, and one that runs.
+fn three(yard: &Yard) {
+    yard.start(0, "runs-3000", "exec sleep 600");
+    for (id, name, state, how) in
+        [(1, "failed", State::Crashed, How::Code(3)), (2, "rests", State::Stopped, How::Code(0))]
+    {
+        let mut meta = yard.record(id, name, "true");
+        meta.enter(state);
+        meta.last_exit = Some(Exit { at_ms: 1, lived_ms: 5, how });
+        yard.put(&meta);
+    }
+}
+
+#[test]
+fn list_shows_everything_not_cleanly_stopped_and_counts_the_rest() {
+    let yard = Yard::new();
+    three(&yard);
+    let said = yard.run(&["tsm", "list"]);
+    assert!(
+        said.out.contains("runs-3000") && said.out.contains("failed") && !said.out.contains("rests"),
+        "{}",
+        said.out
+    );
+    assert_eq!(said.err.lines().last(), Some("1 stopped: tsm list all"));
+    assert_eq!(names(&yard.json(&["tsm", "list"])), ["runs-3000", "failed"]);
+    assert_eq!(names(&yard.json(&["tsm", "ls", "running"])), ["runs-3000"]);
+    assert_eq!(names(&yard.json(&["tsm", "list", "all"])), ["runs-3000", "failed", "rests"]);
+    assert_eq!(names(&yard.json(&["tsm", "list", "-a"])), ["runs-3000", "failed", "rests"]);
+    let said = yard.run(&["tsm", "list", "running"]);
+    assert!(!said.err.contains("stopped"), "the count belongs to the default view");
+}
+
+#[test]
+fn an_empty_list_says_how_to_begin() {
+    let yard = Yard::new();
+    let said = yard.run(&["tsm", "list"]);
+    assert_eq!(said.err, "No running services found.\nStart services with: tsm start <service-name>\n");
+    assert_eq!((said.code, said.out.as_str()), (0, ""));
+    assert_eq!(yard.json(&["tsm", "list"]), json!([]));
+}
+
+#[test]
+fn the_columns_are_those_of_the_reference_and_json_has_real_types() {
+    let yard = Yard::new();
+    let mut meta = yard.record(0, "api-3000", "exec sleep 600");
+    (meta.port, meta.run.environment) = (Some(3000), "dev".to_owned());
+    meta.run.set = vec![("API_TOKEN".to_owned(), "hush-hush".to_owned())];
+    let pid = yard.start_record(&meta);
+    let out = yard.ok(&["tsm", "list"]);
+    let heading: Vec<&str> = out.lines().next().expect("a heading").split_whitespace().collect();
+    assert_eq!(heading, ["ID", "NAME", "ENV", "PID", "PORT", "STATUS", "UPTIME"]);
+    let list = yard.json(&["tsm", "list", "-v"]);
+    let row = row(&list, "api-3000");
+    assert_eq!((&row["id"], &row["pid"], &row["port"]), (&json!(0), &json!(pid), &json!(3000)));
+    assert_eq!((&row["status"], &row["state"], &row["env"]), (&json!("online"), &json!("online"), &json!("dev")));
+    assert_eq!((&row["restarts"], &row["supervised"], &row["exit"]), (&json!(0), &json!(true), &json!(null)));
+    assert!(row["uptime"].is_u64() && row["cpu"].is_number(), "{row}");
+    assert!(row["memory"].as_u64().is_some_and(|bytes| bytes > 4096), "{row}");
+    let verbose = yard.ok(&["tsm", "list", "-v"]);
+    assert!(
+        verbose.lines().next().is_some_and(|line| line.contains("RESTARTS") && line.contains("COMMAND")),
+        "{verbose}"
+    );
+}
+
+#[test]
+fn a_crash_is_shown_with_its_exit() {
+    let yard = Yard::new();
+    yard.start(0, "dies", "exit 3");
+    yard.until("dies", |meta| meta.state == State::Crashed);
+    let out = yard.ok(&["tsm", "list", "-v"]);
+    assert!(out.contains("crashed (exit 3)"), "{out}");
+    let list = yard.json(&["tsm", "list"]);
+    let exit = &row(&list, "dies")["exit"];
+    assert_eq!((&exit["code"], &exit["signal"]), (&json!(3), &json!(null)));
+}
+
+#[test]
+fn a_process_that_waits_for_its_restart_says_how_long() {
+    let yard = Yard::new();
+    let mut meta = yard.record(0, "again", "exit 4");
+    meta.run.restart = Restart::OnFailure;
+    yard.start_record(&meta);
+    // The pauses double, so that there is time to look at one of the later ones.
+    yard.until("again", |meta| meta.state == State::Waiting && meta.restarts >= 4);
+    eventually("a list in such a pause", || {
+        let out = yard.ok(&["tsm", "list"]);
+        out.lines().any(|line| line.contains("waiting ") && (line.contains("ms") || line.contains('s')))
+    });
+    let list = yard.json(&["tsm", "list"]);
+    assert!(row(&list, "again")["restarts"].as_u64().is_some_and(|count| count >= 4), "{list}");
+}
+
+#[test]
+fn garbage_is_listed_and_never_fatal() {
+    let yard = Yard::new();
+    three(&yard);
+    std::fs::write(yard.dir("rests").join("meta.json"), b"\0\0{").expect("garbage");
+    std::fs::write(yard.dir("failed").join("meta.json"), b"").expect("nothing");
+    let list = yard.json(&["tsm", "list", "all"]);
+    assert_eq!(names(&list), ["runs-3000", "failed", "rests"]);
+    assert_eq!(row(&list, "rests")["id"], json!(null));
+    assert!(row(&list, "rests")["damage"].is_string());
+    yard.ok(&["tsm", "delete", "rests", "failed"]);
+    assert_eq!(names(&yard.json(&["tsm", "list", "all"])), ["runs-3000"]);
+}
+
+#[test]
+fn list_gives_a_living_process_without_supervisor_a_new_one() {
+    let yard = Yard::new();
+    let pid = yard.start(0, "api", "exec sleep 600");
+    yard.kill_supervisor("api");
+    let before = yard.read("api").life;
+    let list = yard.json(&["tsm", "list"]);
+    assert_eq!((&row(&list, "api")["supervised"], &row(&list, "api")["pid"]), (&json!(true), &json!(pid)));
+    let after = yard.read("api").life;
+    assert_ne!(before.worker_pid, after.worker_pid);
+    assert!(lives(pid) && lives(after.worker_pid));
+    assert_eq!(yard.ok(&["tsm", "stop", "api"]), "tsm: stopped 'api'\n");
+    assert!(!lives(pid));
+}
+
+#[test]
+fn a_dead_process_without_supervisor_reads_crashed_and_so_does_one_of_another_boot() {
+    let yard = Yard::new();
+    let pid = yard.start(0, "api", "exec sleep 600");
+    yard.kill_supervisor("api");
+    super::yard::signal(pid, nix::sys::signal::Signal::SIGKILL);
+    eventually("it is dead", || !lives(pid));
+    let mut old = yard.record(1, "old", "exec sleep 600");
+    old.enter(State::Online);
+    (old.pid, old.life.boot_id) = (std::process::id(), "another boot".to_owned());
+    yard.put(&old);
+    let list = yard.json(&["tsm", "list"]);
+    for name in ["api", "old"] {
+        assert_eq!(
+            (&row(&list, name)["status"], &row(&list, name)["pid"]),
+            (&json!("crashed"), &json!(null)),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn available_lists_definitions_with_their_mark() {
+    let yard = Yard::new();
+    let (available, enabled) = (yard.home().join("tsm/services-available"), yard.home().join("tsm/services-enabled"));
+    std::fs::create_dir_all(&available).expect("a folder");
+    std::fs::create_dir_all(&enabled).expect("a folder");
+    let definition =
+        "TSM_NAME=\"tetra\"\nTSM_COMMAND=\"node server.js\"\nTSM_PORT=\"4444\"\nTSM_DESCRIPTION=\"the server\"\n";
+    std::fs::write(available.join("tetra.tsm"), definition).expect("a definition");
+    std::fs::write(available.join("broken.tsm"), "rm -rf /\n").expect("a broken one");
+    std::os::unix::fs::symlink("../services-available/tetra.tsm", enabled.join("tetra.tsm")).expect("a link");
+    let list = yard.json(&["tsm", "list", "available"]);
+    assert_eq!(names(&list), ["broken", "tetra"]);
+    assert_eq!(
+        (&list[1]["enabled"], &list[1]["port"], &list[1]["command"]),
+        (&json!(true), &json!(4444), &json!("node server.js"))
+    );
+    assert!(list[0]["error"].is_string(), "{list}");
+    assert_eq!(names(&yard.json(&["tsm", "list", "enabled"])), ["tetra"]);
+}
+
+#[test]
+fn info_says_everything_and_masks_secrets() {
+    let yard = Yard::new();
+    let mut meta = yard.record(0, "api", "echo out; echo err >&2; exec sleep 600");
+    meta.run.set = vec![("API_TOKEN".to_owned(), "hush-hush".to_owned()), ("COLOR".to_owned(), "blue".to_owned())];
+    let pid = yard.start_record(&meta);
+    eventually("it has spoken", || yard.written("api", "current.err") == "err\n");
+    let info = yard.json(&["tsm", "info", "api", "-v"]);
+    assert_eq!((&info["id"], &info["pid"], &info["status"]), (&json!(0), &json!(pid), &json!("online")));
+    assert_eq!((&info["last_stdout"], &info["last_stderr"]), (&json!(["out"]), &json!(["err"])));
+    assert_eq!(info["variables"], json!({ "API_TOKEN": "***", "COLOR": "blue" }));
+    assert_eq!((&info["stdout_size"], &info["restart_policy"]), (&json!(4), &json!("never")));
+    assert_eq!(info["supervisor"]["worker"], json!(yard.read("api").life.worker_pid));
+    let text = yard.ok(&["tsm", "info", "0", "-v"]);
+    assert!(text.contains("last stdout") && !text.contains("hush-hush"), "{text}");
+    assert_eq!(yard.run(&["tsm", "info", "nope"]).code, 5);
+}
