@@ -180,7 +180,13 @@ impl Terminal {
                 return found;
             }
             let left = until.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "waited for {what}; the screen is:\n{}", state.screen.screen().contents());
+            if left.is_zero() {
+                let bytes = String::from_utf8_lossy(&state.bytes).into_owned();
+                let tail: String = bytes.chars().skip(bytes.chars().count().saturating_sub(400)).collect();
+                let screen = state.screen.screen().contents();
+                drop(state);
+                panic!("waited for {what}; the screen is:\n{screen}\nafter {tail:?}");
+            }
             state = self.seen.changed.wait_timeout(state, left).unwrap().0;
         }
     }

@@ -29,6 +29,9 @@ use nix::unistd::Pid;
 /// No step takes longer, not even on a busy machine.
 const LONGEST_STEP: Duration = Duration::from_secs(60);
 
+/// Begins a line that only a slow machine says.
+const WAITING: &str = "waiting for it to listen on port ";
+
 /// How many transcripts run at the same time.
 const AT_ONCE: usize = 2;
 
@@ -223,7 +226,7 @@ impl Home {
         for program in ["python3", "node", "bash", "sleep"] {
             said = without_folder(&said, program);
         }
-        let lines = said.lines().map(named);
+        let lines = said.lines().filter(|line| !line.starts_with(WAITING)).map(|line| with_pids(&named(line)));
         let mut said: String = lines.map(|line| line + "\n").collect();
         if said != original {
             said = said.lines().map(|line| squeezed(line) + "\n").collect();
@@ -343,6 +346,23 @@ fn named(line: &str) -> String {
     out
 }
 
+/// A line with a name for every number that is called a pid.
+fn with_pids(line: &str) -> String {
+    let mut line = line.to_owned();
+    for word in ["pid ", "PID ", "PID: ", "worker "] {
+        let mut from = 0;
+        while let Some(at) = line[from..].find(word) {
+            let start = from + at + word.len();
+            let end = start + line[start..].find(|c: char| !c.is_ascii_digit()).unwrap_or(line.len() - start);
+            if end > start {
+                line.replace_range(start..end, "PID");
+            }
+            from = start;
+        }
+    }
+    line
+}
+
 /// A line with two blanks at most between words. What is marked in a line stays below it.
 fn squeezed(line: &str) -> String {
     let start = line.len() - line.trim_start().len();
@@ -408,6 +428,7 @@ fn what_differs_from_run_to_run_has_a_name() {
     }
     assert_eq!(without_folder("in /usr/bin/node x", "node"), "in node x");
     assert_eq!(without_folder("~/bin/node /a/nodes", "node"), "~/bin/node /a/nodes");
+    assert_eq!(with_pids("pid 12, worker 13 (PID: 14), pid x"), "pid PID, worker PID (PID: PID), pid x");
     assert_eq!(squeezed("  a    b  c "), "  a  b  c");
     assert_eq!(squeezed("  |     ^^^"), "  |     ^^^");
     assert_eq!(replaced("pid 12, 123, 12", "12", "PID"), "pid PID, 123, PID");
