@@ -30,8 +30,7 @@ const NAMES: [&str; 3] = ["tsm", "tkm", "org"];
 pub fn main() -> ExitCode {
     mistake::keep_quiet();
     let host = RealHost::new();
-    let console =
-        Terminal::new(Streams::standard(terminal::width, terminal::answers), host.variables(), TimeZone::system());
+    let console = Terminal::new(Streams::standard(terminal::width, terminal::answers), host.variables(), zone(&host));
     let mut globals = Globals::default();
     let calling = words(std::env::args_os())
         .and_then(|words| Calling::read(&words, &mut globals, |word| host.cwd().join(word).is_file()));
@@ -52,6 +51,15 @@ pub fn main() -> ExitCode {
         Ok(outcome) => ExitCode::from(outcome.code),
         Err(fault) => failed(&mut console, fault),
     }
+}
+
+/// The zone of the machine. Read from its one file: looking it up by name would walk through all zones there are.
+fn zone(host: &dyn Host) -> TimeZone {
+    if host.variable("TZ").is_some() {
+        return TimeZone::system();
+    }
+    let zone = std::fs::read("/etc/localtime").ok().and_then(|bytes| TimeZone::tzif("local", &bytes).ok());
+    zone.unwrap_or(TimeZone::UTC)
 }
 
 fn failed(console: &mut dyn Console, fault: Fault) -> ExitCode {

@@ -81,8 +81,11 @@ pub fn of_all() -> String {
 
 const LEGEND: &str = "* changes something, ! ends or removes something: `help guard` tells when these ask first.";
 
+/// Writes the text of a topic.
+pub type Topic = fn() -> String;
+
 /// Texts about what is not one command.
-pub const TOPICS: [(&str, fn() -> String); 4] =
+pub const TOPICS: [(&str, Topic); 4] =
     [("exit-codes", exit_codes), ("lines", lines), ("context", context), ("guard", guard)];
 
 fn exit_codes() -> String {

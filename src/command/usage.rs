@@ -8,9 +8,15 @@ use crate::base::fault::Fault;
 /// A complaint about the words after a command's name.
 pub struct Misused {
     /// The complaint.
-    pub fault: Fault,
+    pub fault: Box<Fault>,
     /// The word that is meant, if it is one of those given.
     pub word: Option<String>,
+}
+
+impl From<Fault> for Misused {
+    fn from(fault: Fault) -> Self {
+        Self { fault: Box::new(fault), word: None }
+    }
 }
 
 /// Puts the complaint of a command's parser into our words.
@@ -54,7 +60,7 @@ pub fn misused(entry: &Entry, error: &clap::Error) -> Misused {
         }
         _ => (plain(error), None),
     };
-    Misused { fault: Fault::usage(message).advise(advice(entry, error)), word }
+    Misused { fault: Box::new(Fault::usage(message).advise(advice(entry, error))), word }
 }
 
 /// What may be meant, or else where to read about it.

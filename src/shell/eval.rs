@@ -227,7 +227,7 @@ impl Road<'_> {
             }
             Err(misled) => {
                 let word = misled.word.and_then(|index| words.get(index));
-                self.complain(console, misled.fault, Some(word.map_or(self.statement, |word| &word.span)))
+                self.complain(console, *misled.fault, Some(word.map_or(self.statement, |word| &word.span)))
             }
         }
     }
@@ -257,7 +257,12 @@ impl Road<'_> {
     fn follow(&self, session: &mut Session, console: &mut dyn Console, next: Next) -> Outcome {
         match next {
             Next::Nothing => {}
-            Next::Choose(choice) => session.choose(choice),
+            Next::Choose(choice) => {
+                session.choose(choice);
+                if *self.source.origin == Origin::Words {
+                    console.note("chosen for this session, which ends here; `--org`, `--env` and the variables TETRA_ORG and TETRA_ENV choose for a command");
+                }
+            }
             Next::Back => session.back(),
             Next::Set { key, value } => {
                 session.settings.values.insert(key, value);

@@ -83,8 +83,7 @@ fn text_of(report: Report, console: &dyn Console) -> String {
     let text = Rc::new(RefCell::new(Vec::new()));
     // Writing to memory does not fail.
     let _ = console.to_sink(Box::new(Sink(Rc::clone(&text)))).show(report);
-    let text = String::from_utf8_lossy(&text.borrow()).into_owned();
-    text
+    String::from_utf8_lossy(&text.take()).into_owned()
 }
 
 struct Sink(Rc<RefCell<Vec<u8>>>);

@@ -12,11 +12,14 @@ use super::eval::{Outcome, interruption, run_text};
 use super::session::Session;
 use super::source::{Origin, Source};
 
+/// The most lines that one command may go on for; after these an open quote is taken for a mistake.
+const MOST_LINES: usize = 1000;
+
 /// Reads and runs commands up to the end of the stream or the first failure. A command begins when its last line is there,
 /// so that a program can talk with the shell through pipes.
 pub fn run(session: &mut Session, console: &mut dyn Console, stream: &mut dyn BufRead) -> Outcome {
     let mut whole = Outcome::default();
-    let (mut text, mut first_line) = (String::new(), 1);
+    let (mut text, mut first_line, mut lines) = (String::new(), 1, 0);
     loop {
         let at_end = match stream.read_line(&mut text) {
             Ok(count) => count == 0,
@@ -25,7 +28,8 @@ pub fn run(session: &mut Session, console: &mut dyn Console, stream: &mut dyn Bu
                 return interruption(session).map_or_else(unreadable, |code| Outcome { code, leave: true });
             }
         };
-        if !at_end && matches!(lex(&text), Err(LexError::Unfinished { .. })) {
+        lines += 1;
+        if !at_end && lines < MOST_LINES && matches!(lex(&text), Err(LexError::Unfinished { .. })) {
             continue;
         }
         let outcome = run_text(session, console, Source { origin: &Origin::Input, text: &text, first_line });
@@ -35,7 +39,8 @@ pub fn run(session: &mut Session, console: &mut dyn Console, stream: &mut dyn Bu
         if at_end || outcome.stops(session) {
             return whole;
         }
-        first_line += text.matches('\n').count();
+        first_line += lines;
+        lines = 0;
         text.clear();
     }
 }
@@ -45,7 +50,7 @@ pub struct Interruptible<R>(pub R);
 
 impl<R: Read + AsFd> Read for Interruptible<R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        if signal::wait_to_read(self.0.as_fd()) { self.0.read(into) } else { Err(io::Error::other("interrupted")) }
+        if signal::wait_for(self.0.as_fd()) { self.0.read(into) } else { Err(io::Error::other("interrupted")) }
     }
 }
 

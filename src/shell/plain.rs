@@ -52,6 +52,8 @@ pub fn run(session: &mut Session, console: &mut dyn Console) -> u8 {
 
 /// Reads a line, and further ones while something is open.
 fn read(prompt: &str) -> io::Result<Typed> {
+    // Before the prompt is seen: what is pressed from then on counts.
+    signal::begin();
     write(prompt);
     let mut whole = String::new();
     loop {

@@ -6,7 +6,7 @@ use crate::base::fault::Fault;
 use crate::command::global::Globals;
 use crate::command::help::{self, Detail};
 use crate::command::registry::{self, Found};
-use crate::command::usage;
+use crate::command::usage::{self, Misused};
 use crate::command::{Entry, Ready};
 use crate::report::Report;
 
@@ -21,14 +21,14 @@ pub enum Prepared {
 /// Words that lead to nothing.
 pub struct Misled {
     /// Why.
-    pub fault: Fault,
+    pub fault: Box<Fault>,
     /// Which of the words is meant, if one is.
     pub word: Option<usize>,
 }
 
 impl From<Fault> for Misled {
     fn from(fault: Fault) -> Self {
-        Self { fault, word: None }
+        Self { fault: Box::new(fault), word: None }
     }
 }
 
@@ -61,21 +61,23 @@ pub fn prepare(words: &[String], globals: &mut Globals, width: usize) -> Result<
         Found::Command(entry, count) => {
             let misplaced = |word: &String| words.iter().rposition(|given| given == word);
             command(entry, rest.split_off(count), globals, width)
-                .map_err(|(fault, word)| Misled { fault, word: word.as_ref().and_then(misplaced) })
+                .map_err(|wrong| Misled { fault: wrong.fault, word: wrong.word.as_ref().and_then(misplaced) })
         }
         Found::Group(group) => {
             let depth = group.split(' ').count();
             match rest.get(depth).map(String::as_str) {
                 None | Some("-h" | "--help" | "help") => Ok(Prepared::Show(Report::of(help::of_group(group)))),
-                Some(_) => {
-                    Err(Misled { fault: registry::unknown(&rest), word: Some(words.len() - rest.len() + depth) })
-                }
+                Some(_) => Err(Misled {
+                    fault: Box::new(registry::unknown(&rest)),
+                    word: Some(words.len() - rest.len() + depth),
+                }),
             }
         }
         Found::Nothing if rest.is_empty() => Ok(Prepared::Show(Report::of(help::of_all()))),
-        Found::Nothing => {
-            Err(Misled { fault: registry::unknown(&rest), word: Some(words.len().saturating_sub(rest.len())) })
-        }
+        Found::Nothing => Err(Misled {
+            fault: Box::new(registry::unknown(&rest)),
+            word: Some(words.len().saturating_sub(rest.len())),
+        }),
     }
 }
 
@@ -84,17 +86,14 @@ fn command(
     words: Vec<String>,
     globals: &mut Globals,
     width: usize,
-) -> Result<Prepared, (Fault, Option<String>)> {
+) -> Result<Prepared, Misused> {
     if globals.help {
         return Ok(Prepared::Show(Report::of(help::of_command(entry, Detail::Long, width))));
     }
     // A complaint about the words should be JSON too if that is wanted.
     let wants_json = words.iter().take_while(|word| *word != "--").any(|word| word == "--json");
     let short = words.iter().take_while(|word| *word != "--").any(|word| word == "-h");
-    let complain = |error: clap::Error| {
-        let misused = usage::misused(entry, &error);
-        (misused.fault, misused.word)
-    };
+    let complain = |error: clap::Error| usage::misused(entry, &error);
     let matches = match entry.full_parser().try_get_matches_from((entry.arrange)(words)) {
         Ok(matches) => matches,
         Err(error) if error.kind() == ErrorKind::DisplayHelp => {
@@ -106,7 +105,7 @@ fn command(
             return Err(complain(error));
         }
     };
-    globals.merge(&matches).map_err(|fault| (fault, None))?;
+    globals.merge(&matches)?;
     let ready = (entry.ready)(&matches).map_err(complain)?;
     Ok(Prepared::Command(entry, ready))
 }

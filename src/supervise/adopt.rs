@@ -1,16 +1,18 @@
 //! The first decision of a worker: go on with what an earlier one left, or begin.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::time::Duration;
 
 use super::cgroup::Cgroup;
 use super::client::Launched;
 use super::clock::{self, Moment};
-use super::environment::MARK;
+use super::environment::{HOOK, MARK};
 use super::exit::{Obituaries, Witness, how};
 use super::machine::{Event, Phase, Rest, Then};
 use super::meta::{How, State};
+use super::output::{ERR, OUT};
 use super::proc::{self, Identity, Stat};
 use super::sweep::Ground;
 use super::wire::Word;
@@ -87,10 +89,10 @@ impl Worker {
     fn take_over(&mut self, then: Then) {
         let Some(identity) = self.child.as_ref().map(|child| child.identity) else { return };
         self.ground = self.ground_of(identity);
+        self.follow_removed_fifos(identity.pid);
         if let Some(cgroup) = Cgroup::of_child(identity.pid) {
             self.cgroup = Some(cgroup);
         }
-        self.meta.life.guard_pid = if self.top == std::process::id() { 0 } else { self.top };
         self.answer = Some(Launched::Adopted { pid: identity.pid });
         if self.meta.state == State::Stopping {
             self.step(Event::AdoptedStopping(then));
@@ -102,10 +104,25 @@ impl Worker {
         self.save();
     }
 
+    /// The child still writes to FIFOs whose names were removed; ours are new ones of the same names. Its own are taken up.
+    fn follow_removed_fifos(&mut self, pid: u32) {
+        for (stream, (fd, name)) in self.streams.iter_mut().zip([(1, OUT), (2, ERR)]) {
+            let path = format!("/proc/{pid}/fd/{fd}");
+            let mut removed = self.dir.join(name).into_os_string();
+            removed.push(" (deleted)");
+            if fs::read_link(&path).is_ok_and(|target| target.as_os_str() == removed) {
+                let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+                if let Ok(fifo) = File::options().read(true).write(true).custom_flags(flags).open(&path) {
+                    stream.fifo = fifo.into();
+                }
+            }
+        }
+    }
+
     /// All that a guard saw the birth of stays below it.
     fn ground_of(&self, child: Identity) -> Ground {
         let top = Stat::of(self.top).map_or(u64::MAX, |stat| stat.start_ticks);
-        let saw = child.start_ticks > top || child.start_ticks == top && self.meta.life.guard_pid == self.top;
+        let saw = child.start_ticks > top || child.start_ticks == top && self.guard_before == self.top;
         if saw { Ground::Tree } else { Ground::Everywhere }
     }
 
@@ -119,6 +136,7 @@ impl Worker {
                 let left = self.meta.life.next_start_ms.saturating_sub(clock::unix_ms());
                 self.step(Event::AdoptedWaiting);
                 self.due = Some(Moment::now().after(Duration::from_millis(left).min(LONGEST_WAIT)));
+                self.save();
             }
             State::Online if this_boot => self.resume_dead(Phase::Up),
             State::Stopping if this_boot => self.resume_dead(Phase::Stopping(then)),
@@ -170,7 +188,7 @@ fn contains_mark(environ: &[u8]) -> bool {
 }
 
 fn is_hook(pid: u32) -> bool {
-    proc::environment_of(pid, "TSM_HOOK").is_some()
+    proc::environment_of(pid, HOOK).is_some()
 }
 
 /// Writes a small file in one step.

@@ -102,6 +102,8 @@ pub(super) struct Worker {
     pub(super) ground: Ground,
     /// The process below which everything of ours is: the guard, or else this one.
     pub(super) top: u32,
+    /// The guard of the worker before this one.
+    pub(super) guard_before: u32,
     /// The identity of this boot.
     pub(super) boot_id: String,
     /// The control group of this process, which may or may not be there.
@@ -131,7 +133,14 @@ pub(super) struct Worker {
 
 /// Supervises until there is nothing left to do, or somebody else must go on.
 pub(super) fn run(inheritance: Inheritance) -> io::Result<Outcome> {
-    let mut worker = Worker::new(inheritance)?;
+    let mut worker = match Worker::new(inheritance) {
+        Ok(worker) => worker,
+        // Without a record there is nothing to go by; whoever rebuilds it starts a supervisor that finds the child.
+        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::NotFound) => {
+            return Ok(Outcome::Finished);
+        }
+        Err(error) => return Err(error),
+    };
     worker.wake_up();
     worker.serve();
     Ok(match worker.end {
@@ -159,6 +168,8 @@ impl Worker {
         let guard_handle = proc::handle(guard).ok().filter(|_| nix::unistd::getppid().as_raw().unsigned_abs() == guard);
         meta.version = VERSION;
         meta.life.worker_pid = std::process::id();
+        let guard_before = meta.life.guard_pid;
+        meta.life.guard_pid = if guard_handle.is_some() { guard } else { 0 };
         Ok(Self {
             streams: [
                 Stream::new(ends.out, Path::new("current.out"), &meta.run),
@@ -173,6 +184,7 @@ impl Worker {
             ground: Ground::Everywhere,
             cgroup,
             boot_id: proc::boot_id(),
+            guard_before,
             child: None,
             hook: None,
             leftovers: Vec::new(),

@@ -128,24 +128,6 @@ pub fn wait_for(door: BorrowedFd) -> bool {
     false
 }
 
-/// Waits until something can be read, or until a signal comes; true if something can be read.
-#[must_use]
-pub fn wait_to_read(from: BorrowedFd) -> bool {
-    while !interrupted() {
-        let mut doors = vec![PollFd::new(from, PollFlags::POLLIN)];
-        doors.extend(
-            BELLS.get().into_iter().flat_map(|bells| {
-                [&bells.interrupt, &bells.end].map(|bell| PollFd::new(bell.as_fd(), PollFlags::POLLIN))
-            }),
-        );
-        let is_rung = poll(&mut doors, PollTimeout::NONE).is_ok();
-        if is_rung && doors[0].any() != Some(false) {
-            return true;
-        }
-    }
-    false
-}
-
 /// Readable for ever once this program was asked to end; for whoever waits in a thread of its own.
 #[must_use]
 pub fn end_bell() -> Option<BorrowedFd<'static>> {

@@ -67,7 +67,8 @@ pub enum Typed {
     End,
 }
 
-/// Reads a line from the standard input as the terminal gives it. Bytes that are no text are replaced.
+/// Reads a line from the standard input as the terminal gives it, unless there was a signal since [`signal::begin`]. Bytes
+/// that are no text are replaced.
 ///
 /// # Errors
 ///
@@ -76,13 +77,16 @@ pub fn read_line() -> io::Result<Typed> {
     let mut line = Vec::new();
     let mut buffer = [0_u8; 1];
     loop {
+        if !signal::wait_for(io::stdin().as_fd()) {
+            return Ok(Typed::Interrupted);
+        }
         // Byte by byte: what follows the line may be meant for a program that this line starts.
         match nix::unistd::read(io::stdin(), &mut buffer) {
             Ok(0) if line.is_empty() => return Ok(Typed::End),
             Ok(0) => break,
             Ok(_) if buffer[0] == b'\n' => break,
             Ok(_) => line.push(buffer[0]),
-            Err(Errno::EINTR) => return Ok(Typed::Interrupted),
+            Err(Errno::EINTR) => {}
             Err(error) => return Err(error.into()),
         }
     }
@@ -106,6 +110,8 @@ pub fn watch(modes: Modes, give_up: Arc<AtomicBool>) -> io::Result<Watch> {
     let over = Arc::new((Mutex::new(false), Condvar::new()));
     let told = Arc::clone(&over);
     std::thread::Builder::new().name("watch".to_owned()).spawn(move || {
+        // Signals are for the thread that works: they end its waiting.
+        let _ = SigSet::all().thread_block();
         let input = io::stdin();
         while signal::ended().is_none() {
             let mut doors = [PollFd::new(bell, PollFlags::POLLIN), PollFd::new(input.as_fd(), PollFlags::empty())];

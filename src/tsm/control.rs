@@ -12,9 +12,13 @@ use crate::base::fault::{Advise, Kind};
 use crate::base::name::ProcessName;
 use crate::supervise::client::{self, LaunchError, Launched, Order, SendError, WaitError};
 use crate::supervise::meta::{How, Meta, State};
+use crate::sys::file::FileError;
+use crate::sys::paths::Paths;
 
 /// What is needed to act on processes.
 pub struct Control<'a> {
+    /// Where everything is.
+    pub paths: &'a Paths,
     /// This program, to start supervisors with.
     pub program: &'a Path,
     /// Whether the operator has had enough of waiting.
@@ -62,13 +66,11 @@ pub enum ControlError {
         /// Why.
         source: WaitError,
     },
-    /// It did not come up again.
-    #[error("`{name}` did not come up again: {why}")]
-    NotUp {
+    /// It was started while it was being removed.
+    #[error("`{name}` was started again meanwhile and is not removed")]
+    StartedMeanwhile {
         /// The process.
         name: ProcessName,
-        /// What happened, in words.
-        why: String,
     },
     /// Its record is lost, and with it what to run.
     #[error("the record of `{name}` is lost: {why}")]
@@ -78,6 +80,9 @@ pub enum ControlError {
         /// What is wrong with it.
         why: String,
     },
+    /// The port registry or the lock of names cannot be changed or taken.
+    #[error(transparent)]
+    Registry(#[from] FileError),
     /// A file of the process cannot be changed.
     #[error("failed to {action} `{}`", path.display())]
     File {
@@ -94,6 +99,7 @@ impl Advise for ControlError {
     fn kind(&self) -> Kind {
         match self {
             Self::Interrupted { .. } => Kind::Interrupted,
+            Self::Registry(error) => error.kind(),
             _ => Kind::Failed,
         }
     }
@@ -102,11 +108,15 @@ impl Advise for ControlError {
         match self {
             Self::NotEnded { name, .. } => Some(format!("`tsm kill --force {name}` ends it at once")),
             Self::Interrupted { name } => Some(format!("`tsm info {name}` shows how it goes on")),
-            Self::NotUp { name, .. } => Some(format!("`tsm logs {name}` shows what it said")),
+            Self::Registry(error) => error.advice(),
             Self::NoRecord { name, .. } => {
                 Some(format!("`tsm delete {name}` removes it; then start it with its command line"))
             }
-            Self::Launch { .. } | Self::Send { .. } | Self::Blind { .. } | Self::File { .. } => None,
+            Self::StartedMeanwhile { .. }
+            | Self::Launch { .. }
+            | Self::Send { .. }
+            | Self::Blind { .. }
+            | Self::File { .. } => None,
         }
     }
 }

@@ -7,7 +7,6 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::control::{Control, ControlError, Ended};
-use super::remove;
 use super::resolve::{self, ResolveError};
 use super::store::Process;
 use crate::base::fault::{Advise, Kind};
@@ -273,7 +272,7 @@ impl Control<'_> {
             (Victim::Stranger { .. }, Some(direct)) => direct.finish(patience).map(|forced| ended(victim, forced)),
             (Victim::Managed(process), Some(direct)) => {
                 let forced = direct.finish(patience)?;
-                remove::remove(process)?;
+                self.remove(process)?;
                 Ok(ended(victim, forced))
             }
             (Victim::Managed(process), None) => self.finish_managed(process, patience),
@@ -285,7 +284,7 @@ impl Control<'_> {
             self.give(process, Order::Kill)?;
         }
         let ended = self.wait_for_end(process)?;
-        remove::remove(process)?;
+        self.remove(process)?;
         Ok(ended)
     }
 }
@@ -329,9 +328,11 @@ mod tests {
     use std::process::{Child, Command, Stdio};
 
     use super::*;
+    use crate::sys::paths::Paths;
 
     fn control() -> Control<'static> {
-        Control { program: std::path::Path::new("/nonexistent"), interrupted: &|| false }
+        let nowhere = std::path::Path::new("/nonexistent");
+        Control { paths: Box::leak(Box::new(Paths::under(nowhere))), program: nowhere, interrupted: &|| false }
     }
 
     fn spawn(script: &str) -> Child {

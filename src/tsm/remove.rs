@@ -4,31 +4,44 @@ use std::fs;
 use std::io;
 
 use super::control::{Control, ControlError, Ended};
+use super::ports;
 use super::store::Process;
 use crate::supervise::client::Order;
+use crate::sys::file;
 
 impl Control<'_> {
-    /// Stops processes and removes their folders with their logs; their ids and names are free again.
+    /// Stops processes and removes their folders with their logs; their ids, names and ports are free again.
     /// The answers are in the order of the processes.
     pub fn delete(&self, processes: &[&Process]) -> Vec<Result<Ended, ControlError>> {
         let ended = self.end(processes, Order::Stop);
-        processes
-            .iter()
-            .zip(ended)
-            .map(|(process, ended)| ended.and_then(|ended| remove(process).map(|()| ended)))
-            .collect()
+        let remove = |(process, ended): (&&Process, Result<Ended, ControlError>)| {
+            ended.and_then(|ended| self.remove(process).map(|()| ended))
+        };
+        processes.iter().zip(ended).map(remove).collect()
     }
-}
 
-/// Removes the folder of a process that nobody supervises.
-///
-/// It gets a name that no process can have first, so that nobody meets half of it.
-pub(super) fn remove(process: &Process) -> Result<(), ControlError> {
-    let failed = |source| ControlError::File { action: "remove", path: process.dir.clone(), source };
-    let aside = process.dir.with_file_name(format!(".{}.{}.deleted", process.name, std::process::id()));
-    match fs::rename(&process.dir, &aside) {
-        Ok(()) => fs::remove_dir_all(&aside).map_err(failed),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(failed(error)),
+    /// Removes the folder of a process that nobody supervises, and its line in the port registry.
+    ///
+    /// Under the lock of ids and names, so that no start reuses what is being removed. The folder gets a name that no process can
+    /// have first, so that nobody meets half of it.
+    pub(super) fn remove(&self, process: &Process) -> Result<(), ControlError> {
+        let failed = |source| ControlError::File { action: "remove", path: process.dir.clone(), source };
+        let _lock = match file::lock(&self.paths.id_lock()) {
+            Err(error) if !error.is_not_found() => return Err(error.into()),
+            // Nobody has ever given out an id here.
+            held => held.ok(),
+        };
+        let mut now = process.clone();
+        now.look_again();
+        if now.view.supervised || now.is_running() {
+            return Err(ControlError::StartedMeanwhile { name: process.name.clone() });
+        }
+        let aside = process.dir.with_file_name(format!(".{}.{}.deleted", process.name, crate::sys::process::own_pid()));
+        match fs::rename(&process.dir, &aside) {
+            Ok(()) => fs::remove_dir_all(&aside).map_err(failed)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failed(error)),
+        }
+        Ok(ports::forget(self.paths, process)?)
     }
 }

@@ -1,140 +1,230 @@
-//! Starting again: a process that runs, or one that does not, with its id, its logs and everything it was started with.
+//! Restarting: a process that runs is told to, one that does not is started again; each is watched until what became of it is
+//! known.
 
-use std::path::Path;
 use std::time::Duration;
 
 use super::control::{Control, ControlError};
-use super::ends;
+use super::plan::PlanError;
+use super::request::{Around, StartRequest};
+use super::start::{self, Patience, StartError, Starter};
 use super::store::Process;
-use crate::base::time::Timestamp;
-use crate::supervise::client::{self, Launched, Order};
-use crate::supervise::meta::{self, Life, Meta, State};
+use super::watch::{SETTLE, Seen, Watch};
+use super::{again, ends};
+use crate::base::fault::{Advise, Kind};
+use crate::base::name::ProcessName;
+use crate::supervise::client::Order;
+use crate::supervise::meta::{How, Meta, State};
+use crate::sys::process;
 
 /// A process that came up again.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub struct Risen {
-    /// Its record with the new life.
-    pub meta: Meta,
+    /// Its id.
+    pub id: u32,
+    /// Its name.
+    pub name: ProcessName,
+    /// Its new pid.
+    pub pid: u32,
+    /// Its port.
+    pub port: Option<u16>,
+    /// How often it was started again so far.
+    pub restarts: u32,
     /// It ran before.
     pub was_running: bool,
+    /// What was seen of it.
+    pub seen: Seen,
+}
+
+/// Why a process does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum RestartError {
+    /// The order had no success.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// What it was started with is gone.
+    #[error("failed to start `{name}` again")]
+    Plan {
+        /// The process.
+        name: ProcessName,
+        /// Why.
+        source: PlanError,
+    },
+    /// It did not run, and could not be started.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The program could not be run.
+    #[error("failed to restart `{name}`: {why}")]
+    NotRun {
+        /// The process.
+        name: ProcessName,
+        /// The supervisor's words.
+        why: String,
+    },
+    /// It came up and ended before it had settled.
+    #[error("failed to restart `{name}`: process died immediately ({}){}", ends::in_words(*how), start::said(tail))]
+    Died {
+        /// The process.
+        name: ProcessName,
+        /// How it ended.
+        how: How,
+        /// Its last lines on stderr.
+        tail: Vec<String>,
+    },
+}
+
+impl Advise for RestartError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Control(error) => error.kind(),
+            Self::Plan { source, .. } => source.kind(),
+            Self::Start(error) => error.kind(),
+            Self::NotRun { .. } | Self::Died { .. } => Kind::Failed,
+        }
+    }
+
+    fn advice(&self) -> Option<String> {
+        match self {
+            Self::Control(error) => error.advice(),
+            Self::Plan { source, .. } => source.advice(),
+            Self::Start(error) => error.advice(),
+            Self::NotRun { name, .. } | Self::Died { name, .. } => {
+                Some(format!("`tsm logs {name}` shows what it said; `tsm start {name}` tries again"))
+            }
+        }
+    }
 }
 
 /// How long a restarted process may take to come up, beyond the time it is given to end.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long the supervisor may take to write down how its child ended.
+const RECORDING: Duration = Duration::from_secs(3);
+
+/// An order that was given, and what was before it.
+struct Given {
+    /// There was somebody to give it to.
+    taken: bool,
+    /// The bytes on stderr before it.
+    written: u64,
+}
+
 impl Control<'_> {
-    /// Restarts processes, all at the same time, and waits until each has come up. What did not run is started.
+    /// Restarts processes, all at the same time, and waits until each is up. What did not run is started.
     /// The answers are in the order of the processes.
-    pub fn restart(&self, processes: &[&Process], now: Timestamp) -> Vec<Result<Risen, ControlError>> {
-        let given: Vec<_> = processes.iter().map(|process| self.give(process, Order::Restart)).collect();
-        let answers = processes.iter().zip(given);
-        let answer = |(process, given): (&&Process, Result<bool, ControlError>)| {
-            if given? { self.wait_for_new_life(process) } else { self.start_again(process, now) }
+    pub fn restart(
+        &self,
+        processes: &[&Process],
+        around: &Around,
+        starter: &mut Starter,
+    ) -> Vec<Result<Risen, RestartError>> {
+        let order = |process: &&Process| {
+            let written = std::fs::metadata(process.err_log()).map_or(0, |file| file.len());
+            self.give(process, Order::Restart).map(|taken| Given { taken, written })
         };
-        answers.map(answer).collect()
+        let given: Vec<_> = processes.iter().map(order).collect();
+        let mut answers = Vec::new();
+        for (process, given) in processes.iter().zip(given) {
+            answers.push(match given {
+                Ok(given) if given.taken => self.follow(process, given.written, starter),
+                Ok(_) => start_again(process, around, starter),
+                Err(error) => Err(error.into()),
+            });
+        }
+        answers
     }
 
-    /// Starts a process that does not run: the same id, logs and command, its env file read again, one restart more.
-    ///
-    /// # Errors
-    ///
-    /// Fails if its record is lost or cannot be written, no supervisor can be started, or the program cannot be run.
-    pub fn start_again(&self, process: &Process, now: Timestamp) -> Result<Risen, ControlError> {
-        if let Some(why) = &process.damage {
-            return Err(ControlError::NoRecord { name: process.name.clone(), why: why.clone() });
-        }
-        // Whoever just ended it lets go of the folder first.
-        self.wait_unsupervised(process, PATIENCE)?;
-        let record = meta::path(&process.dir);
-        let written = meta::write(&process.dir, &reborn(&process.meta, now));
-        written.map_err(|source| ControlError::File { action: "write", path: record, source })?;
-        let launched = client::launch(self.program, &process.dir)
-            .map_err(|source| ControlError::Launch { name: process.name.clone(), source })?;
-        let not_up = |why: String| ControlError::NotUp { name: process.name.clone(), why };
-        match launched {
-            Launched::Spawned { .. } | Launched::Adopted { .. } | Launched::AlreadySupervised => {}
-            Launched::HookFailed { code } => return Err(not_up(format!("its pre-start command failed with {code}"))),
-            Launched::NotRun { errno, step } => {
-                let words = start_error(&process.dir);
-                let why = words.unwrap_or_else(|| std::io::Error::from_raw_os_error(errno).to_string());
-                return Err(not_up(format!("{step} failed: {why}")));
-            }
-            Launched::Ended => return Err(not_up("it ended at once".to_owned())),
-        }
-        let meta = self.wait_until(process, PATIENCE, |meta| meta.state != State::Starting)?;
-        self.risen(process, meta, false)
-    }
-
-    fn wait_for_new_life(&self, process: &Process) -> Result<Risen, ControlError> {
+    /// Waits for the new life of a process and watches its beginning.
+    fn follow(&self, process: &Process, written: u64, starter: &mut Starter) -> Result<Risen, RestartError> {
         let patience = Duration::from_millis(process.meta.run.kill_timeout_ms) + PATIENCE;
-        let old = process.meta.life.nonce.clone();
-        let meta = self.wait_until(process, patience, |meta| {
-            let settled = !matches!(meta.state, State::Starting | State::Stopping);
-            meta.state.is_final() || (settled && meta.life.nonce != old)
-        })?;
-        self.risen(process, meta, true)
+        let old = &process.meta.life;
+        let meta = self.wait_until(process, patience, |meta| is_next_life(meta, old.started_ms, &old.nonce))?;
+        let name = || process.name.clone();
+        let lost = || ControlError::NoRecord { name: name(), why: "it was removed".to_owned() };
+        let meta = meta.ok_or_else(lost)?;
+        if !meta.life.start_error.is_empty() {
+            return Err(RestartError::NotRun { name: name(), why: meta.life.start_error });
+        }
+        let seen = match meta.state {
+            State::Online => watch(&meta, starter),
+            _ => Seen::Dead,
+        };
+        if seen == Seen::Dead {
+            let tail = start::tail(&process.err_log(), written);
+            return Err(RestartError::Died { name: name(), how: self.end_of(process, &meta), tail });
+        }
+        let (id, port, restarts) = (meta.tsm_id, meta.port, meta.restarts);
+        Ok(Risen { id, name: name(), pid: meta.pid, port, restarts, was_running: true, seen })
     }
 
-    fn risen(&self, process: &Process, meta: Option<Meta>, was_running: bool) -> Result<Risen, ControlError> {
-        let not_up = |why: String| Err(ControlError::NotUp { name: process.name.clone(), why });
-        match meta {
-            Some(meta) if meta.state == State::Online => Ok(Risen { meta, was_running }),
-            Some(meta) if !meta.life.start_error.is_empty() => not_up(meta.life.start_error),
-            Some(meta) => not_up(meta.last_exit.map_or("it does not run".to_owned(), |exit| ends::in_words(exit.how))),
-            None => not_up("its record is gone".to_owned()),
+    /// How the life of `meta` ended, once that is written down.
+    fn end_of(&self, process: &Process, meta: &Meta) -> How {
+        let ended = |now: &Meta| now.pid != meta.pid || now.life.nonce != meta.life.nonce;
+        let now = self.wait_until(process, RECORDING, ended).ok().flatten();
+        now.and_then(|now| now.last_exit).map_or(How::Unknown, |exit| exit.how)
+    }
+}
+
+/// True once the restart is over: another child runs or ran, or there will be none.
+fn is_next_life(meta: &Meta, started_ms: u64, nonce: &str) -> bool {
+    let another = meta.life.nonce != nonce || meta.life.started_ms != started_ms;
+    match meta.state {
+        State::Starting | State::Stopping => false,
+        State::Online | State::Waiting => another,
+        State::Stopped | State::Crashed | State::Errored => true,
+    }
+}
+
+/// Watches a new life until it has settled. Of several processes those that are watched later have had their time already.
+fn watch(meta: &Meta, starter: &mut Starter) -> Seen {
+    let explicit = meta.port.is_some() && !meta.run.port_guessed;
+    let age = starter.host.now().since(crate::base::time::Timestamp(meta.life.started_ms));
+    let lives = process::is_same(meta.pid, meta.life.start_ticks);
+    match starter.patience {
+        _ if !lives => Seen::Dead,
+        Patience::UntilItRuns => Seen::Unwatched,
+        Patience::UntilItIsReady if !explicit && age >= SETTLE => Seen::Settled,
+        Patience::UntilItIsReady => {
+            Watch { pid: meta.pid, port: meta.port, explicit }.until_ready(starter.host, starter.say)
         }
     }
 }
 
-fn start_error(dir: &Path) -> Option<String> {
-    let meta = meta::read(dir).ok()??;
-    Some(meta.life.start_error).filter(|words| !words.is_empty())
-}
-
-/// The record of a process that is about to be started again.
-fn reborn(old: &Meta, now: Timestamp) -> Meta {
-    let mut meta = old.clone();
-    meta.enter(State::Starting);
-    meta.version = meta::VERSION;
-    meta.pid = 0;
-    meta.restarts += 1;
-    meta.unstable_restarts = 0;
-    meta.start_time = now.0 / 1000;
-    meta.life = Life::default();
-    if meta.run.argv.is_empty() {
-        // The published format has the command as text only.
-        meta.run.argv = vec!["bash".to_owned(), "-c".to_owned(), format!("exec {}", old.command)];
+/// Starts a process that does not run: the same id, logs and command, its env file read again.
+fn start_again(process: &Process, around: &Around, starter: &mut Starter) -> Result<Risen, RestartError> {
+    if let Some(why) = &process.damage {
+        return Err(ControlError::NoRecord { name: process.name.clone(), why: why.clone() }.into());
     }
-    meta
+    let plan = again::plan(process, &StartRequest::default(), around)
+        .map_err(|source| RestartError::Plan { name: process.name.clone(), source })?;
+    let started = start::start(&plan, starter)?;
+    let restarts = process.meta.restarts + 1;
+    let (id, name, pid) = (started.id, started.name, started.pid);
+    Ok(Risen { id, name, pid, port: started.port, restarts, was_running: false, seen: started.seen })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::supervise::meta::Status;
 
-    fn meta(rest: &str) -> Meta {
-        serde_json::from_str(&format!(
-            r#"{{"tsm_id":3,"name":"api","pid":9,"command":"node 'a b.js'","cwd":"/"{rest}}}"#
-        ))
-        .expect("a record")
+    fn meta(state: State, nonce: &str) -> Meta {
+        let record = r#"{"tsm_id":3,"name":"api","pid":9,"command":"x","cwd":"/"}"#;
+        let mut meta: Meta = serde_json::from_str(record).expect("a record");
+        (meta.state, meta.life.nonce) = (state, nonce.to_owned());
+        meta
     }
 
     #[test]
-    fn a_process_keeps_what_it_was_started_with() {
-        let mut old = meta(r#","state":"crashed","status":"crashed","restarts":2,"port":3000,"extra":1"#);
-        old.run.argv = vec!["node".into(), "a b.js".into()];
-        old.life.nonce = "old".into();
-        let new = reborn(&old, Timestamp(5_000));
-        assert_eq!((new.tsm_id, new.restarts, new.pid, new.start_time, new.port), (3, 3, 0, 5, Some(3000)));
-        assert_eq!((new.state, new.status), (State::Starting, Status::Online));
-        assert_eq!((new.run, new.life, new.unknown), (old.run, Life::default(), old.unknown));
-    }
-
-    #[test]
-    fn a_record_of_the_published_format_can_be_run_too() {
-        let new = reborn(&meta(""), Timestamp(0));
-        assert_eq!(new.run.argv, ["bash", "-c", "exec node 'a b.js'"]);
-        assert_eq!(new.run.kill_timeout_ms, 10_000);
+    fn a_restart_is_over_with_the_next_life_or_without_one() {
+        for (state, nonce, over) in [
+            (State::Online, "old", false),
+            (State::Stopping, "old", false),
+            (State::Starting, "new", false),
+            (State::Online, "new", true),
+            (State::Waiting, "new", true),
+            (State::Crashed, "old", true),
+            (State::Stopped, "old", true),
+        ] {
+            assert_eq!(is_next_life(&meta(state, nonce), 0, "old"), over, "{state:?} {nonce}");
+        }
     }
 }

@@ -152,7 +152,7 @@ fn reason(step: Step, errno: i32, why: &str) -> String {
     if why.is_empty() { format!("{step}: {}", std::io::Error::from_raw_os_error(errno)) } else { why.to_owned() }
 }
 
-fn said(tail: &[String]) -> String {
+pub(super) fn said(tail: &[String]) -> String {
     if tail.is_empty() {
         return String::new();
     }
@@ -252,7 +252,7 @@ fn record(dir: &Path) -> Option<Meta> {
 }
 
 /// The last lines that were written to a log since it had `from` bytes.
-fn tail(log: &Path, from: u64) -> Vec<String> {
+pub(super) fn tail(log: &Path, from: u64) -> Vec<String> {
     use std::io::{Read, Seek, SeekFrom};
 
     /// More is never shown.

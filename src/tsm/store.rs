@@ -6,6 +6,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
 use crate::base::environment::EnvName;
@@ -76,7 +77,9 @@ impl Store {
     ///
     /// Fails if the folder exists and cannot be listed.
     pub fn all(&self) -> Result<Vec<Process>, StoreError> {
-        let mut processes: Vec<Process> = self.names()?.into_iter().filter_map(|name| self.get(&name)).collect();
+        let names = self.names()?;
+        let read = |names: &[ProcessName]| names.iter().filter_map(|name| self.get(name)).collect::<Vec<Process>>();
+        let mut processes = if names.len() < MANY { read(&names) } else { at_once(&names, read) };
         processes.sort_by(|a, b| (a.meta.tsm_id, &a.name).cmp(&(b.meta.tsm_id, &b.name)));
         Ok(processes)
     }
@@ -105,6 +108,23 @@ impl Store {
         };
         Ok(entries.filter_map(name).collect())
     }
+}
+
+/// From so many processes on it pays to read on several processors.
+const MANY: usize = 100;
+
+/// More threads than this wait for each other in the file system.
+const MOST_THREADS: usize = 4;
+
+fn at_once(names: &[ProcessName], read: impl Fn(&[ProcessName]) -> Vec<Process> + Sync) -> Vec<Process> {
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
+    let (read, share) = (&read, names.len().div_ceil(threads));
+    thread::scope(|scope| {
+        let others: Vec<_> = names.chunks(share).skip(1).map(|names| scope.spawn(move || read(names))).collect();
+        let mut processes = read(&names[..share.min(names.len())]);
+        processes.extend(others.into_iter().flat_map(|other| other.join().expect("reading does not panic")));
+        processes
+    })
 }
 
 impl Process {
@@ -310,6 +330,17 @@ mod tests {
         }
         let ids: Vec<_> = store.all().expect("a list").iter().map(Process::id).collect();
         assert_eq!(ids, [Some(0), Some(2), Some(10)]);
+    }
+
+    #[test]
+    fn many_are_read_at_once_and_none_is_lost() {
+        let (_folder, store) = store();
+        let many = u32::try_from(MANY * 2 + 7).expect("small");
+        for id in 0..many {
+            put(&store, &format!("p-{id}"), &record(id, &format!("p-{id}")));
+        }
+        let ids: Vec<_> = store.all().expect("a list").iter().filter_map(Process::id).collect();
+        assert_eq!(ids, (0..many).collect::<Vec<_>>());
     }
 
     #[test]

@@ -1,1 +1,136 @@
 //! The shell completions, loaded by the real shells.
+
+use portable_pty::CommandBuilder;
+
+use crate::pty::{Home, Terminal};
+
+const ENTER: &str = "\r";
+const CTRL_U: &str = "\x15";
+
+/// A home with two processes and a file whose name has a blank.
+fn home() -> Home {
+    let home = Home::new();
+    for (id, name) in ["my-api-8000", "my-web"].into_iter().enumerate() {
+        let record = format!(
+            r#"{{"tsm_id":{id},"name":"{name}","pid":0,"command":"sleep 9","port":"none","cwd":"/","start_time":0,
+            "status":"stopped","restarts":0,"unstable_restarts":0,"state":"stopped"}}"#
+        );
+        home.write(&format!("tetra/tsm/runtime/processes/{name}/meta.json"), &record);
+    }
+    home.write("home/my notes.tetra", "");
+    home
+}
+
+/// A shell that has loaded its script and shows its prompt.
+fn shell(home: &Home, command: CommandBuilder) -> Terminal {
+    let mut terminal = Terminal::start(command);
+    terminal.send("echo rea''dy\r");
+    terminal.wait("a shell that answers", |screen| screen.contents().lines().any(|line| line == "ready").then_some(()));
+    assert!(home.path("home").exists());
+    terminal
+}
+
+fn script(name: &str) -> String {
+    format!("{}/completions/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+fn bash(home: &Home) -> Terminal {
+    let rc = home.write(
+        "bashrc",
+        &format!(
+            "PS1='$ '\nbind 'set bell-style none'\nbind 'set show-all-if-ambiguous on'\n. '{}'\n",
+            script("tetra.bash")
+        ),
+    );
+    let mut command = home.command("bash");
+    command.args(["--noprofile", "--rcfile", &rc.display().to_string(), "-i"]);
+    shell(home, command)
+}
+
+fn zsh(home: &Home) -> Terminal {
+    let text =
+        format!("PROMPT='$ '\nsetopt no_beep\nautoload -Uz compinit && compinit -u -D\n. '{}'\n", script("tetra.zsh"));
+    home.write("zdot/.zshrc", &text);
+    let mut command = home.command("zsh");
+    command.env("ZDOTDIR", home.path("zdot"));
+    command.args(["-d", "-i"]);
+    shell(home, command)
+}
+
+fn fish(home: &Home) -> Terminal {
+    let mut command = home.command("fish");
+    let load =
+        format!("function fish_prompt; printf '$ '; end; set -g fish_greeting; source '{}'", script("tetra.fish"));
+    command.args(["--no-config", "--private", "-C", &load, "-i"]);
+    shell(home, command)
+}
+
+/// Types, completes with Tab, and waits for the line that comes of it.
+fn completes(terminal: &mut Terminal, typed: &str, line: &str) {
+    terminal.send(typed);
+    terminal.wait_for(typed);
+    terminal.send("\t");
+    terminal.wait_line(line);
+    terminal.send(CTRL_U);
+    terminal.wait_line("$");
+}
+
+fn ends(mut terminal: Terminal) {
+    terminal.send("exit 0");
+    terminal.send(ENTER);
+    assert_eq!(terminal.end(), 0);
+}
+
+#[test]
+fn bash_completes_words_options_values_and_live_names() {
+    let home = home();
+    let mut terminal = bash(&home);
+    completes(&mut terminal, "tetra vers", "tetra version");
+    completes(&mut terminal, "tsm resta", "tsm restart");
+    completes(&mut terminal, "tsm restart my-a", "tsm restart my-api-8000");
+    completes(&mut terminal, "tetra tsm logs my-w", "tetra tsm logs my-web");
+    completes(&mut terminal, "tetra --color=al", "tetra --color=always");
+    completes(&mut terminal, "tetra use @pro", "tetra use @prod");
+    completes(&mut terminal, "tetra source my", "tetra source my\\ notes.tetra");
+    terminal.send("tsm restart my\t");
+    terminal.wait_for("my-api-8000  my-web");
+    terminal.send(CTRL_U);
+    ends(terminal);
+}
+
+#[test]
+fn zsh_completes_with_descriptions() {
+    let home = home();
+    let mut terminal = zsh(&home);
+    completes(&mut terminal, "tetra vers", "tetra version");
+    completes(&mut terminal, "tsm restart my-a", "tsm restart my-api-8000");
+    completes(&mut terminal, "tetra --color=al", "tetra --color=always");
+    completes(&mut terminal, "tetra use @pro", "tetra use @prod");
+    completes(&mut terminal, "tetra source my", "tetra source my\\ notes.tetra");
+    terminal.send("tsm restart my\t\t");
+    terminal.wait("names with their state", |screen| {
+        let text = screen.contents();
+        let told = |name: &str| text.lines().any(|line| line.contains(name) && line.contains("stopped"));
+        (told("my-api-8000") && told("my-web")).then_some(())
+    });
+    terminal.send(CTRL_U);
+    ends(terminal);
+}
+
+#[test]
+fn fish_completes_with_descriptions() {
+    let home = home();
+    let mut terminal = fish(&home);
+    completes(&mut terminal, "tetra vers", "tetra version");
+    completes(&mut terminal, "tsm restart my-a", "tsm restart my-api-8000");
+    completes(&mut terminal, "tetra --color=al", "tetra --color=always");
+    completes(&mut terminal, "tetra use @pro", "tetra use @prod");
+    completes(&mut terminal, "tetra source my", "tetra source my\\ notes.tetra");
+    terminal.send("tsm restart my\t\t");
+    terminal.wait("names with their state", |screen| {
+        let text = screen.contents();
+        (text.contains("my-api-8000") && text.contains("my-web") && text.matches("(stopped").count() == 2).then_some(())
+    });
+    terminal.send(CTRL_U);
+    ends(terminal);
+}

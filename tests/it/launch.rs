@@ -196,6 +196,16 @@ fn commands_on_a_stream_run_as_they_arrive() {
 }
 
 #[test]
+fn a_quote_that_is_never_closed_is_found_in_the_end() {
+    let world = World::new();
+    let endless = format!("version\n'{}", "a\n".repeat(100_000));
+    let file = fs::File::open(world.file("endless", &endless)).expect("it is there");
+    let output = world.program(PROGRAM).stdin(file).output().expect("it starts");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("is not closed\n  at stdin:2:1\n"), "{}", text(&output.stderr));
+}
+
+#[test]
 fn a_closed_pipe_ends_quietly() {
     let world = World::new();
     let mut child = started(world.program(PROGRAM).args(["watch", "-n", "1ms", "version"]));

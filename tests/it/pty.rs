@@ -180,7 +180,13 @@ impl Terminal {
                 return found;
             }
             let left = until.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "waited for {what}; the screen is:\n{}", state.screen.screen().contents());
+            if left.is_zero() {
+                let bytes = String::from_utf8_lossy(&state.bytes).into_owned();
+                let tail: String = bytes.chars().skip(bytes.chars().count().saturating_sub(400)).collect();
+                let screen = state.screen.screen().contents();
+                drop(state);
+                panic!("waited for {what}; the screen is:\n{screen}\nafter {tail:?}");
+            }
             state = self.seen.changed.wait_timeout(state, left).unwrap().0;
         }
     }
@@ -199,6 +205,15 @@ impl Terminal {
     pub(crate) fn wait_line(&self, text: &str) {
         self.wait(&format!("a line that ends with {text:?}"), |screen| {
             current_line(screen).trim_end().ends_with(text).then_some(())
+        });
+    }
+
+    /// Waits until the entry of a menu that begins with `text` is the selected one.
+    pub(crate) fn wait_selected(&self, text: &str) {
+        self.wait(&format!("{text:?} to be selected"), |screen| {
+            let (_, columns) = screen.size();
+            let row = screen.rows(0, columns.get()).enumerate().filter(|(_, line)| line.starts_with(text)).last()?.0;
+            screen.cell(row.try_into().ok()?, 0)?.inverse().then_some(())
         });
     }
 

@@ -178,7 +178,9 @@ fn tab_knows_the_processes_there_are_at_that_moment() {
     });
     // What both begin with is filled in, and Tab goes through them.
     terminal.wait("the common part", |screen| screen.contents().contains("restart my-").then_some(()));
-    terminal.send("\t\r");
+    terminal.send("\t");
+    terminal.wait_selected("my-web");
+    terminal.send(ENTER);
     terminal.wait("one of them", |screen| current_line(screen).contains("restart my-web").then_some(()));
     drop_line(&mut terminal);
     leave(terminal);
@@ -203,20 +205,19 @@ fn ghost_text_offers_the_rest_of_an_earlier_line() {
 fn control_r_finds_an_earlier_line() {
     let home = Home::new();
     let mut terminal = session(&home);
+    run(&mut terminal, "use @staging", "-/staging>");
+    run(&mut terminal, "version", "-/staging>");
     run(&mut terminal, "use @dev", "-/dev>");
-    run(&mut terminal, "version", "-/dev>");
-    run(&mut terminal, "use @dev -v", "-/dev>");
     terminal.send(CTRL_R);
     terminal.wait_for("(history)>");
     terminal.send("use");
-    terminal.wait("two lines that fit", |screen| {
-        let fits = screen.contents().lines().filter(|line| line.starts_with("use @dev")).count();
-        (fits == 2).then_some(())
-    });
+    terminal.wait_selected("use @dev");
     terminal.send(CTRL_R);
+    terminal.wait_selected("use @staging");
     terminal.send(ENTER);
-    terminal.wait("the older one", |screen| (current_line(screen).trim_end() == "-/dev> use @dev").then_some(()));
-    drop_line(&mut terminal);
+    terminal.wait_line("-/dev> use @staging");
+    terminal.send(ENTER);
+    terminal.wait_line("-/staging>");
     leave(terminal);
 }
 
@@ -269,9 +270,13 @@ fn keys_are_those_of_vi_if_that_is_set() {
     let home = Home::new();
     let mut terminal = session(&home);
     run(&mut terminal, "set edit-mode vi", "-/->");
-    terminal.send("use @devx\x1b");
+    terminal.send("use @devx");
+    terminal.wait_line("use @devx");
+    terminal.send("\x1b");
     terminal.wait("the mode for moving", |screen| current_line(screen).starts_with("-/-<").then_some(()));
-    terminal.send("x\r");
+    terminal.send("x");
+    terminal.wait_line("-/-< use @dev");
+    terminal.send(ENTER);
     terminal.wait_line("-/dev>");
     leave(terminal);
 }

@@ -107,6 +107,13 @@ fn a_file_can_be_run_here() {
 }
 
 #[test]
+fn files_from_other_systems_are_read() {
+    let mut world = World::new();
+    world.file("a.tetra", "\u{feff}# hello\r\nversion \\\r\n  --json\r\n\r\nversion\r\n");
+    assert_eq!(world.run("source a.tetra").done().lines().count(), 4);
+}
+
+#[test]
 fn files_for_other_shells_are_not_run() {
     let mut world = World::new();
     world.file("tetra.sh", "export TETRA_DIR=/x\n");

@@ -377,7 +377,7 @@ mod tests {
         let breaks = "\"'@><=;|&(:";
         assert_eq!(for_shell(Shell::Bash, "tsm st", breaks, &known), "stop\tStop processes\n");
         assert_eq!(for_shell(Shell::Bash, "/usr/bin/tetra tsm stop --order=a", breaks, &known), "age\t\n");
-        assert_eq!(for_shell(Shell::Bash, "tetra env init @d", breaks, &known), "dev\tabout dev\n");
+        assert_eq!(for_shell(Shell::Bash, "tetra env init @d", breaks, &known), "@dev\tabout dev\n");
         assert_eq!(for_shell(Shell::Zsh, "tetra env init @d", breaks, &known), "@dev\tabout dev\n");
         assert_eq!(for_shell(Shell::Bash, "tsm stop --from my", breaks, &known), "my\\ file.txt\t\n");
         assert_eq!(for_shell(Shell::Fish, "tsm stop --from my", breaks, &known), "my file.txt\t\n");

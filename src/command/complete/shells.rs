@@ -35,7 +35,7 @@ pub fn for_shell(shell: Shell, line: &str, breaks: &str, known: &Known<'_>) -> S
     let candidates = complete(&text, text.len(), known);
     let start = candidates.first().map_or(text.len(), |candidate| candidate.span.start);
     let typed = text.get(start..).unwrap_or_default();
-    let cut = if shell == Shell::Bash { typed.rfind(|c| breaks.contains(c)).map_or(0, |at| at + 1) } else { 0 };
+    let cut = if shell == Shell::Bash { cut_of(typed, breaks) } else { 0 };
     let mut answer = String::new();
     for candidate in candidates {
         let value = if shell == Shell::Bash { escaped(&candidate.shown) } else { candidate.shown.clone() };
@@ -50,6 +50,12 @@ pub fn for_shell(shell: Shell, line: &str, breaks: &str, known: &Known<'_>) -> S
         answer.push('\n');
     }
     answer
+}
+
+/// Where the part of a word begins that bash replaces: behind the last of the breaks, but `@` and `$` stay with what follows.
+fn cut_of(typed: &str, breaks: &str) -> usize {
+    let last = typed.char_indices().rev().find(|(_, character)| breaks.contains(*character));
+    last.map_or(0, |(at, character)| if matches!(character, '@' | '$') { at } else { at + character.len_utf8() })
 }
 
 /// The part of a value that bash replaces; none if bash would not take it.

@@ -79,6 +79,7 @@ impl Advise for ScriptError {
 /// Fails if it cannot be read as text, or is written for another shell.
 pub fn read(path: &PathBuf, name: &str) -> Result<String, ScriptError> {
     let text = fs::read_to_string(path).map_err(|source| ScriptError::Read { name: name.to_owned(), source })?;
+    let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
     let foreign_name = matches!(path.extension().and_then(|it| it.to_str()), Some("sh" | "bash" | "zsh" | "fish"));
     let first = text.lines().next().unwrap_or_default();
     let foreign_start = first.starts_with("#!") && !first.contains("tetra");

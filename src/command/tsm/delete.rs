@@ -7,7 +7,6 @@ use crate::base::fault::Fault;
 use crate::command::argument::ProcessTarget;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Report, Sentence};
-use crate::tsm::ports;
 use crate::tsm::store::Process;
 
 /// Stop processes and remove them with their logs
@@ -41,10 +40,7 @@ impl Command for Delete {
         report.faults = targets.faults;
         for (process, answer) in processes.iter().zip(answers) {
             match answer {
-                Ok(ended) => {
-                    report = report.and(said(process, &ended, "deleted"));
-                    report.faults.extend(ports::forget(cx.paths, process).err().map(Fault::from));
-                }
+                Ok(ended) => report = report.and(said(process, &ended, "deleted")),
                 Err(error) => report.faults.push(error.into()),
             }
         }

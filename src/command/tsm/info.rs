@@ -77,11 +77,8 @@ fn fields(process: &Process, load: Option<&Load>, cx: &Cx) -> Result<Fields, Fau
         .with("stdout_size", size(&process.out_log())?)
         .with("stderr", text(&process.err_log().to_string_lossy()))
         .with("stderr_size", size(&process.err_log())?)
-        .with("supervisor", supervisor(process));
-    let fields = match &process.damage {
-        Some(why) => fields.with("damage", Cell::from(why.as_str()).tone(Tone::Bad)),
-        None => fields,
-    };
+        .with("supervisor", supervisor(process))
+        .with("damage", Cell::from(Value::from(process.damage.as_deref())).tone(Tone::Bad));
     let fields = if cx.verbose > 0 { detailed(fields, process)? } else { fields };
     Ok(without_blanks(fields))
 }

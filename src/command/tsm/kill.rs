@@ -9,7 +9,6 @@ use crate::report::{Report, Sentence, Table, Tone, Value};
 use crate::sys::pidfd::Push;
 use crate::tsm::control::Ended;
 use crate::tsm::kill::{self, Aim, Victim};
-use crate::tsm::ports;
 use crate::tsm::store::{Process, Store};
 
 /// End processes at once and remove them, also pids and ports that tsm does not manage
@@ -75,11 +74,7 @@ impl Command for Kill {
         report.faults = faults;
         for (victim, answer) in victims.iter().zip(answers) {
             match answer {
-                Ok(ended) => {
-                    report = report.and(said(victim, &ended));
-                    let forgotten = managed(victim).map_or(Ok(()), |process| ports::forget(cx.paths, process));
-                    report.faults.extend(forgotten.err().map(Fault::from));
-                }
+                Ok(ended) => report = report.and(said(victim, &ended)),
                 Err(error) => report.faults.push(error.into()),
             }
         }

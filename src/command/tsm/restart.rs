@@ -1,13 +1,17 @@
 //! `tsm restart`
 
-use super::targets::{Targets, control};
+use super::targets::Targets;
 use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
 use crate::command::argument::ProcessTarget;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Report, Sentence, Tone, Value};
+use crate::tsm::control::Control;
+use crate::tsm::request::Around;
 use crate::tsm::restart::Risen;
-use crate::tsm::store::Process;
+use crate::tsm::start::{Patience, Starter};
+use crate::tsm::store::{Process, Store};
+use crate::tsm::watch::Seen;
 
 /// Restart processes and wait until they are up
 ///
@@ -16,6 +20,9 @@ use crate::tsm::store::Process;
 pub struct Restart {
     /// Id, name, the beginning or a part of a name, pid or port; `*` or `all` for all; the selected process if left out
     targets: Vec<ProcessTarget>,
+    /// Do not wait until they have settled or their ports answer
+    #[arg(long)]
+    no_wait: bool,
 }
 
 impl Command for Restart {
@@ -33,13 +40,29 @@ impl Command for Restart {
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let targets = Targets::find(&self.targets, cx)?;
+        let all = Store::open(cx.paths).all()?;
+        let host = cx.host;
+        let interrupted = || host.interrupted();
+        let control = Control { paths: cx.paths, program: host.program(), interrupted: &interrupted };
+        let around = Around {
+            paths: cx.paths,
+            cwd: host.cwd(),
+            variables: host.variables(),
+            org: cx.selection.org.as_ref(),
+            env: cx.selection.env.as_ref(),
+            // Each keeps its own.
+            restart: None,
+            processes: &all,
+        };
+        let console = &mut *cx.console;
+        let patience = if self.no_wait { Patience::UntilItRuns } else { Patience::UntilItIsReady };
+        let mut starter = Starter { paths: cx.paths, host, patience, say: &mut |text| console.note(text) };
         let processes: Vec<&Process> = targets.processes.iter().collect();
-        let answers = control(cx, &|| cx.host.interrupted()).restart(&processes, cx.host.now());
         let mut report = Report::each(Vec::<Sentence>::new());
         report.faults = targets.faults;
-        for (process, answer) in processes.iter().zip(answers) {
+        for answer in control.restart(&processes, &around, &mut starter) {
             match answer {
-                Ok(risen) => report = report.and(said(process, &risen)),
+                Ok(risen) => report = said(report, &risen),
                 Err(error) => report.faults.push(error.into()),
             }
         }
@@ -47,16 +70,25 @@ impl Command for Restart {
     }
 }
 
-fn said(process: &Process, risen: &Risen) -> Sentence {
-    let (id, name, pid) = (risen.meta.tsm_id, &process.name, risen.meta.pid);
-    let port = risen.meta.port.map_or("none".to_owned(), |port| port.to_string());
+fn said(report: Report, risen: &Risen) -> Report {
+    let Risen { id, name, pid, port, .. } = risen;
+    let shown = port.map_or("none".to_owned(), |port| port.to_string());
     let done = if risen.was_running { "restarted" } else { "started" };
-    Sentence::new(format!("tsm: {done} '{name}' (TSM ID: {id}, PID: {pid}, Port: {port})"))
-        .tone(Tone::Good)
-        .with("id", id)
-        .with("name", name.as_str())
-        .with("action", done)
-        .with("pid", pid)
-        .with("port", Value::from(risen.meta.port))
-        .with("restarts", risen.meta.restarts)
+    let report = report.and(
+        Sentence::new(format!("tsm: {done} '{name}' (TSM ID: {id}, PID: {pid}, Port: {shown})"))
+            .tone(Tone::Good)
+            .with("id", *id)
+            .with("name", name.as_str())
+            .with("action", done)
+            .with("pid", *pid)
+            .with("port", Value::from(*port))
+            .with("restarts", risen.restarts),
+    );
+    match (risen.seen, port) {
+        (Seen::NotListening, Some(port)) => {
+            report.note(format!("'{name}' runs and does not listen on port {port} yet"))
+        }
+        (Seen::Interrupted, _) => report.note(format!("stopped watching '{name}'; it runs")),
+        _ => report,
+    }
 }

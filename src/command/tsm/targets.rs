@@ -31,7 +31,7 @@ impl Targets {
     pub(super) fn find(words: &[ProcessTarget], cx: &Cx) -> Result<Self, Fault> {
         let mut all = Store::open(cx.paths).all()?;
         let interrupted = || cx.host.interrupted();
-        Control { program: cx.host.program(), interrupted: &interrupted }.tend(&mut all);
+        control(cx, &interrupted).tend(&mut all);
         Self::among(words, &all, cx)
     }
 
@@ -87,5 +87,5 @@ impl Targets {
 
 /// Acts on processes with what the command has.
 pub(super) fn control<'a>(cx: &'a Cx, interrupted: &'a dyn Fn() -> bool) -> Control<'a> {
-    Control { program: cx.host.program(), interrupted }
+    Control { paths: cx.paths, program: cx.host.program(), interrupted }
 }

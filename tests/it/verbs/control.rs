@@ -71,7 +71,7 @@ fn who_does_not_listen_is_killed_after_its_time() {
     meta.run.kill_timeout_ms = 200;
     let pid = yard.start_record(&meta);
     eventually("it is up", || !yard.written("deaf", "current.out").is_empty());
-    let said = yard.json(&["tsm", "stop", "deaf"]);
+    let said = yard.shaped(&["tsm", "stop", "deaf"], "tsm-stop");
     assert_eq!((&said[0]["forced"], lives(pid)), (&json!(true), false));
     let meta = yard.read("deaf");
     assert_eq!((meta.state, meta.last_exit.map(|exit| exit.how)), (State::Stopped, Some(How::Signal(9))));
@@ -90,7 +90,7 @@ fn who_lost_its_supervisor_is_adopted_and_stopped() {
 fn restart_keeps_the_id_and_counts() {
     let yard = Yard::new();
     let first = yard.start(3, "api", "echo up; exec sleep 600");
-    let said = yard.json(&["tsm", "restart", "api"]);
+    let said = yard.shaped(&["tsm", "restart", "api"], "tsm-restart");
     let meta = yard.read("api");
     assert_eq!((meta.tsm_id, meta.restarts, meta.state), (3, 1, State::Online));
     assert_eq!((&said[0]["id"], &said[0]["pid"], &said[0]["restarts"]), (&json!(3), &json!(meta.pid), &json!(1)));
@@ -134,7 +134,7 @@ fn delete_stops_removes_and_frees_the_id() {
     let left: Vec<_> = std::fs::read_dir(yard.dir("")).expect("the folder").filter_map(Result::ok).collect();
     assert_eq!(left.len(), 1, "nothing is left aside: {left:?}");
     assert_eq!(yard.run(&["tsm", "info", "0"]).code, 5);
-    assert_eq!(yard.ok(&["tsm", "del", "*"]), "tsm: deleted 'web'\n");
+    assert_eq!(yard.shaped(&["tsm", "del", "*"], "tsm-stop")[0]["name"], json!("web"));
     assert!(yard.json(&["tsm", "list", "all"]).as_array().is_some_and(Vec::is_empty));
 }
 

@@ -47,7 +47,7 @@ fn who_does_not_listen_is_forced_after_two_seconds_and_at_once_with_force() {
         yard.start_record(&meta);
         eventually("it is up", || !yard.written(name, "current.out").is_empty());
     }
-    assert_eq!(yard.json(&["tsm", "kill", "one"])[0]["forced"], json!(true));
+    assert_eq!(yard.shaped(&["tsm", "kill", "one"], "tsm-kill")[0]["forced"], json!(true));
     assert_eq!(yard.json(&["tsm", "kill", "--force", "two"])[0]["forced"], json!(true));
     assert_eq!(yard.json(&["tsm", "list", "all"]), json!([]));
 }
@@ -76,7 +76,7 @@ fn a_port_that_a_managed_process_listens_on_means_that_process() {
     yard.start_record(&meta);
     eventually("it listens", || !yard.written("api", "current.out").is_empty());
     let port = yard.written("api", "current.out").trim().to_owned();
-    let info = yard.json(&["tsm", "info", "api"]);
+    let info = yard.shaped(&["tsm", "info", "api"], "tsm-info");
     assert_eq!(info["listening"], json!([port.parse::<u16>().expect("a port")]));
     assert_eq!(yard.ok(&["tsm", "kill", "--port", &port]), "tsm: killed 'api'\n");
     assert!(!yard.dir("api").exists());

@@ -38,10 +38,10 @@ fn list_shows_everything_not_cleanly_stopped_and_counts_the_rest() {
         said.out
     );
     assert_eq!(said.err.lines().last(), Some("1 stopped: tsm list all"));
-    assert_eq!(names(&yard.json(&["tsm", "list"])), ["runs-3000", "failed"]);
-    assert_eq!(names(&yard.json(&["tsm", "ls", "running"])), ["runs-3000"]);
-    assert_eq!(names(&yard.json(&["tsm", "list", "all"])), ["runs-3000", "failed", "rests"]);
-    assert_eq!(names(&yard.json(&["tsm", "list", "-a"])), ["runs-3000", "failed", "rests"]);
+    assert_eq!(names(&yard.shaped(&["tsm", "list"], "tsm-list")), ["runs-3000", "failed"]);
+    assert_eq!(names(&yard.shaped(&["tsm", "ls", "running"], "tsm-list")), ["runs-3000"]);
+    assert_eq!(names(&yard.shaped(&["tsm", "list", "all"], "tsm-list")), ["runs-3000", "failed", "rests"]);
+    assert_eq!(names(&yard.shaped(&["tsm", "list", "-a"], "tsm-list")), ["runs-3000", "failed", "rests"]);
     let said = yard.run(&["tsm", "list", "running"]);
     assert!(!said.err.contains("stopped"), "the count belongs to the default view");
 }
@@ -52,7 +52,7 @@ fn an_empty_list_says_how_to_begin() {
     let said = yard.run(&["tsm", "list"]);
     assert_eq!(said.err, "No running services found.\nStart services with: tsm start <service-name>\n");
     assert_eq!((said.code, said.out.as_str()), (0, ""));
-    assert_eq!(yard.json(&["tsm", "list"]), json!([]));
+    assert_eq!(yard.shaped(&["tsm", "list"], "tsm-list"), json!([]));
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn the_columns_are_those_of_the_reference_and_json_has_real_types() {
     let out = yard.ok(&["tsm", "list"]);
     let heading: Vec<&str> = out.lines().next().expect("a heading").split_whitespace().collect();
     assert_eq!(heading, ["ID", "NAME", "ENV", "PID", "PORT", "STATUS", "UPTIME"]);
-    let list = yard.json(&["tsm", "list", "-v"]);
+    let list = yard.shaped(&["tsm", "list", "-v"], "tsm-list");
     let row = row(&list, "api-3000");
     assert_eq!((&row["id"], &row["pid"], &row["port"]), (&json!(0), &json!(pid), &json!(3000)));
     assert_eq!((&row["status"], &row["state"], &row["env"]), (&json!("online"), &json!("online"), &json!("dev")));
@@ -86,7 +86,7 @@ fn a_crash_is_shown_with_its_exit() {
     yard.until("dies", |meta| meta.state == State::Crashed);
     let out = yard.ok(&["tsm", "list", "-v"]);
     assert!(out.contains("crashed (exit 3)"), "{out}");
-    let list = yard.json(&["tsm", "list"]);
+    let list = yard.shaped(&["tsm", "list"], "tsm-list");
     let exit = &row(&list, "dies")["exit"];
     assert_eq!((&exit["code"], &exit["signal"]), (&json!(3), &json!(null)));
 }
@@ -103,7 +103,7 @@ fn a_process_that_waits_for_its_restart_says_how_long() {
         let out = yard.ok(&["tsm", "list"]);
         out.lines().any(|line| line.contains("waiting ") && (line.contains("ms") || line.contains('s')))
     });
-    let list = yard.json(&["tsm", "list"]);
+    let list = yard.shaped(&["tsm", "list"], "tsm-list");
     assert!(row(&list, "again")["restarts"].as_u64().is_some_and(|count| count >= 4), "{list}");
 }
 
@@ -113,12 +113,12 @@ fn garbage_is_listed_and_never_fatal() {
     three(&yard);
     std::fs::write(yard.dir("rests").join("meta.json"), b"\0\0{").expect("garbage");
     std::fs::write(yard.dir("failed").join("meta.json"), b"").expect("nothing");
-    let list = yard.json(&["tsm", "list", "all"]);
+    let list = yard.shaped(&["tsm", "list", "all"], "tsm-list");
     assert_eq!(names(&list), ["runs-3000", "failed", "rests"]);
     assert_eq!(row(&list, "rests")["id"], json!(null));
     assert!(row(&list, "rests")["damage"].is_string());
     yard.ok(&["tsm", "delete", "rests", "failed"]);
-    assert_eq!(names(&yard.json(&["tsm", "list", "all"])), ["runs-3000"]);
+    assert_eq!(names(&yard.shaped(&["tsm", "list", "all"], "tsm-list")), ["runs-3000"]);
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn list_gives_a_living_process_without_supervisor_a_new_one() {
     let pid = yard.start(0, "api", "exec sleep 600");
     yard.kill_supervisor("api");
     let before = yard.read("api").life;
-    let list = yard.json(&["tsm", "list"]);
+    let list = yard.shaped(&["tsm", "list"], "tsm-list");
     assert_eq!((&row(&list, "api")["supervised"], &row(&list, "api")["pid"]), (&json!(true), &json!(pid)));
     let after = yard.read("api").life;
     assert_ne!(before.worker_pid, after.worker_pid);
@@ -147,7 +147,7 @@ fn a_dead_process_without_supervisor_reads_crashed_and_so_does_one_of_another_bo
     old.enter(State::Online);
     (old.pid, old.life.boot_id) = (std::process::id(), "another boot".to_owned());
     yard.put(&old);
-    let list = yard.json(&["tsm", "list"]);
+    let list = yard.shaped(&["tsm", "list"], "tsm-list");
     for name in ["api", "old"] {
         assert_eq!(
             (&row(&list, name)["status"], &row(&list, name)["pid"]),
@@ -168,14 +168,14 @@ fn available_lists_definitions_with_their_mark() {
     std::fs::write(available.join("tetra.tsm"), definition).expect("a definition");
     std::fs::write(available.join("broken.tsm"), "rm -rf /\n").expect("a broken one");
     std::os::unix::fs::symlink("../services-available/tetra.tsm", enabled.join("tetra.tsm")).expect("a link");
-    let list = yard.json(&["tsm", "list", "available"]);
+    let list = yard.shaped(&["tsm", "list", "available"], "tsm-list-available");
     assert_eq!(names(&list), ["broken", "tetra"]);
     assert_eq!(
         (&list[1]["enabled"], &list[1]["port"], &list[1]["command"]),
         (&json!(true), &json!(4444), &json!("node server.js"))
     );
     assert!(list[0]["error"].is_string(), "{list}");
-    assert_eq!(names(&yard.json(&["tsm", "list", "enabled"])), ["tetra"]);
+    assert_eq!(names(&yard.shaped(&["tsm", "list", "enabled"], "tsm-list-available")), ["tetra"]);
 }
 
 #[test]
@@ -185,12 +185,13 @@ fn info_says_everything_and_masks_secrets() {
     meta.run.set = vec![("API_TOKEN".to_owned(), "hush-hush".to_owned()), ("COLOR".to_owned(), "blue".to_owned())];
     let pid = yard.start_record(&meta);
     eventually("it has spoken", || yard.written("api", "current.err") == "err\n");
-    let info = yard.json(&["tsm", "info", "api", "-v"]);
+    let info = yard.shaped(&["tsm", "info", "api", "-v"], "tsm-info-verbose");
     assert_eq!((&info["id"], &info["pid"], &info["status"]), (&json!(0), &json!(pid), &json!("online")));
     assert_eq!((&info["last_stdout"], &info["last_stderr"]), (&json!(["out"]), &json!(["err"])));
     assert_eq!(info["variables"], json!({ "API_TOKEN": "***", "COLOR": "blue" }));
     assert_eq!((&info["stdout_size"], &info["restart_policy"]), (&json!(4), &json!("never")));
     assert_eq!(info["supervisor"]["worker"], json!(yard.read("api").life.worker_pid));
+    yard.shaped(&["tsm", "info", "api"], "tsm-info");
     let text = yard.ok(&["tsm", "info", "0", "-v"]);
     assert!(text.contains("last stdout") && !text.contains("hush-hush"), "{text}");
     assert_eq!(yard.run(&["tsm", "info", "nope"]).code, 5);

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, channel};
 
 use serde_json::json;
 
-use super::yard::{Own, PATIENCE, Yard, eventually, signal};
+use super::yard::{Own, PATIENCE, Yard, assert_fits, eventually, signal};
 
 /// Writes numbered lines, the odd ones to stdout, the even ones to stderr, with a moment between them.
 const BOTH: &str = "i=0; while [ $i -lt 40 ]; do i=$((i+1)); if [ $((i%2)) = 1 ]; then echo \"n $i\"; else echo \"n $i\" >&2; fi; sleep 0.005; done; echo end; exec sleep 600";
@@ -23,7 +23,7 @@ fn both_streams_come_in_the_order_of_time() {
     assert_eq!(out, "n 39\nn 40\nend\n");
     assert_eq!(yard.ok(&["tsm", "logs", "api", "--lines", "2", "-e"]), "n 38\nn 40\n");
     assert_eq!(yard.ok(&["tsm", "logs", "api", "--tail", "2", "-o"]), "n 39\nend\n");
-    let rows = yard.json(&["tsm", "logs", "api", "-n", "2"]);
+    let rows = yard.shaped(&["tsm", "logs", "api", "-n", "2"], "tsm-logs");
     assert_eq!((&rows[0]["stream"], &rows[0]["line"]), (&json!("stderr"), &json!("n 40")));
     assert_eq!((&rows[1]["process"], &rows[1]["complete"]), (&json!("api"), &json!(true)));
     assert!(rows[0]["time"].as_str().is_some_and(|time| time.ends_with('Z')), "{rows}");
@@ -134,6 +134,7 @@ fn followed_json_is_one_object_a_line() {
     let tail = Tail::of(&yard, &["tsm", "logs", "api", "-f", "--json"]);
     let row: serde_json::Value = serde_json::from_str(&tail.next()).expect("an object");
     assert_eq!((&row["line"], &row["stream"], &row["process"]), (&json!("up"), &json!("stdout"), &json!("api")));
+    assert_fits(&json!([row]), "tsm-logs");
     tail.interrupt();
 }
 

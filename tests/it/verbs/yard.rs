@@ -77,6 +77,13 @@ impl Yard {
         serde_json::from_str(&out).unwrap_or_else(|error| panic!("{words:?}: {error}: {out}"))
     }
 
+    /// What it prints as JSON, which has the shape that the schema says.
+    pub(super) fn shaped(&self, words: &[&str], schema: &str) -> serde_json::Value {
+        let value = self.json(words);
+        assert_fits(&value, schema);
+        value
+    }
+
     /// A record of a process that runs this line of `sh`, not yet started.
     pub(super) fn record(&self, id: u32, name: &str, line: &str) -> Meta {
         Meta {
@@ -171,6 +178,11 @@ impl Drop for Yard {
             }
         }
     }
+}
+
+pub(super) fn assert_fits(value: &serde_json::Value, schema: &str) {
+    let misfits = crate::schema::misfits(value, &crate::schema::schema(schema));
+    assert!(misfits.is_empty(), "{schema}: {}", misfits.join("\n"));
 }
 
 /// Looks again and again, at most for as long as patience lasts. The only place where a test pauses.
