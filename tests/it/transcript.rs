@@ -25,6 +25,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use tetra::command::registry::COMMANDS;
 
 /// No step takes longer, not even on a busy machine.
 const LONGEST_STEP: Duration = Duration::from_secs(60);
@@ -60,6 +61,19 @@ fn transcripts_are_true() {
     assert!(failures.is_empty(), "\n{}\nUPDATE=1 writes them anew", failures.join("\n"));
 }
 
+#[test]
+fn every_command_is_shown_in_a_transcript() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");
+    let all: Vec<String> =
+        texts_below(&folder).iter().map(|path| fs::read_to_string(path).expect("readable")).collect();
+    let steps: Vec<&str> = all.iter().flat_map(|text| text.lines()).filter(|line| is_step(line)).collect();
+    for entry in COMMANDS {
+        let name = format!(" {} ", entry.name);
+        let shown = steps.iter().any(|step| format!("{step} ").replace(';', " ").contains(&name));
+        assert!(shown, "no transcript shows `{}`", entry.name);
+    }
+}
+
 /// Runs one transcript; tells the first difference. With `UPDATE=1` writes it instead.
 fn check(path: &Path) -> Result<(), String> {
     let written = fs::read_to_string(path).expect("a transcript can be read");
@@ -92,7 +106,6 @@ enum Part<'a> {
 /// Steps and the prose before them. What a step says is left out: it is what is to be found out.
 fn parts(text: &str) -> Vec<Part<'_>> {
     let mut parts = Vec::new();
-    let is_step = |line: &str| line.starts_with("> ") || line.starts_with("$ ");
     let mut prose_from = Some(0);
     let mut at = 0;
     for line in text.split_inclusive('\n') {
@@ -113,6 +126,10 @@ fn parts(text: &str) -> Vec<Part<'_>> {
         parts.push(Part::Prose(&text[from..]));
     }
     parts
+}
+
+fn is_step(line: &str) -> bool {
+    line.starts_with("> ") || line.starts_with("$ ")
 }
 
 /// A home folder with the program in it, and the session so far.
