@@ -289,7 +289,11 @@ impl Drop for Home {
             for pid in left {
                 let _ = kill(*pid, Signal::SIGKILL);
             }
-            assert!(Instant::now() < deadline, "processes of a transcript outlive SIGKILL: {left:?}");
+            let late = Instant::now() > deadline;
+            assert!(!late || thread::panicking(), "processes of a transcript outlive SIGKILL: {left:?}");
+            if late {
+                break;
+            }
             thread::sleep(Duration::from_millis(20));
         }
     }
