@@ -102,6 +102,17 @@ pub fn holder_below(root: u32, inodes: &[u64]) -> Option<u32> {
     None
 }
 
+/// The TCP ports on which `root` and what it started listen, lowest first.
+#[must_use]
+pub fn ports_below(root: u32) -> Vec<u16> {
+    let tcp = listeners().into_iter().filter(|listener| listener.protocol == Protocol::Tcp);
+    let mut ports: Vec<u16> =
+        tcp.filter(|listener| holder_below(root, &[listener.inode]).is_some()).map(|listener| listener.port).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    ports
+}
+
 /// The login name of a user, or the number where it has none.
 #[must_use]
 pub fn login(uid: u32) -> String {
@@ -202,6 +213,7 @@ mod tests {
         assert_eq!(owner.pid, process::own_pid());
         assert!(!owner.command.is_empty() && !owner.user.is_empty());
         assert_eq!(holder_below(process::own_pid(), &[found[0].inode]), Some(process::own_pid()));
+        assert!(ports_below(process::own_pid()).contains(&port));
         drop(socket);
         assert!(listening_on(port).is_empty());
     }
