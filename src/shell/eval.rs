@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::base::fault::{Fault, Kind};
 use crate::base::line::{self, LexError, Statement, Word};
+use crate::base::time::Span;
 use crate::command::global::Globals;
 use crate::report::{Console, Look, Next, Report};
 use crate::sys::host::Call;
@@ -304,12 +305,15 @@ impl Road<'_> {
         line: &str,
         (every, times): (Duration, Option<u64>),
     ) -> Outcome {
-        let mut left = times.unwrap_or(u64::MAX);
+        let times = times.unwrap_or(u64::MAX);
         let mut outcome = Outcome::default();
-        while left > 0 {
+        for run in 1..=times {
+            if console.is_terminal() {
+                console.clear();
+                console.note(&format!("every {}, run {run}: {line}", Span(every)));
+            }
             outcome = self.inner(session, console, line, "watch");
-            left -= 1;
-            if outcome.leave || session_is_over(session) || (left > 0 && !session.host.pause(every)) {
+            if outcome.leave || session_is_over(session) || (run < times && !session.host.pause(every)) {
                 break;
             }
         }
