@@ -47,7 +47,7 @@ pub enum RestartError {
         /// The process.
         name: ProcessName,
         /// Why.
-        source: PlanError,
+        source: Box<PlanError>,
     },
     /// It did not run, and could not be started.
     #[error(transparent)]
@@ -195,7 +195,7 @@ fn start_again(process: &Process, around: &Around, starter: &mut Starter) -> Res
         return Err(ControlError::NoRecord { name: process.name.clone(), why: why.clone() }.into());
     }
     let plan = again::plan(process, &StartRequest::default(), around)
-        .map_err(|source| RestartError::Plan { name: process.name.clone(), source })?;
+        .map_err(|source| RestartError::Plan { name: process.name.clone(), source: Box::new(source) })?;
     let started = start::start(&plan, starter)?;
     let restarts = process.meta.restarts + 1;
     let (id, name, pid) = (started.id, started.name, started.pid);

@@ -137,6 +137,24 @@ fn list_gives_a_living_process_without_supervisor_a_new_one() {
 }
 
 #[test]
+fn a_lost_record_of_a_living_process_is_rebuilt() {
+    let yard = Yard::new();
+    let pid = yard.start(4, "api", "exec sleep 600");
+    yard.kill_supervisor("api");
+    for garbage in [&b""[..], b"{", b"\0\0"] {
+        std::fs::write(yard.dir("api").join("meta.json"), garbage).expect("garbage");
+        let list = yard.shaped(&["tsm", "list"], "tsm-list");
+        let row = row(&list, "api");
+        assert_eq!((&row["id"], &row["pid"], &row["damage"]), (&json!(4), &json!(pid), &json!(null)), "{list}");
+        assert_eq!((&row["supervised"], &row["command"]), (&json!(true), &json!("sleep 600")), "{list}");
+        assert!(row["uptime"].as_u64().is_some_and(|seconds| seconds < 3600), "{list}");
+        yard.kill_supervisor("api");
+    }
+    assert_eq!(yard.ok(&["tsm", "stop", "4"]), "tsm: stopped 'api'\n");
+    assert!(!lives(pid));
+}
+
+#[test]
 fn a_dead_process_without_supervisor_reads_crashed_and_so_does_one_of_another_boot() {
     let yard = Yard::new();
     let pid = yard.start(0, "api", "exec sleep 600");
