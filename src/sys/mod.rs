@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 pub mod child;
+pub mod diag;
 pub mod file;
 pub mod filter;
 pub mod history;

@@ -90,7 +90,7 @@ fn a_named_file_that_is_missing_is_an_error_and_nothing_starts() {
 #[test]
 fn a_file_beside_the_script_is_found_and_none_means_none() {
     let site = Site::new();
-    site.script("srv/show.sh", &SHOW.replace("seen", "../work/seen"));
+    site.script("srv/show.sh", SHOW);
     site.world.file("srv/env/local.env", "KEY=beside\n");
     let said = site.tsm(&["start", "--name", "a", "srv/show.sh"]);
     assert!(said.err.contains("using the env file srv/env/local.env"), "{}", said.err);
