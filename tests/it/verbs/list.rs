@@ -137,6 +137,21 @@ fn list_gives_a_living_process_without_supervisor_a_new_one() {
 }
 
 #[test]
+fn list_takes_up_a_restart_that_nobody_would_make() {
+    let yard = Yard::new();
+    let gate = yard.path("gate");
+    let mut meta = yard.record(0, "api", &format!("test -e {} && exec sleep 600; exit 4", gate.display()));
+    meta.run.restart = Restart::OnFailure;
+    yard.start_record(&meta);
+    yard.until("api", |meta| meta.state == State::Waiting && meta.restarts >= 5);
+    yard.kill_supervisor("api");
+    std::fs::write(&gate, "").expect("a gate");
+    let list = yard.shaped(&["tsm", "list"], "tsm-list");
+    assert_eq!(row(&list, "api")["supervised"], json!(true), "{list}");
+    yard.until("api", |meta| meta.state == State::Online);
+}
+
+#[test]
 fn a_lost_record_of_a_living_process_is_rebuilt() {
     let yard = Yard::new();
     let pid = yard.start(4, "api", "exec sleep 600");
