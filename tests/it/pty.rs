@@ -96,6 +96,16 @@ impl Home {
     }
 }
 
+/// What a test started ends with it, also when it fails.
+impl Drop for Home {
+    fn drop(&mut self) {
+        if self.path("tetra/tsm/runtime/processes").exists() {
+            let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tetra"));
+            let _ = command.args(["--yes", "tsm", "delete", "*"]).env_clear().envs(self.variables()).output();
+        }
+    }
+}
+
 /// Whether the terminal answers where its cursor is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Manners {

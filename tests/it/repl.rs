@@ -318,6 +318,22 @@ fn the_history_keeps_no_secrets_and_is_for_the_operator_alone() {
 }
 
 #[test]
+fn what_is_typed_while_a_command_runs_is_run_after_it() {
+    let home = Home::new();
+    let mut terminal = session(&home);
+    terminal.send("!echo beg''un; sleep 0.3\r");
+    terminal.wait_for("begun");
+    terminal.send("use @dev\ralias s='use @staging\r'\rs\rnot fin");
+    terminal.wait_line("-/staging> not fin");
+    terminal.send("ished\r");
+    terminal.wait_line("[2] -/staging>");
+    terminal.send(UP);
+    terminal.wait_line("not finished");
+    drop_line(&mut terminal);
+    leave(terminal);
+}
+
+#[test]
 fn a_signal_ends_it_with_the_terminal_as_it_was() {
     for (signal, code) in [(Signal::SIGTERM, 143), (Signal::SIGHUP, 129)] {
         let home = Home::new();
@@ -546,5 +562,63 @@ fn production_is_loud_and_asks_for_the_name_of_the_organization() {
     terminal.send("acme\r");
     terminal.wait("the prompt", |screen| (current_line(screen).trim_end() == "acme/PROD>").then_some(()));
     assert!(!home.path("tetra/tsm/runtime/processes/api").exists());
+    leave(terminal);
+}
+
+/// A port that nobody listens at just now.
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// What the web server of a test answers.
+fn fetch(port: u16) -> std::io::Result<String> {
+    use std::io::{Read, Write};
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port))?;
+    stream.write_all(b"GET /hello.txt HTTP/1.0\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+#[test]
+fn a_newcomer_starts_follows_restarts_and_stops_a_server_by_typing() {
+    let home = Home::new();
+    home.write("home/my-api/hello.txt", "hello newcomer\n");
+    let port = free_port();
+    let name = format!("my-api-http-{port}");
+    let mut command = home.tetra();
+    command.cwd(home.path("home/my-api"));
+    let mut terminal = Terminal::start(command);
+    terminal.wait_line("-/->");
+    terminal.send(&format!("tsm start python3 -m http.server --bind 127.0.0.1 {port}\r"));
+    terminal.wait_for(&name);
+    terminal.wait_line("-/->");
+    assert!(fetch(port).unwrap().contains("hello newcomer"));
+    terminal.send("tsm list\r");
+    terminal.wait("it is online", |screen| {
+        screen.contents().lines().any(|line| line.contains(&name) && line.contains("online")).then_some(())
+    });
+    // The name that was made is known to Tab at once.
+    terminal.send("tsm logs my\t");
+    terminal.wait_line(&format!("tsm logs {name}"));
+    terminal.send(ENTER);
+    terminal.wait_for("GET /hello.txt");
+    terminal.send(&format!("tsm logs {name} -f\r"));
+    terminal.wait("the log again", |screen| (screen.contents().matches("GET /hello.txt").count() >= 2).then_some(()));
+    assert!(fetch(port).is_ok());
+    terminal
+        .wait("what came meanwhile", |screen| (screen.contents().matches("GET /hello.txt").count() >= 3).then_some(()));
+    terminal.send(CTRL_C);
+    terminal.wait_line("-/->");
+    terminal.send("!clear\r");
+    terminal.wait_gone("GET");
+    terminal.send(&format!("tsm restart {name}\r"));
+    terminal.wait_for(&name);
+    terminal.wait("the prompt", |screen| (current_line(screen).trim_end() == "-/->").then_some(()));
+    assert!(fetch(port).unwrap().contains("hello newcomer"));
+    terminal.send(&format!("tsm stop {name}; tsm delete {name}; !echo do''ne\r"));
+    terminal.wait_for("done");
+    terminal.wait_line("-/->");
+    assert!(fetch(port).is_err());
     leave(terminal);
 }

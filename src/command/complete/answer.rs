@@ -149,6 +149,10 @@ fn arguments(known: &Known<'_>, entry: &Entry, (words, typed): (&[String], &str)
             }
             name_words(known, without_tsm(known, &reading.earlier), typed)
         }
+        // Behind the program come its own words.
+        Next::Place(arg) | Next::OnlyPlace(arg) if is::<StartWord>(arg) && !reading.earlier.is_empty() => {
+            files::files(typed, known.live)
+        }
         Next::Place(arg) | Next::OnlyPlace(arg) => {
             let mut found = values(arg, typed, known.live);
             // The same target twice helps nobody.
@@ -235,12 +239,14 @@ fn things(typed: &str, live: &dyn Live, kind: Kind) -> Vec<Proposal> {
         .collect()
 }
 
-/// Services, then processes, then files.
+/// What can be started: services, processes there are, files, and programs once a letter is typed.
 fn startable(typed: &str, live: &dyn Live) -> Vec<Proposal> {
-    let known = [Kind::Service, Kind::Process].into_iter().flat_map(|kind| things(typed, live, kind));
-    let mut all: Vec<Proposal> = known.collect();
-    all.extend(files::files(typed, live));
-    all
+    let mut found = things(typed, live, Kind::Service);
+    let processes = things(typed, live, Kind::Process);
+    let services: Vec<String> = found.iter().map(|it| it.value.clone()).collect();
+    found.extend(processes.into_iter().filter(|it| !services.contains(&it.value)));
+    found.extend(files::runnable(typed, live));
+    found
 }
 
 fn environments(typed: &str, live: &dyn Live) -> Vec<Proposal> {

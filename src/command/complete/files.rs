@@ -2,12 +2,28 @@
 
 use std::path::PathBuf;
 
-use super::live::{Listed, Live};
+use super::live::{Kind, Listed, Live};
 use super::{Proposal, rank};
 
 /// Files and folders that begin with what was typed.
 pub(super) fn files(typed: &str, live: &dyn Live) -> Vec<Proposal> {
     matching(typed, live, |_| true)
+}
+
+/// Programs that begin with what was typed, then files. Nothing typed means no program: there are thousands.
+pub(super) fn runnable(typed: &str, live: &dyn Live) -> Vec<Proposal> {
+    let mut proposals = files(typed, live);
+    if !typed.is_empty() && !typed.contains('/') {
+        let programs = live.names(Kind::Program).into_iter().filter(|name| name.starts_with(typed));
+        let marks: Vec<usize> = (0..typed.chars().count()).collect();
+        proposals.extend(programs.map(|value| Proposal {
+            value,
+            about: Some("program".to_owned()),
+            marks: marks.clone(),
+            open: false,
+        }));
+    }
+    proposals
 }
 
 /// Folders only.
