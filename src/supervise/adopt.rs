@@ -1,7 +1,8 @@
 //! The first decision of a worker: go on with what an earlier one left, or begin.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::time::Duration;
 
 use super::cgroup::Cgroup;
@@ -11,6 +12,7 @@ use super::environment::{HOOK, MARK};
 use super::exit::{Obituaries, Witness, how};
 use super::machine::{Event, Phase, Rest, Then};
 use super::meta::{How, State};
+use super::output::{ERR, OUT};
 use super::proc::{self, Identity, Stat};
 use super::sweep::Ground;
 use super::wire::Word;
@@ -87,6 +89,7 @@ impl Worker {
     fn take_over(&mut self, then: Then) {
         let Some(identity) = self.child.as_ref().map(|child| child.identity) else { return };
         self.ground = self.ground_of(identity);
+        self.follow_removed_fifos(identity.pid);
         if let Some(cgroup) = Cgroup::of_child(identity.pid) {
             self.cgroup = Some(cgroup);
         }
@@ -99,6 +102,21 @@ impl Worker {
             self.step(Event::Adopted);
         }
         self.save();
+    }
+
+    /// The child still writes to FIFOs whose names were removed; ours are new ones of the same names. Its own are taken up.
+    fn follow_removed_fifos(&mut self, pid: u32) {
+        for (stream, (fd, name)) in self.streams.iter_mut().zip([(1, OUT), (2, ERR)]) {
+            let path = format!("/proc/{pid}/fd/{fd}");
+            let mut removed = self.dir.join(name).into_os_string();
+            removed.push(" (deleted)");
+            if fs::read_link(&path).is_ok_and(|target| target.as_os_str() == removed) {
+                let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+                if let Ok(fifo) = File::options().read(true).write(true).custom_flags(flags).open(&path) {
+                    stream.fifo = fifo.into();
+                }
+            }
+        }
     }
 
     /// All that a guard saw the birth of stays below it.

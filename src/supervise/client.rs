@@ -124,13 +124,6 @@ pub enum WaitError {
     },
     /// `meta.json` could not be used.
     Read(ReadError),
-    /// The kernel refused to watch.
-    Watch {
-        /// The process directory.
-        dir: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
 }
 
 impl fmt::Display for WaitError {
@@ -138,7 +131,6 @@ impl fmt::Display for WaitError {
         match self {
             Self::TimedOut { dir } => write!(f, "nothing more happened in `{}` in time", dir.display()),
             Self::Read(error) => error.fmt(f),
-            Self::Watch { dir, .. } => write!(f, "failed to watch `{}`", dir.display()),
         }
     }
 }
@@ -148,7 +140,6 @@ impl std::error::Error for WaitError {
         match self {
             Self::TimedOut { .. } => None,
             Self::Read(error) => std::error::Error::source(error),
-            Self::Watch { source, .. } => Some(source),
         }
     }
 }
@@ -240,26 +231,35 @@ pub fn send(dir: &Path, order: Order) -> Result<(), SendError> {
 ///
 /// # Errors
 ///
-/// Fails at the deadline, when `meta.json` holds no record, or when the directory cannot be watched.
+/// Fails at the deadline, or when `meta.json` holds no record.
 pub fn wait(
     dir: &Path,
     deadline: Instant,
     mut until: impl FnMut(Option<&Meta>) -> bool,
 ) -> Result<Option<Meta>, WaitError> {
     // The watch comes before the first look, so no change falls between the two.
-    let watch = watch(dir)?;
+    let watch = watch(dir);
     loop {
         let meta = meta::read(dir).map_err(WaitError::Read)?;
         if until(meta.as_ref()) {
             return Ok(meta);
         }
-        let Some(watch) = watch.as_ref().filter(|watch| is_readable_until(watch, deadline)) else {
+        if Instant::now() >= deadline {
             return Err(WaitError::TimedOut { dir: dir.to_owned() });
-        };
-        // What happened does not matter, only that something did; an unreadable queue is asked again by the next poll.
-        let _ = watch.read_events();
+        }
+        match &watch {
+            Some(watch) if is_readable_until(watch, deadline) => {
+                // What happened does not matter, only that something did.
+                let _ = watch.read_events();
+            }
+            Some(_) => {}
+            None => pause(UNWATCHED_STEP),
+        }
     }
 }
+
+/// How often to look at a directory that cannot be watched: it is not there, or the user watches too much already.
+const UNWATCHED_STEP: Duration = Duration::from_millis(5);
 
 /// Waits until nobody supervises `dir`: both guard and worker have ended, and the directory may be written or removed.
 ///
@@ -272,10 +272,12 @@ pub fn wait_unsupervised(dir: &Path, deadline: Instant) -> Result<(), WaitError>
             return Err(WaitError::TimedOut { dir: dir.to_owned() });
         }
         match holder(dir) {
-            Some(pidfd) => is_readable_until(pidfd, deadline.min(Instant::now() + HOLDER_STEP)),
+            Some(pidfd) => {
+                is_readable_until(pidfd, deadline.min(Instant::now() + HOLDER_STEP));
+            }
             // The record names nobody who lives: a supervisor that has not written yet, or the last instant of one.
             None => pause(UNKNOWN_HOLDER_STEP),
-        };
+        }
     }
     Ok(())
 }
@@ -286,9 +288,10 @@ const HOLDER_STEP: Duration = Duration::from_millis(250);
 /// How long to wait when the record names no living holder.
 const UNKNOWN_HOLDER_STEP: Duration = Duration::from_millis(1);
 
-fn pause(span: Duration) -> bool {
+fn pause(span: Duration) {
     let span = Timespec::try_from(span).expect("a few milliseconds fit");
-    poll(&mut [], Some(&span)).is_ok()
+    // Cut short by a signal, it only looks again earlier.
+    let _ = poll(&mut [], Some(&span));
 }
 
 /// A handle on the guard, or else the worker, that the record of `dir` names, if it lives.
@@ -301,19 +304,11 @@ fn holder(dir: &Path) -> Option<std::os::fd::OwnedFd> {
     lives(life.guard_pid).or_else(|| lives(life.worker_pid))
 }
 
-fn watch(dir: &Path) -> Result<Option<Inotify>, WaitError> {
-    let inotify =
-        Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).map_err(|errno| watching(dir)(errno.into()))?;
+fn watch(dir: &Path) -> Option<Inotify> {
+    let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).ok()?;
     let changes = AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_DELETE | AddWatchFlags::IN_DELETE_SELF;
-    match inotify.add_watch(dir, changes) {
-        Ok(_) => Ok(Some(inotify)),
-        Err(nix::Error::ENOENT) => Ok(None),
-        Err(errno) => Err(watching(dir)(errno.into())),
-    }
-}
-
-fn watching(dir: &Path) -> impl Fn(io::Error) -> WaitError {
-    move |source| WaitError::Watch { dir: dir.to_owned(), source }
+    inotify.add_watch(dir, changes).ok()?;
+    Some(inotify)
 }
 
 /// Waits for input on `fd`; false when the deadline came first.

@@ -35,7 +35,7 @@ pub(super) struct Refused {
 pub(super) struct Environment(Vec<(Vec<u8>, Vec<u8>)>);
 
 impl Environment {
-    /// The environment of the process in `dir`. A missing secrets file is no error; a missing env file is.
+    /// The environment of the process in `dir`. A missing secrets file is no error; a missing env file or snapshot is.
     pub(super) fn read(dir: &Path, meta: &Meta) -> Result<Self, Refused> {
         let mut environment = Self::default();
         environment.add_snapshot(&dir.join(SNAPSHOT))?;
@@ -74,11 +74,7 @@ impl Environment {
     }
 
     fn add_snapshot(&mut self, path: &Path) -> Result<(), Refused> {
-        let bytes = match fs::read(path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(refused(&error, "read", path)),
-        };
+        let bytes = fs::read(path).map_err(|error| refused(&error, "environment", path))?;
         for setting in bytes.split(|byte| *byte == 0) {
             if let Some(at) = setting.iter().position(|byte| *byte == b'=').filter(|at| *at > 0) {
                 self.set(&setting[..at], &setting[at + 1..]);
@@ -91,7 +87,7 @@ impl Environment {
         let text = match (fs::read_to_string(path), absent) {
             (Ok(text), _) => text,
             (Err(error), Absent::IsFine) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            (Err(error), _) => return Err(refused(&error, "read", path)),
+            (Err(error), _) => return Err(refused(&error, "env file", path)),
         };
         let settings = dotenv::parse(&text)
             .map_err(|malformed| Refused { errno: libc::EINVAL, words: format!("{}:{malformed}", path.display()) })?;
@@ -108,9 +104,9 @@ enum Absent {
     IsAnError,
 }
 
-fn refused(error: &io::Error, action: &str, path: &Path) -> Refused {
+fn refused(error: &io::Error, what: &str, path: &Path) -> Refused {
     Refused {
         errno: error.raw_os_error().unwrap_or(libc::EINVAL),
-        words: format!("failed to {action} env file `{}`: {error}", path.display()),
+        words: format!("failed to read {what} `{}`: {error}", path.display()),
     }
 }

@@ -12,8 +12,8 @@ use super::exit::shell_code;
 use super::machine::{Action, Event, Phase, Rest};
 use super::meta::{Exit, How, State};
 use super::proc::{self, Identity, Reach};
-use super::spawn::{self, Failure, Newborn, Program};
-use super::sweep::{Found, Ground, Quarry};
+use super::spawn::{self, Birth, Failure, Newborn, Program};
+use super::sweep::{self, Ground, Quarry};
 use super::wire::Word;
 use super::worker::{Child, End, Hook, Worker};
 
@@ -56,7 +56,7 @@ impl Worker {
     fn run_hook(&mut self) -> Option<Event> {
         self.begin_life();
         self.save();
-        match spawn::prepare(&self.dir, &self.meta, Program::Hook, self.cgroup.as_ref()).and_then(|newborn| {
+        match spawn::prepare(&self.birth(Program::Hook)).and_then(|newborn| {
             let pid = newborn.pid;
             newborn.release().confirm().map(|pidfd| (pid, pidfd)).inspect_err(|_| spawn::bury(pid))
         }) {
@@ -106,9 +106,20 @@ impl Worker {
         if self.meta.prehook.is_empty() {
             self.begin_life();
         }
-        match spawn::prepare(&self.dir, &self.meta, Program::Service, self.cgroup.as_ref()) {
+        match spawn::prepare(&self.birth(Program::Service)) {
             Ok(newborn) => self.release(newborn),
             Err(failure) => self.not_run(failure),
+        }
+    }
+
+    fn birth(&self, program: Program) -> Birth<'_> {
+        let [out, err] = &self.streams;
+        Birth {
+            dir: &self.dir,
+            meta: &self.meta,
+            program,
+            outputs: [out.fifo.as_fd(), err.fifo.as_fd()],
+            cgroup: self.cgroup.as_ref(),
         }
     }
 
@@ -215,44 +226,40 @@ impl Worker {
         let group = self.meta.pid;
         let found = self.quarry().find();
         for stray in found.iter().filter(|found| found.group != group) {
-            if let Some(pidfd) = stray.handle() {
-                // It may have ended meanwhile, which is all that was wanted.
-                let _ = proc::signal(&pidfd, libc::SIGTERM, Reach::Process);
-            }
+            stray.signal(libc::SIGTERM);
         }
-        self.leftovers = found.iter().filter_map(Found::handle).collect();
+        self.leftovers = sweep::handles(&found);
         // How the child ended is known now, and should be after a death of ours too.
         self.save();
-        self.leftovers.is_empty().then_some(Event::RestGone)
+        found.is_empty().then_some(Event::RestGone)
     }
 
     /// One of the leftovers ended.
     pub(super) fn look_for_leftovers(&mut self) {
-        self.leftovers = self.quarry().find().iter().filter_map(Found::handle).collect();
-        if self.leftovers.is_empty() {
+        let found = self.quarry().find();
+        self.leftovers = sweep::handles(&found);
+        if found.is_empty() {
             self.step(Event::RestGone);
         }
     }
 
     /// Kills whatever the life left behind, until nothing is found; the rest is recorded.
     pub(super) fn sweep(&mut self) {
+        let mut found = self.quarry().find();
         for _ in 0..PASSES {
-            let handles: Vec<_> = self.quarry().find().iter().filter_map(Found::handle).collect();
-            if handles.is_empty() {
-                self.meta.life.survivors.clear();
-                return;
+            if found.is_empty() {
+                break;
             }
             // Those that fork are stopped first, or there would always be one more.
             for signal in [libc::SIGSTOP, libc::SIGKILL] {
-                for pidfd in &handles {
-                    let _ = proc::signal(pidfd, signal, Reach::Process);
-                }
+                found.iter().for_each(|stray| stray.signal(signal));
             }
-            for pidfd in &handles {
-                proc::wait_for_end(pidfd, PASS);
+            for pidfd in sweep::handles(&found) {
+                proc::wait_for_end(&pidfd, PASS);
             }
+            found = self.quarry().find();
         }
-        self.meta.life.survivors = self.quarry().find().iter().map(|found| found.pid).collect();
+        self.meta.life.survivors = found.iter().map(|found| found.pid).collect();
     }
 
     pub(super) fn quarry(&self) -> Quarry<'_> {

@@ -8,7 +8,7 @@ use std::convert::Infallible;
 use std::ffi::{CStr, CString, OsStr};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -19,7 +19,6 @@ use nix::unistd::{ForkResult, chdir, execve, fork, setsid};
 use super::cgroup::{self, Cgroup, Forked};
 use super::environment::{Environment, HOOK};
 use super::meta::Meta;
-use super::output::{ERR, OUT};
 use super::proc;
 use super::wire::Step;
 
@@ -36,6 +35,19 @@ pub(super) enum Program {
     Service,
     /// Its pre-start command.
     Hook,
+}
+
+/// What a child is made of.
+#[derive(Debug)]
+pub(super) struct Birth<'a> {
+    /// The process directory, absolute.
+    pub(super) dir: &'a Path,
+    pub(super) meta: &'a Meta,
+    pub(super) program: Program,
+    /// Our ends of its standard output and standard error.
+    pub(super) outputs: [BorrowedFd<'a>; 2],
+    /// Where it is forked into, if that can be.
+    pub(super) cgroup: Option<&'a Cgroup>,
 }
 
 /// Why a program does not run.
@@ -62,18 +74,17 @@ pub(super) struct Newborn {
     report: File,
 }
 
-/// Forks a child, into `cgroup` if that can be, that prepares to run `program` of the process in `dir` (also our working
-/// directory).
-pub(super) fn prepare(dir: &Path, meta: &Meta, program: Program, cgroup: Option<&Cgroup>) -> Result<Newborn, Failure> {
+/// Forks a child that prepares to run its program and waits at the gate.
+pub(super) fn prepare(birth: &Birth<'_>) -> Result<Newborn, Failure> {
     let forking = |error: io::Error| Failure::new(Step::Fork, &error, "make a process");
     let (behind, gate) = io::pipe().map_err(forking)?;
     let (report, reporter) = io::pipe().map_err(forking)?;
-    match fork_child(cgroup).map_err(forking)? {
+    match fork_child(birth.cgroup).map_err(forking)? {
         Forked::Child => {
             let _never_back = NeverBack;
             drop((gate, report));
             let mut behind = File::from(OwnedFd::from(behind));
-            let Err(failure) = run(dir, meta, program, &mut behind);
+            let Err(failure) = run(birth, &mut behind);
             tell(&mut File::from(OwnedFd::from(reporter)), &failure);
             leave()
         }
@@ -145,17 +156,18 @@ fn leave() -> ! {
 }
 
 /// Everything between fork and exec.
-fn run(dir: &Path, meta: &Meta, program: Program, gate: &mut File) -> Result<Infallible, Failure> {
+fn run(birth: &Birth<'_>, gate: &mut File) -> Result<Infallible, Failure> {
+    let meta = birth.meta;
     let forked = |error: io::Error| Failure::new(Step::Fork, &error, "set up the child");
     setsid().map_err(|errno| forked(errno.into()))?;
-    take_standard_descriptors(meta).map_err(forked)?;
+    take_standard_descriptors(birth).map_err(forked)?;
     reset_signals().map_err(forked)?;
-    let mut environment = Environment::read(dir, meta).map_err(|refused| Failure {
+    let mut environment = Environment::read(birth.dir, meta).map_err(|refused| Failure {
         step: Step::Environment,
         errno: refused.errno,
         words: refused.words,
     })?;
-    let argv = match program {
+    let argv = match birth.program {
         Program::Service => meta.run.argv.iter().map(String::as_str).collect(),
         Program::Hook => {
             environment.set(HOOK.as_bytes(), b"1");
@@ -176,11 +188,16 @@ fn pass(gate: &mut File) {
     }
 }
 
-/// Null as stdin, and each FIFO opened anew: what an earlier life did to its descriptors died with them.
-fn take_standard_descriptors(meta: &Meta) -> io::Result<()> {
-    let reading = !meta.run.write_only_output;
-    let fifo = |name: &str| OpenOptions::new().read(reading).write(true).custom_flags(libc::O_NOCTTY).open(name);
-    let (null, out, err) = (File::open("/dev/null")?, fifo(OUT)?, fifo(ERR)?);
+/// Null as stdin, and each FIFO opened anew: what an earlier life did to its descriptors died with them. They are reached
+/// through our own ends, so that a removed name is no obstacle.
+fn take_standard_descriptors(birth: &Birth<'_>) -> io::Result<()> {
+    let reading = !birth.meta.run.write_only_output;
+    let fifo = |end: &BorrowedFd<'_>| {
+        let path = format!("/proc/self/fd/{}", end.as_raw_fd());
+        OpenOptions::new().read(reading).write(true).custom_flags(libc::O_NOCTTY).open(path)
+    };
+    let [out, err] = &birth.outputs;
+    let (null, out, err) = (File::open("/dev/null")?, fifo(out)?, fifo(err)?);
     nix::unistd::dup2_stdin(&null)?;
     nix::unistd::dup2_stdout(&out)?;
     nix::unistd::dup2_stderr(&err)?;

@@ -14,7 +14,7 @@ use std::path::Path;
 
 use super::cgroup::Cgroup;
 use super::environment::{HOME, MARK};
-use super::proc::{self, Identity, Stat, environment_of};
+use super::proc::{self, Identity, Reach, Stat, environment_of};
 
 /// Where to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,12 +59,37 @@ impl Found {
         Self { pid, start_ticks: stat.start_ticks, group: stat.group, leads: stat.session == pid }
     }
 
-    /// A handle on exactly this process, if it still lives.
+    /// A handle on exactly this process, if it still lives and a descriptor is to be had.
     pub(super) fn handle(&self) -> Option<OwnedFd> {
         let pidfd = proc::handle(self.pid).ok()?;
-        let same = Stat::of(self.pid).is_some_and(|stat| stat.start_ticks == self.start_ticks && !stat.is_dead());
-        same.then_some(pidfd)
+        self.lives().then_some(pidfd)
     }
+
+    fn lives(&self) -> bool {
+        proc::is_alive(&Identity { pid: self.pid, start_ticks: self.start_ticks })
+    }
+
+    /// Sends a signal to exactly this process. It may have ended meanwhile, which is as good.
+    pub(super) fn signal(&self, signal: i32) {
+        match proc::handle(self.pid) {
+            Ok(pidfd) if self.lives() => {
+                let _ = proc::signal(&pidfd, signal, Reach::Process);
+            }
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) && self.lives() => {
+                // Without a descriptor to spare, the number must do; it was right an instant ago.
+                let pid = i32::try_from(self.pid).unwrap_or(i32::MAX);
+                // SAFETY: sends a signal; touches no memory.
+                unsafe { libc::kill(pid, signal) };
+            }
+            Ok(_) | Err(_) => {}
+        }
+    }
+}
+
+/// Handles on some of them, to wait for: no more than leave descriptors for other work.
+pub(super) fn handles(found: &[Found]) -> Vec<OwnedFd> {
+    const SOME: usize = 24;
+    found.iter().filter_map(Found::handle).take(SOME).collect()
 }
 
 impl Quarry<'_> {

@@ -25,7 +25,7 @@ pub enum Order {
     Kill,
     /// Send this signal to the child (not to its group).
     Signal(i32),
-    /// Open the logs anew, after somebody moved them.
+    /// Open the logs anew, after somebody moved them, and write `meta.json` again, after somebody spoilt it.
     Reopen,
     /// Replace the supervisor by the program that its path now names; the child does not notice.
     Upgrade,

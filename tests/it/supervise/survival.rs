@@ -228,3 +228,57 @@ fn a_newer_program_takes_over_in_place() {
     assert_eq!(nest.stop().last_exit.expect("an exit").how, How::Signal(15));
     assert_counts_up(&nest.lines("out"));
 }
+
+#[test]
+fn removed_fifos_lose_nothing() {
+    let nest = Nest::new(&["python3", "-c", COUNTER]).restarting(Restart::Always);
+    let pid = nest.up();
+    eventually("lines", || nest.lines("out").len() > 20);
+    for name in ["out", "err"] {
+        std::fs::remove_file(nest.dir.join(name)).expect("removed");
+    }
+    std::fs::write(nest.dir.join("err"), "not a FIFO").expect("a file in its place");
+    kill_supervisor(&nest.read());
+    assert_eq!(nest.launch(), Launched::Adopted { pid });
+    let before = nest.lines("out").len();
+    eventually("more lines", || nest.lines("out").len() > before + 20);
+    assert_eq!(nest.stop().state, State::Stopped);
+    assert_counts_up(&nest.lines("out"));
+}
+
+#[test]
+fn a_record_that_is_lost_is_written_again() {
+    let nest = Nest::shell("exec sleep 1000");
+    let pid = nest.up();
+    for garbage in ["", "{"] {
+        std::fs::write(meta::path(&nest.dir), garbage).expect("garbage");
+        nest.order(Order::Reopen);
+        eventually("a record", || meta::read(&nest.dir).is_ok_and(|meta| meta.is_some_and(|meta| meta.pid == pid)));
+    }
+    assert_eq!(nest.stop().state, State::Stopped);
+}
+
+#[test]
+fn a_removed_directory_ends_with_its_child() {
+    let nest = Nest::shell("while [ ! -e go ]; do sleep 0.01; done");
+    nest.up();
+    let life = nest.read().life;
+    std::fs::remove_dir_all(&nest.dir).expect("removed");
+    std::fs::write(nest.work("go"), "").expect("a sign");
+    eventually("the supervisor ended", || !lives(life.guard_pid) && !lives(life.worker_pid));
+}
+
+#[test]
+fn few_descriptors_are_enough() {
+    let nest = Nest::shell("for i in $(seq 60); do setsid sleep 1001 & done; echo ready; wait");
+    meta::write(&nest.dir, &nest.meta).expect("a record");
+    let exe = env!("CARGO_BIN_EXE_tetra");
+    let line = format!("ulimit -n 40; exec {exe} --supervise {}", nest.dir.display());
+    let outcome = std::process::Command::new("sh").args(["-c", &line]).env_clear().output().expect("a supervisor");
+    assert!(outcome.status.success());
+    nest.until_state(State::Online);
+    eventually("ready", || nest.out() == "ready\n");
+    nest.order(Order::Kill);
+    let meta = nest.until_free();
+    assert!(meta.life.survivors.is_empty() && meta.state == State::Stopped);
+}
