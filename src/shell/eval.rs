@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::base::fault::{Fault, Kind};
 use crate::base::line::{self, LexError, Statement, Word};
+use crate::base::time::Span;
 use crate::command::global::Globals;
 use crate::report::{Console, Look, Next, Report};
 use crate::sys::host::Call;
@@ -307,6 +308,10 @@ impl Road<'_> {
         let mut left = times.unwrap_or(u64::MAX);
         let mut outcome = Outcome::default();
         while left > 0 {
+            if console.is_terminal() {
+                console.clear();
+                console.note(&format!("every {}: {line}", Span(every)));
+            }
             outcome = self.inner(session, console, line, "watch");
             left -= 1;
             if outcome.leave || session_is_over(session) || (left > 0 && !session.host.pause(every)) {

@@ -100,7 +100,7 @@ pub fn typed_ahead() -> Option<String> {
     let input = io::stdin();
     let mut door = [PollFd::new(input.as_fd(), PollFlags::POLLIN)];
     let _ = poll(&mut door, PollTimeout::ZERO);
-    if !door[0].revents().is_some_and(|what| what == PollFlags::POLLIN) {
+    if door[0].revents() != Some(PollFlags::POLLIN) {
         return None;
     }
     match read_line() {

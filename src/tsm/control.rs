@@ -11,7 +11,7 @@ use super::store::Process;
 use crate::base::fault::{Advise, Kind};
 use crate::base::name::ProcessName;
 use crate::supervise::client::{self, LaunchError, Launched, Order, SendError, WaitError};
-use crate::supervise::meta::{How, Meta, State};
+use crate::supervise::meta::{self, How, Meta, State};
 use crate::sys::file::FileError;
 use crate::sys::paths::Paths;
 
@@ -157,8 +157,14 @@ impl Control<'_> {
         }
     }
 
-    /// Makes sure that somebody supervises the process.
+    /// Makes sure that somebody supervises the process. A record that is lost is replaced by what could be found out first: nobody
+    /// else writes it while nobody supervises.
     fn supervise(&self, process: &Process) -> Result<(), ControlError> {
+        if process.damage.is_some() {
+            let path = meta::path(&process.dir);
+            let written = meta::write(&process.dir, &process.meta);
+            written.map_err(|source| ControlError::File { action: "write", path, source })?;
+        }
         let launched = client::launch(self.program, &process.dir)
             .map_err(|source| ControlError::Launch { name: process.name.clone(), source })?;
         match launched {

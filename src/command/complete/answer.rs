@@ -208,10 +208,11 @@ fn values(arg: &Arg, typed: &str, live: &dyn Live) -> Vec<Proposal> {
     source(typed, live)
 }
 
-type Source = fn(&str, &dyn Live) -> Vec<Proposal>;
+/// What completes arguments of a type.
+type Source = (fn() -> TypeId, fn(&str, &dyn Live) -> Vec<Proposal>);
 
 /// What completes an argument, by its type.
-const SOURCES: &[(fn() -> TypeId, Source)] = &[
+const SOURCES: &[Source] = &[
     (TypeId::of::<ProcessTarget>, |typed, live| things(typed, live, Kind::Process)),
     (TypeId::of::<ProcessName>, |typed, live| things(typed, live, Kind::Process)),
     (TypeId::of::<ServiceName>, |typed, live| things(typed, live, Kind::Service)),
