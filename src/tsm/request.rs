@@ -166,10 +166,11 @@ impl StartRequest {
             }
             return Ok(Target::Service(Box::new(Definition::read(&file, around.variables)?)));
         }
-        if more.is_empty() && rest.is_empty() {
-            if let Some(process) = existing(first, around)? {
-                return Ok(Target::Existing(Box::new(process.clone())));
-            }
+        if more.is_empty()
+            && rest.is_empty()
+            && let Some(process) = existing(first, around)?
+        {
+            return Ok(Target::Existing(Box::new(process.clone())));
         }
         self.as_program()
     }

@@ -183,10 +183,10 @@ impl StartError {
 /// settled, and then leaves it with its logs as it ended.
 pub fn start(plan: &StartPlan, starter: &mut Starter) -> Result<Started, StartError> {
     let begun = Instant::now();
-    if let Some(path) = plan.secrets.as_deref().filter(|_| plan.secrets_open) {
-        if let Some(notice) = file::read_private(path)?.notice {
-            (starter.say)(&notice);
-        }
+    if let Some(path) = plan.secrets.as_deref().filter(|_| plan.secrets_open)
+        && let Some(notice) = file::read_private(path)?.notice
+    {
+        (starter.say)(&notice);
     }
     let created = create(plan, starter.paths, starter.host.variables())?;
     if let Some(conflict) = &created.in_the_way {

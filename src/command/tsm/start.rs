@@ -7,12 +7,14 @@ use clap::ValueEnum;
 
 use crate::base::environment::{EnvName, Rung};
 use crate::base::fault::{Fault, Kind};
+use crate::base::name::ProcessName;
 use crate::base::size::Size;
 use crate::base::time::Span;
 use crate::command::argument::{EnvSource, FolderPath, StartWord};
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Report, Sentence, Tone, Value};
 use crate::supervise::meta::Restart;
+use crate::sys::net;
 use crate::tsm::conflict;
 use crate::tsm::placement::place;
 use crate::tsm::plan::{StartPlan, plan};
@@ -225,15 +227,24 @@ fn said(plan: &StartPlan, started: &Started) -> Report {
         .with("listening", Value::from(listening));
     let mut report = Report::of(sentence);
     match (started.seen, port) {
-        (Seen::NotListening, Some(port)) => report.note(format!(
-            "`{name}` started but not listening on {port} after {} s; `tsm logs {name}` shows what it says",
-            READINESS.as_secs()
-        )),
+        (Seen::NotListening, Some(port)) => report.note(not_listening(name, *port, *pid)),
         (Seen::Interrupted, _) => {
             let words = format!("stopped waiting for `{name}`; it goes on");
             report.faults.push(Fault::new(Kind::Interrupted, words).advise(format!("`tsm stop {name}` ends it")));
             report
         }
         _ => report,
+    }
+}
+
+/// The warning, with the ports on which it does listen.
+fn not_listening(name: &ProcessName, port: u16, pid: u32) -> String {
+    let others: Vec<String> = net::ports_below(pid).iter().map(ToString::to_string).collect();
+    let waited = READINESS.as_secs();
+    match others.as_slice() {
+        [] => format!(
+            "`{name}` started but not listening on {port} after {waited} s; `tsm logs {name}` shows what it says"
+        ),
+        others => format!("`{name}` started but not listening on {port}: it listens on {}", others.join(", ")),
     }
 }

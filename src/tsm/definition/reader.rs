@@ -58,7 +58,7 @@ impl<'a> Reader<'a> {
     /// All of them, or the first mistake.
     pub(super) fn assignments(mut self) -> Result<Vec<Assignment>, DefinitionError> {
         let mut all = Vec::new();
-        while self.to_statement() {
+        while self.find_statement() {
             let assignment = self.assignment()?;
             self.set.push((assignment.key.clone(), assignment.value()));
             all.push(assignment);
@@ -67,7 +67,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Skips to the next statement; false at the end.
-    fn to_statement(&mut self) -> bool {
+    fn find_statement(&mut self) -> bool {
         while let Some(c) = self.peek() {
             match c {
                 '#' => self.skip_line(),

@@ -121,6 +121,32 @@ fn who_dies_at_once_and_is_kept_is_started_again_and_the_operator_knows() {
 }
 
 #[test]
+fn ids_that_are_being_given_out_are_waited_for_and_then_it_is_locked() {
+    let site = Site::new();
+    let runtime = site.world.paths().runtime();
+    fs::create_dir_all(&runtime).expect("a folder");
+    let lock = fs::File::create(site.world.paths().id_lock()).expect("the lock");
+    lock.lock().expect("locked");
+    let said = site.tsm(&["start", "sleep", "1000"]);
+    assert_eq!(said.code, 10, "{}", said.err);
+    assert!(said.err.contains(".id_allocation_lock"), "{}", said.err);
+    assert!(site.processes().is_empty());
+}
+
+#[test]
+fn a_damaged_record_is_no_obstacle() {
+    let site = Site::new();
+    for (number, garbage) in ["", "{{{", "\0\0\0"].iter().enumerate() {
+        let name = format!("d{number}");
+        fs::create_dir_all(site.dir(&name)).expect("a folder");
+        fs::write(site.dir(&name).join("meta.json"), garbage).expect("written");
+        let started = site.start(&["--no-wait", "--name", &name, "sleep", "1000"]);
+        assert_eq!(started["id"], number);
+        assert_eq!(site.meta(&name).name, name);
+    }
+}
+
+#[test]
 fn what_cannot_be_meant_is_wrong_usage() {
     let site = Site::new();
     site.service("api", "TSM_COMMAND='sleep 9'\n");

@@ -151,6 +151,17 @@ fn a_given_name_that_is_online_is_refused_and_a_stopped_one_starts_again_with_id
 }
 
 #[test]
+fn the_selected_process_is_started_when_none_is_named() {
+    let site = Site::new();
+    site.start(&["--name", "s", "sleep", "1000"]);
+    assert_eq!(site.tsm(&["stop", "s"]).code, 0);
+    let program = crate::world::PROGRAM;
+    let output = site.world.program(program).args(["-c", "select s; tsm start"]).output().expect("tetra runs");
+    let said = super::said(output);
+    assert!(said.code == 0 && said.out.contains("✅ Started: s (TSM ID: 0, "), "{said:?}");
+}
+
+#[test]
 fn of_many_starts_of_one_name_one_wins_and_nothing_is_left_of_the_others() {
     let site = Site::new();
     let race = site.race(8, &["start", "--name", "same", "--no-wait", "sleep", "1000"]);

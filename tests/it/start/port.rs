@@ -137,6 +137,18 @@ fn without_waiting_the_start_returns_when_the_program_runs() {
 }
 
 #[test]
+fn who_listens_somewhere_else_is_told_where() {
+    let site = Site::new();
+    site.server("server.py");
+    let (wanted, real) = (free_port().to_string(), free_port().to_string());
+    let said =
+        site.tsm(&["start", "--port", &wanted, "--name", "e", &format!("exec env PORT={real} python3 server.py")]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    let warning = format!("started but not listening on {wanted}: it listens on {real}");
+    assert!(said.err.contains(&warning) || said.out.contains(&warning), "{said:?}");
+}
+
+#[test]
 fn ctrl_c_ends_the_waiting_and_not_the_process() {
     let site = Site::new();
     let port = free_port().to_string();
