@@ -77,10 +77,8 @@ pub(super) fn start(dir: &Path) -> ! {
     let exe = words.next().map(PathBuf::from).unwrap_or_default();
     let handed = words.skip(2).collect::<Vec<_>>();
     let Ok(exe) = std::path::absolute(exe) else { leave(1) };
-    let Ok(dir) = std::path::absolute(dir) else { leave(1) };
-    if chdir(&dir).is_err() {
-        leave(1);
-    }
+    // The same directory has the same name to every supervisor, whatever links led to it.
+    let Ok(dir) = chdir(dir).map_err(io::Error::from).and_then(|()| std::env::current_dir()) else { leave(1) };
     let post = match handed.as_slice() {
         [flag, descriptors] if flag == HANDED => Post::handed(dir, exe, &descriptors.to_string_lossy()),
         _ => {
