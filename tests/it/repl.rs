@@ -296,18 +296,23 @@ fn the_history_keeps_no_secrets_and_is_for_the_operator_alone() {
     drop_line(&mut terminal);
     for file in ["history.sqlite3", "history.sqlite3-wal", "history.sqlite3-shm"] {
         let path = home.path("state/tetra").join(file);
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600, "{file}");
+        assert_eq!(
+            std::fs::metadata(&path).expect("what the test needs").permissions().mode() & 0o777,
+            0o600,
+            "{file}"
+        );
     }
-    let folder = std::fs::metadata(home.path("state/tetra")).unwrap();
+    let folder = std::fs::metadata(home.path("state/tetra")).expect("what the test needs");
     assert_eq!(folder.permissions().mode() & 0o777, 0o700);
     leave(terminal);
     for folder in ["state", "config", "tetra", "tmp"] {
         assert_eq!(home.files_with(folder, "hunter2"), Vec::<std::path::PathBuf>::new());
         assert_eq!(home.files_with(folder, "use @staging"), Vec::<std::path::PathBuf>::new());
     }
-    let reader = tetra::sys::history::Reader::open(&home.path("state/tetra/history.sqlite3")).unwrap();
+    let reader =
+        tetra::sys::history::Reader::open(&home.path("state/tetra/history.sqlite3")).expect("what the test needs");
     let wanted = tetra::sys::history::Wanted { rows: 9, holding: Vec::new(), once: false };
-    let rows = reader.rows(&wanted).unwrap();
+    let rows = reader.rows(&wanted).expect("what the test needs");
     let kept: Vec<_> = rows.iter().map(|row| (row.line.as_str(), row.code, row.context.as_deref())).collect();
     assert_eq!(
         kept,
@@ -464,7 +469,7 @@ fn a_line_can_be_edited_elsewhere() {
         "home/editor",
         "#!/bin/sh\ngrep -q half \"$1\" && stat -c %a \"$1\" > mode && echo 'use @dev' > \"$1\"\n",
     );
-    std::fs::set_permissions(&editor, PermissionsExt::from_mode(0o755)).unwrap();
+    std::fs::set_permissions(&editor, PermissionsExt::from_mode(0o755)).expect("what the test needs");
     for keys in [CTRL_X_E, CTRL_O] {
         let mut command = home.tetra();
         command.env("EDITOR", editor.display().to_string());
@@ -477,7 +482,7 @@ fn a_line_can_be_edited_elsewhere() {
         terminal.send(ENTER);
         terminal.wait_line("-/dev>");
         leave(terminal);
-        assert_eq!(std::fs::read_to_string(home.path("home/mode")).unwrap(), "600\n");
+        assert_eq!(std::fs::read_to_string(home.path("home/mode")).expect("what the test needs"), "600\n");
     }
 }
 
@@ -567,7 +572,11 @@ fn production_is_loud_and_asks_for_the_name_of_the_organization() {
 
 /// A port that nobody listens at just now.
 fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .expect("what the test needs")
+        .local_addr()
+        .expect("what the test needs")
+        .port()
 }
 
 /// What the web server of a test answers.
@@ -593,7 +602,7 @@ fn a_newcomer_starts_follows_restarts_and_stops_a_server_by_typing() {
     terminal.send(&format!("tsm start python3 -m http.server --bind 127.0.0.1 {port}\r"));
     terminal.wait_for(&name);
     terminal.wait_line("-/->");
-    assert!(fetch(port).unwrap().contains("hello newcomer"));
+    assert!(fetch(port).expect("what the test needs").contains("hello newcomer"));
     terminal.send("tsm list\r");
     terminal.wait("it is online", |screen| {
         screen.contents().lines().any(|line| line.contains(&name) && line.contains("online")).then_some(())
@@ -615,7 +624,7 @@ fn a_newcomer_starts_follows_restarts_and_stops_a_server_by_typing() {
     terminal.send(&format!("tsm restart {name}\r"));
     terminal.wait_for(&name);
     terminal.wait("the prompt", |screen| (current_line(screen).trim_end() == "-/->").then_some(()));
-    assert!(fetch(port).unwrap().contains("hello newcomer"));
+    assert!(fetch(port).expect("what the test needs").contains("hello newcomer"));
     terminal.send(&format!("tsm stop {name}; tsm delete {name}; !echo do''ne\r"));
     terminal.wait_for("done");
     terminal.wait_line("-/->");
