@@ -38,9 +38,11 @@ fn line(known: &Known<'_>, before: &[String], typed: &str, depth: usize) -> Vec<
     };
     let aliased = expand(known, before);
     let before = without_tsm(known, aliased.as_deref().unwrap_or(before));
+    let Some(plain) = without_inner_globals(known, &globals, before) else { return Vec::new() };
+    let before = &plain[..];
     let mut found = match command(known, before) {
         Some((entry, named)) => arguments(known, entry, (&before[named..], typed), depth),
-        None if before.is_empty() && typed.starts_with('-') => with_dash(&globals, &[], typed, known.live),
+        None if before.len() < 2 && typed.starts_with('-') => with_dash(&globals, &[], typed, known.live),
         None => Vec::new(),
     };
     if before.len() < LONGEST_NAME {
@@ -98,6 +100,17 @@ fn skip_globals<'a>(globals: &'a clap::Command, words: &'a [String]) -> Before<'
         }
     }
     Before::Words(words.get(start..).unwrap_or_default())
+}
+
+/// The words without global options between a group and its command; none if one of them still waits for its value.
+fn without_inner_globals(known: &Known<'_>, globals: &clap::Command, words: &[String]) -> Option<Vec<String>> {
+    match words {
+        [group, option, ..] if option.starts_with('-') && known.groups.iter().any(|(name, _)| name == group) => {
+            let Before::Words(rest) = skip_globals(globals, &words[1..]) else { return None };
+            Some([std::slice::from_ref(group), rest].concat())
+        }
+        _ => Some(words.to_vec()),
+    }
 }
 
 /// The words that can stand where a command begins, or goes on after its group.

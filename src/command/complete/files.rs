@@ -10,19 +10,22 @@ pub(super) fn files(typed: &str, live: &dyn Live) -> Vec<Proposal> {
     matching(typed, live, |_| true)
 }
 
-/// Programs that begin with what was typed, then files. Nothing typed means no program: there are thousands.
+/// Files, then programs that begin with what was typed. Nothing typed means no program: there are thousands.
 pub(super) fn runnable(typed: &str, live: &dyn Live) -> Vec<Proposal> {
     let mut proposals = files(typed, live);
-    if !typed.is_empty() && !typed.contains('/') {
-        let programs = live.names(Kind::Program).into_iter().filter(|name| name.starts_with(typed));
-        let marks: Vec<usize> = (0..typed.chars().count()).collect();
-        proposals.extend(programs.map(|value| Proposal {
-            value,
-            about: Some("program".to_owned()),
-            marks: marks.clone(),
-            open: false,
-        }));
+    let mut programs = live.names(Kind::Program);
+    programs.retain(|name| !typed.is_empty() && name.starts_with(typed));
+    if !programs.is_empty() {
+        // Next to what begins so, files that only hold the letters somewhere are noise.
+        proposals.retain(|proposal| proposal.value.starts_with(typed));
     }
+    let marks: Vec<usize> = (0..typed.chars().count()).collect();
+    proposals.extend(programs.into_iter().map(|value| Proposal {
+        value,
+        about: Some("program".to_owned()),
+        marks: marks.clone(),
+        open: false,
+    }));
     proposals
 }
 

@@ -14,7 +14,7 @@ mod shells;
 use std::ops::Range;
 
 pub use live::{Disk, Kind, Listed, Live};
-pub use shells::{SCRIPTS, Shell, for_shell};
+pub use shells::{Shell, for_shell};
 
 use super::{Entry, registry};
 use crate::base::line::{self, Token, TokenKind};
@@ -308,6 +308,9 @@ mod tests {
         assert_eq!(values("--json t|"), ["tsm"]);
         assert_eq!(values("--env dev tsm |"), ["stop"]);
         assert_eq!(values("--env d|"), ["dev"]);
+        assert_eq!(values("tsm --json s|"), ["stop"], "options between a group and its command");
+        assert_eq!(values("tsm --json stop w|"), ["web"]);
+        assert_eq!(values("tsm --js|"), ["--json"]);
         assert_eq!(values("tsm stop --env p|"), ["prod"], "a global option behind a command");
     }
 
