@@ -393,6 +393,28 @@ fn a_lost_terminal_ends_it_soon() {
 }
 
 #[test]
+fn a_terminal_lost_while_a_command_runs_ends_it_soon() {
+    let home = Home::new();
+    let mut terminal = session(&home);
+    terminal.send("watch -n 20ms version\r");
+    terminal.wait_for("tetra 0");
+    let lost = Instant::now();
+    terminal.hang_up();
+    assert_eq!(terminal.end(), 129);
+    assert!(lost.elapsed() < Duration::from_secs(3));
+}
+
+#[test]
+fn a_damaged_history_costs_the_history_alone() {
+    let home = Home::new();
+    home.write("state/tetra/history.sqlite3", "this is no database, and it is long enough to be seen as none");
+    let mut terminal = session(&home);
+    terminal.wait_for("there is no history");
+    run(&mut terminal, "use @dev", "-/dev>");
+    leave(terminal);
+}
+
+#[test]
 fn a_terminal_that_never_says_where_its_cursor_is_works() {
     let home = Home::new();
     let mut terminal = Terminal::with_manners(home.tetra(), Manners::Mute);
