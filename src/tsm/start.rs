@@ -75,7 +75,7 @@ pub enum StartError {
         source: LaunchError,
     },
     /// The program never ran.
-    #[error("failed to start `{name}`: {}{}", reason(*step, *errno, why), said(tail))]
+    #[error("failed to start `{name}`: {}", reason(*step, *errno, why))]
     NotRun {
         /// The process.
         name: ProcessName,
@@ -85,8 +85,6 @@ pub enum StartError {
         errno: i32,
         /// The supervisor's own words.
         why: String,
-        /// What was written to stderr.
-        tail: Vec<String>,
     },
     /// The pre-start command failed, so the program was not run.
     #[error("failed to start `{name}`: its pre-start command failed with exit code {code}{}", said(tail))]
@@ -232,7 +230,7 @@ fn launch(created: &Created, starter: &Starter, tail: impl Fn() -> Vec<String>) 
         }
         Ok(Launched::NotRun { errno, step }) => {
             let why = record(&created.dir).map(|meta| meta.life.start_error).unwrap_or_default();
-            StartError::NotRun { name: name(), step, errno, why, tail: Vec::new() }
+            StartError::NotRun { name: name(), step, errno, why }
         }
         Ok(Launched::HookFailed { code }) => StartError::Hook { name: name(), code, tail: tail() },
         // It died between its start and our first look.
