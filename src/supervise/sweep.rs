@@ -162,9 +162,13 @@ impl Quarry<'_> {
         self.is_marked(pid) || self.holds_a_fifo(pid)
     }
 
+    /// Any life of this directory counts: whenever something is looked for, none goes on.
     fn is_marked(&self, pid: u32) -> bool {
+        environment_of(pid, HOME).is_some_and(|home| self.is_home(&home)) || self.has_mark(pid)
+    }
+
+    fn has_mark(&self, pid: u32) -> bool {
         environment_of(pid, MARK).is_some_and(|mark| mark == self.mark.as_bytes())
-            && environment_of(pid, HOME).is_some_and(|home| self.is_home(&home))
     }
 
     fn holds_a_fifo(&self, pid: u32) -> bool {
@@ -174,11 +178,12 @@ impl Quarry<'_> {
         })
     }
 
-    /// True for another supervisor, and for what another one started.
+    /// True for another supervisor, and for what another one started. (What has our mark under another name was started
+    /// before the directory was moved.)
     fn is_foreign(&self, pid: u32) -> bool {
         let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         let supervisor = command.split(|byte| *byte == 0).nth(1).is_some_and(|word| word == super::FLAG.as_bytes());
-        supervisor || environment_of(pid, HOME).is_some_and(|home| !self.is_home(&home))
+        supervisor || environment_of(pid, HOME).is_some_and(|home| !self.is_home(&home)) && !self.has_mark(pid)
     }
 
     fn is_home(&self, home: &[u8]) -> bool {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::control::{Control, ControlError};
+use super::control::{Control, ControlError, refuse_foreign};
 use super::plan::PlanError;
 use super::request::{Around, StartRequest};
 use super::start::{self, Patience, StartError, Starter};
@@ -47,7 +47,7 @@ pub enum RestartError {
         /// The process.
         name: ProcessName,
         /// Why.
-        source: PlanError,
+        source: Box<PlanError>,
     },
     /// It did not run, and could not be started.
     #[error(transparent)]
@@ -158,6 +158,9 @@ impl Control<'_> {
 
     /// How the life of `meta` ended, once that is written down.
     fn end_of(&self, process: &Process, meta: &Meta) -> How {
+        if let Some(exit) = meta.last_exit.as_ref().filter(|_| meta.state != State::Online) {
+            return exit.how;
+        }
         let ended = |now: &Meta| now.pid != meta.pid || now.life.nonce != meta.life.nonce;
         let now = self.wait_until(process, RECORDING, ended).ok().flatten();
         now.and_then(|now| now.last_exit).map_or(How::Unknown, |exit| exit.how)
@@ -191,11 +194,12 @@ fn watch(meta: &Meta, starter: &mut Starter) -> Seen {
 
 /// Starts a process that does not run: the same id, logs and command, its env file read again.
 fn start_again(process: &Process, around: &Around, starter: &mut Starter) -> Result<Risen, RestartError> {
+    refuse_foreign(process)?;
     if let Some(why) = &process.damage {
         return Err(ControlError::NoRecord { name: process.name.clone(), why: why.clone() }.into());
     }
     let plan = again::plan(process, &StartRequest::default(), around)
-        .map_err(|source| RestartError::Plan { name: process.name.clone(), source })?;
+        .map_err(|source| RestartError::Plan { name: process.name.clone(), source: Box::new(source) })?;
     let started = start::start(&plan, starter)?;
     let restarts = process.meta.restarts + 1;
     let (id, name, pid) = (started.id, started.name, started.pid);
