@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::cgroup::Cgroup;
 use super::meta::{self, Meta, ReadError};
 use super::wire::{RECORD, Word};
 use super::{lock, proc};
@@ -289,6 +290,14 @@ pub fn wait_unsupervised(dir: &Path, deadline: Instant) -> Result<(), WaitError>
         }
     }
     Ok(())
+}
+
+/// Lets the kernel forget the process in `dir`, which nobody supervises and which is about to be removed: takes away the
+/// empty control group that a killed supervisor left. Does nothing where there is none.
+pub fn forget(dir: &Path) {
+    if let Some(cgroup) = Cgroup::of_directory(dir) {
+        cgroup.remove();
+    }
 }
 
 /// How long to wait for one holder before asking the lock again (a new worker may have come).

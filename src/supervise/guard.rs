@@ -18,7 +18,7 @@ use nix::sys::prctl::{set_child_subreaper, set_name};
 use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::unistd::{ForkResult, Pid, chdir, execv, fork, setsid};
 
-use super::cgroup::Cgroup;
+use super::cgroup::{self, Cgroup};
 use super::client::ORDERS;
 use super::clock::Moment;
 use super::exit::Obituaries;
@@ -84,6 +84,7 @@ pub(super) fn start(dir: &Path) -> ! {
         _ => {
             let word = detach();
             settle();
+            cgroup::leave_others();
             Post::take(dir, exe, word)
         }
     };
