@@ -282,6 +282,8 @@ mod tests {
             ("TSM_DESCRIPTION=\"${HOME}/x\" # note", "/home/u/x"),
             ("TSM_DESCRIPTION=\"${NONE:-fall back}\"", "fall back"),
             ("TSM_DESCRIPTION=a#b", "a#b"),
+            ("TSM_DESCRIPTION=~/x", "/home/u/x"),
+            ("TSM_DESCRIPTION=~other/x~", "~other/x~"),
             ("TSM_DESCRIPTION=\"two\nlines\"", "two\nlines"),
             ("TSM_DESCRIPTION=crlf\r", "crlf"),
             ("A=1; TSM_DESCRIPTION=$A$A", "11"),

@@ -5,6 +5,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use tetra::supervise::meta::Restart;
+
 use super::{Site, eventually, read};
 use crate::transcript::free_port;
 
@@ -64,6 +66,34 @@ fn the_file_is_read_again_at_every_start() {
     assert_eq!(site.tsm(&["stop", "show"]).code, 0);
     site.start(&["show"]);
     assert_eq!(seen(&site)["KEY"], "three");
+}
+
+#[test]
+fn the_file_is_read_again_after_a_crash_too() {
+    let site = Site::new();
+    let wait = "until [ -e go ]; do read -rt 0.01 <> <(:) || :; done; rm go; exit 1\n";
+    site.script("show.sh", &SHOW.replace("exec sleep 1000\n", wait));
+    site.world.file(".env", "KEY=one\n");
+    site.start(&["--restart", "on-failure", "./show.sh"]);
+    assert_eq!(seen(&site)["KEY"], "one");
+    site.world.file(".env", "KEY=two\n");
+    site.world.file("go", "");
+    assert_eq!(seen(&site)["KEY"], "two");
+}
+
+#[test]
+fn on_servers_what_fails_is_started_again_unless_it_is_said_otherwise() {
+    for (env, flag, restart) in [
+        ("local", None, Restart::Never),
+        ("dev", None, Restart::OnFailure),
+        ("staging", None, Restart::OnFailure),
+        ("dev", Some("--restart=never"), Restart::Never),
+    ] {
+        let site = Site::with(&[("TETRA_ENV", env)]);
+        let words: Vec<&str> = flag.into_iter().chain(["--no-wait", "--name", "s", "sleep", "1000"]).collect();
+        site.start(&words);
+        assert_eq!(site.meta("s").run.restart, restart, "{env} {flag:?}");
+    }
 }
 
 #[test]
