@@ -72,8 +72,15 @@ fn run_watched(session: &mut Session, console: &mut dyn Console) -> Result<u8, F
         editor = editor.with_cwd(Some(key.clone())).with_immediately_accept(whole);
         let signal = match mistake::catch(|| editor.read_line(&shown)) {
             Ok(Ok(signal)) => signal,
-            Ok(Err(error)) if signal::ended().is_none() => return Err(unusable(std::io::Error::other(error))),
-            Ok(Err(_)) => continue,
+            Ok(Err(error)) => {
+                if tty::is_gone() {
+                    signal::hang_up();
+                }
+                if signal::ended().is_none() {
+                    return Err(unusable(std::io::Error::other(error)));
+                }
+                continue;
+            }
             Err(fault) => {
                 prompt.modes.restore();
                 console.complain(&fault);

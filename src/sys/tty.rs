@@ -109,6 +109,15 @@ pub fn typed_ahead() -> Option<String> {
     }
 }
 
+/// The terminal on the standard input is gone: there will be nothing to read any more.
+#[must_use]
+pub fn is_gone() -> bool {
+    let input = io::stdin();
+    let mut door = [PollFd::new(input.as_fd(), PollFlags::empty())];
+    let _ = poll(&mut door, PollTimeout::ZERO);
+    door[0].any().unwrap_or(false)
+}
+
 /// Watches over a session until it is dropped.
 #[derive(Debug)]
 pub struct Watch {
