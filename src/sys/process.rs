@@ -121,6 +121,12 @@ pub fn own_pid() -> u32 {
     std::process::id()
 }
 
+/// The user this program acts as.
+#[must_use]
+pub fn own_uid() -> u32 {
+    nix::unistd::geteuid().as_raw()
+}
+
 /// The id of this boot; start times of another boot mean nothing. Empty where the kernel does not tell.
 #[must_use]
 pub fn boot_id() -> &'static str {

@@ -4,6 +4,7 @@
 //! polling. An order stands once it is given: who stops waiting takes nothing back.
 
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ use crate::supervise::client::{self, LaunchError, Launched, Order, SendError, Wa
 use crate::supervise::meta::{self, How, Meta, State};
 use crate::sys::file::FileError;
 use crate::sys::paths::Paths;
+use crate::sys::{net, process};
 
 /// What is needed to act on processes.
 pub struct Control<'a> {
@@ -66,6 +68,14 @@ pub enum ControlError {
         /// Why.
         source: WaitError,
     },
+    /// It belongs to another user, whose programs are not for this one to run.
+    #[error("`{name}` belongs to user {owner}, and its supervisor has to be started by that user")]
+    Foreign {
+        /// The process.
+        name: ProcessName,
+        /// The login name of its owner.
+        owner: String,
+    },
     /// It was started while it was being removed.
     #[error("`{name}` was started again meanwhile and is not removed")]
     StartedMeanwhile {
@@ -100,6 +110,7 @@ impl Advise for ControlError {
         match self {
             Self::Interrupted { .. } => Kind::Interrupted,
             Self::Registry(error) => error.kind(),
+            Self::Foreign { .. } => Kind::Refused,
             _ => Kind::Failed,
         }
     }
@@ -109,6 +120,7 @@ impl Advise for ControlError {
             Self::NotEnded { name, .. } => Some(format!("`tsm kill --force {name}` ends it at once")),
             Self::Interrupted { name } => Some(format!("`tsm info {name}` shows how it goes on")),
             Self::Registry(error) => error.advice(),
+            Self::Foreign { owner, .. } => Some(format!("`sudo -u {owner} tsm …` acts as that user")),
             Self::NoRecord { name, .. } => {
                 Some(format!("`tsm delete {name}` removes it; then start it with its command line"))
             }
@@ -160,6 +172,7 @@ impl Control<'_> {
     /// Makes sure that somebody supervises the process. A record that is lost is replaced by what could be found out first: nobody
     /// else writes it while nobody supervises.
     fn supervise(&self, process: &Process) -> Result<(), ControlError> {
+        refuse_foreign(process)?;
         if process.damage.is_some() {
             let path = meta::path(&process.dir);
             let written = meta::write(&process.dir, &process.meta);
@@ -260,6 +273,16 @@ impl Control<'_> {
             }
         }
     }
+}
+
+/// Refuses the process of another user: a supervisor runs what the folder says, and whoever owns the folder says it.
+pub(super) fn refuse_foreign(process: &Process) -> Result<(), ControlError> {
+    let folder = |source| ControlError::File { action: "look at", path: process.dir.clone(), source };
+    let owner = std::fs::metadata(&process.dir).map_err(folder)?.uid();
+    if owner == process::own_uid() {
+        return Ok(());
+    }
+    Err(ControlError::Foreign { name: process.name.clone(), owner: net::login(owner) })
 }
 
 fn was_not_running(process: &Process) -> Ended {

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::base::fault::{Advise, Kind, Place};
+use crate::base::name::{is_name, legalise};
 use crate::base::near::nearest;
 use crate::supervise::meta::Restart;
 
@@ -21,7 +22,7 @@ use reader::{Assignment, Reader};
 pub struct Definition {
     /// The file, with links resolved.
     pub file: PathBuf,
-    /// `TSM_NAME`; the file's stem without it.
+    /// `TSM_NAME`; without it the file's stem, made legal.
     pub name: String,
     /// `TSM_COMMAND`, and behind it what `TSM_ARGS` lists, quoted.
     pub command: String,
@@ -146,7 +147,8 @@ impl Definition {
     pub fn parse(text: &str, file: &Path, variables: &BTreeMap<String, String>) -> Result<Self, DefinitionError> {
         let folder = file.parent().unwrap_or(Path::new("/"));
         let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        let mut definition = Self { file: file.to_owned(), name: stem, cwd: folder.to_owned(), ..Self::default() };
+        let name = legalise(&stem, "service");
+        let mut definition = Self { file: file.to_owned(), name, cwd: folder.to_owned(), ..Self::default() };
         let mut arguments = Vec::new();
         for assignment in Reader::new(text, file, variables).assignments()? {
             definition.take(assignment, folder, &mut arguments)?;
@@ -170,7 +172,13 @@ impl Definition {
         }
         let text = || Some(value.clone()).filter(|value| !value.trim().is_empty());
         match line.key.as_str() {
-            "TSM_NAME" => self.name = text().unwrap_or(std::mem::take(&mut self.name)),
+            "TSM_NAME" => match text() {
+                Some(name) if is_name(&name) => self.name = name,
+                Some(_) => {
+                    return Err(line.refuse("use letters, digits, `.`, `_` and `-`, and begin with a letter or digit"));
+                }
+                None => {}
+            },
             "TSM_COMMAND" => self.command = value,
             "TSM_CWD" => self.cwd = text().map_or(folder.to_owned(), |cwd| folder.join(cwd)),
             "TSM_ENV_FILE" => self.env_file = text(),
@@ -274,6 +282,8 @@ mod tests {
             ("TSM_DESCRIPTION=\"${HOME}/x\" # note", "/home/u/x"),
             ("TSM_DESCRIPTION=\"${NONE:-fall back}\"", "fall back"),
             ("TSM_DESCRIPTION=a#b", "a#b"),
+            ("TSM_DESCRIPTION=~/x", "/home/u/x"),
+            ("TSM_DESCRIPTION=~other/x~", "~other/x~"),
             ("TSM_DESCRIPTION=\"two\nlines\"", "two\nlines"),
             ("TSM_DESCRIPTION=crlf\r", "crlf"),
             ("A=1; TSM_DESCRIPTION=$A$A", "11"),
@@ -315,6 +325,7 @@ mod tests {
             ("TSM_ARGS=(a b\n", (1, 10, 1)),
             ("TSM_PORT=\"70000\"\n", (1, 10, 7)),
             ("TSM_PORT=0\n", (1, 10, 1)),
+            ("TSM_NAME='my app'\n", (1, 10, 8)),
             ("TSM_RESTART=sometimes\n", (1, 13, 9)),
             ("TSM_NAME = x\n", (1, 1, 8)),
             ("TSM_NAME=a b\n", (1, 12, 1)),

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::control::{Control, ControlError};
+use super::control::{Control, ControlError, refuse_foreign};
 use super::plan::PlanError;
 use super::request::{Around, StartRequest};
 use super::start::{self, Patience, StartError, Starter};
@@ -194,6 +194,7 @@ fn watch(meta: &Meta, starter: &mut Starter) -> Seen {
 
 /// Starts a process that does not run: the same id, logs and command, its env file read again.
 fn start_again(process: &Process, around: &Around, starter: &mut Starter) -> Result<Risen, RestartError> {
+    refuse_foreign(process)?;
     if let Some(why) = &process.damage {
         return Err(ControlError::NoRecord { name: process.name.clone(), why: why.clone() }.into());
     }

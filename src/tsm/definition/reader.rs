@@ -132,6 +132,11 @@ impl<'a> Reader<'a> {
     fn word(&mut self, key: &str) -> Result<String, DefinitionError> {
         let begin = self.at;
         let mut value = String::new();
+        let home = self.text[begin..].strip_prefix('~').filter(|rest| !rest.starts_with(|c: char| c.is_alphanumeric()));
+        if let Some(home) = home.filter(|_| !KEPT.contains(&key)).and_then(|_| self.look_up("HOME")) {
+            value.push_str(home);
+            self.at += 1;
+        }
         while let Some(c) = self.peek() {
             match c {
                 c if c.is_whitespace() => break,

@@ -5,6 +5,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use tetra::supervise::meta::Restart;
+
 use super::{Site, eventually, read};
 use crate::transcript::free_port;
 
@@ -67,6 +69,34 @@ fn the_file_is_read_again_at_every_start() {
 }
 
 #[test]
+fn the_file_is_read_again_after_a_crash_too() {
+    let site = Site::new();
+    let wait = "until [ -e go ]; do read -rt 0.01 <> <(:) || :; done; rm go; exit 1\n";
+    site.script("show.sh", &SHOW.replace("exec sleep 1000\n", wait));
+    site.world.file(".env", "KEY=one\n");
+    site.start(&["--restart", "on-failure", "./show.sh"]);
+    assert_eq!(seen(&site)["KEY"], "one");
+    site.world.file(".env", "KEY=two\n");
+    site.world.file("go", "");
+    assert_eq!(seen(&site)["KEY"], "two");
+}
+
+#[test]
+fn on_servers_what_fails_is_started_again_unless_it_is_said_otherwise() {
+    for (env, flag, restart) in [
+        ("local", None, Restart::Never),
+        ("dev", None, Restart::OnFailure),
+        ("staging", None, Restart::OnFailure),
+        ("dev", Some("--restart=never"), Restart::Never),
+    ] {
+        let site = Site::with(&[("TETRA_ENV", env)]);
+        let words: Vec<&str> = flag.into_iter().chain(["--no-wait", "--name", "s", "sleep", "1000"]).collect();
+        site.start(&words);
+        assert_eq!(site.meta("s").run.restart, restart, "{env} {flag:?}");
+    }
+}
+
+#[test]
 fn nothing_in_a_file_is_executed_and_every_plain_line_counts() {
     let site = Site::new();
     site.script("show.sh", SHOW);
@@ -90,7 +120,7 @@ fn a_named_file_that_is_missing_is_an_error_and_nothing_starts() {
 #[test]
 fn a_file_beside_the_script_is_found_and_none_means_none() {
     let site = Site::new();
-    site.script("srv/show.sh", &SHOW.replace("seen", "../work/seen"));
+    site.script("srv/show.sh", SHOW);
     site.world.file("srv/env/local.env", "KEY=beside\n");
     let said = site.tsm(&["start", "--name", "a", "srv/show.sh"]);
     assert!(said.err.contains("using the env file srv/env/local.env"), "{}", said.err);

@@ -1,6 +1,10 @@
 //! Starts that fail: what is said, and what is left.
 
 use std::fs;
+use std::process::Stdio;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use tetra::supervise::meta::{Restart, State};
 
@@ -52,6 +56,21 @@ fn a_program_that_never_ran_leaves_nothing() {
     assert_eq!(hook.code, 1);
     assert!(hook.err.contains("exit code 4") && hook.err.contains("  not ready\n"), "{}", hook.err);
     assert!(site.processes().is_empty() && site.ports().is_empty());
+}
+
+#[test]
+fn ctrl_c_ends_a_pre_start_command_and_with_it_the_start() {
+    let site = Site::new();
+    let mark = site.world.work().join("hooking");
+    let hook = format!("touch {}; exec sleep 1000", mark.display());
+    let mut command = site.command(&["start", "--pre-hook", &hook, "sleep", "1000"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("tetra runs");
+    eventually("the hook runs", || mark.exists());
+    kill(Pid::from_raw(i32::try_from(child.id()).expect("a pid")), Signal::SIGINT).expect("signalled");
+    let said = super::said(child.wait_with_output().expect("it ended"));
+    assert_eq!(said.code, 130, "{}{}", said.out, said.err);
+    assert!(said.err.contains("was interrupted"), "{}", said.err);
+    assert!(site.processes().is_empty(), "nothing is left");
 }
 
 #[test]
