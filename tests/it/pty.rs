@@ -187,10 +187,21 @@ impl Terminal {
 
     /// Waits until the screen is as wanted and gives what `look` found on it.
     pub(crate) fn wait<T>(&self, what: &str, mut look: impl FnMut(&vt100::Screen) -> Option<T>) -> T {
+        self.wait_state(what, |state| look(state.screen.screen()))
+    }
+
+    /// Waits until a text was written so often, whether it still can be seen or not.
+    pub(crate) fn wait_written(&self, text: &str, times: usize) {
+        self.wait_state(&format!("{text:?}, {times} times"), |state| {
+            (String::from_utf8_lossy(&state.bytes).matches(text).count() >= times).then_some(())
+        });
+    }
+
+    fn wait_state<T>(&self, what: &str, mut look: impl FnMut(&State) -> Option<T>) -> T {
         let until = Instant::now() + PATIENCE;
         let mut state = self.state();
         loop {
-            if let Some(found) = look(state.screen.screen()) {
+            if let Some(found) = look(&state) {
                 return found;
             }
             let left = until.saturating_duration_since(Instant::now());

@@ -379,7 +379,7 @@ fn an_interrupt_from_elsewhere_is_no_reason_to_leave() {
 
 #[test]
 fn a_lost_terminal_ends_it_soon() {
-    for program in ["exec tetra", "trap '' HUP; exec tetra"] {
+    for program in ["exec tetra", "trap '' HUP; exec tetra", "exec tetra --plain", "trap '' HUP; exec tetra --plain"] {
         let home = Home::new();
         let mut command = home.command("sh");
         command.args(["-c", program]);
