@@ -89,6 +89,11 @@ impl Site {
         meta::read(&self.dir(name)).expect("a readable record").expect("a record")
     }
 
+    /// True if there is a record and its child lives.
+    fn living(&self, name: &str) -> bool {
+        meta::read(&self.dir(name)).ok().flatten().is_some_and(|meta| meta.pid != 0 && lives(meta.pid))
+    }
+
     /// The folders of all processes.
     fn processes(&self) -> Vec<String> {
         let Ok(entries) = fs::read_dir(self.world.paths().processes()) else { return Vec::new() };

@@ -156,7 +156,7 @@ fn ctrl_c_ends_the_waiting_and_not_the_process() {
     let mut command = site.command(&["start", "--port", &port, "--name", "slow", "sleep", "1000"]);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("tetra runs");
     let name = format!("slow-{port}");
-    eventually("it runs", || site.processes() == [name.clone()] && lives(site.meta(&name).pid));
+    eventually("it runs", || site.living(&name));
     kill(Pid::from_raw(i32::try_from(child.id()).expect("a pid")), Signal::SIGINT).expect("signalled");
     let said = said(child.wait_with_output().expect("it ended"));
     assert_eq!(said.code, 130, "{}{}", said.out, said.err);
