@@ -57,9 +57,15 @@ impl Site {
         said(self.command(words).current_dir(self.world.work().join(folder)).output().expect("tetra runs"))
     }
 
-    /// Starts and expects success; the data.
+    /// Starts, expects success and does not wait for more; the data.
     #[track_caller]
     fn start(&self, words: &[&str]) -> Value {
+        self.ready(&[&["--no-wait"], words].concat())
+    }
+
+    /// The same, and waits until it is ready.
+    #[track_caller]
+    fn ready(&self, words: &[&str]) -> Value {
         json(self.tsm(&[&["start", "--json"], words].concat()))
     }
 
