@@ -138,6 +138,8 @@ fn files_for_other_shells_are_not_run() {
     let said = world.run("source tetra.sh").failed(2);
     assert!(said.contains("everything it provides is here already"), "{said}");
     world.run("source plain").failed(2);
+    world.file("mine.sh", "#!/usr/bin/env tetra\nversion\n");
+    world.run("source mine.sh").done();
     world.run("source nowhere").failed(5);
 }
 
