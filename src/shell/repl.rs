@@ -1,5 +1,6 @@
 //! The prompt: read a line, run it, remember what came of it, until the operator leaves.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -14,6 +15,7 @@ use super::session::{Manner, Session};
 use super::source::{Origin, Source};
 use super::{config, elsewhere, mistake, plain};
 use crate::base::fault::{Fault, Kind};
+use crate::base::line::{LexError, lex};
 use crate::base::time::Timestamp;
 use crate::command::Selection;
 use crate::command::complete::Disk;
@@ -53,7 +55,7 @@ fn run_watched(session: &mut Session, console: &mut dyn Console) -> Result<u8, F
         return Ok(plain::run(session, console));
     }
     let glimpse = Glimpse::new(disk(session, Selection::default()));
-    let mut prompt = Prompting { glimpse, give_up, modes, keys: keys(session), mistakes: 0 };
+    let mut prompt = Prompting { glimpse, give_up, modes, keys: keys(session), ahead: Ahead::default(), mistakes: 0 };
     let mut editor = prompt.editor(session, console);
     loop {
         if let Some(number) = signal::ended() {
@@ -66,11 +68,19 @@ fn run_watched(session: &mut Session, console: &mut dyn Console) -> Result<u8, F
         let shown = look(session, console);
         *prompt.glimpse.lock() = disk(session, shown.selection.clone());
         let key = context_key(&shown.selection);
-        editor = editor.with_cwd(Some(key.clone()));
+        let whole = prompt.ahead.next(&mut editor);
+        editor = editor.with_cwd(Some(key.clone())).with_immediately_accept(whole);
         let signal = match mistake::catch(|| editor.read_line(&shown)) {
             Ok(Ok(signal)) => signal,
-            Ok(Err(error)) if signal::ended().is_none() => return Err(unusable(std::io::Error::other(error))),
-            Ok(Err(_)) => continue,
+            Ok(Err(error)) => {
+                if tty::is_gone() {
+                    signal::hang_up();
+                }
+                if signal::ended().is_none() {
+                    return Err(unusable(std::io::Error::other(error)));
+                }
+                continue;
+            }
             Err(fault) => {
                 prompt.modes.restore();
                 console.complain(&fault);
@@ -109,12 +119,42 @@ fn run_watched(session: &mut Session, console: &mut dyn Console) -> Result<u8, F
     }
 }
 
+/// Lines that were typed while a command ran.
+///
+/// They are taken as long as the terminal gives whole lines: the editor would take their ends for another key, and drop what
+/// follows.
+#[derive(Debug, Default)]
+struct Ahead(VecDeque<String>);
+
+impl Ahead {
+    /// Puts the next one into the editor; whether it is whole.
+    fn next(&mut self, editor: &mut Reedline) -> bool {
+        self.0.extend(std::iter::from_fn(tty::typed_ahead));
+        let mut text = String::new();
+        let is_open = |text: &str| matches!(lex(text), Err(LexError::Unfinished { .. }));
+        while let Some(line) = self.0.pop_front() {
+            text.extend(line.chars().filter(|character| !character.is_control()));
+            if !is_open(&text) {
+                break;
+            }
+            text.push('\n');
+        }
+        if text.trim().is_empty() {
+            return false;
+        }
+        let whole = !is_open(&text);
+        editor.run_edit_commands(&[EditCommand::MoveToEnd { select: false }, EditCommand::InsertString(text)]);
+        whole
+    }
+}
+
 /// What lasts from one prompt to the next.
 struct Prompting {
     glimpse: Glimpse,
     give_up: Arc<AtomicBool>,
     modes: tty::Modes,
     keys: Keys,
+    ahead: Ahead,
     mistakes: u8,
 }
 
@@ -247,6 +287,7 @@ fn disk(session: &Session, selection: Selection) -> Disk {
         cwd: session.host.cwd().to_owned(),
         home: PathBuf::from(session.host.variable("HOME").unwrap_or("/")),
         aliases: session.settings.aliases.clone().into_iter().collect(),
+        programs: session.host.variable("PATH").unwrap_or_default().to_owned(),
     }
 }
 

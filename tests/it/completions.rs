@@ -2,7 +2,7 @@
 
 use portable_pty::CommandBuilder;
 
-use crate::pty::{Home, Terminal};
+use crate::pty::{Home, Terminal, current_line};
 
 const ENTER: &str = "\r";
 const CTRL_U: &str = "\x15";
@@ -22,11 +22,14 @@ fn home() -> Home {
 }
 
 /// A shell that has loaded its script and shows its prompt.
-fn shell(home: &Home, command: CommandBuilder) -> Terminal {
+fn shell(command: CommandBuilder) -> Terminal {
     let mut terminal = Terminal::start(command);
     terminal.send("echo rea''dy\r");
-    terminal.wait("a shell that answers", |screen| screen.contents().lines().any(|line| line == "ready").then_some(()));
-    assert!(home.path("home").exists());
+    // What is typed before the prompt is there would be shown twice.
+    terminal.wait("a shell that answers and its prompt", |screen| {
+        let answered = screen.contents().lines().any(|line| line == "ready");
+        (answered && current_line(screen).trim_end() == "$").then_some(())
+    });
     terminal
 }
 
@@ -44,7 +47,7 @@ fn bash(home: &Home) -> Terminal {
     );
     let mut command = home.command("bash");
     command.args(["--noprofile", "--rcfile", &rc.display().to_string(), "-i"]);
-    shell(home, command)
+    shell(command)
 }
 
 fn zsh(home: &Home) -> Terminal {
@@ -54,7 +57,7 @@ fn zsh(home: &Home) -> Terminal {
     let mut command = home.command("zsh");
     command.env("ZDOTDIR", home.path("zdot"));
     command.args(["-d", "-i"]);
-    shell(home, command)
+    shell(command)
 }
 
 fn fish(home: &Home) -> Terminal {
@@ -62,7 +65,7 @@ fn fish(home: &Home) -> Terminal {
     let load =
         format!("function fish_prompt; printf '$ '; end; set -g fish_greeting; source '{}'", script("tetra.fish"));
     command.args(["--no-config", "--private", "-C", &load, "-i"]);
-    shell(home, command)
+    shell(command)
 }
 
 /// Types, completes with Tab, and waits for the line that comes of it.

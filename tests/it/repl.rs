@@ -125,7 +125,7 @@ fn control_c_ends_a_watch_however_often_and_comes_back_to_the_prompt() {
     let home = Home::new();
     let mut terminal = session(&home);
     terminal.send("watch -n 20ms version\r");
-    terminal.wait("two runs", |screen| (screen.contents().matches("tetra 0").count() >= 2).then_some(()));
+    terminal.wait("a second run", |screen| screen.contents().contains("run 2: version").then_some(()));
     terminal.send(CTRL_C);
     terminal.send(CTRL_C);
     terminal.wait_line("[130] -/->");
@@ -296,18 +296,23 @@ fn the_history_keeps_no_secrets_and_is_for_the_operator_alone() {
     drop_line(&mut terminal);
     for file in ["history.sqlite3", "history.sqlite3-wal", "history.sqlite3-shm"] {
         let path = home.path("state/tetra").join(file);
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600, "{file}");
+        assert_eq!(
+            std::fs::metadata(&path).expect("what the test needs").permissions().mode() & 0o777,
+            0o600,
+            "{file}"
+        );
     }
-    let folder = std::fs::metadata(home.path("state/tetra")).unwrap();
+    let folder = std::fs::metadata(home.path("state/tetra")).expect("what the test needs");
     assert_eq!(folder.permissions().mode() & 0o777, 0o700);
     leave(terminal);
     for folder in ["state", "config", "tetra", "tmp"] {
         assert_eq!(home.files_with(folder, "hunter2"), Vec::<std::path::PathBuf>::new());
         assert_eq!(home.files_with(folder, "use @staging"), Vec::<std::path::PathBuf>::new());
     }
-    let reader = tetra::sys::history::Reader::open(&home.path("state/tetra/history.sqlite3")).unwrap();
+    let reader =
+        tetra::sys::history::Reader::open(&home.path("state/tetra/history.sqlite3")).expect("what the test needs");
     let wanted = tetra::sys::history::Wanted { rows: 9, holding: Vec::new(), once: false };
-    let rows = reader.rows(&wanted).unwrap();
+    let rows = reader.rows(&wanted).expect("what the test needs");
     let kept: Vec<_> = rows.iter().map(|row| (row.line.as_str(), row.code, row.context.as_deref())).collect();
     assert_eq!(
         kept,
@@ -315,6 +320,22 @@ fn the_history_keeps_no_secrets_and_is_for_the_operator_alone() {
         "with what came of them, the same line once"
     );
     assert!(rows.iter().all(|row| row.started.is_some() && row.took.is_some()));
+}
+
+#[test]
+fn what_is_typed_while_a_command_runs_is_run_after_it() {
+    let home = Home::new();
+    let mut terminal = session(&home);
+    terminal.send("!echo beg''un; sleep 0.3\r");
+    terminal.wait_for("begun");
+    terminal.send("use @dev\ralias s='use @staging\r'\rs\rnot fin");
+    terminal.wait_line("-/staging> not fin");
+    terminal.send("ished\r");
+    terminal.wait_line("[2] -/staging>");
+    terminal.send(UP);
+    terminal.wait_line("not finished");
+    drop_line(&mut terminal);
+    leave(terminal);
 }
 
 #[test]
@@ -358,7 +379,7 @@ fn an_interrupt_from_elsewhere_is_no_reason_to_leave() {
 
 #[test]
 fn a_lost_terminal_ends_it_soon() {
-    for program in ["exec tetra", "trap '' HUP; exec tetra"] {
+    for program in ["exec tetra", "trap '' HUP; exec tetra", "exec tetra --plain", "trap '' HUP; exec tetra --plain"] {
         let home = Home::new();
         let mut command = home.command("sh");
         command.args(["-c", program]);
@@ -369,6 +390,28 @@ fn a_lost_terminal_ends_it_soon() {
         assert_eq!(terminal.end(), 129);
         assert!(lost.elapsed() < Duration::from_secs(3));
     }
+}
+
+#[test]
+fn a_terminal_lost_while_a_command_runs_ends_it_soon() {
+    let home = Home::new();
+    let mut terminal = session(&home);
+    terminal.send("watch -n 20ms version\r");
+    terminal.wait_for("tetra 0");
+    let lost = Instant::now();
+    terminal.hang_up();
+    assert_eq!(terminal.end(), 129);
+    assert!(lost.elapsed() < Duration::from_secs(3));
+}
+
+#[test]
+fn a_damaged_history_costs_the_history_alone() {
+    let home = Home::new();
+    home.write("state/tetra/history.sqlite3", "this is no database, and it is long enough to be seen as none");
+    let mut terminal = session(&home);
+    terminal.wait_for("there is no history");
+    run(&mut terminal, "use @dev", "-/dev>");
+    leave(terminal);
 }
 
 #[test]
@@ -448,7 +491,7 @@ fn a_line_can_be_edited_elsewhere() {
         "home/editor",
         "#!/bin/sh\ngrep -q half \"$1\" && stat -c %a \"$1\" > mode && echo 'use @dev' > \"$1\"\n",
     );
-    std::fs::set_permissions(&editor, PermissionsExt::from_mode(0o755)).unwrap();
+    std::fs::set_permissions(&editor, PermissionsExt::from_mode(0o755)).expect("what the test needs");
     for keys in [CTRL_X_E, CTRL_O] {
         let mut command = home.tetra();
         command.env("EDITOR", editor.display().to_string());
@@ -461,7 +504,7 @@ fn a_line_can_be_edited_elsewhere() {
         terminal.send(ENTER);
         terminal.wait_line("-/dev>");
         leave(terminal);
-        assert_eq!(std::fs::read_to_string(home.path("home/mode")).unwrap(), "600\n");
+        assert_eq!(std::fs::read_to_string(home.path("home/mode")).expect("what the test needs"), "600\n");
     }
 }
 
@@ -546,5 +589,67 @@ fn production_is_loud_and_asks_for_the_name_of_the_organization() {
     terminal.send("acme\r");
     terminal.wait("the prompt", |screen| (current_line(screen).trim_end() == "acme/PROD>").then_some(()));
     assert!(!home.path("tetra/tsm/runtime/processes/api").exists());
+    leave(terminal);
+}
+
+/// A port that nobody listens at just now.
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .expect("what the test needs")
+        .local_addr()
+        .expect("what the test needs")
+        .port()
+}
+
+/// What the web server of a test answers.
+fn fetch(port: u16) -> std::io::Result<String> {
+    use std::io::{Read, Write};
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port))?;
+    stream.write_all(b"GET /hello.txt HTTP/1.0\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+#[test]
+fn a_newcomer_starts_follows_restarts_and_stops_a_server_by_typing() {
+    let home = Home::new();
+    home.write("home/my-api/hello.txt", "hello newcomer\n");
+    let port = free_port();
+    let name = format!("my-api-http-{port}");
+    let mut command = home.tetra();
+    command.cwd(home.path("home/my-api"));
+    let mut terminal = Terminal::start(command);
+    terminal.wait_line("-/->");
+    terminal.send(&format!("tsm start python3 -m http.server --bind 127.0.0.1 {port}\r"));
+    terminal.wait_for(&name);
+    terminal.wait_line("-/->");
+    assert!(fetch(port).expect("what the test needs").contains("hello newcomer"));
+    terminal.send("tsm list\r");
+    terminal.wait("it is online", |screen| {
+        screen.contents().lines().any(|line| line.contains(&name) && line.contains("online")).then_some(())
+    });
+    // The name that was made is known to Tab at once.
+    terminal.send("tsm logs my\t");
+    terminal.wait_line(&format!("tsm logs {name}"));
+    terminal.send(ENTER);
+    terminal.wait_for("GET /hello.txt");
+    terminal.send(&format!("tsm logs {name} -f\r"));
+    terminal.wait("the log again", |screen| (screen.contents().matches("GET /hello.txt").count() >= 2).then_some(()));
+    assert!(fetch(port).is_ok());
+    terminal
+        .wait("what came meanwhile", |screen| (screen.contents().matches("GET /hello.txt").count() >= 3).then_some(()));
+    terminal.send(CTRL_C);
+    terminal.wait_line("-/->");
+    terminal.send("!clear\r");
+    terminal.wait_gone("GET");
+    terminal.send(&format!("tsm restart {name}\r"));
+    terminal.wait_for(&name);
+    terminal.wait("the prompt", |screen| (current_line(screen).trim_end() == "-/->").then_some(()));
+    assert!(fetch(port).expect("what the test needs").contains("hello newcomer"));
+    terminal.send(&format!("tsm stop {name}; tsm delete {name}; !echo do''ne\r"));
+    terminal.wait_for("done");
+    terminal.wait_line("-/->");
+    assert!(fetch(port).is_err());
     leave(terminal);
 }

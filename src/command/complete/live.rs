@@ -21,6 +21,8 @@ pub enum Kind {
     Env,
     /// Names for lines of commands.
     Alias,
+    /// Programs of the system.
+    Program,
 }
 
 /// A file or folder in a folder.
@@ -57,6 +59,8 @@ pub struct Disk {
     pub home: PathBuf,
     /// The names for lines of commands, with the lines.
     pub aliases: Vec<(String, String)>,
+    /// Where programs are, as in `PATH`.
+    pub programs: String,
 }
 
 impl Live for Disk {
@@ -67,9 +71,11 @@ impl Live for Disk {
             Kind::Org => folders(&self.paths.orgs()),
             Kind::Env => self.environments(),
             Kind::Alias => self.aliases.iter().map(|(name, _)| name.clone()).collect(),
+            Kind::Program => self.programs.split(':').flat_map(|folder| with_suffix(Path::new(folder), "")).collect(),
         };
         if kind != Kind::Env {
             names.sort_unstable();
+            names.dedup();
         }
         names
     }
@@ -79,6 +85,7 @@ impl Live for Disk {
             Kind::Process => Some(describe(&Store::open(&self.paths).get(&name.parse().ok()?)?)),
             Kind::Service => self.service(name),
             Kind::Org => Some("organization".to_owned()),
+            Kind::Program => None,
             Kind::Env => self.environment(name),
             Kind::Alias => self.aliases.iter().find(|(alias, _)| alias == name).map(|(_, line)| line.clone()),
         }

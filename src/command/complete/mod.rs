@@ -14,7 +14,7 @@ mod shells;
 use std::ops::Range;
 
 pub use live::{Disk, Kind, Listed, Live};
-pub use shells::{SCRIPTS, Shell, for_shell};
+pub use shells::{Shell, for_shell};
 
 use super::{Entry, registry};
 use crate::base::line::{self, Token, TokenKind};
@@ -66,6 +66,7 @@ pub fn complete(text: &str, cursor: usize, known: &Known<'_>) -> Vec<Candidate> 
     let proposals = match &place.kind {
         PlaceKind::Nowhere => Vec::new(),
         PlaceKind::File => files::files(&place.typed, known.live),
+        PlaceKind::Program => files::runnable(&place.typed, known.live),
         PlaceKind::Command(before) => answer::proposals(known, before, &place.typed),
     };
     proposals
@@ -113,6 +114,8 @@ enum PlaceKind {
     Nowhere,
     /// A file: after `>`, or in what goes to `sh`.
     File,
+    /// The first word of what goes to `sh`.
+    Program,
     /// A word of a statement, after these words.
     Command(Vec<String>),
 }
@@ -140,7 +143,10 @@ impl Place {
             .rfind(|c: char| c.is_whitespace() || "|;&<>".contains(c))
             .map_or(0, |at| at + shell[at..].chars().next().map_or(0, char::len_utf8));
         let typed = shell[word..].trim_start_matches(['\'', '"']).to_owned();
-        Self { kind: PlaceKind::File, typed, span: start + word..cursor }
+        let before = shell[..word].trim_end();
+        let first = before.is_empty() || before.ends_with(['|', ';', '&']);
+        let kind = if first { PlaceKind::Program } else { PlaceKind::File };
+        Self { kind, typed, span: start + word..cursor }
     }
 }
 
@@ -156,7 +162,7 @@ fn after(tokens: &[Token]) -> PlaceKind {
             TokenKind::Word { text, .. } => words.push(text.clone()),
             TokenKind::Semicolon | TokenKind::Newline => break,
             TokenKind::Redirect | TokenKind::Append if words.is_empty() => return PlaceKind::File,
-            TokenKind::Pipe | TokenKind::Bang if words.is_empty() => return PlaceKind::File,
+            TokenKind::Pipe | TokenKind::Bang if words.is_empty() => return PlaceKind::Program,
             _ => return PlaceKind::Nowhere,
         }
     }
@@ -259,6 +265,7 @@ mod tests {
                 Kind::Process => self.0.clone(),
                 Kind::Env => vec!["dev".to_owned(), "prod".to_owned()],
                 Kind::Alias => vec!["down".to_owned()],
+                Kind::Program => vec!["sh".to_owned(), "sort".to_owned()],
                 Kind::Service | Kind::Org => Vec::new(),
             }
         }
@@ -301,6 +308,9 @@ mod tests {
         assert_eq!(values("--json t|"), ["tsm"]);
         assert_eq!(values("--env dev tsm |"), ["stop"]);
         assert_eq!(values("--env d|"), ["dev"]);
+        assert_eq!(values("tsm --json s|"), ["stop"], "options between a group and its command");
+        assert_eq!(values("tsm --json stop w|"), ["web"]);
+        assert_eq!(values("tsm --js|"), ["--json"]);
         assert_eq!(values("tsm stop --env p|"), ["prod"], "a global option behind a command");
     }
 
@@ -349,6 +359,8 @@ mod tests {
         assert_eq!(values("tsm stop > s|"), ["src/"]);
         assert_eq!(values("tsm stop | cat s|"), ["src/"]);
         assert_eq!(values("!ls s|"), ["src/"]);
+        assert_eq!(values("!s|"), ["src/", "sh", "sort"]);
+        assert_eq!(values("tsm stop | cat x | so|"), ["sort"]);
     }
 
     #[test]
