@@ -10,6 +10,7 @@ pub mod context;
 pub mod global;
 pub mod help;
 pub mod kept;
+pub mod org;
 pub mod registry;
 pub mod shell;
 pub mod tsm;

@@ -3,6 +3,7 @@
 use super::{Entry, entry};
 use crate::base::fault::Fault;
 use crate::base::near::nearest;
+use crate::command::org;
 use crate::command::shell as own;
 use crate::command::tsm;
 
@@ -16,6 +17,23 @@ pub const COMMANDS: &[Entry] = &[
     entry::<tsm::list::List>(),
     entry::<tsm::info::Info>(),
     entry::<tsm::logs::Logs>(),
+    entry::<org::init::Init>(),
+    entry::<org::list::List>(),
+    entry::<org::choose::Use>(),
+    entry::<org::env_list::EnvList>(),
+    entry::<org::env_edit::EnvEdit>(),
+    entry::<org::env_show::EnvShow>(),
+    entry::<org::env_validate::EnvValidate>(),
+    entry::<org::promote::Promote>(),
+    entry::<org::diff::Diff>(),
+    entry::<org::explain::Explain>(),
+    entry::<org::status::Status>(),
+    entry::<org::history::History>(),
+    entry::<org::rollback::Rollback>(),
+    entry::<org::profile::List>(),
+    entry::<org::profile::ProfileShow>(),
+    entry::<org::profile::New>(),
+    entry::<org::profile::Check>(),
     entry::<own::choose::Use>(),
     entry::<own::select::Select>(),
     entry::<own::context::Context>(),
@@ -34,7 +52,8 @@ pub const COMMANDS: &[Entry] = &[
 ];
 
 /// The groups with their one-line meaning. A bare group name prints the group's help.
-pub const GROUPS: &[(&str, &str)] = &[("tsm", "start, watch, log and stop processes")];
+pub const GROUPS: &[(&str, &str)] =
+    &[("tsm", "start, watch, log and stop processes"), ("org", "make environments from one local.toml")];
 
 /// Groups that may also be called behind `tsm`.
 const ALSO_BELOW_TSM: [&str; 2] = ["org", "daemon"];

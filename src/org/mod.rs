@@ -18,13 +18,16 @@
 pub mod alias;
 pub mod apply;
 pub mod arguments;
+pub mod change;
 pub mod condition;
+pub mod difference;
 pub mod document;
 pub mod draft;
 pub mod error;
 pub mod header;
 pub mod history;
 pub mod manifest;
+pub mod overrides;
 pub mod path;
 pub mod profile;
 pub mod promote;
@@ -32,6 +35,10 @@ pub mod read;
 pub mod rebase;
 pub mod render;
 pub mod schema;
+pub mod standing;
 pub mod store;
 pub mod template;
 pub mod variables;
+pub mod workbench;
+
+pub use toml::Value;
