@@ -29,7 +29,7 @@ pub fn with_arguments(command: &str, arguments: &[String]) -> Result<String, Bad
     {
         let (span, new) = match place {
             Place::Next(span) => (span, shown(value)),
-            Place::Joined(span) => (span, shown(&format!("{flag}={value}"))),
+            Place::Joined(span) => (span, format!("{flag}={}", shown(value))),
         };
         return Ok(format!("{}{new}{}", &command[..span.start], &command[span.end..]));
     }

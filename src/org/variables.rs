@@ -137,7 +137,7 @@ impl Filler<'_, '_> {
         let mut rest = text;
         while let Some(at) = rest.find("${") {
             let dollars = rest[..at].len() - rest[..at].trim_end_matches('$').len() + 1;
-            out.push_str(&rest[..=at - dollars + 1][..at + 1 - dollars]);
+            out.push_str(&rest[..at + 1 - dollars]);
             out.push_str(&"$".repeat(dollars / 2));
             if dollars % 2 == 0 {
                 out.push('{');
@@ -262,7 +262,7 @@ mod tests {
 
     fn filled(text: &str) -> Result<String, Diagnostic> {
         let text = format!(
-            "v = '{text}'\nport = 4444\nlist = [1, 2]\n[deployment]\ntetra_src = '~/src'\n[a]\nb = '${{port.x:-${{a.c}}}}'\nc = 'deep'\nd = '${{a.e}}'\ne = '${{a.d}}'\n"
+            "v = '{text}'\nport = 4444\n[deployment]\ntetra_src = '~/src'\n[a]\nb = '${{port.x:-${{a.c}}}}'\nc = 'deep'\nd = '${{a.e}}'\ne = '${{a.d}}'\nlist = [1, 2]\n"
         );
         let document = Document::parse("local.toml", &text).expect("TOML");
         let mut draft = Draft::new(&document);
@@ -282,7 +282,7 @@ mod tests {
         for (text, expected) in [
             ("${deployment.tetra_src}", "\"~/src\""),
             ("${TETRA_SRC}/../x-${TETRA_ENV}", "\"~/src/../x-dev\""),
-            ("${list}", "[1, 2]"),
+            ("${a.list}", "[1, 2]"),
             ("${a.b}!", "\"deep!\""),
             ("${nothing.there:-8000}", "\"8000\""),
             ("${NOTHING:-a${TETRA_ENV}}", "\"adev\""),
@@ -301,7 +301,7 @@ mod tests {
             ("${X", "`${` is not closed"),
             ("${}", "`${}` names nothing"),
             ("${TETRA_EMV}", "`${TETRA_EMV}` means nothing"),
-            ("x${list}", "a list cannot stand inside of a text"),
+            ("x${a.list}", "a list cannot stand inside of a text"),
             ("${secret:KEY}", "a secret would be written into TOML"),
             ("${deployment.tetra_scr}", "there is no `deployment.tetra_scr`"),
             ("${a.d}", "this value needs itself"),

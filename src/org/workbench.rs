@@ -160,7 +160,7 @@ mod tests {
             ("a=[1, 2]", "a", "[1, 2]"),
             ("a=\"x=y\"", "a", "\"x=y\""),
             ("a=", "a", "\"\""),
-            ("a=1 # x", "a", "1"),
+            ("a=1 # x", "a", "\"1 # x\""),
         ] {
             let (key, found) = option(text).expect("it is an option");
             assert_eq!((key.to_string().as_str(), found.to_string().as_str()), (path, value), "{text}");

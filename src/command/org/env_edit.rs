@@ -57,7 +57,10 @@ fn edit(cx: &mut Cx, store: &Store) -> Result<Report, Fault> {
     let copy = path.with_file_name(".local.toml.edit");
     match read::text(&copy, &tree)? {
         Some(_) => cx.console.note("going on with what was edited before and made no sense"),
-        None => file::write(&copy, before.as_bytes(), Access::Shared)?,
+        None => {
+            let _lock = store.lock()?;
+            file::write(&copy, before.as_bytes(), Access::Shared)?;
+        }
     }
     loop {
         run_editor(cx, &copy)?;
