@@ -13,7 +13,7 @@ use super::path::KeyPath;
 use super::promote::Stamp;
 use super::render::Annotate;
 use super::store::{Author, Current, Store, Version, content_of};
-use super::workbench::{Common, Workbench, commit};
+use super::workbench::{Common, Workbench};
 use super::{overrides, profile, store};
 use crate::base::environment::EnvName;
 use crate::sys::file::{self, Access};
@@ -79,7 +79,7 @@ pub struct Planned {
 /// Fails with what is wrong, or with what has to be looked at first.
 pub fn plan(store: &Store, wish: &Wish, (author, home): (Author, Option<&str>)) -> Result<Vec<Planned>, OrgError> {
     let common = Common::read(store, home)?;
-    let stamp = Stamp { at: history::at(author.now), by: author.by.to_owned(), commit: commit(&store.folder()) };
+    let stamp = Stamp { at: history::at(author.now), by: author.by.to_owned(), commit: store.commit() };
     let mut planned: Vec<Planned> = Vec::new();
     for env in &wish.envs {
         if planned.iter().any(|it| it.env == *env) {

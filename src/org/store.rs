@@ -15,7 +15,7 @@ use super::header::{self, Header, State};
 use super::history::{self, Action, Entry, Record};
 use super::manifest::Manifest;
 use super::profile::{BUILT_IN, Origin, Profile};
-use super::read;
+use super::{read, workbench};
 use crate::base::environment::EnvName;
 use crate::base::name::OrgName;
 use crate::base::near::nearest;
@@ -91,6 +91,12 @@ impl<'a> Store<'a> {
     #[must_use]
     pub fn folder(&self) -> PathBuf {
         self.paths.org(self.org)
+    }
+
+    /// The commit that is checked out around it.
+    #[must_use]
+    pub fn commit(&self) -> Option<String> {
+        workbench::commit(&self.folder(), self.paths.home())
     }
 
     /// The file of an environment.

@@ -122,11 +122,17 @@ pub fn option(text: &str) -> Result<(KeyPath, Value), BadPath> {
     Ok((path, plain.unwrap_or_else(|| Value::String(value.to_owned()))))
 }
 
-/// The commit that is checked out around a folder, in its short form. Read from the files of git: starting it would take longer
+/// The commit that is checked out around a folder, in its short form; looked for up to the folder around `home`. Read from the files of git: starting it would take longer
 /// than everything else.
 #[must_use]
-pub fn commit(folder: &Path) -> Option<String> {
-    let git = folder.ancestors().map(|at| at.join(".git")).find(|git| git.exists())?;
+pub fn commit(folder: &Path, home: &Path) -> Option<String> {
+    // A repository around everything has other things to say.
+    let around = home.parent().unwrap_or(home);
+    let git = folder
+        .ancestors()
+        .take_while(|at| at.starts_with(around))
+        .map(|at| at.join(".git"))
+        .find(|git| git.exists())?;
     let git = match fs::read_to_string(&git) {
         Ok(link) => git.parent()?.join(link.strip_prefix("gitdir:")?.trim()),
         Err(_) => git,
@@ -175,11 +181,11 @@ mod tests {
         let inner = home.path().join("org/acme");
         fs::create_dir_all(git.join("refs/heads")).expect("made");
         fs::create_dir_all(&inner).expect("made");
-        assert_eq!(commit(&inner), None);
+        assert_eq!(commit(&inner, &home.path().join("org")), None);
         fs::write(git.join("HEAD"), "ref: refs/heads/main\n").expect("written");
         fs::write(git.join("packed-refs"), format!("# x\n{} refs/heads/main\n", "b".repeat(40))).expect("written");
-        assert_eq!(commit(&inner).as_deref(), Some("bbbbbbb"));
+        assert_eq!(commit(&inner, &home.path().join("org")).as_deref(), Some("bbbbbbb"));
         fs::write(git.join("refs/heads/main"), format!("{}\n", "a1".repeat(20))).expect("written");
-        assert_eq!(commit(&inner).as_deref(), Some("a1a1a1a"));
+        assert_eq!(commit(&inner, &home.path().join("org")).as_deref(), Some("a1a1a1a"));
     }
 }

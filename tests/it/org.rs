@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::schema::{misfits, schema};
 use crate::world::{PROGRAM, World};
 
 /// A world with an organization called acme, and the folder of its environments.
@@ -539,4 +540,41 @@ impl Drop for Unmount {
     fn drop(&mut self) {
         let _ = Command::new("umount").arg(&self.0).output();
     }
+}
+
+#[test]
+fn what_json_prints_fits_the_schemas() {
+    let (mut world, environments) = acme();
+    let local = environments.join("local.toml");
+    fs::write(&local, read(&local) + "[loging]\nlevel = 1\n").expect("written");
+    for (line, name) in [
+        ("org init other --json", "org-init"),
+        ("org use acme --json", "org-use"),
+        ("org list --json", "org-list"),
+        ("org env validate --json", "org-env-validate"),
+        ("org promote @dev @staging --dry-run --json", "org-promote-plan"),
+        ("org promote @dev @staging --json", "org-promote"),
+        ("org promote @dev --json", "org-promote"),
+        ("org diff @dev --json", "org-diff"),
+        ("org diff @dev @staging --json", "org-diff-two"),
+        ("org explain @dev services.tetra.command --json", "org-explain"),
+        ("org status --json", "org-status"),
+        ("org env list --json", "org-env-list"),
+        ("org promote @dev --set ports.tetra=1 --json", "org-promote"),
+        ("org rollback @dev --dry-run --json", "org-rollback-plan"),
+        ("org rollback @dev --json", "org-rollback"),
+        ("org history @dev --json", "org-history"),
+        ("org profile list --json", "org-profile-list"),
+        ("org profile show prod --json", "org-profile-show"),
+        ("org profile new qa --json", "org-profile-new"),
+        ("org profile check qa --json", "org-profile-check"),
+    ] {
+        let said = world.run(line).done();
+        let value = serde_json::from_str(&said).unwrap_or_else(|error| panic!("`{line}`: {error}\n{said}"));
+        assert_eq!(misfits(&value, &schema(name)), Vec::<String>::new(), "`{line}` printed\n{value:#}");
+    }
+    fs::write(&local, "a = \n").expect("written");
+    let said = world.run("org promote @dev --json").failed(1);
+    let value = serde_json::from_str(&said).expect("JSON");
+    assert_eq!(misfits(&value, &schema("error")), Vec::<String>::new(), "{value:#}");
 }
