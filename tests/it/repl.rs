@@ -387,7 +387,7 @@ fn a_lost_terminal_ends_it_soon() {
         terminal.wait_line("-/->");
         let lost = Instant::now();
         terminal.hang_up();
-        assert_eq!(terminal.end(), 129);
+        assert_eq!(terminal.end(), 129, "{program}");
         assert!(lost.elapsed() < Duration::from_secs(3));
     }
 }
