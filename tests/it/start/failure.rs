@@ -159,7 +159,7 @@ fn a_damaged_record_is_no_obstacle() {
         let name = format!("d{number}");
         fs::create_dir_all(site.dir(&name)).expect("a folder");
         fs::write(site.dir(&name).join("meta.json"), garbage).expect("written");
-        let started = site.start(&["--no-wait", "--name", &name, "sleep", "1000"]);
+        let started = site.start(&["--name", &name, "sleep", "1000"]);
         assert_eq!(started["id"], number);
         assert_eq!(site.meta(&name).name, name);
     }

@@ -87,6 +87,22 @@ fn who_lost_its_supervisor_is_adopted_and_stopped() {
 }
 
 #[test]
+fn a_stop_that_another_order_overtakes_says_so() {
+    let yard = Yard::new();
+    let mut meta = yard.record(0, "slow", "trap 'sleep 0.5; exit 0' TERM; echo up; while :; do sleep 0.01; done");
+    meta.run.kill_timeout_ms = 20_000;
+    yard.start_record(&meta);
+    eventually("it is up", || !yard.written("slow", "current.out").is_empty());
+    let stop = yard.command(&["tsm", "stop", "slow"]).stderr(std::process::Stdio::piped()).spawn().expect("tetra runs");
+    yard.until("slow", |meta| meta.state == State::Stopping);
+    tetra::supervise::client::send(&yard.dir("slow"), tetra::supervise::client::Order::Restart).expect("an order");
+    let ended = stop.wait_with_output().expect("collected");
+    let err = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert!(ended.status.code() == Some(1) && err.contains("started again"), "{err}");
+    yard.until("slow", |meta| meta.state == State::Online);
+}
+
+#[test]
 fn restart_keeps_the_id_and_counts() {
     let yard = Yard::new();
     let first = yard.start(3, "api", "echo up; exec sleep 600");
