@@ -125,7 +125,7 @@ fn control_c_ends_a_watch_however_often_and_comes_back_to_the_prompt() {
     let home = Home::new();
     let mut terminal = session(&home);
     terminal.send("watch -n 20ms version\r");
-    terminal.wait("a second run", |screen| screen.contents().contains("run 2: version").then_some(()));
+    terminal.wait_written("run 2: version", 1);
     terminal.send(CTRL_C);
     terminal.send(CTRL_C);
     terminal.wait_line("[130] -/->");
@@ -387,7 +387,7 @@ fn a_lost_terminal_ends_it_soon() {
         terminal.wait_line("-/->");
         let lost = Instant::now();
         terminal.hang_up();
-        assert_eq!(terminal.end(), 129);
+        assert_eq!(terminal.end(), 129, "{program}");
         assert!(lost.elapsed() < Duration::from_secs(3));
     }
 }
