@@ -1,9 +1,11 @@
 //! The prompt: read a line, run it, remember what came of it, until the operator leaves.
 
+use std::cell::OnceCell;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
 
 use reedline::{EditCommand, HistoryItem, Reedline, Signal, SqliteBackedHistory};
 
@@ -21,6 +23,9 @@ use crate::command::Selection;
 use crate::command::complete::Disk;
 use crate::report::{Color, Console};
 use crate::sys::{self, signal, tty};
+
+/// A prompt that takes so long to appear waits for something.
+const SLOW: Duration = Duration::from_millis(1500);
 
 /// After so many mistakes of the editor in a row it is given up.
 const MISTAKES: u8 = 3;
@@ -55,7 +60,15 @@ fn run_watched(session: &mut Session, console: &mut dyn Console) -> Result<u8, F
         return Ok(plain::run(session, console));
     }
     let glimpse = Glimpse::new(disk(session, Selection::default()));
-    let mut prompt = Prompting { glimpse, give_up, modes, keys: keys(session), ahead: Ahead::default(), mistakes: 0 };
+    let mut prompt = Prompting {
+        glimpse,
+        give_up,
+        modes,
+        keys: keys(session),
+        ahead: Ahead::default(),
+        mistakes: 0,
+        advised: false,
+    };
     let mut editor = prompt.editor(session, console);
     loop {
         if let Some(number) = signal::ended() {
@@ -70,7 +83,10 @@ fn run_watched(session: &mut Session, console: &mut dyn Console) -> Result<u8, F
         let key = context_key(&shown.selection);
         let whole = prompt.ahead.next(&mut editor);
         editor = editor.with_cwd(Some(key.clone())).with_immediately_accept(whole);
-        let signal = match mistake::catch(|| editor.read_line(&shown)) {
+        let asked = Instant::now();
+        let answer = mistake::catch(|| editor.read_line(&shown));
+        prompt.mind_slowness(shown.drawn.get().map(|drawn| drawn.duration_since(asked)), console);
+        let signal = match answer {
             Ok(Ok(signal)) => signal,
             Ok(Err(error)) => {
                 if tty::is_gone() {
@@ -156,9 +172,19 @@ struct Prompting {
     keys: Keys,
     ahead: Ahead,
     mistakes: u8,
+    /// Slowness was spoken of.
+    advised: bool,
 }
 
 impl Prompting {
+    /// Says once what can be done about a terminal that does not answer.
+    fn mind_slowness(&mut self, took: Option<Duration>, console: &mut dyn Console) {
+        if !self.advised && took.is_some_and(|took| took >= SLOW) {
+            self.advised = true;
+            console.note("this terminal does not say where its cursor is, and waiting for that takes seconds: `--plain` or TETRA_PLAIN=1 does without");
+        }
+    }
+
     fn editor(&self, session: &Session, console: &mut dyn Console) -> Reedline {
         editor::build(Parts {
             glimpse: self.glimpse.clone(),
@@ -264,7 +290,7 @@ fn look(session: &Session, console: &mut dyn Console) -> ContextPrompt {
         Selection::default()
     });
     let rung = selection.env.as_ref().map(|env| config::rung(&session.paths, selection.org.as_ref(), env));
-    ContextPrompt { selection, rung, code: session.last, colors: colors(session) }
+    ContextPrompt { selection, rung, code: session.last, colors: colors(session), drawn: OnceCell::new() }
 }
 
 /// The prompt as plain text.

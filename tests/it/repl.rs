@@ -420,6 +420,7 @@ fn a_terminal_that_never_says_where_its_cursor_is_works() {
     let mut terminal = Terminal::with_manners(home.tetra(), Manners::Mute);
     terminal.wait_line("-/->");
     terminal.send("use @dev\r");
+    terminal.wait_for("--plain");
     terminal.wait_line("-/dev>");
     terminal.signal(Signal::SIGTERM);
     assert_eq!(terminal.end(), 143);
@@ -589,6 +590,21 @@ fn production_is_loud_and_asks_for_the_name_of_the_organization() {
     terminal.send("acme\r");
     terminal.wait("the prompt", |screen| (current_line(screen).trim_end() == "acme/PROD>").then_some(()));
     assert!(!home.path("tetra/tsm/runtime/processes/api").exists());
+    leave(terminal);
+}
+
+#[test]
+fn control_c_is_no_answer_to_a_question() {
+    let home = Home::new();
+    home.write("tetra/org/acme/environments/prod.toml", "");
+    stopped(&home, "api", 0);
+    let mut terminal = session(&home);
+    terminal.send("tsm delete api\r");
+    terminal.wait_for("go on?");
+    terminal.send(CTRL_C);
+    terminal.wait("the prompt", |screen| current_line(screen).contains("] acme/PROD>").then_some(()));
+    assert!(home.path("tetra/tsm/runtime/processes/api").exists());
+    run(&mut terminal, "use @local", "acme/local>");
     leave(terminal);
 }
 
