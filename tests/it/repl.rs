@@ -294,6 +294,13 @@ fn the_history_keeps_no_secrets_and_is_for_the_operator_alone() {
     terminal.send(UP);
     terminal.wait_line("version --token ***");
     drop_line(&mut terminal);
+    terminal.send(" history\r");
+    terminal.wait("the same from a command", |screen| {
+        let text = screen.contents();
+        let told = |line: &str, context: &str| text.lines().any(|row| row.ends_with(line) && row.contains(context));
+        (told("version --token ***", "-/-/-") && told("use @dev", "-/dev/-")).then_some(())
+    });
+    terminal.wait_line("-/dev>");
     for file in ["history.sqlite3", "history.sqlite3-wal", "history.sqlite3-shm"] {
         let path = home.path("state/tetra").join(file);
         assert_eq!(
