@@ -266,6 +266,25 @@ fn a_resized_terminal_is_painted_anew() {
 }
 
 #[test]
+fn a_tiny_terminal_is_served_too() {
+    let home = Home::new();
+    stopped(&home, "a-process-with-a-name-that-is-long", 0);
+    stopped(&home, "a-process-with-another-name", 1);
+    let mut terminal = session(&home);
+    terminal.resize(3, 12);
+    terminal.send("se\t");
+    terminal.wait("a menu", |screen| screen.contents().contains("select").then_some(()));
+    drop_line(&mut terminal);
+    terminal.send("tsm stop a\t");
+    terminal.wait_for("a-process...");
+    drop_line(&mut terminal);
+    terminal.send("use @dev\r");
+    terminal.wait("the prompt", |screen| screen.contents().contains("-/dev>").then_some(()));
+    terminal.resize(24, 100);
+    leave(terminal);
+}
+
+#[test]
 fn keys_are_those_of_vi_if_that_is_set() {
     let home = Home::new();
     let mut terminal = session(&home);
