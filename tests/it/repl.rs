@@ -73,6 +73,26 @@ fn the_first_prompt_shows_the_context_and_control_d_leaves() {
 }
 
 #[test]
+fn every_way_to_the_prompt_leads_there() {
+    let home = Home::new();
+    let link = home.path("tmp/tsm");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_tetra"), &link).expect("what the test needs");
+    for (program, words) in [
+        (env!("CARGO_BIN_EXE_tetra"), &["repl"][..]),
+        (env!("CARGO_BIN_EXE_tetra"), &["tsm", "repl"]),
+        (env!("CARGO_BIN_EXE_tetra"), &["--env", "dev"]),
+        (&link.display().to_string(), &["repl"]),
+    ] {
+        let mut command = home.command(program);
+        command.args(words);
+        let mut terminal = Terminal::start(command);
+        terminal.wait_line(if words.contains(&"dev") { "-/dev>" } else { "-/->" });
+        terminal.send("exit\r");
+        assert_eq!(terminal.end(), 0);
+    }
+}
+
+#[test]
 fn an_unknown_command_is_red_and_its_failure_marks_the_prompt() {
     let home = Home::new();
     let mut terminal = session(&home);
