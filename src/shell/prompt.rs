@@ -1,6 +1,8 @@
 //! The prompt: one line that always says where a command would act.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::time::Instant;
 
 use nu_ansi_term::{Color, Style};
 use reedline::{Prompt, PromptEditMode, PromptHistorySearch, PromptHistorySearchStatus, PromptViMode};
@@ -19,6 +21,8 @@ pub struct ContextPrompt {
     pub code: u8,
     /// With colour.
     pub colors: bool,
+    /// When it was first drawn.
+    pub drawn: OnceCell<Instant>,
 }
 
 impl ContextPrompt {
@@ -63,6 +67,7 @@ impl ContextPrompt {
 
 impl Prompt for ContextPrompt {
     fn render_prompt_left(&self) -> Cow<'_, str> {
+        self.drawn.get_or_init(Instant::now);
         self.context().into()
     }
 
@@ -113,7 +118,7 @@ mod tests {
             env: env.map(|name| name.parse().expect("a name")),
             process: None,
         };
-        ContextPrompt { selection, rung, code: 0, colors: false }
+        ContextPrompt { selection, rung, code: 0, colors: false, drawn: OnceCell::new() }
     }
 
     #[test]

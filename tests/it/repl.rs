@@ -73,6 +73,26 @@ fn the_first_prompt_shows_the_context_and_control_d_leaves() {
 }
 
 #[test]
+fn every_way_to_the_prompt_leads_there() {
+    let home = Home::new();
+    let link = home.path("tmp/tsm");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_tetra"), &link).expect("what the test needs");
+    for (program, words) in [
+        (env!("CARGO_BIN_EXE_tetra"), &["repl"][..]),
+        (env!("CARGO_BIN_EXE_tetra"), &["tsm", "repl"]),
+        (env!("CARGO_BIN_EXE_tetra"), &["--env", "dev"]),
+        (&link.display().to_string(), &["repl"]),
+    ] {
+        let mut command = home.command(program);
+        command.args(words);
+        let mut terminal = Terminal::start(command);
+        terminal.wait_line(if words.contains(&"dev") { "-/dev>" } else { "-/->" });
+        terminal.send("exit\r");
+        assert_eq!(terminal.end(), 0);
+    }
+}
+
+#[test]
 fn an_unknown_command_is_red_and_its_failure_marks_the_prompt() {
     let home = Home::new();
     let mut terminal = session(&home);
@@ -266,6 +286,25 @@ fn a_resized_terminal_is_painted_anew() {
 }
 
 #[test]
+fn a_tiny_terminal_is_served_too() {
+    let home = Home::new();
+    stopped(&home, "a-process-with-a-name-that-is-long", 0);
+    stopped(&home, "a-process-with-another-name", 1);
+    let mut terminal = session(&home);
+    terminal.resize(3, 12);
+    terminal.send("se\t");
+    terminal.wait("a menu", |screen| screen.contents().contains("select").then_some(()));
+    drop_line(&mut terminal);
+    terminal.send("tsm stop a\t");
+    terminal.wait_for("a-process...");
+    drop_line(&mut terminal);
+    terminal.send("use @dev\r");
+    terminal.wait("the prompt", |screen| screen.contents().contains("-/dev>").then_some(()));
+    terminal.resize(24, 100);
+    leave(terminal);
+}
+
+#[test]
 fn keys_are_those_of_vi_if_that_is_set() {
     let home = Home::new();
     let mut terminal = session(&home);
@@ -294,6 +333,13 @@ fn the_history_keeps_no_secrets_and_is_for_the_operator_alone() {
     terminal.send(UP);
     terminal.wait_line("version --token ***");
     drop_line(&mut terminal);
+    terminal.send(" history\r");
+    terminal.wait("the same from a command", |screen| {
+        let text = screen.contents();
+        let told = |line: &str, context: &str| text.lines().any(|row| row.ends_with(line) && row.contains(context));
+        (told("version --token ***", "-/-/-") && told("use @dev", "-/dev/-")).then_some(())
+    });
+    terminal.wait_line("-/dev>");
     for file in ["history.sqlite3", "history.sqlite3-wal", "history.sqlite3-shm"] {
         let path = home.path("state/tetra").join(file);
         assert_eq!(
@@ -420,6 +466,7 @@ fn a_terminal_that_never_says_where_its_cursor_is_works() {
     let mut terminal = Terminal::with_manners(home.tetra(), Manners::Mute);
     terminal.wait_line("-/->");
     terminal.send("use @dev\r");
+    terminal.wait_for("--plain");
     terminal.wait_line("-/dev>");
     terminal.signal(Signal::SIGTERM);
     assert_eq!(terminal.end(), 143);
@@ -589,6 +636,21 @@ fn production_is_loud_and_asks_for_the_name_of_the_organization() {
     terminal.send("acme\r");
     terminal.wait("the prompt", |screen| (current_line(screen).trim_end() == "acme/PROD>").then_some(()));
     assert!(!home.path("tetra/tsm/runtime/processes/api").exists());
+    leave(terminal);
+}
+
+#[test]
+fn control_c_is_no_answer_to_a_question() {
+    let home = Home::new();
+    home.write("tetra/org/acme/environments/prod.toml", "");
+    stopped(&home, "api", 0);
+    let mut terminal = session(&home);
+    terminal.send("tsm delete api\r");
+    terminal.wait_for("go on?");
+    terminal.send(CTRL_C);
+    terminal.wait("the prompt", |screen| current_line(screen).contains("] acme/PROD>").then_some(()));
+    assert!(home.path("tetra/tsm/runtime/processes/api").exists());
+    run(&mut terminal, "use @local", "acme/local>");
     leave(terminal);
 }
 

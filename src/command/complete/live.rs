@@ -152,13 +152,15 @@ fn with_suffix(folder: &Path, suffix: &str) -> Vec<String> {
     entries(folder).filter_map(|(name, _)| name.strip_suffix(suffix).map(str::to_owned)).collect()
 }
 
-/// What is in a folder; nothing if it cannot be read. Names that are no text are left out: they cannot be typed.
+/// What is in a folder; nothing if it cannot be read. Names that are no text, or hold control characters, are left out: they
+/// cannot be typed, and a terminal might obey them.
 fn entries(folder: &Path) -> impl Iterator<Item = (String, fs::DirEntry)> {
     fs::read_dir(folder)
         .into_iter()
         .flatten()
         .flatten()
         .filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry)))
+        .filter(|(name, _)| !name.chars().any(char::is_control))
 }
 
 /// A process in a line: its state, and where it listens.
@@ -198,6 +200,7 @@ mod tests {
         write(&paths.services_available().join("db.tsm"), "TSM_COMMAND=db\nTSM_DESCRIPTION=\"the data\"\n");
         write(&paths.orgs().join("acme/environments/qa.toml"), "");
         write(&folder.join("cwd/my file"), "");
+        write(&folder.join("cwd/bad\u{1b}[2J"), "");
         write(&folder.join("home/notes/x"), "");
         Disk {
             paths,

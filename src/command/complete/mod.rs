@@ -74,12 +74,17 @@ pub fn complete(text: &str, cursor: usize, known: &Known<'_>) -> Vec<Candidate> 
         .map(|proposal| Candidate {
             value: quoted(&proposal.value),
             shown: proposal.value,
-            description: proposal.about,
+            description: proposal.about.map(|about| harmless(&about)),
             span: place.span.clone(),
             marks: proposal.marks,
             open: proposal.open,
         })
         .collect()
+}
+
+/// A text from outside in one line, without anything that a terminal would obey.
+fn harmless(text: &str) -> String {
+    text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
 }
 
 /// A value as it has to be written; `~/` stays outside of the quotes.
@@ -372,6 +377,13 @@ mod tests {
         for line in ["# t|", "tsm stop && t|", "tsm stop > a b|"] {
             assert_eq!(values(line), Vec::<String>::new(), "{line}");
         }
+    }
+
+    #[test]
+    fn a_description_cannot_command_the_terminal() {
+        let known = Known { commands: COMMANDS, groups: GROUPS, augment, live: &Fake(vec!["a\u{1b}[2J".to_owned()]) };
+        let candidate = &complete("tsm stop ", 9, &known)[0];
+        assert_eq!(candidate.description.as_deref(), Some("about a [2J"));
     }
 
     #[test]
