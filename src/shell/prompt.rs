@@ -33,13 +33,17 @@ impl ContextPrompt {
         format!("{}> ", plain.context())
     }
 
-    /// `[1] org/env/process`; what is not chosen is `-`, a process that is not selected is left out.
+    /// `[1] org/env/process`; what is not chosen is `-`, a process that is not selected is left out. `tetra` if nothing is
+    /// chosen at all.
     fn context(&self) -> String {
         let org = self.selection.org.as_ref().map_or("-", |org| org.as_str());
         let code = match self.code {
             0 => String::new(),
             code => self.paint(Color::Red.normal(), &format!("[{code}] ")),
         };
+        if self.selection == Selection::default() {
+            return format!("{code}{}", self.paint(Color::Blue.bold(), "tetra"));
+        }
         let process = self.selection.process.as_ref();
         let process =
             process.map(|name| format!("/{}", self.paint(Color::Cyan.normal(), name.as_str()))).unwrap_or_default();
@@ -123,7 +127,7 @@ mod tests {
 
     #[test]
     fn says_where_a_command_would_act() {
-        assert_eq!(prompt(None, None, None).plain(), "-/-> ");
+        assert_eq!(prompt(None, None, None).plain(), "tetra> ");
         let mut acme = prompt(Some("acme"), Some("dev"), Some(Rung::Dev));
         assert_eq!(acme.plain(), "acme/dev> ");
         acme.selection.process = Some("api".parse().expect("a name"));
