@@ -275,7 +275,7 @@ fn bad_input_is_told_with_its_place_and_changes_nothing() {
     world.run("org promote @dev").done();
     let local = environments.join("local.toml");
     let dev = read(environments.join("dev.toml"));
-    let cases: [(&[u8], &[&str]); 7] = [
+    let cases: [(&[u8], &[&str]); 8] = [
         (b"b = \n[a]\nc = hello\n", &["2 mistakes", "local.toml:1:5", "local.toml:3:5"]),
         (b"a = 1\na = 2\n", &["duplicate key", "local.toml:2:1", "^"]),
         (
@@ -283,6 +283,7 @@ fn bad_input_is_told_with_its_place_and_changes_nothing() {
             &["2 mistakes", "no port", "neither true nor false"],
         ),
         (b"a = \"\xff\"\n", &["no UTF-8", "line 1"]),
+        (b"b = hello\n", &["a text needs quotes"]),
         (b"security = 3\n", &["`security` is no table"]),
         (b"[services.a]\ncommand = \"node a | tee b\"\n", &["shell operators", "{args}"]),
         (b"[deployment]\ntetra_src = \"${NOWHERE}\"\n", &["`${NOWHERE}` means nothing"]),
@@ -294,6 +295,10 @@ fn bad_input_is_told_with_its_place_and_changes_nothing() {
             assert!(said.contains(word), "{word} in {said}");
         }
     }
+    fs::remove_file(&local).expect("removed");
+    nix::unistd::mkfifo(&local, nix::sys::stat::Mode::S_IRWXU).expect("made");
+    assert!(world.run("org promote @dev").failed(1).contains("is no file"));
+    fs::remove_file(&local).expect("removed");
     let deep = format!("a = {}{}\n", "[".repeat(5000), "]".repeat(5000));
     fs::write(&local, deep).expect("written");
     world.run("org promote @dev").failed(1);
