@@ -416,6 +416,23 @@ mod tests {
     }
 
     #[test]
+    fn services_are_changed_however_they_are_written() {
+        for text in [
+            "[services.web]\ncommand = 'node a.js'\n",
+            "services.web.command = 'node a.js'\n",
+            "services = { web = { command = 'node a.js' } }\n",
+            "services = { web.command = 'node a.js' }\n",
+            "[services]\nweb = { command = 'node a.js', env_file = 'x' }\n",
+            "[services]\nweb.command = 'node a.js'\n",
+            "[[services]]\nname = 'web'\ncommand = 'node a.js'\n[[services]]\ncommand = 'python3 b.py'\n",
+        ] {
+            let made = promoted(text, "prod");
+            assert!(made.contains("node a.js --env production"), "{made}");
+            assert!(made.contains("env/prod.env") && made.contains("auto_restart = true"), "{made}");
+        }
+    }
+
+    #[test]
     fn what_is_taken_away_leaves_its_comments() {
         for (text, expected) in [
             ("a = 0\nb = 1\n", "b = 1\n"),
