@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::ops::Range;
 
+use super::diagnostic::Diagnostic;
+
 /// The kind of a failure. It alone decides the exit code and the word in `--json`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -155,6 +157,11 @@ pub trait Advise: Error {
     fn place(&self) -> Option<Place> {
         None
     }
+
+    /// Everything that is wrong in a text, if that is the reason.
+    fn diagnostics(&self) -> Vec<Diagnostic> {
+        Vec::new()
+    }
 }
 
 /// A failure on its way to the operator: kind, cause, advice and place.
@@ -170,17 +177,27 @@ pub struct Fault {
     pub advice: Option<String>,
     /// Where in what the operator wrote.
     pub at: Option<Place>,
+    /// Everything that is wrong in a text, each with its place.
+    pub diagnostics: Vec<Diagnostic>,
 }
 
 impl Fault {
     /// A fault that has only a message.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, error: message.into().into(), advice: None, at: None }
+        Self { kind, error: message.into().into(), advice: None, at: None, diagnostics: Vec::new() }
     }
 
     /// Wrong usage.
     pub fn usage(message: impl Into<String>) -> Self {
         Self::new(Kind::Usage, message)
+    }
+
+    /// Adds everything that is wrong in a text; the first of it is the place, unless one is known already.
+    #[must_use]
+    pub fn diagnosed(mut self, diagnostics: Vec<Diagnostic>) -> Self {
+        self.at = self.at.or_else(|| diagnostics.first().and_then(Diagnostic::place));
+        self.diagnostics.extend(diagnostics);
+        self
     }
 
     /// Adds what to do next.
@@ -218,7 +235,8 @@ impl fmt::Display for Fault {
 
 impl<E: Advise + Send + Sync + 'static> From<E> for Fault {
     fn from(error: E) -> Self {
-        Self { kind: error.kind(), advice: error.advice(), at: error.place(), error: Box::new(error) }
+        let (kind, advice, at, diagnostics) = (error.kind(), error.advice(), error.place(), error.diagnostics());
+        Self { kind, advice, at, error: Box::new(error), diagnostics: Vec::new() }.diagnosed(diagnostics)
     }
 }
 
