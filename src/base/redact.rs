@@ -42,9 +42,18 @@ pub fn is_secret_name(name: &str) -> bool {
 /// well-known shape, and whatever follows `Bearer`.
 pub fn redact<S: AsRef<str>>(words: impl IntoIterator<Item = S>) -> Vec<String> {
     let mut secret_next = false;
-    let mut redacted = Vec::new();
-    for word in words {
+    let mut redacted: Vec<String> = Vec::new();
+    let mut setting = None;
+    for (index, word) in words.into_iter().enumerate() {
         let word = word.as_ref();
+        // `secrets set ENV NAME` takes no value; one that is given all the same must not be kept.
+        if word == "set" && redacted.last().is_some_and(|before| before == "secrets") {
+            setting = Some(index);
+        }
+        if setting.is_some_and(|set| index > set + 2) && !word.starts_with('-') {
+            redacted.push(MASK.to_owned());
+            continue;
+        }
         if std::mem::take(&mut secret_next) && !word.starts_with("--") {
             redacted.push(MASK.to_owned());
             continue;
@@ -151,6 +160,8 @@ mod tests {
             ("x ghp_abcdefghijklmnopqrstuvwxyz123456", "x ***"),
             ("x a=eyJhbGciOiJIUzI1NiJ9.eyJzdWIi.abc-_", "x a=***"),
             ("x monkey=1 keyboard=2", "x monkey=1 keyboard=2"),
+            ("secrets set prod API_KEY", "secrets set prod API_KEY"),
+            ("secrets set prod API_KEY hunter2 x", "secrets set prod API_KEY *** ***"),
         ] {
             assert_eq!(redact(given.split(' ')).join(" "), kept);
         }

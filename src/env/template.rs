@@ -240,7 +240,8 @@ impl<'a> Scanner<'a> {
     fn reference(&mut self, opening: &Range<usize>) -> Result<Reference<'a>, Flawed> {
         let first = self.segment(opening)?;
         let space = Space::ALL.into_iter().find(|space| space.word() == first);
-        let colon = self.peek() == Some(b':') && !matches!(self.text.as_bytes().get(self.at + 1), Some(b'-' | b'?' | b'+'));
+        let colon =
+            self.peek() == Some(b':') && !matches!(self.text.as_bytes().get(self.at + 1), Some(b'-' | b'?' | b'+'));
         let (space, first) = match space.filter(|_| colon) {
             Some(space) => {
                 self.at += 1;

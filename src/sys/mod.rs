@@ -3,6 +3,7 @@
 
 pub mod file;
 pub mod filter;
+pub mod hidden;
 pub mod history;
 pub mod host;
 pub mod install;
