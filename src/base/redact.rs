@@ -92,6 +92,13 @@ pub fn text(text: &str) -> String {
     out
 }
 
+/// A line of `KEY=VALUE` with as many stars as the value has characters; all stars if there is no `=`.
+#[must_use]
+pub fn assignment(line: &str) -> String {
+    let key = line.find('=').map_or("", |equals| &line[..=equals]);
+    format!("{key}{}", "*".repeat(line[key.len()..].chars().count()))
+}
+
 fn is_plain_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
 }

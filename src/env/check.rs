@@ -37,7 +37,8 @@ pub fn check(subject: &Subject) -> Vec<Diagnostic> {
     for key in USUAL {
         let planned = subject.plan.is_some_and(|plan| keys(plan).any(|(planned, _)| planned == key));
         if !planned && !has(subject, key) {
-            found.push(source(subject).warning(format!("`{key}` is not set"), 0..0, ""));
+            let title = format!("`{key}` is not set in {}", subject.name);
+            found.push(Diagnostic { labels: Vec::new(), ..source(subject).warning(title, 0..0, "") });
         }
     }
     found
@@ -165,7 +166,7 @@ mod tests {
         let subject = Subject { name: "env/x.env", text, entries: &entries, plan: None, others: &others };
         let found = check(&subject);
         assert!(!format!("{found:?}").contains("s3cr3t"), "{found:?}");
-        found.into_iter().map(|it| it.title).filter(|title| !title.ends_with("is not set")).collect()
+        found.into_iter().map(|it| it.title).filter(|title| !title.contains("is not set")).collect()
     }
 
     #[test]

@@ -9,6 +9,7 @@ use toml::{Spanned, de};
 use crate::base::diagnostic::{Diagnostic, SourceText};
 use crate::base::fault::{Advise, Kind as FaultKind};
 
+use super::masked;
 use super::read::{self, ReadError};
 use super::scope::{Kind, Raw};
 use super::template::is_variable;
@@ -19,8 +20,10 @@ const DEEPEST_TABLE: usize = 32;
 /// A file that was read.
 #[derive(Debug, Clone)]
 pub struct Document {
-    /// Its text and how messages call it.
+    /// How messages call it, and its text with secrets hidden, every place as in the real one.
     pub source: SourceText,
+    /// Its text.
+    pub text: String,
     /// Every value and table, in the order of the file.
     pub entries: Vec<Entry>,
 }
@@ -95,13 +98,14 @@ impl Document {
     ///
     /// Fails if it is no TOML, with every mistake that was found.
     pub fn parse(name: &str, text: &str) -> Result<Self, DocumentError> {
-        let source = SourceText::new(name, text);
+        let source = SourceText::new(name, masked::toml(text));
         let (table, errors) = DeTable::parse_recoverable(text);
         if !errors.is_empty() {
-            let diagnostics = errors.iter().map(|error| mistake(&source, error)).collect();
+            let mut diagnostics: Vec<Diagnostic> = errors.iter().map(|error| mistake(&source, error)).collect();
+            diagnostics.sort_by_key(|it| it.labels.first().map(|label| label.span.start));
             return Err(DocumentError::Malformed { file: name.to_owned(), diagnostics });
         }
-        let mut document = Self { source, entries: Vec::new() };
+        let mut document = Self { source, text: text.to_owned(), entries: Vec::new() };
         document.collect(&mut Vec::new(), table.get_ref());
         document.entries.sort_by_key(|entry| entry.key.start);
         Ok(document)
@@ -128,7 +132,7 @@ impl Document {
     }
 
     fn raw(&self, value: &Spanned<DeValue>) -> Raw {
-        let written = || self.source.text.get(value.span()).unwrap_or_default().to_owned();
+        let written = || self.text.get(value.span()).unwrap_or_default().to_owned();
         match value.get_ref() {
             DeValue::String(text) => match text.strip_prefix("var.").filter(|name| is_variable(name)) {
                 Some(name) => Raw::Secret(name.to_owned()),

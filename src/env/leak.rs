@@ -154,8 +154,9 @@ fn overlap(one: &Range<usize>, other: &Range<usize>) -> bool {
 const SECRET_WORDS: [&str; 10] =
     ["pass", "password", "passwd", "passphrase", "secret", "token", "apikey", "privatekey", "credential", "auth"];
 
-/// `(^|_|-)(pass(word|wd)?|secret|token|api[_-]?key|private[_-]?key|credential|auth)s?$`
-fn is_secret_key(key: &str) -> bool {
+/// True for a key whose value is a secret: `(^|_|-)(pass(word|wd)?|secret|token|api[_-]?key|private[_-]?key|credential|auth)s?$`
+#[must_use]
+pub fn is_secret_key(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     let parts: Vec<&str> = key.split(['_', '-']).collect();
     let ends = |count: usize| {

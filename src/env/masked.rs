@@ -6,6 +6,8 @@ use std::ops::Range;
 use crate::base::dotenv;
 use crate::base::redact::{self, MASK};
 
+use super::leak::{self, Syntax};
+
 /// Shorter values are not looked for in other texts: they would be found everywhere.
 pub const SHORTEST: usize = 6;
 
@@ -47,6 +49,28 @@ pub fn everything(text: &str) -> String {
         // A line without `=` may be the rest of a value.
         if !plain {
             hidden.push(at + begin..at + line.len());
+        }
+        at += line.len();
+    }
+    spans(text, &hidden)
+}
+
+/// A TOML text with everything hidden that looks like a secret, its places as they were. It need not be sound.
+#[must_use]
+pub fn toml(text: &str) -> String {
+    let mut hidden: Vec<Range<usize>> = leak::scan(text, Syntax::Other).into_iter().map(|found| found.span).collect();
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        // An inline table has several keys on a line.
+        let secret = line.match_indices('=').find(|(equals, _)| {
+            let key = line[..*equals].rsplit(['.', '{', ',', '=']).next().unwrap_or_default();
+            let value = line[equals + 1..].trim_start();
+            let plain = value.contains("${") || value.starts_with("\"var.");
+            leak::is_secret_key(key.trim_matches([' ', '\t', '"', '\''])) && !plain
+        });
+        if let Some((equals, _)) = secret {
+            let begin = line.len() - line[equals + 1..].trim_start().len();
+            hidden.push(at + begin..at + line.trim_end().len().max(begin));
         }
         at += line.len();
     }
@@ -111,6 +135,14 @@ mod tests {
         assert_eq!(cover.variable("API_KEY", "x"), "***");
         assert_eq!(cover.variable("PUBLIC_KEY", "ssh-ed25519 AAAA"), "ssh-ed25519 AAAA");
         assert_eq!(cover.variable("URL", "pg://u:pw@h"), "pg://u:***@h");
+    }
+
+    #[test]
+    fn a_text_that_is_no_toml_is_shown_without_what_looks_like_a_secret() {
+        let text = "[a]\nx = 1\napi_key = \"canary\nu = { token = \"canary\" }\nurl = \"pg://u:canary@h\"\nk = \"${secret:K}\"\n";
+        let hidden = toml(text);
+        assert_eq!(hidden.len(), text.len());
+        assert!(!hidden.contains("canary") && hidden.contains("${secret:K}") && hidden.contains("x = 1"), "{hidden}");
     }
 
     #[test]

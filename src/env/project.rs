@@ -256,7 +256,7 @@ fn from_document(document: &Document, (env, table): (&EnvName, &str), around: Ar
         lines.pop();
     }
     scope.surroundings = surroundings(env);
-    let digest = sha256(&document.source.text);
+    let digest = sha256(&document.text);
     Plan { scope, from: document.source.name.clone(), digest, lines, warnings }
 }
 
@@ -307,7 +307,7 @@ fn from_template(
     text: &str,
     around: Around,
 ) -> Result<Plan, ProjectError> {
-    let empty = Document { source: SourceText::new(FILE, ""), entries: Vec::new() };
+    let empty = Document { source: SourceText::new(FILE, ""), text: String::new(), entries: Vec::new() };
     let mut scope = scope_of(document.unwrap_or(&empty), (env, None), around);
     scope.surroundings = surroundings(env);
     // A template is meant for people: what looks like a secret in it is hidden when it is shown.

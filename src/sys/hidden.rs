@@ -14,26 +14,47 @@ pub fn can_type() -> bool {
     io::stdin().is_terminal()
 }
 
-/// A line that is typed at the terminal without being shown, without its end. At most `limit` bytes are taken.
-///
-/// # Errors
-///
-/// Fails if there is no terminal, and with [`ErrorKind::Interrupted`] when the operator presses Ctrl-C.
-pub fn line(limit: usize) -> io::Result<Vec<u8>> {
-    let mut terminal = OpenOptions::new().read(true).write(true).open("/dev/tty")?;
-    let _silence = Silence::begin(&terminal)?;
-    let mut typed = Vec::new();
-    let mut byte = [0];
-    while typed.len() <= limit {
-        if !signal::wait_for(terminal.as_fd()) {
-            return Err(ErrorKind::Interrupted.into());
-        }
-        if terminal.read(&mut byte)? == 0 || byte[0] == b'\n' {
-            break;
-        }
-        typed.push(byte[0]);
+/// While it lives the terminal does not show what is typed.
+pub struct Silence {
+    terminal: File,
+    before: Termios,
+}
+
+impl Silence {
+    /// From now on nothing that is typed is shown; what was typed before is dropped.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no terminal.
+    pub fn begin() -> io::Result<Self> {
+        let terminal = OpenOptions::new().read(true).write(true).open("/dev/tty")?;
+        let before = tcgetattr(&terminal)?;
+        let mut silent = before.clone();
+        silent.local_flags.remove(LocalFlags::ECHO);
+        silent.local_flags.insert(LocalFlags::ECHONL | LocalFlags::ICANON);
+        tcsetattr(&terminal, SetArg::TCSAFLUSH, &silent)?;
+        Ok(Self { terminal, before })
     }
-    Ok(typed)
+
+    /// The next line that is typed, without its end. At most one byte more than `limit` is taken.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the terminal is gone, and with [`ErrorKind::Interrupted`] when the operator presses Ctrl-C.
+    pub fn line(&self, limit: usize) -> io::Result<Vec<u8>> {
+        let mut typed = Vec::new();
+        let mut byte = [0];
+        while typed.len() <= limit {
+            if !signal::wait_for(self.terminal.as_fd()) {
+                return Err(ErrorKind::Interrupted.into());
+            }
+            if (&self.terminal).read(&mut byte)? == 0 || byte[0] == b'\n' {
+                break;
+            }
+            typed.push(byte[0]);
+        }
+        Ok(typed)
+    }
 }
 
 /// Everything on the standard input, to its end; at most one byte more than `limit`.
@@ -45,24 +66,6 @@ pub fn input(limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     io::stdin().take(limit + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
-}
-
-/// While it lives the terminal does not show what is typed.
-struct Silence {
-    terminal: File,
-    before: Termios,
-}
-
-impl Silence {
-    fn begin(terminal: &File) -> io::Result<Self> {
-        let before = tcgetattr(terminal)?;
-        let mut silent = before.clone();
-        silent.local_flags.remove(LocalFlags::ECHO);
-        silent.local_flags.insert(LocalFlags::ECHONL | LocalFlags::ICANON);
-        let terminal = terminal.try_clone()?;
-        tcsetattr(&terminal, SetArg::TCSAFLUSH, &silent)?;
-        Ok(Self { terminal, before })
-    }
 }
 
 impl Drop for Silence {

@@ -4,4 +4,5 @@ mod fuzz;
 mod init;
 mod properties;
 mod secrets;
+mod shapes;
 mod vectors;

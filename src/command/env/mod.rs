@@ -105,6 +105,6 @@ fn folder(project: &Project) -> PathBuf {
 }
 
 /// `1 variable`, `2 variables`.
-fn counted(count: usize, word: &str) -> String {
+pub(super) fn counted(count: usize, word: &str) -> String {
     format!("{count} {word}{}", if count == 1 { "" } else { "s" })
 }

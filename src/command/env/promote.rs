@@ -1,6 +1,6 @@
 //! `env promote`
 
-use super::{around, folder, note_all, open, pairs, resolved, short};
+use super::{around, counted, folder, note_all, open, pairs, resolved, short};
 use crate::base::diagnostic::Severity;
 use crate::base::environment::EnvName;
 use crate::base::fault::{Fault, Kind};
@@ -67,7 +67,8 @@ impl Command for Promote {
         let report = Report::of(promotion.table());
         let review: Vec<&str> = promotion.keys(Action::Review);
         if !review.is_empty() {
-            let what = format!("{} of {} have to be looked at: {}", review.len(), self.from, review.join(", "));
+            let (count, have) = (counted(review.len(), "variable"), if review.len() == 1 { "has" } else { "have" });
+            let what = format!("{count} of {} {have} to be looked at: {}", self.from, review.join(", "));
             let fault = Fault::new(Kind::Review, what).advise(format!(
                 "set them for {to} in the source, or let them pass: --accept {first}; nothing was written",
                 to = self.to,
@@ -169,7 +170,7 @@ impl Promote {
 /// A secret in the source stops a promotion: it would spread.
 fn stop_leaks(project: &Project) -> Result<(), Fault> {
     let Some(document) = &project.document else { return Ok(()) };
-    let (name, text) = (&document.source.name, &document.source.text);
+    let (name, text) = (&document.source.name, &document.text);
     let mut found = leak::diagnostics(name, text, &leak::scan(text, Syntax::Toml));
     found.retain(|it| it.severity == Severity::Error);
     if found.is_empty() {

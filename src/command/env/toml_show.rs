@@ -55,7 +55,7 @@ fn values(document: &Document, name: &str) -> Result<Table, Fault> {
             None => fault.advise("`env toml show` lists the tables"),
         });
     }
-    let text = &document.source.text;
+    let text = &document.text;
     let leaks = leak::scan(text, Syntax::Toml);
     let mut table = Table::new(&[("key", "KEY"), ("value", "VALUE")]).when_empty(format!("[{name}] is empty"));
     for entry in document.entries.iter().filter(|entry| !entry.table && is_below(&entry.path, &path)) {

@@ -29,7 +29,7 @@ impl Command for TomlValidate {
         let envs: Vec<EnvName> =
             document.below(&["environments"]).filter_map(|entry| entry.path[1].parse().ok()).collect();
         let mut found = tables(&document, &envs);
-        let text = &document.source.text;
+        let text = &document.text;
         found.extend(leak::diagnostics(&document.source.name, text, &leak::scan(text, Syntax::Toml)));
         for env in &envs {
             found.extend(unresolved(cx, &project, env)?);
@@ -58,23 +58,28 @@ impl Command for TomlValidate {
 fn tables(document: &Document, envs: &[EnvName]) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     if envs.is_empty() {
-        let error = document.source.error("no environment is described", 0..0, "");
-        found.push(error.help("add a table [environments.dev]"));
+        found
+            .push(whole(document.source.error("no environment is described", 0..0, "")).help("add [environments.dev]"));
     }
     for entry in document.below(&["environments"]).filter(|entry| entry.path[1].parse::<EnvName>().is_err()) {
         found.push(document.source.error("this cannot be the name of an environment", entry.key.clone(), ""));
     }
     for name in ["infrastructure", "variables"] {
         if document.get(&[name]).is_none() {
-            found.push(document.source.warning(format!("there is no [{name}]"), 0..0, ""));
+            found.push(whole(document.source.warning(format!("there is no [{name}]"), 0..0, "")));
         }
     }
     for env in ["local", "dev", "staging", "prod"] {
         if !envs.iter().any(|known| known.as_str() == env) {
-            found.push(document.source.warning(format!("there is no [environments.{env}]"), 0..0, ""));
+            found.push(whole(document.source.warning(format!("there is no [environments.{env}]"), 0..0, "")));
         }
     }
     found
+}
+
+/// What is said about a file as a whole has no place in it.
+fn whole(diagnostic: Diagnostic) -> Diagnostic {
+    Diagnostic { labels: Vec::new(), ..diagnostic }
 }
 
 fn unresolved(cx: &mut Cx, project: &Project, env: &EnvName) -> Result<Vec<Diagnostic>, Fault> {

@@ -71,7 +71,7 @@ impl Command for Validate {
 fn leaks(project: &Project) -> Result<Vec<Diagnostic>, Fault> {
     let mut found = Vec::new();
     if let Some(document) = &project.document {
-        let (name, text) = (&document.source.name, &document.source.text);
+        let (name, text) = (&document.source.name, &document.text);
         found.extend(leak::diagnostics(name, text, &leak::scan(text, Syntax::Toml)));
     }
     for env in project.environments() {

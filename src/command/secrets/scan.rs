@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::diagnostic::{Diagnostic, Severity};
 use crate::base::fault::{Fault, Kind};
+use crate::command::env::counted;
 use crate::command::{Command, Cx, Effect};
 use crate::env::leak::{self, Syntax};
 use crate::env::read;
@@ -61,8 +62,10 @@ impl Command for Scan {
             }
         }
         let errors = found.iter().filter(|it| it.severity == Severity::Error).count();
-        let said = format!("{count} files, {} found", found.len());
-        let mut report = Report::of(Block::Findings(found)).note(said);
+        let warnings = found.len() - errors;
+        let said =
+            [(count, "file"), (errors, "error"), (warnings, "warning")].map(|(count, word)| counted(count, word));
+        let mut report = Report::of(Block::Findings(found)).note(said.join(", "));
         report.says_no = errors > 0;
         Ok(report)
     }

@@ -91,8 +91,10 @@ fn from_file(path: &Path) -> Result<Vec<u8>, Fault> {
 
 fn typed(cx: &mut Cx, env: &EnvName, key: &str) -> Result<Vec<u8>, Fault> {
     let read = if hidden::can_type() {
-        cx.console.note(&format!("the value of {key} for {env} (not shown):"));
-        hidden::line(LARGEST_VALUE)
+        hidden::Silence::begin().and_then(|silence| {
+            cx.console.note(&format!("the value of {key} for {env} (not shown):"));
+            silence.line(LARGEST_VALUE)
+        })
     } else {
         hidden::input(LARGEST_VALUE as u64)
     };

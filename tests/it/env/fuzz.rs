@@ -51,7 +51,8 @@ const TARGETS: &[Target] = &[
 /// A whole project: its TOML is the text, or holds it as values.
 fn resolve(text: &str) {
     let quoted = toml::Value::from(text).to_string();
-    let written = format!("[environments.dev]\na = {quoted}\nb = \"${{A}}\"\n[variables]\nc = {quoted}\na = {quoted}\n");
+    let written =
+        format!("[environments.dev]\na = {quoted}\nb = \"${{A}}\"\n[variables]\nc = {quoted}\na = {quoted}\n");
     for toml in [text, &written] {
         let Ok(document) = Document::parse("tetra.toml", toml) else { continue };
         let project = Project { folder: "/nowhere".into(), document: Some(document) };
@@ -66,9 +67,49 @@ fn resolve(text: &str) {
 /// Texts that look like what people write, with pieces out of place, and plain noise.
 fn texts() -> impl Strategy<Value = String> {
     let pieces = prop::sample::select(vec![
-        "${", "}", "$$", "{", ":-", ":?", "+", "secret:", "env:", "variables.a", "A", "\"", "'", "\\", "\n", "=", "export ",
-        "#", "(", ")", "[", "]", " ", "TSM_COMMAND=", "TSM_ENV=", "PORT", "é", "\u{feff}", "\0", "\r\n", "1", "var.", "eyJ", "://a:b@",
-        "[environments.dev]\n", "a = ", "-----BEGIN ", "PRIVATE KEY-----", "`", "$(", "<<", "\u{10ffff}", "tetra:allow-secret",
+        "${",
+        "}",
+        "$$",
+        "{",
+        ":-",
+        ":?",
+        "+",
+        "secret:",
+        "env:",
+        "variables.a",
+        "A",
+        "\"",
+        "'",
+        "\\",
+        "\n",
+        "=",
+        "export ",
+        "#",
+        "(",
+        ")",
+        "[",
+        "]",
+        " ",
+        "TSM_COMMAND=",
+        "TSM_ENV=",
+        "PORT",
+        "é",
+        "\u{feff}",
+        "\0",
+        "\r\n",
+        "1",
+        "var.",
+        "eyJ",
+        "://a:b@",
+        "[environments.dev]\n",
+        "a = ",
+        "-----BEGIN ",
+        "PRIVATE KEY-----",
+        "`",
+        "$(",
+        "<<",
+        "\u{10ffff}",
+        "tetra:allow-secret",
     ]);
     let structured = prop::collection::vec(pieces, 0..60).prop_map(|pieces| pieces.concat());
     let long = ("[${}:=\"'\\n(a-]{1,4}", 1_usize..4_000).prop_map(|(piece, times)| piece.repeat(times));

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
 use tetra::env::format::Format;
 use tetra::env::scope::Scope;
 use tetra::env::template::encode;
@@ -34,7 +35,13 @@ fn shared() -> impl Strategy<Value = String> {
 fn dash(scripts: &[String]) -> Vec<String> {
     let script: String = scripts.iter().map(|line| format!("{line}\nprintf '%s\\0' \"$R\"\n")).collect();
     let mut command = Command::new("dash");
-    command.env_clear().env("SET", "val").env("EMPTY", "").env("FOO", "a$b").stdin(Stdio::piped()).stdout(Stdio::piped());
+    command
+        .env_clear()
+        .env("SET", "val")
+        .env("EMPTY", "")
+        .env("FOO", "a$b")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
     let mut child = command.spawn().expect("dash is there");
     let mut input = child.stdin.take().expect("a pipe");
     let writer = std::thread::spawn(move || input.write_all(script.as_bytes()));
@@ -69,8 +76,7 @@ fn a_real_shell_resolves_the_shared_part_alike() {
 #[test]
 fn a_real_shell_reads_back_what_is_written_for_it() {
     let values = samples("[ -~éß\n\t]{0,30}", 2_000);
-    let lines: Vec<String> =
-        values.iter().map(|value| Format::Export.line("R", value).expect("writable")).collect();
+    let lines: Vec<String> = values.iter().map(|value| Format::Export.line("R", value).expect("writable")).collect();
     assert_eq!(dash(&lines), values);
 }
 
