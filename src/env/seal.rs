@@ -1,6 +1,6 @@
 //! Sealing secrets at rest, to age or ssh keys.
 //!
-//! Who can open a sealed file cannot be read from it, so a list of recipients stands beside it. An ssh key that only an agent
+//! Who can open a sealed file cannot be read from it, so a list of recipients stands beside it. An ssh key that only ssh-agent
 //! or a hardware token holds cannot open anything; neither can one behind a passphrase.
 
 use std::io::{Read, Write};
@@ -95,7 +95,8 @@ impl Advise for SealError {
                 format!("name one with --identity FILE; looked for {}", tried.join(", "))
             }
             Self::BadIdentity { .. } => {
-                "use an unencrypted ssh key or an age key; keys in agents and on tokens cannot open".to_owned()
+                "use an unencrypted ssh key or an age key; keys that only ssh-agent or a token holds cannot open"
+                    .to_owned()
             }
             Self::Closed { .. } => "ask a recipient to `secrets rekey` with your key in the manifest".to_owned(),
             Self::Unsealed { .. } => return None,

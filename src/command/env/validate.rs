@@ -1,6 +1,6 @@
 //! `env validate`
 
-use super::show::named;
+use super::list::none;
 use super::{around, counted, open};
 use crate::base::diagnostic::{Diagnostic, Severity};
 use crate::base::environment::EnvName;
@@ -38,15 +38,17 @@ impl Command for Validate {
             Some(env) => vec![env],
             None => project.environments(),
         };
-        let envs = if envs.is_empty() { vec![named(None, cx)?] } else { envs };
+        if envs.is_empty() {
+            return Err(Fault::new(Kind::NotFound, none()));
+        }
         let mut findings = leaks(&project)?;
         let mut open = Vec::new();
         for env in &envs {
             let known = values(&project, env);
             match one(cx, &project, env, &known) {
                 Ok(found) => findings.extend(found),
-                // Of all environments one without a file is no mistake.
-                Err(fault) if all && fault.kind == Kind::NotFound => {}
+                // Of all environments one without a file is no mistake, and a mistake in the source is the greater one.
+                Err(fault) if fault.kind == Kind::NotFound && (all || !findings.is_empty()) => {}
                 Err(fault) => return Err(fault),
             }
             let path = project.file(env);

@@ -25,7 +25,7 @@ fn what_json_prints_fits_the_schemas() {
         ("tetra env toml show --json", "env-toml-show"),
         ("tetra env toml show variables --json", "env-toml-show-table"),
         ("echo 'A=}' >> env/dev.env; tetra env validate --json", "findings"),
-        ("tetra env toml validate --json", "findings"),
+        ("echo 'x = \"${NO}\"' >> tetra.toml; tetra env toml validate --json", "findings"),
         ("echo 'token = \"x\"' > x.toml; tetra secrets scan x.toml --json", "findings"),
         ("tetra secrets list --json", "secrets-list"),
         ("tetra secrets doctor --json", "secrets-doctor"),
