@@ -183,11 +183,11 @@ impl Calling {
     }
 }
 
-/// A name of the table is never a script; anything else is one if it is there, or has a slash and can be nothing else.
+/// A name of the table is never a script; anything else is one if it is there, or can be nothing else by its name.
 fn is_script(word: &str, is_file: impl Fn(&str) -> bool) -> bool {
     matches!(registry::resolve(&[word]), Found::Nothing)
         && !word.starts_with('@')
-        && (word.contains('/') || is_file(word))
+        && (word.contains('/') || word.ends_with(".tetra") || is_file(word))
 }
 
 /// The words behind a script: options only.
@@ -248,6 +248,7 @@ mod tests {
             ("tetra deploy.tetra", Way::File("deploy.tetra".into())),
             ("tetra plain", Way::File("plain".into())),
             ("tetra ./not-there", Way::File("./not-there".into())),
+            ("tetra dploy.tetra", Way::File("dploy.tetra".into())),
             ("tetra help", as_words("help")),
             ("tetra help help", as_words("help help")),
             ("tetra ./help", Way::File("./help".into())),

@@ -369,4 +369,32 @@ mod tests {
         let lines: Vec<u32> = parse("A=\"x\ny\"\nB=1").expect("well formed").iter().map(|s| s.line).collect();
         assert_eq!(lines, [1, 3]);
     }
+
+    fn quoted(value: &str) -> String {
+        let escaped: String = value
+            .chars()
+            .flat_map(|c| match c {
+                '"' | '\\' => vec!['\\', c],
+                '\r' => vec!['\\', 'r'],
+                c => vec![c],
+            })
+            .collect();
+        format!("\"{escaped}\"")
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_quoted_value_comes_back(value in "[^\0]*") {
+            let text = format!("export KEY={} # note\nNEXT=1", quoted(&value));
+            proptest::prop_assert_eq!(pairs(&text), [("KEY".to_owned(), value), ("NEXT".to_owned(), "1".to_owned())]);
+        }
+
+        #[test]
+        fn no_text_is_too_strange(text in ".*") {
+            // Either settings or a place in the text; never a panic.
+            if let Err(malformed) = parse(&text) {
+                proptest::prop_assert!(malformed.line >= 1 && malformed.column >= 1);
+            }
+        }
+    }
 }

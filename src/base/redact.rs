@@ -8,7 +8,7 @@ const SECRET_PARTS: [&str; 9] =
     ["PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "TOKEN", "CREDENTIAL", "APIKEY", "PRIVATE_KEY", "ACCESS_KEY"];
 
 /// Words of a name, between `_` and `-`, that make it a secret one.
-const SECRET_WORDS: [&str; 7] = ["KEY", "PASS", "PWD", "AUTH", "PW", "DSN", "COOKIE"];
+const SECRET_WORDS: [&str; 8] = ["KEY", "PASS", "PWD", "AUTH", "AUTHORIZATION", "PW", "DSN", "COOKIE"];
 
 /// How well-known tokens begin, and the fewest characters that follow.
 const SHAPES: [(&str, usize); 17] = [
@@ -38,55 +38,46 @@ pub fn is_secret_name(name: &str) -> bool {
     SECRET_PARTS.iter().any(|part| name.contains(part)) || name.split('_').any(|word| SECRET_WORDS.contains(&word))
 }
 
-/// The words of a command line without its secrets: values of secret options and variables, passwords in URLs, tokens of
-/// well-known shape, and whatever follows `Bearer`.
+/// The words of a command line without its secrets: values of secret options, variables, headers and JSON keys, passwords in
+/// URLs and after `-u`, tokens of well-known shape.
 pub fn redact<S: AsRef<str>>(words: impl IntoIterator<Item = S>) -> Vec<String> {
-    let mut secret_next = false;
-    let mut redacted: Vec<String> = Vec::new();
+    let mut before = String::new();
+    let mut redacted = Vec::new();
     let mut setting = None;
     for (index, word) in words.into_iter().enumerate() {
         let word = word.as_ref();
         // `secrets set ENV NAME` takes no value; one that is given all the same must not be kept.
-        if word == "set" && redacted.last().is_some_and(|before| before == "secrets") {
+        if word == "set" && before == "secrets" {
             setting = Some(index);
         }
-        if setting.is_some_and(|set| index > set + 2) && !word.starts_with('-') {
-            redacted.push(MASK.to_owned());
-            continue;
-        }
-        if std::mem::take(&mut secret_next) && !word.starts_with("--") {
-            redacted.push(MASK.to_owned());
-            continue;
-        }
-        let assigned = word.split_once('=').filter(|(name, _)| is_plain_name(name) && is_secret_name(name));
-        if let Some((name, _)) = assigned {
-            redacted.push(format!("{name}={MASK}"));
-            continue;
-        }
-        secret_next = (word.starts_with("--") && !word.contains('=') && is_secret_name(word))
-            || word.eq_ignore_ascii_case("bearer");
-        redacted.push(text(word));
+        let beyond = setting.is_some_and(|set| index > set + 2) && !word.starts_with('-');
+        let names_secret = before.starts_with("--") && !before.contains('=') && is_secret_name(&before);
+        redacted.push(match word.split_once(':') {
+            _ if beyond => MASK.to_owned(),
+            _ if (names_secret && !word.starts_with("--")) || before.eq_ignore_ascii_case("bearer") => MASK.to_owned(),
+            Some((user, _)) if matches!(before.as_str(), "-u" | "--user") => format!("{user}:{MASK}"),
+            _ => assigned(word).unwrap_or_else(|| text(word)),
+        });
+        word.clone_into(&mut before);
     }
     redacted
 }
 
-/// A text without the secrets that can be told by their shape.
+/// What separates words inside a text.
+const BETWEEN: [char; 8] = [' ', '\t', '\n', '"', '\'', ',', ';', '&'];
+
+/// A text without the secrets that can be told by their shape or by the name before them.
 #[must_use]
 pub fn text(text: &str) -> String {
     let mut out = String::new();
-    let mut bearer = false;
-    for piece in text.split_inclusive([' ', '\t', '\n', '"', '\'', ',', ';']) {
-        let end = piece.len() - piece.trim_end_matches([' ', '\t', '\n', '"', '\'', ',', ';']).len();
-        let (word, end) = piece.split_at(piece.len() - end);
-        let assigned = word.split_once('=').filter(|(name, _)| is_plain_name(name) && is_secret_name(name));
-        if let Some((name, _)) = assigned {
-            out.push_str(&format!("{name}={MASK}"));
-        } else if bearer && !word.is_empty() {
-            out.push_str(MASK);
-        } else {
-            out.push_str(&shape(&url(word)));
+    let mut state = After::Nothing;
+    for piece in text.split_inclusive(BETWEEN) {
+        let word = piece.trim_end_matches(BETWEEN);
+        let end = &piece[word.len()..];
+        if !word.is_empty() {
+            out.push_str(&state.masked(word));
+            state = state.then(word);
         }
-        bearer = word.eq_ignore_ascii_case("bearer") || (bearer && word.is_empty());
         out.push_str(end);
     }
     out
@@ -97,6 +88,66 @@ pub fn text(text: &str) -> String {
 pub fn assignment(line: &str) -> String {
     let key = line.find('=').map_or("", |equals| &line[..=equals]);
     format!("{key}{}", "*".repeat(line[key.len()..].chars().count()))
+}
+
+/// What the words before one say about it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum After {
+    Nothing,
+    /// A secret name that a `:` may follow: `"password" : "…"`.
+    Name,
+    /// A secret name and its colon: `Authorization:`.
+    Colon,
+    /// `Bearer`, or the scheme of an authorization.
+    Scheme,
+}
+
+impl After {
+    fn masked(self, word: &str) -> String {
+        match self {
+            Self::Scheme => MASK.to_owned(),
+            Self::Colon if !is_scheme(word) => MASK.to_owned(),
+            _ => assigned(word).unwrap_or_else(|| shape(&url(word))),
+        }
+    }
+
+    fn then(self, word: &str) -> Self {
+        let secret = |name: &str| is_plain_name(name) && is_secret_name(name);
+        match word.strip_suffix(':') {
+            Some("") if self == Self::Name => Self::Colon,
+            Some(name) if secret(name) => Self::Colon,
+            _ if self == Self::Colon && is_scheme(word) => Self::Scheme,
+            _ if word.eq_ignore_ascii_case("bearer") => Self::Scheme,
+            _ if secret(word) => Self::Name,
+            _ => Self::Nothing,
+        }
+    }
+}
+
+fn is_scheme(word: &str) -> bool {
+    ["bearer", "basic", "token", "digest"].iter().any(|scheme| word.eq_ignore_ascii_case(scheme))
+}
+
+/// `NAME=value` with a secret name, also behind `--env=` and as the parameter of a URL, without the value.
+fn assigned(word: &str) -> Option<String> {
+    let mut start = 0;
+    let mut in_url = false;
+    for (at, character) in word.char_indices() {
+        match character {
+            '=' if is_plain_name(&word[start..at]) && is_secret_name(&word[start..at]) => {
+                let rest = word[at..].find('&').filter(|_| in_url).map_or("", |end| &word[at + end..]);
+                let rest = assigned(rest).unwrap_or_else(|| rest.to_owned());
+                return Some(format!("{}={MASK}{rest}", url(&word[..at])));
+            }
+            '?' | '&' => {
+                in_url = true;
+                start = at + 1;
+            }
+            '=' => start = at + 1,
+            _ => {}
+        }
+    }
+    None
 }
 
 fn is_plain_name(name: &str) -> bool {
@@ -169,6 +220,12 @@ mod tests {
             ("x monkey=1 keyboard=2", "x monkey=1 keyboard=2"),
             ("secrets set prod API_KEY", "secrets set prod API_KEY"),
             ("secrets set prod API_KEY hunter2 x", "secrets set prod API_KEY *** ***"),
+            ("x --env=DB_PASSWORD=a=b&c", "x --env=DB_PASSWORD=***"),
+            ("x https://h/p?token=abc&x=1&key=2", "x https://h/p?token=***&x=1&key=***"),
+            ("x https://u:pw@h/p?token=abc", "x https://u:***@h/p?token=***"),
+            ("curl -u me:pw http://h:80/", "curl -u me:*** http://h:80/"),
+            ("x {\"password\":\"abc\",\"port\":1}", "x {\"password\":\"***\",\"port\":1}"),
+            ("tsm logs api --since 10:30", "tsm logs api --since 10:30"),
         ] {
             assert_eq!(redact(given.split(' ')).join(" "), kept);
         }
@@ -182,7 +239,16 @@ mod tests {
             "the value may reach to the end"
         );
         assert_eq!(text("env PORT=1 A_TOKEN=x node 'https://u:p@h'"), "env PORT=1 A_TOKEN=*** node 'https://u:***@h'");
-        assert_eq!(text("-H 'Authorization: Bearer abc'"), "-H 'Authorization: Bearer ***'");
+        for (given, kept) in [
+            ("-H 'Authorization: Bearer abc'", "-H 'Authorization: Bearer ***'"),
+            ("-H 'Authorization: Basic abc' x", "-H 'Authorization: Basic ***' x"),
+            ("-H 'X-Api-Key: abc' x", "-H 'X-Api-Key: ***' x"),
+            ("{ \"secret\" : \"abc\", \"a\": \"b\" }", "{ \"secret\" : \"***\", \"a\": \"b\" }"),
+            ("curl 'http://h?a=1&token=abc' && x", "curl 'http://h?a=1&token=***' && x"),
+            ("the key is here", "the key is here"),
+        ] {
+            assert_eq!(text(given), kept);
+        }
     }
 
     #[test]

@@ -54,7 +54,7 @@ pub fn of_group(group: &str) -> String {
 pub fn of_all() -> String {
     let mut text = "tetra: an operator shell\n\n\
         Usage:\n\
-        \x20 tetra                      the prompt, on a terminal\n\
+        \x20 tetra [--plain] [--norc]   the prompt, on a terminal\n\
         \x20 tetra COMMAND [WORDS]      one command\n\
         \x20 tetra -c 'LINE'            a line, as if typed\n\
         \x20 tetra [--keep-going] FILE  a script; `-` is the standard input\n\n"
@@ -85,8 +85,8 @@ const LEGEND: &str = "* changes something, ! ends or removes something: `help gu
 pub type Topic = fn() -> String;
 
 /// Texts about what is not one command.
-pub const TOPICS: [(&str, Topic); 4] =
-    [("exit-codes", exit_codes), ("lines", lines), ("context", context), ("guard", guard)];
+pub const TOPICS: [(&str, Topic); 5] =
+    [("exit-codes", exit_codes), ("lines", lines), ("context", context), ("guard", guard), ("prompt", prompt)];
 
 fn exit_codes() -> String {
     let mut text = "0    done\n".to_owned();
@@ -114,6 +114,23 @@ fn context() -> String {
      select PROCESS            choose a process for this session\n\
      --org ORG, --env ENV      choose for one command\n\n\
      What counts, first to last: the option, this session, TETRA_ORG and TETRA_ENV, the kept choice, the only one there is.\n"
+        .to_owned()
+}
+
+fn prompt() -> String {
+    "The prompt shows organization, environment and process, and the exit code of the last line if it failed.\n\n\
+     Tab                  completes, or shows what could stand here; Tab again goes through it\n\
+     Right, Ctrl-F        takes the grey rest of an earlier line; Alt-F takes one word of it\n\
+     Up, Ctrl-R           earlier lines; Ctrl-R finds those that hold each word\n\
+     Alt-Enter            a further line; an open quote or a `\\` at the end goes on by itself\n\
+     Ctrl-O, Ctrl-X Ctrl-E  the line in $VISUAL or $EDITOR\n\
+     Ctrl-C               drops the line, or ends the command; the session goes on\n\
+     Ctrl-D               leaves, on an empty line\n\
+     Ctrl-Z               takes the last change of the line back\n\n\
+     Lines are kept for this user alone, their secrets as `***`; one with a blank in front is not kept.\n\
+     `~/.config/tetra/config.toml` holds settings (`edit-mode = \"vi\"`; `set` lists them) and a table `aliases`; the\n\
+     lines of `rc.tetra` beside it are run at the start, unless `--norc` is given. `--plain`, TETRA_PLAIN=1 or TERM=dumb\n\
+     give a prompt without an editor, for screen readers and poor terminals.\n"
         .to_owned()
 }
 

@@ -32,6 +32,9 @@ pub trait Console {
     /// Whether the output is a terminal.
     fn is_terminal(&self) -> bool;
 
+    /// Clears the screen, for output that is shown anew. Does nothing where there is no screen.
+    fn clear(&mut self) {}
+
     /// The same console with its data going elsewhere: no terminal, no colour unless asked for.
     fn to_sink(&self, sink: Box<dyn Write>) -> Box<dyn Console>;
 

@@ -88,6 +88,14 @@ pub enum Next {
     },
 }
 
+impl Next {
+    /// True if it runs other lines.
+    #[must_use]
+    pub fn runs(&self) -> bool {
+        matches!(self, Self::Run { .. } | Self::Repeat { .. })
+    }
+}
+
 /// A change of context. What is `None` stays as it was; `Some(None)` clears.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Choice {

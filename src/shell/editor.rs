@@ -56,6 +56,7 @@ impl Default for Glimpse {
             cwd: nowhere.clone(),
             home: nowhere,
             aliases: Vec::new(),
+            programs: String::new(),
         })
     }
 }

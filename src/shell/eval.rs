@@ -1,17 +1,19 @@
 //! The one road: a line to its outcome, whatever way it came in.
 
 use std::io::{self, ErrorKind, IsTerminal};
+use std::ops::Range;
 use std::time::Duration;
 
-use crate::base::fault::{Fault, Kind};
+use crate::base::fault::{Fault, Kind, Place};
 use crate::base::line::{self, LexError, Statement, Word};
+use crate::base::time::Span;
 use crate::command::global::Globals;
 use crate::report::{Console, Look, Next, Report};
 use crate::sys::host::Call;
 use crate::sys::signal;
 
 use super::attempt::Attempt;
-use super::output;
+use super::output::{self, OutputError};
 use super::prepare::{Prepared, prepare};
 use super::repl;
 use super::session::{Manner, Session};
@@ -19,6 +21,10 @@ use super::source::{Origin, Source};
 
 /// How many scripts, aliases and repetitions may be inside each other.
 pub const DEEPEST: usize = 16;
+
+/// Said when somebody chooses on a command line.
+const ENDS_HERE: &str =
+    "chosen for this session, which ends here: `--org`, `--env`, TETRA_ORG and TETRA_ENV choose for one command";
 
 /// What became of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -60,8 +66,8 @@ pub fn run_text(session: &mut Session, console: &mut dyn Console, source: Source
         Err(error) => return malformed(session, console, source, error),
     };
     let places = if source.origin.is_script() || parsed.statements.len() > 1 { Places::All } else { Places::Words };
-    run_all(session, console, |road, session, console| {
-        let road = Road { source, places, ..road };
+    within(session, |session| {
+        let road = Road { source, places, statement: &(0..0) };
         let mut whole = Outcome::default();
         for statement in &parsed.statements {
             let outcome = road.statement(session, console, statement);
@@ -80,24 +86,20 @@ pub fn run_text(session: &mut Session, console: &mut dyn Console, source: Source
 /// Runs one command whose words somebody else split.
 pub fn run_words(session: &mut Session, console: &mut dyn Console, words: &[String]) -> Outcome {
     let words: Vec<Word> = words.iter().map(|word| Word { text: word.clone(), span: 0..0, quoted: true }).collect();
-    run_all(session, console, |road, session, console| road.command(session, console, &words))
+    let source = Source { origin: &Origin::Words, text: "", first_line: 1 };
+    let road = Road { source, places: Places::Words, statement: &(0..0) };
+    within(session, |session| road.command(session, console, &words))
 }
 
-fn run_all(
-    session: &mut Session,
-    console: &mut dyn Console,
-    run: impl FnOnce(Road, &mut Session, &mut dyn Console) -> Outcome,
-) -> Outcome {
+/// Runs one level deeper; an interruption decides the code.
+fn within(session: &mut Session, run: impl FnOnce(&mut Session) -> Outcome) -> Outcome {
     if session.depth == 0 {
         signal::begin();
     }
     session.depth += 1;
-    let source = Source { origin: &Origin::Words, text: "", first_line: 1 };
-    let mut outcome = run(Road { source, places: Places::Words, statement: &(0..0) }, session, console);
+    let mut outcome = run(session);
     session.depth -= 1;
-    if let Some(code) = interruption(session) {
-        outcome.code = code;
-    }
+    outcome.code = interruption(session).unwrap_or(outcome.code);
     session.last = outcome.code;
     outcome
 }
@@ -136,7 +138,7 @@ enum Places {
 struct Road<'a> {
     source: Source<'a>,
     places: Places,
-    statement: &'a std::ops::Range<usize>,
+    statement: &'a Range<usize>,
 }
 
 impl Road<'_> {
@@ -156,7 +158,7 @@ impl Road<'_> {
         }
         if let Some(redirect) = &statement.redirect {
             return match output::file(session, redirect) {
-                Ok(file) => run(session, &mut *console.to_sink(file)),
+                Ok(file) => read_by_another(run(session, &mut *console.to_sink(file))),
                 Err(error) => road.complain(console, error.into(), Some(&redirect.target.span)),
             };
         }
@@ -180,7 +182,7 @@ impl Road<'_> {
         };
         match session.host.run(&call) {
             Ok(finished) => Outcome { code: u8::try_from(finished.code & 0xff).unwrap_or(1), leave: false },
-            Err(error) => self.complain(console, unwritten("failed to start `sh`", error), None),
+            Err(source) => self.complain(console, OutputError::Shell { source }.into(), None),
         }
     }
 
@@ -221,6 +223,12 @@ impl Road<'_> {
             Ok(Prepared::Command(entry, ready)) => {
                 let deed = Attempt { entry, words: &texts, globals: &globals };
                 match deed.run(session, console, ready) {
+                    Ok(report) if report.next.runs() => {
+                        let before = session.enter(&globals);
+                        let outcome = self.show(session, console, report);
+                        session.restore(before);
+                        outcome
+                    }
                     Ok(report) => self.show(session, console, report),
                     Err(fault) => self.complain(console, fault, None),
                 }
@@ -247,7 +255,7 @@ impl Road<'_> {
             match console.show(report) {
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::BrokenPipe => return Outcome::UNREAD,
-                Err(error) => return self.complain(console, unwritten("failed to write the output", error), None),
+                Err(source) => return self.complain(console, OutputError::Write { source }.into(), None),
             }
         }
         let outcome = self.follow(session, console, next);
@@ -260,7 +268,7 @@ impl Road<'_> {
             Next::Choose(choice) => {
                 session.choose(choice);
                 if *self.source.origin == Origin::Words {
-                    console.note("chosen for this session, which ends here; `--org`, `--env` and the variables TETRA_ORG and TETRA_ENV choose for a command");
+                    console.note(ENDS_HERE);
                 }
             }
             Next::Back => session.back(),
@@ -292,7 +300,10 @@ impl Road<'_> {
             let fault = Fault::usage("the prompt needs a terminal").advise("`tetra` on a terminal begins it");
             return self.complain(console, fault, None);
         }
+        // The prompt's lines are no part of this one: each begins anew.
+        let depth = std::mem::take(&mut session.depth);
         let code = repl::run(session, console);
+        session.depth = depth;
         session.manner = Manner::Batch;
         Outcome { code, leave: false }
     }
@@ -304,19 +315,22 @@ impl Road<'_> {
         line: &str,
         (every, times): (Duration, Option<u64>),
     ) -> Outcome {
-        let mut left = times.unwrap_or(u64::MAX);
+        let times = times.unwrap_or(u64::MAX);
         let mut outcome = Outcome::default();
-        while left > 0 {
+        for run in 1..=times {
+            if console.is_terminal() {
+                console.clear();
+                console.note(&format!("every {}, run {run}: {line}", Span(every)));
+            }
             outcome = self.inner(session, console, line, "watch");
-            left -= 1;
-            if outcome.leave || session_is_over(session) || (left > 0 && !session.host.pause(every)) {
+            if outcome.leave || session_is_over(session) || (run < times && !session.host.pause(every)) {
                 break;
             }
         }
         outcome
     }
 
-    fn complain(&self, console: &mut dyn Console, fault: Fault, span: Option<&std::ops::Range<usize>>) -> Outcome {
+    fn complain(&self, console: &mut dyn Console, fault: Fault, span: Option<&Range<usize>>) -> Outcome {
         let fault = match self.place(span) {
             Some(place) => fault.at(place),
             None => fault,
@@ -325,7 +339,7 @@ impl Road<'_> {
         Outcome::of(fault.kind)
     }
 
-    fn place(&self, span: Option<&std::ops::Range<usize>>) -> Option<crate::base::fault::Place> {
+    fn place(&self, span: Option<&Range<usize>>) -> Option<Place> {
         match span {
             Some(span) => self.source.place(span),
             None if self.places == Places::All => self.source.place(self.statement),
@@ -334,18 +348,7 @@ impl Road<'_> {
     }
 }
 
-/// The left side of a `|` whose reader ended early: no reason to end the session.
+/// A command whose output went elsewhere, where the reader ended early: no reason to end the session.
 fn read_by_another(outcome: Outcome) -> Outcome {
     if outcome == Outcome::UNREAD { Outcome::default() } else { outcome }
-}
-
-fn unwritten(what: &'static str, error: io::Error) -> Fault {
-    #[derive(Debug, thiserror::Error)]
-    #[error("{what}")]
-    struct Unwritten {
-        what: &'static str,
-        source: io::Error,
-    }
-    impl crate::base::fault::Advise for Unwritten {}
-    Unwritten { what, source: error }.into()
 }

@@ -75,7 +75,7 @@ fn does(effect: Effect) -> &'static str {
 fn nobody(name: &str, effect: Effect, env: &EnvName) -> Fault {
     let would = if effect == Effect::Destroy { "would end or remove something in" } else { "would change" };
     Fault::new(Kind::Refused, format!("`{name}` {would} {env}, and there is nobody to ask"))
-        .advise("add --yes if it is meant")
+        .advise(format!("`{name} --yes …` if it is meant"))
 }
 
 /// A report as text, to stand before a question.

@@ -91,46 +91,60 @@ fn parts(text: &str, cursor: usize, glimpse: &Glimpse) -> Vec<(Range<usize>, Par
     parts
 }
 
-/// What the words are that name the command, global options in front of them included.
+/// What the words are that name the command, with the global options in front of them and behind a group.
 fn named(statement: &[Token], cursor: usize, glimpse: &Glimpse) -> Vec<Part> {
-    let words: Vec<(&str, &Range<usize>)> = statement
+    let words: Vec<(&str, bool)> = statement
         .iter()
         .filter_map(|token| match &token.kind {
-            TokenKind::Word { text, .. } => Some((text.as_str(), &token.span)),
+            TokenKind::Word { text, .. } => Some((text.as_str(), token.span.end == cursor)),
             _ => None,
         })
         .collect();
-    let options = words.iter().take_while(|(word, _)| word.starts_with('-')).count();
-    let mut named = vec![Part::Option; options];
+    let is_option = |(word, _): &&(&str, bool)| word.starts_with('-');
+    let options = words.iter().take_while(is_option).count();
+    let mut parts = vec![Part::Option; options];
+    let Some(&(first, typing)) = words.get(options) else { return parts };
     let names: Vec<&str> = words[options..].iter().map(|(word, _)| *word).collect();
-    let Some(first) = names.first() else { return named };
-    let typing = |index: usize| words.get(options + index).is_some_and(|(_, span)| span.end == cursor);
     match registry::resolve(&names) {
-        registry::Found::Command(_, count) => named.extend(vec![Part::Command; count]),
-        registry::Found::Group(_) => {
-            named.push(Part::Command);
-            if let Some(second) = names.get(1) {
-                let begun = format!("{first} {second}");
-                let begins = typing(1) && COMMANDS.iter().any(|entry| entry.name.starts_with(&begun));
-                named.push(if begins { Part::Plain } else { Part::Unknown });
+        registry::Found::Command(_, count) => parts.extend(vec![Part::Command; count]),
+        registry::Found::Group(group) => {
+            let depth = group.split(' ').count();
+            parts.extend(vec![Part::Command; depth]);
+            let rest = &words[options + depth..];
+            let inner = rest.iter().take_while(is_option).count();
+            parts.extend(vec![Part::Option; inner]);
+            if let Some(&(verb, typing)) = rest.get(inner) {
+                parts.push(verb_of(group, verb, typing));
             }
         }
-        registry::Found::Nothing if first.starts_with('@') => named.push(argument(first, false)),
+        registry::Found::Nothing if first.starts_with('@') => parts.push(argument(first, false)),
+        // It may be the value of an option.
         registry::Found::Nothing if options > 0 => {}
-        registry::Found::Nothing => {
-            let live = glimpse.lock();
-            let aliases = live.names(Kind::Alias);
-            let known = aliases.iter().any(|alias| alias == first);
-            let all = COMMANDS.iter().map(|entry| entry.name).chain(GROUPS.iter().map(|(group, _)| *group));
-            let begins = typing(0) && all.chain(aliases.iter().map(String::as_str)).any(|name| name.starts_with(first));
-            named.push(match (known, begins) {
-                (true, _) => Part::Command,
-                (false, true) => Part::Plain,
-                (false, false) => Part::Unknown,
-            });
-        }
+        registry::Found::Nothing => parts.push(unnamed(first, typing, glimpse)),
     }
-    named
+    parts
+}
+
+/// A word behind a group.
+fn verb_of(group: &str, verb: &str, typing: bool) -> Part {
+    let begun = format!("{group} {verb}");
+    let mut names = COMMANDS.iter().map(|entry| entry.name);
+    match registry::resolve(&begun.split(' ').collect::<Vec<_>>()) {
+        registry::Found::Command(..) => Part::Command,
+        _ if typing && names.any(|name| name.starts_with(&begun)) => Part::Plain,
+        _ => Part::Unknown,
+    }
+}
+
+/// A first word that names no command: an alias, the beginning of something, or a slip.
+fn unnamed(first: &str, typing: bool, glimpse: &Glimpse) -> Part {
+    let aliases = glimpse.lock().names(Kind::Alias);
+    let begins = |name: &str| name.starts_with(first);
+    if aliases.iter().any(|alias| alias == first) {
+        return Part::Command;
+    }
+    let mut names = COMMANDS.iter().map(|entry| entry.name).chain(GROUPS.iter().map(|(group, _)| *group));
+    if typing && (names.any(begins) || aliases.iter().any(|alias| begins(alias))) { Part::Plain } else { Part::Unknown }
 }
 
 fn argument(text: &str, quoted: bool) -> Part {
@@ -167,6 +181,9 @@ mod tests {
         assert_eq!(first("nothing"), Part::Unknown);
         assert_eq!(first("down"), Part::Command);
         assert_eq!(seen("tsm nothing")[1].1, Part::Unknown);
+        let parts: Vec<Part> = seen("tsm --json li").into_iter().map(|it| it.1).collect();
+        assert_eq!(parts, [Part::Command, Part::Option, Part::Plain]);
+        assert_eq!(seen("tsm --json list x")[2].1, Part::Command);
     }
 
     #[test]

@@ -23,9 +23,15 @@ pub enum OutputError {
         /// Why.
         source: std::io::Error,
     },
+    /// It cannot be written.
+    #[error("failed to write the output")]
+    Write {
+        /// Why.
+        source: std::io::Error,
+    },
     /// `sh` cannot be started.
-    #[error("failed to start `sh` for the right side of the `|`")]
-    Filter {
+    #[error("failed to start `sh`")]
+    Shell {
         /// Why.
         source: std::io::Error,
     },
@@ -71,12 +77,12 @@ pub fn piped(
     (text, cwd): (&str, &Path),
     left: impl FnOnce(&mut dyn Console) -> Outcome,
 ) -> Result<Outcome, Fault> {
-    let (filter, input) = Filter::start(text, cwd).map_err(|source| OutputError::Filter { source })?;
+    let (filter, input) = Filter::start(text, cwd).map_err(|source| OutputError::Shell { source })?;
     let mut sink = console.to_sink(input);
     let outcome = left(&mut *sink);
     // Dropping the last console that can write to the program tells it that there is no more.
     drop(sink);
-    let code = filter.wait().map_err(|source| OutputError::Filter { source })?;
+    let code = filter.wait().map_err(|source| OutputError::Shell { source })?;
     Ok(match outcome {
         Outcome { code: 0, .. } => Outcome { code: u8::try_from(code & 0xff).unwrap_or(1), ..outcome },
         failed => failed,

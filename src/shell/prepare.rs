@@ -109,3 +109,77 @@ fn command(
     let ready = (entry.ready)(&matches).map_err(complain)?;
     Ok(Prepared::Command(entry, ready))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::command::registry::COMMANDS;
+
+    fn prepared(line: &str) -> (Result<Prepared, Misled>, Globals) {
+        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        let mut globals = Globals::default();
+        (prepare(&words, &mut globals, 80), globals)
+    }
+
+    /// The command that a line leads to, or what it shows or complains about.
+    fn leads_to(line: &str) -> String {
+        match prepared(line).0 {
+            Ok(Prepared::Command(entry, _)) => entry.name.to_owned(),
+            Ok(Prepared::Show(report)) => format!("{:?}", report.blocks),
+            Err(misled) => format!("{} [{:?}]", misled.fault, misled.word),
+        }
+    }
+
+    #[test]
+    fn options_may_stand_before_within_and_behind_the_words() {
+        for line in ["--json tsm list", "tsm --json list", "tsm list --json", "-q tsm -v --json list -y"] {
+            assert_eq!(leads_to(line), "tsm list");
+            assert!(prepared(line).1.look.json, "{line}");
+        }
+        assert_eq!(leads_to("@dev"), "use");
+        assert_eq!(leads_to("--yes @dev"), "use");
+    }
+
+    #[test]
+    fn help_is_shown_wherever_it_is_asked_for() {
+        for line in ["tsm list --help", "--help tsm list", "tsm --help list", "tsm list -h"] {
+            assert!(leads_to(line).contains("Usage: tsm list"), "{line}");
+        }
+        for line in ["tsm", "tsm --help", "tsm -h", "--json tsm"] {
+            assert!(leads_to(line).contains("Usage: tsm <COMMAND>"), "{line}");
+        }
+        assert!(leads_to("--help").contains("an operator shell"));
+        assert_eq!(leads_to("--version"), "version");
+    }
+
+    #[test]
+    fn the_wrong_word_is_named() {
+        for (line, complaint) in [
+            ("tsm lst", "no command is called `tsm lst` [Some(1)]"),
+            ("--json verzion", "no command is called `verzion` [Some(1)]"),
+            ("version now", "`now` is a word too many for `version` [Some(1)]"),
+            ("version --wat", "`version` has no option `--wat` [Some(1)]"),
+        ] {
+            assert_eq!(leads_to(line), complaint);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_words_break_it(
+            entry in 0..COMMANDS.len(),
+            words in proptest::collection::vec("(--?[a-z]{0,6}=?[a-z]{0,3})|[ -~é]{0,6}|--|-|@|[0-9]{1,6}", 0..6),
+            cut in 0..3_usize,
+        ) {
+            let mut line: Vec<String> = COMMANDS[entry].name.split(' ').skip(cut).map(str::to_owned).collect();
+            line.extend(words);
+            let (count, prepared) = (line.len(), prepare(&line, &mut Globals::default(), 80));
+            if let Err(misled) = prepared {
+                prop_assert_eq!(misled.fault.kind.code(), 2);
+                prop_assert!(misled.word.is_none_or(|word| word < count));
+            }
+        }
+    }
+}

@@ -51,6 +51,14 @@ pub struct Chosen {
     pub process: Option<ProcessName>,
 }
 
+/// What held before a command let its options hold for other lines.
+pub(super) struct Before {
+    paths: Paths,
+    chosen: Chosen,
+    before: Chosen,
+    globals: Globals,
+}
+
 impl Session {
     /// A session in which nothing was chosen yet.
     #[must_use]
@@ -76,6 +84,34 @@ impl Session {
         self.chosen.org = globals.org.clone().or(self.chosen.org.take());
         self.chosen.env = globals.env.clone().or(self.chosen.env.take());
         self.globals = globals;
+    }
+
+    /// Lets the options of a command that runs other lines hold for these, until [`Session::restore`].
+    #[must_use]
+    pub(super) fn enter(&mut self, globals: &Globals) -> Option<Before> {
+        let inner = Globals {
+            yes: globals.yes || self.globals.yes,
+            verbose: globals.verbose.max(self.globals.verbose),
+            ..globals.clone()
+        };
+        if *globals == (Globals { look: globals.look, ..Globals::default() }) {
+            return None;
+        }
+        let before = Before {
+            paths: self.paths.clone(),
+            chosen: self.chosen.clone(),
+            before: self.before.clone(),
+            globals: self.globals.clone(),
+        };
+        self.begin_with(inner);
+        Some(before)
+    }
+
+    /// What held before [`Session::enter`]. Lines that ran with options of their own chose nothing for the session.
+    pub(super) fn restore(&mut self, before: Option<Before>) {
+        if let Some(Before { paths, chosen, before, globals }) = before {
+            (self.paths, self.chosen, self.before, self.globals) = (paths, chosen, before, globals);
+        }
     }
 
     /// What commands mean now when they are not told: what was chosen here, the variables, what is kept, the only one there is.

@@ -7,7 +7,7 @@ use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// Where version 2 is mounted: alone, or beside version 1.
 const MOUNTS: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
@@ -21,18 +21,9 @@ pub(super) struct Cgroup(PathBuf);
 
 impl Cgroup {
     /// The group of the process directory `dir`, below the supervisor's own; `None` where there is no such tree.
-    ///
-    /// A supervisor that was started from within another's group steps out of it first, and makes its own beside it.
     pub(super) fn of_directory(dir: &Path) -> Option<Self> {
         let found = fs::metadata(dir).ok()?;
-        let own = group_of("self")?;
-        let ours = |part: &std::path::Component<'_>| part.as_os_str().as_encoded_bytes().starts_with(PREFIX.as_bytes());
-        let above: PathBuf = own.components().take_while(|part| !ours(part)).collect();
-        if above != own {
-            // Refused, it stays there, and is still known as another supervisor by all who look.
-            let _ = fs::write(above.join("cgroup.procs"), "0");
-        }
-        Some(Self(above.join(format!("{PREFIX}{:x}-{:x}", found.dev(), found.ino()))))
+        Some(Self(above(&group_of("self")?).join(format!("{PREFIX}{:x}-{:x}", found.dev(), found.ino()))))
     }
 
     /// The group that a living child is in, if it is one of ours.
@@ -63,6 +54,20 @@ impl Cgroup {
         // One that holds a survivor, or was never made, stays as it is.
         let _ = fs::remove_dir(&self.0);
     }
+}
+
+/// Steps out of another process's group, when this supervisor was started from within it.
+pub(super) fn leave_others() {
+    if let Some(own) = group_of("self").filter(|own| above(own) != *own) {
+        // Refused, it stays there, and is still known as another supervisor by all who look.
+        let _ = fs::write(above(&own).join("cgroup.procs"), "0");
+    }
+}
+
+/// The group itself, or the one in which the outermost of ours stands.
+fn above(group: &Path) -> PathBuf {
+    let ours = |part: &Component<'_>| part.as_os_str().as_encoded_bytes().starts_with(PREFIX.as_bytes());
+    group.components().take_while(|part| !ours(part)).collect()
 }
 
 /// The directory of the group that a process is in.

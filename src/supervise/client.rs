@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::cgroup::Cgroup;
 use super::meta::{self, Meta, ReadError};
 use super::wire::{RECORD, Word};
 use super::{lock, proc};
@@ -124,6 +125,13 @@ pub enum WaitError {
     },
     /// `meta.json` could not be used.
     Read(ReadError),
+    /// The kernel refused to watch.
+    Watch {
+        /// The process directory.
+        dir: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
 }
 
 impl fmt::Display for WaitError {
@@ -131,6 +139,7 @@ impl fmt::Display for WaitError {
         match self {
             Self::TimedOut { dir } => write!(f, "nothing more happened in `{}` in time", dir.display()),
             Self::Read(error) => error.fmt(f),
+            Self::Watch { dir, .. } => write!(f, "failed to watch `{}`", dir.display()),
         }
     }
 }
@@ -140,6 +149,7 @@ impl std::error::Error for WaitError {
         match self {
             Self::TimedOut { .. } => None,
             Self::Read(error) => std::error::Error::source(error),
+            Self::Watch { source, .. } => Some(source),
         }
     }
 }
@@ -231,14 +241,14 @@ pub fn send(dir: &Path, order: Order) -> Result<(), SendError> {
 ///
 /// # Errors
 ///
-/// Fails at the deadline, or when `meta.json` holds no record.
+/// Fails at the deadline, when `meta.json` holds no record, or when the directory may not be watched.
 pub fn wait(
     dir: &Path,
     deadline: Instant,
     mut until: impl FnMut(Option<&Meta>) -> bool,
 ) -> Result<Option<Meta>, WaitError> {
     // The watch comes before the first look, so no change falls between the two.
-    let watch = watch(dir);
+    let watch = watch(dir).map_err(|errno| WaitError::Watch { dir: dir.to_owned(), source: errno.into() })?;
     loop {
         let meta = meta::read(dir).map_err(WaitError::Read)?;
         if until(meta.as_ref()) {
@@ -282,6 +292,14 @@ pub fn wait_unsupervised(dir: &Path, deadline: Instant) -> Result<(), WaitError>
     Ok(())
 }
 
+/// Lets the kernel forget the process in `dir`, which nobody supervises and which is about to be removed: takes away the
+/// empty control group that a killed supervisor left. Does nothing where there is none.
+pub fn forget(dir: &Path) {
+    if let Some(cgroup) = Cgroup::of_directory(dir) {
+        cgroup.remove();
+    }
+}
+
 /// How long to wait for one holder before asking the lock again (a new worker may have come).
 const HOLDER_STEP: Duration = Duration::from_millis(250);
 
@@ -304,11 +322,16 @@ fn holder(dir: &Path) -> Option<std::os::fd::OwnedFd> {
     lives(life.guard_pid).or_else(|| lives(life.worker_pid))
 }
 
-fn watch(dir: &Path) -> Option<Inotify> {
-    let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).ok()?;
+/// A watch on `dir`; `None` when it is not there, or when all watches of this user are taken.
+fn watch(dir: &Path) -> nix::Result<Option<Inotify>> {
     let changes = AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_DELETE | AddWatchFlags::IN_DELETE_SELF;
-    inotify.add_watch(dir, changes).ok()?;
-    Some(inotify)
+    let made = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)
+        .and_then(|inotify| inotify.add_watch(dir, changes).map(|_| inotify));
+    match made {
+        Ok(inotify) => Ok(Some(inotify)),
+        Err(nix::Error::ENOENT | nix::Error::EMFILE | nix::Error::ENFILE | nix::Error::ENOSPC) => Ok(None),
+        Err(errno) => Err(errno),
+    }
 }
 
 /// Waits for input on `fd`; false when the deadline came first.

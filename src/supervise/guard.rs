@@ -18,7 +18,7 @@ use nix::sys::prctl::{set_child_subreaper, set_name};
 use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::unistd::{ForkResult, Pid, chdir, execv, fork, setsid};
 
-use super::cgroup::Cgroup;
+use super::cgroup::{self, Cgroup};
 use super::client::ORDERS;
 use super::clock::Moment;
 use super::exit::Obituaries;
@@ -77,15 +77,14 @@ pub(super) fn start(dir: &Path) -> ! {
     let exe = words.next().map(PathBuf::from).unwrap_or_default();
     let handed = words.skip(2).collect::<Vec<_>>();
     let Ok(exe) = std::path::absolute(exe) else { leave(1) };
-    let Ok(dir) = std::path::absolute(dir) else { leave(1) };
-    if chdir(&dir).is_err() {
-        leave(1);
-    }
+    // The same directory has the same name to every supervisor, whatever links led to it.
+    let Ok(dir) = chdir(dir).map_err(io::Error::from).and_then(|()| std::env::current_dir()) else { leave(1) };
     let post = match handed.as_slice() {
         [flag, descriptors] if flag == HANDED => Post::handed(dir, exe, &descriptors.to_string_lossy()),
         _ => {
             let word = detach();
             settle();
+            cgroup::leave_others();
             Post::take(dir, exe, word)
         }
     };

@@ -478,4 +478,57 @@ mod tests {
         assert_eq!(waiting.step(Event::Deadline), Action::Spawn);
         assert_eq!(waiting.restarts, 1);
     }
+
+    /// What a world that obeys would answer to an action; `None` when it waits for something else.
+    fn answer(action: Action, luck: u8) -> Option<Event> {
+        let how = if luck.is_multiple_of(2) { How::Code(luck % 3) } else { How::Signal(9) };
+        let lived = Duration::from_millis(u64::from(luck) * 100);
+        let rest = if luck.is_multiple_of(5) { Rest::Some } else { Rest::Nothing };
+        match action {
+            Action::Nothing | Action::Finish(_) => None,
+            Action::Hook => Some(Event::HookEnded(if luck.is_multiple_of(4) { How::Hook(1) } else { How::Code(0) })),
+            Action::Spawn => Some(if luck.is_multiple_of(7) { Event::NotRun(2) } else { Event::Spawned }),
+            Action::Terminate | Action::Kill => Some(Event::Exited { how, lived, rest }),
+            Action::TerminateRest | Action::KillRest => Some(Event::RestGone),
+            Action::Wait(_) => Some(Event::Deadline),
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_history_ends_with_a_stop(
+            policy in proptest::sample::select(vec![Restart::Never, Restart::OnFailure, Restart::Always]),
+            has_hook: bool,
+            lucks in proptest::collection::vec(0u8..120, 0..60),
+        ) {
+            let run = Run { restart: policy, max_restarts: 5, ..Run::default() };
+            let mut machine = Machine::new(&run, has_hook, 0, 0);
+            let mut action = machine.step(Event::Begin);
+            for luck in lucks {
+                let event = match (answer(action, luck), luck % 6) {
+                    (Some(event), 0..4) => event,
+                    (_, 4) => Event::Restart,
+                    (_, 5) => Event::Exited { how: How::Code(1), lived: STABLE, rest: Rest::Nothing },
+                    (_, _) => Event::Deadline,
+                };
+                action = machine.step(event);
+                if let Action::Finish(_) = action {
+                    proptest::prop_assert_eq!(machine.phase, Phase::Over);
+                }
+            }
+            // A world that obeys from now on: nothing is left to do after a few steps.
+            let mut last = machine.step(Event::Kill);
+            for _ in 0..4 {
+                let gone = match machine.phase {
+                    Phase::Over => break,
+                    Phase::Lingering(_) => Event::RestGone,
+                    Phase::Killing(_) if has_hook && last == Action::Kill => Event::HookEnded(How::Signal(9)),
+                    _ => Event::Exited { how: How::Signal(9), lived: STABLE, rest: Rest::Nothing },
+                };
+                last = machine.step(gone);
+            }
+            proptest::prop_assert_eq!(machine.phase, Phase::Over);
+            proptest::prop_assert_eq!(machine.step(Event::Deadline), Action::Nothing);
+        }
+    }
 }

@@ -51,6 +51,7 @@ mod adopt;
 mod cgroup;
 pub mod client;
 mod clock;
+mod deaths;
 mod environment;
 mod exit;
 mod guard;

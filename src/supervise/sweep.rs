@@ -6,7 +6,6 @@
 //!
 //! Another supervisor and what it supervises are never ours, even when they were started from within.
 
-use std::collections::HashSet;
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
@@ -44,7 +43,7 @@ pub(super) struct Quarry<'a> {
 }
 
 /// A process that was found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) pid: u32,
     pub(super) start_ticks: u64,
@@ -86,6 +85,15 @@ impl Found {
     }
 }
 
+/// Adds a process that lives and is not there yet.
+fn add(pid: u32, found: &mut Vec<Found>) {
+    if let Some(stat) = Stat::of(pid).filter(|stat| !stat.is_dead())
+        && found.iter().all(|known| known.pid != pid)
+    {
+        found.push(Found::new(pid, &stat));
+    }
+}
+
 /// Handles on some of them, to wait for: no more than leave descriptors for other work.
 pub(super) fn handles(found: &[Found]) -> Vec<OwnedFd> {
     const SOME: usize = 24;
@@ -93,20 +101,23 @@ pub(super) fn handles(found: &[Found]) -> Vec<OwnedFd> {
 }
 
 impl Quarry<'_> {
-    /// Everything alive that belongs to the life, its child included.
+    /// Everything alive that belongs to the life, its child included; parents come before what they started.
     pub(super) fn find(&self) -> Vec<Found> {
-        let mut found = HashSet::new();
-        let mut whole = self.climb(self.top, &mut found);
-        if self.ground == Ground::Everywhere || !whole {
-            whole = self.look_everywhere(&mut found);
-            self.add(self.cgroup.map(Cgroup::members).unwrap_or_default(), &mut found);
+        let mut found = Vec::new();
+        let told = self.climb(self.top, &mut found);
+        if self.ground == Ground::Everywhere || !told {
+            self.look_everywhere(&mut found);
+            for pid in self.cgroup.map(Cgroup::members).unwrap_or_default() {
+                if self.may_be_ours(pid) {
+                    add(pid, &mut found);
+                }
+            }
         }
-        debug_assert!(whole, "/proc can be read");
-        found.into_iter().collect()
+        found
     }
 
     /// Adds what lives below `parent`; false when the kernel does not tell children.
-    fn climb(&self, parent: u32, found: &mut HashSet<Found>) -> bool {
+    fn climb(&self, parent: u32, found: &mut Vec<Found>) -> bool {
         let Ok(tasks) = fs::read_dir(format!("/proc/{parent}/task")) else { return true };
         for task in tasks.flatten() {
             let Ok(children) = fs::read_to_string(task.path().join("children")) else {
@@ -119,10 +130,8 @@ impl Quarry<'_> {
             for pid in children.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()) {
                 if pid == std::process::id() {
                     self.climb(pid, found);
-                } else if !self.is_foreign(pid) {
-                    if let Some(stat) = Stat::of(pid).filter(|stat| !stat.is_dead()) {
-                        found.insert(Found::new(pid, &stat));
-                    }
+                } else if self.may_be_ours(pid) {
+                    add(pid, found);
                     self.climb(pid, found);
                 }
             }
@@ -130,24 +139,19 @@ impl Quarry<'_> {
         true
     }
 
-    fn add(&self, members: Vec<u32>, found: &mut HashSet<Found>) {
-        for pid in members.into_iter().filter(|pid| *pid != std::process::id() && !self.is_foreign(*pid)) {
-            if let Some(stat) = Stat::of(pid).filter(|stat| !stat.is_dead()) {
-                found.insert(Found::new(pid, &stat));
+    fn look_everywhere(&self, found: &mut Vec<Found>) {
+        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+        for pid in entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok()) {
+            let stat = Stat::of(pid).filter(|stat| !stat.is_dead());
+            if stat.is_some_and(|stat| self.is_ours(pid, &stat)) && self.may_be_ours(pid) {
+                add(pid, found);
             }
         }
     }
 
-    fn look_everywhere(&self, found: &mut HashSet<Found>) -> bool {
-        let Ok(entries) = fs::read_dir("/proc") else { return false };
-        let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-        for pid in pids.filter(|pid| *pid != std::process::id() && *pid != self.top) {
-            let Some(stat) = Stat::of(pid).filter(|stat| !stat.is_dead()) else { continue };
-            if self.is_ours(pid, &stat) && !self.is_foreign(pid) {
-                found.insert(Found::new(pid, &stat));
-            }
-        }
-        true
+    /// False for guard and worker, for other supervisors, and for what those started.
+    fn may_be_ours(&self, pid: u32) -> bool {
+        pid != std::process::id() && pid != self.top && !self.is_foreign(pid)
     }
 
     fn is_ours(&self, pid: u32, stat: &Stat) -> bool {
@@ -162,9 +166,13 @@ impl Quarry<'_> {
         self.is_marked(pid) || self.holds_a_fifo(pid)
     }
 
+    /// Any life of this directory counts: whenever something is looked for, none goes on.
     fn is_marked(&self, pid: u32) -> bool {
+        environment_of(pid, HOME).is_some_and(|home| self.is_home(&home)) || self.has_mark(pid)
+    }
+
+    fn has_mark(&self, pid: u32) -> bool {
         environment_of(pid, MARK).is_some_and(|mark| mark == self.mark.as_bytes())
-            && environment_of(pid, HOME).is_some_and(|home| self.is_home(&home))
     }
 
     fn holds_a_fifo(&self, pid: u32) -> bool {
@@ -174,11 +182,12 @@ impl Quarry<'_> {
         })
     }
 
-    /// True for another supervisor, and for what another one started.
+    /// True for another supervisor, and for what another one started. (What has our mark under another name was started
+    /// before the directory was moved.)
     fn is_foreign(&self, pid: u32) -> bool {
         let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         let supervisor = command.split(|byte| *byte == 0).nth(1).is_some_and(|word| word == super::FLAG.as_bytes());
-        supervisor || environment_of(pid, HOME).is_some_and(|home| !self.is_home(&home))
+        supervisor || environment_of(pid, HOME).is_some_and(|home| !self.is_home(&home)) && !self.has_mark(pid)
     }
 
     fn is_home(&self, home: &[u8]) -> bool {

@@ -51,7 +51,8 @@ pub enum Launched {
         /// Its exit code; 128 + n for signal n.
         code: u8,
     },
-    /// The program never ran; `life.start_error` says why in words.
+    /// The program never ran; `life.start_error` says why in words. Where the reason may pass (no memory, a busy file) and the
+    /// policy wants it, it is tried again: `state` tells.
     NotRun {
         /// The error number of the step that failed.
         errno: i32,

@@ -12,7 +12,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use super::cgroup::Cgroup;
 use super::clock::Moment;
-use super::exit::{Obituaries, Witness, how};
+use super::exit::{Obituaries, Witness};
 use super::guard::{Ends, OTHERS_TERM, rest};
 use super::lock::{self, Seat};
 use super::machine::{Event, Machine, Phase};
@@ -160,10 +160,7 @@ impl Worker {
         let seat = take_seat()?;
         set_child_subreaper(true)?;
         set_timerslack(1000)?;
-        let mut mask = SigSet::empty();
-        mask.add(Signal::SIGCHLD);
-        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&mask), None)?;
-        let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+        let signals = listen_for_deaths()?;
         let mut meta = meta::read(Path::new(".")).ok().flatten().ok_or(io::ErrorKind::InvalidData)?;
         let guard_handle = proc::handle(guard).ok().filter(|_| nix::unistd::getppid().as_raw().unsigned_abs() == guard);
         meta.version = VERSION;
@@ -309,54 +306,6 @@ impl Worker {
         }
     }
 
-    fn lose_guard(&mut self) {
-        self.guard = None;
-        self.top = std::process::id();
-        // What was the guard's child is now somebody else's.
-        if self.child.as_ref().is_some_and(|child| child.witness.is_some()) {
-            self.ground = Ground::Everywhere;
-        }
-        self.promote_at = Some(Moment::now().after(OTHERS_TERM));
-        self.meta.life.guard_pid = 0;
-        self.save();
-    }
-
-    fn hear_obituaries(&mut self) {
-        let Some(child) = self.child.as_ref().filter(|child| child.witness.is_some()) else {
-            self.obituaries.status_of(0);
-            return;
-        };
-        if let Some(status) = self.obituaries.status_of(child.identity.pid) {
-            self.child_ended(how(status));
-        }
-    }
-
-    fn ask_how_it_ended(&mut self) {
-        let Some(child) = &self.child else { return };
-        let Some(witness) = &child.witness else { return };
-        let how = witness.ask(child.identity.pid, &child.pidfd, &mut self.obituaries);
-        self.child_ended(how);
-    }
-
-    /// Takes every dead child off the kernel's hands; most are strangers that came to us as a subreaper.
-    fn reap(&mut self) {
-        while let Ok(Some(_)) = self.signals.read_signal() {}
-        loop {
-            let mut status = 0;
-            // SAFETY: `status` is ours.
-            let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) };
-            if pid <= 0 {
-                return;
-            }
-            let pid = pid.unsigned_abs();
-            if self.child.as_ref().is_some_and(|child| child.identity.pid == pid) {
-                self.child_ended(how(status));
-            } else if self.hook.as_ref().is_some_and(|hook| hook.pid == pid) {
-                self.hook_ended(how(status));
-            }
-        }
-    }
-
     /// Tells the machine and does what it says.
     pub(super) fn step(&mut self, event: Event) {
         let action = self.machine.step(event);
@@ -387,6 +336,14 @@ impl Worker {
             }
         }
     }
+}
+
+/// Deaths of our own children, as something to poll.
+fn listen_for_deaths() -> io::Result<SignalFd> {
+    let mut mask = SigSet::empty();
+    mask.add(Signal::SIGCHLD);
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&mask), None)?;
+    Ok(SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?)
 }
 
 /// Takes the worker's lock. A child that was just forked may hold that of a killed worker until it executes its program.

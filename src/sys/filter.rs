@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use super::real::code;
+use super::child;
 use super::signal::{self, Lent};
 
 /// A running `sh -c`. Its output and errors are the operator's.
@@ -34,6 +34,6 @@ impl Filter {
     ///
     /// Fails if somebody else waited for it.
     pub fn wait(mut self) -> io::Result<i32> {
-        self.child.wait().map(code)
+        child::wait(&mut self.child)
     }
 }

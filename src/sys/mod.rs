@@ -1,6 +1,8 @@
 //! The machine behind small doors: paths, files, locks, programs, /proc, signals.
 #![allow(unsafe_code)]
 
+pub mod child;
+pub mod diag;
 pub mod file;
 pub mod filter;
 pub mod hidden;

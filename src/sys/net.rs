@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::process;
+use super::{diag, process};
 
 /// How a listening socket speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,12 +60,20 @@ const MOST_DESCRIPTORS: usize = 65_536;
 /// Every listening socket, TCP before UDP.
 #[must_use]
 pub fn listeners() -> Vec<Listener> {
-    TABLES.iter().flat_map(|(path, protocol)| table(path, *protocol)).collect()
+    let asked = diag::listening(None);
+    let left = TABLES.iter().filter(|(_, protocol)| asked.is_none() || *protocol == Protocol::Udp);
+    let tables: Vec<Listener> = left.flat_map(|(path, protocol)| table(path, *protocol)).collect();
+    asked.into_iter().flatten().chain(tables).collect()
 }
 
 /// The TCP sockets that listen on `port`, on any address.
 #[must_use]
 pub fn listening_on(port: u16) -> Vec<Listener> {
+    diag::listening(Some(port)).unwrap_or_else(|| listening_by_table(port))
+}
+
+/// The same by the tables, for kernels that cannot be asked.
+pub(super) fn listening_by_table(port: u16) -> Vec<Listener> {
     let tcp = TABLES.iter().filter(|(_, protocol)| *protocol == Protocol::Tcp);
     tcp.flat_map(|(path, protocol)| table(path, *protocol)).filter(|listener| listener.port == port).collect()
 }
@@ -100,6 +108,17 @@ pub fn holder_below(root: u32, inodes: &[u64]) -> Option<u32> {
         at += 1;
     }
     None
+}
+
+/// The TCP ports on which `root` and what it started listen, lowest first.
+#[must_use]
+pub fn ports_below(root: u32) -> Vec<u16> {
+    let tcp = listeners().into_iter().filter(|listener| listener.protocol == Protocol::Tcp);
+    let mut ports: Vec<u16> =
+        tcp.filter(|listener| holder_below(root, &[listener.inode]).is_some()).map(|listener| listener.port).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    ports
 }
 
 /// The login name of a user, or the number where it has none.
@@ -202,6 +221,7 @@ mod tests {
         assert_eq!(owner.pid, process::own_pid());
         assert!(!owner.command.is_empty() && !owner.user.is_empty());
         assert_eq!(holder_below(process::own_pid(), &[found[0].inode]), Some(process::own_pid()));
+        assert!(ports_below(process::own_pid()).contains(&port));
         drop(socket);
         assert!(listening_on(port).is_empty());
     }

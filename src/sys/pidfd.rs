@@ -1,7 +1,7 @@
 //! A handle on a process: what is sent through it never reaches a stranger that got the same pid.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -20,6 +20,12 @@ pub enum Push {
     Polite,
     /// SIGKILL.
     Force,
+}
+
+impl AsFd for Handle {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
 }
 
 impl Handle {

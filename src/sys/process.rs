@@ -53,14 +53,31 @@ pub fn is_same(pid: u32, start_ticks: u64) -> bool {
     pid != 0 && stat(pid).is_some_and(|stat| stat.is_alive() && stat.start_ticks == start_ticks)
 }
 
-/// The words a process was started with; its program's name in brackets if there are none (kernel threads, zombies).
+/// The words a process was started with; none for kernel threads and zombies.
+#[must_use]
+pub fn words(pid: u32) -> Vec<String> {
+    let raw = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let raw = raw.strip_suffix(b"\0").unwrap_or(&raw);
+    if raw.is_empty() {
+        return Vec::new();
+    }
+    raw.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect()
+}
+
+/// The words a process was started with, as one text; its program's name in brackets if there are none.
 #[must_use]
 pub fn command_line(pid: u32) -> Option<String> {
-    let raw = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-    let words: Vec<String> =
-        raw.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect();
-    let line = words.join(" ").trim_end().to_owned();
+    let line = words(pid).join(" ").trim_end().to_owned();
     if line.is_empty() { stat(pid).map(|stat| format!("[{}]", stat.comm)) } else { Some(line) }
+}
+
+/// When something was started that says `start_ticks`, in milliseconds since 1970; to a second, and after the clock was set
+/// only roughly.
+#[must_use]
+pub fn started_ms(start_ticks: u64) -> Option<u64> {
+    let text = fs::read_to_string("/proc/stat").ok()?;
+    let boot: u64 = text.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
+    Some(boot * 1000 + start_ticks * 1000 / ticks_per_second())
 }
 
 /// One variable of the environment a process was started with; `None` also where it may not be read.
@@ -102,6 +119,12 @@ pub fn ancestors(pid: u32) -> Vec<u32> {
 #[must_use]
 pub fn own_pid() -> u32 {
     std::process::id()
+}
+
+/// The user this program acts as.
+#[must_use]
+pub fn own_uid() -> u32 {
+    nix::unistd::geteuid().as_raw()
 }
 
 /// The id of this boot; start times of another boot mean nothing. Empty where the kernel does not tell.
@@ -233,6 +256,11 @@ mod tests {
         assert!(!is_same(me.pid, me.start_ticks + 1), "another start time is another process");
         assert!(ancestors(own_pid()).contains(&me.ppid));
         assert!(command_line(own_pid()).is_some_and(|line| !line.is_empty()));
+        assert_eq!(words(own_pid()), std::env::args().collect::<Vec<_>>());
+        let started = started_ms(me.start_ticks).expect("a boot time");
+        let now = std::fs::metadata("/proc/self").and_then(|it| it.modified()).expect("a time");
+        let now = now.duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_millis();
+        assert!(u128::from(started) < now + 5000 && u128::from(started) + 3_600_000 > now, "{started} {now}");
         assert!(!boot_id().is_empty());
     }
 

@@ -3,11 +3,11 @@
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::child::{self, code};
 use super::host::{Call, Finished, Host};
 use super::signal;
 use crate::base::time::Timestamp;
@@ -82,8 +82,8 @@ impl Host for RealHost {
         }
         if call.terminal {
             let _lent = signal::lend();
-            let status = command.status()?;
-            return Ok(Finished { code: code(status), ..Finished::default() });
+            let code = child::wait(&mut command.spawn()?)?;
+            return Ok(Finished { code, ..Finished::default() });
         }
         let input = if call.input.is_empty() { Stdio::null() } else { Stdio::piped() };
         let mut child = command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
@@ -105,12 +105,6 @@ impl Host for RealHost {
     fn pause(&self, how_long: Duration) -> bool {
         signal::wait(how_long)
     }
-}
-
-/// The exit code of a program; 128 + n for a signal.
-#[must_use]
-pub fn code(status: ExitStatus) -> i32 {
-    status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
 }
 
 #[cfg(test)]

@@ -18,8 +18,8 @@ use nix::unistd::pipe2;
 static INTERRUPTS: AtomicUsize = AtomicUsize::new(0);
 /// The signal that asked this program to end; 0 if none did.
 static ENDED: AtomicI32 = AtomicI32::new(0);
-/// A program of the operator's has the terminal and hears Ctrl-C itself.
-static LENT: AtomicBool = AtomicBool::new(false);
+/// How many programs of the operator's have the terminal and hear Ctrl-C themselves.
+static LENT: AtomicUsize = AtomicUsize::new(0);
 /// A session goes on at this terminal: no number of Ctrl-C ends it.
 static STAYS: AtomicBool = AtomicBool::new(false);
 /// The ends that the handlers write to; -1 before [`listen`].
@@ -128,6 +128,19 @@ pub fn wait_for(door: BorrowedFd) -> bool {
     false
 }
 
+/// Waits until something can be read, whatever is pressed meanwhile; false if this program was asked to end first.
+#[must_use]
+pub fn wait_unless_ended(door: impl AsFd) -> bool {
+    let Some(bells) = BELLS.get() else { return true };
+    let mut doors = [PollFd::new(door.as_fd(), PollFlags::POLLIN), PollFd::new(bells.end.as_fd(), PollFlags::POLLIN)];
+    while ended().is_none() {
+        if poll(&mut doors, PollTimeout::NONE).is_ok() && doors[0].any().unwrap_or(true) {
+            return true;
+        }
+    }
+    false
+}
+
 /// Readable for ever once this program was asked to end; for whoever waits in a thread of its own.
 #[must_use]
 pub fn end_bell() -> Option<BorrowedFd<'static>> {
@@ -152,19 +165,19 @@ pub struct Lent(());
 /// Lends the terminal to a program.
 #[must_use]
 pub fn lend() -> Lent {
-    LENT.store(true, Ordering::Release);
+    LENT.fetch_add(1, Ordering::AcqRel);
     Lent(())
 }
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        LENT.store(false, Ordering::Release);
+        LENT.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
 extern "C" fn on_interrupt(signal: i32) {
     let earlier = INTERRUPTS.fetch_add(1, Ordering::AcqRel);
-    if earlier >= 1 && !LENT.load(Ordering::Acquire) && !STAYS.load(Ordering::Acquire) {
+    if earlier >= 1 && LENT.load(Ordering::Acquire) == 0 && !STAYS.load(Ordering::Acquire) {
         fall_back(signal);
     }
     ring(&INTERRUPT_BELL);

@@ -82,6 +82,10 @@ pub fn read_line() -> io::Result<Typed> {
         }
         // Byte by byte: what follows the line may be meant for a program that this line starts.
         match nix::unistd::read(io::stdin(), &mut buffer) {
+            Ok(0) | Err(Errno::EIO) if is_gone() => {
+                signal::hang_up();
+                return Ok(Typed::Interrupted);
+            }
             Ok(0) if line.is_empty() => return Ok(Typed::End),
             Ok(0) => break,
             Ok(_) if buffer[0] == b'\n' => break,
@@ -91,6 +95,31 @@ pub fn read_line() -> io::Result<Typed> {
         }
     }
     Ok(Typed::Line(String::from_utf8_lossy(&line).into_owned()))
+}
+
+/// A whole line that was typed before anybody asked for one, if there is one. The terminal has to be in a mode in which it
+/// gives whole lines.
+#[must_use]
+pub fn typed_ahead() -> Option<String> {
+    let input = io::stdin();
+    let mut door = [PollFd::new(input.as_fd(), PollFlags::POLLIN)];
+    let _ = poll(&mut door, PollTimeout::ZERO);
+    if door[0].revents() != Some(PollFlags::POLLIN) {
+        return None;
+    }
+    match read_line() {
+        Ok(Typed::Line(line)) => Some(line),
+        _ => None,
+    }
+}
+
+/// The terminal on the standard input is gone: there will be nothing to read any more.
+#[must_use]
+pub fn is_gone() -> bool {
+    let input = io::stdin();
+    let mut door = [PollFd::new(input.as_fd(), PollFlags::empty())];
+    let _ = poll(&mut door, PollTimeout::ZERO);
+    door[0].any().unwrap_or(false)
 }
 
 /// Watches over a session until it is dropped.

@@ -27,8 +27,7 @@ impl Watch {
     /// Waits until something changed since the last call, a signal came, or `limit` is over.
     pub fn wait(&self, limit: Duration) {
         let Some(inotify) = &self.inotify else {
-            let _ = poll(&mut [], timeout(limit.min(WITHOUT_WATCH)));
-            return;
+            return pause(limit.min(WITHOUT_WATCH));
         };
         let mut fds = [PollFd::new(inotify.as_fd(), PollFlags::POLLIN)];
         if poll(&mut fds, timeout(limit)).is_ok_and(|ready| ready > 0) {
@@ -36,6 +35,11 @@ impl Watch {
             let _ = inotify.read_events();
         }
     }
+}
+
+/// Waits for so long, or until a signal comes.
+pub fn pause(limit: Duration) {
+    let _ = poll(&mut [], timeout(limit));
 }
 
 fn add<'a>(folders: impl IntoIterator<Item = &'a Path>) -> io::Result<Inotify> {

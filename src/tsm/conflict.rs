@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::supervise::meta::State;
 use crate::sys::net;
 
 use super::store::Process;
@@ -74,7 +75,7 @@ pub fn claimed(port: u16, processes: &[Process]) -> Option<Conflict> {
     let claims = |process: &&Process| {
         process.meta.port == Some(port)
             && !process.meta.run.port_guessed
-            && (process.is_running() || process.view.supervised)
+            && (process.is_running() || process.view.state == State::Waiting)
     };
     let process = processes.iter().find(claims)?;
     let (name, pid, command) = (process.name.to_string(), process.pid(), process.meta.command.clone());

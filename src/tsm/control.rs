@@ -4,6 +4,7 @@
 //! polling. An order stands once it is given: who stops waiting takes nothing back.
 
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -11,9 +12,10 @@ use super::store::Process;
 use crate::base::fault::{Advise, Kind};
 use crate::base::name::ProcessName;
 use crate::supervise::client::{self, LaunchError, Launched, Order, SendError, WaitError};
-use crate::supervise::meta::{How, Meta, State};
+use crate::supervise::meta::{self, How, Meta, State};
 use crate::sys::file::FileError;
 use crate::sys::paths::Paths;
+use crate::sys::{net, process};
 
 /// What is needed to act on processes.
 pub struct Control<'a> {
@@ -66,8 +68,16 @@ pub enum ControlError {
         /// Why.
         source: WaitError,
     },
-    /// It was started while it was being removed.
-    #[error("`{name}` was started again meanwhile and is not removed")]
+    /// It belongs to another user, whose programs are not for this one to run.
+    #[error("`{name}` belongs to user {owner}, and its supervisor has to be started by that user")]
+    Foreign {
+        /// The process.
+        name: ProcessName,
+        /// The login name of its owner.
+        owner: String,
+    },
+    /// Somebody else started it again.
+    #[error("`{name}` was started again by somebody else meanwhile")]
     StartedMeanwhile {
         /// The process.
         name: ProcessName,
@@ -100,6 +110,7 @@ impl Advise for ControlError {
         match self {
             Self::Interrupted { .. } => Kind::Interrupted,
             Self::Registry(error) => error.kind(),
+            Self::Foreign { .. } => Kind::Refused,
             _ => Kind::Failed,
         }
     }
@@ -109,14 +120,12 @@ impl Advise for ControlError {
             Self::NotEnded { name, .. } => Some(format!("`tsm kill --force {name}` ends it at once")),
             Self::Interrupted { name } => Some(format!("`tsm info {name}` shows how it goes on")),
             Self::Registry(error) => error.advice(),
+            Self::Foreign { owner, .. } => Some(format!("`sudo -u {owner} tsm …` acts as that user")),
             Self::NoRecord { name, .. } => {
                 Some(format!("`tsm delete {name}` removes it; then start it with its command line"))
             }
-            Self::StartedMeanwhile { .. }
-            | Self::Launch { .. }
-            | Self::Send { .. }
-            | Self::Blind { .. }
-            | Self::File { .. } => None,
+            Self::StartedMeanwhile { name } => Some(format!("`tsm list` shows it; `tsm stop {name}` tries again")),
+            Self::Launch { .. } | Self::Send { .. } | Self::Blind { .. } | Self::File { .. } => None,
         }
     }
 }
@@ -143,6 +152,9 @@ pub enum Ended {
 /// How long a supervisor may take beyond the time that it gives its child.
 const MARGIN: Duration = Duration::from_secs(15);
 
+/// How long an order may lie unread.
+const SECOND: Duration = Duration::from_secs(1);
+
 /// How long is waited before the operator's wish is asked for again.
 const SLICE: Duration = Duration::from_millis(100);
 
@@ -157,8 +169,15 @@ impl Control<'_> {
         }
     }
 
-    /// Makes sure that somebody supervises the process.
+    /// Makes sure that somebody supervises the process. A record that is lost is replaced by what could be found out first: nobody
+    /// else writes it while nobody supervises.
     fn supervise(&self, process: &Process) -> Result<(), ControlError> {
+        refuse_foreign(process)?;
+        if process.damage.is_some() {
+            let path = meta::path(&process.dir);
+            let written = meta::write(&process.dir, &process.meta);
+            written.map_err(|source| ControlError::File { action: "write", path, source })?;
+        }
         let launched = client::launch(self.program, &process.dir)
             .map_err(|source| ControlError::Launch { name: process.name.clone(), source })?;
         match launched {
@@ -200,13 +219,29 @@ impl Control<'_> {
     }
 
     pub(super) fn wait_for_end(&self, process: &Process) -> Result<Ended, ControlError> {
-        let patience = Duration::from_millis(process.meta.run.kill_timeout_ms) + MARGIN;
-        let meta = self.wait_until(process, patience, |meta| meta.state.is_final())?;
+        let meta = self.wait_for_final(process)?;
         self.wait_unsupervised(process, MARGIN)?;
         let forced =
             meta.as_ref().and_then(|meta| meta.last_exit.as_ref()).is_some_and(|exit| exit.how == How::Signal(9));
         let survivors = meta.map(|meta| meta.life.survivors).unwrap_or_default();
         Ok(Ended::Stopped { pid: process.meta.pid, forced, survivors })
+    }
+
+    /// Waits until nothing more is due. Another order may have won over ours: then a new life goes on.
+    fn wait_for_final(&self, process: &Process) -> Result<Option<Meta>, ControlError> {
+        let patience = Duration::from_millis(process.meta.run.kill_timeout_ms) + MARGIN;
+        let mut nonce = meta::read(&process.dir).ok().flatten().map_or(String::new(), |meta| meta.life.nonce);
+        loop {
+            let met = |meta: &Meta| meta.state.is_final() || (meta.state == State::Online && meta.life.nonce != nonce);
+            let meta = self.wait_until(process, patience, met)?;
+            let Some(new) = meta.as_ref().filter(|meta| !meta.state.is_final()) else { return Ok(meta) };
+            // It may have begun just before the order was read.
+            match self.wait_until(process, SECOND, |meta| meta.state != State::Online) {
+                Ok(_) => nonce.clone_from(&new.life.nonce),
+                Err(ControlError::NotEnded { name, .. }) => return Err(ControlError::StartedMeanwhile { name }),
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Waits until `until` is true of the record, or the record is gone.
@@ -254,6 +289,16 @@ impl Control<'_> {
             }
         }
     }
+}
+
+/// Refuses the process of another user: a supervisor runs what the folder says, and whoever owns the folder says it.
+pub(super) fn refuse_foreign(process: &Process) -> Result<(), ControlError> {
+    let folder = |source| ControlError::File { action: "look at", path: process.dir.clone(), source };
+    let owner = std::fs::metadata(&process.dir).map_err(folder)?.uid();
+    if owner == process::own_uid() {
+        return Ok(());
+    }
+    Err(ControlError::Foreign { name: process.name.clone(), owner: net::login(owner) })
 }
 
 fn was_not_running(process: &Process) -> Ended {

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::base::fault::{Advise, Kind, Place};
+use crate::base::name::{is_name, legalise};
 use crate::base::near::nearest;
 use crate::supervise::meta::Restart;
 
@@ -21,7 +22,7 @@ use reader::{Assignment, Reader};
 pub struct Definition {
     /// The file, with links resolved.
     pub file: PathBuf,
-    /// `TSM_NAME`; the file's stem without it.
+    /// `TSM_NAME`; without it the file's stem, made legal.
     pub name: String,
     /// `TSM_COMMAND`, and behind it what `TSM_ARGS` lists, quoted.
     pub command: String,
@@ -146,7 +147,8 @@ impl Definition {
     pub fn parse(text: &str, file: &Path, variables: &BTreeMap<String, String>) -> Result<Self, DefinitionError> {
         let folder = file.parent().unwrap_or(Path::new("/"));
         let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        let mut definition = Self { file: file.to_owned(), name: stem, cwd: folder.to_owned(), ..Self::default() };
+        let name = legalise(&stem, "service");
+        let mut definition = Self { file: file.to_owned(), name, cwd: folder.to_owned(), ..Self::default() };
         let mut arguments = Vec::new();
         for assignment in Reader::new(text, file, variables).assignments()? {
             definition.take(assignment, folder, &mut arguments)?;
@@ -170,7 +172,13 @@ impl Definition {
         }
         let text = || Some(value.clone()).filter(|value| !value.trim().is_empty());
         match line.key.as_str() {
-            "TSM_NAME" => self.name = text().unwrap_or(std::mem::take(&mut self.name)),
+            "TSM_NAME" => match text() {
+                Some(name) if is_name(&name) => self.name = name,
+                Some(_) => {
+                    return Err(line.refuse("use letters, digits, `.`, `_` and `-`, and begin with a letter or digit"));
+                }
+                None => {}
+            },
             "TSM_COMMAND" => self.command = value,
             "TSM_CWD" => self.cwd = text().map_or(folder.to_owned(), |cwd| folder.join(cwd)),
             "TSM_ENV_FILE" => self.env_file = text(),
@@ -274,6 +282,8 @@ mod tests {
             ("TSM_DESCRIPTION=\"${HOME}/x\" # note", "/home/u/x"),
             ("TSM_DESCRIPTION=\"${NONE:-fall back}\"", "fall back"),
             ("TSM_DESCRIPTION=a#b", "a#b"),
+            ("TSM_DESCRIPTION=~/x", "/home/u/x"),
+            ("TSM_DESCRIPTION=~other/x~", "~other/x~"),
             ("TSM_DESCRIPTION=\"two\nlines\"", "two\nlines"),
             ("TSM_DESCRIPTION=crlf\r", "crlf"),
             ("A=1; TSM_DESCRIPTION=$A$A", "11"),
@@ -315,14 +325,36 @@ mod tests {
             ("TSM_ARGS=(a b\n", (1, 10, 1)),
             ("TSM_PORT=\"70000\"\n", (1, 10, 7)),
             ("TSM_PORT=0\n", (1, 10, 1)),
+            ("TSM_NAME='my app'\n", (1, 10, 8)),
             ("TSM_RESTART=sometimes\n", (1, 13, 9)),
             ("TSM_NAME = x\n", (1, 1, 8)),
             ("TSM_NAME=a b\n", (1, 12, 1)),
             ("export A\n", (1, 8, 1)),
+            ("export \u{a0}x\n", (1, 8, 1)),
+            ("é\n", (1, 1, 1)),
             ("TSM_NAME=a && rm x\n", (1, 12, 2)),
             ("TSM_NAME=a|b\n", (1, 11, 1)),
         ] {
             assert_eq!(place(text), at, "{text:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_is_too_odd(text in "[ -~\\n\\t\u{a0}é]{0,80}", key in "(export )?TSM_[A-Z]{1,8}=") {
+            let variables = BTreeMap::new();
+            let parse = |text: &str| Definition::parse(text, Path::new("/srv/x.tsm"), &variables);
+            let _ = parse(&text);
+            if let Err(error) = parse(&format!("{key}{text}")) && let Some(at) = error.place() {
+                assert!(at.column <= at.text.chars().count() + 1, "{at:?}");
+            }
+        }
+
+        #[test]
+        fn any_value_in_single_quotes_is_itself(value in "[^'\\r]{0,40}") {
+            let read = parse(&format!("TSM_COMMAND=x\nTSM_DESCRIPTION='{value}'\n")).expect("well formed");
+            let expected = Some(value).filter(|value| !value.trim().is_empty());
+            assert_eq!(read.description, expected);
         }
     }
 

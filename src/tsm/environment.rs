@@ -116,7 +116,7 @@ pub fn named(name: &str, folders: &[&Path]) -> Result<EnvFile, EnvironmentError>
     let mut tried = Vec::new();
     for path in folders.iter().flat_map(|folder| forms.iter().map(|form| folder.join(form))) {
         if path.is_file() {
-            return Ok(EnvFile { settings: read(&path)?, path, detected: false });
+            return Ok(EnvFile { settings: read(&path)?, path: path.components().collect(), detected: false });
         }
         if !tried.contains(&path) && !name.starts_with('/') {
             tried.push(path);

@@ -253,10 +253,6 @@ impl Control<'_> {
     fn begin(&self, victim: &Victim, order: Order, push: Push) -> Result<Option<Direct>, KillError> {
         let direct = match victim {
             Victim::Stranger { pid, start_ticks, .. } => Direct::open(*pid, *start_ticks),
-            // Without a record nobody can adopt it.
-            Victim::Managed(process) if process.damage.is_some() && !process.view.supervised => {
-                process.pid().and_then(|pid| Direct::open(pid, process.meta.life.start_ticks))
-            }
             Victim::Managed(process) => {
                 self.give(process, order)?;
                 return Ok(None);
@@ -270,18 +266,18 @@ impl Control<'_> {
         match (victim, direct) {
             (Victim::Stranger { .. }, None) => Ok(ended(victim, false)),
             (Victim::Stranger { .. }, Some(direct)) => direct.finish(patience).map(|forced| ended(victim, forced)),
-            (Victim::Managed(process), Some(direct)) => {
-                let forced = direct.finish(patience)?;
-                self.remove(process)?;
-                Ok(ended(victim, forced))
-            }
-            (Victim::Managed(process), None) => self.finish_managed(process, patience),
+            (Victim::Managed(process), _) => self.finish_managed(process, patience),
         }
     }
 
     fn finish_managed(&self, process: &Process, patience: Duration) -> Result<Ended, KillError> {
         if let Err(ControlError::NotEnded { .. }) = self.wait_until(process, patience, |meta| meta.state.is_final()) {
             self.give(process, Order::Kill)?;
+        }
+        if let Err(ControlError::NotEnded { .. }) = self.wait_until(process, FORCED, |meta| meta.state.is_final()) {
+            // Its supervisor does not do what it is told.
+            let direct = process.pid().and_then(|pid| Direct::open(pid, process.meta.life.start_ticks));
+            direct.map_or(Ok(()), |direct| direct.push(Push::Force))?;
         }
         let ended = self.wait_for_end(process)?;
         self.remove(process)?;

@@ -129,7 +129,7 @@ const BIND_FLAGS: [&str; 14] = [
 /// The port that a command line gives away, and in which form.
 ///
 /// Forms: `PORT=N`, `--port N`, `-p N`, `:N` as a whole word, `host:N` after a flag that says where to listen, and a last word
-/// from 1024 to 65535 behind an interpreter's script or module. Nothing inside a URL counts.
+/// from 1024 to 65535 behind an interpreter's script or module, or such a number with only options behind it. Nothing inside a URL counts.
 #[must_use]
 pub fn guess(words: &[String], shape: &Shape) -> Option<(u16, &'static str)> {
     assigned(words)
@@ -170,10 +170,18 @@ fn last(words: &[String], shape: &Shape) -> Option<u16> {
     if shape.script.is_none() && shape.module.is_none() || words.len() <= shape.arguments {
         return None;
     }
-    let (last, before) = words.split_last()?;
+    let unprivileged = |word: &String| number(word).filter(|port| *port >= 1024);
+    let arguments = words.get(shape.arguments..)?;
+    // Options may follow the number: `-m http.server 8000 --bind 127.0.0.1`.
+    if let [first, option, ..] = arguments
+        && option.starts_with('-')
+    {
+        return unprivileged(first);
+    }
+    let (last, before) = arguments.split_last()?;
     // The value of some other option is not a place to listen on.
-    let is_value = before.get(shape.arguments..).and_then(<[String]>::last).is_some_and(|word| word.starts_with('-'));
-    number(last).filter(|port| *port >= 1024 && !is_value)
+    let is_value = before.last().is_some_and(|word| word.starts_with('-'));
+    unprivileged(last).filter(|_| !is_value)
 }
 
 #[cfg(test)]
@@ -199,6 +207,9 @@ mod tests {
         for (line, port) in [
             ("python -m http.server 8000", Some(8000)),
             ("python server.py 9000", Some(9000)),
+            ("python -m http.server 8000 --bind 127.0.0.1", Some(8000)),
+            ("node resize.js 1024 768", None),
+            ("node app.js --x 1 3000", Some(3000)),
             ("node app.js 3000", Some(3000)),
             ("./serve.sh 4000", Some(4000)),
             ("node app.js 1023", None),

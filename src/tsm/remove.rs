@@ -6,7 +6,7 @@ use std::io;
 use super::control::{Control, ControlError, Ended};
 use super::ports;
 use super::store::Process;
-use crate::supervise::client::Order;
+use crate::supervise::client::{self, Order};
 use crate::sys::file;
 
 impl Control<'_> {
@@ -36,6 +36,7 @@ impl Control<'_> {
         if now.view.supervised || now.is_running() {
             return Err(ControlError::StartedMeanwhile { name: process.name.clone() });
         }
+        client::forget(&process.dir);
         let aside = process.dir.with_file_name(format!(".{}.{}.deleted", process.name, crate::sys::process::own_pid()));
         match fs::rename(&process.dir, &aside) {
             Ok(()) => fs::remove_dir_all(&aside).map_err(failed)?,

@@ -9,6 +9,7 @@ use crate::base::fault::{Advise, Kind};
 use crate::base::name::{OrgName, ServiceName};
 use crate::supervise::meta::Restart;
 use crate::sys::paths::Paths;
+use crate::sys::program::find;
 
 use super::definition::{Definition, DefinitionError};
 use super::name::Base;
@@ -157,37 +158,41 @@ impl StartRequest {
         let [first, more @ ..] = self.program.as_slice() else {
             return match rest {
                 [] => Err(RequestError::Nothing),
-                _ => self.as_program(),
+                _ => self.as_program(around),
             };
         };
         if let Some(file) = definition_file(first, around) {
-            if let Some(word) = more.iter().chain(rest).next() {
-                return Err(RequestError::TooMany { service: first.clone(), word: word.clone() });
-            }
-            return Ok(Target::Service(Box::new(Definition::read(&file, around.variables)?)));
-        }
-        if more.is_empty() && rest.is_empty() {
-            if let Some(process) = existing(first, around)? {
-                return Ok(Target::Existing(Box::new(process.clone())));
+            match more.iter().chain(rest).next() {
+                None => return Ok(Target::Service(Box::new(Definition::read(&file, around.variables)?))),
+                // Only a program can have arguments.
+                Some(_) if is_program(first, around) => {}
+                Some(word) => return Err(RequestError::TooMany { service: first.clone(), word: word.clone() }),
             }
         }
-        self.as_program()
+        if more.is_empty()
+            && rest.is_empty()
+            && let Some(process) = existing(first, around)?
+        {
+            return Ok(Target::Existing(Box::new(process.clone())));
+        }
+        self.as_program(around)
     }
 
     /// One word with spaces is a whole command line; otherwise every word is one.
-    fn as_program(&self) -> Result<Target, RequestError> {
-        let (first, more) = match (self.program.as_slice(), self.arguments.as_deref().unwrap_or_default()) {
-            ([first], []) | ([], [first]) => (first, None),
+    fn as_program(&self, around: &Around) -> Result<Target, RequestError> {
+        let first = match (self.program.as_slice(), self.arguments.as_deref().unwrap_or_default()) {
+            ([first], []) | ([], [first]) => first,
             (program, arguments) => {
                 let words = [program, arguments].concat();
                 let may_end_in_name = self.arguments.is_none();
                 return Ok(Target::Program { line: CommandLine::of_words(&words), may_end_in_name });
             }
         };
-        let line = match more {
-            None if first.contains([' ', '\t', '\n']) => CommandLine::of_text(first)?,
-            None | Some(()) => CommandLine::of_words(std::slice::from_ref(first)),
-        };
+        let cwd = self.cwd.as_deref().map_or_else(|| around.cwd.to_owned(), |cwd| around.cwd.join(cwd));
+        // A file may have spaces in its name.
+        let is_text = first.contains([' ', '\t', '\n']) && !cwd.join(first).is_file();
+        let line =
+            if is_text { CommandLine::of_text(first)? } else { CommandLine::of_words(std::slice::from_ref(first)) };
         Ok(Target::Program { line, may_end_in_name: false })
     }
 
@@ -231,9 +236,7 @@ fn existing<'a>(word: &str, around: &Around<'a>) -> Result<Option<&'a Process>, 
     if let Some(process) = around.processes.iter().find(|process| process.name.as_str() == word) {
         return Ok(Some(process));
     }
-    let search = around.variables.get("PATH").map_or("", String::as_str);
-    let is_program = around.cwd.join(word).exists() || crate::sys::program::find(word, search, around.cwd).is_some();
-    if is_program || word.contains(['/', ' ']) {
+    if is_program(word, around) || word.contains(['/', ' ']) {
         return Ok(None);
     }
     match resolve_one(word, around.processes) {
@@ -241,4 +244,10 @@ fn existing<'a>(word: &str, around: &Around<'a>) -> Result<Option<&'a Process>, 
         Err(error @ ResolveError::Ambiguous { .. }) => Err(error.into()),
         Err(ResolveError::NotFound { .. }) => Ok(None),
     }
+}
+
+/// A program in `PATH`, or a file in the working directory.
+fn is_program(word: &str, around: &Around) -> bool {
+    let search = around.variables.get("PATH").map_or("", String::as_str);
+    around.cwd.join(word).is_file() || find(word, search, around.cwd).is_some()
 }

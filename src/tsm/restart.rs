@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::control::{Control, ControlError};
+use super::control::{Control, ControlError, refuse_foreign};
 use super::plan::PlanError;
 use super::request::{Around, StartRequest};
 use super::start::{self, Patience, StartError, Starter};
@@ -47,7 +47,7 @@ pub enum RestartError {
         /// The process.
         name: ProcessName,
         /// Why.
-        source: PlanError,
+        source: Box<PlanError>,
     },
     /// It did not run, and could not be started.
     #[error(transparent)]
@@ -59,6 +59,12 @@ pub enum RestartError {
         name: ProcessName,
         /// The supervisor's words.
         why: String,
+    },
+    /// Another order won over ours.
+    #[error("`{name}` was stopped by somebody else meanwhile")]
+    Stopped {
+        /// The process.
+        name: ProcessName,
     },
     /// It came up and ended before it had settled.
     #[error("failed to restart `{name}`: process died immediately ({}){}", ends::in_words(*how), start::said(tail))]
@@ -78,7 +84,7 @@ impl Advise for RestartError {
             Self::Control(error) => error.kind(),
             Self::Plan { source, .. } => source.kind(),
             Self::Start(error) => error.kind(),
-            Self::NotRun { .. } | Self::Died { .. } => Kind::Failed,
+            Self::NotRun { .. } | Self::Stopped { .. } | Self::Died { .. } => Kind::Failed,
         }
     }
 
@@ -87,6 +93,7 @@ impl Advise for RestartError {
             Self::Control(error) => error.advice(),
             Self::Plan { source, .. } => source.advice(),
             Self::Start(error) => error.advice(),
+            Self::Stopped { name } => Some(format!("`tsm start {name}` starts it again")),
             Self::NotRun { name, .. } | Self::Died { name, .. } => {
                 Some(format!("`tsm logs {name}` shows what it said; `tsm start {name}` tries again"))
             }
@@ -144,6 +151,9 @@ impl Control<'_> {
         if !meta.life.start_error.is_empty() {
             return Err(RestartError::NotRun { name: name(), why: meta.life.start_error });
         }
+        if meta.state == State::Stopped && meta.life.nonce == old.nonce {
+            return Err(RestartError::Stopped { name: name() });
+        }
         let seen = match meta.state {
             State::Online => watch(&meta, starter),
             _ => Seen::Dead,
@@ -158,6 +168,9 @@ impl Control<'_> {
 
     /// How the life of `meta` ended, once that is written down.
     fn end_of(&self, process: &Process, meta: &Meta) -> How {
+        if let Some(exit) = meta.last_exit.as_ref().filter(|_| meta.state != State::Online) {
+            return exit.how;
+        }
         let ended = |now: &Meta| now.pid != meta.pid || now.life.nonce != meta.life.nonce;
         let now = self.wait_until(process, RECORDING, ended).ok().flatten();
         now.and_then(|now| now.last_exit).map_or(How::Unknown, |exit| exit.how)
@@ -191,11 +204,12 @@ fn watch(meta: &Meta, starter: &mut Starter) -> Seen {
 
 /// Starts a process that does not run: the same id, logs and command, its env file read again.
 fn start_again(process: &Process, around: &Around, starter: &mut Starter) -> Result<Risen, RestartError> {
+    refuse_foreign(process)?;
     if let Some(why) = &process.damage {
         return Err(ControlError::NoRecord { name: process.name.clone(), why: why.clone() }.into());
     }
     let plan = again::plan(process, &StartRequest::default(), around)
-        .map_err(|source| RestartError::Plan { name: process.name.clone(), source })?;
+        .map_err(|source| RestartError::Plan { name: process.name.clone(), source: Box::new(source) })?;
     let started = start::start(&plan, starter)?;
     let restarts = process.meta.restarts + 1;
     let (id, name, pid) = (started.id, started.name, started.pid);

@@ -1,11 +1,12 @@
 //! Starting: the process is made, its supervisor launched, and watched until what became of it is known.
 
 use std::path::Path;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use crate::base::fault::{Advise, Kind};
 use crate::base::name::ProcessName;
-use crate::supervise::client::{self, LaunchError, Launched, Step};
+use crate::supervise::client::{self, LaunchError, Launched, Order, Step};
 use crate::supervise::meta::{self, How, Meta, State};
 use crate::sys::file::{self, FileError};
 use crate::sys::host::Host;
@@ -74,7 +75,7 @@ pub enum StartError {
         source: LaunchError,
     },
     /// The program never ran.
-    #[error("failed to start `{name}`: {}{}", reason(*step, *errno, why), said(tail))]
+    #[error("failed to start `{name}`: {}", reason(*step, *errno, why))]
     NotRun {
         /// The process.
         name: ProcessName,
@@ -84,8 +85,6 @@ pub enum StartError {
         errno: i32,
         /// The supervisor's own words.
         why: String,
-        /// What was written to stderr.
-        tail: Vec<String>,
     },
     /// The pre-start command failed, so the program was not run.
     #[error("failed to start `{name}`: its pre-start command failed with exit code {code}{}", said(tail))]
@@ -96,6 +95,12 @@ pub enum StartError {
         code: u8,
         /// What it wrote to stderr.
         tail: Vec<String>,
+    },
+    /// The operator ended the pre-start command.
+    #[error("`{name}` was not started: its pre-start command was interrupted")]
+    Interrupted {
+        /// The process.
+        name: ProcessName,
     },
     /// It ran and ended before it had settled.
     #[error("failed to start `{name}`: process died immediately ({}){}{}", ends::in_words(*how), in_use(conflict), said(tail))]
@@ -118,6 +123,7 @@ impl Advise for StartError {
         match self {
             Self::Create(error) => error.kind(),
             Self::Secrets(error) => error.kind(),
+            Self::Interrupted { .. } => Kind::Interrupted,
             _ => Kind::Failed,
         }
     }
@@ -130,7 +136,9 @@ impl Advise for StartError {
             Self::NotRun { errno, .. } if *errno == ENOEXEC => {
                 Some("a script begins with a line such as #!/bin/sh, or is given to its interpreter".to_owned())
             }
-            Self::NotRun { .. } | Self::Hook { .. } => Some("nothing was left behind".to_owned()),
+            Self::NotRun { .. } | Self::Hook { .. } | Self::Interrupted { .. } => {
+                Some("nothing was left behind".to_owned())
+            }
             Self::Died { name, again: true, .. } => {
                 Some(format!("it is being started again; `tsm logs {name}` shows it, `tsm stop {name}` ends it"))
             }
@@ -144,6 +152,9 @@ const ENOEXEC: i32 = 8;
 
 /// How many lines of stderr an error shows.
 const TAIL: usize = 10;
+
+/// How soon Ctrl-C is noticed while a pre-start command runs.
+const INTERRUPT_STEP: Duration = Duration::from_millis(50);
 
 /// How long the supervisor may take to write down how its child ended.
 const RECORDING: Duration = Duration::from_secs(3);
@@ -183,10 +194,10 @@ impl StartError {
 /// settled, and then leaves it with its logs as it ended.
 pub fn start(plan: &StartPlan, starter: &mut Starter) -> Result<Started, StartError> {
     let begun = Instant::now();
-    if let Some(path) = plan.secrets.as_deref().filter(|_| plan.secrets_open) {
-        if let Some(notice) = file::read_private(path)?.notice {
-            (starter.say)(&notice);
-        }
+    if let Some(path) = plan.secrets.as_deref().filter(|_| plan.secrets_open)
+        && let Some(notice) = file::read_private(path)?.notice
+    {
+        (starter.say)(&notice);
     }
     let created = create(plan, starter.paths, starter.host.variables())?;
     if let Some(conflict) = &created.in_the_way {
@@ -211,11 +222,15 @@ pub fn start(plan: &StartPlan, starter: &mut Starter) -> Result<Started, StartEr
 /// Starts the supervisor; what never ran is undone.
 fn launch(created: &Created, starter: &Starter, tail: impl Fn() -> Vec<String>) -> Result<u32, StartError> {
     let name = || created.name.clone();
-    let failure = match client::launch(starter.host.program(), &created.dir) {
+    let (answer, heard) = supervise(created, starter.host);
+    let failure = match answer {
         Ok(Launched::Spawned { pid } | Launched::Adopted { pid }) => return Ok(pid),
+        Ok(Launched::HookFailed { .. } | Launched::Ended) if heard == Heard::Interrupt => {
+            StartError::Interrupted { name: name() }
+        }
         Ok(Launched::NotRun { errno, step }) => {
             let why = record(&created.dir).map(|meta| meta.life.start_error).unwrap_or_default();
-            StartError::NotRun { name: name(), step, errno, why, tail: Vec::new() }
+            StartError::NotRun { name: name(), step, errno, why }
         }
         Ok(Launched::HookFailed { code }) => StartError::Hook { name: name(), code, tail: tail() },
         // It died between its start and our first look.
@@ -231,6 +246,39 @@ fn launch(created: &Created, starter: &Starter, tail: impl Fn() -> Vec<String>) 
         created.undo(starter.paths);
     }
     Err(failure)
+}
+
+/// Whether the operator had enough of a pre-start command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    Nothing,
+    Interrupt,
+}
+
+/// Launches the supervisor. A pre-start command may take minutes: Ctrl-C ends it, and with it the start.
+fn supervise(created: &Created, host: &dyn Host) -> (Result<Launched, LaunchError>, Heard) {
+    let (answer, answered) = mpsc::channel();
+    let (program, dir) = (host.program().to_owned(), created.dir.clone());
+    let launching = std::thread::spawn(move || answer.send(client::launch(&program, &dir)));
+    let mut heard = Heard::Nothing;
+    loop {
+        match answered.recv_timeout(INTERRUPT_STEP) {
+            Ok(answer) => {
+                // It has said its last word and ends.
+                let _ = launching.join();
+                return (answer, heard);
+            }
+            Err(RecvTimeoutError::Timeout) if host.interrupted() => {
+                // Nobody hears it yet, or it was heard already: the next time then.
+                let _ = client::send(&created.dir, Order::Stop);
+                heard = Heard::Interrupt;
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                return (Err(LaunchError::Died { dir: created.dir.clone() }), heard);
+            }
+        }
+    }
 }
 
 /// What can be said of a process that is dead: the supervisor has to have written it down.

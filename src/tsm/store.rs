@@ -19,6 +19,7 @@ use crate::sys::paths::Paths;
 use crate::sys::process;
 
 use super::view::{self, Facts, View};
+use super::words::joined;
 
 /// The folder of all processes.
 #[derive(Debug, Clone)]
@@ -260,31 +261,34 @@ fn rebuild(name: &ProcessName, dir: &Path) -> Meta {
     let marked = process::variable(pid, "TSM_RUN").filter(|_| pid != 0);
     let mark = marked.as_deref().and_then(|mark| mark.split_once('.'));
     let alive = mark.and_then(|_| process::stat(pid)).filter(process::Stat::is_alive);
+    let start_ticks = alive.as_ref().map_or(0, |stat| stat.start_ticks);
     let life = Life {
         boot_id: process::boot_id().to_owned(),
-        start_ticks: alive.as_ref().map_or(0, |stat| stat.start_ticks),
+        start_ticks,
         nonce: mark.map_or(String::new(), |(_, nonce)| nonce.to_owned()),
+        started_ms: alive.as_ref().and_then(|_| process::started_ms(start_ticks)).unwrap_or(0),
         ..Life::default()
     };
+    let argv = if alive.is_some() { process::words(pid) } else { Vec::new() };
     let state = if alive.is_some() { State::Online } else { State::Crashed };
     Meta {
         tsm_id: mark.and_then(|(id, _)| id.parse().ok()).unwrap_or(NO_ID),
         name: name.as_str().to_owned(),
         pid: if alive.is_some() { pid } else { 0 },
-        command: alive.and_then(|stat| process::command_line(stat.pid)).unwrap_or_default(),
+        command: joined(&argv),
         port: None,
         cwd: process::cwd(pid).unwrap_or_default(),
         interpreter: String::new(),
         process_type: String::new(),
         env_file: String::new(),
         prehook: String::new(),
-        start_time: 0,
+        start_time: life.started_ms / 1000,
         status: state.status(),
         restarts: 0,
         unstable_restarts: 0,
         version: meta::VERSION,
         state,
-        run: Run::default(),
+        run: Run { argv, ..Run::default() },
         life,
         last_exit: None,
         unknown: serde_json::Map::new(),

@@ -33,7 +33,7 @@ impl CommandLine {
         Self { set, words: words[split..].to_vec(), shell: None }
     }
 
-    /// A whole command line in one text. With shell operators or variables it goes to a shell as it is.
+    /// A whole command line in one text. With shell operators, variables or words of a shell it goes to one as it is.
     ///
     /// # Errors
     ///
@@ -41,7 +41,8 @@ impl CommandLine {
     pub fn of_text(text: &str) -> Result<Self, Unclosed> {
         let words = shlex::split(text).ok_or_else(|| Unclosed(text.to_owned()))?;
         let mut line = Self::of_words(&words);
-        if needs_shell(text) {
+        let built_in = line.words.first().is_some_and(|first| BUILT_IN.contains(&first.as_str()));
+        if built_in || needs_shell(text) {
             line.words = main_part(&line.words);
             line.set.clear();
             line.shell = Some(text.trim().to_owned());
@@ -71,6 +72,12 @@ pub fn assignment(word: &str) -> Option<(String, String)> {
     let legal = begins && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     legal.then(|| (key.to_owned(), value.to_owned()))
 }
+
+/// First words that only a shell knows.
+const BUILT_IN: [&str; 16] = [
+    "exec", "cd", "source", ".", "export", "ulimit", "umask", "eval", "set", "if", "for", "while", "until", "case",
+    "{", "!",
+];
 
 /// True if a text means more to a shell than words: operators, variables, patterns outside of quotes.
 fn needs_shell(text: &str) -> bool {
@@ -117,9 +124,19 @@ mod tests {
 
     #[test]
     fn a_text_with_operators_goes_to_a_shell() {
-        for text in
-            ["cd x && node y.js", "a | b", "a > f", "echo $HOME", "a; b", "echo `x`", "ls *.py", "~/bin/x", "(a)"]
-        {
+        for text in [
+            "cd x && node y.js",
+            "a | b",
+            "a > f",
+            "echo $HOME",
+            "a; b",
+            "echo `x`",
+            "ls *.py",
+            "~/bin/x",
+            "(a)",
+            "exec a b",
+            "cd x",
+        ] {
             assert_eq!(CommandLine::of_text(text).expect("words").shell.as_deref(), Some(text));
         }
         for text in ["echo 'a && b'", "echo \"a | b\"", r"echo a\;b", "echo '$HOME'", "x a~b"] {
@@ -139,6 +156,19 @@ mod tests {
         let line = CommandLine::of_words(&words(&["PORT=3000", "A=b c", "node", "x.js", "K=V"]));
         assert_eq!(line.set, [("PORT".to_owned(), "3000".to_owned()), ("A".to_owned(), "b c".to_owned())]);
         assert_eq!(line.words, words(&["node", "x.js", "K=V"]));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_is_too_odd(text in "\\PC{0,60}") {
+            if let Ok(line) = CommandLine::of_text(&text) {
+                let shape = super::super::detect::detect(&line.words);
+                let _ = super::super::port::guess(&line.words, &shape);
+                let cwd = std::path::Path::new("/nowhere");
+                let base = super::super::name::Base::derived(&line.words, &shape, cwd);
+                assert!(crate::base::name::is_name(&base.text) && base.with_port(Some(65535)).is_ok(), "{base:?}");
+            }
+        }
     }
 
     #[test]

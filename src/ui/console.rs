@@ -223,6 +223,14 @@ impl Console for Terminal {
         self.streams.output_is_terminal
     }
 
+    fn clear(&mut self) {
+        let dumb = self.variables.get("TERM").is_none_or(|term| term == "dumb");
+        if self.streams.output_is_terminal && !dumb && !self.json {
+            // A screen that cannot be written will be noticed by the next output.
+            let _ = self.write("\x1b[H\x1b[2J");
+        }
+    }
+
     fn to_sink(&self, sink: Box<dyn Write>) -> Box<dyn Console> {
         let mut other = self.clone();
         other.streams.output = Rc::new(RefCell::new(sink));

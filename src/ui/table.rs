@@ -27,7 +27,7 @@ const NARROWEST: usize = 8;
 /// The table as lines, each with its end. Empty for a table without rows.
 ///
 /// Where it is too wide, columns that are only for wide terminals go first, from the right; then the widest texts are cut,
-/// never numbers; at last each row is written as one value a line.
+/// never numbers, and what names the row last; at last each row is written as one value a line.
 #[must_use]
 pub fn render(table: &Table, frame: &Frame) -> String {
     if table.rows.is_empty() {
@@ -40,9 +40,8 @@ pub fn render(table: &Table, frame: &Frame) -> String {
         columns.remove(last);
     }
     while total(&columns) > limit {
-        let widest = columns.iter_mut().filter(|column| column.width > column.least).max_by_key(|column| column.width);
-        let Some(widest) = widest else { return upright(table, &columns, frame) };
-        widest.width -= 1;
+        let Some(column) = next_to_cut(&mut columns) else { return upright(table, &columns, frame) };
+        column.width -= 1;
     }
     side_by_side(table, &columns, frame)
 }
@@ -54,6 +53,7 @@ struct Sized {
     texts: Vec<String>,
     width: usize,
     least: usize,
+    can_be_cut: bool,
     numbers: bool,
 }
 
@@ -70,9 +70,16 @@ fn measured(table: &Table, frame: &Frame) -> Vec<Sized> {
             && cells.iter().all(|cell| is_number(&cell.value) || cell.value == Value::Nothing);
         let can_be_cut = cells.iter().any(|cell| is_text(&cell.value));
         let least = if can_be_cut { width.min(NARROWEST.max(heading)) } else { width };
-        columns.push(Sized { index, show: column.show, texts, width, least, numbers });
+        columns.push(Sized { index, show: column.show, texts, width, least, can_be_cut, numbers });
     }
     columns
+}
+
+/// The widest column that can still be cut; the first of all, which names the row, only when no other can.
+fn next_to_cut(columns: &mut [Sized]) -> Option<&mut Sized> {
+    let naming = columns.iter().position(|column| column.can_be_cut);
+    let cuttable = columns.iter_mut().enumerate().filter(|(_, column)| column.width > column.least);
+    cuttable.max_by_key(|(index, column)| (Some(*index) != naming, column.width)).map(|(_, column)| column)
 }
 
 fn total(columns: &[Sized]) -> usize {
@@ -111,15 +118,18 @@ fn line(out: &mut String, cells: Vec<(&str, Tone)>, columns: &[Sized], paint: Pa
 
 /// Each row as one value a line, with a blank line between rows.
 fn upright(table: &Table, columns: &[Sized], frame: &Frame) -> String {
+    let title = |column: &Sized| table.columns[column.index].title;
+    let widest = columns.iter().map(|column| harmless::width(title(column))).max().unwrap_or(0);
     let mut out = String::new();
     for (number, row) in table.rows.iter().enumerate() {
         if number > 0 {
             out.push('\n');
         }
         for column in columns {
-            let title = frame.paint.tone(Tone::Strong, table.columns[column.index].title);
+            let blank = " ".repeat(widest - harmless::width(title(column)) + GAP);
+            let title = frame.paint.tone(Tone::Strong, title(column));
             let text = frame.paint.tone(row[column.index].tone, &column.texts[number]);
-            out.push_str(&format!("{title} {text}\n"));
+            out.push_str(&format!("{title}{blank}{text}\n"));
         }
     }
     out
@@ -181,8 +191,26 @@ ID  NAME              STATE     PID  PORT  COMMAND
     fn too_narrow_for_columns_is_one_value_a_line() {
         assert_eq!(
             render(&processes(), &frame(20)),
-            "ID 0\nNAME my-api-http-8000\nSTATE online\nPORT 8000\n\nID 10\nNAME 日本\nSTATE online\nPORT -\n"
+            "\
+ID     0
+NAME   my-api-http-8000
+STATE  online
+PORT   8000
+
+ID     10
+NAME   日本
+STATE  online
+PORT   -
+"
         );
+    }
+
+    #[test]
+    fn what_names_the_row_is_cut_last() {
+        let mut table = Table::new(&[("name", "NAME"), ("command", "COMMAND")]);
+        table.row(vec!["a-name-of-a-process".into(), "node app.js".into()]);
+        assert_eq!(render(&table, &frame(30)), "NAME                 COMMAND\na-name-of-a-process  node app…\n");
+        assert_eq!(render(&table, &frame(20)), "NAME        COMMAND\na-name-of…  node ap…\n");
     }
 
     #[test]

@@ -270,6 +270,18 @@ fn signals_end_it_with_their_codes() {
 }
 
 #[test]
+fn a_program_that_reads_the_output_ends_with_it() {
+    let world = World::new();
+    let mut child = started(world.program(PROGRAM).args(["-c", "version | { head -1; exec sleep 1000; }; version"]));
+    let mut output = BufReader::new(child.stdout.take().expect("a pipe"));
+    output.read_line(&mut String::new()).expect("a line");
+    kill(Pid::from_raw(child.id().try_into().expect("a pid")), Signal::SIGTERM).expect("it runs");
+    let mut rest = String::new();
+    output.read_to_string(&mut rest).expect("text");
+    assert_eq!((ended(child), rest.as_str()), (Some(143), ""));
+}
+
+#[test]
 fn signals_end_the_wait_for_a_command() {
     let world = World::new();
     for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {

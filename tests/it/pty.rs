@@ -2,9 +2,10 @@
 //!
 //! Tests wait for text, never for time: [`Terminal::wait`] looks again whenever the program has written something.
 
+use std::fs::File;
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
-use std::os::fd::{BorrowedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -26,9 +27,9 @@ pub(crate) struct Home {
 
 impl Home {
     pub(crate) fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("a home for the test");
         for name in ["home", "config", "state", "tetra", "tmp"] {
-            std::fs::create_dir(folder.path().join(name)).unwrap();
+            std::fs::create_dir(folder.path().join(name)).expect("a home for the test");
         }
         Self { folder }
     }
@@ -40,15 +41,15 @@ impl Home {
     /// Puts a file below the home, with its folders.
     pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, text).unwrap();
+        std::fs::create_dir_all(path.parent().expect("a home for the test")).expect("a home for the test");
+        std::fs::write(&path, text).expect("a home for the test");
         path
     }
 
     /// Every file below `name` whose content holds `text`.
     pub(crate) fn files_with(&self, name: &str, text: &str) -> Vec<PathBuf> {
         fn search(folder: &Path, text: &[u8], found: &mut Vec<PathBuf>) {
-            for entry in std::fs::read_dir(folder).unwrap().flatten() {
+            for entry in std::fs::read_dir(folder).expect("a home for the test").flatten() {
                 let path = entry.path();
                 if path.is_dir() {
                     search(&path, text, found);
@@ -81,7 +82,7 @@ impl Home {
     /// The surroundings as variables.
     pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
         let path = |name: &str| self.path(name).display().to_string();
-        let program = Path::new(env!("CARGO_BIN_EXE_tetra")).parent().unwrap().display();
+        let program = Path::new(env!("CARGO_BIN_EXE_tetra")).parent().expect("a home for the test").display();
         vec![
             ("HOME", path("home")),
             ("XDG_CONFIG_HOME", path("config")),
@@ -93,6 +94,16 @@ impl Home {
             ("TERM", "xterm-256color".to_owned()),
             ("LC_ALL", "C.UTF-8".to_owned()),
         ]
+    }
+}
+
+/// What a test started ends with it, also when it fails.
+impl Drop for Home {
+    fn drop(&mut self) {
+        if self.path("tetra/tsm/runtime/processes").exists() {
+            let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tetra"));
+            let _ = command.args(["--yes", "tsm", "delete", "*"]).env_clear().envs(self.variables()).output();
+        }
     }
 }
 
@@ -108,7 +119,7 @@ pub(crate) struct Terminal {
     master: Option<Box<dyn MasterPty + Send>>,
     /// Kept, so that the modes of the terminal can be seen after the end of the program.
     _slave: Box<dyn SlavePty + Send>,
-    writer: Option<Box<dyn Write + Send>>,
+    writer: Option<File>,
     child: Box<dyn Child + Send + Sync>,
     seen: Arc<Seen>,
     pump: Option<JoinHandle<()>>,
@@ -136,47 +147,62 @@ impl Terminal {
 
     pub(crate) fn with_manners(command: CommandBuilder, manners: Manners) -> Self {
         let size = PtySize { rows: 24, cols: 100, ..PtySize::default() };
-        let pair = native_pty_system().openpty(size).unwrap();
-        let child = pair.slave.spawn_command(command).unwrap();
-        let screen = vt100::Parser::new(NonZeroU16::new(size.rows).unwrap(), NonZeroU16::new(size.cols).unwrap(), 0);
+        let pair = native_pty_system().openpty(size).expect("a terminal for the test");
+        let child = pair.slave.spawn_command(command).expect("a terminal for the test");
+        let screen = vt100::Parser::new(
+            NonZeroU16::new(size.rows).expect("a terminal for the test"),
+            NonZeroU16::new(size.cols).expect("a terminal for the test"),
+            0,
+        );
         let state = State { screen, bytes: Vec::new(), pending: Vec::new() };
         let seen =
             Arc::new(Seen { closing: AtomicBool::new(false), state: Mutex::new(state), changed: Condvar::new() });
-        let mut reader = pair.master.try_clone_reader().unwrap();
-        let answers = Arc::new(Mutex::new(pair.master.take_writer().unwrap()));
-        let (feed, answer) = (Arc::clone(&seen), Arc::clone(&answers));
-        let end = pair.master.as_raw_fd().unwrap();
+        let end = open_end(&*pair.master);
+        let mut reader = end.try_clone().expect("a terminal for the test");
+        let mut answers = end.try_clone().expect("a terminal for the test");
+        let feed = Arc::clone(&seen);
         let pump = std::thread::spawn(move || {
             let mut buffer = [0_u8; 4096];
-            while feed.wait_readable(end) {
+            while feed.wait_readable(&reader) {
                 let Ok(count @ 1..) = reader.read(&mut buffer) else { break };
-                let replies = feed.state.lock().unwrap().take(&buffer[..count]);
+                let replies = feed.state.lock().expect("a terminal for the test").take(&buffer[..count]);
                 feed.changed.notify_all();
                 if manners == Manners::Answers {
                     for reply in replies {
-                        let _ = answer.lock().unwrap().write_all(reply.as_bytes());
+                        let _ = answers.write_all(reply.as_bytes());
                     }
                 }
             }
             feed.changed.notify_all();
         });
-        let writer = Some(Box::new(Shared(answers)) as Box<dyn Write + Send>);
+        let writer = Some(end);
         Self { master: Some(pair.master), _slave: pair.slave, writer, child, seen, pump: Some(pump) }
     }
 
     /// Types.
     pub(crate) fn send(&mut self, keys: &str) {
-        let writer = self.writer.as_mut().unwrap();
-        writer.write_all(keys.as_bytes()).unwrap();
-        writer.flush().unwrap();
+        let writer = self.writer.as_mut().expect("a terminal for the test");
+        writer.write_all(keys.as_bytes()).expect("a terminal for the test");
+        writer.flush().expect("a terminal for the test");
     }
 
     /// Waits until the screen is as wanted and gives what `look` found on it.
     pub(crate) fn wait<T>(&self, what: &str, mut look: impl FnMut(&vt100::Screen) -> Option<T>) -> T {
+        self.wait_state(what, |state| look(state.screen.screen()))
+    }
+
+    /// Waits until a text was written so often, whether it still can be seen or not.
+    pub(crate) fn wait_written(&self, text: &str, times: usize) {
+        self.wait_state(&format!("{text:?}, {times} times"), |state| {
+            (String::from_utf8_lossy(&state.bytes).matches(text).count() >= times).then_some(())
+        });
+    }
+
+    fn wait_state<T>(&self, what: &str, mut look: impl FnMut(&State) -> Option<T>) -> T {
         let until = Instant::now() + PATIENCE;
         let mut state = self.state();
         loop {
-            if let Some(found) = look(state.screen.screen()) {
+            if let Some(found) = look(&state) {
                 return found;
             }
             let left = until.saturating_duration_since(Instant::now());
@@ -187,7 +213,7 @@ impl Terminal {
                 drop(state);
                 panic!("waited for {what}; the screen is:\n{screen}\nafter {tail:?}");
             }
-            state = self.seen.changed.wait_timeout(state, left).unwrap().0;
+            state = self.seen.changed.wait_timeout(state, left).expect("a terminal for the test").0;
         }
     }
 
@@ -227,31 +253,40 @@ impl Terminal {
     }
 
     pub(crate) fn resize(&mut self, rows: u16, cols: u16) {
-        self.state().screen.screen_mut().set_size(NonZeroU16::new(rows).unwrap(), NonZeroU16::new(cols).unwrap());
-        self.master.as_ref().unwrap().resize(PtySize { rows, cols, ..PtySize::default() }).unwrap();
+        self.state().screen.screen_mut().set_size(
+            NonZeroU16::new(rows).expect("a terminal for the test"),
+            NonZeroU16::new(cols).expect("a terminal for the test"),
+        );
+        self.master
+            .as_ref()
+            .expect("a terminal for the test")
+            .resize(PtySize { rows, cols, ..PtySize::default() })
+            .expect("a terminal for the test");
     }
 
     /// Closes the terminal as a lost connection does.
     pub(crate) fn hang_up(&mut self) {
         self.seen.closing.store(true, Ordering::Release);
-        self.pump.take().unwrap().join().unwrap();
+        self.pump.take().expect("a terminal for the test").join().expect("a terminal for the test");
         self.writer = None;
         self.master = None;
     }
 
     pub(crate) fn pid(&self) -> nix::unistd::Pid {
-        nix::unistd::Pid::from_raw(self.child.process_id().unwrap().try_into().unwrap())
+        nix::unistd::Pid::from_raw(
+            self.child.process_id().expect("a terminal for the test").try_into().expect("a terminal for the test"),
+        )
     }
 
     pub(crate) fn signal(&self, signal: nix::sys::signal::Signal) {
-        nix::sys::signal::kill(self.pid(), signal).unwrap();
+        nix::sys::signal::kill(self.pid(), signal).expect("a terminal for the test");
     }
 
     /// Waits for the end of the program; its exit code.
     pub(crate) fn end(&mut self) -> u32 {
         let until = Instant::now() + PATIENCE;
         loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
+            if let Some(status) = self.child.try_wait().expect("a terminal for the test") {
                 return status.exit_code();
             }
             assert!(Instant::now() < until, "it did not end; the screen is:\n{}", self.contents());
@@ -263,12 +298,13 @@ impl Terminal {
     pub(crate) fn is_cooked(&self) -> bool {
         const ICANON: u32 = 0o2;
         const ECHO: u32 = 0o10;
-        let modes = self.master.as_ref().unwrap().get_termios().unwrap();
+        let modes =
+            self.master.as_ref().expect("a terminal for the test").get_termios().expect("a terminal for the test");
         modes.local_flags.bits() & (ICANON | ECHO) == ICANON | ECHO
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.seen.state.lock().unwrap()
+        self.seen.state.lock().expect("a terminal for the test")
     }
 }
 
@@ -285,13 +321,10 @@ impl Drop for Terminal {
 
 impl Seen {
     /// Waits until the terminal has something to read; false once it is being closed.
-    fn wait_readable(&self, end: RawFd) -> bool {
+    fn wait_readable(&self, end: &File) -> bool {
         const LOOK_AGAIN: u16 = 20;
         while !self.closing.load(Ordering::Acquire) {
-            // SAFETY: the terminal joins this thread before it closes the descriptor, or ends with it open.
-            #[allow(unsafe_code)]
-            let end = unsafe { BorrowedFd::borrow_raw(end) };
-            let door = nix::poll::PollFd::new(end, nix::poll::PollFlags::POLLIN);
+            let door = nix::poll::PollFd::new(end.as_fd(), nix::poll::PollFlags::POLLIN);
             if nix::poll::poll(&mut [door], LOOK_AGAIN).unwrap_or(1) > 0 {
                 return true;
             }
@@ -335,14 +368,11 @@ pub(crate) fn colour_of(screen: &vt100::Screen, text: &str) -> Option<vt100::Col
     Some(screen.cell(row.try_into().ok()?, column.try_into().ok()?)?.fgcolor())
 }
 
-struct Shared(Arc<Mutex<Box<dyn Write + Send>>>);
-
-impl Write for Shared {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        self.0.lock().unwrap().flush()
-    }
+/// The end of the terminal that tests hold. (The writer that the terminal itself offers types Ctrl-D when it is dropped.)
+fn open_end(master: &(dyn MasterPty + Send)) -> File {
+    let end = master.as_raw_fd().expect("a terminal for the test");
+    // SAFETY: the descriptor is that of `master`, which lives; it is only borrowed to be duplicated.
+    #[allow(unsafe_code)]
+    let end = unsafe { BorrowedFd::borrow_raw(end) };
+    end.try_clone_to_owned().expect("a terminal for the test").into()
 }

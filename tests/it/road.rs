@@ -107,6 +107,23 @@ fn a_file_can_be_run_here() {
 }
 
 #[test]
+fn options_hold_for_the_lines_that_a_command_runs() {
+    let mut world = World::new();
+    world.org("acme", &[]);
+    world.file("a.tetra", "context --json\ntsm delete nobody\n");
+    let ran = world.run("source a.tetra --env prod");
+    assert!(ran.output.contains("\"prod\"") && ran.code == 4, "{}{}", ran.output, ran.talk);
+    let ran = world.run("source a.tetra --env prod --yes");
+    assert_eq!(ran.code, 5, "{}", ran.talk);
+    assert!(world.run("watch -c 1 --env dev 'context --json'").done().contains("\"dev\""));
+    world.file("b.tetra", "@dev");
+    world.run("source b.tetra --env prod").done();
+    assert_eq!(org_and_env(&mut world, ""), pair("acme", "-"), "it chose with options of its own");
+    world.run("source b.tetra").done();
+    assert_eq!(org_and_env(&mut world, ""), pair("acme", "dev"), "it chose here");
+}
+
+#[test]
 fn files_from_other_systems_are_read() {
     let mut world = World::new();
     world.file("a.tetra", "\u{feff}# hello\r\nversion \\\r\n  --json\r\n\r\nversion\r\n");
@@ -121,6 +138,8 @@ fn files_for_other_shells_are_not_run() {
     let said = world.run("source tetra.sh").failed(2);
     assert!(said.contains("everything it provides is here already"), "{said}");
     world.run("source plain").failed(2);
+    world.file("mine.sh", "#!/usr/bin/env tetra\nversion\n");
+    world.run("source mine.sh").done();
     world.run("source nowhere").failed(5);
 }
 

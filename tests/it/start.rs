@@ -1,1 +1,157 @@
-//! Starting real programs.
+//! Starting real programs, by the real program.
+
+mod environment;
+mod failure;
+mod identity;
+mod port;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tetra::supervise::meta::{self, Meta};
+
+use crate::world::{PROGRAM, World};
+
+/// No wait of a test takes longer, on a machine however busy.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A world to start things in.
+struct Site {
+    world: World,
+}
+
+/// What a command said and how it ended.
+#[derive(Debug)]
+struct Said {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Site {
+    fn new() -> Self {
+        Self { world: World::new() }
+    }
+
+    fn with(variables: &[(&str, &str)]) -> Self {
+        Self { world: World::with(variables) }
+    }
+
+    /// `tsm` with these words, in the working directory.
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = self.world.program(PROGRAM);
+        command.arg("tsm").args(words);
+        command
+    }
+
+    fn tsm(&self, words: &[&str]) -> Said {
+        said(self.command(words).output().expect("tetra runs"))
+    }
+
+    /// The same in a folder below the working directory.
+    fn tsm_in(&self, folder: &str, words: &[&str]) -> Said {
+        said(self.command(words).current_dir(self.world.work().join(folder)).output().expect("tetra runs"))
+    }
+
+    /// Starts, expects success and does not wait for more; the data.
+    #[track_caller]
+    fn start(&self, words: &[&str]) -> Value {
+        self.ready(&[&["--no-wait"], words].concat())
+    }
+
+    /// The same, and waits until it is ready.
+    #[track_caller]
+    fn ready(&self, words: &[&str]) -> Value {
+        json(self.tsm(&[&["start", "--json"], words].concat()))
+    }
+
+    /// Runs the same words so many times at the same time.
+    fn race(&self, times: usize, words: &[&str]) -> Vec<Said> {
+        let start = |_| self.command(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("tetra runs");
+        let all: Vec<_> = (0..times).map(start).collect();
+        all.into_iter().map(|one| said(one.wait_with_output().expect("it ended"))).collect()
+    }
+
+    /// Writes an executable script.
+    fn script(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.world.file(name, text);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("a mode");
+        path
+    }
+
+    fn service(&self, name: &str, text: &str) {
+        self.world.file(self.world.paths().services_available().join(format!("{name}.tsm")), text);
+    }
+
+    fn dir(&self, name: &str) -> PathBuf {
+        self.world.paths().process(&name.parse().expect("a name"))
+    }
+
+    fn meta(&self, name: &str) -> Meta {
+        meta::read(&self.dir(name)).expect("a readable record").expect("a record")
+    }
+
+    /// True if there is a record and its child lives.
+    fn living(&self, name: &str) -> bool {
+        meta::read(&self.dir(name)).ok().flatten().is_some_and(|meta| meta.pid != 0 && lives(meta.pid))
+    }
+
+    /// The folders of all processes.
+    fn processes(&self) -> Vec<String> {
+        let Ok(entries) = fs::read_dir(self.world.paths().processes()) else { return Vec::new() };
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
+    fn ports(&self) -> String {
+        fs::read_to_string(self.world.paths().ports()).unwrap_or_default()
+    }
+
+    /// A Python program that listens on `$PORT`, else on its last argument.
+    fn server(&self, name: &str) -> PathBuf {
+        self.world.file(
+            name,
+            "import os, socket, sys, time\n\
+             s = socket.socket()\n\
+             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)\n\
+             s.bind(('127.0.0.1', int(os.environ.get('PORT') or sys.argv[-1])))\n\
+             s.listen()\n\
+             time.sleep(1000)\n",
+        )
+    }
+}
+
+fn said(output: Output) -> Said {
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+    Said { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+}
+
+#[track_caller]
+fn json(said: Said) -> Value {
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+    serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{error}: {}", said.out))
+}
+
+/// Looks again and again until something is so. The only place where a test pauses.
+#[track_caller]
+fn eventually(what: &str, mut is: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is() {
+        assert!(Instant::now() < deadline, "never: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_default()
+}
+
+fn lives(pid: u32) -> bool {
+    tetra::sys::process::stat(pid).is_some_and(|stat| stat.is_alive())
+}

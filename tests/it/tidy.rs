@@ -67,7 +67,9 @@ const WORDS: &[(&str, &str)] = &[
     ("age", "nts"),
     ("se", "ed"),
     ("se", "eds"),
-    ("/wo", "rk/"),
+    ("/work/sha", "red"),
+    ("/work/w", "t"),
+    ("/work/ma", "in"),
     ("../sha", "red"),
 ];
 

@@ -8,6 +8,7 @@
 mod token;
 
 use std::borrow::Cow;
+use std::iter::Peekable;
 use std::ops::Range;
 
 pub use token::{Open, Token, TokenKind, tokens};
@@ -109,51 +110,53 @@ impl Advise for LexError {
 /// Fails at the first place where the text makes no sense; says whether more text could heal it.
 pub fn lex(text: &str) -> Result<Line, LexError> {
     let mut line = Line::default();
-    let mut statement = Statement::default();
-    let mut begun = false;
+    let mut statement: Option<Statement> = None;
     let mut tokens = tokens(text).into_iter().peekable();
     while let Some(token) = tokens.next() {
         if matches!(token.kind, TokenKind::Semicolon | TokenKind::Newline | TokenKind::Comment) {
-            if begun {
-                line.statements.push(std::mem::take(&mut statement));
-            }
-            begun = false;
+            line.statements.extend(statement.take());
             continue;
         }
-        if !begun {
-            statement.span = token.span.clone();
-            begun = true;
-        }
-        statement.span.end = token.span.end;
-        match token.kind {
-            TokenKind::Wrong(what) => return Err(LexError::Malformed { span: token.span, what }),
-            TokenKind::Word { .. } if statement.redirect.is_some() => {
-                let what = "only `;` or the end of the line can follow the file of a redirection";
-                return Err(LexError::Malformed { span: token.span, what });
-            }
-            TokenKind::Word { .. } => statement.words.push(word(token)?),
-            TokenKind::Pipe | TokenKind::Bang => {
-                let text_token = tokens.next();
-                let verbatim = verbatim(text, &statement, token, text_token)?;
-                statement.span.end = verbatim.1.span.end;
-                match verbatim {
-                    (TokenKind::Bang, shell) => statement.escape = Some(shell),
-                    (_, shell) => statement.pipe = Some(shell),
-                }
-            }
-            TokenKind::Redirect | TokenKind::Append => {
-                let target = tokens.next_if(|next| matches!(next.kind, TokenKind::Word { .. } | TokenKind::Wrong(_)));
-                let redirect = redirect(&statement, token, target)?;
-                statement.span.end = redirect.target.span.end;
-                statement.redirect = Some(redirect);
-            }
-            TokenKind::Shell { .. } | TokenKind::Semicolon | TokenKind::Newline | TokenKind::Comment => {}
-        }
+        let start = token.span.start;
+        let begun = statement.get_or_insert_with(|| Statement { span: start..start, ..Statement::default() });
+        begun.span.end = add(begun, token, &mut tokens, text)?;
     }
-    if begun {
-        line.statements.push(statement);
-    }
+    line.statements.extend(statement);
     Ok(line)
+}
+
+/// Adds a token, and the one after it if that belongs to it, to a statement; where it ends now.
+fn add(
+    statement: &mut Statement,
+    token: Token,
+    rest: &mut Peekable<impl Iterator<Item = Token>>,
+    text: &str,
+) -> Result<usize, LexError> {
+    let end = token.span.end;
+    match token.kind {
+        TokenKind::Word { .. } if statement.redirect.is_some() => {
+            let what = "only `;` or the end of the line can follow the file of a redirection";
+            Err(LexError::Malformed { span: token.span, what })
+        }
+        TokenKind::Pipe | TokenKind::Bang => {
+            let is_pipe = token.kind == TokenKind::Pipe;
+            let shell = verbatim(text, statement, token, rest.next())?;
+            let end = shell.span.end;
+            *(if is_pipe { &mut statement.pipe } else { &mut statement.escape }) = Some(shell);
+            Ok(end)
+        }
+        TokenKind::Redirect | TokenKind::Append => {
+            let target = rest.next_if(|next| matches!(next.kind, TokenKind::Word { .. } | TokenKind::Wrong(_)));
+            let redirect = redirect(statement, token, target)?;
+            let end = redirect.target.span.end;
+            statement.redirect = Some(redirect);
+            Ok(end)
+        }
+        _ => {
+            statement.words.push(word(token)?);
+            Ok(end)
+        }
+    }
 }
 
 fn word(token: Token) -> Result<Word, LexError> {
@@ -165,12 +168,7 @@ fn word(token: Token) -> Result<Word, LexError> {
     }
 }
 
-fn verbatim(
-    text: &str,
-    statement: &Statement,
-    operator: Token,
-    shell: Option<Token>,
-) -> Result<(TokenKind, Verbatim), LexError> {
+fn verbatim(text: &str, statement: &Statement, operator: Token, shell: Option<Token>) -> Result<Verbatim, LexError> {
     let piped = operator.kind == TokenKind::Pipe;
     if piped && statement.redirect.is_some() {
         let what = "the output goes to a file already; write the redirection behind the `|`";
@@ -184,7 +182,7 @@ fn verbatim(
             Err(LexError::Unfinished { span, what: open.what() })
         }
         Some(Token { kind: TokenKind::Shell { open: None }, span }) => {
-            Ok((operator.kind, Verbatim { text: text[span.clone()].to_owned(), span }))
+            Ok(Verbatim { text: text[span.clone()].to_owned(), span })
         }
         _ if piped => Err(LexError::Unfinished { span: operator.span, what: "nothing follows the `|`" }),
         _ => Err(LexError::Malformed { span: operator.span, what: "nothing follows the `!`" }),

@@ -38,9 +38,11 @@ fn line(known: &Known<'_>, before: &[String], typed: &str, depth: usize) -> Vec<
     };
     let aliased = expand(known, before);
     let before = without_tsm(known, aliased.as_deref().unwrap_or(before));
+    let Some(plain) = without_inner_globals(known, &globals, before) else { return Vec::new() };
+    let before = &plain[..];
     let mut found = match command(known, before) {
         Some((entry, named)) => arguments(known, entry, (&before[named..], typed), depth),
-        None if before.is_empty() && typed.starts_with('-') => with_dash(&globals, &[], typed, known.live),
+        None if before.len() < 2 && typed.starts_with('-') => with_dash(&globals, &[], typed, known.live),
         None => Vec::new(),
     };
     if before.len() < LONGEST_NAME {
@@ -100,6 +102,17 @@ fn skip_globals<'a>(globals: &'a clap::Command, words: &'a [String]) -> Before<'
     Before::Words(words.get(start..).unwrap_or_default())
 }
 
+/// The words without global options between a group and its command; none if one of them still waits for its value.
+fn without_inner_globals(known: &Known<'_>, globals: &clap::Command, words: &[String]) -> Option<Vec<String>> {
+    match words {
+        [group, option, ..] if option.starts_with('-') && known.groups.iter().any(|(name, _)| name == group) => {
+            let Before::Words(rest) = skip_globals(globals, &words[1..]) else { return None };
+            Some([std::slice::from_ref(group), rest].concat())
+        }
+        _ => Some(words.to_vec()),
+    }
+}
+
 /// The words that can stand where a command begins, or goes on after its group.
 fn name_words(known: &Known<'_>, before: &[String], typed: &str) -> Vec<Proposal> {
     let start = before.iter().map(|word| format!("{word} ")).collect::<String>();
@@ -148,6 +161,10 @@ fn arguments(known: &Known<'_>, entry: &Entry, (words, typed): (&[String], &str)
                 return line(known, &reading.earlier, typed, depth - 1);
             }
             name_words(known, without_tsm(known, &reading.earlier), typed)
+        }
+        // Behind the program come its own words.
+        Next::Place(arg) | Next::OnlyPlace(arg) if is::<StartWord>(arg) && !reading.earlier.is_empty() => {
+            files::files(typed, known.live)
         }
         Next::Place(arg) | Next::OnlyPlace(arg) => {
             let mut found = values(arg, typed, known.live);
@@ -198,16 +215,22 @@ fn values(arg: &Arg, typed: &str, live: &dyn Live) -> Vec<Proposal> {
             |value: &clap::builder::PossibleValue| value.get_help().map(ToString::to_string).unwrap_or_default();
         return choose(typed, shown.map(|value| (value.get_name().to_owned(), about(value))).collect());
     }
-    let Some((_, source)) = SOURCES.iter().find(|(of, _)| arg.get_value_parser().type_id() == of()) else {
-        return Vec::new();
-    };
-    source(typed, live)
+    let source = SOURCES.iter().find(|(of, _)| arg.get_value_parser().type_id() == of());
+    source.map_or_else(Vec::new, |(_, source)| source(typed, live))
 }
 
-type Source = fn(&str, &dyn Live) -> Vec<Proposal>;
+/// Something is known about the values of an argument.
+#[cfg(test)]
+pub(super) fn is_known(arg: &Arg) -> bool {
+    let by_type = SOURCES.iter().any(|(of, _)| arg.get_value_parser().type_id() == of());
+    by_type || is::<CommandWord>(arg) || !arg.get_possible_values().is_empty()
+}
+
+/// What completes arguments of a type.
+type Source = (fn() -> TypeId, fn(&str, &dyn Live) -> Vec<Proposal>);
 
 /// What completes an argument, by its type.
-const SOURCES: &[(fn() -> TypeId, Source)] = &[
+const SOURCES: &[Source] = &[
     (TypeId::of::<ProcessTarget>, |typed, live| things(typed, live, Kind::Process)),
     (TypeId::of::<ProcessName>, |typed, live| things(typed, live, Kind::Process)),
     (TypeId::of::<ServiceName>, |typed, live| things(typed, live, Kind::Service)),
@@ -235,12 +258,14 @@ fn things(typed: &str, live: &dyn Live, kind: Kind) -> Vec<Proposal> {
         .collect()
 }
 
-/// Services, then processes, then files.
+/// What can be started: services, processes there are, files, and programs once a letter is typed.
 fn startable(typed: &str, live: &dyn Live) -> Vec<Proposal> {
-    let known = [Kind::Service, Kind::Process].into_iter().flat_map(|kind| things(typed, live, kind));
-    let mut all: Vec<Proposal> = known.collect();
-    all.extend(files::files(typed, live));
-    all
+    let mut found = things(typed, live, Kind::Service);
+    let processes = things(typed, live, Kind::Process);
+    let services: Vec<String> = found.iter().map(|it| it.value.clone()).collect();
+    found.extend(processes.into_iter().filter(|it| !services.contains(&it.value)));
+    found.extend(files::runnable(typed, live));
+    found
 }
 
 fn environments(typed: &str, live: &dyn Live) -> Vec<Proposal> {

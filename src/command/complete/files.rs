@@ -2,12 +2,31 @@
 
 use std::path::PathBuf;
 
-use super::live::{Listed, Live};
+use super::live::{Kind, Listed, Live};
 use super::{Proposal, rank};
 
 /// Files and folders that begin with what was typed.
 pub(super) fn files(typed: &str, live: &dyn Live) -> Vec<Proposal> {
     matching(typed, live, |_| true)
+}
+
+/// Files, then programs that begin with what was typed. Nothing typed means no program: there are thousands.
+pub(super) fn runnable(typed: &str, live: &dyn Live) -> Vec<Proposal> {
+    let mut proposals = files(typed, live);
+    let mut programs = live.names(Kind::Program);
+    programs.retain(|name| !typed.is_empty() && name.starts_with(typed));
+    if !programs.is_empty() {
+        // Next to what begins so, files that only hold the letters somewhere are noise.
+        proposals.retain(|proposal| proposal.value.starts_with(typed));
+    }
+    let marks: Vec<usize> = (0..typed.chars().count()).collect();
+    proposals.extend(programs.into_iter().map(|value| Proposal {
+        value,
+        about: Some("program".to_owned()),
+        marks: marks.clone(),
+        open: false,
+    }));
+    proposals
 }
 
 /// Folders only.

@@ -14,7 +14,7 @@ mod shells;
 use std::ops::Range;
 
 pub use live::{Disk, Kind, Listed, Live};
-pub use shells::{SCRIPTS, Shell, for_shell};
+pub use shells::{Shell, for_shell};
 
 use super::{Entry, registry};
 use crate::base::line::{self, Token, TokenKind};
@@ -66,6 +66,7 @@ pub fn complete(text: &str, cursor: usize, known: &Known<'_>) -> Vec<Candidate> 
     let proposals = match &place.kind {
         PlaceKind::Nowhere => Vec::new(),
         PlaceKind::File => files::files(&place.typed, known.live),
+        PlaceKind::Program => files::runnable(&place.typed, known.live),
         PlaceKind::Command(before) => answer::proposals(known, before, &place.typed),
     };
     proposals
@@ -73,12 +74,17 @@ pub fn complete(text: &str, cursor: usize, known: &Known<'_>) -> Vec<Candidate> 
         .map(|proposal| Candidate {
             value: quoted(&proposal.value),
             shown: proposal.value,
-            description: proposal.about,
+            description: proposal.about.map(|about| harmless(&about)),
             span: place.span.clone(),
             marks: proposal.marks,
             open: proposal.open,
         })
         .collect()
+}
+
+/// A text from outside in one line, without anything that a terminal would obey.
+fn harmless(text: &str) -> String {
+    text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
 }
 
 /// A value as it has to be written; `~/` stays outside of the quotes.
@@ -113,6 +119,8 @@ enum PlaceKind {
     Nowhere,
     /// A file: after `>`, or in what goes to `sh`.
     File,
+    /// The first word of what goes to `sh`.
+    Program,
     /// A word of a statement, after these words.
     Command(Vec<String>),
 }
@@ -140,7 +148,10 @@ impl Place {
             .rfind(|c: char| c.is_whitespace() || "|;&<>".contains(c))
             .map_or(0, |at| at + shell[at..].chars().next().map_or(0, char::len_utf8));
         let typed = shell[word..].trim_start_matches(['\'', '"']).to_owned();
-        Self { kind: PlaceKind::File, typed, span: start + word..cursor }
+        let before = shell[..word].trim_end();
+        let first = before.is_empty() || before.ends_with(['|', ';', '&']);
+        let kind = if first { PlaceKind::Program } else { PlaceKind::File };
+        Self { kind, typed, span: start + word..cursor }
     }
 }
 
@@ -156,7 +167,7 @@ fn after(tokens: &[Token]) -> PlaceKind {
             TokenKind::Word { text, .. } => words.push(text.clone()),
             TokenKind::Semicolon | TokenKind::Newline => break,
             TokenKind::Redirect | TokenKind::Append if words.is_empty() => return PlaceKind::File,
-            TokenKind::Pipe | TokenKind::Bang if words.is_empty() => return PlaceKind::File,
+            TokenKind::Pipe | TokenKind::Bang if words.is_empty() => return PlaceKind::Program,
             _ => return PlaceKind::Nowhere,
         }
     }
@@ -175,6 +186,7 @@ fn whole_end(text: &str, token: &Token) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::any::TypeId;
     use std::path::Path;
 
     use clap::ValueEnum;
@@ -183,9 +195,12 @@ mod tests {
     use super::*;
     use crate::base::environment::EnvName;
     use crate::base::fault::Fault;
+    use crate::base::size::Size;
+    use crate::base::time::Span;
     use crate::command::argument::{CommandWord, FilePath, ProcessTarget};
     use crate::command::{Command, Cx, Effect, entry};
     use crate::report::Report;
+    use crate::tsm::port::PortWish;
 
     #[derive(Debug, Clone, ValueEnum)]
     enum Order {
@@ -259,6 +274,7 @@ mod tests {
                 Kind::Process => self.0.clone(),
                 Kind::Env => vec!["dev".to_owned(), "prod".to_owned()],
                 Kind::Alias => vec!["down".to_owned()],
+                Kind::Program => vec!["sh".to_owned(), "sort".to_owned()],
                 Kind::Service | Kind::Org => Vec::new(),
             }
         }
@@ -301,6 +317,9 @@ mod tests {
         assert_eq!(values("--json t|"), ["tsm"]);
         assert_eq!(values("--env dev tsm |"), ["stop"]);
         assert_eq!(values("--env d|"), ["dev"]);
+        assert_eq!(values("tsm --json s|"), ["stop"], "options between a group and its command");
+        assert_eq!(values("tsm --json stop w|"), ["web"]);
+        assert_eq!(values("tsm --js|"), ["--json"]);
         assert_eq!(values("tsm stop --env p|"), ["prod"], "a global option behind a command");
     }
 
@@ -349,6 +368,8 @@ mod tests {
         assert_eq!(values("tsm stop > s|"), ["src/"]);
         assert_eq!(values("tsm stop | cat s|"), ["src/"]);
         assert_eq!(values("!ls s|"), ["src/"]);
+        assert_eq!(values("!s|"), ["src/", "sh", "sort"]);
+        assert_eq!(values("tsm stop | cat x | so|"), ["sort"]);
     }
 
     #[test]
@@ -356,6 +377,13 @@ mod tests {
         for line in ["# t|", "tsm stop && t|", "tsm stop > a b|"] {
             assert_eq!(values(line), Vec::<String>::new(), "{line}");
         }
+    }
+
+    #[test]
+    fn a_description_cannot_command_the_terminal() {
+        let known = Known { commands: COMMANDS, groups: GROUPS, augment, live: &Fake(vec!["a\u{1b}[2J".to_owned()]) };
+        let candidate = &complete("tsm stop ", 9, &known)[0];
+        assert_eq!(candidate.description.as_deref(), Some("about a [2J"));
     }
 
     #[test]
@@ -381,6 +409,57 @@ mod tests {
         assert_eq!(for_shell(Shell::Zsh, "tetra env init @d", breaks, &known), "@dev\tabout dev\n");
         assert_eq!(for_shell(Shell::Bash, "tsm stop --from my", breaks, &known), "my\\ file.txt\t\n");
         assert_eq!(for_shell(Shell::Fish, "tsm stop --from my", breaks, &known), "my file.txt\t\n");
+    }
+
+    /// Nothing can be known beforehand of texts of the operator's own, numbers and the like.
+    fn is_free(arg: &clap::Arg) -> bool {
+        let parsed = arg.get_value_parser().type_id();
+        let free = [
+            TypeId::of::<String>(),
+            TypeId::of::<bool>(),
+            TypeId::of::<u8>(),
+            TypeId::of::<u16>(),
+            TypeId::of::<u32>(),
+            TypeId::of::<u64>(),
+            TypeId::of::<usize>(),
+            TypeId::of::<Size>(),
+            TypeId::of::<Span>(),
+            TypeId::of::<PortWish>(),
+        ];
+        free.iter().any(|free| parsed == *free)
+    }
+
+    #[test]
+    fn every_command_is_completed() {
+        let fake = Fake(vec!["web".to_owned()]);
+        let known = Known::all(&fake);
+        for entry in registry::COMMANDS {
+            let options = format!("{} --", entry.name);
+            let values: Vec<String> =
+                complete(&options, options.len(), &known).into_iter().map(|it| it.value).collect();
+            let mut parser = options::augment((entry.parser)());
+            parser.build();
+            for arg in parser.get_arguments().filter(|arg| !arg.is_hide_set()) {
+                let long = arg.get_long().map(|long| format!("--{long}"));
+                assert!(long.is_none_or(|long| values.contains(&long)), "{options} has no {arg}: {values:?}");
+                if arg.get_action().takes_values() {
+                    assert!(
+                        answer::is_known(arg) || is_free(arg),
+                        "{}: {arg} {:?}",
+                        entry.name,
+                        arg.get_value_parser()
+                    );
+                }
+            }
+        }
+        let values = |text: &str| complete(text, text.len(), &known).into_iter().map(|it| it.value).collect::<Vec<_>>();
+        assert_eq!(values("tsm restart w"), ["web"]);
+        assert_eq!(values("tsm list --env p"), ["prod"]);
+        assert_eq!(values("help tsm rest"), ["restart"]);
+        assert_eq!(values("watch tsm restart w"), ["web"]);
+        assert_eq!(values("set edit"), ["edit-mode"]);
+        assert_eq!(values("use @p"), ["@prod"]);
+        assert!(!values("").contains(&"complete".to_owned()), "what is not for people is not shown");
     }
 
     #[test]

@@ -14,13 +14,6 @@ pub enum Shell {
     Fish,
 }
 
-/// The scripts that make the shells ask: the name that each shell looks for, and the text.
-pub const SCRIPTS: [(Shell, &str, &str); 3] = [
-    (Shell::Bash, "tetra.bash", include_str!("../../../completions/tetra.bash")),
-    (Shell::Zsh, "_tetra", include_str!("../../../completions/tetra.zsh")),
-    (Shell::Fish, "tetra.fish", include_str!("../../../completions/tetra.fish")),
-];
-
 /// The groups that are also names of the program.
 const CALLED: [&str; 3] = ["tsm", "tkm", "org"];
 

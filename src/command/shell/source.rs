@@ -82,8 +82,8 @@ pub fn read(path: &PathBuf, name: &str) -> Result<String, ScriptError> {
     let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
     let foreign_name = matches!(path.extension().and_then(|it| it.to_str()), Some("sh" | "bash" | "zsh" | "fish"));
     let first = text.lines().next().unwrap_or_default();
-    let foreign_start = first.starts_with("#!") && !first.contains("tetra");
-    if foreign_name || foreign_start {
+    let says_tetra = first.starts_with("#!") && first.contains("tetra");
+    if !says_tetra && (foreign_name || first.starts_with("#!")) {
         return Err(ScriptError::Foreign { name: name.to_owned() });
     }
     Ok(text)

@@ -24,7 +24,7 @@ pub struct Kill {
     port: Vec<u16>,
     /// The process of this name, or whose name begins with it
     #[arg(long, value_name = "NAME")]
-    name: Vec<String>,
+    name: Vec<ProcessTarget>,
     /// The process with this id
     #[arg(long, value_name = "ID")]
     id: Vec<u32>,
@@ -89,7 +89,7 @@ impl Kill {
         let words = self.targets.iter().map(|target| Aim::Word(target.0.clone()));
         let mut aims: Vec<Aim> = words.collect();
         aims.extend(self.port.iter().copied().map(Aim::Port));
-        aims.extend(self.name.iter().cloned().map(Aim::Name));
+        aims.extend(self.name.iter().map(|name| Aim::Name(name.0.clone())));
         aims.extend(self.id.iter().copied().map(Aim::Id));
         aims.extend(self.pid.iter().copied().map(Aim::Pid));
         if aims.is_empty() {

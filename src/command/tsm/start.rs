@@ -13,10 +13,11 @@ use crate::command::argument::{EnvSource, FolderPath, StartWord};
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Report, Sentence, Tone, Value};
 use crate::supervise::meta::Restart;
+use crate::sys::net;
 use crate::tsm::conflict;
-use crate::tsm::placement::place;
+use crate::tsm::placement::{PlacementError, place};
 use crate::tsm::plan::{StartPlan, plan};
-use crate::tsm::port::PortWish;
+use crate::tsm::port::{PortSource, PortWish};
 use crate::tsm::request::{Around, Keep, StartRequest, Target};
 use crate::tsm::start::{Patience, Started, Starter, start};
 use crate::tsm::store::{Process, Store};
@@ -122,9 +123,10 @@ impl Command for Start {
         }
         let processes = Store::open(cx.paths).all()?;
         let plan = plan(&self.request(cx)?, &around(cx, &processes))?;
-        if self.debug {
-            let taken = |port| conflict::find(port, &processes);
-            preview::lines(&plan, &place(&plan, &processes, &taken)?).iter().for_each(|line| cx.console.note(line));
+        if self.debug
+            && let Ok(placement) = place(&plan, &processes, &|port| conflict::find(port, &processes))
+        {
+            preview::lines(&plan, &placement).iter().for_each(|line| cx.console.note(line));
         }
         plan.notes.iter().for_each(|note| cx.console.note(note));
         let patience = if self.no_wait { Patience::UntilItRuns } else { Patience::UntilItIsReady };
@@ -144,11 +146,18 @@ impl Command for Start {
 
 impl Start {
     /// What would be done. Changes nothing.
-    fn show(&self, cx: &Cx) -> Result<Report, Fault> {
+    fn show(&self, cx: &mut Cx) -> Result<Report, Fault> {
         let processes = Store::open(cx.paths).all()?;
         let plan = plan(&self.request(cx)?, &around(cx, &processes))?;
-        let placement = place(&plan, &processes, &|port| conflict::find(port, &processes))?;
-        Ok(preview::report(&plan, &placement))
+        match place(&plan, &processes, &|port| conflict::find(port, &processes)) {
+            Ok(placement) => Ok(preview::report(&plan, &placement)),
+            Err(error) => {
+                if let PlacementError::PortTaken(conflict) = &error {
+                    cx.console.note(&conflict.to_string());
+                }
+                Err(error.into())
+            }
+        }
     }
 
     fn request(&self, cx: &Cx) -> Result<StartRequest, Fault> {
@@ -225,15 +234,27 @@ fn said(plan: &StartPlan, started: &Started) -> Report {
         .with("listening", Value::from(listening));
     let mut report = Report::of(sentence);
     match (started.seen, port) {
-        (Seen::NotListening, Some(port)) => report.note(format!(
-            "`{name}` started but not listening on {port} after {} s; `tsm logs {name}` shows what it says",
-            READINESS.as_secs()
-        )),
+        (Seen::NotListening, Some(port)) => report.note(not_listening(plan, started, *port)),
         (Seen::Interrupted, _) => {
             let words = format!("stopped waiting for `{name}`; it goes on");
             report.faults.push(Fault::new(Kind::Interrupted, words).advise(format!("`tsm stop {name}` ends it")));
             report
         }
         _ => report,
+    }
+}
+
+/// The warning, with the ports on which it does listen.
+fn not_listening(plan: &StartPlan, started: &Started, port: u16) -> String {
+    let name = &started.name;
+    let others: Vec<String> = net::ports_below(started.pid).iter().map(ToString::to_string).collect();
+    let waited = READINESS.as_secs();
+    let flag = plan.port.as_ref().is_some_and(|choice| choice.source == PortSource::Flag);
+    let hint = if flag { "; a --port that is its own stands behind `--`" } else { "" };
+    match others.as_slice() {
+        [] => format!(
+            "`{name}` started but not listening on {port} after {waited} s; `tsm logs {name}` shows what it says"
+        ),
+        others => format!("`{name}` started but not listening on {port}: it listens on {}{hint}", others.join(", ")),
     }
 }

@@ -58,7 +58,7 @@ impl<'a> Reader<'a> {
     /// All of them, or the first mistake.
     pub(super) fn assignments(mut self) -> Result<Vec<Assignment>, DefinitionError> {
         let mut all = Vec::new();
-        while self.to_statement() {
+        while self.find_statement() {
             let assignment = self.assignment()?;
             self.set.push((assignment.key.clone(), assignment.value()));
             all.push(assignment);
@@ -67,7 +67,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Skips to the next statement; false at the end.
-    fn to_statement(&mut self) -> bool {
+    fn find_statement(&mut self) -> bool {
         while let Some(c) = self.peek() {
             match c {
                 '#' => self.skip_line(),
@@ -132,6 +132,11 @@ impl<'a> Reader<'a> {
     fn word(&mut self, key: &str) -> Result<String, DefinitionError> {
         let begin = self.at;
         let mut value = String::new();
+        let home = self.text[begin..].strip_prefix('~').filter(|rest| !rest.starts_with(|c: char| c.is_alphanumeric()));
+        if let Some(home) = home.filter(|_| !KEPT.contains(&key)).and_then(|_| self.look_up("HOME")) {
+            value.push_str(home);
+            self.at += 1;
+        }
         while let Some(c) = self.peek() {
             match c {
                 c if c.is_whitespace() => break,
@@ -294,7 +299,7 @@ impl<'a> Reader<'a> {
             file: self.file.display().to_string(),
             line: self.text[..begin].matches('\n').count() + 1,
             column: self.text[start..begin].chars().count() + 1,
-            width: self.text[begin..end.min(stop).max(begin)].chars().count().max(1),
+            width: self.text[begin..self.text.ceil_char_boundary(end).min(stop).max(begin)].chars().count().max(1),
             text: self.text[start..stop].trim_end_matches('\r').to_owned(),
         }
     }

@@ -4,9 +4,11 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::Line;
 use crate::supervise::index::{self, Mark};
+use crate::sys::watch;
 
 /// The parts of a log, opened at one moment: what is rotated or written later does not change it.
 #[derive(Debug)]
@@ -179,10 +181,39 @@ impl Clock<'_> {
         let offset = at - here.start;
         if part != self.part {
             self.part = part;
-            self.marks = here.index.as_ref().and_then(|index| marks_from(index, offset).ok()).unwrap_or_default();
+            let is_newest = part + 1 == self.chain.parts.len();
+            let marks = here.index.as_ref().map(|index| match is_newest {
+                true => settled_marks(&here.file, index, offset),
+                false => marks_from(index, offset),
+            });
+            self.marks = marks.and_then(Result::ok).unwrap_or_default();
         }
         index::time_of(&self.marks, offset)
     }
+}
+
+/// How much later than its last mark a log may have been written: closer marks are not made.
+const GRAIN_NS: i64 = 2_000_000;
+
+/// How often and how long to wait for a mark.
+const TRIES: u32 = 20;
+const TRY: Duration = Duration::from_millis(1);
+
+/// The marks of a log that is being written, from the one that covers `offset` to the end.
+///
+/// Bytes are written before their mark. Who looks in between waits for the mark, but not for long: a log that was changed by
+/// hand has none.
+pub(super) fn settled_marks(log: &File, index: &File, offset: u64) -> io::Result<Vec<Mark>> {
+    for _ in 0..TRIES {
+        let marks = marks_from(index, offset)?;
+        let written = log.metadata()?;
+        let written_ns = written.mtime() * 1_000_000_000 + written.mtime_nsec();
+        if marks.last().is_some_and(|mark| mark.unix_ns + GRAIN_NS >= written_ns) {
+            return Ok(marks);
+        }
+        watch::pause(TRY);
+    }
+    marks_from(index, offset)
 }
 
 /// The marks of an index from the one that covers `offset` to the end.
@@ -313,6 +344,22 @@ mod tests {
         assert_eq!(times, [Some(10), Some(20), Some(30), Some(30), Some(50)]);
         let lines = Chain::open(&log).and_then(|chain| chain.last_lines(0, 1)).expect("lines");
         assert_eq!(lines[0].unix_ns, Some(50));
+    }
+
+    #[test]
+    fn a_mark_that_is_about_to_come_is_waited_for_and_one_that_never_comes_is_not() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let log = folder.path().join("current.out");
+        fs::write(&log, "a\n").expect("a log");
+        fs::write(index::path(&log), "").expect("an index");
+        let time = || Chain::open(&log).and_then(|chain| chain.last_lines(0, 1)).expect("lines")[0].unix_ns;
+        assert_eq!(time(), None);
+        let written = fs::metadata(&log).expect("a log");
+        let now = written.mtime() * 1_000_000_000 + written.mtime_nsec();
+        std::thread::scope(|scope| {
+            scope.spawn(|| fs::write(index::path(&log), mark(0, now)).expect("a mark"));
+            assert_eq!(time(), Some(now));
+        });
     }
 
     #[test]

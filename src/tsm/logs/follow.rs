@@ -11,7 +11,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::chain::{Chain, Inode, inode, marks_from, part_path, read_at};
+use super::chain::{Chain, Inode, inode, part_path, read_at, settled_marks};
 use super::{Line, LogError, Source, merge};
 use crate::supervise::index;
 use crate::sys::watch::Watch;
@@ -270,7 +270,8 @@ impl Open {
             let number = (0..=PARTS).find(|number| is_at(&part_path(log, *number), self.inode));
             self.index = number.and_then(|number| File::open(index::path(&part_path(log, number))).ok());
         }
-        self.index.as_ref().and_then(|index| marks_from(index, offset).ok()).unwrap_or_default()
+        let marks = self.index.as_ref().and_then(|index| settled_marks(&self.file, index, offset).ok());
+        marks.unwrap_or_default()
     }
 
     fn new(file: File, path: &Path) -> io::Result<Self> {

@@ -282,6 +282,22 @@ fn nothing_to_start_and_words_behind_a_service_are_wrong_usage() {
 }
 
 #[test]
+fn a_program_that_is_called_like_a_service_may_have_arguments() {
+    let bench = Bench::new();
+    bench.service("psql", "TSM_COMMAND='sleep 9'\n");
+    assert!(bench.plan("psql").service.is_some());
+    assert_eq!(bench.plan("psql -h db").program.argv, ["psql", "-h", "db"]);
+}
+
+#[test]
+fn a_file_with_spaces_in_its_name_is_one_word() {
+    let bench = Bench::new();
+    bench.put("my-api/my server.py", "", 0o644);
+    let plan = bench.plan("'my server.py'");
+    assert_eq!((plan.program.argv[1].as_str(), bench.name(&plan).as_str()), ("my server.py", "my-api-my-server"));
+}
+
+#[test]
 fn a_definition_file_is_started_by_its_path() {
     let bench = Bench::new();
     bench.put("my-api/ops/web.tsm", "TSM_COMMAND='sleep 9'\n", 0o644);

@@ -156,6 +156,7 @@ impl Drop for Nest {
         if let Some(child) = record.and_then(|meta| meta.identity()).filter(is_alive) {
             kill_hard(child.pid);
         }
+        client::forget(&self.dir);
     }
 }
 

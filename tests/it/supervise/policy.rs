@@ -1,7 +1,7 @@
 //! What follows an exit.
 
 use nix::sys::signal::Signal;
-use tetra::supervise::client::Order;
+use tetra::supervise::client::{Launched, Order, Step};
 use tetra::supervise::meta::{How, Restart, State};
 
 use super::nest::{Nest, eventually, kill_hard, signal};
@@ -80,6 +80,20 @@ fn a_failed_later_start_waits_like_a_crash() {
     std::fs::rename(nest.work("away"), &program).expect("moved back");
     let meta = nest.until_state(State::Online);
     assert_eq!(meta.life.start_error, "");
+    nest.stop();
+}
+
+#[test]
+fn a_first_start_is_repeated_when_its_reason_may_pass() {
+    let nest = Nest::new(&["./sleep", "1000"]).restarting(Restart::Always);
+    let program = nest.work("sleep");
+    std::fs::copy("/bin/sleep", &program).expect("a program");
+    let busy = std::fs::OpenOptions::new().append(true).open(&program).expect("a writer");
+    let errno = nix::Error::ETXTBSY as i32;
+    assert_eq!(nest.start(), Launched::NotRun { errno, step: Step::Execute });
+    drop(busy);
+    let meta = nest.until_state(State::Online);
+    assert!(meta.restarts >= 1 && meta.life.start_error.is_empty());
     nest.stop();
 }
 

@@ -142,7 +142,7 @@ fn a_supervisor_started_from_within_is_left_alone() {
     eventually("the outer goes on", || outer.out() == "ready\n");
     assert_eq!(outer.stop().state, State::Stopped);
     assert!(lives(child));
-    assert_eq!(inner.out(), format!("{}\n", inner.dir.display()));
+    eventually("the inner has spoken", || inner.out() == format!("{}\n", inner.dir.display()));
     inner.stop();
     assert!(!lives(child));
 }

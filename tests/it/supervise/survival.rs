@@ -206,6 +206,30 @@ fn a_child_that_the_record_forgot_is_found() {
 }
 
 #[test]
+fn a_forgotten_child_that_left_its_output_is_found() {
+    let nest = Nest::shell("exec sleep 1000 >/dev/null 2>&1");
+    let pid = nest.up();
+    kill_supervisor(&nest.read());
+    meta::write(&nest.dir, &nest.meta).expect("a record that says starting");
+    assert_eq!(nest.launch(), Launched::Adopted { pid });
+    nest.stop();
+}
+
+#[test]
+fn a_moved_directory_keeps_its_child_and_what_that_started() {
+    let nest = Nest::shell("setsid sleep 1001 & echo $! > stray; wait");
+    let pid = nest.up();
+    let stray = nest.number("stray");
+    kill_supervisor(&nest.read());
+    let moved = nest.work("moved");
+    std::fs::rename(&nest.dir, &moved).expect("moved");
+    std::os::unix::fs::symlink(&moved, &nest.dir).expect("a link in its place");
+    assert_eq!(nest.launch(), Launched::Adopted { pid });
+    nest.stop();
+    assert!(!lives(pid) && !lives(stray));
+}
+
+#[test]
 fn a_back_off_goes_on_after_the_death_of_its_supervisor() {
     let nest = Nest::shell("exit 1").restarting(Restart::Always).with(|meta| meta.run.max_restarts = 6);
     nest.up();

@@ -1,7 +1,7 @@
 //! Stopping, restarting and deleting.
 
 use serde_json::json;
-use tetra::supervise::meta::{How, State};
+use tetra::supervise::meta::{How, Restart, State};
 
 use super::yard::{Yard, eventually, lives};
 
@@ -87,6 +87,22 @@ fn who_lost_its_supervisor_is_adopted_and_stopped() {
 }
 
 #[test]
+fn a_stop_that_another_order_overtakes_says_so() {
+    let yard = Yard::new();
+    let mut meta = yard.record(0, "slow", "trap 'sleep 0.5; exit 0' TERM; echo up; while :; do sleep 0.01; done");
+    meta.run.kill_timeout_ms = 20_000;
+    yard.start_record(&meta);
+    eventually("it is up", || !yard.written("slow", "current.out").is_empty());
+    let stop = yard.command(&["tsm", "stop", "slow"]).stderr(std::process::Stdio::piped()).spawn().expect("tetra runs");
+    yard.until("slow", |meta| meta.state == State::Stopping);
+    tetra::supervise::client::send(&yard.dir("slow"), tetra::supervise::client::Order::Restart).expect("an order");
+    let ended = stop.wait_with_output().expect("collected");
+    let err = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert!(ended.status.code() == Some(1) && err.contains("started again"), "{err}");
+    yard.until("slow", |meta| meta.state == State::Online);
+}
+
+#[test]
 fn restart_keeps_the_id_and_counts() {
     let yard = Yard::new();
     let first = yard.start(3, "api", "echo up; exec sleep 600");
@@ -122,6 +138,51 @@ fn a_restart_that_fails_says_why() {
     let said = yard.run(&["tsm", "restart", "api"]);
     assert_eq!(said.code, 1, "{}{}", said.out, said.err);
     assert!(said.err.contains('9') && said.err.contains("api"), "{}", said.err);
+}
+
+#[test]
+fn what_waits_for_its_restart_is_stopped_for_good_or_started_at_once() {
+    let yard = Yard::new();
+    let gate = yard.path("gate");
+    let line = format!("test -e {} && exec sleep 600; exit 4", gate.display());
+    for (id, name) in [(0, "stopped"), (1, "started")] {
+        let mut meta = yard.record(id, name, &line);
+        meta.run.restart = Restart::OnFailure;
+        yard.start_record(&meta);
+        yard.until(name, |meta| meta.state == State::Waiting && meta.restarts >= 4);
+    }
+    yard.ok(&["tsm", "stop", "stopped"]);
+    assert_eq!(yard.read("stopped").state, State::Stopped);
+    std::fs::write(&gate, "").expect("a gate");
+    yard.ok(&["tsm", "restart", "started"]);
+    assert_eq!(yard.read("started").state, State::Online);
+}
+
+#[test]
+fn who_still_holds_the_port_after_a_stop_is_named() {
+    let yard = Yard::new();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let mut meta = yard.record(0, "api", "exec sleep 600");
+    meta.port = Some(port);
+    yard.start_record(&meta);
+    let said = yard.run(&["tsm", "stop", "api"]);
+    assert_eq!(said.out, "tsm: stopped 'api'\n");
+    let wanted = format!("port {port} is still held by pid {}", std::process::id());
+    assert!(said.err.contains(&wanted), "{}", said.err);
+    drop(listener);
+    yard.start_record(&meta);
+    assert_eq!(yard.run(&["tsm", "stop", "api"]).err, "");
+}
+
+#[test]
+fn the_selected_process_is_meant_when_none_is_named() {
+    let yard = Yard::new();
+    yard.start(0, "api", "echo up; exec sleep 600");
+    let pid = yard.start(1, "web", "exec sleep 600");
+    eventually("it has spoken", || yard.written("api", "current.out") == "up\n");
+    assert_eq!(yard.ok(&["-c", "select api; tsm logs; tsm stop"]), "up\ntsm: stopped 'api'\n");
+    assert!(lives(pid));
 }
 
 #[test]

@@ -67,6 +67,22 @@ fn an_unmanaged_listener_is_killed_by_its_port_and_a_stranger_by_its_pid() {
 }
 
 #[test]
+fn a_bare_number_is_an_id_then_a_pid_then_a_port() {
+    let yard = Yard::new();
+    // A process that happens to have the port's number as its pid would be meant first.
+    let is_pid = |port: u16| std::path::Path::new(&format!("/proc/{port}")).exists();
+    let (mut by_port, port) = std::iter::repeat_with(listener).find(|(_, port)| !is_pid(*port)).expect("endless");
+    let (mut by_pid, _) = listener();
+    yard.start(900, "by-id", "exec sleep 600");
+    yard.ok(&["tsm", "kill", "900"]);
+    assert!(!yard.dir("by-id").exists());
+    yard.ok(&["tsm", "kill", &by_pid.0.id().to_string()]);
+    assert!(by_pid.0.wait().is_ok_and(|status| !status.success()));
+    yard.ok(&["tsm", "kill", &port.to_string()]);
+    assert!(by_port.0.wait().is_ok_and(|status| !status.success()));
+}
+
+#[test]
 fn a_port_that_a_managed_process_listens_on_means_that_process() {
     let yard = Yard::new();
     let script = "import socket,time;s=socket.socket();s.bind(('127.0.0.1',0));s.listen();print(s.getsockname()[1],flush=True);time.sleep(600)";

@@ -137,6 +137,39 @@ fn list_gives_a_living_process_without_supervisor_a_new_one() {
 }
 
 #[test]
+fn list_takes_up_a_restart_that_nobody_would_make() {
+    let yard = Yard::new();
+    let gate = yard.path("gate");
+    let mut meta = yard.record(0, "api", &format!("test -e {} && exec sleep 600; exit 4", gate.display()));
+    meta.run.restart = Restart::OnFailure;
+    yard.start_record(&meta);
+    yard.until("api", |meta| meta.state == State::Waiting && meta.restarts >= 5);
+    yard.kill_supervisor("api");
+    std::fs::write(&gate, "").expect("a gate");
+    let list = yard.shaped(&["tsm", "list"], "tsm-list");
+    assert_eq!(row(&list, "api")["supervised"], json!(true), "{list}");
+    yard.until("api", |meta| meta.state == State::Online);
+}
+
+#[test]
+fn a_lost_record_of_a_living_process_is_rebuilt() {
+    let yard = Yard::new();
+    let pid = yard.start(4, "api", "exec sleep 600");
+    yard.kill_supervisor("api");
+    for garbage in [&b""[..], b"{", b"\0\0"] {
+        std::fs::write(yard.dir("api").join("meta.json"), garbage).expect("garbage");
+        let list = yard.shaped(&["tsm", "list"], "tsm-list");
+        let row = row(&list, "api");
+        assert_eq!((&row["id"], &row["pid"], &row["damage"]), (&json!(4), &json!(pid), &json!(null)), "{list}");
+        assert_eq!((&row["supervised"], &row["command"]), (&json!(true), &json!("sleep 600")), "{list}");
+        assert!(row["uptime"].as_u64().is_some_and(|seconds| seconds < 3600), "{list}");
+        yard.kill_supervisor("api");
+    }
+    assert_eq!(yard.ok(&["tsm", "stop", "4"]), "tsm: stopped 'api'\n");
+    assert!(!lives(pid));
+}
+
+#[test]
 fn a_dead_process_without_supervisor_reads_crashed_and_so_does_one_of_another_boot() {
     let yard = Yard::new();
     let pid = yard.start(0, "api", "exec sleep 600");
@@ -185,7 +218,7 @@ fn info_says_everything_and_masks_secrets() {
     meta.run.set = vec![("API_TOKEN".to_owned(), "hush-hush".to_owned()), ("COLOR".to_owned(), "blue".to_owned())];
     let pid = yard.start_record(&meta);
     eventually("it has spoken", || yard.written("api", "current.err") == "err\n");
-    let info = yard.shaped(&["tsm", "info", "api", "-v"], "tsm-info-verbose");
+    let info = yard.shaped(&["tsm", "info", "api", "-v"], "tsm-info");
     assert_eq!((&info["id"], &info["pid"], &info["status"]), (&json!(0), &json!(pid), &json!("online")));
     assert_eq!((&info["last_stdout"], &info["last_stderr"]), (&json!(["out"]), &json!(["err"])));
     assert_eq!(info["variables"], json!({ "API_TOKEN": "***", "COLOR": "blue" }));

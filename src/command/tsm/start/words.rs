@@ -149,6 +149,20 @@ mod tests {
         assert_eq!(arranged("tetra -- --json"), "-- tetra -- --json");
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_word_is_lost_and_none_is_made(words in proptest::collection::vec("(--?[a-z]{0,5}(=x)?|[a-z./0-9]{0,6}|node|--port|-e|--)", 0..8)) {
+            let own = <super::super::Start as clap::Args>::augment_args(Command::new("x"));
+            let mut given = words.clone();
+            let mut arranged = arrange(words, &own);
+            let at = arranged.iter().position(|word| word == APART).expect("there is one");
+            arranged.remove(at);
+            given.sort();
+            arranged.sort();
+            assert_eq!(arranged, given);
+        }
+    }
+
     #[test]
     fn everything_behind_two_hyphens_is_the_programs() {
         assert_eq!(arranged("--env dev -- node x.js --port 1"), "--env dev -- -- node x.js --port 1");

@@ -1,0 +1,223 @@
+//! What a started process is: its name, its id, its record, its words.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use tetra::supervise::meta::{Restart, State, Status};
+
+use super::{Site, eventually, json, lives, read};
+use crate::transcript::free_port;
+
+#[test]
+fn a_python_module_is_named_by_folder_module_and_port() {
+    let site = Site::new();
+    fs::create_dir(site.world.work().join("my-api")).expect("a folder");
+    let port = free_port().to_string();
+    let said = site.tsm_in("my-api", &["start", "python", "-m", "http.server", &port]);
+    let name = format!("my-api-http-{port}");
+    let meta = site.meta(&name);
+    let line = format!("✅ Started: {name} (TSM ID: 0, PID: {}, Port: {port})\n", meta.pid);
+    assert_eq!((said.code, said.out), (0, line), "{}", said.err);
+    assert_eq!((meta.process_type.as_str(), meta.status, meta.state), ("python", Status::Online, State::Online));
+    assert!(meta.interpreter.starts_with('/') && meta.command.starts_with(&meta.interpreter), "{}", meta.command);
+    assert!(meta.command.ends_with(&format!("-m http.server {port}")), "{}", meta.command);
+    assert_eq!(meta.cwd, site.world.work().join("my-api").canonicalize().expect("a folder"));
+    assert!(lives(meta.pid));
+}
+
+#[test]
+fn the_record_has_the_published_fields_with_their_types() {
+    let site = Site::new();
+    site.start(&["sleep", "1000"]);
+    let text = read(&site.dir("work-sleep").join("meta.json"));
+    let meta: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    for field in ["tsm_id", "pid", "start_time", "restarts", "unstable_restarts"] {
+        assert!(meta[field].is_u64(), "{field}: {}", meta[field]);
+    }
+    for field in ["name", "command", "cwd", "interpreter", "process_type", "env_file", "prehook", "status"] {
+        assert!(meta[field].is_string(), "{field}: {}", meta[field]);
+    }
+    assert_eq!((&meta["port"], &meta["env_file"]), (&"none".into(), &"".into()));
+}
+
+#[test]
+fn a_node_program_is_named_by_folder_script_and_port() {
+    let site = Site::new();
+    site.world.file("backend/app.js", "require('http').createServer().listen(process.argv[2])\n");
+    let port = free_port();
+    let said = site.tsm_in("backend", &["start", "node", "app.js", &port.to_string()]);
+    assert!(said.out.starts_with(&format!("✅ Started: backend-app-{port} ")), "{said:?}");
+    assert_eq!(site.meta(&format!("backend-app-{port}")).process_type, "node");
+}
+
+#[test]
+fn global_options_behind_a_program_are_the_programs() {
+    let site = Site::new();
+    site.script("show.sh", "#!/bin/bash\nexec sleep 1000\n");
+    let said = site.tsm(&["start", "./show.sh", "--json", "-v", "--name", "s"]);
+    assert!(said.out.starts_with("✅ Started: s "), "{said:?}");
+    assert_eq!(site.meta("s").run.argv[1..], ["./show.sh", "--json", "-v"]);
+}
+
+#[test]
+fn a_word_behind_a_script_is_its_name_and_env_is_a_file() {
+    let site = Site::new();
+    site.world.file("env/dev.env", "export GREETING=\"hello there\"\n");
+    site.script("test-service.sh", "#!/bin/bash\necho \"$GREETING $#\"\nexec sleep 1000\n");
+    let started = site.start(&["--env", "dev", "./test-service.sh", "my-app"]);
+    assert_eq!((&started["name"], &started["type"]), (&"my-app".into(), &"bash".into()));
+    eventually("it wrote", || read(&site.dir("my-app").join("current.out")) == "hello there 0\n");
+}
+
+#[test]
+fn a_service_is_started_by_its_name_with_all_that_it_says() {
+    let site = Site::new();
+    let port = free_port();
+    site.server("app/server.py");
+    site.world.file("app/env/dev.env", "MODE=dev\n");
+    let cwd = site.world.work().join("app");
+    site.service(
+        "tetra",
+        &format!(
+            "TSM_NAME=\"tetra\"\nTSM_CWD=\"{}\"\nTSM_ENV_FILE=\"env/dev.env\"\nTSM_PORT=\"{port}\"\n\
+             TSM_COMMAND=\"python3 server.py --env dev\"\nTSM_PRE_COMMAND=\"touch prepared\"\nTSM_RESTART_ON_FAILURE=true\n",
+            cwd.display()
+        ),
+    );
+    let started = site.ready(&["tetra"]);
+    let name = format!("tetra-{port}");
+    assert_eq!((&started["name"], &started["listening"]), (&name.as_str().into(), &true.into()));
+    let meta = site.meta(&name);
+    assert_eq!(meta.run.argv[1..], ["server.py", "--env", "dev"], "its command is opaque");
+    assert_eq!((meta.run.restart, meta.run.service.ends_with("/tetra.tsm")), (Restart::OnFailure, true));
+    assert!(meta.env_file.ends_with("/app/env/dev.env"), "{}", meta.env_file);
+    assert!(cwd.join("prepared").exists(), "the pre-start command ran in its folder");
+}
+
+#[test]
+fn words_reach_the_program_as_they_were_given() {
+    let site = Site::new();
+    site.script("show.sh", "#!/bin/bash\nprintf '<%s>\\n' \"$@\"\nexec sleep 1000\n");
+    let words = ["a b", "", "it's", "\"quoted\"", "$HOME", "naïve ✅", "back\\slash", "*", "--port", "x\ny"];
+    let started = site.start(&[&["--name", "show", "./show.sh", "--"], &words[..]].concat());
+    assert_eq!(started["name"], "show");
+    let expected: String = words.iter().map(|word| format!("<{word}>\n")).collect();
+    eventually("it wrote", || read(&site.dir("show").join("current.out")) == expected);
+    let meta = site.meta("show");
+    assert_eq!(shlex::split(&meta.command), Some(meta.run.argv), "the command reads back as the words");
+}
+
+#[test]
+fn one_word_is_split_and_with_operators_goes_to_a_shell() {
+    let site = Site::new();
+    site.start(&["--name", "plain", "sleep 1000"]);
+    assert_eq!(site.meta("plain").run.argv, ["sleep", "1000"]);
+    site.start(&["--name", "shell", "echo one && echo two >&2; exec sleep 1000"]);
+    eventually("both ran", || {
+        read(&site.dir("shell").join("current.out")) == "one\n"
+            && read(&site.dir("shell").join("current.err")) == "two\n"
+    });
+}
+
+#[test]
+fn ids_are_the_lowest_free_and_a_derived_name_is_counted_on() {
+    let site = Site::new();
+    let id = |words: &[&str]| site.start(words)["id"].as_u64();
+    assert_eq!(id(&["sleep", "1000"]), Some(0));
+    assert_eq!(id(&["sleep", "1000"]), Some(1));
+    assert_eq!(id(&["--name", "c", "sleep", "1000"]), Some(2));
+    assert_eq!(site.processes(), ["c", "work-sleep", "work-sleep-2"]);
+    assert_eq!(site.tsm(&["delete", "1"]).code, 0);
+    assert_eq!(id(&["--name", "d", "sleep", "1000"]), Some(1), "the gap is filled");
+}
+
+#[test]
+fn a_given_name_that_is_online_is_refused_and_a_stopped_one_starts_again_with_id_and_logs() {
+    let site = Site::new();
+    let script = site.script("api.sh", "#!/bin/bash\necho life\nexec sleep 1000\n");
+    site.ready(&["--name", "other", "sleep", "1000"]);
+    let words = ["--name", "api", script.to_str().expect("text")];
+    let first = site.ready(&words);
+    let refused = site.tsm(&[&["start"], &words[..]].concat());
+    assert_eq!(refused.code, 1);
+    assert!(refused.err.contains("already running"), "{}", refused.err);
+    assert_eq!(site.tsm(&["stop", "api"]).code, 0);
+    let again = site.ready(&words);
+    assert_eq!((&again["id"], again["pid"] == first["pid"]), (&first["id"], false));
+    eventually("both lives are in one log", || read(&site.dir("api").join("current.out")) == "life\nlife\n");
+    assert_eq!(site.tsm(&["stop", "api"]).code, 0);
+    assert_eq!(site.ready(&["api"])["id"], first["id"], "its name is enough");
+    assert_eq!(site.meta("api").restarts, 2);
+}
+
+#[test]
+fn the_selected_process_is_started_when_none_is_named() {
+    let site = Site::new();
+    site.start(&["--name", "s", "sleep", "1000"]);
+    assert_eq!(site.tsm(&["stop", "s"]).code, 0);
+    let program = crate::world::PROGRAM;
+    let output = site.world.program(program).args(["-c", "select s; tsm start"]).output().expect("tetra runs");
+    let said = super::said(output);
+    assert!(said.code == 0 && said.out.contains("✅ Started: s (TSM ID: 0, "), "{said:?}");
+}
+
+#[test]
+fn of_many_starts_of_one_name_one_wins_and_nothing_is_left_of_the_others() {
+    let site = Site::new();
+    let race = site.race(8, &["start", "--name", "same", "--no-wait", "sleep", "1000"]);
+    assert_eq!(race.iter().filter(|said| said.code == 0).count(), 1, "{race:?}");
+    assert!(
+        race.iter().filter(|said| said.code != 0).all(|said| said.code == 1 && said.err.contains("already running")),
+        "{race:?}"
+    );
+    assert_eq!(site.processes(), ["same"]);
+}
+
+#[test]
+fn starts_at_the_same_time_never_share_an_id_or_a_port() {
+    let site = Site::new();
+    let first = free_port().saturating_sub(50).max(20_000);
+    let wish = format!("{first}+");
+    let words = ["start", "--json", "--no-wait", "--name", "w", "--port", &wish, "sleep", "1000"];
+    let said = site.race(6, &words).into_iter().map(json);
+    let numbers = |said: serde_json::Value| Some((said["id"].as_u64()?, said["port"].as_u64()?));
+    let mut given: Vec<(u64, u64)> = said.map(|said| numbers(said).expect("numbers")).collect();
+    given.sort_unstable();
+    assert_eq!(given.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
+    let mut ports: Vec<u64> = given.iter().map(|(_, port)| *port).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    assert_eq!(ports.len(), 6, "{given:?}");
+}
+
+#[test]
+fn what_belongs_to_a_process_is_private() {
+    let site = Site::new();
+    site.start(&["--name", "p", "sleep", "1000"]);
+    let mode = |path: &std::path::Path| fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
+    assert_eq!(mode(&site.world.paths().runtime()), 0o700);
+    assert_eq!(mode(&site.dir("p")), 0o700);
+    assert_eq!(mode(&site.dir("p").join("environ")), 0o600);
+    assert_eq!(mode(&site.dir("p").join("meta.json")), 0o600);
+}
+
+#[test]
+fn a_dry_run_shows_the_plan_and_changes_nothing() {
+    let site = Site::new();
+    site.world.file("app.js", "");
+    let before = site.world.tree();
+    let plan = site.start(&["--dry-run", "--port", "4100+", "--env", "API_TOKEN=geheim", "node", "app.js"]);
+    assert_eq!(site.world.tree(), before);
+    assert_eq!((&plan["id"], &plan["type"], &plan["port_from"]), (&0.into(), &"node".into(), &"--port".into()));
+    assert!(plan["name"].as_str().is_some_and(|name| name.starts_with("work-app-41")), "{plan}");
+    assert!(!plan.to_string().contains("geheim"), "{plan}");
+    let shown = site.tsm(&["start", "--dry-run", "node", "app.js"]);
+    assert!(shown.out.starts_with("Would start: work-app\n"), "{}", shown.out);
+}
+
+#[test]
+fn with_debug_the_plan_is_shown_and_then_carried_out() {
+    let site = Site::new();
+    let said = site.tsm(&["start", "--debug", "sleep", "1000"]);
+    assert!(said.err.contains("port ladder") && said.out.contains("✅ Started: work-sleep "), "{said:?}");
+}

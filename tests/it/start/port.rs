@@ -1,0 +1,191 @@
+//! Ports: refused before the start, found, waited for, kept in the registry.
+
+use std::net::TcpListener;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::{Site, eventually, lives, read, said};
+use crate::transcript::free_port;
+
+/// A port that this test listens on.
+fn taken() -> (TcpListener, String) {
+    let socket = TcpListener::bind(("127.0.0.1", 0)).expect("a socket");
+    let port = socket.local_addr().expect("its address").port();
+    (socket, port.to_string())
+}
+
+fn block(port: &str) -> String {
+    let pid = std::process::id();
+    let command = tetra::sys::process::command_line(pid).expect("a command");
+    let command = if command.chars().count() > 80 {
+        format!("{}…", command.chars().take(80).collect::<String>())
+    } else {
+        command
+    };
+    format!(
+        "🔴 Port {port} is already in use!\n   Blocking process: PID {pid}\n   Command: {command}\n\nSolutions:\n   \
+         • Stop the process: kill {pid}\n   • Or use a different port in your config\n   • Or use: tsm doctor\n"
+    )
+}
+
+#[test]
+fn an_explicit_port_that_is_taken_is_refused_before_the_start_from_wherever_it_comes() {
+    let (_socket, port) = taken();
+    let site = Site::new();
+    let mark = site.world.work().join("ran");
+    let run = format!("touch {}; exec sleep 1000", mark.display());
+    site.world.file("with-port.env", &format!("PORT={port}\n"));
+    site.service("svc", &format!("TSM_COMMAND='{run}'\nTSM_PORT={port}\n"));
+    for words in [
+        &["--port", &port, "--name", "x", &run][..],
+        &["--env", "with-port", "--name", "x", &run],
+        &["--env", &format!("PORT={port}"), "--name", "x", &run],
+        &["svc"],
+    ] {
+        let said = site.tsm(&[&["start"], words].concat());
+        assert_eq!(said.code, 1, "{words:?}: {}", said.err);
+        assert!(said.err.starts_with(&block(&port)), "{words:?}: {}", said.err);
+    }
+    assert!(!mark.exists(), "nothing ran");
+    assert!(site.processes().is_empty() && site.ports().is_empty(), "nothing was made");
+}
+
+#[test]
+fn a_guessed_port_names_the_process_and_only_warns() {
+    let (_socket, port) = taken();
+    let site = Site::new();
+    site.script("patient.sh", "#!/bin/bash\nexec sleep 1000\n");
+    let said = site.tsm(&["start", "./patient.sh", &port]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(said.out.contains(&format!("work-patient-{port} ")), "{}", said.out);
+    assert!(said.err.contains(&format!("port {port} is in use by PID {}", std::process::id())), "{}", said.err);
+    let meta = site.meta(&format!("work-patient-{port}"));
+    assert!(meta.run.port_guessed && meta.run.set.is_empty(), "a guess is not exported");
+}
+
+#[test]
+fn who_dies_of_a_guessed_port_is_told_who_has_it() {
+    let (_socket, port) = taken();
+    let site = Site::new();
+    site.server("server.py");
+    let said = site.tsm(&["start", "python3", "server.py", &port]);
+    assert_eq!(said.code, 1);
+    assert!(said.err.contains(&block(&port)), "{}", said.err);
+    assert!(said.err.contains("process died immediately (exit 1)"), "{}", said.err);
+    assert!(said.err.contains("Address already in use"), "{}", said.err);
+}
+
+#[test]
+fn an_explicit_port_is_exported_claimed_and_waited_for() {
+    let site = Site::new();
+    site.server("server.py");
+    let port = free_port();
+    let started = site.ready(&["--port", &port.to_string(), "python3", "server.py"]);
+    assert_eq!((&started["port"], &started["listening"]), (&port.into(), &true.into()));
+    assert_eq!(started["name"], format!("work-server-{port}"));
+    assert_eq!(site.ports(), format!("work-server:{port}\n"), "without the port in the name");
+    let stopped = site.tsm(&["stop", "work-server"]);
+    assert_eq!((stopped.code, site.ports().is_empty()), (0, false), "a stopped process keeps its port");
+    assert_eq!(site.tsm(&["delete", "work-server"]).code, 0);
+    assert_eq!(site.ports(), "", "a deleted one does not");
+}
+
+#[test]
+fn a_plus_means_the_next_free_port() {
+    let (_socket, port) = taken();
+    let site = Site::new();
+    site.server("server.py");
+    let started = site.ready(&["--port", &format!("{port}+"), "python3", "server.py"]);
+    let (got, asked) = (started["port"].as_u64().expect("a port"), port.parse::<u64>().expect("a port"));
+    assert!(got > asked && started["listening"] == true, "{started}");
+}
+
+#[test]
+fn a_claimed_port_is_taken_though_nobody_listens_yet() {
+    let site = Site::new();
+    let port = free_port().to_string();
+    site.start(&["--name", "a", "--port", &port, "sleep", "1000"]);
+    let said = site.tsm(&["start", "--no-wait", "--name", "b", "--port", &port, "sleep", "1000"]);
+    assert_eq!(said.code, 1);
+    assert!(
+        said.err.contains(&format!("🔴 Port {port} is already in use!")) && said.err.contains("tsm stop a-"),
+        "{}",
+        said.err
+    );
+}
+
+#[test]
+fn a_listener_deep_below_the_process_counts() {
+    let site = Site::new();
+    let server = site.server("server.py");
+    let port = free_port().to_string();
+    site.script("nested.sh", &format!("#!/bin/bash\n(python3 {} & wait) & wait\n", server.display()));
+    let started = site.ready(&["--port", &port, "./nested.sh"]);
+    assert_eq!(started["listening"], true);
+}
+
+#[test]
+fn without_waiting_the_start_returns_when_the_program_runs() {
+    let site = Site::new();
+    let port = free_port().to_string();
+    let started = site.start(&["--port", &port, "sleep", "1000"]);
+    assert!(started["listening"].is_null());
+    assert!(lives(u32::try_from(started["pid"].as_u64().expect("a pid")).expect("a pid")));
+}
+
+#[test]
+fn who_listens_somewhere_else_is_told_where() {
+    let site = Site::new();
+    site.server("server.py");
+    let (wanted, real) = (free_port().to_string(), free_port().to_string());
+    let said =
+        site.tsm(&["start", "--port", &wanted, "--name", "e", &format!("exec env PORT={real} python3 server.py")]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    let warning = format!("started but not listening on {wanted}: it listens on {real}");
+    assert!(said.err.contains(&warning) || said.out.contains(&warning), "{said:?}");
+}
+
+#[test]
+fn ctrl_c_ends_the_waiting_and_not_the_process() {
+    let site = Site::new();
+    let port = free_port().to_string();
+    let begun = Instant::now();
+    let mut command = site.command(&["start", "--port", &port, "--name", "slow", "sleep", "1000"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("tetra runs");
+    let name = format!("slow-{port}");
+    eventually("it runs", || site.living(&name));
+    kill(Pid::from_raw(i32::try_from(child.id()).expect("a pid")), Signal::SIGINT).expect("signalled");
+    let said = said(child.wait_with_output().expect("it ended"));
+    assert_eq!(said.code, 130, "{}{}", said.out, said.err);
+    assert!(said.out.contains("✅ Started: slow-") && said.err.contains("it goes on"), "{}{}", said.out, said.err);
+    assert!(lives(site.meta(&name).pid));
+    assert!(begun.elapsed() < Duration::from_secs(9), "it did not wait to the end");
+}
+
+#[test]
+fn what_is_no_port_is_wrong_usage() {
+    let site = Site::new();
+    for port in ["0", "65536", "http", "-1", "80x", ""] {
+        let said = site.tsm(&["start", &format!("--port={port}"), "sleep", "1000"]);
+        assert_eq!(said.code, 2, "{port:?}: {}", said.err);
+    }
+    site.world.file("bad.env", "A=1\nPORT=http\n");
+    let said = site.tsm(&["start", "--env", "bad", "sleep", "1000"]);
+    assert_eq!(said.code, 1, "{}", said.err);
+    assert!(said.err.contains("bad.env:2:6") && said.err.contains("PORT=http"), "{}", said.err);
+    assert!(site.processes().is_empty());
+}
+
+#[test]
+fn a_port_inside_a_url_is_no_port_of_ours() {
+    let (_socket, port) = taken();
+    let site = Site::new();
+    site.script("client.sh", "#!/bin/bash\nexec sleep 1000\n");
+    let url = format!("http://127.0.0.1:{port}");
+    let started = site.start(&["./client.sh", &url]);
+    assert!(started["port"].is_null());
+    assert_eq!(read(&site.dir("work-client").join("current.err")), "");
+}
