@@ -38,6 +38,7 @@ pub mod base;
 pub mod command;
 pub mod env;
 pub mod launch;
+pub mod org;
 pub mod report;
 pub mod shell;
 pub mod supervise;

@@ -4,7 +4,7 @@ use super::{Entry, entry};
 use crate::base::fault::Fault;
 use crate::base::near::nearest;
 use crate::command::shell as own;
-use crate::command::{env, secrets, tsm};
+use crate::command::{env, org, secrets, tsm};
 
 /// Every command there is. Order is the order of the help.
 pub const COMMANDS: &[Entry] = &[
@@ -16,6 +16,23 @@ pub const COMMANDS: &[Entry] = &[
     entry::<tsm::list::List>(),
     entry::<tsm::info::Info>(),
     entry::<tsm::logs::Logs>(),
+    entry::<org::init::Init>(),
+    entry::<org::list::List>(),
+    entry::<org::choose::Use>(),
+    entry::<org::env_list::EnvList>(),
+    entry::<org::env_edit::EnvEdit>(),
+    entry::<org::env_show::EnvShow>(),
+    entry::<org::env_validate::EnvValidate>(),
+    entry::<org::promote::Promote>(),
+    entry::<org::diff::Diff>(),
+    entry::<org::explain::Explain>(),
+    entry::<org::status::Status>(),
+    entry::<org::history::History>(),
+    entry::<org::rollback::Rollback>(),
+    entry::<org::profile::List>(),
+    entry::<org::profile::ProfileShow>(),
+    entry::<org::profile::New>(),
+    entry::<org::profile::Check>(),
     entry::<env::init::Init>(),
     entry::<env::list::List>(),
     entry::<env::status::Status>(),
@@ -53,8 +70,8 @@ pub const COMMANDS: &[Entry] = &[
 /// The groups with their one-line meaning. A bare group name prints the group's help.
 pub const GROUPS: &[(&str, &str)] = &[
     ("tsm", "start, watch, log and stop processes"),
+    ("org", "make environments from one local.toml"),
     ("env", "make, check and promote the env files of a project"),
-    ("env toml", "look at tetra.toml"),
     ("secrets", "keep private values, and find those that stand in the open"),
 ];
 

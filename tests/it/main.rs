@@ -5,6 +5,7 @@ mod completions;
 mod env;
 mod examples;
 mod launch;
+mod org;
 mod pty;
 mod readme;
 mod repl;

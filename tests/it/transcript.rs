@@ -29,7 +29,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tetra::command::registry::COMMANDS;
 
-use names::{named, replaced, squeezed, with_pids, without_folder};
+use names::{named, replaced, squeezed, with_pids, with_versions, without_folder};
 
 /// No step takes longer, not even on a busy machine.
 const LONGEST_STEP: Duration = Duration::from_secs(60);
@@ -256,7 +256,11 @@ impl Home {
         for program in ["python3", "node", "bash", "sleep"] {
             said = without_folder(&said, program);
         }
-        let lines = said.lines().filter(|line| !line.starts_with(WAITING)).map(|line| with_pids(&named(line)));
+        let operator = tetra::sys::host::Host::user(&tetra::sys::real::RealHost::new()).to_owned();
+        let lines = said
+            .lines()
+            .filter(|line| !line.starts_with(WAITING))
+            .map(|line| with_versions(&with_pids(&named(line)), &operator));
         let mut said: String = lines.map(|line| line + "\n").collect();
         if said != original {
             said = said.lines().map(|line| squeezed(line) + "\n").collect();

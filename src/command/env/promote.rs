@@ -1,14 +1,13 @@
 //! `env promote`
 
 use super::{around, counted, folder, note_all, open, pairs, resolved, short};
-use crate::base::diagnostic::Severity;
 use crate::base::environment::EnvName;
 use crate::base::fault::{Fault, Kind};
+use crate::command::secrets::leaks;
 use crate::command::{Command, Cx, Effect};
 use crate::env::compare::Pair;
 use crate::env::format::{Format, Line};
 use crate::env::generate::{self, Care, Generated, Written};
-use crate::env::leak::{self, Syntax};
 use crate::env::masked::Cover;
 use crate::env::project::{Project, ProjectError};
 use crate::env::promote::{self, Action, Sides, Step};
@@ -121,7 +120,10 @@ struct Promotion {
 impl Promote {
     fn promotion(&self, cx: &mut Cx) -> Result<Promotion, Fault> {
         let project = open(cx)?;
-        stop_leaks(&project)?;
+        // A secret in the source would spread.
+        if let Some(document) = &project.document {
+            leaks::stop(&document.source.name, &document.text)?;
+        }
         let target = around(cx, &self.to)?;
         let secrets = target.secrets.clone();
         let mut known = around(cx, &self.from)?.secrets;
@@ -165,18 +167,6 @@ impl Promote {
             other => other,
         }
     }
-}
-
-/// A secret in the source stops a promotion: it would spread.
-fn stop_leaks(project: &Project) -> Result<(), Fault> {
-    let Some(document) = &project.document else { return Ok(()) };
-    let (name, text) = (&document.source.name, &document.text);
-    let mut found = leak::diagnostics(name, text, &leak::scan(text, Syntax::Toml));
-    found.retain(|it| it.severity == Severity::Error);
-    if found.is_empty() {
-        return Ok(());
-    }
-    Err(Fault::new(Kind::No, format!("secrets stand in the open in {name}; nothing was promoted")).diagnosed(found))
 }
 
 impl Promotion {

@@ -4,10 +4,10 @@ use super::{around, counted, document, open};
 use crate::base::diagnostic::{Diagnostic, Severity};
 use crate::base::environment::EnvName;
 use crate::base::fault::{Advise, Fault};
+use crate::command::secrets::leaks;
 use crate::command::{Command, Cx, Effect};
 use crate::env::document::Document;
 use crate::env::generate;
-use crate::env::leak::{self, Syntax};
 use crate::env::project::Project;
 use crate::report::{Block, Report};
 
@@ -29,8 +29,7 @@ impl Command for TomlValidate {
         let envs: Vec<EnvName> =
             document.below(&["environments"]).filter_map(|entry| entry.path[1].parse().ok()).collect();
         let mut found = tables(&document, &envs);
-        let text = &document.text;
-        found.extend(leak::diagnostics(&document.source.name, text, &leak::scan(text, Syntax::Toml)));
+        found.extend(leaks::found(&document.source.name, &document.text));
         for env in &envs {
             found.extend(unresolved(cx, &project, env)?);
         }

@@ -5,10 +5,10 @@ use super::{around, counted, open};
 use crate::base::diagnostic::{Diagnostic, Severity};
 use crate::base::environment::EnvName;
 use crate::base::fault::{Advise, Fault, Kind};
+use crate::command::secrets::leaks;
 use crate::command::{Command, Cx, Effect};
 use crate::env::check::{self, Subject};
 use crate::env::generate;
-use crate::env::leak::{self, Syntax};
 use crate::env::project::{self, Plan, Project, ProjectError};
 use crate::env::read;
 use crate::env::secrets::Store;
@@ -74,12 +74,12 @@ fn leaks(project: &Project) -> Result<Vec<Diagnostic>, Fault> {
     let mut found = Vec::new();
     if let Some(document) = &project.document {
         let (name, text) = (&document.source.name, &document.text);
-        found.extend(leak::diagnostics(name, text, &leak::scan(text, Syntax::Toml)));
+        found.extend(leaks::found(name, text));
     }
     for env in project.environments() {
         let name = format!("{}/{env}.env.tmpl", project::FOLDER);
         if let Some(text) = read::text_if_any(&project.template(&env))? {
-            found.extend(leak::diagnostics(&name, &text, &leak::scan(&text, Syntax::Env)));
+            found.extend(leaks::found(&name, &text));
         }
     }
     Ok(found)

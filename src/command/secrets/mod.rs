@@ -2,6 +2,7 @@
 
 pub mod doctor;
 pub mod edit;
+pub(super) mod leaks;
 pub mod list;
 pub mod rekey;
 pub mod scan;

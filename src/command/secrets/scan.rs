@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::base::diagnostic::{Diagnostic, Severity};
+use super::leaks;
+use crate::base::diagnostic::Severity;
 use crate::base::fault::{Fault, Kind};
 use crate::command::env::counted;
 use crate::command::{Command, Cx, Effect};
-use crate::env::leak::{self, Syntax};
 use crate::env::read;
 use crate::report::{Block, Report};
 use crate::sys::file::FileError;
@@ -44,14 +44,14 @@ impl Command for Scan {
                 count += 1;
                 // What is no text holds no line to mark.
                 if let Ok(text) = String::from_utf8(shown) {
-                    found.extend(scan(&name, &text));
+                    found.extend(leaks::found(&name, &text));
                 }
             }
         } else {
             let named = !self.files.is_empty();
             for path in if named { below(cx, &self.files)? } else { usual(cx) } {
                 match read::text(&path) {
-                    Ok(text) => found.extend(scan(&shown(cx, &path), &text)),
+                    Ok(text) => found.extend(leaks::found(&shown(cx, &path), &text)),
                     Err(read::ReadError::NotText { .. } | read::ReadError::TooLarge { .. }) if named => {
                         cx.console.note(&format!("passed over {}: no text, or too large", path.display()));
                         continue;
@@ -69,10 +69,6 @@ impl Command for Scan {
         report.says_no = errors > 0;
         Ok(report)
     }
-}
-
-fn scan(name: &str, text: &str) -> Vec<Diagnostic> {
-    leak::diagnostics(name, text, &leak::scan(text, Syntax::of(name)))
 }
 
 /// What is committed and copied: TOML files and templates, here and of the organization.
