@@ -171,8 +171,8 @@ fn replace_label(text: &str, label: &str, with: &str) -> String {
     while let Some(at) = rest.find(label) {
         let (before, after) = (&rest[..at], &rest[at + label.len()..]);
         let is_inside = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '/');
-        let begins =
-            !before.ends_with(is_inside) && !(before.is_empty() && out.ends_with(is_inside)) || before.ends_with("://");
+        let glued = before.ends_with(is_inside) || (before.is_empty() && out.ends_with(is_inside));
+        let begins = !glued || before.ends_with("://");
         // A host has another label behind; a file name like `dev.env` has its ending there.
         let host: String = after.chars().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-')).collect();
         let is_host = host.contains('.') && !host.starts_with('.');

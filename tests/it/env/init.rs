@@ -308,3 +308,21 @@ fn the_broken_file_of_old_is_found_by_validate() {
         ran.output
     );
 }
+
+#[test]
+fn a_secret_in_local_toml_stops_org_promote_too() {
+    let mut world = World::with(&[("TETRA_ORG", "acme")]);
+    world.run("org init acme").done();
+    let local = world.paths().environment(&"acme".parse().expect("a name"), &"local".parse().expect("a name"));
+    let text = fs::read_to_string(&local).expect("made");
+    fs::write(&local, format!("{text}\n[custom]\napi_key = \"canary-key-1\"\n")).expect("written");
+    for line in ["org promote @dev", "org promote @dev --dry-run", "org env validate local"] {
+        let ran = world.run(line);
+        let said = format!("{}{}", ran.output, ran.talk);
+        assert_eq!(ran.code, 3, "{line}: {said}");
+        assert!(said.contains("`api_key` is a secret and stands in the open") && !said.contains("canary"), "{said}");
+    }
+    assert!(!local.with_file_name("dev.toml").exists());
+    fs::write(&local, text).expect("written");
+    world.run("org promote @dev").done();
+}

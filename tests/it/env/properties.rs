@@ -21,14 +21,13 @@ fn shared() -> impl Strategy<Value = String> {
     let literal = "[a-z0-9 :/._-]{0,6}";
     let leaf = (prop::sample::select(vec!["SET", "EMPTY", "UNSET"]), literal)
         .prop_map(|(name, text)| format!("{text}${{{name}-}}"));
-    let inner = leaf.prop_recursive(4, 24, 3, |inner| {
+    leaf.prop_recursive(4, 24, 3, |inner| {
         let operators = prop::sample::select(vec![":-", "-", ":+", "+"]);
         let names = prop::sample::select(vec!["SET", "EMPTY", "UNSET", "FOO"]);
         let one = (names, operators, prop::collection::vec(inner, 0..3))
             .prop_map(|(name, operator, words)| format!("${{{name}{operator}{}}}", words.concat()));
         (one, "[a-z0-9 :/._-]{0,4}").prop_map(|(expansion, text)| format!("{text}{expansion}{text}"))
-    });
-    inner
+    })
 }
 
 /// What dash prints for each of the scripts, in one process.
