@@ -176,7 +176,7 @@ pub struct Fault {
     /// What to do next.
     pub advice: Option<String>,
     /// Where in what the operator wrote.
-    pub at: Option<Place>,
+    pub at: Option<Box<Place>>,
     /// Everything that is wrong in a text, each with its place.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -195,7 +195,7 @@ impl Fault {
     /// Adds everything that is wrong in a text; the first of it is the place, unless one is known already.
     #[must_use]
     pub fn diagnosed(mut self, diagnostics: Vec<Diagnostic>) -> Self {
-        self.at = self.at.or_else(|| diagnostics.first().and_then(Diagnostic::place));
+        self.at = self.at.or_else(|| diagnostics.first().and_then(Diagnostic::place).map(Box::new));
         self.diagnostics.extend(diagnostics);
         self
     }
@@ -210,7 +210,7 @@ impl Fault {
     /// Adds the place, unless a closer one is known already.
     #[must_use]
     pub fn at(mut self, place: Place) -> Self {
-        self.at.get_or_insert(place);
+        self.at.get_or_insert_with(|| Box::new(place));
         self
     }
 
@@ -235,7 +235,8 @@ impl fmt::Display for Fault {
 
 impl<E: Advise + Send + Sync + 'static> From<E> for Fault {
     fn from(error: E) -> Self {
-        let (kind, advice, at, diagnostics) = (error.kind(), error.advice(), error.place(), error.diagnostics());
+        let (kind, advice, diagnostics) = (error.kind(), error.advice(), error.diagnostics());
+        let at = error.place().map(Box::new);
         Self { kind, advice, at, error: Box::new(error), diagnostics: Vec::new() }.diagnosed(diagnostics)
     }
 }

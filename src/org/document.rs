@@ -144,9 +144,11 @@ fn all_errors(source: &SourceText, first: &toml_edit::TomlError) -> Vec<Diagnost
 fn described(source: &SourceText, span: Range<usize>, message: &str) -> Diagnostic {
     let (what, expected) = message.split_once(", expected ").map_or((message, ""), |(what, rest)| (what, rest));
     let label = if expected.is_empty() { String::new() } else { format!("expected {expected}") };
-    let found = source.error(what, span, label);
+    let nothing = source.text.get(span.clone()).is_none_or(|text| text.trim().is_empty());
+    let found = source.error(what, span.clone(), label);
     match what {
-        "string values must be quoted" => found.help("put the text in quotes: \"…\""),
+        "string values must be quoted" if nothing => source.error("there is no value", span, "").help("write one"),
+        "string values must be quoted" => source.error("a text needs quotes", span, "").help("write \"…\""),
         "duplicate key" => found.help("keep one of them"),
         _ => found,
     }

@@ -94,7 +94,7 @@ pub enum OrgError {
         why: String,
     },
     /// A generated file is not as it was generated.
-    #[error("`{}` was edited by hand after it was generated", path.display())]
+    #[error("`{}` was edited by hand after it was generated:\n{}", path.display(), changes.join("\n"))]
     HandEdited {
         /// The file.
         path: PathBuf,
@@ -212,10 +212,9 @@ impl Advise for OrgError {
             Self::TooLarge { .. } => Some("is it the right file?".to_owned()),
             Self::NoText { line, .. } => Some(format!("look at line {line}; `iconv -f latin1 -t utf8` may help")),
             Self::Outside { .. } => Some("put the file itself there".to_owned()),
-            Self::HandEdited { env, changes, .. } => Some(format!(
-                "{}\n`tsm org promote @{env} --keep-as-override` writes these into local.toml, below [overrides.{env}]\n\
-                 `tsm org promote @{env} --discard-edits` keeps a copy in the history and generates anew",
-                changes.join("\n")
+            Self::HandEdited { env, .. } => Some(format!(
+                "`tsm org promote @{env} --keep-as-override` writes these into local.toml, below [overrides.{env}]\n\
+                 `tsm org promote @{env} --discard-edits` keeps a copy in the history and generates anew"
             )),
             Self::RolledBack { env, .. } => {
                 Some(format!("change local.toml, or `tsm org promote @{env} --force` if it is meant"))

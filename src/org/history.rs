@@ -205,7 +205,7 @@ mod tests {
         let read = || Record::read(&path, home.path());
         assert_eq!(read().expect("nothing yet"), Record::default());
         let mut record = Record::default();
-        ["a", "b", "c"].map(|id| record.push(entry(id, id, None)));
+        ["a", "b", "c"].into_iter().for_each(|id| record.push(entry(id, id, None)));
         std::fs::write(&path, record.bytes()).expect("written");
         assert_eq!(read().expect("read"), record);
         let text = String::from_utf8(record.bytes().to_vec()).expect("text");

@@ -196,6 +196,7 @@ impl Profile {
                 found.push(*wrong);
             }
         }
+        found.extend(unknown_tables(document));
         let order = |rule: &Rule| {
             let generic = matches!(rule.op, Op::Set | Op::Default).then(|| usize::MAX - rule.path.stars());
             (if matches!(rule.op, Op::Require(_) | Op::Forbid(_)) { Op::Require(Check::Eq) } else { rule.op }, generic)
@@ -243,7 +244,7 @@ impl Profile {
                     self.rule(Op::Unset, path, leaf);
                 }
             }
-            (_, 1) => return Err(unknown(&source, leaf)),
+            (word, 1) => return Err(Box::new(unknown(&source, word, &leaf.statement))),
             ("require" | "forbid", 2) => {
                 return Err(wrong("this is no condition", "").help("write { eq = true }").into());
             }
@@ -273,7 +274,8 @@ impl Profile {
             }
             (word, _) => {
                 let op = OPS.iter().find(|(known, _)| *known == word).map(|(_, op)| *op);
-                let op = op.ok_or_else(|| unknown(&source, leaf))?;
+                // Said once for the whole table.
+                let Some(op) = op else { return Ok(()) };
                 let path = inner(&leaf.path.keys()[1..]).ok_or_else(|| wrong("this is no key", ""))?;
                 if matches!(op, Op::Append | Op::Prepend | Op::AppendArgs) && !leaf.value.is_array() {
                     return Err(wrong(&format!("`{word}` adds a list"), "no list")
@@ -319,14 +321,28 @@ pub fn inner(keys: &[String]) -> Option<KeyPath> {
     Some(KeyPath::new(all))
 }
 
-fn unknown(source: &SourceText, leaf: &Leaf) -> Box<Diagnostic> {
-    let first = leaf.path.keys()[0].as_str();
+/// Tables that mean nothing, each once, at their headers.
+fn unknown_tables(document: &Document) -> Vec<Diagnostic> {
+    let mut seen = std::collections::BTreeSet::new();
+    let mut found = Vec::new();
+    for leaf in document.leaves.iter().filter(|leaf| leaf.path.keys().len() > 1) {
+        let first = leaf.path.keys()[0].as_str();
+        let known = OPS.iter().any(|(word, _)| *word == first) || OTHERS.contains(&first);
+        if !known && seen.insert(first.to_owned()) {
+            let header = document.bodies[leaf.body].header.clone();
+            found.push(unknown(&document.source, first, &header.unwrap_or(leaf.statement.clone())));
+        }
+    }
+    found
+}
+
+fn unknown(source: &SourceText, first: &str, span: &Range<usize>) -> Diagnostic {
     let known = OPS.iter().map(|(word, _)| *word).chain(OTHERS);
-    let found = source.error(format!("a profile has no `{first}`"), leaf.statement.clone(), "");
-    Box::new(match nearest(first, known.clone()) {
+    let found = source.error(format!("a profile has no `{first}`"), span.clone(), "");
+    match nearest(first, known.clone()) {
         Some(near) => found.help(format!("did you mean `{near}`?")),
         None => found.help(format!("there are {}", known.collect::<Vec<_>>().join(", "))),
-    })
+    }
 }
 
 #[cfg(test)]
@@ -372,9 +388,9 @@ mod tests {
                 "this format of profiles is unknown",
                 "a profile has no `extend`",
                 "`abstract` is neither true nor false",
-                "a profile has no `sett`",
                 "`equal` is no condition",
-                "`append` adds a list"
+                "`append` adds a list",
+                "a profile has no `sett`"
             ]
         );
         assert_eq!(found[1].help.as_deref(), Some("did you mean `extends`?"));

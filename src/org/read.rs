@@ -18,14 +18,14 @@ pub const LARGEST: u64 = 8 << 20;
 /// Fails if it cannot be read, is too large, no text, no file, or a link to elsewhere.
 pub fn text(path: &Path, tree: &Path) -> Result<Option<String>, OrgError> {
     let fail = |source: io::Error| OrgError::File(FileError::Io { action: "read", path: path.to_owned(), source });
-    let file = match File::open(path) {
-        Ok(file) => file,
+    // Opening a pipe would wait for whoever writes into it.
+    let found = match fs::metadata(path) {
+        Ok(found) => found,
         Err(error) if error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(path).is_err() => {
             return Ok(None);
         }
         Err(error) => return Err(fail(error)),
     };
-    let found = file.metadata().map_err(fail)?;
     let outside = |why: &str| OrgError::Outside { path: path.to_owned(), why: why.to_owned() };
     if !found.is_file() {
         return Err(outside("is no file"));
@@ -36,6 +36,7 @@ pub fn text(path: &Path, tree: &Path) -> Result<Option<String>, OrgError> {
     if size > LARGEST {
         return Err(too_large(size));
     }
+    let file = File::open(path).map_err(fail)?;
     let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
     file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(fail)?;
     if bytes.len() as u64 > LARGEST {

@@ -7,6 +7,7 @@ use super::document::{Document, Leaf};
 use super::draft::{METADATA, OVERRIDES};
 use super::path::KeyPath;
 use crate::base::diagnostic::Diagnostic;
+use crate::base::near::nearest;
 
 /// What a key holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,18 +92,37 @@ pub fn check(document: &Document) -> Vec<Diagnostic> {
     let keys: Vec<(KeyPath, Holds)> =
         KEYS.iter().map(|(path, holds)| (path.parse().expect("a test reads the keys"), *holds)).collect();
     let mut found: Vec<Diagnostic> = document.leaves.iter().filter_map(|leaf| misfit(document, leaf, &keys)).collect();
-    for leaf in &document.leaves {
+    found.extend(slips(document, &keys));
+    found
+}
+
+/// Tables and keys that look like slips of known ones. Others are the operator's own.
+fn slips(document: &Document, keys: &[(KeyPath, Holds)]) -> Vec<Diagnostic> {
+    let mut seen = std::collections::BTreeSet::new();
+    let mut found = Vec::new();
+    for leaf in document.leaves.iter().filter(|leaf| leaf.path.keys().len() > 1) {
         let first = leaf.path.keys()[0].as_str();
-        if leaf.path.keys().len() > 1 && !TABLES.contains(&first) {
-            let near = crate::base::near::nearest(first, TABLES);
-            if let Some(near) = near.filter(|_| !found.iter().any(|it| it.title.starts_with(&format!("`{first}` ")))) {
-                let warning =
-                    document.source.warning(format!("`{first}` means nothing to tetra"), leaf.statement.clone(), "");
-                found.push(warning.help(format!("did you mean `{near}`?")));
-            }
+        if TABLES.contains(&first) {
+            found.extend(key_slip(document, leaf, keys));
+        } else if let Some(near) = nearest(first, TABLES).filter(|_| seen.insert(first.to_owned())) {
+            let header = document.bodies[leaf.body].header.clone().unwrap_or(leaf.statement.clone());
+            let warning = document.source.warning(format!("`{first}` means nothing to tetra"), header, "");
+            found.push(warning.help(format!("did you mean `{near}`?")));
         }
     }
     found
+}
+
+fn key_slip(document: &Document, leaf: &Leaf, keys: &[(KeyPath, Holds)]) -> Option<Diagnostic> {
+    let around = leaf.path.parent()?;
+    let siblings = || keys.iter().filter(|(path, _)| path.parent().is_some_and(|table| around.fits(&table)));
+    if alias::today(&leaf.path).is_some() || siblings().any(|(path, _)| leaf.path.fits(path)) {
+        return None;
+    }
+    let near = nearest(leaf.path.last(), siblings().map(|(path, _)| path.last()))?;
+    let near_enough = strsim::damerau_levenshtein(near, leaf.path.last()) <= 2;
+    let warning = document.source.warning(format!("`{}` means nothing to tetra", leaf.path), leaf.key.clone(), "");
+    near_enough.then(|| warning.help(format!("did you mean `{near}`?")))
 }
 
 fn misfit(document: &Document, leaf: &Leaf, keys: &[(KeyPath, Holds)]) -> Option<Diagnostic> {
@@ -174,6 +194,10 @@ mod tests {
     #[test]
     fn a_slip_in_a_table_is_worth_a_word() {
         assert_eq!(titles("[loging]\nlevel = 'x'\nformat = 'y'\n"), ["`loging` means nothing to tetra"]);
+        assert_eq!(
+            titles("[services.a]\nauto_restrat = 1\nmine = 2\nworking_dir = 'x'\n"),
+            ["`services.a.auto_restrat` means nothing to tetra"]
+        );
         assert_eq!(titles("[ports]\nweb = \"${ports.api}\"\n"), Vec::<String>::new());
     }
 }

@@ -139,7 +139,7 @@ impl Filler<'_, '_> {
             let dollars = rest[..at].len() - rest[..at].trim_end_matches('$').len() + 1;
             out.push_str(&rest[..at + 1 - dollars]);
             out.push_str(&"$".repeat(dollars / 2));
-            if dollars % 2 == 0 {
+            if dollars.is_multiple_of(2) {
                 out.push('{');
                 rest = &rest[at + 2..];
                 continue;

@@ -1,6 +1,7 @@
 //! Environments made from one local.toml: the whole way, and everything that can go wrong on it.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -275,7 +276,7 @@ fn bad_input_is_told_with_its_place_and_changes_nothing() {
     world.run("org promote @dev").done();
     let local = environments.join("local.toml");
     let dev = read(environments.join("dev.toml"));
-    let cases: [(&[u8], &[&str]); 7] = [
+    let cases: [(&[u8], &[&str]); 8] = [
         (b"b = \n[a]\nc = hello\n", &["2 mistakes", "local.toml:1:5", "local.toml:3:5"]),
         (b"a = 1\na = 2\n", &["duplicate key", "local.toml:2:1", "^"]),
         (
@@ -283,6 +284,7 @@ fn bad_input_is_told_with_its_place_and_changes_nothing() {
             &["2 mistakes", "no port", "neither true nor false"],
         ),
         (b"a = \"\xff\"\n", &["no UTF-8", "line 1"]),
+        (b"b = hello\n", &["a text needs quotes"]),
         (b"security = 3\n", &["`security` is no table"]),
         (b"[services.a]\ncommand = \"node a | tee b\"\n", &["shell operators", "{args}"]),
         (b"[deployment]\ntetra_src = \"${NOWHERE}\"\n", &["`${NOWHERE}` means nothing"]),
@@ -294,6 +296,10 @@ fn bad_input_is_told_with_its_place_and_changes_nothing() {
             assert!(said.contains(word), "{word} in {said}");
         }
     }
+    fs::remove_file(&local).expect("removed");
+    nix::unistd::mkfifo(&local, nix::sys::stat::Mode::S_IRWXU).expect("made");
+    assert!(world.run("org promote @dev").failed(1).contains("is no file"));
+    fs::remove_file(&local).expect("removed");
     let deep = format!("a = {}{}\n", "[".repeat(5000), "]".repeat(5000));
     fs::write(&local, deep).expect("written");
     world.run("org promote @dev").failed(1);
@@ -414,6 +420,16 @@ fn two_at_once_wait_for_each_other_and_not_for_ever() {
     assert_eq!(all.as_array().map(Vec::len), Some(6));
 }
 
+/// Whether something can be tested on this machine. If not, it is said aloud, and is a failure where `CI` is set.
+fn is_possible(possible: bool, why_not: &str) -> bool {
+    if !possible {
+        let text = format!("NOT TESTED: {why_not}\n");
+        assert!(std::env::var_os("CI").is_none(), "{text}");
+        let _ = std::io::stderr().write_all(text.as_bytes());
+    }
+    possible
+}
+
 /// Runs a promotion that is killed at the `number`th call of one of `calls`. False once there are not so many.
 fn killed_at(world: &World, calls: &str, number: usize) -> bool {
     let plan = format!("inject={calls}:signal=SIGKILL:when={number}");
@@ -444,9 +460,7 @@ fn killed_at(world: &World, calls: &str, number: usize) -> bool {
 #[test]
 fn killed_at_any_moment_nothing_is_lost_or_half_written() {
     let present = Command::new("strace").arg("-V").output().is_ok_and(|out| out.status.success());
-    assert!(present || std::env::var_os("CI").is_none(), "strace is not installed");
-    if !present {
-        println!("strace is not installed: what happens at a kill is not shown here");
+    if !is_possible(present, "strace is not installed, so nothing was killed in the middle of its work") {
         return;
     }
     let mut moments = 0;
@@ -498,9 +512,7 @@ fn a_full_disk_changes_nothing() {
     let place = home.path().display().to_string();
     let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=160k", "tmpfs", &place]).output();
     let mounted = mounted.is_ok_and(|out| out.status.success());
-    assert!(mounted || std::env::var_os("CI").is_none(), "a small disk cannot be mounted");
-    if !mounted {
-        println!("a small disk cannot be mounted: what happens on a full one is not shown here");
+    if !is_possible(mounted, "a small disk cannot be mounted, so none was filled") {
         return;
     }
     let _unmount = Unmount(place);
@@ -577,4 +589,58 @@ fn what_json_prints_fits_the_schemas() {
     let said = world.run("org promote @dev --json").failed(1);
     let value = serde_json::from_str(&said).expect("JSON");
     assert_eq!(misfits(&value, &schema("error")), Vec::<String>::new(), "{value:#}");
+}
+
+#[test]
+fn a_write_that_fails_anywhere_changes_nothing_or_everything() {
+    let present = Command::new("strace").arg("-V").output().is_ok_and(|out| out.status.success());
+    if !is_possible(present, "strace is not installed, so no write failed") {
+        return;
+    }
+    let (mut failed, mut done) = (0, 0);
+    for (calls, error) in [("write", "ENOSPC"), ("fsync", "EIO"), ("rename,renameat,renameat2", "EACCES")] {
+        for number in 1.. {
+            let (mut world, environments) = acme();
+            world.run("org promote @dev").done();
+            change(&environments.join("local.toml"), "4444", "5555");
+            let old = read(environments.join("dev.toml"));
+            let plan = format!("inject={calls}:error={error}:when={number}");
+            let mut strace = world.program("strace");
+            strace.args([
+                "-qq",
+                "-f",
+                "-o",
+                "/dev/null",
+                "-e",
+                &format!("trace={calls}"),
+                "-e",
+                &plan,
+                PROGRAM,
+                "org",
+                "promote",
+                "@dev",
+            ]);
+            let ended = strace.output().expect("strace is installed");
+            let now = read(environments.join("dev.toml"));
+            world.run("org env validate dev").done();
+            world.run("org history @dev").done();
+            if ended.status.success() {
+                assert!(now.contains("tetra = 5555"));
+                done += 1;
+                // What is written beside the work (the log of commands, the talk) may fail without harm.
+                if done > 12 {
+                    break;
+                }
+                continue;
+            }
+            failed += 1;
+            assert!(now == old || now.contains("tetra = 5555"), "{calls} {number}");
+            let talk = String::from_utf8_lossy(&ended.stderr);
+            assert!(talk.contains("failed to") || talk.is_empty(), "{talk}");
+            world.run("org promote @dev").done();
+            assert!(read(environments.join("dev.toml")).contains("tetra = 5555"));
+        }
+        done = 0;
+    }
+    assert!(failed > 8, "only {failed} failures were tried");
 }

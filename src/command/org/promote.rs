@@ -7,6 +7,7 @@ use crate::base::fault::Fault;
 use crate::command::secrets::leaks;
 use crate::command::{Command, Cx, Effect};
 use crate::org::change::{self, Again, Edits, Planned, Wish};
+use crate::org::difference::Row;
 use crate::org::draft::Difference;
 use crate::org::history::Entry;
 use crate::org::manifest::Approval;
@@ -80,7 +81,7 @@ impl Promote {
                         one.path.display(),
                         if one.there.is_some() { "changed" } else { "written" }
                     ))
-                    .and(diff::table(&one.rows, one.there.as_ref())),
+                    .and(diff::table(&changing(one), one.there.as_ref())),
             };
         }
         Ok(report)
@@ -104,8 +105,9 @@ impl Command for Promote {
         let org = organization(cx)?;
         let store = Store::open(cx.paths, &org)?;
         let waived = store.manifest()?.approval == Approval::Waived;
-        let touched = self.envs.iter().map(|env| guarded(cx, &org, env));
-        Ok(touched.filter(|env| !(waived && env.rung() == Some(Rung::Prod))).collect())
+        let mut touched = self.envs.iter().map(|env| guarded(cx, &org, env)).collect::<Result<Vec<_>, _>>()?;
+        touched.retain(|env| !(waived && env.rung() == Some(Rung::Prod)));
+        Ok(touched)
     }
 
     fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
@@ -139,13 +141,19 @@ fn no_leaks(store: &Store) -> Result<(), Fault> {
     leaks::stop(&local.source.name, &local.source.text)
 }
 
+/// What would be written otherwise than it is now.
+fn changing(planned: &Planned) -> Vec<Row> {
+    let changing = |row: &&Row| planned.there.is_none() || row.there != row.promoted;
+    planned.rows.iter().filter(changing).cloned().collect()
+}
+
 fn up_to_date(planned: &Planned) -> String {
     format!("{} is up to date (content {})", planned.env, brief(&planned.content))
 }
 
 fn said(planned: &Planned, entry: Option<&Entry>) -> Sentence {
     let count = |how: Difference| planned.rows.iter().filter(|row| row.how == Some(how)).count();
-    let parts: Vec<String> = [
+    let mut parts: Vec<String> = [
         (Difference::Changed, "changed"),
         (Difference::FlagAdded, "with a flag added"),
         (Difference::Added, "added"),
@@ -155,6 +163,9 @@ fn said(planned: &Planned, entry: Option<&Entry>) -> Sentence {
     .filter(|(how, _)| count(*how) > 0)
     .map(|(how, word)| format!("{} {word}", count(*how)))
     .collect();
+    if planned.there.is_some() {
+        parts = vec![format!("{} changed since the version before", counted(changing(planned).len(), "value"))];
+    }
     let text = match entry {
         None => up_to_date(planned),
         Some(_) => {

@@ -52,7 +52,7 @@ impl Command for Rollback {
     fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
         let org = organization(cx)?;
         let env = environment(cx, self.env.as_ref())?;
-        Ok(vec![guarded(cx, &org, &env)])
+        Ok(vec![guarded(cx, &org, &env)?])
     }
 
     fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {

@@ -43,13 +43,17 @@ pub(super) fn environment(cx: &Cx, named: Option<&EnvName>) -> Result<EnvName, F
 }
 
 /// What an environment counts as for the guard: an own one that has no file yet is as its profile says.
-pub(super) fn guarded(cx: &Cx, org: &OrgName, env: &EnvName) -> EnvName {
-    let Ok(store) = Store::open(cx.paths, org) else { return env.clone() };
+///
+/// # Errors
+///
+/// Fails if there is neither a file nor a profile.
+pub(super) fn guarded(cx: &Cx, org: &OrgName, env: &EnvName) -> Result<EnvName, Fault> {
+    let store = Store::open(cx.paths, org)?;
     if env.rung().is_some() || store.environment(env).exists() {
-        return env.clone();
+        return Ok(env.clone());
     }
-    let of = store.chain(env).ok().and_then(|chain| rung(&chain));
-    of.and_then(|rung| rung.to_string().parse().ok()).unwrap_or_else(|| env.clone())
+    let of = rung(&store.chain(env)?);
+    Ok(of.and_then(|rung| rung.to_string().parse().ok()).unwrap_or_else(|| env.clone()))
 }
 
 /// A value for a report. What looks like a secret is masked for people and programs alike.

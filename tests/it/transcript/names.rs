@@ -88,7 +88,7 @@ pub(super) fn with_versions(line: &str, operator: &str) -> String {
         }
         line.replace_range(at..end, "VERSION");
     }
-    for before in ["By: ", "TIME  "] {
+    for before in ["By: ", "TIME  ", "TIME by "] {
         line = line.replace(&format!("{before}{operator}"), &format!("{before}OPERATOR"));
     }
     line
