@@ -36,6 +36,7 @@
 
 pub mod base;
 pub mod command;
+pub mod env;
 pub mod launch;
 pub mod org;
 pub mod report;

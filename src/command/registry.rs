@@ -3,9 +3,8 @@
 use super::{Entry, entry};
 use crate::base::fault::Fault;
 use crate::base::near::nearest;
-use crate::command::org;
 use crate::command::shell as own;
-use crate::command::tsm;
+use crate::command::{env, org, secrets, tsm};
 
 /// Every command there is. Order is the order of the help.
 pub const COMMANDS: &[Entry] = &[
@@ -34,6 +33,23 @@ pub const COMMANDS: &[Entry] = &[
     entry::<org::profile::ProfileShow>(),
     entry::<org::profile::New>(),
     entry::<org::profile::Check>(),
+    entry::<env::init::Init>(),
+    entry::<env::list::List>(),
+    entry::<env::status::Status>(),
+    entry::<env::show::Show>(),
+    entry::<env::diff::Diff>(),
+    entry::<env::validate::Validate>(),
+    entry::<env::promote::Promote>(),
+    entry::<env::templates::Templates>(),
+    entry::<env::toml_show::TomlShow>(),
+    entry::<env::toml_validate::TomlValidate>(),
+    entry::<secrets::list::List>(),
+    entry::<secrets::set::Set>(),
+    entry::<secrets::edit::Edit>(),
+    entry::<secrets::scan::Scan>(),
+    entry::<secrets::doctor::Doctor>(),
+    entry::<secrets::seal::Seal>(),
+    entry::<secrets::rekey::Rekey>(),
     entry::<own::choose::Use>(),
     entry::<own::select::Select>(),
     entry::<own::context::Context>(),
@@ -52,8 +68,12 @@ pub const COMMANDS: &[Entry] = &[
 ];
 
 /// The groups with their one-line meaning. A bare group name prints the group's help.
-pub const GROUPS: &[(&str, &str)] =
-    &[("tsm", "start, watch, log and stop processes"), ("org", "make environments from one local.toml")];
+pub const GROUPS: &[(&str, &str)] = &[
+    ("tsm", "start, watch, log and stop processes"),
+    ("org", "make environments from one local.toml"),
+    ("env", "make, check and promote the env files of a project"),
+    ("secrets", "keep private values, and find those that stand in the open"),
+];
 
 /// Groups that may also be called behind `tsm`.
 const ALSO_BELOW_TSM: [&str; 2] = ["org", "daemon"];

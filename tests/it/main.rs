@@ -2,6 +2,7 @@
 
 mod ask;
 mod completions;
+mod env;
 mod examples;
 mod launch;
 mod org;

@@ -30,6 +30,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("toml", &["shell/", "org/", "env/"]),
     ("toml_edit", &["org/", "env/"]),
     ("sha2", &["org/", "env/", "sys/"]),
+    ("age", &["env/"]),
     ("annotate_snippets", &["ui/"]),
     ("rusqlite", &["sys/"]),
     ("nix", &["sys/", "supervise/"]),

@@ -4,6 +4,7 @@ use super::target::{counted, home, organization};
 use crate::base::diagnostic::{Diagnostic, Severity, SourceText};
 use crate::base::environment::EnvName;
 use crate::base::fault::{Advise, Fault};
+use crate::command::secrets::leaks;
 use crate::command::{Command, Cx, Effect};
 use crate::org::error::OrgError;
 use crate::org::header::State;
@@ -65,6 +66,7 @@ fn findings(store: &Store, env: &EnvName, home: Option<&str>) -> Result<Vec<Diag
         Err(error) => return told(error),
     };
     let mut found = schema::check(&document);
+    found.extend(leaks::found(&document.source.name, &document.source.text));
     if *env == store::local() {
         found.extend(alias::both(&document));
         return Ok(found);

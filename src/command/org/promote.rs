@@ -4,6 +4,7 @@ use super::diff;
 use super::target::{brief, counted, guarded, home, organization};
 use crate::base::environment::{EnvName, Rung};
 use crate::base::fault::Fault;
+use crate::command::secrets::leaks;
 use crate::command::{Command, Cx, Effect};
 use crate::org::change::{self, Again, Edits, Planned, Wish};
 use crate::org::difference::Row;
@@ -63,6 +64,7 @@ impl Promote {
     fn planned(&self, cx: &Cx) -> Result<Report, Fault> {
         let org = organization(cx)?;
         let store = Store::open(cx.paths, &org)?;
+        no_leaks(&store)?;
         let author = Author { by: cx.host.user(), now: cx.host.now() };
         let mut wish = self.wish()?;
         if wish.edits == Edits::Keep {
@@ -118,6 +120,7 @@ impl Command for Promote {
         }
         let org = organization(cx)?;
         let store = Store::open(cx.paths, &org)?;
+        no_leaks(&store)?;
         let author = Author { by: cx.host.user(), now: cx.host.now() };
         let done = change::promote(&store, &self.wish()?, (author, home(cx)))?;
         let report = Report::each(done.iter().map(|(planned, entry)| said(planned, entry.as_ref())));
@@ -130,6 +133,12 @@ impl Command for Promote {
             None => report,
         })
     }
+}
+
+/// A secret in local.toml would be in every environment.
+fn no_leaks(store: &Store) -> Result<(), Fault> {
+    let local = store.local()?;
+    leaks::stop(&local.source.name, &local.source.text)
 }
 
 /// What would be written otherwise than it is now.
