@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::value::{Cell, Tone};
+use super::value::{Cell, Tone, Value};
 use crate::base::fault::Fault;
 
 /// One part of a report.
@@ -16,6 +16,13 @@ pub enum Block {
     Sentence(Sentence),
     /// A text as it is; a string in JSON.
     Text(String),
+    /// A text and the data it states, whose names are known only when it is made.
+    Written {
+        /// What people read, as it is.
+        text: String,
+        /// What JSON has.
+        data: Value,
+    },
     /// Lines that programs wrote, as they are; an array of objects in JSON.
     Rows(Vec<Sentence>),
     /// Rows that arrive over time; one JSON object a line.
