@@ -6,6 +6,7 @@ pub mod control;
 pub mod create;
 pub mod definition;
 pub mod detect;
+pub mod doctor;
 pub mod ends;
 pub mod environment;
 pub mod interpreter;

@@ -1,10 +1,13 @@
 //! `tsm`: start, watch, log and stop processes.
 
 pub mod delete;
+pub mod doctor;
+mod findings;
 pub mod info;
 pub mod kill;
 pub mod list;
 pub mod logs;
+pub mod ports;
 pub mod restart;
 mod services;
 pub mod start;
