@@ -44,34 +44,46 @@ pub fn runs_systemd() -> bool {
 /// Records of the kernel's log that are read, at most.
 const MOST_RECORDS: usize = 20_000;
 
-/// Whether the kernel's log tells that `pid` was killed for lack of memory; none where the log may not be read. The log forgets,
-/// and a pid may have been another's before: `since_ms` after boot older records are left out.
+/// A process that the kernel killed for lack of memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemoryKill {
+    /// The pid that it had.
+    pub pid: u32,
+    /// The name of its program, at most 15 bytes.
+    pub program: String,
+    /// When, in milliseconds since boot.
+    pub at_ms: u64,
+}
+
+/// Whom the kernel killed for lack of memory, as far as its log goes back; none where the log may not be read.
 #[must_use]
-pub fn killed_for_memory(pid: u32, since_ms: u64) -> Option<bool> {
+pub fn memory_kills() -> Option<Vec<MemoryKill>> {
     let flags = libc::O_NONBLOCK | libc::O_CLOEXEC;
     let mut log = OpenOptions::new().read(true).custom_flags(flags).open("/dev/kmsg").ok()?;
     let mut buffer = vec![0; 8192];
+    let mut kills = Vec::new();
     for _ in 0..MOST_RECORDS {
         match log.read(&mut buffer) {
             Ok(0) => break,
-            Ok(length) if tells_kill(&String::from_utf8_lossy(&buffer[..length]), pid, since_ms) => return Some(true),
             // A record that was overwritten meanwhile.
             Err(error) if error.raw_os_error() == Some(libc::EPIPE) => {}
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
             Err(_) => return None,
-            Ok(_) => {}
+            Ok(length) => kills.extend(memory_kill(&String::from_utf8_lossy(&buffer[..length]))),
         }
     }
-    Some(false)
+    Some(kills)
 }
 
 /// `6,1234,5678901,-;Out of memory: Killed process 77 (node) …`: the third field is microseconds since boot.
-fn tells_kill(record: &str, pid: u32, since_ms: u64) -> bool {
-    let Some((head, text)) = record.split_once(';') else { return false };
-    let micros: u64 = head.split(',').nth(2).and_then(|field| field.parse().ok()).unwrap_or(0);
-    let Some((_, rest)) = text.split_once("Killed process ") else { return false };
-    let killed = rest.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
-    text.to_ascii_lowercase().contains("out of memory") && killed == pid.to_string() && micros / 1000 >= since_ms
+fn memory_kill(record: &str) -> Option<MemoryKill> {
+    let (head, text) = record.split_once(';')?;
+    let micros: u64 = head.split(',').nth(2)?.parse().ok()?;
+    let (why, rest) = text.split_once("Killed process ")?;
+    let (pid, rest) = rest.split_once(" (")?;
+    let (program, _) = rest.split_once(')')?;
+    why.to_ascii_lowercase().contains("out of memory").then_some(())?;
+    Some(MemoryKill { pid: pid.parse().ok()?, program: program.to_owned(), at_ms: micros / 1000 })
 }
 
 #[cfg(test)]
@@ -80,12 +92,16 @@ mod tests {
 
     #[test]
     fn a_kill_for_memory_is_told_from_others() {
-        let whole = "6,1,5000000,-;Out of memory: Killed process 77 (node) total-vm:1kB\n";
-        let group = "6,1,5000000,-;Memory cgroup out of memory: Killed process 77 (node)\n";
-        assert!(tells_kill(whole, 77, 4000) && tells_kill(group, 77, 0));
-        assert!(!tells_kill(whole, 7, 0), "another pid");
-        assert!(!tells_kill(whole, 77, 6000), "before the process was started");
-        assert!(!tells_kill("6,1,5,-;Killed process 77 by somebody", 77, 0) && !tells_kill("", 77, 0));
+        let kill = Some(MemoryKill { pid: 77, program: "node".to_owned(), at_ms: 5000 });
+        for text in [
+            "6,1,5000000,-;Out of memory: Killed process 77 (node) total-vm:1kB\n",
+            "6,1,5000000,-;Memory cgroup out of memory: Killed process 77 (node)\n",
+        ] {
+            assert_eq!(memory_kill(text), kill);
+        }
+        for text in ["6,1,5,-;Killed process 77 (node) by somebody", "6,1,5,-;Out of memory", ""] {
+            assert_eq!(memory_kill(text), None);
+        }
     }
 
     #[test]

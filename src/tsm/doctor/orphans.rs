@@ -1,6 +1,5 @@
 //! Processes that look like ours and that nobody manages.
 
-use std::fs;
 use std::path::Path;
 
 use crate::sys::net::{self, Protocol};
@@ -29,7 +28,7 @@ pub struct Orphan {
 /// Why a process is an orphan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// It was started here, writes to a log of ours, and no record knows it any more.
+    /// It was started here, and no record knows it any more.
     Lost,
     /// An interpreter that was never started from here.
     Stranger,
@@ -73,11 +72,9 @@ pub fn find(paths: &Paths, processes: &[Process]) -> Vec<Orphan> {
 }
 
 fn kind(stat: &Stat, folder: &Path) -> Option<Kind> {
-    let to_us = |number: u32| {
-        let target = fs::read_link(format!("/proc/{}/fd/{number}", stat.pid)).ok();
-        target.is_some_and(|target| target.starts_with(folder))
-    };
-    if process::variable(stat.pid, "TSM_RUN").is_some() && (to_us(1) || to_us(2)) {
+    // Every supervisor tells its child, and so all that the child starts, the folder of its record.
+    let told = process::variable(stat.pid, "TSM_PROCESS_DIR");
+    if told.is_some_and(|told| Path::new(&told).starts_with(folder)) {
         return Some(Kind::Lost);
     }
     is_interpreter(&stat.comm).then_some(Kind::Stranger)
