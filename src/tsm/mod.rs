@@ -14,6 +14,7 @@ pub mod interpreter;
 pub mod kill;
 pub mod logs;
 pub mod name;
+pub mod nginx;
 
 pub mod placement;
 pub mod plan;

@@ -6,4 +6,5 @@ mod doctor;
 mod kill;
 mod list;
 mod logs;
+mod nginx;
 mod yard;
