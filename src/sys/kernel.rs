@@ -32,7 +32,7 @@ pub fn clock_is_kept() -> Option<bool> {
     let mut answer: libc::timex = unsafe { std::mem::zeroed() };
     // SAFETY: the kernel fills the structure, which lives for the call.
     let state = unsafe { libc::adjtimex(&raw mut answer) };
-    (state >= 0).then(|| answer.status & libc::STA_UNSYNC == 0)
+    (state >= 0).then_some(answer.status & libc::STA_UNSYNC == 0)
 }
 
 /// True if systemd is the first process.

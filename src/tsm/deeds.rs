@@ -82,8 +82,8 @@ impl Deed {
         let started = process.meta.life.started_ms;
         let lives = self.at.0 <= started && started <= self.at.0 + self.took_ms + 1000;
         match words.get(at + 1) {
-            Some(&"start") => lives || words[at + 2..].iter().any(|word| *word == name),
-            Some(&("stop" | "restart" | "kill" | "delete" | "del")) => words[at + 2..].iter().any(|word| names(&word)),
+            Some(&"start") => lives || words[at + 2..].contains(&name),
+            Some(&("stop" | "restart" | "kill" | "delete" | "del")) => words[at + 2..].iter().any(names),
             Some(&"startup") => lives,
             _ => false,
         }

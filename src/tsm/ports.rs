@@ -1,7 +1,7 @@
 //! The port registry: a file of lines `name:port`, the name without `-<port>`, kept in step with the processes.
 //!
 //! It is double-entry: what the registry declares also stands in the record of a process, unless the line only reserves the port
-//! for a name. [`survey`] compares both with the sockets that there are, [`change`] changes the registry by hand, and
+//! for a name. [`survey`] compares both with the sockets that there are, [`mod@change`] changes the registry by hand, and
 //! [`exchange`] carries it in and out.
 
 pub mod change;

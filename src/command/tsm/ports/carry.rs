@@ -13,7 +13,7 @@ use crate::tsm::ports::{change, survey};
 
 /// Reserve the ports that a file lists
 ///
-/// The table [ports] of a TOML file (also of an environment's), a JSON object, or an env file with NAME_PORT=N. What cannot be
+/// The table `ports` of a TOML file (also of an environment's), a JSON object, or an env file with NAME_PORT=N. What cannot be
 /// taken over is said; the rest is.
 #[derive(Debug, clap::Args)]
 pub struct Import {
@@ -69,7 +69,7 @@ pub struct Export {
 /// A form, as a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Wanted {
-    /// A table [ports]
+    /// A table `ports`
     Toml,
     /// One object
     Json,
