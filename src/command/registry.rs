@@ -16,6 +16,7 @@ pub const COMMANDS: &[Entry] = &[
     entry::<tsm::list::List>(),
     entry::<tsm::info::Info>(),
     entry::<tsm::logs::Logs>(),
+    entry::<tsm::upgrade::Upgrade>(),
     entry::<own::choose::Use>(),
     entry::<own::select::Select>(),
     entry::<own::context::Context>(),

@@ -22,6 +22,7 @@ pub mod resolve;
 pub mod restart;
 pub mod start;
 pub mod store;
+pub mod upgrade;
 pub mod view;
 pub mod watch;
 pub mod words;

@@ -3,6 +3,7 @@
 mod ask;
 mod completions;
 mod examples;
+mod faults;
 mod launch;
 mod pty;
 mod readme;

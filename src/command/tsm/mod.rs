@@ -10,3 +10,4 @@ mod services;
 pub mod start;
 pub mod stop;
 mod targets;
+pub mod upgrade;
