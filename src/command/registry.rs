@@ -16,6 +16,7 @@ pub const COMMANDS: &[Entry] = &[
     entry::<tsm::list::List>(),
     entry::<tsm::info::Info>(),
     entry::<tsm::logs::Logs>(),
+    entry::<tsm::upgrade::Upgrade>(),
     entry::<tsm::why::Why>(),
     entry::<tsm::stats::Stats>(),
     entry::<tsm::inside::Env>(),
