@@ -110,7 +110,7 @@ pub const GROUPS: &[(&str, &str)] = &[
 ];
 
 /// Groups that may also be called behind `tsm`.
-const ALSO_BELOW_TSM: [&str; 2] = ["org", "daemon"];
+pub const ALSO_BELOW_TSM: [&str; 2] = ["org", "daemon"];
 
 /// The most words that name a command.
 const LONGEST_NAME: usize = 3;
