@@ -205,7 +205,6 @@ impl Scope {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::*;
     use crate::env::document::Document;
     use crate::env::expand::Resolver;
     use crate::env::project::{Around, scope_of};

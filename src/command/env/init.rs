@@ -10,8 +10,8 @@ use crate::report::{Report, Sentence, Value};
 
 /// Make the env file of an environment from tetra.toml or its template
 ///
-/// Reads [common] and [environments.<env>] of tetra.toml in the working directory, else env/<env>.env.tmpl, resolves every
-/// `${…}`, takes secrets from the organization's secrets/<env>.env, and writes env/<env>.env with mode 0600. An error writes
+/// Reads the tables common and environments.ENV of tetra.toml in the working directory, else env/ENV.env.tmpl, resolves every
+/// `${…}`, takes secrets from the organization's secrets/ENV.env, and writes env/ENV.env with mode 0600. An error writes
 /// nothing. A missing secret leaves a line `# MISSING NAME` and the exit code is 22.
 #[derive(Debug, clap::Args)]
 pub struct Init {
