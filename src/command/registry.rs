@@ -85,8 +85,8 @@ const LONGEST_NAME: usize = 3;
 pub enum Found {
     /// A command and how many words name it.
     Command(&'static Entry, usize),
-    /// A group, with or without words behind it that name no command.
-    Group(&'static str),
+    /// A group and how many words name it, with or without words behind them that name no command.
+    Group(&'static str, usize),
     /// Nothing of that name.
     Nothing,
 }
@@ -97,11 +97,12 @@ pub fn resolve<S: AsRef<str>>(words: &[S]) -> Found {
     let words: Vec<&str> = words.iter().take(LONGEST_NAME + 1).map(AsRef::as_ref).collect();
     if let ["tsm", group, ..] = words[..]
         && ALSO_BELOW_TSM.contains(&group)
-        && let found @ (Found::Command(..) | Found::Group(_)) = resolve(&words[1..])
+        && let found @ (Found::Command(..) | Found::Group(..)) = resolve(&words[1..])
     {
         return match found {
             Found::Command(entry, count) => Found::Command(entry, count + 1),
-            other => other,
+            Found::Group(group, count) => Found::Group(group, count + 1),
+            Found::Nothing => Found::Nothing,
         };
     }
     for count in (1..=words.len().min(LONGEST_NAME)).rev() {
@@ -110,7 +111,7 @@ pub fn resolve<S: AsRef<str>>(words: &[S]) -> Found {
             return Found::Command(entry, count);
         }
         if let Some(group) = COMMANDS.iter().find_map(|entry| group_of(entry.name, &wanted)) {
-            return Found::Group(group);
+            return Found::Group(group, count);
         }
     }
     Found::Nothing
@@ -131,8 +132,7 @@ pub fn members(group: &str) -> impl Iterator<Item = &'static Entry> {
 pub fn unknown<S: AsRef<str>>(words: &[S]) -> Fault {
     let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
     let (given, near) = match resolve(&words) {
-        Found::Group(group) => {
-            let depth = group.split(' ').count();
+        Found::Group(group, depth) => {
             let verb = words.get(depth).copied().unwrap_or_default();
             let verbs = members(group).flat_map(names).filter_map(|name| name.strip_prefix(group)?.strip_prefix(' '));
             (format!("{group} {verb}"), nearest(verb, verbs).map(|verb| format!("{group} {verb}")))

@@ -119,9 +119,14 @@ pub fn plan(store: &Store, wish: &Wish, (author, home): (Author, Option<&str>)) 
 
 /// Refuses to overwrite what somebody edited.
 fn look_at(store: &Store, env: &EnvName, (current, wish): (Option<&Current>, &Wish)) -> Result<(), OrgError> {
-    let Some(Current { path, text, state: State::Edited(_) }) = current else { return Ok(()) };
+    let Some(Current { path, text, state }) = current else { return Ok(()) };
     if wish.edits == Edits::Discard {
         return Ok(());
+    }
+    match state {
+        State::Intact(header) if header::belongs(header, store.org(), env) => return Ok(()),
+        State::Edited(header) if header::belongs(header, store.org(), env) => {}
+        _ => return Err(OrgError::Foreign { path: path.clone(), env: env.clone() }),
     }
     let changes = edits(store, env, text)?;
     let shown = |value: &Option<Value>| value.as_ref().map_or("(nothing)".to_owned(), ToString::to_string);
@@ -230,6 +235,9 @@ pub fn plan_return(store: &Store, env: &EnvName, to: Option<&str>) -> Result<Ret
     let Some(current) = current else {
         return Err(OrgError::NoEnvironment { org: store.org().clone(), env: env.clone() });
     };
+    if current.state == State::Foreign {
+        return Err(OrgError::Foreign { path: current.path, env: env.clone() });
+    }
     let (State::Intact(header), Some(content)) = (&current.state, content_of(&current.text)) else {
         let changes = edits(store, env, &current.text).unwrap_or_default();
         let lines = changes.iter().map(|(path, ..)| path.to_string()).collect();

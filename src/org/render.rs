@@ -336,8 +336,9 @@ mod tests {
     use super::*;
     use crate::org::draft::{Chain, Deed, Layer, Step};
     use crate::org::profile::{Op, Profile};
-    use crate::org::promote::Recipe;
+    use crate::org::promote::{Recipe, Stamp};
     use crate::org::variables::Names;
+    use crate::org::{header, store};
 
     fn promoted(text: &str, env: &str) -> String {
         let local = Document::parse("local.toml", text).expect("TOML");
@@ -350,6 +351,10 @@ mod tests {
         let recipe =
             Recipe { org: &org, env: &env, local: &local, chain: &chain, options: &[], names: &names, home: None };
         let made = recipe.make().unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let stamp = Stamp { at: "2026-11-20T12:00:00Z".into(), by: "me".into(), commit: None };
+        let whole = recipe.text(&made, &stamp, Annotate::Yes);
+        assert_eq!(store::content_of(&whole).as_ref(), Some(&made.content), "{whole}");
+        assert!(matches!(header::state(&whole), header::State::Intact(_)));
         render(&made.draft, Annotate::Yes)
     }
 
@@ -407,6 +412,23 @@ mod tests {
             ("a = 0\r\n[t]\r\n", "t.b", "a = 0\r\n[t]\r\nb = 1  # Added\r\n"),
         ] {
             assert_eq!(given(text, &[(key, one())]), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn services_are_changed_however_they_are_written() {
+        for text in [
+            "[services.web]\ncommand = 'node a.js'\n",
+            "services.web.command = 'node a.js'\n",
+            "services = { web = { command = 'node a.js' } }\n",
+            "services = { web.command = 'node a.js' }\n",
+            "[services]\nweb = { command = 'node a.js', env_file = 'x' }\n",
+            "[services]\nweb.command = 'node a.js'\n",
+            "[[services]]\nname = 'web'\ncommand = 'node a.js'\n[[services]]\ncommand = 'python3 b.py'\n",
+        ] {
+            let made = promoted(text, "prod");
+            assert!(made.contains("node a.js --env production"), "{made}");
+            assert!(made.contains("env/prod.env") && made.contains("auto_restart = true"), "{made}");
         }
     }
 
