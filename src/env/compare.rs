@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::masked::{self, Cover};
+use super::masked::Cover;
 
 /// What happened to a variable on the way from one side to the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +68,7 @@ fn difference(key: &str, (before, after): (Option<&String>, Option<&String>), co
     let shown = |value: &String| {
         let shown = cover.variable(key, value);
         // How long they are tells two hidden values apart.
-        if masked::is_secret(key) { format!("{shown} ({} characters)", value.chars().count()) } else { shown }
+        if cover.hides(key) { format!("{shown} ({} characters)", value.chars().count()) } else { shown }
     };
     let change = match (before, after) {
         (None, _) => Change::Added,

@@ -70,7 +70,7 @@ impl Command for Init {
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let env = self.target;
         let project = open(cx)?;
-        let (generated, _) = generated(cx, &project, &env)?;
+        let generated = generated(cx, &project, &env)?;
         note_all(cx, &generated.warnings);
         let format = self.format.format();
         let text = generated.text(&env, format)?;

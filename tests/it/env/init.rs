@@ -310,6 +310,30 @@ fn the_broken_file_of_old_is_found_by_validate() {
 }
 
 #[test]
+fn a_secret_from_the_surroundings_is_hidden_whatever_its_variable_is_called() {
+    let mut world = World::with(&[("DEV_BUCKET", "canary-1"), ("STAGING_BUCKET", "canary-22")]);
+    let table = |env: &str, name: &str| {
+        format!("[environments.{env}]\nbucket = \"var.{name}\"\nurl = \"s3://${{BUCKET}}/x\"\n")
+    };
+    world.file("tetra.toml", &format!("{}{}", table("dev", "DEV_BUCKET"), table("staging", "STAGING_BUCKET")));
+    for line in [
+        "env init dev",
+        "env init staging",
+        "env show dev",
+        "env show dev --json",
+        "env diff dev staging",
+        "env promote dev staging --dry-run",
+        "env validate",
+        "env status",
+    ] {
+        let ran = world.run(line);
+        let said = format!("{}{}", ran.output, ran.talk);
+        assert!(ran.code == 0 && !said.contains("canary"), "{line}: {said}");
+    }
+    assert!(read(&world, "env/dev.env").contains("URL=\"s3://canary-1/x\""));
+}
+
+#[test]
 fn a_secret_in_local_toml_stops_org_promote_too() {
     let mut world = World::with(&[("TETRA_ORG", "acme")]);
     world.run("org init acme").done();
