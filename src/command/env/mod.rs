@@ -41,7 +41,7 @@ fn around(cx: &mut Cx, env: &EnvName) -> Result<Around, Fault> {
         built_in.insert("TETRA_ORG".to_owned(), org.to_string());
     }
     let secrets = secrets::values(cx, env)?;
-    Ok(Around { built_in, secrets, process: cx.host.variables().clone() })
+    Ok(Around { built_in, secrets, process: cx.host.variables().clone(), ..Around::default() })
 }
 
 /// What the source says for an environment.

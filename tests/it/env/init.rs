@@ -90,6 +90,18 @@ fn another_word_for_an_environment_means_the_same_table_and_file() {
 }
 
 #[test]
+fn what_is_given_by_hand_wins_everywhere() {
+    let mut world = World::new();
+    world.file("tetra.toml", "[variables]\nzone = \"eu\"\n[environments.dev]\nport = 1\nurl = \"${ZONE}:${PORT}\"\n");
+    world.run("env init dev --set port=2 --set ZONE=us").done();
+    let text = read(&world, "env/dev.env");
+    assert!(text.contains("PORT=\"2\"") && text.contains("URL=\"us:2\""), "{text}");
+    assert_eq!(world.run("env init dev --set PORT").code, 2);
+    let said = world.run("env init dev --set API_KEY=canary").failed(2);
+    assert!(!said.contains("canary"), "{said}");
+}
+
+#[test]
 fn prod_is_guarded_by_the_name_given() {
     let mut world = project();
     let ran = world.run("env init prod");
