@@ -209,6 +209,7 @@ impl<'a> Resolver<'a> {
                 let reason = match (found, expansion.reference.space) {
                     (Found::Hermetic, _) => Reason::Hermetic,
                     (_, Some(Space::Secret)) => Reason::SecretMissing(expansion.reference.path.join(".")),
+                    (Found::Unset(near), Some(Space::Infra | Space::Host)) => Reason::NoSuchPath(near),
                     (Found::Unset(near), _) if expansion.reference.path.len() > 1 => Reason::NoSuchPath(near),
                     (Found::Unset(near), _) => Reason::Unset(near),
                     _ => Reason::Unset(None),

@@ -200,3 +200,86 @@ impl Scope {
         Some((definition.source, at.map_or(definition.span.clone(), |at| begin + at..begin + at + wanted.len())))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use crate::env::document::Document;
+    use crate::env::expand::Resolver;
+    use crate::env::project::{Around, scope_of};
+
+    const FILE: &str = r#"
+[infrastructure]
+dev_ip = "10.0.0.5"
+[hosts]
+web = { address = "web.example.com" }
+[deployment]
+tetra_src = "/opt/tetra"
+user = "tetra"
+[variables]
+name = "app"
+[common]
+shared = "of all"
+[environments.local]
+name = "at home"
+[environments.dev]
+shared = "of dev, ${SHARED}"
+"#;
+
+    fn resolved(text: &str) -> Result<String, String> {
+        let written = format!("{FILE}\nprobe = '{text}'\n");
+        let document = Document::parse("tetra.toml", &written).expect("sound");
+        let pairs = |all: &[(&str, &str)]| -> BTreeMap<String, String> {
+            all.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+        };
+        let around = Around {
+            built_in: pairs(&[("TETRA_SRC", "/here"), ("TETRA_DIR", "/home/tetra"), ("TETRA_ORG", "acme")]),
+            secrets: pairs(&[("API_KEY", "k$1${x}")]),
+            process: pairs(&[("HOME", "/root"), ("GIVEN", "by hand")]),
+        };
+        let env = "dev".parse().expect("a name");
+        let scope = scope_of(&document, (&env, Some("dev")), around);
+        let id = scope.paths["environments\0dev\0probe"];
+        let value = Resolver::new(&scope).value(id).map(|value| value.text.clone());
+        value.map_err(|trouble| format!("{}: {}", trouble.reason.code(), trouble.advice().unwrap_or_default()))
+    }
+
+    #[test]
+    fn every_space_and_layer_is_found() {
+        for (text, value) in [
+            ("${NAME}", "app"),
+            ("${name}", "app"),
+            ("${local:NAME}", "at home"),
+            ("${infra:dev_ip}", "10.0.0.5"),
+            ("${host:web.address}", "web.example.com"),
+            ("${hosts.web.address}", "web.example.com"),
+            ("${env:HOME}", "/root"),
+            ("${HOME}", "/root"),
+            ("${secret:API_KEY}", "k$1${x}"),
+            ("${secret:NONE:-x}", "x"),
+            ("${SHARED}", "of dev, of all"),
+            ("${common.shared}", "of all"),
+            ("${TETRA_SRC}", "/opt/tetra"),
+            ("${TETRA_DIR}/${TETRA_ORG}/${TETRA_ENV}", "/home/tetra/acme/dev"),
+            ("${deployment.user}", "tetra"),
+            ("var.GIVEN", "by hand"),
+            ("var.API_KEY", "k$1${x}"),
+        ] {
+            assert_eq!(resolved(text).as_deref(), Ok(value), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_has_a_name_near_to_it() {
+        for (text, said) in [
+            ("${NAEM}", "E-UNSET: did you mean `${NAME}`?"),
+            ("${infra:dev_pi}", "E-NO-SUCH-PATH: did you mean `${infrastructure.dev_ip}`?"),
+            ("${USER_OF_NOTHING}", "E-UNSET: define `USER_OF_NOTHING`, or give a default: `${USER_OF_NOTHING:-…}`"),
+            ("x${hosts.web}", "E-TYPE: refer to one of its values"),
+            ("x${secret:NONE}", "E-SECRET-MISSING: `secrets set` keeps it: secrets set ENV NONE"),
+        ] {
+            assert_eq!(resolved(text), Err(said.to_owned()), "{text}");
+        }
+    }
+}

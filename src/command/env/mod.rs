@@ -87,8 +87,8 @@ fn note_all(cx: &mut Cx, warnings: &[Diagnostic]) {
 /// Adds a fault if secrets are missing. What was written says where.
 fn with_missing(mut report: Report, env: &EnvName, missing: Vec<Diagnostic>) -> Report {
     if !missing.is_empty() {
-        let (count, s) = (missing.len(), if missing.len() == 1 { "" } else { "s" });
-        let fault = Fault::new(Kind::SecretMissing, format!("{count} secret{s} of {env} missing; the file says where"));
+        let (count, is) = (counted(missing.len(), "secret"), if missing.len() == 1 { "is" } else { "are" });
+        let fault = Fault::new(Kind::SecretMissing, format!("{count} of {env} {is} missing; the file says where"));
         report.faults.push(fault.diagnosed(missing));
     }
     report

@@ -187,6 +187,25 @@ fn sealed_secrets_open_for_recipients_only_and_follow_the_manifest() {
 }
 
 #[test]
+fn changes_from_many_sides_are_all_kept() {
+    let world = world();
+    std::thread::scope(|scope| {
+        for number in 0..8 {
+            let world = &world;
+            let mut command = world.program(PROGRAM);
+            scope.spawn(move || {
+                command.args(["secrets", "set", "dev", &format!("KEY_{number}")]).stdin(Stdio::piped());
+                let mut child = command.stdout(Stdio::null()).spawn().expect("started");
+                child.stdin.take().expect("a pipe").write_all(b"value").expect("read");
+                assert!(child.wait().expect("ended").success());
+            });
+        }
+    });
+    let text = fs::read_to_string(folder(&world).join("dev.env")).expect("there");
+    assert_eq!(tetra::base::dotenv::parse(&text).expect("sound").len(), 8, "{text}");
+}
+
+#[test]
 fn what_is_staged_is_scanned() {
     let world = world();
     world.file("a.toml", "token = \"canary-1\"\n");
