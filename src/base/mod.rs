@@ -9,4 +9,5 @@ pub mod name;
 pub mod near;
 pub mod redact;
 pub mod size;
+pub mod template;
 pub mod time;
