@@ -272,9 +272,16 @@ fn binary_output_is_kept_byte_for_byte_and_shown_harmless() {
     eventually("the end", || field.written("p").ends_with(b"\nend\n"));
     let raw = fs::read(field.path("raw")).expect("what was written");
     assert_eq!(field.written("p")[..300_000], raw);
-    let shown = field.command(&["logs", "p", "-n", "1000000", "--out"]).output().expect("tetra runs").stdout;
-    let harmful = shown.iter().position(|byte| *byte == 0x1b || *byte == 0x07);
-    assert_eq!(harmful, None, "an escape reached the terminal");
+    // Into a pipe as it is, onto a terminal so that nothing of it is obeyed.
+    let piped = field.command(&["logs", "p", "-n", "1000000", "--out"]).output().expect("tetra runs").stdout;
+    assert!(piped.ends_with(b"\x1b[2J\x1b]0;title\x07\nend\n"));
+    let line = format!("{} tsm logs p -n 1000000 --out", crate::world::PROGRAM);
+    let mut terminal = Command::new("script");
+    terminal.args(["-qc", &line, "/dev/null"]).env("HOME", field.root()).env("TETRA_DIR", field.home());
+    let shown = terminal.stdin(std::process::Stdio::null()).output().expect("script runs").stdout;
+    assert!(shown.len() > 100_000, "{} bytes", shown.len());
+    let harmful = shown.iter().find(|byte| matches!(**byte, 0x00..=0x08 | 0x0b | 0x0c | 0x0e..=0x1f | 0x7f));
+    assert_eq!(harmful, None, "a control character reached the terminal");
 }
 
 #[test]
