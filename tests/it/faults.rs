@@ -31,3 +31,9 @@ mod upgrades;
 fn scale(quick: usize, soak: usize) -> usize {
     if std::env::var_os("SOAK").is_some() { soak } else { quick }
 }
+
+/// Says something that is no failure: what was measured, or what this machine does not allow to be tested.
+fn note(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "{text}");
+}

@@ -8,6 +8,7 @@ use tetra::supervise::client::supervised;
 use tetra::supervise::meta::{self, State};
 
 use super::field::{COUNTER, Field};
+use super::note;
 use crate::supervise::nest::{eventually, lives};
 
 /// A small file system of its own; `None`, with a word, where none can be mounted.
@@ -18,7 +19,7 @@ impl Disk {
         let disk = Self(tempfile::Builder::new().prefix("tetra-disk-").tempdir().expect("a directory"));
         let size = format!("size={mebibytes}m");
         if !mount(&["-t", "tmpfs", "-o", &size, "none"], disk.0.path()) {
-            println!("no file system can be mounted here");
+            note("no file system can be mounted here");
             return None;
         }
         Some(disk)

@@ -11,6 +11,7 @@ use tetra::supervise::client::{self, Launched};
 use tetra::supervise::meta::{self, State};
 
 use super::field::{Field, Said, said};
+use super::note;
 use super::scale;
 use crate::supervise::nest::{eventually, kill_hard, lives, signal};
 
@@ -80,7 +81,7 @@ fn in_a_world_with_another_uptime_everything_works() {
     let again = |words: &[&str]| said(field.under(&before, words).output().expect("unshare runs"));
     let start = again(&["start", "--no-wait", "--restart", "always", "--name", "p", "--", "sleep", "1000"]);
     if start.err.contains("unshare") {
-        println!("no time namespace can be made here");
+        note("no time namespace can be made here");
         return;
     }
     assert_eq!(start.code, 0, "{start:?}");
@@ -141,7 +142,7 @@ fn sixty_four_descriptors_are_enough() {
 /// A field that belongs to an ordinary user, and the words to become that user.
 fn ordinary(uid: &'static str) -> Option<(Field, Vec<&'static str>)> {
     if !nix::unistd::geteuid().is_root() {
-        println!("only root can become another user");
+        note("only root can become another user");
         return None;
     }
     let field = Field::new().with_program("program");
@@ -196,7 +197,12 @@ fn an_ordinary_user_has_many_processes_and_every_word_of_them() {
     }
     // Every other pipe of that user still has its usual size.
     let size = "import os,fcntl; print(fcntl.fcntl(os.pipe()[0], 1032))";
-    let pipe = Command::new(user[0]).args(&user[1..]).args(["python3", "-c", size]).output().expect("python runs");
+    let pipe = Command::new(user[0])
+        .args(&user[1..])
+        .args(["python3", "-c", size])
+        .current_dir("/")
+        .output()
+        .expect("python runs");
     assert_eq!(String::from_utf8_lossy(&pipe.stdout).trim(), "65536");
     field.ok(&["delete", "*", "--yes"]);
 }
@@ -223,7 +229,7 @@ fn a_pid_that_a_stranger_has_now_is_not_touched() {
         false
     });
     let Some(mut stranger) = stranger else {
-        println!("pids cannot be chosen here");
+        note("pids cannot be chosen here");
         return;
     };
     assert_eq!(field.list()[0]["status"], "crashed");
