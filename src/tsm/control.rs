@@ -289,8 +289,10 @@ impl Control<'_> {
                 Err(WaitError::TimedOut { .. }) if Instant::now() >= deadline => {
                     return Err(ControlError::NotEnded { name: name(), waited: patience });
                 }
-                // Nobody is left who could write it: the disk may be full or not writable.
-                Err(WaitError::TimedOut { .. }) if is_over(process) => return Ok(None),
+                // It ended in this moment; or nobody is left who could write it: the disk may be full or not writable.
+                Err(WaitError::TimedOut { .. }) if is_over(process) => {
+                    return Ok(meta::read(&process.dir).ok().flatten());
+                }
                 Err(WaitError::TimedOut { .. }) => {}
                 // A damaged record says nothing; that its supervisor has ended still can be seen.
                 Err(WaitError::Read(_)) => return self.wait_unsupervised(process, patience).map(|()| None),

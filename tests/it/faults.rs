@@ -36,7 +36,8 @@
 //! | upgrade, other versions | `upgrades::…` |
 //! | many with coming and going | `many::many_with_churn_neither_grow_nor_drift_nor_leave_zombies` |
 //!
-//! With `SOAK=1` the loops are as long as their claims: 200 random kills for each child, 1 000 processes for ten minutes.
+//! With `SOAK=1` the loops are as long as their claims: 200 random kills for each child, 1 000 processes for ten minutes
+//! (or for `SOAK` seconds, if that is more than 1).
 
 mod crashes;
 mod disks;
