@@ -142,8 +142,20 @@ pub fn ports_below(root: u32) -> Vec<u16> {
 /// The login name of a user, or the number where it has none.
 #[must_use]
 pub fn login(uid: u32) -> String {
-    let user = nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(uid)).ok().flatten();
-    user.map_or_else(|| uid.to_string(), |user| user.name)
+    account(uid).unwrap_or_else(|| uid.to_string())
+}
+
+/// The login name of a user in `/etc/passwd`. The C library would ask further, and in a static program cannot: it crashes
+/// where the user is unknown.
+#[must_use]
+pub fn account(uid: u32) -> Option<String> {
+    let wanted = uid.to_string();
+    let users = std::fs::read_to_string("/etc/passwd").ok()?;
+    users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == wanted).then(|| name.to_owned())
+    })
 }
 
 fn table(path: &str, protocol: Protocol) -> Vec<Listener> {
