@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::value::{Cell, Tone, Value};
+use crate::base::diagnostic::Diagnostic;
 use crate::base::fault::Fault;
 
 /// One part of a report.
@@ -25,6 +26,8 @@ pub enum Block {
     },
     /// Lines that programs wrote, as they are; an array of objects in JSON.
     Rows(Vec<Sentence>),
+    /// What is worth a word in texts, with its places; an array of objects in JSON.
+    Findings(Vec<Diagnostic>),
     /// Rows that arrive over time; one JSON object a line.
     Follow(Follow),
     /// A line for people only.
@@ -188,6 +191,12 @@ blocks! { Table Fields Sentence Follow }
 impl From<Vec<Sentence>> for Block {
     fn from(rows: Vec<Sentence>) -> Self {
         Self::Rows(rows)
+    }
+}
+
+impl From<Vec<Diagnostic>> for Block {
+    fn from(findings: Vec<Diagnostic>) -> Self {
+        Self::Findings(findings)
     }
 }
 

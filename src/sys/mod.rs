@@ -5,6 +5,7 @@ pub mod child;
 pub mod diag;
 pub mod file;
 pub mod filter;
+pub mod hidden;
 pub mod history;
 pub mod host;
 pub mod install;

@@ -27,6 +27,7 @@ pub mod restart;
 pub mod start;
 pub mod stats;
 pub mod store;
+pub mod upgrade;
 pub mod view;
 pub mod watch;
 pub mod why;

@@ -179,7 +179,7 @@ fn exit_cell(process: &Process, now: Timestamp) -> Cell {
         Some(exit) => {
             let ago = Span(now.since(Timestamp(exit.at_ms)));
             let lived = Span(std::time::Duration::from_millis(exit.lived_ms));
-            cell.text(format!("{}, {ago} ago, after {lived}", ends::in_words(exit.how)))
+            cell.text(format!("{}, {ago} ago, after {lived}", ends::told(exit)))
         }
         None => cell,
     }

@@ -19,4 +19,5 @@ pub mod stats;
 pub mod stop;
 mod targets;
 pub mod tview;
+pub mod upgrade;
 pub mod why;

@@ -61,7 +61,7 @@ impl Command for TView {
         for action in actions.iter().filter(|action| self.group.is_none_or(|group| group == action.group)) {
             let effect = match resolve(&action.words) {
                 Found::Command(entry, _) => Some(entry.effect.word()),
-                Found::Group(_) | Found::Nothing => None,
+                Found::Group(..) | Found::Nothing => None,
             };
             table.row(vec![
                 action.group.word().into(),
