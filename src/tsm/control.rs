@@ -204,6 +204,7 @@ impl Control<'_> {
 
     /// Gives an order; false if there is nobody to give it to because nothing runs.
     pub(super) fn give(&self, process: &Process, order: Order) -> Result<bool, ControlError> {
+        let process = &self.wait_for_supervisor(process)?;
         if !process.view.supervised && !process.view.wants_supervisor() {
             return Ok(false);
         }
@@ -216,6 +217,19 @@ impl Control<'_> {
             Err(SendError::NobodyThere { .. }) => Ok(process.is_running()),
             Err(source) => Err(ControlError::Send { name: process.name.clone(), source }),
         }
+    }
+
+    /// The process once its start found a supervisor, or turned out to have been given up half-way.
+    fn wait_for_supervisor(&self, process: &Process) -> Result<Process, ControlError> {
+        let mut now = process.clone();
+        while now.view.state == State::Starting && !now.view.supervised {
+            match self.wait_until(process, SLICE, |meta| meta.state != State::Starting) {
+                Ok(Some(_)) | Err(ControlError::NotEnded { .. }) => now.look_again(),
+                Ok(None) => return Ok(now),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(now)
     }
 
     pub(super) fn wait_for_end(&self, process: &Process) -> Result<Ended, ControlError> {
