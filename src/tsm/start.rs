@@ -199,7 +199,7 @@ pub fn start(plan: &StartPlan, starter: &mut Starter) -> Result<Started, StartEr
     {
         (starter.say)(&notice);
     }
-    let created = create(plan, starter.paths, starter.host.variables())?;
+    let created = create(plan, starter.paths, starter.host)?;
     if let Some(conflict) = &created.in_the_way {
         (starter.say)(&format!("{}; it was only guessed to be this process's", conflict.line()));
     }
