@@ -60,6 +60,12 @@ pub enum ControlError {
         /// The process.
         name: ProcessName,
     },
+    /// The operator stopped waiting for the end that has to come before the removal.
+    #[error("stopped waiting for `{name}`: it is being stopped, and was not removed")]
+    NotRemoved {
+        /// The process.
+        name: ProcessName,
+    },
     /// What became of it cannot be seen.
     #[error("cannot see what becomes of `{name}`")]
     Blind {
@@ -108,7 +114,7 @@ pub enum ControlError {
 impl Advise for ControlError {
     fn kind(&self) -> Kind {
         match self {
-            Self::Interrupted { .. } => Kind::Interrupted,
+            Self::Interrupted { .. } | Self::NotRemoved { .. } => Kind::Interrupted,
             Self::Registry(error) => error.kind(),
             Self::Foreign { .. } => Kind::Refused,
             _ => Kind::Failed,
@@ -119,6 +125,7 @@ impl Advise for ControlError {
         match self {
             Self::NotEnded { name, .. } => Some(format!("`tsm kill --force {name}` ends it at once")),
             Self::Interrupted { name } => Some(format!("`tsm info {name}` shows how it goes on")),
+            Self::NotRemoved { name } => Some(format!("`tsm delete {name}` removes it")),
             Self::Registry(error) => error.advice(),
             Self::Foreign { owner, .. } => Some(format!("`sudo -u {owner} tsm …` acts as that user")),
             Self::NoRecord { name, .. } => {
@@ -157,6 +164,16 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// How long is waited before the operator's wish is asked for again.
 const SLICE: Duration = Duration::from_millis(100);
+
+impl ControlError {
+    /// The same for an order that was also to remove the process.
+    pub(super) fn before_removal(self) -> Self {
+        match self {
+            Self::Interrupted { name } => Self::NotRemoved { name },
+            other => other,
+        }
+    }
+}
 
 impl Control<'_> {
     /// Gives living processes that nobody watches a supervisor, and takes restarts up again that nobody would make.

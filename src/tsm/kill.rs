@@ -286,7 +286,7 @@ impl Control<'_> {
             let direct = process.pid().and_then(|pid| Direct::open(pid, process.meta.life.start_ticks));
             direct.map_or(Ok(()), |direct| direct.push(Push::Force))?;
         }
-        let ended = self.wait_for_end(process)?;
+        let ended = self.wait_for_end(process).map_err(ControlError::before_removal)?;
         self.remove(process)?;
         Ok(ended)
     }

@@ -6,6 +6,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::chown;
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tetra::supervise::client;
+use tetra::supervise::meta::State;
 
 use crate::world::{PROGRAM, World};
 
@@ -156,4 +162,37 @@ fn a_record_that_nobody_will_correct_does_not_keep_kill_waiting() {
     fs::write(&record, meta.to_string()).expect("written");
     let killed = tetra(&world, &["tsm", "kill", "stale"]);
     assert_eq!((killed.code, killed.out.as_str()), (Some(0), "tsm: killed 'stale'\n"), "{}", killed.err);
+}
+
+#[test]
+fn a_number_that_is_none_is_named_with_its_option() {
+    let world = World::new();
+    for (line, message) in [
+        ("tsm logs api -n abc", "`abc` is no number, and `--lines <N>` takes one"),
+        ("tsm logs api -n 99999999999999999999", "`99999999999999999999` is too large for `--lines <N>`"),
+        ("tsm kill --port 99999", "99999 is not in 0..=65535"),
+    ] {
+        let refused = tetra(&world, &["-c", line]);
+        assert!(refused.code == Some(2) && refused.err.contains(message), "{line}: {}", refused.err);
+    }
+}
+
+#[test]
+fn ctrl_c_while_a_process_ends_says_that_it_was_not_removed() {
+    let world = World::new();
+    let slow = "trap 'sleep 2; exit 0' TERM; echo up; while :; do sleep 0.05; done";
+    assert_eq!(tetra(&world, &["tsm", "start", "--name", "slow", "--", "sh", "-c", slow]).code, Some(0));
+    let mut command = world.program(PROGRAM);
+    command.args(["tsm", "delete", "slow"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().expect("it starts");
+    let dir = process(&world, "slow");
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let stopping = client::wait(&dir, deadline, |meta| meta.is_some_and(|meta| meta.state == State::Stopping));
+    stopping.expect("it is being stopped");
+    kill(Pid::from_raw(i32::try_from(child.id()).expect("a pid")), Signal::SIGINT).expect("signalled");
+    let gave_up = said(child.wait_with_output().expect("it ended"));
+    assert_eq!(gave_up.code, Some(130), "{}{}", gave_up.out, gave_up.err);
+    assert!(gave_up.err.contains("`slow`: it is being stopped, and was not removed"), "{}", gave_up.err);
+    assert!(gave_up.err.contains("`tsm delete slow` removes it"), "{}", gave_up.err);
+    assert!(dir.exists());
 }
