@@ -190,7 +190,12 @@ fn near_first(first: &str, second: Option<&str>) -> Option<String> {
         return Some(entry.name.to_owned());
     }
     let firsts = COMMANDS.iter().flat_map(names).filter_map(|name| name.split(' ').next());
-    let near = nearest(first, firsts)?;
+    let lasts = COMMANDS.iter().filter_map(|entry| entry.name.rsplit(' ').next());
+    let near = nearest(first, firsts.chain(lasts))?;
+    if let Some(verb) = COMMANDS.iter().find(|entry| entry.name.ends_with(&format!(" {near}"))) {
+        let stands_alone = COMMANDS.iter().flat_map(names).any(|name| name.split(' ').next() == Some(near));
+        return Some(if stands_alone { near } else { verb.name }.to_owned());
+    }
     let both = second.map(|second| format!("{near} {second}"));
     Some(
         both.filter(|both| matches!(resolve(&both.split(' ').collect::<Vec<_>>()), Found::Command(_, 2)))

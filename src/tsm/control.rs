@@ -61,6 +61,12 @@ pub enum ControlError {
         /// The process.
         name: ProcessName,
     },
+    /// The operator stopped waiting for the end that has to come before the removal.
+    #[error("stopped waiting for `{name}`: it is being stopped, and was not removed")]
+    NotRemoved {
+        /// The process.
+        name: ProcessName,
+    },
     /// What became of it cannot be seen.
     #[error("cannot see what becomes of `{name}`")]
     Blind {
@@ -115,7 +121,7 @@ pub enum ControlError {
 impl Advise for ControlError {
     fn kind(&self) -> Kind {
         match self {
-            Self::Interrupted { .. } => Kind::Interrupted,
+            Self::Interrupted { .. } | Self::NotRemoved { .. } => Kind::Interrupted,
             Self::Registry(error) => error.kind(),
             Self::Foreign { .. } => Kind::Refused,
             _ => Kind::Failed,
@@ -126,6 +132,7 @@ impl Advise for ControlError {
         match self {
             Self::NotEnded { name, .. } => Some(format!("`tsm kill --force {name}` ends it at once")),
             Self::Interrupted { name } => Some(format!("`tsm info {name}` shows how it goes on")),
+            Self::NotRemoved { name } => Some(format!("`tsm delete {name}` removes it")),
             Self::Registry(error) => error.advice(),
             Self::Foreign { owner, .. } => Some(format!("`sudo -u {owner} tsm …` acts as that user")),
             Self::NoRecord { name, .. } => {
@@ -168,6 +175,16 @@ const TRIES: u32 = 4;
 
 /// How long is waited before the operator's wish is asked for again.
 const SLICE: Duration = Duration::from_millis(100);
+
+impl ControlError {
+    /// The same for an order that was also to remove the process.
+    pub(super) fn before_removal(self) -> Self {
+        match self {
+            Self::Interrupted { name } => Self::NotRemoved { name },
+            other => other,
+        }
+    }
+}
 
 impl Control<'_> {
     /// Gives living processes that nobody watches a supervisor, and takes restarts up again that nobody would make.
@@ -230,7 +247,7 @@ impl Control<'_> {
 
     /// Gives an order; false if there is nobody to give it to because nothing runs.
     pub(super) fn give(&self, process: &Process, order: Order) -> Result<bool, ControlError> {
-        let mut now = process.clone();
+        let mut now = self.wait_for_supervisor(process)?;
         for _ in 0..TRIES {
             if !now.view.supervised {
                 if !now.view.wants_supervisor() {
@@ -258,6 +275,19 @@ impl Control<'_> {
         }
         let evicted = repair::evict(&process.dir, Instant::now() + MARGIN);
         evicted.map_err(|source| ControlError::Blind { name: process.name.clone(), source })
+    }
+
+    /// The process once its start found a supervisor, or turned out to have been given up half-way.
+    fn wait_for_supervisor(&self, process: &Process) -> Result<Process, ControlError> {
+        let mut now = process.clone();
+        while now.view.state == State::Starting && !now.view.supervised {
+            match self.wait_until(process, SLICE, |meta| meta.state != State::Starting) {
+                Ok(Some(_)) | Err(ControlError::NotEnded { .. }) => now.look_again(),
+                Ok(None) => return Ok(now),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(now)
     }
 
     pub(super) fn wait_for_end(&self, process: &Process) -> Result<Ended, ControlError> {

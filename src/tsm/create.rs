@@ -1,8 +1,8 @@
 //! Making a process: its name, id and port under the lock, its folder, its record. All of it can be undone until it ran.
 
-use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -12,10 +12,12 @@ use crate::base::name::ProcessName;
 use crate::supervise::client;
 use crate::supervise::meta::{self, Life, Meta, Run, State};
 use crate::sys::file::{self, FileError};
+use crate::sys::host::Host;
 use crate::sys::paths::Paths;
 use crate::sys::process;
 
 use super::conflict::{self, Conflict};
+use super::control::{ControlError, refuse_foreign};
 use super::placement::{Placement, PlacementError, place};
 use super::plan::StartPlan;
 use super::ports;
@@ -60,6 +62,9 @@ pub enum CreateError {
         /// The process.
         name: ProcessName,
     },
+    /// It is another user's.
+    #[error(transparent)]
+    Foreign(Box<ControlError>),
 }
 
 impl Advise for CreateError {
@@ -69,6 +74,7 @@ impl Advise for CreateError {
             Self::Store(error) => error.kind(),
             Self::File(error) => error.kind(),
             Self::Supervised { .. } => Kind::Locked,
+            Self::Foreign(error) => error.kind(),
         }
     }
 
@@ -78,6 +84,7 @@ impl Advise for CreateError {
             Self::Store(error) => error.advice(),
             Self::File(error) => error.advice(),
             Self::Supervised { .. } => Some("try again in a moment".to_owned()),
+            Self::Foreign(error) => error.advice(),
         }
     }
 }
@@ -97,9 +104,9 @@ const LET_GO: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 ///
-/// Fails if name or port are taken, if the lock is not free within five seconds, or if a file cannot be written; nothing is
+/// Fails if name or port are taken, if the name is that of another user's process, if the lock is not free within five seconds, or if a file cannot be written; nothing is
 /// left behind then.
-pub fn create(plan: &StartPlan, paths: &Paths, variables: &BTreeMap<String, String>) -> Result<Created, CreateError> {
+pub fn create(plan: &StartPlan, paths: &Paths, host: &dyn Host) -> Result<Created, CreateError> {
     file::folder(&paths.tsm())?;
     file::private_folder(&paths.runtime())?;
     file::private_folder(&paths.processes())?;
@@ -108,6 +115,9 @@ pub fn create(plan: &StartPlan, paths: &Paths, variables: &BTreeMap<String, Stri
     let processes = Store::open(paths).all()?;
     let placement = place(plan, &processes, &|port| conflict::find(port, &processes))?;
     let dir = paths.process(&placement.name);
+    if let Some(process) = placement.again {
+        refuse_foreign(process).map_err(|error| CreateError::Foreign(Box::new(error)))?;
+    }
     if placement.again.is_some_and(|process| process.view.supervised) {
         let patience = Instant::now() + LET_GO;
         client::wait_unsupervised(&dir, patience)
@@ -124,7 +134,7 @@ pub fn create(plan: &StartPlan, paths: &Paths, variables: &BTreeMap<String, Stri
         before,
         dir,
     };
-    match created.write(&meta, paths, variables) {
+    match created.write(&meta, paths, host) {
         Ok(()) => Ok(created),
         Err(error) => {
             created.undo(paths);
@@ -134,10 +144,10 @@ pub fn create(plan: &StartPlan, paths: &Paths, variables: &BTreeMap<String, Stri
 }
 
 impl Created {
-    fn write(&self, meta: &Meta, paths: &Paths, variables: &BTreeMap<String, String>) -> Result<(), FileError> {
+    fn write(&self, meta: &Meta, paths: &Paths, host: &dyn Host) -> Result<(), FileError> {
         // A new folder is complete when it gets its name; whoever is killed before has done nothing.
         let dir = if self.fresh { aside(&self.dir) } else { self.dir.clone() };
-        let filled = fill(&dir, meta, variables).and_then(|()| {
+        let filled = fill(&dir, meta, host).and_then(|()| {
             if dir == self.dir { Ok(()) } else { fs::rename(&dir, &self.dir).map_err(failed("make", &self.dir)) }
         });
         if let Err(error) = filled {
@@ -171,10 +181,10 @@ impl Created {
     }
 }
 
-fn fill(dir: &Path, meta: &Meta, variables: &BTreeMap<String, String>) -> Result<(), FileError> {
+fn fill(dir: &Path, meta: &Meta, host: &dyn Host) -> Result<(), FileError> {
     file::private_folder(dir)?;
     let snapshot = dir.join(SNAPSHOT);
-    write_snapshot(&snapshot, variables).map_err(failed("write", &snapshot))?;
+    write_snapshot(&snapshot, host).map_err(failed("write", &snapshot))?;
     meta::write(dir, meta).map_err(failed("write", &meta::path(dir)))
 }
 
@@ -189,10 +199,13 @@ fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileEr
     move |source| FileError::Io { action, path: path.to_owned(), source }
 }
 
-fn write_snapshot(path: &Path, variables: &BTreeMap<String, String>) -> io::Result<()> {
+fn write_snapshot(path: &Path, host: &dyn Host) -> io::Result<()> {
     let mut bytes = Vec::new();
-    for (name, value) in variables.iter().filter(|(name, _)| !MARKS.contains(&name.as_str())) {
-        bytes.extend([name.as_bytes(), b"=", value.as_bytes(), b"\0"].concat());
+    let text = host.variables().iter().filter(|(name, _)| !MARKS.contains(&name.as_str()));
+    let text = text.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+    let raw = host.raw_variables().iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+    for (name, value) in text.chain(raw) {
+        bytes.extend([name, b"=", value, b"\0"].concat());
     }
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600).open(path)?.write_all(&bytes)

@@ -52,7 +52,8 @@ impl Control<'_> {
     pub fn delete(&self, processes: &[&Process]) -> Vec<Result<Ended, ControlError>> {
         let ended = self.end(processes, Order::Stop);
         let remove = |(process, ended): (&&Process, Result<Ended, ControlError>)| {
-            ended.and_then(|ended| self.remove(process).map(|()| ended))
+            let ended = ended.map_err(ControlError::before_removal)?;
+            self.remove(process).map(|()| ended)
         };
         processes.iter().zip(ended).map(remove).collect()
     }

@@ -11,6 +11,7 @@ mod pty;
 mod readme;
 mod repl;
 mod road;
+mod rough;
 mod schema;
 mod setup;
 mod start;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::list::{Load, last_exit, started, state_word, status, uptime};
-use super::targets::Targets;
+use super::targets::{NONE, Targets};
 use crate::base::fault::Fault;
 use crate::base::redact;
 use crate::base::time::{Span, Timestamp};
@@ -42,8 +42,9 @@ impl Command for Info {
         if !targets.several {
             report.shape = crate::report::Shape::One;
         }
+        let none = targets.none();
         report.faults = targets.faults;
-        Ok(report)
+        Ok(if none { report.note(NONE) } else { report })
     }
 }
 

@@ -1,6 +1,6 @@
 //! `tsm logs`
 
-use super::targets::Targets;
+use super::targets::{NONE, Targets};
 use crate::base::fault::Fault;
 use crate::base::time::Timestamp;
 use crate::command::argument::ProcessTarget;
@@ -51,15 +51,23 @@ impl Command for Logs {
             if !targets.faults.is_empty() {
                 return Err(targets.faults.remove(0));
             }
+            if targets.none() {
+                return Ok(Report::of(Vec::<Sentence>::new()).note(NONE));
+            }
             let rows = Follower::start(&sources, self.lines, signal::interrupted)?;
             let rows = rows.map(move |line| Ok(lines.sentence(&line?)));
             return Ok(Report::of(Follow { rows: Box::new(rows) }));
         }
         let rows: Vec<Sentence> = logs::tail(&sources, self.lines)?.iter().map(|line| lines.sentence(line)).collect();
         let silent = rows.is_empty() && !targets.processes.is_empty();
+        let none = targets.none();
         let mut report = Report::of(rows);
         report.faults = targets.faults;
-        Ok(if silent { report.note("(empty)") } else { report })
+        Ok(match (none, silent) {
+            (true, _) => report.note(NONE),
+            (_, true) => report.note("(empty)"),
+            _ => report,
+        })
     }
 }
 

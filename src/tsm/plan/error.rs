@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::base::fault::{Advise, Kind, Place};
-use crate::base::name::BadName;
+use crate::base::name::{BadName, ProcessName};
 use crate::tsm::environment::EnvironmentError;
 use crate::tsm::interpreter::ProgramError;
 use crate::tsm::port::BadPort;
@@ -32,6 +32,14 @@ pub enum PlanError {
         /// What it is instead.
         why: &'static str,
     },
+    /// The record of a process is damaged, and with it what it ran is lost.
+    #[error("the record of `{name}` is lost: {why}")]
+    NoRecord {
+        /// The process.
+        name: ProcessName,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A variable holds no port.
     #[error("{key} is `{value}`, which is no port")]
     Port {
@@ -51,7 +59,7 @@ impl PlanError {
             Self::Program(error) => Some(error),
             Self::Environment(error) => Some(error),
             Self::Name(error) => Some(error),
-            Self::Folder { .. } | Self::Port { .. } => None,
+            Self::Folder { .. } | Self::NoRecord { .. } | Self::Port { .. } => None,
         }
     }
 }
@@ -68,6 +76,9 @@ impl Advise for PlanError {
     fn advice(&self) -> Option<String> {
         match self {
             Self::Folder { .. } => Some("--cwd names another one".to_owned()),
+            Self::NoRecord { name, .. } => {
+                Some(format!("`tsm start --name {name} COMMAND` says anew what it runs, and keeps its logs"))
+            }
             Self::Port { value, .. } => BadPort(value.clone()).advice(),
             _ => self.inner().and_then(Advise::advice),
         }

@@ -8,8 +8,9 @@ use serde_json::json;
 
 use super::yard::{Own, PATIENCE, Yard, assert_fits, eventually, signal};
 
-/// Writes numbered lines, the odd ones to stdout, the even ones to stderr, with a moment between them.
-const BOTH: &str = "i=0; while [ $i -lt 40 ]; do i=$((i+1)); if [ $((i%2)) = 1 ]; then echo \"n $i\"; else echo \"n $i\" >&2; fi; sleep 0.005; done; echo end; exec sleep 600";
+/// Writes numbered lines, the odd ones to stdout, the even ones to stderr, each when the one before stands in its log: what lies
+/// in both pipes at the same time has no order that anybody could know.
+const BOTH: &str = "i=0; while [ $i -lt 40 ]; do i=$((i+1)); if [ $((i%2)) = 1 ]; then s=out; echo \"n $i\"; else s=err; echo \"n $i\" >&2; fi; until grep -qx \"n $i\" \"$TSM_PROCESS_DIR/current.$s\"; do :; done; done; echo end; exec sleep 600";
 
 #[test]
 fn both_streams_come_in_the_order_of_time() {
