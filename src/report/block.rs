@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::value::{Cell, Tone};
+use super::value::{Cell, Tone, Value};
 use crate::base::diagnostic::Diagnostic;
 use crate::base::fault::Fault;
 
@@ -17,6 +17,13 @@ pub enum Block {
     Sentence(Sentence),
     /// A text as it is; a string in JSON.
     Text(String),
+    /// A text and the data it states, whose names are known only when it is made.
+    Written {
+        /// What people read, as it is.
+        text: String,
+        /// What JSON has.
+        data: Value,
+    },
     /// Lines that programs wrote, as they are; an array of objects in JSON.
     Rows(Vec<Sentence>),
     /// What is worth a word in texts, with its places; an array of objects in JSON.

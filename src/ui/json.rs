@@ -42,6 +42,7 @@ pub fn block(block: &Block) -> Option<Json> {
         Block::Fields(it) => Some(fields(it)),
         Block::Sentence(it) => Some(sentence(it)),
         Block::Text(it) => Some(json!(it)),
+        Block::Written { data, .. } => Some(value(data)),
         Block::Rows(it) => Some(it.iter().map(sentence).collect()),
         Block::Findings(it) => Some(it.iter().map(diagnostic).collect()),
         Block::Follow(_) | Block::Note(_) => None,

@@ -25,7 +25,7 @@ pub fn block(block: &Block, frame: &Frame, target: Target) -> Option<Piece> {
         Block::Table(it) => Piece::Output(table::render(it, frame)),
         Block::Fields(it) => Piece::Output(fields(it, frame)),
         Block::Sentence(it) => Piece::Output(sentence(it, frame.paint)),
-        Block::Text(it) => Piece::Output(whole(it, frame.paint, target)),
+        Block::Text(it) | Block::Written { text: it, .. } => Piece::Output(whole(it, frame.paint, target)),
         Block::Rows(it) => Piece::Output(it.iter().map(|it| row(it, frame.paint, target)).collect()),
         Block::Findings(it) => Piece::Output(diagnostic::render(it, frame.width, frame.paint)),
         Block::Note(it) => Piece::Talk(line(it)),

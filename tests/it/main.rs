@@ -4,6 +4,7 @@ mod ask;
 mod completions;
 mod env;
 mod examples;
+mod faults;
 mod launch;
 mod org;
 mod pty;

@@ -27,7 +27,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("reedline", &["shell/"]),
     ("nu_ansi_term", &["shell/"]),
     ("crossterm", &["shell/"]),
-    ("toml", &["shell/", "org/", "env/"]),
+    ("toml", &["shell/", "org/", "env/", "tsm/ports/"]),
     ("toml_edit", &["org/", "env/"]),
     ("sha2", &["org/", "env/", "sys/"]),
     ("age", &["env/"]),
