@@ -28,6 +28,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("nu_ansi_term", &["shell/"]),
     ("crossterm", &["shell/"]),
     ("toml", &["shell/", "org/", "env/"]),
+    ("ratatui", &["shell/"]),
+    ("regex", &["tsm/", "command/"]),
     ("rusqlite", &["sys/"]),
     ("nix", &["sys/", "supervise/"]),
     ("rustix", &["sys/", "supervise/"]),
