@@ -19,6 +19,7 @@ pub const COMMANDS: &[Entry] = &[
     entry::<tsm::logs::rotate::Rotate>(),
     entry::<tsm::logs::export::Export>(),
     entry::<tsm::logs::clean::Clean>(),
+    entry::<tsm::monitor::Monitor>(),
     entry::<own::choose::Use>(),
     entry::<own::select::Select>(),
     entry::<own::context::Context>(),

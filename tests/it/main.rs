@@ -4,6 +4,7 @@ mod ask;
 mod completions;
 mod examples;
 mod launch;
+mod monitor;
 mod pty;
 mod readme;
 mod repl;

@@ -5,6 +5,7 @@ pub mod info;
 pub mod kill;
 pub mod list;
 pub mod logs;
+pub mod monitor;
 pub mod restart;
 mod services;
 pub mod start;
