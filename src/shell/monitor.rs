@@ -198,8 +198,9 @@ impl Stage {
         let terminal = Terminal::new(CrosstermBackend::new(io::stdout()));
         // From here on there is something to undo.
         self.terminal = Some(terminal?);
-        execute!(io::stdout(), terminal::EnterAlternateScreen, cursor::Hide)?;
-        self.terminal.as_mut().map_or(Ok(()), Terminal::clear)
+        // Cleared by hand: ratatui would ask where the cursor is, and not every terminal answers.
+        let clear = terminal::Clear(terminal::ClearType::All);
+        execute!(io::stdout(), terminal::EnterAlternateScreen, clear, cursor::Hide)
     }
 
     fn draw(&mut self, view: &mut View) -> io::Result<()> {

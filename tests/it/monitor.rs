@@ -4,7 +4,7 @@ use std::process::{Command, Output};
 
 use nix::sys::signal::Signal;
 
-use crate::pty::{Home, Terminal};
+use crate::pty::{Home, Manners, Terminal};
 use crate::schema::{misfits, schema};
 
 const DOWN: &str = "\x1b[B";
@@ -129,7 +129,10 @@ fn a_filter_and_another_size_change_what_is_shown() {
 #[test]
 fn a_signal_ends_it_with_the_terminal_as_it_was() {
     let home = two();
-    let mut terminal = monitor(&home, &["tsm", "monitor", "-n", "1h"]);
+    let mut command = home.tetra();
+    command.args(["tsm", "monitor", "-n", "1h"]);
+    // Nothing is asked of the terminal, so that it may be one that does not answer.
+    let mut terminal = Terminal::with_manners(command, Manners::Mute);
     terminal.wait_for("api is up");
     terminal.signal(Signal::SIGTERM);
     is_left(&mut terminal, 143);
