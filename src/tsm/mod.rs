@@ -8,6 +8,7 @@ pub mod definition;
 pub mod detect;
 pub mod ends;
 pub mod environment;
+pub mod events;
 pub mod interpreter;
 pub mod kill;
 pub mod logs;

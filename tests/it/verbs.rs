@@ -1,6 +1,7 @@
 //! The verbs of `tsm` with real children, through the real program.
 
 mod control;
+mod events;
 mod kill;
 mod list;
 mod logs;

@@ -1,6 +1,7 @@
 //! `tsm`: start, watch, log and stop processes.
 
 pub mod delete;
+pub mod events;
 pub mod info;
 pub mod kill;
 pub mod list;

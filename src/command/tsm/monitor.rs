@@ -1,8 +1,12 @@
 //! `tsm monitor`
 
+mod watching;
+
 use std::time::{Duration, Instant};
 
 use super::list::{status, uptime};
+use super::targets::Targets;
+use crate::base::environment::EnvName;
 use crate::base::fault::{Fault, Kind};
 use crate::base::size;
 use crate::base::time::{Span, Timestamp};
@@ -29,6 +33,9 @@ pub struct Monitor {
     /// Print what is to be seen now, and return
     #[arg(long)]
     once: bool,
+    /// Draw nothing; run the triggers of `tsm triggers` for what the processes say from now on, and print what they did
+    #[arg(long, conflicts_with = "once", requires = "targets")]
+    triggers: bool,
 }
 
 /// The shortest pause between two looks.
@@ -37,14 +44,25 @@ const SHORTEST: Duration = Duration::from_millis(100);
 impl Command for Monitor {
     const NAME: &'static str = "tsm monitor";
     const ALIASES: &'static [&'static str] = &["tsm top"];
-    const EFFECT: Effect = Effect::Read;
-    const EXAMPLES: &'static [&'static str] = &["tsm monitor -n 2s", "tsm top --once"];
+    const EFFECT: Effect = Effect::Write;
+    const EXAMPLES: &'static [&'static str] = &["tsm monitor -n 2s", "tsm top --once", "tsm monitor api --triggers"];
+
+    fn effect(&self) -> Effect {
+        if self.triggers { Effect::Write } else { Effect::Read }
+    }
+
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
+        if self.triggers { Ok(Targets::look_up(&self.targets, cx)?.environments()) } else { Ok(Vec::new()) }
+    }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         if self.every.0 < SHORTEST {
             return Err(
                 Fault::usage(format!("every {} is too often", self.every)).advise("100ms is the shortest pause")
             );
+        }
+        if self.triggers {
+            return watching::report(&self.targets, cx);
         }
         let words: Vec<String> = self.targets.into_iter().map(|target| target.0).collect();
         let mut scene = Processes { store: Store::open(cx.paths), words, before: None };

@@ -150,28 +150,24 @@ impl Follower {
     }
 }
 
-impl Iterator for Follower {
-    type Item = Result<Line, LogError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if let Some(line) = self.ready.pop_front() {
-                return Some(Ok(line));
-            }
-            if self.over {
-                return None;
-            }
-            if (self.interrupted)() {
-                self.finish();
-                continue;
-            }
-            if let Err(error) = self.step() {
-                self.over = true;
-                return Some(Err(error));
-            }
-            if !self.ready.is_empty() || !self.held.is_empty() {
-                continue;
-            }
+impl Follower {
+    /// The next line if one comes soon, within a tenth of a second or so; no answer once it is over.
+    pub fn soon(&mut self) -> Option<Result<Option<Line>, LogError>> {
+        if let Some(line) = self.ready.pop_front() {
+            return Some(Ok(Some(line)));
+        }
+        if self.over {
+            return None;
+        }
+        if (self.interrupted)() {
+            self.finish();
+            return Some(Ok(None));
+        }
+        if let Err(error) = self.step() {
+            self.over = true;
+            return Some(Err(error));
+        }
+        if self.ready.is_empty() && self.held.is_empty() {
             self.show_quiet();
             self.find_more();
             if self.ready.is_empty() {
@@ -180,6 +176,21 @@ impl Iterator for Follower {
                 } else {
                     self.watch.wait(LOOK_EVERY);
                 }
+            }
+        }
+        Some(Ok(self.ready.pop_front()))
+    }
+}
+
+impl Iterator for Follower {
+    type Item = Result<Line, LogError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            match self.soon()? {
+                Ok(Some(line)) => return Some(Ok(line)),
+                Ok(None) => {}
+                Err(error) => return Some(Err(error)),
             }
         }
     }

@@ -60,13 +60,13 @@ fn what_is_piped_is_as_it_was_written() {
 }
 
 /// A command that goes on, and its lines.
-struct Tail {
+pub(super) struct Tail {
     process: Own,
     lines: Receiver<String>,
 }
 
 impl Tail {
-    fn of(yard: &Yard, words: &[&str]) -> Self {
+    pub(super) fn of(yard: &Yard, words: &[&str]) -> Self {
         let mut process = yard.command(words).stdout(Stdio::piped()).spawn().expect("tetra runs");
         let out = BufReader::new(process.stdout.take().expect("piped"));
         let (sender, lines) = channel();
@@ -74,7 +74,7 @@ impl Tail {
         Self { process: Own(process), lines }
     }
 
-    fn next(&self) -> String {
+    pub(super) fn next(&self) -> String {
         self.lines.recv_timeout(PATIENCE).expect("a line in time")
     }
 
@@ -86,8 +86,19 @@ impl Tail {
         lines
     }
 
+    /// It follows a log: the kernel watches a folder for it.
+    pub(super) fn is_waiting(&self) -> bool {
+        let open = std::fs::read_dir(format!("/proc/{}/fd", self.process.0.id()));
+        open.is_ok_and(|mut open| {
+            open.any(|entry| {
+                let target = entry.and_then(|entry| std::fs::read_link(entry.path())).unwrap_or_default();
+                target.to_string_lossy().contains("inotify")
+            })
+        })
+    }
+
     /// Ctrl-C; everything that was still to come, and the exit code.
-    fn interrupt(mut self) -> (Vec<String>, Option<i32>) {
+    pub(super) fn interrupt(mut self) -> (Vec<String>, Option<i32>) {
         signal(self.process.0.id(), nix::sys::signal::Signal::SIGINT);
         let code = self.process.0.wait().expect("collected").code();
         (self.lines.iter().collect(), code)
