@@ -1,5 +1,6 @@
 //! How a process is used: counts, answer times, clicks.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -83,7 +84,7 @@ pub fn usage(events: &[Event]) -> Usage {
         errors,
     };
     let mut counts: Vec<Count> = counts.into_iter().map(count).collect();
-    counts.sort_by(|a, b| b.count.cmp(&a.count));
+    counts.sort_by_key(|count| Reverse(count.count));
     Usage {
         events: events.len(),
         errors: counts.iter().map(|count| count.errors).sum(),

@@ -1,5 +1,6 @@
 //! Who uses a process: visits, people, their habits and their ways.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -166,7 +167,7 @@ fn most<T: Ord>(of: impl Iterator<Item = T>) -> Vec<T> {
     let mut counts: BTreeMap<T, usize> = BTreeMap::new();
     of.for_each(|it| *counts.entry(it).or_default() += 1);
     let mut counts: Vec<(T, usize)> = counts.into_iter().collect();
-    counts.sort_by(|a, b| b.1.cmp(&a.1));
+    counts.sort_by_key(|(_, count)| Reverse(*count));
     counts.into_iter().take(3).map(|(it, _)| it).collect()
 }
 
