@@ -2,9 +2,12 @@
 
 mod ask;
 mod completions;
+mod env;
 mod examples;
+mod faults;
 mod launch;
 mod monitor;
+mod org;
 mod pty;
 mod readme;
 mod repl;

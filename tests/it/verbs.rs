@@ -2,7 +2,10 @@
 
 mod control;
 mod events;
+mod diagnosis;
+mod doctor;
 mod kill;
 mod list;
 mod logs;
+mod nginx;
 mod yard;
