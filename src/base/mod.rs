@@ -5,6 +5,7 @@ pub mod dotenv;
 pub mod environment;
 pub mod fault;
 pub mod line;
+pub mod moment;
 pub mod name;
 pub mod near;
 pub mod redact;
