@@ -82,6 +82,10 @@ pub fn read_line() -> io::Result<Typed> {
         }
         // Byte by byte: what follows the line may be meant for a program that this line starts.
         match nix::unistd::read(io::stdin(), &mut buffer) {
+            Ok(0) | Err(Errno::EIO) if is_gone() => {
+                signal::hang_up();
+                return Ok(Typed::Interrupted);
+            }
             Ok(0) if line.is_empty() => return Ok(Typed::End),
             Ok(0) => break,
             Ok(_) if buffer[0] == b'\n' => break,

@@ -83,8 +83,8 @@ pub enum ControlError {
         /// The process.
         name: ProcessName,
     },
-    /// It was started while it was being removed.
-    #[error("`{name}` was started again meanwhile and is not removed")]
+    /// Somebody else started it again.
+    #[error("`{name}` was started again by somebody else meanwhile")]
     StartedMeanwhile {
         /// The process.
         name: ProcessName,
@@ -132,11 +132,8 @@ impl Advise for ControlError {
                 Some(format!("`tsm delete {name}` removes it; then start it with its command line"))
             }
             Self::NotReplaced { .. } => Some("it goes on as before; `tsm upgrade` tries again".to_owned()),
-            Self::StartedMeanwhile { .. }
-            | Self::Launch { .. }
-            | Self::Send { .. }
-            | Self::Blind { .. }
-            | Self::File { .. } => None,
+            Self::StartedMeanwhile { name } => Some(format!("`tsm list` shows it; `tsm stop {name}` tries again")),
+            Self::Launch { .. } | Self::Send { .. } | Self::Blind { .. } | Self::File { .. } => None,
         }
     }
 }
@@ -162,6 +159,9 @@ pub enum Ended {
 
 /// How long a supervisor may take beyond the time that it gives its child.
 const MARGIN: Duration = Duration::from_secs(15);
+
+/// How long an order may lie unread.
+const SECOND: Duration = Duration::from_secs(1);
 
 /// How often an order is given before nobody is found to take it: supervisors may come and go meanwhile.
 const TRIES: u32 = 4;
@@ -261,13 +261,29 @@ impl Control<'_> {
     }
 
     pub(super) fn wait_for_end(&self, process: &Process) -> Result<Ended, ControlError> {
-        let patience = Duration::from_millis(process.meta.run.kill_timeout_ms) + MARGIN;
-        let meta = self.wait_until(process, patience, |meta| meta.state.is_final())?;
+        let meta = self.wait_for_final(process)?;
         self.wait_unsupervised(process, MARGIN)?;
         let forced =
             meta.as_ref().and_then(|meta| meta.last_exit.as_ref()).is_some_and(|exit| exit.how == How::Signal(9));
         let survivors = meta.map(|meta| meta.life.survivors).unwrap_or_default();
         Ok(Ended::Stopped { pid: process.meta.pid, forced, survivors })
+    }
+
+    /// Waits until nothing more is due. Another order may have won over ours: then a new life goes on.
+    fn wait_for_final(&self, process: &Process) -> Result<Option<Meta>, ControlError> {
+        let patience = Duration::from_millis(process.meta.run.kill_timeout_ms) + MARGIN;
+        let mut nonce = meta::read(&process.dir).ok().flatten().map_or(String::new(), |meta| meta.life.nonce);
+        loop {
+            let met = |meta: &Meta| meta.state.is_final() || (meta.state == State::Online && meta.life.nonce != nonce);
+            let meta = self.wait_until(process, patience, met)?;
+            let Some(new) = meta.as_ref().filter(|meta| !meta.state.is_final()) else { return Ok(meta) };
+            // It may have begun just before the order was read.
+            match self.wait_until(process, SECOND, |meta| meta.state != State::Online) {
+                Ok(_) => nonce.clone_from(&new.life.nonce),
+                Err(ControlError::NotEnded { name, .. }) => return Err(ControlError::StartedMeanwhile { name }),
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Waits until `until` is true of the record, or the record is gone.

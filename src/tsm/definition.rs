@@ -330,10 +330,31 @@ mod tests {
             ("TSM_NAME = x\n", (1, 1, 8)),
             ("TSM_NAME=a b\n", (1, 12, 1)),
             ("export A\n", (1, 8, 1)),
+            ("export \u{a0}x\n", (1, 8, 1)),
+            ("é\n", (1, 1, 1)),
             ("TSM_NAME=a && rm x\n", (1, 12, 2)),
             ("TSM_NAME=a|b\n", (1, 11, 1)),
         ] {
             assert_eq!(place(text), at, "{text:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_is_too_odd(text in "[ -~\\n\\t\u{a0}é]{0,80}", key in "(export )?TSM_[A-Z]{1,8}=") {
+            let variables = BTreeMap::new();
+            let parse = |text: &str| Definition::parse(text, Path::new("/srv/x.tsm"), &variables);
+            let _ = parse(&text);
+            if let Err(error) = parse(&format!("{key}{text}")) && let Some(at) = error.place() {
+                assert!(at.column <= at.text.chars().count() + 1, "{at:?}");
+            }
+        }
+
+        #[test]
+        fn any_value_in_single_quotes_is_itself(value in "[^'\\r]{0,40}") {
+            let read = parse(&format!("TSM_COMMAND=x\nTSM_DESCRIPTION='{value}'\n")).expect("well formed");
+            let expected = Some(value).filter(|value| !value.trim().is_empty());
+            assert_eq!(read.description, expected);
         }
     }
 

@@ -60,6 +60,12 @@ pub enum RestartError {
         /// The supervisor's words.
         why: String,
     },
+    /// Another order won over ours.
+    #[error("`{name}` was stopped by somebody else meanwhile")]
+    Stopped {
+        /// The process.
+        name: ProcessName,
+    },
     /// It came up and ended before it had settled.
     #[error("failed to restart `{name}`: process died immediately ({}){}", ends::in_words(*how), start::said(tail))]
     Died {
@@ -78,7 +84,7 @@ impl Advise for RestartError {
             Self::Control(error) => error.kind(),
             Self::Plan { source, .. } => source.kind(),
             Self::Start(error) => error.kind(),
-            Self::NotRun { .. } | Self::Died { .. } => Kind::Failed,
+            Self::NotRun { .. } | Self::Stopped { .. } | Self::Died { .. } => Kind::Failed,
         }
     }
 
@@ -87,6 +93,7 @@ impl Advise for RestartError {
             Self::Control(error) => error.advice(),
             Self::Plan { source, .. } => source.advice(),
             Self::Start(error) => error.advice(),
+            Self::Stopped { name } => Some(format!("`tsm start {name}` starts it again")),
             Self::NotRun { name, .. } | Self::Died { name, .. } => {
                 Some(format!("`tsm logs {name}` shows what it said; `tsm start {name}` tries again"))
             }
@@ -119,6 +126,10 @@ impl Control<'_> {
     ) -> Vec<Result<Risen, RestartError>> {
         let order = |process: &&Process| {
             let written = std::fs::metadata(process.err_log()).map_or(0, |file| file.len());
+            if process.view.state.is_final() {
+                // Its supervisor, if there still is one, is about to end and takes no more orders.
+                return self.wait_unsupervised(process, PATIENCE).map(|()| Given { taken: false, written });
+            }
             self.give(process, Order::Restart).map(|taken| Given { taken, written })
         };
         let given: Vec<_> = processes.iter().map(order).collect();
@@ -143,6 +154,9 @@ impl Control<'_> {
         let meta = meta.ok_or_else(lost)?;
         if !meta.life.start_error.is_empty() {
             return Err(RestartError::NotRun { name: name(), why: meta.life.start_error });
+        }
+        if meta.state == State::Stopped && meta.life.nonce == old.nonce {
+            return Err(RestartError::Stopped { name: name() });
         }
         let seen = match meta.state {
             State::Online => watch(&meta, starter),

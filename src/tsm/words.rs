@@ -158,6 +158,19 @@ mod tests {
         assert_eq!(line.words, words(&["node", "x.js", "K=V"]));
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_text_is_too_odd(text in "\\PC{0,60}") {
+            if let Ok(line) = CommandLine::of_text(&text) {
+                let shape = super::super::detect::detect(&line.words);
+                let _ = super::super::port::guess(&line.words, &shape);
+                let cwd = std::path::Path::new("/nowhere");
+                let base = super::super::name::Base::derived(&line.words, &shape, cwd);
+                assert!(crate::base::name::is_name(&base.text) && base.with_port(Some(65535)).is_ok(), "{base:?}");
+            }
+        }
+    }
+
     #[test]
     fn an_open_quote_is_said() {
         assert!(CommandLine::of_text("echo 'a").is_err());

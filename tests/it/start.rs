@@ -57,9 +57,15 @@ impl Site {
         said(self.command(words).current_dir(self.world.work().join(folder)).output().expect("tetra runs"))
     }
 
-    /// Starts and expects success; the data.
+    /// Starts, expects success and does not wait for more; the data.
     #[track_caller]
     fn start(&self, words: &[&str]) -> Value {
+        self.ready(&[&["--no-wait"], words].concat())
+    }
+
+    /// The same, and waits until it is ready.
+    #[track_caller]
+    fn ready(&self, words: &[&str]) -> Value {
         json(self.tsm(&[&["start", "--json"], words].concat()))
     }
 
@@ -87,6 +93,11 @@ impl Site {
 
     fn meta(&self, name: &str) -> Meta {
         meta::read(&self.dir(name)).expect("a readable record").expect("a record")
+    }
+
+    /// True if there is a record and its child lives.
+    fn living(&self, name: &str) -> bool {
+        meta::read(&self.dir(name)).ok().flatten().is_some_and(|meta| meta.pid != 0 && lives(meta.pid))
     }
 
     /// The folders of all processes.

@@ -10,7 +10,7 @@ use super::options::{self, Next};
 use super::{Known, Proposal, files, rank};
 use crate::base::environment::EnvName;
 use crate::base::name::{AliasName, OrgName, ProcessName, ServiceName};
-use crate::command::Entry;
+use crate::command::{Entry, registry};
 use crate::command::argument::{
     CommandWord, ContextWord, EnvSource, FilePath, FolderPath, ProcessTarget, SettingWord, StartWord,
 };
@@ -63,7 +63,13 @@ fn command(known: &Known<'_>, words: &[String]) -> Option<(&'static Entry, usize
 /// The words without `tsm` in front of a group that may also be called so.
 fn without_tsm<'a>(known: &Known<'_>, words: &'a [String]) -> &'a [String] {
     match words {
-        [tsm, group, ..] if tsm == "tsm" && known.groups.iter().any(|(name, _)| name == group) => &words[1..],
+        [tsm, group, ..]
+            if tsm == "tsm"
+                && registry::ALSO_BELOW_TSM.contains(&group.as_str())
+                && known.groups.iter().any(|(name, _)| name == group) =>
+        {
+            &words[1..]
+        }
         _ => words,
     }
 }
@@ -215,10 +221,15 @@ fn values(arg: &Arg, typed: &str, live: &dyn Live) -> Vec<Proposal> {
             |value: &clap::builder::PossibleValue| value.get_help().map(ToString::to_string).unwrap_or_default();
         return choose(typed, shown.map(|value| (value.get_name().to_owned(), about(value))).collect());
     }
-    let Some((_, source)) = SOURCES.iter().find(|(of, _)| arg.get_value_parser().type_id() == of()) else {
-        return Vec::new();
-    };
-    source(typed, live)
+    let source = SOURCES.iter().find(|(of, _)| arg.get_value_parser().type_id() == of());
+    source.map_or_else(Vec::new, |(_, source)| source(typed, live))
+}
+
+/// Something is known about the values of an argument.
+#[cfg(test)]
+pub(super) fn is_known(arg: &Arg) -> bool {
+    let by_type = SOURCES.iter().any(|(of, _)| arg.get_value_parser().type_id() == of());
+    by_type || is::<CommandWord>(arg) || !arg.get_possible_values().is_empty()
 }
 
 /// What completes arguments of a type.

@@ -84,7 +84,7 @@ fn fields(process: &Process, load: Option<&Load>, cx: &Cx) -> Result<Fields, Fau
 }
 
 /// Hides from people what there is nothing to say about.
-fn without_blanks(mut fields: Fields) -> Fields {
+pub(super) fn without_blanks(mut fields: Fields) -> Fields {
     for (_, _, cell, show) in &mut fields.fields {
         let blank = cell.text.is_none() && matches!(&cell.value, Value::Nothing | Value::Bytes(0));
         if blank || matches!(&cell.value, Value::List(items) if items.is_empty()) {

@@ -299,7 +299,7 @@ impl<'a> Reader<'a> {
             file: self.file.display().to_string(),
             line: self.text[..begin].matches('\n').count() + 1,
             column: self.text[start..begin].chars().count() + 1,
-            width: self.text[begin..end.min(stop).max(begin)].chars().count().max(1),
+            width: self.text[begin..self.text.ceil_char_boundary(end).min(stop).max(begin)].chars().count().max(1),
             text: self.text[start..stop].trim_end_matches('\r').to_owned(),
         }
     }

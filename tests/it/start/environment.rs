@@ -43,7 +43,7 @@ fn each_source_beats_those_before_it() {
     let exports: String = from(&keys[3..], "export").lines().map(|line| format!("export {line}\n")).collect();
     let cwd = site.world.work();
     site.service("show", &format!("TSM_COMMAND=./show.sh\nTSM_CWD={}\nTSM_PORT=3\n{exports}", cwd.display()));
-    let started = site.start(&["--no-wait", "show", "--env", "E=pair", "--port", &port]);
+    let started = site.start(&["show", "--env", "E=pair", "--port", &port]);
     assert_eq!(started["name"], format!("show-{port}"));
     let seen = seen(&site);
     let got: Vec<&str> = keys.iter().map(|key| seen[*key].as_str()).collect();
@@ -90,7 +90,7 @@ fn on_servers_what_fails_is_started_again_unless_it_is_said_otherwise() {
         ("dev", Some("--restart=never"), Restart::Never),
     ] {
         let site = Site::with(&[("TETRA_ENV", env)]);
-        let words: Vec<&str> = flag.into_iter().chain(["--no-wait", "--name", "s", "sleep", "1000"]).collect();
+        let words: Vec<&str> = flag.into_iter().chain(["--name", "s", "sleep", "1000"]).collect();
         site.start(&words);
         assert_eq!(site.meta("s").run.restart, restart, "{env} {flag:?}");
     }

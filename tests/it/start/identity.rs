@@ -84,7 +84,7 @@ fn a_service_is_started_by_its_name_with_all_that_it_says() {
             cwd.display()
         ),
     );
-    let started = site.start(&["tetra"]);
+    let started = site.ready(&["tetra"]);
     let name = format!("tetra-{port}");
     assert_eq!((&started["name"], &started["listening"]), (&name.as_str().into(), &true.into()));
     let meta = site.meta(&name);
@@ -135,18 +135,18 @@ fn ids_are_the_lowest_free_and_a_derived_name_is_counted_on() {
 fn a_given_name_that_is_online_is_refused_and_a_stopped_one_starts_again_with_id_and_logs() {
     let site = Site::new();
     let script = site.script("api.sh", "#!/bin/bash\necho life\nexec sleep 1000\n");
-    site.start(&["--name", "other", "sleep", "1000"]);
+    site.ready(&["--name", "other", "sleep", "1000"]);
     let words = ["--name", "api", script.to_str().expect("text")];
-    let first = site.start(&words);
+    let first = site.ready(&words);
     let refused = site.tsm(&[&["start"], &words[..]].concat());
     assert_eq!(refused.code, 1);
     assert!(refused.err.contains("already running"), "{}", refused.err);
     assert_eq!(site.tsm(&["stop", "api"]).code, 0);
-    let again = site.start(&words);
+    let again = site.ready(&words);
     assert_eq!((&again["id"], again["pid"] == first["pid"]), (&first["id"], false));
     eventually("both lives are in one log", || read(&site.dir("api").join("current.out")) == "life\nlife\n");
     assert_eq!(site.tsm(&["stop", "api"]).code, 0);
-    assert_eq!(site.start(&["api"])["id"], first["id"], "its name is enough");
+    assert_eq!(site.ready(&["api"])["id"], first["id"], "its name is enough");
     assert_eq!(site.meta("api").restarts, 2);
 }
 

@@ -83,7 +83,7 @@ fn an_explicit_port_is_exported_claimed_and_waited_for() {
     let site = Site::new();
     site.server("server.py");
     let port = free_port();
-    let started = site.start(&["--port", &port.to_string(), "python3", "server.py"]);
+    let started = site.ready(&["--port", &port.to_string(), "python3", "server.py"]);
     assert_eq!((&started["port"], &started["listening"]), (&port.into(), &true.into()));
     assert_eq!(started["name"], format!("work-server-{port}"));
     assert_eq!(site.ports(), format!("work-server:{port}\n"), "without the port in the name");
@@ -98,7 +98,7 @@ fn a_plus_means_the_next_free_port() {
     let (_socket, port) = taken();
     let site = Site::new();
     site.server("server.py");
-    let started = site.start(&["--port", &format!("{port}+"), "python3", "server.py"]);
+    let started = site.ready(&["--port", &format!("{port}+"), "python3", "server.py"]);
     let (got, asked) = (started["port"].as_u64().expect("a port"), port.parse::<u64>().expect("a port"));
     assert!(got > asked && started["listening"] == true, "{started}");
 }
@@ -107,7 +107,7 @@ fn a_plus_means_the_next_free_port() {
 fn a_claimed_port_is_taken_though_nobody_listens_yet() {
     let site = Site::new();
     let port = free_port().to_string();
-    site.start(&["--no-wait", "--name", "a", "--port", &port, "sleep", "1000"]);
+    site.start(&["--name", "a", "--port", &port, "sleep", "1000"]);
     let said = site.tsm(&["start", "--no-wait", "--name", "b", "--port", &port, "sleep", "1000"]);
     assert_eq!(said.code, 1);
     assert!(
@@ -123,7 +123,7 @@ fn a_listener_deep_below_the_process_counts() {
     let server = site.server("server.py");
     let port = free_port().to_string();
     site.script("nested.sh", &format!("#!/bin/bash\n(python3 {} & wait) & wait\n", server.display()));
-    let started = site.start(&["--port", &port, "./nested.sh"]);
+    let started = site.ready(&["--port", &port, "./nested.sh"]);
     assert_eq!(started["listening"], true);
 }
 
@@ -131,7 +131,7 @@ fn a_listener_deep_below_the_process_counts() {
 fn without_waiting_the_start_returns_when_the_program_runs() {
     let site = Site::new();
     let port = free_port().to_string();
-    let started = site.start(&["--no-wait", "--port", &port, "sleep", "1000"]);
+    let started = site.start(&["--port", &port, "sleep", "1000"]);
     assert!(started["listening"].is_null());
     assert!(lives(u32::try_from(started["pid"].as_u64().expect("a pid")).expect("a pid")));
 }
@@ -156,7 +156,7 @@ fn ctrl_c_ends_the_waiting_and_not_the_process() {
     let mut command = site.command(&["start", "--port", &port, "--name", "slow", "sleep", "1000"]);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("tetra runs");
     let name = format!("slow-{port}");
-    eventually("it runs", || site.processes() == [name.clone()] && lives(site.meta(&name).pid));
+    eventually("it runs", || site.living(&name));
     kill(Pid::from_raw(i32::try_from(child.id()).expect("a pid")), Signal::SIGINT).expect("signalled");
     let said = said(child.wait_with_output().expect("it ended"));
     assert_eq!(said.code, 130, "{}{}", said.out, said.err);

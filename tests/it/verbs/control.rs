@@ -87,6 +87,22 @@ fn who_lost_its_supervisor_is_adopted_and_stopped() {
 }
 
 #[test]
+fn a_stop_that_another_order_overtakes_says_so() {
+    let yard = Yard::new();
+    let mut meta = yard.record(0, "slow", "trap 'sleep 0.5; exit 0' TERM; echo up; while :; do sleep 0.01; done");
+    meta.run.kill_timeout_ms = 20_000;
+    yard.start_record(&meta);
+    eventually("it is up", || !yard.written("slow", "current.out").is_empty());
+    let stop = yard.command(&["tsm", "stop", "slow"]).stderr(std::process::Stdio::piped()).spawn().expect("tetra runs");
+    yard.until("slow", |meta| meta.state == State::Stopping);
+    tetra::supervise::client::send(&yard.dir("slow"), tetra::supervise::client::Order::Restart).expect("an order");
+    let ended = stop.wait_with_output().expect("collected");
+    let err = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert!(ended.status.code() == Some(1) && err.contains("started again"), "{err}");
+    yard.until("slow", |meta| meta.state == State::Online);
+}
+
+#[test]
 fn restart_keeps_the_id_and_counts() {
     let yard = Yard::new();
     let first = yard.start(3, "api", "echo up; exec sleep 600");
@@ -108,6 +124,21 @@ fn restart_starts_what_does_not_run() {
     assert!(out.contains("'api'") && out.contains(&format!("PID: {}", meta.pid)), "{out}");
     assert_eq!((meta.tsm_id, meta.restarts, meta.state, lives(meta.pid)), (3, 1, State::Online, true));
     eventually("both lives have spoken", || yard.written("api", "current.out") == "up\nup\n");
+}
+
+#[test]
+fn a_restart_right_after_a_crash_does_not_take_the_old_end_for_the_new_one() {
+    let yard = Yard::new();
+    for id in 0..10 {
+        let (name, go) = (format!("api-{id}"), yard.path(&format!("go-{id}")));
+        yard.put(&yard.record(id, &name, &format!("test -e '{}' || exit 4; exec sleep 600", go.display())));
+        let program = std::path::Path::new(env!("CARGO_BIN_EXE_tetra"));
+        let _ = tetra::supervise::client::launch(program, &yard.dir(&name));
+        yard.until(&name, |meta| meta.state == State::Crashed);
+        std::fs::write(go, "").expect("a file");
+        yard.ok(&["tsm", "restart", &name, "--no-wait"]);
+        assert!(lives(yard.read(&name).pid));
+    }
 }
 
 #[test]

@@ -17,7 +17,7 @@ const ALSO_BEHIND_A_NAME: [&str; 3] = ["--json", "--yes", "-y"];
 ///
 /// Before the program every option is ours, the global ones too. Behind it only those of `own` are, and only behind what belongs to
 /// an interpreter (`node -e CODE`). Everything behind a `--` is the program's.
-pub(super) fn arrange(words: Vec<String>, own: &Command) -> Vec<String> {
+pub(in crate::command) fn arrange(words: Vec<String>, own: &Command) -> Vec<String> {
     let begin = program_at(&words, own);
     let (mut ours, rest) = (words[..begin].to_vec(), &words[begin..]);
     let end = rest.iter().position(|word| word == APART).unwrap_or(rest.len());
@@ -147,6 +147,20 @@ mod tests {
             assert_eq!(arranged(line), format!("-- {line}"), "{line}");
         }
         assert_eq!(arranged("tetra -- --json"), "-- tetra -- --json");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_word_is_lost_and_none_is_made(words in proptest::collection::vec("(--?[a-z]{0,5}(=x)?|[a-z./0-9]{0,6}|node|--port|-e|--)", 0..8)) {
+            let own = <super::super::Start as clap::Args>::augment_args(Command::new("x"));
+            let mut given = words.clone();
+            let mut arranged = arrange(words, &own);
+            let at = arranged.iter().position(|word| word == APART).expect("there is one");
+            arranged.remove(at);
+            given.sort();
+            arranged.sort();
+            assert_eq!(arranged, given);
+        }
     }
 
     #[test]
