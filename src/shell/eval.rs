@@ -107,7 +107,7 @@ fn within(session: &mut Session, run: impl FnOnce(&mut Session) -> Outcome) -> O
 fn malformed(session: &mut Session, console: &mut dyn Console, source: Source, error: LexError) -> Outcome {
     let span = error.span();
     let mut fault = Fault::from(error);
-    fault.at = source.place(&span);
+    fault.at = source.place(&span).map(Box::new);
     console.complain(&fault);
     session.last = fault.kind.code();
     Outcome::of(fault.kind)

@@ -31,6 +31,9 @@ use super::worker::{self, Outcome};
 /// The worker's exit code that asks for a newer program.
 const UPGRADE: i32 = 77;
 
+/// The link to a newer program inside a process directory, while it is to be executed.
+pub(super) const PROGRAM: &str = "program";
+
 /// The word before the descriptors that a guard hands to its newer program.
 const HANDED: &str = "--handed";
 
@@ -168,6 +171,8 @@ impl Post {
         let seat = File::from(next()?);
         let ends = Ends { out: next()?, err: next()?, orders: next()? };
         let (obituaries, registrar) = (File::from(next()?), File::from(next()?));
+        // We are that program; there may be none.
+        let _ = std::fs::remove_file(PROGRAM);
         let cgroup = Cgroup::of_directory(&dir);
         Ok(Self { dir, exe, seat, ends, obituaries, registrar, word: None, fresh: false, cgroup })
     }
@@ -256,13 +261,14 @@ impl Post {
         }
     }
 
-    /// Becomes the program that our path names now. Comes back only when that cannot be executed; then all stays as it is.
+    /// Becomes the program that the command named, or else the one that our path names now. Comes back only when that cannot be executed; then all stays as it is.
     fn upgrade(&self) -> Duration {
         let ends = [&self.ends.out, &self.ends.err, &self.ends.orders].map(AsRawFd::as_raw_fd);
         let files = [self.obituaries.as_raw_fd(), self.registrar.as_raw_fd()];
         let descriptors: Vec<RawFd> = [self.seat.as_raw_fd()].into_iter().chain(ends).chain(files).collect();
         let numbers: Vec<String> = descriptors.iter().map(RawFd::to_string).collect();
-        let words = [self.exe.as_os_str(), super::FLAG.as_ref(), self.dir.as_os_str(), HANDED.as_ref()];
+        let exe = std::fs::read_link(PROGRAM).unwrap_or_else(|_| self.exe.clone());
+        let words = [exe.as_os_str(), super::FLAG.as_ref(), self.dir.as_os_str(), HANDED.as_ref()];
         let mut argv: Vec<CString> = words.iter().filter_map(|word| CString::new(word.as_bytes()).ok()).collect();
         argv.extend(CString::new(numbers.join(",")));
         for descriptor in &descriptors {

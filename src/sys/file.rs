@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 
 use crate::base::fault::{Advise, Kind};
 
+/// How the names of files begin that are being written.
+pub const TEMPORARY: &str = ".tetra-";
+
 /// How long a lock is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -102,7 +105,7 @@ pub fn write(path: &Path, bytes: &[u8], access: Access) -> Result<(), FileError>
     let fail = || FileError::io("write", path);
     let folder = path.parent().unwrap_or(Path::new("/"));
     let mut temporary = tempfile::Builder::new()
-        .prefix(".tetra-")
+        .prefix(TEMPORARY)
         .permissions(fs::Permissions::from_mode(access.mode()))
         .tempfile_in(folder)
         .map_err(fail())?;

@@ -2,6 +2,7 @@
 //!
 //! Only sockets of our own network namespace are seen. Who holds a socket of another user is known to root alone.
 
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -85,6 +86,23 @@ pub fn owner(inode: u64) -> Option<Owner> {
     pids.sort_unstable();
     let pid = pids.into_iter().take(MOST_PROCESSES).find(|pid| holds(*pid, &[inode]))?;
     Some(describe(pid))
+}
+
+/// The pids that hold these sockets, found in one walk over all processes; the oldest (lowest pid) of several. Sockets whose
+/// holder we may not see are left out.
+#[must_use]
+pub fn owners(inodes: impl IntoIterator<Item = u64>) -> HashMap<u64, u32> {
+    let mut wanted: HashSet<u64> = inodes.into_iter().collect();
+    let mut found = HashMap::new();
+    let mut pids = process::all();
+    pids.sort_unstable();
+    for pid in pids.into_iter().take(MOST_PROCESSES) {
+        if wanted.is_empty() {
+            break;
+        }
+        found.extend(sockets_of(pid).filter(|inode| wanted.remove(inode)).map(|inode| (inode, pid)));
+    }
+    found
 }
 
 /// What can be said of a process that holds a socket.
@@ -175,12 +193,13 @@ fn address_of(hex: &str) -> Option<IpAddr> {
 }
 
 fn holds(pid: u32, inodes: &[u64]) -> bool {
-    let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
-    descriptors.take(MOST_DESCRIPTORS).flatten().any(|entry| {
-        let target = fs::read_link(entry.path()).ok();
-        let inode = target.as_deref().and_then(|link| link.to_str()).and_then(socket_inode);
-        inode.is_some_and(|inode| inodes.contains(&inode))
-    })
+    sockets_of(pid).any(|inode| inodes.contains(&inode))
+}
+
+/// The sockets among the descriptors of a process.
+fn sockets_of(pid: u32) -> impl Iterator<Item = u64> {
+    let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().take(MOST_DESCRIPTORS);
+    descriptors.flatten().filter_map(|entry| socket_inode(fs::read_link(entry.path()).ok()?.to_str()?))
 }
 
 fn socket_inode(link: &str) -> Option<u64> {
@@ -221,6 +240,7 @@ mod tests {
         assert_eq!(owner.pid, process::own_pid());
         assert!(!owner.command.is_empty() && !owner.user.is_empty());
         assert_eq!(holder_below(process::own_pid(), &[found[0].inode]), Some(process::own_pid()));
+        assert_eq!(owners([found[0].inode, u64::MAX]), HashMap::from([(found[0].inode, process::own_pid())]));
         assert!(ports_below(process::own_pid()).contains(&port));
         drop(socket);
         assert!(listening_on(port).is_empty());

@@ -13,6 +13,7 @@ use crate::base::fault::{Advise, Kind};
 use crate::base::name::ProcessName;
 use crate::supervise::client::{self, LaunchError, Launched, Order, SendError, WaitError};
 use crate::supervise::meta::{self, How, Meta, State};
+use crate::supervise::repair;
 use crate::sys::file::FileError;
 use crate::sys::paths::Paths;
 use crate::sys::{net, process};
@@ -82,6 +83,12 @@ pub enum ControlError {
         /// The login name of its owner.
         owner: String,
     },
+    /// Its supervisor could not become this program.
+    #[error("the supervisor of `{name}` is still the old one")]
+    NotReplaced {
+        /// The process.
+        name: ProcessName,
+    },
     /// Somebody else started it again.
     #[error("`{name}` was started again by somebody else meanwhile")]
     StartedMeanwhile {
@@ -131,6 +138,7 @@ impl Advise for ControlError {
             Self::NoRecord { name, .. } => {
                 Some(format!("`tsm delete {name}` removes it; then start it with its command line"))
             }
+            Self::NotReplaced { .. } => Some("it goes on as before; `tsm upgrade` tries again".to_owned()),
             Self::StartedMeanwhile { name } => Some(format!("`tsm list` shows it; `tsm stop {name}` tries again")),
             Self::Launch { .. } | Self::Send { .. } | Self::Blind { .. } | Self::File { .. } => None,
         }
@@ -230,6 +238,12 @@ impl Control<'_> {
         }
         match client::send(&process.dir, order) {
             Ok(()) => Ok(true),
+            // It cannot hear: the FIFO that it listens at is not the one in the folder any more.
+            Err(SendError::NobodyThere { .. }) if self.is_deaf(process) => {
+                self.supervise(process)?;
+                let sent = client::send(&process.dir, order).map(|()| true);
+                sent.map_err(|source| ControlError::Send { name: process.name.clone(), source })
+            }
             // It ended by itself in this moment.
             Err(SendError::NobodyThere { .. }) => Ok(process.is_running()),
             Err(source) => Err(ControlError::Send { name: process.name.clone(), source }),
@@ -247,6 +261,12 @@ impl Control<'_> {
             }
         }
         Ok(now)
+    }
+
+    /// Somebody supervises without listening, and had to be ended. One that is just beginning or ending is left alone.
+    fn is_deaf(&self, process: &Process) -> bool {
+        let orderly = || client::wait_unsupervised(&process.dir, Instant::now() + SLICE).is_ok();
+        !orderly() && repair::evict(&process.dir, Instant::now() + MARGIN).is_ok()
     }
 
     pub(super) fn wait_for_end(&self, process: &Process) -> Result<Ended, ControlError> {
@@ -294,6 +314,8 @@ impl Control<'_> {
                 Err(WaitError::TimedOut { .. }) if Instant::now() >= deadline => {
                     return Err(ControlError::NotEnded { name: name(), waited: patience });
                 }
+                // Nobody is left who could write it: the disk may be full or not writable.
+                Err(WaitError::TimedOut { .. }) if !client::supervised(&process.dir) => return Ok(None),
                 Err(WaitError::TimedOut { .. }) => {}
                 // A damaged record says nothing; that its supervisor has ended still can be seen.
                 Err(WaitError::Read(_)) => return self.wait_unsupervised(process, patience).map(|()| None),

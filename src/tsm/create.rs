@@ -14,12 +14,14 @@ use crate::supervise::meta::{self, Life, Meta, Run, State};
 use crate::sys::file::{self, FileError};
 use crate::sys::host::Host;
 use crate::sys::paths::Paths;
+use crate::sys::process;
 
 use super::conflict::{self, Conflict};
 use super::control::{ControlError, refuse_foreign};
 use super::placement::{Placement, PlacementError, place};
 use super::plan::StartPlan;
 use super::ports;
+use super::remove::{aside, clear_aside};
 use super::store::{Store, StoreError};
 use super::words::joined;
 
@@ -109,6 +111,7 @@ pub fn create(plan: &StartPlan, paths: &Paths, host: &dyn Host) -> Result<Create
     file::private_folder(&paths.runtime())?;
     file::private_folder(&paths.processes())?;
     let _lock = lock(&paths.id_lock())?;
+    clear_aside(paths);
     let processes = Store::open(paths).all()?;
     let placement = place(plan, &processes, &|port| conflict::find(port, &processes))?;
     let dir = paths.process(&placement.name);
@@ -142,10 +145,17 @@ pub fn create(plan: &StartPlan, paths: &Paths, host: &dyn Host) -> Result<Create
 
 impl Created {
     fn write(&self, meta: &Meta, paths: &Paths, host: &dyn Host) -> Result<(), FileError> {
-        file::private_folder(&self.dir)?;
-        let snapshot = self.dir.join(SNAPSHOT);
-        write_snapshot(&snapshot, host).map_err(failed("write", &snapshot))?;
-        meta::write(&self.dir, meta).map_err(failed("write", &meta::path(&self.dir)))?;
+        // A new folder is complete when it gets its name; whoever is killed before has done nothing.
+        let dir = if self.fresh { aside(&self.dir) } else { self.dir.clone() };
+        let filled = fill(&dir, meta, host).and_then(|()| {
+            if dir == self.dir { Ok(()) } else { fs::rename(&dir, &self.dir).map_err(failed("make", &self.dir)) }
+        });
+        if let Err(error) = filled {
+            if self.fresh {
+                let _ = fs::remove_dir_all(&dir);
+            }
+            return Err(error);
+        }
         if self.port_before() != self.port {
             self.port_before().map_or(Ok(()), |old| ports::unregister(paths, self.name.as_str(), old))?;
         }
@@ -169,6 +179,13 @@ impl Created {
     fn port_before(&self) -> Option<u16> {
         self.before.as_ref().and_then(|meta| meta.port)
     }
+}
+
+fn fill(dir: &Path, meta: &Meta, host: &dyn Host) -> Result<(), FileError> {
+    file::private_folder(dir)?;
+    let snapshot = dir.join(SNAPSHOT);
+    write_snapshot(&snapshot, host).map_err(failed("write", &snapshot))?;
+    meta::write(dir, meta).map_err(failed("write", &meta::path(dir)))
 }
 
 /// The lock on ids and names; its file is made if need be and never removed.
@@ -235,7 +252,7 @@ fn compose(plan: &StartPlan, placement: &Placement, before: Option<&Meta>) -> Me
             port_guessed: guessed,
             write_only_output: before.is_some_and(|before| before.run.write_only_output),
         },
-        life: Life::default(),
+        life: Life { starter_pid: process::own_pid(), ..Life::default() },
         last_exit: before.and_then(|before| before.last_exit.clone()),
         unknown: before.map(|before| before.unknown.clone()).unwrap_or_default(),
     }

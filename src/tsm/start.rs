@@ -261,7 +261,11 @@ enum Heard {
 fn supervise(created: &Created, host: &dyn Host) -> (Result<Launched, LaunchError>, Heard) {
     let (answer, answered) = mpsc::channel();
     let (program, dir) = (host.program().to_owned(), created.dir.clone());
-    let launching = std::thread::spawn(move || answer.send(client::launch(&program, &dir)));
+    let launch = move || answer.send(client::launch(&program, &dir));
+    let launching = match std::thread::Builder::new().spawn(launch) {
+        Ok(launching) => launching,
+        Err(source) => return (Err(LaunchError::Execute { exe: host.program().to_owned(), source }), Heard::Nothing),
+    };
     let has_hook = record(&created.dir).is_some_and(|meta| !meta.prehook.is_empty());
     let mut heard = Heard::Nothing;
     loop {

@@ -2,8 +2,11 @@
 
 mod ask;
 mod completions;
+mod env;
 mod examples;
+mod faults;
 mod launch;
+mod org;
 mod pty;
 mod readme;
 mod repl;

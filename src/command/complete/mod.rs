@@ -425,6 +425,7 @@ mod tests {
             TypeId::of::<Size>(),
             TypeId::of::<Span>(),
             TypeId::of::<PortWish>(),
+            TypeId::of::<crate::org::path::KeyPath>(),
         ];
         free.iter().any(|free| parsed == *free)
     }

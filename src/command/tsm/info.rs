@@ -85,7 +85,7 @@ fn fields(process: &Process, load: Option<&Load>, cx: &Cx) -> Result<Fields, Fau
 }
 
 /// Hides from people what there is nothing to say about.
-fn without_blanks(mut fields: Fields) -> Fields {
+pub(super) fn without_blanks(mut fields: Fields) -> Fields {
     for (_, _, cell, show) in &mut fields.fields {
         let blank = cell.text.is_none() && matches!(&cell.value, Value::Nothing | Value::Bytes(0));
         if blank || matches!(&cell.value, Value::List(items) if items.is_empty()) {
@@ -180,7 +180,7 @@ fn exit_cell(process: &Process, now: Timestamp) -> Cell {
         Some(exit) => {
             let ago = Span(now.since(Timestamp(exit.at_ms)));
             let lived = Span(std::time::Duration::from_millis(exit.lived_ms));
-            cell.text(format!("{}, {ago} ago, after {lived}", ends::in_words(exit.how)))
+            cell.text(format!("{}, {ago} ago, after {lived}", ends::told(exit)))
         }
         None => cell,
     }

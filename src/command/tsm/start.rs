@@ -1,7 +1,7 @@
 //! `tsm start`
 
 mod preview;
-mod words;
+pub(in crate::command) mod words;
 
 use clap::ValueEnum;
 
@@ -196,7 +196,7 @@ impl From<Policy> for Restart {
     }
 }
 
-fn around<'a>(cx: &'a Cx, processes: &'a [Process]) -> Around<'a> {
+pub(super) fn around<'a>(cx: &'a Cx, processes: &'a [Process]) -> Around<'a> {
     let env = cx.selection.env.as_ref();
     // On a server what fails is started again; on one's own machine one wants to see it.
     let restart = env.and_then(EnvName::rung).map(|rung| match rung {

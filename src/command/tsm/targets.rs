@@ -31,7 +31,9 @@ impl Targets {
     pub(super) fn find(words: &[ProcessTarget], cx: &Cx) -> Result<Self, Fault> {
         let mut all = Store::open(cx.paths).all()?;
         let interrupted = || cx.host.interrupted();
-        control(cx, &interrupted).tend(&mut all);
+        let control = control(cx, &interrupted);
+        control.tidy();
+        control.tend(&mut all);
         Self::among(words, &all, cx)
     }
 

@@ -1,0 +1,312 @@
+//! `${…}` in values, filled in when an environment is generated.
+//!
+//! `${services.web.port}` is another value of the same environment and keeps its type, `${local:…}` is what local.toml says,
+//! `${TETRA_SRC}`, `${TETRA_DIR}`, `${TETRA_ENV}` and `${TETRA_ORG}` are built in, other names are those below `[variables]`
+//! of the manifest. `${name:-default}` stands for the default where there is nothing. `$${` is a literal `${`. The surroundings
+//! do not count: the same files give the same result everywhere.
+
+use std::collections::BTreeMap;
+
+use toml::Value;
+
+use super::draft::{Chain, Deed, Draft, Layer, Step};
+use super::path::KeyPath;
+use crate::base::diagnostic::Diagnostic;
+use crate::base::near::nearest;
+
+/// How many values may stand behind each other.
+const DEEPEST: usize = 64;
+
+/// The longest value, in bytes.
+const LARGEST: usize = 1 << 20;
+
+/// The most expansions in one environment.
+const MOST: usize = 10_000;
+
+/// Names without a dot.
+pub type Names = BTreeMap<String, String>;
+
+/// Fills in every value.
+///
+/// # Errors
+///
+/// Fails with every value that cannot be filled in.
+pub fn fill(draft: &mut Draft, chain: &Chain, names: &Names) -> Result<(), Vec<Diagnostic>> {
+    let open: Vec<KeyPath> = draft
+        .cells
+        .iter()
+        .filter(|(_, cell)| cell.value.as_ref().is_some_and(has_expansion))
+        .map(|(path, _)| path.clone())
+        .collect();
+    let mut found = Vec::new();
+    let mut values = Vec::new();
+    let mut filler = Filler { draft, names, way: Vec::new(), count: 0 };
+    for path in open {
+        filler.way.clear();
+        match filler.value_at(&path) {
+            Ok(value) => values.push((path, value)),
+            Err(why) => found.push(described(filler.draft, chain, &path, why)),
+        }
+    }
+    if !found.is_empty() {
+        return Err(found);
+    }
+    for (path, value) in values {
+        if draft.value(&path) != Some(&value) {
+            draft.give(&path, Step { layer: Layer::Variables, deed: Deed::Filled, value: Some(value), span: None });
+        }
+    }
+    Ok(())
+}
+
+fn has_expansion(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains("${"),
+        Value::Array(items) => items.iter().any(has_expansion),
+        Value::Table(table) => table.values().any(has_expansion),
+        _ => false,
+    }
+}
+
+/// Why a value cannot be filled in.
+struct Why {
+    title: String,
+    help: String,
+}
+
+fn why(title: impl Into<String>, help: impl Into<String>) -> Why {
+    Why { title: title.into(), help: help.into() }
+}
+
+struct Filler<'d, 'a> {
+    draft: &'d Draft<'a>,
+    names: &'d Names,
+    /// The values that wait for the one that is filled in now.
+    way: Vec<KeyPath>,
+    count: usize,
+}
+
+impl Filler<'_, '_> {
+    fn value_at(&mut self, path: &KeyPath) -> Result<Value, Why> {
+        if self.way.contains(path) {
+            let way: Vec<String> = self.way.iter().chain([path]).map(ToString::to_string).collect();
+            return Err(why("this value needs itself", way.join(" -> ")));
+        }
+        if self.way.len() >= DEEPEST {
+            return Err(why(format!("more than {DEEPEST} values stand behind each other"), "write some of them out"));
+        }
+        let Some(value) = self.draft.value(path) else {
+            return Err(why(format!("there is no `{path}`"), self.near(path)));
+        };
+        self.way.push(path.clone());
+        let filled = self.filled(value);
+        self.way.pop();
+        filled
+    }
+
+    fn near(&self, path: &KeyPath) -> String {
+        let known: Vec<String> = self
+            .draft
+            .cells
+            .iter()
+            .filter(|(_, cell)| cell.value.is_some())
+            .map(|(path, _)| path.to_string())
+            .collect();
+        match nearest(&path.to_string(), known.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean `${{{near}}}`?"),
+            None => format!("write it, or a default: ${{{path}:-…}}"),
+        }
+    }
+
+    fn filled(&mut self, value: &Value) -> Result<Value, Why> {
+        match value {
+            Value::String(text) => self.text(text),
+            Value::Array(items) => {
+                items.iter().map(|item| self.filled(item)).collect::<Result<_, _>>().map(Value::Array)
+            }
+            Value::Table(table) => {
+                let filled = table.iter().map(|(key, value)| Ok((key.clone(), self.filled(value)?)));
+                filled.collect::<Result<_, _>>().map(Value::Table)
+            }
+            other => Ok(other.clone()),
+        }
+    }
+
+    fn text(&mut self, text: &str) -> Result<Value, Why> {
+        let mut out = String::new();
+        let mut rest = text;
+        while let Some(at) = rest.find("${") {
+            let dollars = rest[..at].len() - rest[..at].trim_end_matches('$').len() + 1;
+            out.push_str(&rest[..at + 1 - dollars]);
+            out.push_str(&"$".repeat(dollars / 2));
+            if dollars.is_multiple_of(2) {
+                out.push('{');
+                rest = &rest[at + 2..];
+                continue;
+            }
+            let inside = &rest[at + 2..];
+            let end = end_of(inside).ok_or_else(|| why("`${` is not closed", "write the `}`"))?;
+            self.count += 1;
+            if self.count > MOST {
+                return Err(why(format!("there are more than {MOST} expansions"), "write some of them out"));
+            }
+            let value = self.reference(&inside[..end])?;
+            rest = &inside[end + 1..];
+            if out.is_empty() && rest.is_empty() && dollars == 1 && at == 0 {
+                return Ok(value);
+            }
+            match value {
+                Value::String(text) => out.push_str(&text),
+                Value::Array(_) | Value::Table(_) => {
+                    return Err(why("a list cannot stand inside of a text", "let it be the whole value"));
+                }
+                other => out.push_str(&other.to_string()),
+            }
+            if out.len() > LARGEST {
+                return Err(why("the value becomes larger than 1 MiB", "does it contain itself many times?"));
+            }
+        }
+        out.push_str(rest);
+        Ok(Value::String(out))
+    }
+
+    fn reference(&mut self, inside: &str) -> Result<Value, Why> {
+        let (name, default) = match inside.split_once(":-") {
+            Some((name, default)) => (name, Some(default)),
+            None => (inside, None),
+        };
+        let or = |filler: &mut Self, missing: Why| match default {
+            Some(text) => filler.text(text),
+            None => Err(missing),
+        };
+        if name.starts_with("secret:") {
+            return Err(why("a secret would be written into TOML", "secrets stand in secrets/*.env only"));
+        }
+        if let Some(local) = name.strip_prefix("local:") {
+            let leaf = local.parse().ok().and_then(|path| self.draft.document.leaf(&path));
+            let value = leaf.map(|leaf| leaf.value.clone());
+            return value.map_or_else(|| or(self, why(format!("local.toml has no `{local}`"), "write it there")), Ok);
+        }
+        if name.contains('.') {
+            let path: KeyPath = name.parse().map_err(|_| bad_name(name))?;
+            if default.is_some() && self.draft.value(&path).is_none_or(|value| value.as_str() == Some("")) {
+                return or(self, why("", ""));
+            }
+            return self.value_at(&path);
+        }
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if name.is_empty() || !name.chars().all(is_name) || name.starts_with(|c: char| c.is_ascii_digit()) {
+            return Err(bad_name(name));
+        }
+        let built_in = match name {
+            "TETRA_SRC" => Some(KeyPath::of(&["deployment", "tetra_src"])),
+            "TETRA_DIR" => Some(KeyPath::of(&["deployment", "tetra_dir"])),
+            _ => None,
+        };
+        if let Some(path) = built_in.filter(|path| self.draft.value(path).is_some()) {
+            return self.value_at(&path);
+        }
+        match self.names.get(name).filter(|value| default.is_none() || !value.is_empty()) {
+            Some(value) => Ok(Value::String(value.clone())),
+            None => {
+                let help = match nearest(name, self.names.keys().map(String::as_str).chain(["TETRA_SRC", "TETRA_DIR"]))
+                {
+                    Some(near) => format!("did you mean `${{{near}}}`?"),
+                    None => format!("write it below [variables] in manifest.toml, or a default: ${{{name}:-…}}"),
+                };
+                or(self, why(format!("`${{{name}}}` means nothing"), help))
+            }
+        }
+    }
+}
+
+fn bad_name(name: &str) -> Why {
+    why(
+        format!("`${{{name}}}` names nothing"),
+        "write a variable like ${TETRA_SRC} or a key like ${ports.tetra}; `$${` is a literal `${`",
+    )
+}
+
+/// The `}` that closes what was opened before.
+fn end_of(inside: &str) -> Option<usize> {
+    let mut depth = 0;
+    inside.char_indices().find_map(|(at, c)| {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => return Some(at),
+            '}' => depth -= 1,
+            _ => {}
+        }
+        None
+    })
+}
+
+fn described(draft: &Draft, chain: &Chain, path: &KeyPath, why: Why) -> Diagnostic {
+    let cell = &draft.cells[path];
+    let label = format!("in `{path}`");
+    let last = cell.steps.iter().rev().find_map(|step| Some((step.layer, step.span.clone()?)));
+    let found = match (last, cell.leaf) {
+        (Some((Layer::Profile(number), span)), _) => chain.profiles[number].source.error(why.title, span, label),
+        (Some((_, span)), _) => draft.document.source.error(why.title, span, label),
+        (None, Some(leaf)) => draft.document.source.error(why.title, draft.document.leaves[leaf].span.clone(), label),
+        (None, None) => draft.document.source.error(why.title, 0..0, label),
+    };
+    found.help(why.help)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::org::document::Document;
+    use crate::org::profile::Profile;
+
+    fn filled(text: &str) -> Result<String, Diagnostic> {
+        let text = format!(
+            "v = '{text}'\nport = 4444\n[deployment]\ntetra_src = '~/src'\n[a]\nb = '${{port.x:-${{a.c}}}}'\nc = 'deep'\nd = '${{a.e}}'\ne = '${{a.d}}'\nlist = [1, 2]\n"
+        );
+        let document = Document::parse("local.toml", &text).expect("TOML");
+        let mut draft = Draft::new(&document);
+        for path in ["a.d", "a.e"].map(|path| path.parse::<KeyPath>().expect("a path")) {
+            if !text.starts_with("v = '${a.d}") {
+                draft.cells.remove(&path);
+            }
+        }
+        let chain = Chain { profiles: vec![Profile::built_in("dev").expect("there")] };
+        let names = Names::from([("TETRA_ENV".to_owned(), "dev".to_owned())]);
+        fill(&mut draft, &chain, &names).map_err(|mut found| found.pop().expect("a reason"))?;
+        Ok(draft.value(&KeyPath::of(&["v"])).expect("there").to_string())
+    }
+
+    #[test]
+    fn references_become_what_they_mean() {
+        for (text, expected) in [
+            ("${deployment.tetra_src}", "\"~/src\""),
+            ("${TETRA_SRC}/../x-${TETRA_ENV}", "\"~/src/../x-dev\""),
+            ("${a.list}", "[1, 2]"),
+            ("${a.b}!", "\"deep!\""),
+            ("${nothing.there:-8000}", "\"8000\""),
+            ("${NOTHING:-a${TETRA_ENV}}", "\"adev\""),
+            ("$HOME $5 pa$$word", "\"$HOME $5 pa$$word\""),
+            ("$${X} $$${TETRA_ENV}", "\"${X} $dev\""),
+            ("${local:deployment.tetra_src}", "\"~/src\""),
+        ] {
+            assert_eq!(filled(text).map_err(|it| it.title).as_deref(), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_filled_in_is_said() {
+        for (text, title) in [
+            ("${", "`${` is not closed"),
+            ("${X", "`${` is not closed"),
+            ("${}", "`${}` names nothing"),
+            ("${TETRA_EMV}", "`${TETRA_EMV}` means nothing"),
+            ("x${a.list}", "a list cannot stand inside of a text"),
+            ("${secret:KEY}", "a secret would be written into TOML"),
+            ("${deployment.tetra_scr}", "there is no `deployment.tetra_scr`"),
+            ("${a.d}", "this value needs itself"),
+        ] {
+            assert_eq!(filled(text).expect_err(text).title, title);
+        }
+    }
+}
