@@ -273,7 +273,7 @@ impl Control<'_> {
     fn finish_managed(&self, process: &Process, patience: Duration) -> Result<Ended, KillError> {
         let mut now = process.clone();
         now.look_again();
-        if !now.view.supervised && !now.is_running() {
+        if !now.view.supervised && !now.is_running() && !now.meta.state.is_final() {
             // Its record may say something else for ever: nobody is there to correct it.
             self.remove(process)?;
             return Ok(Ended::Stopped { pid: process.meta.pid, forced: false, survivors: Vec::new() });
