@@ -16,6 +16,19 @@ pub const COMMANDS: &[Entry] = &[
     entry::<tsm::list::List>(),
     entry::<tsm::info::Info>(),
     entry::<tsm::logs::Logs>(),
+    entry::<tsm::logs::rotate::Rotate>(),
+    entry::<tsm::logs::export::Export>(),
+    entry::<tsm::logs::clean::Clean>(),
+    entry::<tsm::monitor::Monitor>(),
+    entry::<tsm::events::stream::Stream>(),
+    entry::<tsm::events::analytics::Analytics>(),
+    entry::<tsm::events::sessions::Sessions>(),
+    entry::<tsm::events::users::Users>(),
+    entry::<tsm::events::patterns::Patterns>(),
+    entry::<tsm::events::journey::Journey>(),
+    entry::<tsm::events::clicks::Clicks>(),
+    entry::<tsm::events::click_perf::ClickPerf>(),
+    entry::<tsm::events::triggers::Triggers>(),
     entry::<tsm::upgrade::Upgrade>(),
     entry::<tsm::why::Why>(),
     entry::<tsm::stats::Stats>(),
@@ -110,7 +123,7 @@ pub const GROUPS: &[(&str, &str)] = &[
 ];
 
 /// Groups that may also be called behind `tsm`.
-const ALSO_BELOW_TSM: [&str; 2] = ["org", "daemon"];
+pub const ALSO_BELOW_TSM: [&str; 2] = ["org", "daemon"];
 
 /// The most words that name a command.
 const LONGEST_NAME: usize = 3;

@@ -1,6 +1,6 @@
 //! What is wrong with an env file.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use crate::base::diagnostic::{Diagnostic, SourceText};
@@ -136,10 +136,12 @@ fn keys(plan: &Plan) -> impl Iterator<Item = (&str, usize)> {
 
 fn against_plan(subject: &Subject) -> Vec<Diagnostic> {
     let Some(plan) = subject.plan else { return Vec::new() };
-    let mark = |key: &str| subject.text.lines().any(|line| line.starts_with(&format!("# MISSING {key}")));
+    let marks = subject.text.lines().filter_map(|line| line.strip_prefix("# MISSING ")?.split_whitespace().next());
+    let there: HashSet<&str> = subject.entries.iter().map(|entry| entry.setting.key.as_str()).chain(marks).collect();
+    let planned: HashSet<&str> = keys(plan).map(|(key, _)| key).collect();
     let mut found = Vec::new();
     for (key, id) in keys(plan) {
-        if !has(subject, key) && !mark(key) {
+        if !there.contains(key) {
             let definition = &plan.scope.definitions[id];
             let title = format!("`{key}` is missing in {}", subject.name);
             let origin = &plan.scope.sources[definition.source];
@@ -148,7 +150,7 @@ fn against_plan(subject: &Subject) -> Vec<Diagnostic> {
         }
     }
     for entry in subject.entries {
-        if !keys(plan).any(|(key, _)| key == entry.setting.key) {
+        if !planned.contains(entry.setting.key.as_str()) {
             let title = format!("`{}` is not in {}", entry.setting.key, plan.from);
             found.push(source(subject).warning(title, entry.span.clone(), ""));
         }

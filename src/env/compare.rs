@@ -1,6 +1,8 @@
 //! What is different between two environments. Secrets are compared and not shown.
 
-use super::masked::{self, Cover};
+use std::collections::HashMap;
+
+use super::masked::Cover;
 
 /// What happened to a variable on the way from one side to the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,18 +46,19 @@ pub type Pair = (String, String);
 /// What differs, in the order of the one side, then what only the other has.
 #[must_use]
 pub fn compare(one: &[Pair], other: &[Pair], cover: &Cover) -> Vec<Difference> {
-    let value = |all: &[Pair], key: &str| all.iter().find(|(name, _)| name == key).map(|(_, value)| value.clone());
+    let known = |all: &'_ [Pair]| all.iter().cloned().collect::<HashMap<String, String>>();
+    let (here, there) = (known(one), known(other));
     let mut differences = Vec::new();
     for (key, before) in one {
-        match value(other, key) {
+        match there.get(key) {
             None => differences.push(difference(key, (Some(before), None), cover)),
-            Some(after) if after != *before => {
-                differences.push(difference(key, (Some(before), Some(&after)), cover));
+            Some(after) if after != before => {
+                differences.push(difference(key, (Some(before), Some(after)), cover));
             }
             Some(_) => {}
         }
     }
-    for (key, after) in other.iter().filter(|(key, _)| value(one, key).is_none()) {
+    for (key, after) in other.iter().filter(|(key, _)| !here.contains_key(key)) {
         differences.push(difference(key, (None, Some(after)), cover));
     }
     differences
@@ -65,7 +68,7 @@ fn difference(key: &str, (before, after): (Option<&String>, Option<&String>), co
     let shown = |value: &String| {
         let shown = cover.variable(key, value);
         // How long they are tells two hidden values apart.
-        if masked::is_secret(key) { format!("{shown} ({} characters)", value.chars().count()) } else { shown }
+        if cover.hides(key) { format!("{shown} ({} characters)", value.chars().count()) } else { shown }
     };
     let change = match (before, after) {
         (None, _) => Change::Added,

@@ -19,6 +19,9 @@ use super::scope::Kind as ValueKind;
 use super::secrets::sha256;
 use super::template::is_variable;
 
+/// How many mistakes are told at once. Whoever has more has one that causes them.
+const MOST_ERRORS: usize = 100;
+
 /// What an env file will say.
 #[derive(Debug, Clone)]
 pub struct Generated {
@@ -167,6 +170,9 @@ pub fn generate(plan: &Plan, env: &EnvName) -> Result<Generated, GenerateError> 
                 generated.missing.push(trouble.diagnostic(scope).help(format!("tetra secrets set {env} {name}")));
             }
             Err(trouble) => wrong.push(trouble.diagnostic(scope)),
+        }
+        if wrong.len() >= MOST_ERRORS {
+            break;
         }
     }
     if !wrong.is_empty() {

@@ -1,6 +1,6 @@
 //! Texts and values without what is secret in them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use crate::base::dotenv;
@@ -82,6 +82,8 @@ pub fn toml(text: &str) -> String {
 pub struct Cover {
     /// Longest value first, so that one inside another does not leave its rest.
     values: Vec<(String, String)>,
+    /// Variables that hold secrets though their names do not say so.
+    keys: BTreeSet<String>,
 }
 
 impl Cover {
@@ -91,7 +93,20 @@ impl Cover {
         let long = secrets.iter().filter(|(_, value)| value.len() >= SHORTEST);
         let mut values: Vec<_> = long.map(|(name, value)| (name.clone(), value.clone())).collect();
         values.sort_by_key(|(_, value)| std::cmp::Reverse(value.len()));
-        Self { values }
+        Self { values, keys: BTreeSet::new() }
+    }
+
+    /// Hides further variables whole.
+    #[must_use]
+    pub fn hiding(mut self, keys: impl IntoIterator<Item = String>) -> Self {
+        self.keys.extend(keys);
+        self
+    }
+
+    /// True for a variable that is hidden whole.
+    #[must_use]
+    pub fn hides(&self, key: &str) -> bool {
+        is_secret(key) || self.keys.contains(key)
     }
 
     /// The text with `«NAME»` for each secret.
@@ -100,13 +115,13 @@ impl Cover {
         self.values.iter().fold(text.to_owned(), |text, (name, value)| text.replace(value, &format!("«{name}»")))
     }
 
-    /// A variable as it may be shown: hidden whole if its name says that it is a secret.
+    /// A variable as it may be shown.
     #[must_use]
     pub fn variable(&self, key: &str, value: &str) -> String {
         if value.is_empty() {
             return String::new();
         }
-        if is_secret(key) {
+        if self.hides(key) {
             return MASK.to_owned();
         }
         redact::text(&self.text(value))
@@ -133,6 +148,7 @@ mod tests {
         let cover = Cover::new(&secrets);
         assert_eq!(cover.text("pg://app:hunter2hunter2@h hunter2 1234"), "pg://app:«DB_PASSWORD»@h «PART» 1234");
         assert_eq!(cover.variable("API_KEY", "x"), "***");
+        assert_eq!(cover.clone().hiding(["BUCKET".to_owned()]).variable("BUCKET", "x"), "***");
         assert_eq!(cover.variable("PUBLIC_KEY", "ssh-ed25519 AAAA"), "ssh-ed25519 AAAA");
         assert_eq!(cover.variable("URL", "pg://u:pw@h"), "pg://u:***@h");
     }

@@ -17,4 +17,5 @@ pub mod read;
 pub mod scope;
 pub mod seal;
 pub mod secrets;
-pub mod template;
+
+pub use crate::base::template;

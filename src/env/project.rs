@@ -102,6 +102,8 @@ impl Advise for ProjectError {
 /// What a project needs to know of the world around it.
 #[derive(Debug, Clone, Default)]
 pub struct Around {
+    /// Variables that were given by hand; stronger than everything else. Names are in upper case.
+    pub given: BTreeMap<String, String>,
     /// `TETRA_SRC`, `TETRA_DIR`, `TETRA_ORG` as they are here.
     pub built_in: BTreeMap<String, String>,
     /// The secrets of the environment.
@@ -201,7 +203,7 @@ impl Project {
     /// Fails if there is neither, or the template makes no sense.
     pub fn plan(&self, env: &EnvName, around: Around) -> Result<Plan, ProjectError> {
         if let (Some(document), Some(table)) = (&self.document, self.table(env)) {
-            return Ok(from_document(document, (env, table), around));
+            return Ok(overridden(from_document(document, (env, table), around)));
         }
         let path = self.template(env);
         let Some(text) = read::text_if_any(&path)? else {
@@ -209,8 +211,20 @@ impl Project {
             return Err(ProjectError::Unknown { env: env.clone(), known });
         };
         let name = format!("{FOLDER}/{env}.env.tmpl");
-        from_template(self.document.as_ref(), (env, &name), &text, around)
+        from_template(self.document.as_ref(), (env, &name), &text, around).map(overridden)
     }
+}
+
+/// A variable that is given by hand is written as it is given.
+fn overridden(mut plan: Plan) -> Plan {
+    for line in &plan.lines {
+        if let Planned::Variable(key, id) = line
+            && let Some(value) = plan.scope.given.get(key)
+        {
+            plan.scope.definitions[*id].value = Raw::Plain(Kind::Text, value.clone());
+        }
+    }
+    plan
 }
 
 /// What stands behind the environment's name in files of other formats.
@@ -269,6 +283,7 @@ const COMMON: usize = 1;
 pub fn scope_of(document: &Document, (env, table): (&EnvName, Option<&str>), around: Around) -> Scope {
     let mut scope = Scope {
         sources: vec![document.source.clone()],
+        given: around.given,
         built_in: around.built_in,
         secrets: around.secrets,
         process: around.process,

@@ -91,6 +91,8 @@ pub struct Scope {
     pub local: HashMap<String, usize>,
     /// Definitions by their path, its parts joined by NUL.
     pub paths: HashMap<String, usize>,
+    /// Variables that were given by hand; before the layers. Names are in upper case.
+    pub given: BTreeMap<String, String>,
     /// Variables that tetra itself knows; after the layers.
     pub built_in: BTreeMap<String, String>,
     /// The secrets of the environment.
@@ -134,6 +136,9 @@ impl Scope {
 
     fn variable(&self, name: &str, from: usize) -> Found {
         let upper = name.to_ascii_uppercase();
+        if let Some(value) = self.given.get(&upper) {
+            return Found::Data(value.clone());
+        }
         // A name that refers to itself means the layers around it.
         let own = self.definitions.get(from).and_then(|definition| definition.seat.as_ref());
         let outside = own.filter(|(_, seat)| *seat == upper).map_or(0, |(layer, _)| layer + 1);
@@ -237,6 +242,7 @@ shared = "of dev, ${SHARED}"
             built_in: pairs(&[("TETRA_SRC", "/here"), ("TETRA_DIR", "/home/tetra"), ("TETRA_ORG", "acme")]),
             secrets: pairs(&[("API_KEY", "k$1${x}")]),
             process: pairs(&[("HOME", "/root"), ("GIVEN", "by hand")]),
+            ..Around::default()
         };
         let env = "dev".parse().expect("a name");
         let scope = scope_of(&document, (&env, Some("dev")), around);

@@ -2,8 +2,8 @@
 //!
 //! `${services.web.port}` is another value of the same environment and keeps its type, `${local:…}` is what local.toml says,
 //! `${TETRA_SRC}`, `${TETRA_DIR}`, `${TETRA_ENV}` and `${TETRA_ORG}` are built in, other names are those below `[variables]`
-//! of the manifest. `${name:-default}` stands for the default where there is nothing. `$${` is a literal `${`. The surroundings
-//! do not count: the same files give the same result everywhere.
+//! of the manifest. The grammar with its defaults is that of [`template`]. The surroundings do not count: the same files give
+//! the same result everywhere.
 
 use std::collections::BTreeMap;
 
@@ -13,6 +13,7 @@ use super::draft::{Chain, Deed, Draft, Layer, Step};
 use super::path::KeyPath;
 use crate::base::diagnostic::Diagnostic;
 use crate::base::near::nearest;
+use crate::base::template::{self, Action, Expansion, Flaw, Flawed, Part, Reference, Space, Template};
 
 /// How many values may stand behind each other.
 const DEEPEST: usize = 64;
@@ -133,112 +134,122 @@ impl Filler<'_, '_> {
     }
 
     fn text(&mut self, text: &str) -> Result<Value, Why> {
+        let template = template::parse(text).map_err(|flawed| flaw(text, &flawed))?;
+        self.template(&template)
+    }
+
+    fn template(&mut self, template: &Template) -> Result<Value, Why> {
+        if let Some(expansion) = template.whole() {
+            return self.expansion(expansion);
+        }
         let mut out = String::new();
-        let mut rest = text;
-        while let Some(at) = rest.find("${") {
-            let dollars = rest[..at].len() - rest[..at].trim_end_matches('$').len() + 1;
-            out.push_str(&rest[..at + 1 - dollars]);
-            out.push_str(&"$".repeat(dollars / 2));
-            if dollars.is_multiple_of(2) {
-                out.push('{');
-                rest = &rest[at + 2..];
-                continue;
-            }
-            let inside = &rest[at + 2..];
-            let end = end_of(inside).ok_or_else(|| why("`${` is not closed", "write the `}`"))?;
-            self.count += 1;
-            if self.count > MOST {
-                return Err(why(format!("there are more than {MOST} expansions"), "write some of them out"));
-            }
-            let value = self.reference(&inside[..end])?;
-            rest = &inside[end + 1..];
-            if out.is_empty() && rest.is_empty() && dollars == 1 && at == 0 {
-                return Ok(value);
-            }
-            match value {
-                Value::String(text) => out.push_str(&text),
-                Value::Array(_) | Value::Table(_) => {
-                    return Err(why("a list cannot stand inside of a text", "let it be the whole value"));
-                }
-                other => out.push_str(&other.to_string()),
+        for part in &template.parts {
+            match part {
+                Part::Literal(text) => out.push_str(text),
+                Part::Expansion(expansion) => match self.expansion(expansion)? {
+                    Value::String(text) => out.push_str(&text),
+                    Value::Array(_) | Value::Table(_) => {
+                        return Err(why("a list cannot stand inside of a text", "let it be the whole value"));
+                    }
+                    other => out.push_str(&other.to_string()),
+                },
             }
             if out.len() > LARGEST {
                 return Err(why("the value becomes larger than 1 MiB", "does it contain itself many times?"));
             }
         }
-        out.push_str(rest);
         Ok(Value::String(out))
     }
 
-    fn reference(&mut self, inside: &str) -> Result<Value, Why> {
-        let (name, default) = match inside.split_once(":-") {
-            Some((name, default)) => (name, Some(default)),
-            None => (inside, None),
+    fn expansion(&mut self, expansion: &Expansion) -> Result<Value, Why> {
+        self.count += 1;
+        if self.count > MOST {
+            return Err(why(format!("there are more than {MOST} expansions"), "write some of them out"));
+        }
+        let reference = &expansion.reference;
+        let Some((operator, word)) = &expansion.operation else {
+            return self.looked_up(reference)?.ok_or_else(|| self.missing(reference));
         };
-        let or = |filler: &mut Self, missing: Why| match default {
-            Some(text) => filler.text(text),
-            None => Err(missing),
-        };
-        if name.starts_with("secret:") {
-            return Err(why("a secret would be written into TOML", "secrets stand in secrets/*.env only"));
-        }
-        if let Some(local) = name.strip_prefix("local:") {
-            let leaf = local.parse().ok().and_then(|path| self.draft.document.leaf(&path));
-            let value = leaf.map(|leaf| leaf.value.clone());
-            return value.map_or_else(|| or(self, why(format!("local.toml has no `{local}`"), "write it there")), Ok);
-        }
-        if name.contains('.') {
-            let path: KeyPath = name.parse().map_err(|_| bad_name(name))?;
-            if default.is_some() && self.draft.value(&path).is_none_or(|value| value.as_str() == Some("")) {
-                return or(self, why("", ""));
-            }
-            return self.value_at(&path);
-        }
-        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        if name.is_empty() || !name.chars().all(is_name) || name.starts_with(|c: char| c.is_ascii_digit()) {
-            return Err(bad_name(name));
-        }
-        let built_in = match name {
-            "TETRA_SRC" => Some(KeyPath::of(&["deployment", "tetra_src"])),
-            "TETRA_DIR" => Some(KeyPath::of(&["deployment", "tetra_dir"])),
-            _ => None,
-        };
-        if let Some(path) = built_in.filter(|path| self.draft.value(path).is_some()) {
-            return self.value_at(&path);
-        }
-        match self.names.get(name).filter(|value| default.is_none() || !value.is_empty()) {
-            Some(value) => Ok(Value::String(value.clone())),
-            None => {
-                let help = match nearest(name, self.names.keys().map(String::as_str).chain(["TETRA_SRC", "TETRA_DIR"]))
-                {
-                    Some(near) => format!("did you mean `${{{near}}}`?"),
-                    None => format!("write it below [variables] in manifest.toml, or a default: ${{{name}:-…}}"),
-                };
-                or(self, why(format!("`${{{name}}}` means nothing"), help))
+        let value = self.looked_up(reference)?;
+        let is_empty = |value: &Value| operator.empty_is_unset && value.as_str() == Some("");
+        let value = value.filter(|value| !is_empty(value));
+        match (operator.action, value) {
+            (Action::Default | Action::Require, Some(value)) => Ok(value),
+            (Action::Default, None) | (Action::Instead, Some(_)) => self.template(word),
+            (Action::Instead, None) => Ok(Value::String(String::new())),
+            (Action::Require, None) => {
+                let message = self.template(word)?;
+                let message = message.as_str().map_or_else(|| message.to_string(), str::to_owned);
+                Err(why(format!("`{}` is needed: {message}", reference.name()), "write it"))
             }
         }
     }
-}
 
-fn bad_name(name: &str) -> Why {
-    why(
-        format!("`${{{name}}}` names nothing"),
-        "write a variable like ${TETRA_SRC} or a key like ${ports.tetra}; `$${` is a literal `${`",
-    )
-}
-
-/// The `}` that closes what was opened before.
-fn end_of(inside: &str) -> Option<usize> {
-    let mut depth = 0;
-    inside.char_indices().find_map(|(at, c)| {
-        match c {
-            '{' => depth += 1,
-            '}' if depth == 0 => return Some(at),
-            '}' => depth -= 1,
-            _ => {}
+    /// What a reference stands for; none if there is nothing of that name.
+    fn looked_up(&mut self, reference: &Reference) -> Result<Option<Value>, Why> {
+        let path = KeyPath::of(&reference.path);
+        match reference.space {
+            Some(Space::Secret) => {
+                Err(why("a secret would be written into TOML", "secrets stand in secrets/*.env only"))
+            }
+            Some(Space::Env) => Err(why(
+                "what the shell has set does not count here",
+                "write it below [variables] in manifest.toml, so that it is the same everywhere",
+            )),
+            Some(Space::Local) => Ok(self.draft.document.leaf(&path).map(|leaf| leaf.value.clone())),
+            Some(Space::Infra) => self.present(&within("infrastructure", &path)),
+            Some(Space::Host) => self.present(&within("hosts", &path)),
+            None if reference.path.len() > 1 => self.present(&path),
+            None => self.variable(path.last()),
         }
-        None
-    })
+    }
+
+    fn present(&mut self, path: &KeyPath) -> Result<Option<Value>, Why> {
+        self.draft.value(path).is_some().then(|| self.value_at(path)).transpose()
+    }
+
+    fn variable(&mut self, name: &str) -> Result<Option<Value>, Why> {
+        let built_in =
+            BUILT_IN.iter().find(|(known, _)| *known == name).map(|(_, key)| KeyPath::of(&["deployment", key]));
+        match built_in.map(|path| self.present(&path)).transpose()?.flatten() {
+            Some(value) => Ok(Some(value)),
+            None => Ok(self.names.get(name).map(|value| Value::String(value.clone()))),
+        }
+    }
+
+    fn missing(&self, reference: &Reference) -> Why {
+        let name = reference.name();
+        if reference.path.len() > 1 {
+            return why(format!("there is no `{name}`"), self.near(&KeyPath::of(&reference.path)));
+        }
+        let known = self.names.keys().map(String::as_str).chain(BUILT_IN.map(|(known, _)| known));
+        let help = match nearest(&name, known) {
+            Some(near) => format!("did you mean `${{{near}}}`?"),
+            None => format!("write it below [variables] in manifest.toml, or a default: ${{{name}:-…}}"),
+        };
+        why(format!("`${{{name}}}` means nothing"), help)
+    }
+}
+
+/// Variables that are keys of `[deployment]`.
+const BUILT_IN: [(&str, &str); 2] = [("TETRA_SRC", "tetra_src"), ("TETRA_DIR", "tetra_dir")];
+
+fn within(table: &str, path: &KeyPath) -> KeyPath {
+    KeyPath::new(std::iter::once(table.to_owned()).chain(path.keys().iter().cloned()).collect())
+}
+
+fn flaw(text: &str, flawed: &Flawed) -> Why {
+    let part = text.get(flawed.span.clone()).unwrap_or_default();
+    match flawed.flaw {
+        Flaw::Unterminated => why("`${` is not closed", "write the `}`"),
+        Flaw::EmptyName => why("`${}` names nothing", "`$${` is a literal `${`"),
+        Flaw::BadName => why(
+            format!("`{part}` is no name"),
+            "write a variable like ${TETRA_SRC} or a key like ${ports.tetra}; `$${` is a literal `${`",
+        ),
+        Flaw::BadOperator => why(format!("`{part}` means nothing behind a name"), "there are :- - :? ? :+ and +"),
+        Flaw::TooDeep => why(format!("more than {DEEPEST} expansions stand in each other"), "write some of them out"),
+    }
 }
 
 fn described(draft: &Draft, chain: &Chain, path: &KeyPath, why: Why) -> Diagnostic {
@@ -286,6 +297,7 @@ mod tests {
             ("${a.b}!", "\"deep!\""),
             ("${nothing.there:-8000}", "\"8000\""),
             ("${NOTHING:-a${TETRA_ENV}}", "\"adev\""),
+            ("${TETRA_ENV:+x${list.none-y}}${NOTHING+z}", "\"xy\""),
             ("$HOME $5 pa$$word", "\"$HOME $5 pa$$word\""),
             ("$${X} $$${TETRA_ENV}", "\"${X} $dev\""),
             ("${local:deployment.tetra_src}", "\"~/src\""),
@@ -300,6 +312,8 @@ mod tests {
             ("${", "`${` is not closed"),
             ("${X", "`${` is not closed"),
             ("${}", "`${}` names nothing"),
+            ("${env:HOME}", "what the shell has set does not count here"),
+            ("${TETRA_EMV:?is missing}", "`TETRA_EMV` is needed: is missing"),
             ("${TETRA_EMV}", "`${TETRA_EMV}` means nothing"),
             ("x${a.list}", "a list cannot stand inside of a text"),
             ("${secret:KEY}", "a secret would be written into TOML"),

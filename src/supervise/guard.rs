@@ -25,7 +25,7 @@ use super::exit::Obituaries;
 use super::lock::{self, Seat};
 use super::output::{ERR, OUT};
 use super::pipe;
-use super::wire::{Launched, Word};
+use super::wire::{Launched, Step, Word};
 use super::worker::{self, Outcome};
 
 /// The worker's exit code that asks for a newer program.
@@ -192,7 +192,7 @@ impl Post {
                     (self.word, self.fresh) = (None, false);
                     self.watch(child)
                 }
-                Err(_) => NOT_FORKED,
+                Err(errno) => self.not_forked(errno),
             };
             pause = match ended {
                 status if libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0 => leave(0),
@@ -202,6 +202,16 @@ impl Post {
                 _ => Duration::ZERO,
             };
         }
+    }
+
+    /// No worker could be made. A command that waits is told, and nothing was begun; else it is tried again.
+    fn not_forked(&mut self, errno: nix::Error) -> i32 {
+        if let Some(mut word) = self.word.take() {
+            let answer = Launched::NotRun { errno: errno as i32, step: Step::Fork };
+            let _ = word.write_all(&Word::Done(answer).encode());
+            leave(0);
+        }
+        NOT_FORKED
     }
 
     /// Waits for the worker's end and writes down every other one.

@@ -7,6 +7,8 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use rustix::fs::{Dir, Mode, OFlags};
+
 use super::{diag, process};
 
 /// How a listening socket speaks.
@@ -100,7 +102,7 @@ pub fn owners(inodes: impl IntoIterator<Item = u64>) -> HashMap<u64, u32> {
         if wanted.is_empty() {
             break;
         }
-        found.extend(sockets_of(pid).filter(|inode| wanted.remove(inode)).map(|inode| (inode, pid)));
+        found.extend(sockets_of(pid).into_iter().filter(|inode| wanted.remove(inode)).map(|inode| (inode, pid)));
     }
     found
 }
@@ -142,8 +144,20 @@ pub fn ports_below(root: u32) -> Vec<u16> {
 /// The login name of a user, or the number where it has none.
 #[must_use]
 pub fn login(uid: u32) -> String {
-    let user = nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(uid)).ok().flatten();
-    user.map_or_else(|| uid.to_string(), |user| user.name)
+    account(uid).unwrap_or_else(|| uid.to_string())
+}
+
+/// The login name of a user in `/etc/passwd`. The C library would ask further, and in a static program cannot: it crashes
+/// where the user is unknown.
+#[must_use]
+pub fn account(uid: u32) -> Option<String> {
+    let wanted = uid.to_string();
+    let users = std::fs::read_to_string("/etc/passwd").ok()?;
+    users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == wanted).then(|| name.to_owned())
+    })
 }
 
 fn table(path: &str, protocol: Protocol) -> Vec<Listener> {
@@ -193,13 +207,25 @@ fn address_of(hex: &str) -> Option<IpAddr> {
 }
 
 fn holds(pid: u32, inodes: &[u64]) -> bool {
-    sockets_of(pid).any(|inode| inodes.contains(&inode))
+    sockets_of(pid).iter().any(|inode| inodes.contains(inode))
 }
 
-/// The sockets among the descriptors of a process.
-fn sockets_of(pid: u32) -> impl Iterator<Item = u64> {
-    let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().take(MOST_DESCRIPTORS);
-    descriptors.flatten().filter_map(|entry| socket_inode(fs::read_link(entry.path()).ok()?.to_str()?))
+/// The sockets among the descriptors of a process; none where they may not be seen.
+///
+/// Links are read relative to their folder: a walk over all processes reads thousands, and the way to each costs as much.
+fn sockets_of(pid: u32) -> Vec<u64> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let folder = rustix::fs::open(format!("/proc/{pid}/fd"), flags, Mode::empty());
+    let Ok(folder) = folder else { return Vec::new() };
+    let Ok(entries) = Dir::read_from(&folder) else { return Vec::new() };
+    let mut link = Vec::new();
+    let mut found = Vec::new();
+    for entry in entries.flatten().take(MOST_DESCRIPTORS) {
+        let Ok(read) = rustix::fs::readlinkat(&folder, entry.file_name(), std::mem::take(&mut link)) else { continue };
+        link = read.into_bytes();
+        found.extend(std::str::from_utf8(&link).ok().and_then(socket_inode));
+    }
+    found
 }
 
 fn socket_inode(link: &str) -> Option<u64> {

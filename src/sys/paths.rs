@@ -188,6 +188,12 @@ impl Paths {
         self.home.join("tsm")
     }
 
+    /// What is done when something happens inside a process.
+    #[must_use]
+    pub fn triggers(&self) -> PathBuf {
+        self.tsm().join("config/triggers.conf")
+    }
+
     /// Private: everything that belongs to running processes.
     #[must_use]
     pub fn runtime(&self) -> PathBuf {

@@ -79,7 +79,7 @@ impl Host for RealHost {
     fn user(&self) -> &str {
         self.user.get_or_init(|| {
             let id = nix::unistd::geteuid();
-            let account = nix::unistd::User::from_uid(id).ok().flatten().map(|user| user.name);
+            let account = super::net::account(id.as_raw());
             account.or_else(|| self.variable("USER").map(str::to_owned)).unwrap_or_else(|| id.to_string())
         })
     }

@@ -170,6 +170,9 @@ const MARGIN: Duration = Duration::from_secs(15);
 /// How long an order may lie unread.
 const SECOND: Duration = Duration::from_secs(1);
 
+/// How often an order is given before nobody is found to take it: supervisors may come and go meanwhile.
+const TRIES: u32 = 4;
+
 /// How long is waited before the operator's wish is asked for again.
 const SLICE: Duration = Duration::from_millis(100);
 
@@ -185,8 +188,9 @@ impl ControlError {
 
 impl Control<'_> {
     /// Gives living processes that nobody watches a supervisor, and takes restarts up again that nobody would make.
-    /// Costs nothing when there are none. What fails is left as it is: whoever needs the supervisor will say so.
+    /// Removes folders that were cut off half made or half removed. Costs little when there are none. What fails is left as it is: whoever needs the supervisor will say so.
     pub fn tend(&self, processes: &mut [Process]) {
+        self.tidy();
         for process in processes.iter_mut().filter(|process| process.view.wants_supervisor()) {
             if self.supervise(process).is_ok() {
                 process.look_again();
@@ -223,31 +227,54 @@ impl Control<'_> {
         let given: Vec<_> = processes.iter().map(|process| self.give(process, order)).collect();
         let answers = processes.iter().zip(given);
         answers
-            .map(|(process, given)| if given? { self.wait_for_end(process) } else { Ok(was_not_running(process)) })
+            .map(|(process, given)| if given? { self.see_off(process, order) } else { Ok(was_not_running(process)) })
             .collect()
+    }
+
+    /// Waits for the end. An order that its supervisor took along when it was killed is given again.
+    fn see_off(&self, process: &Process, order: Order) -> Result<Ended, ControlError> {
+        for _ in 1..TRIES {
+            let ended = self.wait_for_end(process)?;
+            let mut now = process.clone();
+            now.look_again();
+            if now.view.supervised || !now.view.alive {
+                return Ok(ended);
+            }
+            self.give(&now, order)?;
+        }
+        self.wait_for_end(process)
     }
 
     /// Gives an order; false if there is nobody to give it to because nothing runs.
     pub(super) fn give(&self, process: &Process, order: Order) -> Result<bool, ControlError> {
-        let process = &self.wait_for_supervisor(process)?;
-        if !process.view.supervised && !process.view.wants_supervisor() {
-            return Ok(false);
-        }
-        if !process.view.supervised {
-            self.supervise(process)?;
-        }
-        match client::send(&process.dir, order) {
-            Ok(()) => Ok(true),
-            // It cannot hear: the FIFO that it listens at is not the one in the folder any more.
-            Err(SendError::NobodyThere { .. }) if self.is_deaf(process) => {
-                self.supervise(process)?;
-                let sent = client::send(&process.dir, order).map(|()| true);
-                sent.map_err(|source| ControlError::Send { name: process.name.clone(), source })
+        let mut now = self.wait_for_supervisor(process)?;
+        for _ in 0..TRIES {
+            if !now.view.supervised {
+                if !now.view.wants_supervisor() {
+                    // If it ran when we looked first, it ended by itself in this moment.
+                    return Ok(process.view.supervised || process.view.wants_supervisor());
+                }
+                self.supervise(&now)?;
             }
-            // It ended by itself in this moment.
-            Err(SendError::NobodyThere { .. }) => Ok(process.is_running()),
-            Err(source) => Err(ControlError::Send { name: process.name.clone(), source }),
+            match client::send(&process.dir, order) {
+                Ok(()) => return Ok(true),
+                // It ends in this moment, or cannot hear: the FIFO in the folder is not the one that it listens at.
+                Err(SendError::NobodyThere { .. }) => self.let_go(process)?,
+                Err(source) => return Err(ControlError::Send { name: process.name.clone(), source }),
+            }
+            now.look_again();
         }
+        let source = SendError::NobodyThere { dir: process.dir.clone() };
+        Err(ControlError::Send { name: process.name.clone(), source })
+    }
+
+    /// Waits until a supervisor that does not hear is gone; one that stays is ended.
+    fn let_go(&self, process: &Process) -> Result<(), ControlError> {
+        if client::wait_unsupervised(&process.dir, Instant::now() + SLICE).is_ok() {
+            return Ok(());
+        }
+        let evicted = repair::evict(&process.dir, Instant::now() + MARGIN);
+        evicted.map_err(|source| ControlError::Blind { name: process.name.clone(), source })
     }
 
     /// The process once its start found a supervisor, or turned out to have been given up half-way.
@@ -261,12 +288,6 @@ impl Control<'_> {
             }
         }
         Ok(now)
-    }
-
-    /// Somebody supervises without listening, and had to be ended. One that is just beginning or ending is left alone.
-    fn is_deaf(&self, process: &Process) -> bool {
-        let orderly = || client::wait_unsupervised(&process.dir, Instant::now() + SLICE).is_ok();
-        !orderly() && repair::evict(&process.dir, Instant::now() + MARGIN).is_ok()
     }
 
     pub(super) fn wait_for_end(&self, process: &Process) -> Result<Ended, ControlError> {
@@ -314,8 +335,10 @@ impl Control<'_> {
                 Err(WaitError::TimedOut { .. }) if Instant::now() >= deadline => {
                     return Err(ControlError::NotEnded { name: name(), waited: patience });
                 }
-                // Nobody is left who could write it: the disk may be full or not writable.
-                Err(WaitError::TimedOut { .. }) if !client::supervised(&process.dir) => return Ok(None),
+                // It ended in this moment; or nobody is left who could write it: the disk may be full or not writable.
+                Err(WaitError::TimedOut { .. }) if is_over(process) => {
+                    return Ok(meta::read(&process.dir).ok().flatten());
+                }
                 Err(WaitError::TimedOut { .. }) => {}
                 // A damaged record says nothing; that its supervisor has ended still can be seen.
                 Err(WaitError::Read(_)) => return self.wait_unsupervised(process, patience).map(|()| None),
@@ -352,6 +375,13 @@ pub(super) fn refuse_foreign(process: &Process) -> Result<(), ControlError> {
         return Ok(());
     }
     Err(ControlError::Foreign { name: process.name.clone(), owner: net::login(owner) })
+}
+
+/// Nobody supervises, and nothing is left to supervise.
+fn is_over(process: &Process) -> bool {
+    let mut now = process.clone();
+    now.look_again();
+    !now.view.supervised && !now.view.alive
 }
 
 fn was_not_running(process: &Process) -> Ended {

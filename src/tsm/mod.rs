@@ -10,6 +10,7 @@ pub mod detect;
 pub mod doctor;
 pub mod ends;
 pub mod environment;
+pub mod events;
 pub mod interpreter;
 pub mod kill;
 pub mod logs;

@@ -23,19 +23,24 @@ pub(super) fn aside(dir: &Path) -> PathBuf {
 /// Removes what was cut off while it was made or removed. Only for the holder of the lock of ids and names: nobody else does
 /// either then.
 pub(super) fn clear_aside(paths: &Paths) {
-    for entry in fs::read_dir(paths.processes()).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let is_aside = name.as_encoded_bytes().starts_with(b".") && name.as_encoded_bytes().ends_with(ASIDE.as_bytes());
-        if is_aside {
-            // What stays is tried again the next time.
-            let _ = fs::remove_dir_all(entry.path());
-        }
+    for folder in left_aside(paths) {
+        // What stays is tried again the next time.
+        let _ = fs::remove_dir_all(folder);
     }
+}
+
+fn left_aside(paths: &Paths) -> impl Iterator<Item = PathBuf> {
+    let entries = fs::read_dir(paths.processes()).into_iter().flatten().flatten();
+    let is_aside = |name: &[u8]| name.starts_with(b".") && name.ends_with(ASIDE.as_bytes());
+    entries.filter(move |entry| is_aside(entry.file_name().as_encoded_bytes())).map(|entry| entry.path())
 }
 
 impl Control<'_> {
     /// Removes what was cut off while it was made or removed, unless somebody gives out or takes back names just now.
-    pub fn tidy(&self) {
+    pub(super) fn tidy(&self) {
+        if left_aside(self.paths).next().is_none() {
+            return;
+        }
         let lock = fs::File::open(self.paths.id_lock()).ok();
         if lock.as_ref().is_some_and(|lock| lock.try_lock().is_ok()) {
             clear_aside(self.paths);

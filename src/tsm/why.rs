@@ -148,7 +148,7 @@ fn timeline(process: &Process, deeds: &[Deed]) -> Vec<Event> {
 fn last_lines(process: &Process) -> Result<Vec<String>, LogError> {
     let source = |stream, log| Source { process: process.name.clone(), stream, log };
     let sources = [source(Stream::Out, process.out_log()), source(Stream::Err, process.err_log())];
-    let lines = logs::tail(&sources, LAST)?;
+    let lines = logs::select(&sources, &logs::Query::last(LAST))?;
     Ok(lines.iter().map(|line| String::from_utf8_lossy(&line.bytes).into_owned()).collect())
 }
 

@@ -6,6 +6,7 @@ mod env;
 mod examples;
 mod faults;
 mod launch;
+mod monitor;
 mod org;
 mod pty;
 mod readme;

@@ -27,6 +27,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("reedline", &["shell/"]),
     ("nu_ansi_term", &["shell/"]),
     ("crossterm", &["shell/"]),
+    ("ratatui", &["shell/"]),
+    ("regex", &["tsm/", "command/"]),
     ("toml", &["shell/", "org/", "env/", "tsm/ports/"]),
     ("toml_edit", &["org/", "env/"]),
     ("sha2", &["org/", "env/", "sys/"]),

@@ -1,6 +1,7 @@
 //! The verbs of `tsm` with real children, through the real program.
 
 mod control;
+mod events;
 mod diagnosis;
 mod doctor;
 mod kill;

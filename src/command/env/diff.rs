@@ -1,12 +1,10 @@
 //! `env diff`
 
-use super::{generated, open, pairs, resolved};
+use super::{cover, generated, open, pairs, resolved};
 use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
-use crate::command::secrets;
 use crate::command::{Command, Cx, Effect};
 use crate::env::compare::{self, Change};
-use crate::env::masked::Cover;
 use crate::report::{Cell, Report, Table, Tone, Value};
 
 /// Compare two env files, or an env file with what its source says
@@ -33,18 +31,16 @@ impl Command for Diff {
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let project = open(cx)?;
         let one = pairs(&project, &self.target)?;
-        let mut all = secrets::values(cx, &self.target)?;
+        let envs: Vec<&EnvName> = [&self.target].into_iter().chain(&self.other).collect();
+        let cover = cover(cx, &project, &envs)?;
         let (other, against) = match &self.other {
-            Some(env) => {
-                all.extend(secrets::values(cx, env)?);
-                (pairs(&project, env)?, env.to_string())
-            }
+            Some(env) => (pairs(&project, env)?, env.to_string()),
             None => {
-                let (generated, _) = generated(cx, &project, &self.target)?;
+                let generated = generated(cx, &project, &self.target)?;
                 (resolved(&generated), generated.from)
             }
         };
-        let found = compare::compare(&one, &other, &Cover::new(&all));
+        let found = compare::compare(&one, &other, &cover);
         let columns = [("key", "NAME"), ("change", "CHANGE"), ("before", "BEFORE"), ("after", "AFTER")];
         let same = format!("env/{}.env and {against} say the same", self.target);
         let mut table = Table::new(&columns).when_empty(same);

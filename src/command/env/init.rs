@@ -1,17 +1,19 @@
 //! `env init`
 
-use super::{counted, folder, generated, note_all, open, short, with_missing};
+use super::{around, counted, folder, note_all, open, short, with_missing};
 use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
 use crate::env::format::Format;
 use crate::env::generate::{self, Care, Written};
+use crate::env::masked;
+use crate::env::template::is_variable;
 use crate::report::{Report, Sentence, Value};
 
 /// Make the env file of an environment from tetra.toml or its template
 ///
-/// Reads [common] and [environments.<env>] of tetra.toml in the working directory, else env/<env>.env.tmpl, resolves every
-/// `${…}`, takes secrets from the organization's secrets/<env>.env, and writes env/<env>.env with mode 0600. An error writes
+/// Reads the tables common and environments.ENV of tetra.toml in the working directory, else env/ENV.env.tmpl, resolves every
+/// `${…}`, takes secrets from the organization's secrets/ENV.env, and writes env/ENV.env with mode 0600. An error writes
 /// nothing. A missing secret leaves a line `# MISSING NAME` and the exit code is 22.
 #[derive(Debug, clap::Args)]
 pub struct Init {
@@ -21,6 +23,9 @@ pub struct Init {
     /// Write over a file that somebody edited; the old one is kept in env/.backup
     #[arg(long)]
     force: bool,
+    /// Give a variable a value, stronger than everything else
+    #[arg(long, value_name = "NAME=VALUE")]
+    set: Vec<String>,
     /// For whom the file is: a shell and tsm, dotenv libraries, systemd, docker, kubectl, or anybody
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "export")]
     format: Word,
@@ -70,7 +75,9 @@ impl Command for Init {
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let env = self.target;
         let project = open(cx)?;
-        let (generated, _) = generated(cx, &project, &env)?;
+        let mut around = around(cx, &env)?;
+        around.given = self.set.iter().map(|text| given(text)).collect::<Result<_, _>>()?;
+        let generated = generate::generate(&project.plan(&env, around)?, &env)?;
         note_all(cx, &generated.warnings);
         let format = self.format.format();
         let text = generated.text(&env, format)?;
@@ -115,6 +122,18 @@ impl Command for Init {
             report = report.note(format!("never commit {file}; next: `tetra env validate {env}`"));
         }
         Ok(with_missing(report, &env, generated.missing))
+    }
+}
+
+/// A variable and its value, as they are given on the command line.
+fn given(text: &str) -> Result<(String, String), Fault> {
+    match text.split_once('=').filter(|(name, _)| is_variable(name)) {
+        Some((name, _)) if masked::is_secret(name) => {
+            Err(Fault::usage(format!("`{name}` is a secret and does not stand on the command line"))
+                .advise(format!("tetra secrets set ENV {name}")))
+        }
+        Some((name, value)) => Ok((name.to_ascii_uppercase(), value.to_owned())),
+        None => Err(Fault::usage("`--set` takes NAME=VALUE")),
     }
 }
 

@@ -11,6 +11,7 @@ pub mod toml_show;
 pub mod toml_validate;
 pub mod validate;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::Cx;
@@ -32,7 +33,7 @@ fn open(cx: &Cx) -> Result<Project, Fault> {
 
 /// What a project may know of the world when it is resolved for an environment.
 fn around(cx: &mut Cx, env: &EnvName) -> Result<Around, Fault> {
-    let mut built_in = std::collections::BTreeMap::from([
+    let mut built_in = BTreeMap::from([
         ("TETRA_SRC".to_owned(), cx.paths.source().display().to_string()),
         ("TETRA_DIR".to_owned(), cx.paths.home().display().to_string()),
     ]);
@@ -40,15 +41,14 @@ fn around(cx: &mut Cx, env: &EnvName) -> Result<Around, Fault> {
         built_in.insert("TETRA_ORG".to_owned(), org.to_string());
     }
     let secrets = secrets::values(cx, env)?;
-    Ok(Around { built_in, secrets, process: cx.host.variables().clone() })
+    Ok(Around { built_in, secrets, process: cx.host.variables().clone(), ..Around::default() })
 }
 
-/// What the source says for an environment, with what covers its secrets.
-fn generated(cx: &mut Cx, project: &Project, env: &EnvName) -> Result<(Generated, Cover), Fault> {
+/// What the source says for an environment.
+fn generated(cx: &mut Cx, project: &Project, env: &EnvName) -> Result<Generated, Fault> {
     let around = around(cx, env)?;
-    let cover = Cover::new(&around.secrets);
     let plan = project.plan(env, around)?;
-    Ok((generate::generate(&plan, env)?, cover))
+    Ok(generate::generate(&plan, env)?)
 }
 
 /// The variables of an env file.
@@ -63,9 +63,18 @@ fn resolved(generated: &Generated) -> Vec<Pair> {
     known.collect()
 }
 
-/// What covers the secrets of an environment, and of everything that went into it.
-fn cover(cx: &mut Cx, env: &EnvName) -> Result<Cover, Fault> {
-    Ok(Cover::new(&secrets::values(cx, env)?))
+/// What covers the secrets of environments: their values, and every variable that the source fills with one.
+fn cover(cx: &mut Cx, project: &Project, envs: &[&EnvName]) -> Result<Cover, Fault> {
+    let mut values = BTreeMap::new();
+    let mut keys = Vec::new();
+    for env in envs {
+        values.extend(secrets::values(cx, env)?);
+        // A source that cannot be resolved says nothing about what is there.
+        if let Ok(generated) = generated(cx, project, env) {
+            keys.extend(generated.variables.into_iter().filter(|it| it.secret).map(|it| it.key));
+        }
+    }
+    Ok(Cover::new(&values).hiding(keys))
 }
 
 /// `tetra.toml`, which a command cannot do without.

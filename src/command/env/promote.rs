@@ -1,6 +1,6 @@
 //! `env promote`
 
-use super::{around, counted, folder, note_all, open, pairs, resolved, short};
+use super::{around, counted, cover, folder, note_all, open, pairs, resolved, short};
 use crate::base::environment::EnvName;
 use crate::base::fault::{Fault, Kind};
 use crate::command::secrets::leaks;
@@ -126,9 +126,7 @@ impl Promote {
         }
         let target = around(cx, &self.to)?;
         let secrets = target.secrets.clone();
-        let mut known = around(cx, &self.from)?.secrets;
-        known.extend(secrets.clone());
-        let cover = Cover::new(&known);
+        let cover = cover(cx, &project, &[&self.from, &self.to])?;
         let source = match project.plan(&self.to, target) {
             Ok(plan) => Some(generate::generate(&plan, &self.to)?),
             Err(ProjectError::Unknown { .. }) => None,

@@ -4,7 +4,6 @@ use super::{cover, open, pairs};
 use crate::base::environment::EnvName;
 use crate::base::fault::{Fault, Kind};
 use crate::command::{Command, Cx, Effect};
-use crate::env::masked;
 use crate::report::{Cell, Report, Show as When, Table, Tone};
 
 /// Show the variables of an env file, secrets hidden
@@ -24,13 +23,13 @@ impl Command for Show {
         let env = named(self.target, cx)?;
         let project = open(cx)?;
         let pairs = pairs(&project, &env)?;
-        let cover = cover(cx, &env)?;
+        let cover = cover(cx, &project, &[&env])?;
         let columns = [("key", "NAME"), ("value", "VALUE"), ("secret", "SECRET"), ("characters", "CHARACTERS")];
         let mut table = Table::new(&columns).show("secret", When::Never).show("characters", When::Never);
         table = table.when_empty(format!("env/{env}.env sets nothing"));
         for (key, value) in pairs {
             let shown = cover.variable(&key, &value);
-            let secret = shown != value || masked::is_secret(&key);
+            let secret = shown != value || cover.hides(&key);
             let tone = if secret { Tone::Dim } else { Tone::Plain };
             let count = value.chars().count();
             table.row(vec![key.into(), Cell::from(shown).tone(tone), secret.into(), count.into()]);

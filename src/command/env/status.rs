@@ -39,7 +39,7 @@ impl Command for Status {
             let made = if source.is_some() { Some(generated(cx, &project, &env)) } else { None };
             let (state, missing) = match &made {
                 Some(Err(_)) => (("broken", Tone::Bad), None),
-                Some(Ok((generated, _))) => {
+                Some(Ok(generated)) => {
                     let wanted = [Format::Export, Format::Dotenv].map(|format| generated.text(&env, format).ok());
                     let state = generate::state(there.as_deref(), wanted[0].as_deref());
                     let dotenv = wanted[1].is_some() && there == wanted[1];

@@ -13,7 +13,7 @@ use crate::sys::file::FileError;
 
 /// Seal the secrets of an environment to the recipients of the manifest, and remove the file that is not sealed
 ///
-/// Recipients stand in manifest.toml, `[secrets.recipients] alice = "ssh-ed25519 …"` or `"age1…"`. secrets/<env>.env.age can be
+/// Recipients stand in manifest.toml, `[secrets.recipients] alice = "ssh-ed25519 …"` or `"age1…"`. secrets/ENV.env.age can be
 /// committed. Keys are looked for in --identity, TETRA_AGE_IDENTITY, ~/.config/tetra/age.key and ~/.ssh. The open file is removed only after a key of yours opened the sealed one; --keep leaves it, and then both are
 /// kept in step.
 #[derive(Debug, clap::Args)]

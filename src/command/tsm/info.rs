@@ -133,7 +133,7 @@ fn last_lines(mut fields: Fields, process: &Process, stream: Stream, key: &'stat
         Stream::Out => process.out_log(),
         Stream::Err => process.err_log(),
     };
-    let lines = logs::tail(&[Source { process: process.name.clone(), stream, log }], LAST)?;
+    let lines = logs::select(&[Source { process: process.name.clone(), stream, log }], &logs::Query::last(LAST))?;
     let lines: Vec<String> = lines.iter().map(|line| String::from_utf8_lossy(&line.bytes).into_owned()).collect();
     let mut title = key.replace('_', " ");
     for line in &lines {

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod delete;
+pub mod events;
 pub mod doctor;
 mod findings;
 pub mod info;
@@ -9,6 +10,7 @@ pub mod inside;
 pub mod kill;
 pub mod list;
 pub mod logs;
+pub mod monitor;
 pub mod nginx;
 pub mod patrol;
 pub mod ports;

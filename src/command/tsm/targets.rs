@@ -31,9 +31,7 @@ impl Targets {
     pub(super) fn find(words: &[ProcessTarget], cx: &Cx) -> Result<Self, Fault> {
         let mut all = Store::open(cx.paths).all()?;
         let interrupted = || cx.host.interrupted();
-        let control = control(cx, &interrupted);
-        control.tidy();
-        control.tend(&mut all);
+        control(cx, &interrupted).tend(&mut all);
         Self::among(words, &all, cx)
     }
 

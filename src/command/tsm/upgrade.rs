@@ -40,14 +40,14 @@ impl Command for Upgrade {
         if self.dry_run {
             for process in supervised {
                 let current = control.is_current(process);
-                report = report.and(said(process, if current { CURRENT } else { WOULD }));
+                report = report.and(said(process, if current { Word::Current } else { Word::Would }));
             }
             return Ok(report);
         }
         for (process, answer) in supervised.iter().zip(control.upgrade(&supervised)) {
             match answer {
-                Ok(Upgraded::Replaced) => report = report.and(said(process, DONE)),
-                Ok(Upgraded::Current) => report = report.and(said(process, CURRENT)),
+                Ok(Upgraded::Replaced) => report = report.and(said(process, Word::Done)),
+                Ok(Upgraded::Current) => report = report.and(said(process, Word::Current)),
                 Err(error) => report.faults.push(error.into()),
             }
         }
@@ -55,17 +55,25 @@ impl Command for Upgrade {
     }
 }
 
-/// A word for programs, one for people.
-const WOULD: (&str, &str) = ("would replace", "would replace the supervisor of");
-const DONE: (&str, &str) = ("replaced", "replaced the supervisor of");
-const CURRENT: (&str, &str) = ("current", "is this version already: the supervisor of");
+/// What is said of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Word {
+    Would,
+    Done,
+    Current,
+}
 
-fn said(process: &Process, (word, words): (&'static str, &'static str)) -> Sentence {
-    let tone = if word == CURRENT.0 { Tone::Dim } else { Tone::Plain };
-    Sentence::new(format!("tsm: {words} '{}'", process.name))
+fn said(process: &Process, word: Word) -> Sentence {
+    let name = &process.name;
+    let (action, text, tone) = match word {
+        Word::Would => ("would replace", format!("would replace the supervisor of '{name}'"), Tone::Plain),
+        Word::Done => ("replaced", format!("replaced the supervisor of '{name}'"), Tone::Plain),
+        Word::Current => ("current", format!("the supervisor of '{name}' is this version already"), Tone::Dim),
+    };
+    Sentence::new(format!("tsm: {text}"))
         .tone(tone)
         .with("id", Value::from(process.id()))
-        .with("name", process.name.as_str())
-        .with("action", word)
+        .with("name", name.as_str())
+        .with("action", action)
         .with("pid", Value::from(process.pid()))
 }

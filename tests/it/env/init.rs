@@ -90,6 +90,18 @@ fn another_word_for_an_environment_means_the_same_table_and_file() {
 }
 
 #[test]
+fn what_is_given_by_hand_wins_everywhere() {
+    let mut world = World::new();
+    world.file("tetra.toml", "[variables]\nzone = \"eu\"\n[environments.dev]\nport = 1\nurl = \"${ZONE}:${PORT}\"\n");
+    world.run("env init dev --set port=2 --set ZONE=us").done();
+    let text = read(&world, "env/dev.env");
+    assert!(text.contains("PORT=\"2\"") && text.contains("URL=\"us:2\""), "{text}");
+    assert_eq!(world.run("env init dev --set PORT").code, 2);
+    let said = world.run("env init dev --set API_KEY=canary").failed(2);
+    assert!(!said.contains("canary"), "{said}");
+}
+
+#[test]
 fn prod_is_guarded_by_the_name_given() {
     let mut world = project();
     let ran = world.run("env init prod");
@@ -307,6 +319,30 @@ fn the_broken_file_of_old_is_found_by_validate() {
         "{}",
         ran.output
     );
+}
+
+#[test]
+fn a_secret_from_the_surroundings_is_hidden_whatever_its_variable_is_called() {
+    let mut world = World::with(&[("DEV_BUCKET", "canary-1"), ("STAGING_BUCKET", "canary-22")]);
+    let table = |env: &str, name: &str| {
+        format!("[environments.{env}]\nbucket = \"var.{name}\"\nurl = \"s3://${{BUCKET}}/x\"\n")
+    };
+    world.file("tetra.toml", &format!("{}{}", table("dev", "DEV_BUCKET"), table("staging", "STAGING_BUCKET")));
+    for line in [
+        "env init dev",
+        "env init staging",
+        "env show dev",
+        "env show dev --json",
+        "env diff dev staging",
+        "env promote dev staging --dry-run",
+        "env validate",
+        "env status",
+    ] {
+        let ran = world.run(line);
+        let said = format!("{}{}", ran.output, ran.talk);
+        assert!(ran.code == 0 && !said.contains("canary"), "{line}: {said}");
+    }
+    assert!(read(&world, "env/dev.env").contains("URL=\"s3://canary-1/x\""));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use tetra::supervise::meta::{How, Memory, State};
 
 use super::field::{Field, said};
+use super::note;
 use super::surroundings::memory_group;
 use crate::supervise::nest::{eventually, kill_hard, lives};
 
@@ -59,7 +60,7 @@ fn who_was_killed_with_memory_to_spare_did_not_run_out_of_it() {
 #[test]
 fn out_of_memory_in_a_control_group_is_certain() {
     let Some(group) = memory_group("tetra-test", 64) else {
-        println!("no memory control group can be made here");
+        note("no memory control group can be made here");
         return;
     };
     let field = Field::new();

@@ -11,6 +11,7 @@ use tetra::supervise::client::{self, Order};
 use tetra::supervise::meta::{self, Meta, State};
 use tetra::supervise::proc::is_alive;
 
+use super::note;
 use crate::supervise::nest::{eventually, kill_hard, lives, signal};
 use crate::world::PROGRAM;
 
@@ -237,7 +238,7 @@ impl Dice {
     pub(super) fn new() -> Self {
         use std::hash::{BuildHasher, RandomState};
         let start = RandomState::new().hash_one(1) | 1;
-        println!("dice {start:#x}");
+        note(&format!("dice {start:#x}"));
         Self(start)
     }
 

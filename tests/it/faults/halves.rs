@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use super::field::{Field, PATIENCE};
+use super::note;
 use crate::supervise::nest::{eventually, lives};
 
 /// What can change the world: files, names, processes, and waiting for what a process became.
@@ -122,7 +123,7 @@ fn walk(walk: &Walk) {
             check(&field, walk, &format!("{call} {n} of {count}"));
         }
     }
-    println!("{:?}: {steps} places", walk.words);
+    note(&format!("{:?}: {steps} places", walk.words));
 }
 
 /// How often the command makes each change.

@@ -95,13 +95,13 @@ fn kill_again_and_again(field: &Field, pid: u32) {
 fn kill_once(field: &Field, dice: &mut Dice) {
     let moment = Instant::now() + Duration::from_micros(dice.below(25_000));
     eventually("a random moment", || Instant::now() >= moment);
-    let victims = field.supervisors("p");
-    match dice.below(3) {
-        0 => victims.into_iter().for_each(kill_hard),
-        which => {
-            victims.get(usize::try_from(which - 1).expect("small")).copied().into_iter().for_each(kill_hard);
-        }
+    let mut victims = field.supervisors("p");
+    if let which @ 1.. = dice.below(3) {
+        victims = victims.get(usize::try_from(which - 1).expect("small")).copied().into_iter().collect();
     }
+    victims.iter().for_each(|pid| kill_hard(*pid));
+    // One that dies slowly, in the middle of a copy, still holds its lock for a moment.
+    eventually("the killed are dead", || !victims.iter().any(|pid| lives(*pid)));
     let shown = field.list();
     assert_eq!(shown[0]["status"], "online", "{shown:?}");
     let dir = field.dir("p");

@@ -4,15 +4,17 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use super::field::{Dice, Field, running};
+use super::note;
 use super::scale;
 use crate::supervise::nest::kill_hard;
 
 #[test]
 fn many_with_churn_neither_grow_nor_drift_nor_leave_zombies() {
     let many = scale(60, 1000);
-    let span = Duration::from_secs(scale(8, 600) as u64);
+    let asked = std::env::var("SOAK").ok().and_then(|text| text.parse().ok()).filter(|seconds| *seconds > 1);
+    let span = Duration::from_secs(asked.unwrap_or(scale(8, 600) as u64));
     let field = Field::new();
-    let script: String = (0..many).map(|n| line(n)).collect();
+    let script: String = (0..many).map(line).collect();
     fs::write(field.path("all.tetra"), script).expect("a script");
     let mut command = field.under(&[], &[]);
     let program = command.get_program().to_owned();
@@ -36,7 +38,9 @@ fn many_with_churn_neither_grow_nor_drift_nor_leave_zombies() {
     assert_eq!(shown.len(), many);
     assert!(shown.iter().all(|it| it["status"] == "online"), "{shown:?}");
     let (before, after) = (first.expect("three rounds"), memory(&field));
-    println!("{rounds} rounds with {many} processes; private memory of a supervisor {before} KiB, then {after} KiB");
+    note(&format!(
+        "{rounds} rounds with {many} processes; private memory of a supervisor {before} KiB, then {after} KiB"
+    ));
     assert!(after <= before + before / 4 + 16, "memory grew from {before} to {after} KiB a process");
     assert_eq!(supervisors(&field).len(), 2 * many, "a guard and a worker each");
     assert_eq!(zombies(&field), Vec::<u32>::new());

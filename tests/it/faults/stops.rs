@@ -76,7 +76,7 @@ while True: time.sleep(1)";
 #[test]
 fn a_stop_while_starting_ends_the_start() {
     let field = Field::new();
-    let words = ["start", "--name", "p", "--pre-hook", "sleep 1000", "--", "sleep", "1000"];
+    let words = ["start", "--name", "p", "--pre-hook", "sleep 1011", "--", "sleep", "1011"];
     let start = field.command(&words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("tetra runs");
     eventually("it is starting", || {
         field.dir("p").join("orders").exists() && field.list().iter().any(|it| it["state"] == "starting")
@@ -84,7 +84,7 @@ fn a_stop_while_starting_ends_the_start() {
     field.ok(&["stop", "p"]);
     let answer = said(start.wait_with_output().expect("an end"));
     assert_ne!(answer.code, 0, "{answer:?}");
-    assert_eq!(field.bearing("1000"), Vec::<u32>::new());
+    assert_eq!(field.bearing("1011"), Vec::<u32>::new());
 }
 
 #[test]

@@ -11,6 +11,7 @@ use tetra::supervise::client::{self, Launched};
 use tetra::supervise::meta::{self, State};
 
 use super::field::{Field, Said, said};
+use super::note;
 use super::scale;
 use crate::supervise::nest::{eventually, kill_hard, lives, signal};
 
@@ -80,7 +81,7 @@ fn in_a_world_with_another_uptime_everything_works() {
     let again = |words: &[&str]| said(field.under(&before, words).output().expect("unshare runs"));
     let start = again(&["start", "--no-wait", "--restart", "always", "--name", "p", "--", "sleep", "1000"]);
     if start.err.contains("unshare") {
-        println!("no time namespace can be made here");
+        note("no time namespace can be made here");
         return;
     }
     assert_eq!(start.code, 0, "{start:?}");
@@ -141,7 +142,7 @@ fn sixty_four_descriptors_are_enough() {
 /// A field that belongs to an ordinary user, and the words to become that user.
 fn ordinary(uid: &'static str) -> Option<(Field, Vec<&'static str>)> {
     if !nix::unistd::geteuid().is_root() {
-        println!("only root can become another user");
+        note("only root can become another user");
         return None;
     }
     let field = Field::new().with_program("program");
@@ -194,10 +195,11 @@ fn an_ordinary_user_has_many_processes_and_every_word_of_them() {
         let name = format!("p{n}");
         eventually(&format!("all words of {name}"), || field.written(&name) == expected.as_bytes());
     }
-    // Every other pipe of that user still has its usual size.
-    let size = "import os,fcntl; print(fcntl.fcntl(os.pipe()[0], 1032))";
-    let pipe = Command::new(user[0]).args(&user[1..]).args(["python3", "-c", size]).output().expect("python runs");
-    assert_eq!(String::from_utf8_lossy(&pipe.stdout).trim(), "65536");
+    // Every other pipe of that user still holds as much as usual: so much is written without a reader.
+    let line = "mkfifo pipe && exec 9<>pipe && timeout 10 dd if=/dev/zero bs=4096 count=16 status=none >&9";
+    let mut pipe = Command::new(user[0]);
+    let pipe = pipe.args(&user[1..]).args(["sh", "-c", line]).current_dir(field.root()).status().expect("sh runs");
+    assert!(pipe.success(), "a pipe of that user holds less than before: {pipe}");
     field.ok(&["delete", "*", "--yes"]);
 }
 
@@ -223,7 +225,7 @@ fn a_pid_that_a_stranger_has_now_is_not_touched() {
         false
     });
     let Some(mut stranger) = stranger else {
-        println!("pids cannot be chosen here");
+        note("pids cannot be chosen here");
         return;
     };
     assert_eq!(field.list()[0]["status"], "crashed");
@@ -272,9 +274,16 @@ fn binary_output_is_kept_byte_for_byte_and_shown_harmless() {
     eventually("the end", || field.written("p").ends_with(b"\nend\n"));
     let raw = fs::read(field.path("raw")).expect("what was written");
     assert_eq!(field.written("p")[..300_000], raw);
-    let shown = field.command(&["logs", "p", "-n", "1000000", "--out"]).output().expect("tetra runs").stdout;
-    let harmful = shown.iter().position(|byte| *byte == 0x1b || *byte == 0x07);
-    assert_eq!(harmful, None, "an escape reached the terminal");
+    // Into a pipe as it is, onto a terminal so that nothing of it is obeyed.
+    let piped = field.command(&["logs", "p", "-n", "1000000", "--out"]).output().expect("tetra runs").stdout;
+    assert!(piped.ends_with(b"\x1b[2J\x1b]0;title\x07\nend\n"));
+    let line = format!("{} tsm logs p -n 1000000 --out", crate::world::PROGRAM);
+    let mut terminal = Command::new("script");
+    terminal.args(["-qc", &line, "/dev/null"]).env("HOME", field.root()).env("TETRA_DIR", field.home());
+    let shown = terminal.stdin(std::process::Stdio::null()).output().expect("script runs").stdout;
+    assert!(shown.len() > 100_000, "{} bytes", shown.len());
+    let harmful = shown.iter().find(|byte| matches!(**byte, 0x00..=0x08 | 0x0b | 0x0c | 0x0e..=0x1f | 0x7f));
+    assert_eq!(harmful, None, "a control character reached the terminal");
 }
 
 #[test]

@@ -14,16 +14,17 @@ use crate::tsm::ports::survey;
 #[derive(Debug, clap::Args)]
 pub struct ScanPorts {
     /// One port, or a range such as 1024-10000; all if left out
-    #[arg(value_name = "PORT|FROM-TO", value_parser = bounds)]
-    range: Option<(u16, u16)>,
+    #[arg(value_name = "PORT|FROM-TO")]
+    range: Option<String>,
 }
 
-fn bounds(given: &str) -> Result<(u16, u16), String> {
+fn bounds(given: &str) -> Result<(u16, u16), Fault> {
     let (from, to) = given.split_once('-').unwrap_or((given, given));
     let port = |digits: &str| digits.parse::<u16>().ok();
     match (port(from), port(to)) {
         (Some(from), Some(to)) if from <= to => Ok((from, to)),
-        _ => Err("write a port, or two with `-` between them, the lower one first".to_owned()),
+        _ => Err(Fault::usage(format!("`{given}` is no port and no range of ports"))
+            .advise("write a port, or two with `-` between them, the lower one first")),
     }
 }
 
@@ -34,7 +35,7 @@ impl Command for ScanPorts {
     const EXAMPLES: &'static [&'static str] = &["tsm scan-ports", "tsm scan-ports 3000-9000 --json"];
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let (from, to) = self.range.unwrap_or((0, u16::MAX));
+        let (from, to) = self.range.as_deref().map_or(Ok((0, u16::MAX)), bounds)?;
         let mut table = Table::new(&[
             ("port", "PORT"),
             ("protocol", "PROTOCOL"),
