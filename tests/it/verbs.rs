@@ -1,9 +1,9 @@
 //! The verbs of `tsm` with real children, through the real program.
 
 mod control;
-mod events;
 mod diagnosis;
 mod doctor;
+mod events;
 mod kill;
 mod list;
 mod logs;

@@ -2,8 +2,8 @@
 
 pub mod audit;
 pub mod delete;
-pub mod events;
 pub mod doctor;
+pub mod events;
 mod findings;
 pub mod info;
 pub mod inside;
