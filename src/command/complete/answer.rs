@@ -10,11 +10,11 @@ use super::options::{self, Next};
 use super::{Known, Proposal, files, rank};
 use crate::base::environment::EnvName;
 use crate::base::name::{AliasName, OrgName, ProcessName, ServiceName};
-use crate::command::{Entry, registry};
 use crate::command::argument::{
     CommandWord, ContextWord, EnvSource, FilePath, FolderPath, ProcessTarget, SettingWord, StartWord,
 };
 use crate::command::context::SETTINGS;
+use crate::command::{Entry, registry};
 
 /// Describing costs a file each, so what no screen shows is not described.
 const DESCRIBED: usize = 200;
