@@ -92,6 +92,9 @@ impl Command for Logs {
             if !targets.faults.is_empty() {
                 return Err(targets.faults.remove(0));
             }
+            if targets.none() {
+                return Ok(Report::of(Vec::<Sentence>::new()).note(NONE));
+            }
             let mut follower = Follower::start(&sources, &query, signal::interrupted)?;
             if targets.all {
                 follower = follower.searching(search(Store::open(cx.paths), streams));
