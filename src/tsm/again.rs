@@ -49,13 +49,13 @@ pub fn plan(process: &Process, request: &StartRequest, around: &Around) -> Resul
         pre_hook: request.pre_hook.clone().unwrap_or_else(|| meta.prehook.clone()),
         service: Some(PathBuf::from(&meta.run.service)).filter(|path| !path.as_os_str().is_empty()),
         environment: meta.run.environment.clone(),
-        kept: kept(request.keep, None, kept_before(&meta.run)),
+        kept: kept(&request.keep, None, kept_before(&meta.run)),
         notes: Vec::new(),
     })
 }
 
 /// Also from a record of the published format, which says nothing about it.
-fn kept_before(run: &Run) -> Kept {
+pub(super) fn kept_before(run: &Run) -> Kept {
     let usual = Kept::default();
     Kept {
         restart: run.restart,

@@ -15,9 +15,10 @@ use super::definition::Definition;
 use super::detect::{ProcessType, Shape, detect};
 use super::environment::{self, EnvFile, EnvironmentError};
 use super::interpreter::{self, Program, Tools};
+use super::keep::Keep;
 use super::name::{Base, trailing};
 use super::port::{PortSource, PortWish};
-use super::request::{Around, Keep, RequestError, StartRequest, Target};
+use super::request::{Around, RequestError, StartRequest, Target};
 use super::store::Process;
 use super::words::{CommandLine, Unclosed, assignment};
 
@@ -127,7 +128,7 @@ struct Draft {
     wanted: Wanted,
     port: Option<PortWish>,
     pre_hook: String,
-    restart: Option<Restart>,
+    keep: Keep,
     service: Option<PathBuf>,
     notes: Vec<String>,
 }
@@ -155,7 +156,7 @@ impl Draft {
             wanted: Wanted::Detected,
             port: None,
             pre_hook: String::new(),
-            restart: None,
+            keep: Keep::default(),
             service: None,
             notes: Vec::new(),
         })
@@ -181,7 +182,7 @@ impl Draft {
             wanted,
             port: definition.port,
             pre_hook: definition.pre_command.unwrap_or_default(),
-            restart: definition.restart,
+            keep: definition.keep,
             service: Some(definition.file),
             notes: slips.collect(),
         })
@@ -218,7 +219,7 @@ impl Draft {
             pre_hook: request.pre_hook.clone().unwrap_or(self.pre_hook),
             service: self.service,
             environment: around.env.map(ToString::to_string).unwrap_or_default(),
-            kept: kept(request.keep, self.restart.or(around.restart), Kept::default()),
+            kept: kept(&request.keep.or(&self.keep), around.restart, Kept::default()),
             notes: self.notes,
         })
     }
@@ -241,7 +242,7 @@ impl Draft {
 }
 
 /// How a process is kept: asked, else by its policy, else as usual.
-pub(super) fn kept(keep: Keep, policy: Option<Restart>, usual: Kept) -> Kept {
+pub(super) fn kept(keep: &Keep, policy: Option<Restart>, usual: Kept) -> Kept {
     Kept {
         restart: keep.restart.or(policy).unwrap_or(usual.restart),
         max_restarts: keep.max_restarts.unwrap_or(usual.max_restarts),
@@ -252,7 +253,7 @@ pub(super) fn kept(keep: Keep, policy: Option<Restart>, usual: Kept) -> Kept {
 }
 
 /// The folder to run in, which must be there.
-pub(super) fn folder(from: &Path, given: Option<&Path>) -> Result<PathBuf, PlanError> {
+pub fn folder(from: &Path, given: Option<&Path>) -> Result<PathBuf, PlanError> {
     let path = given.map_or_else(|| from.to_owned(), |given| from.join(given));
     let bad = |why| PlanError::Folder { path: path.clone(), why };
     match path.canonicalize() {

@@ -9,6 +9,7 @@ mod readme;
 mod repl;
 mod road;
 mod schema;
+mod services;
 mod setup;
 mod start;
 mod supervise;

@@ -11,8 +11,8 @@ use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Report, Show, Table, Tone, Value};
 use crate::supervise::meta::{State, Status};
 use crate::sys::process::Census;
-use crate::tsm::ends;
 use crate::tsm::store::{Process, Store};
+use crate::tsm::{ends, service};
 
 /// List processes
 ///
@@ -50,11 +50,15 @@ impl Command for List {
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let which = if self.all { Some(Which::All) } else { self.which };
         match which {
-            Some(Which::Available) => services::list(cx, services::Which::Available),
-            Some(Which::Enabled) => services::list(cx, services::Which::Enabled),
+            Some(Which::Available) => services::list(cx, service::Which::Available, detail(cx)),
+            Some(Which::Enabled) => services::list(cx, service::Which::Enabled, detail(cx)),
             None | Some(Which::Running | Which::All) => processes(which, cx),
         }
     }
+}
+
+fn detail(cx: &Cx) -> services::Detail {
+    if cx.verbose > 0 { services::Detail::All } else { services::Detail::Some }
 }
 
 fn processes(which: Option<Which>, cx: &Cx) -> Result<Report, Fault> {

@@ -1,12 +1,17 @@
 //! `tsm`: start, watch, log and stop processes.
 
 pub mod delete;
+pub mod enable;
 pub mod info;
+pub mod keeping;
 pub mod kill;
 pub mod list;
 pub mod logs;
 pub mod restart;
-mod services;
+pub mod rm;
+pub mod save;
+pub mod services;
+pub mod show;
 pub mod start;
 pub mod stop;
 mod targets;

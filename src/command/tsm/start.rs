@@ -1,15 +1,12 @@
 //! `tsm start`
 
-mod preview;
-mod words;
-
-use clap::ValueEnum;
+pub(super) mod preview;
+pub(super) mod words;
 
 use crate::base::environment::{EnvName, Rung};
 use crate::base::fault::{Fault, Kind};
-use crate::base::size::Size;
-use crate::base::time::Span;
 use crate::command::argument::{EnvSource, FolderPath, StartWord};
+use crate::command::tsm::keeping::Keeping;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Report, Sentence, Tone, Value};
 use crate::supervise::meta::Restart;
@@ -18,7 +15,7 @@ use crate::tsm::conflict;
 use crate::tsm::placement::{PlacementError, place};
 use crate::tsm::plan::{StartPlan, plan};
 use crate::tsm::port::{PortSource, PortWish};
-use crate::tsm::request::{Around, Keep, StartRequest, Target};
+use crate::tsm::request::{Around, StartRequest, Target};
 use crate::tsm::start::{Patience, Started, Starter, start};
 use crate::tsm::store::{Process, Store};
 use crate::tsm::watch::{READINESS, Seen};
@@ -45,21 +42,8 @@ pub struct Start {
     /// Where it runs
     #[arg(long, value_name = "FOLDER")]
     cwd: Option<FolderPath>,
-    /// When it is started again by itself
-    #[arg(long, value_enum, value_name = "POLICY")]
-    restart: Option<Policy>,
-    /// Give it up after so many exits in a row, each within a second
-    #[arg(long, value_name = "COUNT")]
-    max_restarts: Option<u32>,
-    /// The time between SIGTERM and SIGKILL when it is stopped
-    #[arg(long, value_name = "SPAN")]
-    kill_timeout: Option<Span>,
-    /// Begin a new log after so many bytes
-    #[arg(long, value_name = "SIZE")]
-    log_size: Option<Size>,
-    /// How many old logs are kept
-    #[arg(long, value_name = "COUNT")]
-    log_keep: Option<u32>,
+    #[command(flatten)]
+    keeping: Keeping,
     /// A command that has to succeed before the program is run
     #[arg(long, value_name = "COMMAND")]
     pre_hook: Option<String>,
@@ -72,17 +56,6 @@ pub struct Start {
     /// Show the plan, then carry it out
     #[arg(long)]
     debug: bool,
-}
-
-/// When a process is started again by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Policy {
-    /// Never
-    Never,
-    /// After a failure
-    OnFailure,
-    /// After every exit
-    Always,
 }
 
 impl Command for Start {
@@ -175,28 +148,12 @@ impl Start {
             name: self.name.clone(),
             cwd: self.cwd.as_ref().map(|folder| folder.0.clone().into()),
             pre_hook: self.pre_hook.clone(),
-            keep: Keep {
-                restart: self.restart.map(Restart::from),
-                max_restarts: self.max_restarts,
-                kill_timeout: self.kill_timeout.map(|span| span.0),
-                log_size: self.log_size.map(|size| size.0),
-                log_keep: self.log_keep,
-            },
+            keep: self.keeping.keep(),
         })
     }
 }
 
-impl From<Policy> for Restart {
-    fn from(policy: Policy) -> Self {
-        match policy {
-            Policy::Never => Self::Never,
-            Policy::OnFailure => Self::OnFailure,
-            Policy::Always => Self::Always,
-        }
-    }
-}
-
-fn around<'a>(cx: &'a Cx, processes: &'a [Process]) -> Around<'a> {
+pub(super) fn around<'a>(cx: &'a Cx, processes: &'a [Process]) -> Around<'a> {
     let env = cx.selection.env.as_ref();
     // On a server what fails is started again; on one's own machine one wants to see it.
     let restart = env.and_then(EnvName::rung).map(|rung| match rung {

@@ -60,7 +60,7 @@ fn fields(plan: &StartPlan, placement: &Placement) -> Fields {
 }
 
 /// The word for a policy.
-pub(super) fn policy(restart: Restart) -> &'static str {
+pub(in crate::command::tsm) fn policy(restart: Restart) -> &'static str {
     match restart {
         Restart::Never => "never",
         Restart::OnFailure => "on-failure",

@@ -17,7 +17,7 @@ const ALSO_BEHIND_A_NAME: [&str; 3] = ["--json", "--yes", "-y"];
 ///
 /// Before the program every option is ours, the global ones too. Behind it only those of `own` are, and only behind what belongs to
 /// an interpreter (`node -e CODE`). Everything behind a `--` is the program's.
-pub(super) fn arrange(words: Vec<String>, own: &Command) -> Vec<String> {
+pub(in crate::command::tsm) fn arrange(words: Vec<String>, own: &Command) -> Vec<String> {
     let begin = program_at(&words, own);
     let (mut ours, rest) = (words[..begin].to_vec(), &words[begin..]);
     let end = rest.iter().position(|word| word == APART).unwrap_or(rest.len());
@@ -50,7 +50,7 @@ pub(super) fn arrange(words: Vec<String>, own: &Command) -> Vec<String> {
 }
 
 /// Where the program begins: at the first word that is neither an option nor the value of one.
-fn program_at(words: &[String], own: &Command) -> usize {
+pub(in crate::command::tsm) fn program_at(words: &[String], own: &Command) -> usize {
     let mut at = 0;
     while let Some(word) = words.get(at).filter(|word| word.len() > 1 && word.starts_with('-') && *word != APART) {
         at += 1 + usize::from(awaits_value(word, own));
