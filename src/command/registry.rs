@@ -22,6 +22,7 @@ pub const COMMANDS: &[Entry] = &[
     entry::<tsm::enable::Enable>(),
     entry::<tsm::enable::Disable>(),
     entry::<tsm::rm::Rm>(),
+    entry::<tsm::startup::Startup>(),
     entry::<own::choose::Use>(),
     entry::<own::select::Select>(),
     entry::<own::context::Context>(),

@@ -212,6 +212,12 @@ impl Paths {
         self.services_available().join(format!("{name}.tsm"))
     }
 
+    /// A line for every start of the enabled services.
+    #[must_use]
+    pub fn startup_log(&self) -> PathBuf {
+        self.tsm().join("startup.log")
+    }
+
     /// Private: keys and what belongs to them.
     #[must_use]
     pub fn keys(&self) -> PathBuf {

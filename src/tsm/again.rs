@@ -48,6 +48,7 @@ pub fn plan(process: &Process, request: &StartRequest, around: &Around) -> Resul
         cwd,
         pre_hook: request.pre_hook.clone().unwrap_or_else(|| meta.prehook.clone()),
         service: Some(PathBuf::from(&meta.run.service)).filter(|path| !path.as_os_str().is_empty()),
+        needs: Vec::new(),
         environment: meta.run.environment.clone(),
         kept: kept(&request.keep, None, kept_before(&meta.run)),
         notes: Vec::new(),

@@ -18,7 +18,7 @@ use super::conflict::{self, Conflict};
 use super::placement::{Placement, PlacementError, place};
 use super::plan::StartPlan;
 use super::ports;
-use super::store::{Store, StoreError};
+use super::store::{Process, Store, StoreError};
 use super::words::joined;
 
 /// A process that is made and not started yet.
@@ -98,12 +98,48 @@ const LET_GO: Duration = Duration::from_secs(5);
 /// Fails if name or port are taken, if the lock is not free within five seconds, or if a file cannot be written; nothing is
 /// left behind then.
 pub fn create(plan: &StartPlan, paths: &Paths, variables: &BTreeMap<String, String>) -> Result<Created, CreateError> {
+    create_all(&[plan], paths, variables)?.pop().expect("there is an answer for the one plan")
+}
+
+/// The same for several plans, under one lock, with an answer for each in their order.
+///
+/// # Errors
+///
+/// Fails for all of them if the lock is not free within five seconds, or if the processes there are cannot be seen.
+pub fn create_all(
+    plans: &[&StartPlan],
+    paths: &Paths,
+    variables: &BTreeMap<String, String>,
+) -> Result<Vec<Result<Created, CreateError>>, CreateError> {
     file::folder(&paths.tsm())?;
     file::private_folder(&paths.runtime())?;
     file::private_folder(&paths.processes())?;
     let _lock = lock(&paths.id_lock())?;
-    let processes = Store::open(paths).all()?;
-    let placement = place(plan, &processes, &|port| conflict::find(port, &processes))?;
+    let store = Store::open(paths);
+    let mut processes = store.all()?;
+    let mut all = Vec::new();
+    for plan in plans {
+        let created = create_one(plan, paths, &processes).and_then(|(created, meta)| {
+            created.write(&meta, variables).inspect_err(|_| created.undo(paths))?;
+            Ok(created)
+        });
+        if let Ok(created) = &created {
+            processes.retain(|process| process.name != created.name);
+            processes.extend(store.get(&created.name));
+        }
+        all.push(created);
+    }
+    let ports =
+        all.iter().flatten().map(|it| ports::Move { process: it.name.as_str(), from: it.port_before(), to: it.port });
+    if let Err(error) = ports::enter(paths, &ports.collect::<Vec<_>>()) {
+        all.iter().flatten().for_each(|created| created.undo(paths));
+        return Err(error.into());
+    }
+    Ok(all)
+}
+
+fn create_one(plan: &StartPlan, paths: &Paths, processes: &[Process]) -> Result<(Created, Meta), CreateError> {
+    let placement = place(plan, processes, &|port| conflict::find(port, processes))?;
     let dir = paths.process(&placement.name);
     if placement.again.is_some_and(|process| process.view.supervised) {
         let patience = Instant::now() + LET_GO;
@@ -121,34 +157,22 @@ pub fn create(plan: &StartPlan, paths: &Paths, variables: &BTreeMap<String, Stri
         before,
         dir,
     };
-    match created.write(&meta, paths, variables) {
-        Ok(()) => Ok(created),
-        Err(error) => {
-            created.undo(paths);
-            Err(error.into())
-        }
-    }
+    Ok((created, meta))
 }
 
 impl Created {
-    fn write(&self, meta: &Meta, paths: &Paths, variables: &BTreeMap<String, String>) -> Result<(), FileError> {
+    fn write(&self, meta: &Meta, variables: &BTreeMap<String, String>) -> Result<(), FileError> {
         file::private_folder(&self.dir)?;
         let snapshot = self.dir.join(SNAPSHOT);
         write_snapshot(&snapshot, variables).map_err(failed("write", &snapshot))?;
-        meta::write(&self.dir, meta).map_err(failed("write", &meta::path(&self.dir)))?;
-        if self.port_before() != self.port {
-            self.port_before().map_or(Ok(()), |old| ports::unregister(paths, self.name.as_str(), old))?;
-        }
-        self.port.map_or(Ok(()), |port| ports::register(paths, self.name.as_str(), port))
+        meta::write(&self.dir, meta).map_err(failed("write", &meta::path(&self.dir)))
     }
 
     /// Leaves everything as it was before: for a start that failed before its program ran. Nobody may supervise the folder.
     pub fn undo(&self, paths: &Paths) {
         // What cannot be put back is not worth more than the error that led here.
-        if self.port != self.port_before() {
-            let _ = self.port.map_or(Ok(()), |port| ports::unregister(paths, self.name.as_str(), port));
-            let _ = self.port_before().map_or(Ok(()), |port| ports::register(paths, self.name.as_str(), port));
-        }
+        let back = ports::Move { process: self.name.as_str(), from: self.port, to: self.port_before() };
+        let _ = ports::enter(paths, &[back]);
         let _ = match &self.before {
             _ if self.fresh => fs::remove_dir_all(&self.dir),
             Some(before) => meta::write(&self.dir, before),

@@ -24,6 +24,7 @@ pub mod restart;
 pub mod save;
 pub mod service;
 pub mod start;
+pub mod startup;
 pub mod store;
 pub mod view;
 pub mod watch;

@@ -47,6 +47,8 @@ pub struct StartPlan {
     pub pre_hook: String,
     /// The definition it comes from.
     pub service: Option<PathBuf>,
+    /// The services that have to be ready before it.
+    pub needs: Vec<String>,
     /// The active environment; empty if none.
     pub environment: String,
     /// How it is kept.
@@ -130,6 +132,7 @@ struct Draft {
     pre_hook: String,
     keep: Keep,
     service: Option<PathBuf>,
+    needs: Vec<String>,
     notes: Vec<String>,
 }
 
@@ -158,6 +161,7 @@ impl Draft {
             pre_hook: String::new(),
             keep: Keep::default(),
             service: None,
+            needs: Vec::new(),
             notes: Vec::new(),
         })
     }
@@ -184,6 +188,7 @@ impl Draft {
             pre_hook: definition.pre_command.unwrap_or_default(),
             keep: definition.keep,
             service: Some(definition.file),
+            needs: definition.deps,
             notes: slips.collect(),
         })
     }
@@ -218,6 +223,7 @@ impl Draft {
             cwd: self.cwd,
             pre_hook: request.pre_hook.clone().unwrap_or(self.pre_hook),
             service: self.service,
+            needs: self.needs,
             environment: around.env.map(ToString::to_string).unwrap_or_default(),
             kept: kept(&request.keep.or(&self.keep), around.restart, Kept::default()),
             notes: self.notes,

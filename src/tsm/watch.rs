@@ -54,33 +54,57 @@ const SEARCH: Duration = Duration::from_millis(100);
 impl Watch {
     /// Watches until the process listens, dies or has settled; ten seconds at most for an explicit port.
     pub(super) fn until_ready(&self, host: &dyn Host, say: &mut dyn FnMut(&str)) -> Seen {
-        let begun = Instant::now();
-        let Some(child) = process::stat(self.pid) else { return Seen::Dead };
+        let Some(mut watching) = self.begin() else { return Seen::Dead };
         let mut told = false;
-        let mut searched = None;
         loop {
             let look = Instant::now();
-            if !process::is_same(child.pid, child.start_ticks) {
-                return Seen::Dead;
+            if let Some(seen) = watching.look() {
+                return seen;
             }
-            // What it started belongs to it, also when its own parent has become another.
-            if self.port.is_some_and(|port| listens(port, &child, &mut searched)) {
-                return Seen::Listening;
-            }
-            let waited = begun.elapsed();
-            match self.port.filter(|_| self.explicit) {
-                None if waited >= SETTLE => return Seen::Settled,
-                Some(_) if waited >= READINESS => return Seen::NotListening,
-                Some(port) if waited >= TOLD_AFTER && !told => {
-                    told = true;
-                    say(&format!("waiting for it to listen on port {port} (Ctrl-C stops the waiting only)"));
-                }
-                _ => {}
+            if let Some(port) = self.port.filter(|_| self.explicit && !told && watching.begun.elapsed() >= TOLD_AFTER) {
+                told = true;
+                say(&format!("waiting for it to listen on port {port} (Ctrl-C stops the waiting only)"));
             }
             let step = if told { LONG_STEP } else { STEP };
             if !host.pause(step.max(look.elapsed() * 2)) {
                 return Seen::Interrupted;
             }
+        }
+    }
+
+    /// Begins to watch; none if the process is dead already.
+    pub(super) fn begin(&self) -> Option<Watching> {
+        let child = process::stat(self.pid)?;
+        Some(Watching { watch: *self, child, begun: Instant::now(), searched: None })
+    }
+}
+
+/// A process that is being watched.
+#[derive(Debug)]
+pub(super) struct Watching {
+    watch: Watch,
+    child: process::Stat,
+    begun: Instant,
+    /// When all processes were searched for the listener.
+    searched: Option<Instant>,
+}
+
+impl Watching {
+    /// Looks once; what was seen, if there is no more to wait for.
+    pub(super) fn look(&mut self) -> Option<Seen> {
+        let Self { watch, child, begun, searched } = self;
+        if !process::is_same(child.pid, child.start_ticks) {
+            return Some(Seen::Dead);
+        }
+        // What it started belongs to it, also when its own parent has become another.
+        if watch.port.is_some_and(|port| listens(port, child, searched)) {
+            return Some(Seen::Listening);
+        }
+        let waited = begun.elapsed();
+        match watch.port.filter(|_| watch.explicit) {
+            None if waited >= SETTLE => Some(Seen::Settled),
+            Some(_) if waited >= READINESS => Some(Seen::NotListening),
+            _ => None,
         }
     }
 }

@@ -55,3 +55,31 @@ fn a_service_is_replaced_only_when_somebody_says_so() {
     );
     assert_eq!(fs::read_dir(world.paths().services_available()).expect("a folder").count(), 1);
 }
+
+#[test]
+fn a_hundred_services_are_started_together_and_in_order() {
+    let mut world = World::new();
+    for n in 0..100 {
+        let needs = if n >= 10 { format!("TSM_DEPS=s{}\n", n % 10) } else { String::new() };
+        let text = format!("TSM_COMMAND=\"sleep 1000\"\nTSM_CWD=/\n{needs}");
+        world.file(world.paths().services_available().join(format!("s{n}.tsm")), &text);
+        world.run(&format!("tsm enable s{n}")).done();
+    }
+    let said = world.run("tsm startup --json").done();
+    let rows: Vec<serde_json::Value> = serde_json::from_str(&said).expect("a list");
+    assert!(rows.iter().all(|row| row["result"] == "started"), "{said}");
+    let started = |name: &str| {
+        let dir = world.paths().process(&name.parse().expect("a name"));
+        tetra::supervise::meta::read(&dir).expect("readable").expect("a record").life.started_ms
+    };
+    for n in 10..100 {
+        // What is needed has settled before.
+        let need = format!("s{}", n % 10);
+        assert!(started(&format!("s{n}")) >= started(&need) + 500, "s{n} came before {need}");
+    }
+    let log = fs::read_to_string(world.paths().startup_log()).expect("a log");
+    assert!(log.contains(" 100 started, 0 failed in "), "{log}");
+    let again = world.run("tsm startup").done();
+    assert!(again.contains("running") && !again.contains("started "), "{again}");
+    assert_eq!(fs::read_to_string(world.paths().startup_log()).expect("a log").lines().count(), 2);
+}

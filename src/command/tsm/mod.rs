@@ -13,5 +13,6 @@ pub mod save;
 pub mod services;
 pub mod show;
 pub mod start;
+pub mod startup;
 pub mod stop;
 mod targets;

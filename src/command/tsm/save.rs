@@ -71,16 +71,18 @@ impl Command for Save {
         let services = Services::open(cx.paths);
         let over = if self.force || cx.yes { Over::Saved } else { Over::Nothing };
         let file = match services.save(&definition, over) {
-            Err(error @ ServiceError::Taken { .. }) => match cx
-                .console
-                .ask(&Ask { question: format!("Overwrite '{}'?", definition.name), word: None })
-            {
-                Answer::Yes => services.save(&definition, Over::Saved)?,
-                Answer::No => {
-                    return Err(Fault::new(Kind::Refused, format!("the service `{}` stays as it was", definition.name)));
+            Err(error @ ServiceError::Taken { .. }) => {
+                match cx.console.ask(&Ask { question: format!("Overwrite '{}'?", definition.name), word: None }) {
+                    Answer::Yes => services.save(&definition, Over::Saved)?,
+                    Answer::No => {
+                        return Err(Fault::new(
+                            Kind::Refused,
+                            format!("the service `{}` stays as it was", definition.name),
+                        ));
+                    }
+                    Answer::Nobody => return Err(error.into()),
                 }
-                Answer::Nobody => return Err(error.into()),
-            },
+            }
             saved => saved?,
         };
         let name = &definition.name;

@@ -17,6 +17,7 @@ use crate::tsm::plan::{StartPlan, plan};
 use crate::tsm::port::{PortSource, PortWish};
 use crate::tsm::request::{Around, StartRequest, Target};
 use crate::tsm::start::{Patience, Started, Starter, start};
+use crate::tsm::startup::{Outcome, Service, gather};
 use crate::tsm::store::{Process, Store};
 use crate::tsm::watch::{READINESS, Seen};
 
@@ -25,6 +26,7 @@ use crate::tsm::watch::{READINESS, Seen};
 /// The first word is a service, a file that ends in `.tsm`, a process there is (by name or id), or else a program. Options may stand
 /// before or behind the program; an unknown option behind it is the program's, and so is everything behind `--`. A single extra word
 /// behind a script names the process. The program runs when this returns: its port answers, or it has lived for half a second.
+/// What a service names in its TSM_DEPS is started before it, if it does not run.
 #[derive(Debug, clap::Args)]
 pub struct Start {
     /// A service, a file, a process, or a program with its arguments; the selected process if left out
@@ -102,6 +104,10 @@ impl Command for Start {
             preview::lines(&plan, &placement).iter().for_each(|line| cx.console.note(line));
         }
         plan.notes.iter().for_each(|note| cx.console.note(note));
+        if !plan.needs.is_empty() {
+            let needed = gather::named(&plan.needs, &around(cx, &processes));
+            meet(needed, cx)?;
+        }
         let patience = if self.no_wait { Patience::UntilItRuns } else { Patience::UntilItIsReady };
         let console = &mut *cx.console;
         let mut say = |text: &str| console.note(text);
@@ -151,6 +157,22 @@ impl Start {
             keep: self.keeping.keep(),
         })
     }
+}
+
+/// Starts what a service needs and what does not run yet.
+fn meet(needed: Vec<Service>, cx: &mut Cx) -> Result<(), Fault> {
+    for (name, outcome) in super::startup::carry_out(needed, cx) {
+        match outcome {
+            Outcome::Started(it) => {
+                let port = it.port.map_or_else(|| "none".to_owned(), |port| port.to_string());
+                cx.console
+                    .note(&format!("needed: started {} (TSM ID: {}, PID: {}, Port: {port})", it.name, it.id, it.pid));
+            }
+            Outcome::Ran(_) | Outcome::Off => {}
+            Outcome::Failed(error) => return Err(super::startup::fault(&name, &error)),
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn around<'a>(cx: &'a Cx, processes: &'a [Process]) -> Around<'a> {
