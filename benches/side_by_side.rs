@@ -204,7 +204,7 @@ impl Home {
                 writer.write_all(b"\x1b[1;1R")?;
             }
             screen.process(&part);
-            if screen.screen().contents().contains(PROMPT) {
+            if current_line(screen.screen()).trim_end().ends_with(PROMPT) {
                 break start.elapsed();
             }
         };
@@ -216,6 +216,13 @@ impl Home {
 
 /// The end of the prompt.
 const PROMPT: char = '>';
+
+/// The line that the cursor is in.
+fn current_line(screen: &vt100::Screen) -> String {
+    let (row, _) = screen.cursor_position();
+    let (_, columns) = screen.size();
+    screen.rows(0, columns.get()).nth(row.into()).unwrap_or_default()
+}
 
 impl Drop for Home {
     fn drop(&mut self) {

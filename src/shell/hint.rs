@@ -48,7 +48,9 @@ fn rest(line: &str, history: &dyn History, context: &str) -> String {
     let oldest = newest.0 - LOOK_BACK;
     let find = |context| history.search(query(Some(line), context, oldest)).unwrap_or_default().pop();
     let found = find(Some(context)).or_else(|| find(None));
-    found.and_then(|item| item.command_line.get(line.len()..).map(str::to_owned)).unwrap_or_default()
+    let rest = found.and_then(|item| item.command_line.get(line.len()..).map(str::to_owned)).unwrap_or_default();
+    // What was pasted may hold what a terminal obeys.
+    if rest.chars().any(|character| character.is_control() && character != '\n') { String::new() } else { rest }
 }
 
 /// The last line that begins with `start`, of one context or any.
@@ -87,6 +89,7 @@ mod tests {
         assert_eq!(hint("tsm l", "acme/dev"), "ist");
         assert_eq!(hint("", "acme/dev"), "");
         assert_eq!(hint("x", "acme/dev"), "");
+        assert_eq!(hint("od", "acme/dev"), "", "nothing that a terminal would obey");
     }
 
     #[test]

@@ -158,13 +158,23 @@ impl Search {
         let span = Span::new(0, line.len());
         let suggestion = |row: Row| Suggestion {
             description: Some(describe(&row)),
-            display_override: row.line.contains('\n').then(|| row.line.replace('\n', " ⏎ ")),
+            display_override: row.line.contains(char::is_control).then(|| in_one_line(&row.line)),
             value: row.line,
             span,
             ..Suggestion::default()
         };
         rows.unwrap_or_default().into_iter().rev().map(suggestion).collect()
     }
+}
+
+/// Line ends as signs, and nothing that a terminal would obey.
+fn in_one_line(line: &str) -> String {
+    let sign = |character: char| match character {
+        '\n' => '⏎',
+        other if other.is_control() => '·',
+        other => other,
+    };
+    line.chars().map(sign).collect()
 }
 
 fn describe(row: &Row) -> String {

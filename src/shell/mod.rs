@@ -21,3 +21,4 @@ pub mod prompt;
 pub mod repl;
 pub mod session;
 pub mod source;
+pub mod typing;

@@ -1,6 +1,8 @@
 //! The prompt: one line that always says where a command would act.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::time::Instant;
 
 use nu_ansi_term::{Color, Style};
 use reedline::{Prompt, PromptEditMode, PromptHistorySearch, PromptHistorySearchStatus, PromptViMode};
@@ -19,6 +21,8 @@ pub struct ContextPrompt {
     pub code: u8,
     /// With colour.
     pub colors: bool,
+    /// When it was first drawn.
+    pub drawn: OnceCell<Instant>,
 }
 
 impl ContextPrompt {
@@ -29,13 +33,17 @@ impl ContextPrompt {
         format!("{}> ", plain.context())
     }
 
-    /// `[1] org/env/process`; what is not chosen is `-`, a process that is not selected is left out.
+    /// `[1] org/env/process`; what is not chosen is `-`, a process that is not selected is left out. `tetra` if nothing is
+    /// chosen at all.
     fn context(&self) -> String {
         let org = self.selection.org.as_ref().map_or("-", |org| org.as_str());
         let code = match self.code {
             0 => String::new(),
             code => self.paint(Color::Red.normal(), &format!("[{code}] ")),
         };
+        if self.selection == Selection::default() {
+            return format!("{code}{}", self.paint(Color::Blue.bold(), "tetra"));
+        }
         let process = self.selection.process.as_ref();
         let process =
             process.map(|name| format!("/{}", self.paint(Color::Cyan.normal(), name.as_str()))).unwrap_or_default();
@@ -63,6 +71,7 @@ impl ContextPrompt {
 
 impl Prompt for ContextPrompt {
     fn render_prompt_left(&self) -> Cow<'_, str> {
+        self.drawn.get_or_init(Instant::now);
         self.context().into()
     }
 
@@ -113,12 +122,12 @@ mod tests {
             env: env.map(|name| name.parse().expect("a name")),
             process: None,
         };
-        ContextPrompt { selection, rung, code: 0, colors: false }
+        ContextPrompt { selection, rung, code: 0, colors: false, drawn: OnceCell::new() }
     }
 
     #[test]
     fn says_where_a_command_would_act() {
-        assert_eq!(prompt(None, None, None).plain(), "-/-> ");
+        assert_eq!(prompt(None, None, None).plain(), "tetra> ");
         let mut acme = prompt(Some("acme"), Some("dev"), Some(Rung::Dev));
         assert_eq!(acme.plain(), "acme/dev> ");
         acme.selection.process = Some("api".parse().expect("a name"));

@@ -2,9 +2,10 @@
 //!
 //! Tests wait for text, never for time: [`Terminal::wait`] looks again whenever the program has written something.
 
+use std::fs::File;
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
-use std::os::fd::{BorrowedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -118,7 +119,7 @@ pub(crate) struct Terminal {
     master: Option<Box<dyn MasterPty + Send>>,
     /// Kept, so that the modes of the terminal can be seen after the end of the program.
     _slave: Box<dyn SlavePty + Send>,
-    writer: Option<Box<dyn Write + Send>>,
+    writer: Option<File>,
     child: Box<dyn Child + Send + Sync>,
     seen: Arc<Seen>,
     pump: Option<JoinHandle<()>>,
@@ -156,25 +157,25 @@ impl Terminal {
         let state = State { screen, bytes: Vec::new(), pending: Vec::new() };
         let seen =
             Arc::new(Seen { closing: AtomicBool::new(false), state: Mutex::new(state), changed: Condvar::new() });
-        let mut reader = pair.master.try_clone_reader().expect("a terminal for the test");
-        let answers = Arc::new(Mutex::new(pair.master.take_writer().expect("a terminal for the test")));
-        let (feed, answer) = (Arc::clone(&seen), Arc::clone(&answers));
-        let end = pair.master.as_raw_fd().expect("a terminal for the test");
+        let end = open_end(&*pair.master);
+        let mut reader = end.try_clone().expect("a terminal for the test");
+        let mut answers = end.try_clone().expect("a terminal for the test");
+        let feed = Arc::clone(&seen);
         let pump = std::thread::spawn(move || {
             let mut buffer = [0_u8; 4096];
-            while feed.wait_readable(end) {
+            while feed.wait_readable(&reader) {
                 let Ok(count @ 1..) = reader.read(&mut buffer) else { break };
                 let replies = feed.state.lock().expect("a terminal for the test").take(&buffer[..count]);
                 feed.changed.notify_all();
                 if manners == Manners::Answers {
                     for reply in replies {
-                        let _ = answer.lock().expect("a terminal for the test").write_all(reply.as_bytes());
+                        let _ = answers.write_all(reply.as_bytes());
                     }
                 }
             }
             feed.changed.notify_all();
         });
-        let writer = Some(Box::new(Shared(answers)) as Box<dyn Write + Send>);
+        let writer = Some(end);
         Self { master: Some(pair.master), _slave: pair.slave, writer, child, seen, pump: Some(pump) }
     }
 
@@ -320,13 +321,10 @@ impl Drop for Terminal {
 
 impl Seen {
     /// Waits until the terminal has something to read; false once it is being closed.
-    fn wait_readable(&self, end: RawFd) -> bool {
+    fn wait_readable(&self, end: &File) -> bool {
         const LOOK_AGAIN: u16 = 20;
         while !self.closing.load(Ordering::Acquire) {
-            // SAFETY: the terminal joins this thread before it closes the descriptor, or ends with it open.
-            #[allow(unsafe_code)]
-            let end = unsafe { BorrowedFd::borrow_raw(end) };
-            let door = nix::poll::PollFd::new(end, nix::poll::PollFlags::POLLIN);
+            let door = nix::poll::PollFd::new(end.as_fd(), nix::poll::PollFlags::POLLIN);
             if nix::poll::poll(&mut [door], LOOK_AGAIN).unwrap_or(1) > 0 {
                 return true;
             }
@@ -370,14 +368,11 @@ pub(crate) fn colour_of(screen: &vt100::Screen, text: &str) -> Option<vt100::Col
     Some(screen.cell(row.try_into().ok()?, column.try_into().ok()?)?.fgcolor())
 }
 
-struct Shared(Arc<Mutex<Box<dyn Write + Send>>>);
-
-impl Write for Shared {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().expect("a terminal for the test").write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        self.0.lock().expect("a terminal for the test").flush()
-    }
+/// The end of the terminal that tests hold. (The writer that the terminal itself offers types Ctrl-D when it is dropped.)
+fn open_end(master: &(dyn MasterPty + Send)) -> File {
+    let end = master.as_raw_fd().expect("a terminal for the test");
+    // SAFETY: the descriptor is that of `master`, which lives; it is only borrowed to be duplicated.
+    #[allow(unsafe_code)]
+    let end = unsafe { BorrowedFd::borrow_raw(end) };
+    end.try_clone_to_owned().expect("a terminal for the test").into()
 }

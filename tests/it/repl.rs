@@ -67,9 +67,29 @@ fn order(bytes: &str, first: &str, second: &str) -> bool {
 fn the_first_prompt_shows_the_context_and_control_d_leaves() {
     let home = Home::new();
     let mut terminal = session(&home);
-    terminal.wait_line("-/->");
+    terminal.wait_line("tetra>");
     run(&mut terminal, "use @dev", "-/dev>");
     leave(terminal);
+}
+
+#[test]
+fn every_way_to_the_prompt_leads_there() {
+    let home = Home::new();
+    let link = home.path("tmp/tsm");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_tetra"), &link).expect("what the test needs");
+    for (program, words) in [
+        (env!("CARGO_BIN_EXE_tetra"), &["repl"][..]),
+        (env!("CARGO_BIN_EXE_tetra"), &["tsm", "repl"]),
+        (env!("CARGO_BIN_EXE_tetra"), &["--env", "dev"]),
+        (&link.display().to_string(), &["repl"]),
+    ] {
+        let mut command = home.command(program);
+        command.args(words);
+        let mut terminal = Terminal::start(command);
+        terminal.wait_line(if words.contains(&"dev") { "-/dev>" } else { "tetra>" });
+        terminal.send("exit\r");
+        assert_eq!(terminal.end(), 0);
+    }
 }
 
 #[test]
@@ -82,7 +102,7 @@ fn an_unknown_command_is_red_and_its_failure_marks_the_prompt() {
     terminal.send("nothing here");
     colour(&terminal, "nothing", RED);
     terminal.send(ENTER);
-    terminal.wait_line("[2] -/->");
+    terminal.wait_line("[2] tetra>");
     terminal.send("version --json 'text'");
     colour(&terminal, "version", GREEN);
     colour(&terminal, "--json", Color::Idx(6));
@@ -97,7 +117,7 @@ fn without_colour_nothing_is_coloured() {
     let mut command = home.tetra();
     command.env("NO_COLOR", "1");
     let mut terminal = Terminal::start(command);
-    terminal.wait_line("-/->");
+    terminal.wait_line("tetra>");
     terminal.send("nothing here");
     terminal.wait_line("nothing here");
     terminal.send("\rset pl\t");
@@ -125,10 +145,10 @@ fn control_c_ends_a_watch_however_often_and_comes_back_to_the_prompt() {
     let home = Home::new();
     let mut terminal = session(&home);
     terminal.send("watch -n 20ms version\r");
-    terminal.wait("a second run", |screen| screen.contents().contains("run 2: version").then_some(()));
+    terminal.wait_written("run 2: version", 1);
     terminal.send(CTRL_C);
     terminal.send(CTRL_C);
-    terminal.wait_line("[130] -/->");
+    terminal.wait_line("[130] tetra>");
     run(&mut terminal, "use @dev", "-/dev>");
     leave(terminal);
 }
@@ -142,7 +162,7 @@ fn control_c_ends_following_a_log_and_comes_back_to_the_prompt() {
     terminal.send("tsm logs api -f\r");
     terminal.wait_for("it began");
     terminal.send(CTRL_C);
-    terminal.wait_line("-/->");
+    terminal.wait_line("tetra>");
     run(&mut terminal, "use @dev", "-/dev>");
     leave(terminal);
 }
@@ -227,7 +247,7 @@ fn what_is_pasted_is_not_run() {
     let mut terminal = session(&home);
     terminal.send(&format!("{}use @dev\nuse @local{}", PASTE.0, PASTE.1));
     terminal.wait_line("use @local");
-    terminal.wait_for("-/-> use @dev");
+    terminal.wait_for("tetra> use @dev");
     terminal.send(ENTER);
     terminal.wait_line("-/local>");
     leave(terminal);
@@ -240,7 +260,7 @@ fn an_open_quote_goes_on_in_the_next_line() {
     terminal.send("alias d='use\r");
     terminal.wait_line("...");
     terminal.send(" @dev'\r");
-    terminal.wait_line("-/->");
+    terminal.wait_line("tetra>");
     terminal.send("version\x1b\ruse @staging");
     terminal.wait_line("... use @staging");
     terminal.send(ENTER);
@@ -266,16 +286,42 @@ fn a_resized_terminal_is_painted_anew() {
 }
 
 #[test]
+fn a_tiny_terminal_is_served_too() {
+    let home = Home::new();
+    stopped(&home, "a-process-with-a-name-that-is-long", 0);
+    stopped(&home, "a-process-with-another-name", 1);
+    let mut terminal = session(&home);
+    terminal.send("aaaaaaaaaa");
+    terminal.wait_line("aaaaaaaaaa");
+    terminal.resize(3, 12);
+    // Only a line that is painted in two rows shows that the editor knows the new width.
+    terminal.wait("the line in two rows", |screen| {
+        (screen.size().1.get() == 12 && screen.contents().replace('\n', "").contains("aaaaaaaaaa")).then_some(())
+    });
+    drop_line(&mut terminal);
+    terminal.send("se\t");
+    terminal.wait("a menu", |screen| screen.contents().contains("select").then_some(()));
+    drop_line(&mut terminal);
+    terminal.send("tsm stop a\t");
+    terminal.wait_for("a-process...");
+    drop_line(&mut terminal);
+    terminal.send("use @dev\r");
+    terminal.wait("the prompt", |screen| screen.contents().contains("-/dev>").then_some(()));
+    terminal.resize(24, 100);
+    leave(terminal);
+}
+
+#[test]
 fn keys_are_those_of_vi_if_that_is_set() {
     let home = Home::new();
     let mut terminal = session(&home);
-    run(&mut terminal, "set edit-mode vi", "-/->");
+    run(&mut terminal, "set edit-mode vi", "tetra>");
     terminal.send("use @devx");
     terminal.wait_line("use @devx");
     terminal.send("\x1b");
-    terminal.wait("the mode for moving", |screen| current_line(screen).starts_with("-/-<").then_some(()));
+    terminal.wait("the mode for moving", |screen| current_line(screen).starts_with("tetra<").then_some(()));
     terminal.send("x");
-    terminal.wait_line("-/-< use @dev");
+    terminal.wait_line("tetra< use @dev");
     terminal.send(ENTER);
     terminal.wait_line("-/dev>");
     leave(terminal);
@@ -285,7 +331,7 @@ fn keys_are_those_of_vi_if_that_is_set() {
 fn the_history_keeps_no_secrets_and_is_for_the_operator_alone() {
     let home = Home::new();
     let mut terminal = session(&home);
-    run(&mut terminal, "version --token hunter2", "[2] -/->");
+    run(&mut terminal, "version --token hunter2", "[2] tetra>");
     run(&mut terminal, " use @staging", "-/staging>");
     run(&mut terminal, "use @dev", "-/dev>");
     run(&mut terminal, "use @dev", "-/dev>");
@@ -294,6 +340,13 @@ fn the_history_keeps_no_secrets_and_is_for_the_operator_alone() {
     terminal.send(UP);
     terminal.wait_line("version --token ***");
     drop_line(&mut terminal);
+    terminal.send(" history\r");
+    terminal.wait("the same from a command", |screen| {
+        let text = screen.contents();
+        let told = |line: &str, context: &str| text.lines().any(|row| row.ends_with(line) && row.contains(context));
+        (told("version --token ***", "-/-/-") && told("use @dev", "-/dev/-")).then_some(())
+    });
+    terminal.wait_line("-/dev>");
     for file in ["history.sqlite3", "history.sqlite3-wal", "history.sqlite3-shm"] {
         let path = home.path("state/tetra").join(file);
         assert_eq!(
@@ -384,10 +437,10 @@ fn a_lost_terminal_ends_it_soon() {
         let mut command = home.command("sh");
         command.args(["-c", program]);
         let mut terminal = Terminal::start(command);
-        terminal.wait_line("-/->");
+        terminal.wait_line("tetra>");
         let lost = Instant::now();
         terminal.hang_up();
-        assert_eq!(terminal.end(), 129);
+        assert_eq!(terminal.end(), 129, "{program}");
         assert!(lost.elapsed() < Duration::from_secs(3));
     }
 }
@@ -418,8 +471,9 @@ fn a_damaged_history_costs_the_history_alone() {
 fn a_terminal_that_never_says_where_its_cursor_is_works() {
     let home = Home::new();
     let mut terminal = Terminal::with_manners(home.tetra(), Manners::Mute);
-    terminal.wait_line("-/->");
+    terminal.wait_line("tetra>");
     terminal.send("use @dev\r");
+    terminal.wait_for("--plain");
     terminal.wait_line("-/dev>");
     terminal.signal(Signal::SIGTERM);
     assert_eq!(terminal.end(), 143);
@@ -434,18 +488,18 @@ fn a_plain_terminal_gets_a_plain_prompt() {
         command.env(variable, value);
         command.env("NO_COLOR", "1");
         let mut terminal = Terminal::start(command);
-        terminal.wait_line("-/->");
+        terminal.wait_line("tetra>");
         assert!(terminal.is_cooked());
         terminal.send("us");
         terminal.wait_line("us");
         terminal.send(CTRL_C);
-        terminal.wait("a new prompt", |screen| (current_line(screen).trim_end() == "-/->").then_some(()));
+        terminal.wait("a new prompt", |screen| (current_line(screen).trim_end() == "tetra>").then_some(()));
         terminal.send("alias d='use\r");
         terminal.wait_line("...");
         terminal.send(" @dev'\r");
-        terminal.wait_line("-/->");
+        terminal.wait_line("tetra>");
         terminal.send("nothing\r");
-        terminal.wait_line("[2] -/->");
+        terminal.wait_line("[2] tetra>");
         terminal.send("use @dev\r");
         terminal.wait_line("-/dev>");
         assert!(!terminal.bytes().contains('\x1b'), "{:?}", terminal.bytes());
@@ -459,7 +513,7 @@ fn a_signal_ends_a_plain_prompt() {
     let mut command = home.tetra();
     command.arg("--plain");
     let mut terminal = Terminal::start(command);
-    terminal.wait_line("-/->");
+    terminal.wait_line("tetra>");
     terminal.signal(Signal::SIGTERM);
     assert_eq!(terminal.end(), 143);
 }
@@ -470,7 +524,7 @@ fn the_prompt_is_sound_in_the_last_row() {
     let mut terminal = session(&home);
     terminal.send("!seq 40\r");
     terminal.wait("a prompt in the last row", |screen| {
-        (screen.cursor_position().0 == 23 && current_line(screen).starts_with("-/->")).then_some(())
+        (screen.cursor_position().0 == 23 && current_line(screen).starts_with("tetra>")).then_some(())
     });
     terminal.send("se\t");
     terminal.wait_for("Show or change the settings");
@@ -496,11 +550,11 @@ fn a_line_can_be_edited_elsewhere() {
         let mut command = home.tetra();
         command.env("EDITOR", editor.display().to_string());
         let mut terminal = Terminal::start(command);
-        terminal.wait_line("-/->");
+        terminal.wait_line("tetra>");
         terminal.send("half");
         terminal.wait_line("half");
         terminal.send(keys);
-        terminal.wait_line("-/-> use @dev");
+        terminal.wait_line("tetra> use @dev");
         terminal.send(ENTER);
         terminal.wait_line("-/dev>");
         leave(terminal);
@@ -514,12 +568,12 @@ fn an_editor_that_is_not_there_costs_nothing() {
     let mut command = home.tetra();
     command.env("EDITOR", "/nowhere/ed");
     let mut terminal = Terminal::start(command);
-    terminal.wait_line("-/->");
+    terminal.wait_line("tetra>");
     terminal.send("use @dev");
     terminal.wait_line("use @dev");
     terminal.send(CTRL_O);
     terminal.wait_for("failed to start the editor");
-    terminal.wait_line("-/-> use @dev");
+    terminal.wait_line("tetra> use @dev");
     terminal.send(ENTER);
     terminal.wait_line("-/dev>");
     leave(terminal);
@@ -530,7 +584,7 @@ fn a_program_that_spoils_the_terminal_does_not_spoil_the_session() {
     let home = Home::new();
     let mut terminal = session(&home);
     terminal.send("!stty -icanon -echo; printf 'no line end'\r");
-    terminal.wait_for("no line end\n-/->");
+    terminal.wait_for("no line end\ntetra>");
     run(&mut terminal, "use @dev", "-/dev>");
     leave(terminal);
 }
@@ -551,7 +605,7 @@ fn settings_and_lines_are_read_at_the_start() {
     let mut command = home.tetra();
     command.arg("--norc");
     let terminal = Terminal::start(command);
-    terminal.wait_line("-/->");
+    terminal.wait_line("tetra>");
     leave(terminal);
 }
 
@@ -563,7 +617,7 @@ fn settings_that_make_no_sense_are_said_with_their_place() {
     let terminal = session(&home);
     terminal.wait_for("config.toml:2:1");
     terminal.wait_for("rc.tetra:1:1");
-    terminal.wait_line("-/->");
+    terminal.wait_line("tetra>");
     leave(terminal);
 }
 
@@ -589,6 +643,21 @@ fn production_is_loud_and_asks_for_the_name_of_the_organization() {
     terminal.send("acme\r");
     terminal.wait("the prompt", |screen| (current_line(screen).trim_end() == "acme/PROD>").then_some(()));
     assert!(!home.path("tetra/tsm/runtime/processes/api").exists());
+    leave(terminal);
+}
+
+#[test]
+fn control_c_is_no_answer_to_a_question() {
+    let home = Home::new();
+    home.write("tetra/org/acme/environments/prod.toml", "");
+    stopped(&home, "api", 0);
+    let mut terminal = session(&home);
+    terminal.send("tsm delete api\r");
+    terminal.wait_for("go on?");
+    terminal.send(CTRL_C);
+    terminal.wait("the prompt", |screen| current_line(screen).contains("] acme/PROD>").then_some(()));
+    assert!(home.path("tetra/tsm/runtime/processes/api").exists());
+    run(&mut terminal, "use @local", "acme/local>");
     leave(terminal);
 }
 
@@ -620,10 +689,10 @@ fn a_newcomer_starts_follows_restarts_and_stops_a_server_by_typing() {
     let mut command = home.tetra();
     command.cwd(home.path("home/my-api"));
     let mut terminal = Terminal::start(command);
-    terminal.wait_line("-/->");
+    terminal.wait_line("tetra>");
     terminal.send(&format!("tsm start python3 -m http.server --bind 127.0.0.1 {port}\r"));
     terminal.wait_for(&name);
-    terminal.wait_line("-/->");
+    terminal.wait_line("tetra>");
     assert!(fetch(port).expect("what the test needs").contains("hello newcomer"));
     terminal.send("tsm list\r");
     terminal.wait("it is online", |screen| {
@@ -640,16 +709,16 @@ fn a_newcomer_starts_follows_restarts_and_stops_a_server_by_typing() {
     terminal
         .wait("what came meanwhile", |screen| (screen.contents().matches("GET /hello.txt").count() >= 3).then_some(()));
     terminal.send(CTRL_C);
-    terminal.wait_line("-/->");
+    terminal.wait_line("tetra>");
     terminal.send("!clear\r");
     terminal.wait_gone("GET");
     terminal.send(&format!("tsm restart {name}\r"));
     terminal.wait_for(&name);
-    terminal.wait("the prompt", |screen| (current_line(screen).trim_end() == "-/->").then_some(()));
+    terminal.wait("the prompt", |screen| (current_line(screen).trim_end() == "tetra>").then_some(()));
     assert!(fetch(port).expect("what the test needs").contains("hello newcomer"));
     terminal.send(&format!("tsm stop {name}; tsm delete {name}; !echo do''ne\r"));
     terminal.wait_for("done");
-    terminal.wait_line("-/->");
+    terminal.wait_line("tetra>");
     assert!(fetch(port).is_err());
     leave(terminal);
 }

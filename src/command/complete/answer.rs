@@ -215,10 +215,15 @@ fn values(arg: &Arg, typed: &str, live: &dyn Live) -> Vec<Proposal> {
             |value: &clap::builder::PossibleValue| value.get_help().map(ToString::to_string).unwrap_or_default();
         return choose(typed, shown.map(|value| (value.get_name().to_owned(), about(value))).collect());
     }
-    let Some((_, source)) = SOURCES.iter().find(|(of, _)| arg.get_value_parser().type_id() == of()) else {
-        return Vec::new();
-    };
-    source(typed, live)
+    let source = SOURCES.iter().find(|(of, _)| arg.get_value_parser().type_id() == of());
+    source.map_or_else(Vec::new, |(_, source)| source(typed, live))
+}
+
+/// Something is known about the values of an argument.
+#[cfg(test)]
+pub(super) fn is_known(arg: &Arg) -> bool {
+    let by_type = SOURCES.iter().any(|(of, _)| arg.get_value_parser().type_id() == of());
+    by_type || is::<CommandWord>(arg) || !arg.get_possible_values().is_empty()
 }
 
 /// What completes arguments of a type.

@@ -152,13 +152,15 @@ fn with_suffix(folder: &Path, suffix: &str) -> Vec<String> {
     entries(folder).filter_map(|(name, _)| name.strip_suffix(suffix).map(str::to_owned)).collect()
 }
 
-/// What is in a folder; nothing if it cannot be read. Names that are no text are left out: they cannot be typed.
+/// What is in a folder; nothing if it cannot be read. Names that are no text, or hold control characters, are left out: they
+/// cannot be typed, and a terminal might obey them.
 fn entries(folder: &Path) -> impl Iterator<Item = (String, fs::DirEntry)> {
     fs::read_dir(folder)
         .into_iter()
         .flatten()
         .flatten()
         .filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry)))
+        .filter(|(name, _)| !name.chars().any(char::is_control))
 }
 
 /// A process in a line: its state, and where it listens.
@@ -178,5 +180,75 @@ fn state_word(state: State) -> &'static str {
         State::Waiting => "waiting",
         State::Crashed => "crashed",
         State::Errored => "errored",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn disk(folder: &Path) -> Disk {
+        let paths = Paths::under(folder);
+        let write = |path: &Path, text: &str| {
+            fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+            fs::write(path, text).expect("written");
+        };
+        let record = r#"{"tsm_id":0,"name":"api","pid":0,"command":"x","port":8000,"cwd":"/","status":"crashed"}"#;
+        write(&paths.processes().join("api/meta.json"), record);
+        write(&paths.processes().join("broken/meta.json"), "{");
+        write(&paths.services_available().join("web.tsm"), "TSM_COMMAND='node web.js'\n");
+        write(&paths.services_available().join("db.tsm"), "TSM_COMMAND=db\nTSM_DESCRIPTION=\"the data\"\n");
+        write(&paths.orgs().join("acme/environments/qa.toml"), "");
+        write(&folder.join("cwd/my file"), "");
+        write(&folder.join("cwd/bad\u{1b}[2J"), "");
+        write(&folder.join("home/notes/x"), "");
+        Disk {
+            paths,
+            selection: Selection { org: "acme".parse().ok(), ..Selection::default() },
+            cwd: folder.join("cwd"),
+            home: folder.join("home"),
+            aliases: vec![("d".to_owned(), "use @dev".to_owned())],
+            programs: format!("{0}/cwd:{0}/nowhere:{0}/cwd", folder.display()),
+        }
+    }
+
+    #[test]
+    fn names_are_read_from_the_files() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let disk = disk(folder.path());
+        for (kind, names) in [
+            (Kind::Process, &["api", "broken"][..]),
+            (Kind::Service, &["db", "web"]),
+            (Kind::Org, &["acme"]),
+            (Kind::Env, &["local", "dev", "staging", "prod", "qa"]),
+            (Kind::Alias, &["d"]),
+            (Kind::Program, &["my file"]),
+        ] {
+            assert_eq!(disk.names(kind), names);
+        }
+    }
+
+    #[test]
+    fn what_is_known_about_them_is_a_line() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let disk = disk(folder.path());
+        assert_eq!(disk.about(Kind::Process, "api").as_deref(), Some("crashed, port 8000"));
+        assert!(disk.about(Kind::Process, "broken").is_some(), "damaged is still there");
+        assert_eq!(disk.about(Kind::Process, "none"), None);
+        assert_eq!(disk.about(Kind::Service, "web").as_deref(), Some("node web.js"));
+        assert_eq!(disk.about(Kind::Service, "db").as_deref(), Some("the data"));
+        assert_eq!(disk.about(Kind::Env, "qa").as_deref(), Some("of acme"));
+        assert_eq!(disk.about(Kind::Alias, "d").as_deref(), Some("use @dev"));
+    }
+
+    #[test]
+    fn folders_are_those_of_the_operator() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let disk = disk(folder.path());
+        let listed = |path: &str| disk.folder(Path::new(path)).into_iter().map(|it| it.name).collect::<Vec<_>>();
+        assert_eq!(listed("."), ["my file"]);
+        assert_eq!(listed("~/"), ["notes"]);
+        assert_eq!(listed("../home/notes"), ["x"]);
+        assert_eq!(listed("nowhere"), Vec::<String>::new());
     }
 }

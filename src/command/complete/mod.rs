@@ -74,12 +74,17 @@ pub fn complete(text: &str, cursor: usize, known: &Known<'_>) -> Vec<Candidate> 
         .map(|proposal| Candidate {
             value: quoted(&proposal.value),
             shown: proposal.value,
-            description: proposal.about,
+            description: proposal.about.map(|about| harmless(&about)),
             span: place.span.clone(),
             marks: proposal.marks,
             open: proposal.open,
         })
         .collect()
+}
+
+/// A text from outside in one line, without anything that a terminal would obey.
+fn harmless(text: &str) -> String {
+    text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
 }
 
 /// A value as it has to be written; `~/` stays outside of the quotes.
@@ -181,6 +186,7 @@ fn whole_end(text: &str, token: &Token) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::any::TypeId;
     use std::path::Path;
 
     use clap::ValueEnum;
@@ -189,9 +195,12 @@ mod tests {
     use super::*;
     use crate::base::environment::EnvName;
     use crate::base::fault::Fault;
+    use crate::base::size::Size;
+    use crate::base::time::Span;
     use crate::command::argument::{CommandWord, FilePath, ProcessTarget};
     use crate::command::{Command, Cx, Effect, entry};
     use crate::report::Report;
+    use crate::tsm::port::PortWish;
 
     #[derive(Debug, Clone, ValueEnum)]
     enum Order {
@@ -371,6 +380,13 @@ mod tests {
     }
 
     #[test]
+    fn a_description_cannot_command_the_terminal() {
+        let known = Known { commands: COMMANDS, groups: GROUPS, augment, live: &Fake(vec!["a\u{1b}[2J".to_owned()]) };
+        let candidate = &complete("tsm stop ", 9, &known)[0];
+        assert_eq!(candidate.description.as_deref(), Some("about a [2J"));
+    }
+
+    #[test]
     fn the_whole_word_is_replaced() {
         let fake = Fake(vec!["web".to_owned()]);
         let known = Known { commands: COMMANDS, groups: GROUPS, augment, live: &fake };
@@ -393,6 +409,57 @@ mod tests {
         assert_eq!(for_shell(Shell::Zsh, "tetra env init @d", breaks, &known), "@dev\tabout dev\n");
         assert_eq!(for_shell(Shell::Bash, "tsm stop --from my", breaks, &known), "my\\ file.txt\t\n");
         assert_eq!(for_shell(Shell::Fish, "tsm stop --from my", breaks, &known), "my file.txt\t\n");
+    }
+
+    /// Nothing can be known beforehand of texts of the operator's own, numbers and the like.
+    fn is_free(arg: &clap::Arg) -> bool {
+        let parsed = arg.get_value_parser().type_id();
+        let free = [
+            TypeId::of::<String>(),
+            TypeId::of::<bool>(),
+            TypeId::of::<u8>(),
+            TypeId::of::<u16>(),
+            TypeId::of::<u32>(),
+            TypeId::of::<u64>(),
+            TypeId::of::<usize>(),
+            TypeId::of::<Size>(),
+            TypeId::of::<Span>(),
+            TypeId::of::<PortWish>(),
+        ];
+        free.iter().any(|free| parsed == *free)
+    }
+
+    #[test]
+    fn every_command_is_completed() {
+        let fake = Fake(vec!["web".to_owned()]);
+        let known = Known::all(&fake);
+        for entry in registry::COMMANDS {
+            let options = format!("{} --", entry.name);
+            let values: Vec<String> =
+                complete(&options, options.len(), &known).into_iter().map(|it| it.value).collect();
+            let mut parser = options::augment((entry.parser)());
+            parser.build();
+            for arg in parser.get_arguments().filter(|arg| !arg.is_hide_set()) {
+                let long = arg.get_long().map(|long| format!("--{long}"));
+                assert!(long.is_none_or(|long| values.contains(&long)), "{options} has no {arg}: {values:?}");
+                if arg.get_action().takes_values() {
+                    assert!(
+                        answer::is_known(arg) || is_free(arg),
+                        "{}: {arg} {:?}",
+                        entry.name,
+                        arg.get_value_parser()
+                    );
+                }
+            }
+        }
+        let values = |text: &str| complete(text, text.len(), &known).into_iter().map(|it| it.value).collect::<Vec<_>>();
+        assert_eq!(values("tsm restart w"), ["web"]);
+        assert_eq!(values("tsm list --env p"), ["prod"]);
+        assert_eq!(values("help tsm rest"), ["restart"]);
+        assert_eq!(values("watch tsm restart w"), ["web"]);
+        assert_eq!(values("set edit"), ["edit-mode"]);
+        assert_eq!(values("use @p"), ["@prod"]);
+        assert!(!values("").contains(&"complete".to_owned()), "what is not for people is not shown");
     }
 
     #[test]

@@ -106,7 +106,7 @@ fn a_working_directory_that_was_removed_is_said() {
     let site = Site::new();
     let gone = site.world.work().join("gone");
     fs::create_dir(&gone).expect("a folder");
-    let shell = format!("rmdir ../gone && exec \"$0\" tsm start sleep 1000");
+    let shell = "rmdir ../gone && exec \"$0\" tsm start sleep 1000".to_owned();
     let mut command = site.world.program("/bin/sh");
     let output = command.args(["-c", &shell, crate::world::PROGRAM]).current_dir(&gone).output().expect("it runs");
     let said = super::said(output);
