@@ -7,7 +7,7 @@ use crate::supervise::meta::Run;
 
 use super::environment::{self, EnvFile};
 use super::name::Base;
-use super::plan::{Kept, PlanError, PortChoice, StartPlan, folder, kept, program_of};
+use super::plan::{Kept, PlanError, PortChoice, StartPlan, folder, kept, program_of, watched};
 use super::port::{PortSource, PortWish};
 use super::request::{Around, StartRequest};
 use super::store::Process;
@@ -36,6 +36,7 @@ pub fn plan(process: &Process, request: &StartRequest, around: &Around) -> Resul
     ];
     let secrets = Some(PathBuf::from(&meta.run.secrets_file)).filter(|path| !path.as_os_str().is_empty());
     let secrets_open = secrets.as_deref().map(environment::is_secret_open).transpose()?.unwrap_or(false);
+    let kept = watched(kept(&request.keep, None, kept_before(&meta.run)), &cwd)?;
     Ok(StartPlan {
         base: request.base()?.unwrap_or_else(|| Base::existing(&process.name)),
         program: program_of(meta)?,
@@ -50,7 +51,7 @@ pub fn plan(process: &Process, request: &StartRequest, around: &Around) -> Resul
         service: Some(PathBuf::from(&meta.run.service)).filter(|path| !path.as_os_str().is_empty()),
         needs: Vec::new(),
         environment: meta.run.environment.clone(),
-        kept: kept(&request.keep, None, kept_before(&meta.run)),
+        kept,
         notes: Vec::new(),
     })
 }
@@ -68,6 +69,7 @@ pub(super) fn kept_before(run: &Run) -> Kept {
         },
         log_size: if run.log_size > 0 { run.log_size } else { usual.log_size },
         log_keep: if run.log_size > 0 { run.log_keep } else { usual.log_keep },
+        care: run.care.clone(),
     }
 }
 

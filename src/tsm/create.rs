@@ -9,11 +9,13 @@ use std::time::{Duration, Instant};
 
 use crate::base::fault::{Advise, Kind};
 use crate::base::name::ProcessName;
+use crate::supervise::care::Care;
 use crate::supervise::client;
 use crate::supervise::meta::{self, Life, Meta, Run, State};
 use crate::sys::file::{self, FileError};
 use crate::sys::paths::Paths;
 
+use super::attend;
 use super::conflict::{self, Conflict};
 use super::placement::{Placement, PlacementError, place};
 use super::plan::StartPlan;
@@ -84,7 +86,10 @@ impl Advise for CreateError {
 const SNAPSHOT: &str = "environ";
 
 /// The marks of a process that starts another one are not inherited.
-const MARKS: [&str; 2] = ["TSM_RUN", "TSM_PROCESS_DIR"];
+const MARKS: [&str; 3] = ["TSM_RUN", "TSM_PROCESS_DIR", NOTIFY];
+
+/// Where a process says that it is ready.
+pub(super) const NOTIFY: &str = "NOTIFY_SOCKET";
 
 /// How long the supervisor of the last life may take to let go.
 const LET_GO: Duration = Duration::from_secs(5);
@@ -147,7 +152,11 @@ fn create_one(plan: &StartPlan, paths: &Paths, processes: &[Process]) -> Result<
             .map_err(|_| CreateError::Supervised { name: placement.name.clone() })?;
     }
     let before = meta::read(&dir).ok().flatten();
-    let meta = compose(plan, &placement, before.as_ref());
+    let mut meta = compose(plan, &placement, before.as_ref());
+    if meta.run.care.notify {
+        let socket = dir.join(attend::SOCKET).display().to_string();
+        meta.run.set.push((NOTIFY.to_owned(), socket));
+    }
     let created = Created {
         name: placement.name,
         id: placement.id,
@@ -205,11 +214,19 @@ fn write_snapshot(path: &Path, variables: &BTreeMap<String, String>) -> io::Resu
     options.write(true).create(true).truncate(true).mode(0o600).open(path)?.write_all(&bytes)
 }
 
+/// What is to be looked after. Files are named from where the process runs.
+fn care(plan: &StartPlan) -> Care {
+    let care = &plan.kept.care;
+    let watch = care.watch.iter().map(|path| plan.cwd.join(path).display().to_string()).collect();
+    Care { watch, ..care.clone() }
+}
+
 /// The record that the supervisor begins with.
 fn compose(plan: &StartPlan, placement: &Placement, before: Option<&Meta>) -> Meta {
     let text = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
     let guessed = plan.port.as_ref().is_some_and(|choice| !choice.source.is_explicit());
     let mut set = plan.set.clone();
+    set.retain(|(key, _)| key != NOTIFY);
     if let Some(port) = placement.port.filter(|_| !guessed) {
         set.retain(|(key, _)| key != "PORT");
         set.push(("PORT".to_owned(), port.to_string()));
@@ -245,6 +262,7 @@ fn compose(plan: &StartPlan, placement: &Placement, before: Option<&Meta>) -> Me
             log_keep: plan.kept.log_keep,
             port_guessed: guessed,
             write_only_output: before.is_some_and(|before| before.run.write_only_output),
+            care: care(plan),
         },
         life: Life::default(),
         last_exit: before.and_then(|before| before.last_exit.clone()),

@@ -2,7 +2,7 @@
 //!
 //! A line is `KEY=value`, `export KEY=value` or a comment. Values are shell words: bare, `'literal'`, `"with $NAME"`; a list in
 //! parentheses may span lines. `$NAME`, `${NAME}` and `${NAME:-default}` are looked up in the surroundings and in earlier
-//! lines, but stay as they are in `TSM_COMMAND` and `TSM_PRE_COMMAND`, whose shell sees the process's own variables.
+//! lines, but stay as they are in `TSM_COMMAND`, `TSM_PRE_COMMAND` and `TSM_HEALTH_CHECK`, which see the process's own variables.
 
 mod keys;
 mod reader;

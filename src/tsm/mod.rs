@@ -1,6 +1,7 @@
 //! The process manager: what runs, how it was started, what it said.
 
 pub mod again;
+pub mod attend;
 pub mod conflict;
 pub mod control;
 pub mod create;

@@ -7,6 +7,7 @@ mod ladder;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::supervise::care::Care;
 use crate::supervise::meta::{Meta, Restart};
 
 pub use error::PlanError;
@@ -67,7 +68,7 @@ pub struct PortChoice {
 }
 
 /// How a process is kept, decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
     /// When it is started again by itself.
     pub restart: Restart,
@@ -79,6 +80,8 @@ pub struct Kept {
     pub log_size: u64,
     /// Rotated logs kept per stream.
     pub log_keep: u32,
+    /// What is looked after.
+    pub care: Care,
 }
 
 impl Default for Kept {
@@ -89,6 +92,7 @@ impl Default for Kept {
             kill_timeout: Duration::from_secs(10),
             log_size: 10 * 1024 * 1024,
             log_keep: 5,
+            care: Care::default(),
         }
     }
 }
@@ -211,6 +215,8 @@ impl Draft {
             let shown = file.path.strip_prefix(&self.cwd).unwrap_or(&file.path);
             self.notes.push(format!("using the env file {}", shown.display()));
         }
+        let kept = kept(&request.keep.or(&self.keep), around.restart, Kept::default());
+        let kept = watched(kept, &self.cwd)?;
         Ok(StartPlan {
             base,
             program,
@@ -225,7 +231,7 @@ impl Draft {
             service: self.service,
             needs: self.needs,
             environment: around.env.map(ToString::to_string).unwrap_or_default(),
-            kept: kept(&request.keep.or(&self.keep), around.restart, Kept::default()),
+            kept,
             notes: self.notes,
         })
     }
@@ -255,6 +261,15 @@ pub(super) fn kept(keep: &Keep, policy: Option<Restart>, usual: Kept) -> Kept {
         kill_timeout: keep.kill_timeout.unwrap_or(usual.kill_timeout),
         log_size: keep.log_size.unwrap_or(usual.log_size),
         log_keep: keep.log_keep.unwrap_or(usual.log_keep),
+        care: keep.care(usual.care),
+    }
+}
+
+/// Refuses to watch what is not there.
+pub(super) fn watched(kept: Kept, cwd: &Path) -> Result<Kept, PlanError> {
+    match kept.care.watch.iter().map(|path| cwd.join(path)).find(|path| !path.exists()) {
+        Some(path) => Err(PlanError::NotThere { path }),
+        None => Ok(kept),
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::base::name::BadName;
 use crate::supervise::meta::Run;
 
+use super::create::NOTIFY;
 use super::definition::Definition;
 use super::environment;
 use super::keep::Keep;
@@ -58,7 +59,8 @@ pub fn of_process(process: &Process, name: Option<&str>, origin: Option<Definiti
     let own = meta.port.map_or(process.name.as_str(), |port| without_port(process.name.as_str(), port));
     let base = Base::given(name.unwrap_or(own))?;
     let port = meta.port.filter(|_| !run.port_guessed);
-    let exports = run.set.iter().filter(|(key, _)| key != "PORT" || port.is_none()).cloned().collect();
+    let exports =
+        run.set.iter().filter(|(key, _)| (key != "PORT" || port.is_none()) && key != NOTIFY).cloned().collect();
     let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     let origin = origin.unwrap_or_default();
     Ok(Definition {
@@ -91,6 +93,7 @@ fn keep(run: &Run) -> Keep {
         kill_timeout: Some(kept.kill_timeout).filter(|it| *it != usual.kill_timeout),
         log_size: Some(kept.log_size).filter(|it| *it != usual.log_size),
         log_keep: Some(kept.log_keep).filter(|it| *it != usual.log_keep),
+        ..Keep::of_care(&run.care)
     }
 }
 

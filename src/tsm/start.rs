@@ -12,6 +12,7 @@ use crate::sys::file::{self, FileError};
 use crate::sys::host::Host;
 use crate::sys::paths::Paths;
 
+use super::attend;
 use super::conflict::{self, Conflict};
 use super::create::{CreateError, Created, create};
 use super::ends;
@@ -204,7 +205,8 @@ pub fn start(plan: &StartPlan, starter: &mut Starter) -> Result<Started, StartEr
         (starter.say)(&format!("{}; it was only guessed to be this process's", conflict.line()));
     }
     let written = Written::before(&created);
-    let pid = launch(&created, starter, &written)?;
+    let heard = supervise(&Launch::of(plan, &created, starter.host), starter.host);
+    let pid = answered(&created, starter.paths, heard, &written)?;
     let watch = watch(plan, &created, pid);
     let seen = match starter.patience {
         Patience::UntilItRuns => Seen::Unwatched,
@@ -250,12 +252,36 @@ impl Written {
 pub(super) fn watch(plan: &StartPlan, created: &Created, pid: u32) -> Watch {
     let explicit = plan.port.as_ref().is_some_and(|choice| choice.source.is_explicit());
     // Where somebody else has the guessed port, an answer on it says nothing.
-    Watch { pid, port: created.port.filter(|_| created.in_the_way.is_none()), explicit }
+    let port = created.port.filter(|_| created.in_the_way.is_none());
+    let care = &plan.kept.care;
+    let health = (!care.health.is_empty() || care.notify).then(|| created.dir.clone());
+    Watch { pid, port, explicit, health }
 }
 
-/// Starts the supervisor; what never ran is undone.
-fn launch(created: &Created, starter: &Starter, written: &Written) -> Result<u32, StartError> {
-    answered(created, starter.paths, supervise(created, starter.host), written)
+/// What is started for a process: its supervisor, and before it an attendant if it needs one.
+#[derive(Debug, Clone)]
+pub(super) struct Launch {
+    pub(super) program: PathBuf,
+    pub(super) dir: PathBuf,
+    pub(super) attended: bool,
+}
+
+impl Launch {
+    pub(super) fn of(plan: &StartPlan, created: &Created, host: &dyn Host) -> Self {
+        let attended = !plan.kept.care.is_nothing();
+        Self { program: host.program().to_owned(), dir: created.dir.clone(), attended }
+    }
+
+    /// Starts both and waits for the supervisor's first word. A process never runs unattended that asked for it.
+    pub(super) fn carry_out(&self) -> Result<Launched, LaunchError> {
+        if self.attended {
+            attend::start(&self.program, &self.dir).map_err(|error| LaunchError::Execute {
+                exe: self.program.clone(),
+                source: std::io::Error::new(error.kind(), format!("its attendant did not begin: {error}")),
+            })?;
+        }
+        client::launch(&self.program, &self.dir)
+    }
 }
 
 /// What a supervisor's first word means: the pid, or why there is none. What never ran is undone.
@@ -277,7 +303,9 @@ pub(super) fn answered(
         }
         Ok(Launched::HookFailed { code }) => StartError::Hook { name: name(), code, tail: written.lines() },
         // It died between its start and our first look.
-        Ok(Launched::Ended) => return Err(died(created, &Watch { pid: 0, port: None, explicit: false }, written)),
+        Ok(Launched::Ended) => {
+            return Err(died(created, &Watch { pid: 0, port: None, explicit: false, health: None }, written));
+        }
         Ok(Launched::AlreadySupervised) => {
             return Err(CreateError::Supervised { name: name() }.into());
         }
@@ -299,10 +327,10 @@ pub(super) enum Heard {
 }
 
 /// Launches the supervisor. A pre-start command may take minutes: Ctrl-C ends it, and with it the start.
-fn supervise(created: &Created, host: &dyn Host) -> (Result<Launched, LaunchError>, Heard) {
+fn supervise(launch: &Launch, host: &dyn Host) -> (Result<Launched, LaunchError>, Heard) {
     let (answer, answered) = mpsc::channel();
-    let (program, dir) = (host.program().to_owned(), created.dir.clone());
-    let launching = std::thread::spawn(move || answer.send(client::launch(&program, &dir)));
+    let ours = launch.clone();
+    let launching = std::thread::spawn(move || answer.send(ours.carry_out()));
     let mut heard = Heard::Nothing;
     loop {
         match answered.recv_timeout(INTERRUPT_STEP) {
@@ -313,12 +341,12 @@ fn supervise(created: &Created, host: &dyn Host) -> (Result<Launched, LaunchErro
             }
             Err(RecvTimeoutError::Timeout) if host.interrupted() => {
                 // Nobody hears it yet, or it was heard already: the next time then.
-                let _ = client::send(&created.dir, Order::Stop);
+                let _ = client::send(&launch.dir, Order::Stop);
                 heard = Heard::Interrupt;
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
-                return (Err(LaunchError::Died { dir: created.dir.clone() }), heard);
+                return (Err(LaunchError::Died { dir: launch.dir.clone() }), heard);
             }
         }
     }

@@ -15,12 +15,13 @@ use crate::base::fault::{Advise, Kind};
 use crate::base::name::ProcessName;
 use crate::supervise::client::{self, LaunchError, Launched, Order as Told};
 
+use super::attend::health;
 use super::create::{CreateError, Created, create_all};
 use super::definition::DefinitionError;
 use super::placement::PlacementError;
 use super::plan::{PlanError, StartPlan};
 use super::service::ServiceError;
-use super::start::{self, Heard, StartError, Started, Starter, Written};
+use super::start::{self, Heard, Launch, StartError, Started, Starter, Written};
 use super::watch::{Seen, Watch, Watching};
 
 /// One service of a start.
@@ -164,21 +165,14 @@ pub fn run(services: Vec<Service>, starter: &mut Starter) -> Vec<(String, Outcom
 }
 
 /// Starts supervisors until there are no more to start.
-fn launch(orders: &Mutex<Receiver<Launch>>, answers: &Sender<Answer>) {
+fn launch(orders: &Mutex<Receiver<(usize, Launch)>>, answers: &Sender<Answer>) {
     loop {
         let next = orders.lock().ok().and_then(|orders| orders.recv().ok());
-        let Some(Launch { index, program, dir }) = next else { return };
-        if answers.send(Answer { index, first_word: client::launch(&program, &dir) }).is_err() {
+        let Some((index, launch)) = next else { return };
+        if answers.send(Answer { index, first_word: launch.carry_out() }).is_err() {
             return;
         }
     }
-}
-
-/// A supervisor to start.
-struct Launch {
-    index: usize,
-    program: PathBuf,
-    dir: PathBuf,
 }
 
 /// What a supervisor said first.
@@ -226,7 +220,7 @@ struct Startup<'a, 'b> {
     jobs: Vec<Job>,
     starter: &'a mut Starter<'b>,
     /// Gone once nothing more may be launched.
-    orders: Option<Sender<Launch>>,
+    orders: Option<Sender<(usize, Launch)>>,
 }
 
 impl Startup<'_, '_> {
@@ -301,6 +295,12 @@ impl Startup<'_, '_> {
                         why: format!("does not listen on port {port}"),
                     })
                 }
+                Seen::NotHealthy => {
+                    let why = health::read(&created.dir).map(|health| health.why).unwrap_or_default();
+                    let why =
+                        if why.is_empty() { "is not healthy".to_owned() } else { format!("is not healthy: {why}") };
+                    Outcome::Failed(StartupError::NotReady { name: created.name, why })
+                }
                 seen => Outcome::Started(Started {
                     id: created.id,
                     pid: watch.pid,
@@ -367,9 +367,8 @@ impl Startup<'_, '_> {
                     Step::Over(Outcome::Failed(StartupError::NotMade { why }))
                 }
                 Some(Ok(created)) => {
-                    let program = self.starter.host.program().to_owned();
                     // The receivers live as long as this end.
-                    let _ = orders.send(Launch { index: *index, program, dir: created.dir.clone() });
+                    let _ = orders.send((*index, Launch::of(&plan, &created, self.starter.host)));
                     Step::Launching { plan, written: Written::before(&created), created, begun }
                 }
                 Some(Err(CreateError::Placement(PlacementError::AlreadyRunning { name, .. }))) => {

@@ -1,6 +1,7 @@
 //! The one integration crate: it links once, and its parts share what they need.
 
 mod ask;
+mod attend;
 mod completions;
 mod examples;
 mod launch;

@@ -11,6 +11,7 @@ use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Report, Show, Table, Tone, Value};
 use crate::supervise::meta::{State, Status};
 use crate::sys::process::Census;
+use crate::tsm::attend::health::{Health, Wellness};
 use crate::tsm::store::{Process, Store};
 use crate::tsm::{ends, service};
 
@@ -67,6 +68,9 @@ fn processes(which: Option<Which>, cx: &Cx) -> Result<Report, Fault> {
     let shown: Vec<&Process> = all.iter().filter(|process| is_shown(which, process)).collect();
     let load = (cx.verbose > 0).then(|| Load::measure(cx));
     let mut table = table(cx.verbose);
+    if shown.iter().any(|process| process.health().is_some()) {
+        table = table.show("health", Show::Always);
+    }
     for process in &shown {
         table.row(row(process, cx.host.now(), load.as_ref()));
     }
@@ -84,13 +88,14 @@ fn is_shown(which: Option<Which>, process: &Process) -> bool {
 }
 
 /// Key, heading, and from how many -v on people see it.
-const COLUMNS: [(&str, &str, u8); 20] = [
+const COLUMNS: [(&str, &str, u8); 21] = [
     ("id", "ID", 0),
     ("name", "NAME", 0),
     ("env", "ENV", 0),
     ("pid", "PID", 0),
     ("port", "PORT", 0),
     ("status", "STATUS", 0),
+    ("health", "HEALTH", u8::MAX),
     ("uptime", "UPTIME", 0),
     ("restarts", "RESTARTS", 1),
     ("cpu", "CPU", 1),
@@ -131,6 +136,7 @@ fn row(process: &Process, now: Timestamp, load: Option<&Load>) -> Vec<Cell> {
         Value::from(process.pid()).into(),
         Value::from(meta.port).into(),
         status(process, now, load.is_some()),
+        health(process.health().as_ref()),
         uptime(process, now),
         meta.restarts.into(),
         cpu,
@@ -146,6 +152,17 @@ fn row(process: &Process, now: Timestamp, load: Option<&Load>) -> Vec<Cell> {
         last_exit(process).into(),
         Value::from(process.damage.as_deref()).into(),
     ]
+}
+
+/// The word for how it is.
+pub(super) fn health(health: Option<&Health>) -> Cell {
+    let Some(health) = health else { return Value::Nothing.into() };
+    let tone = match health.status {
+        Wellness::Starting => Tone::Warn,
+        Wellness::Healthy => Tone::Good,
+        Wellness::Unhealthy => Tone::Bad,
+    };
+    Cell::from(health.status.word()).tone(tone)
 }
 
 /// The status with its meaning, and in detail what the three words of the published format leave out.

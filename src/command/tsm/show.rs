@@ -5,7 +5,10 @@ use crate::base::name::ServiceName;
 use crate::base::redact;
 use crate::command::argument::{EnvSource, ServiceWord};
 use crate::command::tsm::services::port;
-use crate::command::tsm::start::{around, preview::policy};
+use crate::command::tsm::start::{
+    around,
+    preview::{care, policy},
+};
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Fields, Report, Tone, Value};
 use crate::tsm::definition::Definition;
@@ -105,6 +108,7 @@ fn resolved(fields: Fields, plan: &StartPlan) -> Fields {
         .with("kill_timeout", kept.kill_timeout)
         .with("log_size", Value::Bytes(kept.log_size))
         .with("log_keep", kept.log_keep)
+        .with("looked_after", Cell::from(care(&kept.care)).text(care(&kept.care).join("; ")))
         .with("problem", Value::Nothing)
 }
 
@@ -113,7 +117,7 @@ fn unresolved(fields: Fields, port: Cell, error: &PlanError) -> Fields {
     let unknown = ["port_from", "env_file", "secrets_file", "variables", "restart"].map(|key| (key, Value::Nothing));
     let fields = fields.with("runs", Value::Nothing).with("type", Value::Nothing).with("port", port);
     let fields = unknown.into_iter().fold(fields, |fields, (key, value)| fields.with(key, value));
-    let kept = ["max_restarts", "kill_timeout", "log_size", "log_keep"];
+    let kept = ["max_restarts", "kill_timeout", "log_size", "log_keep", "looked_after"];
     let fields = kept.into_iter().fold(fields, |fields, key| fields.with(key, Value::Nothing));
     let advice = error.advice().map(|advice| format!(" ({advice})")).unwrap_or_default();
     let problem = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();

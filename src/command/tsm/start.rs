@@ -199,7 +199,12 @@ fn said(plan: &StartPlan, started: &Started) -> Report {
     let listening = match started.seen {
         Seen::Listening => Some(true),
         Seen::NotListening => Some(false),
-        Seen::Settled | Seen::Interrupted | Seen::Unwatched | Seen::Dead => None,
+        Seen::Settled | Seen::Interrupted | Seen::Unwatched | Seen::Dead | Seen::Healthy | Seen::NotHealthy => None,
+    };
+    let healthy = match started.seen {
+        Seen::Healthy => Some(true),
+        Seen::NotHealthy => Some(false),
+        _ => None,
     };
     let sentence = Sentence::new(format!("✅ Started: {name} (TSM ID: {id}, PID: {pid}, Port: {shown})"))
         .tone(Tone::Good)
@@ -210,10 +215,14 @@ fn said(plan: &StartPlan, started: &Started) -> Report {
         .with("port", Value::from(*port))
         .with("type", plan.program.kind.word())
         .with("env_file", Value::from(plan.env_file.as_ref().map(|file| file.path.display().to_string())))
-        .with("listening", Value::from(listening));
+        .with("listening", Value::from(listening))
+        .with("healthy", Value::from(healthy));
     let mut report = Report::of(sentence);
     match (started.seen, port) {
         (Seen::NotListening, Some(port)) => report.note(not_listening(plan, started, *port)),
+        (Seen::NotHealthy, _) => {
+            report.note(format!("`{name}` started and is not healthy yet; `tsm info {name}` shows why"))
+        }
         (Seen::Interrupted, _) => {
             let words = format!("stopped waiting for `{name}`; it goes on");
             report.faults.push(Fault::new(Kind::Interrupted, words).advise(format!("`tsm stop {name}` ends it")));

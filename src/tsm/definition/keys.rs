@@ -23,6 +23,16 @@ pub(super) const ALL: &[&str] = &[
     "TSM_PRE_COMMAND",
     "TSM_ARGS",
     "TSM_HEALTH_CHECK",
+    "TSM_HEALTH_INTERVAL",
+    "TSM_HEALTH_TIMEOUT",
+    "TSM_HEALTH_THRESHOLD",
+    "TSM_HEALTH_GRACE",
+    "TSM_HEALTH_RESTART",
+    "TSM_NOTIFY",
+    "TSM_WATCH",
+    "TSM_WATCH_IGNORE",
+    "TSM_CRON",
+    "TSM_MAX_MEMORY",
     "TSM_RESTART_ON_FAILURE",
     "TSM_RESTART",
     "TSM_MAX_RESTARTS",
@@ -40,6 +50,8 @@ pub(super) const ALL: &[&str] = &[
 
 const SPAN: &str = "write a span such as 500ms, 10s or 5m";
 const COUNT: &str = "write a whole number";
+const CHECK: &str = "write http://host:port/path, tcp://host:port or exec:command";
+const CRON: &str = "write five fields such as `0 4 * * *`";
 const SIZE: &str = "write a size such as 512K, 10M or 1G";
 
 impl Definition {
@@ -56,6 +68,26 @@ impl Definition {
             "TSM_KILL_TIMEOUT" => keep.kill_timeout = read::<Span>(line, SPAN)?.map(|span| span.0),
             "TSM_LOG_SIZE" => keep.log_size = read::<Size>(line, SIZE)?.map(|size| size.0),
             "TSM_LOG_KEEP" => keep.log_keep = read(line, COUNT)?,
+            _ => return self.take_care(line),
+        }
+        Ok(true)
+    }
+
+    /// Takes a key that says what is to be looked after; false if it is none.
+    fn take_care(&mut self, line: &Assignment) -> Result<bool, DefinitionError> {
+        let keep = &mut self.keep;
+        match line.key.as_str() {
+            "TSM_HEALTH_CHECK" => keep.health = read(line, CHECK)?,
+            "TSM_HEALTH_INTERVAL" => keep.health_interval = read::<Span>(line, SPAN)?.map(|span| span.0),
+            "TSM_HEALTH_TIMEOUT" => keep.health_timeout = read::<Span>(line, SPAN)?.map(|span| span.0),
+            "TSM_HEALTH_THRESHOLD" => keep.health_threshold = read(line, COUNT)?,
+            "TSM_HEALTH_GRACE" => keep.health_grace = read::<Span>(line, SPAN)?.map(|span| span.0),
+            "TSM_HEALTH_RESTART" => keep.health_restart = flag(line)?,
+            "TSM_NOTIFY" => keep.notify = flag(line)?,
+            "TSM_WATCH" => keep.watch = list(line),
+            "TSM_WATCH_IGNORE" => keep.ignore = list(line),
+            "TSM_CRON" => keep.cron = read(line, CRON)?,
+            "TSM_MAX_MEMORY" => keep.max_memory = read::<Size>(line, SIZE)?.map(|size| size.0),
             _ => return Ok(false),
         }
         Ok(true)
@@ -80,6 +112,15 @@ pub(super) fn flag(line: &Assignment) -> Result<Option<bool>, DefinitionError> {
         Some("false" | "no" | "0" | "off") => Ok(Some(false)),
         Some(_) => Err(line.refuse("write true or false")),
     }
+}
+
+/// Texts from a list, or separated by blanks; none if there are none.
+fn list(line: &Assignment) -> Option<Vec<String>> {
+    let values: Vec<String> = match line.values.as_slice() {
+        [value] if !line.list => value.split_whitespace().map(str::to_owned).collect(),
+        values => values.to_vec(),
+    };
+    Some(values).filter(|values| !values.is_empty())
 }
 
 /// Names, from a list or separated by blanks and commas.

@@ -1,6 +1,7 @@
 //! A definition as the text of a file. What is written is what is read back.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use crate::base::size::Size;
 use crate::supervise::meta::Restart;
@@ -45,6 +46,18 @@ impl Text {
         self.some("TSM_KILL_TIMEOUT", keep.kill_timeout.map(|span| format!("{}ms", span.as_millis())));
         self.some("TSM_LOG_SIZE", keep.log_size.map(|size| Size(size).to_string()));
         self.some("TSM_LOG_KEEP", keep.log_keep.map(|count| count.to_string()));
+        let span = |span: Option<Duration>| span.map(|span| format!("{}ms", span.as_millis()));
+        self.some("TSM_HEALTH_CHECK", keep.health.as_ref().map(ToString::to_string));
+        self.some("TSM_HEALTH_INTERVAL", span(keep.health_interval));
+        self.some("TSM_HEALTH_TIMEOUT", span(keep.health_timeout));
+        self.some("TSM_HEALTH_THRESHOLD", keep.health_threshold.map(|count| count.to_string()));
+        self.some("TSM_HEALTH_GRACE", span(keep.health_grace));
+        self.some("TSM_HEALTH_RESTART", keep.health_restart.map(|yes| yes.to_string()));
+        self.some("TSM_NOTIFY", keep.notify.map(|yes| yes.to_string()));
+        self.list("TSM_WATCH", keep.watch.as_deref().unwrap_or_default());
+        self.list("TSM_WATCH_IGNORE", keep.ignore.as_deref().unwrap_or_default());
+        self.some("TSM_CRON", keep.cron.as_ref().map(ToString::to_string));
+        self.some("TSM_MAX_MEMORY", keep.max_memory.map(|size| Size(size).to_string()));
     }
 
     fn some(&mut self, key: &str, value: Option<impl AsRef<str>>) {
@@ -53,13 +66,24 @@ impl Text {
         }
     }
 
+    fn list(&mut self, key: &str, values: &[String]) {
+        if !values.is_empty() {
+            let words: Vec<String> = values.iter().map(|value| quoted(value)).collect();
+            let _ = writeln!(self.0, "{key}=({})", words.join(" "));
+        }
+    }
+
     /// In double quotes; in single ones where a shell would see more than text in them.
     fn line(&mut self, key: &str, value: &str) {
-        let _ = if value.contains(['"', '\\', '$', '`', '!']) {
-            writeln!(self.0, "{key}='{}'", value.replace('\'', r"'\''"))
-        } else {
-            writeln!(self.0, "{key}=\"{value}\"")
-        };
+        let _ = writeln!(self.0, "{key}={}", quoted(value));
+    }
+}
+
+fn quoted(value: &str) -> String {
+    if value.contains(['"', '\\', '$', '`', '!']) {
+        format!("'{}'", value.replace('\'', r"'\''"))
+    } else {
+        format!("\"{value}\"")
     }
 }
 
@@ -78,7 +102,6 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeMap;
     use std::path::{Path, PathBuf};
-    use std::time::Duration;
 
     /// Any text that is not blank: blank values mean that nothing is said.
     fn value() -> impl Strategy<Value = String> {
@@ -108,6 +131,38 @@ mod tests {
             })
     }
 
+    /// What is looked after, beside the rest.
+    fn care() -> impl Strategy<Value = Keep> {
+        let checks = ["http://localhost:$PORT/x?y='1'", "tcp://db:5432", "exec:test \"$A\" = 'b c' || exit 3"];
+        let schedules = ["*/5 * * * *", "0 4 * * mon", "@daily"];
+        let list = || proptest::option::of(proptest::collection::vec("[^\\x00]{1,10}", 1..3));
+        let some = proptest::option::of::<std::ops::Range<u64>>;
+        (
+            proptest::option::of(proptest::sample::select(checks.to_vec())),
+            (some(1..90_000), some(1..90_000), some(1..90_000), proptest::option::of(any::<u32>())),
+            proptest::option::of(any::<bool>()),
+            (list(), list()),
+            proptest::option::of(proptest::sample::select(schedules.to_vec())),
+            some(1..(1 << 53)),
+        )
+            .prop_map(
+                |(check, (interval, timeout, grace, threshold), yes, (watch, ignore), cron, max_memory)| Keep {
+                    health: check.map(|check| check.parse().expect("a check")),
+                    health_interval: interval.map(Duration::from_millis),
+                    health_timeout: timeout.map(Duration::from_millis),
+                    health_grace: grace.map(Duration::from_millis),
+                    health_threshold: threshold,
+                    health_restart: yes,
+                    notify: yes,
+                    watch,
+                    ignore,
+                    cron: cron.map(|cron| cron.parse().expect("a schedule")),
+                    max_memory,
+                    ..Keep::default()
+                },
+            )
+    }
+
     prop_compose! {
         fn definition()(
             name in name(),
@@ -119,6 +174,7 @@ mod tests {
             deps in proptest::collection::vec(name(), 0..3),
             stack in proptest::option::of(name()),
             keep in keep(),
+            care in care(),
             unknown in proptest::collection::vec(("OTHER_[A-Z]{1,5}", "[^\\x00]{0,12}"), 0..3),
             exports in proptest::collection::btree_map("[A-Z_]{1,8}", "[^\\x00]{0,16}", 0..4),
         ) -> Definition {
@@ -136,7 +192,7 @@ mod tests {
                 autostart,
                 deps,
                 stack,
-                keep,
+                keep: keep.or(&care),
                 exports: exports.into_iter().collect(),
                 unknown,
                 slips: Vec::new(),

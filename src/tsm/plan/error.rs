@@ -32,6 +32,12 @@ pub enum PlanError {
         /// What it is instead.
         why: &'static str,
     },
+    /// What is to be watched is not there.
+    #[error("cannot watch `{}`: it is not there", path.display())]
+    NotThere {
+        /// The file or folder.
+        path: PathBuf,
+    },
     /// A variable holds no port.
     #[error("{key} is `{value}`, which is no port")]
     Port {
@@ -51,7 +57,7 @@ impl PlanError {
             Self::Program(error) => Some(error),
             Self::Environment(error) => Some(error),
             Self::Name(error) => Some(error),
-            Self::Folder { .. } | Self::Port { .. } => None,
+            Self::Folder { .. } | Self::NotThere { .. } | Self::Port { .. } => None,
         }
     }
 }
@@ -59,7 +65,7 @@ impl PlanError {
 impl Advise for PlanError {
     fn kind(&self) -> Kind {
         match self {
-            Self::Folder { .. } => Kind::NotFound,
+            Self::Folder { .. } | Self::NotThere { .. } => Kind::NotFound,
             Self::Port { at: None, .. } => Kind::Usage,
             _ => self.inner().map_or(Kind::Failed, Advise::kind),
         }
@@ -68,6 +74,7 @@ impl Advise for PlanError {
     fn advice(&self) -> Option<String> {
         match self {
             Self::Folder { .. } => Some("--cwd names another one".to_owned()),
+            Self::NotThere { .. } => Some("paths of --watch and TSM_WATCH begin where the process runs".to_owned()),
             Self::Port { value, .. } => BadPort(value.clone()).advice(),
             _ => self.inner().and_then(Advise::advice),
         }
