@@ -23,6 +23,7 @@ pub const COMMANDS: &[Entry] = &[
     entry::<tsm::enable::Disable>(),
     entry::<tsm::rm::Rm>(),
     entry::<tsm::startup::Startup>(),
+    entry::<tsm::stack::Stacks>(),
     entry::<own::choose::Use>(),
     entry::<own::select::Select>(),
     entry::<own::context::Context>(),

@@ -163,6 +163,9 @@ pub struct Run {
     pub port_guessed: bool,
     /// Open the child's stdout and stderr write-only instead of read-write.
     pub write_only_output: bool,
+    /// The group of instances that it belongs to; empty if none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub group: String,
     /// What an attendant looks after.
     #[serde(skip_serializing_if = "Care::is_nothing")]
     pub care: Care,
@@ -183,6 +186,7 @@ impl Default for Run {
             log_keep: 5,
             port_guessed: false,
             write_only_output: false,
+            group: String::new(),
             care: Care::default(),
         }
     }

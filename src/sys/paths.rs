@@ -206,6 +206,12 @@ impl Paths {
         self.tsm().join("services-enabled")
     }
 
+    /// Files that name services which belong together.
+    #[must_use]
+    pub fn stacks(&self) -> PathBuf {
+        self.tsm().join("stacks")
+    }
+
     /// The definition of one service.
     #[must_use]
     pub fn service(&self, name: &ServiceName) -> PathBuf {

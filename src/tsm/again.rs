@@ -50,6 +50,8 @@ pub fn plan(process: &Process, request: &StartRequest, around: &Around) -> Resul
         pre_hook: request.pre_hook.clone().unwrap_or_else(|| meta.prehook.clone()),
         service: Some(PathBuf::from(&meta.run.service)).filter(|path| !path.as_os_str().is_empty()),
         needs: Vec::new(),
+        instances: 1,
+        group: meta.run.group.clone(),
         environment: meta.run.environment.clone(),
         kept,
         notes: Vec::new(),

@@ -263,6 +263,7 @@ fn compose(plan: &StartPlan, placement: &Placement, before: Option<&Meta>) -> Me
             port_guessed: guessed,
             write_only_output: before.is_some_and(|before| before.run.write_only_output),
             care: care(plan),
+            group: plan.group.clone(),
         },
         life: Life::default(),
         last_exit: before.and_then(|before| before.last_exit.clone()),

@@ -45,6 +45,8 @@ pub struct Definition {
     pub deps: Vec<String>,
     /// `TSM_STACK`, or else `TSM_GROUP`: what it belongs to.
     pub stack: Option<String>,
+    /// `TSM_INSTANCES`: how many of it run.
+    pub instances: Option<u32>,
     /// How it is kept: `TSM_RESTART` (or `TSM_RESTART_ON_FAILURE`), `TSM_MAX_RESTARTS`, `TSM_KILL_TIMEOUT`, `TSM_LOG_SIZE`,
     /// `TSM_LOG_KEEP`.
     pub keep: Keep,
@@ -176,6 +178,9 @@ impl Definition {
             "TSM_PORT" => {
                 let wish = keys::read(&line, "a port is a number from 1 to 65535, `8000+` or `auto`");
                 self.port = if value.trim() == "none" { None } else { wish? };
+            }
+            "TSM_INSTANCES" => {
+                self.instances = keys::read(&line, "write a whole number")?;
             }
             "TSM_AUTOSTART" => self.autostart = keys::flag(&line)?,
             "TSM_DEPS" => self.deps = keys::names(&line, "name services, separated by spaces")?,

@@ -50,6 +50,10 @@ pub struct StartPlan {
     pub service: Option<PathBuf>,
     /// The services that have to be ready before it.
     pub needs: Vec<String>,
+    /// How many of it are wanted.
+    pub instances: u32,
+    /// The group that it belongs to; empty if none.
+    pub group: String,
     /// The active environment; empty if none.
     pub environment: String,
     /// How it is kept.
@@ -137,6 +141,7 @@ struct Draft {
     keep: Keep,
     service: Option<PathBuf>,
     needs: Vec<String>,
+    instances: Option<u32>,
     notes: Vec<String>,
 }
 
@@ -166,6 +171,7 @@ impl Draft {
             keep: Keep::default(),
             service: None,
             needs: Vec::new(),
+            instances: None,
             notes: Vec::new(),
         })
     }
@@ -193,6 +199,7 @@ impl Draft {
             keep: definition.keep,
             service: Some(definition.file),
             needs: definition.deps,
+            instances: definition.instances,
             notes: slips.collect(),
         })
     }
@@ -230,6 +237,8 @@ impl Draft {
             pre_hook: request.pre_hook.clone().unwrap_or(self.pre_hook),
             service: self.service,
             needs: self.needs,
+            instances: request.instances.or(self.instances).unwrap_or(1),
+            group: String::new(),
             environment: around.env.map(ToString::to_string).unwrap_or_default(),
             kept,
             notes: self.notes,

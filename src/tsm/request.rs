@@ -35,6 +35,8 @@ pub struct StartRequest {
     pub cwd: Option<PathBuf>,
     /// `--pre-hook`.
     pub pre_hook: Option<String>,
+    /// `--instances`.
+    pub instances: Option<u32>,
     /// How to keep it.
     pub keep: Keep,
 }

@@ -37,6 +37,7 @@ pub fn of_command(name: &str, request: &StartRequest, around: &Around) -> Result
         port: request.port,
         exports: request.pairs(),
         pre_command: request.pre_hook.clone(),
+        instances: request.instances,
         keep: request.keep.clone(),
         ..Definition::default()
     })
@@ -79,6 +80,8 @@ pub fn of_process(process: &Process, name: Option<&str>, origin: Option<Definiti
         autostart: origin.autostart,
         deps: origin.deps,
         stack: origin.stack,
+        // One process is saved; its group is what its service says.
+        instances: origin.instances,
         unknown: origin.unknown,
         slips: Vec::new(),
     })

@@ -3,24 +3,23 @@
 //! One thread makes the processes and watches them; a few others wait for supervisors, whose pre-start commands may take a
 //! while. What fails takes down only those that need it.
 
+mod error;
 pub mod gather;
 pub mod order;
 
-use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
-use crate::base::fault::{Advise, Kind};
 use crate::base::name::ProcessName;
 use crate::supervise::client::{self, LaunchError, Launched, Order as Told};
 
+pub use error::StartupError;
+
 use super::attend::health;
 use super::create::{CreateError, Created, create_all};
-use super::definition::DefinitionError;
 use super::placement::PlacementError;
-use super::plan::{PlanError, StartPlan};
-use super::service::ServiceError;
+use super::plan::StartPlan;
 use super::start::{self, Heard, Launch, StartError, Started, Starter, Written};
 use super::watch::{Seen, Watch, Watching};
 
@@ -59,83 +58,6 @@ pub enum Outcome {
     Off,
     /// It does not run, or is not ready.
     Failed(StartupError),
-}
-
-/// Why a service was not started with the others.
-#[derive(Debug, thiserror::Error)]
-pub enum StartupError {
-    /// Its link or its definition cannot be found.
-    #[error(transparent)]
-    Service(#[from] ServiceError),
-    /// The link of an enabled service leads nowhere.
-    #[error("the link `{}` leads nowhere", link.display())]
-    Broken {
-        /// The link.
-        link: PathBuf,
-    },
-    /// Its definition cannot be used.
-    #[error(transparent)]
-    Definition(#[from] DefinitionError),
-    /// What it would run cannot be found out.
-    #[error(transparent)]
-    Plan(#[from] PlanError),
-    /// It needs itself.
-    #[error("it needs itself: {}", circle.join(" → "))]
-    Circle {
-        /// From one name on round to the same.
-        circle: Vec<String>,
-    },
-    /// What it needs is not ready.
-    #[error("it needs `{need}`, which is not ready")]
-    NeedFailed {
-        /// What it needs.
-        need: String,
-    },
-    /// Its start failed.
-    #[error(transparent)]
-    Start(#[from] StartError),
-    /// Processes cannot be made at all.
-    #[error("no process could be made: {why}")]
-    NotMade {
-        /// Why.
-        why: String,
-    },
-    /// It runs and is not what it should be.
-    #[error("`{name}` runs, and {why}")]
-    NotReady {
-        /// The process.
-        name: ProcessName,
-        /// What is missing.
-        why: String,
-    },
-    /// The operator had enough.
-    #[error("it was not started: interrupted")]
-    Interrupted,
-}
-
-impl Advise for StartupError {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::Interrupted => Kind::Interrupted,
-            _ => Kind::Failed,
-        }
-    }
-
-    fn advice(&self) -> Option<String> {
-        match self {
-            Self::Service(error) => error.advice(),
-            Self::Broken { link } => {
-                let name = link.file_stem().unwrap_or_default().to_string_lossy();
-                Some(format!("`tsm disable {name}` removes it"))
-            }
-            Self::Definition(error) => error.advice(),
-            Self::Plan(error) => error.advice(),
-            Self::Circle { .. } => Some("take one of them out of the TSM_DEPS of another".to_owned()),
-            Self::Start(error) => error.advice(),
-            Self::NotReady { name, .. } => Some(format!("`tsm logs {name}` shows what it says")),
-            Self::NeedFailed { .. } | Self::NotMade { .. } | Self::Interrupted => None,
-        }
-    }
 }
 
 /// So many supervisors are waited for at the same time.
@@ -336,10 +258,17 @@ impl Startup<'_, '_> {
     fn needs_of(&self, index: usize) -> Needs {
         let mut all = Needs::Met;
         for need in &self.jobs[index].needs {
-            match self.jobs.iter().find(|job| job.name == *need).map(|job| &job.step) {
-                Some(Step::Over(Outcome::Started(_) | Outcome::Ran(_))) => {}
-                Some(Step::Over(Outcome::Off | Outcome::Failed(_))) | None => return Needs::Failed(need.clone()),
-                Some(Step::Waiting(_) | Step::Launching { .. } | Step::Watching { .. }) => all = Needs::Open,
+            let mut any = false;
+            for job in self.jobs.iter().filter(|job| job.name == *need) {
+                any = true;
+                match &job.step {
+                    Step::Over(Outcome::Started(_) | Outcome::Ran(_)) => {}
+                    Step::Over(Outcome::Off | Outcome::Failed(_)) => return Needs::Failed(need.clone()),
+                    Step::Waiting(_) | Step::Launching { .. } | Step::Watching { .. } => all = Needs::Open,
+                }
+            }
+            if !any {
+                return Needs::Failed(need.clone());
             }
         }
         all

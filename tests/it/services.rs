@@ -83,3 +83,29 @@ fn a_hundred_services_are_started_together_and_in_order() {
     assert!(again.contains("running") && !again.contains("started "), "{again}");
     assert_eq!(fs::read_to_string(world.paths().startup_log()).expect("a log").lines().count(), 2);
 }
+
+#[test]
+fn instances_have_the_next_ports_and_one_name() {
+    let mut world = World::new();
+    let free = |port: u16| std::net::TcpListener::bind(("127.0.0.1", port)).is_ok();
+    let port = (41_000..60_000).find(|port| (0..3).all(|n| free(port + n))).expect("three free ports");
+    world.file(
+        "serve.py",
+        "import os, socket, time\ns = socket.socket()\ns.bind(('127.0.0.1', int(os.environ['PORT'])))\n\
+                            s.listen()\nprint(os.environ['TSM_INSTANCE'], flush=True)\ntime.sleep(1000)\n",
+    );
+    let line = format!("tsm start --name web --port {port} --instances 3 --json python3 serve.py");
+    let rows: Vec<serde_json::Value> = serde_json::from_str(&world.run(&line).done()).expect("a list");
+    for (n, row) in rows.iter().enumerate() {
+        let own = usize::from(port) + n;
+        assert_eq!((&row["process"], &row["port"]), (&format!("web-{own}").into(), &own.into()), "{row}");
+        assert_eq!(world.run(&format!("tsm logs web-{own}")).done(), format!("{}\n", n + 1));
+    }
+    assert_eq!(rows.len(), 3);
+    world.run("tsm stop web").done();
+    assert_eq!(world.run("tsm list running --json").done().trim(), "[]");
+    world.run("tsm restart web").done();
+    assert_eq!(world.run("tsm list running").done().lines().count(), 4);
+    let ports = fs::read_to_string(world.paths().ports()).expect("a registry");
+    assert_eq!(ports.lines().filter(|line| line.starts_with("web:")).count(), 3);
+}

@@ -88,7 +88,7 @@ fn is_shown(which: Option<Which>, process: &Process) -> bool {
 }
 
 /// Key, heading, and from how many -v on people see it.
-const COLUMNS: [(&str, &str, u8); 21] = [
+const COLUMNS: [(&str, &str, u8); 22] = [
     ("id", "ID", 0),
     ("name", "NAME", 0),
     ("env", "ENV", 0),
@@ -106,6 +106,7 @@ const COLUMNS: [(&str, &str, u8); 21] = [
     ("state", "STATE", u8::MAX),
     ("supervised", "SUPERVISED", u8::MAX),
     ("environment", "ENVIRONMENT", u8::MAX),
+    ("group", "GROUP", u8::MAX),
     ("env_file", "ENV FILE", u8::MAX),
     ("started", "STARTED", u8::MAX),
     ("exit", "EXIT", u8::MAX),
@@ -147,6 +148,7 @@ fn row(process: &Process, now: Timestamp, load: Option<&Load>) -> Vec<Cell> {
         state_word(process.view.state).into(),
         process.view.supervised.into(),
         text(&meta.run.environment),
+        text(&meta.run.group),
         text(&meta.env_file),
         Value::from(started(process)).into(),
         last_exit(process).into(),

@@ -12,6 +12,7 @@ pub mod rm;
 pub mod save;
 pub mod services;
 pub mod show;
+pub mod stack;
 pub mod start;
 pub mod startup;
 pub mod stop;

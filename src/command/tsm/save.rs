@@ -31,6 +31,9 @@ pub struct Save {
     /// The port it has to get, exported as PORT; `N+` is the next free one
     #[arg(long, short, value_name = "N|N+")]
     port: Option<PortWish>,
+    /// How many of it: ports from --port on, or names with numbers
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=256))]
+    instances: Option<u32>,
     /// Where it runs
     #[arg(long, value_name = "FOLDER")]
     cwd: Option<FolderPath>,
@@ -117,6 +120,7 @@ impl Save {
             _ => return self.of_command(&name, StartRequest { arguments, ..self.request(words) }, cx, &processes),
         };
         definition.keep = self.keeping.keep().or(&definition.keep);
+        definition.instances = self.instances.or(definition.instances);
         definition.port = self.port.or(definition.port);
         definition.description = self.description.clone().or(definition.description);
         definition.pre_command = self.pre_hook.clone().or(definition.pre_command);
@@ -151,6 +155,7 @@ impl Save {
             name: None,
             cwd: self.cwd.as_ref().map(|folder| folder.0.clone().into()),
             pre_hook: self.pre_hook.clone(),
+            instances: self.instances,
             keep: self.keeping.keep(),
         }
     }

@@ -80,6 +80,7 @@ fn fields(it: Definition, plan: &Result<StartPlan, PlanError>, enabled: bool) ->
         .with("pre_command", text(&redact::text(it.pre_command.as_deref().unwrap_or_default())))
         .with("deps", it.deps)
         .with("stack", Value::from(it.stack))
+        .with("instances", it.instances.unwrap_or(1))
         .with("other", if other.is_empty() { Value::Nothing } else { Value::Record(other) });
     let fields = match plan {
         Ok(plan) => resolved(fields, plan),

@@ -11,15 +11,15 @@ use crate::command::{Command, Cx, Effect};
 use crate::report::{Report, Sentence, Tone, Value};
 use crate::supervise::meta::Restart;
 use crate::sys::net;
-use crate::tsm::conflict;
 use crate::tsm::placement::{PlacementError, place};
 use crate::tsm::plan::{StartPlan, plan};
 use crate::tsm::port::{PortSource, PortWish};
 use crate::tsm::request::{Around, StartRequest, Target};
 use crate::tsm::start::{Patience, Started, Starter, start};
-use crate::tsm::startup::{Outcome, Service, gather};
+use crate::tsm::startup::{Outcome, Service, Task, gather};
 use crate::tsm::store::{Process, Store};
 use crate::tsm::watch::{READINESS, Seen};
+use crate::tsm::{conflict, instances};
 
 /// Start a service, a program, or a stopped process
 ///
@@ -41,6 +41,9 @@ pub struct Start {
     /// What it is called; `-<port>` is added
     #[arg(long, short = 'N', value_name = "NAME")]
     name: Option<String>,
+    /// How many of it: ports from --port on, or names with numbers
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=256))]
+    instances: Option<u32>,
     /// Where it runs
     #[arg(long, value_name = "FOLDER")]
     cwd: Option<FolderPath>,
@@ -108,6 +111,9 @@ impl Command for Start {
             let needed = gather::named(&plan.needs, &around(cx, &processes));
             meet(needed, cx)?;
         }
+        if plan.instances > 1 {
+            return all(&plan, cx);
+        }
         let patience = if self.no_wait { Patience::UntilItRuns } else { Patience::UntilItIsReady };
         let console = &mut *cx.console;
         let mut say = |text: &str| console.note(text);
@@ -154,9 +160,19 @@ impl Start {
             name: self.name.clone(),
             cwd: self.cwd.as_ref().map(|folder| folder.0.clone().into()),
             pre_hook: self.pre_hook.clone(),
+            instances: self.instances,
             keep: self.keeping.keep(),
         })
     }
+}
+
+/// Starts all instances at the same time.
+fn all(plan: &StartPlan, cx: &mut Cx) -> Result<Report, Fault> {
+    let task = |one: StartPlan| Task::Start(Box::new(StartPlan { notes: Vec::new(), ..one }));
+    let name = plan.base.text.clone();
+    let one = |one| Service { name: name.clone(), needs: Vec::new(), task: task(one) };
+    let services = instances::plans(plan)?.into_iter().map(one).collect();
+    Ok(super::startup::report(super::startup::carry_out(services, cx)))
 }
 
 /// Starts what a service needs and what does not run yet.

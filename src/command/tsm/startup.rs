@@ -125,7 +125,7 @@ fn table(last: (&'static str, &'static str)) -> Table {
     .when_empty("No services are enabled.\nEnable one with: tsm enable <service-name>")
 }
 
-fn report(outcomes: Vec<(String, Outcome)>) -> Report {
+pub(super) fn report(outcomes: Vec<(String, Outcome)>) -> Report {
     let mut table = table(("took", "TOOK"));
     table.columns.push(crate::report::Column { key: "error", title: "ERROR", show: Show::Never });
     let mut faults = Vec::new();

@@ -44,6 +44,7 @@ pub(super) const ALL: &[&str] = &[
     "TSM_DEPS",
     "TSM_PORTS",
     "TSM_STACK",
+    "TSM_INSTANCES",
     "TSM_FILE",
     "TSM_GROUP",
 ];

@@ -25,6 +25,7 @@ impl Definition {
         text.some("TSM_AUTOSTART", self.autostart.map(|yes| yes.to_string()));
         text.some("TSM_DEPS", Some(self.deps.join(" ")).filter(|deps| !deps.is_empty()));
         text.some("TSM_STACK", self.stack.as_deref());
+        text.some("TSM_INSTANCES", self.instances.map(|count| count.to_string()));
         text.keep(&self.keep);
         for (key, value) in &self.unknown {
             text.line(key, value);
@@ -173,6 +174,7 @@ mod tests {
             autostart in proptest::option::of(any::<bool>()),
             deps in proptest::collection::vec(name(), 0..3),
             stack in proptest::option::of(name()),
+            instances in proptest::option::of(any::<u32>()),
             keep in keep(),
             care in care(),
             unknown in proptest::collection::vec(("OTHER_[A-Z]{1,5}", "[^\\x00]{0,12}"), 0..3),
@@ -192,6 +194,7 @@ mod tests {
                 autostart,
                 deps,
                 stack,
+                instances,
                 keep: keep.or(&care),
                 exports: exports.into_iter().collect(),
                 unknown,

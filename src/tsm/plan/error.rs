@@ -38,6 +38,22 @@ pub enum PlanError {
         /// The file or folder.
         path: PathBuf,
     },
+    /// All instances would have the port that stands in the command line.
+    #[error("{instances} instances cannot share the port {port} of the command line")]
+    SharedPort {
+        /// How many.
+        instances: u32,
+        /// The port.
+        port: String,
+    },
+    /// Ports end at 65535.
+    #[error("there are not {instances} ports from {first} on")]
+    TooFewPorts {
+        /// How many are needed.
+        instances: u32,
+        /// The first of them.
+        first: u16,
+    },
     /// A variable holds no port.
     #[error("{key} is `{value}`, which is no port")]
     Port {
@@ -57,7 +73,11 @@ impl PlanError {
             Self::Program(error) => Some(error),
             Self::Environment(error) => Some(error),
             Self::Name(error) => Some(error),
-            Self::Folder { .. } | Self::NotThere { .. } | Self::Port { .. } => None,
+            Self::Folder { .. }
+            | Self::NotThere { .. }
+            | Self::SharedPort { .. }
+            | Self::TooFewPorts { .. }
+            | Self::Port { .. } => None,
         }
     }
 }
@@ -66,7 +86,7 @@ impl Advise for PlanError {
     fn kind(&self) -> Kind {
         match self {
             Self::Folder { .. } | Self::NotThere { .. } => Kind::NotFound,
-            Self::Port { at: None, .. } => Kind::Usage,
+            Self::Port { at: None, .. } | Self::SharedPort { .. } | Self::TooFewPorts { .. } => Kind::Usage,
             _ => self.inner().map_or(Kind::Failed, Advise::kind),
         }
     }
@@ -75,6 +95,10 @@ impl Advise for PlanError {
         match self {
             Self::Folder { .. } => Some("--cwd names another one".to_owned()),
             Self::NotThere { .. } => Some("paths of --watch and TSM_WATCH begin where the process runs".to_owned()),
+            Self::SharedPort { .. } => {
+                Some("give the first port with --port, and let the program take it from $PORT".to_owned())
+            }
+            Self::TooFewPorts { .. } => Some("begin with a lower port".to_owned()),
             Self::Port { value, .. } => BadPort(value.clone()).advice(),
             _ => self.inner().and_then(Advise::advice),
         }

@@ -5,7 +5,9 @@ use std::path::Path;
 
 use crate::base::name::ServiceName;
 use crate::tsm::definition::Definition;
+use crate::tsm::instances;
 use crate::tsm::plan::plan;
+use crate::tsm::port::PortWish;
 use crate::tsm::request::{Around, StartRequest};
 use crate::tsm::service::{ServiceError, Services, Which};
 use crate::tsm::store::Process;
@@ -44,6 +46,18 @@ pub fn comes_from(process: &Process, file: &Path) -> bool {
     Path::new(&process.meta.run.service) == file
 }
 
+/// A service for each instance of one, all of the same name.
+fn instances(name: String, needs: &[String], task: Task) -> Vec<Service> {
+    let service = |task| Service { name: name.clone(), needs: needs.to_vec(), task };
+    match task {
+        Task::Start(plan) => match instances::plans(&plan) {
+            Ok(plans) => plans.into_iter().map(|plan| service(Task::Start(Box::new(plan)))).collect(),
+            Err(error) => vec![service(Task::Refuse(error.into()))],
+        },
+        task => vec![service(task)],
+    }
+}
+
 struct Gathering<'a> {
     around: &'a Around<'a>,
     /// What is known of each service.
@@ -78,12 +92,19 @@ impl Gathering<'_> {
     fn read(&self, file: &Path) -> Result<(Definition, Task), StartupError> {
         let definition = Definition::read(file, self.around.variables)?;
         let running = |process: &&Process| comes_from(process, &definition.file) && process.is_running();
-        if let Some(process) = self.around.processes.iter().find(running) {
+        let running: Vec<&Process> = self.around.processes.iter().filter(running).collect();
+        let wanted = definition.instances.unwrap_or(1).max(1);
+        if let Some(process) = running.first().filter(|_| running.len() >= wanted as usize) {
             let name = process.name.clone();
             return Ok((definition, Task::Runs(name)));
         }
         let program = vec![file.display().to_string()];
-        let plan = plan(&StartRequest { program, ..StartRequest::default() }, self.around)?;
+        let mut plan = plan(&StartRequest { program, ..StartRequest::default() }, self.around)?;
+        if wanted > 1 && matches!(definition.port, Some(PortWish::From(_))) {
+            // Each takes the next free port, so only those that are missing are started.
+            plan.instances = wanted.saturating_sub(u32::try_from(running.len()).unwrap_or(wanted));
+            plan.group.clone_from(&plan.base.text);
+        }
         Ok((definition, Task::Start(Box::new(plan))))
     }
 
@@ -118,7 +139,7 @@ impl Gathering<'_> {
         }
         for name in ordered.sequence {
             if let Some((needs, task)) = self.found.remove(&name) {
-                services.push(Service { name, needs, task });
+                services.extend(instances(name, &needs, task));
             }
         }
         services

@@ -54,6 +54,7 @@ fn fields(plan: &StartPlan, placement: &Placement) -> Fields {
         .with("set", list(redact(set)))
         .with("pre_hook", Value::from(Some(plan.pre_hook.clone()).filter(|it| !it.is_empty())))
         .with("service", path(plan.service.as_ref()))
+        .with("instances", plan.instances)
         .with("needs", list(plan.needs.clone()))
         .with("environment", Value::from(Some(plan.environment.clone()).filter(|it| !it.is_empty())))
         .with("restart", policy(kept.restart))
