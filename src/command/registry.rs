@@ -17,6 +17,7 @@ pub const COMMANDS: &[Entry] = &[
     entry::<tsm::info::Info>(),
     entry::<tsm::logs::Logs>(),
     entry::<tsm::save::Save>(),
+    entry::<tsm::import::Import>(),
     entry::<tsm::show::Show>(),
     entry::<tsm::services::Services>(),
     entry::<tsm::enable::Enable>(),

@@ -9,6 +9,7 @@ pub mod definition;
 pub mod detect;
 pub mod ends;
 pub mod environment;
+pub mod import;
 pub mod instances;
 pub mod interpreter;
 pub mod keep;

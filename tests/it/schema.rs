@@ -169,6 +169,7 @@ fn what_json_prints_fits_the_schemas() {
         ("tsm stack start s --json", "tsm-startup"),
         ("tsm stack status s --json", "tsm-stack-status"),
         ("tsm enable broken --json", "tsm-enable"),
+        ("echo 'web: sleep 9' > Procfile; tsm import Procfile --dry-run --json", "tsm-import"),
         ("tsm startup --dry-run --json", "tsm-startup-plan"),
         ("tsm startup --json", "tsm-startup"),
         ("tsm disable chatty --json", "tsm-enable"),

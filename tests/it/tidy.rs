@@ -28,6 +28,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("nu_ansi_term", &["shell/"]),
     ("crossterm", &["shell/"]),
     ("toml", &["shell/", "org/", "env/"]),
+    ("serde_saphyr", &["tsm/import.rs"]),
     ("rusqlite", &["sys/"]),
     ("nix", &["sys/", "supervise/"]),
     ("rustix", &["sys/", "supervise/"]),

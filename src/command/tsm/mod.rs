@@ -2,6 +2,7 @@
 
 pub mod delete;
 pub mod enable;
+pub mod import;
 pub mod info;
 pub mod keeping;
 pub mod kill;
