@@ -46,12 +46,11 @@ fn one(mut app: Source, folder: &Path) -> Result<Definition, String> {
     it.env_file = app.text("env_file");
     take_port(&mut it);
     keep(&mut app, &mut it);
-    match app.take("instances").and_then(scalar) {
-        Some(count) => match count.parse::<u32>() {
+    if let Some(count) = app.text("instances") {
+        match count.parse::<u32>() {
             Ok(count @ 1..) => it.instances = Some(count).filter(|count| *count > 1),
             _ => app.lose("instances", &format!("`{count}` depends on the machine; write a number as TSM_INSTANCES")),
-        },
-        None => {}
+        }
     }
     match app.text("exec_mode").as_deref() {
         Some("fork" | "fork_mode") | None => {}
