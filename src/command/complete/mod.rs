@@ -425,6 +425,8 @@ mod tests {
             TypeId::of::<Size>(),
             TypeId::of::<Span>(),
             TypeId::of::<PortWish>(),
+            TypeId::of::<crate::tsm::attend::probe::HealthCheck>(),
+            TypeId::of::<crate::tsm::attend::cron::Schedule>(),
         ];
         free.iter().any(|free| parsed == *free)
     }
