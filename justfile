@@ -30,6 +30,10 @@ format:
 bench:
     cargo bench --bench side_by_side
 
+# the faults with loops as long as their claims: 200 random kills for each child, 1 000 processes for ten minutes
+soak *name="faults::kills faults::many":
+    SOAK=1 cargo test --release --test it -- --nocapture --test-threads 1 {{name}}
+
 # install the program and make it at home
 install:
     cargo install --locked --path .

@@ -23,7 +23,7 @@
 //! | 5 | `shell` lines, context, REPL, script · `ui` console, tables, styles | 0 3 4 and `sys` · 0 3; not each other |
 //! | 4 | `command` one file per command, the table | 0–3 |
 //! | 3 | `report` what commands say, as values | 0 |
-//! | 2 | `tsm` processes | 0, `sys`, `supervise` |
+//! | 2 | `tsm` processes · `org` environments from one file · `env` variables, env files, secrets | 0, `sys`; `tsm` also `supervise` |
 //! | 1 | `sys` the machine · `supervise` sealed: only `base` | 0 |
 //! | 0 | `base` names, environments, times, faults, the lexer, the `.env` parser | nothing |
 //!
@@ -36,7 +36,9 @@
 
 pub mod base;
 pub mod command;
+pub mod env;
 pub mod launch;
+pub mod org;
 pub mod report;
 pub mod shell;
 pub mod supervise;

@@ -4,7 +4,10 @@
 //! (`'it'\''s'`). Quoted text may span lines. `$` means itself. An unquoted value ends at the line end or at a `#` that
 //! follows a space; spaces inside it are kept, those around it are not. A later line of the same key replaces the earlier one.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::fmt;
+use std::ops::Range;
 
 /// One line of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,37 +66,69 @@ impl fmt::Display for Malformed {
 
 impl std::error::Error for Malformed {}
 
+/// A setting with its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// What it says.
+    pub setting: Setting,
+    /// All of it in bytes of the text, without the line end; a comment behind it belongs to it.
+    pub span: Range<usize>,
+    /// What follows the `=`, with its quotes and what is behind them.
+    pub value: Range<usize>,
+}
+
 /// Reads the text of a whole file, in order, each key once.
 ///
 /// # Errors
 ///
 /// The first line that cannot be read; nothing is skipped silently.
 pub fn parse(text: &str) -> Result<Vec<Setting>, Malformed> {
-    let mut cursor = Cursor::new(text.strip_prefix('\u{feff}').unwrap_or(text));
     let mut settings: Vec<Setting> = Vec::new();
-    while let Some(setting) = cursor.setting()? {
-        match settings.iter_mut().find(|known| known.key == setting.key) {
-            Some(known) => *known = setting,
-            None => settings.push(setting),
+    let mut places: HashMap<String, usize> = HashMap::new();
+    for Entry { setting, .. } in entries(text)? {
+        match places.entry(setting.key.clone()) {
+            Occupied(place) => settings[*place.get()] = setting,
+            Vacant(place) => {
+                place.insert(settings.len());
+                settings.push(setting);
+            }
         }
     }
     Ok(settings)
+}
+
+/// Reads the text of a whole file, in order, with places; a key may come more than once.
+///
+/// # Errors
+///
+/// The first line that cannot be read; nothing is skipped silently.
+pub fn entries(text: &str) -> Result<Vec<Entry>, Malformed> {
+    let bare = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut cursor = Cursor::new(bare, text.len() - bare.len());
+    let mut entries = Vec::new();
+    while let Some(entry) = cursor.entry()? {
+        entries.push(entry);
+    }
+    Ok(entries)
 }
 
 struct Cursor<'a> {
     rest: std::iter::Peekable<std::str::Chars<'a>>,
     line: u32,
     column: u32,
+    /// In bytes of the whole text.
+    at: usize,
 }
 
 impl<'a> Cursor<'a> {
-    fn new(text: &'a str) -> Self {
-        Self { rest: text.chars().peekable(), line: 1, column: 1 }
+    fn new(text: &'a str, at: usize) -> Self {
+        Self { rest: text.chars().peekable(), line: 1, column: 1, at }
     }
 
     /// The next setting, or `None` at the end of the text.
-    fn setting(&mut self) -> Result<Option<Setting>, Malformed> {
+    fn entry(&mut self) -> Result<Option<Entry>, Malformed> {
         self.skip_to_key();
+        let begin = self.at;
         if self.peek().is_none() {
             return Ok(None);
         }
@@ -109,8 +144,9 @@ impl<'a> Cursor<'a> {
             return Err(self.fault(Problem::NoEquals));
         }
         self.next();
+        let raw = self.at;
         let value = self.value()?;
-        Ok(Some(Setting { key, value, line }))
+        Ok(Some(Entry { setting: Setting { key, value, line }, span: begin..self.at, value: raw..self.at }))
     }
 
     fn name(&mut self) -> Result<String, Malformed> {
@@ -238,6 +274,7 @@ impl<'a> Cursor<'a> {
 
     fn next(&mut self) -> Option<char> {
         let c = self.rest.next()?;
+        self.at += c.len_utf8();
         if c == '\n' {
             self.line += 1;
             self.column = 1;
@@ -310,6 +347,21 @@ mod tests {
         ] {
             assert_eq!(parse(text), Err(Malformed { line, column, problem }), "{text:?}");
         }
+    }
+
+    #[test]
+    fn entries_have_their_places_and_keep_every_one() {
+        let text = "\u{feff}# é\nexport A=\"x\ny\" # z\n B = 1\r\nA=2";
+        let found: Vec<(&str, &str)> = entries(text)
+            .expect("well formed")
+            .iter()
+            .map(|entry| (&text[entry.span.clone()], &text[entry.value.clone()]))
+            .collect();
+        assert_eq!(
+            found,
+            [("export A=\"x\ny\" # z", "\"x\ny\" # z"), ("B = 1\r", " 1\r"), ("A=2", "2")],
+            "a key that comes twice is there twice"
+        );
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::ops::Range;
 
+use super::diagnostic::Diagnostic;
+
 /// The kind of a failure. It alone decides the exit code and the word in `--json`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -155,6 +157,11 @@ pub trait Advise: Error {
     fn place(&self) -> Option<Place> {
         None
     }
+
+    /// Everything that is wrong in a text, if that is the reason.
+    fn diagnostics(&self) -> Vec<Diagnostic> {
+        Vec::new()
+    }
 }
 
 /// A failure on its way to the operator: kind, cause, advice and place.
@@ -169,18 +176,28 @@ pub struct Fault {
     /// What to do next.
     pub advice: Option<String>,
     /// Where in what the operator wrote.
-    pub at: Option<Place>,
+    pub at: Option<Box<Place>>,
+    /// Everything that is wrong in a text, each with its place.
+    pub diagnostics: Vec<Diagnostic>,
 }
 
 impl Fault {
     /// A fault that has only a message.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, error: message.into().into(), advice: None, at: None }
+        Self { kind, error: message.into().into(), advice: None, at: None, diagnostics: Vec::new() }
     }
 
     /// Wrong usage.
     pub fn usage(message: impl Into<String>) -> Self {
         Self::new(Kind::Usage, message)
+    }
+
+    /// Adds everything that is wrong in a text; the first of it is the place, unless one is known already.
+    #[must_use]
+    pub fn diagnosed(mut self, diagnostics: Vec<Diagnostic>) -> Self {
+        self.at = self.at.or_else(|| diagnostics.first().and_then(Diagnostic::place).map(Box::new));
+        self.diagnostics.extend(diagnostics);
+        self
     }
 
     /// Adds what to do next.
@@ -193,7 +210,7 @@ impl Fault {
     /// Adds the place, unless a closer one is known already.
     #[must_use]
     pub fn at(mut self, place: Place) -> Self {
-        self.at.get_or_insert(place);
+        self.at.get_or_insert_with(|| Box::new(place));
         self
     }
 
@@ -218,7 +235,9 @@ impl fmt::Display for Fault {
 
 impl<E: Advise + Send + Sync + 'static> From<E> for Fault {
     fn from(error: E) -> Self {
-        Self { kind: error.kind(), advice: error.advice(), at: error.place(), error: Box::new(error) }
+        let (kind, advice, diagnostics) = (error.kind(), error.advice(), error.diagnostics());
+        let at = error.place().map(Box::new);
+        Self { kind, advice, at, error: Box::new(error), diagnostics: Vec::new() }.diagnosed(diagnostics)
     }
 }
 

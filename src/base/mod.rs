@@ -1,11 +1,14 @@
 //! Words that everyone speaks: names, environments, times, faults. No input or output, no clap, no terminal.
 
+pub mod diagnostic;
 pub mod dotenv;
 pub mod environment;
 pub mod fault;
 pub mod line;
+pub mod moment;
 pub mod name;
 pub mod near;
 pub mod redact;
 pub mod size;
+pub mod template;
 pub mod time;

@@ -25,6 +25,9 @@ impl Advise for BadName {
     }
 
     fn advice(&self) -> Option<String> {
+        if is_name(&self.given) {
+            return Some("choose another one".to_owned());
+        }
         Some(format!(
             "a name begins with a letter or digit, goes on with letters, digits, `.`, `_` or `-`, \
              has at most {LONGEST} characters and is not only digits"

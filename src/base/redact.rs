@@ -43,10 +43,17 @@ pub fn is_secret_name(name: &str) -> bool {
 pub fn redact<S: AsRef<str>>(words: impl IntoIterator<Item = S>) -> Vec<String> {
     let mut before = String::new();
     let mut redacted = Vec::new();
-    for word in words {
+    let mut setting = None;
+    for (index, word) in words.into_iter().enumerate() {
         let word = word.as_ref();
+        // `secrets set ENV NAME` takes no value; one that is given all the same must not be kept.
+        if word == "set" && before == "secrets" {
+            setting = Some(index);
+        }
+        let beyond = setting.is_some_and(|set| index > set + 2) && !word.starts_with('-');
         let names_secret = before.starts_with("--") && !before.contains('=') && is_secret_name(&before);
         redacted.push(match word.split_once(':') {
+            _ if beyond => MASK.to_owned(),
             _ if (names_secret && !word.starts_with("--")) || before.eq_ignore_ascii_case("bearer") => MASK.to_owned(),
             Some((user, _)) if matches!(before.as_str(), "-u" | "--user") => format!("{user}:{MASK}"),
             _ => assigned(word).unwrap_or_else(|| text(word)),
@@ -74,6 +81,13 @@ pub fn text(text: &str) -> String {
         out.push_str(end);
     }
     out
+}
+
+/// A line of `KEY=VALUE` with as many stars as the value has characters; all stars if there is no `=`.
+#[must_use]
+pub fn assignment(line: &str) -> String {
+    let key = line.find('=').map_or("", |equals| &line[..=equals]);
+    format!("{key}{}", "*".repeat(line[key.len()..].chars().count()))
 }
 
 /// What the words before one say about it.
@@ -204,6 +218,8 @@ mod tests {
             ("x ghp_abcdefghijklmnopqrstuvwxyz123456", "x ***"),
             ("x a=eyJhbGciOiJIUzI1NiJ9.eyJzdWIi.abc-_", "x a=***"),
             ("x monkey=1 keyboard=2", "x monkey=1 keyboard=2"),
+            ("secrets set prod API_KEY", "secrets set prod API_KEY"),
+            ("secrets set prod API_KEY hunter2 x", "secrets set prod API_KEY *** ***"),
             ("x --env=DB_PASSWORD=a=b&c", "x --env=DB_PASSWORD=***"),
             ("x https://h/p?token=abc&x=1&key=2", "x https://h/p?token=***&x=1&key=***"),
             ("x https://u:pw@h/p?token=abc", "x https://u:***@h/p?token=***"),

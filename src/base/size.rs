@@ -52,6 +52,18 @@ impl fmt::Display for Size {
     }
 }
 
+/// A size as people read it, with one digit behind the point: `512 B`, `1.5 MiB`.
+#[must_use]
+pub fn brief(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let power = bytes.ilog2() / 10;
+    let tenths = (u128::from(bytes) * 10) >> (10 * power);
+    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[power as usize - 1])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -57,7 +57,10 @@ pub fn of_all() -> String {
         \x20 tetra [--plain] [--norc]   the prompt, on a terminal\n\
         \x20 tetra COMMAND [WORDS]      one command\n\
         \x20 tetra -c 'LINE'            a line, as if typed\n\
-        \x20 tetra [--keep-going] FILE  a script; `-` is the standard input\n\n"
+        \x20 tetra [--keep-going] FILE  a script; `-` is the standard input\n\n\
+        \x20 --plain       a prompt without editor and colour, as with TERM=dumb\n\
+        \x20 --norc        does not run ~/.config/tetra/rc.tetra before the prompt\n\
+        \x20 --keep-going  goes on with the next line after a failure\n\n"
         .to_owned();
     for (group, meaning) in GROUPS {
         text.push_str(&format!("{group}: {meaning}\n"));

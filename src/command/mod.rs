@@ -7,10 +7,13 @@
 pub mod argument;
 pub mod complete;
 pub mod context;
+pub mod env;
 pub mod global;
 pub mod help;
 pub mod kept;
+pub mod org;
 pub mod registry;
+pub mod secrets;
 pub mod shell;
 pub mod tsm;
 pub mod usage;

@@ -4,7 +4,7 @@ use super::{Entry, entry};
 use crate::base::fault::Fault;
 use crate::base::near::nearest;
 use crate::command::shell as own;
-use crate::command::tsm;
+use crate::command::{env, org, secrets, tsm};
 
 /// Every command there is. Order is the order of the help.
 pub const COMMANDS: &[Entry] = &[
@@ -16,6 +16,19 @@ pub const COMMANDS: &[Entry] = &[
     entry::<tsm::list::List>(),
     entry::<tsm::info::Info>(),
     entry::<tsm::logs::Logs>(),
+    entry::<tsm::logs::rotate::Rotate>(),
+    entry::<tsm::logs::export::Export>(),
+    entry::<tsm::logs::clean::Clean>(),
+    entry::<tsm::monitor::Monitor>(),
+    entry::<tsm::events::stream::Stream>(),
+    entry::<tsm::events::analytics::Analytics>(),
+    entry::<tsm::events::sessions::Sessions>(),
+    entry::<tsm::events::users::Users>(),
+    entry::<tsm::events::patterns::Patterns>(),
+    entry::<tsm::events::journey::Journey>(),
+    entry::<tsm::events::clicks::Clicks>(),
+    entry::<tsm::events::click_perf::ClickPerf>(),
+    entry::<tsm::events::triggers::Triggers>(),
     entry::<tsm::save::Save>(),
     entry::<tsm::import::Import>(),
     entry::<tsm::show::Show>(),
@@ -25,6 +38,74 @@ pub const COMMANDS: &[Entry] = &[
     entry::<tsm::rm::Rm>(),
     entry::<tsm::startup::Startup>(),
     entry::<tsm::stack::Stacks>(),
+    entry::<tsm::upgrade::Upgrade>(),
+    entry::<tsm::why::Why>(),
+    entry::<tsm::stats::Stats>(),
+    entry::<tsm::inside::Env>(),
+    entry::<tsm::inside::Paths>(),
+    entry::<tsm::ports::look::Ports>(),
+    entry::<tsm::ports::assign::Get>(),
+    entry::<tsm::ports::assign::Owner>(),
+    entry::<tsm::ports::assign::Set>(),
+    entry::<tsm::ports::assign::Allocate>(),
+    entry::<tsm::ports::assign::Remove>(),
+    entry::<tsm::ports::contest::Validate>(),
+    entry::<tsm::ports::contest::Conflicts>(),
+    entry::<tsm::ports::carry::Import>(),
+    entry::<tsm::ports::carry::Export>(),
+    entry::<tsm::ports::scan::ScanPorts>(),
+    entry::<tsm::ports::scan::Ranges>(),
+    entry::<tsm::doctor::full::Doctor>(),
+    entry::<tsm::doctor::full::HealthCheck>(),
+    entry::<tsm::doctor::port::Port>(),
+    entry::<tsm::doctor::port::KillPort>(),
+    entry::<tsm::doctor::env::CheckEnv>(),
+    entry::<tsm::doctor::orphans::Orphans>(),
+    entry::<tsm::doctor::full::Clean>(),
+    entry::<tsm::doctor::validate::ValidateCommand>(),
+    entry::<tsm::doctor::full::Reconcile>(),
+    entry::<tsm::audit::Audit>(),
+    entry::<tsm::patrol::Patrol>(),
+    entry::<tsm::patrol::Cleanup>(),
+    entry::<tsm::nginx::Generate>(),
+    entry::<tsm::nginx::Install>(),
+    entry::<tsm::nginx::Uninstall>(),
+    entry::<tsm::nginx::Status>(),
+    entry::<tsm::tview::TView>(),
+    entry::<org::init::Init>(),
+    entry::<org::list::List>(),
+    entry::<org::choose::Use>(),
+    entry::<org::env_list::EnvList>(),
+    entry::<org::env_edit::EnvEdit>(),
+    entry::<org::env_show::EnvShow>(),
+    entry::<org::env_validate::EnvValidate>(),
+    entry::<org::promote::Promote>(),
+    entry::<org::diff::Diff>(),
+    entry::<org::explain::Explain>(),
+    entry::<org::status::Status>(),
+    entry::<org::history::History>(),
+    entry::<org::rollback::Rollback>(),
+    entry::<org::profile::List>(),
+    entry::<org::profile::ProfileShow>(),
+    entry::<org::profile::New>(),
+    entry::<org::profile::Check>(),
+    entry::<env::init::Init>(),
+    entry::<env::list::List>(),
+    entry::<env::status::Status>(),
+    entry::<env::show::Show>(),
+    entry::<env::diff::Diff>(),
+    entry::<env::validate::Validate>(),
+    entry::<env::promote::Promote>(),
+    entry::<env::templates::Templates>(),
+    entry::<env::toml_show::TomlShow>(),
+    entry::<env::toml_validate::TomlValidate>(),
+    entry::<secrets::list::List>(),
+    entry::<secrets::set::Set>(),
+    entry::<secrets::edit::Edit>(),
+    entry::<secrets::scan::Scan>(),
+    entry::<secrets::doctor::Doctor>(),
+    entry::<secrets::seal::Seal>(),
+    entry::<secrets::rekey::Rekey>(),
     entry::<own::choose::Use>(),
     entry::<own::select::Select>(),
     entry::<own::context::Context>(),
@@ -43,10 +124,15 @@ pub const COMMANDS: &[Entry] = &[
 ];
 
 /// The groups with their one-line meaning. A bare group name prints the group's help.
-pub const GROUPS: &[(&str, &str)] = &[("tsm", "start, watch, log and stop processes")];
+pub const GROUPS: &[(&str, &str)] = &[
+    ("tsm", "start, watch, log and stop processes"),
+    ("org", "make environments from one local.toml"),
+    ("env", "make, check and promote the env files of a project"),
+    ("secrets", "keep private values, and find those that stand in the open"),
+];
 
 /// Groups that may also be called behind `tsm`.
-const ALSO_BELOW_TSM: [&str; 2] = ["org", "daemon"];
+pub const ALSO_BELOW_TSM: [&str; 2] = ["org", "daemon"];
 
 /// The most words that name a command.
 const LONGEST_NAME: usize = 3;
@@ -55,8 +141,8 @@ const LONGEST_NAME: usize = 3;
 pub enum Found {
     /// A command and how many words name it.
     Command(&'static Entry, usize),
-    /// A group, with or without words behind it that name no command.
-    Group(&'static str),
+    /// A group and how many words name it, with or without words behind them that name no command.
+    Group(&'static str, usize),
     /// Nothing of that name.
     Nothing,
 }
@@ -67,11 +153,12 @@ pub fn resolve<S: AsRef<str>>(words: &[S]) -> Found {
     let words: Vec<&str> = words.iter().take(LONGEST_NAME + 1).map(AsRef::as_ref).collect();
     if let ["tsm", group, ..] = words[..]
         && ALSO_BELOW_TSM.contains(&group)
-        && let found @ (Found::Command(..) | Found::Group(_)) = resolve(&words[1..])
+        && let found @ (Found::Command(..) | Found::Group(..)) = resolve(&words[1..])
     {
         return match found {
             Found::Command(entry, count) => Found::Command(entry, count + 1),
-            other => other,
+            Found::Group(group, count) => Found::Group(group, count + 1),
+            Found::Nothing => Found::Nothing,
         };
     }
     for count in (1..=words.len().min(LONGEST_NAME)).rev() {
@@ -80,7 +167,7 @@ pub fn resolve<S: AsRef<str>>(words: &[S]) -> Found {
             return Found::Command(entry, count);
         }
         if let Some(group) = COMMANDS.iter().find_map(|entry| group_of(entry.name, &wanted)) {
-            return Found::Group(group);
+            return Found::Group(group, count);
         }
     }
     Found::Nothing
@@ -101,8 +188,7 @@ pub fn members(group: &str) -> impl Iterator<Item = &'static Entry> {
 pub fn unknown<S: AsRef<str>>(words: &[S]) -> Fault {
     let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
     let (given, near) = match resolve(&words) {
-        Found::Group(group) => {
-            let depth = group.split(' ').count();
+        Found::Group(group, depth) => {
             let verb = words.get(depth).copied().unwrap_or_default();
             let verbs = members(group).flat_map(names).filter_map(|name| name.strip_prefix(group)?.strip_prefix(' '));
             (format!("{group} {verb}"), nearest(verb, verbs).map(|verb| format!("{group} {verb}")))
@@ -126,7 +212,12 @@ fn near_first(first: &str, second: Option<&str>) -> Option<String> {
         return Some(entry.name.to_owned());
     }
     let firsts = COMMANDS.iter().flat_map(names).filter_map(|name| name.split(' ').next());
-    let near = nearest(first, firsts)?;
+    let lasts = COMMANDS.iter().filter_map(|entry| entry.name.rsplit(' ').next());
+    let near = nearest(first, firsts.chain(lasts))?;
+    if let Some(verb) = COMMANDS.iter().find(|entry| entry.name.ends_with(&format!(" {near}"))) {
+        let stands_alone = COMMANDS.iter().flat_map(names).any(|name| name.split(' ').next() == Some(near));
+        return Some(if stands_alone { near } else { verb.name }.to_owned());
+    }
     let both = second.map(|second| format!("{near} {second}"));
     Some(
         both.filter(|both| matches!(resolve(&both.split(' ').collect::<Vec<_>>()), Found::Command(_, 2)))

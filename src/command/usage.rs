@@ -1,5 +1,7 @@
 //! What a parser complains about, as a fault in our words.
 
+use std::num::{IntErrorKind, ParseIntError};
+
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::Entry;
@@ -41,9 +43,7 @@ pub fn misused(entry: &Entry, error: &clap::Error) -> Misused {
         }
         ErrorKind::ValueValidation => {
             let value = value.unwrap_or_default();
-            let why = std::error::Error::source(error).map(ToString::to_string);
-            let message = why.unwrap_or_else(|| format!("`{value}` is no value for {}", slot(&argument)));
-            (message, Some(value))
+            (invalid(&value, &slot(&argument), std::error::Error::source(error)), Some(value))
         }
         ErrorKind::MissingRequiredArgument => {
             let missing: Vec<String> = many(error, ContextKind::InvalidArg);
@@ -61,6 +61,17 @@ pub fn misused(entry: &Entry, error: &clap::Error) -> Misused {
         _ => (plain(error), None),
     };
     Misused { fault: Box::new(Fault::usage(message).advise(advice(entry, error))), word }
+}
+
+/// Why a value will not do. Our own parsers name it; those of numbers leave that to us.
+fn invalid(value: &str, slot: &str, why: Option<&(dyn std::error::Error + 'static)>) -> String {
+    match why.map(|why| (why.downcast_ref::<ParseIntError>().map(ParseIntError::kind), why.to_string())) {
+        Some((Some(IntErrorKind::PosOverflow), _)) => format!("`{value}` is too large for {slot}"),
+        Some((Some(IntErrorKind::NegOverflow), _)) => format!("`{value}` is too small for {slot}"),
+        Some((Some(_), _)) => format!("`{value}` is no number, and {slot} takes one"),
+        Some((None, why)) if why.contains(value) => why,
+        _ => format!("`{value}` is no value for {slot}"),
+    }
 }
 
 /// What may be meant, or else where to read about it.

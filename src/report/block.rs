@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::value::{Cell, Tone};
+use super::value::{Cell, Tone, Value};
+use crate::base::diagnostic::Diagnostic;
 use crate::base::fault::Fault;
 
 /// One part of a report.
@@ -16,8 +17,17 @@ pub enum Block {
     Sentence(Sentence),
     /// A text as it is; a string in JSON.
     Text(String),
+    /// A text and the data it states, whose names are known only when it is made.
+    Written {
+        /// What people read, as it is.
+        text: String,
+        /// What JSON has.
+        data: Value,
+    },
     /// Lines that programs wrote, as they are; an array of objects in JSON.
     Rows(Vec<Sentence>),
+    /// What is worth a word in texts, with its places; an array of objects in JSON.
+    Findings(Vec<Diagnostic>),
     /// Rows that arrive over time; one JSON object a line.
     Follow(Follow),
     /// A line for people only.
@@ -181,6 +191,12 @@ blocks! { Table Fields Sentence Follow }
 impl From<Vec<Sentence>> for Block {
     fn from(rows: Vec<Sentence>) -> Self {
         Self::Rows(rows)
+    }
+}
+
+impl From<Vec<Diagnostic>> for Block {
+    fn from(findings: Vec<Diagnostic>) -> Self {
+        Self::Findings(findings)
     }
 }
 

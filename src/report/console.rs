@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+use jiff::tz::TimeZone;
+
 use super::Report;
 use crate::base::fault::Fault;
 
@@ -31,6 +33,11 @@ pub trait Console {
 
     /// Whether the output is a terminal.
     fn is_terminal(&self) -> bool;
+
+    /// The zone of the times that people write and read.
+    fn zone(&self) -> TimeZone {
+        TimeZone::UTC
+    }
 
     /// Clears the screen, for output that is shown anew. Does nothing where there is no screen.
     fn clear(&mut self) {}

@@ -6,10 +6,12 @@
 
 pub mod block;
 pub mod console;
+pub mod screen;
 pub mod value;
 
 pub use block::{Block, Column, Fields, Follow, Sentence, Show, Table};
 pub use console::{Answer, Ask, Color, Console, Look};
+pub use screen::Screen;
 pub use value::{Cell, Tone, Value};
 
 use crate::base::environment::EnvName;
@@ -66,6 +68,8 @@ pub enum Next {
         /// How often; for ever without one.
         times: Option<u64>,
     },
+    /// Show a full-screen view until the operator leaves it.
+    Screen(Screen),
     /// End this session.
     Leave,
     /// Go back to the context before the last change.
@@ -92,7 +96,7 @@ impl Next {
     /// True if it runs other lines.
     #[must_use]
     pub fn runs(&self) -> bool {
-        matches!(self, Self::Run { .. } | Self::Repeat { .. })
+        matches!(self, Self::Run { .. } | Self::Repeat { .. } | Self::Screen(_))
     }
 }
 

@@ -8,11 +8,12 @@ use crate::base::fault::{Fault, Kind, Place};
 use crate::base::line::{self, LexError, Statement, Word};
 use crate::base::time::Span;
 use crate::command::global::Globals;
-use crate::report::{Console, Look, Next, Report};
+use crate::report::{Console, Look, Next, Report, Screen};
 use crate::sys::host::Call;
 use crate::sys::signal;
 
 use super::attempt::Attempt;
+use super::monitor;
 use super::output::{self, OutputError};
 use super::prepare::{Prepared, prepare};
 use super::repl;
@@ -107,7 +108,7 @@ fn within(session: &mut Session, run: impl FnOnce(&mut Session) -> Outcome) -> O
 fn malformed(session: &mut Session, console: &mut dyn Console, source: Source, error: LexError) -> Outcome {
     let span = error.span();
     let mut fault = Fault::from(error);
-    fault.at = source.place(&span);
+    fault.at = source.place(&span).map(Box::new);
     console.complain(&fault);
     session.last = fault.kind.code();
     Outcome::of(fault.kind)
@@ -288,6 +289,7 @@ impl Road<'_> {
                 return self.nested(session, console, Source { origin: &origin, text: &text, first_line: 1 });
             }
             Next::Repeat { line, every, times } => return self.repeat(session, console, &line, (every, times)),
+            Next::Screen(screen) => return self.screen(session, console, screen),
         }
         Outcome::default()
     }
@@ -306,6 +308,19 @@ impl Road<'_> {
         session.depth = depth;
         session.manner = Manner::Batch;
         Outcome { code, leave: false }
+    }
+
+    fn screen(&self, session: &mut Session, console: &mut dyn Console, screen: Screen) -> Outcome {
+        if !(console.is_terminal() && io::stdin().is_terminal()) {
+            return self.complain(console, Fault::new(Kind::Failed, "a full screen needs a terminal"), None);
+        }
+        let mut run = |session: &mut Session, console: &mut dyn Console, line: &str| {
+            self.inner(session, console, line, "monitor")
+        };
+        match monitor::show(session, console, screen, &mut run) {
+            Ok(()) => Outcome::default(),
+            Err(fault) => self.complain(console, fault, None),
+        }
     }
 
     fn repeat(

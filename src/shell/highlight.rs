@@ -107,8 +107,7 @@ fn named(statement: &[Token], cursor: usize, glimpse: &Glimpse) -> Vec<Part> {
     let names: Vec<&str> = words[options..].iter().map(|(word, _)| *word).collect();
     match registry::resolve(&names) {
         registry::Found::Command(_, count) => parts.extend(vec![Part::Command; count]),
-        registry::Found::Group(group) => {
-            let depth = group.split(' ').count();
+        registry::Found::Group(group, depth) => {
             parts.extend(vec![Part::Command; depth]);
             let rest = &words[options + depth..];
             let inner = rest.iter().take_while(is_option).count();

@@ -14,6 +14,7 @@ pub mod hint;
 pub mod history;
 pub mod input;
 pub mod mistake;
+pub mod monitor;
 pub mod output;
 pub mod plain;
 pub mod prepare;

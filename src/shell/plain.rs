@@ -17,7 +17,12 @@ use crate::sys::tty::{self, Typed};
 pub fn is_wanted(session: &Session) -> bool {
     session.settings.is_on("plain")
         || session.host.variable("TETRA_PLAIN").is_some_and(|value| value != "0")
-        || session.host.variable("TERM").is_none_or(|term| term == "dumb")
+        || is_dumb(session)
+}
+
+/// The terminal can do nothing but take lines.
+pub(super) fn is_dumb(session: &Session) -> bool {
+    session.host.variable("TERM").is_none_or(|term| term == "dumb")
 }
 
 /// Reads whole lines as the terminal gives them and runs them; the exit code of the program. Keeps no history.

@@ -48,7 +48,7 @@ pub fn prepare(words: &[String], globals: &mut Globals, width: usize) -> Result<
         rest.insert(0, "use".to_owned());
     }
     // `tsm --json list`: options between a group and its verb.
-    if let (Found::Group(_), Some(second)) = (registry::resolve(&rest), rest.get(1))
+    if let (Found::Group(..), Some(second)) = (registry::resolve(&rest), rest.get(1))
         && second.starts_with('-')
     {
         let count = globals.take(&rest[1..])?;
@@ -63,16 +63,12 @@ pub fn prepare(words: &[String], globals: &mut Globals, width: usize) -> Result<
             command(entry, rest.split_off(count), globals, width)
                 .map_err(|wrong| Misled { fault: wrong.fault, word: wrong.word.as_ref().and_then(misplaced) })
         }
-        Found::Group(group) => {
-            let depth = group.split(' ').count();
-            match rest.get(depth).map(String::as_str) {
-                None | Some("-h" | "--help" | "help") => Ok(Prepared::Show(Report::of(help::of_group(group)))),
-                Some(_) => Err(Misled {
-                    fault: Box::new(registry::unknown(&rest)),
-                    word: Some(words.len() - rest.len() + depth),
-                }),
+        Found::Group(group, depth) => match rest.get(depth).map(String::as_str) {
+            None | Some("-h" | "--help" | "help") => Ok(Prepared::Show(Report::of(help::of_group(group)))),
+            Some(_) => {
+                Err(Misled { fault: Box::new(registry::unknown(&rest)), word: Some(words.len() - rest.len() + depth) })
             }
-        }
+        },
         Found::Nothing if rest.is_empty() => Ok(Prepared::Show(Report::of(help::of_all()))),
         Found::Nothing => Err(Misled {
             fault: Box::new(registry::unknown(&rest)),

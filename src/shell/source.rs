@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use crate::base::fault::Place;
 
+use super::history::without_secrets;
+
 /// The way in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
@@ -53,9 +55,19 @@ pub struct Source<'a> {
 }
 
 impl Source<'_> {
-    /// The place of a span of it.
+    /// The place of a span of it. A line with a secret is shown without it and marked as a whole.
     #[must_use]
     pub fn place(&self, span: &Range<usize>) -> Option<Place> {
-        (*self.origin != Origin::Words).then(|| Place::of(self.origin.name(), self.text, span, self.first_line))
+        if *self.origin == Origin::Words {
+            return None;
+        }
+        let mut place = Place::of(self.origin.name(), self.text, span, self.first_line);
+        let shown = without_secrets(&place.text).unwrap_or_default();
+        if shown != place.text {
+            let begin = shown.len() - shown.trim_start().len();
+            (place.column, place.width) = (begin + 1, shown.trim().chars().count());
+            place.text = shown;
+        }
+        Some(place)
     }
 }

@@ -11,6 +11,7 @@ use super::clock::{self, Moment};
 use super::environment::{HOOK, MARK};
 use super::exit::{Obituaries, Witness, how};
 use super::machine::{Event, Phase, Rest, Then};
+use super::memory::Kills;
 use super::meta::{How, State};
 use super::output::{ERR, OUT};
 use super::proc::{self, Identity, Stat};
@@ -94,6 +95,7 @@ impl Worker {
             self.cgroup = Some(cgroup);
         }
         self.answer = Some(Launched::Adopted { pid: identity.pid });
+        self.kills_before = Some(Kills::so_far());
         if self.meta.state == State::Stopping {
             self.step(Event::AdoptedStopping(then));
         } else {

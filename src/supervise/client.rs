@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -16,7 +16,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::cgroup::Cgroup;
 use super::meta::{self, Meta, ReadError};
 use super::wire::{RECORD, Word};
-use super::{lock, proc};
+use super::{lock, proc, repair};
 
 pub use super::wire::{Launched, Order, Step};
 
@@ -218,7 +218,8 @@ pub fn supervised(dir: &Path) -> bool {
     lock::is_held(dir)
 }
 
-/// Gives an order to the supervisor of `dir` and returns at once; what comes of it is seen in `meta.json`.
+/// Gives an order to the supervisor of `dir` and returns at once; what comes of it is seen in `meta.json`. A supervisor that
+/// somebody stopped (SIGSTOP) is continued.
 ///
 /// # Errors
 ///
@@ -227,7 +228,14 @@ pub fn send(dir: &Path, order: Order) -> Result<(), SendError> {
     let path = dir.join(ORDERS);
     let opened = OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW).open(&path);
     match opened {
-        Ok(mut fifo) => fifo.write_all(&order.encode()).map_err(|source| SendError::Write { path, source }),
+        Ok(file) if !file.metadata().is_ok_and(|found| found.file_type().is_fifo()) => {
+            Err(SendError::NobodyThere { dir: dir.to_owned() })
+        }
+        Ok(mut fifo) => {
+            fifo.write_all(&order.encode()).map_err(|source| SendError::Write { path, source })?;
+            repair::rouse(dir);
+            Ok(())
+        }
         Err(error) if matches!(error.raw_os_error(), Some(libc::ENXIO | libc::ENOENT)) => {
             Err(SendError::NobodyThere { dir: dir.to_owned() })
         }

@@ -25,11 +25,14 @@ use super::exit::Obituaries;
 use super::lock::{self, Seat};
 use super::output::{ERR, OUT};
 use super::pipe;
-use super::wire::{Launched, Word};
+use super::wire::{Launched, Step, Word};
 use super::worker::{self, Outcome};
 
 /// The worker's exit code that asks for a newer program.
 const UPGRADE: i32 = 77;
+
+/// The link to a newer program inside a process directory, while it is to be executed.
+pub(super) const PROGRAM: &str = "program";
 
 /// The word before the descriptors that a guard hands to its newer program.
 const HANDED: &str = "--handed";
@@ -168,6 +171,8 @@ impl Post {
         let seat = File::from(next()?);
         let ends = Ends { out: next()?, err: next()?, orders: next()? };
         let (obituaries, registrar) = (File::from(next()?), File::from(next()?));
+        // We are that program; there may be none.
+        let _ = std::fs::remove_file(PROGRAM);
         let cgroup = Cgroup::of_directory(&dir);
         Ok(Self { dir, exe, seat, ends, obituaries, registrar, word: None, fresh: false, cgroup })
     }
@@ -187,7 +192,7 @@ impl Post {
                     (self.word, self.fresh) = (None, false);
                     self.watch(child)
                 }
-                Err(_) => NOT_FORKED,
+                Err(errno) => self.not_forked(errno),
             };
             pause = match ended {
                 status if libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0 => leave(0),
@@ -197,6 +202,16 @@ impl Post {
                 _ => Duration::ZERO,
             };
         }
+    }
+
+    /// No worker could be made. A command that waits is told, and nothing was begun; else it is tried again.
+    fn not_forked(&mut self, errno: nix::Error) -> i32 {
+        if let Some(mut word) = self.word.take() {
+            let answer = Launched::NotRun { errno: errno as i32, step: Step::Fork };
+            let _ = word.write_all(&Word::Done(answer).encode());
+            leave(0);
+        }
+        NOT_FORKED
     }
 
     /// Waits for the worker's end and writes down every other one.
@@ -256,13 +271,14 @@ impl Post {
         }
     }
 
-    /// Becomes the program that our path names now. Comes back only when that cannot be executed; then all stays as it is.
+    /// Becomes the program that the command named, or else the one that our path names now. Comes back only when that cannot be executed; then all stays as it is.
     fn upgrade(&self) -> Duration {
         let ends = [&self.ends.out, &self.ends.err, &self.ends.orders].map(AsRawFd::as_raw_fd);
         let files = [self.obituaries.as_raw_fd(), self.registrar.as_raw_fd()];
         let descriptors: Vec<RawFd> = [self.seat.as_raw_fd()].into_iter().chain(ends).chain(files).collect();
         let numbers: Vec<String> = descriptors.iter().map(RawFd::to_string).collect();
-        let words = [self.exe.as_os_str(), super::FLAG.as_ref(), self.dir.as_os_str(), HANDED.as_ref()];
+        let exe = std::fs::read_link(PROGRAM).unwrap_or_else(|_| self.exe.clone());
+        let words = [exe.as_os_str(), super::FLAG.as_ref(), self.dir.as_os_str(), HANDED.as_ref()];
         let mut argv: Vec<CString> = words.iter().filter_map(|word| CString::new(word.as_bytes()).ok()).collect();
         argv.extend(CString::new(numbers.join(",")));
         for descriptor in &descriptors {

@@ -10,6 +10,7 @@ use super::client::{HOOK_LIMIT, Launched};
 use super::clock::{self, Moment};
 use super::exit::shell_code;
 use super::machine::{Action, Event, Phase, Rest};
+use super::memory::Kills;
 use super::meta::{Exit, How, State};
 use super::proc::{self, Identity, Reach};
 use super::spawn::{self, Birth, Failure, Newborn, Program};
@@ -146,6 +147,7 @@ impl Worker {
                 self.save();
                 self.write_pid_file();
                 self.answer = Some(Launched::Spawned { pid });
+                self.kills_before = Some(Kills::so_far());
                 Event::Spawned
             }
             Err(failure) => {
@@ -218,7 +220,10 @@ impl Worker {
 
     fn record_exit(&mut self, how: How, lived: Duration) {
         let lived_ms = u64::try_from(lived.as_millis()).unwrap_or(u64::MAX);
-        self.meta.last_exit = Some(Exit { at_ms: clock::unix_ms(), lived_ms, how });
+        let ours = matches!(self.machine.phase, Phase::Killing(_) | Phase::Lingering(_));
+        let killed = self.kills_before.take().filter(|_| how == How::Signal(9) && !ours);
+        let memory = killed.and_then(|before| Kills::so_far().since(before));
+        self.meta.last_exit = Some(Exit { at_ms: clock::unix_ms(), lived_ms, how, memory });
     }
 
     /// Those in the child's group have been asked already; the others are now.

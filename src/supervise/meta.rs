@@ -229,6 +229,8 @@ pub struct Life {
     pub discarded_bytes: u64,
     /// The stop that goes on is the first half of a restart.
     pub start_follows: bool,
+    /// The command that is starting it; 0 once a supervisor has taken over.
+    pub starter_pid: u32,
     /// Processes that outlived the sweep at the end of the last life; empty when it left nothing.
     pub survivors: Vec<u32>,
 }
@@ -242,6 +244,19 @@ pub struct Exit {
     pub lived_ms: u64,
     /// In what way.
     pub how: How,
+    /// Set when it was killed for lack of memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<Memory>,
+}
+
+/// How sure it is that a killed process had run out of memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Memory {
+    /// Its memory control group counted an out-of-memory kill meanwhile.
+    Certain,
+    /// The machine counted one meanwhile.
+    Likely,
 }
 
 /// In what way a process ended.

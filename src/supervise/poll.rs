@@ -10,6 +10,9 @@ use super::machine::Event;
 use super::output::Stream;
 use super::worker::{End, Worker};
 
+/// As many as are usually waited for.
+const MOST: usize = 8;
+
 /// What a wait found.
 #[derive(Debug)]
 pub(super) struct Ready {
@@ -31,14 +34,12 @@ impl Worker {
     /// Sleeps until something happens.
     pub(super) fn wait(&self) -> Ready {
         let input = PollFlags::IN;
-        let watched = |stream: &Stream| if stream.listens() { input } else { PollFlags::empty() };
-        let mut fds = vec![
-            PollFd::new(&self.streams[0].fifo, watched(&self.streams[0])),
-            PollFd::new(&self.streams[1].fifo, watched(&self.streams[1])),
-            PollFd::new(&self.orders, input),
-            PollFd::new(&self.signals, input),
-            PollFd::new(&self.obituaries.0, input),
-        ];
+        let mut fds = Vec::with_capacity(MOST);
+        let [orders, signals] = [push(&mut fds, &self.orders), push(&mut fds, &self.signals)];
+        let obituaries = push(&mut fds, &self.obituaries.0);
+        // A FIFO that nobody waits at costs its writer least: not even a look at who might want to be woken.
+        let [out, err] = &self.streams;
+        let streams = [out, err].map(|stream| stream.listens().then(|| push(&mut fds, &stream.fifo)));
         let guard = self.guard.as_ref().map(|guard| push(&mut fds, guard));
         let stranger = self.child.as_ref().filter(|child| child.witness.is_some());
         let child = stranger.map(|child| push(&mut fds, &child.pidfd));
@@ -50,10 +51,10 @@ impl Worker {
         let found = poll(&mut fds, timeout.as_ref()).unwrap_or(0);
         let is = |at: usize| found > 0 && fds[at].revents().contains(input);
         Ready {
-            streams: [is(0), is(1)],
-            orders: is(2),
-            signals: is(3),
-            obituaries: is(4),
+            streams: streams.map(|at| at.is_some_and(is)),
+            orders: is(orders),
+            signals: is(signals),
+            obituaries: is(obituaries),
             guard: guard.is_some_and(is),
             child: child.is_some_and(is),
             leftovers: (leftovers..fds.len()).any(is),

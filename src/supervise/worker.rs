@@ -16,6 +16,7 @@ use super::exit::{Obituaries, Witness};
 use super::guard::{Ends, OTHERS_TERM, rest};
 use super::lock::{self, Seat};
 use super::machine::{Event, Machine, Phase};
+use super::memory::Kills;
 use super::meta::{self, Meta, VERSION};
 use super::output::{Stream, Turn};
 use super::proc::{self, Identity};
@@ -96,6 +97,8 @@ pub(super) struct Worker {
     pub(super) obituaries: Obituaries,
     pub(super) child: Option<Child>,
     pub(super) hook: Option<Hook>,
+    /// Out-of-memory kills before the child that runs.
+    pub(super) kills_before: Option<Kills>,
     /// What a child that was asked to end left behind.
     pub(super) leftovers: Vec<OwnedFd>,
     /// Where what the child starts is to be found.
@@ -165,6 +168,7 @@ impl Worker {
         let guard_handle = proc::handle(guard).ok().filter(|_| nix::unistd::getppid().as_raw().unsigned_abs() == guard);
         meta.version = VERSION;
         meta.life.worker_pid = std::process::id();
+        meta.life.starter_pid = 0;
         let guard_before = meta.life.guard_pid;
         meta.life.guard_pid = if guard_handle.is_some() { guard } else { 0 };
         Ok(Self {
@@ -184,6 +188,7 @@ impl Worker {
             guard_before,
             child: None,
             hook: None,
+            kills_before: None,
             leftovers: Vec::new(),
             due: None,
             answer: None,

@@ -1,8 +1,12 @@
 //! Programs that this one waits for.
 
-use std::io;
-use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, ExitStatus};
+use std::io::{self, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 
 use super::pidfd::{Handle, Push};
 use super::signal;
@@ -27,4 +31,83 @@ pub fn wait(child: &mut Child) -> io::Result<i32> {
 #[must_use]
 pub fn code(status: ExitStatus) -> i32 {
     status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
+}
+
+/// How a program with a limit ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// By itself, with this code; 128 + n for a signal.
+    Code(i32),
+    /// It was killed with everything in its group: its time was up, or it was given up.
+    Killed,
+}
+
+/// How often a program is looked after.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// Runs a program that hears `input` and is not heard, for at most `limit` and until `given_up`. It has a process group of its
+/// own, all of which ends with it.
+///
+/// # Errors
+///
+/// Fails if it cannot be started.
+pub fn run_within(
+    mut command: Command,
+    input: &[u8],
+    limit: Duration,
+    given_up: &dyn Fn() -> bool,
+) -> io::Result<Ended> {
+    let until = Instant::now() + limit;
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0).spawn()?;
+    let group = i32::try_from(child.id()).map(Pid::from_raw).map_err(io::Error::other)?;
+    let feed = child.stdin.take();
+    std::thread::scope(|scope| {
+        if let Some(mut feed) = feed {
+            // A program may end without reading everything; that is its affair.
+            scope.spawn(move || feed.write_all(input));
+        }
+        let handle = Handle::open(child.id());
+        let has_ended = || handle.as_ref().is_ok_and(|handle| handle.wait(LOOK_EVERY));
+        let in_time = loop {
+            if has_ended() {
+                break true;
+            }
+            if Instant::now() >= until || given_up() {
+                break false;
+            }
+        };
+        // Not yet collected, so the number of its group is still its own.
+        let _ = killpg(group, Signal::SIGKILL);
+        let status = child.wait()?;
+        Ok(if in_time { Ended::Code(code(status)) } else { Ended::Killed })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sh(line: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", line]);
+        command
+    }
+
+    #[test]
+    fn a_program_hears_its_input_and_ends_in_time() {
+        let line = "read a; test \"$a\" = hello; exit $((7 + $?))";
+        let ended = run_within(sh(line), b"hello\n", Duration::from_secs(20), &|| false).expect("sh is there");
+        assert_eq!(ended, Ended::Code(7));
+        let ended = run_within(sh("exit 3"), &[b'x'; 1 << 20], Duration::from_secs(20), &|| false);
+        assert_eq!(ended.expect("sh is there"), Ended::Code(3), "also when it does not listen");
+    }
+
+    #[test]
+    fn what_takes_too_long_or_is_given_up_ends_with_its_children() {
+        let line = "sleep 600 & sleep 600";
+        let ended = run_within(sh(line), &[0; 1 << 20], Duration::from_millis(100), &|| false);
+        assert_eq!(ended.expect("sh is there"), Ended::Killed);
+        assert_eq!(run_within(sh(line), b"", Duration::from_secs(600), &|| true).expect("sh is there"), Ended::Killed);
+    }
 }

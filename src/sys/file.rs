@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 
 use crate::base::fault::{Advise, Kind};
 
+/// How the names of files begin that are being written.
+pub const TEMPORARY: &str = ".tetra-";
+
 /// How long a lock is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -102,7 +105,7 @@ pub fn write(path: &Path, bytes: &[u8], access: Access) -> Result<(), FileError>
     let fail = || FileError::io("write", path);
     let folder = path.parent().unwrap_or(Path::new("/"));
     let mut temporary = tempfile::Builder::new()
-        .prefix(".tetra-")
+        .prefix(TEMPORARY)
         .permissions(fs::Permissions::from_mode(access.mode()))
         .tempfile_in(folder)
         .map_err(fail())?;
@@ -152,6 +155,24 @@ pub fn lock(path: &Path) -> Result<File, FileError> {
             Err(TryLockError::WouldBlock) => return Err(FileError::Locked { path: path.to_owned() }),
             Err(TryLockError::Error(source)) => return Err(FileError::io("lock", path)(source)),
         }
+    }
+}
+
+/// Renames a file, but never over another one: that fails with [`io::ErrorKind::AlreadyExists`].
+///
+/// # Errors
+///
+/// Fails as the system says.
+pub fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    let here = nix::fcntl::AT_FDCWD;
+    let flags = nix::fcntl::RenameFlags::RENAME_NOREPLACE;
+    match nix::fcntl::renameat2(here, from, here, to, flags) {
+        // A file system that cannot promise it: the next best.
+        Err(nix::errno::Errno::EINVAL | nix::errno::Errno::ENOSYS) if to.exists() => {
+            Err(io::ErrorKind::AlreadyExists.into())
+        }
+        Err(nix::errno::Errno::EINVAL | nix::errno::Errno::ENOSYS) => fs::rename(from, to),
+        renamed => Ok(renamed?),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The surroundings as one value: variables, place, time, programs. Tests bring their own.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -13,8 +14,13 @@ pub trait Host {
     /// The time now.
     fn now(&self) -> Timestamp;
 
-    /// All environment variables.
+    /// All environment variables that are text.
     fn variables(&self) -> &BTreeMap<String, String>;
+
+    /// The other environment variables: nothing here reads them, programs that are started inherit them.
+    fn raw_variables(&self) -> &[(OsString, OsString)] {
+        &[]
+    }
 
     /// The working directory.
     fn cwd(&self) -> &Path;

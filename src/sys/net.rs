@@ -2,9 +2,12 @@
 //!
 //! Only sockets of our own network namespace are seen. Who holds a socket of another user is known to root alone.
 
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use rustix::fs::{Dir, Mode, OFlags};
 
 use super::{diag, process};
 
@@ -87,6 +90,23 @@ pub fn owner(inode: u64) -> Option<Owner> {
     Some(describe(pid))
 }
 
+/// The pids that hold these sockets, found in one walk over all processes; the oldest (lowest pid) of several. Sockets whose
+/// holder we may not see are left out.
+#[must_use]
+pub fn owners(inodes: impl IntoIterator<Item = u64>) -> HashMap<u64, u32> {
+    let mut wanted: HashSet<u64> = inodes.into_iter().collect();
+    let mut found = HashMap::new();
+    let mut pids = process::all();
+    pids.sort_unstable();
+    for pid in pids.into_iter().take(MOST_PROCESSES) {
+        if wanted.is_empty() {
+            break;
+        }
+        found.extend(sockets_of(pid).into_iter().filter(|inode| wanted.remove(inode)).map(|inode| (inode, pid)));
+    }
+    found
+}
+
 /// What can be said of a process that holds a socket.
 #[must_use]
 pub fn describe(pid: u32) -> Owner {
@@ -124,8 +144,20 @@ pub fn ports_below(root: u32) -> Vec<u16> {
 /// The login name of a user, or the number where it has none.
 #[must_use]
 pub fn login(uid: u32) -> String {
-    let user = nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(uid)).ok().flatten();
-    user.map_or_else(|| uid.to_string(), |user| user.name)
+    account(uid).unwrap_or_else(|| uid.to_string())
+}
+
+/// The login name of a user in `/etc/passwd`. The C library would ask further, and in a static program cannot: it crashes
+/// where the user is unknown.
+#[must_use]
+pub fn account(uid: u32) -> Option<String> {
+    let wanted = uid.to_string();
+    let users = std::fs::read_to_string("/etc/passwd").ok()?;
+    users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == wanted).then(|| name.to_owned())
+    })
 }
 
 fn table(path: &str, protocol: Protocol) -> Vec<Listener> {
@@ -175,12 +207,25 @@ fn address_of(hex: &str) -> Option<IpAddr> {
 }
 
 fn holds(pid: u32, inodes: &[u64]) -> bool {
-    let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
-    descriptors.take(MOST_DESCRIPTORS).flatten().any(|entry| {
-        let target = fs::read_link(entry.path()).ok();
-        let inode = target.as_deref().and_then(|link| link.to_str()).and_then(socket_inode);
-        inode.is_some_and(|inode| inodes.contains(&inode))
-    })
+    sockets_of(pid).iter().any(|inode| inodes.contains(inode))
+}
+
+/// The sockets among the descriptors of a process; none where they may not be seen.
+///
+/// Links are read relative to their folder: a walk over all processes reads thousands, and the way to each costs as much.
+fn sockets_of(pid: u32) -> Vec<u64> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let folder = rustix::fs::open(format!("/proc/{pid}/fd"), flags, Mode::empty());
+    let Ok(folder) = folder else { return Vec::new() };
+    let Ok(entries) = Dir::read_from(&folder) else { return Vec::new() };
+    let mut link = Vec::new();
+    let mut found = Vec::new();
+    for entry in entries.flatten().take(MOST_DESCRIPTORS) {
+        let Ok(read) = rustix::fs::readlinkat(&folder, entry.file_name(), std::mem::take(&mut link)) else { continue };
+        link = read.into_bytes();
+        found.extend(std::str::from_utf8(&link).ok().and_then(socket_inode));
+    }
+    found
 }
 
 fn socket_inode(link: &str) -> Option<u64> {
@@ -221,6 +266,7 @@ mod tests {
         assert_eq!(owner.pid, process::own_pid());
         assert!(!owner.command.is_empty() && !owner.user.is_empty());
         assert_eq!(holder_below(process::own_pid(), &[found[0].inode]), Some(process::own_pid()));
+        assert_eq!(owners([found[0].inode, u64::MAX]), HashMap::from([(found[0].inode, process::own_pid())]));
         assert!(ports_below(process::own_pid()).contains(&port));
         drop(socket);
         assert!(listening_on(port).is_empty());

@@ -152,6 +152,30 @@ impl Paths {
         self.org(org).join("environments").join(format!("{env}.toml"))
     }
 
+    /// What holds for a whole organization.
+    #[must_use]
+    pub fn manifest(&self, org: &OrgName) -> PathBuf {
+        self.org(org).join("manifest.toml")
+    }
+
+    /// The profiles of one organization.
+    #[must_use]
+    pub fn profiles(&self, org: &OrgName) -> PathBuf {
+        self.org(org).join("profiles")
+    }
+
+    /// Profiles for all organizations.
+    #[must_use]
+    pub fn shared_profiles(&self) -> PathBuf {
+        self.home.join("profiles")
+    }
+
+    /// Former versions of the environments of one organization, and the record of them.
+    #[must_use]
+    pub fn versions(&self, org: &OrgName) -> PathBuf {
+        self.org(org).join("history")
+    }
+
     /// The secrets of one environment.
     #[must_use]
     pub fn secrets(&self, org: &OrgName, env: &EnvName) -> PathBuf {
@@ -162,6 +186,12 @@ impl Paths {
     #[must_use]
     pub fn tsm(&self) -> PathBuf {
         self.home.join("tsm")
+    }
+
+    /// What is done when something happens inside a process.
+    #[must_use]
+    pub fn triggers(&self) -> PathBuf {
+        self.tsm().join("config/triggers.conf")
     }
 
     /// Private: everything that belongs to running processes.

@@ -109,6 +109,25 @@ pub fn variable(pid: u32, name: &str) -> Option<String> {
     })
 }
 
+/// The environment a process was started with, in its order; `None` where it may not be read.
+#[must_use]
+pub fn environment(pid: u32) -> Option<Vec<(String, String)>> {
+    Some(settings(&fs::read(format!("/proc/{pid}/environ")).ok()?))
+}
+
+/// `K=V`, each ended by a NUL; what is no setting is left out.
+#[must_use]
+pub fn settings(raw: &[u8]) -> Vec<(String, String)> {
+    let entries = raw.split(|byte| *byte == 0).map(String::from_utf8_lossy);
+    entries.filter_map(|entry| entry.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned()))).collect()
+}
+
+/// When the machine was started, in milliseconds since 1970, to a second.
+#[must_use]
+pub fn boot_ms() -> Option<u64> {
+    started_ms(0)
+}
+
 /// The user a process belongs to.
 #[must_use]
 pub fn owner(pid: u32) -> Option<u32> {

@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -16,22 +17,27 @@ use crate::base::time::Timestamp;
 #[derive(Debug)]
 pub struct RealHost {
     variables: BTreeMap<String, String>,
+    raw: Vec<(OsString, OsString)>,
     cwd: PathBuf,
     program: OnceCell<PathBuf>,
     user: OnceCell<String>,
 }
 
 impl RealHost {
-    /// The surroundings as they are now. Variables that are no text are left out.
+    /// The surroundings as they are now.
     #[must_use]
     pub fn new() -> Self {
-        let variables = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
+        let (mut variables, mut raw) = (BTreeMap::new(), Vec::new());
+        for (name, value) in std::env::vars_os() {
+            match (name.to_str(), value.to_str()) {
+                (Some(name), Some(value)) => drop(variables.insert(name.to_owned(), value.to_owned())),
+                _ => raw.push((name, value)),
+            }
+        }
         // The kernel still knows the name of a folder that was removed; nothing is found there, and that is the truth.
         let removed = || std::fs::read_link("/proc/self/cwd").unwrap_or_else(|_| PathBuf::from("/"));
         let cwd = std::env::current_dir().unwrap_or_else(|_| removed());
-        Self { variables, cwd, program: OnceCell::new(), user: OnceCell::new() }
+        Self { variables, raw, cwd, program: OnceCell::new(), user: OnceCell::new() }
     }
 }
 
@@ -49,6 +55,10 @@ impl Host for RealHost {
 
     fn variables(&self) -> &BTreeMap<String, String> {
         &self.variables
+    }
+
+    fn raw_variables(&self) -> &[(OsString, OsString)] {
+        &self.raw
     }
 
     fn cwd(&self) -> &Path {
@@ -69,7 +79,7 @@ impl Host for RealHost {
     fn user(&self) -> &str {
         self.user.get_or_init(|| {
             let id = nix::unistd::geteuid();
-            let account = nix::unistd::User::from_uid(id).ok().flatten().map(|user| user.name);
+            let account = super::net::account(id.as_raw());
             account.or_else(|| self.variable("USER").map(str::to_owned)).unwrap_or_else(|| id.to_string())
         })
     }

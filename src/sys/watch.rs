@@ -24,6 +24,14 @@ impl Watch {
         Self { inotify: add(folders).ok() }
     }
 
+    /// Watches one more folder.
+    pub fn also(&mut self, folder: &Path) {
+        let added = self.inotify.as_ref().is_some_and(|inotify| inotify.add_watch(folder, changes()).is_ok());
+        if !added {
+            self.inotify = None;
+        }
+    }
+
     /// Waits until something changed since the last call, a signal came, or `limit` is over.
     pub fn wait(&self, limit: Duration) {
         let Some(inotify) = &self.inotify else {
@@ -44,16 +52,19 @@ pub fn pause(limit: Duration) {
 
 fn add<'a>(folders: impl IntoIterator<Item = &'a Path>) -> io::Result<Inotify> {
     let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
-    let changes = AddWatchFlags::IN_MODIFY
+    for folder in folders {
+        inotify.add_watch(folder, changes())?;
+    }
+    Ok(inotify)
+}
+
+fn changes() -> AddWatchFlags {
+    AddWatchFlags::IN_MODIFY
         | AddWatchFlags::IN_CREATE
         | AddWatchFlags::IN_MOVED_TO
         | AddWatchFlags::IN_DELETE
         | AddWatchFlags::IN_DELETE_SELF
-        | AddWatchFlags::IN_MOVE_SELF;
-    for folder in folders {
-        inotify.add_watch(folder, changes)?;
-    }
-    Ok(inotify)
+        | AddWatchFlags::IN_MOVE_SELF
 }
 
 fn timeout(limit: Duration) -> PollTimeout {

@@ -16,9 +16,12 @@ use super::store::Process;
 ///
 /// # Errors
 ///
-/// Fails if its record says nothing to run, or if its folder or env file is gone.
+/// Fails if its record is lost or says nothing to run, or if its folder or env file is gone.
 pub fn plan(process: &Process, request: &StartRequest, around: &Around) -> Result<StartPlan, PlanError> {
     let meta = &process.meta;
+    if let Some(why) = process.damage.clone().filter(|_| !process.is_running()) {
+        return Err(PlanError::NoRecord { name: process.name.clone(), why });
+    }
     let cwd = match &request.cwd {
         Some(cwd) => folder(around.cwd, Some(cwd))?,
         None => folder(&meta.cwd, None)?,

@@ -14,6 +14,7 @@ use crate::base::fault::{Advise, Kind};
 use crate::base::name::ProcessName;
 use crate::supervise::client::{self, LaunchError, Launched, Order, SendError, WaitError};
 use crate::supervise::meta::{self, How, Meta, State};
+use crate::supervise::repair;
 use crate::sys::file::FileError;
 use crate::sys::paths::Paths;
 use crate::sys::{net, process};
@@ -61,6 +62,12 @@ pub enum ControlError {
         /// The process.
         name: ProcessName,
     },
+    /// The operator stopped waiting for the end that has to come before the removal.
+    #[error("stopped waiting for `{name}`: it is being stopped, and was not removed")]
+    NotRemoved {
+        /// The process.
+        name: ProcessName,
+    },
     /// What became of it cannot be seen.
     #[error("cannot see what becomes of `{name}`")]
     Blind {
@@ -76,6 +83,12 @@ pub enum ControlError {
         name: ProcessName,
         /// The login name of its owner.
         owner: String,
+    },
+    /// Its supervisor could not become this program.
+    #[error("the supervisor of `{name}` is still the old one")]
+    NotReplaced {
+        /// The process.
+        name: ProcessName,
     },
     /// Somebody else started it again.
     #[error("`{name}` was started again by somebody else meanwhile")]
@@ -109,7 +122,7 @@ pub enum ControlError {
 impl Advise for ControlError {
     fn kind(&self) -> Kind {
         match self {
-            Self::Interrupted { .. } => Kind::Interrupted,
+            Self::Interrupted { .. } | Self::NotRemoved { .. } => Kind::Interrupted,
             Self::Registry(error) => error.kind(),
             Self::Foreign { .. } => Kind::Refused,
             _ => Kind::Failed,
@@ -120,11 +133,13 @@ impl Advise for ControlError {
         match self {
             Self::NotEnded { name, .. } => Some(format!("`tsm kill --force {name}` ends it at once")),
             Self::Interrupted { name } => Some(format!("`tsm info {name}` shows how it goes on")),
+            Self::NotRemoved { name } => Some(format!("`tsm delete {name}` removes it")),
             Self::Registry(error) => error.advice(),
             Self::Foreign { owner, .. } => Some(format!("`sudo -u {owner} tsm …` acts as that user")),
             Self::NoRecord { name, .. } => {
                 Some(format!("`tsm delete {name}` removes it; then start it with its command line"))
             }
+            Self::NotReplaced { .. } => Some("it goes on as before; `tsm upgrade` tries again".to_owned()),
             Self::StartedMeanwhile { name } => Some(format!("`tsm list` shows it; `tsm stop {name}` tries again")),
             Self::Launch { .. } | Self::Send { .. } | Self::Blind { .. } | Self::File { .. } => None,
         }
@@ -156,13 +171,27 @@ const MARGIN: Duration = Duration::from_secs(15);
 /// How long an order may lie unread.
 const SECOND: Duration = Duration::from_secs(1);
 
+/// How often an order is given before nobody is found to take it: supervisors may come and go meanwhile.
+const TRIES: u32 = 4;
+
 /// How long is waited before the operator's wish is asked for again.
 const SLICE: Duration = Duration::from_millis(100);
 
+impl ControlError {
+    /// The same for an order that was also to remove the process.
+    pub(super) fn before_removal(self) -> Self {
+        match self {
+            Self::Interrupted { name } => Self::NotRemoved { name },
+            other => other,
+        }
+    }
+}
+
 impl Control<'_> {
     /// Gives living processes that nobody watches a supervisor, and takes restarts up again that nobody would make.
-    /// Costs nothing when there are none. What fails is left as it is: whoever needs the supervisor will say so.
+    /// Removes folders that were cut off half made or half removed. Costs little when there are none. What fails is left as it is: whoever needs the supervisor will say so.
     pub fn tend(&self, processes: &mut [Process]) {
+        self.tidy();
         for process in processes.iter_mut().filter(|process| process.view.wants_supervisor()) {
             if self.supervise(process).is_ok() {
                 process.look_again();
@@ -206,24 +235,67 @@ impl Control<'_> {
         let given: Vec<_> = processes.iter().map(|process| self.give(process, order)).collect();
         let answers = processes.iter().zip(given);
         answers
-            .map(|(process, given)| if given? { self.wait_for_end(process) } else { Ok(was_not_running(process)) })
+            .map(|(process, given)| if given? { self.see_off(process, order) } else { Ok(was_not_running(process)) })
             .collect()
+    }
+
+    /// Waits for the end. An order that its supervisor took along when it was killed is given again.
+    fn see_off(&self, process: &Process, order: Order) -> Result<Ended, ControlError> {
+        for _ in 1..TRIES {
+            let ended = self.wait_for_end(process)?;
+            let mut now = process.clone();
+            now.look_again();
+            if now.view.supervised || !now.view.alive {
+                return Ok(ended);
+            }
+            self.give(&now, order)?;
+        }
+        self.wait_for_end(process)
     }
 
     /// Gives an order; false if there is nobody to give it to because nothing runs.
     pub(super) fn give(&self, process: &Process, order: Order) -> Result<bool, ControlError> {
-        if !process.view.supervised && !process.view.wants_supervisor() {
-            return Ok(false);
+        let mut now = self.wait_for_supervisor(process)?;
+        for _ in 0..TRIES {
+            if !now.view.supervised {
+                if !now.view.wants_supervisor() {
+                    // If it ran when we looked first, it ended by itself in this moment.
+                    return Ok(process.view.supervised || process.view.wants_supervisor());
+                }
+                self.supervise(&now)?;
+            }
+            match client::send(&process.dir, order) {
+                Ok(()) => return Ok(true),
+                // It ends in this moment, or cannot hear: the FIFO in the folder is not the one that it listens at.
+                Err(SendError::NobodyThere { .. }) => self.let_go(process)?,
+                Err(source) => return Err(ControlError::Send { name: process.name.clone(), source }),
+            }
+            now.look_again();
         }
-        if !process.view.supervised {
-            self.supervise(process)?;
+        let source = SendError::NobodyThere { dir: process.dir.clone() };
+        Err(ControlError::Send { name: process.name.clone(), source })
+    }
+
+    /// Waits until a supervisor that does not hear is gone; one that stays is ended.
+    fn let_go(&self, process: &Process) -> Result<(), ControlError> {
+        if client::wait_unsupervised(&process.dir, Instant::now() + SLICE).is_ok() {
+            return Ok(());
         }
-        match client::send(&process.dir, order) {
-            Ok(()) => Ok(true),
-            // It ended by itself in this moment.
-            Err(SendError::NobodyThere { .. }) => Ok(process.is_running()),
-            Err(source) => Err(ControlError::Send { name: process.name.clone(), source }),
+        let evicted = repair::evict(&process.dir, Instant::now() + MARGIN);
+        evicted.map_err(|source| ControlError::Blind { name: process.name.clone(), source })
+    }
+
+    /// The process once its start found a supervisor, or turned out to have been given up half-way.
+    fn wait_for_supervisor(&self, process: &Process) -> Result<Process, ControlError> {
+        let mut now = process.clone();
+        while now.view.state == State::Starting && !now.view.supervised {
+            match self.wait_until(process, SLICE, |meta| meta.state != State::Starting) {
+                Ok(Some(_)) | Err(ControlError::NotEnded { .. }) => now.look_again(),
+                Ok(None) => return Ok(now),
+                Err(error) => return Err(error),
+            }
         }
+        Ok(now)
     }
 
     pub(super) fn wait_for_end(&self, process: &Process) -> Result<Ended, ControlError> {
@@ -271,6 +343,10 @@ impl Control<'_> {
                 Err(WaitError::TimedOut { .. }) if Instant::now() >= deadline => {
                     return Err(ControlError::NotEnded { name: name(), waited: patience });
                 }
+                // It ended in this moment; or nobody is left who could write it: the disk may be full or not writable.
+                Err(WaitError::TimedOut { .. }) if is_over(process) => {
+                    return Ok(meta::read(&process.dir).ok().flatten());
+                }
                 Err(WaitError::TimedOut { .. }) => {}
                 // A damaged record says nothing; that its supervisor has ended still can be seen.
                 Err(WaitError::Read(_)) => return self.wait_unsupervised(process, patience).map(|()| None),
@@ -307,6 +383,13 @@ pub(super) fn refuse_foreign(process: &Process) -> Result<(), ControlError> {
         return Ok(());
     }
     Err(ControlError::Foreign { name: process.name.clone(), owner: net::login(owner) })
+}
+
+/// Nobody supervises, and nothing is left to supervise.
+fn is_over(process: &Process) -> bool {
+    let mut now = process.clone();
+    now.look_again();
+    !now.view.supervised && !now.view.alive
 }
 
 fn was_not_running(process: &Process) -> Ended {

@@ -1,8 +1,8 @@
 //! Making a process: its name, id and port under the lock, its folder, its record. All of it can be undone until it ran.
 
-use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -13,13 +13,17 @@ use crate::supervise::care::Care;
 use crate::supervise::client;
 use crate::supervise::meta::{self, Life, Meta, Run, State};
 use crate::sys::file::{self, FileError};
+use crate::sys::host::Host;
 use crate::sys::paths::Paths;
+use crate::sys::process;
 
 use super::attend;
 use super::conflict::{self, Conflict};
+use super::control::{ControlError, refuse_foreign};
 use super::placement::{Placement, PlacementError, place};
 use super::plan::StartPlan;
 use super::ports;
+use super::remove::{aside, clear_aside};
 use super::store::{Process, Store, StoreError};
 use super::words::joined;
 
@@ -60,6 +64,9 @@ pub enum CreateError {
         /// The process.
         name: ProcessName,
     },
+    /// It is another user's.
+    #[error(transparent)]
+    Foreign(Box<ControlError>),
 }
 
 impl Advise for CreateError {
@@ -69,6 +76,7 @@ impl Advise for CreateError {
             Self::Store(error) => error.kind(),
             Self::File(error) => error.kind(),
             Self::Supervised { .. } => Kind::Locked,
+            Self::Foreign(error) => error.kind(),
         }
     }
 
@@ -78,6 +86,7 @@ impl Advise for CreateError {
             Self::Store(error) => error.advice(),
             Self::File(error) => error.advice(),
             Self::Supervised { .. } => Some("try again in a moment".to_owned()),
+            Self::Foreign(error) => error.advice(),
         }
     }
 }
@@ -100,10 +109,10 @@ const LET_GO: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 ///
-/// Fails if name or port are taken, if the lock is not free within five seconds, or if a file cannot be written; nothing is
+/// Fails if name or port are taken, if the name is that of another user's process, if the lock is not free within five seconds, or if a file cannot be written; nothing is
 /// left behind then.
-pub fn create(plan: &StartPlan, paths: &Paths, variables: &BTreeMap<String, String>) -> Result<Created, CreateError> {
-    create_all(&[plan], paths, variables)?.pop().expect("there is an answer for the one plan")
+pub fn create(plan: &StartPlan, paths: &Paths, host: &dyn Host) -> Result<Created, CreateError> {
+    create_all(&[plan], paths, host)?.pop().expect("there is an answer for the one plan")
 }
 
 /// The same for several plans, under one lock, with an answer for each in their order.
@@ -114,18 +123,19 @@ pub fn create(plan: &StartPlan, paths: &Paths, variables: &BTreeMap<String, Stri
 pub fn create_all(
     plans: &[&StartPlan],
     paths: &Paths,
-    variables: &BTreeMap<String, String>,
+    host: &dyn Host,
 ) -> Result<Vec<Result<Created, CreateError>>, CreateError> {
     file::folder(&paths.tsm())?;
     file::private_folder(&paths.runtime())?;
     file::private_folder(&paths.processes())?;
     let _lock = lock(&paths.id_lock())?;
+    clear_aside(paths);
     let store = Store::open(paths);
     let mut processes = store.all()?;
     let mut all = Vec::new();
     for plan in plans {
         let created = create_one(plan, paths, &processes).and_then(|(created, meta)| {
-            created.write(&meta, variables).inspect_err(|_| created.undo(paths))?;
+            created.write(&meta, host).inspect_err(|_| created.undo(paths))?;
             Ok(created)
         });
         if let Ok(created) = &created {
@@ -146,6 +156,9 @@ pub fn create_all(
 fn create_one(plan: &StartPlan, paths: &Paths, processes: &[Process]) -> Result<(Created, Meta), CreateError> {
     let placement = place(plan, processes, &|port| conflict::find(port, processes))?;
     let dir = paths.process(&placement.name);
+    if let Some(process) = placement.again {
+        refuse_foreign(process).map_err(|error| CreateError::Foreign(Box::new(error)))?;
+    }
     if placement.again.is_some_and(|process| process.view.supervised) {
         let patience = Instant::now() + LET_GO;
         client::wait_unsupervised(&dir, patience)
@@ -170,11 +183,16 @@ fn create_one(plan: &StartPlan, paths: &Paths, processes: &[Process]) -> Result<
 }
 
 impl Created {
-    fn write(&self, meta: &Meta, variables: &BTreeMap<String, String>) -> Result<(), FileError> {
-        file::private_folder(&self.dir)?;
-        let snapshot = self.dir.join(SNAPSHOT);
-        write_snapshot(&snapshot, variables).map_err(failed("write", &snapshot))?;
-        meta::write(&self.dir, meta).map_err(failed("write", &meta::path(&self.dir)))
+    fn write(&self, meta: &Meta, host: &dyn Host) -> Result<(), FileError> {
+        // A new folder is complete when it gets its name; whoever is killed before has done nothing.
+        let dir = if self.fresh { aside(&self.dir) } else { self.dir.clone() };
+        let filled = fill(&dir, meta, host).and_then(|()| {
+            if dir == self.dir { Ok(()) } else { fs::rename(&dir, &self.dir).map_err(failed("make", &self.dir)) }
+        });
+        if filled.is_err() && self.fresh {
+            let _ = fs::remove_dir_all(&dir);
+        }
+        filled
     }
 
     /// Leaves everything as it was before: for a start that failed before its program ran. Nobody may supervise the folder.
@@ -194,6 +212,13 @@ impl Created {
     }
 }
 
+fn fill(dir: &Path, meta: &Meta, host: &dyn Host) -> Result<(), FileError> {
+    file::private_folder(dir)?;
+    let snapshot = dir.join(SNAPSHOT);
+    write_snapshot(&snapshot, host).map_err(failed("write", &snapshot))?;
+    meta::write(dir, meta).map_err(failed("write", &meta::path(dir)))
+}
+
 /// The lock on ids and names; its file is made if need be and never removed.
 fn lock(path: &Path) -> Result<fs::File, FileError> {
     let mut options = OpenOptions::new();
@@ -205,10 +230,13 @@ fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileEr
     move |source| FileError::Io { action, path: path.to_owned(), source }
 }
 
-fn write_snapshot(path: &Path, variables: &BTreeMap<String, String>) -> io::Result<()> {
+fn write_snapshot(path: &Path, host: &dyn Host) -> io::Result<()> {
     let mut bytes = Vec::new();
-    for (name, value) in variables.iter().filter(|(name, _)| !MARKS.contains(&name.as_str())) {
-        bytes.extend([name.as_bytes(), b"=", value.as_bytes(), b"\0"].concat());
+    let text = host.variables().iter().filter(|(name, _)| !MARKS.contains(&name.as_str()));
+    let text = text.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+    let raw = host.raw_variables().iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+    for (name, value) in text.chain(raw) {
+        bytes.extend([name, b"=", value, b"\0"].concat());
     }
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600).open(path)?.write_all(&bytes)
@@ -265,7 +293,7 @@ fn compose(plan: &StartPlan, placement: &Placement, before: Option<&Meta>) -> Me
             care: care(plan),
             group: plan.group.clone(),
         },
-        life: Life::default(),
+        life: Life { starter_pid: process::own_pid(), ..Life::default() },
         last_exit: before.and_then(|before| before.last_exit.clone()),
         unknown: before.map(|before| before.unknown.clone()).unwrap_or_default(),
     }

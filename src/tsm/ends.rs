@@ -1,6 +1,6 @@
 //! The ends of processes, in words.
 
-use crate::supervise::meta::How;
+use crate::supervise::meta::{Exit, How, Memory};
 
 /// How a process ended: `exit 1`, `SIGKILL`, `pre-start command failed with 3`.
 #[must_use]
@@ -12,6 +12,17 @@ pub fn in_words(how: How) -> String {
         How::Unknown => "ended unseen".to_owned(),
         How::NotRun(errno) => format!("not run: {}", std::io::Error::from_raw_os_error(errno)),
         How::Hook(code) => format!("pre-start command failed with {code}"),
+    }
+}
+
+/// The same with what is known beyond it: `SIGKILL, out of memory`.
+#[must_use]
+pub fn told(exit: &Exit) -> String {
+    let words = in_words(exit.how);
+    match exit.memory {
+        Some(Memory::Certain) => format!("{words}, out of memory"),
+        Some(Memory::Likely) => format!("{words}, likely out of memory"),
+        None => words,
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::base::dotenv::{self, Setting};
 use crate::base::environment::EnvName;
 use crate::base::fault::{Advise, Kind, Place};
+use crate::base::redact;
 use crate::sys::process;
 
 /// An env file that will be used.
@@ -158,7 +159,8 @@ pub fn read(path: &Path) -> Result<Vec<Setting>, EnvironmentError> {
             line: wrong.line as usize,
             column: wrong.column as usize,
             width: 1,
-            text: line.to_owned(),
+            // Env files hold secrets, and a line that makes no sense may be the rest of one.
+            text: redact::assignment(line),
         };
         EnvironmentError::Malformed { at, problem: wrong.problem.to_string() }
     })
@@ -258,7 +260,7 @@ mod tests {
         let folder = tree(&[(".env", "A=1\nB='open\n")]);
         let error = detected(None, &[folder.path()]).expect_err("malformed");
         let at = error.place().expect("a place");
-        assert_eq!((at.line, at.column, at.text.as_str()), (2, 3, "B='open"));
+        assert_eq!((at.line, at.column, at.text.as_str()), (2, 3, "B=*****"));
     }
 
     #[test]

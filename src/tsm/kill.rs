@@ -271,6 +271,13 @@ impl Control<'_> {
     }
 
     fn finish_managed(&self, process: &Process, patience: Duration) -> Result<Ended, KillError> {
+        let mut now = process.clone();
+        now.look_again();
+        if !now.view.supervised && !now.is_running() && !now.meta.state.is_final() {
+            // Its record may say something else for ever: nobody is there to correct it.
+            self.remove(process)?;
+            return Ok(Ended::Stopped { pid: process.meta.pid, forced: false, survivors: Vec::new() });
+        }
         if let Err(ControlError::NotEnded { .. }) = self.wait_until(process, patience, |meta| meta.state.is_final()) {
             self.give(process, Order::Kill)?;
         }
@@ -279,7 +286,7 @@ impl Control<'_> {
             let direct = process.pid().and_then(|pid| Direct::open(pid, process.meta.life.start_ticks));
             direct.map_or(Ok(()), |direct| direct.push(Push::Force))?;
         }
-        let ended = self.wait_for_end(process)?;
+        let ended = self.wait_for_end(process).map_err(ControlError::before_removal)?;
         self.remove(process)?;
         Ok(ended)
     }

@@ -1,4 +1,13 @@
 //! The port registry: a file of lines `name:port`, the name without `-<port>`, kept in step with the processes.
+//!
+//! It is double-entry: what the registry declares also stands in the record of a process, unless the line only reserves the port
+//! for a name. [`survey`] compares both with the sockets that there are, [`mod@change`] changes the registry by hand, and
+//! [`exchange`] carries it in and out.
+
+pub mod change;
+pub mod exchange;
+pub mod ranges;
+pub mod survey;
 
 use std::path::Path;
 
@@ -120,7 +129,9 @@ fn change(path: &Path, edit: impl FnOnce(&mut Vec<String>)) -> Result<(), FileEr
     })
 }
 
-fn claim(line: &str) -> Option<Claim> {
+/// The claim of a line; `None` for one that makes no sense and for comments.
+#[must_use]
+pub fn claim(line: &str) -> Option<Claim> {
     let (name, port) = line.trim().rsplit_once(':')?;
     let port = super::port::number(port.trim())?;
     (!name.is_empty() && !name.starts_with('#')).then(|| Claim { name: name.trim().to_owned(), port })

@@ -2,20 +2,58 @@
 
 use std::fs;
 use std::io;
+use std::path::{Path, PathBuf};
 
 use super::control::{Control, ControlError, Ended};
 use super::ports;
 use super::store::Process;
 use crate::supervise::client::{self, Order};
 use crate::sys::file;
+use crate::sys::paths::Paths;
+
+/// What the name of a folder ends with that is being removed or not complete yet. No process can have such a name.
+const ASIDE: &str = ".aside";
+
+/// Where the folder of a process stands while it is made or removed, so that nobody meets half of it.
+pub(super) fn aside(dir: &Path) -> PathBuf {
+    let name = dir.file_name().unwrap_or_default().to_string_lossy();
+    dir.with_file_name(format!(".{name}.{}{ASIDE}", crate::sys::process::own_pid()))
+}
+
+/// Removes what was cut off while it was made or removed. Only for the holder of the lock of ids and names: nobody else does
+/// either then.
+pub(super) fn clear_aside(paths: &Paths) {
+    for folder in left_aside(paths) {
+        // What stays is tried again the next time.
+        let _ = fs::remove_dir_all(folder);
+    }
+}
+
+fn left_aside(paths: &Paths) -> impl Iterator<Item = PathBuf> {
+    let entries = fs::read_dir(paths.processes()).into_iter().flatten().flatten();
+    let is_aside = |name: &[u8]| name.starts_with(b".") && name.ends_with(ASIDE.as_bytes());
+    entries.filter(move |entry| is_aside(entry.file_name().as_encoded_bytes())).map(|entry| entry.path())
+}
 
 impl Control<'_> {
+    /// Removes what was cut off while it was made or removed, unless somebody gives out or takes back names just now.
+    pub(super) fn tidy(&self) {
+        if left_aside(self.paths).next().is_none() {
+            return;
+        }
+        let lock = fs::File::open(self.paths.id_lock()).ok();
+        if lock.as_ref().is_some_and(|lock| lock.try_lock().is_ok()) {
+            clear_aside(self.paths);
+        }
+    }
+
     /// Stops processes and removes their folders with their logs; their ids, names and ports are free again.
     /// The answers are in the order of the processes.
     pub fn delete(&self, processes: &[&Process]) -> Vec<Result<Ended, ControlError>> {
         let ended = self.end(processes, Order::Stop);
         let remove = |(process, ended): (&&Process, Result<Ended, ControlError>)| {
-            ended.and_then(|ended| self.remove(process).map(|()| ended))
+            let ended = ended.map_err(ControlError::before_removal)?;
+            self.remove(process).map(|()| ended)
         };
         processes.iter().zip(ended).map(remove).collect()
     }
@@ -37,7 +75,7 @@ impl Control<'_> {
             return Err(ControlError::StartedMeanwhile { name: process.name.clone() });
         }
         client::forget(&process.dir);
-        let aside = process.dir.with_file_name(format!(".{}.{}.deleted", process.name, crate::sys::process::own_pid()));
+        let aside = aside(&process.dir);
         match fs::rename(&process.dir, &aside) {
             Ok(()) => fs::remove_dir_all(&aside).map_err(failed)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}

@@ -127,6 +127,10 @@ impl Control<'_> {
     ) -> Vec<Result<Risen, RestartError>> {
         let order = |process: &&Process| {
             let written = std::fs::metadata(process.err_log()).map_or(0, |file| file.len());
+            if process.view.state.is_final() {
+                // Its supervisor, if there still is one, is about to end and takes no more orders.
+                return self.wait_unsupervised(process, PATIENCE).map(|()| Given { taken: false, written });
+            }
             self.give(process, Order::Restart).map(|taken| Given { taken, written })
         };
         let given: Vec<_> = processes.iter().map(order).collect();

@@ -200,7 +200,7 @@ pub fn start(plan: &StartPlan, starter: &mut Starter) -> Result<Started, StartEr
     {
         (starter.say)(&notice);
     }
-    let created = create(plan, starter.paths, starter.host.variables())?;
+    let created = create(plan, starter.paths, starter.host)?;
     if let Some(conflict) = &created.in_the_way {
         (starter.say)(&format!("{}; it was only guessed to be this process's", conflict.line()));
     }
@@ -293,10 +293,11 @@ pub(super) fn answered(
 ) -> Result<u32, StartError> {
     let name = || created.name.clone();
     let failure = match answer {
-        Ok(Launched::Spawned { pid } | Launched::Adopted { pid }) => return Ok(pid),
-        Ok(Launched::HookFailed { .. } | Launched::Ended) if heard == Heard::Interrupt => {
+        // Its pre-start command may have ended before the order came: then the program just began, and is being ended.
+        Ok(Launched::Spawned { .. } | Launched::HookFailed { .. } | Launched::Ended) if heard == Heard::Interrupt => {
             StartError::Interrupted { name: name() }
         }
+        Ok(Launched::Spawned { pid } | Launched::Adopted { pid }) => return Ok(pid),
         Ok(Launched::NotRun { errno, step }) => {
             let why = record(&created.dir).map(|meta| meta.life.start_error).unwrap_or_default();
             StartError::NotRun { name: name(), step, errno, why }
@@ -326,11 +327,16 @@ pub(super) enum Heard {
     Interrupt,
 }
 
-/// Launches the supervisor. A pre-start command may take minutes: Ctrl-C ends it, and with it the start.
+/// Launches the supervisor. A pre-start command may take minutes: Ctrl-C ends it, and with it the start. Without one the
+/// program runs in a moment, and Ctrl-C is for the waiting that follows.
 fn supervise(launch: &Launch, host: &dyn Host) -> (Result<Launched, LaunchError>, Heard) {
     let (answer, answered) = mpsc::channel();
     let ours = launch.clone();
-    let launching = std::thread::spawn(move || answer.send(ours.carry_out()));
+    let launching = match std::thread::Builder::new().spawn(move || answer.send(ours.carry_out())) {
+        Ok(launching) => launching,
+        Err(source) => return (Err(LaunchError::Execute { exe: launch.program.clone(), source }), Heard::Nothing),
+    };
+    let has_hook = record(&launch.dir).is_some_and(|meta| !meta.prehook.is_empty());
     let mut heard = Heard::Nothing;
     loop {
         match answered.recv_timeout(INTERRUPT_STEP) {
@@ -339,7 +345,7 @@ fn supervise(launch: &Launch, host: &dyn Host) -> (Result<Launched, LaunchError>
                 let _ = launching.join();
                 return (answer, heard);
             }
-            Err(RecvTimeoutError::Timeout) if host.interrupted() => {
+            Err(RecvTimeoutError::Timeout) if has_hook && host.interrupted() => {
                 // Nobody hears it yet, or it was heard already: the next time then.
                 let _ = client::send(&launch.dir, Order::Stop);
                 heard = Heard::Interrupt;

@@ -176,7 +176,9 @@ impl Startup<'_, '_> {
     fn interrupt(&mut self) {
         self.orders = None;
         for job in &self.jobs {
-            if let Step::Launching { created, .. } = &job.step {
+            if let Step::Launching { plan, created, .. } = &job.step
+                && has_hook(plan)
+            {
                 // Nobody hears it yet, or it was heard already: the next time then.
                 let _ = client::send(&created.dir, Told::Stop);
             }
@@ -186,7 +188,7 @@ impl Startup<'_, '_> {
     fn hear(&mut self, Answer { index, first_word }: Answer) {
         let step = std::mem::replace(&mut self.jobs[index].step, Step::Over(Outcome::Off));
         let Step::Launching { plan, created, written, begun } = step else { return };
-        let heard = if self.orders.is_none() { Heard::Interrupt } else { Heard::Nothing };
+        let heard = if self.orders.is_none() && has_hook(&plan) { Heard::Interrupt } else { Heard::Nothing };
         self.jobs[index].step = match start::answered(&created, self.starter.paths, (first_word, heard), &written) {
             Err(error) => Step::Over(Outcome::Failed(error.into())),
             Ok(pid) => {
@@ -284,7 +286,7 @@ impl Startup<'_, '_> {
                 _ => None,
             })
             .collect();
-        let made = create_all(&plans, self.starter.paths, self.starter.host.variables());
+        let made = create_all(&plans, self.starter.paths, self.starter.host);
         let why = made.as_ref().err().map(in_full);
         let mut made = made.unwrap_or_default().into_iter();
         for index in ready {
@@ -307,6 +309,11 @@ impl Startup<'_, '_> {
             };
         }
     }
+}
+
+/// Without a pre-start command the program runs in a moment; it is not ended then.
+fn has_hook(plan: &StartPlan) -> bool {
+    !plan.pre_hook.is_empty()
 }
 
 /// Whether what a service needs is there.

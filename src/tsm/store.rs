@@ -122,9 +122,14 @@ fn at_once(names: &[ProcessName], read: impl Fn(&[ProcessName]) -> Vec<Process> 
     let threads = thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
     let (read, share) = (&read, names.len().div_ceil(threads));
     thread::scope(|scope| {
-        let others: Vec<_> = names.chunks(share).skip(1).map(|names| scope.spawn(move || read(names))).collect();
+        let others = names.chunks(share).skip(1);
+        let others: Vec<_> =
+            others.map(|names| (names, thread::Builder::new().spawn_scoped(scope, move || read(names)))).collect();
         let mut processes = read(&names[..share.min(names.len())]);
-        processes.extend(others.into_iter().flat_map(|other| other.join().expect("reading does not panic")));
+        for (names, other) in others {
+            // Who may not have another thread reads one after the other.
+            processes.extend(other.map_or_else(|_| read(names), |other| other.join().expect("reading does not panic")));
+        }
         processes
     })
 }
@@ -253,8 +258,14 @@ fn facts(meta: &Meta, dir: &Path) -> Facts {
     let supervised = client::supervised(dir);
     let this_boot = meta.life.boot_id.is_empty() || meta.life.boot_id == process::boot_id();
     let child_lives = !supervised && this_boot && process::is_same(meta.pid, meta.life.start_ticks);
-    let fresh = !supervised && meta.state == State::Starting && is_fresh(dir);
+    let fresh = !supervised && meta.state == State::Starting && is_being_started(meta) && is_fresh(dir);
     Facts { supervised, child_lives, this_boot, fresh }
+}
+
+/// False when the command that was starting it was killed. Its number may be somebody else's by now; that costs patience only.
+fn is_being_started(meta: &Meta) -> bool {
+    let starter = meta.life.starter_pid;
+    starter == 0 || process::stat(starter).is_some_and(|stat| stat.is_alive())
 }
 
 fn is_fresh(dir: &Path) -> bool {

@@ -223,6 +223,10 @@ impl Console for Terminal {
         self.streams.output_is_terminal
     }
 
+    fn zone(&self) -> TimeZone {
+        self.zone.clone()
+    }
+
     fn clear(&mut self) {
         let dumb = self.variables.get("TERM").is_none_or(|term| term == "dumb");
         if self.streams.output_is_terminal && !dumb && !self.json {

@@ -2,8 +2,8 @@
 
 use unicode_width::UnicodeWidthChar;
 
-use super::harmless;
 use super::style::Paint;
+use super::{diagnostic, harmless};
 use crate::base::fault::{Fault, Kind, Place};
 use crate::report::Tone;
 
@@ -21,7 +21,9 @@ use crate::report::Tone;
 pub fn render(fault: &Fault, width: Option<usize>, paint: Paint) -> String {
     let word = if fault.kind == Kind::Refused { "refused:" } else { "error:" };
     let mut out = format!("{} {}\n", paint.tone(Tone::Bad, word), indented(&fault.to_string()));
-    if let Some(place) = &fault.at {
+    if !fault.diagnostics.is_empty() {
+        out.push_str(&diagnostic::render(&fault.diagnostics, width, paint));
+    } else if let Some(place) = &fault.at {
         out.push_str(&format!("  at {}\n", harmless::one_line(&place.to_string())));
         out.push_str(&snippet(place, width, paint));
     }

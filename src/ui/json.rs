@@ -3,6 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::text::point;
+use crate::base::diagnostic::{Diagnostic, Label, Severity};
 use crate::base::fault::Fault;
 use crate::report::{Block, Cell, Fields, Sentence, Shape, Table, Value};
 
@@ -41,7 +42,9 @@ pub fn block(block: &Block) -> Option<Json> {
         Block::Fields(it) => Some(fields(it)),
         Block::Sentence(it) => Some(sentence(it)),
         Block::Text(it) => Some(json!(it)),
+        Block::Written { data, .. } => Some(value(data)),
         Block::Rows(it) => Some(it.iter().map(sentence).collect()),
+        Block::Findings(it) => Some(it.iter().map(diagnostic).collect()),
         Block::Follow(_) | Block::Note(_) => None,
     }
 }
@@ -56,7 +59,7 @@ pub fn document(mut data: Vec<Json>, shape: Shape) -> Json {
     }
 }
 
-/// A fault: `{"error":{"kind","message","causes":[],"advice","at"?}}`.
+/// A fault: `{"error":{"kind","message","causes":[],"advice","at"?,"diagnostics"?}}`.
 #[must_use]
 pub fn fault(fault: &Fault) -> Json {
     let mut error = json!({
@@ -68,7 +71,26 @@ pub fn fault(fault: &Fault) -> Json {
     if let Some(at) = &fault.at {
         error["at"] = json!({ "file": at.file, "line": at.line, "column": at.column });
     }
+    if !fault.diagnostics.is_empty() {
+        error["diagnostics"] = fault.diagnostics.iter().map(diagnostic).collect();
+    }
     json!({ "error": error })
+}
+
+/// What is wrong in a text: severity, message, file, labels with their places, help.
+#[must_use]
+pub fn diagnostic(it: &Diagnostic) -> Json {
+    let label = |label: &Label| {
+        let place = it.place_of(label);
+        json!({ "line": place.line, "column": place.column, "width": place.width, "text": label.text })
+    };
+    json!({
+        "severity": if it.severity == Severity::Error { "error" } else { "warning" },
+        "message": it.title,
+        "file": it.file,
+        "labels": it.labels.iter().map(label).collect::<Vec<_>>(),
+        "help": it.help,
+    })
 }
 
 fn table(table: &Table) -> Json {

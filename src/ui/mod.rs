@@ -4,6 +4,7 @@
 //! programs. Values that come from outside are made [`harmless`] on the way.
 
 pub mod console;
+pub mod diagnostic;
 pub mod fault;
 pub mod harmless;
 pub mod json;

@@ -1,9 +1,9 @@
 //! Blocks as people read them.
 
-use super::harmless;
 use super::style::Paint;
 use super::table::{self, Frame};
 use super::text;
+use super::{diagnostic, harmless};
 use crate::report::{Block, Fields, Sentence, Show, Tone};
 
 /// A block as text with its line ends: to the output, or beside it.
@@ -25,8 +25,9 @@ pub fn block(block: &Block, frame: &Frame, target: Target) -> Option<Piece> {
         Block::Table(it) => Piece::Output(table::render(it, frame)),
         Block::Fields(it) => Piece::Output(fields(it, frame)),
         Block::Sentence(it) => Piece::Output(sentence(it, frame.paint)),
-        Block::Text(it) => Piece::Output(whole(it, frame.paint, target)),
+        Block::Text(it) | Block::Written { text: it, .. } => Piece::Output(whole(it, frame.paint, target)),
         Block::Rows(it) => Piece::Output(it.iter().map(|it| row(it, frame.paint, target)).collect()),
+        Block::Findings(it) => Piece::Output(diagnostic::render(it, frame.width, frame.paint)),
         Block::Note(it) => Piece::Talk(line(it)),
         Block::Follow(_) => return None,
     })

@@ -3,6 +3,7 @@
 use jiff::tz::TimeZone;
 
 use super::harmless;
+use crate::base::size;
 use crate::base::time::{Span, Timestamp};
 use crate::report::{Cell, Value};
 
@@ -24,7 +25,7 @@ fn value(value: &Value, zone: &TimeZone) -> String {
         Value::Text(text) => text.clone(),
         Value::Time(time) => local(*time, zone),
         Value::Span(span) => Span(*span).to_string(),
-        Value::Bytes(bytes) => size(*bytes),
+        Value::Bytes(bytes) => size::brief(*bytes),
         Value::List(list) if list.is_empty() => "-".to_owned(),
         Value::List(list) => list.iter().map(inner).collect::<Vec<_>>().join(", "),
         Value::Record(fields) => {
@@ -44,17 +45,6 @@ pub fn local(time: Timestamp, zone: &TimeZone) -> String {
 #[must_use]
 pub fn point(time: Timestamp) -> Option<jiff::Timestamp> {
     jiff::Timestamp::from_millisecond(i64::try_from(time.0).ok()?).ok()
-}
-
-/// `512 B`, `1.5 MiB`.
-fn size(bytes: u64) -> String {
-    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-    if bytes < 1024 {
-        return format!("{bytes} B");
-    }
-    let power = bytes.ilog2() / 10;
-    let tenths = (u128::from(bytes) * 10) >> (10 * power);
-    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[power as usize - 1])
 }
 
 #[cfg(test)]

@@ -1,26 +1,30 @@
 //! Questions in a real terminal: who answers, and what comes of it.
 
 use std::fs;
-use std::os::unix::fs::symlink;
 
 use crate::pty::{Home, Terminal};
 
 /// Wants to set up a machine in prod: a change, which has to be confirmed there.
-fn asked(home: &Home, shell: &str) -> Terminal {
-    // The links go beside the program, so it needs a folder of its own.
-    fs::create_dir(home.path("bin")).expect("ours");
-    fs::copy(env!("CARGO_BIN_EXE_tetra"), home.path("bin/tetra")).expect("there is room");
-    symlink("tetra", home.path("bin/tsm")).expect("ours");
+struct Asked {
+    terminal: Terminal,
+    /// The links go beside the program, so it needs a folder of its own. It is linked there: a file that is written could
+    /// be busy in a process that another test starts at this moment.
+    _programs: tempfile::TempDir,
+}
+
+fn asked(home: &Home, shell: &str) -> Asked {
+    let programs = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder can be made");
+    let program = programs.path().join("tetra");
+    fs::hard_link(env!("CARGO_BIN_EXE_tetra"), &program).expect("one file system");
     let mut command = home.command("sh");
-    let program = home.path("bin/tetra");
     command.args(["-c", &shell.replace("TETRA", &format!("{} --env prod setup", program.display()))]);
-    Terminal::start(command)
+    Asked { terminal: Terminal::start(command), _programs: programs }
 }
 
 #[test]
 fn no_is_taken_for_an_answer() {
     let home = Home::new();
-    let mut terminal = asked(&home, "TETRA");
+    let Asked { mut terminal, _programs } = asked(&home, "TETRA");
     terminal.wait_for("[y/N]");
     terminal.send("n\r");
     assert_eq!(terminal.end(), 4);
@@ -31,7 +35,7 @@ fn no_is_taken_for_an_answer() {
 #[test]
 fn yes_goes_on_and_the_output_may_be_a_file() {
     let home = Home::new();
-    let mut terminal = asked(&home, "TETRA >said");
+    let Asked { mut terminal, _programs } = asked(&home, "TETRA >said");
     terminal.wait_for("[y/N]");
     terminal.send("y\r");
     assert_eq!(terminal.end(), 0);
@@ -44,7 +48,7 @@ fn yes_goes_on_and_the_output_may_be_a_file() {
 #[test]
 fn interrupting_is_no() {
     let home = Home::new();
-    let mut terminal = asked(&home, "exec TETRA");
+    let Asked { mut terminal, _programs } = asked(&home, "exec TETRA");
     terminal.wait_for("[y/N]");
     terminal.send("\u{3}");
     assert!([4, 130].contains(&terminal.end()), "{}", terminal.contents());
@@ -54,7 +58,7 @@ fn interrupting_is_no() {
 #[test]
 fn nobody_is_asked_when_the_input_is_no_terminal() {
     let home = Home::new();
-    let mut terminal = asked(&home, "TETRA </dev/null");
+    let Asked { mut terminal, _programs } = asked(&home, "TETRA </dev/null");
     assert_eq!(terminal.end(), 4);
     terminal.wait_for("--yes");
     assert!(!terminal.contents().contains("[y/N]"), "{}", terminal.contents());

@@ -3,12 +3,17 @@
 mod ask;
 mod attend;
 mod completions;
+mod env;
 mod examples;
+mod faults;
 mod launch;
+mod monitor;
+mod org;
 mod pty;
 mod readme;
 mod repl;
 mod road;
+mod rough;
 mod schema;
 mod services;
 mod setup;

@@ -1,7 +1,7 @@
 //! The supervisor with real children.
 
 mod logs;
-mod nest;
+pub(crate) mod nest;
 mod policy;
 mod start;
 mod stop;

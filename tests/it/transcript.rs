@@ -8,7 +8,7 @@
 //! $ tetra -c 'tsm list' | wc -l  a line of bash, with tetra, tsm, tkm and org in PATH
 //! ```
 //!
-//! Each file has a fresh home folder and stops what it started. `{port}`, `{port2}` … are free ports. What differs from run
+//! Each file has a fresh home folder, with what is in the folder `NAME.files` beside it, and stops what it started. `{port}`, `{port2}` … are free ports. What differs from run
 //! to run or machine to machine is named: PID, TIME, SPAN, SIZE, programs without their folders, and `~` for the home folder; where that moves columns, blanks between words count as
 //! two at most.
 //! `UPDATE=1 cargo test --test it transcript` writes the files anew.
@@ -29,7 +29,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tetra::command::registry::COMMANDS;
 
-use names::{named, replaced, squeezed, with_pids, without_folder};
+use names::{named, replaced, squeezed, with_pids, with_versions, without_folder};
 
 /// No step takes longer, not even on a busy machine.
 const LONGEST_STEP: Duration = Duration::from_secs(60);
@@ -82,6 +82,7 @@ fn every_command_is_shown_in_a_transcript() {
 fn check(path: &Path) -> Result<(), String> {
     let written = fs::read_to_string(path).expect("a transcript can be read");
     let mut home = Home::new();
+    home.take(&path.with_extension("files"));
     let mut real = String::new();
     for part in parts(&written) {
         match part {
@@ -155,6 +156,14 @@ impl Home {
             std::os::unix::fs::symlink("tetra", bin.join(name)).expect("ours");
         }
         Self { folder, session: Vec::new(), ports: BTreeMap::new() }
+    }
+
+    /// Copies the files of a folder, if it is there, into the home folder.
+    fn take(&self, folder: &Path) {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let to = self.folder.path().join("home").join(entry.file_name());
+            fs::copy(entry.path(), to).expect("a file can be copied");
+        }
     }
 
     /// Runs lines of bash; output and talk as they came, and the exit code.
@@ -247,7 +256,11 @@ impl Home {
         for program in ["python3", "node", "bash", "sleep"] {
             said = without_folder(&said, program);
         }
-        let lines = said.lines().filter(|line| !line.starts_with(WAITING)).map(|line| with_pids(&named(line)));
+        let operator = tetra::sys::host::Host::user(&tetra::sys::real::RealHost::new()).to_owned();
+        let lines = said
+            .lines()
+            .filter(|line| !line.starts_with(WAITING))
+            .map(|line| with_versions(&with_pids(&named(line)), &operator));
         let mut said: String = lines.map(|line| line + "\n").collect();
         if said != original {
             said = said.lines().map(|line| squeezed(line) + "\n").collect();

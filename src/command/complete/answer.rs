@@ -10,11 +10,11 @@ use super::options::{self, Next};
 use super::{Known, Proposal, files, rank};
 use crate::base::environment::EnvName;
 use crate::base::name::{AliasName, OrgName, ProcessName, ServiceName};
-use crate::command::Entry;
 use crate::command::argument::{
     CommandWord, ContextWord, EnvSource, FilePath, FolderPath, ProcessTarget, ServiceWord, SettingWord, StartWord,
 };
 use crate::command::context::SETTINGS;
+use crate::command::{Entry, registry};
 
 /// Describing costs a file each, so what no screen shows is not described.
 const DESCRIBED: usize = 200;
@@ -63,7 +63,13 @@ fn command(known: &Known<'_>, words: &[String]) -> Option<(&'static Entry, usize
 /// The words without `tsm` in front of a group that may also be called so.
 fn without_tsm<'a>(known: &Known<'_>, words: &'a [String]) -> &'a [String] {
     match words {
-        [tsm, group, ..] if tsm == "tsm" && known.groups.iter().any(|(name, _)| name == group) => &words[1..],
+        [tsm, group, ..]
+            if tsm == "tsm"
+                && registry::ALSO_BELOW_TSM.contains(&group.as_str())
+                && known.groups.iter().any(|(name, _)| name == group) =>
+        {
+            &words[1..]
+        }
         _ => words,
     }
 }

@@ -67,9 +67,9 @@ fn about(words: &[CommandWord], cx: &Cx) -> Result<Report, Fault> {
         Found::Command(entry, count) if count == words.len() => {
             Ok(Report::of(help::of_command(entry, Detail::Long, cx.console.width())))
         }
-        Found::Group(group) if group.split(' ').count() == words.len() => Ok(Report::of(help::of_group(group))),
+        Found::Group(group, count) if count == words.len() => Ok(Report::of(help::of_group(group))),
         Found::Command(_, count) => Err(registry::unknown(&words[count..])),
-        Found::Group(_) | Found::Nothing => {
+        Found::Group(..) | Found::Nothing => {
             let fault = registry::unknown(&words);
             match nearest(words[0], TOPICS.map(|(name, _)| name)) {
                 Some(near) => Err(fault.advise(format!("did you mean `help {near}`?"))),

@@ -6,7 +6,7 @@ use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
 use crate::command::argument::ProcessTarget;
 use crate::command::{Command, Cx, Effect};
-use crate::report::{Report, Sentence};
+use crate::report::Report;
 use crate::tsm::store::Process;
 
 /// Stop processes and remove them with their logs
@@ -33,11 +33,10 @@ impl Command for Delete {
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let targets = Targets::find(&self.targets, cx)?;
+        let mut targets = Targets::find(&self.targets, cx)?;
+        let mut report = targets.report();
         let processes: Vec<&Process> = targets.processes.iter().collect();
         let answers = control(cx, &|| cx.host.interrupted()).delete(&processes);
-        let mut report = Report::each(Vec::<Sentence>::new());
-        report.faults = targets.faults;
         for (process, answer) in processes.iter().zip(answers) {
             match answer {
                 Ok(ended) => report = report.and(said(process, &ended, "deleted")),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::list::{Load, health, last_exit, started, state_word, status, uptime};
-use super::targets::Targets;
+use super::targets::{NONE, Targets};
 use crate::base::fault::Fault;
 use crate::base::redact;
 use crate::base::time::{Span, Timestamp};
@@ -42,8 +42,9 @@ impl Command for Info {
         if !targets.several {
             report.shape = crate::report::Shape::One;
         }
+        let none = targets.none();
         report.faults = targets.faults;
-        Ok(report)
+        Ok(if none { report.note(NONE) } else { report })
     }
 }
 
@@ -86,7 +87,7 @@ fn fields(process: &Process, load: Option<&Load>, cx: &Cx) -> Result<Fields, Fau
 }
 
 /// Hides from people what there is nothing to say about.
-fn without_blanks(mut fields: Fields) -> Fields {
+pub(super) fn without_blanks(mut fields: Fields) -> Fields {
     for (_, _, cell, show) in &mut fields.fields {
         let blank = cell.text.is_none() && matches!(&cell.value, Value::Nothing | Value::Bytes(0));
         if blank || matches!(&cell.value, Value::List(items) if items.is_empty()) {
@@ -134,7 +135,7 @@ fn last_lines(mut fields: Fields, process: &Process, stream: Stream, key: &'stat
         Stream::Out => process.out_log(),
         Stream::Err => process.err_log(),
     };
-    let lines = logs::tail(&[Source { process: process.name.clone(), stream, log }], LAST)?;
+    let lines = logs::select(&[Source { process: process.name.clone(), stream, log }], &logs::Query::last(LAST))?;
     let lines: Vec<String> = lines.iter().map(|line| String::from_utf8_lossy(&line.bytes).into_owned()).collect();
     let mut title = key.replace('_', " ");
     for line in &lines {
@@ -181,7 +182,7 @@ fn exit_cell(process: &Process, now: Timestamp) -> Cell {
         Some(exit) => {
             let ago = Span(now.since(Timestamp(exit.at_ms)));
             let lived = Span(std::time::Duration::from_millis(exit.lived_ms));
-            cell.text(format!("{}, {ago} ago, after {lived}", ends::in_words(exit.how)))
+            cell.text(format!("{}, {ago} ago, after {lived}", ends::told(exit)))
         }
         None => cell,
     }

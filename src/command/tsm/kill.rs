@@ -1,6 +1,6 @@
 //! `tsm kill`
 
-use super::targets::control;
+use super::targets::{NONE, control};
 use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
 use crate::command::argument::ProcessTarget;
@@ -79,6 +79,9 @@ impl Command for Kill {
             }
         }
         let (done, failed) = (report.blocks.len(), report.faults.len());
+        if done + failed == 0 {
+            return Ok(report.note(NONE));
+        }
         Ok(if done + failed > 1 { report.note(format!("Summary: {done} succeeded, {failed} failed")) } else { report })
     }
 }

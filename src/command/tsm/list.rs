@@ -180,7 +180,7 @@ pub(super) fn status(process: &Process, now: Timestamp, detailed: bool) -> Cell 
         State::Errored => (Tone::Bad, "errored".to_owned()),
     };
     let exit = process.meta.last_exit.as_ref().filter(|_| detailed && process.status() == Status::Crashed);
-    let text = exit.map_or(text.clone(), |exit| format!("{text} ({})", ends::in_words(exit.how)));
+    let text = exit.map_or(text.clone(), |exit| format!("{text} ({})", ends::told(exit)));
     Cell::from(status_word(process.status())).tone(tone).text(text)
 }
 
@@ -225,7 +225,7 @@ pub(super) fn started(process: &Process) -> Option<Timestamp> {
 pub(super) fn last_exit(process: &Process) -> Value {
     let Some(exit) = &process.meta.last_exit else { return Value::Nothing };
     Value::Record(vec![
-        ("reason".to_owned(), ends::in_words(exit.how).into()),
+        ("reason".to_owned(), ends::told(exit).into()),
         ("code".to_owned(), ends::code(exit.how).into()),
         ("signal".to_owned(), ends::signal_number(exit.how).into()),
         ("at".to_owned(), Timestamp(exit.at_ms).into()),

@@ -1,33 +1,64 @@
 //! `tsm logs`
 
-use super::targets::Targets;
+pub mod clean;
+pub mod export;
+mod lines;
+pub mod rotate;
+
+use std::path::Path;
+
+use super::targets::{NONE, Targets};
 use crate::base::fault::Fault;
-use crate::base::time::Timestamp;
+use crate::base::moment::Moment;
 use crate::command::argument::ProcessTarget;
 use crate::command::{Command, Cx, Effect};
-use crate::report::{Follow, Report, Sentence, Tone, Value};
+use crate::report::{Follow, Report, Sentence};
 use crate::sys::signal;
-use crate::tsm::logs::{self, Follower, Line, Source, Stream};
-use crate::tsm::store::Process;
+use crate::tsm::logs::{self, Follower, Query, Source, Stream};
+use crate::tsm::store::{Process, Store};
+use lines::{Face, Labels, Rows};
 
 /// Show what processes said, both streams in the order of time
 ///
 /// Into a file or pipe lines go as they were written (what is no UTF-8 is replaced); on a terminal control characters are
 /// spelled out and stderr is marked. Several processes have their names in front. With -f it goes on until Ctrl-C, through
-/// restarts and rotation; an unfinished line is shown when it stays quiet for a second.
+/// restarts and rotation, and with `*` also with processes that are started later; an unfinished line is shown when it stays
+/// quiet for a second. A process that is called rotate, export or clean is shown by `tsm logs -- NAME`.
 #[derive(Debug, clap::Args)]
 pub struct Logs {
     /// Id, name, the beginning or a part of a name, pid or port; `*` or `all` for all; the selected process if left out
     targets: Vec<ProcessTarget>,
-    /// How many lines of each process
-    #[arg(short = 'n', long, alias = "tail", value_name = "N", default_value_t = 50)]
-    lines: usize,
+    /// How many lines of each process, the last ones; 50, or all of the time that --since or --until name
+    #[arg(short = 'n', long, alias = "tail", value_name = "N")]
+    lines: Option<usize>,
     /// Go on with what comes
-    #[arg(short, long)]
+    #[arg(short, long, conflicts_with = "until")]
     follow: bool,
     /// Show and return, whatever else is said
     #[arg(long)]
     nostream: bool,
+    /// Put the time in front of each line
+    #[arg(short = 't', long)]
+    timestamps: bool,
+    /// Put the time since the line before in front of each line
+    #[arg(long)]
+    delta: bool,
+    #[command(flatten)]
+    wanted: Wanted,
+}
+
+/// Which lines are meant.
+#[derive(Debug, clap::Args)]
+struct Wanted {
+    /// Only from then on: 10m, 14:05, 2026-11-20, 2026-11-20T14:05:00Z
+    #[arg(long, value_name = "TIME")]
+    since: Option<Moment>,
+    /// Only until then
+    #[arg(long, value_name = "TIME")]
+    until: Option<Moment>,
+    /// Only lines in which this regular expression is found
+    #[arg(long, value_name = "RE")]
+    grep: Option<regex::bytes::Regex>,
     /// Only stderr
     #[arg(short = 'e', long = "err")]
     err: bool,
@@ -36,75 +67,116 @@ pub struct Logs {
     out: bool,
 }
 
+/// How many lines are shown when nothing is said about it.
+const LINES: usize = 50;
+
 impl Command for Logs {
     const NAME: &'static str = "tsm logs";
     const ALIASES: &'static [&'static str] = &["tsm log"];
     const EFFECT: Effect = Effect::Read;
-    const EXAMPLES: &'static [&'static str] = &["tsm logs my-app", "tsm logs api -n 200 -e", "tsm logs * --nostream"];
+    const EXAMPLES: &'static [&'static str] = &[
+        "tsm logs my-app",
+        "tsm logs api -n 200 -e",
+        "tsm logs * --nostream",
+        "tsm logs api --since 10m --grep 'error|warn' -t",
+    ];
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let mut targets = Targets::find(&self.targets, cx)?;
-        let sources = self.sources(&targets.processes);
-        let lines = Labels::of(&sources, targets.several);
+        let streams = self.wanted.streams();
+        let sources = sources(&targets.processes, &streams);
+        let query = self.query(cx);
+        let face = Face { times: self.timestamps, delta: self.delta, named: targets.several, zone: cx.console.zone() };
         if self.follow && !self.nostream {
             // What leads nowhere would be said only at the end of what has none.
             if !targets.faults.is_empty() {
                 return Err(targets.faults.remove(0));
             }
-            let rows = Follower::start(&sources, self.lines, signal::interrupted)?;
-            let rows = rows.map(move |line| Ok(lines.sentence(&line?)));
-            return Ok(Report::of(Follow { rows: Box::new(rows) }));
+            let mut follower = Follower::start(&sources, &query, signal::interrupted)?;
+            if targets.all {
+                follower = follower.searching(search(Store::open(cx.paths), streams));
+            }
+            return Ok(Report::of(Follow { rows: Box::new(Rows::of(follower, face, query)) }));
         }
-        let rows: Vec<Sentence> = logs::tail(&sources, self.lines)?.iter().map(|line| lines.sentence(line)).collect();
+        let mut labels = Labels::of(&sources, face);
+        let lines = logs::select(&sources, &query)?;
+        // An unfinished line may not match.
+        let rows: Vec<Sentence> =
+            lines.iter().filter(|line| query.matches(line)).map(|line| labels.sentence(line)).collect();
         let silent = rows.is_empty() && !targets.processes.is_empty();
+        let none = targets.none();
         let mut report = Report::of(rows);
         report.faults = targets.faults;
-        Ok(if silent { report.note("(empty)") } else { report })
+        Ok(match (none, silent) {
+            (true, _) => report.note(NONE),
+            (_, true) => report.note("(empty)"),
+            _ => report,
+        })
     }
 }
 
 impl Logs {
-    fn sources(&self, processes: &[Process]) -> Vec<Source> {
-        let wanted = |stream| match stream {
+    fn query(&self, cx: &Cx) -> Query {
+        let mut query = self.wanted.query(cx);
+        let in_time = query.since_ns.is_some() || query.until_ns.is_some();
+        query.count = self.lines.or((!in_time).then_some(LINES));
+        query
+    }
+}
+
+impl Wanted {
+    fn streams(&self) -> Vec<Stream> {
+        let wanted = |stream: &Stream| match stream {
             Stream::Out => self.out || !self.err,
             Stream::Err => self.err || !self.out,
         };
-        let of = |process: &Process| {
-            let logs = [(Stream::Out, process.out_log()), (Stream::Err, process.err_log())];
-            let source = |(stream, log)| Source { process: process.name.clone(), stream, log };
-            logs.into_iter().filter(|(stream, _)| wanted(*stream)).map(source).collect::<Vec<_>>()
-        };
-        processes.iter().flat_map(of).collect()
+        [Stream::Out, Stream::Err].into_iter().filter(wanted).collect()
+    }
+
+    /// All lines that are wanted.
+    fn query(&self, cx: &Cx) -> Query {
+        let (now, zone) = (cx.host.now(), cx.console.zone());
+        let ns =
+            |moment: &Moment| i64::try_from(moment.resolve(now, &zone).0).unwrap_or(i64::MAX).saturating_mul(1_000_000);
+        Query {
+            since_ns: self.since.as_ref().map(ns),
+            until_ns: self.until.as_ref().map(ns),
+            count: None,
+            grep: self.grep.clone(),
+        }
     }
 }
 
-/// How the lines of each source are shown.
-struct Labels {
-    /// For each source: process, stream, and what stands in front of its lines.
-    sources: Vec<(String, Stream, String)>,
+/// The logs of processes.
+fn sources(processes: &[Process], streams: &[Stream]) -> Vec<Source> {
+    let of = |process: &Process| {
+        let source = |stream: &Stream| Source {
+            process: process.name.clone(),
+            stream: *stream,
+            log: match stream {
+                Stream::Out => process.out_log(),
+                Stream::Err => process.err_log(),
+            },
+        };
+        streams.iter().map(source).collect::<Vec<_>>()
+    };
+    processes.iter().flat_map(of).collect()
 }
 
-impl Labels {
-    fn of(sources: &[Source], named: bool) -> Self {
-        let widest = sources.iter().map(|source| source.process.as_str().len()).max().unwrap_or(0);
-        let label = |source: &Source| {
-            let front = if named { format!("{:widest$} | ", source.process) } else { String::new() };
-            (source.process.as_str().to_owned(), source.stream, front)
-        };
-        Self { sources: sources.iter().map(label).collect() }
+/// The logs of all processes there are at the time of each call.
+fn search(store: Store, streams: Vec<Stream>) -> impl FnMut() -> Vec<Source> {
+    let mut known = Vec::new();
+    move || {
+        // Records are read only of those that are new.
+        let names = store.names().unwrap_or_default();
+        let new: Vec<_> = names.into_iter().filter(|name| !known.contains(name)).collect();
+        let processes: Vec<Process> = new.iter().filter_map(|name| store.get(name)).collect();
+        known.extend(processes.iter().map(|process| process.name.clone()));
+        sources(&processes, &streams)
     }
+}
 
-    fn sentence(&self, line: &Line) -> Sentence {
-        let (process, stream, front) = &self.sources[line.source];
-        let text = String::from_utf8_lossy(&line.bytes);
-        let tone = if *stream == Stream::Err { Tone::Warn } else { Tone::Plain };
-        let time = line.unix_ns.and_then(|ns| u64::try_from(ns / 1_000_000).ok()).map(Timestamp);
-        Sentence::new(format!("{front}{text}"))
-            .tone(tone)
-            .with("time", Value::from(time))
-            .with("stream", stream.word())
-            .with("process", process.as_str())
-            .with("line", text.as_ref())
-            .with("complete", line.complete)
-    }
+/// A path as the operator means it.
+fn absolute(path: &str, cx: &Cx) -> std::path::PathBuf {
+    cx.host.cwd().join(Path::new(path))
 }

@@ -1,13 +1,22 @@
 //! `tsm`: start, watch, log and stop processes.
 
+pub mod audit;
 pub mod delete;
+pub mod doctor;
 pub mod enable;
+pub mod events;
+mod findings;
 pub mod import;
 pub mod info;
+pub mod inside;
 pub mod keeping;
 pub mod kill;
 pub mod list;
 pub mod logs;
+pub mod monitor;
+pub mod nginx;
+pub mod patrol;
+pub mod ports;
 pub mod restart;
 pub mod rm;
 pub mod save;
@@ -16,5 +25,9 @@ pub mod show;
 pub mod stack;
 pub mod start;
 pub mod startup;
+pub mod stats;
 pub mod stop;
 mod targets;
+pub mod tview;
+pub mod upgrade;
+pub mod why;

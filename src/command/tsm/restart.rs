@@ -39,7 +39,7 @@ impl Command for Restart {
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let targets = Targets::find(&self.targets, cx)?;
+        let mut targets = Targets::find(&self.targets, cx)?;
         let all = Store::open(cx.paths).all()?;
         let host = cx.host;
         let interrupted = || host.interrupted();
@@ -57,9 +57,8 @@ impl Command for Restart {
         let console = &mut *cx.console;
         let patience = if self.no_wait { Patience::UntilItRuns } else { Patience::UntilItIsReady };
         let mut starter = Starter { paths: cx.paths, host, patience, say: &mut |text| console.note(text) };
+        let mut report = targets.report();
         let processes: Vec<&Process> = targets.processes.iter().collect();
-        let mut report = Report::each(Vec::<Sentence>::new());
-        report.faults = targets.faults;
         for answer in control.restart(&processes, &around, &mut starter) {
             match answer {
                 Ok(risen) => report = said(report, &risen),

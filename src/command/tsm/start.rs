@@ -1,7 +1,7 @@
 //! `tsm start`
 
 pub(super) mod preview;
-pub(super) mod words;
+pub(in crate::command) mod words;
 
 use crate::base::environment::{EnvName, Rung};
 use crate::base::fault::{Fault, Kind};

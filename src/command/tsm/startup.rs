@@ -168,7 +168,7 @@ pub(super) fn fault(name: &str, error: &startup::StartupError) -> Fault {
     let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
     let mut fault = Fault::new(error.kind(), format!("{name}: {error}{cause}"));
     fault.advice = error.advice();
-    fault.at = error_place(error);
+    fault.at = error_place(error).map(Box::new);
     fault
 }
 

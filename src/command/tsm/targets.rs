@@ -4,7 +4,7 @@ use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
 use crate::command::Cx;
 use crate::command::argument::ProcessTarget;
-use crate::report::{Report, Table, Value};
+use crate::report::{Report, Sentence, Table, Value};
 use crate::tsm::control::Control;
 use crate::tsm::resolve;
 use crate::tsm::store::{Process, Store};
@@ -64,6 +64,18 @@ impl Targets {
         Ok(Self { processes, faults, several: all || words.len() > 1, all })
     }
 
+    /// A report to go on with. It says so if all were meant and there are none.
+    pub(super) fn report(&mut self) -> Report {
+        let mut report = Report::each(Vec::<Sentence>::new());
+        report.faults = std::mem::take(&mut self.faults);
+        if self.none() { report.note(NONE) } else { report }
+    }
+
+    /// All were meant, and there are none.
+    pub(super) fn none(&self) -> bool {
+        self.all && self.processes.is_empty()
+    }
+
     /// The environments of the processes.
     pub(super) fn environments(&self) -> Vec<EnvName> {
         self.processes.iter().filter_map(Process::environment).collect()
@@ -84,6 +96,9 @@ impl Targets {
         Report::of(table)
     }
 }
+
+/// What is said where all are meant and there are none.
+pub(super) const NONE: &str = "there are no processes";
 
 /// Acts on processes with what the command has.
 pub(super) fn control<'a>(cx: &'a Cx, interrupted: &'a dyn Fn() -> bool) -> Control<'a> {

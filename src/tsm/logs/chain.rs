@@ -14,24 +14,24 @@ use crate::sys::watch;
 #[derive(Debug)]
 pub struct Chain {
     /// Oldest first.
-    parts: Vec<Part>,
+    pub(super) parts: Vec<Part>,
 }
 
 /// One file of a log.
 #[derive(Debug)]
-struct Part {
-    file: File,
+pub(super) struct Part {
+    pub(super) file: File,
     /// Where it begins among all parts.
-    start: u64,
-    len: u64,
-    index: Option<File>,
+    pub(super) start: u64,
+    pub(super) len: u64,
+    pub(super) index: Option<File>,
 }
 
 /// How much is read at once.
-const BLOCK: u64 = 64 * 1024;
+pub(super) const BLOCK: u64 = 64 * 1024;
 
 /// What is kept in memory of one stream at most; of more lines than fit here only the last are given.
-const MOST: u64 = 256 * 1024 * 1024;
+pub(super) const MOST: u64 = 256 * 1024 * 1024;
 
 /// A file as the kernel knows it, whatever it is called.
 pub(super) type Inode = (u64, u64);
@@ -105,19 +105,7 @@ impl Chain {
     ///
     /// Fails if a part cannot be read.
     pub fn last_lines(&self, source: usize, count: usize) -> io::Result<Vec<Line>> {
-        let start = self.start_of_last(count)?;
-        let bytes = self.read(start, self.len())?;
-        let mut lines = Vec::new();
-        let mut at = start;
-        let mut clock = Clock { chain: self, part: usize::MAX, marks: Vec::new() };
-        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            let unix_ns = clock.time_of(at);
-            let complete = piece.ends_with(b"\n");
-            let text = piece.strip_suffix(b"\n").unwrap_or(piece);
-            lines.push(Line { source, unix_ns, bytes: text.to_vec(), complete });
-            at += piece.len() as u64;
-        }
-        Ok(lines)
+        self.lines(source, self.start_of_last(count, self.len())?..self.len()).collect()
     }
 
     /// The youngest part with the position behind what this chain saw of it.
@@ -125,9 +113,8 @@ impl Chain {
         self.parts.into_iter().next_back().map(|part| (part.file, part.len, part.index))
     }
 
-    /// Where the last `count` lines begin.
-    fn start_of_last(&self, count: usize) -> io::Result<u64> {
-        let end = self.len();
+    /// Where the last `count` lines before `end` begin, which is the end of a line or of everything.
+    pub(super) fn start_of_last(&self, count: usize, end: u64) -> io::Result<u64> {
         let floor = end.saturating_sub(MOST);
         let (mut block_end, mut seen) = (end, 0);
         if count == 0 {
@@ -152,7 +139,7 @@ impl Chain {
     }
 
     /// The bytes from `start` to `end`, across parts. Less if a part was cut meanwhile.
-    fn read(&self, start: u64, end: u64) -> io::Result<Vec<u8>> {
+    pub(super) fn read(&self, start: u64, end: u64) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::with_capacity(usize::try_from(end - start).unwrap_or(0));
         for part in &self.parts {
             let from = start.max(part.start);
@@ -164,31 +151,6 @@ impl Chain {
             }
         }
         Ok(bytes)
-    }
-}
-
-/// Gives the times of rising positions; the marks of one part are in memory, and of that only those that are needed.
-struct Clock<'a> {
-    chain: &'a Chain,
-    part: usize,
-    marks: Vec<Mark>,
-}
-
-impl Clock<'_> {
-    fn time_of(&mut self, at: u64) -> Option<i64> {
-        let part = self.chain.parts.partition_point(|part| part.start <= at).checked_sub(1)?;
-        let here = &self.chain.parts[part];
-        let offset = at - here.start;
-        if part != self.part {
-            self.part = part;
-            let is_newest = part + 1 == self.chain.parts.len();
-            let marks = here.index.as_ref().map(|index| match is_newest {
-                true => settled_marks(&here.file, index, offset),
-                false => marks_from(index, offset),
-            });
-            self.marks = marks.and_then(Result::ok).unwrap_or_default();
-        }
-        index::time_of(&self.marks, offset)
     }
 }
 
@@ -204,36 +166,56 @@ const TRY: Duration = Duration::from_millis(1);
 /// Bytes are written before their mark. Who looks in between waits for the mark, but not for long: a log that was changed by
 /// hand has none.
 pub(super) fn settled_marks(log: &File, index: &File, offset: u64) -> io::Result<Vec<Mark>> {
+    settle(log, index)?;
+    marks_from(index, offset, u64::MAX)
+}
+
+/// Waits, but not for long, until the last mark of a log that is being written is there.
+pub(super) fn settle(log: &File, index: &File) -> io::Result<()> {
     for _ in 0..TRIES {
-        let marks = marks_from(index, offset)?;
-        let written = log.metadata()?;
-        let written_ns = written.mtime() * 1_000_000_000 + written.mtime_nsec();
-        if marks.last().is_some_and(|mark| mark.unix_ns + GRAIN_NS >= written_ns) {
-            return Ok(marks);
+        let last = records(index)?.checked_sub(1).map(|last| mark_at(index, last)).transpose()?;
+        let written_ns = written_ns(log)?;
+        if last.is_some_and(|mark| mark.unix_ns + GRAIN_NS >= written_ns) {
+            return Ok(());
         }
         watch::pause(TRY);
     }
-    marks_from(index, offset)
+    Ok(())
 }
 
-/// The marks of an index from the one that covers `offset` to the end.
-pub(super) fn marks_from(index: &File, offset: u64) -> io::Result<Vec<Mark>> {
-    let records = index.metadata()?.len() / index::RECORD as u64;
-    let (mut low, mut high) = (0, records);
+/// When a file was written last, in nanoseconds since 1970.
+pub(super) fn written_ns(file: &File) -> io::Result<i64> {
+    file.metadata().map(|it| it.mtime() * 1_000_000_000 + it.mtime_nsec())
+}
+
+/// The marks of an index from the one that covers `offset` on, at most so many.
+pub(super) fn marks_from(index: &File, offset: u64, most: u64) -> io::Result<Vec<Mark>> {
+    let first = first_mark(index, |mark| mark.offset > offset)?.saturating_sub(1);
+    let count = records(index)?.saturating_sub(first).min(most);
+    let mut bytes = vec![0; usize::try_from(count).map_err(io::Error::other)? * index::RECORD];
+    let got = read_at(index, &mut bytes, first * index::RECORD as u64)?;
+    Ok(index::decode(&bytes[..got]))
+}
+
+/// The number of the first mark for which `is` holds, as it must for all after it; the number of marks if it holds for none.
+pub(super) fn first_mark(index: &File, is: impl Fn(Mark) -> bool) -> io::Result<u64> {
+    let (mut low, mut high) = (0, records(index)?);
     while low < high {
         let middle = low + (high - low) / 2;
-        let mut record = [0; index::RECORD];
-        index.read_exact_at(&mut record, middle * index::RECORD as u64)?;
-        if index::decode(&record).first().is_some_and(|mark| mark.offset <= offset) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
+        if is(mark_at(index, middle)?) { high = middle } else { low = middle + 1 }
     }
-    let first = low.saturating_sub(1) * index::RECORD as u64;
-    let mut bytes = vec![0; usize::try_from(records * index::RECORD as u64 - first).map_err(io::Error::other)?];
-    let got = read_at(index, &mut bytes, first)?;
-    Ok(index::decode(&bytes[..got]))
+    Ok(low)
+}
+
+/// How many marks an index has.
+pub(super) fn records(index: &File) -> io::Result<u64> {
+    Ok(index.metadata()?.len() / index::RECORD as u64)
+}
+
+pub(super) fn mark_at(index: &File, number: u64) -> io::Result<Mark> {
+    let mut record = [0; index::RECORD];
+    index.read_exact_at(&mut record, number * index::RECORD as u64)?;
+    index::decode(&record).pop().ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
 /// Fills as much of `buffer` as there is from `offset` on.

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::chain::{Chain, Inode, inode, part_path, read_at, settled_marks};
-use super::{Line, LogError, Source, merge};
+use super::{Line, LogError, Query, Source, merge};
 use crate::supervise::index;
 use crate::sys::watch::Watch;
 
@@ -26,6 +26,9 @@ pub struct Follower {
     watch: Watch,
     interrupted: Box<dyn Fn() -> bool>,
     over: bool,
+    sources: Vec<Source>,
+    /// Tells all sources there are now; those that are new are followed from their beginning.
+    search: Option<Box<dyn FnMut() -> Vec<Source>>>,
 }
 
 /// How long an unfinished line may be quiet before it is shown as it is.
@@ -41,26 +44,57 @@ const LONGEST: usize = 1024 * 1024;
 const BATCH: usize = 256 * 1024;
 
 impl Follower {
-    /// Begins with the last `count` lines of each process and goes on with what comes, until `interrupted` says so or all the
+    /// Begins with the lines that are wanted and goes on with what comes, wanted or not, until `interrupted` says so or all the
     /// processes are deleted.
     ///
     /// # Errors
     ///
     /// Fails if a log is there and cannot be read.
-    pub fn start(sources: &[Source], count: usize, interrupted: impl Fn() -> bool + 'static) -> Result<Self, LogError> {
+    pub fn start(
+        sources: &[Source],
+        query: &Query,
+        interrupted: impl Fn() -> bool + 'static,
+    ) -> Result<Self, LogError> {
         // The watch comes before the first look, so no change falls between the two.
         let mut folders: Vec<&Path> = sources.iter().filter_map(|source| source.log.parent()).collect();
         folders.dedup();
         let watch = Watch::on(folders);
         let (mut cursors, mut ends) = (Vec::new(), Vec::new());
         for (index, source) in sources.iter().enumerate() {
-            let (cursor, lines) = Cursor::at_end(index, &source.log, count)
+            let (cursor, lines) = Cursor::at_end(index, &source.log, query)
                 .map_err(|error| LogError { path: source.log.clone(), source: error })?;
             cursors.push(cursor);
             ends.push(lines);
         }
-        let ready = super::last_of_each(sources, ends, count).into();
-        Ok(Self { cursors, ready, held: Vec::new(), watch, interrupted: Box::new(interrupted), over: false })
+        let ready = super::last_of_each(sources, ends, query.count).into();
+        let (interrupted, sources) = (Box::new(interrupted), sources.to_vec());
+        Ok(Self { cursors, ready, held: Vec::new(), watch, interrupted, over: false, sources, search: None })
+    }
+
+    /// Goes on for ever and also with what `search` finds later. It is asked ten times a second while nothing else happens.
+    #[must_use]
+    pub fn searching(mut self, search: impl FnMut() -> Vec<Source> + 'static) -> Self {
+        self.search = Some(Box::new(search));
+        self
+    }
+
+    /// The sources that lines may be from until now.
+    #[must_use]
+    pub fn sources(&self) -> &[Source] {
+        &self.sources
+    }
+
+    fn find_more(&mut self) {
+        let Some(search) = &mut self.search else { return };
+        for source in search() {
+            if !self.sources.contains(&source) {
+                self.cursors.push(Cursor::at_beginning(self.sources.len(), &source.log));
+                if let Some(folder) = source.log.parent() {
+                    self.watch.also(folder);
+                }
+                self.sources.push(source);
+            }
+        }
     }
 
     /// Looks at every log once.
@@ -116,35 +150,47 @@ impl Follower {
     }
 }
 
+impl Follower {
+    /// The next line if one comes soon, within a tenth of a second or so; no answer once it is over.
+    pub fn soon(&mut self) -> Option<Result<Option<Line>, LogError>> {
+        if let Some(line) = self.ready.pop_front() {
+            return Some(Ok(Some(line)));
+        }
+        if self.over {
+            return None;
+        }
+        if (self.interrupted)() {
+            self.finish();
+            return Some(Ok(None));
+        }
+        if let Err(error) = self.step() {
+            self.over = true;
+            return Some(Err(error));
+        }
+        if self.ready.is_empty() && self.held.is_empty() {
+            self.show_quiet();
+            self.find_more();
+            if self.ready.is_empty() {
+                if self.search.is_none() && self.all_deleted() {
+                    self.finish();
+                } else {
+                    self.watch.wait(LOOK_EVERY);
+                }
+            }
+        }
+        Some(Ok(self.ready.pop_front()))
+    }
+}
+
 impl Iterator for Follower {
     type Item = Result<Line, LogError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            if let Some(line) = self.ready.pop_front() {
-                return Some(Ok(line));
-            }
-            if self.over {
-                return None;
-            }
-            if (self.interrupted)() {
-                self.finish();
-                continue;
-            }
-            if let Err(error) = self.step() {
-                self.over = true;
-                return Some(Err(error));
-            }
-            if !self.ready.is_empty() || !self.held.is_empty() {
-                continue;
-            }
-            self.show_quiet();
-            if self.ready.is_empty() {
-                if self.all_deleted() {
-                    self.finish();
-                } else {
-                    self.watch.wait(LOOK_EVERY);
-                }
+            match self.soon()? {
+                Ok(Some(line)) => return Some(Ok(line)),
+                Ok(None) => {}
+                Err(error) => return Some(Err(error)),
             }
         }
     }
@@ -171,25 +217,31 @@ struct Open {
 }
 
 impl Cursor {
-    /// The place behind the last `count` lines, and these. An unfinished one among them is kept until its end is there.
-    fn at_end(source: usize, log: &Path, count: usize) -> io::Result<(Self, Vec<Line>)> {
+    /// The place behind everything, and the finished lines that are wanted. An unfinished one is kept until its end is there.
+    fn at_end(source: usize, log: &Path, query: &Query) -> io::Result<(Self, Vec<Line>)> {
         let chain = Chain::open(log)?;
-        let mut lines = chain.last_lines(source, count)?;
-        let mut cursor = Self {
-            source,
-            log: log.to_owned(),
-            open: None,
-            unfinished: Vec::new(),
-            unfinished_ns: None,
-            touched: Instant::now(),
-        };
-        if let Some(last) = lines.pop_if(|line| !line.complete) {
+        let mut lines = chain.select(source, query)?;
+        lines.pop_if(|line| !line.complete);
+        let mut cursor = Self::at_beginning(source, log);
+        if let Some(last) = chain.last_lines(source, 1)?.pop_if(|line| !line.complete) {
             (cursor.unfinished, cursor.unfinished_ns) = (last.bytes, last.unix_ns);
         }
         if let Some((file, offset, index)) = chain.into_newest() {
             cursor.open = Some(Open { inode: inode(&file)?, file, offset, index });
         }
         Ok((cursor, lines))
+    }
+
+    /// Before the oldest part.
+    fn at_beginning(source: usize, log: &Path) -> Self {
+        Self {
+            source,
+            log: log.to_owned(),
+            open: None,
+            unfinished: Vec::new(),
+            unfinished_ns: None,
+            touched: Instant::now(),
+        }
     }
 
     /// Adds the lines that were finished since the last call, at most about [`BATCH`] bytes of them.
@@ -367,7 +419,8 @@ mod tests {
 
         fn follow(&self, count: usize) -> Follower {
             let enough = Arc::clone(&self.enough);
-            Follower::start(&self.sources, count, move || enough.load(Ordering::Relaxed)).expect("a follower")
+            Follower::start(&self.sources, &Query::last(count), move || enough.load(Ordering::Relaxed))
+                .expect("a follower")
         }
 
         /// Everything that is there to be read now.
@@ -517,6 +570,22 @@ mod tests {
         mark(scene.log(), 4, 50);
         scene.append("5\n");
         assert_eq!(scene.rest(&mut follower), ["4", "5"]);
+    }
+
+    #[test]
+    fn what_is_found_later_is_followed_from_its_beginning() {
+        let scene = Scene::new();
+        scene.append("1\n");
+        let (out, err) = (scene.sources[..1].to_vec(), scene.sources.clone());
+        let enough = Arc::clone(&scene.enough);
+        let is_enough = move || enough.load(Ordering::Relaxed);
+        let follower = Follower::start(&out, &Query::last(9), is_enough).expect("a follower");
+        let mut follower = follower.searching(move || err.clone());
+        assert_eq!(scene.rest(&mut follower), ["1"]);
+        append(&scene.sources[1].log, "2\n3\n");
+        let next = |follower: &mut Follower| follower.next().expect("a line").expect("read").bytes;
+        assert_eq!([next(&mut follower), next(&mut follower)], [b"2", b"3"]);
+        assert_eq!(follower.sources(), scene.sources);
     }
 
     #[test]

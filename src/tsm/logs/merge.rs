@@ -1,6 +1,8 @@
 //! Several runs of lines, each in its own order, as one in the order of time.
 
 use std::collections::VecDeque;
+use std::io;
+use std::iter::Peekable;
 
 use super::Line;
 
@@ -20,6 +22,30 @@ pub fn by_time(runs: Vec<Vec<Line>>) -> Vec<Line> {
             Some(line) => merged.push(line),
             None => return merged,
         }
+    }
+}
+
+/// The same for lines that are read one by one. What cannot be read is given out at its turn, which is at once.
+pub struct Stream<I: Iterator> {
+    runs: Vec<Peekable<I>>,
+}
+
+impl<I: Iterator<Item = io::Result<Line>>> Stream<I> {
+    /// The runs as one.
+    #[must_use]
+    pub fn of(runs: Vec<I>) -> Self {
+        Self { runs: runs.into_iter().map(Iterator::peekable).collect() }
+    }
+}
+
+impl<I: Iterator<Item = io::Result<Line>>> Iterator for Stream<I> {
+    type Item = io::Result<Line>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let time = |next: &io::Result<Line>| next.as_ref().ok().and_then(|line| line.unix_ns);
+        let heads = self.runs.iter_mut().enumerate().filter_map(|(run, lines)| Some((time(lines.peek()?), run)));
+        let (_, run) = heads.min()?;
+        self.runs[run].next()
     }
 }
 
@@ -55,6 +81,11 @@ mod tests {
             (&[], &[], ""),
         ] {
             assert_eq!(merged(vec![run(0, out), run(1, err)]), wanted);
+            let one_by_one = [run(0, out), run(1, err)].map(|lines| lines.into_iter().map(Ok));
+            let texts: Vec<String> = Stream::of(one_by_one.into())
+                .map(|line| String::from_utf8_lossy(&line.expect("a line").bytes).into_owned())
+                .collect();
+            assert_eq!(texts.join(" "), wanted);
         }
     }
 }

@@ -4,8 +4,11 @@
 //! the times of the bytes in an index beside each. Here the streams are cut into lines and put back into the order of time.
 
 pub mod chain;
+pub mod export;
 pub mod follow;
 pub mod merge;
+pub mod parts;
+pub mod read;
 
 use std::io;
 use std::path::PathBuf;
@@ -14,6 +17,7 @@ use crate::base::fault::{Advise, Kind};
 use crate::base::name::ProcessName;
 
 pub use follow::Follower;
+pub use read::Query;
 
 /// Standard output or standard error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,31 +83,46 @@ impl Advise for LogError {
     }
 }
 
-/// The last `count` lines of each process, all of them in the order of time.
+/// The lines of the processes that are wanted, all of them in the order of time.
 ///
-/// Reads from the ends, in blocks: what is not shown is not read.
+/// What is not shown is hardly read: the last lines are looked for from the ends, moments in the index.
 ///
 /// # Errors
 ///
 /// Fails if a log is there and cannot be read.
-pub fn tail(sources: &[Source], count: usize) -> Result<Vec<Line>, LogError> {
-    let mut ends = Vec::new();
+pub fn select(sources: &[Source], query: &Query) -> Result<Vec<Line>, LogError> {
+    let mut runs = Vec::new();
     for (index, source) in sources.iter().enumerate() {
-        let read = chain::Chain::open(&source.log).and_then(|chain| chain.last_lines(index, count));
-        ends.push(read.map_err(|error| LogError { path: source.log.clone(), source: error })?);
+        let read = chain::Chain::open(&source.log).and_then(|chain| chain.select(index, query));
+        runs.push(read.map_err(|error| LogError { path: source.log.clone(), source: error })?);
     }
-    Ok(last_of_each(sources, ends, count))
+    Ok(last_of_each(sources, runs, query.count))
 }
 
 /// Merges the streams of each process and keeps its last `count` lines, then merges the processes.
-fn last_of_each(sources: &[Source], mut ends: Vec<Vec<Line>>, count: usize) -> Vec<Line> {
+fn last_of_each(sources: &[Source], mut runs: Vec<Vec<Line>>, count: Option<usize>) -> Vec<Line> {
     let mut processes: Vec<&ProcessName> = sources.iter().map(|source| &source.process).collect();
     processes.dedup();
     let mut merged = Vec::new();
     for process in processes {
-        let own = sources.iter().zip(&mut ends).filter(|(source, _)| &source.process == process);
+        let own = sources.iter().zip(&mut runs).filter(|(source, _)| &source.process == process);
         let mut lines = merge::by_time(own.map(|(_, lines)| std::mem::take(lines)).collect());
-        merged.push(lines.split_off(lines.len().saturating_sub(count)));
+        merged.push(lines.split_off(count.map_or(0, |count| lines.len().saturating_sub(count))));
     }
     merge::by_time(merged)
+}
+
+/// All lines of the processes that are wanted but for their number, in the order of time and one after the other: for logs of
+/// any size.
+///
+/// # Errors
+///
+/// Fails if a log is there and cannot be read.
+pub fn stream(sources: &[Source], query: &Query) -> Result<merge::Stream<read::Lines<chain::Chain>>, LogError> {
+    let mut runs = Vec::new();
+    for (index, source) in sources.iter().enumerate() {
+        let lines = chain::Chain::open(&source.log).and_then(|chain| chain.into_lines(index, query));
+        runs.push(lines.map_err(|error| LogError { path: source.log.clone(), source: error })?);
+    }
+    Ok(merge::Stream::of(runs))
 }

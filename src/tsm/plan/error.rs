@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::base::fault::{Advise, Kind, Place};
-use crate::base::name::BadName;
+use crate::base::name::{BadName, ProcessName};
 use crate::tsm::environment::EnvironmentError;
 use crate::tsm::interpreter::ProgramError;
 use crate::tsm::port::BadPort;
@@ -54,6 +54,14 @@ pub enum PlanError {
         /// The first of them.
         first: u16,
     },
+    /// The record of a process is damaged, and with it what it ran is lost.
+    #[error("the record of `{name}` is lost: {why}")]
+    NoRecord {
+        /// The process.
+        name: ProcessName,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A variable holds no port.
     #[error("{key} is `{value}`, which is no port")]
     Port {
@@ -77,6 +85,7 @@ impl PlanError {
             | Self::NotThere { .. }
             | Self::SharedPort { .. }
             | Self::TooFewPorts { .. }
+            | Self::NoRecord { .. }
             | Self::Port { .. } => None,
         }
     }
@@ -99,6 +108,9 @@ impl Advise for PlanError {
                 Some("give the first port with --port, and let the program take it from $PORT".to_owned())
             }
             Self::TooFewPorts { .. } => Some("begin with a lower port".to_owned()),
+            Self::NoRecord { name, .. } => {
+                Some(format!("`tsm start --name {name} COMMAND` says anew what it runs, and keeps its logs"))
+            }
             Self::Port { value, .. } => BadPort(value.clone()).advice(),
             _ => self.inner().and_then(Advise::advice),
         }

@@ -161,7 +161,7 @@ impl Drop for Nest {
 }
 
 /// Looks again and again, at most for as long as patience lasts. The only place where a test pauses.
-pub(super) fn eventually(what: &str, mut is: impl FnMut() -> bool) {
+pub(crate) fn eventually(what: &str, mut is: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !is() {
         assert!(Instant::now() < deadline, "never: {what}");
@@ -169,17 +169,17 @@ pub(super) fn eventually(what: &str, mut is: impl FnMut() -> bool) {
     }
 }
 
-pub(super) fn kill_hard(pid: u32) {
+pub(crate) fn kill_hard(pid: u32) {
     signal(pid, Signal::SIGKILL);
 }
 
-pub(super) fn signal(pid: u32, signal: Signal) {
+pub(crate) fn signal(pid: u32, signal: Signal) {
     // It may have ended by itself.
     let _ = kill(Pid::from_raw(i32::try_from(pid).expect("a pid")), signal);
 }
 
 /// True while a process of this pid runs.
-pub(super) fn lives(pid: u32) -> bool {
+pub(crate) fn lives(pid: u32) -> bool {
     Identity::of(pid).is_some_and(|identity| is_alive(&identity))
 }
 
@@ -192,7 +192,7 @@ pub(super) fn kill_supervisor(meta: &Meta) {
 }
 
 /// The lines `0`, `1`, … up to the last: none lost, doubled, torn or out of order.
-pub(super) fn assert_counts_up(lines: &[String]) {
+pub(crate) fn assert_counts_up(lines: &[String]) {
     for (expected, line) in lines.iter().enumerate() {
         assert_eq!(line.trim_start_matches("line "), expected.to_string(), "of {} lines", lines.len());
     }

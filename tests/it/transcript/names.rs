@@ -70,6 +70,30 @@ pub(super) fn with_pids(line: &str) -> String {
     line
 }
 
+/// A line with a name for every version of an environment: `20261120_130211`, and whoever made it.
+pub(super) fn with_versions(line: &str, operator: &str) -> String {
+    const SHAPE: &[u8] = b"00000000_000000";
+    let fits = |text: &[u8]| {
+        text.len() >= SHAPE.len()
+            && SHAPE
+                .iter()
+                .zip(text)
+                .all(|(shape, byte)| if *shape == b'0' { byte.is_ascii_digit() } else { shape == byte })
+    };
+    let mut line = line.to_owned();
+    while let Some(at) = (0..line.len()).find(|at| fits(&line.as_bytes()[*at..])) {
+        let mut end = at + SHAPE.len();
+        if line[end..].starts_with('_') {
+            end += 1 + line[end + 1..].find(|c: char| !c.is_ascii_digit()).unwrap_or(line.len() - end - 1);
+        }
+        line.replace_range(at..end, "VERSION");
+    }
+    for before in ["By: ", "TIME  ", "TIME by "] {
+        line = line.replace(&format!("{before}{operator}"), &format!("{before}OPERATOR"));
+    }
+    line
+}
+
 /// A line with two blanks at most between words. What is marked in a line stays below it.
 pub(super) fn squeezed(line: &str) -> String {
     let start = line.len() - line.trim_start().len();

@@ -127,6 +127,21 @@ fn restart_starts_what_does_not_run() {
 }
 
 #[test]
+fn a_restart_right_after_a_crash_does_not_take_the_old_end_for_the_new_one() {
+    let yard = Yard::new();
+    for id in 0..10 {
+        let (name, go) = (format!("api-{id}"), yard.path(&format!("go-{id}")));
+        yard.put(&yard.record(id, &name, &format!("test -e '{}' || exit 4; exec sleep 600", go.display())));
+        let program = std::path::Path::new(env!("CARGO_BIN_EXE_tetra"));
+        let _ = tetra::supervise::client::launch(program, &yard.dir(&name));
+        yard.until(&name, |meta| meta.state == State::Crashed);
+        std::fs::write(go, "").expect("a file");
+        yard.ok(&["tsm", "restart", &name, "--no-wait"]);
+        assert!(lives(yard.read(&name).pid));
+    }
+}
+
+#[test]
 fn a_restart_that_fails_says_why() {
     let yard = Yard::new();
     let script = yard.path("run.sh");

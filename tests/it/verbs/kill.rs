@@ -7,7 +7,7 @@ use serde_json::json;
 use super::yard::{Own, Yard, eventually, lives};
 
 /// A process of the test itself that listens on a free port.
-fn listener() -> (Own, u16) {
+pub(super) fn listener() -> (Own, u16) {
     let script = "import socket,time\ns=socket.socket()\ns.bind(('127.0.0.1',0))\ns.listen()\nprint(s.getsockname()[1],flush=True)\ntime.sleep(600)";
     let mut child = Command::new("python3").args(["-c", script]).stdout(Stdio::piped()).spawn().expect("python3 runs");
     let mut line = String::new();

@@ -22,7 +22,7 @@ fn three(yard: &Yard) {
     {
         let mut meta = yard.record(id, name, "true");
         meta.enter(state);
-        meta.last_exit = Some(Exit { at_ms: 1, lived_ms: 5, how });
+        meta.last_exit = Some(Exit { at_ms: 1, lived_ms: 5, how, memory: None });
         yard.put(&meta);
     }
 }

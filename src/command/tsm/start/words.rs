@@ -17,7 +17,7 @@ const ALSO_BEHIND_A_NAME: [&str; 3] = ["--json", "--yes", "-y"];
 ///
 /// Before the program every option is ours, the global ones too. Behind it only those of `own` are, and only behind what belongs to
 /// an interpreter (`node -e CODE`). Everything behind a `--` is the program's.
-pub(in crate::command::tsm) fn arrange(words: Vec<String>, own: &Command) -> Vec<String> {
+pub(in crate::command) fn arrange(words: Vec<String>, own: &Command) -> Vec<String> {
     let begin = program_at(&words, own);
     let (mut ours, rest) = (words[..begin].to_vec(), &words[begin..]);
     let end = rest.iter().position(|word| word == APART).unwrap_or(rest.len());

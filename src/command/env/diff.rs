@@ -1,0 +1,64 @@
+//! `env diff`
+
+use super::{cover, generated, open, pairs, resolved};
+use crate::base::environment::EnvName;
+use crate::base::fault::Fault;
+use crate::command::{Command, Cx, Effect};
+use crate::env::compare::{self, Change};
+use crate::report::{Cell, Report, Table, Tone, Value};
+
+/// Compare two env files, or an env file with what its source says
+///
+/// Secrets are compared and never shown.
+#[derive(Debug, clap::Args)]
+pub struct Diff {
+    /// The environment
+    #[arg(value_name = "ENV")]
+    target: EnvName,
+    /// Another environment to compare with; without it the source of the first
+    #[arg(value_name = "OTHER")]
+    other: Option<EnvName>,
+    /// Exit with 3 if there are differences
+    #[arg(long)]
+    exit_code: bool,
+}
+
+impl Command for Diff {
+    const NAME: &'static str = "env diff";
+    const EFFECT: Effect = Effect::Read;
+    const EXAMPLES: &'static [&'static str] = &["env diff dev staging", "env diff staging --exit-code"];
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let project = open(cx)?;
+        let one = pairs(&project, &self.target)?;
+        let envs: Vec<&EnvName> = [&self.target].into_iter().chain(&self.other).collect();
+        let cover = cover(cx, &project, &envs)?;
+        let (other, against) = match &self.other {
+            Some(env) => (pairs(&project, env)?, env.to_string()),
+            None => {
+                let generated = generated(cx, &project, &self.target)?;
+                (resolved(&generated), generated.from)
+            }
+        };
+        let found = compare::compare(&one, &other, &cover);
+        let columns = [("key", "NAME"), ("change", "CHANGE"), ("before", "BEFORE"), ("after", "AFTER")];
+        let same = format!("env/{}.env and {against} say the same", self.target);
+        let mut table = Table::new(&columns).when_empty(same);
+        for it in &found {
+            let tone = match it.change {
+                Change::Added => Tone::Good,
+                Change::Removed => Tone::Bad,
+                Change::Changed => Tone::Warn,
+            };
+            table.row(vec![
+                it.key.as_str().into(),
+                Cell::from(it.change.word()).tone(tone),
+                Value::from(it.before.clone()).into(),
+                Value::from(it.after.clone()).into(),
+            ]);
+        }
+        let mut report = Report::of(table);
+        report.says_no = self.exit_code && !found.is_empty();
+        Ok(report)
+    }
+}

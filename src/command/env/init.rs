@@ -1,0 +1,142 @@
+//! `env init`
+
+use super::{around, counted, folder, note_all, open, short, with_missing};
+use crate::base::environment::EnvName;
+use crate::base::fault::Fault;
+use crate::command::{Command, Cx, Effect};
+use crate::env::format::Format;
+use crate::env::generate::{self, Care, Written};
+use crate::env::masked;
+use crate::env::template::is_variable;
+use crate::report::{Report, Sentence, Value};
+
+/// Make the env file of an environment from tetra.toml or its template
+///
+/// Reads the tables common and environments.ENV of tetra.toml in the working directory, else env/ENV.env.tmpl, resolves every
+/// `${…}`, takes secrets from the organization's secrets/ENV.env, and writes env/ENV.env with mode 0600. An error writes
+/// nothing. A missing secret leaves a line `# MISSING NAME` and the exit code is 22.
+#[derive(Debug, clap::Args)]
+pub struct Init {
+    /// The environment
+    #[arg(value_name = "ENV")]
+    target: EnvName,
+    /// Write over a file that somebody edited; the old one is kept in env/.backup
+    #[arg(long)]
+    force: bool,
+    /// Give a variable a value, stronger than everything else
+    #[arg(long, value_name = "NAME=VALUE")]
+    set: Vec<String>,
+    /// For whom the file is: a shell and tsm, dotenv libraries, systemd, docker, kubectl, or anybody
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "export")]
+    format: Word,
+}
+
+/// For whom an env file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Word {
+    /// `export KEY="value"`
+    Export,
+    /// `KEY=value`, quoted where needed
+    Dotenv,
+    /// EnvironmentFile= of a unit
+    Systemd,
+    /// docker run --env-file
+    Docker,
+    /// kubectl create secret --from-env-file
+    K8s,
+    /// One object
+    Json,
+}
+
+impl Word {
+    fn format(self) -> Format {
+        match self {
+            Self::Export => Format::Export,
+            Self::Dotenv => Format::Dotenv,
+            Self::Systemd => Format::Systemd,
+            Self::Docker => Format::Docker,
+            Self::K8s => Format::K8s,
+            Self::Json => Format::Json,
+        }
+    }
+}
+
+impl Command for Init {
+    const NAME: &'static str = "env init";
+    const ALIASES: &'static [&'static str] = &["tsm init"];
+    const EFFECT: Effect = Effect::Write;
+    const EXAMPLES: &'static [&'static str] =
+        &["env init staging", "env init @dev --force", "env init prod --format k8s"];
+
+    fn touches(&self, _: &mut Cx) -> Result<Vec<EnvName>, Fault> {
+        Ok(vec![self.target.clone()])
+    }
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let env = self.target;
+        let project = open(cx)?;
+        let mut around = around(cx, &env)?;
+        around.given = self.set.iter().map(|text| given(text)).collect::<Result<_, _>>()?;
+        let generated = generate::generate(&project.plan(&env, around)?, &env)?;
+        note_all(cx, &generated.warnings);
+        let format = self.format.format();
+        let text = generated.text(&env, format)?;
+        let path = folder(&project).join(format.file_name(env.as_str()));
+        let care = if self.force { Care::Force } else { Care::Keep };
+        let written = generate::put(&path, &text, care, cx.host.now())?;
+        let (file, from) = (short(cx, &path), &generated.from);
+        let aside = match &written {
+            Written::Replaced(Some(aside)) => Some(short(cx, aside)),
+            _ => None,
+        };
+        let (action, said) = match written {
+            Written::Unchanged => ("unchanged", format!("{file} is as {from} says")),
+            Written::Created => ("created", format!("created {file} from {from}")),
+            Written::Replaced(_) => ("replaced", format!("replaced {file} from {from}")),
+        };
+        let all = generated.variables.len();
+        let secret = generated.variables.iter().filter(|variable| variable.secret).count();
+        let waiting: Vec<String> =
+            generated.variables.iter().filter(|it| it.is_placeholder()).map(|it| it.key.clone()).collect();
+        let secrets = if secret == 0 { String::new() } else { format!(", {} among them", counted(secret, "secret")) };
+        let sentence = Sentence::new(format!("{said}: {}{secrets}", counted(all, "variable")))
+            .with("env", env.as_str())
+            .with("file", &file)
+            .with("from", from)
+            .with("format", format.word())
+            .with("action", action)
+            .with("variables", generated.variables.iter().map(|it| it.key.clone()).collect::<Vec<_>>())
+            .with("missing", missing(&generated))
+            .with("placeholders", waiting.clone())
+            .with("kept", Value::from(aside.clone()));
+        let mut report = Report::of(sentence);
+        if let Some(aside) = aside {
+            report = report.note(format!("the file that was there is kept as {aside}"));
+        }
+        if !waiting.is_empty() {
+            let names = waiting.join(", ");
+            report =
+                report.note(format!("still placeholders: {names}; `tetra secrets set {env} NAME`, or edit the source"));
+        }
+        if generated.missing.is_empty() && waiting.is_empty() {
+            report = report.note(format!("never commit {file}; next: `tetra env validate {env}`"));
+        }
+        Ok(with_missing(report, &env, generated.missing))
+    }
+}
+
+/// A variable and its value, as they are given on the command line.
+fn given(text: &str) -> Result<(String, String), Fault> {
+    match text.split_once('=').filter(|(name, _)| is_variable(name)) {
+        Some((name, _)) if masked::is_secret(name) => {
+            Err(Fault::usage(format!("`{name}` is a secret and does not stand on the command line"))
+                .advise(format!("tetra secrets set ENV {name}")))
+        }
+        Some((name, value)) => Ok((name.to_ascii_uppercase(), value.to_owned())),
+        None => Err(Fault::usage("`--set` takes NAME=VALUE")),
+    }
+}
+
+fn missing(generated: &generate::Generated) -> Vec<String> {
+    generated.variables.iter().filter(|it| it.value.is_none()).map(|it| it.key.clone()).collect()
+}

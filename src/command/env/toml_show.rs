@@ -1,0 +1,83 @@
+//! `env toml show`
+
+use super::{document, open};
+use crate::base::fault::{Fault, Kind};
+use crate::base::near::nearest;
+use crate::command::{Command, Cx, Effect};
+use crate::env::document::Document;
+use crate::env::leak::{self, Syntax};
+use crate::env::masked::{self, Cover};
+use crate::env::scope::Raw;
+use crate::report::{Report, Table};
+
+/// Show the tables of tetra.toml, or the values of one
+#[derive(Debug, clap::Args)]
+pub struct TomlShow {
+    /// A table: `variables`, `environments.dev`
+    table: Option<String>,
+}
+
+impl Command for TomlShow {
+    const NAME: &'static str = "env toml show";
+    const EFFECT: Effect = Effect::Read;
+    const EXAMPLES: &'static [&'static str] = &["env toml show", "env toml show environments.staging"];
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let document = document(open(cx)?)?;
+        Ok(Report::of(match self.table {
+            None => tables(&document),
+            Some(name) => values(&document, &name)?,
+        }))
+    }
+}
+
+fn tables(document: &Document) -> Table {
+    let mut table = Table::new(&[("table", "TABLE"), ("keys", "KEYS")]).when_empty("the file has no tables");
+    for entry in document.entries.iter().filter(|entry| entry.table) {
+        let path: Vec<&str> = entry.path.iter().map(String::as_str).collect();
+        let keys = document.below(&path).filter(|entry| !entry.table).count();
+        // What holds only tables is named by them.
+        if keys > 0 || document.below(&path).count() == 0 {
+            table.row(vec![path.join(".").into(), keys.into()]);
+        }
+    }
+    table
+}
+
+fn values(document: &Document, name: &str) -> Result<Table, Fault> {
+    let path: Vec<&str> = name.split('.').collect();
+    if !document.get(&path).is_some_and(|entry| entry.table) {
+        let known: Vec<String> =
+            document.entries.iter().filter(|entry| entry.table).map(|entry| entry.path.join(".")).collect();
+        let fault = Fault::new(Kind::NotFound, format!("{} has no table [{name}]", document.source.name));
+        return Err(match nearest(name, known.iter().map(String::as_str)) {
+            Some(near) => fault.advise(format!("did you mean `{near}`?")),
+            None => fault.advise("`env toml show` lists the tables"),
+        });
+    }
+    let text = &document.text;
+    let leaks = leak::scan(text, Syntax::Toml);
+    let mut table = Table::new(&[("key", "KEY"), ("value", "VALUE")]).when_empty(format!("[{name}] is empty"));
+    for entry in document.entries.iter().filter(|entry| !entry.table && is_below(&entry.path, &path)) {
+        let hidden = leaks.iter().any(|found| found.span.start < entry.span.end && entry.span.start < found.span.end);
+        let shown = match &entry.value {
+            _ if hidden => crate::base::redact::MASK.to_owned(),
+            Raw::Secret(name) => format!("var.{name}"),
+            Raw::Text(text) if text.contains("${") => text.clone(),
+            Raw::Text(text) | Raw::Plain(_, text) | Raw::Several(text) => {
+                Cover::default().variable(key(&entry.path), text)
+            }
+        };
+        table.row(vec![entry.path[path.len()..].join(".").into(), shown.into()]);
+    }
+    Ok(table)
+}
+
+fn key(path: &[String]) -> &str {
+    let key = path.last().map_or("", String::as_str);
+    if masked::is_secret(key) { key } else { "" }
+}
+
+fn is_below(path: &[String], of: &[&str]) -> bool {
+    path.len() > of.len() && path.iter().zip(of).all(|(one, other)| one == other)
+}

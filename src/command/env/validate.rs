@@ -1,0 +1,140 @@
+//! `env validate`
+
+use super::list::none;
+use super::{around, counted, open};
+use crate::base::diagnostic::{Diagnostic, Severity};
+use crate::base::environment::EnvName;
+use crate::base::fault::{Advise, Fault, Kind};
+use crate::command::secrets::leaks;
+use crate::command::{Command, Cx, Effect};
+use crate::env::check::{self, Subject};
+use crate::env::generate;
+use crate::env::project::{self, Plan, Project, ProjectError};
+use crate::env::read;
+use crate::env::secrets::Store;
+use crate::report::{Block, Report};
+
+/// Look for what is wrong with the env file of an environment and with its source
+///
+/// Unresolved and broken expansions, placeholders, duplicate and missing variables, ports that are none, secrets that stand
+/// in the open or are used twice, and files that others can read. Everything that is found is told at once; errors make the
+/// exit code 3.
+#[derive(Debug, clap::Args)]
+pub struct Validate {
+    /// The environment; every one that has a file or a source if left out
+    #[arg(value_name = "ENV")]
+    target: Option<EnvName>,
+}
+
+impl Command for Validate {
+    const NAME: &'static str = "env validate";
+    const EFFECT: Effect = Effect::Read;
+    const EXAMPLES: &'static [&'static str] = &["env validate staging", "env validate"];
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let project = open(cx)?;
+        let all = self.target.is_none();
+        let envs = match self.target {
+            Some(env) => vec![env],
+            None => project.environments(),
+        };
+        if envs.is_empty() {
+            return Err(Fault::new(Kind::NotFound, none()));
+        }
+        let mut findings = leaks(&project)?;
+        let mut open = Vec::new();
+        for env in &envs {
+            let known = values(&project, env);
+            match one(cx, &project, env, &known) {
+                Ok(found) => findings.extend(found),
+                // Of all environments one without a file is no mistake, and a mistake in the source is the greater one.
+                Err(fault) if fault.kind == Kind::NotFound && (all || !findings.is_empty()) => {}
+                Err(fault) => return Err(fault),
+            }
+            let path = project.file(env);
+            if let Some(mode) = Store::mode(&path).filter(|mode| mode & 0o077 != 0) {
+                let what = format!("env/{env}.env can be read by others (mode {mode:04o})");
+                open.push(Fault::new(Kind::UnsafeMode, what).advise(format!("chmod 600 '{}'", path.display())));
+            }
+        }
+        findings.dedup();
+        let errors = findings.iter().filter(|it| it.severity == Severity::Error).count();
+        let warnings = findings.len() - errors;
+        let names: Vec<String> = envs.iter().map(ToString::to_string).collect();
+        let said = format!("{}: {}, {}", names.join(", "), counted(errors, "error"), counted(warnings, "warning"));
+        let mut report = Report::of(Block::Findings(findings)).note(said);
+        report.says_no = errors > 0;
+        report.faults = open;
+        Ok(report)
+    }
+}
+
+/// Secrets in files that are committed.
+fn leaks(project: &Project) -> Result<Vec<Diagnostic>, Fault> {
+    let mut found = Vec::new();
+    if let Some(document) = &project.document {
+        let (name, text) = (&document.source.name, &document.text);
+        found.extend(leaks::found(name, text));
+    }
+    for env in project.environments() {
+        let name = format!("{}/{env}.env.tmpl", project::FOLDER);
+        if let Some(text) = read::text_if_any(&project.template(&env))? {
+            found.extend(leaks::found(&name, &text));
+        }
+    }
+    Ok(found)
+}
+
+/// The secrets of the other environments' files.
+fn values(project: &Project, except: &EnvName) -> Vec<(String, String, String)> {
+    let mut values = Vec::new();
+    for env in project.environments().into_iter().filter(|env| env != except) {
+        for setting in project::read_file(project, &env).unwrap_or_default() {
+            values.push((env.to_string(), setting.key, setting.value));
+        }
+    }
+    values
+}
+
+fn one(
+    cx: &mut Cx,
+    project: &Project,
+    env: &EnvName,
+    others: &[(String, String, String)],
+) -> Result<Vec<Diagnostic>, Fault> {
+    let plan = plan(cx, project, env)?;
+    let mut found = Vec::new();
+    if let Some(plan) = &plan {
+        match generate::generate(plan, env) {
+            Ok(generated) => found.extend(generated.warnings.into_iter().map(strict)),
+            Err(error) => found.extend(error.diagnostics()),
+        }
+    }
+    let name = format!("{}/{env}.env", project::FOLDER);
+    let Some(text) = read::text_if_any(&project.file(env))? else {
+        return if found.is_empty() { Err(ProjectError::NoFile { env: env.clone() }.into()) } else { Ok(found) };
+    };
+    match project::entries(&name, &text) {
+        Ok(entries) => {
+            let plan = plan.as_ref();
+            found.extend(check::check(&Subject { name: &name, text: &text, entries: &entries, plan, others }));
+        }
+        Err(error) => found.extend(error.diagnostics()),
+    }
+    Ok(found)
+}
+
+fn plan(cx: &mut Cx, project: &Project, env: &EnvName) -> Result<Option<Plan>, Fault> {
+    let around = around(cx, env)?;
+    match project.plan(env, around) {
+        Ok(plan) => Ok(Some(plan)),
+        Err(ProjectError::Unknown { .. }) if project.file(env).is_file() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A closing brace that closes nothing may be meant; a check takes it for a mistake.
+fn strict(warning: Diagnostic) -> Diagnostic {
+    let stray = warning.title.contains("closes nothing");
+    Diagnostic { severity: if stray { Severity::Error } else { warning.severity }, ..warning }
+}

@@ -1,0 +1,38 @@
+//! `org env list`
+
+use super::status;
+use crate::base::fault::Fault;
+use crate::command::{Command, Cx, Effect};
+use crate::org::standing::{self, Standing};
+use crate::org::store::{self, Store};
+use crate::report::Report;
+
+use super::target::home;
+
+/// List organizations with their environments
+///
+/// Says of each environment whether it is as local.toml would have it.
+#[derive(Debug, clap::Args)]
+pub struct EnvList {}
+
+impl Command for EnvList {
+    const NAME: &'static str = "org env list";
+    const ALIASES: &'static [&'static str] = &["org env ls"];
+    const EFFECT: Effect = Effect::Read;
+    const EXAMPLES: &'static [&'static str] = &["org env list", "org env list --json"];
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let mut table = status::table(&[("org", "ORG")])
+            .when_empty("No organizations found.\nCreate one with: tsm org init <orgname>");
+        for org in store::organizations(cx.paths) {
+            let store = Store::open(cx.paths, &org)?;
+            let stood = standing::all(&store, home(cx));
+            for one in stood.iter().filter(|it| it.standing != Standing::NotGenerated) {
+                let mut row = vec![org.as_str().into()];
+                row.extend(status::row(one));
+                table.row(row);
+            }
+        }
+        Ok(Report::of(table))
+    }
+}

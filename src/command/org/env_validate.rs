@@ -1,0 +1,99 @@
+//! `org env validate`
+
+use super::target::{counted, home, organization};
+use crate::base::diagnostic::{Diagnostic, Severity, SourceText};
+use crate::base::environment::EnvName;
+use crate::base::fault::{Advise, Fault};
+use crate::command::secrets::leaks;
+use crate::command::{Command, Cx, Effect};
+use crate::org::error::OrgError;
+use crate::org::header::State;
+use crate::org::store::{self, Store};
+use crate::org::workbench::{Common, Workbench};
+use crate::org::{alias, read, schema};
+use crate::report::Report;
+
+/// Check environments: TOML, types, the rules of the profile, hand edits
+///
+/// Tells everything that is wrong at once. Exit code 3 if anything is.
+#[derive(Debug, clap::Args)]
+pub struct EnvValidate {
+    /// The environments; all that have a file if none is named
+    envs: Vec<EnvName>,
+    /// All environments
+    #[arg(long, conflicts_with = "envs")]
+    all: bool,
+}
+
+impl Command for EnvValidate {
+    const NAME: &'static str = "org env validate";
+    const EFFECT: Effect = Effect::Read;
+    const EXAMPLES: &'static [&'static str] = &["org env validate local", "org env validate --all"];
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let org = organization(cx)?;
+        let store = Store::open(cx.paths, &org)?;
+        let envs = if self.envs.is_empty() { store.environments() } else { self.envs };
+        let mut found = Vec::new();
+        for env in &envs {
+            found.extend(findings(&store, env, home(cx))?);
+        }
+        let mut unique: Vec<Diagnostic> = Vec::new();
+        for one in found {
+            if !unique.contains(&one) {
+                unique.push(one);
+            }
+        }
+        let errors = unique.iter().filter(|it| it.severity == Severity::Error).count();
+        let named: Vec<&str> = envs.iter().map(EnvName::as_str).collect();
+        let summary = match (errors, unique.len()) {
+            (0, 0) => format!("{}: nothing is wrong", named.join(", ")),
+            (errors, all) => {
+                format!("{}: {}, {}", named.join(", "), counted(errors, "error"), counted(all - errors, "warning"))
+            }
+        };
+        Ok(Report { says_no: errors > 0, ..Report::of(unique).note(summary) })
+    }
+}
+
+/// What is wrong with one environment.
+fn findings(store: &Store, env: &EnvName, home: Option<&str>) -> Result<Vec<Diagnostic>, OrgError> {
+    let path = store.environment(env);
+    let document = match read::document(&path, &store.folder()) {
+        Ok(Some(document)) => document,
+        Ok(None) if *env == store::local() => return Err(OrgError::NoLocal { path }),
+        Ok(None) => return Err(OrgError::NoEnvironment { org: store.org().clone(), env: env.clone() }),
+        Err(error) => return told(error),
+    };
+    let mut found = schema::check(&document);
+    found.extend(leaks::found(&document.source.name, &document.source.text));
+    if *env == store::local() {
+        found.extend(alias::both(&document));
+        return Ok(found);
+    }
+    if let Some(current) = store.current(env)?
+        && matches!(current.state, State::Edited(_))
+    {
+        let source = SourceText::new(path.display().to_string(), current.text);
+        let edited = source.error(format!("{env}.toml was edited by hand after it was generated"), 0..0, "");
+        found.push(edited.help(format!("`tsm org promote @{env}` tells what differs and what can be done")));
+    }
+    // On a server there is nothing to make it from.
+    let common = match Common::read(store, home) {
+        Err(OrgError::NoLocal { .. }) => return Ok(found),
+        other => other,
+    };
+    let made = common
+        .and_then(|common| Workbench::open(store, &common, (env, &[])))
+        .and_then(|bench| bench.recipe().make().map(|_| ()));
+    match made {
+        Ok(()) | Err(OrgError::NoProfile { .. }) => Ok(found),
+        Err(error) => told(error).map(|more| found.into_iter().chain(more).collect()),
+    }
+}
+
+/// The places that an error tells; an error without any remains one.
+fn told(error: OrgError) -> Result<Vec<Diagnostic>, OrgError> {
+    let found = error.diagnostics();
+    if found.is_empty() { Err(error) } else { Ok(found) }
+}

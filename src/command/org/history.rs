@@ -1,0 +1,69 @@
+//! `org history`
+
+use super::target::{brief, environment, organization};
+use crate::base::environment::EnvName;
+use crate::base::fault::Fault;
+use crate::command::{Command, Cx, Effect};
+use crate::org::history::{Entry, time};
+use crate::org::store::{Store, content_of};
+use crate::report::{Report, Sentence, Tone, Value};
+
+/// List the versions of an environment, newest first
+#[derive(Debug, clap::Args)]
+pub struct History {
+    /// The environment; the chosen one if left out
+    env: Option<EnvName>,
+    /// How many
+    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 20)]
+    count: usize,
+}
+
+impl Command for History {
+    const NAME: &'static str = "org history";
+    const EFFECT: Effect = Effect::Read;
+    const EXAMPLES: &'static [&'static str] = &["org history @dev", "org history @prod -n 3 --json"];
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let org = organization(cx)?;
+        let env = environment(cx, self.env.as_ref())?;
+        let store = Store::open(cx.paths, &org)?;
+        let record = store.record(&env)?;
+        let current = store.current(&env)?.and_then(|current| content_of(&current.text));
+        let head = record.entries.last().filter(|last| current.as_ref() == Some(&last.content)).map(|last| last.seq);
+        let shown = record.entries.iter().rev().take(self.count);
+        let report = Report::each(shown.map(|entry| said(&store, entry, head)));
+        Ok(match record.entries.len() {
+            0 => report.note(format!("No backups found for {env}")),
+            all if all > self.count => {
+                report.note(format!("{} older: tsm org history @{env} -n {all}", all - self.count))
+            }
+            _ => report,
+        })
+    }
+}
+
+fn said(store: &Store, entry: &Entry, head: Option<u64>) -> Sentence {
+    let file = store.copy(entry);
+    let (kept, is_current) = (file.exists(), head == Some(entry.seq));
+    let mark = if is_current { "  (current)" } else { "" };
+    let shown = if kept { file.display().to_string() } else { "no longer kept".to_owned() };
+    let text = format!(
+        "📄 {}{mark}\n   By: {}\n   Action: {}, content {}\n   File: {shown}",
+        entry.id,
+        entry.by,
+        entry.action.word(),
+        brief(&entry.content)
+    );
+    Sentence::new(text)
+        .tone(if kept { Tone::Plain } else { Tone::Dim })
+        .with("id", entry.id.as_str())
+        .with("at", time(&entry.at).map_or(Value::Nothing, Value::Time))
+        .with("by", entry.by.as_str())
+        .with("action", entry.action.word())
+        .with("content", entry.content.as_str())
+        .with("source", entry.source.as_str())
+        .with("profile", entry.profile.as_str())
+        .with("commit", entry.commit.as_deref().map_or(Value::Nothing, Into::into))
+        .with("current", is_current)
+        .with("file", if kept { Value::Text(file.display().to_string()) } else { Value::Nothing })
+}

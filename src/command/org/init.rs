@@ -1,0 +1,52 @@
+//! `org init`
+
+use crate::base::fault::Fault;
+use crate::base::name::OrgName;
+use crate::command::{Command, Cx, Effect};
+use crate::org::store;
+use crate::org::template::{self, Purpose};
+use crate::report::{Report, Sentence};
+
+/// Make an organization
+///
+/// Writes its folder below $TETRA_DIR/org: a manifest, environments/local.toml with comments, a private folder for secrets, the
+/// history, and a .gitignore. One that is there already stays as it is.
+#[derive(Debug, clap::Args)]
+pub struct Init {
+    /// Its name
+    org: OrgName,
+    /// Without local.toml: environments are copied here from elsewhere
+    #[arg(long)]
+    server: bool,
+}
+
+impl Command for Init {
+    const NAME: &'static str = "org init";
+    const EFFECT: Effect = Effect::Write;
+    const EXAMPLES: &'static [&'static str] = &["org init my-company", "org init my-company --server"];
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let purpose = if self.server { Purpose::Server } else { Purpose::Workshop };
+        let made = template::init(cx.paths, &self.org, (purpose, cx.host.user()))?;
+        let folder = cx.paths.org(&self.org).display().to_string();
+        let said = match made {
+            true => format!("made `{}` in {folder}", self.org),
+            false => format!("`{}` is there already, in {folder}; nothing was changed", self.org),
+        };
+        let said = Sentence::new(said).with("org", self.org.as_str()).with("path", folder).with("made", made);
+        let report = Report::of(said);
+        if !made {
+            return Ok(report);
+        }
+        let several = store::organizations(cx.paths).len() > 1;
+        let report = if several {
+            report.note(format!("choose it: `export TETRA_ORG={0}` or `tsm org use {0}`", self.org))
+        } else {
+            report
+        };
+        Ok(match purpose {
+            Purpose::Workshop => report.note("next: `tsm org env edit local`, then `tsm org promote @dev`"),
+            Purpose::Server => report.note("next: copy a generated environment into environments/"),
+        })
+    }
+}

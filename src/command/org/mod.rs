@@ -1,0 +1,17 @@
+//! `org`: one file that is edited by hand, and the environments made from it.
+
+pub mod choose;
+pub mod diff;
+pub mod env_edit;
+pub mod env_list;
+pub mod env_show;
+pub mod env_validate;
+pub mod explain;
+pub mod history;
+pub mod init;
+pub mod list;
+pub mod profile;
+pub mod promote;
+pub mod rollback;
+pub mod status;
+mod target;

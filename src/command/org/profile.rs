@@ -1,0 +1,160 @@
+//! `org profile …`
+
+use super::target::{home, organization, value};
+use crate::base::environment::EnvName;
+use crate::base::fault::Fault;
+use crate::command::{Command, Cx, Effect};
+use crate::org::change;
+use crate::org::difference::called;
+use crate::org::error::OrgError;
+use crate::org::profile::{Op, Origin};
+use crate::org::store::Store;
+use crate::org::workbench::{Common, Workbench};
+use crate::report::{Cell, Report, Sentence, Show, Table, Tone, Value};
+
+/// List profiles
+#[derive(Debug, clap::Args)]
+pub struct List {}
+
+impl Command for List {
+    const NAME: &'static str = "org profile list";
+    const ALIASES: &'static [&'static str] = &["org profile ls"];
+    const EFFECT: Effect = Effect::Read;
+    const EXAMPLES: &'static [&'static str] = &["org profile list"];
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let org = organization(cx)?;
+        let store = Store::open(cx.paths, &org)?;
+        let columns = [
+            ("name", "PROFILE"),
+            ("origin", "FROM"),
+            ("extends", "EXTENDS"),
+            ("abstract", "ABSTRACT"),
+            ("rules", "RULES"),
+            ("file", "FILE"),
+        ];
+        let mut table = Table::new(&columns).show("abstract", Show::Never).show("file", Show::IfWide);
+        let mut faults = Vec::new();
+        for name in store.profile_names() {
+            let profile = match store.profile(&name) {
+                Ok(profile) => profile,
+                Err(error) => {
+                    faults.push(error.into());
+                    continue;
+                }
+            };
+            let built_in = profile.origin == Origin::BuiltIn;
+            let file = (!built_in).then_some(profile.source.name.as_str());
+            table.row(vec![
+                Cell::from(name).tone(if profile.is_abstract { Tone::Dim } else { Tone::Strong }),
+                Cell::from(if built_in { "built-in" } else { "file" }),
+                Value::from(profile.extends.as_ref().map(|(name, _)| name.as_str())).into(),
+                profile.is_abstract.into(),
+                profile.rules.len().into(),
+                Value::from(file).into(),
+            ]);
+        }
+        Ok(Report { faults, ..Report::of(table) })
+    }
+}
+
+/// Show all rules of a profile, with those that it extends
+#[derive(Debug, clap::Args)]
+pub struct ProfileShow {
+    /// The profile
+    name: EnvName,
+}
+
+impl Command for ProfileShow {
+    const NAME: &'static str = "org profile show";
+    const EFFECT: Effect = Effect::Read;
+    const EXAMPLES: &'static [&'static str] = &["org profile show dev", "org profile show prod --json"];
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let org = organization(cx)?;
+        let store = Store::open(cx.paths, &org)?;
+        let chain = store.chain(&self.name)?;
+        let mut table =
+            Table::new(&[("key", "KEY"), ("op", "OP"), ("check", "CHECK"), ("value", "VALUE"), ("from", "FROM")]);
+        table = table.show("check", Show::Never);
+        for profile in &chain.profiles {
+            for rule in &profile.rules {
+                let check = match rule.op {
+                    Op::Require(check) | Op::Forbid(check) => Some(check.word()),
+                    _ => None,
+                };
+                let word = check.map_or(rule.op.word().to_owned(), |check| format!("{} {check}", rule.op.word()));
+                let key = if rule.path.keys().is_empty() { "paths".to_owned() } else { rule.path.to_string() };
+                table.row(vec![
+                    key.into(),
+                    Cell::from(rule.op.word()).text(word),
+                    Value::from(check).into(),
+                    value(&rule.path, Some(&rule.value)),
+                    Cell::from(called(profile)).tone(Tone::Dim),
+                ]);
+            }
+        }
+        Ok(Report::of(table))
+    }
+}
+
+/// Write a profile of your own
+///
+/// It begins with the rules of another one. `org promote @NAME` then makes the environment.
+#[derive(Debug, clap::Args)]
+pub struct New {
+    /// Its name, and that of the environment
+    name: EnvName,
+    /// The profile whose rules come first
+    #[arg(long, value_name = "PROFILE", default_value = "dev")]
+    extends: String,
+}
+
+impl Command for New {
+    const NAME: &'static str = "org profile new";
+    const EFFECT: Effect = Effect::Write;
+    const EXAMPLES: &'static [&'static str] = &["org profile new qa --extends staging"];
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let org = organization(cx)?;
+        let store = Store::open(cx.paths, &org)?;
+        let path = change::new_profile(&store, (&self.name, &self.extends))?;
+        let path = path.display().to_string();
+        let said = Sentence::new(format!("wrote {path}")).with("name", self.name.as_str()).with("path", path);
+        Ok(Report::of(said).note(format!("next: edit it, then `tsm org promote @{}`", self.name)))
+    }
+}
+
+/// Check a profile: its rules, what it extends, and whether local.toml can be promoted with it
+#[derive(Debug, clap::Args)]
+pub struct Check {
+    /// The profile
+    name: EnvName,
+}
+
+impl Command for Check {
+    const NAME: &'static str = "org profile check";
+    const EFFECT: Effect = Effect::Read;
+    const EXAMPLES: &'static [&'static str] = &["org profile check prod"];
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let org = organization(cx)?;
+        let store = Store::open(cx.paths, &org)?;
+        let chain = store.chain(&self.name)?;
+        let tried = match Common::read(&store, home(cx)) {
+            Err(OrgError::NoLocal { .. }) => None,
+            common => {
+                let bench = Workbench::open(&store, &common?, (&self.name, &[]))?;
+                bench.recipe().make()?;
+                Some(())
+            }
+        };
+        let rules: usize = chain.profiles.iter().map(|profile| profile.rules.len()).sum();
+        let text = match tried {
+            Some(()) => format!("`{}` is right: {rules} rules, and local.toml can be promoted with it", self.name),
+            None => format!("`{}` is right: {rules} rules", self.name),
+        };
+        let chain: Vec<String> = chain.profiles.iter().rev().map(called).collect();
+        Ok(Report::of(Sentence::new(text).with("name", self.name.as_str()).with("rules", rules).with("chain", chain)))
+    }
+}

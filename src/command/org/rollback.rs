@@ -1,0 +1,82 @@
+//! `org rollback`
+
+use super::promote::values;
+use super::target::{environment, guarded, organization, value};
+use crate::base::environment::EnvName;
+use crate::base::fault::Fault;
+use crate::command::{Command, Cx, Effect};
+use crate::org::change::{self, Return};
+use crate::org::store::{Author, Store};
+use crate::report::{Report, Sentence, Table};
+
+/// Make an earlier version of an environment the current one
+///
+/// Without --to: the newest version that says something else and was not rolled back from before. The record only grows, so a
+/// rollback can be rolled back.
+#[derive(Debug, clap::Args)]
+pub struct Rollback {
+    /// The environment; the chosen one if left out
+    env: Option<EnvName>,
+    /// The version, as `org history` shows it
+    #[arg(long, value_name = "ID")]
+    to: Option<String>,
+    /// Only show what would change
+    #[arg(long, visible_alias = "plan")]
+    dry_run: bool,
+}
+
+impl Rollback {
+    fn planned(&self, cx: &Cx) -> Result<Report, Fault> {
+        let org = organization(cx)?;
+        let env = environment(cx, self.env.as_ref())?;
+        let store = Store::open(cx.paths, &org)?;
+        let back = change::plan_return(&store, &env, self.to.as_deref())?;
+        let mut table = Table::new(&[("key", "KEY"), ("now", "NOW"), ("then", "THEN")]);
+        for (path, now, then) in &back.changes {
+            table.row(vec![path.to_string().into(), value(path, now.as_ref()), value(path, then.as_ref())]);
+        }
+        Ok(Report::default().note(format!("{env} would go back to {}:", back.to.id)).and(table))
+    }
+}
+
+impl Command for Rollback {
+    const NAME: &'static str = "org rollback";
+    const EFFECT: Effect = Effect::Write;
+    const EXAMPLES: &'static [&'static str] =
+        &["org rollback @dev", "org rollback @prod --to 20261120_120000", "org rollback @dev --dry-run"];
+
+    fn effect(&self) -> Effect {
+        if self.dry_run { Effect::Read } else { Effect::Write }
+    }
+
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
+        let org = organization(cx)?;
+        let env = environment(cx, self.env.as_ref())?;
+        Ok(vec![guarded(cx, &org, &env)?])
+    }
+
+    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
+        self.planned(cx).map(Some)
+    }
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        if self.dry_run {
+            return self.planned(cx);
+        }
+        let org = organization(cx)?;
+        let env = environment(cx, self.env.as_ref())?;
+        let store = Store::open(cx.paths, &org)?;
+        let author = Author { by: cx.host.user(), now: cx.host.now() };
+        let (back, entry) = change::go_back(&store, (&env, self.to.as_deref()), author)?;
+        let Return { to, changes, .. } = back;
+        let path = store.environment(&env).display().to_string();
+        let text = format!("{env}: went back to {}, {} changed\n  {path}", to.id, values(changes.len()));
+        let said = Sentence::new(text)
+            .with("env", env.as_str())
+            .with("to", to.id.as_str())
+            .with("id", entry.id.as_str())
+            .with("changes", changes.len())
+            .with("path", path);
+        Ok(Report::of(said).note(format!("local.toml is as it was: change it before `tsm org promote @{env}`")))
+    }
+}

@@ -1,0 +1,177 @@
+//! `secrets doctor`
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+
+use super::store;
+use crate::base::environment::EnvName;
+use crate::base::fault::Fault;
+use crate::command::{Command, Cx, Effect};
+use crate::env::leak;
+use crate::env::masked::SHORTEST;
+use crate::env::read;
+use crate::env::secrets::{self, Store};
+use crate::report::{Cell, Report, Table, Tone};
+use crate::sys::file::FileError;
+use crate::sys::process;
+
+/// Check the secrets: who can read them, whether they make sense, which are missing or used twice
+///
+/// --fix takes the rights of others away. The exit code is 3 if something is left that should be looked at.
+#[derive(Debug, clap::Args)]
+pub struct Doctor {
+    /// Put right what can be put right: the permissions
+    #[arg(long)]
+    fix: bool,
+}
+
+impl Command for Doctor {
+    const NAME: &'static str = "secrets doctor";
+    const EFFECT: Effect = Effect::Write;
+    const EXAMPLES: &'static [&'static str] = &["secrets doctor --fix"];
+
+    fn effect(&self) -> Effect {
+        if self.fix { Self::EFFECT } else { Effect::Read }
+    }
+
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
+        Ok(store(cx)?.environments())
+    }
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let store = store(cx)?;
+        let mut checks = Checks::default();
+        if store.folder().is_dir() {
+            checks.modes(store.folder(), 0o700, self.fix)?;
+        }
+        checks.gitignore(&store);
+        let mut known = Vec::new();
+        for env in store.environments() {
+            for path in [store.file(&env), store.sealed(&env)].iter().filter(|path| path.exists()) {
+                checks.modes(path, 0o600, self.fix)?;
+            }
+            if let Some(found) = checks.content(&store, &env) {
+                known.push((env, found));
+            }
+        }
+        checks.across(&known);
+        let bad = checks.rows.iter().filter(|row| row.state == "bad").count();
+        let columns = [("what", "WHAT"), ("state", "STATE"), ("problem", "PROBLEM"), ("advice", "ADVICE")];
+        let mut table = Table::new(&columns).when_empty("there are no secrets, and nothing to find");
+        for row in checks.rows {
+            let tone = match row.state {
+                "bad" => Tone::Bad,
+                "fixed" | "look" => Tone::Warn,
+                _ => Tone::Good,
+            };
+            table.row(vec![row.what.into(), Cell::from(row.state).tone(tone), row.problem.into(), row.advice.into()]);
+        }
+        let mut report = Report::of(table);
+        report.says_no = bad > 0;
+        Ok(report)
+    }
+}
+
+struct Row {
+    what: String,
+    /// good, fixed, look or bad.
+    state: &'static str,
+    problem: String,
+    advice: String,
+}
+
+#[derive(Default)]
+struct Checks {
+    rows: Vec<Row>,
+}
+
+impl Checks {
+    fn say(&mut self, what: impl Into<String>, state: &'static str, (problem, advice): (String, String)) {
+        self.rows.push(Row { what: what.into(), state, problem, advice });
+    }
+
+    fn modes(&mut self, path: &Path, wanted: u32, fix: bool) -> Result<(), Fault> {
+        let fail = |source| FileError::Io { action: "look at", path: path.to_owned(), source };
+        let found = fs::metadata(path).map_err(fail)?;
+        let (mode, name) = (found.mode() & 0o7777, path.display().to_string());
+        if process::owner(process::own_pid()) != Some(found.uid()) {
+            let problem = "belongs to somebody else".to_owned();
+            self.say(name, "bad", (problem, format!("chown it to you: sudo chown $USER '{}'", path.display())));
+        } else if mode & 0o077 == 0 {
+            self.say(name, "good", (String::new(), String::new()));
+        } else if fix {
+            fs::set_permissions(path, fs::Permissions::from_mode(wanted)).map_err(fail)?;
+            let problem = format!("was open to others ({mode:04o}), is {wanted:04o} now");
+            self.say(name, "fixed", (problem, "think about who may have read it".to_owned()));
+        } else {
+            let problem = format!("open to others ({mode:04o})");
+            self.say(name.clone(), "bad", (problem, format!("chmod {wanted:o} '{name}', or --fix")));
+        }
+        Ok(())
+    }
+
+    /// Git must not take the files that are not sealed.
+    fn gitignore(&mut self, store: &Store) {
+        let organization = store.folder().parent().unwrap_or(Path::new("/"));
+        let says = |path: &Path| {
+            let text = fs::read_to_string(path).unwrap_or_default();
+            text.lines().map(str::trim).any(|line| ["*.env", "secrets/", "secrets/*.env", "*"].contains(&line))
+        };
+        let is_ignored = says(&store.folder().join(".gitignore")) || says(&organization.join(".gitignore"));
+        if store.folder().is_dir() && !is_ignored {
+            let name = store.folder().display().to_string();
+            let advice = format!("echo '*.env' >> '{name}/.gitignore'");
+            self.say(name, "look", ("no .gitignore keeps it out of git".to_owned(), advice));
+        }
+    }
+
+    fn content(&mut self, store: &Store, env: &EnvName) -> Option<secrets::Secrets> {
+        let path = store.file(env);
+        // The modes are told already: here only what is inside counts, and nothing is changed.
+        let text = match read::text_if_any(&path) {
+            Ok(text) => text?,
+            Err(error) => {
+                self.say(path.display().to_string(), "bad", (error.to_string(), String::new()));
+                return None;
+            }
+        };
+        match secrets::parse(&path, &text) {
+            Ok(found) => Some(found),
+            Err(error) => {
+                let place = Fault::from(error).at.map(|at| format!(" (line {})", at.line)).unwrap_or_default();
+                let problem = format!("cannot be read as KEY=VALUE lines{place}");
+                self.say(path.display().to_string(), "bad", (problem, format!("secrets edit {env}")));
+                None
+            }
+        }
+    }
+
+    /// What can only be seen with all environments side by side.
+    fn across(&mut self, known: &[(EnvName, secrets::Secrets)]) {
+        let mut names: BTreeMap<&str, Vec<&EnvName>> = BTreeMap::new();
+        let mut values: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for (env, found) in known {
+            for (name, value) in &found.values {
+                names.entry(name).or_default().push(env);
+                if leak::is_placeholder(value) || value.is_empty() {
+                    let problem = "still a placeholder".to_owned();
+                    self.say(format!("{env}: {name}"), "bad", (problem, format!("secrets set {env} {name}")));
+                } else if value.len() >= SHORTEST {
+                    values.entry(value).or_default().push(format!("{env}: {name}"));
+                }
+            }
+        }
+        for places in values.values().filter(|places| places.len() > 1) {
+            let advice = "each environment has secrets of its own".to_owned();
+            self.say(places.join(", "), "look", ("the same value".to_owned(), advice));
+        }
+        for (name, envs) in names {
+            for (env, _) in known.iter().filter(|(env, _)| !envs.contains(&env) && env.as_str() != "local") {
+                let problem = format!("missing; {} has it", envs[0]);
+                self.say(format!("{env}: {name}"), "look", (problem, format!("secrets set {env} {name}")));
+            }
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! `secrets edit`
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::{keep, store, text};
+use crate::base::environment::EnvName;
+use crate::base::fault::{Fault, Kind};
+use crate::command::{Command, Cx, Effect};
+use crate::env::read;
+use crate::env::secrets;
+use crate::report::{Answer, Ask, Report, Sentence};
+use crate::sys::file::{self, Access, FileError};
+use crate::sys::hidden;
+use crate::sys::host::Call;
+
+/// Edit the secrets of an environment with $EDITOR
+///
+/// A private copy is edited, in memory where the system offers that, and removed in the end. What cannot be read as
+/// KEY=VALUE lines is not kept.
+#[derive(Debug, clap::Args)]
+pub struct Edit {
+    /// The environment
+    #[arg(value_name = "ENV")]
+    target: EnvName,
+    /// A key that opens sealed secrets
+    #[arg(long, value_name = "FILE")]
+    identity: Vec<PathBuf>,
+}
+
+impl Command for Edit {
+    const NAME: &'static str = "secrets edit";
+    const EFFECT: Effect = Effect::Write;
+    const EXAMPLES: &'static [&'static str] = &["secrets edit dev"];
+
+    fn touches(&self, _: &mut Cx) -> Result<Vec<EnvName>, Fault> {
+        Ok(vec![self.target.clone()])
+    }
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        if !hidden::can_type() {
+            return Err(
+                Fault::usage("editing needs a terminal").advise("`secrets set ENV NAME` takes a value from a pipe")
+            );
+        }
+        let store = store(cx)?;
+        let _lock = store.lock()?;
+        let old = text(cx, &store, (&self.target, &self.identity))?.unwrap_or_default();
+        let copy = Copy::make(cx, store.folder(), &self.target, &old)?;
+        let new = loop {
+            copy.edit(cx)?;
+            let new = read::text(&copy.path)?;
+            match secrets::parse(Path::new("the edited text"), &new) {
+                Ok(_) => break new,
+                Err(error) => {
+                    cx.console.complain(&error.into());
+                    let ask = Ask { question: "edit it again?".to_owned(), word: None };
+                    if cx.console.ask(&ask) != Answer::Yes {
+                        return Err(Fault::new(Kind::Failed, "the edited text was dropped; nothing was changed"));
+                    }
+                }
+            }
+        };
+        let changed = new != old;
+        if changed {
+            keep(cx, &store, &self.target, &new)?;
+        }
+        let said = if changed { "changed the secrets of" } else { "nothing was changed for" };
+        Ok(Report::of(
+            Sentence::new(format!("{said} {}", self.target)).with("env", self.target.as_str()).with("changed", changed),
+        ))
+    }
+}
+
+/// A private file that is removed in the end.
+struct Copy {
+    path: PathBuf,
+}
+
+impl Copy {
+    fn make(cx: &Cx, folder: &Path, env: &EnvName, text: &str) -> Result<Self, FileError> {
+        // That folder is in memory and belongs to the operator alone.
+        let memory = cx.host.variable("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_dir());
+        let folder = memory.unwrap_or_else(|| folder.to_owned());
+        let copy = Self { path: folder.join(format!(".tetra-{}-{env}", cx.host.now().0)) };
+        file::write(&copy.path, text.as_bytes(), Access::Private)?;
+        Ok(copy)
+    }
+
+    fn edit(&self, cx: &Cx) -> Result<(), Fault> {
+        let editor = cx.host.variable("VISUAL").or_else(|| cx.host.variable("EDITOR")).unwrap_or("vi");
+        // An editor may come with options, as in `code --wait`.
+        let call = Call {
+            program: "sh".to_owned(),
+            arguments: vec![
+                "-c".to_owned(),
+                format!("{editor} \"$1\""),
+                "sh".to_owned(),
+                self.path.display().to_string(),
+            ],
+            terminal: true,
+            ..Call::default()
+        };
+        let failed = |source: io::Error| FileError::Io { action: "edit", path: self.path.clone(), source };
+        let finished = cx.host.run(&call).map_err(failed)?;
+        if finished.code != 0 {
+            let what = format!("`{editor}` ended with {}; nothing was changed", finished.code);
+            return Err(Fault::new(Kind::Failed, what).advise("VISUAL or EDITOR names the editor"));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        // One that is gone need not be removed.
+        let _ = fs::remove_file(&self.path);
+    }
+}

@@ -1,0 +1,20 @@
+//! Secrets in the open, for every command that copies or checks configuration.
+
+use crate::base::diagnostic::{Diagnostic, Severity};
+use crate::base::fault::{Fault, Kind};
+use crate::env::leak::{self, Syntax};
+
+/// What looks like a secret in a text; its values are not shown.
+pub(in crate::command) fn found(name: &str, text: &str) -> Vec<Diagnostic> {
+    leak::diagnostics(name, text, &leak::scan(text, Syntax::of(name)))
+}
+
+/// Stops what would spread a secret that stands in a TOML text.
+pub(in crate::command) fn stop(name: &str, text: &str) -> Result<(), Fault> {
+    let mut found = leak::diagnostics(name, text, &leak::scan(text, Syntax::Toml));
+    found.retain(|it| it.severity == Severity::Error);
+    if found.is_empty() {
+        return Ok(());
+    }
+    Err(Fault::new(Kind::No, format!("secrets stand in the open in {name}; nothing was promoted")).diagnosed(found))
+}

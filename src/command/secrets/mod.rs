@@ -1,0 +1,131 @@
+//! `secrets`: the private values of an organization, a file for each environment.
+
+pub mod doctor;
+pub mod edit;
+pub(super) mod leaks;
+pub mod list;
+pub mod rekey;
+pub mod scan;
+pub mod seal;
+pub mod set;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use super::Cx;
+use crate::base::environment::EnvName;
+use crate::base::fault::{Fault, Kind};
+use crate::base::name::OrgName;
+use crate::env::seal as sealing;
+use crate::env::secrets::{self, Secrets, Store};
+use crate::sys::file::FileError;
+
+/// The secrets of the active organization.
+fn store(cx: &Cx) -> Result<Store, Fault> {
+    Ok(at(cx, org(cx)?))
+}
+
+fn org<'a>(cx: &'a Cx) -> Result<&'a OrgName, Fault> {
+    let org = cx.selection.org.as_ref().ok_or_else(|| {
+        Fault::new(Kind::No, "secrets belong to an organization, and none is active")
+            .advise("`org init NAME` makes one; --org, TETRA_ORG or `use` choose one")
+    })?;
+    if !cx.paths.org(org).is_dir() {
+        return Err(Fault::new(Kind::NotFound, format!("no organization is called `{org}`"))
+            .advise(format!("`org init {org}` makes it")));
+    }
+    Ok(org)
+}
+
+fn at(cx: &Cx, org: &OrgName) -> Store {
+    Store::at(cx.paths.org(org).join("secrets"))
+}
+
+/// The values of an environment for other commands; none without an organization. A file that had to be closed is told.
+pub(super) fn values(cx: &mut Cx, env: &EnvName) -> Result<BTreeMap<String, String>, Fault> {
+    let Some(org) = cx.selection.org.as_ref() else { return Ok(BTreeMap::new()) };
+    let store = at(cx, org);
+    Ok(read(cx, &store, (env, &[]))?.map(|secrets| secrets.values).unwrap_or_default())
+}
+
+/// The secrets of an environment: its file, else its sealed file opened with a key.
+fn read(cx: &mut Cx, store: &Store, (env, keys): (&EnvName, &[PathBuf])) -> Result<Option<Secrets>, Fault> {
+    if let Some(found) = store.read(env)? {
+        if let Some(notice) = &found.notice {
+            cx.console.note(notice);
+        }
+        return Ok(Some(found));
+    }
+    match opened(cx, store, (env, keys))? {
+        Some(text) => Ok(Some(secrets::parse(&store.sealed(env), &text)?)),
+        None => Ok(None),
+    }
+}
+
+/// The text of an environment's file, else that of its sealed file; none if it has neither.
+fn text(cx: &mut Cx, store: &Store, (env, keys): (&EnvName, &[PathBuf])) -> Result<Option<String>, Fault> {
+    match store.text(env)? {
+        Some((text, notice)) => {
+            if let Some(notice) = notice {
+                cx.console.note(&notice);
+            }
+            Ok(Some(text))
+        }
+        None => opened(cx, store, (env, keys)),
+    }
+}
+
+/// The text of a sealed file; none if there is none.
+fn opened(cx: &Cx, store: &Store, (env, keys): (&EnvName, &[PathBuf])) -> Result<Option<String>, Fault> {
+    let path = store.sealed(env);
+    let sealed = match fs::read(&path) {
+        Ok(sealed) => sealed,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(FileError::Io { action: "read", path, source }.into()),
+    };
+    let identity = sealing::identity(&identities(cx, keys))?;
+    Ok(Some(sealing::open(&path, &sealed, &identity)?))
+}
+
+/// Where keys that open sealed files are looked for.
+fn identities(cx: &Cx, given: &[PathBuf]) -> Vec<PathBuf> {
+    if !given.is_empty() {
+        return given.iter().map(|path| cx.host.cwd().join(path)).collect();
+    }
+    if let Some(path) = cx.host.variable("TETRA_AGE_IDENTITY") {
+        return vec![cx.host.cwd().join(path)];
+    }
+    let home = cx.host.variable("HOME").map(PathBuf::from).unwrap_or_default();
+    vec![cx.paths.config_dir().join("age.key"), home.join(".ssh/id_ed25519"), home.join(".ssh/id_rsa")]
+}
+
+/// Writes the secrets of an environment in the forms that it has; a plain file if it has none.
+fn keep(cx: &Cx, store: &Store, env: &EnvName, text: &str) -> Result<(), Fault> {
+    let sealed = store.sealed(env).exists();
+    if sealed {
+        reseal(cx, store, env, text)?;
+    }
+    if !sealed || store.file(env).exists() {
+        store.write(&store.file(env), text.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// Seals a text for all recipients of the manifest.
+fn reseal(cx: &Cx, store: &Store, env: &EnvName, text: &str) -> Result<usize, Fault> {
+    let recipients = sealing::recipients(&manifest(cx)?)?;
+    let sealed = sealing::seal(text, &recipients)?;
+    store.write(&store.sealed(env), &sealed)?;
+    store.write(&recipients_file(store, env), sealing::list(&recipients).as_bytes())?;
+    Ok(recipients.len())
+}
+
+/// The list of those who can open a sealed file.
+fn recipients_file(store: &Store, env: &EnvName) -> PathBuf {
+    store.folder().join(format!("{env}.recipients"))
+}
+
+fn manifest(cx: &Cx) -> Result<PathBuf, Fault> {
+    Ok(cx.paths.org(org(cx)?).join("manifest.toml"))
+}

@@ -1,0 +1,76 @@
+//! `secrets rekey`
+
+use std::fs;
+use std::path::PathBuf;
+
+use super::{identities, manifest, recipients_file, reseal, store};
+use crate::base::environment::EnvName;
+use crate::base::fault::{Fault, Kind};
+use crate::command::{Command, Cx, Effect};
+use crate::env::seal as sealing;
+use crate::env::secrets;
+use crate::report::{Cell, Report, Table, Tone};
+use crate::sys::file::FileError;
+
+/// Seal all sealed secrets anew, for the recipients that the manifest has now
+///
+/// Everything is opened before anything is written. Who is no recipient any more has seen the old values: they are listed, to
+/// be changed at their source.
+#[derive(Debug, clap::Args)]
+pub struct Rekey {
+    /// The environment; every one that is sealed if left out
+    #[arg(value_name = "ENV")]
+    target: Option<EnvName>,
+    /// A key that opens sealed secrets
+    #[arg(long, value_name = "FILE")]
+    identity: Vec<PathBuf>,
+}
+
+impl Command for Rekey {
+    const NAME: &'static str = "secrets rekey";
+    const EFFECT: Effect = Effect::Write;
+    const EXAMPLES: &'static [&'static str] = &["secrets rekey", "secrets rekey prod"];
+
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
+        Ok(match &self.target {
+            Some(env) => vec![env.clone()],
+            None => store(cx)?.environments(),
+        })
+    }
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let store = store(cx)?;
+        let _lock = store.lock()?;
+        let sealed: Vec<EnvName> = store.environments().into_iter().filter(|env| store.sealed(env).exists()).collect();
+        let envs: Vec<EnvName> =
+            sealed.into_iter().filter(|env| self.target.as_ref().is_none_or(|wanted| wanted == env)).collect();
+        if envs.is_empty() {
+            return Err(Fault::new(Kind::NotFound, "there are no sealed secrets").advise("secrets seal ENV"));
+        }
+        let recipients = sealing::recipients(&manifest(cx)?)?;
+        let identity = sealing::identity(&identities(cx, &self.identity))?;
+        let mut texts = Vec::new();
+        for env in &envs {
+            let path = store.sealed(env);
+            let bytes =
+                fs::read(&path).map_err(|source| FileError::Io { action: "read", path: path.clone(), source })?;
+            texts.push(sealing::open(&path, &bytes, &identity)?);
+        }
+        let columns =
+            [("env", "ENV"), ("recipients", "RECIPIENTS"), ("gone", "GONE"), ("rotate", "CHANGE AT THE SOURCE")];
+        let mut table = Table::new(&columns);
+        for (env, text) in envs.iter().zip(&texts) {
+            let before = fs::read_to_string(recipients_file(&store, env)).unwrap_or_default();
+            let gone = sealing::gone(&before, &recipients);
+            let count = reseal(cx, &store, env, text)?;
+            let names = if gone.is_empty() { Vec::new() } else { secrets::parse(&store.sealed(env), text)?.names };
+            table.row(vec![
+                Cell::from(env.as_str()).tone(Tone::Strong),
+                count.into(),
+                Cell::from(gone).tone(Tone::Warn),
+                Cell::from(names).tone(Tone::Bad),
+            ]);
+        }
+        Ok(Report::of(table))
+    }
+}

@@ -1,0 +1,139 @@
+//! `secrets scan`
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::leaks;
+use crate::base::diagnostic::Severity;
+use crate::base::fault::{Fault, Kind};
+use crate::command::env::counted;
+use crate::command::{Command, Cx, Effect};
+use crate::env::read;
+use crate::report::{Block, Report};
+use crate::sys::file::FileError;
+use crate::sys::host::Call;
+
+/// Look for secrets that stand in the open
+///
+/// Without files: tetra.toml and the templates here, and the TOML files of the active organization. With --staged: what the
+/// next git commit will hold, for a hook. By the name of the key, by the pattern of well-known tokens, and by randomness; a
+/// line that ends in `# tetra:allow-secret REASON` passes. Errors make the exit code 3.
+#[derive(Debug, clap::Args)]
+pub struct Scan {
+    /// Files and folders
+    files: Vec<PathBuf>,
+    /// What is staged in git
+    #[arg(long, conflicts_with = "files")]
+    staged: bool,
+}
+
+/// How many files are read at most. A folder with more is not configuration.
+const MOST_FILES: usize = 10_000;
+
+impl Command for Scan {
+    const NAME: &'static str = "secrets scan";
+    const EFFECT: Effect = Effect::Read;
+    const EXAMPLES: &'static [&'static str] = &["secrets scan", "secrets scan --staged"];
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let mut found = Vec::new();
+        let mut count = 0;
+        if self.staged {
+            for name in staged(cx)? {
+                let shown = git(cx, &["show".to_owned(), format!(":{name}")])?;
+                count += 1;
+                // What is no text holds no line to mark.
+                if let Ok(text) = String::from_utf8(shown) {
+                    found.extend(leaks::found(&name, &text));
+                }
+            }
+        } else {
+            let named = !self.files.is_empty();
+            for path in if named { below(cx, &self.files)? } else { usual(cx) } {
+                match read::text(&path) {
+                    Ok(text) => found.extend(leaks::found(&shown(cx, &path), &text)),
+                    Err(read::ReadError::NotText { .. } | read::ReadError::TooLarge { .. }) if named => {
+                        cx.console.note(&format!("passed over {}: no text, or too large", path.display()));
+                        continue;
+                    }
+                    Err(error) => return Err(error.into()),
+                }
+                count += 1;
+            }
+        }
+        let errors = found.iter().filter(|it| it.severity == Severity::Error).count();
+        let warnings = found.len() - errors;
+        let said =
+            [(count, "file"), (errors, "error"), (warnings, "warning")].map(|(count, word)| counted(count, word));
+        let mut report = Report::of(Block::Findings(found)).note(said.join(", "));
+        report.says_no = errors > 0;
+        Ok(report)
+    }
+}
+
+/// What is committed and copied: TOML files and templates, here and of the organization.
+fn usual(cx: &Cx) -> Vec<PathBuf> {
+    let here = cx.host.cwd();
+    let mut files = vec![here.join("tetra.toml")];
+    let organization = cx.selection.org.as_ref().map(|org| cx.paths.org(org));
+    let folders = [Some(here.join("env")), organization.clone(), organization.map(|org| org.join("environments"))];
+    for folder in folders.into_iter().flatten() {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+        files.extend(entries.filter(|path| {
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            name.ends_with(".toml") || name.ends_with(".env.tmpl")
+        }));
+    }
+    files.retain(|path| path.is_file());
+    files.sort();
+    files
+}
+
+/// The files that were named, and all below folders that were. Links and hidden folders are not followed.
+fn below(cx: &Cx, given: &[PathBuf]) -> Result<Vec<PathBuf>, Fault> {
+    let mut files = Vec::new();
+    let mut open: Vec<PathBuf> = given.iter().map(|path| cx.host.cwd().join(path)).collect();
+    while let Some(path) = open.pop() {
+        let found = fs::symlink_metadata(&path);
+        let found = found.map_err(|source| FileError::Io { action: "read", path: path.clone(), source })?;
+        if !found.is_dir() {
+            files.push(path);
+        } else {
+            let entries = fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| entry.path());
+            open.extend(entries.filter(|path| !is_hidden(path) && !path.is_symlink()));
+        }
+        if files.len() > MOST_FILES {
+            return Err(Fault::usage(format!("these are more than {MOST_FILES} files")).advise("name fewer of them"));
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn is_hidden(path: &Path) -> bool {
+    path.is_dir() && path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with('.'))
+}
+
+/// The files that the next commit changes or adds.
+fn staged(cx: &Cx) -> Result<Vec<String>, Fault> {
+    let words = ["diff", "--cached", "--name-only", "--diff-filter=ACMR", "-z"].map(str::to_owned);
+    let names = String::from_utf8_lossy(&git(cx, &words)?).into_owned();
+    Ok(names.split_terminator('\0').map(str::to_owned).collect())
+}
+
+fn git(cx: &Cx, words: &[String]) -> Result<Vec<u8>, Fault> {
+    let cwd = Some(cx.host.cwd().to_owned());
+    let call = Call { program: "git".to_owned(), arguments: words.to_vec(), cwd, ..Call::default() };
+    let failed = |source| FileError::Io { action: "start", path: PathBuf::from("git"), source };
+    let finished = cx.host.run(&call).map_err(failed)?;
+    if finished.code != 0 {
+        let said = String::from_utf8_lossy(&finished.errors).lines().next().unwrap_or_default().to_owned();
+        return Err(Fault::new(Kind::Failed, format!("git could not tell what is staged: {said}")));
+    }
+    Ok(finished.output)
+}
+
+/// A path as people write it: below the working directory without it.
+fn shown(cx: &Cx, path: &Path) -> String {
+    path.strip_prefix(cx.host.cwd()).unwrap_or(path).display().to_string()
+}

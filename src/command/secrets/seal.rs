@@ -1,0 +1,72 @@
+//! `secrets seal`
+
+use std::fs;
+use std::path::PathBuf;
+
+use super::{identities, reseal, store};
+use crate::base::environment::EnvName;
+use crate::base::fault::{Fault, Kind};
+use crate::command::{Command, Cx, Effect};
+use crate::env::seal as sealing;
+use crate::report::{Report, Sentence};
+use crate::sys::file::FileError;
+
+/// Seal the secrets of an environment to the recipients of the manifest, and remove the file that is not sealed
+///
+/// Recipients stand in manifest.toml, `[secrets.recipients] alice = "ssh-ed25519 …"` or `"age1…"`. secrets/ENV.env.age can be
+/// committed. Keys are looked for in --identity, TETRA_AGE_IDENTITY, ~/.config/tetra/age.key and ~/.ssh. The open file is removed only after a key of yours opened the sealed one; --keep leaves it, and then both are
+/// kept in step.
+#[derive(Debug, clap::Args)]
+pub struct Seal {
+    /// The environment
+    #[arg(value_name = "ENV")]
+    target: EnvName,
+    /// Keep the file that is not sealed
+    #[arg(long)]
+    keep: bool,
+    /// A key that opens sealed secrets
+    #[arg(long, value_name = "FILE")]
+    identity: Vec<PathBuf>,
+}
+
+impl Command for Seal {
+    const NAME: &'static str = "secrets seal";
+    const EFFECT: Effect = Effect::Write;
+    const EXAMPLES: &'static [&'static str] = &["secrets seal prod", "secrets seal dev --keep"];
+
+    fn touches(&self, _: &mut Cx) -> Result<Vec<EnvName>, Fault> {
+        Ok(vec![self.target.clone()])
+    }
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let env = &self.target;
+        let store = store(cx)?;
+        let _lock = store.lock()?;
+        let Some((text, _)) = store.text(env)? else {
+            return Err(Fault::new(Kind::NotFound, format!("there are no open secrets of {env}"))
+                .advise("`secrets rekey` seals sealed ones anew"));
+        };
+        // Whoever cannot open it again must not lose the open one.
+        let identity = if self.keep { None } else { Some(sealing::identity(&identities(cx, &self.identity))?) };
+        let count = reseal(cx, &store, env, &text)?;
+        let path = store.sealed(env);
+        if let Some(identity) = identity {
+            let fail = |action, path: PathBuf| move |source| FileError::Io { action, path, source };
+            let sealed = fs::read(&path).map_err(fail("read", path.clone()))?;
+            if sealing::open(&path, &sealed, &identity)? != text {
+                return Err(Fault::new(Kind::Failed, "what was sealed is not what was there; the open file was kept"));
+            }
+            let open = store.file(env);
+            fs::remove_file(&open).map_err(fail("remove", open.clone()))?;
+        }
+        let s = if count == 1 { "" } else { "s" };
+        let rest = if self.keep { "" } else { "; removed the open file" };
+        Ok(Report::of(
+            Sentence::new(format!("sealed the secrets of {env} for {count} recipient{s}{rest}"))
+                .with("env", env.as_str())
+                .with("file", path.display().to_string())
+                .with("recipients", count)
+                .with("open_file_kept", self.keep),
+        ))
+    }
+}

@@ -1,0 +1,114 @@
+//! `secrets set`
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use super::{keep, store, text};
+use crate::base::environment::EnvName;
+use crate::base::fault::{Fault, Kind};
+use crate::command::{Command, Cx, Effect};
+use crate::env::secrets::{self, LARGEST_VALUE};
+use crate::report::{Report, Sentence};
+use crate::sys::file::FileError;
+use crate::sys::hidden;
+
+/// Keep a secret
+///
+/// The value is typed without being shown, or comes on the standard input or from a file; it never stands on the command line,
+/// where others and the history would see it. One line end at its end is dropped.
+#[derive(Debug, clap::Args)]
+pub struct Set {
+    /// The environment
+    #[arg(value_name = "ENV")]
+    target: EnvName,
+    /// The name of the secret
+    #[arg(value_name = "NAME")]
+    key: String,
+    /// Take the value from a file
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// A key that opens sealed secrets
+    #[arg(long, value_name = "FILE")]
+    identity: Vec<PathBuf>,
+    /// What somebody wrote who did not know better
+    #[arg(hide = true)]
+    value: Vec<String>,
+}
+
+impl Command for Set {
+    const NAME: &'static str = "secrets set";
+    const EFFECT: Effect = Effect::Write;
+    const EXAMPLES: &'static [&'static str] = &["secrets set prod API_KEY", "secrets set dev TLS_KEY --file key.pem"];
+
+    fn touches(&self, _: &mut Cx) -> Result<Vec<EnvName>, Fault> {
+        Ok(vec![self.target.clone()])
+    }
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        if !self.value.is_empty() || self.key.contains('=') {
+            return Err(Fault::usage("a secret does not stand on the command line, where others can see it")
+                .advise("name it only: the value is typed, or comes on the standard input or from --file; change the one you wrote"));
+        }
+        let store = store(cx)?;
+        // A bad name is told before anything is typed.
+        let path = store.file(&self.target);
+        secrets::with(&path, "", &self.key, "-")?;
+        let value = match &self.file {
+            Some(file) => from_file(&cx.host.cwd().join(file))?,
+            None => typed(cx, &self.target, &self.key)?,
+        };
+        let value = String::from_utf8(value).map_err(|_| bad(&self.key, "is not UTF-8 text"))?;
+        let value = value.strip_suffix('\n').map_or(value.as_str(), |rest| rest.strip_suffix('\r').unwrap_or(rest));
+        let _lock = store.lock()?;
+        let old = text(cx, &store, (&self.target, &self.identity))?.unwrap_or_default();
+        let known = secrets::parse(&path, &old)?.values.contains_key(&self.key);
+        let new = secrets::with(&path, &old, &self.key, value)?;
+        keep(cx, &store, &self.target, &new)?;
+        let action = if known { "changed" } else { "added" };
+        let count = value.chars().count();
+        Ok(Report::of(
+            Sentence::new(format!("{action} {} of {} ({count} characters)", self.key, self.target))
+                .with("env", self.target.as_str())
+                .with("name", self.key.as_str())
+                .with("action", action)
+                .with("length", count)
+                .with("digest", secrets::digest(&self.key, value)),
+        ))
+    }
+}
+
+fn bad(key: &str, what: &'static str) -> Fault {
+    secrets::SecretError::BadValue { key: key.to_owned(), what }.into()
+}
+
+fn from_file(path: &Path) -> Result<Vec<u8>, Fault> {
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(LARGEST_VALUE as u64 + 2).read_to_end(&mut bytes));
+    read.map_err(|source| FileError::Io { action: "read", path: path.to_owned(), source })?;
+    Ok(bytes)
+}
+
+fn typed(cx: &mut Cx, env: &EnvName, key: &str) -> Result<Vec<u8>, Fault> {
+    let read = if hidden::can_type() {
+        hidden::Silence::begin().and_then(|silence| {
+            cx.console.note(&format!("the value of {key} for {env} (not shown):"));
+            silence.line(LARGEST_VALUE)
+        })
+    } else {
+        hidden::input(LARGEST_VALUE as u64)
+    };
+    match read {
+        Ok(value) if value.is_empty() => Err(Fault::usage(format!("no value came in for `{key}`"))
+            .advise("type it, pipe it in, or use --file; nothing was changed")),
+        Ok(value) => Ok(value),
+        Err(error) if error.kind() == ErrorKind::Interrupted => {
+            Err(Fault::new(Kind::Interrupted, "interrupted; nothing was changed"))
+        }
+        Err(error) => Err(unread(error)),
+    }
+}
+
+fn unread(source: io::Error) -> Fault {
+    FileError::Io { action: "read", path: PathBuf::from("standard input"), source }.into()
+}

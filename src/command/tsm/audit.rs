@@ -1,0 +1,24 @@
+//! `tsm audit`
+
+use super::findings::{self, Which};
+use crate::base::fault::Fault;
+use crate::command::{Command, Cx, Effect};
+use crate::report::Report;
+use crate::tsm::doctor::services;
+
+/// Check the service definitions: links, keys, ports, folders, permissions
+///
+/// Links that lead nowhere, keys that are missing or misspelt, ports and names that two have, folders and env files that are not there,
+/// files that others can change. Exit code 3 if something is wrong.
+#[derive(Debug, clap::Args)]
+pub struct Audit {}
+
+impl Command for Audit {
+    const NAME: &'static str = "tsm audit";
+    const EFFECT: Effect = Effect::Read;
+    const EXAMPLES: &'static [&'static str] = &["tsm audit", "tsm audit --json"];
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        Ok(findings::report(&services::audit(cx.paths, cx.host.variables()), Which::All))
+    }
+}

@@ -1,0 +1,49 @@
+//! `tsm doctor orphans`
+
+use crate::base::fault::Fault;
+use crate::base::redact;
+use crate::command::tsm::ports::look::cut;
+use crate::command::{Command, Cx, Effect};
+use crate::report::{Cell, Report, Table, Tone, Value};
+use crate::tsm::doctor::orphans::{self, Kind};
+use crate::tsm::store::Store;
+
+/// List processes that look like ours and that nobody manages
+///
+/// `lost` were started here and no record knows them any more; `stranger` are interpreters (node, python, …) that were never started
+/// from here. `tsm kill --pid` ends one.
+#[derive(Debug, clap::Args)]
+pub struct Orphans {}
+
+impl Command for Orphans {
+    const NAME: &'static str = "tsm doctor orphans";
+    const EFFECT: Effect = Effect::Read;
+    const EXAMPLES: &'static [&'static str] = &["tsm doctor orphans", "tsm doctor orphans --json"];
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let all = Store::open(cx.paths).all()?;
+        let mut table = Table::new(&[
+            ("pid", "PID"),
+            ("kind", "KIND"),
+            ("type", "TYPE"),
+            ("ports", "PORTS"),
+            ("parent", "PARENT"),
+            ("command", "COMMAND"),
+        ])
+        .when_empty("No orphans.");
+        for orphan in orphans::find(cx.paths, &all) {
+            let tone = if orphan.kind == Kind::Lost { Tone::Bad } else { Tone::Plain };
+            let words: Vec<String> = orphan.ports.iter().map(ToString::to_string).collect();
+            let text = if words.is_empty() { "-".to_owned() } else { words.join(", ") };
+            table.row(vec![
+                orphan.pid.into(),
+                Cell::from(orphan.kind.word()).tone(tone),
+                orphan.program.into(),
+                Cell::from(Value::List(orphan.ports.into_iter().map(Value::from).collect())).text(text),
+                orphan.parent.into(),
+                cut(redact::text(&orphan.command).into()),
+            ]);
+        }
+        Ok(Report::of(table))
+    }
+}

@@ -1,0 +1,70 @@
+//! `tsm analytics`
+
+use super::{NONE, Subject};
+use crate::base::fault::Fault;
+use crate::base::time::Span;
+use crate::command::{Command, Cx, Effect};
+use crate::report::{Cell, Fields, Report, Show, Tone, Value};
+use crate::tsm::events::usage::{self, Count, Usage};
+
+/// Count what a process reports: events, errors, answer times, active sessions
+///
+/// Answers that take longer than a second are slow. A session is active until an event of it says that it ended.
+#[derive(Debug, clap::Args)]
+pub struct Analytics {
+    #[command(flatten)]
+    subject: Subject,
+    /// How far back: 1h, 24h, 7d
+    #[arg(value_name = "WINDOW", conflicts_with = "since")]
+    window: Option<Span>,
+}
+
+/// How far back without a word about it.
+const DAY: Span = Span(std::time::Duration::from_secs(24 * 60 * 60));
+
+impl Command for Analytics {
+    const NAME: &'static str = "tsm analytics";
+    const ALIASES: &'static [&'static str] = &["tsm dashboard"];
+    const EFFECT: Effect = Effect::Read;
+    const EXAMPLES: &'static [&'static str] = &["tsm analytics api", "tsm dashboard api 1h"];
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let usage = usage::usage(&self.subject.events(cx, self.window.or(Some(DAY)))?);
+        let report = Report::of(fields(&usage));
+        Ok(if usage.events == 0 { report.note(NONE) } else { report })
+    }
+}
+
+fn fields(usage: &Usage) -> Fields {
+    let responses = usage.responses;
+    let timed = responses.count > 0;
+    let millis = |time: std::time::Duration| {
+        let value = if timed { Value::Float(time.as_secs_f64()) } else { Value::Nothing };
+        Cell::from(value).text(if timed { format!("{} ms", time.as_millis()) } else { "-".to_owned() })
+    };
+    let errors = Cell::from(usage.errors).tone(if usage.errors > 0 { Tone::Bad } else { Tone::Plain });
+    let count = |count: &Count| {
+        Value::Record(vec![
+            ("category".to_owned(), count.category.as_str().into()),
+            ("event".to_owned(), count.event.as_str().into()),
+            ("count".to_owned(), count.count.into()),
+            ("errors".to_owned(), count.errors.into()),
+        ])
+    };
+    let mut fields = Fields::default()
+        .with("events", usage.events)
+        .with("errors", errors)
+        .with("sessions", usage.sessions)
+        .with("active_sessions", usage.active_sessions)
+        .with("responses", responses.count)
+        .with("average_response", millis(responses.average))
+        .with("longest_response", millis(responses.longest))
+        .with("slow_responses", responses.slow);
+    // People see one line each; in data the last of several fields with one key is the field.
+    for it in &usage.counts {
+        let errors = if it.errors > 0 { format!(" (errors: {})", it.errors) } else { String::new() };
+        let cell = Cell::from(it.count).text(format!("{}{errors}", it.count));
+        fields.fields.push(("counts", format!("{}:{}", it.category, it.event), cell, Show::Always));
+    }
+    fields.hidden("counts", Value::List(usage.counts.iter().map(count).collect()))
+}

@@ -1,0 +1,59 @@
+//! `tsm logs clean`
+
+use crate::base::environment::EnvName;
+use crate::base::fault::Fault;
+use crate::command::argument::ProcessTarget;
+use crate::command::tsm::targets::Targets;
+use crate::command::{Command, Cx, Effect};
+use crate::report::{Report, Sentence, Value};
+use crate::tsm::logs::parts;
+
+/// Remove the rotated parts of logs
+///
+/// The logs that are being written stay; `tsm logs rotate` before it removes nearly all that was said.
+#[derive(Debug, clap::Args)]
+pub struct Clean {
+    /// Id, name, the beginning or a part of a name, pid or port; `*` or `all` for all; the selected process if left out
+    targets: Vec<ProcessTarget>,
+}
+
+impl Command for Clean {
+    const NAME: &'static str = "tsm logs clean";
+    const EFFECT: Effect = Effect::Destroy;
+    const EXAMPLES: &'static [&'static str] = &["tsm logs clean api", "tsm logs clean *"];
+
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
+        Ok(Targets::look_up(&self.targets, cx)?.environments())
+    }
+
+    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
+        Ok(Some(Targets::look_up(&self.targets, cx)?.plan()))
+    }
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let targets = Targets::find(&self.targets, cx)?;
+        let mut report = Report::each(Vec::<Sentence>::new());
+        report.faults = targets.faults;
+        for process in &targets.processes {
+            let cleaned = match parts::clean(process) {
+                Ok(cleaned) => cleaned,
+                Err(error) => {
+                    report.faults.push(error.into());
+                    continue;
+                }
+            };
+            let name = &process.name;
+            let text = match cleaned.parts {
+                0 => format!("`{name}` has no rotated logs"),
+                1 => format!("removed 1 rotated log of `{name}`"),
+                parts => format!("removed {parts} rotated logs of `{name}`"),
+            };
+            let sentence = Sentence::new(text)
+                .with("name", name.as_str())
+                .with("parts", cleaned.parts)
+                .with("bytes", Value::Bytes(cleaned.bytes));
+            report = report.and(sentence);
+        }
+        Ok(report)
+    }
+}

@@ -1,0 +1,72 @@
+//! `tsm logs export`
+
+use super::{Wanted, absolute, sources};
+use crate::base::fault::Fault;
+use crate::command::argument::{FilePath, ProcessTarget};
+use crate::command::tsm::targets::Targets;
+use crate::command::{Command, Cx, Effect};
+use crate::report::{Report, Sentence, Value};
+use crate::tsm::logs::export::{self, Format, Target};
+
+/// Write logs into a file, in the order of time, each line with its time
+///
+/// The file holds what all parts of both streams say, and of several processes all in one. Only its owner may read it. Files
+/// that end in .json, .jsonl or .ndjson get one JSON object a line.
+#[derive(Debug, clap::Args)]
+pub struct Export {
+    /// Id, name, the beginning or a part of a name, pid or port; `*` or `all` for all; the selected process if left out
+    targets: Vec<ProcessTarget>,
+    /// The file
+    #[arg(long, value_name = "FILE")]
+    to: FilePath,
+    /// How lines are written; by the ending of the file if left out
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    format: Option<As>,
+    /// Replace the file if it is there
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    wanted: Wanted,
+}
+
+/// How lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum As {
+    /// Time, process, stream and line
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+impl Command for Export {
+    const NAME: &'static str = "tsm logs export";
+    const EFFECT: Effect = Effect::Write;
+    const EXAMPLES: &'static [&'static str] =
+        &["tsm logs export api --to api.log", "tsm logs export * --since 1h --to all.jsonl"];
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let targets = Targets::find(&self.targets, cx)?;
+        let path = absolute(&self.to.0, cx);
+        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+        let format = match self.format {
+            Some(As::Json) => Format::Json,
+            Some(As::Text) => Format::Text,
+            None if ["json", "jsonl", "ndjson"].contains(&ending) => Format::Json,
+            None => Format::Text,
+        };
+        let sources = sources(&targets.processes, &self.wanted.streams());
+        let target = Target { path: &path, format, replaces: self.force };
+        let exported = export::export(&sources, &self.wanted.query(cx), &target, &|| cx.host.interrupted())?;
+        let names: Vec<String> = targets.processes.iter().map(|process| process.name.to_string()).collect();
+        let lines = if exported.lines == 1 { "1 line".to_owned() } else { format!("{} lines", exported.lines) };
+        let mut report = Report::of(
+            Sentence::new(format!("wrote {lines} to `{}`", path.display()))
+                .with("file", path.to_string_lossy().as_ref())
+                .with("lines", exported.lines)
+                .with("bytes", Value::Bytes(exported.bytes))
+                .with("processes", Value::from(names)),
+        );
+        report.faults = targets.faults;
+        Ok(report)
+    }
+}

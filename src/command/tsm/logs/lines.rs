@@ -1,0 +1,128 @@
+//! Lines of logs as they are shown.
+
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use crate::base::fault::Fault;
+use crate::base::time::{Span, Timestamp};
+use crate::report::{Sentence, Tone, Value};
+use crate::tsm::logs::{Follower, Line, Query, Source, Stream};
+
+/// What stands in front of a line.
+pub(super) struct Face {
+    /// Its time.
+    pub times: bool,
+    /// The time since the line before.
+    pub delta: bool,
+    /// The name of its process.
+    pub named: bool,
+    /// Of the times.
+    pub zone: TimeZone,
+}
+
+/// How the lines of each source are shown.
+pub(super) struct Labels {
+    face: Face,
+    /// For each source: process, stream, and what stands in front of its lines.
+    sources: Vec<(String, Stream, String)>,
+    /// When the line before was written.
+    before_ns: Option<i64>,
+}
+
+impl Labels {
+    pub(super) fn of(sources: &[Source], face: Face) -> Self {
+        let mut labels = Self { face, sources: Vec::new(), before_ns: None };
+        labels.know(sources);
+        labels
+    }
+
+    /// Learns all sources there are.
+    fn know(&mut self, sources: &[Source]) {
+        let widest = sources.iter().map(|source| source.process.as_str().len()).max().unwrap_or(0);
+        let label = |source: &Source| {
+            let front = if self.face.named { format!("{:widest$} | ", source.process) } else { String::new() };
+            (source.process.as_str().to_owned(), source.stream, front)
+        };
+        self.sources = sources.iter().map(label).collect();
+    }
+
+    pub(super) fn sentence(&mut self, line: &Line) -> Sentence {
+        let before_ns = self.before_ns;
+        self.before_ns = line.unix_ns.or(before_ns);
+        let delta = line.unix_ns.zip(before_ns).map(|(now, before)| now.saturating_sub(before));
+        let delta = delta.map(|ns| Duration::from_nanos(u64::try_from(ns).unwrap_or(0)));
+        let (process, stream, front) = &self.sources[line.source];
+        let time = if self.face.times { self.stamp(line.unix_ns) } else { String::new() };
+        let gap = if self.face.delta { format!("{:>9} ", delta.map_or("-".to_owned(), gap)) } else { String::new() };
+        let text = String::from_utf8_lossy(&line.bytes);
+        let tone = if *stream == Stream::Err { Tone::Warn } else { Tone::Plain };
+        let at = line.unix_ns.and_then(|ns| u64::try_from(ns / 1_000_000).ok()).map(Timestamp);
+        Sentence::new(format!("{time}{gap}{front}{text}"))
+            .tone(tone)
+            .with("time", Value::from(at))
+            .with("delta", Value::from(delta.map(|delta| delta.as_secs_f64())))
+            .with("stream", stream.word())
+            .with("process", process.as_str())
+            .with("line", text.as_ref())
+            .with("complete", line.complete)
+    }
+
+    fn stamp(&self, unix_ns: Option<i64>) -> String {
+        let point = unix_ns.and_then(|ns| jiff::Timestamp::from_nanosecond(i128::from(ns)).ok());
+        let text =
+            point.map(|point| point.to_zoned(self.face.zone.clone()).strftime("%Y-%m-%d %H:%M:%S%.3f").to_string());
+        format!("{:23} ", text.as_deref().unwrap_or("-"))
+    }
+}
+
+fn gap(delta: Duration) -> String {
+    match delta.as_secs() {
+        0..60 => format!("+{:.3}s", delta.as_secs_f64()),
+        _ => format!("+{}", Span(delta)),
+    }
+}
+
+/// Lines as they come.
+pub(super) struct Rows {
+    follower: Follower,
+    labels: Labels,
+    query: Query,
+}
+
+impl Rows {
+    pub(super) fn of(follower: Follower, face: Face, query: Query) -> Self {
+        let labels = Labels::of(follower.sources(), face);
+        Self { follower, labels, query }
+    }
+}
+
+impl Iterator for Rows {
+    type Item = Result<Sentence, Fault>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let line = match self.follower.next()? {
+                Ok(line) if !self.query.matches(&line) => continue,
+                Ok(line) => line,
+                Err(error) => return Some(Err(error.into())),
+            };
+            if self.labels.sources.len() < self.follower.sources().len() {
+                self.labels.know(self.follower.sources());
+            }
+            return Some(Ok(self.labels.sentence(&line)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gaps_are_exact_while_they_are_short() {
+        for (millis, wanted) in [(0, "+0.000s"), (1234, "+1.234s"), (59_999, "+59.999s"), (312_000, "+5m 12s")] {
+            assert_eq!(gap(Duration::from_millis(millis)), wanted);
+        }
+    }
+}

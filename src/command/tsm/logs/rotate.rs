@@ -1,0 +1,63 @@
+//! `tsm logs rotate`
+
+use crate::base::environment::EnvName;
+use crate::base::fault::Fault;
+use crate::command::argument::ProcessTarget;
+use crate::command::tsm::targets::Targets;
+use crate::command::{Command, Cx, Effect};
+use crate::report::{Report, Sentence, Value};
+use crate::tsm::logs::parts::{self, Rotated};
+use crate::tsm::store::Process;
+
+/// Begin new logs; what was said until now becomes a part of its own
+///
+/// Nothing is lost: `tsm logs` goes on to show it. As with the rotation that happens by itself, the oldest part is dropped when
+/// there are as many as are kept. Empty logs stay as they are.
+#[derive(Debug, clap::Args)]
+pub struct Rotate {
+    /// Id, name, the beginning or a part of a name, pid or port; `*` or `all` for all; the selected process if left out
+    targets: Vec<ProcessTarget>,
+}
+
+impl Command for Rotate {
+    const NAME: &'static str = "tsm logs rotate";
+    const EFFECT: Effect = Effect::Write;
+    const EXAMPLES: &'static [&'static str] = &["tsm logs rotate api", "tsm logs rotate *"];
+
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
+        Ok(Targets::look_up(&self.targets, cx)?.environments())
+    }
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let targets = Targets::find(&self.targets, cx)?;
+        let mut report = Report::each(Vec::<Sentence>::new());
+        report.faults = targets.faults;
+        for process in &targets.processes {
+            match parts::rotate(process) {
+                Ok(rotated) => report = report.and(said(process, &rotated)),
+                Err(error) => report.faults.push(error.into()),
+            }
+        }
+        Ok(report)
+    }
+}
+
+fn said(process: &Process, rotated: &[Rotated]) -> Sentence {
+    let name = &process.name;
+    let words: Vec<&str> = rotated.iter().map(|it| it.stream.word()).collect();
+    let dropped = rotated.iter().any(|it| it.dropped);
+    let text = match &words[..] {
+        [] => format!("`{name}` has said nothing; its logs stay"),
+        words => format!("rotated {} of `{name}`", words.join(" and ")),
+    };
+    let text = if dropped { format!("{text}; the oldest part was dropped") } else { text };
+    let part = |it: &Rotated| {
+        Value::Record(vec![
+            ("stream".to_owned(), it.stream.word().into()),
+            ("bytes".to_owned(), Value::Bytes(it.bytes)),
+            ("part".to_owned(), it.part.to_string_lossy().as_ref().into()),
+            ("dropped".to_owned(), it.dropped.into()),
+        ])
+    };
+    Sentence::new(text).with("name", name.as_str()).with("rotated", Value::List(rotated.iter().map(part).collect()))
+}

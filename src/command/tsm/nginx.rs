@@ -1,0 +1,215 @@
+//! `tsm nginx generate`, `install`, `uninstall` and `status`
+
+use std::path::{Path, PathBuf};
+
+use crate::base::environment::EnvName;
+use crate::base::fault::{Fault, Kind};
+use crate::base::name::ProcessName;
+use crate::command::argument::{FilePath, ProcessTarget};
+use crate::command::{Command, Cx, Effect};
+use crate::report::{Block, Cell, Fields, Report, Sentence, Tone, Value};
+use crate::tsm::nginx::{Certificate, Nginx, Over, Site};
+use crate::tsm::resolve::resolve_one;
+use crate::tsm::store::{Process, Store};
+
+/// What a site is made of.
+#[derive(Debug, clap::Args)]
+struct Wanted {
+    /// The process: id, name, the beginning or a part of a name
+    target: ProcessTarget,
+    /// Its domain; may be repeated; every domain if left out
+    #[arg(long, value_name = "DOMAIN")]
+    domain: Vec<String>,
+    /// Where nginx listens for plain HTTP
+    #[arg(long, value_name = "PORT", default_value_t = 80, value_parser = clap::value_parser!(u16).range(1..))]
+    listen: u16,
+    /// A certificate with its chain: nginx then also listens on 443
+    #[arg(long, value_name = "FILE", requires = "key")]
+    certificate: Option<FilePath>,
+    /// The key of the certificate
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    key: Option<FilePath>,
+}
+
+impl Wanted {
+    fn site(&self, cx: &Cx) -> Result<Site, Fault> {
+        let process = find(&self.target, cx)?;
+        let Some(port) = process.meta.port else {
+            let message = format!("`{}` has no port to which a site could lead", process.name);
+            return Err(Fault::new(Kind::Failed, message).advise(format!("tsm start --port N {}", process.name)));
+        };
+        let path = |file: &FilePath| cx.host.cwd().join(&file.0);
+        let certificate = self.certificate.as_ref().zip(self.key.as_ref());
+        let certificate = certificate.map(|(it, key)| Certificate { certificate: path(it), key: path(key) });
+        let domains = if self.domain.is_empty() { vec!["_".to_owned()] } else { self.domain.clone() };
+        let ipv6 = Path::new("/proc/net/if_inet6").exists();
+        Ok(Site { process: process.name, port, domains, listen: self.listen, certificate, ipv6 }.checked()?)
+    }
+}
+
+/// Print a site of nginx that leads from a domain to the port of a process
+#[derive(Debug, clap::Args)]
+pub struct Generate {
+    #[command(flatten)]
+    wanted: Wanted,
+}
+
+impl Command for Generate {
+    const NAME: &'static str = "tsm nginx generate";
+    const EFFECT: Effect = Effect::Read;
+    const EXAMPLES: &'static [&'static str] = &["tsm nginx generate api --domain api.example.org"];
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        Ok(Report::of(Block::Text(self.wanted.site(cx)?.text())))
+    }
+}
+
+/// Put a site for a process into nginx, check it with `nginx -t`, and have nginx take it over
+///
+/// The site is written to `/etc/nginx/sites-available` and linked; TETRA_NGINX_DIR and TETRA_NGINX name another folder and program. If
+/// nginx rejects it, everything is as it was (exit code 14). A site that was edited by hand is kept (exit code 21).
+#[derive(Debug, clap::Args)]
+pub struct Install {
+    #[command(flatten)]
+    wanted: Wanted,
+    /// Replace a site that was edited by hand
+    #[arg(long)]
+    force: bool,
+}
+
+impl Command for Install {
+    const NAME: &'static str = "tsm nginx install";
+    const EFFECT: Effect = Effect::Write;
+    const EXAMPLES: &'static [&'static str] = &["tsm nginx install api --domain api.example.org"];
+
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
+        Ok(find(&self.wanted.target, cx)?.environment().into_iter().collect())
+    }
+
+    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
+        Ok(Some(Report::of(Block::Text(self.wanted.site(cx)?.text()))))
+    }
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let site = self.wanted.site(cx)?;
+        let done = nginx(cx).install(&site, over(self.force))?;
+        let path = done.path.display().to_string();
+        let (action, text) = match done.changed {
+            true => ("installed", format!("tsm: {path} leads to port {} of '{}'", site.port, site.process)),
+            false => ("kept", format!("tsm: {path} is there already, the same")),
+        };
+        Ok(said(text, &site.process, path, (action, done.reloaded)))
+    }
+}
+
+/// Take the site of a process out of nginx
+#[derive(Debug, clap::Args)]
+pub struct Uninstall {
+    /// The process, also one that is gone
+    target: ProcessTarget,
+    /// Remove a site that was edited by hand
+    #[arg(long)]
+    force: bool,
+}
+
+impl Command for Uninstall {
+    const NAME: &'static str = "tsm nginx uninstall";
+    const EFFECT: Effect = Effect::Destroy;
+    const EXAMPLES: &'static [&'static str] = &["tsm nginx uninstall api"];
+
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
+        // A site may outlive its process.
+        Ok(find(&self.target, cx).ok().and_then(|process| process.environment()).into_iter().collect())
+    }
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let process = named(&self.target, cx)?;
+        let done = nginx(cx).uninstall(&process, over(self.force))?;
+        let path = done.path.display().to_string();
+        Ok(said(format!("tsm: removed {path}"), &process, path, ("removed", done.reloaded)))
+    }
+}
+
+/// Show the site of a process, and what `nginx -t` says
+///
+/// Exit code 3 if it is not installed, not enabled, leads to another port than that of the process, or if nginx objects.
+#[derive(Debug, clap::Args)]
+pub struct Status {
+    /// The process, also one that is gone
+    target: ProcessTarget,
+}
+
+impl Command for Status {
+    const NAME: &'static str = "tsm nginx status";
+    const EFFECT: Effect = Effect::Read;
+    const EXAMPLES: &'static [&'static str] = &["tsm nginx status api"];
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let name = named(&self.target, cx)?;
+        let process = Store::open(cx.paths).get(&name);
+        let state = nginx(cx).state(&name)?;
+        let own = process.as_ref().and_then(|process| process.meta.port);
+        let (verdict, well) = match () {
+            () if !state.installed => ("not installed", false),
+            () if state.objection.is_some() => ("nginx objects", false),
+            () if !state.enabled => ("not enabled", false),
+            () if own.is_none() => ("the process is gone", false),
+            () if state.port != own => ("leads to another port", false),
+            () => ("in place", true),
+        };
+        let fields = Fields::titled(format!("Site of {name}"))
+            .hidden("process", name.as_str())
+            .with("status", Cell::from(verdict).tone(if well { Tone::Good } else { Tone::Bad }))
+            .with("file", state.path.display().to_string())
+            .with("installed", state.installed)
+            .with("enabled", state.enabled)
+            .with("edited", state.edited)
+            .with("port", Value::from(state.port))
+            .with("process_port", Value::from(own))
+            .with("running", process.is_some_and(|process| process.is_running()))
+            .with("objection", Value::from(state.objection));
+        Ok(Report { says_no: !well, ..Report::of(super::info::without_blanks(fields)) })
+    }
+}
+
+/// The nginx of this machine, or the one that the variables name.
+fn nginx<'a>(cx: &'a Cx) -> Nginx<'a> {
+    let folder = cx.host.variable("TETRA_NGINX_DIR").map(|folder| cx.host.cwd().join(folder));
+    Nginx {
+        elsewhere: folder.is_some(),
+        folder: folder.unwrap_or_else(|| PathBuf::from("/etc/nginx")),
+        program: cx.host.variable("TETRA_NGINX").unwrap_or("nginx").to_owned(),
+        host: cx.host,
+    }
+}
+
+fn over(force: bool) -> Over {
+    if force { Over::Replace } else { Over::Keep }
+}
+
+fn find(target: &ProcessTarget, cx: &Cx) -> Result<Process, Fault> {
+    let all = Store::open(cx.paths).all()?;
+    Ok(resolve_one(&target.0, &all)?.clone())
+}
+
+/// The process that is meant; a site may outlive its process.
+fn named(target: &ProcessTarget, cx: &Cx) -> Result<ProcessName, Fault> {
+    match find(target, cx) {
+        Ok(process) => Ok(process.name),
+        Err(fault) => target.0.parse().map_err(|_| fault),
+    }
+}
+
+fn said(text: String, process: &ProcessName, path: String, (action, reloaded): (&'static str, bool)) -> Report {
+    let sentence = Sentence::new(text)
+        .with("process", process.as_str())
+        .with("file", path)
+        .with("action", action)
+        .with("reloaded", reloaded);
+    let report = Report::of(sentence);
+    match (action, reloaded) {
+        ("kept", _) => report,
+        (_, true) => report.note("nginx has read its configuration again"),
+        (_, false) => report.note("nginx does not run, or could not be told: `nginx -s reload` has it read this"),
+    }
+}

@@ -1,0 +1,206 @@
+//! `tsm patrol` and `cleanup`
+
+use super::start::around;
+use super::stop::said;
+use super::targets::control;
+use crate::base::environment::EnvName;
+use crate::base::fault::Fault;
+use crate::base::name::ProcessName;
+use crate::base::time::Span;
+use crate::command::{Command, Cx, Effect};
+use crate::report::{Next, Report, Sentence, Table, Value};
+use crate::supervise::meta::{State, Status};
+use crate::sys::paths::Paths;
+use crate::tsm::control::Control;
+use crate::tsm::doctor::mend::mend;
+use crate::tsm::doctor::{Mend, Patient, lives};
+use crate::tsm::start::{Patience, Starter};
+use crate::tsm::store::{Process, Store};
+
+/// Look after the processes: supervisors, crashed services, what the dead left
+///
+/// Gives living processes their supervisors back, starts enabled services again that crashed (those that were given up are left
+/// alone), and removes what belongs to nobody. Goes round every half minute until Ctrl-C, or once with --once.
+#[derive(Debug, clap::Args)]
+pub struct Patrol {
+    /// One round
+    #[arg(long)]
+    once: bool,
+    /// The pause between two rounds
+    #[arg(short = 'n', long, value_name = "SPAN", default_value = "30s")]
+    every: Span,
+}
+
+/// What one round did.
+#[derive(Debug, Default)]
+struct Round {
+    supervised: Vec<String>,
+    restarted: Vec<String>,
+    removed: Vec<String>,
+    crashed: Vec<String>,
+    faults: Vec<Fault>,
+}
+
+impl Command for Patrol {
+    const NAME: &'static str = "tsm patrol";
+    const EFFECT: Effect = Effect::Write;
+    const EXAMPLES: &'static [&'static str] = &["tsm patrol --once", "tsm patrol --once --json"];
+
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
+        let all = Store::open(cx.paths).all()?;
+        Ok(all.iter().filter(|it| is_for_restart(it, cx.paths)).filter_map(Process::environment).collect())
+    }
+
+    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
+        let all = Store::open(cx.paths).all()?;
+        let names = all.iter().filter(|process| is_for_restart(process, cx.paths)).map(|process| &process.name);
+        Ok(Some(Report::of(listed("would be started again", names))))
+    }
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        if !self.once {
+            // A round is a line of its own, so each is guarded and written down like any other.
+            let yes = if cx.yes { " --yes" } else { "" };
+            let line = format!("tsm patrol --once{yes}");
+            return Ok(Report::then(Next::Repeat { line, every: self.every.0, times: None }));
+        }
+        let mut all = Store::open(cx.paths).all()?;
+        let round = Round::make(&mut all, cx)?;
+        let text = round.text(all.len());
+        let sentence = Sentence::new(text)
+            .with("checked", all.len())
+            .with("supervised", Value::from(round.supervised))
+            .with("restarted", Value::from(round.restarted))
+            .with("removed", Value::from(round.removed))
+            .with("crashed", Value::from(round.crashed));
+        Ok(Report { faults: round.faults, ..Report::of(sentence) })
+    }
+}
+
+impl Round {
+    fn make(all: &mut [Process], cx: &mut Cx) -> Result<Self, Fault> {
+        let mut round = Self::default();
+        let (paths, host) = (cx.paths, cx.host);
+        let interrupted = || host.interrupted();
+        let control = Control { paths, program: host.program(), interrupted: &interrupted };
+        let lost: Vec<ProcessName> =
+            all.iter().filter(|process| process.view.wants_supervisor()).map(|process| process.name.clone()).collect();
+        control.tend(all);
+        let is_well = |name: &ProcessName| all.iter().any(|it| it.name == *name && it.view.supervised);
+        round.supervised = lost.iter().filter(|name| is_well(name)).map(ToString::to_string).collect();
+        let patient = Patient { paths, processes: all, now: host.now(), units: &[] };
+        let cures: Vec<Mend> = lives::stale(&patient).into_iter().filter_map(|finding| finding.mend).collect();
+        for cure in &cures {
+            match (mend(cure, &control), cure) {
+                (Ok(_), Mend::Remove(path)) => round.removed.push(path.display().to_string()),
+                (Ok(_), _) => {}
+                (Err(error), _) => round.faults.push(error.into()),
+            }
+        }
+        let wanted: Vec<&Process> = all.iter().filter(|process| is_for_restart(process, paths)).collect();
+        let around = around(cx, all);
+        let mut talk = Vec::new();
+        let mut say = |text: &str| talk.push(text.to_owned());
+        let mut starter = Starter { paths, host, patience: Patience::UntilItIsReady, say: &mut say };
+        for (process, answer) in wanted.iter().zip(control.restart(&wanted, &around, &mut starter)) {
+            match answer {
+                Ok(_) => round.restarted.push(process.name.to_string()),
+                Err(error) => round.faults.push(error.into()),
+            }
+        }
+        let is_restarted = |process: &Process| round.restarted.iter().any(|name| *name == process.name.as_str());
+        let crashed = all.iter().filter(|process| process.status() == Status::Crashed && !is_restarted(process));
+        round.crashed = crashed.map(|process| process.name.to_string()).collect();
+        talk.iter().for_each(|line| cx.console.note(line));
+        Ok(round)
+    }
+
+    fn text(&self, checked: usize) -> String {
+        let part = |names: &[String], what: &str| match names {
+            [] => String::new(),
+            names => format!("; {what}: {}", names.join(", ")),
+        };
+        format!(
+            "tsm: looked after {checked} processes{}{}{}{}",
+            part(&self.supervised, "supervised again"),
+            part(&self.restarted, "started again"),
+            part(&self.removed, "removed"),
+            part(&self.crashed, "crashed and left so"),
+        )
+    }
+}
+
+/// It came from a service that is enabled, and crashed. What was given up needs a person.
+fn is_for_restart(process: &Process, paths: &Paths) -> bool {
+    let definition = std::path::Path::new(&process.meta.run.service);
+    let enabled = definition.file_name().map(|name| paths.services_enabled().join(name));
+    let is_enabled = enabled.and_then(|link| link.canonicalize().ok()).is_some_and(|target| target == definition);
+    process.view.state == State::Crashed && process.damage.is_none() && is_enabled
+}
+
+fn listed<'a>(what: &str, names: impl Iterator<Item = &'a ProcessName>) -> Table {
+    let mut table = Table::new(&[("name", "NAME")]).when_empty(format!("nothing {what}"));
+    names.for_each(|name| table.row(vec![name.as_str().into()]));
+    table
+}
+
+/// Remove processes that have ended badly, with their logs
+///
+/// Those that crashed, were given up, or lost their record. With --stopped also those that were stopped. What runs is never touched.
+#[derive(Debug, clap::Args)]
+pub struct Cleanup {
+    /// Also those that were stopped
+    #[arg(long)]
+    stopped: bool,
+    /// Only show what would be removed
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl Command for Cleanup {
+    const NAME: &'static str = "tsm cleanup";
+    const EFFECT: Effect = Effect::Destroy;
+    const EXAMPLES: &'static [&'static str] = &["tsm cleanup", "tsm cleanup --dry-run"];
+
+    fn effect(&self) -> Effect {
+        if self.dry_run { Effect::Read } else { Effect::Destroy }
+    }
+
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
+        Ok(self.dead(cx)?.iter().filter_map(Process::environment).collect())
+    }
+
+    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
+        let dead = self.dead(cx)?;
+        Ok(Some(Report::of(listed("to remove", dead.iter().map(|process| &process.name)))))
+    }
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let dead = self.dead(cx)?;
+        if self.dry_run {
+            return Ok(Report::of(listed("to remove", dead.iter().map(|process| &process.name))));
+        }
+        let processes: Vec<&Process> = dead.iter().collect();
+        let answers = control(cx, &|| cx.host.interrupted()).delete(&processes);
+        let mut report = Report::each(Vec::<Sentence>::new());
+        for (process, answer) in processes.iter().zip(answers) {
+            match answer {
+                Ok(ended) => report = report.and(said(process, &ended, "deleted")),
+                Err(error) => report.faults.push(error.into()),
+            }
+        }
+        Ok(if processes.is_empty() { report.note("Nothing to remove.") } else { report })
+    }
+}
+
+impl Cleanup {
+    fn dead(&self, cx: &Cx) -> Result<Vec<Process>, Fault> {
+        let mut all = Store::open(cx.paths).all()?;
+        all.retain(|process| match process.view.state {
+            State::Crashed | State::Errored => !process.view.supervised,
+            State::Stopped => self.stopped && !process.view.supervised,
+            State::Starting | State::Online | State::Stopping | State::Waiting => false,
+        });
+        Ok(all)
+    }
+}

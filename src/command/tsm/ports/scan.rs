@@ -1,0 +1,86 @@
+//! `tsm scan-ports` and `tsm ranges`
+
+use super::look::{holder, protocol};
+use super::processes;
+use crate::base::fault::Fault;
+use crate::command::{Command, Cx, Effect};
+use crate::report::{Cell, Report, Table, Tone, Value};
+use crate::tsm::ports::ranges::RANGES;
+use crate::tsm::ports::survey;
+
+/// Show every port on which somebody waits, with who it is
+///
+/// TCP and UDP, IPv4 and IPv6, as the kernel lists them. Who holds a socket of another user is known to root alone.
+#[derive(Debug, clap::Args)]
+pub struct ScanPorts {
+    /// One port, or a range such as 1024-10000; all if left out
+    #[arg(value_name = "PORT|FROM-TO")]
+    range: Option<String>,
+}
+
+fn bounds(given: &str) -> Result<(u16, u16), Fault> {
+    let (from, to) = given.split_once('-').unwrap_or((given, given));
+    let port = |digits: &str| digits.parse::<u16>().ok();
+    match (port(from), port(to)) {
+        (Some(from), Some(to)) if from <= to => Ok((from, to)),
+        _ => Err(Fault::usage(format!("`{given}` is no port and no range of ports"))
+            .advise("write a port, or two with `-` between them, the lower one first")),
+    }
+}
+
+impl Command for ScanPorts {
+    const NAME: &'static str = "tsm scan-ports";
+    const ALIASES: &'static [&'static str] = &["tsm doctor scan", "tsm doctor ports"];
+    const EFFECT: Effect = Effect::Read;
+    const EXAMPLES: &'static [&'static str] = &["tsm scan-ports", "tsm scan-ports 3000-9000 --json"];
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let (from, to) = self.range.as_deref().map_or(Ok((0, u16::MAX)), bounds)?;
+        let mut table = Table::new(&[
+            ("port", "PORT"),
+            ("protocol", "PROTOCOL"),
+            ("address", "ADDRESS"),
+            ("tsm", "TSM"),
+            ("pid", "PID"),
+            ("user", "USER"),
+            ("command", "COMMAND"),
+        ])
+        .when_empty("Nobody waits on any port there.");
+        for held in survey::held(&processes(cx)?).iter().filter(|it| (from..=to).contains(&it.listener.port)) {
+            let [pid, user, command] = holder(Some(held));
+            let tsm = Value::from(held.managed.as_ref().map(|name| name.as_str()));
+            table.row(vec![
+                Cell::from(held.listener.port).tone(Tone::Strong),
+                protocol(held).into(),
+                held.listener.address.to_string().into(),
+                Cell::from(tsm).tone(Tone::Good),
+                pid,
+                user,
+                command,
+            ]);
+        }
+        Ok(Report::of(table))
+    }
+}
+
+/// Show the ranges from which ports are given out
+#[derive(Debug, clap::Args)]
+pub struct Ranges {}
+
+impl Command for Ranges {
+    const NAME: &'static str = "tsm ranges";
+    const ALIASES: &'static [&'static str] = &["tsm ports ranges"];
+    const EFFECT: Effect = Effect::Read;
+    const EXAMPLES: &'static [&'static str] = &["tsm ranges"];
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let accounts = survey::declared(cx.paths, &processes(cx)?)?;
+        let mut table = Table::new(&[("name", "NAME"), ("from", "FROM"), ("to", "TO"), ("declared", "DECLARED")]);
+        for range in RANGES {
+            let declared = accounts.iter().filter(|account| range.contains(account.claim.port)).count();
+            let name = Cell::from(range.name).tone(Tone::Strong);
+            table.row(vec![name, range.from.into(), range.to.into(), declared.into()]);
+        }
+        Ok(Report::of(table))
+    }
+}

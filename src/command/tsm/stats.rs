@@ -1,0 +1,103 @@
+//! `tsm stats`
+
+use std::time::Duration;
+
+use super::targets::Targets;
+use crate::base::fault::Fault;
+use crate::base::time::Span;
+use crate::command::argument::ProcessTarget;
+use crate::command::{Command, Cx, Effect};
+use crate::report::{Cell, Report, Table, Tone, Value};
+use crate::tsm::stats::{Load, Look, between, by_group};
+use crate::tsm::store::{Process, Store};
+
+/// Show what processes use: processor, memory, threads, descriptors, disks
+///
+/// Each row is the sum over a process and everything that it started. With --groups also over all processes of a group: `api-3000`,
+/// `api-3001` and `api-2` are of the group `api`. CPU is in percent of one processor over the time that is measured.
+#[derive(Debug, clap::Args)]
+pub struct Stats {
+    /// Which processes; all that run if left out
+    targets: Vec<ProcessTarget>,
+    /// Sum up by group
+    #[arg(short, long)]
+    groups: bool,
+    /// How long is measured
+    #[arg(long, value_name = "SPAN", default_value = "200ms")]
+    over: Span,
+}
+
+/// Keys and titles of what is used.
+const USED: [(&str, &str); 9] = [
+    ("processes", "PROCESSES"),
+    ("threads", "THREADS"),
+    ("cpu", "CPU"),
+    ("memory", "MEMORY"),
+    ("swapped", "SWAP"),
+    ("descriptors", "FILES"),
+    ("read", "READ"),
+    ("written", "WRITTEN"),
+    ("write_rate", "WRITES/S"),
+];
+
+impl Command for Stats {
+    const NAME: &'static str = "tsm stats";
+    const EFFECT: Effect = Effect::Read;
+    const EXAMPLES: &'static [&'static str] = &["tsm stats", "tsm stats --groups", "tsm stats --over 1s --json"];
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let (processes, faults) = self.processes(cx)?;
+        let before = Look::now(&processes);
+        let begun = std::time::Instant::now();
+        let _ = cx.host.pause(self.over.0.max(Duration::from_millis(10)));
+        let after = Look::now(&processes);
+        let stats = between(&before, &after, begun.elapsed(), &processes);
+        let empty = "Nothing runs.\nStart services with: tsm start <service-name>";
+        let table = if self.groups {
+            let mut table =
+                Table::new(&[&[("group", "GROUP"), ("members", "MEMBERS")], &USED[..]].concat()).when_empty(empty);
+            for (name, count, load) in by_group(&stats) {
+                let head = vec![Cell::from(name).tone(Tone::Strong), count.into()];
+                table.row([head, cells(&load)].concat());
+            }
+            table
+        } else {
+            let head = [("id", "ID"), ("name", "NAME"), ("group", "GROUP"), ("pid", "PID")];
+            let mut table = Table::new(&[&head[..], &USED[..]].concat())
+                .show("group", crate::report::Show::Never)
+                .when_empty(empty);
+            for it in &stats {
+                let name = Cell::from(it.name.as_str()).tone(Tone::Strong);
+                let head = vec![Value::from(it.id).into(), name, it.group.as_str().into(), it.pid.into()];
+                table.row([head, cells(&it.load)].concat());
+            }
+            table
+        };
+        Ok(Report { faults, ..Report::of(table) })
+    }
+}
+
+impl Stats {
+    fn processes(&self, cx: &Cx) -> Result<(Vec<Process>, Vec<Fault>), Fault> {
+        if self.targets.is_empty() {
+            return Ok((Store::open(cx.paths).all()?, Vec::new()));
+        }
+        let targets = Targets::look_up(&self.targets, cx)?;
+        Ok((targets.processes, targets.faults))
+    }
+}
+
+fn cells(load: &Load) -> Vec<Cell> {
+    let bytes = |bytes: Option<u64>| Cell::from(bytes.map_or(Value::Nothing, Value::Bytes));
+    vec![
+        load.processes.into(),
+        load.usage.threads.into(),
+        Cell::from(load.cpu).text(format!("{:.1}%", load.cpu)),
+        Value::Bytes(load.memory).into(),
+        Value::Bytes(load.usage.swapped).into(),
+        Value::from(load.usage.descriptors).into(),
+        bytes(load.usage.read),
+        bytes(load.usage.written),
+        bytes(load.write_rate),
+    ]
+}

@@ -1,0 +1,141 @@
+//! `tsm tview`
+
+use super::list::status_word;
+use crate::base::fault::Fault;
+use crate::base::line;
+use crate::command::registry::{Found, members, resolve};
+use crate::command::{Command, Cx, Effect};
+use crate::report::{Cell, Report, Table, Tone, Value};
+use crate::supervise::meta::Status;
+use crate::tsm::store::{Process, Store};
+
+/// List the actions that there are, with their command lines, for other user interfaces
+///
+/// `services`: what each definition can be told; `manage`: what each process can be told in its present state; `status`: what looks
+/// only; `commands`: every command of tsm. Each comes with its effect, so that an interface knows where to ask first.
+#[derive(Debug, clap::Args)]
+pub struct TView {
+    /// Which actions; all if left out
+    #[arg(value_enum)]
+    group: Option<Group>,
+}
+
+/// A group of actions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Group {
+    /// What service definitions can be told
+    Services,
+    /// What looks only
+    Status,
+    /// What processes can be told
+    Manage,
+    /// Every command
+    Commands,
+}
+
+/// One action.
+struct Action {
+    group: Group,
+    title: String,
+    target: Option<String>,
+    words: Vec<String>,
+}
+
+impl Command for TView {
+    const NAME: &'static str = "tsm tview";
+    const EFFECT: Effect = Effect::Read;
+    const EXAMPLES: &'static [&'static str] = &["tsm tview --json", "tsm tview status"];
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let mut actions = services(cx);
+        actions.extend(looks());
+        actions.extend(Store::open(cx.paths).all()?.iter().flat_map(manage));
+        actions.extend(commands());
+        let mut table = Table::new(&[
+            ("group", "GROUP"),
+            ("target", "TARGET"),
+            ("title", "TITLE"),
+            ("command", "COMMAND"),
+            ("effect", "EFFECT"),
+        ]);
+        for action in actions.iter().filter(|action| self.group.is_none_or(|group| group == action.group)) {
+            let effect = match resolve(&action.words) {
+                Found::Command(entry, _) => Some(entry.effect.word()),
+                Found::Group(..) | Found::Nothing => None,
+            };
+            table.row(vec![
+                action.group.word().into(),
+                Value::from(action.target.as_deref()).into(),
+                action.title.as_str().into(),
+                Cell::from(line::join(&action.words)).tone(Tone::Strong),
+                Value::from(effect).into(),
+            ]);
+        }
+        Ok(Report::of(table))
+    }
+}
+
+impl Group {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Services => "services",
+            Self::Status => "status",
+            Self::Manage => "manage",
+            Self::Commands => "commands",
+        }
+    }
+}
+
+fn action(group: Group, title: &str, words: &[&str]) -> Action {
+    let words = words.iter().map(|word| (*word).to_owned()).collect();
+    Action { group, title: title.to_owned(), target: None, words }
+}
+
+fn on(target: &str, action: Action) -> Action {
+    Action { target: Some(target.to_owned()), ..action }
+}
+
+/// Starting each definition.
+fn services(cx: &Cx) -> Vec<Action> {
+    let entries = std::fs::read_dir(cx.paths.services_available()).into_iter().flatten().flatten();
+    let mut names: Vec<String> =
+        entries.filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(".tsm")?.to_owned())).collect();
+    names.sort();
+    names.iter().map(|name| on(name, action(Group::Services, "start", &["tsm", "start", name]))).collect()
+}
+
+/// What shows how things are.
+fn looks() -> Vec<Action> {
+    [
+        ("processes", &["tsm", "list", "all", "--json"][..]),
+        ("services", &["tsm", "list", "available", "--json"]),
+        ("use", &["tsm", "stats", "--json"]),
+        ("ports", &["tsm", "ports", "scan", "--json"]),
+        ("health", &["tsm", "doctor", "healthcheck", "--json"]),
+    ]
+    .iter()
+    .map(|(title, words)| action(Group::Status, title, words))
+    .collect()
+}
+
+/// What a process can be told as it is now.
+fn manage(process: &Process) -> Vec<Action> {
+    let name = process.name.as_str();
+    let verbs: &[&str] = match process.status() {
+        Status::Online => &["stop", "restart", "logs", "info", "env", "why"],
+        Status::Crashed => &["restart", "why", "logs", "info", "delete"],
+        Status::Stopped => &["start", "logs", "info", "why", "delete"],
+    };
+    let title = |verb: &str| format!("{verb} ({})", status_word(process.status()));
+    verbs.iter().map(|verb| on(name, action(Group::Manage, &title(verb), &["tsm", verb, name]))).collect()
+}
+
+/// Every command that is for people.
+fn commands() -> Vec<Action> {
+    let rows = members("tsm").filter(|entry| !entry.is_hidden());
+    rows.map(|entry| {
+        let words: Vec<&str> = entry.name.split(' ').collect();
+        action(Group::Commands, &entry.summary(), &words)
+    })
+    .collect()
+}

@@ -1,0 +1,79 @@
+//! `tsm upgrade`
+
+use super::targets::control;
+use crate::base::environment::EnvName;
+use crate::base::fault::Fault;
+use crate::command::{Command, Cx, Effect};
+use crate::report::{Report, Sentence, Tone, Value};
+use crate::tsm::store::{Process, Store};
+use crate::tsm::upgrade::Upgraded;
+
+/// Put this version of the program in the place of every supervisor
+///
+/// Processes keep running, with their pids and every byte they write. What this version supervises already is left alone.
+#[derive(Debug, clap::Args)]
+pub struct Upgrade {
+    /// Only show what would be replaced
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl Command for Upgrade {
+    const NAME: &'static str = "tsm upgrade";
+    const EFFECT: Effect = Effect::Write;
+    const EXAMPLES: &'static [&'static str] = &["tsm upgrade", "tsm upgrade --dry-run"];
+
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
+        let all = if self.dry_run { Vec::new() } else { Store::open(cx.paths).all()? };
+        Ok(all.iter().filter(|process| process.view.supervised).filter_map(Process::environment).collect())
+    }
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let interrupted = || cx.host.interrupted();
+        let control = control(cx, &interrupted);
+        let mut all = Store::open(cx.paths).all()?;
+        if !self.dry_run {
+            control.tend(&mut all);
+        }
+        let supervised: Vec<&Process> = all.iter().filter(|process| process.view.supervised).collect();
+        let mut report = Report::each(Vec::<Sentence>::new());
+        if self.dry_run {
+            for process in supervised {
+                let current = control.is_current(process);
+                report = report.and(said(process, if current { Word::Current } else { Word::Would }));
+            }
+            return Ok(report);
+        }
+        for (process, answer) in supervised.iter().zip(control.upgrade(&supervised)) {
+            match answer {
+                Ok(Upgraded::Replaced) => report = report.and(said(process, Word::Done)),
+                Ok(Upgraded::Current) => report = report.and(said(process, Word::Current)),
+                Err(error) => report.faults.push(error.into()),
+            }
+        }
+        Ok(report)
+    }
+}
+
+/// What is said of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Word {
+    Would,
+    Done,
+    Current,
+}
+
+fn said(process: &Process, word: Word) -> Sentence {
+    let name = &process.name;
+    let (action, text, tone) = match word {
+        Word::Would => ("would replace", format!("would replace the supervisor of '{name}'"), Tone::Plain),
+        Word::Done => ("replaced", format!("replaced the supervisor of '{name}'"), Tone::Plain),
+        Word::Current => ("current", format!("the supervisor of '{name}' is this version already"), Tone::Dim),
+    };
+    Sentence::new(format!("tsm: {text}"))
+        .tone(tone)
+        .with("id", Value::from(process.id()))
+        .with("name", name.as_str())
+        .with("action", action)
+        .with("pid", Value::from(process.pid()))
+}

@@ -1,0 +1,95 @@
+//! `tsm why`
+
+use super::list::{last_exit, state_word};
+use super::targets::Targets;
+use crate::base::fault::Fault;
+use crate::base::redact;
+use crate::base::time::Span;
+use crate::command::argument::ProcessTarget;
+use crate::command::{Command, Cx, Effect};
+use crate::report::{Cell, Fields, Report, Shape, Show, Tone, Value};
+use crate::supervise::meta::Status;
+use crate::tsm::store::Process;
+use crate::tsm::why::{Diagnosis, diagnose};
+
+/// Tell why a process ended, or how it came to be as it is
+///
+/// Its exit code or signal in words, who asked for it, what the kernel says about memory, who has its port, what its last lines mean,
+/// and what happened in which order. Looks only.
+#[derive(Debug, clap::Args)]
+pub struct Why {
+    /// Id, name, the beginning or a part of a name, pid or port; the selected process if left out
+    targets: Vec<ProcessTarget>,
+}
+
+impl Command for Why {
+    const NAME: &'static str = "tsm why";
+    const EFFECT: Effect = Effect::Read;
+    const EXAMPLES: &'static [&'static str] = &["tsm why api", "tsm why api --json"];
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let targets = Targets::look_up(&self.targets, cx)?;
+        let mut blocks = Vec::new();
+        for process in &targets.processes {
+            let diagnosis = diagnose(process, cx.paths, cx.host.now())?;
+            blocks.push(fields(process, &diagnosis, cx));
+        }
+        let shape = if targets.several { Shape::Many } else { Shape::One };
+        Ok(Report { shape, faults: targets.faults, ..Report::each(blocks) })
+    }
+}
+
+fn fields(process: &Process, diagnosis: &Diagnosis, cx: &Cx) -> Fields {
+    let meta = &process.meta;
+    let tone = match process.status() {
+        Status::Online => Tone::Good,
+        Status::Stopped => Tone::Plain,
+        Status::Crashed => Tone::Bad,
+    };
+    let mut fields = Fields::titled(diagnosis.verdict.as_str())
+        .hidden("name", process.name.as_str())
+        .hidden("verdict", diagnosis.verdict.as_str())
+        .with("state", Cell::from(state_word(process.view.state)).tone(tone))
+        .hidden("exit", last_exit(process))
+        .with("restarts", meta.restarts)
+        .hidden("unstable_restarts", meta.unstable_restarts);
+    let causes = diagnosis.causes.iter().map(|cause| {
+        let advice = cause.advice.as_ref().map(|advice| format!(" → {advice}")).unwrap_or_default();
+        format!("{}{advice}", redact::text(&cause.what))
+    });
+    fields = lines(fields, "cause", causes);
+    let now = cx.host.now();
+    let events = diagnosis.timeline.iter().map(|event| {
+        let span = if event.at > now { event.at.since(now) } else { now.since(event.at) };
+        format!("{} {}: {}", Span(span), if event.at > now { "ahead" } else { "ago" }, event.what)
+    });
+    fields = lines(fields, "timeline", events);
+    fields = lines(fields, "last lines", diagnosis.last_lines.iter().cloned());
+    let causes = diagnosis.causes.iter().map(|cause| {
+        let what = ("what".to_owned(), Value::from(redact::text(&cause.what)));
+        Value::Record(vec![what, ("advice".to_owned(), Value::from(cause.advice.as_deref()))])
+    });
+    let events = diagnosis.timeline.iter().map(|event| {
+        Value::Record(vec![("at".to_owned(), event.at.into()), ("what".to_owned(), event.what.as_str().into())])
+    });
+    fields
+        .hidden("causes", Value::List(causes.collect()))
+        .hidden("timeline", Value::List(events.collect()))
+        .hidden("last_lines", Value::from(diagnosis.last_lines.clone()))
+}
+
+/// Lines below each other, for people only; the first has the title.
+fn lines(mut fields: Fields, title: &str, lines: impl Iterator<Item = String>) -> Fields {
+    let mut title = title.to_owned();
+    for line in lines {
+        // In data the last of several fields with one key is the field: the list that follows.
+        let key = match title.as_str() {
+            "cause" => "causes",
+            "last lines" => "last_lines",
+            _ => "timeline",
+        };
+        let key = if title.is_empty() { fields.fields.last().map_or(key, |last| last.0) } else { key };
+        fields.fields.push((key, std::mem::take(&mut title), line.into(), Show::Always));
+    }
+    fields
+}

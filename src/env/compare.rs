@@ -1,0 +1,104 @@
+//! What is different between two environments. Secrets are compared and not shown.
+
+use std::collections::HashMap;
+
+use super::masked::Cover;
+
+/// What happened to a variable on the way from one side to the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// Only the other side has it.
+    Added,
+    /// Only the one side has it.
+    Removed,
+    /// Both have it with different values.
+    Changed,
+}
+
+impl Change {
+    /// Its word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Removed => "removed",
+            Self::Changed => "changed",
+        }
+    }
+}
+
+/// A variable that differs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// Its name.
+    pub key: String,
+    /// What happened.
+    pub change: Change,
+    /// On the one side, as it may be shown.
+    pub before: Option<String>,
+    /// On the other side, as it may be shown.
+    pub after: Option<String>,
+}
+
+/// A name and its value.
+pub type Pair = (String, String);
+
+/// What differs, in the order of the one side, then what only the other has.
+#[must_use]
+pub fn compare(one: &[Pair], other: &[Pair], cover: &Cover) -> Vec<Difference> {
+    let known = |all: &'_ [Pair]| all.iter().cloned().collect::<HashMap<String, String>>();
+    let (here, there) = (known(one), known(other));
+    let mut differences = Vec::new();
+    for (key, before) in one {
+        match there.get(key) {
+            None => differences.push(difference(key, (Some(before), None), cover)),
+            Some(after) if after != before => {
+                differences.push(difference(key, (Some(before), Some(after)), cover));
+            }
+            Some(_) => {}
+        }
+    }
+    for (key, after) in other.iter().filter(|(key, _)| !here.contains_key(key)) {
+        differences.push(difference(key, (None, Some(after)), cover));
+    }
+    differences
+}
+
+fn difference(key: &str, (before, after): (Option<&String>, Option<&String>), cover: &Cover) -> Difference {
+    let shown = |value: &String| {
+        let shown = cover.variable(key, value);
+        // How long they are tells two hidden values apart.
+        if cover.hides(key) { format!("{shown} ({} characters)", value.chars().count()) } else { shown }
+    };
+    let change = match (before, after) {
+        (None, _) => Change::Added,
+        (_, None) => Change::Removed,
+        _ => Change::Changed,
+    };
+    Difference { key: key.to_owned(), change, before: before.map(shown), after: after.map(shown) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_told_apart_by_length_only() {
+        let pairs = |all: &[(&str, &str)]| -> Vec<Pair> {
+            all.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+        };
+        let one = pairs(&[("A", "1"), ("B", "2"), ("API_KEY", "xxxx"), ("S", "same")]);
+        let other = pairs(&[("S", "same"), ("B", "3"), ("API_KEY", "yyyyyy"), ("C", "4")]);
+        let found: Vec<String> = compare(&one, &other, &Cover::default())
+            .iter()
+            .map(|it| {
+                let shown = |value: &Option<String>| value.clone().unwrap_or_default();
+                format!("{} {} {} {}", it.change.word(), it.key, shown(&it.before), shown(&it.after))
+            })
+            .collect();
+        assert_eq!(
+            found,
+            ["removed A 1 ", "changed B 2 3", "changed API_KEY *** (4 characters) *** (6 characters)", "added C  4"]
+        );
+    }
+}

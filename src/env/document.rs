@@ -1,0 +1,203 @@
+//! A TOML file as a flat list of values with their paths and places.
+
+use std::ops::Range;
+use std::path::Path;
+
+use toml::de::{DeTable, DeValue};
+use toml::{Spanned, de};
+
+use crate::base::diagnostic::{Diagnostic, SourceText};
+use crate::base::fault::{Advise, Kind as FaultKind};
+
+use super::masked;
+use super::read::{self, ReadError};
+use super::scope::{Kind, Raw};
+use super::template::is_variable;
+
+/// The deepest table that is read. What is nested deeper is no configuration.
+const DEEPEST_TABLE: usize = 32;
+
+/// A file that was read.
+#[derive(Debug, Clone)]
+pub struct Document {
+    /// How messages call it, and its text with secrets hidden, every place as in the real one.
+    pub source: SourceText,
+    /// Its text.
+    pub text: String,
+    /// Every value and table, in the order of the file.
+    pub entries: Vec<Entry>,
+}
+
+/// One value or table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its keys from the top.
+    pub path: Vec<String>,
+    /// What it is.
+    pub value: Raw,
+    /// True for a table, which has further entries.
+    pub table: bool,
+    /// The value, in bytes of the text.
+    pub span: Range<usize>,
+    /// The last key.
+    pub key: Range<usize>,
+}
+
+/// Why a TOML file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DocumentError {
+    /// It cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// It is no TOML.
+    #[error("`{file}` is not valid TOML")]
+    Malformed {
+        /// How messages call it.
+        file: String,
+        /// Everything that is wrong.
+        diagnostics: Vec<Diagnostic>,
+    },
+}
+
+impl Advise for DocumentError {
+    fn kind(&self) -> FaultKind {
+        match self {
+            Self::Read(error) => error.kind(),
+            Self::Malformed { .. } => FaultKind::Failed,
+        }
+    }
+
+    fn advice(&self) -> Option<String> {
+        match self {
+            Self::Read(error) => error.advice(),
+            Self::Malformed { .. } => None,
+        }
+    }
+
+    fn diagnostics(&self) -> Vec<Diagnostic> {
+        match self {
+            Self::Read(_) => Vec::new(),
+            Self::Malformed { diagnostics, .. } => diagnostics.clone(),
+        }
+    }
+}
+
+impl Document {
+    /// Reads a file; messages call it `name`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it cannot be read or is no TOML; then with every mistake that was found.
+    pub fn read(path: &Path, name: &str) -> Result<Self, DocumentError> {
+        Self::parse(name, &read::text(path)?)
+    }
+
+    /// Takes a text apart.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it is no TOML, with every mistake that was found.
+    pub fn parse(name: &str, text: &str) -> Result<Self, DocumentError> {
+        let source = SourceText::new(name, masked::toml(text));
+        let (table, errors) = DeTable::parse_recoverable(text);
+        if !errors.is_empty() {
+            let mut diagnostics: Vec<Diagnostic> = errors.iter().map(|error| mistake(&source, error)).collect();
+            diagnostics.sort_by_key(|it| it.labels.first().map(|label| label.span.start));
+            return Err(DocumentError::Malformed { file: name.to_owned(), diagnostics });
+        }
+        let mut document = Self { source, text: text.to_owned(), entries: Vec::new() };
+        document.collect(&mut Vec::new(), table.get_ref());
+        document.entries.sort_by_key(|entry| entry.key.start);
+        Ok(document)
+    }
+
+    fn collect(&mut self, path: &mut Vec<String>, table: &DeTable) {
+        if path.len() >= DEEPEST_TABLE {
+            return;
+        }
+        for (key, value) in table {
+            path.push(key.get_ref().to_string());
+            let inner = match value.get_ref() {
+                DeValue::Table(inner) => Some(inner),
+                _ => None,
+            };
+            let raw = self.raw(value);
+            let (span, key) = (value.span(), key.span());
+            self.entries.push(Entry { path: path.clone(), value: raw, table: inner.is_some(), span, key });
+            if let Some(inner) = inner {
+                self.collect(path, inner);
+            }
+            path.pop();
+        }
+    }
+
+    fn raw(&self, value: &Spanned<DeValue>) -> Raw {
+        let written = || self.text.get(value.span()).unwrap_or_default().to_owned();
+        match value.get_ref() {
+            DeValue::String(text) => match text.strip_prefix("var.").filter(|name| is_variable(name)) {
+                Some(name) => Raw::Secret(name.to_owned()),
+                None => Raw::Text(text.to_string()),
+            },
+            DeValue::Integer(number) => {
+                let decimal = i128::from_str_radix(number.as_str(), number.radix());
+                Raw::Plain(Kind::Integer, decimal.map_or_else(|_| number.to_string(), |it| it.to_string()))
+            }
+            DeValue::Float(number) => Raw::Plain(Kind::Float, number.as_str().to_owned()),
+            DeValue::Boolean(truth) => Raw::Plain(Kind::Boolean, truth.to_string()),
+            DeValue::Datetime(time) => Raw::Plain(Kind::Datetime, time.to_string()),
+            DeValue::Array(_) | DeValue::Table(_) => Raw::Several(written()),
+        }
+    }
+
+    /// The entry at a path.
+    #[must_use]
+    pub fn get(&self, path: &[&str]) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.path == path)
+    }
+
+    /// The entries right below a path.
+    pub fn below<'a>(&'a self, path: &'a [&str]) -> impl Iterator<Item = &'a Entry> {
+        self.entries.iter().filter(move |entry| {
+            entry.path.len() == path.len() + 1 && entry.path.iter().zip(path).all(|(one, other)| one == other)
+        })
+    }
+
+    /// The text at a path, if it is one.
+    #[must_use]
+    pub fn text(&self, path: &[&str]) -> Option<&str> {
+        match &self.get(path)?.value {
+            Raw::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+fn mistake(source: &SourceText, error: &de::Error) -> Diagnostic {
+    let span = error.span().unwrap_or_default();
+    source.error(error.message().lines().next().unwrap_or_default(), span, "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_come_in_the_order_of_the_file_with_their_places() {
+        let text = "b = 1\n[z.\"a-b\"]\nd = \"x\"\n[a]\nn = 0x10\ns = \"var.KEY\"\nl = [1]\n";
+        let document = Document::parse("x.toml", text).expect("sound");
+        let found: Vec<String> = document.entries.iter().map(|entry| entry.path.join("/")).collect();
+        assert_eq!(found, ["b", "z", "z/a-b", "z/a-b/d", "a", "a/n", "a/s", "a/l"]);
+        let entry = document.get(&["a", "n"]).expect("there");
+        assert_eq!((&entry.value, &text[entry.span.clone()]), (&Raw::Plain(Kind::Integer, "16".to_owned()), "0x10"));
+        assert_eq!(document.get(&["a", "s"]).map(|entry| &entry.value), Some(&Raw::Secret("KEY".to_owned())));
+        assert_eq!(document.text(&["z", "a-b", "d"]), Some("x"));
+        assert_eq!(document.below(&["a"]).count(), 3);
+    }
+
+    #[test]
+    fn all_mistakes_are_told_at_once() {
+        let error = Document::parse("x.toml", "a = \nb = 1\nb = 2\nc = 'x\n").expect_err("wrong");
+        let places: Vec<usize> = error.diagnostics().iter().filter_map(|it| Some(it.place()?.line)).collect();
+        assert!(places.contains(&1) && places.contains(&3) && places.contains(&4), "{places:?}");
+    }
+}

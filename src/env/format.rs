@@ -1,0 +1,187 @@
+//! The formats of env files: how a name and a value are written for whoever reads them.
+
+use std::fmt::Write as _;
+
+use crate::base::fault::Advise;
+
+/// Who will read the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    /// A shell that sources it, and tsm: `export KEY="value"`.
+    #[default]
+    Export,
+    /// Libraries that read `.env` files: `KEY=value`, quoted where needed.
+    Dotenv,
+    /// `EnvironmentFile=` of a unit: `KEY="value"`.
+    Systemd,
+    /// `docker run --env-file`: `KEY=value`, never quoted.
+    Docker,
+    /// `kubectl create secret --from-env-file`: `KEY=value`, never quoted.
+    K8s,
+    /// One object.
+    Json,
+}
+
+/// A value that a format cannot hold.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the value of `{key}` cannot be written for {word}: it holds {what}")]
+pub struct Unwritable {
+    /// The variable.
+    pub key: String,
+    /// The format.
+    pub word: &'static str,
+    /// What is in the way.
+    pub what: &'static str,
+}
+
+impl Advise for Unwritable {
+    fn advice(&self) -> Option<String> {
+        Some("--format export, systemd and json take lines; nothing takes a NUL".to_owned())
+    }
+}
+
+impl Format {
+    /// Its word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Export => "export",
+            Self::Dotenv => "dotenv",
+            Self::Systemd => "systemd",
+            Self::Docker => "docker",
+            Self::K8s => "k8s",
+            Self::Json => "json",
+        }
+    }
+
+    /// The name of the file for an environment. Formats that tsm reads share one.
+    #[must_use]
+    pub fn file_name(self, env: &str) -> String {
+        match self {
+            Self::Export | Self::Dotenv => format!("{env}.env"),
+            Self::Systemd | Self::Docker | Self::K8s => format!("{env}.{}.env", self.word()),
+            Self::Json => format!("{env}.json"),
+        }
+    }
+
+    /// One variable as a line with its end. In JSON a member without comma.
+    ///
+    /// # Errors
+    ///
+    /// Fails for a NUL, and for a line end where values are never quoted.
+    pub fn line(self, key: &str, value: &str) -> Result<String, Unwritable> {
+        let refuse = |what| Err(Unwritable { key: key.to_owned(), word: self.word(), what });
+        if value.contains('\0') {
+            return refuse("a NUL");
+        }
+        Ok(match self {
+            Self::Export => format!("export {key}=\"{}\"\n", double_quoted(value)),
+            Self::Systemd => format!("{key}=\"{}\"\n", double_quoted(value)),
+            Self::Dotenv => format!("{key}={}\n", dotenv(value)),
+            Self::Docker | Self::K8s => {
+                if value.contains(['\n', '\r']) {
+                    return refuse("a line end");
+                }
+                format!("{key}={value}\n")
+            }
+            Self::Json => format!("{}: {}", serde_json::Value::from(key), serde_json::Value::from(value)),
+        })
+    }
+
+    /// The body of a file: lines as they are and variables, in order.
+    ///
+    /// # Errors
+    ///
+    /// As [`Format::line`].
+    pub fn body(self, lines: &[Line]) -> Result<String, Unwritable> {
+        if self == Self::Json {
+            let members = lines.iter().filter_map(|line| match line {
+                Line::Variable { key, value } => Some(self.line(key, value)),
+                Line::Verbatim(_) => None,
+            });
+            let members: Vec<String> = members.collect::<Result<_, _>>()?;
+            return Ok(format!("{{\n  {}\n}}\n", members.join(",\n  ")));
+        }
+        let mut body = String::new();
+        for line in lines {
+            match line {
+                // A string takes everything.
+                Line::Verbatim(text) => writeln!(body, "{text}").unwrap_or_default(),
+                Line::Variable { key, value } => body.push_str(&self.line(key, value)?),
+            }
+        }
+        Ok(body)
+    }
+}
+
+/// A line to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Line {
+    /// As it is.
+    Verbatim(String),
+    /// A variable.
+    Variable {
+        /// Its name.
+        key: String,
+        /// Its value.
+        value: String,
+    },
+}
+
+/// What stands between double quotes so that a shell gives the value back.
+#[must_use]
+pub fn double_quoted(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    for c in value.chars() {
+        if matches!(c, '\\' | '"' | '$' | '`') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
+
+fn dotenv(value: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_./:@%+,=-".contains(c);
+    if value.chars().all(is_plain) {
+        value.to_owned()
+    } else if value.contains(['\'', '\n', '\r']) {
+        format!("\"{}\"", double_quoted(value).replace('\n', "\\n").replace('\r', "\\r"))
+    } else {
+        format!("'{value}'")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::base::dotenv;
+
+    #[test]
+    fn each_reader_gets_its_own_quoting() {
+        let line = |format: Format| format.line("K", "a \"b\" $c `d` \\ 'e'").expect("writable");
+        let quoted = "\"a \\\"b\\\" \\$c \\`d\\` \\\\ 'e'\"\n";
+        assert_eq!(line(Format::Export), format!("export K={quoted}"));
+        assert_eq!(line(Format::Systemd), format!("K={quoted}"));
+        assert_eq!(line(Format::Dotenv), format!("K={quoted}"));
+        assert_eq!(line(Format::Docker), "K=a \"b\" $c `d` \\ 'e'\n");
+        assert_eq!(Format::Dotenv.line("K", "a b").as_deref(), Ok("K='a b'\n"));
+        assert_eq!(Format::K8s.line("K", "a\nb").map_err(|error| error.what), Err("a line end"));
+        let pair = |key: &str, value: &str| Line::Variable { key: key.to_owned(), value: value.to_owned() };
+        let body = Format::Json.body(&[Line::Verbatim("# x".to_owned()), pair("A", "1\n"), pair("B", "é")]);
+        assert_eq!(body.as_deref(), Ok("{\n  \"A\": \"1\\n\",\n  \"B\": \"é\"\n}\n"));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(value in "[a-z \"'$`\\\\#=\n\t{}é!]{0,24}|\\PC{0,24}") {
+            for format in [Format::Export, Format::Dotenv, Format::Systemd] {
+                let line = format.line("K", &value).expect("writable");
+                let read = dotenv::parse(&line).map(|settings| settings.into_iter().map(|it| it.value).collect::<Vec<_>>());
+                prop_assert_eq!(read, Ok(vec![value.clone()]), "{:?}", line);
+            }
+        }
+    }
+}

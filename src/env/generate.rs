@@ -1,0 +1,396 @@
+//! Making an env file: resolve what is planned, write it with its origin, never over something that somebody edited.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::base::diagnostic::Diagnostic;
+use crate::base::environment::EnvName;
+use crate::base::fault::{Advise, Kind};
+use crate::base::time::Timestamp;
+use crate::sys::file::{self, Access, FileError};
+
+use super::expand::{Reason, Resolver};
+use super::format::{Format, Line, Unwritable};
+use super::leak;
+use super::masked;
+use super::project::{Plan, Planned};
+use super::read::{self, ReadError};
+use super::scope::Kind as ValueKind;
+use super::secrets::sha256;
+use super::template::is_variable;
+
+/// How many mistakes are told at once. Whoever has more has one that causes them.
+const MOST_ERRORS: usize = 100;
+
+/// What an env file will say.
+#[derive(Debug, Clone)]
+pub struct Generated {
+    /// Where it comes from.
+    pub from: String,
+    /// The digest of that file.
+    pub digest: String,
+    /// Its lines without the head.
+    pub lines: Vec<Line>,
+    /// Its variables, in order.
+    pub variables: Vec<Variable>,
+    /// What is worth a look.
+    pub warnings: Vec<Diagnostic>,
+    /// The secrets that are missing, with where they are needed.
+    pub missing: Vec<Diagnostic>,
+}
+
+/// A variable that was resolved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Variable {
+    /// Its name.
+    pub key: String,
+    /// Its value; none if a secret is missing.
+    pub value: Option<String>,
+    /// Whether it may be shown.
+    pub secret: bool,
+}
+
+impl Variable {
+    /// The value is still to be filled in.
+    #[must_use]
+    pub fn is_placeholder(&self) -> bool {
+        self.value.as_deref().is_some_and(leak::is_placeholder)
+    }
+}
+
+/// Why an env file cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum GenerateError {
+    /// Something in the source cannot be resolved. Nothing was written.
+    #[error("the variables of `{env}` cannot be resolved")]
+    Unresolved {
+        /// The environment.
+        env: EnvName,
+        /// Everything that is wrong.
+        diagnostics: Vec<Diagnostic>,
+    },
+    /// A value does not fit the format.
+    #[error(transparent)]
+    Unwritable(#[from] Unwritable),
+    /// The file cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// What is in its place cannot be used.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// Somebody wrote or edited the file.
+    #[error("`{}` was not written by tetra alone and would change: {}", path.display(), keys.join(", "))]
+    Edited {
+        /// The file.
+        path: PathBuf,
+        /// The variables that would change.
+        keys: Vec<String>,
+    },
+}
+
+impl Advise for GenerateError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Unresolved { .. } | Self::Unwritable(_) => Kind::Failed,
+            Self::File(error) => error.kind(),
+            Self::Read(error) => error.kind(),
+            Self::Edited { .. } => Kind::HandEdited,
+        }
+    }
+
+    fn advice(&self) -> Option<String> {
+        match self {
+            Self::Unresolved { .. } => None,
+            Self::Unwritable(error) => error.advice(),
+            Self::File(error) => error.advice(),
+            Self::Read(error) => error.advice(),
+            Self::Edited { .. } => Some(
+                "`tetra env diff ENV` shows what; --force writes it anew and keeps the old one in env/.backup"
+                    .to_owned(),
+            ),
+        }
+    }
+
+    fn diagnostics(&self) -> Vec<Diagnostic> {
+        match self {
+            Self::Unresolved { diagnostics, .. } => diagnostics.clone(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Resolves everything that is planned.
+///
+/// # Errors
+///
+/// Fails with everything that cannot be resolved. A missing secret is no failure: its line says so.
+pub fn generate(plan: &Plan, env: &EnvName) -> Result<Generated, GenerateError> {
+    let scope = &plan.scope;
+    let mut resolver = Resolver::new(scope);
+    let mut wrong = Vec::new();
+    let mut generated = Generated {
+        from: plan.from.clone(),
+        digest: plan.digest.clone(),
+        lines: Vec::new(),
+        variables: Vec::new(),
+        warnings: plan.warnings.clone(),
+        missing: Vec::new(),
+    };
+    for line in &plan.lines {
+        let (key, id) = match line {
+            Planned::Verbatim(text) => {
+                generated.lines.push(Line::Verbatim(text.clone()));
+                continue;
+            }
+            Planned::Variable(key, id) => (key, *id),
+        };
+        let definition = &scope.definitions[id];
+        if !is_variable(key) {
+            let source = &scope.sources[definition.source];
+            let title = format!("`{}` cannot be the name of a variable", key.escape_debug());
+            wrong.push(source.error(title, definition.span.clone(), "").help("use letters, digits and `_`"));
+            continue;
+        }
+        match resolver.value(id) {
+            Ok(value) => {
+                let waiting = leak::is_placeholder(&value.text);
+                let (text, secret) = match scope.secrets.get(key).filter(|_| waiting) {
+                    Some(secret) => (secret.clone(), true),
+                    None => (value.text.clone(), value.secret || masked::is_secret(key)),
+                };
+                debug_assert!(value.kind != ValueKind::Several, "lists were left out");
+                generated.lines.push(Line::Variable { key: key.clone(), value: text.clone() });
+                generated.variables.push(Variable { key: key.clone(), value: Some(text), secret });
+            }
+            Err(trouble) if matches!(trouble.reason, Reason::SecretMissing(_)) => {
+                let Reason::SecretMissing(name) = &trouble.reason else { continue };
+                let of = if name == key { String::new() } else { format!(" (secret {name})") };
+                generated.lines.push(Line::Verbatim(format!("# MISSING {key}{of}")));
+                generated.variables.push(Variable { key: key.clone(), value: None, secret: true });
+                generated.missing.push(trouble.diagnostic(scope).help(format!("tetra secrets set {env} {name}")));
+            }
+            Err(trouble) => wrong.push(trouble.diagnostic(scope)),
+        }
+        if wrong.len() >= MOST_ERRORS {
+            break;
+        }
+    }
+    if !wrong.is_empty() {
+        wrong.dedup();
+        return Err(GenerateError::Unresolved { env: env.clone(), diagnostics: wrong });
+    }
+    for (id, at) in &resolver.strays {
+        if let Some((source, span)) = scope.place(*id, &(*at..at + 1)) {
+            let warning = scope.sources[source].warning("this `}` closes nothing (W-STRAY-BRACE)", span, "");
+            generated.warnings.push(warning);
+        }
+    }
+    Ok(generated)
+}
+
+const MARK: &str = "# GENERATED by tetra";
+const DIGEST: &str = "# body-sha256=";
+
+impl Generated {
+    /// The whole file.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a value does not fit the format.
+    pub fn text(&self, env: &EnvName, format: Format) -> Result<String, Unwritable> {
+        let body = format.body(&self.lines)?;
+        if format == Format::Json {
+            return Ok(body);
+        }
+        let (version, from) = (env!("CARGO_PKG_VERSION"), &self.from);
+        Ok(format!(
+            "{MARK} {version} from {from} -- edit {from}, then: tetra env init {env}\n\
+             # It may hold secrets: never commit it.\n\
+             # env={env} format={} source-sha256={}\n\
+             {DIGEST}{}\n\
+             \n\
+             {body}",
+            format.word(),
+            self.digest,
+            sha256(&body),
+        ))
+    }
+}
+
+/// What is in the place of an env file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Nothing.
+    Missing,
+    /// Just what would be written.
+    Current,
+    /// What was written from another state of the source.
+    Outdated,
+    /// Something that was written by tetra and edited since.
+    Edited,
+    /// Something that somebody else wrote.
+    Foreign,
+}
+
+impl State {
+    /// Its word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Current => "current",
+            Self::Outdated => "outdated",
+            Self::Edited => "edited",
+            Self::Foreign => "own",
+        }
+    }
+}
+
+/// Compares what is there with what would be written.
+#[must_use]
+pub fn state(there: Option<&str>, wanted: Option<&str>) -> State {
+    let Some(there) = there else { return State::Missing };
+    if Some(there) == wanted {
+        return State::Current;
+    }
+    if !there.starts_with(MARK) {
+        return State::Foreign;
+    }
+    // What was made of something else, by a promotion for one, is not made anew in passing.
+    let origin =
+        |text: &str| text.lines().next().and_then(|line| line.split_once(" from ")).map(|(_, it)| it.to_owned());
+    if wanted.is_some_and(|wanted| origin(wanted) != origin(there)) {
+        return State::Edited;
+    }
+    let mut lines = there.split_inclusive('\n');
+    let digest = lines.by_ref().take(8).find_map(|line| line.strip_prefix(DIGEST));
+    let body: String = lines.skip(1).collect();
+    if digest.map(str::trim) == Some(&sha256(&body)) { State::Outdated } else { State::Edited }
+}
+
+/// How to write over what is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Care {
+    /// What somebody edited is kept.
+    Keep,
+    /// Everything is replaced; what somebody edited is put aside.
+    Force,
+}
+
+/// What became of the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Written {
+    /// It said so already.
+    Unchanged,
+    /// It is new.
+    Created,
+    /// Another one was replaced, and put aside if somebody had edited it.
+    Replaced(Option<PathBuf>),
+}
+
+/// Puts an env file into place with mode 0600, as a whole or not at all.
+///
+/// # Errors
+///
+/// Fails if somebody edited the file that is there and `care` is to keep it, if a link is in its place, or if it cannot be
+/// written.
+pub fn put(path: &Path, text: &str, care: Care, now: Timestamp) -> Result<Written, GenerateError> {
+    read::no_link(path)?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    file::folder(folder)?;
+    let _lock = file::lock(folder)?;
+    let there = read::text_if_any(path)?;
+    let written = match state(there.as_deref(), Some(text)) {
+        State::Current => {
+            close(path)?;
+            return Ok(Written::Unchanged);
+        }
+        State::Missing => Written::Created,
+        State::Outdated => Written::Replaced(None),
+        State::Edited | State::Foreign => {
+            let there = there.unwrap_or_default();
+            if care == Care::Keep {
+                return Err(GenerateError::Edited { path: path.to_owned(), keys: changed(&there, text) });
+            }
+            Written::Replaced(Some(put_aside(path, &there, now)?))
+        }
+    };
+    file::write(path, text.as_bytes(), Access::Private)?;
+    Ok(written)
+}
+
+/// The variables that differ between two files, by name.
+fn changed(one: &str, other: &str) -> Vec<String> {
+    let read = |text| crate::base::dotenv::parse(text).unwrap_or_default();
+    let (one, other) = (read(one), read(other));
+    let value = |all: &[crate::base::dotenv::Setting], key: &str| {
+        all.iter().find(|setting| setting.key == key).map(|setting| setting.value.clone())
+    };
+    let mut keys: Vec<String> = one.iter().chain(&other).map(|setting| setting.key.clone()).collect();
+    keys.sort();
+    keys.dedup();
+    keys.retain(|key| value(&one, key) != value(&other, key));
+    if keys.is_empty() { vec!["only comments or their order".to_owned()] } else { keys }
+}
+
+fn put_aside(path: &Path, text: &str, now: Timestamp) -> Result<PathBuf, FileError> {
+    let folder = path.with_file_name(".backup");
+    file::private_folder(&folder)?;
+    let millis = i64::try_from(now.0).unwrap_or_default();
+    let when = jiff::Timestamp::from_millisecond(millis).unwrap_or_default().strftime("%Y%m%d_%H%M%S").to_string();
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let names = std::iter::once(String::new()).chain((2..).map(|number| format!("_{number}")));
+    let aside = names.map(|number| folder.join(format!("{when}{number}_{name}"))).find(|path| !path.exists());
+    let aside = aside.unwrap_or_else(|| folder.join(&*name));
+    file::write(&aside, text.as_bytes(), Access::Private)?;
+    Ok(aside)
+}
+
+/// Takes everybody else's rights to a file away.
+fn close(path: &Path) -> Result<(), FileError> {
+    use std::os::unix::fs::PermissionsExt;
+
+    let fail = |source| FileError::Io { action: "close", path: path.to_owned(), source };
+    let mode = fs::metadata(path).map_err(fail)?.permissions().mode();
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(fail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn generated(value: &str) -> Generated {
+        Generated {
+            from: "tetra.toml".to_owned(),
+            digest: "0".to_owned(),
+            lines: vec![Line::Variable { key: "A".to_owned(), value: value.to_owned() }],
+            variables: Vec::new(),
+            warnings: Vec::new(),
+            missing: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_somebody_edited_is_kept_or_put_aside() {
+        let home = tempfile::tempdir().expect("a folder");
+        let env: EnvName = "dev".parse().expect("a name");
+        let path = home.path().join("env/dev.env");
+        let text = |value: &str| generated(value).text(&env, Format::Export).expect("writable");
+        let put = |value: &str, care| put(&path, &text(value), care, Timestamp(0));
+        assert_eq!(put("1", Care::Keep).expect("made"), Written::Created);
+        assert_eq!(put("1", Care::Keep).expect("same"), Written::Unchanged);
+        assert_eq!(put("2", Care::Keep).expect("outdated"), Written::Replaced(None));
+        fs::write(&path, text("2").replace("\"2\"", "\"3\"")).expect("edited");
+        let error = put("4", Care::Keep).expect_err("edited");
+        assert_eq!(error.kind(), Kind::HandEdited);
+        assert!(error.to_string().ends_with(": A"), "{error}");
+        let Written::Replaced(Some(aside)) = put("4", Care::Force).expect("forced") else { panic!("put aside") };
+        assert!(fs::read_to_string(aside).expect("there").contains("\"3\""));
+        fs::write(&path, "A=5\n").expect("written");
+        assert_eq!(state(Some("A=5\n"), None), State::Foreign);
+        assert_eq!(put("4", Care::Keep).expect_err("not ours").kind(), Kind::HandEdited);
+    }
+}

@@ -1,0 +1,21 @@
+//! Environments of a project: variables and their resolution, generated env files, secrets.
+//!
+//! `tetra.toml` (or a template) is the source, `env/<env>.env` what is made of it. Secrets stand in files of their own and
+//! come in when such a file is made. Nothing here prints, and no error holds the value of a secret.
+
+pub mod check;
+pub mod compare;
+pub mod document;
+pub mod expand;
+pub mod format;
+pub mod generate;
+pub mod leak;
+pub mod masked;
+pub mod project;
+pub mod promote;
+pub mod read;
+pub mod scope;
+pub mod seal;
+pub mod secrets;
+
+pub use crate::base::template;

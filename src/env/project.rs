@@ -1,0 +1,398 @@
+//! A project: `tetra.toml` or templates in a folder, and the env files that are made of them.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::base::diagnostic::{Diagnostic, SourceText};
+use crate::base::dotenv;
+use crate::base::environment::{EnvName, Rung};
+use crate::base::fault::{Advise, Kind as FaultKind};
+use crate::base::near::nearest;
+
+use super::document::{Document, DocumentError};
+use super::masked;
+use super::read::{self, ReadError};
+use super::scope::{Definition, Kind, Raw, Scope, Surroundings};
+use super::secrets::sha256;
+
+/// The file that describes a project.
+pub const FILE: &str = "tetra.toml";
+
+/// The folder of env files and templates.
+pub const FOLDER: &str = "env";
+
+/// A folder with what describes its environments.
+#[derive(Debug, Clone)]
+pub struct Project {
+    /// The folder.
+    pub folder: PathBuf,
+    /// `tetra.toml`, if there is one.
+    pub document: Option<Document>,
+}
+
+/// Why a project gives no environment.
+#[derive(Debug, thiserror::Error)]
+pub enum ProjectError {
+    /// The TOML cannot be used.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+    /// A file cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A template or env file makes no sense.
+    #[error("`{file}` cannot be read as KEY=VALUE lines")]
+    Malformed {
+        /// The file.
+        file: String,
+        /// Where, without what stands there.
+        diagnostics: Vec<Diagnostic>,
+    },
+    /// Nothing describes this environment.
+    #[error("nothing here describes the environment `{env}`")]
+    Unknown {
+        /// The environment.
+        env: EnvName,
+        /// Those that are described.
+        known: Vec<String>,
+    },
+    /// There is no env file of this environment.
+    #[error("there is no env/{env}.env")]
+    NoFile {
+        /// The environment.
+        env: EnvName,
+    },
+}
+
+impl Advise for ProjectError {
+    fn kind(&self) -> FaultKind {
+        match self {
+            Self::Document(error) => error.kind(),
+            Self::Read(error) => error.kind(),
+            Self::Malformed { .. } => FaultKind::Failed,
+            Self::Unknown { .. } | Self::NoFile { .. } => FaultKind::NotFound,
+        }
+    }
+
+    fn advice(&self) -> Option<String> {
+        match self {
+            Self::Document(error) => error.advice(),
+            Self::Read(error) => error.advice(),
+            Self::Malformed { .. } => Some("a line is KEY=VALUE or export KEY=VALUE".to_owned()),
+            Self::Unknown { env, known } if known.is_empty() => {
+                Some(format!("write [environments.{env}] in {FILE}, or a template {FOLDER}/{env}.env.tmpl"))
+            }
+            Self::Unknown { env, known } => Some(match nearest(env.as_str(), known.iter().map(String::as_str)) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("there are {}", known.join(", ")),
+            }),
+            Self::NoFile { env } => Some(format!("`tetra env init {env}` makes it")),
+        }
+    }
+
+    fn diagnostics(&self) -> Vec<Diagnostic> {
+        match self {
+            Self::Document(error) => error.diagnostics(),
+            Self::Malformed { diagnostics, .. } => diagnostics.clone(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// What a project needs to know of the world around it.
+#[derive(Debug, Clone, Default)]
+pub struct Around {
+    /// Variables that were given by hand; stronger than everything else. Names are in upper case.
+    pub given: BTreeMap<String, String>,
+    /// `TETRA_SRC`, `TETRA_DIR`, `TETRA_ORG` as they are here.
+    pub built_in: BTreeMap<String, String>,
+    /// The secrets of the environment.
+    pub secrets: BTreeMap<String, String>,
+    /// The variables of this program.
+    pub process: BTreeMap<String, String>,
+}
+
+/// Where the variables of an environment come from.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// What names mean.
+    pub scope: Scope,
+    /// The file that it comes from, as messages call it.
+    pub from: String,
+    /// The digest of that file.
+    pub digest: String,
+    /// In the order in which they are written.
+    pub lines: Vec<Planned>,
+    /// What was left out and why.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// A line to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Planned {
+    /// As it is: comments and empty lines.
+    Verbatim(String),
+    /// A variable and its definition.
+    Variable(String, usize),
+}
+
+impl Project {
+    /// What is in a folder. A folder without `tetra.toml` is a project too: it may have templates.
+    ///
+    /// # Errors
+    ///
+    /// Fails if `tetra.toml` is there and cannot be used.
+    pub fn open(folder: &Path) -> Result<Self, DocumentError> {
+        let document = match Document::read(&folder.join(FILE), FILE) {
+            Ok(document) => Some(document),
+            Err(DocumentError::Read(ReadError::File(error))) if error.is_not_found() => None,
+            Err(error) => return Err(error),
+        };
+        Ok(Self { folder: folder.to_owned(), document })
+    }
+
+    /// The env file of an environment.
+    #[must_use]
+    pub fn file(&self, env: &EnvName) -> PathBuf {
+        self.folder.join(FOLDER).join(format!("{env}.env"))
+    }
+
+    /// The template of an environment.
+    #[must_use]
+    pub fn template(&self, env: &EnvName) -> PathBuf {
+        self.folder.join(FOLDER).join(format!("{env}.env.tmpl"))
+    }
+
+    /// Every environment that has a table, a template or a file; the built-in ones first.
+    #[must_use]
+    pub fn environments(&self) -> Vec<EnvName> {
+        let mut found: BTreeSet<(Option<Rung>, EnvName)> = BTreeSet::new();
+        let mut add = |name: &str| {
+            if let Ok(env) = name.parse::<EnvName>() {
+                found.insert((env.rung(), env));
+            }
+        };
+        for entry in self.document.iter().flat_map(|document| document.below(&["environments"])) {
+            add(&entry.path[1]);
+        }
+        for entry in fs::read_dir(self.folder.join(FOLDER)).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let Some(name) = name.to_str() else { continue };
+            if let Some(env) = name.strip_suffix(".env.tmpl").or_else(|| name.strip_suffix(".env"))
+                && !FORMATS.iter().any(|format| env.ends_with(format))
+            {
+                add(env);
+            }
+        }
+        let (own, built_in): (Vec<_>, Vec<_>) = found.into_iter().partition(|(rung, _)| rung.is_none());
+        built_in.into_iter().chain(own).map(|(_, env)| env).collect()
+    }
+
+    /// The name of the table of an environment, which may be written with another word: `production`.
+    #[must_use]
+    pub fn table(&self, env: &EnvName) -> Option<&str> {
+        let mut tables = self.document.iter().flat_map(|document| document.below(&["environments"]));
+        let found = tables.find(|entry| entry.table && entry.path[1].parse().as_ref() == Ok(env))?;
+        Some(&found.path[1])
+    }
+
+    /// Where the variables of an environment come from: its table, else its template.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is neither, or the template makes no sense.
+    pub fn plan(&self, env: &EnvName, around: Around) -> Result<Plan, ProjectError> {
+        if let (Some(document), Some(table)) = (&self.document, self.table(env)) {
+            return Ok(overridden(from_document(document, (env, table), around)));
+        }
+        let path = self.template(env);
+        let Some(text) = read::text_if_any(&path)? else {
+            let known = self.environments().iter().map(ToString::to_string).collect();
+            return Err(ProjectError::Unknown { env: env.clone(), known });
+        };
+        let name = format!("{FOLDER}/{env}.env.tmpl");
+        from_template(self.document.as_ref(), (env, &name), &text, around).map(overridden)
+    }
+}
+
+/// A variable that is given by hand is written as it is given.
+fn overridden(mut plan: Plan) -> Plan {
+    for line in &plan.lines {
+        if let Planned::Variable(key, id) = line
+            && let Some(value) = plan.scope.given.get(key)
+        {
+            plan.scope.definitions[*id].value = Raw::Plain(Kind::Text, value.clone());
+        }
+    }
+    plan
+}
+
+/// What stands behind the environment's name in files of other formats.
+pub const FORMATS: [&str; 3] = [".systemd", ".docker", ".k8s"];
+
+/// Process variables count where mistakes are cheap only.
+fn surroundings(env: &EnvName) -> Surroundings {
+    match env.rung() {
+        Some(Rung::Staging | Rung::Prod) => Surroundings::Hermetic,
+        _ => Surroundings::Open,
+    }
+}
+
+fn from_document(document: &Document, (env, table): (&EnvName, &str), around: Around) -> Plan {
+    let mut scope = scope_of(document, (env, Some(table)), around);
+    let mut lines = Vec::new();
+    let mut warnings = Vec::new();
+    let own: BTreeSet<String> = scope.layers[OWN].keys().cloned().collect();
+    for (path, layer) in [(&["common"][..], COMMON), (&["environments", table], OWN)] {
+        let mut any = false;
+        for entry in document.below(path).filter(|entry| !entry.table) {
+            let key = entry.path[path.len()].to_ascii_uppercase();
+            if matches!(entry.value, Raw::Several(_)) {
+                let title = format!("`{}` is a list and was left out", entry.path.join("."));
+                warnings.push(document.source.warning(title, entry.key.clone(), ""));
+                continue;
+            }
+            if layer == COMMON && own.contains(&key) {
+                continue;
+            }
+            if !any {
+                lines.push(Planned::Verbatim(format!("# [{}]", path.join("."))));
+                any = true;
+            }
+            let id = scope.paths[&entry.path.join("\0")];
+            lines.push(Planned::Variable(key, id));
+        }
+        if any {
+            lines.push(Planned::Verbatim(String::new()));
+        }
+    }
+    if lines.last() == Some(&Planned::Verbatim(String::new())) {
+        lines.pop();
+    }
+    scope.surroundings = surroundings(env);
+    let digest = sha256(&document.text);
+    Plan { scope, from: document.source.name.clone(), digest, lines, warnings }
+}
+
+/// The layers of a scope: the template or the environment's table, what all have, variables, places.
+const OWN: usize = 0;
+const COMMON: usize = 1;
+
+/// Everything that names can mean for an environment.
+#[must_use]
+pub fn scope_of(document: &Document, (env, table): (&EnvName, Option<&str>), around: Around) -> Scope {
+    let mut scope = Scope {
+        sources: vec![document.source.clone()],
+        given: around.given,
+        built_in: around.built_in,
+        secrets: around.secrets,
+        process: around.process,
+        ..Scope::default()
+    };
+    scope.built_in.insert("TETRA_ENV".to_owned(), env.to_string());
+    let own = table.map_or_else(|| vec!["environments"; 3], |table| vec!["environments", table]);
+    let layers: [&[&str]; 4] = [&own, &["common"], &["variables"], &["deployment"]];
+    scope.layers = vec![HashMap::new(); layers.len()];
+    for entry in &document.entries {
+        let id = scope.definitions.len();
+        let mut seat = None;
+        if let Some((key, path)) = entry.path.split_last().filter(|_| !entry.table) {
+            let name = key.to_ascii_uppercase();
+            for (layer, wanted) in layers.iter().enumerate() {
+                // Of [deployment] only the places are variables.
+                if path == *wanted && (layer < 3 || name.starts_with("TETRA_")) {
+                    scope.layers[layer].insert(name.clone(), id);
+                    seat = Some((layer, name.clone()));
+                }
+            }
+            if path == ["environments", "local"] {
+                scope.local.insert(name, id);
+            }
+        }
+        scope.paths.insert(entry.path.join("\0"), id);
+        let (value, span) = (entry.value.clone(), entry.span.clone());
+        scope.definitions.push(Definition { name: entry.path.join("."), value, source: 0, span, seat });
+    }
+    scope
+}
+
+fn from_template(
+    document: Option<&Document>,
+    (env, name): (&EnvName, &str),
+    text: &str,
+    around: Around,
+) -> Result<Plan, ProjectError> {
+    let empty = Document { source: SourceText::new(FILE, ""), text: String::new(), entries: Vec::new() };
+    let mut scope = scope_of(document.unwrap_or(&empty), (env, None), around);
+    scope.surroundings = surroundings(env);
+    // A template is meant for people: what looks like a secret in it is hidden when it is shown.
+    scope.sources.push(SourceText::new(name, masked::settings(text)));
+    let entries = entries(name, text)?;
+    let mut lines = Vec::new();
+    let mut at = 0;
+    for entry in entries {
+        verbatim(&text[at..entry.span.start], &mut lines);
+        at = entry.span.end;
+        let id = scope.definitions.len();
+        let key = entry.setting.key;
+        let value = if text[entry.value.clone()].trim_start().starts_with('\'') {
+            Raw::Plain(Kind::Text, entry.setting.value)
+        } else {
+            Raw::Text(entry.setting.value)
+        };
+        let seat = Some((OWN, key.clone()));
+        scope.layers[OWN].insert(key.clone(), id);
+        scope.definitions.push(Definition { name: key.clone(), value, source: 1, span: entry.value, seat });
+        lines.push(Planned::Variable(key, id));
+    }
+    verbatim(&text[at..], &mut lines);
+    Ok(Plan { scope, from: name.to_owned(), digest: sha256(text), lines, warnings: Vec::new() })
+}
+
+/// Comments and empty lines between two settings.
+fn verbatim(text: &str, lines: &mut Vec<Planned>) {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let text = text.strip_prefix('\n').unwrap_or(text);
+    lines.extend(text.lines().map(str::trim).map(|line| Planned::Verbatim(line.to_owned())));
+    // Blanks before a key are no line.
+    if !text.is_empty() && !text.ends_with('\n') && lines.last() == Some(&Planned::Verbatim(String::new())) {
+        lines.pop();
+    }
+}
+
+/// The settings of an env file with their places.
+///
+/// # Errors
+///
+/// Fails at the first line that makes no sense; values are not shown.
+pub fn entries(name: &str, text: &str) -> Result<Vec<dotenv::Entry>, ProjectError> {
+    dotenv::entries(text).map_err(|wrong| {
+        let source = SourceText::new(name, masked::everything(text));
+        let line: usize = text.split_inclusive('\n').take(wrong.line.saturating_sub(1) as usize).map(str::len).sum();
+        let rest = text[line..].chars().take(wrong.column.saturating_sub(1) as usize).map(char::len_utf8);
+        let at = line + rest.sum::<usize>();
+        let diagnostic = source.error(wrong.problem.to_string(), at..(at + 1).min(text.len()).max(at), "");
+        ProjectError::Malformed { file: name.to_owned(), diagnostics: vec![diagnostic] }
+    })
+}
+
+/// The variables of an env file, in its order, each key once.
+///
+/// # Errors
+///
+/// Fails if the file is not there or makes no sense.
+pub fn read_file(project: &Project, env: &EnvName) -> Result<Vec<dotenv::Setting>, ProjectError> {
+    let text = read::text_if_any(&project.file(env))?.ok_or_else(|| ProjectError::NoFile { env: env.clone() })?;
+    let mut settings: Vec<dotenv::Setting> = Vec::new();
+    let mut places: HashMap<String, usize> = HashMap::new();
+    for entry in entries(&format!("{FOLDER}/{env}.env"), &text)? {
+        match places.get(&entry.setting.key) {
+            Some(place) => settings[*place] = entry.setting,
+            None => {
+                places.insert(entry.setting.key.clone(), settings.len());
+                settings.push(entry.setting);
+            }
+        }
+    }
+    Ok(settings)
+}

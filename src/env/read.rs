@@ -1,0 +1,165 @@
+//! Reading what people write: bounded, as text, with errors that name the file.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use crate::base::fault::{Advise, Kind};
+use crate::sys::file::FileError;
+
+/// The largest file that is read, in bytes. The longest ones that people write by hand are a hundredth of it.
+pub const LARGEST_FILE: u64 = 1 << 20;
+
+/// Why a file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The system said no.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// It is too large to be what it should be.
+    #[error("`{}` is larger than {} KiB", path.display(), LARGEST_FILE >> 10)]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is no text.
+    #[error("`{}` is not UTF-8 text (line {line})", path.display())]
+    NotText {
+        /// The file.
+        path: PathBuf,
+        /// The first line that is none, counted from 1.
+        line: usize,
+    },
+    /// It is no file.
+    #[error("`{}` is not a file", path.display())]
+    NotAFile {
+        /// What it is called.
+        path: PathBuf,
+    },
+    /// A link stands where a file of ours should be written.
+    #[error("`{}` is a link to `{}`", path.display(), target.display())]
+    Link {
+        /// The link.
+        path: PathBuf,
+        /// Where it leads.
+        target: PathBuf,
+    },
+}
+
+impl Advise for ReadError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::File(error) if error.is_not_found() => Kind::NotFound,
+            Self::File(error) => error.kind(),
+            Self::Link { .. } => Kind::Refused,
+            _ => Kind::Failed,
+        }
+    }
+
+    fn advice(&self) -> Option<String> {
+        Some(match self {
+            Self::File(error) => return error.advice(),
+            Self::TooLarge { .. } => "is it the file that was meant?".to_owned(),
+            Self::NotText { .. } => "write it as UTF-8; `iconv -f latin1 -t utf-8` converts".to_owned(),
+            Self::NotAFile { .. } => return None,
+            Self::Link { .. } => "remove the link; files with secrets are written in their own place only".to_owned(),
+        })
+    }
+}
+
+/// The text of a file.
+///
+/// # Errors
+///
+/// Fails if it cannot be read, is larger than [`LARGEST_FILE`], or is no UTF-8.
+pub fn text(path: &Path) -> Result<String, ReadError> {
+    let fail = |source| FileError::Io { action: "read", path: path.to_owned(), source };
+    let found = fs::metadata(path).map_err(fail)?;
+    if !found.is_file() {
+        return Err(ReadError::NotAFile { path: path.to_owned() });
+    }
+    let mut bytes = Vec::new();
+    File::open(path).and_then(|file| file.take(LARGEST_FILE + 1).read_to_end(&mut bytes)).map_err(fail)?;
+    decode(path, bytes)
+}
+
+/// The same, or nothing if there is no such file.
+///
+/// # Errors
+///
+/// As [`text`].
+pub fn text_if_any(path: &Path) -> Result<Option<String>, ReadError> {
+    match text(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(ReadError::File(error)) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Bytes of a file as text.
+///
+/// # Errors
+///
+/// Fails if they are more than [`LARGEST_FILE`], or no UTF-8.
+pub fn decode(path: &Path, bytes: Vec<u8>) -> Result<String, ReadError> {
+    if bytes.len() as u64 > LARGEST_FILE {
+        return Err(ReadError::TooLarge { path: path.to_owned() });
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let sound = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = sound.iter().filter(|byte| **byte == b'\n').count() + 1;
+        ReadError::NotText { path: path.to_owned(), line }
+    })
+}
+
+/// Makes sure that a file below a folder can be written without following a link.
+///
+/// # Errors
+///
+/// Fails if the file or the folder it stands in is a link, or cannot be looked at.
+pub fn no_link(path: &Path) -> Result<(), ReadError> {
+    for path in [path.parent(), Some(path)].into_iter().flatten() {
+        match fs::symlink_metadata(path) {
+            Ok(found) if found.is_symlink() => {
+                let target = fs::read_link(path).unwrap_or_default();
+                return Err(ReadError::Link { path: path.to_owned(), target });
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(source) => return Err(io_error("look at", path, source).into()),
+        }
+    }
+    Ok(())
+}
+
+fn io_error(action: &'static str, path: &Path, source: io::Error) -> FileError {
+    FileError::Io { action, path: path.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_text_or_too_large_is_refused_with_its_reason() {
+        let home = tempfile::tempdir().expect("a folder");
+        let path = home.path().join("a");
+        let said = |bytes: &[u8]| {
+            fs::write(&path, bytes).expect("written");
+            text(&path).expect_err("refused").to_string()
+        };
+        assert!(said(b"a\nb\n\xff").ends_with("is not UTF-8 text (line 3)"));
+        assert!(said(&vec![b'a'; (LARGEST_FILE + 1) as usize]).ends_with("is larger than 1024 KiB"));
+        assert!(text(home.path()).expect_err("a folder").to_string().ends_with("is not a file"));
+        assert_eq!(text_if_any(&home.path().join("b")).expect("nothing"), None);
+    }
+
+    #[test]
+    fn a_link_is_not_written_through() {
+        let home = tempfile::tempdir().expect("a folder");
+        let link = home.path().join("env");
+        std::os::unix::fs::symlink("/etc", &link).expect("made");
+        assert_eq!(no_link(&link.join("dev.env")).expect_err("a link").kind(), Kind::Refused);
+        assert!(no_link(&home.path().join("x/y")).is_ok());
+    }
+}

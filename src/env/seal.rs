@@ -1,0 +1,272 @@
+//! Sealing secrets at rest, to age or ssh keys.
+//!
+//! Who can open a sealed file cannot be read from it, so a list of recipients stands beside it. An ssh key that only ssh-agent
+//! or a hardware token holds cannot open anything; neither can one behind a passphrase.
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use crate::base::diagnostic::Diagnostic;
+use crate::base::fault::{Advise, Kind};
+
+use super::document::{Document, DocumentError};
+use super::read::{self, ReadError};
+use super::scope::Raw;
+
+/// Somebody who can open sealed files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recipient {
+    /// As the manifest calls them.
+    pub name: String,
+    /// `ssh-ed25519 …`, `ssh-rsa …` or `age1…`.
+    pub key: String,
+}
+
+/// Why something cannot be sealed or opened.
+#[derive(Debug, thiserror::Error)]
+pub enum SealError {
+    /// The manifest cannot be used.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+    /// A file cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// There is nobody to seal for.
+    #[error("there are no recipients in `{}`", manifest.display())]
+    Nobody {
+        /// The manifest.
+        manifest: PathBuf,
+    },
+    /// A recipient's key makes no sense.
+    #[error("the key of the recipient `{name}` is neither an ssh nor an age key")]
+    BadRecipient {
+        /// The recipient.
+        name: String,
+    },
+    /// No key to open with.
+    #[error("there is no key to open sealed secrets with")]
+    NoIdentity {
+        /// Where one was looked for.
+        tried: Vec<PathBuf>,
+    },
+    /// A key that cannot be used.
+    #[error("the key `{}` cannot open anything: {why}", path.display())]
+    BadIdentity {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
+    /// It was not sealed for this key, or it is damaged.
+    #[error("failed to open `{}`", path.display())]
+    Closed {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: age::DecryptError,
+    },
+    /// Sealing failed.
+    #[error("failed to seal the secrets: {why}")]
+    Unsealed {
+        /// Why.
+        why: String,
+    },
+}
+
+impl Advise for SealError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Document(error) => error.kind(),
+            Self::Read(error) => error.kind(),
+            Self::Nobody { .. } => Kind::No,
+            Self::NoIdentity { .. } | Self::BadIdentity { .. } | Self::Closed { .. } => Kind::Auth,
+            Self::BadRecipient { .. } | Self::Unsealed { .. } => Kind::Failed,
+        }
+    }
+
+    fn advice(&self) -> Option<String> {
+        Some(match self {
+            Self::Document(error) => return error.advice(),
+            Self::Read(error) => return error.advice(),
+            Self::Nobody { .. } => "add them: [secrets.recipients] alice = \"ssh-ed25519 …\"".to_owned(),
+            Self::BadRecipient { .. } => "write `ssh-ed25519 …`, `ssh-rsa …` or `age1…`".to_owned(),
+            Self::NoIdentity { tried } => {
+                let tried: Vec<String> = tried.iter().map(|path| path.display().to_string()).collect();
+                format!("name one with --identity FILE; looked for {}", tried.join(", "))
+            }
+            Self::BadIdentity { .. } => {
+                "use an unencrypted ssh key or an age key; keys that only ssh-agent or a token holds cannot open"
+                    .to_owned()
+            }
+            Self::Closed { .. } => "ask a recipient to `secrets rekey` with your key in the manifest".to_owned(),
+            Self::Unsealed { .. } => return None,
+        })
+    }
+
+    fn diagnostics(&self) -> Vec<Diagnostic> {
+        match self {
+            Self::Document(error) => error.diagnostics(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// The recipients in a manifest: `[secrets.recipients]`.
+///
+/// # Errors
+///
+/// Fails if the manifest cannot be read or names nobody.
+pub fn recipients(manifest: &Path) -> Result<Vec<Recipient>, SealError> {
+    let document = Document::read(manifest, &manifest.display().to_string())?;
+    let all = document.below(&["secrets", "recipients"]).filter_map(|entry| match &entry.value {
+        Raw::Text(key) => Some(Recipient { name: entry.path[2].clone(), key: key.trim().to_owned() }),
+        _ => None,
+    });
+    let all: Vec<Recipient> = all.collect();
+    if all.is_empty() { Err(SealError::Nobody { manifest: manifest.to_owned() }) } else { Ok(all) }
+}
+
+/// The list that stands beside a sealed file.
+#[must_use]
+pub fn list(recipients: &[Recipient]) -> String {
+    recipients.iter().map(|it| format!("{} {}\n", it.name, it.key)).collect()
+}
+
+/// The names in a list whose key is not among the recipients any more.
+#[must_use]
+pub fn gone(list: &str, recipients: &[Recipient]) -> Vec<String> {
+    let lines = list.lines().filter_map(|line| line.split_once(' '));
+    let gone = lines.filter(|(_, key)| !recipients.iter().any(|it| it.key == *key));
+    gone.map(|(name, _)| name.to_owned()).collect()
+}
+
+/// Seals a text for everybody.
+///
+/// # Errors
+///
+/// Fails if a key makes no sense.
+pub fn seal(text: &str, recipients: &[Recipient]) -> Result<Vec<u8>, SealError> {
+    let keys: Vec<Box<dyn age::Recipient>> = recipients.iter().map(key).collect::<Result<_, _>>()?;
+    let unsealed = |why: String| SealError::Unsealed { why };
+    let encryptor = age::Encryptor::with_recipients(keys.iter().map(|key| &**key as &dyn age::Recipient))
+        .map_err(|error| unsealed(error.to_string()))?;
+    let mut sealed = Vec::new();
+    let write = |sealed: &mut Vec<u8>| -> std::io::Result<()> {
+        let armor = age::armor::ArmoredWriter::wrap_output(sealed, age::armor::Format::AsciiArmor)?;
+        let mut writer = encryptor.wrap_output(armor)?;
+        writer.write_all(text.as_bytes())?;
+        writer.finish()?.finish()?;
+        Ok(())
+    };
+    write(&mut sealed).map_err(|error| unsealed(error.to_string()))?;
+    Ok(sealed)
+}
+
+fn key(recipient: &Recipient) -> Result<Box<dyn age::Recipient>, SealError> {
+    let bad = || SealError::BadRecipient { name: recipient.name.clone() };
+    if recipient.key.starts_with("age1") {
+        return Ok(Box::new(recipient.key.parse::<age::x25519::Recipient>().map_err(|_| bad())?));
+    }
+    Ok(Box::new(recipient.key.parse::<age::ssh::Recipient>().map_err(|_| bad())?))
+}
+
+/// A key that opens sealed files.
+pub struct Identity(Vec<Box<dyn age::Identity>>);
+
+/// Reads the first key that is there.
+///
+/// # Errors
+///
+/// Fails if there is none, or it cannot be used.
+pub fn identity(files: &[PathBuf]) -> Result<Identity, SealError> {
+    let Some(path) = files.iter().find(|path| path.is_file()) else {
+        return Err(SealError::NoIdentity { tried: files.to_vec() });
+    };
+    let text = read::text(path)?;
+    let bad = |why: &str| SealError::BadIdentity { path: path.clone(), why: why.to_owned() };
+    if text.contains("AGE-SECRET-KEY-1") {
+        let file = age::IdentityFile::from_buffer(text.as_bytes()).map_err(|_| bad("it is no age key"))?;
+        let all = file.into_identities().map_err(|_| bad("it is no age key"))?;
+        return Ok(Identity(all.into_iter().map(|it| it as Box<dyn age::Identity>).collect()));
+    }
+    let name = path.display().to_string();
+    let key = age::ssh::Identity::from_buffer(text.as_bytes(), Some(name)).map_err(|_| bad("it is no ssh key"))?;
+    match key {
+        age::ssh::Identity::Unencrypted(_) => Ok(Identity(vec![Box::new(key)])),
+        age::ssh::Identity::Encrypted(_) => Err(bad("it is behind a passphrase")),
+        age::ssh::Identity::Unsupported(_) => Err(bad("its kind is not supported")),
+    }
+}
+
+/// Opens a sealed file.
+///
+/// # Errors
+///
+/// Fails if it was not sealed for this key, is damaged, or holds no text.
+pub fn open(path: &Path, sealed: &[u8], identity: &Identity) -> Result<String, SealError> {
+    let closed = |source: age::DecryptError| SealError::Closed { path: path.to_owned(), source };
+    let decryptor = age::Decryptor::new(age::armor::ArmoredReader::new(sealed)).map_err(closed)?;
+    let keys = identity.0.iter().map(|key| &**key as &dyn age::Identity);
+    let reader = decryptor.decrypt(keys).map_err(closed)?;
+    let mut bytes = Vec::new();
+    reader.take(read::LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(|error| closed(error.into()))?;
+    Ok(read::decode(path, bytes)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recipient(name: &str, key: &str) -> Recipient {
+        Recipient { name: name.to_owned(), key: key.trim().to_owned() }
+    }
+
+    #[test]
+    fn each_recipient_opens_what_was_sealed_and_nobody_else() {
+        use age::secrecy::ExposeSecret;
+
+        let home = tempfile::tempdir().expect("a folder");
+        let write = |name: &str, text: &str| {
+            let path = home.path().join(name);
+            std::fs::write(&path, text).expect("written");
+            path
+        };
+        let (alice, eve) = (age::x25519::Identity::generate(), age::x25519::Identity::generate());
+        let age_key = write("alice", alice.to_string().expose_secret());
+        let other = write("eve", eve.to_string().expose_secret());
+        let ssh_key = home.path().join("id_ed25519");
+        let mut keygen = std::process::Command::new("ssh-keygen");
+        keygen.args(["-q", "-t", "ed25519", "-N", "", "-C", "bob@example.com", "-f"]).arg(&ssh_key);
+        assert!(keygen.status().expect("ssh-keygen is there").success());
+        let ssh_public = std::fs::read_to_string(home.path().join("id_ed25519.pub")).expect("made");
+        let all = [recipient("alice", &alice.to_public().to_string()), recipient("bob", &ssh_public)];
+        let sealed = seal("API_KEY=hunter2\n", &all).expect("sealed");
+        assert!(!sealed.windows(7).any(|part| part == b"hunter2"));
+        assert!(sealed.starts_with(b"-----BEGIN AGE ENCRYPTED FILE-----"));
+        let path = Path::new("dev.env.age");
+        for key in [age_key, ssh_key] {
+            let identity = identity(&[home.path().join("none"), key]).expect("a key");
+            assert_eq!(open(path, &sealed, &identity).expect("opened"), "API_KEY=hunter2\n");
+        }
+        let eve = identity(&[other]).expect("a key");
+        assert_eq!(open(path, &sealed, &eve).expect_err("closed").kind(), Kind::Auth);
+        let mut torn = sealed.clone();
+        torn.truncate(sealed.len() - 60);
+        let key = identity(&[home.path().join("alice")]).expect("a key");
+        assert!(open(path, &torn, &key).is_err(), "a torn file is not half opened");
+    }
+
+    #[test]
+    fn who_is_gone_is_told_by_key() {
+        let before = [recipient("alice", "age1a"), recipient("carol", "ssh-ed25519 C c@x")];
+        let now = [recipient("alicia", "age1a")];
+        assert_eq!(gone(&list(&before), &now), ["carol"]);
+    }
+
+    #[test]
+    fn a_key_that_is_none_is_told_with_its_name() {
+        let error = seal("x", &[recipient("mallory", "ssh-dss AAAA")]).expect_err("bad");
+        assert!(error.to_string().contains("mallory"), "{error}");
+        assert_eq!(identity(&[]).err().map(|error| error.kind()), Some(Kind::Auth));
+    }
+}

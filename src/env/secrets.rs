@@ -1,0 +1,316 @@
+//! The secrets of an organization: one file of `KEY=VALUE` lines for each environment, in a private folder.
+//!
+//! An environment may have `<env>.env`, its sealed form `<env>.env.age`, or both; then they say the same. Modes are looked at
+//! whenever a file is read: one that is open to others is closed if its folder is private, and refused otherwise.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::base::diagnostic::{Diagnostic, SourceText};
+use crate::base::dotenv;
+use crate::base::environment::EnvName;
+use crate::base::fault::{Advise, Kind};
+use crate::sys::file::{self, Access, FileError};
+
+use super::format::Format;
+use super::masked;
+use super::read::{self, ReadError};
+use super::template::is_variable;
+
+/// The longest secret, in bytes.
+pub const LARGEST_VALUE: usize = 64 << 10;
+
+/// Why secrets cannot be had or kept.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// A file cannot be read or is not safe.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A file is too large or no text.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A line makes no sense. What stands there is not shown.
+    #[error("`{file}` cannot be read as KEY=VALUE lines")]
+    Malformed {
+        /// The file.
+        file: String,
+        /// Where.
+        diagnostics: Vec<Diagnostic>,
+    },
+    /// The name cannot be that of a variable.
+    #[error("`{}` cannot be the name of a secret", key.escape_debug())]
+    BadKey {
+        /// What was given.
+        key: String,
+    },
+    /// The value cannot be kept.
+    #[error("the value for `{key}` {what}")]
+    BadValue {
+        /// The secret.
+        key: String,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+}
+
+impl Advise for SecretError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::File(error) => error.kind(),
+            Self::Read(error) => error.kind(),
+            Self::Malformed { .. } => Kind::Failed,
+            Self::BadKey { .. } | Self::BadValue { .. } => Kind::Usage,
+        }
+    }
+
+    fn advice(&self) -> Option<String> {
+        Some(match self {
+            Self::File(FileError::Unsafe { path, .. }) => {
+                let folder = path.parent().unwrap_or(path);
+                let (folder, path) = (folder.display(), path.display());
+                format!(
+                    "chmod 700 '{folder}' && chmod 600 '{path}', or `secrets doctor --fix`; think about who may have read it"
+                )
+            }
+            Self::File(error) => return error.advice(),
+            Self::Read(error) => return error.advice(),
+            Self::Malformed { .. } => "a line is KEY=VALUE; quote values with spaces at their ends".to_owned(),
+            Self::BadKey { .. } => {
+                "a name is letters, digits and `_`; the value is typed or comes from --file".to_owned()
+            }
+            Self::BadValue { .. } => "give it on the terminal, on the standard input or with --file".to_owned(),
+        })
+    }
+
+    fn diagnostics(&self) -> Vec<Diagnostic> {
+        match self {
+            Self::Malformed { diagnostics, .. } => diagnostics.clone(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// The secrets of one environment.
+#[derive(Debug, Clone, Default)]
+pub struct Secrets {
+    /// By their names.
+    pub values: BTreeMap<String, String>,
+    /// In the order of the file.
+    pub names: Vec<String>,
+    /// What was done about the modes of the file.
+    pub notice: Option<String>,
+}
+
+/// The folder with the secrets of an organization.
+#[derive(Debug, Clone)]
+pub struct Store {
+    folder: PathBuf,
+}
+
+impl Store {
+    /// The folder; it need not be there.
+    #[must_use]
+    pub fn at(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The file of an environment.
+    #[must_use]
+    pub fn file(&self, env: &EnvName) -> PathBuf {
+        self.folder.join(format!("{env}.env"))
+    }
+
+    /// The sealed file of an environment.
+    #[must_use]
+    pub fn sealed(&self, env: &EnvName) -> PathBuf {
+        self.folder.join(format!("{env}.env.age"))
+    }
+
+    /// Every environment that has a file, sealed or not; the built-in ones first.
+    #[must_use]
+    pub fn environments(&self) -> Vec<EnvName> {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let names = entries.filter_map(|entry| {
+            let name = entry.file_name();
+            let name = name.to_str()?;
+            name.strip_suffix(".env").or_else(|| name.strip_suffix(".env.age"))?.parse::<EnvName>().ok()
+        });
+        let mut names: Vec<EnvName> = names.collect();
+        names.sort_by_key(|env| (env.rung().is_none(), env.rung(), env.clone()));
+        names.dedup();
+        names
+    }
+
+    /// The text of an environment's file; none if there is no such file. With a notice if it had to be closed first.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it cannot be read or is not safe.
+    pub fn text(&self, env: &EnvName) -> Result<Option<(String, Option<String>)>, SecretError> {
+        let path = self.file(env);
+        match file::read_private(&path) {
+            Ok(found) => Ok(Some((read::decode(&path, found.bytes)?, found.notice))),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The secrets of an environment; none if there is no file that is not sealed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::text`], and for a line that makes no sense.
+    pub fn read(&self, env: &EnvName) -> Result<Option<Secrets>, SecretError> {
+        let Some((text, notice)) = self.text(env)? else { return Ok(None) };
+        Ok(Some(Secrets { notice, ..parse(&self.file(env), &text)? }))
+    }
+
+    /// Puts a file into place; its folder is made if it is missing, and closed if it is open.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it cannot be written; the old file is then as it was.
+    pub fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), SecretError> {
+        file::private_folder(&self.folder)?;
+        read::no_link(path)?;
+        file::write(path, bytes, Access::Private)?;
+        Ok(())
+    }
+
+    /// Makes the folder, and locks it against others that change secrets.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it cannot be made, or is locked for longer than five seconds.
+    pub fn lock(&self) -> Result<fs::File, SecretError> {
+        file::private_folder(&self.folder)?;
+        Ok(file::lock(&self.folder)?)
+    }
+
+    /// The permissions of a file or folder below or at the store; none if it is not there.
+    #[must_use]
+    pub fn mode(path: &Path) -> Option<u32> {
+        fs::metadata(path).ok().map(|found| found.mode() & 0o7777)
+    }
+}
+
+/// Takes a file apart.
+///
+/// # Errors
+///
+/// Fails for a line that makes no sense; what stands there is not shown.
+pub fn parse(path: &Path, text: &str) -> Result<Secrets, SecretError> {
+    let settings = dotenv::parse(text).map_err(|wrong| {
+        let file = path.display().to_string();
+        let source = SourceText::new(file.clone(), masked::everything(text));
+        let line: usize = text.split_inclusive('\n').take(wrong.line.saturating_sub(1) as usize).map(str::len).sum();
+        let end = line + text[line..].lines().next().map_or(0, str::len);
+        SecretError::Malformed { file, diagnostics: vec![source.error(wrong.problem.to_string(), line..end, "")] }
+    })?;
+    let names = settings.iter().map(|setting| setting.key.clone()).collect();
+    let values = settings.into_iter().map(|setting| (setting.key, setting.value)).collect();
+    Ok(Secrets { values, names, notice: None })
+}
+
+/// The text of a file with one secret set; everything else stays as it is.
+///
+/// # Errors
+///
+/// Fails for a name or value that cannot be kept, and if the text makes no sense.
+pub fn with(path: &Path, text: &str, key: &str, value: &str) -> Result<String, SecretError> {
+    if !is_variable(key) {
+        return Err(SecretError::BadKey { key: key.to_owned() });
+    }
+    let bad = |what| Err(SecretError::BadValue { key: key.to_owned(), what });
+    if value.is_empty() {
+        return bad("is empty");
+    }
+    if value.len() > LARGEST_VALUE {
+        return bad("is longer than 64 KiB");
+    }
+    let Ok(line) = Format::Dotenv.line(key, value) else { return bad("holds a NUL, which no environment can hold") };
+    parse(path, text)?;
+    let mut out = String::new();
+    let mut at = 0;
+    let mut placed = false;
+    for entry in dotenv::entries(text).unwrap_or_default() {
+        if entry.setting.key == key {
+            out.push_str(&text[at..entry.span.start]);
+            at = entry.span.end;
+            if !placed {
+                out.push_str(line.trim_end_matches('\n'));
+            } else if text[at..].starts_with('\n') {
+                at += 1;
+            }
+            placed = true;
+        }
+    }
+    out.push_str(&text[at..]);
+    if !placed {
+        if !out.is_empty() && !out.ends_with('\n') {
+            out.push('\n');
+        }
+        out.push_str(&line);
+    }
+    Ok(out)
+}
+
+/// The first characters of a digest: enough to see whether two hosts have the same, too few to find it by.
+#[must_use]
+pub fn digest(key: &str, value: &str) -> String {
+    let mut hash = Sha256::new();
+    hash.update(key.as_bytes());
+    hash.update([0]);
+    hash.update(value.as_bytes());
+    hex(&hash.finalize()[..4])
+}
+
+/// The digest of a text, in hexadecimal.
+#[must_use]
+pub fn sha256(text: &str) -> String {
+    hex(&Sha256::digest(text.as_bytes()))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(text: &str, key: &str, value: &str) -> Result<String, SecretError> {
+        with(Path::new("dev.env"), text, key, value)
+    }
+
+    #[test]
+    fn setting_one_leaves_the_rest_as_it_is() {
+        let text = "# keys\nexport A=1 # old\nB='x y'\n";
+        assert_eq!(set(text, "A", "2").expect("set"), "# keys\nA=2\nB='x y'\n");
+        assert_eq!(set(text, "C", "q'\n").expect("set"), format!("{text}C=\"q'\\n\"\n"));
+        assert_eq!(set("A=1", "B", "2").expect("set"), "A=1\nB=2\n");
+        assert_eq!(set("A=1\nB=1\nA=3\n", "A", "4").expect("set"), "A=4\nB=1\n");
+    }
+
+    #[test]
+    fn what_cannot_be_kept_is_refused_without_its_value() {
+        for (key, value) in [("A=b", "x"), ("1A", "x"), ("", "x"), ("A", ""), ("A", "hunter\0two")] {
+            let error = set("", key, value).expect_err("refused");
+            assert_eq!(error.kind(), Kind::Usage);
+            assert!(!error.to_string().contains("hunter"));
+        }
+        assert!(set("", "A", &"x".repeat(LARGEST_VALUE + 1)).is_err());
+        let error = set("A='hunter2\n", "B", "x").expect_err("malformed");
+        assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+    }
+}

@@ -1,0 +1,306 @@
+//! The rules of a profile, applied.
+
+use std::ops::Range;
+
+use toml::Value;
+
+use super::arguments::{self, BadCommand};
+use super::draft::{Chain, Deed, Draft, Layer, Step};
+use super::path::KeyPath;
+use super::profile::{Op, Profile, Rule};
+use super::rebase::{Move, moved};
+use crate::base::diagnostic::Diagnostic;
+
+/// Applies every profile of a chain, from its root on. `home` is the operator's home folder.
+///
+/// # Errors
+///
+/// Fails with every rule that does not fit what it is applied to.
+pub fn profiles(draft: &mut Draft, chain: &Chain, home: Option<&str>) -> Result<(), Vec<Diagnostic>> {
+    let mut path_keys = Vec::new();
+    let mut found = Vec::new();
+    for (number, profile) in chain.profiles.iter().enumerate() {
+        path_keys.extend(profile.path_keys.iter().cloned());
+        let mut layer = Applied { draft, profile, layer: Layer::Profile(number), found: Vec::new() };
+        let moves = layer.moves();
+        if let Some((moves, span)) = moves {
+            layer.rebase(&path_keys, &moves, (&span, home));
+        }
+        for rule in &profile.rules {
+            layer.rule(rule);
+        }
+        found.append(&mut layer.found);
+    }
+    if found.is_empty() { Ok(()) } else { Err(found) }
+}
+
+struct Applied<'d, 'a> {
+    draft: &'d mut Draft<'a>,
+    profile: &'d Profile,
+    layer: Layer,
+    found: Vec<Diagnostic>,
+}
+
+impl Applied<'_, '_> {
+    fn rule(&mut self, rule: &Rule) {
+        match rule.op {
+            Op::Rebase | Op::Require(_) | Op::Forbid(_) => {}
+            Op::Unset => self.unset(rule),
+            Op::Set => self.draft.targets(&rule.path).iter().for_each(|path| self.set(rule, path)),
+            Op::Default => {
+                for path in self.draft.targets(&rule.path) {
+                    if self.draft.value(&path).is_none() {
+                        self.set(rule, &path);
+                    }
+                }
+            }
+            Op::AppendArgs => self.draft.keys(&rule.path).iter().for_each(|path| self.append_args(rule, path)),
+            Op::Append | Op::Prepend => self.draft.keys(&rule.path).iter().for_each(|path| self.extend(rule, path)),
+            Op::Scale => self.draft.keys(&rule.path).iter().for_each(|path| self.scale(rule, path)),
+            Op::Rename => self.rename(rule),
+        }
+    }
+
+    fn give(&mut self, rule: &Rule, path: &KeyPath, value: Option<Value>) {
+        let step = Step { layer: self.layer, deed: Deed::Rule(rule.op), value, span: Some(rule.span.clone()) };
+        self.draft.give(path, step);
+    }
+
+    fn set(&mut self, rule: &Rule, path: &KeyPath) {
+        if self.draft.value(path) != Some(&rule.value) {
+            self.give(rule, path, Some(rule.value.clone()));
+        }
+    }
+
+    fn unset(&mut self, rule: &Rule) {
+        let inside = |path: &&KeyPath| {
+            let depth = rule.path.keys().len();
+            path.keys().len() >= depth && KeyPath::new(path.keys()[..depth].to_vec()).fits(&rule.path)
+        };
+        let gone: Vec<KeyPath> = self.draft.cells.keys().filter(inside).cloned().collect();
+        gone.iter().for_each(|path| self.give(rule, path, None));
+    }
+
+    /// The moves of this profile, and where they stand.
+    fn moves(&self) -> Option<(Vec<Move>, Range<usize>)> {
+        let rules = || self.profile.rules.iter().filter(|rule| rule.op == Op::Rebase);
+        let text = |rule: &Rule, key: &str| rule.value.get(key).and_then(Value::as_str).map(str::to_owned);
+        let moves = rules().filter_map(|rule| {
+            let from = text(rule, "from")?;
+            let named = from.strip_prefix("${local:").and_then(|rest| rest.strip_suffix('}'));
+            let from = match named.map(str::parse::<KeyPath>) {
+                None => from,
+                Some(path) => self.draft.document.leaf(&path.ok()?)?.value.as_str()?.to_owned(),
+            };
+            Some(Move { from, to: text(rule, "to")? })
+        });
+        Some((moves.collect(), rules().next()?.span.clone()))
+    }
+
+    fn rebase(&mut self, path_keys: &[KeyPath], moves: &[Move], (span, home): (&Range<usize>, Option<&str>)) {
+        let paths: Vec<KeyPath> = path_keys.iter().flat_map(|pattern| self.draft.keys(pattern)).collect();
+        for path in paths {
+            let old = self.draft.value(&path).and_then(Value::as_str);
+            let Some(new) = old.and_then(|old| moved(old, moves, home)).filter(|new| Some(new.as_str()) != old) else {
+                continue;
+            };
+            let value = Some(Value::String(new));
+            let step = Step { layer: self.layer, deed: Deed::Rule(Op::Rebase), value, span: Some(span.clone()) };
+            self.draft.give(&path, step);
+        }
+    }
+
+    fn append_args(&mut self, rule: &Rule, path: &KeyPath) {
+        let words =
+            |value: &Value| value.as_array().map(|it| it.iter().filter_map(Value::as_str).map(str::to_owned).collect());
+        let mut words: Vec<String> = words(&rule.value).unwrap_or_default();
+        let Some(command) = self.draft.value(path).and_then(Value::as_str).map(str::to_owned) else { return };
+        match self.flag(path, &command) {
+            Flag::None => return,
+            Flag::Named(flag) => words[..1].fill(flag),
+            Flag::Usual => {}
+        }
+        match arguments::with_arguments(&command, &words) {
+            Ok(new) if new == command => {}
+            Ok(new) => self.give(rule, path, Some(Value::String(new))),
+            Err(why) => {
+                let words = words.join(" ");
+                let help = match why {
+                    BadCommand::Operators => {
+                        format!("write {} where `{words}` belongs, or `env_flag = false` beside it", arguments::MARK)
+                    }
+                    BadCommand::Open => "close the quote".to_owned(),
+                };
+                self.wrong(path, format!("`{words}` cannot be added to `{path}`"), &why.to_string(), help);
+            }
+        }
+    }
+
+    /// Whether a service wants the flag; only what understands it gets it.
+    fn flag(&self, path: &KeyPath, command: &str) -> Flag {
+        let [first, _, last] = path.keys() else { return Flag::Usual };
+        if first != "services" || last != "command" {
+            return Flag::Usual;
+        }
+        let sibling = path.parent().map(|table| table.join("env_flag"));
+        match sibling.and_then(|path| self.draft.value(&path)) {
+            Some(Value::Boolean(true)) => Flag::Usual,
+            Some(Value::Boolean(false)) => Flag::None,
+            Some(Value::String(flag)) => Flag::Named(flag.clone()),
+            _ if understands_env(command) => Flag::Usual,
+            _ => Flag::None,
+        }
+    }
+
+    fn extend(&mut self, rule: &Rule, path: &KeyPath) {
+        let Some(old) = self.draft.value(path).and_then(Value::as_array).cloned() else {
+            return self.wrong(
+                path,
+                format!("nothing can be added to `{path}`"),
+                "no list",
+                "make it a list: […]".to_owned(),
+            );
+        };
+        let new = rule.value.as_array().into_iter().flatten().filter(|item| !old.contains(item)).cloned();
+        let all: Vec<Value> = if rule.op == Op::Append {
+            old.iter().cloned().chain(new).collect()
+        } else {
+            new.chain(old.iter().cloned()).collect()
+        };
+        if all != old {
+            self.give(rule, path, Some(Value::Array(all)));
+        }
+    }
+
+    fn scale(&mut self, rule: &Rule, path: &KeyPath) {
+        let part = |key: &str| rule.value.get(key).and_then(number);
+        let Some(old) = self.draft.value(path).and_then(number) else {
+            return self.wrong(path, format!("`{path}` cannot be scaled"), "no number", "write a number".to_owned());
+        };
+        let factor = part("factor").unwrap_or(1.0);
+        // 0 means without limit, and stays so.
+        let scaled = if old == 0.0 { 0.0 } else { old * factor };
+        let within = if old == 0.0 {
+            scaled
+        } else {
+            scaled.max(part("min").unwrap_or(f64::MIN)).min(part("max").unwrap_or(f64::MAX))
+        };
+        let step = part("round").filter(|step| *step > 0.0).unwrap_or(1.0);
+        let value = match self.draft.value(path) {
+            #[expect(clippy::cast_possible_truncation, reason = "a number out of range becomes the nearest one")]
+            Some(Value::Integer(_)) => Value::Integer(((within / step).round() * step) as i64),
+            _ => Value::Float(within),
+        };
+        if self.draft.value(path) != Some(&value) {
+            self.give(rule, path, Some(value));
+        }
+    }
+
+    fn rename(&mut self, rule: &Rule) {
+        let to = rule.value.as_str().and_then(|to| to.parse::<KeyPath>().ok());
+        let (Some(to), Some(value)) = (to, self.draft.value(&rule.path).cloned()) else { return };
+        self.give(rule, &rule.path, None);
+        self.give(rule, &to, Some(value));
+    }
+
+    /// A value of local.toml that a rule does not fit.
+    fn wrong(&mut self, path: &KeyPath, title: String, label: &str, help: String) {
+        let document = self.draft.document;
+        let leaf = self.draft.cells.get(path).and_then(|cell| cell.leaf).map(|leaf| &document.leaves[leaf]);
+        self.found.push(match leaf {
+            Some(leaf) => document.source.error(title, leaf.span.clone(), label).help(help),
+            None => self.profile.source.error(title, 0..0, label).help(help),
+        });
+    }
+}
+
+/// What is added to a command.
+enum Flag {
+    Usual,
+    Named(String),
+    None,
+}
+
+/// Programs that are known to take `--env NAME`.
+fn understands_env(command: &str) -> bool {
+    let words = arguments::first_words(command);
+    let name = |word: &String| word.rsplit('/').next().unwrap_or_default().to_owned();
+    let named: Vec<String> = words.iter().take(2).map(name).collect();
+    match named.as_slice() {
+        [first, ..] if first == "node" => true,
+        [first, second] => first == "tetra" && second == "serve",
+        _ => false,
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "what is scaled is far below 2^52")]
+fn number(value: &Value) -> Option<f64> {
+    value.as_integer().map(|it| it as f64).or_else(|| value.as_float())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::org::document::Document;
+    use crate::org::profile::Origin;
+
+    /// What a profile makes of a text: `key=value` for each key.
+    fn applied(text: &str, profile: &str) -> Result<Vec<String>, Vec<String>> {
+        let document = Document::parse("local.toml", text).expect("TOML");
+        let rules = Document::parse("p.toml", profile).expect("TOML");
+        let own = Profile::read("p", Origin::File, &rules).expect("a profile");
+        let mut draft = Draft::new(&document);
+        profiles(&mut draft, &Chain { profiles: vec![own] }, Some("/home/me"))
+            .map_err(|found| found.into_iter().map(|it| it.title).collect::<Vec<_>>())?;
+        let shown =
+            |(path, cell): (&KeyPath, &super::super::draft::Cell)| Some(format!("{path}={}", cell.value.as_ref()?));
+        Ok(draft.cells.iter().filter_map(shown).collect())
+    }
+
+    #[test]
+    fn each_operation_does_its_work() {
+        for (text, profile, expected) in [
+            ("a = 1", "[set]\na = 2\n'b.c' = 3", vec!["a=2", "b.c=3"]),
+            ("a = 1", "[default]\na = 2\nb = 3", vec!["a=1", "b=3"]),
+            ("[t]\na = 1\n[t.u]\nb = 2\n[v]\nc = 3", "unset = ['t']", vec!["v.c=3"]),
+            ("[s.x]\n[s.y]\nk = 1", "[set]\n's.*.k' = 2\n's.y.k' = 3", vec!["s.x.k=2", "s.y.k=3"]),
+            ("l = [1, 2]", "[append]\nl = [2, 3]", vec!["l=[1, 2, 3]"]),
+            ("l = [1, 2]", "[prepend]\nl = [2, 3]", vec!["l=[3, 1, 2]"]),
+            (
+                "m = 100\nn = 0",
+                "[scale]\nm = { factor = 2.5, max = 200 }\nn = { factor = 2, min = 5 }",
+                vec!["m=200", "n=0"],
+            ),
+            ("a = 1\nb = 2", "[rename]\na = 'x.y'", vec!["b=2", "x.y=1"]),
+            ("p = '~/x'", "path_keys = ['p']\nrebase = [{ from = '~', to = '/root' }]", vec!["p=\"/root/x\""]),
+        ] {
+            assert_eq!(applied(text, profile), Ok(expected.into_iter().map(str::to_owned).collect()), "{profile}");
+        }
+    }
+
+    #[test]
+    fn only_commands_that_understand_the_flag_get_it() {
+        const FLAG: &str = "[append_args]\n'services.*.command' = ['--env', 'dev']";
+        for (service, expected) in [
+            ("command = 'node a.js'", "node a.js --env dev"),
+            ("command = '/usr/bin/node a.js'", "/usr/bin/node a.js --env dev"),
+            ("command = 'tetra serve'", "tetra serve --env dev"),
+            ("command = 'python3 -m http.server'", "python3 -m http.server"),
+            ("command = 'python3 a.py'\nenv_flag = true", "python3 a.py --env dev"),
+            ("command = 'python3 a.py'\nenv_flag = '--stage'", "python3 a.py --stage dev"),
+            ("command = 'node a.js'\nenv_flag = false", "node a.js"),
+        ] {
+            let made = applied(&format!("[services.s]\n{service}"), FLAG).expect("it is right");
+            assert_eq!(made[0], format!("services.s.command=\"{expected}\""));
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_said_with_its_place() {
+        let found = applied(
+            "l = 1\nm = 'x'\n[services.s]\ncommand = 'node a | b'",
+            "[append]\nl = [2]\n[scale]\nm = { factor = 2 }\n[append_args]\n'services.*.command' = ['-x']",
+        );
+        assert_eq!(found.expect_err("three times").len(), 3);
+    }
+}

@@ -1,0 +1,308 @@
+//! Promotions and rollbacks: first a plan, then the deed.
+
+use std::path::PathBuf;
+
+use toml::Value;
+
+use super::difference::{Row, against, between};
+use super::document::Document;
+use super::error::OrgError;
+use super::header::{self, State};
+use super::history::{self, Action, Entry};
+use super::path::KeyPath;
+use super::promote::Stamp;
+use super::render::Annotate;
+use super::store::{Author, Current, Store, Version, content_of};
+use super::workbench::{Common, Workbench};
+use super::{overrides, profile, store};
+use crate::base::environment::EnvName;
+use crate::sys::file::{self, Access};
+
+/// What is asked of a promotion.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    /// The environments, in this order.
+    pub envs: Vec<EnvName>,
+    /// `--set`
+    pub options: Vec<(KeyPath, Value)>,
+    /// Whether changed lines say so.
+    pub annotate: Annotate,
+    /// What becomes of edits in generated files.
+    pub edits: Edits,
+    /// What was rolled back from may come again.
+    pub again: Again,
+}
+
+/// What becomes of edits in generated files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Edits {
+    /// Nothing is done.
+    Refuse,
+    /// A copy is kept in the history.
+    Discard,
+    /// They are written into local.toml.
+    Keep,
+}
+
+/// Whether the local.toml that was rolled back from may be promoted again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Again {
+    /// No.
+    Refuse,
+    /// It is meant.
+    Allow,
+}
+
+/// One environment that could be written.
+#[derive(Debug, Clone)]
+pub struct Planned {
+    /// The environment.
+    pub env: EnvName,
+    /// Its file.
+    pub path: PathBuf,
+    /// What would be written.
+    pub text: String,
+    /// The hash of what it says.
+    pub content: String,
+    /// Every key that differs.
+    pub rows: Vec<Row>,
+    /// What is there now.
+    pub there: Option<Document>,
+    /// Nothing has to be written.
+    pub up_to_date: bool,
+}
+
+/// Plans a promotion. Everything that could be wrong is found here, before anything is written.
+///
+/// # Errors
+///
+/// Fails with what is wrong, or with what has to be looked at first.
+pub fn plan(store: &Store, wish: &Wish, (author, home): (Author, Option<&str>)) -> Result<Vec<Planned>, OrgError> {
+    let common = Common::read(store, home)?;
+    let stamp = Stamp { at: history::at(author.now), by: author.by.to_owned(), commit: store.commit() };
+    let mut planned: Vec<Planned> = Vec::new();
+    for env in &wish.envs {
+        if planned.iter().any(|it| it.env == *env) {
+            continue;
+        }
+        let bench = Workbench::open(store, &common, (env, &wish.options))?;
+        let recipe = bench.recipe();
+        let made = recipe.make()?;
+        let current = store.current(env)?;
+        look_at(store, env, (current.as_ref(), wish))?;
+        if let Some(after) = common.manifest.gate(env) {
+            let same = |it: &Current| matches!(&it.state, State::Intact(header) if header.source == made.source);
+            let before = wish.envs.iter().take_while(|it| *it != env).any(|it| it == after);
+            if !before && !store.current(after)?.as_ref().is_some_and(same) {
+                return Err(OrgError::Gate { env: env.clone(), after: after.clone() });
+            }
+        }
+        if wish.again == Again::Refuse {
+            turned_away(store, env, &made.source)?;
+        }
+        // A file that is no TOML any more is replaced as a whole.
+        let there = current.as_ref().and_then(|it| Document::parse(&it.path.display().to_string(), &it.text).ok());
+        let intact = matches!(current.as_ref().map(|it| &it.state), Some(State::Intact(header)) if header::belongs(header, store.org(), env));
+        let same = there.as_ref().is_some_and(|it| header::content(it) == made.content);
+        planned.push(Planned {
+            path: store.environment(env),
+            text: recipe.text(&made, &stamp, wish.annotate),
+            rows: against(&made, &bench.chain, there.as_ref()),
+            content: made.content,
+            there,
+            up_to_date: intact && same,
+            env: env.clone(),
+        });
+    }
+    Ok(planned)
+}
+
+/// Refuses to overwrite what somebody edited.
+fn look_at(store: &Store, env: &EnvName, (current, wish): (Option<&Current>, &Wish)) -> Result<(), OrgError> {
+    let Some(Current { path, text, state }) = current else { return Ok(()) };
+    if wish.edits == Edits::Discard {
+        return Ok(());
+    }
+    match state {
+        State::Intact(header) if header::belongs(header, store.org(), env) => return Ok(()),
+        State::Edited(header) if header::belongs(header, store.org(), env) => {}
+        _ => return Err(OrgError::Foreign { path: path.clone(), env: env.clone() }),
+    }
+    let changes = edits(store, env, text)?;
+    let shown = |value: &Option<Value>| value.as_ref().map_or("(nothing)".to_owned(), ToString::to_string);
+    let mut lines: Vec<String> =
+        changes.iter().map(|(path, before, now)| format!("{path}: {} -> {}", shown(before), shown(now))).collect();
+    if lines.is_empty() {
+        lines.push("no value differs, only how they are written".to_owned());
+    }
+    Err(OrgError::HandEdited { path: path.clone(), env: env.clone(), changes: lines })
+}
+
+/// A key, what it was, what it is.
+type Changed = (KeyPath, Option<Value>, Option<Value>);
+
+/// What somebody edited in a generated file.
+fn edits(store: &Store, env: &EnvName, text: &str) -> Result<Vec<Changed>, OrgError> {
+    let path = store.environment(env);
+    let edited = Document::parse(&path.display().to_string(), text).map_err(|found| OrgError::wrong(&path, found))?;
+    let record = store.record(env)?;
+    let Some(last) = record.entries.iter().rev().find(|entry| entry.action != Action::Edit) else {
+        return Ok(Vec::new());
+    };
+    let generated = store.version(env, last)?;
+    let generated = Document::parse("", &generated).map_err(|found| OrgError::wrong(&path, found))?;
+    Ok(between(&generated, &edited))
+}
+
+/// Refuses the local.toml that was rolled back from.
+fn turned_away(store: &Store, env: &EnvName, source: &str) -> Result<(), OrgError> {
+    let record = store.record(env)?;
+    match record.entries.last() {
+        Some(last) if last.action == Action::Rollback && last.from.as_deref() == Some(source) => {
+            Err(OrgError::RolledBack { env: env.clone(), when: last.at.clone(), by: last.by.clone() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Carries a promotion out. Gives the line of the record for each environment that was written.
+///
+/// # Errors
+///
+/// As [`plan`], and if something cannot be written.
+pub fn promote(
+    store: &Store,
+    wish: &Wish,
+    (author, home): (Author, Option<&str>),
+) -> Result<Vec<(Planned, Option<Entry>)>, OrgError> {
+    let _lock = store.lock()?;
+    let mut wish = wish.clone();
+    if wish.edits == Edits::Keep {
+        keep_edits(store, &wish)?;
+        wish.edits = Edits::Discard;
+    }
+    let mut done = Vec::new();
+    for planned in plan(store, &wish, (author, home))? {
+        let entry = if planned.up_to_date {
+            None
+        } else {
+            let version = Version {
+                text: planned.text.clone(),
+                content: planned.content.clone(),
+                action: Action::Promote,
+                left: None,
+            };
+            Some(store.publish(&planned.env, version, author)?)
+        };
+        done.push((planned, entry));
+    }
+    Ok(done)
+}
+
+/// Writes what was edited in generated files into local.toml.
+fn keep_edits(store: &Store, wish: &Wish) -> Result<(), OrgError> {
+    for env in &wish.envs {
+        let Some(Current { text, state: State::Edited(_), .. }) = store.current(env)? else { continue };
+        let kept: Vec<(KeyPath, Value)> =
+            edits(store, env, &text)?.into_iter().filter_map(|(path, _, now)| Some((path, now?))).collect();
+        let local = store.local()?;
+        let text = overrides::with(&local, env, &kept);
+        file::write(&store.environment(&store::local()), text.as_bytes(), Access::Shared)?;
+    }
+    Ok(())
+}
+
+/// A version that could become the current one again.
+#[derive(Debug, Clone)]
+pub struct Return {
+    /// Where it leads.
+    pub to: Entry,
+    /// Its bytes.
+    pub text: String,
+    /// Every key that differs: now, and then.
+    pub changes: Vec<Changed>,
+    /// The source and content that are turned away from.
+    left: (String, String),
+}
+
+/// Plans a rollback: to the version `to`, or to the last good one.
+///
+/// # Errors
+///
+/// Fails if there is nothing to go back to, or if somebody edited the generated file.
+pub fn plan_return(store: &Store, env: &EnvName, to: Option<&str>) -> Result<Return, OrgError> {
+    let current = store.current(env)?;
+    let Some(current) = current else {
+        return Err(OrgError::NoEnvironment { org: store.org().clone(), env: env.clone() });
+    };
+    if current.state == State::Foreign {
+        return Err(OrgError::Foreign { path: current.path, env: env.clone() });
+    }
+    let (State::Intact(header), Some(content)) = (&current.state, content_of(&current.text)) else {
+        let changes = edits(store, env, &current.text).unwrap_or_default();
+        let lines = changes.iter().map(|(path, ..)| path.to_string()).collect();
+        return Err(OrgError::HandEdited { path: current.path, env: env.clone(), changes: lines });
+    };
+    let record = store.record(env)?;
+    let missing = |what: String| OrgError::NoVersion { what, env: env.clone() };
+    let entry = match to {
+        Some(id) => record.find(id).ok_or_else(|| missing(format!("`@{env}` has no version {id}")))?,
+        None => record
+            .last_good(&content)
+            .ok_or_else(|| missing(format!("`@{env}` has no good version before this one")))?,
+    };
+    if entry.content == content {
+        return Err(missing(format!("the version {} is the current one", entry.id)));
+    }
+    let text = store.version(env, entry)?;
+    let parse = |text: &str| Document::parse("", text).map_err(|found| OrgError::wrong(&current.path, found));
+    let changes = between(&parse(&current.text)?, &parse(&text)?);
+    Ok(Return { to: entry.clone(), text, changes, left: (header.source.clone(), content) })
+}
+
+/// Carries a rollback out: the old content becomes a new version.
+///
+/// # Errors
+///
+/// As [`plan_return`], and if something cannot be written.
+pub fn go_back(
+    store: &Store,
+    (env, to): (&EnvName, Option<&str>),
+    author: Author,
+) -> Result<(Return, Entry), OrgError> {
+    let _lock = store.lock()?;
+    let back = plan_return(store, env, to)?;
+    let version = Version {
+        text: back.text.clone(),
+        content: back.to.content.clone(),
+        action: Action::Rollback,
+        left: Some(back.left.clone()),
+    };
+    let entry = store.publish(env, version, author)?;
+    Ok((back, entry))
+}
+
+/// Writes a new profile that extends another.
+///
+/// # Errors
+///
+/// Fails if there is one already, or if the other cannot be extended.
+pub fn new_profile(store: &Store, (env, extends): (&EnvName, &str)) -> Result<PathBuf, OrgError> {
+    let path = store.profile_file(env);
+    if path.exists() || profile::BUILT_IN.iter().any(|(name, _)| *name == env.as_str()) && extends == env.as_str() {
+        return Err(OrgError::Exists { path });
+    }
+    store.profile(extends)?;
+    let _lock = store.lock()?;
+    if let Some(folder) = path.parent() {
+        file::folder(folder)?;
+    }
+    let text = format!(
+        "# What @{env} has otherwise than {extends}. `tsm org profile show {env}` shows all rules.\n\
+         schema = 1\nname = \"{env}\"\nextends = \"{extends}\"\n\n\
+         [set]\n\"services.*.env_file\" = \"env/{env}.env\"\n\"daemon.unit\" = \"tetra-{env}.service\"\n\n\
+         [append_args]\n\"services.*.command\" = [\"--env\", \"{env}\"]\n"
+    );
+    file::write(&path, text.as_bytes(), Access::Shared)?;
+    Ok(path)
+}

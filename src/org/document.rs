@@ -1,0 +1,330 @@
+//! A TOML text that an operator wrote, with the place of everything in it.
+//!
+//! The text is never written anew: changes are made to its bytes, at the places that are known from here. So every comment,
+//! blank and line end that is not part of a changed value stays as it was.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+
+use toml::Value;
+use toml_edit::{InlineTable, Item, Key, Table, Value as Written};
+
+use super::path::KeyPath;
+use crate::base::diagnostic::{Diagnostic, SourceText};
+
+/// A text and what stands where in it.
+#[derive(Debug, Clone)]
+pub struct Document {
+    /// The text, under the name that messages use.
+    pub source: SourceText,
+    /// Every value that is no table, in the order of the text. Arrays are one value.
+    pub leaves: Vec<Leaf>,
+    /// Every table, also one that is only implied by the key of another.
+    pub tables: BTreeMap<KeyPath, TablePlace>,
+    /// The lines below each header; the first one is the text before any header.
+    pub bodies: Vec<Body>,
+    index: HashMap<KeyPath, usize>,
+}
+
+/// A value and its place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Leaf {
+    /// Its keys.
+    pub path: KeyPath,
+    /// What it is.
+    pub value: Value,
+    /// Its innermost key, in bytes.
+    pub key: Range<usize>,
+    /// The value, in bytes.
+    pub span: Range<usize>,
+    /// The key and value of the line, which is more than the above inside of an inline table.
+    pub statement: Range<usize>,
+    /// Its body.
+    pub body: usize,
+}
+
+/// Where a table stands and how a key can be added to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TablePlace {
+    /// It has lines of its own: a header, or the beginning of the text.
+    Body {
+        /// Which one.
+        body: usize,
+    },
+    /// `a.b = 1` made it: a key is added to the body, with the dots.
+    Dotted {
+        /// The body around it.
+        body: usize,
+        /// How many keys the body stands for.
+        depth: usize,
+    },
+    /// `{ … }` on one line.
+    Inline {
+        /// Where a key can be added, in bytes.
+        end: usize,
+        /// The comma that is needed before.
+        comma: &'static str,
+        /// How many keys the braces stand for.
+        depth: usize,
+        /// The key and value of the whole line.
+        statement: Range<usize>,
+    },
+    /// Only `[a.b]` names it: `[a]` may still be written.
+    Implied,
+    /// `[[a]]`: only its numbered items have keys.
+    Items,
+}
+
+/// The lines below one header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Body {
+    /// The keys that the header names.
+    pub path: KeyPath,
+    /// The header; none for the beginning of the text.
+    pub header: Option<Range<usize>>,
+    /// The end of its last key and value, or of the header.
+    pub end: usize,
+}
+
+impl Document {
+    /// Reads a text.
+    ///
+    /// # Errors
+    ///
+    /// Fails with everything that is no TOML in it.
+    pub fn parse(name: &str, text: &str) -> Result<Self, Vec<Diagnostic>> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let source = SourceText::new(name, text);
+        let parsed = match toml_edit::Document::parse(text) {
+            Ok(parsed) => parsed,
+            Err(error) => return Err(all_errors(&source, &error)),
+        };
+        let first = Body { path: KeyPath::default(), header: None, end: 0 };
+        let mut reader = Reader { leaves: Vec::new(), tables: BTreeMap::new(), bodies: vec![first] };
+        reader.table(&KeyPath::default(), parsed.as_table(), Within { body: 0, depth: 0 });
+        let Reader { mut leaves, tables, bodies } = reader;
+        leaves.sort_by_key(|leaf| leaf.key.start);
+        let index = leaves.iter().enumerate().map(|(number, leaf)| (leaf.path.clone(), number)).collect();
+        Ok(Self { source, leaves, tables, bodies, index })
+    }
+
+    /// The value at a path.
+    #[must_use]
+    pub fn leaf(&self, path: &KeyPath) -> Option<&Leaf> {
+        self.index.get(path).map(|number| &self.leaves[*number])
+    }
+
+    /// The text at a path.
+    #[must_use]
+    pub fn text_at(&self, keys: &[&str]) -> Option<&str> {
+        self.leaf(&KeyPath::of(keys))?.value.as_str()
+    }
+
+    /// The line of a place in bytes, counted from 1.
+    #[must_use]
+    pub fn line(&self, at: usize) -> usize {
+        self.source.text[..at.min(self.source.text.len())].matches('\n').count() + 1
+    }
+}
+
+/// Every mistake, in order, one a line: what follows from a mistake on the same line helps nobody.
+fn all_errors(source: &SourceText, first: &toml_edit::TomlError) -> Vec<Diagnostic> {
+    let (_, errors) = toml::de::DeTable::parse_recoverable(&source.text);
+    let mut found: Vec<(Range<usize>, String)> =
+        errors.iter().map(|error| (error.span().unwrap_or(0..0), error.message().to_owned())).collect();
+    if found.is_empty() {
+        found.push((first.span().unwrap_or(0..0), first.message().to_owned()));
+    }
+    found.sort_by_key(|(span, _)| span.start);
+    found.dedup_by_key(|(span, _)| source.place(span).line);
+    found.into_iter().map(|(span, message)| described(source, span, &message)).collect()
+}
+
+/// What a parser says, with what to do about the mistakes that everybody makes.
+fn described(source: &SourceText, span: Range<usize>, message: &str) -> Diagnostic {
+    let (what, expected) = message.split_once(", expected ").map_or((message, ""), |(what, rest)| (what, rest));
+    let label = if expected.is_empty() { String::new() } else { format!("expected {expected}") };
+    let nothing = source.text.get(span.clone()).is_none_or(|text| text.trim().is_empty());
+    let found = source.error(what, span.clone(), label);
+    match what {
+        "string values must be quoted" if nothing => source.error("there is no value", span, "").help("write one"),
+        "string values must be quoted" => source.error("a text needs quotes", span, "").help("write \"…\""),
+        "duplicate key" => found.help("keep one of them"),
+        _ => found,
+    }
+}
+
+/// What a table is inside of.
+#[derive(Clone, Copy)]
+struct Within {
+    body: usize,
+    depth: usize,
+}
+
+struct Reader {
+    leaves: Vec<Leaf>,
+    tables: BTreeMap<KeyPath, TablePlace>,
+    bodies: Vec<Body>,
+}
+
+impl Reader {
+    fn table(&mut self, path: &KeyPath, table: &Table, within: Within) {
+        let place = if table.is_dotted() {
+            TablePlace::Dotted { body: within.body, depth: within.depth }
+        } else if table.is_implicit() {
+            TablePlace::Implied
+        } else {
+            TablePlace::Body { body: within.body }
+        };
+        self.tables.insert(path.clone(), place);
+        for (name, item) in table.iter() {
+            let Some(key) = table.key(name) else { continue };
+            let path = path.join(name);
+            match item {
+                Item::None => {}
+                Item::Value(value) => self.value(path, (key, value), within, None),
+                Item::Table(inner) if inner.is_dotted() => self.table(&path, inner, within),
+                Item::Table(inner) => self.headed(&path, inner),
+                Item::ArrayOfTables(several) => {
+                    self.tables.insert(path.clone(), TablePlace::Items);
+                    several
+                        .iter()
+                        .enumerate()
+                        .for_each(|(number, one)| self.headed(&path.join(&number.to_string()), one));
+                }
+            }
+        }
+    }
+
+    /// A table with a header, or one that only others name.
+    fn headed(&mut self, path: &KeyPath, table: &Table) {
+        if table.is_implicit() {
+            return self.table(path, table, Within { body: 0, depth: 0 });
+        }
+        let header = table.span().unwrap_or(0..0);
+        self.bodies.push(Body { path: path.clone(), end: header.end, header: Some(header) });
+        let within = Within { body: self.bodies.len() - 1, depth: path.keys().len() };
+        self.table(path, table, within);
+    }
+
+    fn value(&mut self, path: KeyPath, (key, value): (&Key, &Written), within: Within, line: Option<&Range<usize>>) {
+        let span = value.span().unwrap_or(0..0);
+        let key = key.span().unwrap_or(span.start..span.start);
+        let statement = line.cloned().unwrap_or(key.start..span.end);
+        let body = &mut self.bodies[within.body];
+        body.end = body.end.max(statement.end);
+        match value {
+            Written::InlineTable(inner) => {
+                let depth = path.keys().len();
+                self.inline(&path, inner, Braces { within, depth, end: span.end, statement });
+            }
+            other => {
+                let leaf = Leaf { path, value: plain(other), key, span, statement, body: within.body };
+                self.leaves.push(leaf);
+            }
+        }
+    }
+
+    fn inline(&mut self, path: &KeyPath, table: &InlineTable, braces: Braces) {
+        let before = self.leaves.len();
+        let mut last = None;
+        for (name, value) in table.iter() {
+            let Some(key) = table.key(name) else { continue };
+            let path = path.join(name);
+            match value {
+                Written::InlineTable(inner) if inner.is_dotted() => {
+                    self.inline(&path, inner, Braces { statement: braces.statement.clone(), ..braces });
+                }
+                value => self.value(path, (key, value), braces.within, Some(&braces.statement)),
+            }
+            last = value.span().filter(|span| span.end > span.start).map(|span| span.end).or(last);
+        }
+        let inner = self.leaves[before..].iter().map(|leaf| leaf.span.end).max();
+        let end = last.max(inner);
+        let place = TablePlace::Inline {
+            end: end.unwrap_or(braces.end.saturating_sub(1)),
+            comma: if end.is_some() { ", " } else { " " },
+            depth: braces.depth,
+            statement: braces.statement,
+        };
+        self.tables.insert(path.clone(), place);
+    }
+}
+
+/// The braces of an inline table.
+struct Braces {
+    within: Within,
+    depth: usize,
+    end: usize,
+    statement: Range<usize>,
+}
+
+/// The value without its looks.
+fn plain(value: &Written) -> Value {
+    match value {
+        Written::String(it) => Value::String(it.value().clone()),
+        Written::Integer(it) => Value::Integer(*it.value()),
+        Written::Float(it) => Value::Float(*it.value()),
+        Written::Boolean(it) => Value::Boolean(*it.value()),
+        Written::Datetime(it) => Value::Datetime(*it.value()),
+        Written::Array(it) => Value::Array(it.iter().map(plain).collect()),
+        Written::InlineTable(it) => {
+            Value::Table(it.iter().map(|(key, value)| (key.to_owned(), plain(value))).collect())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "# c\r\na.b = 1\n[x]  # h\ny = [1,\n 2] # t\nz.q.w = 'a'\nin = { a = 1, b.c = 2 }\nno = {}\n[[s]]\nn=1\n[[s]]\nn=2\n[s.t]\nk=1\n[p.q.r]\n";
+
+    fn place<'a>(document: &'a Document, path: &str) -> &'a TablePlace {
+        &document.tables[&path.parse::<KeyPath>().expect("a path")]
+    }
+
+    #[test]
+    fn knows_every_value_and_its_place() {
+        let document = Document::parse("f", TEXT).expect("it is TOML");
+        let shown: Vec<String> = document
+            .leaves
+            .iter()
+            .map(|leaf| format!("{}: {} = {}", leaf.path, &TEXT[leaf.key.clone()], &TEXT[leaf.span.clone()]))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                "a.b: b = 1",
+                "x.y: y = [1,\n 2]",
+                "x.z.q.w: w = 'a'",
+                "x.in.a: a = 1",
+                "x.in.b.c: c = 2",
+                "s.0.n: n = 1",
+                "s.1.n: n = 2",
+                "s.1.t.k: k = 1"
+            ]
+        );
+        assert_eq!(document.line(document.leaf(&"s.1.n".parse().expect("a path")).expect("there").key.start), 12);
+    }
+
+    #[test]
+    fn knows_how_each_table_is_written() {
+        let document = Document::parse("f", TEXT).expect("it is TOML");
+        assert!(matches!(place(&document, "a"), TablePlace::Dotted { body: 0, depth: 0 }));
+        assert!(matches!(place(&document, "x.z.q"), TablePlace::Dotted { depth: 1, .. }));
+        assert!(matches!(place(&document, "p.q"), TablePlace::Implied));
+        assert!(matches!(place(&document, "p.q.r"), TablePlace::Body { .. }));
+        let TablePlace::Inline { end, comma: ", ", depth: 2, .. } = place(&document, "x.in") else { panic!("inline") };
+        assert_eq!(&TEXT[end - 5..*end], "c = 2");
+        assert!(matches!(place(&document, "x.no"), TablePlace::Inline { comma: " ", .. }));
+    }
+
+    #[test]
+    fn finds_all_mistakes_at_once() {
+        let wrong = "a = \nb = 1\nb = 2\n[t]\nc = hello\nd = 1\n";
+        let found = Document::parse("f", wrong).expect_err("it is wrong");
+        let places: Vec<String> = found.iter().filter_map(|it| it.place()).map(|it| it.to_string()).collect();
+        assert_eq!(places, ["f:1:5", "f:3:1", "f:5:5"]);
+    }
+}

@@ -1,0 +1,220 @@
+//! An environment in the making: every value with where it came from.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use toml::Value;
+
+use super::document::Document;
+use super::path::KeyPath;
+use super::profile::{Op, Profile};
+
+/// What is made of local.toml, layer by layer.
+#[derive(Debug, Clone)]
+pub struct Draft<'a> {
+    /// local.toml.
+    pub document: &'a Document,
+    /// Every value that is, was or will be there.
+    pub cells: BTreeMap<KeyPath, Cell>,
+    /// Keys that are new, in the order in which they came.
+    pub added: Vec<KeyPath>,
+    /// Every table.
+    pub tables: BTreeSet<KeyPath>,
+}
+
+/// One value and its story.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cell {
+    /// What it is now; none if it was removed.
+    pub value: Option<Value>,
+    /// Which leaf of the document it was.
+    pub leaf: Option<usize>,
+    /// What was done to it, first to last. What local.toml says is no step.
+    pub steps: Vec<Step>,
+}
+
+/// Something that gave a value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// Who did it.
+    pub layer: Layer,
+    /// What was done.
+    pub deed: Deed,
+    /// The value afterwards.
+    pub value: Option<Value>,
+    /// Where it says so, in bytes of the layer's text.
+    pub span: Option<Range<usize>>,
+}
+
+/// Who gives values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layer {
+    /// The profile with this number in the chain.
+    Profile(usize),
+    /// `[overrides.ENV]` in local.toml.
+    Override,
+    /// `--set`
+    Option,
+    /// `${…}`
+    Variables,
+    /// What every promotion does.
+    Promotion,
+}
+
+/// What can be done to a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deed {
+    /// By a rule of a profile.
+    Rule(Op),
+    /// A value was given.
+    Set,
+    /// A key was read under its former name.
+    Renamed,
+    /// Variables were filled in.
+    Filled,
+}
+
+impl Deed {
+    /// The word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Rule(op) => op.word(),
+            Self::Set => "set",
+            Self::Renamed => "rename",
+            Self::Filled => "resolve",
+        }
+    }
+}
+
+/// How a value differs from that of local.toml.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Difference {
+    /// It is another.
+    Changed,
+    /// It is a command that got words.
+    FlagAdded,
+    /// There was none.
+    Added,
+    /// There is none any more.
+    Removed,
+}
+
+impl Difference {
+    /// The words that stand as a comment behind it.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Changed => "Changed",
+            Self::FlagAdded => "Flag added",
+            Self::Added => "Added",
+            Self::Removed => "Removed",
+        }
+    }
+}
+
+/// The table that promotion itself keeps.
+pub const METADATA: &str = "metadata";
+
+/// The table of what an environment wants to have otherwise.
+pub const OVERRIDES: &str = "overrides";
+
+impl<'a> Draft<'a> {
+    /// What local.toml says; its overrides aside.
+    #[must_use]
+    pub fn new(document: &'a Document) -> Self {
+        let mut draft = Self {
+            document,
+            cells: BTreeMap::new(),
+            added: Vec::new(),
+            tables: document.tables.keys().cloned().collect(),
+        };
+        for (number, leaf) in document.leaves.iter().enumerate() {
+            let overrides = leaf.path.keys()[0] == OVERRIDES;
+            let value = (!overrides).then(|| leaf.value.clone());
+            draft.cells.insert(leaf.path.clone(), Cell { value, leaf: Some(number), steps: Vec::new() });
+        }
+        draft.tables.retain(|path| path.keys().first().is_none_or(|key| key != OVERRIDES));
+        draft
+    }
+
+    /// The value now.
+    #[must_use]
+    pub fn value(&self, path: &KeyPath) -> Option<&Value> {
+        self.cells.get(path)?.value.as_ref()
+    }
+
+    /// What local.toml says.
+    #[must_use]
+    pub fn before(&self, cell: &Cell) -> Option<&Value> {
+        let leaf = &self.document.leaves[cell.leaf?];
+        (leaf.path.keys()[0] != OVERRIDES).then_some(&leaf.value)
+    }
+
+    /// Gives a value, and remembers who did.
+    pub fn give(&mut self, path: &KeyPath, step: Step) {
+        let mut outer = path.parent();
+        while let Some(table) = outer.filter(|table| !self.tables.contains(table)) {
+            outer = table.parent();
+            self.tables.insert(table);
+        }
+        let added = &mut self.added;
+        let cell = self.cells.entry(path.clone()).or_insert_with(|| {
+            added.push(path.clone());
+            Cell { value: None, leaf: None, steps: Vec::new() }
+        });
+        cell.value.clone_from(&step.value);
+        cell.steps.push(step);
+    }
+
+    /// The existing keys that a pattern fits.
+    #[must_use]
+    pub fn keys(&self, pattern: &KeyPath) -> Vec<KeyPath> {
+        if pattern.stars() == 0 {
+            return self.value(pattern).map(|_| pattern.clone()).into_iter().collect();
+        }
+        self.targets(pattern).into_iter().filter(|path| self.value(path).is_some()).collect()
+    }
+
+    /// The keys that a pattern means, whether they exist or not: one in each table that fits.
+    #[must_use]
+    pub fn targets(&self, pattern: &KeyPath) -> Vec<KeyPath> {
+        if pattern.stars() == 0 {
+            return vec![pattern.clone()];
+        }
+        let Some(around) = pattern.parent() else { return Vec::new() };
+        let tables: Vec<&KeyPath> = self.tables.iter().filter(|table| table.fits(&around)).collect();
+        if pattern.last() != "*" {
+            return tables.into_iter().map(|table| table.join(pattern.last())).collect();
+        }
+        self.cells.keys().filter(|path| path.fits(pattern)).cloned().collect()
+    }
+
+    /// How a value differs from that of local.toml; none if it does not.
+    #[must_use]
+    pub fn difference(&self, cell: &Cell) -> Option<Difference> {
+        match (self.before(cell), &cell.value) {
+            (None, None) => None,
+            (None, Some(_)) => Some(Difference::Added),
+            (Some(_), None) => Some(Difference::Removed),
+            (Some(before), Some(now)) if before == now => None,
+            _ if cell.steps.iter().all(|step| step.deed == Deed::Rule(Op::AppendArgs)) => Some(Difference::FlagAdded),
+            _ => Some(Difference::Changed),
+        }
+    }
+}
+
+/// What an environment is made of, from the root of its profile to the leaf.
+#[derive(Debug, Clone)]
+pub struct Chain {
+    /// At least one; the last is the environment's own.
+    pub profiles: Vec<Profile>,
+}
+
+impl Chain {
+    /// The environment's own profile.
+    #[must_use]
+    pub fn own(&self) -> &Profile {
+        self.profiles.last().expect("a chain has its own profile at the end")
+    }
+}

@@ -1,0 +1,244 @@
+//! The record of versions: one line each, only ever added to, each with the hash of the one before.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::OrgError;
+use super::header::hash;
+use super::read;
+use crate::base::time::Timestamp;
+
+/// One version of an environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Counted from 1.
+    pub seq: u64,
+    /// What operators call it: the time, with a number where two fell into one second.
+    pub id: String,
+    /// When, in RFC 3339.
+    pub at: String,
+    /// By whom.
+    pub by: String,
+    /// How it came to be.
+    pub action: Action,
+    /// The hash of what it says.
+    pub content: String,
+    /// The hash of the local.toml it was made from; empty if it was not made here.
+    pub source: String,
+    /// Its profile.
+    pub profile: String,
+    /// The commit that was checked out.
+    pub commit: Option<String>,
+    /// Its copy, in the folder of the record.
+    pub file: String,
+    /// For a rollback: the local.toml that was turned away from.
+    pub from: Option<String>,
+    /// For a rollback: the content that was turned away from.
+    pub left: Option<String>,
+    /// The hash of the line before; empty for the first.
+    pub prev: String,
+}
+
+/// How a version came to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// Generated from local.toml.
+    Promote,
+    /// An earlier version became the current one again.
+    Rollback,
+    /// It was there without a line in the record: copied here, or written when the machine stopped.
+    Found,
+    /// Somebody edited the generated file.
+    Edit,
+}
+
+impl Action {
+    /// The word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Promote => "promote",
+            Self::Rollback => "rollback",
+            Self::Found => "found",
+            Self::Edit => "edit",
+        }
+    }
+}
+
+/// All versions, oldest first, and the bytes that say so.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Record {
+    /// Oldest first.
+    pub entries: Vec<Entry>,
+    text: String,
+}
+
+impl Record {
+    /// Reads a record; an empty one if there is none. A last line that was cut off counts as not written.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a line makes no sense or does not follow the one before.
+    pub fn read(path: &Path, tree: &Path) -> Result<Self, OrgError> {
+        let text = read::text(path, tree)?.unwrap_or_default();
+        let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
+        let mut record = Self::default();
+        for (number, line) in whole.lines().enumerate() {
+            let broken = |why| OrgError::Chain { path: path.to_owned(), line: number + 1, why };
+            let entry: Entry = serde_json::from_str(line).map_err(|_| broken("it makes no sense"))?;
+            if entry.prev != record.last_hash() || entry.seq != number as u64 + 1 {
+                return Err(broken("it does not follow the line before"));
+            }
+            if Path::new(&entry.file).components().count() != 1 || entry.file.starts_with('.') {
+                return Err(broken("its file is somewhere else"));
+            }
+            record.text.push_str(line);
+            record.text.push('\n');
+            record.entries.push(entry);
+        }
+        Ok(record)
+    }
+
+    /// Adds a version; its number and the hash of the line before are given here.
+    pub fn push(&mut self, mut entry: Entry) {
+        entry.seq = self.entries.len() as u64 + 1;
+        entry.prev = self.last_hash();
+        let line = serde_json::to_string(&entry).expect("texts and numbers can be written");
+        self.text.push_str(&line);
+        self.text.push('\n');
+        self.entries.push(entry);
+    }
+
+    /// The bytes of the file.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
+
+    fn last_hash(&self) -> String {
+        self.text.lines().next_back().map_or_else(String::new, |line| hash(line.as_bytes()))
+    }
+
+    /// A name for a version of this moment that no other has.
+    #[must_use]
+    pub fn fresh_id(&self, now: Timestamp) -> String {
+        let id = id(now);
+        let taken = |id: &str| self.entries.iter().any(|entry| entry.id == id);
+        if !taken(&id) {
+            return id;
+        }
+        let numbered = |number: usize| format!("{id}_{number}");
+        (2..).map(numbered).find(|id| !taken(id)).unwrap_or(id.clone())
+    }
+
+    /// Where a rollback leads: the newest version that says something else than the current one and was not turned away from.
+    #[must_use]
+    pub fn last_good(&self, current: &str) -> Option<&Entry> {
+        let left = |content: &str| self.entries.iter().any(|entry| entry.left.as_deref() == Some(content));
+        let good = |entry: &&Entry| {
+            entry.content != current
+                && !left(&entry.content)
+                && matches!(entry.action, Action::Promote | Action::Rollback | Action::Found)
+        };
+        self.entries.iter().rev().find(good)
+    }
+
+    /// The version of a name.
+    #[must_use]
+    pub fn find(&self, id: &str) -> Option<&Entry> {
+        self.entries.iter().rev().find(|entry| entry.id == id)
+    }
+}
+
+/// `20261120_120000`, in UTC.
+#[must_use]
+pub fn id(now: Timestamp) -> String {
+    zoned(now).map_or_else(|| now.0.to_string(), |time| time.strftime("%Y%m%d_%H%M%S").to_string())
+}
+
+/// RFC 3339 in UTC, in whole seconds.
+#[must_use]
+pub fn at(now: Timestamp) -> String {
+    zoned(now).map_or_else(|| now.0.to_string(), |time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+}
+
+/// The time that a text of [`at`] stands for.
+#[must_use]
+pub fn time(text: &str) -> Option<Timestamp> {
+    let point: jiff::Timestamp = text.parse().ok()?;
+    u64::try_from(point.as_millisecond()).ok().map(Timestamp)
+}
+
+fn zoned(now: Timestamp) -> Option<jiff::Zoned> {
+    let point = jiff::Timestamp::from_millisecond(i64::try_from(now.0).ok()?).ok()?;
+    Some(point.to_zoned(jiff::tz::TimeZone::UTC))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(id: &str, content: &str, left: Option<&str>) -> Entry {
+        Entry {
+            seq: 0,
+            id: id.into(),
+            at: at(Timestamp(0)),
+            by: "me".into(),
+            action: if left.is_some() { Action::Rollback } else { Action::Promote },
+            content: content.into(),
+            source: "s".into(),
+            profile: "dev(builtin)".into(),
+            commit: None,
+            file: format!("dev_{id}.toml"),
+            from: None,
+            left: left.map(str::to_owned),
+            prev: String::new(),
+        }
+    }
+
+    #[test]
+    fn each_line_follows_the_one_before() {
+        let home = tempfile::tempdir().expect("a folder");
+        let path = home.path().join("dev.jsonl");
+        let read = || Record::read(&path, home.path());
+        assert_eq!(read().expect("nothing yet"), Record::default());
+        let mut record = Record::default();
+        ["a", "b", "c"].into_iter().for_each(|id| record.push(entry(id, id, None)));
+        std::fs::write(&path, record.bytes()).expect("written");
+        assert_eq!(read().expect("read"), record);
+        let text = String::from_utf8(record.bytes().to_vec()).expect("text");
+        let without_second: String =
+            text.lines().enumerate().filter(|(n, _)| *n != 1).map(|(_, line)| format!("{line}\n")).collect();
+        let up = text.replace("dev_c.toml", "../c.toml");
+        for broken in [text.replace("\"b\"", "\"x\""), without_second, text.replace('{', ""), up] {
+            std::fs::write(&path, broken).expect("written");
+            assert!(matches!(read(), Err(OrgError::Chain { .. })));
+        }
+        std::fs::write(&path, &text[..text.len() - 20]).expect("written");
+        assert_eq!(read().expect("the last line was cut off").entries.len(), 2);
+    }
+
+    #[test]
+    fn two_versions_of_one_second_have_two_names() {
+        let mut record = Record::default();
+        let now = Timestamp(1_795_176_000_000);
+        for expected in ["20261120_120000", "20261120_120000_2", "20261120_120000_3"] {
+            let id = record.fresh_id(now);
+            assert_eq!(id, expected);
+            record.push(entry(&id, "c", None));
+        }
+    }
+
+    #[test]
+    fn a_rollback_never_leads_to_what_was_turned_away_from() {
+        let mut record = Record::default();
+        for (id, content, left) in [("1", "a", None), ("2", "b", None), ("3", "c", None), ("4", "b", Some("c"))] {
+            record.push(entry(id, content, left));
+        }
+        assert_eq!(record.last_good("b").map(|it| it.id.as_str()), Some("1"));
+        assert_eq!(record.last_good("c").map(|it| it.id.as_str()), Some("4"));
+        assert_eq!(Record::default().last_good("a"), None);
+    }
+}

@@ -1,0 +1,138 @@
+//! What holds for a whole organization.
+
+use std::path::Path;
+
+use super::document::Document;
+use super::error::OrgError;
+use super::read;
+use super::variables::Names;
+use crate::base::environment::EnvName;
+
+/// The fields of `manifest.toml` that are honoured here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manifest {
+    /// What the organization is.
+    pub description: String,
+    /// How many versions of each environment are kept; at least 2.
+    pub retention: usize,
+    /// Whether production is asked about before it is generated.
+    pub approval: Approval,
+    /// An environment and the one that must be generated from the same local.toml before it.
+    pub gates: Vec<(EnvName, EnvName)>,
+    /// Variables without a dot.
+    pub variables: Names,
+}
+
+/// Whether somebody has to agree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Approval {
+    /// A question, or `--yes`.
+    #[default]
+    Required,
+    /// No question.
+    Waived,
+}
+
+/// How many versions are kept if the manifest does not say.
+const RETENTION: usize = 50;
+
+impl Default for Manifest {
+    fn default() -> Self {
+        Self {
+            description: String::new(),
+            retention: RETENTION,
+            approval: Approval::Required,
+            gates: Vec::new(),
+            variables: Names::new(),
+        }
+    }
+}
+
+impl Manifest {
+    /// Reads it; the defaults if there is none.
+    ///
+    /// # Errors
+    ///
+    /// Fails with everything that is wrong in it.
+    pub fn read(path: &Path, tree: &Path) -> Result<Self, OrgError> {
+        let Some(document) = read::document(path, tree)? else { return Ok(Self::default()) };
+        Self::of(&document).map_err(|found| OrgError::wrong(path, found))
+    }
+
+    fn of(document: &Document) -> Result<Self, Vec<crate::base::diagnostic::Diagnostic>> {
+        let mut manifest = Self::default();
+        let mut found = Vec::new();
+        for leaf in &document.leaves {
+            let mut wrong = |what: String, help: &str| {
+                found.push(document.source.error(what, leaf.span.clone(), "").help(help));
+            };
+            let keys: Vec<&str> = leaf.path.keys().iter().map(String::as_str).collect();
+            match keys[..] {
+                ["organization", "description"] => {
+                    leaf.value.as_str().unwrap_or_default().clone_into(&mut manifest.description)
+                }
+                ["deployment", "history_retention"] => {
+                    match leaf.value.as_integer().and_then(|it| usize::try_from(it).ok()) {
+                        Some(count) if count >= 2 => manifest.retention = count,
+                        _ => wrong(
+                            "`deployment.history_retention` is no number from 2 on".to_owned(),
+                            "a rollback needs one to go back to",
+                        ),
+                    }
+                }
+                ["deployment", "prod_requires_approval"] => match leaf.value.as_bool() {
+                    Some(true) => manifest.approval = Approval::Required,
+                    Some(false) => manifest.approval = Approval::Waived,
+                    None => {
+                        wrong("`deployment.prod_requires_approval` is neither true nor false".to_owned(), "write true")
+                    }
+                },
+                ["promotion", env, "after"] => match (env.parse(), leaf.value.as_str().map(str::parse)) {
+                    (Ok(env), Some(Ok(after))) => manifest.gates.push((env, after)),
+                    _ => wrong("`after` names no environment".to_owned(), "write after = \"staging\""),
+                },
+                ["variables", name] => match &leaf.value {
+                    toml::Value::String(text) => drop(manifest.variables.insert(name.to_owned(), text.clone())),
+                    toml::Value::Array(_) | toml::Value::Table(_) => {
+                        wrong(format!("`variables.{name}` is no plain value"), "write a text or a number");
+                    }
+                    other => drop(manifest.variables.insert(name.to_owned(), other.to_string())),
+                },
+                _ => {}
+            }
+        }
+        if found.is_empty() { Ok(manifest) } else { Err(found) }
+    }
+
+    /// The environment that must come before.
+    #[must_use]
+    pub fn gate(&self, env: &EnvName) -> Option<&EnvName> {
+        self.gates.iter().find(|(gated, _)| gated == env).map(|(_, after)| after)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str) -> Result<Manifest, usize> {
+        Manifest::of(&Document::parse("manifest.toml", text).expect("TOML")).map_err(|found| found.len())
+    }
+
+    #[test]
+    fn its_fields_are_honoured_and_the_rest_is_the_operators() {
+        let manifest = of("[organization]\ndescription = 'x'\n[deployment]\nhistory_retention = 3\nprod_requires_approval = false\n\
+                           strategy = 'rolling'\n[promotion]\nprod = { after = 'stage' }\n[variables]\nPORT = 80\nHOST = 'h'\n")
+            .expect("it is right");
+        assert_eq!((manifest.retention, manifest.approval), (3, Approval::Waived));
+        assert_eq!(manifest.gate(&"production".parse().expect("a name")).map(EnvName::as_str), Some("staging"));
+        assert_eq!(manifest.variables.len(), 2);
+        assert_eq!(of(""), Ok(Manifest::default()));
+    }
+
+    #[test]
+    fn what_is_wrong_is_found_all_at_once() {
+        let text = "[deployment]\nhistory_retention = 1\nprod_requires_approval = 'yes'\n[promotion.prod]\nafter = 3\n[variables]\na = [1]\n";
+        assert_eq!(of(text), Err(4));
+    }
+}

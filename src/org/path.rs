@@ -1,0 +1,175 @@
+//! Where a value stands in TOML: `services."web-api".command`, and patterns of it: `services.*.command`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::base::fault::{Advise, Kind};
+
+/// The place of a value: its keys from the outside in. Items of arrays of tables are called by their number.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct KeyPath(Vec<String>);
+
+/// A text that is no path.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{}` is no key", given.escape_debug())]
+pub struct BadPath {
+    /// What was given.
+    pub given: String,
+}
+
+impl Advise for BadPath {
+    fn kind(&self) -> Kind {
+        Kind::Usage
+    }
+
+    fn advice(&self) -> Option<String> {
+        Some(
+            "write the keys with dots between them, and quote one that has a dot itself: `services.\"a.b\".command`"
+                .to_owned(),
+        )
+    }
+}
+
+impl KeyPath {
+    /// The path of these keys.
+    #[must_use]
+    pub fn new(keys: Vec<String>) -> Self {
+        Self(keys)
+    }
+
+    /// The path of fixed keys.
+    #[must_use]
+    pub fn of(keys: &[&str]) -> Self {
+        Self(keys.iter().map(|key| (*key).to_owned()).collect())
+    }
+
+    /// The keys.
+    #[must_use]
+    pub fn keys(&self) -> &[String] {
+        &self.0
+    }
+
+    /// The path one key deeper.
+    #[must_use]
+    pub fn join(&self, key: &str) -> Self {
+        let mut keys = self.0.clone();
+        keys.push(key.to_owned());
+        Self(keys)
+    }
+
+    /// The path around it; none for the root.
+    #[must_use]
+    pub fn parent(&self) -> Option<Self> {
+        Some(Self(self.0.split_last()?.1.to_vec()))
+    }
+
+    /// The innermost key; empty for the root.
+    #[must_use]
+    pub fn last(&self) -> &str {
+        self.0.last().map_or("", String::as_str)
+    }
+
+    /// The path without its first keys.
+    #[must_use]
+    pub fn from(&self, first: usize) -> Self {
+        Self(self.0.get(first..).unwrap_or_default().to_vec())
+    }
+
+    /// True if it stands inside of `outer`, or is it.
+    #[must_use]
+    pub fn is_within(&self, outer: &Self) -> bool {
+        self.0.starts_with(&outer.0)
+    }
+
+    /// True if a pattern fits: `*` stands for exactly one key.
+    #[must_use]
+    pub fn fits(&self, pattern: &Self) -> bool {
+        self.0.len() == pattern.0.len()
+            && self.0.iter().zip(&pattern.0).all(|(key, wanted)| wanted == "*" || wanted == key)
+    }
+
+    /// How many keys are `*`.
+    #[must_use]
+    pub fn stars(&self) -> usize {
+        self.0.iter().filter(|key| *key == "*").count()
+    }
+}
+
+impl fmt::Display for KeyPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, key) in self.0.iter().enumerate() {
+            if number > 0 {
+                f.write_str(".")?;
+            }
+            if key == "*" { f.write_str("*")? } else { f.write_str(&quoted(key))? }
+        }
+        Ok(())
+    }
+}
+
+/// A key as TOML writes it.
+#[must_use]
+pub fn quoted(key: &str) -> String {
+    toml_edit::Key::new(key).display_repr().into_owned()
+}
+
+impl FromStr for KeyPath {
+    type Err = BadPath;
+
+    fn from_str(given: &str) -> Result<Self, BadPath> {
+        let bad = || BadPath { given: given.to_owned() };
+        let mut keys = Vec::new();
+        let mut rest = given;
+        loop {
+            let end = match rest.chars().next() {
+                Some(quote @ ('"' | '\'')) => rest[1..].find(quote).map(|at| at + 2).ok_or_else(bad)?,
+                _ => rest.find('.').unwrap_or(rest.len()),
+            };
+            let (word, after) = rest.split_at(end);
+            keys.push(if word == "*" { word.to_owned() } else { key(word).ok_or_else(bad)? });
+            match after.strip_prefix('.') {
+                Some(next) => rest = next,
+                None if after.is_empty() => return Ok(Self(keys)),
+                None => return Err(bad()),
+            }
+        }
+    }
+}
+
+fn key(word: &str) -> Option<String> {
+    let keys = toml_edit::Key::parse(word).ok()?;
+    (keys.len() == 1).then(|| keys[0].get().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(text: &str) -> KeyPath {
+        text.parse().expect("it is a path")
+    }
+
+    #[test]
+    fn reads_what_it_writes() {
+        for text in
+            ["a", "services.tetra.command", "services.\"a.b\".x", "services.*.env_file", "hosts.0.name", "\"ä\".b"]
+        {
+            assert_eq!(path(text).to_string(), text);
+        }
+        assert_eq!(path("a.'b c'").keys(), ["a", "b c"]);
+    }
+
+    #[test]
+    fn refuses_what_is_no_path() {
+        for text in ["", ".", "a.", ".a", "a..b", "a b", "\"a", "a.\"b\"c"] {
+            assert!(text.parse::<KeyPath>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_star_is_exactly_one_key() {
+        assert!(path("services.web.command").fits(&path("services.*.command")));
+        assert!(!path("services.command").fits(&path("services.*.command")));
+        assert!(!path("services.a.b.command").fits(&path("services.*.command")));
+    }
+}

@@ -1,0 +1,75 @@
+//! Reading what operators wrote, without trusting it: size, links, text, TOML.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::Path;
+
+use super::document::Document;
+use super::error::OrgError;
+use crate::sys::file::FileError;
+
+/// The largest file that is read, in bytes.
+pub const LARGEST: u64 = 8 << 20;
+
+/// The text of a file; none if it is not there. `tree` is the folder that a link may not lead out of.
+///
+/// # Errors
+///
+/// Fails if it cannot be read, is too large, no text, no file, or a link to elsewhere.
+pub fn text(path: &Path, tree: &Path) -> Result<Option<String>, OrgError> {
+    let fail = |source: io::Error| OrgError::File(FileError::Io { action: "read", path: path.to_owned(), source });
+    // Opening a pipe would wait for whoever writes into it.
+    let found = match fs::metadata(path) {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(path).is_err() => {
+            return Ok(None);
+        }
+        Err(error) => return Err(fail(error)),
+    };
+    let outside = |why: &str| OrgError::Outside { path: path.to_owned(), why: why.to_owned() };
+    if !found.is_file() {
+        return Err(outside("is no file"));
+    }
+    stays_inside(path, tree)?;
+    let size = found.len();
+    let too_large = |size| OrgError::TooLarge { path: path.to_owned(), size };
+    if size > LARGEST {
+        return Err(too_large(size));
+    }
+    let file = File::open(path).map_err(fail)?;
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
+    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(fail)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(too_large(bytes.len() as u64));
+    }
+    String::from_utf8(bytes).map(Some).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let line = error.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+        OrgError::NoText { path: path.to_owned(), at, line }
+    })
+}
+
+/// The TOML of a file; none if it is not there.
+///
+/// # Errors
+///
+/// As [`text`], and with every mistake if it is no TOML.
+pub fn document(path: &Path, tree: &Path) -> Result<Option<Document>, OrgError> {
+    let Some(text) = text(path, tree)? else { return Ok(None) };
+    let parsed = Document::parse(&path.display().to_string(), &text);
+    parsed.map(Some).map_err(|found| OrgError::wrong(path, found))
+}
+
+/// Makes sure that a path, as far as it exists, is what it seems: no link on the way leads out of `tree`.
+///
+/// # Errors
+///
+/// Fails with [`OrgError::Outside`].
+pub fn stays_inside(path: &Path, tree: &Path) -> Result<(), OrgError> {
+    let (Ok(real), Ok(tree)) = (fs::canonicalize(path), fs::canonicalize(tree)) else { return Ok(()) };
+    if real.starts_with(&tree) {
+        return Ok(());
+    }
+    let why = format!("leads out of `{}`, to `{}`", tree.display(), real.display());
+    Err(OrgError::Outside { path: path.to_owned(), why })
+}

@@ -1,0 +1,203 @@
+//! What the known keys of an environment hold. Other keys are the operator's own.
+
+use toml::Value;
+
+use super::alias;
+use super::document::{Document, Leaf};
+use super::draft::{METADATA, OVERRIDES};
+use super::path::KeyPath;
+use crate::base::diagnostic::Diagnostic;
+use crate::base::near::nearest;
+
+/// What a key holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Holds {
+    Text,
+    Texts,
+    Truth,
+    Number,
+    Port,
+    Flag,
+    OneOf(&'static [&'static str]),
+}
+
+const KEYS: [(&str, Holds); 42] = [
+    ("environment.name", Holds::Text),
+    ("environment.type", Holds::OneOf(&["local", "development", "dev", "staging", "stage", "production", "prod"])),
+    ("environment.description", Holds::Text),
+    ("deployment.user", Holds::Text),
+    ("deployment.group", Holds::Text),
+    ("deployment.tetra_src", Holds::Text),
+    ("deployment.tetra_dir", Holds::Text),
+    ("deployment.hostname", Holds::Text),
+    ("deployment.domain", Holds::Text),
+    ("system.os", Holds::Text),
+    ("system.init", Holds::Text),
+    ("system.auto_start", Holds::Truth),
+    ("ports.*", Holds::Port),
+    ("services.*.command", Holds::Text),
+    ("services.*.cwd", Holds::Text),
+    ("services.*.env_file", Holds::Text),
+    ("services.*.env_flag", Holds::Flag),
+    ("services.*.auto_restart", Holds::Truth),
+    ("services.*.enabled", Holds::Truth),
+    ("services.*.description", Holds::Text),
+    ("resources.memory_max", Holds::Number),
+    ("resources.limit_nofile", Holds::Number),
+    ("resources.limit_nproc", Holds::Number),
+    ("security.firewall_enabled", Holds::Truth),
+    ("security.firewall_policy", Holds::OneOf(&["off", "open", "restricted", "strict"])),
+    ("security.ssl_enabled", Holds::Truth),
+    ("security.hsts_enabled", Holds::Truth),
+    ("security.internal_cidrs", Holds::Texts),
+    ("logging.level", Holds::OneOf(&["trace", "debug", "info", "warn", "error"])),
+    ("logging.format", Holds::OneOf(&["pretty", "json"])),
+    ("logging.retention_days", Holds::Number),
+    ("monitoring.enabled", Holds::Truth),
+    ("monitoring.alerts_enabled", Holds::Truth),
+    ("monitoring.apm_enabled", Holds::Truth),
+    ("monitoring.metrics_enabled", Holds::Truth),
+    ("backup.enabled", Holds::Truth),
+    ("backup.schedule", Holds::Text),
+    ("backup.offsite", Holds::Truth),
+    ("compliance.audit_logging", Holds::Truth),
+    ("compliance.retention_days", Holds::Number),
+    ("daemon.unit", Holds::Text),
+    ("daemon.hardening", Holds::Text),
+];
+
+/// Tables that tetra knows.
+const TABLES: [&str; 16] = [
+    "environment",
+    "deployment",
+    "system",
+    "ports",
+    "services",
+    "resources",
+    "security",
+    "logging",
+    "monitoring",
+    "backup",
+    "compliance",
+    "daemon",
+    METADATA,
+    OVERRIDES,
+    "sync",
+    "variables",
+];
+
+/// Everything that is wrong, and what may be.
+#[must_use]
+pub fn check(document: &Document) -> Vec<Diagnostic> {
+    let keys: Vec<(KeyPath, Holds)> =
+        KEYS.iter().map(|(path, holds)| (path.parse().expect("a test reads the keys"), *holds)).collect();
+    let mut found: Vec<Diagnostic> = document.leaves.iter().filter_map(|leaf| misfit(document, leaf, &keys)).collect();
+    found.extend(slips(document, &keys));
+    found
+}
+
+/// Tables and keys that look like slips of known ones. Others are the operator's own.
+fn slips(document: &Document, keys: &[(KeyPath, Holds)]) -> Vec<Diagnostic> {
+    let mut seen = std::collections::BTreeSet::new();
+    let mut found = Vec::new();
+    for leaf in document.leaves.iter().filter(|leaf| leaf.path.keys().len() > 1) {
+        let first = leaf.path.keys()[0].as_str();
+        if TABLES.contains(&first) {
+            found.extend(key_slip(document, leaf, keys));
+        } else if let Some(near) = nearest(first, TABLES).filter(|_| seen.insert(first.to_owned())) {
+            let header = document.bodies[leaf.body].header.clone().unwrap_or(leaf.statement.clone());
+            let warning = document.source.warning(format!("`{first}` means nothing to tetra"), header, "");
+            found.push(warning.help(format!("did you mean `{near}`?")));
+        }
+    }
+    found
+}
+
+fn key_slip(document: &Document, leaf: &Leaf, keys: &[(KeyPath, Holds)]) -> Option<Diagnostic> {
+    let around = leaf.path.parent()?;
+    let siblings = || keys.iter().filter(|(path, _)| path.parent().is_some_and(|table| around.fits(&table)));
+    if alias::today(&leaf.path).is_some() || siblings().any(|(path, _)| leaf.path.fits(path)) {
+        return None;
+    }
+    let near = nearest(leaf.path.last(), siblings().map(|(path, _)| path.last()))?;
+    let near_enough = strsim::damerau_levenshtein(near, leaf.path.last()) <= 2;
+    let warning = document.source.warning(format!("`{}` means nothing to tetra", leaf.path), leaf.key.clone(), "");
+    near_enough.then(|| warning.help(format!("did you mean `{near}`?")))
+}
+
+fn misfit(document: &Document, leaf: &Leaf, keys: &[(KeyPath, Holds)]) -> Option<Diagnostic> {
+    if leaf.path.keys()[0] == OVERRIDES {
+        return None;
+    }
+    let last = leaf.path.last();
+    let today = alias::today(&leaf.path);
+    let path = today.as_ref().unwrap_or(&leaf.path);
+    let fits = |(pattern, _): &&(KeyPath, Holds)| {
+        (pattern.last() == path.last() || pattern.last() == "*") && path.fits(pattern)
+    };
+    let (_, holds) = keys.iter().find(fits)?;
+    // What is filled in later is looked at then.
+    if leaf.value.as_str().is_some_and(|text| text.contains("${")) {
+        return None;
+    }
+    let texts = |value: &Value| value.as_array().is_some_and(|all| all.iter().all(Value::is_str));
+    let (fits, wanted, help) = match holds {
+        Holds::Text => (leaf.value.is_str(), "no text", format!("write {last} = \"…\"")),
+        Holds::Texts => (texts(&leaf.value), "no list of texts", format!("write {last} = [\"…\"]")),
+        Holds::Truth => (leaf.value.is_bool(), "neither true nor false", format!("write {last} = true")),
+        Holds::Number => {
+            (leaf.value.as_integer().is_some_and(|it| it >= 0), "no number from 0 on", format!("write {last} = 1024"))
+        }
+        Holds::Port => {
+            let fits = leaf.value.as_integer().is_some_and(|it| (1..=65535).contains(&it));
+            (fits, "no port", format!("write {last} = 4444; ports go from 1 to 65535"))
+        }
+        Holds::Flag => (
+            leaf.value.is_bool() || leaf.value.is_str(),
+            "no flag",
+            "write true, false, or another flag: \"--stage\"".to_owned(),
+        ),
+        Holds::OneOf(words) => {
+            let fits = leaf.value.as_str().is_some_and(|it| words.contains(&it));
+            (fits, "none of the known words", format!("there are {}", words.join(", ")))
+        }
+    };
+    (!fits).then(|| document.source.error(format!("`{}` is {wanted}", leaf.path), leaf.span.clone(), "").help(help))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn titles(text: &str) -> Vec<String> {
+        check(&Document::parse("f", text).expect("TOML")).into_iter().map(|it| it.title).collect()
+    }
+
+    #[test]
+    fn every_wrong_type_is_found() {
+        let text = "[ports]\nweb = 70000\n[services.a]\ncommand = 3\nauto_restart = 'yes'\nenv_flag = 1\n[logging]\nlevel = 'loud'\n\
+                    [resources]\nnofile = -1\n[security]\ninternal_cidrs = 'all'\n[own]\nthing = 1\n";
+        assert_eq!(
+            titles(text),
+            [
+                "`ports.web` is no port",
+                "`services.a.command` is no text",
+                "`services.a.auto_restart` is neither true nor false",
+                "`services.a.env_flag` is no flag",
+                "`logging.level` is none of the known words",
+                "`resources.nofile` is no number from 0 on",
+                "`security.internal_cidrs` is no list of texts"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_slip_in_a_table_is_worth_a_word() {
+        assert_eq!(titles("[loging]\nlevel = 'x'\nformat = 'y'\n"), ["`loging` means nothing to tetra"]);
+        assert_eq!(
+            titles("[services.a]\nauto_restrat = 1\nmine = 2\nworking_dir = 'x'\n"),
+            ["`services.a.auto_restrat` means nothing to tetra"]
+        );
+        assert_eq!(titles("[ports]\nweb = \"${ports.api}\"\n"), Vec::<String>::new());
+    }
+}

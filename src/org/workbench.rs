@@ -1,0 +1,191 @@
+//! Everything that an environment is made of, read once.
+
+use std::fs;
+use std::path::Path;
+use std::rc::Rc;
+
+use toml::Value;
+
+use super::document::Document;
+use super::draft::Chain;
+use super::error::OrgError;
+use super::manifest::Manifest;
+use super::path::{BadPath, KeyPath};
+use super::promote::Recipe;
+use super::store::Store;
+use super::variables::Names;
+use crate::base::environment::{EnvName, Rung};
+use crate::base::name::OrgName;
+
+/// The ingredients of one environment.
+#[derive(Debug)]
+pub struct Workbench {
+    /// The organization.
+    pub org: OrgName,
+    /// The environment.
+    pub env: EnvName,
+    /// local.toml.
+    pub local: Rc<Document>,
+    /// The profile with those that it extends.
+    pub chain: Chain,
+    /// `--set`
+    pub options: Vec<(KeyPath, Value)>,
+    names: Names,
+    home: Option<String>,
+}
+
+/// What holds for every environment that is made in one go.
+#[derive(Debug, Clone)]
+pub struct Common {
+    /// local.toml.
+    pub local: Rc<Document>,
+    /// The manifest.
+    pub manifest: Manifest,
+    /// The operator's home folder.
+    pub home: Option<String>,
+}
+
+impl Common {
+    /// Reads local.toml and the manifest.
+    ///
+    /// # Errors
+    ///
+    /// Fails if one of them is missing or wrong.
+    pub fn read(store: &Store, home: Option<&str>) -> Result<Self, OrgError> {
+        let manifest = store.manifest()?;
+        Ok(Self { local: Rc::new(store.local()?), manifest, home: home.map(str::to_owned) })
+    }
+}
+
+impl Workbench {
+    /// Reads the profiles of an environment.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is none or it makes no sense.
+    pub fn open(
+        store: &Store,
+        common: &Common,
+        (env, options): (&EnvName, &[(KeyPath, Value)]),
+    ) -> Result<Self, OrgError> {
+        if env.as_str() == "local" {
+            return Err(OrgError::PromotedLocal);
+        }
+        let mut names = common.manifest.variables.clone();
+        names.insert("TETRA_ORG".to_owned(), store.org().to_string());
+        names.insert("TETRA_ENV".to_owned(), env.to_string());
+        Ok(Self {
+            org: store.org().clone(),
+            env: env.clone(),
+            local: Rc::clone(&common.local),
+            chain: store.chain(env)?,
+            options: options.to_vec(),
+            names,
+            home: common.home.clone(),
+        })
+    }
+
+    /// What the environment is made of.
+    #[must_use]
+    pub fn recipe(&self) -> Recipe<'_> {
+        Recipe {
+            org: &self.org,
+            env: &self.env,
+            local: &self.local,
+            chain: &self.chain,
+            options: &self.options,
+            names: &self.names,
+            home: self.home.as_deref(),
+        }
+    }
+}
+
+/// How careful to be in an environment that has no file yet, as its profile says; none if it says nothing.
+#[must_use]
+pub fn rung(chain: &Chain) -> Option<Rung> {
+    let wanted = KeyPath::of(&["environment", "type"]);
+    let rules = chain.profiles.iter().rev().flat_map(|profile| &profile.rules);
+    rules.filter(|rule| rule.path == wanted).find_map(|rule| Rung::of(rule.value.as_str()?))
+}
+
+/// `KEY=VALUE`: a value as TOML writes it, or else a text.
+///
+/// # Errors
+///
+/// Fails if there is no `=` or the key makes no sense.
+pub fn option(text: &str) -> Result<(KeyPath, Value), BadPath> {
+    let (key, value) = text.split_once('=').ok_or_else(|| BadPath { given: text.to_owned() })?;
+    let path = key.trim().parse()?;
+    let parsed = value.trim().parse::<toml_edit::Value>().ok();
+    let document = parsed.and_then(|_| Document::parse("", &format!("v = {}\n", value.trim())).ok());
+    let plain = document.and_then(|it| it.leaf(&KeyPath::of(&["v"])).map(|leaf| leaf.value.clone()));
+    Ok((path, plain.unwrap_or_else(|| Value::String(value.to_owned()))))
+}
+
+/// The commit that is checked out around a folder, in its short form; looked for up to the folder around `home`. Read from the files of git: starting it would take longer
+/// than everything else.
+#[must_use]
+pub fn commit(folder: &Path, home: &Path) -> Option<String> {
+    // A repository around everything has other things to say.
+    let around = home.parent().unwrap_or(home);
+    let git = folder
+        .ancestors()
+        .take_while(|at| at.starts_with(around))
+        .map(|at| at.join(".git"))
+        .find(|git| git.exists())?;
+    let git = match fs::read_to_string(&git) {
+        Ok(link) => git.parent()?.join(link.strip_prefix("gitdir:")?.trim()),
+        Err(_) => git,
+    };
+    let head = fs::read_to_string(git.join("HEAD")).ok()?;
+    let head = head.trim();
+    let Some(name) = head.strip_prefix("ref: ") else { return short(head) };
+    let shared = fs::read_to_string(git.join("commondir")).ok().map(|it| git.join(it.trim()));
+    let folders: Vec<_> = [Some(git), shared].into_iter().flatten().collect();
+    let loose = folders.iter().find_map(|git| short(fs::read_to_string(git.join(name)).ok()?.trim()));
+    loose.or_else(|| {
+        let packed = folders.iter().find_map(|git| fs::read_to_string(git.join("packed-refs")).ok())?;
+        short(packed.lines().find_map(|line| line.strip_suffix(name)?.strip_suffix(' '))?)
+    })
+}
+
+fn short(hash: &str) -> Option<String> {
+    (hash.len() >= 40 && hash.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| hash[..7].to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_option_is_a_value_or_a_text() {
+        for (text, path, value) in [
+            ("a.b=1", "a.b", "1"),
+            ("a = true", "a", "true"),
+            ("a=hello world", "a", "\"hello world\""),
+            ("a=[1, 2]", "a", "[1, 2]"),
+            ("a=\"x=y\"", "a", "\"x=y\""),
+            ("a=", "a", "\"\""),
+            ("a=1 # x", "a", "\"1 # x\""),
+        ] {
+            let (key, found) = option(text).expect("it is an option");
+            assert_eq!((key.to_string().as_str(), found.to_string().as_str()), (path, value), "{text}");
+        }
+        assert!(option("a").is_err() && option("=1").is_err());
+    }
+
+    #[test]
+    fn the_commit_is_read_without_git() {
+        let home = tempfile::tempdir().expect("a folder");
+        let git = home.path().join(".git");
+        let inner = home.path().join("org/acme");
+        fs::create_dir_all(git.join("refs/heads")).expect("made");
+        fs::create_dir_all(&inner).expect("made");
+        assert_eq!(commit(&inner, &home.path().join("org")), None);
+        fs::write(git.join("HEAD"), "ref: refs/heads/main\n").expect("written");
+        fs::write(git.join("packed-refs"), format!("# x\n{} refs/heads/main\n", "b".repeat(40))).expect("written");
+        assert_eq!(commit(&inner, &home.path().join("org")).as_deref(), Some("bbbbbbb"));
+        fs::write(git.join("refs/heads/main"), format!("{}\n", "a1".repeat(20))).expect("written");
+        assert_eq!(commit(&inner, &home.path().join("org")).as_deref(), Some("a1a1a1a"));
+    }
+}

@@ -1,0 +1,275 @@
+//! What the full-screen view holds, and how it looks.
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::{Color, Modifier, Style};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, Borders, Paragraph, Row, Table as Grid, TableState};
+
+use crate::report::{Cell, Sentence, Table, Tone, Value};
+
+/// The view: what was seen last, and what the operator chose.
+#[derive(Default)]
+pub(super) struct View {
+    table: Table,
+    lines: Vec<Sentence>,
+    /// The name of the chosen row.
+    chosen: Option<String>,
+    /// Only names with this in them.
+    filter: String,
+    typing: bool,
+    /// The log has nearly all of the screen.
+    log_is_large: bool,
+    state: TableState,
+    /// How many lines of the log fit.
+    log_height: u16,
+}
+
+/// Lines of a log that are asked for before its size is known.
+const SOME_LINES: u16 = 50;
+
+const KEYS: &str = " ↑↓ choose  Enter log  r restart  s stop  / filter  q leave";
+
+impl View {
+    /// Takes over what was seen. The chosen row stays the chosen one, as long as it is there.
+    pub(super) fn update(&mut self, table: Table, lines: Vec<Sentence>) {
+        (self.table, self.lines) = (table, lines);
+        self.settle();
+    }
+
+    /// The name of the chosen row.
+    pub(super) fn chosen(&self) -> Option<&str> {
+        self.chosen.as_deref()
+    }
+
+    /// How many lines of the log can be shown.
+    pub(super) fn log_lines(&self) -> usize {
+        usize::from(if self.log_height == 0 { SOME_LINES } else { self.log_height })
+    }
+
+    pub(super) fn go(&mut self, steps: isize) {
+        let names = self.names();
+        let at = self.place(&names).unwrap_or(0);
+        let to = at.saturating_add_signed(steps).min(names.len().saturating_sub(1));
+        self.chosen = names.get(to).cloned();
+        self.lines.clear();
+        self.settle();
+    }
+
+    pub(super) fn turn_log(&mut self) {
+        self.log_is_large = !self.log_is_large;
+        self.log_height = 0;
+    }
+
+    pub(super) fn is_typing(&self) -> bool {
+        self.typing
+    }
+
+    pub(super) fn begin_typing(&mut self) {
+        self.typing = true;
+    }
+
+    pub(super) fn end_typing(&mut self) {
+        self.typing = false;
+    }
+
+    pub(super) fn type_letter(&mut self, letter: char) {
+        self.filter.push(letter);
+        self.settle();
+    }
+
+    pub(super) fn erase_letter(&mut self) {
+        self.filter.pop();
+        self.settle();
+    }
+
+    pub(super) fn clear_filter(&mut self) {
+        self.filter.clear();
+        self.typing = false;
+        self.settle();
+    }
+
+    /// Chooses a row that is there, if the chosen one is not.
+    fn settle(&mut self) {
+        let names = self.names();
+        let place = self.place(&names).or_else(|| (!names.is_empty()).then_some(0));
+        let chosen = place.map(|place| names[place].clone());
+        if chosen != self.chosen {
+            self.lines.clear();
+        }
+        self.chosen = chosen;
+        self.state.select(place);
+    }
+
+    fn place(&self, names: &[String]) -> Option<usize> {
+        names.iter().position(|name| Some(name) == self.chosen.as_ref())
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.rows().map(|row| self.name(row).to_owned()).collect()
+    }
+
+    fn rows(&self) -> impl Iterator<Item = &Vec<Cell>> {
+        self.table.rows.iter().filter(|row| self.name(row).contains(&self.filter))
+    }
+
+    fn name<'a>(&self, row: &'a [Cell]) -> &'a str {
+        let column = self.table.columns.iter().position(|column| column.key == "name");
+        match column.and_then(|column| row.get(column)).map(|cell| &cell.value) {
+            Some(Value::Text(name)) => name,
+            _ => "",
+        }
+    }
+
+    pub(super) fn draw(&mut self, frame: &mut Frame) {
+        let log = if self.log_is_large { Constraint::Percentage(75) } else { Constraint::Percentage(40) };
+        let parts = [Constraint::Length(1), Constraint::Min(3), log, Constraint::Length(1)];
+        let [head, grid, log, foot] = Layout::vertical(parts).areas(frame.area());
+        frame.render_widget(Paragraph::new(self.head()), head);
+        self.draw_table(frame, grid);
+        self.draw_log(frame, log);
+        let foot_text = match (self.typing, self.filter.is_empty()) {
+            (true, _) => format!(" filter: {}▏ (Enter keeps, Esc clears)", self.filter),
+            (false, false) => format!("{KEYS}  [{}]", self.filter),
+            (false, true) => KEYS.to_owned(),
+        };
+        frame.render_widget(Paragraph::new(foot_text).style(Style::new().add_modifier(Modifier::DIM)), foot);
+    }
+
+    fn head(&self) -> String {
+        let column = self.table.columns.iter().position(|column| column.key == "status");
+        let is_online = |row: &&Vec<Cell>| {
+            column.and_then(|column| row.get(column)).is_some_and(|cell| cell.value == Value::Text("online".to_owned()))
+        };
+        let (all, online) = (self.table.rows.len(), self.table.rows.iter().filter(is_online).count());
+        format!(" tetra monitor: {all} processes, {online} online")
+    }
+
+    fn draw_table(&mut self, frame: &mut Frame, area: Rect) {
+        let titles = self.table.columns.iter().map(|column| column.title);
+        let text = |cell: &Cell| plain(cell.text.as_deref().unwrap_or_default());
+        let rows: Vec<Vec<(String, Tone)>> =
+            self.rows().map(|row| row.iter().map(|cell| (text(cell), cell.tone)).collect()).collect();
+        let width = |column: usize| {
+            let widest = rows.iter().map(|row| Span::raw(row[column].0.as_str()).width()).max().unwrap_or(0);
+            widest.max(self.table.columns[column].title.len())
+        };
+        let widths: Vec<Constraint> = (0..self.table.columns.len())
+            .map(|column| Constraint::Length(u16::try_from(width(column)).unwrap_or(u16::MAX)))
+            .collect();
+        let grid = rows.into_iter().map(|row| {
+            Row::new(row.into_iter().map(|(text, tone)| Span::styled(text, style(tone))).collect::<Vec<_>>())
+        });
+        let grid = Grid::new(grid, widths)
+            .header(Row::new(titles).style(Style::new().add_modifier(Modifier::BOLD)))
+            .column_spacing(2)
+            .row_highlight_style(Style::new().add_modifier(Modifier::REVERSED));
+        frame.render_stateful_widget(grid, area, &mut self.state);
+    }
+
+    fn draw_log(&mut self, frame: &mut Frame, area: Rect) {
+        let title = self.chosen.as_ref().map_or(String::new(), |name| format!(" {name} "));
+        let block = Block::new().borders(Borders::TOP).title(title);
+        let inner = block.inner(area);
+        self.log_height = inner.height;
+        let first = self.lines.len().saturating_sub(usize::from(inner.height));
+        let lines: Vec<Line> =
+            self.lines[first..].iter().map(|line| Line::styled(plain(&line.text), style(line.tone))).collect();
+        frame.render_widget(block, area);
+        frame.render_widget(Paragraph::new(lines), inner);
+    }
+}
+
+fn style(tone: Tone) -> Style {
+    match tone {
+        Tone::Plain => Style::new(),
+        Tone::Good => Style::new().fg(Color::Green),
+        Tone::Warn => Style::new().fg(Color::Yellow),
+        Tone::Bad => Style::new().fg(Color::Red).add_modifier(Modifier::BOLD),
+        Tone::Dim => Style::new().add_modifier(Modifier::DIM),
+        Tone::Strong => Style::new().add_modifier(Modifier::BOLD),
+    }
+}
+
+/// A text without colours of its own, and without anything else that a terminal would obey.
+fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\u{1b}' if letters.next_if_eq(&'[').is_some() => {
+                // Up to the letter that ends the sequence.
+                while letters.next().is_some_and(|letter| !('@'..='~').contains(&letter)) {}
+            }
+            '\t' => out.push_str("    "),
+            letter if letter.is_control() => out.push('·'),
+            letter => out.push(letter),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use ratatui::Terminal;
+    use ratatui::backend::TestBackend;
+
+    use super::*;
+
+    fn view() -> View {
+        let mut table = Table::new(&[("name", "NAME"), ("status", "STATUS")]);
+        for (name, status) in [("api", "online"), ("web", "crashed")] {
+            table.row(vec![Cell::from(name).text(name), Cell::from(status).text(status)]);
+        }
+        let mut view = View::default();
+        view.update(table, Vec::new());
+        view.update(view.table.clone(), vec![Sentence::new("\u{1b}[31mone\u{1b}[0m\ttwo\u{7}")]);
+        view
+    }
+
+    fn drawn(view: &mut View, width: u16, height: u16) -> String {
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("a screen");
+        terminal.draw(|frame| view.draw(frame)).expect("drawn");
+        terminal.backend().to_string()
+    }
+
+    #[test]
+    fn shows_the_rows_the_log_and_the_keys() {
+        let shown = drawn(&mut view(), 60, 12);
+        for wanted in
+            ["2 processes, 1 online", "NAME  STATUS", "api   online", "web   crashed", "one    two·", "q leave"]
+        {
+            assert!(shown.contains(wanted), "{wanted}: {shown}");
+        }
+    }
+
+    #[test]
+    fn any_size_can_be_drawn() {
+        for (width, height) in [(1, 1), (3, 2), (20, 4), (300, 100)] {
+            drawn(&mut view(), width, height);
+        }
+    }
+
+    #[test]
+    fn the_chosen_row_stays_chosen_while_it_is_there() {
+        let mut view = view();
+        view.go(1);
+        assert_eq!(view.chosen(), Some("web"));
+        let mut table = view.table.clone();
+        table.rows.reverse();
+        view.update(table, Vec::new());
+        assert_eq!((view.chosen(), view.state.selected()), (Some("web"), Some(0)));
+        view.type_letter('p');
+        assert_eq!(view.chosen(), Some("api"));
+        view.type_letter('x');
+        assert_eq!(view.chosen(), None);
+        view.clear_filter();
+        assert_eq!(view.chosen(), Some("web"));
+    }
+
+    #[test]
+    fn nothing_a_process_says_reaches_the_terminal_as_an_order() {
+        assert_eq!(plain("a\u{1b}[2Jb\u{1b}]0;x\u{7}c\r"), "ab·]0;x·c·");
+        assert_eq!(plain("\u{1b}["), "");
+    }
+}

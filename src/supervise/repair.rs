@@ -1,0 +1,81 @@
+//! What a command does about a supervisor that cannot hear, or that is an older program.
+
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::path::Path;
+use std::time::Instant;
+
+use super::client::{Order, SendError, WaitError, send, wait_unsupervised};
+use super::guard::PROGRAM;
+use super::meta;
+use super::proc::{self, Reach, Stat};
+
+/// Continues guard and worker of `dir`, if somebody stopped them.
+pub(super) fn rouse(dir: &Path) {
+    for (pid, handle) in supervisors(dir) {
+        if Stat::of(pid).is_some_and(|stat| stat.state == b'T') {
+            // It may have ended meanwhile, which the caller will see.
+            let _ = proc::signal(&handle, libc::SIGCONT, Reach::Process);
+        }
+    }
+}
+
+/// Ends the supervisor of `dir`, whose orders FIFO was removed or replaced, so that another can be launched, which makes a new
+/// one. The child lives on and loses nothing.
+///
+/// # Errors
+///
+/// Fails if somebody still supervises at the deadline.
+pub fn evict(dir: &Path, deadline: Instant) -> Result<(), WaitError> {
+    for (_, handle) in supervisors(dir) {
+        let _ = proc::signal(&handle, libc::SIGKILL, Reach::Process);
+    }
+    wait_unsupervised(dir, deadline)
+}
+
+/// The guard and the worker that the record of `dir` names, in this order, if they still are that.
+fn supervisors(dir: &Path) -> Vec<(u32, OwnedFd)> {
+    let life = meta::read(dir).ok().flatten().map(|meta| meta.life).unwrap_or_default();
+    let held = [life.guard_pid, life.worker_pid].into_iter().filter(|pid| *pid != 0);
+    held.filter_map(|pid| Some((pid, proc::handle(pid).ok()?))).filter(|(pid, _)| supervises(*pid, dir)).collect()
+}
+
+fn supervises(pid: u32, dir: &Path) -> bool {
+    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let mut words = line.split(|byte| *byte == 0).skip(1);
+    let asked = words.next() == Some(super::FLAG.as_bytes());
+    let place = |path: &Path| fs::metadata(path).map(|it| (it.dev(), it.ino())).ok();
+    let theirs = words.next().map(|word| Path::new(std::ffi::OsStr::from_bytes(word)).to_owned());
+    asked && theirs.is_some_and(|theirs| place(&theirs).is_some_and(|it| place(dir) == Some(it)))
+}
+
+/// True when `program` is what the supervisor of `dir` runs: that very file, not one that was replaced since.
+#[must_use]
+pub fn runs(dir: &Path, program: &Path) -> bool {
+    let guard = meta::read(dir).ok().flatten().map_or(0, |meta| meta.life.guard_pid);
+    let file = |path: &Path| fs::metadata(path).map(|it| (it.dev(), it.ino())).ok();
+    let running = file(Path::new(&format!("/proc/{guard}/exe")));
+    running.is_some() && running == file(program)
+}
+
+/// Tells the supervisor of `dir` to go on as `program` (absolute). The child does not notice. Returns at once: [`runs`] and a
+/// new `worker_pid` in `meta.json` tell when it has; a program that cannot be executed changes nothing.
+///
+/// # Errors
+///
+/// Fails when nobody supervises `dir`, or its files cannot be written.
+pub fn upgrade(dir: &Path, program: &Path) -> Result<(), SendError> {
+    let (link, fresh) = (dir.join(PROGRAM), dir.join(".program.new"));
+    let named = match symlink(program, &fresh) {
+        // Left by a command that was cut off, perhaps for another program.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            fs::remove_file(&fresh).and_then(|()| symlink(program, &fresh))
+        }
+        made => made,
+    };
+    named.and_then(|()| fs::rename(&fresh, &link)).map_err(|source| SendError::Write { path: link, source })?;
+    send(dir, Order::Upgrade)
+}

@@ -1,0 +1,139 @@
+//! Processes: who watches them, how orders and output reach their supervisors, and what is left of the dead.
+
+use std::fs;
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
+
+use super::places::entries;
+use super::{Finding, Mend, Patient, or_good};
+use crate::supervise::meta::State;
+use crate::sys::process;
+use crate::tsm::store::Process;
+
+/// Every process that runs, or waits for its next start, has a supervisor.
+#[must_use]
+pub fn supervisors(processes: &[Process]) -> Vec<Finding> {
+    const CHECK: &str = "supervisors";
+    let mut findings = Vec::new();
+    for process in processes {
+        let name = &process.name;
+        if process.view.wants_supervisor() {
+            let finding = Finding::error(CHECK, format!("`{name}` has lost its supervisor"));
+            findings.push(finding.advise("tsm doctor --fix").mend(Mend::Supervise(name.clone())));
+        } else if process.view.supervised && !lives(process.meta.life.guard_pid) {
+            findings.push(Finding::warning(CHECK, format!("`{name}` is watched by a worker without its guard")));
+        }
+        if !process.meta.life.start_error.is_empty() {
+            let message = format!("`{name}` could not be started: {}", process.meta.life.start_error);
+            findings.push(Finding::warning(CHECK, message).advise(format!("tsm why {name}")));
+        }
+    }
+    let count = processes.iter().filter(|process| process.view.supervised).count();
+    or_good(
+        findings,
+        CHECK,
+        format!("{count} of {} processes are supervised, and no other needs to be", processes.len()),
+    )
+}
+
+fn lives(pid: u32) -> bool {
+    process::stat(pid).is_some_and(|stat| stat.is_alive())
+}
+
+/// The pipes for orders and output, of those that are supervised.
+#[must_use]
+pub fn pipes(processes: &[Process]) -> Vec<Finding> {
+    const CHECK: &str = "fifos";
+    let mut findings = Vec::new();
+    let supervised = processes.iter().filter(|process| process.view.supervised);
+    let mut count = 0;
+    for process in supervised.filter(|process| process.view.state == State::Online) {
+        for name in ["orders", "out", "err"] {
+            let path = process.dir.join(name);
+            let message = match fs::symlink_metadata(&path) {
+                Ok(found) if found.file_type().is_fifo() => {
+                    count += 1;
+                    continue;
+                }
+                Ok(_) => format!("`{}` is no pipe", path.display()),
+                Err(_) => format!("the pipe `{}` is gone", path.display()),
+            };
+            let what =
+                if name == "orders" { "no order reaches its supervisor" } else { "its next life cannot write there" };
+            let advice = format!("tsm kill {}, and start it again", process.name);
+            findings.push(Finding::error(CHECK, format!("{message}: {what}")).advise(advice));
+        }
+    }
+    or_good(findings, CHECK, format!("{count} pipes are in place"))
+}
+
+/// Records, pid files and folders of what is dead.
+#[must_use]
+pub fn stale(patient: &Patient) -> Vec<Finding> {
+    const CHECK: &str = "state";
+    let mut findings = left_over(&patient.paths.processes());
+    for process in patient.processes {
+        let name = &process.name;
+        if let Some(damage) = &process.damage {
+            // An empty folder is no process, and was found already.
+            if !entries(&process.dir).is_empty() {
+                let finding = Finding::error(CHECK, format!("`{name}`: {damage}"));
+                findings.push(finding.advise(format!("tsm delete {name}, and start it again")));
+            }
+            continue;
+        }
+        let recorded = process.meta.state;
+        if recorded != process.view.state && process.view.state == State::Crashed {
+            let message = format!("`{name}` is recorded as {} and is not running", word(recorded));
+            findings.push(Finding::warning(CHECK, message).advise(format!("tsm restart {name}, or tsm delete {name}")));
+        }
+        if !process.is_running() && !process.view.supervised && process.pid_file().exists() {
+            let message = format!("`{}` names a process that has ended", process.pid_file().display());
+            let finding = Finding::warning(CHECK, message).advise("tsm doctor clean");
+            findings.push(finding.mend(Mend::Remove(process.pid_file())));
+        }
+        let survivors = process.meta.life.survivors.iter().filter(|pid| lives(**pid));
+        for pid in survivors {
+            let message = format!("pid {pid} outlived `{name}`");
+            findings.push(Finding::warning(CHECK, message).advise(format!("tsm kill --pid {pid}")));
+        }
+        if process.meta.life.discarded_bytes > 0 {
+            let bytes = process.meta.life.discarded_bytes;
+            findings.push(Finding::warning(CHECK, format!("{bytes} log bytes of `{name}` were lost on a full disk")));
+        }
+    }
+    or_good(findings, CHECK, "no record, pid file or folder is stale")
+}
+
+/// What is in the folder of processes and is none.
+fn left_over(folder: &Path) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for path in entries(folder) {
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+        if name.starts_with('.') && name.ends_with(".deleted") {
+            // Somebody may be removing it now; then its pid lives.
+            let remover = name.trim_end_matches(".deleted").rsplit('.').next().and_then(|pid| pid.parse().ok());
+            if !remover.is_some_and(lives) {
+                let finding =
+                    Finding::warning("state", format!("`{}` was left by an interrupted delete", path.display()));
+                findings.push(finding.advise("tsm doctor clean").mend(Mend::Remove(path)));
+            }
+        } else if path.is_dir() && entries(&path).is_empty() {
+            let finding = Finding::warning("state", format!("`{}` is empty: no process", path.display()));
+            findings.push(finding.advise("tsm doctor clean").mend(Mend::Remove(path)));
+        }
+    }
+    findings
+}
+
+fn word(state: State) -> &'static str {
+    match state {
+        State::Starting => "starting",
+        State::Online => "online",
+        State::Stopping => "stopping",
+        State::Stopped => "stopped",
+        State::Waiting => "waiting",
+        State::Crashed => "crashed",
+        State::Errored => "errored",
+    }
+}

@@ -1,0 +1,112 @@
+//! Processes that look like ours and that nobody manages.
+
+use std::path::Path;
+
+use crate::sys::net::{self, Protocol};
+use crate::sys::paths::Paths;
+use crate::sys::process::{self, Stat};
+use crate::tsm::detect::interpreter_named;
+use crate::tsm::store::Process;
+
+/// A process that nobody manages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Orphan {
+    /// Its pid.
+    pub pid: u32,
+    /// Its parent.
+    pub parent: u32,
+    /// Why it is one.
+    pub kind: Kind,
+    /// `node`, `python`, … or the name of its program.
+    pub program: String,
+    /// The TCP ports that it listens on.
+    pub ports: Vec<u16>,
+    /// The words it was started with.
+    pub command: String,
+}
+
+/// Why a process is an orphan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// It was started here, and no record knows it any more.
+    Lost,
+    /// An interpreter that was never started from here.
+    Stranger,
+}
+
+impl Kind {
+    /// The word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Lost => "lost",
+            Self::Stranger => "stranger",
+        }
+    }
+}
+
+/// Every orphan of this user (of every user, for root): what was lost first, then by pid.
+#[must_use]
+pub fn find(paths: &Paths, processes: &[Process]) -> Vec<Orphan> {
+    let own = process::own_uid();
+    let ancestors = process::ancestors(process::own_pid());
+    let known: Vec<u32> = processes
+        .iter()
+        .flat_map(|it| [it.pid().unwrap_or(0), it.meta.life.guard_pid, it.meta.life.worker_pid])
+        .filter(|pid| *pid != 0)
+        .collect();
+    let mut orphans: Vec<Orphan> = process::all()
+        .into_iter()
+        .filter(|pid| own == 0 || process::owner(*pid) == Some(own))
+        .filter(|pid| !ancestors.contains(pid))
+        .filter_map(|pid| process::stat(pid).filter(Stat::is_alive))
+        .filter_map(|stat| Some((kind(&stat, &paths.processes())?, stat)))
+        .filter(|(_, stat)| !process::ancestors(stat.pid).iter().any(|pid| known.contains(pid)))
+        // What another program of this kind supervises is not ours to judge.
+        .filter(|(kind, stat)| *kind == Kind::Lost || !is_supervised(stat.pid))
+        .map(|(kind, stat)| orphan(kind, &stat))
+        .collect();
+    give_ports(&mut orphans);
+    orphans.sort_by_key(|orphan| (orphan.kind, orphan.pid));
+    orphans
+}
+
+fn kind(stat: &Stat, folder: &Path) -> Option<Kind> {
+    // Every supervisor tells its child, and so all that the child starts, the folder of its record.
+    let told = process::variable(stat.pid, "TSM_PROCESS_DIR");
+    if told.is_some_and(|told| Path::new(&told).starts_with(folder)) {
+        return Some(Kind::Lost);
+    }
+    is_interpreter(&stat.comm).then_some(Kind::Stranger)
+}
+
+fn is_interpreter(comm: &str) -> bool {
+    use crate::tsm::detect::ProcessType;
+
+    let known =
+        matches!(interpreter_named(comm), Some(kind) if !matches!(kind, ProcessType::Bash | ProcessType::Command));
+    known || ["npm", "yarn", "pnpm"].iter().any(|name| comm.starts_with(name))
+}
+
+/// A supervisor is among its ancestors.
+fn is_supervised(pid: u32) -> bool {
+    process::ancestors(pid).iter().any(|pid| process::words(*pid).get(1).is_some_and(|word| word == "--supervise"))
+}
+
+fn orphan(kind: Kind, stat: &Stat) -> Orphan {
+    let program = interpreter_named(&stat.comm).map_or_else(|| stat.comm.clone(), |it| it.word().to_owned());
+    let command = process::command_line(stat.pid).unwrap_or_default();
+    Orphan { pid: stat.pid, parent: stat.ppid, kind, program, ports: Vec::new(), command }
+}
+
+fn give_ports(orphans: &mut [Orphan]) {
+    let mut listeners = net::listeners();
+    listeners.retain(|listener| listener.protocol == Protocol::Tcp);
+    let owners = net::owners(listeners.iter().map(|listener| listener.inode));
+    for orphan in orphans {
+        let own = listeners.iter().filter(|listener| owners.get(&listener.inode) == Some(&orphan.pid));
+        orphan.ports = own.map(|listener| listener.port).collect();
+        orphan.ports.sort_unstable();
+        orphan.ports.dedup();
+    }
+}

@@ -1,0 +1,174 @@
+//! Auditing the service definitions: links that lead nowhere, keys that are missing, ports that two want, modes that let others in.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::places::{entries, mode, open};
+use super::{Finding, or_good};
+use crate::base::fault::Advise;
+use crate::sys::paths::Paths;
+use crate::sys::{process, program};
+use crate::tsm::definition::Definition;
+use crate::tsm::port::PortWish;
+use crate::tsm::ports::ranges::RESERVED;
+
+const CHECK: &str = "services";
+
+/// Looks at every definition and at every link to one.
+#[must_use]
+pub fn audit(paths: &Paths, variables: &BTreeMap<String, String>) -> Vec<Finding> {
+    let is_definition = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "tsm");
+    let files: Vec<PathBuf> = entries(&paths.services_available()).into_iter().filter(is_definition).collect();
+    let mut findings = Vec::new();
+    let mut read: Vec<(PathBuf, Definition)> = Vec::new();
+    for file in &files {
+        match Definition::read(file, variables) {
+            Ok(definition) => {
+                findings.extend(one(file, &definition));
+                read.push((file.clone(), definition));
+            }
+            Err(error) => {
+                let place = error.place().map(|at| format!("{at}: ")).unwrap_or_default();
+                let finding = Finding::error(CHECK, format!("{place}{error}"));
+                findings.push(finding.advise(error.advice().unwrap_or_default()));
+            }
+        }
+        findings.extend(modes(file));
+    }
+    findings.extend(modes(&paths.services_enabled()));
+    findings.extend(doubles(&read));
+    for link in entries(&paths.services_enabled()).iter().filter(|path| is_definition(path)) {
+        findings.extend(enabled(link, &paths.services_available()));
+    }
+    or_good(findings, CHECK, format!("{} definitions, nothing wrong with them", files.len()))
+}
+
+fn one(file: &Path, definition: &Definition) -> Vec<Finding> {
+    let name = stem(file);
+    let mut findings = Vec::new();
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    if !text.lines().any(|line| line.trim_start().trim_start_matches("export ").starts_with("TSM_NAME=")) {
+        let message = format!("`{name}` has no TSM_NAME: it is called `{}` after its file", definition.name);
+        findings.push(Finding::warning(CHECK, message).advise(format!("add TSM_NAME=\"{}\"", definition.name)));
+    }
+    for (key, meant) in &definition.slips {
+        findings.push(Finding::warning(CHECK, format!("`{name}`: {key} means nothing; {meant} may be meant")));
+    }
+    if !definition.cwd.is_dir() {
+        let message = format!("`{name}` is to run in `{}`, which is not there", definition.cwd.display());
+        findings.push(Finding::error(CHECK, message).advise("make the folder, or correct TSM_CWD"));
+    }
+    if let Some(env) = &definition.env_file
+        && !definition.cwd.join(env).is_file()
+        && !file.parent().is_some_and(|folder| folder.join(env).is_file())
+    {
+        findings.push(Finding::error(CHECK, format!("`{name}` wants the env file `{env}`, which is not there")));
+    }
+    let script = definition.command.split_whitespace().next().filter(|word| word.contains('/'));
+    if let Some(script) = script.filter(|script| !script.contains('$')) {
+        let path = definition.cwd.join(script);
+        if definition.cwd.is_dir() && !program::is_executable(&path) {
+            let message = format!("`{name}` runs `{}`, which is not there or may not be executed", path.display());
+            findings.push(Finding::error(CHECK, message).advise(format!("chmod +x {}", path.display())));
+        }
+    }
+    if let Some(PortWish::Exactly(port)) = definition.port {
+        if RESERVED.contains(&port) {
+            findings.push(Finding::warning(CHECK, format!("`{name}` has port {port}, which well-known servers use")));
+        } else if port < 1024 && process::own_uid() != 0 {
+            findings.push(Finding::warning(CHECK, format!("`{name}` has port {port}, which only root may open")));
+        }
+    }
+    findings
+}
+
+fn modes(path: &Path) -> Option<Finding> {
+    let mode = mode(path).filter(|mode| mode & 0o022 != 0)?;
+    Some(open(CHECK, path, mode, "says what is run, and can be changed by others", mode & !0o022))
+}
+
+/// Names and ports that two definitions have.
+fn doubles(read: &[(PathBuf, Definition)]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (at, (file, definition)) in read.iter().enumerate() {
+        for (other, before) in &read[..at] {
+            let (one, two) = (stem(other), stem(file));
+            if before.name == definition.name {
+                let message = format!("`{one}` and `{two}` have the same TSM_NAME, `{}`", definition.name);
+                findings.push(Finding::error(CHECK, message).advise("give one of them another name"));
+            }
+            if let (Some(PortWish::Exactly(port)), true) = (definition.port, before.port == definition.port) {
+                let message = format!("`{one}` and `{two}` have the same port, {port}");
+                findings.push(Finding::error(CHECK, message).advise(format!("tsm ports allocate {two}")));
+            }
+        }
+    }
+    findings
+}
+
+/// A link leads to a definition among those that are available.
+fn enabled(link: &Path, available: &Path) -> Option<Finding> {
+    let name = stem(link);
+    let Ok(target) = std::fs::read_link(link) else {
+        let message = format!("`{}` is no link: a copy goes its own way", link.display());
+        return Some(Finding::warning(CHECK, message).advise(format!("tsm enable {name}")));
+    };
+    let Ok(resolved) = link.canonicalize() else {
+        let message = format!("`{}` leads to `{}`, which is not there", link.display(), target.display());
+        return Some(Finding::error(CHECK, message).advise(format!("tsm disable {name}")));
+    };
+    let inside = available.canonicalize().is_ok_and(|available| resolved.starts_with(available));
+    (!inside).then(|| {
+        let message =
+            format!("`{}` leads to `{}`, outside of the available services", link.display(), resolved.display());
+        Finding::warning(CHECK, message)
+    })
+}
+
+fn stem(file: &Path) -> String {
+    file.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::super::Grade;
+    use super::*;
+
+    #[test]
+    fn each_defect_is_named() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let paths = Paths::under(folder.path());
+        let (available, enabled) = (paths.services_available(), paths.services_enabled());
+        fs::create_dir_all(&available).expect("a folder");
+        fs::create_dir_all(&enabled).expect("a folder");
+        assert_eq!(audit(&paths, &BTreeMap::new())[0].grade, Grade::Good);
+        let put = |name: &str, text: &str, mode: u32| {
+            let file = available.join(format!("{name}.tsm"));
+            fs::write(&file, text).expect("a file");
+            fs::set_permissions(&file, fs::Permissions::from_mode(mode)).expect("a mode");
+        };
+        put("a", "TSM_NAME=a\nTSM_PORT=4100\nTSM_COMMAND=\"sleep 1\"\n", 0o644);
+        put("b", "TSM_NAME=b\nTSM_PORT=4100\nTSM_COMMAND=\"sleep 1\"\n", 0o666);
+        put("c", "TSM_COMMAND=./none\nTSM_CWD=/no/such\nTSM_PROT=1\n", 0o644);
+        put("d", "TSM_NAME=d\n", 0o644);
+        symlink("../services-available/gone.tsm", enabled.join("gone.tsm")).expect("a link");
+        symlink("../services-available/a.tsm", enabled.join("a.tsm")).expect("a link");
+        let found = audit(&paths, &BTreeMap::new());
+        for part in [
+            "`a` and `b` have the same port, 4100",
+            "`c` has no TSM_NAME",
+            "TSM_PROT means nothing; TSM_PORT may be meant",
+            "runs in `/no/such`",
+            "has no TSM_COMMAND",
+            "can be changed by others (mode 0666)",
+            "leads to `../services-available/gone.tsm`, which is not there",
+        ] {
+            let part = part.replace("runs in", "is to run in");
+            assert!(found.iter().any(|finding| finding.message.contains(&part)), "{part}: {found:#?}");
+        }
+        assert_eq!(found.len(), 7, "{found:#?}");
+    }
+}

@@ -1,0 +1,145 @@
+//! What process trees use: processor, memory, threads, descriptors, disks. Sums over everything that a process started.
+
+use std::time::Duration;
+
+use super::name::without_port;
+use super::store::Process;
+use crate::base::name::ProcessName;
+use crate::sys::process::Census;
+use crate::sys::usage::Usage;
+
+/// What one process tree uses.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stats {
+    /// The process.
+    pub name: ProcessName,
+    /// Its id.
+    pub id: Option<u32>,
+    /// Its group: the name without the port and without the number of an instance.
+    pub group: String,
+    /// The pid at the root of the tree.
+    pub pid: u32,
+    /// What the tree uses.
+    pub load: Load,
+}
+
+/// Sums over processes.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Load {
+    /// How many processes.
+    pub processes: usize,
+    /// Percent of one processor over the time that was measured.
+    pub cpu: f64,
+    /// Resident bytes.
+    pub memory: u64,
+    /// Bytes read from disks in a second.
+    pub read_rate: Option<u64>,
+    /// Bytes written to disks in a second.
+    pub write_rate: Option<u64>,
+    /// The rest.
+    pub usage: Usage,
+}
+
+/// One look at all processes and at the disks' bytes of those that are managed.
+#[derive(Debug, Clone)]
+pub struct Look {
+    census: Census,
+    usages: Vec<(u32, Usage)>,
+}
+
+impl Look {
+    /// Looks now.
+    #[must_use]
+    pub fn now(processes: &[Process]) -> Self {
+        let census = Census::take();
+        let usage = |pid: u32| census.tree(pid).iter().fold(Usage::default(), |sum, it| sum.and(Usage::of(it.pid)));
+        let usages = processes.iter().filter_map(Process::pid).map(|pid| (pid, usage(pid))).collect();
+        Self { census, usages }
+    }
+
+    fn usage(&self, pid: u32) -> Usage {
+        self.usages.iter().find(|(known, _)| *known == pid).map(|(_, usage)| *usage).unwrap_or_default()
+    }
+}
+
+/// What runs, with what it used between two looks, `span` apart.
+#[must_use]
+pub fn between(before: &Look, after: &Look, span: Duration, processes: &[Process]) -> Vec<Stats> {
+    let rate = |now: Option<u64>, then: Option<u64>| {
+        let more = now?.saturating_sub(then?);
+        Some((more as f64 / span.as_secs_f64().max(0.001)) as u64)
+    };
+    let stats = |process: &Process| {
+        let pid = process.pid()?;
+        let (then, now) = (before.usage(pid), after.usage(pid));
+        let load = Load {
+            processes: after.census.tree(pid).len(),
+            cpu: (after.census.cpu_since(&before.census, pid, span) * 10.0).round() / 10.0,
+            memory: after.census.resident(pid),
+            read_rate: rate(now.read, then.read),
+            write_rate: rate(now.written, then.written),
+            usage: now,
+        };
+        Some(Stats { name: process.name.clone(), id: process.id(), group: group(process), pid, load })
+    };
+    processes.iter().filter_map(stats).collect()
+}
+
+/// The sums of each group, by name, with how many of it run.
+#[must_use]
+pub fn by_group(stats: &[Stats]) -> Vec<(String, usize, Load)> {
+    let mut groups: Vec<(String, usize, Load)> = Vec::new();
+    for it in stats {
+        match groups.iter_mut().find(|(name, ..)| *name == it.group) {
+            Some((_, count, load)) => (*count, *load) = (*count + 1, load.and(it.load)),
+            None => groups.push((it.group.clone(), 1, it.load)),
+        }
+    }
+    groups.sort_by(|a, b| a.0.cmp(&b.0));
+    groups
+}
+
+impl Load {
+    fn and(self, other: Self) -> Self {
+        let sum = |one: Option<u64>, two: Option<u64>| one.zip(two).map(|(one, two)| one + two).or(one).or(two);
+        Self {
+            processes: self.processes + other.processes,
+            cpu: ((self.cpu + other.cpu) * 10.0).round() / 10.0,
+            memory: self.memory + other.memory,
+            read_rate: sum(self.read_rate, other.read_rate),
+            write_rate: sum(self.write_rate, other.write_rate),
+            usage: self.usage.and(other.usage),
+        }
+    }
+}
+
+/// `api-3001` and `api-2` belong to `api`.
+fn group(process: &Process) -> String {
+    let name = process.name.as_str();
+    let name = process.meta.port.map_or(name, |port| without_port(name, port));
+    match name.rsplit_once('-') {
+        Some((base, number)) if !base.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) => base.to_owned(),
+        _ => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_is_the_sum_of_its_members() {
+        let stats = |name: &str, group: &str, cpu: f64| Stats {
+            name: name.parse().expect("a name"),
+            id: None,
+            group: group.to_owned(),
+            pid: 1,
+            load: Load { processes: 2, cpu, memory: 10, read_rate: Some(1), ..Load::default() },
+        };
+        let groups = by_group(&[stats("web-1", "web", 0.1), stats("api", "api", 5.0), stats("web-2", "web", 0.2)]);
+        assert_eq!(groups.iter().map(|it| it.0.as_str()).collect::<Vec<_>>(), ["api", "web"]);
+        let (_, count, load) = &groups[1];
+        assert_eq!((*count, load.processes, load.memory, load.read_rate), (2, 4, 20, Some(2)));
+        assert!((load.cpu - 0.3).abs() < 0.001);
+    }
+}

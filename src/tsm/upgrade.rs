@@ -1,0 +1,58 @@
+//! Replacing supervisors in place: children keep running, with their pids and every byte they write.
+
+use std::time::Duration;
+
+use super::control::{Control, ControlError};
+use super::store::Process;
+use crate::supervise::repair;
+
+/// What came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Upgraded {
+    /// Another program supervises now.
+    Replaced,
+    /// It was this program already.
+    Current,
+}
+
+/// How long a supervisor may take. One that runs a pre-start command waits for its end.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl Control<'_> {
+    /// True when this very program supervises the process.
+    #[must_use]
+    pub fn is_current(&self, process: &Process) -> bool {
+        repair::runs(&process.dir, self.program)
+    }
+
+    /// Puts this program in the place of every supervisor that is another one, all at the same time. The answers are in the
+    /// order of the processes.
+    pub fn upgrade(&self, processes: &[&Process]) -> Vec<Result<Upgraded, ControlError>> {
+        let begin = |process: &&Process| {
+            if self.is_current(process) {
+                return Ok(Upgraded::Current);
+            }
+            super::control::refuse_foreign(process)?;
+            let told = repair::upgrade(&process.dir, self.program).map(|()| Upgraded::Replaced);
+            told.map_err(|source| ControlError::Send { name: process.name.clone(), source })
+        };
+        let begun: Vec<_> = processes.iter().map(begin).collect();
+        let finish = |(process, begun): (&&Process, Result<Upgraded, ControlError>)| match begun? {
+            Upgraded::Current => Ok(Upgraded::Current),
+            Upgraded::Replaced => self.wait_for_successor(process).map(|()| Upgraded::Replaced),
+        };
+        processes.iter().zip(begun).map(finish).collect()
+    }
+
+    /// A new worker has written its record, and its guard is this program; or nobody is needed any more.
+    fn wait_for_successor(&self, process: &Process) -> Result<(), ControlError> {
+        let before = process.meta.life.worker_pid;
+        let changed = self.wait_until(process, PATIENCE, |meta| {
+            meta.state.is_final() || meta.life.worker_pid != before && repair::runs(&process.dir, self.program)
+        });
+        match changed {
+            Err(ControlError::NotEnded { .. }) => Err(ControlError::NotReplaced { name: process.name.clone() }),
+            changed => changed.map(drop),
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! Variables: the table of expansions, their properties, and the same in a real shell.
+
+mod fuzz;
+mod init;
+mod properties;
+mod secrets;
+mod shapes;
+mod vectors;

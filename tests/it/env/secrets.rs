@@ -1,0 +1,263 @@
+//! Secrets: kept privately, never shown, sealed for whom they are meant.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Output, Stdio};
+
+use crate::pty::{Home, Terminal};
+use crate::world::{PROGRAM, World};
+
+const CANARY: &str = "canary-9f3 $x `y` \"z\"";
+
+fn world() -> World {
+    let world = World::with(&[("TETRA_ORG", "acme")]);
+    world.org("acme", &[("local", ""), ("dev", ""), ("prod", "")]);
+    world
+}
+
+fn folder(world: &World) -> PathBuf {
+    world.paths().orgs().join("acme/secrets")
+}
+
+/// The real program with something on its standard input.
+fn run(world: &World, words: &[&str], input: &str) -> Output {
+    let mut command = world.program(PROGRAM);
+    command.args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("started");
+    // A program that refuses reads nothing.
+    let _ = child.stdin.take().expect("a pipe").write_all(input.as_bytes());
+    child.wait_with_output().expect("ended")
+}
+
+fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[track_caller]
+fn done(world: &World, words: &[&str], input: &str) -> String {
+    let output = run(world, words, input);
+    let said = said(&output);
+    assert_eq!(output.status.code(), Some(0), "{words:?}: {said}");
+    assert!(!said.contains("canary"), "{words:?}: {said}");
+    said
+}
+
+fn mode(path: PathBuf) -> u32 {
+    fs::metadata(path).expect("it is there").permissions().mode() & 0o7777
+}
+
+fn everything_below(folder: &std::path::Path) -> String {
+    let mut all = String::new();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.path().is_dir() {
+            all.push_str(&everything_below(&entry.path()));
+        } else {
+            all.push_str(&String::from_utf8_lossy(&fs::read(entry.path()).expect("read")));
+        }
+    }
+    all
+}
+
+#[test]
+fn a_secret_is_kept_privately_and_never_shown() {
+    let world = world();
+    done(&world, &["secrets", "set", "dev", "API_KEY"], &format!("{CANARY}\n"));
+    done(&world, &["secrets", "set", "@development", "TLS"], "canary line\nanother\n\n");
+    assert_eq!(mode(folder(&world)), 0o700);
+    assert_eq!(mode(folder(&world).join("dev.env")), 0o600);
+    let text = fs::read_to_string(folder(&world).join("dev.env")).expect("there");
+    let kept = tetra::base::dotenv::parse(&text).expect("sound");
+    assert_eq!((kept[0].value.as_str(), kept[1].value.as_str()), (CANARY, "canary line\nanother\n"));
+    let list = done(&world, &["secrets", "list"], "");
+    assert!(list.contains("API_KEY") && list.contains("TLS"), "{list}");
+    let log = everything_below(&world.paths().logs());
+    assert!(log.contains("secrets set dev API_KEY") && !log.contains("canary"), "{log}");
+}
+
+#[test]
+fn a_value_on_the_command_line_is_refused_and_not_written_down() {
+    let world = world();
+    for words in [&["secrets", "set", "dev", "API_KEY", "canary-1"][..], &["secrets", "set", "dev", "API_KEY=canary-1"]]
+    {
+        let output = run(&world, words, "");
+        assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+        assert!(!said(&output).contains("canary"), "{}", said(&output));
+    }
+    assert!(!everything_below(&world.paths().logs()).contains("canary"));
+    let output = run(&world, &["secrets", "set", "dev", "API_KEY"], "");
+    assert_eq!(output.status.code(), Some(2), "no value came in: {}", said(&output));
+    assert!(!folder(&world).join("dev.env").exists());
+}
+
+#[test]
+fn prod_needs_yes_also_when_only_named() {
+    let world = world();
+    assert_eq!(run(&world, &["secrets", "set", "prod", "KEY"], "x").status.code(), Some(4));
+    done(&world, &["secrets", "set", "prod", "KEY", "--yes"], "canary");
+}
+
+#[test]
+fn open_files_are_closed_in_a_private_folder_and_refused_elsewhere() {
+    let mut world = world();
+    let (dir, file) = (folder(&world), folder(&world).join("dev.env"));
+    world.file(&file, "KEY=canary-value\n");
+    let open = |path: &PathBuf, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("ours");
+    open(&dir, 0o755);
+    open(&file, 0o644);
+    let talk = world.run("secrets list").failed(24);
+    assert!(talk.contains("chmod 700") && talk.contains("chmod 600"), "{talk}");
+    let ran = world.run("secrets doctor");
+    assert_eq!(ran.code, 3, "{}", ran.output);
+    assert!(ran.output.contains("open to others (0644)"), "{}", ran.output);
+    assert_eq!(mode(file.clone()), 0o644, "looking changes nothing");
+    world.run("secrets doctor --fix").done();
+    assert_eq!((mode(dir), mode(file.clone())), (0o700, 0o600));
+    open(&file, 0o640);
+    let ran = world.run("secrets list");
+    assert!(ran.talk.contains("closed it"), "{}", ran.talk);
+    ran.done();
+    assert_eq!(mode(file), 0o600);
+}
+
+#[test]
+fn a_broken_file_is_told_without_its_values() {
+    let mut world = world();
+    let file = folder(&world).join("dev.env");
+    world.file(&file, "A=1\nKEY='canary\ncanary\n");
+    fs::set_permissions(folder(&world), fs::Permissions::from_mode(0o700)).expect("ours");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("ours");
+    for line in ["secrets list", "secrets list --json", "secrets doctor", "env init dev"] {
+        world.file("env/dev.env.tmpl", "A=1\n");
+        let ran = world.run(line);
+        assert_ne!(ran.code, 0, "{line}");
+        let said = format!("{}{}", ran.output, ran.talk);
+        assert!(!said.contains("canary") && said.contains('2'), "{line}: {said}");
+    }
+}
+
+#[test]
+fn sealed_secrets_open_for_recipients_only_and_follow_the_manifest() {
+    let world = world();
+    let key = |name: &str| {
+        let path = world.home().join(name);
+        let mut keygen = std::process::Command::new("ssh-keygen");
+        keygen.args(["-q", "-t", "ed25519", "-N", "", "-C", name, "-f"]).arg(&path);
+        assert!(keygen.status().expect("ssh-keygen is there").success());
+        let public = fs::read_to_string(path.with_extension("pub")).expect("made");
+        (path.display().to_string(), public.trim().to_owned())
+    };
+    let ((alice, alice_public), (carol, carol_public)) = (key("alice"), key("carol"));
+    let manifest = world.paths().orgs().join("acme/manifest.toml");
+    let recipients = |all: &[(&str, &str)]| {
+        let lines: String = all.iter().map(|(name, key)| format!("{name} = \"{key}\"\n")).collect();
+        world.file(&manifest, &format!("[secrets.recipients]\n{lines}"));
+    };
+    done(&world, &["secrets", "set", "dev", "API_KEY"], "canary-1");
+    assert_eq!(
+        run(&world, &["secrets", "seal", "dev", "--identity", &alice], "").status.code(),
+        Some(5),
+        "no manifest"
+    );
+    recipients(&[("alice", &alice_public), ("carol", &carol_public)]);
+    let no_key = run(&world, &["secrets", "seal", "dev"], "");
+    assert_eq!(no_key.status.code(), Some(18), "{}", said(&no_key));
+    assert!(folder(&world).join("dev.env").exists(), "whoever cannot open it again keeps the open file");
+    done(&world, &["secrets", "seal", "dev", "--identity", &alice], "");
+    assert!(!folder(&world).join("dev.env").exists());
+    assert!(!everything_below(&folder(&world)).contains("canary"));
+    // Set and list go through the sealed file.
+    done(&world, &["secrets", "set", "dev", "OTHER", "--identity", &carol], "canary-2");
+    assert!(!folder(&world).join("dev.env").exists());
+    let list = done(&world, &["secrets", "list", "--identity", &alice], "");
+    assert!(list.contains("API_KEY") && list.contains("OTHER"), "{list}");
+    // Carol leaves.
+    recipients(&[("alice", &alice_public)]);
+    let rekeyed = done(&world, &["secrets", "rekey", "--identity", &alice], "");
+    assert!(rekeyed.contains("carol") && rekeyed.contains("API_KEY") && rekeyed.contains("OTHER"), "{rekeyed}");
+    let closed = run(&world, &["secrets", "list", "--identity", &carol], "");
+    assert_eq!(closed.status.code(), Some(18), "{}", said(&closed));
+    // The variables of a project come through the sealed file too.
+    world.file("env/dev.env.tmpl", "K=${secret:API_KEY}\n");
+    let mut command = world.program(PROGRAM);
+    command.args(["env", "init", "dev"]).env("TETRA_AGE_IDENTITY", &alice);
+    assert!(command.output().expect("run").status.success());
+    assert!(fs::read_to_string(world.work().join("env/dev.env")).expect("made").contains("K=\"canary-1\""));
+}
+
+#[test]
+fn changes_from_many_sides_are_all_kept() {
+    let world = world();
+    std::thread::scope(|scope| {
+        for number in 0..8 {
+            let world = &world;
+            let mut command = world.program(PROGRAM);
+            scope.spawn(move || {
+                command.args(["secrets", "set", "dev", &format!("KEY_{number}")]).stdin(Stdio::piped());
+                let mut child = command.stdout(Stdio::null()).spawn().expect("started");
+                child.stdin.take().expect("a pipe").write_all(b"value").expect("read");
+                assert!(child.wait().expect("ended").success());
+            });
+        }
+    });
+    let text = fs::read_to_string(folder(&world).join("dev.env")).expect("there");
+    assert_eq!(tetra::base::dotenv::parse(&text).expect("sound").len(), 8, "{text}");
+}
+
+#[test]
+fn what_is_staged_is_scanned() {
+    let world = world();
+    world.file("a.toml", "token = \"canary-1\"\n");
+    world.file("b.txt", "nothing\n");
+    let git = |words: &[&str]| {
+        let mut command = world.program("git");
+        assert!(command.args(words).output().expect("git is there").status.success(), "{words:?}");
+    };
+    git(&["init", "-q"]);
+    git(&["add", "b.txt"]);
+    done(&world, &["secrets", "scan", "--staged"], "");
+    git(&["add", "a.toml"]);
+    let output = run(&world, &["secrets", "scan", "--staged"], "");
+    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+    assert!(said(&output).contains("a.toml:1:9") && !said(&output).contains("canary"), "{}", said(&output));
+}
+
+#[test]
+fn what_is_typed_is_not_shown() {
+    let home = Home::new();
+    home.write("tetra/org/acme/environments/dev.toml", "");
+    let begin = |shell: &str| {
+        let mut command = home.command("sh");
+        command.args(["-c", shell]);
+        Terminal::start(command)
+    };
+    let mut terminal = begin("tetra --org acme secrets set dev API_KEY; echo code $?");
+    terminal.wait_for("(not shown):");
+    terminal.send("canary-typed\r");
+    terminal.wait_for("code 0");
+    assert!(!terminal.contents().contains("canary"), "{}", terminal.contents());
+    assert_eq!(home.files_with("tetra", "canary-typed"), [home.path("tetra/org/acme/secrets/dev.env")]);
+    terminal.end();
+    let mut terminal = begin("tetra --org acme secrets set dev API_KEY; echo code $?");
+    terminal.wait_for("(not shown):");
+    terminal.send("half\u{3}");
+    assert_ne!(terminal.end(), 0);
+    assert_eq!(home.files_with("tetra", "canary-typed").len(), 1, "interrupting changes nothing");
+}
+
+#[test]
+fn an_editor_works_on_a_private_copy_that_is_gone_afterwards() {
+    let home = Home::new();
+    home.write("tetra/org/acme/environments/dev.toml", "");
+    home.write("home/ed", "#!/bin/sh\nstat -c %a \"$1\" > mode\necho API_KEY=canary >> \"$1\"\n");
+    let mut command = home.command("sh");
+    command.args(["-c", "chmod +x ed; EDITOR=./ed exec tetra --org acme secrets edit dev"]);
+    let mut terminal = Terminal::start(command);
+    assert_eq!(terminal.end(), 0, "{}", terminal.contents());
+    assert_eq!(std::fs::read_to_string(home.path("home/mode")).expect("the editor ran"), "600\n");
+    assert_eq!(home.files_with("tetra", "canary"), [home.path("tetra/org/acme/secrets/dev.env")]);
+    let world = world();
+    let output = run(&world, &["secrets", "edit", "dev"], "");
+    assert_eq!(output.status.code(), Some(2), "without a terminal it fails at once: {}", said(&output));
+}

@@ -1,0 +1,89 @@
+//! How children end, and what follows.
+
+use tetra::supervise::meta::{How, Memory, State};
+
+use super::field::{Field, said};
+use super::note;
+use super::surroundings::memory_group;
+use crate::supervise::nest::{eventually, kill_hard, lives};
+
+#[test]
+fn a_crash_loop_is_slowed_down_given_up_and_shown() {
+    let field = Field::new();
+    let options = ["--restart", "on-failure", "--max-restarts", "5"];
+    field.tsm(
+        &[&["start", "--no-wait", "--name", "p"][..], &options, &["--", "sh", "-c", "date +%s%N; exit 7"]].concat(),
+    );
+    field.until_state("p", State::Errored);
+    field.until_free("p");
+    let text = String::from_utf8(field.written("p")).expect("numbers");
+    let times: Vec<u64> = text.lines().map(|line| line.parse().expect("nanoseconds")).collect();
+    assert_eq!(times.len(), 5, "no hot loop");
+    let gaps: Vec<u64> = times.windows(2).map(|pair| (pair[1] - pair[0]) / 1_000_000).collect();
+    assert!(gaps.iter().zip([0, 90, 180, 360]).all(|(gap, least)| *gap >= least), "{gaps:?}");
+    let shown = field.list();
+    assert_eq!((&shown[0]["state"], &shown[0]["status"]), (&"errored".into(), &"crashed".into()));
+    assert!(field.ok(&["list"]).contains("errored"), "also in the short list");
+}
+
+#[test]
+fn code_signal_and_core_are_told_apart_and_kept() {
+    let field = Field::new();
+    let core = std::fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap_or_default();
+    for (name, line, how) in [
+        ("code", "exit 42", How::Code(42)),
+        ("signal", "kill -USR2 $$", How::Signal(12)),
+        ("core", "ulimit -c unlimited; kill -SEGV $$", How::Core(11)),
+    ] {
+        field.tsm(&["start", "--no-wait", "--name", name, "--", "sh", "-c", line]);
+        field.until_state(name, State::Crashed);
+        field.until_free(name);
+        let kept = field.read(name).last_exit.expect("an exit").how;
+        let without = matches!((how, kept), (How::Core(11), How::Signal(11)));
+        assert!(kept == how || without && core.starts_with('|'), "{name}: {kept:?} with core pattern {core}");
+    }
+    let text = field.ok(&["info", "code", "signal", "core"]);
+    for words in ["exit 42", "SIGUSR2", "SIGSEGV"] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+}
+
+#[test]
+fn who_was_killed_with_memory_to_spare_did_not_run_out_of_it() {
+    let field = Field::new();
+    let pid = field.shell("p", &[], "exec sleep 1000");
+    kill_hard(pid);
+    let exit = field.until_state("p", State::Crashed).last_exit.expect("an exit");
+    assert_eq!((exit.how, exit.memory), (How::Signal(9), None));
+}
+
+#[test]
+fn out_of_memory_in_a_control_group_is_certain() {
+    let Some(group) = memory_group("tetra-test", 64) else {
+        note("no memory control group can be made here");
+        return;
+    };
+    let field = Field::new();
+    let enter = format!("echo $$ > {}/cgroup.procs && exec \"$@\"", group.path.display());
+    let words = ["start", "--no-wait", "--name", "p", "--", "python3", "-c", "x = bytearray(300_000_000)"];
+    let said = said(field.under(&["sh", "-c", &enter, "sh"], &words).output().expect("tetra runs"));
+    field.until_state("p", State::Crashed);
+    let exit = field.read("p").last_exit.expect("an exit");
+    assert_eq!((exit.how, exit.memory), (How::Signal(9), Some(Memory::Certain)), "{said:?}");
+    let text = field.ok(&["info", "p"]);
+    assert!(text.contains("SIGKILL, out of memory"), "{text}");
+    field.until_free("p");
+}
+
+#[test]
+fn an_end_that_nobody_saw_is_a_failure_and_followed_by_the_policy() {
+    let field = Field::new();
+    let pid = field.shell("p", &["--restart", "on-failure"], "exec sleep 1000");
+    field.kill_supervisors("p");
+    kill_hard(pid);
+    eventually("the end", || !lives(pid));
+    let shown = field.list();
+    assert_eq!(shown[0]["status"], "crashed", "a process without life is not shown as one: {shown:?}");
+    field.ok(&["start", "p"]);
+    assert_eq!(field.until_state("p", State::Online).restarts, 1);
+}

@@ -1,0 +1,182 @@
+//! Disks that are full or not writable, and files that were removed, replaced or damaged.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use tetra::supervise::client::supervised;
+use tetra::supervise::meta::{self, State};
+
+use super::field::{COUNTER, Field};
+use super::note;
+use crate::supervise::nest::{eventually, lives};
+
+/// A small file system of its own; `None`, with a word, where none can be mounted.
+struct Disk(tempfile::TempDir);
+
+impl Disk {
+    fn of(mebibytes: u32) -> Option<Self> {
+        let disk = Self(tempfile::Builder::new().prefix("tetra-disk-").tempdir().expect("a directory"));
+        let size = format!("size={mebibytes}m");
+        if !mount(&["-t", "tmpfs", "-o", &size, "none"], disk.0.path()) {
+            note("no file system can be mounted here");
+            return None;
+        }
+        Some(disk)
+    }
+
+    fn remount(&self, how: &str) {
+        assert!(mount(&["-o", &format!("remount,{how}")], self.0.path()), "remounted {how}");
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+fn mount(options: &[&str], path: &Path) -> bool {
+    Command::new("mount")
+        .args(options)
+        .arg(path)
+        .stderr(std::process::Stdio::null())
+        .status()
+        .is_ok_and(|it| it.success())
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
+#[test]
+fn a_full_disk_loses_nothing_and_everything_goes_on_when_there_is_room() {
+    let Some(disk) = Disk::of(8) else { return };
+    let field = Field::at(disk.path());
+    fs::write(field.path("ballast"), vec![0; 6 << 20]).expect("a ballast");
+    let pid = field.shell("p", &[], "seq 0 500000; echo done; exec sleep 1000");
+    eventually("the disk is full", || {
+        let full = fs::write(field.path("probe"), vec![1; 8192]).is_err();
+        fs::remove_file(field.path("probe")).expect("the probe is there");
+        full
+    });
+    assert!(lives(pid) && field.list()[0]["status"] == "online", "listing needs no room");
+
+    let answer = field.tsm(&["start", "--name", "q", "--", "sleep", "1000"]);
+    assert!(answer.code == 1 && answer.err.contains("No space left"), "{answer:?}");
+    assert!(!field.dir("q").exists(), "nothing of it is left");
+
+    fs::remove_file(field.path("ballast")).expect("room");
+    eventually("all is written", || field.written("p").ends_with(b"done\n"));
+    let expected: String = (0..=500_000).map(|n| format!("{n}\n")).collect();
+    assert_eq!(String::from_utf8(field.written("p")).expect("numbers"), expected + "done\n");
+    assert_eq!(field.read("p").life.discarded_bytes, 0);
+    field.start("q", &[], &["sleep", "1000"]);
+    field.ok(&["stop", "p", "q"]);
+}
+
+#[test]
+fn on_a_full_disk_a_stop_still_stops() {
+    let Some(disk) = Disk::of(4) else { return };
+    let field = Field::at(disk.path());
+    let pid = field.start("p", &[], &["sleep", "1000"]);
+    let _ = fs::write(field.path("ballast"), vec![0; 5 << 20]);
+    let answer = field.tsm(&["stop", "p"]);
+    assert!(answer.code == 0 && !lives(pid), "{answer:?}");
+    assert_ne!(field.list()[0]["status"], "online");
+}
+
+#[test]
+fn on_a_disk_that_is_not_writable_processes_are_seen_and_nothing_is_lost() {
+    let Some(disk) = Disk::of(8) else { return };
+    let field = Field::at(disk.path());
+    let pid = field.start("p", &[], &["python3", "-c", COUNTER]);
+    eventually("lines", || field.size("p") > 100);
+    // The kernel does not let go of the right to write while somebody writes.
+    field.kill_supervisors("p");
+    disk.remount("ro");
+    assert_eq!(field.list()[0]["status"], "online");
+    for words in
+        [&["start", "--name", "q", "--", "sleep", "1000"][..], &["stop", "p"], &["restart", "p"], &["delete", "p"]]
+    {
+        let answer = field.tsm(words);
+        assert!(answer.code != 0 && !answer.err.is_empty() && !answer.err.contains("panic"), "{words:?}: {answer:?}");
+    }
+    assert!(lives(pid), "what cannot be recorded is not done");
+    disk.remount("rw");
+    field.ok(&["stop", "p"]);
+    assert!(!lives(pid));
+    let text = String::from_utf8(field.written("p")).expect("numbers");
+    assert_eq!(text, (0..text.lines().count()).map(|n| format!("{n}\n")).collect::<String>());
+}
+
+#[test]
+fn logs_that_are_removed_or_cut_go_on() {
+    let field = Field::new();
+    field.start("p", &[], &["python3", "-c", COUNTER]);
+    let size = || fs::metadata(field.dir("p").join("current.out")).map_or(0, |file| file.len());
+    eventually("lines", || size() > 200);
+    fs::remove_file(field.dir("p").join("current.out")).expect("removed");
+    eventually("a new log", || size() > 200);
+    fs::write(field.dir("p").join("current.out"), "").expect("cut");
+    eventually("it grows again", || size() > 200);
+    field.ok(&["stop", "p"]);
+}
+
+#[test]
+fn the_process_of_a_removed_folder_can_still_be_ended() {
+    let field = Field::new();
+    let pid = field.start("p", &[], &["sleep", "1000"]);
+    let life = field.read("p").life;
+    fs::remove_dir_all(field.dir("p")).expect("removed");
+    assert!(field.list().is_empty());
+    field.ok(&["kill", &pid.to_string(), "--yes"]);
+    eventually("nobody is left", || [pid, life.guard_pid, life.worker_pid].iter().all(|pid| !lives(*pid)));
+    field.start("p", &[], &["sleep", "1000"]);
+    field.ok(&["delete", "p"]);
+    field.assert_empty();
+}
+
+#[test]
+fn fifos_that_were_replaced_by_files_are_no_obstacle() {
+    let field = Field::new();
+    let pid = field.start("p", &[], &["python3", "-c", COUNTER]);
+    for name in ["out", "err", "orders"] {
+        fs::remove_file(field.dir("p").join(name)).expect("removed");
+        fs::write(field.dir("p").join(name), "a file").expect("a file in its place");
+    }
+    field.ok(&["stop", "p"]);
+    assert!(!lives(pid));
+    let text = String::from_utf8(field.written("p")).expect("numbers");
+    let lines = text.lines().count();
+    assert_eq!(text, (0..lines).map(|n| format!("{n}\n")).collect::<String>());
+    field.ok(&["start", "--no-wait", "p"]);
+    let before = field.written("p").len();
+    eventually("it writes again", || field.written("p").len() > before);
+    field.ok(&["stop", "p"]);
+}
+
+#[test]
+fn a_record_that_is_empty_or_garbage_never_loses_the_process() {
+    let field = Field::new();
+    let pid = field.start("p", &[], &["sleep", "1000"]);
+    for garbage in ["", "{\"tsm_id\":", "\0\0\0", "[1,2]"] {
+        fs::write(meta::path(&field.dir("p")), garbage).expect("garbage");
+        assert_eq!(field.list()[0]["name"], "p", "{garbage:?}");
+        // The supervisor does not need it; both killed, it is made up of what can be found out.
+        field.kill_supervisors("p");
+        let shown = field.list();
+        assert_eq!((&shown[0]["status"], &shown[0]["pid"]), (&"online".into(), &pid.into()), "{garbage:?}: {shown:?}");
+        eventually("it is supervised again", || supervised(&field.dir("p")));
+        assert_eq!(field.read("p").pid, pid);
+    }
+    // The worker alone killed: nobody has to look first.
+    fs::write(meta::path(&field.dir("p")), "").expect("garbage");
+    let worker = field.supervisors("p");
+    crate::supervise::nest::kill_hard(worker[1]);
+    field.ok(&["list"]);
+    eventually("it is supervised again", || supervised(&field.dir("p")) && field.tsm(&["list"]).code == 0);
+    field.ok(&["stop", "p"]);
+    assert!(!lives(pid));
+    assert_eq!(field.read("p").state, State::Stopped);
+}

@@ -1,0 +1,192 @@
+//! Commands killed in the middle: at each of their changes, by injection into the real program.
+//!
+//! Every command runs once to see which changes it makes, then once for each of them, killed before it. Afterwards either
+//! nothing happened or all of it is consistent, and the same command, given again, ends where it would have.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use super::field::{Field, PATIENCE};
+use super::note;
+use crate::supervise::nest::{eventually, lives};
+
+/// What can change the world: files, names, processes, and waiting for what a process became.
+const CHANGES: &str = "write,openat,rename,renameat,renameat2,mkdir,mkdirat,unlink,unlinkat,rmdir,ftruncate,fchmod,\
+    chmod,clone,clone3,fork,vfork,futex,ppoll,poll,pidfd_send_signal,kill";
+
+struct Walk {
+    /// Brings the field into the state before the command.
+    before: fn(&Field),
+    words: &'static [&'static str],
+    /// True of the field when the command has done its work.
+    done: fn(&Field) -> bool,
+}
+
+const START: &[&str] = &["start", "--no-wait", "--name", "p", "--", "sleep", "1000"];
+
+fn up(field: &Field) {
+    field.ok(START);
+}
+
+fn down(field: &Field) {
+    field.ok(START);
+    field.ok(&["stop", "p"]);
+}
+
+fn is_up(field: &Field) -> bool {
+    children(field).len() == 1 && field.list().iter().any(|it| it["status"] == "online")
+}
+
+fn is_down(field: &Field) -> bool {
+    children(field).is_empty() && field.list().iter().all(|it| it["status"] == "stopped")
+}
+
+fn is_gone(field: &Field) -> bool {
+    children(field).is_empty() && field.list().is_empty()
+}
+
+#[test]
+fn a_first_start_cut_off_anywhere_is_mended_by_the_next() {
+    walk(&Walk { before: |_| (), words: START, done: is_up });
+}
+
+#[test]
+fn a_second_start_cut_off_anywhere_is_mended_by_the_next() {
+    walk(&Walk { before: down, words: &["start", "--no-wait", "p"], done: is_up });
+}
+
+#[test]
+fn a_stop_cut_off_anywhere_is_mended_by_the_next() {
+    walk(&Walk { before: up, words: &["stop", "p"], done: is_down });
+}
+
+#[test]
+fn a_restart_cut_off_anywhere_is_mended_by_the_next() {
+    walk(&Walk { before: up, words: &["restart", "--no-wait", "p"], done: is_up });
+}
+
+#[test]
+fn a_delete_cut_off_anywhere_is_mended_by_the_next() {
+    walk(&Walk { before: up, words: &["delete", "p"], done: is_gone });
+}
+
+#[test]
+fn a_supervisor_that_cannot_be_executed_leaves_nothing() {
+    // The command itself is the first to execute; its thread's child, which becomes the supervisor, counts its own.
+    let field = Field::new();
+    for change in ["execve:error=EAGAIN:when=1", "clone3:error=EAGAIN:when=1+", "vfork:error=EAGAIN:when=1+"] {
+        let call = change.split(':').next().expect("a name");
+        let only = [
+            "strace",
+            "-f",
+            "-q",
+            "-o",
+            "/dev/null",
+            "-e",
+            &format!("trace={call}"),
+            "-e",
+            &format!("inject={change}"),
+        ];
+        let said = super::field::said(field.under(&only, START).output().expect("strace runs"));
+        if said.code == 0 {
+            // Not the call by which this program starts others.
+            field.ok(&["delete", "p"]);
+        }
+        field.assert_empty();
+    }
+}
+
+/// The children of the field: they bear its folder in their mark, so that other tests do not count.
+fn children(field: &Field) -> Vec<u32> {
+    let home = field.dir("p").into_os_string().into_encoded_bytes();
+    field
+        .bearing("sleep")
+        .into_iter()
+        .filter(|pid| {
+            let environ = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+            environ.split(|byte| *byte == 0).any(|it| it.strip_prefix(b"TSM_PROCESS_DIR=").is_some_and(|it| it == home))
+        })
+        .collect()
+}
+
+fn walk(walk: &Walk) {
+    let changes = changes(walk);
+    let steps: usize = changes.values().sum();
+    assert!(steps > 4, "the changes are seen: {changes:?}");
+    let field = Field::new();
+    for (call, count) in &changes {
+        for n in 1..=*count {
+            (walk.before)(&field);
+            cut(&field, walk.words, call, n);
+            check(&field, walk, &format!("{call} {n} of {count}"));
+        }
+    }
+    note(&format!("{:?}: {steps} places", walk.words));
+}
+
+/// How often the command makes each change.
+fn changes(walk: &Walk) -> BTreeMap<String, usize> {
+    let field = Field::new();
+    (walk.before)(&field);
+    let seen = field.path("seen");
+    let trace = format!("trace={CHANGES}");
+    let before = ["strace", "-q", "-o", seen.to_str().expect("text"), "-e", &trace];
+    let status = field.under(&before, walk.words).stdout(Stdio::null()).status().expect("strace runs");
+    assert!(status.success(), "{:?} under strace", walk.words);
+    let text = fs::read_to_string(seen).expect("a trace");
+    let mut changes = BTreeMap::new();
+    for line in text.lines().filter(|line| !line.starts_with(['+', '-'])) {
+        let (call, rest) = line.split_once('(').unwrap_or_default();
+        // Looking at what is there is no change.
+        if !call.is_empty() && (call != "openat" || rest.contains("O_CREAT")) {
+            *changes.entry(call.to_owned()).or_insert(0) += 1;
+        }
+    }
+    if changes.contains_key("openat") {
+        let opened = text.lines().filter(|line| line.starts_with("openat(")).count();
+        changes.insert("openat".to_owned(), opened);
+    }
+    changes
+}
+
+/// Runs the command and kills it before its `n`th call.
+fn cut(field: &Field, words: &[&str], call: &str, n: usize) {
+    let inject = format!("inject={call}:signal=KILL:when={n}");
+    let trace = format!("trace={call}");
+    let before = ["strace", "-q", "-o", "/dev/null", "-e", &trace, "-e", &inject];
+    let mut command: Command = field.under(&before, words);
+    // Whether it came that far depends on the moment: less waiting, fewer calls.
+    command.stdout(Stdio::null()).stderr(Stdio::null()).status().expect("strace runs");
+}
+
+/// The field is consistent, the same command ends where it should, and a delete leaves nothing.
+fn check(field: &Field, walk: &Walk, place: &str) {
+    let shown = field.list();
+    assert!(shown.len() <= 1 && children(field).len() <= 1, "{place}: {shown:?} {:?}", children(field));
+    if let [only] = shown.as_slice() {
+        assert_eq!(only["id"], 0, "{place}: {only}");
+        // An order that was given is carried out meanwhile; then the next look shows it.
+        eventually(&format!("{place}: who is shown as online lives"), || {
+            field.list().iter().all(|only| {
+                let pid = only["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok());
+                only["status"] != "online" || pid.is_none_or(|pid| pid == 0 || lives(pid))
+            })
+        });
+    }
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let again = field.tsm(walk.words);
+        if (walk.done)(field) {
+            break;
+        }
+        // Somebody still carries out the first order; nothing else is a reason.
+        assert!(Instant::now() < deadline, "{place}: {again:?}, {:?}", field.list());
+    }
+    field.tsm(&["delete", "p"]);
+    eventually(&format!("{place}: all gone"), || children(field).is_empty() && field.supervisors("p").is_empty());
+    let left = || fs::read_dir(field.processes()).map(|dir| dir.count()).unwrap_or(0);
+    assert_eq!(left(), 0, "{place}: folders left behind");
+    field.assert_empty();
+}

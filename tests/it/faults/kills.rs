@@ -1,0 +1,126 @@
+//! Supervisors killed at any moment. The child lives, not one byte is lost or doubled, and what follows goes on.
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tetra::supervise::meta::{How, State};
+
+use super::field::{COUNTER, Dice, Field};
+use super::scale;
+use crate::supervise::nest::{eventually, kill_hard, lives};
+
+/// Random kills for each kind of child.
+fn kills() -> usize {
+    scale(12, 200)
+}
+
+#[test]
+fn an_idle_child_survives_every_death_above_it() {
+    let field = Field::new();
+    let pid = field.shell("p", &["--restart", "on-failure"], "echo 0; exec sleep 1000");
+    kill_again_and_again(&field, pid);
+    assert_eq!(field.written("p"), b"0\n");
+    goes_on(&field, pid);
+}
+
+#[test]
+fn not_a_byte_of_a_child_that_writes_lines_is_lost() {
+    let field = Field::new();
+    let pid = field.start("p", &["--restart", "on-failure"], &["python3", "-c", COUNTER]);
+    kill_again_and_again(&field, pid);
+    let before = field.size("p");
+    eventually("it goes on writing", || field.size("p") > before);
+    field.ok(&["stop", "p"]);
+    let text = String::from_utf8(field.written("p")).expect("numbers");
+    let lines = text.lines().count();
+    assert!(lines > 50);
+    assert_eq!(text, (0..lines).map(|n| format!("{n}\n")).collect::<String>());
+}
+
+/// Lines of a flood for which the kills are enough; a child that has written all waits.
+const FLOOD: usize = 9_000_000;
+
+#[test]
+fn not_a_byte_of_a_flood_is_lost() {
+    let field = Field::new();
+    let mut dice = Dice::new();
+    let mut left = kills();
+    while left > 0 {
+        let options = ["--restart", "on-failure", "--log-size", "8M", "--log-keep", "100"];
+        let pid = field.shell("p", &options, &format!("seq 0 {FLOOD}; exec sleep 1000"));
+        let seq = || !field.bearing(&FLOOD.to_string()).is_empty();
+        while left > 0 && seq() {
+            kill_once(&field, &mut dice);
+            left -= 1;
+            assert!(lives(pid) && field.read("p").pid == pid);
+        }
+        let full = digits(FLOOD);
+        eventually("all is written", || field.size("p") >= full);
+        assert_same_as_seq(&field, FLOOD);
+        goes_on(&field, pid);
+        field.ok(&["delete", "p"]);
+    }
+}
+
+/// The bytes that `seq 0 last` writes.
+fn digits(last: usize) -> u64 {
+    let (mut bytes, mut from, mut width) = (2, 1, 2);
+    while from <= last {
+        let to = last.min(from * 10 - 1);
+        bytes += (to - from + 1) as u64 * width;
+        (from, width) = (from * 10, width + 1);
+    }
+    bytes
+}
+
+fn assert_same_as_seq(field: &Field, last: usize) {
+    let line = "seq 0 \"$1\" | cmp - <(cat $(ls -v -r current.out.* | grep -v idx) current.out)";
+    let mut command = Command::new("bash");
+    command.args(["-c", line, "bash", &last.to_string()]).current_dir(field.dir("p")).stdin(Stdio::null());
+    let said = super::field::said(command.output().expect("bash runs"));
+    assert_eq!((said.code, said.out.as_str()), (0, ""), "{}", said.err);
+}
+
+fn kill_again_and_again(field: &Field, pid: u32) {
+    let mut dice = Dice::new();
+    for _ in 0..kills() {
+        kill_once(field, &mut dice);
+        assert!(lives(pid), "the child lives");
+        let seen = field.read("p");
+        assert_eq!((seen.pid, seen.restarts, seen.state), (pid, 0, State::Online));
+    }
+}
+
+/// After a random moment kills the guard, the worker or both, and lets the next command see to it.
+fn kill_once(field: &Field, dice: &mut Dice) {
+    let moment = Instant::now() + Duration::from_micros(dice.below(25_000));
+    eventually("a random moment", || Instant::now() >= moment);
+    let mut victims = field.supervisors("p");
+    if let which @ 1.. = dice.below(3) {
+        victims = victims.get(usize::try_from(which - 1).expect("small")).copied().into_iter().collect();
+    }
+    victims.iter().for_each(|pid| kill_hard(*pid));
+    // One that dies slowly, in the middle of a copy, still holds its lock for a moment.
+    eventually("the killed are dead", || !victims.iter().any(|pid| lives(*pid)));
+    let shown = field.list();
+    assert_eq!(shown[0]["status"], "online", "{shown:?}");
+    let dir = field.dir("p");
+    if !tetra::supervise::client::supervised(&dir) {
+        // Killed between two commands: the next one sees to it.
+        field.ok(&["list"]);
+        eventually("somebody supervises", || tetra::supervise::client::supervised(&dir));
+    }
+}
+
+/// The end is seen, the restart is made and counted, and a stop ends it.
+fn goes_on(field: &Field, pid: u32) {
+    eventually("somebody supervises", || tetra::supervise::client::supervised(&field.dir("p")));
+    kill_hard(pid);
+    let meta = field.until("p", "a second life", |meta| meta.state == State::Online && meta.pid != pid);
+    assert_eq!(meta.restarts, 1);
+    assert!(matches!(meta.last_exit.expect("an exit").how, How::Signal(9) | How::Unknown));
+    field.ok(&["stop", "p"]);
+    assert!(!lives(meta.pid));
+    assert_eq!(field.read("p").state, State::Stopped);
+    eventually("nobody supervises", || field.supervisors("p").is_empty());
+}

@@ -1,0 +1,60 @@
+//! Names and ids when many start at the same time.
+
+use std::collections::BTreeSet;
+use std::process::{Child, Stdio};
+
+use super::field::{Field, Said, said};
+use super::scale;
+
+fn at_once(field: &Field, lines: &[Vec<String>]) -> Vec<Said> {
+    let spawn = |line: &Vec<String>| {
+        let words: Vec<&str> = line.iter().map(String::as_str).collect();
+        field.command(&words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("tetra runs")
+    };
+    let running: Vec<Child> = lines.iter().map(spawn).collect();
+    running.into_iter().map(|child| said(child.wait_with_output().expect("an end"))).collect()
+}
+
+fn start(name: &str, word: &str) -> Vec<String> {
+    ["start", "--no-wait", "--name", name, "--", "sleep", word].map(str::to_owned).to_vec()
+}
+
+#[test]
+fn of_starts_of_one_name_one_wins() {
+    for (many, word) in [(2, "1002"), (50, "1050")] {
+        let field = Field::new();
+        let lines = vec![start("one", word); many];
+        let answers = at_once(&field, &lines);
+        let won = answers.iter().filter(|said| said.code == 0).count();
+        let refused = answers.iter().filter(|said| said.code == 1).count();
+        assert_eq!((won, refused), (1, many - 1), "{answers:?}");
+        let child = field.read("one").pid;
+        assert_eq!(
+            field.bearing(word).into_iter().filter(|pid| !is_supervisor(&field, *pid)).collect::<Vec<_>>(),
+            [child]
+        );
+        assert_eq!(field.list().len(), 1);
+        field.ok(&["delete", "one"]);
+        field.assert_empty();
+    }
+}
+
+fn is_supervisor(field: &Field, pid: u32) -> bool {
+    field.supervisors("one").contains(&pid)
+}
+
+#[test]
+fn many_names_at_once_all_run_with_ids_of_their_own() {
+    let many = scale(60, 200);
+    let field = Field::new();
+    let lines: Vec<_> = (0..many).map(|n| start(&format!("p{n}"), "1000")).collect();
+    let answers = at_once(&field, &lines);
+    let failed: Vec<_> = answers.iter().filter(|said| said.code != 0).collect();
+    assert!(failed.is_empty(), "{failed:?}");
+    let shown = field.list();
+    let ids: BTreeSet<u64> = shown.iter().filter_map(|it| it["id"].as_u64()).collect();
+    assert_eq!(ids, (0..many as u64).collect(), "unique and without holes");
+    assert!(shown.iter().all(|it| it["status"] == "online"), "{shown:?}");
+    field.ok(&["delete", "*", "--yes"]);
+    field.assert_empty();
+}

@@ -1,0 +1,143 @@
+//! Stopping leaves nothing, whatever the child made of itself.
+
+use std::process::Stdio;
+
+use tetra::supervise::meta::State;
+
+use super::field::{Field, said};
+use crate::supervise::nest::{eventually, lives};
+
+/// In the child's group, in a session of its own, a daemon without any tie to where it came from.
+const STRAYS: &str = "
+    sleep 1001 & echo $! > group
+    setsid sleep 1002 & echo $! > session
+    python3 -c 'import os
+if os.fork(): os._exit(0)
+os.setsid()
+if os.fork(): os._exit(0)
+open(\"daemon\", \"w\").write(str(os.getpid()))
+os.closerange(0, 3)
+os.execve(\"/bin/sleep\", [\"sleep\", \"1003\"], {})'
+    trap '' TERM
+    echo ready; while :; do sleep 0.05; done";
+
+fn strays(field: &Field) -> [u32; 3] {
+    let pids = ["group", "session", "daemon"].map(|file| field.number(file));
+    eventually("all run", || field.written("p") == b"ready\n" && pids.iter().all(|pid| lives(*pid)));
+    pids
+}
+
+#[test]
+fn strays_of_a_deaf_child_end_with_it() {
+    let field = Field::new();
+    let pid = field.shell("p", &["--kill-timeout", "300ms"], STRAYS);
+    let strays = strays(&field);
+    let text = field.ok(&["stop", "p"]);
+    assert!(text.contains("by force"), "{text}");
+    assert_eq!((strays.map(lives), lives(pid)), ([false; 3], false));
+}
+
+#[test]
+fn strays_of_an_adopted_child_end_with_it() {
+    let field = Field::new();
+    let pid = field.shell(
+        "p",
+        &["--kill-timeout", "300ms"],
+        &STRAYS.replace(", {})", ", {\"TSM_RUN\": os.environ[\"TSM_RUN\"]})"),
+    );
+    let strays = strays(&field);
+    field.kill_supervisors("p");
+    field.ok(&["stop", "p"]);
+    assert_eq!((strays.map(lives), lives(pid)), ([false; 3], false));
+}
+
+#[test]
+fn a_bomb_of_two_hundred_is_swept() {
+    let field = Field::new();
+    let bomb = "
+import os, time
+for n in range(200):
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork(): os._exit(0)
+        while True:
+            time.sleep(0.2)
+            if os.fork() == 0: time.sleep(0.1); os._exit(0)
+            os.waitpid(-1, os.WNOHANG)
+print('armed', flush=True)
+while True: time.sleep(1)";
+    field.start("p", &["--kill-timeout", "500ms"], &["python3", "-c", bomb, "bomb-4711"]);
+    eventually("armed", || field.written("p") == b"armed\n" && field.bearing("bomb-4711").len() > 200);
+    field.ok(&["stop", "p"]);
+    assert_eq!(field.bearing("bomb-4711"), Vec::<u32>::new());
+    assert!(field.read("p").life.survivors.is_empty());
+}
+
+#[test]
+fn a_stop_while_starting_ends_the_start() {
+    let field = Field::new();
+    let words = ["start", "--name", "p", "--pre-hook", "sleep 1011", "--", "sleep", "1011"];
+    let start = field.command(&words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("tetra runs");
+    eventually("it is starting", || {
+        field.dir("p").join("orders").exists() && field.list().iter().any(|it| it["state"] == "starting")
+    });
+    field.ok(&["stop", "p"]);
+    let answer = said(start.wait_with_output().expect("an end"));
+    assert_ne!(answer.code, 0, "{answer:?}");
+    assert_eq!(field.bearing("1011"), Vec::<u32>::new());
+}
+
+#[test]
+fn a_restart_while_stopping_ends_in_one_child_and_a_stop_while_restarting_in_none() {
+    let field = Field::new();
+    let deaf = "trap '' TERM; echo up; while :; do sleep 0.02; done";
+    let first = field.shell("p", &["--kill-timeout", "1s"], deaf);
+    eventually("a trap", || field.written("p") == b"up\n");
+    let stop = field.command(&["stop", "p"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("tetra runs");
+    field.until_state("p", State::Stopping);
+    field.ok(&["restart", "--no-wait", "p"]);
+    stop.wait_with_output().expect("an end");
+    let meta = field.until_state("p", State::Online);
+    assert!(meta.pid != first && !lives(first));
+
+    eventually("a trap again", || field.written("p") == b"up\nup\n");
+    let restart =
+        field.command(&["restart", "p"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("tetra runs");
+    field.until_state("p", State::Stopping);
+    field.ok(&["stop", "p"]);
+    restart.wait_with_output().expect("an end");
+    field.until_free("p");
+    assert!(!lives(meta.pid));
+    assert_eq!(field.read("p").state, State::Stopped);
+}
+
+#[test]
+fn after_a_stop_the_port_is_free_or_its_holder_is_named() {
+    let field = Field::new();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port().to_string();
+    drop(listener);
+    let server =
+        ["start", "--name", "web", "--port", &port, "--", "python3", "-m", "http.server", "--bind", "127.0.0.1", &port];
+    field.ok(&server);
+    let name = format!("web-{port}");
+    let text = field.ok(&["stop", &name]);
+    assert!(!text.contains("still held"), "{text}");
+    let listener = std::net::TcpListener::bind(format!("127.0.0.1:{port}")).expect("the port is free");
+    drop(listener);
+
+    // Somebody else takes it in the moment in which the process lets it go.
+    let thief = "import os,signal,socket,time
+s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+s.bind(('127.0.0.1', int(os.environ['PORT']))); s.listen(); print('up', flush=True); time.sleep(1000)";
+    field.ok(&["start", "--name", "shared", "--port", &port, "--", "python3", "-c", thief]);
+    let mut stranger = std::process::Command::new("python3");
+    let mut stranger =
+        stranger.args(["-c", thief]).env("PORT", &port).stdout(Stdio::piped()).spawn().expect("python runs");
+    let mut word = [0; 2];
+    std::io::Read::read_exact(stranger.stdout.as_mut().expect("piped"), &mut word).expect("it listens");
+    let said = field.tsm(&["stop", &format!("shared-{port}")]);
+    stranger.kill().and_then(|()| stranger.wait()).expect("ended");
+    let text = format!("{}{}", said.out, said.err);
+    assert!(said.code == 0 && text.contains(&format!("pid {}", stranger.id())), "{text}");
+}

@@ -1,0 +1,171 @@
+//! The full-screen view in a real pseudo-terminal, with real processes.
+
+use std::process::{Command, Output};
+
+use nix::sys::signal::Signal;
+
+use crate::pty::{Home, Manners, Terminal};
+use crate::schema::{misfits, schema};
+
+const DOWN: &str = "\x1b[B";
+const ENTER: &str = "\r";
+const CTRL_C: &str = "\x03";
+
+/// Runs the program in a home, without a terminal.
+fn tetra(home: &Home, words: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tetra"));
+    command.args(words).env_clear().envs(home.variables()).current_dir(home.path("home"));
+    command.stdin(std::process::Stdio::null()).output().expect("the program starts")
+}
+
+fn done(home: &Home, words: &[&str]) -> String {
+    let output = tetra(home, words);
+    assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text")
+}
+
+/// A home with two processes, api and web, that said something.
+fn two() -> Home {
+    let home = Home::new();
+    for name in ["api", "web"] {
+        let line = format!("echo {name} is up; exec sleep 600");
+        done(&home, &["tsm", "start", "--name", name, "bash", "-c", &line]);
+    }
+    home
+}
+
+fn monitor(home: &Home, words: &[&str]) -> Terminal {
+    let mut command = home.tetra();
+    command.args(words);
+    let terminal = Terminal::start(command);
+    terminal.wait_for("q leave");
+    terminal
+}
+
+/// What a process is now.
+fn info(home: &Home, name: &str) -> serde_json::Value {
+    let info: serde_json::Value = serde_json::from_str(&done(home, &["tsm", "info", name, "--json"])).expect("JSON");
+    info.get(0).cloned().unwrap_or(info)
+}
+
+fn is_left(terminal: &mut Terminal, code: u32) {
+    assert_eq!(terminal.end(), code, "{}", terminal.contents());
+    assert!(terminal.is_cooked());
+    terminal.wait("the ordinary screen", |screen| (!screen.alternate_screen() && !screen.hide_cursor()).then_some(()));
+}
+
+#[test]
+fn shows_processes_and_what_the_chosen_one_says_and_leaves_the_terminal_clean() {
+    let home = two();
+    let mut terminal = monitor(&home, &["tsm", "monitor"]);
+    terminal.wait_for("2 processes, 2 online");
+    terminal.wait_for("api is up");
+    terminal.send(DOWN);
+    terminal.wait_for("web is up");
+    terminal.wait_gone("api is up");
+    terminal.wait("the processor", |screen| screen.contents().contains('%').then_some(()));
+    terminal.send("q");
+    is_left(&mut terminal, 0);
+}
+
+#[test]
+fn keys_restart_and_stop_the_chosen_process() {
+    let home = two();
+    let before = info(&home, "web")["pid"].clone();
+    let mut terminal = monitor(&home, &["tsm", "top", "-n", "100ms"]);
+    terminal.wait_for("2 online");
+    terminal.send(DOWN);
+    terminal.wait_for("web is up");
+    terminal.send("r");
+    terminal.wait_written("restarted", 1);
+    terminal.wait_for("2 online");
+    assert_ne!(info(&home, "web")["pid"], before);
+    terminal.send("s");
+    terminal.wait_for("1 online");
+    assert_eq!(info(&home, "web")["state"], "stopped");
+    assert_eq!(info(&home, "api")["state"], "online");
+    terminal.send(CTRL_C);
+    is_left(&mut terminal, 0);
+}
+
+#[test]
+fn a_key_that_fails_is_explained_before_the_view_comes_back() {
+    let home = two();
+    let mut terminal = monitor(&home, &["tsm", "monitor", "--env", "prod"]);
+    terminal.wait_for("2 online");
+    terminal.send("s");
+    // The guard asks, and another answer than the one it wants is a no.
+    terminal.wait("a question", |screen| screen.contents().contains('?').then_some(()));
+    terminal.send("n\r");
+    terminal.wait_for("Enter goes back");
+    terminal.send(ENTER);
+    terminal.wait_for("2 processes, 2 online");
+    terminal.send("q");
+    is_left(&mut terminal, 0);
+    assert_eq!(info(&home, "api")["state"], "online");
+}
+
+#[test]
+fn a_filter_and_another_size_change_what_is_shown() {
+    let home = two();
+    let mut terminal = monitor(&home, &["tsm", "monitor", "-n", "100ms"]);
+    terminal.wait_for("api is up");
+    terminal.send("/we");
+    terminal.wait_for("filter: we");
+    terminal.wait_for("web is up");
+    terminal.wait_gone("api ");
+    terminal.send(ENTER);
+    terminal.resize(10, 60);
+    terminal.wait("the smaller screen", |screen| {
+        let last = screen.rows(0, 60).nth(9)?;
+        last.contains("choose").then_some(())
+    });
+    done(&home, &["tsm", "delete", "web"]);
+    terminal.wait_for("1 processes");
+    terminal.send("q");
+    is_left(&mut terminal, 0);
+}
+
+#[test]
+fn a_signal_ends_it_with_the_terminal_as_it_was() {
+    let home = two();
+    let mut command = home.tetra();
+    command.args(["tsm", "monitor", "-n", "1h"]);
+    // Nothing is asked of the terminal, so that it may be one that does not answer.
+    let mut terminal = Terminal::with_manners(command, Manners::Mute);
+    terminal.wait_for("api is up");
+    terminal.signal(Signal::SIGTERM);
+    is_left(&mut terminal, 143);
+}
+
+#[test]
+fn the_prompt_goes_on_after_it() {
+    let home = two();
+    let mut terminal = Terminal::start(home.tetra());
+    terminal.wait_line(">");
+    terminal.send("tsm monitor\r");
+    terminal.wait_for("q leave");
+    terminal.send("q");
+    terminal.wait_gone("q leave");
+    terminal.wait_line(">");
+    terminal.send("version\r");
+    terminal.wait_for("tetra 0");
+    terminal.send("exit\r");
+    assert_eq!(terminal.end(), 0);
+}
+
+#[test]
+fn without_a_terminal_it_says_so_and_once_is_data() {
+    let home = two();
+    let output = tetra(&home, &["tsm", "monitor"]);
+    let talk = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(talk.contains("needs a terminal") && talk.contains("--once"), "{talk}");
+    let rows: serde_json::Value =
+        serde_json::from_str(&done(&home, &["tsm", "monitor", "api", "--once", "--json"])).expect("JSON");
+    assert_eq!(misfits(&rows, &schema("tsm-monitor")), Vec::<String>::new(), "{rows:#}");
+    assert_eq!((rows.as_array().map(Vec::len), &rows[0]["name"]), (Some(1), &"api".into()));
+    assert!(rows[0]["memory"].as_u64().is_some_and(|bytes| bytes > 0), "{rows:#}");
+    assert_eq!(tetra(&home, &["tsm", "monitor", "nobody", "--once"]).status.code(), Some(5));
+    assert_eq!(tetra(&home, &["tsm", "monitor", "-n", "1ms"]).status.code(), Some(2));
+}

@@ -1,0 +1,661 @@
+//! Environments made from one local.toml: the whole way, and everything that can go wrong on it.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::symlink;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::schema::{misfits, schema};
+use crate::world::{PROGRAM, World};
+
+/// A world with an organization called acme, and the folder of its environments.
+fn acme() -> (World, PathBuf) {
+    acme_with(&[])
+}
+
+fn acme_with(variables: &[(&str, &str)]) -> (World, PathBuf) {
+    let mut world = World::with(variables);
+    world.run("org init acme").done();
+    let environments = world.paths().orgs().join("acme/environments");
+    (world, environments)
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    fs::read_to_string(path.as_ref()).unwrap_or_else(|error| panic!("{}: {error}", path.as_ref().display()))
+}
+
+/// Replaces a part of a file that must be there.
+fn change(path: &Path, old: &str, new: &str) {
+    let text = read(path);
+    assert!(text.contains(old), "{old} in {text}");
+    fs::write(path, text.replace(old, new)).expect("written");
+}
+
+/// The text of a generated file without its header.
+fn body(path: &Path) -> String {
+    read(path).splitn(7, '\n').last().unwrap_or_default().to_owned()
+}
+
+/// Every file below a folder with its bytes.
+fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).expect("listed").flatten() {
+        match entry.path() {
+            path if path.is_dir() => found.extend(files(&path)),
+            path => found.push((path.clone(), fs::read(&path).expect("read"))),
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn a_new_organization_is_whole_and_stays_as_it_is() {
+    let (mut world, environments) = acme();
+    let folder = environments.parent().expect("a folder").to_owned();
+    for file in ["manifest.toml", "environments/local.toml", ".gitignore", "secrets/.gitignore"] {
+        assert!(folder.join(file).is_file(), "{file}");
+    }
+    assert!(folder.join("history").is_dir() && folder.join("profiles").is_dir());
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&fs::metadata(folder.join("secrets")).expect("there").permissions());
+    assert_eq!(mode & 0o777, 0o700);
+    assert!(read(environments.join("local.toml")).contains("command = \"tetra serve\""));
+    change(&environments.join("local.toml"), "4444", "5555");
+    let before = files(&folder);
+    assert!(world.run("org init acme").done().contains("nothing was changed"));
+    assert_eq!(files(&folder), before);
+    assert!(world.run("org env validate").done().is_empty());
+}
+
+#[test]
+fn a_server_has_no_source() {
+    let mut world = World::new();
+    world.run("tsm org init acme --server").done();
+    let environments = world.paths().orgs().join("acme/environments");
+    assert!(environments.is_dir() && !environments.join("local.toml").exists());
+    assert!(world.run("org promote @dev").failed(3).contains("to promote from"));
+}
+
+#[test]
+fn what_says_the_same_is_not_written_again() {
+    let (mut world, environments) = acme();
+    world.run("org promote @dev").done();
+    let before = files(environments.parent().expect("a folder"));
+    assert!(world.run("org promote @dev").done().contains("up to date"));
+    change(&environments.join("local.toml"), "# the same everywhere", "# everywhere");
+    assert!(world.run("org promote @dev").done().contains("up to date"));
+    let local = environments.join("local.toml");
+    let without =
+        |all: &[(PathBuf, Vec<u8>)]| all.iter().filter(|(path, _)| *path != local).cloned().collect::<Vec<_>>();
+    assert_eq!(without(&files(environments.parent().expect("a folder"))), without(&before));
+    let states = world.run("org status --json").done();
+    assert!(states.contains("\"up-to-date\""), "{states}");
+}
+
+#[test]
+fn nothing_is_written_if_one_of_several_is_wrong() {
+    let (mut world, environments) = acme();
+    fs::write(environments.parent().expect("a folder").join("profiles/strict.toml"), "schema = 1\nextends = \"builtin:dev\"\n[require]\n\"resources.memory_max\" = { min = 9999 }\n[forbid]\n\"logging.level\" = { eq = \"debug\" }\n").expect("written");
+    let said = world.run("org promote @dev @strict --yes").failed(20);
+    assert!(
+        said.contains("2 rules") && said.contains("resources.memory_max") && said.contains("logging.level"),
+        "{said}"
+    );
+    assert!(!environments.join("dev.toml").exists() && !environments.join("strict.toml").exists());
+    let dry = world.run("org promote @dev @staging --dry-run");
+    assert!(dry.talk.contains("dev.toml would be written") && dry.output.contains("resources.memory_max"), "{dry:?}");
+    assert!(!environments.join("dev.toml").exists());
+}
+
+#[test]
+fn an_environment_of_ones_own_takes_six_lines() {
+    let (mut world, environments) = acme();
+    fs::write(environments.parent().expect("a folder").join("profiles/eu-canary.toml"), "schema = 1\nname = \"eu-canary\"\nextends = \"builtin:prod\"\n[set]\n\"resources.memory_max\" = 2048\n\"daemon.unit\" = \"tetra-eu-canary.service\"\n\"services.*.env_file\" = \"env/eu-canary.env\"\n").expect("written");
+    assert!(world.run("org promote @eu-canary").failed(4).contains("prod"), "it is guarded as its root is");
+    world.run("org promote @eu-canary --yes").done();
+    let made = read(environments.join("eu-canary.toml"));
+    for line in [
+        "memory_max = 2048",
+        "unit = \"tetra-eu-canary.service\"",
+        "env_file = \"env/eu-canary.env\"",
+        "--env production\"",
+        "name = \"eu-canary\"",
+    ] {
+        assert!(made.contains(line), "{line} in {made}");
+    }
+    world.run("org profile new qa --extends staging").done();
+    world.run("org profile check qa").done();
+    world.run("org promote @qa").done();
+    assert!(read(environments.join("qa.toml")).contains("tetra serve --env qa\""));
+    world.run("org profile new qa").failed(1);
+    world.run("org profile new qa2 --extends nothing").failed(5);
+}
+
+#[test]
+fn layers_follow_each_other_and_each_value_tells_its_story() {
+    let (mut world, environments) = acme();
+    let local = environments.join("local.toml");
+    let text = read(&local) + "\n[overrides.production]\nresources.memory_max = 8192 # more\n";
+    fs::write(&local, text).expect("written");
+    world.run("org promote @prod --yes --set logging.retention_days=7").done();
+    let made = body(&environments.join("prod.toml"));
+    assert!(
+        made.contains("memory_max = 8192") && made.contains("retention_days = 7") && !made.contains("\n[overrides"),
+        "{made}"
+    );
+    assert!(made.contains("# more") && made.contains("set = [\"logging.retention_days=7\"]"), "{made}");
+    let told = world.run("org explain @prod resources.memory_max").done();
+    let order = ["local.toml", "builtin:staging", "builtin:prod", "overrides"]
+        .map(|word| told.find(word).unwrap_or_else(|| panic!("{word} in {told}")));
+    assert!(order.is_sorted(), "{told}");
+    assert!(
+        world.run("org explain @prod resources.memory_mx").failed(5).contains("did you mean `resources.memory_max`?")
+    );
+    assert!(world.run("org diff @prod").done().contains("environments/local.toml"), "the override has its line");
+    assert!(world.run("org promote @prod --yes --set logging.retention_days=7").done().contains("up to date"));
+}
+
+#[test]
+fn edits_of_generated_files_are_never_overwritten_silently() {
+    let (mut world, environments) = acme();
+    world.run("org promote @dev").done();
+    let dev = environments.join("dev.toml");
+    change(&dev, "memory_max = 1024", "memory_max = 1536");
+    let edited = read(&dev);
+    let said = world.run("org promote @dev").failed(21);
+    assert!(said.contains("resources.memory_max: 1024 -> 1536"), "{said}");
+    assert_eq!(read(&dev), edited);
+    world.run("org rollback @dev").failed(21);
+    assert!(world.run("org env validate dev").failed(3).contains("1 error"));
+    world.run("org promote @dev --keep-as-override").done();
+    assert!(read(environments.join("local.toml")).contains("[overrides.dev]\nresources.memory_max = 1536"));
+    assert!(body(&dev).contains("memory_max = 1536"));
+    change(&dev, "memory_max = 1536", "memory_max = 1");
+    world.run("org promote @dev --discard-edits").done();
+    assert!(body(&dev).contains("memory_max = 1536"));
+    let kept = files(&environments.with_file_name("history"));
+    assert!(
+        kept.iter().any(|(_, bytes)| String::from_utf8_lossy(bytes).contains("memory_max = 1  ")),
+        "the edit is kept"
+    );
+}
+
+#[test]
+fn a_file_that_was_not_generated_is_not_overwritten_silently() {
+    let (mut world, environments) = acme();
+    let dev = environments.join("dev.toml");
+    fs::write(&dev, "by = \"hand\"\n").expect("written");
+    assert!(world.run("org promote @dev").failed(21).contains("not generated by tetra"));
+    world.run("org rollback @dev").failed(21);
+    assert_eq!(read(&dev), "by = \"hand\"\n");
+    world.run("org promote @dev --discard-edits").done();
+    fs::copy(&dev, environments.join("staging.toml")).expect("copied");
+    world.run("org promote @staging").failed(21);
+    world.run("org rollback @dev").done();
+    assert_eq!(read(&dev), "by = \"hand\"\n", "it can be had back");
+}
+
+#[test]
+fn a_rollback_is_a_new_version_and_leads_to_the_last_good_one() {
+    let (mut world, environments) = acme();
+    let (local, dev) = (environments.join("local.toml"), environments.join("dev.toml"));
+    world.run("org promote @dev").done();
+    world.run("org rollback @dev").failed(5);
+    let first = read(&dev);
+    change(&local, "4444", "5001");
+    world.run("org promote @dev").done();
+    let second = read(&dev);
+    change(&local, "5001", "5002");
+    world.run("org promote @dev").done();
+    assert!(world.run("org rollback @dev --dry-run").done().contains("5002"));
+    world.run("org rollback @dev").done();
+    assert_eq!(read(&dev), second);
+    let again = world.run("org promote @dev").failed(23);
+    assert!(again.contains("--force"), "{again}");
+    world.run("org rollback @dev").done();
+    assert_eq!(read(&dev), first, "what was turned away from is not good");
+    world.run("org rollback @dev").failed(5);
+    world.run("org rollback @dev --to 20261120_120000_2").done();
+    assert_eq!(read(&dev), second);
+    change(&local, "5002", "5003");
+    world.run("org promote @dev").done();
+    let all = world.run("org history @dev --json").done();
+    let all: serde_json::Value = serde_json::from_str(&all).expect("JSON");
+    let ids: Vec<&str> = all.as_array().expect("several").iter().filter_map(|it| it["id"].as_str()).collect();
+    assert_eq!(ids.len(), 7);
+    assert!(ids.windows(2).all(|pair| pair[0] != pair[1]) && all[0]["current"] == true, "{all:#}");
+}
+
+#[test]
+fn the_manifest_is_honoured() {
+    let (mut world, environments) = acme();
+    let manifest = environments.with_file_name("manifest.toml");
+    change(&manifest, "history_retention = 50", "history_retention = 2");
+    for port in [5001, 5002, 5003, 5004] {
+        change(&environments.join("local.toml"), if port == 5001 { "4444" } else { "500" }, &port.to_string());
+        let text =
+            read(environments.join("local.toml")).replace(&format!("{port}{}", port - 1 - 5000), &port.to_string());
+        fs::write(environments.join("local.toml"), text).expect("written");
+        world.run("org promote @dev").done();
+    }
+    let copies = files(&environments.with_file_name("history"));
+    assert_eq!(copies.iter().filter(|(path, _)| path.extension().is_some_and(|it| it == "toml")).count(), 2);
+    world.run("org promote @prod").failed(4);
+    change(&manifest, "prod_requires_approval = true ", "prod_requires_approval = false");
+    world.run("org promote @prod").done();
+    fs::write(&manifest, read(&manifest) + "[promotion]\nprod = { after = \"staging\" }\n").expect("written");
+    change(&environments.join("local.toml"), "tetra = 5004", "tetra = 6000");
+    assert!(world.run("org promote @prod").failed(23).contains("@staging"));
+    world.run("org promote @staging @prod").done();
+}
+
+#[test]
+fn prod_is_asked_about_after_the_plan() {
+    let (mut world, environments) = acme();
+    world.answers(&["n", "y"]);
+    let said = world.run("org promote @prod").failed(4);
+    assert!(said.contains("resources.memory_max") && said.contains("go on?"), "{said}");
+    assert!(!environments.join("prod.toml").exists());
+    world.run("org promote @production").done();
+    assert!(environments.join("prod.toml").exists());
+}
+
+#[test]
+fn former_names_are_read_and_both_at_once_are_a_mistake() {
+    let (mut world, environments) = acme();
+    let local = environments.join("local.toml");
+    fs::write(&local, "[resources]\nnofile = 1024 # files\n[services.web]\ncommand = \"python3 -m http.server\"\nworking_dir = \"~/web\" # where\n[backup]\nschedule = \"0 3 * * *\"\n").expect("written");
+    world.run("org promote @dev").done();
+    let made = body(&environments.join("dev.toml"));
+    for line in [
+        "limit_nofile = 65536 # files  # Changed",
+        "cwd = \"/root/web\" # where  # Changed",
+        "command = \"python3 -m http.server\"\n",
+        "env_file = \"env/dev.env\"  # Added",
+        "schedule = \"daily\"  # Changed",
+    ] {
+        assert!(made.contains(line), "{line} in {made}");
+    }
+    fs::write(&local, "[resources]\nnofile = 1\nlimit_nofile = 2\n").expect("written");
+    let said = world.run("org promote @dev").failed(1);
+    assert!(said.contains("are the same") && said.contains("local.toml:2:1"), "{said}");
+}
+
+#[test]
+fn bad_input_is_told_with_its_place_and_changes_nothing() {
+    let (mut world, environments) = acme();
+    world.run("org promote @dev").done();
+    let local = environments.join("local.toml");
+    let dev = read(environments.join("dev.toml"));
+    let cases: [(&[u8], &[&str]); 8] = [
+        (b"b = \n[a]\nc = hello\n", &["2 mistakes", "local.toml:1:5", "local.toml:3:5"]),
+        (b"a = 1\na = 2\n", &["duplicate key", "local.toml:2:1", "^"]),
+        (
+            b"[ports]\nweb = \"x\"\n[services.a]\nauto_restart = 3\n",
+            &["2 mistakes", "no port", "neither true nor false"],
+        ),
+        (b"a = \"\xff\"\n", &["no UTF-8", "line 1"]),
+        (b"b = hello\n", &["a text needs quotes"]),
+        (b"security = 3\n", &["`security` is no table"]),
+        (b"[services.a]\ncommand = \"node a | tee b\"\n", &["shell operators", "{args}"]),
+        (b"[deployment]\ntetra_src = \"${NOWHERE}\"\n", &["`${NOWHERE}` means nothing"]),
+    ];
+    for (bytes, words) in cases {
+        fs::write(&local, bytes).expect("written");
+        let said = world.run("org promote @dev").failed(1);
+        for word in words {
+            assert!(said.contains(word), "{word} in {said}");
+        }
+    }
+    fs::remove_file(&local).expect("removed");
+    nix::unistd::mkfifo(&local, nix::sys::stat::Mode::S_IRWXU).expect("made");
+    assert!(world.run("org promote @dev").failed(1).contains("is no file"));
+    fs::remove_file(&local).expect("removed");
+    let deep = format!("a = {}{}\n", "[".repeat(5000), "]".repeat(5000));
+    fs::write(&local, deep).expect("written");
+    world.run("org promote @dev").failed(1);
+    fs::File::create(&local).and_then(|file| file.set_len(50 << 20)).expect("a large file");
+    assert!(world.run("org promote @dev").failed(1).contains("too large: 50 MiB"));
+    assert_eq!(read(environments.join("dev.toml")), dev);
+    let error: serde_json::Value = {
+        fs::write(&local, "a = \nb = \n").expect("written");
+        serde_json::from_str(&world.run("org promote @dev --json").failed(1)).expect("JSON")
+    };
+    assert_eq!(error["error"]["diagnostics"].as_array().map(Vec::len), Some(2));
+    assert_eq!(
+        (&error["error"]["at"]["line"], &error["error"]["diagnostics"][1]["labels"][0]["line"]),
+        (&1.into(), &2.into())
+    );
+}
+
+#[test]
+fn links_and_names_do_not_lead_out_of_the_tree() {
+    let (mut world, environments) = acme();
+    let secret = world.file("secret.toml", "password = \"hunter2\"\n");
+    let local = environments.join("local.toml");
+    let text = read(&local);
+    fs::remove_file(&local).expect("removed");
+    symlink(&secret, &local).expect("linked");
+    assert!(world.run("org promote @dev").failed(1).contains("leads out of"));
+    fs::remove_file(&local).expect("removed");
+    fs::write(&local, text).expect("written");
+    symlink(&secret, environments.join("dev.toml")).expect("linked");
+    assert!(world.run("org env show dev").failed(1).contains("leads out of"));
+    assert!(world.run("org promote @dev").failed(1).contains("leads out of"));
+    assert_eq!(read(&secret), "password = \"hunter2\"\n");
+    fs::remove_file(environments.join("dev.toml")).expect("removed");
+    let elsewhere = world.work().join("elsewhere");
+    fs::create_dir(&elsewhere).expect("made");
+    fs::remove_dir(environments.with_file_name("history")).expect("removed");
+    symlink(&elsewhere, environments.with_file_name("history")).expect("linked");
+    assert!(world.run("org promote @dev").failed(1).contains("leads out of"));
+    assert_eq!(fs::read_dir(&elsewhere).expect("listed").count(), 0);
+    for line in [
+        "org promote @../x",
+        "org env show ../../etc/passwd",
+        "org init ../x",
+        "org init 123",
+        "org rollback @dev --to ../x",
+        "org profile show ../x",
+    ] {
+        assert!([2, 5].contains(&world.run(line).code), "{line}");
+    }
+    assert!(world.run("org promote local").failed(2).contains("is the source"));
+    fs::write(environments.with_file_name("profiles").join("dev.toml"), "schema = 1\nextends = \"dev\"\n")
+        .expect("written");
+    assert!(world.run("org promote @dev").failed(1).contains("extends"));
+}
+
+#[test]
+fn a_record_that_somebody_changed_is_not_trusted() {
+    let (mut world, environments) = acme();
+    let history = environments.with_file_name("history");
+    world.run("org promote @dev").done();
+    change(&environments.join("local.toml"), "4444", "5555");
+    world.run("org promote @dev").done();
+    let record = history.join("dev.jsonl");
+    let good = read(&record);
+    fs::write(&record, good.replacen("\"by\":\"operator\"", "\"by\":\"nobody\"", 1)).expect("written");
+    assert!(world.run("org history @dev").failed(1).contains("line 2"));
+    fs::write(&record, &good).expect("written");
+    let copy = history.join("dev_20261120_120000.toml");
+    change(&copy, "tetra = 4444", "tetra = 1");
+    assert!(world.run("org rollback @dev").failed(5).contains("changed by somebody"));
+}
+
+#[test]
+fn an_editor_edits_a_copy_that_has_to_make_sense() {
+    let (mut world, environments) = acme_with(&[("EDITOR", "sh -c 'sed -i s/4444/$PORT_OF_TEST/ \"$0\"'")]);
+    assert!(world.run("org env edit local").failed(1).contains("needs a terminal"));
+    let local = environments.join("local.toml");
+    let before = read(&local);
+    // The editor takes the variable from this process, where there is none: it breaks the file.
+    world.answers(&["n"]);
+    let said = world.run("org env edit").failed(1);
+    assert!(said.contains("local.toml.edit:") && said.contains("stays as it was"), "{said}");
+    assert_eq!(read(&local), before);
+    assert!(world.run("org env edit dev").failed(4).contains("generated"));
+    let copy = environments.join(".local.toml.edit");
+    fs::write(&copy, before.replace("4444", "5555")).expect("written");
+    world.run("org env edit").done();
+    assert!(read(&local).contains("5555") && !copy.exists());
+}
+
+#[test]
+fn two_at_once_wait_for_each_other_and_not_for_ever() {
+    let (world, environments) = acme();
+    let folder = fs::File::open(environments.parent().expect("a folder")).expect("opened");
+    folder.lock().expect("locked");
+    let begun = Instant::now();
+    let held = world.program(PROGRAM).args(["org", "promote", "@dev"]).output().expect("it starts");
+    assert_eq!(held.status.code(), Some(10), "{}", String::from_utf8_lossy(&held.stderr));
+    assert!(begun.elapsed() < Duration::from_secs(30) && !environments.join("dev.toml").exists());
+    drop(folder);
+    let children: Vec<_> = (0..6)
+        .map(|number| {
+            let set = format!("resources.memory_max={}", 100 + number);
+            world
+                .program(PROGRAM)
+                .args(["org", "promote", "@dev", "--set", &set])
+                .stderr(std::process::Stdio::null())
+                .stdout(std::process::Stdio::null())
+                .spawn()
+                .expect("it starts")
+        })
+        .collect();
+    for mut child in children {
+        assert!(child.wait().expect("it ends").success());
+    }
+    let history = world.program(PROGRAM).args(["org", "history", "@dev", "--json"]).output().expect("it starts");
+    let all: serde_json::Value = serde_json::from_slice(&history.stdout).expect("the chain is whole");
+    assert_eq!(all.as_array().map(Vec::len), Some(6));
+}
+
+/// Whether something can be tested on this machine. If not, it is said aloud, and is a failure where `CI` is set.
+fn is_possible(possible: bool, why_not: &str) -> bool {
+    if !possible {
+        let text = format!("NOT TESTED: {why_not}\n");
+        assert!(std::env::var_os("CI").is_none(), "{text}");
+        let _ = std::io::stderr().write_all(text.as_bytes());
+    }
+    possible
+}
+
+/// Runs a promotion that is killed at the `number`th call of one of `calls`. False once there are not so many.
+fn killed_at(world: &World, calls: &str, number: usize) -> bool {
+    let plan = format!("inject={calls}:signal=SIGKILL:when={number}");
+    let mut strace = world.program("strace");
+    strace.args([
+        "-qq",
+        "-f",
+        "-o",
+        "/dev/null",
+        "-e",
+        &format!("trace={calls}"),
+        "-e",
+        &plan,
+        PROGRAM,
+        "org",
+        "promote",
+        "@dev",
+        "@staging",
+    ]);
+    let ended = strace.output().expect("strace is installed").status;
+    if ended.success() {
+        return false;
+    }
+    assert!(ended.signal() == Some(9) || ended.code() == Some(137), "{ended}: neither killed nor done");
+    true
+}
+
+#[test]
+fn killed_at_any_moment_nothing_is_lost_or_half_written() {
+    let present = Command::new("strace").arg("-V").output().is_ok_and(|out| out.status.success());
+    if !is_possible(present, "strace is not installed, so nothing was killed in the middle of its work") {
+        return;
+    }
+    let mut moments = 0;
+    for calls in ["write", "fsync,fdatasync", "rename,renameat,renameat2,link,linkat,unlink,unlinkat"] {
+        for number in 1.. {
+            let (mut world, environments) = acme();
+            world.run("org promote @dev @staging").done();
+            change(&environments.join("local.toml"), "4444", "5555");
+            let local = read(environments.join("local.toml"));
+            let old = ["dev", "staging"].map(|env| read(environments.join(format!("{env}.toml"))));
+            let killed = killed_at(&world, calls, number);
+            assert_eq!(read(environments.join("local.toml")), local);
+            for (env, old) in ["dev", "staging"].iter().zip(&old) {
+                let now = read(environments.join(format!("{env}.toml")));
+                assert!(now == *old || now.contains("tetra = 5555"), "{env} at {calls} {number}");
+                world.run(&format!("org env validate {env}")).done();
+                world.run(&format!("org history @{env}")).done();
+            }
+            world.run("org promote @dev @staging").done();
+            for env in ["dev", "staging"] {
+                assert!(read(environments.join(format!("{env}.toml"))).contains("tetra = 5555"));
+                world.run(&format!("org rollback @{env}")).done();
+                assert_eq!(
+                    body(&environments.join(format!("{env}.toml"))),
+                    body_of(&old[usize::from(env == "staging")])
+                );
+            }
+            let left: Vec<_> = files(environments.parent().expect("a folder"))
+                .into_iter()
+                .filter(|(path, _)| path.to_string_lossy().contains("/.tetra-"))
+                .collect();
+            assert!(left.is_empty(), "{left:?}");
+            if !killed {
+                break;
+            }
+            moments += 1;
+        }
+    }
+    assert!(moments > 12, "only {moments} moments were tried");
+}
+
+fn body_of(text: &str) -> String {
+    text.splitn(7, '\n').last().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn a_full_disk_changes_nothing() {
+    let home = tempfile::tempdir().expect("a folder");
+    let place = home.path().display().to_string();
+    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=160k", "tmpfs", &place]).output();
+    let mounted = mounted.is_ok_and(|out| out.status.success());
+    if !is_possible(mounted, "a small disk cannot be mounted, so none was filled") {
+        return;
+    }
+    let _unmount = Unmount(place);
+    let world = World::new();
+    let run = |words: &[&str]| {
+        let mut command = world.program(PROGRAM);
+        command.env("TETRA_DIR", home.path().join("tetra")).args(words).output().expect("it starts")
+    };
+    assert!(run(&["org", "init", "acme"]).status.success());
+    assert!(run(&["org", "promote", "@dev"]).status.success());
+    let environments = home.path().join("tetra/org/acme/environments");
+    change(&environments.join("local.toml"), "4444", "5555");
+    let before = files(&environments.with_file_name(""));
+    let filler = home.path().join("filler");
+    let mut size = 160 << 10;
+    // Fills what is left, to the last page.
+    while size >= 4096 {
+        let grown = fs::metadata(&filler).map_or(0, |found| found.len()) as usize + size;
+        if fs::write(&filler, vec![0_u8; grown]).is_err() {
+            fs::write(&filler, vec![0_u8; grown - size]).expect("it fitted before");
+            size /= 2;
+        }
+    }
+    let said = run(&["org", "promote", "@dev"]);
+    let talk = String::from_utf8_lossy(&said.stderr);
+    assert_eq!(said.status.code(), Some(1), "{talk}");
+    assert!(talk.contains("make room on the disk"), "{talk}");
+    assert_eq!(files(&environments.with_file_name("")), before);
+    fs::remove_file(&filler).expect("removed");
+    let after = run(&["org", "promote", "@dev"]);
+    assert!(after.status.success(), "{}", String::from_utf8_lossy(&after.stderr));
+}
+
+struct Unmount(String);
+
+impl Drop for Unmount {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).output();
+    }
+}
+
+#[test]
+fn what_json_prints_fits_the_schemas() {
+    let (mut world, environments) = acme();
+    let local = environments.join("local.toml");
+    fs::write(&local, read(&local) + "[loging]\nlevel = 1\n").expect("written");
+    for (line, name) in [
+        ("org init other --json", "org-init"),
+        ("org use acme --json", "org-use"),
+        ("org list --json", "org-list"),
+        ("org env validate --json", "org-env-validate"),
+        ("org promote @dev @staging --dry-run --json", "org-promote-plan"),
+        ("org promote @dev @staging --json", "org-promote"),
+        ("org promote @dev --json", "org-promote"),
+        ("org diff @dev --json", "org-diff"),
+        ("org diff @dev @staging --json", "org-diff-two"),
+        ("org explain @dev services.tetra.command --json", "org-explain"),
+        ("org status --json", "org-status"),
+        ("org env list --json", "org-env-list"),
+        ("org promote @dev --set ports.tetra=1 --json", "org-promote"),
+        ("org rollback @dev --dry-run --json", "org-rollback-plan"),
+        ("org rollback @dev --json", "org-rollback"),
+        ("org history @dev --json", "org-history"),
+        ("org profile list --json", "org-profile-list"),
+        ("org profile show prod --json", "org-profile-show"),
+        ("org profile new qa --json", "org-profile-new"),
+        ("org profile check qa --json", "org-profile-check"),
+    ] {
+        let said = world.run(line).done();
+        let value = serde_json::from_str(&said).unwrap_or_else(|error| panic!("`{line}`: {error}\n{said}"));
+        assert_eq!(misfits(&value, &schema(name)), Vec::<String>::new(), "`{line}` printed\n{value:#}");
+    }
+    fs::write(&local, "a = \n").expect("written");
+    let said = world.run("org promote @dev --json").failed(1);
+    let value = serde_json::from_str(&said).expect("JSON");
+    assert_eq!(misfits(&value, &schema("error")), Vec::<String>::new(), "{value:#}");
+}
+
+#[test]
+fn a_write_that_fails_anywhere_changes_nothing_or_everything() {
+    let present = Command::new("strace").arg("-V").output().is_ok_and(|out| out.status.success());
+    if !is_possible(present, "strace is not installed, so no write failed") {
+        return;
+    }
+    let (mut failed, mut done) = (0, 0);
+    for (calls, error) in [("write", "ENOSPC"), ("fsync", "EIO"), ("rename,renameat,renameat2", "EACCES")] {
+        for number in 1.. {
+            let (mut world, environments) = acme();
+            world.run("org promote @dev").done();
+            change(&environments.join("local.toml"), "4444", "5555");
+            let old = read(environments.join("dev.toml"));
+            let plan = format!("inject={calls}:error={error}:when={number}");
+            let mut strace = world.program("strace");
+            strace.args([
+                "-qq",
+                "-f",
+                "-o",
+                "/dev/null",
+                "-e",
+                &format!("trace={calls}"),
+                "-e",
+                &plan,
+                PROGRAM,
+                "org",
+                "promote",
+                "@dev",
+            ]);
+            let ended = strace.output().expect("strace is installed");
+            let now = read(environments.join("dev.toml"));
+            world.run("org env validate dev").done();
+            world.run("org history @dev").done();
+            if ended.status.success() {
+                assert!(now.contains("tetra = 5555"));
+                done += 1;
+                // What is written beside the work (the log of commands, the talk) may fail without harm.
+                if done > 12 {
+                    break;
+                }
+                continue;
+            }
+            failed += 1;
+            assert!(now == old || now.contains("tetra = 5555"), "{calls} {number}");
+            let talk = String::from_utf8_lossy(&ended.stderr);
+            assert!(talk.contains("failed to") || talk.is_empty(), "{talk}");
+            world.run("org promote @dev").done();
+            assert!(read(environments.join("dev.toml")).contains("tetra = 5555"));
+        }
+        done = 0;
+    }
+    assert!(failed > 8, "only {failed} failures were tried");
+}
