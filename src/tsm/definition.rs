@@ -334,6 +334,19 @@ mod tests {
     }
 
     #[test]
+    fn a_semicolon_in_a_list_is_an_error_and_no_endless_word() {
+        for text in ["TSM_DEPS=(;)", "TSM_DEPS=(a; b)", "TSM_DEPS=(;"] {
+            assert!(
+                matches!(
+                    Reader::new(text, Path::new("x"), &BTreeMap::new()).assignments(),
+                    Err(DefinitionError::Malformed { .. })
+                ),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
     fn a_slip_of_the_finger_is_noticed_and_no_command_is_an_error() {
         let read = parse("TSM_COMMAND=x\nTSM_COMAND=y\n").expect("a definition");
         assert_eq!(read.slips, [("TSM_COMAND".to_owned(), "TSM_COMMAND")]);

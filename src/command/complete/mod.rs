@@ -424,6 +424,8 @@ mod tests {
             TypeId::of::<usize>(),
             TypeId::of::<Size>(),
             TypeId::of::<Span>(),
+            TypeId::of::<crate::base::moment::Moment>(),
+            TypeId::of::<regex::bytes::Regex>(),
             TypeId::of::<PortWish>(),
             TypeId::of::<crate::tsm::attend::probe::HealthCheck>(),
             TypeId::of::<crate::tsm::attend::cron::Schedule>(),

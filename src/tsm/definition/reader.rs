@@ -125,6 +125,7 @@ impl<'a> Reader<'a> {
                     return Ok(values);
                 }
                 Some('#') => self.skip_line(),
+                Some(';') => return Err(self.wrong(self.at, self.at + 1, "a list has no `;`; quote it if it is text")),
                 Some(c) if c.is_whitespace() => self.at += c.len_utf8(),
                 Some(_) => values.push(self.word(key)?),
             }
