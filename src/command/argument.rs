@@ -34,6 +34,8 @@ texts! {
     SettingWord;
     /// `NAME`, `FILE` or `K=V` for the environment of a process; completed with env files.
     EnvSource;
+    /// A service or a file that ends in `.tsm`; completed with both.
+    ServiceWord;
     /// A word of what is to be started; completed with services, processes and files.
     StartWord;
 }

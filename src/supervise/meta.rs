@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::care::Care;
 use super::proc::{self, Identity};
 
 pub use super::record::{ReadError, read, write};
@@ -162,6 +163,12 @@ pub struct Run {
     pub port_guessed: bool,
     /// Open the child's stdout and stderr write-only instead of read-write.
     pub write_only_output: bool,
+    /// The group of instances that it belongs to; empty if none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub group: String,
+    /// What an attendant looks after.
+    #[serde(skip_serializing_if = "Care::is_nothing")]
+    pub care: Care,
 }
 
 impl Default for Run {
@@ -179,6 +186,8 @@ impl Default for Run {
             log_keep: 5,
             port_guessed: false,
             write_only_output: false,
+            group: String::new(),
+            care: Care::default(),
         }
     }
 }

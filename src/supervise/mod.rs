@@ -48,6 +48,7 @@
 use std::path::PathBuf;
 
 mod adopt;
+pub mod care;
 mod cgroup;
 pub mod client;
 mod clock;

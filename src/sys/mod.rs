@@ -1,7 +1,9 @@
 //! The machine behind small doors: paths, files, locks, programs, /proc, signals.
 #![allow(unsafe_code)]
 
+pub mod bounded;
 pub mod child;
+pub mod detach;
 pub mod diag;
 pub mod file;
 pub mod filter;
@@ -11,6 +13,7 @@ pub mod host;
 pub mod install;
 pub mod kernel;
 pub mod net;
+pub mod notice;
 pub mod paths;
 pub mod pidfd;
 pub mod process;

@@ -236,10 +236,22 @@ impl Paths {
         self.tsm().join("services-enabled")
     }
 
+    /// Files that name services which belong together.
+    #[must_use]
+    pub fn stacks(&self) -> PathBuf {
+        self.tsm().join("stacks")
+    }
+
     /// The definition of one service.
     #[must_use]
     pub fn service(&self, name: &ServiceName) -> PathBuf {
         self.services_available().join(format!("{name}.tsm"))
+    }
+
+    /// A line for every start of the enabled services.
+    #[must_use]
+    pub fn startup_log(&self) -> PathBuf {
+        self.tsm().join("startup.log")
     }
 
     /// Private: keys and what belongs to them.

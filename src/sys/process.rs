@@ -80,6 +80,25 @@ pub fn started_ms(start_ticks: u64) -> Option<u64> {
     Some(boot * 1000 + start_ticks * 1000 / ticks_per_second())
 }
 
+/// The variables that a process was started with, as bytes; none if we may not see them.
+#[must_use]
+pub fn variables(pid: u32) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let bytes = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    let settings = bytes.split(|byte| *byte == 0).filter_map(|setting| {
+        let at = setting.iter().position(|byte| *byte == b'=').filter(|at| *at > 0)?;
+        Some((setting[..at].to_vec(), setting[at + 1..].to_vec()))
+    });
+    settings.collect()
+}
+
+/// The memory that a process is answerable for, in bytes: what it shares with others is divided among them.
+#[must_use]
+pub fn share(pid: u32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+    line.split_ascii_whitespace().next()?.parse::<u64>().ok().map(|kibibytes| kibibytes * 1024)
+}
+
 /// One variable of the environment a process was started with; `None` also where it may not be read.
 #[must_use]
 pub fn variable(pid: u32, name: &str) -> Option<String> {

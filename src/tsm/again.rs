@@ -7,7 +7,7 @@ use crate::supervise::meta::Run;
 
 use super::environment::{self, EnvFile};
 use super::name::Base;
-use super::plan::{Kept, PlanError, PortChoice, StartPlan, folder, kept, program_of};
+use super::plan::{Kept, PlanError, PortChoice, StartPlan, folder, kept, program_of, watched};
 use super::port::{PortSource, PortWish};
 use super::request::{Around, StartRequest};
 use super::store::Process;
@@ -39,6 +39,7 @@ pub fn plan(process: &Process, request: &StartRequest, around: &Around) -> Resul
     ];
     let secrets = Some(PathBuf::from(&meta.run.secrets_file)).filter(|path| !path.as_os_str().is_empty());
     let secrets_open = secrets.as_deref().map(environment::is_secret_open).transpose()?.unwrap_or(false);
+    let kept = watched(kept(&request.keep, None, kept_before(&meta.run)), &cwd)?;
     Ok(StartPlan {
         base: request.base()?.unwrap_or_else(|| Base::existing(&process.name)),
         program: program_of(meta)?,
@@ -51,14 +52,17 @@ pub fn plan(process: &Process, request: &StartRequest, around: &Around) -> Resul
         cwd,
         pre_hook: request.pre_hook.clone().unwrap_or_else(|| meta.prehook.clone()),
         service: Some(PathBuf::from(&meta.run.service)).filter(|path| !path.as_os_str().is_empty()),
+        needs: Vec::new(),
+        instances: 1,
+        group: meta.run.group.clone(),
         environment: meta.run.environment.clone(),
-        kept: kept(request.keep, None, kept_before(&meta.run)),
+        kept,
         notes: Vec::new(),
     })
 }
 
 /// Also from a record of the published format, which says nothing about it.
-fn kept_before(run: &Run) -> Kept {
+pub(super) fn kept_before(run: &Run) -> Kept {
     let usual = Kept::default();
     Kept {
         restart: run.restart,
@@ -70,6 +74,7 @@ fn kept_before(run: &Run) -> Kept {
         },
         log_size: if run.log_size > 0 { run.log_size } else { usual.log_size },
         log_keep: if run.log_size > 0 { run.log_keep } else { usual.log_keep },
+        care: run.care.clone(),
     }
 }
 

@@ -8,6 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::attend;
 use super::store::Process;
 use crate::base::fault::{Advise, Kind};
 use crate::base::name::ProcessName;
@@ -194,6 +195,13 @@ impl Control<'_> {
         for process in processes.iter_mut().filter(|process| process.view.wants_supervisor()) {
             if self.supervise(process).is_ok() {
                 process.look_again();
+            }
+        }
+        for process in processes.iter().filter(|process| process.view.supervised) {
+            let wanted = !process.meta.run.care.is_nothing() && !attend::is_there(&process.dir);
+            if wanted && refuse_foreign(process).is_ok() {
+                // Whoever asks for its health sees that nobody looks after it.
+                let _ = attend::start(self.program, &process.dir);
             }
         }
     }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::base::fault::{Advise, Kind};
 use crate::base::name::ProcessName;
+use crate::supervise::care::Care;
 use crate::supervise::client;
 use crate::supervise::meta::{self, Life, Meta, Run, State};
 use crate::sys::file::{self, FileError};
@@ -16,13 +17,14 @@ use crate::sys::host::Host;
 use crate::sys::paths::Paths;
 use crate::sys::process;
 
+use super::attend;
 use super::conflict::{self, Conflict};
 use super::control::{ControlError, refuse_foreign};
 use super::placement::{Placement, PlacementError, place};
 use super::plan::StartPlan;
 use super::ports;
 use super::remove::{aside, clear_aside};
-use super::store::{Store, StoreError};
+use super::store::{Process, Store, StoreError};
 use super::words::joined;
 
 /// A process that is made and not started yet.
@@ -93,7 +95,10 @@ impl Advise for CreateError {
 const SNAPSHOT: &str = "environ";
 
 /// The marks of a process that starts another one are not inherited.
-const MARKS: [&str; 2] = ["TSM_RUN", "TSM_PROCESS_DIR"];
+const MARKS: [&str; 3] = ["TSM_RUN", "TSM_PROCESS_DIR", NOTIFY];
+
+/// Where a process says that it is ready.
+pub(super) const NOTIFY: &str = "NOTIFY_SOCKET";
 
 /// How long the supervisor of the last life may take to let go.
 const LET_GO: Duration = Duration::from_secs(5);
@@ -107,13 +112,49 @@ const LET_GO: Duration = Duration::from_secs(5);
 /// Fails if name or port are taken, if the name is that of another user's process, if the lock is not free within five seconds, or if a file cannot be written; nothing is
 /// left behind then.
 pub fn create(plan: &StartPlan, paths: &Paths, host: &dyn Host) -> Result<Created, CreateError> {
+    create_all(&[plan], paths, host)?.pop().expect("there is an answer for the one plan")
+}
+
+/// The same for several plans, under one lock, with an answer for each in their order.
+///
+/// # Errors
+///
+/// Fails for all of them if the lock is not free within five seconds, or if the processes there are cannot be seen.
+pub fn create_all(
+    plans: &[&StartPlan],
+    paths: &Paths,
+    host: &dyn Host,
+) -> Result<Vec<Result<Created, CreateError>>, CreateError> {
     file::folder(&paths.tsm())?;
     file::private_folder(&paths.runtime())?;
     file::private_folder(&paths.processes())?;
     let _lock = lock(&paths.id_lock())?;
     clear_aside(paths);
-    let processes = Store::open(paths).all()?;
-    let placement = place(plan, &processes, &|port| conflict::find(port, &processes))?;
+    let store = Store::open(paths);
+    let mut processes = store.all()?;
+    let mut all = Vec::new();
+    for plan in plans {
+        let created = create_one(plan, paths, &processes).and_then(|(created, meta)| {
+            created.write(&meta, host).inspect_err(|_| created.undo(paths))?;
+            Ok(created)
+        });
+        if let Ok(created) = &created {
+            processes.retain(|process| process.name != created.name);
+            processes.extend(store.get(&created.name));
+        }
+        all.push(created);
+    }
+    let ports =
+        all.iter().flatten().map(|it| ports::Move { process: it.name.as_str(), from: it.port_before(), to: it.port });
+    if let Err(error) = ports::enter(paths, &ports.collect::<Vec<_>>()) {
+        all.iter().flatten().for_each(|created| created.undo(paths));
+        return Err(error.into());
+    }
+    Ok(all)
+}
+
+fn create_one(plan: &StartPlan, paths: &Paths, processes: &[Process]) -> Result<(Created, Meta), CreateError> {
+    let placement = place(plan, processes, &|port| conflict::find(port, processes))?;
     let dir = paths.process(&placement.name);
     if let Some(process) = placement.again {
         refuse_foreign(process).map_err(|error| CreateError::Foreign(Box::new(error)))?;
@@ -124,7 +165,11 @@ pub fn create(plan: &StartPlan, paths: &Paths, host: &dyn Host) -> Result<Create
             .map_err(|_| CreateError::Supervised { name: placement.name.clone() })?;
     }
     let before = meta::read(&dir).ok().flatten();
-    let meta = compose(plan, &placement, before.as_ref());
+    let mut meta = compose(plan, &placement, before.as_ref());
+    if meta.run.care.notify {
+        let socket = dir.join(attend::SOCKET).display().to_string();
+        meta.run.set.push((NOTIFY.to_owned(), socket));
+    }
     let created = Created {
         name: placement.name,
         id: placement.id,
@@ -134,41 +179,27 @@ pub fn create(plan: &StartPlan, paths: &Paths, host: &dyn Host) -> Result<Create
         before,
         dir,
     };
-    match created.write(&meta, paths, host) {
-        Ok(()) => Ok(created),
-        Err(error) => {
-            created.undo(paths);
-            Err(error.into())
-        }
-    }
+    Ok((created, meta))
 }
 
 impl Created {
-    fn write(&self, meta: &Meta, paths: &Paths, host: &dyn Host) -> Result<(), FileError> {
+    fn write(&self, meta: &Meta, host: &dyn Host) -> Result<(), FileError> {
         // A new folder is complete when it gets its name; whoever is killed before has done nothing.
         let dir = if self.fresh { aside(&self.dir) } else { self.dir.clone() };
         let filled = fill(&dir, meta, host).and_then(|()| {
             if dir == self.dir { Ok(()) } else { fs::rename(&dir, &self.dir).map_err(failed("make", &self.dir)) }
         });
-        if let Err(error) = filled {
-            if self.fresh {
-                let _ = fs::remove_dir_all(&dir);
-            }
-            return Err(error);
+        if filled.is_err() && self.fresh {
+            let _ = fs::remove_dir_all(&dir);
         }
-        if self.port_before() != self.port {
-            self.port_before().map_or(Ok(()), |old| ports::unregister(paths, self.name.as_str(), old))?;
-        }
-        self.port.map_or(Ok(()), |port| ports::register(paths, self.name.as_str(), port))
+        filled
     }
 
     /// Leaves everything as it was before: for a start that failed before its program ran. Nobody may supervise the folder.
     pub fn undo(&self, paths: &Paths) {
         // What cannot be put back is not worth more than the error that led here.
-        if self.port != self.port_before() {
-            let _ = self.port.map_or(Ok(()), |port| ports::unregister(paths, self.name.as_str(), port));
-            let _ = self.port_before().map_or(Ok(()), |port| ports::register(paths, self.name.as_str(), port));
-        }
+        let back = ports::Move { process: self.name.as_str(), from: self.port, to: self.port_before() };
+        let _ = ports::enter(paths, &[back]);
         let _ = match &self.before {
             _ if self.fresh => fs::remove_dir_all(&self.dir),
             Some(before) => meta::write(&self.dir, before),
@@ -211,11 +242,19 @@ fn write_snapshot(path: &Path, host: &dyn Host) -> io::Result<()> {
     options.write(true).create(true).truncate(true).mode(0o600).open(path)?.write_all(&bytes)
 }
 
+/// What is to be looked after. Files are named from where the process runs.
+fn care(plan: &StartPlan) -> Care {
+    let care = &plan.kept.care;
+    let watch = care.watch.iter().map(|path| plan.cwd.join(path).display().to_string()).collect();
+    Care { watch, ..care.clone() }
+}
+
 /// The record that the supervisor begins with.
 fn compose(plan: &StartPlan, placement: &Placement, before: Option<&Meta>) -> Meta {
     let text = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
     let guessed = plan.port.as_ref().is_some_and(|choice| !choice.source.is_explicit());
     let mut set = plan.set.clone();
+    set.retain(|(key, _)| key != NOTIFY);
     if let Some(port) = placement.port.filter(|_| !guessed) {
         set.retain(|(key, _)| key != "PORT");
         set.push(("PORT".to_owned(), port.to_string()));
@@ -251,6 +290,8 @@ fn compose(plan: &StartPlan, placement: &Placement, before: Option<&Meta>) -> Me
             log_keep: plan.kept.log_keep,
             port_guessed: guessed,
             write_only_output: before.is_some_and(|before| before.run.write_only_output),
+            care: care(plan),
+            group: plan.group.clone(),
         },
         life: Life { starter_pid: process::own_pid(), ..Life::default() },
         last_exit: before.and_then(|before| before.last_exit.clone()),

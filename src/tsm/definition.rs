@@ -2,19 +2,20 @@
 //!
 //! A line is `KEY=value`, `export KEY=value` or a comment. Values are shell words: bare, `'literal'`, `"with $NAME"`; a list in
 //! parentheses may span lines. `$NAME`, `${NAME}` and `${NAME:-default}` are looked up in the surroundings and in earlier
-//! lines, but stay as they are in `TSM_COMMAND` and `TSM_PRE_COMMAND`, whose shell sees the process's own variables.
+//! lines, but stay as they are in `TSM_COMMAND`, `TSM_PRE_COMMAND` and `TSM_HEALTH_CHECK`, which see the process's own variables.
 
+mod keys;
 mod reader;
+mod writer;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::keep::Keep;
+use super::port::PortWish;
 use crate::base::fault::{Advise, Kind, Place};
 use crate::base::name::{is_name, legalise};
 use crate::base::near::nearest;
-use crate::supervise::meta::Restart;
-
-use super::port::PortWish;
 use reader::{Assignment, Reader};
 
 /// What a definition says.
@@ -38,8 +39,17 @@ pub struct Definition {
     pub description: Option<String>,
     /// `TSM_PRE_COMMAND`.
     pub pre_command: Option<String>,
-    /// `TSM_RESTART` (`never`, `on-failure`, `always`), or on-failure if `TSM_RESTART_ON_FAILURE` is true.
-    pub restart: Option<Restart>,
+    /// `TSM_AUTOSTART`: whether an enabled service is started with the others.
+    pub autostart: Option<bool>,
+    /// `TSM_DEPS`: services that have to be ready before it.
+    pub deps: Vec<String>,
+    /// `TSM_STACK`, or else `TSM_GROUP`: what it belongs to.
+    pub stack: Option<String>,
+    /// `TSM_INSTANCES`: how many of it run.
+    pub instances: Option<u32>,
+    /// How it is kept: `TSM_RESTART` (or `TSM_RESTART_ON_FAILURE`), `TSM_MAX_RESTARTS`, `TSM_KILL_TIMEOUT`, `TSM_LOG_SIZE`,
+    /// `TSM_LOG_KEEP`.
+    pub keep: Keep,
     /// The `export` lines, in order.
     pub exports: Vec<(String, String)>,
     /// Every other key, as it was; a list has its values joined by spaces.
@@ -99,30 +109,6 @@ impl Advise for DefinitionError {
     }
 }
 
-/// The keys with a meaning, for near misses.
-const KEYS: [&str; 20] = [
-    "TSM_NAME",
-    "TSM_COMMAND",
-    "TSM_CWD",
-    "TSM_ENV_FILE",
-    "TSM_ENV",
-    "TSM_PORT",
-    "TSM_DESCRIPTION",
-    "TSM_AUTOSTART",
-    "TSM_PRE_COMMAND",
-    "TSM_ARGS",
-    "TSM_HEALTH_CHECK",
-    "TSM_RESTART_ON_FAILURE",
-    "TSM_RESTART",
-    "TSM_ORG",
-    "TSM_PORT_TYPE",
-    "TSM_DEPS",
-    "TSM_PORTS",
-    "TSM_STACK",
-    "TSM_FILE",
-    "TSM_GROUP",
-];
-
 impl Definition {
     /// Reads the definition in `file`, looking variables up in `variables`.
     ///
@@ -170,6 +156,9 @@ impl Definition {
             self.exports.push((line.key, value));
             return Ok(());
         }
+        if self.take_kept(&line)? {
+            return Ok(());
+        }
         let text = || Some(value.clone()).filter(|value| !value.trim().is_empty());
         match line.key.as_str() {
             "TSM_NAME" => match text() {
@@ -187,21 +176,21 @@ impl Definition {
             "TSM_PRE_COMMAND" => self.pre_command = text(),
             "TSM_ARGS" => *arguments = line.values,
             "TSM_PORT" => {
-                let wish = |value: String| {
-                    value
-                        .trim()
-                        .parse()
-                        .map_err(|_| line.refuse("a port is a number from 1 to 65535, `8000+` or `auto`"))
-                };
-                self.port = text().filter(|value| value != "none").map(wish).transpose()?;
+                let wish = keys::read(&line, "a port is a number from 1 to 65535, `8000+` or `auto`");
+                self.port = if value.trim() == "none" { None } else { wish? };
             }
-            "TSM_RESTART" => self.restart = text().map(|value| restart(&value, &line)).transpose()?,
-            "TSM_RESTART_ON_FAILURE" if self.restart.is_none() => {
-                self.restart = text().map(|value| on_failure(&value, &line)).transpose()?;
+            "TSM_INSTANCES" => {
+                self.instances = keys::read(&line, "write a whole number")?;
+            }
+            "TSM_AUTOSTART" => self.autostart = keys::flag(&line)?,
+            "TSM_DEPS" => self.deps = keys::names(&line, "name services, separated by spaces")?,
+            "TSM_STACK" => self.stack = keys::names(&line, "name one stack")?.into_iter().next(),
+            "TSM_GROUP" if self.stack.is_none() => {
+                self.stack = keys::names(&line, "name one stack")?.into_iter().next();
             }
             key => {
-                if key.starts_with("TSM_") && !KEYS.contains(&key) {
-                    self.slips.extend(nearest(key, KEYS).map(|meant| (key.to_owned(), meant)));
+                if key.starts_with("TSM_") && !keys::ALL.contains(&key) {
+                    self.slips.extend(nearest(key, keys::ALL.iter().copied()).map(|meant| (key.to_owned(), meant)));
                 }
                 self.unknown.push((line.key, value));
             }
@@ -220,26 +209,10 @@ impl DefinitionError {
     }
 }
 
-fn restart(value: &str, line: &Assignment) -> Result<Restart, DefinitionError> {
-    match value.trim() {
-        "never" => Ok(Restart::Never),
-        "on-failure" => Ok(Restart::OnFailure),
-        "always" => Ok(Restart::Always),
-        _ => Err(line.refuse("write never, on-failure or always")),
-    }
-}
-
-fn on_failure(value: &str, line: &Assignment) -> Result<Restart, DefinitionError> {
-    match value.trim() {
-        "true" | "yes" | "1" | "on" => Ok(Restart::OnFailure),
-        "false" | "no" | "0" | "off" => Ok(Restart::Never),
-        _ => Err(line.refuse("write true or false")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::supervise::meta::Restart;
 
     fn parse(text: &str) -> Result<Definition, DefinitionError> {
         let variables = BTreeMap::from([("HOME".to_owned(), "/home/u".to_owned())]);
@@ -261,7 +234,9 @@ mod tests {
         assert_eq!(read.command, "node server/server.js --env dev");
         assert_eq!(read.cwd, Path::new("/root/src/devops/tetra"));
         assert_eq!(read.env_file.as_deref(), Some("env/dev.env"));
-        assert_eq!(read.unknown, [("TSM_AUTOSTART".to_owned(), "true".to_owned())], "unknown keys are kept");
+        assert_eq!(read.autostart, Some(true));
+        let read = parse("TSM_COMMAND=x\nTSM_ORG=acme\n").expect("a definition");
+        assert_eq!(read.unknown, [("TSM_ORG".to_owned(), "acme".to_owned())], "unknown keys are kept");
         assert!(read.slips.is_empty());
     }
 
@@ -308,8 +283,8 @@ mod tests {
         let read = parse(text).expect("a definition");
         assert_eq!(read.command, "serve --flag 'two words' third");
         assert_eq!(read.exports, [("B".to_owned(), "x y".to_owned()), ("A".to_owned(), "2".to_owned())]);
-        assert_eq!((read.restart, read.port), (Some(Restart::OnFailure), Some(PortWish::From(8000))));
-        assert_eq!(read.unknown, [("TSM_DEPS".to_owned(), "db cache".to_owned())]);
+        assert_eq!((read.keep.restart, read.port), (Some(Restart::OnFailure), Some(PortWish::From(8000))));
+        assert_eq!(read.deps, ["db", "cache"]);
         assert_eq!(parse("TSM_COMMAND=x\nTSM_PORT=auto").expect("it").port, Some(PortWish::From(8000)));
     }
 

@@ -1,6 +1,7 @@
 //! The process manager: what runs, how it was started, what it said.
 
 pub mod again;
+pub mod attend;
 pub mod conflict;
 pub mod control;
 pub mod create;
@@ -11,12 +12,14 @@ pub mod doctor;
 pub mod ends;
 pub mod environment;
 pub mod events;
+pub mod import;
+pub mod instances;
 pub mod interpreter;
+pub mod keep;
 pub mod kill;
 pub mod logs;
 pub mod name;
 pub mod nginx;
-
 pub mod placement;
 pub mod plan;
 pub mod port;
@@ -25,7 +28,11 @@ pub mod remove;
 pub mod request;
 pub mod resolve;
 pub mod restart;
+pub mod save;
+pub mod service;
+pub mod stack;
 pub mod start;
+pub mod startup;
 pub mod stats;
 pub mod store;
 pub mod upgrade;

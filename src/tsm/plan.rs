@@ -7,6 +7,7 @@ mod ladder;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::supervise::care::Care;
 use crate::supervise::meta::{Meta, Restart};
 
 pub use error::PlanError;
@@ -15,9 +16,10 @@ use super::definition::Definition;
 use super::detect::{ProcessType, Shape, detect};
 use super::environment::{self, EnvFile, EnvironmentError};
 use super::interpreter::{self, Program, Tools};
+use super::keep::Keep;
 use super::name::{Base, trailing};
 use super::port::{PortSource, PortWish};
-use super::request::{Around, Keep, RequestError, StartRequest, Target};
+use super::request::{Around, RequestError, StartRequest, Target};
 use super::store::Process;
 use super::words::{CommandLine, Unclosed, assignment};
 
@@ -46,6 +48,12 @@ pub struct StartPlan {
     pub pre_hook: String,
     /// The definition it comes from.
     pub service: Option<PathBuf>,
+    /// The services that have to be ready before it.
+    pub needs: Vec<String>,
+    /// How many of it are wanted.
+    pub instances: u32,
+    /// The group that it belongs to; empty if none.
+    pub group: String,
     /// The active environment; empty if none.
     pub environment: String,
     /// How it is kept.
@@ -64,7 +72,7 @@ pub struct PortChoice {
 }
 
 /// How a process is kept, decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
     /// When it is started again by itself.
     pub restart: Restart,
@@ -76,6 +84,8 @@ pub struct Kept {
     pub log_size: u64,
     /// Rotated logs kept per stream.
     pub log_keep: u32,
+    /// What is looked after.
+    pub care: Care,
 }
 
 impl Default for Kept {
@@ -86,6 +96,7 @@ impl Default for Kept {
             kill_timeout: Duration::from_secs(10),
             log_size: 10 * 1024 * 1024,
             log_keep: 5,
+            care: Care::default(),
         }
     }
 }
@@ -127,8 +138,10 @@ struct Draft {
     wanted: Wanted,
     port: Option<PortWish>,
     pre_hook: String,
-    restart: Option<Restart>,
+    keep: Keep,
     service: Option<PathBuf>,
+    needs: Vec<String>,
+    instances: Option<u32>,
     notes: Vec<String>,
 }
 
@@ -155,8 +168,10 @@ impl Draft {
             wanted: Wanted::Detected,
             port: None,
             pre_hook: String::new(),
-            restart: None,
+            keep: Keep::default(),
             service: None,
+            needs: Vec::new(),
+            instances: None,
             notes: Vec::new(),
         })
     }
@@ -181,8 +196,10 @@ impl Draft {
             wanted,
             port: definition.port,
             pre_hook: definition.pre_command.unwrap_or_default(),
-            restart: definition.restart,
+            keep: definition.keep,
             service: Some(definition.file),
+            needs: definition.deps,
+            instances: definition.instances,
             notes: slips.collect(),
         })
     }
@@ -205,6 +222,8 @@ impl Draft {
             let shown = file.path.strip_prefix(&self.cwd).unwrap_or(&file.path);
             self.notes.push(format!("using the env file {}", shown.display()));
         }
+        let kept = kept(&request.keep.or(&self.keep), around.restart, Kept::default());
+        let kept = watched(kept, &self.cwd)?;
         Ok(StartPlan {
             base,
             program,
@@ -217,8 +236,11 @@ impl Draft {
             cwd: self.cwd,
             pre_hook: request.pre_hook.clone().unwrap_or(self.pre_hook),
             service: self.service,
+            needs: self.needs,
+            instances: request.instances.or(self.instances).unwrap_or(1),
+            group: String::new(),
             environment: around.env.map(ToString::to_string).unwrap_or_default(),
-            kept: kept(request.keep, self.restart.or(around.restart), Kept::default()),
+            kept,
             notes: self.notes,
         })
     }
@@ -241,18 +263,27 @@ impl Draft {
 }
 
 /// How a process is kept: asked, else by its policy, else as usual.
-pub(super) fn kept(keep: Keep, policy: Option<Restart>, usual: Kept) -> Kept {
+pub(super) fn kept(keep: &Keep, policy: Option<Restart>, usual: Kept) -> Kept {
     Kept {
         restart: keep.restart.or(policy).unwrap_or(usual.restart),
         max_restarts: keep.max_restarts.unwrap_or(usual.max_restarts),
         kill_timeout: keep.kill_timeout.unwrap_or(usual.kill_timeout),
         log_size: keep.log_size.unwrap_or(usual.log_size),
         log_keep: keep.log_keep.unwrap_or(usual.log_keep),
+        care: keep.care(usual.care),
+    }
+}
+
+/// Refuses to watch what is not there.
+pub(super) fn watched(kept: Kept, cwd: &Path) -> Result<Kept, PlanError> {
+    match kept.care.watch.iter().map(|path| cwd.join(path)).find(|path| !path.exists()) {
+        Some(path) => Err(PlanError::NotThere { path }),
+        None => Ok(kept),
     }
 }
 
 /// The folder to run in, which must be there.
-pub(super) fn folder(from: &Path, given: Option<&Path>) -> Result<PathBuf, PlanError> {
+pub fn folder(from: &Path, given: Option<&Path>) -> Result<PathBuf, PlanError> {
     let path = given.map_or_else(|| from.to_owned(), |given| from.join(given));
     let bad = |why| PlanError::Folder { path: path.clone(), why };
     match path.canonicalize() {

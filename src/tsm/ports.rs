@@ -75,6 +75,40 @@ pub fn unregister(paths: &Paths, process: &str, port: u16) -> Result<(), FileErr
     change(&paths.ports(), |lines| lines.retain(|line| claim(line).as_ref() != Some(&old)))
 }
 
+/// A process, given by its full name, that leaves one port and takes another.
+#[derive(Debug, Clone, Copy)]
+pub struct Move<'a> {
+    /// The process.
+    pub process: &'a str,
+    /// The port that it had.
+    pub from: Option<u16>,
+    /// The port that it has now.
+    pub to: Option<u16>,
+}
+
+/// Enters the ports of several processes in one step. What is there already stays; without a change nothing is written.
+///
+/// # Errors
+///
+/// Fails if the registry cannot be locked or written.
+pub fn enter(paths: &Paths, moves: &[Move]) -> Result<(), FileError> {
+    if moves.iter().all(|it| it.to.is_none() && (it.from.is_none() || !paths.ports().exists())) {
+        return Ok(());
+    }
+    change(&paths.ports(), |lines| {
+        for Move { process, from, to } in moves {
+            if let Some(old) = from.filter(|_| from != to).map(|port| Claim::of(process, port)) {
+                lines.retain(|line| claim(line).as_ref() != Some(&old));
+            }
+            if let Some(new) = to.map(|port| Claim::of(process, port))
+                && !lines.iter().any(|line| claim(line).as_ref() == Some(&new))
+            {
+                lines.push(format!("{}:{}", new.name, new.port));
+            }
+        }
+    })
+}
+
 /// Takes a deleted process out of the registry. One of its name that was made meanwhile keeps its line.
 ///
 /// # Errors

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use crate::base::environment::EnvName;
 use crate::base::fault::{Advise, Kind};
@@ -12,6 +11,7 @@ use crate::sys::paths::Paths;
 use crate::sys::program::find;
 
 use super::definition::{Definition, DefinitionError};
+use super::keep::Keep;
 use super::name::Base;
 use super::port::PortWish;
 use super::resolve::{ResolveError, resolve_one};
@@ -35,23 +35,10 @@ pub struct StartRequest {
     pub cwd: Option<PathBuf>,
     /// `--pre-hook`.
     pub pre_hook: Option<String>,
+    /// `--instances`.
+    pub instances: Option<u32>,
     /// How to keep it.
     pub keep: Keep,
-}
-
-/// How to keep a process; what is none is left to the service or the defaults.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Keep {
-    /// `--restart`.
-    pub restart: Option<Restart>,
-    /// `--max-restarts`.
-    pub max_restarts: Option<u32>,
-    /// `--kill-timeout`.
-    pub kill_timeout: Option<Duration>,
-    /// `--log-size`, in bytes.
-    pub log_size: Option<u64>,
-    /// `--log-keep`.
-    pub log_keep: Option<u32>,
 }
 
 /// What a start is asked amid.
@@ -217,8 +204,9 @@ impl StartRequest {
     }
 }
 
-/// The definition that a word names: a path that ends in `.tsm`, or a service.
-fn definition_file(word: &str, around: &Around) -> Option<PathBuf> {
+/// The file of the definition that a word names: a path that ends in `.tsm`, or a service. None if there is none.
+#[must_use]
+pub fn definition_file(word: &str, around: &Around) -> Option<PathBuf> {
     let path = around.cwd.join(word);
     if word.ends_with(".tsm") && path.is_file() {
         return Some(path);

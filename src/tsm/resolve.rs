@@ -114,8 +114,19 @@ pub fn resolve_one<'a>(word: &str, among: &'a [Process]) -> Result<&'a Process, 
 fn resolve_word<'a>(word: &str, among: &'a [Process]) -> Result<Vec<&'a Process>, ResolveError> {
     match word {
         "*" | "all" => Ok(among.iter().collect()),
-        _ => resolve_one(word, among).map(|process| vec![process]),
+        _ => match group(word, among) {
+            group if group.is_empty() => resolve_one(word, among).map(|process| vec![process]),
+            group => Ok(group),
+        },
     }
+}
+
+/// The instances that a word means together, unless a process has that very name.
+fn group<'a>(word: &str, among: &'a [Process]) -> Vec<&'a Process> {
+    if among.iter().any(|process| process.name.as_str() == word) {
+        return Vec::new();
+    }
+    among.iter().filter(|process| !word.is_empty() && process.meta.run.group == word).collect()
 }
 
 /// Id first, then pid of a living child, then port; of several with one port the running ones.

@@ -1,6 +1,7 @@
 //! Restarting: a process that runs is told to, one that does not is started again; each is watched until what became of it is
 //! known.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::control::{Control, ControlError, refuse_foreign};
@@ -159,7 +160,7 @@ impl Control<'_> {
             return Err(RestartError::Stopped { name: name() });
         }
         let seen = match meta.state {
-            State::Online => watch(&meta, starter),
+            State::Online => watch(&process.dir, &meta, starter),
             _ => Seen::Dead,
         };
         if seen == Seen::Dead {
@@ -192,16 +193,18 @@ fn is_next_life(meta: &Meta, started_ms: u64, nonce: &str) -> bool {
 }
 
 /// Watches a new life until it has settled. Of several processes those that are watched later have had their time already.
-fn watch(meta: &Meta, starter: &mut Starter) -> Seen {
+fn watch(dir: &Path, meta: &Meta, starter: &mut Starter) -> Seen {
+    let care = &meta.run.care;
+    let health = (!care.health.is_empty() || care.notify).then(|| dir.to_owned());
     let explicit = meta.port.is_some() && !meta.run.port_guessed;
     let age = starter.host.now().since(crate::base::time::Timestamp(meta.life.started_ms));
     let lives = process::is_same(meta.pid, meta.life.start_ticks);
     match starter.patience {
         _ if !lives => Seen::Dead,
         Patience::UntilItRuns => Seen::Unwatched,
-        Patience::UntilItIsReady if !explicit && age >= SETTLE => Seen::Settled,
+        Patience::UntilItIsReady if !explicit && health.is_none() && age >= SETTLE => Seen::Settled,
         Patience::UntilItIsReady => {
-            Watch { pid: meta.pid, port: meta.port, explicit }.until_ready(starter.host, starter.say)
+            Watch { pid: meta.pid, port: meta.port, explicit, health }.until_ready(starter.host, starter.say)
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Starting: the process is made, its supervisor launched, and watched until what became of it is known.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,7 @@ use crate::sys::file::{self, FileError};
 use crate::sys::host::Host;
 use crate::sys::paths::Paths;
 
+use super::attend;
 use super::conflict::{self, Conflict};
 use super::create::{CreateError, Created, create};
 use super::ends;
@@ -93,7 +94,7 @@ pub enum StartError {
         name: ProcessName,
         /// The exit code.
         code: u8,
-        /// What it wrote to stderr.
+        /// The last lines that it wrote.
         tail: Vec<String>,
     },
     /// The operator ended the pre-start command.
@@ -203,26 +204,94 @@ pub fn start(plan: &StartPlan, starter: &mut Starter) -> Result<Started, StartEr
     if let Some(conflict) = &created.in_the_way {
         (starter.say)(&format!("{}; it was only guessed to be this process's", conflict.line()));
     }
-    let log = created.dir.join("current.err");
-    let written = std::fs::metadata(&log).map_or(0, |file| file.len());
-    let pid = launch(&created, starter, || tail(&log, written))?;
-    let explicit = plan.port.as_ref().is_some_and(|choice| choice.source.is_explicit());
-    // Where somebody else has the guessed port, an answer on it says nothing.
-    let watch = Watch { pid, port: created.port.filter(|_| created.in_the_way.is_none()), explicit };
+    let written = Written::before(&created);
+    let heard = supervise(&Launch::of(plan, &created, starter.host), starter.host);
+    let pid = answered(&created, starter.paths, heard, &written)?;
+    let watch = watch(plan, &created, pid);
     let seen = match starter.patience {
         Patience::UntilItRuns => Seen::Unwatched,
         Patience::UntilItIsReady => watch.until_ready(starter.host, starter.say),
     };
     if seen == Seen::Dead {
-        return Err(died(&created, &watch, || tail(&log, written)));
+        return Err(died(&created, &watch, &written));
     }
     Ok(Started { id: created.id, pid, port: created.port, seen, took: begun.elapsed(), name: created.name })
 }
 
-/// Starts the supervisor; what never ran is undone.
-fn launch(created: &Created, starter: &Starter, tail: impl Fn() -> Vec<String>) -> Result<u32, StartError> {
+/// The logs of a process and how much was in them before its start.
+#[derive(Debug)]
+pub(super) struct Written {
+    out: (PathBuf, u64),
+    err: (PathBuf, u64),
+}
+
+impl Written {
+    pub(super) fn before(created: &Created) -> Self {
+        let log = |name: &str| {
+            let path = created.dir.join(name);
+            let length = std::fs::metadata(&path).map_or(0, |file| file.len());
+            (path, length)
+        };
+        Self { out: log("current.out"), err: log("current.err") }
+    }
+
+    /// The last lines of stderr since.
+    fn errors(&self) -> Vec<String> {
+        tail(&self.err.0, self.err.1)
+    }
+
+    /// The last lines of stdout and stderr since: a pre-start command says on either why it failed.
+    fn lines(&self) -> Vec<String> {
+        let mut lines = tail(&self.out.0, self.out.1);
+        lines.extend(self.errors());
+        lines
+    }
+}
+
+/// What is expected of a process that runs now.
+pub(super) fn watch(plan: &StartPlan, created: &Created, pid: u32) -> Watch {
+    let explicit = plan.port.as_ref().is_some_and(|choice| choice.source.is_explicit());
+    // Where somebody else has the guessed port, an answer on it says nothing.
+    let port = created.port.filter(|_| created.in_the_way.is_none());
+    let care = &plan.kept.care;
+    let health = (!care.health.is_empty() || care.notify).then(|| created.dir.clone());
+    Watch { pid, port, explicit, health }
+}
+
+/// What is started for a process: its supervisor, and before it an attendant if it needs one.
+#[derive(Debug, Clone)]
+pub(super) struct Launch {
+    pub(super) program: PathBuf,
+    pub(super) dir: PathBuf,
+    pub(super) attended: bool,
+}
+
+impl Launch {
+    pub(super) fn of(plan: &StartPlan, created: &Created, host: &dyn Host) -> Self {
+        let attended = !plan.kept.care.is_nothing();
+        Self { program: host.program().to_owned(), dir: created.dir.clone(), attended }
+    }
+
+    /// Starts both and waits for the supervisor's first word. A process never runs unattended that asked for it.
+    pub(super) fn carry_out(&self) -> Result<Launched, LaunchError> {
+        if self.attended {
+            attend::start(&self.program, &self.dir).map_err(|error| LaunchError::Execute {
+                exe: self.program.clone(),
+                source: std::io::Error::new(error.kind(), format!("its attendant did not begin: {error}")),
+            })?;
+        }
+        client::launch(&self.program, &self.dir)
+    }
+}
+
+/// What a supervisor's first word means: the pid, or why there is none. What never ran is undone.
+pub(super) fn answered(
+    created: &Created,
+    paths: &Paths,
+    (answer, heard): (Result<Launched, LaunchError>, Heard),
+    written: &Written,
+) -> Result<u32, StartError> {
     let name = || created.name.clone();
-    let (answer, heard) = supervise(created, starter.host);
     let failure = match answer {
         // Its pre-start command may have ended before the order came: then the program just began, and is being ended.
         Ok(Launched::Spawned { .. } | Launched::HookFailed { .. } | Launched::Ended) if heard == Heard::Interrupt => {
@@ -233,9 +302,11 @@ fn launch(created: &Created, starter: &Starter, tail: impl Fn() -> Vec<String>) 
             let why = record(&created.dir).map(|meta| meta.life.start_error).unwrap_or_default();
             StartError::NotRun { name: name(), step, errno, why }
         }
-        Ok(Launched::HookFailed { code }) => StartError::Hook { name: name(), code, tail: tail() },
+        Ok(Launched::HookFailed { code }) => StartError::Hook { name: name(), code, tail: written.lines() },
         // It died between its start and our first look.
-        Ok(Launched::Ended) => return Err(died(created, &Watch { pid: 0, port: None, explicit: false }, tail)),
+        Ok(Launched::Ended) => {
+            return Err(died(created, &Watch { pid: 0, port: None, explicit: false, health: None }, written));
+        }
         Ok(Launched::AlreadySupervised) => {
             return Err(CreateError::Supervised { name: name() }.into());
         }
@@ -244,29 +315,28 @@ fn launch(created: &Created, starter: &Starter, tail: impl Fn() -> Vec<String>) 
         Err(source) => StartError::Launch { name: name(), source },
     };
     if client::wait_unsupervised(&created.dir, Instant::now() + RECORDING).is_ok() {
-        created.undo(starter.paths);
+        created.undo(paths);
     }
     Err(failure)
 }
 
 /// Whether the operator had enough of a pre-start command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Heard {
+pub(super) enum Heard {
     Nothing,
     Interrupt,
 }
 
 /// Launches the supervisor. A pre-start command may take minutes: Ctrl-C ends it, and with it the start. Without one the
 /// program runs in a moment, and Ctrl-C is for the waiting that follows.
-fn supervise(created: &Created, host: &dyn Host) -> (Result<Launched, LaunchError>, Heard) {
+fn supervise(launch: &Launch, host: &dyn Host) -> (Result<Launched, LaunchError>, Heard) {
     let (answer, answered) = mpsc::channel();
-    let (program, dir) = (host.program().to_owned(), created.dir.clone());
-    let launch = move || answer.send(client::launch(&program, &dir));
-    let launching = match std::thread::Builder::new().spawn(launch) {
+    let ours = launch.clone();
+    let launching = match std::thread::Builder::new().spawn(move || answer.send(ours.carry_out())) {
         Ok(launching) => launching,
-        Err(source) => return (Err(LaunchError::Execute { exe: host.program().to_owned(), source }), Heard::Nothing),
+        Err(source) => return (Err(LaunchError::Execute { exe: launch.program.clone(), source }), Heard::Nothing),
     };
-    let has_hook = record(&created.dir).is_some_and(|meta| !meta.prehook.is_empty());
+    let has_hook = record(&launch.dir).is_some_and(|meta| !meta.prehook.is_empty());
     let mut heard = Heard::Nothing;
     loop {
         match answered.recv_timeout(INTERRUPT_STEP) {
@@ -277,19 +347,19 @@ fn supervise(created: &Created, host: &dyn Host) -> (Result<Launched, LaunchErro
             }
             Err(RecvTimeoutError::Timeout) if has_hook && host.interrupted() => {
                 // Nobody hears it yet, or it was heard already: the next time then.
-                let _ = client::send(&created.dir, Order::Stop);
+                let _ = client::send(&launch.dir, Order::Stop);
                 heard = Heard::Interrupt;
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
-                return (Err(LaunchError::Died { dir: created.dir.clone() }), heard);
+                return (Err(LaunchError::Died { dir: launch.dir.clone() }), heard);
             }
         }
     }
 }
 
 /// What can be said of a process that is dead: the supervisor has to have written it down.
-fn died(created: &Created, watch: &Watch, tail: impl FnOnce() -> Vec<String>) -> StartError {
+pub(super) fn died(created: &Created, watch: &Watch, written: &Written) -> StartError {
     let before = created.before.as_ref().and_then(|meta| meta.last_exit.clone());
     let ended = |meta: Option<&Meta>| {
         meta.is_some_and(|meta| meta.last_exit.is_some() && (meta.last_exit != before || meta.pid != watch.pid))
@@ -299,7 +369,13 @@ fn died(created: &Created, watch: &Watch, tail: impl FnOnce() -> Vec<String>) ->
     let how = meta.as_ref().and_then(|meta| meta.last_exit.as_ref()).map_or(How::Unknown, |exit| exit.how);
     let again = meta.is_some_and(|meta| !matches!(meta.state, State::Crashed | State::Errored | State::Stopped));
     let conflict = created.port.and_then(|port| conflict::listening(port, &[])).filter(|_| !how.is_success());
-    StartError::Died { name: created.name.clone(), how, tail: tail(), conflict: conflict.map(Box::new), again }
+    StartError::Died {
+        name: created.name.clone(),
+        how,
+        tail: written.errors(),
+        conflict: conflict.map(Box::new),
+        again,
+    }
 }
 
 fn record(dir: &Path) -> Option<Meta> {

@@ -18,6 +18,7 @@ use crate::supervise::meta::{self, Life, Meta, ReadError, Run, State, Status};
 use crate::sys::paths::Paths;
 use crate::sys::process;
 
+use super::attend::health::{self, Health};
 use super::view::{self, Facts, View};
 use super::words::joined;
 
@@ -134,6 +135,12 @@ fn at_once(names: &[ProcessName], read: impl Fn(&[ProcessName]) -> Vec<Process> 
 }
 
 impl Process {
+    /// What is known about its health; none if nobody asked for it, or if it does not run.
+    #[must_use]
+    pub fn health(&self) -> Option<Health> {
+        if self.is_running() { health::of_life(&self.dir, &self.meta) } else { None }
+    }
+
     /// Reads it again. If its folder is gone it stays as it was.
     pub fn look_again(&mut self) {
         if let Some(now) = look(&self.name, self.dir.clone()) {

@@ -1,12 +1,16 @@
 //! Watching a process that was just started: does it live, does its port answer.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use crate::supervise::meta;
 use crate::sys::host::Host;
 use crate::sys::{net, process};
 
+use super::attend::health::{self, Wellness};
+
 /// A process and what is expected of it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Watch {
     /// The child.
     pub(super) pid: u32,
@@ -14,11 +18,17 @@ pub(super) struct Watch {
     pub(super) port: Option<u16>,
     /// It was asked for, so waiting for it is worth more than the settle window.
     pub(super) explicit: bool,
+    /// Its folder, if somebody looks after its health.
+    pub(super) health: Option<PathBuf>,
 }
 
 /// What was seen of a start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seen {
+    /// It is healthy, or said that it is ready.
+    Healthy,
+    /// It lives and has not become healthy in time.
+    NotHealthy,
     /// It listens on its port.
     Listening,
     /// It has lived through the settle window.
@@ -54,33 +64,78 @@ const SEARCH: Duration = Duration::from_millis(100);
 impl Watch {
     /// Watches until the process listens, dies or has settled; ten seconds at most for an explicit port.
     pub(super) fn until_ready(&self, host: &dyn Host, say: &mut dyn FnMut(&str)) -> Seen {
-        let begun = Instant::now();
-        let Some(child) = process::stat(self.pid) else { return Seen::Dead };
+        let Some(mut watching) = self.begin() else { return Seen::Dead };
         let mut told = false;
-        let mut searched = None;
         loop {
             let look = Instant::now();
-            if !process::is_same(child.pid, child.start_ticks) {
-                return Seen::Dead;
+            if let Some(seen) = watching.look() {
+                return seen;
             }
-            // What it started belongs to it, also when its own parent has become another.
-            if self.port.is_some_and(|port| listens(port, &child, &mut searched)) {
-                return Seen::Listening;
-            }
-            let waited = begun.elapsed();
-            match self.port.filter(|_| self.explicit) {
-                None if waited >= SETTLE => return Seen::Settled,
-                Some(_) if waited >= READINESS => return Seen::NotListening,
-                Some(port) if waited >= TOLD_AFTER && !told => {
-                    told = true;
-                    say(&format!("waiting for it to listen on port {port} (Ctrl-C stops the waiting only)"));
-                }
-                _ => {}
+            if let Some(what) = self.awaited().filter(|_| !told && watching.begun.elapsed() >= TOLD_AFTER) {
+                told = true;
+                say(&format!("waiting for it to {what} (Ctrl-C stops the waiting only)"));
             }
             let step = if told { LONG_STEP } else { STEP };
             if !host.pause(step.max(look.elapsed() * 2)) {
                 return Seen::Interrupted;
             }
+        }
+    }
+
+    /// What is waited for, if it may take long.
+    fn awaited(&self) -> Option<String> {
+        match (&self.health, self.port.filter(|_| self.explicit)) {
+            (Some(_), _) => Some("become healthy".to_owned()),
+            (None, port) => port.map(|port| format!("listen on port {port}")),
+        }
+    }
+
+    /// Begins to watch; none if the process is dead already.
+    pub(super) fn begin(&self) -> Option<Watching> {
+        let child = process::stat(self.pid)?;
+        Some(Watching { watch: self.clone(), child, begun: Instant::now(), searched: None })
+    }
+}
+
+/// A process that is being watched.
+#[derive(Debug)]
+pub(super) struct Watching {
+    watch: Watch,
+    child: process::Stat,
+    begun: Instant,
+    /// When all processes were searched for the listener.
+    searched: Option<Instant>,
+}
+
+impl Watching {
+    /// Looks once; what was seen, if there is no more to wait for.
+    pub(super) fn look(&mut self) -> Option<Seen> {
+        if !process::is_same(self.child.pid, self.child.start_ticks) {
+            return Some(Seen::Dead);
+        }
+        let Some(dir) = &self.watch.health else { return self.look_at_port() };
+        let meta = meta::read(dir).ok().flatten()?;
+        let health = health::of_life(dir, &meta)?;
+        let patience = READINESS.max(Duration::from_millis(meta.run.care.health_grace_ms));
+        match health.status {
+            Wellness::Healthy => Some(Seen::Healthy),
+            Wellness::Unhealthy => Some(Seen::NotHealthy),
+            Wellness::Starting if self.begun.elapsed() >= patience => Some(Seen::NotHealthy),
+            Wellness::Starting => None,
+        }
+    }
+
+    fn look_at_port(&mut self) -> Option<Seen> {
+        let Self { watch, child, begun, searched } = self;
+        // What it started belongs to it, also when its own parent has become another.
+        if watch.port.is_some_and(|port| listens(port, child, searched)) {
+            return Some(Seen::Listening);
+        }
+        let waited = begun.elapsed();
+        match watch.port.filter(|_| watch.explicit) {
+            None if waited >= SETTLE => Some(Seen::Settled),
+            Some(_) if waited >= READINESS => Some(Seen::NotListening),
+            _ => None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The one integration crate: it links once, and its parts share what they need.
 
 mod ask;
+mod attend;
 mod completions;
 mod env;
 mod examples;
@@ -14,6 +15,7 @@ mod repl;
 mod road;
 mod rough;
 mod schema;
+mod services;
 mod setup;
 mod start;
 mod supervise;

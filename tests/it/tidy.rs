@@ -27,6 +27,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("reedline", &["shell/"]),
     ("nu_ansi_term", &["shell/"]),
     ("crossterm", &["shell/"]),
+    ("serde_saphyr", &["tsm/import.rs"]),
     ("ratatui", &["shell/"]),
     ("regex", &["tsm/", "command/"]),
     ("toml", &["shell/", "org/", "env/", "tsm/ports/"]),

@@ -11,7 +11,7 @@ use super::{Known, Proposal, files, rank};
 use crate::base::environment::EnvName;
 use crate::base::name::{AliasName, OrgName, ProcessName, ServiceName};
 use crate::command::argument::{
-    CommandWord, ContextWord, EnvSource, FilePath, FolderPath, ProcessTarget, SettingWord, StartWord,
+    CommandWord, ContextWord, EnvSource, FilePath, FolderPath, ProcessTarget, ServiceWord, SettingWord, StartWord,
 };
 use crate::command::context::SETTINGS;
 use crate::command::{Entry, registry};
@@ -247,6 +247,7 @@ const SOURCES: &[Source] = &[
     (TypeId::of::<SettingWord>, |typed, _| choose(typed, settings())),
     (TypeId::of::<EnvSource>, files::env_sources),
     (TypeId::of::<StartWord>, startable),
+    (TypeId::of::<ServiceWord>, service_or_file),
     (TypeId::of::<FilePath>, files::files),
     (TypeId::of::<FolderPath>, files::folders),
     (TypeId::of::<PathBuf>, files::files),
@@ -271,6 +272,12 @@ fn startable(typed: &str, live: &dyn Live) -> Vec<Proposal> {
     let services: Vec<String> = found.iter().map(|it| it.value.clone()).collect();
     found.extend(processes.into_iter().filter(|it| !services.contains(&it.value)));
     found.extend(files::runnable(typed, live));
+    found
+}
+
+fn service_or_file(typed: &str, live: &dyn Live) -> Vec<Proposal> {
+    let mut found = things(typed, live, Kind::Service);
+    found.extend(files::ending(".tsm", typed, live));
     found
 }
 

@@ -29,6 +29,11 @@ pub(super) fn runnable(typed: &str, live: &dyn Live) -> Vec<Proposal> {
     proposals
 }
 
+/// Files that end so, and the folders on the way to them.
+pub(super) fn ending(end: &str, typed: &str, live: &dyn Live) -> Vec<Proposal> {
+    matching(typed, live, |listed| listed.folder || listed.name.ends_with(end))
+}
+
 /// Folders only.
 pub(super) fn folders(typed: &str, live: &dyn Live) -> Vec<Proposal> {
     matching(typed, live, |listed| listed.folder)

@@ -427,6 +427,8 @@ mod tests {
             TypeId::of::<crate::base::moment::Moment>(),
             TypeId::of::<regex::bytes::Regex>(),
             TypeId::of::<PortWish>(),
+            TypeId::of::<crate::tsm::attend::probe::HealthCheck>(),
+            TypeId::of::<crate::tsm::attend::cron::Schedule>(),
             TypeId::of::<crate::org::path::KeyPath>(),
         ];
         free.iter().any(|free| parsed == *free)

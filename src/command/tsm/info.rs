@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::list::{Load, last_exit, started, state_word, status, uptime};
+use super::list::{Load, health, last_exit, started, state_word, status, uptime};
 use super::targets::{NONE, Targets};
 use crate::base::fault::Fault;
 use crate::base::redact;
@@ -74,6 +74,8 @@ fn fields(process: &Process, load: Option<&Load>, cx: &Cx) -> Result<Fields, Fau
         .with("restarts", meta.restarts)
         .with("restart_policy", policy(meta.run.restart))
         .with("last_exit", exit_cell(process, now))
+        .with("health", health_cell(process))
+        .with("looked_after", looked_after(process))
         .with("stdout", text(&process.out_log().to_string_lossy()))
         .with("stdout_size", size(&process.out_log())?)
         .with("stderr", text(&process.err_log().to_string_lossy()))
@@ -184,6 +186,48 @@ fn exit_cell(process: &Process, now: Timestamp) -> Cell {
         }
         None => cell,
     }
+}
+
+/// How it is, and what it or the last look says.
+fn health_cell(process: &Process) -> Cell {
+    let known = process.health();
+    let cell = health(known.as_ref());
+    let Some(known) = known else { return cell };
+    let words = known.status.word();
+    let more = if known.why.is_empty() { &known.says } else { &known.why };
+    if more.is_empty() { cell } else { cell.text(format!("{words}: {more}")) }
+}
+
+/// What an attendant looks after, and what it did.
+fn looked_after(process: &Process) -> Value {
+    let care = &process.meta.run.care;
+    if care.is_nothing() {
+        return Value::Nothing;
+    }
+    let known = crate::tsm::attend::health::read(&process.dir).unwrap_or_default();
+    let list = |items: &[String]| items.join(" ");
+    let mut record: Vec<(String, Value)> = Vec::new();
+    for (key, value) in [
+        ("check", care.health.clone()),
+        ("watch", list(&care.watch)),
+        ("ignore", list(&care.ignore)),
+        ("cron", care.cron.clone()),
+        ("why", known.why),
+        ("says", known.says),
+        ("last_restart", known.last_restart),
+    ] {
+        if !value.is_empty() {
+            record.push((key.to_owned(), value.into()));
+        }
+    }
+    if care.notify {
+        record.push(("notify".to_owned(), known.notified.into()));
+    }
+    if care.max_memory > 0 {
+        record.push(("max_memory".to_owned(), Value::Bytes(care.max_memory)));
+    }
+    record.push(("restarts".to_owned(), known.restarts.into()));
+    Value::Record(record)
 }
 
 /// The bytes of all parts of a log.

@@ -11,8 +11,9 @@ use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Report, Show, Table, Tone, Value};
 use crate::supervise::meta::{State, Status};
 use crate::sys::process::Census;
-use crate::tsm::ends;
+use crate::tsm::attend::health::{Health, Wellness};
 use crate::tsm::store::{Process, Store};
+use crate::tsm::{ends, service};
 
 /// List processes
 ///
@@ -50,11 +51,15 @@ impl Command for List {
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let which = if self.all { Some(Which::All) } else { self.which };
         match which {
-            Some(Which::Available) => services::list(cx, services::Which::Available),
-            Some(Which::Enabled) => services::list(cx, services::Which::Enabled),
+            Some(Which::Available) => services::list(cx, service::Which::Available, detail(cx)),
+            Some(Which::Enabled) => services::list(cx, service::Which::Enabled, detail(cx)),
             None | Some(Which::Running | Which::All) => processes(which, cx),
         }
     }
+}
+
+fn detail(cx: &Cx) -> services::Detail {
+    if cx.verbose > 0 { services::Detail::All } else { services::Detail::Some }
 }
 
 fn processes(which: Option<Which>, cx: &Cx) -> Result<Report, Fault> {
@@ -63,6 +68,9 @@ fn processes(which: Option<Which>, cx: &Cx) -> Result<Report, Fault> {
     let shown: Vec<&Process> = all.iter().filter(|process| is_shown(which, process)).collect();
     let load = (cx.verbose > 0).then(|| Load::measure(cx));
     let mut table = table(cx.verbose);
+    if shown.iter().any(|process| process.health().is_some()) {
+        table = table.show("health", Show::Always);
+    }
     for process in &shown {
         table.row(row(process, cx.host.now(), load.as_ref()));
     }
@@ -80,13 +88,14 @@ fn is_shown(which: Option<Which>, process: &Process) -> bool {
 }
 
 /// Key, heading, and from how many -v on people see it.
-const COLUMNS: [(&str, &str, u8); 20] = [
+const COLUMNS: [(&str, &str, u8); 22] = [
     ("id", "ID", 0),
     ("name", "NAME", 0),
     ("env", "ENV", 0),
     ("pid", "PID", 0),
     ("port", "PORT", 0),
     ("status", "STATUS", 0),
+    ("health", "HEALTH", u8::MAX),
     ("uptime", "UPTIME", 0),
     ("restarts", "RESTARTS", 1),
     ("cpu", "CPU", 1),
@@ -97,6 +106,7 @@ const COLUMNS: [(&str, &str, u8); 20] = [
     ("state", "STATE", u8::MAX),
     ("supervised", "SUPERVISED", u8::MAX),
     ("environment", "ENVIRONMENT", u8::MAX),
+    ("group", "GROUP", u8::MAX),
     ("env_file", "ENV FILE", u8::MAX),
     ("started", "STARTED", u8::MAX),
     ("exit", "EXIT", u8::MAX),
@@ -127,6 +137,7 @@ fn row(process: &Process, now: Timestamp, load: Option<&Load>) -> Vec<Cell> {
         Value::from(process.pid()).into(),
         Value::from(meta.port).into(),
         status(process, now, load.is_some()),
+        health(process.health().as_ref()),
         uptime(process, now),
         meta.restarts.into(),
         cpu,
@@ -137,11 +148,23 @@ fn row(process: &Process, now: Timestamp, load: Option<&Load>) -> Vec<Cell> {
         state_word(process.view.state).into(),
         process.view.supervised.into(),
         text(&meta.run.environment),
+        text(&meta.run.group),
         text(&meta.env_file),
         Value::from(started(process)).into(),
         last_exit(process).into(),
         Value::from(process.damage.as_deref()).into(),
     ]
+}
+
+/// The word for how it is.
+pub(super) fn health(health: Option<&Health>) -> Cell {
+    let Some(health) = health else { return Value::Nothing.into() };
+    let tone = match health.status {
+        Wellness::Starting => Tone::Warn,
+        Wellness::Healthy => Tone::Good,
+        Wellness::Unhealthy => Tone::Bad,
+    };
+    Cell::from(health.status.word()).tone(tone)
 }
 
 /// The status with its meaning, and in detail what the three words of the published format leave out.

@@ -87,6 +87,7 @@ fn said(report: Report, risen: &Risen) -> Report {
         (Seen::NotListening, Some(port)) => {
             report.note(format!("'{name}' runs and does not listen on port {port} yet"))
         }
+        (Seen::NotHealthy, _) => report.note(format!("'{name}' runs and is not healthy yet")),
         (Seen::Interrupted, _) => report.note(format!("stopped watching '{name}'; it runs")),
         _ => report,
     }

@@ -1,33 +1,32 @@
 //! `tsm start`
 
-mod preview;
+pub(super) mod preview;
 pub(in crate::command) mod words;
-
-use clap::ValueEnum;
 
 use crate::base::environment::{EnvName, Rung};
 use crate::base::fault::{Fault, Kind};
-use crate::base::size::Size;
-use crate::base::time::Span;
 use crate::command::argument::{EnvSource, FolderPath, StartWord};
+use crate::command::tsm::keeping::Keeping;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Report, Sentence, Tone, Value};
 use crate::supervise::meta::Restart;
 use crate::sys::net;
-use crate::tsm::conflict;
 use crate::tsm::placement::{PlacementError, place};
 use crate::tsm::plan::{StartPlan, plan};
 use crate::tsm::port::{PortSource, PortWish};
-use crate::tsm::request::{Around, Keep, StartRequest, Target};
+use crate::tsm::request::{Around, StartRequest, Target};
 use crate::tsm::start::{Patience, Started, Starter, start};
+use crate::tsm::startup::{Outcome, Service, Task, gather};
 use crate::tsm::store::{Process, Store};
 use crate::tsm::watch::{READINESS, Seen};
+use crate::tsm::{conflict, instances};
 
 /// Start a service, a program, or a stopped process
 ///
 /// The first word is a service, a file that ends in `.tsm`, a process there is (by name or id), or else a program. Options may stand
 /// before or behind the program; an unknown option behind it is the program's, and so is everything behind `--`. A single extra word
 /// behind a script names the process. The program runs when this returns: its port answers, or it has lived for half a second.
+/// What a service names in its TSM_DEPS is started before it, if it does not run.
 #[derive(Debug, clap::Args)]
 pub struct Start {
     /// A service, a file, a process, or a program with its arguments; the selected process if left out
@@ -42,24 +41,14 @@ pub struct Start {
     /// What it is called; `-<port>` is added
     #[arg(long, short = 'N', value_name = "NAME")]
     name: Option<String>,
+    /// How many of it: ports from --port on, or names with numbers
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=256))]
+    instances: Option<u32>,
     /// Where it runs
     #[arg(long, value_name = "FOLDER")]
     cwd: Option<FolderPath>,
-    /// When it is started again by itself
-    #[arg(long, value_enum, value_name = "POLICY")]
-    restart: Option<Policy>,
-    /// Give it up after so many exits in a row, each within a second
-    #[arg(long, value_name = "COUNT")]
-    max_restarts: Option<u32>,
-    /// The time between SIGTERM and SIGKILL when it is stopped
-    #[arg(long, value_name = "SPAN")]
-    kill_timeout: Option<Span>,
-    /// Begin a new log after so many bytes
-    #[arg(long, value_name = "SIZE")]
-    log_size: Option<Size>,
-    /// How many old logs are kept
-    #[arg(long, value_name = "COUNT")]
-    log_keep: Option<u32>,
+    #[command(flatten)]
+    keeping: Keeping,
     /// A command that has to succeed before the program is run
     #[arg(long, value_name = "COMMAND")]
     pre_hook: Option<String>,
@@ -72,17 +61,6 @@ pub struct Start {
     /// Show the plan, then carry it out
     #[arg(long)]
     debug: bool,
-}
-
-/// When a process is started again by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Policy {
-    /// Never
-    Never,
-    /// After a failure
-    OnFailure,
-    /// After every exit
-    Always,
 }
 
 impl Command for Start {
@@ -129,6 +107,13 @@ impl Command for Start {
             preview::lines(&plan, &placement).iter().for_each(|line| cx.console.note(line));
         }
         plan.notes.iter().for_each(|note| cx.console.note(note));
+        if !plan.needs.is_empty() {
+            let needed = gather::named(&plan.needs, &around(cx, &processes));
+            meet(needed, cx)?;
+        }
+        if plan.instances > 1 {
+            return all(&plan, cx);
+        }
         let patience = if self.no_wait { Patience::UntilItRuns } else { Patience::UntilItIsReady };
         let console = &mut *cx.console;
         let mut say = |text: &str| console.note(text);
@@ -175,25 +160,35 @@ impl Start {
             name: self.name.clone(),
             cwd: self.cwd.as_ref().map(|folder| folder.0.clone().into()),
             pre_hook: self.pre_hook.clone(),
-            keep: Keep {
-                restart: self.restart.map(Restart::from),
-                max_restarts: self.max_restarts,
-                kill_timeout: self.kill_timeout.map(|span| span.0),
-                log_size: self.log_size.map(|size| size.0),
-                log_keep: self.log_keep,
-            },
+            instances: self.instances,
+            keep: self.keeping.keep(),
         })
     }
 }
 
-impl From<Policy> for Restart {
-    fn from(policy: Policy) -> Self {
-        match policy {
-            Policy::Never => Self::Never,
-            Policy::OnFailure => Self::OnFailure,
-            Policy::Always => Self::Always,
+/// Starts all instances at the same time.
+fn all(plan: &StartPlan, cx: &mut Cx) -> Result<Report, Fault> {
+    let task = |one: StartPlan| Task::Start(Box::new(StartPlan { notes: Vec::new(), ..one }));
+    let name = plan.base.text.clone();
+    let one = |one| Service { name: name.clone(), needs: Vec::new(), task: task(one) };
+    let services = instances::plans(plan)?.into_iter().map(one).collect();
+    Ok(super::startup::report(super::startup::carry_out(services, cx)))
+}
+
+/// Starts what a service needs and what does not run yet.
+fn meet(needed: Vec<Service>, cx: &mut Cx) -> Result<(), Fault> {
+    for (name, outcome) in super::startup::carry_out(needed, cx) {
+        match outcome {
+            Outcome::Started(it) => {
+                let port = it.port.map_or_else(|| "none".to_owned(), |port| port.to_string());
+                cx.console
+                    .note(&format!("needed: started {} (TSM ID: {}, PID: {}, Port: {port})", it.name, it.id, it.pid));
+            }
+            Outcome::Ran(_) | Outcome::Off => {}
+            Outcome::Failed(error) => return Err(super::startup::fault(&name, &error)),
         }
     }
+    Ok(())
 }
 
 pub(super) fn around<'a>(cx: &'a Cx, processes: &'a [Process]) -> Around<'a> {
@@ -220,7 +215,12 @@ fn said(plan: &StartPlan, started: &Started) -> Report {
     let listening = match started.seen {
         Seen::Listening => Some(true),
         Seen::NotListening => Some(false),
-        Seen::Settled | Seen::Interrupted | Seen::Unwatched | Seen::Dead => None,
+        Seen::Settled | Seen::Interrupted | Seen::Unwatched | Seen::Dead | Seen::Healthy | Seen::NotHealthy => None,
+    };
+    let healthy = match started.seen {
+        Seen::Healthy => Some(true),
+        Seen::NotHealthy => Some(false),
+        _ => None,
     };
     let sentence = Sentence::new(format!("✅ Started: {name} (TSM ID: {id}, PID: {pid}, Port: {shown})"))
         .tone(Tone::Good)
@@ -231,10 +231,14 @@ fn said(plan: &StartPlan, started: &Started) -> Report {
         .with("port", Value::from(*port))
         .with("type", plan.program.kind.word())
         .with("env_file", Value::from(plan.env_file.as_ref().map(|file| file.path.display().to_string())))
-        .with("listening", Value::from(listening));
+        .with("listening", Value::from(listening))
+        .with("healthy", Value::from(healthy));
     let mut report = Report::of(sentence);
     match (started.seen, port) {
         (Seen::NotListening, Some(port)) => report.note(not_listening(plan, started, *port)),
+        (Seen::NotHealthy, _) => {
+            report.note(format!("`{name}` started and is not healthy yet; `tsm info {name}` shows why"))
+        }
         (Seen::Interrupted, _) => {
             let words = format!("stopped waiting for `{name}`; it goes on");
             report.faults.push(Fault::new(Kind::Interrupted, words).advise(format!("`tsm stop {name}` ends it")));

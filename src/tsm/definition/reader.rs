@@ -12,6 +12,8 @@ pub(super) struct Assignment {
     pub(super) key: String,
     /// One value, or those of a list.
     pub(super) values: Vec<String>,
+    /// They stood in parentheses.
+    pub(super) list: bool,
     pub(super) export: bool,
     /// Where the value stands.
     at: Place,
@@ -44,7 +46,7 @@ pub(super) struct Reader<'a> {
 }
 
 /// Keys whose variables belong to the shell that will run them.
-const KEPT: [&str; 2] = ["TSM_COMMAND", "TSM_PRE_COMMAND"];
+const KEPT: [&str; 3] = ["TSM_COMMAND", "TSM_PRE_COMMAND", "TSM_HEALTH_CHECK"];
 
 /// What only a shell that executes could understand.
 const OPERATORS: [char; 7] = ['|', '&', '<', '>', '(', ')', ';'];
@@ -97,10 +99,11 @@ impl<'a> Reader<'a> {
         let key = key.to_owned();
         self.at += 1;
         let begin = self.at;
-        let values = if self.peek() == Some('(') { self.list(&key)? } else { vec![self.word(&key)?] };
+        let list = self.peek() == Some('(');
+        let values = if list { self.list(&key)? } else { vec![self.word(&key)?] };
         let at = self.place(begin, self.at);
         self.end_of_statement()?;
-        Ok(Assignment { key, values, export, at })
+        Ok(Assignment { key, values, list, export, at })
     }
 
     fn key(&mut self) -> &'a str {

@@ -32,6 +32,28 @@ pub enum PlanError {
         /// What it is instead.
         why: &'static str,
     },
+    /// What is to be watched is not there.
+    #[error("cannot watch `{}`: it is not there", path.display())]
+    NotThere {
+        /// The file or folder.
+        path: PathBuf,
+    },
+    /// All instances would have the port that stands in the command line.
+    #[error("{instances} instances cannot share the port {port} of the command line")]
+    SharedPort {
+        /// How many.
+        instances: u32,
+        /// The port.
+        port: String,
+    },
+    /// Ports end at 65535.
+    #[error("there are not {instances} ports from {first} on")]
+    TooFewPorts {
+        /// How many are needed.
+        instances: u32,
+        /// The first of them.
+        first: u16,
+    },
     /// The record of a process is damaged, and with it what it ran is lost.
     #[error("the record of `{name}` is lost: {why}")]
     NoRecord {
@@ -59,7 +81,12 @@ impl PlanError {
             Self::Program(error) => Some(error),
             Self::Environment(error) => Some(error),
             Self::Name(error) => Some(error),
-            Self::Folder { .. } | Self::NoRecord { .. } | Self::Port { .. } => None,
+            Self::Folder { .. }
+            | Self::NotThere { .. }
+            | Self::SharedPort { .. }
+            | Self::TooFewPorts { .. }
+            | Self::NoRecord { .. }
+            | Self::Port { .. } => None,
         }
     }
 }
@@ -67,8 +94,8 @@ impl PlanError {
 impl Advise for PlanError {
     fn kind(&self) -> Kind {
         match self {
-            Self::Folder { .. } => Kind::NotFound,
-            Self::Port { at: None, .. } => Kind::Usage,
+            Self::Folder { .. } | Self::NotThere { .. } => Kind::NotFound,
+            Self::Port { at: None, .. } | Self::SharedPort { .. } | Self::TooFewPorts { .. } => Kind::Usage,
             _ => self.inner().map_or(Kind::Failed, Advise::kind),
         }
     }
@@ -76,6 +103,11 @@ impl Advise for PlanError {
     fn advice(&self) -> Option<String> {
         match self {
             Self::Folder { .. } => Some("--cwd names another one".to_owned()),
+            Self::NotThere { .. } => Some("paths of --watch and TSM_WATCH begin where the process runs".to_owned()),
+            Self::SharedPort { .. } => {
+                Some("give the first port with --port, and let the program take it from $PORT".to_owned())
+            }
+            Self::TooFewPorts { .. } => Some("begin with a lower port".to_owned()),
             Self::NoRecord { name, .. } => {
                 Some(format!("`tsm start --name {name} COMMAND` says anew what it runs, and keeps its logs"))
             }

@@ -1,9 +1,12 @@
 //! A plan, shown.
 
+use std::time::Duration;
+
 use crate::base::redact::redact;
 use crate::base::size::Size;
 use crate::base::time::Span;
 use crate::report::{Cell, Fields, Report, Value};
+use crate::supervise::care::Care;
 use crate::supervise::meta::Restart;
 use crate::tsm::placement::Placement;
 use crate::tsm::plan::StartPlan;
@@ -51,16 +54,43 @@ fn fields(plan: &StartPlan, placement: &Placement) -> Fields {
         .with("set", list(redact(set)))
         .with("pre_hook", Value::from(Some(plan.pre_hook.clone()).filter(|it| !it.is_empty())))
         .with("service", path(plan.service.as_ref()))
+        .with("instances", plan.instances)
+        .with("needs", list(plan.needs.clone()))
         .with("environment", Value::from(Some(plan.environment.clone()).filter(|it| !it.is_empty())))
         .with("restart", policy(kept.restart))
         .with("max_restarts", kept.max_restarts)
         .with("kill_timeout", kept.kill_timeout)
         .with("log_size", Cell::from(Value::Bytes(kept.log_size)))
         .with("log_keep", kept.log_keep)
+        .with("looked_after", list(care(&kept.care)))
+}
+
+/// What is looked after, each in words.
+pub(in crate::command::tsm) fn care(care: &Care) -> Vec<String> {
+    let mut words = Vec::new();
+    if !care.health.is_empty() {
+        let every = Span(Duration::from_millis(care.health_interval_ms));
+        let then = if care.health_restart { ", else it is restarted" } else { "" };
+        words.push(format!("health: {} every {every}{then}", care.health));
+    }
+    if care.notify {
+        words.push("says itself when it is ready".to_owned());
+    }
+    if !care.watch.is_empty() {
+        let but = if care.ignore.is_empty() { String::new() } else { format!(" but {}", care.ignore.join(" ")) };
+        words.push(format!("restarted by changes of {}{but}", care.watch.join(" ")));
+    }
+    if !care.cron.is_empty() {
+        words.push(format!("restarted at {}", care.cron));
+    }
+    if care.max_memory > 0 {
+        words.push(format!("restarted above {}", Size(care.max_memory)));
+    }
+    words
 }
 
 /// The word for a policy.
-pub(super) fn policy(restart: Restart) -> &'static str {
+pub(in crate::command::tsm) fn policy(restart: Restart) -> &'static str {
     match restart {
         Restart::Never => "never",
         Restart::OnFailure => "on-failure",

@@ -50,7 +50,7 @@ pub(in crate::command) fn arrange(words: Vec<String>, own: &Command) -> Vec<Stri
 }
 
 /// Where the program begins: at the first word that is neither an option nor the value of one.
-fn program_at(words: &[String], own: &Command) -> usize {
+pub(in crate::command::tsm) fn program_at(words: &[String], own: &Command) -> usize {
     let mut at = 0;
     while let Some(word) = words.get(at).filter(|word| word.len() > 1 && word.starts_with('-') && *word != APART) {
         at += 1 + usize::from(awaits_value(word, own));

@@ -1,0 +1,99 @@
+//! `tsm enable` and `tsm disable`
+
+use crate::base::fault::Fault;
+use crate::base::name::ServiceName;
+use crate::command::{Command, Cx, Effect};
+use crate::report::{Report, Sentence, Tone};
+use crate::tsm::definition::Definition;
+use crate::tsm::service::{Change, ServiceError, Services};
+
+/// Start services with the machine
+///
+/// Makes a link in services-enabled; `tsm startup` and the daemon start what is linked there. Nothing is started now.
+#[derive(Debug, clap::Args)]
+pub struct Enable {
+    /// The services
+    #[arg(required = true, value_name = "SERVICE")]
+    services: Vec<ServiceName>,
+}
+
+/// Do not start services with the machine any more
+///
+/// Removes their links from services-enabled. What runs goes on.
+#[derive(Debug, clap::Args)]
+pub struct Disable {
+    /// The services
+    #[arg(required = true, value_name = "SERVICE")]
+    services: Vec<ServiceName>,
+}
+
+impl Command for Enable {
+    const NAME: &'static str = "tsm enable";
+    const EFFECT: Effect = Effect::Write;
+    const EXAMPLES: &'static [&'static str] = &["tsm enable tetra", "tsm enable api web"];
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let services = Services::open(cx.paths);
+        let mut report = Report::each(Vec::<Sentence>::new());
+        for name in &self.services {
+            report = add(report, services.enable(name), |change| enabled(name, change));
+            let read = services.find(name).ok().map(|file| Definition::read(&file, cx.host.variables()));
+            match read {
+                Some(Ok(it)) if it.autostart == Some(false) => {
+                    report = report.note(format!("its TSM_AUTOSTART is false, so `tsm startup` passes over '{name}'"));
+                }
+                Some(Err(error)) => report = report.note(format!("'{name}' cannot be started as it is: {error}")),
+                _ => {}
+            }
+        }
+        Ok(report)
+    }
+}
+
+impl Command for Disable {
+    const NAME: &'static str = "tsm disable";
+    const EFFECT: Effect = Effect::Write;
+    const EXAMPLES: &'static [&'static str] = &["tsm disable tetra"];
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let services = Services::open(cx.paths);
+        let mut report = Report::each(Vec::<Sentence>::new());
+        for name in &self.services {
+            report = add(report, services.disable(name), |change| disabled(name, change));
+        }
+        Ok(report)
+    }
+}
+
+fn add(mut report: Report, done: Result<Change, ServiceError>, say: impl FnOnce(Change) -> Sentence) -> Report {
+    match done {
+        Ok(change) => report.and(say(change)),
+        Err(error) => {
+            report.faults.push(error.into());
+            report
+        }
+    }
+}
+
+fn enabled(name: &ServiceName, change: Change) -> Sentence {
+    let sentence = match change {
+        Change::Made => {
+            let text = format!("✅ Enabled service: {name}\nService will start automatically with tetra daemon");
+            Sentence::new(text).tone(Tone::Good)
+        }
+        Change::None => Sentence::new(format!("⚠️ Service already enabled: {name}")).tone(Tone::Warn),
+    };
+    data(sentence, name, "enabled", change)
+}
+
+fn disabled(name: &ServiceName, change: Change) -> Sentence {
+    let sentence = match change {
+        Change::Made => Sentence::new(format!("✅ Disabled service: {name}")).tone(Tone::Good),
+        Change::None => Sentence::new(format!("⚠️ Service not enabled: {name}")).tone(Tone::Warn),
+    };
+    data(sentence, name, "disabled", change)
+}
+
+fn data(sentence: Sentence, name: &ServiceName, action: &'static str, change: Change) -> Sentence {
+    sentence.with("name", name.as_str()).with("action", action).with("changed", change == Change::Made)
+}

@@ -1,0 +1,113 @@
+//! The options that say how a process is kept, for every command that makes one.
+
+use clap::ValueEnum;
+
+use crate::base::size::Size;
+use crate::base::time::Span;
+use crate::command::argument::FilePath;
+use crate::supervise::meta::Restart;
+use crate::tsm::attend::cron::Schedule;
+use crate::tsm::attend::probe::HealthCheck;
+use crate::tsm::keep::Keep;
+
+/// How a process is kept.
+#[derive(Debug, clap::Args)]
+pub struct Keeping {
+    /// When it is started again by itself
+    #[arg(long, value_enum, value_name = "POLICY")]
+    restart: Option<Policy>,
+    /// Give it up after so many exits in a row, each within a second
+    #[arg(long, value_name = "COUNT")]
+    max_restarts: Option<u32>,
+    /// The time between SIGTERM and SIGKILL when it is stopped
+    #[arg(long, value_name = "SPAN")]
+    kill_timeout: Option<Span>,
+    /// Begin a new log after so many bytes
+    #[arg(long, value_name = "SIZE")]
+    log_size: Option<Size>,
+    /// How many old logs are kept
+    #[arg(long, value_name = "COUNT")]
+    log_keep: Option<u32>,
+    /// How to see whether it is well; `$PORT` is its own port
+    #[arg(long, value_name = "http://…|tcp://…|exec:…")]
+    health: Option<HealthCheck>,
+    /// The time between two looks at its health
+    #[arg(long, value_name = "SPAN")]
+    health_interval: Option<Span>,
+    /// The time that one look may take
+    #[arg(long, value_name = "SPAN")]
+    health_timeout: Option<Span>,
+    /// After so many failures in a row it is unhealthy
+    #[arg(long, value_name = "COUNT")]
+    health_threshold: Option<u32>,
+    /// How long it may take to become healthy
+    #[arg(long, value_name = "SPAN")]
+    health_grace: Option<Span>,
+    /// Restart it when it is unhealthy
+    #[arg(long)]
+    health_restart: bool,
+    /// It says READY=1 on $NOTIFY_SOCKET when it is ready
+    #[arg(long)]
+    notify: bool,
+    /// Restart it when a file or anything in a folder changes; may be repeated
+    #[arg(long, value_name = "PATH")]
+    watch: Vec<FilePath>,
+    /// A pattern of what may change all the same; may be repeated
+    #[arg(long, value_name = "PATTERN")]
+    ignore: Vec<String>,
+    /// Restart it by the clock: minute, hour, day, month, weekday
+    #[arg(long, value_name = "'M H D M W'")]
+    cron: Option<Schedule>,
+    /// Restart it when it and what it started use more memory
+    #[arg(long, value_name = "SIZE")]
+    max_memory: Option<Size>,
+}
+
+/// When a process is started again by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Policy {
+    /// Never
+    Never,
+    /// After a failure
+    OnFailure,
+    /// After every exit
+    Always,
+}
+
+impl Keeping {
+    /// What the options say.
+    pub(super) fn keep(&self) -> Keep {
+        Keep {
+            restart: self.restart.map(Restart::from),
+            max_restarts: self.max_restarts,
+            kill_timeout: self.kill_timeout.map(|span| span.0),
+            log_size: self.log_size.map(|size| size.0),
+            log_keep: self.log_keep,
+            health: self.health.clone(),
+            health_interval: self.health_interval.map(|span| span.0),
+            health_timeout: self.health_timeout.map(|span| span.0),
+            health_threshold: self.health_threshold,
+            health_grace: self.health_grace.map(|span| span.0),
+            health_restart: self.health_restart.then_some(true),
+            notify: self.notify.then_some(true),
+            watch: some(self.watch.iter().map(|path| path.0.clone()).collect()),
+            ignore: some(self.ignore.clone()),
+            cron: self.cron.clone(),
+            max_memory: self.max_memory.map(|size| size.0),
+        }
+    }
+}
+
+fn some(list: Vec<String>) -> Option<Vec<String>> {
+    Some(list).filter(|list| !list.is_empty())
+}
+
+impl From<Policy> for Restart {
+    fn from(policy: Policy) -> Self {
+        match policy {
+            Policy::Never => Self::Never,
+            Policy::OnFailure => Self::OnFailure,
+            Policy::Always => Self::Always,
+        }
+    }
+}

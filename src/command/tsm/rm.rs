@@ -1,0 +1,51 @@
+//! `tsm rm`
+
+use crate::base::fault::Fault;
+use crate::base::name::ServiceName;
+use crate::command::{Command, Cx, Effect};
+use crate::report::{Report, Sentence};
+use crate::tsm::service::Services;
+use crate::tsm::store::Store;
+
+/// Remove saved services
+///
+/// Their definitions and links go. What runs of them goes on, and can be started again by its own record.
+#[derive(Debug, clap::Args)]
+pub struct Rm {
+    /// The services
+    #[arg(required = true, value_name = "SERVICE")]
+    services: Vec<ServiceName>,
+}
+
+impl Command for Rm {
+    const NAME: &'static str = "tsm rm";
+    const EFFECT: Effect = Effect::Destroy;
+    const EXAMPLES: &'static [&'static str] = &["tsm rm old-api"];
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let services = Services::open(cx.paths);
+        let processes = Store::open(cx.paths).all()?;
+        let mut report = Report::each(Vec::<Sentence>::new());
+        for name in &self.services {
+            let file = cx.paths.service(name);
+            let origin = file.canonicalize().unwrap_or(file);
+            match services.remove(name) {
+                Ok(()) => {
+                    let sentence = Sentence::new(format!("✅ Removed service: {name}"));
+                    report = report.and(sentence.with("name", name.as_str()).with("action", "removed"));
+                }
+                Err(error) => {
+                    report.faults.push(error.into());
+                    continue;
+                }
+            }
+            let of_it = |run: &&crate::tsm::store::Process| {
+                run.is_running() && *run.meta.run.service == *origin.to_string_lossy()
+            };
+            for process in processes.iter().filter(of_it) {
+                report = report.note(format!("'{}' goes on; `tsm stop {}` ends it", process.name, process.name));
+            }
+        }
+        Ok(report)
+    }
+}

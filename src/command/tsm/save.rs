@@ -1,0 +1,176 @@
+//! `tsm save`
+
+use crate::base::fault::{Fault, Kind};
+use crate::command::argument::{EnvSource, FolderPath, StartWord};
+use crate::command::tsm::keeping::Keeping;
+use crate::command::tsm::start::{around, words};
+use crate::command::{Command, Cx, Effect};
+use crate::report::{Answer, Ask, Report, Sentence, Tone};
+use crate::sys::program::find;
+use crate::tsm::definition::Definition;
+use crate::tsm::port::PortWish;
+use crate::tsm::request::StartRequest;
+use crate::tsm::resolve::resolve_one;
+use crate::tsm::save;
+use crate::tsm::service::{Over, ServiceError, Services};
+use crate::tsm::store::{Process, Store};
+
+/// Save a command or a process as a service
+///
+/// `tsm save NAME COMMAND…` saves a command line with the options of `tsm start`; `tsm save PROCESS [NAME]` saves what a process
+/// was started with: command, folder, env file, variables, port, pre-start command and policy. Variables of a process stand in the
+/// file; one with secrets among them can be read by its owner only.
+#[derive(Debug, clap::Args)]
+pub struct Save {
+    /// A name and a command line, or a process and perhaps a name
+    #[arg(required = true, value_name = "NAME COMMAND|PROCESS")]
+    words: Vec<StartWord>,
+    /// The env file by name or path, `none`, or one variable; may be repeated
+    #[arg(long, short, value_name = "NAME|FILE|K=V")]
+    env: Vec<EnvSource>,
+    /// The port it has to get, exported as PORT; `N+` is the next free one
+    #[arg(long, short, value_name = "N|N+")]
+    port: Option<PortWish>,
+    /// How many of it: ports from --port on, or names with numbers
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=256))]
+    instances: Option<u32>,
+    /// Where it runs
+    #[arg(long, value_name = "FOLDER")]
+    cwd: Option<FolderPath>,
+    /// A command that has to succeed before the program is run
+    #[arg(long, value_name = "COMMAND")]
+    pre_hook: Option<String>,
+    /// What it is for
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+    #[command(flatten)]
+    keeping: Keeping,
+    /// Replace a service of that name
+    #[arg(long, short)]
+    force: bool,
+}
+
+impl Command for Save {
+    const NAME: &'static str = "tsm save";
+    const EFFECT: Effect = Effect::Write;
+    const EXAMPLES: &'static [&'static str] =
+        &["tsm save api node server.js --port 4000", "tsm save web --restart always -- python3 -m http.server 8000"];
+
+    fn arrange(mut given: Vec<String>) -> Vec<String> {
+        let own = <Self as clap::Args>::augment_args(clap::Command::new(Self::NAME));
+        let name = words::program_at(&given, &own);
+        if name >= given.len() || given[name] == "--" {
+            return given;
+        }
+        let name = given.remove(name);
+        let mut arranged = words::arrange(given, &own);
+        let apart = arranged.iter().position(|word| word == "--").map_or(arranged.len(), |at| at + 1);
+        arranged.insert(apart, name);
+        arranged
+    }
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let definition = self.definition(cx)?;
+        let services = Services::open(cx.paths);
+        let over = if self.force || cx.yes { Over::Saved } else { Over::Nothing };
+        let file = match services.save(&definition, over) {
+            Err(error @ ServiceError::Taken { .. }) => {
+                match cx.console.ask(&Ask { question: format!("Overwrite '{}'?", definition.name), word: None }) {
+                    Answer::Yes => services.save(&definition, Over::Saved)?,
+                    Answer::No => {
+                        return Err(Fault::new(
+                            Kind::Refused,
+                            format!("the service `{}` stays as it was", definition.name),
+                        ));
+                    }
+                    Answer::Nobody => return Err(error.into()),
+                }
+            }
+            saved => saved?,
+        };
+        let name = &definition.name;
+        let said = format!(
+            "✅ Saved service definition: {}\nEnable with: tsm enable {name}\nStart with: tsm start {name}",
+            file.display()
+        );
+        Ok(Report::of(
+            Sentence::new(said)
+                .tone(Tone::Good)
+                .with("name", name.as_str())
+                .with("action", "saved")
+                .with("file", file.display().to_string())
+                .with("command", definition.command.as_str()),
+        ))
+    }
+}
+
+impl Save {
+    fn definition(&self, cx: &Cx) -> Result<Definition, Fault> {
+        let processes = Store::open(cx.paths).all()?;
+        let mut words: Vec<String> = self.words.iter().map(|word| word.0.clone()).collect();
+        let name = words.remove(0);
+        // What stands behind `--` is a command's, whatever it looks like.
+        let apart = words.iter().position(|word| word == "--");
+        let arguments = apart.map(|at| words.split_off(at)[1..].to_vec());
+        let mut definition = match (words.as_slice(), &arguments) {
+            ([], None) => of_process(resolve_one(&name, &processes)?, None, cx)?,
+            ([new], None) if is_new_name(new, cx) && resolve_one(&name, &processes).is_ok() => {
+                of_process(resolve_one(&name, &processes)?, Some(new), cx)?
+            }
+            _ => return self.of_command(&name, StartRequest { arguments, ..self.request(words) }, cx, &processes),
+        };
+        definition.keep = self.keeping.keep().or(&definition.keep);
+        definition.instances = self.instances.or(definition.instances);
+        definition.port = self.port.or(definition.port);
+        definition.description = self.description.clone().or(definition.description);
+        definition.pre_command = self.pre_hook.clone().or(definition.pre_command);
+        let given = self.request(Vec::new());
+        if self.cwd.is_some() {
+            definition.cwd = crate::tsm::plan::folder(cx.host.cwd(), given.cwd.as_deref())?;
+        }
+        if let Some(env) = given.env_files().last() {
+            (definition.env_file, definition.env) = (None, Some(env.to_owned()));
+        }
+        definition.exports.extend(given.pairs());
+        Ok(definition)
+    }
+
+    fn of_command(
+        &self,
+        name: &str,
+        request: StartRequest,
+        cx: &Cx,
+        processes: &[Process],
+    ) -> Result<Definition, Fault> {
+        let definition = save::of_command(name, &request, &around(cx, processes))?;
+        Ok(Definition { description: self.description.clone(), ..definition })
+    }
+
+    fn request(&self, program: Vec<String>) -> StartRequest {
+        StartRequest {
+            program,
+            arguments: None,
+            env: self.env.iter().map(|source| source.0.clone()).collect(),
+            port: self.port,
+            name: None,
+            cwd: self.cwd.as_ref().map(|folder| folder.0.clone().into()),
+            pre_hook: self.pre_hook.clone(),
+            instances: self.instances,
+            keep: self.keeping.keep(),
+        }
+    }
+}
+
+/// A word that names the new service rather than a program to run.
+fn is_new_name(word: &str, cx: &Cx) -> bool {
+    let search = cx.host.variable("PATH").unwrap_or_default();
+    crate::base::name::is_name(word)
+        && !cx.host.cwd().join(word).is_file()
+        && find(word, search, cx.host.cwd()).is_none()
+}
+
+fn of_process(process: &Process, name: Option<&str>, cx: &Cx) -> Result<Definition, Fault> {
+    let service = std::path::Path::new(&process.meta.run.service);
+    let origin = Definition::read(service, cx.host.variables()).ok();
+    Ok(save::of_process(process, name, origin)?)
+}

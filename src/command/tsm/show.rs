@@ -1,0 +1,141 @@
+//! `tsm show`
+
+use crate::base::fault::{Advise, Fault};
+use crate::base::name::ServiceName;
+use crate::base::redact;
+use crate::command::argument::{EnvSource, ServiceWord};
+use crate::command::tsm::services::port;
+use crate::command::tsm::start::{
+    around,
+    preview::{care, policy},
+};
+use crate::command::{Command, Cx, Effect};
+use crate::report::{Cell, Fields, Report, Tone, Value};
+use crate::tsm::definition::Definition;
+use crate::tsm::plan::{PlanError, StartPlan, plan};
+use crate::tsm::request::{StartRequest, definition_file};
+use crate::tsm::service::Services;
+use crate::tsm::store::Store;
+use crate::tsm::words::joined;
+
+/// Show a service as it would be started now
+///
+/// What its file says, and what becomes of it: the program that is found, the port and where it comes from, the env file, the
+/// variables. What keeps it from starting stands in the last line.
+#[derive(Debug, clap::Args)]
+pub struct Show {
+    /// A saved service, or a file
+    #[arg(value_name = "SERVICE|FILE.tsm")]
+    service: ServiceWord,
+    /// As it would be with this env file
+    #[arg(long, short, value_name = "NAME|FILE|K=V")]
+    env: Vec<EnvSource>,
+}
+
+impl Command for Show {
+    const NAME: &'static str = "tsm show";
+    const ALIASES: &'static [&'static str] = &["tsm describe"];
+    const EFFECT: Effect = Effect::Read;
+    const EXAMPLES: &'static [&'static str] = &["tsm show tetra", "tsm describe ./api.tsm --env staging"];
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let processes = Store::open(cx.paths).all()?;
+        let around = around(cx, &processes);
+        let services = Services::open(cx.paths);
+        let file = match definition_file(&self.service.0, &around) {
+            Some(file) => file,
+            None if self.service.0.contains('/') || self.service.0.ends_with(".tsm") => {
+                around.cwd.join(&self.service.0)
+            }
+            None => services.find(&self.service.0.parse()?)?,
+        };
+        let definition = Definition::read(&file, cx.host.variables())?;
+        let request = StartRequest {
+            program: vec![file.display().to_string()],
+            env: self.env.iter().map(|source| source.0.clone()).collect(),
+            ..StartRequest::default()
+        };
+        let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+        let saved = file.parent() == Some(&cx.paths.services_available());
+        let enabled = saved && stem.parse::<ServiceName>().is_ok_and(|name| services.is_enabled(&name));
+        let mut report = Report::of(fields(definition, &plan(&request, &around), enabled));
+        if let Ok(plan) = plan(&request, &around) {
+            report = plan.notes.iter().fold(report, |report, note| report.note(note));
+        }
+        Ok(report)
+    }
+}
+
+fn fields(it: Definition, plan: &Result<StartPlan, PlanError>, enabled: bool) -> Fields {
+    let text = |text: &str| Value::from(Some(text).filter(|text| !text.is_empty()));
+    let other = it.unknown.into_iter().map(|(key, value)| (key, value.into())).collect::<Vec<_>>();
+    let fields = Fields::titled(it.name.as_str())
+        .hidden("name", it.name.as_str())
+        .with("description", Value::from(it.description))
+        .with("file", it.file.display().to_string())
+        .with("enabled", enabled)
+        .with("autostart", it.autostart.unwrap_or(true))
+        .with("command", redact::text(&it.command))
+        .with("cwd", it.cwd.display().to_string())
+        .with("pre_command", text(&redact::text(it.pre_command.as_deref().unwrap_or_default())))
+        .with("deps", it.deps)
+        .with("stack", Value::from(it.stack))
+        .with("instances", it.instances.unwrap_or(1))
+        .with("other", if other.is_empty() { Value::Nothing } else { Value::Record(other) });
+    let fields = match plan {
+        Ok(plan) => resolved(fields, plan),
+        Err(error) => unresolved(fields, port(it.port), error),
+    };
+    without_blanks(fields)
+}
+
+fn resolved(fields: Fields, plan: &StartPlan) -> Fields {
+    let path = |path: Option<&std::path::PathBuf>| Value::from(path.map(|path| path.display().to_string()));
+    let own = plan.env_file.iter().flat_map(|file| &file.settings);
+    let own = own.map(|setting| (setting.key.clone(), setting.value.clone()));
+    let set: Vec<String> = own.chain(plan.set.clone()).map(|(key, value)| format!("{key}={value}")).collect();
+    let set = redact::redact(set);
+    let kept = &plan.kept;
+    fields
+        .with("runs", joined(&redact::redact(&plan.program.argv)))
+        .with("type", plan.program.kind.word())
+        .with("port", port(plan.port.as_ref().map(|choice| choice.wish)))
+        .with("port_from", Value::from(plan.port.as_ref().map(|choice| choice.source.to_string())))
+        .with("env_file", path(plan.env_file.as_ref().map(|file| &file.path)))
+        .with("secrets_file", path(plan.secrets.as_ref()))
+        .with("variables", Cell::from(set.clone()).text(set.join(" ")))
+        .with("restart", policy(kept.restart))
+        .with("max_restarts", kept.max_restarts)
+        .with("kill_timeout", kept.kill_timeout)
+        .with("log_size", Value::Bytes(kept.log_size))
+        .with("log_keep", kept.log_keep)
+        .with("looked_after", Cell::from(care(&kept.care)).text(care(&kept.care).join("; ")))
+        .with("problem", Value::Nothing)
+}
+
+/// The same fields, with what is wrong in place of what cannot be known.
+fn unresolved(fields: Fields, port: Cell, error: &PlanError) -> Fields {
+    let unknown = ["port_from", "env_file", "secrets_file", "variables", "restart"].map(|key| (key, Value::Nothing));
+    let fields = fields.with("runs", Value::Nothing).with("type", Value::Nothing).with("port", port);
+    let fields = unknown.into_iter().fold(fields, |fields, (key, value)| fields.with(key, value));
+    let kept = ["max_restarts", "kill_timeout", "log_size", "log_keep", "looked_after"];
+    let fields = kept.into_iter().fold(fields, |fields, key| fields.with(key, Value::Nothing));
+    let advice = error.advice().map(|advice| format!(" ({advice})")).unwrap_or_default();
+    let problem = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
+    fields.with("problem", Cell::from(format!("{error}{problem}{advice}")).tone(Tone::Bad))
+}
+
+/// Hides from people what there is nothing to say about.
+fn without_blanks(mut fields: Fields) -> Fields {
+    for (_, _, cell, show) in &mut fields.fields {
+        let blank = match &cell.value {
+            Value::Nothing => cell.text.is_none(),
+            Value::List(items) => items.is_empty(),
+            _ => false,
+        };
+        if blank {
+            *show = crate::report::Show::Never;
+        }
+    }
+    fields
+}

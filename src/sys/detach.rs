@@ -1,0 +1,60 @@
+//! Programs that go on without whoever started them.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use nix::unistd::{ForkResult, fork, setsid};
+
+/// Starts a program that is nobody's child and has no terminal, and waits until it has detached itself: it does what has to be
+/// done first, then calls [`go_on_alone`]. It gets no variables and none of our descriptors.
+///
+/// # Errors
+///
+/// Fails if it cannot be executed, or ended with a failure before it detached itself.
+pub fn start(program: &Path, words: &[&std::ffi::OsStr]) -> io::Result<()> {
+    let mut command = Command::new(program);
+    command.args(words).env_clear().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let status = command.current_dir("/").status()?;
+    if status.success() { Ok(()) } else { Err(io::Error::other(format!("it ended early: {status}"))) }
+}
+
+/// Leaves whoever started this program: the process goes on in a session of its own, as nobody's child. Only before there are
+/// threads.
+///
+/// # Errors
+///
+/// Fails if no process can be made; then nothing has changed.
+pub fn go_on_alone() -> io::Result<()> {
+    // SAFETY: there is one thread, so the child may use everything it finds.
+    match unsafe { fork() }? {
+        // SAFETY: ends this process at once; the other one goes on with all that is open.
+        ForkResult::Parent { .. } => unsafe { libc::_exit(0) },
+        ForkResult::Child => {
+            setsid()?;
+            Ok(())
+        }
+    }
+}
+
+/// Tries to be the only one: the lock on `file`, until the result is dropped. None if somebody else has it.
+///
+/// # Errors
+///
+/// Fails if the file cannot be made or locked.
+pub fn only_one(file: &Path) -> io::Result<Option<File>> {
+    let held = File::options().read(true).write(true).create(true).truncate(false).open(file)?;
+    match held.try_lock() {
+        Ok(()) => Ok(Some(held)),
+        Err(std::fs::TryLockError::WouldBlock) => Ok(None),
+        Err(std::fs::TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// True if somebody holds the lock on `file`.
+#[must_use]
+pub fn is_held(file: &Path) -> bool {
+    let Ok(file) = File::open(file) else { return false };
+    matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock))
+}

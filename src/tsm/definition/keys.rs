@@ -1,0 +1,141 @@
+//! The keys of a definition, and values that are more than text.
+
+use std::str::FromStr;
+
+use crate::base::name::is_name;
+use crate::base::size::Size;
+use crate::base::time::Span;
+use crate::supervise::meta::Restart;
+
+use super::reader::Assignment;
+use super::{Definition, DefinitionError};
+
+/// The keys with a meaning, for near misses.
+pub(super) const ALL: &[&str] = &[
+    "TSM_NAME",
+    "TSM_COMMAND",
+    "TSM_CWD",
+    "TSM_ENV_FILE",
+    "TSM_ENV",
+    "TSM_PORT",
+    "TSM_DESCRIPTION",
+    "TSM_AUTOSTART",
+    "TSM_PRE_COMMAND",
+    "TSM_ARGS",
+    "TSM_HEALTH_CHECK",
+    "TSM_HEALTH_INTERVAL",
+    "TSM_HEALTH_TIMEOUT",
+    "TSM_HEALTH_THRESHOLD",
+    "TSM_HEALTH_GRACE",
+    "TSM_HEALTH_RESTART",
+    "TSM_NOTIFY",
+    "TSM_WATCH",
+    "TSM_WATCH_IGNORE",
+    "TSM_CRON",
+    "TSM_MAX_MEMORY",
+    "TSM_RESTART_ON_FAILURE",
+    "TSM_RESTART",
+    "TSM_MAX_RESTARTS",
+    "TSM_KILL_TIMEOUT",
+    "TSM_LOG_SIZE",
+    "TSM_LOG_KEEP",
+    "TSM_ORG",
+    "TSM_PORT_TYPE",
+    "TSM_DEPS",
+    "TSM_PORTS",
+    "TSM_STACK",
+    "TSM_INSTANCES",
+    "TSM_FILE",
+    "TSM_GROUP",
+];
+
+const SPAN: &str = "write a span such as 500ms, 10s or 5m";
+const COUNT: &str = "write a whole number";
+const CHECK: &str = "write http://host:port/path, tcp://host:port or exec:command";
+const CRON: &str = "write five fields such as `0 4 * * *`";
+const SIZE: &str = "write a size such as 512K, 10M or 1G";
+
+impl Definition {
+    /// Takes a key that says how the process is kept; false if it is none.
+    pub(super) fn take_kept(&mut self, line: &Assignment) -> Result<bool, DefinitionError> {
+        let keep = &mut self.keep;
+        match line.key.as_str() {
+            "TSM_RESTART" => keep.restart = text(line).map(|value| restart(value, line)).transpose()?,
+            "TSM_RESTART_ON_FAILURE" if keep.restart.is_none() => {
+                keep.restart = flag(line)?.map(|yes| if yes { Restart::OnFailure } else { Restart::Never });
+            }
+            "TSM_RESTART_ON_FAILURE" => {}
+            "TSM_MAX_RESTARTS" => keep.max_restarts = read(line, COUNT)?,
+            "TSM_KILL_TIMEOUT" => keep.kill_timeout = read::<Span>(line, SPAN)?.map(|span| span.0),
+            "TSM_LOG_SIZE" => keep.log_size = read::<Size>(line, SIZE)?.map(|size| size.0),
+            "TSM_LOG_KEEP" => keep.log_keep = read(line, COUNT)?,
+            _ => return self.take_care(line),
+        }
+        Ok(true)
+    }
+
+    /// Takes a key that says what is to be looked after; false if it is none.
+    fn take_care(&mut self, line: &Assignment) -> Result<bool, DefinitionError> {
+        let keep = &mut self.keep;
+        match line.key.as_str() {
+            "TSM_HEALTH_CHECK" => keep.health = read(line, CHECK)?,
+            "TSM_HEALTH_INTERVAL" => keep.health_interval = read::<Span>(line, SPAN)?.map(|span| span.0),
+            "TSM_HEALTH_TIMEOUT" => keep.health_timeout = read::<Span>(line, SPAN)?.map(|span| span.0),
+            "TSM_HEALTH_THRESHOLD" => keep.health_threshold = read(line, COUNT)?,
+            "TSM_HEALTH_GRACE" => keep.health_grace = read::<Span>(line, SPAN)?.map(|span| span.0),
+            "TSM_HEALTH_RESTART" => keep.health_restart = flag(line)?,
+            "TSM_NOTIFY" => keep.notify = flag(line)?,
+            "TSM_WATCH" => keep.watch = list(line),
+            "TSM_WATCH_IGNORE" => keep.ignore = list(line),
+            "TSM_CRON" => keep.cron = read(line, CRON)?,
+            "TSM_MAX_MEMORY" => keep.max_memory = read::<Size>(line, SIZE)?.map(|size| size.0),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+/// The value, unless it is blank.
+fn text(line: &Assignment) -> Option<&str> {
+    line.values.first().map(|value| value.trim()).filter(|value| !value.is_empty())
+}
+
+/// A value of a type of its own; none if it is blank.
+pub(super) fn read<T: FromStr>(line: &Assignment, otherwise: &str) -> Result<Option<T>, DefinitionError> {
+    text(line).map(|value| value.parse().map_err(|_| line.refuse(otherwise))).transpose()
+}
+
+/// Yes or no; none if it is blank.
+pub(super) fn flag(line: &Assignment) -> Result<Option<bool>, DefinitionError> {
+    match text(line) {
+        None => Ok(None),
+        Some("true" | "yes" | "1" | "on") => Ok(Some(true)),
+        Some("false" | "no" | "0" | "off") => Ok(Some(false)),
+        Some(_) => Err(line.refuse("write true or false")),
+    }
+}
+
+/// Texts from a list, or separated by blanks; none if there are none.
+fn list(line: &Assignment) -> Option<Vec<String>> {
+    let values: Vec<String> = match line.values.as_slice() {
+        [value] if !line.list => value.split_whitespace().map(str::to_owned).collect(),
+        values => values.to_vec(),
+    };
+    Some(values).filter(|values| !values.is_empty())
+}
+
+/// Names, from a list or separated by blanks and commas.
+pub(super) fn names(line: &Assignment, otherwise: &str) -> Result<Vec<String>, DefinitionError> {
+    let value = line.value();
+    let words = value.split([' ', '\t', '\n', ',']).filter(|word| !word.is_empty());
+    words.map(|word| if is_name(word) { Ok(word.to_owned()) } else { Err(line.refuse(otherwise)) }).collect()
+}
+
+fn restart(value: &str, line: &Assignment) -> Result<Restart, DefinitionError> {
+    match value {
+        "never" => Ok(Restart::Never),
+        "on-failure" => Ok(Restart::OnFailure),
+        "always" => Ok(Restart::Always),
+        _ => Err(line.refuse("write never, on-failure or always")),
+    }
+}

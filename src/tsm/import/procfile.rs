@@ -1,0 +1,37 @@
+//! `Procfile`: lines `name: command`.
+
+use std::path::Path;
+
+use crate::tsm::port::PortWish;
+
+use super::{Imported, Lost, definition};
+
+/// Programs that want `$PORT` get the next free one from here on.
+const FIRST_PORT: u16 = 5000;
+
+pub(super) fn read(text: &str, folder: &Path) -> Result<Imported, String> {
+    let mut imported = Imported::default();
+    for (at, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let legal =
+            |name: &str| !name.is_empty() && name.bytes().all(|it| it.is_ascii_alphanumeric() || b"_-".contains(&it));
+        let Some((name, command)) = line.split_once(':').filter(|(name, _)| legal(name)) else {
+            return Err(format!("line {} is no `name: command`", at + 1));
+        };
+        let command = command.trim();
+        if name == "release" || command.is_empty() {
+            let why = if command.is_empty() { "there is no command" } else { "it runs once, before a release" };
+            imported.lost.push(Lost { field: name.to_owned(), why: why.to_owned() });
+            continue;
+        }
+        let mut it = definition(name, folder.to_owned());
+        it.command = command.to_owned();
+        let wants_port = command.contains("$PORT") || command.contains("${PORT");
+        it.port = (wants_port || name == "web").then_some(PortWish::From(FIRST_PORT));
+        imported.services.push(it);
+    }
+    Ok(imported)
+}

@@ -1,0 +1,147 @@
+use super::*;
+use crate::supervise::meta::Restart;
+use std::time::Duration;
+
+fn import(name: &str, text: &str) -> Imported {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join(name);
+    fs::write(&path, text).expect("a file");
+    let imported = read(&path).unwrap_or_else(|error| panic!("{error}"));
+    for it in &imported.services {
+        let none = std::collections::BTreeMap::new();
+        let file = Path::new("/x/y.tsm");
+        let back = Definition::parse(&it.to_text(), file, &none).expect("what is written can be read");
+        assert_eq!(Definition { file: PathBuf::new(), ..back }, *it);
+    }
+    imported
+}
+
+fn lost(imported: &Imported) -> Vec<&str> {
+    imported.lost.iter().map(|it| it.field.as_str()).collect()
+}
+
+#[test]
+fn an_ecosystem_file() {
+    let imported = import(
+        "ecosystem.config.json",
+        r#"{"apps": [{"name": "web app", "script": "./server.js", "args": "--title 'a b'", "node_args": ["--max-old-space-size=200"],
+            "instances": 2, "exec_mode": "cluster", "env": {"PORT": 3000, "NODE_ENV": "production"}, "env_staging": {"A": "1"},
+            "watch": ["src"], "ignore_watch": ["*.log"], "max_memory_restart": "300M", "kill_timeout": 1600,
+            "cron_restart": "0 4 * * *", "max_restarts": 5, "out_file": "x.log", "wait_ready": true, "odd": 1},
+            {"script": "worker.py", "autorestart": false, "instances": "max", "watch": false}], "deploy": {}}"#,
+    );
+    let [web, worker] = &imported.services[..] else { panic!("two services") };
+    assert_eq!(web.command, "node '--max-old-space-size=200' ./server.js --title 'a b'");
+    assert_eq!(
+        (web.name.as_str(), web.instances, web.port.map(|it| it.to_string())),
+        ("web-app", Some(2), Some("3000".into()))
+    );
+    assert_eq!(web.exports, [("NODE_ENV".to_owned(), "production".to_owned())]);
+    let keep = &web.keep;
+    assert_eq!(
+        (keep.restart, keep.max_restarts, keep.kill_timeout),
+        (Some(Restart::Always), Some(5), Some(Duration::from_millis(1600)))
+    );
+    assert_eq!((keep.max_memory, keep.cron.is_some()), (Some(300 << 20), true));
+    assert_eq!(
+        (keep.watch.as_deref(), keep.ignore.as_deref()),
+        (Some(&["src".to_owned()][..]), Some(&["*.log".to_owned()][..]))
+    );
+    assert_eq!(
+        (worker.command.as_str(), worker.keep.restart, worker.keep.watch.as_ref()),
+        ("python3 worker.py", Some(Restart::Never), None)
+    );
+    assert_eq!(
+        lost(&imported),
+        [
+            "deploy",
+            "apps[0].exec_mode",
+            "apps[0].env_staging",
+            "apps[0].out_file",
+            "apps[0].wait_ready",
+            "apps[0].odd",
+            "apps[1].instances"
+        ]
+    );
+}
+
+#[test]
+fn a_procfile() {
+    let imported =
+        import("Procfile", "# all\nweb: gunicorn app -b 0.0.0.0:$PORT\nworker: python worker.py\nrelease: ./migrate\n");
+    let [web, worker] = &imported.services[..] else { panic!("two services") };
+    assert_eq!(
+        (web.command.as_str(), web.port.map(|it| it.to_string())),
+        ("gunicorn app -b 0.0.0.0:$PORT", Some("5000+".into()))
+    );
+    assert_eq!((worker.command.as_str(), worker.port), ("python worker.py", None));
+    assert_eq!(lost(&imported), ["release"]);
+}
+
+#[test]
+fn a_package() {
+    let imported = import(
+        "package.json",
+        r#"{"name": "@acme/shop", "version": "1.0.0", "scripts": {"start": "node .", "test": "jest"}, "engines": {"node": ">=20"}}"#,
+    );
+    assert_eq!((imported.services[0].name.as_str(), imported.services[0].command.as_str()), ("shop", "npm start"));
+    assert_eq!(lost(&imported), ["version", "engines", "scripts.test"]);
+}
+
+#[test]
+fn a_compose_file() {
+    let imported = import(
+        "compose.yaml",
+        "name: shop\nservices:\n  web:\n    build: .\n    command: [\"node\", \"server.js\", \"a b\"]\n    environment:\n      - NODE_ENV=production\n      \
+         - URL=${HOST}/x\n    ports: [\"8080:3000\", \"9229:9229\"]\n    depends_on:\n      db: {condition: service_healthy}\n      api: {condition: service_started}\n    \
+         restart: unless-stopped\n    volumes: [\"./x:/x\"]\n    stop_grace_period: 30s\n  api:\n    image: node:20\n    entrypoint: node\n    command: api.js --cost $$5\n    \
+         restart: on-failure:3\n    healthcheck:\n      test: [\"CMD-SHELL\", \"curl -f http://localhost || exit 1\"]\n      interval: 5s\n      retries: 4\n      start_interval: 1s\n  \
+         db:\n    image: postgres:16\nvolumes:\n  data: {}\n",
+    );
+    let [web, api] = &imported.services[..] else { panic!("two services") };
+    assert_eq!(
+        (web.command.as_str(), web.port.map(|it| it.to_string())),
+        ("node server.js 'a b'", Some("3000".into()))
+    );
+    assert_eq!((&web.deps[..], web.stack.as_deref()), (&["api".to_owned()][..], Some("shop")));
+    assert_eq!((web.keep.restart, web.keep.kill_timeout), (Some(Restart::Always), Some(Duration::from_secs(30))));
+    assert_eq!(web.exports[1], ("URL".to_owned(), "${HOST}/x".to_owned()));
+    assert_eq!((api.command.as_str(), api.keep.max_restarts), ("node api.js --cost $5", Some(3)));
+    assert_eq!(
+        api.keep.health.as_ref().map(ToString::to_string).as_deref(),
+        Some("exec:curl -f http://localhost || exit 1")
+    );
+    assert_eq!((api.keep.health_interval, api.keep.health_threshold), (Some(Duration::from_secs(5)), Some(4)));
+    assert_eq!(
+        lost(&imported),
+        [
+            "volumes",
+            "services.web.environment.URL",
+            "services.web.ports[1]",
+            "services.web.volumes",
+            "services.api.healthcheck.start_interval",
+            "services.api.image",
+            "services.db",
+            "services.web.depends_on.db"
+        ]
+    );
+}
+
+#[test]
+fn what_is_something_else_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, text, kind) in [
+        ("ecosystem.config.js", "module.exports = {}", Kind::Usage),
+        ("x.json", "{", Kind::Failed),
+        ("x.json", "[1]", Kind::Failed),
+        ("compose.yaml", "a: [", Kind::Failed),
+        ("compose.yaml", "a: 1", Kind::Failed),
+        ("Procfile", "no command", Kind::Failed),
+        ("package.json", "{}", Kind::Failed),
+    ] {
+        let path = folder.path().join(name);
+        fs::write(&path, text).expect("a file");
+        assert_eq!(read(&path).expect_err(name).kind(), kind, "{name} {text}");
+    }
+    assert_eq!(read(&folder.path().join("none.json")).expect_err("none").kind(), Kind::NotFound);
+}

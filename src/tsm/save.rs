@@ -1,0 +1,128 @@
+//! From what was typed, or from a process there is, to a definition that starts the same.
+
+use std::path::{Path, PathBuf};
+
+use crate::base::name::BadName;
+use crate::supervise::meta::Run;
+
+use super::create::NOTIFY;
+use super::definition::Definition;
+use super::environment;
+use super::keep::Keep;
+use super::name::{Base, without_port};
+use super::plan::{Kept, PlanError, folder};
+use super::port::PortWish;
+use super::request::{Around, StartRequest};
+use super::store::Process;
+use super::words::joined;
+
+/// The definition of what a request would start as a program. Its words are kept as they were written; nothing is looked up.
+///
+/// # Errors
+///
+/// Fails if the folder to run in is not there.
+pub fn of_command(name: &str, request: &StartRequest, around: &Around) -> Result<Definition, PlanError> {
+    Base::given(name)?;
+    let cwd = folder(around.cwd, request.cwd.as_deref())?;
+    let words = [request.program.as_slice(), request.arguments.as_deref().unwrap_or_default()].concat();
+    Ok(Definition {
+        name: name.to_owned(),
+        command: match words.as_slice() {
+            // A whole command line in one word.
+            [text] if text.contains([' ', '\t', '\n']) && !around.cwd.join(text).is_file() => text.trim().to_owned(),
+            words => joined(words),
+        },
+        env: request.env_files().last().map(|env| from_there(env, &cwd, around)),
+        cwd,
+        port: request.port,
+        exports: request.pairs(),
+        pre_command: request.pre_hook.clone(),
+        instances: request.instances,
+        keep: request.keep.clone(),
+        ..Definition::default()
+    })
+}
+
+/// An env file as the operator sees it may be another, or none, from where the service runs.
+fn from_there(env: &str, cwd: &Path, around: &Around) -> String {
+    let here = around.cwd.join(env);
+    if here.is_file() && !cwd.join(env).is_file() { here.display().to_string() } else { env.to_owned() }
+}
+
+/// The definition of a process there is, under its own name without its port or under another. What its record cannot say is
+/// taken from the definition it came from.
+///
+/// # Errors
+///
+/// Fails if the name is not legal.
+pub fn of_process(process: &Process, name: Option<&str>, origin: Option<Definition>) -> Result<Definition, BadName> {
+    let (meta, run) = (&process.meta, &process.meta.run);
+    let own = meta.port.map_or(process.name.as_str(), |port| without_port(process.name.as_str(), port));
+    let base = Base::given(name.unwrap_or(own))?;
+    let port = meta.port.filter(|_| !run.port_guessed);
+    let exports =
+        run.set.iter().filter(|(key, _)| (key != "PORT" || port.is_none()) && key != NOTIFY).cloned().collect();
+    let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    let origin = origin.unwrap_or_default();
+    Ok(Definition {
+        file: PathBuf::new(),
+        name: base.text,
+        command: if run.argv.is_empty() { meta.command.clone() } else { joined(&run.argv) },
+        cwd: meta.cwd.clone(),
+        env_file: text(&meta.env_file),
+        // Without one it must not find another.
+        env: meta.env_file.is_empty().then(|| environment::NONE.to_owned()),
+        port: port.map(PortWish::Exactly),
+        pre_command: text(&meta.prehook),
+        keep: keep(run),
+        exports,
+        description: origin.description,
+        autostart: origin.autostart,
+        deps: origin.deps,
+        stack: origin.stack,
+        // One process is saved; its group is what its service says.
+        instances: origin.instances,
+        unknown: origin.unknown,
+        slips: Vec::new(),
+    })
+}
+
+/// What is not as usual.
+fn keep(run: &Run) -> Keep {
+    let (kept, usual) = (super::again::kept_before(run), Kept::default());
+    Keep {
+        restart: Some(kept.restart),
+        max_restarts: Some(kept.max_restarts).filter(|it| *it != usual.max_restarts),
+        kill_timeout: Some(kept.kill_timeout).filter(|it| *it != usual.kill_timeout),
+        log_size: Some(kept.log_size).filter(|it| *it != usual.log_size),
+        log_keep: Some(kept.log_keep).filter(|it| *it != usual.log_keep),
+        ..Keep::of_care(&run.care)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tsm::words::CommandLine;
+
+    proptest::proptest! {
+        #[test]
+        fn words_are_the_same_after_a_definition_was_read_back(
+            first in "[a-z./]{1,8}0",
+            more in proptest::collection::vec("[^\\x00]{0,10}", 0..5),
+        ) {
+            let words: Vec<String> = std::iter::once(first).chain(more).collect();
+            let definition = Definition {
+                name: "x".to_owned(),
+                command: joined(&words),
+                cwd: PathBuf::from("/srv"),
+                ..Definition::default()
+            };
+            let none = std::collections::BTreeMap::new();
+            let read = Definition::parse(&definition.to_text(), Path::new("/srv/x.tsm"), &none).expect("a definition");
+            let line = CommandLine::of_text(&read.command).expect("words");
+            proptest::prop_assert_eq!(&line.words, &words, "{}", read.command);
+            proptest::prop_assert_eq!(line.shell, None);
+        }
+    }
+}

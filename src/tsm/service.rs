@@ -1,0 +1,320 @@
+//! The services of this `$TETRA_DIR`: definitions in `services-available`, links to those that are started at boot in
+//! `services-enabled`.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+
+use crate::base::fault::{Advise, Kind};
+use crate::base::name::ServiceName;
+use crate::base::near::nearest;
+use crate::base::redact::is_secret_name;
+use crate::sys::file::{self, Access, FileError};
+use crate::sys::paths::Paths;
+
+use super::definition::Definition;
+
+/// Why a service cannot be changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// There is none of that name.
+    #[error("service not found: `{name}`")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// One that may have been meant.
+        near: Option<String>,
+    },
+    /// There is one of that name already.
+    #[error("the service `{name}` is saved already")]
+    Taken {
+        /// The service.
+        name: ServiceName,
+    },
+    /// Something that is no link stands where the link belongs.
+    #[error("`{}` is no link", path.display())]
+    NoLink {
+        /// What stands there.
+        path: PathBuf,
+    },
+    /// A file.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+impl Advise for ServiceError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Unknown { .. } => Kind::NotFound,
+            Self::Taken { .. } => Kind::Refused,
+            Self::NoLink { .. } => Kind::Failed,
+            Self::File(error) => error.kind(),
+        }
+    }
+
+    fn advice(&self) -> Option<String> {
+        match self {
+            Self::Unknown { near: Some(near), .. } => Some(format!("did you mean `{near}`?")),
+            Self::Unknown { near: None, .. } => Some("`tsm list available` shows what is saved".to_owned()),
+            Self::Taken { .. } => Some("--force replaces it".to_owned()),
+            Self::NoLink { .. } => Some("move it away; `tsm enable` makes the link".to_owned()),
+            Self::File(error) => error.advice(),
+        }
+    }
+}
+
+/// Whether something had to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// It was done.
+    Made,
+    /// It was so already.
+    None,
+}
+
+/// Which definitions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// All there are.
+    Available,
+    /// Those that are started at boot.
+    Enabled,
+}
+
+/// The services below `$TETRA_DIR`.
+pub struct Services<'a> {
+    paths: &'a Paths,
+}
+
+impl<'a> Services<'a> {
+    /// Touches nothing.
+    #[must_use]
+    pub fn open(paths: &'a Paths) -> Self {
+        Self { paths }
+    }
+
+    /// The files of all definitions, or the links to those that are enabled, by name. A folder that is not there holds none.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the folder cannot be listed.
+    pub fn files(&self, which: Which) -> Result<Vec<PathBuf>, ServiceError> {
+        let folder = match which {
+            Which::Available => self.paths.services_available(),
+            Which::Enabled => self.paths.services_enabled(),
+        };
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => return Err(FileError::Io { action: "list", path: folder, source }.into()),
+        };
+        let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        files.retain(|file| file.extension().is_some_and(|it| it == "tsm"));
+        files.sort();
+        Ok(files)
+    }
+
+    /// True if it is started at boot, also when the link leads nowhere.
+    #[must_use]
+    pub fn is_enabled(&self, name: &ServiceName) -> bool {
+        self.link(name).symlink_metadata().is_ok()
+    }
+
+    /// The file of a service.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is none.
+    pub fn find(&self, name: &ServiceName) -> Result<PathBuf, ServiceError> {
+        let file = self.paths.service(name);
+        if file.exists() { Ok(file) } else { Err(self.unknown(name)) }
+    }
+
+    /// Saves a definition under its name; the file. One that holds secrets can be read by its owner only.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is one of that name and it is not to be replaced, or if the file cannot be written.
+    pub fn save(&self, definition: &Definition, over: Over) -> Result<PathBuf, ServiceError> {
+        let name: ServiceName = definition.name.parse().expect("a definition has a legal name");
+        file::folder(&self.paths.services_available())?;
+        let path = self.paths.service(&name);
+        let secret = definition.exports.iter().any(|(key, _)| is_secret_name(key));
+        let access = if secret { Access::Private } else { Access::Shared };
+        // A link leads to a file elsewhere, which is the definition.
+        let target = path.canonicalize().unwrap_or(path.clone());
+        file::update(&target, access, |old| {
+            if !old.is_empty() && over == Over::Nothing {
+                return Err(ServiceError::Taken { name });
+            }
+            Ok(definition.to_text().into_bytes())
+        })?;
+        Ok(path)
+    }
+
+    /// Links a service so that it is started at boot. A link that leads elsewhere is made anew.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no such service, or if the link cannot be made.
+    pub fn enable(&self, name: &ServiceName) -> Result<Change, ServiceError> {
+        let file = self.find(name)?;
+        let link = self.link(name);
+        file::folder(&self.paths.services_enabled())?;
+        match link.symlink_metadata() {
+            Ok(_) if link.canonicalize().ok() == file.canonicalize().ok() => return Ok(Change::None),
+            Ok(found) if found.is_symlink() => fs::remove_file(&link).map_err(failed("remove", &link))?,
+            Ok(_) => return Err(ServiceError::NoLink { path: link }),
+            Err(_) => {}
+        }
+        let made = symlink(format!("../services-available/{name}.tsm"), &link);
+        made.map_err(failed("make", &link)).map(|()| Change::Made)
+    }
+
+    /// Removes the link of a service; also one that leads nowhere.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is neither a link nor a service of that name, or if the link cannot be removed.
+    pub fn disable(&self, name: &ServiceName) -> Result<Change, ServiceError> {
+        let link = self.link(name);
+        match link.symlink_metadata() {
+            Ok(found) if found.is_symlink() => {
+                fs::remove_file(&link).map_err(failed("remove", &link)).map(|()| Change::Made)
+            }
+            Ok(_) => Err(ServiceError::NoLink { path: link }),
+            Err(_) => self.find(name).map(|_| Change::None),
+        }
+    }
+
+    /// Removes a service: its link and its definition. What runs of it goes on.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is none, or if a file cannot be removed.
+    pub fn remove(&self, name: &ServiceName) -> Result<(), ServiceError> {
+        let file = self.paths.service(name);
+        let dangling = file.symlink_metadata().is_ok() || self.is_enabled(name);
+        if !dangling {
+            return Err(self.unknown(name));
+        }
+        if self.is_enabled(name) {
+            self.disable(name)?;
+        }
+        match fs::remove_file(&file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("remove", &file)(error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn link(&self, name: &ServiceName) -> PathBuf {
+        self.paths.services_enabled().join(format!("{name}.tsm"))
+    }
+
+    fn unknown(&self, name: &ServiceName) -> ServiceError {
+        let files = self.files(Which::Available).unwrap_or_default();
+        let stems: Vec<_> = files.iter().filter_map(|file| file.file_stem()?.to_str()).collect();
+        let near = nearest(name.as_str(), stems).map(str::to_owned);
+        ServiceError::Unknown { name: name.to_string(), near }
+    }
+}
+
+/// What a save may replace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Over {
+    /// Nothing: a service of that name is an error.
+    Nothing,
+    /// What was saved under that name.
+    Saved,
+}
+
+fn failed(action: &'static str, path: &std::path::Path) -> impl FnOnce(io::Error) -> ServiceError {
+    move |source| FileError::Io { action, path: path.to_owned(), source }.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn home(services: &[&str]) -> (tempfile::TempDir, Paths) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let paths = Paths::under(folder.path());
+        fs::create_dir_all(paths.services_available()).expect("a folder");
+        for name in services {
+            fs::write(paths.service(&service(name)), "TSM_COMMAND=\"sleep 9\"\n").expect("a definition");
+        }
+        (folder, paths)
+    }
+
+    fn service(name: &str) -> ServiceName {
+        name.parse().expect("a name")
+    }
+
+    #[test]
+    fn the_link_is_relative_and_survives_a_move_of_the_home() {
+        let (folder, paths) = home(&["api"]);
+        let services = Services::open(&paths);
+        assert_eq!(services.enable(&service("api")).expect("linked"), Change::Made);
+        assert_eq!(services.enable(&service("api")).expect("linked"), Change::None);
+        let link = paths.services_enabled().join("api.tsm");
+        assert_eq!(fs::read_link(&link).expect("a link"), PathBuf::from("../services-available/api.tsm"));
+        let moved = folder.path().join("moved");
+        fs::rename(paths.home(), &moved).expect("moved");
+        assert!(moved.join("tsm/services-enabled/api.tsm").exists());
+    }
+
+    #[test]
+    fn a_link_that_leads_nowhere_or_elsewhere_is_made_anew_and_can_be_removed() {
+        let (_folder, paths) = home(&["api"]);
+        let services = Services::open(&paths);
+        fs::create_dir_all(paths.services_enabled()).expect("a folder");
+        for target in ["/nowhere.tsm", "/etc/hostname"] {
+            let link = paths.services_enabled().join("api.tsm");
+            let _ = fs::remove_file(&link);
+            symlink(target, &link).expect("a link");
+            assert_eq!(services.enable(&service("api")).expect("linked"), Change::Made);
+            assert!(link.exists());
+        }
+        symlink("/nowhere.tsm", paths.services_enabled().join("gone.tsm")).expect("a link");
+        assert_eq!(services.disable(&service("gone")).expect("removed"), Change::Made);
+        assert_eq!(services.disable(&service("api")).expect("removed"), Change::Made);
+        assert_eq!(services.disable(&service("api")).expect("nothing to do"), Change::None);
+        assert_eq!(
+            services.disable(&service("ap")).expect_err("none").advice().as_deref(),
+            Some("did you mean `api`?")
+        );
+    }
+
+    #[test]
+    fn what_is_no_link_is_left_alone() {
+        let (_folder, paths) = home(&["api"]);
+        fs::create_dir_all(paths.services_enabled()).expect("a folder");
+        fs::write(paths.services_enabled().join("api.tsm"), "TSM_COMMAND=x\n").expect("a file");
+        let services = Services::open(&paths);
+        assert!(matches!(services.disable(&service("api")), Err(ServiceError::NoLink { .. })));
+    }
+
+    #[test]
+    fn secrets_make_the_file_private_and_nothing_is_replaced_unasked() {
+        use std::os::unix::fs::PermissionsExt;
+        let (_folder, paths) = home(&[]);
+        let services = Services::open(&paths);
+        let mut definition = Definition { name: "api".into(), command: "x".into(), ..Definition::default() };
+        definition.exports = vec![("API_TOKEN".to_owned(), "t".to_owned())];
+        let file = services.save(&definition, Over::Nothing).expect("saved");
+        assert_eq!(fs::metadata(&file).expect("a file").permissions().mode() & 0o777, 0o600);
+        assert!(matches!(services.save(&definition, Over::Nothing), Err(ServiceError::Taken { .. })));
+        services.save(&definition, Over::Saved).expect("replaced");
+    }
+
+    #[test]
+    fn removing_takes_the_link_too() {
+        let (_folder, paths) = home(&["api"]);
+        let services = Services::open(&paths);
+        services.enable(&service("api")).expect("linked");
+        services.remove(&service("api")).expect("removed");
+        assert!(services.files(Which::Enabled).expect("a list").is_empty());
+        assert!(matches!(services.remove(&service("api")), Err(ServiceError::Unknown { .. })));
+    }
+}

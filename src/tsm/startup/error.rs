@@ -1,0 +1,87 @@
+//! Why a service was not started with the others.
+
+use std::path::PathBuf;
+
+use crate::base::fault::{Advise, Kind};
+use crate::base::name::ProcessName;
+use crate::tsm::definition::DefinitionError;
+use crate::tsm::plan::PlanError;
+use crate::tsm::service::ServiceError;
+use crate::tsm::start::StartError;
+
+/// Why a service was not started with the others.
+#[derive(Debug, thiserror::Error)]
+pub enum StartupError {
+    /// Its link or its definition cannot be found.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+    /// The link of an enabled service leads nowhere.
+    #[error("the link `{}` leads nowhere", link.display())]
+    Broken {
+        /// The link.
+        link: PathBuf,
+    },
+    /// Its definition cannot be used.
+    #[error(transparent)]
+    Definition(#[from] DefinitionError),
+    /// What it would run cannot be found out.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// It needs itself.
+    #[error("it needs itself: {}", circle.join(" → "))]
+    Circle {
+        /// From one name on round to the same.
+        circle: Vec<String>,
+    },
+    /// What it needs is not ready.
+    #[error("it needs `{need}`, which is not ready")]
+    NeedFailed {
+        /// What it needs.
+        need: String,
+    },
+    /// Its start failed.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// Processes cannot be made at all.
+    #[error("no process could be made: {why}")]
+    NotMade {
+        /// Why.
+        why: String,
+    },
+    /// It runs and is not what it should be.
+    #[error("`{name}` runs, and {why}")]
+    NotReady {
+        /// The process.
+        name: ProcessName,
+        /// What is missing.
+        why: String,
+    },
+    /// The operator had enough.
+    #[error("it was not started: interrupted")]
+    Interrupted,
+}
+
+impl Advise for StartupError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Interrupted => Kind::Interrupted,
+            _ => Kind::Failed,
+        }
+    }
+
+    fn advice(&self) -> Option<String> {
+        match self {
+            Self::Service(error) => error.advice(),
+            Self::Broken { link } => {
+                let name = link.file_stem().unwrap_or_default().to_string_lossy();
+                Some(format!("`tsm disable {name}` removes it"))
+            }
+            Self::Definition(error) => error.advice(),
+            Self::Plan(error) => error.advice(),
+            Self::Circle { .. } => Some("take one of them out of the TSM_DEPS of another".to_owned()),
+            Self::Start(error) => error.advice(),
+            Self::NotReady { name, .. } => Some(format!("`tsm logs {name}` shows what it says")),
+            Self::NeedFailed { .. } | Self::NotMade { .. } | Self::Interrupted => None,
+        }
+    }
+}

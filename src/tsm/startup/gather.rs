@@ -1,0 +1,153 @@
+//! What a start of many consists of: services, those they need, and what is to be done with each.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::base::name::ServiceName;
+use crate::tsm::definition::Definition;
+use crate::tsm::instances;
+use crate::tsm::plan::plan;
+use crate::tsm::port::PortWish;
+use crate::tsm::request::{Around, StartRequest};
+use crate::tsm::service::{ServiceError, Services, Which};
+use crate::tsm::store::Process;
+
+use super::order::order;
+use super::{Service, StartupError, Task};
+
+/// The enabled services and all that they need, each behind those it needs.
+///
+/// # Errors
+///
+/// Fails if the links cannot be listed.
+pub fn enabled(around: &Around) -> Result<Vec<Service>, ServiceError> {
+    let links = Services::open(around.paths).files(Which::Enabled)?;
+    let mut gathering = Gathering { around, found: BTreeMap::new() };
+    for link in &links {
+        let name = link.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        gathering.found.insert(name, gathering.of_link(link));
+    }
+    Ok(gathering.complete())
+}
+
+/// The named services and all that they need, each behind those it needs; also those that are not to be started by themselves.
+#[must_use]
+pub fn named(names: &[String], around: &Around) -> Vec<Service> {
+    let mut gathering = Gathering { around, found: BTreeMap::new() };
+    for name in names {
+        gathering.found.insert(name.clone(), gathering.of_name(name));
+    }
+    gathering.complete()
+}
+
+/// True if this process comes from the definition in `file`.
+#[must_use]
+pub fn comes_from(process: &Process, file: &Path) -> bool {
+    Path::new(&process.meta.run.service) == file
+}
+
+/// A service for each instance of one, all of the same name.
+fn instances(name: String, needs: &[String], task: Task) -> Vec<Service> {
+    let service = |task| Service { name: name.clone(), needs: needs.to_vec(), task };
+    match task {
+        Task::Start(plan) => match instances::plans(&plan) {
+            Ok(plans) => plans.into_iter().map(|plan| service(Task::Start(Box::new(plan)))).collect(),
+            Err(error) => vec![service(Task::Refuse(error.into()))],
+        },
+        task => vec![service(task)],
+    }
+}
+
+struct Gathering<'a> {
+    around: &'a Around<'a>,
+    /// What is known of each service.
+    found: BTreeMap<String, (Vec<String>, Task)>,
+}
+
+impl Gathering<'_> {
+    fn of_link(&self, link: &Path) -> (Vec<String>, Task) {
+        if !link.exists() {
+            return (Vec::new(), Task::Refuse(StartupError::Broken { link: link.to_owned() }));
+        }
+        match self.read(link) {
+            Ok((definition, _)) if definition.autostart == Some(false) => (Vec::new(), Task::Off),
+            Ok((definition, task)) => (definition.deps, task),
+            Err(error) => (Vec::new(), Task::Refuse(error)),
+        }
+    }
+
+    fn of_name(&self, name: &str) -> (Vec<String>, Task) {
+        let file = name.parse::<ServiceName>().ok().map(|name| Services::open(self.around.paths).find(&name));
+        let task = match file {
+            Some(Ok(file)) => self.read(&file),
+            Some(Err(error)) => Err(error.into()),
+            None => Err(ServiceError::Unknown { name: name.to_owned(), near: None }.into()),
+        };
+        match task {
+            Ok((definition, task)) => (definition.deps, task),
+            Err(error) => (Vec::new(), Task::Refuse(error)),
+        }
+    }
+
+    fn read(&self, file: &Path) -> Result<(Definition, Task), StartupError> {
+        let definition = Definition::read(file, self.around.variables)?;
+        let running = |process: &&Process| comes_from(process, &definition.file) && process.is_running();
+        let running: Vec<&Process> = self.around.processes.iter().filter(running).collect();
+        let wanted = definition.instances.unwrap_or(1).max(1);
+        if let Some(process) = running.first().filter(|_| running.len() >= wanted as usize) {
+            let name = process.name.clone();
+            return Ok((definition, Task::Runs(name)));
+        }
+        let program = vec![file.display().to_string()];
+        let mut plan = plan(&StartRequest { program, ..StartRequest::default() }, self.around)?;
+        if wanted > 1 && matches!(definition.port, Some(PortWish::From(_))) {
+            // Each takes the next free port, so only those that are missing are started.
+            plan.instances = wanted.saturating_sub(u32::try_from(running.len()).unwrap_or(wanted));
+            plan.group.clone_from(&plan.base.text);
+        }
+        Ok((definition, Task::Start(Box::new(plan))))
+    }
+
+    /// Adds what is needed, and puts all in order. Circles and needs that are not there are refused.
+    fn complete(mut self) -> Vec<Service> {
+        // Somebody who needs it asks for it.
+        while let Some(need) = self.missing() {
+            let found = self.of_name(&need);
+            self.found.insert(need, found);
+        }
+        let off = |name: &&String| self.found.get(*name).is_some_and(|(_, task)| matches!(task, Task::Off));
+        let wanted: Vec<String> = self.found.values().flat_map(|(needs, _)| needs).filter(off).cloned().collect();
+        for name in wanted {
+            let found = self.of_name(&name);
+            self.found.insert(name, found);
+        }
+        while let Some(need) = self.missing() {
+            let found = self.of_name(&need);
+            self.found.insert(need, found);
+        }
+        let needs: BTreeMap<String, Vec<String>> =
+            self.found.iter().map(|(name, (needs, _))| (name.clone(), needs.clone())).collect();
+        let ordered = order(&needs);
+        let circles = ordered.circles.iter().flat_map(|circle| circle.iter().map(move |name| (name, circle)));
+        let mut services = Vec::new();
+        for (name, circle) in circles {
+            if self.found.remove(name).is_some() {
+                let circle = circle.iter().chain(circle.first()).cloned().collect();
+                let task = Task::Refuse(StartupError::Circle { circle });
+                services.push(Service { name: name.clone(), needs: Vec::new(), task });
+            }
+        }
+        for name in ordered.sequence {
+            if let Some((needs, task)) = self.found.remove(&name) {
+                services.extend(instances(name, &needs, task));
+            }
+        }
+        services
+    }
+
+    /// A service that another one needs, and that was not looked for yet.
+    fn missing(&self) -> Option<String> {
+        let needs = self.found.values().flat_map(|(needs, _)| needs);
+        needs.into_iter().find(|need| !self.found.contains_key(*need)).cloned()
+    }
+}

@@ -1,0 +1,111 @@
+//! Services: saved, enabled, started together.
+
+use std::fs;
+
+use tetra::tsm::definition::Definition;
+
+use crate::world::World;
+
+fn definition(world: &World, name: &str) -> Definition {
+    let file = world.paths().service(&name.parse().expect("a name"));
+    Definition::read(&file, world.session.host.variables()).expect("a definition")
+}
+
+#[test]
+fn a_saved_process_says_all_that_its_start_said() {
+    let mut world = World::new();
+    world.file("odd.env", "A=1\n");
+    let line = "tsm start --name lamp --port 38217 --no-wait --env odd.env --env 'K=it'\\''s $5' --pre-hook 'test -n \"$K\"' \
+                --restart always --max-restarts 3 --kill-timeout 1500ms --log-size 64K --log-keep 2 \
+                -- bash -c 'exec sleep 1000' '' 'two words'";
+    world.run(line).done();
+    world.run("tsm save lamp-38217 light").done();
+    let saved = definition(&world, "light");
+    assert_eq!(saved.exports, [("K".to_owned(), "it's $5".to_owned())]);
+    assert!(saved.env_file.as_deref().is_some_and(|file| file.ends_with("/work/odd.env")));
+    assert_eq!(saved.pre_command.as_deref(), Some("test -n \"$K\""));
+    assert!(saved.command.ends_with("bash -c 'exec sleep 1000' '' 'two words'"));
+    world.run("tsm stop lamp-38217").done();
+    world.run("tsm start --no-wait light").done();
+    let runs = ["lamp-38217", "light-38217"].map(|name| {
+        let dir = world.paths().process(&name.parse().expect("a name"));
+        tetra::supervise::meta::read(&dir).expect("readable").expect("a record").run
+    });
+    let [before, mut after] = runs;
+    assert!(after.service.ends_with("light.tsm"));
+    after.service = String::new();
+    assert_eq!(before, after);
+}
+
+#[test]
+fn a_service_is_replaced_only_when_somebody_says_so() {
+    let mut world = World::new();
+    world.run("tsm save api node a.js").done();
+    world.run("tsm save api node b.js").failed(4);
+    world.answers(&["n", "y"]);
+    world.run("tsm save api node b.js").failed(4);
+    assert_eq!(definition(&world, "api").command, "node a.js");
+    world.run("tsm save api node b.js").done();
+    assert_eq!(definition(&world, "api").command, "node b.js");
+    world.run("tsm save api --force node c.js --port 1 -- --port 2").done();
+    let saved = definition(&world, "api");
+    assert_eq!(
+        (saved.command.as_str(), saved.port.map(|port| port.to_string())),
+        ("node c.js --port 2", Some("1".into()))
+    );
+    assert_eq!(fs::read_dir(world.paths().services_available()).expect("a folder").count(), 1);
+}
+
+#[test]
+fn a_hundred_services_are_started_together_and_in_order() {
+    let mut world = World::new();
+    for n in 0..100 {
+        let needs = if n >= 10 { format!("TSM_DEPS=s{}\n", n % 10) } else { String::new() };
+        let text = format!("TSM_COMMAND=\"sleep 1000\"\nTSM_CWD=/\n{needs}");
+        world.file(world.paths().services_available().join(format!("s{n}.tsm")), &text);
+        world.run(&format!("tsm enable s{n}")).done();
+    }
+    let said = world.run("tsm startup --json").done();
+    let rows: Vec<serde_json::Value> = serde_json::from_str(&said).expect("a list");
+    assert!(rows.iter().all(|row| row["result"] == "started"), "{said}");
+    let started = |name: &str| {
+        let dir = world.paths().process(&name.parse().expect("a name"));
+        tetra::supervise::meta::read(&dir).expect("readable").expect("a record").life.started_ms
+    };
+    for n in 10..100 {
+        // What is needed has settled before.
+        let need = format!("s{}", n % 10);
+        assert!(started(&format!("s{n}")) >= started(&need) + 500, "s{n} came before {need}");
+    }
+    let log = fs::read_to_string(world.paths().startup_log()).expect("a log");
+    assert!(log.contains(" 100 started, 0 failed in "), "{log}");
+    let again = world.run("tsm startup").done();
+    assert!(again.contains("running") && !again.contains("started "), "{again}");
+    assert_eq!(fs::read_to_string(world.paths().startup_log()).expect("a log").lines().count(), 2);
+}
+
+#[test]
+fn instances_have_the_next_ports_and_one_name() {
+    let mut world = World::new();
+    let free = |port: u16| std::net::TcpListener::bind(("127.0.0.1", port)).is_ok();
+    let port = (41_000..60_000).find(|port| (0..3).all(|n| free(port + n))).expect("three free ports");
+    world.file(
+        "serve.py",
+        "import os, socket, time\ns = socket.socket()\ns.bind(('127.0.0.1', int(os.environ['PORT'])))\n\
+                            s.listen()\nprint(os.environ['TSM_INSTANCE'], flush=True)\ntime.sleep(1000)\n",
+    );
+    let line = format!("tsm start --name web --port {port} --instances 3 --json python3 serve.py");
+    let rows: Vec<serde_json::Value> = serde_json::from_str(&world.run(&line).done()).expect("a list");
+    for (n, row) in rows.iter().enumerate() {
+        let own = usize::from(port) + n;
+        assert_eq!((&row["process"], &row["port"]), (&format!("web-{own}").into(), &own.into()), "{row}");
+        assert_eq!(world.run(&format!("tsm logs web-{own}")).done(), format!("{}\n", n + 1));
+    }
+    assert_eq!(rows.len(), 3);
+    world.run("tsm stop web").done();
+    assert_eq!(world.run("tsm list running --json").done().trim(), "[]");
+    world.run("tsm restart web").done();
+    assert_eq!(world.run("tsm list running").done().lines().count(), 4);
+    let ports = fs::read_to_string(world.paths().ports()).expect("a registry");
+    assert_eq!(ports.lines().filter(|line| line.starts_with("web:")).count(), 3);
+}
