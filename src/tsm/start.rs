@@ -307,9 +307,7 @@ pub(super) fn answered(
         Ok(Launched::Ended) => {
             return Err(died(created, &Watch { pid: 0, port: None, explicit: false, health: None }, written));
         }
-        Ok(Launched::AlreadySupervised) => {
-            return Err(CreateError::Supervised { name: name() }.into());
-        }
+        Ok(Launched::AlreadySupervised) => return Err(CreateError::Supervised { name: name() }.into()),
         // It may still do its work.
         Err(source @ LaunchError::Late { .. }) => return Err(StartError::Launch { name: name(), source }),
         Err(source) => StartError::Launch { name: name(), source },
@@ -369,13 +367,8 @@ pub(super) fn died(created: &Created, watch: &Watch, written: &Written) -> Start
     let how = meta.as_ref().and_then(|meta| meta.last_exit.as_ref()).map_or(How::Unknown, |exit| exit.how);
     let again = meta.is_some_and(|meta| !matches!(meta.state, State::Crashed | State::Errored | State::Stopped));
     let conflict = created.port.and_then(|port| conflict::listening(port, &[])).filter(|_| !how.is_success());
-    StartError::Died {
-        name: created.name.clone(),
-        how,
-        tail: written.errors(),
-        conflict: conflict.map(Box::new),
-        again,
-    }
+    let (name, tail, conflict) = (created.name.clone(), written.errors(), conflict.map(Box::new));
+    StartError::Died { name, how, tail, conflict, again }
 }
 
 fn record(dir: &Path) -> Option<Meta> {

@@ -425,6 +425,7 @@ mod tests {
             TypeId::of::<Size>(),
             TypeId::of::<Span>(),
             TypeId::of::<crate::base::moment::Moment>(),
+            TypeId::of::<regex::Regex>(),
             TypeId::of::<regex::bytes::Regex>(),
             TypeId::of::<PortWish>(),
             TypeId::of::<crate::tsm::attend::probe::HealthCheck>(),
