@@ -427,6 +427,7 @@ mod tests {
             TypeId::of::<crate::base::moment::Moment>(),
             TypeId::of::<regex::Regex>(),
             TypeId::of::<regex::bytes::Regex>(),
+            TypeId::of::<crate::command::tsm::events::sessions::How>(),
             TypeId::of::<PortWish>(),
             TypeId::of::<crate::tsm::attend::probe::HealthCheck>(),
             TypeId::of::<crate::tsm::attend::cron::Schedule>(),

@@ -25,7 +25,7 @@ pub struct Sessions {
 
 /// A word about what is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum How {
+pub(in crate::command) enum How {
     /// So far back.
     Window(Span),
     /// All sessions in numbers.
@@ -37,7 +37,7 @@ enum How {
 /// A word that says nothing about sessions.
 #[derive(Debug, thiserror::Error)]
 #[error("`{0}` is neither a span of time nor `summary` or `detailed`; --json prints JSON")]
-struct Unknown(String);
+pub(in crate::command) struct Unknown(String);
 
 impl FromStr for How {
     type Err = Unknown;
