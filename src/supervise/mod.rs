@@ -68,7 +68,7 @@ mod poll;
 pub mod proc;
 mod record;
 pub mod repair;
-mod rotation;
+pub mod rotation;
 mod spawn;
 mod sweep;
 pub mod wire;

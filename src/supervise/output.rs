@@ -183,6 +183,16 @@ impl Stream {
         Ok(())
     }
 
+    /// Makes what the log holds a part of its own, also in the middle of a line. An empty log stays.
+    pub(super) fn rotate(&mut self) -> io::Result<()> {
+        self.find_end()?;
+        if self.end == 0 {
+            return Ok(());
+        }
+        rotation::rotate(&self.path, self.keep.max(1))?;
+        self.reopen()
+    }
+
     /// The end of the log may have moved: cut by hand, or removed.
     fn find_end(&mut self) -> io::Result<()> {
         let Some(log) = &self.log else { return self.reopen() };

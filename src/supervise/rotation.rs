@@ -32,8 +32,13 @@ fn older(log: &Path, n: u32) -> PathBuf {
     }
 }
 
-/// Makes `log` the first of its older ones, of which `keep` stay. Afterwards there is no `log`.
-pub(super) fn rotate(log: &Path, keep: u32) -> io::Result<()> {
+/// Makes `log` the first of its older ones, of which `keep` stay. Afterwards there is no `log`. For the supervisor, and for
+/// others only where nobody supervises.
+///
+/// # Errors
+///
+/// Fails if a name cannot be moved; what was moved until then is found again by the next rotation.
+pub fn rotate(log: &Path, keep: u32) -> io::Result<()> {
     if keep == 0 {
         remove(&index::path(log))?;
         return remove(log);

@@ -27,6 +27,8 @@ pub enum Order {
     Signal(i32),
     /// Open the logs anew, after somebody moved them, and write `meta.json` again, after somebody spoilt it.
     Reopen,
+    /// Make what the logs hold now a part of its own; empty logs stay. Its `meta.json` stays too.
+    Rotate,
     /// Replace the supervisor by the program that its path now names; the child does not notice.
     Upgrade,
 }
@@ -128,6 +130,7 @@ impl Order {
             Self::Signal(signal) => (4, signal),
             Self::Reopen => (5, 0),
             Self::Upgrade => (6, 0),
+            Self::Rotate => (7, 0),
         };
         encode(ORDER, code, [value, 0])
     }
@@ -143,6 +146,7 @@ impl Order {
             4 => Some(Self::Signal(value)),
             5 => Some(Self::Reopen),
             6 => Some(Self::Upgrade),
+            7 => Some(Self::Rotate),
             _ => None,
         }
     }
@@ -203,7 +207,9 @@ mod tests {
 
     #[test]
     fn orders_and_words_come_back() {
-        for order in [Order::Stop, Order::Restart, Order::Kill, Order::Signal(10), Order::Reopen, Order::Upgrade] {
+        for order in
+            [Order::Stop, Order::Restart, Order::Kill, Order::Signal(10), Order::Reopen, Order::Rotate, Order::Upgrade]
+        {
             assert_eq!(Order::decode(&order.encode()), Some(order));
         }
         for word in [

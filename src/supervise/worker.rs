@@ -299,6 +299,12 @@ impl Worker {
                     self.open_logs();
                     self.save();
                 }
+                Order::Rotate => {
+                    for stream in &mut self.streams {
+                        // Nothing is taken from the FIFO meanwhile. A log that cannot be moved goes on.
+                        let _ = stream.rotate();
+                    }
+                }
                 Order::Upgrade => self.upgrade_wanted = true,
             }
         }

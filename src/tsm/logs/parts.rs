@@ -1,9 +1,7 @@
 //! The rotated parts of the logs of a process: making one by hand, and removing them.
 //!
-//! A supervisor may rotate at the same moment, and knows nothing of us. So the log is taken out of its way first, which keeps
-//! it from making further parts, and every part has a second name while parts are moved: one that lost its first is given
-//! another. At worst parts of a flooded log get out of order, but none is lost. The supervisor makes a log that was moved away
-//! anew when it is told to; until then it goes on in the moved one.
+//! Where somebody supervises, the supervisor rotates at an order: it alone knows where the next byte goes, and never meets a
+//! rotation of its own. Where nobody does, the names are moved here.
 
 use std::fs;
 use std::io;
@@ -17,7 +15,7 @@ use crate::base::fault::Advise;
 use crate::base::name::ProcessName;
 use crate::supervise::client::{self, Order, SendError};
 use crate::supervise::index;
-use crate::sys::file;
+use crate::supervise::rotation;
 use crate::sys::watch::Watch;
 use crate::tsm::store::Process;
 
@@ -63,39 +61,32 @@ pub enum PartsError {
         source: io::Error,
     },
     /// The supervisor could not be told.
-    #[error("the logs of `{name}` were moved, but its supervisor was not told")]
+    #[error("the supervisor of `{name}` could not be told to rotate its logs")]
     Untold {
         /// Whose.
         name: ProcessName,
         /// Why.
         source: SendError,
     },
-    /// The supervisor did not make new logs.
-    #[error("the logs of `{name}` were moved, but its supervisor did not begin new ones within {} s", waited.as_secs())]
+    /// The supervisor did not do it.
+    #[error("the supervisor of `{name}` did not rotate its logs within {} s", waited.as_secs())]
     Unheard {
         /// Whose.
         name: ProcessName,
         /// How long it had time.
         waited: Duration,
     },
-    /// Others rotate all the time.
-    #[error("the log `{}` is rotated too often to be rotated by hand", path.display())]
-    Busy {
-        /// The log.
-        path: PathBuf,
-    },
 }
 
 impl Advise for PartsError {
     fn advice(&self) -> Option<String> {
         match self {
-            Self::Untold { name, .. } | Self::Unheard { name, .. } => Some(format!(
-                "nothing is lost: `tsm logs {name}` shows all of it; `tsm restart {name}` begins new logs"
-            )),
+            Self::Untold { .. } | Self::Unheard { .. } => {
+                Some("nothing is lost; if the supervisor is of an older version, `tsm upgrade` replaces it".to_owned())
+            }
             Self::Move { source, .. } | Self::Remove { source, .. } => (source.kind()
                 == io::ErrorKind::PermissionDenied)
                 .then(|| "run as the user that owns the log".to_owned()),
-            Self::Busy { .. } => None,
         }
     }
 }
@@ -103,140 +94,73 @@ impl Advise for PartsError {
 /// How long a supervisor may take to begin new logs.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How often it is tried again when somebody else rotates.
-const TRIES: u32 = 20;
-
-/// Makes what the logs of a process hold now a part of its own; empty logs stay. Waits until its supervisor has begun new ones.
+/// Makes what the logs of a process hold now a part of its own; empty logs stay. Waits until its supervisor has done it.
 ///
 /// # Errors
 ///
-/// Fails if a part cannot be moved, or if the supervisor does not hear.
+/// Fails if a log cannot be moved, or if the supervisor does not hear.
 pub fn rotate(process: &Process) -> Result<Vec<Rotated>, PartsError> {
     let keep = process.meta.run.log_keep.max(1);
-    let mut rotated = Vec::new();
-    for (stream, log) in [(Stream::Out, process.out_log()), (Stream::Err, process.err_log())] {
-        let bytes = fs::metadata(&log).map_or(0, |found| found.len());
-        if bytes > 0
-            && let Some(dropped) = shift_all(&log, keep)?
-        {
-            rotated.push(Rotated { stream, bytes, part: part_path(&log, 1), dropped });
+    let mut due = Vec::new();
+    for (stream, path) in [(Stream::Out, process.out_log()), (Stream::Err, process.err_log())] {
+        match fs::File::open(&path) {
+            Ok(log) if size(&log) > 0 => due.push(Due { stream, dropped: is_full(&path, keep), log, path }),
+            Err(source) if source.kind() != io::ErrorKind::NotFound => return Err(PartsError::Move { path, source }),
+            Ok(_) | Err(_) => {}
         }
     }
-    if !rotated.is_empty() && client::supervised(&process.dir) {
-        begin_anew(process, &rotated)?;
+    if due.is_empty() {
+        return Ok(Vec::new());
     }
-    Ok(rotated)
+    if client::supervised(&process.dir) {
+        order(process, &due)?;
+    } else {
+        for it in &due {
+            rotation::rotate(&it.path, keep).map_err(|source| PartsError::Move { path: it.path.clone(), source })?;
+        }
+    }
+    let rotated = |it: Due| Rotated {
+        stream: it.stream,
+        bytes: size(&it.log),
+        part: part_path(&it.path, 1),
+        dropped: it.dropped,
+    };
+    Ok(due.into_iter().map(rotated).collect())
 }
 
-/// Makes a log the first of its parts; none if there was no log any more, else whether the oldest part was dropped.
-fn shift_all(log: &Path, keep: u32) -> Result<Option<bool>, PartsError> {
-    let failed = |source| PartsError::Move { path: log.to_owned(), source };
-    let Some(mut aside) = Aside::take(log).map_err(failed)? else { return Ok(None) };
-    let hole = |log| (1..=keep).find(|number| !part_path(log, *number).exists());
-    let dropped = hole(log).is_none();
-    if dropped {
-        remove(&part_path(log, keep))?;
-    }
-    aside.name_all(log).map_err(failed)?;
-    let mut moved = Ok(());
-    for _ in 0..TRIES {
-        moved = (1..hole(log).unwrap_or(keep)).rev().try_for_each(|number| shift(log, number));
-        if moved.is_ok() {
-            break;
-        }
-    }
-    // Whatever happened, it gets a number, and the first one if that is free.
-    aside.restore(log).map_err(failed)?;
-    match moved {
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists) => {
-            Err(PartsError::Busy { path: log.to_owned() })
-        }
-        moved => moved.map(|()| Some(dropped)).map_err(failed),
-    }
+/// A log that is to be rotated, held open: it is known again when it has another name.
+struct Due {
+    stream: Stream,
+    path: PathBuf,
+    log: fs::File,
+    dropped: bool,
 }
 
-/// A log, and other names of all its parts, in a folder of their own that goes away with them.
-struct Aside {
-    folder: tempfile::TempDir,
-    /// The log first.
-    names: Vec<PathBuf>,
-}
-
-impl Aside {
-    /// Takes the log away; none if there is none.
-    fn take(log: &Path) -> io::Result<Option<Self>> {
-        let folder = tempfile::Builder::new().prefix(".parts-").tempdir_in(log.parent().unwrap_or(Path::new("/")))?;
-        let name = folder.path().join("0");
-        match fs::rename(log, &name) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            taken => taken?,
-        }
-        // Without its index a log has no times, which is no reason to fail.
-        let _ = fs::rename(index::path(log), index::path(&name));
-        Ok(Some(Self { folder, names: vec![name] }))
-    }
-
-    /// Gives every part a second name.
-    fn name_all(&mut self, log: &Path) -> io::Result<()> {
-        let mut missing = 0;
-        for number in 1.. {
-            let (part, name) = (part_path(log, number), self.folder.path().join(number.to_string()));
-            match fs::hard_link(&part, &name) {
-                Ok(()) => {
-                    let _ = fs::hard_link(index::path(&part), index::path(&name));
-                    self.names.push(name);
-                }
-                Err(error) if error.kind() == io::ErrorKind::NotFound && missing < 2 => missing += 1,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => break,
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    }
-
-    /// Gives the log, and every part that has no other name any more, the first free number.
-    fn restore(self, log: &Path) -> io::Result<()> {
-        for name in self.names.iter().filter(|name| fs::metadata(name).is_ok_and(|found| found.nlink() == 1)) {
-            for number in 1.. {
-                let part = part_path(log, number);
-                match file::rename_new(name, &part) {
-                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                    Err(error) => return Err(error),
-                    Ok(()) => {
-                        let _ = fs::rename(index::path(name), index::path(&part));
-                        break;
-                    }
-                }
-            }
-        }
-        self.folder.close()
+impl Due {
+    /// True once another log stands where this one stood.
+    fn is_moved(&self) -> bool {
+        let ino = |found: io::Result<fs::Metadata>| found.map(|found| found.ino()).ok();
+        let now = ino(fs::metadata(&self.path));
+        now.is_some() && now != ino(self.log.metadata())
     }
 }
 
-/// Gives a part, and its index, the number above its own.
-fn shift(log: &Path, number: u32) -> io::Result<()> {
-    let (from, to) = (part_path(log, number), part_path(log, number + 1));
-    file::rename_new(&from, &to)?;
-    match fs::rename(index::path(&from), index::path(&to)) {
-        // An index that stayed from an older part would describe another one.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => match fs::remove_file(index::path(&to)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        },
-        moved => moved,
-    }
+fn size(log: &fs::File) -> u64 {
+    log.metadata().map_or(0, |found| found.len())
 }
 
-fn begin_anew(process: &Process, rotated: &[Rotated]) -> Result<(), PartsError> {
+/// True when the oldest part has to go for the next one.
+fn is_full(log: &Path, keep: u32) -> bool {
+    (1..=keep).all(|number| part_path(log, number).exists())
+}
+
+/// Has the supervisor do it: only it can without meeting a rotation of its own.
+fn order(process: &Process, due: &[Due]) -> Result<(), PartsError> {
     let watch = Watch::on([process.dir.as_path()]);
     let untold = |source| PartsError::Untold { name: process.name.clone(), source };
-    client::send(&process.dir, Order::Reopen).map_err(untold)?;
+    client::send(&process.dir, Order::Rotate).map_err(untold)?;
     let deadline = Instant::now() + PATIENCE;
-    let log = |stream| match stream {
-        Stream::Out => process.out_log(),
-        Stream::Err => process.err_log(),
-    };
-    while !rotated.iter().all(|it| log(it.stream).exists()) {
+    while !due.iter().all(Due::is_moved) {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(PartsError::Unheard { name: process.name.clone(), waited: PATIENCE });
@@ -289,52 +213,6 @@ fn remove(part: &Path) -> Result<bool, PartsError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn put(log: &Path, number: u32, text: &str) {
-        fs::write(part_path(log, number), text).expect("a part");
-        fs::write(index::path(&part_path(log, number)), format!("{text} index")).expect("an index");
-    }
-
-    fn texts(log: &Path) -> Vec<String> {
-        let text = |number| {
-            let part = fs::read_to_string(part_path(log, number)).ok()?;
-            assert_eq!(fs::read_to_string(index::path(&part_path(log, number))).ok(), Some(format!("{part} index")));
-            Some(part)
-        };
-        (0..9).map(|number| text(number).unwrap_or_else(|| "-".to_owned())).collect()
-    }
-
-    #[test]
-    fn parts_move_up_to_the_first_hole_and_the_oldest_goes_when_there_is_none() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let log = folder.path().join("current.out");
-        for (number, text) in [(0, "d"), (1, "c"), (3, "a")] {
-            put(&log, number, text);
-        }
-        assert_eq!(shift_all(&log, 3).expect("moved"), Some(false));
-        assert_eq!(texts(&log).concat(), "-dca-----");
-        put(&log, 0, "e");
-        assert_eq!(shift_all(&log, 3).expect("moved"), Some(true));
-        assert_eq!(texts(&log).concat(), "-edc-----");
-        assert_eq!(shift_all(&log, 3).expect("nothing to move"), None);
-    }
-
-    #[test]
-    fn a_part_that_lost_its_name_gets_another() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let log = folder.path().join("current.out");
-        for (number, text) in [(0, "c"), (1, "b"), (2, "a")] {
-            put(&log, number, text);
-        }
-        let mut aside = Aside::take(&log).expect("taken").expect("a log");
-        aside.name_all(&log).expect("names");
-        // Somebody else moves a part, and takes a name that was in use.
-        fs::rename(index::path(&part_path(&log, 1)), index::path(&part_path(&log, 2))).expect("moved");
-        fs::rename(part_path(&log, 1), part_path(&log, 2)).expect("moved");
-        aside.restore(&log).expect("restored");
-        assert_eq!(texts(&log).concat(), "-cba-----");
-        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 6, "no other name is left");
-    }
 
     #[test]
     fn only_parts_are_parts() {

@@ -12,8 +12,7 @@ use crate::tsm::store::Process;
 /// Begin new logs; what was said until now becomes a part of its own
 ///
 /// `tsm logs` goes on to show it. As with the rotation that happens by itself, the oldest part is dropped when there are as
-/// many as are kept. Empty logs stay as they are. Do not use it on a log that is rotated by itself all the time: where both
-/// happen in the same moment, a part can be lost.
+/// many as are kept. Empty logs stay as they are.
 #[derive(Debug, clap::Args)]
 pub struct Rotate {
     /// Id, name, the beginning or a part of a name, pid or port; `*` or `all` for all; the selected process if left out
