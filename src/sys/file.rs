@@ -158,24 +158,6 @@ pub fn lock(path: &Path) -> Result<File, FileError> {
     }
 }
 
-/// Renames a file, but never over another one: that fails with [`io::ErrorKind::AlreadyExists`].
-///
-/// # Errors
-///
-/// Fails as the system says.
-pub fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
-    let here = nix::fcntl::AT_FDCWD;
-    let flags = nix::fcntl::RenameFlags::RENAME_NOREPLACE;
-    match nix::fcntl::renameat2(here, from, here, to, flags) {
-        // A file system that cannot promise it: the next best.
-        Err(nix::errno::Errno::EINVAL | nix::errno::Errno::ENOSYS) if to.exists() => {
-            Err(io::ErrorKind::AlreadyExists.into())
-        }
-        Err(nix::errno::Errno::EINVAL | nix::errno::Errno::ENOSYS) => fs::rename(from, to),
-        renamed => Ok(renamed?),
-    }
-}
-
 /// Appends to a file in one step, so that lines of several writers do not mix.
 ///
 /// # Errors
