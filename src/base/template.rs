@@ -238,6 +238,7 @@ impl<'a> Scanner<'a> {
     }
 
     fn reference(&mut self, opening: &Range<usize>) -> Result<Reference<'a>, Flawed> {
+        let mut begin = self.at;
         let first = self.segment(opening)?;
         let space = Space::ALL.into_iter().find(|space| space.word() == first);
         let colon =
@@ -245,18 +246,18 @@ impl<'a> Scanner<'a> {
         let (space, first) = match space.filter(|_| colon) {
             Some(space) => {
                 self.at += 1;
+                begin = self.at;
                 (Some(space), self.segment(opening)?)
             }
             None => (None, first),
         };
-        let begin = self.at - first.len();
         let mut path = vec![first];
         while self.peek() == Some(b'.') {
             self.at += 1;
             path.push(self.segment(opening)?);
         }
         if path.len() == 1 && !is_variable(first) {
-            return Err(Flawed { flaw: Flaw::BadName, span: begin.min(self.at)..self.at });
+            return Err(Flawed { flaw: Flaw::BadName, span: begin..self.at });
         }
         Ok(Reference { space, path })
     }
@@ -358,6 +359,7 @@ mod tests {
         assert_eq!(flaw("${ a}"), (Flaw::BadName, 2..3));
         assert_eq!(flaw("${a }"), (Flaw::BadName, 2..4));
         assert_eq!(flaw("${1a}"), (Flaw::BadName, 2..4));
+        assert_eq!(flaw("${\"é\"\""), (Flaw::BadName, 2..6));
         assert_eq!(flaw("${a..b}"), (Flaw::BadName, 4..5));
         assert_eq!(flaw("${connectors.@dev}"), (Flaw::BadName, 13..14));
         assert_eq!(flaw("${a!}"), (Flaw::BadOperator, 3..4));
