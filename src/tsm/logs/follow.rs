@@ -369,6 +369,7 @@ fn is_at(path: &Path, inode: Inode) -> bool {
 /// The oldest part of a log for which `fits` is true.
 fn oldest(log: &Path, fits: impl Fn(&Open) -> bool) -> io::Result<Option<Open>> {
     let mut found = None;
+    let mut missing = 0;
     for number in 0..=PARTS {
         let path = part_path(log, number);
         match File::open(&path) {
@@ -378,7 +379,8 @@ fn oldest(log: &Path, fits: impl Fn(&Open) -> bool) -> io::Result<Option<Open>> 
                     found = Some(part);
                 }
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound && number < 2 => {}
+            // A rotation moves the parts one by one, so one may be missing for a moment.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && missing < 2 => missing += 1,
             Err(error) if error.kind() == io::ErrorKind::NotFound => break,
             Err(error) => return Err(error),
         }
@@ -495,6 +497,16 @@ mod tests {
         }
         let wanted: Vec<String> = (1..next).map(|number| number.to_string()).collect();
         assert_eq!(seen, wanted);
+    }
+
+    #[test]
+    fn a_part_missing_for_the_moment_of_a_rotation_does_not_hide_the_older_ones() {
+        let scene = Scene::new();
+        for (number, text) in [(4, "1\n"), (3, "2\n"), (1, "3\n"), (0, "4\n")] {
+            append(&part_path(scene.log(), number), text);
+        }
+        let first = oldest(scene.log(), |_| true).expect("read").expect("a part");
+        assert_eq!(Some(first.inode), fs::metadata(part_path(scene.log(), 4)).map(|it| (it.dev(), it.ino())).ok());
     }
 
     #[test]
