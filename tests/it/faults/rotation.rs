@@ -10,7 +10,7 @@ fn a_follower_sees_every_line_once_through_twenty_rotations() {
     const LAST: usize = 400_000;
     let field = Field::new();
     let options = ["--log-size", "100K", "--log-keep", "100"];
-    field.shell("p", &options, &format!("while [ ! -e go ]; do sleep 0.01; done; exec seq 0 {LAST}"));
+    field.shell("p", &options, &format!("echo 0; while [ ! -e go ]; do sleep 0.01; done; exec seq 1 {LAST}"));
     let mut follower = field
         .command(&["logs", "p", "-f", "--out"])
         .stdout(Stdio::piped())
@@ -18,12 +18,15 @@ fn a_follower_sees_every_line_once_through_twenty_rotations() {
         .spawn()
         .expect("tetra runs");
     let lines = BufReader::new(follower.stdout.take().expect("piped")).lines();
-    std::fs::write(field.path("go"), "").expect("a sign");
     let mut expected = 0;
     for line in lines {
         let line = line.expect("text");
         let number = line.rsplit(|it: char| !it.is_ascii_digit()).next().unwrap_or_default();
         assert_eq!(number, expected.to_string(), "followed: {line}");
+        if expected == 0 {
+            // The follower is there: nothing was rotated before it came.
+            std::fs::write(field.path("go"), "").expect("a sign");
+        }
         if expected == LAST {
             break;
         }
