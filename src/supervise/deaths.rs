@@ -1,5 +1,7 @@
 //! Who died, and what that means: the guard, the child, or somebody who came to us as a subreaper.
 
+use nix::sys::signal::Signal;
+
 use super::clock::Moment;
 use super::exit::how;
 use super::guard::OTHERS_TERM;
@@ -41,8 +43,11 @@ impl Worker {
 
     /// Takes every dead child off the kernel's hands; most are strangers that came to us as a subreaper.
     pub(super) fn reap(&mut self) {
-        while let Ok(Some(_)) = self.signals.read_signal() {}
-        loop {
+        let mut deaths = false;
+        while let Ok(Some(told)) = self.signals.read_signal() {
+            deaths |= told.ssi_signo == Signal::SIGCHLD as u32;
+        }
+        while deaths {
             let mut status = 0;
             // SAFETY: `status` is ours.
             let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) };

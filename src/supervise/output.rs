@@ -14,7 +14,7 @@ use rustix::pipe::{SpliceFlags, splice, tee};
 use super::clock::{Moment, unix_ns};
 use super::index::Mark;
 use super::meta::Run;
-use super::pipe::Room;
+use super::pipe::{Bell, Room};
 use super::rotation;
 
 /// The FIFOs inside a process directory.
@@ -33,9 +33,8 @@ const PEEK: usize = 64 * 1024;
 /// The least time between two index records, unless the other stream came in between.
 const GRAIN_NS: i64 = 1_000_000;
 
-/// A pause after a short copy lets more gather; below the shortest it costs more than it saves.
+/// A pause after a copy lets more gather; below the shortest it costs more than it saves.
 const SHORTEST_NAP: Duration = Duration::from_micros(30);
-const FIRST_NAP: Duration = Duration::from_micros(500);
 const LONGEST_NAP: Duration = Duration::from_micros(1000);
 
 /// A log that cannot be written is tried again after this time.
@@ -54,8 +53,8 @@ pub(super) enum Turn {
     Empty,
     /// There may be more.
     More,
-    /// Come back a little later, for more at once.
-    Nap,
+    /// Come back after this time, for more at once.
+    Nap(Duration),
     /// The log cannot be written now.
     Stuck,
 }
@@ -64,6 +63,7 @@ pub(super) enum Turn {
 #[derive(Debug)]
 pub(super) struct Stream {
     pub(super) fifo: OwnedFd,
+    bell: Bell,
     path: PathBuf,
     /// Opened with the first byte, or when there is time for it.
     log: Option<File>,
@@ -74,8 +74,8 @@ pub(super) struct Stream {
     limit: u64,
     keep: u32,
     room: Room,
-    nap: Duration,
-    napped: bool,
+    /// When the last copy ended.
+    copied_at: Moment,
     /// Until then the FIFO is not looked at.
     quiet_until: Option<Moment>,
     /// Since when the log cannot be written.
@@ -102,8 +102,8 @@ impl Stream {
             limit: if run.log_size == 0 { u64::MAX } else { run.log_size },
             keep: run.log_keep,
             room: Room::of(&fifo),
-            nap: FIRST_NAP,
-            napped: false,
+            bell: Bell::default(),
+            copied_at: Moment::now(),
             quiet_until: None,
             stuck_since: None,
             shrink_at: None,
@@ -115,9 +115,31 @@ impl Stream {
         }
     }
 
-    /// True when the FIFO should be watched now.
-    pub(super) fn listens(&self) -> bool {
-        self.quiet_until.is_none()
+    /// The child writes to `fifo` instead.
+    pub(super) fn follow(&mut self, fifo: OwnedFd) {
+        self.room = Room::of(&fifo);
+        self.bell = Bell::default();
+        self.fifo = fifo;
+    }
+
+    /// Sees to it that the next byte is heard of. False when one is there already.
+    pub(super) fn listen(&mut self) -> bool {
+        if self.quiet_until.is_some() {
+            return true;
+        }
+        if self.has_bytes() {
+            return false;
+        }
+        if self.bell.set(&self.fifo).is_err() {
+            self.quiet_until = Some(Moment::now().after(RETRY));
+        }
+        // One may have come just before.
+        !self.has_bytes()
+    }
+
+    /// True when there is something to copy, now.
+    pub(super) fn has_bytes(&self) -> bool {
+        self.quiet_until.is_none() && ioctl_fionread(&self.fifo).is_ok_and(|length| length > 0)
     }
 
     /// When something must be done though no byte came.
@@ -138,13 +160,11 @@ impl Stream {
 
     /// Copies for one turn.
     pub(super) fn copy(&mut self) -> Turn {
+        self.bell.mute(&self.fifo);
         let turn = self.find_end().and_then(|()| self.copy_rounds());
         let turn = turn.unwrap_or_else(|_refused| self.blocked(Moment::now()));
         match turn {
-            Turn::Nap => {
-                self.quiet_until = Some(Moment::now().after(self.nap));
-                self.napped = true;
-            }
+            Turn::Nap(span) => self.quiet_until = Some(Moment::now().after(span)),
             Turn::Stuck => self.quiet_until = Some(Moment::now().after(RETRY)),
             Turn::Empty | Turn::More => {}
         }
@@ -157,7 +177,7 @@ impl Stream {
         // Twice what a FIFO can hold: whoever writes faster than we copy must not keep us here.
         for _ in 0..2 * ROUNDS {
             match self.copy() {
-                Turn::More | Turn::Nap => self.quiet_until = None,
+                Turn::More | Turn::Nap(_) => self.quiet_until = None,
                 turn @ (Turn::Empty | Turn::Stuck) => return turn,
             }
         }
@@ -217,12 +237,14 @@ impl Stream {
                 continue;
             }
             let left = usize::try_from(self.limit - self.end).unwrap_or(usize::MAX);
+            let gathered = Moment::now().since(self.copied_at);
             let n = match self.take(left.min(self.room.size))? {
                 0 => return Ok(Turn::Empty),
                 n => n,
             };
-            if n < left && self.wants_nap(n) {
-                return Ok(Turn::Nap);
+            let nap = nap(gathered, n, self.room.size);
+            if n < left && nap >= SHORTEST_NAP {
+                return Ok(Turn::Nap(nap));
             }
         }
         Ok(Turn::More)
@@ -242,11 +264,12 @@ impl Stream {
             self.mark();
             self.end += n as u64;
             self.copied += n as u64;
+            self.copied_at = Moment::now();
             if n >= self.room.size / 2 {
                 self.room.grow(&self.fifo);
             }
             if self.room.is_large() {
-                self.shrink_at = Some(Moment::now().after(IDLE));
+                self.shrink_at = Some(self.copied_at.after(IDLE));
             }
         }
         Ok(n)
@@ -266,18 +289,6 @@ impl Stream {
                 let _ = index.write_all(&Mark { offset: self.end, unix_ns }.encode());
             }
         }
-    }
-
-    /// After a short copy a pause pays; how long, the copies after pauses teach.
-    fn wants_nap(&mut self, n: usize) -> bool {
-        if std::mem::take(&mut self.napped) {
-            if n >= self.room.size / 4 * 3 {
-                self.nap /= 2;
-            } else if n < self.room.size / 4 {
-                self.nap = (self.nap.max(SHORTEST_NAP) * 2).min(LONGEST_NAP);
-            }
-        }
-        n < self.room.size / 2 && self.nap >= SHORTEST_NAP
     }
 
     /// The log is full: copies up to the next line end and rotates. False when the FIFO is empty before one came.
@@ -309,6 +320,16 @@ impl Stream {
     }
 }
 
+/// The pause after which a pipe of `size` should be half full, when `length` bytes came in the time `gathered`.
+///
+/// It depends on nothing older, so one turn that came late, or one burst, spoils no more than one pause. A pipe that was found
+/// full says only that its writer is faster: the pause is halved until it is not.
+fn nap(gathered: Duration, length: usize, size: usize) -> Duration {
+    let half = u32::try_from(size / 2).unwrap_or(u32::MAX);
+    let length = u32::try_from(length).unwrap_or(u32::MAX).max(1);
+    (gathered.min(Duration::from_secs(1)) * half / length).min(LONGEST_NAP)
+}
+
 /// How many bytes of what is in the FIFO belong to the line that ends first; all of a look when none ends; 0 when it is empty.
 fn peek(fifo: &OwnedFd) -> io::Result<usize> {
     let (mut copy, into) = io::pipe()?;
@@ -333,6 +354,9 @@ fn peek(fifo: &OwnedFd) -> io::Result<usize> {
 
 #[cfg(test)]
 mod tests {
+    use nix::sys::signal::{SigHandler, Signal, signal};
+    use rustix::fs::{OFlags, fcntl_getfl};
+
     use super::*;
     use crate::supervise::pipe;
 
@@ -362,7 +386,7 @@ mod tests {
         std::fs::write(&log, "").expect("a log");
         stream.log = Some(File::open(&log).expect("a log"));
         writer.write_all(b"kept\n").expect("written");
-        assert_eq!((stream.copy(), stream.listens()), (Turn::Stuck, false));
+        assert_eq!((stream.copy(), stream.has_bytes()), (Turn::Stuck, false));
         assert_eq!((stream.copy(), stream.discarded), (Turn::Stuck, 0));
 
         stream.reopen().expect("a log");
@@ -382,6 +406,36 @@ mod tests {
         assert_eq!(stream.discarded, 0);
         stream.blocked(now.after(PATIENCE));
         assert_eq!(stream.discarded, 5);
+    }
+
+    #[test]
+    fn a_pause_fills_half_of_the_pipe_whatever_came_before() {
+        const MS: Duration = Duration::from_millis(1);
+        let size = pipe::LARGE;
+        assert_eq!(nap(MS / 4, size / 4, size), MS / 2);
+        assert_eq!(nap(MS / 2, size, size), MS / 4);
+        // A trickle, a first line after hours, and a turn that came late because others had the processor.
+        for (gathered, length) in [(MS, 100), (MS * 3_600_000, 100), (MS * 40, size)] {
+            assert_eq!(nap(gathered, length, size), LONGEST_NAP);
+        }
+        assert!(nap(Duration::ZERO, 4096, size) < SHORTEST_NAP);
+    }
+
+    #[test]
+    fn the_first_byte_rings_and_the_others_do_not() {
+        // SAFETY: ignoring runs no code. Nobody takes the signal here, as a worker does.
+        unsafe { signal(Signal::SIGIO, SigHandler::SigIgn) }.expect("ignored");
+        let dir = tempfile::tempdir().expect("a directory");
+        let (mut stream, mut writer) = stream(dir.path(), &Run::default());
+        let rings = |stream: &Stream| fcntl_getfl(&stream.fifo).expect("flags").contains(OFlags::ASYNC);
+        assert!(stream.listen() && rings(&stream));
+        writer.write_all(b"x\n").expect("written");
+        assert!(!stream.listen(), "it is there");
+        assert!(matches!(stream.copy(), Turn::Nap(_)) && !rings(&stream));
+        writer.write_all(b"y\n").expect("written");
+        assert!(stream.listen() && !rings(&stream), "in the pause nobody listens");
+        assert_eq!(stream.drain(), Turn::Empty);
+        assert!(stream.listen() && rings(&stream));
     }
 
     #[test]

@@ -5,12 +5,13 @@
 
 use std::fs::{self, OpenOptions};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::Path;
 
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::Mode;
 use nix::unistd::{geteuid, mkfifo};
 use rustix::pipe::{fcntl_getpipe_size, fcntl_setpipe_size};
@@ -33,6 +34,55 @@ pub(super) fn open(path: &Path) -> io::Result<OwnedFd> {
     }
     let flags = libc::O_NONBLOCK | libc::O_NOFOLLOW | libc::O_NOCTTY;
     Ok(OpenOptions::new().read(true).write(true).custom_flags(flags).open(path)?.into())
+}
+
+/// Tells that something came into an empty FIFO: by SIGIO.
+///
+/// Never by `poll`: the kernel remembers for ever that a pipe was polled, and then goes through the waiting also at writes that
+/// make nothing readable that was not before. A child that floods its output line by line is a seventh slower for it.
+#[derive(Debug, Default)]
+pub(super) struct Bell {
+    /// Our process is the one to be told.
+    owned: bool,
+    /// What is said of the descriptor, which outlives every worker, is true.
+    state: Option<Ring>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ring {
+    Loud,
+    Mute,
+}
+
+impl Bell {
+    /// Every write from now on rings, whose signal is not waiting already. Nobody knows whether the FIFO was empty before.
+    pub(super) fn set(&mut self, fifo: impl AsFd) -> io::Result<()> {
+        if !self.owned {
+            let own = libc::pid_t::try_from(std::process::id()).unwrap_or(libc::pid_t::MAX);
+            // SAFETY: takes a number; touches no memory.
+            nix::Error::result(unsafe { libc::fcntl(fifo.as_fd().as_raw_fd(), libc::F_SETOWN, own) })?;
+            self.owned = true;
+        }
+        self.turn(fifo, Ring::Loud)
+    }
+
+    /// No write rings, and none costs more than it must.
+    pub(super) fn mute(&mut self, fifo: impl AsFd) {
+        // One that cannot be muted only rings in vain.
+        let _ = self.turn(fifo, Ring::Mute);
+    }
+
+    fn turn(&mut self, fifo: impl AsFd, to: Ring) -> io::Result<()> {
+        if self.state != Some(to) {
+            let loud = match to {
+                Ring::Loud => libc::O_ASYNC,
+                Ring::Mute => 0,
+            };
+            fcntl(fifo, FcntlArg::F_SETFL(OFlag::from_bits_retain(libc::O_NONBLOCK | loud)))?;
+            self.state = Some(to);
+        }
+        Ok(())
+    }
 }
 
 /// How much a pipe holds now, and the right to that much.

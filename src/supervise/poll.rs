@@ -1,6 +1,7 @@
 //! What a worker waits for: bytes, orders, deaths, and the next moment at which something is due. Without any, it never wakes.
 
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -32,26 +33,25 @@ fn push<'a>(fds: &mut Vec<PollFd<'a>>, fd: &'a impl AsFd) -> usize {
 
 impl Worker {
     /// Sleeps until something happens.
-    pub(super) fn wait(&self) -> Ready {
+    pub(super) fn wait(&mut self) -> Ready {
         let input = PollFlags::IN;
+        let bytes = self.streams.each_mut().map(|stream| !stream.listen()).contains(&true);
         let mut fds = Vec::with_capacity(MOST);
         let [orders, signals] = [push(&mut fds, &self.orders), push(&mut fds, &self.signals)];
         let obituaries = push(&mut fds, &self.obituaries.0);
-        // A FIFO that nobody waits at costs its writer least: not even a look at who might want to be woken.
-        let [out, err] = &self.streams;
-        let streams = [out, err].map(|stream| stream.listens().then(|| push(&mut fds, &stream.fifo)));
         let guard = self.guard.as_ref().map(|guard| push(&mut fds, guard));
         let stranger = self.child.as_ref().filter(|child| child.witness.is_some());
         let child = stranger.map(|child| push(&mut fds, &child.pidfd));
         let leftovers = fds.len();
         fds.extend(self.leftovers.iter().map(|pidfd| PollFd::new(pidfd, input)));
-        let timeout = self.deadline().map(|at| at.since(Moment::now()));
+        let timeout = if bytes { Some(Duration::ZERO) } else { self.deadline().map(|at| at.since(Moment::now())) };
         let timeout = timeout.and_then(|span| Timespec::try_from(span).ok());
         // Interrupted or refused: nothing is ready, and the next turn asks again.
         let found = poll(&mut fds, timeout.as_ref()).unwrap_or(0);
         let is = |at: usize| found > 0 && fds[at].revents().contains(input);
+        let rung = bytes || is(signals);
         Ready {
-            streams: streams.map(|at| at.is_some_and(is)),
+            streams: self.streams.each_ref().map(|stream| rung && stream.has_bytes()),
             orders: is(orders),
             signals: is(signals),
             obituaries: is(obituaries),

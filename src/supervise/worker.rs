@@ -121,7 +121,7 @@ pub(super) struct Worker {
     word: Option<File>,
     seat: File,
     pub(super) orders: OwnedFd,
-    /// Deaths of our own children.
+    /// Deaths of our own children, and bytes in an empty FIFO.
     pub(super) signals: SignalFd,
     /// The guard, while it lives.
     pub(super) guard: Option<OwnedFd>,
@@ -163,7 +163,7 @@ impl Worker {
         let seat = take_seat()?;
         set_child_subreaper(true)?;
         set_timerslack(1000)?;
-        let signals = listen_for_deaths()?;
+        let signals = take_signals()?;
         let mut meta = meta::read(Path::new(".")).ok().flatten().ok_or(io::ErrorKind::InvalidData)?;
         let guard_handle = proc::handle(guard).ok().filter(|_| nix::unistd::getppid().as_raw().unsigned_abs() == guard);
         meta.version = VERSION;
@@ -349,10 +349,11 @@ impl Worker {
     }
 }
 
-/// Deaths of our own children, as something to poll.
-fn listen_for_deaths() -> io::Result<SignalFd> {
+/// Deaths of our own children and bells of FIFOs, as something to poll.
+fn take_signals() -> io::Result<SignalFd> {
     let mut mask = SigSet::empty();
     mask.add(Signal::SIGCHLD);
+    mask.add(Signal::SIGIO);
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&mask), None)?;
     Ok(SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?)
 }
