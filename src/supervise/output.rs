@@ -37,6 +37,9 @@ const GRAIN_NS: i64 = 1_000_000;
 const SHORTEST_NAP: Duration = Duration::from_micros(30);
 const LONGEST_NAP: Duration = Duration::from_micros(1000);
 
+/// How late the end of a pause usually comes at most. What is more is the load of the machine.
+const LATE: Duration = Duration::from_micros(200);
+
 /// A log that cannot be written is tried again after this time.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -76,6 +79,8 @@ pub(super) struct Stream {
     room: Room,
     /// When the last copy ended.
     copied_at: Moment,
+    /// The pause that was to follow it.
+    nap: Duration,
     /// Until then the FIFO is not looked at.
     quiet_until: Option<Moment>,
     /// Since when the log cannot be written.
@@ -104,6 +109,7 @@ impl Stream {
             room: Room::of(&fifo),
             bell: Bell::default(),
             copied_at: Moment::now(),
+            nap: Duration::ZERO,
             quiet_until: None,
             stuck_since: None,
             shrink_at: None,
@@ -242,10 +248,12 @@ impl Stream {
                 0 => return Ok(Turn::Empty),
                 n => n,
             };
-            let nap = nap(gathered, n, self.room.size);
-            if n < left && nap >= SHORTEST_NAP {
-                return Ok(Turn::Nap(nap));
+            let late = gathered.saturating_sub(self.nap).min(LATE);
+            self.nap = nap(gathered, n, self.room.size).saturating_sub(late);
+            if n < left && self.nap >= SHORTEST_NAP {
+                return Ok(Turn::Nap(self.nap));
             }
+            self.nap = Duration::ZERO;
         }
         Ok(Turn::More)
     }
