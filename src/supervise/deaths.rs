@@ -1,7 +1,5 @@
 //! Who died, and what that means: the guard, the child, or somebody who came to us as a subreaper.
 
-use nix::sys::signal::Signal;
-
 use super::clock::Moment;
 use super::exit::how;
 use super::guard::OTHERS_TERM;
@@ -43,11 +41,7 @@ impl Worker {
 
     /// Takes every dead child off the kernel's hands; most are strangers that came to us as a subreaper.
     pub(super) fn reap(&mut self) {
-        let mut deaths = false;
-        while let Ok(Some(told)) = self.signals.read_signal() {
-            deaths |= told.ssi_signo == Signal::SIGCHLD as u32;
-        }
-        while deaths {
+        loop {
             let mut status = 0;
             // SAFETY: `status` is ours.
             let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) };

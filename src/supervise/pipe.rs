@@ -55,6 +55,10 @@ enum Ring {
 }
 
 impl Bell {
+    pub(super) fn is_set(&self) -> bool {
+        self.state == Some(Ring::Loud)
+    }
+
     /// Every write from now on rings, whose signal is not waiting already. Nobody knows whether the FIFO was empty before.
     pub(super) fn set(&mut self, fifo: impl AsFd) -> io::Result<()> {
         if !self.owned {

@@ -3,6 +3,7 @@
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::clock::Moment;
@@ -19,11 +20,18 @@ const MOST: usize = 8;
 pub(super) struct Ready {
     pub(super) streams: [bool; 2],
     pub(super) orders: bool,
-    pub(super) signals: bool,
+    pub(super) deaths: bool,
     pub(super) obituaries: bool,
     pub(super) guard: bool,
     pub(super) child: bool,
     pub(super) leftovers: bool,
+}
+
+/// What signals said.
+#[derive(Debug, Default)]
+struct Told {
+    death: bool,
+    bell: bool,
 }
 
 fn push<'a>(fds: &mut Vec<PollFd<'a>>, fd: &'a impl AsFd) -> usize {
@@ -49,16 +57,26 @@ impl Worker {
         // Interrupted or refused: nothing is ready, and the next turn asks again.
         let found = poll(&mut fds, timeout.as_ref()).unwrap_or(0);
         let is = |at: usize| found > 0 && fds[at].revents().contains(input);
-        let rung = bytes || is(signals);
+        let told = if is(signals) { self.read_signals() } else { Told::default() };
         Ready {
-            streams: self.streams.each_ref().map(|stream| rung && stream.has_bytes()),
+            streams: self.streams.each_ref().map(|stream| (bytes || told.bell) && stream.has_bytes()),
             orders: is(orders),
-            signals: is(signals),
+            deaths: told.death,
             obituaries: is(obituaries),
             guard: guard.is_some_and(is),
             child: child.is_some_and(is),
             leftovers: (leftovers..fds.len()).any(is),
         }
+    }
+
+    /// Takes what signals say. Whatever they told of is looked at only afterwards, or what comes meanwhile would not be heard.
+    fn read_signals(&self) -> Told {
+        // Each of the two waits at most once.
+        let mut records = [[0; size_of::<libc::signalfd_siginfo>()]; 2];
+        let length = rustix::io::read(&self.signals, records.as_flattened_mut()).unwrap_or(0);
+        let numbers = records.as_flattened()[..length].chunks_exact(size_of::<libc::signalfd_siginfo>());
+        let has = |signal: Signal| numbers.clone().any(|record| record.starts_with(&(signal as u32).to_ne_bytes()));
+        Told { death: has(Signal::SIGCHLD), bell: has(Signal::SIGIO) }
     }
 
     /// The next moment at which something must be done.

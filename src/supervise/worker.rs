@@ -224,7 +224,7 @@ impl Worker {
                 // Those of strangers; one of the child's is asked for when the child has ended.
                 self.hear_obituaries();
             }
-            if ready.signals {
+            if ready.deaths {
                 self.reap();
             }
             if ready.child {
