@@ -6,6 +6,7 @@
 //! | file | made by | holds |
 //! |---|---|---|
 //! | `meta.json` | the starter, then the worker alone | what to run, and what became of it |
+//! | `.meta.json.spare` | the same | the record before, and the room for the next one |
 //! | `environ` | the starter | the environment that every start begins from |
 //! | `<name>.pid` | the worker | the child's pid, while there is one |
 //! | `lock` | the guard | byte 0: a guard lives; byte 1: a worker lives |

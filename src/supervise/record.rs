@@ -1,10 +1,14 @@
 //! Reading and replacing `meta.json`.
 
 use std::fmt;
-use std::fs;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
 
 use super::meta::{Meta, path};
 
@@ -65,23 +69,72 @@ pub fn read(dir: &Path) -> Result<Option<Meta>, ReadError> {
 
 /// Replaces `meta.json` of the process in `dir` in one step (mode 0600, no sync).
 ///
-/// Only `tsm start` before there is a supervisor, and then the supervisor, may call this.
+/// The record before it is kept beside it, and the next one is written over that: so there is room for a record also on a full
+/// disk, and no file is made or removed each time. Only `tsm start` before there is a supervisor, and then the supervisor, may
+/// call this.
 ///
 /// # Errors
 ///
-/// Fails when the temporary file beside it cannot be written or renamed; the old file then stays.
+/// Fails when the file beside it cannot be written or renamed; `meta.json` then stays as it was.
 pub fn write(dir: &Path, meta: &Meta) -> io::Result<()> {
     let mut bytes = serde_json::to_vec_pretty(meta)?;
     bytes.push(b'\n');
-    let fresh = dir.join(".meta.json.new");
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-    file.write_all(&bytes)?;
-    fs::rename(&fresh, path(dir))
+    let (spare, record) = (dir.join(SPARE), path(dir));
+    if !overwrite(&spare, &bytes)? {
+        remove(&spare)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&spare)?;
+        file.write_all(&bytes)?;
+    }
+    match renameat_with(CWD, &spare, CWD, &record, RenameFlags::EXCHANGE) {
+        // The first record, or a file system that cannot exchange names.
+        Err(Errno::NOENT | Errno::INVAL | Errno::NOSYS) => fs::rename(&spare, &record),
+        exchanged => Ok(exchanged?),
+    }
+}
+
+/// The file's name beside `meta.json` that holds the record before it.
+const SPARE: &str = ".meta.json.spare";
+
+/// Writes over a file that is there, if it is nobody else's: false when it is not there, has another name too, or is still being
+/// read by somebody who opened it when it was `meta.json`.
+fn overwrite(spare: &Path, bytes: &[u8]) -> io::Result<bool> {
+    let opened = OpenOptions::new().write(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(spare);
+    let Ok(mut file) = opened else { return Ok(false) };
+    let found = file.metadata()?;
+    if !found.is_file() || found.nlink() != 1 || !take_alone(&file) {
+        return Ok(false);
+    }
+    file.write_all(bytes)?;
+    if found.len() > bytes.len() as u64 {
+        file.set_len(bytes.len() as u64)?;
+    }
+    Ok(true)
+}
+
+/// What `fcntl(2)` calls so on the architectures of this program; `libc` does not name it.
+const F_SETSIG: libc::c_int = 10;
+
+/// Takes a lease on a file, which the kernel gives only when nobody else has it open. It ends when the file is closed.
+fn take_alone(file: &File) -> bool {
+    // Who opens it meanwhile waits, and we would be sent SIGIO, which ends those who do not expect it.
+    // SAFETY: takes numbers; touches no memory.
+    let fcntl = |action, value: libc::c_int| unsafe { libc::fcntl(file.as_raw_fd(), action, value) } == 0;
+    fcntl(F_SETSIG, libc::SIGURG) && fcntl(libc::F_SETLEASE, libc::F_WRLCK)
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+
     use super::*;
+    use crate::supervise::meta::FILE;
 
     const PUBLISHED: &str = r#"{"tsm_id": "3", "name": "api-3000", "pid": 4242.0, "command": "node api.js", "port": "3000",
         "cwd": "/srv/api", "interpreter": "/usr/bin/node", "process_type": "node", "env_file": "", "prehook": "",
@@ -100,6 +153,33 @@ mod tests {
         assert_eq!((&fields["port"], &fields["tsm_id"]), (&3000.into(), &3.into()));
         assert_eq!(fields["extra"]["kept"], true);
         assert_eq!(read(dir.path()).expect("readable"), Some(meta));
+    }
+
+    #[test]
+    fn the_record_before_makes_room_for_the_next_unless_it_is_still_read() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut meta: Meta = serde_json::from_str(PUBLISHED).expect("a record");
+        let inode = |name: &str| fs::metadata(dir.path().join(name)).map(|found| found.ino()).ok();
+        let mut write_next = || {
+            meta.restarts += 1;
+            meta.command = "x".repeat(400 / usize::try_from(meta.restarts).expect("small"));
+            write(dir.path(), &meta).expect("written");
+            assert_eq!(read(dir.path()).expect("readable").as_ref(), Some(&meta));
+            (inode(FILE), inode(SPARE))
+        };
+        let (first, none) = write_next();
+        let (second, spare) = write_next();
+        assert_eq!((none, spare), (None, first));
+        assert_eq!(write_next(), (first, second), "the two take turns");
+
+        let reader = File::open(path(dir.path())).expect("a record");
+        let before = fs::read(path(dir.path())).expect("bytes");
+        write_next();
+        let (third, _) = write_next();
+        assert_ne!(third, first, "somebody reads that one");
+        let mut seen = Vec::new();
+        (&reader).read_to_end(&mut seen).expect("bytes");
+        assert_eq!(seen, before);
     }
 
     #[test]

@@ -86,6 +86,40 @@ fn on_a_full_disk_a_stop_still_stops() {
     assert_ne!(field.list()[0]["status"], "online");
 }
 
+/// Leaves no room for another block.
+fn fill(field: &Field) {
+    use std::io::Write;
+    let mut ballast = fs::File::create(field.path("ballast")).expect("a ballast");
+    while ballast.write_all(&[0; 4096]).is_ok() {}
+}
+
+#[test]
+fn on_a_full_disk_a_restart_is_recorded_and_what_is_not_written_is_said() {
+    let Some(disk) = Disk::of(4) else { return };
+    let field = Field::at(disk.path());
+    let line = "echo started; exec sleep 1000";
+    let old = field.shell("p", &[], line);
+    eventually("its line", || !field.written("p").is_empty());
+    fill(&field);
+    let mut pids = vec![old];
+    for _ in 0..3 {
+        let answer = field.tsm(&["restart", "--no-wait", "p"]);
+        assert_eq!(answer.code, 0, "{answer:?}");
+        let shown = field.list();
+        let pid = field.read("p").pid;
+        assert!(lives(pid) && !pids.contains(&pid), "{answer:?}");
+        assert_eq!((&shown[0]["status"], &shown[0]["pid"]), (&"online".into(), &pid.into()));
+        let file = fs::read_to_string(field.dir("p").join("p.pid")).ok();
+        assert!(file.is_none_or(|text| text.trim() == pid.to_string()), "no other pid is named");
+        pids.push(pid);
+    }
+    fs::remove_file(field.path("ballast")).expect("room");
+    field.ok(&["stop", "p"]);
+    assert!(pids.iter().all(|pid| !lives(*pid)));
+    assert_eq!(field.read("p").state, State::Stopped);
+    assert_eq!(String::from_utf8(field.written("p")).expect("text"), "started\n".repeat(4));
+}
+
 #[test]
 fn on_a_disk_that_is_not_writable_processes_are_seen_and_nothing_is_lost() {
     let Some(disk) = Disk::of(8) else { return };
