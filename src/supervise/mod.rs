@@ -32,7 +32,8 @@
 //!   also by session, FIFOs, the mark `TSM_RUN` in its environment, and a control group where one could be made. On a requested stop it is asked first and has the rest of
 //!   the grace; after a crash it is killed before the next start. What is left all the same is recorded in `life.survivors`.
 //! * **Ends are told apart**: code, signal, core, never ran, pre-start command failed, unknown. Unknown counts as failure.
-//! * **A full disk consumes nothing**; after a minute bytes are thrown away so that the child can go on, and counted.
+//! * **A full disk consumes nothing**; after a minute (`run.log_patience_ms`) bytes are thrown away so that the child can go on,
+//!   and counted. Orders are carried out and recorded meanwhile, and the record says why the log is not written.
 //!
 //! # Decisions
 //!

@@ -43,8 +43,8 @@ const LATE: Duration = Duration::from_micros(200);
 /// A log that cannot be written is tried again after this time.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// And after this time its bytes are thrown away, and counted, so that the child can go on.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The same once its bytes are thrown away: a child that goes on talking must not wait for each pipe full.
+const DISCARD_RETRY: Duration = Duration::from_millis(10);
 
 /// A large pipe is made small again after this time without a byte.
 const IDLE: Duration = Duration::from_secs(5);
@@ -58,8 +58,15 @@ pub(super) enum Turn {
     More,
     /// Come back after this time, for more at once.
     Nap(Duration),
-    /// The log cannot be written now.
-    Stuck,
+    /// The log cannot be written now; try again after this time.
+    Stuck(Duration),
+}
+
+/// A log that cannot be written.
+#[derive(Debug)]
+struct Stuck {
+    since: Moment,
+    why: String,
 }
 
 /// One stream of the child.
@@ -83,8 +90,10 @@ pub(super) struct Stream {
     nap: Duration,
     /// Until then the FIFO is not looked at.
     quiet_until: Option<Moment>,
-    /// Since when the log cannot be written.
-    stuck_since: Option<Moment>,
+    /// That the log cannot be written.
+    stuck: Option<Stuck>,
+    /// How long bytes may wait for the log.
+    patience: Duration,
     /// When the pipe may be made small again.
     shrink_at: Option<Moment>,
     last_mark_ns: i64,
@@ -111,7 +120,8 @@ impl Stream {
             copied_at: Moment::now(),
             nap: Duration::ZERO,
             quiet_until: None,
-            stuck_since: None,
+            stuck: None,
+            patience: Duration::from_millis(run.log_patience_ms),
             shrink_at: None,
             last_mark_ns: 0,
             other_came: false,
@@ -168,10 +178,9 @@ impl Stream {
     pub(super) fn copy(&mut self) -> Turn {
         self.bell.mute(&self.fifo);
         let turn = self.find_end().and_then(|()| self.copy_rounds());
-        let turn = turn.unwrap_or_else(|_refused| self.blocked(Moment::now()));
+        let turn = turn.unwrap_or_else(|refused| self.blocked(&refused, Moment::now()));
         match turn {
-            Turn::Nap(span) => self.quiet_until = Some(Moment::now().after(span)),
-            Turn::Stuck => self.quiet_until = Some(Moment::now().after(RETRY)),
+            Turn::Nap(span) | Turn::Stuck(span) => self.quiet_until = Some(Moment::now().after(span)),
             Turn::Empty | Turn::More => {}
         }
         turn
@@ -184,7 +193,7 @@ impl Stream {
         for _ in 0..2 * ROUNDS {
             match self.copy() {
                 Turn::More | Turn::Nap(_) => self.quiet_until = None,
-                turn @ (Turn::Empty | Turn::Stuck) => return turn,
+                turn @ (Turn::Empty | Turn::Stuck(_)) => return turn,
             }
         }
         Turn::More
@@ -268,7 +277,7 @@ impl Stream {
             Err(errno) => return Err(errno.into()),
         };
         if n > 0 {
-            self.stuck_since = None;
+            self.stuck = None;
             self.mark();
             self.end += n as u64;
             self.copied += n as u64;
@@ -318,13 +327,20 @@ impl Stream {
         Ok(length > 0 && self.take(length)? > 0)
     }
 
+    /// Why the log cannot be written, in words; empty if it can.
+    pub(super) fn refusal(&self) -> &str {
+        self.stuck.as_ref().map_or("", |stuck| &stuck.why)
+    }
+
     /// The log refused. Nothing was consumed; after a while the child matters more than its words.
-    fn blocked(&mut self, now: Moment) -> Turn {
-        let since = *self.stuck_since.get_or_insert(now);
-        if now.since(since) >= PATIENCE {
-            self.discard();
+    fn blocked(&mut self, refused: &io::Error, now: Moment) -> Turn {
+        let stuck = self.stuck.get_or_insert_with(|| Stuck { since: now, why: refused.to_string() });
+        if now.since(stuck.since) < self.patience {
+            return Turn::Stuck(RETRY);
         }
-        Turn::Stuck
+        let before = self.discarded;
+        self.discard();
+        Turn::Stuck(if self.discarded > before { DISCARD_RETRY } else { RETRY })
     }
 }
 
@@ -394,13 +410,14 @@ mod tests {
         std::fs::write(&log, "").expect("a log");
         stream.log = Some(File::open(&log).expect("a log"));
         writer.write_all(b"kept\n").expect("written");
-        assert_eq!((stream.copy(), stream.has_bytes()), (Turn::Stuck, false));
-        assert_eq!((stream.copy(), stream.discarded), (Turn::Stuck, 0));
+        assert_eq!((stream.copy(), stream.has_bytes()), (Turn::Stuck(RETRY), false));
+        assert_eq!((stream.copy(), stream.discarded), (Turn::Stuck(RETRY), 0));
+        assert_eq!(stream.refusal(), "Bad file descriptor (os error 9)");
 
         stream.reopen().expect("a log");
         assert_eq!(stream.drain(), Turn::Empty);
         assert_eq!(std::fs::read_to_string(&log).expect("a log"), "kept\n");
-        assert_eq!((stream.discarded, stream.stuck_since), (0, None));
+        assert_eq!((stream.discarded, stream.refusal()), (0, ""));
     }
 
     #[test]
@@ -408,12 +425,14 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let (mut stream, mut writer) = stream(dir.path(), &Run::default());
         writer.write_all(b"lost\n").expect("written");
-        let now = Moment::now();
-        stream.blocked(now);
-        stream.blocked(now.after(PATIENCE - RETRY));
+        let (now, patience) = (Moment::now(), Duration::from_secs(60));
+        let full = io::Error::from_raw_os_error(libc::ENOSPC);
+        stream.blocked(&full, now);
+        assert_eq!(stream.blocked(&full, now.after(patience - RETRY)), Turn::Stuck(RETRY));
         assert_eq!(stream.discarded, 0);
-        stream.blocked(now.after(PATIENCE));
+        assert_eq!(stream.blocked(&full, now.after(patience)), Turn::Stuck(DISCARD_RETRY));
         assert_eq!(stream.discarded, 5);
+        assert_eq!(stream.blocked(&full, now.after(patience)), Turn::Stuck(RETRY), "the child is silent");
     }
 
     #[test]

@@ -26,7 +26,7 @@ use super::wire::{Launched, Order, RECORD, Word};
 /// The longest wait for the lock of a worker that is just dying.
 const SEAT_LIMIT: Duration = Duration::from_secs(1);
 
-/// A record that could not be written is tried again after this time.
+/// A record that could not be written, or need not be at once, is written after this time.
 const SAVE_RETRY: Duration = Duration::from_secs(1);
 
 /// What a guard gives its worker.
@@ -127,7 +127,7 @@ pub(super) struct Worker {
     pub(super) guard: Option<OwnedFd>,
     /// When to take the place of a guard that was killed.
     pub(super) promote_at: Option<Moment>,
-    /// When to try again to write the record.
+    /// When to write the record, if it is not as it should be.
     pub(super) save_at: Option<Moment>,
     upgrade_wanted: bool,
     /// Bytes that earlier supervisors had thrown away.
@@ -169,6 +169,7 @@ impl Worker {
         meta.version = VERSION;
         meta.life.worker_pid = std::process::id();
         meta.life.starter_pid = 0;
+        meta.life.log_error.clear();
         let guard_before = meta.life.guard_pid;
         meta.life.guard_pid = if guard_handle.is_some() { guard } else { 0 };
         Ok(Self {
@@ -266,17 +267,22 @@ impl Worker {
         if self.streams[which].copied != before {
             self.streams[1 - which].other_came = true;
         }
-        if turn == Turn::Stuck {
+        if matches!(turn, Turn::Stuck(_)) {
             self.note_discarded();
+        }
+        let refusal = self.streams.iter().map(Stream::refusal).find(|why| !why.is_empty()).unwrap_or_default();
+        if refusal != self.meta.life.log_error {
+            self.meta.life.log_error = refusal.to_owned();
+            self.save();
         }
     }
 
-    /// Records what was thrown away, if that became more.
+    /// Counts what was thrown away. It is recorded soon, not at once: there may be more every few milliseconds.
     pub(super) fn note_discarded(&mut self) {
         let now = self.discarded_before + self.streams.iter().map(|stream| stream.discarded).sum::<u64>();
         if now != self.meta.life.discarded_bytes {
             self.meta.life.discarded_bytes = now;
-            self.save();
+            self.save_at = self.save_at.or_else(|| Some(Moment::now().after(SAVE_RETRY)));
         }
     }
 
