@@ -17,6 +17,7 @@ mod rough;
 mod schema;
 mod services;
 mod setup;
+mod sshd;
 mod start;
 mod supervise;
 mod tidy;

@@ -1,5 +1,7 @@
 //! Environments made from one local.toml: the whole way, and everything that can go wrong on it.
 
+mod remote;
+
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::symlink;
