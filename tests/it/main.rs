@@ -2,6 +2,7 @@
 
 mod ask;
 mod attend;
+mod breaking;
 mod completions;
 mod env;
 mod examples;

@@ -4,7 +4,8 @@ use std::process::{Command, Stdio};
 
 use portable_pty::CommandBuilder;
 
-use super::{is_possible, read};
+use super::read;
+use crate::breaking::is_possible;
 use crate::pty::Terminal;
 use crate::sshd::{self, Server};
 
