@@ -7,9 +7,10 @@ use crate::base::diagnostic::Diagnostic;
 use crate::base::environment::EnvName;
 use crate::base::fault::{Advise, Kind};
 use crate::base::time::Timestamp;
+use crate::base::trouble::Reason;
 use crate::sys::file::{self, Access, FileError};
 
-use super::expand::{Reason, Resolver};
+use super::expand::{Lookup, Resolver};
 use super::format::{Format, Line, Unwritable};
 use super::leak;
 use super::masked;
@@ -181,7 +182,7 @@ pub fn generate(plan: &Plan, env: &EnvName) -> Result<Generated, GenerateError> 
     }
     for (id, at) in &resolver.strays {
         if let Some((source, span)) = scope.place(*id, &(*at..at + 1)) {
-            let warning = scope.sources[source].warning("this `}` closes nothing (W-STRAY-BRACE)", span, "");
+            let warning = source.warning("this `}` closes nothing (W-STRAY-BRACE)", span, "");
             generated.warnings.push(warning);
         }
     }

@@ -303,7 +303,7 @@ fn bad_input_is_told_with_its_place_and_changes_nothing() {
         (b"b = hello\n", &["a text needs quotes"]),
         (b"security = 3\n", &["`security` is no table"]),
         (b"[services.a]\ncommand = \"node a | tee b\"\n", &["shell operators", "{args}"]),
-        (b"[deployment]\ntetra_src = \"${NOWHERE}\"\n", &["`${NOWHERE}` means nothing"]),
+        (b"[deployment]\ntetra_src = \"${NOWHERE}\"\n", &["`NOWHERE` is not set (E-UNSET)"]),
     ];
     for (bytes, words) in cases {
         fs::write(&local, bytes).expect("written");
