@@ -80,6 +80,11 @@ pub trait Lookup {
     /// As `resolve`, and for what cannot be had; the way is filled in by the resolver.
     fn value(&self, id: usize, resolve: Resolve<Self::Value>) -> Result<Self::Value, Trouble>;
 
+    /// Whether a name that means nothing and has no default is empty, and no mistake.
+    fn lets_unset_pass(&self) -> bool {
+        false
+    }
+
     /// How messages call a definition.
     fn name(&self, id: usize) -> String;
 
@@ -97,13 +102,23 @@ pub struct Resolver<'a, L: Lookup> {
     bytes: usize,
     /// Closing braces that close nothing, in what was resolved so far.
     pub strays: Vec<Stray>,
+    /// What meant nothing and was let pass.
+    pub passed: Vec<Trouble>,
 }
 
 impl<'a, L: Lookup> Resolver<'a, L> {
     /// Nothing is resolved yet.
     #[must_use]
     pub fn new(lookup: &'a L) -> Self {
-        Self { lookup, known: HashMap::new(), way: Vec::new(), count: 0, bytes: 0, strays: Vec::new() }
+        Self {
+            lookup,
+            known: HashMap::new(),
+            way: Vec::new(),
+            count: 0,
+            bytes: 0,
+            strays: Vec::new(),
+            passed: Vec::new(),
+        }
     }
 
     /// The value of a definition.
@@ -195,7 +210,7 @@ impl<'a, L: Lookup> Resolver<'a, L> {
         let value = match (&expansion.operation, set) {
             (None, Some(value)) => value,
             (None, None) if hermetic => return Err(self.trouble(Reason::Hermetic, name())),
-            (None, None) => return Err(self.trouble(self.missing(&expansion.reference), name())),
+            (None, None) => self.nothing(&expansion.reference)?,
             (Some((operator, word)), set) => self.operation((*operator, word), set, expansion)?,
         };
         let length = value.inside().map_or(0, |text| text.len());
@@ -227,6 +242,18 @@ impl<'a, L: Lookup> Resolver<'a, L> {
                 Err(self.trouble(Reason::Required(message), expansion.reference.name()))
             }
         }
+    }
+
+    /// A name that means nothing and has no default.
+    fn nothing(&mut self, reference: &Reference) -> Result<L::Value, Trouble> {
+        let trouble = self.trouble(self.missing(reference), reference.name());
+        let passes =
+            matches!(trouble.reason, Reason::Unset(_) | Reason::NoSuchPath(_)) && self.lookup.lets_unset_pass();
+        if !passes {
+            return Err(trouble);
+        }
+        self.passed.push(trouble);
+        Ok(L::Value::text(String::new()))
     }
 
     /// Why there is nothing of a name.

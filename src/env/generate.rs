@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::base::diagnostic::Diagnostic;
+use crate::base::diagnostic::{Diagnostic, Severity};
 use crate::base::environment::EnvName;
 use crate::base::fault::{Advise, Kind};
 use crate::base::time::Timestamp;
@@ -179,6 +179,9 @@ pub fn generate(plan: &Plan, env: &EnvName) -> Result<Generated, GenerateError> 
     if !wrong.is_empty() {
         wrong.dedup();
         return Err(GenerateError::Unresolved { env: env.clone(), diagnostics: wrong });
+    }
+    for passed in &resolver.passed {
+        generated.warnings.push(Diagnostic { severity: Severity::Warning, ..passed.diagnostic(scope) });
     }
     for (id, at) in &resolver.strays {
         if let Some((source, span)) = scope.place(*id, &(*at..at + 1)) {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 use crate::base::diagnostic::SourceText;
+use crate::base::environment::Rung;
 use crate::base::expand::{self, Found, Lookup, Resolve, part_of};
 use crate::base::near::nearest;
 use crate::base::template::{Reference, Space};
@@ -100,6 +101,27 @@ pub enum Surroundings {
     Hermetic,
 }
 
+impl Surroundings {
+    /// Process variables count where mistakes are cheap only.
+    #[must_use]
+    pub fn of(rung: Option<Rung>) -> Self {
+        match rung {
+            Some(Rung::Staging | Rung::Prod) => Self::Hermetic,
+            Some(Rung::Local | Rung::Dev) | None => Self::Open,
+        }
+    }
+}
+
+/// What becomes of a name that means nothing and has no default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Unset {
+    /// It is a mistake.
+    #[default]
+    Refuse,
+    /// It is empty, and told.
+    Empty,
+}
+
 /// All that names can mean.
 #[derive(Debug, Clone, Default)]
 pub struct Scope {
@@ -123,6 +145,8 @@ pub struct Scope {
     pub process: BTreeMap<String, String>,
     /// Whether those count.
     pub surroundings: Surroundings,
+    /// What becomes of a name that means nothing.
+    pub unset: Unset,
 }
 
 impl Lookup for Scope {
@@ -168,6 +192,10 @@ impl Lookup for Scope {
                 }
             },
         }
+    }
+
+    fn lets_unset_pass(&self) -> bool {
+        self.unset == Unset::Empty
     }
 
     fn name(&self, id: usize) -> String {
@@ -258,6 +286,7 @@ fn secret(text: &str) -> Found<Value> {
 mod tests {
     use std::collections::BTreeMap;
 
+    use crate::base::environment::Rung;
     use crate::base::expand::Resolver;
     use crate::env::document::Document;
     use crate::env::project::{Around, scope_of};
