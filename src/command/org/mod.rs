@@ -8,6 +8,7 @@ pub mod env_show;
 pub mod env_validate;
 pub mod explain;
 pub mod history;
+pub mod history_prune;
 pub mod init;
 pub mod list;
 pub mod profile;
