@@ -173,6 +173,16 @@ pub fn append(path: &Path, bytes: &[u8], access: Access) -> Result<(), FileError
     }
 }
 
+/// Takes away what was being written in a folder when the program or the machine stopped. Whoever holds the lock under which
+/// files are written there may call it: nobody else is writing then. What cannot be removed stays; it harms nobody.
+pub fn sweep(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
 /// Makes a folder and those above it, if they are missing.
 ///
 /// # Errors

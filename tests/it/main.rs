@@ -2,6 +2,7 @@
 
 mod ask;
 mod attend;
+mod breaking;
 mod completions;
 mod env;
 mod examples;
@@ -17,6 +18,7 @@ mod rough;
 mod schema;
 mod services;
 mod setup;
+mod sshd;
 mod start;
 mod supervise;
 mod tidy;
