@@ -175,7 +175,8 @@ impl Worker {
             streams: [
                 Stream::new(ends.out, Path::new("current.out"), &meta.run),
                 Stream::new(ends.err, Path::new("current.err"), &meta.run),
-            ],
+            ]
+            .map(|stream| stream.be_one_of_many(meta.tsm_id)),
             machine: Machine::new(&meta.run, !meta.prehook.is_empty(), meta.restarts, meta.unstable_restarts),
             discarded_before: meta.life.discarded_bytes,
             orders: ends.orders,
