@@ -75,6 +75,8 @@ fn a_lost_record_is_named_and_a_command_line_replaces_it() {
         Some(0)
     );
     assert_eq!(tetra(&world, &["tsm", "stop", "lost"]).code, Some(0));
+    // With the record before it gone too, nothing tells what it was.
+    tetra::supervise::meta::remove(&process(&world, "lost")).expect("removed");
     fs::write(process(&world, "lost").join("meta.json"), "{\"tsm_id\":").expect("written");
     let refused = tetra(&world, &["tsm", "start", "lost"]);
     assert_eq!(refused.code, Some(1), "{}{}", refused.out, refused.err);

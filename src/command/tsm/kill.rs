@@ -14,7 +14,7 @@ use crate::tsm::store::{Process, Store};
 /// End processes at once and remove them, also pids and ports that tsm does not manage
 ///
 /// SIGTERM, two seconds later SIGKILL. A number is an id, then a pid, then a port: first of tsm's processes, then of others.
-/// This program, its ancestors and supervisors are never ended.
+/// This program, its ancestors and supervisors are never ended. A process whose folder was removed is still found by its name.
 #[derive(Debug, clap::Args)]
 pub struct Kill {
     /// Id, name, the beginning or a part of a name, pid or port; `*` or `all` for all of tsm's processes
@@ -104,7 +104,11 @@ impl Kill {
         }
         let (mut victims, mut faults) = (Vec::<Victim>::new(), Vec::new());
         for aim in &aims {
-            match kill::find(aim, all) {
+            let found = kill::find(aim, all).or_else(|error| match kill::find_lost(aim, cx.paths) {
+                lost if lost.is_empty() => Err(error),
+                lost => Ok(lost),
+            });
+            match found {
                 Ok(found) => victims.extend(found.into_iter().filter(|it| !it.is_among(&victims)).collect::<Vec<_>>()),
                 Err(error) => faults.push(error.into()),
             }
