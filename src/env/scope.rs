@@ -286,7 +286,6 @@ fn secret(text: &str) -> Found<Value> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use crate::base::environment::Rung;
     use crate::base::expand::Resolver;
     use crate::env::document::Document;
     use crate::env::project::{Around, scope_of};
