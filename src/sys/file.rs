@@ -189,7 +189,12 @@ pub fn sweep(folder: &Path) {
 ///
 /// Fails if one cannot be made.
 pub fn folder(path: &Path) -> Result<(), FileError> {
-    fs::create_dir_all(path).map_err(FileError::io("make the folder", path))
+    let made = fs::create_dir_all(path).map_err(|error| match error.kind() {
+        // A file, or a link that leads nowhere: the kernel only says that something exists.
+        io::ErrorKind::AlreadyExists => io::Error::new(io::ErrorKind::NotADirectory, "what is there is no folder"),
+        _ => error,
+    });
+    made.map_err(FileError::io("make the folder", path))
 }
 
 /// Makes a folder that only its owner can enter; one that is there and open to others is closed.

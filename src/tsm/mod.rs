@@ -18,6 +18,7 @@ pub mod interpreter;
 pub mod keep;
 pub mod kill;
 pub mod logs;
+pub mod lost;
 pub mod name;
 pub mod nginx;
 pub mod placement;

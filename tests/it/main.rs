@@ -10,6 +10,7 @@ mod faults;
 mod launch;
 mod monitor;
 mod org;
+mod program;
 mod pty;
 mod readme;
 mod repl;
