@@ -128,7 +128,7 @@ impl Store {
     /// The sealed file of an environment.
     #[must_use]
     pub fn sealed(&self, env: &EnvName) -> PathBuf {
-        self.folder.join(format!("{env}.env.age"))
+        sealed(&self.file(env))
     }
 
     /// Every environment that has a file, sealed or not; the built-in ones first.
@@ -199,6 +199,14 @@ impl Store {
     pub fn mode(path: &Path) -> Option<u32> {
         fs::metadata(path).ok().map(|found| found.mode() & 0o7777)
     }
+}
+
+/// Where the sealed form of a secrets file stands.
+#[must_use]
+pub fn sealed(file: &Path) -> PathBuf {
+    let mut path = file.as_os_str().to_owned();
+    path.push(".age");
+    path.into()
 }
 
 /// Takes a file apart.
