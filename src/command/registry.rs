@@ -80,6 +80,7 @@ pub const COMMANDS: &[Entry] = &[
     entry::<org::env_show::EnvShow>(),
     entry::<org::env_validate::EnvValidate>(),
     entry::<org::promote::Promote>(),
+    entry::<org::apply::Apply>(),
     entry::<org::diff::Diff>(),
     entry::<org::explain::Explain>(),
     entry::<org::status::Status>(),

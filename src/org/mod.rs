@@ -35,6 +35,7 @@ pub mod read;
 pub mod rebase;
 pub mod render;
 pub mod schema;
+pub mod services;
 pub mod standing;
 pub mod store;
 pub mod template;

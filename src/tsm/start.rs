@@ -4,11 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use crate::base::fault::{Advise, Fault, Kind};
+use crate::base::fault::{Advise, Kind};
 use crate::base::name::ProcessName;
 use crate::supervise::client::{self, LaunchError, Launched, Order, Step};
 use crate::supervise::meta::{self, How, Meta, State};
-use crate::sys::file::{self, FileError};
 use crate::sys::host::Host;
 use crate::sys::paths::Paths;
 
@@ -18,6 +17,7 @@ use super::create::{CreateError, Created, create};
 use super::ends;
 use super::placement::PlacementError;
 use super::plan::StartPlan;
+use super::secrets::{self, Opener, SecretsError};
 use super::watch::{Seen, Watch};
 
 /// What is needed to start.
@@ -30,8 +30,8 @@ pub struct Starter<'a> {
     pub patience: Patience,
     /// Hears what happens meanwhile.
     pub say: &'a mut dyn FnMut(&str),
-    /// Opens the sealed form of a secrets file; nothing if there is none.
-    pub open: &'a dyn Fn(&Path) -> Result<Vec<(String, String)>, Fault>,
+    /// Opens the sealed form of a secrets file.
+    pub open: &'a Opener<'a>,
 }
 
 /// How long a start is watched.
@@ -66,21 +66,9 @@ pub enum StartError {
     /// It could not be made.
     #[error(transparent)]
     Create(#[from] CreateError),
-    /// The secrets of the environment could not be closed.
+    /// The secrets of the environment cannot be had.
     #[error(transparent)]
-    Secrets(#[from] FileError),
-    /// The secrets of the environment are sealed, and cannot be opened.
-    #[error("the secrets in `{}` are sealed and cannot be opened", path.display())]
-    Sealed {
-        /// Where they would be.
-        path: PathBuf,
-        /// Why.
-        source: Box<dyn std::error::Error + Send + Sync>,
-        /// What that means.
-        kind: Kind,
-        /// What to do.
-        advice: Option<String>,
-    },
+    Secrets(#[from] SecretsError),
     /// There is no supervisor.
     #[error("failed to start `{name}`")]
     Launch {
@@ -138,7 +126,6 @@ impl Advise for StartError {
         match self {
             Self::Create(error) => error.kind(),
             Self::Secrets(error) => error.kind(),
-            Self::Sealed { kind, .. } => *kind,
             Self::Interrupted { .. } => Kind::Interrupted,
             _ => Kind::Failed,
         }
@@ -148,10 +135,6 @@ impl Advise for StartError {
         match self {
             Self::Create(error) => error.advice(),
             Self::Secrets(error) => error.advice(),
-            Self::Sealed { advice, .. } => {
-                let key = "TETRA_AGE_IDENTITY=FILE names a key; `--env @ENV` before `tsm` chooses another environment";
-                Some(advice.iter().map(String::as_str).chain([key]).collect::<Vec<_>>().join("\n"))
-            }
             Self::Launch { .. } => Some("`tsm doctor` looks for the cause".to_owned()),
             Self::NotRun { errno, .. } if *errno == ENOEXEC => {
                 Some("a script begins with a line such as #!/bin/sh, or is given to its interpreter".to_owned())
@@ -214,12 +197,7 @@ impl StartError {
 /// settled, and then leaves it with its logs as it ended.
 pub fn start(plan: &StartPlan, starter: &mut Starter) -> Result<Started, StartError> {
     let begun = Instant::now();
-    if let Some(path) = plan.secrets.as_deref().filter(|_| plan.secrets_open)
-        && let Some(notice) = file::read_private(path)?.notice
-    {
-        (starter.say)(&notice);
-    }
-    let plan = &StartPlan { opened: opened(plan, starter)?, ..plan.clone() };
+    let plan = &secrets::at_hand(plan, starter)?;
     let created = create(plan, starter.paths, starter.host)?;
     if let Some(conflict) = &created.in_the_way {
         (starter.say)(&format!("{}; it was only guessed to be this process's", conflict.line()));
@@ -236,19 +214,6 @@ pub fn start(plan: &StartPlan, starter: &mut Starter) -> Result<Started, StartEr
         return Err(died(&created, &watch, &written));
     }
     Ok(Started { id: created.id, pid, port: created.port, seen, took: begun.elapsed(), name: created.name })
-}
-
-/// What the sealed form of the secrets holds. Once they are open the sealed form does not count.
-pub(super) fn opened(plan: &StartPlan, starter: &mut Starter) -> Result<Vec<(String, String)>, StartError> {
-    let Some(path) = plan.secrets.as_deref().filter(|path| !path.exists()) else { return Ok(Vec::new()) };
-    let opened = (starter.open)(path).map_err(|fault| {
-        let Fault { kind, error, advice, .. } = fault;
-        StartError::Sealed { path: path.to_owned(), source: error, kind, advice }
-    })?;
-    if !opened.is_empty() {
-        (starter.say)(&format!("opened the sealed secrets of {}", plan.environment));
-    }
-    Ok(opened)
 }
 
 /// The logs of a process and how much was in them before its start.

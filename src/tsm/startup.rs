@@ -20,6 +20,7 @@ use super::attend::health;
 use super::create::{CreateError, Created, create_all};
 use super::placement::PlacementError;
 use super::plan::StartPlan;
+use super::secrets;
 use super::start::{self, Heard, Launch, StartError, Started, Starter, Written};
 use super::watch::{Seen, Watch, Watching};
 
@@ -281,13 +282,13 @@ impl Startup<'_, '_> {
         let begun = Instant::now();
         let mut ready = ready.to_vec();
         ready.retain(|index| match &mut self.jobs[*index].step {
-            Step::Waiting(plan) => match start::opened(plan, self.starter) {
-                Ok(opened) => {
-                    plan.opened = opened;
+            Step::Waiting(plan) => match secrets::at_hand(plan, self.starter) {
+                Ok(complete) => {
+                    **plan = complete;
                     true
                 }
                 Err(error) => {
-                    self.jobs[*index].step = Step::Over(Outcome::Failed(error.into()));
+                    self.jobs[*index].step = Step::Over(Outcome::Failed(StartError::from(error).into()));
                     false
                 }
             },

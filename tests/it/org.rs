@@ -541,6 +541,7 @@ fn what_json_prints_fits_the_schemas() {
         ("org explain @dev services.tetra.command --json", "org-explain"),
         ("org status --json", "org-status"),
         ("org env list --json", "org-env-list"),
+        ("org apply @dev --json", "org-apply"),
         ("org promote @dev --set ports.tetra=1 --json", "org-promote"),
         ("org rollback @dev --dry-run --json", "org-rollback-plan"),
         ("org rollback @dev --json", "org-rollback"),
@@ -729,4 +730,44 @@ fn no_message_shows_a_secret() {
         let ran = world.run(line);
         assert!(!format!("{}{}", ran.output, ran.talk).contains(canary), "`{line}`: {ran:?}");
     }
+}
+
+#[test]
+fn an_environment_is_applied_once_and_never_over_what_somebody_saved() {
+    let (mut world, environments) = acme();
+    let local = environments.join("local.toml");
+    let more = "\n[services.web]\ncommand = \"python3 -m http.server 8000\"\ncwd = \"~/nowhere\"\nenabled = false\n[services.none]\nenv_flag = false\n";
+    fs::write(&local, read(&local) + more).expect("written");
+    assert!(world.run("org apply @dev").failed(5).contains("copy dev.toml here"));
+    world.run("org apply local").failed(2);
+    world.run("org promote @dev @prod --yes").done();
+    world.run("org apply @prod").failed(4);
+    let plan = world.run("org apply @dev --dry-run");
+    assert!(plan.output.contains("added") && plan.talk.contains("nothing was changed"), "{plan:?}");
+    let services = world.paths().services_available();
+    assert!(!services.exists());
+    let ran = world.run("org apply @dev");
+    assert!(ran.talk.contains("web: ") && ran.talk.contains("nowhere is not there"), "{ran:?}");
+    assert!(read(services.join("tetra.tsm")).contains("TETRA_MADE_FROM=\"acme/dev\""));
+    let enabled = world.paths().services_enabled();
+    assert!(enabled.join("tetra.tsm").exists() && !enabled.join("web.tsm").exists());
+    let before = world.tree();
+    assert!(!world.run("org apply @dev").done().contains("added"));
+    let log = world.paths().logs();
+    let without = |tree: std::collections::BTreeMap<PathBuf, String>| {
+        tree.into_iter().filter(|(path, _)| !path.starts_with(&log)).collect::<Vec<_>>()
+    };
+    assert_eq!(without(world.tree()), without(before));
+    // A service that is gone from the environment goes; one that was saved by hand stays.
+    fs::write(&local, read(&local).replace("[services.web]\ncommand", "[services.api]\ncommand")).expect("written");
+    world.run("tsm save api sleep 600").done();
+    let mine = read(services.join("api.tsm"));
+    world.run("org promote @dev").done();
+    assert!(world.run("org apply @dev").failed(4).contains("saved by hand: api"));
+    assert!(services.join("web.tsm").exists() && read(services.join("api.tsm")) == mine);
+    let said = world.run("org apply @dev --force").done();
+    assert!(said.contains("removed") && !services.join("web.tsm").exists(), "{said}");
+    // An edited file is not applied.
+    change(&environments.join("dev.toml"), "memory_max = 1024", "memory_max = 1");
+    world.run("org apply @dev").failed(21);
 }

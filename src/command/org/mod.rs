@@ -1,5 +1,6 @@
 //! `org`: one file that is edited by hand, and the environments made from it.
 
+pub mod apply;
 pub mod choose;
 pub mod diff;
 pub mod env_edit;
