@@ -14,6 +14,7 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::cgroup::Cgroup;
+use super::memory_group::MemoryGroup;
 use super::meta::{self, Meta, ReadError};
 use super::wire::{RECORD, Word};
 use super::{lock, proc, repair};
@@ -301,10 +302,13 @@ pub fn wait_unsupervised(dir: &Path, deadline: Instant) -> Result<(), WaitError>
 }
 
 /// Lets the kernel forget the process in `dir`, which nobody supervises and which is about to be removed: takes away the
-/// empty control group that a killed supervisor left. Does nothing where there is none.
+/// empty control groups that a killed supervisor left. Does nothing where there is none.
 pub fn forget(dir: &Path) {
     if let Some(cgroup) = Cgroup::of_directory(dir) {
         cgroup.remove();
+    }
+    if let Some(group) = MemoryGroup::of_directory(dir) {
+        group.remove();
     }
 }
 

@@ -77,6 +77,10 @@ pub enum Step {
     Directory,
     /// Executing the program.
     Execute,
+    /// Holding it to its limits.
+    Limit,
+    /// Becoming the user that it runs as.
+    User,
 }
 
 impl fmt::Display for Step {
@@ -86,6 +90,8 @@ impl fmt::Display for Step {
             Self::Environment => "reading its environment",
             Self::Directory => "entering its directory",
             Self::Execute => "executing it",
+            Self::Limit => "limiting it",
+            Self::User => "becoming its user",
         })
     }
 }
@@ -97,6 +103,8 @@ impl Step {
             Self::Environment => 1,
             Self::Directory => 2,
             Self::Execute => 3,
+            Self::Limit => 4,
+            Self::User => 5,
         }
     }
 
@@ -105,6 +113,8 @@ impl Step {
             1 => Self::Environment,
             2 => Self::Directory,
             3 => Self::Execute,
+            4 => Self::Limit,
+            5 => Self::User,
             _ => Self::Fork,
         }
     }

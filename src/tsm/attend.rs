@@ -15,7 +15,6 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::os::fd::AsFd;
-use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -23,6 +22,7 @@ use std::time::{Duration, Instant};
 use crate::supervise::client::{self, Order};
 use crate::supervise::meta::{self, Meta, State};
 use crate::sys::detach;
+use crate::sys::ear::Ear;
 use crate::sys::host::Host;
 use crate::sys::pidfd::{Handle, Push};
 use crate::sys::process::{self, Census};
@@ -126,7 +126,9 @@ struct Attendant {
     health: Health,
     files: Files,
     clock: Option<Clock>,
-    socket: Option<UnixDatagram>,
+    socket: Option<Ear>,
+    /// Who may say that the process is ready, beside root and ourselves.
+    user: Option<u32>,
     host: RealHost,
     next_look: Instant,
     next_memory: Instant,
@@ -143,7 +145,8 @@ impl Attendant {
             health: health::read(dir).unwrap_or_default(),
             files: Files::new(dir, meta)?,
             clock: Clock::new(&care.cron, &host),
-            socket: if care.notify { Some(listen(&dir.join(SOCKET))?) } else { None },
+            socket: if care.notify { Some(listen(dir, meta)?) } else { None },
+            user: meta.run.user.as_ref().map(|user| user.uid),
             dir: dir.to_owned(),
             next_look: Instant::now(),
             next_memory: Instant::now() + MEMORY_STEP,
@@ -208,7 +211,8 @@ impl Attendant {
     /// Looks whether it is well.
     fn look(&mut self, meta: &Meta) {
         let care = &meta.run.care;
-        let patient = Patient { pid: meta.pid, port: meta.port, cwd: &meta.cwd };
+        let user = meta.run.user.as_ref().map(|user| (user.uid, user.gid));
+        let patient = Patient { pid: meta.pid, port: meta.port, cwd: &meta.cwd, user };
         let limit = Duration::from_millis(care.health_timeout_ms);
         let found = match &self.check {
             Some(check) => check.look(&patient, limit),
@@ -245,7 +249,10 @@ impl Attendant {
     fn hear(&mut self) {
         let Some(socket) = &self.socket else { return };
         let mut message = [0; 4096];
-        while let Ok(length) = socket.recv(&mut message) {
+        while let Some((length, from)) = socket.hear(&mut message) {
+            if from != 0 && from != process::own_uid() && Some(from) != self.user {
+                continue;
+            }
             let text = String::from_utf8_lossy(&message[..length]).into_owned();
             for line in text.lines() {
                 match line.split_once('=') {
@@ -320,15 +327,19 @@ impl Health {
     }
 }
 
-/// The socket, made anew.
-fn listen(path: &Path) -> io::Result<UnixDatagram> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
+/// The socket that a process was told of: in its folder, or without a file where it runs as a user to whom that is closed.
+fn listen(dir: &Path, meta: &Meta) -> io::Result<Ear> {
+    match socket_of(dir, meta.run.user.is_some()).strip_prefix('@') {
+        Some(name) => Ear::named(name),
+        None => Ear::at(&dir.join(SOCKET)),
     }
-    let socket = UnixDatagram::bind(path)?;
-    socket.set_nonblocking(true)?;
-    Ok(socket)
+}
+
+/// What the process in `dir` finds in `NOTIFY_SOCKET`. An `@` stands before a name that is no file.
+#[must_use]
+pub(super) fn socket_of(dir: &Path, runs_as_other: bool) -> String {
+    let path = dir.join(SOCKET).display().to_string();
+    if runs_as_other { format!("@{path}") } else { path }
 }
 
 /// Bytes of memory of a process and all below it. What several share is counted once, if the plain sum is above `limit`.

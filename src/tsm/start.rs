@@ -137,6 +137,7 @@ impl Advise for StartError {
             Self::NotRun { errno, .. } if *errno == ENOEXEC => {
                 Some("a script begins with a line such as #!/bin/sh, or is given to its interpreter".to_owned())
             }
+            Self::NotRun { step: Step::Limit, .. } => Some(super::limits::RAISE.to_owned()),
             Self::NotRun { .. } | Self::Hook { .. } | Self::Interrupted { .. } => {
                 Some("nothing was left behind".to_owned())
             }

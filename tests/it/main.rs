@@ -7,6 +7,7 @@ mod env;
 mod examples;
 mod faults;
 mod launch;
+mod limits;
 mod monitor;
 mod org;
 mod pty;

@@ -275,6 +275,7 @@ mod tests {
                 Kind::Env => vec!["dev".to_owned(), "prod".to_owned()],
                 Kind::Alias => vec!["down".to_owned()],
                 Kind::Program => vec!["sh".to_owned(), "sort".to_owned()],
+                Kind::User => vec!["nobody".to_owned()],
                 Kind::Service | Kind::Org => Vec::new(),
             }
         }

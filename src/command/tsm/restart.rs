@@ -6,6 +6,7 @@ use crate::base::fault::Fault;
 use crate::command::argument::ProcessTarget;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Report, Sentence, Tone, Value};
+use crate::supervise::limits::Limits;
 use crate::tsm::control::Control;
 use crate::tsm::request::Around;
 use crate::tsm::restart::Risen;
@@ -52,6 +53,7 @@ impl Command for Restart {
             env: cx.selection.env.as_ref(),
             // Each keeps its own.
             restart: None,
+            limits: Limits::default(),
             processes: &all,
         };
         let console = &mut *cx.console;
