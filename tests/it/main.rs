@@ -6,6 +6,7 @@ mod completions;
 mod env;
 mod examples;
 mod faults;
+mod imports;
 mod launch;
 mod limits;
 mod monitor;

@@ -424,6 +424,7 @@ mod tests {
             TypeId::of::<u64>(),
             TypeId::of::<usize>(),
             TypeId::of::<Size>(),
+            TypeId::of::<crate::tsm::limits::MemoryMax>(),
             TypeId::of::<Span>(),
             TypeId::of::<crate::base::moment::Moment>(),
             TypeId::of::<regex::Regex>(),
