@@ -151,12 +151,14 @@ impl Post {
             err: pipe::open(Path::new(ERR))?,
             orders: pipe::open(Path::new(ORDERS))?,
         };
+        pipe::narrow(&ends.orders);
         Self::with(dir, exe, (seat, ends)).map(|post| Self { word: Some(word), fresh, ..post })
     }
 
     fn with(dir: PathBuf, exe: PathBuf, (seat, ends): (File, Ends)) -> io::Result<Self> {
         let (obituaries, registrar) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
         let (obituaries, registrar) = (File::from(obituaries), File::from(registrar));
+        pipe::narrow(&registrar);
         let cgroup = Cgroup::of_directory(&dir);
         Ok(Self { dir, exe, seat, ends, obituaries, registrar, word: None, fresh: false, cgroup })
     }
@@ -226,7 +228,7 @@ impl Post {
                 return status;
             }
             if pid > 0 {
-                // A full pipe means that nobody has asked about thousands of ends; one more is no loss.
+                // A full pipe means that nobody has asked about hundreds of ends; one more is no loss.
                 let _ = self.registrar.write_all(&Obituaries::encode(pid, status));
             }
         }

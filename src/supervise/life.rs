@@ -36,6 +36,11 @@ impl Worker {
         while let Some(action) = next.take() {
             let event = match action {
                 Action::Nothing => None,
+                // Without its folder nothing can be started, and nobody could give an order any more.
+                Action::Hook | Action::Spawn | Action::Wait(_) if is_removed() => {
+                    self.finish(State::Crashed);
+                    None
+                }
                 Action::Hook => self.run_hook(),
                 Action::Spawn => Some(self.spawn()),
                 Action::Terminate => self.terminate(),
@@ -355,6 +360,11 @@ impl Worker {
     fn pid_file(&self) -> String {
         format!("{}.pid", self.meta.name.replace('/', "_"))
     }
+}
+
+/// The working directory, which is the process directory, was removed.
+fn is_removed() -> bool {
+    fs::metadata(".").is_ok_and(|folder| folder.nlink() == 0)
 }
 
 /// Sixteen hexadecimal digits that no other life has.

@@ -141,7 +141,7 @@ pub(super) struct Worker {
 pub(super) fn run(inheritance: Inheritance) -> io::Result<Outcome> {
     let mut worker = match Worker::new(inheritance) {
         Ok(worker) => worker,
-        // Without a record there is nothing to go by; whoever rebuilds it starts a supervisor that finds the child.
+        // Without any record there is nothing to go by; whoever rebuilds it starts a supervisor that finds the child.
         Err(error) if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::NotFound) => {
             return Ok(Outcome::Finished);
         }
@@ -167,7 +167,9 @@ impl Worker {
         set_child_subreaper(true)?;
         set_timerslack(1000)?;
         let signals = listen_for_deaths()?;
-        let mut meta = meta::read(Path::new(".")).ok().flatten().ok_or(io::ErrorKind::InvalidData)?;
+        let here = Path::new(".");
+        let record = meta::read(here).ok().flatten().or_else(|| meta::restore(here));
+        let mut meta = record.ok_or(io::ErrorKind::InvalidData)?;
         let guard_handle = proc::handle(guard).ok().filter(|_| nix::unistd::getppid().as_raw().unsigned_abs() == guard);
         meta.version = VERSION;
         meta.life.worker_pid = std::process::id();
@@ -178,7 +180,8 @@ impl Worker {
             streams: [
                 Stream::new(ends.out, Path::new("current.out"), &meta.run),
                 Stream::new(ends.err, Path::new("current.err"), &meta.run),
-            ],
+            ]
+            .map(|stream| stream.be_one_of_many(meta.tsm_id)),
             machine: Machine::new(&meta.run, !meta.prehook.is_empty(), meta.restarts, meta.unstable_restarts),
             discarded_before: meta.life.discarded_bytes,
             orders: ends.orders,

@@ -164,7 +164,7 @@ fn create_one(plan: &StartPlan, paths: &Paths, processes: &[Process]) -> Result<
         client::wait_unsupervised(&dir, patience)
             .map_err(|_| CreateError::Supervised { name: placement.name.clone() })?;
     }
-    let before = meta::read(&dir).ok().flatten();
+    let before = meta::read(&dir).ok().flatten().or_else(|| meta::earlier(&dir));
     let mut meta = compose(plan, &placement, before.as_ref());
     if meta.run.care.notify {
         let socket = attend::socket_of(&dir, meta.run.user.is_some());
@@ -203,7 +203,7 @@ impl Created {
         let _ = match &self.before {
             _ if self.fresh => fs::remove_dir_all(&self.dir),
             Some(before) => meta::write(&self.dir, before),
-            None => fs::remove_file(meta::path(&self.dir)),
+            None => meta::remove(&self.dir),
         };
     }
 

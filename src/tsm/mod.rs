@@ -19,6 +19,7 @@ pub mod keep;
 pub mod kill;
 pub mod limits;
 pub mod logs;
+pub mod lost;
 pub mod name;
 pub mod nginx;
 pub mod placement;

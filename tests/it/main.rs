@@ -2,6 +2,7 @@
 
 mod ask;
 mod attend;
+mod breaking;
 mod completions;
 mod env;
 mod examples;
@@ -19,6 +20,7 @@ mod rough;
 mod schema;
 mod services;
 mod setup;
+mod sshd;
 mod start;
 mod supervise;
 mod tidy;
