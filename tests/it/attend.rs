@@ -163,6 +163,23 @@ fn a_change_of_files_restarts_once_and_logs_and_what_is_ignored_do_not() {
 }
 
 #[test]
+fn the_clock_restarts_a_process_again_and_again_and_not_while_it_is_stopped() {
+    let mut world = World::new();
+    let said = json(&world.run("tsm start --json --name a --cron '* * * * * *' -- sleep 1000").done());
+    let first = said["pid"].as_u64().expect("a pid");
+    eventually("restarted twice", || record(&world, "a").restarts >= 2);
+    let meta = record(&world, "a");
+    assert_ne!(u64::from(meta.pid), first);
+    assert_eq!(health::read(&dir(&world, "a")).expect("known").last_restart, "its hour had come");
+    let info = json(&world.run("tsm info a --json").done());
+    assert_eq!(info["looked_after"]["cron"], "* * * * * *");
+    world.run("tsm stop a").done();
+    let stopped = record(&world, "a").restarts;
+    eventually("nobody attends", || !attend::is_there(&dir(&world, "a")));
+    assert_eq!((record(&world, "a").restarts, record(&world, "a").pid), (stopped, 0));
+}
+
+#[test]
 fn too_much_memory_of_the_whole_tree_restarts() {
     let mut world = World::new();
     let grow = "import sys, time\nif sys.argv[1:]: x = bytearray(120 << 20)\nelse:\n import subprocess\n \

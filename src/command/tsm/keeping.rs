@@ -56,7 +56,7 @@ pub struct Keeping {
     /// A pattern of what may change all the same; may be repeated
     #[arg(long, value_name = "PATTERN")]
     ignore: Vec<String>,
-    /// Restart it by the clock: minute, hour, day, month, weekday
+    /// Restart it by the clock: minute, hour, day, month, weekday; six fields begin with the second
     #[arg(long, value_name = "'M H D M W'")]
     cron: Option<Schedule>,
     /// Restart it when it and what it started use more memory
