@@ -40,6 +40,11 @@ pub enum LaunchError {
         /// Why.
         source: io::Error,
     },
+    /// Who is to look after the process could not begin, and so it was not run.
+    Unattended {
+        /// Why.
+        source: io::Error,
+    },
     /// It ended without a word.
     Died {
         /// The process directory.
@@ -63,6 +68,7 @@ impl fmt::Display for LaunchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Execute { exe, .. } => write!(f, "failed to execute the supervisor `{}`", exe.display()),
+            Self::Unattended { .. } => f.write_str("its health, files, memory or clock cannot be watched"),
             Self::Died { dir } => write!(f, "the supervisor of `{}` ended without a word", dir.display()),
             Self::Late { dir, waited } => {
                 write!(f, "the supervisor of `{}` did not answer within {} s", dir.display(), waited.as_secs())
@@ -75,7 +81,7 @@ impl fmt::Display for LaunchError {
 impl std::error::Error for LaunchError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Execute { source, .. } => Some(source),
+            Self::Execute { source, .. } | Self::Unattended { source } => Some(source),
             Self::Died { .. } | Self::Late { .. } | Self::Unknown { .. } => None,
         }
     }

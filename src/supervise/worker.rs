@@ -295,6 +295,8 @@ impl Worker {
             match order {
                 Order::Stop => self.step(Event::Stop),
                 Order::Restart => self.step(Event::Restart),
+                Order::Renew if self.machine.phase == Phase::Up => self.step(Event::Restart),
+                Order::Renew => {}
                 Order::Kill => self.step(Event::Kill),
                 Order::Signal(number) => {
                     if let Some(child) = &self.child {

@@ -67,16 +67,32 @@ pub fn is_there(dir: &Path) -> bool {
 /// Attends the process in `dir` until nobody supervises it.
 #[must_use]
 pub fn main(dir: &Path) -> ExitCode {
-    let Ok(Some(meta)) = meta::read(dir) else { return ExitCode::FAILURE };
-    let begun = take_over(dir).and_then(|lock| Ok((lock, Attendant::new(dir, &meta)?)));
-    let Ok((mut lock, mut attendant)) = begun else { return ExitCode::FAILURE };
-    if detach::go_on_alone().is_err() {
-        return ExitCode::FAILURE;
+    match begin(dir) {
+        Ok(mut attendant) => {
+            attendant.serve();
+            ExitCode::SUCCESS
+        }
+        Err(why) => {
+            // Whoever started us reads it; nobody else could.
+            let _ = writeln!(io::stderr(), "{why}");
+            ExitCode::FAILURE
+        }
     }
-    let _ = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| write!(lock, "{}", process::own_pid()));
-    attendant.serve();
-    ExitCode::SUCCESS
 }
+
+/// Everything that can go wrong, then the step out of the starter's session.
+fn begin(dir: &Path) -> Result<Attendant, String> {
+    let meta = meta::read(dir).map_err(|error| error.to_string())?.ok_or("its record is gone")?;
+    let lock = take_over(dir).map_err(|error| format!("failed to take `{}`: {error}", dir.join(LOCK).display()))?;
+    let mut attendant = Attendant::new(dir, &meta)?;
+    detach::go_on_alone().map_err(|error| format!("failed to make a process: {error}"))?;
+    let lock = attendant.lock.insert(lock);
+    let _ = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| write!(lock, "{}", process::own_pid()));
+    Ok(attendant)
+}
+
+/// The error number of a machine that watches as many files as it may.
+const ENOSPC: i32 = 28;
 
 /// How long an older attendant may take to end.
 const HAND_OVER: Duration = Duration::from_secs(3);
@@ -122,6 +138,8 @@ const RESTART_LIMIT: Duration = Duration::from_secs(30);
 
 struct Attendant {
     dir: PathBuf,
+    /// Held until the end.
+    lock: Option<File>,
     check: Option<HealthCheck>,
     health: Health,
     files: Files,
@@ -137,15 +155,25 @@ struct Attendant {
 }
 
 impl Attendant {
-    fn new(dir: &Path, meta: &Meta) -> io::Result<Self> {
+    fn new(dir: &Path, meta: &Meta) -> Result<Self, String> {
         let care = &meta.run.care;
+        let files = Files::new(dir, meta).map_err(|error| {
+            let hint = if error.raw_os_error() == Some(ENOSPC) {
+                "; sysctl fs.inotify.max_user_watches is reached"
+            } else {
+                ""
+            };
+            format!("failed to watch files: {error}{hint}")
+        })?;
+        let hear = |error| format!("failed to make the socket on which it says that it is ready: {error}");
         let host = RealHost::new();
         Ok(Self {
             check: care.health.parse().ok(),
             health: health::read(dir).unwrap_or_default(),
-            files: Files::new(dir, meta)?,
+            files,
+            lock: None,
             clock: Clock::new(&care.cron, &host),
-            socket: if care.notify { Some(listen(dir, meta)?) } else { None },
+            socket: if care.notify { Some(listen(dir, meta).map_err(hear)?) } else { None },
             user: meta.run.user.as_ref().map(|user| user.uid),
             dir: dir.to_owned(),
             next_look: Instant::now(),
@@ -266,7 +294,7 @@ impl Attendant {
     }
 
     fn restart(&mut self, why: &str) {
-        if self.ordered.is_some() || client::send(&self.dir, Order::Restart).is_err() {
+        if self.ordered.is_some() || client::send(&self.dir, Order::Renew).is_err() {
             return;
         }
         self.ordered = Some(Instant::now());

@@ -276,10 +276,7 @@ impl Launch {
     /// Starts both and waits for the supervisor's first word. A process never runs unattended that asked for it.
     pub(super) fn carry_out(&self) -> Result<Launched, LaunchError> {
         if self.attended {
-            attend::start(&self.program, &self.dir).map_err(|error| LaunchError::Execute {
-                exe: self.program.clone(),
-                source: std::io::Error::new(error.kind(), format!("its attendant did not begin: {error}")),
-            })?;
+            attend::start(&self.program, &self.dir).map_err(|source| LaunchError::Unattended { source })?;
         }
         client::launch(&self.program, &self.dir)
     }

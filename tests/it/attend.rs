@@ -214,3 +214,21 @@ fn a_program_says_itself_when_it_is_ready() {
     let saved = fs::read_to_string(world.paths().service(&"b".parse().expect("a name"))).expect("a definition");
     assert!(saved.contains("TSM_NOTIFY=\"true\"") && !saved.contains("NOTIFY_SOCKET"), "{saved}");
 }
+
+#[test]
+fn why_nobody_can_look_after_a_process_is_told_and_nothing_is_left() {
+    let world = World::new();
+    // The folder of the next process is so deep that a socket in it has no name.
+    let home = world.home().join("deep".repeat(30)).join("tetra");
+    fs::create_dir_all(&home).expect("a folder");
+    let mut command = world.program(crate::world::PROGRAM);
+    command.env("TETRA_DIR", &home).args(["tsm", "start", "--name", "a", "--notify", "sleep", "1000"]);
+    let said = command.output().expect("it runs");
+    let talk = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert_eq!(said.status.code(), Some(1), "{talk}");
+    assert!(
+        talk.contains("cannot be watched") && talk.contains("failed to make the socket on which it says"),
+        "{talk}"
+    );
+    assert!(!home.join("tsm/runtime/processes/a").exists());
+}

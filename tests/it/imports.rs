@@ -151,7 +151,7 @@ fn a_program_in_place_of_data_is_not_executed_and_its_way_out_is_shown() {
 
 #[test]
 fn a_procfile_with_comments() {
-    let file = "Procfile.agents";
+    let file = "Procfile.jobs";
     let mut world = world_with(file);
     let commands = [
         ("schedule", "bundle exec rails runner bin/schedule.rb"),
