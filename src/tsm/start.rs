@@ -364,7 +364,8 @@ pub(super) fn died(created: &Created, watch: &Watch, written: &Written) -> Start
     let meta = meta.or_else(|| record(&created.dir));
     let how = meta.as_ref().and_then(|meta| meta.last_exit.as_ref()).map_or(How::Unknown, |exit| exit.how);
     let again = meta.is_some_and(|meta| !matches!(meta.state, State::Crashed | State::Errored | State::Stopped));
-    let conflict = created.port.and_then(|port| conflict::listening(port, &[])).filter(|_| !how.is_success());
+    let conflict =
+        created.port.and_then(|port| conflict::listening_beside(port, &created.dir)).filter(|_| !how.is_success());
     let (name, tail, conflict) = (created.name.clone(), written.errors(), conflict.map(Box::new));
     StartError::Died { name, how, tail, conflict, again }
 }
