@@ -12,6 +12,7 @@ mod launch;
 mod limits;
 mod monitor;
 mod org;
+mod program;
 mod pty;
 mod readme;
 mod repl;

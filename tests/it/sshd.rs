@@ -7,11 +7,12 @@
 use std::fs;
 use std::io::Read;
 use std::net::TcpStream;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::program;
 use crate::transcript::free_port;
 
 /// How long a server may take to answer. Only a failing test waits so long.
@@ -51,8 +52,7 @@ impl Server {
         for program in ["ssh", "scp"] {
             let config = folder.path().join("ssh_config");
             let text = format!("#!/bin/sh\nexec /usr/bin/{program} -F '{}' \"$@\"\n", config.display());
-            fs::write(bin.join(program), text).expect("ours");
-            fs::set_permissions(bin.join(program), fs::Permissions::from_mode(0o755)).expect("ours");
+            program::script(&bin.join(program), &text);
         }
         let until = Instant::now() + PATIENCE;
         loop {
