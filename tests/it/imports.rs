@@ -1,12 +1,12 @@
 //! Files of other process managers in the shapes in which people publish them: what is carried over runs, the rest is listed.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use serde_json::Value;
 
+use crate::program::script;
 use crate::transcript::free_port;
 use crate::world::World;
 
@@ -17,7 +17,7 @@ const STAND_INS: [&str; 8] = ["bundle", "celery", "gunicorn", "node", "python", 
 const STAND_IN: &str = "#!/bin/sh\ncase \"$*\" in *check) exit 0;; esac\necho \"$0 $*\"\n\
                         [ -n \"$PORT\" ] && exec python3 -m http.server --bind 127.0.0.1 \"$PORT\"\nexec sleep 1000\n";
 
-/// The folder of the stand-ins. Made once and kept: a program that was just written may be busy while another test forks.
+/// The folder of the stand-ins, made once.
 fn stand_ins() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
@@ -25,8 +25,7 @@ fn stand_ins() -> &'static Path {
         fs::create_dir_all(&folder).expect("a folder");
         for program in STAND_INS.map(|name| folder.join(name)) {
             if !fs::read_to_string(&program).is_ok_and(|text| text == STAND_IN) {
-                fs::write(&program, STAND_IN).expect("written");
-                fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a mode");
+                script(&program, STAND_IN);
             }
         }
         folder

@@ -3,7 +3,8 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,7 @@ use tetra::supervise::meta::{self, Memory, Meta, State};
 use tetra::sys::process;
 
 use crate::schema::{misfits, schema};
-use crate::world::World;
+use crate::world::{PROGRAM, World};
 
 /// No wait of a test takes longer, on a machine however busy.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -251,6 +252,41 @@ fn a_process_runs_as_another_user_in_all_respects_and_its_log_stays_ours() {
     assert!(saved.contains("TSM_USER=\"nobody\""), "{saved}");
     world.run("tsm start b").done();
     assert_eq!(status(record(&world, "b").pid, "Uid:"), [uid[0]; 4]);
+}
+
+#[test]
+fn an_ordinary_user_is_limited_too_and_told_by_what() {
+    let world = World::with(&[("PATH", "/usr/local/bin:/usr/bin:/bin")]);
+    // Where root runs the tests it becomes somebody who may make no control group.
+    let own = process::own_uid();
+    let uid = if own == 0 { id(&["-u", OTHER])[0] } else { own };
+    open_folder(&world);
+    fs::set_permissions(world.home(), fs::Permissions::from_mode(0o777)).expect("a mode");
+    let program = world.home().join("tetra-of-all");
+    crate::program::copy(Path::new(PROGRAM), &program);
+    let run = |words: &[&str]| {
+        let mut command = world.program(&program);
+        let said = command.uid(uid).args(words).output().expect("it runs");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+        (said.status.code(), text(said.stdout), text(said.stderr))
+    };
+    let (code, _, talk) = run(&["tsm", "start", "--name", "a", "--memory-max", "300M", "sleep", "1000"]);
+    assert_eq!(code, Some(0), "{talk}");
+    let meta = record(&world, "a");
+    assert_eq!((memory_limit(&meta), status(meta.pid, "Uid:")), (300 << 20, vec![uid; 4]));
+    let (_, words, _) = run(&["tsm", "info", "a"]);
+    let greedy = ["tsm", "start", "--name", "b", "--memory-max", "100M", "python3", "-c", "x = bytearray(300 << 20)"];
+    let (code, _, talk) = run(&greedy);
+    assert_eq!(code, Some(1), "{talk}");
+    match meta.life.memory_by {
+        MemoryBy::Data => {
+            assert!(words.contains("memory 300M (private memory of each process; no control group"), "{words}");
+            assert!(talk.contains("MemoryError"), "{talk}");
+        }
+        MemoryBy::Group => assert!(words.contains("memory 300M (all its processes together"), "{words}"),
+        MemoryBy::Nothing => panic!("there is a limit"),
+    }
+    assert_eq!(run(&["tsm", "delete", "all", "--yes"]).0, Some(0));
 }
 
 #[test]
