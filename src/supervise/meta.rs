@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::care::Care;
+use super::limits::{Account, Limits, MemoryBy};
 use super::proc::{self, Identity};
 
 pub(super) use super::record::restore;
@@ -185,6 +186,12 @@ pub struct Run {
     /// What an attendant looks after.
     #[serde(skip_serializing_if = "Care::is_nothing")]
     pub care: Care,
+    /// The most that it may have.
+    #[serde(skip_serializing_if = "Limits::is_nothing")]
+    pub limits: Limits,
+    /// The user that it runs as; none if it is the starter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<Account>,
 }
 
 impl Default for Run {
@@ -204,6 +211,8 @@ impl Default for Run {
             write_only_output: false,
             group: String::new(),
             care: Care::default(),
+            limits: Limits::default(),
+            user: None,
         }
     }
 }
@@ -249,6 +258,9 @@ pub struct Life {
     pub starter_pid: u32,
     /// Processes that outlived the sweep at the end of the last life; empty when it left nothing.
     pub survivors: Vec<u32>,
+    /// What holds it to its limit of memory.
+    #[serde(skip_serializing_if = "MemoryBy::is_nothing")]
+    pub memory_by: MemoryBy,
 }
 
 /// How a life ended.

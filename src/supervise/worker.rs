@@ -17,6 +17,7 @@ use super::guard::{Ends, OTHERS_TERM, rest};
 use super::lock::{self, Seat};
 use super::machine::{Event, Machine, Phase};
 use super::memory::Kills;
+use super::memory_group::MemoryGroup;
 use super::meta::{self, Meta, VERSION};
 use super::output::{Stream, Turn};
 use super::proc::{self, Identity};
@@ -99,6 +100,8 @@ pub(super) struct Worker {
     pub(super) hook: Option<Hook>,
     /// Out-of-memory kills before the child that runs.
     pub(super) kills_before: Option<Kills>,
+    /// What limits the memory of the child, if a group does.
+    pub(super) memory_group: Option<MemoryGroup>,
     /// What a child that was asked to end left behind.
     pub(super) leftovers: Vec<OwnedFd>,
     /// Where what the child starts is to be found.
@@ -192,6 +195,7 @@ impl Worker {
             child: None,
             hook: None,
             kills_before: None,
+            memory_group: None,
             leftovers: Vec::new(),
             due: None,
             answer: None,
@@ -291,6 +295,8 @@ impl Worker {
             match order {
                 Order::Stop => self.step(Event::Stop),
                 Order::Restart => self.step(Event::Restart),
+                Order::Renew if self.machine.phase == Phase::Up => self.step(Event::Restart),
+                Order::Renew => {}
                 Order::Kill => self.step(Event::Kill),
                 Order::Signal(number) => {
                     if let Some(child) = &self.child {

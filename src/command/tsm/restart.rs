@@ -7,6 +7,7 @@ use crate::command::argument::ProcessTarget;
 use crate::command::secrets::opener;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Report, Sentence, Tone, Value};
+use crate::supervise::limits::Limits;
 use crate::tsm::control::Control;
 use crate::tsm::request::Around;
 use crate::tsm::restart::Risen;
@@ -53,6 +54,7 @@ impl Command for Restart {
             env: cx.selection.env.as_ref(),
             // Each keeps its own.
             restart: None,
+            limits: Limits::default(),
             processes: &all,
         };
         let console = &mut *cx.console;
