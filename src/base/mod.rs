@@ -3,6 +3,7 @@
 pub mod diagnostic;
 pub mod dotenv;
 pub mod environment;
+pub mod expand;
 pub mod fault;
 pub mod line;
 pub mod moment;
@@ -12,3 +13,4 @@ pub mod redact;
 pub mod size;
 pub mod template;
 pub mod time;
+pub mod trouble;

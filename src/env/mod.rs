@@ -6,7 +6,6 @@
 pub mod check;
 pub mod compare;
 pub mod document;
-pub mod expand;
 pub mod format;
 pub mod generate;
 pub mod leak;
@@ -18,4 +17,4 @@ pub mod scope;
 pub mod seal;
 pub mod secrets;
 
-pub use crate::base::template;
+pub use crate::base::{expand, template};

@@ -13,7 +13,7 @@ use crate::base::near::nearest;
 use super::document::{Document, DocumentError};
 use super::masked;
 use super::read::{self, ReadError};
-use super::scope::{Definition, Kind, Raw, Scope, Surroundings};
+use super::scope::{Definition, Kind, Raw, Scope, Surroundings, Unset};
 use super::secrets::sha256;
 
 /// The file that describes a project.
@@ -110,6 +110,10 @@ pub struct Around {
     pub secrets: BTreeMap<String, String>,
     /// The variables of this program.
     pub process: BTreeMap<String, String>,
+    /// Whether those count.
+    pub surroundings: Surroundings,
+    /// What becomes of a name that means nothing.
+    pub unset: Unset,
 }
 
 /// Where the variables of an environment come from.
@@ -230,16 +234,8 @@ fn overridden(mut plan: Plan) -> Plan {
 /// What stands behind the environment's name in files of other formats.
 pub const FORMATS: [&str; 3] = [".systemd", ".docker", ".k8s"];
 
-/// Process variables count where mistakes are cheap only.
-fn surroundings(env: &EnvName) -> Surroundings {
-    match env.rung() {
-        Some(Rung::Staging | Rung::Prod) => Surroundings::Hermetic,
-        _ => Surroundings::Open,
-    }
-}
-
 fn from_document(document: &Document, (env, table): (&EnvName, &str), around: Around) -> Plan {
-    let mut scope = scope_of(document, (env, Some(table)), around);
+    let scope = scope_of(document, (env, Some(table)), around);
     let mut lines = Vec::new();
     let mut warnings = Vec::new();
     let own: BTreeSet<String> = scope.layers[OWN].keys().cloned().collect();
@@ -269,7 +265,6 @@ fn from_document(document: &Document, (env, table): (&EnvName, &str), around: Ar
     if lines.last() == Some(&Planned::Verbatim(String::new())) {
         lines.pop();
     }
-    scope.surroundings = surroundings(env);
     let digest = sha256(&document.text);
     Plan { scope, from: document.source.name.clone(), digest, lines, warnings }
 }
@@ -287,6 +282,8 @@ pub fn scope_of(document: &Document, (env, table): (&EnvName, Option<&str>), aro
         built_in: around.built_in,
         secrets: around.secrets,
         process: around.process,
+        surroundings: around.surroundings,
+        unset: around.unset,
         ..Scope::default()
     };
     scope.built_in.insert("TETRA_ENV".to_owned(), env.to_string());
@@ -324,7 +321,6 @@ fn from_template(
 ) -> Result<Plan, ProjectError> {
     let empty = Document { source: SourceText::new(FILE, ""), text: String::new(), entries: Vec::new() };
     let mut scope = scope_of(document.unwrap_or(&empty), (env, None), around);
-    scope.surroundings = surroundings(env);
     // A template is meant for people: what looks like a secret in it is hidden when it is shown.
     scope.sources.push(SourceText::new(name, masked::settings(text)));
     let entries = entries(name, text)?;

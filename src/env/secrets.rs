@@ -187,14 +187,16 @@ impl Store {
         Ok(())
     }
 
-    /// Makes the folder, and locks it against others that change secrets.
+    /// Makes the folder, and locks it against others that change secrets. What one of them left half written is gone then.
     ///
     /// # Errors
     ///
     /// Fails if it cannot be made, or is locked for longer than five seconds.
     pub fn lock(&self) -> Result<fs::File, SecretError> {
         file::private_folder(&self.folder)?;
-        Ok(file::lock(&self.folder)?)
+        let lock = file::lock(&self.folder)?;
+        file::sweep(&self.folder);
+        Ok(lock)
     }
 
     /// The permissions of a file or folder below or at the store; none if it is not there.

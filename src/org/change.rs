@@ -296,6 +296,7 @@ pub fn new_profile(store: &Store, (env, extends): (&EnvName, &str)) -> Result<Pa
     let _lock = store.lock()?;
     if let Some(folder) = path.parent() {
         file::folder(folder)?;
+        file::sweep(folder);
     }
     let text = format!(
         "# What @{env} has otherwise than {extends}. `tsm org profile show {env}` shows all rules.\n\

@@ -111,7 +111,13 @@ impl Document {
     /// The value at a path.
     #[must_use]
     pub fn leaf(&self, path: &KeyPath) -> Option<&Leaf> {
-        self.index.get(path).map(|number| &self.leaves[*number])
+        self.number(path).map(|number| &self.leaves[number])
+    }
+
+    /// Which of the leaves is at a path.
+    #[must_use]
+    pub fn number(&self, path: &KeyPath) -> Option<usize> {
+        self.index.get(path).copied()
     }
 
     /// The text at a path.

@@ -282,7 +282,7 @@ impl<'a> Store<'a> {
         for folder in [self.folder().join("environments"), self.paths.versions(self.org)] {
             file::folder(&folder)?;
             read::stays_inside(&folder, &self.folder())?;
-            sweep(&folder);
+            file::sweep(&folder);
         }
         Ok(())
     }
@@ -351,17 +351,6 @@ impl<'a> Store<'a> {
             }
         }
         Ok(())
-    }
-}
-
-/// Takes away what was being written when the machine or the program stopped. Whoever holds the lock writes alone here, so
-/// nobody needs it any more.
-fn sweep(folder: &Path) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        if entry.file_name().to_string_lossy().starts_with(file::TEMPORARY) {
-            // What cannot be removed harms nobody.
-            let _ = fs::remove_file(entry.path());
-        }
     }
 }
 

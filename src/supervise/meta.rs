@@ -126,6 +126,20 @@ pub enum State {
 }
 
 impl State {
+    /// Its name.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Online => "online",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
+            Self::Waiting => "waiting",
+            Self::Crashed => "crashed",
+            Self::Errored => "errored",
+        }
+    }
+
     /// The coarse status that goes with this state.
     #[must_use]
     pub fn status(self) -> Status {

@@ -2,6 +2,7 @@
 
 mod ask;
 mod attend;
+mod breaking;
 mod completions;
 mod env;
 mod examples;
@@ -9,6 +10,7 @@ mod faults;
 mod launch;
 mod monitor;
 mod org;
+mod program;
 mod pty;
 mod readme;
 mod repl;
@@ -17,6 +19,7 @@ mod rough;
 mod schema;
 mod services;
 mod setup;
+mod sshd;
 mod start;
 mod supervise;
 mod tidy;

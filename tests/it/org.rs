@@ -1,13 +1,14 @@
 //! Environments made from one local.toml: the whole way, and everything that can go wrong on it.
 
+mod remote;
+
+use std::cell::RefCell;
 use std::fs;
-use std::io::Write;
 use std::os::unix::fs::symlink;
-use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::breaking::{self, SmallDisk};
 use crate::schema::{misfits, schema};
 use crate::world::{PROGRAM, World};
 
@@ -302,7 +303,7 @@ fn bad_input_is_told_with_its_place_and_changes_nothing() {
         (b"b = hello\n", &["a text needs quotes"]),
         (b"security = 3\n", &["`security` is no table"]),
         (b"[services.a]\ncommand = \"node a | tee b\"\n", &["shell operators", "{args}"]),
-        (b"[deployment]\ntetra_src = \"${NOWHERE}\"\n", &["`${NOWHERE}` means nothing"]),
+        (b"[deployment]\ntetra_src = \"${NOWHERE}\"\n", &["`NOWHERE` is not set (E-UNSET)"]),
     ];
     for (bytes, words) in cases {
         fs::write(&local, bytes).expect("written");
@@ -435,86 +436,59 @@ fn two_at_once_wait_for_each_other_and_not_for_ever() {
     assert_eq!(all.as_array().map(Vec::len), Some(6));
 }
 
-/// Whether something can be tested on this machine. If not, it is said aloud, and is a failure where `CI` is set.
-fn is_possible(possible: bool, why_not: &str) -> bool {
-    if !possible {
-        let text = format!("NOT TESTED: {why_not}\n");
-        assert!(std::env::var_os("CI").is_none(), "{text}");
-        let _ = std::io::stderr().write_all(text.as_bytes());
-    }
-    possible
-}
-
-/// Runs a promotion that is killed at the `number`th call of one of `calls`. False once there are not so many.
-fn killed_at(world: &World, calls: &str, number: usize) -> bool {
-    let plan = format!("inject={calls}:signal=SIGKILL:when={number}");
-    let mut strace = world.program("strace");
-    strace.args([
-        "-qq",
-        "-f",
-        "-o",
-        "/dev/null",
-        "-e",
-        &format!("trace={calls}"),
-        "-e",
-        &plan,
-        PROGRAM,
-        "org",
-        "promote",
-        "@dev",
-        "@staging",
-    ]);
-    let ended = strace.output().expect("strace is installed").status;
-    if ended.success() {
-        return false;
-    }
-    assert!(ended.signal() == Some(9) || ended.code() == Some(137), "{ended}: neither killed nor done");
-    true
-}
-
 #[test]
 fn killed_at_any_moment_nothing_is_lost_or_half_written() {
-    let present = Command::new("strace").arg("-V").output().is_ok_and(|out| out.status.success());
-    if !is_possible(present, "strace is not installed, so nothing was killed in the middle of its work") {
+    if !breaking::can_break() {
         return;
     }
-    let mut moments = 0;
-    for calls in ["write", "fsync,fdatasync", "rename,renameat,renameat2,link,linkat,unlink,unlinkat"] {
-        for number in 1.. {
-            let (mut world, environments) = acme();
-            world.run("org promote @dev @staging").done();
-            change(&environments.join("local.toml"), "4444", "5555");
-            let local = read(environments.join("local.toml"));
-            let old = ["dev", "staging"].map(|env| read(environments.join(format!("{env}.toml"))));
-            let killed = killed_at(&world, calls, number);
-            assert_eq!(read(environments.join("local.toml")), local);
-            for (env, old) in ["dev", "staging"].iter().zip(&old) {
+    let old = RefCell::new(Vec::new());
+    let prepare = || {
+        let (mut world, environments) = acme();
+        world.run("org promote @dev @staging").done();
+        change(&environments.join("local.toml"), "4444", "5555");
+        *old.borrow_mut() =
+            ["local", "dev", "staging"].map(|env| read(environments.join(format!("{env}.toml")))).to_vec();
+        world
+    };
+    let moments =
+        breaking::killed_everywhere(prepare, (&["org", "promote", "@dev", "@staging"], ""), |world, moment| {
+            let environments = world.paths().orgs().join("acme/environments");
+            let old = old.borrow();
+            assert_eq!(read(environments.join("local.toml")), old[0]);
+            for (env, old) in ["dev", "staging"].iter().zip(&old[1..]) {
                 let now = read(environments.join(format!("{env}.toml")));
-                assert!(now == *old || now.contains("tetra = 5555"), "{env} at {calls} {number}");
+                assert!(now == *old || now.contains("tetra = 5555"), "{env}: {moment}");
                 world.run(&format!("org env validate {env}")).done();
                 world.run(&format!("org history @{env}")).done();
             }
             world.run("org promote @dev @staging").done();
-            for env in ["dev", "staging"] {
+            for (env, old) in ["dev", "staging"].iter().zip(&old[1..]) {
                 assert!(read(environments.join(format!("{env}.toml"))).contains("tetra = 5555"));
                 world.run(&format!("org rollback @{env}")).done();
-                assert_eq!(
-                    body(&environments.join(format!("{env}.toml"))),
-                    body_of(&old[usize::from(env == "staging")])
-                );
+                assert_eq!(body(&environments.join(format!("{env}.toml"))), body_of(old));
             }
-            let left: Vec<_> = files(environments.parent().expect("a folder"))
-                .into_iter()
-                .filter(|(path, _)| path.to_string_lossy().contains("/.tetra-"))
-                .collect();
-            assert!(left.is_empty(), "{left:?}");
-            if !killed {
-                break;
-            }
-            moments += 1;
-        }
-    }
+            let left = breaking::half_written(world.home());
+            assert!(left.is_empty(), "{moment}: {left:?}");
+        });
     assert!(moments > 12, "only {moments} moments were tried");
+}
+
+#[test]
+fn an_organization_is_made_whole_however_often_that_is_interrupted() {
+    if !breaking::can_break() {
+        return;
+    }
+    let moments = breaking::killed_everywhere(World::new, (&["org", "init", "acme"], ""), |world, moment| {
+        world.run("org init acme").done();
+        world.run("org env validate").done();
+        let folder = world.paths().orgs().join("acme");
+        for file in ["manifest.toml", "environments/local.toml", ".gitignore", "secrets/.gitignore"] {
+            assert!(!read(folder.join(file)).is_empty(), "{file}: {moment}");
+        }
+        let left = breaking::half_written(world.home());
+        assert!(left.is_empty(), "{moment}: {left:?}");
+    });
+    assert!(moments > 8, "only {moments} moments were tried");
 }
 
 fn body_of(text: &str) -> String {
@@ -523,50 +497,30 @@ fn body_of(text: &str) -> String {
 
 #[test]
 fn a_full_disk_changes_nothing() {
-    let home = tempfile::tempdir().expect("a folder");
-    let place = home.path().display().to_string();
-    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=160k", "tmpfs", &place]).output();
-    let mounted = mounted.is_ok_and(|out| out.status.success());
-    if !is_possible(mounted, "a small disk cannot be mounted, so none was filled") {
-        return;
-    }
-    let _unmount = Unmount(place);
+    let Some(disk) = SmallDisk::new() else { return };
+    // What could not be made does not count: acme stays the only one.
     let world = World::new();
-    let run = |words: &[&str]| {
-        let mut command = world.program(PROGRAM);
-        command.env("TETRA_DIR", home.path().join("tetra")).args(words).output().expect("it starts")
-    };
+    let run = |words: &[&str]| disk.run(&world, (words, ""));
     assert!(run(&["org", "init", "acme"]).status.success());
     assert!(run(&["org", "promote", "@dev"]).status.success());
-    let environments = home.path().join("tetra/org/acme/environments");
-    change(&environments.join("local.toml"), "4444", "5555");
-    let before = files(&environments.with_file_name(""));
-    let filler = home.path().join("filler");
-    let mut size = 160 << 10;
-    // Fills what is left, to the last page.
-    while size >= 4096 {
-        let grown = fs::metadata(&filler).map_or(0, |found| found.len()) as usize + size;
-        if fs::write(&filler, vec![0_u8; grown]).is_err() {
-            fs::write(&filler, vec![0_u8; grown - size]).expect("it fitted before");
-            size /= 2;
-        }
+    let folder = disk.path().join("tetra/org");
+    change(&folder.join("acme/environments/local.toml"), "4444", "5555");
+    let before = files(&folder);
+    disk.fill();
+    for words in [["org", "init", "other"], ["org", "promote", "@dev"]] {
+        let said = run(&words);
+        let talk = String::from_utf8_lossy(&said.stderr);
+        assert_eq!(said.status.code(), Some(1), "{words:?}: {talk}");
+        assert!(talk.contains("make room on the disk"), "{words:?}: {talk}");
     }
-    let said = run(&["org", "promote", "@dev"]);
-    let talk = String::from_utf8_lossy(&said.stderr);
-    assert_eq!(said.status.code(), Some(1), "{talk}");
-    assert!(talk.contains("make room on the disk"), "{talk}");
-    assert_eq!(files(&environments.with_file_name("")), before);
-    fs::remove_file(&filler).expect("removed");
-    let after = run(&["org", "promote", "@dev"]);
-    assert!(after.status.success(), "{}", String::from_utf8_lossy(&after.stderr));
-}
-
-struct Unmount(String);
-
-impl Drop for Unmount {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.0).output();
+    let changed: Vec<_> = files(&folder).into_iter().filter(|file| !before.contains(file)).collect();
+    assert!(changed.is_empty(), "{changed:?}");
+    disk.empty();
+    for words in [["org", "promote", "@dev"], ["org", "init", "other"]] {
+        let after = run(&words);
+        assert!(after.status.success(), "{}", String::from_utf8_lossy(&after.stderr));
     }
+    assert!(read(folder.join("other/environments/local.toml")).contains("SOURCE OF TRUTH"));
 }
 
 #[test]
@@ -608,8 +562,7 @@ fn what_json_prints_fits_the_schemas() {
 
 #[test]
 fn a_write_that_fails_anywhere_changes_nothing_or_everything() {
-    let present = Command::new("strace").arg("-V").output().is_ok_and(|out| out.status.success());
-    if !is_possible(present, "strace is not installed, so no write failed") {
+    if !breaking::can_break() {
         return;
     }
     let (mut failed, mut done) = (0, 0);
@@ -619,23 +572,8 @@ fn a_write_that_fails_anywhere_changes_nothing_or_everything() {
             world.run("org promote @dev").done();
             change(&environments.join("local.toml"), "4444", "5555");
             let old = read(environments.join("dev.toml"));
-            let plan = format!("inject={calls}:error={error}:when={number}");
-            let mut strace = world.program("strace");
-            strace.args([
-                "-qq",
-                "-f",
-                "-o",
-                "/dev/null",
-                "-e",
-                &format!("trace={calls}"),
-                "-e",
-                &plan,
-                PROGRAM,
-                "org",
-                "promote",
-                "@dev",
-            ]);
-            let ended = strace.output().expect("strace is installed");
+            let fault = format!("error={error}");
+            let ended = breaking::broken(&world, (calls, &fault, number), (&["org", "promote", "@dev"], ""));
             let now = read(environments.join("dev.toml"));
             world.run("org env validate dev").done();
             world.run("org history @dev").done();

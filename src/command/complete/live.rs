@@ -4,7 +4,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::command::Selection;
-use crate::supervise::meta::State;
 use crate::sys::paths::Paths;
 use crate::tsm::store::{Process, Store};
 
@@ -165,22 +164,10 @@ fn entries(folder: &Path) -> impl Iterator<Item = (String, fs::DirEntry)> {
 
 /// A process in a line: its state, and where it listens.
 fn describe(process: &Process) -> String {
-    let state = state_word(process.view.state);
+    let state = process.view.state.word();
     let port = process.meta.port.map(|port| format!(", port {port}")).unwrap_or_default();
     let pid = process.pid().map(|pid| format!(", pid {pid}")).unwrap_or_default();
     format!("{state}{port}{pid}")
-}
-
-fn state_word(state: State) -> &'static str {
-    match state {
-        State::Starting => "starting",
-        State::Online => "online",
-        State::Stopping => "stopping",
-        State::Stopped => "stopped",
-        State::Waiting => "waiting",
-        State::Crashed => "crashed",
-        State::Errored => "errored",
-    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::list::{Load, health, last_exit, started, state_word, status, uptime};
+use super::list::{Load, health, last_exit, started, status, uptime};
 use super::targets::{NONE, Targets};
 use crate::base::fault::Fault;
 use crate::base::redact;
@@ -57,7 +57,7 @@ fn fields(process: &Process, load: Option<&Load>, cx: &Cx) -> Result<Fields, Fau
         .with("id", Value::from(process.id()))
         .hidden("name", process.name.as_str())
         .with("status", status(process, now, true))
-        .hidden("state", state_word(process.view.state))
+        .hidden("state", process.view.state.word())
         .with("uptime", uptime(process, now))
         .with("started", Value::from(started(process)))
         .with("pid", Value::from(process.pid()))

@@ -20,7 +20,7 @@ pub struct Kill {
     /// Id, name, the beginning or a part of a name, pid or port; `*` or `all` for all of tsm's processes
     targets: Vec<ProcessTarget>,
     /// Whoever listens on this port
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     port: Vec<u16>,
     /// The process of this name, or whose name begins with it
     #[arg(long, value_name = "NAME")]

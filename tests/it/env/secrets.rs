@@ -17,12 +17,12 @@ fn world() -> World {
     world
 }
 
-fn folder(world: &World) -> PathBuf {
+pub(crate) fn folder(world: &World) -> PathBuf {
     world.paths().orgs().join("acme/secrets")
 }
 
 /// The real program with something on its standard input.
-fn run(world: &World, words: &[&str], input: &str) -> Output {
+pub(crate) fn run(world: &World, words: &[&str], input: &str) -> Output {
     let mut command = world.program(PROGRAM);
     command.args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("started");
@@ -31,12 +31,12 @@ fn run(world: &World, words: &[&str], input: &str) -> Output {
     child.wait_with_output().expect("ended")
 }
 
-fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 #[track_caller]
-fn done(world: &World, words: &[&str], input: &str) -> String {
+pub(crate) fn done(world: &World, words: &[&str], input: &str) -> String {
     let output = run(world, words, input);
     let said = said(&output);
     assert_eq!(output.status.code(), Some(0), "{words:?}: {said}");
