@@ -11,10 +11,11 @@ use std::time::Duration;
 use rustix::io::{Errno, ioctl_fionread};
 use rustix::pipe::{SpliceFlags, splice, tee};
 
+use super::bell::Bell;
 use super::clock::{Moment, unix_ns};
 use super::index::Mark;
 use super::meta::Run;
-use super::pipe::{Bell, Room};
+use super::pipe::Room;
 use super::rotation;
 
 /// The FIFOs inside a process directory.
@@ -129,6 +130,12 @@ impl Stream {
             discarded: 0,
             fifo,
         }
+    }
+
+    /// Its process has this id, which tells how many an ordinary user may have.
+    pub(super) fn be_one_of_many(mut self, id: u32) -> Self {
+        self.room.be_one_of_many(&self.fifo, id);
+        self
     }
 
     /// The child writes to `fifo` instead.

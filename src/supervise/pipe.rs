@@ -5,19 +5,28 @@
 
 use std::fs::{self, OpenOptions};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::Path;
 
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::Mode;
 use nix::unistd::{geteuid, mkfifo};
 use rustix::pipe::{fcntl_getpipe_size, fcntl_setpipe_size};
 
 /// What a pipe holds while little comes.
 pub(super) const SMALL: usize = 64 * 1024;
+
+/// What a pipe holds while little comes, of a user who has many processes.
+const TIGHT: usize = 16 * 1024;
+
+/// As many processes of an ordinary user have pipes of the usual size. Together with those of [`TIGHT`] size and the large ones
+/// that leaves room for nine hundred processes before the kernel cuts every further pipe of that user.
+const USUAL: u32 = 128;
+
+/// What a pipe holds that carries small records: one page.
+const NARROW: usize = 4096;
 
 /// What a pipe holds in a flood.
 pub(super) const LARGE: usize = 1024 * 1024;
@@ -36,57 +45,10 @@ pub(super) fn open(path: &Path) -> io::Result<OwnedFd> {
     Ok(OpenOptions::new().read(true).write(true).custom_flags(flags).open(path)?.into())
 }
 
-/// Tells that something came into an empty FIFO: by SIGIO.
-///
-/// Never by `poll`: the kernel remembers for ever that a pipe was polled, and then goes through the waiting also at writes that
-/// make nothing readable that was not before. A child that floods its output line by line is a seventh slower for it.
-#[derive(Debug, Default)]
-pub(super) struct Bell {
-    /// Our process is the one to be told.
-    owned: bool,
-    /// What is said of the descriptor, which outlives every worker, is true.
-    state: Option<Ring>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ring {
-    Loud,
-    Mute,
-}
-
-impl Bell {
-    pub(super) fn is_set(&self) -> bool {
-        self.state == Some(Ring::Loud)
-    }
-
-    /// Every write from now on rings, whose signal is not waiting already. Nobody knows whether the FIFO was empty before.
-    pub(super) fn set(&mut self, fifo: impl AsFd) -> io::Result<()> {
-        if !self.owned {
-            let own = libc::pid_t::try_from(std::process::id()).unwrap_or(libc::pid_t::MAX);
-            // SAFETY: takes a number; touches no memory.
-            nix::Error::result(unsafe { libc::fcntl(fifo.as_fd().as_raw_fd(), libc::F_SETOWN, own) })?;
-            self.owned = true;
-        }
-        self.turn(fifo, Ring::Loud)
-    }
-
-    /// No write rings, and none costs more than it must.
-    pub(super) fn mute(&mut self, fifo: impl AsFd) {
-        // One that cannot be muted only rings in vain.
-        let _ = self.turn(fifo, Ring::Mute);
-    }
-
-    fn turn(&mut self, fifo: impl AsFd, to: Ring) -> io::Result<()> {
-        if self.state != Some(to) {
-            let loud = match to {
-                Ring::Loud => libc::O_ASYNC,
-                Ring::Mute => 0,
-            };
-            fcntl(fifo, FcntlArg::F_SETFL(OFlag::from_bits_retain(libc::O_NONBLOCK | loud)))?;
-            self.state = Some(to);
-        }
-        Ok(())
-    }
+/// Leaves a pipe that carries small records no more than those need: each of a user's pipes counts.
+pub(super) fn narrow(pipe: impl AsFd) {
+    // One that stays as wide as it was is as good.
+    let _ = fcntl_setpipe_size(pipe, NARROW);
 }
 
 /// How much a pipe holds now, and the right to that much.
@@ -94,17 +56,27 @@ impl Bell {
 pub(super) struct Room {
     /// In bytes, as the kernel says.
     pub(super) size: usize,
+    /// What is enough while little comes.
+    idle: usize,
     /// Held while an ordinary user's pipe is large.
     permit: Option<UnixListener>,
 }
 
 impl Room {
     pub(super) fn of(fifo: impl AsFd) -> Self {
-        Self { size: fcntl_getpipe_size(fifo).unwrap_or(SMALL), permit: None }
+        Self { size: fcntl_getpipe_size(fifo).unwrap_or(SMALL), idle: SMALL, permit: None }
+    }
+
+    /// Takes less, if it is for the process with an id that shows that an ordinary user has many.
+    pub(super) fn be_one_of_many(&mut self, fifo: impl AsFd, id: u32) {
+        if id >= USUAL && !geteuid().is_root() {
+            self.idle = TIGHT;
+            self.shrink(fifo);
+        }
     }
 
     pub(super) fn is_large(&self) -> bool {
-        self.size > SMALL
+        self.size > self.idle
     }
 
     /// Grows the pipe to [`LARGE`], if that takes nothing from other programs of this user.
@@ -112,26 +84,29 @@ impl Room {
         if self.size >= LARGE {
             return;
         }
+        let mut size = LARGE;
         if !geteuid().is_root() {
             self.permit = permit();
             if self.permit.is_none() {
-                return;
+                size = SMALL;
             }
         }
-        // Refused growth leaves the pipe as it was, which is all that is needed.
-        let _ = fcntl_setpipe_size(&fifo, LARGE);
-        self.look(fifo);
+        if size > self.size {
+            // Refused growth leaves the pipe as it was, which is all that is needed.
+            let _ = fcntl_setpipe_size(&fifo, size);
+            self.look(fifo);
+        }
     }
 
-    /// Shrinks the pipe to [`SMALL`]; refused while it holds more.
+    /// Shrinks the pipe to what is enough while little comes; refused while it holds more.
     pub(super) fn shrink(&mut self, fifo: impl AsFd) {
-        let _ = fcntl_setpipe_size(&fifo, SMALL);
+        let _ = fcntl_setpipe_size(&fifo, self.idle);
         self.look(fifo);
     }
 
     fn look(&mut self, fifo: impl AsFd) {
         self.size = fcntl_getpipe_size(fifo).unwrap_or(SMALL);
-        if !self.is_large() {
+        if self.size <= SMALL {
             self.permit = None;
         }
     }

@@ -8,7 +8,6 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
-use rustix::io::Errno;
 
 use super::meta::{Meta, path};
 
@@ -79,21 +78,15 @@ pub fn read(dir: &Path) -> Result<Option<Meta>, ReadError> {
 pub fn write(dir: &Path, meta: &Meta) -> io::Result<()> {
     let mut bytes = serde_json::to_vec_pretty(meta)?;
     bytes.push(b'\n');
-    let (spare, record) = (dir.join(SPARE), path(dir));
+    let (spare, record) = (beside(dir), path(dir));
     if !overwrite(&spare, &bytes)? {
-        remove(&spare)?;
+        clear(&spare)?;
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&spare)?;
         file.write_all(&bytes)?;
     }
-    match renameat_with(CWD, &spare, CWD, &record, RenameFlags::EXCHANGE) {
-        // The first record, or a file system that cannot exchange names.
-        Err(Errno::NOENT | Errno::INVAL | Errno::NOSYS) => fs::rename(&spare, &record),
-        exchanged => Ok(exchanged?),
-    }
+    // There may be no record to change places with, and not every file system can.
+    renameat_with(CWD, &spare, CWD, &record, RenameFlags::EXCHANGE).or_else(|_| fs::rename(&spare, &record))
 }
-
-/// The file's name beside `meta.json` that holds the record before it.
-const SPARE: &str = ".meta.json.spare";
 
 /// Writes over a file that is there, if it is nobody else's: false when it is not there, has another name too, or is still being
 /// read by somebody who opened it when it was `meta.json`.
@@ -122,7 +115,38 @@ fn take_alone(file: &File) -> bool {
     fcntl(F_SETSIG, libc::SIGURG) && fcntl(libc::F_SETLEASE, libc::F_WRLCK)
 }
 
-fn remove(path: &Path) -> io::Result<()> {
+/// The file's name beside `meta.json` that holds the record before it, and is where the next one is written.
+const BESIDE: &str = ".meta.json.new";
+
+fn beside(dir: &Path) -> PathBuf {
+    dir.join(BESIDE)
+}
+
+/// The record before the present one, for when that is lost; `None` when it is lost too. What it says about the life that
+/// goes on is a step old; what to run is not.
+#[must_use]
+pub fn earlier(dir: &Path) -> Option<Meta> {
+    serde_json::from_slice(&fs::read(beside(dir)).ok()?).ok()
+}
+
+/// Puts the record before the present one, which is lost, in its place. Only for whom [`write()`] is for.
+pub(super) fn restore(dir: &Path) -> Option<Meta> {
+    let meta = earlier(dir)?;
+    fs::rename(beside(dir), path(dir)).ok()?;
+    Some(meta)
+}
+
+/// Removes the record of the process in `dir`, as if none had ever been written.
+///
+/// # Errors
+///
+/// Fails when a file is there and cannot be removed.
+pub fn remove(dir: &Path) -> io::Result<()> {
+    clear(&beside(dir))?;
+    clear(&path(dir))
+}
+
+fn clear(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         Ok(()) | Err(_) => Ok(()),
@@ -165,7 +189,7 @@ mod tests {
             meta.command = "x".repeat(400 / usize::try_from(meta.restarts).expect("small"));
             write(dir.path(), &meta).expect("written");
             assert_eq!(read(dir.path()).expect("readable").as_ref(), Some(&meta));
-            (inode(FILE), inode(SPARE))
+            (inode(FILE), inode(BESIDE))
         };
         let (first, none) = write_next();
         let (second, spare) = write_next();
@@ -180,6 +204,26 @@ mod tests {
         let mut seen = Vec::new();
         (&reader).read_to_end(&mut seen).expect("bytes");
         assert_eq!(seen, before);
+    }
+
+    #[test]
+    fn a_lost_record_is_replaced_by_the_one_before_it() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let dir = dir.path();
+        fs::write(path(dir), PUBLISHED).expect("a record");
+        let first = read(dir).expect("readable").expect("there");
+        let second = Meta { restarts: 7, ..first.clone() };
+        write(dir, &second).expect("written");
+        assert_eq!((read(dir).expect("readable"), earlier(dir)), (Some(second), Some(first.clone())));
+
+        fs::write(path(dir), "garbage").expect("damaged");
+        assert_eq!(restore(dir), Some(first.clone()));
+        assert_eq!((read(dir).expect("readable"), earlier(dir)), (Some(first), None));
+        fs::write(path(dir), "garbage").expect("damaged");
+        assert_eq!(restore(dir), None);
+        remove(dir).expect("removed");
+        remove(dir).expect("nothing to remove");
+        assert!(fs::read_dir(dir).expect("listed").next().is_none());
     }
 
     #[test]

@@ -236,10 +236,11 @@ fn pid_file(dir: &Path, name: &ProcessName) -> PathBuf {
 }
 
 fn read(dir: &Path) -> Result<Meta, String> {
+    let lost = |why: String| meta::earlier(dir).ok_or(why);
     let mut meta = match meta::read(dir) {
         Ok(Some(meta)) => meta,
-        Ok(None) => return Err("there is no record".to_owned()),
-        Err(ReadError::Garbage { source, .. }) => return Err(format!("the record is damaged: {source}")),
+        Ok(None) => lost("there is no record".to_owned())?,
+        Err(ReadError::Garbage { source, .. }) => lost(format!("the record is damaged: {source}"))?,
         Err(ReadError::Unreadable { source, .. }) => return Err(format!("the record cannot be read: {source}")),
     };
     if meta.version == 0 {
