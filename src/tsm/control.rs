@@ -314,7 +314,8 @@ impl Control<'_> {
         loop {
             let met = |meta: &Meta| meta.state.is_final() || (meta.state == State::Online && meta.life.nonce != nonce);
             let meta = self.wait_until(process, patience, met)?;
-            let Some(new) = meta.as_ref().filter(|meta| !meta.state.is_final()) else { return Ok(meta) };
+            // Else it ended, or its supervisors were killed when they had ended it, and nobody is left who would record it.
+            let Some(new) = meta.as_ref().filter(|meta| !meta.state.is_final() && met(meta)) else { return Ok(meta) };
             // It may have begun just before the order was read.
             match self.wait_until(process, SECOND, |meta| meta.state != State::Online) {
                 Ok(_) => nonce.clone_from(&new.life.nonce),
