@@ -96,7 +96,7 @@ fn an_order_whose_supervisors_are_killed_ends_in_one_child_or_none() {
     let field = Field::new();
     let mut dice = Dice::new();
     field.start("p", &["--restart", "on-failure", "--kill-timeout", "2s"], &["sleep", "1000"]);
-    for round in 0..3 * kills() {
+    for round in 0..scale(15, 300) {
         let words: &[&str] =
             [&["restart", "--no-wait", "p"][..], &["stop", "p"], &["start", "--no-wait", "p"]][round % 3];
         let moment = Duration::from_micros(dice.below(20_000));
