@@ -8,7 +8,6 @@ use crate::base::fault::{Advise, Kind};
 use crate::base::name::ProcessName;
 use crate::supervise::client::{self, LaunchError, Launched, Order, Step};
 use crate::supervise::meta::{self, How, Meta, State};
-use crate::sys::file::{self, FileError};
 use crate::sys::host::Host;
 use crate::sys::paths::Paths;
 
@@ -18,6 +17,7 @@ use super::create::{CreateError, Created, create};
 use super::ends;
 use super::placement::PlacementError;
 use super::plan::StartPlan;
+use super::secrets::{self, Opener, SecretsError};
 use super::watch::{Seen, Watch};
 
 /// What is needed to start.
@@ -30,6 +30,8 @@ pub struct Starter<'a> {
     pub patience: Patience,
     /// Hears what happens meanwhile.
     pub say: &'a mut dyn FnMut(&str),
+    /// Opens the sealed form of a secrets file.
+    pub open: &'a Opener<'a>,
 }
 
 /// How long a start is watched.
@@ -64,9 +66,9 @@ pub enum StartError {
     /// It could not be made.
     #[error(transparent)]
     Create(#[from] CreateError),
-    /// The secrets of the environment could not be closed.
+    /// The secrets of the environment cannot be had.
     #[error(transparent)]
-    Secrets(#[from] FileError),
+    Secrets(#[from] SecretsError),
     /// There is no supervisor.
     #[error("failed to start `{name}`")]
     Launch {
@@ -137,6 +139,7 @@ impl Advise for StartError {
             Self::NotRun { errno, .. } if *errno == ENOEXEC => {
                 Some("a script begins with a line such as #!/bin/sh, or is given to its interpreter".to_owned())
             }
+            Self::NotRun { step: Step::Limit, .. } => Some(super::limits::RAISE.to_owned()),
             Self::NotRun { .. } | Self::Hook { .. } | Self::Interrupted { .. } => {
                 Some("nothing was left behind".to_owned())
             }
@@ -195,11 +198,7 @@ impl StartError {
 /// settled, and then leaves it with its logs as it ended.
 pub fn start(plan: &StartPlan, starter: &mut Starter) -> Result<Started, StartError> {
     let begun = Instant::now();
-    if let Some(path) = plan.secrets.as_deref().filter(|_| plan.secrets_open)
-        && let Some(notice) = file::read_private(path)?.notice
-    {
-        (starter.say)(&notice);
-    }
+    let plan = &secrets::at_hand(plan, starter)?;
     let created = create(plan, starter.paths, starter.host)?;
     if let Some(conflict) = &created.in_the_way {
         (starter.say)(&format!("{}; it was only guessed to be this process's", conflict.line()));
@@ -275,10 +274,7 @@ impl Launch {
     /// Starts both and waits for the supervisor's first word. A process never runs unattended that asked for it.
     pub(super) fn carry_out(&self) -> Result<Launched, LaunchError> {
         if self.attended {
-            attend::start(&self.program, &self.dir).map_err(|error| LaunchError::Execute {
-                exe: self.program.clone(),
-                source: std::io::Error::new(error.kind(), format!("its attendant did not begin: {error}")),
-            })?;
+            attend::start(&self.program, &self.dir).map_err(|source| LaunchError::Unattended { source })?;
         }
         client::launch(&self.program, &self.dir)
     }
@@ -366,7 +362,8 @@ pub(super) fn died(created: &Created, watch: &Watch, written: &Written) -> Start
     let meta = meta.or_else(|| record(&created.dir));
     let how = meta.as_ref().and_then(|meta| meta.last_exit.as_ref()).map_or(How::Unknown, |exit| exit.how);
     let again = meta.is_some_and(|meta| !matches!(meta.state, State::Crashed | State::Errored | State::Stopped));
-    let conflict = created.port.and_then(|port| conflict::listening(port, &[])).filter(|_| !how.is_success());
+    let conflict =
+        created.port.and_then(|port| conflict::listening_beside(port, &created.dir)).filter(|_| !how.is_success());
     let (name, tail, conflict) = (created.name.clone(), written.errors(), conflict.map(Box::new));
     StartError::Died { name, how, tail, conflict, again }
 }
