@@ -16,6 +16,7 @@ use super::store::{Current, Store, content_of};
 use super::versions::{Author, Version};
 use super::workbench::{Common, Workbench};
 use super::{overrides, profile, store};
+use crate::base::diagnostic::Diagnostic;
 use crate::base::environment::EnvName;
 use crate::base::redact;
 use crate::sys::file::{self, Access};
@@ -72,6 +73,8 @@ pub struct Planned {
     pub there: Option<Document>,
     /// Nothing has to be written.
     pub up_to_date: bool,
+    /// What is worth a look.
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// Plans a promotion. Everything that could be wrong is found here, before anything is written.
@@ -111,6 +114,7 @@ pub fn plan(store: &Store, wish: &Wish, (author, home): (Author, Option<&str>)) 
             text: recipe.text(&made, &stamp, wish.annotate),
             rows: against(&made, &bench.chain, there.as_ref()),
             content: made.content,
+            warnings: made.warnings,
             there,
             up_to_date: intact && same,
             env: env.clone(),
