@@ -382,10 +382,22 @@ fn a_record_that_somebody_changed_is_not_trusted() {
     let good = read(&record);
     fs::write(&record, good.replacen("\"by\":\"operator\"", "\"by\":\"nobody\"", 1)).expect("written");
     assert!(world.run("org history @dev").failed(1).contains("line 2"));
+    let said = world.run("org history verify @dev");
+    assert!(said.code == 3 && said.output.contains("line 2"), "{said:?}");
     fs::write(&record, &good).expect("written");
     let copy = history.join("dev_20261120_120000.toml");
     change(&copy, "tetra = 4444", "tetra = 1");
     assert!(world.run("org rollback @dev").failed(5).contains("changed by somebody"));
+    let said = world.run("org audit verify");
+    assert!(said.code == 3 && said.output.contains("20261120_120000 was changed by somebody"), "{said:?}");
+    change(&copy, "tetra = 1", "tetra = 4444");
+    world.run("org history verify").done();
+    assert!(world.run("org history @dev --diff 20261120_120000").done().contains("ports.tetra"));
+    world.run("org history @dev --diff 2").failed(5);
+    world.run("org rollback @dev --steps 2").failed(5);
+    world.run("org rollback @dev --steps 0").failed(2);
+    world.run("org rollback @dev --steps 1").done();
+    assert!(read(environments.join("dev.toml")).contains("tetra = 4444"));
 }
 
 #[test]
@@ -546,6 +558,8 @@ fn what_json_prints_fits_the_schemas() {
         ("org rollback @dev --dry-run --json", "org-rollback-plan"),
         ("org rollback @dev --json", "org-rollback"),
         ("org history @dev --json", "org-history"),
+        ("org history @dev --diff 20261120_120000 --json", "org-history-diff"),
+        ("org history verify --json", "org-history-verify"),
         ("org history prune --json", "org-history-prune"),
         ("org profile list --json", "org-profile-list"),
         ("org profile show prod --json", "org-profile-show"),
