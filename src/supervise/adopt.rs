@@ -12,6 +12,7 @@ use super::environment::{HOOK, MARK};
 use super::exit::{Obituaries, Witness, how};
 use super::machine::{Event, Phase, Rest, Then};
 use super::memory::Kills;
+use super::memory_group::MemoryGroup;
 use super::meta::{How, State};
 use super::output::{ERR, OUT};
 use super::proc::{self, Identity, Stat};
@@ -95,7 +96,8 @@ impl Worker {
             self.cgroup = Some(cgroup);
         }
         self.answer = Some(Launched::Adopted { pid: identity.pid });
-        self.kills_before = Some(Kills::so_far());
+        self.memory_group = MemoryGroup::of_child(identity.pid);
+        self.kills_before = Some(Kills::so_far(self.memory_group.as_ref()));
         if self.meta.state == State::Stopping {
             self.step(Event::AdoptedStopping(then));
         } else {
@@ -115,7 +117,7 @@ impl Worker {
             if fs::read_link(&path).is_ok_and(|target| target.as_os_str() == removed) {
                 let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
                 if let Ok(fifo) = File::options().read(true).write(true).custom_flags(flags).open(&path) {
-                    stream.fifo = fifo.into();
+                    stream.follow(fifo.into());
                 }
             }
         }

@@ -23,6 +23,7 @@ use super::client::ORDERS;
 use super::clock::Moment;
 use super::exit::Obituaries;
 use super::lock::{self, Seat};
+use super::memory_group;
 use super::output::{ERR, OUT};
 use super::pipe;
 use super::wire::{Launched, Step, Word};
@@ -88,6 +89,7 @@ pub(super) fn start(dir: &Path) -> ! {
             let word = detach();
             settle();
             cgroup::leave_others();
+            memory_group::leave_others();
             Post::take(dir, exe, word)
         }
     };

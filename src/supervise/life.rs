@@ -9,8 +9,10 @@ use super::adopt::replace;
 use super::client::{HOOK_LIMIT, Launched};
 use super::clock::{self, Moment};
 use super::exit::shell_code;
+use super::limits::MemoryBy;
 use super::machine::{Action, Event, Phase, Rest};
 use super::memory::Kills;
+use super::memory_group::MemoryGroup;
 use super::meta::{Exit, How, State};
 use super::proc::{self, Identity, Reach};
 use super::spawn::{self, Birth, Failure, Newborn, Program};
@@ -106,6 +108,23 @@ impl Worker {
         self.meta.life.nonce = nonce();
         self.boot_id.clone_into(&mut self.meta.life.boot_id);
         self.ground = Ground::Tree;
+        self.limit_memory();
+    }
+
+    fn limit_memory(&mut self) {
+        let most = self.meta.run.limits.memory_max;
+        self.memory_group = if most > 0 { MemoryGroup::make(&self.dir, most) } else { None };
+        self.meta.life.memory_by = match self.memory_group {
+            _ if most == 0 => MemoryBy::Nothing,
+            Some(_) => MemoryBy::Group,
+            None => MemoryBy::Data,
+        };
+        if most == 0
+            && !self.fresh
+            && let Some(old) = MemoryGroup::of_directory(&self.dir)
+        {
+            old.lift();
+        }
     }
 
     fn spawn(&mut self) -> Event {
@@ -126,6 +145,7 @@ impl Worker {
             program,
             outputs: [out.fifo.as_fd(), err.fifo.as_fd()],
             cgroup: self.cgroup.as_ref(),
+            memory: self.memory_group.as_ref(),
         }
     }
 
@@ -152,7 +172,7 @@ impl Worker {
                 self.save();
                 self.write_pid_file();
                 self.answer = Some(Launched::Spawned { pid });
-                self.kills_before = Some(Kills::so_far());
+                self.kills_before = Some(Kills::so_far(self.memory_group.as_ref()));
                 Event::Spawned
             }
             Err(failure) => {
@@ -226,8 +246,10 @@ impl Worker {
     fn record_exit(&mut self, how: How, lived: Duration) {
         let lived_ms = u64::try_from(lived.as_millis()).unwrap_or(u64::MAX);
         let ours = matches!(self.machine.phase, Phase::Killing(_) | Phase::Lingering(_));
-        let killed = self.kills_before.take().filter(|_| how == How::Signal(9) && !ours);
-        let memory = killed.and_then(|before| Kills::so_far().since(before));
+        // A shell in between makes an exit code of the signal.
+        let by_force = matches!(how, How::Signal(9) | How::Code(137));
+        let killed = self.kills_before.take().filter(|_| by_force && !ours);
+        let memory = killed.and_then(|before| Kills::so_far(self.memory_group.as_ref()).since(before));
         self.meta.last_exit = Some(Exit { at_ms: clock::unix_ms(), lived_ms, how, memory });
     }
 
@@ -313,6 +335,9 @@ impl Worker {
         if let Some(cgroup) = &self.cgroup {
             cgroup.remove();
         }
+        if let Some(group) = &self.memory_group {
+            group.remove();
+        }
         self.meta.life.start_follows = false;
         self.meta.enter(state);
         self.save();
@@ -328,8 +353,10 @@ impl Worker {
 
     /// `<name>.pid`, for those who look for such a file.
     pub(super) fn write_pid_file(&self) {
-        // The record holds the pid as well, and is what counts.
-        let _ = replace(&self.pid_file(), &format!("{}\n", self.meta.pid));
+        // The record holds the pid as well, and is what counts. No file is better than one with another pid.
+        if replace(&self.pid_file(), &format!("{}\n", self.meta.pid)).is_err() {
+            let _ = fs::remove_file(self.pid_file());
+        }
     }
 
     fn pid_file(&self) -> String {

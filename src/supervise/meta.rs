@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::care::Care;
+use super::limits::{Account, Limits, MemoryBy};
 use super::proc::{self, Identity};
 
 pub(super) use super::record::restore;
@@ -175,6 +176,8 @@ pub struct Run {
     pub log_size: u64,
     /// Rotated logs that are kept, per stream.
     pub log_keep: u32,
+    /// Milliseconds after which what cannot be written to a log is thrown away, and counted, so that the child can go on.
+    pub log_patience_ms: u64,
     /// The port was guessed from the command line: it names the process but is neither exported nor claimed.
     pub port_guessed: bool,
     /// Open the child's stdout and stderr write-only instead of read-write.
@@ -185,6 +188,12 @@ pub struct Run {
     /// What an attendant looks after.
     #[serde(skip_serializing_if = "Care::is_nothing")]
     pub care: Care,
+    /// The most that it may have.
+    #[serde(skip_serializing_if = "Limits::is_nothing")]
+    pub limits: Limits,
+    /// The user that it runs as; none if it is the starter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<Account>,
 }
 
 impl Default for Run {
@@ -200,10 +209,13 @@ impl Default for Run {
             kill_timeout_ms: 10_000,
             log_size: 10 * 1024 * 1024,
             log_keep: 5,
+            log_patience_ms: 60_000,
             port_guessed: false,
             write_only_output: false,
             group: String::new(),
             care: Care::default(),
+            limits: Limits::default(),
+            user: None,
         }
     }
 }
@@ -243,12 +255,18 @@ pub struct Life {
     pub start_error: String,
     /// Log bytes thrown away because the disk stayed full.
     pub discarded_bytes: u64,
+    /// Why a log cannot be written now, in words; empty if it can. What the child says meanwhile waits in the FIFO.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub log_error: String,
     /// The stop that goes on is the first half of a restart.
     pub start_follows: bool,
     /// The command that is starting it; 0 once a supervisor has taken over.
     pub starter_pid: u32,
     /// Processes that outlived the sweep at the end of the last life; empty when it left nothing.
     pub survivors: Vec<u32>,
+    /// What holds it to its limit of memory.
+    #[serde(skip_serializing_if = "MemoryBy::is_nothing")]
+    pub memory_by: MemoryBy,
 }
 
 /// How a life ended.

@@ -167,7 +167,7 @@ fn create_one(plan: &StartPlan, paths: &Paths, processes: &[Process]) -> Result<
     let before = meta::read(&dir).ok().flatten().or_else(|| meta::earlier(&dir));
     let mut meta = compose(plan, &placement, before.as_ref());
     if meta.run.care.notify {
-        let socket = dir.join(attend::SOCKET).display().to_string();
+        let socket = attend::socket_of(&dir, meta.run.user.is_some());
         meta.run.set.push((NOTIFY.to_owned(), socket));
     }
     let created = Created {
@@ -295,9 +295,12 @@ fn compose(plan: &StartPlan, placement: &Placement, before: Option<&Meta>) -> Me
             log_size: plan.kept.log_size,
             log_keep: plan.kept.log_keep,
             port_guessed: guessed,
+            log_patience_ms: before.map_or(Run::default().log_patience_ms, |before| before.run.log_patience_ms),
             write_only_output: before.is_some_and(|before| before.run.write_only_output),
             care: care(plan),
             group: plan.group.clone(),
+            limits: plan.kept.limits,
+            user: plan.kept.user.clone(),
         },
         life: Life { starter_pid: process::own_pid(), ..Life::default() },
         last_exit: before.and_then(|before| before.last_exit.clone()),

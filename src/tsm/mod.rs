@@ -17,6 +17,7 @@ pub mod instances;
 pub mod interpreter;
 pub mod keep;
 pub mod kill;
+pub mod limits;
 pub mod logs;
 pub mod lost;
 pub mod name;

@@ -139,6 +139,7 @@ impl Advise for StartError {
             Self::NotRun { errno, .. } if *errno == ENOEXEC => {
                 Some("a script begins with a line such as #!/bin/sh, or is given to its interpreter".to_owned())
             }
+            Self::NotRun { step: Step::Limit, .. } => Some(super::limits::RAISE.to_owned()),
             Self::NotRun { .. } | Self::Hook { .. } | Self::Interrupted { .. } => {
                 Some("nothing was left behind".to_owned())
             }
@@ -273,10 +274,7 @@ impl Launch {
     /// Starts both and waits for the supervisor's first word. A process never runs unattended that asked for it.
     pub(super) fn carry_out(&self) -> Result<Launched, LaunchError> {
         if self.attended {
-            attend::start(&self.program, &self.dir).map_err(|error| LaunchError::Execute {
-                exe: self.program.clone(),
-                source: std::io::Error::new(error.kind(), format!("its attendant did not begin: {error}")),
-            })?;
+            attend::start(&self.program, &self.dir).map_err(|source| LaunchError::Unattended { source })?;
         }
         client::launch(&self.program, &self.dir)
     }
@@ -364,7 +362,8 @@ pub(super) fn died(created: &Created, watch: &Watch, written: &Written) -> Start
     let meta = meta.or_else(|| record(&created.dir));
     let how = meta.as_ref().and_then(|meta| meta.last_exit.as_ref()).map_or(How::Unknown, |exit| exit.how);
     let again = meta.is_some_and(|meta| !matches!(meta.state, State::Crashed | State::Errored | State::Stopped));
-    let conflict = created.port.and_then(|port| conflict::listening(port, &[])).filter(|_| !how.is_success());
+    let conflict =
+        created.port.and_then(|port| conflict::listening_beside(port, &created.dir)).filter(|_| !how.is_success());
     let (name, tail, conflict) = (created.name.clone(), written.errors(), conflict.map(Box::new));
     StartError::Died { name, how, tail, conflict, again }
 }

@@ -22,6 +22,8 @@ pub enum Kind {
     Alias,
     /// Programs of the system.
     Program,
+    /// Users of the system.
+    User,
 }
 
 /// A file or folder in a folder.
@@ -70,6 +72,7 @@ impl Live for Disk {
             Kind::Org => folders(&self.paths.orgs()),
             Kind::Env => self.environments(),
             Kind::Alias => self.aliases.iter().map(|(name, _)| name.clone()).collect(),
+            Kind::User => crate::sys::account::names(),
             Kind::Program => self.programs.split(':').flat_map(|folder| with_suffix(Path::new(folder), "")).collect(),
         };
         if kind != Kind::Env {
@@ -84,7 +87,7 @@ impl Live for Disk {
             Kind::Process => Some(describe(&Store::open(&self.paths).get(&name.parse().ok()?)?)),
             Kind::Service => self.service(name),
             Kind::Org => Some("organization".to_owned()),
-            Kind::Program => None,
+            Kind::Program | Kind::User => None,
             Kind::Env => self.environment(name),
             Kind::Alias => self.aliases.iter().find(|(alias, _)| alias == name).map(|(_, line)| line.clone()),
         }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::list::{Load, health, last_exit, started, status, uptime};
+use super::start::preview::{limits, user};
 use super::targets::{NONE, Targets};
 use crate::base::fault::Fault;
 use crate::base::redact;
@@ -76,6 +77,8 @@ fn fields(process: &Process, load: Option<&Load>, cx: &Cx) -> Result<Fields, Fau
         .with("last_exit", exit_cell(process, now))
         .with("health", health_cell(process))
         .with("looked_after", looked_after(process))
+        .with("limits", limits(&meta.run.limits, Some(meta.life.memory_by)))
+        .with("user", user(meta.run.user.as_ref()))
         .with("stdout", text(&process.out_log().to_string_lossy()))
         .with("stdout_size", size(&process.out_log())?)
         .with("stderr", text(&process.err_log().to_string_lossy()))

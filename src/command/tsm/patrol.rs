@@ -10,6 +10,7 @@ use crate::base::time::Span;
 use crate::command::secrets::opener;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Next, Report, Sentence, Table, Value};
+use crate::supervise::limits::Limits;
 use crate::supervise::meta::{State, Status};
 use crate::sys::paths::Paths;
 use crate::tsm::control::Control;
@@ -99,7 +100,7 @@ impl Round {
             }
         }
         let wanted: Vec<&Process> = all.iter().filter(|process| is_for_restart(process, paths)).collect();
-        let around = around(cx, all);
+        let around = around(cx, all, Limits::default());
         let mut talk = Vec::new();
         let mut say = |text: &str| talk.push(text.to_owned());
         let mut starter =

@@ -8,8 +8,10 @@ use crate::base::fault::{Fault, Kind};
 use crate::command::argument::{EnvSource, FolderPath, StartWord};
 use crate::command::secrets::opener;
 use crate::command::tsm::keeping::Keeping;
+use crate::command::tsm::limits;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Report, Sentence, Tone, Value};
+use crate::supervise::limits::Limits;
 use crate::supervise::meta::Restart;
 use crate::sys::net;
 use crate::tsm::placement::{PlacementError, place};
@@ -86,7 +88,7 @@ impl Command for Start {
     fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
         let processes = Store::open(cx.paths).all()?;
         // What cannot be found is said when it is to be started.
-        match self.request(cx).and_then(|request| Ok(request.target(&around(cx, &processes))?)) {
+        match self.request(cx).and_then(|request| Ok(request.target(&around(cx, &processes, Limits::default()))?)) {
             Ok(Target::Existing(process)) => Ok(process.environment().into_iter().collect()),
             _ => Ok(Vec::new()),
         }
@@ -101,7 +103,7 @@ impl Command for Start {
             return self.show(cx);
         }
         let processes = Store::open(cx.paths).all()?;
-        let plan = plan(&self.request(cx)?, &around(cx, &processes))?;
+        let plan = plan(&self.request(cx)?, &around(cx, &processes, limits::of_environment(cx)?))?;
         if self.debug
             && let Ok(placement) = place(&plan, &processes, &|port| conflict::find(port, &processes))
         {
@@ -109,7 +111,7 @@ impl Command for Start {
         }
         plan.notes.iter().for_each(|note| cx.console.note(note));
         if !plan.needs.is_empty() {
-            let needed = gather::named(&plan.needs, &around(cx, &processes));
+            let needed = gather::named(&plan.needs, &around(cx, &processes, limits::of_environment(cx)?));
             meet(needed, cx)?;
         }
         if plan.instances > 1 {
@@ -137,7 +139,7 @@ impl Start {
     /// What would be done. Changes nothing.
     fn show(&self, cx: &mut Cx) -> Result<Report, Fault> {
         let processes = Store::open(cx.paths).all()?;
-        let plan = plan(&self.request(cx)?, &around(cx, &processes))?;
+        let plan = plan(&self.request(cx)?, &around(cx, &processes, limits::of_environment(cx)?))?;
         match place(&plan, &processes, &|port| conflict::find(port, &processes)) {
             Ok(placement) => Ok(preview::report(&plan, &placement)),
             Err(error) => {
@@ -195,7 +197,7 @@ fn meet(needed: Vec<Service>, cx: &mut Cx) -> Result<(), Fault> {
     Ok(())
 }
 
-pub(super) fn around<'a>(cx: &'a Cx, processes: &'a [Process]) -> Around<'a> {
+pub(super) fn around<'a>(cx: &'a Cx, processes: &'a [Process], limits: Limits) -> Around<'a> {
     let env = cx.selection.env.as_ref();
     // On a server what fails is started again; on one's own machine one wants to see it.
     let restart = env.and_then(EnvName::rung).map(|rung| match rung {
@@ -209,6 +211,7 @@ pub(super) fn around<'a>(cx: &'a Cx, processes: &'a [Process]) -> Around<'a> {
         org: cx.selection.org.as_ref(),
         env,
         restart,
+        limits,
         processes,
     }
 }
