@@ -3,6 +3,7 @@
 //! A process can leave its session, its group, its descriptors and its environment, but not this. It is one more way to find what
 //! a life left behind, and the only one that finds a stray without any other mark after both guard and worker were killed.
 
+use std::ffi::OsStr;
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -13,7 +14,7 @@ use std::path::{Component, Path, PathBuf};
 pub(super) const MOUNTS: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
 
 /// What the names of our groups begin with.
-pub(super) const PREFIX: &str = "tetra-";
+const PREFIX: &str = "tetra-";
 
 /// The group of one process directory.
 #[derive(Debug)]
@@ -22,15 +23,13 @@ pub(super) struct Cgroup(PathBuf);
 impl Cgroup {
     /// The group of the process directory `dir`, below the supervisor's own; `None` where there is no such tree.
     pub(super) fn of_directory(dir: &Path) -> Option<Self> {
-        let found = fs::metadata(dir).ok()?;
-        Some(Self(above(&group_of("self")?).join(format!("{PREFIX}{:x}-{:x}", found.dev(), found.ino()))))
+        Some(Self(above(&group_of("self")?).join(name_of(dir)?)))
     }
 
     /// The group that a living child is in, if it is one of ours.
     pub(super) fn of_child(pid: u32) -> Option<Self> {
         let path = group_of(&pid.to_string())?;
-        let ours = path.file_name()?.as_encoded_bytes().starts_with(PREFIX.as_bytes());
-        ours.then_some(Self(path))
+        is_ours(path.file_name()?).then_some(Self(path))
     }
 
     /// Makes the group if need be and opens it, to fork into; `None` where that is not allowed.
@@ -66,8 +65,20 @@ pub(super) fn leave_others() {
 
 /// The group itself, or the one in which the outermost of ours stands.
 pub(super) fn above(group: &Path) -> PathBuf {
-    let ours = |part: &Component<'_>| part.as_os_str().as_encoded_bytes().starts_with(PREFIX.as_bytes());
-    group.components().take_while(|part| !ours(part)).collect()
+    group.components().take_while(|part: &Component<'_>| !is_ours(part.as_os_str())).collect()
+}
+
+/// The name of the group of a process directory.
+pub(super) fn name_of(dir: &Path) -> Option<String> {
+    let found = fs::metadata(dir).ok()?;
+    Some(format!("{PREFIX}{:x}-{:x}", found.dev(), found.ino()))
+}
+
+/// Whether a group has a name of ours: others may begin alike, as the unit `tetra-dev.service` does.
+pub(super) fn is_ours(name: &OsStr) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let numbers = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split_once('-'));
+    numbers.is_some_and(|(device, inode)| is_number(device) && is_number(inode))
 }
 
 /// The directory of the group that a process is in.
@@ -111,3 +122,21 @@ pub(super) unsafe fn fork_into(group: &OwnedFd) -> io::Result<Forked> {
 }
 
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unit_that_is_called_alike_is_not_left() {
+        let above = |path: &str| above(Path::new(path)).display().to_string();
+        assert_eq!(
+            above("/sys/fs/cgroup/system.slice/tetra-dev.service"),
+            "/sys/fs/cgroup/system.slice/tetra-dev.service"
+        );
+        assert_eq!(above("/g/tetra.service/tetra-fe00-9affdc/tetra-1-2"), "/g/tetra.service");
+        for other in ["tetra-dev.service", "tetra-", "tetra-12", "tetra--12", "tetra-12-", "tetra-test-12", "other"] {
+            assert!(!is_ours(OsStr::new(other)), "{other}");
+        }
+    }
+}

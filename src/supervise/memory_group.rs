@@ -5,10 +5,9 @@
 //! the caller takes a weaker limit.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::cgroup::{MOUNTS, PREFIX, above};
+use super::cgroup::{MOUNTS, above, is_ours, name_of};
 
 /// The place of version 1's memory controller.
 const OLD: &str = "/sys/fs/cgroup/memory";
@@ -29,10 +28,9 @@ enum Version {
 impl MemoryGroup {
     /// The group of the process directory `dir`, which may or may not be there; `None` where no memory is controlled.
     pub(super) fn of_directory(dir: &Path) -> Option<Self> {
-        let found = fs::metadata(dir).ok()?;
         let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
         let (own, version) = place(&groups)?;
-        Some(Self { folder: above(&own).join(format!("{PREFIX}{:x}-{:x}", found.dev(), found.ino())), version })
+        Some(Self { folder: above(&own).join(name_of(dir)?), version })
     }
 
     /// Makes the group of the process directory `dir` with this limit in bytes; `None` where that is not allowed.
@@ -59,8 +57,7 @@ impl MemoryGroup {
     pub(super) fn of_child(pid: u32) -> Option<Self> {
         let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
         let (folder, version) = place(&groups)?;
-        let ours = folder.file_name()?.as_encoded_bytes().starts_with(PREFIX.as_bytes());
-        ours.then_some(Self { folder, version })
+        is_ours(folder.file_name()?).then_some(Self { folder, version })
     }
 
     /// Where a process writes `0` to enter.
