@@ -1,6 +1,7 @@
 //! Words that everyone speaks: names, environments, times, faults. No input or output, no clap, no terminal.
 
 pub mod diagnostic;
+pub mod dialect;
 pub mod dotenv;
 pub mod environment;
 pub mod expand;

@@ -9,6 +9,7 @@ pub mod document;
 pub mod format;
 pub mod generate;
 pub mod leak;
+pub mod lines;
 pub mod masked;
 pub mod project;
 pub mod promote;

@@ -197,12 +197,12 @@ impl Lookup for Everything<'_, '_> {
     }
 
     fn place(&self, id: usize, part: &Range<usize>) -> Option<(&SourceText, Range<usize>)> {
-        let local = &self.draft.document.source;
+        let local = self.draft.document.shown();
         let (source, span, value) = match self.definition(id) {
             Definition::Cell(_, cell) => {
                 let last = cell.steps.iter().rev().find_map(|step| Some((step.layer, step.span.clone()?)));
                 let (source, span) = match (last, cell.leaf) {
-                    (Some((Layer::Profile(number), span)), _) => (&self.chain.profiles[number].source, span),
+                    (Some((Layer::Profile(number), span)), _) => (&self.chain.profiles[number].shown, span),
                     (Some((_, span)), _) => (local, span),
                     (None, Some(leaf)) => (local, self.draft.document.leaves[leaf].span.clone()),
                     (None, None) => (local, 0..0),

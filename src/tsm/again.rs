@@ -48,6 +48,7 @@ pub fn plan(process: &Process, request: &StartRequest, around: &Around) -> Resul
         env_file,
         secrets,
         secrets_open,
+        opened: Vec::new(),
         set,
         cwd,
         pre_hook: request.pre_hook.clone().unwrap_or_else(|| meta.prehook.clone()),

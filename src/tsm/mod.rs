@@ -31,6 +31,7 @@ pub mod request;
 pub mod resolve;
 pub mod restart;
 pub mod save;
+pub mod secrets;
 pub mod service;
 pub mod stack;
 pub mod start;

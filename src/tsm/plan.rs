@@ -42,6 +42,8 @@ pub struct StartPlan {
     pub secrets: Option<PathBuf>,
     /// The secrets are open to others and will be closed.
     pub secrets_open: bool,
+    /// What its sealed form holds, if there is only that; filled in at the start.
+    pub opened: Vec<(String, String)>,
     /// Variables set after those of the files, in order; without the port.
     pub set: Vec<(String, String)>,
     /// Where it runs, absolute.
@@ -242,6 +244,7 @@ impl Draft {
             env_file,
             secrets,
             secrets_open,
+            opened: Vec::new(),
             set,
             cwd: self.cwd,
             pre_hook: request.pre_hook.clone().unwrap_or(self.pre_hook),

@@ -8,7 +8,6 @@ use crate::base::fault::{Advise, Kind};
 use crate::base::name::ProcessName;
 use crate::supervise::client::{self, LaunchError, Launched, Order, Step};
 use crate::supervise::meta::{self, How, Meta, State};
-use crate::sys::file::{self, FileError};
 use crate::sys::host::Host;
 use crate::sys::paths::Paths;
 
@@ -18,6 +17,7 @@ use super::create::{CreateError, Created, create};
 use super::ends;
 use super::placement::PlacementError;
 use super::plan::StartPlan;
+use super::secrets::{self, Opener, SecretsError};
 use super::watch::{Seen, Watch};
 
 /// What is needed to start.
@@ -30,6 +30,8 @@ pub struct Starter<'a> {
     pub patience: Patience,
     /// Hears what happens meanwhile.
     pub say: &'a mut dyn FnMut(&str),
+    /// Opens the sealed form of a secrets file.
+    pub open: &'a Opener<'a>,
 }
 
 /// How long a start is watched.
@@ -64,9 +66,9 @@ pub enum StartError {
     /// It could not be made.
     #[error(transparent)]
     Create(#[from] CreateError),
-    /// The secrets of the environment could not be closed.
+    /// The secrets of the environment cannot be had.
     #[error(transparent)]
-    Secrets(#[from] FileError),
+    Secrets(#[from] SecretsError),
     /// There is no supervisor.
     #[error("failed to start `{name}`")]
     Launch {
@@ -196,11 +198,7 @@ impl StartError {
 /// settled, and then leaves it with its logs as it ended.
 pub fn start(plan: &StartPlan, starter: &mut Starter) -> Result<Started, StartError> {
     let begun = Instant::now();
-    if let Some(path) = plan.secrets.as_deref().filter(|_| plan.secrets_open)
-        && let Some(notice) = file::read_private(path)?.notice
-    {
-        (starter.say)(&notice);
-    }
+    let plan = &secrets::at_hand(plan, starter)?;
     let created = create(plan, starter.paths, starter.host)?;
     if let Some(conflict) = &created.in_the_way {
         (starter.say)(&format!("{}; it was only guessed to be this process's", conflict.line()));

@@ -541,10 +541,12 @@ fn what_json_prints_fits_the_schemas() {
         ("org explain @dev services.tetra.command --json", "org-explain"),
         ("org status --json", "org-status"),
         ("org env list --json", "org-env-list"),
+        ("org apply @dev --json", "org-apply"),
         ("org promote @dev --set ports.tetra=1 --json", "org-promote"),
         ("org rollback @dev --dry-run --json", "org-rollback-plan"),
         ("org rollback @dev --json", "org-rollback"),
         ("org history @dev --json", "org-history"),
+        ("org history prune --json", "org-history-prune"),
         ("org profile list --json", "org-profile-list"),
         ("org profile show prod --json", "org-profile-show"),
         ("org profile new qa --json", "org-profile-new"),
@@ -596,4 +598,176 @@ fn a_write_that_fails_anywhere_changes_nothing_or_everything() {
         done = 0;
     }
     assert!(failed > 8, "only {failed} failures were tried");
+}
+
+#[test]
+fn what_an_editor_leaves_is_told_as_data() {
+    let (mut world, _) = acme_with(&[("EDITOR", "sed -i s/4444/5555/")]);
+    world.answers(&[]);
+    for changed in [true, false] {
+        let said = world.run("org env edit --json").done();
+        let value: serde_json::Value = serde_json::from_str(&said).expect("JSON");
+        assert_eq!(misfits(&value, &schema("org-env-edit")), Vec::<String>::new(), "{value:#}");
+        assert_eq!(value["changed"], changed);
+    }
+}
+
+#[test]
+fn a_profile_has_other_names() {
+    let (mut world, environments) = acme();
+    let profiles = environments.with_file_name("profiles");
+    let text = "schema = 1\naliases = [\"euc\", \"canary\"]\nextends = \"builtin:prod\"\n";
+    world.file(profiles.join("eu-canary.toml"), text);
+    let local = environments.join("local.toml");
+    fs::write(&local, read(&local) + "\n[overrides.euc]\nresources.memory_max = 1234\n").expect("written");
+    assert!(world.run("org promote @euc").failed(4).contains("prod"), "it is guarded as what it means");
+    world.run("org promote @euc --yes").done();
+    assert!(read(environments.join("eu-canary.toml")).contains("memory_max = 1234"));
+    assert!(!environments.join("euc.toml").exists());
+    for line in [
+        "org diff @canary --exit-code",
+        "org explain @canary resources.memory_max",
+        "org history @euc",
+        "org env show euc",
+        "org env validate euc",
+        "org profile show euc",
+        "org profile check euc",
+        "org promote @canary --yes",
+    ] {
+        world.run(line).done();
+    }
+    assert!(world.run("org profile list").done().contains("canary"));
+    // A name of its own comes first.
+    world.run("org profile new euc --extends dev").done();
+    world.run("org promote @euc").done();
+    assert!(environments.join("euc.toml").exists());
+    world.file(profiles.join("eu-canary.toml"), "schema = 1\naliases = [\"../x\"]\nextends = \"builtin:prod\"\n");
+    assert!(world.run("org promote @eu-canary --yes").failed(1).contains("`../x` cannot be the name"));
+}
+
+#[test]
+fn old_versions_are_taken_away_and_the_chain_stays() {
+    let (mut world, environments) = acme();
+    let (local, history) = (environments.join("local.toml"), environments.with_file_name("history"));
+    let copies = |env: &str| {
+        let prefix = format!("{env}_");
+        let name = |path: &Path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&prefix));
+        files(&history).into_iter().filter(|(path, _)| name(path)).count()
+    };
+    let mut before = "4444".to_owned();
+    for port in 5001..5007 {
+        change(&local, &before, &port.to_string());
+        before = port.to_string();
+        world.run("org promote @dev @prod --yes").done();
+    }
+    // What was interrupted leaves a copy that no line speaks of; what somebody else put there stays.
+    fs::write(history.join("dev_20200101_000000.toml"), "a = 1\n").expect("written");
+    fs::write(history.join("dev_notes.toml"), "a = 1\n").expect("written");
+    assert_eq!(copies("dev"), 8);
+    change(&environments.with_file_name("manifest.toml"), "history_retention = 50", "history_retention = 3");
+    let plan = world.run("org history prune @dev @prod --dry-run");
+    assert!(plan.talk.contains("4 files would be removed"), "{plan:?}");
+    assert!(plan.output.contains("dev_20200101_000000.toml") && copies("dev") == 8, "{plan:?}");
+    world.run("org history prune @prod").failed(4);
+    world.run("org history prune --yes").done();
+    assert_eq!((copies("dev"), copies("prod")), (4, 6), "prod keeps 90 days");
+    assert!(history.join("dev_notes.toml").exists());
+    let all = world.run("org history @dev --json").done();
+    let all: serde_json::Value = serde_json::from_str(&all).expect("the chain is whole");
+    let kept: Vec<bool> = all.as_array().expect("several").iter().map(|it| it["file"].is_string()).collect();
+    assert_eq!(kept, [true, true, true, false, false, false]);
+    assert!(world.run("org rollback @dev --to 20261120_120000").failed(5).contains("no longer kept"));
+    world.run("org rollback @dev").done();
+    assert!(world.run("org history prune @dev").done().contains("nothing to remove") || copies("dev") == 4);
+}
+
+#[test]
+fn what_only_the_next_toml_allows_is_told() {
+    let (mut world, environments) = acme();
+    let local = environments.join("local.toml");
+    fs::write(&local, read(&local) + "\n[own]\na = { b = 1,\n  c = \"\\e\", }\n").expect("written");
+    let said = world.run("org env validate local").done();
+    for text in ["braces over several lines", "a comma before `}`", "knows this escape", "local.toml:"] {
+        assert!(said.contains(text), "{text} in {said}");
+    }
+    world.run("org promote @dev").done();
+}
+
+#[test]
+fn no_message_shows_a_secret() {
+    let (mut world, environments) = acme();
+    let local = environments.join("local.toml");
+    let good = read(&local);
+    let canary = "canary-3f9a2b";
+    let mut heard = String::new();
+    let lines = ["org promote @dev", "org env validate local", "org env validate local --json", "org env show local"];
+    let more = ["org diff @dev", "org explain @dev own.api_key", "org promote @dev --json", "org status"];
+    for broken in [
+        format!("[own]\napi_key = \"{canary}\" x\n"),
+        format!("[own]\napi_key = \"{canary}\nb = 1\n"),
+        format!("[services.\"{canary}\"]\n[own]\nport = {{ api_key = \"{canary}\", level = 1 }}\n")
+            .replacen(canary, "x", 1),
+        format!("[ports]\npassword = \"{canary}\"\n"),
+        format!("[services.a]\ncommand = [\"--password\", \"{canary}\"]\ntoken = [\n\"{canary}\",\n3]\n"),
+        format!("[own]\napi_key = \"{canary}${{NOTHING}}\"\n"),
+        format!("[own]\nurl = \"postgres://me:{canary}@h/x${{NOTHING}}\"\n"),
+    ] {
+        let broken = broken.replace("[ports]", "[ports.x]");
+        fs::write(&local, format!("{good}\n{broken}")).expect("written");
+        for line in lines.iter().chain(&more) {
+            let ran = world.run(line);
+            let said = format!("{}{}", ran.output, ran.talk);
+            assert!(!said.contains(canary), "`{line}` with {broken}: {said}");
+            heard.push_str(&said);
+        }
+    }
+    assert!(heard.contains("***"), "something was there to hide");
+    fs::write(&local, good).expect("written");
+    world.run("org promote @dev").done();
+    let dev = environments.join("dev.toml");
+    fs::write(&dev, read(&dev) + &format!("[own]\napi_key = \"{canary}\"\n")).expect("written");
+    for line in ["org promote @dev", "org diff @dev", "org rollback @dev", "org env validate dev", "org env show dev"] {
+        let ran = world.run(line);
+        assert!(!format!("{}{}", ran.output, ran.talk).contains(canary), "`{line}`: {ran:?}");
+    }
+}
+
+#[test]
+fn an_environment_is_applied_once_and_never_over_what_somebody_saved() {
+    let (mut world, environments) = acme();
+    let local = environments.join("local.toml");
+    let more = "\n[services.web]\ncommand = \"python3 -m http.server 8000\"\ncwd = \"~/nowhere\"\nenabled = false\n[services.none]\nenv_flag = false\n";
+    fs::write(&local, read(&local) + more).expect("written");
+    assert!(world.run("org apply @dev").failed(5).contains("copy dev.toml here"));
+    world.run("org apply local").failed(2);
+    world.run("org promote @dev @prod --yes").done();
+    world.run("org apply @prod").failed(4);
+    let plan = world.run("org apply @dev --dry-run");
+    assert!(plan.output.contains("added") && plan.talk.contains("nothing was changed"), "{plan:?}");
+    let services = world.paths().services_available();
+    assert!(!services.exists());
+    let ran = world.run("org apply @dev");
+    assert!(ran.talk.contains("web: ") && ran.talk.contains("nowhere is not there"), "{ran:?}");
+    assert!(read(services.join("tetra.tsm")).contains("TETRA_MADE_FROM=\"acme/dev\""));
+    let enabled = world.paths().services_enabled();
+    assert!(enabled.join("tetra.tsm").exists() && !enabled.join("web.tsm").exists());
+    let before = world.tree();
+    assert!(!world.run("org apply @dev").done().contains("added"));
+    let log = world.paths().logs();
+    let without = |tree: std::collections::BTreeMap<PathBuf, String>| {
+        tree.into_iter().filter(|(path, _)| !path.starts_with(&log)).collect::<Vec<_>>()
+    };
+    assert_eq!(without(world.tree()), without(before));
+    // A service that is gone from the environment goes; one that was saved by hand stays.
+    fs::write(&local, read(&local).replace("[services.web]\ncommand", "[services.api]\ncommand")).expect("written");
+    world.run("tsm save api sleep 600").done();
+    let mine = read(services.join("api.tsm"));
+    world.run("org promote @dev").done();
+    assert!(world.run("org apply @dev").failed(4).contains("saved by hand: api"));
+    assert!(services.join("web.tsm").exists() && read(services.join("api.tsm")) == mine);
+    let said = world.run("org apply @dev --force").done();
+    assert!(said.contains("removed") && !services.join("web.tsm").exists(), "{said}");
+    // An edited file is not applied.
+    change(&environments.join("dev.toml"), "memory_max = 1024", "memory_max = 1");
+    world.run("org apply @dev").failed(21);
 }

@@ -4,6 +4,7 @@ use super::targets::Targets;
 use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
 use crate::command::argument::ProcessTarget;
+use crate::command::secrets::opener;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Report, Sentence, Tone, Value};
 use crate::supervise::limits::Limits;
@@ -58,7 +59,13 @@ impl Command for Restart {
         };
         let console = &mut *cx.console;
         let patience = if self.no_wait { Patience::UntilItRuns } else { Patience::UntilItIsReady };
-        let mut starter = Starter { paths: cx.paths, host, patience, say: &mut |text| console.note(text) };
+        let mut starter = Starter {
+            paths: cx.paths,
+            host,
+            patience,
+            say: &mut |text| console.note(text),
+            open: &opener(cx.paths, host),
+        };
         let mut report = targets.report();
         let processes: Vec<&Process> = targets.processes.iter().collect();
         for answer in control.restart(&processes, &around, &mut starter) {

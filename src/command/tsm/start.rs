@@ -6,6 +6,7 @@ pub(in crate::command) mod words;
 use crate::base::environment::{EnvName, Rung};
 use crate::base::fault::{Fault, Kind};
 use crate::command::argument::{EnvSource, FolderPath, StartWord};
+use crate::command::secrets::opener;
 use crate::command::tsm::keeping::Keeping;
 use crate::command::tsm::limits;
 use crate::command::{Command, Cx, Effect};
@@ -119,7 +120,10 @@ impl Command for Start {
         let patience = if self.no_wait { Patience::UntilItRuns } else { Patience::UntilItIsReady };
         let console = &mut *cx.console;
         let mut say = |text: &str| console.note(text);
-        match start(&plan, &mut Starter { paths: cx.paths, host: cx.host, patience, say: &mut say }) {
+        match start(
+            &plan,
+            &mut Starter { paths: cx.paths, host: cx.host, patience, say: &mut say, open: &opener(cx.paths, cx.host) },
+        ) {
             Ok(started) => Ok(said(&plan, &started)),
             Err(error) => {
                 if let Some(conflict) = error.conflict() {

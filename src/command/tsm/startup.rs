@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::base::fault::{Advise, Fault};
 use crate::base::time::Timestamp;
+use crate::command::secrets::opener;
 use crate::command::tsm::limits;
 use crate::command::tsm::start::around;
 use crate::command::{Command, Cx, Effect};
@@ -80,7 +81,10 @@ pub(super) fn carry_out(services: Vec<Service>, cx: &mut Cx) -> Vec<(String, Out
     let console = &mut *cx.console;
     let mut say = |text: &str| console.note(text);
     let patience = Patience::UntilItIsReady;
-    startup::run(services, &mut Starter { paths: cx.paths, host: cx.host, patience, say: &mut say })
+    startup::run(
+        services,
+        &mut Starter { paths: cx.paths, host: cx.host, patience, say: &mut say, open: &opener(cx.paths, cx.host) },
+    )
 }
 
 /// How many came to what.

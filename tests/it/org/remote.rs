@@ -12,6 +12,8 @@ use crate::sshd::{self, Server};
 /// The lines of the manual.
 const QUICK_START: &str = include_str!("../../fixtures/multi-env/quick-start.sh");
 
+const SCRIPT: &str = include_str!("../../fixtures/multi-env/deploy-to-dev.sh");
+
 /// What stands before each line that bash waits for: the exit code of the one before.
 const PROMPT: &str = "]ready> ";
 
@@ -94,4 +96,38 @@ fn the_quick_start_can_be_pasted_line_by_line() {
     assert!(here == there && here.contains("tetra = 4445"), "{there}");
     terminal.send("exit\n");
     terminal.end();
+}
+
+#[test]
+fn the_script_of_a_build_machine_deploys_to_a_server() {
+    let Some(two) = Two::new() else { return };
+    two.bash("tsm org init my-company");
+    let file = two.laptop.path().join("deploy-to-dev.sh");
+    std::fs::write(&file, SCRIPT).expect("ours");
+    let (said, _) = two.tried("bash deploy-to-dev.sh");
+    for text in ["dev: generated from local.toml", "dev.toml is up to date", "tetra    added"] {
+        assert!(said.contains(text), "{text} in {said}");
+    }
+    // What `tsm daemon restart` says, the last of its words, is the daemon's own matter.
+    let (here, there) = two.dev();
+    assert_eq!(here, there);
+    let services = two.server.root().join("tetra/tsm");
+    let definition = read(services.join("services-available/tetra.tsm"));
+    for line in [
+        "TSM_COMMAND=\"tetra serve --env dev\"",
+        "TSM_CWD=\"/root/tetra\"",
+        "TSM_PORT=\"4444\"",
+        "TSM_RESTART=\"on-failure\"",
+        "export TETRA_ENV=\"dev\"",
+    ] {
+        assert!(definition.contains(line), "{line} in {definition}");
+    }
+    assert!(services.join("services-enabled/tetra.tsm").symlink_metadata().is_ok());
+    let again = two.bash("ssh dev-server 'source ~/tetra/tetra.sh && tsm org apply'");
+    assert!(again.contains("unchanged"), "{again}");
+    // The same with another port: only what changed is written anew.
+    two.bash("sed -i 's/^tetra = 4444 /tetra = 4445 /' ~/tetra/org/my-company/environments/local.toml");
+    let (said, _) = two.tried("bash deploy-to-dev.sh");
+    assert!(said.contains("changed"), "{said}");
+    assert!(read(services.join("services-available/tetra.tsm")).contains("TSM_PORT=\"4445\""));
 }
