@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use nix::time::{ClockId, clock_gettime};
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 
+mod capture;
+
 /// Runs of each line, unless said otherwise.
 const RUNS: usize = 30;
 
@@ -23,10 +25,12 @@ const MANY: usize = 10;
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
-    if let [first, file] = words.as_slice()
-        && first == "child"
-    {
-        return child(Path::new(file));
+    match words.split_first() {
+        Some((first, [file])) if first == "child" => return child(Path::new(file)),
+        Some((first, rest)) if first == "flood" => return capture::flood(rest),
+        Some((first, rest)) if first == "copy" => return capture::copy(rest),
+        Some((first, [])) if first == "tick" => return capture::tick(),
+        _ => {}
     }
     let runs = words.first().and_then(|word| word.parse().ok()).unwrap_or(RUNS);
     match measure(runs) {
@@ -45,6 +49,11 @@ fn child(file: &Path) -> ExitCode {
     if fs::write(file, running.as_nanos().to_string()).is_err() {
         return ExitCode::FAILURE;
     }
+    forever()
+}
+
+/// Waits to be stopped.
+fn forever() -> ExitCode {
     loop {
         thread::park();
     }
@@ -77,7 +86,8 @@ fn measure(runs: usize) -> io::Result<()> {
         home.start(&format!("many{n}"), &["--no-wait"])?;
     }
     table.line("tsm list, ten processes", &sample(runs, || timed(&mut home.tetra(&["tsm", "list"])))?)?;
-    home.clear()
+    home.clear()?;
+    capture::measure(&home, &table, runs)
 }
 
 struct Table {

@@ -8,13 +8,25 @@ use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 /// Where version 2 is mounted: alone, or beside version 1.
 pub(super) const MOUNTS: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
 
 /// What the names of our groups begin with.
 const PREFIX: &str = "tetra-";
+
+/// The name of the group of a process directory: its file system and inode in hexadecimal digits.
+pub(super) fn name(dir: &fs::Metadata) -> String {
+    format!("{PREFIX}{:x}-{:x}", dir.dev(), dir.ino())
+}
+
+/// True for a name that [`name`] makes. The units of an operator may begin in the same way: `tetra-dev.service`.
+pub(super) fn is_ours(name: &OsStr) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let numbers = name.to_str().and_then(|name| name.strip_prefix(PREFIX)).and_then(|rest| rest.split_once('-'));
+    numbers.is_some_and(|(device, inode)| is_number(device) && is_number(inode))
+}
 
 /// The group of one process directory.
 #[derive(Debug)]
@@ -23,7 +35,8 @@ pub(super) struct Cgroup(PathBuf);
 impl Cgroup {
     /// The group of the process directory `dir`, below the supervisor's own; `None` where there is no such tree.
     pub(super) fn of_directory(dir: &Path) -> Option<Self> {
-        Some(Self(above(&group_of("self")?).join(name_of(dir)?)))
+        let found = fs::metadata(dir).ok()?;
+        Some(Self(above(&group_of("self")?).join(name(&found))))
     }
 
     /// The group that a living child is in, if it is one of ours.
@@ -65,20 +78,7 @@ pub(super) fn leave_others() {
 
 /// The group itself, or the one in which the outermost of ours stands.
 pub(super) fn above(group: &Path) -> PathBuf {
-    group.components().take_while(|part: &Component<'_>| !is_ours(part.as_os_str())).collect()
-}
-
-/// The name of the group of a process directory.
-pub(super) fn name_of(dir: &Path) -> Option<String> {
-    let found = fs::metadata(dir).ok()?;
-    Some(format!("{PREFIX}{:x}-{:x}", found.dev(), found.ino()))
-}
-
-/// Whether a group has a name of ours: others may begin alike, as the unit `tetra-dev.service` does.
-pub(super) fn is_ours(name: &OsStr) -> bool {
-    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let numbers = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split_once('-'));
-    numbers.is_some_and(|(device, inode)| is_number(device) && is_number(inode))
+    group.components().take_while(|part| !is_ours(part.as_os_str())).collect()
 }
 
 /// The directory of the group that a process is in.
@@ -128,15 +128,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_unit_that_is_called_alike_is_not_left() {
-        let above = |path: &str| above(Path::new(path)).display().to_string();
-        assert_eq!(
-            above("/sys/fs/cgroup/system.slice/tetra-dev.service"),
-            "/sys/fs/cgroup/system.slice/tetra-dev.service"
-        );
-        assert_eq!(above("/g/tetra.service/tetra-fe00-9affdc/tetra-1-2"), "/g/tetra.service");
-        for other in ["tetra-dev.service", "tetra-", "tetra-12", "tetra--12", "tetra-12-", "tetra-test-12", "other"] {
-            assert!(!is_ours(OsStr::new(other)), "{other}");
+    fn a_group_is_ours_by_its_whole_name() {
+        let folder = fs::metadata("/").expect("it is there");
+        assert!(is_ours(name(&folder).as_ref()));
+        for other in ["tetra-dev.service", "tetra-test", "tetra-", "tetra-1-", "tetra-1-x", "tetra-1-2.scope", "fe00-1"]
+        {
+            assert!(!is_ours(other.as_ref()), "{other}");
         }
+    }
+
+    #[test]
+    fn the_unit_of_an_operator_is_not_stepped_out_of() {
+        let unit = Path::new("/sys/fs/cgroup/system.slice/tetra-dev.service");
+        assert_eq!(above(unit), unit);
+        assert_eq!(above(&unit.join("tetra-fe00-99ec61/deeper")), unit);
     }
 }

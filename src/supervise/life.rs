@@ -353,8 +353,10 @@ impl Worker {
 
     /// `<name>.pid`, for those who look for such a file.
     pub(super) fn write_pid_file(&self) {
-        // The record holds the pid as well, and is what counts.
-        let _ = replace(&self.pid_file(), &format!("{}\n", self.meta.pid));
+        // The record holds the pid as well, and is what counts. No file is better than one with another pid.
+        if replace(&self.pid_file(), &format!("{}\n", self.meta.pid)).is_err() {
+            let _ = fs::remove_file(self.pid_file());
+        }
     }
 
     fn pid_file(&self) -> String {

@@ -7,7 +7,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::cgroup::{MOUNTS, above, is_ours, name_of};
+use super::cgroup::{MOUNTS, above, is_ours, name};
 
 /// The place of version 1's memory controller.
 const OLD: &str = "/sys/fs/cgroup/memory";
@@ -28,9 +28,10 @@ enum Version {
 impl MemoryGroup {
     /// The group of the process directory `dir`, which may or may not be there; `None` where no memory is controlled.
     pub(super) fn of_directory(dir: &Path) -> Option<Self> {
+        let found = fs::metadata(dir).ok()?;
         let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
         let (own, version) = place(&groups)?;
-        Some(Self { folder: above(&own).join(name_of(dir)?), version })
+        Some(Self { folder: above(&own).join(name(&found)), version })
     }
 
     /// Makes the group of the process directory `dir` with this limit in bytes; `None` where that is not allowed.

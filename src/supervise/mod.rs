@@ -6,6 +6,7 @@
 //! | file | made by | holds |
 //! |---|---|---|
 //! | `meta.json` | the starter, then the worker alone | what to run, and what became of it |
+//! | `.meta.json.new` | the same | the record before, and the room for the next one |
 //! | `environ` | the starter | the environment that every start begins from |
 //! | `<name>.pid` | the worker | the child's pid, while there is one |
 //! | `lock` | the guard | byte 0: a guard lives; byte 1: a worker lives |
@@ -31,7 +32,8 @@
 //!   also by session, FIFOs, the mark `TSM_RUN` in its environment, and a control group where one could be made. On a requested stop it is asked first and has the rest of
 //!   the grace; after a crash it is killed before the next start. What is left all the same is recorded in `life.survivors`.
 //! * **Ends are told apart**: code, signal, core, never ran, pre-start command failed, unknown. Unknown counts as failure.
-//! * **A full disk consumes nothing**; after a minute bytes are thrown away so that the child can go on, and counted.
+//! * **A full disk consumes nothing**; after a minute (`run.log_patience_ms`) bytes are thrown away so that the child can go on,
+//!   and counted. Orders are carried out and recorded meanwhile, and the record says why the log is not written.
 //!
 //! # Decisions
 //!
@@ -58,6 +60,7 @@
 use std::path::PathBuf;
 
 mod adopt;
+mod bell;
 pub mod care;
 mod cgroup;
 pub mod client;
