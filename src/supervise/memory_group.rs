@@ -5,10 +5,9 @@
 //! the caller takes a weaker limit.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::cgroup::{MOUNTS, PREFIX, above};
+use super::cgroup::{MOUNTS, above, is_ours, name};
 
 /// The place of version 1's memory controller.
 const OLD: &str = "/sys/fs/cgroup/memory";
@@ -32,7 +31,7 @@ impl MemoryGroup {
         let found = fs::metadata(dir).ok()?;
         let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
         let (own, version) = place(&groups)?;
-        Some(Self { folder: above(&own).join(format!("{PREFIX}{:x}-{:x}", found.dev(), found.ino())), version })
+        Some(Self { folder: above(&own).join(name(&found)), version })
     }
 
     /// Makes the group of the process directory `dir` with this limit in bytes; `None` where that is not allowed.
@@ -59,8 +58,7 @@ impl MemoryGroup {
     pub(super) fn of_child(pid: u32) -> Option<Self> {
         let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
         let (folder, version) = place(&groups)?;
-        let ours = folder.file_name()?.as_encoded_bytes().starts_with(PREFIX.as_bytes());
-        ours.then_some(Self { folder, version })
+        is_ours(folder.file_name()?).then_some(Self { folder, version })
     }
 
     /// Where a process writes `0` to enter.

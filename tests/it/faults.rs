@@ -5,6 +5,8 @@
 //! | worker, guard or both killed at random moments; idle child | `kills::an_idle_child_survives_every_death_above_it` |
 //! | the same; a line every 0.3 ms | `kills::not_a_byte_of_a_child_that_writes_lines_is_lost` |
 //! | the same; a flood with rotation | `kills::not_a_byte_of_a_flood_is_lost` |
+//! | the same, while a start, stop or restart goes on | `kills::an_order_whose_supervisors_are_killed_ends_in_one_child_or_none` |
+//! | guard killed in the moment in which it forks its worker | `kills::a_worker_whose_guard_dies_at_its_birth_takes_nobody_else_for_it` |
 //! | worker alone, guard alone, both; polite ends; while stopping, restarting, waiting | `supervise::survival::…` |
 //! | start, start again, stop, restart or delete killed before each of its changes | `halves::…_cut_off_anywhere_is_mended_by_the_next` |
 //! | fork or exec of the supervisor refused | `halves::a_supervisor_that_cannot_be_executed_leaves_nothing` |
