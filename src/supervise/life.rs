@@ -288,10 +288,12 @@ impl Worker {
         };
         let root =
             (self.meta.pid != 0).then_some(Identity { pid: self.meta.pid, start_ticks: self.meta.life.start_ticks });
+        // A guard that was just killed leads nowhere, and its number may be anybody's.
+        let alone = self.guard.as_ref().is_some_and(proc::has_ended);
         Quarry {
-            ground: self.ground,
+            ground: if alone { Ground::Everywhere } else { self.ground },
             dir: &self.dir,
-            top: self.top,
+            top: if alone { std::process::id() } else { self.top },
             mark: format!("{}.{}", self.meta.tsm_id, self.meta.life.nonce),
             root,
             fifos: [fifo(0), fifo(1)],
