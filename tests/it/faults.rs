@@ -23,8 +23,9 @@
 //! | an end that nobody saw | `crashes::an_end_that_nobody_saw_is_a_failure_and_followed_by_the_policy` |
 //! | 2 and 50 starts of one name | `names::of_starts_of_one_name_one_wins` |
 //! | 200 names at once | `names::many_names_at_once_all_run_with_ids_of_their_own` |
-//! | full disk | `disks::a_full_disk_loses_nothing_and_everything_goes_on_when_there_is_room`, `disks::on_a_full_disk_a_stop_still_stops` |
-//! | … what is said of it, and what was lost | `disks::on_a_full_disk_a_restart_is_recorded_and_what_is_not_written_is_said`, `disks::on_a_full_disk_a_stop_says_what_was_lost`, `disks::a_child_waits_for_room_as_long_as_it_is_to_and_every_byte_it_loses_is_counted` |
+//! | full disk | `disks::a_full_disk_loses_nothing_and_everything_goes_on_when_there_is_room`, `disks::on_a_full_disk_a_stop_still_stops`, `disks::on_a_full_disk_a_stop_says_what_was_lost` |
+//! | full disk: a restart | `disks::on_a_full_disk_a_restart_is_recorded_and_what_is_not_written_is_said` |
+//! | disk that stays full | `disks::a_child_waits_for_room_as_long_as_it_is_to_and_every_byte_it_loses_is_counted` |
 //! | read-only disk | `disks::on_a_disk_that_is_not_writable_processes_are_seen_and_nothing_is_lost` |
 //! | logs removed or cut | `disks::logs_that_are_removed_or_cut_go_on` |
 //! | folder removed | `disks::the_process_of_a_removed_folder_is_told_and_can_still_be_ended` |
