@@ -198,7 +198,7 @@ fn judged((called, path): (&KeyPath, &KeyPath), value: &Value, keys: &[(KeyPath,
     let texts = |value: &Value| value.as_array().is_some_and(|all| all.iter().all(Value::is_str));
     let (fits, wanted, help) = match holds {
         Holds::Text => (value.is_str(), "no text", format!("write {last} = \"…\"")),
-        Holds::Texts => (texts(&value), "no list of texts", format!("write {last} = [\"…\"]")),
+        Holds::Texts => (texts(value), "no list of texts", format!("write {last} = [\"…\"]")),
         Holds::Truth => (value.is_bool(), "neither true nor false", format!("write {last} = true")),
         Holds::Number => {
             (value.as_integer().is_some_and(|it| it >= 0), "no number from 0 on", format!("write {last} = 1024"))
