@@ -43,9 +43,10 @@
 //!
 //! # What a child may have
 //!
-//! Limits and the user are decided by the starter and carried out between fork and exec, in this order: the control group that
-//! limits the memory is entered, the environment is read, the limits of files and processes are set, then all rights are given up
-//! for good, the directory is entered as the user, and last the limit that would hold us too. Memory is limited by a control group
+//! Limits and the user are decided by the starter and carried out between fork and exec, in this order: the environment is read,
+//! the limits of files and processes are set, all rights are given up for good, and the directory is entered as the user. Then the
+//! child waits at the gate, where the supervisor puts it into the control group that limits its memory; behind it comes the limit
+//! that would hold us too, where there is no group. Memory is limited by a control group
 //! of the child's own (version 1 beside the supervisor's, version 2 where our group may hand the controller down), which counts
 //! what all its processes use and whose kills are told apart from all others; elsewhere by `RLIMIT_DATA`, which is what each
 //! process reserves. `life.memory_by` says which. The forked child has one thread, as the supervisor has, so it may allocate there;

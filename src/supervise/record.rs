@@ -130,9 +130,14 @@ pub fn earlier(dir: &Path) -> Option<Meta> {
 }
 
 /// Puts the record before the present one, which is lost, in its place. Only for whom [`write()`] is for.
+///
+/// It is copied: there are two again, so that another loss before the next write loses nothing. A full disk has no room for
+/// that, and then it is moved.
 pub(super) fn restore(dir: &Path) -> Option<Meta> {
     let meta = earlier(dir)?;
-    fs::rename(beside(dir), path(dir)).ok()?;
+    let copy = dir.join(".meta.json.copy");
+    let copied = fs::copy(beside(dir), &copy).and_then(|_| fs::rename(&copy, path(dir)));
+    copied.or_else(|_| fs::rename(beside(dir), path(dir)).and_then(|()| clear(&copy))).ok()?;
     Some(meta)
 }
 
