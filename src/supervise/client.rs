@@ -276,6 +276,36 @@ pub fn wait(
     }
 }
 
+/// Waits until `until` is true of the last record of the supervisor of `dir`; `None` stands for no file.
+///
+/// Looks at once, when the supervisor has ended, and at the deadline. For a record that a supervisor writes before it ends this
+/// is much cheaper than [`wait`]: to close a watch takes the kernel some 20 ms.
+///
+/// # Errors
+///
+/// Fails at the deadline, or when `meta.json` holds no record.
+pub fn wait_for_last(
+    dir: &Path,
+    deadline: Instant,
+    mut until: impl FnMut(Option<&Meta>) -> bool,
+) -> Result<Option<Meta>, WaitError> {
+    loop {
+        let meta = meta::read(dir).map_err(WaitError::Read)?;
+        if until(meta.as_ref()) {
+            return Ok(meta);
+        }
+        if Instant::now() >= deadline {
+            return Err(WaitError::TimedOut { dir: dir.to_owned() });
+        }
+        match meta.as_ref().and_then(holder) {
+            Some(pidfd) => {
+                is_readable_until(pidfd, deadline);
+            }
+            None => pause(UNKNOWN_HOLDER_STEP),
+        }
+    }
+}
+
 /// How often to look at a directory that cannot be watched: it is not there, or the user watches too much already.
 const UNWATCHED_STEP: Duration = Duration::from_millis(5);
 
@@ -289,7 +319,7 @@ pub fn wait_unsupervised(dir: &Path, deadline: Instant) -> Result<(), WaitError>
         if Instant::now() >= deadline {
             return Err(WaitError::TimedOut { dir: dir.to_owned() });
         }
-        match holder(dir) {
+        match meta::read(dir).ok().flatten().as_ref().and_then(holder) {
             Some(pidfd) => {
                 is_readable_until(pidfd, deadline.min(Instant::now() + HOLDER_STEP));
             }
@@ -320,14 +350,13 @@ fn pause(span: Duration) {
     let _ = poll(&mut [], Some(&span));
 }
 
-/// A handle on the guard, or else the worker, that the record of `dir` names, if it lives.
-fn holder(dir: &Path) -> Option<std::os::fd::OwnedFd> {
-    let life = meta::read(dir).ok()??.life;
+/// A handle on the guard, or else the worker, that a record names, if it lives.
+fn holder(meta: &Meta) -> Option<std::os::fd::OwnedFd> {
     let lives = |pid: u32| {
         let pidfd = proc::handle(pid).ok()?;
         (!proc::has_ended(&pidfd)).then_some(pidfd)
     };
-    lives(life.guard_pid).or_else(|| lives(life.worker_pid))
+    lives(meta.life.guard_pid).or_else(|| lives(meta.life.worker_pid))
 }
 
 /// A watch on `dir`; `None` when it is not there, or when all watches of this user are taken.

@@ -134,10 +134,12 @@ impl Worker {
         self.meta.start_time = self.meta.life.started_ms / 1000;
         self.save();
         let released = newborn.release();
+        // All this while the program is being executed.
         if std::mem::take(&mut self.fresh) {
-            // While the program is being executed.
             self.open_logs();
         }
+        self.write_pid_file();
+        self.kills_before = Some(Kills::so_far());
         match released.confirm() {
             Ok(pidfd) => {
                 let identity = Identity { pid, start_ticks };
@@ -145,9 +147,7 @@ impl Worker {
                 self.meta.enter(State::Online);
                 self.meta.life.start_error.clear();
                 self.save();
-                self.write_pid_file();
                 self.answer = Some(Launched::Spawned { pid });
-                self.kills_before = Some(Kills::so_far());
                 Event::Spawned
             }
             Err(failure) => {

@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::care::Care;
 use super::proc::{self, Identity};
 
-pub use super::record::{ReadError, read, write};
+pub use super::record::{ReadError, outline, read, write};
 
 /// The version of the extension fields that this program writes.
 pub const VERSION: u32 = 1;
@@ -82,6 +82,17 @@ pub struct Meta {
     /// Fields this version does not know, kept as they were.
     #[serde(flatten)]
     pub unknown: serde_json::Map<String, serde_json::Value>,
+}
+
+/// What has to be known of every process to give another one its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct Outline {
+    /// As in [`Meta`].
+    #[serde(deserialize_with = "number")]
+    pub tsm_id: u32,
+    /// As in [`Meta`].
+    #[serde(default, deserialize_with = "port_in")]
+    pub port: Option<u16>,
 }
 
 /// The status of the published format.

@@ -264,12 +264,15 @@ pub(super) struct Launch {
     pub(super) program: PathBuf,
     pub(super) dir: PathBuf,
     pub(super) attended: bool,
+    /// There is a pre-start command, which may take minutes.
+    hooked: bool,
 }
 
 impl Launch {
     pub(super) fn of(plan: &StartPlan, created: &Created, host: &dyn Host) -> Self {
         let attended = !plan.kept.care.is_nothing();
-        Self { program: host.program().to_owned(), dir: created.dir.clone(), attended }
+        let hooked = !plan.pre_hook.is_empty();
+        Self { program: host.program().to_owned(), dir: created.dir.clone(), attended, hooked }
     }
 
     /// Starts both and waits for the supervisor's first word. A process never runs unattended that asked for it.
@@ -326,15 +329,17 @@ pub(super) enum Heard {
 }
 
 /// Launches the supervisor. A pre-start command may take minutes: Ctrl-C ends it, and with it the start. Without one the
-/// program runs in a moment, and Ctrl-C is for the waiting that follows.
+/// program runs in a moment, Ctrl-C is for the waiting that follows, and no thread is needed to hear it.
 fn supervise(launch: &Launch, host: &dyn Host) -> (Result<Launched, LaunchError>, Heard) {
+    if !launch.hooked {
+        return (launch.carry_out(), Heard::Nothing);
+    }
     let (answer, answered) = mpsc::channel();
     let ours = launch.clone();
     let launching = match std::thread::Builder::new().spawn(move || answer.send(ours.carry_out())) {
         Ok(launching) => launching,
         Err(source) => return (Err(LaunchError::Execute { exe: launch.program.clone(), source }), Heard::Nothing),
     };
-    let has_hook = record(&launch.dir).is_some_and(|meta| !meta.prehook.is_empty());
     let mut heard = Heard::Nothing;
     loop {
         match answered.recv_timeout(INTERRUPT_STEP) {
@@ -343,7 +348,7 @@ fn supervise(launch: &Launch, host: &dyn Host) -> (Result<Launched, LaunchError>
                 let _ = launching.join();
                 return (answer, heard);
             }
-            Err(RecvTimeoutError::Timeout) if has_hook && host.interrupted() => {
+            Err(RecvTimeoutError::Timeout) if host.interrupted() => {
                 // Nobody hears it yet, or it was heard already: the next time then.
                 let _ = client::send(&launch.dir, Order::Stop);
                 heard = Heard::Interrupt;

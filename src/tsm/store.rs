@@ -14,11 +14,12 @@ use crate::base::fault::Advise;
 use crate::base::name::ProcessName;
 use crate::base::time::Timestamp;
 use crate::supervise::client;
-use crate::supervise::meta::{self, Life, Meta, ReadError, Run, State, Status};
+use crate::supervise::meta::{self, Life, Meta, Outline, ReadError, Run, State, Status};
 use crate::sys::paths::Paths;
 use crate::sys::process;
 
 use super::attend::health::{self, Health};
+use super::roster::Row;
 use super::view::{self, Facts, View};
 use super::words::joined;
 
@@ -90,6 +91,15 @@ impl Store {
     #[must_use]
     pub fn get(&self, name: &ProcessName) -> Option<Process> {
         look(name, self.folder.join(name.as_str()))
+    }
+
+    /// What a roster has of the process of this name, if there is one.
+    pub(super) fn row(&self, name: ProcessName) -> Option<Row> {
+        if let Ok(Some(Outline { tsm_id, port })) = meta::outline(&self.folder.join(name.as_str())) {
+            return Some(Row { name, id: Some(tsm_id), port });
+        }
+        let process = self.get(&name)?;
+        Some(Row { id: process.id(), port: process.meta.port, name })
     }
 
     /// The names of all processes in no order, without looking into their folders. Strangers in the folder are left out.
