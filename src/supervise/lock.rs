@@ -24,6 +24,11 @@ pub(super) enum Seat {
 }
 
 impl Seat {
+    /// Both together, to ask for.
+    fn all() -> libc::flock {
+        libc::flock { l_len: 2, ..Self::Guard.range() }
+    }
+
     fn range(self) -> libc::flock {
         libc::flock {
             l_type: libc::F_WRLCK as libc::c_short,
@@ -54,12 +59,15 @@ pub(super) fn take(file: &File, seat: Seat) -> io::Result<bool> {
 
 /// True when a description other than `file`'s has the seat.
 pub(super) fn is_taken(file: &File, seat: Seat) -> bool {
-    let mut range = seat.range();
+    is_any_taken(file, seat.range())
+}
+
+fn is_any_taken(file: &File, mut range: libc::flock) -> bool {
     let asked = fcntl(file, FcntlArg::F_OFD_GETLK(&mut range));
     asked.is_ok() && range.l_type != libc::F_UNLCK as libc::c_short
 }
 
 /// True when anybody supervises `dir`. Takes no lock, not even for an instant.
 pub(super) fn is_held(dir: &Path) -> bool {
-    File::open(dir.join(FILE)).is_ok_and(|file| is_taken(&file, Seat::Guard) || is_taken(&file, Seat::Worker))
+    File::open(dir.join(FILE)).is_ok_and(|file| is_any_taken(&file, Seat::all()))
 }
