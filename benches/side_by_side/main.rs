@@ -60,7 +60,8 @@ fn single(table: &Table, home: &Home, runs: usize) -> io::Result<()> {
     let all = |what: &str, of: &dyn Fn(&Started) -> Option<Duration>, starts: &[Started]| {
         table.line(what, &starts.iter().filter_map(of).collect::<Vec<_>>())
     };
-    let quiet: Vec<_> = (0..runs).map(|n| home.start(&format!("quiet{n}"), &["--no-wait"])).collect::<Result<_, _>>()?;
+    let quiet: Vec<_> =
+        (0..runs).map(|n| home.start(&format!("quiet{n}"), &["--no-wait"])).collect::<Result<_, _>>()?;
     all("tsm start --no-wait, running", &|it| Some(it.running), &quiet)?;
     all("tsm start --no-wait, answered", &|it| Some(it.answered), &quiet)?;
     home.clear()?;

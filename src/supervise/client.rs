@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::CWD;
 
 use super::cgroup::Cgroup;
 use super::meta::{self, Meta, ReadError};
@@ -215,7 +216,13 @@ fn first_word(words: &mut File, dir: &Path) -> Result<Launched, LaunchError> {
 /// True when somebody supervises the process in `dir`. Only asks: no lock is taken, not even for an instant.
 #[must_use]
 pub fn supervised(dir: &Path) -> bool {
-    lock::is_held(dir)
+    lock::is_held(CWD, dir)
+}
+
+/// The same for a `dir` relative to an open folder.
+#[must_use]
+pub fn supervised_in(folder: BorrowedFd, dir: &Path) -> bool {
+    lock::is_held(folder, dir)
 }
 
 /// Gives an order to the supervisor of `dir` and returns at once; what comes of it is seen in `meta.json`. A supervisor that

@@ -6,10 +6,12 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use nix::fcntl::{FcntlArg, fcntl};
+use rustix::fs::{Mode, OFlags, openat};
 
 /// The file's name inside a process directory.
 pub(super) const FILE: &str = "lock";
@@ -67,7 +69,8 @@ fn is_any_taken(file: &File, mut range: libc::flock) -> bool {
     asked.is_ok() && range.l_type != libc::F_UNLCK as libc::c_short
 }
 
-/// True when anybody supervises `dir`. Takes no lock, not even for an instant.
-pub(super) fn is_held(dir: &Path) -> bool {
-    File::open(dir.join(FILE)).is_ok_and(|file| is_any_taken(&file, Seat::all()))
+/// True when anybody supervises `dir`, which may be relative to the folder. Takes no lock, not even for an instant.
+pub(super) fn is_held(folder: BorrowedFd, dir: &Path) -> bool {
+    let opened = openat(folder, dir.join(FILE), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+    opened.is_ok_and(|file| is_any_taken(&File::from(file), Seat::all()))
 }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::care::Care;
 use super::proc::{self, Identity};
 
-pub use super::record::{ReadError, outline, read, write};
+pub use super::record::{ReadError, outline, read, read_in, write};
 
 /// The version of the extension fields that this program writes.
 pub const VERSION: u32 = 1;

@@ -3,9 +3,11 @@
 use std::fmt;
 use std::fs;
 use std::io::{self, Read, Write};
+use std::os::fd::BorrowedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{CWD, Mode, OFlags, openat};
 use serde::de::DeserializeOwned;
 
 use super::meta::{Meta, Outline, path};
@@ -53,21 +55,31 @@ impl std::error::Error for ReadError {
 ///
 /// Fails when the file cannot be read, or holds no record (the caller may then rebuild it).
 pub fn read(dir: &Path) -> Result<Option<Meta>, ReadError> {
-    read_as(dir)
+    read_as(CWD, dir)
 }
 
-/// Reads no more of `meta.json` than its [`Outline`], which is much less work; `None` when there is no such file.
+/// The same for a `dir` relative to an open folder: of many processes in one folder the way to it is gone once.
+///
+/// # Errors
+///
+/// As [`read`].
+pub fn read_in(folder: BorrowedFd, dir: &Path) -> Result<Option<Meta>, ReadError> {
+    read_as(folder, dir)
+}
+
+/// Reads no more of `meta.json` than its [`Outline`], which is much less work; `None` when there is no such file. `dir` may be
+/// relative to the folder.
 ///
 /// # Errors
 ///
 /// As [`read`]. A record that is damaged only beyond its outline is not noticed.
-pub fn outline(dir: &Path) -> Result<Option<Outline>, ReadError> {
-    read_as(dir)
+pub fn outline(folder: BorrowedFd, dir: &Path) -> Result<Option<Outline>, ReadError> {
+    read_as(folder, dir)
 }
 
-fn read_as<T: DeserializeOwned>(dir: &Path) -> Result<Option<T>, ReadError> {
+fn read_as<T: DeserializeOwned>(folder: BorrowedFd, dir: &Path) -> Result<Option<T>, ReadError> {
     let path = path(dir);
-    let bytes = match bytes_of(&path) {
+    let bytes = match bytes_of(folder, &path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(ReadError::Unreadable { path, source }),
@@ -83,8 +95,8 @@ const USUAL: usize = 4096;
 
 /// The whole file, which nobody changes in place. A list of a thousand processes asks the kernel for nothing that it can do
 /// without: neither for the length, nor again after a part that was shorter than asked for, which is the last one.
-fn bytes_of(path: &Path) -> io::Result<Vec<u8>> {
-    let mut file = fs::File::open(path)?;
+fn bytes_of(folder: BorrowedFd, path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = fs::File::from(openat(folder, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?);
     let mut bytes = vec![0; USUAL];
     let mut length = 0;
     loop {
@@ -143,13 +155,16 @@ mod tests {
     #[test]
     fn an_outline_is_a_part_of_the_record_however_long_that_is() {
         let dir = tempfile::tempdir().expect("a directory");
-        assert!(matches!(outline(dir.path()), Ok(None)));
+        assert!(matches!(outline(CWD, dir.path()), Ok(None)));
         for length in [10, USUAL - 350, USUAL, 5 * USUAL] {
             let long = PUBLISHED.replace("node api.js", &"x".repeat(length));
             fs::write(path(dir.path()), &long).expect("a record");
             let meta = read(dir.path()).expect("readable").expect("there");
             assert_eq!(meta.command.len(), length);
-            assert_eq!(outline(dir.path()).expect("readable"), Some(Outline { tsm_id: meta.tsm_id, port: meta.port }));
+            assert_eq!(
+                outline(CWD, dir.path()).expect("readable"),
+                Some(Outline { tsm_id: meta.tsm_id, port: meta.port })
+            );
         }
     }
 

@@ -278,7 +278,8 @@ impl Control<'_> {
             self.remove(process)?;
             return Ok(Ended::Stopped { pid: process.meta.pid, forced: false, survivors: Vec::new() });
         }
-        if let Err(ControlError::NotEnded { .. }) = self.wait_for_last(process, patience, |meta| meta.state.is_final()) {
+        if let Err(ControlError::NotEnded { .. }) = self.wait_for_last(process, patience, |meta| meta.state.is_final())
+        {
             self.give(process, Order::Kill)?;
         }
         if let Err(ControlError::NotEnded { .. }) = self.wait_for_last(process, FORCED, |meta| meta.state.is_final()) {

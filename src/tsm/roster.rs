@@ -37,8 +37,7 @@ impl Roster {
     ///
     /// Fails if the folder of the processes exists and cannot be listed.
     pub fn read(store: Store) -> Result<Self, StoreError> {
-        let names = store.names()?;
-        let rows = names.into_iter().filter_map(|name| store.row(name)).collect();
+        let rows = store.rows()?;
         Ok(Self { store, rows, whole: OnceCell::new() })
     }
 

@@ -11,16 +11,16 @@ use crate::command::{Command, Cx, Effect};
 use crate::report::{Report, Sentence, Tone, Value};
 use crate::supervise::meta::Restart;
 use crate::sys::net;
+use crate::tsm::instances;
 use crate::tsm::placement::{PlacementError, place};
 use crate::tsm::plan::{StartPlan, plan};
 use crate::tsm::port::{PortSource, PortWish};
 use crate::tsm::request::{Around, StartRequest, Target};
+use crate::tsm::roster::Roster;
 use crate::tsm::start::{Patience, Started, Starter, start};
 use crate::tsm::startup::{Outcome, Service, Task, gather};
-use crate::tsm::roster::Roster;
 use crate::tsm::store::{Process, Store, StoreError};
 use crate::tsm::watch::{READINESS, Seen};
-use crate::tsm::instances;
 
 /// Start a service, a program, or a stopped process
 ///
