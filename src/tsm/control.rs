@@ -60,6 +60,12 @@ const TRIES: u32 = 4;
 /// How long is waited before the operator's wish is asked for again.
 const SLICE: Duration = Duration::from_millis(100);
 
+/// What comes within this time is not waited for with a watch: to close one takes the kernel some 20 ms.
+const SOON: Duration = Duration::from_millis(15);
+
+/// The pause between two looks meanwhile.
+const SOON_STEP: Duration = Duration::from_millis(1);
+
 impl Control<'_> {
     /// Gives living processes that nobody watches a supervisor, and takes restarts up again that nobody would make.
     /// Removes folders that were cut off half made or half removed. Costs little when there are none. What fails is left as it is: whoever needs the supervisor will say so.
@@ -204,8 +210,15 @@ impl Control<'_> {
         patience: Duration,
         until: impl Fn(&Meta) -> bool,
     ) -> Result<Option<Meta>, ControlError> {
-        let wait = |slice| client::wait(&process.dir, slice, |meta| meta.is_none_or(&until));
-        self.wait_in_slices(process, patience, wait)
+        let met = |meta: Option<&Meta>| meta.is_none_or(&until);
+        let begun = Instant::now();
+        while begun.elapsed() < SOON.min(patience) {
+            match meta::read(&process.dir) {
+                Ok(meta) if met(meta.as_ref()) => return Ok(meta),
+                _ => std::thread::sleep(SOON_STEP),
+            }
+        }
+        self.wait_in_slices(process, patience, |slice| client::wait(&process.dir, slice, met))
     }
 
     /// The same for what stands in the last record of a supervisor; anything else is noticed late.
