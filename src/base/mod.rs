@@ -1,8 +1,10 @@
 //! Words that everyone speaks: names, environments, times, faults. No input or output, no clap, no terminal.
 
 pub mod diagnostic;
+pub mod dialect;
 pub mod dotenv;
 pub mod environment;
+pub mod expand;
 pub mod fault;
 pub mod line;
 pub mod moment;
@@ -12,3 +14,4 @@ pub mod redact;
 pub mod size;
 pub mod template;
 pub mod time;
+pub mod trouble;

@@ -1,4 +1,6 @@
-//! Secrets in command lines, replaced by `***` before anything is kept.
+//! Secrets in command lines and texts, replaced before anything is kept or shown.
+
+use std::ops::Range;
 
 /// What stands for a secret.
 pub const MASK: &str = "***";
@@ -88,6 +90,42 @@ pub fn text(text: &str) -> String {
 pub fn assignment(line: &str) -> String {
     let key = line.find('=').map_or("", |equals| &line[..=equals]);
     format!("{key}{}", "*".repeat(line[key.len()..].chars().count()))
+}
+
+/// A text whose parts at `spans` are stars, byte for byte: every other place stays what it was.
+#[must_use]
+pub fn covered(text: &str, spans: &[Range<usize>]) -> String {
+    let mut bytes = text.as_bytes().to_vec();
+    for span in spans {
+        let begin = text.floor_char_boundary(span.start);
+        let end = text.ceil_char_boundary(span.end);
+        for byte in bytes[begin..end].iter_mut().filter(|byte| **byte != b'\n') {
+            *byte = b'*';
+        }
+    }
+    // Whole characters were replaced by stars.
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
+/// Where the values of secret keys stand in a TOML text, to the ends of their lines. It need not be sound.
+pub fn assignments(text: &str, is_secret: impl Fn(&str) -> bool) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        // An inline table has several keys on a line.
+        let secret = line.match_indices('=').find(|(equals, _)| {
+            let key = line[..*equals].rsplit(['.', '{', ',', '=']).next().unwrap_or_default();
+            let value = line[equals + 1..].trim_start();
+            let plain = value.contains("${") || value.starts_with("\"var.");
+            is_secret(key.trim_matches([' ', '\t', '"', '\''])) && !plain
+        });
+        if let Some((equals, _)) = secret {
+            let begin = line.len() - line[equals + 1..].trim_start().len();
+            found.push(at + begin..at + line.trim_end().len().max(begin));
+        }
+        at += line.len();
+    }
+    found
 }
 
 /// What the words before one say about it.

@@ -36,6 +36,8 @@ texts! {
     EnvSource;
     /// A service or a file that ends in `.tsm`; completed with both.
     ServiceWord;
+    /// The login name of a user of this machine; completed with them.
+    UserName;
     /// A word of what is to be started; completed with services, processes and files.
     StartWord;
 }

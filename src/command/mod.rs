@@ -11,6 +11,7 @@ pub mod env;
 pub mod global;
 pub mod help;
 pub mod kept;
+pub mod known;
 pub mod org;
 pub mod registry;
 pub mod secrets;

@@ -69,6 +69,9 @@ fn invalid(value: &str, slot: &str, why: Option<&(dyn std::error::Error + 'stati
         Some((Some(IntErrorKind::PosOverflow), _)) => format!("`{value}` is too large for {slot}"),
         Some((Some(IntErrorKind::NegOverflow), _)) => format!("`{value}` is too small for {slot}"),
         Some((Some(_), _)) => format!("`{value}` is no number, and {slot} takes one"),
+        Some((None, why)) if why.starts_with(&format!("{value} is not in ")) => {
+            format!("`{value}`{} for {slot}", &why[value.len()..])
+        }
         Some((None, why)) if why.contains(value) => why,
         _ => format!("`{value}` is no value for {slot}"),
     }

@@ -10,8 +10,8 @@ use crate::base::diagnostic::{Diagnostic, Severity, SourceText};
 use crate::base::dotenv;
 
 use super::document::Document;
-use super::masked;
 use super::scope::Raw;
+use crate::base::redact;
 
 /// What lets a line pass.
 pub const ALLOW: &str = "tetra:allow-secret";
@@ -104,7 +104,7 @@ pub fn scan(text: &str, syntax: Syntax) -> Vec<Finding> {
 #[must_use]
 pub fn diagnostics(name: &str, text: &str, findings: &[Finding]) -> Vec<Diagnostic> {
     let hidden: Vec<Range<usize>> = findings.iter().map(|finding| finding.span.clone()).collect();
-    let source = SourceText::new(name, masked::spans(text, &hidden));
+    let source = SourceText::new(name, redact::covered(text, &hidden));
     let said = |finding: &Finding| {
         let what = &finding.what;
         let title = match (&finding.allowed, finding.rule) {

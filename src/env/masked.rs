@@ -11,21 +11,6 @@ use super::leak::{self, Syntax};
 /// Shorter values are not looked for in other texts: they would be found everywhere.
 pub const SHORTEST: usize = 6;
 
-/// A text whose parts at `spans` are stars, byte for byte: every other place stays what it was.
-#[must_use]
-pub fn spans(text: &str, spans: &[Range<usize>]) -> String {
-    let mut bytes = text.as_bytes().to_vec();
-    for span in spans {
-        let begin = text.floor_char_boundary(span.start);
-        let end = text.ceil_char_boundary(span.end);
-        for byte in bytes[begin..end].iter_mut().filter(|byte| **byte != b'\n') {
-            *byte = b'*';
-        }
-    }
-    // Whole characters were replaced by stars.
-    String::from_utf8(bytes).unwrap_or_default()
-}
-
 /// An env file with the values of secret names hidden, its places as they were.
 #[must_use]
 pub fn settings(text: &str) -> String {
@@ -35,7 +20,7 @@ pub fn settings(text: &str) -> String {
         redact::is_secret_name(&entry.setting.key) && !value.contains("${") || redact::text(value) != *value
     };
     let hidden: Vec<_> = entries.into_iter().filter(is_secret).map(|entry| entry.value).collect();
-    spans(text, &hidden)
+    redact::covered(text, &hidden)
 }
 
 /// An env file with everything hidden that could be a value, its places as they were.
@@ -52,29 +37,15 @@ pub fn everything(text: &str) -> String {
         }
         at += line.len();
     }
-    spans(text, &hidden)
+    redact::covered(text, &hidden)
 }
 
 /// A TOML text with everything hidden that looks like a secret, its places as they were. It need not be sound.
 #[must_use]
 pub fn toml(text: &str) -> String {
     let mut hidden: Vec<Range<usize>> = leak::scan(text, Syntax::Other).into_iter().map(|found| found.span).collect();
-    let mut at = 0;
-    for line in text.split_inclusive('\n') {
-        // An inline table has several keys on a line.
-        let secret = line.match_indices('=').find(|(equals, _)| {
-            let key = line[..*equals].rsplit(['.', '{', ',', '=']).next().unwrap_or_default();
-            let value = line[equals + 1..].trim_start();
-            let plain = value.contains("${") || value.starts_with("\"var.");
-            leak::is_secret_key(key.trim_matches([' ', '\t', '"', '\''])) && !plain
-        });
-        if let Some((equals, _)) = secret {
-            let begin = line.len() - line[equals + 1..].trim_start().len();
-            hidden.push(at + begin..at + line.trim_end().len().max(begin));
-        }
-        at += line.len();
-    }
-    spans(text, &hidden)
+    hidden.extend(redact::assignments(text, leak::is_secret_key));
+    redact::covered(text, &hidden)
 }
 
 /// Known secrets, to be found in any text by their value.
@@ -173,7 +144,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_value_is_left(text in "\\PC{0,60}", from in 0_usize..80, length in 0_usize..20) {
-            let hidden = spans(&text, std::slice::from_ref(&(from.min(text.len())..(from + length).min(text.len()))));
+            let hidden = redact::covered(&text, std::slice::from_ref(&(from.min(text.len())..(from + length).min(text.len()))));
             prop_assert_eq!(hidden.len(), text.len());
             prop_assert_eq!(everything(&text).len(), text.len());
         }

@@ -6,10 +6,10 @@
 pub mod check;
 pub mod compare;
 pub mod document;
-pub mod expand;
 pub mod format;
 pub mod generate;
 pub mod leak;
+pub mod lines;
 pub mod masked;
 pub mod project;
 pub mod promote;
@@ -18,4 +18,4 @@ pub mod scope;
 pub mod seal;
 pub mod secrets;
 
-pub use crate::base::template;
+pub use crate::base::{expand, template};

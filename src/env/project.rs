@@ -11,9 +11,10 @@ use crate::base::fault::{Advise, Kind as FaultKind};
 use crate::base::near::nearest;
 
 use super::document::{Document, DocumentError};
+use super::lines::{self, Malformed};
 use super::masked;
 use super::read::{self, ReadError};
-use super::scope::{Definition, Kind, Raw, Scope, Surroundings};
+use super::scope::{Definition, Kind, Raw, Scope, Surroundings, Unset};
 use super::secrets::sha256;
 
 /// The file that describes a project.
@@ -41,13 +42,8 @@ pub enum ProjectError {
     #[error(transparent)]
     Read(#[from] ReadError),
     /// A template or env file makes no sense.
-    #[error("`{file}` cannot be read as KEY=VALUE lines")]
-    Malformed {
-        /// The file.
-        file: String,
-        /// Where, without what stands there.
-        diagnostics: Vec<Diagnostic>,
-    },
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
     /// Nothing describes this environment.
     #[error("nothing here describes the environment `{env}`")]
     Unknown {
@@ -69,7 +65,7 @@ impl Advise for ProjectError {
         match self {
             Self::Document(error) => error.kind(),
             Self::Read(error) => error.kind(),
-            Self::Malformed { .. } => FaultKind::Failed,
+            Self::Malformed(error) => error.kind(),
             Self::Unknown { .. } | Self::NoFile { .. } => FaultKind::NotFound,
         }
     }
@@ -78,7 +74,7 @@ impl Advise for ProjectError {
         match self {
             Self::Document(error) => error.advice(),
             Self::Read(error) => error.advice(),
-            Self::Malformed { .. } => Some("a line is KEY=VALUE or export KEY=VALUE".to_owned()),
+            Self::Malformed(error) => error.advice(),
             Self::Unknown { env, known } if known.is_empty() => {
                 Some(format!("write [environments.{env}] in {FILE}, or a template {FOLDER}/{env}.env.tmpl"))
             }
@@ -93,7 +89,7 @@ impl Advise for ProjectError {
     fn diagnostics(&self) -> Vec<Diagnostic> {
         match self {
             Self::Document(error) => error.diagnostics(),
-            Self::Malformed { diagnostics, .. } => diagnostics.clone(),
+            Self::Malformed(error) => error.diagnostics(),
             _ => Vec::new(),
         }
     }
@@ -110,6 +106,10 @@ pub struct Around {
     pub secrets: BTreeMap<String, String>,
     /// The variables of this program.
     pub process: BTreeMap<String, String>,
+    /// Whether those count.
+    pub surroundings: Surroundings,
+    /// What becomes of a name that means nothing.
+    pub unset: Unset,
 }
 
 /// Where the variables of an environment come from.
@@ -230,16 +230,8 @@ fn overridden(mut plan: Plan) -> Plan {
 /// What stands behind the environment's name in files of other formats.
 pub const FORMATS: [&str; 3] = [".systemd", ".docker", ".k8s"];
 
-/// Process variables count where mistakes are cheap only.
-fn surroundings(env: &EnvName) -> Surroundings {
-    match env.rung() {
-        Some(Rung::Staging | Rung::Prod) => Surroundings::Hermetic,
-        _ => Surroundings::Open,
-    }
-}
-
 fn from_document(document: &Document, (env, table): (&EnvName, &str), around: Around) -> Plan {
-    let mut scope = scope_of(document, (env, Some(table)), around);
+    let scope = scope_of(document, (env, Some(table)), around);
     let mut lines = Vec::new();
     let mut warnings = Vec::new();
     let own: BTreeSet<String> = scope.layers[OWN].keys().cloned().collect();
@@ -269,7 +261,6 @@ fn from_document(document: &Document, (env, table): (&EnvName, &str), around: Ar
     if lines.last() == Some(&Planned::Verbatim(String::new())) {
         lines.pop();
     }
-    scope.surroundings = surroundings(env);
     let digest = sha256(&document.text);
     Plan { scope, from: document.source.name.clone(), digest, lines, warnings }
 }
@@ -287,6 +278,8 @@ pub fn scope_of(document: &Document, (env, table): (&EnvName, Option<&str>), aro
         built_in: around.built_in,
         secrets: around.secrets,
         process: around.process,
+        surroundings: around.surroundings,
+        unset: around.unset,
         ..Scope::default()
     };
     scope.built_in.insert("TETRA_ENV".to_owned(), env.to_string());
@@ -324,10 +317,9 @@ fn from_template(
 ) -> Result<Plan, ProjectError> {
     let empty = Document { source: SourceText::new(FILE, ""), text: String::new(), entries: Vec::new() };
     let mut scope = scope_of(document.unwrap_or(&empty), (env, None), around);
-    scope.surroundings = surroundings(env);
     // A template is meant for people: what looks like a secret in it is hidden when it is shown.
     scope.sources.push(SourceText::new(name, masked::settings(text)));
-    let entries = entries(name, text)?;
+    let entries = lines::entries(name, text)?;
     let mut lines = Vec::new();
     let mut at = 0;
     for entry in entries {
@@ -360,22 +352,6 @@ fn verbatim(text: &str, lines: &mut Vec<Planned>) {
     }
 }
 
-/// The settings of an env file with their places.
-///
-/// # Errors
-///
-/// Fails at the first line that makes no sense; values are not shown.
-pub fn entries(name: &str, text: &str) -> Result<Vec<dotenv::Entry>, ProjectError> {
-    dotenv::entries(text).map_err(|wrong| {
-        let source = SourceText::new(name, masked::everything(text));
-        let line: usize = text.split_inclusive('\n').take(wrong.line.saturating_sub(1) as usize).map(str::len).sum();
-        let rest = text[line..].chars().take(wrong.column.saturating_sub(1) as usize).map(char::len_utf8);
-        let at = line + rest.sum::<usize>();
-        let diagnostic = source.error(wrong.problem.to_string(), at..(at + 1).min(text.len()).max(at), "");
-        ProjectError::Malformed { file: name.to_owned(), diagnostics: vec![diagnostic] }
-    })
-}
-
 /// The variables of an env file, in its order, each key once.
 ///
 /// # Errors
@@ -385,7 +361,7 @@ pub fn read_file(project: &Project, env: &EnvName) -> Result<Vec<dotenv::Setting
     let text = read::text_if_any(&project.file(env))?.ok_or_else(|| ProjectError::NoFile { env: env.clone() })?;
     let mut settings: Vec<dotenv::Setting> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
-    for entry in entries(&format!("{FOLDER}/{env}.env"), &text)? {
+    for entry in lines::entries(&format!("{FOLDER}/{env}.env"), &text)? {
         match places.get(&entry.setting.key) {
             Some(place) => settings[*place] = entry.setting,
             None => {

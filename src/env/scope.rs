@@ -1,12 +1,15 @@
 //! What names mean: layers of variables, paths into a file, secrets, the surroundings.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 use crate::base::diagnostic::SourceText;
+use crate::base::environment::Rung;
+use crate::base::expand::{self, Found, Lookup, Resolve, part_of};
 use crate::base::near::nearest;
-
-use super::template::{Reference, Space};
+use crate::base::template::{Reference, Space};
+use crate::base::trouble::{Reason, Trouble};
 
 /// One value that a name can stand for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,19 +56,39 @@ pub enum Kind {
     Several,
 }
 
-/// What a reference leads to.
+/// A resolved value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
-    /// A definition, to be resolved by itself.
-    Definition(usize),
-    /// A value that is taken as it is.
-    Data(String),
-    /// A secret; taken as it is.
-    Secret(String),
-    /// Nothing of that name, and what may have been meant.
-    Unset(Option<String>),
-    /// Only the surroundings know it, and they do not count.
-    Hermetic,
+pub struct Value {
+    /// Its text.
+    pub text: String,
+    /// Its kind; text unless the whole value is one typed thing.
+    pub kind: Kind,
+    /// A secret went into it.
+    pub secret: bool,
+}
+
+impl Value {
+    fn plain(text: &str, kind: Kind) -> Self {
+        Self { text: text.to_owned(), kind, secret: false }
+    }
+}
+
+impl expand::Value for Value {
+    fn text(text: String) -> Self {
+        Self { text, kind: Kind::Text, secret: false }
+    }
+
+    fn inside(&self) -> Option<Cow<'_, str>> {
+        (self.kind != Kind::Several).then_some(Cow::Borrowed(&self.text))
+    }
+
+    fn is_secret(&self) -> bool {
+        self.secret
+    }
+
+    fn hidden(self) -> Self {
+        Self { secret: true, ..self }
+    }
 }
 
 /// Which of the surroundings count.
@@ -76,6 +99,27 @@ pub enum Surroundings {
     Open,
     /// They do not: the same files give the same result everywhere.
     Hermetic,
+}
+
+impl Surroundings {
+    /// Process variables count where mistakes are cheap only.
+    #[must_use]
+    pub fn of(rung: Option<Rung>) -> Self {
+        match rung {
+            Some(Rung::Staging | Rung::Prod) => Self::Hermetic,
+            Some(Rung::Local | Rung::Dev) | None => Self::Open,
+        }
+    }
+}
+
+/// What becomes of a name that means nothing and has no default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Unset {
+    /// It is a mistake.
+    #[default]
+    Refuse,
+    /// It is empty, and told.
+    Empty,
 }
 
 /// All that names can mean.
@@ -101,12 +145,14 @@ pub struct Scope {
     pub process: BTreeMap<String, String>,
     /// Whether those count.
     pub surroundings: Surroundings,
+    /// What becomes of a name that means nothing.
+    pub unset: Unset,
 }
 
-impl Scope {
-    /// What a reference means, seen from a definition.
-    #[must_use]
-    pub fn find(&self, reference: &Reference, from: usize) -> Found {
+impl Lookup for Scope {
+    type Value = Value;
+
+    fn find(&self, reference: &Reference, from: usize) -> Found<Value> {
         match (reference.space, &reference.path[..]) {
             (None, [name]) => self.variable(name, from),
             (None, path) => self.path(path),
@@ -114,30 +160,73 @@ impl Scope {
             (Some(Space::Secret), [name]) => self.secret(name),
             (Some(Space::Local), [name]) => {
                 let found = self.local.get(&name.to_ascii_uppercase());
-                found.map_or(Found::Unset(None), |id| Found::Definition(*id))
+                found.map_or(Found::Unset, |id| Found::Definition(*id))
             }
             (Some(Space::Local), path) => self.path(path),
             (Some(Space::Infra), path) => self.path(&[&["infrastructure"], path].concat()),
             (Some(Space::Host), path) => self.path(&[&["hosts"], path].concat()),
-            (Some(Space::Env | Space::Secret), _) => Found::Unset(None),
+            (Some(Space::Env | Space::Secret), _) => Found::Unset,
         }
     }
 
+    fn near(&self, reference: &Reference) -> Option<String> {
+        match (reference.space, &reference.path[..]) {
+            (None | Some(Space::Env), [name]) => self.near_variable(name),
+            (Some(Space::Infra), path) => self.near_path(&[&["infrastructure"], path].concat()),
+            (Some(Space::Host), path) => self.near_path(&[&["hosts"], path].concat()),
+            (Some(Space::Local), [_]) | (Some(Space::Env | Space::Secret), _) => None,
+            (None | Some(Space::Local), path) => self.near_path(path),
+        }
+    }
+
+    fn value(&self, id: usize, resolve: Resolve<Value>) -> Result<Value, Trouble> {
+        match &self.definitions[id].value {
+            Raw::Plain(kind, text) => Ok(Value::plain(text, *kind)),
+            Raw::Several(text) => Ok(Value::plain(text, Kind::Several)),
+            Raw::Text(text) => resolve(text),
+            Raw::Secret(name) => match self.injected(name) {
+                Found::Data(value) => Ok(value),
+                _ => {
+                    let reason = Reason::SecretMissing(name.clone());
+                    Err(Trouble { reason, name: name.clone(), way: Vec::new() })
+                }
+            },
+        }
+    }
+
+    fn lets_unset_pass(&self) -> bool {
+        self.unset == Unset::Empty
+    }
+
+    fn name(&self, id: usize) -> String {
+        self.definitions[id].name.clone()
+    }
+
+    fn place(&self, id: usize, part: &Range<usize>) -> Option<(&SourceText, Range<usize>)> {
+        let definition = self.definitions.get(id)?;
+        let source = self.sources.get(definition.source)?;
+        let written = source.text.get(definition.span.clone())?;
+        let Raw::Text(text) = &definition.value else { return Some((source, definition.span.clone())) };
+        let begin = definition.span.start;
+        let inner = part_of(written, text, part).map(|inner| begin + inner.start..begin + inner.end);
+        Some((source, inner.unwrap_or(definition.span.clone())))
+    }
+}
+
+impl Scope {
     /// What `var.NAME` means: the secret, or a variable of this program, which is named on purpose and so counts everywhere.
     #[must_use]
-    pub fn injected(&self, name: &str) -> Found {
+    pub fn injected(&self, name: &str) -> Found<Value> {
         match self.secret(name) {
-            Found::Unset(near) => {
-                self.process.get(name).map_or(Found::Unset(near), |value| Found::Secret(value.clone()))
-            }
+            Found::Unset => self.process.get(name).map_or(Found::Unset, |value| secret(value)),
             found => found,
         }
     }
 
-    fn variable(&self, name: &str, from: usize) -> Found {
+    fn variable(&self, name: &str, from: usize) -> Found<Value> {
         let upper = name.to_ascii_uppercase();
         if let Some(value) = self.given.get(&upper) {
-            return Found::Data(value.clone());
+            return data(value);
         }
         // A name that refers to itself means the layers around it.
         let own = self.definitions.get(from).and_then(|definition| definition.seat.as_ref());
@@ -147,31 +236,25 @@ impl Scope {
             return Found::Definition(*id);
         }
         match self.built_in.get(name) {
-            Some(value) => Found::Data(value.clone()),
+            Some(value) => data(value),
             None => self.surrounding(name),
         }
     }
 
-    fn surrounding(&self, name: &str) -> Found {
+    fn surrounding(&self, name: &str) -> Found<Value> {
         match self.process.get(name) {
             Some(_) if self.surroundings == Surroundings::Hermetic => Found::Hermetic,
-            Some(value) => Found::Data(value.clone()),
-            None => Found::Unset(self.near_variable(name)),
+            Some(value) => data(value),
+            None => Found::Unset,
         }
     }
 
-    fn secret(&self, name: &str) -> Found {
-        match self.secrets.get(name) {
-            Some(value) => Found::Secret(value.clone()),
-            None => Found::Unset(nearest(name, self.secrets.keys().map(String::as_str)).map(str::to_owned)),
-        }
+    fn secret(&self, name: &str) -> Found<Value> {
+        self.secrets.get(name).map_or(Found::Unset, |value| secret(value))
     }
 
-    fn path(&self, path: &[&str]) -> Found {
-        match self.paths.get(&path.join("\0")) {
-            Some(id) => Found::Definition(*id),
-            None => Found::Unset(self.near_path(path)),
-        }
+    fn path(&self, path: &[&str]) -> Found<Value> {
+        self.paths.get(&path.join("\0")).map_or(Found::Unset, |id| Found::Definition(*id))
     }
 
     fn near_variable(&self, name: &str) -> Option<String> {
@@ -189,29 +272,22 @@ impl Scope {
         known.sort_unstable();
         nearest(&wanted, known.iter().map(String::as_str)).filter(|near| *near != wanted).map(str::to_owned)
     }
+}
 
-    /// Where a part of a definition's text stands in its source. Where escapes make that unclear, the nearest that is certain.
-    #[must_use]
-    pub fn place(&self, id: usize, part: &Range<usize>) -> Option<(usize, Range<usize>)> {
-        let definition = self.definitions.get(id)?;
-        let raw = self.sources.get(definition.source)?.text.get(definition.span.clone())?;
-        let Raw::Text(text) = &definition.value else { return Some((definition.source, definition.span.clone())) };
-        let wanted = text.get(part.clone())?;
-        let at = match raw.find(text.as_str()) {
-            Some(begin) if !text.is_empty() => Some(begin + part.start),
-            _ => raw.find(wanted).filter(|_| !wanted.is_empty()),
-        };
-        let begin = definition.span.start;
-        Some((definition.source, at.map_or(definition.span.clone(), |at| begin + at..begin + at + wanted.len())))
-    }
+fn data(text: &str) -> Found<Value> {
+    Found::Data(Value::plain(text, Kind::Text))
+}
+
+fn secret(text: &str) -> Found<Value> {
+    Found::Data(Value { secret: true, ..Value::plain(text, Kind::Text) })
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
+    use crate::base::expand::Resolver;
     use crate::env::document::Document;
-    use crate::env::expand::Resolver;
     use crate::env::project::{Around, scope_of};
 
     const FILE: &str = r#"

@@ -3,11 +3,12 @@
 //! Who can open a sealed file cannot be read from it, so a list of recipients stands beside it. An ssh key that only ssh-agent
 //! or a hardware token holds cannot open anything; neither can one behind a passphrase.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::base::diagnostic::Diagnostic;
 use crate::base::fault::{Advise, Kind};
+use crate::sys::file::FileError;
 
 use super::document::{Document, DocumentError};
 use super::read::{self, ReadError};
@@ -196,6 +197,22 @@ pub fn identity(files: &[PathBuf]) -> Result<Identity, SealError> {
         age::ssh::Identity::Encrypted(_) => Err(bad("it is behind a passphrase")),
         age::ssh::Identity::Unsupported(_) => Err(bad("its kind is not supported")),
     }
+}
+
+/// The text of a sealed file, opened with the first of `keys` that is there; none if there is no such file.
+///
+/// # Errors
+///
+/// Fails if it cannot be read, if there is no key, or if the file cannot be opened with it.
+pub fn text(path: &Path, keys: &[PathBuf]) -> Result<Option<String>, SealError> {
+    let sealed = match std::fs::read(path) {
+        Ok(sealed) => sealed,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(source) => {
+            return Err(ReadError::from(FileError::Io { action: "read", path: path.to_owned(), source }).into());
+        }
+    };
+    open(path, &sealed, &identity(keys)?).map(Some)
 }
 
 /// Opens a sealed file.

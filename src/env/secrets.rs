@@ -10,14 +10,14 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::base::diagnostic::{Diagnostic, SourceText};
+use crate::base::diagnostic::Diagnostic;
 use crate::base::dotenv;
 use crate::base::environment::EnvName;
 use crate::base::fault::{Advise, Kind};
 use crate::sys::file::{self, Access, FileError};
 
 use super::format::Format;
-use super::masked;
+use super::lines::{self, Malformed};
 use super::read::{self, ReadError};
 use super::template::is_variable;
 
@@ -34,13 +34,8 @@ pub enum SecretError {
     #[error(transparent)]
     Read(#[from] ReadError),
     /// A line makes no sense. What stands there is not shown.
-    #[error("`{file}` cannot be read as KEY=VALUE lines")]
-    Malformed {
-        /// The file.
-        file: String,
-        /// Where.
-        diagnostics: Vec<Diagnostic>,
-    },
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
     /// The name cannot be that of a variable.
     #[error("`{}` cannot be the name of a secret", key.escape_debug())]
     BadKey {
@@ -62,7 +57,7 @@ impl Advise for SecretError {
         match self {
             Self::File(error) => error.kind(),
             Self::Read(error) => error.kind(),
-            Self::Malformed { .. } => Kind::Failed,
+            Self::Malformed(error) => error.kind(),
             Self::BadKey { .. } | Self::BadValue { .. } => Kind::Usage,
         }
     }
@@ -78,7 +73,7 @@ impl Advise for SecretError {
             }
             Self::File(error) => return error.advice(),
             Self::Read(error) => return error.advice(),
-            Self::Malformed { .. } => "a line is KEY=VALUE; quote values with spaces at their ends".to_owned(),
+            Self::Malformed(error) => return error.advice(),
             Self::BadKey { .. } => {
                 "a name is letters, digits and `_`; the value is typed or comes from --file".to_owned()
             }
@@ -88,7 +83,7 @@ impl Advise for SecretError {
 
     fn diagnostics(&self) -> Vec<Diagnostic> {
         match self {
-            Self::Malformed { diagnostics, .. } => diagnostics.clone(),
+            Self::Malformed(error) => error.diagnostics(),
             _ => Vec::new(),
         }
     }
@@ -133,7 +128,7 @@ impl Store {
     /// The sealed file of an environment.
     #[must_use]
     pub fn sealed(&self, env: &EnvName) -> PathBuf {
-        self.folder.join(format!("{env}.env.age"))
+        sealed(&self.file(env))
     }
 
     /// Every environment that has a file, sealed or not; the built-in ones first.
@@ -187,14 +182,16 @@ impl Store {
         Ok(())
     }
 
-    /// Makes the folder, and locks it against others that change secrets.
+    /// Makes the folder, and locks it against others that change secrets. What one of them left half written is gone then.
     ///
     /// # Errors
     ///
     /// Fails if it cannot be made, or is locked for longer than five seconds.
     pub fn lock(&self) -> Result<fs::File, SecretError> {
         file::private_folder(&self.folder)?;
-        Ok(file::lock(&self.folder)?)
+        let lock = file::lock(&self.folder)?;
+        file::sweep(&self.folder);
+        Ok(lock)
     }
 
     /// The permissions of a file or folder below or at the store; none if it is not there.
@@ -204,19 +201,21 @@ impl Store {
     }
 }
 
+/// Where the sealed form of a secrets file stands.
+#[must_use]
+pub fn sealed(file: &Path) -> PathBuf {
+    let mut path = file.as_os_str().to_owned();
+    path.push(".age");
+    path.into()
+}
+
 /// Takes a file apart.
 ///
 /// # Errors
 ///
 /// Fails for a line that makes no sense; what stands there is not shown.
 pub fn parse(path: &Path, text: &str) -> Result<Secrets, SecretError> {
-    let settings = dotenv::parse(text).map_err(|wrong| {
-        let file = path.display().to_string();
-        let source = SourceText::new(file.clone(), masked::everything(text));
-        let line: usize = text.split_inclusive('\n').take(wrong.line.saturating_sub(1) as usize).map(str::len).sum();
-        let end = line + text[line..].lines().next().map_or(0, str::len);
-        SecretError::Malformed { file, diagnostics: vec![source.error(wrong.problem.to_string(), line..end, "")] }
-    })?;
+    let settings = lines::settings(&path.display().to_string(), text)?;
     let names = settings.iter().map(|setting| setting.key.clone()).collect();
     let values = settings.into_iter().map(|setting| (setting.key, setting.value)).collect();
     Ok(Secrets { values, names, notice: None })

@@ -55,7 +55,7 @@ pub fn both(document: &Document) -> Vec<Diagnostic> {
         let name = today(&leaf.path)?;
         let other = document.leaf(&name)?;
         let what = format!("`{}` and `{name}` are the same", leaf.path);
-        let found = document.source.error(what, leaf.key.clone(), "the former name");
+        let found = document.shown().error(what, leaf.key.clone(), "the former name");
         Some(found.and(other.key.clone(), "the name today").help("keep one of them"))
     };
     document.leaves.iter().filter_map(twice).collect()

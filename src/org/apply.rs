@@ -208,8 +208,8 @@ impl Applied<'_, '_> {
         let document = self.draft.document;
         let leaf = self.draft.cells.get(path).and_then(|cell| cell.leaf).map(|leaf| &document.leaves[leaf]);
         self.found.push(match leaf {
-            Some(leaf) => document.source.error(title, leaf.span.clone(), label).help(help),
-            None => self.profile.source.error(title, 0..0, label).help(help),
+            Some(leaf) => document.shown().error(title, leaf.span.clone(), label).help(help),
+            None => self.profile.shown.error(title, 0..0, label).help(help),
         });
     }
 }

@@ -12,10 +12,12 @@ use super::history::{self, Action, Entry};
 use super::path::KeyPath;
 use super::promote::Stamp;
 use super::render::Annotate;
-use super::store::{Author, Current, Store, Version, content_of};
+use super::store::{Current, Store, content_of};
+use super::versions::{Author, Version};
 use super::workbench::{Common, Workbench};
 use super::{overrides, profile, store};
 use crate::base::environment::EnvName;
+use crate::base::redact;
 use crate::sys::file::{self, Access};
 
 /// What is asked of a promotion.
@@ -129,9 +131,13 @@ fn look_at(store: &Store, env: &EnvName, (current, wish): (Option<&Current>, &Wi
         _ => return Err(OrgError::Foreign { path: path.clone(), env: env.clone() }),
     }
     let changes = edits(store, env, text)?;
-    let shown = |value: &Option<Value>| value.as_ref().map_or("(nothing)".to_owned(), ToString::to_string);
-    let mut lines: Vec<String> =
-        changes.iter().map(|(path, before, now)| format!("{path}: {} -> {}", shown(before), shown(now))).collect();
+    let shown = |path: &KeyPath, value: &Option<Value>| match value {
+        None => "(nothing)".to_owned(),
+        Some(_) if redact::is_secret_name(path.last()) => redact::MASK.to_owned(),
+        Some(value) => redact::text(&value.to_string()),
+    };
+    let line = |(path, before, now): &Changed| format!("{path}: {} -> {}", shown(path, before), shown(path, now));
+    let mut lines: Vec<String> = changes.iter().map(line).collect();
     if lines.is_empty() {
         lines.push("no value differs, only how they are written".to_owned());
     }
@@ -296,6 +302,7 @@ pub fn new_profile(store: &Store, (env, extends): (&EnvName, &str)) -> Result<Pa
     let _lock = store.lock()?;
     if let Some(folder) = path.parent() {
         file::folder(folder)?;
+        file::sweep(folder);
     }
     let text = format!(
         "# What @{env} has otherwise than {extends}. `tsm org profile show {env}` shows all rules.\n\

@@ -6,6 +6,7 @@ use super::draft::{Chain, Draft, Layer, OVERRIDES};
 use super::path::KeyPath;
 use super::profile::{Check, Op, Profile, Rule};
 use crate::base::diagnostic::Diagnostic;
+use crate::base::redact;
 
 /// Every condition of a chain that does not hold.
 #[must_use]
@@ -70,12 +71,17 @@ fn described(draft: &Draft, chain: &Chain, (profile, rule): (&Profile, &Rule), p
     let title = format!("`{path}` is not as the profile `{}` {word}: {} {}", profile.name, check.word(), rule.value);
     let cell = draft.cells.get(path);
     let now = cell.and_then(|cell| cell.value.as_ref());
-    let label = now.map_or_else(|| "there is none".to_owned(), |value| format!("it is {value}"));
+    let secret = redact::is_secret_name(path.last());
+    let label = match now {
+        None => "there is none".to_owned(),
+        Some(_) if secret => "it is another".to_owned(),
+        Some(value) => format!("it is {value}"),
+    };
     let last = cell.and_then(|cell| cell.steps.last());
     let from = match last {
         Some(step) => match (step.layer, &step.span) {
-            (Layer::Profile(number), Some(span)) => Some((&chain.profiles[number].source, span.clone())),
-            (Layer::Override, Some(span)) => Some((&draft.document.source, span.clone())),
+            (Layer::Profile(number), Some(span)) => Some((&chain.profiles[number].shown, span.clone())),
+            (Layer::Override, Some(span)) => Some((draft.document.shown(), span.clone())),
             _ => None,
         },
         None => None,
@@ -84,8 +90,8 @@ fn described(draft: &Draft, chain: &Chain, (profile, rule): (&Profile, &Rule), p
     let written = leaf.filter(|leaf| leaf.path.keys()[0] != OVERRIDES);
     match (from, written) {
         (Some((source, span)), _) => source.error(title, span, label),
-        (None, Some(leaf)) => draft.document.source.error(title, leaf.span.clone(), label),
-        (None, None) => profile.source.error(title, rule.span.clone(), label),
+        (None, Some(leaf)) => draft.document.shown().error(title, leaf.span.clone(), label),
+        (None, None) => profile.shown.error(title, rule.span.clone(), label),
     }
 }
 

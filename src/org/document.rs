@@ -5,12 +5,15 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use toml::Value;
 use toml_edit::{InlineTable, Item, Key, Table, Value as Written};
 
 use super::path::KeyPath;
 use crate::base::diagnostic::{Diagnostic, SourceText};
+use crate::base::redact;
+use crate::base::template::{self, Part};
 
 /// A text and what stands where in it.
 #[derive(Debug, Clone)]
@@ -24,6 +27,7 @@ pub struct Document {
     /// The lines below each header; the first one is the text before any header.
     pub bodies: Vec<Body>,
     index: HashMap<KeyPath, usize>,
+    shown: OnceLock<SourceText>,
 }
 
 /// A value and its place.
@@ -41,6 +45,28 @@ pub struct Leaf {
     pub statement: Range<usize>,
     /// Its body.
     pub body: usize,
+}
+
+impl Leaf {
+    /// Its name or its shape says that it is nobody's business.
+    fn is_secret(&self) -> bool {
+        let text = |text: &str| !text.starts_with("${") && redact::text(text) != text;
+        let inside = match &self.value {
+            Value::String(it) => text(it),
+            Value::Array(items) => {
+                let words: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
+                redact::redact(&words) != words
+            }
+            _ => false,
+        };
+        inside || redact::is_secret_name(self.path.last()) && !self.value.as_str().is_some_and(only_refers)
+    }
+}
+
+/// There is nothing in a text but `${NAME}`.
+fn only_refers(text: &str) -> bool {
+    let refers = |part: &Part| matches!(part, Part::Expansion(it) if it.operation.is_none());
+    template::parse(text).is_ok_and(|template| template.parts.iter().all(refers))
 }
 
 /// Where a table stands and how a key can be added to it.
@@ -97,7 +123,10 @@ impl Document {
         let source = SourceText::new(name, text);
         let parsed = match toml_edit::Document::parse(text) {
             Ok(parsed) => parsed,
-            Err(error) => return Err(all_errors(&source, &error)),
+            Err(error) => {
+                let hidden = redact::assignments(text, redact::is_secret_name);
+                return Err(all_errors((&source, &SourceText::new(name, redact::covered(text, &hidden))), &error));
+            }
         };
         let first = Body { path: KeyPath::default(), header: None, end: 0 };
         let mut reader = Reader { leaves: Vec::new(), tables: BTreeMap::new(), bodies: vec![first] };
@@ -105,13 +134,29 @@ impl Document {
         let Reader { mut leaves, tables, bodies } = reader;
         leaves.sort_by_key(|leaf| leaf.key.start);
         let index = leaves.iter().enumerate().map(|(number, leaf)| (leaf.path.clone(), number)).collect();
-        Ok(Self { source, leaves, tables, bodies, index })
+        Ok(Self { source, leaves, tables, bodies, index, shown: OnceLock::new() })
+    }
+
+    /// The text for messages: values of secret names, and what looks like a secret, are stars. All places are as they were.
+    #[must_use]
+    pub fn shown(&self) -> &SourceText {
+        self.shown.get_or_init(|| {
+            let hidden: Vec<Range<usize>> =
+                self.leaves.iter().filter(|leaf| leaf.is_secret()).map(|leaf| leaf.span.clone()).collect();
+            SourceText::new(self.source.name.clone(), redact::covered(&self.source.text, &hidden))
+        })
     }
 
     /// The value at a path.
     #[must_use]
     pub fn leaf(&self, path: &KeyPath) -> Option<&Leaf> {
-        self.index.get(path).map(|number| &self.leaves[*number])
+        self.number(path).map(|number| &self.leaves[number])
+    }
+
+    /// Which of the leaves is at a path.
+    #[must_use]
+    pub fn number(&self, path: &KeyPath) -> Option<usize> {
+        self.index.get(path).copied()
     }
 
     /// The text at a path.
@@ -127,8 +172,9 @@ impl Document {
     }
 }
 
-/// Every mistake, in order, one a line: what follows from a mistake on the same line helps nobody.
-fn all_errors(source: &SourceText, first: &toml_edit::TomlError) -> Vec<Diagnostic> {
+/// Every mistake, in order, one a line: what follows from a mistake on the same line helps nobody. What is shown of the text has no
+/// secrets in it.
+fn all_errors((source, shown): (&SourceText, &SourceText), first: &toml_edit::TomlError) -> Vec<Diagnostic> {
     let (_, errors) = toml::de::DeTable::parse_recoverable(&source.text);
     let mut found: Vec<(Range<usize>, String)> =
         errors.iter().map(|error| (error.span().unwrap_or(0..0), error.message().to_owned())).collect();
@@ -137,7 +183,7 @@ fn all_errors(source: &SourceText, first: &toml_edit::TomlError) -> Vec<Diagnost
     }
     found.sort_by_key(|(span, _)| span.start);
     found.dedup_by_key(|(span, _)| source.place(span).line);
-    found.into_iter().map(|(span, message)| described(source, span, &message)).collect()
+    found.into_iter().map(|(span, message)| described(shown, span, &message)).collect()
 }
 
 /// What a parser says, with what to do about the mistakes that everybody makes.

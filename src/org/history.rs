@@ -158,6 +158,19 @@ pub fn id(now: Timestamp) -> String {
     zoned(now).map_or_else(|| now.0.to_string(), |time| time.strftime("%Y%m%d_%H%M%S").to_string())
 }
 
+/// True for what [`id`] gives, with or without a number.
+#[must_use]
+pub fn is_id(text: &str) -> bool {
+    let mut parts = text.split('_');
+    let digits = |part: Option<&str>, length: usize| {
+        part.is_some_and(|part| part.len() == length && part.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    digits(parts.next(), 8)
+        && digits(parts.next(), 6)
+        && parts.next().is_none_or(|number| number.parse::<u32>().is_ok())
+        && parts.next().is_none()
+}
+
 /// RFC 3339 in UTC, in whole seconds.
 #[must_use]
 pub fn at(now: Timestamp) -> String {

@@ -64,7 +64,7 @@ impl Manifest {
         let mut found = Vec::new();
         for leaf in &document.leaves {
             let mut wrong = |what: String, help: &str| {
-                found.push(document.source.error(what, leaf.span.clone(), "").help(help));
+                found.push(document.shown().error(what, leaf.span.clone(), "").help(help));
             };
             let keys: Vec<&str> = leaf.path.keys().iter().map(String::as_str).collect();
             match keys[..] {

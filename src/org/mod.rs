@@ -10,7 +10,7 @@
 //!               condition  what must hold, and what must not
 //!               render     the text of local.toml with the changed values put in
 //!               header     who made it from what, with hashes
-//!               store      written at once, with its history
+//!               versions   written at once, with its history
 //! ```
 //!
 //! Everything down to `render` is pure: the same files give the same bytes.
@@ -35,10 +35,12 @@ pub mod read;
 pub mod rebase;
 pub mod render;
 pub mod schema;
+pub mod services;
 pub mod standing;
 pub mod store;
 pub mod template;
 pub mod variables;
+pub mod versions;
 pub mod workbench;
 
 pub use toml::Value;

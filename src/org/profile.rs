@@ -7,6 +7,7 @@ use toml::Value;
 use super::document::{Document, Leaf};
 use super::path::KeyPath;
 use crate::base::diagnostic::{Diagnostic, SourceText};
+use crate::base::environment::EnvName;
 use crate::base::near::nearest;
 
 /// The version of the format.
@@ -29,8 +30,12 @@ pub struct Profile {
     pub origin: Origin,
     /// Its text, under the name that messages use.
     pub source: SourceText,
+    /// The same for messages, without secrets.
+    pub shown: SourceText,
     /// The profile whose rules come before, and where it is named.
     pub extends: Option<(String, Range<usize>)>,
+    /// Other words for it.
+    pub aliases: Vec<String>,
     /// Only there to be extended.
     pub is_abstract: bool,
     /// Keys that hold paths, for `rebase`.
@@ -185,7 +190,9 @@ impl Profile {
             name: name.to_owned(),
             origin,
             source: document.source.clone(),
+            shown: document.shown().clone(),
             extends: None,
+            aliases: Vec::new(),
             is_abstract: false,
             path_keys: Vec::new(),
             rules: Vec::new(),
@@ -206,7 +213,7 @@ impl Profile {
     }
 
     fn take(&mut self, leaf: &Leaf) -> Result<(), Box<Diagnostic>> {
-        let source = self.source.clone();
+        let source = self.shown.clone();
         let wrong = |what: &str, label: &str| Box::new(source.error(what, leaf.span.clone(), label));
         let words = |value: &Value| -> Option<Vec<String>> {
             value.as_array()?.iter().map(|it| it.as_str().map(str::to_owned)).collect()
@@ -217,7 +224,12 @@ impl Profile {
                 return Err(Box::new(wrong("this format of profiles is unknown", "").help("write schema = 1")));
             }
             ("schema" | "name" | "description", 1) => {}
-            ("aliases", 1) => drop(words(&leaf.value).ok_or_else(|| wrong("`aliases` is no list of texts", ""))?),
+            ("aliases", 1) => {
+                self.aliases = words(&leaf.value).ok_or_else(|| wrong("`aliases` is no list of texts", ""))?;
+                if let Some(alias) = self.aliases.iter().find(|alias| alias.parse::<EnvName>().is_err()) {
+                    return Err(wrong(&format!("`{alias}` cannot be the name of an environment"), ""));
+                }
+            }
             ("abstract", 1) => {
                 self.is_abstract =
                     leaf.value.as_bool().ok_or_else(|| wrong("`abstract` is neither true nor false", ""))?;
@@ -330,7 +342,7 @@ fn unknown_tables(document: &Document) -> Vec<Diagnostic> {
         let known = OPS.iter().any(|(word, _)| *word == first) || OTHERS.contains(&first);
         if !known && seen.insert(first.to_owned()) {
             let header = document.bodies[leaf.body].header.clone();
-            found.push(unknown(&document.source, first, &header.unwrap_or(leaf.statement.clone())));
+            found.push(unknown(document.shown(), first, &header.unwrap_or(leaf.statement.clone())));
         }
     }
     found

@@ -117,8 +117,10 @@ impl Recipe<'_> {
     fn overrides(&self) -> Result<Vec<(KeyPath, Step)>, OrgError> {
         let mut steps = Vec::new();
         for leaf in self.local.leaves.iter().filter(|leaf| leaf.path.keys()[0] == OVERRIDES) {
-            let ours = leaf.path.keys().get(1).and_then(|name| name.parse::<EnvName>().ok());
-            if ours.as_ref() != Some(self.env) || leaf.path.keys().len() < 3 {
+            let named = leaf.path.keys().get(1);
+            let ours = named.and_then(|name| name.parse::<EnvName>().ok()).as_ref() == Some(self.env)
+                || named.is_some_and(|name| self.chain.own().aliases.contains(name));
+            if !ours || leaf.path.keys().len() < 3 {
                 continue;
             }
             let Some(path) = profile::inner(&leaf.path.keys()[2..]) else { continue };
@@ -201,7 +203,7 @@ fn collisions(draft: &Draft, chain: &Chain) -> Vec<Diagnostic> {
                 let title = format!("`{table}` is no table");
                 if !found.iter().any(|it| it.title == title) {
                     let help = format!("`{path}` belongs below it; write [{table}]");
-                    found.push(draft.document.source.error(title, leaf.span.clone(), "a value").help(help));
+                    found.push(draft.document.shown().error(title, leaf.span.clone(), "a value").help(help));
                 }
             }
             outer = table.parent();
@@ -222,9 +224,9 @@ fn over_a_table(draft: &Draft, chain: &Chain, path: &KeyPath) -> Option<Diagnost
     let step = cell.steps.last()?;
     let title = format!("`{path}` is a table and cannot become a value");
     Some(match (step.layer, step.span.clone()) {
-        (Layer::Profile(number), Some(span)) => chain.profiles[number].source.error(title, span, ""),
-        (_, Some(span)) => draft.document.source.error(title, span, ""),
-        (_, None) => draft.document.source.error(title, 0..0, "").help("look at --set"),
+        (Layer::Profile(number), Some(span)) => chain.profiles[number].shown.error(title, span, ""),
+        (_, Some(span)) => draft.document.shown().error(title, span, ""),
+        (_, None) => draft.document.shown().error(title, 0..0, "").help("look at --set"),
     })
 }
 

@@ -106,7 +106,7 @@ fn slips(document: &Document, keys: &[(KeyPath, Holds)]) -> Vec<Diagnostic> {
             found.extend(key_slip(document, leaf, keys));
         } else if let Some(near) = nearest(first, TABLES).filter(|_| seen.insert(first.to_owned())) {
             let header = document.bodies[leaf.body].header.clone().unwrap_or(leaf.statement.clone());
-            let warning = document.source.warning(format!("`{first}` means nothing to tetra"), header, "");
+            let warning = document.shown().warning(format!("`{first}` means nothing to tetra"), header, "");
             found.push(warning.help(format!("did you mean `{near}`?")));
         }
     }
@@ -121,7 +121,7 @@ fn key_slip(document: &Document, leaf: &Leaf, keys: &[(KeyPath, Holds)]) -> Opti
     }
     let near = nearest(leaf.path.last(), siblings().map(|(path, _)| path.last()))?;
     let near_enough = strsim::damerau_levenshtein(near, leaf.path.last()) <= 2;
-    let warning = document.source.warning(format!("`{}` means nothing to tetra", leaf.path), leaf.key.clone(), "");
+    let warning = document.shown().warning(format!("`{}` means nothing to tetra", leaf.path), leaf.key.clone(), "");
     near_enough.then(|| warning.help(format!("did you mean `{near}`?")))
 }
 
@@ -162,7 +162,7 @@ fn misfit(document: &Document, leaf: &Leaf, keys: &[(KeyPath, Holds)]) -> Option
             (fits, "none of the known words", format!("there are {}", words.join(", ")))
         }
     };
-    (!fits).then(|| document.source.error(format!("`{}` is {wanted}", leaf.path), leaf.span.clone(), "").help(help))
+    (!fits).then(|| document.shown().error(format!("`{}` is {wanted}", leaf.path), leaf.span.clone(), "").help(help))
 }
 
 #[cfg(test)]

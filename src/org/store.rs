@@ -1,26 +1,19 @@
-//! The files of one organization: read, and changed so that nothing is ever half written or lost.
-//!
-//! A new version is written in three steps, each of them whole or not there: its copy in the history, the environment itself,
-//! the line in the record. Stopped after the first, nothing happened. Stopped after the second, the next change finds a file
-//! without a line and writes it from the file's own header.
+//! The files of one organization, read as far as they can be trusted.
 
 use std::fs::{self, File};
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::document::Document;
 use super::draft::Chain;
 use super::error::OrgError;
-use super::header::{self, Header, State};
-use super::history::{self, Action, Entry, Record};
+use super::header::{self, State};
 use super::manifest::Manifest;
 use super::profile::{BUILT_IN, Origin, Profile};
 use super::{read, workbench};
 use crate::base::environment::EnvName;
 use crate::base::name::OrgName;
 use crate::base::near::nearest;
-use crate::base::time::Timestamp;
-use crate::sys::file::{self, Access, FileError};
+use crate::sys::file;
 use crate::sys::paths::Paths;
 
 /// How many profiles may extend each other.
@@ -44,28 +37,6 @@ pub struct Current {
     pub state: State,
 }
 
-/// A version to be written.
-#[derive(Debug, Clone)]
-pub struct Version {
-    /// Its bytes.
-    pub text: String,
-    /// The hash of what it says.
-    pub content: String,
-    /// How it comes to be.
-    pub action: Action,
-    /// For a rollback: source and content that are turned away from.
-    pub left: Option<(String, String)>,
-}
-
-/// Who changes something, when.
-#[derive(Debug, Clone, Copy)]
-pub struct Author<'a> {
-    /// The operator.
-    pub by: &'a str,
-    /// Now.
-    pub now: Timestamp,
-}
-
 impl<'a> Store<'a> {
     /// An organization that is there.
     ///
@@ -85,6 +56,12 @@ impl<'a> Store<'a> {
     #[must_use]
     pub fn org(&self) -> &'a OrgName {
         self.org
+    }
+
+    /// The folder of former versions and their records.
+    #[must_use]
+    pub fn versions(&self) -> PathBuf {
+        self.paths.versions(self.org)
     }
 
     /// Its folder.
@@ -179,7 +156,8 @@ impl<'a> Store<'a> {
     pub fn profile(&self, name: &str) -> Result<Profile, OrgError> {
         let unknown = || {
             let known = self.profile_names();
-            let near = nearest(name, known.iter().map(String::as_str)).filter(|near| *near != name).map(str::to_owned);
+            let plain = name.strip_prefix("builtin:").unwrap_or(name);
+            let near = nearest(plain, known.iter().map(String::as_str)).filter(|near| *near != name).map(str::to_owned);
             OrgError::NoProfile { name: name.to_owned(), near }
         };
         if let Some(name) = name.strip_prefix("builtin:") {
@@ -194,6 +172,22 @@ impl<'a> Store<'a> {
             }
         }
         Profile::built_in(env.as_str()).ok_or_else(unknown)
+    }
+
+    /// The environment that a word stands for: the aliases of profiles count, after all names.
+    #[must_use]
+    pub fn meant(&self, word: &EnvName) -> EnvName {
+        let known = word.rung().is_some()
+            || self.environment(word).exists()
+            || self.profile_names().iter().any(|name| name == word.as_str());
+        if known {
+            return word.clone();
+        }
+        let is_alias = |profile: &Profile| profile.aliases.iter().any(|alias| alias.parse().as_ref() == Ok(word));
+        // A profile that makes no sense has no aliases; whoever names it is told.
+        let profiles = self.profile_names().into_iter().filter_map(|name| self.profile(&name).ok());
+        let mut meant = profiles.filter(is_alias).filter_map(|profile| profile.name.parse().ok());
+        meant.next().unwrap_or_else(|| word.clone())
     }
 
     /// The file of a profile, if it has one.
@@ -226,142 +220,6 @@ impl<'a> Store<'a> {
     /// Fails if somebody else is at it for five seconds.
     pub fn lock(&self) -> Result<File, OrgError> {
         Ok(file::lock(&self.folder())?)
-    }
-
-    /// The record of an environment.
-    ///
-    /// # Errors
-    ///
-    /// Fails if somebody changed it.
-    pub fn record(&self, env: &EnvName) -> Result<Record, OrgError> {
-        Record::read(&self.record_path(env), &self.folder())
-    }
-
-    fn record_path(&self, env: &EnvName) -> PathBuf {
-        self.paths.versions(self.org).join(format!("{env}.jsonl"))
-    }
-
-    /// The copy of a version.
-    #[must_use]
-    pub fn copy(&self, entry: &Entry) -> PathBuf {
-        self.paths.versions(self.org).join(&entry.file)
-    }
-
-    /// The bytes of a version.
-    ///
-    /// # Errors
-    ///
-    /// Fails if its copy is gone, or is not as it was written.
-    pub fn version(&self, env: &EnvName, entry: &Entry) -> Result<String, OrgError> {
-        let path = self.copy(entry);
-        let gone =
-            |why: &str| OrgError::NoVersion { what: format!("the version {} {why}", entry.id), env: env.clone() };
-        let text = read::text(&path, &self.folder())?.ok_or_else(|| gone("is no longer kept"))?;
-        let same = content_of(&text).is_some_and(|content| content == entry.content);
-        if same { Ok(text) } else { Err(gone("was changed by somebody")) }
-    }
-
-    /// Writes a version. The lock must be held. Gives its line in the record.
-    ///
-    /// # Errors
-    ///
-    /// Fails if something cannot be written; the environment is then as it was.
-    pub fn publish(&self, env: &EnvName, version: Version, author: Author) -> Result<Entry, OrgError> {
-        let retention = self.manifest()?.retention;
-        let mut record = self.record(env)?;
-        self.make_folders()?;
-        self.settle(env, &mut record, author)?;
-        let entry = self.keep(env, (&mut record, author), version.clone())?;
-        file::write(&self.environment(env), version.text.as_bytes(), Access::Shared)?;
-        self.write_record(env, &record)?;
-        self.prune(&record, retention)?;
-        Ok(entry)
-    }
-
-    fn make_folders(&self) -> Result<(), OrgError> {
-        for folder in [self.folder().join("environments"), self.paths.versions(self.org)] {
-            file::folder(&folder)?;
-            read::stays_inside(&folder, &self.folder())?;
-            sweep(&folder);
-        }
-        Ok(())
-    }
-
-    /// Gives a line to what is there without one.
-    fn settle(&self, env: &EnvName, record: &mut Record, author: Author) -> Result<(), OrgError> {
-        let Some(current) = self.current(env)? else { return Ok(()) };
-        let action = if matches!(current.state, State::Edited(_)) { Action::Edit } else { Action::Found };
-        let content = content_of(&current.text).unwrap_or_else(|| header::hash(current.text.as_bytes()));
-        if record.entries.last().is_some_and(|last| last.content == content && action != Action::Edit) {
-            return Ok(());
-        }
-        let version = Version { text: current.text, content, action, left: None };
-        self.keep(env, (record, author), version)?;
-        self.write_record(env, record)
-    }
-
-    /// Writes the copy of a version, and its line into the record, which is not written yet.
-    fn keep(
-        &self,
-        env: &EnvName,
-        (record, author): (&mut Record, Author),
-        version: Version,
-    ) -> Result<Entry, OrgError> {
-        let header = match header::state(&version.text) {
-            State::Intact(header) | State::Edited(header) => Some(header),
-            State::Foreign => None,
-        };
-        let field = |take: fn(&Header) -> String| header.as_deref().map(take).unwrap_or_default();
-        let (left_source, left) = version.left.map_or((None, None), |(source, content)| (Some(source), Some(content)));
-        let id = record.fresh_id(author.now);
-        let entry = Entry {
-            seq: 0,
-            at: history::at(author.now),
-            by: author.by.to_owned(),
-            action: version.action,
-            content: version.content,
-            source: field(|it| it.source.clone()),
-            profile: field(|it| it.profile.clone()),
-            commit: header.as_deref().and_then(|it| it.commit.clone()),
-            file: format!("{env}_{id}.toml"),
-            from: left_source,
-            left,
-            prev: String::new(),
-            id,
-        };
-        file::write(&self.copy(&entry), version.text.as_bytes(), Access::Shared)?;
-        record.push(entry.clone());
-        Ok(record.entries.last().cloned().unwrap_or(entry))
-    }
-
-    fn write_record(&self, env: &EnvName, record: &Record) -> Result<(), OrgError> {
-        Ok(file::write(&self.record_path(env), record.bytes(), Access::Shared)?)
-    }
-
-    /// Removes the copies of all but the newest versions. Their lines stay.
-    fn prune(&self, record: &Record, retention: usize) -> Result<(), OrgError> {
-        let old = record.entries.len().saturating_sub(retention);
-        // Most of them went long ago; only the newest of the old can still be there.
-        for entry in record.entries[..old].iter().rev() {
-            let path = self.copy(entry);
-            match fs::remove_file(&path) {
-                Ok(()) => {}
-                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-                Err(source) => return Err(FileError::Io { action: "remove", path, source }.into()),
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Takes away what was being written when the machine or the program stopped. Whoever holds the lock writes alone here, so
-/// nobody needs it any more.
-fn sweep(folder: &Path) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        if entry.file_name().to_string_lossy().starts_with(file::TEMPORARY) {
-            // What cannot be removed harms nobody.
-            let _ = fs::remove_file(entry.path());
-        }
     }
 }
 

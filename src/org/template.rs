@@ -1,5 +1,7 @@
 //! The files of a new organization.
 
+use std::fs;
+
 use super::error::OrgError;
 use super::store::{Store, local};
 use crate::base::name::OrgName;
@@ -24,13 +26,23 @@ pub enum Purpose {
 ///
 /// # Errors
 ///
-/// Fails if a file cannot be written.
+/// Fails if a file cannot be written. Then there is no such organization, unless there was its folder before.
 pub fn init(paths: &Paths, org: &OrgName, (purpose, user): (Purpose, &str)) -> Result<bool, OrgError> {
     let folder = paths.org(org);
-    let there = folder.is_dir() && (purpose == Purpose::Server || paths.environment(org, &local()).exists());
-    if there {
+    let known = folder.is_dir();
+    if known && (purpose == Purpose::Server || paths.environment(org, &local()).exists()) {
         return Ok(false);
     }
+    let made = make(paths, org, (purpose, user));
+    if made.is_err() && !known {
+        // Half an organization would count as one. The failure that is told is the one before this.
+        let _ = fs::remove_dir_all(&folder);
+    }
+    made.map(|()| true)
+}
+
+fn make(paths: &Paths, org: &OrgName, (purpose, user): (Purpose, &str)) -> Result<(), OrgError> {
+    let folder = paths.org(org);
     let environments = folder.join("environments");
     for made in [&folder, &environments, &paths.profiles(org), &paths.versions(org)] {
         file::folder(made)?;
@@ -39,6 +51,7 @@ pub fn init(paths: &Paths, org: &OrgName, (purpose, user): (Purpose, &str)) -> R
     let _lock = store.lock()?;
     let secrets = folder.join("secrets");
     file::private_folder(&secrets)?;
+    [&folder, &environments, &secrets].into_iter().for_each(|made| file::sweep(made));
     let filled =
         |text: &str| text.replace("@ORG@", org.as_str()).replace("@USER@", user).replace("@OS@", std::env::consts::OS);
     let mut files = vec![
@@ -55,5 +68,5 @@ pub fn init(paths: &Paths, org: &OrgName, (purpose, user): (Purpose, &str)) -> R
             file::write(&path, text.as_bytes(), Access::Shared)?;
         }
     }
-    Ok(true)
+    Ok(())
 }

@@ -2,27 +2,23 @@
 //!
 //! `${services.web.port}` is another value of the same environment and keeps its type, `${local:…}` is what local.toml says,
 //! `${TETRA_SRC}`, `${TETRA_DIR}`, `${TETRA_ENV}` and `${TETRA_ORG}` are built in, other names are those below `[variables]`
-//! of the manifest. The grammar with its defaults is that of [`template`]. The surroundings do not count: the same files give
-//! the same result everywhere.
+//! of the manifest. The surroundings do not count: the same files give the same result everywhere. How all that is resolved is
+//! told in [`expand`].
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use toml::Value;
 
-use super::draft::{Chain, Deed, Draft, Layer, Step};
+use super::document::Leaf;
+use super::draft::{Cell, Chain, Deed, Draft, Layer, Step};
 use super::path::KeyPath;
-use crate::base::diagnostic::Diagnostic;
+use crate::base::diagnostic::{Diagnostic, SourceText};
+use crate::base::expand::{self, Found, Lookup, Resolve, Resolver, part_of};
 use crate::base::near::nearest;
-use crate::base::template::{self, Action, Expansion, Flaw, Flawed, Part, Reference, Space, Template};
-
-/// How many values may stand behind each other.
-const DEEPEST: usize = 64;
-
-/// The longest value, in bytes.
-const LARGEST: usize = 1 << 20;
-
-/// The most expansions in one environment.
-const MOST: usize = 10_000;
+use crate::base::template::{Reference, Space};
+use crate::base::trouble::{Reason, Trouble};
 
 /// Names without a dot.
 pub type Names = BTreeMap<String, String>;
@@ -33,20 +29,16 @@ pub type Names = BTreeMap<String, String>;
 ///
 /// Fails with every value that cannot be filled in.
 pub fn fill(draft: &mut Draft, chain: &Chain, names: &Names) -> Result<(), Vec<Diagnostic>> {
-    let open: Vec<KeyPath> = draft
-        .cells
-        .iter()
-        .filter(|(_, cell)| cell.value.as_ref().is_some_and(has_expansion))
-        .map(|(path, _)| path.clone())
-        .collect();
+    let lookup = Everything::new(draft, chain, names);
+    let open: Vec<usize> =
+        (0..lookup.cells.len()).filter(|id| lookup.cells[*id].1.value.as_ref().is_some_and(has_expansion)).collect();
+    let mut resolver = Resolver::new(&lookup);
     let mut found = Vec::new();
     let mut values = Vec::new();
-    let mut filler = Filler { draft, names, way: Vec::new(), count: 0 };
-    for path in open {
-        filler.way.clear();
-        match filler.value_at(&path) {
-            Ok(value) => values.push((path, value)),
-            Err(why) => found.push(described(filler.draft, chain, &path, why)),
+    for id in open {
+        match resolver.value(id) {
+            Ok(value) => values.push((lookup.cells[id].0.clone(), value.as_ref().clone())),
+            Err(trouble) => found.push(told(&trouble, &lookup)),
         }
     }
     if !found.is_empty() {
@@ -60,6 +52,18 @@ pub fn fill(draft: &mut Draft, chain: &Chain, names: &Names) -> Result<(), Vec<D
     Ok(())
 }
 
+/// What is wrong, with where such a name is defined here.
+fn told(trouble: &Trouble, lookup: &Everything) -> Diagnostic {
+    let told = trouble.diagnostic(lookup);
+    match &trouble.reason {
+        Reason::Unset(None) | Reason::Hermetic => {
+            let name = &trouble.name;
+            told.help(format!("write it below [variables] in manifest.toml, or a default: ${{{name}:-…}}"))
+        }
+        _ => told,
+    }
+}
+
 fn has_expansion(value: &Value) -> bool {
     match value {
         Value::String(text) => text.contains("${"),
@@ -69,200 +73,168 @@ fn has_expansion(value: &Value) -> bool {
     }
 }
 
-/// Why a value cannot be filled in.
-struct Why {
-    title: String,
-    help: String,
+impl expand::Value for Value {
+    fn text(text: String) -> Self {
+        Self::String(text)
+    }
+
+    fn inside(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::String(text) => Some(Cow::Borrowed(text)),
+            Self::Array(_) | Self::Table(_) => None,
+            other => Some(Cow::Owned(other.to_string())),
+        }
+    }
 }
 
-fn why(title: impl Into<String>, help: impl Into<String>) -> Why {
-    Why { title: title.into(), help: help.into() }
-}
-
-struct Filler<'d, 'a> {
+/// What names mean while an environment is generated. A definition is called by its number: first come the values of the
+/// environment, then what local.toml says, then the names without a dot.
+struct Everything<'d, 'a> {
     draft: &'d Draft<'a>,
-    names: &'d Names,
-    /// The values that wait for the one that is filled in now.
-    way: Vec<KeyPath>,
-    count: usize,
+    chain: &'d Chain,
+    /// In the order of their paths.
+    cells: Vec<(&'d KeyPath, &'d Cell)>,
+    names: Vec<(&'d String, &'d String)>,
 }
 
-impl Filler<'_, '_> {
-    fn value_at(&mut self, path: &KeyPath) -> Result<Value, Why> {
-        if self.way.contains(path) {
-            let way: Vec<String> = self.way.iter().chain([path]).map(ToString::to_string).collect();
-            return Err(why("this value needs itself", way.join(" -> ")));
-        }
-        if self.way.len() >= DEEPEST {
-            return Err(why(format!("more than {DEEPEST} values stand behind each other"), "write some of them out"));
-        }
-        let Some(value) = self.draft.value(path) else {
-            return Err(why(format!("there is no `{path}`"), self.near(path)));
-        };
-        self.way.push(path.clone());
-        let filled = self.filled(value);
-        self.way.pop();
-        filled
-    }
-
-    fn near(&self, path: &KeyPath) -> String {
-        let known: Vec<String> = self
-            .draft
-            .cells
-            .iter()
-            .filter(|(_, cell)| cell.value.is_some())
-            .map(|(path, _)| path.to_string())
-            .collect();
-        match nearest(&path.to_string(), known.iter().map(String::as_str)) {
-            Some(near) => format!("did you mean `${{{near}}}`?"),
-            None => format!("write it, or a default: ${{{path}:-…}}"),
-        }
-    }
-
-    fn filled(&mut self, value: &Value) -> Result<Value, Why> {
-        match value {
-            Value::String(text) => self.text(text),
-            Value::Array(items) => {
-                items.iter().map(|item| self.filled(item)).collect::<Result<_, _>>().map(Value::Array)
-            }
-            Value::Table(table) => {
-                let filled = table.iter().map(|(key, value)| Ok((key.clone(), self.filled(value)?)));
-                filled.collect::<Result<_, _>>().map(Value::Table)
-            }
-            other => Ok(other.clone()),
-        }
-    }
-
-    fn text(&mut self, text: &str) -> Result<Value, Why> {
-        let template = template::parse(text).map_err(|flawed| flaw(text, &flawed))?;
-        self.template(&template)
-    }
-
-    fn template(&mut self, template: &Template) -> Result<Value, Why> {
-        if let Some(expansion) = template.whole() {
-            return self.expansion(expansion);
-        }
-        let mut out = String::new();
-        for part in &template.parts {
-            match part {
-                Part::Literal(text) => out.push_str(text),
-                Part::Expansion(expansion) => match self.expansion(expansion)? {
-                    Value::String(text) => out.push_str(&text),
-                    Value::Array(_) | Value::Table(_) => {
-                        return Err(why("a list cannot stand inside of a text", "let it be the whole value"));
-                    }
-                    other => out.push_str(&other.to_string()),
-                },
-            }
-            if out.len() > LARGEST {
-                return Err(why("the value becomes larger than 1 MiB", "does it contain itself many times?"));
-            }
-        }
-        Ok(Value::String(out))
-    }
-
-    fn expansion(&mut self, expansion: &Expansion) -> Result<Value, Why> {
-        self.count += 1;
-        if self.count > MOST {
-            return Err(why(format!("there are more than {MOST} expansions"), "write some of them out"));
-        }
-        let reference = &expansion.reference;
-        let Some((operator, word)) = &expansion.operation else {
-            return self.looked_up(reference)?.ok_or_else(|| self.missing(reference));
-        };
-        let value = self.looked_up(reference)?;
-        let is_empty = |value: &Value| operator.empty_is_unset && value.as_str() == Some("");
-        let value = value.filter(|value| !is_empty(value));
-        match (operator.action, value) {
-            (Action::Default | Action::Require, Some(value)) => Ok(value),
-            (Action::Default, None) | (Action::Instead, Some(_)) => self.template(word),
-            (Action::Instead, None) => Ok(Value::String(String::new())),
-            (Action::Require, None) => {
-                let message = self.template(word)?;
-                let message = message.as_str().map_or_else(|| message.to_string(), str::to_owned);
-                Err(why(format!("`{}` is needed: {message}", reference.name()), "write it"))
-            }
-        }
-    }
-
-    /// What a reference stands for; none if there is nothing of that name.
-    fn looked_up(&mut self, reference: &Reference) -> Result<Option<Value>, Why> {
-        let path = KeyPath::of(&reference.path);
-        match reference.space {
-            Some(Space::Secret) => {
-                Err(why("a secret would be written into TOML", "secrets stand in secrets/*.env only"))
-            }
-            Some(Space::Env) => Err(why(
-                "what the shell has set does not count here",
-                "write it below [variables] in manifest.toml, so that it is the same everywhere",
-            )),
-            Some(Space::Local) => Ok(self.draft.document.leaf(&path).map(|leaf| leaf.value.clone())),
-            Some(Space::Infra) => self.present(&within("infrastructure", &path)),
-            Some(Space::Host) => self.present(&within("hosts", &path)),
-            None if reference.path.len() > 1 => self.present(&path),
-            None => self.variable(path.last()),
-        }
-    }
-
-    fn present(&mut self, path: &KeyPath) -> Result<Option<Value>, Why> {
-        self.draft.value(path).is_some().then(|| self.value_at(path)).transpose()
-    }
-
-    fn variable(&mut self, name: &str) -> Result<Option<Value>, Why> {
-        let built_in =
-            BUILT_IN.iter().find(|(known, _)| *known == name).map(|(_, key)| KeyPath::of(&["deployment", key]));
-        match built_in.map(|path| self.present(&path)).transpose()?.flatten() {
-            Some(value) => Ok(Some(value)),
-            None => Ok(self.names.get(name).map(|value| Value::String(value.clone()))),
-        }
-    }
-
-    fn missing(&self, reference: &Reference) -> Why {
-        let name = reference.name();
-        if reference.path.len() > 1 {
-            return why(format!("there is no `{name}`"), self.near(&KeyPath::of(&reference.path)));
-        }
-        let known = self.names.keys().map(String::as_str).chain(BUILT_IN.map(|(known, _)| known));
-        let help = match nearest(&name, known) {
-            Some(near) => format!("did you mean `${{{near}}}`?"),
-            None => format!("write it below [variables] in manifest.toml, or a default: ${{{name}:-…}}"),
-        };
-        why(format!("`${{{name}}}` means nothing"), help)
-    }
+/// A definition.
+enum Definition<'d> {
+    Cell(&'d KeyPath, &'d Cell),
+    Local(&'d Leaf),
+    Name(&'d str, &'d str),
 }
 
 /// Variables that are keys of `[deployment]`.
 const BUILT_IN: [(&str, &str); 2] = [("TETRA_SRC", "tetra_src"), ("TETRA_DIR", "tetra_dir")];
 
-fn within(table: &str, path: &KeyPath) -> KeyPath {
-    KeyPath::new(std::iter::once(table.to_owned()).chain(path.keys().iter().cloned()).collect())
-}
+impl<'d, 'a> Everything<'d, 'a> {
+    fn new(draft: &'d Draft<'a>, chain: &'d Chain, names: &'d Names) -> Self {
+        Self { draft, chain, cells: draft.cells.iter().collect(), names: names.iter().collect() }
+    }
 
-fn flaw(text: &str, flawed: &Flawed) -> Why {
-    let part = text.get(flawed.span.clone()).unwrap_or_default();
-    match flawed.flaw {
-        Flaw::Unterminated => why("`${` is not closed", "write the `}`"),
-        Flaw::EmptyName => why("`${}` names nothing", "`$${` is a literal `${`"),
-        Flaw::BadName => why(
-            format!("`{part}` is no name"),
-            "write a variable like ${TETRA_SRC} or a key like ${ports.tetra}; `$${` is a literal `${`",
-        ),
-        Flaw::BadOperator => why(format!("`{part}` means nothing behind a name"), "there are :- - :? ? :+ and +"),
-        Flaw::TooDeep => why(format!("more than {DEEPEST} expansions stand in each other"), "write some of them out"),
+    fn definition(&self, id: usize) -> Definition<'d> {
+        let leaves = &self.draft.document.leaves;
+        if let Some((path, cell)) = self.cells.get(id) {
+            return Definition::Cell(path, cell);
+        }
+        match leaves.get(id - self.cells.len()) {
+            Some(leaf) => Definition::Local(leaf),
+            None => {
+                let (name, text) = self.names[id - self.cells.len() - leaves.len()];
+                Definition::Name(name, text)
+            }
+        }
+    }
+
+    /// A value of the environment.
+    fn path(&self, path: &KeyPath) -> Found<Value> {
+        match self.cells.binary_search_by(|(known, _)| (*known).cmp(path)) {
+            Ok(id) if self.cells[id].1.value.is_some() => Found::Definition(id),
+            _ => Found::Unset,
+        }
+    }
+
+    fn variable(&self, name: &str) -> Found<Value> {
+        let built_in =
+            BUILT_IN.iter().find(|(known, _)| *known == name).map(|(_, key)| KeyPath::of(&["deployment", key]));
+        if let Some(found @ Found::Definition(_)) = built_in.map(|path| self.path(&path)) {
+            return found;
+        }
+        match self.names.binary_search_by(|(known, _)| known.as_str().cmp(name)) {
+            Ok(number) => Found::Definition(self.cells.len() + self.draft.document.leaves.len() + number),
+            Err(_) => Found::Unset,
+        }
     }
 }
 
-fn described(draft: &Draft, chain: &Chain, path: &KeyPath, why: Why) -> Diagnostic {
-    let cell = &draft.cells[path];
-    let label = format!("in `{path}`");
-    let last = cell.steps.iter().rev().find_map(|step| Some((step.layer, step.span.clone()?)));
-    let found = match (last, cell.leaf) {
-        (Some((Layer::Profile(number), span)), _) => chain.profiles[number].source.error(why.title, span, label),
-        (Some((_, span)), _) => draft.document.source.error(why.title, span, label),
-        (None, Some(leaf)) => draft.document.source.error(why.title, draft.document.leaves[leaf].span.clone(), label),
-        (None, None) => draft.document.source.error(why.title, 0..0, label),
-    };
-    found.help(why.help)
+impl Lookup for Everything<'_, '_> {
+    type Value = Value;
+
+    fn find(&self, reference: &Reference, _: usize) -> Found<Value> {
+        let path = KeyPath::of(&reference.path);
+        match reference.space {
+            Some(Space::Secret) => Found::Refused(Reason::SecretInToml),
+            Some(Space::Env) => Found::Hermetic,
+            Some(Space::Local) => match self.draft.document.number(&path) {
+                Some(number) => Found::Definition(self.cells.len() + number),
+                None => Found::Unset,
+            },
+            Some(Space::Infra) => self.path(&within("infrastructure", &path)),
+            Some(Space::Host) => self.path(&within("hosts", &path)),
+            None if reference.path.len() > 1 => self.path(&path),
+            None => self.variable(path.last()),
+        }
+    }
+
+    fn near(&self, reference: &Reference) -> Option<String> {
+        let wanted = reference.path.join(".");
+        if reference.path.len() == 1 && reference.space.is_none() {
+            let known = self.names.iter().map(|(name, _)| name.as_str()).chain(BUILT_IN.map(|(known, _)| known));
+            return nearest(&wanted, known).map(str::to_owned);
+        }
+        let known = self.cells.iter().filter(|(_, cell)| cell.value.is_some()).map(|(path, _)| path.to_string());
+        let known: Vec<String> = known.collect();
+        nearest(&wanted, known.iter().map(String::as_str)).map(str::to_owned)
+    }
+
+    fn value(&self, id: usize, resolve: Resolve<Value>) -> Result<Value, Trouble> {
+        match self.definition(id) {
+            // Only what is there is found.
+            Definition::Cell(_, cell) => {
+                cell.value.as_ref().map_or(Ok(Value::String(String::new())), |it| filled(it, resolve))
+            }
+            Definition::Local(leaf) => filled(&leaf.value, resolve),
+            Definition::Name(_, text) => resolve(text),
+        }
+    }
+
+    fn name(&self, id: usize) -> String {
+        match self.definition(id) {
+            Definition::Cell(path, _) => path.to_string(),
+            Definition::Local(leaf) => format!("local:{}", leaf.path),
+            Definition::Name(name, _) => name.to_owned(),
+        }
+    }
+
+    fn place(&self, id: usize, part: &Range<usize>) -> Option<(&SourceText, Range<usize>)> {
+        let local = self.draft.document.shown();
+        let (source, span, value) = match self.definition(id) {
+            Definition::Cell(_, cell) => {
+                let last = cell.steps.iter().rev().find_map(|step| Some((step.layer, step.span.clone()?)));
+                let (source, span) = match (last, cell.leaf) {
+                    (Some((Layer::Profile(number), span)), _) => (&self.chain.profiles[number].shown, span),
+                    (Some((_, span)), _) => (local, span),
+                    (None, Some(leaf)) => (local, self.draft.document.leaves[leaf].span.clone()),
+                    (None, None) => (local, 0..0),
+                };
+                (source, span, cell.value.as_ref()?)
+            }
+            Definition::Local(leaf) => (local, leaf.span.clone(), &leaf.value),
+            Definition::Name(..) => return None,
+        };
+        let inner =
+            source.text.get(span.clone()).zip(value.as_str()).and_then(|(written, text)| part_of(written, text, part));
+        Some((source, inner.map_or(span.clone(), |inner| span.start + inner.start..span.start + inner.end)))
+    }
+}
+
+/// A value with all texts in it resolved.
+fn filled(value: &Value, resolve: Resolve<Value>) -> Result<Value, Trouble> {
+    match value {
+        Value::String(text) => resolve(text),
+        Value::Array(items) => {
+            items.iter().map(|item| filled(item, resolve)).collect::<Result<_, _>>().map(Value::Array)
+        }
+        Value::Table(table) => {
+            let filled = table.iter().map(|(key, value)| Ok((key.clone(), filled(value, resolve)?)));
+            filled.collect::<Result<_, _>>().map(Value::Table)
+        }
+        other => Ok(other.clone()),
+    }
+}
+
+fn within(table: &str, path: &KeyPath) -> KeyPath {
+    KeyPath::new(std::iter::once(table.to_owned()).chain(path.keys().iter().cloned()).collect())
 }
 
 #[cfg(test)]
@@ -283,7 +255,8 @@ mod tests {
             }
         }
         let chain = Chain { profiles: vec![Profile::built_in("dev").expect("there")] };
-        let names = Names::from([("TETRA_ENV".to_owned(), "dev".to_owned())]);
+        let names = [("TETRA_ENV", "dev"), ("PLACE", "${TETRA_SRC}/here"), ("LOOP", "${LOOP}")];
+        let names = names.map(|(name, text)| (name.to_owned(), text.to_owned())).into();
         fill(&mut draft, &chain, &names).map_err(|mut found| found.pop().expect("a reason"))?;
         Ok(draft.value(&KeyPath::of(&["v"])).expect("there").to_string())
     }
@@ -301,6 +274,9 @@ mod tests {
             ("$HOME $5 pa$$word", "\"$HOME $5 pa$$word\""),
             ("$${X} $$${TETRA_ENV}", "\"${X} $dev\""),
             ("${local:deployment.tetra_src}", "\"~/src\""),
+            ("${local:a.b}", "\"deep\""),
+            ("${env:HOME:-x}", "\"x\""),
+            ("${PLACE}", "\"~/src/here\""),
         ] {
             assert_eq!(filled(text).map_err(|it| it.title).as_deref(), Ok(expected), "{text}");
         }
@@ -309,16 +285,17 @@ mod tests {
     #[test]
     fn what_cannot_be_filled_in_is_said() {
         for (text, title) in [
-            ("${", "`${` is not closed"),
-            ("${X", "`${` is not closed"),
-            ("${}", "`${}` names nothing"),
-            ("${env:HOME}", "what the shell has set does not count here"),
-            ("${TETRA_EMV:?is missing}", "`TETRA_EMV` is needed: is missing"),
-            ("${TETRA_EMV}", "`${TETRA_EMV}` means nothing"),
-            ("x${a.list}", "a list cannot stand inside of a text"),
-            ("${secret:KEY}", "a secret would be written into TOML"),
-            ("${deployment.tetra_scr}", "there is no `deployment.tetra_scr`"),
-            ("${a.d}", "this value needs itself"),
+            ("${", "this `${` is not closed (E-UNTERMINATED)"),
+            ("${X", "this `${` is not closed (E-UNTERMINATED)"),
+            ("${}", "there is no name between the braces (E-EMPTY-NAME)"),
+            ("${env:HOME}", "`env:HOME` is known to the surroundings only (E-HERMETIC)"),
+            ("${TETRA_EMV:?is missing}", "`TETRA_EMV` is required: is missing (E-REQUIRED)"),
+            ("${TETRA_EMV}", "`TETRA_EMV` is not set (E-UNSET)"),
+            ("x${a.list}", "`a.list` is not one value and cannot stand inside a text (E-TYPE)"),
+            ("${secret:KEY:-x}", "a secret would be written into TOML (E-SECRET-IN-TOML)"),
+            ("${deployment.tetra_scr}", "there is no `deployment.tetra_scr` (E-NO-SUCH-PATH)"),
+            ("${a.d}", "the value needs itself: a.d -> a.e -> a.d (E-CYCLE)"),
+            ("${LOOP}", "the value needs itself: LOOP -> LOOP (E-CYCLE)"),
         ] {
             assert_eq!(filled(text).expect_err(text).title, title);
         }

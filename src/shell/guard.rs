@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use crate::base::environment::{EnvName, Rung};
 use crate::base::fault::{Fault, Kind};
-use crate::command::{Cx, Effect, Ready};
+use crate::command::{Cx, Effect, Ready, known};
 use crate::report::{Answer, Ask, Console, Report};
 
 use super::config;
@@ -21,15 +21,23 @@ enum Need {
 
 /// Lets a command pass, or asks, or refuses.
 ///
-/// The strictest of the active environment and those that the command touches counts. What will happen is shown before the
-/// question. With `--yes` nothing is asked; where nobody can answer nothing is done.
+/// The strictest of the active environment and those that the command touches counts; an active one that does not exist is a
+/// slip, and nothing is changed. What will happen is shown before the question. With `--yes` nothing is asked; where nobody can
+/// answer nothing is done.
 ///
 /// # Errors
 ///
-/// Fails with [`Kind::Refused`], or with what keeps the command from saying what it would do.
+/// Fails with [`Kind::Refused`], with [`Kind::NotFound`] for an environment that does not exist, or with what keeps the command
+/// from saying what it would do.
 pub fn pass(name: &str, ready: &dyn Ready, cx: &mut Cx) -> Result<(), Fault> {
     let effect = ready.effect();
-    if effect == Effect::Read || cx.yes {
+    if effect == Effect::Read {
+        return Ok(());
+    }
+    if let Some(env) = &cx.selection.env {
+        known::environment(cx.paths, cx.selection.org.as_ref(), env)?;
+    }
+    if cx.yes {
         return Ok(());
     }
     let Some((env, rung)) = strictest(ready, cx)? else { return Ok(()) };
@@ -101,11 +109,11 @@ impl Write for Sink {
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
-    use std::path::Path;
 
     use super::*;
     use crate::command::{Selection, Settings};
     use crate::report::Look;
+    use crate::sys::file::{self, Access};
     use crate::sys::paths::Paths;
     use crate::sys::real::RealHost;
 
@@ -174,8 +182,13 @@ mod tests {
 
     /// What becomes of a deed in an environment: the exit code and what was asked.
     fn tried(deed: &Deed, env: &str, answers: Option<&[Answer]>, yes: bool) -> (u8, Vec<Ask>) {
-        let paths = Paths::under(Path::new("/nowhere"));
+        let home = tempfile::tempdir().expect("a folder");
+        let paths = Paths::under(home.path());
         let selection = Selection { org: "acme".parse().ok(), env: env.parse().ok(), process: None };
+        let own = paths.environment(&"acme".parse().expect("a name"), &"qa".parse().expect("a name"));
+        file::folder(own.parent().expect("a folder"))
+            .and_then(|()| file::write(&own, b"", Access::Private))
+            .expect("made");
         let mut console = Operator { answers: answers.map(|it| it.iter().copied().collect()), asked: Vec::new() };
         let (settings, host) = (Settings::default(), RealHost::new());
         let mut cx = Cx {
@@ -220,6 +233,14 @@ mod tests {
             assert_eq!(tried(&deed, env, Some(&[Answer::No]), false).0, refused, "{effect:?} in {env}, no");
             assert_eq!(tried(&deed, env, None, false), (refused, Vec::new()), "{effect:?} in {env}, nobody");
             assert_eq!(tried(&deed, env, None, true), (0, Vec::new()), "{effect:?} in {env}, --yes");
+        }
+    }
+
+    #[test]
+    fn an_environment_that_does_not_exist_is_a_slip_whatever_is_answered() {
+        for yes in [false, true] {
+            assert_eq!(tried(&Deed(Effect::Write, &[]), "prdo", Some(&[Answer::Yes]), yes), (5, Vec::new()));
+            assert_eq!(tried(&Deed(Effect::Read, &[]), "prdo", None, yes), (0, Vec::new()));
         }
     }
 

@@ -29,14 +29,14 @@ use draw::View;
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Runs a line of the operator's.
-pub(super) type Run<'a> = &'a mut dyn FnMut(&mut Session, &mut dyn Console, &str) -> Outcome;
+pub type Run<'a> = &'a mut dyn FnMut(&mut Session, &mut dyn Console, &str) -> Outcome;
 
 /// Shows a screen until the operator leaves it, or the program is asked to end.
 ///
 /// # Errors
 ///
 /// Fails if the terminal cannot be used, or there is nothing to be seen any more.
-pub(super) fn show(session: &mut Session, console: &mut dyn Console, screen: Screen, run: Run) -> Result<(), Fault> {
+pub fn show(session: &mut Session, console: &mut dyn Console, screen: Screen, run: Run) -> Result<(), Fault> {
     if plain::is_dumb(session) {
         return Err(Fault::new(Kind::Failed, "this terminal cannot show a full screen")
             .advise("`tsm monitor --once` prints what is to be seen now"));

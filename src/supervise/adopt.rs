@@ -12,6 +12,7 @@ use super::environment::{HOOK, MARK};
 use super::exit::{Obituaries, Witness, how};
 use super::machine::{Event, Phase, Rest, Then};
 use super::memory::Kills;
+use super::memory_group::MemoryGroup;
 use super::meta::{How, State};
 use super::output::{ERR, OUT};
 use super::proc::{self, Identity, Stat};
@@ -95,7 +96,8 @@ impl Worker {
             self.cgroup = Some(cgroup);
         }
         self.answer = Some(Launched::Adopted { pid: identity.pid });
-        self.kills_before = Some(Kills::so_far());
+        self.memory_group = MemoryGroup::of_child(identity.pid);
+        self.kills_before = Some(Kills::so_far(self.memory_group.as_ref()));
         if self.meta.state == State::Stopping {
             self.step(Event::AdoptedStopping(then));
         } else {

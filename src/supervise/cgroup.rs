@@ -10,10 +10,10 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
 
 /// Where version 2 is mounted: alone, or beside version 1.
-const MOUNTS: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
+pub(super) const MOUNTS: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
 
 /// What the names of our groups begin with.
-const PREFIX: &str = "tetra-";
+pub(super) const PREFIX: &str = "tetra-";
 
 /// The group of one process directory.
 #[derive(Debug)]
@@ -65,7 +65,7 @@ pub(super) fn leave_others() {
 }
 
 /// The group itself, or the one in which the outermost of ours stands.
-fn above(group: &Path) -> PathBuf {
+pub(super) fn above(group: &Path) -> PathBuf {
     let ours = |part: &Component<'_>| part.as_os_str().as_encoded_bytes().starts_with(PREFIX.as_bytes());
     group.components().take_while(|part| !ours(part)).collect()
 }

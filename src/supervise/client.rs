@@ -15,6 +15,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::CWD;
 
 use super::cgroup::Cgroup;
+use super::memory_group::MemoryGroup;
 use super::meta::{self, Meta, ReadError};
 use super::wire::{RECORD, Word};
 use super::{lock, proc, repair};
@@ -37,6 +38,11 @@ pub enum LaunchError {
     Execute {
         /// The program.
         exe: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Who is to look after the process could not begin, and so it was not run.
+    Unattended {
         /// Why.
         source: io::Error,
     },
@@ -63,6 +69,7 @@ impl fmt::Display for LaunchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Execute { exe, .. } => write!(f, "failed to execute the supervisor `{}`", exe.display()),
+            Self::Unattended { .. } => f.write_str("its health, files, memory or clock cannot be watched"),
             Self::Died { dir } => write!(f, "the supervisor of `{}` ended without a word", dir.display()),
             Self::Late { dir, waited } => {
                 write!(f, "the supervisor of `{}` did not answer within {} s", dir.display(), waited.as_secs())
@@ -75,7 +82,7 @@ impl fmt::Display for LaunchError {
 impl std::error::Error for LaunchError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Execute { source, .. } => Some(source),
+            Self::Execute { source, .. } | Self::Unattended { source } => Some(source),
             Self::Died { .. } | Self::Late { .. } | Self::Unknown { .. } => None,
         }
     }
@@ -338,10 +345,13 @@ pub fn wait_unsupervised(dir: &Path, deadline: Instant) -> Result<(), WaitError>
 }
 
 /// Lets the kernel forget the process in `dir`, which nobody supervises and which is about to be removed: takes away the
-/// empty control group that a killed supervisor left. Does nothing where there is none.
+/// empty control groups that a killed supervisor left. Does nothing where there is none.
 pub fn forget(dir: &Path) {
     if let Some(cgroup) = Cgroup::of_directory(dir) {
         cgroup.remove();
+    }
+    if let Some(group) = MemoryGroup::of_directory(dir) {
+        group.remove();
     }
 }
 

@@ -8,6 +8,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use super::limits::Account;
 use super::meta::Meta;
 use crate::base::dotenv;
 
@@ -22,6 +23,9 @@ pub(super) const HOME: &str = "TSM_PROCESS_DIR";
 
 /// The variable that tells the pre-start command from the process itself.
 pub(super) const HOOK: &str = "TSM_HOOK";
+
+/// Variables that belong to the starter's own session.
+const SESSION: [&[u8]; 4] = [b"XDG_RUNTIME_DIR", b"DBUS_SESSION_BUS_ADDRESS", b"XAUTHORITY", b"MAIL"];
 
 /// Why there is no environment, in words and as the nearest error number.
 #[derive(Debug)]
@@ -39,6 +43,9 @@ impl Environment {
     pub(super) fn read(dir: &Path, meta: &Meta) -> Result<Self, Refused> {
         let mut environment = Self::default();
         environment.add_snapshot(&dir.join(SNAPSHOT))?;
+        if let Some(user) = &meta.run.user {
+            environment.make_those_of(user);
+        }
         if !meta.run.secrets_file.is_empty() {
             environment.add_file(Path::new(&meta.run.secrets_file), Absent::IsFine)?;
         }
@@ -53,6 +60,16 @@ impl Environment {
         environment.set(MARK.as_bytes(), format!("{}.{}", meta.tsm_id, meta.life.nonce).as_bytes());
         environment.set(HOME.as_bytes(), dir.as_os_str().as_bytes());
         Ok(environment)
+    }
+
+    /// What a login would say of the user; the starter's own session is no business of another's.
+    fn make_those_of(&mut self, user: &Account) {
+        self.0.retain(|(name, _)| !SESSION.contains(&name.as_slice()));
+        self.set(b"HOME", user.home.as_os_str().as_bytes());
+        for name in [&b"USER"[..], b"LOGNAME"] {
+            self.set(name, user.name.as_bytes());
+        }
+        self.set(b"SHELL", user.shell.as_bytes());
     }
 
     /// Sets one variable; a later setting replaces an earlier one.

@@ -23,6 +23,7 @@ use super::client::ORDERS;
 use super::clock::Moment;
 use super::exit::Obituaries;
 use super::lock::{self, Seat};
+use super::memory_group;
 use super::output::{ERR, OUT};
 use super::pipe;
 use super::wire::{Launched, Step, Word};
@@ -88,6 +89,7 @@ pub(super) fn start(dir: &Path) -> ! {
             let word = detach();
             settle();
             cgroup::leave_others();
+            memory_group::leave_others();
             Post::take(dir, exe, word)
         }
     };
@@ -149,12 +151,14 @@ impl Post {
             err: pipe::open(Path::new(ERR))?,
             orders: pipe::open(Path::new(ORDERS))?,
         };
+        pipe::narrow(&ends.orders);
         Self::with(dir, exe, (seat, ends)).map(|post| Self { word: Some(word), fresh, ..post })
     }
 
     fn with(dir: PathBuf, exe: PathBuf, (seat, ends): (File, Ends)) -> io::Result<Self> {
         let (obituaries, registrar) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
         let (obituaries, registrar) = (File::from(obituaries), File::from(registrar));
+        pipe::narrow(&registrar);
         let cgroup = Cgroup::of_directory(&dir);
         Ok(Self { dir, exe, seat, ends, obituaries, registrar, word: None, fresh: false, cgroup })
     }
@@ -224,7 +228,7 @@ impl Post {
                 return status;
             }
             if pid > 0 {
-                // A full pipe means that nobody has asked about thousands of ends; one more is no loss.
+                // A full pipe means that nobody has asked about hundreds of ends; one more is no loss.
                 let _ = self.registrar.write_all(&Obituaries::encode(pid, status));
             }
         }

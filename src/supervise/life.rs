@@ -9,8 +9,10 @@ use super::adopt::replace;
 use super::client::{HOOK_LIMIT, Launched};
 use super::clock::{self, Moment};
 use super::exit::shell_code;
+use super::limits::MemoryBy;
 use super::machine::{Action, Event, Phase, Rest};
 use super::memory::Kills;
+use super::memory_group::MemoryGroup;
 use super::meta::{Exit, How, State};
 use super::proc::{self, Identity, Reach};
 use super::spawn::{self, Birth, Failure, Newborn, Program};
@@ -34,6 +36,11 @@ impl Worker {
         while let Some(action) = next.take() {
             let event = match action {
                 Action::Nothing => None,
+                // Without its folder nothing can be started, and nobody could give an order any more.
+                Action::Hook | Action::Spawn | Action::Wait(_) if is_removed() => {
+                    self.finish(State::Crashed);
+                    None
+                }
                 Action::Hook => self.run_hook(),
                 Action::Spawn => Some(self.spawn()),
                 Action::Terminate => self.terminate(),
@@ -101,6 +108,23 @@ impl Worker {
         self.meta.life.nonce = nonce();
         self.boot_id.clone_into(&mut self.meta.life.boot_id);
         self.ground = Ground::Tree;
+        self.limit_memory();
+    }
+
+    fn limit_memory(&mut self) {
+        let most = self.meta.run.limits.memory_max;
+        self.memory_group = if most > 0 { MemoryGroup::make(&self.dir, most) } else { None };
+        self.meta.life.memory_by = match self.memory_group {
+            _ if most == 0 => MemoryBy::Nothing,
+            Some(_) => MemoryBy::Group,
+            None => MemoryBy::Data,
+        };
+        if most == 0
+            && !self.fresh
+            && let Some(old) = MemoryGroup::of_directory(&self.dir)
+        {
+            old.lift();
+        }
     }
 
     fn spawn(&mut self) -> Event {
@@ -121,6 +145,7 @@ impl Worker {
             program,
             outputs: [out.fifo.as_fd(), err.fifo.as_fd()],
             cgroup: self.cgroup.as_ref(),
+            memory: self.memory_group.as_ref(),
         }
     }
 
@@ -139,7 +164,7 @@ impl Worker {
             self.open_logs();
         }
         self.write_pid_file();
-        self.kills_before = Some(Kills::so_far());
+        self.kills_before = Some(Kills::so_far(self.memory_group.as_ref()));
         match released.confirm() {
             Ok(pidfd) => {
                 let identity = Identity { pid, start_ticks };
@@ -221,8 +246,10 @@ impl Worker {
     fn record_exit(&mut self, how: How, lived: Duration) {
         let lived_ms = u64::try_from(lived.as_millis()).unwrap_or(u64::MAX);
         let ours = matches!(self.machine.phase, Phase::Killing(_) | Phase::Lingering(_));
-        let killed = self.kills_before.take().filter(|_| how == How::Signal(9) && !ours);
-        let memory = killed.and_then(|before| Kills::so_far().since(before));
+        // A shell in between makes an exit code of the signal.
+        let by_force = matches!(how, How::Signal(9) | How::Code(137));
+        let killed = self.kills_before.take().filter(|_| by_force && !ours);
+        let memory = killed.and_then(|before| Kills::so_far(self.memory_group.as_ref()).since(before));
         self.meta.last_exit = Some(Exit { at_ms: clock::unix_ms(), lived_ms, how, memory });
     }
 
@@ -308,6 +335,9 @@ impl Worker {
         if let Some(cgroup) = &self.cgroup {
             cgroup.remove();
         }
+        if let Some(group) = &self.memory_group {
+            group.remove();
+        }
         self.meta.life.start_follows = false;
         self.meta.enter(state);
         self.save();
@@ -330,6 +360,11 @@ impl Worker {
     fn pid_file(&self) -> String {
         format!("{}.pid", self.meta.name.replace('/', "_"))
     }
+}
+
+/// The working directory, which is the process directory, was removed.
+fn is_removed() -> bool {
+    fs::metadata(".").is_ok_and(|folder| folder.nlink() == 0)
 }
 
 /// Sixteen hexadecimal digits that no other life has.

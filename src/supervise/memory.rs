@@ -6,21 +6,25 @@
 use std::fs;
 use std::path::PathBuf;
 
+use super::memory_group::MemoryGroup;
 use super::meta::Memory;
 
 /// The kernel's counts at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Kills {
-    /// In this supervisor's own memory control group, which its child is born into; `None` outside of one.
+    /// In the child's own memory control group, else in the supervisor's, which it is born into; `None` outside of one.
     group: Option<u64>,
     machine: Option<u64>,
 }
 
 impl Kills {
-    /// The counts now.
-    pub(super) fn so_far() -> Self {
-        let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-        let group = counters_of(&own).iter().find_map(|path| count(&fs::read_to_string(path).ok()?));
+    /// The counts now, of a child that has a memory group of its own or none.
+    pub(super) fn so_far(own: Option<&MemoryGroup>) -> Self {
+        let counters = match own {
+            Some(own) => vec![own.counter()],
+            None => counters_of(&fs::read_to_string("/proc/self/cgroup").unwrap_or_default()),
+        };
+        let group = counters.iter().find_map(|path| count(&fs::read_to_string(path).ok()?));
         let machine = fs::read_to_string("/proc/vmstat").ok().and_then(|text| count(&text));
         Self { group, machine }
     }

@@ -3,7 +3,8 @@
 //! The first fourteen fields are those of the published format, with its types and in its order. What follows them is ours:
 //! `run` is what to run (written by `tsm start`), `life` and `last_exit` are what became of it (written by the supervisor).
 //! `tsm start` writes the file once, before the supervisor exists; from then on only the holder of the worker lock writes it.
-//! Every write goes to a temporary file that is renamed into place, without sync: the file means nothing after a power cut.
+//! Every write goes to a temporary file that changes places with it, without sync: the file means nothing after a power cut. So
+//! the record before the present one stays in `.meta.json.new`, and one that was emptied or damaged is not lost.
 //!
 //! Readers are lenient (numbers as strings, missing extension fields, unknown fields kept), writers strict.
 
@@ -12,9 +13,11 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::care::Care;
+use super::limits::{Account, Limits, MemoryBy};
 use super::proc::{self, Identity};
 
-pub use super::record::{ReadError, outline, read, read_in, write};
+pub(super) use super::record::restore;
+pub use super::record::{ReadError, earlier, outline, read, read_in, remove, write};
 
 /// The version of the extension fields that this program writes.
 pub const VERSION: u32 = 1;
@@ -135,6 +138,20 @@ pub enum State {
 }
 
 impl State {
+    /// Its name.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Online => "online",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
+            Self::Waiting => "waiting",
+            Self::Crashed => "crashed",
+            Self::Errored => "errored",
+        }
+    }
+
     /// The coarse status that goes with this state.
     #[must_use]
     pub fn status(self) -> Status {
@@ -180,6 +197,12 @@ pub struct Run {
     /// What an attendant looks after.
     #[serde(skip_serializing_if = "Care::is_nothing")]
     pub care: Care,
+    /// The most that it may have.
+    #[serde(skip_serializing_if = "Limits::is_nothing")]
+    pub limits: Limits,
+    /// The user that it runs as; none if it is the starter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<Account>,
 }
 
 impl Default for Run {
@@ -199,6 +222,8 @@ impl Default for Run {
             write_only_output: false,
             group: String::new(),
             care: Care::default(),
+            limits: Limits::default(),
+            user: None,
         }
     }
 }
@@ -244,6 +269,9 @@ pub struct Life {
     pub starter_pid: u32,
     /// Processes that outlived the sweep at the end of the last life; empty when it left nothing.
     pub survivors: Vec<u32>,
+    /// What holds it to its limit of memory.
+    #[serde(skip_serializing_if = "MemoryBy::is_nothing")]
+    pub memory_by: MemoryBy,
 }
 
 /// How a life ended.

@@ -39,6 +39,16 @@
 //! First restart at once, then 100 ms × 2 up to 30 s, ± 10 %; ten seconds of life forget the back-off; too many lives below a
 //! second in a row end in `errored`. A first start that fails is reported and not repeated, unless its reason may pass.
 //!
+//! # What a child may have
+//!
+//! Limits and the user are decided by the starter and carried out between fork and exec, in this order: the control group that
+//! limits the memory is entered, the environment is read, the limits of files and processes are set, then all rights are given up
+//! for good, the directory is entered as the user, and last the limit that would hold us too. Memory is limited by a control group
+//! of the child's own (version 1 beside the supervisor's, version 2 where our group may hand the controller down), which counts
+//! what all its processes use and whose kills are told apart from all others; elsewhere by `RLIMIT_DATA`, which is what each
+//! process reserves. `life.memory_by` says which. The forked child has one thread, as the supervisor has, so it may allocate there;
+//! users and groups were looked up by the starter, and no name service is asked.
+//!
 //! # Room
 //!
 //! The supervisor shares its pages with all others and keeps little of its own: it copies without a buffer, and the child's
@@ -58,9 +68,11 @@ mod exit;
 mod guard;
 pub mod index;
 mod life;
+pub mod limits;
 mod lock;
 mod machine;
 mod memory;
+mod memory_group;
 pub mod meta;
 mod output;
 mod pipe;

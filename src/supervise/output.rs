@@ -115,6 +115,12 @@ impl Stream {
         }
     }
 
+    /// Its process has this id, which tells how many an ordinary user may have.
+    pub(super) fn be_one_of_many(mut self, id: u32) -> Self {
+        self.room.be_one_of_many(&self.fifo, id);
+        self
+    }
+
     /// True when the FIFO should be watched now.
     pub(super) fn listens(&self) -> bool {
         self.quiet_until.is_none()

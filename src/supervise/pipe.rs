@@ -18,6 +18,16 @@ use rustix::pipe::{fcntl_getpipe_size, fcntl_setpipe_size};
 /// What a pipe holds while little comes.
 pub(super) const SMALL: usize = 64 * 1024;
 
+/// What a pipe holds while little comes, of a user who has many processes.
+const TIGHT: usize = 16 * 1024;
+
+/// As many processes of an ordinary user have pipes of the usual size. Together with those of [`TIGHT`] size and the large ones
+/// that leaves room for nine hundred processes before the kernel cuts every further pipe of that user.
+const USUAL: u32 = 128;
+
+/// What a pipe holds that carries small records: one page.
+const NARROW: usize = 4096;
+
 /// What a pipe holds in a flood.
 pub(super) const LARGE: usize = 1024 * 1024;
 
@@ -35,22 +45,38 @@ pub(super) fn open(path: &Path) -> io::Result<OwnedFd> {
     Ok(OpenOptions::new().read(true).write(true).custom_flags(flags).open(path)?.into())
 }
 
+/// Leaves a pipe that carries small records no more than those need: each of a user's pipes counts.
+pub(super) fn narrow(pipe: impl AsFd) {
+    // One that stays as wide as it was is as good.
+    let _ = fcntl_setpipe_size(pipe, NARROW);
+}
+
 /// How much a pipe holds now, and the right to that much.
 #[derive(Debug)]
 pub(super) struct Room {
     /// In bytes, as the kernel says.
     pub(super) size: usize,
+    /// What is enough while little comes.
+    idle: usize,
     /// Held while an ordinary user's pipe is large.
     permit: Option<UnixListener>,
 }
 
 impl Room {
     pub(super) fn of(fifo: impl AsFd) -> Self {
-        Self { size: fcntl_getpipe_size(fifo).unwrap_or(SMALL), permit: None }
+        Self { size: fcntl_getpipe_size(fifo).unwrap_or(SMALL), idle: SMALL, permit: None }
+    }
+
+    /// Takes less, if it is for the process with an id that shows that an ordinary user has many.
+    pub(super) fn be_one_of_many(&mut self, fifo: impl AsFd, id: u32) {
+        if id >= USUAL && !geteuid().is_root() {
+            self.idle = TIGHT;
+            self.shrink(fifo);
+        }
     }
 
     pub(super) fn is_large(&self) -> bool {
-        self.size > SMALL
+        self.size > self.idle
     }
 
     /// Grows the pipe to [`LARGE`], if that takes nothing from other programs of this user.
@@ -58,26 +84,29 @@ impl Room {
         if self.size >= LARGE {
             return;
         }
+        let mut size = LARGE;
         if !geteuid().is_root() {
             self.permit = permit();
             if self.permit.is_none() {
-                return;
+                size = SMALL;
             }
         }
-        // Refused growth leaves the pipe as it was, which is all that is needed.
-        let _ = fcntl_setpipe_size(&fifo, LARGE);
-        self.look(fifo);
+        if size > self.size {
+            // Refused growth leaves the pipe as it was, which is all that is needed.
+            let _ = fcntl_setpipe_size(&fifo, size);
+            self.look(fifo);
+        }
     }
 
-    /// Shrinks the pipe to [`SMALL`]; refused while it holds more.
+    /// Shrinks the pipe to what is enough while little comes; refused while it holds more.
     pub(super) fn shrink(&mut self, fifo: impl AsFd) {
-        let _ = fcntl_setpipe_size(&fifo, SMALL);
+        let _ = fcntl_setpipe_size(&fifo, self.idle);
         self.look(fifo);
     }
 
     fn look(&mut self, fifo: impl AsFd) {
         self.size = fcntl_getpipe_size(fifo).unwrap_or(SMALL);
-        if !self.is_large() {
+        if self.size <= SMALL {
             self.permit = None;
         }
     }

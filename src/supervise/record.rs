@@ -7,7 +7,7 @@ use std::os::fd::BorrowedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::fs::{CWD, Mode, OFlags, RenameFlags, openat, renameat_with};
 use serde::de::DeserializeOwned;
 
 use super::meta::{Meta, Outline, path};
@@ -79,21 +79,30 @@ pub fn outline(folder: BorrowedFd, dir: &Path) -> Result<Option<Outline>, ReadEr
 
 fn read_as<T: DeserializeOwned>(folder: BorrowedFd, dir: &Path) -> Result<Option<T>, ReadError> {
     let path = path(dir);
-    let bytes = match bytes_of(folder, &path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(ReadError::Unreadable { path, source }),
-    };
-    match serde_json::from_slice(&bytes) {
-        Ok(read) => Ok(Some(read)),
-        Err(source) => Err(ReadError::Garbage { path, source }),
+    let mut looks = 0;
+    loop {
+        let bytes = match bytes_of(folder, &path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(ReadError::Unreadable { path, source }),
+        };
+        looks += 1;
+        match serde_json::from_slice(&bytes) {
+            Ok(read) => return Ok(Some(read)),
+            // Of a record that was replaced twice while it was read, half may be another one.
+            Err(_) if looks < LOOKS => {}
+            Err(source) => return Err(ReadError::Garbage { path, source }),
+        }
     }
 }
+
+/// A record makes no sense if it does not after so many looks.
+const LOOKS: u32 = 3;
 
 /// Records are hardly ever longer.
 const USUAL: usize = 4096;
 
-/// The whole file, which nobody changes in place. A list of a thousand processes asks the kernel for nothing that it can do
+/// The whole file. A list of a thousand processes asks the kernel for nothing that it can do
 /// without: neither for the length, nor again after a part that was shorter than asked for, which is the last one.
 fn bytes_of(folder: BorrowedFd, path: &Path) -> io::Result<Vec<u8>> {
     let mut file = fs::File::from(openat(folder, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?);
@@ -113,7 +122,7 @@ fn bytes_of(folder: BorrowedFd, path: &Path) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Replaces `meta.json` of the process in `dir` in one step (mode 0600, no sync).
+/// Replaces `meta.json` of the process in `dir` in one step (mode 0600, no sync). The record before it is kept beside it.
 ///
 /// Only `tsm start` before there is a supervisor, and then the supervisor, may call this.
 ///
@@ -123,10 +132,45 @@ fn bytes_of(folder: BorrowedFd, path: &Path) -> io::Result<Vec<u8>> {
 pub fn write(dir: &Path, meta: &Meta) -> io::Result<()> {
     let mut bytes = serde_json::to_vec_pretty(meta)?;
     bytes.push(b'\n');
-    let fresh = dir.join(".meta.json.new");
+    let fresh = beside(dir);
     let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
     file.write_all(&bytes)?;
-    fs::rename(&fresh, path(dir))
+    // There may be no record to change places with, and not every file system can.
+    renameat_with(CWD, &fresh, CWD, path(dir), RenameFlags::EXCHANGE).or_else(|_| fs::rename(&fresh, path(dir)))
+}
+
+/// Where the next record is written, and where the last one is until then.
+fn beside(dir: &Path) -> PathBuf {
+    dir.join(".meta.json.new")
+}
+
+/// The record before the present one, for when that is lost; `None` when it is lost too. What it says about the life that
+/// goes on is a step old; what to run is not.
+#[must_use]
+pub fn earlier(dir: &Path) -> Option<Meta> {
+    serde_json::from_slice(&fs::read(beside(dir)).ok()?).ok()
+}
+
+/// Puts the record before the present one, which is lost, in its place. Only for whom [`write()`] is for.
+pub(super) fn restore(dir: &Path) -> Option<Meta> {
+    let meta = earlier(dir)?;
+    fs::rename(beside(dir), path(dir)).ok()?;
+    Some(meta)
+}
+
+/// Removes the record of the process in `dir`, as if none had ever been written.
+///
+/// # Errors
+///
+/// Fails when a file is there and cannot be removed.
+pub fn remove(dir: &Path) -> io::Result<()> {
+    for file in [beside(dir), path(dir)] {
+        match fs::remove_file(file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -166,6 +210,26 @@ mod tests {
                 Some(Outline { tsm_id: meta.tsm_id, port: meta.port })
             );
         }
+    }
+
+    #[test]
+    fn a_lost_record_is_replaced_by_the_one_before_it() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let dir = dir.path();
+        fs::write(path(dir), PUBLISHED).expect("a record");
+        let first = read(dir).expect("readable").expect("there");
+        let second = Meta { restarts: 7, ..first.clone() };
+        write(dir, &second).expect("written");
+        assert_eq!((read(dir).expect("readable"), earlier(dir)), (Some(second), Some(first.clone())));
+
+        fs::write(path(dir), "garbage").expect("damaged");
+        assert_eq!(restore(dir), Some(first.clone()));
+        assert_eq!((read(dir).expect("readable"), earlier(dir)), (Some(first), None));
+        fs::write(path(dir), "garbage").expect("damaged");
+        assert_eq!(restore(dir), None);
+        remove(dir).expect("removed");
+        remove(dir).expect("nothing to remove");
+        assert!(fs::read_dir(dir).expect("listed").next().is_none());
     }
 
     #[test]

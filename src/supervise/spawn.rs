@@ -6,7 +6,7 @@
 
 use std::convert::Infallible;
 use std::ffi::{CStr, CString, OsStr};
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -18,6 +18,8 @@ use nix::unistd::{ForkResult, chdir, execve, fork, setsid};
 
 use super::cgroup::{self, Cgroup, Forked};
 use super::environment::{Environment, HOOK};
+use super::limits::{Refused, share};
+use super::memory_group::MemoryGroup;
 use super::meta::Meta;
 use super::proc;
 use super::wire::Step;
@@ -48,6 +50,8 @@ pub(super) struct Birth<'a> {
     pub(super) outputs: [BorrowedFd<'a>; 2],
     /// Where it is forked into, if that can be.
     pub(super) cgroup: Option<&'a Cgroup>,
+    /// What limits its memory, if a group does.
+    pub(super) memory: Option<&'a MemoryGroup>,
 }
 
 /// Why a program does not run.
@@ -175,10 +179,34 @@ fn run(birth: &Birth<'_>, gate: &mut File) -> Result<Infallible, Failure> {
         }
     };
     let argv: Vec<CString> = argv.into_iter().filter_map(|word| CString::new(word).ok()).collect();
+    hold(birth)?;
     chdir(&meta.cwd)
         .map_err(|errno| Failure::new(Step::Directory, &errno.into(), &format!("enter `{}`", meta.cwd.display())))?;
     pass(gate);
+    // Last, for it holds us too.
+    meta.run.limits.hold_memory(meta.life.memory_by).map_err(|refused| refused_at(Step::Limit, refused))?;
     execute(&argv, &environment)
+}
+
+/// Everything that needs the rights of the supervisor is done before these are given up; the directory has to be open to the
+/// user itself.
+fn hold(birth: &Birth<'_>) -> Result<(), Failure> {
+    let run = &birth.meta.run;
+    if let Some(group) = birth.memory {
+        fs::write(group.door(), "0")
+            .map_err(|error| Failure::new(Step::Limit, &error, "enter the group that limits its memory"))?;
+    }
+    run.limits.hold_counts().map_err(|refused| refused_at(Step::Limit, refused))?;
+    if let Some(user) = &run.user {
+        // Where that cannot be, only `/dev/stdout` cannot be opened.
+        let _ = share(&io::stdout()).and_then(|()| share(&io::stderr()));
+        user.become_it().map_err(|refused| refused_at(Step::User, refused))?;
+    }
+    Ok(())
+}
+
+fn refused_at(step: Step, refused: Refused) -> Failure {
+    Failure { step, errno: refused.errno, words: refused.words }
 }
 
 /// Waits until the supervisor has recorded this process. Ends when there is no supervisor any more.

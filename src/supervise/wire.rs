@@ -21,6 +21,8 @@ pub enum Order {
     Stop,
     /// The same, and start it again.
     Restart,
+    /// The same while it runs, and nothing if it is being ended or waits already: what somebody asked for meanwhile counts.
+    Renew,
     /// End the child by SIGKILL at once; else as `Stop`.
     Kill,
     /// Send this signal to the child (not to its group).
@@ -77,6 +79,10 @@ pub enum Step {
     Directory,
     /// Executing the program.
     Execute,
+    /// Holding it to its limits.
+    Limit,
+    /// Becoming the user that it runs as.
+    User,
 }
 
 impl fmt::Display for Step {
@@ -86,6 +92,8 @@ impl fmt::Display for Step {
             Self::Environment => "reading its environment",
             Self::Directory => "entering its directory",
             Self::Execute => "executing it",
+            Self::Limit => "limiting it",
+            Self::User => "becoming its user",
         })
     }
 }
@@ -97,6 +105,8 @@ impl Step {
             Self::Environment => 1,
             Self::Directory => 2,
             Self::Execute => 3,
+            Self::Limit => 4,
+            Self::User => 5,
         }
     }
 
@@ -105,6 +115,8 @@ impl Step {
             1 => Self::Environment,
             2 => Self::Directory,
             3 => Self::Execute,
+            4 => Self::Limit,
+            5 => Self::User,
             _ => Self::Fork,
         }
     }
@@ -131,6 +143,7 @@ impl Order {
             Self::Reopen => (5, 0),
             Self::Upgrade => (6, 0),
             Self::Rotate => (7, 0),
+            Self::Renew => (8, 0),
         };
         encode(ORDER, code, [value, 0])
     }
@@ -147,6 +160,7 @@ impl Order {
             5 => Some(Self::Reopen),
             6 => Some(Self::Upgrade),
             7 => Some(Self::Rotate),
+            8 => Some(Self::Renew),
             _ => None,
         }
     }
@@ -207,9 +221,16 @@ mod tests {
 
     #[test]
     fn orders_and_words_come_back() {
-        for order in
-            [Order::Stop, Order::Restart, Order::Kill, Order::Signal(10), Order::Reopen, Order::Rotate, Order::Upgrade]
-        {
+        for order in [
+            Order::Stop,
+            Order::Restart,
+            Order::Kill,
+            Order::Signal(10),
+            Order::Reopen,
+            Order::Rotate,
+            Order::Renew,
+            Order::Upgrade,
+        ] {
             assert_eq!(Order::decode(&order.encode()), Some(order));
         }
         for word in [

@@ -17,6 +17,7 @@ use super::guard::{Ends, OTHERS_TERM, rest};
 use super::lock::{self, Seat};
 use super::machine::{Event, Machine, Phase};
 use super::memory::Kills;
+use super::memory_group::MemoryGroup;
 use super::meta::{self, Meta, VERSION};
 use super::output::{Stream, Turn};
 use super::proc::{self, Identity};
@@ -99,6 +100,8 @@ pub(super) struct Worker {
     pub(super) hook: Option<Hook>,
     /// Out-of-memory kills before the child that runs.
     pub(super) kills_before: Option<Kills>,
+    /// What limits the memory of the child, if a group does.
+    pub(super) memory_group: Option<MemoryGroup>,
     /// What a child that was asked to end left behind.
     pub(super) leftovers: Vec<OwnedFd>,
     /// Where what the child starts is to be found.
@@ -138,7 +141,7 @@ pub(super) struct Worker {
 pub(super) fn run(inheritance: Inheritance) -> io::Result<Outcome> {
     let mut worker = match Worker::new(inheritance) {
         Ok(worker) => worker,
-        // Without a record there is nothing to go by; whoever rebuilds it starts a supervisor that finds the child.
+        // Without any record there is nothing to go by; whoever rebuilds it starts a supervisor that finds the child.
         Err(error) if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::NotFound) => {
             return Ok(Outcome::Finished);
         }
@@ -164,7 +167,9 @@ impl Worker {
         set_child_subreaper(true)?;
         set_timerslack(1000)?;
         let signals = listen_for_deaths()?;
-        let mut meta = meta::read(Path::new(".")).ok().flatten().ok_or(io::ErrorKind::InvalidData)?;
+        let here = Path::new(".");
+        let record = meta::read(here).ok().flatten().or_else(|| meta::restore(here));
+        let mut meta = record.ok_or(io::ErrorKind::InvalidData)?;
         let guard_handle = proc::handle(guard).ok().filter(|_| nix::unistd::getppid().as_raw().unsigned_abs() == guard);
         meta.version = VERSION;
         meta.life.worker_pid = std::process::id();
@@ -175,7 +180,8 @@ impl Worker {
             streams: [
                 Stream::new(ends.out, Path::new("current.out"), &meta.run),
                 Stream::new(ends.err, Path::new("current.err"), &meta.run),
-            ],
+            ]
+            .map(|stream| stream.be_one_of_many(meta.tsm_id)),
             machine: Machine::new(&meta.run, !meta.prehook.is_empty(), meta.restarts, meta.unstable_restarts),
             discarded_before: meta.life.discarded_bytes,
             orders: ends.orders,
@@ -189,6 +195,7 @@ impl Worker {
             child: None,
             hook: None,
             kills_before: None,
+            memory_group: None,
             leftovers: Vec::new(),
             due: None,
             answer: None,
@@ -288,6 +295,8 @@ impl Worker {
             match order {
                 Order::Stop => self.step(Event::Stop),
                 Order::Restart => self.step(Event::Restart),
+                Order::Renew if self.machine.phase == Phase::Up => self.step(Event::Restart),
+                Order::Renew => {}
                 Order::Kill => self.step(Event::Kill),
                 Order::Signal(number) => {
                     if let Some(child) = &self.child {

@@ -27,20 +27,34 @@ pub enum Ran {
 /// Of what a command writes no more is looked at.
 const MOST: u64 = 16 * 1024;
 
-/// Runs a line of `sh` in `cwd` with exactly these variables, for at most `limit`.
+/// What a command runs in.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting<'a> {
+    /// Its folder.
+    pub cwd: &'a Path,
+    /// Its variables, no others.
+    pub variables: &'a [(Vec<u8>, Vec<u8>)],
+    /// User and group that it runs as, without further groups; ours if none.
+    pub user: Option<(u32, u32)>,
+}
+
+/// Runs a line of `sh` for at most `limit`.
 ///
 /// # Errors
 ///
 /// Fails if it cannot be started.
-pub fn run(line: &str, cwd: &Path, variables: &[(Vec<u8>, Vec<u8>)], limit: Duration) -> io::Result<Ran> {
+pub fn run(line: &str, setting: &Setting, limit: Duration) -> io::Result<Ran> {
     use std::os::unix::ffi::OsStrExt;
     let text = |bytes: &[u8]| std::ffi::OsStr::from_bytes(bytes).to_owned();
     let deadline = Instant::now() + limit;
     let said = tempfile::tempfile()?;
     let mut command = Command::new("/bin/sh");
-    command.arg("-c").arg(line).current_dir(cwd).env_clear().process_group(0);
-    command.envs(variables.iter().map(|(name, value)| (text(name), text(value))));
+    command.arg("-c").arg(line).current_dir(setting.cwd).env_clear().process_group(0);
+    command.envs(setting.variables.iter().map(|(name, value)| (text(name), text(value))));
     command.stdin(Stdio::null()).stdout(said.try_clone()?).stderr(said.try_clone()?);
+    if let Some((user, group)) = setting.user.filter(|(user, _)| *user != super::process::own_uid()) {
+        command.uid(user).gid(group);
+    }
     // SAFETY: one system call that touches no memory of ours.
     unsafe {
         command.pre_exec(|| Ok(set_parent_process_death_signal(Some(Signal::KILL))?));
@@ -75,7 +89,8 @@ mod tests {
     use super::*;
 
     fn sh(line: &str, limit: Duration) -> Ran {
-        run(line, Path::new("/"), &[(b"A".to_vec(), b"1".to_vec())], limit).expect("sh runs")
+        run(line, &Setting { cwd: Path::new("/"), variables: &[(b"A".to_vec(), b"1".to_vec())], user: None }, limit)
+            .expect("sh runs")
     }
 
     #[test]

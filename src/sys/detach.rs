@@ -1,7 +1,7 @@
 //! Programs that go on without whoever started them.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read, Seek};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -12,12 +12,19 @@ use nix::unistd::{ForkResult, fork, setsid};
 ///
 /// # Errors
 ///
-/// Fails if it cannot be executed, or ended with a failure before it detached itself.
+/// Fails if it cannot be executed, or ended with a failure before it detached itself; then with what it said.
 pub fn start(program: &Path, words: &[&std::ffi::OsStr]) -> io::Result<()> {
     let mut command = Command::new(program);
-    command.args(words).env_clear().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let status = command.current_dir("/").status()?;
-    if status.success() { Ok(()) } else { Err(io::Error::other(format!("it ended early: {status}"))) }
+    // A file has no end that whoever goes on alone could hold open.
+    let mut said = tempfile::tempfile()?;
+    command.args(words).env_clear().stdin(Stdio::null()).stdout(Stdio::null()).stderr(said.try_clone()?);
+    if command.current_dir("/").status()?.success() {
+        return Ok(());
+    }
+    let mut why = String::new();
+    said.rewind().and_then(|()| said.read_to_string(&mut why))?;
+    let why = why.trim();
+    Err(io::Error::other(if why.is_empty() { "it ended without a word".to_owned() } else { why.to_owned() }))
 }
 
 /// Leaves whoever started this program: the process goes on in a session of its own, as nobody's child. Only before there are

@@ -173,13 +173,28 @@ pub fn append(path: &Path, bytes: &[u8], access: Access) -> Result<(), FileError
     }
 }
 
+/// Takes away what was being written in a folder when the program or the machine stopped. Whoever holds the lock under which
+/// files are written there may call it: nobody else is writing then. What cannot be removed stays; it harms nobody.
+pub fn sweep(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
 /// Makes a folder and those above it, if they are missing.
 ///
 /// # Errors
 ///
 /// Fails if one cannot be made.
 pub fn folder(path: &Path) -> Result<(), FileError> {
-    fs::create_dir_all(path).map_err(FileError::io("make the folder", path))
+    let made = fs::create_dir_all(path).map_err(|error| match error.kind() {
+        // A file, or a link that leads nowhere: the kernel only says that something exists.
+        io::ErrorKind::AlreadyExists => io::Error::new(io::ErrorKind::NotADirectory, "what is there is no folder"),
+        _ => error,
+    });
+    made.map_err(FileError::io("make the folder", path))
 }
 
 /// Makes a folder that only its owner can enter; one that is there and open to others is closed.

@@ -1,10 +1,12 @@
 //! The machine behind small doors: paths, files, locks, programs, /proc, signals.
 #![allow(unsafe_code)]
 
+pub mod account;
 pub mod bounded;
 pub mod child;
 pub mod detach;
 pub mod diag;
+pub mod ear;
 pub mod file;
 pub mod filter;
 pub mod hidden;

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use std::os::unix::fs::MetadataExt;
 
+use nix::sys::resource::{Resource, getrlimit};
+
 /// What `/proc/PID/stat` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stat {
@@ -163,6 +165,21 @@ pub fn own_pid() -> u32 {
 #[must_use]
 pub fn own_uid() -> u32 {
     nix::unistd::geteuid().as_raw()
+}
+
+/// How many open files a process of ours may have at most.
+#[must_use]
+pub fn most_files() -> u64 {
+    /// May raise its own limits.
+    const CAP_SYS_RESOURCE: u32 = 24;
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let rights = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("CapEff:")?.trim(), 16).ok());
+    if rights.is_some_and(|rights| rights & (1 << CAP_SYS_RESOURCE) != 0)
+        && let Some(most) = fs::read_to_string("/proc/sys/fs/nr_open").ok().and_then(|text| text.trim().parse().ok())
+    {
+        return most;
+    }
+    getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(_, hard)| hard)
 }
 
 /// The id of this boot; start times of another boot mean nothing. Empty where the kernel does not tell.

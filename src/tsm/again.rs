@@ -39,7 +39,7 @@ pub fn plan(process: &Process, request: &StartRequest, around: &Around) -> Resul
     ];
     let secrets = Some(PathBuf::from(&meta.run.secrets_file)).filter(|path| !path.as_os_str().is_empty());
     let secrets_open = secrets.as_deref().map(environment::is_secret_open).transpose()?.unwrap_or(false);
-    let kept = watched(kept(&request.keep, None, kept_before(&meta.run)), &cwd)?;
+    let kept = watched(kept(&request.keep, None, kept_before(&meta.run))?, &cwd)?;
     Ok(StartPlan {
         base: request.base()?.unwrap_or_else(|| Base::existing(&process.name)),
         program: program_of(meta)?,
@@ -48,6 +48,7 @@ pub fn plan(process: &Process, request: &StartRequest, around: &Around) -> Resul
         env_file,
         secrets,
         secrets_open,
+        opened: Vec::new(),
         set,
         cwd,
         pre_hook: request.pre_hook.clone().unwrap_or_else(|| meta.prehook.clone()),
@@ -75,6 +76,8 @@ pub(super) fn kept_before(run: &Run) -> Kept {
         log_size: if run.log_size > 0 { run.log_size } else { usual.log_size },
         log_keep: if run.log_size > 0 { run.log_keep } else { usual.log_keep },
         care: run.care.clone(),
+        limits: run.limits,
+        user: run.user.clone(),
     }
 }
 

@@ -15,7 +15,6 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::os::fd::AsFd;
-use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -23,6 +22,7 @@ use std::time::{Duration, Instant};
 use crate::supervise::client::{self, Order};
 use crate::supervise::meta::{self, Meta, State};
 use crate::sys::detach;
+use crate::sys::ear::Ear;
 use crate::sys::host::Host;
 use crate::sys::pidfd::{Handle, Push};
 use crate::sys::process::{self, Census};
@@ -67,16 +67,32 @@ pub fn is_there(dir: &Path) -> bool {
 /// Attends the process in `dir` until nobody supervises it.
 #[must_use]
 pub fn main(dir: &Path) -> ExitCode {
-    let Ok(Some(meta)) = meta::read(dir) else { return ExitCode::FAILURE };
-    let begun = take_over(dir).and_then(|lock| Ok((lock, Attendant::new(dir, &meta)?)));
-    let Ok((mut lock, mut attendant)) = begun else { return ExitCode::FAILURE };
-    if detach::go_on_alone().is_err() {
-        return ExitCode::FAILURE;
+    match begin(dir) {
+        Ok(mut attendant) => {
+            attendant.serve();
+            ExitCode::SUCCESS
+        }
+        Err(why) => {
+            // Whoever started us reads it; nobody else could.
+            let _ = writeln!(io::stderr(), "{why}");
+            ExitCode::FAILURE
+        }
     }
-    let _ = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| write!(lock, "{}", process::own_pid()));
-    attendant.serve();
-    ExitCode::SUCCESS
 }
+
+/// Everything that can go wrong, then the step out of the starter's session.
+fn begin(dir: &Path) -> Result<Attendant, String> {
+    let meta = meta::read(dir).map_err(|error| error.to_string())?.ok_or("its record is gone")?;
+    let lock = take_over(dir).map_err(|error| format!("failed to take `{}`: {error}", dir.join(LOCK).display()))?;
+    let mut attendant = Attendant::new(dir, &meta)?;
+    detach::go_on_alone().map_err(|error| format!("failed to make a process: {error}"))?;
+    let lock = attendant.lock.insert(lock);
+    let _ = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| write!(lock, "{}", process::own_pid()));
+    Ok(attendant)
+}
+
+/// The error number of a machine that watches as many files as it may.
+const ENOSPC: i32 = 28;
 
 /// How long an older attendant may take to end.
 const HAND_OVER: Duration = Duration::from_secs(3);
@@ -122,11 +138,15 @@ const RESTART_LIMIT: Duration = Duration::from_secs(30);
 
 struct Attendant {
     dir: PathBuf,
+    /// Held until the end.
+    lock: Option<File>,
     check: Option<HealthCheck>,
     health: Health,
     files: Files,
     clock: Option<Clock>,
-    socket: Option<UnixDatagram>,
+    socket: Option<Ear>,
+    /// Who may say that the process is ready, beside root and ourselves.
+    user: Option<u32>,
     host: RealHost,
     next_look: Instant,
     next_memory: Instant,
@@ -135,15 +155,26 @@ struct Attendant {
 }
 
 impl Attendant {
-    fn new(dir: &Path, meta: &Meta) -> io::Result<Self> {
+    fn new(dir: &Path, meta: &Meta) -> Result<Self, String> {
         let care = &meta.run.care;
+        let files = Files::new(dir, meta).map_err(|error| {
+            let hint = if error.raw_os_error() == Some(ENOSPC) {
+                "; sysctl fs.inotify.max_user_watches is reached"
+            } else {
+                ""
+            };
+            format!("failed to watch files: {error}{hint}")
+        })?;
+        let hear = |error| format!("failed to make the socket on which it says that it is ready: {error}");
         let host = RealHost::new();
         Ok(Self {
             check: care.health.parse().ok(),
             health: health::read(dir).unwrap_or_default(),
-            files: Files::new(dir, meta)?,
+            files,
+            lock: None,
             clock: Clock::new(&care.cron, &host),
-            socket: if care.notify { Some(listen(&dir.join(SOCKET))?) } else { None },
+            socket: if care.notify { Some(listen(dir, meta).map_err(hear)?) } else { None },
+            user: meta.run.user.as_ref().map(|user| user.uid),
             dir: dir.to_owned(),
             next_look: Instant::now(),
             next_memory: Instant::now() + MEMORY_STEP,
@@ -208,7 +239,8 @@ impl Attendant {
     /// Looks whether it is well.
     fn look(&mut self, meta: &Meta) {
         let care = &meta.run.care;
-        let patient = Patient { pid: meta.pid, port: meta.port, cwd: &meta.cwd };
+        let user = meta.run.user.as_ref().map(|user| (user.uid, user.gid));
+        let patient = Patient { pid: meta.pid, port: meta.port, cwd: &meta.cwd, user };
         let limit = Duration::from_millis(care.health_timeout_ms);
         let found = match &self.check {
             Some(check) => check.look(&patient, limit),
@@ -245,7 +277,10 @@ impl Attendant {
     fn hear(&mut self) {
         let Some(socket) = &self.socket else { return };
         let mut message = [0; 4096];
-        while let Ok(length) = socket.recv(&mut message) {
+        while let Some((length, from)) = socket.hear(&mut message) {
+            if from != 0 && from != process::own_uid() && Some(from) != self.user {
+                continue;
+            }
             let text = String::from_utf8_lossy(&message[..length]).into_owned();
             for line in text.lines() {
                 match line.split_once('=') {
@@ -259,7 +294,7 @@ impl Attendant {
     }
 
     fn restart(&mut self, why: &str) {
-        if self.ordered.is_some() || client::send(&self.dir, Order::Restart).is_err() {
+        if self.ordered.is_some() || client::send(&self.dir, Order::Renew).is_err() {
             return;
         }
         self.ordered = Some(Instant::now());
@@ -320,15 +355,19 @@ impl Health {
     }
 }
 
-/// The socket, made anew.
-fn listen(path: &Path) -> io::Result<UnixDatagram> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
+/// The socket that a process was told of: in its folder, or without a file where it runs as a user to whom that is closed.
+fn listen(dir: &Path, meta: &Meta) -> io::Result<Ear> {
+    match socket_of(dir, meta.run.user.is_some()).strip_prefix('@') {
+        Some(name) => Ear::named(name),
+        None => Ear::at(&dir.join(SOCKET)),
     }
-    let socket = UnixDatagram::bind(path)?;
-    socket.set_nonblocking(true)?;
-    Ok(socket)
+}
+
+/// What the process in `dir` finds in `NOTIFY_SOCKET`. An `@` stands before a name that is no file.
+#[must_use]
+pub(super) fn socket_of(dir: &Path, runs_as_other: bool) -> String {
+    let path = dir.join(SOCKET).display().to_string();
+    if runs_as_other { format!("@{path}") } else { path }
 }
 
 /// Bytes of memory of a process and all below it. What several share is counted once, if the plain sum is above `limit`.

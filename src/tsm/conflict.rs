@@ -1,6 +1,7 @@
 //! A port that somebody else has: who, and how to say it.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 use crate::supervise::meta::State;
 use crate::sys::net;
@@ -67,6 +68,18 @@ pub fn listening(port: u16, processes: &[Process]) -> Option<Conflict> {
         None => Holder::Hidden { user: net::login(listener.uid) },
     };
     Some(Conflict { port, holder })
+}
+
+/// Who listens on `port`, by name if it is a process whose folder stands beside `dir`.
+#[must_use]
+pub fn listening_beside(port: u16, dir: &Path) -> Option<Conflict> {
+    let mut conflict = listening(port, &[])?;
+    if let Holder::Process { pid, managed, .. } = &mut conflict.holder {
+        let own = crate::sys::process::variable(*pid, "TSM_PROCESS_DIR").map(PathBuf::from);
+        let own = own.filter(|own| own.parent() == dir.parent());
+        *managed = own.and_then(|own| Some(own.file_name()?.to_string_lossy().into_owned()));
+    }
+    Some(conflict)
 }
 
 /// The managed process that has claimed `port` and runs.

@@ -135,7 +135,7 @@ pub fn create_all(
     let mut all = Vec::new();
     for plan in plans {
         let created = create_one(plan, paths, &roster).and_then(|(created, meta)| {
-            created.write(&meta, host).inspect_err(|_| created.undo(paths))?;
+            created.write(&meta, (host, &plan.opened)).inspect_err(|_| created.undo(paths))?;
             Ok(created)
         });
         if let Ok(created) = &created {
@@ -163,10 +163,10 @@ fn create_one(plan: &StartPlan, paths: &Paths, roster: &Roster) -> Result<(Creat
         client::wait_unsupervised(&dir, patience)
             .map_err(|_| CreateError::Supervised { name: placement.name.clone() })?;
     }
-    let before = meta::read(&dir).ok().flatten();
+    let before = meta::read(&dir).ok().flatten().or_else(|| meta::earlier(&dir));
     let mut meta = compose(plan, &placement, before.as_ref());
     if meta.run.care.notify {
-        let socket = dir.join(attend::SOCKET).display().to_string();
+        let socket = attend::socket_of(&dir, meta.run.user.is_some());
         meta.run.set.push((NOTIFY.to_owned(), socket));
     }
     let created = Created {
@@ -182,10 +182,10 @@ fn create_one(plan: &StartPlan, paths: &Paths, roster: &Roster) -> Result<(Creat
 }
 
 impl Created {
-    fn write(&self, meta: &Meta, host: &dyn Host) -> Result<(), FileError> {
+    fn write(&self, meta: &Meta, surroundings: Surroundings) -> Result<(), FileError> {
         // A new folder is complete when it gets its name; whoever is killed before has done nothing.
         let dir = if self.fresh { aside(&self.dir) } else { self.dir.clone() };
-        let filled = fill(&dir, meta, host).and_then(|()| {
+        let filled = fill(&dir, meta, surroundings).and_then(|()| {
             if dir == self.dir { Ok(()) } else { fs::rename(&dir, &self.dir).map_err(failed("make", &self.dir)) }
         });
         if filled.is_err() && self.fresh {
@@ -202,7 +202,7 @@ impl Created {
         let _ = match &self.before {
             _ if self.fresh => fs::remove_dir_all(&self.dir),
             Some(before) => meta::write(&self.dir, before),
-            None => fs::remove_file(meta::path(&self.dir)),
+            None => meta::remove(&self.dir),
         };
     }
 
@@ -211,10 +211,13 @@ impl Created {
     }
 }
 
-fn fill(dir: &Path, meta: &Meta, host: &dyn Host) -> Result<(), FileError> {
+/// The starter's own, and the secrets that were opened for this start: they are stronger.
+type Surroundings<'a> = (&'a dyn Host, &'a [(String, String)]);
+
+fn fill(dir: &Path, meta: &Meta, surroundings: Surroundings) -> Result<(), FileError> {
     file::private_folder(dir)?;
     let snapshot = dir.join(SNAPSHOT);
-    write_snapshot(&snapshot, host).map_err(failed("write", &snapshot))?;
+    write_snapshot(&snapshot, surroundings).map_err(failed("write", &snapshot))?;
     meta::write(dir, meta).map_err(failed("write", &meta::path(dir)))
 }
 
@@ -229,12 +232,15 @@ fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileEr
     move |source| FileError::Io { action, path: path.to_owned(), source }
 }
 
-fn write_snapshot(path: &Path, host: &dyn Host) -> io::Result<()> {
+fn write_snapshot(path: &Path, (host, opened): Surroundings) -> io::Result<()> {
     let mut bytes = Vec::new();
     let text = host.variables().iter().filter(|(name, _)| !MARKS.contains(&name.as_str()));
     let text = text.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
     let raw = host.raw_variables().iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-    for (name, value) in text.chain(raw) {
+    let opened_too = opened.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+    let stronger = |name: &[u8]| opened.iter().any(|(opened, _)| opened.as_bytes() == name);
+    let own = text.chain(raw).filter(|(name, _)| !stronger(name));
+    for (name, value) in own.chain(opened_too) {
         bytes.extend([name, b"=", value, b"\0"].concat());
     }
     let mut options = OpenOptions::new();
@@ -291,6 +297,8 @@ fn compose(plan: &StartPlan, placement: &Placement, before: Option<&Meta>) -> Me
             write_only_output: before.is_some_and(|before| before.run.write_only_output),
             care: care(plan),
             group: plan.group.clone(),
+            limits: plan.kept.limits,
+            user: plan.kept.user.clone(),
         },
         life: Life { starter_pid: process::own_pid(), ..Life::default() },
         last_exit: before.and_then(|before| before.last_exit.clone()),

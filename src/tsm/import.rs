@@ -73,8 +73,13 @@ impl Advise for ImportError {
 
     fn advice(&self) -> Option<String> {
         match self {
-            Self::UnknownKind { path } if path.extension().is_some_and(|it| it == "js" || it == "cjs") => {
-                Some("it is a program, and nothing is executed here; write it as ecosystem.config.json".to_owned())
+            Self::UnknownKind { path } if is_program(path) => {
+                let (file, json) = (path.display(), path.with_extension("json"));
+                Some(format!(
+                    "it is a program, and nothing is executed here; where you trust it: node -p \
+                     'JSON.stringify(require(\"{file}\"))' > {json}",
+                    json = json.display()
+                ))
             }
             Self::UnknownKind { .. } => {
                 Some("ecosystem.config.json, package.json, Procfile or compose.yaml can be imported".to_owned())
@@ -84,12 +89,23 @@ impl Advise for ImportError {
     }
 }
 
+fn is_program(path: &Path) -> bool {
+    path.extension().is_some_and(|it| ["js", "cjs", "mjs", "ts"].iter().any(|program| it == *program))
+}
+
 /// Reads a file of another process manager; its kind is seen by its name. Nothing in it is executed.
 ///
 /// # Errors
 ///
 /// Fails if it cannot be read, or is not what its name says.
 pub fn read(path: &Path) -> Result<Imported, ImportError> {
+    read_kind(path).map(|mut imported| {
+        imported.tell_apart();
+        imported
+    })
+}
+
+fn read_kind(path: &Path) -> Result<Imported, ImportError> {
     let unreadable = |source| ImportError::Unreadable { path: path.to_owned(), source };
     let path = &path.canonicalize().map_err(unreadable)?;
     let text = fs::read_to_string(path).map_err(|source| ImportError::Unreadable { path: path.clone(), source })?;
@@ -112,6 +128,22 @@ pub fn read(path: &Path) -> Result<Imported, ImportError> {
             compose::read(&value, folder).map_err(|why| malformed("compose file", why))
         }
         _ => Err(ImportError::UnknownKind { path: path.clone() }),
+    }
+}
+
+impl Imported {
+    /// Gives every service a name of its own.
+    fn tell_apart(&mut self) {
+        let mut names: Vec<String> = Vec::new();
+        for it in &mut self.services {
+            if names.contains(&it.name) {
+                let free = (2..).map(|number| format!("{}-{number}", it.name)).find(|name| !names.contains(name));
+                let fresh = free.expect("numbers do not end");
+                let why = format!("a service of that name stands before it; it is called {fresh}");
+                self.lost.push(Lost { field: std::mem::replace(&mut it.name, fresh), why });
+            }
+            names.push(it.name.clone());
+        }
     }
 }
 
@@ -182,13 +214,43 @@ fn texts(value: &Value) -> Vec<String> {
     }
 }
 
-/// Variables, from a table or a list of `K=V`.
-fn variables(value: &Value) -> Vec<(String, String)> {
-    match value {
-        Value::Object(map) => map.iter().filter_map(|(key, value)| Some((key.clone(), scalar(value)?))).collect(),
-        list => texts(list).iter().filter_map(|line| super::words::assignment(line)).collect(),
+/// Takes variables, from a table or a list of `K=V`. One without a value is that of whoever starts the service.
+fn variables(source: &mut Source, key: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut lost = Vec::new();
+    match source.take(key) {
+        Some(Value::Object(map)) => {
+            for (name, value) in map {
+                match scalar(value) {
+                    Some(value) => found.push((name.clone(), value)),
+                    None if value.is_null() => lost.push((name.clone(), PASSED)),
+                    None => lost.push((name.clone(), "a variable is a text")),
+                }
+            }
+        }
+        Some(list) => {
+            for line in texts(list) {
+                match super::words::assignment(&line) {
+                    Some(pair) => found.push(pair),
+                    None => lost.push((line, PASSED)),
+                }
+            }
+        }
+        None => {}
     }
+    found.retain(|(name, _): &(String, String)| {
+        let legal = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+            && name.bytes().next().is_some_and(|byte| !byte.is_ascii_digit());
+        if !legal {
+            lost.push((name.clone(), "no shell knows variables of such a name; `env` before the command can set it"));
+        }
+        legal
+    });
+    lost.iter().for_each(|(name, why)| source.lose(&format!("{key}.{name}"), why));
+    found
 }
+
+const PASSED: &str = "it has no value of its own: whoever starts the service gives it";
 
 /// A definition with a legal name, to run in `cwd`.
 fn definition(name: &str, cwd: PathBuf) -> Definition {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::supervise::care::Care;
+use crate::supervise::limits::Limits;
 use crate::supervise::meta::Restart;
 
 use super::attend::cron::Schedule;
@@ -43,6 +44,14 @@ pub struct Keep {
     pub cron: Option<Schedule>,
     /// `--max-memory`, `TSM_MAX_MEMORY`; in bytes.
     pub max_memory: Option<u64>,
+    /// `--memory-max`, `TSM_MEMORY_MAX`; in bytes, 0 for no limit.
+    pub memory_max: Option<u64>,
+    /// `--limit-nofile`, `TSM_LIMIT_NOFILE`; 0 for no limit.
+    pub limit_nofile: Option<u64>,
+    /// `--limit-nproc`, `TSM_LIMIT_NPROC`; 0 for no limit.
+    pub limit_nproc: Option<u64>,
+    /// `--user`, `TSM_USER`.
+    pub user: Option<String>,
 }
 
 impl Keep {
@@ -62,6 +71,10 @@ impl Keep {
             health_restart: self.health_restart.or(other.health_restart),
             notify: self.notify.or(other.notify),
             max_memory: self.max_memory.or(other.max_memory),
+            memory_max: self.memory_max.or(other.memory_max),
+            limit_nofile: self.limit_nofile.or(other.limit_nofile),
+            limit_nproc: self.limit_nproc.or(other.limit_nproc),
+            user: self.user.clone().or_else(|| other.user.clone()),
             health: self.health.clone().or_else(|| other.health.clone()),
             watch: self.watch.clone().or_else(|| other.watch.clone()),
             ignore: self.ignore.clone().or_else(|| other.ignore.clone()),
@@ -105,6 +118,16 @@ impl Keep {
         }
         care.health_threshold = if care.health_threshold == 0 { THRESHOLD } else { care.health_threshold };
         care
+    }
+
+    /// What it may have; where this is silent, as `usual` says.
+    #[must_use]
+    pub fn limits(&self, usual: Limits) -> Limits {
+        Limits {
+            memory_max: self.memory_max.unwrap_or(usual.memory_max),
+            nofile: self.limit_nofile.unwrap_or(usual.nofile),
+            nproc: self.limit_nproc.unwrap_or(usual.nproc),
+        }
     }
 
     /// The wishes that lead to this care.

@@ -7,11 +7,13 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::control::{Control, ControlError, Ended};
+use super::lost;
 use super::resolve::{self, ResolveError};
 use super::store::Process;
 use crate::base::fault::{Advise, Kind};
 use crate::supervise::client::Order;
 use crate::sys::net;
+use crate::sys::paths::Paths;
 use crate::sys::pidfd::{Handle, Push};
 use crate::sys::process;
 
@@ -156,6 +158,13 @@ pub fn find(aim: &Aim, among: &[Process]) -> Result<Vec<Victim>, KillError> {
     };
     victims.iter().try_for_each(|victim| spare(victim, among))?;
     Ok(victims)
+}
+
+/// Who is meant by a name whose folder was removed while it ran. Nobody if there is such a folder, or never was.
+#[must_use]
+pub fn find_lost(aim: &Aim, paths: &Paths) -> Vec<Victim> {
+    let (Aim::Word(name) | Aim::Name(name)) = aim else { return Vec::new() };
+    lost::find(name, paths).into_iter().filter_map(stranger).collect()
 }
 
 fn not_found(number: u32) -> KillError {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::supervise::care::Care;
+use crate::supervise::limits::{Account, Limits};
 use crate::supervise::meta::{Meta, Restart};
 
 pub use error::PlanError;
@@ -17,6 +18,7 @@ use super::detect::{ProcessType, Shape, detect};
 use super::environment::{self, EnvFile, EnvironmentError};
 use super::interpreter::{self, Program, Tools};
 use super::keep::Keep;
+use super::limits::{self, within_reach};
 use super::name::{Base, trailing};
 use super::port::{PortSource, PortWish};
 use super::request::{Around, RequestError, StartRequest, Target};
@@ -39,6 +41,8 @@ pub struct StartPlan {
     pub secrets: Option<PathBuf>,
     /// The secrets are open to others and will be closed.
     pub secrets_open: bool,
+    /// What its sealed form holds, if there is only that; filled in at the start.
+    pub opened: Vec<(String, String)>,
     /// Variables set after those of the files, in order; without the port.
     pub set: Vec<(String, String)>,
     /// Where it runs, absolute.
@@ -85,6 +89,10 @@ pub struct Kept {
     pub log_keep: u32,
     /// What is looked after.
     pub care: Care,
+    /// What it may have.
+    pub limits: Limits,
+    /// The user that it runs as; none if it is the operator.
+    pub user: Option<Account>,
 }
 
 impl Default for Kept {
@@ -96,6 +104,8 @@ impl Default for Kept {
             log_size: 10 * 1024 * 1024,
             log_keep: 5,
             care: Care::default(),
+            limits: Limits::default(),
+            user: None,
         }
     }
 }
@@ -221,8 +231,10 @@ impl Draft {
             let shown = file.path.strip_prefix(&self.cwd).unwrap_or(&file.path);
             self.notes.push(format!("using the env file {}", shown.display()));
         }
-        let kept = kept(&request.keep.or(&self.keep), around.restart, Kept::default());
-        let kept = watched(kept, &self.cwd)?;
+        let keep = request.keep.or(&self.keep);
+        let (limits, note) = within_reach(around.limits);
+        self.notes.extend(note.filter(|_| keep.limit_nofile.is_none()));
+        let kept = watched(kept(&keep, around.restart, Kept { limits, ..Kept::default() })?, &self.cwd)?;
         Ok(StartPlan {
             base,
             program,
@@ -231,6 +243,7 @@ impl Draft {
             env_file,
             secrets,
             secrets_open,
+            opened: Vec::new(),
             set,
             cwd: self.cwd,
             pre_hook: request.pre_hook.clone().unwrap_or(self.pre_hook),
@@ -261,16 +274,19 @@ impl Draft {
     }
 }
 
-/// How a process is kept: asked, else by its policy, else as usual.
-pub(super) fn kept(keep: &Keep, policy: Option<Restart>, usual: Kept) -> Kept {
-    Kept {
+/// How a process is kept: asked, else by its policy, else as usual. Fails if it cannot run as the user that was asked for.
+pub(super) fn kept(keep: &Keep, policy: Option<Restart>, usual: Kept) -> Result<Kept, PlanError> {
+    let user = keep.user.as_deref().map(limits::user).transpose()?;
+    Ok(Kept {
         restart: keep.restart.or(policy).unwrap_or(usual.restart),
         max_restarts: keep.max_restarts.unwrap_or(usual.max_restarts),
         kill_timeout: keep.kill_timeout.unwrap_or(usual.kill_timeout),
         log_size: keep.log_size.unwrap_or(usual.log_size),
         log_keep: keep.log_keep.unwrap_or(usual.log_keep),
         care: keep.care(usual.care),
-    }
+        limits: keep.limits(usual.limits),
+        user: user.or(usual.user),
+    })
 }
 
 /// Refuses to watch what is not there.

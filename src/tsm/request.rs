@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::base::environment::EnvName;
 use crate::base::fault::{Advise, Kind};
 use crate::base::name::{OrgName, ServiceName};
+use crate::supervise::limits::Limits;
 use crate::supervise::meta::Restart;
 use crate::sys::paths::Paths;
 use crate::sys::program::find;
@@ -56,6 +57,8 @@ pub struct Around<'a> {
     pub env: Option<&'a EnvName>,
     /// The restart policy of the active environment.
     pub restart: Option<Restart>,
+    /// What the active environment lets its processes have.
+    pub limits: Limits,
     /// The processes there are.
     pub processes: &'a [Process],
 }

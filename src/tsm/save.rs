@@ -96,6 +96,10 @@ fn keep(run: &Run) -> Keep {
         kill_timeout: Some(kept.kill_timeout).filter(|it| *it != usual.kill_timeout),
         log_size: Some(kept.log_size).filter(|it| *it != usual.log_size),
         log_keep: Some(kept.log_keep).filter(|it| *it != usual.log_keep),
+        memory_max: Some(kept.limits.memory_max).filter(|it| *it > 0),
+        limit_nofile: Some(kept.limits.nofile).filter(|it| *it > 0),
+        limit_nproc: Some(kept.limits.nproc).filter(|it| *it > 0),
+        user: kept.user.map(|user| user.name),
         ..Keep::of_care(&run.care)
     }
 }

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use crate::base::name::ProcessName;
 use crate::supervise::client::{self, LaunchError, Launched, Order};
 use crate::supervise::meta::{self, How, Meta, State};
-use crate::sys::file;
 use crate::sys::host::Host;
 use crate::sys::paths::Paths;
 
@@ -17,6 +16,7 @@ use super::attend;
 use super::conflict;
 use super::create::{CreateError, Created, create};
 use super::plan::StartPlan;
+use super::secrets::{self, Opener};
 use super::watch::{Seen, Watch};
 
 pub use error::StartError;
@@ -32,6 +32,8 @@ pub struct Starter<'a> {
     pub patience: Patience,
     /// Hears what happens meanwhile.
     pub say: &'a mut dyn FnMut(&str),
+    /// Opens the sealed form of a secrets file.
+    pub open: &'a Opener<'a>,
 }
 
 /// How long a start is watched.
@@ -77,11 +79,7 @@ const RECORDING: Duration = Duration::from_secs(3);
 /// settled, and then leaves it with its logs as it ended.
 pub fn start(plan: &StartPlan, starter: &mut Starter) -> Result<Started, StartError> {
     let begun = Instant::now();
-    if let Some(path) = plan.secrets.as_deref().filter(|_| plan.secrets_open)
-        && let Some(notice) = file::read_private(path)?.notice
-    {
-        (starter.say)(&notice);
-    }
+    let plan = &secrets::at_hand(plan, starter)?;
     let created = create(plan, starter.paths, starter.host)?;
     if let Some(conflict) = &created.in_the_way {
         (starter.say)(&format!("{}; it was only guessed to be this process's", conflict.line()));
@@ -160,10 +158,7 @@ impl Launch {
     /// Starts both and waits for the supervisor's first word. A process never runs unattended that asked for it.
     pub(super) fn carry_out(&self) -> Result<Launched, LaunchError> {
         if self.attended {
-            attend::start(&self.program, &self.dir).map_err(|error| LaunchError::Execute {
-                exe: self.program.clone(),
-                source: std::io::Error::new(error.kind(), format!("its attendant did not begin: {error}")),
-            })?;
+            attend::start(&self.program, &self.dir).map_err(|source| LaunchError::Unattended { source })?;
         }
         client::launch(&self.program, &self.dir)
     }
@@ -253,7 +248,8 @@ pub(super) fn died(created: &Created, watch: &Watch, written: &Written) -> Start
     let meta = meta.or_else(|| record(&created.dir));
     let how = meta.as_ref().and_then(|meta| meta.last_exit.as_ref()).map_or(How::Unknown, |exit| exit.how);
     let again = meta.is_some_and(|meta| !matches!(meta.state, State::Crashed | State::Errored | State::Stopped));
-    let conflict = created.port.and_then(|port| conflict::listening(port, &[])).filter(|_| !how.is_success());
+    let conflict =
+        created.port.and_then(|port| conflict::listening_beside(port, &created.dir)).filter(|_| !how.is_success());
     let (name, tail, conflict) = (created.name.clone(), written.errors(), conflict.map(Box::new));
     StartError::Died { name, how, tail, conflict, again }
 }

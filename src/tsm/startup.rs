@@ -21,6 +21,7 @@ use super::attend::health;
 use super::create::{CreateError, Created, create_all};
 use super::placement::PlacementError;
 use super::plan::StartPlan;
+use super::secrets;
 use super::start::{self, Heard, Launch, StartError, Started, Starter, Written};
 use super::watch::{Seen, Watch, Watching};
 
@@ -301,6 +302,20 @@ impl Startup<'_, '_> {
     fn begin(&mut self, ready: &[usize]) {
         let Some(orders) = &self.orders else { return };
         let begun = Instant::now();
+        let mut ready = ready.to_vec();
+        ready.retain(|index| match &mut self.jobs[*index].step {
+            Step::Waiting(plan) => match secrets::at_hand(plan, self.starter) {
+                Ok(complete) => {
+                    **plan = complete;
+                    true
+                }
+                Err(error) => {
+                    self.jobs[*index].step = Step::Over(Outcome::Failed(StartError::from(error).into()));
+                    false
+                }
+            },
+            _ => true,
+        });
         let plans: Vec<&StartPlan> = ready
             .iter()
             .filter_map(|index| match &self.jobs[*index].step {
@@ -311,7 +326,7 @@ impl Startup<'_, '_> {
         let made = create_all(&plans, self.starter.paths, self.starter.host);
         let why = made.as_ref().err().map(in_full);
         let mut made = made.unwrap_or_default().into_iter();
-        for index in ready {
+        for index in &ready {
             let step = std::mem::replace(&mut self.jobs[*index].step, Step::Over(Outcome::Off));
             let Step::Waiting(plan) = step else { continue };
             self.jobs[*index].step = match made.next() {

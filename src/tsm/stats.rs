@@ -1,8 +1,10 @@
 //! What process trees use: processor, memory, threads, descriptors, disks. Sums over everything that a process started.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::name::without_port;
+use super::stack::Stack;
 use super::store::Process;
 use crate::base::name::ProcessName;
 use crate::sys::process::Census;
@@ -17,6 +19,8 @@ pub struct Stats {
     pub id: Option<u32>,
     /// Its group: the name without the port and without the number of an instance.
     pub group: String,
+    /// The service that it came from; empty if none.
+    pub service: String,
     /// The pid at the root of the tree.
     pub pid: u32,
     /// What the tree uses.
@@ -80,7 +84,9 @@ pub fn between(before: &Look, after: &Look, span: Duration, processes: &[Process
             write_rate: rate(now.written, then.written),
             usage: now,
         };
-        Some(Stats { name: process.name.clone(), id: process.id(), group: group(process), pid, load })
+        let service = Path::new(&process.meta.run.service).file_stem().unwrap_or_default();
+        let service = service.to_string_lossy().into_owned();
+        Some(Stats { name: process.name.clone(), id: process.id(), group: group(process), service, pid, load })
     };
     processes.iter().filter_map(stats).collect()
 }
@@ -88,15 +94,28 @@ pub fn between(before: &Look, after: &Look, span: Duration, processes: &[Process
 /// The sums of each group, by name, with how many of it run.
 #[must_use]
 pub fn by_group(stats: &[Stats]) -> Vec<(String, usize, Load)> {
-    let mut groups: Vec<(String, usize, Load)> = Vec::new();
-    for it in stats {
-        match groups.iter_mut().find(|(name, ..)| *name == it.group) {
+    sums(stats.iter().map(|it| (it.group.as_str(), it)))
+}
+
+/// The sums of each stack, by name, with how many of it run. A process of several stacks counts in each, one of none nowhere.
+#[must_use]
+pub fn by_stack(stats: &[Stats], stacks: &[Stack]) -> Vec<(String, usize, Load)> {
+    sums(stacks.iter().flat_map(|stack| {
+        let members = stats.iter().filter(|it| stack.services.iter().any(|service| *service == it.service));
+        members.map(|it| (stack.name.as_str(), it))
+    }))
+}
+
+fn sums<'a>(members: impl Iterator<Item = (&'a str, &'a Stats)>) -> Vec<(String, usize, Load)> {
+    let mut sums: Vec<(String, usize, Load)> = Vec::new();
+    for (name, it) in members {
+        match sums.iter_mut().find(|(known, ..)| known == name) {
             Some((_, count, load)) => (*count, *load) = (*count + 1, load.and(it.load)),
-            None => groups.push((it.group.clone(), 1, it.load)),
+            None => sums.push((name.to_owned(), 1, it.load)),
         }
     }
-    groups.sort_by(|a, b| a.0.cmp(&b.0));
-    groups
+    sums.sort_by(|a, b| a.0.cmp(&b.0));
+    sums
 }
 
 impl Load {
@@ -113,8 +132,12 @@ impl Load {
     }
 }
 
-/// `api-3001` and `api-2` belong to `api`.
+/// The group that it was started in; else `api-3001` and `api-2` belong to `api`.
 fn group(process: &Process) -> String {
+    let recorded = &process.meta.run.group;
+    if !recorded.is_empty() {
+        return recorded.clone();
+    }
     let name = process.name.as_str();
     let name = process.meta.port.map_or(name, |port| without_port(name, port));
     match name.rsplit_once('-') {
@@ -133,6 +156,7 @@ mod tests {
             name: name.parse().expect("a name"),
             id: None,
             group: group.to_owned(),
+            service: group.to_owned(),
             pid: 1,
             load: Load { processes: 2, cpu, memory: 10, read_rate: Some(1), ..Load::default() },
         };
@@ -141,5 +165,13 @@ mod tests {
         let (_, count, load) = &groups[1];
         assert_eq!((*count, load.processes, load.memory, load.read_rate), (2, 4, 20, Some(2)));
         assert!((load.cpu - 0.3).abs() < 0.001);
+        let stack = |name: &str, services: [&str; 2]| Stack {
+            name: name.to_owned(),
+            services: services.map(str::to_owned).into(),
+        };
+        let stats = [stats("web-1", "web", 0.1), stats("api", "api", 5.0), stats("other", "other", 1.0)];
+        let sums = by_stack(&stats, &[stack("shop", ["web", "api"]), stack("all", ["api", "gone"])]);
+        let counts: Vec<_> = sums.iter().map(|(name, count, _)| (name.as_str(), *count)).collect();
+        assert_eq!(counts, [("all", 1), ("shop", 2)]);
     }
 }

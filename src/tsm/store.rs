@@ -269,7 +269,7 @@ fn look_alone(name: &ProcessName, dir: PathBuf) -> Option<Process> {
 }
 
 fn look(name: &ProcessName, dir: PathBuf, way: Way) -> Option<Process> {
-    let (meta, damage) = match read(way) {
+    let (meta, damage) = match read(&dir, way) {
         Ok(meta) => (meta, None),
         Err(_) if !dir.is_dir() => return None,
         Err(why) => (rebuild(name, &dir), Some(why)),
@@ -282,15 +282,16 @@ fn pid_file(dir: &Path, name: &ProcessName) -> PathBuf {
     dir.join(format!("{name}.pid"))
 }
 
-fn read(way: Way) -> Result<Meta, String> {
+fn read(dir: &Path, way: Way) -> Result<Meta, String> {
+    let lost = |why: String| meta::earlier(dir).ok_or(why);
     let found = match way.folder {
         Some(folder) => meta::read_in(folder, way.dir),
         None => meta::read(way.dir),
     };
     let mut meta = match found {
         Ok(Some(meta)) => meta,
-        Ok(None) => return Err("there is no record".to_owned()),
-        Err(ReadError::Garbage { source, .. }) => return Err(format!("the record is damaged: {source}")),
+        Ok(None) => lost("there is no record".to_owned())?,
+        Err(ReadError::Garbage { source, .. }) => lost(format!("the record is damaged: {source}"))?,
         Err(ReadError::Unreadable { source, .. }) => return Err(format!("the record cannot be read: {source}")),
     };
     if meta.version == 0 {

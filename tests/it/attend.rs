@@ -163,6 +163,23 @@ fn a_change_of_files_restarts_once_and_logs_and_what_is_ignored_do_not() {
 }
 
 #[test]
+fn the_clock_restarts_a_process_again_and_again_and_not_while_it_is_stopped() {
+    let mut world = World::new();
+    let said = json(&world.run("tsm start --json --name a --cron '* * * * * *' -- sleep 1000").done());
+    let first = said["pid"].as_u64().expect("a pid");
+    eventually("restarted twice", || record(&world, "a").restarts >= 2);
+    let meta = record(&world, "a");
+    assert_ne!(u64::from(meta.pid), first);
+    assert_eq!(health::read(&dir(&world, "a")).expect("known").last_restart, "its hour had come");
+    let info = json(&world.run("tsm info a --json").done());
+    assert_eq!(info["looked_after"]["cron"], "* * * * * *");
+    world.run("tsm stop a").done();
+    let stopped = record(&world, "a").restarts;
+    eventually("nobody attends", || !attend::is_there(&dir(&world, "a")));
+    assert_eq!((record(&world, "a").restarts, record(&world, "a").pid), (stopped, 0));
+}
+
+#[test]
 fn too_much_memory_of_the_whole_tree_restarts() {
     let mut world = World::new();
     let grow = "import sys, time\nif sys.argv[1:]: x = bytearray(120 << 20)\nelse:\n import subprocess\n \
@@ -196,4 +213,22 @@ fn a_program_says_itself_when_it_is_ready() {
     world.run("tsm save a b").done();
     let saved = fs::read_to_string(world.paths().service(&"b".parse().expect("a name"))).expect("a definition");
     assert!(saved.contains("TSM_NOTIFY=\"true\"") && !saved.contains("NOTIFY_SOCKET"), "{saved}");
+}
+
+#[test]
+fn why_nobody_can_look_after_a_process_is_told_and_nothing_is_left() {
+    let world = World::new();
+    // The folder of the next process is so deep that a socket in it has no name.
+    let home = world.home().join("deep".repeat(30)).join("tetra");
+    fs::create_dir_all(&home).expect("a folder");
+    let mut command = world.program(crate::world::PROGRAM);
+    command.env("TETRA_DIR", &home).args(["tsm", "start", "--name", "a", "--notify", "sleep", "1000"]);
+    let said = command.output().expect("it runs");
+    let talk = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert_eq!(said.status.code(), Some(1), "{talk}");
+    assert!(
+        talk.contains("cannot be watched") && talk.contains("failed to make the socket on which it says"),
+        "{talk}"
+    );
+    assert!(!home.join("tsm/runtime/processes/a").exists());
 }

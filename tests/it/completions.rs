@@ -92,6 +92,17 @@ fn completes(terminal: &mut Terminal, typed: &str, line: &str) {
     terminal.wait_line("$");
 }
 
+/// What holds in every shell: words, options, values, files, and names of processes that there are now.
+fn completes_all(terminal: &mut Terminal) {
+    completes(terminal, "tetra vers", "tetra version");
+    completes(terminal, "tsm resta", "tsm restart");
+    completes(terminal, "tsm restart my-a", "tsm restart my-api-8000");
+    completes(terminal, "tetra tsm logs my-w", "tetra tsm logs my-web");
+    completes(terminal, "tetra --color=al", "tetra --color=always");
+    completes(terminal, "tetra use @pro", "tetra use @prod");
+    completes(terminal, "tetra source my", "tetra source my\\ notes.tetra");
+}
+
 fn ends(mut terminal: Terminal) {
     terminal.send("exit 0");
     terminal.send(ENTER);
@@ -105,13 +116,7 @@ fn bash_completes_words_options_values_and_live_names() {
     }
     let home = home();
     let mut terminal = bash(&home);
-    completes(&mut terminal, "tetra vers", "tetra version");
-    completes(&mut terminal, "tsm resta", "tsm restart");
-    completes(&mut terminal, "tsm restart my-a", "tsm restart my-api-8000");
-    completes(&mut terminal, "tetra tsm logs my-w", "tetra tsm logs my-web");
-    completes(&mut terminal, "tetra --color=al", "tetra --color=always");
-    completes(&mut terminal, "tetra use @pro", "tetra use @prod");
-    completes(&mut terminal, "tetra source my", "tetra source my\\ notes.tetra");
+    completes_all(&mut terminal);
     terminal.send("tsm restart my\t");
     terminal.wait_for("my-api-8000  my-web");
     terminal.send(CTRL_U);
@@ -125,11 +130,7 @@ fn zsh_completes_with_descriptions() {
     }
     let home = home();
     let mut terminal = zsh(&home);
-    completes(&mut terminal, "tetra vers", "tetra version");
-    completes(&mut terminal, "tsm restart my-a", "tsm restart my-api-8000");
-    completes(&mut terminal, "tetra --color=al", "tetra --color=always");
-    completes(&mut terminal, "tetra use @pro", "tetra use @prod");
-    completes(&mut terminal, "tetra source my", "tetra source my\\ notes.tetra");
+    completes_all(&mut terminal);
     terminal.send("tsm restart my\t\t");
     terminal.wait("names with their state", |screen| {
         let text = screen.contents();
@@ -147,11 +148,7 @@ fn fish_completes_with_descriptions() {
     }
     let home = home();
     let mut terminal = fish(&home);
-    completes(&mut terminal, "tetra vers", "tetra version");
-    completes(&mut terminal, "tsm restart my-a", "tsm restart my-api-8000");
-    completes(&mut terminal, "tetra --color=al", "tetra --color=always");
-    completes(&mut terminal, "tetra use @pro", "tetra use @prod");
-    completes(&mut terminal, "tetra source my", "tetra source my\\ notes.tetra");
+    completes_all(&mut terminal);
     terminal.send("tsm restart my\t\t");
     terminal.wait("names with their state", |screen| {
         let text = screen.contents();

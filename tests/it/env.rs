@@ -1,5 +1,6 @@
 //! Variables: the table of expansions, their properties, and the same in a real shell.
 
+mod breaking;
 mod fuzz;
 mod init;
 mod properties;

@@ -1,29 +1,33 @@
-//! Faults, each against the real program with real children.
+//! Faults, each against the real program with real children. A test holds this table to the tests that there are.
 //!
 //! | fault | shown by |
 //! |---|---|
 //! | worker, guard or both killed at random moments; idle child | `kills::an_idle_child_survives_every_death_above_it` |
 //! | the same; a line every 0.3 ms | `kills::not_a_byte_of_a_child_that_writes_lines_is_lost` |
 //! | the same; a flood with rotation | `kills::not_a_byte_of_a_flood_is_lost` |
+//! | worker alone, guard alone, both; polite ends; while stopping, restarting, waiting | `supervise::survival::…` |
 //! | start, start again, stop, restart or delete killed before each of its changes | `halves::…_cut_off_anywhere_is_mended_by_the_next` |
 //! | fork or exec of the supervisor refused | `halves::a_supervisor_that_cannot_be_executed_leaves_nothing` |
 //! | deaf child with strays in group, session and as a daemon | `stops::strays_of_a_deaf_child_end_with_it` |
 //! | the same, after guard and worker were killed | `stops::strays_of_an_adopted_child_end_with_it` |
-//! | 200 daemons that fork on | `stops::a_bomb_of_two_hundred_is_swept` |
+//! | 200 daemons that fork on, also of an adopted child | `stops::a_bomb_of_two_hundred_is_swept` |
 //! | stop while starting | `stops::a_stop_while_starting_ends_the_start` |
-//! | restart while stopping, stop while restarting | `stops::a_restart_while_stopping_…` |
+//! | restart while stopping, stop while restarting | `stops::a_restart_while_stopping_ends_in_one_child_and_a_stop_while_restarting_in_none` |
 //! | the port after a stop | `stops::after_a_stop_the_port_is_free_or_its_holder_is_named` |
-//! | crash loop | `crashes::a_crash_loop_is_slowed_down_given_up_and_shown` |
+//! | crash loop | `crashes::a_crash_loop_is_slowed_down_given_up_and_shown`, `supervise::policy::a_crash_loop_backs_off_and_is_given_up` |
+//! | … cap of the back-off, and what forgets it | `machine::back_off_doubles_up_to_its_cap_and_a_settled_life_forgets_it` |
 //! | exit code, signal, core | `crashes::code_signal_and_core_are_told_apart_and_kept` |
-//! | out of memory | `crashes::out_of_memory_in_a_control_group_is_certain`, `crashes::who_was_killed_with_memory_to_spare_…` |
+//! | out of memory: certain, likely, not at all | `crashes::out_of_memory_in_a_control_group_is_certain_and_somewhere_else_likely`, `crashes::who_was_killed_with_memory_to_spare_did_not_run_out_of_it` |
 //! | an end that nobody saw | `crashes::an_end_that_nobody_saw_is_a_failure_and_followed_by_the_policy` |
 //! | 2 and 50 starts of one name | `names::of_starts_of_one_name_one_wins` |
-//! | many names at once | `names::many_names_at_once_all_run_with_ids_of_their_own` |
-//! | full disk | `disks::a_full_disk_loses_nothing_…`, `disks::on_a_full_disk_a_stop_still_stops` |
+//! | 200 names at once | `names::many_names_at_once_all_run_with_ids_of_their_own` |
+//! | full disk | `disks::a_full_disk_loses_nothing_and_everything_goes_on_when_there_is_room`, `disks::on_a_full_disk_a_stop_still_stops` |
 //! | read-only disk | `disks::on_a_disk_that_is_not_writable_processes_are_seen_and_nothing_is_lost` |
-//! | logs removed or cut, folder removed | `disks::logs_that_are_removed_or_cut_go_on`, `disks::the_process_of_a_removed_folder_can_still_be_ended` |
+//! | logs removed or cut | `disks::logs_that_are_removed_or_cut_go_on` |
+//! | folder removed | `disks::the_process_of_a_removed_folder_is_told_and_can_still_be_ended` |
 //! | FIFOs replaced by files | `disks::fifos_that_were_replaced_by_files_are_no_obstacle` |
-//! | record emptied or garbage | `disks::a_record_that_is_empty_or_garbage_never_loses_the_process` |
+//! | record emptied, garbage or removed; worker or both killed then | `disks::a_record_that_is_empty_or_garbage_never_loses_the_process` |
+//! | … and the record before it as well | `disks::without_any_record_the_process_is_made_out_from_what_runs` |
 //! | clock jump, other uptime | `surroundings::a_clock_that_jumped_decides_nothing`, `surroundings::in_a_world_with_another_uptime_everything_works` |
 //! | child or supervisor stopped (SIGSTOP) | `surroundings::a_child_that_stands_still_is_stopped`, `surroundings::a_supervisor_that_stands_still_is_continued` |
 //! | 64 descriptors | `surroundings::sixty_four_descriptors_are_enough` |
@@ -31,13 +35,16 @@
 //! | 500 processes of an ordinary user | `surroundings::an_ordinary_user_has_many_processes_and_every_word_of_them` |
 //! | pid used again | `surroundings::a_pid_that_a_stranger_has_now_is_not_touched` |
 //! | full pipe without a reader | `surroundings::a_child_whose_pipe_is_full_goes_on_when_somebody_reads` |
-//! | 10 MB line, binary, escapes | `surroundings::a_line_of_ten_megabytes_arrives_whole`, `surroundings::binary_output_is_kept_…` |
+//! | 10 MB line | `surroundings::a_line_of_ten_megabytes_arrives_whole` |
+//! | no line ends at all | `surroundings::a_chatty_child_without_newlines_does_not_hold_up_a_stop` |
+//! | binary output, escapes | `surroundings::binary_output_is_kept_byte_for_byte_and_shown_harmless` |
 //! | rotation under load with a follower | `rotation::a_follower_sees_every_line_once_through_twenty_rotations` |
-//! | upgrade, other versions | `upgrades::…` |
+//! | upgrade: a newer file in place, another path | `upgrades::every_supervisor_is_replaced_in_place`, `upgrades::a_program_at_another_place_takes_over_too` |
+//! | records and orders of other versions | `upgrades::a_record_of_a_later_version_is_read_and_what_is_unknown_is_kept`, `upgrades::orders_of_a_later_version_are_skipped_one_by_one` |
 //! | many with coming and going | `many::many_with_churn_neither_grow_nor_drift_nor_leave_zombies` |
 //!
-//! With `SOAK=1` the loops are as long as their claims: 200 random kills for each child, 1 000 processes for ten minutes
-//! (or for `SOAK` seconds, if that is more than 1).
+//! With `SOAK=1` the loops are as long as their claims: 200 random kills for each child, 520 processes of an ordinary user,
+//! 1 000 processes for ten minutes (or for `SOAK` seconds, if that is more than 1).
 
 mod crashes;
 mod disks;
@@ -49,6 +56,7 @@ mod names;
 mod rotation;
 mod stops;
 mod surroundings;
+mod table;
 mod upgrades;
 
 /// The first number in the gate, the second when there is time.

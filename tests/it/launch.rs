@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
+use std::os::unix::fs::{OpenOptionsExt, symlink};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -14,6 +14,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
+use crate::program;
 use crate::schema::{misfits, schema};
 use crate::world::{PROGRAM, World};
 
@@ -86,7 +87,7 @@ fn the_same_line_runs_from_every_way_in() {
             "stdin" => fed(&world, &[], CONTEXT),
             "dash" => fed(&world, &["-"], CONTEXT),
             _ => {
-                fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("it is ours");
+                program::script(&script, &fs::read_to_string(&script).expect("it is ours"));
                 sh(&world, "'./a script.tetra'")
             }
         };

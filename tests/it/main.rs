@@ -2,13 +2,17 @@
 
 mod ask;
 mod attend;
+mod breaking;
 mod completions;
 mod env;
 mod examples;
 mod faults;
+mod imports;
 mod launch;
+mod limits;
 mod monitor;
 mod org;
+mod program;
 mod pty;
 mod readme;
 mod repl;
@@ -17,6 +21,7 @@ mod rough;
 mod schema;
 mod services;
 mod setup;
+mod sshd;
 mod start;
 mod supervise;
 mod tidy;

@@ -1,11 +1,20 @@
 //! The full-screen view in a real pseudo-terminal, with real processes.
 
+use std::io::Write;
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use tetra::base::fault::{Fault, Kind};
+use tetra::base::time::Timestamp;
+use tetra::report::screen::{Picture, Scene, Screen};
+use tetra::report::{Cell, Table};
+use tetra::shell::mistake;
+use tetra::sys::signal;
 
 use crate::pty::{Home, Manners, Terminal};
 use crate::schema::{misfits, schema};
+use crate::world::World;
 
 const DOWN: &str = "\x1b[B";
 const ENTER: &str = "\r";
@@ -139,6 +148,56 @@ fn a_signal_ends_it_with_the_terminal_as_it_was() {
 }
 
 #[test]
+fn a_hang_up_ends_it_with_the_terminal_as_it_was() {
+    let home = two();
+    let mut terminal = monitor(&home, &["tsm", "top", "-n", "1h"]);
+    terminal.wait_for("api is up");
+    terminal.signal(Signal::SIGHUP);
+    is_left(&mut terminal, 129);
+}
+
+/// The variable that tells the test below that it runs in the terminal of its own.
+const INSIDE: &str = "TETRA_TEST_INSIDE";
+
+/// Shows two processes, and then makes a mistake.
+struct Mistaken {
+    looks: u32,
+}
+
+impl Scene for Mistaken {
+    fn look(&mut self, _: Timestamp, _: Option<&str>, _: usize) -> Result<Picture, Fault> {
+        self.looks += 1;
+        assert!(self.looks < 3, "one and one is three");
+        let mut table = Table::new(&[("name", "NAME")]);
+        table.row(vec![Cell::from("api").text("api")]);
+        Ok(Picture { table, lines: Vec::new() })
+    }
+}
+
+#[test]
+fn a_mistake_in_the_view_is_told_with_the_terminal_as_it_was() {
+    if std::env::var_os(INSIDE).is_some() {
+        mistake::keep_quiet();
+        signal::listen().expect("signals");
+        let mut world = World::with(&[("TERM", "xterm-256color")]);
+        let screen = Screen { every: Duration::from_millis(50), scene: Box::new(Mistaken { looks: 0 }) };
+        let fault = world.shown(screen).expect_err("the scene makes a mistake");
+        assert_eq!((fault.kind, fault.to_string().contains("one and one is three")), (Kind::Bug, true), "{fault}");
+        writeln!(std::io::stdout(), "told: {fault}").expect("written");
+        return;
+    }
+    let home = Home::new();
+    let own = std::env::current_exe().expect("this program");
+    let mut command = home.command(own.to_str().expect("text"));
+    command.args(["--exact", "monitor::a_mistake_in_the_view_is_told_with_the_terminal_as_it_was", "--nocapture"]);
+    command.env(INSIDE, "1");
+    let mut terminal = Terminal::start(command);
+    terminal.wait_written("\x1b[?1049h", 1);
+    terminal.wait_written("told: ", 1);
+    is_left(&mut terminal, 0);
+}
+
+#[test]
 fn the_prompt_goes_on_after_it() {
     let home = two();
     let mut terminal = Terminal::start(home.tetra());
@@ -157,6 +216,8 @@ fn the_prompt_goes_on_after_it() {
 #[test]
 fn without_a_terminal_it_says_so_and_once_is_data() {
     let home = two();
+    let line = "tsm start --name well --health exec:true --health-interval 50ms -- sleep 600";
+    done(&home, &line.split(' ').collect::<Vec<_>>());
     let output = tetra(&home, &["tsm", "monitor"]);
     let talk = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1));
@@ -165,6 +226,9 @@ fn without_a_terminal_it_says_so_and_once_is_data() {
         serde_json::from_str(&done(&home, &["tsm", "monitor", "api", "--once", "--json"])).expect("JSON");
     assert_eq!(misfits(&rows, &schema("tsm-monitor")), Vec::<String>::new(), "{rows:#}");
     assert_eq!((rows.as_array().map(Vec::len), &rows[0]["name"]), (Some(1), &"api".into()));
+    let well: serde_json::Value =
+        serde_json::from_str(&done(&home, &["tsm", "top", "well", "--once", "--json"])).expect("JSON");
+    assert_eq!((&rows[0]["health"], &well[0]["health"]), (&serde_json::Value::Null, &"healthy".into()));
     assert!(rows[0]["memory"].as_u64().is_some_and(|bytes| bytes > 0), "{rows:#}");
     assert_eq!(tetra(&home, &["tsm", "monitor", "nobody", "--once"]).status.code(), Some(5));
     assert_eq!(tetra(&home, &["tsm", "monitor", "-n", "1ms"]).status.code(), Some(2));

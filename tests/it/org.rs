@@ -1,13 +1,14 @@
 //! Environments made from one local.toml: the whole way, and everything that can go wrong on it.
 
+mod remote;
+
+use std::cell::RefCell;
 use std::fs;
-use std::io::Write;
 use std::os::unix::fs::symlink;
-use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::breaking::{self, SmallDisk};
 use crate::schema::{misfits, schema};
 use crate::world::{PROGRAM, World};
 
@@ -302,7 +303,7 @@ fn bad_input_is_told_with_its_place_and_changes_nothing() {
         (b"b = hello\n", &["a text needs quotes"]),
         (b"security = 3\n", &["`security` is no table"]),
         (b"[services.a]\ncommand = \"node a | tee b\"\n", &["shell operators", "{args}"]),
-        (b"[deployment]\ntetra_src = \"${NOWHERE}\"\n", &["`${NOWHERE}` means nothing"]),
+        (b"[deployment]\ntetra_src = \"${NOWHERE}\"\n", &["`NOWHERE` is not set (E-UNSET)"]),
     ];
     for (bytes, words) in cases {
         fs::write(&local, bytes).expect("written");
@@ -435,86 +436,59 @@ fn two_at_once_wait_for_each_other_and_not_for_ever() {
     assert_eq!(all.as_array().map(Vec::len), Some(6));
 }
 
-/// Whether something can be tested on this machine. If not, it is said aloud, and is a failure where `CI` is set.
-fn is_possible(possible: bool, why_not: &str) -> bool {
-    if !possible {
-        let text = format!("NOT TESTED: {why_not}\n");
-        assert!(std::env::var_os("CI").is_none(), "{text}");
-        let _ = std::io::stderr().write_all(text.as_bytes());
-    }
-    possible
-}
-
-/// Runs a promotion that is killed at the `number`th call of one of `calls`. False once there are not so many.
-fn killed_at(world: &World, calls: &str, number: usize) -> bool {
-    let plan = format!("inject={calls}:signal=SIGKILL:when={number}");
-    let mut strace = world.program("strace");
-    strace.args([
-        "-qq",
-        "-f",
-        "-o",
-        "/dev/null",
-        "-e",
-        &format!("trace={calls}"),
-        "-e",
-        &plan,
-        PROGRAM,
-        "org",
-        "promote",
-        "@dev",
-        "@staging",
-    ]);
-    let ended = strace.output().expect("strace is installed").status;
-    if ended.success() {
-        return false;
-    }
-    assert!(ended.signal() == Some(9) || ended.code() == Some(137), "{ended}: neither killed nor done");
-    true
-}
-
 #[test]
 fn killed_at_any_moment_nothing_is_lost_or_half_written() {
-    let present = Command::new("strace").arg("-V").output().is_ok_and(|out| out.status.success());
-    if !is_possible(present, "strace is not installed, so nothing was killed in the middle of its work") {
+    if !breaking::can_break() {
         return;
     }
-    let mut moments = 0;
-    for calls in ["write", "fsync,fdatasync", "rename,renameat,renameat2,link,linkat,unlink,unlinkat"] {
-        for number in 1.. {
-            let (mut world, environments) = acme();
-            world.run("org promote @dev @staging").done();
-            change(&environments.join("local.toml"), "4444", "5555");
-            let local = read(environments.join("local.toml"));
-            let old = ["dev", "staging"].map(|env| read(environments.join(format!("{env}.toml"))));
-            let killed = killed_at(&world, calls, number);
-            assert_eq!(read(environments.join("local.toml")), local);
-            for (env, old) in ["dev", "staging"].iter().zip(&old) {
+    let old = RefCell::new(Vec::new());
+    let prepare = || {
+        let (mut world, environments) = acme();
+        world.run("org promote @dev @staging").done();
+        change(&environments.join("local.toml"), "4444", "5555");
+        *old.borrow_mut() =
+            ["local", "dev", "staging"].map(|env| read(environments.join(format!("{env}.toml")))).to_vec();
+        world
+    };
+    let moments =
+        breaking::killed_everywhere(prepare, (&["org", "promote", "@dev", "@staging"], ""), |world, moment| {
+            let environments = world.paths().orgs().join("acme/environments");
+            let old = old.borrow();
+            assert_eq!(read(environments.join("local.toml")), old[0]);
+            for (env, old) in ["dev", "staging"].iter().zip(&old[1..]) {
                 let now = read(environments.join(format!("{env}.toml")));
-                assert!(now == *old || now.contains("tetra = 5555"), "{env} at {calls} {number}");
+                assert!(now == *old || now.contains("tetra = 5555"), "{env}: {moment}");
                 world.run(&format!("org env validate {env}")).done();
                 world.run(&format!("org history @{env}")).done();
             }
             world.run("org promote @dev @staging").done();
-            for env in ["dev", "staging"] {
+            for (env, old) in ["dev", "staging"].iter().zip(&old[1..]) {
                 assert!(read(environments.join(format!("{env}.toml"))).contains("tetra = 5555"));
                 world.run(&format!("org rollback @{env}")).done();
-                assert_eq!(
-                    body(&environments.join(format!("{env}.toml"))),
-                    body_of(&old[usize::from(env == "staging")])
-                );
+                assert_eq!(body(&environments.join(format!("{env}.toml"))), body_of(old));
             }
-            let left: Vec<_> = files(environments.parent().expect("a folder"))
-                .into_iter()
-                .filter(|(path, _)| path.to_string_lossy().contains("/.tetra-"))
-                .collect();
-            assert!(left.is_empty(), "{left:?}");
-            if !killed {
-                break;
-            }
-            moments += 1;
-        }
-    }
+            let left = breaking::half_written(world.home());
+            assert!(left.is_empty(), "{moment}: {left:?}");
+        });
     assert!(moments > 12, "only {moments} moments were tried");
+}
+
+#[test]
+fn an_organization_is_made_whole_however_often_that_is_interrupted() {
+    if !breaking::can_break() {
+        return;
+    }
+    let moments = breaking::killed_everywhere(World::new, (&["org", "init", "acme"], ""), |world, moment| {
+        world.run("org init acme").done();
+        world.run("org env validate").done();
+        let folder = world.paths().orgs().join("acme");
+        for file in ["manifest.toml", "environments/local.toml", ".gitignore", "secrets/.gitignore"] {
+            assert!(!read(folder.join(file)).is_empty(), "{file}: {moment}");
+        }
+        let left = breaking::half_written(world.home());
+        assert!(left.is_empty(), "{moment}: {left:?}");
+    });
+    assert!(moments > 8, "only {moments} moments were tried");
 }
 
 fn body_of(text: &str) -> String {
@@ -523,50 +497,30 @@ fn body_of(text: &str) -> String {
 
 #[test]
 fn a_full_disk_changes_nothing() {
-    let home = tempfile::tempdir().expect("a folder");
-    let place = home.path().display().to_string();
-    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=160k", "tmpfs", &place]).output();
-    let mounted = mounted.is_ok_and(|out| out.status.success());
-    if !is_possible(mounted, "a small disk cannot be mounted, so none was filled") {
-        return;
-    }
-    let _unmount = Unmount(place);
+    let Some(disk) = SmallDisk::new() else { return };
+    // What could not be made does not count: acme stays the only one.
     let world = World::new();
-    let run = |words: &[&str]| {
-        let mut command = world.program(PROGRAM);
-        command.env("TETRA_DIR", home.path().join("tetra")).args(words).output().expect("it starts")
-    };
+    let run = |words: &[&str]| disk.run(&world, (words, ""));
     assert!(run(&["org", "init", "acme"]).status.success());
     assert!(run(&["org", "promote", "@dev"]).status.success());
-    let environments = home.path().join("tetra/org/acme/environments");
-    change(&environments.join("local.toml"), "4444", "5555");
-    let before = files(&environments.with_file_name(""));
-    let filler = home.path().join("filler");
-    let mut size = 160 << 10;
-    // Fills what is left, to the last page.
-    while size >= 4096 {
-        let grown = fs::metadata(&filler).map_or(0, |found| found.len()) as usize + size;
-        if fs::write(&filler, vec![0_u8; grown]).is_err() {
-            fs::write(&filler, vec![0_u8; grown - size]).expect("it fitted before");
-            size /= 2;
-        }
+    let folder = disk.path().join("tetra/org");
+    change(&folder.join("acme/environments/local.toml"), "4444", "5555");
+    let before = files(&folder);
+    disk.fill();
+    for words in [["org", "init", "other"], ["org", "promote", "@dev"]] {
+        let said = run(&words);
+        let talk = String::from_utf8_lossy(&said.stderr);
+        assert_eq!(said.status.code(), Some(1), "{words:?}: {talk}");
+        assert!(talk.contains("make room on the disk"), "{words:?}: {talk}");
     }
-    let said = run(&["org", "promote", "@dev"]);
-    let talk = String::from_utf8_lossy(&said.stderr);
-    assert_eq!(said.status.code(), Some(1), "{talk}");
-    assert!(talk.contains("make room on the disk"), "{talk}");
-    assert_eq!(files(&environments.with_file_name("")), before);
-    fs::remove_file(&filler).expect("removed");
-    let after = run(&["org", "promote", "@dev"]);
-    assert!(after.status.success(), "{}", String::from_utf8_lossy(&after.stderr));
-}
-
-struct Unmount(String);
-
-impl Drop for Unmount {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.0).output();
+    let changed: Vec<_> = files(&folder).into_iter().filter(|file| !before.contains(file)).collect();
+    assert!(changed.is_empty(), "{changed:?}");
+    disk.empty();
+    for words in [["org", "promote", "@dev"], ["org", "init", "other"]] {
+        let after = run(&words);
+        assert!(after.status.success(), "{}", String::from_utf8_lossy(&after.stderr));
     }
+    assert!(read(folder.join("other/environments/local.toml")).contains("SOURCE OF TRUTH"));
 }
 
 #[test]
@@ -587,10 +541,12 @@ fn what_json_prints_fits_the_schemas() {
         ("org explain @dev services.tetra.command --json", "org-explain"),
         ("org status --json", "org-status"),
         ("org env list --json", "org-env-list"),
+        ("org apply @dev --json", "org-apply"),
         ("org promote @dev --set ports.tetra=1 --json", "org-promote"),
         ("org rollback @dev --dry-run --json", "org-rollback-plan"),
         ("org rollback @dev --json", "org-rollback"),
         ("org history @dev --json", "org-history"),
+        ("org history prune --json", "org-history-prune"),
         ("org profile list --json", "org-profile-list"),
         ("org profile show prod --json", "org-profile-show"),
         ("org profile new qa --json", "org-profile-new"),
@@ -608,8 +564,7 @@ fn what_json_prints_fits_the_schemas() {
 
 #[test]
 fn a_write_that_fails_anywhere_changes_nothing_or_everything() {
-    let present = Command::new("strace").arg("-V").output().is_ok_and(|out| out.status.success());
-    if !is_possible(present, "strace is not installed, so no write failed") {
+    if !breaking::can_break() {
         return;
     }
     let (mut failed, mut done) = (0, 0);
@@ -619,23 +574,8 @@ fn a_write_that_fails_anywhere_changes_nothing_or_everything() {
             world.run("org promote @dev").done();
             change(&environments.join("local.toml"), "4444", "5555");
             let old = read(environments.join("dev.toml"));
-            let plan = format!("inject={calls}:error={error}:when={number}");
-            let mut strace = world.program("strace");
-            strace.args([
-                "-qq",
-                "-f",
-                "-o",
-                "/dev/null",
-                "-e",
-                &format!("trace={calls}"),
-                "-e",
-                &plan,
-                PROGRAM,
-                "org",
-                "promote",
-                "@dev",
-            ]);
-            let ended = strace.output().expect("strace is installed");
+            let fault = format!("error={error}");
+            let ended = breaking::broken(&world, (calls, &fault, number), (&["org", "promote", "@dev"], ""));
             let now = read(environments.join("dev.toml"));
             world.run("org env validate dev").done();
             world.run("org history @dev").done();
@@ -658,4 +598,176 @@ fn a_write_that_fails_anywhere_changes_nothing_or_everything() {
         done = 0;
     }
     assert!(failed > 8, "only {failed} failures were tried");
+}
+
+#[test]
+fn what_an_editor_leaves_is_told_as_data() {
+    let (mut world, _) = acme_with(&[("EDITOR", "sed -i s/4444/5555/")]);
+    world.answers(&[]);
+    for changed in [true, false] {
+        let said = world.run("org env edit --json").done();
+        let value: serde_json::Value = serde_json::from_str(&said).expect("JSON");
+        assert_eq!(misfits(&value, &schema("org-env-edit")), Vec::<String>::new(), "{value:#}");
+        assert_eq!(value["changed"], changed);
+    }
+}
+
+#[test]
+fn a_profile_has_other_names() {
+    let (mut world, environments) = acme();
+    let profiles = environments.with_file_name("profiles");
+    let text = "schema = 1\naliases = [\"euc\", \"canary\"]\nextends = \"builtin:prod\"\n";
+    world.file(profiles.join("eu-canary.toml"), text);
+    let local = environments.join("local.toml");
+    fs::write(&local, read(&local) + "\n[overrides.euc]\nresources.memory_max = 1234\n").expect("written");
+    assert!(world.run("org promote @euc").failed(4).contains("prod"), "it is guarded as what it means");
+    world.run("org promote @euc --yes").done();
+    assert!(read(environments.join("eu-canary.toml")).contains("memory_max = 1234"));
+    assert!(!environments.join("euc.toml").exists());
+    for line in [
+        "org diff @canary --exit-code",
+        "org explain @canary resources.memory_max",
+        "org history @euc",
+        "org env show euc",
+        "org env validate euc",
+        "org profile show euc",
+        "org profile check euc",
+        "org promote @canary --yes",
+    ] {
+        world.run(line).done();
+    }
+    assert!(world.run("org profile list").done().contains("canary"));
+    // A name of its own comes first.
+    world.run("org profile new euc --extends dev").done();
+    world.run("org promote @euc").done();
+    assert!(environments.join("euc.toml").exists());
+    world.file(profiles.join("eu-canary.toml"), "schema = 1\naliases = [\"../x\"]\nextends = \"builtin:prod\"\n");
+    assert!(world.run("org promote @eu-canary --yes").failed(1).contains("`../x` cannot be the name"));
+}
+
+#[test]
+fn old_versions_are_taken_away_and_the_chain_stays() {
+    let (mut world, environments) = acme();
+    let (local, history) = (environments.join("local.toml"), environments.with_file_name("history"));
+    let copies = |env: &str| {
+        let prefix = format!("{env}_");
+        let name = |path: &Path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&prefix));
+        files(&history).into_iter().filter(|(path, _)| name(path)).count()
+    };
+    let mut before = "4444".to_owned();
+    for port in 5001..5007 {
+        change(&local, &before, &port.to_string());
+        before = port.to_string();
+        world.run("org promote @dev @prod --yes").done();
+    }
+    // What was interrupted leaves a copy that no line speaks of; what somebody else put there stays.
+    fs::write(history.join("dev_20200101_000000.toml"), "a = 1\n").expect("written");
+    fs::write(history.join("dev_notes.toml"), "a = 1\n").expect("written");
+    assert_eq!(copies("dev"), 8);
+    change(&environments.with_file_name("manifest.toml"), "history_retention = 50", "history_retention = 3");
+    let plan = world.run("org history prune @dev @prod --dry-run");
+    assert!(plan.talk.contains("4 files would be removed"), "{plan:?}");
+    assert!(plan.output.contains("dev_20200101_000000.toml") && copies("dev") == 8, "{plan:?}");
+    world.run("org history prune @prod").failed(4);
+    world.run("org history prune --yes").done();
+    assert_eq!((copies("dev"), copies("prod")), (4, 6), "prod keeps 90 days");
+    assert!(history.join("dev_notes.toml").exists());
+    let all = world.run("org history @dev --json").done();
+    let all: serde_json::Value = serde_json::from_str(&all).expect("the chain is whole");
+    let kept: Vec<bool> = all.as_array().expect("several").iter().map(|it| it["file"].is_string()).collect();
+    assert_eq!(kept, [true, true, true, false, false, false]);
+    assert!(world.run("org rollback @dev --to 20261120_120000").failed(5).contains("no longer kept"));
+    world.run("org rollback @dev").done();
+    assert!(world.run("org history prune @dev").done().contains("nothing to remove") || copies("dev") == 4);
+}
+
+#[test]
+fn what_only_the_next_toml_allows_is_told() {
+    let (mut world, environments) = acme();
+    let local = environments.join("local.toml");
+    fs::write(&local, read(&local) + "\n[own]\na = { b = 1,\n  c = \"\\e\", }\n").expect("written");
+    let said = world.run("org env validate local").done();
+    for text in ["braces over several lines", "a comma before `}`", "knows this escape", "local.toml:"] {
+        assert!(said.contains(text), "{text} in {said}");
+    }
+    world.run("org promote @dev").done();
+}
+
+#[test]
+fn no_message_shows_a_secret() {
+    let (mut world, environments) = acme();
+    let local = environments.join("local.toml");
+    let good = read(&local);
+    let canary = "canary-3f9a2b";
+    let mut heard = String::new();
+    let lines = ["org promote @dev", "org env validate local", "org env validate local --json", "org env show local"];
+    let more = ["org diff @dev", "org explain @dev own.api_key", "org promote @dev --json", "org status"];
+    for broken in [
+        format!("[own]\napi_key = \"{canary}\" x\n"),
+        format!("[own]\napi_key = \"{canary}\nb = 1\n"),
+        format!("[services.\"{canary}\"]\n[own]\nport = {{ api_key = \"{canary}\", level = 1 }}\n")
+            .replacen(canary, "x", 1),
+        format!("[ports]\npassword = \"{canary}\"\n"),
+        format!("[services.a]\ncommand = [\"--password\", \"{canary}\"]\ntoken = [\n\"{canary}\",\n3]\n"),
+        format!("[own]\napi_key = \"{canary}${{NOTHING}}\"\n"),
+        format!("[own]\nurl = \"postgres://me:{canary}@h/x${{NOTHING}}\"\n"),
+    ] {
+        let broken = broken.replace("[ports]", "[ports.x]");
+        fs::write(&local, format!("{good}\n{broken}")).expect("written");
+        for line in lines.iter().chain(&more) {
+            let ran = world.run(line);
+            let said = format!("{}{}", ran.output, ran.talk);
+            assert!(!said.contains(canary), "`{line}` with {broken}: {said}");
+            heard.push_str(&said);
+        }
+    }
+    assert!(heard.contains("***"), "something was there to hide");
+    fs::write(&local, good).expect("written");
+    world.run("org promote @dev").done();
+    let dev = environments.join("dev.toml");
+    fs::write(&dev, read(&dev) + &format!("[own]\napi_key = \"{canary}\"\n")).expect("written");
+    for line in ["org promote @dev", "org diff @dev", "org rollback @dev", "org env validate dev", "org env show dev"] {
+        let ran = world.run(line);
+        assert!(!format!("{}{}", ran.output, ran.talk).contains(canary), "`{line}`: {ran:?}");
+    }
+}
+
+#[test]
+fn an_environment_is_applied_once_and_never_over_what_somebody_saved() {
+    let (mut world, environments) = acme();
+    let local = environments.join("local.toml");
+    let more = "\n[services.web]\ncommand = \"python3 -m http.server 8000\"\ncwd = \"~/nowhere\"\nenabled = false\n[services.none]\nenv_flag = false\n";
+    fs::write(&local, read(&local) + more).expect("written");
+    assert!(world.run("org apply @dev").failed(5).contains("copy dev.toml here"));
+    world.run("org apply local").failed(2);
+    world.run("org promote @dev @prod --yes").done();
+    world.run("org apply @prod").failed(4);
+    let plan = world.run("org apply @dev --dry-run");
+    assert!(plan.output.contains("added") && plan.talk.contains("nothing was changed"), "{plan:?}");
+    let services = world.paths().services_available();
+    assert!(!services.exists());
+    let ran = world.run("org apply @dev");
+    assert!(ran.talk.contains("web: ") && ran.talk.contains("nowhere is not there"), "{ran:?}");
+    assert!(read(services.join("tetra.tsm")).contains("TETRA_MADE_FROM=\"acme/dev\""));
+    let enabled = world.paths().services_enabled();
+    assert!(enabled.join("tetra.tsm").exists() && !enabled.join("web.tsm").exists());
+    let before = world.tree();
+    assert!(!world.run("org apply @dev").done().contains("added"));
+    let log = world.paths().logs();
+    let without = |tree: std::collections::BTreeMap<PathBuf, String>| {
+        tree.into_iter().filter(|(path, _)| !path.starts_with(&log)).collect::<Vec<_>>()
+    };
+    assert_eq!(without(world.tree()), without(before));
+    // A service that is gone from the environment goes; one that was saved by hand stays.
+    fs::write(&local, read(&local).replace("[services.web]\ncommand", "[services.api]\ncommand")).expect("written");
+    world.run("tsm save api sleep 600").done();
+    let mine = read(services.join("api.tsm"));
+    world.run("org promote @dev").done();
+    assert!(world.run("org apply @dev").failed(4).contains("saved by hand: api"));
+    assert!(services.join("web.tsm").exists() && read(services.join("api.tsm")) == mine);
+    let said = world.run("org apply @dev --force").done();
+    assert!(said.contains("removed") && !services.join("web.tsm").exists(), "{said}");
+    // An edited file is not applied.
+    change(&environments.join("dev.toml"), "memory_max = 1024", "memory_max = 1");
+    world.run("org apply @dev").failed(21);
 }

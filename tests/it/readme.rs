@@ -49,6 +49,42 @@ fn table() -> String {
 }
 
 #[test]
+fn readme_names_what_the_gate_installs() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |name: &str| fs::read_to_string(root.join(name)).expect("it is there");
+    let gate = read(".ci/run");
+    let (_, list) = gate.split_once("needed=(").expect("the gate has a list");
+    let (list, _) = list.split_once(')').expect("the list ends");
+    let readme = read("README.md");
+    let (_, line) = readme.split_once("apt-get install -y").expect("the README tells what to install");
+    let (line, _) = line.split_once('`').expect("the line ends");
+    let always_there = ["bash", "binutils"];
+    for package in list.split_whitespace().filter_map(|pair| pair.split_once(':')).map(|(_, package)| package) {
+        let named = line.split_whitespace().any(|word| word == package);
+        assert!(named || always_there.contains(&package), "{package} is not in the README");
+    }
+}
+
+#[test]
+fn the_session_with_environments_works_as_it_stands() {
+    let readme =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("there is a README");
+    let (_, rest) = readme.split_once("```sh\ntsm org init").expect("the session begins with an organization");
+    let (session, _) = rest.split_once("```").expect("the session ends");
+    for shell in ["bash", "zsh"] {
+        let home = Home::new();
+        let (said, code) = home.spawn("tetra", &["setup", "-q"]);
+        assert_eq!(code, 0, "{said}");
+        let session = format!("set -e\nsource ~/tetra/tetra.sh\ntsm org init{session}");
+        let (said, code) = home.spawn(shell, &["-c", &session]);
+        assert_eq!(code, 0, "{shell}: {said}");
+        for expected in ["tetra serve --env dev", "KEY   ***", "serving http://localhost:8000", "killed 'shop'"] {
+            assert!(said.contains(expected), "{shell}: {expected:?} was not said:\n{said}");
+        }
+    }
+}
+
+#[test]
 fn the_first_session_works_as_it_stands() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let readme = fs::read_to_string(root.join("README.md")).expect("there is a README");

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use vt100::Color;
 
+use crate::program;
 use crate::pty::{Home, Manners, Terminal, colour_of, current_line};
 
 const ENTER: &str = "\r";
@@ -542,11 +543,11 @@ fn the_prompt_is_sound_in_the_last_row() {
 #[test]
 fn a_line_can_be_edited_elsewhere() {
     let home = Home::new();
-    let editor = home.write(
-        "home/editor",
+    let editor = home.path("home/editor");
+    program::script(
+        &editor,
         "#!/bin/sh\ngrep -q half \"$1\" && stat -c %a \"$1\" > mode && echo 'use @dev' > \"$1\"\n",
     );
-    std::fs::set_permissions(&editor, PermissionsExt::from_mode(0o755)).expect("what the test needs");
     for keys in [CTRL_X_E, CTRL_O] {
         let mut command = home.tetra();
         command.env("EDITOR", editor.display().to_string());

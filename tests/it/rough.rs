@@ -75,6 +75,8 @@ fn a_lost_record_is_named_and_a_command_line_replaces_it() {
         Some(0)
     );
     assert_eq!(tetra(&world, &["tsm", "stop", "lost"]).code, Some(0));
+    // With the record before it gone too, nothing tells what it was.
+    tetra::supervise::meta::remove(&process(&world, "lost")).expect("removed");
     fs::write(process(&world, "lost").join("meta.json"), "{\"tsm_id\":").expect("written");
     let refused = tetra(&world, &["tsm", "start", "lost"]);
     assert_eq!(refused.code, Some(1), "{}{}", refused.out, refused.err);
@@ -165,12 +167,21 @@ fn a_record_that_nobody_will_correct_does_not_keep_kill_waiting() {
 }
 
 #[test]
+fn a_link_that_leads_nowhere_is_no_folder() {
+    let world = World::new();
+    let link = world.work().join("link");
+    std::os::unix::fs::symlink("/nowhere/at/all", &link).expect("a link");
+    let refused = tetra(&world, &["--dir", link.to_str().expect("a text"), "-c", "tsm start -- sleep 60"]);
+    assert!(refused.err.contains("what is there is no folder"), "{}", refused.err);
+}
+
+#[test]
 fn a_number_that_is_none_is_named_with_its_option() {
     let world = World::new();
     for (line, message) in [
         ("tsm logs api -n abc", "`abc` is no number, and `--lines <N>` takes one"),
         ("tsm logs api -n 99999999999999999999", "`99999999999999999999` is too large for `--lines <N>`"),
-        ("tsm kill --port 99999", "99999 is not in 0..=65535"),
+        ("tsm kill --port 99999", "`99999` is not in 1..=65535 for `--port <PORT>`"),
     ] {
         let refused = tetra(&world, &["-c", line]);
         assert!(refused.code == Some(2) && refused.err.contains(message), "{line}: {}", refused.err);

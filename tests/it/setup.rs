@@ -66,6 +66,19 @@ fn bash_and_zsh_have_the_names_after_one_line() {
 }
 
 #[test]
+fn the_line_that_it_says_next_works_as_it_stands_there() {
+    let machine = Machine::new();
+    let data = machine.home().join("my data/tetra");
+    let said = machine.tetra(&["--dir", data.to_str().expect("a text"), "setup"]);
+    let said = text(&said.stderr) + &text(&said.stdout);
+    let line = said.split("next: `").nth(1).and_then(|rest| rest.split('`').next()).expect("a next line");
+    for shell in SHELLS {
+        let line = format!("{line} && echo $TETRA_DIR");
+        assert_eq!(machine.shell(shell, &line), format!("{}\n", data.display()), "{shell:?}");
+    }
+}
+
+#[test]
 fn a_program_without_links_still_answers_to_its_names() {
     let machine = Machine::new();
     machine.tetra(&["setup"]);

@@ -6,7 +6,6 @@ mod identity;
 mod port;
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -14,6 +13,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tetra::supervise::meta::{self, Meta};
 
+use crate::program;
 use crate::world::{PROGRAM, World};
 
 /// No wait of a test takes longer, on a machine however busy.
@@ -78,8 +78,10 @@ impl Site {
 
     /// Writes an executable script.
     fn script(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.world.file(name, text);
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("a mode");
+        // The folders above it.
+        let path = self.world.file(name, "");
+        fs::remove_file(&path).expect("ours");
+        program::script(&path, text);
         path
     }
 

@@ -11,8 +11,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
+use tetra::base::fault::Fault;
 use tetra::base::time::Timestamp;
+use tetra::report::Console;
+use tetra::report::screen::Screen;
 use tetra::shell::eval::{self, Outcome};
+use tetra::shell::monitor;
 use tetra::shell::session::Session;
 use tetra::shell::source::{Origin, Source};
 use tetra::sys::host::{Call, Finished, Host};
@@ -117,6 +121,17 @@ impl World {
         let origin = Origin::File(name.to_owned());
         let source = Source { origin: &origin, text, first_line: 1 };
         self.heard(|session, console| eval::run_text(session, console, source))
+    }
+
+    /// Shows a screen on the terminal of this program.
+    pub(crate) fn shown(&mut self, screen: Screen) -> Result<(), Fault> {
+        let mut shown = Ok(());
+        self.heard(|session, console| {
+            let mut run = |_: &mut Session, _: &mut dyn Console, _: &str| Outcome { code: 0, leave: false };
+            shown = monitor::show(session, console, screen, &mut run);
+            Outcome { code: 0, leave: false }
+        });
+        shown
     }
 
     fn heard(&mut self, run: impl FnOnce(&mut Session, &mut Terminal) -> Outcome) -> Ran {

@@ -12,6 +12,7 @@ use crate::base::environment::EnvName;
 use crate::base::name::{AliasName, OrgName, ProcessName, ServiceName};
 use crate::command::argument::{
     CommandWord, ContextWord, EnvSource, FilePath, FolderPath, ProcessTarget, ServiceWord, SettingWord, StartWord,
+    UserName,
 };
 use crate::command::context::SETTINGS;
 use crate::command::{Entry, registry};
@@ -248,6 +249,7 @@ const SOURCES: &[Source] = &[
     (TypeId::of::<EnvSource>, files::env_sources),
     (TypeId::of::<StartWord>, startable),
     (TypeId::of::<ServiceWord>, service_or_file),
+    (TypeId::of::<UserName>, |typed, live| things(typed, live, Kind::User)),
     (TypeId::of::<FilePath>, files::files),
     (TypeId::of::<FolderPath>, files::folders),
     (TypeId::of::<PathBuf>, files::files),

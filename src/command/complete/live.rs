@@ -4,7 +4,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::command::Selection;
-use crate::supervise::meta::State;
 use crate::sys::paths::Paths;
 use crate::tsm::store::{Process, Store};
 
@@ -23,6 +22,8 @@ pub enum Kind {
     Alias,
     /// Programs of the system.
     Program,
+    /// Users of the system.
+    User,
 }
 
 /// A file or folder in a folder.
@@ -71,6 +72,7 @@ impl Live for Disk {
             Kind::Org => folders(&self.paths.orgs()),
             Kind::Env => self.environments(),
             Kind::Alias => self.aliases.iter().map(|(name, _)| name.clone()).collect(),
+            Kind::User => crate::sys::account::names(),
             Kind::Program => self.programs.split(':').flat_map(|folder| with_suffix(Path::new(folder), "")).collect(),
         };
         if kind != Kind::Env {
@@ -85,7 +87,7 @@ impl Live for Disk {
             Kind::Process => Some(describe(&Store::open(&self.paths).get(&name.parse().ok()?)?)),
             Kind::Service => self.service(name),
             Kind::Org => Some("organization".to_owned()),
-            Kind::Program => None,
+            Kind::Program | Kind::User => None,
             Kind::Env => self.environment(name),
             Kind::Alias => self.aliases.iter().find(|(alias, _)| alias == name).map(|(_, line)| line.clone()),
         }
@@ -165,22 +167,10 @@ fn entries(folder: &Path) -> impl Iterator<Item = (String, fs::DirEntry)> {
 
 /// A process in a line: its state, and where it listens.
 fn describe(process: &Process) -> String {
-    let state = state_word(process.view.state);
+    let state = process.view.state.word();
     let port = process.meta.port.map(|port| format!(", port {port}")).unwrap_or_default();
     let pid = process.pid().map(|pid| format!(", pid {pid}")).unwrap_or_default();
     format!("{state}{port}{pid}")
-}
-
-fn state_word(state: State) -> &'static str {
-    match state {
-        State::Starting => "starting",
-        State::Online => "online",
-        State::Stopping => "stopping",
-        State::Stopped => "stopped",
-        State::Waiting => "waiting",
-        State::Crashed => "crashed",
-        State::Errored => "errored",
-    }
 }
 
 #[cfg(test)]

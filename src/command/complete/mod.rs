@@ -275,6 +275,7 @@ mod tests {
                 Kind::Env => vec!["dev".to_owned(), "prod".to_owned()],
                 Kind::Alias => vec!["down".to_owned()],
                 Kind::Program => vec!["sh".to_owned(), "sort".to_owned()],
+                Kind::User => vec!["nobody".to_owned()],
                 Kind::Service | Kind::Org => Vec::new(),
             }
         }
@@ -423,6 +424,7 @@ mod tests {
             TypeId::of::<u64>(),
             TypeId::of::<usize>(),
             TypeId::of::<Size>(),
+            TypeId::of::<crate::tsm::limits::MemoryMax>(),
             TypeId::of::<Span>(),
             TypeId::of::<crate::base::moment::Moment>(),
             TypeId::of::<regex::Regex>(),

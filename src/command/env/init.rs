@@ -7,6 +7,7 @@ use crate::command::{Command, Cx, Effect};
 use crate::env::format::Format;
 use crate::env::generate::{self, Care, Written};
 use crate::env::masked;
+use crate::env::scope::{Surroundings, Unset};
 use crate::env::template::is_variable;
 use crate::report::{Report, Sentence, Value};
 
@@ -26,6 +27,12 @@ pub struct Init {
     /// Give a variable a value, stronger than everything else
     #[arg(long, value_name = "NAME=VALUE")]
     set: Vec<String>,
+    /// The variables of this shell do not count; so it is for staging, prod and what extends them anyway
+    #[arg(long)]
+    hermetic: bool,
+    /// A name that means nothing is empty, with a warning
+    #[arg(long)]
+    allow_unset: bool,
     /// For whom the file is: a shell and tsm, dotenv libraries, systemd, docker, kubectl, or anybody
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "export")]
     format: Word,
@@ -76,6 +83,12 @@ impl Command for Init {
         let env = self.target;
         let project = open(cx)?;
         let mut around = around(cx, &env)?;
+        if self.hermetic {
+            around.surroundings = Surroundings::Hermetic;
+        }
+        if self.allow_unset {
+            around.unset = Unset::Empty;
+        }
         around.given = self.set.iter().map(|text| given(text)).collect::<Result<_, _>>()?;
         let generated = generate::generate(&project.plan(&env, around)?, &env)?;
         note_all(cx, &generated.warnings);

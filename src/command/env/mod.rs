@@ -17,13 +17,17 @@ use std::path::{Path, PathBuf};
 use super::Cx;
 use super::secrets;
 use crate::base::diagnostic::Diagnostic;
-use crate::base::environment::EnvName;
+use crate::base::environment::{EnvName, Rung};
 use crate::base::fault::{Fault, Kind};
 use crate::env::compare::Pair;
 use crate::env::document::Document;
 use crate::env::generate::{self, Generated};
 use crate::env::masked::Cover;
 use crate::env::project::{self, Around, Project};
+use crate::env::scope::Surroundings;
+use crate::org::error::OrgError;
+use crate::org::store::Store;
+use crate::org::workbench;
 use crate::report::Report;
 
 /// The project in the working directory.
@@ -41,7 +45,21 @@ fn around(cx: &mut Cx, env: &EnvName) -> Result<Around, Fault> {
         built_in.insert("TETRA_ORG".to_owned(), org.to_string());
     }
     let secrets = secrets::values(cx, env)?;
-    Ok(Around { built_in, secrets, process: cx.host.variables().clone(), ..Around::default() })
+    let surroundings = Surroundings::of(rung(cx, env)?);
+    Ok(Around { built_in, secrets, process: cx.host.variables().clone(), surroundings, ..Around::default() })
+}
+
+/// How careful to be in an environment. One of the operator's own is as its profile is, with those that it extends; without a
+/// profile nothing is known of it.
+fn rung(cx: &Cx, env: &EnvName) -> Result<Option<Rung>, Fault> {
+    let Some(org) = cx.selection.org.as_ref().filter(|org| env.rung().is_none() && cx.paths.org(org).is_dir()) else {
+        return Ok(env.rung());
+    };
+    match Store::open(cx.paths, org)?.chain(env) {
+        Ok(chain) => Ok(workbench::rung(&chain)),
+        Err(OrgError::NoProfile { name, .. }) if name == env.as_str() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// What the source says for an environment.

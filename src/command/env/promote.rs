@@ -1,6 +1,6 @@
 //! `env promote`
 
-use super::{around, counted, cover, folder, note_all, open, pairs, resolved, short};
+use super::{around, counted, cover, folder, note_all, open, pairs, resolved, rung, short};
 use crate::base::environment::EnvName;
 use crate::base::fault::{Fault, Kind};
 use crate::command::secrets::leaks;
@@ -124,6 +124,7 @@ impl Promote {
         if let Some(document) = &project.document {
             leaks::stop(&document.source.name, &document.text)?;
         }
+        let rung = rung(cx, &self.to)?;
         let target = around(cx, &self.to)?;
         let secrets = target.secrets.clone();
         let cover = cover(cx, &project, &[&self.from, &self.to])?;
@@ -145,6 +146,7 @@ impl Promote {
             there: &there,
             secrets: &secrets,
             accepted,
+            rung,
         });
         Ok(Promotion { project, source, there, steps, cover })
     }

@@ -2,6 +2,7 @@
 
 use super::{around, counted, document, open};
 use crate::base::diagnostic::{Diagnostic, Severity};
+use crate::base::dialect;
 use crate::base::environment::EnvName;
 use crate::base::fault::{Advise, Fault};
 use crate::command::secrets::leaks;
@@ -30,6 +31,7 @@ impl Command for TomlValidate {
             document.below(&["environments"]).filter_map(|entry| entry.path[1].parse().ok()).collect();
         let mut found = tables(&document, &envs);
         found.extend(leaks::found(&document.source.name, &document.text));
+        found.extend(dialect::check(&document.text, &document.source));
         for env in &envs {
             found.extend(unresolved(cx, &project, env)?);
         }

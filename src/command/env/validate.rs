@@ -9,6 +9,7 @@ use crate::command::secrets::leaks;
 use crate::command::{Command, Cx, Effect};
 use crate::env::check::{self, Subject};
 use crate::env::generate;
+use crate::env::lines;
 use crate::env::project::{self, Plan, Project, ProjectError};
 use crate::env::read;
 use crate::env::secrets::Store;
@@ -114,7 +115,7 @@ fn one(
     let Some(text) = read::text_if_any(&project.file(env))? else {
         return if found.is_empty() { Err(ProjectError::NoFile { env: env.clone() }.into()) } else { Ok(found) };
     };
-    match project::entries(&name, &text) {
+    match lines::entries(&name, &text) {
         Ok(entries) => {
             let plan = plan.as_ref();
             found.extend(check::check(&Subject { name: &name, text: &text, entries: &entries, plan, others }));

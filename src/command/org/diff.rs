@@ -37,7 +37,8 @@ impl Command for Diff {
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let org = organization(cx)?;
         let store = Store::open(cx.paths, &org)?;
-        match &self.envs[..] {
+        let envs: Vec<EnvName> = self.envs.iter().map(|env| store.meant(env)).collect();
+        match &envs[..] {
             [one, other] => two(&store, (one, other), self.exit_code),
             [env, ..] => with_local(&store, env, (home(cx), self.exit_code)),
             [] => Err(Fault::usage("which environment?")),

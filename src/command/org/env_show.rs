@@ -4,11 +4,15 @@ use super::target::{environment, organization};
 use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
+use crate::env::masked;
+use crate::org::document::Document;
 use crate::org::error::OrgError;
 use crate::org::store::{self, Store};
 use crate::report::{Block, Report};
 
 /// Show an environment as it is written
+///
+/// What looks like a secret is stars: `org env validate` tells where one stands.
 #[derive(Debug, clap::Args)]
 pub struct EnvShow {
     /// The environment; the chosen one if left out
@@ -31,6 +35,8 @@ impl Command for EnvShow {
         };
         let current = store.current(&env)?.ok_or_else(missing)?;
         cx.console.note(&format!("📄 Environment: {env}\n📁 File: {}\n", path.display()));
-        Ok(Report::of(Block::Text(current.text)))
+        // A text that is no TOML any more has no values, only lines.
+        let shown = Document::parse("", &current.text).map(|document| document.shown().text.to_string());
+        Ok(Report::of(Block::Text(masked::toml(&shown.unwrap_or(current.text)))))
     }
 }

@@ -2,10 +2,12 @@
 
 use super::target::{counted, home, organization};
 use crate::base::diagnostic::{Diagnostic, Severity, SourceText};
+use crate::base::dialect;
 use crate::base::environment::EnvName;
 use crate::base::fault::{Advise, Fault};
 use crate::command::secrets::leaks;
 use crate::command::{Command, Cx, Effect};
+use crate::env::masked;
 use crate::org::error::OrgError;
 use crate::org::header::State;
 use crate::org::store::{self, Store};
@@ -33,7 +35,8 @@ impl Command for EnvValidate {
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let org = organization(cx)?;
         let store = Store::open(cx.paths, &org)?;
-        let envs = if self.envs.is_empty() { store.environments() } else { self.envs };
+        let named: Vec<EnvName> = self.envs.iter().map(|env| store.meant(env)).collect();
+        let envs = if named.is_empty() { store.environments() } else { named };
         let mut found = Vec::new();
         for env in &envs {
             found.extend(findings(&store, env, home(cx))?);
@@ -66,6 +69,7 @@ fn findings(store: &Store, env: &EnvName, home: Option<&str>) -> Result<Vec<Diag
         Err(error) => return told(error),
     };
     let mut found = schema::check(&document);
+    found.extend(dialect::check(&document.source.text, document.shown()));
     found.extend(leaks::found(&document.source.name, &document.source.text));
     if *env == store::local() {
         found.extend(alias::both(&document));
@@ -74,7 +78,7 @@ fn findings(store: &Store, env: &EnvName, home: Option<&str>) -> Result<Vec<Diag
     if let Some(current) = store.current(env)?
         && matches!(current.state, State::Edited(_))
     {
-        let source = SourceText::new(path.display().to_string(), current.text);
+        let source = SourceText::new(path.display().to_string(), masked::toml(&current.text));
         let edited = source.error(format!("{env}.toml was edited by hand after it was generated"), 0..0, "");
         found.push(edited.help(format!("`tsm org promote @{env}` tells what differs and what can be done")));
     }

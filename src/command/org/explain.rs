@@ -32,13 +32,14 @@ impl Command for Explain {
         let org = organization(cx)?;
         let store = Store::open(cx.paths, &org)?;
         let common = Common::read(&store, home(cx))?;
-        let bench = Workbench::open(&store, &common, (&self.env, &[]))?;
+        let env = store.meant(&self.env);
+        let bench = Workbench::open(&store, &common, (&env, &[]))?;
         let recipe = bench.recipe();
         let made = recipe.make()?;
         let told = story(&made.draft, &bench.chain, &self.key).ok_or_else(|| {
             let known: Vec<String> = made.draft.cells.keys().map(ToString::to_string).collect();
             let near = nearest(&self.key.to_string(), known.iter().map(String::as_str)).map(str::to_owned);
-            OrgError::NoKey { env: self.env.clone(), key: self.key.clone(), near }
+            OrgError::NoKey { env: env.clone(), key: self.key.clone(), near }
         })?;
         let columns = [
             ("layer", "LAYER"),

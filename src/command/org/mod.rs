@@ -1,5 +1,6 @@
 //! `org`: one file that is edited by hand, and the environments made from it.
 
+pub mod apply;
 pub mod choose;
 pub mod diff;
 pub mod env_edit;
@@ -8,6 +9,7 @@ pub mod env_show;
 pub mod env_validate;
 pub mod explain;
 pub mod history;
+pub mod history_prune;
 pub mod init;
 pub mod list;
 pub mod profile;

@@ -29,11 +29,13 @@ impl Command for List {
             ("name", "PROFILE"),
             ("origin", "FROM"),
             ("extends", "EXTENDS"),
+            ("aliases", "ALIASES"),
             ("abstract", "ABSTRACT"),
             ("rules", "RULES"),
             ("file", "FILE"),
         ];
-        let mut table = Table::new(&columns).show("abstract", Show::Never).show("file", Show::IfWide);
+        let mut table =
+            Table::new(&columns).show("abstract", Show::Never).show("aliases", Show::IfWide).show("file", Show::IfWide);
         let mut faults = Vec::new();
         for name in store.profile_names() {
             let profile = match store.profile(&name) {
@@ -49,6 +51,7 @@ impl Command for List {
                 Cell::from(name).tone(if profile.is_abstract { Tone::Dim } else { Tone::Strong }),
                 Cell::from(if built_in { "built-in" } else { "file" }),
                 Value::from(profile.extends.as_ref().map(|(name, _)| name.as_str())).into(),
+                Cell::from(profile.aliases.clone()),
                 profile.is_abstract.into(),
                 profile.rules.len().into(),
                 Value::from(file).into(),
@@ -73,7 +76,7 @@ impl Command for ProfileShow {
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let org = organization(cx)?;
         let store = Store::open(cx.paths, &org)?;
-        let chain = store.chain(&self.name)?;
+        let chain = store.chain(&store.meant(&self.name))?;
         let mut table =
             Table::new(&[("key", "KEY"), ("op", "OP"), ("check", "CHECK"), ("value", "VALUE"), ("from", "FROM")]);
         table = table.show("check", Show::Never);
@@ -140,21 +143,22 @@ impl Command for Check {
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let org = organization(cx)?;
         let store = Store::open(cx.paths, &org)?;
-        let chain = store.chain(&self.name)?;
+        let name = store.meant(&self.name);
+        let chain = store.chain(&name)?;
         let tried = match Common::read(&store, home(cx)) {
             Err(OrgError::NoLocal { .. }) => None,
             common => {
-                let bench = Workbench::open(&store, &common?, (&self.name, &[]))?;
+                let bench = Workbench::open(&store, &common?, (&name, &[]))?;
                 bench.recipe().make()?;
                 Some(())
             }
         };
         let rules: usize = chain.profiles.iter().map(|profile| profile.rules.len()).sum();
         let text = match tried {
-            Some(()) => format!("`{}` is right: {rules} rules, and local.toml can be promoted with it", self.name),
-            None => format!("`{}` is right: {rules} rules", self.name),
+            Some(()) => format!("`{}` is right: {rules} rules, and local.toml can be promoted with it", name),
+            None => format!("`{}` is right: {rules} rules", name),
         };
         let chain: Vec<String> = chain.profiles.iter().rev().map(called).collect();
-        Ok(Report::of(Sentence::new(text).with("name", self.name.as_str()).with("rules", rules).with("chain", chain)))
+        Ok(Report::of(Sentence::new(text).with("name", name.as_str()).with("rules", rules).with("chain", chain)))
     }
 }

@@ -12,7 +12,8 @@ use crate::org::draft::Difference;
 use crate::org::history::Entry;
 use crate::org::manifest::Approval;
 use crate::org::render::Annotate;
-use crate::org::store::{Author, Store};
+use crate::org::store::Store;
+use crate::org::versions::Author;
 use crate::org::workbench::option;
 use crate::report::{Report, Sentence};
 
@@ -47,9 +48,9 @@ pub struct Promote {
 }
 
 impl Promote {
-    fn wish(&self) -> Result<Wish, Fault> {
+    fn wish(&self, store: &Store) -> Result<Wish, Fault> {
         Ok(Wish {
-            envs: self.envs.clone(),
+            envs: self.envs.iter().map(|env| store.meant(env)).collect(),
             options: self.set.iter().map(|text| option(text)).collect::<Result<_, _>>()?,
             annotate: if self.no_annotate { Annotate::No } else { Annotate::Yes },
             edits: match (self.keep_as_override, self.discard_edits) {
@@ -66,7 +67,7 @@ impl Promote {
         let store = Store::open(cx.paths, &org)?;
         no_leaks(&store)?;
         let author = Author { by: cx.host.user(), now: cx.host.now() };
-        let mut wish = self.wish()?;
+        let mut wish = self.wish(&store)?;
         if wish.edits == Edits::Keep {
             wish.edits = Edits::Discard;
         }
@@ -122,7 +123,7 @@ impl Command for Promote {
         let store = Store::open(cx.paths, &org)?;
         no_leaks(&store)?;
         let author = Author { by: cx.host.user(), now: cx.host.now() };
-        let done = change::promote(&store, &self.wish()?, (author, home(cx)))?;
+        let done = change::promote(&store, &self.wish(&store)?, (author, home(cx)))?;
         let report = Report::each(done.iter().map(|(planned, entry)| said(planned, entry.as_ref())));
         let written: Vec<String> =
             done.iter().filter(|(_, entry)| entry.is_some()).map(|(planned, _)| format!("@{}", planned.env)).collect();

@@ -6,7 +6,8 @@ use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
 use crate::org::change::{self, Return};
-use crate::org::store::{Author, Store};
+use crate::org::store::Store;
+use crate::org::versions::Author;
 use crate::report::{Report, Sentence, Table};
 
 /// Make an earlier version of an environment the current one

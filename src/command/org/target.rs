@@ -31,14 +31,18 @@ pub(super) fn home<'a>(cx: &'a Cx) -> Option<&'a str> {
     cx.host.variable("HOME")
 }
 
-/// The environment that is meant: the one that was named, or the chosen one.
+/// The environment that is meant: the one that was named, by whatever name, or the chosen one.
 ///
 /// # Errors
 ///
 /// Fails if none is.
 pub(super) fn environment(cx: &Cx, named: Option<&EnvName>) -> Result<EnvName, Fault> {
-    named.or(cx.selection.env.as_ref()).cloned().ok_or_else(|| {
+    let word = named.or(cx.selection.env.as_ref()).ok_or_else(|| {
         Fault::usage("which environment?").advise("name one: `@dev`, or choose it for the session: `use @dev`")
+    })?;
+    Ok(match cx.selection.org.as_ref().map(|org| Store::open(cx.paths, org)) {
+        Some(Ok(store)) => store.meant(word),
+        _ => word.clone(),
     })
 }
 
@@ -49,6 +53,7 @@ pub(super) fn environment(cx: &Cx, named: Option<&EnvName>) -> Result<EnvName, F
 /// Fails if there is neither a file nor a profile.
 pub(super) fn guarded(cx: &Cx, org: &OrgName, env: &EnvName) -> Result<EnvName, Fault> {
     let store = Store::open(cx.paths, org)?;
+    let env = &store.meant(env);
     if env.rung().is_some() || store.environment(env).exists() {
         return Ok(env.clone());
     }
@@ -59,7 +64,15 @@ pub(super) fn guarded(cx: &Cx, org: &OrgName, env: &EnvName) -> Result<EnvName, 
 /// A value for a report. What looks like a secret is masked for people and programs alike.
 pub(super) fn value(path: &KeyPath, it: Option<&Toml>) -> Cell {
     let Some(it) = it else { return Value::Nothing.into() };
-    if redact::is_secret_name(path.last()) {
+    let shows = match it {
+        Toml::String(text) => redact::text(text) != *text,
+        Toml::Array(items) => {
+            let words: Vec<&str> = items.iter().filter_map(Toml::as_str).collect();
+            redact::redact(&words) != words
+        }
+        _ => false,
+    };
+    if shows || redact::is_secret_name(path.last()) {
         return Cell::from(redact::MASK);
     }
     Cell::from(plain(it)).text(it.to_string())

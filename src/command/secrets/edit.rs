@@ -76,14 +76,23 @@ impl Command for Edit {
 /// A private file that is removed in the end.
 struct Copy {
     path: PathBuf,
+    /// A folder that was made for it alone.
+    made: Option<PathBuf>,
 }
 
 impl Copy {
-    fn make(cx: &Cx, folder: &Path, env: &EnvName, text: &str) -> Result<Self, FileError> {
-        // That folder is in memory and belongs to the operator alone.
+    /// Makes it. The lock of the store must be held: what an editing before left when it was killed is taken away.
+    fn make(cx: &Cx, store: &Path, env: &EnvName, text: &str) -> Result<Self, FileError> {
+        // That folder is in memory and belongs to the operator alone. Each store has its own place there.
         let memory = cx.host.variable("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_dir());
-        let folder = memory.unwrap_or_else(|| folder.to_owned());
-        let copy = Self { path: folder.join(format!(".tetra-{}-{env}", cx.host.now().0)) };
+        let place = secrets::sha256(&store.display().to_string());
+        let made = memory.map(|memory| memory.join(format!("tetra-edit-{}", &place[..16])));
+        if let Some(folder) = &made {
+            file::private_folder(folder)?;
+            file::sweep(folder);
+        }
+        let name = format!("{}{}-{env}", file::TEMPORARY, cx.host.now().0);
+        let copy = Self { path: made.as_deref().unwrap_or(store).join(name), made };
         file::write(&copy.path, text.as_bytes(), Access::Private)?;
         Ok(copy)
     }
@@ -114,7 +123,10 @@ impl Copy {
 
 impl Drop for Copy {
     fn drop(&mut self) {
-        // One that is gone need not be removed.
+        // One that is gone need not be removed; a folder in which the editor left something stays until the next time.
         let _ = fs::remove_file(&self.path);
+        if let Some(folder) = &self.made {
+            let _ = fs::remove_dir(folder);
+        }
     }
 }

@@ -10,8 +10,7 @@ pub mod seal;
 pub mod set;
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Cx;
 use crate::base::environment::EnvName;
@@ -19,7 +18,8 @@ use crate::base::fault::{Fault, Kind};
 use crate::base::name::OrgName;
 use crate::env::seal as sealing;
 use crate::env::secrets::{self, Secrets, Store};
-use crate::sys::file::FileError;
+use crate::sys::host::Host;
+use crate::sys::paths::Paths;
 
 /// The secrets of the active organization.
 fn store(cx: &Cx) -> Result<Store, Fault> {
@@ -78,26 +78,35 @@ fn text(cx: &mut Cx, store: &Store, (env, keys): (&EnvName, &[PathBuf])) -> Resu
 
 /// The text of a sealed file; none if there is none.
 fn opened(cx: &Cx, store: &Store, (env, keys): (&EnvName, &[PathBuf])) -> Result<Option<String>, Fault> {
-    let path = store.sealed(env);
-    let sealed = match fs::read(&path) {
-        Ok(sealed) => sealed,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(FileError::Io { action: "read", path, source }.into()),
-    };
-    let identity = sealing::identity(&identities(cx, keys))?;
-    Ok(Some(sealing::open(&path, &sealed, &identity)?))
+    Ok(sealing::text(&store.sealed(env), &identities(cx, keys))?)
+}
+
+/// Opens the sealed form of a secrets file for a process that is to be started; nothing if there is none.
+pub(super) fn opener<'a>(
+    paths: &'a Paths,
+    host: &'a dyn Host,
+) -> impl Fn(&Path) -> Result<Vec<(String, String)>, Fault> + 'a {
+    move |file| {
+        let path = secrets::sealed(file);
+        let text = sealing::text(&path, &usual_identities(paths, host))?.unwrap_or_default();
+        Ok(secrets::parse(&path, &text)?.values.into_iter().collect())
+    }
 }
 
 /// Where keys that open sealed files are looked for.
 fn identities(cx: &Cx, given: &[PathBuf]) -> Vec<PathBuf> {
-    if !given.is_empty() {
-        return given.iter().map(|path| cx.host.cwd().join(path)).collect();
+    if given.is_empty() {
+        return usual_identities(cx.paths, cx.host);
     }
-    if let Some(path) = cx.host.variable("TETRA_AGE_IDENTITY") {
-        return vec![cx.host.cwd().join(path)];
+    given.iter().map(|path| cx.host.cwd().join(path)).collect()
+}
+
+fn usual_identities(paths: &Paths, host: &dyn Host) -> Vec<PathBuf> {
+    if let Some(path) = host.variable("TETRA_AGE_IDENTITY") {
+        return vec![host.cwd().join(path)];
     }
-    let home = cx.host.variable("HOME").map(PathBuf::from).unwrap_or_default();
-    vec![cx.paths.config_dir().join("age.key"), home.join(".ssh/id_ed25519"), home.join(".ssh/id_rsa")]
+    let home = host.variable("HOME").map(PathBuf::from).unwrap_or_default();
+    vec![paths.config_dir().join("age.key"), home.join(".ssh/id_ed25519"), home.join(".ssh/id_rsa")]
 }
 
 /// Writes the secrets of an environment in the forms that it has; a plain file if it has none.

@@ -1,8 +1,9 @@
 //! `setup`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::base::fault::{Advise, Fault};
+use crate::base::line;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Report, Table, Tone};
 use crate::sys::install::{Install, Piece, SYSTEM_BIN, Shell, State};
@@ -127,7 +128,8 @@ fn put(pieces: &[Piece], install: &Install) -> Report {
     }
     let shell_file = install.paths.shell_file();
     let short = install.user_home.as_ref().and_then(|home| shell_file.strip_prefix(home).ok());
-    let shown = short.map_or(shell_file.display().to_string(), |rest| format!("~/{}", rest.display()));
+    let quoted = |path: &Path| line::join([path.to_string_lossy()]);
+    let shown = short.map_or_else(|| quoted(&shell_file), |rest| format!("~/{}", quoted(rest)));
     tally.report().note(format!("next: `source {shown}`, then `tsm start …`"))
 }
 

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::list::{Load, health, last_exit, started, state_word, status, uptime};
+use super::list::{Load, health, last_exit, started, status, uptime};
+use super::start::preview::{limits, user};
 use super::targets::{NONE, Targets};
 use crate::base::fault::Fault;
 use crate::base::redact;
@@ -57,7 +58,7 @@ fn fields(process: &Process, load: Option<&Load>, cx: &Cx) -> Result<Fields, Fau
         .with("id", Value::from(process.id()))
         .hidden("name", process.name.as_str())
         .with("status", status(process, now, true))
-        .hidden("state", state_word(process.view.state))
+        .hidden("state", process.view.state.word())
         .with("uptime", uptime(process, now))
         .with("started", Value::from(started(process)))
         .with("pid", Value::from(process.pid()))
@@ -76,6 +77,8 @@ fn fields(process: &Process, load: Option<&Load>, cx: &Cx) -> Result<Fields, Fau
         .with("last_exit", exit_cell(process, now))
         .with("health", health_cell(process))
         .with("looked_after", looked_after(process))
+        .with("limits", limits(&meta.run.limits, Some(meta.life.memory_by)))
+        .with("user", user(meta.run.user.as_ref()))
         .with("stdout", text(&process.out_log().to_string_lossy()))
         .with("stdout_size", size(&process.out_log())?)
         .with("stderr", text(&process.err_log().to_string_lossy()))

@@ -4,11 +4,12 @@ use clap::ValueEnum;
 
 use crate::base::size::Size;
 use crate::base::time::Span;
-use crate::command::argument::FilePath;
+use crate::command::argument::{FilePath, UserName};
 use crate::supervise::meta::Restart;
 use crate::tsm::attend::cron::Schedule;
 use crate::tsm::attend::probe::HealthCheck;
 use crate::tsm::keep::Keep;
+use crate::tsm::limits::MemoryMax;
 
 /// How a process is kept.
 #[derive(Debug, clap::Args)]
@@ -55,12 +56,24 @@ pub struct Keeping {
     /// A pattern of what may change all the same; may be repeated
     #[arg(long, value_name = "PATTERN")]
     ignore: Vec<String>,
-    /// Restart it by the clock: minute, hour, day, month, weekday
+    /// Restart it by the clock: minute, hour, day, month, weekday; six fields begin with the second
     #[arg(long, value_name = "'M H D M W'")]
     cron: Option<Schedule>,
     /// Restart it when it and what it started use more memory
     #[arg(long, value_name = "SIZE")]
     max_memory: Option<Size>,
+    /// The most memory that all its processes may use: beyond it the kernel kills; `none` for no limit
+    #[arg(long, value_name = "SIZE")]
+    memory_max: Option<MemoryMax>,
+    /// How many files each process may have open; 0 for no limit
+    #[arg(long, value_name = "COUNT")]
+    limit_nofile: Option<u64>,
+    /// How many processes its user may have; 0 for no limit
+    #[arg(long, value_name = "COUNT")]
+    limit_nproc: Option<u64>,
+    /// Run it as this user; only root may
+    #[arg(long, value_name = "NAME")]
+    user: Option<UserName>,
 }
 
 /// When a process is started again by itself.
@@ -94,6 +107,10 @@ impl Keeping {
             ignore: some(self.ignore.clone()),
             cron: self.cron.clone(),
             max_memory: self.max_memory.map(|size| size.0),
+            memory_max: self.memory_max.map(|most| most.0),
+            limit_nofile: self.limit_nofile,
+            limit_nproc: self.limit_nproc,
+            user: self.user.as_ref().map(|user| user.0.clone()),
         }
     }
 }

@@ -14,13 +14,13 @@ use crate::tsm::store::{Process, Store};
 /// End processes at once and remove them, also pids and ports that tsm does not manage
 ///
 /// SIGTERM, two seconds later SIGKILL. A number is an id, then a pid, then a port: first of tsm's processes, then of others.
-/// This program, its ancestors and supervisors are never ended.
+/// This program, its ancestors and supervisors are never ended. A process whose folder was removed is still found by its name.
 #[derive(Debug, clap::Args)]
 pub struct Kill {
     /// Id, name, the beginning or a part of a name, pid or port; `*` or `all` for all of tsm's processes
     targets: Vec<ProcessTarget>,
     /// Whoever listens on this port
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     port: Vec<u16>,
     /// The process of this name, or whose name begins with it
     #[arg(long, value_name = "NAME")]
@@ -104,7 +104,11 @@ impl Kill {
         }
         let (mut victims, mut faults) = (Vec::<Victim>::new(), Vec::new());
         for aim in &aims {
-            match kill::find(aim, all) {
+            let found = kill::find(aim, all).or_else(|error| match kill::find_lost(aim, cx.paths) {
+                lost if lost.is_empty() => Err(error),
+                lost => Ok(lost),
+            });
+            match found {
                 Ok(found) => victims.extend(found.into_iter().filter(|it| !it.is_among(&victims)).collect::<Vec<_>>()),
                 Err(error) => faults.push(error.into()),
             }

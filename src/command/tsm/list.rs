@@ -145,7 +145,7 @@ fn row(process: &Process, now: Timestamp, load: Option<&Load>) -> Vec<Cell> {
         text(&meta.process_type),
         text(&meta.cwd.to_string_lossy()),
         text(&redact::text(&meta.command)),
-        state_word(process.view.state).into(),
+        process.view.state.word().into(),
         process.view.supervised.into(),
         text(&meta.run.environment),
         text(&meta.run.group),
@@ -195,18 +195,6 @@ pub(super) fn status_word(status: Status) -> &'static str {
         Status::Online => "online",
         Status::Stopped => "stopped",
         Status::Crashed => "crashed",
-    }
-}
-
-pub(super) fn state_word(state: State) -> &'static str {
-    match state {
-        State::Starting => "starting",
-        State::Online => "online",
-        State::Stopping => "stopping",
-        State::Stopped => "stopped",
-        State::Waiting => "waiting",
-        State::Crashed => "crashed",
-        State::Errored => "errored",
     }
 }
 

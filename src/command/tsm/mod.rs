@@ -11,6 +11,7 @@ pub mod info;
 pub mod inside;
 pub mod keeping;
 pub mod kill;
+mod limits;
 pub mod list;
 pub mod logs;
 pub mod monitor;

@@ -4,7 +4,7 @@ mod watching;
 
 use std::time::{Duration, Instant};
 
-use super::list::{status, uptime};
+use super::list::{health, status, uptime};
 use super::targets::Targets;
 use crate::base::environment::EnvName;
 use crate::base::fault::{Fault, Kind};
@@ -114,11 +114,12 @@ fn found<'a>(words: &[&str], all: &'a [Process]) -> Result<Vec<&'a Process>, Fau
     Ok(resolved.processes)
 }
 
-const COLUMNS: [(&str, &str); 10] = [
+const COLUMNS: [(&str, &str); 11] = [
     ("id", "ID"),
     ("name", "NAME"),
     ("env", "ENV"),
     ("status", "STATUS"),
+    ("health", "HEALTH"),
     ("pid", "PID"),
     ("port", "PORT"),
     ("cpu", "CPU"),
@@ -136,6 +137,7 @@ fn row(process: &Process, now: Timestamp, (census, used): (&Census, Option<(&Cen
         Cell::from(process.name.as_str()).text(process.name.as_str()).tone(Tone::Strong),
         texted(Value::from(process.environment_word())),
         status(process, now, true),
+        texted(health(process.health().as_ref())),
         texted(Value::from(process.pid())),
         texted(Value::from(process.meta.port)),
         Cell::from(cpu).text(cpu.map_or("-".to_owned(), |cpu| format!("{cpu:.1}%"))),

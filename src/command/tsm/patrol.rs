@@ -7,8 +7,10 @@ use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
 use crate::base::name::ProcessName;
 use crate::base::time::Span;
+use crate::command::secrets::opener;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Next, Report, Sentence, Table, Value};
+use crate::supervise::limits::Limits;
 use crate::supervise::meta::{State, Status};
 use crate::sys::paths::Paths;
 use crate::tsm::control::Control;
@@ -98,10 +100,11 @@ impl Round {
             }
         }
         let wanted: Vec<&Process> = all.iter().filter(|process| is_for_restart(process, paths)).collect();
-        let around = around(cx, all);
+        let around = around(cx, all, Limits::default());
         let mut talk = Vec::new();
         let mut say = |text: &str| talk.push(text.to_owned());
-        let mut starter = Starter { paths, host, patience: Patience::UntilItIsReady, say: &mut say };
+        let mut starter =
+            Starter { paths, host, patience: Patience::UntilItIsReady, say: &mut say, open: &opener(paths, host) };
         for (process, answer) in wanted.iter().zip(control.restart(&wanted, &around, &mut starter)) {
             match answer {
                 Ok(_) => round.restarted.push(process.name.to_string()),

@@ -4,8 +4,10 @@ use super::targets::Targets;
 use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
 use crate::command::argument::ProcessTarget;
+use crate::command::secrets::opener;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Report, Sentence, Tone, Value};
+use crate::supervise::limits::Limits;
 use crate::tsm::control::Control;
 use crate::tsm::request::Around;
 use crate::tsm::restart::Risen;
@@ -52,11 +54,18 @@ impl Command for Restart {
             env: cx.selection.env.as_ref(),
             // Each keeps its own.
             restart: None,
+            limits: Limits::default(),
             processes: &all,
         };
         let console = &mut *cx.console;
         let patience = if self.no_wait { Patience::UntilItRuns } else { Patience::UntilItIsReady };
-        let mut starter = Starter { paths: cx.paths, host, patience, say: &mut |text| console.note(text) };
+        let mut starter = Starter {
+            paths: cx.paths,
+            host,
+            patience,
+            say: &mut |text| console.note(text),
+            open: &opener(cx.paths, host),
+        };
         let mut report = targets.report();
         let processes: Vec<&Process> = targets.processes.iter().collect();
         for answer in control.restart(&processes, &around, &mut starter) {

@@ -6,6 +6,7 @@ use crate::command::tsm::keeping::Keeping;
 use crate::command::tsm::start::{around, words};
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Answer, Ask, Report, Sentence, Tone};
+use crate::supervise::limits::Limits;
 use crate::sys::program::find;
 use crate::tsm::definition::Definition;
 use crate::tsm::port::PortWish;
@@ -142,7 +143,7 @@ impl Save {
         cx: &Cx,
         processes: &[Process],
     ) -> Result<Definition, Fault> {
-        let definition = save::of_command(name, &request, &around(cx, processes))?;
+        let definition = save::of_command(name, &request, &around(cx, processes, Limits::default()))?;
         Ok(Definition { description: self.description.clone(), ..definition })
     }
 

@@ -4,10 +4,11 @@ use crate::base::fault::{Advise, Fault};
 use crate::base::name::ServiceName;
 use crate::base::redact;
 use crate::command::argument::{EnvSource, ServiceWord};
+use crate::command::tsm::limits as allowed;
 use crate::command::tsm::services::port;
 use crate::command::tsm::start::{
     around,
-    preview::{care, policy},
+    preview::{care, limits, policy, user},
 };
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Fields, Report, Tone, Value};
@@ -40,7 +41,7 @@ impl Command for Show {
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let processes = Store::open(cx.paths).all()?;
-        let around = around(cx, &processes);
+        let around = around(cx, &processes, allowed::of_environment(cx)?);
         let services = Services::open(cx.paths);
         let file = match definition_file(&self.service.0, &around) {
             Some(file) => file,
@@ -110,6 +111,8 @@ fn resolved(fields: Fields, plan: &StartPlan) -> Fields {
         .with("log_size", Value::Bytes(kept.log_size))
         .with("log_keep", kept.log_keep)
         .with("looked_after", Cell::from(care(&kept.care)).text(care(&kept.care).join("; ")))
+        .with("limits", limits(&kept.limits, None))
+        .with("user", user(kept.user.as_ref()))
         .with("problem", Value::Nothing)
 }
 
@@ -118,7 +121,7 @@ fn unresolved(fields: Fields, port: Cell, error: &PlanError) -> Fields {
     let unknown = ["port_from", "env_file", "secrets_file", "variables", "restart"].map(|key| (key, Value::Nothing));
     let fields = fields.with("runs", Value::Nothing).with("type", Value::Nothing).with("port", port);
     let fields = unknown.into_iter().fold(fields, |fields, (key, value)| fields.with(key, value));
-    let kept = ["max_restarts", "kill_timeout", "log_size", "log_keep", "looked_after"];
+    let kept = ["max_restarts", "kill_timeout", "log_size", "log_keep", "looked_after", "limits", "user"];
     let fields = kept.into_iter().fold(fields, |fields, key| fields.with(key, Value::Nothing));
     let advice = error.advice().map(|advice| format!(" ({advice})")).unwrap_or_default();
     let problem = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();

@@ -2,6 +2,7 @@
 
 use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
+use crate::command::tsm::limits;
 use crate::command::tsm::list::{health, status};
 use crate::command::tsm::start::around;
 use crate::command::tsm::startup::{carry_out, report};
@@ -101,7 +102,7 @@ fn file(name: &str, cx: &Cx) -> Option<std::path::PathBuf> {
 
 fn start(stack: &Stack, cx: &mut Cx) -> Result<Report, Fault> {
     let processes = Store::open(cx.paths).all()?;
-    let services = gather::named(&stack.services, &around(cx, &processes));
+    let services = gather::named(&stack.services, &around(cx, &processes, limits::of_environment(cx)?));
     Ok(report(carry_out(services, cx)))
 }
 

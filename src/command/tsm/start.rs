@@ -6,9 +6,12 @@ pub(in crate::command) mod words;
 use crate::base::environment::{EnvName, Rung};
 use crate::base::fault::{Fault, Kind};
 use crate::command::argument::{EnvSource, FolderPath, StartWord};
+use crate::command::secrets::opener;
 use crate::command::tsm::keeping::Keeping;
+use crate::command::tsm::limits;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Report, Sentence, Tone, Value};
+use crate::supervise::limits::Limits;
 use crate::supervise::meta::Restart;
 use crate::sys::net;
 use crate::tsm::instances;
@@ -87,7 +90,7 @@ impl Command for Start {
         // What cannot be found is said when it is to be started.
         let Ok(request) = self.request(cx) else { return Ok(Vec::new()) };
         let processes = known(&request, cx)?;
-        match request.target(&around(cx, &processes)) {
+        match request.target(&around(cx, &processes, Limits::default())) {
             Ok(Target::Existing(process)) => Ok(process.environment().into_iter().collect()),
             _ => Ok(Vec::new()),
         }
@@ -103,7 +106,7 @@ impl Command for Start {
         }
         let request = self.request(cx)?;
         let processes = known(&request, cx)?;
-        let plan = plan(&request, &around(cx, &processes))?;
+        let plan = plan(&request, &around(cx, &processes, limits::of_environment(cx)?))?;
         if self.debug
             && let Ok(roster) = Roster::read(Store::open(cx.paths))
             && let Ok(placement) = place(&plan, &roster, &|port| roster.conflict(port))
@@ -112,7 +115,7 @@ impl Command for Start {
         }
         plan.notes.iter().for_each(|note| cx.console.note(note));
         if !plan.needs.is_empty() {
-            let needed = gather::named(&plan.needs, &around(cx, &processes));
+            let needed = gather::named(&plan.needs, &around(cx, &processes, limits::of_environment(cx)?));
             meet(needed, cx)?;
         }
         if plan.instances > 1 {
@@ -121,7 +124,10 @@ impl Command for Start {
         let patience = if self.no_wait { Patience::UntilItRuns } else { Patience::UntilItIsReady };
         let console = &mut *cx.console;
         let mut say = |text: &str| console.note(text);
-        match start(&plan, &mut Starter { paths: cx.paths, host: cx.host, patience, say: &mut say }) {
+        match start(
+            &plan,
+            &mut Starter { paths: cx.paths, host: cx.host, patience, say: &mut say, open: &opener(cx.paths, cx.host) },
+        ) {
             Ok(started) => Ok(said(&plan, &started)),
             Err(error) => {
                 if let Some(conflict) = error.conflict() {
@@ -138,7 +144,7 @@ impl Start {
     fn show(&self, cx: &mut Cx) -> Result<Report, Fault> {
         let request = self.request(cx)?;
         let processes = known(&request, cx)?;
-        let plan = plan(&request, &around(cx, &processes))?;
+        let plan = plan(&request, &around(cx, &processes, limits::of_environment(cx)?))?;
         let roster = Roster::read(Store::open(cx.paths))?;
         match place(&plan, &roster, &|port| roster.conflict(port)) {
             Ok(placement) => Ok(preview::report(&plan, &placement)),
@@ -202,7 +208,7 @@ fn meet(needed: Vec<Service>, cx: &mut Cx) -> Result<(), Fault> {
     Ok(())
 }
 
-pub(super) fn around<'a>(cx: &'a Cx, processes: &'a [Process]) -> Around<'a> {
+pub(super) fn around<'a>(cx: &'a Cx, processes: &'a [Process], limits: Limits) -> Around<'a> {
     let env = cx.selection.env.as_ref();
     // On a server what fails is started again; on one's own machine one wants to see it.
     let restart = env.and_then(EnvName::rung).map(|rung| match rung {
@@ -216,6 +222,7 @@ pub(super) fn around<'a>(cx: &'a Cx, processes: &'a [Process]) -> Around<'a> {
         org: cx.selection.org.as_ref(),
         env,
         restart,
+        limits,
         processes,
     }
 }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use crate::base::fault::{Advise, Fault};
 use crate::base::time::Timestamp;
+use crate::command::secrets::opener;
+use crate::command::tsm::limits;
 use crate::command::tsm::start::around;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Report, Show, Table, Tone, Value};
@@ -36,17 +38,17 @@ impl Command for Startup {
 
     fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
         let processes = Store::open(cx.paths).all()?;
-        Ok(Some(preview(&gather::enabled(&around(cx, &processes))?)))
+        Ok(Some(preview(&gather::enabled(&around(cx, &processes, limits::of_environment(cx)?))?)))
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let mut processes = Store::open(cx.paths).all()?;
         if self.dry_run {
-            return Ok(preview(&gather::enabled(&around(cx, &processes))?));
+            return Ok(preview(&gather::enabled(&around(cx, &processes, limits::of_environment(cx)?))?));
         }
         super::targets::control(cx, &|| cx.host.interrupted()).tend(&mut processes);
         let begun = cx.host.now();
-        let services = gather::enabled(&around(cx, &processes))?;
+        let services = gather::enabled(&around(cx, &processes, limits::of_environment(cx)?))?;
         let none = services.is_empty();
         let outcomes = carry_out(services, cx);
         let took = cx.host.now().since(begun);
@@ -79,7 +81,10 @@ pub(super) fn carry_out(services: Vec<Service>, cx: &mut Cx) -> Vec<(String, Out
     let console = &mut *cx.console;
     let mut say = |text: &str| console.note(text);
     let patience = Patience::UntilItIsReady;
-    startup::run(services, &mut Starter { paths: cx.paths, host: cx.host, patience, say: &mut say })
+    startup::run(
+        services,
+        &mut Starter { paths: cx.paths, host: cx.host, patience, say: &mut say, open: &opener(cx.paths, cx.host) },
+    )
 }
 
 /// How many came to what.

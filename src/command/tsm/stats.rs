@@ -8,13 +8,14 @@ use crate::base::time::Span;
 use crate::command::argument::ProcessTarget;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Report, Table, Tone, Value};
-use crate::tsm::stats::{Load, Look, between, by_group};
+use crate::tsm::stack;
+use crate::tsm::stats::{Load, Look, between, by_group, by_stack};
 use crate::tsm::store::{Process, Store};
 
 /// Show what processes use: processor, memory, threads, descriptors, disks
 ///
-/// Each row is the sum over a process and everything that it started. With --groups also over all processes of a group: `api-3000`,
-/// `api-3001` and `api-2` are of the group `api`. CPU is in percent of one processor over the time that is measured.
+/// Each row is the sum over a process and everything that it started. With --groups also over all processes of a group: the instances
+/// of one service, and `api-3000`, `api-3001` and `api-2` are of the group `api`. With --stacks over all services of a stack. CPU is in percent of one processor over the time that is measured.
 #[derive(Debug, clap::Args)]
 pub struct Stats {
     /// Which processes; all that run if left out
@@ -22,6 +23,9 @@ pub struct Stats {
     /// Sum up by group
     #[arg(short, long)]
     groups: bool,
+    /// Sum up by stack
+    #[arg(long, conflicts_with = "groups")]
+    stacks: bool,
     /// How long is measured
     #[arg(long, value_name = "SPAN", default_value = "200ms")]
     over: Span,
@@ -43,7 +47,8 @@ const USED: [(&str, &str); 9] = [
 impl Command for Stats {
     const NAME: &'static str = "tsm stats";
     const EFFECT: Effect = Effect::Read;
-    const EXAMPLES: &'static [&'static str] = &["tsm stats", "tsm stats --groups", "tsm stats --over 1s --json"];
+    const EXAMPLES: &'static [&'static str] =
+        &["tsm stats", "tsm stats --groups", "tsm stats --stacks", "tsm stats --over 1s --json"];
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let (processes, faults) = self.processes(cx)?;
@@ -54,13 +59,11 @@ impl Command for Stats {
         let stats = between(&before, &after, begun.elapsed(), &processes);
         let empty = "Nothing runs.\nStart services with: tsm start <service-name>";
         let table = if self.groups {
-            let mut table =
-                Table::new(&[&[("group", "GROUP"), ("members", "MEMBERS")], &USED[..]].concat()).when_empty(empty);
-            for (name, count, load) in by_group(&stats) {
-                let head = vec![Cell::from(name).tone(Tone::Strong), count.into()];
-                table.row([head, cells(&load)].concat());
-            }
-            table
+            sums(("group", "GROUP"), by_group(&stats)).when_empty(empty)
+        } else if self.stacks {
+            let stacks = stack::all(cx.paths, cx.host.variables())?;
+            let empty = "Nothing of a stack runs.\nA service names its stack in TSM_STACK.";
+            sums(("stack", "STACK"), by_stack(&stats, &stacks)).when_empty(empty)
         } else {
             let head = [("id", "ID"), ("name", "NAME"), ("group", "GROUP"), ("pid", "PID")];
             let mut table = Table::new(&[&head[..], &USED[..]].concat())
@@ -85,6 +88,15 @@ impl Stats {
         let targets = Targets::look_up(&self.targets, cx)?;
         Ok((targets.processes, targets.faults))
     }
+}
+
+fn sums(title: (&'static str, &'static str), sums: Vec<(String, usize, Load)>) -> Table {
+    let mut table = Table::new(&[&[title, ("members", "MEMBERS")], &USED[..]].concat());
+    for (name, count, load) in sums {
+        let head = vec![Cell::from(name).tone(Tone::Strong), count.into()];
+        table.row([head, cells(&load)].concat());
+    }
+    table
 }
 
 fn cells(load: &Load) -> Vec<Cell> {

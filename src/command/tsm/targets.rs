@@ -6,7 +6,8 @@ use crate::command::Cx;
 use crate::command::argument::ProcessTarget;
 use crate::report::{Report, Sentence, Table, Value};
 use crate::tsm::control::Control;
-use crate::tsm::resolve;
+use crate::tsm::lost;
+use crate::tsm::resolve::{self, ResolveError};
 use crate::tsm::store::{Process, Store};
 
 /// What the words lead to.
@@ -55,7 +56,7 @@ impl Targets {
             (words, _) => words.iter().map(|word| word.0.as_str()).collect(),
         };
         let resolved = resolve::resolve(&words, all);
-        let mut faults: Vec<Fault> = resolved.missing.into_iter().map(Fault::from).collect();
+        let mut faults: Vec<Fault> = resolved.missing.into_iter().map(|error| fault(error, cx)).collect();
         if resolved.processes.is_empty() && faults.len() == 1 {
             return Err(faults.remove(0));
         }
@@ -94,6 +95,21 @@ impl Targets {
             ]);
         }
         Report::of(table)
+    }
+}
+
+/// A word that leads nowhere. What runs on without its folder is told: there is nothing to give an order to.
+fn fault(error: ResolveError, cx: &Cx) -> Fault {
+    let lost = match &error {
+        ResolveError::NotFound { given, .. } => lost::find(given, cx.paths).first().map(|pid| (given.clone(), *pid)),
+        ResolveError::Ambiguous { .. } => None,
+    };
+    let fault = Fault::from(error);
+    match lost {
+        Some((name, pid)) => {
+            fault.advise(format!("its folder was removed, but pid {pid} still runs: `tsm kill {name}` ends it"))
+        }
+        None => fault,
     }
 }
 

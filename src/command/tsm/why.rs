@@ -1,6 +1,6 @@
 //! `tsm why`
 
-use super::list::{last_exit, state_word};
+use super::list::last_exit;
 use super::targets::Targets;
 use crate::base::fault::Fault;
 use crate::base::redact;
@@ -49,7 +49,7 @@ fn fields(process: &Process, diagnosis: &Diagnosis, cx: &Cx) -> Fields {
     let mut fields = Fields::titled(diagnosis.verdict.as_str())
         .hidden("name", process.name.as_str())
         .hidden("verdict", diagnosis.verdict.as_str())
-        .with("state", Cell::from(state_word(process.view.state)).tone(tone))
+        .with("state", Cell::from(process.view.state.word()).tone(tone))
         .hidden("exit", last_exit(process))
         .with("restarts", meta.restarts)
         .hidden("unstable_restarts", meta.unstable_restarts);

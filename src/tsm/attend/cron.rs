@@ -1,4 +1,4 @@
-//! When something is due: five fields as cron has them, minute to weekday.
+//! When something is due: five fields as cron has them, minute to weekday, or six with the second before them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,10 +6,11 @@ use std::str::FromStr;
 use jiff::ToSpan;
 use jiff::civil::{Date, DateTime, time};
 
-/// A schedule of five fields: minute, hour, day of the month, month, weekday.
+/// A schedule: minute, hour, day of the month, month, weekday; a sixth field before them is the second.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule {
     text: String,
+    seconds: u64,
     minutes: u64,
     hours: u64,
     days: u64,
@@ -21,7 +22,9 @@ pub struct Schedule {
 
 /// A text that is no schedule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no schedule; write five fields such as `0 4 * * *` or `*/15 9-17 * * mon-fri`")]
+#[error(
+    "`{0}` is no schedule; write five fields such as `0 4 * * *` or `*/15 9-17 * * mon-fri`, or six with the second first"
+)]
 pub struct BadSchedule(pub String);
 
 const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
@@ -48,10 +51,15 @@ impl FromStr for Schedule {
 fn parse(given: &str) -> Option<Schedule> {
     let text = WORDS.iter().find(|(word, _)| *word == given).map_or(given, |(_, text)| text);
     let fields: Vec<&str> = text.split_ascii_whitespace().collect();
-    let [minute, hour, day, month, weekday] = fields[..] else { return None };
+    let (second, fields) = match fields[..] {
+        [second, ref fields @ ..] if fields.len() == 5 => (second, fields),
+        ref fields => ("0", fields),
+    };
+    let [minute, hour, day, month, weekday] = *fields else { return None };
     let weekdays = field(weekday, (0, 7), &WEEKDAYS, 0)?;
     let schedule = Schedule {
         text: given.to_owned(),
+        seconds: field(second, (0, 59), &[], 0)?,
         minutes: field(minute, (0, 59), &[], 0)?,
         hours: field(hour, (0, 23), &[], 0)?,
         days: field(day, (1, 31), &[], 0)?,
@@ -97,19 +105,21 @@ fn field(text: &str, (low, high): (u32, u32), names: &[&str], first: u32) -> Opt
 const DAYS: usize = 366 * 9;
 
 impl Schedule {
-    /// The first minute after `after` that is due, if there is one within nine years.
+    /// The first second after `after` that is due, if there is one within nine years.
     #[must_use]
     pub fn next(&self, after: DateTime) -> Option<DateTime> {
-        let begin = after.with().second(0).subsec_nanosecond(0).build().ok()?.checked_add(1.minute()).ok()?;
+        let begin = after.with().subsec_nanosecond(0).build().ok()?.checked_add(1.second()).ok()?;
         let mut day = begin.date();
         let mut from = begin.time();
         for _ in 0..DAYS {
             if self.is_day(day) {
-                let start = i32::from(from.hour()) * 60 + i32::from(from.minute());
-                let due = (start..24 * 60).find(|at| has(self.hours, at / 60) && has(self.minutes, at % 60));
-                if let Some(at) = due {
-                    let (hour, minute) = (i8::try_from(at / 60).ok()?, i8::try_from(at % 60).ok()?);
-                    return Some(day.at(hour, minute, 0, 0));
+                let first = i32::from(from.hour()) * 60 + i32::from(from.minute());
+                for at in (first..24 * 60).filter(|at| has(self.hours, at / 60) && has(self.minutes, at % 60)) {
+                    let from = if at == first { i32::from(from.second()) } else { 0 };
+                    if let Some(second) = (from..60).find(|second| has(self.seconds, *second)) {
+                        let number = |number: i32| i8::try_from(number).ok();
+                        return Some(day.at(number(at / 60)?, number(at % 60)?, number(second)?, 0));
+                    }
                 }
             }
             day = day.tomorrow().ok()?;
@@ -162,6 +172,11 @@ mod tests {
             ("0 0 13 * fri", "2026-11-27T00:00:00"),
             ("1,2,3 0 * * *", "2026-11-21T00:01:00"),
             ("@monthly", "2026-12-01T00:00:00"),
+            ("* * * * * *", "2026-11-20T12:00:31"),
+            ("*/20 * * * * *", "2026-11-20T12:00:40"),
+            ("15,30 * * * * *", "2026-11-20T12:01:15"),
+            ("59 59 23 * * *", "2026-11-20T23:59:59"),
+            ("30 0 4 * * *", "2026-11-21T04:00:30"),
         ] {
             assert_eq!(next(schedule, "2026-11-20T12:00:30"), expected, "{schedule}");
         }
@@ -172,7 +187,8 @@ mod tests {
         for given in [
             "",
             "* * * *",
-            "* * * * * *",
+            "60 * * * * *",
+            "* * * * * * *",
             "60 * * * *",
             "* 24 * * *",
             "* * 0 * *",

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use crate::sys::bounded::{self, Ran};
+use crate::sys::bounded::{self, Ran, Setting};
 use crate::sys::process;
 
 /// How to see whether a process is well. `$PORT` stands for its own port.
@@ -109,6 +109,8 @@ pub struct Patient<'a> {
     pub port: Option<u16>,
     /// Its folder.
     pub cwd: &'a Path,
+    /// The user and group that it runs as, if they are not ours.
+    pub user: Option<(u32, u32)>,
 }
 
 impl HealthCheck {
@@ -202,7 +204,7 @@ const MARKS: [&[u8]; 3] = [b"TSM_RUN", b"TSM_PROCESS_DIR", b"NOTIFY_SOCKET"];
 fn exec(line: &str, patient: &Patient, limit: Duration) -> Result<(), String> {
     let mut variables = process::variables(patient.pid);
     variables.retain(|(name, _)| !MARKS.contains(&name.as_slice()));
-    match bounded::run(line, patient.cwd, &variables, limit) {
+    match bounded::run(line, &Setting { cwd: patient.cwd, variables: &variables, user: patient.user }, limit) {
         Ok(Ran::Ended { code: 0, .. }) => Ok(()),
         Ok(Ran::Ended { code, said }) if said.is_empty() => Err(format!("exit {code}")),
         Ok(Ran::Ended { code, said }) => Err(format!("exit {code}: {said}")),
@@ -219,7 +221,7 @@ mod tests {
     const LIMIT: Duration = Duration::from_secs(20);
 
     fn patient(port: Option<u16>) -> Patient<'static> {
-        Patient { pid: std::process::id(), port, cwd: Path::new("/") }
+        Patient { pid: std::process::id(), port, cwd: Path::new("/"), user: None }
     }
 
     fn look(check: &str, port: Option<u16>, limit: Duration) -> Result<(), String> {

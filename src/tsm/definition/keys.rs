@@ -6,6 +6,7 @@ use crate::base::name::is_name;
 use crate::base::size::Size;
 use crate::base::time::Span;
 use crate::supervise::meta::Restart;
+use crate::tsm::limits::MemoryMax;
 
 use super::reader::Assignment;
 use super::{Definition, DefinitionError};
@@ -33,6 +34,10 @@ pub(super) const ALL: &[&str] = &[
     "TSM_WATCH_IGNORE",
     "TSM_CRON",
     "TSM_MAX_MEMORY",
+    "TSM_MEMORY_MAX",
+    "TSM_LIMIT_NOFILE",
+    "TSM_LIMIT_NPROC",
+    "TSM_USER",
     "TSM_RESTART_ON_FAILURE",
     "TSM_RESTART",
     "TSM_MAX_RESTARTS",
@@ -53,6 +58,7 @@ const SPAN: &str = "write a span such as 500ms, 10s or 5m";
 const COUNT: &str = "write a whole number";
 const CHECK: &str = "write http://host:port/path, tcp://host:port or exec:command";
 const CRON: &str = "write five fields such as `0 4 * * *`";
+const MOST: &str = "write a size from 4M on, such as 300M or 2G, or none";
 const SIZE: &str = "write a size such as 512K, 10M or 1G";
 
 impl Definition {
@@ -69,6 +75,10 @@ impl Definition {
             "TSM_KILL_TIMEOUT" => keep.kill_timeout = read::<Span>(line, SPAN)?.map(|span| span.0),
             "TSM_LOG_SIZE" => keep.log_size = read::<Size>(line, SIZE)?.map(|size| size.0),
             "TSM_LOG_KEEP" => keep.log_keep = read(line, COUNT)?,
+            "TSM_MEMORY_MAX" => keep.memory_max = read::<MemoryMax>(line, MOST)?.map(|it| it.0),
+            "TSM_LIMIT_NOFILE" => keep.limit_nofile = read(line, COUNT)?,
+            "TSM_LIMIT_NPROC" => keep.limit_nproc = read(line, COUNT)?,
+            "TSM_USER" => keep.user = text(line).map(str::to_owned),
             _ => return self.take_care(line),
         }
         Ok(true)

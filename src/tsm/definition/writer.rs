@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::base::size::Size;
 use crate::supervise::meta::Restart;
 use crate::tsm::keep::Keep;
+use crate::tsm::limits::MemoryMax;
 
 use super::Definition;
 
@@ -47,6 +48,10 @@ impl Text {
         self.some("TSM_KILL_TIMEOUT", keep.kill_timeout.map(|span| format!("{}ms", span.as_millis())));
         self.some("TSM_LOG_SIZE", keep.log_size.map(|size| Size(size).to_string()));
         self.some("TSM_LOG_KEEP", keep.log_keep.map(|count| count.to_string()));
+        self.some("TSM_USER", keep.user.as_deref());
+        self.some("TSM_MEMORY_MAX", keep.memory_max.map(|bytes| MemoryMax(bytes).to_string()));
+        self.some("TSM_LIMIT_NOFILE", keep.limit_nofile.map(|count| count.to_string()));
+        self.some("TSM_LIMIT_NPROC", keep.limit_nproc.map(|count| count.to_string()));
         let span = |span: Option<Duration>| span.map(|span| format!("{}ms", span.as_millis()));
         self.some("TSM_HEALTH_CHECK", keep.health.as_ref().map(ToString::to_string));
         self.some("TSM_HEALTH_INTERVAL", span(keep.health_interval));
@@ -121,13 +126,18 @@ mod tests {
             proptest::option::of(1u64..4_000_000),
             proptest::option::of(1u64..(1 << 53)),
             proptest::option::of(any::<u32>()),
+            (proptest::option::of(prop_oneof![Just(0), (4u64 << 20)..(1 << 50)]), proptest::option::of(any::<u64>())),
         )
-            .prop_map(|(restart, max_restarts, kill_timeout, log_size, log_keep)| Keep {
+            .prop_map(|(restart, max_restarts, kill_timeout, log_size, log_keep, (memory_max, count))| Keep {
                 restart,
                 max_restarts,
                 kill_timeout: kill_timeout.map(Duration::from_millis),
                 log_size,
                 log_keep,
+                memory_max,
+                limit_nofile: count,
+                limit_nproc: count.map(|count| count / 2),
+                user: count.map(|count| format!("u{count}")),
                 ..Keep::default()
             })
     }

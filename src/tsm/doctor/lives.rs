@@ -84,7 +84,7 @@ pub fn stale(patient: &Patient) -> Vec<Finding> {
         }
         let recorded = process.meta.state;
         if recorded != process.view.state && process.view.state == State::Crashed {
-            let message = format!("`{name}` is recorded as {} and is not running", word(recorded));
+            let message = format!("`{name}` is recorded as {} and is not running", recorded.word());
             findings.push(Finding::warning(CHECK, message).advise(format!("tsm restart {name}, or tsm delete {name}")));
         }
         if !process.is_running() && !process.view.supervised && process.pid_file().exists() {
@@ -124,16 +124,4 @@ fn left_over(folder: &Path) -> Vec<Finding> {
         }
     }
     findings
-}
-
-fn word(state: State) -> &'static str {
-    match state {
-        State::Starting => "starting",
-        State::Online => "online",
-        State::Stopping => "stopping",
-        State::Stopped => "stopped",
-        State::Waiting => "waiting",
-        State::Crashed => "crashed",
-        State::Errored => "errored",
-    }
 }

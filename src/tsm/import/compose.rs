@@ -1,5 +1,7 @@
 //! `compose.yaml`: services that run programs. Containers are not run: what only an image knows is lost.
 
+mod room;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -52,8 +54,9 @@ fn without_strangers(imported: &mut Imported) {
 fn one(name: &str, mut service: Source, folder: &Path) -> Option<Definition> {
     let entry = service.take("entrypoint").map(words);
     let command = service.take("command").map(words);
+    let arguments = entry.is_none() && command.as_deref().is_some_and(|command| command.starts_with('-'));
     let parts: Vec<String> = entry.into_iter().chain(command).filter(|part| !part.is_empty()).collect();
-    if parts.is_empty() {
+    if parts.is_empty() || arguments {
         service.lose("", "it runs what its image says; containers are not run");
         return None;
     }
@@ -65,32 +68,61 @@ fn one(name: &str, mut service: Source, folder: &Path) -> Option<Definition> {
     let cwd = context.map(|context| folder.join(context)).filter(|path| path.is_dir());
     let mut it = definition(name, cwd.unwrap_or_else(|| folder.to_owned()));
     it.command = parts.join(" ");
-    it.exports = service.take("environment").map(variables).unwrap_or_default();
+    it.exports = variables(&mut service, "environment");
     for (key, _) in it.exports.iter().filter(|(_, value)| value.contains('$')) {
         service.lose(&format!("environment.{key}"), "its `$…` is kept as it stands and not replaced");
     }
-    let mut files = service.take("env_file").map(texts).unwrap_or_default().into_iter();
-    it.env_file = files.next().map(|file| folder.join(file).display().to_string());
-    files.for_each(|file| service.lose("env_file", &format!("there is one env file; `{file}` is a second one")));
+    env_files(&mut service, &mut it, folder);
     take_port(&mut it);
     ports(&mut service, &mut it);
     needs(&mut service, &mut it);
     keep(&mut service, &mut it);
+    room::take(&mut service, &mut it);
     if let Some(check) = service.take("healthcheck") {
         health(&mut service, check, &mut it);
     }
-    it.instances = service.parsed("scale").filter(|count| *count > 1);
-    service.end(|key| match key {
-        "image" | "container_name" | "volumes" | "networks" | "platform" | "pull_policy" | "cap_add" | "privileged"
-        | "network_mode" | "hostname" | "expose" | "links" | "read_only" | "tmpfs" | "working_dir" => {
-            "it belongs to a container, and containers are not run".to_owned()
-        }
-        "mem_limit" | "deploy" | "ulimits" | "cpus" => "see TSM_MAX_MEMORY and TSM_INSTANCES".to_owned(),
-        "user" => "it runs as whoever starts it".to_owned(),
-        "logging" => "logs are kept with the process; `tsm logs` shows them".to_owned(),
-        _ => "there is nothing like it".to_owned(),
-    });
+    service.end(|key| why_lost(key).to_owned());
     Some(it)
+}
+
+fn why_lost(key: &str) -> &'static str {
+    match key {
+        "image" | "container_name" | "volumes" | "networks" | "platform" | "pull_policy" | "cap_add" | "cap_drop"
+        | "privileged" | "network_mode" | "hostname" | "expose" | "links" | "read_only" | "tmpfs" | "working_dir" => {
+            "it belongs to a container, and containers are not run"
+        }
+        "secrets" | "configs" => "nothing is mounted; the program has to read the file where it is",
+        "cpus" | "pids_limit" | "memswap_limit" | "mem_reservation" => "see TSM_MEMORY_MAX and TSM_LIMIT_NPROC",
+        "user" => "the users of an image are not those of this machine; TSM_USER names one of these",
+        "profiles" => "it is started when it is enabled, or by its name",
+        "logging" => "logs are kept with the process; `tsm logs` shows them",
+        _ => "there is nothing like it",
+    }
+}
+
+/// The first env file that is there or has to be.
+fn env_files(service: &mut Source, it: &mut Definition, folder: &Path) {
+    let files: Vec<(String, bool)> = match service.take("env_file") {
+        Some(Value::Array(files)) => files.iter().filter_map(env_file).collect(),
+        Some(file) => env_file(file).into_iter().collect(),
+        None => Vec::new(),
+    };
+    for (file, required) in files {
+        let path = folder.join(&file);
+        if it.env_file.is_some() {
+            service.lose("env_file", &format!("there is one env file; `{file}` is a second one"));
+        } else if required || path.is_file() {
+            it.env_file = Some(path.display().to_string());
+        } else {
+            service.lose("env_file", &format!("`{file}` may be missing, and is"));
+        }
+    }
+}
+
+/// Its path, and whether it has to be there.
+fn env_file(value: &Value) -> Option<(String, bool)> {
+    let required = value.get("required").and_then(Value::as_bool).unwrap_or(true);
+    Some((scalar(value.get("path").unwrap_or(value))?, required))
 }
 
 /// A command line, or its words. `$$` is how a compose file writes a single `$`.
@@ -103,19 +135,46 @@ fn words(value: &Value) -> String {
 
 /// The first port that the service has inside, for there is no outside any more.
 fn ports(service: &mut Source, it: &mut Definition) {
-    let Some(Value::Array(ports)) = service.take("ports") else { return };
-    for (at, port) in ports.iter().enumerate() {
-        let inside = match port {
-            Value::Object(long) => long.get("target").and_then(scalar),
-            short => scalar(short).map(|text| text.rsplit(':').next().unwrap_or_default().to_owned()),
+    let Some(ports) = service.take("ports") else { return };
+    let ports = ports.as_array().map_or_else(|| vec![ports], |ports| ports.iter().collect());
+    for (at, port) in ports.into_iter().enumerate() {
+        let port = Port::of(port);
+        let own = port.inside.parse().ok().map(PortWish::Exactly);
+        let lost = match own {
+            Some(_) if port.udp => Some("a service has one port, and that is a TCP one".to_owned()),
+            Some(own) if it.port.is_none_or(|taken| taken == own) => {
+                it.port = Some(own);
+                let elsewhere = Some(port.outside.as_str()).filter(|outside| !["", &port.inside].contains(outside));
+                elsewhere.map(|outside| {
+                    let inside = &port.inside;
+                    format!("without a container others see the program's own port {inside}, and not {outside}")
+                })
+            }
+            _ => Some("a service has one port; the program opens others by itself".to_owned()),
         };
-        let inside = inside.map(|text| text.split('/').next().unwrap_or_default().to_owned());
-        let number: Option<u16> = inside.as_deref().and_then(|text| text.parse().ok());
-        match number {
-            Some(number) if it.port.is_none() => it.port = Some(PortWish::Exactly(number)),
-            Some(number) if it.port == Some(PortWish::Exactly(number)) => {}
-            _ => service.lose(&format!("ports[{at}]"), "a service has one port; the program opens others by itself"),
+        if let Some(why) = lost {
+            service.lose(&format!("ports[{at}]"), &why);
         }
+    }
+}
+
+/// `[address:][outside:]inside[/protocol]`, or the same in a table.
+struct Port {
+    inside: String,
+    outside: String,
+    udp: bool,
+}
+
+impl Port {
+    fn of(value: &Value) -> Self {
+        let field = |key: &str| value.get(key).and_then(scalar).unwrap_or_default();
+        if value.is_object() {
+            return Self { inside: field("target"), outside: field("published"), udp: field("protocol") == "udp" };
+        }
+        let text = scalar(value).unwrap_or_default();
+        let (ports, protocol) = text.split_once('/').unwrap_or((&text, "tcp"));
+        let (outside, inside) = ports.rsplit_once(':').unwrap_or(("", ports));
+        Self { inside: inside.to_owned(), outside: outside.to_owned(), udp: protocol == "udp" }
     }
 }
 
@@ -127,6 +186,10 @@ fn needs(service: &mut Source, it: &mut Definition) {
                 let condition = need.get("condition").and_then(scalar).unwrap_or_default();
                 if condition == "service_completed_successfully" {
                     service.lose(&format!("depends_on.{name}.condition"), "what it needs has to be ready, not ended");
+                }
+                for key in need.as_object().into_iter().flatten().map(|(key, _)| key).filter(|key| *key != "condition")
+                {
+                    service.lose(&format!("depends_on.{name}.{key}"), "there is nothing like it");
                 }
             }
         }
@@ -143,7 +206,11 @@ fn keep(service: &mut Source, it: &mut Definition) {
         it.keep.restart = Some(match word {
             "always" | "unless-stopped" => Restart::Always,
             "on-failure" => Restart::OnFailure,
-            _ => Restart::Never,
+            "no" | "false" => Restart::Never,
+            _ => {
+                service.lose("restart", &format!("`{word}` is not understood"));
+                Restart::Never
+            }
         });
     }
     it.keep.kill_timeout = service.parsed::<Span>("stop_grace_period").map(|span| span.0);

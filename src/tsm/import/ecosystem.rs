@@ -10,6 +10,7 @@ use crate::tsm::definition::Definition;
 use crate::tsm::words::{joined, quoted};
 
 use super::{Imported, Source, definition, scalar, take_port, texts, variables};
+use crate::base::name::legalise;
 
 pub(super) fn read(value: &Value, folder: &Path) -> Result<Imported, String> {
     let mut imported = Imported::default();
@@ -41,8 +42,9 @@ fn one(mut app: Source, folder: &Path) -> Result<Definition, String> {
     let name = app.text("name").unwrap_or(stem);
     let cwd = app.text("cwd").map_or_else(|| folder.to_owned(), |cwd| folder.join(cwd));
     let mut it = definition(&name, cwd);
-    it.command = command(&mut app, &script);
-    it.exports = app.take("env").map(variables).unwrap_or_default();
+    it.command = command(&mut app, &script, &it.cwd);
+    it.exports = variables(&mut app, "env");
+    it.stack = app.text("namespace").map(|name| legalise(&name, "stack"));
     it.env_file = app.text("env_file");
     take_port(&mut it);
     keep(&mut app, &mut it);
@@ -64,14 +66,18 @@ fn one(mut app: Source, folder: &Path) -> Result<Definition, String> {
         "out_file" | "error_file" | "output" | "error" | "log" | "log_file" | "log_date_format" | "merge_logs"
         | "combine_logs" | "time" | "log_type" => "logs are kept with the process; `tsm logs` shows them".to_owned(),
         "wait_ready" | "listen_timeout" => "a program says that it is ready on $NOTIFY_SOCKET (TSM_NOTIFY)".to_owned(),
-        "uid" | "gid" | "user" => "it runs as whoever starts it".to_owned(),
+        "gid" => "the groups are those of the user; see TSM_USER".to_owned(),
+        "min_uptime" | "restart_delay" | "exp_backoff_restart_delay" => {
+            "a restart waits 100 ms and then twice as long each time, up to 30 s, until it ran for 10 s".to_owned()
+        }
+        "pid_file" | "pid" => "the pid stands in NAME.pid of the process folder; `tsm paths` tells".to_owned(),
         _ => "there is nothing like it".to_owned(),
     });
     Ok(it)
 }
 
 /// Interpreter, its arguments, script, arguments.
-fn command(app: &mut Source, script: &str) -> String {
+fn command(app: &mut Source, script: &str, cwd: &Path) -> String {
     let ending = Path::new(script).extension().and_then(|it| it.to_str()).unwrap_or_default();
     let interpreter = app.text("interpreter").or_else(|| app.text("exec_interpreter"));
     let interpreter = match interpreter.as_deref() {
@@ -81,6 +87,17 @@ fn command(app: &mut Source, script: &str) -> String {
             "js" | "mjs" | "cjs" => Some("node".to_owned()),
             "py" => Some("python3".to_owned()),
             "sh" => Some("bash".to_owned()),
+            "rb" => Some("ruby".to_owned()),
+            "php" => Some("php".to_owned()),
+            "pl" => Some("perl".to_owned()),
+            "ts" | "mts" | "cts" => {
+                app.lose("script", "node is taken for TypeScript, which it runs from version 22.18 on");
+                Some("node".to_owned())
+            }
+            // A file that cannot be executed by itself is given to node.
+            "" if script.contains('/') && cwd.join(script).is_file() && !is_executable(&cwd.join(script)) => {
+                Some("node".to_owned())
+            }
             _ => None,
         },
     };
@@ -93,6 +110,11 @@ fn command(app: &mut Source, script: &str) -> String {
     parts.join(" ")
 }
 
+fn is_executable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    path.metadata().is_ok_and(|file| file.permissions().mode() & 0o111 != 0)
+}
+
 /// A text is a part of a command line already; a list has its words.
 fn arguments(value: &Value) -> String {
     match value {
@@ -102,6 +124,7 @@ fn arguments(value: &Value) -> String {
 }
 
 fn keep(app: &mut Source, it: &mut Definition) {
+    it.keep.user = app.text("user").or_else(|| app.text("uid"));
     let again = app.text("autorestart").is_none_or(|again| again != "false");
     it.keep.restart = Some(if again { Restart::Always } else { Restart::Never });
     it.keep.max_restarts = app.parsed("max_restarts");

@@ -117,6 +117,7 @@ fn a_compose_file() {
         [
             "volumes",
             "services.web.environment.URL",
+            "services.web.ports[0]",
             "services.web.ports[1]",
             "services.web.volumes",
             "services.api.healthcheck.start_interval",

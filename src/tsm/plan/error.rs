@@ -6,6 +6,7 @@ use crate::base::fault::{Advise, Kind, Place};
 use crate::base::name::{BadName, ProcessName};
 use crate::tsm::environment::EnvironmentError;
 use crate::tsm::interpreter::ProgramError;
+use crate::tsm::limits::UserError;
 use crate::tsm::port::BadPort;
 use crate::tsm::request::RequestError;
 
@@ -32,6 +33,9 @@ pub enum PlanError {
         /// What it is instead.
         why: &'static str,
     },
+    /// It cannot run as that user.
+    #[error(transparent)]
+    User(#[from] UserError),
     /// What is to be watched is not there.
     #[error("cannot watch `{}`: it is not there", path.display())]
     NotThere {
@@ -81,6 +85,7 @@ impl PlanError {
             Self::Program(error) => Some(error),
             Self::Environment(error) => Some(error),
             Self::Name(error) => Some(error),
+            Self::User(error) => Some(error),
             Self::Folder { .. }
             | Self::NotThere { .. }
             | Self::SharedPort { .. }

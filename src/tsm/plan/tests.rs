@@ -69,6 +69,7 @@ impl Bench {
             org: self.org.as_ref(),
             env: self.env.as_ref(),
             restart: self.restart,
+            limits: crate::supervise::limits::Limits::default(),
             processes: &self.processes,
         }
     }

@@ -4,11 +4,12 @@ use crate::base::fault::{Advise, Kind};
 use crate::base::name::ProcessName;
 use crate::supervise::client::{LaunchError, Step};
 use crate::supervise::meta::How;
-use crate::sys::file::FileError;
 use crate::tsm::conflict::Conflict;
 use crate::tsm::create::CreateError;
 use crate::tsm::ends;
+use crate::tsm::limits;
 use crate::tsm::placement::PlacementError;
+use crate::tsm::secrets::SecretsError;
 
 /// Why a process does not run.
 #[derive(Debug, thiserror::Error)]
@@ -16,9 +17,9 @@ pub enum StartError {
     /// It could not be made.
     #[error(transparent)]
     Create(#[from] CreateError),
-    /// The secrets of the environment could not be closed.
+    /// The secrets of the environment cannot be had.
     #[error(transparent)]
-    Secrets(#[from] FileError),
+    Secrets(#[from] SecretsError),
     /// There is no supervisor.
     #[error("failed to start `{name}`")]
     Launch {
@@ -89,6 +90,7 @@ impl Advise for StartError {
             Self::NotRun { errno, .. } if *errno == ENOEXEC => {
                 Some("a script begins with a line such as #!/bin/sh, or is given to its interpreter".to_owned())
             }
+            Self::NotRun { step: Step::Limit, .. } => Some(limits::RAISE.to_owned()),
             Self::NotRun { .. } | Self::Hook { .. } | Self::Interrupted { .. } => {
                 Some("nothing was left behind".to_owned())
             }

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use super::{Cause, is_failure};
-use crate::supervise::meta::{Exit, How};
+use crate::base::size::Size;
+use crate::supervise::limits::MemoryBy;
+use crate::supervise::meta::{Exit, How, Memory};
 use crate::sys::{kernel, process};
 use crate::tsm::conflict::{self, Holder};
 use crate::tsm::deeds::Deed;
@@ -25,7 +27,7 @@ pub(super) fn find(process: &Process, asked: Option<&Deed>, last_lines: &[String
         causes.extend(words(last_lines));
         let told = !causes.is_empty();
         // A plain exit code says nothing where something better was found.
-        let exit = exit.filter(|exit| !(told && matches!(exit.how, How::Code(_))));
+        let exit = exit.filter(|exit| !(told && exit.memory.is_none() && matches!(exit.how, How::Code(_))));
         causes.extend(exit.and_then(|exit| of_exit(process, exit)));
         causes.extend(surroundings(process));
     }
@@ -65,11 +67,15 @@ const WORDS: [(&str, &str, &str); 15] = [
     ("no module named", "a module is missing", "install the dependencies, and look at its virtual environment"),
     ("javascript heap out of memory", "its heap was full", "give it more: --max-old-space-size"),
     ("memoryerror", "it ran out of memory", "look at `tsm stats` while it runs"),
-    ("cannot allocate memory", "the machine ran out of memory", "look at `tsm stats`, and at limits of the unit"),
+    (
+        "cannot allocate memory",
+        "no more memory was given to it",
+        "look at `tsm stats`, and at limits: its own (`tsm info`), of the unit",
+    ),
     ("econnrefused", "somebody it needs does not answer", "start that first"),
     ("connection refused", "somebody it needs does not answer", "start that first"),
     ("no space left on device", "the disk is full", "make room"),
-    ("too many open files", "it has too many files open", "raise the limit of open files"),
+    ("too many open files", "it has too many files open", "raise --limit-nofile or TSM_LIMIT_NOFILE"),
     ("syntaxerror", "its program text has an error", "the lines above tell where"),
 ];
 
@@ -84,6 +90,7 @@ fn words(last_lines: &[String]) -> Option<Cause> {
 
 fn of_exit(process: &Process, exit: &Exit) -> Option<Cause> {
     match exit.how {
+        How::Signal(9) | How::Code(137) if exit.memory.is_some() => Some(killed(process, exit)),
         How::Signal(9) => Some(killed(process, exit)),
         How::Signal(number) | How::Core(number) => Some(of_signal(number)),
         How::Code(code) => of_code(code),
@@ -101,8 +108,26 @@ fn of_exit(process: &Process, exit: &Exit) -> Option<Cause> {
     }
 }
 
+/// What the supervisor saw of the kernel's counts when it ended.
+fn of_memory(process: &Process, memory: Memory) -> Cause {
+    let most = process.meta.run.limits.memory_max;
+    match memory {
+        Memory::Certain if most > 0 && process.meta.life.memory_by == MemoryBy::Group => {
+            cause(format!("the kernel killed it: it and what it started used more than their limit of {}", Size(most)))
+                .advise("raise --memory-max or TSM_MEMORY_MAX, or give the program less to do")
+        }
+        Memory::Certain => cause("the kernel killed it for lack of memory: the control group it runs in is full")
+            .advise("raise the limit of the unit or container it runs in, or give the program less to do"),
+        Memory::Likely => cause("the kernel probably killed it: it killed something for lack of memory at that time")
+            .advise("as root: dmesg | grep -i 'out of memory'; `tsm stats` shows who uses how much"),
+    }
+}
+
 /// Who sent SIGKILL: the kernel for lack of memory, as far as its log tells, or somebody unknown.
 fn killed(process: &Process, exit: &Exit) -> Cause {
+    if let Some(memory) = exit.memory {
+        return of_memory(process, memory);
+    }
     let program = process.meta.run.argv.first().and_then(|word| Path::new(word).file_name());
     let program: String = program.map(|name| name.to_string_lossy().chars().take(15).collect()).unwrap_or_default();
     let since_boot = exit.at_ms.saturating_sub(process::boot_ms().unwrap_or(0));

@@ -362,3 +362,36 @@ fn a_secret_in_local_toml_stops_org_promote_too() {
     fs::write(&local, text).expect("written");
     world.run("org promote @dev").done();
 }
+
+#[test]
+fn what_extends_prod_does_not_see_the_shell_either() {
+    let mut world = World::with(&[("PORT", "9"), ("TETRA_ORG", "acme")]);
+    world.run("org init acme").done();
+    let profiles = world.paths().orgs().join("acme/profiles");
+    world.file(profiles.join("eu-canary.toml"), "schema = 1\nextends = \"builtin:prod\"\n");
+    world.file(profiles.join("mine.toml"), "schema = 1\nextends = \"builtin:dev\"\n");
+    let table = |env: &str| format!("[environments.{env}]\nport = \"${{PORT:-8000}}\"\n");
+    world.file("tetra.toml", &["eu-canary", "mine", "other", "dev", "prod"].map(table).concat());
+    for (env, port) in [("eu-canary", 8000), ("prod", 8000), ("mine", 9), ("other", 9), ("dev", 9)] {
+        world.run(&format!("env init {env} --yes")).done();
+        assert!(read(&world, &format!("env/{env}.env")).contains(&format!("PORT=\"{port}\"")), "{env}");
+    }
+    world.run("env init dev --hermetic").done();
+    assert!(read(&world, "env/dev.env").contains("PORT=\"8000\""));
+    world.file("tetra.toml", "[environments.eu-canary]\nport = \"${PORT}\"\n");
+    assert!(world.run("env init eu-canary --yes").failed(1).contains("E-HERMETIC"));
+    world.file(profiles.join("eu-canary.toml"), "schema = 1\nextends = \"builtin:prodd\"\n");
+    assert!(world.run("env init eu-canary --yes").failed(5).contains("did you mean"));
+}
+
+#[test]
+fn what_is_unset_can_be_let_pass() {
+    let mut world = World::new();
+    world.file("tetra.toml", "[environments.dev]\na = \"x${NOTHING}y\"\nb = \"${no.path}\"\n");
+    world.run("env init dev").failed(1);
+    let ran = world.run("env init dev --allow-unset");
+    assert!(ran.talk.contains("tetra.toml:2:") && ran.talk.contains("E-UNSET"), "{}", ran.talk);
+    ran.done();
+    let text = read(&world, "env/dev.env");
+    assert!(text.contains("A=\"xy\"") && text.contains("B=\"\""), "{text}");
+}

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::pty::{Home, Terminal};
 use crate::world::{PROGRAM, World};
@@ -17,12 +18,12 @@ fn world() -> World {
     world
 }
 
-fn folder(world: &World) -> PathBuf {
+pub(crate) fn folder(world: &World) -> PathBuf {
     world.paths().orgs().join("acme/secrets")
 }
 
 /// The real program with something on its standard input.
-fn run(world: &World, words: &[&str], input: &str) -> Output {
+pub(crate) fn run(world: &World, words: &[&str], input: &str) -> Output {
     let mut command = world.program(PROGRAM);
     command.args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("started");
@@ -31,12 +32,12 @@ fn run(world: &World, words: &[&str], input: &str) -> Output {
     child.wait_with_output().expect("ended")
 }
 
-fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 #[track_caller]
-fn done(world: &World, words: &[&str], input: &str) -> String {
+pub(crate) fn done(world: &World, words: &[&str], input: &str) -> String {
     let output = run(world, words, input);
     let said = said(&output);
     assert_eq!(output.status.code(), Some(0), "{words:?}: {said}");
@@ -260,4 +261,58 @@ fn an_editor_works_on_a_private_copy_that_is_gone_afterwards() {
     let world = world();
     let output = run(&world, &["secrets", "edit", "dev"], "");
     assert_eq!(output.status.code(), Some(2), "without a terminal it fails at once: {}", said(&output));
+}
+
+#[test]
+fn a_process_gets_sealed_secrets_or_is_not_started() {
+    let world = World::with(&[("TETRA_ORG", "acme"), ("TETRA_ENV", "dev")]);
+    world.org("acme", &[("local", ""), ("dev", "")]);
+    let key = world.home().join("key");
+    let mut keygen = std::process::Command::new("ssh-keygen");
+    keygen.args(["-q", "-t", "ed25519", "-N", "", "-C", "me", "-f"]).arg(&key);
+    assert!(keygen.status().expect("ssh-keygen is there").success());
+    let public = fs::read_to_string(key.with_extension("pub")).expect("made");
+    let manifest = world.paths().orgs().join("acme/manifest.toml");
+    world.file(&manifest, &format!("[secrets.recipients]\nme = \"{}\"\n", public.trim()));
+    done(&world, &["secrets", "set", "dev", "BUCKET"], "canary-1");
+    done(&world, &["secrets", "seal", "dev", "--identity", "../key"], "");
+    let start =
+        ["tsm", "start", "--name", "web", "--env", "none", "--", "sh", "-c", "echo $BUCKET >> got; exec sleep 600"];
+    let refused = run(&world, &start, "");
+    assert_eq!(refused.status.code(), Some(18), "{}", said(&refused));
+    assert!(said(&refused).contains("sealed") && said(&refused).contains("TETRA_AGE_IDENTITY"), "{}", said(&refused));
+    assert_eq!(done(&world, &["tsm", "list", "all", "--json"], ""), "[]\n");
+    let with_key = |words: &[&str]| {
+        let mut command = world.program(PROGRAM);
+        let output = command.args(words).env("TETRA_AGE_IDENTITY", &key).output().expect("run");
+        assert!(output.status.success(), "{words:?}: {}", said(&output));
+        assert!(!said(&output).contains("canary"), "{words:?}: {}", said(&output));
+        said(&output)
+    };
+    // It has got it so often.
+    let got = |times: usize| {
+        let until = Instant::now() + Duration::from_secs(30);
+        let text = || fs::read_to_string(world.work().join("got")).unwrap_or_default();
+        while text() != "canary-1\n".repeat(times) {
+            assert!(Instant::now() < until, "waited for {times} lines in {:?}", text());
+            std::thread::park_timeout(Duration::from_millis(10));
+        }
+    };
+    assert!(with_key(&start).contains("opened the sealed secrets of dev"));
+    got(1);
+    with_key(&["tsm", "stop", "web"]);
+    with_key(&["tsm", "start", "web"]);
+    got(2);
+    // It runs: what was opened for its start holds for its restarts.
+    done(&world, &["tsm", "restart", "web"], "");
+    got(3);
+    done(&world, &["tsm", "stop", "web"], "");
+    assert_eq!(run(&world, &["tsm", "restart", "web"], "").status.code(), Some(18));
+    with_key(&["tsm", "save", "web"]);
+    done(&world, &["tsm", "delete", "web"], "");
+    with_key(&["tsm", "enable", "web"]);
+    let startup = run(&world, &["tsm", "startup"], "");
+    assert!(!startup.status.success() && said(&startup).contains("sealed"), "{}", said(&startup));
+    with_key(&["tsm", "startup"]);
+    got(4);
 }

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::Deserialize;
 use tetra::base::diagnostic::SourceText;
+use tetra::base::expand::Resolver;
+use tetra::base::trouble::Trouble;
 use tetra::env::document::Document;
-use tetra::env::expand::{Resolver, Trouble, Value};
 use tetra::env::project::{Around, scope_of};
-use tetra::env::scope::{Definition, Kind, Raw, Scope, Surroundings};
+use tetra::env::scope::{Definition, Kind, Raw, Scope, Surroundings, Value};
 
 #[derive(Deserialize)]
 struct Table {

@@ -1,5 +1,9 @@
 //! How children end, and what follows.
 
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+
 use tetra::supervise::meta::{How, Memory, State};
 
 use super::field::{Field, said};
@@ -48,24 +52,37 @@ fn code_signal_and_core_are_told_apart_and_kept() {
     }
 }
 
-#[test]
-fn who_was_killed_with_memory_to_spare_did_not_run_out_of_it() {
+/// The machine counts its out-of-memory kills for everybody, so one at a time.
+static MEMORY: Mutex<()> = Mutex::new(());
+
+/// What is said of a child that is killed from outside after `between`.
+fn memory_of_the_killed(between: impl Fn(&Field)) -> Option<Memory> {
     let field = Field::new();
     let pid = field.shell("p", &[], "exec sleep 1000");
+    between(&field);
     kill_hard(pid);
     let exit = field.until_state("p", State::Crashed).last_exit.expect("an exit");
-    assert_eq!((exit.how, exit.memory), (How::Signal(9), None));
+    assert_eq!(exit.how, How::Signal(9));
+    exit.memory
 }
 
 #[test]
-fn out_of_memory_in_a_control_group_is_certain() {
+fn who_was_killed_with_memory_to_spare_did_not_run_out_of_it() {
+    let _alone = MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
+    assert_eq!(memory_of_the_killed(|_| ()), None);
+}
+
+#[test]
+fn out_of_memory_in_a_control_group_is_certain_and_somewhere_else_likely() {
+    let _alone = MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(group) = memory_group("tetra-test", 64) else {
         note("no memory control group can be made here");
         return;
     };
     let field = Field::new();
     let enter = format!("echo $$ > {}/cgroup.procs && exec \"$@\"", group.path.display());
-    let words = ["start", "--no-wait", "--name", "p", "--", "python3", "-c", "x = bytearray(300_000_000)"];
+    let greedy = ["python3", "-c", "x = bytearray(300_000_000)"];
+    let words = [&["start", "--no-wait", "--name", "p", "--"], &greedy[..]].concat();
     let said = said(field.under(&["sh", "-c", &enter, "sh"], &words).output().expect("tetra runs"));
     field.until_state("p", State::Crashed);
     let exit = field.read("p").last_exit.expect("an exit");
@@ -73,6 +90,12 @@ fn out_of_memory_in_a_control_group_is_certain() {
     let text = field.ok(&["info", "p"]);
     assert!(text.contains("SIGKILL, out of memory"), "{text}");
     field.until_free("p");
+
+    let elsewhere = |_: &Field| {
+        let ended = Command::new("sh").args(["-c", &enter, "sh"]).args(greedy).stderr(Stdio::null()).status();
+        assert_eq!(ended.expect("python runs").signal(), Some(9));
+    };
+    assert_eq!(memory_of_the_killed(elsewhere), Some(Memory::Likely));
 }
 
 #[test]

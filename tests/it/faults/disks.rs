@@ -9,7 +9,7 @@ use tetra::supervise::meta::{self, State};
 
 use super::field::{COUNTER, Field};
 use super::note;
-use crate::supervise::nest::{eventually, lives};
+use crate::supervise::nest::{eventually, kill_hard, lives};
 
 /// A small file system of its own; `None`, with a word, where none can be mounted.
 struct Disk(tempfile::TempDir);
@@ -124,17 +124,35 @@ fn logs_that_are_removed_or_cut_go_on() {
 }
 
 #[test]
-fn the_process_of_a_removed_folder_can_still_be_ended() {
-    let field = Field::new();
-    let pid = field.start("p", &[], &["sleep", "1000"]);
-    let life = field.read("p").life;
-    fs::remove_dir_all(field.dir("p")).expect("removed");
-    assert!(field.list().is_empty());
-    field.ok(&["kill", &pid.to_string(), "--yes"]);
-    eventually("nobody is left", || [pid, life.guard_pid, life.worker_pid].iter().all(|pid| !lives(*pid)));
-    field.start("p", &[], &["sleep", "1000"]);
-    field.ok(&["delete", "p"]);
-    field.assert_empty();
+fn the_process_of_a_removed_folder_is_told_and_can_still_be_ended() {
+    // By name or by pid, with its supervisors or without them; one that would always be started again is not.
+    for (by_name, supervised) in [(true, true), (false, true), (true, false)] {
+        let field = Field::new();
+        let line = "setsid sleep 1019 & echo $! > stray; while :; do sleep 0.05; done";
+        let pid = field.shell("p", &["--restart", "always", "--max-restarts", "0"], line);
+        let stray = field.number("stray");
+        let life = field.read("p").life;
+        if !supervised {
+            field.kill_supervisors("p");
+        }
+        fs::remove_dir_all(field.dir("p")).expect("removed");
+        assert!(field.list().is_empty());
+        let rows = field.json(&["doctor", "orphans"]);
+        let row = rows.as_array().expect("rows").iter().find(|row| row["pid"] == pid).expect("it is seen").clone();
+        assert_eq!(row["kind"], "lost");
+        let refused = field.tsm(&["stop", "p"]);
+        let advice = format!("pid {pid} still runs: `tsm kill p` ends it");
+        assert!(refused.code == 5 && refused.err.contains(&advice), "{refused:?}");
+
+        let word = if by_name { "p".to_owned() } else { pid.to_string() };
+        field.ok(&["kill", &word, "--yes"]);
+        let all = [pid, stray, life.guard_pid, life.worker_pid];
+        eventually("nobody is left", || all.iter().all(|pid| !lives(*pid)));
+        assert_eq!(field.tsm(&["kill", "p", "--yes"]).code, 5, "nobody is left to be found");
+        field.start("p", &[], &["sleep", "1000"]);
+        field.ok(&["delete", "p"]);
+        field.assert_empty();
+    }
 }
 
 #[test]
@@ -156,27 +174,75 @@ fn fifos_that_were_replaced_by_files_are_no_obstacle() {
     field.ok(&["stop", "p"]);
 }
 
+/// What may become of `meta.json`; `None` removes it.
+const DAMAGES: [Option<&str>; 5] = [Some(""), Some("{\"tsm_id\":"), Some("\0\0\0"), Some("[1,2]"), None];
+
+fn damage(field: &Field, damage: Option<&str>) {
+    let path = meta::path(&field.dir("p"));
+    match damage {
+        Some(garbage) => fs::write(path, garbage).expect("garbage"),
+        None => fs::remove_file(path).expect("removed"),
+    }
+}
+
 #[test]
 fn a_record_that_is_empty_or_garbage_never_loses_the_process() {
     let field = Field::new();
-    let pid = field.start("p", &[], &["sleep", "1000"]);
-    for garbage in ["", "{\"tsm_id\":", "\0\0\0", "[1,2]"] {
-        fs::write(meta::path(&field.dir("p")), garbage).expect("garbage");
+    let options = ["--restart", "on-failure", "--kill-timeout", "7s"];
+    let pid = field.start("p", &options, &["python3", "-c", COUNTER]);
+    let run = field.read("p").run;
+    for (round, garbage) in DAMAGES.into_iter().chain(DAMAGES).enumerate() {
+        eventually("more lines", || field.size("p") > 100);
+        damage(&field, garbage);
         assert_eq!(field.list()[0]["name"], "p", "{garbage:?}");
-        // The supervisor does not need it; both killed, it is made up of what can be found out.
-        field.kill_supervisors("p");
+        // The supervisor does not need it. The next one does: that which the guard makes, or which the next command starts.
+        if round < DAMAGES.len() {
+            let worker = field.supervisors("p")[1];
+            kill_hard(worker);
+        } else {
+            field.kill_supervisors("p");
+        }
         let shown = field.list();
         assert_eq!((&shown[0]["status"], &shown[0]["pid"]), (&"online".into(), &pid.into()), "{garbage:?}: {shown:?}");
-        eventually("it is supervised again", || supervised(&field.dir("p")));
-        assert_eq!(field.read("p").pid, pid);
+        let read = || meta::read(&field.dir("p")).ok().flatten();
+        eventually("the record is whole", || read().is_some_and(|meta| meta.pid == pid && meta.state == State::Online));
+        eventually("it is supervised", || supervised(&field.dir("p")));
+        assert_eq!((read().expect("a record").run, field.supervisors("p").len()), (run.clone(), 2), "{garbage:?}");
     }
-    // The worker alone killed: nobody has to look first.
-    fs::write(meta::path(&field.dir("p")), "").expect("garbage");
-    let worker = field.supervisors("p");
-    crate::supervise::nest::kill_hard(worker[1]);
-    field.ok(&["list"]);
-    eventually("it is supervised again", || supervised(&field.dir("p")) && field.tsm(&["list"]).code == 0);
+    let before = field.size("p");
+    eventually("it goes on writing", || field.size("p") > before);
     field.ok(&["stop", "p"]);
     assert!(!lives(pid));
     assert_eq!(field.read("p").state, State::Stopped);
+    let text = String::from_utf8(field.written("p")).expect("numbers");
+    assert_eq!(text, (0..text.lines().count()).map(|n| format!("{n}\n")).collect::<String>());
+
+    // Also when nothing runs, what it ran is still known.
+    damage(&field, Some(""));
+    assert_eq!(field.list()[0]["status"], "stopped");
+    field.ok(&["start", "--no-wait", "p"]);
+    assert_eq!(field.read("p").run, run);
+}
+
+#[test]
+fn without_any_record_the_process_is_made_out_from_what_runs() {
+    let field = Field::new();
+    let pid = field.start("p", &[], &["sleep", "1000"]);
+    for worker_alone in [true, false] {
+        meta::remove(&field.dir("p")).expect("removed");
+        if worker_alone {
+            let worker = field.supervisors("p")[1];
+            kill_hard(worker);
+            // Without anything to go by the next worker ends, and its guard with it.
+            eventually("nobody supervises", || field.supervisors("p").is_empty());
+        } else {
+            field.kill_supervisors("p");
+        }
+        let shown = field.list();
+        assert_eq!((&shown[0]["status"], &shown[0]["pid"]), (&"online".into(), &pid.into()), "{shown:?}");
+        eventually("it is supervised again", || supervised(&field.dir("p")));
+        assert_eq!((field.read("p").pid, field.read("p").run.argv), (pid, vec!["sleep".to_owned(), "1000".to_owned()]));
+    }
+    field.ok(&["stop", "p"]);
+    assert!(!lives(pid));
 }

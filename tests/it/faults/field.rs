@@ -12,6 +12,7 @@ use tetra::supervise::meta::{self, Meta, State};
 use tetra::supervise::proc::is_alive;
 
 use super::note;
+use crate::program;
 use crate::supervise::nest::{eventually, kill_hard, lives, signal};
 use crate::world::PROGRAM;
 
@@ -59,7 +60,7 @@ impl Field {
     /// With a copy of the program, which may then be replaced.
     pub(super) fn with_program(mut self, name: &str) -> Self {
         let copy = self.path(name);
-        fs::copy(PROGRAM, &copy).expect("a copy of the program");
+        program::copy(Path::new(PROGRAM), &copy);
         self.program = copy;
         self
     }

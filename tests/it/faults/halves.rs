@@ -14,7 +14,10 @@ use crate::supervise::nest::{eventually, lives};
 
 /// What can change the world: files, names, processes, and waiting for what a process became.
 const CHANGES: &str = "write,openat,rename,renameat,renameat2,mkdir,mkdirat,unlink,unlinkat,rmdir,ftruncate,fchmod,\
-    chmod,clone,clone3,fork,vfork,futex,ppoll,poll,pidfd_send_signal,kill";
+    chmod,clone,clone3,fork,vfork,execve,pipe2,futex,ppoll,poll,wait4,waitid,pidfd_send_signal,kill";
+
+/// With all threads and forked processes, until they become other programs.
+const WATCHED: [&str; 6] = ["strace", "-q", "-f", "-b", "execve", "-o"];
 
 struct Walk {
     /// Brings the field into the state before the command.
@@ -143,27 +146,32 @@ fn walk(walk: &Walk) {
     note(&format!("{:?}: {steps} places", walk.words));
 }
 
-/// How often the command makes each change.
+/// How often the command makes each change: in that of its threads which makes it most often, for each counts its own.
 fn changes(walk: &Walk) -> BTreeMap<String, usize> {
     let field = Field::new();
     (walk.before)(&field);
     let seen = field.path("seen");
     let trace = format!("trace={CHANGES}");
-    let before = ["strace", "-q", "-o", seen.to_str().expect("text"), "-e", &trace];
+    let before = [&WATCHED[..], &[seen.to_str().expect("text"), "-e", &trace]].concat();
     let status = field.under(&before, walk.words).stdout(Stdio::null()).status().expect("strace runs");
     assert!(status.success(), "{:?} under strace", walk.words);
     let text = fs::read_to_string(seen).expect("a trace");
-    let mut changes = BTreeMap::new();
-    for line in text.lines().filter(|line| !line.starts_with(['+', '-'])) {
-        let (call, rest) = line.split_once('(').unwrap_or_default();
-        // Looking at what is there is no change.
-        if !call.is_empty() && (call != "openat" || rest.contains("O_CREAT")) {
-            *changes.entry(call.to_owned()).or_insert(0) += 1;
+    let mut calls: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for line in text.lines() {
+        let (thread, rest) = line.split_once(' ').unwrap_or_default();
+        let call = rest.trim_start().split_once('(').map_or("", |(call, _)| call);
+        if CHANGES.split(',').any(|known| known.trim() == call) {
+            *calls.entry((call, thread)).or_insert(0) += 1;
         }
     }
-    if changes.contains_key("openat") {
-        let opened = text.lines().filter(|line| line.starts_with("openat(")).count();
-        changes.insert("openat".to_owned(), opened);
+    let mut changes = BTreeMap::new();
+    for ((call, _), count) in calls {
+        let most = changes.entry(call.to_owned()).or_insert(0);
+        *most = count.max(*most);
+    }
+    if !text.contains("O_CREAT") {
+        // Looking at what is there is no change.
+        changes.remove("openat");
     }
     changes
 }
@@ -172,7 +180,12 @@ fn changes(walk: &Walk) -> BTreeMap<String, usize> {
 fn cut(field: &Field, words: &[&str], call: &str, n: usize) {
     let inject = format!("inject={call}:signal=KILL:when={n}");
     let trace = format!("trace={call}");
-    let before = ["strace", "-q", "-o", "/dev/null", "-e", &trace, "-e", &inject];
+    let mut watched = WATCHED.to_vec();
+    if call == "execve" {
+        // The command's own is not counted; the forked process is killed before it becomes the supervisor.
+        watched.retain(|word| !["-b", "execve"].contains(word));
+    }
+    let before = [&watched[..], &["/dev/null", "-e", &trace, "-e", &inject]].concat();
     let mut command: Command = field.under(&before, words);
     // Whether it came that far depends on the moment: less waiting, fewer calls.
     command.stdout(Stdio::null()).stderr(Stdio::null()).status().expect("strace runs");

@@ -1,12 +1,13 @@
 //! Many processes, with coming and going: no growth, no drift, no zombies.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::time::{Duration, Instant};
 
 use super::field::{Dice, Field, running};
 use super::note;
 use super::scale;
-use crate::supervise::nest::kill_hard;
+use crate::supervise::nest::{eventually, kill_hard, lives};
 
 #[test]
 fn many_with_churn_neither_grow_nor_drift_nor_leave_zombies() {
@@ -20,41 +21,117 @@ fn many_with_churn_neither_grow_nor_drift_nor_leave_zombies() {
     let program = command.get_program().to_owned();
     command = std::process::Command::new(program);
     let script = command.arg(field.path("all.tetra")).env("HOME", field.root()).env("TETRA_DIR", field.home());
+    let asked_at = Instant::now();
     let said = super::field::said(script.output().expect("tetra runs"));
     assert_eq!(said.code, 0, "{}{}", said.out, said.err);
     assert_eq!(field.list().len(), many);
+    note(&format!("{many} processes started in {:.1} s", asked_at.elapsed().as_secs_f64()));
 
     let mut dice = Dice::new();
-    let end = Instant::now() + span;
+    let (begun, mut told) = (Instant::now(), Instant::now());
     let (mut rounds, mut first) = (0u32, None);
-    while Instant::now() < end {
+    while begun.elapsed() < span || first.is_none() {
         churn(&field, many, &mut dice);
         rounds += 1;
         if rounds == 3 {
-            first = Some(memory(&field));
+            first = Some(Figures::of(&field, many));
+        }
+        if told.elapsed() > MINUTE {
+            told = Instant::now();
+            note(&format!("{:>5} s: {rounds} rounds; {}", begun.elapsed().as_secs(), Figures::of(&field, many)));
         }
     }
-    let shown = field.list();
-    assert_eq!(shown.len(), many);
-    assert!(shown.iter().all(|it| it["status"] == "online"), "{shown:?}");
-    let (before, after) = (first.expect("three rounds"), memory(&field));
-    note(&format!(
-        "{rounds} rounds with {many} processes; private memory of a supervisor {before} KiB, then {after} KiB"
-    ));
-    assert!(after <= before + before / 4 + 16, "memory grew from {before} to {after} KiB a process");
-    assert_eq!(supervisors(&field).len(), 2 * many, "a guard and a worker each");
-    assert_eq!(zombies(&field), Vec::<u32>::new());
+    let (before, after) = (first.expect("three rounds"), Figures::of(&field, many));
+    note(&format!("{many} processes, {rounds} rounds in {} s, {}", begun.elapsed().as_secs(), build()));
+    note(&format!("  at first: {before}\n  at last:  {after}"));
+    assert!(after.memory <= before.memory + before.memory / 4 + 16, "memory grew");
+    // An adopted process has one more, the file that will tell how it ended.
+    assert!(after.descriptors <= before.descriptors + 2 * many, "descriptors grew");
+    assert_eq!(after.of_first, before.of_first, "descriptors of what was restarted {rounds} times");
+    // A process that was restarted has one or two files more than a new one.
+    assert!(after.files <= before.files + 2 * many, "files grew");
+    assert_no_drift(&field, many);
     field.ok(&["delete", "*", "--yes"]);
     field.assert_empty();
+    eventually("nobody is left", || supervisors(&field).is_empty());
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn build() -> &'static str {
+    if cfg!(debug_assertions) { "debug build" } else { "release build" }
+}
+
+/// What could grow.
+struct Figures {
+    many: usize,
+    /// Private memory of a process's guard and worker together, on average, in KiB.
+    memory: u64,
+    /// Open descriptors of all guards and workers.
+    descriptors: usize,
+    /// Those of the first process, which is restarted in every round and never loses its supervisors.
+    of_first: usize,
+    /// Files in all process folders.
+    files: usize,
+    /// How long a list takes.
+    list: Duration,
+}
+
+impl Figures {
+    fn of(field: &Field, many: usize) -> Self {
+        let pids = supervisors(field);
+        let entries = |path: String| fs::read_dir(path).map_or(0, Iterator::count);
+        let folders = fs::read_dir(field.processes()).expect("processes").flatten();
+        let asked = Instant::now();
+        field.ok(&["list"]);
+        let descriptors = |pids: &[u32]| pids.iter().map(|pid| entries(format!("/proc/{pid}/fd"))).sum();
+        Self {
+            list: asked.elapsed(),
+            many,
+            memory: pids.iter().map(|pid| private(*pid)).sum::<u64>() / many as u64,
+            descriptors: descriptors(&pids),
+            of_first: descriptors(&field.supervisors("p0")),
+            files: folders.map(|folder| entries(folder.path().display().to_string())).sum(),
+        }
+    }
+}
+
+impl std::fmt::Display for Figures {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let each = |count: usize| count as f64 / self.many as f64;
+        let (descriptors, files) = (each(self.descriptors), each(self.files));
+        let list = self.list.as_secs_f64() * 1000.0;
+        write!(
+            f,
+            "a process has {} KiB private memory, {descriptors:.2} descriptors, {files:.2} files; ",
+            self.memory
+        )?;
+        write!(f, "list takes {list:.1} ms")
+    }
+}
+
+/// What is shown is what is: every process once, alive, with a guard and a worker of its own and no dead children.
+fn assert_no_drift(field: &Field, many: usize) {
+    let shown = field.list();
+    let numbers = |key: &str| shown.iter().filter_map(|it| it[key].as_u64()).collect::<BTreeSet<_>>();
+    assert_eq!(numbers("id"), (0..many as u64).collect(), "ids unique and without holes");
+    assert_eq!(numbers("pid").len(), many, "{shown:?}");
+    for it in &shown {
+        let pid = it["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok()).expect("a pid");
+        assert!(it["status"] == "online" && it["supervised"] == true && lives(pid), "{it}");
+    }
+    assert_eq!(supervisors(field).len(), 2 * many, "a guard and a worker each");
+    assert_eq!(zombies(field), Vec::<u32>::new());
 }
 
 fn line(n: usize) -> String {
     format!("tsm start --no-wait --restart always --name p{n} -- sleep 1000\n")
 }
 
-/// One is restarted, one is deleted and started, one crashes, one loses its supervisors.
+/// The first is restarted, and another one; one is deleted and started, one crashes, one loses its supervisors.
 fn churn(field: &Field, many: usize, dice: &mut Dice) {
-    let mut one = || format!("p{}", dice.below(many as u64));
+    let mut one = || format!("p{}", 1 + dice.below(many as u64 - 1));
+    field.ok(&["restart", "--no-wait", "p0"]);
     field.ok(&["restart", "--no-wait", &one()]);
     let name = one();
     field.ok(&["delete", &name]);
@@ -74,15 +151,11 @@ fn supervisors(field: &Field) -> Vec<u32> {
     running(|words| words.get(1).is_some_and(|it| it == b"--supervise") && words[2].starts_with(&folder))
 }
 
-/// The private memory of a process's guard and worker together, on average, in KiB.
-fn memory(field: &Field) -> u64 {
-    let private = |pid: u32| {
-        let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
-        let lines = text.lines().filter(|line| line.starts_with("Private_Dirty"));
-        lines.filter_map(|line| line.split_ascii_whitespace().nth(1)?.parse::<u64>().ok()).sum::<u64>()
-    };
-    let pids = supervisors(field);
-    2 * pids.iter().map(|pid| private(*pid)).sum::<u64>() / pids.len().max(1) as u64
+/// The memory that is a process's own, in KiB.
+fn private(pid: u32) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+    let lines = text.lines().filter(|line| line.starts_with("Private_Dirty"));
+    lines.filter_map(|line| line.split_ascii_whitespace().nth(1)?.parse::<u64>().ok()).sum()
 }
 
 /// Dead children that a supervisor of ours has not taken from the kernel.

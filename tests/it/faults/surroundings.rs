@@ -1,7 +1,7 @@
 //! Clocks that jump, processes that stand still, limits, pids that are used again, and output of every kind.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -178,7 +178,8 @@ fn a_user_who_may_not_fork_is_told_and_nothing_is_left() {
 #[test]
 fn an_ordinary_user_has_many_processes_and_every_word_of_them() {
     let Some((field, user)) = ordinary("64002") else { return };
-    let many = scale(30, 520);
+    // A few more than have pipes of the usual size.
+    let many = scale(134, 520);
     let script: String = (0..many)
         .map(|n| format!("tsm start --no-wait --name p{n} -- sh -c 'seq 0 2000; exec sleep 1000'\n"))
         .collect();
@@ -195,12 +196,32 @@ fn an_ordinary_user_has_many_processes_and_every_word_of_them() {
         let name = format!("p{n}");
         eventually(&format!("all words of {name}"), || field.written(&name) == expected.as_bytes());
     }
+    // The kernel allows a user 64 MiB of pipes; what floods may have a quarter of it, so 48 are for all the others.
+    let usual = pipes_of(&field, "p0");
+    eventually("a pipe that is one of many is small again", || pipes_of(&field, &format!("p{}", many - 1)) < usual);
+    let few = pipes_of(&field, &format!("p{}", many - 1));
+    note(&format!("pipes of a process: {usual} bytes, of one of many {few} bytes"));
+    assert!(128 * usual + (500 - 128) * few < 48 << 20, "500 processes do not fit: {usual} and {few} bytes each");
     // Every other pipe of that user still holds as much as usual: so much is written without a reader.
     let line = "mkfifo pipe && exec 9<>pipe && timeout 10 dd if=/dev/zero bs=4096 count=16 status=none >&9";
     let mut pipe = Command::new(user[0]);
     let pipe = pipe.args(&user[1..]).args(["sh", "-c", line]).current_dir(field.root()).status().expect("sh runs");
     assert!(pipe.success(), "a pipe of that user holds less than before: {pipe}");
     field.ok(&["delete", "*", "--yes"]);
+}
+
+/// How much the pipes of a process and its supervisor may hold together.
+fn pipes_of(field: &Field, name: &str) -> usize {
+    let guard = field.read(name).life.guard_pid;
+    let entries = fs::read_dir(format!("/proc/{guard}/fd")).expect("its descriptors").flatten();
+    let mut seen = std::collections::BTreeSet::new();
+    let sizes = entries.filter_map(|entry| {
+        let found = fs::metadata(entry.path()).ok().filter(|found| found.file_type().is_fifo())?;
+        seen.insert((found.dev(), found.ino())).then_some(())?;
+        let pipe = fs::OpenOptions::new().read(true).write(true).custom_flags(libc::O_NONBLOCK).open(entry.path());
+        rustix::pipe::fcntl_getpipe_size(pipe.ok()?).ok()
+    });
+    sizes.sum()
 }
 
 #[test]

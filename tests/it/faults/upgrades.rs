@@ -5,6 +5,7 @@ use std::fs;
 use tetra::supervise::meta::{self, How, State};
 
 use super::field::{COUNTER, Field};
+use crate::program;
 use crate::supervise::nest::{eventually, lives};
 use crate::world::PROGRAM;
 
@@ -29,7 +30,7 @@ fn every_supervisor_is_replaced_in_place() {
     let guards = names.map(|name| field.read(name).life.guard_pid);
 
     // As a package manager does: the new file gets the name of the old one.
-    fs::copy(PROGRAM, field.path("newer")).expect("a newer program");
+    program::copy(PROGRAM.as_ref(), &field.path("newer"));
     fs::rename(field.path("newer"), field.path("program")).expect("installed");
     assert!(guards.iter().all(|pid| file_of(*pid).to_string_lossy().ends_with(" (deleted)")));
     let text = field.ok(&["upgrade", "--dry-run"]);

@@ -69,8 +69,7 @@ fn a_stop_works_at_once_during_a_back_off() {
 fn a_failed_later_start_waits_like_a_crash() {
     let nest = Nest::new(&["./program"]).restarting(Restart::Always);
     let program = nest.work("program");
-    std::fs::write(&program, "#!/bin/sh\nexec sleep 1000\n").expect("a program");
-    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("executable");
+    crate::program::script(&program, "#!/bin/sh\nexec sleep 1000\n");
     let first = nest.up();
     std::fs::rename(&program, nest.work("away")).expect("moved");
     kill_hard(first);

@@ -8,6 +8,8 @@ use tetra::supervise::meta::{How, Restart, State};
 
 use super::nest::{Nest, eventually, lives};
 
+use crate::program;
+
 #[test]
 fn children_of_every_kind_run_and_are_heard() {
     for argv in [
@@ -59,8 +61,7 @@ fn a_working_directory_that_is_gone_is_told() {
 fn a_script_without_a_first_line_runs_under_sh() {
     let nest = Nest::new(&["./script", "word"]);
     let script = nest.work("script");
-    fs::write(&script, "echo got $1\n").expect("a script");
-    fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("executable");
+    program::script(&script, "echo got $1\n");
     nest.up();
     nest.until_free();
     assert_eq!(nest.out(), "got word\n");

@@ -91,6 +91,26 @@ fn stats_count_whole_trees_and_groups() {
 }
 
 #[test]
+fn stats_know_the_stacks_of_services_and_the_groups_of_their_instances() {
+    let yard = Yard::new();
+    for (name, more) in [("web", "TSM_INSTANCES=2\nTSM_STACK=shop\n"), ("db", "TSM_STACK=shop\n"), ("lone", "")] {
+        let file = yard.home().join(format!("tsm/services-available/{name}.tsm"));
+        fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
+        fs::write(file, format!("TSM_COMMAND=\"sleep 600\"\nTSM_CWD=/\n{more}")).expect("a definition");
+        yard.ok(&["tsm", "start", "--no-wait", name]);
+    }
+    let rows = |what: &str, key: &str| {
+        let sums = yard.shaped(&["tsm", "stats", what], &format!("tsm-stats{}", &what[1..]));
+        let row = |row: &serde_json::Value| (row[key].as_str().expect("a name").to_owned(), row["members"].as_u64());
+        sums.as_array().expect("rows").iter().map(row).collect::<Vec<_>>()
+    };
+    let named =
+        |rows: &[(&str, u64)]| rows.iter().map(|(name, count)| ((*name).to_owned(), Some(*count))).collect::<Vec<_>>();
+    assert_eq!(rows("--stacks", "stack"), named(&[("shop", 3)]));
+    assert_eq!(rows("--groups", "group"), named(&[("db", 1), ("lone", 1), ("web", 2)]));
+}
+
+#[test]
 fn a_patrol_gives_supervisors_back_and_starts_enabled_services_again() {
     let yard = Yard::new();
     let (available, enabled) = (yard.home().join("tsm/services-available"), yard.home().join("tsm/services-enabled"));

@@ -159,7 +159,7 @@ fn a_process_whose_record_was_removed_is_an_orphan() {
     assert!(!is_orphan(&said(&yard, &["tsm", "doctor", "orphans"], "tsm-doctor-orphans").0));
     yard.kill_supervisor("api");
     let record = yard.read("api");
-    fs::remove_file(meta::path(&yard.dir("api"))).expect("a record");
+    meta::remove(&yard.dir("api")).expect("a record");
     fs::remove_file(yard.dir("api").join("api.pid")).expect("a pid file");
     let (found, _) = said(&yard, &["tsm", "doctor", "orphans"], "tsm-doctor-orphans");
     let row = found.as_array().expect("rows").iter().find(|row| row["pid"] == pid).expect("it is one").clone();

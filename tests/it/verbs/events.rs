@@ -8,6 +8,8 @@ use serde_json::json;
 use super::logs::Tail;
 use super::yard::{Yard, assert_fits, eventually};
 
+use crate::program;
+
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/events").join(name)
 }
@@ -124,12 +126,10 @@ fn a_trigger_gets_words_and_the_event_and_a_log_runs_nothing() {
     let yard = with_triggers("", &format!("{nasty}\nTETRA:API:OK {{}}\nno event\n"));
     let script = yard.path("note.sh");
     let into = yard.path("noted");
-    fs::write(
+    program::script(
         &script,
-        format!("#!/bin/sh\nprintf '%s\\n' \"$@\" > {0}.tmp; cat >> {0}.tmp; mv {0}.tmp {0}\n", into.display()),
-    )
-    .expect("a script");
-    fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("a script");
+        &format!("#!/bin/sh\nprintf '%s\\n' \"$@\" > {0}.tmp; cat >> {0}.tmp; mv {0}.tmp {0}\n", into.display()),
+    );
     let rules = format!(
         "# mine\nAPI_ERROR|{} {{TOKEN}} {{SESSION}} {{PROCESS}}|note it|true\n.*|false|off|no\n",
         script.display()

@@ -1,7 +1,7 @@
 //! Listing: what is shown, what is counted, and what is true.
 
 use serde_json::json;
-use tetra::supervise::meta::{Exit, How, Restart, State};
+use tetra::supervise::meta::{self, Exit, How, Restart, State};
 
 use super::yard::{Yard, eventually, lives};
 
@@ -157,6 +157,7 @@ fn a_lost_record_of_a_living_process_is_rebuilt() {
     let pid = yard.start(4, "api", "exec sleep 600");
     yard.kill_supervisor("api");
     for garbage in [&b""[..], b"{", b"\0\0"] {
+        meta::remove(&yard.dir("api")).expect("the record, and the one before it");
         std::fs::write(yard.dir("api").join("meta.json"), garbage).expect("garbage");
         let list = yard.shaped(&["tsm", "list"], "tsm-list");
         let row = row(&list, "api");

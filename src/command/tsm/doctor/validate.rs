@@ -3,7 +3,7 @@
 use crate::base::fault::{Advise, Fault};
 use crate::base::redact;
 use crate::command::argument::{EnvSource, StartWord};
-use crate::command::tsm::start;
+use crate::command::tsm::{limits, start};
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Block, Report, Value};
 use crate::sys::{process, room};
@@ -56,7 +56,7 @@ impl Command for ValidateCommand {
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let processes = Store::open(cx.paths).all()?;
         let mut verdict = Verdict::default();
-        match plan(&self.request(), &start::around(cx, &processes)) {
+        match plan(&self.request(), &start::around(cx, &processes, limits::of_environment(cx)?)) {
             Ok(made) => {
                 verdict.of_plan(&made);
                 match place(&made, &processes, &|port| conflict::find(port, &processes)) {

@@ -7,7 +7,9 @@ use crate::base::size::Size;
 use crate::base::time::Span;
 use crate::report::{Cell, Fields, Report, Value};
 use crate::supervise::care::Care;
+use crate::supervise::limits::{Account, Limits, MemoryBy};
 use crate::supervise::meta::Restart;
+use crate::tsm::limits::in_words;
 use crate::tsm::placement::Placement;
 use crate::tsm::plan::StartPlan;
 use crate::tsm::words::joined;
@@ -63,6 +65,8 @@ fn fields(plan: &StartPlan, placement: &Placement) -> Fields {
         .with("log_size", Cell::from(Value::Bytes(kept.log_size)))
         .with("log_keep", kept.log_keep)
         .with("looked_after", list(care(&kept.care)))
+        .with("limits", limits(&kept.limits, None))
+        .with("user", user(kept.user.as_ref()))
 }
 
 /// What is looked after, each in words.
@@ -87,6 +91,33 @@ pub(in crate::command::tsm) fn care(care: &Care) -> Vec<String> {
         words.push(format!("restarted above {}", Size(care.max_memory)));
     }
     words
+}
+
+/// What a process may have, as data and in words; what holds its memory where that is known.
+pub(in crate::command::tsm) fn limits(limits: &Limits, by: Option<MemoryBy>) -> Cell {
+    if limits.is_nothing() {
+        return Value::Nothing.into();
+    }
+    let some = |number: u64| if number > 0 { Value::from(number) } else { Value::Nothing };
+    let memory = if limits.memory_max > 0 { Value::Bytes(limits.memory_max) } else { Value::Nothing };
+    let how = match by {
+        Some(MemoryBy::Group) => Value::from("control group"),
+        Some(MemoryBy::Data) => Value::from("RLIMIT_DATA"),
+        Some(MemoryBy::Nothing) | None => Value::Nothing,
+    };
+    let record = [
+        ("memory_max", memory),
+        ("memory_by", how),
+        ("limit_nofile", some(limits.nofile)),
+        ("limit_nproc", some(limits.nproc)),
+    ];
+    let record = record.map(|(key, value)| (key.to_owned(), value)).to_vec();
+    Cell::from(Value::Record(record)).text(in_words(limits, by).join(", "))
+}
+
+/// The user that a process runs as.
+pub(in crate::command::tsm) fn user(user: Option<&Account>) -> Value {
+    Value::from(user.map(|user| user.name.clone()))
 }
 
 /// The word for a policy.

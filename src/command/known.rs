@@ -1,0 +1,43 @@
+//! Which environments there are.
+
+use std::fs;
+use std::path::Path;
+
+use crate::base::environment::{BUILT_IN, EnvName};
+use crate::base::fault::{Fault, Kind};
+use crate::base::name::OrgName;
+use crate::base::near::nearest;
+use crate::sys::paths::Paths;
+
+/// Lets an environment pass that is built in, or that the organization or the operator has a file or a profile for.
+///
+/// # Errors
+///
+/// Fails with [`Kind::NotFound`] and the nearest name: a slip must not be taken for an environment of its own.
+pub fn environment(paths: &Paths, org: Option<&OrgName>, name: &EnvName) -> Result<(), Fault> {
+    let folders = || {
+        let of_org = org.map(|org| [paths.org(org).join("environments"), paths.profiles(org)]);
+        of_org.into_iter().flatten().chain([paths.shared_profiles()])
+    };
+    if name.rung().is_some() || folders().any(|folder| folder.join(format!("{name}.toml")).is_file()) {
+        return Ok(());
+    }
+    let mut known: Vec<String> = BUILT_IN.iter().map(|(name, _)| (*name).to_owned()).collect();
+    known.extend(folders().flat_map(|folder| names(&folder, ".toml")));
+    known.dedup();
+    let fault = Fault::new(Kind::NotFound, format!("no environment is called `@{name}`"));
+    Err(match nearest(name.as_str(), known.iter().map(String::as_str)) {
+        Some(near) => fault.advise(format!("did you mean `@{near}`?")),
+        None => fault.advise(format!("there are @{}", known.join(", @"))),
+    })
+}
+
+/// The names in a folder that end in `suffix`, without it, sorted.
+#[must_use]
+pub fn names(folder: &Path, suffix: &str) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<String> =
+        entries.filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(suffix)?.to_owned())).collect();
+    names.sort();
+    names
+}

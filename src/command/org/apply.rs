@@ -1,0 +1,258 @@
+//! `org apply`
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::target::{environment, guarded, home, organization};
+use crate::base::environment::EnvName;
+use crate::base::fault::{Fault, Kind};
+use crate::base::name::{OrgName, ServiceName};
+use crate::command::{Command, Cx, Effect};
+use crate::org::document::Document;
+use crate::org::error::OrgError;
+use crate::org::header::{self, State};
+use crate::org::services::{self, Service};
+use crate::org::store::{self, Store as OrgStore};
+use crate::report::{Cell, Report, Table, Tone};
+use crate::supervise::meta::Restart;
+use crate::tsm::definition::Definition;
+use crate::tsm::keep::Keep;
+use crate::tsm::port::PortWish;
+use crate::tsm::service::{Over, Services, Which};
+use crate::tsm::store::Store;
+
+/// The key of a definition that says which environment it was made from.
+const MARK: &str = "TETRA_MADE_FROM";
+
+/// Make the services of an environment known on this machine
+///
+/// Writes a definition for each `[services.NAME]` of the generated file, with its command, folder, env file and port, and links it
+/// so that it is started with the machine. Applying it again changes nothing. What runs goes on as it was started.
+#[derive(Debug, clap::Args)]
+pub struct Apply {
+    /// The environment; the chosen one if left out
+    env: Option<EnvName>,
+    /// Only show what would change
+    #[arg(long, visible_alias = "plan")]
+    dry_run: bool,
+    /// Also over a service of that name that was saved by hand
+    #[arg(long)]
+    force: bool,
+}
+
+impl Command for Apply {
+    const NAME: &'static str = "org apply";
+    const EFFECT: Effect = Effect::Write;
+    const EXAMPLES: &'static [&'static str] = &["org apply", "org apply @dev --dry-run"];
+
+    fn effect(&self) -> Effect {
+        if self.dry_run { Effect::Read } else { Effect::Write }
+    }
+
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
+        let org = organization(cx)?;
+        let env = environment(cx, self.env.as_ref())?;
+        Ok(vec![guarded(cx, &org, &env)?])
+    }
+
+    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
+        Ok(Some(self.report(cx, &self.deeds(cx)?)))
+    }
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let deeds = self.deeds(cx)?;
+        if !self.dry_run {
+            let taken: Vec<&str> =
+                deeds.iter().filter(|deed| deed.what == What::Taken).map(|it| it.name.as_str()).collect();
+            if !taken.is_empty() {
+                let what = format!("there are services of these names that were saved by hand: {}", taken.join(", "));
+                return Err(Fault::new(Kind::Refused, what).advise("--force replaces them; nothing was changed"));
+            }
+            deeds.iter().try_for_each(|deed| carry_out(cx, deed))?;
+        }
+        Ok(self.report(cx, &deeds))
+    }
+}
+
+/// What is to be done about one service.
+struct Deed {
+    name: ServiceName,
+    what: What,
+    /// As it will be; none if it is to be removed.
+    definition: Option<Definition>,
+    enabled: bool,
+    notes: Vec<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum What {
+    Added,
+    Changed,
+    Unchanged,
+    Removed,
+    /// Somebody saved another one under this name.
+    Taken,
+}
+
+impl What {
+    fn word(self) -> (&'static str, Tone) {
+        match self {
+            Self::Added => ("added", Tone::Good),
+            Self::Changed => ("changed", Tone::Warn),
+            Self::Unchanged => ("unchanged", Tone::Dim),
+            Self::Removed => ("removed", Tone::Bad),
+            Self::Taken => ("taken", Tone::Bad),
+        }
+    }
+}
+
+impl Apply {
+    fn deeds(&self, cx: &Cx) -> Result<Vec<Deed>, Fault> {
+        let org = organization(cx)?;
+        let env = environment(cx, self.env.as_ref())?;
+        let store = OrgStore::open(cx.paths, &org)?;
+        let document = generated(&store, &env)?;
+        let mark = format!("{org}/{env}");
+        let mut deeds = Vec::new();
+        for service in services::of(&document) {
+            let Some(command) = service.command.clone() else { continue };
+            let (definition, notes) = definition(cx, (&document, &service), (command, &org, &env));
+            let name: ServiceName =
+                service.name.parse().map_err(|error| Fault::new(Kind::Failed, format!("{error}")))?;
+            let what = self.what(cx, &name, (&definition, &mark));
+            deeds.push(Deed { name, what, definition: Some(definition), enabled: service.enabled, notes });
+        }
+        for file in Services::open(cx.paths).files(Which::Available)? {
+            let Ok(known) = Definition::read(&file, cx.host.variables()) else { continue };
+            let ours = made_from(&known) == Some(&mark) && !deeds.iter().any(|deed| deed.name.as_str() == known.name);
+            if let (true, Ok(name)) = (ours, known.name.parse()) {
+                deeds.push(Deed { name, what: What::Removed, definition: None, enabled: false, notes: Vec::new() });
+            }
+        }
+        Ok(deeds)
+    }
+
+    fn what(&self, cx: &Cx, name: &ServiceName, (wanted, mark): (&Definition, &str)) -> What {
+        let file = cx.paths.service(name);
+        if !file.exists() {
+            return What::Added;
+        }
+        let known = Definition::read(&file, cx.host.variables());
+        let ours = known.as_ref().is_ok_and(|known| made_from(known).is_some_and(|it| it == mark));
+        match fs::read_to_string(&file) {
+            Ok(text) if text == wanted.to_text() => What::Unchanged,
+            _ if ours || self.force => What::Changed,
+            _ => What::Taken,
+        }
+    }
+
+    fn report(&self, cx: &Cx, deeds: &[Deed]) -> Report {
+        let columns = [("service", "SERVICE"), ("action", "ACTION"), ("enabled", "ENABLED"), ("command", "COMMAND")];
+        let mut table = Table::new(&columns).when_empty("the environment has no services");
+        let mut notes = Vec::new();
+        let running = Store::open(cx.paths).all().unwrap_or_default();
+        for deed in deeds {
+            let (word, tone) = deed.what.word();
+            table.row(vec![
+                Cell::from(deed.name.as_str()).tone(Tone::Strong),
+                Cell::from(word).tone(tone),
+                deed.enabled.into(),
+                Cell::from(deed.definition.as_ref().map_or("", |it| it.command.as_str())),
+            ]);
+            notes.extend(deed.notes.iter().map(|note| format!("{}: {note}", deed.name)));
+            let file = cx.paths.service(&deed.name);
+            let of_it = |it: &&crate::tsm::store::Process| it.is_running() && Path::new(&it.meta.run.service) == file;
+            if deed.what == What::Changed {
+                let names = running.iter().filter(of_it).map(|it| it.name.to_string());
+                notes.extend(
+                    names.map(|it| format!("{it} runs as before: `tsm delete {it}`, `tsm start {}`", deed.name)),
+                );
+            }
+        }
+        let report = notes.into_iter().fold(Report::of(table), Report::note);
+        if self.dry_run { report.note("nothing was changed") } else { report }
+    }
+}
+
+fn made_from(definition: &Definition) -> Option<&String> {
+    definition.unknown.iter().find(|(key, _)| key == MARK).map(|(_, value)| value)
+}
+
+/// The generated file of an environment, as it was generated.
+fn generated(store: &OrgStore, env: &EnvName) -> Result<Document, Fault> {
+    let path = store.environment(env);
+    if *env == store::local() {
+        return Err(Fault::usage("`local` is what environments are made from, and is not applied")
+            .advise("`tsm org promote @dev`, then `tsm org apply @dev`"));
+    }
+    let Some(current) = store.current(env)? else {
+        return Err(Fault::from(OrgError::NoEnvironment { org: store.org().clone(), env: env.clone() }).advise(
+            format!("copy {env}.toml here, to {}; or `tsm org promote @{env}` where its local.toml is", path.display()),
+        ));
+    };
+    match &current.state {
+        State::Intact(header) if header::belongs(header, store.org(), env) => {}
+        State::Edited(header) if header::belongs(header, store.org(), env) => {
+            let what = format!("`{}` was edited after it was generated", path.display());
+            return Err(Fault::new(Kind::HandEdited, what)
+                .advise("generate and copy it again; what it wants otherwise stands below [overrides] in local.toml"));
+        }
+        _ => return Err(OrgError::Foreign { path, env: env.clone() }.into()),
+    }
+    Ok(Document::parse(&path.display().to_string(), &current.text).map_err(|found| OrgError::wrong(&path, found))?)
+}
+
+/// A service as tsm knows it, and what is worth a word about it.
+fn definition(
+    cx: &Cx,
+    (document, service): (&Document, &Service),
+    (command, org, env): (String, &OrgName, &EnvName),
+) -> (Definition, Vec<String>) {
+    let mut notes = Vec::new();
+    let source = document.text_at(&["deployment", "tetra_src"]).map(|text| at_home(cx, text));
+    let given = service.cwd.as_deref().map(|text| at_home(cx, text));
+    let fallback = || cx.paths.home().to_owned();
+    let cwd = given.or(source.filter(|folder| folder.is_dir())).unwrap_or_else(fallback);
+    if !cwd.is_dir() {
+        notes.push(format!("{} is not there, and it is to run there", cwd.display()));
+    }
+    let env_file = service.env_file.clone().filter(|file| cwd.join(file).is_file());
+    if let (Some(file), None) = (&service.env_file, &env_file) {
+        notes.push(format!("{} is not there, so it is left out; apply again once it is", cwd.join(file).display()));
+    }
+    let restart = service.auto_restart.map(|again| if again { Restart::OnFailure } else { Restart::Never });
+    let definition = Definition {
+        name: service.name.clone(),
+        command,
+        cwd,
+        env_file,
+        port: service.port.map(PortWish::Exactly),
+        description: service.description.clone(),
+        keep: Keep { restart, ..Keep::default() },
+        exports: vec![("TETRA_ORG".to_owned(), org.to_string()), ("TETRA_ENV".to_owned(), env.to_string())],
+        unknown: vec![(MARK.to_owned(), format!("{org}/{env}"))],
+        ..Definition::default()
+    };
+    (definition, notes)
+}
+
+fn at_home(cx: &Cx, text: &str) -> PathBuf {
+    match (text.strip_prefix('~'), home(cx)) {
+        (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with('/') => PathBuf::from(format!("{home}{rest}")),
+        _ => PathBuf::from(text),
+    }
+}
+
+fn carry_out(cx: &Cx, deed: &Deed) -> Result<(), Fault> {
+    let services = Services::open(cx.paths);
+    let Some(definition) = &deed.definition else { return Ok(services.remove(&deed.name)?) };
+    if deed.what != What::Unchanged {
+        services.save(definition, Over::Saved)?;
+    }
+    if deed.enabled {
+        services.enable(&deed.name)?;
+    } else if services.is_enabled(&deed.name) {
+        services.disable(&deed.name)?;
+    }
+    Ok(())
+}

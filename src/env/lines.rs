@@ -1,0 +1,58 @@
+//! KEY=VALUE files of a project and of secrets, read alike: a line that makes no sense is told, what stands in it is not.
+
+use crate::base::diagnostic::{Diagnostic, SourceText};
+use crate::base::dotenv;
+use crate::base::fault::{Advise, Kind};
+
+use super::masked;
+
+/// A file has a line that makes no sense.
+#[derive(Debug, thiserror::Error)]
+#[error("`{file}` cannot be read as KEY=VALUE lines")]
+pub struct Malformed {
+    /// The file.
+    pub file: String,
+    /// Where, without what stands there.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Advise for Malformed {
+    fn kind(&self) -> Kind {
+        Kind::Failed
+    }
+
+    fn advice(&self) -> Option<String> {
+        Some("a line is KEY=VALUE or export KEY=VALUE; quote values with blanks at their ends".to_owned())
+    }
+
+    fn diagnostics(&self) -> Vec<Diagnostic> {
+        self.diagnostics.clone()
+    }
+}
+
+/// The settings of a file with their places.
+///
+/// # Errors
+///
+/// Fails at the first line that makes no sense; values are not shown.
+pub fn entries(name: &str, text: &str) -> Result<Vec<dotenv::Entry>, Malformed> {
+    dotenv::entries(text).map_err(|wrong| malformed(name, text, &wrong))
+}
+
+/// The settings of a file, each key once.
+///
+/// # Errors
+///
+/// As [`entries`].
+pub fn settings(name: &str, text: &str) -> Result<Vec<dotenv::Setting>, Malformed> {
+    dotenv::parse(text).map_err(|wrong| malformed(name, text, &wrong))
+}
+
+fn malformed(name: &str, text: &str, wrong: &dotenv::Malformed) -> Malformed {
+    let shown = SourceText::new(name, masked::everything(text));
+    let line: usize = text.split_inclusive('\n').take(wrong.line.saturating_sub(1) as usize).map(str::len).sum();
+    let rest = text[line..].chars().take(wrong.column.saturating_sub(1) as usize).map(char::len_utf8);
+    let at = line + rest.sum::<usize>();
+    let diagnostic = shown.error(wrong.problem.to_string(), at..(at + 1).min(text.len()).max(at), "");
+    Malformed { file: name.to_owned(), diagnostics: vec![diagnostic] }
+}

@@ -1,0 +1,153 @@
+//! A server of its own for a test: a real sshd on a port of the loopback, with its own host key and its own `/root`.
+//!
+//! It runs as the user of the test, who has to be root: `/root` of the server is a folder of the test, in a mount namespace
+//! that nobody else sees. The client's `ssh` and `scp` are the real ones, called with a configuration that knows the server by
+//! a name and its key, and nothing of the tester's own.
+
+use std::fs;
+use std::io::Read;
+use std::net::TcpStream;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::program;
+use crate::transcript::free_port;
+
+/// How long a server may take to answer. Only a failing test waits so long.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+const SSHD: &str = "/usr/sbin/sshd";
+
+/// A server and the means to reach it.
+pub(crate) struct Server {
+    folder: tempfile::TempDir,
+    child: Child,
+}
+
+/// Why there can be no server on this machine; none if there can be one.
+pub(crate) fn hindrance() -> Option<&'static str> {
+    if !Path::new(SSHD).is_file() {
+        return Some("there is no /usr/sbin/sshd");
+    }
+    let mut namespace = Command::new("unshare");
+    namespace.args(["--mount", "--propagation", "private", "mount", "-t", "tmpfs", "tmpfs", "/run"]);
+    let possible = namespace.stderr(Stdio::null()).status().is_ok_and(|status| status.success());
+    (!possible).then_some("a server with a /root of its own needs a mount namespace, which only root can make")
+}
+
+impl Server {
+    /// Starts one that clients know as `name`. `tetra` is `/root/bin/tetra` there, and is not set up.
+    pub(crate) fn start(name: &str) -> Self {
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder can be made");
+        let (root, bin) = (folder.path().join("root"), folder.path().join("bin"));
+        for path in [&root.join(".ssh"), &root.join("bin"), &bin] {
+            fs::create_dir_all(path).expect("ours");
+        }
+        fs::hard_link(env!("CARGO_BIN_EXE_tetra"), root.join("bin/tetra")).expect("one file system");
+        key(&root.join(".ssh/host_key"));
+        key(&folder.path().join("key"));
+        fs::copy(folder.path().join("key.pub"), root.join(".ssh/authorized_keys")).expect("ours");
+        for program in ["ssh", "scp"] {
+            let config = folder.path().join("ssh_config");
+            let text = format!("#!/bin/sh\nexec /usr/bin/{program} -F '{}' \"$@\"\n", config.display());
+            program::script(&bin.join(program), &text);
+        }
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let port = free_port();
+            let mut child = spawn(&root, port);
+            if answers(&mut child, port, until) {
+                let server = Self { folder, child };
+                server.introduce(name, port);
+                return server;
+            }
+            // Somebody else took the port meanwhile.
+            let _ = child.kill();
+            let _ = child.wait();
+            assert!(Instant::now() < until, "no sshd answered");
+        }
+    }
+
+    /// The folder with `ssh` and `scp`; tetra and its other names are there too.
+    pub(crate) fn client(&self) -> PathBuf {
+        let bin = self.folder.path().join("bin");
+        if !bin.join("tetra").exists() {
+            fs::hard_link(env!("CARGO_BIN_EXE_tetra"), bin.join("tetra")).expect("one file system");
+            for name in ["tsm", "tkm", "org"] {
+                symlink("tetra", bin.join(name)).expect("ours");
+            }
+        }
+        bin
+    }
+
+    /// `/root` of the server.
+    pub(crate) fn root(&self) -> PathBuf {
+        self.folder.path().join("root")
+    }
+
+    /// Tells the client how to reach it.
+    fn introduce(&self, name: &str, port: u16) {
+        let path = |name: &str| self.folder.path().join(name).display().to_string();
+        let public = fs::read_to_string(self.root().join(".ssh/host_key.pub")).expect("made");
+        fs::write(path("known_hosts"), format!("{name} {public}")).expect("ours");
+        let config = format!(
+            "Host {name}\n  HostName 127.0.0.1\n  HostKeyAlias {name}\n  Port {port}\n  User root\n  IdentityFile {}\n  \
+             IdentitiesOnly yes\n  IdentityAgent none\n  UserKnownHostsFile {}\n  GlobalKnownHostsFile /dev/null\n  \
+             StrictHostKeyChecking yes\n  BatchMode yes\n  ConnectTimeout 20\n  ControlPath none\n",
+            path("key"),
+            path("known_hosts"),
+        );
+        fs::write(path("ssh_config"), config).expect("ours");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn key(path: &Path) {
+    let mut keygen = Command::new("ssh-keygen");
+    keygen.args(["-q", "-t", "ed25519", "-N", "", "-C", "test", "-f"]).arg(path);
+    assert!(keygen.status().expect("ssh-keygen is there").success());
+}
+
+fn spawn(root: &Path, port: u16) -> Child {
+    let config = format!(
+        "ListenAddress 127.0.0.1\nPort {port}\nHostKey /root/.ssh/host_key\nPidFile none\nStrictModes no\nUsePAM no\n\
+         AuthorizedKeysFile /root/.ssh/authorized_keys\nPermitRootLogin prohibit-password\nPasswordAuthentication no\n\
+         KbdInteractiveAuthentication no\nUseDNS no\nPrintMotd no\nSubsystem sftp internal-sftp\n"
+    );
+    fs::write(root.join(".ssh/sshd_config"), config).expect("ours");
+    // sshd keeps its unprivileged half in /run/sshd; a /run of its own leaves nothing behind.
+    let line = format!(
+        "mount -t tmpfs tmpfs /run && mkdir /run/sshd && mount --bind \"$0\" /root && exec {SSHD} -D -q -E /root/.ssh/log -f \
+         /root/.ssh/sshd_config"
+    );
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--propagation", "private", "sh", "-c", &line]).arg(root);
+    command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").current_dir("/");
+    command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().expect("unshare is there")
+}
+
+/// Waits until it says that it is an sshd; false if it ended.
+fn answers(child: &mut Child, port: u16, until: Instant) -> bool {
+    while Instant::now() < until {
+        if child.try_wait().expect("it is ours").is_some() {
+            return false;
+        }
+        let mut hello = [0; 4];
+        let heard = TcpStream::connect(("127.0.0.1", port)).is_ok_and(|mut stream| {
+            stream.set_read_timeout(Some(Duration::from_secs(5))).is_ok() && stream.read_exact(&mut hello).is_ok()
+        });
+        if heard && hello == *b"SSH-" {
+            return true;
+        }
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+    false
+}
