@@ -60,11 +60,8 @@ const TRIES: u32 = 4;
 /// How long is waited before the operator's wish is asked for again.
 const SLICE: Duration = Duration::from_millis(100);
 
-/// What comes within this time is not waited for with a watch: to close one takes the kernel some 20 ms.
+/// What comes within this time is not waited for with a watch.
 const SOON: Duration = Duration::from_millis(15);
-
-/// The pause between two looks meanwhile.
-const SOON_STEP: Duration = Duration::from_millis(1);
 
 impl Control<'_> {
     /// Gives living processes that nobody watches a supervisor, and takes restarts up again that nobody would make.
@@ -211,12 +208,8 @@ impl Control<'_> {
         until: impl Fn(&Meta) -> bool,
     ) -> Result<Option<Meta>, ControlError> {
         let met = |meta: Option<&Meta>| meta.is_none_or(&until);
-        let begun = Instant::now();
-        while begun.elapsed() < SOON.min(patience) {
-            match meta::read(&process.dir) {
-                Ok(meta) if met(meta.as_ref()) => return Ok(meta),
-                _ => std::thread::sleep(SOON_STEP),
-            }
+        if let Some(meta) = client::soon(&process.dir, SOON.min(patience), met) {
+            return Ok(meta);
         }
         self.wait_in_slices(process, patience, |slice| client::wait(&process.dir, slice, met))
     }
