@@ -67,7 +67,7 @@ impl Control<'_> {
     /// Gives living processes that nobody watches a supervisor, and takes restarts up again that nobody would make.
     /// Removes folders that were cut off half made or half removed. Costs little when there are none. What fails is left as it is: whoever needs the supervisor will say so.
     pub fn tend(&self, processes: &mut [Process]) {
-        self.tidy();
+        self.tidy(processes.len());
         for process in processes.iter_mut().filter(|process| process.view.wants_supervisor()) {
             if self.supervise(process).is_ok() {
                 process.look_again();
