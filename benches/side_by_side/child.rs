@@ -75,13 +75,18 @@ fn crash(file: &Path) -> io::Result<ExitCode> {
     let mut diary = Diary::open(file)?;
     diary.note(Event::Runs)?;
     if again {
-        loop {
-            thread::park();
-        }
+        return Ok(forever());
     }
     thread::sleep(LIFE);
     diary.note(Event::Ends)?;
     Ok(ExitCode::FAILURE)
+}
+
+/// Waits to be ended.
+pub(crate) fn forever() -> ExitCode {
+    loop {
+        thread::park();
+    }
 }
 
 /// Where a child writes; one line an event.

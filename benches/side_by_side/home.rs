@@ -153,7 +153,7 @@ pub(crate) fn free_port() -> io::Result<u16> {
 }
 
 /// Asks again and again until there is an answer.
-fn wait_for<T>(mut ask: impl FnMut() -> Option<T>) -> io::Result<T> {
+pub(crate) fn wait_for<T>(mut ask: impl FnMut() -> Option<T>) -> io::Result<T> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(answer) = ask() {

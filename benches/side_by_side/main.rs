@@ -1,5 +1,6 @@
 //! How long an operator waits, next to `/bin/true` in the same run. See `benches/README.md`.
 
+mod capture;
 mod child;
 mod home;
 mod prompt;
@@ -27,8 +28,12 @@ const LISTED: [usize; 3] = [1, 100, 1000];
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
-    if words.first().is_some_and(|first| first == child::WORD) {
-        return child::run(&words[1..]);
+    match words.split_first() {
+        Some((first, rest)) if first == child::WORD => return child::run(rest),
+        Some((first, rest)) if first == "flood" => return capture::flood(rest),
+        Some((first, rest)) if first == "copy" => return capture::copy(rest),
+        Some((first, [])) if first == "tick" => return capture::tick(),
+        _ => {}
     }
     let runs = words.first().and_then(|word| word.parse().ok()).unwrap_or(RUNS);
     match measure(runs) {
@@ -52,7 +57,8 @@ fn measure(runs: usize) -> io::Result<()> {
     table.line("first prompt", &sample(runs.min(STARTS), || prompt::first(&home))?)?;
     single(&table, &home, runs.min(STARTS))?;
     hundreds(&table, &home, runs.min(ROUNDS))?;
-    lists(&table, &home, runs)
+    lists(&table, &home, runs)?;
+    capture::measure(&home, &table, runs)
 }
 
 /// One process at a time.

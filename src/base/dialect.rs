@@ -1,4 +1,5 @@
-//! What TOML 1.1 allows and 1.0 does not: other programs cannot read it yet.
+//! TOML as people write it: their mistakes in words, and what TOML 1.1 allows and 1.0 does not, which other programs cannot read
+//! yet.
 //!
 //! A text that was read as TOML is gone through once more, token by token: braces over several lines or with a comma at their
 //! end, `\e` and `\x41` in texts, times without seconds.
@@ -46,6 +47,29 @@ pub fn check(text: &str, shown: &SourceText) -> Vec<Diagnostic> {
     let warning =
         |(novelty, span): (Novelty, Range<usize>)| shown.warning(novelty.title(), span, "").help(novelty.help());
     novelties(text).into_iter().map(warning).collect()
+}
+
+/// What a parser found wrong in a text, in order, one a line: what follows from a mistake on the same line helps nobody. With what
+/// to do about the mistakes that everybody makes.
+#[must_use]
+pub fn mistakes((text, shown): (&str, &SourceText), mut found: Vec<(Range<usize>, String)>) -> Vec<Diagnostic> {
+    found.sort_by_key(|(span, _)| span.start);
+    found.dedup_by_key(|(span, _)| shown.place(span).line);
+    found.into_iter().map(|(span, message)| described((text, shown), span, &message)).collect()
+}
+
+fn described((text, shown): (&str, &SourceText), span: Range<usize>, message: &str) -> Diagnostic {
+    let message = message.lines().next().unwrap_or_default();
+    let (what, expected) = message.split_once(", expected ").map_or((message, ""), |(what, rest)| (what, rest));
+    let label = if expected.is_empty() { String::new() } else { format!("expected {expected}") };
+    let nothing = text.get(span.clone()).is_none_or(|text| text.trim().is_empty());
+    let found = shown.error(what, span.clone(), label);
+    match what {
+        "string values must be quoted" if nothing => shown.error("there is no value", span, "").help("write one"),
+        "string values must be quoted" => shown.error("a text needs quotes", span, "").help("write \"…\""),
+        "duplicate key" => found.help("keep one of them"),
+        _ => found,
+    }
 }
 
 /// Everything in a text that only TOML 1.1 allows. The text must be sound.
@@ -131,7 +155,7 @@ impl Scanner<'_> {
         self.at = begin + word.len();
         let Some(colon) = word.find(':') else { return };
         // Hours stand before the first colon, minutes behind it; the zone may have a colon too.
-        if !word[colon + 1..].bytes().skip(2).next().is_some_and(|byte| byte == b':') {
+        if word[colon + 1..].bytes().nth(2) != Some(b':') {
             self.found.push((Novelty::Time, begin + colon.saturating_sub(2)..(begin + colon + 3).min(self.at)));
         }
     }

@@ -85,6 +85,7 @@ pub const COMMANDS: &[Entry] = &[
     entry::<org::explain::Explain>(),
     entry::<org::status::Status>(),
     entry::<org::history::History>(),
+    entry::<org::history_verify::Verify>(),
     entry::<org::history_prune::Prune>(),
     entry::<org::rollback::Rollback>(),
     entry::<org::profile::List>(),

@@ -3,10 +3,11 @@
 use std::ops::Range;
 use std::path::Path;
 
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
-use toml::{Spanned, de};
 
 use crate::base::diagnostic::{Diagnostic, SourceText};
+use crate::base::dialect;
 use crate::base::fault::{Advise, Kind as FaultKind};
 
 use super::masked;
@@ -101,8 +102,8 @@ impl Document {
         let source = SourceText::new(name, masked::toml(text));
         let (table, errors) = DeTable::parse_recoverable(text);
         if !errors.is_empty() {
-            let mut diagnostics: Vec<Diagnostic> = errors.iter().map(|error| mistake(&source, error)).collect();
-            diagnostics.sort_by_key(|it| it.labels.first().map(|label| label.span.start));
+            let found = errors.iter().map(|error| (error.span().unwrap_or_default(), error.message().to_owned()));
+            let diagnostics = dialect::mistakes((text, &source), found.collect());
             return Err(DocumentError::Malformed { file: name.to_owned(), diagnostics });
         }
         let mut document = Self { source, text: text.to_owned(), entries: Vec::new() };
@@ -170,11 +171,6 @@ impl Document {
             _ => None,
         }
     }
-}
-
-fn mistake(source: &SourceText, error: &de::Error) -> Diagnostic {
-    let span = error.span().unwrap_or_default();
-    source.error(error.message().lines().next().unwrap_or_default(), span, "")
 }
 
 #[cfg(test)]

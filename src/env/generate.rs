@@ -105,10 +105,13 @@ impl Advise for GenerateError {
             Self::Unwritable(error) => error.advice(),
             Self::File(error) => error.advice(),
             Self::Read(error) => error.advice(),
-            Self::Edited { .. } => Some(
-                "`tetra env diff ENV` shows what; --force writes it anew and keeps the old one in env/.backup"
-                    .to_owned(),
-            ),
+            Self::Edited { path, .. } => {
+                let env = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.split('.').next());
+                let env = env.unwrap_or("ENV");
+                Some(format!(
+                    "`tetra env diff {env}` shows what; --force writes it anew and keeps the old one in env/.backup"
+                ))
+            }
         }
     }
 

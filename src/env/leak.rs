@@ -5,6 +5,7 @@
 //! `# tetra:allow-secret REASON` is let pass. What is found is told by its place; its value is never repeated.
 
 use std::ops::Range;
+use std::path::Path;
 
 use crate::base::diagnostic::{Diagnostic, Severity, SourceText};
 use crate::base::dotenv;
@@ -120,11 +121,19 @@ pub fn diagnostics(name: &str, text: &str, findings: &[Finding]) -> Vec<Diagnost
         match (&finding.allowed, finding.rule) {
             (Some(_), _) => diagnostic,
             (None, Rule::Entropy) => diagnostic.help(format!("if it is none, end the line with `# {ALLOW} REASON`")),
-            (None, _) => diagnostic
-                .help("`secrets set ENV NAME` keeps it; write `${secret:NAME}` here, and change it at its source"),
+            (None, _) => diagnostic.help(instead(name)),
         }
     };
     findings.iter().map(said).collect()
+}
+
+/// What to do with a secret that stands in a file.
+fn instead(name: &str) -> &'static str {
+    // What is generated from there is copied around, and a secret must not be.
+    if Path::new(name).parent().is_some_and(|folder| folder.ends_with("environments")) {
+        return "`secrets set ENV NAME` keeps it for the processes of that environment; take it out here, and change it at its source";
+    }
+    "`secrets set ENV NAME` keeps it; write `${secret:NAME}` here, and change it at its source"
 }
 
 /// Keys with their values and places.

@@ -16,6 +16,7 @@ use super::store::{Current, Store, content_of};
 use super::versions::{Author, Version};
 use super::workbench::{Common, Workbench};
 use super::{overrides, profile, store};
+use crate::base::diagnostic::Diagnostic;
 use crate::base::environment::EnvName;
 use crate::base::redact;
 use crate::sys::file::{self, Access};
@@ -72,6 +73,8 @@ pub struct Planned {
     pub there: Option<Document>,
     /// Nothing has to be written.
     pub up_to_date: bool,
+    /// What is worth a look.
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// Plans a promotion. Everything that could be wrong is found here, before anything is written.
@@ -111,6 +114,7 @@ pub fn plan(store: &Store, wish: &Wish, (author, home): (Author, Option<&str>)) 
             text: recipe.text(&made, &stamp, wish.annotate),
             rows: against(&made, &bench.chain, there.as_ref()),
             content: made.content,
+            warnings: made.warnings,
             there,
             up_to_date: intact && same,
             env: env.clone(),
@@ -145,7 +149,7 @@ fn look_at(store: &Store, env: &EnvName, (current, wish): (Option<&Current>, &Wi
 }
 
 /// A key, what it was, what it is.
-type Changed = (KeyPath, Option<Value>, Option<Value>);
+pub type Changed = (KeyPath, Option<Value>, Option<Value>);
 
 /// What somebody edited in a generated file.
 fn edits(store: &Store, env: &EnvName, text: &str) -> Result<Vec<Changed>, OrgError> {
@@ -218,6 +222,21 @@ fn keep_edits(store: &Store, wish: &Wish) -> Result<(), OrgError> {
     Ok(())
 }
 
+/// What a version says otherwise than the current file: the key, then, and now.
+///
+/// # Errors
+///
+/// Fails if there is no such version, if its copy is gone or was changed, or if there is no current file.
+pub fn against_version(store: &Store, env: &EnvName, id: &str) -> Result<Vec<Changed>, OrgError> {
+    let current = store.current(env)?;
+    let current = current.ok_or_else(|| OrgError::NoEnvironment { org: store.org().clone(), env: env.clone() })?;
+    let record = store.record(env)?;
+    let missing = || OrgError::NoVersion { what: format!("`@{env}` has no version {id}"), env: env.clone() };
+    let then = store.version(env, record.find(id).ok_or_else(missing)?)?;
+    let parse = |text: &str| Document::parse("", text).map_err(|found| OrgError::wrong(&current.path, found));
+    Ok(between(&parse(&then)?, &parse(&current.text)?))
+}
+
 /// A version that could become the current one again.
 #[derive(Debug, Clone)]
 pub struct Return {
@@ -231,12 +250,23 @@ pub struct Return {
     left: (String, String),
 }
 
-/// Plans a rollback: to the version `to`, or to the last good one.
+/// Where a rollback leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Goal<'a> {
+    /// To the last version that says something else and was not turned away from.
+    LastGood,
+    /// To this version.
+    Version(&'a str),
+    /// So many lines of the record back.
+    Steps(usize),
+}
+
+/// Plans a rollback.
 ///
 /// # Errors
 ///
 /// Fails if there is nothing to go back to, or if somebody edited the generated file.
-pub fn plan_return(store: &Store, env: &EnvName, to: Option<&str>) -> Result<Return, OrgError> {
+pub fn plan_return(store: &Store, env: &EnvName, to: Goal) -> Result<Return, OrgError> {
     let current = store.current(env)?;
     let Some(current) = current else {
         return Err(OrgError::NoEnvironment { org: store.org().clone(), env: env.clone() });
@@ -252,8 +282,12 @@ pub fn plan_return(store: &Store, env: &EnvName, to: Option<&str>) -> Result<Ret
     let record = store.record(env)?;
     let missing = |what: String| OrgError::NoVersion { what, env: env.clone() };
     let entry = match to {
-        Some(id) => record.find(id).ok_or_else(|| missing(format!("`@{env}` has no version {id}")))?,
-        None => record
+        Goal::Version(id) => record.find(id).ok_or_else(|| missing(format!("`@{env}` has no version {id}")))?,
+        Goal::Steps(count) => {
+            let before = record.entries.len().checked_sub(count + 1).and_then(|at| record.entries.get(at));
+            before.ok_or_else(|| missing(format!("`@{env}` has no {count} versions before this one")))?
+        }
+        Goal::LastGood => record
             .last_good(&content)
             .ok_or_else(|| missing(format!("`@{env}` has no good version before this one")))?,
     };
@@ -271,11 +305,7 @@ pub fn plan_return(store: &Store, env: &EnvName, to: Option<&str>) -> Result<Ret
 /// # Errors
 ///
 /// As [`plan_return`], and if something cannot be written.
-pub fn go_back(
-    store: &Store,
-    (env, to): (&EnvName, Option<&str>),
-    author: Author,
-) -> Result<(Return, Entry), OrgError> {
+pub fn go_back(store: &Store, (env, to): (&EnvName, Goal), author: Author) -> Result<(Return, Entry), OrgError> {
     let _lock = store.lock()?;
     let back = plan_return(store, env, to)?;
     let version = Version {

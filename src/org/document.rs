@@ -12,6 +12,7 @@ use toml_edit::{InlineTable, Item, Key, Table, Value as Written};
 
 use super::path::KeyPath;
 use crate::base::diagnostic::{Diagnostic, SourceText};
+use crate::base::dialect;
 use crate::base::redact;
 use crate::base::template::{self, Part};
 
@@ -125,7 +126,7 @@ impl Document {
             Ok(parsed) => parsed,
             Err(error) => {
                 let hidden = redact::assignments(text, redact::is_secret_name);
-                return Err(all_errors((&source, &SourceText::new(name, redact::covered(text, &hidden))), &error));
+                return Err(all_errors(text, &SourceText::new(name, redact::covered(text, &hidden)), &error));
             }
         };
         let first = Body { path: KeyPath::default(), header: None, end: 0 };
@@ -172,32 +173,15 @@ impl Document {
     }
 }
 
-/// Every mistake, in order, one a line: what follows from a mistake on the same line helps nobody. What is shown of the text has no
-/// secrets in it.
-fn all_errors((source, shown): (&SourceText, &SourceText), first: &toml_edit::TomlError) -> Vec<Diagnostic> {
-    let (_, errors) = toml::de::DeTable::parse_recoverable(&source.text);
+/// Every mistake in a text. What is shown of it has no secrets in it.
+fn all_errors(text: &str, shown: &SourceText, first: &toml_edit::TomlError) -> Vec<Diagnostic> {
+    let (_, errors) = toml::de::DeTable::parse_recoverable(text);
     let mut found: Vec<(Range<usize>, String)> =
         errors.iter().map(|error| (error.span().unwrap_or(0..0), error.message().to_owned())).collect();
     if found.is_empty() {
         found.push((first.span().unwrap_or(0..0), first.message().to_owned()));
     }
-    found.sort_by_key(|(span, _)| span.start);
-    found.dedup_by_key(|(span, _)| source.place(span).line);
-    found.into_iter().map(|(span, message)| described(shown, span, &message)).collect()
-}
-
-/// What a parser says, with what to do about the mistakes that everybody makes.
-fn described(source: &SourceText, span: Range<usize>, message: &str) -> Diagnostic {
-    let (what, expected) = message.split_once(", expected ").map_or((message, ""), |(what, rest)| (what, rest));
-    let label = if expected.is_empty() { String::new() } else { format!("expected {expected}") };
-    let nothing = source.text.get(span.clone()).is_none_or(|text| text.trim().is_empty());
-    let found = source.error(what, span.clone(), label);
-    match what {
-        "string values must be quoted" if nothing => source.error("there is no value", span, "").help("write one"),
-        "string values must be quoted" => source.error("a text needs quotes", span, "").help("write \"…\""),
-        "duplicate key" => found.help("keep one of them"),
-        _ => found,
-    }
+    dialect::mistakes((text, shown), found)
 }
 
 /// What a table is inside of.

@@ -8,6 +8,7 @@ use toml::Value;
 use super::document::Document;
 use super::path::KeyPath;
 use super::profile::{Op, Profile};
+use crate::base::diagnostic::SourceText;
 
 /// What is made of local.toml, layer by layer.
 #[derive(Debug, Clone)]
@@ -188,6 +189,19 @@ impl<'a> Draft<'a> {
             return tables.into_iter().map(|table| table.join(pattern.last())).collect();
         }
         self.cells.keys().filter(|path| path.fits(pattern)).cloned().collect()
+    }
+
+    /// Where a value was written last: in a profile or in local.toml, as messages show it.
+    #[must_use]
+    pub fn place<'p>(&'p self, cell: &Cell, chain: &'p Chain) -> (&'p SourceText, Range<usize>) {
+        let local = self.document.shown();
+        let last = cell.steps.iter().rev().find_map(|step| Some((step.layer, step.span.clone()?)));
+        match (last, cell.leaf) {
+            (Some((Layer::Profile(number), span)), _) => (&chain.profiles[number].shown, span),
+            (Some((_, span)), _) => (local, span),
+            (None, Some(leaf)) => (local, self.document.leaves[leaf].span.clone()),
+            (None, None) => (local, 0..0),
+        }
     }
 
     /// How a value differs from that of local.toml; none if it does not.

@@ -57,6 +57,8 @@ pub struct Made<'a> {
     pub source: String,
     /// The hash of the chain.
     pub rules: String,
+    /// What is worth a look.
+    pub warnings: Vec<Diagnostic>,
 }
 
 impl Recipe<'_> {
@@ -85,7 +87,13 @@ impl Recipe<'_> {
             draft.give(path, step);
         }
         refuse(path, collisions(&draft, self.chain))?;
-        variables::fill(&mut draft, self.chain, self.names).map_err(|found| OrgError::wrong(path, found))?;
+        let warnings =
+            variables::fill(&mut draft, self.chain, self.names).map_err(|found| OrgError::wrong(path, found))?;
+        let misfits = schema::given(&draft, self.chain);
+        if !misfits.is_empty() {
+            let what = format!("`@{}` would get values that make no sense", self.env);
+            return Err(OrgError::Wrong { what, found: misfits, kind: Kind::Failed });
+        }
         let violated = condition::violated(&draft, self.chain);
         if !violated.is_empty() {
             let count = violated.len();
@@ -101,6 +109,7 @@ impl Recipe<'_> {
             source: header::hash(self.local.source.text.as_bytes()),
             rules: rules_hash(self.chain),
             draft,
+            warnings,
         })
     }
 

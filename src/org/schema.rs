@@ -4,9 +4,9 @@ use toml::Value;
 
 use super::alias;
 use super::document::{Document, Leaf};
-use super::draft::{METADATA, OVERRIDES};
+use super::draft::{Chain, Draft, Layer, METADATA, OVERRIDES};
 use super::path::KeyPath;
-use crate::base::diagnostic::Diagnostic;
+use crate::base::diagnostic::{Diagnostic, SourceText};
 use crate::base::near::nearest;
 
 /// What a key holds.
@@ -89,11 +89,14 @@ const TABLES: [&str; 16] = [
 /// Everything that is wrong, and what may be.
 #[must_use]
 pub fn check(document: &Document) -> Vec<Diagnostic> {
-    let keys: Vec<(KeyPath, Holds)> =
-        KEYS.iter().map(|(path, holds)| (path.parse().expect("a test reads the keys"), *holds)).collect();
+    let keys = keys();
     let mut found: Vec<Diagnostic> = document.leaves.iter().filter_map(|leaf| misfit(document, leaf, &keys)).collect();
     found.extend(slips(document, &keys));
     found
+}
+
+fn keys() -> Vec<(KeyPath, Holds)> {
+    KEYS.iter().map(|(path, holds)| (path.parse().expect("a test reads the keys"), *holds)).collect()
 }
 
 /// Tables and keys that look like slips of known ones. Others are the operator's own.
@@ -129,40 +132,90 @@ fn misfit(document: &Document, leaf: &Leaf, keys: &[(KeyPath, Holds)]) -> Option
     if leaf.path.keys()[0] == OVERRIDES {
         return None;
     }
-    let last = leaf.path.last();
     let today = alias::today(&leaf.path);
-    let path = today.as_ref().unwrap_or(&leaf.path);
+    let (title, help) = judged((&leaf.path, today.as_ref().unwrap_or(&leaf.path)), &leaf.value, keys)?;
+    Some(document.shown().error(title, leaf.span.clone(), "").help(help))
+}
+
+/// What is wrong with the values that a promotion gave: those of local.toml were looked at before.
+#[must_use]
+pub fn given(draft: &Draft, chain: &Chain) -> Vec<Diagnostic> {
+    let keys = keys();
+    let mut found = Vec::new();
+    for (path, cell) in draft.cells.iter().filter(|(_, cell)| !cell.steps.is_empty()) {
+        let Some((title, help)) = cell.value.as_ref().and_then(|value| judged((path, path), value, &keys)) else {
+            continue;
+        };
+        let by_hand = cell.steps.iter().rev().find(|step| step.layer != Layer::Variables);
+        let wrong = match by_hand.filter(|step| step.layer == Layer::Option) {
+            Some(_) => SourceText::new("--set", path.to_string()).error(title, 0..path.to_string().len(), ""),
+            None => {
+                let (source, span) = draft.place(cell, chain);
+                source.error(title, span, "")
+            }
+        };
+        found.push(wrong.help(help));
+    }
+    found
+}
+
+/// Paths that the operator of a server cannot rely on: in a home folder that is not that of the user it runs as.
+#[must_use]
+pub fn homes(draft: &Draft, chain: &Chain) -> Vec<Diagnostic> {
+    let user = draft.value(&KeyPath::of(&["deployment", "user"])).and_then(Value::as_str).unwrap_or("root");
+    if user == "root" {
+        return Vec::new();
+    }
+    let own = [format!("/home/{user}/"), format!("/Users/{user}/")];
+    let is_foreign = |text: &str| {
+        let below = format!("{text}/");
+        ["~/", "/root/", "/home/", "/Users/"].iter().any(|home| below.starts_with(home))
+            && !own.iter().any(|own| below.starts_with(own.as_str()))
+    };
+    let patterns: Vec<&KeyPath> = chain.profiles.iter().flat_map(|profile| &profile.path_keys).collect();
+    let mut found = Vec::new();
+    for (path, cell) in draft.cells.iter().filter(|(path, _)| patterns.iter().any(|pattern| path.fits(pattern))) {
+        if cell.value.as_ref().and_then(Value::as_str).is_some_and(is_foreign) {
+            let (source, span) = draft.place(cell, chain);
+            let title = format!("`{path}` is in a home folder, and it runs as `{user}`");
+            found.push(source.error(title, span, "").help("take a folder below /opt, /srv or /var/lib"));
+        }
+    }
+    found
+}
+
+/// What a key should hold and does not, and what to write. `called` is its name in messages.
+fn judged((called, path): (&KeyPath, &KeyPath), value: &Value, keys: &[(KeyPath, Holds)]) -> Option<(String, String)> {
+    let last = called.last();
     let fits = |(pattern, _): &&(KeyPath, Holds)| {
         (pattern.last() == path.last() || pattern.last() == "*") && path.fits(pattern)
     };
     let (_, holds) = keys.iter().find(fits)?;
     // What is filled in later is looked at then.
-    if leaf.value.as_str().is_some_and(|text| text.contains("${")) {
+    if value.as_str().is_some_and(|text| text.contains("${")) {
         return None;
     }
     let texts = |value: &Value| value.as_array().is_some_and(|all| all.iter().all(Value::is_str));
     let (fits, wanted, help) = match holds {
-        Holds::Text => (leaf.value.is_str(), "no text", format!("write {last} = \"…\"")),
-        Holds::Texts => (texts(&leaf.value), "no list of texts", format!("write {last} = [\"…\"]")),
-        Holds::Truth => (leaf.value.is_bool(), "neither true nor false", format!("write {last} = true")),
+        Holds::Text => (value.is_str(), "no text", format!("write {last} = \"…\"")),
+        Holds::Texts => (texts(value), "no list of texts", format!("write {last} = [\"…\"]")),
+        Holds::Truth => (value.is_bool(), "neither true nor false", format!("write {last} = true")),
         Holds::Number => {
-            (leaf.value.as_integer().is_some_and(|it| it >= 0), "no number from 0 on", format!("write {last} = 1024"))
+            (value.as_integer().is_some_and(|it| it >= 0), "no number from 0 on", format!("write {last} = 1024"))
         }
         Holds::Port => {
-            let fits = leaf.value.as_integer().is_some_and(|it| (1..=65535).contains(&it));
+            let fits = value.as_integer().is_some_and(|it| (1..=65535).contains(&it));
             (fits, "no port", format!("write {last} = 4444; ports go from 1 to 65535"))
         }
-        Holds::Flag => (
-            leaf.value.is_bool() || leaf.value.is_str(),
-            "no flag",
-            "write true, false, or another flag: \"--stage\"".to_owned(),
-        ),
+        Holds::Flag => {
+            (value.is_bool() || value.is_str(), "no flag", "write true, false, or another flag: \"--stage\"".to_owned())
+        }
         Holds::OneOf(words) => {
-            let fits = leaf.value.as_str().is_some_and(|it| words.contains(&it));
+            let fits = value.as_str().is_some_and(|it| words.contains(&it));
             (fits, "none of the known words", format!("there are {}", words.join(", ")))
         }
     };
-    (!fits).then(|| document.shown().error(format!("`{}` is {wanted}", leaf.path), leaf.span.clone(), "").help(help))
+    (!fits).then(|| (format!("`{called}` is {wanted}"), help))
 }
 
 #[cfg(test)]

@@ -11,24 +11,24 @@ use std::ops::Range;
 
 use toml::Value;
 
-use super::document::Leaf;
+use super::document::{Document, Leaf};
 use super::draft::{Cell, Chain, Deed, Draft, Layer, Step};
 use super::path::KeyPath;
 use crate::base::diagnostic::{Diagnostic, SourceText};
 use crate::base::expand::{self, Found, Lookup, Resolve, Resolver, part_of};
 use crate::base::near::nearest;
-use crate::base::template::{Reference, Space};
+use crate::base::template::{self, Reference, Space};
 use crate::base::trouble::{Reason, Trouble};
 
 /// Names without a dot.
 pub type Names = BTreeMap<String, String>;
 
-/// Fills in every value.
+/// Fills in every value. Gives what is worth a look: closing braces that close nothing.
 ///
 /// # Errors
 ///
 /// Fails with every value that cannot be filled in.
-pub fn fill(draft: &mut Draft, chain: &Chain, names: &Names) -> Result<(), Vec<Diagnostic>> {
+pub fn fill(draft: &mut Draft, chain: &Chain, names: &Names) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
     let lookup = Everything::new(draft, chain, names);
     let open: Vec<usize> =
         (0..lookup.cells.len()).filter(|id| lookup.cells[*id].1.value.as_ref().is_some_and(has_expansion)).collect();
@@ -44,13 +44,49 @@ pub fn fill(draft: &mut Draft, chain: &Chain, names: &Names) -> Result<(), Vec<D
     if !found.is_empty() {
         return Err(found);
     }
+    let stray = |(id, at): &(usize, usize)| lookup.place(*id, &(*at..at + 1));
+    let strays = resolver.strays.iter().filter_map(stray);
+    let warnings = strays.map(|(source, span)| source.warning(STRAY, span, "")).collect();
     for (path, value) in values {
         if draft.value(&path) != Some(&value) {
             draft.give(&path, Step { layer: Layer::Variables, deed: Deed::Filled, value: Some(value), span: None });
         }
     }
-    Ok(())
+    Ok(warnings)
 }
+
+/// Texts of a document whose `${…}` make no sense whatever they may refer to, and stray braces in them.
+#[must_use]
+pub fn flaws(document: &Document) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for leaf in &document.leaves {
+        let Some(text) = leaf.value.as_str().filter(|text| text.contains("${")) else { continue };
+        let written = document.source.text.get(leaf.span.clone()).unwrap_or_default();
+        let place = |part: &Range<usize>| {
+            let inner = part_of(written, text, part).unwrap_or(0..written.len());
+            leaf.span.start + inner.start..leaf.span.start + inner.end
+        };
+        match template::parse(text) {
+            Ok(template) => {
+                let strays = template.strays.iter().map(|at| document.shown().error(STRAY, place(&(*at..at + 1)), ""));
+                found.extend(strays);
+            }
+            Err(flawed) => {
+                let trouble = Trouble { reason: Reason::Flaw(flawed.flaw), name: String::new(), way: Vec::new() };
+                let title = format!("{trouble} ({})", trouble.reason.code());
+                let wrong = document.shown().error(title, place(&flawed.span), "");
+                found.push(match trouble.advice() {
+                    Some(advice) => wrong.help(advice),
+                    None => wrong,
+                });
+            }
+        }
+    }
+    found
+}
+
+/// What is said about a stray brace.
+const STRAY: &str = "this `}` closes nothing (W-STRAY-BRACE)";
 
 /// What is wrong, with where such a name is defined here.
 fn told(trouble: &Trouble, lookup: &Everything) -> Diagnostic {
@@ -200,13 +236,7 @@ impl Lookup for Everything<'_, '_> {
         let local = self.draft.document.shown();
         let (source, span, value) = match self.definition(id) {
             Definition::Cell(_, cell) => {
-                let last = cell.steps.iter().rev().find_map(|step| Some((step.layer, step.span.clone()?)));
-                let (source, span) = match (last, cell.leaf) {
-                    (Some((Layer::Profile(number), span)), _) => (&self.chain.profiles[number].shown, span),
-                    (Some((_, span)), _) => (local, span),
-                    (None, Some(leaf)) => (local, self.draft.document.leaves[leaf].span.clone()),
-                    (None, None) => (local, 0..0),
-                };
+                let (source, span) = self.draft.place(cell, self.chain);
                 (source, span, cell.value.as_ref()?)
             }
             Definition::Local(leaf) => (local, leaf.span.clone(), &leaf.value),
@@ -240,7 +270,6 @@ fn within(table: &str, path: &KeyPath) -> KeyPath {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::org::document::Document;
     use crate::org::profile::Profile;
 
     fn filled(text: &str) -> Result<String, Diagnostic> {

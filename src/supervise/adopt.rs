@@ -117,7 +117,7 @@ impl Worker {
             if fs::read_link(&path).is_ok_and(|target| target.as_os_str() == removed) {
                 let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
                 if let Ok(fifo) = File::options().read(true).write(true).custom_flags(flags).open(&path) {
-                    stream.fifo = fifo.into();
+                    stream.follow(fifo.into());
                 }
             }
         }

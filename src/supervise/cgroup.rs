@@ -3,17 +3,30 @@
 //! A process can leave its session, its group, its descriptors and its environment, but not this. It is one more way to find what
 //! a life left behind, and the only one that finds a stray without any other mark after both guard and worker were killed.
 
+use std::ffi::OsStr;
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 /// Where version 2 is mounted: alone, or beside version 1.
 pub(super) const MOUNTS: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
 
 /// What the names of our groups begin with.
-pub(super) const PREFIX: &str = "tetra-";
+const PREFIX: &str = "tetra-";
+
+/// The name of the group of a process directory: its file system and inode in hexadecimal digits.
+pub(super) fn name(dir: &fs::Metadata) -> String {
+    format!("{PREFIX}{:x}-{:x}", dir.dev(), dir.ino())
+}
+
+/// True for a name that [`name`] makes. The units of an operator may begin in the same way: `tetra-dev.service`.
+pub(super) fn is_ours(name: &OsStr) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let numbers = name.to_str().and_then(|name| name.strip_prefix(PREFIX)).and_then(|rest| rest.split_once('-'));
+    numbers.is_some_and(|(device, inode)| is_number(device) && is_number(inode))
+}
 
 /// The group of one process directory.
 #[derive(Debug)]
@@ -23,14 +36,13 @@ impl Cgroup {
     /// The group of the process directory `dir`, below the supervisor's own; `None` where there is no such tree.
     pub(super) fn of_directory(dir: &Path) -> Option<Self> {
         let found = fs::metadata(dir).ok()?;
-        Some(Self(above(&group_of("self")?).join(format!("{PREFIX}{:x}-{:x}", found.dev(), found.ino()))))
+        Some(Self(above(&group_of("self")?).join(name(&found))))
     }
 
     /// The group that a living child is in, if it is one of ours.
     pub(super) fn of_child(pid: u32) -> Option<Self> {
         let path = group_of(&pid.to_string())?;
-        let ours = path.file_name()?.as_encoded_bytes().starts_with(PREFIX.as_bytes());
-        ours.then_some(Self(path))
+        is_ours(path.file_name()?).then_some(Self(path))
     }
 
     /// Makes the group if need be and opens it, to fork into; `None` where that is not allowed.
@@ -66,8 +78,7 @@ pub(super) fn leave_others() {
 
 /// The group itself, or the one in which the outermost of ours stands.
 pub(super) fn above(group: &Path) -> PathBuf {
-    let ours = |part: &Component<'_>| part.as_os_str().as_encoded_bytes().starts_with(PREFIX.as_bytes());
-    group.components().take_while(|part| !ours(part)).collect()
+    group.components().take_while(|part| !is_ours(part.as_os_str())).collect()
 }
 
 /// The directory of the group that a process is in.
@@ -111,3 +122,25 @@ pub(super) unsafe fn fork_into(group: &OwnedFd) -> io::Result<Forked> {
 }
 
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_is_ours_by_its_whole_name() {
+        let folder = fs::metadata("/").expect("it is there");
+        assert!(is_ours(name(&folder).as_ref()));
+        for other in ["tetra-dev.service", "tetra-test", "tetra-", "tetra-1-", "tetra-1-x", "tetra-1-2.scope", "fe00-1"]
+        {
+            assert!(!is_ours(other.as_ref()), "{other}");
+        }
+    }
+
+    #[test]
+    fn the_unit_of_an_operator_is_not_stepped_out_of() {
+        let unit = Path::new("/sys/fs/cgroup/system.slice/tetra-dev.service");
+        assert_eq!(above(unit), unit);
+        assert_eq!(above(&unit.join("tetra-fe00-99ec61/deeper")), unit);
+    }
+}

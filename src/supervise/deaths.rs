@@ -41,7 +41,6 @@ impl Worker {
 
     /// Takes every dead child off the kernel's hands; most are strangers that came to us as a subreaper.
     pub(super) fn reap(&mut self) {
-        while let Ok(Some(_)) = self.signals.read_signal() {}
         loop {
             let mut status = 0;
             // SAFETY: `status` is ours.

@@ -185,13 +185,15 @@ impl Post {
     fn keep(mut self) -> ! {
         let _ = set_child_subreaper(true);
         let _ = set_name(c"tetra-guard");
+        // Asked before the fork: the parent of a worker whose guard was killed meanwhile is somebody else, init for example.
+        let guard = std::process::id();
         let mut pause = Duration::ZERO;
         loop {
             rest(pause);
             let born = Moment::now();
             // SAFETY: this process has one thread.
             let ended = match unsafe { fork() } {
-                Ok(ForkResult::Child) => self.work(),
+                Ok(ForkResult::Child) => self.work(guard),
                 Ok(ForkResult::Parent { child }) => {
                     (self.word, self.fresh) = (None, false);
                     self.watch(child)
@@ -235,10 +237,9 @@ impl Post {
     }
 
     /// The worker's life, in the forked process.
-    fn work(self) -> ! {
+    fn work(self, guard: u32) -> ! {
         // A copy of the guard's lock would outlive the guard.
         drop((self.seat, self.registrar));
-        let guard = nix::unistd::getppid().as_raw().unsigned_abs();
         let inheritance = worker::Inheritance {
             dir: self.dir.clone(),
             guard,

@@ -9,10 +9,8 @@ use super::adopt::replace;
 use super::client::{HOOK_LIMIT, Launched};
 use super::clock::{self, Moment};
 use super::exit::shell_code;
-use super::limits::MemoryBy;
 use super::machine::{Action, Event, Phase, Rest};
 use super::memory::Kills;
-use super::memory_group::MemoryGroup;
 use super::meta::{Exit, How, State};
 use super::proc::{self, Identity, Reach};
 use super::spawn::{self, Birth, Failure, Newborn, Program};
@@ -66,7 +64,12 @@ impl Worker {
         self.save();
         match spawn::prepare(&self.birth(Program::Hook)).and_then(|newborn| {
             let pid = newborn.pid;
-            newborn.release().confirm().map(|pidfd| (pid, pidfd)).inspect_err(|_| spawn::bury(pid))
+            self.take_into_group(pid);
+            newborn
+                .release(self.meta.life.memory_by)
+                .confirm()
+                .map(|pidfd| (pid, pidfd))
+                .inspect_err(|_| spawn::bury(pid))
         }) {
             Ok((pid, pidfd)) => {
                 self.hook = Some(Hook { pid, pidfd, born: Moment::now() });
@@ -111,22 +114,6 @@ impl Worker {
         self.limit_memory();
     }
 
-    fn limit_memory(&mut self) {
-        let most = self.meta.run.limits.memory_max;
-        self.memory_group = if most > 0 { MemoryGroup::make(&self.dir, most) } else { None };
-        self.meta.life.memory_by = match self.memory_group {
-            _ if most == 0 => MemoryBy::Nothing,
-            Some(_) => MemoryBy::Group,
-            None => MemoryBy::Data,
-        };
-        if most == 0
-            && !self.fresh
-            && let Some(old) = MemoryGroup::of_directory(&self.dir)
-        {
-            old.lift();
-        }
-    }
-
     fn spawn(&mut self) -> Event {
         if self.meta.prehook.is_empty() {
             self.begin_life();
@@ -145,7 +132,6 @@ impl Worker {
             program,
             outputs: [out.fifo.as_fd(), err.fifo.as_fd()],
             cgroup: self.cgroup.as_ref(),
-            memory: self.memory_group.as_ref(),
         }
     }
 
@@ -157,8 +143,9 @@ impl Worker {
         self.meta.life.start_ticks = start_ticks;
         self.meta.life.started_ms = clock::unix_ms();
         self.meta.start_time = self.meta.life.started_ms / 1000;
+        self.take_into_group(pid);
         self.save();
-        let released = newborn.release();
+        let released = newborn.release(self.meta.life.memory_by);
         // All this while the program is being executed.
         if std::mem::take(&mut self.fresh) {
             self.open_logs();
@@ -301,10 +288,12 @@ impl Worker {
         };
         let root =
             (self.meta.pid != 0).then_some(Identity { pid: self.meta.pid, start_ticks: self.meta.life.start_ticks });
+        // A guard that was just killed leads nowhere, and its number may be anybody's.
+        let alone = self.guard.as_ref().is_some_and(proc::has_ended);
         Quarry {
-            ground: self.ground,
+            ground: if alone { Ground::Everywhere } else { self.ground },
             dir: &self.dir,
-            top: self.top,
+            top: if alone { std::process::id() } else { self.top },
             mark: format!("{}.{}", self.meta.tsm_id, self.meta.life.nonce),
             root,
             fifos: [fifo(0), fifo(1)],
@@ -353,8 +342,10 @@ impl Worker {
 
     /// `<name>.pid`, for those who look for such a file.
     pub(super) fn write_pid_file(&self) {
-        // The record holds the pid as well, and is what counts.
-        let _ = replace(&self.pid_file(), &format!("{}\n", self.meta.pid));
+        // The record holds the pid as well, and is what counts. No file is better than one with another pid.
+        if replace(&self.pid_file(), &format!("{}\n", self.meta.pid)).is_err() {
+            let _ = fs::remove_file(self.pid_file());
+        }
     }
 
     fn pid_file(&self) -> String {

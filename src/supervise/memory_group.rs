@@ -1,14 +1,17 @@
 //! A control group that limits the memory of one child and of all that it starts.
 //!
 //! Made below the supervisor's own memory group: of version 1 where the memory controller lives there, of version 2 where our group
-//! may hand that controller down. A group that holds processes may not, unless it is the outermost; then there is none, and
-//! the caller takes a weaker limit.
+//! may hand that controller down. A group that holds processes may not, unless it is the outermost; the scope of a session is
+//! such a group, so beside it, in its slice, is tried too. A service is not left, for its unit ends and limits what is in it. Where
+//! there is no group, the caller takes a weaker limit.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use super::cgroup::{MOUNTS, PREFIX, above};
+use super::cgroup::{Cgroup, MOUNTS, above, is_ours, name};
+use super::limits::MemoryBy;
+use super::worker::Worker;
 
 /// The place of version 1's memory controller.
 const OLD: &str = "/sys/fs/cgroup/memory";
@@ -32,7 +35,12 @@ impl MemoryGroup {
         let found = fs::metadata(dir).ok()?;
         let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
         let (own, version) = place(&groups)?;
-        Some(Self { folder: above(&own).join(format!("{PREFIX}{:x}-{:x}", found.dev(), found.ino())), version })
+        let own = above(&own);
+        let parent = match version {
+            Version::Two => slice_of(&own).unwrap_or(&own),
+            Version::One => &own,
+        };
+        Some(Self { folder: parent.join(name(&found)), version })
     }
 
     /// Makes the group of the process directory `dir` with this limit in bytes; `None` where that is not allowed.
@@ -59,13 +67,12 @@ impl MemoryGroup {
     pub(super) fn of_child(pid: u32) -> Option<Self> {
         let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
         let (folder, version) = place(&groups)?;
-        let ours = folder.file_name()?.as_encoded_bytes().starts_with(PREFIX.as_bytes());
-        ours.then_some(Self { folder, version })
+        is_ours(folder.file_name()?).then_some(Self { folder, version })
     }
 
-    /// Where a process writes `0` to enter.
-    pub(super) fn door(&self) -> PathBuf {
-        self.folder.join("cgroup.procs")
+    /// Takes in a process, and with it all that it starts from now on.
+    pub(super) fn take(&self, pid: u32) -> io::Result<()> {
+        fs::write(self.folder.join("cgroup.procs"), pid.to_string())
     }
 
     /// The file that counts the kernel's kills for lack of memory.
@@ -88,12 +95,46 @@ impl MemoryGroup {
         let _ = fs::remove_dir(&self.folder);
     }
 
-    fn limit(&self, value: &str) -> std::io::Result<()> {
+    fn limit(&self, value: &str) -> io::Result<()> {
         match self.version {
             Version::One => {
                 fs::write(self.folder.join("memory.limit_in_bytes"), if value == "max" { "-1" } else { value })
             }
             Version::Two => fs::write(self.folder.join("memory.max"), value),
+        }
+    }
+}
+
+impl Worker {
+    /// Decides what limits the memory of the life that begins.
+    pub(super) fn limit_memory(&mut self) {
+        let most = self.meta.run.limits.memory_max;
+        self.memory_group = if most > 0 { MemoryGroup::make(&self.dir, most) } else { None };
+        self.meta.life.memory_by = match self.memory_group {
+            _ if most == 0 => MemoryBy::Nothing,
+            Some(_) => MemoryBy::Group,
+            None => MemoryBy::Data,
+        };
+        if most == 0
+            && !self.fresh
+            && let Some(old) = MemoryGroup::of_directory(&self.dir)
+        {
+            old.lift();
+        }
+    }
+
+    /// Puts a child that stands before the gate into the group that limits its memory; where that is refused, it limits itself.
+    pub(super) fn take_into_group(&mut self, pid: u32) {
+        let Some(group) = &self.memory_group else { return };
+        if group.take(pid).is_err() {
+            group.remove();
+            self.memory_group = None;
+            self.meta.life.memory_by = MemoryBy::Data;
+        } else if let Some(cgroup) = Cgroup::of_child(pid) {
+            // Of version 2 it is the group for everything else, too.
+            if let Some(before) = self.cgroup.replace(cgroup) {
+                before.remove();
+            }
         }
     }
 }
@@ -124,11 +165,23 @@ fn place(groups: &str) -> Option<(PathBuf, Version)> {
     Some((Path::new(mount).join(path), Version::Two))
 }
 
+/// The slice in which the scope of a session stands, if it already limits the memory of what is in it.
+fn slice_of(group: &Path) -> Option<&Path> {
+    let scope = group.extension().is_some_and(|kind| kind == "scope");
+    group.parent().filter(|slice| scope && is_given(&slice.join(CONTROL)))
+}
+
+/// The file that says which controllers the groups below have.
+const CONTROL: &str = "cgroup.subtree_control";
+
+fn is_given(control: &Path) -> bool {
+    fs::read_to_string(control).is_ok_and(|text| text.split_whitespace().any(|it| it == "memory"))
+}
+
 /// Whether groups below `parent` can have a limit of memory; lets them, if that is allowed.
 fn hands_down(parent: &Path) -> bool {
-    let control = parent.join("cgroup.subtree_control");
-    let given = || fs::read_to_string(&control).is_ok_and(|text| text.split_whitespace().any(|it| it == "memory"));
-    given() || (fs::write(&control, "+memory").is_ok() && given())
+    let control = parent.join(CONTROL);
+    is_given(&control) || (fs::write(&control, "+memory").is_ok() && is_given(&control))
 }
 
 #[cfg(test)]
@@ -143,5 +196,19 @@ mod tests {
         let joined = "4:cpu,memory:/\n";
         assert_eq!(place(joined), Some(("/sys/fs/cgroup/memory/".to_owned(), Version::One)));
         assert_eq!(place("1:cpu:/\n"), None);
+    }
+
+    #[test]
+    fn a_session_is_left_for_its_slice_and_a_service_is_not() {
+        let root = tempfile::tempdir().expect("a folder");
+        let slice = root.path().join("user-0.slice");
+        let [scope, service] = ["session-4.scope", "tetra-dev.service"].map(|name| slice.join(name));
+        for group in [&scope, &service] {
+            fs::create_dir_all(group).expect("a group");
+        }
+        assert_eq!(slice_of(&scope), None, "the slice does not limit memory");
+        fs::write(slice.join(CONTROL), "cpu memory pids\n").expect("written");
+        assert_eq!(slice_of(&scope), Some(slice.as_path()));
+        assert_eq!(slice_of(&service), None);
     }
 }

@@ -187,6 +187,8 @@ pub struct Run {
     pub log_size: u64,
     /// Rotated logs that are kept, per stream.
     pub log_keep: u32,
+    /// Milliseconds after which what cannot be written to a log is thrown away, and counted, so that the child can go on.
+    pub log_patience_ms: u64,
     /// The port was guessed from the command line: it names the process but is neither exported nor claimed.
     pub port_guessed: bool,
     /// Open the child's stdout and stderr write-only instead of read-write.
@@ -218,6 +220,7 @@ impl Default for Run {
             kill_timeout_ms: 10_000,
             log_size: 10 * 1024 * 1024,
             log_keep: 5,
+            log_patience_ms: 60_000,
             port_guessed: false,
             write_only_output: false,
             group: String::new(),
@@ -263,6 +266,9 @@ pub struct Life {
     pub start_error: String,
     /// Log bytes thrown away because the disk stayed full.
     pub discarded_bytes: u64,
+    /// Why a log cannot be written now, in words; empty if it can. What the child says meanwhile waits in the FIFO.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub log_error: String,
     /// The stop that goes on is the first half of a restart.
     pub start_follows: bool,
     /// The command that is starting it; 0 once a supervisor has taken over.

@@ -6,6 +6,7 @@
 //! | file | made by | holds |
 //! |---|---|---|
 //! | `meta.json` | the starter, then the worker alone | what to run, and what became of it |
+//! | `.meta.json.new` | the same | the record before, and the room for the next one |
 //! | `environ` | the starter | the environment that every start begins from |
 //! | `<name>.pid` | the worker | the child's pid, while there is one |
 //! | `lock` | the guard | byte 0: a guard lives; byte 1: a worker lives |
@@ -31,7 +32,8 @@
 //!   also by session, FIFOs, the mark `TSM_RUN` in its environment, and a control group where one could be made. On a requested stop it is asked first and has the rest of
 //!   the grace; after a crash it is killed before the next start. What is left all the same is recorded in `life.survivors`.
 //! * **Ends are told apart**: code, signal, core, never ran, pre-start command failed, unknown. Unknown counts as failure.
-//! * **A full disk consumes nothing**; after a minute bytes are thrown away so that the child can go on, and counted.
+//! * **A full disk consumes nothing**; after a minute (`run.log_patience_ms`) bytes are thrown away so that the child can go on,
+//!   and counted. Orders are carried out and recorded meanwhile, and the record says why the log is not written.
 //!
 //! # Decisions
 //!
@@ -41,9 +43,10 @@
 //!
 //! # What a child may have
 //!
-//! Limits and the user are decided by the starter and carried out between fork and exec, in this order: the control group that
-//! limits the memory is entered, the environment is read, the limits of files and processes are set, then all rights are given up
-//! for good, the directory is entered as the user, and last the limit that would hold us too. Memory is limited by a control group
+//! Limits and the user are decided by the starter and carried out between fork and exec, in this order: the environment is read,
+//! the limits of files and processes are set, all rights are given up for good, and the directory is entered as the user. Then the
+//! child waits at the gate, where the supervisor puts it into the control group that limits its memory; behind it comes the limit
+//! that would hold us too, where there is no group. Memory is limited by a control group
 //! of the child's own (version 1 beside the supervisor's, version 2 where our group may hand the controller down), which counts
 //! what all its processes use and whose kills are told apart from all others; elsewhere by `RLIMIT_DATA`, which is what each
 //! process reserves. `life.memory_by` says which. The forked child has one thread, as the supervisor has, so it may allocate there;
@@ -58,6 +61,7 @@
 use std::path::PathBuf;
 
 mod adopt;
+mod bell;
 pub mod care;
 mod cgroup;
 pub mod client;

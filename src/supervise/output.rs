@@ -11,6 +11,7 @@ use std::time::Duration;
 use rustix::io::{Errno, ioctl_fionread};
 use rustix::pipe::{SpliceFlags, splice, tee};
 
+use super::bell::Bell;
 use super::clock::{Moment, unix_ns};
 use super::index::Mark;
 use super::meta::Run;
@@ -33,16 +34,18 @@ const PEEK: usize = 64 * 1024;
 /// The least time between two index records, unless the other stream came in between.
 const GRAIN_NS: i64 = 1_000_000;
 
-/// A pause after a short copy lets more gather; below the shortest it costs more than it saves.
+/// A pause after a copy lets more gather; below the shortest it costs more than it saves.
 const SHORTEST_NAP: Duration = Duration::from_micros(30);
-const FIRST_NAP: Duration = Duration::from_micros(500);
 const LONGEST_NAP: Duration = Duration::from_micros(1000);
+
+/// How late the end of a pause usually comes at most. What is more is the load of the machine.
+const LATE: Duration = Duration::from_micros(200);
 
 /// A log that cannot be written is tried again after this time.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// And after this time its bytes are thrown away, and counted, so that the child can go on.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The same once its bytes are thrown away: a child that goes on talking must not wait for each pipe full.
+const DISCARD_RETRY: Duration = Duration::from_millis(10);
 
 /// A large pipe is made small again after this time without a byte.
 const IDLE: Duration = Duration::from_secs(5);
@@ -54,16 +57,24 @@ pub(super) enum Turn {
     Empty,
     /// There may be more.
     More,
-    /// Come back a little later, for more at once.
-    Nap,
-    /// The log cannot be written now.
-    Stuck,
+    /// Come back after this time, for more at once.
+    Nap(Duration),
+    /// The log cannot be written now; try again after this time.
+    Stuck(Duration),
+}
+
+/// A log that cannot be written.
+#[derive(Debug)]
+struct Stuck {
+    since: Moment,
+    why: String,
 }
 
 /// One stream of the child.
 #[derive(Debug)]
 pub(super) struct Stream {
     pub(super) fifo: OwnedFd,
+    bell: Bell,
     path: PathBuf,
     /// Opened with the first byte, or when there is time for it.
     log: Option<File>,
@@ -74,12 +85,16 @@ pub(super) struct Stream {
     limit: u64,
     keep: u32,
     room: Room,
+    /// When the last copy ended.
+    copied_at: Moment,
+    /// The pause that was to follow it.
     nap: Duration,
-    napped: bool,
     /// Until then the FIFO is not looked at.
     quiet_until: Option<Moment>,
-    /// Since when the log cannot be written.
-    stuck_since: Option<Moment>,
+    /// That the log cannot be written.
+    stuck: Option<Stuck>,
+    /// How long bytes may wait for the log.
+    patience: Duration,
     /// When the pipe may be made small again.
     shrink_at: Option<Moment>,
     last_mark_ns: i64,
@@ -102,10 +117,12 @@ impl Stream {
             limit: if run.log_size == 0 { u64::MAX } else { run.log_size },
             keep: run.log_keep,
             room: Room::of(&fifo),
-            nap: FIRST_NAP,
-            napped: false,
+            bell: Bell::default(),
+            copied_at: Moment::now(),
+            nap: Duration::ZERO,
             quiet_until: None,
-            stuck_since: None,
+            stuck: None,
+            patience: Duration::from_millis(run.log_patience_ms),
             shrink_at: None,
             last_mark_ns: 0,
             other_came: false,
@@ -121,9 +138,31 @@ impl Stream {
         self
     }
 
-    /// True when the FIFO should be watched now.
-    pub(super) fn listens(&self) -> bool {
-        self.quiet_until.is_none()
+    /// The child writes to `fifo` instead.
+    pub(super) fn follow(&mut self, fifo: OwnedFd) {
+        self.room = Room::of(&fifo);
+        self.bell = Bell::default();
+        self.fifo = fifo;
+    }
+
+    /// Sees to it that the next byte is heard of. False when one is there already.
+    pub(super) fn listen(&mut self) -> bool {
+        if self.quiet_until.is_some() || self.bell.is_set() {
+            return true;
+        }
+        if self.has_bytes() {
+            return false;
+        }
+        if self.bell.set(&self.fifo).is_err() {
+            self.quiet_until = Some(Moment::now().after(RETRY));
+        }
+        // One may have come just before.
+        !self.has_bytes()
+    }
+
+    /// True when there is something to copy, now.
+    pub(super) fn has_bytes(&self) -> bool {
+        self.quiet_until.is_none() && ioctl_fionread(&self.fifo).is_ok_and(|length| length > 0)
     }
 
     /// When something must be done though no byte came.
@@ -144,14 +183,11 @@ impl Stream {
 
     /// Copies for one turn.
     pub(super) fn copy(&mut self) -> Turn {
+        self.bell.mute(&self.fifo);
         let turn = self.find_end().and_then(|()| self.copy_rounds());
-        let turn = turn.unwrap_or_else(|_refused| self.blocked(Moment::now()));
+        let turn = turn.unwrap_or_else(|refused| self.blocked(&refused, Moment::now()));
         match turn {
-            Turn::Nap => {
-                self.quiet_until = Some(Moment::now().after(self.nap));
-                self.napped = true;
-            }
-            Turn::Stuck => self.quiet_until = Some(Moment::now().after(RETRY)),
+            Turn::Nap(span) | Turn::Stuck(span) => self.quiet_until = Some(Moment::now().after(span)),
             Turn::Empty | Turn::More => {}
         }
         turn
@@ -163,8 +199,8 @@ impl Stream {
         // Twice what a FIFO can hold: whoever writes faster than we copy must not keep us here.
         for _ in 0..2 * ROUNDS {
             match self.copy() {
-                Turn::More | Turn::Nap => self.quiet_until = None,
-                turn @ (Turn::Empty | Turn::Stuck) => return turn,
+                Turn::More | Turn::Nap(_) => self.quiet_until = None,
+                turn @ (Turn::Empty | Turn::Stuck(_)) => return turn,
             }
         }
         Turn::More
@@ -223,13 +259,17 @@ impl Stream {
                 continue;
             }
             let left = usize::try_from(self.limit - self.end).unwrap_or(usize::MAX);
+            let gathered = Moment::now().since(self.copied_at);
             let n = match self.take(left.min(self.room.size))? {
                 0 => return Ok(Turn::Empty),
                 n => n,
             };
-            if n < left && self.wants_nap(n) {
-                return Ok(Turn::Nap);
+            let late = gathered.saturating_sub(self.nap).min(LATE);
+            self.nap = nap(gathered, n, self.room.size).saturating_sub(late);
+            if n < left && self.nap >= SHORTEST_NAP {
+                return Ok(Turn::Nap(self.nap));
             }
+            self.nap = Duration::ZERO;
         }
         Ok(Turn::More)
     }
@@ -244,15 +284,16 @@ impl Stream {
             Err(errno) => return Err(errno.into()),
         };
         if n > 0 {
-            self.stuck_since = None;
+            self.stuck = None;
             self.mark();
             self.end += n as u64;
             self.copied += n as u64;
+            self.copied_at = Moment::now();
             if n >= self.room.size / 2 {
                 self.room.grow(&self.fifo);
             }
             if self.room.is_large() {
-                self.shrink_at = Some(Moment::now().after(IDLE));
+                self.shrink_at = Some(self.copied_at.after(IDLE));
             }
         }
         Ok(n)
@@ -274,18 +315,6 @@ impl Stream {
         }
     }
 
-    /// After a short copy a pause pays; how long, the copies after pauses teach.
-    fn wants_nap(&mut self, n: usize) -> bool {
-        if std::mem::take(&mut self.napped) {
-            if n >= self.room.size / 4 * 3 {
-                self.nap /= 2;
-            } else if n < self.room.size / 4 {
-                self.nap = (self.nap.max(SHORTEST_NAP) * 2).min(LONGEST_NAP);
-            }
-        }
-        n < self.room.size / 2 && self.nap >= SHORTEST_NAP
-    }
-
     /// The log is full: copies up to the next line end and rotates. False when the FIFO is empty before one came.
     fn finish_line(&mut self) -> io::Result<bool> {
         // A log is not rotated before there is something for the next one.
@@ -305,14 +334,31 @@ impl Stream {
         Ok(length > 0 && self.take(length)? > 0)
     }
 
-    /// The log refused. Nothing was consumed; after a while the child matters more than its words.
-    fn blocked(&mut self, now: Moment) -> Turn {
-        let since = *self.stuck_since.get_or_insert(now);
-        if now.since(since) >= PATIENCE {
-            self.discard();
-        }
-        Turn::Stuck
+    /// Why the log cannot be written, in words; empty if it can.
+    pub(super) fn refusal(&self) -> &str {
+        self.stuck.as_ref().map_or("", |stuck| &stuck.why)
     }
+
+    /// The log refused. Nothing was consumed; after a while the child matters more than its words.
+    fn blocked(&mut self, refused: &io::Error, now: Moment) -> Turn {
+        let stuck = self.stuck.get_or_insert_with(|| Stuck { since: now, why: refused.to_string() });
+        if now.since(stuck.since) < self.patience {
+            return Turn::Stuck(RETRY);
+        }
+        let before = self.discarded;
+        self.discard();
+        Turn::Stuck(if self.discarded > before { DISCARD_RETRY } else { RETRY })
+    }
+}
+
+/// The pause after which a pipe of `size` should be half full, when `length` bytes came in the time `gathered`.
+///
+/// It depends on nothing older, so one turn that came late, or one burst, spoils no more than one pause. A pipe that was found
+/// full says only that its writer is faster: the pause is halved until it is not.
+fn nap(gathered: Duration, length: usize, size: usize) -> Duration {
+    let half = u32::try_from(size / 2).unwrap_or(u32::MAX);
+    let length = u32::try_from(length).unwrap_or(u32::MAX).max(1);
+    (gathered.min(Duration::from_secs(1)) * half / length).min(LONGEST_NAP)
 }
 
 /// How many bytes of what is in the FIFO belong to the line that ends first; all of a look when none ends; 0 when it is empty.
@@ -339,6 +385,9 @@ fn peek(fifo: &OwnedFd) -> io::Result<usize> {
 
 #[cfg(test)]
 mod tests {
+    use nix::sys::signal::{SigHandler, Signal, signal};
+    use rustix::fs::{OFlags, fcntl_getfl};
+
     use super::*;
     use crate::supervise::pipe;
 
@@ -368,13 +417,14 @@ mod tests {
         std::fs::write(&log, "").expect("a log");
         stream.log = Some(File::open(&log).expect("a log"));
         writer.write_all(b"kept\n").expect("written");
-        assert_eq!((stream.copy(), stream.listens()), (Turn::Stuck, false));
-        assert_eq!((stream.copy(), stream.discarded), (Turn::Stuck, 0));
+        assert_eq!((stream.copy(), stream.has_bytes()), (Turn::Stuck(RETRY), false));
+        assert_eq!((stream.copy(), stream.discarded), (Turn::Stuck(RETRY), 0));
+        assert_eq!(stream.refusal(), "Bad file descriptor (os error 9)");
 
         stream.reopen().expect("a log");
         assert_eq!(stream.drain(), Turn::Empty);
         assert_eq!(std::fs::read_to_string(&log).expect("a log"), "kept\n");
-        assert_eq!((stream.discarded, stream.stuck_since), (0, None));
+        assert_eq!((stream.discarded, stream.refusal()), (0, ""));
     }
 
     #[test]
@@ -382,12 +432,44 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let (mut stream, mut writer) = stream(dir.path(), &Run::default());
         writer.write_all(b"lost\n").expect("written");
-        let now = Moment::now();
-        stream.blocked(now);
-        stream.blocked(now.after(PATIENCE - RETRY));
+        let (now, patience) = (Moment::now(), Duration::from_secs(60));
+        let full = io::Error::from_raw_os_error(libc::ENOSPC);
+        stream.blocked(&full, now);
+        assert_eq!(stream.blocked(&full, now.after(patience - RETRY)), Turn::Stuck(RETRY));
         assert_eq!(stream.discarded, 0);
-        stream.blocked(now.after(PATIENCE));
+        assert_eq!(stream.blocked(&full, now.after(patience)), Turn::Stuck(DISCARD_RETRY));
         assert_eq!(stream.discarded, 5);
+        assert_eq!(stream.blocked(&full, now.after(patience)), Turn::Stuck(RETRY), "the child is silent");
+    }
+
+    #[test]
+    fn a_pause_fills_half_of_the_pipe_whatever_came_before() {
+        const MS: Duration = Duration::from_millis(1);
+        let size = pipe::LARGE;
+        assert_eq!(nap(MS / 4, size / 4, size), MS / 2);
+        assert_eq!(nap(MS / 2, size, size), MS / 4);
+        // A trickle, a first line after hours, and a turn that came late because others had the processor.
+        for (gathered, length) in [(MS, 100), (MS * 3_600_000, 100), (MS * 40, size)] {
+            assert_eq!(nap(gathered, length, size), LONGEST_NAP);
+        }
+        assert!(nap(Duration::ZERO, 4096, size) < SHORTEST_NAP);
+    }
+
+    #[test]
+    fn the_first_byte_rings_and_the_others_do_not() {
+        // SAFETY: ignoring runs no code. Nobody takes the signal here, as a worker does.
+        unsafe { signal(Signal::SIGIO, SigHandler::SigIgn) }.expect("ignored");
+        let dir = tempfile::tempdir().expect("a directory");
+        let (mut stream, mut writer) = stream(dir.path(), &Run::default());
+        let rings = |stream: &Stream| fcntl_getfl(&stream.fifo).expect("flags").contains(OFlags::ASYNC);
+        assert!(stream.listen() && rings(&stream));
+        writer.write_all(b"x\n").expect("written");
+        assert!(stream.has_bytes());
+        assert!(matches!(stream.copy(), Turn::Nap(_)) && !rings(&stream));
+        writer.write_all(b"y\n").expect("written");
+        assert!(stream.listen() && !rings(&stream), "in the pause nobody listens");
+        assert_eq!(stream.drain(), Turn::Empty);
+        assert!(stream.listen() && rings(&stream));
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! Reading and replacing `meta.json`.
 
 use std::fmt;
-use std::fs;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::fd::BorrowedFd;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, Mode, OFlags, RenameFlags, openat, renameat_with};
@@ -79,25 +79,16 @@ pub fn outline(folder: BorrowedFd, dir: &Path) -> Result<Option<Outline>, ReadEr
 
 fn read_as<T: DeserializeOwned>(folder: BorrowedFd, dir: &Path) -> Result<Option<T>, ReadError> {
     let path = path(dir);
-    let mut looks = 0;
-    loop {
-        let bytes = match bytes_of(folder, &path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(ReadError::Unreadable { path, source }),
-        };
-        looks += 1;
-        match serde_json::from_slice(&bytes) {
-            Ok(read) => return Ok(Some(read)),
-            // Of a record that was replaced twice while it was read, half may be another one.
-            Err(_) if looks < LOOKS => {}
-            Err(source) => return Err(ReadError::Garbage { path, source }),
-        }
+    let bytes = match bytes_of(folder, &path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(ReadError::Unreadable { path, source }),
+    };
+    match serde_json::from_slice(&bytes) {
+        Ok(read) => Ok(Some(read)),
+        Err(source) => Err(ReadError::Garbage { path, source }),
     }
 }
-
-/// A record makes no sense if it does not after so many looks.
-const LOOKS: u32 = 3;
 
 /// Records are hardly ever longer.
 const USUAL: usize = 4096;
@@ -105,7 +96,7 @@ const USUAL: usize = 4096;
 /// The whole file. A list of a thousand processes asks the kernel for nothing that it can do
 /// without: neither for the length, nor again after a part that was shorter than asked for, which is the last one.
 fn bytes_of(folder: BorrowedFd, path: &Path) -> io::Result<Vec<u8>> {
-    let mut file = fs::File::from(openat(folder, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?);
+    let mut file = File::from(openat(folder, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?);
     let mut bytes = vec![0; USUAL];
     let mut length = 0;
     loop {
@@ -122,26 +113,60 @@ fn bytes_of(folder: BorrowedFd, path: &Path) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Replaces `meta.json` of the process in `dir` in one step (mode 0600, no sync). The record before it is kept beside it.
+/// Replaces `meta.json` of the process in `dir` in one step (mode 0600, no sync).
 ///
-/// Only `tsm start` before there is a supervisor, and then the supervisor, may call this.
+/// The record before it is kept beside it, and the next one is written over that: so there is room for a record also on a full
+/// disk, and no file is made or removed each time. Only `tsm start` before there is a supervisor, and then the supervisor, may
+/// call this.
 ///
 /// # Errors
 ///
-/// Fails when the temporary file beside it cannot be written or renamed; the old file then stays.
+/// Fails when the file beside it cannot be written or renamed; `meta.json` then stays as it was.
 pub fn write(dir: &Path, meta: &Meta) -> io::Result<()> {
     let mut bytes = serde_json::to_vec_pretty(meta)?;
     bytes.push(b'\n');
-    let fresh = beside(dir);
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-    file.write_all(&bytes)?;
+    let (spare, record) = (beside(dir), path(dir));
+    if !overwrite(&spare, &bytes)? {
+        clear(&spare)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&spare)?;
+        file.write_all(&bytes)?;
+    }
     // There may be no record to change places with, and not every file system can.
-    renameat_with(CWD, &fresh, CWD, path(dir), RenameFlags::EXCHANGE).or_else(|_| fs::rename(&fresh, path(dir)))
+    renameat_with(CWD, &spare, CWD, &record, RenameFlags::EXCHANGE).or_else(|_| fs::rename(&spare, &record))
 }
 
-/// Where the next record is written, and where the last one is until then.
+/// Writes over a file that is there, if it is nobody else's: false when it is not there, has another name too, or is still being
+/// read by somebody who opened it when it was `meta.json`.
+fn overwrite(spare: &Path, bytes: &[u8]) -> io::Result<bool> {
+    let opened = OpenOptions::new().write(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(spare);
+    let Ok(mut file) = opened else { return Ok(false) };
+    let found = file.metadata()?;
+    if !found.is_file() || found.nlink() != 1 || !take_alone(&file) {
+        return Ok(false);
+    }
+    file.write_all(bytes)?;
+    if found.len() > bytes.len() as u64 {
+        file.set_len(bytes.len() as u64)?;
+    }
+    Ok(true)
+}
+
+/// What `fcntl(2)` calls so on the architectures of this program; `libc` does not name it.
+const F_SETSIG: libc::c_int = 10;
+
+/// Takes a lease on a file, which the kernel gives only when nobody else has it open. It ends when the file is closed.
+fn take_alone(file: &File) -> bool {
+    // Who opens it meanwhile waits, and we would be sent SIGIO, which ends those who do not expect it.
+    // SAFETY: takes numbers; touches no memory.
+    let fcntl = |action, value: libc::c_int| unsafe { libc::fcntl(file.as_raw_fd(), action, value) } == 0;
+    fcntl(F_SETSIG, libc::SIGURG) && fcntl(libc::F_SETLEASE, libc::F_WRLCK)
+}
+
+/// The file's name beside `meta.json` that holds the record before it, and is where the next one is written.
+const BESIDE: &str = ".meta.json.new";
+
 fn beside(dir: &Path) -> PathBuf {
-    dir.join(".meta.json.new")
+    dir.join(BESIDE)
 }
 
 /// The record before the present one, for when that is lost; `None` when it is lost too. What it says about the life that
@@ -152,9 +177,14 @@ pub fn earlier(dir: &Path) -> Option<Meta> {
 }
 
 /// Puts the record before the present one, which is lost, in its place. Only for whom [`write()`] is for.
+///
+/// It is copied: there are two again, so that another loss before the next write loses nothing. A full disk has no room for
+/// that, and then it is moved.
 pub(super) fn restore(dir: &Path) -> Option<Meta> {
     let meta = earlier(dir)?;
-    fs::rename(beside(dir), path(dir)).ok()?;
+    let copy = dir.join(".meta.json.copy");
+    let copied = fs::copy(beside(dir), &copy).and_then(|_| fs::rename(&copy, path(dir)));
+    copied.or_else(|_| fs::rename(beside(dir), path(dir)).and_then(|()| clear(&copy))).ok()?;
     Some(meta)
 }
 
@@ -164,18 +194,23 @@ pub(super) fn restore(dir: &Path) -> Option<Meta> {
 ///
 /// Fails when a file is there and cannot be removed.
 pub fn remove(dir: &Path) -> io::Result<()> {
-    for file in [beside(dir), path(dir)] {
-        match fs::remove_file(file) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            Ok(()) | Err(_) => {}
-        }
+    clear(&beside(dir))?;
+    clear(&path(dir))
+}
+
+fn clear(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
     }
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+
     use super::*;
+    use crate::supervise::meta::FILE;
 
     const PUBLISHED: &str = r#"{"tsm_id": "3", "name": "api-3000", "pid": 4242.0, "command": "node api.js", "port": "3000",
         "cwd": "/srv/api", "interpreter": "/usr/bin/node", "process_type": "node", "env_file": "", "prehook": "",
@@ -210,6 +245,33 @@ mod tests {
                 Some(Outline { tsm_id: meta.tsm_id, port: meta.port })
             );
         }
+    }
+
+    #[test]
+    fn the_record_before_makes_room_for_the_next_unless_it_is_still_read() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut meta: Meta = serde_json::from_str(PUBLISHED).expect("a record");
+        let inode = |name: &str| fs::metadata(dir.path().join(name)).map(|found| found.ino()).ok();
+        let mut write_next = || {
+            meta.restarts += 1;
+            meta.command = "x".repeat(400 / usize::try_from(meta.restarts).expect("small"));
+            write(dir.path(), &meta).expect("written");
+            assert_eq!(read(dir.path()).expect("readable").as_ref(), Some(&meta));
+            (inode(FILE), inode(BESIDE))
+        };
+        let (first, none) = write_next();
+        let (second, spare) = write_next();
+        assert_eq!((none, spare), (None, first));
+        assert_eq!(write_next(), (first, second), "the two take turns");
+
+        let reader = File::open(path(dir.path())).expect("a record");
+        let before = fs::read(path(dir.path())).expect("bytes");
+        write_next();
+        let (third, _) = write_next();
+        assert_ne!(third, first, "somebody reads that one");
+        let mut seen = Vec::new();
+        (&reader).read_to_end(&mut seen).expect("bytes");
+        assert_eq!(seen, before);
     }
 
     #[test]

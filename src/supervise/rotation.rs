@@ -65,8 +65,10 @@ pub(super) fn mend(log: &Path, keep: u32) -> io::Result<()> {
 
 fn shift(log: &Path, n: u32) -> io::Result<()> {
     let (from, to) = (older(log, n), older(log, n + 1));
-    // An index that stayed would describe another log.
+    // An index that stayed would describe another log. The log goes first too: a rename over a file makes ext4 write out the one
+    // that takes its place, at once; without it a part that is removed again soon never reaches the disk.
     remove(&index::path(&to))?;
+    remove(&to)?;
     fs::rename(&from, &to)?;
     match fs::rename(index::path(&from), index::path(&to)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),

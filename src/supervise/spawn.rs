@@ -6,7 +6,7 @@
 
 use std::convert::Infallible;
 use std::ffi::{CStr, CString, OsStr};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -18,8 +18,7 @@ use nix::unistd::{ForkResult, chdir, execve, fork, setsid};
 
 use super::cgroup::{self, Cgroup, Forked};
 use super::environment::{Environment, HOOK};
-use super::limits::{Refused, share};
-use super::memory_group::MemoryGroup;
+use super::limits::{MemoryBy, Refused, share};
 use super::meta::Meta;
 use super::proc;
 use super::wire::Step;
@@ -50,8 +49,6 @@ pub(super) struct Birth<'a> {
     pub(super) outputs: [BorrowedFd<'a>; 2],
     /// Where it is forked into, if that can be.
     pub(super) cgroup: Option<&'a Cgroup>,
-    /// What limits its memory, if a group does.
-    pub(super) memory: Option<&'a MemoryGroup>,
 }
 
 /// Why a program does not run.
@@ -126,9 +123,10 @@ pub(super) struct Released {
 }
 
 impl Newborn {
-    /// Opens the gate.
-    pub(super) fn release(mut self) -> Released {
-        Released { pidfd: self.pidfd, opened: self.gate.write_all(&[1]), report: self.report }
+    /// Opens the gate, and says what limits the memory.
+    pub(super) fn release(mut self, memory_by: MemoryBy) -> Released {
+        let word = if memory_by == MemoryBy::Data { LIMITED } else { OPEN };
+        Released { pidfd: self.pidfd, opened: self.gate.write_all(&[word]), report: self.report }
     }
 }
 
@@ -182,9 +180,9 @@ fn run(birth: &Birth<'_>, gate: &mut File) -> Result<Infallible, Failure> {
     hold(birth)?;
     chdir(&meta.cwd)
         .map_err(|errno| Failure::new(Step::Directory, &errno.into(), &format!("enter `{}`", meta.cwd.display())))?;
-    pass(gate);
+    let memory_by = pass(gate);
     // Last, for it holds us too.
-    meta.run.limits.hold_memory(meta.life.memory_by).map_err(|refused| refused_at(Step::Limit, refused))?;
+    meta.run.limits.hold_memory(memory_by).map_err(|refused| refused_at(Step::Limit, refused))?;
     execute(&argv, &environment)
 }
 
@@ -192,10 +190,6 @@ fn run(birth: &Birth<'_>, gate: &mut File) -> Result<Infallible, Failure> {
 /// user itself.
 fn hold(birth: &Birth<'_>) -> Result<(), Failure> {
     let run = &birth.meta.run;
-    if let Some(group) = birth.memory {
-        fs::write(group.door(), "0")
-            .map_err(|error| Failure::new(Step::Limit, &error, "enter the group that limits its memory"))?;
-    }
     run.limits.hold_counts().map_err(|refused| refused_at(Step::Limit, refused))?;
     if let Some(user) = &run.user {
         // Where that cannot be, only `/dev/stdout` cannot be opened.
@@ -209,11 +203,18 @@ fn refused_at(step: Step, refused: Refused) -> Failure {
     Failure { step, errno: refused.errno, words: refused.words }
 }
 
-/// Waits until the supervisor has recorded this process. Ends when there is no supervisor any more.
-fn pass(gate: &mut File) {
-    if gate.read_exact(&mut [0]).is_err() {
+/// What goes through the gate: go on, or go on with a limit of your own.
+const OPEN: u8 = 1;
+const LIMITED: u8 = 2;
+
+/// Waits until the supervisor has recorded this process, and learns what limits its memory. Ends when there is no supervisor any
+/// more.
+fn pass(gate: &mut File) -> MemoryBy {
+    let mut word = [0];
+    if gate.read_exact(&mut word).is_err() {
         leave();
     }
+    if word == [LIMITED] { MemoryBy::Data } else { MemoryBy::Nothing }
 }
 
 /// Null as stdin, and each FIFO opened anew: what an earlier life did to its descriptors died with them. They are reached

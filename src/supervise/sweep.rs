@@ -118,6 +118,10 @@ impl Quarry<'_> {
 
     /// Adds what lives below `parent`; false when the kernel does not tell children.
     fn climb(&self, parent: u32, found: &mut Vec<Found>) -> bool {
+        if parent <= 1 {
+            // Below the first process is everything there is; no guard is that process.
+            return false;
+        }
         let Ok(tasks) = fs::read_dir(format!("/proc/{parent}/task")) else { return true };
         for task in tasks.flatten() {
             let Ok(children) = fs::read_to_string(task.path().join("children")) else {

@@ -27,7 +27,7 @@ use super::wire::{Launched, Order, RECORD, Word};
 /// The longest wait for the lock of a worker that is just dying.
 const SEAT_LIMIT: Duration = Duration::from_secs(1);
 
-/// A record that could not be written is tried again after this time.
+/// A record that could not be written, or need not be at once, is written after this time.
 const SAVE_RETRY: Duration = Duration::from_secs(1);
 
 /// What a guard gives its worker.
@@ -124,13 +124,13 @@ pub(super) struct Worker {
     word: Option<File>,
     seat: File,
     pub(super) orders: OwnedFd,
-    /// Deaths of our own children.
+    /// Deaths of our own children, and bytes in an empty FIFO.
     pub(super) signals: SignalFd,
     /// The guard, while it lives.
     pub(super) guard: Option<OwnedFd>,
     /// When to take the place of a guard that was killed.
     pub(super) promote_at: Option<Moment>,
-    /// When to try again to write the record.
+    /// When to write the record, if it is not as it should be.
     pub(super) save_at: Option<Moment>,
     upgrade_wanted: bool,
     /// Bytes that earlier supervisors had thrown away.
@@ -166,7 +166,7 @@ impl Worker {
         let seat = take_seat()?;
         set_child_subreaper(true)?;
         set_timerslack(1000)?;
-        let signals = listen_for_deaths()?;
+        let signals = take_signals()?;
         let here = Path::new(".");
         let record = meta::read(here).ok().flatten().or_else(|| meta::restore(here));
         let mut meta = record.ok_or(io::ErrorKind::InvalidData)?;
@@ -174,6 +174,7 @@ impl Worker {
         meta.version = VERSION;
         meta.life.worker_pid = std::process::id();
         meta.life.starter_pid = 0;
+        meta.life.log_error.clear();
         let guard_before = meta.life.guard_pid;
         meta.life.guard_pid = if guard_handle.is_some() { guard } else { 0 };
         Ok(Self {
@@ -231,7 +232,7 @@ impl Worker {
                 // Those of strangers; one of the child's is asked for when the child has ended.
                 self.hear_obituaries();
             }
-            if ready.signals {
+            if ready.deaths {
                 self.reap();
             }
             if ready.child {
@@ -273,17 +274,22 @@ impl Worker {
         if self.streams[which].copied != before {
             self.streams[1 - which].other_came = true;
         }
-        if turn == Turn::Stuck {
+        if matches!(turn, Turn::Stuck(_)) {
             self.note_discarded();
+        }
+        let refusal = self.streams.iter().map(Stream::refusal).find(|why| !why.is_empty()).unwrap_or_default();
+        if refusal != self.meta.life.log_error {
+            self.meta.life.log_error = refusal.to_owned();
+            self.save();
         }
     }
 
-    /// Records what was thrown away, if that became more.
+    /// Counts what was thrown away. It is recorded soon, not at once: there may be more every few milliseconds.
     pub(super) fn note_discarded(&mut self) {
         let now = self.discarded_before + self.streams.iter().map(|stream| stream.discarded).sum::<u64>();
         if now != self.meta.life.discarded_bytes {
             self.meta.life.discarded_bytes = now;
-            self.save();
+            self.save_at = self.save_at.or_else(|| Some(Moment::now().after(SAVE_RETRY)));
         }
     }
 
@@ -358,10 +364,11 @@ impl Worker {
     }
 }
 
-/// Deaths of our own children, as something to poll.
-fn listen_for_deaths() -> io::Result<SignalFd> {
+/// Deaths of our own children and bells of FIFOs, as something to poll.
+fn take_signals() -> io::Result<SignalFd> {
     let mut mask = SigSet::empty();
     mask.add(Signal::SIGCHLD);
+    mask.add(Signal::SIGIO);
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&mask), None)?;
     Ok(SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?)
 }

@@ -4,6 +4,7 @@
 //! polling. An order stands once it is given: who stops waiting takes nothing back.
 
 mod error;
+mod waiting;
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -11,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use super::attend;
 use super::store::Process;
-use crate::supervise::client::{self, Launched, Order, SendError, WaitError};
-use crate::supervise::meta::{self, How, Meta, State};
+use crate::supervise::client::{self, Launched, Order, SendError};
+use crate::supervise::meta::{self, State};
 use crate::supervise::repair;
 use crate::sys::paths::Paths;
 use crate::sys::{net, process};
@@ -59,9 +60,6 @@ const TRIES: u32 = 4;
 
 /// How long is waited before the operator's wish is asked for again.
 const SLICE: Duration = Duration::from_millis(100);
-
-/// What comes within this time is not waited for with a watch.
-const SOON: Duration = Duration::from_millis(15);
 
 impl Control<'_> {
     /// Gives living processes that nobody watches a supervisor, and takes restarts up again that nobody would make.
@@ -117,6 +115,7 @@ impl Control<'_> {
 
     /// Waits for the end. An order that its supervisor took along when it was killed is given again.
     fn see_off(&self, process: &Process, order: Order) -> Result<Ended, ControlError> {
+        self.see_it_taken(process, order)?;
         for _ in 1..TRIES {
             let ended = self.wait_for_end(process)?;
             let mut now = process.clone();
@@ -173,105 +172,6 @@ impl Control<'_> {
         }
         Ok(now)
     }
-
-    pub(super) fn wait_for_end(&self, process: &Process) -> Result<Ended, ControlError> {
-        let meta = self.wait_for_final(process)?;
-        self.wait_unsupervised(process, MARGIN)?;
-        let forced =
-            meta.as_ref().and_then(|meta| meta.last_exit.as_ref()).is_some_and(|exit| exit.how == How::Signal(9));
-        let survivors = meta.map(|meta| meta.life.survivors).unwrap_or_default();
-        Ok(Ended::Stopped { pid: process.meta.pid, forced, survivors })
-    }
-
-    /// Waits until nothing more is due. Another order may have won over ours: then a new life goes on.
-    fn wait_for_final(&self, process: &Process) -> Result<Option<Meta>, ControlError> {
-        let patience = Duration::from_millis(process.meta.run.kill_timeout_ms) + MARGIN;
-        let mut nonce = meta::read(&process.dir).ok().flatten().map_or(String::new(), |meta| meta.life.nonce);
-        loop {
-            let met = |meta: &Meta| meta.state.is_final() || (meta.state == State::Online && meta.life.nonce != nonce);
-            let meta = self.wait_for_last(process, patience, met)?;
-            let Some(new) = meta.as_ref().filter(|meta| !meta.state.is_final()) else { return Ok(meta) };
-            // It may have begun just before the order was read.
-            match self.wait_until(process, SECOND, |meta| meta.state != State::Online) {
-                Ok(_) => nonce.clone_from(&new.life.nonce),
-                Err(ControlError::NotEnded { name, .. }) => return Err(ControlError::StartedMeanwhile { name }),
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    /// Waits until `until` is true of the record, or the record is gone.
-    pub(super) fn wait_until(
-        &self,
-        process: &Process,
-        patience: Duration,
-        until: impl Fn(&Meta) -> bool,
-    ) -> Result<Option<Meta>, ControlError> {
-        let met = |meta: Option<&Meta>| meta.is_none_or(&until);
-        if let Some(meta) = client::soon(&process.dir, SOON.min(patience), met) {
-            return Ok(meta);
-        }
-        self.wait_in_slices(process, patience, |slice| client::wait(&process.dir, slice, met))
-    }
-
-    /// The same for what stands in the last record of a supervisor; anything else is noticed late.
-    pub(super) fn wait_for_last(
-        &self,
-        process: &Process,
-        patience: Duration,
-        until: impl Fn(&Meta) -> bool,
-    ) -> Result<Option<Meta>, ControlError> {
-        let wait = |slice| client::wait_for_last(&process.dir, slice, |meta| meta.is_none_or(&until));
-        self.wait_in_slices(process, patience, wait)
-    }
-
-    fn wait_in_slices(
-        &self,
-        process: &Process,
-        patience: Duration,
-        wait: impl Fn(Instant) -> Result<Option<Meta>, WaitError>,
-    ) -> Result<Option<Meta>, ControlError> {
-        let name = || process.name.clone();
-        let deadline = Instant::now() + patience;
-        loop {
-            match wait(deadline.min(Instant::now() + SLICE)) {
-                Ok(meta) => return Ok(meta),
-                Err(WaitError::TimedOut { .. }) if (self.interrupted)() => {
-                    return Err(ControlError::Interrupted { name: name() });
-                }
-                Err(WaitError::TimedOut { .. }) if Instant::now() >= deadline => {
-                    return Err(ControlError::NotEnded { name: name(), waited: patience });
-                }
-                // It ended in this moment; or nobody is left who could write it: the disk may be full or not writable.
-                Err(WaitError::TimedOut { .. }) if is_over(process) => {
-                    return Ok(meta::read(&process.dir).ok().flatten());
-                }
-                Err(WaitError::TimedOut { .. }) => {}
-                // A damaged record says nothing; that its supervisor has ended still can be seen.
-                Err(WaitError::Read(_)) => return self.wait_unsupervised(process, patience).map(|()| None),
-                Err(source) => return Err(ControlError::Blind { name: name(), source }),
-            }
-        }
-    }
-
-    /// Waits until nobody supervises the process.
-    pub(super) fn wait_unsupervised(&self, process: &Process, patience: Duration) -> Result<(), ControlError> {
-        let name = || process.name.clone();
-        let deadline = Instant::now() + patience;
-        loop {
-            match client::wait_unsupervised(&process.dir, deadline.min(Instant::now() + SLICE)) {
-                Ok(()) => return Ok(()),
-                Err(WaitError::TimedOut { .. }) if (self.interrupted)() => {
-                    return Err(ControlError::Interrupted { name: name() });
-                }
-                Err(WaitError::TimedOut { .. }) if Instant::now() >= deadline => {
-                    return Err(ControlError::NotEnded { name: name(), waited: patience });
-                }
-                Err(WaitError::TimedOut { .. }) => {}
-                Err(source) => return Err(ControlError::Blind { name: name(), source }),
-            }
-        }
-    }
 }
 
 /// Refuses the process of another user: a supervisor runs what the folder says, and whoever owns the folder says it.
@@ -282,13 +182,6 @@ pub(super) fn refuse_foreign(process: &Process) -> Result<(), ControlError> {
         return Ok(());
     }
     Err(ControlError::Foreign { name: process.name.clone(), owner: net::login(owner) })
-}
-
-/// Nobody supervises, and nothing is left to supervise.
-fn is_over(process: &Process) -> bool {
-    let mut now = process.clone();
-    now.look_again();
-    !now.view.supervised && !now.view.alive
 }
 
 fn was_not_running(process: &Process) -> Ended {

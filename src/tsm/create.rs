@@ -294,6 +294,7 @@ fn compose(plan: &StartPlan, placement: &Placement, before: Option<&Meta>) -> Me
             log_size: plan.kept.log_size,
             log_keep: plan.kept.log_keep,
             port_guessed: guessed,
+            log_patience_ms: before.map_or(Run::default().log_patience_ms, |before| before.run.log_patience_ms),
             write_only_output: before.is_some_and(|before| before.run.write_only_output),
             care: care(plan),
             group: plan.group.clone(),

@@ -1,6 +1,7 @@
 //! The ends of processes, in words.
 
-use crate::supervise::meta::{Exit, How, Memory};
+use super::store::Process;
+use crate::supervise::meta::{self, Exit, How, Memory};
 
 /// How a process ended: `exit 1`, `SIGKILL`, `pre-start command failed with 3`.
 #[must_use]
@@ -23,6 +24,20 @@ pub fn told(exit: &Exit) -> String {
         Some(Memory::Certain) => format!("{words}, out of memory"),
         Some(Memory::Likely) => format!("{words}, likely out of memory"),
         None => words,
+    }
+}
+
+/// What of the output of a process was not written since it was looked at, and why; nothing where all was.
+#[must_use]
+pub fn unwritten(before: &Process) -> Option<String> {
+    let life = meta::read(&before.dir).ok().flatten()?.life;
+    let (name, why) = (&before.name, &life.log_error);
+    let lost = life.discarded_bytes.saturating_sub(before.meta.life.discarded_bytes);
+    match (lost, why.is_empty()) {
+        (0, true) => None,
+        (0, false) => Some(format!("what '{name}' says waits, its log cannot be written: {why}")),
+        (lost, true) => Some(format!("{lost} bytes of the log of '{name}' were lost")),
+        (lost, false) => Some(format!("{lost} bytes of the log of '{name}' were lost, it cannot be written: {why}")),
     }
 }
 

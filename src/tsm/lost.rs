@@ -1,7 +1,7 @@
 //! Processes whose folder was removed while they ran. No record knows them any more, but the kernel does: every supervisor tells
 //! its child, and so all that the child starts, the folder of its record.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use crate::base::name::ProcessName;
 use crate::sys::paths::Paths;
@@ -19,7 +19,7 @@ pub fn find(word: &str, paths: &Paths) -> Vec<u32> {
     // A supervisor names its folder without the links that may lead to it.
     let real = paths.processes().canonicalize().map(|all| all.join(name.as_str()));
     let homes = [Some(folder), real.ok()];
-    let is_home = |told: String| homes.iter().flatten().any(|home| *home == PathBuf::from(&told));
+    let is_home = |told: String| homes.iter().flatten().any(|home| home == Path::new(&told));
     let living = |pid: &u32| process::stat(*pid).is_some_and(|stat| stat.is_alive());
     let all: Vec<u32> = process::all().into_iter().filter(living).collect();
     let told = |pid: &u32| process::variable(*pid, "TSM_PROCESS_DIR").is_some_and(is_home);

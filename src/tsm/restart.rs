@@ -149,6 +149,7 @@ impl Control<'_> {
     fn follow(&self, process: &Process, written: u64, starter: &mut Starter) -> Result<Risen, RestartError> {
         let patience = Duration::from_millis(process.meta.run.kill_timeout_ms) + PATIENCE;
         let old = &process.meta.life;
+        self.see_it_taken(process, Order::Restart)?;
         let meta = self.wait_until(process, patience, |meta| is_next_life(meta, old.started_ms, &old.nonce))?;
         let name = || process.name.clone();
         let lost = || ControlError::NoRecord { name: name(), why: "it was removed".to_owned() };

@@ -101,7 +101,7 @@ pub fn by_group(stats: &[Stats]) -> Vec<(String, usize, Load)> {
 #[must_use]
 pub fn by_stack(stats: &[Stats], stacks: &[Stack]) -> Vec<(String, usize, Load)> {
     sums(stacks.iter().flat_map(|stack| {
-        let members = stats.iter().filter(|it| stack.services.iter().any(|service| *service == it.service));
+        let members = stats.iter().filter(|it| stack.services.contains(&it.service));
         members.map(|it| (stack.name.as_str(), it))
     }))
 }

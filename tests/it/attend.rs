@@ -165,7 +165,7 @@ fn a_change_of_files_restarts_once_and_logs_and_what_is_ignored_do_not() {
 #[test]
 fn the_clock_restarts_a_process_again_and_again_and_not_while_it_is_stopped() {
     let mut world = World::new();
-    let said = json(&world.run("tsm start --json --name a --cron '* * * * * *' -- sleep 1000").done());
+    let said = json(&world.run("tsm start --no-wait --json --name a --cron '* * * * * *' -- sleep 1000").done());
     let first = said["pid"].as_u64().expect("a pid");
     eventually("restarted twice", || record(&world, "a").restarts >= 2);
     let meta = record(&world, "a");

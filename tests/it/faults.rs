@@ -5,6 +5,8 @@
 //! | worker, guard or both killed at random moments; idle child | `kills::an_idle_child_survives_every_death_above_it` |
 //! | the same; a line every 0.3 ms | `kills::not_a_byte_of_a_child_that_writes_lines_is_lost` |
 //! | the same; a flood with rotation | `kills::not_a_byte_of_a_flood_is_lost` |
+//! | the same, while a start, stop or restart goes on | `kills::an_order_whose_supervisors_are_killed_ends_in_one_child_or_none` |
+//! | guard killed in the moment in which it forks its worker | `kills::a_worker_whose_guard_dies_at_its_birth_takes_nobody_else_for_it` |
 //! | worker alone, guard alone, both; polite ends; while stopping, restarting, waiting | `supervise::survival::…` |
 //! | start, start again, stop, restart or delete killed before each of its changes | `halves::…_cut_off_anywhere_is_mended_by_the_next` |
 //! | fork or exec of the supervisor refused | `halves::a_supervisor_that_cannot_be_executed_leaves_nothing` |
@@ -21,7 +23,9 @@
 //! | an end that nobody saw | `crashes::an_end_that_nobody_saw_is_a_failure_and_followed_by_the_policy` |
 //! | 2 and 50 starts of one name | `names::of_starts_of_one_name_one_wins` |
 //! | 200 names at once | `names::many_names_at_once_all_run_with_ids_of_their_own` |
-//! | full disk | `disks::a_full_disk_loses_nothing_and_everything_goes_on_when_there_is_room`, `disks::on_a_full_disk_a_stop_still_stops` |
+//! | full disk | `disks::a_full_disk_loses_nothing_and_everything_goes_on_when_there_is_room`, `disks::on_a_full_disk_a_stop_still_stops`, `disks::on_a_full_disk_a_stop_says_what_was_lost` |
+//! | full disk: a restart | `disks::on_a_full_disk_a_restart_is_recorded_and_what_is_not_written_is_said` |
+//! | disk that stays full | `disks::a_child_waits_for_room_as_long_as_it_is_to_and_every_byte_it_loses_is_counted` |
 //! | read-only disk | `disks::on_a_disk_that_is_not_writable_processes_are_seen_and_nothing_is_lost` |
 //! | logs removed or cut | `disks::logs_that_are_removed_or_cut_go_on` |
 //! | folder removed | `disks::the_process_of_a_removed_folder_is_told_and_can_still_be_ended` |

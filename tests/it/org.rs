@@ -382,10 +382,22 @@ fn a_record_that_somebody_changed_is_not_trusted() {
     let good = read(&record);
     fs::write(&record, good.replacen("\"by\":\"operator\"", "\"by\":\"nobody\"", 1)).expect("written");
     assert!(world.run("org history @dev").failed(1).contains("line 2"));
+    let said = world.run("org history verify @dev");
+    assert!(said.code == 3 && said.output.contains("line 2"), "{said:?}");
     fs::write(&record, &good).expect("written");
     let copy = history.join("dev_20261120_120000.toml");
     change(&copy, "tetra = 4444", "tetra = 1");
     assert!(world.run("org rollback @dev").failed(5).contains("changed by somebody"));
+    let said = world.run("org audit verify");
+    assert!(said.code == 3 && said.output.contains("20261120_120000 was changed by somebody"), "{said:?}");
+    change(&copy, "tetra = 1", "tetra = 4444");
+    world.run("org history verify").done();
+    assert!(world.run("org history @dev --diff 20261120_120000").done().contains("ports.tetra"));
+    world.run("org history @dev --diff 2").failed(5);
+    world.run("org rollback @dev --steps 2").failed(5);
+    world.run("org rollback @dev --steps 0").failed(2);
+    world.run("org rollback @dev --steps 1").done();
+    assert!(read(environments.join("dev.toml")).contains("tetra = 4444"));
 }
 
 #[test]
@@ -546,6 +558,8 @@ fn what_json_prints_fits_the_schemas() {
         ("org rollback @dev --dry-run --json", "org-rollback-plan"),
         ("org rollback @dev --json", "org-rollback"),
         ("org history @dev --json", "org-history"),
+        ("org history @dev --diff 20261120_120000 --json", "org-history-diff"),
+        ("org history verify --json", "org-history-verify"),
         ("org history prune --json", "org-history-prune"),
         ("org profile list --json", "org-profile-list"),
         ("org profile show prod --json", "org-profile-show"),
@@ -770,4 +784,43 @@ fn an_environment_is_applied_once_and_never_over_what_somebody_saved() {
     // An edited file is not applied.
     change(&environments.join("dev.toml"), "memory_max = 1024", "memory_max = 1");
     world.run("org apply @dev").failed(21);
+}
+
+#[test]
+fn what_comes_of_a_promotion_makes_sense_or_is_not_written() {
+    let (mut world, environments) = acme();
+    let local = environments.join("local.toml");
+    let good = read(&local);
+    let told = world.run("org promote @dev --set ports.tetra=abc --set logging.level=loud").failed(1);
+    for text in ["`ports.tetra` is no port", "`logging.level` is none of", "--> --set"] {
+        assert!(told.contains(text), "{text} in {told}");
+    }
+    fs::write(&local, good.clone() + "\n[overrides.dev]\nports.tetra = \"x\"\nbackup.enabled = 3\n").expect("written");
+    let told = world.run("org promote @dev").failed(1);
+    assert!(told.contains("`backup.enabled` is neither") && told.contains("ports.tetra = \"x\""), "{told}");
+    fs::write(&local, good.clone() + "\n[own]\nword = \"much\"\n[overrides.dev]\nports.tetra = \"${own.word}\"\n")
+        .expect("written");
+    assert!(world.run("org promote @dev").failed(1).contains("`ports.tetra` is no port"), "after it was filled in");
+    assert!(!environments.join("dev.toml").exists());
+    fs::write(&local, good.clone() + "\n[own]\nword = \"${NONE:-x}}\"\n").expect("written");
+    let ran = world.run("org promote @dev");
+    assert!(ran.code == 0 && ran.talk.contains("W-STRAY-BRACE"), "{ran:?}");
+    for env in ["local", "dev"] {
+        assert!(world.run(&format!("org env validate {env}")).output.contains("W-STRAY-BRACE"), "{env}");
+        world.run(&format!("org env validate {env}")).failed(3);
+    }
+    fs::write(&local, good.clone() + "\n[own]\na = \"${NONE\"\nb = \"x${ NONE}\"\n").expect("written");
+    let ran = world.run("org env validate local");
+    assert!(ran.output.contains("E-UNTERMINATED") && ran.output.contains("E-BAD-NAME"), "{ran:?}");
+    // A service that runs as tetra does not find its files in somebody's home.
+    fs::write(
+        &local,
+        good + "\n[services.web]\ncommand = \"x\"\n[overrides.staging]\nservices.web.cwd = \"/home/bob/app\"\n",
+    )
+    .expect("written");
+    world.run("org promote @dev @staging").done();
+    world.run("org env validate dev").done();
+    let ran = world.run("org env validate staging");
+    assert!(ran.output.contains("`services.web.cwd` is in a home folder"), "{ran:?}");
+    ran.failed(3);
 }

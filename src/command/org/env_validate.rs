@@ -12,7 +12,7 @@ use crate::org::error::OrgError;
 use crate::org::header::State;
 use crate::org::store::{self, Store};
 use crate::org::workbench::{Common, Workbench};
-use crate::org::{alias, read, schema};
+use crate::org::{alias, read, schema, variables};
 use crate::report::Report;
 
 /// Check environments: TOML, types, the rules of the profile, hand edits
@@ -73,6 +73,7 @@ fn findings(store: &Store, env: &EnvName, home: Option<&str>) -> Result<Vec<Diag
     found.extend(leaks::found(&document.source.name, &document.source.text));
     if *env == store::local() {
         found.extend(alias::both(&document));
+        found.extend(variables::flaws(&document));
         return Ok(found);
     }
     if let Some(current) = store.current(env)?
@@ -87,11 +88,15 @@ fn findings(store: &Store, env: &EnvName, home: Option<&str>) -> Result<Vec<Diag
         Err(OrgError::NoLocal { .. }) => return Ok(found),
         other => other,
     };
-    let made = common
-        .and_then(|common| Workbench::open(store, &common, (env, &[])))
-        .and_then(|bench| bench.recipe().make().map(|_| ()));
+    let made = common.and_then(|common| Workbench::open(store, &common, (env, &[]))).and_then(|bench| {
+        let recipe = bench.recipe();
+        let made = recipe.make()?;
+        let strays = made.warnings.iter().map(|it| Diagnostic { severity: Severity::Error, ..it.clone() });
+        Ok(strays.chain(schema::homes(&made.draft, &bench.chain)).collect::<Vec<_>>())
+    });
     match made {
-        Ok(()) | Err(OrgError::NoProfile { .. }) => Ok(found),
+        Ok(more) => Ok(found.into_iter().chain(more).collect()),
+        Err(OrgError::NoProfile { .. }) => Ok(found),
         Err(error) => told(error).map(|more| found.into_iter().chain(more).collect()),
     }
 }

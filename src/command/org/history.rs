@@ -1,12 +1,13 @@
 //! `org history`
 
-use super::target::{brief, environment, organization};
+use super::target::{brief, environment, organization, value};
 use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
+use crate::org::change;
 use crate::org::history::{Entry, time};
 use crate::org::store::{Store, content_of};
-use crate::report::{Report, Sentence, Tone, Value};
+use crate::report::{Report, Sentence, Table, Tone, Value};
 
 /// List the versions of an environment, newest first
 #[derive(Debug, clap::Args)]
@@ -16,6 +17,9 @@ pub struct History {
     /// How many
     #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 20)]
     count: usize,
+    /// Show what this version says otherwise than the current one
+    #[arg(long, value_name = "ID", conflicts_with = "count")]
+    diff: Option<String>,
 }
 
 impl Command for History {
@@ -27,6 +31,9 @@ impl Command for History {
         let org = organization(cx)?;
         let env = environment(cx, self.env.as_ref())?;
         let store = Store::open(cx.paths, &org)?;
+        if let Some(id) = &self.diff {
+            return compared(&store, &env, id);
+        }
         let record = store.record(&env)?;
         let current = store.current(&env)?.and_then(|current| content_of(&current.text));
         let head = record.entries.last().filter(|last| current.as_ref() == Some(&last.content)).map(|last| last.seq);
@@ -40,6 +47,17 @@ impl Command for History {
             _ => report,
         })
     }
+}
+
+/// A version beside the current one.
+fn compared(store: &Store, env: &EnvName, id: &str) -> Result<Report, Fault> {
+    let changes = change::against_version(store, env, id)?;
+    let same = format!("the version {id} says what {env}.toml says now");
+    let mut table = Table::new(&[("key", "KEY"), ("then", "THEN"), ("now", "NOW")]).when_empty(same);
+    for (path, then, now) in &changes {
+        table.row(vec![path.to_string().into(), value(path, then.as_ref()), value(path, now.as_ref())]);
+    }
+    Ok(Report::of(table))
 }
 
 fn said(store: &Store, entry: &Entry, head: Option<u64>) -> Sentence {

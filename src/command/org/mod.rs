@@ -10,6 +10,7 @@ pub mod env_validate;
 pub mod explain;
 pub mod history;
 pub mod history_prune;
+pub mod history_verify;
 pub mod init;
 pub mod list;
 pub mod profile;

@@ -124,6 +124,11 @@ impl Command for Promote {
         no_leaks(&store)?;
         let author = Author { by: cx.host.user(), now: cx.host.now() };
         let done = change::promote(&store, &self.wish(&store)?, (author, home(cx)))?;
+        let warnings = done.iter().flat_map(|(planned, _)| &planned.warnings);
+        let mut lines: Vec<String> =
+            warnings.filter_map(|it| Some(format!("warning: {}: {}", it.place()?, it.title))).collect();
+        lines.dedup();
+        lines.iter().for_each(|line| cx.console.note(line));
         let report = Report::each(done.iter().map(|(planned, entry)| said(planned, entry.as_ref())));
         let written: Vec<String> =
             done.iter().filter(|(_, entry)| entry.is_some()).map(|(planned, _)| format!("@{}", planned.env)).collect();

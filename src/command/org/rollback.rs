@@ -5,7 +5,7 @@ use super::target::{environment, guarded, organization, value};
 use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
-use crate::org::change::{self, Return};
+use crate::org::change::{self, Goal, Return};
 use crate::org::store::Store;
 use crate::org::versions::Author;
 use crate::report::{Report, Sentence, Table};
@@ -21,17 +21,28 @@ pub struct Rollback {
     /// The version, as `org history` shows it
     #[arg(long, value_name = "ID")]
     to: Option<String>,
+    /// So many versions back, as `org history` counts them
+    #[arg(long, value_name = "COUNT", conflicts_with = "to", value_parser = clap::value_parser!(u16).range(1..))]
+    steps: Option<u16>,
     /// Only show what would change
     #[arg(long, visible_alias = "plan")]
     dry_run: bool,
 }
 
 impl Rollback {
+    fn goal(&self) -> Goal<'_> {
+        match (&self.to, self.steps) {
+            (Some(id), _) => Goal::Version(id),
+            (None, Some(count)) => Goal::Steps(usize::from(count)),
+            (None, None) => Goal::LastGood,
+        }
+    }
+
     fn planned(&self, cx: &Cx) -> Result<Report, Fault> {
         let org = organization(cx)?;
         let env = environment(cx, self.env.as_ref())?;
         let store = Store::open(cx.paths, &org)?;
-        let back = change::plan_return(&store, &env, self.to.as_deref())?;
+        let back = change::plan_return(&store, &env, self.goal())?;
         let mut table = Table::new(&[("key", "KEY"), ("now", "NOW"), ("then", "THEN")]);
         for (path, now, then) in &back.changes {
             table.row(vec![path.to_string().into(), value(path, now.as_ref()), value(path, then.as_ref())]);
@@ -68,7 +79,7 @@ impl Command for Rollback {
         let env = environment(cx, self.env.as_ref())?;
         let store = Store::open(cx.paths, &org)?;
         let author = Author { by: cx.host.user(), now: cx.host.now() };
-        let (back, entry) = change::go_back(&store, (&env, self.to.as_deref()), author)?;
+        let (back, entry) = change::go_back(&store, (&env, self.goal()), author)?;
         let Return { to, changes, .. } = back;
         let path = store.environment(&env).display().to_string();
         let text = format!("{env}: went back to {}, {} changed\n  {path}", to.id, values(changes.len()));

@@ -83,6 +83,7 @@ fn fields(process: &Process, load: Option<&Load>, cx: &Cx) -> Result<Fields, Fau
         .with("stdout_size", size(&process.out_log())?)
         .with("stderr", text(&process.err_log().to_string_lossy()))
         .with("stderr_size", size(&process.err_log())?)
+        .with("log_error", Cell::from(text(&meta.life.log_error)).tone(Tone::Bad))
         .with("supervisor", supervisor(process))
         .with("damage", Cell::from(Value::from(process.damage.as_deref())).tone(Tone::Bad));
     let fields = if cx.verbose > 0 { detailed(fields, process)? } else { fields };

@@ -9,6 +9,7 @@ use crate::command::{Command, Cx, Effect};
 use crate::report::{Report, Sentence, Tone, Value};
 use crate::supervise::limits::Limits;
 use crate::tsm::control::Control;
+use crate::tsm::ends;
 use crate::tsm::request::Around;
 use crate::tsm::restart::Risen;
 use crate::tsm::start::{Patience, Starter};
@@ -68,9 +69,15 @@ impl Command for Restart {
         };
         let mut report = targets.report();
         let processes: Vec<&Process> = targets.processes.iter().collect();
-        for answer in control.restart(&processes, &around, &mut starter) {
+        let answers = control.restart(&processes, &around, &mut starter);
+        for (process, answer) in processes.iter().zip(answers) {
             match answer {
-                Ok(risen) => report = said(report, &risen),
+                Ok(risen) => {
+                    report = said(report, &risen);
+                    if let Some(note) = ends::unwritten(process) {
+                        report = report.note(note);
+                    }
+                }
                 Err(error) => report.faults.push(error.into()),
             }
         }

@@ -8,6 +8,7 @@ use crate::command::{Command, Cx, Effect};
 use crate::report::{Report, Sentence, Tone, Value};
 use crate::sys::net;
 use crate::tsm::control::Ended;
+use crate::tsm::ends;
 use crate::tsm::store::Process;
 
 /// Stop processes and everything they started
@@ -48,7 +49,7 @@ impl Command for Stop {
                 Ok(ended) => {
                     stopped += usize::from(matches!(ended, Ended::Stopped { .. }));
                     report = report.and(said(process, &ended, "stopped"));
-                    if let Some(note) = port_note(process) {
+                    for note in port_note(process).into_iter().chain(ends::unwritten(process)) {
                         report = report.note(note);
                     }
                 }

@@ -97,6 +97,10 @@ pub fn stale(patient: &Patient) -> Vec<Finding> {
             let message = format!("pid {pid} outlived `{name}`");
             findings.push(Finding::warning(CHECK, message).advise(format!("tsm kill --pid {pid}")));
         }
+        if process.view.supervised && !process.meta.life.log_error.is_empty() {
+            let message = format!("the log of `{name}` cannot be written: {}", process.meta.life.log_error);
+            findings.push(Finding::warning(CHECK, message).advise("make room; what it says waits, for a while"));
+        }
         if process.meta.life.discarded_bytes > 0 {
             let bytes = process.meta.life.discarded_bytes;
             findings.push(Finding::warning(CHECK, format!("{bytes} log bytes of `{name}` were lost on a full disk")));

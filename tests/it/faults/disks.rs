@@ -86,6 +86,105 @@ fn on_a_full_disk_a_stop_still_stops() {
     assert_ne!(field.list()[0]["status"], "online");
 }
 
+/// Leaves no room for another block.
+fn fill(field: &Field) {
+    use std::io::Write;
+    let mut ballast = fs::File::create(field.path("ballast")).expect("a ballast");
+    while ballast.write_all(&[0; 4096]).is_ok() {}
+}
+
+/// Says more than fits into what the log has of its last block, and stays.
+const TALK: &str = "head -c 9000 /dev/zero | tr '\\0' x; echo; exec sleep 1000";
+
+#[test]
+fn on_a_full_disk_a_restart_is_recorded_and_what_is_not_written_is_said() {
+    let Some(disk) = Disk::of(4) else { return };
+    let field = Field::at(disk.path());
+    let mut pids = vec![field.shell("p", &[], TALK)];
+    eventually("its line", || field.size("p") == 9001);
+    fill(&field);
+    for round in 0..3 {
+        let answer = field.tsm(&["restart", "--no-wait", "p"]);
+        assert_eq!(answer.code, 0, "{answer:?}");
+        assert!(round == 0 || answer.err.contains("No space left on device"), "{answer:?}");
+        let shown = field.list();
+        let pid = field.until("p", "its log is full", |meta| !meta.life.log_error.is_empty()).pid;
+        assert!(lives(pid) && !pids.contains(&pid), "{answer:?}");
+        assert_eq!((&shown[0]["status"], &shown[0]["pid"]), (&"online".into(), &pid.into()));
+        let file = fs::read_to_string(field.dir("p").join("p.pid")).ok();
+        assert!(file.is_none_or(|text| text.trim() == pid.to_string()), "no other pid is named");
+        pids.push(pid);
+    }
+    fs::remove_file(field.path("ballast")).expect("room");
+    field.until("p", "its log is written", |meta| meta.life.log_error.is_empty());
+    field.ok(&["stop", "p"]);
+    assert!(pids.iter().all(|pid| !lives(*pid)));
+    let (record, text) = (field.read("p"), String::from_utf8(field.written("p")).expect("text"));
+    assert_eq!((record.state, record.life.discarded_bytes), (State::Stopped, 0));
+    assert_eq!(text, ("x".repeat(9000) + "\n").repeat(4));
+}
+
+#[test]
+fn on_a_full_disk_a_stop_says_what_was_lost() {
+    let Some(disk) = Disk::of(4) else { return };
+    let field = Field::at(disk.path());
+    let pid = field.start("p", &[], &["sh", "-c", &format!("while [ ! -e go ]; do sleep 0.01; done; {TALK}")]);
+    fs::write(field.path("go"), "").expect("a sign");
+    fs::remove_file(field.path("go")).expect("taken back");
+    fill(&field);
+    let _ = fs::write(field.path("go"), "");
+    field.until("p", "its log is full", |meta| !meta.life.log_error.is_empty());
+    let answer = field.tsm(&["stop", "p"]);
+    let life = field.read("p").life;
+    assert!(answer.code == 0 && !lives(pid), "{answer:?}");
+    assert_eq!(life.discarded_bytes + field.size("p"), 9001);
+    let said = format!("{} bytes of the log of 'p' were lost", life.discarded_bytes);
+    assert!(answer.err.contains(&said) && answer.err.contains("No space left on device"), "{answer:?}");
+}
+
+/// Says a line of a thousand bytes every millisecond, and how many bytes it said when it is asked to end.
+const TALKER: &str = "
+import os, signal, sys, time
+over = []
+signal.signal(signal.SIGTERM, lambda *_: over.append(1))
+said = 0
+while not over:
+    os.write(1, b'%08d %990d\\n' % (said // 1000, 0))
+    said += 1000
+    open(sys.argv[1] + '/so-far', 'w').write(str(said))
+    time.sleep(0.001)
+open(sys.argv[1] + '/said', 'w').write(str(said))";
+
+#[test]
+fn a_child_waits_for_room_as_long_as_it_is_to_and_every_byte_it_loses_is_counted() {
+    let Some(disk) = Disk::of(8) else { return };
+    let (field, elsewhere) = (Field::at(disk.path()), tempfile::tempdir().expect("a directory"));
+    let place = elsewhere.path().to_str().expect("a path in UTF-8");
+    let number = |file: &str| fs::read_to_string(elsewhere.path().join(file)).ok()?.parse::<u64>().ok();
+    field.start("p", &[], &["python3", "-c", TALKER, place]);
+    field.ok(&["stop", "p"]);
+    let mut record = field.read("p");
+    record.run.log_patience_ms = 1500;
+    meta::write(&field.dir("p"), &record).expect("a record");
+    for file in ["current.out", "current.out.idx"] {
+        let _ = fs::remove_file(field.dir("p").join(file));
+    }
+    fill(&field);
+    field.ok(&["start", "--no-wait", "p"]);
+
+    let full = field.until("p", "its log is full", |meta| !meta.life.log_error.is_empty());
+    assert_eq!((full.life.discarded_bytes, full.state), (0, State::Online));
+    field.until("p", "it lost something", |meta| meta.life.discarded_bytes > 0);
+    let so_far = number("so-far");
+    eventually("it goes on", || number("so-far") > so_far.map(|said| said + 200_000));
+
+    fs::remove_file(field.path("ballast")).expect("room");
+    field.until("p", "its log is written", |meta| meta.life.log_error.is_empty());
+    field.ok(&["stop", "p"]);
+    let (said, life) = (number("said").expect("its last word"), field.read("p").life);
+    assert_eq!(life.discarded_bytes + field.size("p"), said, "{life:?}");
+}
+
 #[test]
 fn on_a_disk_that_is_not_writable_processes_are_seen_and_nothing_is_lost() {
     let Some(disk) = Disk::of(8) else { return };
@@ -206,8 +305,9 @@ fn a_record_that_is_empty_or_garbage_never_loses_the_process() {
         assert_eq!((&shown[0]["status"], &shown[0]["pid"]), (&"online".into(), &pid.into()), "{garbage:?}: {shown:?}");
         let read = || meta::read(&field.dir("p")).ok().flatten();
         eventually("the record is whole", || read().is_some_and(|meta| meta.pid == pid && meta.state == State::Online));
-        eventually("it is supervised", || supervised(&field.dir("p")));
-        assert_eq!((read().expect("a record").run, field.supervisors("p").len()), (run.clone(), 2), "{garbage:?}");
+        // The record names them once the new ones have written it.
+        eventually("it is supervised", || supervised(&field.dir("p")) && field.supervisors("p").len() == 2);
+        assert_eq!(read().expect("a record").run, run, "{garbage:?}");
     }
     let before = field.size("p");
     eventually("it goes on writing", || field.size("p") > before);

@@ -193,6 +193,14 @@ impl Field {
         running(|words| words.iter().any(|it| it == word.as_bytes()))
     }
 
+    /// What was started for a process: all that bear its folder in their mark.
+    pub(super) fn children(&self, name: &str) -> Vec<u32> {
+        let mark = [b"TSM_PROCESS_DIR=", self.dir(name).as_os_str().as_encoded_bytes()].concat();
+        let environ = |pid: &u32| fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        let all = running(|words| !words[0].is_empty()).into_iter();
+        all.filter(|pid| environ(pid).split(|byte| *byte == 0).any(|it| it == mark)).collect()
+    }
+
     /// Waits for a number that a child writes to a file.
     pub(super) fn number(&self, file: &str) -> u32 {
         let path = self.path(file);

@@ -39,15 +39,15 @@ fn down(field: &Field) {
 }
 
 fn is_up(field: &Field) -> bool {
-    children(field).len() == 1 && field.list().iter().any(|it| it["status"] == "online")
+    field.children("p").len() == 1 && field.list().iter().any(|it| it["status"] == "online")
 }
 
 fn is_down(field: &Field) -> bool {
-    children(field).is_empty() && field.list().iter().all(|it| it["status"] == "stopped")
+    field.children("p").is_empty() && field.list().iter().all(|it| it["status"] == "stopped")
 }
 
 fn is_gone(field: &Field) -> bool {
-    children(field).is_empty() && field.list().is_empty()
+    field.children("p").is_empty() && field.list().is_empty()
 }
 
 #[test]
@@ -118,19 +118,6 @@ fn a_startup_that_gets_no_thread_starts_one_after_the_other() {
     field.assert_empty();
 }
 
-/// The children of the field: they bear its folder in their mark, so that other tests do not count.
-fn children(field: &Field) -> Vec<u32> {
-    let home = field.dir("p").into_os_string().into_encoded_bytes();
-    field
-        .bearing("sleep")
-        .into_iter()
-        .filter(|pid| {
-            let environ = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-            environ.split(|byte| *byte == 0).any(|it| it.strip_prefix(b"TSM_PROCESS_DIR=").is_some_and(|it| it == home))
-        })
-        .collect()
-}
-
 fn walk(walk: &Walk) {
     let changes = changes(walk);
     let steps: usize = changes.values().sum();
@@ -194,7 +181,7 @@ fn cut(field: &Field, words: &[&str], call: &str, n: usize) {
 /// The field is consistent, the same command ends where it should, and a delete leaves nothing.
 fn check(field: &Field, walk: &Walk, place: &str) {
     let shown = field.list();
-    assert!(shown.len() <= 1 && children(field).len() <= 1, "{place}: {shown:?} {:?}", children(field));
+    assert!(shown.len() <= 1 && field.children("p").len() <= 1, "{place}: {shown:?} {:?}", field.children("p"));
     if let [only] = shown.as_slice() {
         assert_eq!(only["id"], 0, "{place}: {only}");
         // An order that was given is carried out meanwhile; then the next look shows it.
@@ -215,7 +202,7 @@ fn check(field: &Field, walk: &Walk, place: &str) {
         assert!(Instant::now() < deadline, "{place}: {again:?}, {:?}", field.list());
     }
     field.tsm(&["delete", "p"]);
-    eventually(&format!("{place}: all gone"), || children(field).is_empty() && field.supervisors("p").is_empty());
+    eventually(&format!("{place}: all gone"), || field.children("p").is_empty() && field.supervisors("p").is_empty());
     let left = || fs::read_dir(field.processes()).map(|dir| dir.count()).unwrap_or(0);
     assert_eq!(left(), 0, "{place}: folders left behind");
     field.assert_empty();

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tetra::supervise::meta::{How, State};
 
-use super::field::{COUNTER, Dice, Field};
+use super::field::{COUNTER, Dice, Field, PATIENCE};
 use super::scale;
 use crate::supervise::nest::{eventually, kill_hard, lives};
 
@@ -60,6 +60,82 @@ fn not_a_byte_of_a_flood_is_lost() {
         goes_on(&field, pid);
         field.ok(&["delete", "p"]);
     }
+}
+
+#[test]
+fn a_worker_whose_guard_dies_at_its_birth_takes_nobody_else_for_it() {
+    let field = Field::new();
+    let mut bystander = Command::new("setsid").args(["sleep", "1013"]).spawn().expect("sleep runs");
+    // The worker asks late who its parent is; by then that is the first process.
+    let late = ["strace", "-f", "-q", "-o", "/dev/null", "-e", "trace=getppid"];
+    let late = [&late[..], &["-e", "inject=getppid:delay_enter=1000000"]].concat();
+    let words = ["start", "--no-wait", "--name", "p", "--", "sleep", "1000"];
+    let mut start =
+        field.under(&late, &words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("strace runs");
+    eventually("a guard and its worker", || field.supervisors("p").len() == 2);
+    let [one, two] = field.supervisors("p")[..] else { panic!("two") };
+    let guard = if parent(two) == Some(one) { one } else { two };
+    kill_hard(guard);
+    field.until_state("p", State::Online);
+    start.kill().and_then(|()| start.wait()).expect("strace ended");
+    eventually("the worker has taken the guard's place", || field.supervisors("p").len() == 2);
+    eventually("the record names it", || field.supervisors("p").contains(&field.read("p").life.guard_pid));
+    let pid = field.read("p").pid;
+    field.ok(&["stop", "p"]);
+    assert!(!lives(pid) && lives(bystander.id()), "nobody else was ended");
+    bystander.kill().and_then(|()| bystander.wait()).expect("ended");
+}
+
+fn parent(pid: u32) -> Option<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit(')').next()?.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
+#[test]
+fn an_order_whose_supervisors_are_killed_ends_in_one_child_or_none() {
+    let field = Field::new();
+    let mut dice = Dice::new();
+    field.start("p", &["--restart", "on-failure", "--kill-timeout", "2s"], &["sleep", "1000"]);
+    for round in 0..scale(15, 300) {
+        let words: &[&str] =
+            [&["restart", "--no-wait", "p"][..], &["stop", "p"], &["start", "--no-wait", "p"]][round % 3];
+        let moment = Duration::from_micros(dice.below(20_000));
+        let order = field.command(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("tetra runs");
+        let given = Instant::now();
+        eventually("a random moment", || given.elapsed() >= moment);
+        let mut victims = field.supervisors("p");
+        if let which @ 1.. = dice.below(3) {
+            victims = victims.get(usize::try_from(which - 1).expect("small")).copied().into_iter().collect();
+        }
+        victims.iter().for_each(|pid| kill_hard(*pid));
+        let mut said = super::field::said(order.wait_with_output().expect("an end"));
+        if given.elapsed() > Duration::from_secs(1) {
+            super::note(&format!("{round} {words:?} took {} ms: {said:?}", given.elapsed().as_millis()));
+        }
+        // Given again it ends where it should. A start is refused when the first one had come that far.
+        let wanted = usize::from(words[0] != "stop");
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let (shown, children) = (field.list(), field.children("p"));
+            assert!(children.len() <= 1, "{round} {words:?}: two at once: {children:?} {shown:?}");
+            let status = if wanted == 1 { "online" } else { "stopped" };
+            if children.len() == wanted && shown[0]["status"] == status {
+                break;
+            }
+            assert!(Instant::now() < deadline, "{round} {words:?}: {said:?} {shown:?} {children:?}");
+            if said.code != 0 {
+                said = field.tsm(words);
+            }
+        }
+        eventually("who is shown is the child", || {
+            let shown = field.list();
+            let pid = shown[0]["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid != 0);
+            field.children("p") == Vec::from_iter(pid)
+        });
+    }
+    field.ok(&["delete", "p"]);
+    field.assert_empty();
+    eventually("nobody is left", || field.supervisors("p").is_empty());
 }
 
 /// The bytes that `seq 0 last` writes.
