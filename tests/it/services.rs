@@ -100,9 +100,10 @@ fn instances_have_the_next_ports_and_one_name() {
     for (n, row) in rows.iter().enumerate() {
         let own = usize::from(port) + n;
         assert_eq!((&row["process"], &row["port"]), (&format!("web-{own}").into(), &own.into()), "{row}");
-        // Its port may answer before its line is in the log.
-        let said = format!("{}\n", n + 1);
-        eventually("its line", || world.run(&format!("tsm logs web-{own}")).done() == said);
+        // It listens before it prints.
+        eventually(&format!("web-{own} said which one it is"), || {
+            world.run(&format!("tsm logs web-{own}")).done() == format!("{}\n", n + 1)
+        });
     }
     assert_eq!(rows.len(), 3);
     world.run("tsm stop web").done();
