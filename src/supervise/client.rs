@@ -3,22 +3,22 @@
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::BorrowedFd;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::CWD;
 
 use super::cgroup::Cgroup;
 use super::memory_group::MemoryGroup;
-use super::meta::{self, Meta, ReadError};
+use super::wait::is_readable_until;
 use super::wire::{RECORD, Word};
-use super::{lock, proc, repair};
+use super::{lock, repair};
 
+pub use super::wait::{WaitError, soon, wait, wait_for_last, wait_unsupervised};
 pub use super::wire::{Launched, Order, Step};
 
 /// The longest time a new supervisor may take to its first word.
@@ -122,45 +122,6 @@ impl std::error::Error for SendError {
     }
 }
 
-/// Why a wait ended without what was waited for.
-#[derive(Debug)]
-pub enum WaitError {
-    /// The deadline passed.
-    TimedOut {
-        /// The process directory.
-        dir: PathBuf,
-    },
-    /// `meta.json` could not be used.
-    Read(ReadError),
-    /// The kernel refused to watch.
-    Watch {
-        /// The process directory.
-        dir: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-}
-
-impl fmt::Display for WaitError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TimedOut { dir } => write!(f, "nothing more happened in `{}` in time", dir.display()),
-            Self::Read(error) => error.fmt(f),
-            Self::Watch { dir, .. } => write!(f, "failed to watch `{}`", dir.display()),
-        }
-    }
-}
-
-impl std::error::Error for WaitError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::TimedOut { .. } => None,
-            Self::Read(error) => std::error::Error::source(error),
-            Self::Watch { source, .. } => Some(source),
-        }
-    }
-}
-
 /// Starts a supervisor for `dir` (absolute) and waits for its first word.
 ///
 /// It gets no environment, a session of its own and none of our descriptors, and is nobody's child: a caller that lives long
@@ -222,7 +183,13 @@ fn first_word(words: &mut File, dir: &Path) -> Result<Launched, LaunchError> {
 /// True when somebody supervises the process in `dir`. Only asks: no lock is taken, not even for an instant.
 #[must_use]
 pub fn supervised(dir: &Path) -> bool {
-    lock::is_held(dir)
+    lock::is_held(CWD, dir)
+}
+
+/// The same for a `dir` relative to an open folder.
+#[must_use]
+pub fn supervised_in(folder: BorrowedFd, dir: &Path) -> bool {
+    lock::is_held(folder, dir)
 }
 
 /// Gives an order to the supervisor of `dir` and returns at once; what comes of it is seen in `meta.json`. A supervisor that
@@ -250,63 +217,6 @@ pub fn send(dir: &Path, order: Order) -> Result<(), SendError> {
     }
 }
 
-/// Waits until `until` is true of `meta.json` in `dir` and returns that record; `None` stands for no file.
-///
-/// Looks at once, then whenever the file was replaced; nothing is polled in between.
-///
-/// # Errors
-///
-/// Fails at the deadline, when `meta.json` holds no record, or when the directory may not be watched.
-pub fn wait(
-    dir: &Path,
-    deadline: Instant,
-    mut until: impl FnMut(Option<&Meta>) -> bool,
-) -> Result<Option<Meta>, WaitError> {
-    // The watch comes before the first look, so no change falls between the two.
-    let watch = watch(dir).map_err(|errno| WaitError::Watch { dir: dir.to_owned(), source: errno.into() })?;
-    loop {
-        let meta = meta::read(dir).map_err(WaitError::Read)?;
-        if until(meta.as_ref()) {
-            return Ok(meta);
-        }
-        if Instant::now() >= deadline {
-            return Err(WaitError::TimedOut { dir: dir.to_owned() });
-        }
-        match &watch {
-            Some(watch) if is_readable_until(watch, deadline) => {
-                // What happened does not matter, only that something did.
-                let _ = watch.read_events();
-            }
-            Some(_) => {}
-            None => pause(UNWATCHED_STEP),
-        }
-    }
-}
-
-/// How often to look at a directory that cannot be watched: it is not there, or the user watches too much already.
-const UNWATCHED_STEP: Duration = Duration::from_millis(5);
-
-/// Waits until nobody supervises `dir`: both guard and worker have ended, and the directory may be written or removed.
-///
-/// # Errors
-///
-/// Fails at the deadline.
-pub fn wait_unsupervised(dir: &Path, deadline: Instant) -> Result<(), WaitError> {
-    while supervised(dir) {
-        if Instant::now() >= deadline {
-            return Err(WaitError::TimedOut { dir: dir.to_owned() });
-        }
-        match holder(dir) {
-            Some(pidfd) => {
-                is_readable_until(pidfd, deadline.min(Instant::now() + HOLDER_STEP));
-            }
-            // The record names nobody who lives: a supervisor that has not written yet, or the last instant of one.
-            None => pause(UNKNOWN_HOLDER_STEP),
-        }
-    }
-    Ok(())
-}
-
 /// Lets the kernel forget the process in `dir`, which nobody supervises and which is about to be removed: takes away the
 /// empty control groups that a killed supervisor left. Does nothing where there is none.
 pub fn forget(dir: &Path) {
@@ -315,54 +225,5 @@ pub fn forget(dir: &Path) {
     }
     if let Some(group) = MemoryGroup::of_directory(dir) {
         group.remove();
-    }
-}
-
-/// How long to wait for one holder before asking the lock again (a new worker may have come).
-const HOLDER_STEP: Duration = Duration::from_millis(250);
-
-/// How long to wait when the record names no living holder.
-const UNKNOWN_HOLDER_STEP: Duration = Duration::from_millis(1);
-
-fn pause(span: Duration) {
-    let span = Timespec::try_from(span).expect("a few milliseconds fit");
-    // Cut short by a signal, it only looks again earlier.
-    let _ = poll(&mut [], Some(&span));
-}
-
-/// A handle on the guard, or else the worker, that the record of `dir` names, if it lives.
-fn holder(dir: &Path) -> Option<std::os::fd::OwnedFd> {
-    let life = meta::read(dir).ok()??.life;
-    let lives = |pid: u32| {
-        let pidfd = proc::handle(pid).ok()?;
-        (!proc::has_ended(&pidfd)).then_some(pidfd)
-    };
-    lives(life.guard_pid).or_else(|| lives(life.worker_pid))
-}
-
-/// A watch on `dir`; `None` when it is not there, or when all watches of this user are taken.
-fn watch(dir: &Path) -> nix::Result<Option<Inotify>> {
-    let changes = AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_DELETE | AddWatchFlags::IN_DELETE_SELF;
-    let made = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)
-        .and_then(|inotify| inotify.add_watch(dir, changes).map(|_| inotify));
-    match made {
-        Ok(inotify) => Ok(Some(inotify)),
-        Err(nix::Error::ENOENT | nix::Error::EMFILE | nix::Error::ENFILE | nix::Error::ENOSPC) => Ok(None),
-        Err(errno) => Err(errno),
-    }
-}
-
-/// Waits for input on `fd`; false when the deadline came first.
-fn is_readable_until(fd: impl AsFd, deadline: Instant) -> bool {
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let limit = Timespec::try_from(left).unwrap_or(Timespec { tv_sec: i64::MAX, tv_nsec: 0 });
-        let mut fds = [PollFd::new(&fd, PollFlags::IN)];
-        match poll(&mut fds, Some(&limit)) {
-            Ok(0) if left.is_zero() => return false,
-            Ok(0) | Err(rustix::io::Errno::INTR) => {}
-            Ok(_) => return true,
-            Err(_) => return false,
-        }
     }
 }

@@ -146,10 +146,12 @@ impl Worker {
         self.take_into_group(pid);
         self.save();
         let released = newborn.release(self.meta.life.memory_by);
+        // All this while the program is being executed.
         if std::mem::take(&mut self.fresh) {
-            // While the program is being executed.
             self.open_logs();
         }
+        self.write_pid_file();
+        self.kills_before = Some(Kills::so_far(self.memory_group.as_ref()));
         match released.confirm() {
             Ok(pidfd) => {
                 let identity = Identity { pid, start_ticks };
@@ -157,9 +159,7 @@ impl Worker {
                 self.meta.enter(State::Online);
                 self.meta.life.start_error.clear();
                 self.save();
-                self.write_pid_file();
                 self.answer = Some(Launched::Spawned { pid });
-                self.kills_before = Some(Kills::so_far(self.memory_group.as_ref()));
                 Event::Spawned
             }
             Err(failure) => {

@@ -6,10 +6,12 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use nix::fcntl::{FcntlArg, fcntl};
+use rustix::fs::{Mode, OFlags, openat};
 
 /// The file's name inside a process directory.
 pub(super) const FILE: &str = "lock";
@@ -24,6 +26,11 @@ pub(super) enum Seat {
 }
 
 impl Seat {
+    /// Both together, to ask for.
+    fn all() -> libc::flock {
+        libc::flock { l_len: 2, ..Self::Guard.range() }
+    }
+
     fn range(self) -> libc::flock {
         libc::flock {
             l_type: libc::F_WRLCK as libc::c_short,
@@ -54,12 +61,16 @@ pub(super) fn take(file: &File, seat: Seat) -> io::Result<bool> {
 
 /// True when a description other than `file`'s has the seat.
 pub(super) fn is_taken(file: &File, seat: Seat) -> bool {
-    let mut range = seat.range();
+    is_any_taken(file, seat.range())
+}
+
+fn is_any_taken(file: &File, mut range: libc::flock) -> bool {
     let asked = fcntl(file, FcntlArg::F_OFD_GETLK(&mut range));
     asked.is_ok() && range.l_type != libc::F_UNLCK as libc::c_short
 }
 
-/// True when anybody supervises `dir`. Takes no lock, not even for an instant.
-pub(super) fn is_held(dir: &Path) -> bool {
-    File::open(dir.join(FILE)).is_ok_and(|file| is_taken(&file, Seat::Guard) || is_taken(&file, Seat::Worker))
+/// True when anybody supervises `dir`, which may be relative to the folder. Takes no lock, not even for an instant.
+pub(super) fn is_held(folder: BorrowedFd, dir: &Path) -> bool {
+    let opened = openat(folder, dir.join(FILE), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+    opened.is_ok_and(|file| is_any_taken(&File::from(file), Seat::all()))
 }

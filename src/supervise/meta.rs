@@ -17,7 +17,7 @@ use super::limits::{Account, Limits, MemoryBy};
 use super::proc::{self, Identity};
 
 pub(super) use super::record::restore;
-pub use super::record::{ReadError, earlier, read, remove, write};
+pub use super::record::{ReadError, earlier, outline, read, read_in, remove, write};
 
 /// The version of the extension fields that this program writes.
 pub const VERSION: u32 = 1;
@@ -85,6 +85,17 @@ pub struct Meta {
     /// Fields this version does not know, kept as they were.
     #[serde(flatten)]
     pub unknown: serde_json::Map<String, serde_json::Value>,
+}
+
+/// What has to be known of every process to give another one its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct Outline {
+    /// As in [`Meta`].
+    #[serde(deserialize_with = "number")]
+    pub tsm_id: u32,
+    /// As in [`Meta`].
+    #[serde(default, deserialize_with = "port_in")]
+    pub port: Option<u16>,
 }
 
 /// The status of the published format.

@@ -87,6 +87,7 @@ pub mod repair;
 pub mod rotation;
 mod spawn;
 mod sweep;
+mod wait;
 pub mod wire;
 mod worker;
 

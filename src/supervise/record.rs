@@ -2,14 +2,15 @@
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::fd::AsRawFd;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::fs::{CWD, Mode, OFlags, RenameFlags, openat, renameat_with};
+use serde::de::DeserializeOwned;
 
-use super::meta::{Meta, path};
+use super::meta::{Meta, Outline, path};
 
 /// Why `meta.json` could not be used.
 #[derive(Debug)]
@@ -54,15 +55,61 @@ impl std::error::Error for ReadError {
 ///
 /// Fails when the file cannot be read, or holds no record (the caller may then rebuild it).
 pub fn read(dir: &Path) -> Result<Option<Meta>, ReadError> {
+    read_as(CWD, dir)
+}
+
+/// The same for a `dir` relative to an open folder: of many processes in one folder the way to it is gone once.
+///
+/// # Errors
+///
+/// As [`read`].
+pub fn read_in(folder: BorrowedFd, dir: &Path) -> Result<Option<Meta>, ReadError> {
+    read_as(folder, dir)
+}
+
+/// Reads no more of `meta.json` than its [`Outline`], which is much less work; `None` when there is no such file. `dir` may be
+/// relative to the folder.
+///
+/// # Errors
+///
+/// As [`read`]. A record that is damaged only beyond its outline is not noticed.
+pub fn outline(folder: BorrowedFd, dir: &Path) -> Result<Option<Outline>, ReadError> {
+    read_as(folder, dir)
+}
+
+fn read_as<T: DeserializeOwned>(folder: BorrowedFd, dir: &Path) -> Result<Option<T>, ReadError> {
     let path = path(dir);
-    let bytes = match fs::read(&path) {
+    let bytes = match bytes_of(folder, &path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(ReadError::Unreadable { path, source }),
     };
     match serde_json::from_slice(&bytes) {
-        Ok(meta) => Ok(Some(meta)),
+        Ok(read) => Ok(Some(read)),
         Err(source) => Err(ReadError::Garbage { path, source }),
+    }
+}
+
+/// Records are hardly ever longer.
+const USUAL: usize = 4096;
+
+/// The whole file. A list of a thousand processes asks the kernel for nothing that it can do
+/// without: neither for the length, nor again after a part that was shorter than asked for, which is the last one.
+fn bytes_of(folder: BorrowedFd, path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = File::from(openat(folder, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?);
+    let mut bytes = vec![0; USUAL];
+    let mut length = 0;
+    loop {
+        match file.read(&mut bytes[length..]) {
+            Ok(count) => length += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        }
+        if length < bytes.len() {
+            bytes.truncate(length);
+            return Ok(bytes);
+        }
+        bytes.resize(bytes.len() * 2, 0);
     }
 }
 
@@ -182,6 +229,22 @@ mod tests {
         assert_eq!((&fields["port"], &fields["tsm_id"]), (&3000.into(), &3.into()));
         assert_eq!(fields["extra"]["kept"], true);
         assert_eq!(read(dir.path()).expect("readable"), Some(meta));
+    }
+
+    #[test]
+    fn an_outline_is_a_part_of_the_record_however_long_that_is() {
+        let dir = tempfile::tempdir().expect("a directory");
+        assert!(matches!(outline(CWD, dir.path()), Ok(None)));
+        for length in [10, USUAL - 350, USUAL, 5 * USUAL] {
+            let long = PUBLISHED.replace("node api.js", &"x".repeat(length));
+            fs::write(path(dir.path()), &long).expect("a record");
+            let meta = read(dir.path()).expect("readable").expect("there");
+            assert_eq!(meta.command.len(), length);
+            assert_eq!(
+                outline(CWD, dir.path()).expect("readable"),
+                Some(Outline { tsm_id: meta.tsm_id, port: meta.port })
+            );
+        }
     }
 
     #[test]

@@ -3,23 +3,22 @@
 //! The escalation from the polite signal to the end is the supervisor's work; here it is only waited for, by its record, without
 //! polling. An order stands once it is given: who stops waiting takes nothing back.
 
+mod error;
 mod waiting;
 
-use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::attend;
 use super::store::Process;
-use crate::base::fault::{Advise, Kind};
-use crate::base::name::ProcessName;
-use crate::supervise::client::{self, LaunchError, Launched, Order, SendError, WaitError};
+use crate::supervise::client::{self, Launched, Order, SendError};
 use crate::supervise::meta::{self, State};
 use crate::supervise::repair;
-use crate::sys::file::FileError;
 use crate::sys::paths::Paths;
 use crate::sys::{net, process};
+
+pub use error::ControlError;
 
 /// What is needed to act on processes.
 pub struct Control<'a> {
@@ -29,123 +28,6 @@ pub struct Control<'a> {
     pub program: &'a Path,
     /// Whether the operator has had enough of waiting.
     pub interrupted: &'a dyn Fn() -> bool,
-}
-
-/// Why an order had no success.
-#[derive(Debug, thiserror::Error)]
-pub enum ControlError {
-    /// Nobody could be found to carry it out.
-    #[error("failed to start a supervisor for `{name}`")]
-    Launch {
-        /// The process.
-        name: ProcessName,
-        /// Why.
-        source: LaunchError,
-    },
-    /// The supervisor could not be told.
-    #[error("failed to give the order to the supervisor of `{name}`")]
-    Send {
-        /// The process.
-        name: ProcessName,
-        /// Why.
-        source: SendError,
-    },
-    /// It has not ended in time.
-    #[error("`{name}` has not ended within {} s", waited.as_secs())]
-    NotEnded {
-        /// The process.
-        name: ProcessName,
-        /// How long was waited.
-        waited: Duration,
-    },
-    /// The operator stopped waiting.
-    #[error("stopped waiting for `{name}`; the order stands")]
-    Interrupted {
-        /// The process.
-        name: ProcessName,
-    },
-    /// The operator stopped waiting for the end that has to come before the removal.
-    #[error("stopped waiting for `{name}`: it is being stopped, and was not removed")]
-    NotRemoved {
-        /// The process.
-        name: ProcessName,
-    },
-    /// What became of it cannot be seen.
-    #[error("cannot see what becomes of `{name}`")]
-    Blind {
-        /// The process.
-        name: ProcessName,
-        /// Why.
-        source: WaitError,
-    },
-    /// It belongs to another user, whose programs are not for this one to run.
-    #[error("`{name}` belongs to user {owner}, and its supervisor has to be started by that user")]
-    Foreign {
-        /// The process.
-        name: ProcessName,
-        /// The login name of its owner.
-        owner: String,
-    },
-    /// Its supervisor could not become this program.
-    #[error("the supervisor of `{name}` is still the old one")]
-    NotReplaced {
-        /// The process.
-        name: ProcessName,
-    },
-    /// Somebody else started it again.
-    #[error("`{name}` was started again by somebody else meanwhile")]
-    StartedMeanwhile {
-        /// The process.
-        name: ProcessName,
-    },
-    /// Its record is lost, and with it what to run.
-    #[error("the record of `{name}` is lost: {why}")]
-    NoRecord {
-        /// The process.
-        name: ProcessName,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// The port registry or the lock of names cannot be changed or taken.
-    #[error(transparent)]
-    Registry(#[from] FileError),
-    /// A file of the process cannot be changed.
-    #[error("failed to {action} `{}`", path.display())]
-    File {
-        /// What was being done.
-        action: &'static str,
-        /// The file or folder.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-}
-
-impl Advise for ControlError {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::Interrupted { .. } | Self::NotRemoved { .. } => Kind::Interrupted,
-            Self::Registry(error) => error.kind(),
-            Self::Foreign { .. } => Kind::Refused,
-            _ => Kind::Failed,
-        }
-    }
-
-    fn advice(&self) -> Option<String> {
-        match self {
-            Self::NotEnded { name, .. } => Some(format!("`tsm kill --force {name}` ends it at once")),
-            Self::Interrupted { name } => Some(format!("`tsm info {name}` shows how it goes on")),
-            Self::NotRemoved { name } => Some(format!("`tsm delete {name}` removes it")),
-            Self::Registry(error) => error.advice(),
-            Self::Foreign { owner, .. } => Some(format!("`sudo -u {owner} tsm …` acts as that user")),
-            Self::NoRecord { name, .. } => {
-                Some(format!("`tsm delete {name}` removes it; then start it with its command line"))
-            }
-            Self::NotReplaced { .. } => Some("it goes on as before; `tsm upgrade` tries again".to_owned()),
-            Self::StartedMeanwhile { name } => Some(format!("`tsm list` shows it; `tsm stop {name}` tries again")),
-            Self::Launch { .. } | Self::Send { .. } | Self::Blind { .. } | Self::File { .. } => None,
-        }
-    }
 }
 
 /// What came of an order to end a process.
@@ -179,21 +61,11 @@ const TRIES: u32 = 4;
 /// How long is waited before the operator's wish is asked for again.
 const SLICE: Duration = Duration::from_millis(100);
 
-impl ControlError {
-    /// The same for an order that was also to remove the process.
-    pub(super) fn before_removal(self) -> Self {
-        match self {
-            Self::Interrupted { name } => Self::NotRemoved { name },
-            other => other,
-        }
-    }
-}
-
 impl Control<'_> {
     /// Gives living processes that nobody watches a supervisor, and takes restarts up again that nobody would make.
     /// Removes folders that were cut off half made or half removed. Costs little when there are none. What fails is left as it is: whoever needs the supervisor will say so.
     pub fn tend(&self, processes: &mut [Process]) {
-        self.tidy();
+        self.tidy(processes.len());
         for process in processes.iter_mut().filter(|process| process.view.wants_supervisor()) {
             if self.supervise(process).is_ok() {
                 process.look_again();

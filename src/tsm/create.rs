@@ -18,13 +18,14 @@ use crate::sys::paths::Paths;
 use crate::sys::process;
 
 use super::attend;
-use super::conflict::{self, Conflict};
+use super::conflict::Conflict;
 use super::control::{ControlError, refuse_foreign};
 use super::placement::{Placement, PlacementError, place};
 use super::plan::StartPlan;
 use super::ports;
 use super::remove::{aside, clear_aside};
-use super::store::{Process, Store, StoreError};
+use super::roster::Roster;
+use super::store::{Store, StoreError};
 use super::words::joined;
 
 /// A process that is made and not started yet.
@@ -130,17 +131,15 @@ pub fn create_all(
     file::private_folder(&paths.processes())?;
     let _lock = lock(&paths.id_lock())?;
     clear_aside(paths);
-    let store = Store::open(paths);
-    let mut processes = store.all()?;
+    let mut roster = Roster::read(Store::open(paths))?;
     let mut all = Vec::new();
     for plan in plans {
-        let created = create_one(plan, paths, &processes).and_then(|(created, meta)| {
+        let created = create_one(plan, paths, &roster).and_then(|(created, meta)| {
             created.write(&meta, (host, &plan.opened)).inspect_err(|_| created.undo(paths))?;
             Ok(created)
         });
         if let Ok(created) = &created {
-            processes.retain(|process| process.name != created.name);
-            processes.extend(store.get(&created.name));
+            roster.note(&created.name, created.id, created.port);
         }
         all.push(created);
     }
@@ -153,13 +152,13 @@ pub fn create_all(
     Ok(all)
 }
 
-fn create_one(plan: &StartPlan, paths: &Paths, processes: &[Process]) -> Result<(Created, Meta), CreateError> {
-    let placement = place(plan, processes, &|port| conflict::find(port, processes))?;
+fn create_one(plan: &StartPlan, paths: &Paths, roster: &Roster) -> Result<(Created, Meta), CreateError> {
+    let placement = place(plan, roster, &|port| roster.conflict(port))?;
     let dir = paths.process(&placement.name);
-    if let Some(process) = placement.again {
+    if let Some(process) = &placement.again {
         refuse_foreign(process).map_err(|error| CreateError::Foreign(Box::new(error)))?;
     }
-    if placement.again.is_some_and(|process| process.view.supervised) {
+    if placement.again.as_ref().is_some_and(|process| process.view.supervised) {
         let patience = Instant::now() + LET_GO;
         client::wait_unsupervised(&dir, patience)
             .map_err(|_| CreateError::Supervised { name: placement.name.clone() })?;

@@ -287,10 +287,11 @@ impl Control<'_> {
             self.remove(process)?;
             return Ok(Ended::Stopped { pid: process.meta.pid, forced: false, survivors: Vec::new() });
         }
-        if let Err(ControlError::NotEnded { .. }) = self.wait_until(process, patience, |meta| meta.state.is_final()) {
+        if let Err(ControlError::NotEnded { .. }) = self.wait_for_last(process, patience, |meta| meta.state.is_final())
+        {
             self.give(process, Order::Kill)?;
         }
-        if let Err(ControlError::NotEnded { .. }) = self.wait_until(process, FORCED, |meta| meta.state.is_final()) {
+        if let Err(ControlError::NotEnded { .. }) = self.wait_for_last(process, FORCED, |meta| meta.state.is_final()) {
             // Its supervisor does not do what it is told.
             let direct = process.pid().and_then(|pid| Direct::open(pid, process.meta.life.start_ticks));
             direct.map_or(Ok(()), |direct| direct.push(Push::Force))?;

@@ -30,6 +30,7 @@ pub mod remove;
 pub mod request;
 pub mod resolve;
 pub mod restart;
+pub mod roster;
 pub mod save;
 pub mod secrets;
 pub mod service;

@@ -1,12 +1,33 @@
 //! What only the moment decides: a free name, a free port, the lowest free id.
 
+use std::borrow::Cow;
+
 use crate::base::fault::{Advise, Kind};
 use crate::base::name::{BadName, ProcessName};
 
 use super::conflict::Conflict;
-use super::plan::{StartPlan, named};
+use super::plan::StartPlan;
 use super::port::PortWish;
 use super::store::Process;
+
+/// The processes there are, as far as a plan has to know them.
+pub trait Others {
+    /// The process of this name.
+    fn named(&self, name: &ProcessName) -> Option<Cow<'_, Process>>;
+
+    /// The ids of all, in no order.
+    fn ids(&self) -> Vec<u32>;
+}
+
+impl<T: AsRef<[Process]> + ?Sized> Others for T {
+    fn named(&self, name: &ProcessName) -> Option<Cow<'_, Process>> {
+        self.as_ref().iter().find(|process| process.name == *name).map(Cow::Borrowed)
+    }
+
+    fn ids(&self) -> Vec<u32> {
+        self.as_ref().iter().filter_map(Process::id).collect()
+    }
+}
 
 /// Where a plan finds its place among the processes there are.
 #[derive(Debug)]
@@ -18,7 +39,7 @@ pub struct Placement<'a> {
     /// Its port.
     pub port: Option<u16>,
     /// The stopped process that is started again.
-    pub again: Option<&'a Process>,
+    pub again: Option<Cow<'a, Process>>,
     /// Who has the guessed port.
     pub in_the_way: Option<Conflict>,
 }
@@ -93,19 +114,19 @@ impl Advise for PlacementError {
 /// Fails if a process of a given name, or of a name with a port, runs; if an explicit port is taken; or if none is free.
 pub fn place<'a>(
     plan: &StartPlan,
-    processes: &'a [Process],
+    others: &'a dyn Others,
     taken: &dyn Fn(u16) -> Option<Conflict>,
 ) -> Result<Placement<'a>, PlacementError> {
     let (name, port, in_the_way) = match &plan.port {
-        None => (portless(plan, processes)?, None, None),
+        None => (portless(plan, others)?, None, None),
         Some(choice) => match choice.wish {
             PortWish::From(first) => {
-                let (name, port) = next_free(plan, processes, first, taken)?;
+                let (name, port) = next_free(plan, others, first, taken)?;
                 (name, Some(port), None)
             }
             PortWish::Exactly(port) => {
                 let name = plan.base.with_port(Some(port))?;
-                check(&name, processes)?;
+                check(&name, others)?;
                 let conflict = taken(port);
                 if let Some(conflict) = conflict.clone().filter(|_| choice.source.is_explicit()) {
                     return Err(PlacementError::PortTaken(Box::new(conflict)));
@@ -114,25 +135,25 @@ pub fn place<'a>(
             }
         },
     };
-    let again = named(name.as_str(), processes);
-    let id = again.and_then(Process::id).unwrap_or_else(|| lowest_free(processes));
+    let again = others.named(&name);
+    let id = again.as_ref().and_then(|process| process.id()).unwrap_or_else(|| lowest_free(others));
     Ok(Placement { name, id, port, again, in_the_way })
 }
 
 /// The lowest id that no process has.
 #[must_use]
-pub fn lowest_free(processes: &[Process]) -> u32 {
-    let mut used: Vec<u32> = processes.iter().filter_map(Process::id).collect();
+pub fn lowest_free(others: &dyn Others) -> u32 {
+    let mut used = others.ids();
     used.sort_unstable();
     used.dedup();
     (0..).zip(used.iter().chain([&u32::MAX])).find(|(free, used)| free != *used).map_or(0, |(free, _)| free)
 }
 
-fn portless(plan: &StartPlan, processes: &[Process]) -> Result<ProcessName, PlacementError> {
+fn portless(plan: &StartPlan, others: &dyn Others) -> Result<ProcessName, PlacementError> {
     let mut refused = None;
     for name in plan.base.portless() {
         let name = name?;
-        match check(&name, processes) {
+        match check(&name, others) {
             Ok(()) => return Ok(name),
             Err(error) => refused = refused.or(Some(error)),
         }
@@ -142,16 +163,16 @@ fn portless(plan: &StartPlan, processes: &[Process]) -> Result<ProcessName, Plac
 
 fn next_free(
     plan: &StartPlan,
-    processes: &[Process],
+    others: &dyn Others,
     first: u16,
     taken: &dyn Fn(u16) -> Option<Conflict>,
 ) -> Result<(ProcessName, u16), PlacementError> {
     for port in first..=u16::MAX {
         let name = plan.base.with_port(Some(port))?;
         if plan.base.whole {
-            check(&name, processes)?;
+            check(&name, others)?;
         }
-        if check(&name, processes).is_ok() && taken(port).is_none() {
+        if check(&name, others).is_ok() && taken(port).is_none() {
             return Ok((name, port));
         }
     }
@@ -159,8 +180,8 @@ fn next_free(
 }
 
 /// A name is free if no process has it, or only one that neither runs nor is about to.
-fn check(name: &ProcessName, processes: &[Process]) -> Result<(), PlacementError> {
-    match named(name.as_str(), processes) {
+fn check(name: &ProcessName, others: &dyn Others) -> Result<(), PlacementError> {
+    match others.named(name) {
         Some(process) if process.is_running() => {
             Err(PlacementError::AlreadyRunning { name: name.clone(), id: process.id(), pid: process.pid() })
         }

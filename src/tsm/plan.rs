@@ -22,7 +22,6 @@ use super::limits::{self, within_reach};
 use super::name::{Base, trailing};
 use super::port::{PortSource, PortWish};
 use super::request::{Around, RequestError, StartRequest, Target};
-use super::store::Process;
 use super::words::{CommandLine, Unclosed, assignment};
 
 /// Everything that will be done, but for what only the moment decides: the id, a free port, a free name.
@@ -365,11 +364,6 @@ pub(super) fn program_of(meta: &Meta) -> Result<Program, PlanError> {
         return Err(RequestError::Nothing.into());
     }
     Ok(Program { argv, interpreter: meta.interpreter.clone(), kind: kind_named(&meta.process_type) })
-}
-
-/// The processes that a plan may meet, by name.
-pub(super) fn named<'a>(name: &str, processes: &'a [Process]) -> Option<&'a Process> {
-    processes.iter().find(|process| process.name.as_str() == name)
 }
 
 #[cfg(test)]

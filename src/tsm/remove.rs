@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::control::{Control, ControlError, Ended};
@@ -36,9 +37,12 @@ fn left_aside(paths: &Paths) -> impl Iterator<Item = PathBuf> {
 }
 
 impl Control<'_> {
-    /// Removes what was cut off while it was made or removed, unless somebody gives out or takes back names just now.
-    pub(super) fn tidy(&self) {
-        if left_aside(self.paths).next().is_none() {
+    /// Removes what was cut off while it was made or removed, unless somebody gives out or takes back names just now. `known` is
+    /// the number of processes that were found.
+    pub(super) fn tidy(&self, known: usize) {
+        // A folder is linked from its parent, itself and each folder in it. Where that is not counted so, its list tells.
+        let folders = fs::metadata(self.paths.processes()).ok().and_then(|found| found.nlink().checked_sub(2));
+        if folders == u64::try_from(known).ok() || left_aside(self.paths).next().is_none() {
             return;
         }
         let lock = fs::File::open(self.paths.id_lock()).ok();

@@ -159,13 +159,18 @@ impl StartRequest {
                 Some(word) => return Err(RequestError::TooMany { service: first.clone(), word: word.clone() }),
             }
         }
-        if more.is_empty()
-            && rest.is_empty()
+        if self.may_mean_process()
             && let Some(process) = existing(first, around)?
         {
             return Ok(Target::Existing(Box::new(process.clone())));
         }
         self.as_program(around)
+    }
+
+    /// False for a line that means a definition or a program whatever processes there are: only a single word can mean one.
+    #[must_use]
+    pub fn may_mean_process(&self) -> bool {
+        self.program.len() == 1 && self.arguments.as_ref().is_none_or(Vec::is_empty)
     }
 
     /// One word with spaces is a whole command line; otherwise every word is one.

@@ -1,24 +1,26 @@
 //! Starting: the process is made, its supervisor launched, and watched until what became of it is known.
 
+mod error;
+
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use crate::base::fault::{Advise, Kind};
 use crate::base::name::ProcessName;
-use crate::supervise::client::{self, LaunchError, Launched, Order, Step};
+use crate::supervise::client::{self, LaunchError, Launched, Order};
 use crate::supervise::meta::{self, How, Meta, State};
 use crate::sys::host::Host;
 use crate::sys::paths::Paths;
 
 use super::attend;
-use super::conflict::{self, Conflict};
+use super::conflict;
 use super::create::{CreateError, Created, create};
-use super::ends;
-use super::placement::PlacementError;
 use super::plan::StartPlan;
-use super::secrets::{self, Opener, SecretsError};
+use super::secrets::{self, Opener};
 use super::watch::{Seen, Watch};
+
+pub use error::StartError;
+pub(super) use error::said;
 
 /// What is needed to start.
 pub struct Starter<'a> {
@@ -60,100 +62,6 @@ pub struct Started {
     pub took: Duration,
 }
 
-/// Why a process does not run.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// It could not be made.
-    #[error(transparent)]
-    Create(#[from] CreateError),
-    /// The secrets of the environment cannot be had.
-    #[error(transparent)]
-    Secrets(#[from] SecretsError),
-    /// There is no supervisor.
-    #[error("failed to start `{name}`")]
-    Launch {
-        /// The process.
-        name: ProcessName,
-        /// Why.
-        source: LaunchError,
-    },
-    /// The program never ran.
-    #[error("failed to start `{name}`: {}", reason(*step, *errno, why))]
-    NotRun {
-        /// The process.
-        name: ProcessName,
-        /// What could not be done.
-        step: Step,
-        /// The error number.
-        errno: i32,
-        /// The supervisor's own words.
-        why: String,
-    },
-    /// The pre-start command failed, so the program was not run.
-    #[error("failed to start `{name}`: its pre-start command failed with exit code {code}{}", said(tail))]
-    Hook {
-        /// The process.
-        name: ProcessName,
-        /// The exit code.
-        code: u8,
-        /// The last lines that it wrote.
-        tail: Vec<String>,
-    },
-    /// The operator ended the pre-start command.
-    #[error("`{name}` was not started: its pre-start command was interrupted")]
-    Interrupted {
-        /// The process.
-        name: ProcessName,
-    },
-    /// It ran and ended before it had settled.
-    #[error("failed to start `{name}`: process died immediately ({}){}{}", ends::in_words(*how), in_use(conflict), said(tail))]
-    Died {
-        /// The process.
-        name: ProcessName,
-        /// How it ended.
-        how: How,
-        /// Its last lines on stderr.
-        tail: Vec<String>,
-        /// Somebody else has its port.
-        conflict: Option<Box<Conflict>>,
-        /// It is being started again by itself.
-        again: bool,
-    },
-}
-
-impl Advise for StartError {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::Create(error) => error.kind(),
-            Self::Secrets(error) => error.kind(),
-            Self::Interrupted { .. } => Kind::Interrupted,
-            _ => Kind::Failed,
-        }
-    }
-
-    fn advice(&self) -> Option<String> {
-        match self {
-            Self::Create(error) => error.advice(),
-            Self::Secrets(error) => error.advice(),
-            Self::Launch { .. } => Some("`tsm doctor` looks for the cause".to_owned()),
-            Self::NotRun { errno, .. } if *errno == ENOEXEC => {
-                Some("a script begins with a line such as #!/bin/sh, or is given to its interpreter".to_owned())
-            }
-            Self::NotRun { step: Step::Limit, .. } => Some(super::limits::RAISE.to_owned()),
-            Self::NotRun { .. } | Self::Hook { .. } | Self::Interrupted { .. } => {
-                Some("nothing was left behind".to_owned())
-            }
-            Self::Died { name, again: true, .. } => {
-                Some(format!("it is being started again; `tsm logs {name}` shows it, `tsm stop {name}` ends it"))
-            }
-            Self::Died { name, .. } => Some(format!("`tsm logs {name}` shows all that it wrote")),
-        }
-    }
-}
-
-/// The error number of a file that is no program.
-const ENOEXEC: i32 = 8;
-
 /// How many lines of stderr an error shows.
 const TAIL: usize = 10;
 
@@ -162,33 +70,6 @@ const INTERRUPT_STEP: Duration = Duration::from_millis(50);
 
 /// How long the supervisor may take to write down how its child ended.
 const RECORDING: Duration = Duration::from_secs(3);
-
-fn reason(step: Step, errno: i32, why: &str) -> String {
-    if why.is_empty() { format!("{step}: {}", std::io::Error::from_raw_os_error(errno)) } else { why.to_owned() }
-}
-
-pub(super) fn said(tail: &[String]) -> String {
-    if tail.is_empty() {
-        return String::new();
-    }
-    format!("\nProcess error output:\n  {}", tail.join("\n  "))
-}
-
-fn in_use(conflict: &Option<Box<Conflict>>) -> String {
-    conflict.as_ref().map(|conflict| format!("; {}", conflict.line())).unwrap_or_default()
-}
-
-impl StartError {
-    /// Who has the port that this process should have had.
-    #[must_use]
-    pub fn conflict(&self) -> Option<&Conflict> {
-        match self {
-            Self::Create(CreateError::Placement(PlacementError::PortTaken(conflict))) => Some(conflict),
-            Self::Died { conflict, .. } => conflict.as_deref(),
-            _ => None,
-        }
-    }
-}
 
 /// Carries out a plan. Returns as soon as it is known what became of it.
 ///
@@ -263,12 +144,15 @@ pub(super) struct Launch {
     pub(super) program: PathBuf,
     pub(super) dir: PathBuf,
     pub(super) attended: bool,
+    /// There is a pre-start command, which may take minutes.
+    hooked: bool,
 }
 
 impl Launch {
     pub(super) fn of(plan: &StartPlan, created: &Created, host: &dyn Host) -> Self {
         let attended = !plan.kept.care.is_nothing();
-        Self { program: host.program().to_owned(), dir: created.dir.clone(), attended }
+        let hooked = !plan.pre_hook.is_empty();
+        Self { program: host.program().to_owned(), dir: created.dir.clone(), attended, hooked }
     }
 
     /// Starts both and waits for the supervisor's first word. A process never runs unattended that asked for it.
@@ -322,15 +206,17 @@ pub(super) enum Heard {
 }
 
 /// Launches the supervisor. A pre-start command may take minutes: Ctrl-C ends it, and with it the start. Without one the
-/// program runs in a moment, and Ctrl-C is for the waiting that follows.
+/// program runs in a moment, Ctrl-C is for the waiting that follows, and no thread is needed to hear it.
 fn supervise(launch: &Launch, host: &dyn Host) -> (Result<Launched, LaunchError>, Heard) {
+    if !launch.hooked {
+        return (launch.carry_out(), Heard::Nothing);
+    }
     let (answer, answered) = mpsc::channel();
     let ours = launch.clone();
     let launching = match std::thread::Builder::new().spawn(move || answer.send(ours.carry_out())) {
         Ok(launching) => launching,
         Err(source) => return (Err(LaunchError::Execute { exe: launch.program.clone(), source }), Heard::Nothing),
     };
-    let has_hook = record(&launch.dir).is_some_and(|meta| !meta.prehook.is_empty());
     let mut heard = Heard::Nothing;
     loop {
         match answered.recv_timeout(INTERRUPT_STEP) {
@@ -339,7 +225,7 @@ fn supervise(launch: &Launch, host: &dyn Host) -> (Result<Launched, LaunchError>
                 let _ = launching.join();
                 return (answer, heard);
             }
-            Err(RecvTimeoutError::Timeout) if has_hook && host.interrupted() => {
+            Err(RecvTimeoutError::Timeout) if host.interrupted() => {
                 // Nobody hears it yet, or it was heard already: the next time then.
                 let _ = client::send(&launch.dir, Order::Stop);
                 heard = Heard::Interrupt;

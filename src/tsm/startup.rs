@@ -9,6 +9,7 @@ pub mod order;
 
 use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread::Builder;
 use std::time::{Duration, Instant};
 
 use crate::base::name::ProcessName;
@@ -77,18 +78,28 @@ pub fn run(services: Vec<Service>, starter: &mut Starter) -> Vec<(String, Outcom
     let to_launch = Mutex::new(to_launch);
     let count = services.len().min(LAUNCHERS);
     std::thread::scope(|scope| {
-        for _ in 0..count {
+        let launcher = |_: &usize| {
             let (to_launch, answers) = (&to_launch, answers.clone());
-            scope.spawn(move || launch(to_launch, &answers));
-        }
-        let mut startup = Startup { jobs: services.into_iter().map(Job::new).collect(), starter, orders: Some(orders) };
+            Builder::new().spawn_scoped(scope, move || launch(to_launch, &answers)).is_ok()
+        };
+        let launchers = (0..count).filter(launcher).count();
+        let mut startup = Startup {
+            jobs: services.into_iter().map(Job::new).collect(),
+            starter,
+            orders: Some(orders),
+            // Who may not have another thread starts one after the other.
+            alone: (launchers == 0).then_some(&to_launch),
+        };
         startup.serve(&answered);
         startup.jobs.into_iter().map(Job::end).collect()
     })
 }
 
+/// What is to be launched, and by which index it is known.
+type Orders = Mutex<Receiver<(usize, Launch)>>;
+
 /// Starts supervisors until there are no more to start.
-fn launch(orders: &Mutex<Receiver<(usize, Launch)>>, answers: &Sender<Answer>) {
+fn launch(orders: &Orders, answers: &Sender<Answer>) {
     loop {
         let next = orders.lock().ok().and_then(|orders| orders.recv().ok());
         let Some((index, launch)) = next else { return };
@@ -144,6 +155,8 @@ struct Startup<'a, 'b> {
     starter: &'a mut Starter<'b>,
     /// Gone once nothing more may be launched.
     orders: Option<Sender<(usize, Launch)>>,
+    /// The other end of them, where there is no other thread to carry them out.
+    alone: Option<&'a Orders>,
 }
 
 impl Startup<'_, '_> {
@@ -155,6 +168,7 @@ impl Startup<'_, '_> {
             }
             self.look();
             self.begin_those_that_can();
+            self.launch_alone();
             let launching = self.jobs.iter().any(|job| matches!(job.step, Step::Launching { .. }));
             let open = self.jobs.iter().any(|job| !matches!(job.step, Step::Over(_)));
             if !open || (self.orders.is_none() && !launching) {
@@ -171,6 +185,14 @@ impl Startup<'_, '_> {
             }
         }
         self.orders = None;
+    }
+
+    fn launch_alone(&mut self) {
+        let Some(orders) = self.alone else { return };
+        let next = || orders.lock().ok()?.try_recv().ok();
+        while let Some((index, launch)) = next() {
+            self.hear(Answer { index, first_word: launch.carry_out() });
+        }
     }
 
     /// Nothing more is begun; pre-start commands that run are ended.

@@ -3,8 +3,9 @@
 //! Files are the truth, and nothing here fails because one of them is damaged: a folder whose record cannot be read is still
 //! a process, with what can be known about it. Reading takes no lock; records are renamed into place and so always whole.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -14,11 +15,12 @@ use crate::base::fault::Advise;
 use crate::base::name::ProcessName;
 use crate::base::time::Timestamp;
 use crate::supervise::client;
-use crate::supervise::meta::{self, Life, Meta, ReadError, Run, State, Status};
+use crate::supervise::meta::{self, Life, Meta, Outline, ReadError, Run, State, Status};
 use crate::sys::paths::Paths;
 use crate::sys::process;
 
 use super::attend::health::{self, Health};
+use super::roster::Row;
 use super::view::{self, Facts, View};
 use super::words::joined;
 
@@ -80,16 +82,49 @@ impl Store {
     /// Fails if the folder exists and cannot be listed.
     pub fn all(&self) -> Result<Vec<Process>, StoreError> {
         let names = self.names()?;
-        let read = |names: &[ProcessName]| names.iter().filter_map(|name| self.get(name)).collect::<Vec<Process>>();
+        let opened = File::open(&self.folder);
+        let read = |names: &[ProcessName]| {
+            let mut processes = Vec::with_capacity(names.len());
+            let process = |name: &ProcessName| match &opened {
+                Ok(folder) => look(
+                    name,
+                    self.folder.join(name.as_str()),
+                    Way { folder: Some(folder.as_fd()), dir: Path::new(name.as_str()) },
+                ),
+                Err(_) => self.get(name),
+            };
+            processes.extend(names.iter().filter_map(process));
+            processes
+        };
         let mut processes = if names.len() < MANY { read(&names) } else { at_once(&names, read) };
-        processes.sort_by(|a, b| (a.meta.tsm_id, &a.name).cmp(&(b.meta.tsm_id, &b.name)));
+        // Each is moved once: they are large.
+        processes.sort_by_cached_key(|process| (process.meta.tsm_id, process.name.clone()));
         Ok(processes)
     }
 
     /// The process of this name, if there is one.
     #[must_use]
     pub fn get(&self, name: &ProcessName) -> Option<Process> {
-        look(name, self.folder.join(name.as_str()))
+        look_alone(name, self.folder.join(name.as_str()))
+    }
+
+    /// What a roster has of each process.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the folder exists and cannot be listed.
+    pub(super) fn rows(&self) -> Result<Vec<Row>, StoreError> {
+        let names = self.names()?;
+        let opened = File::open(&self.folder).ok();
+        let row = |name: ProcessName| {
+            let outline = opened.as_ref().map(|folder| meta::outline(folder.as_fd(), Path::new(name.as_str())));
+            if let Some(Ok(Some(Outline { tsm_id, port }))) = outline {
+                return Some(Row { name, id: Some(tsm_id), port });
+            }
+            let process = self.get(&name)?;
+            Some(Row { id: process.id(), port: process.meta.port, name })
+        };
+        Ok(names.into_iter().filter_map(row).collect())
     }
 
     /// The names of all processes in no order, without looking into their folders. Strangers in the folder are left out.
@@ -143,7 +178,7 @@ impl Process {
 
     /// Reads it again. If its folder is gone it stays as it was.
     pub fn look_again(&mut self) {
-        if let Some(now) = look(&self.name, self.dir.clone()) {
+        if let Some(now) = look_alone(&self.name, self.dir.clone()) {
             *self = now;
         }
     }
@@ -221,13 +256,25 @@ impl Process {
     }
 }
 
-fn look(name: &ProcessName, dir: PathBuf) -> Option<Process> {
-    let (meta, damage) = match read(&dir) {
+/// The way to the folder of a process: a part of it is gone already where many are looked at.
+#[derive(Clone, Copy)]
+struct Way<'a> {
+    /// An open folder above it; none if `dir` is absolute.
+    folder: Option<BorrowedFd<'a>>,
+    dir: &'a Path,
+}
+
+fn look_alone(name: &ProcessName, dir: PathBuf) -> Option<Process> {
+    look(name, dir.clone(), Way { folder: None, dir: &dir })
+}
+
+fn look(name: &ProcessName, dir: PathBuf, way: Way) -> Option<Process> {
+    let (meta, damage) = match read(&dir, way) {
         Ok(meta) => (meta, None),
         Err(_) if !dir.is_dir() => return None,
         Err(why) => (rebuild(name, &dir), Some(why)),
     };
-    let view = view::derive(&meta, facts(&meta, &dir));
+    let view = view::derive(&meta, facts(&meta, &dir, way));
     Some(Process { name: name.clone(), dir, meta, view, damage })
 }
 
@@ -235,9 +282,13 @@ fn pid_file(dir: &Path, name: &ProcessName) -> PathBuf {
     dir.join(format!("{name}.pid"))
 }
 
-fn read(dir: &Path) -> Result<Meta, String> {
+fn read(dir: &Path, way: Way) -> Result<Meta, String> {
     let lost = |why: String| meta::earlier(dir).ok_or(why);
-    let mut meta = match meta::read(dir) {
+    let found = match way.folder {
+        Some(folder) => meta::read_in(folder, way.dir),
+        None => meta::read(way.dir),
+    };
+    let mut meta = match found {
         Ok(Some(meta)) => meta,
         Ok(None) => lost("there is no record".to_owned())?,
         Err(ReadError::Garbage { source, .. }) => lost(format!("the record is damaged: {source}"))?,
@@ -255,8 +306,11 @@ fn read(dir: &Path) -> Result<Meta, String> {
 }
 
 /// Whether the child lives is asked only where the answer matters: without a supervisor.
-fn facts(meta: &Meta, dir: &Path) -> Facts {
-    let supervised = client::supervised(dir);
+fn facts(meta: &Meta, dir: &Path, way: Way) -> Facts {
+    let supervised = match way.folder {
+        Some(folder) => client::supervised_in(folder, way.dir),
+        None => client::supervised(way.dir),
+    };
     let this_boot = meta.life.boot_id.is_empty() || meta.life.boot_id == process::boot_id();
     let child_lives = !supervised && this_boot && process::is_same(meta.pid, meta.life.start_ticks);
     let fresh = !supervised && meta.state == State::Starting && is_being_started(meta) && is_fresh(dir);

@@ -140,8 +140,8 @@ impl Terminal {
         let follows = report.blocks.iter().any(|block| matches!(block, Block::Follow(_)));
         let only_leads_on = report.blocks.is_empty() && !matches!(report.next, Next::Nothing);
         if !follows && !only_leads_on {
-            let data = report.blocks.iter().filter_map(json::block).collect();
-            return self.write(&format!("{:#}\n", json::document(data, report.shape)));
+            let data: Vec<_> = report.blocks.iter().filter_map(json::block).collect();
+            return self.write(&format!("{}\n", json::document(&data, report.shape)));
         }
         for block in report.blocks {
             if let Some(data) = json::block(&block) {

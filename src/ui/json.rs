@@ -1,5 +1,8 @@
 //! The data of a report, as JSON.
 
+use std::fmt;
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value as Json, json};
 
 use super::text::point;
@@ -34,29 +37,78 @@ pub fn sentence(sentence: &Sentence) -> Json {
     object(sentence.data.iter().map(|(key, cell)| (*key, cell)))
 }
 
-/// A block's data; none for talk and for rows that arrive over time.
-#[must_use]
-pub fn block(block: &Block) -> Option<Json> {
-    match block {
-        Block::Table(it) => Some(table(it)),
-        Block::Fields(it) => Some(fields(it)),
-        Block::Sentence(it) => Some(sentence(it)),
-        Block::Text(it) => Some(json!(it)),
-        Block::Written { data, .. } => Some(value(data)),
-        Block::Rows(it) => Some(it.iter().map(sentence).collect()),
-        Block::Findings(it) => Some(it.iter().map(diagnostic).collect()),
-        Block::Follow(_) | Block::Note(_) => None,
+/// The data of a block.
+#[derive(Debug)]
+pub enum Data<'a> {
+    /// A table, written straight from its cells: a tree of those of a thousand processes takes longer to build than they take
+    /// to be read.
+    Table(&'a Table),
+    /// Everything else is small.
+    Other(Json),
+}
+
+impl Serialize for Data<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Table(table) => to.collect_seq(table.rows.iter().map(|cells| Row { table, cells })),
+            Self::Other(data) => data.serialize(to),
+        }
     }
 }
 
-/// The data of blocks in the shape that the report asks for.
-#[must_use]
-pub fn document(mut data: Vec<Json>, shape: Shape) -> Json {
-    match shape {
-        Shape::Many => Json::Array(data),
-        Shape::One if data.len() > 1 => Json::Array(data),
-        Shape::One => data.pop().unwrap_or(Json::Null),
+/// In one line.
+impl fmt::Display for Data<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&serde_json::to_string(self).map_err(|_| fmt::Error)?)
     }
+}
+
+/// One row of a table: an object with every column.
+struct Row<'a> {
+    table: &'a Table,
+    cells: &'a [Cell],
+}
+
+impl Serialize for Row<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut row = to.serialize_map(Some(self.cells.len()))?;
+        for (column, cell) in self.table.columns.iter().zip(self.cells) {
+            match &cell.value {
+                Value::Nothing => row.serialize_entry(column.key, &())?,
+                Value::Bool(it) => row.serialize_entry(column.key, it)?,
+                Value::Int(it) => row.serialize_entry(column.key, it)?,
+                Value::Text(it) => row.serialize_entry(column.key, it)?,
+                other => row.serialize_entry(column.key, &value(other))?,
+            }
+        }
+        row.end()
+    }
+}
+
+/// A block's data; none for talk and for rows that arrive over time.
+#[must_use]
+pub fn block(block: &Block) -> Option<Data<'_>> {
+    Some(Data::Other(match block {
+        Block::Table(it) => return Some(Data::Table(it)),
+        Block::Fields(it) => fields(it),
+        Block::Sentence(it) => sentence(it),
+        Block::Text(it) => json!(it),
+        Block::Written { data, .. } => value(data),
+        Block::Rows(it) => it.iter().map(sentence).collect(),
+        Block::Findings(it) => it.iter().map(diagnostic).collect(),
+        Block::Follow(_) | Block::Note(_) => return None,
+    }))
+}
+
+/// The data of blocks in the shape that the report asks for, over several lines.
+#[must_use]
+pub fn document(data: &[Data], shape: Shape) -> String {
+    let text = match (shape, data) {
+        (Shape::Many, _) | (Shape::One, [_, _, ..]) => serde_json::to_string_pretty(data),
+        (Shape::One, [only]) => serde_json::to_string_pretty(only),
+        (Shape::One, []) => serde_json::to_string_pretty(&()),
+    };
+    text.expect("the keys are texts, and memory takes everything")
 }
 
 /// A fault: `{"error":{"kind","message","causes":[],"advice","at"?,"diagnostics"?}}`.
@@ -91,11 +143,6 @@ pub fn diagnostic(it: &Diagnostic) -> Json {
         "labels": it.labels.iter().map(label).collect::<Vec<_>>(),
         "help": it.help,
     })
-}
-
-fn table(table: &Table) -> Json {
-    let row = |cells: &Vec<Cell>| object(table.columns.iter().map(|column| column.key).zip(cells));
-    table.rows.iter().map(row).collect()
 }
 
 fn fields(fields: &Fields) -> Json {
@@ -136,15 +183,27 @@ mod tests {
         let mut table = Table::new(&[("id", "ID"), ("name", "NAME")]).show("name", Show::Never);
         table.row(vec![0_i64.into(), Cell::from("api").text("API")]);
         assert_eq!(block(&table.into()).map(|it| it.to_string()).as_deref(), Some(r#"[{"id":0,"name":"api"}]"#));
+        let mut table = Table::new(&[("none", ""), ("up", ""), ("size", ""), ("all", "")]);
+        table.row(vec![
+            Value::Nothing.into(),
+            true.into(),
+            Value::Bytes(5).into(),
+            Value::List(vec![1_i64.into(), 0.5.into()]).into(),
+        ]);
+        assert_eq!(
+            block(&table.into()).map(|it| it.to_string()).as_deref(),
+            Some(r#"[{"none":null,"up":true,"size":5,"all":[1,0.5]}]"#)
+        );
     }
 
     #[test]
     fn one_thing_is_an_object_and_many_an_array() {
-        let said = || vec![sentence(&Sentence::new("api is up").with("name", "api"))];
-        assert_eq!(document(said(), Shape::One).to_string(), r#"{"name":"api"}"#);
-        assert_eq!(document(said(), Shape::Many).to_string(), r#"[{"name":"api"}]"#);
-        assert_eq!(document(Vec::new(), Shape::One), Json::Null);
-        assert_eq!(document(Vec::new(), Shape::Many), json!([]));
+        let said = || Data::Other(sentence(&Sentence::new("api is up").with("name", "api")));
+        assert_eq!(document(&[said()], Shape::One), "{\n  \"name\": \"api\"\n}");
+        assert_eq!(document(&[said()], Shape::Many), "[\n  {\n    \"name\": \"api\"\n  }\n]");
+        assert!(document(&[said(), said()], Shape::One).starts_with("[\n"));
+        assert_eq!(document(&[], Shape::One), "null");
+        assert_eq!(document(&[], Shape::Many), "[]");
     }
 
     #[test]

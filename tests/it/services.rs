@@ -4,6 +4,7 @@ use std::fs;
 
 use tetra::tsm::definition::Definition;
 
+use crate::supervise::nest::eventually;
 use crate::world::World;
 
 fn definition(world: &World, name: &str) -> Definition {
@@ -99,7 +100,10 @@ fn instances_have_the_next_ports_and_one_name() {
     for (n, row) in rows.iter().enumerate() {
         let own = usize::from(port) + n;
         assert_eq!((&row["process"], &row["port"]), (&format!("web-{own}").into(), &own.into()), "{row}");
-        assert_eq!(world.run(&format!("tsm logs web-{own}")).done(), format!("{}\n", n + 1));
+        // It listens before it prints.
+        eventually(&format!("web-{own} said which one it is"), || {
+            world.run(&format!("tsm logs web-{own}")).done() == format!("{}\n", n + 1)
+        });
     }
     assert_eq!(rows.len(), 3);
     world.run("tsm stop web").done();

@@ -14,15 +14,16 @@ use crate::report::{Report, Sentence, Tone, Value};
 use crate::supervise::limits::Limits;
 use crate::supervise::meta::Restart;
 use crate::sys::net;
+use crate::tsm::instances;
 use crate::tsm::placement::{PlacementError, place};
 use crate::tsm::plan::{StartPlan, plan};
 use crate::tsm::port::{PortSource, PortWish};
 use crate::tsm::request::{Around, StartRequest, Target};
+use crate::tsm::roster::Roster;
 use crate::tsm::start::{Patience, Started, Starter, start};
 use crate::tsm::startup::{Outcome, Service, Task, gather};
-use crate::tsm::store::{Process, Store};
+use crate::tsm::store::{Process, Store, StoreError};
 use crate::tsm::watch::{READINESS, Seen};
-use crate::tsm::{conflict, instances};
 
 /// Start a service, a program, or a stopped process
 ///
@@ -86,9 +87,10 @@ impl Command for Start {
     }
 
     fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
-        let processes = Store::open(cx.paths).all()?;
         // What cannot be found is said when it is to be started.
-        match self.request(cx).and_then(|request| Ok(request.target(&around(cx, &processes, Limits::default()))?)) {
+        let Ok(request) = self.request(cx) else { return Ok(Vec::new()) };
+        let processes = known(&request, cx)?;
+        match request.target(&around(cx, &processes, Limits::default())) {
             Ok(Target::Existing(process)) => Ok(process.environment().into_iter().collect()),
             _ => Ok(Vec::new()),
         }
@@ -102,10 +104,12 @@ impl Command for Start {
         if self.dry_run {
             return self.show(cx);
         }
-        let processes = Store::open(cx.paths).all()?;
-        let plan = plan(&self.request(cx)?, &around(cx, &processes, limits::of_environment(cx)?))?;
+        let request = self.request(cx)?;
+        let processes = known(&request, cx)?;
+        let plan = plan(&request, &around(cx, &processes, limits::of_environment(cx)?))?;
         if self.debug
-            && let Ok(placement) = place(&plan, &processes, &|port| conflict::find(port, &processes))
+            && let Ok(roster) = Roster::read(Store::open(cx.paths))
+            && let Ok(placement) = place(&plan, &roster, &|port| roster.conflict(port))
         {
             preview::lines(&plan, &placement).iter().for_each(|line| cx.console.note(line));
         }
@@ -138,9 +142,11 @@ impl Command for Start {
 impl Start {
     /// What would be done. Changes nothing.
     fn show(&self, cx: &mut Cx) -> Result<Report, Fault> {
-        let processes = Store::open(cx.paths).all()?;
-        let plan = plan(&self.request(cx)?, &around(cx, &processes, limits::of_environment(cx)?))?;
-        match place(&plan, &processes, &|port| conflict::find(port, &processes)) {
+        let request = self.request(cx)?;
+        let processes = known(&request, cx)?;
+        let plan = plan(&request, &around(cx, &processes, limits::of_environment(cx)?))?;
+        let roster = Roster::read(Store::open(cx.paths))?;
+        match place(&plan, &roster, &|port| roster.conflict(port)) {
             Ok(placement) => Ok(preview::report(&plan, &placement)),
             Err(error) => {
                 if let PlacementError::PortTaken(conflict) = &error {
@@ -170,6 +176,11 @@ impl Start {
             keep: self.keeping.keep(),
         })
     }
+}
+
+/// The processes that the request may mean; to read them for a line that cannot mean one would be in vain.
+fn known(request: &StartRequest, cx: &Cx) -> Result<Vec<Process>, StoreError> {
+    if request.may_mean_process() { Store::open(cx.paths).all() } else { Ok(Vec::new()) }
 }
 
 /// Starts all instances at the same time.

@@ -7,6 +7,9 @@ use crate::supervise::client::{self, Order, WaitError};
 use crate::supervise::meta::{self, How, Meta, State};
 use crate::tsm::store::Process;
 
+/// What comes within this time is not waited for with a watch.
+const SOON: Duration = Duration::from_millis(15);
+
 impl Control<'_> {
     /// Waits until an order is being carried out. A worker that is killed takes along what it has read, and the next one knows
     /// nothing of it: then the order is given again.
@@ -37,7 +40,7 @@ impl Control<'_> {
         let mut nonce = meta::read(&process.dir).ok().flatten().map_or(String::new(), |meta| meta.life.nonce);
         loop {
             let met = |meta: &Meta| meta.state.is_final() || (meta.state == State::Online && meta.life.nonce != nonce);
-            let meta = self.wait_until(process, patience, met)?;
+            let meta = self.wait_for_last(process, patience, met)?;
             // Else it ended, or its supervisors were killed when they had ended it, and nobody is left who would record it.
             let Some(new) = meta.as_ref().filter(|meta| !meta.state.is_final() && met(meta)) else { return Ok(meta) };
             // It may have begun just before the order was read.
@@ -56,11 +59,34 @@ impl Control<'_> {
         patience: Duration,
         until: impl Fn(&Meta) -> bool,
     ) -> Result<Option<Meta>, ControlError> {
+        let met = |meta: Option<&Meta>| meta.is_none_or(&until);
+        if let Some(meta) = client::soon(&process.dir, SOON.min(patience), met) {
+            return Ok(meta);
+        }
+        self.wait_in_slices(process, patience, |slice| client::wait(&process.dir, slice, met))
+    }
+
+    /// The same for what stands in the last record of a supervisor; anything else is noticed late.
+    pub(in crate::tsm) fn wait_for_last(
+        &self,
+        process: &Process,
+        patience: Duration,
+        until: impl Fn(&Meta) -> bool,
+    ) -> Result<Option<Meta>, ControlError> {
+        let wait = |slice| client::wait_for_last(&process.dir, slice, |meta| meta.is_none_or(&until));
+        self.wait_in_slices(process, patience, wait)
+    }
+
+    fn wait_in_slices(
+        &self,
+        process: &Process,
+        patience: Duration,
+        wait: impl Fn(Instant) -> Result<Option<Meta>, WaitError>,
+    ) -> Result<Option<Meta>, ControlError> {
         let name = || process.name.clone();
         let deadline = Instant::now() + patience;
         loop {
-            let slice = deadline.min(Instant::now() + SLICE);
-            match client::wait(&process.dir, slice, |meta| meta.is_none_or(&until)) {
+            match wait(deadline.min(Instant::now() + SLICE)) {
                 Ok(meta) => return Ok(meta),
                 Err(WaitError::TimedOut { .. }) if (self.interrupted)() => {
                     return Err(ControlError::Interrupted { name: name() });
@@ -68,11 +94,17 @@ impl Control<'_> {
                 Err(WaitError::TimedOut { .. }) if Instant::now() >= deadline => {
                     return Err(ControlError::NotEnded { name: name(), waited: patience });
                 }
-                // It ended in this moment; or nobody is left who could write it: the disk may be full or not writable.
-                Err(WaitError::TimedOut { .. }) if is_over(process) => {
-                    return Ok(meta::read(&process.dir).ok().flatten());
+                Err(WaitError::TimedOut { .. }) => {
+                    let mut now = process.clone();
+                    now.look_again();
+                    if now.view.wants_supervisor() {
+                        // Killed in the middle of what we wait for. If nobody can be found now, somebody is at the next look.
+                        let _ = self.supervise(&now);
+                    } else if !now.view.supervised && !now.view.alive {
+                        // It ended in this moment; or nobody is left who could write it: the disk may be full or not writable.
+                        return Ok(meta::read(&process.dir).ok().flatten());
+                    }
                 }
-                Err(WaitError::TimedOut { .. }) => {}
                 // A damaged record says nothing; that its supervisor has ended still can be seen.
                 Err(WaitError::Read(_)) => return self.wait_unsupervised(process, patience).map(|()| None),
                 Err(source) => return Err(ControlError::Blind { name: name(), source }),
@@ -98,11 +130,4 @@ impl Control<'_> {
             }
         }
     }
-}
-
-/// Nobody supervises, and nothing is left to supervise.
-fn is_over(process: &Process) -> bool {
-    let mut now = process.clone();
-    now.look_again();
-    !now.view.supervised && !now.view.alive
 }

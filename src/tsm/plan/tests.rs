@@ -11,6 +11,7 @@ use crate::base::name::OrgName;
 use crate::sys::paths::Paths;
 use crate::tsm::conflict::{Conflict, Holder};
 use crate::tsm::placement::{PlacementError, lowest_free, place};
+use crate::tsm::store::Process;
 use crate::tsm::view::View;
 
 /// A home, a folder `my-api` to work in, and a `bin` with the usual interpreters.
@@ -362,10 +363,10 @@ fn taken_by_a_stranger(port: u16) -> Option<Conflict> {
 fn an_explicit_port_that_is_taken_is_refused_and_a_guessed_one_only_noticed() {
     let bench = Bench::new();
     let explicit = bench.with("node app.js", |request| request.port = Some(PortWish::Exactly(3000))).expect("a plan");
-    let error = place(&explicit, &[], &taken_by_a_stranger).expect_err("taken");
+    let error = place(&explicit, &[] as &[Process; 0], &taken_by_a_stranger).expect_err("taken");
     assert_eq!(error.to_string(), "port 3000 is in use by PID 77 (nginx)");
     let guessed = bench.plan("node app.js 3000");
-    let placement = place(&guessed, &[], &taken_by_a_stranger).expect("a place");
+    let placement = place(&guessed, &[] as &[Process; 0], &taken_by_a_stranger).expect("a place");
     assert_eq!((placement.port, placement.in_the_way.is_some()), (Some(3000), true));
 }
 

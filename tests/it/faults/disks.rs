@@ -110,6 +110,8 @@ fn on_a_full_disk_a_restart_is_recorded_and_what_is_not_written_is_said() {
         let shown = field.list();
         let pid = field.until("p", "its log is full", |meta| !meta.life.log_error.is_empty()).pid;
         assert!(lives(pid) && !pids.contains(&pid), "{answer:?}");
+        let stays = || fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim() == "sleep");
+        eventually("it has said all before the next restart", stays);
         assert_eq!((&shown[0]["status"], &shown[0]["pid"]), (&"online".into(), &pid.into()));
         let file = fs::read_to_string(field.dir("p").join("p.pid")).ok();
         assert!(file.is_none_or(|text| text.trim() == pid.to_string()), "no other pid is named");

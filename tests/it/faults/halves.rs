@@ -98,6 +98,26 @@ fn a_supervisor_that_cannot_be_executed_leaves_nothing() {
     }
 }
 
+#[test]
+fn a_startup_that_gets_no_thread_starts_one_after_the_other() {
+    let field = Field::new();
+    for name in ["a", "b", "c"] {
+        let file = field.home().join(format!("tsm/services-available/{name}.tsm"));
+        fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
+        fs::write(&file, "TSM_COMMAND=\"sleep 1000\"\nTSM_CWD=/\n").expect("a definition");
+        field.ok(&["enable", name]);
+    }
+    // A thread for each of the three is asked for first; supervisors are made in the same way after them.
+    let inject = "inject=clone3:error=EAGAIN:when=1..3";
+    let only = ["strace", "-q", "-o", "/dev/null", "-e", "trace=clone3", "-e", inject];
+    let said = super::field::said(field.under(&only, &["startup"]).output().expect("strace runs"));
+    assert_eq!(said.code, 0, "{said:?}");
+    let shown = field.list();
+    assert_eq!(shown.iter().filter(|it| it["status"] == "online").count(), 3, "{shown:?}");
+    field.ok(&["delete", "*"]);
+    field.assert_empty();
+}
+
 fn walk(walk: &Walk) {
     let changes = changes(walk);
     let steps: usize = changes.values().sum();

@@ -11,7 +11,9 @@ use std::time::Duration;
 use nix::sys::resource::{UsageWho, getrusage};
 use rustix::io::ioctl_fionread;
 
-use super::{Home, Table, now, wait_for};
+use crate::child::{forever, now};
+use crate::home::{Home, timed, wait_for};
+use crate::{Table, median};
 
 /// How much is written in each run, in MiB.
 const MEBIBYTES: u64 = 256;
@@ -57,7 +59,7 @@ pub(crate) fn flood(words: &[String]) -> ExitCode {
     piece.remove(0);
     let poured = wait_for(|| Path::new(go).exists().then_some(())).and_then(|()| pour(&piece));
     match poured.and_then(|report| fs::write(format!("{done}.new"), report)) {
-        Ok(()) if fs::rename(format!("{done}.new"), done).is_ok() => super::forever(),
+        Ok(()) if fs::rename(format!("{done}.new"), done).is_ok() => forever(),
         Ok(()) | Err(_) => ExitCode::FAILURE,
     }
 }
@@ -125,7 +127,7 @@ fn supervised(home: &Home, size: usize, round: usize) -> io::Result<Flow> {
     let (go, done) = (home.path("go"), home.path("done"));
     let own = std::env::current_exe()?;
     let mut start = home.tetra(&["tsm", "start", "--no-wait", "--name", &name, "--"]);
-    super::timed(start.arg(own).arg("flood").arg(size.to_string()).args([&go, &done]))?;
+    timed(start.arg(own).arg("flood").arg(size.to_string()).args([&go, &done]))?;
     let dir = home.path("tetra/tsm/runtime/processes").join(&name);
     let worker = worker_of(&dir)?;
     let before = time_of(worker)?;
@@ -137,7 +139,7 @@ fn supervised(home: &Home, size: usize, round: usize) -> io::Result<Flow> {
     wait_for(|| ioctl_fionread(&fifo).is_ok_and(|left| left == 0).then_some(()))?;
     let end = if waited { now() } else { end };
     let copier = time_of(worker)? - before;
-    super::timed(&mut home.tetra(&["tsm", "kill", &name]))?;
+    timed(&mut home.tetra(&["tsm", "kill", &name]))?;
     [go, done].iter().try_for_each(fs::remove_file)?;
     Ok(Flow { took: end - start, copier, child })
 }
@@ -145,7 +147,7 @@ fn supervised(home: &Home, size: usize, round: usize) -> io::Result<Flow> {
 /// From the write in the child to the line read from `tsm logs -f`.
 fn followed(home: &Home, lines: usize) -> io::Result<Vec<Duration>> {
     let own = std::env::current_exe()?;
-    super::timed(home.tetra(&["tsm", "start", "--no-wait", "--name", "tick", "--"]).arg(own).arg("tick"))?;
+    timed(home.tetra(&["tsm", "start", "--no-wait", "--name", "tick", "--"]).arg(own).arg("tick"))?;
     let mut follow = home.tetra(&["tsm", "logs", "tick", "-f", "-n", "0"]);
     let mut follow = follow.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
     let out = follow.stdout.take().expect("it is piped");
@@ -160,17 +162,17 @@ fn followed(home: &Home, lines: usize) -> io::Result<Vec<Duration>> {
     }
     follow.kill()?;
     follow.wait()?;
-    super::timed(&mut home.tetra(&["tsm", "kill", "tick"]))?;
+    timed(&mut home.tetra(&["tsm", "kill", "tick"]))?;
     Ok(times.split_off(times.len().min(lines)))
 }
 
 fn line(what: &str, flows: &[Flow], beside: &[Flow]) -> io::Result<()> {
     let speed = |flows: &[Flow]| {
         let bytes = MEBIBYTES as f64 * 1048.576;
-        bytes / super::median(&flows.iter().map(|flow| flow.took).collect::<Vec<_>>()).as_secs_f64() / 1e3
+        bytes / median(&flows.iter().map(|flow| flow.took).collect::<Vec<_>>()).as_secs_f64() / 1e3
     };
     let per_gib = |time: fn(&Flow) -> Duration| {
-        super::median(&flows.iter().map(time).collect::<Vec<_>>()).as_secs_f64() * 1024.0 / MEBIBYTES as f64
+        median(&flows.iter().map(time).collect::<Vec<_>>()).as_secs_f64() * 1024.0 / MEBIBYTES as f64
     };
     writeln!(
         io::stdout(),

@@ -1,0 +1,133 @@
+//! Why a process does not run.
+
+use crate::base::fault::{Advise, Kind};
+use crate::base::name::ProcessName;
+use crate::supervise::client::{LaunchError, Step};
+use crate::supervise::meta::How;
+use crate::tsm::conflict::Conflict;
+use crate::tsm::create::CreateError;
+use crate::tsm::ends;
+use crate::tsm::limits;
+use crate::tsm::placement::PlacementError;
+use crate::tsm::secrets::SecretsError;
+
+/// Why a process does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// It could not be made.
+    #[error(transparent)]
+    Create(#[from] CreateError),
+    /// The secrets of the environment cannot be had.
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
+    /// There is no supervisor.
+    #[error("failed to start `{name}`")]
+    Launch {
+        /// The process.
+        name: ProcessName,
+        /// Why.
+        source: LaunchError,
+    },
+    /// The program never ran.
+    #[error("failed to start `{name}`: {}", reason(*step, *errno, why))]
+    NotRun {
+        /// The process.
+        name: ProcessName,
+        /// What could not be done.
+        step: Step,
+        /// The error number.
+        errno: i32,
+        /// The supervisor's own words.
+        why: String,
+    },
+    /// The pre-start command failed, so the program was not run.
+    #[error("failed to start `{name}`: its pre-start command failed with exit code {code}{}", said(tail))]
+    Hook {
+        /// The process.
+        name: ProcessName,
+        /// The exit code.
+        code: u8,
+        /// The last lines that it wrote.
+        tail: Vec<String>,
+    },
+    /// The operator ended the pre-start command.
+    #[error("`{name}` was not started: its pre-start command was interrupted")]
+    Interrupted {
+        /// The process.
+        name: ProcessName,
+    },
+    /// It ran and ended before it had settled.
+    #[error("failed to start `{name}`: process died immediately ({}){}{}", ends::in_words(*how), in_use(conflict), said(tail))]
+    Died {
+        /// The process.
+        name: ProcessName,
+        /// How it ended.
+        how: How,
+        /// Its last lines on stderr.
+        tail: Vec<String>,
+        /// Somebody else has its port.
+        conflict: Option<Box<Conflict>>,
+        /// It is being started again by itself.
+        again: bool,
+    },
+}
+
+impl Advise for StartError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Create(error) => error.kind(),
+            Self::Secrets(error) => error.kind(),
+            Self::Interrupted { .. } => Kind::Interrupted,
+            _ => Kind::Failed,
+        }
+    }
+
+    fn advice(&self) -> Option<String> {
+        match self {
+            Self::Create(error) => error.advice(),
+            Self::Secrets(error) => error.advice(),
+            Self::Launch { .. } => Some("`tsm doctor` looks for the cause".to_owned()),
+            Self::NotRun { errno, .. } if *errno == ENOEXEC => {
+                Some("a script begins with a line such as #!/bin/sh, or is given to its interpreter".to_owned())
+            }
+            Self::NotRun { step: Step::Limit, .. } => Some(limits::RAISE.to_owned()),
+            Self::NotRun { .. } | Self::Hook { .. } | Self::Interrupted { .. } => {
+                Some("nothing was left behind".to_owned())
+            }
+            Self::Died { name, again: true, .. } => {
+                Some(format!("it is being started again; `tsm logs {name}` shows it, `tsm stop {name}` ends it"))
+            }
+            Self::Died { name, .. } => Some(format!("`tsm logs {name}` shows all that it wrote")),
+        }
+    }
+}
+
+/// The error number of a file that is no program.
+const ENOEXEC: i32 = 8;
+
+fn reason(step: Step, errno: i32, why: &str) -> String {
+    if why.is_empty() { format!("{step}: {}", std::io::Error::from_raw_os_error(errno)) } else { why.to_owned() }
+}
+
+pub(in crate::tsm) fn said(tail: &[String]) -> String {
+    if tail.is_empty() {
+        return String::new();
+    }
+    format!("\nProcess error output:\n  {}", tail.join("\n  "))
+}
+
+fn in_use(conflict: &Option<Box<Conflict>>) -> String {
+    conflict.as_ref().map(|conflict| format!("; {}", conflict.line())).unwrap_or_default()
+}
+
+impl StartError {
+    /// Who has the port that this process should have had.
+    #[must_use]
+    pub fn conflict(&self) -> Option<&Conflict> {
+        match self {
+            Self::Create(CreateError::Placement(PlacementError::PortTaken(conflict))) => Some(conflict),
+            Self::Died { conflict, .. } => conflict.as_deref(),
+            _ => None,
+        }
+    }
+}
