@@ -106,6 +106,11 @@ impl Store<'_> {
     /// Gives a line to what is there without one.
     fn settle(&self, env: &EnvName, record: &mut Record, author: Author) -> Result<(), OrgError> {
         let Some(current) = self.current(env)? else { return Ok(()) };
+        let intact = matches!(current.state, State::Intact(_));
+        let copied = |last: &Entry| fs::read(self.copy(last)).is_ok_and(|copy| copy == current.text.as_bytes());
+        if intact && record.entries.last().is_some_and(copied) {
+            return Ok(());
+        }
         let action = if matches!(current.state, State::Edited(_)) { Action::Edit } else { Action::Found };
         let content = content_of(&current.text).unwrap_or_else(|| header::hash(current.text.as_bytes()));
         if record.entries.last().is_some_and(|last| last.content == content && action != Action::Edit) {
