@@ -155,7 +155,7 @@ impl Scanner<'_> {
         self.at = begin + word.len();
         let Some(colon) = word.find(':') else { return };
         // Hours stand before the first colon, minutes behind it; the zone may have a colon too.
-        if word[colon + 1..].bytes().nth(2) != Some(b':') {
+        if word.as_bytes().get(colon + 3) != Some(&b':') {
             self.found.push((Novelty::Time, begin + colon.saturating_sub(2)..(begin + colon + 3).min(self.at)));
         }
     }

@@ -92,6 +92,17 @@ impl<'a> Store<'a> {
         read::document(&path, &self.folder())?.ok_or(OrgError::NoLocal { path })
     }
 
+    /// The bytes of the only file that is edited by hand, and where it is.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it is missing or no text.
+    pub fn local_text(&self) -> Result<(PathBuf, String), OrgError> {
+        let path = self.paths.environment(self.org, &local());
+        let text = read::text(&path, &self.folder())?.ok_or_else(|| OrgError::NoLocal { path: path.clone() })?;
+        Ok((path, text))
+    }
+
     /// The manifest.
     ///
     /// # Errors

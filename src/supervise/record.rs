@@ -284,10 +284,13 @@ mod tests {
         write(dir, &second).expect("written");
         assert_eq!((read(dir).expect("readable"), earlier(dir)), (Some(second), Some(first.clone())));
 
-        fs::write(path(dir), "garbage").expect("damaged");
-        assert_eq!(restore(dir), Some(first.clone()));
-        assert_eq!((read(dir).expect("readable"), earlier(dir)), (Some(first), None));
-        fs::write(path(dir), "garbage").expect("damaged");
+        // Once more before anything is written.
+        for _ in 0..2 {
+            fs::write(path(dir), "garbage").expect("damaged");
+            assert_eq!(restore(dir), Some(first.clone()));
+            assert_eq!((read(dir).expect("readable"), earlier(dir)), (Some(first.clone()), Some(first.clone())));
+        }
+        fs::write(beside(dir), "garbage").expect("damaged");
         assert_eq!(restore(dir), None);
         remove(dir).expect("removed");
         remove(dir).expect("nothing to remove");

@@ -143,8 +143,9 @@ impl Command for Promote {
 
 /// A secret in local.toml would be in every environment.
 fn no_leaks(store: &Store) -> Result<(), Fault> {
-    let local = store.local()?;
-    leaks::stop(&local.source.name, &local.source.text)
+    // What it means is read once, later.
+    let (path, text) = store.local_text()?;
+    leaks::stop(&path.display().to_string(), &text)
 }
 
 /// What would be written otherwise than it is now.

@@ -94,11 +94,17 @@ impl Control<'_> {
                 Err(WaitError::TimedOut { .. }) if Instant::now() >= deadline => {
                     return Err(ControlError::NotEnded { name: name(), waited: patience });
                 }
-                // It ended in this moment; or nobody is left who could write it: the disk may be full or not writable.
-                Err(WaitError::TimedOut { .. }) if is_over(process) => {
-                    return Ok(meta::read(&process.dir).ok().flatten());
+                Err(WaitError::TimedOut { .. }) => {
+                    let mut now = process.clone();
+                    now.look_again();
+                    if now.view.wants_supervisor() {
+                        // Killed in the middle of what we wait for. If nobody can be found now, somebody is at the next look.
+                        let _ = self.supervise(&now);
+                    } else if !now.view.supervised && !now.view.alive {
+                        // It ended in this moment; or nobody is left who could write it: the disk may be full or not writable.
+                        return Ok(meta::read(&process.dir).ok().flatten());
+                    }
                 }
-                Err(WaitError::TimedOut { .. }) => {}
                 // A damaged record says nothing; that its supervisor has ended still can be seen.
                 Err(WaitError::Read(_)) => return self.wait_unsupervised(process, patience).map(|()| None),
                 Err(source) => return Err(ControlError::Blind { name: name(), source }),
@@ -124,11 +130,4 @@ impl Control<'_> {
             }
         }
     }
-}
-
-/// Nobody supervises, and nothing is left to supervise.
-fn is_over(process: &Process) -> bool {
-    let mut now = process.clone();
-    now.look_again();
-    !now.view.supervised && !now.view.alive
 }
