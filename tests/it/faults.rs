@@ -10,7 +10,7 @@
 //! | worker alone, guard alone, both; polite ends; while stopping, restarting, waiting | `supervise::survival::…` |
 //! | start, start again, stop, restart or delete killed before each of its changes | `halves::…_cut_off_anywhere_is_mended_by_the_next` |
 //! | fork or exec of the supervisor refused | `halves::a_supervisor_that_cannot_be_executed_leaves_nothing` |
-//! | no thread for a startup of many | `halves::a_startup_that_gets_no_thread_starts_one_after_the_other` |
+//! | no thread for a `startup` | `halves::a_startup_that_gets_no_thread_starts_one_after_the_other` |
 //! | deaf child with strays in group, session and as a daemon | `stops::strays_of_a_deaf_child_end_with_it` |
 //! | the same, after guard and worker were killed | `stops::strays_of_an_adopted_child_end_with_it` |
 //! | 200 daemons that fork on, also of an adopted child | `stops::a_bomb_of_two_hundred_is_swept` |
