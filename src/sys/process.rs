@@ -291,6 +291,25 @@ pub fn cwd(pid: u32) -> Option<std::path::PathBuf> {
     fs::read_link(Path::new("/proc").join(pid.to_string()).join("cwd")).ok()
 }
 
+/// The processor on which this thread runs at the moment; none where the kernel does not say.
+#[must_use]
+pub fn processor() -> Option<usize> {
+    nix::sched::sched_getcpu().ok()
+}
+
+/// Makes this thread, which was just begun and ends soon, work beside the one that runs on the processor `other`.
+///
+/// The kernel begins a thread where its maker runs, and only some milliseconds later looks for a better place. Opening and closing
+/// files waits for other threads unless each has a table of descriptors of its own; what was open until now is in both. Where
+/// any of this is refused everything goes on as it was.
+pub fn work_beside(other: Option<usize>) {
+    let this_thread = nix::unistd::Pid::from_raw(0);
+    if let (Some(other), Ok(mut processors)) = (other, nix::sched::sched_getaffinity(this_thread)) {
+        let _ = processors.unset(other).and_then(|()| nix::sched::sched_setaffinity(this_thread, &processors));
+    }
+    let _ = nix::sched::unshare(nix::sched::CloneFlags::CLONE_FILES);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

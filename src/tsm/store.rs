@@ -156,10 +156,15 @@ const MOST_THREADS: usize = 4;
 fn at_once(names: &[ProcessName], read: impl Fn(&[ProcessName]) -> Vec<Process> + Sync) -> Vec<Process> {
     let threads = thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
     let (read, share) = (&read, names.len().div_ceil(threads));
+    let here = process::processor();
+    let beside = &|names| {
+        process::work_beside(here);
+        read(names)
+    };
     thread::scope(|scope| {
         let others = names.chunks(share).skip(1);
         let others: Vec<_> =
-            others.map(|names| (names, thread::Builder::new().spawn_scoped(scope, move || read(names)))).collect();
+            others.map(|names| (names, thread::Builder::new().spawn_scoped(scope, move || beside(names)))).collect();
         let mut processes = read(&names[..share.min(names.len())]);
         for (names, other) in others {
             // Who may not have another thread reads one after the other.
