@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -12,10 +11,8 @@ use tetra::supervise::meta::{self, Meta};
 use tetra::tsm::attend;
 use tetra::tsm::attend::health::{self, Health, Wellness};
 
+use crate::waiting::eventually;
 use crate::world::World;
-
-/// No wait of a test takes longer, on a machine however busy.
-const PATIENCE: Duration = Duration::from_secs(40);
 
 fn dir(world: &World, name: &str) -> PathBuf {
     world.paths().process(&name.parse().expect("a name"))
@@ -27,16 +24,6 @@ fn record(world: &World, name: &str) -> Meta {
 
 fn health(world: &World, name: &str) -> Health {
     health::of_life(&dir(world, name), &record(world, name)).expect("it is looked after")
-}
-
-/// Looks again and again. The only place where these tests pause.
-#[track_caller]
-fn eventually(what: &str, mut is: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is() {
-        assert!(Instant::now() < deadline, "never: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 fn json(text: &str) -> Value {

@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use crate::program;
 use crate::schema::{misfits, schema};
+use crate::waiting;
 use crate::world::{PROGRAM, World};
 
 /// The longest that anything here may take, on a busy machine.
@@ -60,7 +61,7 @@ fn ended(mut child: Child) -> Option<i32> {
         if let Some(status) = child.try_wait().expect("it is ours") {
             return status.code();
         }
-        wait_a_little();
+        waiting::pause();
     }
     child.kill().expect("it is ours");
     panic!("it did not end");
@@ -257,7 +258,7 @@ fn signals_end_it_with_their_codes() {
             if line.contains("> out") {
                 let until = Instant::now() + PATIENCE;
                 while fs::read(world.work().join("out")).unwrap_or_default().is_empty() && Instant::now() < until {
-                    wait_a_little();
+                    waiting::pause();
                 }
                 fs::remove_file(world.work().join("out")).expect("it wrote");
             } else {
@@ -311,7 +312,7 @@ fn a_second_interrupt_ends_even_a_command_that_does_not_listen() {
             Ok(writer) => break writer,
             Err(error) => assert!(Instant::now() < until, "nobody reads: {error}"),
         }
-        wait_a_little();
+        waiting::pause();
     };
     signalled_until_ended(&mut child, Signal::SIGINT);
     let status = child.wait().expect("it is ours");
@@ -324,13 +325,8 @@ fn signalled_until_ended(child: &mut Child, signal: Signal) {
     while child.try_wait().expect("it is ours").is_none() {
         assert!(Instant::now() < until, "it did not end");
         kill(Pid::from_raw(child.id().try_into().expect("a pid")), signal).expect("it is ours");
-        wait_a_little();
+        waiting::pause();
     }
-}
-
-/// Half a hundredth of a second; part of a wait for a condition.
-fn wait_a_little() {
-    std::thread::park_timeout(Duration::from_millis(5));
 }
 
 #[test]

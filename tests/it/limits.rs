@@ -6,7 +6,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tetra::supervise::limits::MemoryBy;
@@ -14,10 +13,8 @@ use tetra::supervise::meta::{self, Memory, Meta, State};
 use tetra::sys::process;
 
 use crate::schema::{misfits, schema};
+use crate::waiting::eventually;
 use crate::world::{PROGRAM, World};
-
-/// No wait of a test takes longer, on a machine however busy.
-const PATIENCE: Duration = Duration::from_secs(40);
 
 /// An ordinary user that every machine has.
 const OTHER: &str = "nobody";
@@ -25,16 +22,6 @@ const OTHER: &str = "nobody";
 fn record(world: &World, name: &str) -> Meta {
     let dir = world.paths().process(&name.parse().expect("a name"));
     meta::read(&dir).expect("readable").expect("a record")
-}
-
-/// Looks again and again. The only place where these tests pause.
-#[track_caller]
-fn eventually(what: &str, mut is: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is() {
-        assert!(Instant::now() < deadline, "never: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 /// Soft and hard limit of a living process, as the kernel tells.

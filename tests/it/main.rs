@@ -27,4 +27,5 @@ mod supervise;
 mod tidy;
 mod transcript;
 mod verbs;
+mod waiting;
 mod world;

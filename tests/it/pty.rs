@@ -290,7 +290,7 @@ impl Terminal {
                 return status.exit_code();
             }
             assert!(Instant::now() < until, "it did not end; the screen is:\n{}", self.contents());
-            std::thread::park_timeout(Duration::from_millis(5));
+            crate::waiting::pause();
         }
     }
 

@@ -4,7 +4,7 @@ use std::fs;
 
 use tetra::tsm::definition::Definition;
 
-use crate::supervise::nest::eventually;
+use crate::waiting::eventually;
 use crate::world::World;
 
 fn definition(world: &World, name: &str) -> Definition {

@@ -147,7 +147,7 @@ fn answers(child: &mut Child, port: u16, until: Instant) -> bool {
         if heard && hello == *b"SSH-" {
             return true;
         }
-        std::thread::park_timeout(Duration::from_millis(20));
+        crate::waiting::pause();
     }
     false
 }

@@ -8,16 +8,12 @@ mod port;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tetra::supervise::meta::{self, Meta};
 
 use crate::program;
 use crate::world::{PROGRAM, World};
-
-/// No wait of a test takes longer, on a machine however busy.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A world to start things in.
 struct Site {
@@ -138,16 +134,6 @@ fn said(output: Output) -> Said {
 fn json(said: Said) -> Value {
     assert_eq!(said.code, 0, "{}{}", said.out, said.err);
     serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{error}: {}", said.out))
-}
-
-/// Looks again and again until something is so. The only place where a test pauses.
-#[track_caller]
-fn eventually(what: &str, mut is: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is() {
-        assert!(Instant::now() < deadline, "never: {what}");
-        std::thread::sleep(Duration::from_millis(2));
-    }
 }
 
 fn read(path: &Path) -> String {

@@ -307,7 +307,7 @@ impl Drop for Home {
             if late {
                 break;
             }
-            thread::sleep(Duration::from_millis(20));
+            crate::waiting::pause();
         }
     }
 }

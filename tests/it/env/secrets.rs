@@ -295,7 +295,7 @@ fn a_process_gets_sealed_secrets_or_is_not_started() {
         let text = || fs::read_to_string(world.work().join("got")).unwrap_or_default();
         while text() != "canary-1\n".repeat(times) {
             assert!(Instant::now() < until, "waited for {times} lines in {:?}", text());
-            std::thread::park_timeout(Duration::from_millis(10));
+            crate::waiting::pause();
         }
     };
     assert!(with_key(&start).contains("opened the sealed secrets of dev"));

@@ -9,7 +9,8 @@ use tetra::supervise::meta::{How, Memory, State};
 use super::field::{Field, said};
 use super::note;
 use super::surroundings::memory_group;
-use crate::supervise::nest::{eventually, kill_hard, lives};
+use crate::supervise::nest::{kill_hard, lives};
+use crate::waiting::eventually;
 
 #[test]
 fn a_crash_loop_is_slowed_down_given_up_and_shown() {

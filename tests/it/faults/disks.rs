@@ -9,7 +9,8 @@ use tetra::supervise::meta::{self, State};
 
 use super::field::{COUNTER, Field};
 use super::note;
-use crate::supervise::nest::{eventually, kill_hard, lives};
+use crate::supervise::nest::{kill_hard, lives};
+use crate::waiting::eventually;
 
 /// A small file system of its own; `None`, with a word, where none can be mounted.
 struct Disk(tempfile::TempDir);

@@ -13,11 +13,10 @@ use tetra::supervise::proc::is_alive;
 
 use super::note;
 use crate::program;
-use crate::supervise::nest::{eventually, kill_hard, lives, signal};
+use crate::supervise::nest::{kill_hard, lives, signal};
+pub(super) use crate::waiting::PATIENCE;
+use crate::waiting::eventually;
 use crate::world::PROGRAM;
-
-/// No wait takes longer, on a machine however busy.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Counts up, a line every few hundred microseconds.
 pub(super) const COUNTER: &str = "

@@ -10,7 +10,8 @@ use std::time::Instant;
 
 use super::field::{Field, PATIENCE};
 use super::note;
-use crate::supervise::nest::{eventually, lives};
+use crate::supervise::nest::lives;
+use crate::waiting::eventually;
 
 /// What can change the world: files, names, processes, and waiting for what a process became.
 const CHANGES: &str = "write,openat,rename,renameat,renameat2,mkdir,mkdirat,unlink,unlinkat,rmdir,ftruncate,fchmod,\

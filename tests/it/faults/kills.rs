@@ -7,7 +7,8 @@ use tetra::supervise::meta::{How, State};
 
 use super::field::{COUNTER, Dice, Field, PATIENCE};
 use super::scale;
-use crate::supervise::nest::{eventually, kill_hard, lives};
+use crate::supervise::nest::{kill_hard, lives};
+use crate::waiting::eventually;
 
 /// Random kills for each kind of child.
 fn kills() -> usize {

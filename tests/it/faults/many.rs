@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use super::field::{Dice, Field, running};
 use super::note;
 use super::scale;
-use crate::supervise::nest::{eventually, kill_hard, lives};
+use crate::supervise::nest::{kill_hard, lives};
+use crate::waiting::eventually;
 
 #[test]
 fn many_with_churn_neither_grow_nor_drift_nor_leave_zombies() {

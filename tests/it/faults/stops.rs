@@ -5,7 +5,8 @@ use std::process::Stdio;
 use tetra::supervise::meta::State;
 
 use super::field::{Field, said};
-use crate::supervise::nest::{eventually, lives};
+use crate::supervise::nest::lives;
+use crate::waiting::eventually;
 
 /// In the child's group, in a session of its own, a daemon without any tie to where it came from.
 const STRAYS: &str = "

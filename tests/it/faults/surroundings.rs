@@ -13,7 +13,8 @@ use tetra::supervise::meta::{self, State};
 use super::field::{Field, Said, said};
 use super::note;
 use super::scale;
-use crate::supervise::nest::{eventually, kill_hard, lives, signal};
+use crate::supervise::nest::{kill_hard, lives, signal};
+use crate::waiting::eventually;
 
 /// A memory control group of a test.
 pub(super) struct Group {

@@ -6,7 +6,8 @@ use tetra::supervise::meta::{self, How, State};
 
 use super::field::{COUNTER, Field};
 use crate::program;
-use crate::supervise::nest::{eventually, lives};
+use crate::supervise::nest::lives;
+use crate::waiting::eventually;
 use crate::world::PROGRAM;
 
 fn assert_counts(field: &Field, name: &str) {

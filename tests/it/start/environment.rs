@@ -7,8 +7,9 @@ use std::path::Path;
 
 use tetra::supervise::meta::Restart;
 
-use super::{Site, eventually, read};
+use super::{Site, read};
 use crate::transcript::free_port;
+use crate::waiting::eventually;
 
 /// A script that writes its variables down, whole, and stays.
 const SHOW: &str = "#!/bin/bash\nenv -0 > seen.new && mv seen.new seen\nexec sleep 1000\n";

@@ -8,7 +8,8 @@ use nix::unistd::Pid;
 
 use tetra::supervise::meta::{Restart, State};
 
-use super::{Site, eventually, read};
+use super::{Site, read};
+use crate::waiting::eventually;
 
 #[test]
 fn who_dies_at_once_is_reported_with_its_last_words_and_stays_with_its_logs() {

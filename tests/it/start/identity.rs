@@ -5,8 +5,9 @@ use std::os::unix::fs::PermissionsExt;
 
 use tetra::supervise::meta::{Restart, State, Status};
 
-use super::{Site, eventually, json, lives, read};
+use super::{Site, json, lives, read};
 use crate::transcript::free_port;
+use crate::waiting::eventually;
 
 #[test]
 fn a_python_module_is_named_by_folder_module_and_port() {

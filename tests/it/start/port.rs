@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::{Site, eventually, lives, read, said};
+use super::{Site, lives, read, said};
 use crate::transcript::free_port;
+use crate::waiting::eventually;
 
 /// A port that this test listens on.
 fn taken() -> (TcpListener, String) {

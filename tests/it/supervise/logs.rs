@@ -7,7 +7,8 @@ use tetra::supervise::client::{Launched, Order};
 use tetra::supervise::index;
 use tetra::supervise::meta::State;
 
-use super::nest::{Nest, assert_counts_up, eventually, kill_supervisor};
+use super::nest::{Nest, assert_counts_up, kill_supervisor};
+use crate::waiting::eventually;
 
 #[test]
 fn rotation_loses_and_tears_nothing() {

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -11,8 +11,7 @@ use tetra::supervise::client::{self, Launched, Order};
 use tetra::supervise::meta::{self, Life, Meta, Restart, Run, State};
 use tetra::supervise::proc::{Identity, is_alive};
 
-/// No wait of a test takes longer, on a machine however busy.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::waiting::{PATIENCE, eventually};
 
 pub(super) struct Nest {
     root: TempDir,
@@ -157,15 +156,6 @@ impl Drop for Nest {
             kill_hard(child.pid);
         }
         client::forget(&self.dir);
-    }
-}
-
-/// Looks again and again, at most for as long as patience lasts. The only place where a test pauses.
-pub(crate) fn eventually(what: &str, mut is: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is() {
-        assert!(Instant::now() < deadline, "never: {what}");
-        std::thread::park_timeout(Duration::from_millis(5));
     }
 }
 

@@ -4,7 +4,8 @@ use nix::sys::signal::Signal;
 use tetra::supervise::client::{Launched, Order, Step};
 use tetra::supervise::meta::{How, Restart, State};
 
-use super::nest::{Nest, eventually, kill_hard, signal};
+use super::nest::{Nest, kill_hard, signal};
+use crate::waiting::eventually;
 
 #[test]
 fn without_a_restart_the_exit_decides_the_state() {

@@ -6,7 +6,8 @@ use std::process::Command;
 use tetra::supervise::client::{self, Launched, Order, Step};
 use tetra::supervise::meta::{How, Restart, State};
 
-use super::nest::{Nest, eventually, lives};
+use super::nest::{Nest, lives};
+use crate::waiting::eventually;
 
 use crate::program;
 

@@ -5,7 +5,8 @@ use std::time::Instant;
 use tetra::supervise::client::Order;
 use tetra::supervise::meta::{How, State};
 
-use super::nest::{Nest, eventually, kill_hard, kill_supervisor, lives};
+use super::nest::{Nest, kill_hard, kill_supervisor, lives};
+use crate::waiting::eventually;
 
 #[test]
 fn a_child_that_ignores_the_request_is_killed_after_its_grace() {

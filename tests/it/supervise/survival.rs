@@ -4,7 +4,8 @@ use nix::sys::signal::Signal;
 use tetra::supervise::client::{self, Launched, Order};
 use tetra::supervise::meta::{self, How, Restart, State};
 
-use super::nest::{Nest, assert_counts_up, eventually, kill_hard, kill_supervisor, lives, signal};
+use super::nest::{Nest, assert_counts_up, kill_hard, kill_supervisor, lives, signal};
+use crate::waiting::eventually;
 
 /// Counts up, a line every few hundred microseconds.
 const COUNTER: &str = "

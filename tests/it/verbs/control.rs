@@ -3,7 +3,8 @@
 use serde_json::json;
 use tetra::supervise::meta::{How, Restart, State};
 
-use super::yard::{Yard, eventually, lives};
+use super::yard::{Yard, lives};
+use crate::waiting::eventually;
 
 #[test]
 fn stop_by_id_prefix_part_pid_and_port() {

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use tetra::supervise::client;
 use tetra::supervise::meta::{Exit, How, State};
 
-use super::yard::{Yard, eventually, lives, signal};
+use super::yard::{Yard, lives, signal};
+use crate::waiting::eventually;
 
 /// The causes that are told for a process.
 fn causes(why: &Value) -> String {

@@ -8,7 +8,8 @@ use tetra::supervise::client;
 use tetra::supervise::meta::{self, State};
 
 use super::kill::listener;
-use super::yard::{Yard, assert_fits, eventually, lives};
+use super::yard::{Yard, assert_fits, lives};
+use crate::waiting::eventually;
 
 /// What a command that may say no prints as JSON, which has the shape that the schema says.
 fn said(yard: &Yard, words: &[&str], schema: &str) -> (Value, i32) {

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::logs::Tail;
-use super::yard::{Yard, assert_fits, eventually};
+use super::yard::{Yard, assert_fits};
+use crate::waiting::eventually;
 
 use crate::program;
 

@@ -4,7 +4,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use super::yard::{Own, Yard, eventually, lives};
+use super::yard::{Own, Yard, lives};
+use crate::waiting::eventually;
 
 /// A process of the test itself that listens on a free port.
 pub(super) fn listener() -> (Own, u16) {

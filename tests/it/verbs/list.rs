@@ -3,7 +3,8 @@
 use serde_json::json;
 use tetra::supervise::meta::{self, Exit, How, Restart, State};
 
-use super::yard::{Yard, eventually, lives};
+use super::yard::{Yard, lives};
+use crate::waiting::eventually;
 
 fn names(list: &serde_json::Value) -> Vec<&str> {
     let rows = list.as_array().expect("an array");

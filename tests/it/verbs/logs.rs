@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::yard::{Own, PATIENCE, Yard, assert_fits, eventually, signal};
+use super::yard::{Own, PATIENCE, Yard, assert_fits, signal};
+use crate::waiting::eventually;
 
 /// Writes numbered lines, the odd ones to stdout, the even ones to stderr, each when the one before stands in its log: what lies
 /// in both pipes at the same time has no order that anybody could know.

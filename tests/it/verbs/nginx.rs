@@ -7,8 +7,9 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use super::yard::{Own, Said, Yard, assert_fits, eventually};
+use super::yard::{Own, Said, Yard, assert_fits};
 use crate::transcript::free_port;
+use crate::waiting::eventually;
 
 /// The nginx of this machine. One that is not there is said aloud, and is a failure where `CI` is set.
 fn program() -> Option<PathBuf> {

@@ -3,15 +3,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tempfile::TempDir;
 use tetra::supervise::client::{self, Launched, Order};
 use tetra::supervise::meta::{self, Life, Meta, Run, State};
 use tetra::supervise::proc::{Identity, is_alive};
 
-/// No wait of a test takes longer, on a machine however busy.
-pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) use crate::waiting::PATIENCE;
+use crate::waiting::eventually;
 
 pub(super) struct Yard {
     root: TempDir,
@@ -183,15 +183,6 @@ impl Drop for Yard {
 pub(super) fn assert_fits(value: &serde_json::Value, schema: &str) {
     let misfits = crate::schema::misfits(value, &crate::schema::schema(schema));
     assert!(misfits.is_empty(), "{schema}: {}", misfits.join("\n"));
-}
-
-/// Looks again and again, at most for as long as patience lasts. The only place where a test pauses.
-pub(super) fn eventually(what: &str, mut is: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is() {
-        assert!(Instant::now() < deadline, "never: {what}");
-        std::thread::sleep(Duration::from_millis(2));
-    }
 }
 
 pub(super) fn signal(pid: u32, signal: nix::sys::signal::Signal) {
