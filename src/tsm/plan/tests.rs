@@ -1,5 +1,8 @@
 //! Every rule about names, flags, ports and variables, on real folders and no processes.
 
+mod ports;
+mod variables;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -8,6 +11,7 @@ use super::*;
 use crate::base::environment::EnvName;
 use crate::base::fault::{Advise, Kind};
 use crate::base::name::OrgName;
+use crate::supervise::meta::State;
 use crate::sys::paths::Paths;
 use crate::tsm::conflict::{Conflict, Holder};
 use crate::tsm::placement::{PlacementError, lowest_free, place};
@@ -107,8 +111,6 @@ impl Bench {
         self.processes.push(Process { name: name.parse().expect("a name"), dir, meta, view, damage: None });
     }
 }
-
-use crate::supervise::meta::State;
 
 fn port(plan: &StartPlan) -> Option<(String, bool)> {
     plan.port.as_ref().map(|choice| (choice.wish.to_string(), choice.source.is_explicit()))
@@ -309,155 +311,6 @@ fn a_definition_file_is_started_by_its_path() {
 }
 
 // Ports.
-
-#[test]
-fn the_port_ladder_from_top_to_bottom() {
-    let bench = Bench::new();
-    let service = |port: &str| format!("TSM_COMMAND='node server.js --port 5'\nTSM_CWD=../../../my-api\n{port}");
-    let flag = |request: &mut StartRequest| request.port = Some(PortWish::Exactly(1));
-    bench.put("my-api/env/dev.env", "TETRA_PORT=33\n", 0o644);
-    bench.service("tetra", &service("TSM_PORT=4\n"));
-    assert_eq!(port(&bench.with("tetra", flag).expect("a plan")), Some(("1".to_owned(), true)), "the flag first");
-    assert_eq!(port(&bench.plan("tetra")), Some(("33".to_owned(), true)), "then TETRA_PORT of the env file");
-    bench.put("my-api/env/dev.env", "TETRA_PORT=33\nPORT=3\n", 0o644);
-    assert_eq!(port(&bench.plan("tetra")), Some(("3".to_owned(), true)), "PORT beats TETRA_PORT");
-    fs::remove_file(bench.cwd.join("env/dev.env")).expect("removed");
-    assert_eq!(port(&bench.plan("tetra")), Some(("4".to_owned(), true)), "then TSM_PORT");
-    bench.service("tetra", &service(""));
-    assert_eq!(port(&bench.plan("tetra")), Some(("5".to_owned(), false)), "then what the command gives away: a guess");
-    assert_eq!(port(&bench.plan("node server.js")), None, "else none");
-    assert_eq!(port(&bench.plan("PORT=3000 node server.js")), Some(("3000".to_owned(), false)));
-    assert_eq!(port(&bench.plan("node server.js http://localhost:3000")), None, "never from inside a URL");
-}
-
-#[test]
-fn a_port_among_variables_is_explicit_and_follows_their_order() {
-    let bench = Bench::new();
-    bench.put("my-api/.env", "PORT=3\n", 0o644);
-    let plan = bench.with("node app.js", |request| request.env = vec!["PORT=2".to_owned()]).expect("a plan");
-    assert_eq!(port(&plan), Some(("2".to_owned(), true)));
-    bench.service("tetra", "TSM_COMMAND='node app.js'\nTSM_CWD=../../../my-api\nexport PORT=7\n");
-    assert_eq!(port(&bench.plan("tetra")), Some(("7".to_owned(), true)), "export lines come after the env file");
-}
-
-#[test]
-fn what_is_no_port_is_said_with_its_place() {
-    let bench = Bench::new();
-    bench.put("my-api/.env", "A=1\nexport PORT=\"http\"\n", 0o644);
-    let error = bench.with("node app.js", |_| {}).expect_err("no port");
-    let at = error.place().expect("a place");
-    assert_eq!((at.line, at.column, at.width), (2, 13, 6));
-    assert!(error.to_string().contains("PORT is `http`"));
-    let error = bench.with("node app.js", |request| request.env = vec!["PORT=0".to_owned(), "none".to_owned()]);
-    assert_eq!(error.expect_err("no port").kind(), Kind::Usage);
-    bench.put("my-api/.env", "PORT=\n", 0o644);
-    assert_eq!(port(&bench.plan("node app.js")), None, "an empty one is none");
-}
-
-fn taken_by_a_stranger(port: u16) -> Option<Conflict> {
-    let holder = Holder::Process { pid: 77, command: "nginx".to_owned(), managed: None };
-    (3000..3003).contains(&port).then_some(Conflict { port, holder })
-}
-
-#[test]
-fn an_explicit_port_that_is_taken_is_refused_and_a_guessed_one_only_noticed() {
-    let bench = Bench::new();
-    let explicit = bench.with("node app.js", |request| request.port = Some(PortWish::Exactly(3000))).expect("a plan");
-    let error = place(&explicit, &[] as &[Process; 0], &taken_by_a_stranger).expect_err("taken");
-    assert_eq!(error.to_string(), "port 3000 is in use by PID 77 (nginx)");
-    let guessed = bench.plan("node app.js 3000");
-    let placement = place(&guessed, &[] as &[Process; 0], &taken_by_a_stranger).expect("a place");
-    assert_eq!((placement.port, placement.in_the_way.is_some()), (Some(3000), true));
-}
-
-#[test]
-fn a_plus_takes_the_next_free_port_and_name() {
-    let mut bench = Bench::new();
-    bench.process(0, "my-api-app-3003", State::Online);
-    let plan = bench.with("node app.js", |request| request.port = Some(PortWish::From(3000))).expect("a plan");
-    let placement = place(&plan, &bench.processes, &taken_by_a_stranger).expect("a place");
-    assert_eq!((placement.port, placement.name.as_str()), (Some(3004), "my-api-app-3004"));
-    let plan = bench.with("node app.js", |request| request.port = Some(PortWish::From(65535))).expect("a plan");
-    let error = place(&plan, &[], &|port| taken_by_a_stranger(3000).map(|it| Conflict { port, ..it }));
-    assert!(matches!(error, Err(PlacementError::NoFreePort { from: 65535 })));
-}
-
-// Variables.
-
-#[test]
-fn variables_come_in_order_exports_then_pairs() {
-    let bench = Bench::new();
-    bench.service(
-        "tetra",
-        "TSM_COMMAND='A=c node app.js'\nTSM_CWD=../../../my-api\nexport A=b\nexport B=b\nTSM_ENV='C=x D=y'\n",
-    );
-    let plan = bench.with("tetra", |request| request.env = vec!["A=d".to_owned()]).expect("a plan");
-    let expected = [("A", "b"), ("B", "b"), ("C", "x"), ("D", "y"), ("A", "c"), ("A", "d")].map(|(k, v)| pair(k, v));
-    assert_eq!(plan.set, expected);
-}
-
-#[test]
-fn an_env_file_that_was_found_is_announced_and_one_that_was_named_is_not() {
-    let bench = Bench::new();
-    bench.put("my-api/env/dev.env", "A=1\n", 0o644);
-    let plan = bench.plan("node app.js");
-    assert_eq!(plan.notes, ["using the env file env/dev.env"]);
-    let plan = bench.with("node app.js", |request| request.env = vec!["dev".to_owned()]).expect("a plan");
-    assert!(plan.notes.is_empty() && plan.env_file.is_some());
-    let plan = bench.with("node app.js", |request| request.env = vec!["none".to_owned()]).expect("a plan");
-    assert_eq!(plan.env_file, None);
-}
-
-#[test]
-fn a_named_env_file_that_is_missing_is_an_error_and_two_are_too_many() {
-    let bench = Bench::new();
-    let env = |words: &[&str]| {
-        let words = words.iter().map(|word| (*word).to_owned()).collect();
-        bench.with("node app.js", |request| request.env = words).expect_err("an error").kind()
-    };
-    assert_eq!(env(&["dev"]), Kind::NotFound);
-    assert_eq!(env(&["dev", "qa"]), Kind::Usage);
-    bench.service("tetra", "TSM_COMMAND='sleep 9'\nTSM_ENV_FILE=env/dev.env\n");
-    assert_eq!(bench.with("tetra", |_| {}).expect_err("missing").kind(), Kind::NotFound);
-}
-
-#[test]
-fn the_env_file_of_the_active_environment_comes_first_and_beside_the_script_last() {
-    let mut bench = Bench::new();
-    bench.put("my-api/server/run.py", "", 0o644);
-    bench.put("my-api/server/env/local.env", "A=1\n", 0o644);
-    assert_eq!(bench.plan("python server/run.py").notes, ["using the env file server/env/local.env"]);
-    bench.put("my-api/env/staging.env", "A=1\n", 0o644);
-    bench.env = Some("staging".parse().expect("a name"));
-    assert_eq!(bench.plan("python server/run.py").notes, ["using the env file env/staging.env"]);
-}
-
-#[test]
-fn the_env_flag_is_the_file_of_a_service_too() {
-    let bench = Bench::new();
-    bench.put("my-api/env/qa.env", "PORT=4001\n", 0o644);
-    bench.put("my-api/env/dev.env", "PORT=4444\n", 0o644);
-    bench.service("tetra", "TSM_COMMAND='node app.js'\nTSM_CWD=../../../my-api\nTSM_ENV_FILE=env/dev.env\n");
-    let plan = bench.with("tetra", |request| request.env = vec!["qa".to_owned()]).expect("a plan");
-    assert_eq!(bench.name(&plan), "tetra-4001");
-}
-
-#[test]
-fn the_secrets_of_the_active_environment_are_used_and_an_open_one_is_refused_or_closed() {
-    let mut bench = Bench::new();
-    (bench.org, bench.env) = ("acme".parse().ok(), "dev".parse().ok());
-    assert!(bench.plan("sleep 9").secrets.is_some_and(|path| path.ends_with("org/acme/secrets/dev.env")));
-    bench.put("tetra/org/acme/secrets/dev.env", "KEY=v\n", 0o640);
-    assert_eq!(bench.with("sleep 9", |_| {}).expect_err("open").kind(), Kind::UnsafeMode);
-    let folder = bench.paths.home().join("org/acme/secrets");
-    fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).expect("a mode");
-    let plan = bench.plan("sleep 9");
-    assert!(plan.secrets_open);
-    let mode = fs::metadata(folder.join("dev.env")).expect("a file").permissions().mode();
-    assert_eq!(mode & 0o777, 0o640, "a plan changes nothing");
-}
-
-// How it is kept, where it runs.
 
 #[test]
 fn defaults_are_the_documented_ones_and_the_policy_is_flag_then_service_then_environment() {
