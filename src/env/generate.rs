@@ -158,7 +158,7 @@ pub fn generate(plan: &Plan, env: &EnvName) -> Result<Generated, GenerateError> 
         match resolver.value(id) {
             Ok(value) => {
                 let waiting = leak::is_placeholder(&value.text);
-                let (text, secret) = match scope.secrets.get(key).filter(|_| waiting) {
+                let (text, secret) = match scope.around.secrets.get(key).filter(|_| waiting) {
                     Some(secret) => (secret.clone(), true),
                     None => (value.text.clone(), value.secret || masked::is_secret(key)),
                 };

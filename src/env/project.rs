@@ -1,6 +1,6 @@
 //! A project: `tetra.toml` or templates in a folder, and the env files that are made of them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ use super::document::{Document, DocumentError};
 use super::lines::{self, Malformed};
 use super::masked;
 use super::read::{self, ReadError};
-use super::scope::{Definition, Kind, Raw, Scope, Surroundings, Unset};
+use super::scope::{Around, Definition, Kind, Raw, Scope};
 use super::secrets::sha256;
 
 /// The file that describes a project.
@@ -93,23 +93,6 @@ impl Advise for ProjectError {
             _ => Vec::new(),
         }
     }
-}
-
-/// What a project needs to know of the world around it.
-#[derive(Debug, Clone, Default)]
-pub struct Around {
-    /// Variables that were given by hand; stronger than everything else. Names are in upper case.
-    pub given: BTreeMap<String, String>,
-    /// `TETRA_SRC`, `TETRA_DIR`, `TETRA_ORG` as they are here.
-    pub built_in: BTreeMap<String, String>,
-    /// The secrets of the environment.
-    pub secrets: BTreeMap<String, String>,
-    /// The variables of this program.
-    pub process: BTreeMap<String, String>,
-    /// Whether those count.
-    pub surroundings: Surroundings,
-    /// What becomes of a name that means nothing.
-    pub unset: Unset,
 }
 
 /// Where the variables of an environment come from.
@@ -219,7 +202,7 @@ impl Project {
 fn overridden(mut plan: Plan) -> Plan {
     for line in &plan.lines {
         if let Planned::Variable(key, id) = line
-            && let Some(value) = plan.scope.given.get(key)
+            && let Some(value) = plan.scope.around.given.get(key)
         {
             plan.scope.definitions[*id].value = Raw::Plain(Kind::Text, value.clone());
         }
@@ -272,17 +255,8 @@ const COMMON: usize = 1;
 /// Everything that names can mean for an environment.
 #[must_use]
 pub fn scope_of(document: &Document, (env, table): (&EnvName, Option<&str>), around: Around) -> Scope {
-    let mut scope = Scope {
-        sources: vec![document.source.clone()],
-        given: around.given,
-        built_in: around.built_in,
-        secrets: around.secrets,
-        process: around.process,
-        surroundings: around.surroundings,
-        unset: around.unset,
-        ..Scope::default()
-    };
-    scope.built_in.insert("TETRA_ENV".to_owned(), env.to_string());
+    let mut scope = Scope { sources: vec![document.source.clone()], around, ..Scope::default() };
+    scope.around.built_in.insert("TETRA_ENV".to_owned(), env.to_string());
     let own = table.map_or_else(|| vec!["environments"; 3], |table| vec!["environments", table]);
     let layers: [&[&str]; 4] = [&own, &["common"], &["variables"], &["deployment"]];
     scope.layers = vec![HashMap::new(); layers.len()];

@@ -122,6 +122,23 @@ pub enum Unset {
     Empty,
 }
 
+/// What counts beside the files of a project.
+#[derive(Debug, Clone, Default)]
+pub struct Around {
+    /// Variables that were given by hand; stronger than everything else. Names are in upper case.
+    pub given: BTreeMap<String, String>,
+    /// `TETRA_SRC`, `TETRA_DIR`, `TETRA_ORG` as they are here.
+    pub built_in: BTreeMap<String, String>,
+    /// The secrets of the environment.
+    pub secrets: BTreeMap<String, String>,
+    /// The variables of this program.
+    pub process: BTreeMap<String, String>,
+    /// Whether those count.
+    pub surroundings: Surroundings,
+    /// What becomes of a name that means nothing.
+    pub unset: Unset,
+}
+
 /// All that names can mean.
 #[derive(Debug, Clone, Default)]
 pub struct Scope {
@@ -135,18 +152,8 @@ pub struct Scope {
     pub local: HashMap<String, usize>,
     /// Definitions by their path, its parts joined by NUL.
     pub paths: HashMap<String, usize>,
-    /// Variables that were given by hand; before the layers. Names are in upper case.
-    pub given: BTreeMap<String, String>,
-    /// Variables that tetra itself knows; after the layers.
-    pub built_in: BTreeMap<String, String>,
-    /// The secrets of the environment.
-    pub secrets: BTreeMap<String, String>,
-    /// The variables of this program.
-    pub process: BTreeMap<String, String>,
-    /// Whether those count.
-    pub surroundings: Surroundings,
-    /// What becomes of a name that means nothing.
-    pub unset: Unset,
+    /// What counts beside them: what was given by hand before the layers, what tetra itself knows after them.
+    pub around: Around,
 }
 
 impl Lookup for Scope {
@@ -195,7 +202,7 @@ impl Lookup for Scope {
     }
 
     fn lets_unset_pass(&self) -> bool {
-        self.unset == Unset::Empty
+        self.around.unset == Unset::Empty
     }
 
     fn name(&self, id: usize) -> String {
@@ -218,14 +225,14 @@ impl Scope {
     #[must_use]
     pub fn injected(&self, name: &str) -> Found<Value> {
         match self.secret(name) {
-            Found::Unset => self.process.get(name).map_or(Found::Unset, |value| secret(value)),
+            Found::Unset => self.around.process.get(name).map_or(Found::Unset, |value| secret(value)),
             found => found,
         }
     }
 
     fn variable(&self, name: &str, from: usize) -> Found<Value> {
         let upper = name.to_ascii_uppercase();
-        if let Some(value) = self.given.get(&upper) {
+        if let Some(value) = self.around.given.get(&upper) {
             return data(value);
         }
         // A name that refers to itself means the layers around it.
@@ -235,22 +242,22 @@ impl Scope {
         if let Some(id) = layered {
             return Found::Definition(*id);
         }
-        match self.built_in.get(name) {
+        match self.around.built_in.get(name) {
             Some(value) => data(value),
             None => self.surrounding(name),
         }
     }
 
     fn surrounding(&self, name: &str) -> Found<Value> {
-        match self.process.get(name) {
-            Some(_) if self.surroundings == Surroundings::Hermetic => Found::Hermetic,
+        match self.around.process.get(name) {
+            Some(_) if self.around.surroundings == Surroundings::Hermetic => Found::Hermetic,
             Some(value) => data(value),
             None => Found::Unset,
         }
     }
 
     fn secret(&self, name: &str) -> Found<Value> {
-        self.secrets.get(name).map_or(Found::Unset, |value| secret(value))
+        self.around.secrets.get(name).map_or(Found::Unset, |value| secret(value))
     }
 
     fn path(&self, path: &[&str]) -> Found<Value> {
@@ -259,7 +266,7 @@ impl Scope {
 
     fn near_variable(&self, name: &str) -> Option<String> {
         let upper = name.to_ascii_uppercase();
-        let known = self.layers.iter().flat_map(HashMap::keys).chain(self.built_in.keys()).map(String::as_str);
+        let known = self.layers.iter().flat_map(HashMap::keys).chain(self.around.built_in.keys()).map(String::as_str);
         // The order of a hash table is nobody's business.
         let mut known: Vec<&str> = known.filter(|known| *known != upper).collect();
         known.sort_unstable();
@@ -288,7 +295,8 @@ mod tests {
 
     use crate::base::expand::Resolver;
     use crate::env::document::Document;
-    use crate::env::project::{Around, scope_of};
+    use crate::env::project::scope_of;
+    use crate::env::scope::Around;
 
     const FILE: &str = r#"
 [infrastructure]

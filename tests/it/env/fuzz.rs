@@ -14,7 +14,8 @@ use tetra::env::document::Document;
 use tetra::env::generate;
 use tetra::env::leak::{self, Syntax};
 use tetra::env::masked;
-use tetra::env::project::{Around, Project};
+use tetra::env::project::Project;
+use tetra::env::scope::Around;
 use tetra::env::template;
 use tetra::tsm::definition::Definition;
 

@@ -7,13 +7,13 @@ use std::process::{Command, Stdio};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use tetra::env::format::Format;
-use tetra::env::scope::Scope;
+use tetra::env::scope::{Around, Scope};
 use tetra::env::template::encode;
 
 use super::vectors::resolve;
 
 fn scope(process: &BTreeMap<String, String>) -> Scope {
-    Scope { process: process.clone(), ..Scope::default() }
+    Scope { around: Around { process: process.clone(), ..Around::default() }, ..Scope::default() }
 }
 
 /// Names, operators and words without `$NAME`, quotes and backslashes: what every shell and tetra understand alike.
@@ -105,7 +105,7 @@ proptest! {
 fn work_grows_with_the_text_and_laughs_at_bombs() {
     use tetra::env::document::Document;
     use tetra::env::expand::{MOST, Resolver};
-    use tetra::env::project::{Around, scope_of};
+    use tetra::env::project::scope_of;
 
     let mut bomb = "[variables]\na0 = \"haha\"\n".to_owned();
     for level in 1..40 {

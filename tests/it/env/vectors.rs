@@ -7,8 +7,8 @@ use tetra::base::diagnostic::SourceText;
 use tetra::base::expand::Resolver;
 use tetra::base::trouble::Trouble;
 use tetra::env::document::Document;
-use tetra::env::project::{Around, scope_of};
-use tetra::env::scope::{Definition, Kind, Raw, Scope, Surroundings, Value};
+use tetra::env::project::scope_of;
+use tetra::env::scope::{Around, Definition, Kind, Raw, Scope, Surroundings, Value};
 
 #[derive(Deserialize)]
 struct Table {
@@ -69,7 +69,7 @@ fn scope(vector: &Vector) -> Scope {
     let env = "dev".parse().expect("a name");
     let mut scope = scope_of(&document, (&env, Some("dev")), Around { process, ..Around::default() });
     if vector.hermetic {
-        scope.surroundings = Surroundings::Hermetic;
+        scope.around.surroundings = Surroundings::Hermetic;
     }
     scope
 }
