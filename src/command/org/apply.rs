@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::target::{environment, guarded, home, organization};
+use super::target::{environment, home, organization, touched};
 use crate::base::environment::EnvName;
 use crate::base::fault::{Fault, Kind};
 use crate::base::name::{OrgName, ServiceName};
@@ -50,9 +50,7 @@ impl Command for Apply {
     }
 
     fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
-        let org = organization(cx)?;
-        let env = environment(cx, self.env.as_ref())?;
-        Ok(vec![guarded(cx, &org, &env)?])
+        touched(cx, self.env.as_ref())
     }
 
     fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {

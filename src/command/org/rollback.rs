@@ -1,7 +1,7 @@
 //! `org rollback`
 
 use super::promote::values;
-use super::target::{environment, guarded, organization, value};
+use super::target::{environment, organization, touched, value};
 use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
@@ -62,9 +62,7 @@ impl Command for Rollback {
     }
 
     fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
-        let org = organization(cx)?;
-        let env = environment(cx, self.env.as_ref())?;
-        Ok(vec![guarded(cx, &org, &env)?])
+        touched(cx, self.env.as_ref())
     }
 
     fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {

@@ -61,6 +61,16 @@ pub(super) fn guarded(cx: &Cx, org: &OrgName, env: &EnvName) -> Result<EnvName, 
     Ok(of.and_then(|rung| rung.to_string().parse().ok()).unwrap_or_else(|| env.clone()))
 }
 
+/// What a command touches that is about one environment, the chosen one if none is named.
+///
+/// # Errors
+///
+/// As [`environment`] and [`guarded`].
+pub(super) fn touched(cx: &Cx, named: Option<&EnvName>) -> Result<Vec<EnvName>, Fault> {
+    let env = environment(cx, named)?;
+    Ok(vec![guarded(cx, &organization(cx)?, &env)?])
+}
+
 /// A value for a report. What looks like a secret is masked for people and programs alike.
 pub(super) fn value(path: &KeyPath, it: Option<&Toml>) -> Cell {
     let Some(it) = it else { return Value::Nothing.into() };
