@@ -97,16 +97,12 @@ pub fn wait(how_long: Duration) -> bool {
         if left.is_zero() {
             return true;
         }
-        let Some(bells) = BELLS.get() else {
-            std::thread::sleep(left);
-            return true;
-        };
         // Rounded up, so that it does not spin in the last millisecond.
         let millis = i32::try_from(left.as_millis() + 1).unwrap_or(i32::MAX);
-        let mut doors = [
-            PollFd::new(bells.interrupt.as_fd(), PollFlags::POLLIN),
-            PollFd::new(bells.end.as_fd(), PollFlags::POLLIN),
-        ];
+        // Before anybody listens there is only the time to wait for.
+        let mut doors: Vec<PollFd> = BELLS.get().map_or_else(Vec::new, |bells| {
+            [&bells.interrupt, &bells.end].map(|bell| PollFd::new(bell.as_fd(), PollFlags::POLLIN)).into()
+        });
         let _ = poll(&mut doors, PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX));
     }
 }
