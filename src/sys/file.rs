@@ -148,6 +148,7 @@ pub fn update<E: From<FileError>>(
 pub fn lock(path: &Path) -> Result<File, FileError> {
     let file = File::open(path).map_err(FileError::io("lock", path))?;
     let until = Instant::now() + PATIENCE;
+    // The kernel waits for such a lock with no limit, or not at all; so it is asked again.
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(file),
