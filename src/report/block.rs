@@ -25,7 +25,7 @@ pub enum Block {
         data: Value,
     },
     /// Lines that programs wrote, as they are; an array of objects in JSON.
-    Rows(Vec<Sentence>),
+    Rows(Vec<Row>),
     /// What is worth a word in texts, with its places; an array of objects in JSON.
     Findings(Vec<Diagnostic>),
     /// Rows that arrive over time; one JSON object a line.
@@ -163,11 +163,35 @@ impl Sentence {
     }
 }
 
+/// A line that a program wrote, or a remark about such lines.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// What a terminal and JSON show of it.
+    pub sentence: Sentence,
+    /// What a file or pipe gets: exactly what was written, UTF-8 or not. None for a remark, which is no part of the output.
+    pub written: Option<Vec<u8>>,
+}
+
+impl Row {
+    /// A remark about the lines around it: beside the output for people, a row like the others in JSON.
+    #[must_use]
+    pub fn remark(sentence: Sentence) -> Self {
+        Self { sentence, written: None }
+    }
+}
+
+impl From<Sentence> for Row {
+    fn from(sentence: Sentence) -> Self {
+        let written = Some(sentence.text.clone().into_bytes());
+        Self { sentence, written }
+    }
+}
+
 /// Rows that arrive over time. The iterator blocks until the next one and ends when there are no more or when the operator
 /// interrupts.
 pub struct Follow {
-    /// The rows: each is a sentence, so people see its text and JSON its data.
-    pub rows: Box<dyn Iterator<Item = Result<Sentence, Fault>>>,
+    /// The rows: people see their text and JSON their data.
+    pub rows: Box<dyn Iterator<Item = Result<Row, Fault>>>,
 }
 
 impl fmt::Debug for Follow {
@@ -190,6 +214,12 @@ blocks! { Table Fields Sentence Follow }
 
 impl From<Vec<Sentence>> for Block {
     fn from(rows: Vec<Sentence>) -> Self {
+        Self::Rows(rows.into_iter().map(Row::from).collect())
+    }
+}
+
+impl From<Vec<Row>> for Block {
+    fn from(rows: Vec<Row>) -> Self {
         Self::Rows(rows)
     }
 }

@@ -9,7 +9,7 @@ pub mod console;
 pub mod screen;
 pub mod value;
 
-pub use block::{Block, Column, Fields, Follow, Sentence, Show, Table};
+pub use block::{Block, Column, Fields, Follow, Row, Sentence, Show, Table};
 pub use console::{Answer, Ask, Color, Console, Look};
 pub use screen::Screen;
 pub use value::{Cell, Tone, Value};

@@ -4,9 +4,13 @@
 //! was copied there, in nanoseconds since 1970. Bytes belong to the last record at or before their offset. Both are rotated
 //! together (`current.out.1`, `current.out.1.idx`). A record is made when at least a millisecond has passed since the last of
 //! the stream, or the other stream got bytes in between, so the two streams can be merged by time.
+//!
+//! The first record of a log that others came before has the offset 0 and, instead of a time, the number of bytes that the
+//! stream had before this log, negated. With it a reader that was overtaken knows how much was removed before it could be read.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// The length of a record in bytes.
@@ -29,7 +33,9 @@ impl Mark {
         record
     }
 
-    fn decode(record: &[u8; RECORD]) -> Self {
+    /// A record as it is written, a time or a position.
+    #[must_use]
+    pub fn decode(record: &[u8; RECORD]) -> Self {
         let (offset, time) = record.split_at(8);
         Self {
             offset: u64::from_le_bytes(offset.try_into().expect("half of sixteen bytes")),
@@ -59,11 +65,32 @@ pub fn read(log: &Path) -> io::Result<Vec<Mark>> {
     }
 }
 
-/// The records in the bytes of an index file.
+/// The times in the bytes of an index file.
 #[must_use]
 pub fn decode(bytes: &[u8]) -> Vec<Mark> {
     let (records, _) = bytes.as_chunks::<RECORD>();
-    records.iter().map(Mark::decode).collect()
+    records.iter().map(Mark::decode).filter(|mark| mark.unix_ns >= 0).collect()
+}
+
+/// The record of a log before which its stream had so many bytes; none for the first log.
+pub(super) fn positioned(bytes: u64) -> Option<Mark> {
+    i64::try_from(bytes).ok().filter(|bytes| *bytes > 0).map(|bytes| Mark { offset: 0, unix_ns: -bytes })
+}
+
+/// How many bytes the stream had before the log of an index, if it says so.
+///
+/// # Errors
+///
+/// Fails when the index cannot be read.
+pub fn position(index: &File) -> io::Result<Option<u64>> {
+    let mut record = [0; RECORD];
+    match index.read_exact_at(&mut record, 0) {
+        Ok(()) => {
+            Ok(Some(Mark::decode(&record)).filter(|mark| mark.unix_ns < 0).map(|mark| mark.unix_ns.unsigned_abs()))
+        }
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// When the byte at `offset` was copied; `None` before the first record.
@@ -91,6 +118,21 @@ mod tests {
         let mut bytes: Vec<u8> = MARKS.iter().flat_map(|mark| mark.encode()).collect();
         bytes.extend([1, 2, 3]);
         assert_eq!(decode(&bytes), MARKS);
+    }
+
+    #[test]
+    fn a_position_is_read_back_and_is_no_time() {
+        let file = |marks: &[Mark]| {
+            let file = tempfile::tempfile().expect("a file");
+            let bytes: Vec<u8> = marks.iter().flat_map(|mark| mark.encode()).collect();
+            file.write_all_at(&bytes, 0).expect("written");
+            (position(&file).expect("read"), decode(&bytes))
+        };
+        assert_eq!(positioned(0), None);
+        let first = positioned(4711).expect("a position");
+        assert_eq!(file(&[&[first][..], &MARKS].concat()), (Some(4711), MARKS.to_vec()));
+        assert_eq!(file(&MARKS), (None, MARKS.to_vec()));
+        assert_eq!(file(&[]), (None, Vec::new()));
     }
 
     #[test]

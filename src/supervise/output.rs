@@ -80,6 +80,8 @@ pub(super) struct Stream {
     log: Option<File>,
     /// Opened with the first record.
     index: Option<File>,
+    /// How many bytes the stream had before this log.
+    position: u64,
     /// The end of the log, where the next byte goes.
     end: u64,
     limit: u64,
@@ -113,6 +115,7 @@ impl Stream {
             path: log.to_owned(),
             log: None,
             index: None,
+            position: 0,
             end: 0,
             limit: if run.log_size == 0 { u64::MAX } else { run.log_size },
             keep: run.log_keep,
@@ -219,6 +222,8 @@ impl Stream {
         rotation::mend(&self.path, self.keep)?;
         let log = rotation::open_log(&self.path)?;
         self.end = log.metadata()?.len();
+        // Where no older log is kept, what was counted here is all that is known.
+        self.position = rotation::position(&self.path, 0)?.max(self.position);
         self.log = Some(log);
         self.index = None;
         self.last_mark_ns = 0;
@@ -231,7 +236,13 @@ impl Stream {
         if self.end == 0 {
             return Ok(());
         }
-        rotation::rotate(&self.path, self.keep.max(1))?;
+        self.begin_another(self.keep.max(1))
+    }
+
+    /// Makes the log an older one, of which `keep` stay, and begins another.
+    fn begin_another(&mut self, keep: u32) -> io::Result<()> {
+        rotation::rotate(&self.path, keep)?;
+        self.position += self.end;
         self.reopen()
     }
 
@@ -243,7 +254,8 @@ impl Stream {
             return self.reopen();
         }
         if found.len() < self.end {
-            rotation::open_index(&self.path)?.set_len(0)?;
+            rotation::open_index(&self.path, 0)?.set_len(0)?;
+            self.index = None;
             self.last_mark_ns = 0;
         }
         self.end = found.len();
@@ -306,7 +318,7 @@ impl Stream {
             self.last_mark_ns = unix_ns;
             self.other_came = false;
             if self.index.is_none() {
-                self.index = rotation::open_index(&self.path).ok();
+                self.index = rotation::open_index(&self.path, self.position).ok();
             }
             if let Some(index) = &mut self.index {
                 // An index that cannot be written costs the time of these bytes, not the bytes.
@@ -325,8 +337,7 @@ impl Stream {
         let log = self.log.as_ref().filter(|_| self.end > 0);
         let ended = log.map_or(Ok(0), |log| log.read_at(&mut last, self.end - 1))? == 1 && last == *b"\n";
         if ended || self.end >= self.limit.saturating_add(ENDLESS) {
-            rotation::rotate(&self.path, self.keep)?;
-            self.reopen()?;
+            self.begin_another(self.keep)?;
             return Ok(true);
         }
         let endless = self.limit.saturating_add(ENDLESS) - self.end;

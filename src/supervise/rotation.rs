@@ -4,20 +4,27 @@
 //! tells the next supervisor where to go on.
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::index;
+
+/// The highest number of an older log that is looked at.
+pub const MOST_OLDER: u32 = 1000;
 
 /// Opens a log for copying: not for appending, which `splice` refuses.
 pub(super) fn open_log(log: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(log)
 }
 
-/// Opens the index of a log for appending.
-pub(super) fn open_index(log: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).mode(0o600).open(index::path(log))
+/// Opens the index of a log for appending; a new one begins with the position of its log.
+pub(super) fn open_index(log: &Path, position: u64) -> io::Result<File> {
+    let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(index::path(log))?;
+    if let (0, Some(first)) = (file.metadata()?.len(), index::positioned(position)) {
+        file.write_all(&first.encode())?;
+    }
+    Ok(file)
 }
 
 /// The name of the `n`th older log; the 0th is the log itself.
@@ -30,6 +37,29 @@ fn older(log: &Path, n: u32) -> PathBuf {
             path.into()
         }
     }
+}
+
+/// How many bytes the stream of a log had before its `n`th older one, as far back as its logs tell.
+///
+/// # Errors
+///
+/// Fails if a log is there and cannot be read.
+pub fn position(log: &Path, n: u32) -> io::Result<u64> {
+    let mut between = 0;
+    for n in n..=MOST_OLDER {
+        match File::open(index::path(&older(log, n))).and_then(|index| index::position(&index)) {
+            Ok(Some(before)) => return Ok(before + between),
+            Ok(None) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        match fs::metadata(older(log, n + 1)) {
+            Ok(found) => between += found.len(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(between)
 }
 
 /// Makes `log` the first of its older ones, of which `keep` stay. Afterwards there is no `log`. For the supervisor, and for

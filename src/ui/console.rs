@@ -12,7 +12,7 @@ use super::style::{self, Paint};
 use super::table::Frame;
 use super::{fault, json};
 use crate::base::fault::Fault;
-use crate::report::{Answer, Ask, Block, Color, Console, Follow, Look, Next, Report, Sentence};
+use crate::report::{Answer, Ask, Block, Color, Console, Follow, Look, Next, Report, Row};
 
 /// Text that is not for a terminal is laid out for this many columns (help texts; tables are never cut there).
 const PAGE: usize = 100;
@@ -111,9 +111,9 @@ impl Terminal {
     }
 
     /// Writes at once, so that data and talk appear in the order in which they were said.
-    fn write(&self, text: &str) -> io::Result<()> {
+    fn write(&self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         let mut output = self.streams.output.borrow_mut();
-        output.write_all(text.as_bytes())?;
+        output.write_all(bytes.as_ref())?;
         output.flush()
     }
 
@@ -123,14 +123,26 @@ impl Terminal {
         let _ = talk.write_all(text.as_bytes()).and_then(|()| talk.flush());
     }
 
+    fn remark(&self, text: &str) {
+        if !self.quiet {
+            self.talk(&render::line(text));
+        }
+    }
+
     fn show_text(&self, blocks: Vec<Block>, faults: &mut Vec<Fault>) -> io::Result<()> {
         let frame = self.frame();
         for block in blocks {
             match render::block(&block, &frame, self.target()) {
-                Some(Piece::Output(text)) => self.write(&text)?,
+                Some(Piece::Output(bytes)) => self.write(bytes)?,
                 Some(Piece::Talk(text)) if self.quiet => drop(text),
                 Some(Piece::Talk(text)) => self.talk(&text),
-                None => self.follow(block, faults, |row| render::row(row, frame.paint, self.target()))?,
+                None => self.follow(block, faults, |row| match row.written {
+                    Some(_) => self.write(render::row(row, frame.paint, self.target())),
+                    None => {
+                        self.remark(&row.sentence.text);
+                        Ok(())
+                    }
+                })?,
             }
         }
         Ok(())
@@ -141,23 +153,23 @@ impl Terminal {
         let only_leads_on = report.blocks.is_empty() && !matches!(report.next, Next::Nothing);
         if !follows && !only_leads_on {
             let data: Vec<_> = report.blocks.iter().filter_map(json::block).collect();
-            return self.write(&format!("{}\n", json::document(&data, report.shape)));
+            return self.write(format!("{}\n", json::document(&data, report.shape)));
         }
         for block in report.blocks {
             if let Some(data) = json::block(&block) {
-                self.write(&format!("{data}\n"))?;
+                self.write(format!("{data}\n"))?;
             }
-            self.follow(block, faults, |row| format!("{}\n", json::sentence(row)))?;
+            self.follow(block, faults, |row| self.write(format!("{}\n", json::sentence(&row.sentence))))?;
         }
         Ok(())
     }
 
     /// Writes each row when it arrives; a row that failed ends it.
-    fn follow(&self, block: Block, faults: &mut Vec<Fault>, text: impl Fn(&Sentence) -> String) -> io::Result<()> {
+    fn follow(&self, block: Block, faults: &mut Vec<Fault>, write: impl Fn(&Row) -> io::Result<()>) -> io::Result<()> {
         let Block::Follow(Follow { rows }) = block else { return Ok(()) };
         for row in rows {
             match row {
-                Ok(row) => self.write(&text(&row))?,
+                Ok(row) => write(&row)?,
                 Err(fault) => {
                     faults.push(fault);
                     break;
@@ -192,9 +204,7 @@ impl Console for Terminal {
     }
 
     fn note(&mut self, text: &str) {
-        if !self.quiet {
-            self.talk(&render::line(text));
-        }
+        self.remark(text);
     }
 
     fn can_ask(&self) -> bool {
@@ -268,7 +278,7 @@ mod tests {
 
     use super::*;
     use crate::base::fault::Kind;
-    use crate::report::{Cell, Fields, Table};
+    use crate::report::{Cell, Fields, Sentence, Table};
 
     /// Streams into memory, and what arrived there.
     struct Listener {
@@ -306,7 +316,7 @@ mod tests {
     }
 
     fn rows(rows: Vec<Result<Sentence, Fault>>) -> Follow {
-        Follow { rows: Box::new(rows.into_iter()) }
+        Follow { rows: Box::new(rows.into_iter().map(|row| row.map(Row::from))) }
     }
 
     #[test]
@@ -409,7 +419,7 @@ mod tests {
     #[test]
     fn a_closed_pipe_ends_even_an_endless_follower() {
         let mut piped = Listener::new(false).terminal().to_sink(Box::new(Closed));
-        let endless = Follow { rows: Box::new(std::iter::repeat_with(|| Ok(Sentence::new("tick")))) };
+        let endless = Follow { rows: Box::new(std::iter::repeat_with(|| Ok(Sentence::new("tick").into()))) };
         let ended = piped.show(Report::of(endless)).map_err(|error| error.kind());
         assert_eq!(ended, Err(ErrorKind::BrokenPipe));
     }

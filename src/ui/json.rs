@@ -94,7 +94,7 @@ pub fn block(block: &Block) -> Option<Data<'_>> {
         Block::Sentence(it) => sentence(it),
         Block::Text(it) => json!(it),
         Block::Written { data, .. } => value(data),
-        Block::Rows(it) => it.iter().map(sentence).collect(),
+        Block::Rows(it) => it.iter().map(|row| sentence(&row.sentence)).collect(),
         Block::Findings(it) => it.iter().map(diagnostic).collect(),
         Block::Follow(_) | Block::Note(_) => return None,
     }))

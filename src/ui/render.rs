@@ -4,13 +4,13 @@ use super::style::Paint;
 use super::table::{self, Frame};
 use super::text;
 use super::{diagnostic, harmless};
-use crate::report::{Block, Fields, Sentence, Show, Tone};
+use crate::report::{Block, Fields, Row, Sentence, Show, Tone};
 
 /// A block as text with its line ends: to the output, or beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Piece {
-    /// Data.
-    Output(String),
+    /// Data: of programs as they wrote it, else UTF-8.
+    Output(Vec<u8>),
     /// Talk.
     Talk(String),
 }
@@ -22,12 +22,12 @@ pub enum Piece {
 pub fn block(block: &Block, frame: &Frame, target: Target) -> Option<Piece> {
     Some(match block {
         Block::Table(it) if it.rows.is_empty() => Piece::Talk(it.empty.as_ref().map(|it| line(it)).unwrap_or_default()),
-        Block::Table(it) => Piece::Output(table::render(it, frame)),
-        Block::Fields(it) => Piece::Output(fields(it, frame)),
-        Block::Sentence(it) => Piece::Output(sentence(it, frame.paint)),
-        Block::Text(it) | Block::Written { text: it, .. } => Piece::Output(whole(it, frame.paint, target)),
-        Block::Rows(it) => Piece::Output(it.iter().map(|it| row(it, frame.paint, target)).collect()),
-        Block::Findings(it) => Piece::Output(diagnostic::render(it, frame.width, frame.paint)),
+        Block::Table(it) => Piece::Output(table::render(it, frame).into()),
+        Block::Fields(it) => Piece::Output(fields(it, frame).into()),
+        Block::Sentence(it) => Piece::Output(sentence(it, frame.paint).into()),
+        Block::Text(it) | Block::Written { text: it, .. } => Piece::Output(whole(it, frame.paint, target).into()),
+        Block::Rows(it) => Piece::Output(it.iter().flat_map(|it| row(it, frame.paint, target)).collect()),
+        Block::Findings(it) => Piece::Output(diagnostic::render(it, frame.width, frame.paint).into()),
         Block::Note(it) => Piece::Talk(line(it)),
         Block::Follow(_) => return None,
     })
@@ -44,12 +44,12 @@ pub enum Target {
 
 /// A line that a program wrote: harmless and in its colours on a terminal, elsewhere as it is. An empty one is a line too.
 #[must_use]
-pub fn row(row: &Sentence, paint: Paint, target: Target) -> String {
-    let text = match target {
-        Target::Terminal => harmless::colored(&row.text, paint == Paint::Colors),
-        Target::Elsewhere => row.text.clone(),
-    };
-    format!("{}\n", paint.tone(row.tone, &text))
+pub fn row(row: &Row, paint: Paint, target: Target) -> Vec<u8> {
+    let Sentence { text, tone, .. } = &row.sentence;
+    match (target, &row.written) {
+        (Target::Elsewhere, Some(written)) => [&paint.tone_bytes(*tone, written)[..], b"\n"].concat(),
+        _ => format!("{}\n", paint.tone(*tone, &harmless::colored(text, paint == Paint::Colors))).into_bytes(),
+    }
 }
 
 /// A line of talk.
@@ -152,10 +152,10 @@ mod tests {
 
     #[test]
     fn rows_that_arrive_keep_their_colours_where_there_are_any() {
-        let said = Sentence::new("\u{1b}[32mok");
-        assert_eq!(row(&said, Paint::Colors, Target::Terminal), "\u{1b}[32mok\u{1b}[0m\n");
-        assert_eq!(row(&said, Paint::Plain, Target::Terminal), "ok\n");
-        let rows = Block::Rows(vec![Sentence::new(""), Sentence::new("a\u{1b}[2J")]);
+        let said = Row::from(Sentence::new("\u{1b}[32mok"));
+        assert_eq!(row(&said, Paint::Colors, Target::Terminal), b"\x1b[32mok\x1b[0m\n");
+        assert_eq!(row(&said, Paint::Plain, Target::Terminal), b"ok\n");
+        let rows = Block::Rows(vec![Sentence::new("").into(), Sentence::new("a\u{1b}[2J").into()]);
         assert_eq!(block(&rows, &frame(), Target::Elsewhere), Some(Piece::Output("\na\u{1b}[2J\n".into())));
         assert_eq!(block(&rows, &frame(), Target::Terminal), Some(Piece::Output("\na\\u{1b}[2J\n".into())));
     }

@@ -38,6 +38,16 @@ impl Paint {
         self.style(style(tone), text)
     }
 
+    /// The bytes in the colour of their tone.
+    #[must_use]
+    pub fn tone_bytes(self, tone: Tone, bytes: &[u8]) -> Vec<u8> {
+        let style = style(tone);
+        if self == Self::Plain || style.is_plain() || bytes.is_empty() {
+            return bytes.to_owned();
+        }
+        [style.render().to_string().as_bytes(), bytes, style.render_reset().to_string().as_bytes()].concat()
+    }
+
     /// The text as a heading.
     #[must_use]
     pub fn heading(self, text: &str) -> String {

@@ -44,6 +44,7 @@
 //! | no line ends at all | `surroundings::a_chatty_child_without_newlines_does_not_hold_up_a_stop` |
 //! | binary output, escapes | `surroundings::binary_output_is_kept_byte_for_byte_and_shown_harmless` |
 //! | rotation under load with a follower | `rotation::a_follower_sees_every_line_once_through_twenty_rotations` |
+//! | … and one that is slower than the rotation | `rotation::a_follower_that_is_overtaken_says_how_much_it_never_saw`, `rotation::in_json_what_was_removed_is_a_row_also_when_no_line_matches` |
 //! | upgrade: a newer file in place, another path | `upgrades::every_supervisor_is_replaced_in_place`, `upgrades::a_program_at_another_place_takes_over_too` |
 //! | records and orders of other versions | `upgrades::a_record_of_a_later_version_is_read_and_what_is_unknown_is_kept`, `upgrades::orders_of_a_later_version_are_skipped_one_by_one` |
 //! | many with coming and going | `many::many_with_churn_neither_grow_nor_drift_nor_leave_zombies` |

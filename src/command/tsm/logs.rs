@@ -12,7 +12,7 @@ use crate::base::fault::Fault;
 use crate::base::moment::Moment;
 use crate::command::argument::ProcessTarget;
 use crate::command::{Command, Cx, Effect};
-use crate::report::{Follow, Report, Sentence};
+use crate::report::{Follow, Report, Row};
 use crate::sys::signal;
 use crate::tsm::logs::{self, Follower, Query, Source, Stream};
 use crate::tsm::store::{Process, Store};
@@ -20,10 +20,11 @@ use lines::{Face, Labels, Rows};
 
 /// Show what processes said, both streams in the order of time
 ///
-/// Into a file or pipe lines go as they were written (what is no UTF-8 is replaced); on a terminal control characters are
-/// spelled out and stderr is marked. Several processes have their names in front. With -f it goes on until Ctrl-C, through
-/// restarts and rotation, and with `*` also with processes that are started later; an unfinished line is shown when it stays
-/// quiet for a second. A process that is called rotate, export or clean is shown by `tsm logs -- NAME`.
+/// Into a file or pipe lines go byte for byte as they were written (`--json` replaces what is not UTF-8); on a terminal control
+/// characters are spelled out and stderr is marked. Several processes have their names in front. With -f it goes on until
+/// Ctrl-C, through restarts and rotation, and with `*` also with processes that are started later; an unfinished line is shown
+/// when it stays quiet for a second. A reader that is slower than the rotation of the logs is told on stderr how many bytes
+/// were removed before they were read. A process that is called rotate, export or clean is shown by `tsm logs -- NAME`.
 #[derive(Debug, clap::Args)]
 pub struct Logs {
     /// Id, name, the beginning or a part of a name, pid or port; `*` or `all` for all; the selected process if left out
@@ -93,7 +94,7 @@ impl Command for Logs {
                 return Err(targets.faults.remove(0));
             }
             if targets.none() {
-                return Ok(Report::of(Vec::<Sentence>::new()).note(NONE));
+                return Ok(Report::of(Vec::<Row>::new()).note(NONE));
             }
             let mut follower = Follower::start(&sources, &query, signal::interrupted)?;
             if targets.all {
@@ -104,8 +105,7 @@ impl Command for Logs {
         let mut labels = Labels::of(&sources, face);
         let lines = logs::select(&sources, &query)?;
         // An unfinished line may not match.
-        let rows: Vec<Sentence> =
-            lines.iter().filter(|line| query.matches(line)).map(|line| labels.sentence(line)).collect();
+        let rows: Vec<Row> = lines.iter().filter(|line| query.matches(line)).map(|line| labels.row(line)).collect();
         let silent = rows.is_empty() && !targets.processes.is_empty();
         let none = targets.none();
         let mut report = Report::of(rows);

@@ -193,7 +193,7 @@ pub(in crate::tsm) mod tests {
     }
 
     fn try_event(text: &str) -> Option<Event> {
-        Event::of(&Line { source: 0, unix_ns: Some(5_000_000), bytes: text.into(), complete: true })
+        Event::of(&Line { source: 0, unix_ns: Some(5_000_000), bytes: text.into(), complete: true, removed_before: 0 })
     }
 
     #[test]

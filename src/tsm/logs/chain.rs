@@ -221,7 +221,7 @@ pub(super) fn records(index: &File) -> io::Result<u64> {
 pub(super) fn mark_at(index: &File, number: u64) -> io::Result<Mark> {
     let mut record = [0; index::RECORD];
     index.read_exact_at(&mut record, number * index::RECORD as u64)?;
-    index::decode(&record).pop().ok_or_else(|| io::ErrorKind::InvalidData.into())
+    Ok(Mark::decode(&record))
 }
 
 /// Fills as much of `buffer` as there is from `offset` on.

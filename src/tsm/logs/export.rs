@@ -166,7 +166,8 @@ mod tests {
     #[test]
     fn a_line_has_its_time_its_process_and_its_stream() {
         let source = Source { process: "api".parse().expect("a name"), stream: Stream::Err, log: PathBuf::from("/x") };
-        let line = Line { source: 0, unix_ns: Some(1_795_176_000_123_456_789), bytes: b"a\xff".into(), complete: true };
+        let unix_ns = Some(1_795_176_000_123_456_789);
+        let line = Line { source: 0, unix_ns, bytes: b"a\xff".into(), complete: true, removed_before: 0 };
         assert_eq!(written(&line, &source, Format::Text), b"2026-11-20T12:00:00.123Z api stderr | a\xff\n");
         let json = String::from_utf8(written(&line, &source, Format::Json)).expect("text");
         assert_eq!(

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::chain::{Chain, Inode, inode, part_path, read_at, settled_marks};
 use super::{Line, LogError, Query, Source, merge};
-use crate::supervise::index;
+use crate::supervise::{index, rotation};
 use crate::sys::watch::Watch;
 
 /// Rows of logs, for as long as they are wanted.
@@ -204,6 +204,8 @@ struct Cursor {
     /// The beginning of a line whose end was not written yet, and its time.
     unfinished: Vec<u8>,
     unfinished_ns: Option<i64>,
+    /// What was removed before the next line, in bytes.
+    removed: u64,
     /// When something was read last.
     touched: Instant,
 }
@@ -212,6 +214,8 @@ struct Cursor {
 struct Open {
     file: File,
     inode: Inode,
+    /// How many bytes its stream had before it.
+    position: u64,
     offset: u64,
     index: Option<File>,
 }
@@ -227,7 +231,8 @@ impl Cursor {
             (cursor.unfinished, cursor.unfinished_ns) = (last.bytes, last.unix_ns);
         }
         if let Some((file, offset, index)) = chain.into_newest() {
-            cursor.open = Some(Open { inode: inode(&file)?, file, offset, index });
+            let position = rotation::position(log, 0)?;
+            cursor.open = Some(Open { inode: inode(&file)?, file, position, offset, index });
         }
         Ok((cursor, lines))
     }
@@ -240,6 +245,7 @@ impl Cursor {
             open: None,
             unfinished: Vec::new(),
             unfinished_ns: None,
+            removed: 0,
             touched: Instant::now(),
         }
     }
@@ -272,7 +278,14 @@ impl Cursor {
             let at = open.offset;
             let bytes = open.read_on()?;
             if bytes.is_empty() {
+                let end = open.position + open.offset;
+                let removed = next.position.saturating_sub(end);
                 self.open = Some(next);
+                if removed > 0 {
+                    // The rest of an unfinished line is among what is gone.
+                    lines.extend(self.take_unfinished());
+                    self.removed += removed;
+                }
             } else {
                 let marks = open.marks(&self.log, at);
                 self.take(&bytes, |offset| index::time_of(&marks, at + offset), lines);
@@ -292,7 +305,7 @@ impl Cursor {
             self.unfinished.extend_from_slice(piece.strip_suffix(b"\n").unwrap_or(piece));
             if complete || self.unfinished.len() >= LONGEST {
                 let bytes = std::mem::take(&mut self.unfinished);
-                lines.push(Line { source: self.source, unix_ns: self.unfinished_ns, bytes, complete });
+                lines.push(self.line(bytes, complete));
             }
         }
     }
@@ -302,7 +315,12 @@ impl Cursor {
             return None;
         }
         let bytes = std::mem::take(&mut self.unfinished);
-        Some(Line { source: self.source, unix_ns: self.unfinished_ns, bytes, complete: false })
+        Some(self.line(bytes, false))
+    }
+
+    fn line(&mut self, bytes: Vec<u8>, complete: bool) -> Line {
+        let removed_before = std::mem::take(&mut self.removed);
+        Line { source: self.source, unix_ns: self.unfinished_ns, bytes, complete, removed_before }
     }
 }
 
@@ -326,13 +344,20 @@ impl Open {
         marks.unwrap_or_default()
     }
 
-    fn new(file: File, path: &Path) -> io::Result<Self> {
-        Ok(Self { inode: inode(&file)?, file, offset: 0, index: File::open(index::path(path)).ok() })
+    /// The part with this number.
+    fn part(log: &Path, number: u32) -> io::Result<Self> {
+        let path = part_path(log, number);
+        let file = File::open(&path)?;
+        let index = File::open(index::path(&path)).ok();
+        // A rotation may move the names while we look; what the index says holds whatever it is called.
+        let stated = index.as_ref().and_then(|index| index::position(index).ok()).flatten();
+        let position = stated.map_or_else(|| rotation::position(log, number), Ok)?;
+        Ok(Self { inode: inode(&file)?, file, position, offset: 0, index })
     }
 }
 
 /// The highest number of a rotated part that is looked for.
-const PARTS: u32 = 1000;
+const PARTS: u32 = rotation::MOST_OLDER;
 
 /// The part after the one that is open, if there is one already.
 fn successor(log: &Path, open: &Open) -> io::Result<Option<Open>> {
@@ -342,9 +367,8 @@ fn successor(log: &Path, open: &Open) -> io::Result<Option<Open>> {
     // Rotations go on while we look, so the answer counts only if nothing moved meanwhile.
     for _ in 0..10 {
         let Some(number) = (1..=PARTS).find(|number| is_at(&part_path(log, *number), open.inode)) else { break };
-        let path = part_path(log, number - 1);
-        let next = match File::open(&path) {
-            Ok(file) => Open::new(file, &path)?,
+        let next = match Open::part(log, number - 1) {
+            Ok(part) => part,
             // The new log is about to be made.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
@@ -371,10 +395,8 @@ fn oldest(log: &Path, fits: impl Fn(&Open) -> bool) -> io::Result<Option<Open>> 
     let mut found = None;
     let mut missing = 0;
     for number in 0..=PARTS {
-        let path = part_path(log, number);
-        match File::open(&path) {
-            Ok(file) => {
-                let part = Open::new(file, &path)?;
+        match Open::part(log, number) {
+            Ok(part) => {
                 if fits(&part) {
                     found = Some(part);
                 }

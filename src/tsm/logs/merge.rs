@@ -59,6 +59,7 @@ mod tests {
             unix_ns: *unix_ns,
             bytes: text.as_bytes().to_vec(),
             complete: true,
+            removed_before: 0,
         };
         lines.iter().map(line).collect()
     }

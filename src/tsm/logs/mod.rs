@@ -61,6 +61,8 @@ pub struct Line {
     pub bytes: Vec<u8>,
     /// False while its end is missing.
     pub complete: bool,
+    /// How many bytes of its stream, right before it, were rotated away before a follower had read them.
+    pub removed_before: u64,
 }
 
 /// A log could not be read.

@@ -157,8 +157,9 @@ impl Part {
         }
         let all = records(index)?;
         let first = first_mark(index, |mark| mark.unix_ns >= unix_ns)?;
+        let has_times = all > u64::from(index::position(index)?.is_some());
         match first {
-            _ if all == 0 => Ok(0),
+            _ if !has_times => Ok(0),
             first if first < all => Ok(mark_at(index, first)?.offset),
             _ => Ok(self.len),
         }
@@ -229,7 +230,7 @@ impl<C: std::borrow::Borrow<Chain>> Iterator for Lines<C> {
         }
         let unix_ns = self.clock.time_of(self.chain.borrow(), self.at);
         self.at += length as u64;
-        Some(Ok(Line { source: self.source, unix_ns, bytes, complete }))
+        Some(Ok(Line { source: self.source, unix_ns, bytes, complete, removed_before: 0 }))
     }
 }
 

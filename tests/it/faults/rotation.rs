@@ -1,9 +1,13 @@
 //! Rotation while a flood comes and somebody follows.
 
-use std::io::{BufRead, BufReader};
-use std::process::Stdio;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Stdio};
+
+use nix::sys::signal::Signal;
 
 use super::field::Field;
+use crate::supervise::nest::signal;
+use crate::waiting::eventually;
 
 #[test]
 fn a_follower_sees_every_line_once_through_twenty_rotations() {
@@ -41,4 +45,66 @@ fn a_follower_sees_every_line_once_through_twenty_rotations() {
         let part = std::fs::read(field.dir("p").join(format!("current.out.{n}"))).expect("a rotated log");
         assert!(part.ends_with(b"\n"), "no torn line in {n}");
     }
+}
+
+/// Follows a flood, is stopped while more than the kept logs hold goes by, and continues to the end. What the follower printed
+/// on stdout and on stderr.
+fn overtaken(field: &Field, options: &[&str]) -> (String, String) {
+    let log_options = ["--log-size", "64K", "--log-keep", "2"];
+    field.shell(
+        "p",
+        &log_options,
+        "echo begin; while [ ! -e go ]; do sleep 0.01; done; seq -f 'line %g of many' 1 60000; \
+         while [ ! -e end ]; do sleep 0.01; done; echo end; exec sleep 7000",
+    );
+    let mut follower: Child = field
+        .command(&[&["logs", "p", "-f", "--out"], options].concat())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("tetra runs");
+    let mut out = BufReader::new(follower.stdout.take().expect("piped"));
+    let mut seen = String::new();
+    out.read_line(&mut seen).expect("the first line");
+    signal(follower.id(), Signal::SIGSTOP);
+    std::fs::write(field.path("go"), "").expect("a file");
+    eventually("the flood has gone by", || field.written("p").ends_with(b"line 60000 of many\n"));
+    signal(follower.id(), Signal::SIGCONT);
+    std::fs::write(field.path("end"), "").expect("a file");
+    while !seen.contains("end\n") && !seen.contains("\"end\"") {
+        assert!(out.read_line(&mut seen).expect("text") > 0, "it went on to the end: {seen}");
+    }
+    follower.kill().and_then(|()| follower.wait()).expect("the follower is ended");
+    let mut err = String::new();
+    follower.stderr.take().expect("piped").read_to_string(&mut err).expect("text");
+    (seen, err)
+}
+
+/// What the child writes in [`overtaken`], in bytes.
+fn all_of_it() -> usize {
+    let lines = (1..=60_000).map(|n| format!("line {n} of many\n"));
+    lines.map(|line| line.len()).sum::<usize>() + "begin\nend\n".len()
+}
+
+#[test]
+fn a_follower_that_is_overtaken_says_how_much_it_never_saw() {
+    let (out, err) = overtaken(&Field::new(), &[]);
+    let removed: usize = err
+        .lines()
+        .filter_map(|line| {
+            line.strip_prefix("p: ")?.strip_suffix(" bytes of stdout were removed before they were read")
+        })
+        .map(|number| number.parse::<usize>().expect("a number"))
+        .sum();
+    assert!(removed > 0, "{err}");
+    assert_eq!(out.len() + removed, all_of_it(), "{err}");
+}
+
+#[test]
+fn in_json_what_was_removed_is_a_row_also_when_no_line_matches() {
+    let (out, err) = overtaken(&Field::new(), &["--json", "--grep", "begin|end"]);
+    let rows: Vec<serde_json::Value> = out.lines().map(|row| serde_json::from_str(row).expect("JSON")).collect();
+    let removed: u64 = rows.iter().map(|row| row["removed_bytes"].as_u64().expect("a number")).sum();
+    let lines: Vec<&str> = rows.iter().filter_map(|row| row["line"].as_str()).collect();
+    assert_eq!((lines, removed > 0, err), (vec!["begin", "end"], true, String::new()), "{out}");
 }

@@ -51,7 +51,7 @@ impl Command for Stream {
         }
         let follower = Follower::start(&sources, &query, signal::interrupted)?;
         let rows = follower.filter_map(move |line| match line {
-            Ok(line) => face.row(&line, &sources).map(Ok),
+            Ok(line) => face.row(&line, &sources).map(|row| Ok(row.into())),
             Err(error) => Some(Err(error.into())),
         });
         Ok(Report::of(Follow { rows: Box::new(rows) }))

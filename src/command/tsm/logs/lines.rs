@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 
 use crate::base::fault::Fault;
 use crate::base::time::{Span, Timestamp};
-use crate::report::{Sentence, Tone, Value};
+use crate::report::{Row, Sentence, Tone, Value};
 use crate::tsm::logs::{Follower, Line, Query, Source, Stream};
 
 /// What stands in front of a line.
@@ -47,7 +47,7 @@ impl Labels {
         self.sources = sources.iter().map(label).collect();
     }
 
-    pub(super) fn sentence(&mut self, line: &Line) -> Sentence {
+    pub(super) fn row(&mut self, line: &Line) -> Row {
         let before_ns = self.before_ns;
         self.before_ns = line.unix_ns.or(before_ns);
         let delta = line.unix_ns.zip(before_ns).map(|(now, before)| now.saturating_sub(before));
@@ -55,10 +55,11 @@ impl Labels {
         let (process, stream, front) = &self.sources[line.source];
         let time = if self.face.times { self.stamp(line.unix_ns) } else { String::new() };
         let gap = if self.face.delta { format!("{:>9} ", delta.map_or("-".to_owned(), gap)) } else { String::new() };
+        let before = format!("{time}{gap}{front}");
         let text = String::from_utf8_lossy(&line.bytes);
         let tone = if *stream == Stream::Err { Tone::Warn } else { Tone::Plain };
         let at = line.unix_ns.and_then(|ns| u64::try_from(ns / 1_000_000).ok()).map(Timestamp);
-        Sentence::new(format!("{time}{gap}{front}{text}"))
+        let sentence = Sentence::new(format!("{before}{text}"))
             .tone(tone)
             .with("time", Value::from(at))
             .with("delta", Value::from(delta.map(|delta| delta.as_secs_f64())))
@@ -66,6 +67,26 @@ impl Labels {
             .with("process", process.as_str())
             .with("line", text.as_ref())
             .with("complete", line.complete)
+            .with("removed_bytes", 0_u64);
+        Row { sentence, written: Some([before.as_bytes(), &line.bytes].concat()) }
+    }
+
+    /// What is said of bytes that were rotated away before this line, faster than they could be read.
+    fn removed(&self, line: &Line) -> Row {
+        let (process, stream, _) = &self.sources[line.source];
+        let removed = line.removed_before;
+        let text = format!("{process}: {removed} bytes of {} were removed before they were read", stream.word());
+        Row::remark(
+            Sentence::new(text)
+                .tone(Tone::Warn)
+                .with("time", Value::Nothing)
+                .with("delta", Value::Nothing)
+                .with("stream", stream.word())
+                .with("process", process.as_str())
+                .with("line", Value::Nothing)
+                .with("complete", true)
+                .with("removed_bytes", removed),
+        )
     }
 
     fn stamp(&self, unix_ns: Option<i64>) -> String {
@@ -88,29 +109,38 @@ pub(super) struct Rows {
     follower: Follower,
     labels: Labels,
     query: Query,
+    /// Given out next.
+    ready: Option<Row>,
 }
 
 impl Rows {
     pub(super) fn of(follower: Follower, face: Face, query: Query) -> Self {
         let labels = Labels::of(follower.sources(), face);
-        Self { follower, labels, query }
+        Self { follower, labels, query, ready: None }
     }
 }
 
 impl Iterator for Rows {
-    type Item = Result<Sentence, Fault>;
+    type Item = Result<Row, Fault>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
+            if let Some(row) = self.ready.take() {
+                return Some(Ok(row));
+            }
             let line = match self.follower.next()? {
-                Ok(line) if !self.query.matches(&line) => continue,
                 Ok(line) => line,
                 Err(error) => return Some(Err(error.into())),
             };
             if self.labels.sources.len() < self.follower.sources().len() {
                 self.labels.know(self.follower.sources());
             }
-            return Some(Ok(self.labels.sentence(&line)));
+            if self.query.matches(&line) {
+                self.ready = Some(self.labels.row(&line));
+            }
+            if line.removed_before > 0 {
+                return Some(Ok(self.labels.removed(&line)));
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::command::Cx;
 use crate::command::argument::ProcessTarget;
 use crate::command::tsm::events::sources;
 use crate::command::tsm::targets::Targets;
-use crate::report::{Follow, Report, Sentence, Tone, Value};
+use crate::report::{Follow, Report, Row, Sentence, Tone, Value};
 use crate::sys::signal;
 use crate::tsm::events::firing::{Fired, Firing, LIMIT, MOST, Outcome};
 use crate::tsm::events::{Event, trigger};
@@ -35,12 +35,12 @@ struct Watching {
 }
 
 impl Iterator for Watching {
-    type Item = Result<Sentence, Fault>;
+    type Item = Result<Row, Fault>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             if let Some(fired) = self.firing.fired() {
-                return Some(Ok(said(fired)));
+                return Some(Ok(said(fired).into()));
             }
             let line = match self.follower.soon()? {
                 Ok(Some(line)) => line,
