@@ -4,6 +4,7 @@
 //! the times of the bytes in an index beside each. Here the streams are cut into lines and put back into the order of time.
 
 pub mod chain;
+mod cursor;
 pub mod export;
 pub mod follow;
 pub mod merge;
