@@ -3,13 +3,17 @@
 //! [`Install::pieces`] says what there should be; each [`Piece`] can tell its [`State`], be put in place and be taken away.
 //! A file of that name which the program did not write is never touched.
 
+mod piece;
+mod record;
+
 use std::fs;
-use std::io::{self, ErrorKind};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use super::file::{self, Access, FileError};
+use super::file::Access;
 use super::paths::Paths;
+pub use piece::{Piece, State};
+pub use record::Record;
 
 /// The names the program answers to beside its own.
 pub const NAMES: [&str; 3] = ["tsm", "tkm", "org"];
@@ -52,30 +56,6 @@ pub enum Shell {
     Zsh,
     /// fish: in its own folder for completions
     Fish,
-}
-
-/// One thing that should be there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Piece {
-    /// A folder; a private one must not be open to others.
-    Folder(PathBuf, Access),
-    /// A link and where it leads.
-    Link(PathBuf, PathBuf),
-    /// A file and its text.
-    File(PathBuf, String),
-}
-
-/// How a piece was found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// As it should be.
-    There,
-    /// Not there.
-    Missing,
-    /// Ours, but not as it should be.
-    Old,
-    /// Something that is not ours stands in its place.
-    Foreign,
 }
 
 impl Install {
@@ -125,9 +105,13 @@ impl Install {
         let (Some(folder), Some(own)) = (self.program.parent(), self.program.file_name()) else { return links };
         links.extend(NAMES.map(|name| Piece::Link(folder.join(name), PathBuf::from(own))));
         if let Some(system) = self.system_bin.as_deref().filter(|system| *system != folder) {
-            for name in ["tetra"].into_iter().chain(NAMES) {
-                links.push(Piece::Link(system.join(name), self.program.clone()));
-            }
+            let program = system.join("tetra");
+            links.push(match is_open_to_all(&self.program) {
+                true => Piece::Link(program, self.program.clone()),
+                // A link into a directory that other users cannot enter would be none for them.
+                false => Piece::Program(program, self.program.clone()),
+            });
+            links.extend(NAMES.map(|name| Piece::Link(system.join(name), PathBuf::from("tetra"))));
         }
         links
     }
@@ -171,127 +155,30 @@ impl Install {
     }
 }
 
-impl Piece {
-    /// Where it is.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        let (Self::Folder(path, _) | Self::Link(path, _) | Self::File(path, _)) = self;
-        path
-    }
-
-    /// What it is.
-    #[must_use]
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Folder(..) => "folder",
-            Self::Link(..) => "link",
-            Self::File(..) => "file",
-        }
-    }
-
-    /// How it stands now.
-    ///
-    /// # Errors
-    ///
-    /// Fails if what is in its place cannot be read.
-    pub fn state(&self) -> Result<State, FileError> {
-        let found = match fs::symlink_metadata(self.path()) {
-            Ok(found) => found,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(State::Missing),
-            Err(error) => return Err(self.failed("look at", error)),
-        };
-        Ok(match self {
-            Self::Folder(path, access) if path.is_dir() => {
-                let open = fs::metadata(path).map_err(|error| self.failed("look at", error))?.permissions().mode();
-                if *access == Access::Private && open & 0o077 != 0 { State::Old } else { State::There }
-            }
-            Self::Link(path, target) if found.is_symlink() => {
-                let leads_to = fs::read_link(path).map_err(|error| self.failed("read", error))?;
-                if leads_to == *target {
-                    State::There
-                } else if leads_to.file_name() == target.file_name() {
-                    State::Old
-                } else {
-                    State::Foreign
-                }
-            }
-            Self::File(path, text) if found.is_file() => {
-                let there = fs::read(path).map_err(|error| self.failed("read", error))?;
-                if there == text.as_bytes() {
-                    State::There
-                } else if there.windows(MARK.len()).any(|part| part == MARK.as_bytes()) {
-                    State::Old
-                } else {
-                    State::Foreign
-                }
-            }
-            Self::Folder(..) | Self::Link(..) | Self::File(..) => State::Foreign,
-        })
-    }
-
-    /// Makes it as it should be. What is not ours stays; returns how it was found.
-    ///
-    /// # Errors
-    ///
-    /// Fails if it cannot be written.
-    pub fn put(&self) -> Result<State, FileError> {
-        let found = self.state()?;
-        if !matches!(found, State::Missing | State::Old) {
-            return Ok(found);
-        }
-        match self {
-            Self::Folder(path, Access::Shared) => file::folder(path)?,
-            Self::Folder(path, Access::Private) => file::private_folder(path)?,
-            Self::Link(path, target) => {
-                if found == State::Old {
-                    fs::remove_file(path).map_err(|error| self.failed("replace", error))?;
-                }
-                symlink(target, path).map_err(|error| self.failed("make", error))?;
-            }
-            Self::File(path, text) => {
-                let folder = path.parent().unwrap_or(Path::new("/"));
-                file::folder(folder)?;
-                file::write(path, text.as_bytes(), Access::Shared)?;
-            }
-        }
-        Ok(found)
-    }
-
-    /// Takes it away. What is not ours and folders that hold something stay; true if it is gone now.
-    ///
-    /// # Errors
-    ///
-    /// Fails if it cannot be removed.
-    pub fn take_away(&self) -> Result<bool, FileError> {
-        match (self, self.state()?) {
-            (_, State::Missing) => Ok(false),
-            (_, State::Foreign) => Ok(false),
-            (Self::Folder(path, _), _) => match fs::remove_dir(path) {
-                Ok(()) => Ok(true),
-                Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => Ok(false),
-                Err(error) => Err(self.failed("remove", error)),
-            },
-            (Self::Link(path, _) | Self::File(path, _), _) => {
-                fs::remove_file(path).map_err(|error| self.failed("remove", error))?;
-                Ok(true)
-            }
-        }
-    }
-
-    fn failed(&self, action: &'static str, source: io::Error) -> FileError {
-        FileError::Io { action, path: self.path().to_owned(), source }
-    }
+/// True if every user can execute a program where it is.
+fn is_open_to_all(program: &Path) -> bool {
+    let allows = |path: &Path, bits| fs::metadata(path).is_ok_and(|found| found.permissions().mode() & bits == bits);
+    // Also the directories that links on the way lead through.
+    let Ok(program) = program.canonicalize() else { return false };
+    allows(&program, 0o005) && program.ancestors().skip(1).all(|directory| allows(directory, 0o001))
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs::Permissions;
+    use std::os::unix::fs::symlink;
 
     use super::*;
+
+    fn set_mode(path: impl AsRef<Path>, mode: u32) {
+        fs::set_permissions(path, Permissions::from_mode(mode)).expect("ours");
+    }
 
     fn install(folder: &Path) -> Install {
         fs::create_dir_all(folder.join("bin")).expect("ours");
         fs::create_dir_all(folder.join("system")).expect("ours");
+        fs::write(folder.join("bin/tetra"), format!("a program with the words {MARK}")).expect("ours");
+        set_mode(folder.join("bin/tetra"), 0o755);
         Install {
             paths: Paths::under(folder),
             program: folder.join("bin/tetra"),
@@ -319,7 +206,7 @@ mod tests {
         put_all(&install);
         assert!(states(&install).iter().all(|state| *state == State::There));
         assert_eq!(fs::read_link(folder.path().join("bin/tsm")).expect("a link"), Path::new("tetra"));
-        assert_eq!(fs::read_link(folder.path().join("system/tsm")).expect("a link"), folder.path().join("bin/tetra"));
+        assert_eq!(fs::read_link(folder.path().join("system/tsm")).expect("a link"), Path::new("tetra"));
         for piece in install.pieces().iter().rev() {
             assert!(piece.take_away().expect("it can be taken away"), "{piece:?}");
         }
@@ -383,6 +270,30 @@ mod tests {
         assert_eq!(states(&install).iter().filter(|state| **state == State::Old).count(), 2);
         put_all(&install);
         assert!(states(&install).iter().all(|state| *state == State::There));
+    }
+
+    #[test]
+    fn all_users_can_run_what_is_in_the_directory_of_the_system() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let install = install(folder.path());
+        let (link, program) = (folder.path().join("system/tetra"), folder.path().join("bin/tetra"));
+        // As in a home that others cannot enter; then in one that they can; then the program is closed.
+        for (directory, file, is_link) in [(0o700, 0o755, false), (0o755, 0o755, true), (0o755, 0o750, false)] {
+            set_mode(folder.path(), directory);
+            set_mode(&program, file);
+            put_all(&install);
+            assert_eq!(link.is_symlink(), is_link, "{directory:o} {file:o}");
+            assert_eq!(fs::read(&link).expect("readable"), fs::read(&program).expect("readable"));
+            assert!(is_link || fs::metadata(&link).expect("a copy").permissions().mode() & 0o7777 == 0o755);
+            assert!(states(&install).iter().all(|state| *state == State::There));
+        }
+        fs::write(&program, format!("a newer program, {MARK}")).expect("ours");
+        assert_eq!(states(&install).iter().filter(|state| **state == State::Old).count(), 1);
+        put_all(&install);
+        assert_eq!(fs::read(&link).expect("readable"), fs::read(&program).expect("readable"));
+        fs::write(&link, "another program called tetra").expect("ours");
+        put_all(&install);
+        assert_eq!(fs::read_to_string(&link).expect("readable"), "another program called tetra");
     }
 
     #[test]

@@ -128,6 +128,12 @@ impl Paths {
         self.state.join("history.sqlite3")
     }
 
+    /// What setup put in place outside of this directory.
+    #[must_use]
+    pub fn setup_record(&self) -> PathBuf {
+        self.home.join(".setup.json")
+    }
+
     /// The shell functions for bash and zsh.
     #[must_use]
     pub fn shell_file(&self) -> PathBuf {

@@ -139,6 +139,34 @@ fn check_says_what_is_missing_and_remove_undoes() {
 }
 
 #[test]
+fn removing_the_setup_of_one_directory_leaves_what_another_one_made() {
+    let machine = Machine::new();
+    let second = machine.home().join("second");
+    let second = second.to_str().expect("a text");
+    assert_eq!(machine.tetra(&["setup"]).status.code(), Some(0));
+    assert_eq!(machine.tetra(&["--dir", second, "setup"]).status.code(), Some(0));
+    let link = machine.folder.path().join("programs/tsm");
+    let template = machine.home().join("data/templates/systemd/tetra.service");
+    let removed = machine.tetra(&["--dir", second, "setup", "--remove"]);
+    assert_eq!(removed.status.code(), Some(0), "{}", text(&removed.stderr));
+    assert!(text(&removed.stderr).contains("another data directory"), "{}", text(&removed.stderr));
+    assert!(link.is_symlink() && template.exists());
+    assert_eq!(machine.tetra(&["setup", "--check"]).status.code(), Some(0), "the first has all that it had");
+    assert_eq!(machine.tetra(&["setup", "--remove"]).status.code(), Some(0));
+    assert!(!link.is_symlink() && !template.exists());
+}
+
+#[test]
+fn what_a_version_without_a_record_made_can_be_removed() {
+    let machine = Machine::new();
+    machine.tetra(&["setup"]);
+    fs::remove_file(machine.home().join("tetra/.setup.json")).expect("the record");
+    assert_eq!(machine.tetra(&["setup"]).status.code(), Some(0));
+    machine.tetra(&["setup", "--remove"]);
+    assert!(!machine.folder.path().join("programs/tsm").is_symlink());
+}
+
+#[test]
 fn another_program_of_that_name_is_left_alone() {
     let machine = Machine::new();
     let other = machine.folder.path().join("programs/tsm");

@@ -6,15 +6,17 @@ use crate::base::fault::{Advise, Fault};
 use crate::base::line;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Report, Table, Tone};
-use crate::sys::install::{Install, Piece, SYSTEM_BIN, Shell, State};
+use crate::sys::install::{Install, Piece, Record, SYSTEM_BIN, Shell, State};
+use crate::sys::paths::Paths;
 
 /// Make tetra at home on this machine
 ///
 /// Makes the data folder, links called tsm, tkm and org beside the program, tetra.sh for bash and zsh, and the templates of
-/// units and services. Running it again changes nothing. What it did not write it does not touch.
+/// units and services. Running it again changes nothing. What it did not write it does not touch, and --remove removes only
+/// what the setup of the same data directory made.
 #[derive(Debug, clap::Args)]
 pub struct Setup {
-    /// Also make links in /usr/local/bin, for all users and for `ssh HOST 'tsm …'`
+    /// Also install in /usr/local/bin, for all users and for `ssh HOST 'tsm …'`: links, or a copy of the program where it is in a directory that others cannot enter
     #[arg(long)]
     system: bool,
     /// Only tell what is missing; exit code 3 if anything is
@@ -57,6 +59,7 @@ impl Command for Setup {
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        // Of everything that a setup may have made, the record says what this one did.
         let shells = match self.remove {
             true => vec![Shell::Bash, Shell::Zsh, Shell::Fish],
             false => self.completions.into_iter().map(Shell::from).collect(),
@@ -65,14 +68,14 @@ impl Command for Setup {
             paths: cx.paths.clone(),
             program: cx.host.program().to_owned(),
             user_home: cx.host.variable("HOME").map(PathBuf::from),
-            system_bin: self.system.then(|| PathBuf::from(SYSTEM_BIN)),
+            system_bin: (self.system || self.remove).then(|| PathBuf::from(SYSTEM_BIN)),
             shells,
         };
         let pieces = install.pieces();
         Ok(match (self.check, self.remove) {
             (true, _) => check(&pieces),
-            (_, true) => remove(&pieces),
-            _ => put(&pieces, &install),
+            (_, true) => remove(&pieces, cx.paths)?,
+            _ => put(&pieces, &install)?,
         })
     }
 }
@@ -115,10 +118,21 @@ fn check(pieces: &[Piece]) -> Report {
     if says_no { report.note("`tetra setup` puts in place what is missing or outdated") } else { report }
 }
 
-fn put(pieces: &[Piece], install: &Install) -> Report {
+fn put(pieces: &[Piece], install: &Install) -> Result<Report, Fault> {
+    let paths = &install.paths;
     let mut tally = Tally::new("nothing had to be done");
+    let mut record = Record::read(&paths.setup_record())?;
+    // A version that kept no record was here: what there is was made by it.
+    let made_before = record.is_none() && paths.shell_file().exists();
+    let outside = |piece: &Piece| !piece.path().starts_with(paths.home());
     for piece in pieces {
-        match piece.put() {
+        let found = piece.put();
+        if outside(piece) && matches!(found, Ok(State::Missing | State::Old))
+            || made_before && matches!(found, Ok(State::There))
+        {
+            record.get_or_insert_default().add(piece.path());
+        }
+        match found {
             Ok(State::There) => {}
             Ok(State::Missing) => tally.row(piece, "made", Tone::Good),
             Ok(State::Old) => tally.row(piece, "renewed", Tone::Good),
@@ -126,25 +140,37 @@ fn put(pieces: &[Piece], install: &Install) -> Report {
             Err(error) => tally.faults.push(error.into()),
         }
     }
-    let shell_file = install.paths.shell_file();
+    record.unwrap_or_default().write(&paths.setup_record())?;
+    let shell_file = paths.shell_file();
     let short = install.user_home.as_ref().and_then(|home| shell_file.strip_prefix(home).ok());
     let quoted = |path: &Path| line::join([path.to_string_lossy()]);
     let shown = short.map_or_else(|| quoted(&shell_file), |rest| format!("~/{}", quoted(rest)));
-    tally.report().note(format!("next: `source {shown}`, then `tsm start …`"))
+    Ok(tally.report().note(format!("next: `source {shown}`, then `tsm start …`")))
 }
 
-fn remove(pieces: &[Piece]) -> Report {
+fn remove(pieces: &[Piece], paths: &Paths) -> Result<Report, Fault> {
     let mut tally = Tally::new("there was nothing to remove");
-    for piece in pieces.iter().rev() {
-        match piece.take_away() {
-            Ok(true) => tally.row(piece, "removed", Tone::Plain),
-            Ok(false) => {}
-            Err(error) => tally.faults.push(error.into()),
-        }
-    }
+    let record = Record::read(&paths.setup_record())?.unwrap_or_default();
+    let mut take_away = |piece: &Piece| match piece.take_away() {
+        Ok(true) => tally.row(piece, "removed", Tone::Plain),
+        Ok(false) => {}
+        Err(error) => tally.faults.push(error.into()),
+    };
+    let (inside, outside): (Vec<&Piece>, Vec<&Piece>) =
+        pieces.iter().rev().partition(|piece| piece.path().starts_with(paths.home()));
+    let (own, others): (Vec<&Piece>, Vec<&Piece>) = outside.into_iter().partition(|piece| record.has(piece.path()));
+    own.into_iter().for_each(&mut take_away);
+    // Only now: what a first attempt leaves, a second one can remove.
+    Record::remove(&paths.setup_record())?;
+    inside.into_iter().for_each(take_away);
+    let is_there = |piece: &&Piece| !matches!(piece.state(), Ok(State::Missing | State::Foreign));
+    let of_others = others.iter().any(|piece| !matches!(piece, Piece::Folder(..)) && is_there(piece));
     let kept = pieces.iter().any(|piece| matches!(piece, Piece::Folder(path, _) if path.exists()));
-    let report = tally.report();
-    if kept { report.note("folders that hold data were kept") } else { report }
+    let mut report = tally.report();
+    if of_others {
+        report = report.note("links and templates that the setup of another data directory made were kept");
+    }
+    Ok(if kept { report.note("folders that hold data were kept") } else { report })
 }
 
 /// Something else has the place of a piece.
