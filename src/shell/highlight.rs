@@ -79,6 +79,7 @@ fn parts(text: &str, cursor: usize, glimpse: &Glimpse) -> Vec<(Range<usize>, Par
                     place += 1;
                     named.get(place - 1).copied().unwrap_or_else(|| argument(text, *quoted))
                 }
+                TokenKind::Program => Part::Command,
                 TokenKind::Semicolon | TokenKind::Newline | TokenKind::Pipe | TokenKind::Redirect => Part::Operator,
                 TokenKind::Append | TokenKind::Bang => Part::Operator,
                 TokenKind::Shell { .. } => Part::Shell,
@@ -200,7 +201,10 @@ mod tests {
             Part::Shell,
         ];
         assert_eq!(parts, wanted);
-        assert_eq!(seen("exit && x")[1].1, Part::Wrong);
+        assert_eq!(seen("exit || x")[1].1, Part::Wrong);
+        let parts: Vec<Part> = seen("tetra exit && tetra tsm list").into_iter().map(|it| it.1).collect();
+        let (name, then) = (Part::Command, Part::Operator);
+        assert_eq!(parts, [name, name, then, name, name, name]);
         assert_eq!(seen("exit # why")[1].1, Part::Comment);
     }
 

@@ -91,6 +91,22 @@ fn a_line_can_have_a_name() {
 }
 
 #[test]
+fn the_name_of_the_program_may_stand_before_a_line() {
+    let mut world = World::new();
+    let plain = world.run("--json version").done();
+    for line in ["tetra --json version", "  tetra version --json", "tetra help exit-codes > x; tetra --json version"] {
+        assert_eq!(world.run(line).done(), plain, "{line}");
+    }
+    let ran = world
+        .script("deploy", "# as in a shell\ntetra --json version && \\\n  tetra no-such-verb\ntetra --json version\n");
+    assert_eq!(ran.output, plain, "up to the first failure");
+    assert!(ran.talk.contains("deploy:3:9"), "{}", ran.talk);
+    assert!(world.run("tetra").done().contains("an operator shell"));
+    world.run("alias v='tetra --json version'").done();
+    assert_eq!(world.run("tetra v").done(), plain);
+}
+
+#[test]
 fn a_file_can_be_run_here() {
     let mut world = World::new();
     world.file("here.tetra", "@dev\nversion\n");

@@ -1,7 +1,7 @@
 //! Lines: words with their places, pipes and redirections. The one lexer behind runner, completer, highlighter and validator.
 //!
 //! The words are those of a POSIX shell without expansion: single and double quotes, `\`, `#` comments, `;` and line ends between
-//! statements, `\` at the end of a line continues it. The text right of `|` goes to `sh -c` as it is; it reaches to the next
+//! statements, `\` at the end of a line continues it; `&&` is `;`. The text right of `|` goes to `sh -c` as it is; it reaches to the next
 //! `;` outside quotes and parentheses, or to the end of the line. So does the text after `!` at the start of a statement,
 //! which always reaches to the end of the line.
 
@@ -25,7 +25,7 @@ pub struct Line {
 /// One command with where its output goes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Statement {
-    /// The words; empty only for `!cmd`.
+    /// The words; empty only for `!cmd` and for the name of the program alone.
     pub words: Vec<Word>,
     /// `| text`: the output goes to `sh -c text`.
     pub pipe: Option<Verbatim>,
@@ -152,6 +152,7 @@ fn add(
             statement.redirect = Some(redirect);
             Ok(end)
         }
+        TokenKind::Program => Ok(end),
         _ => {
             statement.words.push(word(token)?);
             Ok(end)
@@ -245,6 +246,22 @@ mod tests {
     fn statements_end_at_semicolons_and_line_ends() {
         assert_eq!(words("a;b ; c\nd # e; f\n\n;# g\nh#i"), [["a"], ["b"], ["c"], ["d"], ["h#i"]]);
         assert_eq!(words("a \\\n  b\r\nc\\\nd\r\n"), [vec!["a", "b"], vec!["cd"]]);
+        assert_eq!(words("a && b&&c '&&' \"d&&\" > e&& f"), [vec!["a"], vec!["b"], vec!["c", "&&", "d&&"], vec!["f"]]);
+    }
+
+    #[test]
+    fn the_name_of_the_program_is_passed_over_at_the_start() {
+        for (text, meant) in [
+            ("tetra tsm list; tetra env list", vec![vec!["tsm", "list"], vec!["env", "list"]]),
+            ("  tetra --json a && tetra\nb", vec![vec!["--json", "a"], vec![], vec!["b"]]),
+            ("tetra \\\n a > f; tetra a | b", vec![vec!["a"], vec!["a"]]),
+            (
+                "a tetra b; tetra.sh x; 'tetra' x",
+                vec![vec!["a", "tetra", "b"], vec!["tetra.sh", "x"], vec!["tetra", "x"]],
+            ),
+        ] {
+            assert_eq!(words(text), meant, "{text}");
+        }
     }
 
     #[test]
@@ -287,7 +304,6 @@ mod tests {
     #[test]
     fn what_means_something_elsewhere_is_refused() {
         for text in [
-            "a && b",
             "a || b",
             "a &",
             "a < b",

@@ -25,7 +25,9 @@ pub enum TokenKind {
         /// What still has to be closed.
         open: Option<Open>,
     },
-    /// `;`
+    /// The name of the program at the start of a statement. It is passed over: a line means the same with and without it.
+    Program,
+    /// `;`, or `&&`: a line stops at the first failure anyway.
     Semicolon,
     /// The end of a line.
     Newline,
@@ -90,9 +92,11 @@ struct Scanner<'a> {
     piped: bool,
 }
 
+/// How the program is called; also in lines.
+const PROGRAM: &str = "tetra";
+
 /// Words that mean something to other shells and would be passed on in silence here.
-const FOREIGN: [(&str, &str); 5] = [
-    ("&&", "there is no `&&`: write `;`, a line stops at the first failure"),
+const FOREIGN: [(&str, &str); 4] = [
     ("&", "there is no `&`: `tsm start` runs a program in the background"),
     ("<", "there is no `<`: input cannot be redirected"),
     ("<<", "there is no `<<`: input cannot be redirected"),
@@ -111,6 +115,7 @@ impl Scanner<'_> {
             '\n' => self.operator(start, 1, TokenKind::Newline),
             _ if self.piped => self.shell(start),
             ';' => self.operator(start, 1, TokenKind::Semicolon),
+            '&' if self.text[start..].starts_with("&&") => self.operator(start, 2, TokenKind::Semicolon),
             '|' if self.text[start..].starts_with("||") => {
                 self.operator(start, 2, TokenKind::Wrong("there is no `||`: a line stops at the first failure"));
             }
@@ -156,11 +161,13 @@ impl Scanner<'_> {
     }
 
     fn word(&mut self, start: usize) {
-        self.fresh = false;
+        let fresh = std::mem::take(&mut self.fresh);
         let (mut text, mut quoted, mut open) = (String::new(), false, None);
-        while let Some((_, character)) =
-            self.rest.next_if(|&(_, it)| !matches!(it, ' ' | '\t' | '\n' | ';' | '|' | '>'))
-        {
+        let whole = self.text;
+        let ends = |&(at, it): &(usize, char)| {
+            matches!(it, ' ' | '\t' | '\n' | ';' | '|' | '>') || whole[at..].starts_with("&&")
+        };
+        while let Some((_, character)) = self.rest.next_if(|next| !ends(next)) {
             match character {
                 '\'' => {
                     quoted = true;
@@ -184,7 +191,11 @@ impl Scanner<'_> {
         }
         let span = start..self.here();
         let wrong = self.wrong(&span, &text, quoted);
-        let kind = wrong.map_or(TokenKind::Word { text, quoted, open }, TokenKind::Wrong);
+        let kind = match wrong {
+            Some(why) => TokenKind::Wrong(why),
+            None if fresh && !quoted && text == PROGRAM => TokenKind::Program,
+            None => TokenKind::Word { text, quoted, open },
+        };
         self.tokens.push(Token { kind, span });
     }
 

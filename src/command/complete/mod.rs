@@ -132,7 +132,7 @@ impl Place {
         let current = tokens.pop_if(|last| last.span.end == cursor && is_word(&last.kind));
         let span = current.as_ref().map_or(cursor..cursor, |token| token.span.start..whole_end(text, token));
         match current.map(|token| token.kind) {
-            Some(TokenKind::Wrong(_) | TokenKind::Comment) => {
+            Some(TokenKind::Wrong(_) | TokenKind::Comment | TokenKind::Program) => {
                 Self { kind: PlaceKind::Nowhere, typed: String::new(), span }
             }
             Some(TokenKind::Shell { .. }) => Self::in_shell(text, cursor, span.start),
@@ -156,7 +156,15 @@ impl Place {
 }
 
 fn is_word(kind: &TokenKind) -> bool {
-    matches!(kind, TokenKind::Word { .. } | TokenKind::Wrong(_) | TokenKind::Comment | TokenKind::Shell { .. })
+    !matches!(
+        kind,
+        TokenKind::Semicolon
+            | TokenKind::Newline
+            | TokenKind::Pipe
+            | TokenKind::Redirect
+            | TokenKind::Append
+            | TokenKind::Bang
+    )
 }
 
 /// What is wanted behind these tokens.
@@ -165,7 +173,7 @@ fn after(tokens: &[Token]) -> PlaceKind {
     for token in tokens.iter().rev() {
         match &token.kind {
             TokenKind::Word { text, .. } => words.push(text.clone()),
-            TokenKind::Semicolon | TokenKind::Newline => break,
+            TokenKind::Semicolon | TokenKind::Newline | TokenKind::Program => break,
             TokenKind::Redirect | TokenKind::Append if words.is_empty() => return PlaceKind::File,
             TokenKind::Pipe | TokenKind::Bang if words.is_empty() => return PlaceKind::Program,
             _ => return PlaceKind::Nowhere,
@@ -375,7 +383,7 @@ mod tests {
 
     #[test]
     fn where_nothing_can_be_said_nothing_is() {
-        for line in ["# t|", "tsm stop && t|", "tsm stop > a b|"] {
+        for line in ["# t|", "tsm stop || t|", "tetra|", "tsm stop > a b|"] {
             assert_eq!(values(line), Vec::<String>::new(), "{line}");
         }
     }

@@ -63,9 +63,12 @@ fn cut_value<'a>(value: &'a str, typed: &str, cut: usize) -> Option<&'a str> {
 fn as_tetra(line: &str) -> String {
     let tokens = line::tokens(line);
     let Some(first) = tokens.first() else { return String::new() };
-    let TokenKind::Word { text, .. } = &first.kind else { return String::new() };
-    let name = text.rsplit('/').next().unwrap_or_default();
     let rest = line.get(first.span.end..).unwrap_or_default();
+    let name = match &first.kind {
+        TokenKind::Word { text, .. } => text.rsplit('/').next().unwrap_or_default(),
+        TokenKind::Program => "",
+        _ => return String::new(),
+    };
     if CALLED.contains(&name) { format!("{name}{rest}") } else { rest.trim_start().to_owned() }
 }
 
