@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::base::diagnostic::{Diagnostic, Severity};
+use crate::base::dotenv;
 use crate::base::environment::EnvName;
 use crate::base::fault::{Advise, Kind};
 use crate::base::time::Timestamp;
@@ -47,6 +48,8 @@ pub struct Variable {
     pub key: String,
     /// Its value; none if a secret is missing.
     pub value: Option<String>,
+    /// The secret that is missing.
+    pub lacks: Option<String>,
     /// Whether it may be shown.
     pub secret: bool,
 }
@@ -79,6 +82,18 @@ pub enum GenerateError {
     /// What is in its place cannot be used.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// The file that is there has values that could not be had this time.
+    #[error("`{}` was kept: it has {}, and the new one would not", path.display(), keys.join(", "))]
+    Incomplete {
+        /// The file.
+        path: PathBuf,
+        /// The variables that would lose their values.
+        keys: Vec<String>,
+        /// The environment.
+        env: EnvName,
+        /// The secrets that are missing.
+        secrets: Vec<String>,
+    },
     /// Somebody wrote or edited the file.
     #[error("`{}` was not written by tetra alone and would change: {}", path.display(), keys.join(", "))]
     Edited {
@@ -96,6 +111,7 @@ impl Advise for GenerateError {
             Self::File(error) => error.kind(),
             Self::Read(error) => error.kind(),
             Self::Edited { .. } => Kind::HandEdited,
+            Self::Incomplete { .. } => Kind::SecretMissing,
         }
     }
 
@@ -105,6 +121,10 @@ impl Advise for GenerateError {
             Self::Unwritable(error) => error.advice(),
             Self::File(error) => error.advice(),
             Self::Read(error) => error.advice(),
+            Self::Incomplete { env, secrets, .. } => Some(format!(
+                "{}; or --force writes it all the same and keeps the old one in env/.backup",
+                set_advice(env, secrets)
+            )),
             Self::Edited { path, .. } => {
                 let env = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.split('.').next());
                 let env = env.unwrap_or("ENV");
@@ -121,6 +141,13 @@ impl Advise for GenerateError {
             _ => Vec::new(),
         }
     }
+}
+
+/// How to keep the secrets that are missing.
+#[must_use]
+pub fn set_advice(env: &EnvName, secrets: &[String]) -> String {
+    let lines: Vec<String> = secrets.iter().map(|name| format!("tetra secrets set {env} {name}")).collect();
+    lines.join("; ")
 }
 
 /// Resolves everything that is planned.
@@ -164,13 +191,14 @@ pub fn generate(plan: &Plan, env: &EnvName) -> Result<Generated, GenerateError> 
                 };
                 debug_assert!(value.kind != ValueKind::Several, "lists were left out");
                 generated.lines.push(Line::Variable { key: key.clone(), value: text.clone() });
-                generated.variables.push(Variable { key: key.clone(), value: Some(text), secret });
+                generated.variables.push(Variable { key: key.clone(), value: Some(text), lacks: None, secret });
             }
             Err(trouble) if matches!(trouble.reason, Reason::SecretMissing(_)) => {
                 let Reason::SecretMissing(name) = &trouble.reason else { continue };
                 let of = if name == key { String::new() } else { format!(" (secret {name})") };
                 generated.lines.push(Line::Verbatim(format!("# MISSING {key}{of}")));
-                generated.variables.push(Variable { key: key.clone(), value: None, secret: true });
+                let lacks = Some(name.clone());
+                generated.variables.push(Variable { key: key.clone(), value: None, lacks, secret: true });
                 generated.missing.push(trouble.diagnostic(scope).help(format!("tetra secrets set {env} {name}")));
             }
             Err(trouble) => wrong.push(trouble.diagnostic(scope)),
@@ -202,6 +230,12 @@ const DIGEST: &str = "# body-sha256=";
 const BACKUP: &str = ".backup";
 
 impl Generated {
+    /// The variables that have no real value, each with the secret that would give it one.
+    pub fn lacking(&self) -> impl Iterator<Item = Lacking> {
+        let open = self.variables.iter().filter(|it| it.value.is_none() || it.is_placeholder());
+        open.map(|it| Lacking { key: it.key.clone(), secret: it.lacks.clone().unwrap_or_else(|| it.key.clone()) })
+    }
+
     /// The whole file.
     ///
     /// # Errors
@@ -287,6 +321,26 @@ pub enum Care {
     Force,
 }
 
+/// A variable that has no real value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lacking {
+    /// Its name.
+    pub key: String,
+    /// The secret that would give it one.
+    pub secret: String,
+}
+
+/// An env file that is to be written.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// Its environment.
+    pub env: &'a EnvName,
+    /// All of it.
+    pub text: &'a str,
+    /// What has no real value in it.
+    pub lacking: &'a [Lacking],
+}
+
 /// What became of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Written {
@@ -302,24 +356,32 @@ pub enum Written {
 ///
 /// # Errors
 ///
-/// Fails if somebody edited the file that is there and `care` is to keep it, if a link is in its place, or if it cannot be
-/// written.
-pub fn put(path: &Path, text: &str, care: Care, now: Timestamp) -> Result<Written, GenerateError> {
+/// Fails if `care` is to keep the file that is there and somebody edited it or it has values that the new one lacks, if a link
+/// is in its place, or if it cannot be written.
+pub fn put(path: &Path, wanted: Wanted, care: Care, now: Timestamp) -> Result<Written, GenerateError> {
     read::no_link(path)?;
+    let text = wanted.text;
     let folder = path.parent().unwrap_or(Path::new("."));
     file::folder(folder)?;
     let _lock = file::lock(folder)?;
     file::sweep(folder);
     file::sweep(&path.with_file_name(BACKUP));
     let there = read::text_if_any(path)?;
-    let written = match state(there.as_deref(), Some(text)) {
+    let lost = lost(there.as_deref().unwrap_or_default(), wanted.lacking);
+    let state = state(there.as_deref(), Some(text));
+    if care == Care::Keep && !lost.is_empty() && state != State::Foreign {
+        let keys = lost.iter().map(|it| it.key.clone()).collect();
+        let secrets = lost.iter().map(|it| it.secret.clone()).collect();
+        return Err(GenerateError::Incomplete { path: path.to_owned(), keys, env: wanted.env.clone(), secrets });
+    }
+    let written = match state {
         State::Current => {
             close(path)?;
             return Ok(Written::Unchanged);
         }
         State::Missing => Written::Created,
-        State::Outdated => Written::Replaced(None),
-        State::Edited | State::Foreign => {
+        State::Outdated if lost.is_empty() => Written::Replaced(None),
+        State::Outdated | State::Edited | State::Foreign => {
             let there = there.unwrap_or_default();
             if care == Care::Keep {
                 return Err(GenerateError::Edited { path: path.to_owned(), keys: changed(&there, text) });
@@ -331,11 +393,21 @@ pub fn put(path: &Path, text: &str, care: Care, now: Timestamp) -> Result<Writte
     Ok(written)
 }
 
+/// What has a value in a file and would lose it.
+fn lost<'a>(there: &str, lacking: &'a [Lacking]) -> Vec<&'a Lacking> {
+    let there = dotenv::parse(there).unwrap_or_default();
+    let has = |key: &str| {
+        let value = there.iter().find(|setting| setting.key == key).map(|setting| setting.value.as_str());
+        value.is_some_and(|value| !value.is_empty() && !leak::is_placeholder(value))
+    };
+    lacking.iter().filter(|it| has(&it.key)).collect()
+}
+
 /// The variables that differ between two files, by name.
 fn changed(one: &str, other: &str) -> Vec<String> {
-    let read = |text| crate::base::dotenv::parse(text).unwrap_or_default();
+    let read = |text| dotenv::parse(text).unwrap_or_default();
     let (one, other) = (read(one), read(other));
-    let value = |all: &[crate::base::dotenv::Setting], key: &str| {
+    let value = |all: &[dotenv::Setting], key: &str| {
         all.iter().find(|setting| setting.key == key).map(|setting| setting.value.clone())
     };
     let mut keys: Vec<String> = one.iter().chain(&other).map(|setting| setting.key.clone()).collect();
@@ -391,9 +463,22 @@ mod tests {
         let env: EnvName = "dev".parse().expect("a name");
         let path = home.path().join("env/dev.env");
         let text = |value: &str| generated(value).text(&env, Format::Export).expect("writable");
-        let put = |value: &str, care| put(&path, &text(value), care, Timestamp(0));
+        let lacking = [Lacking { key: "A".to_owned(), secret: "OF_A".to_owned() }];
+        let written =
+            |text: &str, lacking: &[Lacking], care| put(&path, Wanted { env: &env, text, lacking }, care, Timestamp(0));
+        let put = |value: &str, care| written(&text(value), &[], care);
         assert_eq!(put("1", Care::Keep).expect("made"), Written::Created);
         assert_eq!(put("1", Care::Keep).expect("same"), Written::Unchanged);
+        assert_eq!(put("2", Care::Keep).expect("outdated"), Written::Replaced(None));
+        let error = written(&text(""), &lacking, Care::Keep).expect_err("it would lose a value");
+        assert_eq!(error.kind(), Kind::SecretMissing);
+        assert!(error.advice().is_some_and(|it| it.contains("secrets set dev OF_A")), "{error}");
+        assert!(fs::read_to_string(&path).expect("kept").contains("\"2\""));
+        let Written::Replaced(Some(aside)) = written(&text(""), &lacking, Care::Force).expect("forced") else {
+            panic!("put aside")
+        };
+        assert!(fs::read_to_string(aside).expect("there").contains("\"2\""));
+        assert_eq!(written(&text("3"), &lacking, Care::Keep).expect("nothing is lost"), Written::Replaced(None));
         assert_eq!(put("2", Care::Keep).expect("outdated"), Written::Replaced(None));
         fs::write(&path, text("2").replace("\"2\"", "\"3\"")).expect("edited");
         let error = put("4", Care::Keep).expect_err("edited");

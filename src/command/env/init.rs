@@ -5,7 +5,7 @@ use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
 use crate::env::format::Format;
-use crate::env::generate::{self, Care, Written};
+use crate::env::generate::{self, Care, Lacking, Wanted, Written};
 use crate::env::masked;
 use crate::env::scope::{Surroundings, Unset};
 use crate::env::template::is_variable;
@@ -15,13 +15,13 @@ use crate::report::{Report, Sentence, Value};
 ///
 /// Reads the tables common and environments.ENV of tetra.toml in the working directory, else env/ENV.env.tmpl, resolves every
 /// `${…}`, takes secrets from the organization's secrets/ENV.env, and writes env/ENV.env with mode 0600. An error writes
-/// nothing. A missing secret leaves a line `# MISSING NAME` and the exit code is 22.
+/// nothing. A missing secret leaves a line `# MISSING NAME` and the exit code is 22; a file that has a value there is kept.
 #[derive(Debug, clap::Args)]
 pub struct Init {
     /// The environment
     #[arg(value_name = "ENV")]
     target: EnvName,
-    /// Write over a file that somebody edited; the old one is kept in env/.backup
+    /// Write over a file that somebody edited, or whose secrets are missing now; the old one is kept in env/.backup
     #[arg(long)]
     force: bool,
     /// Give a variable a value, stronger than everything else
@@ -96,7 +96,9 @@ impl Command for Init {
         let text = generated.text(&env, format)?;
         let path = folder(&project).join(format.file_name(env.as_str()));
         let care = if self.force { Care::Force } else { Care::Keep };
-        let written = generate::put(&path, &text, care, cx.host.now())?;
+        let lacking: Vec<Lacking> = generated.lacking().collect();
+        let wanted = Wanted { env: &env, text: &text, lacking: &lacking };
+        let written = generate::put(&path, wanted, care, cx.host.now())?;
         let (file, from) = (short(cx, &path), &generated.from);
         let aside = match &written {
             Written::Replaced(Some(aside)) => Some(short(cx, aside)),

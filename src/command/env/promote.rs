@@ -1,13 +1,15 @@
 //! `env promote`
 
-use super::{around, counted, cover, folder, note_all, open, pairs, resolved, rung, short};
+use super::{
+    around, around_if_open, counted, cover, folder, note_all, note_sealed, open, pairs, resolved, rung, short,
+};
 use crate::base::environment::EnvName;
 use crate::base::fault::{Fault, Kind};
 use crate::command::secrets::leaks;
 use crate::command::{Command, Cx, Effect};
 use crate::env::compare::Pair;
 use crate::env::format::{Format, Line};
-use crate::env::generate::{self, Care, Generated, Written};
+use crate::env::generate::{self, Care, Generated, Lacking, Wanted, Written};
 use crate::env::masked::Cover;
 use crate::env::project::{Project, ProjectError};
 use crate::env::promote::{self, Action, Sides, Step};
@@ -76,12 +78,15 @@ impl Command for Promote {
             return Ok(failing(report, fault));
         }
         if self.dry_run {
+            note_sealed(cx, &[&self.from, &self.to])?;
             return Ok(report.note("nothing was written"));
         }
         let text = promotion.text(&self.from, &self.to)?;
         let care = if self.force || promotion.covers_there() { Care::Force } else { Care::Keep };
         let path = folder(&promotion.project).join(Format::Export.file_name(self.to.as_str()));
-        let written = generate::put(&path, &text, care, cx.host.now())?;
+        let lacking = promotion.lacking();
+        let wanted = Wanted { env: &self.to, text: &text, lacking: &lacking };
+        let written = generate::put(&path, wanted, care, cx.host.now())?;
         let file = short(cx, &path);
         let mut report = match written {
             Written::Unchanged => report.note(format!("{file} says so already")),
@@ -94,9 +99,10 @@ impl Command for Promote {
         let missing = promotion.keys(Action::Missing);
         if !missing.is_empty() {
             let names = missing.join(", ");
+            let secrets: Vec<String> = lacking.into_iter().map(|it| it.secret).collect();
             let fault =
                 Fault::new(Kind::SecretMissing, format!("{} has no secret for {names}; {file} says where", self.to))
-                    .advise(format!("tetra secrets set {} {}, then promote again", self.to, missing[0]));
+                    .advise(format!("{}; then promote again", generate::set_advice(&self.to, &secrets)));
             report = failing(report, fault);
         }
         Ok(report)
@@ -125,7 +131,8 @@ impl Promote {
             leaks::stop(&document.source.name, &document.text)?;
         }
         let rung = rung(cx, &self.to)?;
-        let target = around(cx, &self.to)?;
+        // What is only shown needs no secrets.
+        let target = if self.dry_run { around_if_open(cx, &self.to)? } else { around(cx, &self.to)? };
         let secrets = target.secrets.clone();
         let cover = cover(cx, &project, &[&self.from, &self.to])?;
         let source = match project.plan(&self.to, target) {
@@ -155,7 +162,7 @@ impl Promote {
     fn here(&self, cx: &mut Cx, project: &Project) -> Result<Vec<Pair>, Fault> {
         match pairs(project, &self.from) {
             Err(fault) if fault.kind == Kind::NotFound => {
-                let around = around(cx, &self.from)?;
+                let around = around_if_open(cx, &self.from)?;
                 let Ok(plan) = project.plan(&self.from, around) else { return Err(fault) };
                 let generated = generate::generate(&plan, &self.from)?;
                 let mut here = resolved(&generated);
@@ -172,6 +179,17 @@ impl Promote {
 impl Promotion {
     fn keys(&self, action: Action) -> Vec<&str> {
         self.steps.iter().filter(|step| step.action == action).map(|step| step.key.as_str()).collect()
+    }
+
+    /// The variables whose secret is missing: the source may call it by another name.
+    fn lacking(&self) -> Vec<Lacking> {
+        let known: Vec<Lacking> = self.source.iter().flat_map(Generated::lacking).collect();
+        let missing = self.keys(Action::Missing).into_iter();
+        let found = missing.map(|key| {
+            let known = known.iter().find(|it| it.key == key).cloned();
+            known.unwrap_or_else(|| Lacking { key: key.to_owned(), secret: key.to_owned() })
+        });
+        found.collect()
     }
 
     fn table(&self) -> Table {

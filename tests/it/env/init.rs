@@ -171,6 +171,62 @@ fn a_missing_secret_is_22_and_a_kept_one_is_taken() {
     }
 }
 
+#[test]
+fn a_file_with_a_value_is_not_replaced_by_one_without() {
+    let mut world = project();
+    world.org("acme", &[("dev", ""), ("staging", "")]);
+    let mend = |source: &str| {
+        source.replace(
+            "[environments.staging]",
+            "[environments.staging]\nspaces_key = \"var.STAGING_SPACES_ACCESS_KEY\"\nseed_key = \"your_key_here\"",
+        )
+    };
+    world.file("tetra.toml", &mend(PROJECT));
+    secret(&world, "staging", "STAGING_SPACES_ACCESS_KEY=canary-1\nSEED_KEY=canary-2\n");
+    world.run("env init staging").done();
+    let before = read(&world, "env/staging.env");
+    assert!(before.contains("canary-1") && before.contains("canary-2"), "{before}");
+    secret(&world, "staging", "");
+    secret(&world, "dev", "DEV_SPACES_SECRET_KEY=canary-3\n");
+    for line in ["env init staging", "env init staging --set A=1", "env promote dev staging"] {
+        let said = world.run(line).failed(22);
+        for wanted in ["STAGING_SPACES_ACCESS_KEY", "SPACES_KEY"] {
+            assert!(said.contains(wanted) && !said.contains("canary"), "{line}: {said}");
+        }
+        assert_eq!(read(&world, "env/staging.env"), before, "{line}");
+    }
+    // One of the two is there again; another value of the source has changed meanwhile.
+    secret(&world, "staging", "STAGING_SPACES_ACCESS_KEY=canary-4\n");
+    assert!(world.run("env init staging").failed(22).contains("secrets set staging SEED_KEY"));
+    assert_eq!(read(&world, "env/staging.env"), before);
+    // Whoever insists gets it, and the old one is kept.
+    secret(&world, "staging", "");
+    world.run("env init staging --force").failed(22);
+    assert!(!read(&world, "env/staging.env").contains("canary"));
+    let backup = fs::read_dir(world.work().join("env/.backup")).expect("made").flatten().next().expect("one");
+    assert_eq!(fs::read_to_string(backup.path()).expect("there"), before);
+    secret(&world, "staging", "STAGING_SPACES_ACCESS_KEY=canary-1\nSEED_KEY=canary-2\n");
+    world.run("env init staging").done();
+    assert_eq!(read(&world, "env/staging.env"), before, "what is set as advised helps");
+}
+
+#[test]
+fn a_promotion_names_the_secret_that_helps() {
+    let mut world = project();
+    world.org("acme", &[("dev", ""), ("staging", "")]);
+    let source = PROJECT.replace("spaces_secret_key", "spaces_key").replace(
+        "[environments.staging]",
+        "[environments.staging]\nspaces_key = \"var.STAGING_SPACES_ACCESS_KEY\"\ndb = \"${secret:DB_URL}\"",
+    );
+    world.file("tetra.toml", &source);
+    secret(&world, "dev", "DEV_SPACES_SECRET_KEY=canary\n");
+    world.run("env init dev").done();
+    let said = world.run("env promote dev staging").failed(22);
+    assert!(said.contains("secrets set staging STAGING_SPACES_ACCESS_KEY; tetra secrets set staging DB_URL"), "{said}");
+    secret(&world, "staging", "STAGING_SPACES_ACCESS_KEY=1\nDB_URL=2\n");
+    world.run("env promote dev staging").done();
+}
+
 fn secret(world: &World, env: &str, text: &str) {
     let path = world.paths().secrets(&"acme".parse().expect("a name"), &env.parse().expect("a name"));
     world.file(&path, text);
