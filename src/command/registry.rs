@@ -105,6 +105,7 @@ pub const COMMANDS: &[Entry] = &[
     entry::<secrets::list::List>(),
     entry::<secrets::set::Set>(),
     entry::<secrets::edit::Edit>(),
+    entry::<secrets::rm::Rm>(),
     entry::<secrets::scan::Scan>(),
     entry::<secrets::doctor::Doctor>(),
     entry::<secrets::seal::Seal>(),

@@ -48,6 +48,23 @@ pub fn settings(name: &str, text: &str) -> Result<Vec<dotenv::Setting>, Malforme
     dotenv::parse(text).map_err(|wrong| malformed(name, text, &wrong))
 }
 
+/// The first key that comes twice, if any, as a mistake of the file.
+#[must_use]
+pub fn set_twice(name: &str, text: &str, entries: &[dotenv::Entry]) -> Option<Malformed> {
+    let shown = SourceText::new(name, masked::everything(text));
+    let twice = entries.iter().enumerate().find_map(|(at, entry)| {
+        let before = entries[..at].iter().find(|before| before.setting.key == entry.setting.key)?;
+        let title = format!("`{}` is set twice", entry.setting.key);
+        Some(
+            shown
+                .error(title, entry.span.clone(), "")
+                .and(before.span.clone(), "set here before")
+                .help("remove one of them"),
+        )
+    });
+    twice.map(|found| Malformed { file: name.to_owned(), diagnostics: vec![found] })
+}
+
 fn malformed(name: &str, text: &str, wrong: &dotenv::Malformed) -> Malformed {
     let shown = SourceText::new(name, masked::everything(text));
     let line: usize = text.split_inclusive('\n').take(wrong.line.saturating_sub(1) as usize).map(str::len).sum();

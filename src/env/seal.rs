@@ -72,6 +72,12 @@ pub enum SealError {
         /// Why.
         why: String,
     },
+    /// What was sealed cannot be opened with any key that is here.
+    #[error("no key here could open `{}` again", path.display())]
+    NotForUs {
+        /// The file that was to be written.
+        path: PathBuf,
+    },
 }
 
 impl Advise for SealError {
@@ -80,7 +86,9 @@ impl Advise for SealError {
             Self::Document(error) => error.kind(),
             Self::Read(error) => error.kind(),
             Self::Nobody { .. } => Kind::No,
-            Self::NoIdentity { .. } | Self::BadIdentity { .. } | Self::Closed { .. } => Kind::Auth,
+            Self::NoIdentity { .. } | Self::BadIdentity { .. } | Self::Closed { .. } | Self::NotForUs { .. } => {
+                Kind::Auth
+            }
             Self::BadRecipient { .. } | Self::Unsealed { .. } => Kind::Failed,
         }
     }
@@ -100,6 +108,10 @@ impl Advise for SealError {
                     .to_owned()
             }
             Self::Closed { .. } => "ask a recipient to `secrets rekey` with your key in the manifest".to_owned(),
+            Self::NotForUs { .. } => {
+                "nothing was changed; add your own key to [secrets.recipients] of manifest.toml, or name a recipient's with --identity FILE"
+                    .to_owned()
+            }
             Self::Unsealed { .. } => return None,
         })
     }
@@ -116,14 +128,18 @@ impl Advise for SealError {
 ///
 /// # Errors
 ///
-/// Fails if the manifest cannot be read or names nobody.
+/// Fails if the manifest cannot be read, lists no one, or has a value that is not the text of a key.
 pub fn recipients(manifest: &Path) -> Result<Vec<Recipient>, SealError> {
     let document = Document::read(manifest, &manifest.display().to_string())?;
-    let all = document.below(&["secrets", "recipients"]).filter_map(|entry| match &entry.value {
-        Raw::Text(key) => Some(Recipient { name: entry.path[2].clone(), key: key.trim().to_owned() }),
-        _ => None,
+    let all = document.below(&["secrets", "recipients"]).map(|entry| {
+        let name = entry.path[2].clone();
+        match &entry.value {
+            Raw::Text(key) => Ok(Recipient { name, key: key.trim().to_owned() }),
+            // One that was passed over could not open what is sealed.
+            _ => Err(SealError::BadRecipient { name }),
+        }
     });
-    let all: Vec<Recipient> = all.collect();
+    let all: Vec<Recipient> = all.collect::<Result<_, _>>()?;
     if all.is_empty() { Err(SealError::Nobody { manifest: manifest.to_owned() }) } else { Ok(all) }
 }
 
@@ -171,29 +187,60 @@ fn key(recipient: &Recipient) -> Result<Box<dyn age::Recipient>, SealError> {
     Ok(Box::new(recipient.key.parse::<age::ssh::Recipient>().map_err(|_| bad())?))
 }
 
-/// A key that opens sealed files.
-pub struct Identity(Vec<Box<dyn age::Identity>>);
-
-/// Reads the first key that is there.
+/// Seals a text, and makes sure that it can be opened again with a key that is here: it may take the place of the only
+/// other copy.
 ///
 /// # Errors
 ///
-/// Fails if there is none, or it cannot be used.
+/// As [`seal`], and with [`SealError::NotForUs`].
+pub fn seal_for_us(
+    path: &Path,
+    text: &str,
+    recipients: &[Recipient],
+    identity: &Identity,
+) -> Result<Vec<u8>, SealError> {
+    let sealed = seal(text, recipients)?;
+    match open(path, &sealed, identity) {
+        Ok(opened) if opened == text => Ok(sealed),
+        _ => Err(SealError::NotForUs { path: path.to_owned() }),
+    }
+}
+
+/// Keys that open sealed files.
+pub struct Identity(Vec<Box<dyn age::Identity>>);
+
+/// Reads every key that is there. One that cannot be used matters only if there is no other.
+///
+/// # Errors
+///
+/// Fails if there is none, or none can be used.
 pub fn identity(files: &[PathBuf]) -> Result<Identity, SealError> {
-    let Some(path) = files.iter().find(|path| path.is_file()) else {
-        return Err(SealError::NoIdentity { tried: files.to_vec() });
-    };
+    let (mut keys, mut bad) = (Vec::new(), None);
+    for path in files.iter().filter(|path| path.exists()) {
+        match keys_in(path) {
+            Ok(found) => keys.extend(found),
+            Err(error) => bad = bad.or(Some(error)),
+        }
+    }
+    match bad {
+        _ if !keys.is_empty() => Ok(Identity(keys)),
+        Some(error) => Err(error),
+        None => Err(SealError::NoIdentity { tried: files.to_vec() }),
+    }
+}
+
+fn keys_in(path: &Path) -> Result<Vec<Box<dyn age::Identity>>, SealError> {
     let text = read::text(path)?;
-    let bad = |why: &str| SealError::BadIdentity { path: path.clone(), why: why.to_owned() };
+    let bad = |why: &str| SealError::BadIdentity { path: path.to_owned(), why: why.to_owned() };
     if text.contains("AGE-SECRET-KEY-1") {
         let file = age::IdentityFile::from_buffer(text.as_bytes()).map_err(|_| bad("it is no age key"))?;
         let all = file.into_identities().map_err(|_| bad("it is no age key"))?;
-        return Ok(Identity(all.into_iter().map(|it| it as Box<dyn age::Identity>).collect()));
+        return Ok(all.into_iter().map(|it| it as Box<dyn age::Identity>).collect());
     }
     let name = path.display().to_string();
     let key = age::ssh::Identity::from_buffer(text.as_bytes(), Some(name)).map_err(|_| bad("it is no ssh key"))?;
     match key {
-        age::ssh::Identity::Unencrypted(_) => Ok(Identity(vec![Box::new(key)])),
+        age::ssh::Identity::Unencrypted(_) => Ok(vec![Box::new(key)]),
         age::ssh::Identity::Encrypted(_) => Err(bad("it is behind a passphrase")),
         age::ssh::Identity::Unsupported(_) => Err(bad("its kind is not supported")),
     }
@@ -213,6 +260,42 @@ pub fn text(path: &Path, keys: &[PathBuf]) -> Result<Option<String>, SealError> 
         }
     };
     open(path, &sealed, &identity(keys)?).map(Some)
+}
+
+/// What a sealed file is to those who ask here.
+pub enum State {
+    /// Its text.
+    Opened(String),
+    /// It is sound as far as can be seen, and no key here opens it.
+    ForOthers,
+    /// Nobody can open it.
+    Broken(SealError),
+}
+
+/// Looks at a sealed file.
+#[must_use]
+pub fn state(path: &Path, keys: &[PathBuf]) -> State {
+    let sealed = match std::fs::read(path) {
+        Ok(sealed) => sealed,
+        Err(source) => {
+            return State::Broken(
+                ReadError::from(FileError::Io { action: "read", path: path.to_owned(), source }).into(),
+            );
+        }
+    };
+    // Without a key, too, it can be seen whether it is a sealed file at all.
+    if let Err(source) = age::Decryptor::new(age::armor::ArmoredReader::new(&sealed[..])) {
+        return State::Broken(SealError::Closed { path: path.to_owned(), source });
+    }
+    match identity(keys).and_then(|identity| open(path, &sealed, &identity)) {
+        Ok(text) => State::Opened(text),
+        Err(
+            SealError::NoIdentity { .. }
+            | SealError::BadIdentity { .. }
+            | SealError::Closed { source: age::DecryptError::NoMatchingKeys, .. },
+        ) => State::ForOthers,
+        Err(error) => State::Broken(error),
+    }
 }
 
 /// Opens a sealed file.

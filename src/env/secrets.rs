@@ -42,6 +42,12 @@ pub enum SecretError {
         /// What was given.
         key: String,
     },
+    /// Nothing is left of what was there.
+    #[error("the text holds no secrets any more, and {count} {were} there", were = if *count == 1 { "was" } else { "were" })]
+    Emptied {
+        /// How many there were.
+        count: usize,
+    },
     /// The value cannot be kept.
     #[error("the value for `{key}` {what}")]
     BadValue {
@@ -59,6 +65,7 @@ impl Advise for SecretError {
             Self::Read(error) => error.kind(),
             Self::Malformed(error) => error.kind(),
             Self::BadKey { .. } | Self::BadValue { .. } => Kind::Usage,
+            Self::Emptied { .. } => Kind::Failed,
         }
     }
 
@@ -77,6 +84,7 @@ impl Advise for SecretError {
             Self::BadKey { .. } => {
                 "a name is letters, digits and `_`; the value is typed or comes from --file".to_owned()
             }
+            Self::Emptied { .. } => "`secrets rm ENV NAME` removes a secret".to_owned(),
             Self::BadValue { .. } => "give it on the terminal, on the standard input or with --file".to_owned(),
         })
     }
@@ -221,23 +229,70 @@ pub fn parse(path: &Path, text: &str) -> Result<Secrets, SecretError> {
     Ok(Secrets { values, names, notice: None })
 }
 
+/// Looks at a text that a person edited: what [`with`] would not keep, a name that comes twice, and a text of which nothing is
+/// left are more likely mistakes than meant.
+///
+/// # Errors
+///
+/// Fails for the first of them, and for a line that makes no sense; values are not shown.
+pub fn check_edited(path: &Path, (old, new): (&str, &str)) -> Result<(), SecretError> {
+    let name = path.display().to_string();
+    let before = dotenv::parse(old).unwrap_or_default();
+    let entries = lines::entries(&name, new)?;
+    if entries.is_empty() && !before.is_empty() {
+        return Err(SecretError::Emptied { count: before.len() });
+    }
+    if let Some(twice) = lines::set_twice(&name, new, &entries) {
+        return Err(twice.into());
+    }
+    let known =
+        |setting: &dotenv::Setting| before.iter().any(|it| (&it.key, &it.value) == (&setting.key, &setting.value));
+    entries.iter().filter(|entry| !known(&entry.setting)).try_for_each(|entry| {
+        check_one(&entry.setting.key, &entry.setting.value)?;
+        Ok(())
+    })
+}
+
+/// A name and a value as they can be kept, as a line.
+fn check_one(key: &str, value: &str) -> Result<String, SecretError> {
+    if !is_variable(key) {
+        return Err(SecretError::BadKey { key: key.to_owned() });
+    }
+    let bad = |what| SecretError::BadValue { key: key.to_owned(), what };
+    if value.is_empty() {
+        return Err(bad("is empty"));
+    }
+    if value.len() > LARGEST_VALUE {
+        return Err(bad("is longer than 64 KiB"));
+    }
+    Format::Dotenv.line(key, value).map_err(|_| bad("holds a NUL, which no environment can hold"))
+}
+
+/// The text of a file without some secrets; everything else stays as it is.
+#[must_use]
+pub fn without(text: &str, names: &[String]) -> String {
+    let mut out = String::new();
+    let mut at = 0;
+    for entry in dotenv::entries(text).unwrap_or_default() {
+        if names.contains(&entry.setting.key) {
+            out.push_str(text[at..entry.span.start].trim_end_matches([' ', '\t']));
+            at = entry.span.end;
+            if text[at..].starts_with('\n') {
+                at += 1;
+            }
+        }
+    }
+    out.push_str(&text[at..]);
+    out
+}
+
 /// The text of a file with one secret set; everything else stays as it is.
 ///
 /// # Errors
 ///
 /// Fails for a name or value that cannot be kept, and if the text makes no sense.
 pub fn with(path: &Path, text: &str, key: &str, value: &str) -> Result<String, SecretError> {
-    if !is_variable(key) {
-        return Err(SecretError::BadKey { key: key.to_owned() });
-    }
-    let bad = |what| Err(SecretError::BadValue { key: key.to_owned(), what });
-    if value.is_empty() {
-        return bad("is empty");
-    }
-    if value.len() > LARGEST_VALUE {
-        return bad("is longer than 64 KiB");
-    }
-    let Ok(line) = Format::Dotenv.line(key, value) else { return bad("holds a NUL, which no environment can hold") };
+    let line = check_one(key, value)?;
     parse(path, text)?;
     let mut out = String::new();
     let mut at = 0;
@@ -299,6 +354,33 @@ mod tests {
         assert_eq!(set(text, "C", "q'\n").expect("set"), format!("{text}C=\"q'\\n\"\n"));
         assert_eq!(set("A=1", "B", "2").expect("set"), "A=1\nB=2\n");
         assert_eq!(set("A=1\nB=1\nA=3\n", "A", "4").expect("set"), "A=4\nB=1\n");
+    }
+
+    #[test]
+    fn removing_some_leaves_the_rest_as_it_is() {
+        let rm =
+            |text: &str, names: &[&str]| without(text, &names.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>());
+        let text = "# keys\nexport A=1 # old\n  B='x\ny'\n\nA=2\nC=3";
+        assert_eq!(rm(text, &["A"]), "# keys\n  B='x\ny'\n\nC=3");
+        assert_eq!(rm(text, &["B", "C"]), "# keys\nexport A=1 # old\n\nA=2\n");
+        assert_eq!(rm("A=1", &["A"]), "");
+    }
+
+    #[test]
+    fn what_was_edited_is_looked_at() {
+        let check = |old: &str, new: &str| check_edited(Path::new("x"), (old, new)).map_err(|error| error.to_string());
+        assert_eq!(check("", ""), Ok(()));
+        assert_eq!(check("A=1\nB=\n", "B=\nA=2\n"), Ok(()), "what was there may stay");
+        for (new, said) in [
+            ("A=1\nA=hunter2\n", "`x` cannot be read"),
+            ("", "no secrets any more, and 2 were there"),
+            ("# A=1\n", "no secrets any more"),
+            ("A=\n", "the value for `A` is empty"),
+            ("A='hunter2\n", "`x` cannot be read"),
+        ] {
+            let error = check("A=1\nB=\n", new).expect_err(new);
+            assert!(error.contains(said) && !error.contains("hunter"), "{new}: {error}");
+        }
     }
 
     #[test]

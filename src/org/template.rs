@@ -1,17 +1,22 @@
 //! The files of a new organization.
 
 use std::fs;
+use std::path::Path;
 
 use super::error::OrgError;
 use super::store::{Store, local};
 use crate::base::name::OrgName;
-use crate::sys::file::{self, Access};
+use crate::sys::file::{self, Access, FileError};
 use crate::sys::paths::Paths;
 
 const MANIFEST: &str = include_str!("templates/manifest.toml");
 const LOCAL: &str = include_str!("templates/local.toml");
 const IGNORED: &str = include_str!("templates/gitignore");
-const IGNORED_SECRETS: &str = "*\n!.gitignore\n";
+const IGNORED_SECRETS: &str = "*\n!.gitignore\n!*.env.age\n!*.recipients\n";
+/// As it was written before sealed files were let through; and the line of the other one.
+const IGNORED_ALL_SECRETS: &str = "*\n!.gitignore\n";
+const ALL_SECRETS: &str = "secrets/";
+const BUT_SEALED: &str = "secrets/*\n!secrets/.gitignore\n!secrets/*.env.age\n!secrets/*.recipients";
 
 /// What a new organization is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +44,37 @@ pub fn init(paths: &Paths, org: &OrgName, (purpose, user): (Purpose, &str)) -> R
         let _ = fs::remove_dir_all(&folder);
     }
     made.map(|()| true)
+}
+
+/// Lets sealed secrets into git where an earlier version kept them out; whether something had to be changed.
+///
+/// # Errors
+///
+/// Fails if a .gitignore cannot be read or written.
+pub fn let_sealed_into_git(folder: &Path) -> Result<bool, FileError> {
+    let mut changed = false;
+    let mut change = |path: &Path, new: &dyn Fn(&str) -> String| {
+        if !path.is_file() {
+            return Ok(());
+        }
+        file::update::<FileError>(path, Access::Shared, |old| {
+            let Ok(text) = std::str::from_utf8(old) else { return Ok(old.to_vec()) };
+            let new = new(text);
+            changed |= new != text;
+            Ok(new.into_bytes())
+        })
+    };
+    change(&folder.join(".gitignore"), &|text| {
+        let lines = text.split_inclusive('\n').map(|line| match line.trim_end() {
+            ALL_SECRETS => line.replacen(ALL_SECRETS, BUT_SEALED, 1),
+            _ => line.to_owned(),
+        });
+        lines.collect()
+    })?;
+    change(&folder.join("secrets/.gitignore"), &|text| {
+        (if text == IGNORED_ALL_SECRETS { IGNORED_SECRETS } else { text }).to_owned()
+    })?;
+    Ok(changed)
 }
 
 fn make(paths: &Paths, org: &OrgName, (purpose, user): (Purpose, &str)) -> Result<(), OrgError> {

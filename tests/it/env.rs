@@ -4,6 +4,7 @@ mod breaking;
 mod fuzz;
 mod init;
 mod properties;
+mod sealed;
 mod secrets;
 mod shapes;
 mod vectors;

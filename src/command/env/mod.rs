@@ -37,6 +37,28 @@ fn open(cx: &Cx) -> Result<Project, Fault> {
 
 /// What a project may know of the world when it is resolved for an environment.
 fn around(cx: &mut Cx, env: &EnvName) -> Result<Around, Fault> {
+    let secrets = secrets::values(cx, env)?;
+    around_with(cx, env, secrets)
+}
+
+/// The same for what only shows: secrets that no key here opens count as missing.
+fn around_if_open(cx: &mut Cx, env: &EnvName) -> Result<Around, Fault> {
+    let secrets = secrets::values_if_open(cx, env)?.unwrap_or_default();
+    around_with(cx, env, secrets)
+}
+
+/// Says of which environments the secrets count as missing because no key here opens them.
+fn note_sealed(cx: &mut Cx, envs: &[&EnvName]) -> Result<(), Fault> {
+    for env in envs {
+        if secrets::values_if_open(cx, env)?.is_none() {
+            cx.console
+                .note(&format!("the secrets of {env} are sealed, and no key here opens them: they count as missing"));
+        }
+    }
+    Ok(())
+}
+
+fn around_with(cx: &Cx, env: &EnvName, secrets: BTreeMap<String, String>) -> Result<Around, Fault> {
     let mut built_in = BTreeMap::from([
         ("TETRA_SRC".to_owned(), cx.paths.source().display().to_string()),
         ("TETRA_DIR".to_owned(), cx.paths.home().display().to_string()),
@@ -44,7 +66,6 @@ fn around(cx: &mut Cx, env: &EnvName) -> Result<Around, Fault> {
     if let Some(org) = &cx.selection.org {
         built_in.insert("TETRA_ORG".to_owned(), org.to_string());
     }
-    let secrets = secrets::values(cx, env)?;
     let surroundings = Surroundings::of(rung(cx, env)?);
     Ok(Around { built_in, secrets, process: cx.host.variables().clone(), surroundings, ..Around::default() })
 }
@@ -86,9 +107,10 @@ fn cover(cx: &mut Cx, project: &Project, envs: &[&EnvName]) -> Result<Cover, Fau
     let mut values = BTreeMap::new();
     let mut keys = Vec::new();
     for env in envs {
-        values.extend(secrets::values(cx, env)?);
+        let around = around_if_open(cx, env)?;
+        values.extend(around.secrets.clone());
         // A source that cannot be resolved says nothing about what is there.
-        if let Ok(generated) = generated(cx, project, env) {
+        if let Ok(Ok(generated)) = project.plan(env, around).map(|plan| generate::generate(&plan, env)) {
             keys.extend(generated.variables.into_iter().filter(|it| it.secret).map(|it| it.key));
         }
     }

@@ -2,7 +2,7 @@
 
 use super::list::{mode_cell, none, source};
 use super::{generated, open};
-use crate::base::fault::Fault;
+use crate::base::fault::{Fault, Kind};
 use crate::command::{Command, Cx, Effect};
 use crate::env::format::Format;
 use crate::env::generate::{self, State};
@@ -13,7 +13,8 @@ use crate::report::{Cell, Report, Table, Tone, Value};
 /// Tell for each environment whether its env file is what its source says
 ///
 /// `current`, `outdated` (the source or a secret changed since), `edited` (by hand or by a promotion), `own` (nobody
-/// generated it), `missing`, or `broken` (the source cannot be resolved: `env validate` says why).
+/// generated it), `missing`, `sealed` (no key here opens its secrets), or `broken` (the source cannot be resolved: `env
+/// validate` says why).
 #[derive(Debug, clap::Args)]
 pub struct Status {}
 
@@ -38,6 +39,7 @@ impl Command for Status {
             let source = source(&project, &env);
             let made = if source.is_some() { Some(generated(cx, &project, &env)) } else { None };
             let (state, missing) = match &made {
+                Some(Err(fault)) if fault.kind == Kind::Auth => (("sealed", Tone::Warn), None),
                 Some(Err(_)) => (("broken", Tone::Bad), None),
                 Some(Ok(generated)) => {
                     let wanted = [Format::Export, Format::Dotenv].map(|format| generated.text(&env, format).ok());

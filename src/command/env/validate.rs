@@ -1,7 +1,7 @@
 //! `env validate`
 
 use super::list::none;
-use super::{around, counted, open};
+use super::{around_if_open, counted, note_sealed, open};
 use crate::base::diagnostic::{Diagnostic, Severity};
 use crate::base::environment::EnvName;
 use crate::base::fault::{Advise, Fault, Kind};
@@ -42,6 +42,7 @@ impl Command for Validate {
         if envs.is_empty() {
             return Err(Fault::new(Kind::NotFound, none()));
         }
+        note_sealed(cx, &envs.iter().collect::<Vec<_>>())?;
         let mut findings = leaks(&project)?;
         let mut open = Vec::new();
         for env in &envs {
@@ -126,7 +127,7 @@ fn one(
 }
 
 fn plan(cx: &mut Cx, project: &Project, env: &EnvName) -> Result<Option<Plan>, Fault> {
-    let around = around(cx, env)?;
+    let around = around_if_open(cx, env)?;
     match project.plan(env, around) {
         Ok(plan) => Ok(Some(plan)),
         Err(ProjectError::Unknown { .. }) if project.file(env).is_file() => Ok(None),

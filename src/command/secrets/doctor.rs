@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::store;
+use super::{identities, store};
 use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
 use crate::env::leak;
 use crate::env::masked::SHORTEST;
 use crate::env::read;
+use crate::env::seal::{self, State};
 use crate::env::secrets::{self, Store};
 use crate::report::{Cell, Report, Table, Tone};
 use crate::sys::file::FileError;
@@ -25,6 +26,9 @@ pub struct Doctor {
     /// Put right what can be put right: the permissions
     #[arg(long)]
     fix: bool,
+    /// A key that opens sealed secrets
+    #[arg(long, value_name = "FILE")]
+    identity: Vec<PathBuf>,
 }
 
 impl Command for Doctor {
@@ -52,7 +56,7 @@ impl Command for Doctor {
             for path in [store.file(&env), store.sealed(&env)].iter().filter(|path| path.exists()) {
                 checks.modes(path, 0o600, self.fix)?;
             }
-            if let Some(found) = checks.content(&store, &env) {
+            if let Some(found) = checks.content(&store, &env, &identities(cx, &self.identity)) {
                 known.push((env, found));
             }
         }
@@ -89,7 +93,10 @@ struct Checks {
 
 impl Checks {
     fn say(&mut self, what: impl Into<String>, state: &'static str, (problem, advice): (String, String)) {
-        self.rows.push(Row { what: what.into(), state, problem, advice });
+        let what = what.into();
+        // What is wrong inside a file is told in place of its good permissions.
+        self.rows.retain(|row| row.state != "good" || row.what != what);
+        self.rows.push(Row { what, state, problem, advice });
     }
 
     fn modes(&mut self, path: &Path, wanted: u32, fix: bool) -> Result<(), Fault> {
@@ -117,7 +124,9 @@ impl Checks {
         let organization = store.folder().parent().unwrap_or(Path::new("/"));
         let says = |path: &Path| {
             let text = fs::read_to_string(path).unwrap_or_default();
-            text.lines().map(str::trim).any(|line| ["*.env", "secrets/", "secrets/*.env", "*"].contains(&line))
+            text.lines()
+                .map(str::trim)
+                .any(|line| ["*.env", "secrets/", "secrets/*.env", "secrets/*", "*"].contains(&line))
         };
         let is_ignored = says(&store.folder().join(".gitignore")) || says(&organization.join(".gitignore"));
         if store.folder().is_dir() && !is_ignored {
@@ -127,15 +136,26 @@ impl Checks {
         }
     }
 
-    fn content(&mut self, store: &Store, env: &EnvName) -> Option<secrets::Secrets> {
-        let path = store.file(env);
+    /// The secrets of an environment: those in its open file, else those in its sealed one.
+    fn content(&mut self, store: &Store, env: &EnvName, keys: &[PathBuf]) -> Option<secrets::Secrets> {
+        let (path, sealed_path) = (store.file(env), store.sealed(env));
         // The modes are told already: here only what is inside counts, and nothing is changed.
-        let text = match read::text_if_any(&path) {
-            Ok(text) => text?,
-            Err(error) => {
-                self.say(path.display().to_string(), "bad", (error.to_string(), String::new()));
-                return None;
-            }
+        let open = read::text_if_any(&path).unwrap_or_else(|error| {
+            self.say(path.display().to_string(), "bad", (error.to_string(), String::new()));
+            None
+        });
+        let sealed = if sealed_path.exists() { self.sealed(&sealed_path, env, keys) } else { None };
+        if let (Some(open), Some(sealed)) = (&open, &sealed)
+            && open != sealed
+        {
+            let advice = format!("`secrets seal {env}` if the open file is right; remove it if the sealed one is");
+            let problem = format!("says something else than {env}.env");
+            self.say(sealed_path.display().to_string(), "bad", (problem, advice));
+        }
+        let (path, text) = match (open, sealed) {
+            (Some(text), _) => (path, text),
+            (None, Some(text)) => (sealed_path, text),
+            (None, None) => return None,
         };
         match secrets::parse(&path, &text) {
             Ok(found) => Some(found),
@@ -146,6 +166,25 @@ impl Checks {
                 None
             }
         }
+    }
+
+    /// The text of a sealed file.
+    fn sealed(&mut self, path: &Path, env: &EnvName, keys: &[PathBuf]) -> Option<String> {
+        let name = path.display().to_string();
+        match seal::state(path, keys) {
+            State::Opened(text) => return Some(text),
+            State::ForOthers => {
+                let advice = "a recipient can `secrets rekey` with your key in the manifest".to_owned();
+                self.say(name, "look", ("no key here opens it".to_owned(), advice));
+            }
+            State::Broken(error) => {
+                let fault = Fault::from(error);
+                let problem = format!("cannot be opened by any key: {}", fault.causes().join(": "));
+                let advice = format!("take it from git or a backup, or `secrets seal {env}` the open file again");
+                self.say(name, "bad", (problem, advice));
+            }
+        }
+        None
     }
 
     /// What can only be seen with all environments side by side.

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{keep, store, text};
+use super::{can_keep, keep, store, text};
 use crate::base::environment::EnvName;
 use crate::base::fault::{Fault, Kind};
 use crate::command::{Command, Cx, Effect};
@@ -18,7 +18,7 @@ use crate::sys::host::Call;
 /// Edit the secrets of an environment with $EDITOR
 ///
 /// A private copy is edited, in memory where the system offers that, and removed in the end. What cannot be read as
-/// KEY=VALUE lines is not kept.
+/// KEY=VALUE lines, sets a name twice or has lost all secrets is not kept.
 #[derive(Debug, clap::Args)]
 pub struct Edit {
     /// The environment
@@ -47,12 +47,13 @@ impl Command for Edit {
         let store = store(cx)?;
         let _lock = store.lock()?;
         let old = text(cx, &store, (&self.target, &self.identity))?.unwrap_or_default();
+        can_keep(cx, &store, (&self.target, &self.identity))?;
         let copy = Copy::make(cx, store.folder(), &self.target, &old)?;
         let new = loop {
             copy.edit(cx)?;
             let new = read::text(&copy.path)?;
-            match secrets::parse(Path::new("the edited text"), &new) {
-                Ok(_) => break new,
+            match secrets::check_edited(Path::new("the edited text"), (&old, &new)) {
+                Ok(()) => break new,
                 Err(error) => {
                     cx.console.complain(&error.into());
                     let ask = Ask { question: "edit it again?".to_owned(), word: None };
@@ -64,7 +65,7 @@ impl Command for Edit {
         };
         let changed = new != old;
         if changed {
-            keep(cx, &store, &self.target, &new)?;
+            keep(cx, &store, (&self.target, &self.identity), &new)?;
         }
         let said = if changed { "changed the secrets of" } else { "nothing was changed for" };
         Ok(Report::of(

@@ -7,16 +7,16 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::{read, store};
 use crate::base::environment::EnvName;
-use crate::base::fault::Fault;
+use crate::base::fault::{Fault, Kind};
 use crate::base::time::Timestamp;
 use crate::command::{Command, Cx, Effect};
 use crate::env::masked::SHORTEST;
 use crate::env::secrets::{self, Store};
-use crate::report::{Cell, Report, Table, Tone, Value};
+use crate::report::{Cell, Report, Show, Table, Tone, Value};
 
 /// List secrets: names, lengths and digests, never values
 ///
-/// A value that stands in two environments is told. Equal digests mean equal values.
+/// A value that is in two environments is pointed out; so is a file that no key here opens. Equal digests mean equal values.
 #[derive(Debug, clap::Args)]
 pub struct List {
     /// The environment; every one if left out
@@ -35,11 +35,20 @@ impl Command for List {
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let store = store(cx)?;
-        let mut all = Vec::new();
+        let wanted = |env: &EnvName| self.target.as_ref().is_none_or(|wanted| wanted == env);
+        let (mut all, mut unread) = (Vec::new(), Vec::new());
         for env in store.environments() {
-            if let Some(found) = read(cx, &store, (&env, &self.identity))? {
-                all.push((env, found));
+            match read(cx, &store, (&env, &self.identity)) {
+                Ok(Some(found)) => all.push((env, found)),
+                Ok(None) => {}
+                Err(fault) if wanted(&env) => unread.push((env, fault)),
+                // The others are looked at only for the same values.
+                Err(_) => {}
             }
+        }
+        // A sealed file may be for others. It is an error only if there is nothing else to show.
+        if (self.target.is_some() || all.is_empty()) && !unread.is_empty() {
+            return Err(unread.swap_remove(0).1);
         }
         let mut places: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for (env, found) in &all {
@@ -54,10 +63,12 @@ impl Command for List {
             ("digest", "DIGEST"),
             ("changed", "CHANGED"),
             ("also_in", "ALSO IN"),
+            ("problem", "PROBLEM"),
         ];
         let none = "no secrets: `secrets set ENV NAME` keeps one";
-        let mut table = Table::new(&columns).when_empty(none);
-        for (env, found) in all.iter().filter(|(env, _)| self.target.as_ref().is_none_or(|wanted| wanted == env)) {
+        let problems = if unread.is_empty() { Show::Never } else { Show::Always };
+        let mut table = Table::new(&columns).when_empty(none).show("problem", problems);
+        for (env, found) in all.iter().filter(|(env, _)| wanted(env)) {
             for name in &found.names {
                 let value = &found.values[name];
                 let also: Vec<String> = places
@@ -75,10 +86,27 @@ impl Command for List {
                     Cell::from(secrets::digest(name, value)).tone(Tone::Dim),
                     Value::from(changed(&store, env)).into(),
                     Cell::from(also).tone(tone),
+                    Value::Nothing.into(),
                 ]);
             }
         }
-        Ok(Report::of(table))
+        let mut faults = Vec::new();
+        for (env, fault) in unread {
+            let for_others = fault.kind == Kind::Auth;
+            let problem = if for_others { "no key here opens it" } else { "cannot be read" };
+            let mut row: Vec<Cell> = vec![Value::Nothing.into(); columns.len()];
+            row[0] = Cell::from(env.as_str());
+            row[4] = Value::from(changed(&store, &env)).into();
+            row[5] = Cell::from(Vec::<String>::new());
+            row[6] = Cell::from(problem).tone(Tone::Warn);
+            table.row(row);
+            if !for_others {
+                faults.push(fault);
+            }
+        }
+        let mut report = Report::of(table);
+        report.faults = faults;
+        Ok(report)
     }
 }
 

@@ -5,6 +5,7 @@ pub mod edit;
 pub(super) mod leaks;
 pub mod list;
 pub mod rekey;
+pub mod rm;
 pub mod scan;
 pub mod seal;
 pub mod set;
@@ -14,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use super::Cx;
 use crate::base::environment::EnvName;
-use crate::base::fault::{Fault, Kind};
+use crate::base::fault::{Advise, Fault, Kind};
 use crate::base::name::OrgName;
 use crate::env::seal as sealing;
 use crate::env::secrets::{self, Secrets, Store};
@@ -47,6 +48,15 @@ pub(super) fn values(cx: &mut Cx, env: &EnvName) -> Result<BTreeMap<String, Stri
     let Some(org) = cx.selection.org.as_ref() else { return Ok(BTreeMap::new()) };
     let store = at(cx, org);
     Ok(read(cx, &store, (env, &[]))?.map(|secrets| secrets.values).unwrap_or_default())
+}
+
+/// The same for what only shows: none if no key here opens the sealed ones, which must not block everything else.
+pub(super) fn values_if_open(cx: &mut Cx, env: &EnvName) -> Result<Option<BTreeMap<String, String>>, Fault> {
+    match values(cx, env) {
+        Ok(values) => Ok(Some(values)),
+        Err(fault) if fault.kind == Kind::Auth => Ok(None),
+        Err(fault) => Err(fault),
+    }
 }
 
 /// The secrets of an environment: its file, else its sealed file opened with a key.
@@ -110,24 +120,65 @@ fn usual_identities(paths: &Paths, host: &dyn Host) -> Vec<PathBuf> {
 }
 
 /// Writes the secrets of an environment in the forms that it has; a plain file if it has none.
-fn keep(cx: &Cx, store: &Store, env: &EnvName, text: &str) -> Result<(), Fault> {
-    let sealed = store.sealed(env).exists();
+fn keep(cx: &mut Cx, store: &Store, (env, keys): (&EnvName, &[PathBuf]), text: &str) -> Result<(), Fault> {
+    let (sealed, open) = (store.sealed(env).exists(), store.file(env).exists());
     if sealed {
-        reseal(cx, store, env, text)?;
+        let other = if open { OtherCopy::Stays } else { OtherCopy::Goes };
+        let resealed = resealed(cx, (&store.sealed(env), keys), text, other)?;
+        resealed.write(store, env)?;
     }
-    if !sealed || store.file(env).exists() {
+    if !sealed || open {
         store.write(&store.file(env), text.as_bytes())?;
     }
     Ok(())
 }
 
-/// Seals a text for all recipients of the manifest.
-fn reseal(cx: &Cx, store: &Store, env: &EnvName, text: &str) -> Result<usize, Fault> {
+/// Makes sure that [`keep`] will not refuse, before an operator does work that would be lost.
+fn can_keep(cx: &mut Cx, store: &Store, (env, keys): (&EnvName, &[PathBuf])) -> Result<(), Fault> {
+    if store.sealed(env).exists() && !store.file(env).exists() {
+        resealed(cx, (&store.sealed(env), keys), "", OtherCopy::Goes)?;
+    }
+    Ok(())
+}
+
+/// What becomes of the copy that could still be read if no key here opens the sealed one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum OtherCopy {
+    /// It is removed or written over.
+    Goes,
+    /// The open file is still there.
+    Stays,
+}
+
+/// Secrets that are sealed, and not written yet.
+struct Resealed {
+    bytes: Vec<u8>,
+    recipients: Vec<sealing::Recipient>,
+}
+
+impl Resealed {
+    fn write(&self, store: &Store, env: &EnvName) -> Result<(), Fault> {
+        store.write(&store.sealed(env), &self.bytes)?;
+        Ok(store.write(&recipients_file(store, env), sealing::list(&self.recipients).as_bytes())?)
+    }
+}
+
+/// Seals a text for all recipients of the manifest. What nobody here could open again is refused if no other copy is left, and
+/// pointed out otherwise.
+fn resealed(cx: &mut Cx, (path, keys): (&Path, &[PathBuf]), text: &str, other: OtherCopy) -> Result<Resealed, Fault> {
     let recipients = sealing::recipients(&manifest(cx)?)?;
-    let sealed = sealing::seal(text, &recipients)?;
-    store.write(&store.sealed(env), &sealed)?;
-    store.write(&recipients_file(store, env), sealing::list(&recipients).as_bytes())?;
-    Ok(recipients.len())
+    let for_us = sealing::identity(&identities(cx, keys))
+        .and_then(|identity| sealing::seal_for_us(path, text, &recipients, &identity));
+    let bytes = match for_us {
+        Ok(bytes) => bytes,
+        Err(error) if other == OtherCopy::Stays && error.kind() == Kind::Auth => {
+            let bytes = sealing::seal(text, &recipients)?;
+            cx.console.note(&format!("{error}; only the open file can be read here"));
+            bytes
+        }
+        Err(error) => return Err(error.into()),
+    };
+    Ok(Resealed { bytes, recipients })
 }
 
 /// The list of those who can open a sealed file.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use super::{identities, manifest, recipients_file, reseal, store};
+use super::{OtherCopy, identities, recipients_file, resealed, store};
 use crate::base::environment::EnvName;
 use crate::base::fault::{Fault, Kind};
 use crate::command::{Command, Cx, Effect};
@@ -14,7 +14,7 @@ use crate::sys::file::FileError;
 
 /// Seal all sealed secrets anew, for the recipients that the manifest has now
 ///
-/// Everything is opened before anything is written. Who is no recipient any more has seen the old values: they are listed, to
+/// Everything is opened, sealed and opened again with a key of yours before anything is written. Who is no recipient any more has seen the old values: they are listed, to
 /// be changed at their source.
 #[derive(Debug, clap::Args)]
 pub struct Rekey {
@@ -47,26 +47,27 @@ impl Command for Rekey {
         if envs.is_empty() {
             return Err(Fault::new(Kind::NotFound, "there are no sealed secrets").advise("secrets seal ENV"));
         }
-        let recipients = sealing::recipients(&manifest(cx)?)?;
         let identity = sealing::identity(&identities(cx, &self.identity))?;
-        let mut texts = Vec::new();
-        for env in &envs {
-            let path = store.sealed(env);
+        let mut all = Vec::new();
+        for env in envs {
+            let path = store.sealed(&env);
             let bytes =
                 fs::read(&path).map_err(|source| FileError::Io { action: "read", path: path.clone(), source })?;
-            texts.push(sealing::open(&path, &bytes, &identity)?);
+            let text = sealing::open(&path, &bytes, &identity)?;
+            let resealed = resealed(cx, (&path, &self.identity), &text, OtherCopy::Goes)?;
+            all.push((env, text, resealed));
         }
         let columns =
             [("env", "ENV"), ("recipients", "RECIPIENTS"), ("gone", "GONE"), ("rotate", "CHANGE AT THE SOURCE")];
         let mut table = Table::new(&columns);
-        for (env, text) in envs.iter().zip(&texts) {
+        for (env, text, resealed) in &all {
             let before = fs::read_to_string(recipients_file(&store, env)).unwrap_or_default();
-            let gone = sealing::gone(&before, &recipients);
-            let count = reseal(cx, &store, env, text)?;
+            let gone = sealing::gone(&before, &resealed.recipients);
+            resealed.write(&store, env)?;
             let names = if gone.is_empty() { Vec::new() } else { secrets::parse(&store.sealed(env), text)?.names };
             table.row(vec![
                 Cell::from(env.as_str()).tone(Tone::Strong),
-                count.into(),
+                resealed.recipients.len().into(),
                 Cell::from(gone).tone(Tone::Warn),
                 Cell::from(names).tone(Tone::Bad),
             ]);

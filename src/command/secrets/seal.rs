@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::PathBuf;
 
-use super::{identities, reseal, store};
+use super::{OtherCopy, org, resealed, store};
 use crate::base::environment::EnvName;
 use crate::base::fault::{Fault, Kind};
 use crate::command::{Command, Cx, Effect};
-use crate::env::seal as sealing;
+use crate::org::template;
 use crate::report::{Report, Sentence};
 use crate::sys::file::FileError;
 
@@ -41,32 +41,31 @@ impl Command for Seal {
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let env = &self.target;
         let store = store(cx)?;
-        let _lock = store.lock()?;
+        let lock = store.lock()?;
         let Some((text, _)) = store.text(env)? else {
             return Err(Fault::new(Kind::NotFound, format!("there are no open secrets of {env}"))
                 .advise("`secrets rekey` seals sealed ones anew"));
         };
-        // Whoever cannot open it again must not lose the open one.
-        let identity = if self.keep { None } else { Some(sealing::identity(&identities(cx, &self.identity))?) };
-        let count = reseal(cx, &store, env, &text)?;
         let path = store.sealed(env);
-        if let Some(identity) = identity {
-            let fail = |action, path: PathBuf| move |source| FileError::Io { action, path, source };
-            let sealed = fs::read(&path).map_err(fail("read", path.clone()))?;
-            if sealing::open(&path, &sealed, &identity)? != text {
-                return Err(Fault::new(Kind::Failed, "what was sealed is not what was there; the open file was kept"));
-            }
+        let other = if self.keep { OtherCopy::Stays } else { OtherCopy::Goes };
+        let resealed = resealed(cx, (&path, &self.identity), &text, other)?;
+        resealed.write(&store, env)?;
+        if !self.keep {
             let open = store.file(env);
-            fs::remove_file(&open).map_err(fail("remove", open.clone()))?;
+            fs::remove_file(&open).map_err(|source| FileError::Io { action: "remove", path: open.clone(), source })?;
         }
+        drop(lock);
+        let git = template::let_sealed_into_git(&cx.paths.org(org(cx)?))?;
+        let count = resealed.recipients.len();
         let s = if count == 1 { "" } else { "s" };
         let rest = if self.keep { "" } else { "; removed the open file" };
-        Ok(Report::of(
+        let report = Report::of(
             Sentence::new(format!("sealed the secrets of {env} for {count} recipient{s}{rest}"))
                 .with("env", env.as_str())
                 .with("file", path.display().to_string())
                 .with("recipients", count)
                 .with("open_file_kept", self.keep),
-        ))
+        );
+        Ok(if git { report.note("changed .gitignore: it kept sealed files out of git, too") } else { report })
     }
 }

@@ -64,7 +64,7 @@ impl Command for Set {
         let old = text(cx, &store, (&self.target, &self.identity))?.unwrap_or_default();
         let known = secrets::parse(&path, &old)?.values.contains_key(&self.key);
         let new = secrets::with(&path, &old, &self.key, value)?;
-        keep(cx, &store, &self.target, &new)?;
+        keep(cx, &store, (&self.target, &self.identity), &new)?;
         let action = if known { "changed" } else { "added" };
         let count = value.chars().count();
         Ok(Report::of(

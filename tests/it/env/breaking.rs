@@ -171,7 +171,7 @@ fn an_editing_that_is_killed_leaves_the_secrets_and_nothing_else() {
             let file = home.write("tetra/org/acme/secrets/dev.env", "A=canary-1\n");
             home.write("tetra/org/acme/environments/dev.toml", "");
             std::fs::create_dir(home.path("run")).expect("ours");
-            home.write("home/ed", "#!/bin/sh\necho B=canary-2 >> \"$1\"\n");
+            home.write("home/ed", "#!/bin/sh\ngrep -q B= \"$1\" || echo B=canary-2 >> \"$1\"\n");
             let edit = |before: &[String]| {
                 let line = "chmod 700 ../tetra/org/acme/secrets; chmod 600 ../tetra/org/acme/secrets/*; chmod +x ed; exec \"$@\"";
                 let mut command = home.command("sh");

@@ -29,6 +29,8 @@ fn what_json_prints_fits_the_schemas() {
         ("echo 'token = \"x\"' > x.toml; tetra secrets scan x.toml --json", "findings"),
         ("tetra secrets list --json", "secrets-list"),
         ("tetra secrets doctor --json", "secrets-doctor"),
+        ("tetra secrets rm dev DEV_SPACES_SECRET_KEY --json", "secrets-rm"),
+        ("echo 1234567 | tetra secrets set dev OTHER --json", "secrets-set"),
         ("tetra secrets seal dev --identity id --json", "secrets-seal"),
         ("tetra secrets rekey --identity id --json", "secrets-rekey"),
     ] {

@@ -1,0 +1,61 @@
+//! `secrets rm`
+
+use std::path::PathBuf;
+
+use super::{keep, store, text};
+use crate::base::environment::EnvName;
+use crate::base::fault::{Fault, Kind};
+use crate::base::near::nearest;
+use crate::command::{Command, Cx, Effect};
+use crate::env::secrets;
+use crate::report::{Report, Sentence};
+
+/// Remove secrets of an environment
+///
+/// They are gone from the file, sealed or not; the rest of it stays as it is. Env files that were made with them stay, too.
+#[derive(Debug, clap::Args)]
+pub struct Rm {
+    /// The environment
+    #[arg(value_name = "ENV")]
+    target: EnvName,
+    /// The names of the secrets
+    #[arg(value_name = "NAME", required = true)]
+    names: Vec<String>,
+    /// A key that opens sealed secrets
+    #[arg(long, value_name = "FILE")]
+    identity: Vec<PathBuf>,
+}
+
+impl Command for Rm {
+    const NAME: &'static str = "secrets rm";
+    const ALIASES: &'static [&'static str] = &["secrets remove"];
+    const EFFECT: Effect = Effect::Destroy;
+    const EXAMPLES: &'static [&'static str] = &["secrets rm dev API_KEY"];
+
+    fn touches(&self, _: &mut Cx) -> Result<Vec<EnvName>, Fault> {
+        Ok(vec![self.target.clone()])
+    }
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let env = &self.target;
+        let store = store(cx)?;
+        let _lock = store.lock()?;
+        let old = text(cx, &store, (env, &self.identity))?.unwrap_or_default();
+        let known = secrets::parse(&store.file(env), &old)?.names;
+        if let Some(name) = self.names.iter().find(|name| !known.contains(name)) {
+            let fault = Fault::new(Kind::NotFound, format!("the secret `{name}` of {env} does not exist"));
+            return Err(match nearest(name, known.iter().map(String::as_str)) {
+                Some(near) => fault.advise(format!("did you mean `{near}`?")),
+                None => fault.advise(format!("`secrets list {env}` lists what exists; nothing was changed")),
+            });
+        }
+        keep(cx, &store, (env, &self.identity), &secrets::without(&old, &self.names))?;
+        let mut names = self.names;
+        names.dedup();
+        Ok(Report::of(
+            Sentence::new(format!("removed {} of {env}", names.join(", ")))
+                .with("env", env.as_str())
+                .with("names", names),
+        ))
+    }
+}
