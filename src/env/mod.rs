@@ -17,5 +17,6 @@ pub mod read;
 pub mod scope;
 pub mod seal;
 pub mod secrets;
+pub mod write;
 
 pub use crate::base::{expand, template};

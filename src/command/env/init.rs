@@ -5,10 +5,11 @@ use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
 use crate::env::format::Format;
-use crate::env::generate::{self, Care, Lacking, Wanted, Written};
+use crate::env::generate::{self, Lacking};
 use crate::env::masked;
 use crate::env::scope::{Surroundings, Unset};
 use crate::env::template::is_variable;
+use crate::env::write::{self, Care, Wanted, Written};
 use crate::report::{Report, Sentence, Value};
 
 /// Make the env file of an environment from tetra.toml or its template
@@ -98,7 +99,7 @@ impl Command for Init {
         let care = if self.force { Care::Force } else { Care::Keep };
         let lacking: Vec<Lacking> = generated.lacking().collect();
         let wanted = Wanted { env: &env, text: &text, lacking: &lacking };
-        let written = generate::put(&path, wanted, care, cx.host.now())?;
+        let written = write::put(&path, wanted, care, cx.host.now())?;
         let (file, from) = (short(cx, &path), &generated.from);
         let aside = match &written {
             Written::Replaced(Some(aside)) => Some(short(cx, aside)),

@@ -9,10 +9,11 @@ use crate::command::secrets::leaks;
 use crate::command::{Command, Cx, Effect};
 use crate::env::compare::Pair;
 use crate::env::format::{Format, Line};
-use crate::env::generate::{self, Care, Generated, Lacking, Wanted, Written};
+use crate::env::generate::{self, Generated, Lacking};
 use crate::env::masked::Cover;
 use crate::env::project::{Project, ProjectError};
 use crate::env::promote::{self, Action, Sides, Step};
+use crate::env::write::{self, Care, Wanted, Written};
 use crate::report::{Cell, Report, Table, Tone, Value};
 
 /// Make the env file of an environment from that of another
@@ -86,7 +87,7 @@ impl Command for Promote {
         let path = folder(&promotion.project).join(Format::Export.file_name(self.to.as_str()));
         let lacking = promotion.lacking();
         let wanted = Wanted { env: &self.to, text: &text, lacking: &lacking };
-        let written = generate::put(&path, wanted, care, cx.host.now())?;
+        let written = write::put(&path, wanted, care, cx.host.now())?;
         let file = short(cx, &path);
         let mut report = match written {
             Written::Unchanged => report.note(format!("{file} says so already")),

@@ -5,9 +5,9 @@ use super::{generated, open};
 use crate::base::fault::{Fault, Kind};
 use crate::command::{Command, Cx, Effect};
 use crate::env::format::Format;
-use crate::env::generate::{self, State};
 use crate::env::read;
 use crate::env::secrets::Store;
+use crate::env::write::{self, State};
 use crate::report::{Cell, Report, Table, Tone, Value};
 
 /// Tell for each environment whether its env file is what its source says
@@ -43,12 +43,12 @@ impl Command for Status {
                 Some(Err(_)) => (("broken", Tone::Bad), None),
                 Some(Ok(generated)) => {
                     let wanted = [Format::Export, Format::Dotenv].map(|format| generated.text(&env, format).ok());
-                    let state = generate::state(there.as_deref(), wanted[0].as_deref());
+                    let state = write::state(there.as_deref(), wanted[0].as_deref());
                     let dotenv = wanted[1].is_some() && there == wanted[1];
                     let missing = generated.missing.len();
                     (shown(if dotenv { State::Current } else { state }), Some(missing))
                 }
-                None => (shown(generate::state(there.as_deref(), None)), None),
+                None => (shown(write::state(there.as_deref(), None)), None),
             };
             table.row(vec![
                 Cell::from(env.as_str()).tone(Tone::Strong),
