@@ -35,6 +35,10 @@ bench:
 soak *name="faults::kills an_ordinary_user_has_many faults::many":
     SOAK="${SOAK:-1}" cargo test --locked --release --test it -- --nocapture --test-threads 1 {{name}}
 
+# 10 000 random documents × profiles × overrides × settings: what promotion writes says what was meant. `CASES=100000 just faithful`
+faithful:
+    CASES="${CASES:-10000}" cargo test --locked --test it -- --nocapture faithful
+
 # install the program and make it at home
 install:
     cargo install --locked --path .

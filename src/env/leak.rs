@@ -130,7 +130,7 @@ pub fn diagnostics(name: &str, text: &str, findings: &[Finding]) -> Vec<Diagnost
 /// What to do with a secret that stands in a file.
 fn instead(name: &str) -> &'static str {
     // What is generated from there is copied around, and a secret must not be.
-    if Path::new(name).parent().is_some_and(|folder| folder.ends_with("environments")) {
+    if name == "--set" || Path::new(name).parent().is_some_and(|folder| folder.ends_with("environments")) {
         return "`secrets set ENV NAME` keeps it for the processes of that environment; take it out here, and change it at its source";
     }
     "`secrets set ENV NAME` keeps it; write `${secret:NAME}` here, and change it at its source"

@@ -78,7 +78,7 @@ pub fn rename(draft: &mut Draft) {
 }
 
 fn step(value: Option<Value>, deed: Deed) -> Step {
-    Step { layer: Layer::Promotion, deed, value, span: None }
+    Step::computed(Layer::Promotion, deed, value)
 }
 
 #[cfg(test)]

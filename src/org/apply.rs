@@ -5,10 +5,11 @@ use std::ops::Range;
 use toml::Value;
 
 use super::arguments::{self, BadCommand};
-use super::draft::{Chain, Deed, Draft, Layer, Step};
+use super::draft::{Cell, Chain, Deed, Draft, Layer, Step};
 use super::path::KeyPath;
 use super::profile::{Op, Profile, Rule};
 use super::rebase::{Move, moved};
+use super::value::{both_same, spelled};
 use crate::base::diagnostic::Diagnostic;
 
 /// Applies every profile of a chain, from its root on. `home` is the operator's home folder.
@@ -62,23 +63,23 @@ impl Applied<'_, '_> {
     }
 
     fn give(&mut self, rule: &Rule, path: &KeyPath, value: Option<Value>) {
-        let step = Step { layer: self.layer, deed: Deed::Rule(rule.op), value, span: Some(rule.span.clone()) };
+        let step = Step::computed(self.layer, Deed::Rule(rule.op), value).at(rule.span.clone());
         self.draft.give(path, step);
     }
 
     fn set(&mut self, rule: &Rule, path: &KeyPath) {
-        if self.draft.value(path) != Some(&rule.value) {
-            self.give(rule, path, Some(rule.value.clone()));
+        if !both_same(self.draft.value(path), Some(&rule.value)) {
+            let written = spelled(&self.profile.source.text[rule.written.clone()]);
+            let step = Step::computed(self.layer, Deed::Rule(rule.op), Some(rule.value.clone()));
+            self.draft.give(path, step.at(rule.span.clone()).spelled(written));
         }
     }
 
     fn unset(&mut self, rule: &Rule) {
-        let inside = |path: &&KeyPath| {
-            let depth = rule.path.keys().len();
-            path.keys().len() >= depth && KeyPath::new(path.keys()[..depth].to_vec()).fits(&rule.path)
-        };
-        let gone: Vec<KeyPath> = self.draft.cells.keys().filter(inside).cloned().collect();
+        let inside = |(path, cell): &(&KeyPath, &Cell)| cell.value.is_some() && path.is_below(&rule.path);
+        let gone: Vec<KeyPath> = self.draft.cells.iter().filter(inside).map(|(path, _)| path.clone()).collect();
         gone.iter().for_each(|path| self.give(rule, path, None));
+        self.draft.forget_tables(&rule.path);
     }
 
     /// The moves of this profile, and where they stand.
@@ -105,7 +106,7 @@ impl Applied<'_, '_> {
                 continue;
             };
             let value = Some(Value::String(new));
-            let step = Step { layer: self.layer, deed: Deed::Rule(Op::Rebase), value, span: Some(span.clone()) };
+            let step = Step::computed(self.layer, Deed::Rule(Op::Rebase), value).at(span.clone());
             self.draft.give(&path, step);
         }
     }
@@ -191,16 +192,21 @@ impl Applied<'_, '_> {
             Some(Value::Integer(_)) => Value::Integer(((within / step).round() * step) as i64),
             _ => Value::Float(within),
         };
-        if self.draft.value(path) != Some(&value) {
+        if !both_same(self.draft.value(path), Some(&value)) {
             self.give(rule, path, Some(value));
         }
     }
 
     fn rename(&mut self, rule: &Rule) {
         let to = rule.value.as_str().and_then(|to| to.parse::<KeyPath>().ok());
-        let (Some(to), Some(value)) = (to, self.draft.value(&rule.path).cloned()) else { return };
+        let Some((to, cell)) = to.zip(self.draft.cells.get(&rule.path)) else { return };
+        let (value, written) = (cell.value.clone(), self.draft.written(cell));
+        if value.is_none() || to == rule.path {
+            return;
+        }
         self.give(rule, &rule.path, None);
-        self.give(rule, &to, Some(value));
+        let step = Step::computed(self.layer, Deed::Rule(rule.op), value).at(rule.span.clone());
+        self.draft.give(&to, step.spelled(written));
     }
 
     /// A value of local.toml that a rule does not fit.

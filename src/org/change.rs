@@ -1,24 +1,29 @@
 //! Promotions and rollbacks: first a plan, then the deed.
 
-use std::path::PathBuf;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use toml::Value;
 
 use super::difference::{Row, against, between};
 use super::document::Document;
+use super::draft::{Chain, Draft};
 use super::error::OrgError;
 use super::header::{self, State};
 use super::history::{self, Action, Entry};
+use super::keep::Lost;
 use super::path::KeyPath;
 use super::promote::Stamp;
 use super::render::Annotate;
+use super::setting::Setting;
 use super::store::{Current, Store, content_of};
 use super::versions::{Author, Version};
 use super::workbench::{Common, Workbench};
-use super::{overrides, profile, store};
+use super::{keep, profile, store};
 use crate::base::diagnostic::Diagnostic;
 use crate::base::environment::EnvName;
-use crate::base::redact;
+use crate::base::fault::Kind;
 use crate::sys::file::{self, Access};
 
 /// What is asked of a promotion.
@@ -27,7 +32,7 @@ pub struct Wish {
     /// The environments, in this order.
     pub envs: Vec<EnvName>,
     /// `--set`
-    pub options: Vec<(KeyPath, Value)>,
+    pub options: Vec<Setting>,
     /// Whether changed lines say so.
     pub annotate: Annotate,
     /// What becomes of edits in generated files.
@@ -77,20 +82,83 @@ pub struct Planned {
     pub warnings: Vec<Diagnostic>,
 }
 
-/// Plans a promotion. Everything that could be wrong is found here, before anything is written.
-///
-/// # Errors
-///
-/// Fails with what is wrong, or with what has to be looked at first.
-pub fn plan(store: &Store, wish: &Wish, (author, home): (Author, Option<&str>)) -> Result<Vec<Planned>, OrgError> {
-    let common = Common::read(store, home)?;
-    let stamp = Stamp { at: history::at(author.now), by: author.by.to_owned(), commit: store.commit() };
-    let mut planned: Vec<Planned> = Vec::new();
-    for env in &wish.envs {
-        if planned.iter().any(|it| it.env == *env) {
-            continue;
+/// A promotion and who carries it out.
+#[derive(Debug, Clone, Copy)]
+pub struct Promotion<'a> {
+    /// The organization.
+    pub store: &'a Store<'a>,
+    /// What is asked for.
+    pub wish: &'a Wish,
+    /// By whom, when.
+    pub author: Author<'a>,
+    /// The operator's home directory.
+    pub home: Option<&'a str>,
+    /// What must not be written.
+    pub guard: Guard,
+}
+
+/// A secret in a text: where, and what is said about it.
+pub type Leak = (Range<usize>, Diagnostic);
+
+/// What tells secrets that stand in the open.
+#[derive(Debug, Clone, Copy)]
+pub struct Guard {
+    /// Everything in a text of that name that must not be written, with its place.
+    pub find: fn(&str, &str) -> Vec<Leak>,
+    /// The words in a line that let it pass.
+    pub allow: &'static str,
+}
+
+/// What a promotion would do.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The environments, in their order.
+    pub planned: Vec<Planned>,
+    /// local.toml with the edits of generated files, if they are kept.
+    pub local: Option<Rc<Document>>,
+    /// Edits that are not in what would be written.
+    pub lost: Vec<Lost>,
+}
+
+impl Promotion<'_> {
+    /// Plans it. Everything that could be wrong is found here, before anything is written.
+    ///
+    /// # Errors
+    ///
+    /// Fails with what is wrong, or with what has to be looked at first.
+    pub fn plan(&self) -> Result<Plan, OrgError> {
+        let mut common = Common::read(self.store, self.home)?;
+        let mut edited = Vec::new();
+        if self.wish.edits == Edits::Keep {
+            for env in &self.wish.envs {
+                let Some(carried) = keep::into_local(self.store, &common, env)? else { continue };
+                common.local = Rc::new(carried.local);
+                edited.push((env, carried.edits));
+            }
         }
-        let bench = Workbench::open(store, &common, (env, &wish.options))?;
+        let mut planned: Vec<Planned> = Vec::new();
+        for env in &self.wish.envs {
+            if !planned.iter().any(|it| it.env == *env) {
+                planned.push(self.one(&common, env)?);
+            }
+        }
+        let lost = planned.iter().flat_map(|one| {
+            let edits = edited.iter().filter(|(env, _)| **env == one.env).flat_map(|(_, edits)| edits);
+            keep::lost(one, edits)
+        });
+        let lost = lost.collect();
+        let local = (!edited.is_empty()).then_some(common.local);
+        if let Some(local) = &local {
+            let found = (self.guard.find)(&local.source.name, &local.source.text);
+            self.refuse("local.toml", found.into_iter().map(|(_, wrong)| wrong).collect())?;
+        }
+        Ok(Plan { planned, local, lost })
+    }
+
+    fn one(&self, common: &Common, env: &EnvName) -> Result<Planned, OrgError> {
+        let (store, wish) = (self.store, self.wish);
+        let stamp = Stamp { at: history::at(self.author.now), by: self.author.by.to_owned(), commit: store.commit() };
+        let bench = Workbench::open(store, common, (env, &wish.options))?;
         let recipe = bench.recipe();
         let made = recipe.make()?;
         let current = store.current(env)?;
@@ -109,18 +177,70 @@ pub fn plan(store: &Store, wish: &Wish, (author, home): (Author, Option<&str>)) 
         let there = current.as_ref().and_then(|it| Document::parse(&it.path.display().to_string(), &it.text).ok());
         let intact = matches!(current.as_ref().map(|it| &it.state), Some(State::Intact(header)) if header::belongs(header, store.org(), env));
         let same = there.as_ref().is_some_and(|it| header::content(it) == made.content);
-        planned.push(Planned {
-            path: store.environment(env),
-            text: recipe.text(&made, &stamp, wish.annotate),
+        let (path, text) = (store.environment(env), recipe.text(&made, &stamp, wish.annotate)?);
+        self.watch(&path, &text, (&made.draft, &bench.chain))?;
+        Ok(Planned {
+            path,
+            text,
             rows: against(&made, &bench.chain, there.as_ref()),
             content: made.content,
             warnings: made.warnings,
             there,
             up_to_date: intact && same,
             env: env.clone(),
-        });
+        })
     }
-    Ok(planned)
+
+    /// Refuses what would be written with a secret in it, unless the line that it comes from lets it pass.
+    fn watch(&self, path: &Path, text: &str, (draft, chain): (&Draft, &Chain)) -> Result<(), OrgError> {
+        let name = path.display().to_string();
+        let found = (self.guard.find)(&name, text);
+        if found.is_empty() {
+            return Ok(());
+        }
+        let document = Document::parse(&name, text).ok();
+        let is_let_pass = |span: &Range<usize>| {
+            let mut leaves = document.iter().flat_map(|it| &it.leaves);
+            let leaf = leaves.find(|leaf| leaf.span.start <= span.start && span.end <= leaf.span.end);
+            let cell = leaf.and_then(|leaf| draft.cells.get(&leaf.path));
+            cell.is_some_and(|cell| draft.line(cell, chain).contains(self.guard.allow))
+        };
+        let left = found.into_iter().filter(|(span, _)| !is_let_pass(span));
+        self.refuse(&name, left.map(|(_, wrong)| wrong).collect())
+    }
+
+    fn refuse(&self, name: &str, found: Vec<Diagnostic>) -> Result<(), OrgError> {
+        if found.is_empty() {
+            return Ok(());
+        }
+        let what = format!("secrets would stand in the open in {name}; nothing was written");
+        Err(OrgError::Wrong { what, found, kind: Kind::No })
+    }
+
+    /// Carries it out. Gives the line of the record for each environment that was written.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::plan`], and if something cannot be written.
+    pub fn carry_out(&self) -> Result<(Plan, Vec<Option<Entry>>), OrgError> {
+        let _lock = self.store.lock()?;
+        let plan = self.plan()?;
+        if let Some(local) = &plan.local {
+            let path = self.store.environment(&store::local());
+            file::write(&path, local.source.text.as_bytes(), Access::Shared)?;
+        }
+        let mut entries = Vec::new();
+        for planned in &plan.planned {
+            if planned.up_to_date {
+                entries.push(None);
+                continue;
+            }
+            let (text, content) = (planned.text.clone(), planned.content.clone());
+            let version = Version { text, content, action: Action::Promote, left: None };
+            entries.push(Some(self.store.publish(&planned.env, version, self.author)?));
+        }
+        Ok((plan, entries))
+    }
 }
 
 /// Refuses to overwrite what somebody edited.
@@ -134,34 +254,11 @@ fn look_at(store: &Store, env: &EnvName, (current, wish): (Option<&Current>, &Wi
         State::Edited(header) if header::belongs(header, store.org(), env) => {}
         _ => return Err(OrgError::Foreign { path: path.clone(), env: env.clone() }),
     }
-    let changes = edits(store, env, text)?;
-    let shown = |path: &KeyPath, value: &Option<Value>| match value {
-        None => "(nothing)".to_owned(),
-        Some(_) if redact::is_secret_name(path.last()) => redact::MASK.to_owned(),
-        Some(value) => redact::text(&value.to_string()),
-    };
-    let line = |(path, before, now): &Changed| format!("{path}: {} -> {}", shown(path, before), shown(path, now));
-    let mut lines: Vec<String> = changes.iter().map(line).collect();
-    if lines.is_empty() {
-        lines.push("no value differs, only how they are written".to_owned());
+    if wish.edits == Edits::Keep {
+        return Ok(());
     }
+    let lines = keep::told(keep::edits(store, env, text));
     Err(OrgError::HandEdited { path: path.clone(), env: env.clone(), changes: lines })
-}
-
-/// A key, what it was, what it is.
-pub type Changed = (KeyPath, Option<Value>, Option<Value>);
-
-/// What somebody edited in a generated file.
-fn edits(store: &Store, env: &EnvName, text: &str) -> Result<Vec<Changed>, OrgError> {
-    let path = store.environment(env);
-    let edited = Document::parse(&path.display().to_string(), text).map_err(|found| OrgError::wrong(&path, found))?;
-    let record = store.record(env)?;
-    let Some(last) = record.entries.iter().rev().find(|entry| entry.action != Action::Edit) else {
-        return Ok(Vec::new());
-    };
-    let generated = store.version(env, last)?;
-    let generated = Document::parse("", &generated).map_err(|found| OrgError::wrong(&path, found))?;
-    Ok(between(&generated, &edited))
 }
 
 /// Refuses the local.toml that was rolled back from.
@@ -175,52 +272,8 @@ fn turned_away(store: &Store, env: &EnvName, source: &str) -> Result<(), OrgErro
     }
 }
 
-/// Carries a promotion out. Gives the line of the record for each environment that was written.
-///
-/// # Errors
-///
-/// As [`plan`], and if something cannot be written.
-pub fn promote(
-    store: &Store,
-    wish: &Wish,
-    (author, home): (Author, Option<&str>),
-) -> Result<Vec<(Planned, Option<Entry>)>, OrgError> {
-    let _lock = store.lock()?;
-    let mut wish = wish.clone();
-    if wish.edits == Edits::Keep {
-        keep_edits(store, &wish)?;
-        wish.edits = Edits::Discard;
-    }
-    let mut done = Vec::new();
-    for planned in plan(store, &wish, (author, home))? {
-        let entry = if planned.up_to_date {
-            None
-        } else {
-            let version = Version {
-                text: planned.text.clone(),
-                content: planned.content.clone(),
-                action: Action::Promote,
-                left: None,
-            };
-            Some(store.publish(&planned.env, version, author)?)
-        };
-        done.push((planned, entry));
-    }
-    Ok(done)
-}
-
-/// Writes what was edited in generated files into local.toml.
-fn keep_edits(store: &Store, wish: &Wish) -> Result<(), OrgError> {
-    for env in &wish.envs {
-        let Some(Current { text, state: State::Edited(_), .. }) = store.current(env)? else { continue };
-        let kept: Vec<(KeyPath, Value)> =
-            edits(store, env, &text)?.into_iter().filter_map(|(path, _, now)| Some((path, now?))).collect();
-        let local = store.local()?;
-        let text = overrides::with(&local, env, &kept);
-        file::write(&store.environment(&store::local()), text.as_bytes(), Access::Shared)?;
-    }
-    Ok(())
-}
+/// A key, what it was, what it is.
+pub type Changed = (KeyPath, Option<Value>, Option<Value>);
 
 /// What a version says otherwise than the current file: the key, then, and now.
 ///
@@ -275,8 +328,7 @@ pub fn plan_return(store: &Store, env: &EnvName, to: Goal) -> Result<Return, Org
         return Err(OrgError::Foreign { path: current.path, env: env.clone() });
     }
     let (State::Intact(header), Some(content)) = (&current.state, content_of(&current.text)) else {
-        let changes = edits(store, env, &current.text).unwrap_or_default();
-        let lines = changes.iter().map(|(path, ..)| path.to_string()).collect();
+        let lines = keep::told(keep::edits(store, env, &current.text));
         return Err(OrgError::HandEdited { path: current.path, env: env.clone(), changes: lines });
     };
     let record = store.record(env)?;

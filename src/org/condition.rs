@@ -5,6 +5,7 @@ use toml::Value;
 use super::draft::{Chain, Draft, Layer, OVERRIDES};
 use super::path::KeyPath;
 use super::profile::{Check, Op, Profile, Rule};
+use super::value::same;
 use crate::base::diagnostic::Diagnostic;
 use crate::base::redact;
 
@@ -37,8 +38,8 @@ fn holds(check: Check, value: Option<&Value>, wanted: &Value) -> bool {
     let Some(value) = value else { return wanted.as_bool() == Some(false) };
     let among = |item: &Value| wanted.as_array().is_some_and(|all| all.contains(item));
     match check {
-        Check::Eq => value == wanted,
-        Check::Not => value != wanted,
+        Check::Eq => same(value, wanted),
+        Check::Not => !same(value, wanted),
         Check::In => among(value),
         Check::NoneOf => match value {
             Value::Array(items) => !items.iter().any(among),

@@ -9,6 +9,7 @@ use super::draft::{Chain, Deed, Difference, Draft, Layer, METADATA, OVERRIDES, S
 use super::path::KeyPath;
 use super::profile::{Origin, Profile};
 use super::promote::Made;
+use super::value::both_same;
 
 /// One key that is not the same everywhere.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +26,14 @@ pub struct Row {
     pub how: Option<Difference>,
     /// Who gave the value last.
     pub by: Option<Source>,
+}
+
+impl Row {
+    /// True if what is written now is not what a promotion would write.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        !both_same(self.there.as_ref(), self.promoted.as_ref())
+    }
 }
 
 /// Who gave a value.
@@ -65,7 +74,7 @@ pub fn against(made: &Made, chain: &Chain, there: Option<&Document>) -> Vec<Row>
             by: cell.and_then(|cell| cell.steps.last()).map(|step| source(step, draft.document, chain)),
             path,
         };
-        let stale = there.is_some() && row.there != row.promoted;
+        let stale = there.is_some() && row.is_stale();
         (row.how.is_some() || stale).then_some(row)
     };
     let place = |row: &Row| draft.cells.get(&row.path).and_then(|cell| cell.leaf).unwrap_or(usize::MAX);
@@ -81,7 +90,7 @@ pub fn between(one: &Document, other: &Document) -> Vec<(KeyPath, Option<Value>,
     let ours = |path: &KeyPath| ![METADATA, OVERRIDES].contains(&path.keys()[0].as_str());
     for leaf in one.leaves.iter().filter(|leaf| ours(&leaf.path)) {
         let there = other.leaf(&leaf.path).map(|leaf| leaf.value.clone());
-        if there.as_ref() != Some(&leaf.value) {
+        if !both_same(there.as_ref(), Some(&leaf.value)) {
             found.push((leaf.path.clone(), Some(leaf.value.clone()), there));
         }
     }

@@ -25,7 +25,9 @@ pub struct Document {
     pub leaves: Vec<Leaf>,
     /// Every table, also one that is only implied by the key of another.
     pub tables: BTreeMap<KeyPath, TablePlace>,
-    /// The lines below each header; the first one is the text before any header.
+    /// Every header and every key with its value, in the order of the text. Each has lines of its own.
+    pub statements: Vec<Statement>,
+    /// What is below each header; the first one is the text before any header.
     pub bodies: Vec<Body>,
     index: HashMap<KeyPath, usize>,
     shown: OnceLock<SourceText>,
@@ -42,8 +44,21 @@ pub struct Leaf {
     pub key: Range<usize>,
     /// The value, in bytes.
     pub span: Range<usize>,
-    /// The key and value of the line, which is more than the above inside of an inline table.
+    /// The whole statement, which is more than the above inside of an inline table.
     pub statement: Range<usize>,
+    /// Its body.
+    pub body: usize,
+}
+
+/// A header, or a key and its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// The keys that it gives a meaning to.
+    pub path: KeyPath,
+    /// From the first key to the end of the value, in bytes.
+    pub span: Range<usize>,
+    /// The value; none for a header.
+    pub value: Option<Range<usize>>,
     /// Its body.
     pub body: usize,
 }
@@ -70,7 +85,7 @@ fn only_refers(text: &str) -> bool {
     template::parse(text).is_ok_and(|template| template.parts.iter().all(refers))
 }
 
-/// Where a table stands and how a key can be added to it.
+/// How a table is written, and so how a key can be added to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TablePlace {
     /// It has lines of its own: a header, or the beginning of the text.
@@ -82,17 +97,9 @@ pub enum TablePlace {
     Dotted {
         /// The body around it.
         body: usize,
-        /// How many keys the body stands for.
-        depth: usize,
     },
-    /// `{ … }` on one line.
+    /// `{ … }` in this statement.
     Inline {
-        /// Where a key can be added, in bytes.
-        end: usize,
-        /// The comma that is needed before.
-        comma: &'static str,
-        /// How many keys the braces stand for.
-        depth: usize,
         /// The key and value of the whole line.
         statement: Range<usize>,
     },
@@ -102,15 +109,15 @@ pub enum TablePlace {
     Items,
 }
 
-/// The lines below one header.
+/// What is below one header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Body {
     /// The keys that the header names.
     pub path: KeyPath,
     /// The header; none for the beginning of the text.
     pub header: Option<Range<usize>>,
-    /// The end of its last key and value, or of the header.
-    pub end: usize,
+    /// Its last statement, which may be the header itself; none if nothing comes before the first header.
+    pub last: Option<usize>,
 }
 
 impl Document {
@@ -129,13 +136,47 @@ impl Document {
                 return Err(all_errors(text, &SourceText::new(name, redact::covered(text, &hidden)), &error));
             }
         };
-        let first = Body { path: KeyPath::default(), header: None, end: 0 };
-        let mut reader = Reader { leaves: Vec::new(), tables: BTreeMap::new(), bodies: vec![first] };
-        reader.table(&KeyPath::default(), parsed.as_table(), Within { body: 0, depth: 0 });
-        let Reader { mut leaves, tables, bodies } = reader;
+        let first = Body { path: KeyPath::default(), header: None, last: None };
+        let mut reader =
+            Reader { text, leaves: Vec::new(), tables: BTreeMap::new(), statements: Vec::new(), bodies: vec![first] };
+        reader.tables.insert(KeyPath::default(), TablePlace::Body { body: 0 });
+        reader.table(&KeyPath::default(), parsed.as_table());
+        let Reader { mut leaves, tables, statements, bodies, .. } = reader;
         leaves.sort_by_key(|leaf| leaf.key.start);
         let index = leaves.iter().enumerate().map(|(number, leaf)| (leaf.path.clone(), number)).collect();
-        Ok(Self { source, leaves, tables, bodies, index, shown: OnceLock::new() })
+        let mut document = Self { source, leaves, tables, statements, bodies, index, shown: OnceLock::new() };
+        document.arrange();
+        Ok(document)
+    }
+
+    /// Tells which statement belongs to which header, and which tables are there because of the dots in keys.
+    fn arrange(&mut self) {
+        self.statements.sort_by_key(|statement| statement.span.start);
+        let mut body = 0;
+        for (number, statement) in self.statements.iter_mut().enumerate() {
+            match statement.value {
+                None => body = statement.body,
+                Some(_) => statement.body = body,
+            }
+            self.bodies[body].last = Some(number);
+            let dotted = self.bodies[body].path.keys().len() + 1..statement.path.keys().len();
+            for table in dotted.map(|count| KeyPath::new(statement.path.keys()[..count].to_vec())) {
+                self.tables.entry(table).and_modify(|place| {
+                    if *place == TablePlace::Implied {
+                        *place = TablePlace::Dotted { body };
+                    }
+                });
+            }
+        }
+        for number in 0..self.leaves.len() {
+            self.leaves[number].body = self.statements[self.statement(&self.leaves[number].statement)].body;
+        }
+    }
+
+    /// The number of the statement that has this place.
+    #[must_use]
+    pub fn statement(&self, place: &Range<usize>) -> usize {
+        self.statements.partition_point(|statement| statement.span.start <= place.start).saturating_sub(1)
     }
 
     /// The text for messages: values of secret names, and what looks like a secret, are stars. All places are as they were.
@@ -184,36 +225,31 @@ fn all_errors(text: &str, shown: &SourceText, first: &toml_edit::TomlError) -> V
     dialect::mistakes((text, shown), found)
 }
 
-/// What a table is inside of.
-#[derive(Clone, Copy)]
-struct Within {
-    body: usize,
-    depth: usize,
-}
-
-struct Reader {
+struct Reader<'a> {
+    text: &'a str,
     leaves: Vec<Leaf>,
     tables: BTreeMap<KeyPath, TablePlace>,
+    statements: Vec<Statement>,
     bodies: Vec<Body>,
 }
 
-impl Reader {
-    fn table(&mut self, path: &KeyPath, table: &Table, within: Within) {
-        let place = if table.is_dotted() {
-            TablePlace::Dotted { body: within.body, depth: within.depth }
-        } else if table.is_implicit() {
-            TablePlace::Implied
-        } else {
-            TablePlace::Body { body: within.body }
-        };
-        self.tables.insert(path.clone(), place);
+impl Reader<'_> {
+    fn table(&mut self, path: &KeyPath, table: &Table) {
         for (name, item) in table.iter() {
             let Some(key) = table.key(name) else { continue };
             let path = path.join(name);
             match item {
                 Item::None => {}
-                Item::Value(value) => self.value(path, (key, value), within, None),
-                Item::Table(inner) if inner.is_dotted() => self.table(&path, inner, within),
+                Item::Value(value) => {
+                    let span = value.span().unwrap_or(0..0);
+                    // The span of a key is that of its innermost part; no key goes over the end of a line.
+                    let line = self.text[..key.span().unwrap_or(span.clone()).start].rfind('\n').map_or(0, |at| at + 1);
+                    let blank = self.text[line..].len() - self.text[line..].trim_start_matches([' ', '\t']).len();
+                    let statement = line + blank..span.end;
+                    let made = Statement { path: path.clone(), span: statement.clone(), value: Some(span), body: 0 };
+                    self.statements.push(made);
+                    self.value(path, (key, value), &statement);
+                }
                 Item::Table(inner) => self.headed(&path, inner),
                 Item::ArrayOfTables(several) => {
                     self.tables.insert(path.clone(), TablePlace::Items);
@@ -226,67 +262,40 @@ impl Reader {
         }
     }
 
-    /// A table with a header, or one that only others name.
+    /// A table with a header, or one that only keys or the headers of others name.
     fn headed(&mut self, path: &KeyPath, table: &Table) {
-        if table.is_implicit() {
-            return self.table(path, table, Within { body: 0, depth: 0 });
-        }
-        let header = table.span().unwrap_or(0..0);
-        self.bodies.push(Body { path: path.clone(), end: header.end, header: Some(header) });
-        let within = Within { body: self.bodies.len() - 1, depth: path.keys().len() };
-        self.table(path, table, within);
+        let place = match table.span().filter(|_| !table.is_implicit() && !table.is_dotted()) {
+            None => TablePlace::Implied,
+            Some(span) => {
+                let body = self.bodies.len();
+                self.bodies.push(Body { path: path.clone(), header: Some(span.clone()), last: None });
+                self.statements.push(Statement { path: path.clone(), span, value: None, body });
+                TablePlace::Body { body }
+            }
+        };
+        self.tables.insert(path.clone(), place);
+        self.table(path, table);
     }
 
-    fn value(&mut self, path: KeyPath, (key, value): (&Key, &Written), within: Within, line: Option<&Range<usize>>) {
+    fn value(&mut self, path: KeyPath, (key, value): (&Key, &Written), statement: &Range<usize>) {
         let span = value.span().unwrap_or(0..0);
         let key = key.span().unwrap_or(span.start..span.start);
-        let statement = line.cloned().unwrap_or(key.start..span.end);
-        let body = &mut self.bodies[within.body];
-        body.end = body.end.max(statement.end);
         match value {
-            Written::InlineTable(inner) => {
-                let depth = path.keys().len();
-                self.inline(&path, inner, Braces { within, depth, end: span.end, statement });
-            }
+            Written::InlineTable(inner) => self.inline(&path, inner, statement),
             other => {
-                let leaf = Leaf { path, value: plain(other), key, span, statement, body: within.body };
+                let leaf = Leaf { path, value: plain(other), key, span, statement: statement.clone(), body: 0 };
                 self.leaves.push(leaf);
             }
         }
     }
 
-    fn inline(&mut self, path: &KeyPath, table: &InlineTable, braces: Braces) {
-        let before = self.leaves.len();
-        let mut last = None;
+    fn inline(&mut self, path: &KeyPath, table: &InlineTable, statement: &Range<usize>) {
         for (name, value) in table.iter() {
             let Some(key) = table.key(name) else { continue };
-            let path = path.join(name);
-            match value {
-                Written::InlineTable(inner) if inner.is_dotted() => {
-                    self.inline(&path, inner, Braces { statement: braces.statement.clone(), ..braces });
-                }
-                value => self.value(path, (key, value), braces.within, Some(&braces.statement)),
-            }
-            last = value.span().filter(|span| span.end > span.start).map(|span| span.end).or(last);
+            self.value(path.join(name), (key, value), statement);
         }
-        let inner = self.leaves[before..].iter().map(|leaf| leaf.span.end).max();
-        let end = last.max(inner);
-        let place = TablePlace::Inline {
-            end: end.unwrap_or(braces.end.saturating_sub(1)),
-            comma: if end.is_some() { ", " } else { " " },
-            depth: braces.depth,
-            statement: braces.statement,
-        };
-        self.tables.insert(path.clone(), place);
+        self.tables.insert(path.clone(), TablePlace::Inline { statement: statement.clone() });
     }
-}
-
-/// The braces of an inline table.
-struct Braces {
-    within: Within,
-    depth: usize,
-    end: usize,
-    statement: Range<usize>,
 }
 
 /// The value without its looks.
@@ -341,13 +350,43 @@ mod tests {
     #[test]
     fn knows_how_each_table_is_written() {
         let document = Document::parse("f", TEXT).expect("it is TOML");
-        assert!(matches!(place(&document, "a"), TablePlace::Dotted { body: 0, depth: 0 }));
-        assert!(matches!(place(&document, "x.z.q"), TablePlace::Dotted { depth: 1, .. }));
-        assert!(matches!(place(&document, "p.q"), TablePlace::Implied));
+        assert_eq!(*place(&document, "a"), TablePlace::Dotted { body: 0 });
+        assert!(matches!(place(&document, "x.z.q"), TablePlace::Dotted { .. }));
+        assert_eq!(*place(&document, "p.q"), TablePlace::Implied);
         assert!(matches!(place(&document, "p.q.r"), TablePlace::Body { .. }));
-        let TablePlace::Inline { end, comma: ", ", depth: 2, .. } = place(&document, "x.in") else { panic!("inline") };
-        assert_eq!(&TEXT[end - 5..*end], "c = 2");
-        assert!(matches!(place(&document, "x.no"), TablePlace::Inline { comma: " ", .. }));
+        assert_eq!(*place(&document, "s"), TablePlace::Items);
+        for (table, written) in
+            [("x.in", "in = { a = 1, b.c = 2 }"), ("x.in.b", "in = { a = 1, b.c = 2 }"), ("x.no", "no = {}")]
+        {
+            let TablePlace::Inline { statement } = place(&document, table) else { panic!("inline") };
+            assert_eq!(&TEXT[statement.clone()], written);
+        }
+    }
+
+    #[test]
+    fn every_statement_is_known_as_a_whole_and_below_its_header() {
+        let text = " a.b = 1\n[ t . u ] # h\n\tx . y = [\n]\n[[s]]\n[t]\nv.w = { v = 2 }\n";
+        let document = Document::parse("f", text).expect("it is TOML");
+        let shown = |it: &Statement| format!("{} in {}: {}", it.path, it.body, &text[it.span.clone()]);
+        let shown: Vec<String> = document.statements.iter().map(shown).collect();
+        let bodies: Vec<usize> = document.bodies.iter().filter_map(|body| body.last).collect();
+        assert_eq!(document.bodies.len(), bodies.len());
+        let body = |path: &str| {
+            let path: KeyPath = path.parse().expect("a path");
+            document.bodies.iter().position(|body| body.path == path).expect("there is one")
+        };
+        let (deep, item, table) = (body("t.u"), body("s.0"), body("t"));
+        assert_eq!(
+            shown,
+            [
+                "a.b in 0: a.b = 1".to_owned(),
+                format!("t.u in {deep}: [ t . u ]"),
+                format!("t.u.x.y in {deep}: x . y = [\n]"),
+                format!("s.0 in {item}: [[s]]"),
+                format!("t in {table}: [t]"),
+                format!("t.v.w in {table}: v.w = {{ v = 2 }}")
+            ]
+        );
     }
 
     #[test]

@@ -8,6 +8,7 @@ use toml::Value;
 use super::document::Document;
 use super::path::KeyPath;
 use super::profile::{Op, Profile};
+use super::value::{same, spelled};
 use crate::base::diagnostic::SourceText;
 
 /// What is made of local.toml, layer by layer.
@@ -43,8 +44,30 @@ pub struct Step {
     pub deed: Deed,
     /// The value afterwards.
     pub value: Option<Value>,
+    /// How it is spelled, if somebody wrote it and it was not computed.
+    pub written: Option<String>,
     /// Where it says so, in bytes of the layer's text.
     pub span: Option<Range<usize>>,
+}
+
+impl Step {
+    /// A value that was computed, or is gone.
+    #[must_use]
+    pub fn computed(layer: Layer, deed: Deed, value: Option<Value>) -> Self {
+        Self { layer, deed, value, written: None, span: None }
+    }
+
+    /// The same, wanted at a place.
+    #[must_use]
+    pub fn at(self, span: Range<usize>) -> Self {
+        Self { span: Some(span), ..self }
+    }
+
+    /// The same, spelled so.
+    #[must_use]
+    pub fn spelled(self, written: Option<String>) -> Self {
+        Self { written, ..self }
+    }
 }
 
 /// Who gives values.
@@ -168,6 +191,23 @@ impl<'a> Draft<'a> {
         cell.steps.push(step);
     }
 
+    /// Forgets the tables that a pattern fits, with all that is in them. Their values are given or taken one by one.
+    pub fn forget_tables(&mut self, pattern: &KeyPath) {
+        self.tables.retain(|table| !table.is_below(pattern));
+    }
+
+    /// How a value is spelled.
+    #[must_use]
+    pub fn written(&self, cell: &Cell) -> Option<String> {
+        let value = cell.value.as_ref()?;
+        let spelled = match (cell.steps.last(), cell.leaf) {
+            (Some(step), _) => step.written.clone(),
+            (None, Some(leaf)) => spelled(&self.document.source.text[self.document.leaves[leaf].span.clone()]),
+            (None, None) => None,
+        };
+        Some(spelled.unwrap_or_else(|| value.to_string()))
+    }
+
     /// The existing keys that a pattern fits.
     #[must_use]
     pub fn keys(&self, pattern: &KeyPath) -> Vec<KeyPath> {
@@ -204,6 +244,21 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// The lines in which a value was written last.
+    #[must_use]
+    pub fn line<'p>(&'p self, cell: &Cell, chain: &'p Chain) -> &'p str {
+        let last = cell.steps.iter().rev().find_map(|step| Some((step.layer, step.span.clone()?)));
+        let (text, span) = match (last, cell.leaf) {
+            (Some((Layer::Profile(number), span)), _) => (&chain.profiles[number].source.text, span),
+            (Some((_, span)), _) => (&self.document.source.text, span),
+            (None, Some(leaf)) => (&self.document.source.text, self.document.leaves[leaf].span.clone()),
+            (None, None) => return "",
+        };
+        let start = text[..span.start].rfind('\n').map_or(0, |end| end + 1);
+        let end = text[span.end..].find('\n').map_or(text.len(), |end| span.end + end);
+        &text[start..end]
+    }
+
     /// How a value differs from that of local.toml; none if it does not.
     #[must_use]
     pub fn difference(&self, cell: &Cell) -> Option<Difference> {
@@ -211,7 +266,7 @@ impl<'a> Draft<'a> {
             (None, None) => None,
             (None, Some(_)) => Some(Difference::Added),
             (Some(_), None) => Some(Difference::Removed),
-            (Some(before), Some(now)) if before == now => None,
+            (Some(before), Some(now)) if same(before, now) => None,
             _ if cell.steps.iter().all(|step| step.deed == Deed::Rule(Op::AppendArgs)) => Some(Difference::FlagAdded),
             _ => Some(Difference::Changed),
         }

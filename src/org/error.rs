@@ -157,6 +157,14 @@ pub enum OrgError {
         /// Why.
         why: &'static str,
     },
+    /// The text made for an environment does not say what it should.
+    #[error("the text made for `@{env}` does not say what it should at {}; nothing was written", keys.join(", "))]
+    Unfaithful {
+        /// The environment.
+        env: EnvName,
+        /// The keys that differ.
+        keys: Vec<String>,
+    },
     /// Something is there already.
     #[error("`{}` is there already", path.display())]
     Exists {
@@ -188,6 +196,7 @@ impl Advise for OrgError {
             | Self::NoVersion { .. }
             | Self::NoKey { .. } => Kind::NotFound,
             Self::NoLocal { .. } => Kind::No,
+            Self::Unfaithful { .. } => Kind::Bug,
             Self::PromotedLocal | Self::Abstract { .. } => Kind::Usage,
             Self::HandEdited { .. } | Self::Foreign { .. } => Kind::HandEdited,
             Self::RolledBack { .. } | Self::Gate { .. } => Kind::Review,
@@ -235,6 +244,9 @@ impl Advise for OrgError {
             Self::NoKey { env, near, .. } => meant(near, format!("`tsm org env show {env}` shows all keys")),
             Self::Chain { .. } => Some("somebody changed it; the versions beside it can still be read".to_owned()),
             Self::Exists { .. } => Some("edit it, or take another name".to_owned()),
+            Self::Unfaithful { .. } => {
+                Some("this is a mistake in tetra: tell us, with the part of local.toml around these keys".to_owned())
+            }
             Self::Wrong { .. } => None,
         }
     }

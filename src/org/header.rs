@@ -90,7 +90,7 @@ fn split(text: &str) -> Option<(Header, &str)> {
         }
         rest = after;
     }
-    let body = rest.strip_prefix('\n').unwrap_or(rest);
+    let body = rest.strip_prefix("\r\n").or_else(|| rest.strip_prefix('\n')).unwrap_or(rest);
     let mut take = |key: &str| fields.remove(key);
     let header = Header {
         org: take("org")?,
@@ -106,11 +106,12 @@ fn split(text: &str) -> Option<(Header, &str)> {
     Some((header, body))
 }
 
-/// A text with its header, whose hash of the body is made here.
+/// A text with its header, whose hash of the body is made here. Its lines end as those of the text do.
 #[must_use]
 pub fn with_header(mut header: Header, body: &str) -> String {
     header.body = hash(body.as_bytes());
-    header.lines() + body
+    let lines = header.lines();
+    if body.contains("\r\n") { lines.replace('\n', "\r\n") + body } else { lines + body }
 }
 
 /// SHA-256 in hexadecimal.
@@ -169,6 +170,8 @@ mod tests {
         assert_eq!((read.env.as_str(), read.commit.as_deref()), ("dev", Some("1a2b3c4")));
         assert!(matches!(state(&text.replace("a = 1", "a = 2")), State::Edited(_)));
         assert!(matches!(state(&format!("{text}\n")), State::Edited(_)));
+        let windows = with_header(header(), "a = 1\r\n");
+        assert!(matches!(state(&windows), State::Intact(_)) && !windows.replace("\r\n", "").contains('\n'));
         assert_eq!(state("a = 1\n"), State::Foreign);
         assert_eq!(state(""), State::Foreign);
     }

@@ -1,76 +1,185 @@
-//! Values written into `[overrides.ENV]` of local.toml.
+//! `[overrides.ENV]` of local.toml: what an environment wants otherwise, read and written.
 
 use toml::Value;
 
-use super::document::Document;
+use super::document::{Document, Leaf};
 use super::draft::OVERRIDES;
-use super::path::KeyPath;
-use super::profile::inner;
-use super::render::written;
+use super::edits::{Edits, New};
+use super::error::OrgError;
+use super::path::{KeyPath, quoted};
+use super::profile::{Profile, inner};
+use super::value::{same, spelled};
+use super::{alias, shape};
 use crate::base::environment::EnvName;
+use crate::base::template;
 
-/// The text of a document with these values below its overrides. Everything else stays as it was.
-#[must_use]
-pub fn with(document: &Document, env: &EnvName, values: &[(KeyPath, Value)]) -> String {
-    let text = &document.source.text;
-    let mut edits = Vec::new();
-    let mut lines = Vec::new();
-    for (path, value) in values {
-        let known = document.leaves.iter().find(|leaf| {
-            let keys = leaf.path.keys();
-            keys.len() > 2 && keys[0] == OVERRIDES && is(&keys[1], env) && inner(&keys[2..]).as_ref() == Some(path)
-        });
-        match known {
-            Some(leaf) => edits.push((leaf.span.clone(), written(value))),
-            None => lines.push(format!("{path} = {}\n", written(value))),
-        }
-    }
-    let table = |path: &KeyPath| path.keys().len() == 2 && path.keys()[0] == OVERRIDES && is(&path.keys()[1], env);
-    let body = document.bodies.iter().find(|body| body.header.is_some() && table(&body.path));
-    let at = body.map(|body| text[body.end..].find('\n').map_or(text.len(), |end| body.end + end));
-    if let (Some(at), false) = (at, lines.is_empty()) {
-        edits.push((at..at, format!("\n{}", lines.concat().trim_end())));
-        lines.clear();
-    }
-    edits.sort_by_key(|(span, _)| span.start);
-    let mut out = String::new();
-    let mut from = 0;
-    for (span, new) in edits {
-        out.push_str(&text[from..span.start]);
-        out.push_str(&new);
-        from = span.end;
-    }
-    out.push_str(&text[from..]);
-    if !lines.is_empty() {
-        let end = if out.is_empty() || out.ends_with('\n') { "" } else { "\n" };
-        out.push_str(&format!("{end}\n[{OVERRIDES}.{env}]\n{}", lines.concat()));
-    }
-    out
+/// Whose overrides are meant.
+#[derive(Debug, Clone, Copy)]
+pub struct Whose<'a> {
+    /// The environment.
+    pub env: &'a EnvName,
+    /// Its profile, which may have other names for it.
+    pub profile: &'a Profile,
 }
 
-fn is(name: &str, env: &EnvName) -> bool {
-    name.parse::<EnvName>().ok().as_ref() == Some(env)
+impl Whose<'_> {
+    fn has(&self, name: &String) -> bool {
+        name.parse::<EnvName>().ok().as_ref() == Some(self.env) || self.profile.aliases.contains(name)
+    }
+
+    /// The key that a value of local.toml overrides, by its name of today; none if it is no override for this environment.
+    #[must_use]
+    pub fn key(&self, leaf: &Leaf) -> Option<KeyPath> {
+        let [first, name, keys @ ..] = leaf.path.keys() else { return None };
+        let path = inner(keys).filter(|path| first == OVERRIDES && self.has(name) && !path.keys().is_empty())?;
+        Some(alias::today(&path).unwrap_or(path))
+    }
+
+    /// The table in which they are written.
+    fn table(&self, document: &Document) -> KeyPath {
+        let known = document
+            .tables
+            .keys()
+            .find(|path| matches!(path.keys(), [first, name] if first == OVERRIDES && self.has(name)));
+        known.cloned().unwrap_or_else(|| KeyPath::of(&[OVERRIDES, self.env.as_str()]))
+    }
+}
+
+/// A value to be kept, and as it is spelled.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Kept {
+    path: KeyPath,
+    value: Value,
+    written: String,
+}
+
+impl Kept {
+    /// A value of a generated file, which has no variables any more.
+    #[must_use]
+    pub fn of(document: &Document, leaf: &Leaf) -> Self {
+        let value = literal(&leaf.value);
+        let written = spelled(&document.source.text[leaf.span.clone()]).filter(|_| same(&value, &leaf.value));
+        Self { path: leaf.path.clone(), written: written.unwrap_or_else(|| value.to_string()), value }
+    }
+}
+
+/// A value that stands for itself, whatever dollars and braces are in it.
+fn literal(value: &Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(template::encode(text)),
+        Value::Array(items) => Value::Array(items.iter().map(literal).collect()),
+        Value::Table(table) => Value::Table(table.iter().map(|(key, value)| (key.clone(), literal(value))).collect()),
+        other => other.clone(),
+    }
+}
+
+/// A key that is read as one key, also with a dot in it: see [`inner`].
+fn single(key: &str) -> String {
+    if key.contains('.') { quoted(key) } else { key.to_owned() }
+}
+
+/// A document with these values below the overrides of an environment, in the form in which they are written there. Everything
+/// else stays as it was.
+///
+/// # Errors
+///
+/// Fails if there is no place for them in the document.
+pub fn with(document: &Document, whose: Whose, values: &[Kept]) -> Result<Document, OrgError> {
+    let path = std::path::Path::new(&document.source.name);
+    let misfits = shape::misfits(document);
+    if !misfits.is_empty() {
+        return Err(OrgError::wrong(path, misfits));
+    }
+    let known = |path: &KeyPath| document.leaves.iter().rev().find(|leaf| whose.key(leaf).as_ref() == Some(path));
+    let table = whose.table(document);
+    let mut edits = Edits::new(document);
+    for Kept { path, written, .. } in values {
+        match known(path) {
+            Some(leaf) => edits.value(leaf, written),
+            None => {
+                let keys = table.keys().iter().cloned().chain(path.keys().iter().map(|key| single(key)));
+                let path = KeyPath::new(keys.collect());
+                edits.add(New { path: &path, table: &table, value: written, word: None });
+            }
+        }
+    }
+    let text = edits.finish();
+    let unfaithful = |keys| OrgError::Unfaithful { env: whose.env.clone(), keys };
+    let read = Document::parse(&document.source.name, &text).map_err(|_| unfaithful(vec!["its syntax".to_owned()]))?;
+    let is_there = |kept: &&Kept| {
+        let mut leaves = read.leaves.iter().rev();
+        let leaf = leaves.find(|leaf| whose.key(leaf).as_ref() == Some(&kept.path));
+        leaf.is_some_and(|leaf| same(&leaf.value, &kept.value))
+    };
+    let lost = values.iter().filter(|kept| !is_there(kept)).map(|kept| kept.path.to_string());
+    let others = document.leaves.iter().filter(|leaf| whose.key(leaf).is_none());
+    let changed = others.filter(|leaf| !read.leaf(&leaf.path).is_some_and(|it| same(&it.value, &leaf.value)));
+    let wrong: Vec<String> = lost.chain(changed.map(|leaf| leaf.path.to_string())).collect();
+    if wrong.is_empty() { Ok(read) } else { Err(unfaithful(wrong)) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn kept(text: &str) -> Vec<Kept> {
+        let document = Document::parse("dev.toml", text).expect("TOML");
+        document.leaves.iter().map(|leaf| Kept::of(&document, leaf)).collect()
+    }
+
+    fn written(text: &str, values: &str) -> String {
+        let document = Document::parse("local.toml", text).expect("TOML");
+        let (env, profile) = ("prod".parse().expect("a name"), Profile::built_in("prod").expect("there"));
+        let whose = Whose { env: &env, profile: &profile };
+        let made = with(&document, whose, &kept(values)).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        made.source.text.to_string()
+    }
+
     #[test]
     fn values_are_added_or_replaced_and_the_rest_stays() {
-        let values = [("resources.memory_max", Value::Integer(8)), ("a.b", Value::Boolean(true))];
-        let values = values.map(|(path, value)| (path.parse::<KeyPath>().expect("a path"), value));
-        let env = "prod".parse().expect("a name");
+        let values = "resources.memory_max = 8\na.b = true";
         for (text, expected) in [
             ("x = 1 # c\n", "x = 1 # c\n\n[overrides.prod]\nresources.memory_max = 8\na.b = true\n"),
             (
                 "[overrides.prod]\n\"resources.memory_max\" = 4 # c\n[y]\n",
                 "[overrides.prod]\n\"resources.memory_max\" = 8 # c\na.b = true\n[y]\n",
             ),
-            ("[overrides.production]\na.b = false", "[overrides.production]\na.b = true\nresources.memory_max = 8"),
+            ("[overrides.production]\na.b = false", "[overrides.production]\na.b = true\nresources.memory_max = 8\n"),
         ] {
-            let document = Document::parse("f", text).expect("TOML");
-            assert_eq!(with(&document, &env, &values), expected);
+            assert_eq!(written(text, values), expected);
         }
+    }
+
+    #[test]
+    fn the_form_that_is_there_is_kept() {
+        let values = "resources.memory_max = 8";
+        for (text, expected) in [
+            ("overrides.prod.a = 1\n[y]\n", "overrides.prod.a = 1\noverrides.prod.resources.memory_max = 8\n[y]\n"),
+            ("[overrides]\nprod.a = 1\n", "[overrides]\nprod.a = 1\nprod.resources.memory_max = 8\n"),
+            (
+                "overrides = { prod = { a = 1 } } # c\n",
+                "overrides = { prod = { a = 1, resources.memory_max = 8 } } # c\n",
+            ),
+            ("[overrides]\nprod = {}\n", "[overrides]\nprod = { resources.memory_max = 8 }\n"),
+            ("[overrides]\ndev.a = 1\n", "[overrides]\ndev.a = 1\n\n[overrides.prod]\nresources.memory_max = 8\n"),
+            ("overrides.dev.a = 1\n", "overrides.dev.a = 1\noverrides.prod.resources.memory_max = 8\n"),
+            ("overrides = { dev.a = 1 }\n", "overrides = { dev.a = 1, prod.resources.memory_max = 8 }\n"),
+            ("[overrides.prod.resources]\nx = 1\n[y]\n", "[overrides.prod.resources]\nx = 1\nmemory_max = 8\n[y]\n"),
+            ("[overrides.prod]\nresources = { x = 1 }\n", "[overrides.prod]\nresources = { x = 1, memory_max = 8 }\n"),
+            (
+                "[overrides.prod.resources.y]\nx = 1\n",
+                "[overrides.prod.resources.y]\nx = 1\n\n[overrides.prod]\nresources.memory_max = 8\n",
+            ),
+            ("a = 1\r\n[overrides.prod]\r\n", "a = 1\r\n[overrides.prod]\r\nresources.memory_max = 8\r\n"),
+        ] {
+            assert_eq!(written(text, values), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_kept_stands_for_itself_and_stays_as_it_was_spelled() {
+        assert_eq!(written("", "\"a.b\".c = 1"), "[overrides.prod]\n'\"a.b\"'.c = 1\n");
+        let made = written("", "a = '${X} and ${{Y}}'\nb = 0x1F\nc = ['${Z}']\n");
+        assert_eq!(made, "[overrides.prod]\na = \"$${X} and $${{Y}}\"\nb = 0x1F\nc = [\"$${Z}\"]\n");
     }
 }

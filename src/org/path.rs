@@ -75,6 +75,12 @@ impl KeyPath {
         Self(self.0.get(first..).unwrap_or_default().to_vec())
     }
 
+    /// The keys as TOML writes them; a `*` is a key as any other.
+    #[must_use]
+    pub fn written(&self) -> String {
+        self.0.iter().map(|key| quoted(key)).collect::<Vec<_>>().join(".")
+    }
+
     /// True if it stands inside of `outer`, or is it.
     #[must_use]
     pub fn is_within(&self, outer: &Self) -> bool {
@@ -86,6 +92,13 @@ impl KeyPath {
     pub fn fits(&self, pattern: &Self) -> bool {
         self.0.len() == pattern.0.len()
             && self.0.iter().zip(&pattern.0).all(|(key, wanted)| wanted == "*" || wanted == key)
+    }
+
+    /// True if a pattern fits it, or a table around it.
+    #[must_use]
+    pub fn is_below(&self, pattern: &Self) -> bool {
+        let depth = pattern.0.len();
+        self.0.len() >= depth && Self(self.0[..depth].to_vec()).fits(pattern)
     }
 
     /// How many keys are `*`.

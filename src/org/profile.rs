@@ -64,6 +64,15 @@ pub struct Rule {
     pub value: Value,
     /// Where the rule stands in the profile, in bytes.
     pub span: Range<usize>,
+    /// Where its value does.
+    pub written: Range<usize>,
+}
+
+impl Rule {
+    fn of(op: Op, path: KeyPath, leaf: &Leaf) -> Self {
+        let (value, span) = (leaf.value.clone(), leaf.key.start..leaf.span.end);
+        Self { op, path, value, span, written: leaf.span.clone() }
+    }
 }
 
 /// What a rule does. Ordered as they are applied within one profile.
@@ -280,7 +289,7 @@ impl Profile {
                         table.insert(leaf.path.last().to_owned(), leaf.value.clone());
                     }
                     _ => {
-                        self.rules.push(Rule { op: Op::Scale, path, value: part, span: leaf.key.start..leaf.span.end })
+                        self.rules.push(Rule { value: part, ..Rule::of(Op::Scale, path, leaf) });
                     }
                 }
             }
@@ -301,19 +310,14 @@ impl Profile {
     }
 
     fn rule(&mut self, op: Op, path: KeyPath, leaf: &Leaf) {
-        self.rules.push(Rule { op, path, value: leaf.value.clone(), span: leaf.key.start..leaf.span.end });
+        self.rules.push(Rule::of(op, path, leaf));
     }
 
     fn rebase(&mut self, leaf: &Leaf) -> Option<()> {
         for item in leaf.value.as_array()? {
             item.get("from")?.as_str()?;
             item.get("to")?.as_str()?;
-            self.rules.push(Rule {
-                op: Op::Rebase,
-                path: KeyPath::default(),
-                value: item.clone(),
-                span: leaf.key.start..leaf.span.end,
-            });
+            self.rules.push(Rule { value: item.clone(), ..Rule::of(Op::Rebase, KeyPath::default(), leaf) });
         }
         Some(())
     }

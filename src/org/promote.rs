@@ -3,14 +3,17 @@
 use toml::Value;
 
 use super::document::Document;
-use super::draft::{Chain, Deed, Draft, Layer, METADATA, OVERRIDES, Step};
+use super::draft::{Chain, Deed, Draft, Layer, METADATA, Step};
 use super::error::OrgError;
 use super::header::{self, Header};
+use super::overrides::Whose;
 use super::path::KeyPath;
-use super::profile::{self, Op, Origin};
+use super::profile::Origin;
 use super::render::{Annotate, render};
+use super::setting::Setting;
+use super::value::spelled;
 use super::variables::{self, Names};
-use super::{alias, apply, condition, schema};
+use super::{alias, apply, condition, schema, shape};
 use crate::base::diagnostic::{Diagnostic, Severity};
 use crate::base::environment::EnvName;
 use crate::base::fault::Kind;
@@ -28,7 +31,7 @@ pub struct Recipe<'a> {
     /// The profile with those that it extends.
     pub chain: &'a Chain,
     /// `--set`
-    pub options: &'a [(KeyPath, Value)],
+    pub options: &'a [Setting],
     /// Variables without a dot.
     pub names: &'a Names,
     /// The operator's home folder.
@@ -80,13 +83,12 @@ impl Recipe<'_> {
         alias::rename(&mut draft);
         self.environment(&mut draft);
         apply::profiles(&mut draft, self.chain, self.home).map_err(|found| OrgError::wrong(path, found))?;
-        let overrides = self.overrides()?;
-        overrides.into_iter().for_each(|(path, step)| draft.give(&path, step));
-        for (path, value) in self.options {
-            let step = Step { layer: Layer::Option, deed: Deed::Set, value: Some(value.clone()), span: None };
-            draft.give(path, step);
+        self.overrides().into_iter().for_each(|(path, step)| draft.give(&path, step));
+        for Setting { path, value, written } in self.options {
+            let step = Step::computed(Layer::Option, Deed::Set, Some(value.clone()));
+            draft.give(path, step.spelled(Some(written.clone())));
         }
-        refuse(path, collisions(&draft, self.chain))?;
+        refuse(path, shape::collisions(&draft, self.chain))?;
         let warnings =
             variables::fill(&mut draft, self.chain, self.names).map_err(|found| OrgError::wrong(path, found))?;
         let misfits = schema::given(&draft, self.chain);
@@ -118,34 +120,31 @@ impl Recipe<'_> {
         let path = KeyPath::of(&["environment", "name"]);
         let value = Value::String(self.env.to_string());
         if draft.value(&path) != Some(&value) {
-            draft.give(&path, Step { layer: Layer::Promotion, deed: Deed::Set, value: Some(value), span: None });
+            draft.give(&path, Step::computed(Layer::Promotion, Deed::Set, Some(value)));
         }
     }
 
     /// What local.toml itself wants otherwise for this environment.
-    fn overrides(&self) -> Result<Vec<(KeyPath, Step)>, OrgError> {
+    fn overrides(&self) -> Vec<(KeyPath, Step)> {
         let mut steps = Vec::new();
-        for leaf in self.local.leaves.iter().filter(|leaf| leaf.path.keys()[0] == OVERRIDES) {
-            let named = leaf.path.keys().get(1);
-            let ours = named.and_then(|name| name.parse::<EnvName>().ok()).as_ref() == Some(self.env)
-                || named.is_some_and(|name| self.chain.own().aliases.contains(name));
-            if !ours || leaf.path.keys().len() < 3 {
-                continue;
-            }
-            let Some(path) = profile::inner(&leaf.path.keys()[2..]) else { continue };
-            let path = alias::today(&path).unwrap_or(path);
-            let span = Some(leaf.key.start..leaf.span.end);
-            steps.push((path, Step { layer: Layer::Override, deed: Deed::Set, value: Some(leaf.value.clone()), span }));
+        let whose = Whose { env: self.env, profile: self.chain.own() };
+        for leaf in &self.local.leaves {
+            let Some(path) = whose.key(leaf) else { continue };
+            let step = Step::computed(Layer::Override, Deed::Set, Some(leaf.value.clone()));
+            let written = spelled(&self.local.source.text[leaf.span.clone()]);
+            steps.push((path, step.at(leaf.key.start..leaf.span.end).spelled(written)));
         }
-        Ok(steps)
+        steps
     }
 
     /// The whole text of the environment.
-    #[must_use]
-    pub fn text(&self, made: &Made, stamp: &Stamp, annotate: Annotate) -> String {
+    ///
+    /// # Errors
+    ///
+    /// Fails if it does not say what was made, which is a mistake in this program.
+    pub fn text(&self, made: &Made, stamp: &Stamp, annotate: Annotate) -> Result<String, OrgError> {
         let mut draft = made.draft.clone();
-        let options: Vec<Value> =
-            self.options.iter().map(|(path, value)| Value::String(format!("{path}={value}"))).collect();
+        let options: Vec<Value> = self.options.iter().map(|it| Value::String(it.to_string())).collect();
         let text = |text: &str| Value::String(text.to_owned());
         let metadata = [
             ("environment", Some(text(self.env.as_str()))),
@@ -158,7 +157,7 @@ impl Recipe<'_> {
         for (key, value) in metadata {
             let path = KeyPath::of(&[METADATA, key]);
             if draft.value(&path) != value.as_ref() {
-                draft.give(&path, Step { layer: Layer::Promotion, deed: Deed::Set, value, span: None });
+                draft.give(&path, Step::computed(Layer::Promotion, Deed::Set, value));
             }
         }
         let own = self.chain.own();
@@ -174,7 +173,10 @@ impl Recipe<'_> {
             commit: stamp.commit.clone(),
             body: String::new(),
         };
-        header::with_header(header, &render(&draft, annotate))
+        match render(&draft, annotate) {
+            Ok(text) => Ok(header::with_header(header, &text)),
+            Err(keys) => Err(OrgError::Unfaithful { env: self.env.clone(), keys }),
+        }
     }
 }
 
@@ -199,48 +201,4 @@ fn content(draft: &Draft) -> String {
 pub fn rules_hash(chain: &Chain) -> String {
     let texts: Vec<String> = chain.profiles.iter().map(|it| format!("{}\n{}\n", it.name, it.source.text)).collect();
     header::hash(texts.concat().as_bytes())
-}
-
-/// New keys below something that is no table.
-fn collisions(draft: &Draft, chain: &Chain) -> Vec<Diagnostic> {
-    let mut found: Vec<Diagnostic> = Vec::new();
-    for path in &draft.added {
-        let mut outer = path.parent();
-        while let Some(table) = outer {
-            if let Some(leaf) = draft.cells.get(&table).filter(|cell| cell.value.is_some()).and_then(|cell| cell.leaf) {
-                let leaf = &draft.document.leaves[leaf];
-                let title = format!("`{table}` is no table");
-                if !found.iter().any(|it| it.title == title) {
-                    let help = format!("`{path}` belongs below it; write [{table}]");
-                    found.push(draft.document.shown().error(title, leaf.span.clone(), "a value").help(help));
-                }
-            }
-            outer = table.parent();
-        }
-        if let Some(wrong) = over_a_table(draft, chain, path) {
-            found.push(wrong);
-        }
-    }
-    found
-}
-
-/// A value given to what is a table in local.toml.
-fn over_a_table(draft: &Draft, chain: &Chain, path: &KeyPath) -> Option<Diagnostic> {
-    let cell = draft.cells.get(path).filter(|cell| cell.value.is_some())?;
-    if !draft.document.tables.contains_key(path) {
-        return None;
-    }
-    let step = cell.steps.last()?;
-    let title = format!("`{path}` is a table and cannot become a value");
-    Some(match (step.layer, step.span.clone()) {
-        (Layer::Profile(number), Some(span)) => chain.profiles[number].shown.error(title, span, ""),
-        (_, Some(span)) => draft.document.shown().error(title, span, ""),
-        (_, None) => draft.document.shown().error(title, 0..0, "").help("look at --set"),
-    })
-}
-
-/// True for rules that change values.
-#[must_use]
-pub fn changes_values(op: Op) -> bool {
-    !matches!(op, Op::Require(_) | Op::Forbid(_))
 }

@@ -2,16 +2,16 @@
 
 use toml::Value;
 
-use super::alias;
 use super::document::{Document, Leaf};
 use super::draft::{Chain, Draft, Layer, METADATA, OVERRIDES};
 use super::path::KeyPath;
+use super::{alias, shape};
 use crate::base::diagnostic::{Diagnostic, SourceText};
 use crate::base::near::nearest;
 
 /// What a key holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Holds {
+pub(super) enum Holds {
     Text,
     Texts,
     Truth,
@@ -67,7 +67,7 @@ const KEYS: [(&str, Holds); 42] = [
 ];
 
 /// Tables that tetra knows.
-const TABLES: [&str; 16] = [
+pub(super) const TABLES: [&str; 16] = [
     "environment",
     "deployment",
     "system",
@@ -92,10 +92,12 @@ pub fn check(document: &Document) -> Vec<Diagnostic> {
     let keys = keys();
     let mut found: Vec<Diagnostic> = document.leaves.iter().filter_map(|leaf| misfit(document, leaf, &keys)).collect();
     found.extend(slips(document, &keys));
+    found.extend(shape::misfits(document));
     found
 }
 
-fn keys() -> Vec<(KeyPath, Holds)> {
+/// Every key with what it holds.
+pub(super) fn keys() -> Vec<(KeyPath, Holds)> {
     KEYS.iter().map(|(path, holds)| (path.parse().expect("a test reads the keys"), *holds)).collect()
 }
 
@@ -141,7 +143,7 @@ fn misfit(document: &Document, leaf: &Leaf, keys: &[(KeyPath, Holds)]) -> Option
 #[must_use]
 pub fn given(draft: &Draft, chain: &Chain) -> Vec<Diagnostic> {
     let keys = keys();
-    let mut found = Vec::new();
+    let mut found = shape::given(draft, chain);
     for (path, cell) in draft.cells.iter().filter(|(_, cell)| !cell.steps.is_empty()) {
         let Some((title, help)) = cell.value.as_ref().and_then(|value| judged((path, path), value, &keys)) else {
             continue;

@@ -7,8 +7,9 @@ use super::header::State;
 use super::history::Action;
 use super::path::KeyPath;
 use super::promote::rules_hash;
+use super::setting::{Setting, settings};
 use super::store::Store;
-use super::workbench::{Common, Workbench, option};
+use super::workbench::{Common, Workbench};
 use super::{header, store};
 use crate::base::environment::EnvName;
 
@@ -131,14 +132,14 @@ fn compared(
     let recipe = bench.recipe();
     let made = recipe.make()?;
     let rows = against(&made, &bench.chain, Some(&there));
-    let stale = rows.iter().filter(|row| row.there != row.promoted).count();
+    let stale = rows.iter().filter(|row| row.is_stale()).count();
     Ok(if stale == 0 { Standing::UpToDate } else { Standing::Stale(stale) })
 }
 
 /// The `--set` that an environment was made with.
 #[must_use]
-pub fn options(there: &Document) -> Vec<(KeyPath, toml::Value)> {
+pub fn options(there: &Document) -> Vec<Setting> {
     let leaf = there.leaf(&KeyPath::of(&[super::draft::METADATA, "set"]));
     let texts = leaf.and_then(|leaf| leaf.value.as_array()).into_iter().flatten();
-    texts.filter_map(|text| option(text.as_str()?).ok()).collect()
+    texts.filter_map(|text| settings(text.as_str()?).ok()).flatten().collect()
 }

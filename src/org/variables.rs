@@ -14,6 +14,7 @@ use toml::Value;
 use super::document::{Document, Leaf};
 use super::draft::{Cell, Chain, Deed, Draft, Layer, Step};
 use super::path::KeyPath;
+use super::value::both_same;
 use crate::base::diagnostic::{Diagnostic, SourceText};
 use crate::base::expand::{self, Found, Lookup, Resolve, Resolver, part_of};
 use crate::base::near::nearest;
@@ -48,8 +49,8 @@ pub fn fill(draft: &mut Draft, chain: &Chain, names: &Names) -> Result<Vec<Diagn
     let strays = resolver.strays.iter().filter_map(stray);
     let warnings = strays.map(|(source, span)| source.warning(STRAY, span, "")).collect();
     for (path, value) in values {
-        if draft.value(&path) != Some(&value) {
-            draft.give(&path, Step { layer: Layer::Variables, deed: Deed::Filled, value: Some(value), span: None });
+        if !both_same(draft.value(&path), Some(&value)) {
+            draft.give(&path, Step::computed(Layer::Variables, Deed::Filled, Some(value)));
         }
     }
     Ok(warnings)

@@ -4,14 +4,13 @@ use std::fs;
 use std::path::Path;
 use std::rc::Rc;
 
-use toml::Value;
-
 use super::document::Document;
 use super::draft::Chain;
 use super::error::OrgError;
 use super::manifest::Manifest;
-use super::path::{BadPath, KeyPath};
+use super::path::KeyPath;
 use super::promote::Recipe;
+use super::setting::Setting;
 use super::store::Store;
 use super::variables::Names;
 use crate::base::environment::{EnvName, Rung};
@@ -29,7 +28,7 @@ pub struct Workbench {
     /// The profile with those that it extends.
     pub chain: Chain,
     /// `--set`
-    pub options: Vec<(KeyPath, Value)>,
+    pub options: Vec<Setting>,
     names: Names,
     home: Option<String>,
 }
@@ -63,11 +62,7 @@ impl Workbench {
     /// # Errors
     ///
     /// Fails if there is none or it makes no sense.
-    pub fn open(
-        store: &Store,
-        common: &Common,
-        (env, options): (&EnvName, &[(KeyPath, Value)]),
-    ) -> Result<Self, OrgError> {
+    pub fn open(store: &Store, common: &Common, (env, options): (&EnvName, &[Setting])) -> Result<Self, OrgError> {
         if env.as_str() == "local" {
             return Err(OrgError::PromotedLocal);
         }
@@ -108,20 +103,6 @@ pub fn rung(chain: &Chain) -> Option<Rung> {
     rules.filter(|rule| rule.path == wanted).find_map(|rule| Rung::of(rule.value.as_str()?))
 }
 
-/// `KEY=VALUE`: a value as TOML writes it, or else a text.
-///
-/// # Errors
-///
-/// Fails if there is no `=` or the key makes no sense.
-pub fn option(text: &str) -> Result<(KeyPath, Value), BadPath> {
-    let (key, value) = text.split_once('=').ok_or_else(|| BadPath { given: text.to_owned() })?;
-    let path = key.trim().parse()?;
-    let parsed = value.trim().parse::<toml_edit::Value>().ok();
-    let document = parsed.and_then(|_| Document::parse("", &format!("v = {}\n", value.trim())).ok());
-    let plain = document.and_then(|it| it.leaf(&KeyPath::of(&["v"])).map(|leaf| leaf.value.clone()));
-    Ok((path, plain.unwrap_or_else(|| Value::String(value.to_owned()))))
-}
-
 /// The commit that is checked out around a folder, in its short form; looked for up to the folder around `home`. Read from the files of git: starting it would take longer
 /// than everything else.
 #[must_use]
@@ -156,23 +137,6 @@ fn short(hash: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_option_is_a_value_or_a_text() {
-        for (text, path, value) in [
-            ("a.b=1", "a.b", "1"),
-            ("a = true", "a", "true"),
-            ("a=hello world", "a", "\"hello world\""),
-            ("a=[1, 2]", "a", "[1, 2]"),
-            ("a=\"x=y\"", "a", "\"x=y\""),
-            ("a=", "a", "\"\""),
-            ("a=1 # x", "a", "\"1 # x\""),
-        ] {
-            let (key, found) = option(text).expect("it is an option");
-            assert_eq!((key.to_string().as_str(), found.to_string().as_str()), (path, value), "{text}");
-        }
-        assert!(option("a").is_err() && option("=1").is_err());
-    }
 
     #[test]
     fn the_commit_is_read_without_git() {

@@ -1,6 +1,8 @@
 //! Environments made from one local.toml: the whole way, and everything that can go wrong on it.
 
+mod faithful;
 mod remote;
+mod writing;
 
 use std::cell::RefCell;
 use std::fs;

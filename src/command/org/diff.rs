@@ -55,7 +55,7 @@ fn with_local(store: &Store, env: &EnvName, (home, exit_code): (Option<&str>, bo
     let recipe = bench.recipe();
     let made = recipe.make()?;
     let rows = against(&made, &bench.chain, there.as_ref());
-    let stale = rows.iter().filter(|row| row.there != row.promoted).count();
+    let stale = rows.iter().filter(|row| row.is_stale()).count();
     let note = match &current {
         None => format!("{env}.toml is not there yet: `tsm org promote @{env}` writes it"),
         Some(current) if matches!(current.state, State::Edited(_)) => {
@@ -78,10 +78,10 @@ pub(super) fn table(rows: &[Row], there: Option<&Document>) -> Table {
         ("there", "THERE"),
         ("by", "BY"),
     ];
-    let stale = there.is_some() && rows.iter().any(|row| row.there != row.promoted);
+    let stale = there.is_some() && rows.iter().any(|row| row.is_stale());
     let mut table = Table::new(&columns).show("there", if stale { Show::Always } else { Show::Never });
     for row in rows {
-        let same = there.is_none() || row.there == row.promoted;
+        let same = there.is_none() || !row.is_stale();
         let (word, tone) = match row.how {
             Some(Difference::Added) => ("Added", Tone::Good),
             Some(Difference::Removed) => ("Removed", Tone::Bad),

@@ -6,15 +6,18 @@ use crate::base::environment::{EnvName, Rung};
 use crate::base::fault::Fault;
 use crate::command::secrets::leaks;
 use crate::command::{Command, Cx, Effect};
-use crate::org::change::{self, Again, Edits, Planned, Wish};
+use crate::env::leak;
+use crate::org::change::{Again, Edits, Guard, Plan, Planned, Promotion, Wish};
 use crate::org::difference::Row;
 use crate::org::draft::Difference;
+use crate::org::error::OrgError;
 use crate::org::history::Entry;
+use crate::org::keep::Lost;
 use crate::org::manifest::Approval;
 use crate::org::render::Annotate;
+use crate::org::setting::settings;
 use crate::org::store::Store;
 use crate::org::versions::Author;
-use crate::org::workbench::option;
 use crate::report::{Report, Sentence};
 
 /// Generate environments from local.toml
@@ -51,7 +54,7 @@ impl Promote {
     fn wish(&self, store: &Store) -> Result<Wish, Fault> {
         Ok(Wish {
             envs: self.envs.iter().map(|env| store.meant(env)).collect(),
-            options: self.set.iter().map(|text| option(text)).collect::<Result<_, _>>()?,
+            options: self.set.iter().map(|text| settings(text)).collect::<Result<Vec<_>, _>>()?.concat(),
             annotate: if self.no_annotate { Annotate::No } else { Annotate::Yes },
             edits: match (self.keep_as_override, self.discard_edits) {
                 (true, _) => Edits::Keep,
@@ -62,18 +65,23 @@ impl Promote {
         })
     }
 
-    fn planned(&self, cx: &Cx) -> Result<Report, Fault> {
+    /// Does something with the promotion that is asked for, after a look at secrets in what it is made from.
+    fn with<T>(&self, cx: &Cx, act: impl FnOnce(&Promotion) -> Result<T, OrgError>) -> Result<T, Fault> {
         let org = organization(cx)?;
         let store = Store::open(cx.paths, &org)?;
         no_leaks(&store)?;
+        let wish = self.wish(&store)?;
+        let given = wish.options.iter().map(|it| format!("{} = {}\n", it.path.written(), it.written));
+        leaks::stop("--set", &given.collect::<String>())?;
         let author = Author { by: cx.host.user(), now: cx.host.now() };
-        let mut wish = self.wish(&store)?;
-        if wish.edits == Edits::Keep {
-            wish.edits = Edits::Discard;
-        }
-        let planned = change::plan(&store, &wish, (author, home(cx)))?;
+        let guard = Guard { find: leaks::errors, allow: leak::ALLOW };
+        Ok(act(&Promotion { store: &store, wish: &wish, author, home: home(cx), guard })?)
+    }
+
+    fn planned(&self, cx: &Cx) -> Result<Report, Fault> {
+        let plan = self.with(cx, |promotion| promotion.plan())?;
         let mut report = Report::each::<Sentence>([]);
-        for one in &planned {
+        for one in &plan.planned {
             report = match one.up_to_date {
                 true => report.note(up_to_date(one)),
                 false => report
@@ -85,7 +93,7 @@ impl Promote {
                     .and(diff::table(&changing(one), one.there.as_ref())),
             };
         }
-        Ok(report)
+        Ok(lost(&plan).into_iter().fold(report, Report::note))
     }
 }
 
@@ -119,19 +127,17 @@ impl Command for Promote {
         if self.dry_run {
             return self.planned(cx);
         }
-        let org = organization(cx)?;
-        let store = Store::open(cx.paths, &org)?;
-        no_leaks(&store)?;
-        let author = Author { by: cx.host.user(), now: cx.host.now() };
-        let done = change::promote(&store, &self.wish(&store)?, (author, home(cx)))?;
-        let warnings = done.iter().flat_map(|(planned, _)| &planned.warnings);
+        let (plan, entries) = self.with(cx, |promotion| promotion.carry_out())?;
+        let warnings = plan.planned.iter().flat_map(|planned| &planned.warnings);
         let mut lines: Vec<String> =
             warnings.filter_map(|it| Some(format!("warning: {}: {}", it.place()?, it.title))).collect();
         lines.dedup();
+        lines.extend(lost(&plan));
         lines.iter().for_each(|line| cx.console.note(line));
-        let report = Report::each(done.iter().map(|(planned, entry)| said(planned, entry.as_ref())));
+        let done = || plan.planned.iter().zip(&entries);
+        let report = Report::each(done().map(|(planned, entry)| said(planned, entry.as_ref())));
         let written: Vec<String> =
-            done.iter().filter(|(_, entry)| entry.is_some()).map(|(planned, _)| format!("@{}", planned.env)).collect();
+            done().filter(|(_, entry)| entry.is_some()).map(|(planned, _)| format!("@{}", planned.env)).collect();
         Ok(match written.first() {
             Some(first) => {
                 report.note(format!("look at it: `tsm org diff {first}`, `tsm org env show {}`", &first[1..]))
@@ -148,9 +154,15 @@ fn no_leaks(store: &Store) -> Result<(), Fault> {
     leaks::stop(&path.display().to_string(), &text)
 }
 
+/// Edits that could not be kept.
+fn lost(plan: &Plan) -> Vec<String> {
+    let line = |it: &Lost| format!("warning: the edit of `{}` in {}.toml is not kept: {}", it.path, it.env, it.why);
+    plan.lost.iter().map(line).collect()
+}
+
 /// What would be written otherwise than it is now.
 fn changing(planned: &Planned) -> Vec<Row> {
-    let changing = |row: &&Row| planned.there.is_none() || row.there != row.promoted;
+    let changing = |row: &&Row| planned.there.is_none() || row.is_stale();
     planned.rows.iter().filter(changing).cloned().collect()
 }
 

@@ -3,10 +3,19 @@
 use crate::base::diagnostic::{Diagnostic, Severity};
 use crate::base::fault::{Fault, Kind};
 use crate::env::leak::{self, Syntax};
+use crate::org::change::Leak;
 
 /// What looks like a secret in a text; its values are not shown.
 pub(in crate::command) fn found(name: &str, text: &str) -> Vec<Diagnostic> {
     leak::diagnostics(name, text, &leak::scan(text, Syntax::of(name)))
+}
+
+/// What must not be written into a TOML text, with its places.
+pub(in crate::command) fn errors(name: &str, text: &str) -> Vec<Leak> {
+    let findings = leak::scan(text, Syntax::Toml);
+    let shown = leak::diagnostics(name, text, &findings);
+    let all = findings.into_iter().zip(shown).filter(|(_, shown)| shown.severity == Severity::Error);
+    all.map(|(finding, shown)| (finding.span, shown)).collect()
 }
 
 /// Stops what would spread a secret that stands in a TOML text.

@@ -1,0 +1,183 @@
+//! What cannot stand together: a value where a table is wanted, a table where a value is, and names that mean nothing.
+
+use std::ops::Range;
+
+use super::document::{Document, TablePlace};
+use super::draft::{Chain, Draft, Layer, OVERRIDES};
+use super::path::KeyPath;
+use super::schema;
+use crate::base::diagnostic::{Diagnostic, SourceText};
+use crate::base::fault::Advise;
+use crate::base::name::ServiceName;
+
+/// How something is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Value,
+    Table,
+    Items,
+}
+
+/// Known tables and services that are not written as such.
+#[must_use]
+pub fn misfits(document: &Document) -> Vec<Diagnostic> {
+    let keys = schema::keys();
+    let values = document.leaves.iter().map(|leaf| (&leaf.path, Form::Value));
+    let tables = document.tables.iter().map(|(path, place)| match place {
+        TablePlace::Items => (path, Form::Items),
+        _ => (path, Form::Table),
+    });
+    let is_item = |path: &KeyPath| path.parent().is_some_and(|it| document.tables.get(&it) == Some(&TablePlace::Items));
+    let mut found: Vec<(Range<usize>, Diagnostic)> = Vec::new();
+    for (path, form) in tables.chain(values).filter(|(path, _)| !is_item(path)) {
+        if let Some((title, help)) = judged(path, form, &keys) {
+            let place = place(document, path);
+            found.push((place.clone(), document.shown().error(title, place, "").help(help)));
+        }
+    }
+    found.sort_by_key(|(place, _)| place.start);
+    found.into_iter().map(|(_, wrong)| wrong).collect()
+}
+
+/// The same for what a promotion gives.
+#[must_use]
+pub fn given(draft: &Draft, chain: &Chain) -> Vec<Diagnostic> {
+    let keys = schema::keys();
+    let mut found: Vec<Diagnostic> = Vec::new();
+    for (path, _) in draft.cells.iter().filter(|(_, cell)| cell.value.is_some() && !cell.steps.is_empty()) {
+        let tables = std::iter::successors(path.parent(), KeyPath::parent).map(|table| (table, Form::Table));
+        let new = tables.filter(|(table, _)| !draft.document.tables.contains_key(table));
+        for (it, form) in new.chain([(path.clone(), Form::Value)]) {
+            let Some((title, help)) = judged(&it, form, &keys) else { continue };
+            if !found.iter().any(|known| known.title == title) {
+                found.push(wanted(draft, chain, path, title).help(help));
+            }
+        }
+    }
+    found
+}
+
+/// Tables in which every key is a table.
+const OF_TABLES: [&str; 2] = ["services", OVERRIDES];
+
+/// What is wrong with the form or the name of something, and what to write.
+fn judged(path: &KeyPath, form: Form, keys: &[(KeyPath, schema::Holds)]) -> Option<(String, String)> {
+    let wants_table = match path.keys() {
+        [first] => schema::TABLES.contains(&first.as_str()),
+        [first, _] => OF_TABLES.contains(&first.as_str()),
+        _ => false,
+    };
+    match form {
+        Form::Value if wants_table => return Some((format!("`{path}` is no table"), format!("write [{path}]"))),
+        Form::Items if wants_table => {
+            return Some((format!("`{path}` is an array of tables, and no table"), format!("write [{path}]")));
+        }
+        Form::Table | Form::Items if keys.iter().any(|(key, _)| path.fits(key)) => {
+            return Some((format!("`{path}` is a table, and should be a value"), format!("write {} = …", path.last())));
+        }
+        _ => {}
+    }
+    match path.keys() {
+        [first, name] if first == "services" => {
+            let wrong = name.parse::<ServiceName>().err()?;
+            Some((wrong.to_string(), wrong.advice().unwrap_or_default()))
+        }
+        _ => None,
+    }
+}
+
+/// Where something is written.
+fn place(document: &Document, path: &KeyPath) -> Range<usize> {
+    if let Some(leaf) = document.leaf(path) {
+        return leaf.span.clone();
+    }
+    let mut statements = document.statements.iter();
+    statements.find(|it| it.path.is_within(path)).map_or(0..0, |it| it.span.clone())
+}
+
+/// Values of a draft that have no place in one document.
+#[must_use]
+pub fn collisions(draft: &Draft, chain: &Chain) -> Vec<Diagnostic> {
+    let mut found: Vec<Diagnostic> = Vec::new();
+    let given = draft.cells.iter().filter(|(_, cell)| cell.value.is_some() && !cell.steps.is_empty());
+    for path in given.map(|(path, _)| path) {
+        let wrong = below_a_value(draft, chain, path).or_else(|| over_a_table(draft, chain, path));
+        let new = wrong.filter(|wrong| !found.iter().any(|it| it.title == wrong.title));
+        found.extend(new);
+    }
+    found
+}
+
+/// A key below something that is no table, or below an array of tables, or where nothing is kept.
+fn below_a_value(draft: &Draft, chain: &Chain, path: &KeyPath) -> Option<Diagnostic> {
+    if path.keys()[0] == OVERRIDES {
+        let title = format!("`{path}` cannot be given: `{OVERRIDES}` says what differs between environments");
+        return Some(wanted(draft, chain, path, title).help(format!("give `{}` itself", path.from(2))));
+    }
+    let help = format!("`{path}` belongs below it; write [{{}}]");
+    for table in std::iter::successors(path.parent(), KeyPath::parent) {
+        let help = help.replace("{}", &table.to_string());
+        let title = format!("`{table}` is no table");
+        if draft.value(&table).is_some() {
+            let cell = &draft.cells[&table];
+            return Some(match cell.leaf.filter(|_| cell.steps.is_empty()).map(|leaf| &draft.document.leaves[leaf]) {
+                Some(leaf) => draft.document.shown().error(title, leaf.span.clone(), "a value").help(help),
+                None => wanted(draft, chain, &table, title).help(help),
+            });
+        }
+        let item = draft.document.tables.get(&table) == Some(&TablePlace::Items);
+        let known = path.keys().get(table.keys().len()).map(|number| table.join(number));
+        if item && !known.is_some_and(|item| draft.document.tables.contains_key(&item)) {
+            let title = format!("`{table}` is an array of tables, and no table");
+            let place = place(draft.document, &table);
+            return Some(draft.document.shown().error(title, place, "an array of tables").help(help));
+        }
+    }
+    None
+}
+
+/// A value given to what is a table.
+fn over_a_table(draft: &Draft, chain: &Chain, path: &KeyPath) -> Option<Diagnostic> {
+    let below = draft.cells.range(path.join("")..).take_while(|(it, _)| it.is_within(path));
+    let inside = below.filter(|(it, cell)| *it != path && cell.value.is_some()).count();
+    let known = draft.document.tables.contains_key(path);
+    (known || inside > 0).then(|| wanted(draft, chain, path, format!("`{path}` is a table and cannot become a value")))
+}
+
+/// Said at the place that wants a value.
+fn wanted(draft: &Draft, chain: &Chain, path: &KeyPath, title: String) -> Diagnostic {
+    let cell = &draft.cells[path];
+    if cell.steps.last().is_some_and(|step| step.layer == Layer::Option) {
+        let text = path.to_string();
+        return SourceText::new("--set", text.clone()).error(title, 0..text.len(), "");
+    }
+    let (source, span) = draft.place(cell, chain);
+    source.error(title, span, "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_applied_is_found_where_it_stands() {
+        for (text, expected) in [
+            ("services = 3", vec!["`services` is no table"]),
+            ("[services]\nweb = 'node a.js'", vec!["`services.web` is no table"]),
+            ("[[services]]\ncommand = 'x'", vec!["`services` is an array of tables, and no table"]),
+            ("[[services.web]]\ncommand = 'x'", vec!["`services.web` is an array of tables, and no table"]),
+            ("[[backup]]\nname = 'db'", vec!["`backup` is an array of tables, and no table"]),
+            ("[services.web.command]\nrun = 'x'", vec!["`services.web.command` is a table, and should be a value"]),
+            ("[ports.web]\nhttp = 80", vec!["`ports.web` is a table, and should be a value"]),
+            ("[overrides]\ndev = 3", vec!["`overrides.dev` is no table"]),
+            ("[services.\"my web\"]\ncommand = 'x'\n[services.80]\ncommand = 'x'", vec!["my web", "80"]),
+            ("[own]\nservices = 3\n[[more]]\na = 1", vec![]),
+        ] {
+            let found = misfits(&Document::parse("f", text).expect("TOML"));
+            assert_eq!(found.len(), expected.len(), "{text}: {found:?}");
+            for (wrong, title) in found.iter().zip(expected) {
+                assert!(wrong.title.contains(title), "{title} in {}", wrong.title);
+            }
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! What promotions write, and what they refuse to.
+
+use std::fs;
+use std::path::PathBuf;
+
+use super::{acme, body, change, files, read};
+use crate::world::World;
+
+/// A world with these texts as local.toml and as the profile `own`.
+fn own(local: &str, profile: &str) -> (World, PathBuf) {
+    let (world, environments) = acme();
+    fs::write(environments.join("local.toml"), local).expect("written");
+    fs::write(environments.with_file_name("profiles").join("own.toml"), profile).expect("written");
+    (world, environments)
+}
+
+#[test]
+fn edits_that_meet_at_one_place_stay_apart() {
+    for (local, profile, expected) in [
+        (
+            "[logging]\ndir = \"x\"\n[cache]\nsize = 5\n",
+            "unset = [\"logging.dir\"]\n[set]\n\"logging.level\" = \"debug\"\n",
+            "[logging]\nlevel = \"debug\"\n[cache]\nsize = 5\n",
+        ),
+        (
+            "[logging]\ndir = \"x\"\n[cache]\nsize = 5\n",
+            "[rename]\n\"logging.dir\" = \"logging.path\"\n",
+            "[logging]\npath = \"x\"\n[cache]\nsize = 5\n",
+        ),
+        (
+            "[services.a]\nx = 1\n[services.b]\nx = 2\n",
+            "unset = [\"services.*.x\"]\n[set]\n\"services.*.y\" = 3\n",
+            "[services.a]\ny = 3\n[services.b]\ny = 3\n",
+        ),
+        ("a = { b = 1, c = 2 }\nd = 3\n", "unset = [\"a.b\", \"a.c\"]\n[set]\n\"a.e\" = 4\n", "a = { e = 4 }\nd = 3\n"),
+        ("[old]\nx = {}\ny = 1\n[new]\nx = 2\n", "unset = [\"old.y\"]\n", "[old]\nx = {}\n[new]\nx = 2\n"),
+        ("[old]\nx = {}\ny = 1\n[new]\nx = 2\n", "unset = [\"old\"]\n", "[new]\nx = 2\n"),
+        (
+            "[[own]]\nn = 1\n[[own]]\nn = 2\n",
+            "unset = [\"own.0.n\"]\n[set]\n\"own.1.more.m\" = 3\n",
+            "[[own]]\n[[own]]\nn = 2\nmore.m = 3\n",
+        ),
+        (
+            "[services.old]\ncommand = \"a\"\n[services.web]\ncommand = \"b\"\n",
+            "unset = [\"services.old\"]\n[set]\n\"services.*.env_file\" = \"env/own.env\"\n",
+            "[services.web]\ncommand = \"b\"\nenv_file = \"env/own.env\"\n",
+        ),
+    ] {
+        let (mut world, environments) = own(local, profile);
+        world.run("org promote @own --yes --no-annotate").done();
+        let made = body(&environments.join("own.toml"));
+        assert!(made.starts_with(&format!("{expected}\n[environment]")), "{profile}\n{made}");
+    }
+    let dotted = "deployment.user = \"me\"\noverrides.prod.resources.memory_max = 8192\n[cache]\nsize = 5\n";
+    let (mut world, environments) = own(dotted, "");
+    world.run("org promote @prod --yes").done();
+    let made = body(&environments.join("prod.toml"));
+    assert!(made.contains("[cache]\nsize = 5\n") && made.contains("memory_max = 8192"), "{made}");
+    assert!(made.starts_with("deployment.user = \"tetra\"  # Changed\ndeployment.group"), "{made}");
+}
+
+#[test]
+fn what_cannot_stand_together_is_refused_where_it_is_wanted() {
+    for (local, profile, said) in [
+        ("[[own]]\nname = \"db\"\n", "[set]\n\"own.enabled\" = true\n", "`own` is an array of tables"),
+        ("own = [1]\n", "[set]\n\"own.enabled\" = true\n", "`own` is no table"),
+        ("", "[set]\nown = 1\n\"own.enabled\" = true\n", "is a table and cannot become a value"),
+        ("[own]\na = 1\n", "[set]\nown = 1\n", "is a table and cannot become a value"),
+        ("[own]\na = 1\n", "[set]\n\"overrides.own.a\" = 1\n", "`overrides.own.a` cannot be given"),
+        ("[own]\na = 1\n", "[set]\n\"services.80.command\" = \"x\"\n", "`80` cannot be the name of a service"),
+    ] {
+        let (mut world, environments) = own(local, profile);
+        let told = world.run("org promote @own --yes").failed(1);
+        assert!(told.contains(said), "{said} in {told}");
+        assert!(!environments.join("own.toml").exists());
+    }
+    for (local, said) in [
+        ("[[backup]]\nname = \"db\"\n", "`backup` is an array of tables"),
+        ("[services]\nweb = \"node a.js\"\n", "`services.web` is no table"),
+        ("[[services]]\ncommand = \"x\"\n", "`services` is an array of tables"),
+        ("[services.\"my web\"]\ncommand = \"x\"\n", "`my web` cannot be the name of a service"),
+        ("[services.80]\ncommand = \"x\"\n", "`80` cannot be the name of a service"),
+        ("[services.web.command]\nrun = \"x\"\n", "`services.web.command` is a table"),
+    ] {
+        let (mut world, _) = own(local, "");
+        let told = world.run("org promote @dev").failed(1);
+        assert!(told.contains(said), "{said} in {told}");
+        let ran = world.run("org env validate local");
+        assert!(ran.code == 3 && ran.output.contains(said), "{said} in {ran:?}");
+    }
+}
+
+#[test]
+fn what_is_no_number_comes_to_rest_and_a_number_stays_as_it_was_spelled() {
+    let (mut world, environments) =
+        own("a = nan\nb = 1\n[c]\nd = [inf, nan]\n", "[set]\n\"c.n\" = nan\n\"c.x\" = 0x1F\n");
+    world.run("org promote @own --yes --set b=1.10 --set c.d=1_000").done();
+    let made = body(&environments.join("own.toml"));
+    for line in
+        ["a = nan\n", "b = 1.10  # Changed\n", "d = 1_000  # Changed\n", "n = nan  # Added\n", "x = 0x1F  # Added\n"]
+    {
+        assert!(made.contains(line), "{line} in {made}");
+    }
+    assert!(made.contains("set = [\"b=1.10\", \"c.d=1_000\"]"), "{made}");
+    world.run("org diff @own --exit-code").done();
+    assert!(world.run("org promote @own --yes --set b=1.10 --set c.d=1_000").done().contains("up to date"));
+}
+
+#[test]
+fn an_edit_is_kept_in_the_form_that_is_there_and_what_cannot_be_is_told() {
+    for overrides in [
+        "",
+        "[overrides.dev]\nresources.limit_nproc = 5\n",
+        "[overrides.dev.resources]\nlimit_nproc = 5\n",
+        "[overrides]\ndev = { resources.limit_nproc = 5 }\n",
+        "[overrides]\ndev.resources.limit_nproc = 5\n",
+        "[overrides.development]\n\"resources.limit_nproc\" = 5\n",
+    ] {
+        let (mut world, environments) = acme();
+        let (local, dev) = (environments.join("local.toml"), environments.join("dev.toml"));
+        fs::write(&local, read(&local) + "\n[own]\na = 1\nb = 2\n" + overrides).expect("written");
+        world.run("org promote @dev").done();
+        change(&dev, "memory_max = 1024", "memory_max = 0x600");
+        change(&dev, "a = 1\n", "");
+        change(&dev, "b = 2\n", "b = 2\nc = \"${LIT}\"\n");
+        let plan = world.run("org promote @dev --keep-as-override --dry-run");
+        assert!(plan.talk.contains("`own.a` in dev.toml is not kept") && !read(&local).contains("0x600"), "{plan:?}");
+        let ran = world.run("org promote @dev --keep-as-override");
+        assert!(ran.code == 0 && ran.talk.contains("`own.a` in dev.toml is not kept: it was taken away"), "{ran:?}");
+        let made = body(&dev);
+        for line in ["memory_max = 0x600", "a = 1\n", "c = \"${LIT}\""] {
+            assert!(made.contains(line), "{line} in {made}\n{}", read(&local));
+        }
+        assert!(overrides.is_empty() || made.contains("limit_nproc = 5"), "{made}");
+        assert!(world.run("org promote @dev").done().contains("up to date"));
+        world.run("org env validate --all").done();
+    }
+    // What cannot be told is not kept, and nothing is changed.
+    let (mut world, environments) = acme();
+    let (local, dev) = (environments.join("local.toml"), environments.join("dev.toml"));
+    world.run("org promote @dev").done();
+    let before = read(&local);
+    for (old, new, code) in [("memory_max = 1024", "memory_max = \"much\"", 1), ("[metadata]", "[metadata", 1)] {
+        let generated = read(&dev);
+        change(&dev, old, new);
+        world.run("org promote @dev --keep-as-override").failed(code);
+        assert_eq!(read(&local), before);
+        fs::write(&dev, generated).expect("written");
+    }
+    change(&dev, "[metadata]", "[metadata");
+    let told = world.run("org promote @dev").failed(21);
+    assert!(told.contains("cannot be told") && told.contains("--discard-edits"), "{told}");
+}
+
+#[test]
+fn no_secret_is_written_into_an_environment() {
+    let canary = "Sup3rS3cretX9";
+    let holds = |world: &World| {
+        files(&world.paths().orgs())
+            .iter()
+            .any(|(path, bytes)| !path.ends_with("own.toml") && String::from_utf8_lossy(bytes).contains(canary))
+    };
+    let (mut world, environments) = own("[own]\na = 1\n", "");
+    for line in [
+        format!("org promote @dev --set db.password={canary}"),
+        format!("org promote @dev --set db.password={canary} --dry-run"),
+        format!("org promote @dev --set 'db={{ password = \"{canary}\" }}'"),
+    ] {
+        let told = world.run(&line).failed(3);
+        assert!(told.contains("password") && !told.contains(canary), "{told}");
+    }
+    assert!(!environments.join("dev.toml").exists() && !holds(&world));
+    // From a profile, an override or an edit that is kept.
+    let profile = environments.with_file_name("profiles").join("own.toml");
+    fs::write(&profile, format!("[set]\n\"db.password\" = \"{canary}\"\n")).expect("written");
+    let told = world.run("org promote @own --yes").failed(3);
+    assert!(told.contains("nothing was written") && !told.contains(canary), "{told}");
+    fs::write(&profile, format!("[set]\n\"db.password\" = \"{canary}\" # tetra:allow-secret an example\n"))
+        .expect("written");
+    world.run("org promote @own --yes").done();
+    assert!(environments.join("own.toml").exists());
+    world.run("org promote @dev").done();
+    let dev = environments.join("dev.toml");
+    let generated = read(&dev);
+    fs::write(&dev, format!("{generated}\n[db]\npassword = \"{canary}\"\n")).expect("written");
+    world.run("org promote @dev --keep-as-override").failed(3);
+    assert!(!read(environments.join("local.toml")).contains(canary));
+}
