@@ -52,6 +52,7 @@ impl Environment {
         if !meta.env_file.is_empty() {
             environment.add_file(Path::new(&meta.env_file), Absent::IsAnError)?;
         }
+        environment.0.retain(|(name, _)| !meta.run.unset.iter().any(|unset| unset.as_bytes() == name));
         for (name, value) in &meta.run.set {
             environment.set(name.as_bytes(), value.as_bytes());
         }

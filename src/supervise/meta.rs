@@ -171,6 +171,9 @@ pub struct Run {
     pub argv: Vec<String>,
     /// Variables set last, in order: the definition's `export` lines, `K=V` of the command line, then `PORT`.
     pub set: Vec<(String, String)>,
+    /// Variables of the starter, of the secrets and of the env file that it must not have.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unset: Vec<String>,
     /// The secrets file that comes before the env file; empty if none. A missing one is no error.
     pub secrets_file: String,
     /// The environment (local, dev, …) that was active at the start; empty if none.
@@ -189,7 +192,7 @@ pub struct Run {
     pub log_keep: u32,
     /// Milliseconds after which what cannot be written to a log is thrown away, and counted, so that the child can go on.
     pub log_patience_ms: u64,
-    /// The port was guessed from the command line: it names the process but is neither exported nor claimed.
+    /// The port was guessed from a variable or the command line: it names the process and is not claimed.
     pub port_guessed: bool,
     /// Open the child's stdout and stderr write-only instead of read-write.
     pub write_only_output: bool,
@@ -212,6 +215,7 @@ impl Default for Run {
         Self {
             argv: Vec::new(),
             set: Vec::new(),
+            unset: Vec::new(),
             secrets_file: String::new(),
             environment: String::new(),
             service: String::new(),

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use crate::supervise::meta::Run;
 
+use super::detect::detect;
 use super::environment::{self, EnvFile};
 use super::name::Base;
+use super::plan::ladder::{PORT, port_of_file};
 use super::plan::{Kept, PlanError, PortChoice, StartPlan, folder, kept, program_of, watched};
-use super::port::{PortSource, PortWish};
+use super::port::{OwnPort, PortSource, PortWish};
 use super::request::{Around, StartRequest};
 use super::store::Process;
 
@@ -27,12 +29,14 @@ pub fn plan(process: &Process, request: &StartRequest, around: &Around) -> Resul
         None => folder(&meta.cwd, None)?,
     };
     let env_file = env_file(process, request, &cwd, around)?;
-    let port = port(process, request);
+    let port = port(process, request, env_file.as_ref())?;
     let mut set = meta.run.set.clone();
     set.extend(request.pairs());
-    if port.as_ref().is_some_and(|choice| choice.source.is_explicit()) {
-        set.retain(|(key, _)| key != "PORT");
+    let unset = unset(process, request);
+    if port.as_ref().is_some_and(|choice| choice.source.is_claim()) || request.port == Some(PortWish::Nothing) {
+        set.retain(|(key, _)| key != PORT);
     }
+    let program = program_of(meta)?;
     let ladder = vec![
         ("--port", request.port.map(|wish| wish.to_string())),
         ("the last start", meta.port.map(|port| port.to_string())),
@@ -42,8 +46,10 @@ pub fn plan(process: &Process, request: &StartRequest, around: &Around) -> Resul
     let kept = watched(kept(&request.keep, None, kept_before(&meta.run))?, &cwd)?;
     Ok(StartPlan {
         base: request.base()?.unwrap_or_else(|| Base::existing(&process.name)),
-        program: program_of(meta)?,
+        own_port: OwnPort::of(&program.argv, &detect(&program.argv)),
+        program,
         port,
+        unset,
         ladder,
         env_file,
         secrets,
@@ -96,9 +102,31 @@ fn env_file(
     })
 }
 
-fn port(process: &Process, request: &StartRequest) -> Option<PortChoice> {
-    let asked = request.port.map(|wish| PortChoice { wish, source: PortSource::Flag });
-    let source = if process.meta.run.port_guessed { PortSource::Command("the last start") } else { PortSource::Record };
-    let recorded = process.meta.port.map(|port| PortChoice { wish: PortWish::Exactly(port), source });
-    asked.or(recorded)
+/// What is asked, else what its env file suggests now if that is where it had it from, else what it had.
+fn port(
+    process: &Process,
+    request: &StartRequest,
+    env_file: Option<&EnvFile>,
+) -> Result<Option<PortChoice>, PlanError> {
+    let run = &process.meta.run;
+    if let Some(wish) = request.port {
+        return Ok(Some(PortChoice { wish, source: PortSource::Flag }).filter(|_| wish != PortWish::Nothing));
+    }
+    let Some(port) = process.meta.port else { return Ok(None) };
+    let recorded = |source| PortChoice { wish: PortWish::Exactly(port), source };
+    if !run.port_guessed {
+        return Ok(Some(recorded(PortSource::Record)));
+    }
+    let set = run.set.iter().any(|(key, _)| key == PORT);
+    let suggested = env_file.filter(|_| !set).map(port_of_file).transpose()?.flatten();
+    Ok(Some(suggested.unwrap_or(recorded(PortSource::Command("the last start")))))
+}
+
+/// The variables that it must not have: those of before, but for a port that is asked for.
+fn unset(process: &Process, request: &StartRequest) -> Vec<String> {
+    match request.port {
+        Some(PortWish::Nothing) => vec![PORT.to_owned()],
+        Some(_) => Vec::new(),
+        None => process.meta.run.unset.clone(),
+    }
 }

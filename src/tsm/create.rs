@@ -43,6 +43,8 @@ pub struct Created {
     pub in_the_way: Option<Conflict>,
     /// Its record of before, if it is started again.
     pub before: Option<Meta>,
+    /// The port is its own, and not a guess.
+    claimed: bool,
     /// The folder was made for this start.
     fresh: bool,
 }
@@ -144,7 +146,7 @@ pub fn create_all(
         all.push(created);
     }
     let ports =
-        all.iter().flatten().map(|it| ports::Move { process: it.name.as_str(), from: it.port_before(), to: it.port });
+        all.iter().flatten().map(|it| ports::Move { process: it.name.as_str(), from: it.left(), to: it.claim() });
     if let Err(error) = ports::enter(paths, &ports.collect::<Vec<_>>()) {
         all.iter().flatten().for_each(|created| created.undo(paths));
         return Err(error.into());
@@ -170,6 +172,7 @@ fn create_one(plan: &StartPlan, paths: &Paths, roster: &Roster) -> Result<(Creat
         meta.run.set.push((NOTIFY.to_owned(), socket));
     }
     let created = Created {
+        claimed: !meta.run.port_guessed,
         name: placement.name,
         id: placement.id,
         port: placement.port,
@@ -197,13 +200,23 @@ impl Created {
     /// Leaves everything as it was before: for a start that failed before its program ran. Nobody may supervise the folder.
     pub fn undo(&self, paths: &Paths) {
         // What cannot be put back is not worth more than the error that led here.
-        let back = ports::Move { process: self.name.as_str(), from: self.port, to: self.port_before() };
+        let back = ports::Move { process: self.name.as_str(), from: self.claim(), to: self.left() };
         let _ = ports::enter(paths, &[back]);
         let _ = match &self.before {
             _ if self.fresh => fs::remove_dir_all(&self.dir),
             Some(before) => meta::write(&self.dir, before),
             None => meta::remove(&self.dir),
         };
+    }
+
+    /// The port that is entered for it at once.
+    fn claim(&self) -> Option<u16> {
+        self.port.filter(|_| self.claimed)
+    }
+
+    /// The port that it had and has no more.
+    fn left(&self) -> Option<u16> {
+        self.port_before().filter(|before| self.claimed || Some(*before) != self.port)
     }
 
     fn port_before(&self) -> Option<u16> {
@@ -257,7 +270,7 @@ fn care(plan: &StartPlan) -> Care {
 /// The record that the supervisor begins with.
 fn compose(plan: &StartPlan, placement: &Placement, before: Option<&Meta>) -> Meta {
     let text = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
-    let guessed = plan.port.as_ref().is_some_and(|choice| !choice.source.is_explicit());
+    let guessed = plan.port.as_ref().is_some_and(|choice| !choice.source.is_claim());
     let mut set = plan.set.clone();
     set.retain(|(key, _)| key != NOTIFY);
     if let Some(port) = placement.port.filter(|_| !guessed) {
@@ -285,6 +298,7 @@ fn compose(plan: &StartPlan, placement: &Placement, before: Option<&Meta>) -> Me
         run: Run {
             argv: plan.program.argv.clone(),
             set,
+            unset: plan.unset.clone(),
             secrets_file: text(&plan.secrets),
             environment: plan.environment.clone(),
             service: text(&plan.service),

@@ -176,8 +176,7 @@ impl Definition {
             "TSM_PRE_COMMAND" => self.pre_command = text(),
             "TSM_ARGS" => *arguments = line.values,
             "TSM_PORT" => {
-                let wish = keys::read(&line, "a port is a number from 1 to 65535, `8000+` or `auto`");
-                self.port = if value.trim() == "none" { None } else { wish? };
+                self.port = keys::read(&line, "a port is a number from 1 to 65535, `8000+`, `auto` or `none`")?;
             }
             "TSM_INSTANCES" => {
                 self.instances = keys::read(&line, "write a whole number")?;
@@ -286,6 +285,7 @@ mod tests {
         assert_eq!((read.keep.restart, read.port), (Some(Restart::OnFailure), Some(PortWish::From(8000))));
         assert_eq!(read.deps, ["db", "cache"]);
         assert_eq!(parse("TSM_COMMAND=x\nTSM_PORT=auto").expect("it").port, Some(PortWish::From(8000)));
+        assert_eq!(parse("TSM_COMMAND=x\nTSM_PORT=none").expect("it").port, Some(PortWish::Nothing));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Several instances of one program: the same in everything but the port, the name and a number.
 
 use super::name::Base;
+use super::plan::ladder::PORT;
 use super::plan::{PlanError, StartPlan};
 use super::port::PortWish;
 
@@ -28,7 +29,7 @@ fn instance(plan: &StartPlan, number: u32) -> Result<StartPlan, PlanError> {
     one.set.push((NUMBER.to_owned(), number.to_string()));
     match &mut one.port {
         None => one.base = Base::given(&format!("{}-{number}", plan.base.text))?,
-        Some(choice) if !choice.source.is_explicit() => {
+        Some(choice) if !choice.source.is_claim() && !choice.source.is_variable() => {
             return Err(PlanError::SharedPort { instances: plan.instances, port: choice.wish.to_string() });
         }
         Some(choice) => {
@@ -36,6 +37,11 @@ fn instance(plan: &StartPlan, number: u32) -> Result<StartPlan, PlanError> {
                 let port = u32::from(first).checked_add(number - 1).and_then(|port| u16::try_from(port).ok());
                 let port = port.ok_or(PlanError::TooFewPorts { instances: plan.instances, first })?;
                 choice.wish = PortWish::Exactly(port);
+                // What is only guessed is exported by where it comes from, which says the same to all.
+                if choice.source.is_variable() {
+                    one.set.retain(|(key, _)| key != PORT);
+                    one.set.push((PORT.to_owned(), port.to_string()));
+                }
             }
         }
     }

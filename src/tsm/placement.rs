@@ -64,8 +64,13 @@ pub enum PlacementError {
         name: ProcessName,
     },
     /// Somebody else has the port.
-    #[error("{}", .0.line())]
-    PortTaken(Box<Conflict>),
+    #[error("{}", conflict.line())]
+    PortTaken {
+        /// Who.
+        conflict: Box<Conflict>,
+        /// The options and the command with which it would get the next free one.
+        next: String,
+    },
     /// Every port from here on is taken.
     #[error("found no free port from {from} on")]
     NoFreePort {
@@ -98,8 +103,8 @@ impl Advise for PlacementError {
             Self::AlreadyRunning { name, .. } | Self::Waiting { name } => {
                 Some(format!("`tsm restart {name}` starts it anew; --name gives a second one another name"))
             }
-            Self::PortTaken(conflict) => {
-                Some(format!("{}, or use --port {}+ for the next free port", conflict.way_out(), conflict.port))
+            Self::PortTaken { conflict, next } => {
+                Some(format!("{}, or use {next} for the next free port", conflict.way_out()))
             }
             Self::NoFreePort { .. } => Some("begin with a lower port".to_owned()),
             Self::Name(error) => error.advice(),
@@ -128,11 +133,14 @@ pub fn place<'a>(
                 let name = plan.base.with_port(Some(port))?;
                 check(&name, others)?;
                 let conflict = taken(port);
-                if let Some(conflict) = conflict.clone().filter(|_| choice.source.is_explicit()) {
-                    return Err(PlacementError::PortTaken(Box::new(conflict)));
+                if let Some(conflict) = conflict.clone().filter(|_| choice.source.is_claim()) {
+                    let own = plan.own_port.as_ref().map(|own| format!(" {}", own.with_variable));
+                    let next = format!("--port {port}+{}", own.unwrap_or_default());
+                    return Err(PlacementError::PortTaken { conflict: Box::new(conflict), next });
                 }
                 (name, Some(port), conflict)
             }
+            PortWish::Nothing => (portless(plan, others)?, None, None),
         },
     };
     let again = others.named(&name);

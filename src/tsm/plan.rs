@@ -2,7 +2,7 @@
 //! out by a start.
 
 mod error;
-mod ladder;
+pub(super) mod ladder;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -20,7 +20,7 @@ use super::interpreter::{self, Program, Tools};
 use super::keep::Keep;
 use super::limits::{self, within_reach};
 use super::name::{Base, trailing};
-use super::port::{PortSource, PortWish};
+use super::port::{OwnPort, PortSource, PortWish};
 use super::request::{Around, RequestError, StartRequest, Target};
 use super::words::{CommandLine, Unclosed, assignment};
 
@@ -33,6 +33,10 @@ pub struct StartPlan {
     pub program: Program,
     /// The port and where it comes from.
     pub port: Option<PortChoice>,
+    /// Variables that it must not have, wherever they come from.
+    pub unset: Vec<String>,
+    /// The port that its command names.
+    pub own_port: Option<OwnPort>,
     /// Every place a port could come from, strongest first, with what it says.
     pub ladder: Vec<(&'static str, Option<String>)>,
     /// The env file.
@@ -216,10 +220,11 @@ impl Draft {
     fn finish(mut self, request: &StartRequest, around: &Around) -> Result<StartPlan, PlanError> {
         let pairs = request.pairs();
         let env_file = self.env_file(request, around)?;
-        let (port, ladder) = self.port(request, &pairs, env_file.as_ref())?;
+        let (choice, ladder) = self.port(request, &pairs, env_file.as_ref())?;
         let mut set = std::mem::take(&mut self.exports);
         set.append(&mut self.line.set.clone());
         set.extend(pairs);
+        let (port, unset) = ladder::agree(choice, &mut set, env_file.as_ref());
         let variable = |name: &str| value_of(name, &set, env_file.as_ref(), around);
         let tools = Tools { variable: &variable, home: around.paths.home(), cwd: &self.cwd };
         let program = interpreter::resolve(&self.line, &self.shape, &tools)?;
@@ -239,6 +244,8 @@ impl Draft {
             base,
             program,
             port,
+            unset,
+            own_port: OwnPort::of(&self.line.words, &self.shape),
             ladder,
             env_file,
             secrets,

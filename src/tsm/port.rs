@@ -7,6 +7,7 @@ use std::str::FromStr;
 use crate::base::fault::{Advise, Kind};
 
 use super::detect::Shape;
+use super::words::quoted;
 
 /// A port as an operator asks for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub enum PortWish {
     Exactly(u16),
     /// `N+`: the first free one from here on.
     From(u16),
+    /// `none`: it has no port, and PORT is not exported.
+    Nothing,
 }
 
 /// Where `auto` begins to look.
@@ -31,7 +34,7 @@ impl Advise for BadPort {
     }
 
     fn advice(&self) -> Option<String> {
-        Some("write a number from 1 to 65535, or `8000+` for the next free one".to_owned())
+        Some("write a number from 1 to 65535, `8000+` for the next free one, or `none`".to_owned())
     }
 }
 
@@ -40,8 +43,10 @@ impl FromStr for PortWish {
 
     fn from_str(given: &str) -> Result<Self, BadPort> {
         let bad = || BadPort(given.to_owned());
-        if given == "auto" {
-            return Ok(Self::From(FIRST_AUTO));
+        match given {
+            "auto" => return Ok(Self::From(FIRST_AUTO)),
+            "none" => return Ok(Self::Nothing),
+            _ => {}
         }
         let (digits, wish): (_, fn(u16) -> Self) = match given.strip_suffix('+') {
             Some(digits) => (digits, Self::From),
@@ -56,6 +61,7 @@ impl fmt::Display for PortWish {
         match self {
             Self::Exactly(port) => write!(f, "{port}"),
             Self::From(port) => write!(f, "{port}+"),
+            Self::Nothing => f.write_str("none"),
         }
     }
 }
@@ -75,15 +81,22 @@ pub enum PortSource {
     Definition,
     /// The record of the process that is started again.
     Record,
-    /// The command line, in this form. A guess: neither exported nor claimed.
+    /// The command line, in this form; not exported.
     Command(&'static str),
 }
 
 impl PortSource {
-    /// An explicit port is exported as `PORT` and has to be free.
+    /// A claim is exported as `PORT`, reserved, and has to be free. All others are guesses: what a file or a command line says
+    /// may be meant for another process.
     #[must_use]
-    pub fn is_explicit(&self) -> bool {
-        !matches!(self, Self::Command(_))
+    pub fn is_claim(&self) -> bool {
+        matches!(self, Self::Flag | Self::Definition | Self::Record)
+    }
+
+    /// A guess that the process is told of as a variable, so that it may well obey another value.
+    #[must_use]
+    pub fn is_variable(&self) -> bool {
+        matches!(self, Self::Pair | Self::Export | Self::EnvFile(_))
     }
 }
 
@@ -98,6 +111,37 @@ impl fmt::Display for PortSource {
             Self::Record => f.write_str("the last start"),
             Self::Command(form) => write!(f, "guessed from {form} in the command"),
         }
+    }
+}
+
+/// The port that a command names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnPort {
+    /// Which.
+    pub port: u16,
+    /// The command with `$PORT` in its place, as one word.
+    pub with_variable: String,
+}
+
+impl OwnPort {
+    /// None if it names none.
+    #[must_use]
+    pub fn of(words: &[String], shape: &Shape) -> Option<Self> {
+        let (port, _) = guess(words, shape)?;
+        let digits = port.to_string();
+        let mut shown: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+        // The word that is the number, or else ends in it.
+        let is = |word: &&mut String| **word == digits;
+        let ends = |word: &&mut String| {
+            let before = word.strip_suffix(&digits).and_then(|rest| rest.chars().next_back());
+            before.is_some_and(|before| !before.is_ascii_alphanumeric())
+        };
+        let at =
+            shown.iter_mut().position(|word| is(&word)).or_else(|| shown.iter_mut().position(|word| ends(&word)))?;
+        let word = &mut shown[at];
+        word.truncate(word.len() - digits.len());
+        word.push_str("$PORT");
+        Some(Self { port, with_variable: quoted(&shown.join(" ")) })
     }
 }
 
@@ -194,10 +238,11 @@ mod tests {
         assert_eq!("3000".parse(), Ok(PortWish::Exactly(3000)));
         assert_eq!("3000+".parse(), Ok(PortWish::From(3000)));
         assert_eq!("auto".parse(), Ok(PortWish::From(8000)));
+        assert_eq!("none".parse(), Ok(PortWish::Nothing));
         for given in ["1", "1023", "65535"] {
             assert!(given.parse::<PortWish>().is_ok(), "{given}");
         }
-        for given in ["", "0", "65536", "99999999999", "-1", "+5", "80 ", "http", "3000++", "٣٠٠٠"] {
+        for given in ["", "0", "nothing", "65536", "99999999999", "-1", "+5", "80 ", "http", "3000++", "٣٠٠٠"] {
             assert!(given.parse::<PortWish>().is_err(), "{given:?}");
         }
     }

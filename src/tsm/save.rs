@@ -10,6 +10,7 @@ use super::definition::Definition;
 use super::environment;
 use super::keep::Keep;
 use super::name::{Base, without_port};
+use super::plan::ladder::PORT;
 use super::plan::{Kept, PlanError, folder};
 use super::port::PortWish;
 use super::request::{Around, StartRequest};
@@ -60,8 +61,7 @@ pub fn of_process(process: &Process, name: Option<&str>, origin: Option<Definiti
     let own = meta.port.map_or(process.name.as_str(), |port| without_port(process.name.as_str(), port));
     let base = Base::given(name.unwrap_or(own))?;
     let port = meta.port.filter(|_| !run.port_guessed);
-    let exports =
-        run.set.iter().filter(|(key, _)| (key != "PORT" || port.is_none()) && key != NOTIFY).cloned().collect();
+    let exports = run.set.iter().filter(|(key, _)| (key != PORT || port.is_none()) && key != NOTIFY).cloned().collect();
     let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     let origin = origin.unwrap_or_default();
     Ok(Definition {
@@ -72,7 +72,7 @@ pub fn of_process(process: &Process, name: Option<&str>, origin: Option<Definiti
         env_file: text(&meta.env_file),
         // Without one it must not find another.
         env: meta.env_file.is_empty().then(|| environment::NONE.to_owned()),
-        port: port.map(PortWish::Exactly),
+        port: port.map(PortWish::Exactly).or(run.unset.iter().any(|key| key == PORT).then_some(PortWish::Nothing)),
         pre_command: text(&meta.prehook),
         keep: keep(run),
         exports,

@@ -16,6 +16,7 @@ use super::attend;
 use super::conflict;
 use super::create::{CreateError, Created, create};
 use super::plan::StartPlan;
+use super::ports;
 use super::secrets::{self, Opener};
 use super::watch::{Seen, Watch};
 
@@ -85,6 +86,9 @@ pub fn start(plan: &StartPlan, starter: &mut Starter) -> Result<Started, StartEr
         (starter.say)(&format!("{}; it was only guessed to be this process's", conflict.line()));
     }
     let written = Written::before(&created);
+    if let Some(note) = plan.disagreement(created.port) {
+        (starter.say)(&note);
+    }
     let heard = supervise(&Launch::of(plan, &created, starter.host), starter.host);
     let pid = answered(&created, starter.paths, heard, &written)?;
     let watch = watch(plan, &created, pid);
@@ -95,6 +99,7 @@ pub fn start(plan: &StartPlan, starter: &mut Starter) -> Result<Started, StartEr
     if seen == Seen::Dead {
         return Err(died(&created, &watch, &written));
     }
+    note_listening(starter.paths, &created, seen);
     Ok(Started { id: created.id, pid, port: created.port, seen, took: begun.elapsed(), name: created.name })
 }
 
@@ -130,12 +135,20 @@ impl Written {
 
 /// What is expected of a process that runs now.
 pub(super) fn watch(plan: &StartPlan, created: &Created, pid: u32) -> Watch {
-    let explicit = plan.port.as_ref().is_some_and(|choice| choice.source.is_explicit());
+    let explicit = plan.port.as_ref().is_some_and(|choice| choice.source.is_claim());
     // Where somebody else has the guessed port, an answer on it says nothing.
     let port = created.port.filter(|_| created.in_the_way.is_none());
     let care = &plan.kept.care;
     let health = (!care.health.is_empty() || care.notify).then(|| created.dir.clone());
     Watch { pid, port, explicit, health }
+}
+
+/// A port that was only guessed is reserved for the process once it listens there.
+pub(super) fn note_listening(paths: &Paths, created: &Created, seen: Seen) {
+    if let Some(port) = created.port.filter(|_| seen == Seen::Listening) {
+        // Where that cannot be written, the socket itself keeps others away.
+        let _ = ports::register(paths, created.name.as_str(), port);
+    }
 }
 
 /// What is started for a process: its supervisor, and before it an attendant if it needs one.

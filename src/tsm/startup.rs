@@ -248,14 +248,11 @@ impl Startup<'_, '_> {
                         if why.is_empty() { "is not healthy".to_owned() } else { format!("is not healthy: {why}") };
                     Outcome::Failed(StartupError::NotReady { name: created.name, why })
                 }
-                seen => Outcome::Started(Started {
-                    id: created.id,
-                    pid: watch.pid,
-                    port: created.port,
-                    seen,
-                    took: begun.elapsed(),
-                    name: created.name,
-                }),
+                seen => {
+                    start::note_listening(self.starter.paths, &created, seen);
+                    let (id, pid, port) = (created.id, watch.pid, created.port);
+                    Outcome::Started(Started { id, pid, port, seen, took: begun.elapsed(), name: created.name })
+                }
             });
         }
     }

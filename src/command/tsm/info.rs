@@ -54,6 +54,7 @@ fn fields(process: &Process, load: Option<&Load>, cx: &Cx) -> Result<Fields, Fau
     let usage = load.zip(process.pid());
     let cpu = usage
         .map_or(Value::Nothing.into(), |(load, pid)| Cell::from(load.cpu(pid)).text(format!("{:.1}%", load.cpu(pid))));
+    let listening = listening(process);
     let fields = Fields::titled(process.name.as_str())
         .with("id", Value::from(process.id()))
         .hidden("name", process.name.as_str())
@@ -64,8 +65,8 @@ fn fields(process: &Process, load: Option<&Load>, cx: &Cx) -> Result<Fields, Fau
         .with("pid", Value::from(process.pid()))
         .with("cpu", cpu)
         .with("memory", usage.map_or(Value::Nothing, |(load, pid)| load.memory(pid)))
-        .with("port", port(process))
-        .with("listening", listening(process))
+        .with("port", port(process, &listening))
+        .with("listening", listening)
         .with("type", text(&meta.process_type))
         .with("command", text(&redact::text(&meta.command)))
         .with("interpreter", text(&meta.interpreter))
@@ -153,10 +154,12 @@ fn text(text: &str) -> Value {
     Value::from(Some(text).filter(|text| !text.is_empty()))
 }
 
-fn port(process: &Process) -> Cell {
+/// Its port; a guess is called so until the process listens there.
+fn port(process: &Process, listening: &Value) -> Cell {
     let cell = Cell::from(process.meta.port);
+    let listens = |port| matches!(listening, Value::List(ports) if ports.contains(&Value::from(port)));
     match process.meta.port {
-        Some(port) if process.meta.run.port_guessed => cell.text(format!("{port} (guessed)")),
+        Some(port) if process.meta.run.port_guessed && !listens(port) => cell.text(format!("{port} (guessed)")),
         _ => cell,
     }
 }

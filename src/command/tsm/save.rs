@@ -29,8 +29,8 @@ pub struct Save {
     /// The env file by name or path, `none`, or one variable; may be repeated
     #[arg(long, short, value_name = "NAME|FILE|K=V")]
     env: Vec<EnvSource>,
-    /// The port it has to get, exported as PORT; `N+` is the next free one
-    #[arg(long, short, value_name = "N|N+")]
+    /// The port it has to get, exported as PORT; `N+` is the next free one, `none` is for what does not listen
+    #[arg(long, short, value_name = "N|N+|none")]
     port: Option<PortWish>,
     /// How many of it: ports from --port on, or names with numbers
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=256))]

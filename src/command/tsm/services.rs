@@ -115,6 +115,7 @@ pub(super) fn port(wish: Option<PortWish>) -> Cell {
     match wish {
         None => Value::Nothing.into(),
         Some(PortWish::Exactly(port)) => port.into(),
+        Some(PortWish::Nothing) => Cell::from(Value::Nothing).text("none"),
         Some(PortWish::From(port)) => Cell::from(port).text(format!("{port}+")),
     }
 }

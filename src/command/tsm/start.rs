@@ -39,8 +39,8 @@ pub struct Start {
     /// The env file by name or path, `none`, or one variable; may be repeated
     #[arg(long, short, value_name = "NAME|FILE|K=V")]
     env: Vec<EnvSource>,
-    /// The port it has to get, exported as PORT; `N+` is the next free one
-    #[arg(long, short, value_name = "N|N+")]
+    /// The port it has to get, exported as PORT; `N+` is the next free one, `none` is for what does not listen
+    #[arg(long, short, value_name = "N|N+|none")]
     port: Option<PortWish>,
     /// What it is called; `-<port>` is added
     #[arg(long, short = 'N', value_name = "NAME")]
@@ -149,7 +149,7 @@ impl Start {
         match place(&plan, &roster, &|port| roster.conflict(port)) {
             Ok(placement) => Ok(preview::report(&plan, &placement)),
             Err(error) => {
-                if let PlacementError::PortTaken(conflict) = &error {
+                if let PlacementError::PortTaken { conflict, .. } = &error {
                     cx.console.note(&conflict.to_string());
                 }
                 Err(error.into())

@@ -198,7 +198,11 @@ mod tests {
                 cwd: PathBuf::from(cwd),
                 env_file,
                 env,
-                port: port.map(|(port, plus)| if plus { PortWish::From(port) } else { PortWish::Exactly(port) }),
+                port: port.map(|(port, plus)| match port {
+                    1..9 => PortWish::Nothing,
+                    port if plus => PortWish::From(port),
+                    port => PortWish::Exactly(port),
+                }),
                 description,
                 pre_command,
                 autostart,

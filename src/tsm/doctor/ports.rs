@@ -63,7 +63,8 @@ pub fn out_of_step(claims: &[Claim], processes: &[Process]) -> Vec<Finding> {
     let recorded: Vec<(&Process, Claim)> =
         with_port.map(|(it, port)| (it, Claim::of(it.name.as_str(), port))).collect();
     let mut findings = Vec::new();
-    for (process, own) in recorded.iter().filter(|(_, own)| !claims.contains(own)) {
+    let claimed = recorded.iter().filter(|(process, _)| !process.meta.run.port_guessed);
+    for (process, own) in claimed.filter(|(_, own)| !claims.contains(own)) {
         let message = format!("port {} of `{}` is missing in the registry", own.port, process.name);
         let finding = Finding::error(CHECK, message).advise("tsm doctor reconcile --fix");
         findings.push(finding.mend(Mend::Enter(own.clone())));

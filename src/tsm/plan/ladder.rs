@@ -8,7 +8,7 @@ use crate::tsm::environment::EnvFile;
 use crate::tsm::port::{self, PortSource, PortWish};
 use crate::tsm::request::StartRequest;
 
-use super::{Draft, PlanError, PortChoice};
+use super::{Draft, PlanError, PortChoice, StartPlan};
 
 /// Each place with what it says.
 pub(super) type Ladder = Vec<(&'static str, Option<String>)>;
@@ -24,9 +24,10 @@ impl Draft {
         let flag = request.port.map(|wish| PortChoice { wish, source: PortSource::Flag });
         let pair = port_among(pairs)?.map(|wish| PortChoice { wish, source: PortSource::Pair });
         let export = port_among(&self.exports)?.map(|wish| PortChoice { wish, source: PortSource::Export });
-        let file = env_file.map(port_of_file).transpose()?.flatten();
+        let nothing = [request.port, self.port].contains(&Some(PortWish::Nothing));
+        let file = env_file.filter(|_| !nothing).map(port_of_file).transpose()?.flatten();
         let definition = self.port.map(|wish| PortChoice { wish, source: PortSource::Definition });
-        let assigned = self.line.set.iter().rfind(|(key, _)| key == "PORT");
+        let assigned = self.line.set.iter().rfind(|(key, _)| key == PORT);
         let assigned = assigned.and_then(|(_, value)| port::number(value)).map(|port| (port, "PORT=N"));
         let guess = assigned.or_else(|| port::guess(&self.line.words, &self.shape));
         let guess =
@@ -41,12 +42,60 @@ impl Draft {
         ];
         let ladder =
             rungs.iter().map(|(rung, choice)| (*rung, choice.as_ref().map(|it| it.wish.to_string()))).collect();
-        Ok((rungs.into_iter().find_map(|(_, choice)| choice), ladder))
+        let claim = rungs.iter().find_map(|(_, choice)| choice.clone().filter(|choice| choice.source.is_claim()));
+        let choice = rungs.into_iter().find_map(|(_, choice)| choice);
+        // What a file only suggests is claimed where the definition names the same.
+        let agreed = claim.filter(|claim| choice.as_ref().is_some_and(|choice| choice.wish == claim.wish));
+        Ok((agreed.or(choice), ladder))
+    }
+}
+
+/// The variable that a port is exported as.
+pub(in crate::tsm) const PORT: &str = "PORT";
+
+/// Lets the variables agree with the port: those to take away, where there is to be none.
+///
+/// What an env file says is read again at every start, so only what it says by another name is set.
+pub(super) fn agree(
+    choice: Option<PortChoice>,
+    set: &mut Vec<(String, String)>,
+    env_file: Option<&EnvFile>,
+) -> (Option<PortChoice>, Vec<String>) {
+    match choice {
+        Some(PortChoice { wish: PortWish::Nothing, source }) => {
+            // Lines of the definition itself are meant.
+            set.retain(|(key, _)| key != PORT || source != PortSource::Flag);
+            (None, vec![PORT.to_owned()])
+        }
+        Some(PortChoice { wish, source: PortSource::EnvFile(path) }) => {
+            let named = env_file.is_some_and(|file| {
+                file.settings.iter().any(|setting| setting.key == PORT && !setting.value.is_empty())
+            });
+            if !named && !set.iter().any(|(key, _)| key == PORT) {
+                set.insert(0, (PORT.to_owned(), wish.to_string()));
+            }
+            (Some(PortChoice { wish, source: PortSource::EnvFile(path) }), Vec::new())
+        }
+        other => (other, Vec::new()),
+    }
+}
+
+impl StartPlan {
+    /// What is to be said where the command names another port than the one that is claimed for it.
+    #[must_use]
+    pub fn disagreement(&self, port: Option<u16>) -> Option<String> {
+        let own = self.own_port.as_ref().filter(|own| Some(own.port) != port)?;
+        let claim = self.port.as_ref().filter(|choice| choice.source.is_claim())?;
+        let port = port?;
+        Some(format!(
+            "the command names port {} itself and is given {port} as $PORT; to let it take that: tsm start --port {} {}",
+            own.port, claim.wish, own.with_variable
+        ))
     }
 }
 
 fn port_among(pairs: &[(String, String)]) -> Result<Option<PortWish>, PlanError> {
-    let Some((key, value)) = pairs.iter().rfind(|(key, value)| key == "PORT" && !value.is_empty()) else {
+    let Some((key, value)) = pairs.iter().rfind(|(key, value)| key == PORT && !value.is_empty()) else {
         return Ok(None);
     };
     let bad = || PlanError::Port { key: key.clone(), value: value.clone(), at: None };
@@ -54,7 +103,7 @@ fn port_among(pairs: &[(String, String)]) -> Result<Option<PortWish>, PlanError>
 }
 
 /// `PORT` of an env file, else `TETRA_PORT`.
-fn port_of_file(file: &EnvFile) -> Result<Option<PortChoice>, PlanError> {
+pub(in crate::tsm) fn port_of_file(file: &EnvFile) -> Result<Option<PortChoice>, PlanError> {
     let of = |key: &str| file.settings.iter().find(|setting| setting.key == key && !setting.value.is_empty());
     let Some(setting) = of("PORT").or_else(|| of("TETRA_PORT")) else { return Ok(None) };
     let port = port::number(&setting.value).ok_or_else(|| PlanError::Port {

@@ -113,7 +113,7 @@ impl Bench {
 }
 
 fn port(plan: &StartPlan) -> Option<(String, bool)> {
-    plan.port.as_ref().map(|choice| (choice.wish.to_string(), choice.source.is_explicit()))
+    plan.port.as_ref().map(|choice| (choice.wish.to_string(), choice.source.is_claim()))
 }
 
 fn pair(key: &str, value: &str) -> (String, String) {

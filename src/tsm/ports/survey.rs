@@ -92,6 +92,8 @@ pub fn declared(paths: &Paths, processes: &[Process]) -> Result<Vec<Account>, Fi
         let (name, pid) = (Some(process.name.clone()), process.pid());
         match accounts.iter_mut().find(|account| account.claim == claim) {
             Some(account) => (account.process, account.pid) = (name, pid),
+            // What was only guessed is not declared.
+            None if process.meta.run.port_guessed => {}
             None => accounts.push(Account { claim, entered: false, process: name, pid, held: Vec::new() }),
         }
     }
@@ -107,7 +109,19 @@ pub fn declared(paths: &Paths, processes: &[Process]) -> Result<Vec<Account>, Fi
 pub fn survey(paths: &Paths, processes: &[Process]) -> Result<Survey, FileError> {
     let mut accounts = declared(paths, processes)?;
     let mut undeclared = Vec::new();
-    for held in held(processes) {
+    let held = held(processes);
+    let guesses = processes.iter().filter(|process| process.meta.run.port_guessed);
+    for (process, port) in guesses.filter_map(|process| Some((process, process.meta.port?))) {
+        let claim = Claim::of(process.name.as_str(), port);
+        let listens = held.iter().any(|it| it.listener.port == port && it.managed.as_ref() == Some(&process.name));
+        // A guess that has come true.
+        if listens && !accounts.iter().any(|account| account.claim == claim) {
+            let (name, pid) = (Some(process.name.clone()), process.pid());
+            accounts.push(Account { claim, entered: false, process: name, pid, held: Vec::new() });
+        }
+    }
+    accounts.sort_by(|a, b| a.claim.cmp(&b.claim));
+    for held in held {
         let port = held.listener.port;
         let mut known = false;
         for account in accounts.iter_mut().filter(|account| account.claim.port == port) {

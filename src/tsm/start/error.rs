@@ -125,7 +125,7 @@ impl StartError {
     #[must_use]
     pub fn conflict(&self) -> Option<&Conflict> {
         match self {
-            Self::Create(CreateError::Placement(PlacementError::PortTaken(conflict))) => Some(conflict),
+            Self::Create(CreateError::Placement(PlacementError::PortTaken { conflict, .. })) => Some(conflict),
             Self::Died { conflict, .. } => conflict.as_deref(),
             _ => None,
         }

@@ -33,25 +33,72 @@ fn block(port: &str) -> String {
 }
 
 #[test]
-fn an_explicit_port_that_is_taken_is_refused_before_the_start_from_wherever_it_comes() {
+fn a_claimed_port_that_is_taken_is_refused_before_the_start_from_wherever_it_comes() {
     let (_socket, port) = taken();
     let site = Site::new();
     let mark = site.world.work().join("ran");
     let run = format!("touch {}; exec sleep 1000", mark.display());
-    site.world.file("with-port.env", &format!("PORT={port}\n"));
     site.service("svc", &format!("TSM_COMMAND='{run}'\nTSM_PORT={port}\n"));
-    for words in [
-        &["--port", &port, "--name", "x", &run][..],
-        &["--env", "with-port", "--name", "x", &run],
-        &["--env", &format!("PORT={port}"), "--name", "x", &run],
-        &["svc"],
-    ] {
+    for words in [&["--port", &port, "--name", "x", &run][..], &["svc"]] {
         let said = site.tsm(&[&["start"], words].concat());
         assert_eq!(said.code, 1, "{words:?}: {}", said.err);
         assert!(said.err.starts_with(&block(&port)), "{words:?}: {}", said.err);
     }
     assert!(!mark.exists(), "nothing ran");
     assert!(site.processes().is_empty() && site.ports().is_empty(), "nothing was made");
+}
+
+#[test]
+fn the_port_of_an_env_file_belongs_to_the_one_that_listens() {
+    let site = Site::new();
+    let port = free_port();
+    site.world.file("env/dev.env", &format!("PORT={port}\n"));
+    site.script("worker.sh", "#!/bin/bash\nexec sleep 1000\n");
+    site.server("server.py");
+    let worker = site.ready(&["--name", "worker", "./worker.sh"]);
+    assert_eq!(
+        (&worker["port"], worker["listening"].is_null()),
+        (&port.into(), true),
+        "it is not waited for: {worker}"
+    );
+    assert_eq!(site.ports(), "", "and nothing is reserved");
+    let web = site.ready(&["--name", "web", "python3", "server.py"]);
+    assert_eq!((&web["port"], &web["listening"]), (&port.into(), &true.into()), "{web}");
+    assert_eq!(site.ports(), format!("web:{port}\n"), "it is reserved for the one that listens");
+    let clock = site.tsm(&["start", "--name", "clock", "./worker.sh"]);
+    assert_eq!(clock.code, 0, "{}", clock.err);
+    assert!(clock.err.contains("only guessed to be this process's"), "{}", clock.err);
+    let refused = site.tsm(&["start", "--name", "other", "--port", &port.to_string(), "./worker.sh"]);
+    assert!(refused.code == 1 && refused.err.contains(&format!("tsm stop web-{port}")), "{}", refused.err);
+}
+
+#[test]
+fn with_port_none_there_is_no_port_and_no_variable() {
+    let site = Site::with(&[("PORT", "4711")]);
+    site.world.file("env/dev.env", "PORT=4712\n");
+    let says = "env | grep -q ^PORT= && echo a port; echo said; exec sleep 1000";
+    let started = site.ready(&["--name", "worker", "--port", "none", says]);
+    assert_eq!((&started["name"], started["port"].is_null()), (&"worker".into(), true), "{started}");
+    let log = site.dir("worker").join("current.out");
+    eventually("it speaks", || read(&log).contains("said"));
+    assert_eq!(read(&log), "said\n");
+    assert_eq!(site.tsm(&["restart", "worker"]).code, 0);
+    eventually("it speaks again", || read(&log).matches("said").count() == 2);
+    assert_eq!(site.tsm(&["stop", "worker"]).code, 0);
+    assert_eq!(site.tsm(&["start", "worker"]).code, 0);
+    eventually("and again", || read(&log).matches("said").count() == 3);
+    assert!(!read(&log).contains("a port"), "{}", read(&log));
+}
+
+#[test]
+fn who_dies_of_the_port_that_its_command_names_is_told_how_to_be_given_one() {
+    let (_socket, port) = taken();
+    let site = Site::new();
+    site.script("server.sh", "#!/bin/sh\necho 'bind: Address already in use' >&2\nexit 1\n");
+    let said = site.tsm(&["start", "--port", &format!("{port}+"), "./server.sh", &port]);
+    assert_eq!(said.code, 1, "{}", said.err);
+    assert!(said.err.contains(&format!("names port {port} itself")), "{}", said.err);
+    assert!(said.err.contains(&format!("--port {port}+ './server.sh $PORT'")), "{}", said.err);
 }
 
 #[test]

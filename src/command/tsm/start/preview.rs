@@ -20,6 +20,9 @@ pub(super) fn report(plan: &StartPlan, placement: &Placement) -> Report {
     if let Some(conflict) = &placement.in_the_way {
         report = report.note(conflict.line());
     }
+    if let Some(note) = plan.disagreement(placement.port) {
+        report = report.note(note);
+    }
     plan.notes.iter().fold(report, |report, note| report.note(note))
 }
 

@@ -10,9 +10,10 @@ fn the_port_ladder_from_top_to_bottom() {
     bench.put("my-api/env/dev.env", "TETRA_PORT=33\n", 0o644);
     bench.service("tetra", &service("TSM_PORT=4\n"));
     assert_eq!(port(&bench.with("tetra", flag).expect("a plan")), Some(("1".to_owned(), true)), "the flag first");
-    assert_eq!(port(&bench.plan("tetra")), Some(("33".to_owned(), true)), "then TETRA_PORT of the env file");
+    assert_eq!(port(&bench.plan("tetra")), Some(("33".to_owned(), false)), "then TETRA_PORT of the env file: a guess");
+    assert_eq!(bench.plan("tetra").set, [pair("PORT", "33")], "which is exported");
     bench.put("my-api/env/dev.env", "TETRA_PORT=33\nPORT=3\n", 0o644);
-    assert_eq!(port(&bench.plan("tetra")), Some(("3".to_owned(), true)), "PORT beats TETRA_PORT");
+    assert_eq!(port(&bench.plan("tetra")), Some(("3".to_owned(), false)), "PORT beats TETRA_PORT");
     fs::remove_file(bench.cwd.join("env/dev.env")).expect("removed");
     assert_eq!(port(&bench.plan("tetra")), Some(("4".to_owned(), true)), "then TSM_PORT");
     bench.service("tetra", &service(""));
@@ -23,13 +24,54 @@ fn the_port_ladder_from_top_to_bottom() {
 }
 
 #[test]
-fn a_port_among_variables_is_explicit_and_follows_their_order() {
+fn a_port_among_variables_is_a_guess_and_follows_their_order() {
     let bench = Bench::new();
     bench.put("my-api/.env", "PORT=3\n", 0o644);
     let plan = bench.with("node app.js", |request| request.env = vec!["PORT=2".to_owned()]).expect("a plan");
-    assert_eq!(port(&plan), Some(("2".to_owned(), true)));
+    assert_eq!(port(&plan), Some(("2".to_owned(), false)));
     bench.service("tetra", "TSM_COMMAND='node app.js'\nTSM_CWD=../../../my-api\nexport PORT=7\n");
-    assert_eq!(port(&bench.plan("tetra")), Some(("7".to_owned(), true)), "export lines come after the env file");
+    assert_eq!(port(&bench.plan("tetra")), Some(("7".to_owned(), false)), "export lines come after the env file");
+}
+
+#[test]
+fn a_variable_that_agrees_with_the_definition_is_claimed() {
+    let bench = Bench::new();
+    bench.put("my-api/.env", "PORT=4444\n", 0o644);
+    bench.service("tetra", "TSM_COMMAND='node app.js'\nTSM_CWD=../../../my-api\nTSM_PORT=4444\n");
+    assert_eq!(port(&bench.plan("tetra")), Some(("4444".to_owned(), true)));
+}
+
+#[test]
+fn none_is_no_port_whatever_the_env_file_and_the_command_say() {
+    let bench = Bench::new();
+    bench.put("my-api/.env", "PORT=3100\n", 0o644);
+    let none = |request: &mut StartRequest| request.port = Some(PortWish::Nothing);
+    let plan = bench.with("PORT=1 node server.js --port 5", none).expect("a plan");
+    assert_eq!((port(&plan), plan.unset.as_slice(), plan.set.as_slice()), (None, &["PORT".to_owned()][..], &[][..]));
+    bench.service("tetra", "TSM_COMMAND='node server.js --port 5'\nTSM_CWD=../../../my-api\nTSM_PORT=none\n");
+    let plan = bench.plan("tetra");
+    assert_eq!((port(&plan), plan.unset.as_slice()), (None, &["PORT".to_owned()][..]), "nor with a definition");
+    let plan = bench.with("tetra", |request| request.port = Some(PortWish::Exactly(7))).expect("a plan");
+    assert_eq!((port(&plan), plan.unset.len()), (Some(("7".to_owned(), true)), 0), "a flag is stronger");
+    bench.put("my-api/.env", "PORT=http\n", 0o644);
+    assert_eq!(port(&bench.with("node app.js", none).expect("a plan")), None, "nothing of it is read");
+}
+
+#[test]
+fn a_command_that_names_another_port_than_it_gets_is_noticed() {
+    let bench = Bench::new();
+    let with = |line: &str, wish| bench.with(line, |request| request.port = Some(wish)).expect("a plan");
+    let plan = with("python3 -m http.server 8000", PortWish::From(8000));
+    let said = plan.disagreement(Some(8001)).expect("a note");
+    assert!(said.contains("port 8000") && said.contains("--port 8000+ 'python3 -m http.server $PORT'"), "{said}");
+    assert_eq!(plan.disagreement(Some(8000)), None, "it gets the port that it names");
+    assert_eq!(with("node app.js", PortWish::Exactly(80)).disagreement(Some(80)), None);
+    assert_eq!(bench.plan("node app.js 3000").disagreement(Some(3000)), None, "a guess is what it names");
+    assert!(with("node app.js -- x", PortWish::Exactly(80)).disagreement(Some(80)).is_none());
+    let error =
+        place(&with("node app.js 3000", PortWish::Exactly(3000)), &[], &taken_by_a_stranger).expect_err("taken");
+    let advice = error.advice().expect("advice");
+    assert!(advice.contains("--port 3000+ 'node app.js $PORT'"), "{advice}");
 }
 
 #[test]
