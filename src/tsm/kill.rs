@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::control::{Control, ControlError, Ended};
 use super::lost;
-use super::resolve::{self, ResolveError};
+use super::resolve::{self, Precision, ResolveError};
 use super::store::Process;
 use crate::base::fault::{Advise, Kind};
 use crate::supervise::client::Order;
@@ -130,15 +130,17 @@ const FORCED: Duration = Duration::from_secs(5);
 /// # Errors
 ///
 /// Fails if nobody is meant, or several, or somebody protected.
-pub fn find(aim: &Aim, among: &[Process]) -> Result<Vec<Victim>, KillError> {
+pub fn find(aim: &Aim, among: &[Process], precision: Precision) -> Result<Vec<Victim>, KillError> {
     let managed = |process: &Process| vec![Victim::Managed(Box::new(process.clone()))];
     let victims = match aim {
         Aim::Id(id) => {
             let found = among.iter().find(|process| process.id() == Some(*id));
             managed(found.ok_or_else(|| ResolveError::NotFound { given: id.to_string(), nearest: None })?)
         }
-        Aim::Name(name) => managed(resolve::resolve_one(name, among)?),
+        Aim::Name(name) => managed(resolve::resolve_as(name, among, precision)?),
         Aim::Word(word) if matches!(word.as_str(), "*" | "all") => among.iter().flat_map(managed).collect(),
+        // A number is always a whole one: it may well be a pid or a port.
+        Aim::Word(word) if word.parse::<u32>().is_err() => managed(resolve::resolve_as(word, among, precision)?),
         Aim::Word(word) => match (resolve::resolve_one(word, among), word.parse::<u32>()) {
             (Ok(process), _) => managed(process),
             (Err(ResolveError::NotFound { .. }), Ok(number)) => by_number(number, among)?,
@@ -371,7 +373,7 @@ mod tests {
     #[test]
     fn force_does_not_ask() {
         let mut child = spawn("trap 'exit 7' TERM; echo up; while :; do sleep 0.01; done");
-        let victims = find(&Aim::Pid(child.id()), &[]).expect("it lives");
+        let victims = find(&Aim::Pid(child.id()), &[], Precision::Whole).expect("it lives");
         assert!(control().kill(&victims, Push::Force)[0].is_ok());
         assert_eq!(child.wait().expect("collected").code(), None);
     }
@@ -379,7 +381,7 @@ mod tests {
     #[test]
     fn the_first_process_this_one_and_its_ancestors_are_spared() {
         for pid in process::ancestors(process::own_pid()) {
-            let error = find(&Aim::Pid(pid), &[]).expect_err("protected");
+            let error = find(&Aim::Pid(pid), &[], Precision::Whole).expect_err("protected");
             assert!(matches!(error, KillError::Protected { .. }), "{pid}: {error}");
             assert_eq!(error.kind(), Kind::Refused);
         }
@@ -387,12 +389,12 @@ mod tests {
 
     #[test]
     fn nobody_is_not_found() {
-        let error = find(&Aim::Word("4194304".into()), &[]).expect_err("above every pid and port");
+        let error = find(&Aim::Word("4194304".into()), &[], Precision::Whole).expect_err("above every pid and port");
         assert!(error.to_string().contains("not found") && error.kind() == Kind::NotFound, "{error}");
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();
         drop(listener);
-        assert!(matches!(find(&Aim::Port(port), &[]), Err(KillError::NobodyListens { .. })));
+        assert!(matches!(find(&Aim::Port(port), &[], Precision::Whole), Err(KillError::NobodyListens { .. })));
     }
 
     #[test]

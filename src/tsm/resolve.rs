@@ -4,9 +4,19 @@
 
 use std::fmt;
 
+use super::port::number;
 use super::store::Process;
 use crate::base::fault::{Advise, Kind};
 use crate::base::near;
+
+/// How much a word has to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precision {
+    /// A beginning or a part of a name will do: somebody sees what becomes of it.
+    Part,
+    /// An id, a whole name, or one without its port: nobody will notice that another process is meant.
+    Whole,
+}
 
 /// A word that does not lead to processes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +27,13 @@ pub enum ResolveError {
         given: String,
         /// Id and name of each that fits.
         matches: Vec<(Option<u32>, String)>,
+    },
+    /// Only a part of it fits, where that is not enough.
+    Part {
+        /// What was given.
+        given: String,
+        /// The name of the one that it may mean.
+        name: String,
     },
     /// No process fits.
     NotFound {
@@ -38,6 +55,7 @@ impl fmt::Display for ResolveError {
                 }
                 Ok(())
             }
+            Self::Part { given, name } => write!(f, "process '{given}' not found; '{given}' may mean '{name}'"),
             Self::NotFound { given, .. } if is_number(given) => write!(f, "process ID/PID/port '{given}' not found"),
             Self::NotFound { given, .. } => write!(f, "process '{given}' not found"),
         }
@@ -54,6 +72,9 @@ impl Advise for ResolveError {
     fn advice(&self) -> Option<String> {
         Some(match self {
             Self::Ambiguous { .. } => "use TSM ID or exact name".to_owned(),
+            Self::Part { .. } => {
+                "without a terminal this takes a TSM ID, a whole name, or a name without its port".to_owned()
+            }
             Self::NotFound { nearest: Some(name), .. } => format!("did you mean `{name}`?"),
             Self::NotFound { nearest: None, .. } => "`tsm list all` shows what there is".to_owned(),
         })
@@ -71,10 +92,10 @@ pub struct Resolved<'a> {
 
 /// Resolves several words; one that leads nowhere does not keep the others from being resolved.
 #[must_use]
-pub fn resolve<'a>(words: &[&str], among: &'a [Process]) -> Resolved<'a> {
+pub fn resolve<'a>(words: &[&str], among: &'a [Process], precision: Precision) -> Resolved<'a> {
     let mut resolved = Resolved::default();
     for word in words {
-        match resolve_word(word, among) {
+        match resolve_word(word, among, precision) {
             Ok(found) => {
                 for process in found {
                     if !resolved.processes.iter().any(|known| known.name == process.name) {
@@ -94,9 +115,19 @@ pub fn resolve<'a>(words: &[&str], among: &'a [Process]) -> Resolved<'a> {
 ///
 /// Fails if no process fits, or several and none of them best.
 pub fn resolve_one<'a>(word: &str, among: &'a [Process]) -> Result<&'a Process, ResolveError> {
+    resolve_as(word, among, Precision::Part)
+}
+
+/// Resolves one word that says as much as it has to.
+///
+/// # Errors
+///
+/// As [`resolve_one`], and if only a part of a name fits where that is not enough.
+pub fn resolve_as<'a>(word: &str, among: &'a [Process], precision: Precision) -> Result<&'a Process, ResolveError> {
     let found = if is_number(word) { by_number(word, among) } else { by_name(word, among) };
     match found[..] {
-        [process] => Ok(process),
+        [process] if precision == Precision::Part || is_whole(word, process) => Ok(process),
+        [process] => Err(ResolveError::Part { given: word.to_owned(), name: process.name.as_str().to_owned() }),
         [] => {
             let names = among.iter().map(|process| process.name.as_str());
             Err(ResolveError::NotFound {
@@ -105,17 +136,32 @@ pub fn resolve_one<'a>(word: &str, among: &'a [Process]) -> Result<&'a Process, 
             })
         }
         _ => {
-            let matches = found.iter().map(|process| (process.id(), process.name.as_str().to_owned())).collect();
+            let matches = found.iter().map(|it| (it.id(), it.name.as_str().to_owned())).collect();
             Err(ResolveError::Ambiguous { given: word.to_owned(), matches })
         }
     }
 }
 
-fn resolve_word<'a>(word: &str, among: &'a [Process]) -> Result<Vec<&'a Process>, ResolveError> {
+/// A word that is the id of a process, its name, or its name without the port.
+fn is_whole(word: &str, process: &Process) -> bool {
+    process.id().is_some_and(|id| id.to_string() == word)
+        || process.name.as_str() == word
+        || is_without_port(word, process)
+}
+
+/// The port may also be one that only its name tells: such a number is no count of processes.
+fn is_without_port(word: &str, process: &Process) -> bool {
+    let Some(rest) = process.name.as_str().strip_prefix(word).and_then(|rest| rest.strip_prefix('-')) else {
+        return false;
+    };
+    number(rest).is_some_and(|port| port >= 1024 || process.meta.port == Some(port))
+}
+
+fn resolve_word<'a>(word: &str, among: &'a [Process], precision: Precision) -> Result<Vec<&'a Process>, ResolveError> {
     match word {
         "*" | "all" => Ok(among.iter().collect()),
         _ => match group(word, among) {
-            group if group.is_empty() => resolve_one(word, among).map(|process| vec![process]),
+            group if group.is_empty() => resolve_as(word, among, precision).map(|process| vec![process]),
             group => Ok(group),
         },
     }
@@ -141,13 +187,19 @@ fn by_number<'a>(word: &str, among: &'a [Process]) -> Vec<&'a Process> {
     let with_port = |process: &&Process| process.meta.port.is_some_and(|port| u32::from(port) == number);
     let all: Vec<_> = among.iter().filter(with_port).collect();
     let running: Vec<_> = all.iter().copied().filter(|process| process.is_running()).collect();
-    if running.is_empty() { all } else { running }
+    // Of those that run, whoever claims it rather than those for which it was only guessed.
+    let claim: Vec<_> = running.iter().copied().filter(|process| !process.meta.run.port_guessed).collect();
+    [claim, running, all].into_iter().find(|found| !found.is_empty()).unwrap_or_default()
 }
 
-/// The exact name, else what begins with it and a hyphen, else what has it as a part.
+/// The exact name, else the name without its port, else what begins with it and a hyphen, else what has it as a part.
 fn by_name<'a>(word: &str, among: &'a [Process]) -> Vec<&'a Process> {
     if let Some(process) = among.iter().find(|process| process.name.as_str() == word) {
         return vec![process];
+    }
+    let without: Vec<_> = among.iter().filter(|process| is_without_port(word, process)).collect();
+    if !without.is_empty() {
+        return without;
     }
     let prefix = format!("{word}-");
     let begins: Vec<_> = among.iter().filter(|process| process.name.as_str().starts_with(&prefix)).collect();
@@ -247,16 +299,16 @@ mod tests {
     fn star_and_all_both_mean_all() {
         let world = world();
         for word in ["*", "all"] {
-            let resolved = resolve(&[word], &world);
+            let resolved = resolve(&[word], &world, Precision::Part);
             assert_eq!((resolved.processes.len(), resolved.missing.len()), (world.len(), 0));
         }
-        assert!(resolve(&["*"], &[]).missing.is_empty(), "all of nothing is nothing, not an error");
+        assert!(resolve(&["*"], &[], Precision::Part).missing.is_empty(), "all of nothing is nothing, not an error");
     }
 
     #[test]
     fn several_targets_are_each_taken_once_and_fail_alone() {
         let world = world();
-        let resolved = resolve(&["api", "nope", "7", "2", "test"], &world);
+        let resolved = resolve(&["api", "nope", "7", "2", "test"], &world, Precision::Part);
         let names: Vec<_> = resolved.processes.iter().map(|process| process.name.as_str()).collect();
         assert_eq!(names, ["api", "devpages-3000"]);
         assert_eq!(resolved.missing.len(), 2);
@@ -267,5 +319,27 @@ mod tests {
         let world = vec![process(u32::MAX, "lost", 0, 0)];
         assert!(resolve_one("4294967295", &world).is_err());
         assert_eq!(resolve_one("lost", &world).map(Process::id), Ok(None));
+    }
+
+    #[test]
+    fn where_nobody_looks_on_a_part_of_a_name_is_not_enough() {
+        let all = [process(0, "api-gateway", 11, 0), process(1, "web-3000", 12, 3000), process(2, "web-extra", 13, 0)];
+        let strict = |word: &str| resolve_as(word, &all, Precision::Whole).map(|process| process.name.to_string());
+        for (word, name) in
+            [("0", "api-gateway"), ("api-gateway", "api-gateway"), ("web", "web-3000"), ("web-3000", "web-3000")]
+        {
+            assert_eq!(strict(word).as_deref(), Ok(name), "{word}");
+        }
+        for word in ["api", "gateway", "3000", "12", "extra"] {
+            let error = strict(word).expect_err(word);
+            assert!(matches!(error, ResolveError::Part { .. }) && error.kind() == Kind::NotFound, "{word}: {error:?}");
+        }
+        assert!(matches!(strict("we"), Err(ResolveError::Ambiguous { .. })));
+        assert!(matches!(strict("none"), Err(ResolveError::NotFound { .. })));
+        assert_eq!(resolve_one("api", &all).map(|process| process.id()), Ok(Some(0)));
+        assert_eq!(resolve_one("web", &all).map(|process| process.id()), Ok(Some(1)), "also where a part would do");
+        let all = [process(0, "api-1", 11, 1), process(1, "api-2", 12, 2)];
+        assert!(matches!(resolve_as("api", &all, Precision::Whole), Err(ResolveError::Ambiguous { .. })));
+        assert_eq!(resolve(&["*"], &all, Precision::Whole).processes.len(), 2);
     }
 }

@@ -25,15 +25,15 @@ impl Command for Delete {
     const EXAMPLES: &'static [&'static str] = &["tsm delete 0", "tsm del api", "tsm delete *"];
 
     fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
-        Ok(Targets::look_up(&self.targets, cx)?.environments())
+        Ok(Targets::look_up_whole(&self.targets, cx)?.environments())
     }
 
     fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
-        Ok(Some(Targets::look_up(&self.targets, cx)?.plan()))
+        Ok(Some(Targets::look_up_whole(&self.targets, cx)?.plan()))
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let mut targets = Targets::find(&self.targets, cx)?;
+        let mut targets = Targets::find_whole(&self.targets, cx)?;
         let mut report = targets.report();
         let processes: Vec<&Process> = targets.processes.iter().collect();
         let answers = control(cx, &|| cx.host.interrupted()).delete(&processes);

@@ -1,6 +1,6 @@
 //! `tsm kill`
 
-use super::targets::{NONE, control};
+use super::targets::{NONE, control, precision};
 use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
 use crate::command::argument::ProcessTarget;
@@ -104,7 +104,7 @@ impl Kill {
         }
         let (mut victims, mut faults) = (Vec::<Victim>::new(), Vec::new());
         for aim in &aims {
-            let found = kill::find(aim, all).or_else(|error| match kill::find_lost(aim, cx.paths) {
+            let found = kill::find(aim, all, precision(cx)).or_else(|error| match kill::find_lost(aim, cx.paths) {
                 lost if lost.is_empty() => Err(error),
                 lost => Ok(lost),
             });

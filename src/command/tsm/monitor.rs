@@ -107,7 +107,7 @@ impl Scene for Processes {
 }
 
 fn found<'a>(words: &[&str], all: &'a [Process]) -> Result<Vec<&'a Process>, Fault> {
-    let mut resolved = resolve::resolve(words, all);
+    let mut resolved = resolve::resolve(words, all, resolve::Precision::Part);
     if resolved.processes.is_empty() && !resolved.missing.is_empty() {
         return Err(resolved.missing.remove(0).into());
     }

@@ -27,15 +27,15 @@ impl Command for Stop {
     const EXAMPLES: &'static [&'static str] = &["tsm stop 0", "tsm stop devpages", "tsm stop api web", "tsm stop *"];
 
     fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
-        Ok(Targets::look_up(&self.targets, cx)?.environments())
+        Ok(Targets::look_up_whole(&self.targets, cx)?.environments())
     }
 
     fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
-        Ok(Some(Targets::look_up(&self.targets, cx)?.plan()))
+        Ok(Some(Targets::look_up_whole(&self.targets, cx)?.plan()))
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let mut targets = Targets::find(&self.targets, cx)?;
+        let mut targets = Targets::find_whole(&self.targets, cx)?;
         if targets.all {
             targets.processes.retain(|process| process.view.supervised || process.is_running());
         }

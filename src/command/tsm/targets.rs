@@ -7,7 +7,7 @@ use crate::command::argument::ProcessTarget;
 use crate::report::{Report, Sentence, Table, Value};
 use crate::tsm::control::Control;
 use crate::tsm::lost;
-use crate::tsm::resolve::{self, ResolveError};
+use crate::tsm::resolve::{self, Precision, ResolveError};
 use crate::tsm::store::{Process, Store};
 
 /// What the words lead to.
@@ -30,10 +30,25 @@ impl Targets {
     ///
     /// Fails if nothing is named and nothing is selected, or if the only word leads nowhere.
     pub(super) fn find(words: &[ProcessTarget], cx: &Cx) -> Result<Self, Fault> {
-        let mut all = Store::open(cx.paths).all()?;
-        let interrupted = || cx.host.interrupted();
-        control(cx, &interrupted).tend(&mut all);
-        Self::among(words, &all, cx)
+        Self::among(words, &tended(cx)?, Precision::Part, cx)
+    }
+
+    /// The same for a command that ends or removes something: where nobody looks on, a part of a name is not enough.
+    ///
+    /// # Errors
+    ///
+    /// As [`find`](Self::find).
+    pub(super) fn find_whole(words: &[ProcessTarget], cx: &Cx) -> Result<Self, Fault> {
+        Self::among(words, &tended(cx)?, precision(cx), cx)
+    }
+
+    /// What [`find_whole`](Self::find_whole) would find. Changes nothing at all.
+    ///
+    /// # Errors
+    ///
+    /// As [`find`](Self::find).
+    pub(super) fn look_up_whole(words: &[ProcessTarget], cx: &Cx) -> Result<Self, Fault> {
+        Self::among(words, &Store::open(cx.paths).all()?, precision(cx), cx)
     }
 
     /// Reads and resolves, and changes nothing at all.
@@ -42,10 +57,10 @@ impl Targets {
     ///
     /// As [`find`](Self::find).
     pub(super) fn look_up(words: &[ProcessTarget], cx: &Cx) -> Result<Self, Fault> {
-        Self::among(words, &Store::open(cx.paths).all()?, cx)
+        Self::among(words, &Store::open(cx.paths).all()?, Precision::Part, cx)
     }
 
-    fn among(words: &[ProcessTarget], all: &[Process], cx: &Cx) -> Result<Self, Fault> {
+    fn among(words: &[ProcessTarget], all: &[Process], precision: Precision, cx: &Cx) -> Result<Self, Fault> {
         let selected = cx.selection.process.as_ref().map(|name| name.as_str());
         let words: Vec<&str> = match (words, selected) {
             ([], Some(name)) => vec![name],
@@ -55,7 +70,7 @@ impl Targets {
             }
             (words, _) => words.iter().map(|word| word.0.as_str()).collect(),
         };
-        let resolved = resolve::resolve(&words, all);
+        let resolved = resolve::resolve(&words, all, precision);
         let mut faults: Vec<Fault> = resolved.missing.into_iter().map(|error| fault(error, cx)).collect();
         if resolved.processes.is_empty() && faults.len() == 1 {
             return Err(faults.remove(0));
@@ -98,11 +113,24 @@ impl Targets {
     }
 }
 
+/// How much a word has to say to a command that ends or removes something.
+pub(super) fn precision(cx: &Cx) -> Precision {
+    if cx.console.can_ask() { Precision::Part } else { Precision::Whole }
+}
+
+/// All processes; those that lost their supervisor have one again.
+fn tended(cx: &Cx) -> Result<Vec<Process>, Fault> {
+    let mut all = Store::open(cx.paths).all()?;
+    let interrupted = || cx.host.interrupted();
+    control(cx, &interrupted).tend(&mut all);
+    Ok(all)
+}
+
 /// A word that leads nowhere. What runs on without its folder is told: there is nothing to give an order to.
 fn fault(error: ResolveError, cx: &Cx) -> Fault {
     let lost = match &error {
         ResolveError::NotFound { given, .. } => lost::find(given, cx.paths).first().map(|pid| (given.clone(), *pid)),
-        ResolveError::Ambiguous { .. } => None,
+        ResolveError::Ambiguous { .. } | ResolveError::Part { .. } => None,
     };
     let fault = Fault::from(error);
     match lost {

@@ -7,17 +7,35 @@ use super::yard::{Yard, lives};
 use crate::waiting::eventually;
 
 #[test]
-fn stop_by_id_prefix_part_pid_and_port() {
-    for (word, port) in [("7", None), ("test-server", None), ("erver", None), ("PID", None), ("3001", Some(3001))] {
+fn stop_by_id_name_and_name_without_port() {
+    for (word, port) in [("7", None), ("test-server", None), ("test-server", Some(3001)), ("test-server-3001", None)] {
         let yard = Yard::new();
         let mut meta = yard.record(7, "test-server-3001", "exec sleep 600");
         meta.port = port;
         let pid = yard.start_record(&meta);
-        let word = if word == "PID" { pid.to_string() } else { word.to_owned() };
-        assert_eq!(yard.ok(&["tsm", "stop", &word]), "tsm: stopped 'test-server-3001'\n");
+        assert_eq!(yard.ok(&["tsm", "stop", word]), "tsm: stopped 'test-server-3001'\n");
         let meta = yard.read("test-server-3001");
         assert_eq!((meta.state, meta.pid, lives(pid)), (State::Stopped, 0, false), "{word}");
     }
+}
+
+#[test]
+fn without_a_terminal_a_part_of_a_name_ends_nothing() {
+    let yard = Yard::new();
+    let mut meta = yard.record(7, "api-gateway", "exec sleep 600");
+    meta.port = Some(3001);
+    let pid = yard.start_record(&meta);
+    for verb in ["stop", "delete", "kill", "restart"] {
+        for word in ["api", "gateway"] {
+            let said = yard.run(&["tsm", verb, word]);
+            assert_eq!(said.code, 5, "{verb} {word}: {}", said.err);
+            assert!(said.err.contains("may mean 'api-gateway'") && said.err.contains("whole name"), "{}", said.err);
+        }
+    }
+    for word in ["3001", &pid.to_string()] {
+        assert_eq!(yard.run(&["tsm", "delete", word]).code, 5, "{word}");
+    }
+    assert!(lives(pid));
 }
 
 #[test]

@@ -12,6 +12,7 @@ use crate::tsm::conflict::{self, Conflict, Holder};
 use crate::tsm::control::Ended;
 use crate::tsm::kill::{self, Aim, Victim};
 use crate::tsm::ports::read;
+use crate::tsm::resolve::Precision;
 use crate::tsm::store::Store;
 
 /// Say whether a port is free, and who has it
@@ -137,7 +138,7 @@ impl KillPort {
     /// Who listens on the port; refuses if one of them is managed.
     fn strangers(&self, cx: &Cx) -> Result<Vec<Victim>, Fault> {
         let all = Store::open(cx.paths).all()?;
-        let victims = kill::find(&Aim::Port(self.port), &all)?;
+        let victims = kill::find(&Aim::Port(self.port), &all, Precision::Whole)?;
         let managed = victims.iter().find_map(|victim| match victim {
             Victim::Managed(process) => Some(process.name.clone()),
             Victim::Stranger { .. } => None,

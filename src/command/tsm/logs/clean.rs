@@ -23,15 +23,15 @@ impl Command for Clean {
     const EXAMPLES: &'static [&'static str] = &["tsm logs clean api", "tsm logs clean *"];
 
     fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
-        Ok(Targets::look_up(&self.targets, cx)?.environments())
+        Ok(Targets::look_up_whole(&self.targets, cx)?.environments())
     }
 
     fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
-        Ok(Some(Targets::look_up(&self.targets, cx)?.plan()))
+        Ok(Some(Targets::look_up_whole(&self.targets, cx)?.plan()))
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let targets = Targets::find(&self.targets, cx)?;
+        let targets = Targets::find_whole(&self.targets, cx)?;
         let mut report = Report::each(Vec::<Sentence>::new());
         report.faults = targets.faults;
         for process in &targets.processes {
