@@ -9,14 +9,29 @@ pub struct Size(pub u64);
 
 /// A text that is no size.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no size; write 512K, 10M or 1G")]
-pub struct BadSize(pub String);
+pub enum BadSize {
+    /// It makes no sense.
+    #[error("`{0}` is no size; write 512K, 10M or 1G")]
+    Senseless(String),
+    /// A bare number, and nothing that is measured here is so small.
+    #[error("`{0}` has no unit; write {0}M, or {0}B if bytes are meant")]
+    NoUnit(String),
+}
+
+/// Nothing of so few bytes is meant by a number without a unit.
+const LEAST_BARE: u64 = 1024;
 
 impl FromStr for Size {
     type Err = BadSize;
 
     fn from_str(given: &str) -> Result<Self, BadSize> {
-        parse(given).map(Self).ok_or_else(|| BadSize(given.to_owned()))
+        match parse(given) {
+            Some(0..LEAST_BARE) if given.bytes().all(|byte| byte.is_ascii_digit()) => {
+                Err(BadSize::NoUnit(given.to_owned()))
+            }
+            Some(bytes) => Ok(Self(bytes)),
+            None => Err(BadSize::Senseless(given.to_owned())),
+        }
     }
 }
 
@@ -47,6 +62,7 @@ impl fmt::Display for Size {
         let units = [(40, "T"), (30, "G"), (20, "M"), (10, "K")];
         match units.iter().find(|(shift, _)| self.0 > 0 && self.0.is_multiple_of(1 << shift)) {
             Some((shift, unit)) => write!(f, "{}{unit}", self.0 >> shift),
+            None if self.0 < LEAST_BARE => write!(f, "{}B", self.0),
             None => write!(f, "{}", self.0),
         }
     }
@@ -71,7 +87,8 @@ mod tests {
     #[test]
     fn reads_sizes_as_people_write_them() {
         for (given, bytes) in [
-            ("1", 1),
+            ("1B", 1),
+            ("1048576", 1_048_576),
             ("512K", 524_288),
             ("10M", 10_485_760),
             ("10MiB", 10_485_760),
@@ -81,6 +98,9 @@ mod tests {
         ] {
             assert_eq!(given.parse(), Ok(Size(bytes)), "{given}");
         }
+        for given in ["1", "200", "1023"] {
+            assert_eq!(given.parse::<Size>(), Err(BadSize::NoUnit(given.to_owned())));
+        }
         for given in ["", "0", "M", "-1", "1.5", "10 apples", "1e9", "99999999T", "K10"] {
             assert!(given.parse::<Size>().is_err(), "{given}");
         }
@@ -88,7 +108,7 @@ mod tests {
 
     #[test]
     fn writes_them_back() {
-        for (bytes, text) in [(1, "1"), (10_485_760, "10M"), (1536, "1536"), (2048, "2K")] {
+        for (bytes, text) in [(1, "1B"), (10_485_760, "10M"), (1536, "1536"), (2048, "2K")] {
             assert_eq!(Size(bytes).to_string(), text);
         }
     }

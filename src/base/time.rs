@@ -22,14 +22,29 @@ pub struct Span(pub Duration);
 
 /// A text that is no span.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no span of time; write 500ms, 10s, 5m, 2h, 3d or 1h30m")]
-pub struct BadSpan(pub String);
+pub enum BadSpan {
+    /// It makes no sense.
+    #[error("`{0}` is no span of time; write 500ms, 10s, 5m, 2h, 3d or 1h30m")]
+    Senseless(String),
+    /// A bare number that is too large to be one of seconds: others count milliseconds.
+    #[error("`{0}` has no unit; write {0}ms or {0}s")]
+    NoUnit(String),
+}
+
+/// So many seconds are never meant by a number without a unit.
+const MOST_BARE: Duration = Duration::from_secs(100);
 
 impl FromStr for Span {
     type Err = BadSpan;
 
     fn from_str(given: &str) -> Result<Self, BadSpan> {
-        parse_span(given).map(Self).ok_or_else(|| BadSpan(given.to_owned()))
+        match parse_span(given) {
+            Some(span) if span >= MOST_BARE && given.trim().bytes().all(|byte| byte.is_ascii_digit()) => {
+                Err(BadSpan::NoUnit(given.trim().to_owned()))
+            }
+            Some(span) => Ok(Self(span)),
+            None => Err(BadSpan::Senseless(given.to_owned())),
+        }
     }
 }
 
@@ -85,6 +100,10 @@ mod tests {
             [("10", 10_000), ("500ms", 500), ("1.5s", 1500), ("1h30m", 5_400_000), ("2d", 172_800_000)]
         {
             assert_eq!(given.parse::<Span>().map(|span| span.0.as_millis()), Ok(millis), "{given}");
+        }
+        assert_eq!("99".parse(), Ok(Span(Duration::from_secs(99))));
+        for given in ["100", "3000", " 1600 "] {
+            assert_eq!(given.parse::<Span>(), Err(BadSpan::NoUnit(given.trim().to_owned())), "{given}");
         }
         for given in ["", "ten", "5x", "1e400", "-1s"] {
             assert!(given.parse::<Span>().is_err(), "{given}");

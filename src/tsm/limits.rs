@@ -5,13 +5,40 @@ use std::str::FromStr;
 
 use crate::base::fault::{Advise, Kind};
 use crate::base::near::nearest;
-use crate::base::size::Size;
+use crate::base::size::{BadSize, Size};
 use crate::supervise::limits::{Account, Limits, MemoryBy};
 use crate::sys::{account, process};
 
 /// A limit of memory in bytes; 0 for none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemoryMax(pub u64);
+
+/// So much memory that its use leads to a restart; in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MaxMemory(pub u64);
+
+impl FromStr for MaxMemory {
+    type Err = BadMaxMemory;
+
+    fn from_str(given: &str) -> Result<Self, BadMaxMemory> {
+        match given.trim().parse() {
+            Ok(Size(bytes)) if bytes >= LEAST => Ok(Self(bytes)),
+            Ok(_) => Err(BadMaxMemory::TooLittle(given.to_owned())),
+            Err(error) => Err(BadMaxMemory::NoSize(error)),
+        }
+    }
+}
+
+/// A text that is no memory to be restarted above.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadMaxMemory {
+    /// Every program uses more.
+    #[error("`{0}` is less than any program uses, so it would be restarted all the time; write a size from 4M on")]
+    TooLittle(String),
+    /// It is no size.
+    #[error(transparent)]
+    NoSize(#[from] BadSize),
+}
 
 /// A text that is no limit of memory.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

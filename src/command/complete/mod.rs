@@ -432,6 +432,7 @@ mod tests {
             TypeId::of::<u64>(),
             TypeId::of::<usize>(),
             TypeId::of::<Size>(),
+            TypeId::of::<crate::tsm::limits::MaxMemory>(),
             TypeId::of::<crate::tsm::limits::MemoryMax>(),
             TypeId::of::<Span>(),
             TypeId::of::<crate::base::moment::Moment>(),

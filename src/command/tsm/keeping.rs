@@ -9,7 +9,7 @@ use crate::supervise::meta::Restart;
 use crate::tsm::attend::cron::Schedule;
 use crate::tsm::attend::probe::HealthCheck;
 use crate::tsm::keep::Keep;
-use crate::tsm::limits::MemoryMax;
+use crate::tsm::limits::{MaxMemory, MemoryMax};
 
 /// How a process is kept.
 #[derive(Debug, clap::Args)]
@@ -61,7 +61,7 @@ pub struct Keeping {
     cron: Option<Schedule>,
     /// Restart it when it and what it started use more memory
     #[arg(long, value_name = "SIZE")]
-    max_memory: Option<Size>,
+    max_memory: Option<MaxMemory>,
     /// The most memory that all its processes may use: beyond it the kernel kills; `none` for no limit
     #[arg(long, value_name = "SIZE")]
     memory_max: Option<MemoryMax>,

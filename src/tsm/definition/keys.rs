@@ -6,7 +6,7 @@ use crate::base::name::is_name;
 use crate::base::size::Size;
 use crate::base::time::Span;
 use crate::supervise::meta::Restart;
-use crate::tsm::limits::MemoryMax;
+use crate::tsm::limits::{MaxMemory, MemoryMax};
 
 use super::reader::Assignment;
 use super::{Definition, DefinitionError};
@@ -54,12 +54,13 @@ pub(super) const ALL: &[&str] = &[
     "TSM_GROUP",
 ];
 
-const SPAN: &str = "write a span such as 500ms, 10s or 5m";
+const SPAN: &str = "write a span with its unit, such as 500ms, 10s or 5m";
 const COUNT: &str = "write a whole number";
 const CHECK: &str = "write http://host:port/path, tcp://host:port or exec:command";
 const CRON: &str = "write five fields such as `0 4 * * *`";
 const MOST: &str = "write a size from 4M on, such as 300M or 2G, or none";
-const SIZE: &str = "write a size such as 512K, 10M or 1G";
+const MUCH: &str = "write a size from 4M on, such as 300M or 2G";
+const SIZE: &str = "write a size with its unit, such as 512K, 10M or 1G";
 
 impl Definition {
     /// Takes a key that says how the process is kept; false if it is none.
@@ -98,7 +99,7 @@ impl Definition {
             "TSM_WATCH" => keep.watch = list(line),
             "TSM_WATCH_IGNORE" => keep.ignore = list(line),
             "TSM_CRON" => keep.cron = read(line, CRON)?,
-            "TSM_MAX_MEMORY" => keep.max_memory = read::<Size>(line, SIZE)?.map(|size| size.0),
+            "TSM_MAX_MEMORY" => keep.max_memory = read::<MaxMemory>(line, MUCH)?.map(|size| size.0),
             _ => return Ok(false),
         }
         Ok(true)

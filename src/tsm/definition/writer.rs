@@ -154,7 +154,7 @@ mod tests {
             proptest::option::of(any::<bool>()),
             (list(), list()),
             proptest::option::of(proptest::sample::select(schedules.to_vec())),
-            some(1..(1 << 53)),
+            some((4 << 20)..(1 << 53)),
         )
             .prop_map(
                 |(check, (interval, timeout, grace, threshold), yes, (watch, ignore), cron, max_memory)| Keep {

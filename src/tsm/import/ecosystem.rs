@@ -4,9 +4,9 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::base::size::Size;
 use crate::supervise::meta::Restart;
 use crate::tsm::definition::Definition;
+use crate::tsm::limits::MaxMemory;
 use crate::tsm::words::{joined, quoted};
 
 use super::{Imported, Source, definition, scalar, take_port, texts, variables};
@@ -129,7 +129,7 @@ fn keep(app: &mut Source, it: &mut Definition) {
     it.keep.restart = Some(if again { Restart::Always } else { Restart::Never });
     it.keep.max_restarts = app.parsed("max_restarts");
     it.keep.kill_timeout = app.parsed("kill_timeout").map(std::time::Duration::from_millis);
-    it.keep.max_memory = app.parsed::<Size>("max_memory_restart").map(|size| size.0);
+    it.keep.max_memory = app.parsed::<MaxMemory>("max_memory_restart").map(|size| size.0);
     it.keep.cron = app.parsed("cron_restart").or_else(|| app.parsed("cron"));
     it.keep.watch = match app.take("watch") {
         Some(Value::Bool(false)) | None => None,
