@@ -24,6 +24,10 @@ pub(super) const HOME: &str = "TSM_PROCESS_DIR";
 /// The variable that tells the pre-start command from the process itself.
 pub(super) const HOOK: &str = "TSM_HOOK";
 
+/// The kind of process that is told not to hold its output back, and the variable that tells it.
+const PYTHON: &str = "python";
+const UNBUFFERED: &[u8] = b"PYTHONUNBUFFERED";
+
 /// Variables that belong to the starter's own session.
 const SESSION: [&[u8]; 4] = [b"XDG_RUNTIME_DIR", b"DBUS_SESSION_BUS_ADDRESS", b"XAUTHORITY", b"MAIL"];
 
@@ -55,6 +59,10 @@ impl Environment {
         environment.0.retain(|(name, _)| !meta.run.unset.iter().any(|unset| unset.as_bytes() == name));
         for (name, value) in &meta.run.set {
             environment.set(name.as_bytes(), value.as_bytes());
+        }
+        // Python holds back what it says where that goes to no terminal, and its last words are lost with it.
+        if meta.process_type == PYTHON && environment.get(UNBUFFERED).is_none() {
+            environment.set(UNBUFFERED, b"1");
         }
         environment.set(b"PWD", meta.cwd.as_os_str().as_bytes());
         environment.0.retain(|(name, _)| name != HOOK.as_bytes());

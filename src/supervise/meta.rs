@@ -10,9 +10,10 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::care::Care;
+use super::lenient::{number, port_in, port_out};
 use super::limits::{Account, Limits, MemoryBy};
 use super::proc::{self, Identity};
 
@@ -169,6 +170,9 @@ impl State {
 pub struct Run {
     /// The words to execute; the first is a path or is looked up in the child's `PATH`.
     pub argv: Vec<String>,
+    /// The program as it was written, if the first word is the path that was found for it: it is looked up again when that is gone.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub word: String,
     /// Variables set last, in order: the definition's `export` lines, `K=V` of the command line, then `PORT`.
     pub set: Vec<(String, String)>,
     /// Variables of the starter, of the secrets and of the env file that it must not have.
@@ -214,6 +218,7 @@ impl Default for Run {
     fn default() -> Self {
         Self {
             argv: Vec::new(),
+            word: String::new(),
             set: Vec::new(),
             unset: Vec::new(),
             secrets_file: String::new(),
@@ -364,38 +369,4 @@ impl Meta {
 #[must_use]
 pub fn path(dir: &Path) -> PathBuf {
     dir.join(FILE)
-}
-
-fn port_out<S: Serializer>(port: &Option<u16>, to: S) -> Result<S::Ok, S::Error> {
-    match port {
-        Some(port) => to.serialize_u16(*port),
-        None => to.serialize_str("none"),
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Lenient {
-    Number(u64),
-    Float(f64),
-    Text(String),
-}
-
-fn port_in<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u16>, D::Error> {
-    Ok(match Lenient::deserialize(from)? {
-        Lenient::Number(port) => u16::try_from(port).ok(),
-        Lenient::Float(_) => None,
-        Lenient::Text(text) => text.parse().ok(),
-    })
-}
-
-/// A number, also when an older writer made a string or a float of it.
-fn number<'de, D: Deserializer<'de>, N: TryFrom<u64>>(from: D) -> Result<N, D::Error> {
-    let value = match Lenient::deserialize(from)? {
-        Lenient::Number(value) => value,
-        Lenient::Float(value) if value >= 0.0 => value as u64,
-        Lenient::Float(_) => return Err(serde::de::Error::custom("negative number")),
-        Lenient::Text(text) => text.trim().parse().map_err(serde::de::Error::custom)?,
-    };
-    N::try_from(value).map_err(|_| serde::de::Error::custom("number out of range"))
 }

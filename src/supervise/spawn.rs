@@ -21,6 +21,7 @@ use super::environment::{Environment, HOOK};
 use super::limits::{MemoryBy, Refused, share};
 use super::meta::Meta;
 use super::proc;
+use super::versions;
 use super::wire::Step;
 
 /// The exit code of a child that could not execute its program; only seen when nobody listens any more.
@@ -183,7 +184,7 @@ fn run(birth: &Birth<'_>, gate: &mut File) -> Result<Infallible, Failure> {
     let memory_by = pass(gate);
     // Last, for it holds us too.
     meta.run.limits.hold_memory(memory_by).map_err(|refused| refused_at(Step::Limit, refused))?;
-    execute(&argv, &environment)
+    execute(&argv, &meta.run.word, &mut environment)
 }
 
 /// Everything that needs the rights of the supervisor is done before these are given up; the directory has to be open to the
@@ -243,8 +244,9 @@ fn reset_signals() -> io::Result<()> {
     Ok(())
 }
 
-/// Executes the first word, looked up in the child's own `PATH`, as `execvp` would.
-fn execute(argv: &[CString], environment: &Environment) -> Result<Infallible, Failure> {
+/// Executes the first word, looked up in the child's own `PATH`, as `execvp` would. If it is a path that was found once and is
+/// gone, the `word` that it was found by is looked up again.
+fn execute(argv: &[CString], word: &str, environment: &mut Environment) -> Result<Infallible, Failure> {
     let failed = |errno: nix::Error| {
         let name = argv.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
         Failure::new(Step::Execute, &errno.into(), &format!("execute `{name}`"))
@@ -252,22 +254,50 @@ fn execute(argv: &[CString], environment: &Environment) -> Result<Infallible, Fa
     let Some(name) = argv.first().filter(|name| !name.is_empty()) else {
         return Err(failed(nix::Error::ENOENT));
     };
-    let envp = environment.to_strings();
-    if name.as_bytes().contains(&b'/') {
-        return Err(failed(try_to_execute(name, argv, &envp)));
+    let is_path = name.as_bytes().contains(&b'/');
+    let reason = if is_path {
+        try_to_execute(name, argv, &environment.to_strings())
+    } else {
+        try_folders(name.as_bytes(), argv, environment)
+    };
+    let word = if is_path { word.as_bytes() } else { name.as_bytes() };
+    if word.is_empty() || !matches!(reason, nix::Error::ENOENT | nix::Error::ENOTDIR) {
+        return Err(failed(reason));
     }
+    // A newer version may be beside the one that is gone, and what it starts by name is there too.
+    let path = Path::new(OsStr::from_bytes(name.as_bytes()));
+    let mut folders = versions::mended(environment.get(b"PATH").unwrap_or(DEFAULT_PATH));
+    if let Some(beside) = path.parent().filter(|_| is_path).and_then(versions::beside) {
+        let before = environment.get(b"PATH").unwrap_or(DEFAULT_PATH).to_vec();
+        folders = Some([beside.as_os_str().as_bytes(), &folders.unwrap_or(before)].join(&b':'));
+    }
+    if let Some(folders) = folders {
+        environment.set(b"PATH", &folders);
+    }
+    let _ = try_folders(word, argv, environment);
+    Err(failed(reason))
+}
+
+/// Executes a name from the first folder of the search path that has it. Only comes back with an error.
+fn try_folders(name: &[u8], argv: &[CString], environment: &Environment) -> nix::Error {
+    let envp = environment.to_strings();
     let mut reason = nix::Error::ENOENT;
     for folder in environment.get(b"PATH").unwrap_or(DEFAULT_PATH).split(|byte| *byte == b':') {
         let folder = if folder.is_empty() { &b"."[..] } else { folder };
-        let path = Path::new(OsStr::from_bytes(folder)).join(OsStr::from_bytes(name.as_bytes()));
-        let path = CString::new(path.as_os_str().as_bytes()).map_err(|_| failed(nix::Error::EINVAL))?;
-        match try_to_execute(&path, argv, &envp) {
+        let path = Path::new(OsStr::from_bytes(folder)).join(OsStr::from_bytes(name));
+        let Ok(path) = CString::new(path.as_os_str().as_bytes()) else { return nix::Error::EINVAL };
+        let mut argv = argv.to_vec();
+        // Who is named by a path looks for what belongs to it there.
+        if let Some(first) = argv.first_mut().filter(|first| first.as_bytes().contains(&b'/')) {
+            first.clone_from(&path);
+        }
+        match try_to_execute(&path, &argv, &envp) {
             nix::Error::ENOENT | nix::Error::ENOTDIR => {}
             nix::Error::EACCES => reason = nix::Error::EACCES,
-            other => return Err(failed(other)),
+            other => return other,
         }
     }
-    Err(failed(reason))
+    reason
 }
 
 /// Only comes back with an error. A script without a first line is given to `sh`, as `execvp` does.

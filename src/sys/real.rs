@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -37,8 +37,16 @@ impl RealHost {
         // The kernel still knows the name of a folder that was removed; nothing is found there, and that is the truth.
         let removed = || std::fs::read_link("/proc/self/cwd").unwrap_or_else(|_| PathBuf::from("/"));
         let cwd = std::env::current_dir().unwrap_or_else(|_| removed());
+        // A shell also knows through which links it came, and these may lead elsewhere later.
+        let cwd = variables.get("PWD").map(PathBuf::from).filter(|pwd| is_way_to(pwd, &cwd)).unwrap_or(cwd);
         Self { variables, raw, cwd, program: OnceCell::new(), user: OnceCell::new() }
     }
+}
+
+/// True if a path is absolute, plain, and leads to this folder.
+fn is_way_to(path: &Path, folder: &Path) -> bool {
+    let plain = path.is_absolute() && path.components().all(|part| !matches!(part, Component::ParentDir));
+    plain && path.canonicalize().is_ok_and(|found| found == folder)
 }
 
 impl Default for RealHost {

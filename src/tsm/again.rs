@@ -7,9 +7,10 @@ use crate::supervise::meta::Run;
 
 use super::detect::detect;
 use super::environment::{self, EnvFile};
+use super::interpreter::Tools;
 use super::name::Base;
 use super::plan::ladder::{PORT, port_of_file};
-use super::plan::{Kept, PlanError, PortChoice, StartPlan, folder, kept, program_of, watched};
+use super::plan::{Kept, PlanError, PortChoice, StartPlan, folder, kept, program_of, value_of, watched};
 use super::port::{OwnPort, PortSource, PortWish};
 use super::request::{Around, StartRequest};
 use super::store::Process;
@@ -36,7 +37,9 @@ pub fn plan(process: &Process, request: &StartRequest, around: &Around) -> Resul
     if port.as_ref().is_some_and(|choice| choice.source.is_claim()) || request.port == Some(PortWish::Nothing) {
         set.retain(|(key, _)| key != PORT);
     }
-    let program = program_of(meta)?;
+    let variable = |name: &str| value_of(name, &set, env_file.as_ref(), around);
+    let tools = Tools { variable: &variable, home: around.paths.home(), cwd: &cwd };
+    let program = program_of(meta)?.found_again(&tools);
     let ladder = vec![
         ("--port", request.port.map(|wish| wish.to_string())),
         ("the last start", meta.port.map(|port| port.to_string())),

@@ -297,6 +297,7 @@ fn compose(plan: &StartPlan, placement: &Placement, before: Option<&Meta>) -> Me
         state: State::Starting,
         run: Run {
             argv: plan.program.argv.clone(),
+            word: plan.program.word.clone(),
             set,
             unset: plan.unset.clone(),
             secrets_file: text(&plan.secrets),

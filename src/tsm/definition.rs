@@ -121,8 +121,11 @@ impl Definition {
         let bytes = std::fs::read(&resolved).map_err(unreadable)?;
         let text = String::from_utf8(bytes)
             .map_err(|_| unreadable(std::io::Error::new(std::io::ErrorKind::InvalidData, "it is no UTF-8 text")))?;
+        // A definition that is reached through a linked folder runs in that folder, wherever the link leads by then.
+        let folder = if file.is_symlink() { resolved.parent() } else { file.parent() };
         // Messages name the file as the operator did.
-        Self::parse(&text, &resolved, variables).map_err(|error| error.seen_as(file))
+        let read = Self::parse_in(folder.unwrap_or(Path::new("/")), &text, &resolved, variables);
+        read.map_err(|error| error.seen_as(file))
     }
 
     /// Reads a definition from its text; `file` need not be there.
@@ -131,7 +134,16 @@ impl Definition {
     ///
     /// Fails at the first malformed line, or if there is nothing to run.
     pub fn parse(text: &str, file: &Path, variables: &BTreeMap<String, String>) -> Result<Self, DefinitionError> {
-        let folder = file.parent().unwrap_or(Path::new("/"));
+        Self::parse_in(file.parent().unwrap_or(Path::new("/")), text, file, variables)
+    }
+
+    /// Paths of the text begin in `folder`.
+    fn parse_in(
+        folder: &Path,
+        text: &str,
+        file: &Path,
+        variables: &BTreeMap<String, String>,
+    ) -> Result<Self, DefinitionError> {
         let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         let name = legalise(&stem, "service");
         let mut definition = Self { file: file.to_owned(), name, cwd: folder.to_owned(), ..Self::default() };

@@ -107,8 +107,8 @@ pub fn read(path: &Path) -> Result<Imported, ImportError> {
 
 fn read_kind(path: &Path) -> Result<Imported, ImportError> {
     let unreadable = |source| ImportError::Unreadable { path: path.to_owned(), source };
-    let path = &path.canonicalize().map_err(unreadable)?;
-    let text = fs::read_to_string(path).map_err(|source| ImportError::Unreadable { path: path.clone(), source })?;
+    let text = fs::read_to_string(path).map_err(unreadable)?;
+    let path = &path.components().collect::<PathBuf>();
     let folder = path.parent().unwrap_or(Path::new("/"));
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let malformed = |kind, why: String| ImportError::Malformed { path: path.clone(), kind, why };

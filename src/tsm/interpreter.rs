@@ -23,6 +23,8 @@ pub struct Tools<'a> {
 pub struct Program {
     /// The words; the first is a path, or a name that was found in `PATH`.
     pub argv: Vec<String>,
+    /// The word that led to the first one, to be looked up again when that is gone; empty if it is that very word, or a path.
+    pub word: String,
     /// The interpreter, absolute; empty if there is none.
     pub interpreter: String,
     /// The kind, which a shell may have decided.
@@ -90,7 +92,8 @@ pub fn resolve(line: &CommandLine, shape: &Shape, tools: &Tools) -> Result<Progr
     if let Some(text) = &line.shell {
         let shell = tools.language("bash", ProcessType::Bash)?;
         let kind = if shape.kind == ProcessType::Command { ProcessType::Bash } else { shape.kind };
-        return Ok(Program { argv: vec![shell.clone(), "-c".to_owned(), text.clone()], interpreter: shell, kind });
+        let argv = vec![shell.clone(), "-c".to_owned(), text.clone()];
+        return Ok(Program { argv, word: "bash".to_owned(), interpreter: shell, kind });
     }
     let Some(first) = line.words.first() else {
         return Err(ProgramError::Missing { word: String::new(), cwd: tools.cwd.to_owned() });
@@ -100,14 +103,32 @@ pub fn resolve(line: &CommandLine, shape: &Shape, tools: &Tools) -> Result<Progr
             let interpreter = tools.language(first, kind)?;
             tools.check_script(line, shape)?;
             let argv = std::iter::once(interpreter.clone()).chain(line.words[1..].iter().cloned()).collect();
-            Ok(Program { argv, interpreter, kind })
+            let word = Some(first.clone()).filter(|first| !first.contains('/')).unwrap_or_default();
+            Ok(Program { argv, word, interpreter, kind })
         }
         (false, kind, Some(0)) if kind != ProcessType::Command => tools.script(&line.words, kind),
         (false, kind, _) => {
             let program = tools.program(first)?;
+            let kind = if kind == ProcessType::Command { tools.kind_of(&program) } else { kind };
             let argv = std::iter::once(program).chain(line.words[1..].iter().cloned()).collect();
-            Ok(Program { argv, interpreter: String::new(), kind })
+            Ok(Program { argv, word: String::new(), interpreter: String::new(), kind })
         }
+    }
+}
+
+impl Program {
+    /// The same, found anew if what was found is gone: version managers put a new version at another place.
+    #[must_use]
+    pub fn found_again(mut self, tools: &Tools) -> Self {
+        let gone = self.argv.first().is_some_and(|path| path.starts_with('/') && !Path::new(path).exists());
+        if gone && !self.word.is_empty() {
+            let kind = super::detect::interpreter_named(&self.word).unwrap_or(ProcessType::Command);
+            if let Ok(found) = tools.language(&self.word, kind) {
+                self.interpreter.clone_from(&found);
+                self.argv[0] = found;
+            }
+        }
+        self
     }
 }
 
@@ -145,24 +166,25 @@ impl Tools<'_> {
             _ => {}
         }
         let own = if runs { self.interpreter_line(&path) } else { None };
-        let mut argv = match own {
-            Some(own) => own,
-            None => vec![self.language(usual(kind), kind)?],
+        let (mut argv, found_by) = match own {
+            Some((own, name)) => (own, name),
+            None => (vec![self.language(usual(kind), kind)?], usual(kind).to_owned()),
         };
         let interpreter = argv[0].clone();
         // The name in the working directory as it was given; one from PATH with its folder.
         argv.push(if self.cwd.join(word).exists() { word.clone() } else { text(&path) });
         argv.extend_from_slice(&words[1..]);
-        Ok(Program { argv, interpreter, kind })
+        Ok(Program { argv, word: found_by, interpreter, kind })
     }
 
-    /// The interpreter line of a script as words, `env` already looked through; `None` if it cannot be followed.
-    fn interpreter_line(&self, path: &Path) -> Option<Vec<String>> {
+    /// The interpreter line of a script as words, `env` already looked through, and the name that `env` was given; `None` if it
+    /// cannot be followed.
+    fn interpreter_line(&self, path: &Path) -> Option<(Vec<String>, String)> {
         let (program, rest) = interpreter_line(path)?;
         let mut words: Vec<String> = rest.into_iter().collect();
         if Path::new(&program).file_name()? != "env" {
             words.insert(0, program);
-            return is_executable(Path::new(&words[0])).then_some(words);
+            return is_executable(Path::new(&words[0])).then(|| (words, String::new()));
         }
         let rest = words.pop()?;
         let split =
@@ -170,7 +192,8 @@ impl Tools<'_> {
         let (name, more) = split.split_first()?;
         let kind = super::detect::interpreter_named(name).unwrap_or(ProcessType::Command);
         let program = self.language(name, kind).ok()?;
-        Some(std::iter::once(program).chain(more.iter().cloned()).collect())
+        let found_by = Some(name.clone()).filter(|name| !name.contains('/')).unwrap_or_default();
+        Some((std::iter::once(program).chain(more.iter().cloned()).collect(), found_by))
     }
 
     /// A program as it will be executed: a path, a name in PATH, or a file in the working directory.
@@ -196,6 +219,16 @@ impl Tools<'_> {
             return Ok(());
         }
         Err(ProgramError::Missing { word: word.clone(), cwd: self.cwd.to_owned() })
+    }
+
+    /// A program may be a script, and say itself what it is written in.
+    fn kind_of(&self, program: &str) -> ProcessType {
+        let path = if program.contains('/') { Some(self.cwd.join(program)) } else { self.find(program) };
+        let line = path.as_deref().and_then(interpreter_line);
+        let words = line.into_iter().flat_map(|(program, rest)| std::iter::once(program).chain(rest));
+        let words: Vec<String> = words.flat_map(|text| shlex::split(&text).unwrap_or_default()).collect();
+        let python = words.iter().any(|word| super::detect::interpreter_named(word) == Some(ProcessType::Python));
+        if python { ProcessType::Python } else { ProcessType::Command }
     }
 
     fn find(&self, word: &str) -> Option<PathBuf> {

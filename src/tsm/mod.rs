@@ -2,6 +2,7 @@
 
 pub mod again;
 pub mod attend;
+pub mod boot;
 pub mod conflict;
 pub mod control;
 pub mod create;
@@ -12,6 +13,7 @@ pub mod doctor;
 pub mod ends;
 pub mod environment;
 pub mod events;
+pub mod foreign;
 pub mod import;
 pub mod instances;
 pub mod interpreter;

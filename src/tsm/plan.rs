@@ -4,7 +4,7 @@
 mod error;
 pub(super) mod ladder;
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use crate::supervise::care::Care;
@@ -16,6 +16,7 @@ pub use error::PlanError;
 use super::definition::Definition;
 use super::detect::{ProcessType, Shape, detect};
 use super::environment::{self, EnvFile, EnvironmentError};
+use super::foreign;
 use super::interpreter::{self, Program, Tools};
 use super::keep::Keep;
 use super::limits::{self, within_reach};
@@ -172,6 +173,7 @@ impl Draft {
         if base.is_some() {
             line.words.pop();
         }
+        let notes = foreign::notes(&line.words, &shape, &cwd);
         Ok(Self {
             line,
             shape,
@@ -185,7 +187,7 @@ impl Draft {
             service: None,
             needs: Vec::new(),
             instances: None,
-            notes: Vec::new(),
+            notes,
         })
     }
 
@@ -309,11 +311,23 @@ pub fn folder(from: &Path, given: Option<&Path>) -> Result<PathBuf, PlanError> {
     let path = given.map_or_else(|| from.to_owned(), |given| from.join(given));
     let bad = |why| PlanError::Folder { path: path.clone(), why };
     match path.canonicalize() {
-        Ok(found) if found.is_dir() => Ok(found),
+        Ok(found) if found.is_dir() => Ok(as_written(&path, &found)),
         Ok(_) => Err(bad("it is no folder")),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(bad("it is not there")),
         Err(_) => Err(bad("it cannot be entered")),
     }
+}
+
+/// A link is kept, so that it is followed anew at every spawn; `.` and `..` are taken out where that leads to the same.
+fn as_written(path: &Path, found: &Path) -> PathBuf {
+    let mut short = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => _ = short.pop(),
+            part => short.push(part),
+        }
+    }
+    if short.canonicalize().is_ok_and(|it| it == found) { short } else { path.components().collect() }
 }
 
 /// The env file that `--env` asks for; at most one.
@@ -345,7 +359,12 @@ fn service_env(file: Option<String>, env: Option<String>, exports: &mut Vec<(Str
 }
 
 /// A variable as the child will see it, but for the secrets: nothing that we look up is a secret.
-fn value_of(name: &str, set: &[(String, String)], env_file: Option<&EnvFile>, around: &Around) -> Option<String> {
+pub(super) fn value_of(
+    name: &str,
+    set: &[(String, String)],
+    env_file: Option<&EnvFile>,
+    around: &Around,
+) -> Option<String> {
     let of_set = set.iter().rfind(|(key, _)| key == name).map(|(_, value)| value);
     let of_file = || env_file?.settings.iter().find(|setting| setting.key == name).map(|setting| &setting.value);
     of_set.or_else(of_file).or_else(|| around.variables.get(name)).cloned()
@@ -370,7 +389,8 @@ pub(super) fn program_of(meta: &Meta) -> Result<Program, PlanError> {
     if argv.is_empty() {
         return Err(RequestError::Nothing.into());
     }
-    Ok(Program { argv, interpreter: meta.interpreter.clone(), kind: kind_named(&meta.process_type) })
+    let (interpreter, word) = (meta.interpreter.clone(), meta.run.word.clone());
+    Ok(Program { argv, word, interpreter, kind: kind_named(&meta.process_type) })
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use crate::sys::paths::Paths;
 use crate::sys::program::find;
 
 use super::definition::{Definition, DefinitionError};
+use super::foreign;
 use super::keep::Keep;
 use super::name::Base;
 use super::port::PortWish;
@@ -93,6 +94,12 @@ pub enum RequestError {
         /// The first word too many.
         word: String,
     },
+    /// It is a list of processes for another process manager.
+    #[error("`{file}` is no program: another process manager reads it")]
+    List {
+        /// The file.
+        file: String,
+    },
     /// The definition cannot be used.
     #[error(transparent)]
     Definition(#[from] DefinitionError),
@@ -107,7 +114,7 @@ pub enum RequestError {
 impl Advise for RequestError {
     fn kind(&self) -> Kind {
         match self {
-            Self::Nothing | Self::TooMany { .. } => Kind::Usage,
+            Self::Nothing | Self::TooMany { .. } | Self::List { .. } => Kind::Usage,
             Self::Definition(error) => error.kind(),
             Self::Unclosed(error) => error.kind(),
             Self::Resolve(error) => error.kind(),
@@ -117,6 +124,7 @@ impl Advise for RequestError {
     fn advice(&self) -> Option<String> {
         match self {
             Self::Nothing => Some("tsm start SERVICE, tsm start FILE.tsm or tsm start PROGRAM ARGUMENTS…".to_owned()),
+            Self::List { file } => Some(format!("`tsm import {file}` makes services of what it lists")),
             Self::TooMany { service, word } if word.starts_with('-') => {
                 Some(format!("options stand before the service: tsm start {word} {service}"))
             }
@@ -163,6 +171,10 @@ impl StartRequest {
             && let Some(process) = existing(first, around)?
         {
             return Ok(Target::Existing(Box::new(process.clone())));
+        }
+        let cwd = self.cwd.as_deref().map_or_else(|| around.cwd.to_owned(), |cwd| around.cwd.join(cwd));
+        if foreign::is_list(&cwd.join(first)) {
+            return Err(RequestError::List { file: first.clone() });
         }
         self.as_program(around)
     }
@@ -238,7 +250,7 @@ fn existing<'a>(word: &str, around: &Around<'a>) -> Result<Option<&'a Process>, 
     match resolve_one(word, around.processes) {
         Ok(process) => Ok(Some(process)),
         Err(error @ ResolveError::Ambiguous { .. }) => Err(error.into()),
-        Err(ResolveError::NotFound { .. }) => Ok(None),
+        Err(ResolveError::NotFound { .. } | ResolveError::Part { .. }) => Ok(None),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::base::name::BadName;
-use crate::supervise::meta::Run;
+use crate::supervise::meta::{Meta, Run};
 
 use super::create::NOTIFY;
 use super::definition::Definition;
@@ -67,7 +67,7 @@ pub fn of_process(process: &Process, name: Option<&str>, origin: Option<Definiti
     Ok(Definition {
         file: PathBuf::new(),
         name: base.text,
-        command: if run.argv.is_empty() { meta.command.clone() } else { joined(&run.argv) },
+        command: command(meta),
         cwd: meta.cwd.clone(),
         env_file: text(&meta.env_file),
         // Without one it must not find another.
@@ -85,6 +85,15 @@ pub fn of_process(process: &Process, name: Option<&str>, origin: Option<Definiti
         unknown: origin.unknown,
         slips: Vec::new(),
     })
+}
+
+/// Its program as it was written: where that is found may be another place at the next start.
+fn command(meta: &Meta) -> String {
+    match (meta.run.argv.as_slice(), meta.run.word.as_str()) {
+        ([], _) => meta.command.clone(),
+        ([_, rest @ ..], word) if !word.is_empty() => joined(&[&[word.to_owned()], rest].concat()),
+        (argv, _) => joined(argv),
+    }
 }
 
 /// What is not as usual.

@@ -38,6 +38,8 @@
 //! | 64 descriptors | `surroundings::sixty_four_descriptors_are_enough` |
 //! | fork refused to an ordinary user | `surroundings::a_user_who_may_not_fork_is_told_and_nothing_is_left` |
 //! | 500 processes of an ordinary user | `surroundings::an_ordinary_user_has_many_processes_and_every_word_of_them` |
+//! | the link to the release switched, the old release removed | `places::a_linked_folder_is_entered_anew_at_every_start` |
+//! | the version of the interpreter removed, a newer one beside it | `places::a_program_whose_version_is_gone_is_found_again` |
 //! | pid used again | `surroundings::a_pid_that_a_stranger_has_now_is_not_touched` |
 //! | full pipe without a reader | `surroundings::a_child_whose_pipe_is_full_goes_on_when_somebody_reads` |
 //! | 10 MB line | `surroundings::a_line_of_ten_megabytes_arrives_whole` |
@@ -59,6 +61,7 @@ mod halves;
 mod kills;
 mod many;
 mod names;
+mod places;
 mod rotation;
 mod stops;
 mod surroundings;

@@ -3,6 +3,7 @@
 mod environment;
 mod failure;
 mod identity;
+mod place;
 mod port;
 
 use std::fs;

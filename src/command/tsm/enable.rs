@@ -2,8 +2,11 @@
 
 use crate::base::fault::Fault;
 use crate::base::name::ServiceName;
+use crate::command::tsm::start::around;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Report, Sentence, Tone};
+use crate::supervise::limits::Limits;
+use crate::tsm::boot;
 use crate::tsm::definition::Definition;
 use crate::tsm::service::{Change, ServiceError, Services};
 
@@ -41,6 +44,10 @@ impl Command for Enable {
             match read {
                 Some(Ok(it)) if it.autostart == Some(false) => {
                     report = report.note(format!("its TSM_AUTOSTART is false, so `tsm startup` passes over '{name}'"));
+                }
+                Some(Ok(it)) => {
+                    let note = boot::not_found_by_unit(&it.file, &around(cx, &[], Limits::default()));
+                    report = note.into_iter().fold(report, Report::note);
                 }
                 Some(Err(error)) => report = report.note(format!("'{name}' cannot be started as it is: {error}")),
                 _ => {}

@@ -8,6 +8,7 @@ use crate::command::{Command, Cx, Effect};
 use crate::report::{Answer, Ask, Report, Sentence, Tone};
 use crate::supervise::limits::Limits;
 use crate::sys::program::find;
+use crate::tsm::boot;
 use crate::tsm::definition::Definition;
 use crate::tsm::port::PortWish;
 use crate::tsm::request::StartRequest;
@@ -94,14 +95,16 @@ impl Command for Save {
             "✅ Saved service definition: {}\nEnable with: tsm enable {name}\nStart with: tsm start {name}",
             file.display()
         );
-        Ok(Report::of(
+        let note = boot::not_found_by_unit(&file, &around(cx, &[], Limits::default()));
+        let report = Report::of(
             Sentence::new(said)
                 .tone(Tone::Good)
                 .with("name", name.as_str())
                 .with("action", "saved")
                 .with("file", file.display().to_string())
                 .with("command", definition.command.as_str()),
-        ))
+        );
+        Ok(note.into_iter().fold(report, Report::note))
     }
 }
 

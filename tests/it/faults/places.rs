@@ -1,0 +1,102 @@
+//! Folders and programs that are at another place than they were at the first start.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+use nix::sys::signal::Signal;
+use tetra::supervise::meta::State;
+
+use super::field::{Field, said};
+use crate::supervise::nest::signal;
+use crate::waiting::eventually;
+
+/// A release whose program says which one it is.
+fn release(field: &Field, name: &str) {
+    let folder = field.path(name);
+    fs::create_dir(&folder).expect("a folder");
+    fs::write(folder.join("app.sh"), format!("#!/bin/sh\necho {name} in $PWD\nexec sleep 1000\n")).expect("a script");
+    fs::set_permissions(folder.join("app.sh"), fs::Permissions::from_mode(0o755)).expect("a mode");
+}
+
+fn lead(field: &Field, name: &str) {
+    let _ = fs::remove_file(field.path("current"));
+    symlink(name, field.path("current")).expect("a link");
+}
+
+#[test]
+fn a_linked_folder_is_entered_anew_at_every_start() {
+    let field = Field::new();
+    let says = |word: &str, process: &str| {
+        eventually("it says where it is", || String::from_utf8_lossy(&field.written(process)).contains(word));
+    };
+    release(&field, "r1");
+    lead(&field, "r1");
+    let current = field.path("current");
+    field.start("by-option", &["--cwd", "current", "--restart", "always"], &["./app.sh"]);
+    let mut from_there = field.command(&["start", "--no-wait", "--name", "from-there", "./app.sh"]);
+    let from_there = said(from_there.current_dir(&current).env("PWD", &current).output().expect("tetra runs"));
+    assert_eq!(from_there.code, 0, "{}", from_there.err);
+    fs::write(field.path("r1").join("of-file.tsm"), "TSM_COMMAND=./app.sh\n").expect("a definition");
+    field.ok(&["start", "--no-wait", "current/of-file.tsm"]);
+    field.ok(&["save", "saved", "--cwd", "current", "./app.sh"]);
+    field.ok(&["start", "--no-wait", "saved"]);
+    let all = ["by-option", "from-there", "of-file", "saved"];
+    for name in all {
+        says(&format!("r1 in {}", current.display()), name);
+    }
+    release(&field, "r2");
+    fs::copy(field.path("r1").join("of-file.tsm"), field.path("r2").join("of-file.tsm")).expect("a copy");
+    lead(&field, "r2");
+    fs::remove_dir_all(field.path("r1")).expect("removed");
+    signal(field.read("by-option").pid, Signal::SIGKILL);
+    says(&format!("r2 in {}", current.display()), "by-option");
+    for name in &all[1..] {
+        field.ok(&["restart", name]);
+        says(&format!("r2 in {}", current.display()), name);
+    }
+}
+
+/// A version of an interpreter, called `tool-js`, that tells its own place.
+fn version(field: &Field, version: &str) {
+    let bin = field.path("versions").join(version).join("bin");
+    fs::create_dir_all(&bin).expect("a folder");
+    for (name, text) in
+        [("node", "#!/bin/sh\necho node of $0\nexec sleep 1000\n"), ("tool", "#!/bin/sh\nexec node x\n")]
+    {
+        fs::write(bin.join(name), text).expect("a program");
+        fs::set_permissions(bin.join(name), fs::Permissions::from_mode(0o755)).expect("a mode");
+    }
+}
+
+#[test]
+fn a_program_whose_version_is_gone_is_found_again() {
+    let field = Field::new();
+    version(&field, "v18.1.0");
+    fs::write(field.path("app.js"), "").expect("a script");
+    let path = format!("{}:{}", field.path("versions/v18.1.0/bin").display(), std::env::var("PATH").expect("a PATH"));
+    let start = |name: &str, words: &[&str]| {
+        let words = [&["start", "--no-wait", "--restart", "always", "--name", name, "--"], words].concat();
+        let started = said(field.command(&words).env("PATH", &path).output().expect("tetra runs"));
+        assert_eq!(started.code, 0, "{}", started.err);
+    };
+    let says = |version: &str, process: &str| {
+        let place = format!("node of {}", field.path("versions").join(version).join("bin/node").display());
+        eventually("it says which one it is", || String::from_utf8_lossy(&field.written(process)).contains(&place));
+    };
+    start("by-interpreter", &["node", "app.js"]);
+    start("by-name", &["tool"]);
+    for name in ["by-interpreter", "by-name"] {
+        says("v18.1.0", name);
+    }
+    version(&field, "v20.10.1");
+    version(&field, "v20.9.0");
+    fs::remove_dir_all(field.path("versions/v18.1.0")).expect("removed");
+    for name in ["by-interpreter", "by-name"] {
+        signal(field.read(name).pid, Signal::SIGKILL);
+        says("v20.10.1", name);
+    }
+    field.ok(&["stop", "by-interpreter"]);
+    field.until_state("by-interpreter", State::Stopped);
+    field.ok(&["start", "--no-wait", "by-interpreter"]);
+    field.until_state("by-interpreter", State::Online);
+}
