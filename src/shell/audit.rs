@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::base::control;
 use crate::base::fault::Kind;
 use crate::base::line;
 use crate::base::redact::redact;
@@ -49,5 +50,5 @@ pub fn record(paths: &Paths, deed: &Deed) -> Result<(), FileError> {
         "ms": u64::try_from(deed.took.as_millis()).unwrap_or(u64::MAX),
     });
     file::folder(&paths.logs())?;
-    file::append(&paths.audit(), format!("{entry}\n").as_bytes(), Access::Private)
+    file::append(&paths.audit(), format!("{}\n", control::json(&entry.to_string())).as_bytes(), Access::Private)
 }

@@ -11,6 +11,7 @@ use super::render::{self, Piece, Target};
 use super::style::{self, Paint};
 use super::table::Frame;
 use super::{fault, json};
+use crate::base::control;
 use crate::base::fault::Fault;
 use crate::report::{Answer, Ask, Block, Color, Console, Follow, Look, Next, Report, Row};
 
@@ -159,7 +160,9 @@ impl Terminal {
             if let Some(data) = json::block(&block) {
                 self.write(format!("{data}\n"))?;
             }
-            self.follow(block, faults, |row| self.write(format!("{}\n", json::sentence(&row.sentence))))?;
+self.follow(block, faults, |row| {
+                self.write(format!("{}\n", control::json(&json::sentence(&row.sentence).to_string())))
+            })?;
         }
         Ok(())
     }
@@ -196,7 +199,7 @@ impl Console for Terminal {
 
     fn complain(&mut self, fault: &Fault) {
         if self.json {
-            self.talk(&format!("{}\n", json::fault(fault)));
+            self.talk(&format!("{}\n", control::json(&json::fault(fault).to_string())));
         } else {
             let width = self.terminal_width().filter(|_| self.streams.talk_is_terminal);
             self.talk(&fault::render(fault, width, self.talk_paint()));

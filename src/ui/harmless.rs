@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::base::control::is_obeyed;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// The text with every control character spelled out, line ends too: for a cell or a word in a sentence.
@@ -77,7 +78,7 @@ fn color_sequence(text: &str) -> Option<usize> {
 }
 
 fn escape(text: &str, keep: fn(char) -> bool) -> Cow<'_, str> {
-    let harmful = |c: char| !keep(c) && (c.is_control() || turns_direction(c));
+    let harmful = |c: char| !keep(c) && is_obeyed(c);
     if !text.contains(harmful) {
         return Cow::Borrowed(text);
     }
@@ -90,11 +91,6 @@ fn escape(text: &str, keep: fn(char) -> bool) -> Cow<'_, str> {
         }
     }
     Cow::Owned(out)
-}
-
-/// Characters that make text appear in another order than it is written.
-fn turns_direction(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value as Json, json};
 
 use super::text::point;
+use crate::base::control;
 use crate::base::diagnostic::{Diagnostic, Label, Severity};
 use crate::base::fault::Fault;
 use crate::report::{Block, Cell, Fields, Sentence, Shape, Table, Value};
@@ -59,7 +60,7 @@ impl Serialize for Data<'_> {
 /// In one line.
 impl fmt::Display for Data<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&serde_json::to_string(self).map_err(|_| fmt::Error)?)
+        f.write_str(&control::json(&serde_json::to_string(self).map_err(|_| fmt::Error)?))
     }
 }
 
@@ -108,7 +109,7 @@ pub fn document(data: &[Data], shape: Shape) -> String {
         (Shape::One, [only]) => serde_json::to_string_pretty(only),
         (Shape::One, []) => serde_json::to_string_pretty(&()),
     };
-    text.expect("the keys are texts, and memory takes everything")
+    control::json(&text.expect("the keys are texts, and memory takes everything"))
 }
 
 /// A fault: `{"error":{"kind","message","causes":[],"advice","at"?,"diagnostics"?}}`.
@@ -204,6 +205,15 @@ mod tests {
         assert!(document(&[said(), said()], Shape::One).starts_with("[\n"));
         assert_eq!(document(&[], Shape::One), "null");
         assert_eq!(document(&[], Shape::Many), "[]");
+    }
+
+    #[test]
+    fn nothing_in_it_is_obeyed_by_a_terminal() {
+        let text = "a\u{9b}31m\u{202e}b\u{7f}";
+        let said = || Data::Other(sentence(&Sentence::new(text).with("name", text)));
+        let escaped = r"a\u009b31m\u202eb\u007f";
+        assert!(document(&[said()], Shape::One).contains(escaped));
+        assert_eq!(said().to_string(), format!("{{\"name\":\"{escaped}\"}}"));
     }
 
     #[test]
