@@ -4,13 +4,56 @@
 ///
 /// Near enough: it begins with what was given (two characters at least), or the Jaro-Winkler likeness is at least 0.8.
 pub fn nearest<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    const NEAR_ENOUGH: f64 = 0.8;
     candidates
         .into_iter()
         .map(|candidate| (likeness(given, candidate), candidate))
         .filter(|(score, _)| *score >= NEAR_ENOUGH)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, candidate)| candidate)
+}
+
+const NEAR_ENOUGH: f64 = 0.8;
+
+/// How sure it must be that a name was meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Care {
+    /// A wrong guess costs nothing: as [`nearest`].
+    Little,
+    /// It is the beginning of the name, or a slip or two in a word of some length.
+    Some,
+    /// It is the name but for one letter that is missing, too much, or in the wrong order. Another letter makes another word:
+    /// `clear` is not `clean`.
+    Much,
+}
+
+/// How likely it is that `candidate` was meant by `given`; none if that is not sure enough.
+#[must_use]
+pub fn chance(given: &str, candidate: &str, care: Care) -> Option<f64> {
+    let score = likeness(given, candidate);
+    let near = match care {
+        Care::Little => score >= NEAR_ENOUGH,
+        Care::Some => {
+            let begins = given.len() >= 3 && candidate.starts_with(given);
+            let slips = given.len() >= 5 && strsim::osa_distance(given, candidate) <= 2;
+            begins || is_slip(given, candidate) || (slips && same_start(given, candidate))
+        }
+        Care::Much => is_slip(given, candidate),
+    };
+    near.then_some(score)
+}
+
+/// True if one letter is missing or too much, or two neighbours have changed places.
+#[must_use]
+pub fn is_slip(given: &str, candidate: &str) -> bool {
+    let replaced = given.chars().count() == candidate.chars().count()
+        && given.chars().zip(candidate.chars()).filter(|(a, b)| a != b).count() == 1;
+    given.len() >= 3 && !replaced && same_start(given, candidate) && strsim::osa_distance(given, candidate) <= 1
+}
+
+/// `unstartup` and `startup` differ in what they say, not by a slip.
+fn same_start(given: &str, candidate: &str) -> bool {
+    given.chars().next() == candidate.chars().next()
+        || given.chars().take(2).eq(candidate.chars().take(2).collect::<Vec<_>>().into_iter().rev())
 }
 
 fn likeness(given: &str, candidate: &str) -> f64 {
@@ -31,5 +74,37 @@ mod tests {
         assert_eq!(nearest("lst", verbs), Some("list"));
         assert_eq!(nearest("resta", verbs), Some("restart"));
         assert_eq!(nearest("zzz", verbs), None);
+    }
+
+    #[test]
+    fn what_does_harm_is_only_found_by_a_slip() {
+        for (given, candidate) in [
+            ("delte", "delete"),
+            ("stpo", "stop"),
+            ("stopp", "stop"),
+            ("kil", "kill"),
+            ("tsop", "stop"),
+            ("sop", "stop"),
+        ] {
+            assert!(chance(given, candidate, Care::Much).is_some(), "{given}");
+        }
+        for (given, candidate) in [
+            ("clear", "clean"),
+            ("deploy", "del"),
+            ("de", "delete"),
+            ("dele", "delete"),
+            ("top", "stop"),
+            ("skill", "kill"),
+        ] {
+            assert!(chance(given, candidate, Care::Much).is_none(), "{given}");
+        }
+        for (given, candidate) in
+            [("promo", "promote"), ("upgrdae", "upgrade"), ("enbale", "enable"), ("strt", "start")]
+        {
+            assert!(chance(given, candidate, Care::Some).is_some(), "{given}");
+        }
+        for (given, candidate) in [("unstartup", "startup"), ("reload", "upload"), ("set", "get"), ("in", "init")] {
+            assert!(chance(given, candidate, Care::Some).is_none(), "{given}");
+        }
     }
 }

@@ -7,6 +7,7 @@ use clap::{Arg, ArgAction, ArgMatches};
 use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
 use crate::base::name::OrgName;
+use crate::base::near;
 use crate::report::{Color, Look};
 
 /// One global option.
@@ -218,9 +219,9 @@ fn unknown(word: &str) -> Fault {
     let bare = word.trim_start_matches('-');
     let all = GLOBALS.iter().map(|global| global.long).chain(["help", "version"]);
     let fault = Fault::usage(format!("there is no global option `{word}`"));
-    match crate::base::near::nearest(bare, all) {
-        Some(near) => fault.advise(format!("did you mean `--{near}`?")),
-        None => fault.advise("`tetra --help` lists the options; those of a command stand after its words"),
+    match near::nearest(bare, all) {
+        Some(near) if near != "yes" || near::is_slip(bare, near) => fault.advise(format!("did you mean `--{near}`?")),
+        _ => fault.advise("`tetra --help` lists the options; those of a command stand after its words"),
     }
 }
 

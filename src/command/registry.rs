@@ -1,8 +1,8 @@
 //! The table of all commands, read from top to bottom, and how words find their row.
 
-use super::{Entry, entry};
+use super::{Effect, Entry, entry};
 use crate::base::fault::Fault;
-use crate::base::near::nearest;
+use crate::base::near::{self, Care};
 use crate::command::shell as own;
 use crate::command::{env, org, secrets, tsm};
 
@@ -194,8 +194,10 @@ pub fn unknown<S: AsRef<str>>(words: &[S]) -> Fault {
     let (given, near) = match resolve(&words) {
         Found::Group(group, depth) => {
             let verb = words.get(depth).copied().unwrap_or_default();
-            let verbs = members(group).flat_map(names).filter_map(|name| name.strip_prefix(group)?.strip_prefix(' '));
-            (format!("{group} {verb}"), nearest(verb, verbs).map(|verb| format!("{group} {verb}")))
+            let verb_of = |name: &'static str| name.strip_prefix(group)?.strip_prefix(' ');
+            let verbs =
+                members(group).flat_map(|entry| names(entry).filter_map(verb_of).map(|verb| (verb, entry.effect)));
+            (format!("{group} {verb}"), meant(verb, verbs).map(|verb| format!("{group} {verb}")))
         }
         Found::Command(..) | Found::Nothing => {
             let first = words.first().copied().unwrap_or_default();
@@ -209,18 +211,39 @@ pub fn unknown<S: AsRef<str>>(words: &[S]) -> Fault {
     }
 }
 
+/// The name that was most likely meant. The more a command does, the surer that must be: what is advised is typed without much
+/// thought. Of names that are equally near the one that does least is taken.
+fn meant(given: &str, candidates: impl Iterator<Item = (&'static str, Effect)>) -> Option<&'static str> {
+    let chances = candidates.filter_map(|(name, effect)| {
+        let care = match effect {
+            Effect::Read => Care::Little,
+            Effect::Write => Care::Some,
+            Effect::Destroy => Care::Much,
+        };
+        Some((near::chance(given, name, care)?, effect, name))
+    });
+    chances.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1))).map(|(_, _, name)| name)
+}
+
 /// A command near to one that was given without its group, or with a slip in its first word.
 fn near_first(first: &str, second: Option<&str>) -> Option<String> {
-    let last_word = |name: &'static str| name.rsplit(' ').next().filter(|last| *last == first);
-    if let Some(entry) = COMMANDS.iter().find(|entry| last_word(entry.name).is_some()) {
+    let is_verb = |entry: &&Entry| entry.name.split_once(' ').is_some_and(|(_, verb)| verb == first);
+    if let Some(entry) = COMMANDS.iter().find(is_verb) {
         return Some(entry.name.to_owned());
     }
+    let least = |first: &str| {
+        let inside = COMMANDS.iter().filter(|entry| entry.name.split(' ').next() == Some(first));
+        inside.map(|entry| entry.effect).min().unwrap_or(Effect::Read)
+    };
     let firsts = COMMANDS.iter().flat_map(names).filter_map(|name| name.split(' ').next());
-    let lasts = COMMANDS.iter().filter_map(|entry| entry.name.rsplit(' ').next());
-    let near = nearest(first, firsts.chain(lasts))?;
-    if let Some(verb) = COMMANDS.iter().find(|entry| entry.name.ends_with(&format!(" {near}"))) {
-        let stands_alone = COMMANDS.iter().flat_map(names).any(|name| name.split(' ').next() == Some(near));
-        return Some(if stands_alone { near } else { verb.name }.to_owned());
+    let firsts = firsts.map(|first| (first, least(first)));
+    // A verb without its group is a guess already.
+    let verbs = COMMANDS.iter();
+    let verbs = verbs.filter_map(|entry| Some((entry.name.split_once(' ')?.1, entry.effect.max(Effect::Write))));
+    let near = meant(first, firsts.chain(verbs))?;
+    let stands_alone = COMMANDS.iter().flat_map(names).any(|name| name.split(' ').next() == Some(near));
+    if let Some(verb) = COMMANDS.iter().find(|entry| !stands_alone && entry.name.ends_with(&format!(" {near}"))) {
+        return Some(verb.name.to_owned());
     }
     let both = second.map(|second| format!("{near} {second}"));
     Some(
@@ -232,4 +255,51 @@ fn near_first(first: &str, second: Option<&str>) -> Option<String> {
 /// The name of a command and its other names.
 fn names(entry: &'static Entry) -> impl Iterator<Item = &'static str> {
     std::iter::once(entry.name).chain(entry.aliases.iter().copied())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn advice(line: &str) -> String {
+        unknown(&line.split(' ').collect::<Vec<_>>()).advice.expect("there is always advice")
+    }
+
+    #[test]
+    fn advice_names_what_was_meant() {
+        for (line, meant) in [
+            ("tsm strat", "tsm start"),
+            ("tsm delte x", "tsm delete"),
+            ("tsm lst", "tsm list"),
+            ("restart web", "tsm restart"),
+            ("slect api", "select"),
+            ("org envv list", "org env"),
+            ("tsm statup", "tsm startup"),
+        ] {
+            assert!(advice(line).contains(&format!("`{meant}")), "{line}: {}", advice(line));
+        }
+    }
+
+    #[test]
+    fn advice_never_leads_to_more_than_was_typed() {
+        for (line, never) in [
+            ("clear", "clean"),
+            ("tsm deploy", "del"),
+            ("tsm unstartup", "startup"),
+            ("export TETRA_ORG=x", "mean"),
+            ("tsm cat", "del"),
+            ("tsm clear", "clean"),
+            ("tsm skill", "kill"),
+            ("org rollforward", "rollback"),
+        ] {
+            assert!(!advice(line).contains(never), "{line}: {}", advice(line));
+        }
+        for entry in COMMANDS.iter().filter(|entry| entry.effect == Effect::Destroy) {
+            let (group, verb) = entry.name.rsplit_once(' ').expect("only commands of groups destroy");
+            for other in [format!("un{verb}"), verb[..2].to_owned(), format!("{}x{}", &verb[..1], &verb[2..])] {
+                let said = advice(&format!("{group} {other}"));
+                assert!(!said.contains(&format!("`{}`", entry.name)), "{group} {other}: {said}");
+            }
+        }
+    }
 }

@@ -6,6 +6,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::Entry;
 use crate::base::fault::Fault;
+use crate::base::near;
 
 /// A complaint about the words after a command's name.
 pub struct Misused {
@@ -80,7 +81,10 @@ fn invalid(value: &str, slot: &str, why: Option<&(dyn std::error::Error + 'stati
 /// What may be meant, or else where to read about it.
 fn advice(entry: &Entry, error: &clap::Error) -> String {
     let suggested = many(error, ContextKind::SuggestedArg).into_iter().chain(many(error, ContextKind::SuggestedValue));
-    let suggested: Vec<String> = suggested.map(|it| format!("`{it}`")).collect();
+    let given = one(error, ContextKind::InvalidArg).unwrap_or_default();
+    // What takes a question away is only advised where it was clearly meant.
+    let is_safe = |it: &String| !matches!(it.as_str(), "--yes" | "--force") || near::is_slip(&given, it);
+    let suggested: Vec<String> = suggested.filter(is_safe).map(|it| format!("`{it}`")).collect();
     if !suggested.is_empty() {
         return format!("did you mean {}?", suggested.join(" or "));
     }
