@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use crate::base::diagnostic::{Diagnostic, SourceText};
 use crate::base::dotenv;
+use crate::base::redact;
 
 use super::leak;
 use super::masked;
@@ -77,7 +78,7 @@ fn settings(subject: &Subject) -> Vec<Diagnostic> {
         } else if is_port(key) && value.parse::<u16>().map_or(true, |port| port == 0) {
             say(format!("`{key}` is no port"), "write a number from 1 to 65535");
         }
-        if masked::is_secret(key)
+        if redact::is_secret_name(key)
             && value.len() >= masked::SHORTEST
             && let Some((env, other, _)) = subject.others.iter().find(|(_, _, known)| known == value)
         {

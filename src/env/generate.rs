@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use crate::base::diagnostic::{Diagnostic, Severity};
 use crate::base::environment::EnvName;
 use crate::base::fault::{Advise, Kind};
+use crate::base::redact;
 use crate::base::trouble::Reason;
 use crate::sys::file::FileError;
 
 use super::expand::{Lookup, Resolver};
 use super::format::{Format, Line, Unwritable};
 use super::leak;
-use super::masked;
 use super::project::{Plan, Planned};
 use super::read::ReadError;
 use super::scope::Kind as ValueKind;
@@ -193,7 +193,7 @@ pub fn generate(plan: &Plan, env: &EnvName) -> Result<Generated, GenerateError> 
                 let waiting = leak::is_placeholder(&value.text);
                 let (text, secret) = match scope.around.secrets.get(key).filter(|_| waiting) {
                     Some(secret) => (secret.clone(), true),
-                    None => (value.text.clone(), value.secret || masked::is_secret(key)),
+                    None => (value.text.clone(), value.secret || redact::is_secret_name(key)),
                 };
                 debug_assert!(value.kind != ValueKind::Several, "lists were left out");
                 generated.lines.push(Line::Variable { key: key.clone(), value: text.clone() });

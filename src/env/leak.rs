@@ -232,60 +232,9 @@ fn entropy(value: &str) -> f64 {
     counts.values().map(|count| f64::from(*count) / all).map(|part| -part * part.log2()).sum()
 }
 
-/// How tokens begin, the fewest characters that follow, and what they are.
-const TOKENS: [(&str, usize, &str); 18] = [
-    ("AKIA", 16, "an AWS access key"),
-    ("ASIA", 16, "an AWS access key"),
-    ("ghp_", 20, "a GitHub token"),
-    ("gho_", 20, "a GitHub token"),
-    ("ghs_", 20, "a GitHub token"),
-    ("ghu_", 20, "a GitHub token"),
-    ("github_pat_", 20, "a GitHub token"),
-    ("glpat-", 16, "a GitLab token"),
-    ("sk_live_", 12, "a Stripe key"),
-    ("rk_live_", 12, "a Stripe key"),
-    ("sk-", 24, "an API key"),
-    ("xoxb-", 10, "a Slack token"),
-    ("xoxp-", 10, "a Slack token"),
-    ("xoxa-", 10, "a Slack token"),
-    ("npm_", 24, "an npm token"),
-    ("dop_v1_", 24, "a DigitalOcean token"),
-    ("AIza", 30, "a Google key"),
-    ("AGE-SECRET-KEY-1", 20, "an age key"),
-];
-
 /// Well-known tokens, private keys and passwords in URLs, wherever they stand.
 fn patterns(text: &str) -> Vec<(&'static str, Range<usize>)> {
-    let mut found = Vec::new();
-    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-    let mut at = 0;
-    while let Some(begin) = text[at..].find(is_part).map(|begin| at + begin) {
-        let end = text[begin..].find(|c| !is_part(c)).map_or(text.len(), |length| begin + length);
-        let token = &text[begin..end];
-        at = end;
-        if let Some((_, _, kind)) =
-            TOKENS.iter().find(|(start, least, _)| token.strip_prefix(start).is_some_and(|rest| rest.len() >= *least))
-        {
-            found.push((*kind, begin..end));
-        } else if token.starts_with("eyJ") && token.len() >= 16 && text[end..].starts_with(".eyJ") {
-            let end = text[end..].find(|c| !is_part(c) && c != '.').map_or(text.len(), |length| end + length);
-            found.push(("a JSON web token", begin..end));
-            at = end;
-        }
-    }
-    found.extend(keys(text));
-    found.extend(passwords(text));
-    found
-}
-
-fn keys(text: &str) -> impl Iterator<Item = (&'static str, Range<usize>)> {
-    const END: &str = "PRIVATE KEY-----";
-    text.match_indices("-----BEGIN ").filter_map(move |(begin, _)| {
-        let line = text[begin..].lines().next()?;
-        let head = begin..begin + line.find(END)? + END.len();
-        let end = text[head.end..].find(END).map_or(head.end, |length| head.end + length + END.len());
-        Some(("a private key", begin..end))
-    })
+    redact::tokens(text).chain(redact::private_keys(text)).chain(passwords(text)).collect()
 }
 
 /// `scheme://user:password@host`

@@ -77,7 +77,7 @@ impl Cover {
     /// True for a variable that is hidden whole.
     #[must_use]
     pub fn hides(&self, key: &str) -> bool {
-        is_secret(key) || self.keys.contains(key)
+        redact::is_secret_name(key) || self.keys.contains(key)
     }
 
     /// The text with `«NAME»` for each secret.
@@ -97,13 +97,6 @@ impl Cover {
         }
         redact::text(&self.text(value))
     }
-}
-
-/// True for the name of a variable that holds a secret.
-#[must_use]
-pub fn is_secret(key: &str) -> bool {
-    // `PUBLIC_KEY` and the like are meant to be seen.
-    redact::is_secret_name(key) && !key.to_ascii_uppercase().split('_').any(|word| word == "PUBLIC")
 }
 
 #[cfg(test)]

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::base::environment::{EnvName, Rung};
+use crate::base::redact;
 
 use super::compare::Pair;
 use super::generate::Generated;
-use super::masked;
 
 /// What is known about both sides.
 #[derive(Debug, Clone, Copy)]
@@ -89,7 +89,7 @@ pub fn steps(sides: &Sides) -> Vec<Step> {
     let mut steps = Vec::new();
     for (key, before) in sides.here {
         let known = source(key);
-        let secret = known.map_or_else(|| masked::is_secret(key), |variable| variable.secret);
+        let secret = known.map_or_else(|| redact::is_secret_name(key), |variable| variable.secret);
         let (action, after) = match known {
             Some(variable) => match &variable.value {
                 Some(value) => (Action::Resolved, Some(value.clone())),

@@ -1,7 +1,6 @@
 //! What of the typed lines is kept, and how it is searched.
 
 use std::fmt;
-use std::ops::Range;
 use std::path::PathBuf;
 
 use reedline::{
@@ -10,8 +9,7 @@ use reedline::{
 };
 
 use super::mistake;
-use crate::base::line::{self, TokenKind};
-use crate::base::redact::{self, MASK};
+use crate::base::redact;
 use crate::base::time::Span as Duration;
 use crate::sys::history::{Reader, Row, Wanted};
 
@@ -24,40 +22,7 @@ pub type Redact = fn(&str) -> Option<String>;
 /// A line as it may be kept: its secrets are masked, whatever else it says stays as it was typed.
 #[must_use]
 pub fn without_secrets(line: &str) -> Option<String> {
-    let tokens = line::tokens(line);
-    let mut kept = String::with_capacity(line.len());
-    let mut done = 0;
-    let mut put = |span: &Range<usize>, text: &str| {
-        kept.push_str(&line[done..span.start]);
-        kept.push_str(text);
-        done = span.end;
-    };
-    for statement in tokens.split_inclusive(|token| matches!(token.kind, TokenKind::Semicolon | TokenKind::Newline)) {
-        let words = statement.iter().filter_map(|token| match &token.kind {
-            TokenKind::Word { text, .. } => Some(text),
-            _ => None,
-        });
-        let mut masked = redact::redact(words).into_iter();
-        for token in statement {
-            match &token.kind {
-                TokenKind::Word { text, .. } => {
-                    let masked = masked.next().unwrap_or_else(|| MASK.to_owned());
-                    if masked != *text {
-                        let plain = masked.replace(MASK, "x");
-                        let written = if line::quote(&plain) == plain { masked.into() } else { line::quote(&masked) };
-                        put(&token.span, &written);
-                    }
-                }
-                TokenKind::Shell { .. } | TokenKind::Comment => {
-                    put(&token.span, &redact::text(&line[token.span.clone()]))
-                }
-                _ => {}
-            }
-        }
-    }
-    let end = line.len();
-    put(&(end..end), "");
-    Some(kept)
+    Some(redact::text(line))
 }
 
 /// A history that does not keep lines with a blank in front, secrets, and the same line twice in a row.

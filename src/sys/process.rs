@@ -12,6 +12,8 @@ use std::os::unix::fs::MetadataExt;
 
 use nix::sys::resource::{Resource, getrlimit};
 
+use crate::base::redact;
+
 /// What `/proc/PID/stat` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stat {
@@ -66,10 +68,11 @@ pub fn words(pid: u32) -> Vec<String> {
     raw.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect()
 }
 
-/// The words a process was started with, as one text; its program's name in brackets if there are none.
+/// The words a process was started with, as one text without its secrets, to be shown; its program's name in brackets if
+/// there are none.
 #[must_use]
 pub fn command_line(pid: u32) -> Option<String> {
-    let line = words(pid).join(" ").trim_end().to_owned();
+    let line = redact::redact(words(pid)).join(" ").trim_end().to_owned();
     if line.is_empty() { stat(pid).map(|stat| format!("[{}]", stat.comm)) } else { Some(line) }
 }
 

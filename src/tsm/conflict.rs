@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::base::redact;
 use crate::supervise::meta::State;
 use crate::sys::net;
 
@@ -91,7 +92,7 @@ pub fn claimed(port: u16, processes: &[Process]) -> Option<Conflict> {
             && (process.is_running() || process.view.state == State::Waiting)
     };
     let process = processes.iter().find(claims)?;
-    let (name, pid, command) = (process.name.to_string(), process.pid(), process.meta.command.clone());
+    let (name, pid, command) = (process.name.to_string(), process.pid(), redact::text(&process.meta.command));
     Some(Conflict { port, holder: Holder::Claimed { name, pid, command } })
 }
 

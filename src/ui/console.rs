@@ -160,7 +160,7 @@ impl Terminal {
             if let Some(data) = json::block(&block) {
                 self.write(format!("{data}\n"))?;
             }
-self.follow(block, faults, |row| {
+            self.follow(block, faults, |row| {
                 self.write(format!("{}\n", control::json(&json::sentence(&row.sentence).to_string())))
             })?;
         }

@@ -342,6 +342,13 @@ fn the_history_keeps_no_secrets_and_is_for_the_operator_alone() {
     terminal.send(UP);
     terminal.wait_line("version --token ***");
     drop_line(&mut terminal);
+    run(&mut terminal, "!export A_TOKEN='hunter2' && x() { mysql -phunter2; }", "-/dev>");
+    run(&mut terminal, "alias x=\"curl -u a:hunter2 h\"", "-/dev>");
+    terminal.send(UP);
+    terminal.wait_line("alias x=\"curl -u a:*** h\"");
+    terminal.send(UP);
+    terminal.wait_line("!export A_TOKEN='***' && x() { mysql -p***; }");
+    drop_line(&mut terminal);
     terminal.send(" history\r");
     terminal.wait("the same from a command", |screen| {
         let text = screen.contents();
@@ -371,7 +378,12 @@ fn the_history_keeps_no_secrets_and_is_for_the_operator_alone() {
     let kept: Vec<_> = rows.iter().map(|row| (row.line.as_str(), row.code, row.context.as_deref())).collect();
     assert_eq!(
         kept,
-        [("version --token ***", Some(2), Some("-/-/-")), ("use @dev", Some(0), Some("-/dev/-"))],
+        [
+            ("version --token ***", Some(2), Some("-/-/-")),
+            ("use @dev", Some(0), Some("-/dev/-")),
+            ("!export A_TOKEN='***' && x() { mysql -p***; }", Some(0), Some("-/dev/-")),
+            ("alias x=\"curl -u a:*** h\"", Some(0), Some("-/dev/-")),
+        ],
         "with what came of them, the same line once"
     );
     assert!(rows.iter().all(|row| row.started.is_some() && row.took.is_some()));

@@ -3,10 +3,10 @@
 use super::{around, counted, folder, note_all, open, short, with_missing};
 use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
+use crate::base::redact;
 use crate::command::{Command, Cx, Effect};
 use crate::env::format::Format;
 use crate::env::generate::{self, Lacking};
-use crate::env::masked;
 use crate::env::scope::{Surroundings, Unset};
 use crate::env::template::is_variable;
 use crate::env::write::{self, Care, Wanted, Written};
@@ -144,7 +144,7 @@ impl Command for Init {
 /// A variable and its value, as they are given on the command line.
 fn given(text: &str) -> Result<(String, String), Fault> {
     match text.split_once('=').filter(|(name, _)| is_variable(name)) {
-        Some((name, _)) if masked::is_secret(name) => {
+        Some((name, _)) if redact::is_secret_name(name) => {
             Err(Fault::usage(format!("`{name}` is a secret and does not stand on the command line"))
                 .advise(format!("tetra secrets set ENV {name}")))
         }

@@ -3,10 +3,11 @@
 use super::{document, open};
 use crate::base::fault::{Fault, Kind};
 use crate::base::near::nearest;
+use crate::base::redact;
 use crate::command::{Command, Cx, Effect};
 use crate::env::document::Document;
 use crate::env::leak::{self, Syntax};
-use crate::env::masked::{self, Cover};
+use crate::env::masked::Cover;
 use crate::env::scope::Raw;
 use crate::report::{Report, Table};
 
@@ -75,7 +76,7 @@ fn values(document: &Document, name: &str) -> Result<Table, Fault> {
 
 fn key(path: &[String]) -> &str {
     let key = path.last().map_or("", String::as_str);
-    if masked::is_secret(key) { key } else { "" }
+    if redact::is_secret_name(key) { key } else { "" }
 }
 
 fn is_below(path: &[String], of: &[&str]) -> bool {

@@ -7,6 +7,7 @@ use super::target::{environment, home, organization, touched};
 use crate::base::environment::EnvName;
 use crate::base::fault::{Fault, Kind};
 use crate::base::name::{OrgName, ServiceName};
+use crate::base::redact;
 use crate::command::{Command, Cx, Effect};
 use crate::org::document::Document;
 use crate::org::error::OrgError;
@@ -155,7 +156,7 @@ impl Apply {
                 Cell::from(deed.name.as_str()).tone(Tone::Strong),
                 Cell::from(word).tone(tone),
                 deed.enabled.into(),
-                Cell::from(deed.definition.as_ref().map_or("", |it| it.command.as_str())),
+                Cell::from(deed.definition.as_ref().map_or_else(String::new, |it| redact::text(&it.command))),
             ]);
             notes.extend(deed.notes.iter().map(|note| format!("{}: {note}", deed.name)));
             let file = cx.paths.service(&deed.name);

@@ -215,7 +215,7 @@ fn looked_after(process: &Process) -> Value {
     let list = |items: &[String]| items.join(" ");
     let mut record: Vec<(String, Value)> = Vec::new();
     for (key, value) in [
-        ("check", care.health.clone()),
+        ("check", redact::text(&care.health)),
         ("watch", list(&care.watch)),
         ("ignore", list(&care.ignore)),
         ("cron", care.cron.clone()),

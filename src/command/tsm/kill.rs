@@ -3,6 +3,7 @@
 use super::targets::{NONE, control, precision};
 use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
+use crate::base::redact;
 use crate::command::argument::ProcessTarget;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Report, Sentence, Table, Tone, Value};
@@ -127,10 +128,10 @@ fn managed(victim: &Victim) -> Option<&Process> {
     }
 }
 
-fn command(victim: &Victim) -> &str {
+fn command(victim: &Victim) -> String {
     match victim {
-        Victim::Managed(process) => &process.meta.command,
-        Victim::Stranger { command, .. } => command,
+        Victim::Managed(process) => redact::text(&process.meta.command),
+        Victim::Stranger { command, .. } => command.clone(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `tsm save`
 
 use crate::base::fault::{Fault, Kind};
+use crate::base::redact;
 use crate::command::argument::{EnvSource, FolderPath, StartWord};
 use crate::command::tsm::keeping::Keeping;
 use crate::command::tsm::start::{around, words};
@@ -102,7 +103,7 @@ impl Command for Save {
                 .with("name", name.as_str())
                 .with("action", "saved")
                 .with("file", file.display().to_string())
-                .with("command", definition.command.as_str()),
+                .with("command", redact::text(&definition.command)),
         );
         Ok(note.into_iter().fold(report, Report::note))
     }

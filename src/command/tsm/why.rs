@@ -61,7 +61,7 @@ fn fields(process: &Process, diagnosis: &Diagnosis, cx: &Cx) -> Fields {
     let now = cx.host.now();
     let events = diagnosis.timeline.iter().map(|event| {
         let span = if event.at > now { event.at.since(now) } else { now.since(event.at) };
-        format!("{} {}: {}", Span(span), if event.at > now { "ahead" } else { "ago" }, event.what)
+        format!("{} {}: {}", Span(span), if event.at > now { "ahead" } else { "ago" }, redact::text(&event.what))
     });
     fields = lines(fields, "timeline", events);
     fields = lines(fields, "last lines", diagnosis.last_lines.iter().cloned());
@@ -70,7 +70,7 @@ fn fields(process: &Process, diagnosis: &Diagnosis, cx: &Cx) -> Fields {
         Value::Record(vec![what, ("advice".to_owned(), Value::from(cause.advice.as_deref()))])
     });
     let events = diagnosis.timeline.iter().map(|event| {
-        Value::Record(vec![("at".to_owned(), event.at.into()), ("what".to_owned(), event.what.as_str().into())])
+        Value::Record(vec![("at".to_owned(), event.at.into()), ("what".to_owned(), redact::text(&event.what).into())])
     });
     fields
         .hidden("causes", Value::List(causes.collect()))

@@ -231,3 +231,36 @@ fn info_says_everything_and_masks_secrets() {
     assert!(text.contains("last stdout") && !text.contains("hush-hush"), "{text}");
     assert_eq!(yard.run(&["tsm", "info", "nope"]).code, 5);
 }
+
+#[test]
+fn no_place_shows_a_secret_of_a_command_line() {
+    let yard = Yard::new();
+    let program = ["sleep", "600", "--api-key", "hunter2", "DB_PASSWORD=hunter2"];
+    let start = [&["tsm", "start", "--name", "api", "--"][..], &program].concat();
+    // `sleep` does not know the words; what was started with them is shown all the same.
+    yard.run(&start);
+    let shell = "mysql -phunter2; curl -u me:hunter2 x; exec sleep 600";
+    yard.ok(&["tsm", "start", "--name", "web", "--pre-hook", "true --token hunter2", "sh", "-c", shell]);
+    yard.ok(&["tsm", "save", "web", "kept"]);
+    for line in [
+        "tsm list all -v",
+        "tsm list all --json",
+        "tsm info api -v",
+        "tsm info api --json",
+        "tsm info web --json",
+        "tsm services",
+        "tsm services --json",
+        "tsm show kept",
+        "tsm show kept --json",
+        "tsm why api",
+        "tsm why api --json",
+        "tsm why web",
+        "tsm doctor",
+        "tsm kill web",
+    ] {
+        let ran = yard.run(&line.split(' ').collect::<Vec<_>>());
+        assert!(!format!("{}{}", ran.out, ran.err).contains("hunter2"), "{line}: {}{}", ran.out, ran.err);
+    }
+    let log = std::fs::read_to_string(yard.home().join("logs/tetra.jsonl")).expect("a log");
+    assert!(log.contains("tsm start") && !log.contains("hunter2"), "{log}");
+}

@@ -1,7 +1,6 @@
 //! `tsm doctor orphans`
 
 use crate::base::fault::Fault;
-use crate::base::redact;
 use crate::command::tsm::ports::look::cut;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Report, Table, Tone, Value};
@@ -41,7 +40,7 @@ impl Command for Orphans {
                 orphan.program.into(),
                 Cell::from(Value::List(orphan.ports.into_iter().map(Value::from).collect())).text(text),
                 orphan.parent.into(),
-                cut(redact::text(&orphan.command).into()),
+                cut(orphan.command.as_str().into()),
             ]);
         }
         Ok(Report::of(table))

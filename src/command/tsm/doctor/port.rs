@@ -153,10 +153,10 @@ impl KillPort {
     }
 }
 
-/// Pid and redacted command of a stranger.
+/// Pid and command of a stranger.
 fn named(victim: &Victim) -> Option<(u32, String)> {
     match victim {
-        Victim::Stranger { pid, command, .. } => Some((*pid, redact::text(command))),
+        Victim::Stranger { pid, command, .. } => Some((*pid, command.clone())),
         Victim::Managed(_) => None,
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::base::fault::Fault;
 use crate::base::line;
+use crate::base::redact;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Report, Table, Tone};
 use crate::tsm::events::trigger;
@@ -35,7 +36,7 @@ impl Command for Triggers {
             table.row(vec![
                 trigger.line.into(),
                 trigger.pattern.into(),
-                line::join(trigger.command.iter()).into(),
+                line::join(redact::redact(&trigger.command)).into(),
                 trigger.description.into(),
                 Cell::from(trigger.enabled).tone(tone),
             ]);

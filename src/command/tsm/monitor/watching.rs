@@ -2,6 +2,7 @@
 
 use crate::base::fault::{Fault, Kind};
 use crate::base::line;
+use crate::base::redact;
 use crate::command::Cx;
 use crate::command::argument::ProcessTarget;
 use crate::command::tsm::events::sources;
@@ -56,7 +57,8 @@ impl Iterator for Watching {
 }
 
 fn said(fired: Fired) -> Sentence {
-    let command = line::join(fired.command.iter());
+    let words = redact::redact(&fired.command);
+    let command = line::join(&words);
     let (word, tone, text) = match &fired.outcome {
         Outcome::Code(0) => ("done", Tone::Good, format!("ran `{command}`")),
         Outcome::Code(code) => ("failed", Tone::Bad, format!("ran `{command}`, which failed with {code}")),
@@ -73,7 +75,7 @@ fn said(fired: Fired) -> Sentence {
     Sentence::new(format!("{}: {text}", fired.pattern))
         .tone(tone)
         .with("trigger", fired.pattern)
-        .with("command", Value::from(fired.command))
+        .with("command", Value::from(words))
         .with("outcome", word)
         .with("code", code)
 }

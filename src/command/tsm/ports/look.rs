@@ -2,7 +2,6 @@
 
 use super::processes;
 use crate::base::fault::Fault;
-use crate::base::redact;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Block, Cell, Fields, Report, Show, Table, Tone, Value};
 use crate::sys::net::{self, Protocol};
@@ -160,7 +159,7 @@ pub(super) fn holder(held: Option<&Held>) -> [Cell; 3] {
     let owner = held.and_then(|held| held.owner.as_ref());
     // Who made a socket is known even where its holder is not.
     let user = owner.map(|owner| owner.user.clone()).or_else(|| held.map(|held| net::login(held.listener.uid)));
-    let command = owner.map(|owner| redact::text(&owner.command));
+    let command = owner.map(|owner| owner.command.clone());
     [Value::from(owner.map(|owner| owner.pid)).into(), Value::from(user).into(), cut(Value::from(command))]
 }
 

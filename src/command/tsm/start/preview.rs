@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::base::redact::redact;
+use crate::base::redact;
 use crate::base::size::Size;
 use crate::base::time::Span;
 use crate::report::{Cell, Fields, Report, Value};
@@ -44,7 +44,7 @@ fn fields(plan: &StartPlan, placement: &Placement) -> Fields {
         .with("id", placement.id)
         .with("started_again", placement.again.is_some())
         .with("type", plan.program.kind.word())
-        .with("command", joined(&redact(&plan.program.argv)))
+        .with("command", joined(&redact::redact(&plan.program.argv)))
         .with("interpreter", Value::from(Some(plan.program.interpreter.clone()).filter(|it| !it.is_empty())))
         .with("cwd", plan.cwd.display().to_string())
         .with("port", Value::from(placement.port))
@@ -56,7 +56,7 @@ fn fields(plan: &StartPlan, placement: &Placement) -> Fields {
             Value::from(plan.env_file.as_ref().map(|file| if file.detected { "looking" } else { "name" })),
         )
         .with("secrets_file", path(plan.secrets.as_ref()))
-        .with("set", list(redact(set)))
+        .with("set", list(redact::redact(set)))
         .with("pre_hook", Value::from(Some(plan.pre_hook.clone()).filter(|it| !it.is_empty())))
         .with("service", path(plan.service.as_ref()))
         .with("instances", plan.instances)
@@ -78,7 +78,7 @@ pub(in crate::command::tsm) fn care(care: &Care) -> Vec<String> {
     if !care.health.is_empty() {
         let every = Span(Duration::from_millis(care.health_interval_ms));
         let then = if care.health_restart { ", else it is restarted" } else { "" };
-        words.push(format!("health: {} every {every}{then}", care.health));
+        words.push(format!("health: {} every {every}{then}", redact::text(&care.health)));
     }
     if care.notify {
         words.push("says itself when it is ready".to_owned());

@@ -1,0 +1,217 @@
+//! Options and operands of well-known programs that are secrets without a name that says so.
+
+/// How a program takes a secret.
+pub(super) struct Tool {
+    names: &'static [&'static str],
+    /// Words of which one has to come first, or a letter among those behind a `-`; none are needed if empty.
+    after: &'static [&'static str],
+    /// Options whose next word is the secret.
+    pub apart: &'static [&'static str],
+    /// Options that the secret is attached to.
+    pub attached: &'static [&'static str],
+    /// Options with `user:password`, and the sign between them.
+    pub pair: Option<(&'static [&'static str], char)>,
+    /// The last word is the secret.
+    pub last: bool,
+}
+
+impl Tool {
+    /// True if it takes a secret from the start.
+    pub(super) fn is_ready(&self) -> bool {
+        self.after.is_empty()
+    }
+
+    /// True if it takes a secret behind this word.
+    pub(super) fn is_readied_by(&self, word: &str) -> bool {
+        let is_cluster = |letter: &str| word.starts_with('-') && !word.starts_with("--") && word.contains(letter);
+        self.after.iter().any(|after| word == *after || after.strip_prefix('-').is_some_and(is_cluster))
+    }
+}
+
+const NONE: Tool = Tool { names: &[], after: &[], apart: &[], attached: &[], pair: None, last: false };
+
+const TOOLS: [Tool; 28] = [
+    Tool {
+        names: &[
+            "mysql",
+            "mysqldump",
+            "mysqladmin",
+            "mysqlimport",
+            "mysqlshow",
+            "mysqlcheck",
+            "mysqlslap",
+            "mysqlpump",
+            "mariadb",
+            "mariadb-dump",
+            "mariadb-admin",
+            "mysqlbinlog",
+        ],
+        attached: &["-p"],
+        ..NONE
+    },
+    Tool { names: &["mycli", "mysqlsh", "sshpass", "cqlsh"], apart: &["-p"], attached: &["-p"], ..NONE },
+    Tool {
+        names: &[
+            "mongo",
+            "mongosh",
+            "mongodump",
+            "mongorestore",
+            "mongoexport",
+            "mongoimport",
+            "mongostat",
+            "mongotop",
+        ],
+        apart: &["-p"],
+        attached: &["-p"],
+        ..NONE
+    },
+    Tool {
+        names: &["redis-cli", "valkey-cli", "keydb-cli", "redis-benchmark"],
+        apart: &["-a", "AUTH", "auth", "requirepass", "masterauth"],
+        attached: &["-a"],
+        ..NONE
+    },
+    Tool {
+        names: &["ldapsearch", "ldapadd", "ldapmodify", "ldapdelete", "ldapmodrdn", "ldapwhoami", "ldapcompare"],
+        apart: &["-w"],
+        attached: &["-w"],
+        ..NONE
+    },
+    Tool { names: &["ldappasswd"], apart: &["-w", "-a", "-s"], attached: &["-w", "-a", "-s"], ..NONE },
+    Tool { names: &["smbclient", "rpcclient", "smbget", "net"], pair: Some((&["-U", "--user"], '%')), ..NONE },
+    Tool { names: &["zip", "unzip", "zipcloak"], apart: &["-P"], attached: &["-P"], ..NONE },
+    Tool { names: &["7z", "7za", "7zz", "7zr", "rar", "unrar"], attached: &["-hp", "-p"], ..NONE },
+    Tool {
+        names: &["sqlcmd", "bcp", "tsql", "ipmitool", "mosquitto_pub", "mosquitto_sub"],
+        apart: &["-P"],
+        attached: &["-P"],
+        ..NONE
+    },
+    Tool { names: &["openssl"], apart: &["-k", "-K", "-pass"], ..NONE },
+    Tool {
+        names: &["lftp", "ncftp", "ncftpput", "ncftpget"],
+        apart: &["-p"],
+        attached: &["-p"],
+        pair: Some((&["-u"], ',')),
+        ..NONE
+    },
+    Tool { names: &["ab", "siege"], pair: Some((&["-A", "-P"], ':')), ..NONE },
+    Tool { names: &["http", "https", "xh", "curlie"], pair: Some((&["-a", "--auth"], ':')), ..NONE },
+    Tool { names: &["curl"], pair: Some((&["-u", "--user", "-U", "--proxy-user"], ':')), ..NONE },
+    Tool {
+        names: &["snmpwalk", "snmpget", "snmpset", "snmpbulkwalk"],
+        apart: &["-A", "-X", "-c"],
+        attached: &[],
+        ..NONE
+    },
+    Tool { names: &["htpasswd"], after: &["-b"], last: true, ..NONE },
+    Tool { names: &["vault"], after: &["login"], last: true, ..NONE },
+    Tool { names: &["rabbitmqctl"], after: &["add_user", "change_password", "authenticate_user"], last: true, ..NONE },
+    Tool { names: &["wpa_passphrase"], last: true, ..NONE },
+    Tool { names: &["useradd", "usermod"], apart: &["-p"], ..NONE },
+    Tool { names: &["swaks"], apart: &["-ap"], ..NONE },
+    Tool { names: &["sendemail", "sendEmail"], apart: &["-xp"], ..NONE },
+    Tool { names: &["rdesktop", "vncpasswd"], apart: &["-p"], ..NONE },
+    Tool { names: &["xfreerdp", "wlfreerdp"], attached: &["/p:"], ..NONE },
+    Tool { names: &["nmcli"], apart: &["password", "wifi-sec.psk", "802-11-wireless-security.psk"], ..NONE },
+    Tool { names: &["sqlplus", "expdp", "impdp", "sqlldr", "rman"], pair: Some((&[""], '/')), ..NONE },
+    Tool { names: &["aws", "az"], apart: &["--value", "--secret-string"], ..NONE },
+];
+
+/// Programs whose `-p` is a port, a project, a folder or a switch.
+const OTHER_P: [&str; 74] = [
+    "mkdir",
+    "cp",
+    "mv",
+    "docker",
+    "podman",
+    "nerdctl",
+    "docker-compose",
+    "kubectl",
+    "oc",
+    "cargo",
+    "git",
+    "ssh",
+    "rsync",
+    "tar",
+    "install",
+    "ps",
+    "perl",
+    "node",
+    "deno",
+    "bun",
+    "npx",
+    "npm",
+    "pnpm",
+    "yarn",
+    "rails",
+    "bundle",
+    "rackup",
+    "puma",
+    "unicorn",
+    "thin",
+    "next",
+    "nuxt",
+    "vite",
+    "ng",
+    "serve",
+    "http-server",
+    "live-server",
+    "php",
+    "python",
+    "python3",
+    "uvicorn",
+    "gunicorn",
+    "hypercorn",
+    "flask",
+    "tsc",
+    "jest",
+    "make",
+    "cmake",
+    "nmap",
+    "nc",
+    "grep",
+    "rg",
+    "lsof",
+    "kill",
+    "pgrep",
+    "pidstat",
+    "perf",
+    "strace",
+    "gdb",
+    "top",
+    "iperf",
+    "iperf3",
+    "redis-server",
+    "memcached",
+    "mongod",
+    "postgres",
+    "pg_ctl",
+    "pg_dump",
+    "pg_restore",
+    "pg_isready",
+    "psql",
+    "caddy",
+    "java",
+    "terraform",
+];
+
+/// The program of this name, with or without its folder.
+pub(super) fn find(word: &str) -> Option<&'static Tool> {
+    let name = base(word);
+    TOOLS.iter().find(|tool| tool.names.contains(&name))
+}
+
+/// True for a program whose `-p` is known to be something else.
+pub(super) fn has_another_p(word: &str) -> bool {
+    OTHER_P.contains(&base(word))
+}
+
+/// True for programs whose `-u a:b` is a user and a group.
+pub(super) fn has_groups(word: &str) -> bool {
+    ["docker", "podman", "nerdctl", "docker-compose", "chown", "install", "rsync", "kubectl"].contains(&base(word))
+}
+
+fn base(word: &str) -> &str {
+    word.rsplit('/').next().unwrap_or_default()
+}

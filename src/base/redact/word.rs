@@ -1,0 +1,223 @@
+//! What is secret inside of one word or text, whatever stands around it.
+
+use std::ops::Range;
+
+use super::name::{self, Weight, weight};
+use super::shape;
+
+/// Every secret in a text that is told wherever it stands: tokens, `"name": "value"`, URLs.
+pub(super) fn anywhere(text: &str) -> Vec<Range<usize>> {
+    let mut found = shape::hidden(text);
+    found.extend(pairs(text));
+    found.extend(urls(text));
+    found
+}
+
+/// Every secret in a word: `NAME=value`, `NAME: value`, `user:password@host`, and what is told anywhere.
+pub(super) fn hidden(word: &str) -> Vec<Range<usize>> {
+    let mut found = anywhere(word);
+    found.extend(assigned(word));
+    found.extend(header(word));
+    found.extend(login(word));
+    found
+}
+
+/// True if a value can be a secret under a name of this weight.
+pub(super) fn can_hold(weight: Weight, value: &str) -> bool {
+    if value.is_empty() || is_reference(value) {
+        return false;
+    }
+    match weight {
+        Weight::None => false,
+        Weight::Weak => !is_path(value) && !is_choice(value),
+        Weight::Strong => true,
+    }
+}
+
+/// `${NAME}` and `{name}`, which say where the value comes from.
+pub(super) fn is_reference(value: &str) -> bool {
+    let inner = value.strip_prefix('$').unwrap_or(value).strip_prefix('{').and_then(|it| it.strip_suffix('}'));
+    inner.is_some_and(|it| !it.is_empty() && it.chars().all(|c| c.is_ascii_alphanumeric() || "_:.".contains(c)))
+}
+
+/// A file. Random text may begin with a `/` too, but has capitals then and no dot.
+pub(super) fn is_path(value: &str) -> bool {
+    let relative = ["./", "../", "~/"].iter().any(|begin| value.starts_with(begin));
+    let absolute = value.strip_prefix('/').is_some_and(|rest| {
+        rest.contains('.') || (rest.contains('/') && !rest.contains(|c: char| c.is_ascii_uppercase()))
+    });
+    let ends = [".pem", ".key", ".crt", ".p12", ".pfx", ".jks", ".json", ".pub"];
+    relative || absolute || ends.iter().any(|end| value.ends_with(end))
+}
+
+/// What switches something or chooses a way.
+fn is_choice(value: &str) -> bool {
+    let value = value.to_ascii_lowercase();
+    is_scheme(&value) || matches!(&*value, "true" | "false" | "yes" | "no" | "on" | "off" | "none" | "null" | "0" | "1")
+}
+
+/// How an authorization says what kind it is.
+pub(super) fn is_scheme(word: &str) -> bool {
+    ["bearer", "basic", "token", "digest", "apikey", "negotiate"].iter().any(|scheme| word.eq_ignore_ascii_case(scheme))
+}
+
+/// The name that ends a text, without what may stand before it.
+fn name_at_end(text: &str) -> &str {
+    &text[text.rfind(|c| !name::is_part(c)).map_or(0, |at| at + text[at..].chars().next().map_or(1, char::len_utf8))..]
+}
+
+/// The values of `NAME=value`: to the next `&` in a URL, to the next blank behind other words, otherwise to the end.
+fn assigned(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let url = text.find(['?', '#']);
+    for (at, _) in text.match_indices('=') {
+        let name = name_at_end(&text[..at]);
+        let begin = at + 1;
+        let rest = &text[begin..];
+        let before = &text[..at - name.len()];
+        let length = if url.is_some_and(|url| url < at) && before.ends_with(['?', '&', '#']) {
+            rest.find(|c: char| c.is_whitespace() || matches!(c, '&' | '#' | '"' | '\''))
+        } else if before.contains(char::is_whitespace) {
+            rest.find(char::is_whitespace)
+        } else {
+            None
+        };
+        let value = &rest[..length.unwrap_or(rest.len())];
+        let literal = before.trim_start_matches('-').is_empty() && name.trim_start_matches('-') == "from-literal";
+        match value.find('=') {
+            // Whatever it is called, it is a secret of a cluster.
+            Some(equals) if literal => found.push(begin + equals + 1..begin + value.len()),
+            _ if name::is_plain(name) && can_hold(weight(name), value) => found.push(begin..begin + value.len()),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// The value of `NAME: value` where the name begins the text, or the value of an option: to the end, but for the scheme.
+fn header(text: &str) -> Option<Range<usize>> {
+    let colon = text.find(':')?;
+    let name = name_at_end(&text[..colon]);
+    let before = &text[..colon - name.len()];
+    let begins = before.is_empty() || before.ends_with('=') || matches!(before, "-H" | "@");
+    let name = name.strip_prefix("-H").unwrap_or(name);
+    let rest = &text[colon + 1..];
+    let value = rest.trim_start();
+    let is_spaced = value.len() < rest.len();
+    let weight = weight(name);
+    if !begins || !name::is_plain(name) || !can_hold(weight, value) || (!is_spaced && is_place(value)) {
+        return None;
+    }
+    let begin = text.len() - value.len();
+    let scheme = value.split_whitespace().next().filter(|word| is_scheme(word)).map_or("", |word| word);
+    let secret = value[scheme.len()..].trim();
+    let begin = begin + scheme.len() + (value.len() - scheme.len() - value[scheme.len()..].trim_start().len());
+    (!secret.is_empty()).then_some(begin..begin + secret.len())
+}
+
+/// What follows a `:` that belongs to an image, a mount, or an address.
+fn is_place(value: &str) -> bool {
+    let is_version = value.trim_start_matches('v').chars().all(|c| c.is_ascii_digit() || c == '.');
+    value.starts_with('/') || is_version || matches!(value, "latest" | "stable" | "main")
+}
+
+/// The values of pairs with quotes: `"name": "value"`, `name: 'value'`, `"name": 1`, `'name' => 'value'`.
+fn pairs(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    for (at, sign) in text.match_indices([':', '=']) {
+        let before = text[..at].trim_end();
+        let key = before.trim_end_matches(['"', '\'', '\\']);
+        let name = name_at_end(key);
+        let is_quoted = key.len() < before.len();
+        if name.is_empty() || !name::is_plain(name) || weight(name) == Weight::None {
+            continue;
+        }
+        let rest = text[at + sign.len()..].trim_start_matches('>').trim_start();
+        let begin = text.len() - rest.len();
+        let value = quoted(rest).or_else(|| is_quoted.then(|| bare(rest)).flatten());
+        let Some(value) = value.map(|value| begin + value.start..begin + value.end) else { continue };
+        if can_hold(weight(name), &text[value.clone()]) {
+            found.push(value);
+        }
+    }
+    found
+}
+
+/// The inside of the quotes that a text begins with, which may be escaped themselves.
+fn quoted(text: &str) -> Option<Range<usize>> {
+    let open = text.find(['"', '\'']).filter(|&open| text[..open].bytes().all(|byte| byte == b'\\'))?;
+    let fence = &text[..=open];
+    let begin = fence.len();
+    let mut at = begin;
+    while let Some(length) = text[at..].find(fence) {
+        let end = at + length;
+        let slashes = text[begin..end].len() - text[begin..end].trim_end_matches('\\').len();
+        if slashes.is_multiple_of(2) {
+            return Some(begin..end);
+        }
+        at = end + fence.len();
+    }
+    None
+}
+
+/// A number or a word behind a quoted name.
+fn bare(text: &str) -> Option<Range<usize>> {
+    let end = text.find(|c: char| c.is_whitespace() || ",}])\"'".contains(c)).unwrap_or(text.len());
+    (end > 0 && !is_choice(&text[..end]) && !text.starts_with(['{', '['])).then_some(0..end)
+}
+
+/// `scheme://user:password@host`, a lone token before the `@`, and addresses that are secrets themselves.
+fn urls(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    for (at, _) in text.match_indices("://") {
+        let begin = at + 3;
+        let blank = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | '`');
+        let end = text[begin..].find(blank).map_or(text.len(), |length| begin + length);
+        let all = &text[begin..end];
+        let authority = all.split(['/', '?', '#']).next().unwrap_or_default();
+        if let Some(user) = authority.rfind('@').or_else(|| unencoded(all, authority)) {
+            match all[..user].find(':') {
+                Some(colon) => found.push(begin + colon + 1..begin + user),
+                None if user >= 20 => found.push(begin..begin + user),
+                None => {}
+            }
+        }
+        if let Some(path) = ["hooks.slack.com/services/", "discord.com/api/webhooks/", "api.telegram.org/bot"]
+            .iter()
+            .find(|path| all.starts_with(**path))
+        {
+            let rest = &all[path.len()..];
+            let length = rest.find(|c: char| !c.is_ascii_alphanumeric() && !"/_-:".contains(c)).unwrap_or(rest.len());
+            found.push(begin + path.len()..begin + path.len() + length);
+        }
+    }
+    found.retain(|range| !is_reference(&text[range.clone()]));
+    found
+}
+
+/// Where the `@` is behind a password that has a `/`, `?` or `#` in it.
+fn unencoded(all: &str, authority: &str) -> Option<usize> {
+    let (_, port) = authority.split_once(':')?;
+    if port.chars().all(|c| c.is_ascii_digit()) && !port.is_empty() {
+        return None;
+    }
+    all.rfind('@')
+}
+
+/// `user:password@host` without a scheme.
+fn login(text: &str) -> Option<Range<usize>> {
+    let (user, rest) = text.split_once(':')?;
+    let user = user.rsplit('=').next().unwrap_or_default();
+    let at = rest.rfind('@')?;
+    let (password, host) = (&rest[..at], &rest[at + 1..]);
+    let is_name = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
+    let host = host.split([':', '/', '(', '?']).next().unwrap_or_default();
+    let is_package = ["npm", "jsr", "workspace", "patch", "github", "link"].contains(&user);
+    let is_version =
+        host.starts_with("sha") || host.trim_matches(|c: char| c.is_ascii_digit() || "^~v".contains(c)) == ".";
+    let begin = text.len() - rest.len();
+    let plain =
+        is_name(user) && is_name(host) && !is_package && !is_version && !host.chars().all(|c| c.is_ascii_digit());
+    (plain && !password.is_empty() && !password.contains(char::is_whitespace) && !password.starts_with('/'))
+        .then_some(begin..begin + at)
+}

@@ -1,0 +1,290 @@
+//! What the words of a command say about each other: options and their values, verbs and their operands.
+
+use std::ops::Range;
+
+use super::name::{self, Weight, is_switch, is_verb, weight};
+use super::reading::Word;
+use super::tool::{self, Tool};
+use super::word::{can_hold, is_path, is_reference, is_scheme};
+
+/// The secrets in each word that the words before it tell.
+pub(super) fn hidden(words: &[Word]) -> Vec<Vec<Range<usize>>> {
+    let mut before = Before::default();
+    let mut found: Vec<Vec<Range<usize>>> = Vec::new();
+    for word in words {
+        let secret = before.tell(word);
+        before.note(word, secret.as_ref().is_some_and(|secret| secret.start == 0));
+        found.push(secret.into_iter().collect());
+    }
+    let last = words.iter().rposition(|word| !word.text.starts_with('-'));
+    if let Some(last) = last.filter(|last| before.ends_in_secret && *last >= before.begun) {
+        found[last].push(0..words[last].text.len());
+    }
+    found
+}
+
+/// What is expected of a word.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Expect {
+    #[default]
+    Nothing,
+    /// It is the value of something that is called a secret.
+    Value(Weight),
+    /// It may be a password or a port.
+    Unnamed,
+    /// It is `user:password`, or with another sign between them.
+    Pair(char),
+    /// A `:` or `=` makes the word after it a secret.
+    Sign(Weight),
+    /// As `Sign`; it is a secret itself if it is quoted.
+    Quoted,
+    /// It is a secret, or says of what scheme the next one is.
+    Authorization(Weight),
+    /// It is a word of a setting that takes a value.
+    Skipped,
+}
+
+/// What the words so far say.
+#[derive(Default)]
+struct Before {
+    expect: Expect,
+    last: String,
+    tool: Option<&'static Tool>,
+    /// The tool takes a secret by now.
+    ready: bool,
+    /// The last operand is a secret.
+    ends_in_secret: bool,
+    /// How many words came up to the one that readied the tool.
+    begun: usize,
+    count: usize,
+    /// `-p` is known to be something else.
+    other_p: bool,
+    /// `-u a:b` is known to be something else.
+    groups: bool,
+    login: bool,
+    /// A verb was seen that a name and its value follow.
+    sets: bool,
+    secrets: Option<Setting>,
+}
+
+/// `secrets set [ENV] NAME [VALUE]`
+#[derive(Default)]
+struct Setting {
+    place: bool,
+    name: bool,
+}
+
+/// Options of those who keep secrets, with a value that is none.
+const OF_SETTINGS: [&str; 13] = [
+    "--org",
+    "--env",
+    "--app",
+    "-a",
+    "--repo",
+    "-R",
+    "--dir",
+    "--project",
+    "--config",
+    "--vault-name",
+    "--name",
+    "--color",
+    "-n",
+];
+
+impl Before {
+    /// The part of a word that is secret.
+    fn tell(&mut self, word: &Word) -> Option<Range<usize>> {
+        let text = word.text.as_str();
+        let whole = || Some(0..text.len()).filter(|all| !all.is_empty() && !is_reference(text));
+        let is_option = text.starts_with("--") || (text.len() == 2 && text.starts_with('-'));
+        let told = match self.expect {
+            Expect::Value(weight) if !is_option && can_hold(weight, text) => whole(),
+            Expect::Authorization(weight) if !is_scheme(text) && can_hold(weight, text) => {
+                // `name: "value",`
+                let end = if word.quoted { text.trim_end_matches([',', '}', ']']).len() } else { text.len() };
+                whole().map(|_| 0..end)
+            }
+            Expect::Unnamed if !is_port(text) && !is_path(text) && !text.contains('/') => whole(),
+            Expect::Pair(sign) => self.behind(text, sign),
+            Expect::Quoted if word.quoted => whole(),
+            _ => None,
+        };
+        told.or_else(|| self.attached(text)).or_else(|| self.set(text))
+    }
+
+    /// What follows the sign in `user:password`.
+    fn behind(&self, text: &str, sign: char) -> Option<Range<usize>> {
+        let at = text.find(sign).filter(|at| !text[*at..].starts_with("://"))?;
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let ids = is_number(&text[..at]) && is_number(&text[at + 1..]);
+        let end = if sign == '/' { text.rfind('@').unwrap_or(text.len()) } else { text.len() };
+        (!ids && !self.groups && at + 1 < end && !is_reference(&text[at + 1..end])).then_some(at + 1..end)
+    }
+
+    /// `-pSECRET`, `-uUSER:PASSWORD` and `--user=USER:PASSWORD`.
+    fn attached(&self, text: &str) -> Option<Range<usize>> {
+        let options: &[&str] = match self.tool {
+            _ if self.login => &["-p"],
+            Some(tool) if self.ready => tool.attached,
+            _ => &[],
+        };
+        let value = options.iter().find_map(|option| text.strip_prefix(option)).filter(|_| !text.starts_with("--"));
+        if let Some(value) = value.map(|value| value.strip_prefix('=').unwrap_or(value)).filter(|it| !it.is_empty()) {
+            return Some(text.len() - value.len()..text.len());
+        }
+        let (options, sign) = self.pairs();
+        let value = options.iter().find_map(|option| text.strip_prefix(option))?;
+        let is_attached = value.starts_with('=') || !text.starts_with("--");
+        let range = self.behind(value, sign).filter(|_| is_attached && !value.is_empty())?;
+        let begin = text.len() - value.len();
+        Some(begin + range.start..begin + range.end)
+    }
+
+    fn pairs(&self) -> (&'static [&'static str], char) {
+        self.tool.and_then(|tool| tool.pair).unwrap_or((&["-u", "--user", "--proxy-user"], ':'))
+    }
+
+    /// The value of `secrets set`.
+    fn set(&mut self, text: &str) -> Option<Range<usize>> {
+        let skipped = self.expect == Expect::Skipped || text.starts_with('-') || text == "<";
+        let setting = self.secrets.as_mut().filter(|_| !skipped)?;
+        if let Some((name, value)) = text.split_once('=').filter(|(name, _)| name::is_plain(name)) {
+            setting.name = true;
+            return Some(name.len() + 1..text.len()).filter(|_| !value.is_empty() && !is_reference(value));
+        }
+        if setting.name {
+            return Some(0..text.len()).filter(|all| !all.is_empty());
+        }
+        let is_name = setting.place || !text.chars().any(|c| c.is_ascii_lowercase());
+        (setting.place, setting.name) = (true, is_name);
+        None
+    }
+
+    /// Takes a word into account.
+    fn note(&mut self, word: &Word, is_secret: bool) {
+        let text = word.text.as_str();
+        let expected = std::mem::take(&mut self.expect);
+        self.count += 1;
+        if !is_secret && expected != Expect::Skipped {
+            if !text.starts_with('-') {
+                self.operand(text);
+            }
+            if self.tool.is_some_and(|tool| tool.is_readied_by(text)) {
+                self.readied();
+            }
+            self.expect = self.expects(text, expected);
+        }
+        text.clone_into(&mut self.last);
+    }
+
+    fn readied(&mut self) {
+        self.ready = true;
+        self.ends_in_secret = self.tool.is_some_and(|tool| tool.last);
+        self.begun = self.count;
+    }
+
+    /// A program, a subcommand or a verb.
+    fn operand(&mut self, text: &str) {
+        if let Some(tool) = tool::find(text) {
+            self.tool = Some(tool);
+            (self.ready, self.ends_in_secret) = (false, false);
+            if tool.is_ready() {
+                self.readied();
+            }
+        }
+        if tool::has_another_p(text) {
+            (self.tool, self.other_p, self.login) = (None, true, false);
+        }
+        self.groups = (self.groups || tool::has_groups(text)) && self.tool.is_none();
+        match text {
+            "login" => self.login = true,
+            "set" if matches!(self.last.as_str(), "secrets" | "secret") => self.secrets = Some(Setting::default()),
+            "set" | "SET" | "setenv" | "config" | "put" | "setex" => self.sets = true,
+            _ => {}
+        }
+    }
+
+    /// What a word says about the next one.
+    fn expects(&self, text: &str, expected: Expect) -> Expect {
+        if let Some(signed) = signed(text, expected) {
+            return signed;
+        }
+        let tool = self.tool.filter(|_| self.ready);
+        if tool.is_some_and(|tool| tool.apart.contains(&text)) {
+            return Expect::Value(Weight::Strong);
+        }
+        if self.secrets.is_some() && matches!(text, "-b" | "--body" | "--value") {
+            return Expect::Value(Weight::Strong);
+        }
+        if self.secrets.is_some() && OF_SETTINGS.contains(&text) {
+            return Expect::Skipped;
+        }
+        let (pairs, sign) = self.pairs();
+        match text {
+            _ if pairs.contains(&text) => Expect::Pair(sign),
+            _ if pairs.contains(&"") && !text.starts_with('-') => Expect::Pair(sign),
+            "-p" if self.login => Expect::Value(Weight::Strong),
+            "-p" if tool.is_none() && !self.other_p => Expect::Unnamed,
+            _ if text.starts_with('-') => option(text),
+            _ => self.bare(text),
+        }
+    }
+
+    /// What a word that is no option says about the next one.
+    fn bare(&self, text: &str) -> Expect {
+        let is_by = text.eq_ignore_ascii_case("by") && self.last.eq_ignore_ascii_case("identified");
+        if is_by || ["password", "passwd", "passphrase"].iter().any(|word| text.eq_ignore_ascii_case(word)) {
+            let sets = self.sets && !is_by;
+            return if sets { Expect::Value(Weight::Strong) } else { Expect::Quoted };
+        }
+        // What is set may be called `app/password`.
+        let name = if self.sets { text.rsplit('/').next().unwrap_or_default() } else { text };
+        let weight = if name::is_plain(name) && !is_verb(name) { weight(name) } else { Weight::None };
+        match weight {
+            Weight::None => Expect::Nothing,
+            Weight::Weak if !text.contains(['_', '-', '.']) => Expect::Sign(weight),
+            _ if self.sets => Expect::Value(Weight::Strong),
+            _ => Expect::Sign(weight),
+        }
+    }
+}
+
+/// What a word that ends in a sign, or is one, or the scheme of an authorization, says about the next one.
+fn signed(text: &str, expected: Expect) -> Option<Expect> {
+    if let (Expect::Sign(weight), ":" | "=" | "=>" | ":=") = (expected, text) {
+        return Some(Expect::Authorization(weight));
+    }
+    if let (Expect::Quoted, ":" | "=" | "=>" | ":=" | "for" | "FOR") = (expected, text) {
+        return Some(Expect::Authorization(Weight::Strong));
+    }
+    let begins = |c: char| matches!(c, '{' | '[' | ',' | '"' | '\'');
+    if let Some(name) = text.strip_suffix(':').map(|name| name.trim_matches(begins)) {
+        let name = name.rsplit(['=', ' ']).next().unwrap_or_default();
+        return (name::is_plain(name) && weight(name) != Weight::None).then_some(Expect::Authorization(weight(name)));
+    }
+    let scheme = text.rsplit([':', ' ', '=']).next().unwrap_or_default();
+    let names = text[..text.len() - scheme.len()].trim_end_matches([':', ' ', '=']);
+    let is_named = !names.is_empty() && weight(names) != Weight::None;
+    let begins = text.eq_ignore_ascii_case("bearer") || (is_scheme(scheme) && is_named);
+    let goes_on = matches!(expected, Expect::Authorization(_)) && is_scheme(text);
+    (begins || goes_on).then_some(Expect::Value(Weight::Strong))
+}
+
+/// `--token` and `-password`, with their value in the next word.
+fn option(text: &str) -> Expect {
+    let name = text.trim_start_matches('-');
+    let long = text.starts_with("--") || name.len() > 1;
+    if !long || !name::is_plain(name) || is_switch(name) {
+        return Expect::Nothing;
+    }
+    match weight(name) {
+        Weight::None => Expect::Nothing,
+        weight => Expect::Value(weight),
+    }
+}
+
+/// A port, an address, or where one is to come from.
+fn is_port(text: &str) -> bool {
+    let text = text.trim_end_matches("/tcp").trim_end_matches("/udp").trim_end_matches('+');
+    text.starts_with(['-', '$', '{']) || text.chars().all(|c| c.is_ascii_digit() || matches!(c, ':' | '.' | '-'))
+}
