@@ -23,6 +23,7 @@ pub mod program;
 pub mod real;
 pub mod room;
 pub mod signal;
+pub mod systemd;
 pub mod terminal;
 pub mod tty;
 pub mod usage;

@@ -21,6 +21,7 @@ use crate::base::name::ProcessName;
 use crate::base::time::Timestamp;
 use crate::sys::file::FileError;
 use crate::sys::paths::Paths;
+use crate::sys::systemd::Unit;
 
 /// How something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -119,6 +120,8 @@ pub struct Patient<'a> {
     pub now: Timestamp,
     /// The folders that hold systemd units.
     pub units: &'a [&'a Path],
+    /// What systemd says of a unit; nothing where it does not answer.
+    pub ask: &'a dyn Fn(&str) -> Option<Unit>,
 }
 
 /// How thoroughly to look.
@@ -145,7 +148,7 @@ pub fn examine(patient: &Patient, depth: Depth) -> Result<Vec<Finding>, FileErro
     if depth == Depth::Full {
         findings.extend(machine::disk(patient));
         findings.extend(machine::limits(patient.processes));
-        findings.push(unit::unit(patient.units));
+        findings.push(unit::unit(patient.units, patient.ask));
         findings.extend(machine::clock(patient));
     }
     Ok(findings)

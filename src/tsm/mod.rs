@@ -13,6 +13,7 @@ pub mod doctor;
 pub mod ends;
 pub mod environment;
 pub mod events;
+pub mod foreground;
 pub mod foreign;
 pub mod import;
 pub mod instances;

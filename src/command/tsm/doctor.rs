@@ -13,6 +13,7 @@ use super::targets::control;
 use crate::base::fault::Fault;
 use crate::command::Cx;
 use crate::report::Report;
+use crate::sys::systemd::{Manager, Unit};
 use crate::tsm::doctor::mend::mend;
 use crate::tsm::doctor::{Depth, Finding, Mend, Patient, examine};
 use crate::tsm::store::Store;
@@ -24,7 +25,8 @@ const UNITS: [&str; 3] = ["/etc/systemd/system", "/usr/lib/systemd/system", "/li
 fn examined(cx: &Cx, depth: Depth) -> Result<Vec<Finding>, Fault> {
     let processes = Store::open(cx.paths).all()?;
     let units = UNITS.map(Path::new);
-    let patient = Patient { paths: cx.paths, processes: &processes, now: cx.host.now(), units: &units };
+    let ask = |unit: &str| Unit::ask(cx.host, unit, Manager::System);
+    let patient = Patient { paths: cx.paths, processes: &processes, now: cx.host.now(), units: &units, ask: &ask };
     Ok(examine(&patient, depth)?)
 }
 

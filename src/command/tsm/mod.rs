@@ -7,6 +7,7 @@ pub mod enable;
 pub mod events;
 mod findings;
 pub mod import;
+mod in_unit;
 pub mod info;
 pub mod inside;
 pub mod keeping;

@@ -90,7 +90,7 @@ impl Round {
         control.tend(all);
         let is_well = |name: &ProcessName| all.iter().any(|it| it.name == *name && it.view.supervised);
         round.supervised = lost.iter().filter(|name| is_well(name)).map(ToString::to_string).collect();
-        let patient = Patient { paths, processes: all, now: host.now(), units: &[] };
+        let patient = Patient { paths, processes: all, now: host.now(), units: &[], ask: &|_| None };
         let cures: Vec<Mend> = lives::stale(&patient).into_iter().filter_map(|finding| finding.mend).collect();
         for cure in &cures {
             match (mend(cure, &control), cure) {

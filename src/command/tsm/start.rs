@@ -7,6 +7,7 @@ use crate::base::environment::{EnvName, Rung};
 use crate::base::fault::{Fault, Kind};
 use crate::command::argument::{EnvSource, FolderPath, StartWord};
 use crate::command::secrets::opener;
+use crate::command::tsm::in_unit;
 use crate::command::tsm::keeping::Keeping;
 use crate::command::tsm::limits;
 use crate::command::{Command, Cx, Effect};
@@ -30,7 +31,8 @@ use crate::tsm::watch::{READINESS, Seen};
 /// The first word is a service, a file that ends in `.tsm`, a process there is (by name or id), or else a program. Options may stand
 /// before or behind the program; an unknown option behind it is the program's, and so is everything behind `--`. A single extra word
 /// behind a script names the process. The program runs when this returns: its port answers, or it has lived for half a second.
-/// What a service names in its TSM_DEPS is started before it, if it does not run.
+/// What a service names in its TSM_DEPS is started before it, if it does not run. As the main process of a systemd unit the command
+/// stays until the program has ended, for the unit ends with it.
 #[derive(Debug, clap::Args)]
 pub struct Start {
     /// A service, a file, a process, or a program with its arguments; the selected process if left out
@@ -119,7 +121,7 @@ impl Command for Start {
             meet(needed, cx)?;
         }
         if plan.instances > 1 {
-            return all(&plan, cx);
+            return all(&plan, cx).map(|report| in_unit::warn(report, cx));
         }
         let patience = if self.no_wait { Patience::UntilItRuns } else { Patience::UntilItIsReady };
         let console = &mut *cx.console;
@@ -128,7 +130,7 @@ impl Command for Start {
             &plan,
             &mut Starter { paths: cx.paths, host: cx.host, patience, say: &mut say, open: &opener(cx.paths, cx.host) },
         ) {
-            Ok(started) => Ok(said(&plan, &started)),
+            Ok(started) => in_unit::stay(said(&plan, &started), &started.name, cx),
             Err(error) => {
                 if let Some(conflict) = error.conflict() {
                     cx.console.note(&conflict.to_string());

@@ -61,7 +61,7 @@ impl Command for Startup {
         if !none {
             report = report.note(format!("✅ Startup complete: {}", count.words()));
         }
-        Ok(report)
+        Ok(super::in_unit::warn(report, cx))
     }
 }
 
