@@ -1,8 +1,9 @@
 //! The `.env` line parser: `K=V` or `export K=V`, read and never executed.
 //!
-//! A value is a shell word without expansion: unquoted text, `'literal'`, and `"with \n escapes"` may follow one another
-//! (`'it'\''s'`). Quoted text may span lines. `$` means itself. An unquoted value ends at the line end or at a `#` that
-//! follows a space; spaces inside it are kept, those around it are not. A later line of the same key replaces the earlier one.
+//! A value that begins with a quote is a shell word without expansion: `'literal'` and `"with \n escapes"` may follow one another
+//! (`'it'\''s'`), and quoted text may span lines. Any other value is taken as it is, with the quotes, backslashes and backticks
+//! in it, up to the line end or a `#` that follows a blank; the blanks around it are not part of it. `$` means itself. A later
+//! line of the same key replaces the earlier one. `tests/vectors/dotenv.toml` compares this with what other programs read.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry::{Occupied, Vacant};
@@ -112,6 +113,16 @@ pub fn entries(text: &str) -> Result<Vec<Entry>, Malformed> {
     Ok(entries)
 }
 
+/// What a backslash means inside single quotes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Single {
+    /// Before a quote it takes its meaning away.
+    Escapes,
+    /// Itself.
+    Literal,
+}
+
+#[derive(Clone)]
 struct Cursor<'a> {
     rest: std::iter::Peekable<std::str::Chars<'a>>,
     line: u32,
@@ -162,12 +173,56 @@ impl<'a> Cursor<'a> {
     }
 
     fn value(&mut self) -> Result<String, Malformed> {
+        let before = self.at;
         self.skip_blanks();
+        match self.peek() {
+            Some('"' | '\'') => self.quoted_value(),
+            Some('#') if self.at > before => {
+                self.skip_line();
+                Ok(String::new())
+            }
+            _ => self.plain_value(),
+        }
+    }
+
+    /// A value without quotes around it, up to the line end or a comment.
+    fn plain_value(&mut self) -> Result<String, Malformed> {
         let mut value = String::new();
         let mut blanks = String::new();
-        let mut quoted = false;
+        while let Some(c) = self.peek().filter(|c| *c != '\n') {
+            match c {
+                '\0' => return Err(self.fault(Problem::Nul)),
+                '#' if blanks.ends_with([' ', '\t']) => {
+                    self.skip_line();
+                    break;
+                }
+                // Of the line end, unless more follows.
+                ' ' | '\t' | '\r' => blanks.push(c),
+                _ => {
+                    value.push_str(&std::mem::take(&mut blanks));
+                    value.push(c);
+                }
+            }
+            self.next();
+        }
+        Ok(value)
+    }
+
+    /// Libraries let `\'` stand for a quote inside single quotes, for a shell it ends them: what is whole in the first way is read
+    /// so, everything else as a shell does.
+    fn quoted_value(&mut self) -> Result<String, Malformed> {
+        let begin = self.clone();
+        if let Ok(value) = self.pieces(Single::Escapes) {
+            return Ok(value);
+        }
+        *self = begin;
+        self.pieces(Single::Literal)
+    }
+
+    fn pieces(&mut self, single: Single) -> Result<String, Malformed> {
+        let mut value = String::new();
+        let mut blanks = false;
         loop {
-            let fault = self.fault(Problem::AfterQuote);
             match self.peek() {
                 None | Some('\n') => return Ok(value),
                 Some('\r') => {
@@ -176,29 +231,23 @@ impl<'a> Cursor<'a> {
                         value.push('\r');
                     }
                 }
-                Some(c @ (' ' | '\t')) => {
-                    blanks.push(c);
+                Some(' ' | '\t') => {
+                    blanks = true;
                     self.next();
                 }
-                Some('#') if value.is_empty() && !quoted || !blanks.is_empty() => {
+                Some('#') if blanks => {
                     self.skip_line();
                     return Ok(value);
                 }
                 Some('\0') => return Err(self.fault(Problem::Nul)),
-                Some(c) => {
-                    if quoted && !blanks.is_empty() {
-                        return Err(fault);
-                    }
-                    value.push_str(&std::mem::take(&mut blanks));
-                    quoted |= matches!(c, '"' | '\'');
-                    self.piece(c, &mut value)?;
-                }
+                Some(_) if blanks => return Err(self.fault(Problem::AfterQuote)),
+                Some(c) => self.piece(c, &mut value, single)?,
             }
         }
     }
 
     /// One character, escape or quoted part, of which `first` is the beginning.
-    fn piece(&mut self, first: char, value: &mut String) -> Result<(), Malformed> {
+    fn piece(&mut self, first: char, value: &mut String, single: Single) -> Result<(), Malformed> {
         let open = self.fault(Problem::Unclosed);
         self.next();
         match first {
@@ -207,6 +256,10 @@ impl<'a> Cursor<'a> {
                     None => return Err(open),
                     Some('\'') => return Ok(()),
                     Some('\0') => return Err(self.fault(Problem::Nul)),
+                    Some('\\') if single == Single::Escapes && self.escapes_a_quote() => {
+                        self.next();
+                        value.push('\'');
+                    }
                     Some(c) => value.push(c),
                 }
             },
@@ -229,6 +282,12 @@ impl<'a> Cursor<'a> {
             c => value.push(c),
         }
         Ok(())
+    }
+
+    /// Behind a backslash inside single quotes: here is a quote, and a later one on the line can close.
+    fn escapes_a_quote(&self) -> bool {
+        let mut rest = self.rest.clone();
+        rest.next() == Some('\'') && rest.take_while(|c| *c != '\n').any(|c| c == '\'')
     }
 
     /// What a backslash inside double quotes means; unknown escapes stay as they are.
@@ -319,7 +378,16 @@ mod tests {
             ("K=\"x\" # note", "x"),
             ("K='#'", "#"),
             ("K=\"two\nlines\"", "two\nlines"),
-            (r"K=a\ b", "a b"),
+            (r"K=a\ b\", r"a\ b\"),
+            ("K=#hunter2x", "#hunter2x"),
+            ("K= # open", ""),
+            ("K=a # b", "a"),
+            (r#"K={"a": ["b", 'c'], "d#": 1} # x"#, r#"{"a": ["b", 'c'], "d#": 1}"#),
+            ("K=`date` it's \"x\"", "`date` it's \"x\""),
+            (r"K='it\'s'", "it's"),
+            (r"K='C:\'", r"C:\"),
+            (r#"K='a\'"'"'b'"#, r"a\'b"),
+            ("K='x'#y", "x#y"),
             ("K=$(rm -rf /)", "$(rm -rf /)"),
             ("K=\"crlf\"\r\n", "crlf"),
             ("\u{feff}K=bom", "bom"),

@@ -141,15 +141,39 @@ pub fn double_quoted(value: &str) -> String {
     out
 }
 
+/// A value as libraries that read `.env` files give it back. They differ in what they do with backslashes, `$` and backticks, so
+/// the first form is taken that none of them changes; where there is none, one that does not expand `$NAME` gives it back.
 fn dotenv(value: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_./:@%+,=-".contains(c);
     if value.chars().all(is_plain) {
-        value.to_owned()
-    } else if value.contains(['\'', '\n', '\r']) {
-        format!("\"{}\"", double_quoted(value).replace('\n', "\\n").replace('\r', "\\r"))
-    } else {
-        format!("'{value}'")
+        return value.to_owned();
     }
+    let ends_in_backslash = value.ends_with('\\');
+    // One of two backslashes is lost inside single quotes, and a last one takes the meaning of the closing quote away.
+    let fits_single = !value.contains('\r') && !value.contains("\\\\") && !ends_in_backslash;
+    let expands = value.contains('$');
+    let single = || format!("'{}'", value.replace('\'', "\\'"));
+    let double = || {
+        let escaped = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n").replace('\r', "\\r");
+        format!("\"{escaped}\"")
+    };
+    match value {
+        _ if fits_single && !value.contains('\'') => single(),
+        _ if !expands && !value.contains('`') && !ends_in_backslash => double(),
+        _ if !expands && fits_bare(value) => value.to_owned(),
+        _ if fits_single && !value.contains('\n') && !value.contains("\\'") => single(),
+        _ if !expands && !ends_in_backslash => double(),
+        _ if fits_bare(value) => value.to_owned(),
+        _ => double(),
+    }
+}
+
+/// Nothing would be cut off or taken for a quote if the value stood alone.
+fn fits_bare(value: &str) -> bool {
+    let mut last = '=';
+    let is_comment = value.chars().any(|c| std::mem::replace(&mut last, c).is_whitespace() && c == '#');
+    let is_quoted = value.starts_with(['\'', '"', '`', '#']);
+    !is_comment && !is_quoted && value.trim() == value && !value.contains(char::is_control)
 }
 
 #[cfg(test)]
@@ -165,7 +189,7 @@ mod tests {
         let quoted = "\"a \\\"b\\\" \\$c \\`d\\` \\\\ 'e'\"\n";
         assert_eq!(line(Format::Export), format!("export K={quoted}"));
         assert_eq!(line(Format::Systemd), format!("K={quoted}"));
-        assert_eq!(line(Format::Dotenv), format!("K={quoted}"));
+        assert_eq!(line(Format::Dotenv), "K='a \"b\" $c `d` \\ \\'e\\''\n");
         assert_eq!(line(Format::Docker), "K=a \"b\" $c `d` \\ 'e'\n");
         assert_eq!(Format::Dotenv.line("K", "a b").as_deref(), Ok("K='a b'\n"));
         assert_eq!(Format::K8s.line("K", "a\nb").map_err(|error| error.what), Err("a line end"));

@@ -1,6 +1,7 @@
 //! Variables: the table of expansions, their properties, and the same in a real shell.
 
 mod breaking;
+mod dotenv;
 mod fuzz;
 mod init;
 mod properties;
