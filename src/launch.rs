@@ -19,7 +19,7 @@ use crate::shell::{input, mistake, repl};
 use crate::sys::host::Host;
 use crate::sys::paths::Paths;
 use crate::sys::real::RealHost;
-use crate::sys::{signal, terminal};
+use crate::sys::{privileges, signal, terminal};
 use crate::ui::console::{Streams, Terminal};
 
 /// Names under which the program may be called that stand for the first word.
@@ -43,6 +43,9 @@ pub fn main() -> ExitCode {
     let (Calling { way, keep_going, prompt }, paths) = calling;
     let mut session = Session::new(paths, Box::new(host));
     session.begin_with(globals);
+    if let Err(error) = privileges::act_as_owner(session.paths.home()) {
+        return failed(&mut console, error.into());
+    }
     session.settings.values.extend(prompt.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())));
     if keep_going {
         session.settings.values.insert("keep-going".to_owned(), "on".to_owned());

@@ -24,8 +24,8 @@
 //! | 4 | `command` one file per command, the table | 0–3 |
 //! | 3 | `report` what commands say, as values | 0 |
 //! | 2 | `tsm` processes · `org` environments from one file · `env` variables, env files, secrets | 0, `sys`; `tsm` also `supervise` |
-//! | 1 | `sys` the machine · `supervise` sealed: only `base` | 0 |
-//! | 0 | `base` names, environments, times, faults, the lexer, the `.env` parser | nothing |
+//! | 1 | `sys` the machine · `supervise` sealed: only level 0 | 0 |
+//! | 0 | `base` names, environments, times, faults, the lexer, the `.env` parser · `disk` opens files | nothing |
 //!
 //! # What must not happen
 //!
@@ -33,9 +33,11 @@
 //! * `supervise` does not know the shell: it could be a program of its own.
 //! * A domain never imports another; the command composes them.
 //! * Only the holder of the worker lock writes a process's `meta.json` after its start.
+//! * Nothing below `$TETRA_DIR` is opened but by `disk`.
 
 pub mod base;
 pub mod command;
+pub mod disk;
 pub mod env;
 pub mod launch;
 pub mod org;

@@ -1,10 +1,10 @@
 //! The organization and environment that an operator chose to keep: lines `org=NAME` and `env=NAME`.
 
-use std::fs;
 use std::io;
 
 use crate::base::environment::EnvName;
 use crate::base::name::OrgName;
+use crate::disk;
 use crate::sys::file::{self, Access, FileError};
 use crate::sys::paths::Paths;
 
@@ -25,7 +25,7 @@ impl Kept {
     /// Fails if the file is there and cannot be read.
     pub fn read(paths: &Paths) -> Result<Self, FileError> {
         let path = paths.context();
-        let text = match fs::read(&path) {
+        let text = match disk::read(&path) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(source) => return Err(FileError::Io { action: "read", path, source }),
@@ -57,6 +57,8 @@ impl Kept {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -1,10 +1,11 @@
 //! Reading what people write: bounded, as text, with errors that name the file.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use crate::base::fault::{Advise, Kind};
+use crate::disk::{self, Refusal};
 use crate::sys::file::FileError;
 
 /// The largest file that is read, in bytes. The longest ones that people write by hand are a hundredth of it.
@@ -74,12 +75,14 @@ impl Advise for ReadError {
 /// Fails if it cannot be read, is larger than [`LARGEST_FILE`], or is no UTF-8.
 pub fn text(path: &Path) -> Result<String, ReadError> {
     let fail = |source| FileError::Io { action: "read", path: path.to_owned(), source };
-    let found = fs::metadata(path).map_err(fail)?;
-    if !found.is_file() {
-        return Err(ReadError::NotAFile { path: path.to_owned() });
-    }
+    let file = match disk::given().open(path) {
+        Err(error) if disk::refusal(&error) == Some(Refusal::NotRegular) => {
+            return Err(ReadError::NotAFile { path: path.to_owned() });
+        }
+        opened => opened.map_err(fail)?,
+    };
     let mut bytes = Vec::new();
-    File::open(path).and_then(|file| file.take(LARGEST_FILE + 1).read_to_end(&mut bytes)).map_err(fail)?;
+    file.take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(fail)?;
     decode(path, bytes)
 }
 

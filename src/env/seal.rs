@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::diagnostic::Diagnostic;
 use crate::base::fault::{Advise, Kind};
+use crate::disk;
 use crate::sys::file::FileError;
 
 use super::document::{Document, DocumentError};
@@ -252,7 +253,7 @@ fn keys_in(path: &Path) -> Result<Vec<Box<dyn age::Identity>>, SealError> {
 ///
 /// Fails if it cannot be read, if there is no key, or if the file cannot be opened with it.
 pub fn text(path: &Path, keys: &[PathBuf]) -> Result<Option<String>, SealError> {
-    let sealed = match std::fs::read(path) {
+    let sealed = match disk::read(path) {
         Ok(sealed) => sealed,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(source) => {
@@ -275,7 +276,7 @@ pub enum State {
 /// Looks at a sealed file.
 #[must_use]
 pub fn state(path: &Path, keys: &[PathBuf]) -> State {
-    let sealed = match std::fs::read(path) {
+    let sealed = match disk::read(path) {
         Ok(sealed) => sealed,
         Err(source) => {
             return State::Broken(

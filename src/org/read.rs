@@ -1,11 +1,12 @@
 //! Reading what operators wrote, without trusting it: size, links, text, TOML.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 
 use super::document::Document;
 use super::error::OrgError;
+use crate::disk::{self, Refusal};
 use crate::sys::file::FileError;
 
 /// The largest file that is read, in bytes.
@@ -18,25 +19,21 @@ pub const LARGEST: u64 = 8 << 20;
 /// Fails if it cannot be read, is too large, no text, no file, or a link to elsewhere.
 pub fn text(path: &Path, tree: &Path) -> Result<Option<String>, OrgError> {
     let fail = |source: io::Error| OrgError::File(FileError::Io { action: "read", path: path.to_owned(), source });
-    // Opening a pipe would wait for whoever writes into it.
-    let found = match fs::metadata(path) {
-        Ok(found) => found,
+    let outside = |why: &str| OrgError::Outside { path: path.to_owned(), why: why.to_owned() };
+    let file = match disk::given().open(path) {
+        Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(path).is_err() => {
             return Ok(None);
         }
+        Err(error) if disk::refusal(&error) == Some(Refusal::NotRegular) => return Err(outside("is no file")),
         Err(error) => return Err(fail(error)),
     };
-    let outside = |why: &str| OrgError::Outside { path: path.to_owned(), why: why.to_owned() };
-    if !found.is_file() {
-        return Err(outside("is no file"));
-    }
     stays_inside(path, tree)?;
-    let size = found.len();
+    let size = file.metadata().map_err(fail)?.len();
     let too_large = |size| OrgError::TooLarge { path: path.to_owned(), size };
     if size > LARGEST {
         return Err(too_large(size));
     }
-    let file = File::open(path).map_err(fail)?;
     let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
     file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(fail)?;
     if bytes.len() as u64 > LARGEST {

@@ -17,6 +17,7 @@ use super::read;
 use super::store::{Store, content_of};
 use crate::base::environment::EnvName;
 use crate::base::time::Timestamp;
+use crate::disk;
 use crate::sys::file::{self, Access, FileError};
 
 /// A version to be written.
@@ -107,7 +108,7 @@ impl Store<'_> {
     fn settle(&self, env: &EnvName, record: &mut Record, author: Author) -> Result<(), OrgError> {
         let Some(current) = self.current(env)? else { return Ok(()) };
         let intact = matches!(current.state, State::Intact(_));
-        let copied = |last: &Entry| fs::read(self.copy(last)).is_ok_and(|copy| copy == current.text.as_bytes());
+        let copied = |last: &Entry| disk::read(self.copy(last)).is_ok_and(|copy| copy == current.text.as_bytes());
         if intact && record.entries.last().is_some_and(copied) {
             return Ok(());
         }

@@ -1,6 +1,5 @@
 //! Everything that an environment is made of, read once.
 
-use std::fs;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -15,6 +14,7 @@ use super::store::Store;
 use super::variables::Names;
 use crate::base::environment::{EnvName, Rung};
 use crate::base::name::OrgName;
+use crate::disk;
 
 /// The ingredients of one environment.
 #[derive(Debug)]
@@ -114,18 +114,18 @@ pub fn commit(folder: &Path, home: &Path) -> Option<String> {
         .take_while(|at| at.starts_with(around))
         .map(|at| at.join(".git"))
         .find(|git| git.exists())?;
-    let git = match fs::read_to_string(&git) {
+    let git = match disk::read_to_string(&git) {
         Ok(link) => git.parent()?.join(link.strip_prefix("gitdir:")?.trim()),
         Err(_) => git,
     };
-    let head = fs::read_to_string(git.join("HEAD")).ok()?;
+    let head = disk::read_to_string(git.join("HEAD")).ok()?;
     let head = head.trim();
     let Some(name) = head.strip_prefix("ref: ") else { return short(head) };
-    let shared = fs::read_to_string(git.join("commondir")).ok().map(|it| git.join(it.trim()));
+    let shared = disk::read_to_string(git.join("commondir")).ok().map(|it| git.join(it.trim()));
     let folders: Vec<_> = [Some(git), shared].into_iter().flatten().collect();
-    let loose = folders.iter().find_map(|git| short(fs::read_to_string(git.join(name)).ok()?.trim()));
+    let loose = folders.iter().find_map(|git| short(disk::read_to_string(git.join(name)).ok()?.trim()));
     loose.or_else(|| {
-        let packed = folders.iter().find_map(|git| fs::read_to_string(git.join("packed-refs")).ok())?;
+        let packed = folders.iter().find_map(|git| disk::read_to_string(git.join("packed-refs")).ok())?;
         short(packed.lines().find_map(|line| line.strip_suffix(name)?.strip_suffix(' '))?)
     })
 }
@@ -136,6 +136,8 @@ fn short(hash: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

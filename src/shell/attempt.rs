@@ -5,6 +5,7 @@ use crate::base::time::Timestamp;
 use crate::command::global::Globals;
 use crate::command::{Cx, Effect, Entry, Ready, Selection};
 use crate::report::{Console, Report};
+use crate::sys::{net, privileges};
 
 use super::audit::{self, Deed};
 use super::session::Session;
@@ -42,6 +43,9 @@ impl Attempt<'_> {
             verbose: self.globals.verbose.max(session.globals.verbose),
         };
         let effect = ready.effect();
+        if effect != Effect::Read {
+            refuse_stranger(&mut cx)?;
+        }
         guard::pass(self.entry.name, &*ready, &mut cx)?;
         let began = session.host.now();
         let result = mistake::catch(|| ready.run(&mut cx)).unwrap_or_else(Err);
@@ -73,4 +77,15 @@ impl Attempt<'_> {
             cx.console.note(&format!("warning: the audit log was not written: {fault}: {why}"));
         }
     }
+}
+
+/// Changes are made in one's own directory, or in one of root. Root that acts as the owner is reminded of it.
+fn refuse_stranger(cx: &mut Cx) -> Result<(), Fault> {
+    let home = cx.paths.home();
+    if let Some(owner) = privileges::acts_for() {
+        cx.console.note(&format!("note: `{}` belongs to {1}: acting as {1}", home.display(), net::login(owner)));
+    }
+    let Some(owner) = privileges::stranger(home).map(net::login) else { return Ok(()) };
+    Err(Fault::new(Kind::Refused, format!("`{}` belongs to {owner}", home.display()))
+        .advise(format!("`sudo -u {owner} tsm …` acts as that user; or set TETRA_DIR to a directory of your own")))
 }

@@ -1,6 +1,5 @@
 //! What the shell reads from TOML: its own settings, and the type of an environment.
 
-use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -9,6 +8,7 @@ use crate::base::fault::{Fault, Kind, Place};
 use crate::base::name::{AliasName, OrgName};
 use crate::command::Settings;
 use crate::command::context::objection;
+use crate::disk;
 use crate::sys::paths::Paths;
 
 /// The settings in `config.toml`: keys as `set` knows them, and names for lines in the table `aliases`. None without a file.
@@ -17,7 +17,7 @@ use crate::sys::paths::Paths;
 ///
 /// Fails with the place if the file cannot be read, is no TOML, or says something that makes no sense.
 pub fn settings(path: &Path) -> Result<Option<Settings>, Fault> {
-    let text = match fs::read_to_string(path) {
+    let text = match disk::read_to_run(path) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Fault::new(Kind::Failed, format!("failed to read `{}`: {error}", path.display()))),
@@ -70,7 +70,7 @@ fn find(text: &str, key: &str) -> std::ops::Range<usize> {
 /// How careful to be in an environment: its own rung if it is a built-in one, else the `type` in its file, else the strictest.
 #[must_use]
 pub fn rung(paths: &Paths, org: Option<&OrgName>, env: &EnvName) -> Rung {
-    env.rung().or_else(|| declared(&fs::read_to_string(paths.environment(org?, env)).ok()?)).unwrap_or(Rung::Prod)
+    env.rung().or_else(|| declared(&disk::read_to_string(paths.environment(org?, env)).ok()?)).unwrap_or(Rung::Prod)
 }
 
 fn declared(text: &str) -> Option<Rung> {
@@ -80,6 +80,8 @@ fn declared(text: &str) -> Option<Rung> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::sys::file;
 

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use crate::base::fault::{Fault, Kind};
+use crate::disk;
 use crate::sys::host::{Call, Host};
 
 /// Lets the operator edit a text with `$VISUAL`, `$EDITOR` or vi; what it is afterwards.
@@ -31,7 +32,7 @@ pub fn edit(host: &dyn Host, text: &str) -> Result<String, Fault> {
         return Err(failed(format!("the editor `{program}` ended with {}; the line is as it was", finished.code)));
     }
     // Editors replace files, so it is the name that counts.
-    let edited = std::fs::read_to_string(file.path())
+    let edited = disk::read_to_string(file.path())
         .map_err(|error| failed(format!("failed to read what `{program}` wrote: {error}")))?;
     Ok(edited.trim_end().to_owned())
 }

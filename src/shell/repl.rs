@@ -12,6 +12,7 @@ use super::typing::{Typed, Typing};
 use super::{config, mistake, plain};
 use crate::base::fault::{Fault, Kind};
 use crate::command::Selection;
+use crate::disk;
 use crate::report::{Color, Console};
 use crate::sys::{signal, tty};
 
@@ -84,7 +85,7 @@ fn begin(session: &mut Session, console: &mut dyn Console) -> Option<u8> {
         return None;
     }
     let path = session.paths.rc();
-    let text = match std::fs::read_to_string(&path) {
+    let text = match disk::read_to_run(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
         Err(error) => {

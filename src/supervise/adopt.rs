@@ -1,9 +1,11 @@
 //! The first decision of a worker: go on with what an earlier one left, or begin.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::time::Duration;
+
+use crate::disk;
 
 use super::cgroup::Cgroup;
 use super::client::Launched;
@@ -198,6 +200,6 @@ fn is_hook(pid: u32) -> bool {
 /// Writes a small file in one step.
 pub(super) fn replace(name: &str, text: &str) -> io::Result<()> {
     let fresh = format!(".{name}.new");
-    fs::write(&fresh, text)?;
+    disk::own().create(0o600).truncate().open(&fresh)?.write_all(text.as_bytes())?;
     fs::rename(&fresh, name)
 }

@@ -1,16 +1,17 @@
 //! What a command does with a supervisor: start one, ask whether there is one, give orders, wait for what becomes of them.
 
 use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::BorrowedFd;
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::fs::CWD;
+
+use crate::disk::{self, Refusal};
 
 use super::cgroup::Cgroup;
 use super::memory_group::MemoryGroup;
@@ -200,17 +201,16 @@ pub fn supervised_in(folder: BorrowedFd, dir: &Path) -> bool {
 /// Fails when nobody supervises `dir`, or its FIFO cannot be written.
 pub fn send(dir: &Path, order: Order) -> Result<(), SendError> {
     let path = dir.join(ORDERS);
-    let opened = OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW).open(&path);
-    match opened {
-        Ok(file) if !file.metadata().is_ok_and(|found| found.file_type().is_fifo()) => {
-            Err(SendError::NobodyThere { dir: dir.to_owned() })
-        }
+    match disk::own().pipe().write().open(&path) {
         Ok(mut fifo) => {
             fifo.write_all(&order.encode()).map_err(|source| SendError::Write { path, source })?;
             repair::rouse(dir);
             Ok(())
         }
-        Err(error) if matches!(error.raw_os_error(), Some(libc::ENXIO | libc::ENOENT)) => {
+        Err(error)
+            if matches!(error.raw_os_error(), Some(libc::ENXIO | libc::ENOENT))
+                || disk::refusal(&error) == Some(Refusal::NotRegular) =>
+        {
             Err(SendError::NobodyThere { dir: dir.to_owned() })
         }
         Err(source) => Err(SendError::Write { path, source }),

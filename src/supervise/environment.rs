@@ -3,7 +3,6 @@
 //! All of this runs in the forked child, so its memory is never the supervisor's.
 
 use std::ffi::CString;
-use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -11,6 +10,7 @@ use std::path::Path;
 use super::limits::Account;
 use super::meta::Meta;
 use crate::base::dotenv;
+use crate::disk;
 
 /// The snapshot of the starter's environment inside a process directory: `K=V`, each ended by a NUL.
 pub(super) const SNAPSHOT: &str = "environ";
@@ -100,7 +100,7 @@ impl Environment {
     }
 
     fn add_snapshot(&mut self, path: &Path) -> Result<(), Refused> {
-        let bytes = fs::read(path).map_err(|error| refused(&error, "environment", path))?;
+        let bytes = disk::read_own(path).map_err(|error| refused(&error, "environment", path))?;
         for setting in bytes.split(|byte| *byte == 0) {
             if let Some(at) = setting.iter().position(|byte| *byte == b'=').filter(|at| *at > 0) {
                 self.set(&setting[..at], &setting[at + 1..]);
@@ -110,7 +110,7 @@ impl Environment {
     }
 
     fn add_file(&mut self, path: &Path, absent: Absent) -> Result<(), Refused> {
-        let text = match (fs::read_to_string(path), absent) {
+        let text = match (disk::read_to_string(path), absent) {
             (Ok(text), _) => text,
             (Err(error), Absent::IsFine) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             (Err(error), _) => return Err(refused(&error, "env file", path)),

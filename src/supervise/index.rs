@@ -8,10 +8,12 @@
 //! The first record of a log that others came before has the offset 0 and, instead of a time, the number of bytes that the
 //! stream had before this log, negated. With it a reader that was overtaken knows how much was removed before it could be read.
 
-use std::fs::{self, File};
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+
+use crate::disk;
 
 /// The length of a record in bytes.
 pub const RECORD: usize = 16;
@@ -58,8 +60,9 @@ pub fn path(log: &Path) -> PathBuf {
 ///
 /// Fails when the index is there and cannot be read.
 pub fn read(log: &Path) -> io::Result<Vec<Mark>> {
-    match fs::read(path(log)) {
-        Ok(bytes) => Ok(decode(&bytes)),
+    let mut bytes = Vec::new();
+    match disk::own().open(path(log)).and_then(|mut file| file.read_to_end(&mut bytes)) {
+        Ok(_) => Ok(decode(&bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(error),
     }

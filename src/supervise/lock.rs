@@ -4,14 +4,14 @@
 //! takes nothing. Byte 0 is the guard's, byte 1 the worker's. A description that a fork shares would keep the lock alive:
 //! the worker drops the guard's copy first of all and opens its own.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use nix::fcntl::{FcntlArg, fcntl};
-use rustix::fs::{Mode, OFlags, openat};
+
+use crate::disk;
 
 /// The file's name inside a process directory.
 pub(super) const FILE: &str = "lock";
@@ -47,7 +47,7 @@ impl Seat {
 
 /// Opens the lock file of `dir`, making it if need be. Every call gives a description of its own.
 pub(super) fn open(dir: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(dir.join(FILE))
+    disk::own().create(0o600).read_too().open(dir.join(FILE))
 }
 
 /// Takes a seat through `file`; false when somebody else has it.
@@ -71,6 +71,6 @@ fn is_any_taken(file: &File, mut range: libc::flock) -> bool {
 
 /// True when anybody supervises `dir`, which may be relative to the folder. Takes no lock, not even for an instant.
 pub(super) fn is_held(folder: BorrowedFd, dir: &Path) -> bool {
-    let opened = openat(folder, dir.join(FILE), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
-    opened.is_ok_and(|file| is_any_taken(&File::from(file), Seat::all()))
+    let opened = disk::own().any_kind().open_at(folder, dir.join(FILE));
+    opened.is_ok_and(|file| is_any_taken(&file, Seat::all()))
 }

@@ -3,17 +3,19 @@
 //! Our ends are opened for reading and writing and never block: no end of file, no hang-up ever. The end of a life is told by
 //! the process handle, the end of data by `EAGAIN`.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::Path;
 
 use nix::sys::stat::Mode;
 use nix::unistd::{geteuid, mkfifo};
 use rustix::pipe::{fcntl_getpipe_size, fcntl_setpipe_size};
+
+use crate::disk;
 
 /// What a pipe holds while little comes.
 pub(super) const SMALL: usize = 64 * 1024;
@@ -41,8 +43,7 @@ pub(super) fn open(path: &Path) -> io::Result<OwnedFd> {
         }
         Err(_) => mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR)?,
     }
-    let flags = libc::O_NONBLOCK | libc::O_NOFOLLOW | libc::O_NOCTTY;
-    Ok(OpenOptions::new().read(true).write(true).custom_flags(flags).open(path)?.into())
+    Ok(disk::own().pipe().write().read_too().open(path)?.into())
 }
 
 /// Leaves a pipe that carries small records no more than those need: each of a user's pipes counts.

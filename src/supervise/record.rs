@@ -1,14 +1,16 @@
 //! Reading and replacing `meta.json`.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, BorrowedFd};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, Mode, OFlags, RenameFlags, openat, renameat_with};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde::de::DeserializeOwned;
+
+use crate::disk;
 
 use super::meta::{Meta, Outline, path};
 
@@ -96,7 +98,7 @@ const USUAL: usize = 4096;
 /// The whole file. A list of a thousand processes asks the kernel for nothing that it can do
 /// without: neither for the length, nor again after a part that was shorter than asked for, which is the last one.
 fn bytes_of(folder: BorrowedFd, path: &Path) -> io::Result<Vec<u8>> {
-    let mut file = File::from(openat(folder, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?);
+    let mut file = disk::own().any_kind().open_at(folder, path)?;
     let mut bytes = vec![0; USUAL];
     let mut length = 0;
     loop {
@@ -128,8 +130,7 @@ pub fn write(dir: &Path, meta: &Meta) -> io::Result<()> {
     let (spare, record) = (beside(dir), path(dir));
     if !overwrite(&spare, &bytes)? {
         clear(&spare)?;
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&spare)?;
-        file.write_all(&bytes)?;
+        disk::own().create_new(0o600).open(&spare)?.write_all(&bytes)?;
     }
     // There may be no record to change places with, and not every file system can.
     renameat_with(CWD, &spare, CWD, &record, RenameFlags::EXCHANGE).or_else(|_| fs::rename(&spare, &record))
@@ -138,10 +139,9 @@ pub fn write(dir: &Path, meta: &Meta) -> io::Result<()> {
 /// Writes over a file that is there, if it is nobody else's: false when it is not there, has another name too, or is still being
 /// read by somebody who opened it when it was `meta.json`.
 fn overwrite(spare: &Path, bytes: &[u8]) -> io::Result<bool> {
-    let opened = OpenOptions::new().write(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(spare);
-    let Ok(mut file) = opened else { return Ok(false) };
+    let Ok(mut file) = disk::own().write().open(spare) else { return Ok(false) };
     let found = file.metadata()?;
-    if !found.is_file() || found.nlink() != 1 || !take_alone(&file) {
+    if found.nlink() != 1 || !take_alone(&file) {
         return Ok(false);
     }
     file.write_all(bytes)?;
@@ -173,7 +173,7 @@ fn beside(dir: &Path) -> PathBuf {
 /// goes on is a step old; what to run is not.
 #[must_use]
 pub fn earlier(dir: &Path) -> Option<Meta> {
-    serde_json::from_slice(&fs::read(beside(dir)).ok()?).ok()
+    serde_json::from_slice(&disk::read_own(beside(dir)).ok()?).ok()
 }
 
 /// Puts the record before the present one, which is lost, in its place. Only for whom [`write()`] is for.
@@ -183,7 +183,8 @@ pub fn earlier(dir: &Path) -> Option<Meta> {
 pub(super) fn restore(dir: &Path) -> Option<Meta> {
     let meta = earlier(dir)?;
     let copy = dir.join(".meta.json.copy");
-    let copied = fs::copy(beside(dir), &copy).and_then(|_| fs::rename(&copy, path(dir)));
+    let write = |bytes: Vec<u8>| disk::own().create(0o600).truncate().open(&copy)?.write_all(&bytes);
+    let copied = disk::read_own(beside(dir)).and_then(write).and_then(|()| fs::rename(&copy, path(dir)));
     copied.or_else(|_| fs::rename(beside(dir), path(dir)).and_then(|()| clear(&copy))).ok()?;
     Some(meta)
 }

@@ -3,10 +3,11 @@
 //! Rotation moves names only. It may be cut off between any two renames: a hole in the numbers, or an index without its log,
 //! tells the next supervisor where to go on.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+use crate::disk::{self, Refusal};
 
 use super::index;
 
@@ -15,16 +16,27 @@ pub const MOST_OLDER: u32 = 1000;
 
 /// Opens a log for copying: not for appending, which `splice` refuses.
 pub(super) fn open_log(log: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(log)
+    open(log, disk::own().create(0o600).read_too())
 }
 
 /// Opens the index of a log for appending; a new one begins with the position of its log.
 pub(super) fn open_index(log: &Path, position: u64) -> io::Result<File> {
-    let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(index::path(log))?;
+    let mut file = open(&index::path(log), disk::own().append(0o600).read_too())?;
     if let (0, Some(first)) = (file.metadata()?.len(), index::positioned(position)) {
         file.write_all(&first.encode())?;
     }
     Ok(file)
+}
+
+/// What stands in the place of a log and is none, a link or a pipe, is removed: the output has to go somewhere.
+fn open(path: &Path, options: disk::Options) -> io::Result<File> {
+    match options.open(path) {
+        Err(error) if matches!(disk::refusal(&error), Some(Refusal::Link | Refusal::NotRegular)) => {
+            fs::remove_file(path)?;
+            options.open(path)
+        }
+        opened => opened,
+    }
 }
 
 /// The name of the `n`th older log; the 0th is the log itself.
@@ -47,7 +59,7 @@ fn older(log: &Path, n: u32) -> PathBuf {
 pub fn position(log: &Path, n: u32) -> io::Result<u64> {
     let mut between = 0;
     for n in n..=MOST_OLDER {
-        match File::open(index::path(&older(log, n))).and_then(|index| index::position(&index)) {
+        match disk::own().open(index::path(&older(log, n))).and_then(|index| index::position(&index)) {
             Ok(Some(before)) => return Ok(before + between),
             Ok(None) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}

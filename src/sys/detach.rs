@@ -7,6 +7,8 @@ use std::process::{Command, Stdio};
 
 use nix::unistd::{ForkResult, fork, setsid};
 
+use crate::disk;
+
 /// Starts a program that is nobody's child and has no terminal, and waits until it has detached itself: it does what has to be
 /// done first, then calls [`go_on_alone`]. It gets no variables and none of our descriptors.
 ///
@@ -51,7 +53,7 @@ pub fn go_on_alone() -> io::Result<()> {
 ///
 /// Fails if the file cannot be made or locked.
 pub fn only_one(file: &Path) -> io::Result<Option<File>> {
-    let held = File::options().read(true).write(true).create(true).truncate(false).open(file)?;
+    let held = disk::own().create(0o600).read_too().open(file)?;
     match held.try_lock() {
         Ok(()) => Ok(Some(held)),
         Err(std::fs::TryLockError::WouldBlock) => Ok(None),
@@ -62,6 +64,6 @@ pub fn only_one(file: &Path) -> io::Result<Option<File>> {
 /// True if somebody holds the lock on `file`.
 #[must_use]
 pub fn is_held(file: &Path) -> bool {
-    let Ok(file) = File::open(file) else { return false };
+    let Ok(file) = disk::own().open(file) else { return false };
     matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock))
 }

@@ -1,12 +1,13 @@
 //! Files that are whole or absent: temp, sync, rename; locked changes; private modes.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::fs::{self, DirBuilder, File, TryLockError};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::base::fault::{Advise, Kind};
+use crate::disk::{self, Refusal};
 
 /// How the names of files begin that are being written.
 pub const TEMPORARY: &str = ".tetra-";
@@ -69,12 +70,23 @@ impl Advise for FileError {
             Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 Some("make room on the disk; nothing was changed".to_owned())
             }
-            Self::Io { .. } => None,
+            Self::Io { source, path, .. } => disk::refusal(source).map(|refusal| way_out(refusal, path)),
             Self::Locked { .. } => Some("try again in a moment".to_owned()),
             Self::Unsafe { path, .. } => {
                 Some(format!("`chmod go-rwx '{}'`, and think about who may have read it", path.display()))
             }
         }
+    }
+}
+
+/// What to do about a file that is not opened.
+fn way_out(refusal: Refusal, path: &Path) -> String {
+    let shown = path.display();
+    match refusal {
+        Refusal::Link => format!("replace the link by a file: `rm '{shown}'`"),
+        Refusal::Led(uid) | Refusal::Foreign(uid) => format!("act as that user: `sudo -u '#{uid}' tsm …`"),
+        Refusal::NotRegular => format!("`ls -l '{shown}'` shows what it is; put a file there"),
+        Refusal::TooLarge => "see whether it is the right file".to_owned(),
     }
 }
 
@@ -110,9 +122,10 @@ pub fn write(path: &Path, bytes: &[u8], access: Access) -> Result<(), FileError>
         .tempfile_in(folder)
         .map_err(fail())?;
     temporary.write_all(bytes).map_err(fail())?;
+    disk::give(temporary.as_file(), folder).map_err(fail())?;
     temporary.as_file().sync_all().map_err(fail())?;
     temporary.persist(path).map_err(|error| fail()(error.error))?;
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(fail())
+    disk::given().directory().open(folder).and_then(|folder| folder.sync_all()).map_err(fail())
 }
 
 /// Changes a file that others may change too: lock, read (empty if absent), write. The lock is on the folder and is held while
@@ -128,7 +141,7 @@ pub fn update<E: From<FileError>>(
 ) -> Result<(), E> {
     let folder = path.parent().unwrap_or(Path::new("/"));
     let _lock = lock(folder)?;
-    let old = match fs::read(path) {
+    let old = match disk::read(path) {
         Ok(bytes) => Some(bytes),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(source) => return Err(FileError::io("read", path)(source).into()),
@@ -146,7 +159,7 @@ pub fn update<E: From<FileError>>(
 ///
 /// Fails if it cannot be opened, or if somebody else holds the lock for five seconds.
 pub fn lock(path: &Path) -> Result<File, FileError> {
-    let file = File::open(path).map_err(FileError::io("lock", path))?;
+    let file = disk::given().any_kind().open(path).map_err(FileError::io("lock", path))?;
     let until = Instant::now() + PATIENCE;
     // The kernel waits for such a lock with no limit, or not at all; so it is asked again.
     loop {
@@ -166,7 +179,8 @@ pub fn lock(path: &Path) -> Result<File, FileError> {
 /// Fails if it cannot be opened or written, also if only a part could be.
 pub fn append(path: &Path, bytes: &[u8], access: Access) -> Result<(), FileError> {
     let fail = || FileError::io("append to", path);
-    let mut file = OpenOptions::new().append(true).create(true).mode(access.mode()).open(path).map_err(fail())?;
+    let mut file = disk::own().append(access.mode()).open(path).map_err(fail())?;
+    disk::give(&file, path.parent().unwrap_or(Path::new("/"))).map_err(fail())?;
     match file.write(bytes) {
         Ok(count) if count == bytes.len() => Ok(()),
         Ok(_) => Err(fail()(io::ErrorKind::WriteZero.into())),
@@ -190,12 +204,19 @@ pub fn sweep(folder: &Path) {
 ///
 /// Fails if one cannot be made.
 pub fn folder(path: &Path) -> Result<(), FileError> {
+    let missing: Vec<&Path> = path.ancestors().take_while(|it| fs::symlink_metadata(it).is_err()).collect();
     let made = fs::create_dir_all(path).map_err(|error| match error.kind() {
         // A file, or a link that leads nowhere: the kernel only says that something exists.
         io::ErrorKind::AlreadyExists => io::Error::new(io::ErrorKind::NotADirectory, "what is there is no folder"),
         _ => error,
     });
-    made.map_err(FileError::io("make the folder", path))
+    made.and_then(|()| missing.into_iter().rev().try_for_each(give)).map_err(FileError::io("make the folder", path))
+}
+
+/// Gives a directory that was just made to whom the one around it belongs.
+fn give(made: &Path) -> io::Result<()> {
+    let opened = disk::own().directory().open(made)?;
+    disk::give(&opened, made.parent().unwrap_or(Path::new("/")))
 }
 
 /// Makes a folder that only its owner can enter; one that is there and open to others is closed.
@@ -208,7 +229,7 @@ pub fn private_folder(path: &Path) -> Result<(), FileError> {
         folder(parent)?;
     }
     match DirBuilder::new().mode(0o700).create(path) {
-        Ok(()) => Ok(()),
+        Ok(()) => give(path).map_err(FileError::io("make the folder", path)),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             let found = fs::metadata(path).map_err(FileError::io("look at", path))?;
             let mode = found.mode() & 0o7777;
@@ -241,7 +262,7 @@ pub struct PrivateBytes {
 /// Fails if it cannot be read, or with [`FileError::Unsafe`].
 pub fn read_private(path: &Path) -> Result<PrivateBytes, FileError> {
     let fail = || FileError::io("read", path);
-    let file = File::open(path).map_err(fail())?;
+    let file = disk::given().open(path).map_err(fail())?;
     let found = file.metadata().map_err(fail())?;
     let mode = found.mode() & 0o7777;
     let mut notice = None;
@@ -255,8 +276,7 @@ pub fn read_private(path: &Path) -> Result<PrivateBytes, FileError> {
         file.set_permissions(fs::Permissions::from_mode(0o600)).map_err(FileError::io("close", path))?;
         notice = Some(format!("`{}` was open to others (mode {mode:04o}); closed it", path.display()));
     }
-    let mut bytes = Vec::new();
-    (&file).read_to_end(&mut bytes).map_err(fail())?;
+    let bytes = disk::whole(&file).map_err(fail())?;
     Ok(PrivateBytes { bytes, notice })
 }
 

@@ -3,9 +3,9 @@
 //! The rows are written by the line editor, whose table this is. Here are the parts that need no editor: the modes of the
 //! files, the upper bound, and every question that is asked of it.
 
-use std::fs::{self, DirBuilder, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,6 +13,9 @@ use rusqlite::{Connection, OpenFlags, params, params_from_iter};
 
 use crate::base::fault::Advise;
 use crate::base::time::Timestamp;
+use crate::disk;
+
+use super::privileges;
 
 /// How many lines are kept unless the settings say otherwise.
 pub const ROWS: u32 = 20_000;
@@ -91,10 +94,14 @@ pub fn prepare(path: &Path) -> Result<(), HistoryError> {
         move |source| HistoryError::Private { path, source }
     };
     if let Some(folder) = path.parent() {
+        // What root wrote into the directory of another user, that user could never write again.
+        if let Some(owner) = privileges::stranger(folder) {
+            return Err(failed(folder)(disk::Refusal::Foreign(owner).into()));
+        }
         DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed(folder))?;
         fs::set_permissions(folder, Permissions::from_mode(0o700)).map_err(failed(folder))?;
     }
-    OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(failed(path))?;
+    disk::own().append(0o600).open(path).map_err(failed(path))?;
     for file in [path.to_owned(), beside(path, "-wal"), beside(path, "-shm")] {
         match fs::set_permissions(&file, Permissions::from_mode(0o600)) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => return Err(failed(&file)(source)),

@@ -18,6 +18,7 @@ pub mod net;
 pub mod notice;
 pub mod paths;
 pub mod pidfd;
+pub mod privileges;
 pub mod process;
 pub mod program;
 pub mod real;

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{AccessFlags, access};
 
+use crate::disk;
+
 /// True if `path` is a file that we may execute.
 #[must_use]
 pub fn is_executable(path: &Path) -> bool {
@@ -26,7 +28,7 @@ pub fn interpreter_line(path: &Path) -> Option<(String, Option<String>)> {
 
     let mut head = Vec::new();
     // The kernel reads no further either.
-    std::fs::File::open(path).ok()?.take(256).read_to_end(&mut head).ok()?;
+    disk::given().open(path).ok()?.take(256).read_to_end(&mut head).ok()?;
     let line = head.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
     let line = std::str::from_utf8(line).ok()?.trim();
     match line.split_once([' ', '\t']) {

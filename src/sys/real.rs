@@ -86,7 +86,8 @@ impl Host for RealHost {
 
     fn user(&self) -> &str {
         self.user.get_or_init(|| {
-            let id = nix::unistd::geteuid();
+            // Whoever acts for another user is still who asked.
+            let id = super::privileges::acts_for().map_or_else(nix::unistd::geteuid, |_| nix::unistd::Uid::from_raw(0));
             let account = super::net::account(id.as_raw());
             account.or_else(|| self.variable("USER").map(str::to_owned)).unwrap_or_else(|| id.to_string())
         })

@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use crate::disk;
 use crate::supervise::client::{self, Order};
 use crate::supervise::meta::{self, Meta, State};
 use crate::sys::detach;
@@ -106,7 +107,7 @@ fn take_over(dir: &Path) -> io::Result<File> {
             return Ok(lock);
         }
         let mut text = String::new();
-        File::open(&path)?.read_to_string(&mut text)?;
+        disk::own().open(&path)?.read_to_string(&mut text)?;
         match text.trim().parse().ok().and_then(|pid| Handle::open(pid).ok()) {
             // Whoever holds the lock wrote its pid there.
             Some(older) if detach::is_held(&path) => {

@@ -16,7 +16,7 @@ use crate::supervise::client::{self, Launched, Order, SendError};
 use crate::supervise::meta::{self, State};
 use crate::supervise::repair;
 use crate::sys::paths::Paths;
-use crate::sys::{net, process};
+use crate::sys::{net, privileges, process};
 
 pub use error::ControlError;
 
@@ -174,11 +174,12 @@ impl Control<'_> {
     }
 }
 
-/// Refuses the process of another user: a supervisor runs what the folder says, and whoever owns the folder says it.
+/// Refuses the process of another user: a supervisor runs what the folder says, and whoever owns the folder says it. Root that acts
+/// as that user starts nothing either: it would be surprised whose rights the process has.
 pub(super) fn refuse_foreign(process: &Process) -> Result<(), ControlError> {
     let folder = |source| ControlError::File { action: "look at", path: process.dir.clone(), source };
     let owner = std::fs::metadata(&process.dir).map_err(folder)?.uid();
-    if owner == process::own_uid() {
+    if owner == process::own_uid() && privileges::acts_for().is_none() {
         return Ok(());
     }
     Err(ControlError::Foreign { name: process.name.clone(), owner: net::login(owner) })

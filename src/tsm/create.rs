@@ -1,21 +1,21 @@
 //! Making a process: its name, id and port under the lock, its folder, its record. All of it can be undone until it ran.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::base::fault::{Advise, Kind};
 use crate::base::name::ProcessName;
+use crate::disk;
 use crate::supervise::care::Care;
 use crate::supervise::client;
 use crate::supervise::meta::{self, Life, Meta, Run, State};
 use crate::sys::file::{self, FileError};
 use crate::sys::host::Host;
 use crate::sys::paths::Paths;
-use crate::sys::process;
+use crate::sys::{net, privileges, process};
 
 use super::attend;
 use super::conflict::Conflict;
@@ -67,6 +67,14 @@ pub enum CreateError {
         /// The process.
         name: ProcessName,
     },
+    /// Root acts as another user, and would start what is not root's.
+    #[error("`{}` belongs to {owner}, and root starts nothing there", home.display())]
+    ForeignHome {
+        /// `$TETRA_DIR`.
+        home: PathBuf,
+        /// Whose it is.
+        owner: String,
+    },
     /// It is another user's.
     #[error(transparent)]
     Foreign(Box<ControlError>),
@@ -79,6 +87,7 @@ impl Advise for CreateError {
             Self::Store(error) => error.kind(),
             Self::File(error) => error.kind(),
             Self::Supervised { .. } => Kind::Locked,
+            Self::ForeignHome { .. } => Kind::Refused,
             Self::Foreign(error) => error.kind(),
         }
     }
@@ -89,6 +98,9 @@ impl Advise for CreateError {
             Self::Store(error) => error.advice(),
             Self::File(error) => error.advice(),
             Self::Supervised { .. } => Some("try again in a moment".to_owned()),
+            Self::ForeignHome { owner, .. } => {
+                Some(format!("`sudo -u {owner} tsm …` acts as that user; `sudo -H tsm …` uses a directory of root"))
+            }
             Self::Foreign(error) => error.advice(),
         }
     }
@@ -122,12 +134,15 @@ pub fn create(plan: &StartPlan, paths: &Paths, host: &dyn Host) -> Result<Create
 ///
 /// # Errors
 ///
-/// Fails for all of them if the lock is not free within five seconds, or if the processes there are cannot be seen.
+/// Fails for all of them if root acts as another user, if the lock is not free within five seconds, or if the processes there are cannot be seen.
 pub fn create_all(
     plans: &[&StartPlan],
     paths: &Paths,
     host: &dyn Host,
 ) -> Result<Vec<Result<Created, CreateError>>, CreateError> {
+    if let Some(owner) = privileges::acts_for() {
+        return Err(CreateError::ForeignHome { home: paths.home().to_owned(), owner: net::login(owner) });
+    }
     file::folder(&paths.tsm())?;
     file::private_folder(&paths.runtime())?;
     file::private_folder(&paths.processes())?;
@@ -236,8 +251,7 @@ fn fill(dir: &Path, meta: &Meta, surroundings: Surroundings) -> Result<(), FileE
 
 /// The lock on ids and names; its file is made if need be and never removed.
 fn lock(path: &Path) -> Result<fs::File, FileError> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false).mode(0o600).open(path).map_err(failed("make", path))?;
+    disk::own().create(0o600).open(path).map_err(failed("make", path))?;
     file::lock(path)
 }
 
@@ -256,8 +270,7 @@ fn write_snapshot(path: &Path, (host, opened): Surroundings) -> io::Result<()> {
     for (name, value) in own.chain(opened_too) {
         bytes.extend([name, b"=", value, b"\0"].concat());
     }
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600).open(path)?.write_all(&bytes)
+    disk::own().create(0o600).truncate().open(path)?.write_all(&bytes)
 }
 
 /// What is to be looked after. Files are named from where the process runs.

@@ -1,12 +1,12 @@
 //! What operators did, read from the log of commands that changed something.
 
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 
 use serde::Deserialize;
 
 use crate::base::line;
 use crate::base::time::Timestamp;
+use crate::disk;
 use crate::sys::paths::Paths;
 use crate::tsm::name::without_port;
 use crate::tsm::store::Process;
@@ -47,7 +47,7 @@ const READ: u64 = 1 << 20;
 /// The latest deeds, oldest first; none if there is no log or it cannot be read.
 #[must_use]
 pub fn latest(paths: &Paths) -> Vec<Deed> {
-    let Ok(mut log) = File::open(paths.audit()) else { return Vec::new() };
+    let Ok(mut log) = disk::own().open(paths.audit()) else { return Vec::new() };
     let length = log.metadata().map_or(0, |found| found.len());
     let mut bytes = Vec::new();
     let read =

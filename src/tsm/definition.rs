@@ -16,6 +16,7 @@ use super::port::PortWish;
 use crate::base::fault::{Advise, Kind, Place};
 use crate::base::name::{is_name, legalise};
 use crate::base::near::nearest;
+use crate::disk;
 use reader::{Assignment, Reader};
 
 /// What a definition says.
@@ -87,12 +88,15 @@ pub enum DefinitionError {
 
 impl Advise for DefinitionError {
     fn kind(&self) -> Kind {
-        Kind::Failed
+        match self {
+            Self::Unreadable { source, .. } if disk::distrust(source).is_some() => Kind::Refused,
+            _ => Kind::Failed,
+        }
     }
 
     fn advice(&self) -> Option<String> {
         match self {
-            Self::Unreadable { .. } => None,
+            Self::Unreadable { source, .. } => disk::distrust(source).map(disk::Distrust::advice),
             Self::Malformed { .. } => Some(
                 "a definition holds lines `KEY=value`, `export KEY=value` and comments; it is read, never executed"
                     .to_owned(),
@@ -117,14 +121,28 @@ impl Definition {
     /// Fails if the file cannot be read, at its first malformed line, or if it has nothing to run.
     pub fn read(file: &Path, variables: &BTreeMap<String, String>) -> Result<Self, DefinitionError> {
         let unreadable = |source| DefinitionError::Unreadable { path: file.to_owned(), source };
+        let text = disk::read_to_string(file).map_err(unreadable)?;
+        Self::of(file, &text, variables)
+    }
+
+    /// The same to run it: nothing is run that another user says, or could change.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read), and if it is not to be trusted.
+    pub fn read_to_run(file: &Path, variables: &BTreeMap<String, String>) -> Result<Self, DefinitionError> {
+        let unreadable = |source| DefinitionError::Unreadable { path: file.to_owned(), source };
+        let text = disk::read_to_run(file).map_err(unreadable)?;
+        Self::of(file, &text, variables)
+    }
+
+    fn of(file: &Path, text: &str, variables: &BTreeMap<String, String>) -> Result<Self, DefinitionError> {
+        let unreadable = |source| DefinitionError::Unreadable { path: file.to_owned(), source };
         let resolved = file.canonicalize().map_err(unreadable)?;
-        let bytes = std::fs::read(&resolved).map_err(unreadable)?;
-        let text = String::from_utf8(bytes)
-            .map_err(|_| unreadable(std::io::Error::new(std::io::ErrorKind::InvalidData, "it is no UTF-8 text")))?;
         // A definition that is reached through a linked folder runs in that folder, wherever the link leads by then.
         let folder = if file.is_symlink() { resolved.parent() } else { file.parent() };
         // Messages name the file as the operator did.
-        let read = Self::parse_in(folder.unwrap_or(Path::new("/")), &text, &resolved, variables);
+        let read = Self::parse_in(folder.unwrap_or(Path::new("/")), text, &resolved, variables);
         read.map_err(|error| error.seen_as(file))
     }
 

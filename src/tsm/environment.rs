@@ -9,6 +9,7 @@ use crate::base::dotenv::{self, Setting};
 use crate::base::environment::EnvName;
 use crate::base::fault::{Advise, Kind, Place};
 use crate::base::redact;
+use crate::disk;
 use crate::sys::process;
 
 /// An env file that will be used.
@@ -151,7 +152,7 @@ pub fn detected(active: Option<&EnvName>, folders: &[&Path]) -> Result<Option<En
 /// Fails if it cannot be read, or at its first line that makes no sense.
 pub fn read(path: &Path) -> Result<Vec<Setting>, EnvironmentError> {
     let unreadable = |source| EnvironmentError::Unreadable { path: path.to_owned(), source };
-    let text = fs::read_to_string(path).map_err(unreadable)?;
+    let text = disk::read_to_string(path).map_err(unreadable)?;
     dotenv::parse(&text).map_err(|wrong| {
         let line = text.lines().nth(wrong.line.saturating_sub(1) as usize).unwrap_or_default();
         let at = Place {

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use crate::disk;
+
 use super::detect::{ProcessType, Shape};
 
 /// An option of PM2 and what is written here instead.
@@ -49,7 +51,7 @@ pub fn notes(words: &[String], shape: &Shape, cwd: &Path) -> Vec<String> {
     };
     let path = cwd.join(script);
     let short = path.metadata().is_ok_and(|file| file.is_file() && file.len() <= LONGEST);
-    let text = if short { std::fs::read_to_string(&path).unwrap_or_default() } else { String::new() };
+    let text = if short { disk::read_to_string(&path).unwrap_or_default() } else { String::new() };
     let behind = words.get(shape.arguments..).unwrap_or_default();
     let mut notes = Vec::new();
     for (at, word) in behind.iter().enumerate() {

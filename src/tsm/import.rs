@@ -5,13 +5,13 @@ mod ecosystem;
 mod package;
 mod procfile;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use crate::base::fault::{Advise, Kind};
 use crate::base::name::legalise;
+use crate::disk;
 
 use super::definition::Definition;
 
@@ -107,7 +107,7 @@ pub fn read(path: &Path) -> Result<Imported, ImportError> {
 
 fn read_kind(path: &Path) -> Result<Imported, ImportError> {
     let unreadable = |source| ImportError::Unreadable { path: path.to_owned(), source };
-    let text = fs::read_to_string(path).map_err(unreadable)?;
+    let text = disk::read_to_string(path).map_err(unreadable)?;
     let path = &path.components().collect::<PathBuf>();
     let folder = path.parent().unwrap_or(Path::new("/"));
     let name = path.file_name().unwrap_or_default().to_string_lossy();

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::base::fault::{Advise, Kind};
+use crate::disk;
 use crate::sys::program::{find, interpreter_line, is_executable};
 
 use super::detect::{ProcessType, Shape};
@@ -273,7 +274,7 @@ impl Tools<'_> {
             .filter(|(_, node)| is_executable(node))
             .collect();
         installed.sort();
-        let alias = std::fs::read_to_string(folder.join("alias/default")).map(|text| version(text.trim())).ok();
+        let alias = disk::read_to_string(folder.join("alias/default")).map(|text| version(text.trim())).ok();
         let default = alias.filter(|wanted| !wanted.is_empty());
         let wanted = installed.iter().rfind(|(have, _)| default.as_ref().is_some_and(|want| have.starts_with(want)));
         wanted.or(installed.last()).map(|(_, node)| node.clone())

@@ -7,6 +7,7 @@
 use std::path::Path;
 
 use crate::base::name::{BadName, LONGEST, ProcessName, legalise};
+use crate::disk;
 
 use super::detect::Shape;
 
@@ -114,7 +115,7 @@ fn package_name(words: &[String], cwd: &Path) -> Option<String> {
     if !PACKAGE_RUNNERS.contains(&program) {
         return None;
     }
-    let text = std::fs::read(cwd.join("package.json")).ok()?;
+    let text = disk::read(cwd.join("package.json")).ok()?;
     let package: serde_json::Value = serde_json::from_slice(&text).ok()?;
     package.get("name")?.as_str().filter(|name| !name.is_empty()).map(str::to_owned)
 }

@@ -11,6 +11,7 @@ pub mod survey;
 
 use std::path::Path;
 
+use crate::disk;
 use crate::sys::file::{self, Access, FileError};
 use crate::sys::paths::Paths;
 
@@ -41,7 +42,7 @@ impl Claim {
 /// Fails if the file cannot be read.
 pub fn read(paths: &Paths) -> Result<Vec<Claim>, FileError> {
     let path = paths.ports();
-    match std::fs::read_to_string(&path) {
+    match disk::read_own(&path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()) {
         Ok(text) => Ok(text.lines().filter_map(claim).collect()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(source) => Err(FileError::Io { action: "read", path, source }),

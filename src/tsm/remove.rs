@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::control::{Control, ControlError, Ended};
 use super::ports;
 use super::store::Process;
+use crate::disk;
 use crate::supervise::client::{self, Order};
 use crate::sys::file;
 use crate::sys::paths::Paths;
@@ -45,7 +46,7 @@ impl Control<'_> {
         if folders == u64::try_from(known).ok() || left_aside(self.paths).next().is_none() {
             return;
         }
-        let lock = fs::File::open(self.paths.id_lock()).ok();
+        let lock = disk::own().open(self.paths.id_lock()).ok();
         if lock.as_ref().is_some_and(|lock| lock.try_lock().is_ok()) {
             clear_aside(self.paths);
         }

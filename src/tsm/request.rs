@@ -161,7 +161,7 @@ impl StartRequest {
         };
         if let Some(file) = definition_file(first, around) {
             match more.iter().chain(rest).next() {
-                None => return Ok(Target::Service(Box::new(Definition::read(&file, around.variables)?))),
+                None => return Ok(Target::Service(Box::new(Definition::read_to_run(&file, around.variables)?))),
                 // Only a program can have arguments.
                 Some(_) if is_program(first, around) => {}
                 Some(word) => return Err(RequestError::TooMany { service: first.clone(), word: word.clone() }),

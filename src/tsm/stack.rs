@@ -9,6 +9,7 @@ use std::io;
 use crate::base::fault::{Advise, Kind};
 use crate::base::name::is_name;
 use crate::base::near::nearest;
+use crate::disk;
 use crate::sys::file::FileError;
 use crate::sys::paths::Paths;
 
@@ -122,8 +123,11 @@ fn files(paths: &Paths) -> Result<BTreeMap<String, Vec<String>>, StackError> {
         if path.extension().is_none_or(|it| it != "stack") || !is_name(&stem) {
             continue;
         }
-        let text =
-            fs::read_to_string(&path).map_err(|source| FileError::Io { action: "read", path: path.clone(), source })?;
+        let text = disk::read_to_string(&path).map_err(|source| FileError::Io {
+            action: "read",
+            path: path.clone(),
+            source,
+        })?;
         let mut services = Vec::new();
         let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
         for line in lines.filter(|line| !line.is_empty()) {

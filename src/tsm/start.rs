@@ -7,6 +7,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use crate::base::name::ProcessName;
+use crate::disk;
 use crate::supervise::client::{self, LaunchError, Launched, Order};
 use crate::supervise::meta::{self, How, Meta, State};
 use crate::sys::host::Host;
@@ -278,7 +279,7 @@ pub(super) fn tail(log: &Path, from: u64) -> Vec<String> {
     /// More is never shown.
     const WINDOW: u64 = 64 * 1024;
     let read = || -> std::io::Result<Vec<u8>> {
-        let mut file = std::fs::File::open(log)?;
+        let mut file = disk::own().open(log)?;
         let len = file.metadata()?.len();
         // A log that became shorter was rotated: what it holds is new.
         let begin = if len < from { 0 } else { from };

@@ -3,7 +3,7 @@
 //! Files are the truth, and nothing here fails because one of them is damaged: a folder whose record cannot be read is still
 //! a process, with what can be known about it. Reading takes no lock; records are renamed into place and so always whole.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
@@ -14,6 +14,7 @@ use crate::base::environment::EnvName;
 use crate::base::fault::Advise;
 use crate::base::name::ProcessName;
 use crate::base::time::Timestamp;
+use crate::disk;
 use crate::supervise::client;
 use crate::supervise::meta::{self, Life, Meta, Outline, ReadError, Run, State, Status};
 use crate::sys::paths::Paths;
@@ -82,7 +83,7 @@ impl Store {
     /// Fails if the folder exists and cannot be listed.
     pub fn all(&self) -> Result<Vec<Process>, StoreError> {
         let names = self.names()?;
-        let opened = File::open(&self.folder);
+        let opened = disk::directory(&self.folder);
         let read = |names: &[ProcessName]| {
             let mut processes = Vec::with_capacity(names.len());
             let process = |name: &ProcessName| match &opened {
@@ -115,7 +116,7 @@ impl Store {
     /// Fails if the folder exists and cannot be listed.
     pub(super) fn rows(&self) -> Result<Vec<Row>, StoreError> {
         let names = self.names()?;
-        let opened = File::open(&self.folder).ok();
+        let opened = disk::directory(&self.folder).ok();
         let row = |name: ProcessName| {
             let outline = opened.as_ref().map(|folder| meta::outline(folder.as_fd(), Path::new(name.as_str())));
             if let Some(Ok(Some(Outline { tsm_id, port }))) = outline {
@@ -335,7 +336,10 @@ fn is_fresh(dir: &Path) -> bool {
 
 /// What can be known of a process whose record is lost: its pid file, and the mark in the environment of what has that pid.
 fn rebuild(name: &ProcessName, dir: &Path) -> Meta {
-    let pid = fs::read_to_string(pid_file(dir, name)).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+    let pid = disk::read_own(pid_file(dir, name))
+        .ok()
+        .and_then(|text| String::from_utf8(text).ok()?.trim().parse().ok())
+        .unwrap_or(0);
     let marked = process::variable(pid, "TSM_RUN").filter(|_| pid != 0);
     let mark = marked.as_deref().and_then(|mark| mark.split_once('.'));
     let alive = mark.and_then(|_| process::stat(pid)).filter(process::Stat::is_alive);

@@ -16,6 +16,7 @@ mod program;
 mod pty;
 mod readme;
 mod repl;
+mod rights;
 mod road;
 mod rough;
 mod schema;

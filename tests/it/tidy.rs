@@ -7,17 +7,18 @@ use std::path::{Path, PathBuf};
 /// Which rooms a room may import. Strictly down; see the table in `src/lib.rs`.
 const LAYERS: &[(&str, &[&str])] = &[
     ("base", &[]),
-    ("sys", &["base"]),
-    ("supervise", &["base"]),
-    ("tsm", &["base", "sys", "supervise"]),
-    ("org", &["base", "sys"]),
-    ("env", &["base", "sys"]),
+    ("disk", &[]),
+    ("sys", &["base", "disk"]),
+    ("supervise", &["base", "disk"]),
+    ("tsm", &["base", "disk", "sys", "supervise"]),
+    ("org", &["base", "disk", "sys"]),
+    ("env", &["base", "disk", "sys"]),
     ("tkm", &["base", "sys"]),
     ("daemon", &["base", "sys"]),
     ("serve", &["base", "sys"]),
     ("report", &["base"]),
-    ("command", &["base", "sys", "supervise", "tsm", "org", "env", "tkm", "daemon", "serve", "report"]),
-    ("shell", &["base", "sys", "report", "command"]),
+    ("command", &["base", "disk", "sys", "supervise", "tsm", "org", "env", "tkm", "daemon", "serve", "report"]),
+    ("shell", &["base", "disk", "sys", "report", "command"]),
     ("ui", &["base", "report"]),
 ];
 
@@ -37,7 +38,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("annotate_snippets", &["ui/"]),
     ("rusqlite", &["sys/"]),
     ("nix", &["sys/", "supervise/"]),
-    ("rustix", &["sys/", "supervise/"]),
+    ("rustix", &["disk/", "sys/", "supervise/"]),
     ("libc", &["sys/", "supervise/"]),
     ("anstyle", &["ui/", "shell/"]),
     ("directories", &["launch.rs", "sys/"]),
@@ -135,6 +136,56 @@ fn printing_ending_variables_and_clocks_have_one_home() {
         }
     }
     broken.report("printing, ending, variables, clocks and pauses have one home each");
+}
+
+/// Calls that open a file by its name.
+const OPENERS: &[&str] = &[
+    "fs::read",
+    "fs::read_to_string",
+    "fs::write",
+    "fs::copy",
+    "File::open",
+    "File::create",
+    "File::create_new",
+    "File::options",
+    "OpenOptions::new",
+    "openat",
+    "openat2",
+];
+
+/// Where files are opened that are no operator's: those of the kernel and of the machine, and where output is sent to.
+const OPENS_OTHER_FILES: &[&str] = &[
+    "disk/",
+    // Control groups.
+    "supervise/cgroup.rs",
+    "supervise/memory_group.rs",
+    "supervise/memory.rs",
+    // Files below `/proc`, by a path that is made elsewhere.
+    "supervise/spawn.rs",
+    "supervise/adopt.rs",
+    "supervise/sweep.rs",
+    "sys/net.rs",
+    // A script may come through a pipe: `source <(make-script)`. It is waited for, and can be interrupted.
+    "command/shell/source.rs",
+    // What an operator writes into, of any kind: `> /dev/null`.
+    "shell/output.rs",
+];
+
+#[test]
+fn files_of_operators_are_opened_in_one_place() {
+    const KERNEL: [&str; 4] = ["\"/proc", "\"/sys", "\"/dev", "\"/etc"];
+    let mut broken = Broken::default();
+    for file in sources().iter().filter(|file| !file.lives_in(OPENS_OTHER_FILES)) {
+        for call in OPENERS {
+            for offset in words(&file.code, call) {
+                let end = file.text[offset..].find('\n').map_or(file.text.len(), |length| offset + length);
+                if !KERNEL.iter().any(|mark| file.text[offset..end].contains(mark)) {
+                    broken.add(file, offset, format!("`{call}`: open it with `crate::disk`"));
+                }
+            }
+        }
+    }
+    broken.report("files of operators are opened with care, in one place");
 }
 
 #[test]

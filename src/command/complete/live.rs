@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::command::Selection;
+use crate::disk;
 use crate::sys::paths::Paths;
 use crate::tsm::store::{Process, Store};
 
@@ -126,7 +127,7 @@ impl Disk {
     }
 
     fn service(&self, name: &str) -> Option<String> {
-        let text = fs::read_to_string(self.paths.service(&name.parse().ok()?)).ok()?;
+        let text = disk::read_to_string(self.paths.service(&name.parse().ok()?)).ok()?;
         let setting = |key: &str| {
             let line = text.lines().find_map(|line| line.trim().strip_prefix(key))?;
             Some(line.trim_matches(['"', '\'', ' ']).to_owned())

@@ -1,6 +1,5 @@
 //! `org apply`
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::target::{environment, home, organization, touched};
@@ -9,6 +8,7 @@ use crate::base::fault::{Fault, Kind};
 use crate::base::name::{OrgName, ServiceName};
 use crate::base::redact;
 use crate::command::{Command, Cx, Effect};
+use crate::disk;
 use crate::org::document::Document;
 use crate::org::error::OrgError;
 use crate::org::header::{self, State};
@@ -138,7 +138,7 @@ impl Apply {
         }
         let known = Definition::read(&file, cx.host.variables());
         let ours = known.as_ref().is_ok_and(|known| made_from(known).is_some_and(|it| it == mark));
-        match fs::read_to_string(&file) {
+        match disk::read_to_string(&file) {
             Ok(text) if text == wanted.to_text() => What::Unchanged,
             _ if ours || self.force => What::Changed,
             _ => What::Taken,

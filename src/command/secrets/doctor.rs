@@ -9,6 +9,7 @@ use super::{identities, store};
 use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
+use crate::disk;
 use crate::env::leak;
 use crate::env::masked::SHORTEST;
 use crate::env::read;
@@ -123,7 +124,7 @@ impl Checks {
     fn gitignore(&mut self, store: &Store) {
         let organization = store.folder().parent().unwrap_or(Path::new("/"));
         let says = |path: &Path| {
-            let text = fs::read_to_string(path).unwrap_or_default();
+            let text = disk::read_to_string(path).unwrap_or_default();
             text.lines()
                 .map(str::trim)
                 .any(|line| ["*.env", "secrets/", "secrets/*.env", "secrets/*", "*"].contains(&line))

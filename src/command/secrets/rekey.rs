@@ -1,12 +1,12 @@
 //! `secrets rekey`
 
-use std::fs;
 use std::path::PathBuf;
 
 use super::{OtherCopy, identities, recipients_file, resealed, store};
 use crate::base::environment::EnvName;
 use crate::base::fault::{Fault, Kind};
 use crate::command::{Command, Cx, Effect};
+use crate::disk;
 use crate::env::seal as sealing;
 use crate::env::secrets;
 use crate::report::{Cell, Report, Table, Tone};
@@ -52,7 +52,7 @@ impl Command for Rekey {
         for env in envs {
             let path = store.sealed(&env);
             let bytes =
-                fs::read(&path).map_err(|source| FileError::Io { action: "read", path: path.clone(), source })?;
+                disk::read(&path).map_err(|source| FileError::Io { action: "read", path: path.clone(), source })?;
             let text = sealing::open(&path, &bytes, &identity)?;
             let resealed = resealed(cx, (&path, &self.identity), &text, OtherCopy::Goes)?;
             all.push((env, text, resealed));
@@ -61,7 +61,7 @@ impl Command for Rekey {
             [("env", "ENV"), ("recipients", "RECIPIENTS"), ("gone", "GONE"), ("rotate", "CHANGE AT THE SOURCE")];
         let mut table = Table::new(&columns);
         for (env, text, resealed) in &all {
-            let before = fs::read_to_string(recipients_file(&store, env)).unwrap_or_default();
+            let before = disk::read_to_string(recipients_file(&store, env)).unwrap_or_default();
             let gone = sealing::gone(&before, &resealed.recipients);
             resealed.write(&store, env)?;
             let names = if gone.is_empty() { Vec::new() } else { secrets::parse(&store.sealed(env), text)?.names };

@@ -1,6 +1,5 @@
 //! `secrets set`
 
-use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
@@ -8,6 +7,7 @@ use super::{keep, store, text};
 use crate::base::environment::EnvName;
 use crate::base::fault::{Fault, Kind};
 use crate::command::{Command, Cx, Effect};
+use crate::disk;
 use crate::env::secrets::{self, LARGEST_VALUE};
 use crate::report::{Report, Sentence};
 use crate::sys::file::FileError;
@@ -84,7 +84,7 @@ fn bad(key: &str, what: &'static str) -> Fault {
 
 fn from_file(path: &Path) -> Result<Vec<u8>, Fault> {
     let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(LARGEST_VALUE as u64 + 2).read_to_end(&mut bytes));
+    let read = disk::given().open(path).and_then(|file| file.take(LARGEST_VALUE as u64 + 2).read_to_end(&mut bytes));
     read.map_err(|source| FileError::Io { action: "read", path: path.to_owned(), source })?;
     Ok(bytes)
 }

@@ -8,6 +8,7 @@ use crate::base::fault::{Fault, Kind};
 use crate::base::redact;
 use crate::command::argument::ProcessTarget;
 use crate::command::{Command, Cx, Effect};
+use crate::disk;
 use crate::report::{Cell, Report, Table, Tone, Value};
 use crate::supervise::meta;
 use crate::sys::process;
@@ -55,7 +56,7 @@ impl Command for Env {
 /// What the next start would give it, in the order in which it is put together.
 fn wanted(process: &Process) -> Result<Vec<(String, String)>, Fault> {
     let run = &process.meta.run;
-    let mut settings = process::settings(&fs::read(process.dir.join("environ")).unwrap_or_default());
+    let mut settings = process::settings(&disk::read_own(process.dir.join("environ")).unwrap_or_default());
     let mut set = |key: String, value: String| {
         settings.retain(|(known, _)| *known != key);
         settings.push((key, value));

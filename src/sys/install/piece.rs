@@ -1,11 +1,12 @@
 //! One thing that setup puts in place: how it was found, made, and removed again.
 
 use std::fs::{self, Permissions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use super::MARK;
+use crate::disk;
 use crate::sys::file::{self, Access, FileError, TEMPORARY};
 
 /// One thing that should be there.
@@ -158,7 +159,10 @@ impl Piece {
     }
 
     fn read(&self, path: &Path) -> Result<Vec<u8>, FileError> {
-        fs::read(path).map_err(|error| self.failed("read", error))
+        // A program is larger than what an operator writes.
+        let mut bytes = Vec::new();
+        let read = disk::given().open(path).and_then(|mut file| file.read_to_end(&mut bytes));
+        read.map(|_| bytes).map_err(|error| self.failed("read", error))
     }
 
     /// Puts an executable into place; one that runs from there now goes on with the file that it has.

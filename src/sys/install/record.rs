@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::disk;
 use crate::sys::file::{self, Access, FileError};
 
 /// The version that is written.
@@ -29,7 +30,7 @@ impl Record {
     /// Fails if it cannot be read or is not a record.
     pub fn read(path: &Path) -> Result<Option<Self>, FileError> {
         let failed = |source| FileError::Io { action: "read", path: path.to_owned(), source };
-        match fs::read(path) {
+        match disk::read(path) {
             Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| failed(error.into())),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(failed(error)),

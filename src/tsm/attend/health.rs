@@ -2,11 +2,11 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::disk;
 use crate::supervise::meta::Meta;
 
 /// The file's name inside a process folder.
@@ -66,7 +66,7 @@ pub struct Health {
 /// Reads what the attendant of the process in `dir` knows; none if it knows nothing.
 #[must_use]
 pub fn read(dir: &Path) -> Option<Health> {
-    serde_json::from_slice(&fs::read(dir.join(FILE)).ok()?).ok()
+    serde_json::from_slice(&disk::read_own(dir.join(FILE)).ok()?).ok()
 }
 
 /// The same, as far as it is about the life that `meta` records. A process that is looked after and of which nothing is known yet
@@ -86,7 +86,6 @@ pub(super) fn write(dir: &Path, health: &Health) -> io::Result<()> {
     let mut bytes = serde_json::to_vec_pretty(health)?;
     bytes.push(b'\n');
     let fresh = dir.join(".health.json.new");
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600).open(&fresh)?.write_all(&bytes)?;
+    disk::own().create(0o600).truncate().open(&fresh)?.write_all(&bytes)?;
     fs::rename(&fresh, dir.join(FILE))
 }

@@ -1,6 +1,7 @@
 //! The port registry against the records of processes and against the sockets that there are.
 
 use super::{Finding, Mend, or_good};
+use crate::disk;
 use crate::sys::file::FileError;
 use crate::sys::paths::Paths;
 use crate::tsm::ports::change::conflicts;
@@ -81,7 +82,7 @@ pub fn out_of_step(claims: &[Claim], processes: &[Process]) -> Vec<Finding> {
 }
 
 fn odd_lines(paths: &Paths) -> Vec<Finding> {
-    let text = std::fs::read(paths.ports()).unwrap_or_default();
+    let text = disk::read_own(paths.ports()).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let odd = text.lines().enumerate().filter(|(_, line)| {
         let line = line.trim();

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::places::{entries, mode, open};
 use super::{Finding, or_good};
 use crate::base::fault::Advise;
+use crate::disk;
 use crate::sys::paths::Paths;
 use crate::sys::{process, program};
 use crate::tsm::definition::Definition;
@@ -46,7 +47,7 @@ pub fn audit(paths: &Paths, variables: &BTreeMap<String, String>) -> Vec<Finding
 fn one(file: &Path, definition: &Definition) -> Vec<Finding> {
     let name = stem(file);
     let mut findings = Vec::new();
-    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let text = disk::read_to_string(file).unwrap_or_default();
     if !text.lines().any(|line| line.trim_start().trim_start_matches("export ").starts_with("TSM_NAME=")) {
         let message = format!("`{name}` has no TSM_NAME: it is called `{}` after its file", definition.name);
         findings.push(Finding::warning(CHECK, message).advise(format!("add TSM_NAME=\"{}\"", definition.name)));

@@ -10,6 +10,7 @@ use regex::Regex;
 
 use super::{Event, Known};
 use crate::base::fault::{Advise, Place};
+use crate::disk;
 
 /// A rule.
 #[derive(Debug, Clone)]
@@ -140,7 +141,7 @@ impl Advise for TriggerError {
 ///
 /// Fails at the first line that makes no sense: a rule that is not understood must not be left out in silence.
 pub fn read(path: &Path) -> Result<Vec<Trigger>, TriggerError> {
-    match std::fs::read_to_string(path) {
+    match disk::read_to_run(path) {
         Ok(text) => parse(&path.display().to_string(), &text),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(source) => Err(TriggerError::Unreadable { path: path.to_owned(), source }),

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Line;
+use crate::disk;
 use crate::supervise::index::{self, Mark};
 use crate::sys::watch;
 
@@ -63,13 +64,13 @@ impl Chain {
         let mut missing = 0;
         for number in 0.. {
             let path = part_path(log, number);
-            match File::open(&path) {
+            match disk::own().open(&path) {
                 Ok(file) => {
                     let inode = inode(&file)?;
                     if !known.contains(&inode) {
                         known.push(inode);
                         let len = file.metadata()?.len();
-                        parts.push(Part { file, start: 0, len, index: File::open(index::path(&path)).ok() });
+                        parts.push(Part { file, start: 0, len, index: disk::own().open(index::path(&path)).ok() });
                     }
                 }
                 // A rotation moves the parts one by one, so one may be missing for a moment.

@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use super::chain::{Chain, Inode, inode, part_path, read_at, settled_marks};
 use super::{Line, Query};
+use crate::disk;
 use crate::supervise::{index, rotation};
 
 /// An unfinished line is cut at this length.
@@ -161,7 +162,7 @@ impl Open {
         if self.index.is_none() {
             // It is made a moment after its log, and moves with it.
             let number = (0..=PARTS).find(|number| is_at(&part_path(log, *number), self.inode));
-            self.index = number.and_then(|number| File::open(index::path(&part_path(log, number))).ok());
+            self.index = number.and_then(|number| disk::own().open(index::path(&part_path(log, number))).ok());
         }
         let marks = self.index.as_ref().and_then(|index| settled_marks(&self.file, index, offset).ok());
         marks.unwrap_or_default()
@@ -170,8 +171,8 @@ impl Open {
     /// The part with this number.
     fn part(log: &Path, number: u32) -> io::Result<Self> {
         let path = part_path(log, number);
-        let file = File::open(&path)?;
-        let index = File::open(index::path(&path)).ok();
+        let file = disk::own().open(&path)?;
+        let index = disk::own().open(index::path(&path)).ok();
         // A rotation may move the names while we look; what the index says holds whatever it is called.
         let stated = index.as_ref().and_then(|index| index::position(index).ok()).flatten();
         let position = stated.map_or_else(|| rotation::position(log, number), Ok)?;

@@ -13,6 +13,7 @@ use super::Stream;
 use super::chain::part_path;
 use crate::base::fault::Advise;
 use crate::base::name::ProcessName;
+use crate::disk;
 use crate::supervise::client::{self, Order, SendError};
 use crate::supervise::index;
 use crate::supervise::rotation;
@@ -103,7 +104,7 @@ pub fn rotate(process: &Process) -> Result<Vec<Rotated>, PartsError> {
     let keep = process.meta.run.log_keep.max(1);
     let mut due = Vec::new();
     for (stream, path) in [(Stream::Out, process.out_log()), (Stream::Err, process.err_log())] {
-        match fs::File::open(&path) {
+        match disk::own().open(&path) {
             Ok(log) if size(&log) > 0 => due.push(Due { stream, dropped: is_full(&path, keep), log, path }),
             Err(source) if source.kind() != io::ErrorKind::NotFound => return Err(PartsError::Move { path, source }),
             Ok(_) | Err(_) => {}

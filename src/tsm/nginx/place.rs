@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::site::{Origin, Site, origin, port_of};
 use crate::base::fault::{Advise, Kind};
 use crate::base::name::ProcessName;
+use crate::disk;
 use crate::sys::file::{self, Access, FileError};
 use crate::sys::host::{Call, Host};
 
@@ -241,7 +242,7 @@ fn refuse_edited(old: Option<&str>, path: &Path, over: Over) -> Result<(), Nginx
 }
 
 fn read(path: &Path) -> Result<Option<String>, FileError> {
-    match fs::read(path) {
+    match disk::read(path) {
         Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(io_error("read", path)(source)),

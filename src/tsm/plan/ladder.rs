@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::base::dotenv::Setting;
 use crate::base::fault::Place;
+use crate::disk;
 use crate::tsm::environment::EnvFile;
 use crate::tsm::port::{self, PortSource, PortWish};
 use crate::tsm::request::StartRequest;
@@ -115,7 +116,7 @@ pub(in crate::tsm) fn port_of_file(file: &EnvFile) -> Result<Option<PortChoice>,
 }
 
 fn place_of(setting: &Setting, path: &Path) -> Place {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let text = disk::read_to_string(path).unwrap_or_default();
     let line = text.lines().nth(setting.line.saturating_sub(1) as usize).unwrap_or_default().to_owned();
     let column = line.split_once('=').map_or(1, |(key, _)| key.chars().count() + 2);
     let width = line.chars().count().saturating_sub(column - 1).max(1);

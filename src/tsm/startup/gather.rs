@@ -90,7 +90,7 @@ impl Gathering<'_> {
     }
 
     fn read(&self, file: &Path) -> Result<(Definition, Task), StartupError> {
-        let definition = Definition::read(file, self.around.variables)?;
+        let definition = Definition::read_to_run(file, self.around.variables)?;
         let running = |process: &&Process| comes_from(process, &definition.file) && process.is_running();
         let running: Vec<&Process> = self.around.processes.iter().filter(running).collect();
         let wanted = definition.instances.unwrap_or(1).max(1);

@@ -6,6 +6,7 @@ use super::processes;
 use crate::base::fault::{Fault, Kind};
 use crate::command::argument::FilePath;
 use crate::command::{Command, Cx, Effect};
+use crate::disk;
 use crate::report::{Block, Report, Sentence, Value};
 use crate::sys::file::{self, Access};
 use crate::tsm::ports::exchange::{self, Form};
@@ -28,7 +29,7 @@ impl Command for Import {
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let path = cx.host.cwd().join(&self.file.0);
-        let text = std::fs::read_to_string(&path).map_err(|error| {
+        let text = disk::read_to_string(&path).map_err(|error| {
             let kind = if error.kind() == std::io::ErrorKind::NotFound { Kind::NotFound } else { Kind::Failed };
             Fault::new(kind, format!("failed to read `{}`: {error}", self.file.0))
         })?;

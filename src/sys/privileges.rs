@@ -1,0 +1,79 @@
+//! Root in the directory of another user.
+//!
+//! What root would do there, links and records of that user would decide; and what root made there, that user could never change.
+//! So root acts there as that user, with no more rights, and for good.
+
+use std::io;
+use std::path::Path;
+use std::sync::OnceLock;
+
+use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
+
+use super::{account, net};
+use crate::base::fault::{Advise, Kind};
+use crate::disk;
+
+/// The user as whom root acts.
+static ACTS_FOR: OnceLock<u32> = OnceLock::new();
+
+/// Root could not become the owner of a directory.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to act as {owner}, to whom `{}` belongs", home.display())]
+pub struct CannotAct {
+    /// The directory.
+    pub home: std::path::PathBuf,
+    /// Its owner.
+    pub owner: String,
+    /// Why.
+    pub source: io::Error,
+}
+
+impl Advise for CannotAct {
+    fn kind(&self) -> Kind {
+        Kind::Refused
+    }
+
+    fn advice(&self) -> Option<String> {
+        Some("set TETRA_DIR to a directory of root".to_owned())
+    }
+}
+
+/// Gives up root's rights for those of the owner of `home`, or of the directory in which it would be made. Does nothing where that
+/// is root, or where we are not. To be called before anything is opened.
+///
+/// # Errors
+///
+/// Fails if the system does not allow it; then nothing may be done.
+pub fn act_as_owner(home: &Path) -> Result<(), CannotAct> {
+    if !nix::unistd::geteuid().is_root() {
+        return Ok(());
+    }
+    let Some((uid, gid)) = disk::owner_around(home).filter(|(uid, _)| *uid != 0) else { return Ok(()) };
+    become_user(uid, gid).map_err(|source| CannotAct { home: home.to_owned(), owner: net::login(uid), source })?;
+    let _ = ACTS_FOR.set(uid);
+    Ok(())
+}
+
+fn become_user(uid: u32, gid: u32) -> io::Result<()> {
+    let known = account::find(&uid.to_string()).ok().flatten().filter(|user| user.uid == uid);
+    let (gid, groups) = known.map_or((gid, vec![gid]), |user| (user.gid, user.groups));
+    let groups: Vec<Gid> = groups.into_iter().map(Gid::from_raw).collect();
+    let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+    setgroups(&groups)?;
+    setresgid(gid, gid, gid)?;
+    Ok(setresuid(uid, uid, uid)?)
+}
+
+/// The user as whom root acts; none if we are who we were.
+#[must_use]
+pub fn acts_for() -> Option<u32> {
+    ACTS_FOR.get().copied()
+}
+
+/// The owner of `home`, if that is neither we nor root. Who is not root may make it in a directory that others share.
+#[must_use]
+pub fn stranger(home: &Path) -> Option<u32> {
+    let own = nix::unistd::geteuid();
+    let owner = if own.is_root() { disk::owner_around(home) } else { disk::owner_of(home) };
+    owner.map(|(uid, _)| uid).filter(|uid| *uid != 0 && *uid != own.as_raw())
+}

@@ -1,0 +1,408 @@
+//! Who may do what to whom, shown with the real program: root in the directory of a user, one user in that of another, links and
+//! pipes in the place of files. `SECURITY.md` names these tests, one for each of its lines.
+//!
+//! Only root can become another user. Where we are not root, each test shows what one user alone can show, and says so.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use crate::program;
+use crate::world::PROGRAM;
+
+const ANN: u32 = 64_021;
+const BOB: u32 = 64_022;
+
+/// A machine with homes of several users, everything in them ended at the end.
+struct Town {
+    root: TempDir,
+    program: PathBuf,
+}
+
+/// What a command said and how it ended.
+#[derive(Debug)]
+struct Said {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+/// Who runs a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum User {
+    /// Whoever runs the tests.
+    We,
+    Ann,
+    Bob,
+}
+
+impl User {
+    fn uid(self) -> u32 {
+        match self {
+            Self::We => nix::unistd::geteuid().as_raw(),
+            Self::Ann => ANN,
+            Self::Bob => BOB,
+        }
+    }
+}
+
+/// Two other users; none, which is said, where we cannot become them.
+fn others(part: &str) -> Option<[User; 2]> {
+    if nix::unistd::geteuid().is_root() {
+        return Some([User::Ann, User::Bob]);
+    }
+    let _ = writeln!(std::io::stderr(), "not root: shown for one user only: {part}");
+    None
+}
+
+impl Town {
+    fn new() -> Self {
+        let root = tempfile::Builder::new().prefix("tetra-town-").tempdir().expect("a directory");
+        fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).expect("open to others");
+        let copy = root.path().join("program");
+        program::copy(Path::new(PROGRAM), &copy);
+        let town = Self { root, program: copy };
+        let users: &[User] = if User::We.uid() == 0 { &[User::We, User::Ann, User::Bob] } else { &[User::We] };
+        for user in users {
+            fs::create_dir(town.home(*user)).expect("a home");
+            town.give(&town.home(*user), *user);
+        }
+        town
+    }
+
+    fn home(&self, user: User) -> PathBuf {
+        self.root.path().join(format!("{user:?}").to_lowercase())
+    }
+
+    /// `$TETRA_DIR` of a user.
+    fn tetra(&self, user: User) -> PathBuf {
+        self.home(user).join("tetra")
+    }
+
+    fn give(&self, path: &Path, user: User) {
+        if User::We.uid() == 0 {
+            chown(path, Some(user.uid()), Some(user.uid())).expect("root may");
+        }
+    }
+
+    /// Runs a command as `user` in the home of `other`, as `sudo` does that keeps HOME. One that hangs ends with 124.
+    fn run(&self, user: User, other: User, words: &[&str]) -> Said {
+        let id = user.uid().to_string();
+        let mut command = Command::new("timeout");
+        command.args(["-k", "5", "120"]);
+        if user != User::We {
+            command.args(["setpriv", "--reuid", &id, "--regid", &id, "--clear-groups"]);
+        }
+        command.arg(&self.program).args(words).current_dir(self.home(user)).env_clear().stdin(Stdio::null());
+        command.env("PATH", std::env::var("PATH").expect("a PATH")).env("HOME", self.home(other));
+        let output = command.output().expect("tetra runs");
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        let code = output.status.code().unwrap_or(-1);
+        assert_ne!(code, 124, "{words:?} hangs");
+        Said { code, out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    fn ok(&self, user: User, words: &[&str]) -> String {
+        let said = self.run(user, user, words);
+        assert_eq!(said.code, 0, "{user:?} {words:?}: {said:?}");
+        said.out
+    }
+
+    /// Everything below a home that is not its user's.
+    fn strange(&self, user: User) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        let mut open = vec![self.home(user)];
+        while let Some(path) = open.pop() {
+            let here = fs::symlink_metadata(&path).expect("it is there");
+            if here.uid() != user.uid() {
+                found.push(path.clone());
+            }
+            if here.is_dir() {
+                open.extend(fs::read_dir(&path).expect("listed").map(|entry| entry.expect("an entry").path()));
+            }
+        }
+        found
+    }
+
+    /// A file of ours that nobody else may read or change.
+    fn secret(&self) -> PathBuf {
+        let path = self.home(User::We).join("secret");
+        fs::write(&path, "TOP_SECRET=1\n").expect("written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("closed");
+        path
+    }
+}
+
+impl Drop for Town {
+    fn drop(&mut self) {
+        for user in [User::We, User::Ann, User::Bob] {
+            if self.tetra(user).exists() {
+                self.run(user, user, &["tsm", "delete", "*", "--yes"]);
+            }
+        }
+    }
+}
+
+#[test]
+fn root_starts_nothing_in_the_home_of_a_user_and_leaves_nothing_of_root_there() {
+    let town = Town::new();
+    if let Some([ann, _]) = others("that root starts nothing in the home of a user") {
+        for words in [
+            &["tsm", "start", "--name", "x", "--", "sleep", "1000"][..],
+            &["tsm", "startup"],
+            &["tsm", "list"],
+            &["tsm", "save", "y", "--", "sleep", "1000"],
+            &["org", "init", "acme"],
+            &["org", "use", "acme"],
+            &["setup"],
+        ] {
+            let said = town.run(User::We, ann, words);
+            assert!(!words.contains(&"start") || said.code == 4 && said.err.contains("sudo -u"), "{words:?}: {said:?}");
+        }
+        assert_eq!(town.strange(ann), Vec::<PathBuf>::new(), "what root leaves is the user's");
+        town.ok(ann, &["tsm", "start", "--name", "z", "--", "sleep", "1000"]);
+        town.ok(ann, &["tsm", "enable", "y"]);
+        assert_ne!(town.run(User::We, ann, &["tsm", "startup"]).code, 0);
+        assert_ne!(town.run(User::We, ann, &["tsm", "start", "y"]).code, 0);
+        assert_ne!(town.run(User::We, ann, &["tsm", "restart", "z"]).code, 0);
+        assert_eq!(town.strange(ann), Vec::<PathBuf>::new());
+    }
+    town.ok(User::We, &["tsm", "start", "--name", "own", "--", "sleep", "1000"]);
+    assert_eq!(town.strange(User::We), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn root_sees_and_ends_the_processes_of_a_user_as_that_user() {
+    let town = Town::new();
+    let user = others("that root acts as the user").map_or(User::We, |[ann, _]| ann);
+    for name in ["a", "b"] {
+        town.ok(user, &["tsm", "start", "--name", name, "--", "sleep", "1000"]);
+    }
+    let listed = town.run(User::We, user, &["tsm", "list", "--json"]);
+    let rows: serde_json::Value = serde_json::from_str(&listed.out).expect("a list");
+    assert_eq!(rows.as_array().map(Vec::len), Some(2), "{listed:?}");
+    assert!(listed.err.is_empty(), "{listed:?}");
+    let stopped = town.run(User::We, user, &["tsm", "stop", "a"]);
+    assert_eq!(stopped.code, 0, "{stopped:?}");
+    assert_eq!(stopped.err.contains("acting as"), user != User::We, "{stopped:?}");
+    assert_eq!(town.run(User::We, user, &["tsm", "delete", "a", "b"]).code, 0);
+    let audit = fs::read_to_string(town.tetra(user).join("logs/tetra.jsonl")).expect("the log of changes");
+    let last: serde_json::Value = serde_json::from_str(audit.lines().last().expect("a line")).expect("JSON");
+    let asked = nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten().map(|user| user.name);
+    assert_eq!(last["who"].as_str().map(str::to_owned), asked.or(Some(User::We.uid().to_string())), "{last}");
+    assert_eq!(town.strange(user), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn no_link_in_the_place_of_a_file_of_the_program_is_followed() {
+    let town = Town::new();
+    let secret = town.secret();
+    let before = fs::read(&secret).expect("read");
+    let other = others("that links of a user do not lead root").map(|[ann, _]| ann);
+    for user in other.into_iter().chain([User::We]) {
+        town.ok(user, &["tsm", "start", "--name", "p", "--", "sh", "-c", "echo hello; exec sleep 1000"]);
+        let dir = town.tetra(user).join("tsm/runtime/processes/p");
+        let files =
+            ["logs/tetra.jsonl", "tsm/ports", "tsm/runtime/.id_allocation_lock"].map(|it| town.tetra(user).join(it));
+        for file in files.iter().cloned().chain([dir.join("current.out"), dir.join("current.err")]) {
+            let _ = fs::remove_file(&file);
+            symlink(&secret, &file).expect("a link");
+            std::os::unix::fs::lchown(&file, Some(user.uid()), None).expect("given");
+        }
+        for words in [
+            &["tsm", "logs", "p"][..],
+            &["tsm", "info", "p"],
+            &["tsm", "why", "p"],
+            &["tsm", "ports"],
+            &["tsm", "start", "--name", "q", "--port", "1", "--", "sleep", "1000"],
+            &["tsm", "doctor"],
+            &["tsm", "flush", "p"],
+            &["tsm", "delete", "p"],
+        ] {
+            let said = town.run(User::We, user, words);
+            assert!(!said.out.contains("TOP_SECRET") && !said.err.contains("TOP_SECRET"), "{words:?}: {said:?}");
+            assert_eq!(fs::read(&secret).expect("read"), before, "{words:?}: {said:?}");
+        }
+        assert_eq!(secret.metadata().expect("there").mode() & 0o7777, 0o600);
+        for file in files {
+            let _ = fs::remove_file(file);
+        }
+    }
+}
+
+#[test]
+fn a_directory_that_became_a_link_of_another_user_is_not_entered() {
+    let town = Town::new();
+    let secret = town.secret();
+    let user = others("that links to directories of others are not entered").map_or(User::We, |[ann, _]| ann);
+    town.ok(user, &["tsm", "start", "--name", "p", "--", "sleep", "1000"]);
+    town.ok(user, &["tsm", "delete", "p"]);
+    let real = town.home(User::We).join("real");
+    fs::create_dir_all(real.join("p")).expect("a directory");
+    fs::set_permissions(&real, fs::Permissions::from_mode(0o700)).expect("closed");
+    fs::copy(&secret, real.join("tetra.jsonl")).expect("copied");
+    fs::write(real.join("p/current.out"), "TOP_SECRET=2\n").expect("a log");
+    for name in ["logs", "tsm/runtime/processes"] {
+        let folder = town.tetra(user).join(name);
+        fs::remove_dir_all(&folder).expect("removed");
+        symlink(&real, &folder).expect("a link");
+        std::os::unix::fs::lchown(&folder, Some(user.uid()), None).expect("given");
+    }
+    if user == User::We {
+        // One's own link to one's own directory is a way to use another disk.
+        town.ok(user, &["tsm", "start", "--name", "q", "--", "sleep", "1000"]);
+        assert!(real.join("q/meta.json").exists());
+        town.ok(user, &["tsm", "delete", "q"]);
+        return;
+    }
+    for words in [&["tsm", "list", "all"][..], &["tsm", "logs", "p"], &["tsm", "stop", "p"], &["tsm", "delete", "p"]] {
+        let said = town.run(User::We, user, words);
+        assert!(!said.out.contains("TOP_SECRET") && !said.err.contains("TOP_SECRET"), "{words:?}: {said:?}");
+    }
+    assert_eq!(fs::read(real.join("tetra.jsonl")).expect("read"), fs::read(&secret).expect("read"));
+    assert!(real.join("p/current.out").exists(), "nothing was removed");
+}
+
+#[test]
+fn a_definition_is_run_only_if_nobody_else_wrote_it_or_could() {
+    let town = Town::new();
+    town.ok(User::We, &["tsm", "save", "api", "--", "sleep", "1000"]);
+    town.ok(User::We, &["tsm", "enable", "api"]);
+    let folder = town.tetra(User::We).join("tsm/services-available");
+    let file = folder.join("api.tsm");
+    let set = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("ours");
+    for (path, open, closed) in [(&file, 0o666, 0o644), (&folder, 0o777, 0o755)] {
+        set(path, open);
+        let said = town.run(User::We, User::We, &["tsm", "start", "api"]);
+        assert_eq!(said.code, 4, "{said:?}");
+        assert!(said.err.contains("can be changed by others") && said.err.contains("chmod"), "{said:?}");
+        assert_ne!(town.run(User::We, User::We, &["tsm", "startup"]).code, 0);
+        assert!(town.ok(User::We, &["tsm", "list", "--json"]).trim() == "[]", "nothing runs");
+        set(path, closed);
+    }
+    town.ok(User::We, &["tsm", "start", "api"]);
+    let Some([ann, bob]) = others("that definitions of other users are not run") else { return };
+    town.ok(ann, &["tsm", "save", "hers", "--", "sleep", "1000"]);
+    let hers = town.tetra(ann).join("tsm/services-available/hers.tsm");
+    for user in [User::We, bob] {
+        let said = town.run(user, user, &["tsm", "start", hers.to_str().expect("a path")]);
+        assert_eq!(said.code, 4, "{said:?}");
+        assert!(said.err.contains("belongs to another user"), "{said:?}");
+    }
+    // Root's own directory with a definition that was given away, and one in a directory that was.
+    town.give(&file, ann);
+    assert_eq!(town.run(User::We, User::We, &["tsm", "start", "api"]).code, 4);
+    town.give(&file, User::We);
+    town.give(&folder, ann);
+    assert_eq!(town.run(User::We, User::We, &["tsm", "start", "api"]).code, 4);
+    town.give(&folder, User::We);
+    // What root wrote, a user may run.
+    town.give(&hers, User::We);
+    town.ok(ann, &["tsm", "start", "hers"]);
+}
+
+#[test]
+fn a_user_changes_nothing_in_the_directory_of_another() {
+    let town = Town::new();
+    let Some([ann, bob]) = others("that a user changes nothing in the directory of another") else {
+        town.ok(User::We, &["tsm", "start", "--name", "own", "--", "sleep", "1000"]);
+        return;
+    };
+    town.ok(ann, &["tsm", "start", "--name", "hers", "--", "sleep", "1000"]);
+    // Even where ann let everybody write.
+    for name in ["", "logs", "tsm", "tsm/runtime"] {
+        fs::set_permissions(town.tetra(ann).join(name), fs::Permissions::from_mode(0o777)).expect("root may");
+    }
+    for words in [
+        &["tsm", "start", "--name", "x", "--", "sleep", "1000"][..],
+        &["tsm", "stop", "hers"],
+        &["tsm", "delete", "hers"],
+        &["tsm", "save", "x", "--", "sleep", "1000"],
+        &["tsm", "startup"],
+    ] {
+        let said = town.run(bob, ann, words);
+        assert!(said.code == 4 && said.err.contains("belongs to"), "{words:?}: {said:?}");
+    }
+    assert_eq!(town.strange(ann), Vec::<PathBuf>::new());
+    assert!(town.ok(ann, &["tsm", "list"]).contains("hers"));
+}
+
+#[test]
+fn lines_that_run_at_the_prompt_are_those_of_its_user() {
+    let town = Town::new();
+    let user = others("that the lines of another user are not run").map_or(User::We, |[ann, _]| ann);
+    let config = town.home(user).join(".config/tetra");
+    fs::create_dir_all(&config).expect("a directory");
+    fs::write(config.join("config.toml"), "[aliases]\nhello = \"tsm list\"\n").expect("written");
+    for path in [town.home(user).join(".config"), config.clone(), config.join("config.toml")] {
+        town.give(&path, user);
+    }
+    assert_eq!(town.run(user, user, &["-c", "alias"]).code, 0);
+    // Root with its own `$TETRA_DIR` and the HOME of a user.
+    let mut command = Command::new(&town.program);
+    command.args(["-c", "alias"]).env_clear().env("HOME", town.home(user)).env("TETRA_DIR", town.tetra(User::We));
+    let output = command.current_dir(town.home(User::We)).stdin(Stdio::null()).output().expect("tetra runs");
+    let out = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(user == User::We || !out.contains("hello"), "an alias of another user holds for root: {out}");
+}
+
+#[test]
+fn a_pipe_in_the_place_of_a_file_is_an_error_at_once() {
+    let town = Town::new();
+    let we = User::We;
+    town.ok(we, &["org", "init", "acme"]);
+    town.ok(we, &["tsm", "save", "api", "--", "sleep", "1000"]);
+    let home = town.tetra(we);
+    let pipe = |path: PathBuf| {
+        fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
+        let _ = fs::remove_file(&path);
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+        path
+    };
+    for (path, lines) in [
+        (home.join("org/acme/secrets/staging.env"), &["secrets list staging", "secrets doctor", "secrets scan"][..]),
+        (home.join("tsm/services-available/api.tsm"), &["tsm start api", "tsm show api", "tsm services", "tsm doctor"]),
+        (town.home(we).join("dev.env"), &["tsm start --env dev sleep 1000", "tsm start sleep 1000"]),
+        (town.home(we).join("package.json"), &["tsm start --name n --dry-run -- npm start"]),
+        (town.home(we).join("tetra.toml"), &["env validate dev", "env list", "env init dev"]),
+        (town.home(we).join(".config/tetra/context"), &["org list"]),
+        (town.home(we).join(".config/tetra/config.toml"), &["tsm list"]),
+        (home.join("org/acme/environments/local.toml"), &["org env validate local", "org promote @dev", "org list"]),
+        (home.join("org/acme/manifest.toml"), &["org list", "org status"]),
+        (home.join("tsm/config/triggers.conf"), &["tsm triggers"]),
+        (home.join("tsm/ports"), &["tsm ports", "tsm start --name o --port 65001 --no-wait -- sleep 1000"]),
+        (home.join("logs/tetra.jsonl"), &["tsm save other -- sleep 1", "tsm why other"]),
+        (town.home(we).join("Procfile"), &["tsm import Procfile"]),
+        (town.home(we).join("value"), &["secrets set dev KEY --file value"]),
+    ] {
+        let made = pipe(path);
+        for line in lines {
+            town.run(we, we, &["-c", line]);
+        }
+        fs::remove_file(made).expect("still a pipe, or a file");
+    }
+}
+
+#[test]
+fn links_that_are_meant_are_followed() {
+    let town = Town::new();
+    let we = User::We;
+    let real = town.home(we).join("elsewhere");
+    fs::create_dir(&real).expect("a directory");
+    symlink(&real, town.tetra(we)).expect("a link");
+    let project = town.home(we).join("project.tsm");
+    fs::write(&project, "TSM_COMMAND=\"sleep 1000\"\n").expect("a definition");
+    town.ok(we, &["tsm", "save", "api", "--", "sleep", "1000"]);
+    town.ok(we, &["tsm", "enable", "api"]);
+    assert!(fs::symlink_metadata(real.join("tsm/services-enabled/api.tsm")).expect("there").is_symlink());
+    symlink(&project, real.join("tsm/services-available/project.tsm")).expect("a link");
+    town.ok(we, &["tsm", "startup"]);
+    town.ok(we, &["tsm", "start", "project"]);
+    let rows: serde_json::Value = serde_json::from_str(&town.ok(we, &["tsm", "list", "--json"])).expect("a list");
+    assert_eq!(rows.as_array().map(Vec::len), Some(2), "{rows}");
+    town.ok(we, &["tsm", "logs", "api"]);
+}
