@@ -16,6 +16,13 @@ fn hides(c: char) -> bool {
     matches!(c, '\u{2028}' | '\u{2029}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
+/// A text as it may stand in a line that is edited: without what a terminal would obey but for line ends; a tab is a blank.
+#[must_use]
+pub fn typed(text: &str) -> String {
+    let text = text.replace("\r\n", "\n").replace('\r', "\n").replace('\t', " ");
+    text.chars().filter(|c| *c == '\n' || !is_obeyed(*c)).collect()
+}
+
 /// JSON with every such character in its texts as `\u…`, which means the same. Line ends between values stay.
 #[must_use]
 pub fn json(document: &str) -> String {
@@ -52,6 +59,11 @@ mod tests {
         for c in "aé日😀 ~\u{200d}".chars() {
             assert!(!is_obeyed(c), "{c:?}");
         }
+    }
+
+    #[test]
+    fn what_is_typed_is_seen() {
+        assert_eq!(typed("a\u{1b}[31mred\tb\r\nc\u{202e}d\u{9b}1m\u{7f}"), "a[31mred b\ncd1m");
     }
 
     proptest! {

@@ -4,6 +4,7 @@ use reedline::{Completer, CompletionResult, Partial, Span, Suggestion};
 
 use super::editor::Glimpse;
 use super::mistake;
+use crate::base::control::is_obeyed;
 use crate::command::complete::{Candidate, Known, complete};
 
 /// Completes from the table and from what is known of the session.
@@ -16,6 +17,9 @@ pub struct Tab {
 impl Completer for Tab {
     fn complete(&mut self, line: &str, pos: usize) -> CompletionResult {
         let candidates = mistake::or(Vec::new(), || complete(line, pos, &Known::all(&*self.glimpse.lock())));
+        // A file may be called so that its name moves the cursor; no quotes would help.
+        let harmless = |it: &Candidate| !it.value.contains(is_obeyed) && !it.shown.contains(is_obeyed);
+        let candidates: Vec<Candidate> = candidates.into_iter().filter(harmless).collect();
         let partial = partial(line, pos, &candidates);
         let suggestions: Vec<Suggestion> = candidates.into_iter().map(suggestion).collect();
         CompletionResult::fresh(suggestions).with_partial(Some(partial))

@@ -17,8 +17,10 @@ use super::complete::Tab;
 use super::highlight::Colours;
 use super::hint::GhostText;
 use super::history::{Kept, Redact, Search};
+use crate::base::control;
 use crate::base::line::{self, LexError};
 use crate::command::complete::Disk;
+use crate::sys::tty;
 
 /// What the editor answers when the line is to be edited elsewhere.
 pub const EDIT_ELSEWHERE: &str = "edit";
@@ -172,12 +174,17 @@ struct Chords {
 
 impl EditMode for Chords {
     fn parse_event(&mut self, event: ReedlineRawEvent) -> ReedlineEvent {
-        let event = Event::from(event);
-        let control = |letter| matches!(&event, Event::Key(KeyEvent { code: KeyCode::Char(c), modifiers: KeyModifiers::CONTROL, .. }) if *c == letter);
-        if std::mem::take(&mut self.begun) && (control('e') || control('x')) {
-            return if control('e') { elsewhere() } else { ReedlineEvent::None };
+        tty::wake_reader();
+        let event = match Event::from(event) {
+            Event::Paste(text) => Event::Paste(control::typed(&text)),
+            Event::Key(KeyEvent { code: KeyCode::Char(c), .. }) if control::is_obeyed(c) => return ReedlineEvent::None,
+            other => other,
+        };
+        let held = |letter| matches!(&event, Event::Key(KeyEvent { code: KeyCode::Char(c), modifiers: KeyModifiers::CONTROL, .. }) if *c == letter);
+        if std::mem::take(&mut self.begun) && (held('e') || held('x')) {
+            return if held('e') { elsewhere() } else { ReedlineEvent::None };
         }
-        if control('x') {
+        if held('x') {
             self.begun = true;
             return ReedlineEvent::None;
         }

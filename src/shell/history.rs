@@ -9,8 +9,8 @@ use reedline::{
 };
 
 use super::mistake;
-use crate::base::redact;
 use crate::base::time::Span as Duration;
+use crate::base::{control, redact};
 use crate::sys::history::{Reader, Row, Wanted};
 
 /// How many lines the search shows.
@@ -58,7 +58,9 @@ impl History for Kept {
         }
         let line = item.command_line.trim_end();
         let allowed = if line.starts_with([' ', '\t']) { None } else { (self.redact)(line) };
-        let Some(line) = allowed.filter(|line| !line.is_empty()) else { return Ok(item) };
+        let Some(line) = allowed.map(|line| control::typed(&line)).filter(|line| !line.is_empty()) else {
+            return Ok(item);
+        };
         if let Some(newest) = self.newest().filter(|newest| newest.command_line == line) {
             return Ok(newest);
         }
@@ -67,7 +69,7 @@ impl History for Kept {
     }
 
     fn load(&self, id: HistoryItemId) -> Result<HistoryItem> {
-        self.inner.load(id)
+        self.inner.load(id).map(harmless)
     }
 
     fn count(&self, query: SearchQuery) -> Result<i64> {
@@ -75,7 +77,7 @@ impl History for Kept {
     }
 
     fn search(&self, query: SearchQuery) -> Result<Vec<HistoryItem>> {
-        self.inner.search(query)
+        Ok(self.inner.search(query)?.into_iter().map(harmless).collect())
     }
 
     fn update(&mut self, id: HistoryItemId, updater: &dyn Fn(HistoryItem) -> HistoryItem) -> Result<()> {
@@ -97,6 +99,11 @@ impl History for Kept {
     fn session(&self) -> Option<HistorySessionId> {
         self.inner.session()
     }
+}
+
+/// A line as it may be edited again, whoever wrote it.
+fn harmless(item: HistoryItem) -> HistoryItem {
+    HistoryItem { command_line: control::typed(&item.command_line), ..item }
 }
 
 /// The lines that hold every typed word, latest first, each once: what Ctrl-R shows.
@@ -123,8 +130,8 @@ impl Search {
         let span = Span::new(0, line.len());
         let suggestion = |row: Row| Suggestion {
             description: Some(describe(&row)),
-            display_override: row.line.contains(char::is_control).then(|| in_one_line(&row.line)),
-            value: row.line,
+            display_override: row.line.contains(control::is_obeyed).then(|| in_one_line(&row.line)),
+            value: control::typed(&row.line),
             span,
             ..Suggestion::default()
         };
@@ -136,7 +143,7 @@ impl Search {
 fn in_one_line(line: &str) -> String {
     let sign = |character: char| match character {
         '\n' => '⏎',
-        other if other.is_control() => '·',
+        other if control::is_obeyed(other) => '·',
         other => other,
     };
     line.chars().map(sign).collect()

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod complete;
 pub mod config;
 pub mod context;
+pub mod cursor;
 pub mod editor;
 pub mod elsewhere;
 pub mod eval;

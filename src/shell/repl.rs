@@ -22,6 +22,11 @@ use crate::sys::{signal, tty};
 /// the loss of the terminal end it with 128 + n, with the terminal as it was found.
 pub fn run(session: &mut Session, console: &mut dyn Console) -> u8 {
     session.manner = Manner::Prompt;
+    if std::mem::take(&mut session.globals.yes) {
+        console.note(
+            "`--yes` answers for one command, not for all at a prompt: each asks as usual; `COMMAND --yes` does not",
+        );
+    }
     lead(session, console).unwrap_or_else(|fault| {
         console.complain(&fault);
         fault.kind.code()

@@ -1,7 +1,9 @@
 //! One line from the operator: the editor with what it needs of the session, what was typed ahead, the line elsewhere.
 
 use std::collections::VecDeque;
+use std::io;
 use std::mem;
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -9,21 +11,27 @@ use std::time::{Duration, Instant};
 
 use reedline::{EditCommand, HistoryItem, Reedline, Signal, SqliteBackedHistory};
 
+use super::cursor::Answers;
 use super::editor::{self, EDIT_ELSEWHERE, Glimpse, Keys, Parts};
 use super::eval::Outcome;
 use super::prompt::ContextPrompt;
 use super::session::Session;
 use super::{elsewhere, history, mistake, repl};
+use crate::base::control;
 use crate::base::fault::Fault;
 use crate::base::line::{LexError, lex};
 use crate::base::time::Timestamp;
 use crate::command::Selection;
 use crate::command::complete::Disk;
 use crate::report::Console;
+use crate::sys::continued::Need;
 use crate::sys::{self, signal, tty};
 
 /// A prompt that takes so long to appear waits for something.
 const SLOW: Duration = Duration::from_millis(1500);
+
+/// Bracketed paste on, as the editor has it.
+const PASTES: &[u8] = b"\x1b[?2004h";
 
 /// After so many mistakes of the editor in a row it is given up.
 const MISTAKES: u8 = 3;
@@ -52,6 +60,11 @@ pub struct Typing {
     mistakes: u8,
     /// Slowness was spoken of.
     advised: bool,
+    /// What the terminal needs while a line is edited.
+    need: &'static Need,
+    /// Whether the last prompt appeared at once; none before the first.
+    quick: Option<bool>,
+    answers: Answers,
 }
 
 impl Typing {
@@ -70,6 +83,9 @@ impl Typing {
             ahead: Ahead::default(),
             mistakes: 0,
             advised: false,
+            need: Need::new(io::stdin().as_fd(), &modes.of_an_editor(), PASTES),
+            quick: None,
+            answers: Answers::default(),
         };
         typing.editor = typing.new_editor(session, console);
         typing
@@ -98,9 +114,16 @@ impl Typing {
         shown: &ContextPrompt,
     ) -> Result<Typed, Fault> {
         self.renew(session, &shown.selection);
+        if let Some(quick) = self.quick {
+            self.answers.settle(quick);
+        }
         let asked = Instant::now();
+        let needed = self.need.begin().map_err(repl::unusable)?;
         let answer = mistake::catch(|| self.editor.read_line(shown));
-        self.mind_slowness(shown.drawn.get().map(|drawn| drawn.duration_since(asked)), console);
+        drop(needed);
+        let took = shown.drawn.get().map(|drawn| drawn.duration_since(asked));
+        self.quick = Some(took.is_some_and(|took| took < SLOW));
+        self.mind_slowness(took, console);
         let signal = match answer {
             Ok(Ok(signal)) => signal,
             Ok(Err(error)) => {
@@ -163,7 +186,9 @@ impl Typing {
     fn edit_elsewhere(&mut self, session: &Session, console: &mut dyn Console) {
         let line = self.editor.current_buffer_contents().to_owned();
         match elsewhere::edit(&*session.host, &line) {
-            Ok(line) => self.editor.run_edit_commands(&[EditCommand::Clear, EditCommand::InsertString(line)]),
+            Ok(line) => {
+                self.editor.run_edit_commands(&[EditCommand::Clear, EditCommand::InsertString(control::typed(&line))])
+            }
             Err(fault) => console.complain(&fault),
         }
         self.modes.set();
@@ -202,7 +227,7 @@ impl Ahead {
         let mut text = String::new();
         let is_open = |text: &str| matches!(lex(text), Err(LexError::Unfinished { .. }));
         while let Some(line) = self.0.pop_front() {
-            text.extend(line.chars().filter(|character| !character.is_control()));
+            text.push_str(control::typed(&line).trim_end_matches('\n'));
             if !is_open(&text) {
                 break;
             }

@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 
+use super::continued::{Need, Needed};
 use super::signal;
 
 /// True if somebody can type.
@@ -16,6 +17,8 @@ pub fn can_type() -> bool {
 
 /// While it lives the terminal does not show what is typed.
 pub struct Silence {
+    /// First, so that what is needed ends before the terminal is closed.
+    _needed: Needed,
     terminal: File,
     before: Termios,
 }
@@ -33,7 +36,8 @@ impl Silence {
         silent.local_flags.remove(LocalFlags::ECHO);
         silent.local_flags.insert(LocalFlags::ECHONL | LocalFlags::ICANON);
         tcsetattr(&terminal, SetArg::TCSAFLUSH, &silent)?;
-        Ok(Self { terminal, before })
+        let needed = Need::new(terminal.as_fd(), &silent.into(), &[]).begin()?;
+        Ok(Self { _needed: needed, terminal, before })
     }
 
     /// The next line that is typed, without its end. At most one byte more than `limit` is taken.

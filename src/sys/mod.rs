@@ -4,6 +4,7 @@
 pub mod account;
 pub mod bounded;
 pub mod child;
+pub mod continued;
 pub mod detach;
 pub mod diag;
 pub mod ear;

@@ -4,16 +4,21 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::os::fd::AsFd;
 
+use nix::sys::termios::{FlushArg, tcflush};
+
 use super::signal;
 
-/// What is typed at the terminal of this program, wherever its input comes from. Reading it ends with
-/// [`ErrorKind::Interrupted`] when the operator presses Ctrl-C or the program is asked to end, also if that was before.
+/// What is typed from now on at the terminal of this program, wherever its input comes from: what was pasted behind a command
+/// must not answer what that command asks. Reading it ends with [`ErrorKind::Interrupted`] when the operator presses Ctrl-C or
+/// the program is asked to end, also if that was before.
 ///
 /// # Errors
 ///
 /// Fails if there is no terminal.
 pub fn answers() -> io::Result<Box<dyn Read>> {
-    Ok(Box::new(Keyboard(File::open("/dev/tty")?)))
+    let terminal = File::open("/dev/tty")?;
+    tcflush(&terminal, FlushArg::TCIFLUSH)?;
+    Ok(Box::new(Keyboard(terminal)))
 }
 
 struct Keyboard(File);

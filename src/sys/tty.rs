@@ -48,12 +48,61 @@ impl Modes {
         }
     }
 
+    /// The modes of an editor, which gets every key as it is pressed.
+    #[must_use]
+    pub fn of_an_editor(&self) -> Self {
+        let mut modes = self.0;
+        // SAFETY: it changes the modes that it is given, and nothing else.
+        unsafe { libc::cfmakeraw(&raw mut modes) };
+        Self(modes)
+    }
+
+    /// As the system has them.
+    #[must_use]
+    pub(super) fn raw(&self) -> libc::termios {
+        self.0
+    }
+
     /// Brings these modes back, and what an editor changes with escape codes.
     pub fn restore(&self) {
         self.set();
         let mut output = io::stdout();
         let _ = output.write_all(SOBER).and_then(|()| output.flush());
     }
+}
+
+impl From<Termios> for Modes {
+    fn from(modes: Termios) -> Self {
+        Self(modes.into())
+    }
+}
+
+/// Wakes a reader that waits for something new to be typed though there is something already: it has read a part of what came
+/// at once (a long paste) and is not told of the rest.
+pub fn wake_reader() {
+    let mut waiting: libc::c_int = 0;
+    // SAFETY: the request writes a number to the pointer it is given, which points to one.
+    let answer = unsafe { libc::ioctl(libc::STDIN_FILENO, libc::FIONREAD, &raw mut waiting) };
+    if answer == 0 && waiting > 0 {
+        // Any change of its modes, also to the same ones, makes a terminal tell again what it has.
+        let _ = tcgetattr(io::stdin()).and_then(|modes| tcsetattr(io::stdin(), SetArg::TCSANOW, &modes));
+    }
+}
+
+/// Runs something whose output nobody shall see.
+///
+/// # Errors
+///
+/// Fails if the output cannot be put aside.
+pub fn unseen<T>(run: impl FnOnce() -> T) -> io::Result<T> {
+    let nowhere = std::fs::OpenOptions::new().write(true).open("/dev/null")?;
+    let mut output = io::stdout();
+    output.flush()?;
+    let kept = output.as_fd().try_clone_to_owned()?;
+    nix::unistd::dup2_stdout(&nowhere)?;
+    let result = run();
+    nix::unistd::dup2_stdout(&kept)?;
+    Ok(result)
 }
 
 /// What came of reading a line without an editor.

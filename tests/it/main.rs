@@ -27,6 +27,7 @@ mod start;
 mod supervise;
 mod tidy;
 mod transcript;
+mod trust;
 mod verbs;
 mod waiting;
 mod world;

@@ -12,6 +12,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, SlavePty, native_pty_system};
 
 /// How long anything may take. Only a failing test waits so long.
@@ -301,6 +302,20 @@ impl Terminal {
         let modes =
             self.master.as_ref().expect("a terminal for the test").get_termios().expect("a terminal for the test");
         modes.local_flags.bits() & (ICANON | ECHO) == ICANON | ECHO
+    }
+
+    /// The terminal shows what is typed.
+    pub(crate) fn shows_what_is_typed(&self) -> bool {
+        let modes = self.master.as_ref().and_then(|master| master.get_termios()).expect("a terminal for the test");
+        modes.local_flags.bits() & 0o10 != 0
+    }
+
+    /// Changes the modes as another program that has the terminal does.
+    pub(crate) fn change_modes(&self, change: impl FnOnce(&mut LocalFlags)) {
+        let end = self.writer.as_ref().expect("a terminal for the test");
+        let mut modes = tcgetattr(end).expect("a terminal for the test");
+        change(&mut modes.local_flags);
+        tcsetattr(end, SetArg::TCSANOW, &modes).expect("a terminal for the test");
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

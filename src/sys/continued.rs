@@ -1,0 +1,73 @@
+//! What a terminal needs again when this program goes on after a stop (Ctrl-Z, `kill -STOP`): the shell that had the terminal
+//! meanwhile leaves its own modes, in which a secret would be shown and an editor could not work.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+
+use super::tty::Modes;
+
+/// What is needed now; null if nothing is.
+static NEEDED: AtomicPtr<Need> = AtomicPtr::new(ptr::null_mut());
+
+/// Modes and escape codes of a terminal.
+#[derive(Debug)]
+pub struct Need {
+    terminal: RawFd,
+    modes: libc::termios,
+    codes: &'static [u8],
+}
+
+impl Need {
+    /// These modes; `codes` are written too, and whoever draws on the terminal is told to draw anew if there are any. A signal
+    /// may come while it is used, so it is never freed: make one and use it again.
+    #[must_use]
+    pub fn new(terminal: BorrowedFd, modes: &Modes, codes: &'static [u8]) -> &'static Self {
+        Box::leak(Box::new(Self { terminal: terminal.as_raw_fd(), modes: modes.raw(), codes }))
+    }
+
+    /// From now on the terminal gets this whenever the program goes on, until what is returned is dropped.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the signal cannot be listened to.
+    pub fn begin(&'static self) -> io::Result<Needed> {
+        let handler = SigHandler::Handler(on_continue);
+        let action = SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty());
+        // SAFETY: the handler only uses atomics and calls that are async-signal-safe.
+        unsafe { sigaction(Signal::SIGCONT, &action) }?;
+        Ok(Needed { before: NEEDED.swap(ptr::from_ref(self).cast_mut(), Ordering::AcqRel) })
+    }
+}
+
+/// While it lives, the terminal is cared for.
+#[derive(Debug)]
+pub struct Needed {
+    before: *mut Need,
+}
+
+impl Drop for Needed {
+    fn drop(&mut self) {
+        NEEDED.store(self.before, Ordering::Release);
+    }
+}
+
+extern "C" fn on_continue(_: i32) {
+    // SAFETY: what was stored there is never freed and never changed; every call is async-signal-safe and gets what it takes.
+    unsafe {
+        let Some(need) = NEEDED.load(Ordering::Acquire).as_ref() else { return };
+        let errno = *libc::__errno_location();
+        // In the background the terminal is another's.
+        if libc::tcgetpgrp(need.terminal) == libc::getpgrp() {
+            libc::tcsetattr(need.terminal, libc::TCSANOW, &raw const need.modes);
+            if !need.codes.is_empty() {
+                libc::write(libc::STDOUT_FILENO, need.codes.as_ptr().cast(), need.codes.len());
+                libc::raise(libc::SIGWINCH);
+            }
+        }
+        *libc::__errno_location() = errno;
+    }
+}

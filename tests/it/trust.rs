@@ -1,0 +1,175 @@
+//! What an operator has to be able to trust at the prompt, in a real pseudo-terminal: that it stays sound whatever the terminal
+//! says, that secrets are not shown, that nothing but an answer answers a question.
+
+use nix::sys::signal::Signal;
+use nix::sys::termios::LocalFlags;
+
+use crate::pty::{Home, Terminal, current_line};
+use crate::waiting::eventually;
+
+const UP: &str = "\x1b[A";
+const CTRL_C: &str = "\x03";
+const CTRL_D: &str = "\x04";
+const PASTE: (&str, &str) = ("\x1b[200~", "\x1b[201~");
+
+/// A session with its first prompt on the screen.
+fn session(home: &Home) -> Terminal {
+    let terminal = Terminal::start(home.tetra());
+    terminal.wait_line(">");
+    terminal
+}
+
+fn leave(mut terminal: Terminal) {
+    terminal.send(CTRL_D);
+    assert_eq!(terminal.end(), 0, "{}", terminal.contents());
+    assert!(terminal.is_cooked());
+}
+
+/// Types a line and waits for the prompt after it.
+fn run(terminal: &mut Terminal, line: &str, prompt: &str) {
+    terminal.send(line);
+    terminal.wait_line(line);
+    terminal.send("\r");
+    terminal.wait_line(prompt);
+}
+
+/// A process that is stopped, in production.
+fn production(home: &Home) {
+    home.write("tetra/org/acme/environments/prod.toml", "");
+    let record = r#"{"tsm_id":0,"name":"api","pid":0,"command":"sleep 9","port":"none","cwd":"/","start_time":0,
+        "status":"stopped","restarts":0,"unstable_restarts":0,"state":"stopped"}"#;
+    home.write("tetra/tsm/runtime/processes/api/meta.json", record);
+}
+
+fn has_state(terminal: &Terminal, state: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", terminal.pid())).unwrap_or_default();
+    stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with(state))
+}
+
+/// Stops the program, lets the terminal be as a shell leaves it, and lets it go on.
+fn stop_and_go_on(terminal: &Terminal) {
+    terminal.signal(Signal::SIGSTOP);
+    eventually("it is stopped", || has_state(terminal, "T"));
+    terminal.change_modes(|flags| flags.insert(LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ISIG));
+    assert!(terminal.is_cooked());
+    terminal.signal(Signal::SIGCONT);
+}
+
+#[test]
+fn a_cursor_report_that_was_not_asked_for_is_forgotten_at_the_next_prompt() {
+    let home = Home::new();
+    let mut terminal = session(&home);
+    run(&mut terminal, "use @dev", "-/dev>");
+    // What the terminal says for Shift-F3, three times.
+    terminal.send("\x1b[1;2R\x1b[1;2R\x1b[1;2R");
+    run(&mut terminal, "version", "-/dev>");
+    run(&mut terminal, "use @staging", "-/staging>");
+    run(&mut terminal, "help keys", "-/staging>");
+    run(&mut terminal, "use @local", "-/local>");
+    terminal.wait("everything in its order", |screen| {
+        let text = screen.contents();
+        let places = ["tetra> use @dev", "-/dev> version", "-/dev> use @staging", "-/staging> use @local", "-/local>"];
+        let places: Vec<_> = places.iter().map(|line| text.find(line)).collect::<Option<_>>()?;
+        (places.is_sorted() && current_line(screen).trim_end() == "-/local>").then_some(())
+    });
+    leave(terminal);
+}
+
+#[test]
+fn a_secret_stays_unseen_after_a_stop() {
+    let home = Home::new();
+    home.write("tetra/org/acme/environments/dev.toml", "");
+    let mut command = home.tetra();
+    command.args(["--org", "acme", "secrets", "set", "dev", "API_KEY"]);
+    let mut terminal = Terminal::start(command);
+    terminal.wait_for("API_KEY");
+    eventually("nothing is shown", || !terminal.shows_what_is_typed());
+    for _ in 0..3 {
+        stop_and_go_on(&terminal);
+        eventually("nothing is shown again", || !terminal.shows_what_is_typed());
+    }
+    terminal.send("hunter2\r");
+    assert_eq!(terminal.end(), 0, "{}", terminal.contents());
+    assert!(terminal.is_cooked() && !terminal.bytes().contains("hunter2"), "{}", terminal.bytes());
+}
+
+#[test]
+fn a_line_can_be_edited_after_a_stop() {
+    let home = Home::new();
+    let mut terminal = session(&home);
+    terminal.send("use @d");
+    terminal.wait_line("use @d");
+    stop_and_go_on(&terminal);
+    eventually("the modes of an editor", || !terminal.is_cooked());
+    terminal.wait_written("\x1b[?2004h", 2);
+    run(&mut terminal, "ev", "-/dev>");
+    leave(terminal);
+}
+
+#[test]
+fn what_is_pasted_is_never_obeyed_by_the_terminal() {
+    let home = Home::new();
+    let mut terminal = session(&home);
+    let evil = "a\x1b[31mred\u{9b}32mgreen\u{202e}\x07\u{7f}";
+    terminal.send(&format!("{}{evil}{}", PASTE.0, PASTE.1));
+    terminal.wait_line("a[31mred32mgreen");
+    terminal.send("\u{9b}\u{202e}!\r");
+    terminal.wait_line("[2] tetra>");
+    terminal.send(UP);
+    terminal.wait_line("a[31mred32mgreen!");
+    for raw in ["\x1b[31mred", "\u{9b}", "\u{202e}", "\x07", "\u{7f}"] {
+        assert!(!terminal.bytes().contains(raw), "{raw:?}");
+    }
+    terminal.send(CTRL_C);
+    terminal.wait_line("tetra>");
+    leave(terminal);
+}
+
+#[test]
+fn a_long_text_arrives_whole_without_another_key() {
+    let home = Home::new();
+    let mut terminal = session(&home);
+    for length in [1_023, 1_024, 1_025, 4_000] {
+        terminal.send(&format!("#{}end", "a".repeat(length)));
+        terminal.wait_line("aend");
+        terminal.send(CTRL_C);
+        terminal.wait_line("tetra>");
+    }
+    leave(terminal);
+}
+
+#[test]
+fn what_was_pasted_behind_a_command_answers_nothing() {
+    for term in ["dumb", "xterm"] {
+        let home = Home::new();
+        production(&home);
+        let mut command = home.tetra();
+        command.env("TERM", term);
+        let mut terminal = Terminal::start(command);
+        terminal.wait_line("acme/PROD>");
+        terminal.send("tsm delete api\nacme\nacme\n");
+        terminal.wait_for("go on?");
+        terminal.send("no\n");
+        terminal.wait_line("acme/PROD>");
+        assert!(home.path("tetra/tsm/runtime/processes/api").exists(), "{term}: {}", terminal.contents());
+    }
+}
+
+#[test]
+fn yes_at_the_start_is_no_answer_for_a_whole_session() {
+    let home = Home::new();
+    production(&home);
+    let mut command = home.tetra();
+    command.arg("-y");
+    let mut terminal = Terminal::start(command);
+    terminal.wait_for("`--yes` answers for one command");
+    terminal.wait_line("acme/PROD>");
+    terminal.send("tsm delete api\r");
+    terminal.wait_for("go on?");
+    terminal.send("no\r");
+    terminal.wait_line("[4] acme/PROD>");
+    terminal.send("tsm delete api --yes\r");
+    terminal.wait_for("deleted 'api'");
+    terminal.wait("the prompt", |screen| (current_line(screen).trim_end() == "acme/PROD>").then_some(()));
+    leave(terminal);
+}
