@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::name::{BadName, is_name};
+use super::name::{BadName, OrgName, is_name};
 
 /// An environment: local, dev, staging, prod, or one of the operator's own.
 ///
@@ -76,6 +76,43 @@ impl fmt::Display for EnvName {
     }
 }
 
+/// An environment and the organization that it is one of, if that is known: `acme/prod`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EnvRef {
+    /// The organization.
+    pub org: Option<OrgName>,
+    /// The environment.
+    pub env: EnvName,
+}
+
+impl EnvRef {
+    /// What two choices amount to; none without an environment.
+    #[must_use]
+    pub fn of(org: Option<&OrgName>, env: Option<&EnvName>) -> Option<Self> {
+        Some(Self { org: org.cloned(), env: env?.clone() })
+    }
+}
+
+impl fmt::Display for EnvRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.org {
+            Some(org) => write!(f, "{org}/{}", self.env),
+            None => self.env.fmt(f),
+        }
+    }
+}
+
+impl FromStr for EnvRef {
+    type Err = BadName;
+
+    fn from_str(given: &str) -> Result<Self, BadName> {
+        match given.split_once('/') {
+            Some((org, env)) => Ok(Self { org: Some(org.parse()?), env: env.parse()? }),
+            None => Ok(Self { org: None, env: given.parse()? }),
+        }
+    }
+}
+
 fn short(word: &str) -> &str {
     match word {
         "development" => "dev",
@@ -94,6 +131,14 @@ mod tests {
         for (given, rung) in [("@production", Rung::Prod), ("stage", Rung::Staging), ("@development", Rung::Dev)] {
             assert_eq!(given.parse::<EnvName>().map(|name| name.rung()), Ok(Some(rung)));
         }
+    }
+
+    #[test]
+    fn an_environment_is_written_behind_its_organization() {
+        for (given, written) in [("acme/production", "acme/prod"), ("qa", "qa")] {
+            assert_eq!(given.parse::<EnvRef>().map(|it| it.to_string()).as_deref(), Ok(written));
+        }
+        assert!("a/b/c".parse::<EnvRef>().is_err() && "/prod".parse::<EnvRef>().is_err());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::base::environment::EnvName;
+use crate::base::environment::{EnvName, EnvRef};
 use crate::base::name::{OrgName, ProcessName};
 use crate::report::Console;
 use crate::sys::host::Host;
@@ -17,6 +17,20 @@ pub struct Selection {
     pub env: Option<EnvName>,
     /// The selected process of this session.
     pub process: Option<ProcessName>,
+}
+
+impl Selection {
+    /// An environment of the active organization.
+    #[must_use]
+    pub fn within(&self, env: EnvName) -> EnvRef {
+        EnvRef { org: self.org.clone(), env }
+    }
+
+    /// The active environment.
+    #[must_use]
+    pub fn environment(&self) -> Option<EnvRef> {
+        EnvRef::of(self.org.as_ref(), self.env.as_ref())
+    }
 }
 
 /// What can be set in a session, with what it is at first and what it is for.

@@ -21,7 +21,7 @@ pub mod usage;
 
 pub use context::{Cx, Selection, Settings};
 
-use crate::base::environment::EnvName;
+use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::report::Report;
 
@@ -78,7 +78,7 @@ pub trait Command: clap::Args + Sized + 'static {
     /// # Errors
     ///
     /// Fails if a target cannot be resolved.
-    fn touches(&self, _cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
+    fn touches(&self, _cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         Ok(Vec::new())
     }
 
@@ -108,7 +108,7 @@ pub trait Ready {
     /// # Errors
     ///
     /// As there.
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvName>, Fault>;
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault>;
     /// See [`Command::plan`].
     ///
     /// # Errors
@@ -128,7 +128,7 @@ impl<C: Command> Ready for C {
         Command::effect(self)
     }
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         Command::touches(self, cx)
     }
 

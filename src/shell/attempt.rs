@@ -46,7 +46,7 @@ impl Attempt<'_> {
         if effect != Effect::Read {
             refuse_stranger(&mut cx)?;
         }
-        guard::pass(self.entry.name, &*ready, &mut cx)?;
+        guard::pass(self.entry.name, &*ready, &session.context()?, &mut cx)?;
         let began = session.host.now();
         let result = mistake::catch(|| ready.run(&mut cx)).unwrap_or_else(Err);
         if effect != Effect::Read {

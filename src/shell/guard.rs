@@ -4,12 +4,10 @@ use std::cell::RefCell;
 use std::io::{self, Write};
 use std::rc::Rc;
 
-use crate::base::environment::{EnvName, Rung};
+use crate::base::environment::{EnvRef, Rung};
 use crate::base::fault::{Fault, Kind};
-use crate::command::{Cx, Effect, Ready, known};
+use crate::command::{Cx, Effect, Ready, Selection, known};
 use crate::report::{Answer, Ask, Console, Report};
-
-use super::config;
 
 /// What has to be answered before an effect may happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,15 +19,15 @@ enum Need {
 
 /// Lets a command pass, or asks, or refuses.
 ///
-/// The strictest of the active environment and those that the command touches counts; an active one that does not exist is a
-/// slip, and nothing is changed. What will happen is shown before the question. With `--yes` nothing is asked; where nobody can
-/// answer nothing is done.
+/// The strictest environment counts: that of the session whatever the options of the command say, that of the command with its
+/// options, and those that it touches. A chosen one that does not exist is a slip, and nothing is changed. What will happen is shown
+/// before the question. With `--yes` nothing is asked; where nobody can answer nothing is done.
 ///
 /// # Errors
 ///
 /// Fails with [`Kind::Refused`], with [`Kind::NotFound`] for an environment that does not exist, or with what keeps the command
 /// from saying what it would do.
-pub fn pass(name: &str, ready: &dyn Ready, cx: &mut Cx) -> Result<(), Fault> {
+pub fn pass(name: &str, ready: &dyn Ready, session: &Selection, cx: &mut Cx) -> Result<(), Fault> {
     let effect = ready.effect();
     if effect == Effect::Read {
         return Ok(());
@@ -40,7 +38,7 @@ pub fn pass(name: &str, ready: &dyn Ready, cx: &mut Cx) -> Result<(), Fault> {
     if cx.yes {
         return Ok(());
     }
-    let Some((env, rung)) = strictest(ready, cx)? else { return Ok(()) };
+    let Some((env, rung)) = strictest(ready, session, cx)? else { return Ok(()) };
     let need = match (rung, effect) {
         (Rung::Local | Rung::Dev, _) | (_, Effect::Read) | (Rung::Staging, Effect::Write) => Need::Nothing,
         (Rung::Staging, Effect::Destroy) | (Rung::Prod, Effect::Write) => Need::Yes,
@@ -53,8 +51,8 @@ pub fn pass(name: &str, ready: &dyn Ready, cx: &mut Cx) -> Result<(), Fault> {
         return Err(nobody(name, effect, &env));
     }
     let plan = ready.plan(cx)?.map(|plan| text_of(plan, &*cx.console)).unwrap_or_default();
-    let word = (need == Need::Word).then(|| cx.selection.org.as_ref().map_or(env.to_string(), ToString::to_string));
-    let ask = Ask { question: format!("{plan}`{name}` {} {env}: go on?", does(effect)), word };
+    let word = (need == Need::Word).then(|| env.org.as_ref().map_or(env.env.to_string(), ToString::to_string));
+    let ask = Ask { question: format!("{plan}`{name}` {} {}: go on?", does(effect), env.env), word };
     match cx.console.ask(&ask) {
         Answer::Yes => Ok(()),
         Answer::No => Err(Fault::new(Kind::Refused, format!("`{name}` was not confirmed; nothing was done"))),
@@ -63,24 +61,24 @@ pub fn pass(name: &str, ready: &dyn Ready, cx: &mut Cx) -> Result<(), Fault> {
 }
 
 /// The environment that counts, and how careful to be in it.
-fn strictest(ready: &dyn Ready, cx: &mut Cx) -> Result<Option<(EnvName, Rung)>, Fault> {
-    let rate = |cx: &Cx, env: EnvName| {
-        let rung = config::rung(cx.paths, cx.selection.org.as_ref(), &env);
+fn strictest(ready: &dyn Ready, session: &Selection, cx: &mut Cx) -> Result<Option<(EnvRef, Rung)>, Fault> {
+    let rate = |cx: &Cx, env: EnvRef| {
+        let rung = known::rung(cx.paths, &env);
         (env, rung)
     };
-    let active = cx.selection.env.clone().map(|env| rate(cx, env));
-    if matches!(active, Some((_, Rung::Prod))) {
-        return Ok(active);
+    let active = [cx.selection.environment(), session.environment()];
+    let mut rated: Vec<(EnvRef, Rung)> = active.into_iter().flatten().map(|env| rate(cx, env)).collect();
+    if rated.iter().all(|(_, rung)| *rung != Rung::Prod) {
+        rated.extend(ready.touches(cx)?.into_iter().map(|env| rate(cx, env)));
     }
-    let touched: Vec<_> = ready.touches(cx)?.into_iter().map(|env| rate(cx, env)).collect();
-    Ok(active.into_iter().chain(touched).max_by_key(|(_, rung)| *rung))
+    Ok(rated.into_iter().rev().max_by_key(|(_, rung)| *rung))
 }
 
 fn does(effect: Effect) -> &'static str {
     if effect == Effect::Destroy { "ends or removes something in" } else { "changes" }
 }
 
-fn nobody(name: &str, effect: Effect, env: &EnvName) -> Fault {
+fn nobody(name: &str, effect: Effect, EnvRef { env, .. }: &EnvRef) -> Fault {
     let would = if effect == Effect::Destroy { "would end or remove something in" } else { "would change" };
     Fault::new(Kind::Refused, format!("`{name}` {would} {env}, and there is nobody to ask"))
         .advise(format!("`{name} --yes …` if it is meant"))
@@ -111,7 +109,7 @@ mod tests {
     use std::collections::VecDeque;
 
     use super::*;
-    use crate::command::{Selection, Settings};
+    use crate::command::Settings;
     use crate::report::Look;
     use crate::sys::file::{self, Access};
     use crate::sys::paths::Paths;
@@ -125,8 +123,8 @@ mod tests {
             self.0
         }
 
-        fn touches(&self, _: &mut Cx) -> Result<Vec<EnvName>, Fault> {
-            Ok(self.1.iter().map(|name| name.parse().expect("a name")).collect())
+        fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+            Ok(self.1.iter().map(|name| cx.selection.within(name.parse().expect("a name"))).collect())
         }
 
         fn plan(&self, _: &mut Cx) -> Result<Option<Report>, Fault> {
@@ -182,9 +180,15 @@ mod tests {
 
     /// What becomes of a deed in an environment: the exit code and what was asked.
     fn tried(deed: &Deed, env: &str, answers: Option<&[Answer]>, yes: bool) -> (u8, Vec<Ask>) {
+        tried_in(deed, (env, env), answers, yes)
+    }
+
+    /// The same where the options of the command choose another environment than the session.
+    fn tried_in(deed: &Deed, (session, env): (&str, &str), answers: Option<&[Answer]>, yes: bool) -> (u8, Vec<Ask>) {
         let home = tempfile::tempdir().expect("a folder");
         let paths = Paths::under(home.path());
         let selection = Selection { org: "acme".parse().ok(), env: env.parse().ok(), process: None };
+        let session = Selection { env: session.parse().ok(), ..selection.clone() };
         let own = paths.environment(&"acme".parse().expect("a name"), &"qa".parse().expect("a name"));
         file::folder(own.parent().expect("a folder"))
             .and_then(|()| file::write(&own, b"", Access::Private))
@@ -200,7 +204,7 @@ mod tests {
             yes,
             verbose: 0,
         };
-        let code = pass("tsm stop", deed, &mut cx).map_or_else(|fault| fault.kind.code(), |()| 0);
+        let code = pass("tsm stop", deed, &session, &mut cx).map_or_else(|fault| fault.kind.code(), |()| 0);
         (code, console.asked)
     }
 
@@ -252,6 +256,19 @@ mod tests {
         assert_eq!(tried(&touching(&["local"]), "staging", None, false).0, 4);
         let (_, asked) = tried(&touching(&["local", "staging"]), "dev", Some(&[Answer::Yes]), false);
         assert!(asked[0].question.contains("in staging"), "{}", asked[0].question);
+    }
+
+    #[test]
+    fn an_option_makes_it_stricter_and_never_laxer() {
+        let deed = Deed(Effect::Destroy, &["local"]);
+        for (session, option, code) in
+            [("prod", "dev", 4), ("dev", "prod", 4), ("staging", "local", 4), ("dev", "local", 0), ("qa", "dev", 4)]
+        {
+            assert_eq!(tried_in(&deed, (session, option), None, false).0, code, "{option} at {session}");
+        }
+        let (_, asked) = tried_in(&deed, ("prod", "dev"), Some(&[Answer::Yes]), false);
+        assert!(asked[0].question.contains("in prod"), "{}", asked[0].question);
+        assert_eq!(asked[0].word.as_deref(), Some("acme"));
     }
 
     #[test]

@@ -6,12 +6,12 @@ use std::sync::atomic::AtomicBool;
 
 use super::eval::{self, Outcome};
 use super::prompt::ContextPrompt;
-use super::session::{Manner, Session};
+use super::session::Session;
 use super::source::{Origin, Source};
 use super::typing::{Typed, Typing};
 use super::{config, mistake, plain};
 use crate::base::fault::{Fault, Kind};
-use crate::command::Selection;
+use crate::command::{Selection, known};
 use crate::disk;
 use crate::report::{Color, Console};
 use crate::sys::{signal, tty};
@@ -21,7 +21,7 @@ use crate::sys::{signal, tty};
 /// Ctrl-C drops the line or ends the command, never the session; Ctrl-D on an empty line ends it with 0. SIGTERM, SIGHUP and
 /// the loss of the terminal end it with 128 + n, with the terminal as it was found.
 pub fn run(session: &mut Session, console: &mut dyn Console) -> u8 {
-    session.manner = Manner::Prompt;
+    session.begin_prompt();
     if std::mem::take(&mut session.globals.yes) {
         console.note(
             "`--yes` answers for one command, not for all at a prompt: each asks as usual; `COMMAND --yes` does not",
@@ -126,7 +126,7 @@ fn look(session: &Session, console: &mut dyn Console) -> ContextPrompt {
         warn(console, &fault);
         Selection::default()
     });
-    let rung = selection.env.as_ref().map(|env| config::rung(&session.paths, selection.org.as_ref(), env));
+    let rung = selection.environment().map(|it| known::rung(&session.paths, &it));
     ContextPrompt { selection, rung, code: session.last, colors: colors(session), drawn: OnceCell::new() }
 }
 

@@ -25,8 +25,8 @@ pub struct Session {
     pub globals: Globals,
     /// The exit code of the last line.
     pub last: u8,
-    chosen: Chosen,
-    before: Chosen,
+    choices: Choices,
+    before: Choices,
     /// How many scripts, aliases and repetitions are inside each other now.
     pub(super) depth: usize,
 }
@@ -51,11 +51,20 @@ pub struct Chosen {
     pub process: Option<ProcessName>,
 }
 
+/// What was chosen, with and without options.
+#[derive(Debug, Clone, Default)]
+struct Choices {
+    /// What commands mean: options of the start and of an enclosing command count.
+    all: Chosen,
+    /// The session's own, by `use` and at the start of a prompt, which shows it: what options cannot take away from the guard.
+    own: Chosen,
+}
+
 /// What held before a command let its options hold for other lines.
 pub(super) struct Before {
     paths: Paths,
-    chosen: Chosen,
-    before: Chosen,
+    choices: Choices,
+    before: Choices,
     globals: Globals,
 }
 
@@ -70,8 +79,8 @@ impl Session {
             manner: Manner::Batch,
             globals: Globals::default(),
             last: 0,
-            chosen: Chosen::default(),
-            before: Chosen::default(),
+            choices: Choices::default(),
+            before: Choices::default(),
             depth: 0,
         }
     }
@@ -81,9 +90,16 @@ impl Session {
         if let Some(dir) = &globals.dir {
             self.paths = self.paths.with_home(self.host.cwd().join(dir));
         }
-        self.chosen.org = globals.org.clone().or(self.chosen.org.take());
-        self.chosen.env = globals.env.clone().or(self.chosen.env.take());
+        let chosen = &mut self.choices.all;
+        chosen.org = globals.org.clone().or(chosen.org.take());
+        chosen.env = globals.env.clone().or(chosen.env.take());
         self.globals = globals;
+    }
+
+    /// From now on somebody types: what options of the start chose is shown, and so is the session's own.
+    pub(super) fn begin_prompt(&mut self) {
+        self.manner = Manner::Prompt;
+        self.choices.own = self.choices.all.clone();
     }
 
     /// Lets the options of a command that runs other lines hold for these, until [`Session::restore`].
@@ -99,7 +115,7 @@ impl Session {
         }
         let before = Before {
             paths: self.paths.clone(),
-            chosen: self.chosen.clone(),
+            choices: self.choices.clone(),
             before: self.before.clone(),
             globals: self.globals.clone(),
         };
@@ -109,8 +125,8 @@ impl Session {
 
     /// What held before [`Session::enter`]. Lines that ran with options of their own chose nothing for the session.
     pub(super) fn restore(&mut self, before: Option<Before>) {
-        if let Some(Before { paths, chosen, before, globals }) = before {
-            (self.paths, self.chosen, self.before, self.globals) = (paths, chosen, before, globals);
+        if let Some(Before { paths, choices, before, globals }) = before {
+            (self.paths, self.choices, self.before, self.globals) = (paths, choices, before, globals);
         }
     }
 
@@ -120,7 +136,16 @@ impl Session {
     ///
     /// Fails if a variable holds no name, or what is kept cannot be read.
     pub fn selection(&self) -> Result<Selection, Fault> {
-        context::selection(&self.paths, &*self.host, self.chosen.clone())
+        context::selection(&self.paths, &*self.host, self.choices.all.clone())
+    }
+
+    /// The same without any option of a command line: the guard is never laxer than in this.
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::selection`].
+    pub fn context(&self) -> Result<Selection, Fault> {
+        context::selection(&self.paths, &*self.host, self.choices.own.clone())
     }
 
     /// The same for one command with options of its own.
@@ -129,7 +154,7 @@ impl Session {
     ///
     /// As [`Session::selection`].
     pub fn selection_with(&self, paths: &Paths, globals: &Globals) -> Result<Selection, Fault> {
-        let mut chosen = self.chosen.clone();
+        let mut chosen = self.choices.all.clone();
         if globals.org.is_some() && globals.org != chosen.org {
             // An environment belongs to the organization it was chosen in.
             chosen = Chosen { org: globals.org.clone(), ..Chosen::default() };
@@ -140,23 +165,10 @@ impl Session {
 
     /// Changes what is chosen; the process is forgotten with the organization or environment it was chosen in.
     pub fn choose(&mut self, choice: Choice) {
-        let before = self.chosen.clone();
-        if let Some(org) = choice.org {
-            if org != self.chosen.org {
-                self.chosen = Chosen::default();
-            }
-            self.chosen.org = org;
-        }
-        if let Some(env) = choice.env {
-            if env != self.chosen.env {
-                self.chosen.process = None;
-            }
-            self.chosen.env = env;
-        }
-        if let Some(process) = choice.process {
-            self.chosen.process = process;
-        }
-        if self.chosen != before {
+        let before = self.choices.clone();
+        self.choices.own.take(&choice);
+        self.choices.all.take(&choice);
+        if self.choices.all != before.all {
             self.before = before;
         }
     }
@@ -168,6 +180,26 @@ impl Session {
 
     /// Goes back to what was chosen before the last change.
     pub fn back(&mut self) {
-        std::mem::swap(&mut self.chosen, &mut self.before);
+        std::mem::swap(&mut self.choices, &mut self.before);
+    }
+}
+
+impl Chosen {
+    fn take(&mut self, choice: &Choice) {
+        if let Some(org) = &choice.org {
+            if *org != self.org {
+                *self = Self::default();
+            }
+            self.org.clone_from(org);
+        }
+        if let Some(env) = &choice.env {
+            if *env != self.env {
+                self.process = None;
+            }
+            self.env.clone_from(env);
+        }
+        if let Some(process) = &choice.process {
+            self.process.clone_from(process);
+        }
     }
 }

@@ -180,7 +180,9 @@ pub struct Run {
     pub unset: Vec<String>,
     /// The secrets file that comes before the env file; empty if none. A missing one is no error.
     pub secrets_file: String,
-    /// The environment (local, dev, …) that was active at the start; empty if none.
+    /// The organization of its environment; empty if none.
+    pub org: String,
+    /// The environment (local, dev, …) that it was started in; empty if none.
     pub environment: String,
     /// The service definition this came from, absolute path; empty if none.
     pub service: String,
@@ -222,6 +224,7 @@ impl Default for Run {
             set: Vec::new(),
             unset: Vec::new(),
             secrets_file: String::new(),
+            org: String::new(),
             environment: String::new(),
             service: String::new(),
             restart: Restart::Never,

@@ -65,6 +65,7 @@ pub fn plan(process: &Process, request: &StartRequest, around: &Around) -> Resul
         needs: Vec::new(),
         instances: 1,
         group: meta.run.group.clone(),
+        org: meta.run.org.clone(),
         environment: meta.run.environment.clone(),
         kept,
         notes: Vec::new(),

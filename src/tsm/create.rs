@@ -314,6 +314,7 @@ fn compose(plan: &StartPlan, placement: &Placement, before: Option<&Meta>) -> Me
             set,
             unset: plan.unset.clone(),
             secrets_file: text(&plan.secrets),
+            org: plan.org.clone(),
             environment: plan.environment.clone(),
             service: text(&plan.service),
             restart: plan.kept.restart,

@@ -13,11 +13,15 @@ use std::path::{Path, PathBuf};
 
 use super::keep::Keep;
 use super::port::PortWish;
+use crate::base::environment::EnvRef;
 use crate::base::fault::{Advise, Kind, Place};
 use crate::base::name::{is_name, legalise};
 use crate::base::near::nearest;
 use crate::disk;
 use reader::{Assignment, Reader};
+
+/// The key by which `org apply` knows again what it made, and from which environment.
+pub const MADE_FROM: &str = "TETRA_MADE_FROM";
 
 /// What a definition says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -34,6 +38,8 @@ pub struct Definition {
     pub env_file: Option<String>,
     /// `TSM_ENV`: a name, a file, `K=V …` or `none`.
     pub env: Option<String>,
+    /// `TSM_ENVIRONMENT`: the environment that it belongs to, `ORG/ENV`.
+    pub belongs: Option<EnvRef>,
     /// `TSM_PORT`.
     pub port: Option<PortWish>,
     /// `TSM_DESCRIPTION`.
@@ -179,6 +185,18 @@ impl Definition {
         Ok(definition)
     }
 
+    /// The environment that it belongs to: the one it names, or else the one it was made from.
+    #[must_use]
+    pub fn environment(&self) -> Option<EnvRef> {
+        self.belongs.clone().or_else(|| self.made_from()?.parse().ok())
+    }
+
+    /// The environment that `org apply` made it from.
+    #[must_use]
+    pub fn made_from(&self) -> Option<&str> {
+        self.unknown.iter().find(|(key, _)| key == MADE_FROM).map(|(_, value)| value.as_str())
+    }
+
     fn take(&mut self, line: Assignment, folder: &Path, arguments: &mut Vec<String>) -> Result<(), DefinitionError> {
         let value = line.value();
         if line.export {
@@ -202,6 +220,12 @@ impl Definition {
             "TSM_CWD" => self.cwd = text().map_or(folder.to_owned(), |cwd| folder.join(cwd)),
             "TSM_ENV_FILE" => self.env_file = text(),
             "TSM_ENV" => self.env = text(),
+            "TSM_ENVIRONMENT" => {
+                self.belongs = keys::read(&line, "write an organization and an environment: acme/prod")?;
+                if self.belongs.as_ref().is_some_and(|it| it.org.is_none()) {
+                    return Err(line.refuse("write an organization and an environment: acme/prod"));
+                }
+            }
             "TSM_DESCRIPTION" => self.description = text(),
             "TSM_PRE_COMMAND" => self.pre_command = text(),
             "TSM_ARGS" => *arguments = line.values,
@@ -226,6 +250,17 @@ impl Definition {
         }
         Ok(())
     }
+}
+
+/// The environment that the service in `file` belongs to, also where the definition cannot be used; for the guard.
+#[must_use]
+pub fn environment_of(file: &Path) -> Option<EnvRef> {
+    let text = disk::read_to_string(file).ok()?;
+    let value = |key: &str| {
+        let mut values = text.lines().filter_map(|line| line.trim_start().strip_prefix(key)?.strip_prefix('='));
+        values.next_back()?.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\'')).parse().ok()
+    };
+    value("TSM_ENVIRONMENT").or_else(|| value(MADE_FROM))
 }
 
 impl DefinitionError {

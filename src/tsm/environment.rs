@@ -136,7 +136,23 @@ pub fn named(name: &str, folders: &[&Path]) -> Result<EnvFile, EnvironmentError>
 /// Fails if one is there and cannot be read.
 pub fn detected(active: Option<&EnvName>, folders: &[&Path]) -> Result<Option<EnvFile>, EnvironmentError> {
     let names = active.map(EnvName::as_str).into_iter().chain(["dev", "local"]);
-    let forms = names.flat_map(|name| [format!("env/{name}.env"), format!("{name}.env")]).chain([".env".to_owned()]);
+    first(names.flat_map(of_environment).chain([".env".to_owned()]), folders)
+}
+
+/// The env file of one environment, and of no other.
+///
+/// # Errors
+///
+/// Fails if it is there and cannot be read.
+pub fn own(env: Option<&EnvName>, folders: &[&Path]) -> Result<Option<EnvFile>, EnvironmentError> {
+    first(env.map(EnvName::as_str).into_iter().flat_map(of_environment), folders)
+}
+
+fn of_environment(name: &str) -> [String; 2] {
+    [format!("env/{name}.env"), format!("{name}.env")]
+}
+
+fn first(forms: impl Iterator<Item = String>, folders: &[&Path]) -> Result<Option<EnvFile>, EnvironmentError> {
     for form in forms {
         if let Some(path) = folders.iter().map(|folder| folder.join(&form)).find(|path| path.is_file()) {
             return Ok(Some(EnvFile { settings: read(&path)?, path, detected: true }));

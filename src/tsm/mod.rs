@@ -42,6 +42,7 @@ pub mod start;
 pub mod startup;
 pub mod stats;
 pub mod store;
+pub mod terms;
 pub mod upgrade;
 pub mod view;
 pub mod watch;

@@ -3,6 +3,7 @@
 
 mod error;
 pub(super) mod ladder;
+mod wanted;
 
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
@@ -12,10 +13,11 @@ use crate::supervise::limits::{Account, Limits};
 use crate::supervise::meta::{Meta, Restart};
 
 pub use error::PlanError;
+use wanted::{Wanted, asked_env, service_env};
 
 use super::definition::Definition;
 use super::detect::{ProcessType, Shape, detect};
-use super::environment::{self, EnvFile, EnvironmentError};
+use super::environment::{self, EnvFile};
 use super::foreign;
 use super::interpreter::{self, Program, Tools};
 use super::keep::Keep;
@@ -23,7 +25,7 @@ use super::limits::{self, within_reach};
 use super::name::{Base, trailing};
 use super::port::{OwnPort, PortSource, PortWish};
 use super::request::{Around, RequestError, StartRequest, Target};
-use super::words::{CommandLine, Unclosed, assignment};
+use super::words::{CommandLine, Unclosed};
 
 /// Everything that will be done, but for what only the moment decides: the id, a free port, a free name.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,7 +44,7 @@ pub struct StartPlan {
     pub ladder: Vec<(&'static str, Option<String>)>,
     /// The env file.
     pub env_file: Option<EnvFile>,
-    /// The secrets of the active environment; need not be there.
+    /// The secrets of its environment; need not be there.
     pub secrets: Option<PathBuf>,
     /// The secrets are open to others and will be closed.
     pub secrets_open: bool,
@@ -62,7 +64,9 @@ pub struct StartPlan {
     pub instances: u32,
     /// The group that it belongs to; empty if none.
     pub group: String,
-    /// The active environment; empty if none.
+    /// The organization of its environment; empty if none.
+    pub org: String,
+    /// The environment that it runs in; empty if none.
     pub environment: String,
     /// How it is kept.
     pub kept: Kept,
@@ -123,7 +127,7 @@ impl Default for Kept {
 /// malformed definitions, illegal names and ports.
 pub fn plan(request: &StartRequest, around: &Around) -> Result<StartPlan, PlanError> {
     match request.target(around)? {
-        Target::Service(definition) => Draft::of_service(*definition, request, around)?.finish(request, around),
+        Target::Service(definition) => of_service(*definition, request, around),
         Target::Program { line, may_end_in_name } => {
             Draft::of_program(line, may_end_in_name, request, around)?.finish(request, around)
         }
@@ -131,14 +135,20 @@ pub fn plan(request: &StartRequest, around: &Around) -> Result<StartPlan, PlanEr
     }
 }
 
-/// Which env file is wanted.
-enum Wanted {
-    /// The one that is there.
-    Detected,
-    /// None.
-    Nothing,
-    /// This one.
-    Named(String),
+/// A service is started in the environment that it belongs to, whatever is chosen; without one in the chosen one.
+fn of_service(definition: Definition, request: &StartRequest, around: &Around) -> Result<StartPlan, PlanError> {
+    definition.refuse_elsewhere(request, around)?;
+    let Some((own, terms)) = definition.terms(around)? else {
+        return Draft::of_service(definition, request, around)?.finish(request, around);
+    };
+    let within =
+        Around { org: own.org.as_ref(), env: Some(&own.env), restart: terms.restart, limits: terms.limits, ..*around };
+    let mut draft = Draft::of_service(definition, request, &within)?;
+    if matches!(draft.wanted, Wanted::Detected) {
+        draft.wanted = Wanted::Own;
+    }
+    draft.notes.extend(terms.note);
+    draft.finish(request, &within)
 }
 
 /// What a program and a service have in common.
@@ -260,6 +270,7 @@ impl Draft {
             needs: self.needs,
             instances: request.instances.or(self.instances).unwrap_or(1),
             group: String::new(),
+            org: around.org.map(ToString::to_string).unwrap_or_default(),
             environment: around.env.map(ToString::to_string).unwrap_or_default(),
             kept,
             notes: self.notes,
@@ -278,6 +289,7 @@ impl Draft {
         Ok(match asked.as_ref().unwrap_or(&self.wanted) {
             Wanted::Nothing => None,
             Wanted::Detected => environment::detected(around.env, &folders)?,
+            Wanted::Own => environment::own(around.env, &folders)?,
             Wanted::Named(name) => Some(environment::named(name, &folders)?),
         })
     }
@@ -328,34 +340,6 @@ fn as_written(path: &Path, found: &Path) -> PathBuf {
         }
     }
     if short.canonicalize().is_ok_and(|it| it == found) { short } else { path.components().collect() }
-}
-
-/// The env file that `--env` asks for; at most one.
-fn asked_env(request: &StartRequest) -> Result<Option<Wanted>, EnvironmentError> {
-    let mut files = request.env_files();
-    let Some(first) = files.next() else { return Ok(None) };
-    match files.find(|other| *other != first) {
-        Some(second) => Err(EnvironmentError::Two { first: first.to_owned(), second: second.to_owned() }),
-        None => Ok(Some(wanted(first))),
-    }
-}
-
-fn wanted(name: &str) -> Wanted {
-    if name == environment::NONE { Wanted::Nothing } else { Wanted::Named(name.to_owned()) }
-}
-
-/// What a definition says about its env file; pairs in `TSM_ENV` are added to its exports.
-fn service_env(file: Option<String>, env: Option<String>, exports: &mut Vec<(String, String)>) -> Wanted {
-    let words = env.as_deref().and_then(shlex::split).unwrap_or_default();
-    let pairs: Option<Vec<_>> = words.iter().map(|word| assignment(word)).collect();
-    let env = match pairs {
-        Some(pairs) if !pairs.is_empty() => {
-            exports.extend(pairs);
-            None
-        }
-        _ => env,
-    };
-    file.or(env).map_or(Wanted::Detected, |name| wanted(&name))
 }
 
 /// A variable as the child will see it, but for the secrets: nothing that we look up is a secret.

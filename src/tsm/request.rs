@@ -18,6 +18,7 @@ use super::name::Base;
 use super::port::PortWish;
 use super::resolve::{ResolveError, resolve_one};
 use super::store::Process;
+use super::terms::Reader;
 use super::words::{CommandLine, Unclosed, assignment};
 
 /// What an operator wrote.
@@ -60,6 +61,8 @@ pub struct Around<'a> {
     pub restart: Option<Restart>,
     /// What the active environment lets its processes have.
     pub limits: Limits,
+    /// Reads what another environment says: that of a service that belongs to it.
+    pub terms: Reader,
     /// The processes there are.
     pub processes: &'a [Process],
 }

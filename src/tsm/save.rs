@@ -6,7 +6,7 @@ use crate::base::name::BadName;
 use crate::supervise::meta::{Meta, Run};
 
 use super::create::NOTIFY;
-use super::definition::Definition;
+use super::definition::{Definition, MADE_FROM};
 use super::environment;
 use super::keep::Keep;
 use super::name::{Base, without_port};
@@ -63,7 +63,10 @@ pub fn of_process(process: &Process, name: Option<&str>, origin: Option<Definiti
     let port = meta.port.filter(|_| !run.port_guessed);
     let exports = run.set.iter().filter(|(key, _)| (key != PORT || port.is_none()) && key != NOTIFY).cloned().collect();
     let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
-    let origin = origin.unwrap_or_default();
+    let mut origin = origin.unwrap_or_default();
+    let belongs = origin.environment();
+    // What is saved by hand is not `org apply`'s.
+    origin.unknown.retain(|(key, _)| key != MADE_FROM);
     Ok(Definition {
         file: PathBuf::new(),
         name: base.text,
@@ -71,6 +74,7 @@ pub fn of_process(process: &Process, name: Option<&str>, origin: Option<Definiti
         cwd: meta.cwd.clone(),
         env_file: text(&meta.env_file),
         // Without one it must not find another.
+        belongs,
         env: meta.env_file.is_empty().then(|| environment::NONE.to_owned()),
         port: port.map(PortWish::Exactly).or(run.unset.iter().any(|key| key == PORT).then_some(PortWish::Nothing)),
         pre_command: text(&meta.prehook),

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use crate::base::environment::EnvName;
+use crate::base::environment::EnvRef;
 use crate::base::fault::Advise;
 use crate::base::name::ProcessName;
 use crate::base::time::Timestamp;
@@ -21,6 +21,7 @@ use crate::sys::paths::Paths;
 use crate::sys::process;
 
 use super::attend::health::{self, Health};
+use super::definition;
 use super::roster::Row;
 use super::view::{self, Facts, View};
 use super::words::joined;
@@ -228,10 +229,24 @@ impl Process {
         Some(now.since(Timestamp(started)))
     }
 
-    /// The environment that was active when it was started.
+    /// The environment that it was started in.
     #[must_use]
-    pub fn environment(&self) -> Option<EnvName> {
-        self.meta.run.environment.parse().ok()
+    pub fn environment(&self) -> Option<EnvRef> {
+        let run = &self.meta.run;
+        // Older records name the organization only by its secrets: `org/ORG/secrets/ENV.env`.
+        let folder = || Path::new(&run.secrets_file).parent()?.parent()?.file_name()?.to_str();
+        let org = run.org.parse().ok().or_else(|| folder()?.parse().ok());
+        Some(EnvRef { org, env: run.environment.parse().ok()? })
+    }
+
+    /// Every environment whose guard counts for it: the one that it was started in, and the one that its service belongs to.
+    #[must_use]
+    pub fn environments(&self) -> Vec<EnvRef> {
+        let service = Path::new(&self.meta.run.service);
+        let of_service = (service.is_file()).then(|| definition::environment_of(service)).flatten();
+        let mut all: Vec<EnvRef> = self.environment().into_iter().chain(of_service).collect();
+        all.dedup();
+        all
     }
 
     /// The word for what it was configured by: the name of its env file, else its environment.

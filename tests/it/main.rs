@@ -2,6 +2,7 @@
 
 mod ask;
 mod attend;
+mod belonging;
 mod breaking;
 mod completions;
 mod env;

@@ -1,7 +1,7 @@
 //! `env init`
 
 use super::{around, counted, folder, note_all, open, short, with_missing};
-use crate::base::environment::EnvName;
+use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::Fault;
 use crate::base::redact;
 use crate::command::{Command, Cx, Effect};
@@ -76,8 +76,8 @@ impl Command for Init {
     const EXAMPLES: &'static [&'static str] =
         &["env init staging", "env init @dev --force", "env init prod --format k8s"];
 
-    fn touches(&self, _: &mut Cx) -> Result<Vec<EnvName>, Fault> {
-        Ok(vec![self.target.clone()])
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+        Ok(vec![cx.selection.within(self.target.clone())])
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {

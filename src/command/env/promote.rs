@@ -3,7 +3,7 @@
 use super::{
     around, around_if_open, counted, cover, folder, note_all, note_sealed, open, pairs, resolved, rung, short,
 };
-use crate::base::environment::EnvName;
+use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::{Fault, Kind};
 use crate::command::secrets::leaks;
 use crate::command::{Command, Cx, Effect};
@@ -51,8 +51,8 @@ impl Command for Promote {
         if self.dry_run { Effect::Read } else { Self::EFFECT }
     }
 
-    fn touches(&self, _: &mut Cx) -> Result<Vec<EnvName>, Fault> {
-        Ok(vec![self.to.clone()])
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+        Ok(vec![cx.selection.within(self.to.clone())])
     }
 
     fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {

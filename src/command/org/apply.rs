@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::target::{environment, home, organization, touched};
-use crate::base::environment::EnvName;
+use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::{Fault, Kind};
 use crate::base::name::{OrgName, ServiceName};
 use crate::base::redact;
@@ -50,7 +50,7 @@ impl Command for Apply {
         if self.dry_run { Effect::Read } else { Effect::Write }
     }
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         touched(cx, self.env.as_ref())
     }
 

@@ -1,7 +1,7 @@
 //! `org history prune`
 
 use super::target::{counted, organization};
-use crate::base::environment::EnvName;
+use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
 use crate::org::store::{self, Store};
@@ -59,9 +59,9 @@ impl Command for Prune {
         if self.dry_run { Effect::Read } else { Effect::Write }
     }
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         let org = organization(cx)?;
-        Ok(self.meant(&Store::open(cx.paths, &org)?))
+        Ok(self.meant(&Store::open(cx.paths, &org)?).into_iter().map(|env| cx.selection.within(env)).collect())
     }
 
     fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {

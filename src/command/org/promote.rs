@@ -2,7 +2,7 @@
 
 use super::diff;
 use super::target::{brief, counted, guarded, home, organization};
-use crate::base::environment::{EnvName, Rung};
+use crate::base::environment::{EnvName, EnvRef, Rung};
 use crate::base::fault::Fault;
 use crate::command::secrets::leaks;
 use crate::command::{Command, Cx, Effect};
@@ -110,13 +110,13 @@ impl Command for Promote {
         if self.dry_run { Effect::Read } else { Effect::Write }
     }
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         let org = organization(cx)?;
         let store = Store::open(cx.paths, &org)?;
         let waived = store.manifest()?.approval == Approval::Waived;
         let mut touched = self.envs.iter().map(|env| guarded(cx, &org, env)).collect::<Result<Vec<_>, _>>()?;
         touched.retain(|env| !(waived && env.rung() == Some(Rung::Prod)));
-        Ok(touched)
+        Ok(touched.into_iter().map(|env| cx.selection.within(env)).collect())
     }
 
     fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {

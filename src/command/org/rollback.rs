@@ -2,7 +2,7 @@
 
 use super::promote::values;
 use super::target::{environment, organization, touched, value};
-use crate::base::environment::EnvName;
+use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
 use crate::org::change::{self, Goal, Return};
@@ -61,7 +61,7 @@ impl Command for Rollback {
         if self.dry_run { Effect::Read } else { Effect::Write }
     }
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         touched(cx, self.env.as_ref())
     }
 

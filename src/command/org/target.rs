@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::base::environment::EnvName;
+use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::{Fault, Kind};
 use crate::base::name::OrgName;
 use crate::base::redact;
@@ -66,9 +66,9 @@ pub(super) fn guarded(cx: &Cx, org: &OrgName, env: &EnvName) -> Result<EnvName, 
 /// # Errors
 ///
 /// As [`environment`] and [`guarded`].
-pub(super) fn touched(cx: &Cx, named: Option<&EnvName>) -> Result<Vec<EnvName>, Fault> {
+pub(super) fn touched(cx: &Cx, named: Option<&EnvName>) -> Result<Vec<EnvRef>, Fault> {
     let env = environment(cx, named)?;
-    Ok(vec![guarded(cx, &organization(cx)?, &env)?])
+    Ok(vec![cx.selection.within(guarded(cx, &organization(cx)?, &env)?)])
 }
 
 /// A value for a report. What looks like a secret is masked for people and programs alike.

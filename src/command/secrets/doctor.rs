@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::{identities, store};
-use crate::base::environment::EnvName;
+use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
 use crate::disk;
@@ -41,8 +41,8 @@ impl Command for Doctor {
         if self.fix { Self::EFFECT } else { Effect::Read }
     }
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
-        Ok(store(cx)?.environments())
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+        Ok(store(cx)?.environments().into_iter().map(|env| cx.selection.within(env)).collect())
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {

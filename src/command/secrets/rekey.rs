@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{OtherCopy, identities, recipients_file, resealed, store};
-use crate::base::environment::EnvName;
+use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::{Fault, Kind};
 use crate::command::{Command, Cx, Effect};
 use crate::disk;
@@ -31,11 +31,12 @@ impl Command for Rekey {
     const EFFECT: Effect = Effect::Write;
     const EXAMPLES: &'static [&'static str] = &["secrets rekey", "secrets rekey prod"];
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
-        Ok(match &self.target {
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+        let meant = match &self.target {
             Some(env) => vec![env.clone()],
             None => store(cx)?.environments(),
-        })
+        };
+        Ok(meant.into_iter().map(|env| cx.selection.within(env)).collect())
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {

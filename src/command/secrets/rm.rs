@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{keep, store, text};
-use crate::base::environment::EnvName;
+use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::{Fault, Kind};
 use crate::base::near::nearest;
 use crate::command::{Command, Cx, Effect};
@@ -32,8 +32,8 @@ impl Command for Rm {
     const EFFECT: Effect = Effect::Destroy;
     const EXAMPLES: &'static [&'static str] = &["secrets rm dev API_KEY"];
 
-    fn touches(&self, _: &mut Cx) -> Result<Vec<EnvName>, Fault> {
-        Ok(vec![self.target.clone()])
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+        Ok(vec![cx.selection.within(self.target.clone())])
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {

@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use super::{keep, store, text};
-use crate::base::environment::EnvName;
+use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::{Fault, Kind};
 use crate::command::{Command, Cx, Effect};
 use crate::disk;
@@ -41,8 +41,8 @@ impl Command for Set {
     const EFFECT: Effect = Effect::Write;
     const EXAMPLES: &'static [&'static str] = &["secrets set prod API_KEY", "secrets set dev TLS_KEY --file key.pem"];
 
-    fn touches(&self, _: &mut Cx) -> Result<Vec<EnvName>, Fault> {
-        Ok(vec![self.target.clone()])
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+        Ok(vec![cx.selection.within(self.target.clone())])
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {

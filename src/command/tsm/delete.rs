@@ -2,7 +2,7 @@
 
 use super::stop::said;
 use super::targets::{Targets, control};
-use crate::base::environment::EnvName;
+use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::command::argument::ProcessTarget;
 use crate::command::{Command, Cx, Effect};
@@ -24,7 +24,7 @@ impl Command for Delete {
     const EFFECT: Effect = Effect::Destroy;
     const EXAMPLES: &'static [&'static str] = &["tsm delete 0", "tsm del api", "tsm delete *"];
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         Ok(Targets::look_up_whole(&self.targets, cx)?.environments())
     }
 

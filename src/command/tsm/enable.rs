@@ -1,5 +1,6 @@
 //! `tsm enable` and `tsm disable`
 
+use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::base::name::ServiceName;
 use crate::command::tsm::start::around;
@@ -7,7 +8,7 @@ use crate::command::{Command, Cx, Effect};
 use crate::report::{Report, Sentence, Tone};
 use crate::supervise::limits::Limits;
 use crate::tsm::boot;
-use crate::tsm::definition::Definition;
+use crate::tsm::definition::{Definition, environment_of};
 use crate::tsm::service::{Change, ServiceError, Services};
 
 /// Start services with the machine
@@ -35,6 +36,10 @@ impl Command for Enable {
     const EFFECT: Effect = Effect::Write;
     const EXAMPLES: &'static [&'static str] = &["tsm enable tetra", "tsm enable api web"];
 
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+        Ok(self.services.iter().filter_map(|name| environment_of(&cx.paths.service(name))).collect())
+    }
+
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let services = Services::open(cx.paths);
         let mut report = Report::each(Vec::<Sentence>::new());
@@ -61,6 +66,10 @@ impl Command for Disable {
     const NAME: &'static str = "tsm disable";
     const EFFECT: Effect = Effect::Write;
     const EXAMPLES: &'static [&'static str] = &["tsm disable tetra"];
+
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+        Ok(self.services.iter().filter_map(|name| environment_of(&cx.paths.service(name))).collect())
+    }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let services = Services::open(cx.paths);

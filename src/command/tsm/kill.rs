@@ -1,7 +1,7 @@
 //! `tsm kill`
 
 use super::targets::{NONE, control, precision};
-use crate::base::environment::EnvName;
+use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::base::redact;
 use crate::command::argument::ProcessTarget;
@@ -43,9 +43,9 @@ impl Command for Kill {
     const EXAMPLES: &'static [&'static str] =
         &["tsm kill 0", "tsm kill --port 3000", "tsm kill --force api", "tsm kill *"];
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         let victims = self.find(&Store::open(cx.paths).all()?, cx)?.0;
-        Ok(victims.iter().filter_map(managed).filter_map(Process::environment).collect())
+        Ok(victims.iter().filter_map(managed).flat_map(Process::environments).collect())
     }
 
     fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {

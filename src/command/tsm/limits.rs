@@ -1,7 +1,8 @@
-//! What the active environment says that its processes may have.
+//! What environments say that their processes may have.
 
+use crate::base::environment::{EnvRef, Rung};
 use crate::base::fault::Fault;
-use crate::command::Cx;
+use crate::command::{Cx, known};
 use crate::env::document::{Document, DocumentError};
 use crate::env::project::FILE;
 use crate::env::read::ReadError;
@@ -9,20 +10,22 @@ use crate::env::scope::Raw;
 use crate::org::path::KeyPath;
 use crate::org::read;
 use crate::supervise::limits::Limits;
+use crate::supervise::meta::Restart;
+use crate::sys::paths::Paths;
+use crate::tsm::terms::Terms;
 
 /// The keys of `[resources]`, each with its older name, and how many bytes or things one of them is.
 const KEYS: [(&str, &str, u64); 3] =
     [("memory_max", "", 1 << 20), ("limit_nofile", "nofile", 1), ("limit_nproc", "nproc", 1)];
 
+/// A number for each of [`KEYS`], where there is one.
+type Found = [Option<i64>; 3];
+
 /// The `[resources]` of the active environment of the active org; where it is silent, those of `tetra.toml` in the working
 /// directory.
 pub(super) fn of_environment(cx: &Cx) -> Result<Limits, Fault> {
-    let mut found = [None; 3];
-    if let (Some(org), Some(env)) = (&cx.selection.org, &cx.selection.env) {
-        let document = read::document(&cx.paths.environment(org, env), &cx.paths.org(org))?;
-        let number = |key: &str| document.as_ref()?.leaf(&KeyPath::of(&["resources", key]))?.value.as_integer();
-        found = KEYS.map(|(key, older, _)| number(key).or_else(|| number(older)));
-    }
+    let of_environment = cx.selection.environment().map(|env| resources(cx.paths, &env)).transpose()?;
+    let mut found = of_environment.flatten().unwrap_or_default();
     if found.contains(&None) {
         let project = project(cx)?;
         for (value, (key, older, _)) in found.iter_mut().zip(KEYS) {
@@ -30,11 +33,42 @@ pub(super) fn of_environment(cx: &Cx) -> Result<Limits, Fault> {
                 value.or_else(|| in_project(project.as_ref()?, key)).or_else(|| in_project(project.as_ref()?, older));
         }
     }
+    Ok(limits(&found))
+}
+
+/// What an environment says about a service that belongs to it. The working directory has no say in that.
+pub(super) fn terms(paths: &Paths, env: &EnvRef) -> Result<Terms, Fault> {
+    let found = resources(paths, env)?;
+    let gone = format!("{env} has no file here any more, so its limits are unknown");
+    Ok(Terms {
+        restart: Some(policy(known::rung(paths, env))),
+        limits: found.as_ref().map(limits).unwrap_or_default(),
+        note: found.is_none().then_some(gone),
+    })
+}
+
+/// On a server what fails is started again; on one's own machine one wants to see it.
+pub(super) fn policy(rung: Rung) -> Restart {
+    match rung {
+        Rung::Local => Restart::Never,
+        Rung::Dev | Rung::Staging | Rung::Prod => Restart::OnFailure,
+    }
+}
+
+/// What the file of an environment says; none if there is none.
+fn resources(paths: &Paths, EnvRef { org, env }: &EnvRef) -> Result<Option<Found>, Fault> {
+    let Some(org) = org else { return Ok(None) };
+    let Some(document) = read::document(&paths.environment(org, env), &paths.org(org))? else { return Ok(None) };
+    let number = |key: &str| document.leaf(&KeyPath::of(&["resources", key]))?.value.as_integer();
+    Ok(Some(KEYS.map(|(key, older, _)| number(key).or_else(|| number(older)))))
+}
+
+fn limits(found: &Found) -> Limits {
     let [memory_max, nofile, nproc] = [0, 1, 2].map(|at| {
         let value = found[at].and_then(|number| u64::try_from(number).ok()).unwrap_or(0);
         value.saturating_mul(KEYS[at].2)
     });
-    Ok(Limits { memory_max, nofile, nproc })
+    Limits { memory_max, nofile, nproc }
 }
 
 fn project(cx: &Cx) -> Result<Option<Document>, Fault> {

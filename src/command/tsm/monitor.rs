@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::list::{health, status, uptime};
 use super::targets::Targets;
-use crate::base::environment::EnvName;
+use crate::base::environment::EnvRef;
 use crate::base::fault::{Fault, Kind};
 use crate::base::size;
 use crate::base::time::{Span, Timestamp};
@@ -51,7 +51,7 @@ impl Command for Monitor {
         if self.triggers { Effect::Write } else { Effect::Read }
     }
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         if self.triggers { Ok(Targets::look_up(&self.targets, cx)?.environments()) } else { Ok(Vec::new()) }
     }
 

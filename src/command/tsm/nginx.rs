@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::base::environment::EnvName;
+use crate::base::environment::EnvRef;
 use crate::base::fault::{Fault, Kind};
 use crate::base::name::ProcessName;
 use crate::command::argument::{FilePath, ProcessTarget};
@@ -82,8 +82,8 @@ impl Command for Install {
     const EFFECT: Effect = Effect::Write;
     const EXAMPLES: &'static [&'static str] = &["tsm nginx install api --domain api.example.org"];
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
-        Ok(find(&self.wanted.target, cx)?.environment().into_iter().collect())
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+        Ok(find(&self.wanted.target, cx)?.environments())
     }
 
     fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
@@ -117,9 +117,9 @@ impl Command for Uninstall {
     const EFFECT: Effect = Effect::Destroy;
     const EXAMPLES: &'static [&'static str] = &["tsm nginx uninstall api"];
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         // A site may outlive its process.
-        Ok(find(&self.target, cx).ok().and_then(|process| process.environment()).into_iter().collect())
+        Ok(find(&self.target, cx).map(|process| process.environments()).unwrap_or_default())
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {

@@ -3,7 +3,7 @@
 use super::start::around;
 use super::stop::said;
 use super::targets::control;
-use crate::base::environment::EnvName;
+use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::base::name::ProcessName;
 use crate::base::time::Span;
@@ -48,9 +48,9 @@ impl Command for Patrol {
     const EFFECT: Effect = Effect::Write;
     const EXAMPLES: &'static [&'static str] = &["tsm patrol --once", "tsm patrol --once --json"];
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         let all = Store::open(cx.paths).all()?;
-        Ok(all.iter().filter(|it| is_for_restart(it, cx.paths)).filter_map(Process::environment).collect())
+        Ok(all.iter().filter(|it| is_for_restart(it, cx.paths)).flat_map(Process::environments).collect())
     }
 
     fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
@@ -169,8 +169,8 @@ impl Command for Cleanup {
         if self.dry_run { Effect::Read } else { Effect::Destroy }
     }
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
-        Ok(self.dead(cx)?.iter().filter_map(Process::environment).collect())
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+        Ok(self.dead(cx)?.iter().flat_map(Process::environments).collect())
     }
 
     fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {

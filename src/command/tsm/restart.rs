@@ -1,7 +1,8 @@
 //! `tsm restart`
 
+use super::limits;
 use super::targets::Targets;
-use crate::base::environment::EnvName;
+use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::command::argument::ProcessTarget;
 use crate::command::secrets::opener;
@@ -33,7 +34,7 @@ impl Command for Restart {
     const EFFECT: Effect = Effect::Write;
     const EXAMPLES: &'static [&'static str] = &["tsm restart 0", "tsm restart api web", "tsm restart *"];
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         Ok(Targets::look_up_whole(&self.targets, cx)?.environments())
     }
 
@@ -56,6 +57,7 @@ impl Command for Restart {
             // Each keeps its own.
             restart: None,
             limits: Limits::default(),
+            terms: limits::terms,
             processes: &all,
         };
         let console = &mut *cx.console;

@@ -1,9 +1,11 @@
 //! `tsm rm`
 
+use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::base::name::ServiceName;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Report, Sentence};
+use crate::tsm::definition::environment_of;
 use crate::tsm::service::Services;
 use crate::tsm::store::Store;
 
@@ -21,6 +23,10 @@ impl Command for Rm {
     const NAME: &'static str = "tsm rm";
     const EFFECT: Effect = Effect::Destroy;
     const EXAMPLES: &'static [&'static str] = &["tsm rm old-api"];
+
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+        Ok(self.services.iter().filter_map(|name| environment_of(&cx.paths.service(name))).collect())
+    }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let services = Services::open(cx.paths);

@@ -1,5 +1,6 @@
 //! `tsm save`
 
+use crate::base::environment::EnvRef;
 use crate::base::fault::{Fault, Kind};
 use crate::base::redact;
 use crate::command::argument::{EnvSource, FolderPath, StartWord};
@@ -10,7 +11,7 @@ use crate::report::{Answer, Ask, Report, Sentence, Tone};
 use crate::supervise::limits::Limits;
 use crate::sys::program::find;
 use crate::tsm::boot;
-use crate::tsm::definition::Definition;
+use crate::tsm::definition::{Definition, environment_of};
 use crate::tsm::port::PortWish;
 use crate::tsm::request::StartRequest;
 use crate::tsm::resolve::resolve_one;
@@ -70,6 +71,12 @@ impl Command for Save {
         let apart = arranged.iter().position(|word| word == "--").map_or(arranged.len(), |at| at + 1);
         arranged.insert(apart, name);
         arranged
+    }
+
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+        // What is saved over; what cannot be saved is said when it is to be.
+        let name = self.definition(cx).ok().and_then(|definition| definition.name.parse().ok());
+        Ok(name.and_then(|name| environment_of(&cx.paths.service(&name))).into_iter().collect())
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {

@@ -1,6 +1,6 @@
 //! `tsm stack`
 
-use crate::base::environment::EnvName;
+use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::command::tsm::limits;
 use crate::command::tsm::list::{health, status};
@@ -9,6 +9,7 @@ use crate::command::tsm::startup::{carry_out, report};
 use crate::command::tsm::targets::control;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Report, Sentence, Table, Tone, Value};
+use crate::supervise::limits::Limits;
 use crate::tsm::stack::{self, Stack};
 use crate::tsm::startup::gather;
 use crate::tsm::store::{Process, Store};
@@ -58,10 +59,12 @@ impl Command for Stacks {
         }
     }
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         let Some(name) = &self.stack else { return Ok(Vec::new()) };
         let stack = stack::find(name, cx.paths, cx.host.variables())?;
-        Ok(processes(&stack, cx)?.iter().filter_map(Process::environment).collect())
+        let mut touched = gather::environments(&stack.services, &around(cx, &[], Limits::default()));
+        touched.extend(processes(&stack, cx)?.iter().flat_map(Process::environments));
+        Ok(touched)
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {

@@ -3,7 +3,7 @@
 pub(super) mod preview;
 pub(in crate::command) mod words;
 
-use crate::base::environment::{EnvName, Rung};
+use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::{Fault, Kind};
 use crate::command::argument::{EnvSource, FolderPath, StartWord};
 use crate::command::secrets::opener;
@@ -13,11 +13,10 @@ use crate::command::tsm::limits;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Report, Sentence, Tone, Value};
 use crate::supervise::limits::Limits;
-use crate::supervise::meta::Restart;
 use crate::sys::net;
 use crate::tsm::instances;
 use crate::tsm::placement::{PlacementError, place};
-use crate::tsm::plan::{StartPlan, plan};
+use crate::tsm::plan::{PlanError, StartPlan, plan};
 use crate::tsm::port::{PortSource, PortWish};
 use crate::tsm::request::{Around, StartRequest, Target};
 use crate::tsm::roster::Roster;
@@ -88,12 +87,20 @@ impl Command for Start {
         if self.dry_run { Effect::Read } else { Effect::Write }
     }
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         // What cannot be found is said when it is to be started.
         let Ok(request) = self.request(cx) else { return Ok(Vec::new()) };
         let processes = known(&request, cx)?;
-        match request.target(&around(cx, &processes, Limits::default())) {
-            Ok(Target::Existing(process)) => Ok(process.environment().into_iter().collect()),
+        let around = around(cx, &processes, Limits::default());
+        match request.target(&around) {
+            Ok(Target::Existing(process)) => Ok(process.environments()),
+            Ok(Target::Service(service)) => {
+                // What cannot be is not worth a question.
+                service.refuse_elsewhere(&request, &around).map_err(PlanError::from)?;
+                let mut touched = gather::environments(&service.deps, &around);
+                touched.extend(service.environment());
+                Ok(touched)
+            }
             _ => Ok(Vec::new()),
         }
     }
@@ -210,13 +217,9 @@ fn meet(needed: Vec<Service>, cx: &mut Cx) -> Result<(), Fault> {
     Ok(())
 }
 
-pub(super) fn around<'a>(cx: &'a Cx, processes: &'a [Process], limits: Limits) -> Around<'a> {
+pub(super) fn around<'a>(cx: &'a Cx, processes: &'a [Process], allowed: Limits) -> Around<'a> {
     let env = cx.selection.env.as_ref();
-    // On a server what fails is started again; on one's own machine one wants to see it.
-    let restart = env.and_then(EnvName::rung).map(|rung| match rung {
-        Rung::Local => Restart::Never,
-        Rung::Dev | Rung::Staging | Rung::Prod => Restart::OnFailure,
-    });
+    let restart = env.and_then(EnvName::rung).map(limits::policy);
     Around {
         paths: cx.paths,
         cwd: cx.host.cwd(),
@@ -224,7 +227,8 @@ pub(super) fn around<'a>(cx: &'a Cx, processes: &'a [Process], limits: Limits) -
         org: cx.selection.org.as_ref(),
         env,
         restart,
-        limits,
+        limits: allowed,
+        terms: limits::terms,
         processes,
     }
 }

@@ -1,7 +1,9 @@
 //! `tsm startup`
 
+use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::base::environment::EnvRef;
 use crate::base::fault::{Advise, Fault};
 use crate::base::time::Timestamp;
 use crate::command::secrets::opener;
@@ -9,7 +11,9 @@ use crate::command::tsm::limits;
 use crate::command::tsm::start::around;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Report, Show, Table, Tone, Value};
+use crate::supervise::limits::Limits;
 use crate::sys::file::{self, Access};
+use crate::tsm::service::{Services, Which};
 use crate::tsm::start::{Patience, Starter};
 use crate::tsm::startup::{self, Outcome, Service, Task, gather};
 use crate::tsm::store::Store;
@@ -34,6 +38,13 @@ impl Command for Startup {
 
     fn effect(&self) -> Effect {
         if self.dry_run { Effect::Read } else { Effect::Write }
+    }
+
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+        let links = Services::open(cx.paths).files(Which::Enabled)?;
+        let stem = |link: &PathBuf| link.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        let names: Vec<String> = links.iter().filter_map(stem).collect();
+        Ok(gather::environments(&names, &around(cx, &[], Limits::default())))
     }
 
     fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {

@@ -1,7 +1,7 @@
 //! `tsm stop`
 
 use super::targets::{Targets, control};
-use crate::base::environment::EnvName;
+use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::command::argument::ProcessTarget;
 use crate::command::{Command, Cx, Effect};
@@ -26,7 +26,7 @@ impl Command for Stop {
     const EFFECT: Effect = Effect::Destroy;
     const EXAMPLES: &'static [&'static str] = &["tsm stop 0", "tsm stop devpages", "tsm stop api web", "tsm stop *"];
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         Ok(Targets::look_up_whole(&self.targets, cx)?.environments())
     }
 

@@ -1,6 +1,6 @@
 //! The processes that the words of a command mean.
 
-use crate::base::environment::EnvName;
+use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::command::Cx;
 use crate::command::argument::ProcessTarget;
@@ -93,8 +93,8 @@ impl Targets {
     }
 
     /// The environments of the processes.
-    pub(super) fn environments(&self) -> Vec<EnvName> {
-        self.processes.iter().filter_map(Process::environment).collect()
+    pub(super) fn environments(&self) -> Vec<EnvRef> {
+        self.processes.iter().flat_map(Process::environments).collect()
     }
 
     /// The processes as a plan: these will be meant.

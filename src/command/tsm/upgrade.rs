@@ -1,7 +1,7 @@
 //! `tsm upgrade`
 
 use super::targets::control;
-use crate::base::environment::EnvName;
+use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Report, Sentence, Tone, Value};
@@ -23,9 +23,9 @@ impl Command for Upgrade {
     const EFFECT: Effect = Effect::Write;
     const EXAMPLES: &'static [&'static str] = &["tsm upgrade", "tsm upgrade --dry-run"];
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         let all = if self.dry_run { Vec::new() } else { Store::open(cx.paths).all()? };
-        Ok(all.iter().filter(|process| process.view.supervised).filter_map(Process::environment).collect())
+        Ok(all.iter().filter(|process| process.view.supervised).flat_map(Process::environments).collect())
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {

@@ -18,6 +18,7 @@ pub(super) const ALL: &[&str] = &[
     "TSM_CWD",
     "TSM_ENV_FILE",
     "TSM_ENV",
+    "TSM_ENVIRONMENT",
     "TSM_PORT",
     "TSM_DESCRIPTION",
     "TSM_AUTOSTART",

@@ -22,6 +22,7 @@ impl Definition {
         text.some("TSM_PORT", self.port.map(|port| port.to_string()));
         text.some("TSM_ENV_FILE", self.env_file.as_deref());
         text.some("TSM_ENV", self.env.as_deref());
+        text.some("TSM_ENVIRONMENT", self.belongs.as_ref().map(ToString::to_string));
         text.some("TSM_PRE_COMMAND", self.pre_command.as_deref());
         text.some("TSM_AUTOSTART", self.autostart.map(|yes| yes.to_string()));
         text.some("TSM_DEPS", Some(self.deps.join(" ")).filter(|deps| !deps.is_empty()));
@@ -198,6 +199,7 @@ mod tests {
                 cwd: PathBuf::from(cwd),
                 env_file,
                 env,
+                belongs: instances.is_some().then(|| "acme/qa".parse().expect("a reference")),
                 port: port.map(|(port, plus)| match port {
                     1..9 => PortWish::Nothing,
                     port if plus => PortWish::From(port),

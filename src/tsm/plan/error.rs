@@ -9,6 +9,7 @@ use crate::tsm::interpreter::ProgramError;
 use crate::tsm::limits::UserError;
 use crate::tsm::port::BadPort;
 use crate::tsm::request::RequestError;
+use crate::tsm::terms::TermsError;
 
 /// Why there is no plan.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +23,9 @@ pub enum PlanError {
     /// The variables cannot be had.
     #[error(transparent)]
     Environment(#[from] EnvironmentError),
+    /// It belongs to another environment, or its own cannot be read.
+    #[error(transparent)]
+    Terms(#[from] Box<TermsError>),
     /// The name is not legal.
     #[error(transparent)]
     Name(#[from] BadName),
@@ -84,6 +88,7 @@ impl PlanError {
             Self::Request(error) => Some(error),
             Self::Program(error) => Some(error),
             Self::Environment(error) => Some(error),
+            Self::Terms(error) => Some(&**error),
             Self::Name(error) => Some(error),
             Self::User(error) => Some(error),
             Self::Folder { .. }

@@ -16,6 +16,7 @@ use crate::sys::paths::Paths;
 use crate::tsm::conflict::{Conflict, Holder};
 use crate::tsm::placement::{PlacementError, lowest_free, place};
 use crate::tsm::store::Process;
+use crate::tsm::terms::Terms;
 use crate::tsm::view::View;
 
 /// A home, a folder `my-api` to work in, and a `bin` with the usual interpreters.
@@ -73,7 +74,11 @@ impl Bench {
             org: self.org.as_ref(),
             env: self.env.as_ref(),
             restart: self.restart,
-            limits: crate::supervise::limits::Limits::default(),
+            limits: Limits::default(),
+            terms: |_, env| match env.env.as_str() {
+                "prod" => Ok(Terms { limits: Limits { nofile: 77, ..Limits::default() }, ..Terms::default() }),
+                _ => Ok(Terms::default()),
+            },
             processes: &self.processes,
         }
     }

@@ -65,6 +65,7 @@ impl Advise for StartupError {
     fn kind(&self) -> Kind {
         match self {
             Self::Interrupted => Kind::Interrupted,
+            Self::Plan(PlanError::Terms(error)) => error.kind(),
             _ => Kind::Failed,
         }
     }

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::base::environment::EnvRef;
 use crate::base::name::ServiceName;
-use crate::tsm::definition::Definition;
+use crate::tsm::definition::{Definition, environment_of};
 use crate::tsm::instances;
 use crate::tsm::plan::plan;
 use crate::tsm::port::PortWish;
@@ -38,6 +39,29 @@ pub fn named(names: &[String], around: &Around) -> Vec<Service> {
         gathering.found.insert(name.clone(), gathering.of_name(name));
     }
     gathering.complete()
+}
+
+/// The environments that the named services and all that they need belong to; for the guard.
+#[must_use]
+pub fn environments(names: &[String], around: &Around) -> Vec<EnvRef> {
+    let mut names: Vec<String> = names.to_vec();
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(name) = names.get(at) {
+        at += 1;
+        let Ok(service) = name.parse::<ServiceName>() else { continue };
+        let file = around.paths.service(&service);
+        found.extend(environment_of(&file));
+        // What cannot be read is not started.
+        for need in Definition::read(&file, around.variables).map(|it| it.deps).unwrap_or_default() {
+            if !names.contains(&need) {
+                names.push(need);
+            }
+        }
+    }
+    found.sort();
+    found.dedup();
+    found
 }
 
 /// True if this process comes from the definition in `file`.

@@ -1,6 +1,6 @@
 //! `tsm doctor port` and `kill`
 
-use crate::base::environment::EnvName;
+use crate::base::environment::EnvRef;
 use crate::base::fault::{Fault, Kind};
 use crate::base::redact;
 use crate::command::tsm::info::without_blanks;
@@ -86,7 +86,7 @@ impl Command for KillPort {
     const EFFECT: Effect = Effect::Destroy;
     const EXAMPLES: &'static [&'static str] = &["tsm doctor kill 3000"];
 
-    fn touches(&self, _cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
+    fn touches(&self, _cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         // Whoever is managed, and so belongs to an environment, is refused.
         Ok(Vec::new())
     }

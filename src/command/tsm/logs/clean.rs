@@ -1,6 +1,6 @@
 //! `tsm logs clean`
 
-use crate::base::environment::EnvName;
+use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::command::argument::ProcessTarget;
 use crate::command::tsm::targets::Targets;
@@ -22,7 +22,7 @@ impl Command for Clean {
     const EFFECT: Effect = Effect::Destroy;
     const EXAMPLES: &'static [&'static str] = &["tsm logs clean api", "tsm logs clean *"];
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         Ok(Targets::look_up_whole(&self.targets, cx)?.environments())
     }
 

@@ -1,6 +1,6 @@
 //! `tsm logs rotate`
 
-use crate::base::environment::EnvName;
+use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::command::argument::ProcessTarget;
 use crate::command::tsm::targets::Targets;
@@ -24,7 +24,7 @@ impl Command for Rotate {
     const EFFECT: Effect = Effect::Write;
     const EXAMPLES: &'static [&'static str] = &["tsm logs rotate api", "tsm logs rotate *"];
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         Ok(Targets::look_up(&self.targets, cx)?.environments())
     }
 

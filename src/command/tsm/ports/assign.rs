@@ -2,7 +2,7 @@
 
 use super::look::{holder, protocol};
 use super::processes;
-use crate::base::environment::EnvName;
+use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::{Fault, Kind};
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Block, Cell, Report, Sentence, Table, Tone, Value};
@@ -167,7 +167,7 @@ impl Command for Allocate {
     const EFFECT: Effect = Effect::Write;
     const EXAMPLES: &'static [&'static str] = &["tsm ports allocate api", "tsm ports allocate api staging"];
 
-    fn touches(&self, _cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
+    fn touches(&self, _cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         // What is reserved for another environment's range still is only a line in this registry.
         Ok(Vec::new())
     }

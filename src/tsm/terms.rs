@@ -1,0 +1,151 @@
+//! What an environment says about what is started in it: where it is chosen, and for a service that belongs to it.
+
+use std::error::Error;
+
+use crate::base::environment::EnvRef;
+use crate::base::fault::{Advise, Fault, Kind, Place};
+use crate::supervise::limits::Limits;
+use crate::supervise::meta::Restart;
+use crate::sys::paths::Paths;
+
+use super::definition::Definition;
+use super::request::{Around, StartRequest};
+
+/// What an environment says about what is started in it.
+#[derive(Debug, Clone, Default)]
+pub struct Terms {
+    /// When a process is started again by itself, unless it says so itself.
+    pub restart: Option<Restart>,
+    /// What a process may have.
+    pub limits: Limits,
+    /// What the operator should know about them.
+    pub note: Option<String>,
+}
+
+/// Reads the terms of an environment.
+pub type Reader = fn(&Paths, &EnvRef) -> Result<Terms, Fault>;
+
+/// Why a service cannot be started in its environment.
+#[derive(Debug, thiserror::Error)]
+pub enum TermsError {
+    /// Another environment is chosen.
+    #[error("`{name}` belongs to {own}, and the chosen environment is {chosen}")]
+    Elsewhere {
+        /// The service.
+        name: String,
+        /// Its environment.
+        own: EnvRef,
+        /// What is chosen.
+        chosen: String,
+    },
+    /// The env file that is asked for is another environment's.
+    #[error("`{name}` belongs to {own}, and the env file `{file}` is that of another environment")]
+    OtherFile {
+        /// The service.
+        name: String,
+        /// Its environment.
+        own: EnvRef,
+        /// The env file.
+        file: String,
+    },
+    /// The terms cannot be read.
+    #[error("failed to read what {own} says about `{name}`")]
+    Unreadable {
+        /// The service.
+        name: String,
+        /// Its environment.
+        own: EnvRef,
+        /// Why.
+        source: Box<dyn Error + Send + Sync>,
+        /// What that means.
+        kind: Kind,
+        /// What to do.
+        advice: Option<String>,
+        /// Where.
+        at: Option<Box<Place>>,
+    },
+}
+
+impl Advise for TermsError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Elsewhere { .. } | Self::OtherFile { .. } => Kind::Refused,
+            Self::Unreadable { kind, .. } => *kind,
+        }
+    }
+
+    fn advice(&self) -> Option<String> {
+        match self {
+            Self::Elsewhere { own, .. } => {
+                let org = own.org.as_ref().map(|org| format!("--org {org} ")).unwrap_or_default();
+                Some(format!(
+                    "choose its own: `tetra {org}--env {} tsm …`, or `use @{}` at the prompt",
+                    own.env, own.env
+                ))
+            }
+            Self::OtherFile { own, .. } => {
+                Some(format!("leave --env out: it has its own; single variables (--env K=V) may be given in {own} too"))
+            }
+            Self::Unreadable { advice, .. } => advice.clone(),
+        }
+    }
+
+    fn place(&self) -> Option<Place> {
+        match self {
+            Self::Unreadable { at, .. } => at.as_deref().cloned(),
+            Self::Elsewhere { .. } | Self::OtherFile { .. } => None,
+        }
+    }
+}
+
+impl Definition {
+    /// Refuses a start from another environment than the service's own: their variables would be mixed.
+    ///
+    /// # Errors
+    ///
+    /// Fails if another environment is chosen, or an env file of another one is asked for.
+    pub fn refuse_elsewhere(&self, request: &StartRequest, around: &Around) -> Result<(), Box<TermsError>> {
+        let Some(own) = self.environment() else { return Ok(()) };
+        let other_org = around.org.is_some_and(|org| own.org.as_ref() != Some(org));
+        if other_org || around.env.is_some_and(|env| *env != own.env) {
+            let org = around.org.map(ToString::to_string);
+            let env = around.env.map(ToString::to_string);
+            let chosen = org.into_iter().chain(env).collect::<Vec<_>>().join("/");
+            return Err(Box::new(TermsError::Elsewhere { name: self.name.clone(), own, chosen }));
+        }
+        let others = |file: &&str| environment_of(file).is_some_and(|env| is_another(env, &own, around.paths));
+        match request.env_files().find(others) {
+            Some(file) => Err(Box::new(TermsError::OtherFile { name: self.name.clone(), file: file.to_owned(), own })),
+            None => Ok(()),
+        }
+    }
+
+    /// The terms of the environment that the service belongs to; none if it belongs to none.
+    ///
+    /// # Errors
+    ///
+    /// Fails if they cannot be read.
+    pub fn terms(&self, around: &Around) -> Result<Option<(EnvRef, Terms)>, Box<TermsError>> {
+        let Some(own) = self.environment() else { return Ok(None) };
+        match (around.terms)(around.paths, &own) {
+            Ok(terms) => Ok(Some((own, terms))),
+            Err(Fault { kind, error, advice, at, .. }) => {
+                let name = self.name.clone();
+                Err(Box::new(TermsError::Unreadable { name, own, source: error, kind, advice, at }))
+            }
+        }
+    }
+}
+
+/// The word that an env file is called by: `dev` of `env/dev.env`.
+fn environment_of(file: &str) -> Option<&str> {
+    let name = file.rsplit('/').next()?;
+    Some(name.strip_suffix(".env").unwrap_or(name))
+}
+
+/// True for the name of an environment that is not `own`.
+fn is_another(word: &str, own: &EnvRef, paths: &Paths) -> bool {
+    let Ok(env) = word.parse::<crate::base::environment::EnvName>() else { return false };
+    let known = env.rung().is_some() || own.org.as_ref().is_some_and(|org| paths.environment(org, &env).is_file());
+    env != own.env && known
+}
