@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use toml::Value;
 
-use super::arguments::{self, BadCommand};
+use super::arguments::{self, Argument, BadCommand};
 use super::draft::{Cell, Chain, Deed, Draft, Layer, Step};
 use super::path::KeyPath;
 use super::profile::{Op, Profile, Rule};
@@ -114,14 +114,19 @@ impl Applied<'_, '_> {
     fn append_args(&mut self, rule: &Rule, path: &KeyPath) {
         let words =
             |value: &Value| value.as_array().map(|it| it.iter().filter_map(Value::as_str).map(str::to_owned).collect());
-        let mut words: Vec<String> = words(&rule.value).unwrap_or_default();
+        let words: Vec<String> = words(&rule.value).unwrap_or_default();
+        let mut given = Argument::all(&words);
         let Some(command) = self.draft.value(path).and_then(Value::as_str).map(str::to_owned) else { return };
         match self.flag(path, &command) {
             Flag::None => return,
-            Flag::Named(flag) => words[..1].fill(flag),
+            Flag::Named(flag) => {
+                if let Some(first) = given.first_mut() {
+                    *first = first.clone().named(&flag);
+                }
+            }
             Flag::Usual => {}
         }
-        match arguments::with_arguments(&command, &words) {
+        match arguments::with_arguments(&command, &given) {
             Ok(new) if new == command => {}
             Ok(new) => self.give(rule, path, Some(Value::String(new))),
             Err(why) => {
