@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use crate::base::diagnostic::{Diagnostic, SourceText};
 use crate::base::dotenv;
+use crate::base::expand::Resolver;
 use crate::base::redact;
 
 use super::leak;
@@ -71,7 +72,7 @@ fn settings(subject: &Subject) -> Vec<Diagnostic> {
                 format!("`{key}` is still a placeholder"),
                 "fill it in, or `tetra secrets set ENV NAME` and init again",
             );
-        } else if value.contains("${") {
+        } else if value.contains("${") && !is_meant(subject, key, value) {
             say(format!("`{key}` holds an expansion that nobody resolved"), "resolve it in tetra.toml and init again");
         } else if is_unbalanced(value) {
             say(format!("`{key}` holds a `}}` that closes nothing"), "this is what is left of a broken expansion");
@@ -87,6 +88,13 @@ fn settings(subject: &Subject) -> Vec<Diagnostic> {
         }
     }
     found
+}
+
+/// The source says so: dollars may stand for themselves.
+fn is_meant(subject: &Subject, key: &str, value: &str) -> bool {
+    let Some(plan) = subject.plan else { return false };
+    let mut known = keys(plan).filter(|(planned, _)| *planned == key);
+    known.any(|(_, id)| Resolver::new(&plan.scope).value(id).is_ok_and(|meant| meant.text == value))
 }
 
 fn is_port(key: &str) -> bool {

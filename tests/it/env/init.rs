@@ -451,3 +451,16 @@ fn what_is_unset_can_be_let_pass() {
     let text = read(&world, "env/dev.env");
     assert!(text.contains("A=\"xy\"") && text.contains("B=\"\""), "{text}");
 }
+
+#[test]
+fn dollars_that_stand_for_themselves_are_no_mistake() {
+    let mut world = World::new();
+    let toml = "[environments.dev]\na = \"$${LIT}\"\nc = \"x ${A}\"\nnode_env = \"dev\"\n";
+    world.file("tetra.toml", toml);
+    world.run("env init dev").done();
+    let made = read(&world, "env/dev.env");
+    assert_eq!(made.matches("{LIT}").count(), 2, "{made}");
+    world.run("env validate dev").done();
+    fs::write(world.work().join("env/dev.env"), made.replacen("{LIT}", "{OTHER}", 1)).expect("written");
+    assert!(world.run("env validate dev").output.contains("`A` holds an expansion"));
+}
