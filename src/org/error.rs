@@ -242,7 +242,11 @@ impl Advise for OrgError {
             Self::Gate { after, .. } => Some(format!("`tsm org promote @{after}`, look at it, then again")),
             Self::NoVersion { env, .. } => Some(format!("`tsm org history @{env}` shows what there is")),
             Self::NoKey { env, near, .. } => meant(near, format!("`tsm org env show {env}` shows all keys")),
-            Self::Chain { .. } => Some("somebody changed it; the versions beside it can still be read".to_owned()),
+            Self::Chain { .. } => Some(
+                "`tsm org history verify --repair` puts it aside and writes what can be read of it again, with the versions \
+                 beside it"
+                    .to_owned(),
+            ),
             Self::Exists { .. } => Some("edit it, or take another name".to_owned()),
             Self::Unfaithful { .. } => {
                 Some("this is a mistake in tetra: tell us, with the part of local.toml around these keys".to_owned())

@@ -32,6 +32,9 @@ pub struct Entry {
     pub commit: Option<String>,
     /// Its copy, in the folder of the record.
     pub file: String,
+    /// The hash of the bytes of its copy; none in lines that were written before there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<String>,
     /// For a rollback: the local.toml that was turned away from.
     pub from: Option<String>,
     /// For a rollback: the content that was turned away from.
@@ -72,6 +75,8 @@ impl Action {
 pub struct Record {
     /// Oldest first.
     pub entries: Vec<Entry>,
+    /// Its last line was cut off.
+    pub is_torn: bool,
     text: String,
 }
 
@@ -82,23 +87,35 @@ impl Record {
     ///
     /// Fails if a line makes no sense or does not follow the one before.
     pub fn read(path: &Path, tree: &Path) -> Result<Self, OrgError> {
-        let text = read::text(path, tree)?.unwrap_or_default();
+        let text = match read::text(path, tree) {
+            Ok(text) => text.unwrap_or_default(),
+            Err(OrgError::NoText { line, .. }) => {
+                return Err(OrgError::Chain { path: path.to_owned(), line, why: "it is no text" });
+            }
+            Err(error) => return Err(error),
+        };
         let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
-        let mut record = Self::default();
+        let mut record = Self { is_torn: whole.len() < text.len(), ..Self::default() };
         for (number, line) in whole.lines().enumerate() {
             let broken = |why| OrgError::Chain { path: path.to_owned(), line: number + 1, why };
-            let entry: Entry = serde_json::from_str(line).map_err(|_| broken("it makes no sense"))?;
+            let entry = entry(line).map_err(broken)?;
             if entry.prev != record.last_hash() || entry.seq != number as u64 + 1 {
                 return Err(broken("it does not follow the line before"));
-            }
-            if Path::new(&entry.file).components().count() != 1 || entry.file.starts_with('.') {
-                return Err(broken("its file is somewhere else"));
             }
             record.text.push_str(line);
             record.text.push('\n');
             record.entries.push(entry);
         }
         Ok(record)
+    }
+
+    /// A record of what can be read of another. Each line follows the one before.
+    #[must_use]
+    pub fn salvaged(bytes: &[u8]) -> Self {
+        let mut record = Self::default();
+        let text = String::from_utf8_lossy(bytes);
+        text.lines().filter_map(|line| entry(line).ok()).for_each(|entry| record.push(entry));
+        record
     }
 
     /// Adds a version; its number and the hash of the line before are given here.
@@ -150,6 +167,13 @@ impl Record {
     pub fn find(&self, id: &str) -> Option<&Entry> {
         self.entries.iter().rev().find(|entry| entry.id == id)
     }
+}
+
+/// What a line says.
+fn entry(line: &str) -> Result<Entry, &'static str> {
+    let entry: Entry = serde_json::from_str(line).map_err(|_| "it makes no sense")?;
+    let is_elsewhere = Path::new(&entry.file).components().count() != 1 || entry.file.starts_with('.');
+    if is_elsewhere { Err("its file is somewhere else") } else { Ok(entry) }
 }
 
 /// `20261120_120000`, in UTC.
@@ -205,6 +229,7 @@ mod tests {
             profile: "dev(builtin)".into(),
             commit: None,
             file: format!("dev_{id}.toml"),
+            bytes: None,
             from: None,
             left: left.map(str::to_owned),
             prev: String::new(),
@@ -230,7 +255,15 @@ mod tests {
             assert!(matches!(read(), Err(OrgError::Chain { .. })));
         }
         std::fs::write(&path, &text[..text.len() - 20]).expect("written");
-        assert_eq!(read().expect("the last line was cut off").entries.len(), 2);
+        let torn = read().expect("the last line was cut off");
+        assert!(torn.entries.len() == 2 && torn.is_torn);
+        let garbage = [&text.as_bytes()[..text.len() / 2], b"\xff\n", text.as_bytes()].concat();
+        std::fs::write(&path, &garbage).expect("written");
+        assert!(matches!(read(), Err(OrgError::Chain { .. })));
+        let salvaged = Record::salvaged(&garbage);
+        std::fs::write(&path, salvaged.bytes()).expect("written");
+        let ids: Vec<String> = read().expect("it is whole again").entries.into_iter().map(|it| it.id).collect();
+        assert_eq!(ids, ["a", "a", "b", "c"]);
     }
 
     #[test]

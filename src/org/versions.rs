@@ -72,8 +72,7 @@ impl Store<'_> {
         let gone =
             |why: &str| OrgError::NoVersion { what: format!("the version {} {why}", entry.id), env: env.clone() };
         let text = read::text(&path, &self.folder())?.ok_or_else(|| gone("is no longer kept"))?;
-        let same = content_of(&text).is_some_and(|content| content == entry.content);
-        if same { Ok(text) } else { Err(gone("was changed by somebody")) }
+        if is_as_written(entry, &text) { Ok(text) } else { Err(gone("was changed by somebody")) }
     }
 
     /// Writes a version. The lock must be held. Gives its line in the record.
@@ -129,28 +128,9 @@ impl Store<'_> {
         (record, author): (&mut Record, Author),
         version: Version,
     ) -> Result<Entry, OrgError> {
-        let header = match header::state(&version.text) {
-            State::Intact(header) | State::Edited(header) => Some(header),
-            State::Foreign => None,
-        };
-        let field = |take: fn(&Header) -> String| header.as_deref().map(take).unwrap_or_default();
-        let (left_source, left) = version.left.map_or((None, None), |(source, content)| (Some(source), Some(content)));
         let id = record.fresh_id(author.now);
-        let entry = Entry {
-            seq: 0,
-            at: history::at(author.now),
-            by: author.by.to_owned(),
-            action: version.action,
-            content: version.content,
-            source: field(|it| it.source.clone()),
-            profile: field(|it| it.profile.clone()),
-            commit: header.as_deref().and_then(|it| it.commit.clone()),
-            file: format!("{env}_{id}.toml"),
-            from: left_source,
-            left,
-            prev: String::new(),
-            id,
-        };
+        let file = format!("{env}_{id}.toml");
+        let entry = Entry { id, file, ..described(&version, author) };
         file::write(&self.copy(&entry), version.text.as_bytes(), Access::Shared)?;
         record.push(entry.clone());
         Ok(record.entries.last().cloned().unwrap_or(entry))
@@ -158,6 +138,38 @@ impl Store<'_> {
 
     fn write_record(&self, env: &EnvName, record: &Record) -> Result<(), OrgError> {
         Ok(file::write(&self.record_path(env), record.bytes(), Access::Shared)?)
+    }
+
+    /// Puts a broken record aside and writes what can be read of it again, with a line for every copy that no line speaks of. Gives
+    /// where the old one is; none if nothing is wrong.
+    ///
+    /// # Errors
+    ///
+    /// Fails if something cannot be read or written.
+    pub fn repair(&self, env: &EnvName, author: Author) -> Result<Option<PathBuf>, OrgError> {
+        let _lock = self.lock()?;
+        if self.record(env).is_ok_and(|record| !record.is_torn) {
+            return Ok(None);
+        }
+        let path = self.record_path(env);
+        read::stays_inside(&path, &self.folder())?;
+        let fail = |source| FileError::Io { action: "read", path: path.clone(), source };
+        let bytes = fs::read(&path).map_err(fail)?;
+        let mut record = Record::salvaged(&bytes);
+        let mut strays = self.strays(env, &record);
+        strays.sort();
+        for copy in strays {
+            let Some(text) = read::text(&copy, &self.folder())? else { continue };
+            let content = content_of(&text).unwrap_or_else(|| header::hash(text.as_bytes()));
+            let version = Version { text, content, action: Action::Found, left: None };
+            let name = copy.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let id = name.trim_start_matches(&format!("{env}_")).trim_end_matches(".toml").to_owned();
+            record.push(Entry { id, file: name, ..described(&version, author) });
+        }
+        let aside = path.with_extension(format!("jsonl.broken-{}", history::id(author.now)));
+        file::write(&aside, &bytes, Access::Shared)?;
+        self.write_record(env, &record)?;
+        Ok(Some(aside))
     }
 
     /// The copies that need not be kept: of all but the newest versions, as far as they are older than what the environment itself
@@ -211,6 +223,43 @@ impl Store<'_> {
         };
         let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
         entries.filter(|entry| entry.file_name().to_str().is_some_and(is_copy)).map(|entry| entry.path()).collect()
+    }
+}
+
+/// The line of a version that has no name yet.
+fn described(version: &Version, author: Author) -> Entry {
+    let header = match header::state(&version.text) {
+        State::Intact(header) | State::Edited(header) => Some(header),
+        State::Foreign => None,
+    };
+    let field = |take: fn(&Header) -> String| header.as_deref().map(take).unwrap_or_default();
+    let (from, left) = version.left.clone().map_or((None, None), |(source, content)| (Some(source), Some(content)));
+    Entry {
+        seq: 0,
+        id: String::new(),
+        at: history::at(author.now),
+        by: author.by.to_owned(),
+        action: version.action,
+        content: version.content.clone(),
+        source: field(|it| it.source.clone()),
+        profile: field(|it| it.profile.clone()),
+        commit: header.as_ref().and_then(|it| it.commit.clone()),
+        file: String::new(),
+        bytes: Some(header::hash(version.text.as_bytes())),
+        from,
+        left,
+        prev: String::new(),
+    }
+}
+
+/// True if a copy is as it was when its line was written. An older line knows only what it says, and the header what follows it.
+fn is_as_written(entry: &Entry, text: &str) -> bool {
+    match &entry.bytes {
+        Some(bytes) => *bytes == header::hash(text.as_bytes()),
+        None => {
+            let edited = entry.action != Action::Edit && matches!(header::state(text), State::Edited(_));
+            !edited && content_of(text).is_some_and(|content| content == entry.content)
+        }
     }
 }
 

@@ -5,16 +5,29 @@ use crate::base::environment::EnvName;
 use crate::base::fault::{Fault, Kind};
 use crate::command::{Command, Cx, Effect};
 use crate::org::store::{self, Store};
+use crate::org::versions::Author;
 use crate::report::{Cell, Report, Table, Tone};
 
 /// Check that nobody changed the versions of environments or the record of them
 ///
-/// Each line of a record holds the hash of the line before, each copy that is kept has to say what its line says. The exit code is 3
-/// if something is not as it was written.
+/// Each line of a record holds the hash of the line before, and that of its copy. The exit code is 3 if something is not as it was
+/// written.
 #[derive(Debug, clap::Args)]
 pub struct Verify {
     /// The environments; all if left out
     envs: Vec<EnvName>,
+    /// Put a broken record aside and write again what can be read of it, with the versions beside it
+    #[arg(long)]
+    repair: bool,
+}
+
+impl Verify {
+    fn meant(&self, store: &Store) -> Vec<EnvName> {
+        if self.envs.is_empty() {
+            return store.environments().into_iter().filter(|env| *env != store::local()).collect();
+        }
+        self.envs.iter().map(|env| store.meant(env)).collect()
+    }
 }
 
 impl Command for Verify {
@@ -23,17 +36,30 @@ impl Command for Verify {
     const EFFECT: Effect = Effect::Read;
     const EXAMPLES: &'static [&'static str] = &["org history verify", "org history verify @prod"];
 
+    fn effect(&self) -> Effect {
+        if self.repair { Effect::Write } else { Effect::Read }
+    }
+
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
+        let org = organization(cx)?;
+        Ok(self.meant(&Store::open(cx.paths, &org)?))
+    }
+
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let org = organization(cx)?;
         let store = Store::open(cx.paths, &org)?;
-        let envs: Vec<EnvName> = match self.envs.is_empty() {
-            true => store.environments().into_iter().filter(|env| *env != store::local()).collect(),
-            false => self.envs.iter().map(|env| store.meant(env)).collect(),
-        };
+        let mut notes = Vec::new();
         let columns = [("env", "ENV"), ("versions", "VERSIONS"), ("kept", "KEPT"), ("state", "STATE"), ("why", "WHY")];
         let mut table = Table::new(&columns).when_empty("no environment has versions yet");
         let mut says_no = false;
-        for env in envs {
+        for env in self.meant(&store) {
+            if self.repair {
+                let author = Author { by: cx.host.user(), now: cx.host.now() };
+                let aside = store.repair(&env, author)?;
+                notes.extend(
+                    aside.map(|it| format!("{env}: the record was written again; the old one is {}", it.display())),
+                );
+            }
             let (versions, kept, wrong) = checked(&store, &env)?;
             says_no |= !wrong.is_empty();
             let state = if wrong.is_empty() {
@@ -49,7 +75,7 @@ impl Command for Verify {
                 Cell::from(wrong.join("\n")),
             ]);
         }
-        Ok(Report { says_no, ..Report::of(table) })
+        Ok(Report { says_no, ..notes.into_iter().fold(Report::of(table), Report::note) })
     }
 }
 
@@ -59,10 +85,17 @@ fn checked(store: &Store, env: &EnvName) -> Result<(usize, usize, Vec<String>), 
         Ok(record) => record,
         Err(error) => {
             let fault = Fault::from(error);
-            return if fault.kind == Kind::Failed { Ok((0, 0, vec![fault.to_string()])) } else { Err(fault) };
+            let advice = fault.advice.iter().map(String::as_str);
+            let lines = std::iter::once(fault.to_string()).chain(advice.map(str::to_owned)).collect();
+            return if fault.kind == Kind::Failed { Ok((0, 0, lines)) } else { Err(fault) };
         }
     };
     let mut wrong = Vec::new();
+    if record.is_torn {
+        wrong.push(
+            "the last line of the record is cut off; `tsm org history verify --repair` writes it again".to_owned(),
+        );
+    }
     let mut kept = 0;
     for entry in record.entries.iter().filter(|entry| store.copy(entry).exists()) {
         kept += 1;

@@ -186,3 +186,103 @@ fn no_secret_is_written_into_an_environment() {
     world.run("org promote @dev --keep-as-override").failed(3);
     assert!(!read(environments.join("local.toml")).contains(canary));
 }
+
+#[test]
+fn an_empty_or_cut_off_file_is_told_with_the_rules_that_it_breaks() {
+    let (mut world, environments) = acme();
+    world.run("org promote @prod --yes").done();
+    world.run("org env validate prod").done();
+    let prod = environments.join("prod.toml");
+    let whole = read(&prod);
+    let open = body(&prod).replace("level = \"warn\"", "level = \"debug\"");
+    let half = &whole[..whole.find("[backup]").expect("there")];
+    for (text, words) in [
+        ("", ["prod.toml is empty", "`backup.enabled` is not as the profile `prod` requires"]),
+        (" \n\n", ["prod.toml is empty", "`security.ssl_enabled` is not as the profile `staging` requires"]),
+        (&open, ["its beginning was cut off", "`logging.level` is not as the profile `prod` forbids"]),
+        (half, ["prod.toml was edited by hand", "`backup.enabled` is not as the profile `prod` requires"]),
+        (&whole.replace("env=prod", "env=staging"), ["was generated for `@staging` of `acme`", ""]),
+    ] {
+        fs::write(&prod, text).expect("written");
+        let ran = world.run("org env validate prod");
+        assert!(ran.code == 3 && words.iter().all(|word| ran.output.contains(word)), "{words:?} in {ran:?}");
+        assert_eq!(world.run("org env validate --all").code, 3);
+    }
+    // Also where there is nothing to make it from.
+    fs::remove_file(environments.join("local.toml")).expect("removed");
+    fs::write(&prod, "").expect("written");
+    let ran = world.run("org env validate prod");
+    assert!(ran.code == 3 && ran.output.contains("`backup.enabled` is not as"), "{ran:?}");
+}
+
+#[test]
+fn a_command_has_one_flag_with_the_right_value() {
+    let commands =
+        ["node a.js --env", "node a.js --env=x", "node a.js --env a --env b", "tetra serve --env='a b' -v --env"];
+    let service = |(number, command): (usize, &&str)| format!("[services.s{number}]\ncommand = \"{command}\"\n");
+    let local: String = commands.iter().enumerate().map(service).collect();
+    let (mut world, environments) =
+        own(&local, "extends = \"builtin:prod\"\n[append_args]\n\"services.*.command\" = [\"--env=own\"]\n");
+    world.run("org promote @prod @own --yes --no-annotate").done();
+    for (env, value) in [("prod", "production"), ("own", "own")] {
+        let made = body(&environments.join(format!("{env}.toml")));
+        for expected in ["node a.js --env V", "node a.js --env=V", "node a.js --env V", "tetra serve --env=V -v"] {
+            let line = format!("command = \"{}\"\n", expected.replace('V', value));
+            assert!(made.contains(&line), "{line} in {made}");
+        }
+    }
+}
+
+#[test]
+fn what_was_changed_in_the_history_is_seen_and_a_broken_record_is_written_again() {
+    let (mut world, environments) = acme();
+    let history = environments.with_file_name("history");
+    let (local, record) = (environments.join("local.toml"), history.join("dev.jsonl"));
+    world.run("org promote @dev").done();
+    change(&local, "4444", "5001");
+    world.run("org promote @dev").done();
+    world.run("org history verify @dev").done();
+    let copy = history.join("dev_20261120_120000.toml");
+    let text = read(&copy);
+    for (old, new) in [("# Changed", "# changed"), ("by=", "by=x"), ("\n\n", "\n\n\n")] {
+        fs::write(&copy, text.replacen(old, new, 1)).expect("written");
+        let ran = world.run("org history verify @dev");
+        assert!(ran.code == 3 && ran.output.contains("was changed by somebody"), "{old}: {ran:?}");
+        world.run("org rollback @dev").failed(5);
+    }
+    fs::write(&copy, &text).expect("written");
+    // Lines that were written before they knew the bytes of their copies.
+    let whole = read(&record);
+    let old = |line: &str| {
+        let mut line: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        line.as_object_mut().expect("an object").remove("bytes").expect("there");
+        line.to_string()
+    };
+    let first = old(whole.lines().next().expect("one"));
+    fs::write(&record, format!("{first}\n")).expect("written");
+    world.run("org history verify @dev").done();
+    fs::write(&copy, text.replacen("# Changed", "# changed", 1)).expect("written");
+    world.run("org history verify @dev").failed(3);
+    fs::write(&copy, &text).expect("written");
+
+    let good = |world: &mut World| {
+        world.run("org history verify @dev --repair").done();
+        world.run("org history verify @dev").done();
+        assert_eq!(world.run("org history @dev --json").done().matches("\"id\"").count(), 2);
+        world.run("org history prune @dev").done();
+        assert!(copy.exists());
+    };
+    fs::write(&record, &whole[..whole.len() - 10]).expect("written");
+    let ran = world.run("org history verify @dev");
+    assert!(ran.code == 3 && ran.output.contains("is cut off"), "{ran:?}");
+    good(&mut world);
+    for garbage in [format!("garbage\n{whole}").into_bytes(), [b"\xff\n", whole.as_bytes()].concat(), b"{}\n".to_vec()]
+    {
+        fs::write(&record, &garbage).expect("written");
+        let told = world.run("org promote @dev").failed(1);
+        assert!(told.contains("`tsm org history verify --repair`"), "{told}");
+        good(&mut world);
+        assert!(files(&history).iter().any(|(_, bytes)| *bytes == garbage), "the broken record is kept");
+        world.run("org promote @dev").done();
+    }
+}
