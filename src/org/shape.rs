@@ -35,6 +35,10 @@ pub fn misfits(document: &Document) -> Vec<Diagnostic> {
             found.push((place.clone(), document.shown().error(title, place, "").help(help)));
         }
     }
+    for leaf in document.leaves.iter().filter(|leaf| is_no_command(&leaf.path, &leaf.value)) {
+        let wrong = document.shown().error(format!("`{}` is empty", leaf.path), leaf.span.clone(), "");
+        found.push((leaf.span.clone(), wrong.help("write what runs the service")));
+    }
     found.sort_by_key(|(place, _)| place.start);
     found.into_iter().map(|(_, wrong)| wrong).collect()
 }
@@ -44,7 +48,11 @@ pub fn misfits(document: &Document) -> Vec<Diagnostic> {
 pub fn given(draft: &Draft, chain: &Chain) -> Vec<Diagnostic> {
     let keys = schema::keys();
     let mut found: Vec<Diagnostic> = Vec::new();
-    for (path, _) in draft.cells.iter().filter(|(_, cell)| cell.value.is_some() && !cell.steps.is_empty()) {
+    for (path, cell) in draft.cells.iter().filter(|(_, cell)| cell.value.is_some() && !cell.steps.is_empty()) {
+        if cell.value.as_ref().is_some_and(|value| is_no_command(path, value)) {
+            let wrong = wanted(draft, chain, path, format!("`{path}` is empty"));
+            found.push(wrong.help("write what runs the service"));
+        }
         let tables = std::iter::successors(path.parent(), KeyPath::parent).map(|table| (table, Form::Table));
         let new = tables.filter(|(table, _)| !draft.document.tables.contains_key(table));
         for (it, form) in new.chain([(path.clone(), Form::Value)]) {
@@ -55,6 +63,12 @@ pub fn given(draft: &Draft, chain: &Chain) -> Vec<Diagnostic> {
         }
     }
     found
+}
+
+/// The command of a service that runs nothing.
+fn is_no_command(path: &KeyPath, value: &toml::Value) -> bool {
+    matches!(path.keys(), [first, _, last] if first == "services" && last == "command")
+        && value.as_str().is_some_and(|text| text.trim().is_empty())
 }
 
 /// Tables in which every key is a table.
@@ -171,6 +185,7 @@ mod tests {
             ("[ports.web]\nhttp = 80", vec!["`ports.web` is a table, and should be a value"]),
             ("[overrides]\ndev = 3", vec!["`overrides.dev` is no table"]),
             ("[services.\"my web\"]\ncommand = 'x'\n[services.80]\ncommand = 'x'", vec!["my web", "80"]),
+            ("[services.web]\ncommand = ' '", vec!["`services.web.command` is empty"]),
             ("[own]\nservices = 3\n[[more]]\na = 1", vec![]),
         ] {
             let found = misfits(&Document::parse("f", text).expect("TOML"));
