@@ -203,15 +203,20 @@ impl Applied<'_, '_> {
     }
 
     fn rename(&mut self, rule: &Rule) {
-        let to = rule.value.as_str().and_then(|to| to.parse::<KeyPath>().ok());
-        let Some((to, cell)) = to.zip(self.draft.cells.get(&rule.path)) else { return };
-        let (value, written) = (cell.value.clone(), self.draft.written(cell));
-        if value.is_none() || to == rule.path {
-            return;
+        let Some(to) = rule.value.as_str().and_then(|to| to.parse::<KeyPath>().ok()) else { return };
+        for path in self.draft.keys(&rule.path) {
+            let Some(to) = path.moved(&rule.path, &to).filter(|to| *to != path) else { continue };
+            let Some(cell) = self.draft.cells.get(&path) else { continue };
+            let (value, written) = (cell.value.clone(), self.draft.written(cell));
+            if self.draft.cells.get(&to).is_some_and(|cell| renamed_by(cell, rule, self.layer)) {
+                let title = format!("`{path}` and another key would both become `{to}`");
+                self.wrong(&path, title, "", format!("write {} with a `*` for each of `{}`", to, rule.path));
+                continue;
+            }
+            self.give(rule, &path, None);
+            let step = Step::computed(self.layer, Deed::Rule(rule.op), value).at(rule.span.clone());
+            self.draft.give(&to, step.spelled(written));
         }
-        self.give(rule, &rule.path, None);
-        let step = Step::computed(self.layer, Deed::Rule(rule.op), value).at(rule.span.clone());
-        self.draft.give(&to, step.spelled(written));
     }
 
     /// A value of local.toml that a rule does not fit.
@@ -223,6 +228,12 @@ impl Applied<'_, '_> {
             None => self.profile.shown.error(title, 0..0, label).help(help),
         });
     }
+}
+
+/// The same rule put a value there before.
+fn renamed_by(cell: &Cell, rule: &Rule, layer: Layer) -> bool {
+    cell.value.is_some()
+        && cell.steps.last().is_some_and(|step| step.layer == layer && step.span.as_ref() == Some(&rule.span))
 }
 
 /// What is added to a command.
@@ -283,6 +294,8 @@ mod tests {
                 vec!["m=200", "n=0"],
             ),
             ("a = 1\nb = 2", "[rename]\na = 'x.y'", vec!["b=2", "x.y=1"]),
+            ("[s.x]\nk = 1\n[s.y]\nk = 2", "[rename]\n's.*.k' = 's.*.l'", vec!["s.x.l=1", "s.y.l=2"]),
+            ("[s.x]\nk = 1\n[s.y]\nk = 2", "[rename]\n's.*.k' = 't.k.*'", vec!["t.k.x=1", "t.k.y=2"]),
             ("p = '~/x'", "path_keys = ['p']\nrebase = [{ from = '~', to = '/root' }]", vec!["p=\"/root/x\""]),
         ] {
             assert_eq!(applied(text, profile), Ok(expected.into_iter().map(str::to_owned).collect()), "{profile}");
@@ -313,5 +326,7 @@ mod tests {
             "[append]\nl = [2]\n[scale]\nm = { factor = 2 }\n[append_args]\n'services.*.command' = ['-x']",
         );
         assert_eq!(found.expect_err("three times").len(), 3);
+        let found = applied("[s.x]\nk = 1\n[s.y]\nk = 2", "[rename]\n's.*.k' = 't.k'").expect_err("both would");
+        assert_eq!(found, ["`s.y.k` and another key would both become `t.k`"]);
     }
 }

@@ -101,6 +101,15 @@ impl KeyPath {
         self.0.len() >= depth && Self(self.0[..depth].to_vec()).fits(pattern)
     }
 
+    /// Where a path goes that `from` fits: each `*` of `to` is the key that one of `from` stands for, in their order; none if there
+    /// are too few.
+    #[must_use]
+    pub fn moved(&self, from: &Self, to: &Self) -> Option<Self> {
+        let mut keys = self.0.iter().zip(&from.0).filter(|(_, wanted)| *wanted == "*").map(|(key, _)| key);
+        let moved = to.0.iter().map(|key| if key == "*" { keys.next().cloned() } else { Some(key.clone()) });
+        moved.collect::<Option<_>>().map(Self)
+    }
+
     /// How many keys are `*`.
     #[must_use]
     pub fn stars(&self) -> usize {

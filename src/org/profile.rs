@@ -303,6 +303,14 @@ impl Profile {
                         .help("write [\"--env\", \"dev\"]")
                         .into());
                 }
+                if op == Op::Rename {
+                    let to = leaf.value.as_str().and_then(|to| to.parse::<KeyPath>().ok());
+                    let to =
+                        to.ok_or_else(|| wrong("`rename` wants the new key", "no key").help("write \"own.name\""))?;
+                    if to.stars() > path.stars() {
+                        return Err(wrong("the new key has more `*` than the old one", ""));
+                    }
+                }
                 self.rule(op, path, leaf);
             }
         }
