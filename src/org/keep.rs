@@ -81,9 +81,11 @@ pub fn into_local(store: &Store, common: &Common, env: &EnvName) -> Result<Optio
     let edited = Document::parse(&path.display().to_string(), &text).map_err(|found| OrgError::wrong(&path, found))?;
     let chain = store.chain(env)?;
     let leaves = edits.iter().filter_map(|(path, _, now)| edited.leaf(path).filter(|_| now.is_some()));
+    let whose = Whose { env, profile: chain.own() };
     let leaves = leaves.filter(|leaf| has_place(&common.local, &chain, &leaf.path));
+    let leaves = leaves.filter(|leaf| whose.obstacle(&common.local, &leaf.path).is_none());
     let kept: Vec<Kept> = leaves.map(|leaf| Kept::of(&edited, leaf)).collect();
-    let local = overrides::with(&common.local, Whose { env, profile: chain.own() }, &kept)?;
+    let local = overrides::with(&common.local, whose, &kept)?;
     Ok(Some(Carried { local, edits }))
 }
 

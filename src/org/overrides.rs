@@ -2,7 +2,7 @@
 
 use toml::Value;
 
-use super::document::{Document, Leaf};
+use super::document::{Document, Leaf, TablePlace};
 use super::draft::OVERRIDES;
 use super::edits::{Edits, New};
 use super::error::OrgError;
@@ -33,6 +33,27 @@ impl Whose<'_> {
         let [first, name, keys @ ..] = leaf.path.keys() else { return None };
         let path = inner(keys).filter(|path| first == OVERRIDES && self.has(name) && !path.keys().is_empty())?;
         Some(alias::today(&path).unwrap_or(path))
+    }
+
+    /// What is in the way of an override of this key: a table of its name, or a value where its table would be.
+    #[must_use]
+    pub fn obstacle(&self, document: &Document, path: &KeyPath) -> Option<KeyPath> {
+        let full = self.full(document, path);
+        if document.leaf(&full).is_some() {
+            return None;
+        }
+        let around = std::iter::successors(full.parent(), KeyPath::parent);
+        let mut around = around.filter(|it| it.keys().len() > 2);
+        let is_value =
+            |it: &KeyPath| document.leaf(it).is_some() || document.tables.get(it) == Some(&TablePlace::Items);
+        if document.tables.contains_key(&full) { Some(full) } else { around.find(is_value) }
+    }
+
+    /// Where an override of a key is written.
+    fn full(&self, document: &Document, path: &KeyPath) -> KeyPath {
+        let table = self.table(document);
+        let keys = table.keys().iter().cloned().chain(path.keys().iter().map(|key| single(key)));
+        KeyPath::new(keys.collect())
     }
 
     /// The table in which they are written.
@@ -85,10 +106,10 @@ fn single(key: &str) -> String {
 ///
 /// Fails if there is no place for them in the document.
 pub fn with(document: &Document, whose: Whose, values: &[Kept]) -> Result<Document, OrgError> {
-    let path = std::path::Path::new(&document.source.name);
+    let name = std::path::Path::new(&document.source.name);
     let misfits = shape::misfits(document);
     if !misfits.is_empty() {
-        return Err(OrgError::wrong(path, misfits));
+        return Err(OrgError::wrong(name, misfits));
     }
     let known = |path: &KeyPath| document.leaves.iter().rev().find(|leaf| whose.key(leaf).as_ref() == Some(path));
     let table = whose.table(document);
@@ -97,8 +118,12 @@ pub fn with(document: &Document, whose: Whose, values: &[Kept]) -> Result<Docume
         match known(path) {
             Some(leaf) => edits.value(leaf, written),
             None => {
-                let keys = table.keys().iter().cloned().chain(path.keys().iter().map(|key| single(key)));
-                let path = KeyPath::new(keys.collect());
+                if let Some(obstacle) = whose.obstacle(document, path) {
+                    let wrong = format!("`{obstacle}` is in the way of an override of `{path}`");
+                    let place = shape::place(document, &obstacle);
+                    return Err(OrgError::wrong(name, vec![document.shown().error(wrong, place, "")]));
+                }
+                let path = whose.full(document, path);
                 edits.add(New { path: &path, table: &table, value: written, word: None });
             }
         }
@@ -173,6 +198,22 @@ mod tests {
             ("a = 1\r\n[overrides.prod]\r\n", "a = 1\r\n[overrides.prod]\r\nresources.memory_max = 8\r\n"),
         ] {
             assert_eq!(written(text, values), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_in_the_way_is_told() {
+        let (env, profile) = ("prod".parse().expect("a name"), Profile::built_in("prod").expect("there"));
+        let whose = Whose { env: &env, profile: &profile };
+        for text in [
+            "[overrides.prod]\na.b = {}\n",
+            "[overrides.prod.a.b]\nc = 1\n",
+            "[overrides.prod]\na = 1\n",
+            "[[overrides.prod.a]]\n",
+        ] {
+            let document = Document::parse("local.toml", text).expect("TOML");
+            let error = with(&document, whose, &kept("a.b = 1")).expect_err("it has no room");
+            assert!(matches!(error, OrgError::Wrong { .. }), "{error}");
         }
     }
 

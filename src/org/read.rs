@@ -18,6 +18,20 @@ pub const LARGEST: u64 = 8 << 20;
 ///
 /// Fails if it cannot be read, is too large, no text, no file, or a link to elsewhere.
 pub fn text(path: &Path, tree: &Path) -> Result<Option<String>, OrgError> {
+    let Some(bytes) = bytes(path, tree)? else { return Ok(None) };
+    String::from_utf8(bytes).map(Some).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let line = error.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+        OrgError::NoText { path: path.to_owned(), at, line }
+    })
+}
+
+/// The bytes of a file; none if it is not there. `tree` is the folder that a link may not lead out of.
+///
+/// # Errors
+///
+/// As [`text`], whatever the bytes are.
+pub fn bytes(path: &Path, tree: &Path) -> Result<Option<Vec<u8>>, OrgError> {
     let fail = |source: io::Error| OrgError::File(FileError::Io { action: "read", path: path.to_owned(), source });
     let outside = |why: &str| OrgError::Outside { path: path.to_owned(), why: why.to_owned() };
     let file = match disk::given().open(path) {
@@ -39,11 +53,7 @@ pub fn text(path: &Path, tree: &Path) -> Result<Option<String>, OrgError> {
     if bytes.len() as u64 > LARGEST {
         return Err(too_large(bytes.len() as u64));
     }
-    String::from_utf8(bytes).map(Some).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        let line = error.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
-        OrgError::NoText { path: path.to_owned(), at, line }
-    })
+    Ok(Some(bytes))
 }
 
 /// The TOML of a file; none if it is not there.

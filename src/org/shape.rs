@@ -101,7 +101,7 @@ fn judged(path: &KeyPath, form: Form, keys: &[(KeyPath, schema::Holds)]) -> Opti
 }
 
 /// Where something is written.
-fn place(document: &Document, path: &KeyPath) -> Range<usize> {
+pub(super) fn place(document: &Document, path: &KeyPath) -> Range<usize> {
     if let Some(leaf) = document.leaf(path) {
         return leaf.span.clone();
     }

@@ -152,9 +152,7 @@ impl Store<'_> {
             return Ok(None);
         }
         let path = self.record_path(env);
-        read::stays_inside(&path, &self.folder())?;
-        let fail = |source| FileError::Io { action: "read", path: path.clone(), source };
-        let bytes = fs::read(&path).map_err(fail)?;
+        let bytes = read::bytes(&path, &self.folder())?.unwrap_or_default();
         let mut record = Record::salvaged(&bytes);
         let mut strays = self.strays(env, &record);
         strays.sort();
