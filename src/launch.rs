@@ -29,6 +29,7 @@ const NAMES: [&str; 3] = ["tsm", "tkm", "org"];
 #[must_use]
 pub fn main() -> ExitCode {
     mistake::keep_quiet();
+    signal::outlive_file_limit();
     let host = RealHost::new();
     let console = Terminal::new(Streams::standard(terminal::width, terminal::answers), host.variables(), zone(&host));
     let mut globals = Globals::default();

@@ -12,13 +12,14 @@ use super::client::Launched;
 use super::clock::{self, Moment};
 use super::environment::{HOOK, MARK};
 use super::exit::{Obituaries, Witness, how};
-use super::machine::{Event, Phase, Rest, Then};
+use super::machine::{Event, Phase, Then};
 use super::memory::Kills;
 use super::memory_group::MemoryGroup;
 use super::meta::{How, State};
 use super::output::{ERR, OUT};
 use super::proc::{self, Identity, Stat};
-use super::sweep::Ground;
+use super::sweep::{Found, Ground};
+use super::whose::{self, Mark};
 use super::wire::Word;
 use super::worker::{Child, Worker};
 
@@ -68,25 +69,34 @@ impl Worker {
         self.meta.pid = 0;
     }
 
-    /// A record that says "starting" may be older than the truth: looks for a child of this directory, ends other remains.
+    /// A record that says "starting" may be older than the truth: holds the child of this very start, if it runs already, and
+    /// ends what an earlier life left.
     fn find_unrecorded(&mut self) -> bool {
         self.ground = Ground::Everywhere;
-        let found = self.quarry().find();
-        let main =
-            found.iter().filter(|found| found.leads && !is_hook(found.pid)).min_by_key(|found| found.start_ticks);
-        let Some(child) = main.and_then(|main| hold(Identity { pid: main.pid, start_ticks: main.start_ticks })) else {
+        let Some(child) = self.child_of_this_start() else {
             self.sweep();
+            self.meta.life.former = None;
             return false;
         };
-        let mark = proc::environment_of(child.identity.pid, MARK).unwrap_or_default();
-        if let Some((_, nonce)) = String::from_utf8_lossy(&mark).split_once('.') {
-            nonce.clone_into(&mut self.meta.life.nonce);
-        }
         self.meta.life.start_ticks = child.identity.start_ticks;
-        self.boot_id.clone_into(&mut self.meta.life.boot_id);
         self.meta.pid = child.identity.pid;
         self.child = Some(child);
         true
+    }
+
+    /// Only what has the nonce of this start, which was recorded before anything was forked, runs as the user that it was to
+    /// run as, and is no older than the start. Anything else may be a stray of another life, or a stranger's.
+    fn child_of_this_start(&self) -> Option<Child> {
+        let mark = Mark::of(&self.meta).filter(|_| self.meta.life.boot_id == self.boot_id)?;
+        let is_it = |found: &&Found| {
+            found.leads
+                && found.start_ticks >= self.meta.life.start_ticks
+                && mark.is_on(found.pid)
+                && whose::user_of(found.pid) == Some(self.user())
+                && !is_hook(found.pid)
+        };
+        let found = self.quarry().find();
+        hold(found.iter().filter(is_it).min_by_key(|found| found.start_ticks)?.identity())
     }
 
     /// The child lives.
@@ -136,7 +146,9 @@ impl Worker {
     fn go_on_without(&mut self, then: Then) {
         let this_boot = self.meta.life.boot_id == self.boot_id;
         match self.meta.state {
-            State::Stopped | State::Crashed | State::Errored => self.end = Some(super::worker::End::Finished),
+            State::Stopped | State::Crashed | State::Errored | State::Unknown => {
+                self.end = Some(super::worker::End::Finished);
+            }
             State::Starting => self.step(Event::Begin),
             State::Waiting if this_boot => {
                 let left = self.meta.life.next_start_ms.saturating_sub(clock::unix_ms());
@@ -145,6 +157,7 @@ impl Worker {
                 self.save();
             }
             State::Online if this_boot => self.resume_dead(Phase::Up),
+            State::Stopping if this_boot && self.meta.pid == 0 => self.resume_lingering(then),
             State::Stopping if this_boot => self.resume_dead(Phase::Stopping(then)),
             // Another boot: nothing of this life is left, and a start is for somebody else to decide.
             State::Waiting | State::Online | State::Stopping => self.finish(State::Crashed),
@@ -153,15 +166,29 @@ impl Worker {
 
     /// The child ended while nobody looked, or while the worker was being replaced.
     fn resume_dead(&mut self, phase: Phase) {
-        self.machine.resume_at(phase);
-        let pid = self.meta.pid;
-        let started_ms = self.meta.life.started_ms;
-        let known = self.meta.last_exit.as_ref().filter(|exit| exit.at_ms >= started_ms).map(|exit| exit.how);
-        let how = known.unwrap_or_else(|| last_word(pid, self.meta.life.start_ticks, &mut self.obituaries));
-        let lived = clock::unix_ms().saturating_sub(started_ms);
         self.ground = Ground::Everywhere;
-        self.sweep();
-        self.life_ended(how, Duration::from_millis(lived), Rest::Nothing);
+        self.machine.resume_at(phase);
+        let started_ms = self.meta.life.started_ms;
+        let known = self.meta.last_exit.as_ref().filter(|exit| exit.at_ms >= started_ms);
+        let (how, lived) = match known {
+            Some(exit) => (exit.how, Duration::from_millis(exit.lived_ms)),
+            None => {
+                let how = last_word(self.meta.pid, self.meta.life.start_ticks, &mut self.obituaries);
+                let lived = Duration::from_millis(clock::unix_ms().saturating_sub(started_ms));
+                self.record_exit(how, lived);
+                (how, lived)
+            }
+        };
+        let rest = if matches!(phase, Phase::Stopping(_)) { self.see_rest() } else { self.sweep_rest() };
+        self.step(Event::Exited { how, lived, rest });
+    }
+
+    /// What is to be stopped, and of which nothing but what it left may live.
+    fn resume_lingering(&mut self, then: Then) {
+        self.ground = Ground::Everywhere;
+        self.machine.resume_at(Phase::Lingering(then));
+        self.give_grace();
+        self.look_for_leftovers();
     }
 }
 

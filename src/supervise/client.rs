@@ -14,16 +14,20 @@ use rustix::fs::CWD;
 use crate::disk::{self, Refusal};
 
 use super::cgroup::Cgroup;
+use super::lock::{self, Seat};
 use super::memory_group::MemoryGroup;
+use super::repair;
 use super::wait::is_readable_until;
 use super::wire::{RECORD, Word};
-use super::{lock, repair};
 
 pub use super::wait::{WaitError, soon, wait, wait_for_last, wait_unsupervised};
 pub use super::wire::{Launched, Order, Step};
 
 /// The longest time a new supervisor may take to its first word.
 pub const FIRST_WORD_LIMIT: Duration = Duration::from_secs(10);
+
+/// How soon a supervisor that somebody stopped (SIGSTOP) before its first word is continued.
+const STEP: Duration = Duration::from_millis(250);
 
 /// The longest time a pre-start command may run.
 pub const HOOK_LIMIT: Duration = Duration::from_secs(300);
@@ -163,8 +167,12 @@ fn first_word(words: &mut File, dir: &Path) -> Result<Launched, LaunchError> {
     let mut limit = FIRST_WORD_LIMIT;
     let mut deadline = Instant::now() + limit;
     loop {
-        if !is_readable_until(&*words, deadline) {
-            return Err(LaunchError::Late { dir: dir(), waited: limit });
+        if !is_readable_until(&*words, deadline.min(Instant::now() + STEP)) {
+            if Instant::now() >= deadline {
+                return Err(LaunchError::Late { dir: dir(), waited: limit });
+            }
+            repair::rouse(&dir());
+            continue;
         }
         let mut record = [0; RECORD];
         if words.read_exact(&mut record).is_err() {
@@ -181,15 +189,28 @@ fn first_word(words: &mut File, dir: &Path) -> Result<Launched, LaunchError> {
     }
 }
 
-/// True when somebody supervises the process in `dir`. Only asks: no lock is taken, not even for an instant.
+/// True when somebody supervises the process in `dir`, and also where that cannot be seen: what is done to a process that nobody
+/// supervises needs certainty. Only asks: no lock is taken, not even for an instant.
 #[must_use]
 pub fn supervised(dir: &Path) -> bool {
+    lock::is_held(CWD, dir).unwrap_or(true)
+}
+
+/// The same, without an answer where it cannot be seen.
+///
+/// # Errors
+///
+/// Fails when the lock is there and cannot be asked for.
+pub fn supervision(dir: &Path) -> io::Result<bool> {
     lock::is_held(CWD, dir)
 }
 
 /// The same for a `dir` relative to an open folder.
-#[must_use]
-pub fn supervised_in(folder: BorrowedFd, dir: &Path) -> bool {
+///
+/// # Errors
+///
+/// Fails when the lock is there and cannot be asked for.
+pub fn supervised_in(folder: BorrowedFd, dir: &Path) -> io::Result<bool> {
     lock::is_held(folder, dir)
 }
 
@@ -215,6 +236,26 @@ pub fn send(dir: &Path, order: Order) -> Result<(), SendError> {
         }
         Err(source) => Err(SendError::Write { path, source }),
     }
+}
+
+/// Keeps every supervisor away from a process directory for as long as it lives.
+#[derive(Debug)]
+pub struct Hold {
+    _locks: [File; 2],
+}
+
+/// Takes the places of guard and worker, so that nobody can begin to supervise the process in `dir`; `None` if somebody does.
+///
+/// # Errors
+///
+/// Fails when the locks cannot be taken: then it is not known whether somebody supervises.
+pub fn hold(dir: &Path) -> io::Result<Option<Hold>> {
+    let take = |seat| {
+        let file = lock::open(dir)?;
+        Ok::<_, io::Error>(lock::take(&file, seat)?.then_some(file))
+    };
+    let (guard, worker) = (take(Seat::Guard)?, take(Seat::Worker)?);
+    Ok(guard.zip(worker).map(|(guard, worker)| Hold { _locks: [guard, worker] }))
 }
 
 /// Lets the kernel forget the process in `dir`, which nobody supervises and which is about to be removed: takes away the

@@ -15,6 +15,11 @@ pub(super) fn unix_ns() -> i64 {
     now.tv_sec() * 1_000_000_000 + now.tv_nsec()
 }
 
+/// This moment as `/proc/PID/stat` counts: clock ticks since the boot.
+pub(super) fn ticks() -> u64 {
+    u64::try_from(Moment::now().0.as_millis()).unwrap_or(u64::MAX) / (1000 / TICKS_PER_SECOND)
+}
+
 /// A moment that no change of the wall clock moves; time asleep counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Moment(Duration);

@@ -77,6 +77,7 @@ struct Post {
 
 /// Becomes the guard of `dir`, in a session of its own and nobody's child.
 pub(super) fn start(dir: &Path) -> ! {
+    outlive_file_limit();
     let mut words = std::env::args_os();
     let exe = words.next().map(PathBuf::from).unwrap_or_default();
     let handed = words.skip(2).collect::<Vec<_>>();
@@ -126,6 +127,14 @@ fn keep_only_stdout() -> io::Result<File> {
     nix::unistd::dup2_stderr(&null)?;
     // SAFETY: the descriptor was just made, for us alone.
     Ok(unsafe { File::from_raw_fd(word) })
+}
+
+/// A file that reaches its limit (`ulimit -f`) is an error of the write, and no reason to end. The signal is caught, not ignored,
+/// so that what is executed has the default again.
+fn outlive_file_limit() {
+    extern "C" fn nothing(_: libc::c_int) {}
+    // SAFETY: the handler does nothing.
+    let _ = unsafe { signal(Signal::SIGXFSZ, SigHandler::Handler(nothing)) };
 }
 
 /// Signals that a terminal or a caller's mistake could send do not reach us; SIGTERM does.
@@ -261,10 +270,15 @@ impl Post {
     fn promoted(dir: PathBuf, exe: PathBuf, (ends, worker_seat): (Ends, File)) -> Self {
         loop {
             let taken = lock::open(Path::new(".")).and_then(|seat| Ok((lock::take(&seat, Seat::Guard)?, seat)));
-            // Somebody who only looks whether the place is free holds it for an instant.
-            let Ok((true, seat)) = taken else {
-                rest(TOO_SHORT);
-                continue;
+            let seat = match taken {
+                Ok((true, seat)) => seat,
+                // The directory was removed: there is no place to take.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => leave(1),
+                // Somebody who only looks whether the place is free holds it for an instant.
+                Ok((false, _)) | Err(_) => {
+                    rest(TOO_SHORT);
+                    continue;
+                }
             };
             match Self::with(dir, exe, (seat, ends)) {
                 Ok(post) => {

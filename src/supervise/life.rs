@@ -9,23 +9,18 @@ use super::adopt::replace;
 use super::client::{HOOK_LIMIT, Launched};
 use super::clock::{self, Moment};
 use super::exit::shell_code;
+use super::leftovers::Leftovers;
 use super::machine::{Action, Event, Phase, Rest};
 use super::memory::Kills;
 use super::meta::{Exit, How, State};
 use super::proc::{self, Identity, Reach};
 use super::spawn::{self, Birth, Failure, Newborn, Program};
-use super::sweep::{self, Ground, Quarry};
+use super::sweep::Ground;
 use super::wire::Word;
 use super::worker::{Child, End, Hook, Worker};
 
 /// A SIGKILL is repeated after this time: whoever still is there was not there before, or hangs in the kernel.
 const KILL_AGAIN: Duration = Duration::from_secs(1);
-
-/// How often leftovers are killed and looked for again before they are reported instead.
-const PASSES: u32 = 20;
-
-/// How long each pass waits for the killed to end.
-const PASS: Duration = Duration::from_millis(200);
 
 impl Worker {
     /// Carries out an action, and those that follow from it at once.
@@ -44,11 +39,7 @@ impl Worker {
                 Action::Terminate => self.terminate(),
                 Action::Kill => self.kill(),
                 Action::TerminateRest => self.terminate_rest(),
-                Action::KillRest => {
-                    self.sweep();
-                    self.leftovers.clear();
-                    Some(Event::RestGone)
-                }
+                Action::KillRest => self.kill_rest(),
                 Action::Wait(span) => self.wait_before_start(span),
                 Action::Finish(state) => {
                     self.finish(state);
@@ -61,7 +52,6 @@ impl Worker {
 
     fn run_hook(&mut self) -> Option<Event> {
         self.begin_life();
-        self.save();
         match spawn::prepare(&self.birth(Program::Hook)).and_then(|newborn| {
             let pid = newborn.pid;
             self.take_into_group(pid);
@@ -108,10 +98,15 @@ impl Worker {
         self.meta.pid = 0;
         self.meta.life.next_start_ms = 0;
         self.meta.life.start_follows = false;
+        self.meta.life.former = None;
         self.meta.life.nonce = nonce();
+        self.meta.life.start_ticks = clock::ticks();
         self.boot_id.clone_into(&mut self.meta.life.boot_id);
         self.ground = Ground::Tree;
+        self.leftovers = Leftovers::default();
         self.limit_memory();
+        // Before anything is forked: whoever looks for what this start left knows it by the nonce.
+        self.save();
     }
 
     fn spawn(&mut self) -> Event {
@@ -132,6 +127,7 @@ impl Worker {
             program,
             outputs: [out.fifo.as_fd(), err.fifo.as_fd()],
             cgroup: self.cgroup.as_ref(),
+            seat: self.seat.as_fd(),
         }
     }
 
@@ -180,10 +176,11 @@ impl Worker {
     fn terminate(&mut self) -> Option<Event> {
         self.meta.enter(State::Stopping);
         self.save();
+        self.leftovers.asked_at = Some(clock::ticks());
         self.signal_group(libc::SIGTERM);
         // A stopped process would never see it.
         self.signal_group(libc::SIGCONT);
-        self.due = Some(Moment::now().after(Duration::from_millis(self.meta.run.kill_timeout_ms)));
+        self.give_grace();
         None
     }
 
@@ -211,26 +208,37 @@ impl Worker {
     pub(super) fn child_ended(&mut self, how: How) {
         let Some(child) = self.child.take() else { return };
         let lived = Moment::now().since(child.born);
-        let rest = if matches!(self.machine.phase, Phase::Stopping(_)) {
-            if self.quarry().find().is_empty() { Rest::Nothing } else { Rest::Some }
-        } else {
-            self.sweep();
-            Rest::Nothing
-        };
-        self.life_ended(how, lived, rest);
+        let rest = if matches!(self.machine.phase, Phase::Stopping(_)) { self.see_rest() } else { self.sweep_rest() };
+        self.record_exit(how, lived);
+        self.step(Event::Exited { how, lived, rest });
         self.answer = None;
     }
 
-    /// Records the end of a life and goes on.
-    pub(super) fn life_ended(&mut self, how: How, lived: Duration, rest: Rest) {
-        if rest == Rest::Nothing {
-            self.drain();
+    /// Whether something was left that deserves the rest of the grace.
+    pub(super) fn see_rest(&mut self) -> Rest {
+        if !self.quarry().find().is_empty() {
+            // It is given what is left of the grace, or all of it after a death of ours.
+            if self.due.is_none() {
+                self.give_grace();
+            }
+            return Rest::Some;
         }
-        self.record_exit(how, lived);
-        self.step(Event::Exited { how, lived, rest });
+        self.drain();
+        Rest::Nothing
     }
 
-    fn record_exit(&mut self, how: How, lived: Duration) {
+    /// Leaves nothing.
+    pub(super) fn sweep_rest(&mut self) -> Rest {
+        self.sweep();
+        self.drain();
+        Rest::Nothing
+    }
+
+    pub(super) fn give_grace(&mut self) {
+        self.due = Some(Moment::now().after(Duration::from_millis(self.meta.run.kill_timeout_ms)));
+    }
+
+    pub(super) fn record_exit(&mut self, how: How, lived: Duration) {
         let lived_ms = u64::try_from(lived.as_millis()).unwrap_or(u64::MAX);
         let ours = matches!(self.machine.phase, Phase::Killing(_) | Phase::Lingering(_));
         // A shell in between makes an exit code of the signal.
@@ -238,67 +246,6 @@ impl Worker {
         let killed = self.kills_before.take().filter(|_| by_force && !ours);
         let memory = killed.and_then(|before| Kills::so_far(self.memory_group.as_ref()).since(before));
         self.meta.last_exit = Some(Exit { at_ms: clock::unix_ms(), lived_ms, how, memory });
-    }
-
-    /// Those in the child's group have been asked already; the others are now.
-    fn terminate_rest(&mut self) -> Option<Event> {
-        let group = self.meta.pid;
-        let found = self.quarry().find();
-        for stray in found.iter().filter(|found| found.group != group) {
-            stray.signal(libc::SIGTERM);
-        }
-        self.leftovers = sweep::handles(&found);
-        // How the child ended is known now, and should be after a death of ours too.
-        self.save();
-        found.is_empty().then_some(Event::RestGone)
-    }
-
-    /// One of the leftovers ended.
-    pub(super) fn look_for_leftovers(&mut self) {
-        let found = self.quarry().find();
-        self.leftovers = sweep::handles(&found);
-        if found.is_empty() {
-            self.step(Event::RestGone);
-        }
-    }
-
-    /// Kills whatever the life left behind, until nothing is found; the rest is recorded.
-    pub(super) fn sweep(&mut self) {
-        let mut found = self.quarry().find();
-        for _ in 0..PASSES {
-            if found.is_empty() {
-                break;
-            }
-            // Those that fork are stopped first, or there would always be one more.
-            for signal in [libc::SIGSTOP, libc::SIGKILL] {
-                found.iter().for_each(|stray| stray.signal(signal));
-            }
-            for pidfd in sweep::handles(&found) {
-                proc::wait_for_end(&pidfd, PASS);
-            }
-            found = self.quarry().find();
-        }
-        self.meta.life.survivors = found.iter().map(|found| found.pid).collect();
-    }
-
-    pub(super) fn quarry(&self) -> Quarry<'_> {
-        let fifo = |which: usize| {
-            let file = self.streams[which].fifo.as_fd().try_clone_to_owned().map(fs::File::from);
-            file.and_then(|file| file.metadata()).map_or((0, 0), |found| (found.dev(), found.ino()))
-        };
-        let root =
-            (self.meta.pid != 0).then_some(Identity { pid: self.meta.pid, start_ticks: self.meta.life.start_ticks });
-        // A guard that was just killed leads nowhere, and its number may be anybody's.
-        let alone = self.guard.as_ref().is_some_and(proc::has_ended);
-        Quarry {
-            ground: if alone { Ground::Everywhere } else { self.ground },
-            dir: &self.dir,
-            top: if alone { std::process::id() } else { self.top },
-            mark: format!("{}.{}", self.meta.tsm_id, self.meta.life.nonce),
-            root,
-            fifos: [fifo(0), fifo(1)],
-            cgroup: self.cgroup.as_ref(),
-        }
     }
 
     fn wait_before_start(&mut self, span: Duration) -> Option<Event> {

@@ -70,7 +70,12 @@ fn is_any_taken(file: &File, mut range: libc::flock) -> bool {
 }
 
 /// True when anybody supervises `dir`, which may be relative to the folder. Takes no lock, not even for an instant.
-pub(super) fn is_held(folder: BorrowedFd, dir: &Path) -> bool {
-    let opened = disk::own().any_kind().open_at(folder, dir.join(FILE));
-    opened.is_ok_and(|file| is_any_taken(&file, Seat::all()))
+///
+/// Where there is no lock file, no supervisor ever was; an error says nothing.
+pub(super) fn is_held(folder: BorrowedFd, dir: &Path) -> io::Result<bool> {
+    match disk::own().any_kind().open_at(folder, dir.join(FILE)) {
+        Ok(file) => Ok(is_any_taken(&file, Seat::all())),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(false),
+        Err(error) => Err(error),
+    }
 }

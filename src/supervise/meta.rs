@@ -17,6 +17,7 @@ use super::lenient::{number, port_in, port_out};
 use super::limits::{Account, Limits, MemoryBy};
 use super::proc::{self, Identity};
 
+pub use super::ending::{Exit, How, Memory};
 pub(super) use super::record::restore;
 pub use super::record::{ReadError, earlier, outline, read, read_in, remove, write};
 
@@ -109,6 +110,9 @@ pub enum Status {
     Stopped,
     /// Ended by itself with a failure; it may be waiting to be started again.
     Crashed,
+    /// It cannot be said: what would tell cannot be read. Never in a record.
+    #[serde(skip)]
+    Unknown,
 }
 
 impl Status {
@@ -136,6 +140,9 @@ pub enum State {
     Crashed,
     /// Ended too often in a row; given up.
     Errored,
+    /// It cannot be said: what would tell cannot be read. Never in a record.
+    #[serde(skip)]
+    Unknown,
 }
 
 impl State {
@@ -150,6 +157,7 @@ impl State {
             Self::Waiting => "waiting",
             Self::Crashed => "crashed",
             Self::Errored => "errored",
+            Self::Unknown => "unknown",
         }
     }
 
@@ -160,6 +168,7 @@ impl State {
             Self::Starting | Self::Online | Self::Stopping => Status::Online,
             Self::Stopped => Status::Stopped,
             Self::Waiting | Self::Crashed | Self::Errored => Status::Crashed,
+            Self::Unknown => Status::Unknown,
         }
     }
 }
@@ -262,7 +271,7 @@ pub enum Restart {
 pub struct Life {
     /// `/proc/sys/kernel/random/boot_id` of the boot in which the child was started.
     pub boot_id: String,
-    /// Field 22 of `/proc/PID/stat` of the child, in clock ticks since boot.
+    /// Field 22 of `/proc/PID/stat` of the child, in clock ticks since boot. Until it is known, when its start began.
     pub start_ticks: u64,
     /// Part of the environ mark `TSM_RUN=<id>.<nonce>` of this life.
     pub nonce: String,
@@ -285,6 +294,9 @@ pub struct Life {
     pub start_follows: bool,
     /// The command that is starting it; 0 once a supervisor has taken over.
     pub starter_pid: u32,
+    /// The life before, while it is not sure that a start over it has found what it left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub former: Option<Former>,
     /// Processes that outlived the sweep at the end of the last life; empty when it left nothing.
     pub survivors: Vec<u32>,
     /// What holds it to its limit of memory.
@@ -292,54 +304,18 @@ pub struct Life {
     pub memory_by: MemoryBy,
 }
 
-/// How a life ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Exit {
-    /// When, in milliseconds since 1970.
-    pub at_ms: u64,
-    /// How long it had lived, in milliseconds.
-    pub lived_ms: u64,
-    /// In what way.
-    pub how: How,
-    /// Set when it was killed for lack of memory.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub memory: Option<Memory>,
-}
-
-/// How sure it is that a killed process had run out of memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Memory {
-    /// Its memory control group counted an out-of-memory kill meanwhile.
-    Certain,
-    /// The machine counted one meanwhile.
-    Likely,
-}
-
-/// In what way a process ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum How {
-    /// It called exit with this code.
-    Code(u8),
-    /// This signal ended it.
-    Signal(u8),
-    /// This signal ended it and a core was written.
-    Core(u8),
-    /// Nobody saw it end. Counts as a failure.
-    Unknown,
-    /// It never ran: `errno` of the failed exec or of a step before it.
-    NotRun(i32),
-    /// The pre-start command failed with this code (signals as 128 + n).
-    Hook(u8),
-}
-
-impl How {
-    /// True for a clean exit.
-    #[must_use]
-    pub fn is_success(self) -> bool {
-        matches!(self, Self::Code(0))
-    }
+/// By what that which a life left is known.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Former {
+    /// As in [`Life`].
+    pub boot_id: String,
+    /// The child; 0 if it is not known.
+    pub pid: u32,
+    /// As in [`Life`].
+    pub start_ticks: u64,
+    /// As in [`Life`].
+    pub nonce: String,
 }
 
 impl State {
@@ -348,7 +324,7 @@ impl State {
     pub fn is_final(self) -> bool {
         match self {
             Self::Stopped | Self::Crashed | Self::Errored => true,
-            Self::Starting | Self::Online | Self::Stopping | Self::Waiting => false,
+            Self::Starting | Self::Online | Self::Stopping | Self::Waiting | Self::Unknown => false,
         }
     }
 }
@@ -359,6 +335,17 @@ impl Meta {
     pub fn identity(&self) -> Option<Identity> {
         let recorded = self.pid != 0 && self.life.boot_id == proc::boot_id();
         recorded.then_some(Identity { pid: self.pid, start_ticks: self.life.start_ticks })
+    }
+
+    /// The life of this record, as the one before the next.
+    #[must_use]
+    pub fn as_former(&self) -> Option<Former> {
+        let Life { boot_id, start_ticks, nonce, former, .. } = &self.life;
+        if nonce.is_empty() {
+            // It never came to a life.
+            return former.clone();
+        }
+        Some(Former { boot_id: boot_id.clone(), pid: self.pid, start_ticks: *start_ticks, nonce: nonce.clone() })
     }
 
     /// Sets `state` and the `status` that goes with it.

@@ -28,8 +28,11 @@
 //! * **No program runs unknown**: a forked child waits at a gate until its pid is recorded, and ends there if its supervisor died.
 //!   A record that was reset to `starting` is compared with what is found running before anything is started.
 //! * **The record of an end comes after the last word**: status, sweep, drain, then `meta.json`.
+//! * **Nothing takes the child's place**: what is found running is the child only with the nonce of this very start, which is
+//!   recorded before anything is forked, as the user that it runs as, and no older than the start (`whose`).
 //! * **An end leaves nothing**: what the child started is found below guard and worker, both subreapers; after both were killed,
-//!   also by session, FIFOs, the mark `TSM_RUN` in its environment, and a control group where one could be made. On a requested stop it is asked first and has the rest of
+//!   also by session, FIFOs, the mark `TSM_RUN` in its environment, and a control group where one could be made. The directory's
+//!   name in an environment counts for processes of the same user only, and words make no supervisor: a lock does. On a requested stop it is asked first and has the rest of
 //!   the grace; after a crash it is killed before the next start. What is left all the same is recorded in `life.survivors`.
 //! * **Ends are told apart**: code, signal, core, never ran, pre-start command failed, unknown. Unknown counts as failure.
 //! * **A full disk consumes nothing**; after a minute (`run.log_patience_ms`) bytes are thrown away so that the child can go on,
@@ -67,10 +70,12 @@ mod cgroup;
 pub mod client;
 mod clock;
 mod deaths;
+mod ending;
 mod environment;
 mod exit;
 mod guard;
 pub mod index;
+mod leftovers;
 mod lenient;
 mod life;
 pub mod limits;
@@ -88,8 +93,10 @@ pub mod repair;
 pub mod rotation;
 mod spawn;
 mod sweep;
+pub mod traces;
 mod versions;
 mod wait;
+pub mod whose;
 pub mod wire;
 mod worker;
 

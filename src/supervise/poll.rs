@@ -51,7 +51,7 @@ impl Worker {
         let stranger = self.child.as_ref().filter(|child| child.witness.is_some());
         let child = stranger.map(|child| push(&mut fds, &child.pidfd));
         let leftovers = fds.len();
-        fds.extend(self.leftovers.iter().map(|pidfd| PollFd::new(pidfd, input)));
+        fds.extend(self.leftovers.handles.iter().map(|pidfd| PollFd::new(pidfd, input)));
         let timeout = if bytes { Some(Duration::ZERO) } else { self.deadline().map(|at| at.since(Moment::now())) };
         let timeout = timeout.and_then(|span| Timespec::try_from(span).ok());
         // Interrupted or refused: nothing is ready, and the next turn asks again.
@@ -81,7 +81,7 @@ impl Worker {
 
     /// The next moment at which something must be done.
     fn deadline(&self) -> Option<Moment> {
-        let ours = [self.due, self.promote_at, self.save_at];
+        let ours = [self.due, self.promote_at, self.save_at, self.leftovers.look_at];
         let streams = self.streams.iter().map(Stream::deadline);
         ours.into_iter().chain(streams).flatten().min()
     }
@@ -96,6 +96,9 @@ impl Worker {
         if is_due(self.due) {
             self.due = None;
             self.step(Event::Deadline);
+        }
+        if is_due(self.leftovers.look_at) {
+            self.look_for_leftovers();
         }
         if is_due(self.save_at) {
             self.save();

@@ -71,6 +71,11 @@ impl Stat {
         })
     }
 
+    /// Stopped by a signal.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.state == b'T'
+    }
+
     /// Zombie or being taken away.
     pub(super) fn is_dead(&self) -> bool {
         matches!(self.state, b'Z' | b'X' | b'x')
@@ -102,10 +107,13 @@ pub(super) fn wait_for_end(pidfd: impl AsFd, limit: Duration) {
 /// The value of a variable in the environment that a process was started with.
 pub(super) fn environment_of(pid: u32, name: &str) -> Option<Vec<u8>> {
     let environ = fs::read(format!("/proc/{pid}/environ")).ok()?;
-    environ.split(|byte| *byte == 0).find_map(|setting| {
-        let value = setting.strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
-        Some(value.to_vec())
-    })
+    variable_in(&environ, name).map(<[u8]>::to_vec)
+}
+
+/// The value of a variable in such an environment.
+pub(super) fn variable_in<'a>(environ: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let mut settings = environ.split(|byte| *byte == 0);
+    settings.find_map(|setting| setting.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
 }
 
 /// Who gets a signal.

@@ -3,7 +3,6 @@
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
 use std::time::Instant;
@@ -12,14 +11,13 @@ use super::client::{Order, SendError, WaitError, send, wait_unsupervised};
 use super::guard::PROGRAM;
 use super::meta;
 use super::proc::{self, Reach, Stat};
+use super::whose;
 
 /// Continues guard and worker of `dir`, if somebody stopped them.
-pub(super) fn rouse(dir: &Path) {
-    for (pid, handle) in supervisors(dir) {
-        if Stat::of(pid).is_some_and(|stat| stat.state == b'T') {
-            // It may have ended meanwhile, which the caller will see.
-            let _ = proc::signal(&handle, libc::SIGCONT, Reach::Process);
-        }
+pub fn rouse(dir: &Path) {
+    for (_, handle) in supervisors(dir, |pid| Stat::of(pid).is_some_and(|stat| stat.is_stopped())) {
+        // It may have ended meanwhile, which the caller will see.
+        let _ = proc::signal(&handle, libc::SIGCONT, Reach::Process);
     }
 }
 
@@ -30,26 +28,24 @@ pub(super) fn rouse(dir: &Path) {
 ///
 /// Fails if somebody still supervises at the deadline.
 pub fn evict(dir: &Path, deadline: Instant) -> Result<(), WaitError> {
-    for (_, handle) in supervisors(dir) {
+    for (_, handle) in supervisors(dir, |_| true) {
         let _ = proc::signal(&handle, libc::SIGKILL, Reach::Process);
     }
     wait_unsupervised(dir, deadline)
 }
 
-/// The guard and the worker that the record of `dir` names, in this order, if they still are that.
-fn supervisors(dir: &Path) -> Vec<(u32, OwnedFd)> {
+/// The guard and the worker that the record of `dir` names, in this order, if they still are that and `is` is true of them.
+fn supervisors(dir: &Path, is: impl Fn(u32) -> bool) -> Vec<(u32, OwnedFd)> {
     let life = meta::read(dir).ok().flatten().map(|meta| meta.life).unwrap_or_default();
-    let held = [life.guard_pid, life.worker_pid].into_iter().filter(|pid| *pid != 0);
-    held.filter_map(|pid| Some((pid, proc::handle(pid).ok()?))).filter(|(pid, _)| supervises(*pid, dir)).collect()
+    let named = [life.guard_pid, life.worker_pid].into_iter().filter(|pid| *pid != 0 && is(*pid));
+    // The handle comes before the look, so that it is not on another process.
+    named.filter_map(|pid| Some((pid, proc::handle(pid).ok()?))).filter(|(pid, _)| supervises(*pid, dir)).collect()
 }
 
 fn supervises(pid: u32, dir: &Path) -> bool {
-    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    let mut words = line.split(|byte| *byte == 0).skip(1);
-    let asked = words.next() == Some(super::FLAG.as_bytes());
     let place = |path: &Path| fs::metadata(path).map(|it| (it.dev(), it.ino())).ok();
-    let theirs = words.next().map(|word| Path::new(std::ffi::OsStr::from_bytes(word)).to_owned());
-    asked && theirs.is_some_and(|theirs| place(&theirs).is_some_and(|it| place(dir) == Some(it)))
+    let theirs = whose::supervisor_of(pid).and_then(|theirs| place(&theirs));
+    theirs.is_some() && theirs == place(dir)
 }
 
 /// True when `program` is what the supervisor of `dir` runs: that very file, not one that was replaced since.

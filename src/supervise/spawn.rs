@@ -15,12 +15,13 @@ use std::path::Path;
 
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::unistd::{ForkResult, chdir, execve, fork, setsid};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::cgroup::{self, Cgroup, Forked};
 use super::environment::{Environment, HOOK};
 use super::limits::{MemoryBy, Refused, share};
 use super::meta::Meta;
-use super::proc;
+use super::proc::{self, Reach, Stat};
 use super::versions;
 use super::wire::Step;
 
@@ -50,6 +51,8 @@ pub(super) struct Birth<'a> {
     pub(super) outputs: [BorrowedFd<'a>; 2],
     /// Where it is forked into, if that can be.
     pub(super) cgroup: Option<&'a Cgroup>,
+    /// The worker's lock.
+    pub(super) seat: BorrowedFd<'a>,
 }
 
 /// Why a program does not run.
@@ -84,6 +87,9 @@ pub(super) fn prepare(birth: &Birth<'_>) -> Result<Newborn, Failure> {
     match fork_child(birth.cgroup).map_err(forking)? {
         Forked::Child => {
             let _never_back = NeverBack;
+            // Its copy would keep the place of a worker that is killed, for as long as it stands before the gate.
+            // SAFETY: the number is that of our copy, which nothing uses: this process never comes back to its owner.
+            unsafe { libc::close(birth.seat.as_raw_fd()) };
             drop((gate, report));
             let mut behind = File::from(OwnedFd::from(behind));
             let Err(failure) = run(birth, &mut behind);
@@ -118,6 +124,7 @@ fn fork_child(cgroup: Option<&Cgroup>) -> io::Result<Forked> {
 /// A child behind the gate.
 #[derive(Debug)]
 pub(super) struct Released {
+    pid: u32,
     pidfd: OwnedFd,
     opened: io::Result<()>,
     report: File,
@@ -127,13 +134,19 @@ impl Newborn {
     /// Opens the gate, and says what limits the memory.
     pub(super) fn release(mut self, memory_by: MemoryBy) -> Released {
         let word = if memory_by == MemoryBy::Data { LIMITED } else { OPEN };
-        Released { pidfd: self.pidfd, opened: self.gate.write_all(&[word]), report: self.report }
+        Released { pid: self.pid, pidfd: self.pidfd, opened: self.gate.write_all(&[word]), report: self.report }
     }
 }
 
 impl Released {
-    /// Waits until the program runs.
+    /// Waits until the program runs. A child that somebody stopped (SIGSTOP) before it is its program is continued: nobody
+    /// could end it else.
     pub(super) fn confirm(mut self) -> Result<OwnedFd, Failure> {
+        while !is_readable(&self.report) {
+            if Stat::of(self.pid).is_some_and(|stat| stat.is_stopped()) {
+                let _ = proc::signal(&self.pidfd, libc::SIGCONT, Reach::Process);
+            }
+        }
         let mut report = Vec::new();
         let heard = self.report.read_to_end(&mut report);
         match (report.as_slice(), self.opened.and(heard)) {
@@ -142,6 +155,14 @@ impl Released {
             (told, _) => Err(understand(told)),
         }
     }
+}
+
+/// How often a child that does not become its program is looked at.
+const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+
+/// Waits for a moment; true also where it cannot be waited.
+fn is_readable(report: &File) -> bool {
+    !matches!(poll(&mut [PollFd::new(report, PollFlags::IN)], Some(&LOOK)), Ok(0) | Err(rustix::io::Errno::INTR))
 }
 
 /// Ends the process if anything, even a panic, leaves its scope: two must not return from one fork.
@@ -236,9 +257,13 @@ fn take_standard_descriptors(birth: &Birth<'_>) -> io::Result<()> {
 
 /// A program expects the defaults; an ignored SIGPIPE or a blocked SIGCHLD would be inherited by its exec.
 fn reset_signals() -> io::Result<()> {
-    for signal in 1..libc::SIGRTMAX() {
-        // SAFETY: restoring a default runs no code; the kernel refuses the two signals that have no other.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    // The C library keeps some numbers for itself and refuses to touch them, so the kernel is asked. It refuses only the two
+    // signals that have no other action. A structure of zeros is the default, with no flags and an empty mask.
+    let default = [0u8; 64];
+    let (none, of_mask) = (std::ptr::null_mut::<u8>(), size_of::<u64>());
+    for signal in 1..=libc::SIGRTMAX() {
+        // SAFETY: the kernel reads its structure, which is shorter than ours on every architecture; a default runs no code.
+        unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), none, of_mask) };
     }
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
     Ok(())

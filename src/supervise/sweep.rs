@@ -2,7 +2,8 @@
 //!
 //! Both guard and worker are subreapers, so as long as the guard that saw the start of a life lives, everything the life started
 //! stays below the guard: its tree is the whole truth. After a guard was killed, descendants may be anybody's children; then
-//! they are known by the session of the child, by the FIFOs they hold, by the mark in their environment, or by their control group.
+//! they are known by the session of the child, by the FIFOs they hold, by their control group, by the mark of the life in their
+//! environment, and by the name of the directory there if they also run as the user of the life.
 //!
 //! Another supervisor and what it supervises are never ours, even when they were started from within.
 
@@ -12,8 +13,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::cgroup::Cgroup;
-use super::environment::{HOME, MARK};
-use super::proc::{self, Identity, Reach, Stat, environment_of};
+use super::proc::{self, Identity, Reach, Stat};
+use super::whose::{self, Mark};
 
 /// Where to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,10 +33,12 @@ pub(super) struct Quarry<'a> {
     pub(super) dir: &'a Path,
     /// The guard, or the worker when there is none.
     pub(super) top: u32,
-    /// `<id>.<nonce>` of the life.
-    pub(super) mark: String,
-    /// The child of that life, by which its session is known.
-    pub(super) root: Option<Identity>,
+    /// The marks of the life and of the one before it, as far as they are known.
+    pub(super) marks: Vec<Mark>,
+    /// The children of those lives, by which their sessions are known.
+    pub(super) roots: Vec<Identity>,
+    /// The users that they may run as.
+    pub(super) users: [u32; 2],
     /// Device and inode of its FIFOs.
     pub(super) fifos: [(u64, u64); 2],
     /// Its control group, if it may have one.
@@ -58,6 +61,10 @@ impl Found {
         Self { pid, start_ticks: stat.start_ticks, group: stat.group, leads: stat.session == pid }
     }
 
+    pub(super) fn identity(&self) -> Identity {
+        Identity { pid: self.pid, start_ticks: self.start_ticks }
+    }
+
     /// A handle on exactly this process, if it still lives and a descriptor is to be had.
     pub(super) fn handle(&self) -> Option<OwnedFd> {
         let pidfd = proc::handle(self.pid).ok()?;
@@ -65,7 +72,7 @@ impl Found {
     }
 
     fn lives(&self) -> bool {
-        proc::is_alive(&Identity { pid: self.pid, start_ticks: self.start_ticks })
+        proc::is_alive(&self.identity())
     }
 
     /// Sends a signal to exactly this process. It may have ended meanwhile, which is as good.
@@ -85,98 +92,153 @@ impl Found {
     }
 }
 
-/// Adds a process that lives and is not there yet.
-fn add(pid: u32, found: &mut Vec<Found>) {
-    if let Some(stat) = Stat::of(pid).filter(|stat| !stat.is_dead())
-        && found.iter().all(|known| known.pid != pid)
-    {
-        found.push(Found::new(pid, &stat));
+/// What is left of a life, and handles on some of it, to wait for: no more than leave descriptors for other work.
+#[derive(Debug, Default)]
+pub(super) struct Left {
+    pub(super) found: Vec<Found>,
+    pub(super) handles: Vec<OwnedFd>,
+}
+
+impl Left {
+    fn hold(found: Vec<Found>) -> Self {
+        const SOME: usize = 24;
+        let handles = found.iter().filter_map(Found::handle).take(SOME).collect();
+        Self { found, handles }
+    }
+
+    /// Something is left, and nothing of it can be waited for.
+    pub(super) fn is_unheld(&self) -> bool {
+        self.handles.is_empty() && !self.found.is_empty()
     }
 }
 
-/// Handles on some of them, to wait for: no more than leave descriptors for other work.
-pub(super) fn handles(found: &[Found]) -> Vec<OwnedFd> {
-    const SOME: usize = 24;
-    found.iter().filter_map(Found::handle).take(SOME).collect()
+/// One look at the processes there are.
+#[derive(Debug, Default)]
+struct Look {
+    found: Vec<Found>,
+    /// Those that ended while they were looked at: what they had started may be somewhere else now, unseen.
+    gone: Vec<u32>,
 }
+
+impl Look {
+    /// Adds a process; false if it does not live.
+    fn add(&mut self, pid: u32) -> bool {
+        let Some(stat) = Stat::of(pid).filter(|stat| !stat.is_dead()) else {
+            self.gone.push(pid);
+            return false;
+        };
+        if self.found.iter().all(|known| known.pid != pid) {
+            self.found.push(Found::new(pid, &stat));
+        }
+        true
+    }
+}
+
+/// More looks than this are not taken for the sake of those that end meanwhile; elsewhere on the machine there may be many.
+const LOOKS: usize = 8;
 
 impl Quarry<'_> {
     /// Everything alive that belongs to the life, its child included; parents come before what they started.
     pub(super) fn find(&self) -> Vec<Found> {
-        let mut found = Vec::new();
-        let told = self.climb(self.top, &mut found);
+        let mut known = Vec::new();
+        for _ in 1..LOOKS {
+            let look = self.look();
+            if !look.found.is_empty() || look.gone.iter().all(|pid| known.contains(pid)) {
+                return look.found;
+            }
+            known.extend(look.gone);
+        }
+        self.look().found
+    }
+
+    /// The same with handles. What ends between the look and its handle would wake nobody: then it is looked again.
+    pub(super) fn hold(&self) -> Left {
+        let mut left = Left::hold(self.find());
+        for _ in 1..LOOKS {
+            if !left.is_unheld() {
+                break;
+            }
+            left = Left::hold(self.find());
+        }
+        left
+    }
+
+    fn look(&self) -> Look {
+        let mut look = Look::default();
+        let told = self.climb(self.top, &mut look);
         if self.ground == Ground::Everywhere || !told {
-            self.look_everywhere(&mut found);
+            self.look_everywhere(&mut look);
             for pid in self.cgroup.map(Cgroup::members).unwrap_or_default() {
                 if self.may_be_ours(pid) {
-                    add(pid, &mut found);
+                    look.add(pid);
                 }
             }
         }
-        found
+        look
     }
 
     /// Adds what lives below `parent`; false when the kernel does not tell children.
-    fn climb(&self, parent: u32, found: &mut Vec<Found>) -> bool {
+    fn climb(&self, parent: u32, look: &mut Look) -> bool {
         if parent <= 1 {
             // Below the first process is everything there is; no guard is that process.
             return false;
         }
-        let Ok(tasks) = fs::read_dir(format!("/proc/{parent}/task")) else { return true };
+        let Ok(tasks) = fs::read_dir(format!("/proc/{parent}/task")) else {
+            look.gone.push(parent);
+            return true;
+        };
         for task in tasks.flatten() {
             let Ok(children) = fs::read_to_string(task.path().join("children")) else {
                 // A thread that ended meanwhile is no loss; a kernel that does not know the file is.
                 if task.path().exists() {
                     return false;
                 }
+                look.gone.extend(task.file_name().to_str().and_then(|thread| thread.parse::<u32>().ok()));
                 continue;
             };
             for pid in children.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()) {
-                if pid == std::process::id() {
-                    self.climb(pid, found);
-                } else if self.may_be_ours(pid) {
-                    add(pid, found);
-                    self.climb(pid, found);
+                if pid == std::process::id() || self.may_be_ours(pid) && look.add(pid) {
+                    self.climb(pid, look);
                 }
             }
         }
         true
     }
 
-    fn look_everywhere(&self, found: &mut Vec<Found>) {
+    fn look_everywhere(&self, look: &mut Look) {
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
         for pid in entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok()) {
-            let stat = Stat::of(pid).filter(|stat| !stat.is_dead());
-            if stat.is_some_and(|stat| self.is_ours(pid, &stat)) && self.may_be_ours(pid) {
-                add(pid, found);
+            match Stat::of(pid).filter(|stat| !stat.is_dead()) {
+                None => look.gone.push(pid),
+                Some(stat) if self.is_ours(pid, &stat) && self.may_be_ours(pid) => {
+                    look.add(pid);
+                }
+                Some(_) => {}
             }
         }
     }
 
-    /// False for guard and worker, for other supervisors, and for what those started.
+    /// False for guard and worker, for other supervisors, and for what those started. (What has our mark under another name was
+    /// started before the directory was moved.)
     fn may_be_ours(&self, pid: u32) -> bool {
-        pid != std::process::id() && pid != self.top && !self.is_foreign(pid)
+        pid != std::process::id()
+            && pid != self.top
+            && whose::supervisor_of(pid).is_none()
+            && (self.marks.iter().any(|mark| mark.is_on(pid)) || !whose::is_of_another(pid, self.dir))
     }
 
     fn is_ours(&self, pid: u32, stat: &Stat) -> bool {
-        if let Some(root) = self.root {
-            if stat.start_ticks < root.start_ticks {
-                return false;
-            }
-            if stat.session == root.pid {
-                return true;
-            }
-        }
-        self.is_marked(pid) || self.holds_a_fifo(pid)
+        // A number that somebody else has by now was free before: then nothing was left of that session.
+        let is_still = |root: &Identity| Identity::of(root.pid).is_none_or(|now| now == *root);
+        let in_session =
+            |root: &Identity| stat.session == root.pid && stat.start_ticks >= root.start_ticks && is_still(root);
+        self.roots.iter().any(in_session) || self.is_marked(pid) || self.holds_a_fifo(pid)
     }
 
     /// Any life of this directory counts: whenever something is looked for, none goes on.
     fn is_marked(&self, pid: u32) -> bool {
-        environment_of(pid, HOME).is_some_and(|home| self.is_home(&home)) || self.has_mark(pid)
-    }
-
-    fn has_mark(&self, pid: u32) -> bool {
-        environment_of(pid, MARK).is_some_and(|mark| mark == self.mark.as_bytes())
+        let own = || whose::user_of(pid).is_some_and(|user| self.users.contains(&user));
+        self.marks.iter().any(|mark| mark.is_on(pid)) || whose::names_home(pid, self.dir) && own()
     }
 
     fn holds_a_fifo(&self, pid: u32) -> bool {
@@ -184,17 +246,5 @@ impl Quarry<'_> {
             fs::metadata(format!("/proc/{pid}/fd/{fd}"))
                 .is_ok_and(|file| self.fifos.contains(&(file.dev(), file.ino())))
         })
-    }
-
-    /// True for another supervisor, and for what another one started. (What has our mark under another name was started
-    /// before the directory was moved.)
-    fn is_foreign(&self, pid: u32) -> bool {
-        let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        let supervisor = command.split(|byte| *byte == 0).nth(1).is_some_and(|word| word == super::FLAG.as_bytes());
-        supervisor || environment_of(pid, HOME).is_some_and(|home| !self.is_home(&home)) && !self.has_mark(pid)
-    }
-
-    fn is_home(&self, home: &[u8]) -> bool {
-        home == self.dir.as_os_str().as_encoded_bytes()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::client::supervised;
 use super::meta::{self, Meta, ReadError};
 use super::proc;
+use super::repair;
 
 /// Why a wait ended without what was waited for.
 #[derive(Debug)]
@@ -54,7 +55,8 @@ impl std::error::Error for WaitError {
 
 /// Waits until `until` is true of `meta.json` in `dir` and returns that record; `None` stands for no file.
 ///
-/// Looks at once, then whenever the file was replaced; nothing is polled in between.
+/// Looks at once, then whenever the file was replaced. A supervisor that somebody stopped (SIGSTOP) meanwhile would never replace
+/// it, and is continued.
 ///
 /// # Errors
 ///
@@ -75,11 +77,11 @@ pub fn wait(
             return Err(WaitError::TimedOut { dir: dir.to_owned() });
         }
         match &watch {
-            Some(watch) if is_readable_until(watch, deadline) => {
+            Some(watch) if is_readable_until(watch, deadline.min(Instant::now() + HOLDER_STEP)) => {
                 // What happened does not matter, only that something did.
                 let _ = watch.read_events();
             }
-            Some(_) => {}
+            Some(_) => repair::rouse(dir),
             None => pause(UNWATCHED_STEP),
         }
     }
@@ -127,9 +129,7 @@ pub fn wait_for_last(
             return Err(WaitError::TimedOut { dir: dir.to_owned() });
         }
         match meta.as_ref().and_then(holder) {
-            Some(pidfd) => {
-                is_readable_until(pidfd, deadline);
-            }
+            Some(pidfd) => wait_for_holder(dir, pidfd, deadline),
             None => pause(UNKNOWN_HOLDER_STEP),
         }
     }
@@ -149,14 +149,19 @@ pub fn wait_unsupervised(dir: &Path, deadline: Instant) -> Result<(), WaitError>
             return Err(WaitError::TimedOut { dir: dir.to_owned() });
         }
         match meta::read(dir).ok().flatten().as_ref().and_then(holder) {
-            Some(pidfd) => {
-                is_readable_until(pidfd, deadline.min(Instant::now() + HOLDER_STEP));
-            }
+            Some(pidfd) => wait_for_holder(dir, pidfd, deadline),
             // The record names nobody who lives: a supervisor that has not written yet, or the last instant of one.
             None => pause(UNKNOWN_HOLDER_STEP),
         }
     }
     Ok(())
+}
+
+/// Waits for the end of a holder, for a while. One that somebody stopped (SIGSTOP) would never end, and is continued.
+fn wait_for_holder(dir: &Path, pidfd: OwnedFd, deadline: Instant) {
+    if !is_readable_until(pidfd, deadline.min(Instant::now() + HOLDER_STEP)) {
+        repair::rouse(dir);
+    }
 }
 
 /// How long to wait for one holder before asking the lock again (a new worker may have come).
@@ -172,7 +177,7 @@ fn pause(span: Duration) {
 }
 
 /// A handle on the guard, or else the worker, that a record names, if it lives.
-fn holder(meta: &Meta) -> Option<std::os::fd::OwnedFd> {
+fn holder(meta: &Meta) -> Option<OwnedFd> {
     let lives = |pid: u32| {
         let pidfd = proc::handle(pid).ok()?;
         (!proc::has_ended(&pidfd)).then_some(pidfd)

@@ -14,6 +14,7 @@ use super::cgroup::Cgroup;
 use super::clock::Moment;
 use super::exit::{Obituaries, Witness};
 use super::guard::{Ends, OTHERS_TERM, rest};
+use super::leftovers::Leftovers;
 use super::lock::{self, Seat};
 use super::machine::{Event, Machine, Phase};
 use super::memory::Kills;
@@ -103,7 +104,7 @@ pub(super) struct Worker {
     /// What limits the memory of the child, if a group does.
     pub(super) memory_group: Option<MemoryGroup>,
     /// What a child that was asked to end left behind.
-    pub(super) leftovers: Vec<OwnedFd>,
+    pub(super) leftovers: Leftovers,
     /// Where what the child starts is to be found.
     pub(super) ground: Ground,
     /// The process below which everything of ours is: the guard, or else this one.
@@ -122,7 +123,7 @@ pub(super) struct Worker {
     pub(super) answer: Option<Launched>,
     pub(super) end: Option<End>,
     word: Option<File>,
-    seat: File,
+    pub(super) seat: File,
     pub(super) orders: OwnedFd,
     /// Deaths of our own children, and bytes in an empty FIFO.
     pub(super) signals: SignalFd,
@@ -197,7 +198,7 @@ impl Worker {
             hook: None,
             kills_before: None,
             memory_group: None,
-            leftovers: Vec::new(),
+            leftovers: Leftovers::default(),
             due: None,
             answer: None,
             end: None,

@@ -64,6 +64,15 @@ pub fn listen() -> io::Result<()> {
     Ok(())
 }
 
+/// A file that reaches its limit (`ulimit -f`) is an error of the write from now on, and does not end this program. The signal is
+/// caught, not ignored, so that programs that it starts have the default again.
+pub fn outlive_file_limit() {
+    extern "C" fn nothing(_: i32) {}
+    let action = SigAction::new(SigHandler::Handler(nothing), SaFlags::SA_RESTART, SigSet::empty());
+    // SAFETY: the handler does nothing.
+    let _ = unsafe { sigaction(Signal::SIGXFSZ, &action) };
+}
+
 /// A command begins: an earlier Ctrl-C is over.
 pub fn begin() {
     INTERRUPTS.store(0, Ordering::Release);

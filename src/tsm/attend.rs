@@ -28,6 +28,7 @@ use crate::sys::host::Host;
 use crate::sys::pidfd::{Handle, Push};
 use crate::sys::process::{self, Census};
 use crate::sys::real::RealHost;
+use crate::sys::signal;
 
 use health::{Health, Wellness};
 use probe::{HealthCheck, Patient};
@@ -68,6 +69,7 @@ pub fn is_there(dir: &Path) -> bool {
 /// Attends the process in `dir` until nobody supervises it.
 #[must_use]
 pub fn main(dir: &Path) -> ExitCode {
+    signal::outlive_file_limit();
     match begin(dir) {
         Ok(mut attendant) => {
             attendant.serve();

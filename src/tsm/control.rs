@@ -12,9 +12,11 @@ use std::time::{Duration, Instant};
 
 use super::attend;
 use super::store::Process;
-use crate::supervise::client::{self, Launched, Order, SendError};
+use crate::supervise::client::{self, Order, SendError};
 use crate::supervise::meta::{self, State};
 use crate::supervise::repair;
+use crate::supervise::traces::Traces;
+use crate::sys::file;
 use crate::sys::paths::Paths;
 use crate::sys::{net, privileges, process};
 
@@ -66,6 +68,14 @@ impl Control<'_> {
     /// Removes folders that were cut off half made or half removed. Costs little when there are none. What fails is left as it is: whoever needs the supervisor will say so.
     pub fn tend(&self, processes: &mut [Process]) {
         self.tidy(processes.len());
+        for process in processes.iter_mut().filter(|process| process.view.stalled) {
+            if refuse_foreign(process).is_ok() {
+                repair::rouse(&process.dir);
+                let pid = process.meta.pid;
+                let _ = client::soon(&process.dir, SLICE, |meta| meta.is_none_or(|meta| meta.pid != pid));
+                process.look_again();
+            }
+        }
         for process in processes.iter_mut().filter(|process| process.view.wants_supervisor()) {
             if self.supervise(process).is_ok() {
                 process.look_again();
@@ -89,14 +99,13 @@ impl Control<'_> {
             let written = meta::write(&process.dir, &process.meta);
             written.map_err(|source| ControlError::File { action: "write", path, source })?;
         }
-        let launched = client::launch(self.program, &process.dir)
-            .map_err(|source| ControlError::Launch { name: process.name.clone(), source })?;
-        match launched {
-            Launched::Adopted { .. } | Launched::AlreadySupervised | Launched::Ended | Launched::Spawned { .. } => {
-                Ok(())
-            }
-            Launched::HookFailed { .. } | Launched::NotRun { .. } => Ok(()),
-        }
+        self.launch(process)
+    }
+
+    /// Starts a supervisor; what it found is seen in the record.
+    fn launch(&self, process: &Process) -> Result<(), ControlError> {
+        let launched = client::launch(self.program, &process.dir);
+        launched.map(|_| ()).map_err(|source| ControlError::Launch { name: process.name.clone(), source })
     }
 
     /// Stops processes, all at the same time, and waits for each. The answers are in the order of the processes.
@@ -106,7 +115,8 @@ impl Control<'_> {
 
     /// Ends processes by `order` and waits until nobody supervises them.
     pub(super) fn end(&self, processes: &[&Process], order: Order) -> Vec<Result<Ended, ControlError>> {
-        let given: Vec<_> = processes.iter().map(|process| self.give(process, order)).collect();
+        let traces = Traces::default();
+        let given: Vec<_> = processes.iter().map(|process| self.give_end(process, order, &traces)).collect();
         let answers = processes.iter().zip(given);
         answers
             .map(|(process, given)| if given? { self.see_off(process, order) } else { Ok(was_not_running(process)) })
@@ -128,8 +138,55 @@ impl Control<'_> {
         self.wait_for_end(process)
     }
 
+    /// Gives an order to end, or sees to it otherwise that nothing is left of what nobody supervises; false if nothing was.
+    pub(super) fn give_end(&self, process: &Process, order: Order, traces: &Traces) -> Result<bool, ControlError> {
+        refuse_unknown(process)?;
+        let now = self.wait_for_supervisor(process)?;
+        if now.view.supervised || now.view.alive {
+            return self.give(&now, order);
+        }
+        let wanted = now.view.wants_supervisor() || traces.lead_to(&now.dir, &now.meta);
+        // If it ran when we looked first, it ended by itself in this moment.
+        if !wanted {
+            return Ok(process.view.supervised || process.view.wants_supervisor());
+        }
+        refuse_foreign(&now)?;
+        if !self.write_stopping(&now)? {
+            return self.give(&now, order);
+        }
+        // It finds what its predecessors left, asks it to end, waits, and kills in the end.
+        self.launch(&now)?;
+        Ok(true)
+    }
+
+    /// Writes down that a process is to be stopped of which nothing but leftovers may live; false if somebody supervises it by
+    /// now. Nobody else writes its record: a start holds the same lock until it did.
+    fn write_stopping(&self, process: &Process) -> Result<bool, ControlError> {
+        let _lock = self.lock_names()?;
+        let mut now = process.clone();
+        now.look_again();
+        if now.view.supervised || now.view.alive {
+            return Ok(false);
+        }
+        now.meta.enter(State::Stopping);
+        now.meta.life.start_follows = false;
+        let path = meta::path(&now.dir);
+        let written = meta::write(&now.dir, &now.meta);
+        written.map_err(|source| ControlError::File { action: "write", path, source })?;
+        Ok(true)
+    }
+
+    /// The lock of ids and names; none where nobody has ever given out an id.
+    pub(super) fn lock_names(&self) -> Result<Option<std::fs::File>, ControlError> {
+        match file::lock(&self.paths.id_lock()) {
+            Err(error) if !error.is_not_found() => Err(error.into()),
+            held => Ok(held.ok()),
+        }
+    }
+
     /// Gives an order; false if there is nobody to give it to because nothing runs.
     pub(super) fn give(&self, process: &Process, order: Order) -> Result<bool, ControlError> {
+        refuse_unknown(process)?;
         let mut now = self.wait_for_supervisor(process)?;
         for _ in 0..TRIES {
             if !now.view.supervised {
@@ -183,6 +240,14 @@ pub(super) fn refuse_foreign(process: &Process) -> Result<(), ControlError> {
         return Ok(());
     }
     Err(ControlError::Foreign { name: process.name.clone(), owner: net::login(owner) })
+}
+
+/// Refuses a process of which cannot be said what it is: what is done to one that has ended must not be done to one that runs.
+pub(super) fn refuse_unknown(process: &Process) -> Result<(), ControlError> {
+    match &process.unknown {
+        Some(why) => Err(ControlError::Unknown { name: process.name.clone(), why: why.clone() }),
+        None => Ok(()),
+    }
 }
 
 fn was_not_running(process: &Process) -> Ended {

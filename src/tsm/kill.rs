@@ -12,6 +12,7 @@ use super::resolve::{self, Precision, ResolveError};
 use super::store::Process;
 use crate::base::fault::{Advise, Kind};
 use crate::supervise::client::Order;
+use crate::supervise::traces::Traces;
 use crate::sys::net;
 use crate::sys::paths::Paths;
 use crate::sys::pidfd::{Handle, Push};
@@ -254,18 +255,19 @@ impl Control<'_> {
             Push::Polite => Order::Stop,
             Push::Force => Order::Kill,
         };
-        let begun: Vec<_> = victims.iter().map(|victim| self.begin(victim, order, push)).collect();
+        let traces = Traces::default();
+        let begun: Vec<_> = victims.iter().map(|victim| self.begin(victim, order, push, &traces)).collect();
         let deadline = Instant::now() + GRACE;
         let ends = victims.iter().zip(begun);
         ends.map(|(victim, begun)| begun.and_then(|handle| self.finish(victim, handle, deadline))).collect()
     }
 
     /// Gives the order, or sends the signal where nobody takes orders.
-    fn begin(&self, victim: &Victim, order: Order, push: Push) -> Result<Option<Direct>, KillError> {
+    fn begin(&self, victim: &Victim, order: Order, push: Push, traces: &Traces) -> Result<Option<Direct>, KillError> {
         let direct = match victim {
             Victim::Stranger { pid, start_ticks, .. } => Direct::open(*pid, *start_ticks),
             Victim::Managed(process) => {
-                self.give(process, order)?;
+                self.give_end(process, order, traces)?;
                 return Ok(None);
             }
         };

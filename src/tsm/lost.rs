@@ -1,38 +1,55 @@
-//! Processes whose folder was removed while they ran. No record knows them any more, but the kernel does: every supervisor tells
-//! its child, and so all that the child starts, the folder of its record.
+//! Processes whose directory was removed while they ran. No record knows them any more, but the kernel does: their supervisors hold
+//! its lock, and every supervisor tells its child, and so all that the child starts, the directory of its record.
 
 use std::path::Path;
 
 use crate::base::name::ProcessName;
+use crate::supervise::whose::{Claims, Left};
 use crate::sys::paths::Paths;
-use crate::sys::process;
+use crate::sys::process::{self, Census};
 
-/// The living processes of the name `word` if there is no folder of that name, the oldest first; its supervisors if nothing
+/// The living processes of the name `word` if there is no directory of that name, the oldest first; its supervisors if nothing
 /// else is left of it. Looks at every process there is, so it is for words that lead nowhere else.
 #[must_use]
 pub fn find(word: &str, paths: &Paths) -> Vec<u32> {
     let Ok(name) = word.parse::<ProcessName>() else { return Vec::new() };
-    let folder = paths.process(&name);
-    if folder.exists() {
+    if paths.process(&name).exists() {
         return Vec::new();
     }
-    // A supervisor names its folder without the links that may lead to it.
-    let real = paths.processes().canonicalize().map(|all| all.join(name.as_str()));
-    let homes = [Some(folder), real.ok()];
-    let is_home = |told: String| homes.iter().flatten().any(|home| home == Path::new(&told));
-    let living = |pid: &u32| process::stat(*pid).is_some_and(|stat| stat.is_alive());
-    let all: Vec<u32> = process::all().into_iter().filter(living).collect();
-    let told = |pid: &u32| process::variable(*pid, "TSM_PROCESS_DIR").is_some_and(is_home);
-    let mut found: Vec<u32> = all.iter().copied().filter(told).collect();
-    if found.is_empty() {
-        found = all.into_iter().filter(|pid| supervised(*pid).is_some_and(is_home)).collect();
-    }
-    found.sort_by_key(|pid| process::stat(*pid).map(|stat| stat.start_ticks));
-    found
+    of(&name, paths, &Claims::default())
 }
 
-/// The folder that a supervisor was started for.
-fn supervised(pid: u32) -> Option<String> {
-    let mut words = process::words(pid).into_iter().skip(1);
-    (words.next()? == "--supervise").then(|| words.next()).flatten()
+/// The same for a name of which it is known that there is no directory.
+#[must_use]
+pub(super) fn of(name: &ProcessName, paths: &Paths, claims: &Claims) -> Vec<u32> {
+    let folder = paths.process(name);
+    // A supervisor names its directory without the links that may lead to it.
+    let real = real(paths).map(|all| all.join(name.as_str())).filter(|real| *real != folder);
+    let left = [Some(folder), real].into_iter().flatten().map(|dir| claims.on(&dir));
+    let Left { supervisors, mut others } = left.fold(Left::default(), |mut all, left| {
+        all.supervisors.extend(left.supervisors);
+        all.others.extend(left.others);
+        all
+    });
+    if !supervisors.is_empty() {
+        let census = Census::take();
+        let below = supervisors.iter().flat_map(|pid| census.tree(*pid)).filter(|stat| stat.is_alive());
+        others.extend(below.map(|stat| stat.pid).filter(|pid| !supervisors.contains(pid)));
+    }
+    if others.is_empty() {
+        others = supervisors;
+    }
+    // Numbers begin anew sooner or later; who was started in the same instant comes after his parents.
+    let age = |pid: &u32| (process::stat(*pid).map(|stat| stat.start_ticks), process::ancestors(*pid).len(), *pid);
+    others.sort_by_cached_key(age);
+    others.dedup();
+    others
+}
+
+/// Where the processes are, without links; also when only what is above it is still there.
+fn real(paths: &Paths) -> Option<std::path::PathBuf> {
+    let all = paths.processes();
+    let there = all.ancestors().find(|path| path.exists())?;
+    let rest = all.strip_prefix(there).unwrap_or(Path::new(""));
+    Some(there.canonicalize().ok()?.join(rest))
 }

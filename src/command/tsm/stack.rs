@@ -10,6 +10,7 @@ use crate::command::tsm::targets::control;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Report, Sentence, Table, Tone, Value};
 use crate::supervise::limits::Limits;
+use crate::tsm::control::Ended;
 use crate::tsm::stack::{self, Stack};
 use crate::tsm::startup::gather;
 use crate::tsm::store::{Process, Store};
@@ -112,12 +113,12 @@ fn start(stack: &Stack, cx: &mut Cx) -> Result<Report, Fault> {
 fn stop(stack: &Stack, cx: &mut Cx) -> Result<Report, Fault> {
     let mut processes = processes(stack, cx)?;
     control(cx, &|| cx.host.interrupted()).tend(&mut processes);
-    processes.retain(|process| process.view.supervised || process.is_running());
     let all: Vec<&Process> = processes.iter().collect();
     let answers = control(cx, &|| cx.host.interrupted()).stop(&all);
     let mut report = Report::each(Vec::<Sentence>::new());
     for (process, answer) in all.iter().zip(answers) {
         match answer {
+            Ok(Ended::WasNotRunning { .. }) => {}
             Ok(ended) => report = report.and(said(process, &ended, "stopped")),
             Err(error) => report.faults.push(error.into()),
         }

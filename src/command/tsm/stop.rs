@@ -35,10 +35,7 @@ impl Command for Stop {
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let mut targets = Targets::find_whole(&self.targets, cx)?;
-        if targets.all {
-            targets.processes.retain(|process| process.view.supervised || process.is_running());
-        }
+        let targets = Targets::find_whole(&self.targets, cx)?;
         let processes: Vec<&Process> = targets.processes.iter().collect();
         let answers = control(cx, &|| cx.host.interrupted()).stop(&processes);
         let mut report = Report::each(Vec::<Sentence>::new());
@@ -46,6 +43,8 @@ impl Command for Stop {
         let mut stopped = 0;
         for (process, answer) in processes.iter().zip(answers) {
             match answer {
+                // Of all, those that did not run are of no interest.
+                Ok(Ended::WasNotRunning { .. }) if targets.all => {}
                 Ok(ended) => {
                     stopped += usize::from(matches!(ended, Ended::Stopped { .. }));
                     report = report.and(said(process, &ended, "stopped"));

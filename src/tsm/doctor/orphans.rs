@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::supervise::whose;
 use crate::sys::net::{self, Protocol};
 use crate::sys::paths::Paths;
 use crate::sys::process::{self, Stat};
@@ -72,9 +73,10 @@ pub fn find(paths: &Paths, processes: &[Process]) -> Vec<Orphan> {
 }
 
 fn kind(stat: &Stat, folder: &Path) -> Option<Kind> {
-    // Every supervisor tells its child, and so all that the child starts, the folder of its record.
+    // Every supervisor tells its child, and so all that the child starts, the folder of its record. So can anybody, of himself.
     let told = process::variable(stat.pid, "TSM_PROCESS_DIR");
-    if told.is_some_and(|told| Path::new(&told).starts_with(folder)) {
+    let ours = || whose::user_of(stat.pid) == Some(process::own_uid());
+    if told.is_some_and(|told| Path::new(&told).starts_with(folder) && ours()) {
         return Some(Kind::Lost);
     }
     is_interpreter(&stat.comm).then_some(Kind::Stranger)
@@ -90,7 +92,7 @@ fn is_interpreter(comm: &str) -> bool {
 
 /// A supervisor is among its ancestors.
 fn is_supervised(pid: u32) -> bool {
-    process::ancestors(pid).iter().any(|pid| process::words(*pid).get(1).is_some_and(|word| word == "--supervise"))
+    process::ancestors(pid).into_iter().any(|pid| whose::supervisor_of(pid).is_some())
 }
 
 fn orphan(kind: Kind, stat: &Stat) -> Orphan {

@@ -173,6 +173,14 @@ impl Field {
         });
     }
 
+    /// Kills guard, worker and child, and nothing else; the supervisors have no moment to see it.
+    pub(super) fn kill_all_but_strays(&self, name: &str) {
+        let meta = self.read(name);
+        let all = [meta.life.guard_pid, meta.life.worker_pid, meta.pid];
+        all.iter().for_each(|pid| kill_hard(*pid));
+        eventually("all three are dead", || all.iter().all(|pid| !lives(*pid)) && !client::supervised(&self.dir(name)));
+    }
+
     /// What a child wrote to stdout, from its first byte on.
     pub(super) fn written(&self, name: &str) -> Vec<u8> {
         let older = (1..1000).rev().map(|n| format!("current.out.{n}"));

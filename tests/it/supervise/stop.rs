@@ -74,6 +74,37 @@ fn leftovers_that_ignore_the_request_have_the_rest_of_the_grace() {
 }
 
 #[test]
+fn a_stop_does_not_wait_for_what_is_gone() {
+    // Every process ends at once, one in the very moment in which it is looked for. The grace is longer than the test.
+    let line =
+        "env -i setsid bash -c '(exec env -i setsid sleep 7777 </dev/null >/dev/null 2>&1 &)' & wait; exec sleep 8888";
+    for _ in 0..12 {
+        let nest = Nest::shell(line).with(|meta| meta.run.kill_timeout_ms = 600_000);
+        let pid = nest.up();
+        eventually("it sleeps", || words(pid).contains("8888"));
+        assert_eq!(nest.stop().state, State::Stopped);
+    }
+}
+
+#[test]
+fn what_the_request_brings_forth_is_asked_as_well() {
+    // Made by the child after it was asked, in its group and out of it.
+    let line = "runs() { until [ \"$(cat /proc/$1/comm)\" = sleep ]; do sleep 0.02; done; }
+         trap 'sleep 1004 & echo $! > late; runs $!; setsid sleep 1005 & echo $! > later; runs $!; exit 0' TERM
+         echo hi; while :; do sleep 0.02; done";
+    let nest = Nest::shell(line).with(|meta| meta.run.kill_timeout_ms = 600_000);
+    nest.up();
+    eventually("a trap", || nest.out() == "hi\n");
+    assert_eq!(nest.stop().state, State::Stopped);
+    assert!(["late", "later"].iter().all(|name| !lives(nest.number(name))));
+}
+
+fn words(pid: u32) -> String {
+    let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&words).into_owned()
+}
+
+#[test]
 fn a_stray_is_found_after_guard_and_worker_were_killed() {
     let nest = Nest::shell(
         "sleep 1001 & echo $! > group; setsid sleep 1002 & echo $! > session

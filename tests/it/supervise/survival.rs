@@ -2,7 +2,7 @@
 
 use nix::sys::signal::Signal;
 use tetra::supervise::client::{self, Launched, Order};
-use tetra::supervise::meta::{self, How, Restart, State};
+use tetra::supervise::meta::{self, How, Life, Meta, Restart, State};
 
 use super::nest::{Nest, assert_counts_up, kill_hard, kill_supervisor, lives, signal};
 use crate::waiting::eventually;
@@ -195,25 +195,46 @@ fn a_restart_goes_on_after_the_death_of_its_supervisor() {
     nest.stop();
 }
 
-#[test]
-fn a_child_that_the_record_forgot_is_found() {
-    let nest = Nest::shell("exec sleep 1000");
-    let pid = nest.up();
-    kill_supervisor(&nest.read());
-    meta::write(&nest.dir, &nest.meta).expect("a record that says starting");
-    assert_eq!(nest.launch(), Launched::Adopted { pid });
-    assert_eq!(nest.stop().state, State::Stopped);
-    assert!(!lives(pid));
+/// The record as it was when the start of the life that goes on began.
+fn forgotten(nest: &Nest) -> Meta {
+    let life = nest.read().life;
+    let begun = Life { nonce: life.nonce, boot_id: life.boot_id, start_ticks: life.start_ticks, ..Life::default() };
+    Meta { life: begun, ..nest.meta.clone() }
 }
 
 #[test]
-fn a_forgotten_child_that_left_its_output_is_found() {
-    let nest = Nest::shell("exec sleep 1000 >/dev/null 2>&1");
-    let pid = nest.up();
-    kill_supervisor(&nest.read());
-    meta::write(&nest.dir, &nest.meta).expect("a record that says starting");
-    assert_eq!(nest.launch(), Launched::Adopted { pid });
-    nest.stop();
+fn a_child_that_the_record_forgot_is_found() {
+    for line in ["exec sleep 1000", "exec sleep 1000 >/dev/null 2>&1"] {
+        let nest = Nest::shell(line);
+        let pid = nest.up();
+        kill_supervisor(&nest.read());
+        meta::write(&nest.dir, &forgotten(&nest)).expect("a record that says starting");
+        assert_eq!(nest.launch(), Launched::Adopted { pid }, "{line}");
+        assert_eq!(nest.stop().state, State::Stopped);
+        assert!(!lives(pid));
+    }
+}
+
+#[test]
+fn what_an_earlier_life_left_is_ended_and_not_taken_for_the_child() {
+    type Change = fn(&mut Meta);
+    let changes: [(&str, Change); 3] = [
+        ("of a start that has forked nothing yet", |meta| meta.life.nonce.clear()),
+        ("of another life", |meta| meta.life.nonce = "0123456789abcdef".to_owned()),
+        ("older than the start", |meta| meta.life.start_ticks += 1),
+    ];
+    for (what, change) in changes {
+        let nest = Nest::shell("exec sleep 1000");
+        let pid = nest.up();
+        kill_supervisor(&nest.read());
+        let mut meta = forgotten(&nest);
+        change(&mut meta);
+        meta::write(&nest.dir, &meta).expect("a record that says starting");
+        let launched = nest.launch();
+        assert!(matches!(launched, Launched::Spawned { pid: new } if new != pid), "{what}: {launched:?}");
+        assert!(!lives(pid), "{what}");
+        nest.stop();
+    }
 }
 
 #[test]

@@ -1,0 +1,53 @@
+//! How a life ended, as `meta.json` says it.
+
+use serde::{Deserialize, Serialize};
+
+/// How a life ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exit {
+    /// When, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// How long it had lived, in milliseconds.
+    pub lived_ms: u64,
+    /// In what way.
+    pub how: How,
+    /// Set when it was killed for lack of memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<Memory>,
+}
+
+/// How sure it is that a killed process had run out of memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Memory {
+    /// Its memory control group counted an out-of-memory kill meanwhile.
+    Certain,
+    /// The machine counted one meanwhile.
+    Likely,
+}
+
+/// In what way a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum How {
+    /// It called exit with this code.
+    Code(u8),
+    /// This signal ended it.
+    Signal(u8),
+    /// This signal ended it and a core was written.
+    Core(u8),
+    /// Nobody saw it end. Counts as a failure.
+    Unknown,
+    /// It never ran: `errno` of the failed exec or of a step before it.
+    NotRun(i32),
+    /// The pre-start command failed with this code (signals as 128 + n).
+    Hook(u8),
+}
+
+impl How {
+    /// True for a clean exit.
+    #[must_use]
+    pub fn is_success(self) -> bool {
+        matches!(self, Self::Code(0))
+    }
+}

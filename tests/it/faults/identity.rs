@@ -1,0 +1,217 @@
+//! Whose a process is: nothing takes the place of a service, and nothing of it is missed.
+
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+
+use nix::sys::signal::Signal;
+use tetra::supervise::meta::{State, Status};
+use tetra::supervise::whose;
+
+use super::field::Field;
+use super::note;
+use crate::supervise::nest::{kill_hard, lives, signal};
+use crate::waiting::eventually;
+
+/// An ordinary user who has no part in anything.
+const STRANGER: u32 = 65534;
+
+/// Ends with its owner.
+struct Bystander(Child);
+
+impl Bystander {
+    /// Sleeps as another user, where this one may make it, and says that it was started in the directory of `name`.
+    fn naming(field: &Field, name: &str, seconds: &str) -> Option<Self> {
+        if whose::user_of(std::process::id()) != Some(0) {
+            note("only root can make a process of another user");
+            return None;
+        }
+        let mut command = Command::new("setsid");
+        command.args(["sleep", seconds]).uid(STRANGER).gid(STRANGER).current_dir("/");
+        command.env("TSM_PROCESS_DIR", field.dir(name)).env("TSM_RUN", "0.0123456789abcdef");
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let bystander = Self(child.expect("setsid runs"));
+        let is_marked = || {
+            let environ = std::fs::read(format!("/proc/{}/environ", bystander.0.id())).unwrap_or_default();
+            String::from_utf8_lossy(&environ).contains("TSM_PROCESS_DIR=")
+        };
+        eventually("it sleeps", || is_marked() && field.bearing(seconds).contains(&bystander.0.id()));
+        Some(bystander)
+    }
+}
+
+impl Drop for Bystander {
+    fn drop(&mut self) {
+        let _ = self.0.kill().and_then(|()| self.0.wait());
+    }
+}
+
+#[test]
+fn a_stranger_who_names_our_directory_is_neither_taken_nor_touched() {
+    let field = Field::new();
+    field.start("web", &[], &["sleep", "7701"]);
+    field.ok(&["stop", "web"]);
+    let Some(stranger) = Bystander::naming(&field, "web", "7700") else { return };
+    let pid = stranger.0.id();
+    for words in [&["start", "--no-wait", "web"][..], &["restart", "--no-wait", "web"]] {
+        field.ok(words);
+        let meta = field.read("web");
+        assert!(meta.pid != pid && lives(meta.pid), "{words:?}");
+        eventually("the service runs", || field.bearing("7701") == [meta.pid]);
+    }
+    field.ok(&["delete", "web"]);
+    assert!(lives(pid) && field.bearing("7701").is_empty());
+    // Without any directory the name is not his either.
+    assert_eq!(field.tsm(&["kill", "web", "--yes"]).code, 5);
+    assert!(lives(pid));
+    field.start("web", &[], &["sleep", "7701"]);
+    field.ok(&["delete", "web"]);
+    field.assert_empty();
+}
+
+/// Starts a service with a daemon beside it, and kills all but the daemon; its pid.
+fn only_a_daemon_lives(field: &Field, policy: &str) -> u32 {
+    let line = "setsid -f sh -c 'echo $$ > daemon; exec sleep 6002'; exec sleep 6003";
+    let pid = field.shell("s", &["--restart", policy], line);
+    let daemon = field.number("daemon");
+    eventually("both sleep", || field.bearing("6002").contains(&daemon) && field.bearing("6003").contains(&pid));
+    field.kill_all_but_strays("s");
+    assert!(lives(daemon));
+    daemon
+}
+
+#[test]
+fn a_daemon_of_a_dead_life_is_not_taken_for_the_service() {
+    for policy in ["never", "always"] {
+        for verb in ["start", "restart"] {
+            let field = Field::new();
+            let daemon = only_a_daemon_lives(&field, policy);
+            let said = field.tsm(&[verb, "--no-wait", "s"]);
+            // A look may have taken up the restart before.
+            assert!(said.code == 0 || policy == "always" && verb == "start", "{policy} {verb}: {said:?}");
+            let meta = field.until_state("s", State::Online);
+            eventually("the service runs", || field.bearing("6003").contains(&meta.pid));
+            assert!(!lives(daemon), "{policy} {verb}: what the life before left is ended");
+            field.ok(&["stop", "s"]);
+            assert_eq!(field.children("s"), Vec::<u32>::new());
+        }
+    }
+}
+
+#[test]
+fn stop_kill_and_delete_leave_nothing_of_what_nobody_supervises() {
+    for words in [&["stop", "s"][..], &["kill", "s", "--yes"], &["delete", "s"], &["stop", "*"]] {
+        let field = Field::new();
+        let daemon = only_a_daemon_lives(&field, "never");
+        let said = field.tsm(words);
+        assert_eq!(said.code, 0, "{words:?}: {said:?}");
+        assert!(!lives(daemon), "{words:?}: {said:?}");
+        if words[0] == "stop" {
+            assert_eq!(field.list()[0]["status"], "stopped");
+        } else {
+            field.assert_empty();
+        }
+    }
+}
+
+#[test]
+fn a_look_takes_up_the_restart_of_what_died_unseen() {
+    for (policy, status) in [("always", "online"), ("on-failure", "online"), ("never", "crashed")] {
+        let field = Field::new();
+        field.shell("s", &["--restart", policy], "exec sleep 6004");
+        field.kill_all_but_strays("s");
+        let shown = field.list();
+        assert_eq!(shown[0]["status"], status, "{policy}: {shown:?}");
+        let runs = usize::from(status == "online");
+        eventually("it runs, or not", || field.children("s").len() == runs);
+    }
+}
+
+/// Daemons: one has the words of a supervisor and holds a lock in the directory that it names, the other the mark of another
+/// directory.
+const ALIKE: &str = "
+import ctypes, fcntl, os, time
+def daemon(work):
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork(): os._exit(0)
+        work()
+    os.wait()
+def pose():
+    os.mkdir('posing.d')
+    os.chdir('posing.d')
+    global held
+    held = open('lock', 'w')
+    fcntl.lockf(held, fcntl.LOCK_EX)
+    fields = open('/proc/self/stat').read().rsplit(')', 1)[1].split()
+    begin, end = int(fields[45]), int(fields[46])
+    words = b'python3\\0--supervise\\0' + os.getcwd().encode() + b'\\0'
+    ctypes.memmove(begin, words.ljust(end - begin, b'\\0'), end - begin)
+    open('../posing', 'w').write(str(os.getpid()))
+    while True: time.sleep(1)
+def say_elsewhere():
+    here = os.environ['TSM_PROCESS_DIR']
+    other = dict(os.environ, TSM_PROCESS_DIR=os.path.dirname(here) + '/other', TSM_RUN='9.feed')
+    os.execve('/bin/sh', ['sh', '-c', 'echo $$ > elsewhere; while :; do sleep 0.05; done'], other)
+daemon(pose)
+daemon(say_elsewhere)
+print('ready', flush=True)
+while True: time.sleep(1)";
+
+#[test]
+fn a_child_that_looks_like_a_supervisor_ends_with_the_others() {
+    let field = Field::new();
+    let pid = field.start("p", &[], &["python3", "-c", ALIKE]);
+    let pids = ["posing", "elsewhere"].map(|name| field.number(name));
+    eventually("all run", || field.written("p") == b"ready\n" && pids.iter().all(|pid| lives(*pid)));
+    let words = std::fs::read(format!("/proc/{}/cmdline", pids[0])).expect("words");
+    assert!(words.starts_with(b"python3\0--supervise\0"), "{words:?}");
+    field.ok(&["stop", "p"]);
+    assert_eq!((pids.map(lives), lives(pid)), ([false; 2], false));
+}
+
+#[test]
+fn a_process_that_was_started_from_within_another_one_stays() {
+    let field = Field::new();
+    let program = crate::world::PROGRAM;
+    let line = format!("{program} tsm start --no-wait --name inner sleep 6005; echo done; exec sleep 6006");
+    field.shell("outer", &[], &line);
+    eventually("both run", || field.written("outer").ends_with(b"done\n") && field.bearing("6006").len() == 1);
+    let inner = field.read("inner").pid;
+    field.ok(&["stop", "outer"]);
+    assert!(lives(inner));
+    // Also when nobody supervises it just then.
+    field.ok(&["start", "--no-wait", "outer"]);
+    field.kill_supervisors("inner");
+    field.ok(&["stop", "outer"]);
+    assert!(lives(inner));
+    kill_hard(inner);
+}
+
+#[test]
+fn a_child_that_ended_under_stopped_supervisors_is_not_called_online() {
+    for (policy, then) in [("never", "crashed"), ("always", "online")] {
+        let field = Field::new();
+        let pid = field.shell("p", &["--restart", policy], "exec sleep 6007");
+        let life = field.read("p").life;
+        for supervisor in [life.guard_pid, life.worker_pid] {
+            signal(supervisor, Signal::SIGSTOP);
+        }
+        let stopped = |pid: u32| {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T'))
+        };
+        eventually("both are stopped", || stopped(life.guard_pid) && stopped(life.worker_pid));
+        let doctor = field.tsm(&["doctor"]);
+        assert!(doctor.out.contains("is stopped (SIGSTOP)"), "{doctor:?}");
+        kill_hard(pid);
+        eventually("the child is dead", || !lives(pid));
+        let process = tetra::tsm::store::Store::open(&tetra::sys::paths::Paths::under(field.root()));
+        let process = process.get(&"p".parse().expect("a name")).expect("the process");
+        assert_eq!((process.status(), process.pid(), process.view.stalled), (Status::Crashed, None, true));
+        // A command that sees it continues them, and they do what is to be done.
+        let shown = field.list();
+        assert_eq!(shown[0]["status"], then, "{policy}: {shown:?}");
+        assert!(shown[0]["pid"] != pid);
+        field.ok(&["delete", "p"]);
+    }
+}
