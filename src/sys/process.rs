@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -38,6 +39,12 @@ pub struct Stat {
 }
 
 impl Stat {
+    /// Stopped by a signal.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.state == 'T'
+    }
+
     /// False for what is dead but not yet collected.
     #[must_use]
     pub fn is_alive(&self) -> bool {
@@ -55,6 +62,23 @@ pub fn stat(pid: u32) -> Option<Stat> {
 #[must_use]
 pub fn is_same(pid: u32, start_ticks: u64) -> bool {
     pid != 0 && stat(pid).is_some_and(|stat| stat.is_alive() && stat.start_ticks == start_ticks)
+}
+
+/// The same, where it must be known: `None` says that it cannot be seen, for lack of descriptors for example.
+#[must_use]
+pub fn is_certainly_same(pid: u32, start_ticks: u64) -> Option<bool> {
+    match fs::read(format!("/proc/{pid}/stat")) {
+        Ok(text) => Some(pid != 0 && is_it(&text, start_ticks)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESRCH) => {
+            // Where no process can be seen, this one cannot be either.
+            Path::new("/proc/self/stat").exists().then_some(false)
+        }
+        Err(_) => None,
+    }
+}
+
+fn is_it(text: &[u8], start_ticks: u64) -> bool {
+    parse_stat(&String::from_utf8_lossy(text)).is_some_and(|stat| stat.is_alive() && stat.start_ticks == start_ticks)
 }
 
 /// The words a process was started with; none for kernel threads and zombies.

@@ -22,6 +22,9 @@ use super::store::Process;
 /// Fails if its record is lost or says nothing to run, or if its folder or env file is gone.
 pub fn plan(process: &Process, request: &StartRequest, around: &Around) -> Result<StartPlan, PlanError> {
     let meta = &process.meta;
+    if let Some(why) = process.unknown.clone() {
+        return Err(PlanError::Unknown { name: process.name.clone(), why });
+    }
     if let Some(why) = process.damage.clone().filter(|_| !process.is_running()) {
         return Err(PlanError::NoRecord { name: process.name.clone(), why });
     }

@@ -89,7 +89,7 @@ pub fn claimed(port: u16, processes: &[Process]) -> Option<Conflict> {
     let claims = |process: &&Process| {
         process.meta.port == Some(port)
             && !process.meta.run.port_guessed
-            && (process.is_running() || process.view.state == State::Waiting)
+            && (process.is_running() || matches!(process.view.state, State::Waiting | State::Unknown))
     };
     let process = processes.iter().find(claims)?;
     let (name, pid, command) = (process.name.to_string(), process.pid(), redact::text(&process.meta.command));

@@ -12,6 +12,7 @@ use crate::disk;
 use crate::supervise::care::Care;
 use crate::supervise::client;
 use crate::supervise::meta::{self, Life, Meta, Run, State};
+use crate::supervise::whose::Claims;
 use crate::sys::file::{self, FileError};
 use crate::sys::host::Host;
 use crate::sys::paths::Paths;
@@ -20,6 +21,7 @@ use crate::sys::{net, privileges, process};
 use super::attend;
 use super::conflict::Conflict;
 use super::control::{ControlError, refuse_foreign};
+use super::lost;
 use super::placement::{Placement, PlacementError, place};
 use super::plan::StartPlan;
 use super::ports;
@@ -78,6 +80,14 @@ pub enum CreateError {
     /// It is another user's.
     #[error(transparent)]
     Foreign(Box<ControlError>),
+    /// One of this name runs whose directory was removed.
+    #[error("process '{name}' still runs: its directory was removed, but pid {pid} lives")]
+    Lost {
+        /// The process.
+        name: ProcessName,
+        /// Its oldest process.
+        pid: u32,
+    },
 }
 
 impl Advise for CreateError {
@@ -89,6 +99,7 @@ impl Advise for CreateError {
             Self::Supervised { .. } => Kind::Locked,
             Self::ForeignHome { .. } => Kind::Refused,
             Self::Foreign(error) => error.kind(),
+            Self::Lost { .. } => Kind::Failed,
         }
     }
 
@@ -102,6 +113,7 @@ impl Advise for CreateError {
                 Some(format!("`sudo -u {owner} tsm …` acts as that user; `sudo -H tsm …` uses a directory of root"))
             }
             Self::Foreign(error) => error.advice(),
+            Self::Lost { name, .. } => Some(format!("`tsm kill {name}` ends it; then start it again")),
         }
     }
 }
@@ -149,9 +161,10 @@ pub fn create_all(
     let _lock = lock(&paths.id_lock())?;
     clear_aside(paths);
     let mut roster = Roster::read(Store::open(paths))?;
+    let claims = Claims::default();
     let mut all = Vec::new();
     for plan in plans {
-        let created = create_one(plan, paths, &roster).and_then(|(created, meta)| {
+        let created = create_one(plan, paths, &roster, &claims).and_then(|(created, meta)| {
             created.write(&meta, (host, &plan.opened)).inspect_err(|_| created.undo(paths))?;
             Ok(created)
         });
@@ -169,9 +182,19 @@ pub fn create_all(
     Ok(all)
 }
 
-fn create_one(plan: &StartPlan, paths: &Paths, roster: &Roster) -> Result<(Created, Meta), CreateError> {
+fn create_one(
+    plan: &StartPlan,
+    paths: &Paths,
+    roster: &Roster,
+    claims: &Claims,
+) -> Result<(Created, Meta), CreateError> {
     let placement = place(plan, roster, &|port| roster.conflict(port))?;
     let dir = paths.process(&placement.name);
+    if !dir.exists()
+        && let Some(pid) = lost::of(&placement.name, paths, claims).first()
+    {
+        return Err(CreateError::Lost { name: placement.name, pid: *pid });
+    }
     if let Some(process) = &placement.again {
         refuse_foreign(process).map_err(|error| CreateError::Foreign(Box::new(error)))?;
     }
@@ -330,7 +353,7 @@ fn compose(plan: &StartPlan, placement: &Placement, before: Option<&Meta>) -> Me
             limits: plan.kept.limits,
             user: plan.kept.user.clone(),
         },
-        life: Life { starter_pid: process::own_pid(), ..Life::default() },
+        life: Life { starter_pid: process::own_pid(), former: before.and_then(Meta::as_former), ..Life::default() },
         last_exit: before.and_then(|before| before.last_exit.clone()),
         unknown: before.map(|before| before.unknown.clone()).unwrap_or_default(),
     }

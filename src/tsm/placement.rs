@@ -63,6 +63,14 @@ pub enum PlacementError {
         /// Its name.
         name: ProcessName,
     },
+    /// It cannot be said what the process of this name does.
+    #[error("process '{name}' is left as it is: {why}")]
+    Unknown {
+        /// Its name.
+        name: ProcessName,
+        /// What cannot be read.
+        why: String,
+    },
     /// Somebody else has the port.
     #[error("{}", conflict.line())]
     PortTaken {
@@ -106,6 +114,7 @@ impl Advise for PlacementError {
             Self::PortTaken { conflict, next } => {
                 Some(format!("{}, or use {next} for the next free port", conflict.way_out()))
             }
+            Self::Unknown { .. } => Some("--name gives a new one another name".to_owned()),
             Self::NoFreePort { .. } => Some("begin with a lower port".to_owned()),
             Self::Name(error) => error.advice(),
         }
@@ -192,6 +201,10 @@ fn check(name: &ProcessName, others: &dyn Others) -> Result<(), PlacementError> 
     match others.named(name) {
         Some(process) if process.is_running() => {
             Err(PlacementError::AlreadyRunning { name: name.clone(), id: process.id(), pid: process.pid() })
+        }
+        Some(process) if process.view.is_unknown() => {
+            let why = process.unknown.clone().unwrap_or_default();
+            Err(PlacementError::Unknown { name: name.clone(), why })
         }
         Some(process) if process.view.state == crate::supervise::meta::State::Waiting => {
             Err(PlacementError::Waiting { name: name.clone() })

@@ -5,13 +5,13 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::control::{Control, ControlError, Ended};
+use super::control::{Control, ControlError, Ended, refuse_unknown};
 use super::ports;
 use super::store::Process;
 use crate::disk;
 use crate::supervise::client::{self, Order};
-use crate::sys::file;
 use crate::sys::paths::Paths;
+use crate::sys::{net, process};
 
 /// What the name of a folder ends with that is being removed or not complete yet. No process can have such a name.
 const ASIDE: &str = ".aside";
@@ -19,15 +19,45 @@ const ASIDE: &str = ".aside";
 /// Where the folder of a process stands while it is made or removed, so that nobody meets half of it.
 pub(super) fn aside(dir: &Path) -> PathBuf {
     let name = dir.file_name().unwrap_or_default().to_string_lossy();
-    dir.with_file_name(format!(".{name}.{}{ASIDE}", crate::sys::process::own_pid()))
+    dir.with_file_name(format!(".{name}.{}{ASIDE}", process::own_pid()))
 }
 
 /// Removes what was cut off while it was made or removed. Only for the holder of the lock of ids and names: nobody else does
-/// either then.
+/// either then. What turns out to run gets its name back.
 pub(super) fn clear_aside(paths: &Paths) {
     for folder in left_aside(paths) {
         // What stays is tried again the next time.
-        let _ = fs::remove_dir_all(folder);
+        match client::hold(&folder) {
+            Ok(Some(_hold)) if has_ended(&folder) => {
+                let _ = fs::remove_dir_all(&folder);
+            }
+            Ok(_) => put_back(&folder),
+            Err(_) => {}
+        }
+    }
+}
+
+/// True if it is certain that the process whose directory stands aside does not run.
+fn has_ended(folder: &Path) -> bool {
+    let Some(process) = original(folder).and_then(|dir| look_at(&dir, folder)) else { return true };
+    !process.view.is_unknown() && !process.view.alive
+}
+
+/// Where a directory that stands aside has to stand.
+fn original(aside: &Path) -> Option<PathBuf> {
+    let name = aside.file_name()?.to_str()?.strip_prefix('.')?.strip_suffix(ASIDE)?;
+    Some(aside.with_file_name(name.rsplit_once('.')?.0))
+}
+
+/// The process whose directory `dir` stands at `now`.
+fn look_at(dir: &Path, now: &Path) -> Option<Process> {
+    Process::at(&dir.file_name()?.to_str()?.parse().ok()?, now)
+}
+
+/// Gives a directory its name back, unless another has it by now.
+fn put_back(aside: &Path) {
+    if let Some(dir) = original(aside).filter(|dir| !dir.exists()) {
+        let _ = fs::rename(aside, dir);
     }
 }
 
@@ -69,23 +99,38 @@ impl Control<'_> {
     /// have first, so that nobody meets half of it.
     pub(super) fn remove(&self, process: &Process) -> Result<(), ControlError> {
         let failed = |source| ControlError::File { action: "remove", path: process.dir.clone(), source };
-        let _lock = match file::lock(&self.paths.id_lock()) {
-            Err(error) if !error.is_not_found() => return Err(error.into()),
-            // Nobody has ever given out an id here.
-            held => held.ok(),
-        };
+        let _lock = self.lock_names()?;
         let mut now = process.clone();
         now.look_again();
+        refuse_unknown(&now)?;
+        let meanwhile = || Err(ControlError::StartedMeanwhile { name: process.name.clone() });
         if now.view.supervised || now.is_running() {
-            return Err(ControlError::StartedMeanwhile { name: process.name.clone() });
+            return meanwhile();
         }
+        match fs::symlink_metadata(&process.dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(ports::forget(self.paths, process)?),
+            Err(error) => return Err(failed(error)),
+            Ok(found) => refuse_the_directory_of_another(process, found.uid())?,
+        }
+        let Some(_hold) = client::hold(&process.dir).map_err(failed)? else { return meanwhile() };
         client::forget(&process.dir);
         let aside = aside(&process.dir);
-        match fs::rename(&process.dir, &aside) {
-            Ok(()) => fs::remove_dir_all(&aside).map_err(failed)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(failed(error)),
+        fs::rename(&process.dir, &aside).map_err(failed)?;
+        if let Err(source) = fs::remove_dir_all(&aside) {
+            // Under its name it is seen, and can be removed once more.
+            put_back(&aside);
+            return Err(failed(source));
         }
         Ok(ports::forget(self.paths, process)?)
     }
+}
+
+/// What is in a directory of another user can only be removed by that user, or by root; to move it away would lose it.
+fn refuse_the_directory_of_another(process: &Process, owner: u32) -> Result<(), ControlError> {
+    let own = process::own_uid();
+    if owner == own || own == 0 {
+        return Ok(());
+    }
+    let why = format!("its directory belongs to {}", net::login(owner));
+    Err(ControlError::Unknown { name: process.name.clone(), why })
 }

@@ -226,8 +226,8 @@ mod tests {
         let mut meta: crate::supervise::meta::Meta = serde_json::from_str(&record).expect("a record");
         meta.port = meta.port.filter(|port| *port > 0);
         let state = if pid > 0 { State::Online } else { State::Stopped };
-        let view = View { state, supervised: pid > 0, alive: pid > 0 };
-        Process { name: name.parse().expect("a name"), dir: "/none".into(), meta, view, damage: None }
+        let view = View { state, supervised: pid > 0, alive: pid > 0, ..View::UNKNOWN };
+        Process { name: name.parse().expect("a name"), dir: "/none".into(), meta, view, damage: None, unknown: None }
     }
 
     fn world() -> Vec<Process> {

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::control::{Control, ControlError, refuse_foreign};
+use super::control::{Control, ControlError, refuse_foreign, refuse_unknown};
 use super::plan::PlanError;
 use super::request::{Around, StartRequest};
 use super::start::{self, Patience, StartError, Starter};
@@ -127,7 +127,7 @@ impl Control<'_> {
     ) -> Vec<Result<Risen, RestartError>> {
         let order = |process: &&Process| {
             let written = std::fs::metadata(process.err_log()).map_or(0, |file| file.len());
-            if process.view.state.is_final() {
+            if process.view.state.is_final() && !process.view.stalled {
                 // Its supervisor, if there still is one, is about to end and takes no more orders.
                 return self.wait_unsupervised(process, PATIENCE).map(|()| Given { taken: false, written });
             }
@@ -187,7 +187,7 @@ impl Control<'_> {
 fn is_next_life(meta: &Meta, started_ms: u64, nonce: &str) -> bool {
     let another = meta.life.nonce != nonce || meta.life.started_ms != started_ms;
     match meta.state {
-        State::Starting | State::Stopping => false,
+        State::Starting | State::Stopping | State::Unknown => false,
         State::Online | State::Waiting => another,
         State::Stopped | State::Crashed | State::Errored => true,
     }
@@ -213,6 +213,7 @@ fn watch(dir: &Path, meta: &Meta, starter: &mut Starter) -> Seen {
 /// Starts a process that does not run: the same id, logs and command, its env file read again.
 fn start_again(process: &Process, around: &Around, starter: &mut Starter) -> Result<Risen, RestartError> {
     refuse_foreign(process)?;
+    refuse_unknown(process)?;
     if let Some(why) = &process.damage {
         return Err(ControlError::NoRecord { name: process.name.clone(), why: why.clone() }.into());
     }

@@ -3,6 +3,8 @@
 //! Files are the truth, and nothing here fails because one of them is damaged: a folder whose record cannot be read is still
 //! a process, with what can be known about it. Reading takes no lock; records are renamed into place and so always whole.
 
+mod rebuilt;
+
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -16,7 +18,7 @@ use crate::base::name::ProcessName;
 use crate::base::time::Timestamp;
 use crate::disk;
 use crate::supervise::client;
-use crate::supervise::meta::{self, Life, Meta, Outline, ReadError, Run, State, Status};
+use crate::supervise::meta::{self, Meta, Outline, ReadError, State, Status};
 use crate::sys::paths::Paths;
 use crate::sys::process;
 
@@ -24,7 +26,7 @@ use super::attend::health::{self, Health};
 use super::definition;
 use super::roster::Row;
 use super::view::{self, Facts, View};
-use super::words::joined;
+use rebuilt::{rebuild, stub};
 
 /// The folder of all processes.
 #[derive(Debug, Clone)]
@@ -45,6 +47,8 @@ pub struct Process {
     pub view: View,
     /// Why the record could not be read, in words; none if it could.
     pub damage: Option<String>,
+    /// Why it cannot be said what is true, in words; none if it can.
+    pub unknown: Option<String>,
 }
 
 /// The folder of the processes cannot be read.
@@ -140,12 +144,16 @@ impl Store {
             Err(source) if source.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(source) => return Err(StoreError::List { path: self.folder.clone(), source }),
         };
-        let name = |entry: io::Result<fs::DirEntry>| {
-            let entry = entry.ok()?;
-            entry.file_type().ok()?.is_dir().then_some(())?;
-            entry.file_name().to_str()?.parse().ok()
-        };
-        Ok(entries.filter_map(name).collect())
+        let list = |source| StoreError::List { path: self.folder.clone(), source };
+        let mut names = Vec::new();
+        for entry in entries {
+            // A list that breaks off would be taken for the whole.
+            let entry = entry.map_err(list)?;
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                names.extend(entry.file_name().to_str().and_then(|name| name.parse().ok()));
+            }
+        }
+        Ok(names)
     }
 }
 
@@ -177,6 +185,11 @@ fn at_once(names: &[ProcessName], read: impl Fn(&[ProcessName]) -> Vec<Process> 
 }
 
 impl Process {
+    /// The process `name` whose directory stands at `dir`, wherever that is; none if there is none.
+    pub(super) fn at(name: &ProcessName, dir: &Path) -> Option<Self> {
+        look_alone(name, dir.to_owned())
+    }
+
     /// What is known about its health; none if nobody asked for it, or if it does not run.
     #[must_use]
     pub fn health(&self) -> Option<Health> {
@@ -292,19 +305,44 @@ fn look_alone(name: &ProcessName, dir: PathBuf) -> Option<Process> {
 fn look(name: &ProcessName, dir: PathBuf, way: Way) -> Option<Process> {
     let (meta, damage) = match read(&dir, way) {
         Ok(meta) => (meta, None),
-        Err(_) if !dir.is_dir() => return None,
-        Err(why) => (rebuild(name, &dir), Some(why)),
+        Err(_) if is_gone(&dir) => return None,
+        Err(Unread::Lost(why)) => (rebuild(name, &dir), Some(why)),
+        Err(Unread::Refused(why)) => {
+            let meta = stub(name, State::Unknown);
+            let why = format!("the record cannot be read: {why}");
+            let (damage, unknown) = (Some(why.clone()), Some(why));
+            return Some(Process { name: name.clone(), dir, meta, view: View::UNKNOWN, damage, unknown });
+        }
     };
-    let view = view::derive(&meta, facts(&meta, &dir, way));
-    Some(Process { name: name.clone(), dir, meta, view, damage })
+    let (view, unknown) = match facts(&meta, &dir, way) {
+        Ok(facts) => (view::derive(&meta, facts), None),
+        Err(why) => (View::UNKNOWN, Some(why)),
+    };
+    Some(Process { name: name.clone(), dir, meta, view, damage, unknown })
+}
+
+/// True only if it is certain.
+fn is_gone(dir: &Path) -> bool {
+    match fs::metadata(dir) {
+        Ok(found) => !found.is_dir(),
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    }
+}
+
+/// Why there is no record.
+enum Unread {
+    /// It is lost.
+    Lost(String),
+    /// It may be as it should be.
+    Refused(io::Error),
 }
 
 fn pid_file(dir: &Path, name: &ProcessName) -> PathBuf {
     dir.join(format!("{name}.pid"))
 }
 
-fn read(dir: &Path, way: Way) -> Result<Meta, String> {
-    let lost = |why: String| meta::earlier(dir).ok_or(why);
+fn read(dir: &Path, way: Way) -> Result<Meta, Unread> {
+    let lost = |why: String| meta::earlier(dir).ok_or(Unread::Lost(why));
     let found = match way.folder {
         Some(folder) => meta::read_in(folder, way.dir),
         None => meta::read(way.dir),
@@ -313,7 +351,7 @@ fn read(dir: &Path, way: Way) -> Result<Meta, String> {
         Ok(Some(meta)) => meta,
         Ok(None) => lost("there is no record".to_owned())?,
         Err(ReadError::Garbage { source, .. }) => lost(format!("the record is damaged: {source}"))?,
-        Err(ReadError::Unreadable { source, .. }) => return Err(format!("the record cannot be read: {source}")),
+        Err(ReadError::Unreadable { source, .. }) => return Err(Unread::Refused(source)),
     };
     if meta.version == 0 {
         // The published format has no finer state.
@@ -321,21 +359,35 @@ fn read(dir: &Path, way: Way) -> Result<Meta, String> {
             Status::Online => State::Online,
             Status::Stopped => State::Stopped,
             Status::Crashed => State::Crashed,
+            Status::Unknown => State::Unknown,
         };
     }
     Ok(meta)
 }
 
-/// Whether the child lives is asked only where the answer matters: without a supervisor.
-fn facts(meta: &Meta, dir: &Path, way: Way) -> Facts {
+/// What is asked for where the answer matters. A supervisor knows of its child, unless it was stopped (SIGSTOP).
+fn facts(meta: &Meta, dir: &Path, way: Way) -> Result<Facts, String> {
     let supervised = match way.folder {
         Some(folder) => client::supervised_in(folder, way.dir),
-        None => client::supervised(way.dir),
+        None => client::supervision(way.dir),
     };
+    let supervised = supervised.map_err(|error| format!("it cannot be seen whether it is supervised: {error}"))?;
     let this_boot = meta.life.boot_id.is_empty() || meta.life.boot_id == process::boot_id();
-    let child_lives = !supervised && this_boot && process::is_same(meta.pid, meta.life.start_ticks);
+    let matters = if supervised { meta.state == State::Online } else { this_boot } && meta.pid != 0;
+    let lives = matters.then(|| process::is_certainly_same(meta.pid, meta.life.start_ticks));
+    let child_lives = match lives {
+        Some(None) if !supervised => return Err(format!("it cannot be seen whether pid {} runs", meta.pid)),
+        Some(lives) => lives.unwrap_or(true),
+        None => false,
+    };
+    let stopped = matters && supervised && !child_lives && is_stopped(meta);
     let fresh = !supervised && meta.state == State::Starting && is_being_started(meta) && is_fresh(dir);
-    Facts { supervised, child_lives, this_boot, fresh }
+    Ok(Facts { supervised, child_lives, stopped, this_boot, fresh })
+}
+
+fn is_stopped(meta: &Meta) -> bool {
+    let pids = [meta.life.guard_pid, meta.life.worker_pid];
+    pids.iter().any(|pid| process::stat(*pid).is_some_and(|stat| stat.is_stopped()))
 }
 
 /// False when the command that was starting it was killed. Its number may be somebody else's by now; that costs patience only.
@@ -347,49 +399,6 @@ fn is_being_started(meta: &Meta) -> bool {
 fn is_fresh(dir: &Path) -> bool {
     let written = fs::metadata(meta::path(dir)).and_then(|entry| entry.modified());
     written.is_ok_and(|written| written.elapsed().is_ok_and(|age| age < view::START_GRACE))
-}
-
-/// What can be known of a process whose record is lost: its pid file, and the mark in the environment of what has that pid.
-fn rebuild(name: &ProcessName, dir: &Path) -> Meta {
-    let pid = disk::read_own(pid_file(dir, name))
-        .ok()
-        .and_then(|text| String::from_utf8(text).ok()?.trim().parse().ok())
-        .unwrap_or(0);
-    let marked = process::variable(pid, "TSM_RUN").filter(|_| pid != 0);
-    let mark = marked.as_deref().and_then(|mark| mark.split_once('.'));
-    let alive = mark.and_then(|_| process::stat(pid)).filter(process::Stat::is_alive);
-    let start_ticks = alive.as_ref().map_or(0, |stat| stat.start_ticks);
-    let life = Life {
-        boot_id: process::boot_id().to_owned(),
-        start_ticks,
-        nonce: mark.map_or(String::new(), |(_, nonce)| nonce.to_owned()),
-        started_ms: alive.as_ref().and_then(|_| process::started_ms(start_ticks)).unwrap_or(0),
-        ..Life::default()
-    };
-    let argv = if alive.is_some() { process::words(pid) } else { Vec::new() };
-    let state = if alive.is_some() { State::Online } else { State::Crashed };
-    Meta {
-        tsm_id: mark.and_then(|(id, _)| id.parse().ok()).unwrap_or(NO_ID),
-        name: name.as_str().to_owned(),
-        pid: if alive.is_some() { pid } else { 0 },
-        command: joined(&argv),
-        port: None,
-        cwd: process::cwd(pid).unwrap_or_default(),
-        interpreter: String::new(),
-        process_type: String::new(),
-        env_file: String::new(),
-        prehook: String::new(),
-        start_time: life.started_ms / 1000,
-        status: state.status(),
-        restarts: 0,
-        unstable_restarts: 0,
-        version: meta::VERSION,
-        state,
-        run: Run { argv, ..Run::default() },
-        life,
-        last_exit: None,
-        unknown: serde_json::Map::new(),
-    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::supervise::meta::{Meta, State};
+use crate::supervise::meta::{Meta, Restart, State, Status};
 
 /// How long after the record was written a start without pid and without supervisor counts as going on.
 pub const START_GRACE: Duration = Duration::from_secs(5);
@@ -19,13 +19,27 @@ pub struct View {
     pub supervised: bool,
     /// The child lives. Taken from the record where a supervisor vouches for it.
     pub alive: bool,
+    /// The child has ended, and supervisors that are stopped (SIGSTOP) do not see it.
+    pub stalled: bool,
+    /// A restart is due that nobody will make: child and supervisors were killed, or the supervisors in the middle of it.
+    pub cut_off: bool,
 }
 
 impl View {
+    /// Of a process of which nothing can be said.
+    pub const UNKNOWN: Self =
+        Self { state: State::Unknown, supervised: false, alive: false, stalled: false, cut_off: false };
+
+    /// Nothing can be said of it: neither that it runs nor that it does not. So nothing is done to it.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        self.state == State::Unknown
+    }
+
     /// A child lives, or is due to be started again, and nobody watches: a supervisor has to take over.
     #[must_use]
     pub fn wants_supervisor(&self) -> bool {
-        !self.supervised && (self.alive || self.state == State::Waiting)
+        !self.supervised && (self.alive || self.cut_off || self.state == State::Waiting)
     }
 }
 
@@ -36,6 +50,8 @@ pub struct Facts {
     pub supervised: bool,
     /// The pid of the record is alive and has its start time.
     pub child_lives: bool,
+    /// Guard or worker were stopped by a signal.
+    pub stopped: bool,
     /// The record is of this boot.
     pub this_boot: bool,
     /// The record was written less than [`START_GRACE`] ago.
@@ -51,7 +67,9 @@ pub fn derive(meta: &Meta, facts: Facts) -> View {
     let supervised = facts.supervised;
     if supervised {
         let alive = meta.pid != 0 && matches!(meta.state, State::Starting | State::Online | State::Stopping);
-        return View { state: meta.state, supervised, alive };
+        let stalled = alive && meta.state == State::Online && !facts.child_lives && facts.stopped;
+        let state = if stalled { State::Crashed } else { meta.state };
+        return View { state, supervised, alive: alive && !stalled, stalled, cut_off: false };
     }
     let alive = facts.this_boot && facts.child_lives;
     let state = match meta.state {
@@ -62,15 +80,27 @@ pub fn derive(meta: &Meta, facts: Facts) -> View {
         State::Stopping => State::Stopped,
         State::Waiting if facts.this_boot => State::Waiting,
         State::Starting | State::Online | State::Waiting => State::Crashed,
-        State::Stopped | State::Crashed | State::Errored => meta.state,
+        State::Stopped | State::Crashed | State::Errored | State::Unknown => meta.state,
     };
-    View { state, supervised, alive: alive && state.status() == crate::supervise::meta::Status::Online }
+    let alive = alive && state.status() == Status::Online;
+    let cut_off = facts.this_boot && !alive && is_cut_off(meta);
+    View { state, supervised, alive, stalled: false, cut_off }
+}
+
+/// True if the record is that of a life whose end would have been followed by another one.
+fn is_cut_off(meta: &Meta) -> bool {
+    match meta.state {
+        State::Online => meta.run.restart != Restart::Never,
+        // Whoever starts it for the first time, and is told that it does not run, does not want it later.
+        State::Starting => meta.life.starter_pid == 0 && meta.restarts > 0 && meta.run.restart != Restart::Never,
+        State::Stopping => meta.life.start_follows,
+        State::Waiting | State::Stopped | State::Crashed | State::Errored | State::Unknown => false,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::supervise::meta::Status;
 
     fn meta(state: State, pid: u32) -> Meta {
         let text = format!(
@@ -80,7 +110,7 @@ mod tests {
         serde_json::from_str(&text).expect("a record")
     }
 
-    const GONE: Facts = Facts { supervised: false, child_lives: false, this_boot: true, fresh: false };
+    const GONE: Facts = Facts { supervised: false, child_lives: false, stopped: false, this_boot: true, fresh: false };
 
     #[test]
     fn a_supervisor_is_believed() {
@@ -88,6 +118,32 @@ mod tests {
             let view = derive(&meta(state, 1), Facts { supervised: true, ..GONE });
             assert_eq!((view.state, view.supervised), (state, true));
         }
+    }
+
+    #[test]
+    fn a_supervisor_that_is_stopped_is_not_believed_about_a_child_that_ended() {
+        let online = meta(State::Online, 1);
+        for (child_lives, stopped, state) in
+            [(true, true, State::Online), (false, false, State::Online), (false, true, State::Crashed)]
+        {
+            let view = derive(&online, Facts { supervised: true, child_lives, stopped, ..GONE });
+            assert_eq!((view.state, view.stalled), (state, state == State::Crashed));
+        }
+    }
+
+    #[test]
+    fn a_restart_that_nobody_will_make_is_made_up_for() {
+        let policy = |restart: Restart| {
+            let mut meta = meta(State::Online, 77);
+            meta.run.restart = restart;
+            derive(&meta, GONE)
+        };
+        assert!([Restart::Always, Restart::OnFailure].iter().all(|restart| policy(*restart).wants_supervisor()));
+        let never = policy(Restart::Never);
+        assert_eq!((never.state, never.wants_supervisor()), (State::Crashed, false));
+        let mut restarted = meta(State::Stopping, 77);
+        restarted.life.start_follows = true;
+        assert!(derive(&restarted, GONE).wants_supervisor());
     }
 
     #[test]

@@ -80,7 +80,11 @@ fn verdict(process: &Process, asked: Option<&Deed>, now: Timestamp) -> String {
     if let Some(damage) = &process.damage {
         return format!("`{name}` is not known any more: {damage}");
     }
+    if process.view.stalled {
+        return format!("`{name}` has ended, and its supervisor, which is stopped (SIGSTOP), has not seen it");
+    }
     match process.view.state {
+        State::Unknown => format!("`{name}` is not known: {}", process.unknown.as_deref().unwrap_or_default()),
         State::Online | State::Starting | State::Stopping => {
             let up = process.uptime(now).map_or_else(String::new, |up| format!(" for {}", Span(up)));
             match &meta.last_exit {

@@ -13,6 +13,7 @@
 //! | no thread for a `startup` | `halves::a_startup_that_gets_no_thread_starts_one_after_the_other` |
 //! | deaf child with strays in group, session and as a daemon | `stops::strays_of_a_deaf_child_end_with_it` |
 //! | the same, after guard and worker were killed | `stops::strays_of_an_adopted_child_end_with_it` |
+//! | a stop that finds what ends in this moment | `supervise::stop::a_stop_does_not_wait_for_what_is_gone` |
 //! | 200 daemons that fork on, also of an adopted child | `stops::a_bomb_of_two_hundred_is_swept` |
 //! | stop while starting | `stops::a_stop_while_starting_ends_the_start` |
 //! | restart while stopping, stop while restarting | `stops::a_restart_while_stopping_ends_in_one_child_and_a_stop_while_restarting_in_none` |
@@ -40,6 +41,19 @@
 //! | 500 processes of an ordinary user | `surroundings::an_ordinary_user_has_many_processes_and_every_word_of_them` |
 //! | the link to the release switched, the old release removed | `places::a_linked_folder_is_entered_anew_at_every_start` |
 //! | the version of the interpreter removed, a newer one beside it | `places::a_program_whose_version_is_gone_is_found_again` |
+//! | another user's process that says it was started here | `identity::a_stranger_who_names_our_directory_is_neither_taken_nor_touched` |
+//! | a daemon whose service and supervisors were all killed; start and restart | `identity::a_daemon_of_a_dead_life_is_not_taken_for_the_service` |
+//! | … stop, kill and delete | `identity::stop_kill_and_delete_leave_nothing_of_what_nobody_supervises` |
+//! | … a restart that nobody would make | `identity::a_look_takes_up_the_restart_of_what_died_unseen` |
+//! | a child with the words of a supervisor, or with the mark of another directory | `identity::a_child_that_looks_like_a_supervisor_ends_with_the_others` |
+//! | a process that was started from within another one | `identity::a_process_that_was_started_from_within_another_one_stays` |
+//! | supervisors stopped (SIGSTOP) while the child ends | `identity::a_child_that_ended_under_stopped_supervisors_is_not_called_online` |
+//! | no descriptors left to look with | `unseen::what_cannot_be_read_is_not_taken_for_dead` |
+//! | a record of another owner | `unseen::a_record_or_directory_of_another_owner_stays_as_it_is` |
+//! | a directory that stands aside, and runs | `unseen::a_directory_that_was_moved_aside_gets_its_name_back` |
+//! | a removal that fails | `unseen::a_removal_that_fails_leaves_the_process_under_its_name` |
+//! | files limited in size (`ulimit -f`) | `disks::a_file_size_limit_ends_neither_supervisor_nor_command` |
+//! | directory removed, then a start of the same name | `disks::a_name_whose_directory_was_removed_is_not_started_twice` |
 //! | pid used again | `surroundings::a_pid_that_a_stranger_has_now_is_not_touched` |
 //! | full pipe without a reader | `surroundings::a_child_whose_pipe_is_full_goes_on_when_somebody_reads` |
 //! | 10 MB line | `surroundings::a_line_of_ten_megabytes_arrives_whole` |
@@ -58,6 +72,7 @@ mod crashes;
 mod disks;
 mod field;
 mod halves;
+mod identity;
 mod kills;
 mod many;
 mod names;
@@ -66,6 +81,7 @@ mod rotation;
 mod stops;
 mod surroundings;
 mod table;
+mod unseen;
 mod upgrades;
 
 /// The first number in the gate, the second when there is time.

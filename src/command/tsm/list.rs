@@ -152,7 +152,7 @@ fn row(process: &Process, now: Timestamp, load: Option<&Load>) -> Vec<Cell> {
         text(&meta.env_file),
         Value::from(started(process)).into(),
         last_exit(process).into(),
-        Value::from(process.damage.as_deref()).into(),
+        Value::from(process.damage.as_deref().or(process.unknown.as_deref())).into(),
     ]
 }
 
@@ -176,8 +176,10 @@ pub(super) fn status(process: &Process, now: Timestamp, detailed: bool) -> Cell 
         State::Stopping => (Tone::Warn, "stopping".to_owned()),
         State::Stopped => (Tone::Dim, "stopped".to_owned()),
         State::Waiting => (Tone::Warn, waiting(process, now)),
+        State::Crashed if process.view.stalled => (Tone::Bad, "crashed, supervisor stopped".to_owned()),
         State::Crashed => (Tone::Bad, "crashed".to_owned()),
         State::Errored => (Tone::Bad, "errored".to_owned()),
+        State::Unknown => (Tone::Warn, "unknown".to_owned()),
     };
     let exit = process.meta.last_exit.as_ref().filter(|_| detailed && process.status() == Status::Crashed);
     let text = exit.map_or(text.clone(), |exit| format!("{text} ({})", ends::told(exit)));
@@ -195,6 +197,7 @@ pub(super) fn status_word(status: Status) -> &'static str {
         Status::Online => "online",
         Status::Stopped => "stopped",
         Status::Crashed => "crashed",
+        Status::Unknown => "unknown",
     }
 }
 

@@ -125,6 +125,7 @@ fn manage(process: &Process) -> Vec<Action> {
         Status::Online => &["stop", "restart", "logs", "info", "env", "why"],
         Status::Crashed => &["restart", "why", "logs", "info", "delete"],
         Status::Stopped => &["start", "logs", "info", "why", "delete"],
+        Status::Unknown => &["info", "why"],
     };
     let title = |verb: &str| format!("{verb} ({})", status_word(process.status()));
     verbs.iter().map(|verb| on(name, action(Group::Manage, &title(verb), &["tsm", verb, name]))).collect()

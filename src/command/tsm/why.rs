@@ -45,6 +45,7 @@ fn fields(process: &Process, diagnosis: &Diagnosis, cx: &Cx) -> Fields {
         Status::Online => Tone::Good,
         Status::Stopped => Tone::Plain,
         Status::Crashed => Tone::Bad,
+        Status::Unknown => Tone::Warn,
     };
     let mut fields = Fields::titled(diagnosis.verdict.as_str())
         .hidden("name", process.name.as_str())

@@ -76,6 +76,14 @@ pub enum ControlError {
         /// The process.
         name: ProcessName,
     },
+    /// What would tell of it cannot be read.
+    #[error("`{name}` is left as it is: {why}")]
+    Unknown {
+        /// The process.
+        name: ProcessName,
+        /// What cannot be read.
+        why: String,
+    },
     /// Its record is lost, and with it what to run.
     #[error("the record of `{name}` is lost: {why}")]
     NoRecord {
@@ -119,6 +127,7 @@ impl Advise for ControlError {
             Self::NoRecord { name, .. } => {
                 Some(format!("`tsm delete {name}` removes it; then start it with its command line"))
             }
+            Self::Unknown { .. } => Some("`tsm doctor` says who can read it".to_owned()),
             Self::NotReplaced { .. } => Some("it goes on as before; `tsm upgrade` tries again".to_owned()),
             Self::StartedMeanwhile { name } => Some(format!("`tsm list` shows it; `tsm stop {name}` tries again")),
             Self::Launch { .. } | Self::Send { .. } | Self::Blind { .. } | Self::File { .. } => None,

@@ -1,13 +1,13 @@
 //! Processes: who watches them, how orders and output reach their supervisors, and what is left of the dead.
 
 use std::fs;
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 use super::places::entries;
 use super::{Finding, Mend, Patient, or_good};
 use crate::supervise::meta::State;
-use crate::sys::process;
+use crate::sys::{net, process};
 use crate::tsm::store::Process;
 
 /// Every process that runs, or waits for its next start, has a supervisor.
@@ -17,6 +17,12 @@ pub fn supervisors(processes: &[Process]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for process in processes {
         let name = &process.name;
+        let stopped = [process.meta.life.guard_pid, process.meta.life.worker_pid];
+        let stopped = stopped.into_iter().find(|pid| process::stat(*pid).is_some_and(|stat| stat.is_stopped()));
+        if let Some(pid) = stopped.filter(|_| process.view.supervised) {
+            let message = format!("the supervisor of `{name}` is stopped (SIGSTOP) and sees nothing");
+            findings.push(Finding::error(CHECK, message).advise(format!("kill -CONT {pid}")));
+        }
         if process.view.wants_supervisor() {
             let finding = Finding::error(CHECK, format!("`{name}` has lost its supervisor"));
             findings.push(finding.advise("tsm doctor --fix").mend(Mend::Supervise(name.clone())));
@@ -74,6 +80,10 @@ pub fn stale(patient: &Patient) -> Vec<Finding> {
     let mut findings = left_over(&patient.paths.processes());
     for process in patient.processes {
         let name = &process.name;
+        if let Some(why) = &process.unknown {
+            findings.push(Finding::error(CHECK, format!("`{name}`: {why}")).advise(reader_of(&process.dir)));
+            continue;
+        }
         if let Some(damage) = &process.damage {
             // An empty folder is no process, and was found already.
             if !entries(&process.dir).is_empty() {
@@ -109,6 +119,14 @@ pub fn stale(patient: &Patient) -> Vec<Finding> {
     or_good(findings, CHECK, "no record, pid file or folder is stale")
 }
 
+/// Who could read it.
+fn reader_of(dir: &Path) -> String {
+    match fs::metadata(dir) {
+        Ok(found) if found.uid() != process::own_uid() => format!("act as {}, whose it is", net::login(found.uid())),
+        _ => "try again; too many files may be open (ulimit -n)".to_owned(),
+    }
+}
+
 /// What is in the folder of processes and is none.
 fn left_over(folder: &Path) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -122,7 +140,7 @@ fn left_over(folder: &Path) -> Vec<Finding> {
                     Finding::warning("state", format!("`{}` was left by an interrupted delete", path.display()));
                 findings.push(finding.advise("tsm doctor clean").mend(Mend::Remove(path)));
             }
-        } else if path.is_dir() && entries(&path).is_empty() {
+        } else if fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_none()) {
             let finding = Finding::warning("state", format!("`{}` is empty: no process", path.display()));
             findings.push(finding.advise("tsm doctor clean").mend(Mend::Remove(path)));
         }

@@ -70,6 +70,14 @@ pub enum PlanError {
         /// What is wrong with it.
         why: String,
     },
+    /// What would tell of a process cannot be read.
+    #[error("`{name}` is left as it is: {why}")]
+    Unknown {
+        /// The process.
+        name: ProcessName,
+        /// What cannot be read.
+        why: String,
+    },
     /// A variable holds no port.
     #[error("{key} is `{value}`, which is no port")]
     Port {
@@ -96,6 +104,7 @@ impl PlanError {
             | Self::SharedPort { .. }
             | Self::TooFewPorts { .. }
             | Self::NoRecord { .. }
+            | Self::Unknown { .. }
             | Self::Port { .. } => None,
         }
     }
@@ -121,6 +130,7 @@ impl Advise for PlanError {
             Self::NoRecord { name, .. } => {
                 Some(format!("`tsm start --name {name} COMMAND` says anew what it runs, and keeps its logs"))
             }
+            Self::Unknown { .. } => Some("try again when it can be read".to_owned()),
             Self::Port { value, .. } => BadPort(value.clone()).advice(),
             _ => self.inner().and_then(Advise::advice),
         }

@@ -111,9 +111,16 @@ impl Bench {
         meta.enter(state);
         let online = state == State::Online;
         meta.pid = if online { 4242 } else { 0 };
-        let view = View { state, supervised: online, alive: online };
+        let view = View { state, supervised: online, alive: online, ..View::UNKNOWN };
         let dir = self.paths.process(&name.parse().expect("a name"));
-        self.processes.push(Process { name: name.parse().expect("a name"), dir, meta, view, damage: None });
+        self.processes.push(Process {
+            name: name.parse().expect("a name"),
+            dir,
+            meta,
+            view,
+            damage: None,
+            unknown: None,
+        });
     }
 }
 

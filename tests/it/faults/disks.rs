@@ -258,6 +258,50 @@ fn the_process_of_a_removed_folder_is_told_and_can_still_be_ended() {
 }
 
 #[test]
+fn a_name_whose_directory_was_removed_is_not_started_twice() {
+    for (supervised, all) in [(true, false), (false, false), (true, true)] {
+        let field = Field::new();
+        let pid = field.start("p", &["--restart", "always"], &["sleep", "1000"]);
+        if !supervised {
+            field.kill_supervisors("p");
+        }
+        let removed = if all { field.home() } else { field.dir("p") };
+        fs::remove_dir_all(removed).expect("removed");
+        let refused = field.tsm(&["start", "--name", "p", "--", "sleep", "1000"]);
+        assert!(refused.code != 0 && refused.err.contains(&format!("pid {pid} lives")), "{refused:?}");
+        assert!(refused.err.contains("`tsm kill p`"), "{refused:?}");
+        assert!(!field.dir("p").exists() && lives(pid));
+        field.start("q", &[], &["sleep", "1000"]);
+        field.ok(&["kill", "p", "--yes"]);
+        eventually("it is gone", || !lives(pid));
+        field.start("p", &[], &["sleep", "1000"]);
+        field.ok(&["delete", "*", "--yes"]);
+    }
+}
+
+#[test]
+fn a_file_size_limit_ends_neither_supervisor_nor_command() {
+    let field = Field::new();
+    let line = "cat /proc/self/status > signals; \
+                while :; do echo 'a line that fills the log sooner or later'; done";
+    let words = ["start", "--no-wait", "--kill-timeout", "2s", "--name", "p", "--", "sh", "-c", line];
+    let limited = field.under(&["bash", "-c", "ulimit -f 16; exec \"$0\" \"$@\""], &words).output();
+    let started = super::field::said(limited.expect("bash runs"));
+    assert_eq!(started.code, 0, "{started:?}");
+    let life = field.until("p", "the log is full", |meta| !meta.life.log_error.is_empty()).life;
+    assert!(lives(life.guard_pid) && lives(life.worker_pid));
+    let signals = fs::read_to_string(field.path("signals")).expect("it told");
+    // Nothing is ignored or caught in what the child runs: neither that signal nor those that the C library keeps for itself.
+    let masks: Vec<&str> =
+        signals.lines().filter(|line| line.starts_with("SigIgn") || line.starts_with("SigBlk")).collect();
+    assert!(masks.len() == 2 && masks.iter().all(|line| line.ends_with("0000000000000000")), "{masks:?}");
+    field.ok(&["stop", "p"]);
+    assert_eq!(field.read("p").life.worker_pid, life.worker_pid, "none was replaced");
+    let shown = field.under(&["bash", "-c", "ulimit -f 0; exec \"$0\" \"$@\" > out"], &["list", "all"]).status();
+    assert!(shown.expect("bash runs").code().is_some(), "an error, no signal");
+}
+
+#[test]
 fn fifos_that_were_replaced_by_files_are_no_obstacle() {
     let field = Field::new();
     let pid = field.start("p", &[], &["python3", "-c", COUNTER]);
