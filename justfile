@@ -30,9 +30,10 @@ format:
 bench:
     cargo bench --bench side_by_side
 
-# the faults in the release build, as long as their claims: 200 random kills for each child, 520 processes of an ordinary
+# the faults in the release build, as long as their claims: 200 random kills for each child,
+# 1 000 rounds of random signals during every verb, 520 processes of an ordinary
 # user, 1 000 processes for ten minutes; prints what it measured. `SOAK=120 just soak faults::many` takes two minutes
-soak *name="faults::kills an_ordinary_user_has_many faults::many":
+soak *name="faults::kills faults::chaos an_ordinary_user_has_many faults::many":
     SOAK="${SOAK:-1}" cargo test --locked --release --test it -- --nocapture --test-threads 1 {{name}}
 
 # 10 000 random documents × profiles × overrides × settings: what promotion writes says what was meant. `CASES=100000 just faithful`

@@ -6,6 +6,7 @@
 //! | the same; a line every 0.3 ms | `kills::not_a_byte_of_a_child_that_writes_lines_is_lost` |
 //! | the same; a flood with rotation | `kills::not_a_byte_of_a_flood_is_lost` |
 //! | the same, while a start, stop or restart goes on | `kills::an_order_whose_supervisors_are_killed_ends_in_one_child_or_none` |
+//! | random signals, SIGSTOP too, to guard, worker, child and command during every verb | `chaos::random_signals_during_every_verb_end_in_one_child_or_none` |
 //! | guard killed in the moment in which it forks its worker | `kills::a_worker_whose_guard_dies_at_its_birth_takes_nobody_else_for_it` |
 //! | worker alone, guard alone, both; polite ends; while stopping, restarting, waiting | `supervise::survival::…` |
 //! | start, start again, stop, restart or delete killed before each of its changes | `halves::…_cut_off_anywhere_is_mended_by_the_next` |
@@ -65,9 +66,10 @@
 //! | records and orders of other versions | `upgrades::a_record_of_a_later_version_is_read_and_what_is_unknown_is_kept`, `upgrades::orders_of_a_later_version_are_skipped_one_by_one` |
 //! | many with coming and going | `many::many_with_churn_neither_grow_nor_drift_nor_leave_zombies` |
 //!
-//! With `SOAK=1` the loops are as long as their claims: 200 random kills for each child, 520 processes of an ordinary user,
+//! With `SOAK=1` the loops are as long as their claims: 200 random kills for each child, 1 000 rounds of random signals, 520 processes of an ordinary user,
 //! 1 000 processes for ten minutes (or for `SOAK` seconds, if that is more than 1).
 
+mod chaos;
 mod crashes;
 mod disks;
 mod field;

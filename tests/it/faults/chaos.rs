@@ -1,0 +1,136 @@
+//! Random signals, SIGSTOP among them, to guard, worker, child and command during every verb.
+//!
+//! A command that is hit may fail. What must hold is what comes after: never two children at once, a state that says what is, and
+//! the same verb, given again with nobody disturbing it, ends where it should.
+
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use tetra::supervise::meta;
+
+use super::field::{Dice, Field, PATIENCE, Said, said};
+use super::scale;
+use crate::supervise::nest::{lives, signal};
+use crate::waiting::eventually;
+
+/// What may come from anywhere at any time. The last two end or stop whoever gets them for certain, and come more often.
+const SIGNALS: [Signal; 9] = [
+    Signal::SIGTERM,
+    Signal::SIGINT,
+    Signal::SIGHUP,
+    Signal::SIGUSR1,
+    Signal::SIGCONT,
+    Signal::SIGKILL,
+    Signal::SIGKILL,
+    Signal::SIGSTOP,
+    Signal::SIGSTOP,
+];
+
+/// Each leads from where the one before ended, and none asks for more than is there.
+const VERBS: [&[&str]; 7] = [
+    &["restart", "--no-wait", "p"],
+    &["list", "all"],
+    &["stop", "p"],
+    &["start", "--no-wait", "p"],
+    &["info", "p"],
+    &["kill", "p", "--yes"],
+    &["start", "--no-wait", "--restart", "on-failure", "--kill-timeout", "2s", "--name", "p", "--", "sleep", "6100"],
+];
+
+/// Where a verb ends.
+fn wanted(words: &[&str]) -> &'static str {
+    match words[0] {
+        "stop" => "stopped",
+        "kill" => "gone",
+        _ => "online",
+    }
+}
+
+#[test]
+fn random_signals_during_every_verb_end_in_one_child_or_none() {
+    let field = Field::new();
+    let mut dice = Dice::new();
+    field.ok(VERBS[6]);
+    for round in 0..scale(VERBS.len() * 3, 1000) {
+        let words = VERBS[round % VERBS.len()];
+        let mut hits = Vec::new();
+        let mut order = field.command(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("tetra runs");
+        let given = Instant::now();
+        for _ in 0..=dice.below(3) {
+            let moment = given.elapsed() + Duration::from_micros(dice.below(15_000));
+            eventually("a random moment", || given.elapsed() >= moment);
+            hits.extend(hit(&field, &mut order, &mut dice));
+        }
+        let said = end_of(order, given);
+        let told = || format!("{round} {words:?} {hits:?}: {said:?}");
+        assert_single(&field, &told);
+        settle(&field, words, &told);
+    }
+    field.tsm(&["delete", "p", "--yes"]);
+    field.assert_empty();
+    eventually("nobody is left", || field.supervisors("p").is_empty() && field.children("p").is_empty());
+}
+
+/// Sends one signal to one of the four; whom and what.
+fn hit(field: &Field, order: &mut Child, dice: &mut Dice) -> Option<(&'static str, u32, Signal)> {
+    let meta = meta::read(&field.dir("p")).ok().flatten();
+    let pid = |of: fn(&meta::Meta) -> u32| meta.as_ref().map_or(0, of);
+    let (who, pid) = match dice.below(4) {
+        0 => ("guard", pid(|meta| meta.life.guard_pid)),
+        1 => ("worker", pid(|meta| meta.life.worker_pid)),
+        2 => ("child", pid(|meta| meta.pid)),
+        // Not yet waited for, so the number is its own.
+        _ => ("command", order.id()),
+    };
+    let which = SIGNALS[usize::try_from(dice.below(SIGNALS.len() as u64)).expect("small")];
+    // A record that is old may name whoever has that number now.
+    let is_ours = who == "command" || field.supervisors("p").contains(&pid) || field.children("p").contains(&pid);
+    (pid != 0 && is_ours && lives(pid)).then(|| {
+        signal(pid, which);
+        (who, pid, which)
+    })
+}
+
+/// A command that was stopped goes on, as an operator would let it.
+fn end_of(mut order: Child, given: Instant) -> Said {
+    while order.try_wait().expect("asked").is_none() {
+        assert!(given.elapsed() < 2 * PATIENCE, "it does not end");
+        signal(order.id(), Signal::SIGCONT);
+        crate::waiting::pause();
+    }
+    said(order.wait_with_output().expect("an end"))
+}
+
+fn assert_single(field: &Field, told: &dyn Fn() -> String) {
+    let children = field.children("p");
+    assert!(children.len() <= 1, "two at once: {children:?}; {}", told());
+}
+
+/// The verb is given again until it has done what it is for.
+fn settle(field: &Field, words: &[&str], told: &dyn Fn() -> String) {
+    let wanted = wanted(words);
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        assert_single(field, told);
+        let shown = field.list();
+        let status = shown.first().map_or("gone", |row| row["status"].as_str().unwrap_or_default());
+        let pid = shown.first().and_then(|row| row["pid"].as_u64()).and_then(|pid| u32::try_from(pid).ok());
+        let children = field.children("p");
+        if status == wanted && children == Vec::from_iter(pid) {
+            // A child that was stopped is as good as none to who waits for it, and is not meant to be.
+            pid.into_iter().for_each(|pid| signal(pid, Signal::SIGCONT));
+            return;
+        }
+        assert!(Instant::now() < deadline, "{}; {shown:?} {children:?}", told());
+        let again: &[&str] = match (wanted, status) {
+            ("online", "gone") => VERBS[6],
+            ("online", "stopped" | "crashed" | "errored") => &["start", "--no-wait", "p"],
+            ("stopped", "gone") => VERBS[6],
+            _ if words[0] == "list" || words[0] == "info" => &["list"],
+            _ => words,
+        };
+        let said = field.tsm(again);
+        super::note(&format!("{wanted} {status} {again:?}: {} {}", said.code, said.err));
+    }
+}
