@@ -7,6 +7,7 @@
 mod name;
 mod reading;
 mod shape;
+mod tokens;
 mod tool;
 mod word;
 mod words;
@@ -15,7 +16,7 @@ use std::ops::Range;
 
 pub use name::is_secret_name;
 use reading::{Statement, Word};
-pub use shape::{private_keys, tokens};
+pub use tokens::tokens;
 
 /// What replaces a secret.
 pub const MASK: &str = "***";

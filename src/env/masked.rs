@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::base::dotenv;
 use crate::base::redact::{self, MASK};
 
-use super::leak::{self, Syntax};
+use super::leak;
 
 /// Shorter values are not looked for in other texts: they would be found everywhere.
 pub const SHORTEST: usize = 6;
@@ -43,7 +43,7 @@ pub fn everything(text: &str) -> String {
 /// A TOML text with everything hidden that looks like a secret, its places as they were. It need not be sound.
 #[must_use]
 pub fn toml(text: &str) -> String {
-    let mut hidden: Vec<Range<usize>> = leak::scan(text, Syntax::Other).into_iter().map(|found| found.span).collect();
+    let mut hidden: Vec<Range<usize>> = leak::patterns(text).into_iter().map(|(_, span)| span).collect();
     hidden.extend(redact::assignments(text, leak::is_secret_key));
     redact::covered(text, &hidden)
 }

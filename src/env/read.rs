@@ -86,7 +86,52 @@ pub fn text(path: &Path) -> Result<String, ReadError> {
     decode(path, bytes)
 }
 
-/// The same, or nothing if there is no such file.
+/// What a file holds, whatever it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Anything {
+    /// Its text; what is no UTF-8 is replaced.
+    pub text: String,
+    /// It is data of a program, with some text in it at most.
+    pub is_binary: bool,
+}
+
+/// The largest file that is read as [`Anything`], in bytes.
+pub const LARGEST_OF_ANY: u64 = 16 << 20;
+
+/// What a file holds: text, in whatever encoding, or something else.
+///
+/// # Errors
+///
+/// Fails if it cannot be read, is no regular file, or is larger than [`LARGEST_OF_ANY`].
+pub fn anything(path: &Path) -> Result<Anything, ReadError> {
+    let fail = |source| FileError::Io { action: "read", path: path.to_owned(), source };
+    let found = fs::metadata(path).map_err(fail)?;
+    if !found.is_file() {
+        return Err(ReadError::NotAFile { path: path.to_owned() });
+    }
+    let mut bytes = Vec::new();
+    File::open(path).and_then(|file| file.take(LARGEST_OF_ANY + 1).read_to_end(&mut bytes)).map_err(fail)?;
+    if bytes.len() as u64 > LARGEST_OF_ANY {
+        return Err(ReadError::TooLarge { path: path.to_owned() });
+    }
+    Ok(decode_anything(&bytes))
+}
+
+/// Bytes as text.
+#[must_use]
+pub fn decode_anything(bytes: &[u8]) -> Anything {
+    let wide = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
+        let units: Vec<u16> = bytes.as_chunks::<2>().0.iter().map(|pair| unit(*pair)).collect();
+        Anything { text: String::from_utf16_lossy(&units), is_binary: false }
+    };
+    match bytes {
+        [0xff, 0xfe, rest @ ..] => wide(rest, u16::from_le_bytes),
+        [0xfe, 0xff, rest @ ..] => wide(rest, u16::from_be_bytes),
+        _ => Anything { text: String::from_utf8_lossy(bytes).into_owned(), is_binary: bytes.contains(&0) },
+    }
+}
+
+/// The same as [`text`], or nothing if there is no such file.
 ///
 /// # Errors
 ///
@@ -155,6 +200,15 @@ mod tests {
         assert!(said(&vec![b'a'; (LARGEST_FILE + 1) as usize]).ends_with("is larger than 1024 KiB"));
         assert!(text(home.path()).expect_err("a folder").to_string().ends_with("is not a file"));
         assert_eq!(text_if_any(&home.path().join("b")).expect("nothing"), None);
+    }
+
+    #[test]
+    fn every_encoding_is_text() {
+        let text = |bytes: &[u8]| decode_anything(bytes).text;
+        assert_eq!(text(b"pass=x\xfc"), "pass=x\u{fffd}");
+        assert_eq!(text(b"\xff\xfea\0=\0\xe9\0"), "a=é");
+        assert_eq!(text(b"\xfe\xff\0a\0="), "a=");
+        assert!(decode_anything(b"\x7fELF\0a").is_binary && !decode_anything(b"a").is_binary);
     }
 
     #[test]

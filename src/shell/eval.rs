@@ -210,8 +210,18 @@ impl Road<'_> {
         run_text(session, console, source)
     }
 
+    /// The text of a word; a `~` that begins it without quotes is the home directory, as in a shell.
+    fn from_home(&self, session: &Session, word: &Word) -> String {
+        let written = self.source.text.get(word.span.clone()).unwrap_or_default();
+        let below = word.text.strip_prefix('~').filter(|rest| rest.is_empty() || rest.starts_with('/'));
+        match (below, session.host.variable("HOME")) {
+            (Some(below), Some(home)) if written.starts_with('~') => format!("{home}{below}"),
+            _ => word.text.clone(),
+        }
+    }
+
     fn command(&self, session: &mut Session, console: &mut dyn Console, words: &[Word]) -> Outcome {
-        let texts: Vec<String> = words.iter().map(|word| word.text.clone()).collect();
+        let texts: Vec<String> = words.iter().map(|word| self.from_home(session, word)).collect();
         let mut globals = Globals::default();
         let prepared = prepare(&texts, &mut globals, console.width());
         let mut styled = (globals.look != Look::default()).then(|| console.restyled(&globals.look));

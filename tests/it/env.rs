@@ -4,6 +4,7 @@ mod breaking;
 mod dotenv;
 mod fuzz;
 mod init;
+mod planted;
 mod properties;
 mod sealed;
 mod secrets;

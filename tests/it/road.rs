@@ -107,6 +107,18 @@ fn the_name_of_the_program_may_stand_before_a_line() {
 }
 
 #[test]
+fn a_tilde_is_the_home_directory() {
+    let mut world = World::new();
+    world.file(world.home().join("my scripts/a.tetra"), "version --json\n");
+    let plain = world.run("version --json").done();
+    for line in ["source ~/my\\ scripts/a.tetra", "source ~/'my scripts/a.tetra'"] {
+        assert_eq!(world.run(line).done(), plain, "{line}");
+    }
+    let said = world.run("source '~/my scripts/a.tetra'").failed(5);
+    assert!(said.contains("`~/my scripts/a.tetra`"), "in quotes it is itself: {said}");
+}
+
+#[test]
 fn a_file_can_be_run_here() {
     let mut world = World::new();
     world.file("here.tetra", "@dev\nversion\n");

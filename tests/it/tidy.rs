@@ -30,7 +30,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("crossterm", &["shell/"]),
     ("serde_saphyr", &["tsm/import.rs"]),
     ("ratatui", &["shell/"]),
-    ("regex", &["tsm/", "command/"]),
+    ("regex", &["tsm/", "env/", "command/"]),
     ("toml", &["shell/", "org/", "env/", "tsm/ports/"]),
     ("toml_edit", &["org/", "env/"]),
     ("sha2", &["org/", "env/", "sys/"]),

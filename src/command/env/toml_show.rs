@@ -57,7 +57,7 @@ fn values(document: &Document, name: &str) -> Result<Table, Fault> {
         });
     }
     let text = &document.text;
-    let leaks = leak::scan(text, Syntax::Toml);
+    let leaks = leak::scan(&document.source.name, text, Syntax::Toml);
     let mut table = Table::new(&[("key", "KEY"), ("value", "VALUE")]).when_empty(format!("[{name}] is empty"));
     for entry in document.entries.iter().filter(|entry| !entry.table && is_below(&entry.path, &path)) {
         let hidden = leaks.iter().any(|found| found.span.start < entry.span.end && entry.span.start < found.span.end);

@@ -16,8 +16,9 @@ use crate::sys::host::Call;
 /// Look for secrets that stand in the open
 ///
 /// Without files: tetra.toml and the templates here, and the TOML files of the active organization. With --staged: what the
-/// next git commit will hold, for a hook. By the name of the key, by the pattern of well-known tokens, and by randomness; a
-/// line that ends in `# tetra:allow-secret REASON` passes. Errors make the exit code 3.
+/// next git commit will hold, for a hook. By the name of the key in any text (`k: v`, `k = v`, `"k": "v"`, `ENV k=v` …), by the form
+/// of well-known tokens, and by randomness where the name lets expect it. Documented examples, references and placeholders pass, and
+/// so does a line that ends in `# tetra:allow-secret REASON`. Errors make the exit code 3.
 #[derive(Debug, clap::Args)]
 pub struct Scan {
     /// Files and folders
@@ -28,7 +29,7 @@ pub struct Scan {
 }
 
 /// How many files are read at most. A folder with more is not configuration.
-const MOST_FILES: usize = 10_000;
+const MOST_FILES: usize = 100_000;
 
 impl Command for Scan {
     const NAME: &'static str = "secrets scan";
@@ -42,18 +43,15 @@ impl Command for Scan {
             for name in staged(cx)? {
                 let shown = git(cx, &["show".to_owned(), format!(":{name}")])?;
                 count += 1;
-                // What is no text holds no line to mark.
-                if let Ok(text) = String::from_utf8(shown) {
-                    found.extend(leaks::found(&name, &text));
-                }
+                found.extend(leaks::found_in(&name, &read::decode_anything(&shown)));
             }
         } else {
             let named = !self.files.is_empty();
             for path in if named { below(cx, &self.files)? } else { usual(cx) } {
-                match read::text(&path) {
-                    Ok(text) => found.extend(leaks::found(&shown(cx, &path), &text)),
-                    Err(read::ReadError::NotText { .. } | read::ReadError::TooLarge { .. }) if named => {
-                        cx.console.note(&format!("passed over {}: no text, or too large", path.display()));
+                match read::anything(&path) {
+                    Ok(content) => found.extend(leaks::found_in(&shown(cx, &path), &content)),
+                    Err(error @ read::ReadError::TooLarge { .. }) if named => {
+                        cx.console.note(&format!("passed over: {error}"));
                         continue;
                     }
                     Err(error) => return Err(error.into()),
@@ -89,7 +87,8 @@ fn usual(cx: &Cx) -> Vec<PathBuf> {
     files
 }
 
-/// The files that were named, and all below folders that were. Links and hidden folders are not followed.
+/// The files that were named, and all regular ones below directories that were. Links are not followed, and what version control
+/// and package managers keep for themselves is left out.
 fn below(cx: &Cx, given: &[PathBuf]) -> Result<Vec<PathBuf>, Fault> {
     let mut files = Vec::new();
     let mut open: Vec<PathBuf> = given.iter().map(|path| cx.host.cwd().join(path)).collect();
@@ -100,7 +99,7 @@ fn below(cx: &Cx, given: &[PathBuf]) -> Result<Vec<PathBuf>, Fault> {
             files.push(path);
         } else {
             let entries = fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| entry.path());
-            open.extend(entries.filter(|path| !is_hidden(path) && !path.is_symlink()));
+            open.extend(entries.filter(|path| is_content(path)));
         }
         if files.len() > MOST_FILES {
             return Err(Fault::usage(format!("these are more than {MOST_FILES} files")).advise("name fewer of them"));
@@ -110,8 +109,11 @@ fn below(cx: &Cx, given: &[PathBuf]) -> Result<Vec<PathBuf>, Fault> {
     Ok(files)
 }
 
-fn is_hidden(path: &Path) -> bool {
-    path.is_dir() && path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with('.'))
+fn is_content(path: &Path) -> bool {
+    const KEPT_BY_OTHERS: [&str; 6] = [".git", ".hg", ".svn", ".venv", ".terraform", "node_modules"];
+    let Ok(found) = fs::symlink_metadata(path) else { return false };
+    let is_others = || path.file_name().is_some_and(|name| KEPT_BY_OTHERS.iter().any(|other| name == *other));
+    found.is_file() || (found.is_dir() && !is_others())
 }
 
 /// The files that the next commit changes or adds.

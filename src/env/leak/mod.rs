@@ -1,8 +1,14 @@
 //! Secrets that stand where they must not: in configuration that is committed, copied and shown.
 //!
-//! Three tiers. The *name* of a key says that its value is a secret; a value has the *pattern* of a well-known token; a value is
-//! so random (*entropy*) that it may be one. The first two are errors, the last a warning. A line that ends in
-//! `# tetra:allow-secret REASON` is let pass. What is found is told by its place; its value is never repeated.
+//! The *name* of a key says that its value is a secret; a value has the *pattern* of a well-known token; a name says that it may be
+//! one and it is too random to be anything else (*entropy*). A value alone is never taken for a secret because it is random. What
+//! a documentation shows and what is still to be filled in is passed over. A line that ends in `# tetra:allow-secret REASON` is
+//! let pass. What is found is told by its place; its value is never repeated.
+
+mod lines;
+mod names;
+mod urls;
+mod values;
 
 use std::ops::Range;
 use std::path::Path;
@@ -14,6 +20,12 @@ use super::document::Document;
 use super::scope::Raw;
 use crate::base::redact;
 
+use lines::Verdict;
+use names::Says;
+
+pub use lines::Kind;
+pub use values::is_placeholder;
+
 /// What lets a line pass.
 pub const ALLOW: &str = "tetra:allow-secret";
 
@@ -24,6 +36,8 @@ pub enum Syntax {
     Toml,
     /// `KEY=VALUE` lines; text that is none is read as `Other`.
     Env,
+    /// Anything else that is text, written as freely as its name lets expect.
+    Text(Kind),
     /// Anything: only patterns are looked for.
     Other,
 }
@@ -38,7 +52,7 @@ impl Syntax {
             _ if last.ends_with(".env") || last.ends_with(".env.tmpl") || last == ".env" || last.ends_with(".tsm") => {
                 Self::Env
             }
-            _ => Self::Other,
+            _ => Self::Text(Kind::of(name)),
         }
     }
 }
@@ -50,7 +64,7 @@ pub enum Rule {
     Name,
     /// It looks like a well-known token.
     Pattern,
-    /// It is very random.
+    /// Its key says that it may be one, and it is very random.
     Entropy,
 }
 
@@ -71,34 +85,73 @@ impl Finding {
     /// Errors stop, warnings are told. What is let pass is a warning.
     #[must_use]
     pub fn severity(&self) -> Severity {
-        if self.rule == Rule::Entropy || self.allowed.is_some() { Severity::Warning } else { Severity::Error }
+        if self.allowed.is_some() { Severity::Warning } else { Severity::Error }
     }
 }
 
-/// Everything in a text that looks like a secret, in its order.
+/// Everything in a text that looks like a secret, in its order. `name` is that of the file.
 #[must_use]
-pub fn scan(text: &str, syntax: Syntax) -> Vec<Finding> {
+pub fn scan(name: &str, text: &str, syntax: Syntax) -> Vec<Finding> {
     let mut found = Vec::new();
     for (key, value, span) in values(text, syntax) {
-        if is_reference(&value) || is_placeholder(&value) {
-            continue;
+        let told =
+            if value.trim().is_empty() || values::is_stand_in(&value) { Says::Nothing } else { names::says(&key) };
+        match told {
+            Says::Secret => found.push((Rule::Name, key, span)),
+            Says::Maybe if values::is_random(&value) => found.push((Rule::Entropy, key, span)),
+            Says::Maybe | Says::Nothing => {}
         }
-        if is_secret_key(&key) && !value.trim().is_empty() && !is_file(&value) {
-            found.push((Rule::Name, key, span));
-        } else if !is_harmless_key(&key) && is_random(&value) {
-            found.push((Rule::Entropy, key, span));
+    }
+    if let Some(kind) = lines_of(text, syntax) {
+        let pairs = lines::pairs(text, kind).into_iter().chain(lines::passwords(text, name));
+        for pair in pairs {
+            let rule = match lines::judge(&pair, text, kind) {
+                Verdict::Named => Rule::Name,
+                Verdict::Witnessed => Rule::Entropy,
+                Verdict::Nothing => continue,
+            };
+            if !found.iter().any(|(_, _, other)| overlap(other, &pair.span)) {
+                found.push((rule, pair.key, pair.span));
+            }
         }
     }
     for (kind, span) in patterns(text) {
-        let known = |(rule, _, other): &(Rule, String, Range<usize>)| *rule == Rule::Name && overlap(other, &span);
-        if !found.iter().any(known) {
-            found.retain(|(rule, _, other)| *rule != Rule::Entropy || !overlap(other, &span));
+        if !found.iter().any(|(_, _, other)| overlap(other, &span)) {
             found.push((Rule::Pattern, kind.to_owned(), span));
         }
     }
     found.sort_by_key(|(_, _, span)| span.start);
     let found = found.into_iter();
     found.map(|(rule, what, span)| Finding { rule, what, allowed: allowed(text, &span), span }).collect()
+}
+
+/// How the lines of a text are to be read, if it has no syntax of its own, or breaks it.
+fn lines_of(text: &str, syntax: Syntax) -> Option<Kind> {
+    match syntax {
+        Syntax::Text(kind) => Some(kind),
+        Syntax::Toml => Document::parse("", text).is_err().then_some(Kind::Config),
+        Syntax::Env => dotenv::entries(text).is_err().then_some(Kind::Config),
+        Syntax::Other => None,
+    }
+}
+
+/// Well-known tokens, private keys and passwords in URLs, wherever they are; without those that documentations show.
+#[must_use]
+pub fn patterns(text: &str) -> Vec<(&'static str, Range<usize>)> {
+    let real = |(_, span): &(&str, Range<usize>)| !values::is_example(&text[span.clone()]);
+    let mut found: Vec<_> = redact::tokens(text).into_iter().filter(real).collect();
+    for (kind, span) in urls::private_keys(text).chain(urls::passwords(text)).chain(urls::hooks(text)) {
+        if !found.iter().any(|(_, other)| overlap(other, &span)) {
+            found.push((kind, span));
+        }
+    }
+    found
+}
+
+/// True for a key whose value is a secret.
+#[must_use]
+pub fn is_secret_key(key: &str) -> bool {
+    names::says(key) == Says::Secret
 }
 
 /// What was found in a text, ready to be shown: the text is shown without any of it.
@@ -112,7 +165,7 @@ pub fn diagnostics(name: &str, text: &str, findings: &[Finding]) -> Vec<Diagnost
             (Some(reason), _) => format!("a secret is let pass here: {reason}"),
             (None, Rule::Name) => format!("`{what}` is a secret and stands in the open"),
             (None, Rule::Pattern) => format!("{what} stands in the open"),
-            (None, Rule::Entropy) => format!("the value of `{what}` looks random enough to be a secret"),
+            (None, Rule::Entropy) => format!("the value of `{what}` is random enough to be a secret"),
         };
         let diagnostic = match finding.severity() {
             Severity::Error => source.error(title, finding.span.clone(), ""),
@@ -151,105 +204,12 @@ fn values(text: &str, syntax: Syntax) -> Vec<(String, String, Range<usize>)> {
             let entries = dotenv::entries(text).unwrap_or_default();
             entries.into_iter().map(|entry| (entry.setting.key, entry.setting.value, entry.value)).collect()
         }
-        Syntax::Other => Vec::new(),
+        Syntax::Text(_) | Syntax::Other => Vec::new(),
     }
 }
 
 fn overlap(one: &Range<usize>, other: &Range<usize>) -> bool {
     one.start < other.end && other.start < one.end
-}
-
-/// The last words of names of secrets, in lower case, without `_` and `-`; an `s` may follow.
-const SECRET_WORDS: [&str; 10] =
-    ["pass", "password", "passwd", "passphrase", "secret", "token", "apikey", "privatekey", "credential", "auth"];
-
-/// True for a key whose value is a secret: `(^|_|-)(pass(word|wd)?|secret|token|api[_-]?key|private[_-]?key|credential|auth)s?$`
-#[must_use]
-pub fn is_secret_key(key: &str) -> bool {
-    let key = key.to_ascii_lowercase();
-    let parts: Vec<&str> = key.split(['_', '-']).collect();
-    let ends = |count: usize| {
-        parts.len() >= count && {
-            let last = parts[parts.len() - count..].concat();
-            SECRET_WORDS.contains(&&*last) || last.strip_suffix('s').is_some_and(|last| SECRET_WORDS.contains(&last))
-        }
-    };
-    ends(1) || ends(2)
-}
-
-/// What is random by nature and no secret.
-fn is_harmless_key(key: &str) -> bool {
-    let key = key.to_ascii_lowercase();
-    ["sha", "digest", "checksum", "commit", "fingerprint", "public_key", "hash", "revision"]
-        .iter()
-        .any(|word| key.contains(word))
-}
-
-fn is_reference(value: &str) -> bool {
-    value.contains("${") || value.starts_with("var.")
-}
-
-/// A path, which names a secret and is none.
-fn is_file(value: &str) -> bool {
-    let is_part = |c: char| c.is_ascii_alphanumeric() || "._/~@-".contains(c);
-    let begins = ["/", "./", "../", "~/"].iter().any(|begin| value.starts_with(begin));
-    let has_ending = value.contains('/') && value.rsplit('/').next().is_some_and(|last| last.contains('.'));
-    value.chars().all(is_part) && (begins || has_ending)
-}
-
-/// A text that stands where a value is still to be filled in.
-#[must_use]
-pub fn is_placeholder(value: &str) -> bool {
-    let value = value.to_ascii_lowercase();
-    let wrapped = |begin: &str, end: &str| value.starts_with(begin) && value.ends_with(end);
-    wrapped("your_", "_here")
-        || wrapped("your-", "-name")
-        || wrapped("your-", "-here")
-        || wrapped("placeholder_", "_here")
-        || wrapped("<", ">")
-        || value.starts_with("replace_")
-        || value.contains("changeme")
-        || value.contains("change_me")
-        || value == "todo"
-}
-
-/// The shortest value that is measured.
-const LONG_ENOUGH: usize = 20;
-
-fn is_random(value: &str) -> bool {
-    if value.len() < LONG_ENOUGH || value.contains([' ', '/', '.', '\n', '\t']) {
-        return false;
-    }
-    let is_hex = value.len() >= 32 && value.bytes().all(|byte| byte.is_ascii_hexdigit());
-    entropy(value) >= if is_hex { 3.0 } else { 4.0 }
-}
-
-/// Shannon's measure, in bits a character.
-fn entropy(value: &str) -> f64 {
-    let mut counts = std::collections::BTreeMap::<char, u32>::new();
-    value.chars().for_each(|c| *counts.entry(c).or_default() += 1);
-    let all = f64::from(counts.values().sum::<u32>());
-    counts.values().map(|count| f64::from(*count) / all).map(|part| -part * part.log2()).sum()
-}
-
-/// Well-known tokens, private keys and passwords in URLs, wherever they stand.
-fn patterns(text: &str) -> Vec<(&'static str, Range<usize>)> {
-    redact::tokens(text).chain(redact::private_keys(text)).chain(passwords(text)).collect()
-}
-
-/// `scheme://user:password@host`
-fn passwords(text: &str) -> impl Iterator<Item = (&'static str, Range<usize>)> {
-    text.match_indices("://").filter_map(move |(at, _)| {
-        let begin = at + 3;
-        let end = text[begin..].find(|c: char| c.is_whitespace() || "\"'/?#<>,`".contains(c));
-        let authority = &text[begin..end.map_or(text.len(), |length| begin + length)];
-        let (user, _) = authority.rsplit_once('@')?;
-        let (name, password) = user.split_once(':')?;
-        let plain = !password.is_empty() && !password.contains("${") && !password.starts_with('$');
-        let start = begin + name.len() + 1;
-        (plain && !is_placeholder(password) && !password.chars().all(|c| matches!(c, '*' | 'x' | '.')))
-            .then(|| ("a password in a URL", start..start + password.len()))
-    })
 }
 
 /// The reason behind the mark on the line on which the span ends.
@@ -268,7 +228,7 @@ mod tests {
     use super::*;
 
     fn found(text: &str, syntax: Syntax) -> Vec<(Rule, String)> {
-        scan(text, syntax).into_iter().map(|finding| (finding.rule, finding.what)).collect()
+        scan("x", text, syntax).into_iter().map(|finding| (finding.rule, finding.what)).collect()
     }
 
     fn toml(line: &str) -> Vec<Rule> {
@@ -300,14 +260,14 @@ mod tests {
     fn well_known_tokens_are_found_anywhere() {
         for (text, kind) in [
             ("# old: ghp_abcdefghijklmnopqrstuvwxyz0123456789", "a GitHub token"),
-            ("x = [\"AKIAIOSFODNN7EXAMPLE\"]", "an AWS access key"),
+            ("x = [\"AKIAQ7JX2MVZ3LPT4SRW\"]", "an AWS access key"),
             ("url = \"postgres://app:S3cr3t@db/x\"", "a password in a URL"),
             (
-                "k = '''\n-----BEGIN OPENSSH PRIVATE KEY-----\nabc\n-----END OPENSSH PRIVATE KEY-----'''",
+                "k = '''\n-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmUA\n-----END OPENSSH PRIVATE KEY-----'''",
                 "a private key",
             ),
-            ("j = \"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc\"", "a JSON web token"),
-            ("a = \"AGE-SECRET-KEY-1QQQQQQQQQQQQQQQQQQQQQQQQ\"", "an age key"),
+            ("j = \"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.q7Jx2mVz9LpT\"", "a JSON web token"),
+            ("a = \"AGE-SECRET-KEY-1Q7JX2MVZ3LPT4SRW8NCKQ2P\"", "an age key"),
         ] {
             assert_eq!(found(text, Syntax::Toml), [(Rule::Pattern, kind.to_owned())], "{text}");
         }
@@ -317,21 +277,22 @@ mod tests {
             "u = \"pg://u:${PW}@h\"",
             "u = \"pg://u:***@h\"",
             "u = \"http://[::1]:80/a@b\"",
+            "x = [\"AKIAIOSFODNN7EXAMPLE\"]",
         ] {
             assert_eq!(found(text, Syntax::Toml), [], "{text}");
         }
     }
 
     #[test]
-    fn randomness_is_a_warning() {
-        assert_eq!(toml("x = \"q7Jx2mVz9LpT4sRw8NcK1bYd\""), [Rule::Entropy]);
-        assert_eq!(toml("x = \"9f86d081884c7d659a2feaa0c55ad015\""), [Rule::Entropy]);
+    fn randomness_is_a_second_witness_only() {
+        assert_eq!(toml("stripe_key = \"q7Jx2mVz9LpT4sRw8NcK1bYd\""), [Rule::Entropy]);
+        assert_eq!(toml("salt = \"9f86d081884c7d659a2feaa0c55ad015\""), [Rule::Entropy]);
         for line in [
+            "x = \"q7Jx2mVz9LpT4sRw8NcK1bYd\"",
             "sha256 = \"9f86d081884c7d659a2feaa0c55ad015\"",
-            "x = \"/root/src/devops/tetra\"",
-            "x = \"node server/server.js --env production\"",
-            "x = \"staging.pixeljamarcade.com\"",
-            "x = \"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl\"",
+            "stripe_key = \"the-name-of-a-key-in-a-store\"",
+            "public_key = \"q7Jx2mVz9LpT4sRw8NcK1bYd\"",
+            "key = \"/root/src/devops/tetra\"",
         ] {
             assert_eq!(toml(line), [], "{line}");
         }
@@ -340,17 +301,17 @@ mod tests {
     #[test]
     fn a_line_can_be_let_pass_with_a_reason() {
         let text = "token = \"abc123\" # tetra:allow-secret public demo\n";
-        let findings = scan(text, Syntax::Toml);
+        let findings = scan("x", text, Syntax::Toml);
         assert_eq!(findings[0].allowed.as_deref(), Some("public demo"));
         assert_eq!(findings[0].severity(), Severity::Warning);
-        let env = scan("TOKEN=abc123 # tetra:allow-secret demo\n", Syntax::Env);
+        let env = scan("x", "TOKEN=abc123 # tetra:allow-secret demo\n", Syntax::Env);
         assert_eq!(env[0].allowed.as_deref(), Some("demo"));
     }
 
     #[test]
     fn what_is_shown_holds_no_value() {
         let text = "[a]\ntoken = \"s3cr3tvalue\" # and ghp_abcdefghijklmnopqrstuvwxyz\n";
-        let shown = diagnostics("x.toml", text, &scan(text, Syntax::Toml));
+        let shown = diagnostics("x.toml", text, &scan("x", text, Syntax::Toml));
         assert_eq!(shown.len(), 2);
         for diagnostic in shown {
             let all = format!("{diagnostic:?}");
@@ -362,8 +323,8 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_breaks_it(text in "\\PC{0,60}|[a-z=\"'\\n:/@${}#-]{0,60}") {
-            for syntax in [Syntax::Toml, Syntax::Env, Syntax::Other] {
-                let found = scan(&text, syntax);
+            for syntax in [Syntax::Toml, Syntax::Env, Syntax::Other, Syntax::Text(Kind::Config), Syntax::Text(Kind::Code)] {
+                let found = scan("x", &text, syntax);
                 let _ = diagnostics("x", &text, &found);
             }
         }

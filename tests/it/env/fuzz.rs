@@ -44,7 +44,7 @@ const TARGETS: &[Target] = &[
     }),
     ("the leak scan", |text| {
         for syntax in [Syntax::Toml, Syntax::Env, Syntax::Other] {
-            let _ = leak::diagnostics("x", text, &leak::scan(text, syntax));
+            let _ = leak::diagnostics("x", text, &leak::scan("x", text, syntax));
         }
     }),
 ];

@@ -26,7 +26,7 @@ fn what_json_prints_fits_the_schemas() {
         ("tetra env toml show variables --json", "env-toml-show-table"),
         ("echo 'A=}' >> env/dev.env; tetra env validate --json", "findings"),
         ("echo 'x = \"${NO}\"' >> tetra.toml; tetra env toml validate --json", "findings"),
-        ("echo 'token = \"x\"' > x.toml; tetra secrets scan x.toml --json", "findings"),
+        ("echo 'token = \"x9Kd02\"' > x.toml; tetra secrets scan x.toml --json", "findings"),
         ("tetra secrets list --json", "secrets-list"),
         ("tetra secrets doctor --json", "secrets-doctor"),
         ("tetra secrets rm dev DEV_SPACES_SECRET_KEY --json", "secrets-rm"),
