@@ -74,6 +74,15 @@ impl Advise for ReadError {
 ///
 /// Fails if it cannot be read, is larger than [`LARGEST_FILE`], or is no UTF-8.
 pub fn text(path: &Path) -> Result<String, ReadError> {
+    decode(path, bytes(path, LARGEST_FILE)?)
+}
+
+/// The bytes of a regular file, one more than `most` at most.
+///
+/// # Errors
+///
+/// Fails if it cannot be read, or is no regular file.
+pub fn bytes(path: &Path, most: u64) -> Result<Vec<u8>, ReadError> {
     let fail = |source| FileError::Io { action: "read", path: path.to_owned(), source };
     let file = match disk::given().open(path) {
         Err(error) if disk::refusal(&error) == Some(Refusal::NotRegular) => {
@@ -82,8 +91,8 @@ pub fn text(path: &Path) -> Result<String, ReadError> {
         opened => opened.map_err(fail)?,
     };
     let mut bytes = Vec::new();
-    file.take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(fail)?;
-    decode(path, bytes)
+    file.take(most + 1).read_to_end(&mut bytes).map_err(fail)?;
+    Ok(bytes)
 }
 
 /// What a file holds, whatever it is.
@@ -104,13 +113,7 @@ pub const LARGEST_OF_ANY: u64 = 16 << 20;
 ///
 /// Fails if it cannot be read, is no regular file, or is larger than [`LARGEST_OF_ANY`].
 pub fn anything(path: &Path) -> Result<Anything, ReadError> {
-    let fail = |source| FileError::Io { action: "read", path: path.to_owned(), source };
-    let found = fs::metadata(path).map_err(fail)?;
-    if !found.is_file() {
-        return Err(ReadError::NotAFile { path: path.to_owned() });
-    }
-    let mut bytes = Vec::new();
-    File::open(path).and_then(|file| file.take(LARGEST_OF_ANY + 1).read_to_end(&mut bytes)).map_err(fail)?;
+    let bytes = bytes(path, LARGEST_OF_ANY)?;
     if bytes.len() as u64 > LARGEST_OF_ANY {
         return Err(ReadError::TooLarge { path: path.to_owned() });
     }

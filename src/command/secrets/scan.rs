@@ -113,7 +113,9 @@ fn is_content(path: &Path) -> bool {
     const KEPT_BY_OTHERS: [&str; 6] = [".git", ".hg", ".svn", ".venv", ".terraform", "node_modules"];
     let Ok(found) = fs::symlink_metadata(path) else { return false };
     let is_others = || path.file_name().is_some_and(|name| KEPT_BY_OTHERS.iter().any(|other| name == *other));
-    found.is_file() || (found.is_dir() && !is_others())
+    // What a build made says so by this file.
+    let is_made = || path.join("CACHEDIR.TAG").exists();
+    found.is_file() || (found.is_dir() && !is_others() && !is_made())
 }
 
 /// The files that the next commit changes or adds.

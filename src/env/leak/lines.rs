@@ -26,7 +26,7 @@ const CODE: &str = " rs py pyi js mjs cjs ts tsx jsx go java kt swift c h cc cpp
     vue svelte css scss less map s asm d zig hs ml clj el proto graphql sol in cmake groovy sql ";
 
 /// Endings of texts for people.
-const PROSE: &str = " md markdown rst txt adoc html htm svg csv tex po pot log 1 3 5 7 8 ";
+const PROSE: &str = " md markdown rst txt adoc html htm svg csv tex po pot log ftl strings resx arb xliff 1 3 5 7 8 ";
 
 impl Kind {
     /// By the name of the file.
@@ -281,7 +281,9 @@ fn assignments(text: &str, at: usize, depth: usize, take: &mut dyn FnMut(Pair)) 
         let (Some(key), Some((group, value))) = (key, value) else { return };
         from = whole.end().max(from + 1);
         let separator = &text[key.end()..value.start()];
-        let compares = value.as_str().starts_with(['=', '~', ':', '>']) || separator.contains("::");
+        // `arn:aws:secretsmanager:…:secret:x` is a name in parts.
+        let is_part = separator == ":" && text[..key.start()].ends_with(':');
+        let compares = is_part || value.as_str().starts_with(['=', '~', ':', '>']) || separator.contains("::");
         if compares {
             from = key.end().max(whole.start() + 1);
             continue;
