@@ -35,15 +35,15 @@ impl Command for Restart {
     const EXAMPLES: &'static [&'static str] = &["tsm restart 0", "tsm restart api web", "tsm restart *"];
 
     fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
-        Ok(Targets::look_up_whole(&self.targets, cx)?.environments())
+        Ok(Targets::look_up(&self.targets, cx)?.environments())
     }
 
     fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
-        Ok(Some(Targets::look_up_whole(&self.targets, cx)?.plan()))
+        Ok(Some(Targets::look_up(&self.targets, cx)?.plan()))
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let mut targets = Targets::find_whole(&self.targets, cx)?;
+        let mut targets = Targets::find(&self.targets, cx)?;
         let all = Store::open(cx.paths).all()?;
         let host = cx.host;
         let interrupted = || host.interrupted();

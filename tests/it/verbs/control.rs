@@ -25,7 +25,7 @@ fn without_a_terminal_a_part_of_a_name_ends_nothing() {
     let mut meta = yard.record(7, "api-gateway", "exec sleep 600");
     meta.port = Some(3001);
     let pid = yard.start_record(&meta);
-    for verb in ["stop", "delete", "kill", "restart"] {
+    for verb in ["stop", "delete", "kill"] {
         for word in ["api", "gateway"] {
             let said = yard.run(&["tsm", verb, word]);
             assert_eq!(said.code, 5, "{verb} {word}: {}", said.err);
