@@ -2,15 +2,23 @@
 
 mod compose;
 mod ecosystem;
+mod ending;
+mod ini;
 mod package;
+mod process_compose;
 mod procfile;
+mod run_script;
+mod source;
+mod supervisord;
+mod systemd;
 
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use crate::base::fault::{Advise, Kind};
-use crate::base::name::legalise;
+use crate::base::name::{is_name, legalise};
+use crate::base::near::nearest;
 use crate::disk;
 
 use super::definition::Definition;
@@ -20,11 +28,15 @@ use super::definition::Definition;
 pub struct Imported {
     /// The services, in the order of the file.
     pub services: Vec<Definition>,
+    /// Where each of them stands in the file.
+    places: Vec<String>,
     /// What was left behind.
     pub lost: Vec<Lost>,
+    /// What should have become a service and cannot.
+    pub refused: Vec<Lost>,
 }
 
-/// A field that could not be carried over.
+/// A field that could not be carried over, or a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lost {
     /// Where it stands: `apps[0].exec_mode`.
@@ -54,6 +66,22 @@ pub enum ImportError {
         /// What is wrong.
         why: String,
     },
+    /// No service of it is called so.
+    #[error("`{}` has no service `{name}`", path.display())]
+    NoSuch {
+        /// The file.
+        path: PathBuf,
+        /// What was asked for.
+        name: String,
+        /// One that may have been meant.
+        near: Option<String>,
+    },
+    /// No name can begin so.
+    #[error("`{given}` cannot begin a name: use letters, digits, `.`, `_` and `-`, and begin with a letter or digit")]
+    Prefix {
+        /// What was given.
+        given: String,
+    },
     /// Nobody knows what it is.
     #[error("`{}` is of no kind that can be imported", path.display())]
     UnknownKind {
@@ -66,8 +94,9 @@ impl Advise for ImportError {
     fn kind(&self) -> Kind {
         match self {
             Self::Unreadable { source, .. } if source.kind() == std::io::ErrorKind::NotFound => Kind::NotFound,
+            Self::NoSuch { .. } => Kind::NotFound,
             Self::Unreadable { .. } | Self::Malformed { .. } => Kind::Failed,
-            Self::UnknownKind { .. } => Kind::Usage,
+            Self::UnknownKind { .. } | Self::Prefix { .. } => Kind::Usage,
         }
     }
 
@@ -76,64 +105,116 @@ impl Advise for ImportError {
             Self::UnknownKind { path } if is_program(path) => {
                 let (file, json) = (path.display(), path.with_extension("json"));
                 Some(format!(
-                    "it is a program, and nothing is executed here; where you trust it: node -p \
-                     'JSON.stringify(require(\"{file}\"))' > {json}",
+                    "it is a program, and nothing is executed here; where you trust it: node -e \
+                     'import(\"{file}\").then(it => console.log(JSON.stringify(it.default)))' > {json}",
                     json = json.display()
                 ))
             }
-            Self::UnknownKind { .. } => {
-                Some("ecosystem.config.json, package.json, Procfile or compose.yaml can be imported".to_owned())
-            }
-            Self::Unreadable { .. } | Self::Malformed { .. } => None,
+            Self::UnknownKind { .. } => Some(format!("{KINDS} can be imported")),
+            Self::NoSuch { near, .. } => near.as_ref().map(|near| format!("did you mean `{near}`?")),
+            Self::Unreadable { .. } | Self::Malformed { .. } | Self::Prefix { .. } => None,
         }
     }
 }
+
+/// What can be read.
+const KINDS: &str = "an ecosystem file, package.json, a Procfile, compose.yaml, process-compose.yaml, supervisord.conf, a unit \
+                     NAME.service, and a `run` script of s6 or runit or a directory of them";
 
 fn is_program(path: &Path) -> bool {
     path.extension().is_some_and(|it| ["js", "cjs", "mjs", "ts"].iter().any(|program| it == *program))
 }
 
-/// Reads a file of another process manager; its kind is seen by its name. Nothing in it is executed.
+/// Where a file is, and whose home is meant by `~`.
+#[derive(Clone, Copy)]
+struct Site<'a> {
+    folder: &'a Path,
+    home: Option<&'a str>,
+}
+
+impl Site<'_> {
+    /// A path as the file names it.
+    fn path(&self, given: &str) -> PathBuf {
+        match (given.strip_prefix('~'), self.home) {
+            (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with('/') => {
+                PathBuf::from(format!("{home}{rest}"))
+            }
+            _ => self.folder.join(given),
+        }
+    }
+}
+
+/// Reads a file of another process manager; its kind is seen by its name and what it holds. Nothing in it is executed.
 ///
 /// # Errors
 ///
 /// Fails if it cannot be read, or is not what its name says.
-pub fn read(path: &Path) -> Result<Imported, ImportError> {
-    read_kind(path).map(|mut imported| {
-        imported.tell_apart();
-        imported
-    })
+pub fn read(path: &Path, home: Option<&str>) -> Result<Imported, ImportError> {
+    let unreadable = |source| ImportError::Unreadable { path: path.to_owned(), source };
+    // A link to a release is kept: the service runs wherever it leads by then.
+    let path: PathBuf = path.components().collect();
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let file = if path.is_dir() {
+        run_script::read_all(&path).map_err(unreadable)?
+    } else {
+        let text = disk::read_to_string(&path).map_err(unreadable)?;
+        of_text(&path, &text, Site { folder, home })?
+    };
+    Ok(file.tell_apart())
 }
 
-fn read_kind(path: &Path) -> Result<Imported, ImportError> {
-    let unreadable = |source| ImportError::Unreadable { path: path.to_owned(), source };
-    let text = disk::read_to_string(path).map_err(unreadable)?;
-    let path = &path.components().collect::<PathBuf>();
-    let folder = path.parent().unwrap_or(Path::new("/"));
+fn of_text(path: &Path, text: &str, site: Site) -> Result<Imported, ImportError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let malformed = |kind, why: String| ImportError::Malformed { path: path.clone(), kind, why };
-    let json = || serde_json::from_str::<Value>(&text).map_err(|error| malformed("JSON", error.to_string()));
+    let malformed = |kind| move |why| ImportError::Malformed { path: path.to_owned(), kind, why };
+    let json = |text: &str| json5::from_str::<Value>(text).map_err(|error| malformed("JSON")(error.to_string()));
     if name == "Procfile" || name.starts_with("Procfile.") {
-        return procfile::read(&text, folder).map_err(|why| malformed("Procfile", why));
+        return procfile::read(text, site).map_err(malformed("Procfile"));
     }
     match (&*name, path.extension().and_then(|it| it.to_str())) {
-        ("package.json", _) => package::read(&json()?, folder).map_err(|why| malformed("package.json", why)),
-        (_, Some("json")) => ecosystem::read(&json()?, folder).map_err(|why| malformed("ecosystem file", why)),
-        (_, Some("yaml" | "yml")) => {
-            let value: Value = serde_saphyr::from_str(&text).map_err(|error| malformed("YAML", error.to_string()))?;
-            // Of both kinds there are YAML files.
-            if value.get("apps").is_some() {
-                return ecosystem::read(&value, folder).map_err(|why| malformed("ecosystem file", why));
-            }
-            compose::read(&value, folder).map_err(|why| malformed("compose file", why))
+        ("package.json", _) => package::read(&json(text)?, site).map_err(malformed("package.json")),
+        ("run", _) => Ok(run_script::read(site.folder)),
+        (_, Some("json" | "json5")) => ecosystem::read(&json(text)?, site).map_err(malformed("ecosystem file")),
+        (_, Some("service")) => systemd::read(path, text, site).map_err(malformed("unit")),
+        (_, Some("conf" | "ini")) => supervisord::read(text, site).map_err(malformed("supervisord.conf")),
+        (_, Some("yaml" | "yml")) => of_yaml(path, text, site),
+        // Many are a program in name only.
+        (_, Some("js" | "cjs" | "mjs")) if let Some(value) = ecosystem::literal(text) => {
+            ecosystem::read(&value, site).map_err(malformed("ecosystem file"))
         }
-        _ => Err(ImportError::UnknownKind { path: path.clone() }),
+        _ => Err(ImportError::UnknownKind { path: path.to_owned() }),
     }
+}
+
+fn of_yaml(path: &Path, text: &str, site: Site) -> Result<Imported, ImportError> {
+    let malformed = |kind| move |why| ImportError::Malformed { path: path.to_owned(), kind, why };
+    let value: Value = yaml(text).map_err(malformed("YAML"))?;
+    if value.get("apps").is_some() || value.is_array() {
+        return ecosystem::read(&value, site).map_err(malformed("ecosystem file"));
+    }
+    if value.get("processes").is_some() {
+        return process_compose::read(&value, site).map_err(malformed("process-compose file"));
+    }
+    compose::read(&value, site).map_err(malformed("compose file"))
+}
+
+fn yaml(text: &str) -> Result<Value, String> {
+    serde_saphyr::from_str(text).map_err(|error| error.to_string())
 }
 
 impl Imported {
+    /// Adds a service that stands at `place`.
+    fn add(&mut self, place: &str, definition: Definition) {
+        self.services.push(definition);
+        self.places.push(place.to_owned());
+    }
+
+    /// Says why what stands at `place` is no service.
+    fn refuse(&mut self, place: &str, why: String) {
+        self.refused.push(Lost { field: place.to_owned(), why });
+    }
+
     /// Gives every service a name of its own.
-    fn tell_apart(&mut self) {
+    fn tell_apart(mut self) -> Self {
         let mut names: Vec<String> = Vec::new();
         for it in &mut self.services {
             if names.contains(&it.name) {
@@ -144,125 +225,66 @@ impl Imported {
             }
             names.push(it.name.clone());
         }
-    }
-}
-
-/// The fields of one thing in a file, taken one by one; what nobody takes is lost.
-struct Source<'a, 'l> {
-    fields: Vec<(&'a str, &'a Value)>,
-    place: String,
-    lost: &'l mut Vec<Lost>,
-}
-
-impl<'a, 'l> Source<'a, 'l> {
-    fn new(value: &'a Value, place: String, lost: &'l mut Vec<Lost>) -> Result<Self, String> {
-        let map = value.as_object().ok_or_else(|| format!("`{place}` is no table of fields"))?;
-        Ok(Self { fields: map.iter().map(|(key, value)| (key.as_str(), value)).collect(), place, lost })
+        self
     }
 
-    /// Takes a field; null is as good as none.
-    fn take(&mut self, key: &str) -> Option<&'a Value> {
-        let at = self.fields.iter().position(|(name, _)| *name == key)?;
-        Some(self.fields.remove(at).1).filter(|value| !value.is_null())
-    }
-
-    fn text(&mut self, key: &str) -> Option<String> {
-        self.take(key).and_then(scalar)
-    }
-
-    /// Takes a value of a type of its own; one that is none is lost.
-    fn parsed<T: std::str::FromStr>(&mut self, key: &str) -> Option<T> {
-        let text = self.text(key)?;
-        let parsed = text.parse().ok();
-        if parsed.is_none() {
-            self.lose(key, &format!("`{text}` is not understood"));
+    /// Keeps the services of these names only, and what is to be said of them; all if none is named.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a name is that of none.
+    pub fn only(mut self, wanted: &[String], path: &Path) -> Result<Self, ImportError> {
+        if wanted.is_empty() {
+            return Ok(self);
         }
-        parsed
-    }
-
-    fn lose(&mut self, key: &str, why: &str) {
-        let field = if key.is_empty() { self.place.clone() } else { format!("{}.{key}", self.place) };
-        self.lost.push(Lost { field: field.trim_start_matches('.').to_owned(), why: why.to_owned() });
-    }
-
-    /// Everything that nobody took.
-    fn end(mut self, why: impl Fn(&str) -> String) {
-        for (key, value) in std::mem::take(&mut self.fields) {
-            if !value.is_null() {
-                let why = why(key);
-                self.lose(key, &why);
+        let wanted: Vec<String> = wanted.iter().map(|name| legalise(name, "service")).collect();
+        for name in &wanted {
+            if !self.services.iter().any(|it| it.name == *name) {
+                let near = nearest(name, self.services.iter().map(|it| it.name.as_str())).map(str::to_owned);
+                return Err(ImportError::NoSuch { path: path.to_owned(), name: name.clone(), near });
             }
         }
-    }
-}
-
-/// A text, number or boolean as a text.
-fn scalar(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(yes) => Some(yes.to_string()),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
-    }
-}
-
-/// One text or a list of them.
-fn texts(value: &Value) -> Vec<String> {
-    match value {
-        Value::Array(items) => items.iter().filter_map(scalar).collect(),
-        one => scalar(one).into_iter().collect(),
-    }
-}
-
-/// Takes variables, from a table or a list of `K=V`. One without a value is that of whoever starts the service.
-fn variables(source: &mut Source, key: &str) -> Vec<(String, String)> {
-    let mut found = Vec::new();
-    let mut lost = Vec::new();
-    match source.take(key) {
-        Some(Value::Object(map)) => {
-            for (name, value) in map {
-                match scalar(value) {
-                    Some(value) => found.push((name.clone(), value)),
-                    None if value.is_null() => lost.push((name.clone(), PASSED)),
-                    None => lost.push((name.clone(), "a variable is a text")),
-                }
+        let (services, places) = (std::mem::take(&mut self.services), std::mem::take(&mut self.places));
+        let mut dropped = Vec::new();
+        for (it, place) in services.into_iter().zip(places) {
+            if wanted.contains(&it.name) {
+                self.services.push(it);
+                self.places.push(place);
+            } else {
+                dropped.push(place);
             }
         }
-        Some(list) => {
-            for line in texts(list) {
-                match super::words::assignment(&line) {
-                    Some(pair) => found.push(pair),
-                    None => lost.push((line, PASSED)),
-                }
+        let is_of = |lost: &Lost, place: &String| {
+            lost.field.strip_prefix(place.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        self.lost.retain(|lost| !dropped.iter().any(|place| is_of(lost, place)));
+        self.refused.clear();
+        for it in &mut self.services {
+            for need in it.deps.iter().filter(|need| !wanted.contains(need)) {
+                let why = format!("`{need}` is not among those that are imported; it has to be saved as well");
+                self.lost.push(Lost { field: format!("{}: {need}", it.name), why });
             }
         }
-        None => {}
+        Ok(self)
     }
-    found.retain(|(name, _): &(String, String)| {
-        let legal = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-            && name.bytes().next().is_some_and(|byte| !byte.is_ascii_digit());
-        if !legal {
-            lost.push((name.clone(), "no shell knows variables of such a name; `env` before the command can set it"));
+
+    /// Puts the same before the names of all services.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a name cannot begin so.
+    pub fn prefixed(mut self, prefix: &str) -> Result<Self, ImportError> {
+        let parted = prefix.ends_with(['-', '_', '.']);
+        let named = |name: &str| if parted { format!("{prefix}{name}") } else { format!("{prefix}-{name}") };
+        let own: Vec<String> = self.services.iter().map(|it| it.name.clone()).collect();
+        for it in &mut self.services {
+            it.name = named(&it.name);
+            it.deps.iter_mut().filter(|need| own.contains(need)).for_each(|need| *need = named(need));
+            if !is_name(&it.name) {
+                return Err(ImportError::Prefix { given: prefix.to_owned() });
+            }
         }
-        legal
-    });
-    lost.iter().for_each(|(name, why)| source.lose(&format!("{key}.{name}"), why));
-    found
-}
-
-const PASSED: &str = "it has no value of its own: whoever starts the service gives it";
-
-/// A definition with a legal name, to run in `cwd`.
-fn definition(name: &str, cwd: PathBuf) -> Definition {
-    Definition { name: legalise(name, "service"), cwd, ..Definition::default() }
-}
-
-/// Makes a plain `PORT` among the variables the port of the service.
-fn take_port(definition: &mut Definition) {
-    let port = definition.exports.iter().find(|(key, _)| key == "PORT").and_then(|(_, value)| value.parse().ok());
-    if let Some(port) = port {
-        definition.port = definition.port.or(Some(port));
-        definition.exports.retain(|(key, _)| key != "PORT");
+        Ok(self)
     }
 }
 

@@ -144,7 +144,7 @@ fn a_program_in_place_of_data_is_not_executed_and_its_way_out_is_shown() {
     let mut world = World::new();
     world.file("ecosystem.config.js", "require('fs').writeFileSync('executed', ''); module.exports = {apps: []}\n");
     let said = world.run("tsm import ecosystem.config.js").failed(2);
-    assert!(said.contains("nothing is executed here") && said.contains("node -p 'JSON.stringify(require("), "{said}");
+    assert!(said.contains("nothing is executed here") && said.contains("node -e 'import("), "{said}");
     assert!(!world.work().join("executed").exists());
 }
 
@@ -250,12 +250,12 @@ fn a_compose_file_with_limits_and_ports_of_all_kinds() {
             "services.shipper.ports[1]",
             "services.shipper.ports[2]",
             "services.shipper.deploy.resources.limits.cpus",
+            "services.shipper.profiles",
             "services.shipper.image",
             "services.shipper.container_name",
             "services.shipper.volumes",
             "services.shipper.networks",
             "services.shipper.user",
-            "services.shipper.profiles",
         ],
     );
     let engine = saved(&world, "engine");
@@ -291,7 +291,6 @@ fn a_compose_file_with_anchors_and_what_they_hold() {
             "volumes",
             "services.redis",
             "services.api.environment.EXTRA",
-            "services.api.depends_on.init.condition",
             "services.api.image",
             "services.api.volumes",
             "services.api.user",
@@ -303,6 +302,7 @@ fn a_compose_file_with_anchors_and_what_they_hold() {
             "services.init.user",
             "services.init.image",
             "services.init.volumes",
+            "services.api.depends_on.init.condition",
             "services.api.depends_on.redis",
             "services.worker.depends_on.redis",
             "services.init.depends_on.redis",
@@ -315,4 +315,40 @@ fn a_compose_file_with_anchors_and_what_they_hold() {
     world.run("tsm start init").done();
     assert_eq!(world.run("tsm logs init").done(), "no key\n");
     world.run("tsm stop init").done();
+}
+
+#[test]
+fn a_refused_file_changes_nothing_and_a_dry_run_ends_as_the_import_would() {
+    let mut world = World::new();
+    world.file("Procfile", "web: sleep 1000\nclock: sleep 1000\n");
+    world.run("tsm save clock sleep 5").done();
+    let before = saved(&world, "clock");
+    for line in ["tsm import Procfile --dry-run", "tsm import Procfile"] {
+        let said = world.run(line).failed(4);
+        assert!(said.contains("the service `clock` is saved already"), "{said}");
+        assert!(!world.paths().service(&"web".parse().expect("a name")).exists(), "{line}");
+    }
+    assert_eq!(saved(&world, "clock"), before);
+    world.run("tsm import Procfile --only web").done();
+    world.run("tsm import Procfile --prefix old").done();
+    assert!(saved(&world, "old-clock").contains("sleep 1000"));
+    let said = world.run("tsm import Procfile --force --dry-run").done();
+    assert!(said.contains("would be replaced"), "{said}");
+    world.run("tsm import Procfile --force").done();
+    assert_ne!(saved(&world, "clock"), before);
+}
+
+#[test]
+fn one_bad_app_does_not_lose_the_others() {
+    let mut world = World::new();
+    world.file("ecosystem.json", "{apps: [{name: 'a'}, {name: 'b', script: 'b.js', args: '$(touch executed)'}]}");
+    for line in ["tsm import ecosystem.json --dry-run", "tsm import ecosystem.json"] {
+        let said = world.run(line).failed(1);
+        assert!(said.contains("`apps[0]` cannot be imported: it has no script"), "{said}");
+    }
+    assert!(saved(&world, "b").contains("node b.js"));
+    world.file("b.js", "setInterval(() => {}, 1000)");
+    world.run("tsm start b").done();
+    world.run("tsm stop b").done();
+    assert!(!world.work().join("executed").exists(), "no shell sees its arguments");
 }

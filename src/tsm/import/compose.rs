@@ -1,40 +1,65 @@
 //! `compose.yaml`: services that run programs. Containers are not run: what only an image knows is lost.
 
+mod extends;
+mod health;
 mod room;
-
-use std::path::Path;
-use std::time::Duration;
+mod words;
 
 use serde_json::Value;
 
 use crate::base::name::legalise;
 use crate::base::time::Span;
 use crate::supervise::meta::Restart;
-use crate::tsm::attend::probe::HealthCheck;
 use crate::tsm::definition::Definition;
 use crate::tsm::port::PortWish;
-use crate::tsm::words::joined;
 
-use super::{Imported, Lost, Source, definition, scalar, take_port, texts, variables};
+use super::ending;
+use super::source::{Source, definition, scalar, settle_port, texts, variables};
+use super::{Imported, Lost, Site};
 
-pub(super) fn read(value: &Value, folder: &Path) -> Result<Imported, String> {
+pub(super) fn read(value: &Value, site: Site) -> Result<Imported, String> {
     let mut imported = Imported::default();
     let mut top = Source::new(value, String::new(), &mut imported.lost)?;
-    let of_folder = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let of_folder = site.folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let stack = legalise(&top.text("name").unwrap_or(of_folder), "stack");
     let services = top.take("services").ok_or("it has no services")?;
-    top.end(|_| "only services are imported".to_owned());
+    top.take("version");
+    top.end(|key| match key {
+        _ if key.starts_with("x-") => "it is a note of the file's own".to_owned(),
+        _ => "only services are imported".to_owned(),
+    });
     let services = services.as_object().ok_or("`services` is no table")?;
+    let mut done = Vec::new();
     for (name, service) in services {
         let place = format!("services.{name}");
-        let source = Source::new(service, place, &mut imported.lost)?;
-        if let Some(mut it) = one(name, source, folder) {
-            it.stack = Some(stack.clone());
-            imported.services.push(it);
+        let whole = extends::whole(service, services, site.folder);
+        let made = whole.and_then(|service| {
+            let source = Source::new(&service, place.clone(), &mut imported.lost)?;
+            Ok(one(name, source, site, &mut done))
+        });
+        match made {
+            Ok(Some(mut it)) => {
+                it.stack = Some(stack.clone());
+                imported.add(&place, it);
+            }
+            Ok(None) => {}
+            Err(why) => imported.refuse(&place, why),
         }
     }
+    tasks(&mut imported, done);
     without_strangers(&mut imported);
     Ok(imported)
+}
+
+/// What others wait for until it ended.
+fn tasks(imported: &mut Imported, done: Vec<(String, String)>) {
+    for (need, place) in done {
+        // What was not imported is told apart.
+        if let Some(it) = imported.services.iter_mut().find(|it| it.name == need) {
+            it.keep.restart = Some(Restart::Never);
+            ending::oneshot(it, &place, &mut imported.lost);
+        }
+    }
 }
 
 /// Needs that were not imported are lost.
@@ -51,9 +76,10 @@ fn without_strangers(imported: &mut Imported) {
     }
 }
 
-fn one(name: &str, mut service: Source, folder: &Path) -> Option<Definition> {
-    let entry = service.take("entrypoint").map(words);
-    let command = service.take("command").map(words);
+/// `done` gets what has to have ended before it, and where that stands.
+fn one(name: &str, mut service: Source, site: Site, done: &mut Vec<(String, String)>) -> Option<Definition> {
+    let entry = service.take("entrypoint").map(words::line);
+    let command = service.take("command").map(words::line);
     let arguments = entry.is_none() && command.as_deref().is_some_and(|command| command.starts_with('-'));
     let parts: Vec<String> = entry.into_iter().chain(command).filter(|part| !part.is_empty()).collect();
     if parts.is_empty() || arguments {
@@ -65,21 +91,33 @@ fn one(name: &str, mut service: Source, folder: &Path) -> Option<Definition> {
         Some(build) => build.get("context").and_then(scalar),
         None => None,
     };
-    let cwd = context.map(|context| folder.join(context)).filter(|path| path.is_dir());
-    let mut it = definition(name, cwd.unwrap_or_else(|| folder.to_owned()));
+    let cwd = context.map(|context| site.path(&context)).filter(|path| path.is_dir());
+    let mut it = definition(name, cwd.unwrap_or_else(|| site.folder.to_owned()));
+    if it.name != name {
+        service.lose("", &format!("`{name}` cannot be a name; it is called {}", it.name));
+    }
     it.command = parts.join(" ");
     it.exports = variables(&mut service, "environment");
-    for (key, _) in it.exports.iter().filter(|(_, value)| value.contains('$')) {
-        service.lose(&format!("environment.{key}"), "its `$…` is kept as it stands and not replaced");
+    for (key, value) in &mut it.exports {
+        if words::has_variable(value) {
+            service.lose(&format!("environment.{key}"), "its `$…` is kept as it stands and not replaced");
+        }
+        *value = words::literal(value);
     }
-    env_files(&mut service, &mut it, folder);
-    take_port(&mut it);
-    ports(&mut service, &mut it);
-    needs(&mut service, &mut it);
+    env_files(&mut service, &mut it, site);
+    let listens = ports(&mut service, &it);
+    needs(&mut service, &mut it, done);
     keep(&mut service, &mut it);
     room::take(&mut service, &mut it);
+    settle_port(&mut it, listens);
     if let Some(check) = service.take("healthcheck") {
-        health(&mut service, check, &mut it);
+        health::take(&mut service, check, &mut it);
+    }
+    if let Some(profiles) = service.take("profiles") {
+        it.autostart = Some(false);
+        let profiles = texts(profiles).join(", ");
+        service
+            .lose("profiles", &format!("`tsm startup` passes over it, as without {profiles}; `tsm start` starts it"));
     }
     service.end(|key| why_lost(key).to_owned());
     Some(it)
@@ -94,21 +132,24 @@ fn why_lost(key: &str) -> &'static str {
         "secrets" | "configs" => "nothing is mounted; the program has to read the file where it is",
         "cpus" | "pids_limit" | "memswap_limit" | "mem_reservation" => "see TSM_MEMORY_MAX and TSM_LIMIT_NPROC",
         "user" => "the users of an image are not those of this machine; TSM_USER names one of these",
-        "profiles" => "it is started when it is enabled, or by its name",
+        "init" => "everything that a process started ends with it",
+        "tty" | "stdin_open" => "a process has no terminal",
+        "labels" | "annotations" => "nothing reads them here",
+        "attach" | "develop" => "`tsm logs -f` and --watch do that",
         "logging" => "logs are kept with the process; `tsm logs` shows them",
         _ => "there is nothing like it",
     }
 }
 
 /// The first env file that is there or has to be.
-fn env_files(service: &mut Source, it: &mut Definition, folder: &Path) {
+fn env_files(service: &mut Source, it: &mut Definition, site: Site) {
     let files: Vec<(String, bool)> = match service.take("env_file") {
         Some(Value::Array(files)) => files.iter().filter_map(env_file).collect(),
         Some(file) => env_file(file).into_iter().collect(),
         None => Vec::new(),
     };
     for (file, required) in files {
-        let path = folder.join(&file);
+        let path = site.path(&file);
         if it.env_file.is_some() {
             service.lose("env_file", &format!("there is one env file; `{file}` is a second one"));
         } else if required || path.is_file() {
@@ -125,25 +166,22 @@ fn env_file(value: &Value) -> Option<(String, bool)> {
     Some((scalar(value.get("path").unwrap_or(value))?, required))
 }
 
-/// A command line, or its words. `$$` is how a compose file writes a single `$`.
-fn words(value: &Value) -> String {
-    match value {
-        Value::Array(_) => joined(&texts(value).iter().map(|word| word.replace("$$", "$")).collect::<Vec<_>>()),
-        one => scalar(one).unwrap_or_default().replace("$$", "$").trim().to_owned(),
-    }
-}
-
-/// The first port that the service has inside, for there is no outside any more.
-fn ports(service: &mut Source, it: &mut Definition) {
-    let Some(ports) = service.take("ports") else { return };
+/// The port that the service has inside, for there is no outside any more: the one that its command names, or else the first.
+fn ports(service: &mut Source, it: &Definition) -> Option<PortWish> {
+    let ports = service.take("ports")?;
     let ports = ports.as_array().map_or_else(|| vec![ports], |ports| ports.iter().collect());
+    let mut alone = Definition { command: it.command.clone(), ..Definition::default() };
+    let mut listens = None;
     for (at, port) in ports.into_iter().enumerate() {
         let port = Port::of(port);
         let own = port.inside.parse().ok().map(PortWish::Exactly);
+        settle_port(&mut alone, own);
+        let other = own.is_some() && alone.port.is_none();
         let lost = match own {
             Some(_) if port.udp => Some("a service has one port, and that is a TCP one".to_owned()),
-            Some(own) if it.port.is_none_or(|taken| taken == own) => {
-                it.port = Some(own);
+            Some(_) if other => Some("its command names another port".to_owned()),
+            Some(own) if listens.is_none_or(|taken| taken == own) => {
+                listens = Some(own);
                 let elsewhere = Some(port.outside.as_str()).filter(|outside| !["", &port.inside].contains(outside));
                 elsewhere.map(|outside| {
                     let inside = &port.inside;
@@ -156,6 +194,7 @@ fn ports(service: &mut Source, it: &mut Definition) {
             service.lose(&format!("ports[{at}]"), &why);
         }
     }
+    listens
 }
 
 /// `[address:][outside:]inside[/protocol]`, or the same in a table.
@@ -178,17 +217,22 @@ impl Port {
     }
 }
 
-fn needs(service: &mut Source, it: &mut Definition) {
+fn needs(service: &mut Source, it: &mut Definition, done: &mut Vec<(String, String)>) {
     match service.take("depends_on") {
         Some(Value::Object(needs)) => {
             for (name, need) in needs {
                 it.deps.push(legalise(name, "service"));
                 let condition = need.get("condition").and_then(scalar).unwrap_or_default();
                 if condition == "service_completed_successfully" {
-                    service.lose(&format!("depends_on.{name}.condition"), "what it needs has to be ready, not ended");
+                    let place = format!("{}.depends_on.{name}.condition", service.place);
+                    done.push((legalise(name, "service"), place));
                 }
                 for key in need.as_object().into_iter().flatten().map(|(key, _)| key).filter(|key| *key != "condition")
                 {
+                    // What is not there is told in any case.
+                    if key == "required" {
+                        continue;
+                    }
                     service.lose(&format!("depends_on.{name}.{key}"), "there is nothing like it");
                 }
             }
@@ -203,6 +247,9 @@ fn keep(service: &mut Source, it: &mut Definition) {
     if let Some(policy) = service.text("restart") {
         let (word, count) = policy.split_once(':').map_or((policy.as_str(), None), |(word, count)| (word, Some(count)));
         it.keep.max_restarts = count.and_then(|count| count.parse().ok());
+        if count.is_some() {
+            service.lose("restart", "only exits within a second of a start are counted; TSM_MAX_RESTARTS is how many");
+        }
         it.keep.restart = Some(match word {
             "always" | "unless-stopped" => Restart::Always,
             "on-failure" => Restart::OnFailure,
@@ -214,28 +261,6 @@ fn keep(service: &mut Source, it: &mut Definition) {
         });
     }
     it.keep.kill_timeout = service.parsed::<Span>("stop_grace_period").map(|span| span.0);
-}
-
-fn health(service: &mut Source, check: &Value, it: &mut Definition) {
-    let place = format!("{}.healthcheck", service.place);
-    let Ok(mut check) = Source::new(check, place, service.lost) else { return };
-    if check.text("disable").as_deref() == Some("true") {
-        return;
-    }
-    let line = match check.take("test") {
-        Some(Value::String(line)) => line.replace("$$", "$"),
-        Some(list) => match texts(list).split_first() {
-            Some((first, rest)) if first == "CMD" => joined(rest),
-            Some((first, rest)) if first == "CMD-SHELL" => rest.join(" ").replace("$$", "$"),
-            _ => String::new(),
-        },
-        None => String::new(),
-    };
-    it.keep.health = Some(line).filter(|line| !line.trim().is_empty()).map(HealthCheck::Exec);
-    let span = |check: &mut Source, key: &str| -> Option<Duration> { check.parsed::<Span>(key).map(|span| span.0) };
-    it.keep.health_interval = span(&mut check, "interval");
-    it.keep.health_timeout = span(&mut check, "timeout");
-    it.keep.health_grace = span(&mut check, "start_period");
-    it.keep.health_threshold = check.parsed("retries");
-    check.end(|_| "there is nothing like it".to_owned());
+    let signal = service.text("stop_signal");
+    ending::stop_signal(it, signal.as_deref(), &format!("{}.stop_signal", service.place), service.lost);
 }

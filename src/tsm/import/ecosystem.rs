@@ -1,24 +1,31 @@
-//! `ecosystem.config.json`: a table with `apps`, a list of them, or a single one.
+//! An ecosystem file as PM2 reads it: a table with `apps`, a list of them, or a single one.
+
+mod command;
+mod keys;
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::base::name::legalise;
 use crate::supervise::meta::Restart;
 use crate::tsm::definition::Definition;
 use crate::tsm::limits::MaxMemory;
-use crate::tsm::words::{joined, quoted};
+use crate::tsm::port::PortWish;
 
-use super::{Imported, Source, definition, scalar, take_port, texts, variables};
-use crate::base::name::legalise;
+use super::source::{Source, definition, scalar, settle_port, texts, variables};
+use super::{Imported, Site};
 
-pub(super) fn read(value: &Value, folder: &Path) -> Result<Imported, String> {
+pub(super) fn read(value: &Value, site: Site) -> Result<Imported, String> {
     let mut imported = Imported::default();
+    // A module written for `import` has its value there.
+    let value = value.get("default").filter(|inner| inner.is_object() || inner.is_array()).unwrap_or(value);
     let apps = match value {
         Value::Array(apps) => apps.iter().collect(),
-        Value::Object(map) if map.contains_key("apps") => {
+        Value::Object(map) if map.contains_key("apps") || map.contains_key("pm2") => {
             let mut top = Source::new(value, String::new(), &mut imported.lost)?;
-            let apps = top.take("apps");
+            let apps = top.take("apps").or_else(|| top.take("pm2"));
             top.end(|_| "only apps are imported".to_owned());
             match apps {
                 Some(Value::Array(apps)) => apps.iter().collect(),
@@ -26,115 +33,146 @@ pub(super) fn read(value: &Value, folder: &Path) -> Result<Imported, String> {
                 None => Vec::new(),
             }
         }
-        app => vec![app],
+        Value::Object(_) => vec![value],
+        _ => return Err("it is no table and no list".to_owned()),
     };
     for (at, app) in apps.into_iter().enumerate() {
-        let source = Source::new(app, format!("apps[{at}]"), &mut imported.lost)?;
-        let definition = one(source, folder)?;
-        imported.services.push(definition);
+        let place = format!("apps[{at}]");
+        let app = keys::as_documented(app);
+        let made = Source::new(&app, place.clone(), &mut imported.lost).and_then(|source| one(source, site));
+        match made {
+            Ok(definition) => imported.add(&place, definition),
+            Err(why) => imported.refuse(&place, why),
+        }
     }
     Ok(imported)
 }
 
-fn one(mut app: Source, folder: &Path) -> Result<Definition, String> {
-    let script = app.text("script").ok_or_else(|| format!("`{}` has no script", app.place))?;
-    let stem = Path::new(&script).file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let name = app.text("name").unwrap_or(stem);
-    let cwd = app.text("cwd").map_or_else(|| folder.to_owned(), |cwd| folder.join(cwd));
-    let mut it = definition(&name, cwd);
-    it.command = command(&mut app, &script, &it.cwd);
+/// The value of a program that only says one: `module.exports = {…}` or `export default {…}`, with comments before it.
+pub(super) fn literal(text: &str) -> Option<Value> {
+    let mut rest = text.trim_start_matches('\u{feff}').trim();
+    loop {
+        rest = if let Some(comment) = rest.strip_prefix("//") {
+            comment.split_once('\n')?.1
+        } else if let Some(comment) = rest.strip_prefix("/*") {
+            comment.split_once("*/")?.1
+        } else if let Some(behind) = ["'use strict'", "\"use strict\""].iter().find_map(|it| rest.strip_prefix(it)) {
+            behind.trim_start().trim_start_matches(';')
+        } else {
+            break;
+        }
+        .trim_start();
+    }
+    let value = rest.strip_prefix("export default").or_else(|| {
+        rest.strip_prefix("module.exports")
+            .or_else(|| rest.strip_prefix("exports.default"))?
+            .trim_start()
+            .strip_prefix('=')
+    })?;
+    json5::from_str(value.trim().trim_end_matches(';')).ok()
+}
+
+fn one(mut app: Source, site: Site) -> Result<Definition, String> {
+    let script = app.text("script").filter(|script| !script.trim().is_empty()).ok_or("it has no script")?;
+    let file = Path::new(&script).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let stem = file.rsplit_once('.').map_or(file.as_str(), |(stem, _)| if stem.is_empty() { &file } else { stem });
+    let given = app.text("name");
+    let cwd = app.text("cwd").map_or_else(|| site.folder.to_owned(), |cwd| site.path(&cwd));
+    let mut it = definition(given.as_deref().unwrap_or(stem), cwd);
+    if let Some(given) = given.filter(|given| *given != it.name) {
+        app.lose("name", &format!("`{given}` cannot be a name; it is called {}", it.name));
+    }
+    it.command = command::of(&mut app, &script, &it.cwd);
     it.exports = variables(&mut app, "env");
-    it.stack = app.text("namespace").map(|name| legalise(&name, "stack"));
-    it.env_file = app.text("env_file");
-    take_port(&mut it);
+    it.stack = app.text("namespace").filter(|name| name != "default").map(|name| legalise(&name, "stack"));
+    it.env_file = app.text("env_file").map(|file| site.path(&file).display().to_string());
     keep(&mut app, &mut it);
-    if let Some(count) = app.text("instances") {
-        match count.parse::<u32>() {
+    instances(&mut app, &mut it);
+    let port = app.parsed::<u16>("port").map(PortWish::Exactly);
+    settle_port(&mut it, port);
+    app.end(why_lost);
+    Ok(it)
+}
+
+fn instances(app: &mut Source, it: &mut Definition) {
+    let wanted = app.text("instances");
+    let mode = app.text("exec_mode");
+    if let Some(count) = &wanted {
+        // What begins with a number is one.
+        let end = count.find(|c: char| !c.is_ascii_digit()).unwrap_or(count.len());
+        match count[..end].parse::<u32>() {
             Ok(count @ 1..) => it.instances = Some(count).filter(|count| *count > 1),
             _ => app.lose("instances", &format!("`{count}` depends on the machine; write a number as TSM_INSTANCES")),
         }
     }
-    match app.text("exec_mode").as_deref() {
-        Some("fork" | "fork_mode") | None => {}
-        Some(mode) => app.lose("exec_mode", &format!("there is no {mode} mode; instances have ports of their own")),
-    }
-    app.end(|key| match key {
-        _ if key.starts_with("env_") => {
-            let name = key.trim_start_matches("env_");
-            format!("write its variables to env/{name}.env; `tsm start --env {name}` takes it")
+    let cluster = mode.as_deref().is_some_and(|mode| mode.starts_with("cluster"));
+    match mode.as_deref() {
+        Some("fork" | "fork_mode") => {}
+        None if it.instances.is_none() || !it.command.starts_with("node ") => {}
+        None => {
+            app.lose("exec_mode", "several of node would be a cluster on one port; instances have ports of their own")
         }
-        "out_file" | "error_file" | "output" | "error" | "log" | "log_file" | "log_date_format" | "merge_logs"
-        | "combine_logs" | "time" | "log_type" => "logs are kept with the process; `tsm logs` shows them".to_owned(),
-        "wait_ready" | "listen_timeout" => "a program says that it is ready on $NOTIFY_SOCKET (TSM_NOTIFY)".to_owned(),
-        "gid" => "the groups are those of the user; see TSM_USER".to_owned(),
-        "min_uptime" | "restart_delay" | "exp_backoff_restart_delay" => {
-            "a restart waits 100 ms and then twice as long each time, up to 30 s, until it ran for 10 s".to_owned()
-        }
-        "pid_file" | "pid" => "the pid stands in NAME.pid of the process folder; `tsm paths` tells".to_owned(),
-        _ => "there is nothing like it".to_owned(),
-    });
-    Ok(it)
-}
-
-/// Interpreter, its arguments, script, arguments.
-fn command(app: &mut Source, script: &str, cwd: &Path) -> String {
-    let ending = Path::new(script).extension().and_then(|it| it.to_str()).unwrap_or_default();
-    let interpreter = app.text("interpreter").or_else(|| app.text("exec_interpreter"));
-    let interpreter = match interpreter.as_deref() {
-        Some("none") => None,
-        Some(given) => Some(given.to_owned()),
-        None => match ending {
-            "js" | "mjs" | "cjs" => Some("node".to_owned()),
-            "py" => Some("python3".to_owned()),
-            "sh" => Some("bash".to_owned()),
-            "rb" => Some("ruby".to_owned()),
-            "php" => Some("php".to_owned()),
-            "pl" => Some("perl".to_owned()),
-            "ts" | "mts" | "cts" => {
-                app.lose("script", "node is taken for TypeScript, which it runs from version 22.18 on");
-                Some("node".to_owned())
-            }
-            // A file that cannot be executed by itself is given to node.
-            "" if script.contains('/') && cwd.join(script).is_file() && !is_executable(&cwd.join(script)) => {
-                Some("node".to_owned())
-            }
-            _ => None,
-        },
-    };
-    let mut parts: Vec<String> = interpreter.into_iter().collect();
-    for key in ["interpreter_args", "node_args"] {
-        parts.extend(app.take(key).map(arguments));
-    }
-    parts.push(quoted(script));
-    parts.extend(app.take("args").map(arguments));
-    parts.join(" ")
-}
-
-fn is_executable(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    path.metadata().is_ok_and(|file| file.permissions().mode() & 0o111 != 0)
-}
-
-/// A text is a part of a command line already; a list has its words.
-fn arguments(value: &Value) -> String {
-    match value {
-        Value::Array(_) => joined(&texts(value)),
-        one => scalar(one).unwrap_or_default(),
+        Some(_) if cluster => app.lose("exec_mode", "there is no cluster mode; instances have ports of their own"),
+        Some(mode) => app.lose("exec_mode", &format!("there is no {mode} mode")),
     }
 }
 
 fn keep(app: &mut Source, it: &mut Definition) {
-    it.keep.user = app.text("user").or_else(|| app.text("uid"));
+    it.keep.user = app.text("uid");
     let again = app.text("autorestart").is_none_or(|again| again != "false");
     it.keep.restart = Some(if again { Restart::Always } else { Restart::Never });
     it.keep.max_restarts = app.parsed("max_restarts");
-    it.keep.kill_timeout = app.parsed("kill_timeout").map(std::time::Duration::from_millis);
+    it.keep.kill_timeout = app.parsed("kill_timeout").map(Duration::from_millis);
     it.keep.max_memory = app.parsed::<MaxMemory>("max_memory_restart").map(|size| size.0);
-    it.keep.cron = app.parsed("cron_restart").or_else(|| app.parsed("cron"));
+    if app.peek("cron_restart").and_then(scalar).as_deref() == Some("0") {
+        app.take("cron_restart");
+    }
+    it.keep.cron = app.parsed("cron_restart");
     it.keep.watch = match app.take("watch") {
         Some(Value::Bool(false)) | None => None,
         Some(Value::Bool(true)) => Some(vec![".".to_owned()]),
         Some(paths) => Some(texts(paths)),
     };
-    it.keep.ignore = app.take("ignore_watch").map(texts).filter(|paths| !paths.is_empty());
+    let patterns = app.take("ignore_watch").map(texts).unwrap_or_default();
+    let (expressions, patterns): (Vec<String>, Vec<String>) = patterns.into_iter().partition(|it| is_expression(it));
+    for it in expressions {
+        app.lose(
+            "ignore_watch",
+            &format!("`{it}` is a regular expression; TSM_WATCH_IGNORE takes patterns such as *.log"),
+        );
+    }
+    it.keep.ignore = Some(patterns).filter(|patterns| !patterns.is_empty());
 }
+
+/// What no pattern of files has in it.
+fn is_expression(pattern: &str) -> bool {
+    pattern.contains(['\\', '^', '$', '(', '|', '+']) || pattern.contains(".*") || pattern.contains(".+")
+}
+
+fn why_lost(key: &str) -> String {
+    match key {
+        _ if key.starts_with("env_") => {
+            let name = key.trim_start_matches("env_");
+            return format!("write its variables to env/{name}.env; `tsm start --env {name}` takes it");
+        }
+        "out_file" | "error_file" | "log_file" | "log_date_format" | "merge_logs" | "time" | "log_type"
+        | "disable_logs" => "logs are kept with the process; `tsm logs` shows them",
+        "wait_ready" | "listen_timeout" => "a program says that it is ready on $NOTIFY_SOCKET (TSM_NOTIFY)",
+        "gid" => "the groups are those of the user; see TSM_USER",
+        "min_uptime" | "restart_delay" | "exp_backoff_restart_delay" => {
+            "a restart waits 100 ms and then twice as long each time, up to 30 s, until it ran for 10 s"
+        }
+        "pid_file" => "the pid stands in NAME.pid of the process folder; `tsm paths` tells",
+        "watch_delay" | "watch_options" => "a change leads to a restart as soon as no other follows",
+        "shutdown_with_message" => "a process is told to stop by a signal",
+        "increment_var" | "instance_var" => "instances have their number in $TSM_INSTANCE, counted from 1",
+        "stop_exit_codes" => "restart policies are always, on-failure and never",
+        "treekill" => "everything that a process started ends with it",
+        "filter_env" => "a process has the variables of whoever starts it",
+        _ => "there is nothing like it",
+    }
+    .to_owned()
+}
+
+#[cfg(test)]
+mod tests;

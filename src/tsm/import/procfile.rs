@@ -1,15 +1,14 @@
 //! `Procfile`: lines `name: command`.
 
-use std::path::Path;
-
 use crate::tsm::port::PortWish;
 
-use super::{Imported, Lost, definition};
+use super::source::{definition, settle_port};
+use super::{Imported, Lost, Site};
 
 /// Programs that want `$PORT` get the next free one from here on.
 const FIRST_PORT: u16 = 5000;
 
-pub(super) fn read(text: &str, folder: &Path) -> Result<Imported, String> {
+pub(super) fn read(text: &str, site: Site) -> Result<Imported, String> {
     let mut imported = Imported::default();
     for (at, line) in text.lines().enumerate() {
         let line = line.trim();
@@ -27,11 +26,11 @@ pub(super) fn read(text: &str, folder: &Path) -> Result<Imported, String> {
             imported.lost.push(Lost { field: name.to_owned(), why: why.to_owned() });
             continue;
         }
-        let mut it = definition(name, folder.to_owned());
+        let mut it = definition(name, site.folder.to_owned());
         it.command = command.to_owned();
         let wants_port = command.contains("$PORT") || command.contains("${PORT");
-        it.port = (wants_port || name == "web").then_some(PortWish::From(FIRST_PORT));
-        imported.services.push(it);
+        settle_port(&mut it, (wants_port || name == "web").then_some(PortWish::From(FIRST_PORT)));
+        imported.add(name, it);
     }
     Ok(imported)
 }

@@ -2,13 +2,14 @@ use std::fs;
 
 use super::*;
 use crate::supervise::meta::Restart;
+use crate::tsm::port::PortWish;
 use std::time::Duration;
 
-fn import(name: &str, text: &str) -> Imported {
+pub(super) fn import(name: &str, text: &str) -> Imported {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join(name);
     fs::write(&path, text).expect("a file");
-    let imported = read(&path).unwrap_or_else(|error| panic!("{error}"));
+    let imported = read(&path, Some("/home/u")).unwrap_or_else(|error| panic!("{error}"));
     for it in &imported.services {
         let none = std::collections::BTreeMap::new();
         let file = Path::new("/x/y.tsm");
@@ -18,7 +19,7 @@ fn import(name: &str, text: &str) -> Imported {
     imported
 }
 
-fn lost(imported: &Imported) -> Vec<&str> {
+pub(super) fn lost(imported: &Imported) -> Vec<&str> {
     imported.lost.iter().map(|it| it.field.as_str()).collect()
 }
 
@@ -57,6 +58,7 @@ fn an_ecosystem_file() {
         lost(&imported),
         [
             "deploy",
+            "apps[0].name",
             "apps[0].exec_mode",
             "apps[0].env_staging",
             "apps[0].out_file",
@@ -78,6 +80,71 @@ fn a_procfile() {
     );
     assert_eq!((worker.command.as_str(), worker.port), ("python worker.py", None));
     assert_eq!(lost(&imported), ["release"]);
+}
+
+#[test]
+fn what_a_command_says_about_its_port_wins() {
+    let imported = import(
+        "Procfile",
+        "web: bundle exec rails s -p 3997\napi: PORT=4000 node api.js\nother: x --on $PORT\nhttp: python3 -m http.server 8000\n",
+    );
+    let ports: Vec<Option<PortWish>> = imported.services.iter().map(|it| it.port).collect();
+    assert_eq!(ports, [None, None, Some(PortWish::From(5000)), None]);
+    let imported = import(
+        "compose.yaml",
+        "services:\n  a: {command: 'x --port 4000', ports: ['80:3000', '81:4000']}\n  b: {command: x, environment: {PORT: 3000}}\n  \
+         c: {command: 'x --port 4000', ports: ['3000']}\n  d: {command: x, ports: ['3000'], environment: {PORT: 3000}}\n",
+    );
+    let said: Vec<(Option<PortWish>, usize)> = imported.services.iter().map(|it| (it.port, it.exports.len())).collect();
+    let port = |port| Some(PortWish::Exactly(port));
+    assert_eq!(said, [(port(4000), 0), (None, 1), (None, 0), (port(3000), 0)]);
+    assert_eq!(lost(&imported), ["services.a.ports[0]", "services.a.ports[1]", "services.c.ports[0]"]);
+}
+
+#[test]
+fn some_of_a_file_and_names_with_a_prefix() {
+    let text = "services:\n  web: {command: a, depends_on: [db, api], volumes: [x]}\n  api: {command: b, volumes: [y]}\n  db: {command: c}\n";
+    let path = Path::new("/srv/compose.yaml");
+    let some = import("compose.yaml", text).only(&["web".to_owned(), "db".to_owned()], path).expect("both are there");
+    let some = some.prefixed("shop").expect("a prefix");
+    let names: Vec<&str> = some.services.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(
+        (names, some.services[0].deps.as_slice()),
+        (vec!["shop-web", "shop-db"], &["shop-db".to_owned(), "api".to_owned()][..])
+    );
+    assert_eq!(lost(&some), ["services.web.volumes", "web: api"]);
+    let error = import("compose.yaml", text).only(&["wep".to_owned()], path).expect_err("none");
+    assert_eq!((error.kind(), error.advice().as_deref()), (Kind::NotFound, Some("did you mean `web`?")));
+    let named = |prefix: &str| import("compose.yaml", text).prefixed(prefix).map(|it| it.services[2].name.clone());
+    assert_eq!(named("a.").expect("a prefix"), "a.db");
+    assert_eq!(named("a b").expect_err("no name").kind(), Kind::Usage);
+}
+
+#[test]
+fn compose_words_variables_and_profiles() {
+    let imported = import(
+        "compose.yaml",
+        "services:\n  a:\n    command: [sh, -c, 'echo $$A']\n    environment: ['X=${X}', 'Y=$Y', 'Z=a$$b', 'W=${HOST:-h}/x', V]\n    \
+         stop_signal: SIGTERM\n    restart: 'on-failure:3'\n    profiles: [debug]\n    init: true\n    env_file: [{path: no.env, required: false}]\n",
+    );
+    let it = &imported.services[0];
+    let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+    assert_eq!(it.command, "sh -c 'echo $A'");
+    assert_eq!(it.exports, [pair("Z", "a$b"), pair("W", "${HOST:-h}/x")]);
+    assert_eq!((it.keep.max_restarts, it.autostart), (Some(3), Some(false)));
+    assert_eq!(
+        lost(&imported),
+        [
+            "services.a.environment.V",
+            "services.a.environment.X",
+            "services.a.environment.Y",
+            "services.a.environment.W",
+            "services.a.env_file",
+            "services.a.restart",
+            "services.a.profiles",
+            "services.a.init"
+        ]
+    );
 }
 
 #[test]
@@ -108,7 +175,7 @@ fn a_compose_file() {
     assert_eq!((&web.deps[..], web.stack.as_deref()), (&["api".to_owned()][..], Some("shop")));
     assert_eq!((web.keep.restart, web.keep.kill_timeout), (Some(Restart::Always), Some(Duration::from_secs(30))));
     assert_eq!(web.exports[1], ("URL".to_owned(), "${HOST}/x".to_owned()));
-    assert_eq!((api.command.as_str(), api.keep.max_restarts), ("node api.js --cost $5", Some(3)));
+    assert_eq!((api.command.as_str(), api.keep.max_restarts), ("node api.js --cost '$5'", Some(3)));
     assert_eq!(
         api.keep.health.as_ref().map(ToString::to_string).as_deref(),
         Some("exec:curl -f http://localhost || exit 1")
@@ -122,6 +189,7 @@ fn a_compose_file() {
             "services.web.ports[0]",
             "services.web.ports[1]",
             "services.web.volumes",
+            "services.api.restart",
             "services.api.healthcheck.start_interval",
             "services.api.image",
             "services.db",
@@ -134,9 +202,13 @@ fn a_compose_file() {
 fn what_is_something_else_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     for (name, text, kind) in [
-        ("ecosystem.config.js", "module.exports = {}", Kind::Usage),
+        ("ecosystem.config.js", "const a = 1; module.exports = {}", Kind::Usage),
+        ("x.txt", "", Kind::Usage),
+        ("shop.service", "[Unit]\n", Kind::Failed),
+        ("supervisord.conf", "[supervisord]\n", Kind::Failed),
+        ("process-compose.yaml", "processes: 5", Kind::Failed),
         ("x.json", "{", Kind::Failed),
-        ("x.json", "[1]", Kind::Failed),
+        ("x.json", "1", Kind::Failed),
         ("compose.yaml", "a: [", Kind::Failed),
         ("compose.yaml", "a: 1", Kind::Failed),
         ("Procfile", "no command", Kind::Failed),
@@ -144,7 +216,7 @@ fn what_is_something_else_is_refused() {
     ] {
         let path = folder.path().join(name);
         fs::write(&path, text).expect("a file");
-        assert_eq!(read(&path).expect_err(name).kind(), kind, "{name} {text}");
+        assert_eq!(read(&path, None).expect_err(name).kind(), kind, "{name} {text}");
     }
-    assert_eq!(read(&folder.path().join("none.json")).expect_err("none").kind(), Kind::NotFound);
+    assert_eq!(read(&folder.path().join("none.json"), None).expect_err("none").kind(), Kind::NotFound);
 }

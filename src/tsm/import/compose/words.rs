@@ -1,0 +1,110 @@
+//! Command lines of a compose file: no shell runs them. `$X` and `${X…}` are variables of whoever starts it, `$$` is a `$`.
+
+use serde_json::Value;
+
+use crate::tsm::import::source::texts;
+use crate::tsm::words::quoted;
+
+/// A command line, or its words, for a shell that sees variables only where the file has some.
+pub(super) fn line(value: &Value) -> String {
+    let words = match value {
+        Value::Array(_) => texts(value),
+        one => {
+            let text = texts(one).pop().unwrap_or_default();
+            // What cannot be split is left to a shell.
+            let Some(words) = shlex::split(&text) else { return text.trim().to_owned() };
+            words
+        }
+    };
+    words.iter().map(|word| shown(word)).collect::<Vec<_>>().join(" ")
+}
+
+/// True for a text with a variable in it.
+pub(super) fn has_variable(text: &str) -> bool {
+    pieces(text).iter().any(|piece| matches!(piece, Piece::Variable(_)))
+}
+
+/// The text with each `$$` as a `$`.
+pub(super) fn literal(text: &str) -> String {
+    let pieces = pieces(text);
+    pieces
+        .iter()
+        .map(|piece| match piece {
+            Piece::Text(text) | Piece::Variable(text) => *text,
+        })
+        .collect()
+}
+
+fn shown(word: &str) -> String {
+    if !has_variable(word) {
+        return quoted(&literal(word));
+    }
+    let mut shown = String::from('"');
+    for piece in pieces(word) {
+        match piece {
+            Piece::Variable(text) => shown.push_str(text),
+            Piece::Text(text) => {
+                for c in text.chars() {
+                    if matches!(c, '"' | '\\' | '$' | '`') {
+                        shown.push('\\');
+                    }
+                    shown.push(c);
+                }
+            }
+        }
+    }
+    shown + "\""
+}
+
+enum Piece<'a> {
+    Text(&'a str),
+    Variable(&'a str),
+}
+
+fn pieces(text: &str) -> Vec<Piece<'_>> {
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        let (before, behind) = rest.split_at(at);
+        pieces.push(Piece::Text(before));
+        let length = match behind[1..].chars().next() {
+            Some('$') => {
+                pieces.push(Piece::Text("$"));
+                rest = &behind[2..];
+                continue;
+            }
+            Some('{') => behind.find('}').map_or(1, |end| end + 1),
+            Some(c) if c.is_ascii_alphabetic() || c == '_' => {
+                let name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+                1 + behind[1..].find(|c| !name(c)).unwrap_or(behind.len() - 1)
+            }
+            _ => 1,
+        };
+        let (found, after) = behind.split_at(length);
+        pieces.push(if length > 1 { Piece::Variable(found) } else { Piece::Text(found) });
+        rest = after;
+    }
+    pieces.push(Piece::Text(rest));
+    pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_stay_and_the_rest_is_text() {
+        for (value, expected) in [
+            (r#""node app.js --cost $$5 `id`""#, "node app.js --cost '$5' '`id`'"),
+            (r#"["sh", "-c", "echo $$HOME"]"#, "sh -c 'echo $HOME'"),
+            (r#"["a", "--port=${PORT:-80}", "x\"$Y"]"#, r#"a "--port=${PORT:-80}" "x\"$Y""#),
+            (r#""a '$B' $ 5""#, r#"a "$B" '$' 5"#),
+            (r#""it's""#, "it's"),
+            (r#"["a", "$$${B}$$"]"#, r#"a "\$${B}\$""#),
+        ] {
+            let value = serde_json::from_str(value).expect("JSON");
+            assert_eq!(line(&value), expected);
+        }
+        assert_eq!((literal("a$$b$c"), has_variable("a$$b"), has_variable("${A}")), ("a$b$c".to_owned(), false, true));
+    }
+}

@@ -1,0 +1,61 @@
+//! What an app runs: interpreter, its arguments, script, arguments. No shell sees more in them than words, unless the script is a
+//! command line itself.
+
+use std::path::Path;
+
+use crate::tsm::import::source::{Source, arguments};
+use crate::tsm::words::quoted;
+
+/// The command line.
+pub(super) fn of(app: &mut Source, script: &str, cwd: &Path) -> String {
+    // With blanks in it, PM2 gives it to bash, and its arguments to nobody.
+    if script.contains(' ') {
+        for key in ["args", "node_args", "interpreter"] {
+            if app.take(key).is_some() {
+                app.lose(key, "the script is a whole command line, and PM2 passes over this one too");
+            }
+        }
+        return script.to_owned();
+    }
+    let mut parts: Vec<String> = interpreter(app, script, cwd).into_iter().collect();
+    parts.extend(app.take("node_args").map(arguments).filter(|_| !parts.is_empty()));
+    parts.push(quoted(script));
+    parts.extend(app.take("args").map(arguments));
+    parts.retain(|part| !part.is_empty());
+    parts.join(" ")
+}
+
+fn interpreter(app: &mut Source, script: &str, cwd: &Path) -> Option<String> {
+    let given = app.text("interpreter");
+    if let Some(version) = given.as_deref().and_then(|given| given.strip_prefix("node@")) {
+        app.lose("interpreter", &format!("node is the one of PATH; nvm's {version} has a path of its own"));
+        return Some("node".to_owned());
+    }
+    if let Some(given) = given {
+        return (given != "none").then(|| quoted(&given));
+    }
+    let ending = Path::new(script).extension().and_then(|it| it.to_str()).unwrap_or_default();
+    let name = match ending {
+        "js" | "mjs" | "cjs" => "node",
+        "py" => "python3",
+        "sh" => "bash",
+        "rb" => "ruby",
+        "php" => "php",
+        "pl" => "perl",
+        "coffee" => "coffee",
+        "ls" => "lsc",
+        "ts" | "mts" | "cts" => {
+            app.lose("script", "node is taken for TypeScript, which it runs from version 22.18 on");
+            "node"
+        }
+        // A file that cannot be executed by itself is given to node.
+        "" if cwd.join(script).is_file() && !is_executable(&cwd.join(script)) => "node",
+        _ => return None,
+    };
+    Some(name.to_owned())
+}
+
+fn is_executable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    path.metadata().is_ok_and(|file| file.permissions().mode() & 0o111 != 0)
+}

@@ -1,0 +1,205 @@
+//! `process-compose.yaml`: processes that run by a shell.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::base::name::legalise;
+use crate::supervise::meta::Restart;
+use crate::tsm::attend::probe::HealthCheck;
+use crate::tsm::definition::Definition;
+
+use super::ending;
+use super::source::{Source, definition, scalar, settle_port, texts, variables};
+use super::{Imported, Site};
+
+pub(super) fn read(value: &Value, site: Site) -> Result<Imported, String> {
+    let mut imported = Imported::default();
+    let mut top = Source::new(value, String::new(), &mut imported.lost)?;
+    let processes = top.take("processes").and_then(Value::as_object).ok_or("`processes` is no table")?;
+    top.take("version");
+    let common = variables(&mut top, "environment");
+    top.end(|_| "it is about process-compose itself".to_owned());
+    let mut done = Vec::new();
+    for (name, process) in processes {
+        let place = format!("processes.{name}");
+        let source = Source::new(process, place.clone(), &mut imported.lost);
+        match source.and_then(|source| one(name, source, site, &mut done)) {
+            Ok(mut it) => {
+                let own: Vec<String> = it.exports.iter().map(|(key, _)| key.clone()).collect();
+                let inherited = common.iter().filter(|(key, _)| !own.contains(key)).cloned();
+                it.exports.splice(0..0, inherited);
+                settle_port(&mut it, None);
+                imported.add(&place, it);
+            }
+            Err(why) => imported.refuse(&place, why),
+        }
+    }
+    for (need, place) in done {
+        match imported.services.iter_mut().find(|it| it.name == need) {
+            Some(it) => ending::oneshot(it, &place, &mut imported.lost),
+            None => imported.lost.push(super::Lost { field: place, why: format!("`{need}` was not imported") }),
+        }
+    }
+    Ok(imported)
+}
+
+/// `done` gets what has to have ended before it, and where that stands.
+fn one(name: &str, mut process: Source, site: Site, done: &mut Vec<(String, String)>) -> Result<Definition, String> {
+    let command = process.text("command").filter(|text| !text.trim().is_empty());
+    let entrypoint = process.take("entrypoint").map(|words| crate::tsm::words::joined(&texts(words)));
+    let cwd = process.text("working_dir").map_or_else(|| site.folder.to_owned(), |folder| site.path(&folder));
+    let mut it = definition(name, cwd);
+    it.command = command.or(entrypoint).ok_or("it has no command")?.trim().to_owned();
+    it.exports = variables(&mut process, "environment");
+    it.description = process.text("description");
+    it.stack = process.text("namespace").map(|name| legalise(&name, "stack"));
+    it.instances = process.parsed("replicas").filter(|count| *count > 1);
+    it.autostart = process.text("disabled").filter(|yes| yes == "true").map(|_| false);
+    needs(&mut process, &mut it, done);
+    available(&mut process, &mut it);
+    ended(&mut process, &mut it);
+    match (process.take("readiness_probe"), process.take("liveness_probe")) {
+        (Some(probe), other) => {
+            health(&mut process, "readiness_probe", probe, &mut it);
+            if other.is_some() {
+                process.lose("liveness_probe", "there is one health check, and the readiness probe is it");
+            }
+        }
+        (None, Some(probe)) => {
+            health(&mut process, "liveness_probe", probe, &mut it);
+            it.keep.health_restart = Some(true);
+        }
+        (None, None) => {}
+    }
+    process.end(|key| why_lost(key).to_owned());
+    Ok(it)
+}
+
+fn why_lost(key: &str) -> &'static str {
+    match key {
+        "log_location" | "log_configuration" | "disable_ansi_colors" => {
+            "logs are kept with the process; `tsm logs` shows them"
+        }
+        "is_daemon" | "launch_timeout_seconds" => "it has to stay in the foreground",
+        "ready_log_line" => "a program says that it is ready on $NOTIFY_SOCKET (TSM_NOTIFY), or by its health check",
+        "is_tty" | "is_interactive" | "is_foreground" => "a process has no terminal",
+        _ => "there is nothing like it",
+    }
+}
+
+fn needs(process: &mut Source, it: &mut Definition, done: &mut Vec<(String, String)>) {
+    let Some(needs) = process.take("depends_on") else { return };
+    for (name, need) in needs.as_object().into_iter().flatten() {
+        let name = legalise(name, "service");
+        it.deps.push(name.clone());
+        let place = format!("depends_on.{name}.condition");
+        match need.get("condition").and_then(scalar).as_deref() {
+            Some("process_completed_successfully") => done.push((name, format!("{}.{place}", process.place))),
+            Some("process_completed") => {
+                process.lose(&place, "a need is met when it is ready, or has ended with success")
+            }
+            _ => {}
+        }
+    }
+}
+
+fn available(process: &mut Source, it: &mut Definition) {
+    it.keep.restart = Some(Restart::Never);
+    let Some(value) = process.take("availability") else { return };
+    let place = format!("{}.availability", process.place);
+    let Ok(mut available) = Source::new(value, place, process.lost) else { return };
+    it.keep.restart = Some(match available.text("restart").as_deref() {
+        Some("always") => Restart::Always,
+        Some("on_failure") => Restart::OnFailure,
+        Some("exit_on_failure") => {
+            available.lose("restart", "no failure ends the other processes");
+            Restart::Never
+        }
+        _ => Restart::Never,
+    });
+    it.keep.max_restarts = available.parsed("max_restarts").filter(|count| *count > 0);
+    available.end(|key| match key {
+        "backoff_seconds" => {
+            "a restart waits 100 ms and then twice as long each time, up to 30 s, until it ran for 10 s".to_owned()
+        }
+        _ => "no end of one process ends the others".to_owned(),
+    });
+}
+
+fn ended(process: &mut Source, it: &mut Definition) {
+    let Some(value) = process.take("shutdown") else { return };
+    let place = format!("{}.shutdown", process.place);
+    let Ok(mut shutdown) = Source::new(value, place.clone(), process.lost) else { return };
+    it.keep.kill_timeout = shutdown.parsed("timeout_seconds").map(Duration::from_secs);
+    let signal = shutdown.text("signal");
+    ending::stop_signal(it, signal.as_deref(), &format!("{place}.signal"), shutdown.lost);
+    shutdown.end(|key| match key {
+        "command" => "a process is told to end by a signal".to_owned(),
+        "parent_only" => "everything that a process started ends with it".to_owned(),
+        _ => "there is nothing like it".to_owned(),
+    });
+}
+
+fn health(process: &mut Source, key: &str, value: &Value, it: &mut Definition) {
+    let place = format!("{}.{key}", process.place);
+    let Ok(mut probe) = Source::new(value, place.clone(), process.lost) else { return };
+    let exec = probe.take("exec").and_then(|exec| exec.get("command")).and_then(scalar);
+    it.keep.health = exec.map(HealthCheck::Exec).or_else(|| {
+        let http = probe.take("http_get")?;
+        let field = |key: &str| http.get(key).and_then(scalar);
+        let (host, path) = (field("host").unwrap_or("127.0.0.1".to_owned()), field("path").unwrap_or("/".to_owned()));
+        let port = field("port").unwrap_or("80".to_owned());
+        let scheme = field("scheme").unwrap_or("http".to_owned());
+        let check = format!("{scheme}://{host}:{port}/{}", path.trim_start_matches('/')).parse().ok();
+        if check.is_none() {
+            probe.lose("http_get", "only http://host:port/path is looked at");
+        }
+        check
+    });
+    let seconds =
+        |probe: &mut Source, key: &str| probe.parsed::<u64>(key).filter(|it| *it > 0).map(Duration::from_secs);
+    it.keep.health_interval = seconds(&mut probe, "period_seconds");
+    it.keep.health_timeout = seconds(&mut probe, "timeout_seconds");
+    it.keep.health_grace = seconds(&mut probe, "initial_delay_seconds");
+    it.keep.health_threshold = probe.parsed("failure_threshold");
+    probe.end(|_| "there is nothing like it".to_owned());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{import, lost};
+    use super::*;
+
+    #[test]
+    fn processes_become_services() {
+        let imported = import(
+            "process-compose.yaml",
+            "version: '0.5'\nenvironment: [A=1, B=2]\nlog_level: debug\nprocesses:\n  migrate:\n    command: ./migrate && echo $A\n  \
+             web:\n    command: |\n      exec web --port 8000\n    working_dir: ~/web\n    environment: [B=3]\n    depends_on:\n      \
+             migrate: {condition: process_completed_successfully}\n      db: {condition: process_healthy}\n    availability:\n      \
+             restart: on_failure\n      max_restarts: 3\n      backoff_seconds: 2\n    readiness_probe:\n      http_get: {host: 127.0.0.1, \
+             scheme: http, path: /ok, port: 8000}\n      period_seconds: 5\n    shutdown: {timeout_seconds: 7, signal: 15}\n    \
+             replicas: 2\n    disabled: true\n    log_location: x.log\n  db:\n    command: db\n  none: {}\n",
+        );
+        let names: Vec<&str> = imported.services.iter().map(|it| it.name.as_str()).collect();
+        assert_eq!(names, ["migrate", "web", "db"]);
+        let web = &imported.services[1];
+        assert_eq!((web.command.as_str(), web.cwd.to_str()), ("exec web --port 8000", Some("/home/u/web")));
+        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        assert_eq!(web.exports, [pair("A", "1"), pair("B", "3")]);
+        assert_eq!((web.deps.as_slice(), web.autostart), (&["migrate".to_owned(), "db".to_owned()][..], Some(false)));
+        let keep = &web.keep;
+        assert_eq!((keep.restart, keep.max_restarts), (Some(Restart::OnFailure), Some(3)));
+        assert_eq!(keep.health.as_ref().map(ToString::to_string).as_deref(), Some("http://127.0.0.1:8000/ok"));
+        assert_eq!(
+            (keep.kill_timeout, keep.health_interval),
+            (Some(Duration::from_secs(7)), Some(Duration::from_secs(5)))
+        );
+        let all = lost(&imported);
+        for field in ["log_level", "processes.web.availability.backoff_seconds", "processes.web.log_location"] {
+            assert!(all.contains(&field), "{field}: {all:?}");
+        }
+        assert_eq!(imported.refused.len(), 1);
+    }
+}

@@ -1,0 +1,150 @@
+//! The folders of s6 and runit: each has a program `run`, which is what is run.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::disk;
+use crate::supervise::meta::Restart;
+use crate::tsm::attend::probe::HealthCheck;
+use crate::tsm::definition::Definition;
+
+use super::ending;
+use super::source::definition;
+use super::{Imported, Lost};
+
+/// A folder of such folders, or one of them.
+pub(super) fn read_all(folder: &Path) -> io::Result<Imported> {
+    if folder.join("run").is_file() {
+        return Ok(read(folder));
+    }
+    let mut imported = Imported::default();
+    let mut folders: Vec<PathBuf> = fs::read_dir(folder)?.flatten().map(|entry| entry.path()).collect();
+    folders.retain(|folder| folder.is_dir());
+    folders.sort();
+    for folder in folders {
+        if folder.join("run").is_file() {
+            one(&folder, &mut imported);
+        } else if folder.join("type").is_file() {
+            let name = name_of(&folder);
+            imported.refuse(&name, "only what has a program `run` can be imported".to_owned());
+        }
+    }
+    if imported.services.is_empty() && imported.refused.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, "no folder in it has a program `run`"));
+    }
+    Ok(imported)
+}
+
+/// The service of one folder.
+pub(super) fn read(folder: &Path) -> Imported {
+    let mut imported = Imported::default();
+    one(folder, &mut imported);
+    imported
+}
+
+fn name_of(folder: &Path) -> String {
+    folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn one(folder: &Path, imported: &mut Imported) {
+    let name = name_of(folder);
+    let mut it = definition(&name, folder.to_owned());
+    it.command = "./run".to_owned();
+    it.keep.restart = Some(Restart::Always);
+    if !is_executable(&folder.join("run")) {
+        let why = "it may not be executed; chmod +x makes it a program".to_owned();
+        imported.lost.push(Lost { field: format!("{name}/run"), why });
+    }
+    let mut entries: Vec<String> = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|it| it.file_name().to_string_lossy().into_owned())
+        .collect();
+    entries.sort();
+    for entry in entries {
+        let path = folder.join(&entry);
+        let text = if path.is_file() { disk::read_to_string(&path).unwrap_or_default() } else { String::new() };
+        let place = format!("{name}/{entry}");
+        if let Some(why) = take(&mut it, (&entry, &path), text.trim(), &mut imported.lost) {
+            imported.lost.push(Lost { field: place, why: why.to_owned() });
+        }
+    }
+    imported.add(&name, it);
+}
+
+/// Takes one file of the folder; why it has no effect, if it has none.
+fn take(it: &mut Definition, (entry, path): (&str, &Path), text: &str, lost: &mut Vec<Lost>) -> Option<&'static str> {
+    match entry {
+        // State, and what the program itself reads.
+        "run" | "supervise" | "event" | "data" | "env" => return None,
+        "type" if text == "longrun" => return None,
+        "down" => it.autostart = Some(false),
+        "check" if is_executable(path) => it.keep.health = Some(HealthCheck::Exec("./check".to_owned())),
+        "timeout-kill" if text.parse::<u64>().is_ok_and(|ms| ms > 0) => {
+            it.keep.kill_timeout = text.parse().ok().map(Duration::from_millis);
+        }
+        "down-signal" => ending::stop_signal(it, Some(text), &format!("{}/down-signal", it.name.clone()), lost),
+        "dependencies" => it.deps.extend(text.split_whitespace().map(str::to_owned)),
+        "dependencies.d" => {
+            let names = fs::read_dir(path).into_iter().flatten().flatten();
+            it.deps.extend(names.map(|need| need.file_name().to_string_lossy().into_owned()));
+            it.deps.sort();
+        }
+        "finish" => return Some("nothing is run after the end of a process"),
+        "log" | "producer-for" | "consumer-for" => {
+            return Some("logs are kept with the process; `tsm logs` shows them");
+        }
+        "notification-fd" => return Some("a program says that it is ready on $NOTIFY_SOCKET (TSM_NOTIFY)"),
+        "control" => return Some("`tsm stop` and `tsm restart` do the same for all"),
+        _ => return Some("there is nothing like it"),
+    }
+    None
+}
+
+fn is_executable(path: &Path) -> bool {
+    path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::lost;
+    use super::*;
+
+    #[test]
+    fn a_folder_of_folders_with_run_scripts() {
+        let root = tempfile::tempdir().expect("a folder");
+        let put = |name: &str, text: &str, mode: u32| {
+            let path = root.path().join(name);
+            fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+            fs::write(&path, text).expect("a file");
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("a mode");
+        };
+        put("web/run", "#!/bin/sh\nexec web\n", 0o755);
+        put("web/finish", "", 0o755);
+        put("web/down", "", 0o644);
+        put("web/timeout-kill", "3000\n", 0o644);
+        put("web/dependencies.d/db", "", 0o644);
+        put("web/log/run", "", 0o755);
+        put("db/run", "#!/bin/sh\nexec db\n", 0o644);
+        put("db/check", "#!/bin/sh\n", 0o755);
+        put("all/type", "bundle\n", 0o644);
+        let imported = super::super::read(root.path(), None).expect("imported");
+        let [db, web] = &imported.services[..] else { panic!("two services") };
+        assert_eq!(
+            (web.name.as_str(), web.command.as_str(), web.cwd.as_path()),
+            ("web", "./run", &*root.path().join("web"))
+        );
+        assert_eq!((web.autostart, web.keep.kill_timeout), (Some(false), Some(Duration::from_secs(3))));
+        assert_eq!((web.deps.as_slice(), web.keep.restart), (&["db".to_owned()][..], Some(Restart::Always)));
+        assert_eq!(db.keep.health.as_ref().map(ToString::to_string).as_deref(), Some("exec:./check"));
+        assert_eq!(lost(&imported), ["db/run", "web/finish", "web/log"]);
+        assert_eq!(imported.refused.len(), 1);
+        let one = super::super::read(&root.path().join("web/run"), None).expect("imported");
+        assert_eq!(one.services[0].name, "web");
+        assert!(super::super::read(&root.path().join("web/dependencies.d"), None).is_err());
+    }
+}

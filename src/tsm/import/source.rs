@@ -1,0 +1,177 @@
+//! The fields of a file, taken one by one, and what several kinds of files have in common.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::base::name::legalise;
+use crate::tsm::definition::Definition;
+use crate::tsm::detect::detect;
+use crate::tsm::port::{self, PortWish};
+use crate::tsm::words::{CommandLine, assignment, joined, quoted};
+
+use super::Lost;
+
+/// The fields of one thing in a file, taken one by one; what nobody takes is lost.
+pub(super) struct Source<'a, 'l> {
+    fields: Vec<(&'a str, &'a Value)>,
+    pub(super) place: String,
+    pub(super) lost: &'l mut Vec<Lost>,
+}
+
+impl<'a, 'l> Source<'a, 'l> {
+    pub(super) fn new(value: &'a Value, place: String, lost: &'l mut Vec<Lost>) -> Result<Self, String> {
+        let map = value.as_object().ok_or_else(|| format!("`{place}` is no table of fields"))?;
+        Ok(Self { fields: map.iter().map(|(key, value)| (key.as_str(), value)).collect(), place, lost })
+    }
+
+    /// Takes a field; null is as good as none.
+    pub(super) fn take(&mut self, key: &str) -> Option<&'a Value> {
+        let at = self.fields.iter().position(|(name, _)| *name == key)?;
+        Some(self.fields.remove(at).1).filter(|value| !value.is_null())
+    }
+
+    pub(super) fn text(&mut self, key: &str) -> Option<String> {
+        let text = scalar(self.take(key)?);
+        if text.is_none() {
+            self.lose(key, "a text or a number belongs here");
+        }
+        text
+    }
+
+    /// Takes a value of a type of its own; one that is none is lost.
+    pub(super) fn parsed<T: std::str::FromStr>(&mut self, key: &str) -> Option<T> {
+        let text = self.text(key)?;
+        let parsed = text.parse().ok();
+        if parsed.is_none() {
+            self.lose(key, &format!("`{text}` is not understood"));
+        }
+        parsed
+    }
+
+    /// A field that stays to be taken.
+    pub(super) fn peek(&self, key: &str) -> Option<&'a Value> {
+        self.fields.iter().find(|(name, _)| *name == key).map(|(_, value)| *value).filter(|value| !value.is_null())
+    }
+
+    pub(super) fn lose(&mut self, key: &str, why: &str) {
+        let field = if key.is_empty() { self.place.clone() } else { format!("{}.{key}", self.place) };
+        self.lost.push(Lost { field: field.trim_start_matches('.').to_owned(), why: why.to_owned() });
+    }
+
+    /// Everything that nobody took.
+    pub(super) fn end(mut self, why: impl Fn(&str) -> String) {
+        for (key, value) in std::mem::take(&mut self.fields) {
+            if !value.is_null() {
+                let why = why(key);
+                self.lose(key, &why);
+            }
+        }
+    }
+}
+
+/// A text, number or boolean as a text.
+pub(super) fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(yes) => Some(yes.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// One text or a list of them.
+pub(super) fn texts(value: &Value) -> Vec<String> {
+    match value {
+        Value::Array(items) => items.iter().filter_map(scalar).collect(),
+        one => scalar(one).into_iter().collect(),
+    }
+}
+
+/// Takes variables, from a table or a list of `K=V`. One without a value is that of whoever starts the service.
+pub(super) fn variables(source: &mut Source, key: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut lost = Vec::new();
+    match source.take(key) {
+        Some(Value::Object(map)) => {
+            for (name, value) in map {
+                match scalar(value) {
+                    Some(value) => found.push((name.clone(), value)),
+                    None if value.is_null() => lost.push((name.clone(), PASSED)),
+                    // Handed over as JSON.
+                    None => found.push((name.clone(), value.to_string())),
+                }
+            }
+        }
+        Some(list) => {
+            for line in texts(list) {
+                match assignment(&line) {
+                    Some(pair) => found.push(pair),
+                    None => lost.push((line, PASSED)),
+                }
+            }
+        }
+        None => {}
+    }
+    found.retain(|(name, value)| {
+        // `X=${X}` says no more than `X`.
+        let passed = value == &format!("${{{name}}}") || value == &format!("${name}");
+        if passed {
+            lost.push((name.clone(), PASSED));
+        }
+        !passed
+    });
+    found.retain(|(name, _): &(String, String)| {
+        let legal = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+            && name.bytes().next().is_some_and(|byte| !byte.is_ascii_digit());
+        if !legal {
+            lost.push((name.clone(), "no shell knows variables of such a name; `env` before the command can set it"));
+        }
+        legal
+    });
+    lost.iter().for_each(|(name, why)| source.lose(&format!("{key}.{name}"), why));
+    found
+}
+
+const PASSED: &str = "it has no value of its own: whoever starts the service gives it";
+
+/// A definition with a legal name, to run in `cwd`.
+pub(super) fn definition(name: &str, cwd: PathBuf) -> Definition {
+    Definition { name: legalise(name, "service"), cwd, ..Definition::default() }
+}
+
+/// Where what an importer assumes about the port meets what the service itself says: its command, then its variables.
+///
+/// `listens` is what the file says about where it listens, if it does. A `PORT` among the variables is only a guess, for a worker may
+/// have it as well as the web server, and stays where it stands; but several instances need one each.
+pub(super) fn settle_port(it: &mut Definition, listens: Option<PortWish>) {
+    let own = CommandLine::of_text(&it.command).ok();
+    let own = own.and_then(|line| {
+        let assigned = line.set.iter().find(|(key, _)| key == "PORT").and_then(|(_, value)| port::number(value));
+        assigned.or_else(|| port::guess(&line.words, &detect(&line.words)).map(|(port, _)| port))
+    });
+    let variable = it.exports.iter().find(|(key, _)| key == "PORT").and_then(|(_, value)| port::number(value));
+    it.port = match (own, listens) {
+        (Some(own), Some(PortWish::Exactly(port))) if own == port => listens,
+        (Some(_), _) => None,
+        (None, Some(listens)) => Some(listens),
+        (None, None) => variable.filter(|_| it.instances.is_some_and(|count| count > 1)).map(PortWish::Exactly),
+    };
+    // It is exported with the port itself.
+    if it.port.is_some() && variable.map(PortWish::Exactly) == it.port {
+        it.exports.retain(|(key, _)| key != "PORT");
+    }
+}
+
+/// Words of a text, quoted so that no shell will see more than text in them. A text whose quotes are not closed is one word.
+pub(super) fn split_and_quoted(text: &str) -> String {
+    shlex::split(text).map_or_else(|| quoted(text.trim()), |words| joined(&words))
+}
+
+/// The same for one text or a list of words.
+pub(super) fn arguments(value: &Value) -> String {
+    match value {
+        Value::Array(_) => joined(&texts(value)),
+        one => split_and_quoted(&scalar(one).unwrap_or_default()),
+    }
+}

@@ -1,0 +1,211 @@
+//! `supervisord.conf`: its programs. They run without a shell there, and so they do here.
+
+use std::time::Duration;
+
+use crate::supervise::meta::Restart;
+use crate::tsm::definition::Definition;
+use crate::tsm::words::quoted;
+
+use super::ending;
+use super::ini::{Section, Style, parse};
+use super::source::{definition, settle_port};
+use super::{Imported, Lost, Site};
+
+pub(super) fn read(text: &str, site: Site) -> Result<Imported, String> {
+    let mut sections = parse(text, Style::Supervisord)?;
+    if !sections.iter().any(|section| section.name.starts_with("program:")) {
+        return Err("it has no section [program:NAME]".to_owned());
+    }
+    let mut imported = Imported::default();
+    let groups = groups(&mut sections);
+    for section in sections {
+        match section.name.split_once(':') {
+            Some(("program", name)) => {
+                let name = name.trim().to_owned();
+                program(&name, section, &groups, site, &mut imported);
+            }
+            Some(("group", _)) => {}
+            Some(("eventlistener" | "fcgi-program", _)) => {
+                imported
+                    .refuse(&section.name, "it speaks a protocol of supervisord, which no one speaks here".to_owned());
+            }
+            _ if section.name == "include" => {
+                imported.lost.push(lost("include", "", "import the files that it names one by one"));
+            }
+            _ => imported.lost.push(lost(&section.name, "", "it is about supervisord itself")),
+        }
+    }
+    Ok(imported)
+}
+
+/// The programs of each group.
+fn groups(sections: &mut [Section]) -> Vec<(String, Vec<String>)> {
+    let all = sections.iter_mut().filter_map(|section| {
+        let name = section.name.strip_prefix("group:")?.trim().to_owned();
+        let programs = section.take("programs")?;
+        Some((name, programs.split(',').map(|it| it.trim().to_owned()).collect()))
+    });
+    all.collect()
+}
+
+fn lost(section: &str, key: &str, why: &str) -> Lost {
+    let field = if key.is_empty() { section.to_owned() } else { format!("{section}.{key}") };
+    Lost { field, why: why.to_owned() }
+}
+
+fn program(name: &str, mut section: Section, groups: &[(String, Vec<String>)], site: Site, imported: &mut Imported) {
+    let place = section.name.clone();
+    let Some(command) = section.take("command") else {
+        return imported.refuse(&place, "it has no command".to_owned());
+    };
+    let cwd = section.take("directory").map_or_else(|| site.folder.to_owned(), |folder| site.path(&folder));
+    let mut it = definition(name, cwd);
+    let here = site.folder.display().to_string();
+    let expand = |text: &str| text.replace("%(program_name)s", name).replace("%(here)s", &here);
+    it.command = words(&expand(&command));
+    if expand(&command).replace("%(ENV_", "").contains("%(") {
+        imported.lost.push(lost(&place, "command", "`%(…)` is only replaced for program_name, here and ENV_…"));
+    }
+    for (key, value) in section.take("environment").map(|text| environment(&text)).unwrap_or_default() {
+        let value = expand(&value).replace("%%", "%");
+        if value.contains("%(") {
+            imported.lost.push(lost(&place, &format!("environment.{key}"), "its `%(…)` is not replaced"));
+        }
+        it.exports.push((key, value));
+    }
+    it.stack = groups.iter().find(|(_, programs)| programs.iter().any(|it| it == name)).map(|(group, _)| group.clone());
+    keep(&mut section, &mut it, &place, &mut imported.lost);
+    settle_port(&mut it, None);
+    for (key, value) in section.rest() {
+        if let Some(why) = why_lost(&key, &value) {
+            imported.lost.push(lost(&place, &key, why));
+        }
+    }
+    imported.add(&place, it);
+}
+
+/// Words as they are, but `%(ENV_X)s` as the variable X.
+fn words(command: &str) -> String {
+    let Some(words) = shlex::split(command) else { return quoted(command) };
+    let shown = words.iter().map(|word| {
+        if !word.contains("%(ENV_") {
+            return quoted(&word.replace("%%", "%"));
+        }
+        let mut parts = word.split("%(ENV_");
+        let mut shown = format!("\"{}", literal(parts.next().unwrap_or_default()));
+        for part in parts {
+            let (name, rest) = part.split_once(")s").unwrap_or((part, ""));
+            shown.push_str(&format!("${{{name}}}{}", literal(rest)));
+        }
+        shown + "\""
+    });
+    shown.collect::<Vec<_>>().join(" ")
+}
+
+/// A text inside of double quotes.
+fn literal(text: &str) -> String {
+    let mut shown = String::new();
+    for c in text.replace("%%", "%").chars() {
+        if matches!(c, '"' | '\\' | '$' | '`') {
+            shown.push('\\');
+        }
+        shown.push(c);
+    }
+    shown
+}
+
+/// `KEY="value",KEY2='value'`; values may be without quotes.
+fn environment(text: &str) -> Vec<(String, String)> {
+    let mut pairs = Vec::new();
+    let (mut quote, mut part) = (None, String::new());
+    for c in text.chars().chain([',']) {
+        match (c, quote) {
+            (',' | '\n', None) => {
+                let part = std::mem::take(&mut part);
+                pairs.extend(part.split_once('=').map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned())));
+            }
+            ('"' | '\'', None) => quote = Some(c),
+            (c, Some(open)) if c == open => quote = None,
+            (c, _) => part.push(c),
+        }
+    }
+    pairs
+}
+
+fn keep(section: &mut Section, it: &mut Definition, place: &str, gone: &mut Vec<Lost>) {
+    let is_true = |value: &str| matches!(value.to_ascii_lowercase().as_str(), "true" | "yes" | "on" | "1");
+    it.autostart = section.take("autostart").map(|value| is_true(&value));
+    it.keep.restart = Some(match section.take("autorestart").as_deref() {
+        None | Some("unexpected") => Restart::OnFailure,
+        Some(value) if is_true(value) => Restart::Always,
+        Some(_) => Restart::Never,
+    });
+    it.keep.max_restarts = number(section, "startretries", place, gone);
+    it.keep.kill_timeout = number(section, "stopwaitsecs", place, gone).map(Duration::from_secs);
+    it.keep.user = section.take("user");
+    it.instances = number(section, "numprocs", place, gone).filter(|count| *count > 1);
+    ending::stop_signal(it, section.take("stopsignal").as_deref(), &format!("{place}.stopsignal"), gone);
+}
+
+fn number<T: std::str::FromStr>(section: &mut Section, key: &str, place: &str, gone: &mut Vec<Lost>) -> Option<T> {
+    let text = section.take(key)?;
+    let number = text.parse().ok();
+    if number.is_none() {
+        gone.push(lost(place, key, &format!("`{text}` is not understood")));
+    }
+    number
+}
+
+/// None for what is so here anyway.
+fn why_lost(key: &str, value: &str) -> Option<&'static str> {
+    Some(match key {
+        // Everything that a process started ends with it.
+        "stopasgroup" | "killasgroup" => return None,
+        "process_name" if value == "%(program_name)s" => return None,
+        "process_name" | "numprocs_start" => "instances are called by their port, or numbered from 1",
+        "startsecs" => "a start is watched for half a second, or until its port or health check answers",
+        "exitcodes" if value == "0" => return None,
+        "exitcodes" => "only the exit code 0 is expected",
+        "priority" => "services start after those that they name in TSM_DEPS",
+        "umask" => "a process has the umask of whoever starts it",
+        _ if key.starts_with("stdout_") || key.starts_with("stderr_") || key == "redirect_stderr" => {
+            "logs are kept with the process; `tsm logs` shows them"
+        }
+        _ => "there is nothing like it",
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{import, lost};
+    use super::*;
+    use crate::tsm::port::PortWish;
+
+    #[test]
+    fn programs_become_services() {
+        let imported = import(
+            "supervisord.conf",
+            "[supervisord]\nlogfile=/x\n[program:web]\ncommand=/srv/bin/web --cost $5 %(ENV_HOST)s:80 \"a b\" ; note\ndirectory=/srv\n\
+             environment=A=\"1,2\",B='x y',PORT=\"8000\",\n  C=3\nautostart=false\nautorestart=true\nstartretries=4\n\
+             stopwaitsecs=20\nuser=www\nnumprocs=2\nprocess_name=%(program_name)s_%(process_num)02d\nredirect_stderr=true\n\
+             stopasgroup=true\nexitcodes=0\nodd=1\n[program:job]\ncommand=python job.py --port 9000\n[program:none]\nx=1\n\
+             [eventlistener:e]\ncommand=x\n[group:shop]\nprograms=web, job\n[include]\nfiles=*.ini\n",
+        );
+        let [web, job] = &imported.services[..] else { panic!("two services: {:?}", imported.services) };
+        assert_eq!(web.command, "/srv/bin/web --cost '$5' \"${HOST}:80\" 'a b'");
+        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        assert_eq!(web.exports, [pair("A", "1,2"), pair("B", "x y"), pair("C", "3")]);
+        assert_eq!((web.port, web.instances, web.autostart), (Some(PortWish::Exactly(8000)), Some(2), Some(false)));
+        let keep = &web.keep;
+        assert_eq!((keep.restart, keep.max_restarts), (Some(Restart::Always), Some(4)));
+        assert_eq!((keep.kill_timeout, keep.user.as_deref()), (Some(Duration::from_secs(20)), Some("www")));
+        assert_eq!((web.stack.as_deref(), job.stack.as_deref()), (Some("shop"), Some("shop")));
+        assert_eq!((job.port, job.keep.restart), (None, Some(Restart::OnFailure)));
+        assert_eq!(
+            lost(&imported),
+            ["supervisord", "program:web.process_name", "program:web.redirect_stderr", "program:web.odd", "include"]
+        );
+        let refused: Vec<&str> = imported.refused.iter().map(|it| it.field.as_str()).collect();
+        assert_eq!(refused, ["program:none", "eventlistener:e"]);
+    }
+}

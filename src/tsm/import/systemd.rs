@@ -1,0 +1,300 @@
+//! A unit of systemd: `NAME.service`. What it runs, as whom and when again; not what keeps it in a box.
+
+use std::path::{Path, PathBuf};
+
+use crate::base::time::Span;
+use crate::supervise::meta::Restart;
+use crate::tsm::definition::Definition;
+use crate::tsm::limits::MemoryMax;
+use crate::tsm::words::{assignment, quoted};
+
+use super::ending;
+use super::ini::{Section, Style, parse};
+use super::source::{definition, settle_port};
+use super::{Imported, Lost, Site};
+
+pub(super) fn read(path: &Path, text: &str, site: Site) -> Result<Imported, String> {
+    let mut imported = Imported::default();
+    let sections = parse(text, Style::Systemd)?;
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let mut it = definition(stem.trim_end_matches('@'), PathBuf::from("/"));
+    let mut unit = Unit { it: &mut it, site, lost: &mut imported.lost };
+    let mut is_service = false;
+    for section in sections {
+        match section.name.as_str() {
+            "Service" => {
+                is_service = true;
+                unit.service(section)?;
+            }
+            "Unit" => unit.head(section),
+            "Install" => section.rest().for_each(|(key, _)| {
+                unit.lose("Install", &key, "`tsm enable` starts a service with the machine");
+            }),
+            name => unit.lost.push(Lost { field: name.to_owned(), why: "there is nothing like it".to_owned() }),
+        }
+    }
+    if !is_service {
+        return Err("it has no section [Service]".to_owned());
+    }
+    settle_port(&mut it, None);
+    imported.add("Service", it);
+    Ok(imported)
+}
+
+struct Unit<'a> {
+    it: &'a mut Definition,
+    site: Site<'a>,
+    lost: &'a mut Vec<Lost>,
+}
+
+impl Unit<'_> {
+    fn lose(&mut self, section: &str, key: &str, why: &str) {
+        self.lost.push(Lost { field: format!("{section}.{key}"), why: why.to_owned() });
+    }
+
+    fn head(&mut self, mut section: Section) {
+        self.it.description = section.take("Description");
+        self.it.keep.max_restarts = section.take("StartLimitBurst").and_then(|count| count.parse().ok());
+        for (key, value) in section.rest() {
+            match key.as_str() {
+                "Documentation" => {}
+                "After" | "Requires" | "Wants" | "BindsTo" | "Before" | "PartOf" => {
+                    let why = format!("what it needs of {value} has to be saved and named in TSM_DEPS");
+                    self.lose("Unit", &key, &why);
+                }
+                _ => self.lose("Unit", &key, "there is nothing like it"),
+            }
+        }
+    }
+
+    fn service(&mut self, mut section: Section) -> Result<(), String> {
+        let commands = section.take_all("ExecStart");
+        if commands.is_empty() {
+            return Err("it has no ExecStart".to_owned());
+        }
+        let commands: Vec<String> = commands.iter().map(|text| self.command("ExecStart", text)).collect();
+        self.it.command = commands.join(" && ");
+        let before: Vec<String> =
+            section.take_all("ExecStartPre").iter().map(|text| self.command("ExecStartPre", text)).collect();
+        self.it.pre_command = Some(before.join(" && ")).filter(|text| !text.is_empty());
+        self.place(&mut section);
+        self.kind(section.take("Type").as_deref().unwrap_or("simple"));
+        self.keep(&mut section);
+        for (key, _) in section.rest() {
+            self.lose("Service", &key, why_lost(&key));
+        }
+        Ok(())
+    }
+
+    /// Where it runs, and with which variables.
+    fn place(&mut self, section: &mut Section) {
+        if let Some(folder) = section.take("WorkingDirectory") {
+            self.it.cwd = self.site.path(folder.trim_start_matches('-'));
+        }
+        for line in section.take_all("Environment") {
+            let words = shlex::split(&line).unwrap_or_default();
+            for word in &words {
+                let word = self.specified("Environment", word);
+                self.it.exports.extend(assignment(&word));
+            }
+        }
+        for (at, file) in section.take_all("EnvironmentFile").into_iter().enumerate() {
+            let path = file.trim_start_matches('-');
+            if at > 0 {
+                self.lose("Service", "EnvironmentFile", &format!("there is one env file; `{path}` is another one"));
+            } else if file.starts_with('-') && !Path::new(path).is_file() {
+                self.lose("Service", "EnvironmentFile", &format!("`{path}` may be missing, and is"));
+            } else {
+                self.it.env_file = Some(path.to_owned());
+            }
+        }
+    }
+
+    fn kind(&mut self, kind: &str) {
+        match kind {
+            "simple" | "exec" | "idle" => {}
+            "notify" | "notify-reload" => self.it.keep.notify = Some(true),
+            "oneshot" => ending::oneshot(self.it, "Service.Type", self.lost),
+            "forking" => {
+                self.lose("Service", "Type", "it has to stay in the foreground: look for such an option of the program")
+            }
+            _ => self.lose(
+                "Service",
+                "Type",
+                "a start is watched for half a second, or until its port or health check answers",
+            ),
+        }
+    }
+
+    fn keep(&mut self, section: &mut Section) {
+        let keep = &mut self.it.keep;
+        let policy = section.take("Restart");
+        keep.restart = Some(match policy.as_deref() {
+            Some("always") => Restart::Always,
+            Some("on-failure" | "on-abnormal" | "on-abort" | "on-watchdog") => Restart::OnFailure,
+            _ => Restart::Never,
+        });
+        keep.user = section.take("User");
+        keep.limit_nofile = section.take("LimitNOFILE").as_deref().and_then(count);
+        keep.limit_nproc = section.take("LimitNPROC").as_deref().and_then(count);
+        let timeout = section.take("TimeoutStopSec").or_else(|| section.take("TimeoutSec"));
+        keep.kill_timeout = timeout.as_deref().and_then(span).map(|span| span.0);
+        let memory = section.take("MemoryMax").or_else(|| section.take("MemoryLimit"));
+        keep.memory_max = memory
+            .as_deref()
+            .and_then(|text| match text {
+                "infinity" => Some(MemoryMax(0)),
+                text => text.parse::<MemoryMax>().ok(),
+            })
+            .map(|most| most.0);
+        let unread = [
+            ("TimeoutStopSec", &timeout, keep.kill_timeout.is_none()),
+            ("MemoryMax", &memory, keep.memory_max.is_none()),
+        ];
+        for (key, text, failed) in unread {
+            if let Some(text) = text.as_ref().filter(|_| failed) {
+                self.lost.push(Lost { field: format!("Service.{key}"), why: format!("`{text}` is not understood") });
+            }
+        }
+        if let Some(policy) = policy.filter(|it| it.starts_with("on-") && it != "on-failure") {
+            self.lose("Service", "Restart", &format!("`{policy}` is like on-failure or never; see TSM_RESTART"));
+        }
+        let signal = section.take("KillSignal");
+        ending::stop_signal(self.it, signal.as_deref(), "Service.KillSignal", self.lost);
+    }
+
+    /// Words without a shell: `$X` and `${X}` are variables, `$$` and `%%` single signs.
+    fn command(&mut self, key: &str, text: &str) -> String {
+        let plain = text.trim_start_matches(['@', '-', ':', '+', '!']);
+        let marks = &text[..text.len() - plain.len()];
+        if marks.contains(['@', '+', '!']) {
+            self.lose("Service", key, &format!("its `{marks}` is taken away"));
+        }
+        let Some(words) = shlex::split(plain) else { return quoted(plain) };
+        let words: Vec<String> = words.iter().map(|word| variables(&self.specified(key, word))).collect();
+        let line = words.join(" ");
+        if marks.contains('-') && key == "ExecStartPre" { format!("{{ {line} || true; }}") } else { line }
+    }
+
+    /// Specifiers, as far as they are known here.
+    fn specified(&mut self, key: &str, word: &str) -> String {
+        let mut shown = String::new();
+        let mut letters = word.chars();
+        while let Some(c) = letters.next() {
+            match (c, if c == '%' { letters.next() } else { None }) {
+                ('%', Some('%')) => shown.push('%'),
+                ('%', Some('h')) if self.site.home.is_some() => shown.push_str(self.site.home.unwrap_or_default()),
+                ('%', Some('n' | 'N' | 'p')) => shown.push_str(&self.it.name),
+                ('%', Some(other)) => {
+                    shown.push('%');
+                    shown.push(other);
+                    self.lose("Service", key, &format!("only systemd knows what `%{other}` is"));
+                }
+                (c, _) => shown.push(c),
+            }
+        }
+        shown
+    }
+}
+
+/// A word for a shell in which only the variables are more than text.
+fn variables(word: &str) -> String {
+    if !word.replace("$$", "").contains('$') {
+        return quoted(&word.replace("$$", "$"));
+    }
+    let mut shown = String::from('"');
+    let mut letters = word.chars().peekable();
+    while let Some(c) = letters.next() {
+        match c {
+            '$' if letters.peek() == Some(&'$') => {
+                letters.next();
+                shown.push_str("\\$");
+            }
+            '"' | '\\' | '`' => {
+                shown.push('\\');
+                shown.push(c);
+            }
+            c => shown.push(c),
+        }
+    }
+    shown + "\""
+}
+
+/// Seconds if there is no unit.
+fn span(text: &str) -> Option<Span> {
+    let seconds = text.parse::<u64>().ok().map(|seconds| Span(std::time::Duration::from_secs(seconds)));
+    seconds.or_else(|| text.replace(' ', "").parse().ok())
+}
+
+/// One number, or two of which the hard one counts.
+fn count(text: &str) -> Option<u64> {
+    match text.rsplit(':').next()? {
+        "infinity" => Some(0),
+        number => number.parse().ok(),
+    }
+}
+
+fn why_lost(key: &str) -> &'static str {
+    match key {
+        "Group" | "SupplementaryGroups" => "the groups are those of the user; see TSM_USER",
+        "RestartSec" | "StartLimitIntervalSec" => {
+            "a restart waits 100 ms and then twice as long each time, up to 30 s, until it ran for 10 s"
+        }
+        "ExecStop" => "it is told to end by a signal",
+        "ExecReload" => "`tsm restart` starts it anew",
+        "KillMode" => "everything that a process started ends with it",
+        "StandardOutput" | "StandardError" | "SyslogIdentifier" => {
+            "logs are kept with the process; `tsm logs` shows them"
+        }
+        "PIDFile" => "the pid stands in NAME.pid of the process folder; `tsm paths` tells",
+        "RemainAfterExit" => "what has ended is shown as stopped",
+        "UMask" => "a process has the umask of whoever starts it",
+        _ if key.starts_with("Limit") => "only open files and processes are limited",
+        _ => "there is nothing like it; the unit itself goes on to work",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::tests::{import, lost};
+    use super::*;
+
+    #[test]
+    fn a_unit() {
+        let imported = import(
+            "shop.service",
+            "[Unit]\nDescription=The shop\nAfter=network.target db.service\n[Service]\nType=notify\nUser=www\nGroup=www\n\
+             WorkingDirectory=/srv/shop\nEnvironment=\"A=b c\" PORT=8000\nEnvironment=C=%h\nEnvironmentFile=-/nowhere/env\n\
+             ExecStartPre=-/bin/mkdir -p /run/shop\nExecStart=/usr/bin/node app.js --cost $$5 --on ${PORT} \\\n  'a b' %%x %i\n\
+             Restart=on-failure\nRestartSec=2\nTimeoutStopSec=1min 30s\nLimitNOFILE=1024:65536\nMemoryMax=infinity\n\
+             ProtectSystem=full\n[Install]\nWantedBy=multi-user.target\n",
+        );
+        let [it] = &imported.services[..] else { panic!("one service") };
+        assert_eq!(it.command, "/usr/bin/node app.js --cost '$5' --on \"${PORT}\" 'a b' '%x' '%i'");
+        assert_eq!(it.pre_command.as_deref(), Some("{ /bin/mkdir -p /run/shop || true; }"));
+        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        assert_eq!(it.exports, [pair("A", "b c"), pair("PORT", "8000"), pair("C", "/home/u")]);
+        assert_eq!((it.name.as_str(), it.cwd.as_path()), ("shop", Path::new("/srv/shop")));
+        let keep = &it.keep;
+        assert_eq!(
+            (keep.restart, keep.notify, keep.user.as_deref()),
+            (Some(Restart::OnFailure), Some(true), Some("www"))
+        );
+        assert_eq!((keep.kill_timeout, keep.limit_nofile), (Some(Duration::from_secs(90)), Some(65536)));
+        assert_eq!((keep.memory_max, it.description.as_deref()), (Some(0), Some("The shop")));
+        assert_eq!(
+            lost(&imported),
+            [
+                "Unit.After",
+                "Service.ExecStart",
+                "Service.EnvironmentFile",
+                "Service.Group",
+                "Service.RestartSec",
+                "Service.ProtectSystem",
+                "Install.WantedBy"
+            ]
+        );
+    }
+}
