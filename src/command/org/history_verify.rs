@@ -1,7 +1,7 @@
 //! `org history verify`
 
 use super::target::organization;
-use crate::base::environment::EnvName;
+use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::{Fault, Kind};
 use crate::command::{Command, Cx, Effect};
 use crate::org::store::{self, Store};
@@ -40,9 +40,9 @@ impl Command for Verify {
         if self.repair { Effect::Write } else { Effect::Read }
     }
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvName>, Fault> {
+    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         let org = organization(cx)?;
-        Ok(self.meant(&Store::open(cx.paths, &org)?))
+        Ok(self.meant(&Store::open(cx.paths, &org)?).into_iter().map(|env| cx.selection.within(env)).collect())
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
