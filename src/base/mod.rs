@@ -12,6 +12,7 @@ pub mod moment;
 pub mod name;
 pub mod near;
 pub mod redact;
+pub mod signal;
 pub mod size;
 pub mod template;
 pub mod time;

@@ -11,6 +11,7 @@ pub const COMMANDS: &[Entry] = &[
     entry::<tsm::start::Start>(),
     entry::<tsm::stop::Stop>(),
     entry::<tsm::restart::Restart>(),
+    entry::<tsm::signal::SendSignal>(),
     entry::<tsm::delete::Delete>(),
     entry::<tsm::kill::Kill>(),
     entry::<tsm::list::List>(),

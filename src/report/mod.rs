@@ -15,7 +15,7 @@ pub use screen::Screen;
 pub use value::{Cell, Tone, Value};
 
 use crate::base::environment::EnvName;
-use crate::base::fault::Fault;
+use crate::base::fault::{Fault, Kind};
 use crate::base::name::{OrgName, ProcessName};
 use std::time::Duration;
 
@@ -32,6 +32,8 @@ pub struct Report {
     pub next: Next,
     /// A check that says no: everything worked, the exit code is 3.
     pub says_no: bool,
+    /// The exit code of a program that was waited for: it is that of the command.
+    pub code: Option<u8>,
 }
 
 /// How the blocks of a report become JSON.
@@ -112,6 +114,13 @@ pub struct Choice {
 }
 
 impl Report {
+    /// The exit code that it leads to.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        let failed = || self.faults.first().map(|fault| fault.kind.code());
+        self.code.or_else(failed).unwrap_or(if self.says_no { Kind::No.code() } else { 0 })
+    }
+
     /// A report of one block.
     pub fn of(block: impl Into<Block>) -> Self {
         Self { blocks: vec![block.into()], ..Self::default() }

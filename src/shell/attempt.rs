@@ -61,8 +61,10 @@ impl Attempt<'_> {
             Ok(report) => report.faults.first().map(|fault| fault.kind),
             Err(fault) => Some(fault.kind),
         };
-        let says_no = matches!(result, Ok(report) if report.says_no);
-        let code = kind.map_or(if says_no { Kind::No.code() } else { 0 }, Kind::code);
+        let code = match result {
+            Ok(report) => report.exit_code(),
+            Err(fault) => fault.kind.code(),
+        };
         let deed = Deed {
             when: began,
             who: cx.host.user(),

@@ -12,6 +12,7 @@ use crate::base::time::Timestamp;
 use crate::command::Selection;
 use crate::sys::file::{self, Access, FileError};
 use crate::sys::paths::Paths;
+use crate::sys::process;
 
 /// One command that was run.
 #[derive(Debug)]
@@ -41,6 +42,7 @@ pub fn record(paths: &Paths, deed: &Deed) -> Result<(), FileError> {
     let entry = json!({
         "when": format!("{when:.3}"),
         "who": deed.who,
+        "pid": process::own_pid(),
         "context": {
             "org": deed.selection.org.as_ref().map(|it| it.as_str()),
             "env": deed.selection.env.as_ref().map(|it| it.as_str()),

@@ -254,8 +254,7 @@ impl Road<'_> {
     /// Shows a report and does what it leads to.
     fn show(&self, session: &mut Session, console: &mut dyn Console, mut report: Report) -> Outcome {
         let next = std::mem::take(&mut report.next);
-        let failed = report.faults.first().map(|fault| fault.kind.code());
-        let code = failed.unwrap_or(if report.says_no { Kind::No.code() } else { 0 });
+        let code = report.exit_code();
         let place = self.place(None);
         let placed = |fault: Fault| match &place {
             Some(place) => fault.at(place.clone()),

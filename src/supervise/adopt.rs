@@ -156,11 +156,15 @@ impl Worker {
                 self.due = Some(Moment::now().after(Duration::from_millis(left).min(LONGEST_WAIT)));
                 self.save();
             }
+            State::Scheduled if this_boot => {
+                self.step(Event::AdoptedScheduled);
+                self.save();
+            }
             State::Online if this_boot => self.resume_dead(Phase::Up),
             State::Stopping if this_boot && self.meta.pid == 0 => self.resume_lingering(then),
             State::Stopping if this_boot => self.resume_dead(Phase::Stopping(then)),
             // Another boot: nothing of this life is left, and a start is for somebody else to decide.
-            State::Waiting | State::Online | State::Stopping => self.finish(State::Crashed),
+            State::Waiting | State::Scheduled | State::Online | State::Stopping => self.finish(State::Crashed),
         }
     }
 

@@ -27,6 +27,9 @@ pub struct Care {
     pub ignore: Vec<String>,
     /// When it is restarted, as five fields; empty if not.
     pub cron: String,
+    /// The time zone of `cron`, by name; that of the machine if empty.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub cron_tz: String,
     /// Bytes of memory of the whole tree above which it is restarted; 0 for no limit.
     pub max_memory: u64,
 }

@@ -16,6 +16,7 @@ use crate::disk::{self, Refusal};
 use super::cgroup::Cgroup;
 use super::lock::{self, Seat};
 use super::memory_group::MemoryGroup;
+use super::meta::{Cause, Origin};
 use super::repair;
 use super::wait::is_readable_until;
 use super::wire::{RECORD, Word};
@@ -215,16 +216,26 @@ pub fn supervised_in(folder: BorrowedFd, dir: &Path) -> io::Result<bool> {
 }
 
 /// Gives an order to the supervisor of `dir` and returns at once; what comes of it is seen in `meta.json`. A supervisor that
-/// somebody stopped (SIGSTOP) is continued.
+/// somebody stopped (SIGSTOP) is continued. The order is an operator's.
 ///
 /// # Errors
 ///
 /// Fails when nobody supervises `dir`, or its FIFO cannot be written.
 pub fn send(dir: &Path, order: Order) -> Result<(), SendError> {
+    send_for(dir, order, Cause::Operator)
+}
+
+/// The same for somebody who is no operator.
+///
+/// # Errors
+///
+/// As [`send`].
+pub fn send_for(dir: &Path, order: Order, cause: Cause) -> Result<(), SendError> {
     let path = dir.join(ORDERS);
     match disk::own().pipe().write().open(&path) {
         Ok(mut fifo) => {
-            fifo.write_all(&order.encode()).map_err(|source| SendError::Write { path, source })?;
+            fifo.write_all(&order.encode(Origin { cause, pid: std::process::id() }))
+                .map_err(|source| SendError::Write { path, source })?;
             repair::rouse(dir);
             Ok(())
         }

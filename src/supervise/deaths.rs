@@ -1,10 +1,18 @@
 //! Who died, and what that means: the guard, the child, or somebody who came to us as a subreaper.
 
-use super::clock::Moment;
+use std::time::Duration;
+
+use super::clock::{self, Moment};
 use super::exit::how;
 use super::guard::OTHERS_TERM;
+use super::machine::Phase;
+use super::memory::Kills;
+use super::meta::{Cause, Exit, How, Origin};
 use super::sweep::Ground;
 use super::worker::Worker;
+
+/// A program that ends within this time of an operator's signal ended because of it.
+const SIGNAL_REACTION: Duration = Duration::from_secs(5);
 
 impl Worker {
     /// The guard was killed. Soon this process takes its place, unless it is told to end as well.
@@ -55,5 +63,29 @@ impl Worker {
                 self.hook_ended(how(status));
             }
         }
+    }
+
+    /// Writes down how a life ended.
+    pub(super) fn record_exit(&mut self, how: How, lived: Duration) {
+        let lived_ms = u64::try_from(lived.as_millis()).unwrap_or(u64::MAX);
+        let ours = matches!(self.machine.phase, Phase::Killing(_) | Phase::Lingering(_));
+        // A shell in between makes an exit code of the signal.
+        let by_force = matches!(how, How::Signal(9) | How::Code(137));
+        let killed = self.kills_before.take().filter(|_| by_force && !ours);
+        let memory = killed.and_then(|before| Kills::so_far(self.memory_group.as_ref()).since(before));
+        let origin = self.meta.life.ended_by.or_else(|| self.origin_by_signal(how));
+        let nonce = self.meta.life.nonce.clone();
+        self.meta.last_exit = Some(Exit { at_ms: clock::unix_ms(), lived_ms, how, memory, origin, nonce });
+    }
+
+    /// An operator's signal ended it: by itself, or soon after, when the program has tidied up.
+    fn origin_by_signal(&self, how: How) -> Option<Origin> {
+        let (number, sent) = self.signalled?;
+        let by_it = match how {
+            How::Signal(end) | How::Core(end) => i32::from(end) == number,
+            How::Code(code) => i32::from(code) == 128 + number || Moment::now().since(sent) < SIGNAL_REACTION,
+            How::Unknown | How::NotRun(_) | How::Hook(_) => false,
+        };
+        by_it.then_some(Origin { cause: Cause::Signal, pid: 0 })
     }
 }

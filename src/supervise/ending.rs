@@ -14,6 +14,42 @@ pub struct Exit {
     /// Set when it was killed for lack of memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<Memory>,
+    /// Who had us end it; none if it ended by itself, or by somebody whom we do not know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+    /// The life that ended: its `life.nonce`. Empty in records of earlier versions, which know no cause.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub nonce: String,
+}
+
+/// Where an order to end a process came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// Why.
+    pub cause: Cause,
+    /// The process that sent the order; 0 if it did not say.
+    #[serde(default)]
+    pub pid: u32,
+}
+
+/// Why a process was ended, as said by the sender of the order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cause {
+    /// An operator's command.
+    Operator,
+    /// A signal that an operator had us send.
+    Signal,
+    /// A file that is watched changed.
+    Watch,
+    /// Its hour came.
+    Schedule,
+    /// It used more memory than it may.
+    Memory,
+    /// It was not well.
+    Health,
+    /// Its attendant ordered it, and did not say why.
+    Attendant,
 }
 
 /// How sure it is that a killed process had run out of memory.

@@ -64,7 +64,7 @@ impl Worker {
             let known = self.leftovers.asked.contains(&found.identity());
             let with_group = found.group == group && self.leftovers.asked_at.is_some_and(|at| found.start_ticks < at);
             if !known && !with_group {
-                found.signal(libc::SIGTERM);
+                found.signal(self.meta.run.stop_signal);
                 // A stopped process would never see it.
                 found.signal(libc::SIGCONT);
                 self.leftovers.asked.push(found.identity());

@@ -12,7 +12,7 @@ use super::exit::shell_code;
 use super::leftovers::Leftovers;
 use super::machine::{Action, Event, Phase, Rest};
 use super::memory::Kills;
-use super::meta::{Exit, How, State};
+use super::meta::{How, State};
 use super::proc::{self, Identity, Reach};
 use super::spawn::{self, Birth, Failure, Newborn, Program};
 use super::sweep::Ground;
@@ -30,7 +30,7 @@ impl Worker {
             let event = match action {
                 Action::Nothing => None,
                 // Without its folder nothing can be started, and nobody could give an order any more.
-                Action::Hook | Action::Spawn | Action::Wait(_) if is_removed() => {
+                Action::Hook | Action::Spawn | Action::Wait(_) | Action::Schedule if is_removed() => {
                     self.finish(State::Crashed);
                     None
                 }
@@ -41,6 +41,13 @@ impl Worker {
                 Action::TerminateRest => self.terminate_rest(),
                 Action::KillRest => self.kill_rest(),
                 Action::Wait(span) => self.wait_before_start(span),
+                Action::Schedule => {
+                    self.due = None;
+                    self.nothing_runs();
+                    self.meta.enter(State::Scheduled);
+                    self.save();
+                    None
+                }
                 Action::Finish(state) => {
                     self.finish(state);
                     None
@@ -99,6 +106,8 @@ impl Worker {
         self.meta.life.next_start_ms = 0;
         self.meta.life.start_follows = false;
         self.meta.life.former = None;
+        self.meta.life.ended_by = None;
+        self.signalled = None;
         self.meta.life.nonce = nonce();
         self.meta.life.start_ticks = clock::ticks();
         self.boot_id.clone_into(&mut self.meta.life.boot_id);
@@ -177,7 +186,7 @@ impl Worker {
         self.meta.enter(State::Stopping);
         self.save();
         self.leftovers.asked_at = Some(clock::ticks());
-        self.signal_group(libc::SIGTERM);
+        self.signal_group(self.meta.run.stop_signal);
         // A stopped process would never see it.
         self.signal_group(libc::SIGCONT);
         self.give_grace();
@@ -236,16 +245,6 @@ impl Worker {
 
     pub(super) fn give_grace(&mut self) {
         self.due = Some(Moment::now().after(Duration::from_millis(self.meta.run.kill_timeout_ms)));
-    }
-
-    pub(super) fn record_exit(&mut self, how: How, lived: Duration) {
-        let lived_ms = u64::try_from(lived.as_millis()).unwrap_or(u64::MAX);
-        let ours = matches!(self.machine.phase, Phase::Killing(_) | Phase::Lingering(_));
-        // A shell in between makes an exit code of the signal.
-        let by_force = matches!(how, How::Signal(9) | How::Code(137));
-        let killed = self.kills_before.take().filter(|_| by_force && !ours);
-        let memory = killed.and_then(|before| Kills::so_far(self.memory_group.as_ref()).since(before));
-        self.meta.last_exit = Some(Exit { at_ms: clock::unix_ms(), lived_ms, how, memory });
     }
 
     fn wait_before_start(&mut self, span: Duration) -> Option<Event> {

@@ -31,6 +31,8 @@ pub(super) enum Phase {
     Lingering(Then),
     /// The next start waits for its back-off.
     Waiting,
+    /// It ended, and the next start waits for its hour, which somebody else knows.
+    Scheduled,
     /// Nothing is left to do.
     Over,
 }
@@ -53,6 +55,8 @@ pub(super) enum Event {
     AdoptedStopping(Then),
     /// An earlier supervisor waited for a back-off.
     AdoptedWaiting,
+    /// An earlier supervisor waited for the hour of the process.
+    AdoptedScheduled,
     /// The pre-start command ended.
     HookEnded(How),
     /// The program was executed.
@@ -100,6 +104,8 @@ pub(super) enum Action {
     KillRest,
     /// Come back after this time.
     Wait(Duration),
+    /// Wait for an order.
+    Schedule,
     /// Record this state and end.
     Finish(State),
 }
@@ -113,7 +119,7 @@ pub(super) struct Machine {
     /// Exits in a row before a second of life.
     pub(super) unstable: u32,
     /// Restarts in a row without a settled life: the exponent of the back-off.
-    streak: u32,
+    pub(super) streak: u32,
     /// A start was tried under this machine or the one it continues.
     begun: bool,
     /// The program was executed at least once.
@@ -121,6 +127,10 @@ pub(super) struct Machine {
     policy: Restart,
     max_unstable: u32,
     has_hook: bool,
+    /// What ended by itself has an hour at which it is started again.
+    has_hour: bool,
+    /// It is a task: its success is the end of it.
+    oneshot: bool,
 }
 
 impl Machine {
@@ -136,6 +146,8 @@ impl Machine {
             policy: run.restart,
             max_unstable: run.max_restarts,
             has_hook,
+            has_hour: !run.care.cron.is_empty(),
+            oneshot: run.oneshot,
         }
     }
 
@@ -146,6 +158,7 @@ impl Machine {
             Event::Adopted => self.resume(Phase::Up, Action::Nothing),
             Event::AdoptedStopping(then) => self.resume(Phase::Stopping(then), Action::Terminate),
             Event::AdoptedWaiting => self.resume(Phase::Waiting, Action::Nothing),
+            Event::AdoptedScheduled => self.resume(Phase::Scheduled, Action::Nothing),
             Event::HookEnded(how) => self.hook_ended(how),
             Event::Spawned => self.spawned(),
             Event::NotRun(errno) => self.not_run(errno),
@@ -184,9 +197,13 @@ impl Machine {
             Phase::Hooking if self.ran => self.ended(how, Duration::ZERO),
             Phase::Hooking => self.finish(State::Crashed),
             Phase::Killing(then) => self.follow(then),
-            Phase::Idle | Phase::Up | Phase::Stopping(_) | Phase::Lingering(_) | Phase::Waiting | Phase::Over => {
-                Action::Nothing
-            }
+            Phase::Idle
+            | Phase::Up
+            | Phase::Stopping(_)
+            | Phase::Lingering(_)
+            | Phase::Waiting
+            | Phase::Scheduled
+            | Phase::Over => Action::Nothing,
         }
     }
 
@@ -202,6 +219,7 @@ impl Machine {
             | Phase::Killing(_)
             | Phase::Lingering(_)
             | Phase::Waiting
+            | Phase::Scheduled
             | Phase::Over => Action::Nothing,
         }
     }
@@ -212,9 +230,13 @@ impl Machine {
                 self.ended(How::NotRun(errno), Duration::ZERO)
             }
             Phase::Idle | Phase::Hooking => self.finish(State::Crashed),
-            Phase::Up | Phase::Stopping(_) | Phase::Killing(_) | Phase::Lingering(_) | Phase::Waiting | Phase::Over => {
-                Action::Nothing
-            }
+            Phase::Up
+            | Phase::Stopping(_)
+            | Phase::Killing(_)
+            | Phase::Lingering(_)
+            | Phase::Waiting
+            | Phase::Scheduled
+            | Phase::Over => Action::Nothing,
         }
     }
 
@@ -223,7 +245,10 @@ impl Machine {
             (Phase::Up, _) => self.ended(how, lived),
             (Phase::Stopping(then), Rest::Some) => self.enter(Phase::Lingering(then), Action::TerminateRest),
             (Phase::Stopping(then), Rest::Nothing) | (Phase::Killing(then), _) => self.follow(then),
-            (Phase::Idle | Phase::Hooking | Phase::Lingering(_) | Phase::Waiting | Phase::Over, _) => Action::Nothing,
+            (
+                Phase::Idle | Phase::Hooking | Phase::Lingering(_) | Phase::Waiting | Phase::Scheduled | Phase::Over,
+                _,
+            ) => Action::Nothing,
         }
     }
 
@@ -236,13 +261,14 @@ impl Machine {
             | Phase::Stopping(_)
             | Phase::Killing(_)
             | Phase::Waiting
+            | Phase::Scheduled
             | Phase::Over => Action::Nothing,
         }
     }
 
     fn stop(&mut self, then: Then) -> Action {
         match self.phase {
-            Phase::Idle | Phase::Waiting => self.follow(then),
+            Phase::Idle | Phase::Waiting | Phase::Scheduled => self.follow(then),
             Phase::Hooking => self.enter(Phase::Killing(then), Action::Kill),
             Phase::Up => self.enter(Phase::Stopping(then), Action::Terminate),
             Phase::Stopping(_) => self.enter(Phase::Stopping(then), Action::Nothing),
@@ -254,7 +280,7 @@ impl Machine {
 
     fn kill(&mut self) -> Action {
         match self.phase {
-            Phase::Idle | Phase::Waiting => self.finish(State::Stopped),
+            Phase::Idle | Phase::Waiting | Phase::Scheduled => self.finish(State::Stopped),
             Phase::Hooking | Phase::Up | Phase::Stopping(_) | Phase::Killing(_) => {
                 self.enter(Phase::Killing(Then::End), Action::Kill)
             }
@@ -269,7 +295,7 @@ impl Machine {
             Phase::Stopping(then) => self.enter(Phase::Killing(then), Action::Kill),
             Phase::Lingering(_) => Action::KillRest,
             Phase::Waiting => self.start(),
-            Phase::Idle | Phase::Up | Phase::Over => Action::Nothing,
+            Phase::Idle | Phase::Up | Phase::Scheduled | Phase::Over => Action::Nothing,
         }
     }
 
@@ -282,13 +308,13 @@ impl Machine {
         let again = match self.policy {
             Restart::Never => false,
             Restart::OnFailure => !how.is_success(),
-            Restart::Always => true,
+            Restart::Always => !(self.oneshot && how.is_success()),
         };
         if !again {
-            return self.finish(if how.is_success() { State::Stopped } else { State::Crashed });
+            return self.rest(if how.is_success() { State::Stopped } else { State::Crashed });
         }
         if self.max_unstable != 0 && self.unstable >= self.max_unstable {
-            return self.finish(State::Errored);
+            return self.rest(State::Errored);
         }
         let delay = delay(self.streak);
         self.streak = self.streak.saturating_add(1);
@@ -305,6 +331,11 @@ impl Machine {
                 self.start()
             }
         }
+    }
+
+    /// Nothing more is due by itself, before the hour comes if there is one.
+    fn rest(&mut self, state: State) -> Action {
+        if self.has_hour { self.enter(Phase::Scheduled, Action::Schedule) } else { self.finish(state) }
     }
 
     fn finish(&mut self, state: State) -> Action {
@@ -479,13 +510,49 @@ mod tests {
         assert_eq!(waiting.restarts, 1);
     }
 
+    #[test]
+    fn what_ended_by_itself_waits_for_its_hour_and_what_was_stopped_does_not() {
+        let care = super::super::care::Care { cron: "0 4 * * *".to_owned(), ..Default::default() };
+        let run = |restart| Run { restart, max_restarts: 1, care: care.clone(), ..Run::default() };
+        for (restart, how) in [
+            (Restart::Never, How::Code(0)),
+            (Restart::Never, How::Code(1)),
+            (Restart::OnFailure, How::Code(0)),
+            (Restart::Always, How::Signal(9)),
+        ] {
+            let mut machine = Machine::new(&run(restart), false, 0, 0);
+            machine.step(Event::Begin);
+            machine.step(Event::Spawned);
+            assert_eq!(machine.step(exit(how, 10)), Action::Schedule, "{restart:?} {how:?}");
+            assert_eq!(machine.step(Event::Deadline), Action::Nothing);
+            assert_eq!(machine.step(Event::Restart), Action::Spawn);
+            machine.step(Event::Spawned);
+            machine.step(Event::Stop);
+            assert_eq!(machine.step(exit(how, 10)), Action::Finish(State::Stopped));
+        }
+        let mut adopted = Machine::new(&run(Restart::Never), false, 0, 0);
+        assert_eq!(adopted.step(Event::AdoptedScheduled), Action::Nothing);
+        assert_eq!(adopted.step(Event::Stop), Action::Finish(State::Stopped));
+    }
+
+    #[test]
+    fn a_task_is_not_repeated_once_it_has_succeeded() {
+        let run = Run { restart: Restart::Always, oneshot: true, ..Run::default() };
+        let mut machine = Machine::new(&run, false, 0, 0);
+        machine.step(Event::Begin);
+        machine.step(Event::Spawned);
+        assert_eq!(machine.step(exit(How::Code(1), 2000)), Action::Spawn);
+        machine.step(Event::Spawned);
+        assert_eq!(machine.step(exit(How::Code(0), 2000)), Action::Finish(State::Stopped));
+    }
+
     /// What a world that obeys would answer to an action; `None` when it waits for something else.
     fn answer(action: Action, luck: u8) -> Option<Event> {
         let how = if luck.is_multiple_of(2) { How::Code(luck % 3) } else { How::Signal(9) };
         let lived = Duration::from_millis(u64::from(luck) * 100);
         let rest = if luck.is_multiple_of(5) { Rest::Some } else { Rest::Nothing };
         match action {
-            Action::Nothing | Action::Finish(_) => None,
+            Action::Nothing | Action::Schedule | Action::Finish(_) => None,
             Action::Hook => Some(Event::HookEnded(if luck.is_multiple_of(4) { How::Hook(1) } else { How::Code(0) })),
             Action::Spawn => Some(if luck.is_multiple_of(7) { Event::NotRun(2) } else { Event::Spawned }),
             Action::Terminate | Action::Kill => Some(Event::Exited { how, lived, rest }),

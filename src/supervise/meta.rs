@@ -12,14 +12,14 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::care::Care;
 use super::lenient::{number, port_in, port_out};
-use super::limits::{Account, Limits, MemoryBy};
+use super::limits::MemoryBy;
 use super::proc::{self, Identity};
 
-pub use super::ending::{Exit, How, Memory};
+pub use super::ending::{Cause, Exit, How, Memory, Origin};
 pub(super) use super::record::restore;
 pub use super::record::{ReadError, earlier, outline, read, read_in, remove, write};
+pub use super::run::{Restart, Run};
 
 /// The version of the extension fields that this program writes.
 pub const VERSION: u32 = 1;
@@ -134,6 +134,8 @@ pub enum State {
     /// Ended on request or with success.
     #[default]
     Stopped,
+    /// Ended by itself; the next start waits for its hour.
+    Scheduled,
     /// Ended with a failure; the next start waits for its back-off.
     Waiting,
     /// Ended with a failure and is not started again.
@@ -154,6 +156,7 @@ impl State {
             Self::Online => "online",
             Self::Stopping => "stopping",
             Self::Stopped => "stopped",
+            Self::Scheduled => "scheduled",
             Self::Waiting => "waiting",
             Self::Crashed => "crashed",
             Self::Errored => "errored",
@@ -166,103 +169,11 @@ impl State {
     pub fn status(self) -> Status {
         match self {
             Self::Starting | Self::Online | Self::Stopping => Status::Online,
-            Self::Stopped => Status::Stopped,
+            Self::Stopped | Self::Scheduled => Status::Stopped,
             Self::Waiting | Self::Crashed | Self::Errored => Status::Crashed,
             Self::Unknown => Status::Unknown,
         }
     }
-}
-
-/// What to run and how to keep it. Written by `tsm start`, never changed by the supervisor.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Run {
-    /// The words to execute; the first is a path or is looked up in the child's `PATH`.
-    pub argv: Vec<String>,
-    /// The program as it was written, if the first word is the path that was found for it: it is looked up again when that is gone.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub word: String,
-    /// Variables set last, in order: the definition's `export` lines, `K=V` of the command line, then `PORT`.
-    pub set: Vec<(String, String)>,
-    /// Variables of the starter, of the secrets and of the env file that it must not have.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub unset: Vec<String>,
-    /// The secrets file that comes before the env file; empty if none. A missing one is no error.
-    pub secrets_file: String,
-    /// The organization of its environment; empty if none.
-    pub org: String,
-    /// The environment (local, dev, …) that it was started in; empty if none.
-    pub environment: String,
-    /// The service definition this came from, absolute path; empty if none.
-    pub service: String,
-    /// When to start it again by itself.
-    pub restart: Restart,
-    /// Exits in a row, each before one second of life, after which it is given up; 0 for no limit.
-    pub max_restarts: u32,
-    /// Milliseconds between the polite signal and SIGKILL.
-    pub kill_timeout_ms: u64,
-    /// Bytes after which a log is rotated, at the next line end; 0 for never.
-    pub log_size: u64,
-    /// Rotated logs that are kept, per stream.
-    pub log_keep: u32,
-    /// Milliseconds after which what cannot be written to a log is thrown away, and counted, so that the child can go on.
-    pub log_patience_ms: u64,
-    /// The port was guessed from a variable or the command line: it names the process and is not claimed.
-    pub port_guessed: bool,
-    /// Open the child's stdout and stderr write-only instead of read-write.
-    pub write_only_output: bool,
-    /// The group of instances that it belongs to; empty if none.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub group: String,
-    /// What an attendant looks after.
-    #[serde(skip_serializing_if = "Care::is_nothing")]
-    pub care: Care,
-    /// The most that it may have.
-    #[serde(skip_serializing_if = "Limits::is_nothing")]
-    pub limits: Limits,
-    /// The user that it runs as; none if it is the starter.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub user: Option<Account>,
-}
-
-impl Default for Run {
-    fn default() -> Self {
-        Self {
-            argv: Vec::new(),
-            word: String::new(),
-            set: Vec::new(),
-            unset: Vec::new(),
-            secrets_file: String::new(),
-            org: String::new(),
-            environment: String::new(),
-            service: String::new(),
-            restart: Restart::Never,
-            max_restarts: 15,
-            kill_timeout_ms: 10_000,
-            log_size: 10 * 1024 * 1024,
-            log_keep: 5,
-            log_patience_ms: 60_000,
-            port_guessed: false,
-            write_only_output: false,
-            group: String::new(),
-            care: Care::default(),
-            limits: Limits::default(),
-            user: None,
-        }
-    }
-}
-
-/// When a process is started again by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Restart {
-    /// Never.
-    #[default]
-    Never,
-    /// After a non-zero exit, a signal, or an exit that nobody saw.
-    OnFailure,
-    /// After every exit that was not asked for.
-    Always,
 }
 
 /// One life of the child. Identity is pid and start ticks and boot id together; a pid alone means nothing.
@@ -292,6 +203,12 @@ pub struct Life {
     pub log_error: String,
     /// The stop that goes on is the first half of a restart.
     pub start_follows: bool,
+    /// Why the stop that goes on was ordered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended_by: Option<Origin>,
+    /// Restarts by itself in a row, none of which led to ten seconds of life.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub streak: u32,
     /// The command that is starting it; 0 once a supervisor has taken over.
     pub starter_pid: u32,
     /// The life before, while it is not sure that a start over it has found what it left.
@@ -324,7 +241,7 @@ impl State {
     pub fn is_final(self) -> bool {
         match self {
             Self::Stopped | Self::Crashed | Self::Errored => true,
-            Self::Starting | Self::Online | Self::Stopping | Self::Waiting | Self::Unknown => false,
+            Self::Starting | Self::Online | Self::Stopping | Self::Scheduled | Self::Waiting | Self::Unknown => false,
         }
     }
 }
@@ -359,4 +276,8 @@ impl Meta {
 #[must_use]
 pub fn path(dir: &Path) -> PathBuf {
     dir.join(FILE)
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use super::meta::{Cause, Origin};
+
 /// The length of every record, now and in every later version.
 pub const RECORD: usize = 16;
 
@@ -132,37 +134,63 @@ pub(super) enum Word {
 }
 
 impl Order {
-    /// The record of this order.
+    /// The record of this order. A signal leaves no room for its sender.
     #[must_use]
-    pub fn encode(self) -> [u8; RECORD] {
+    pub fn encode(self, origin: Origin) -> [u8; RECORD] {
+        let pid = i32::try_from(origin.pid).unwrap_or(0);
         let (code, value) = match self {
-            Self::Stop => (1, 0),
-            Self::Restart => (2, 0),
-            Self::Kill => (3, 0),
+            Self::Stop => (1, pid),
+            Self::Restart => (2, pid),
+            Self::Kill => (3, pid),
             Self::Signal(signal) => (4, signal),
             Self::Reopen => (5, 0),
             Self::Upgrade => (6, 0),
             Self::Rotate => (7, 0),
-            Self::Renew => (8, 0),
+            Self::Renew => (8, pid),
         };
-        encode(ORDER, code, [value, 0])
+        encode(ORDER, code, [value, origin.cause.code()])
     }
 
-    /// The order in a record; `None` for one of another version or kind.
+    /// The order in a record and where it comes from; `None` for one of another version or kind.
     #[must_use]
-    pub fn decode(record: &[u8; RECORD]) -> Option<Self> {
-        let (code, [value, _]) = decode(ORDER, record)?;
-        match code {
-            1 => Some(Self::Stop),
-            2 => Some(Self::Restart),
-            3 => Some(Self::Kill),
-            4 => Some(Self::Signal(value)),
-            5 => Some(Self::Reopen),
-            6 => Some(Self::Upgrade),
-            7 => Some(Self::Rotate),
-            8 => Some(Self::Renew),
-            _ => None,
-        }
+    pub fn decode(record: &[u8; RECORD]) -> Option<(Self, Origin)> {
+        let (code, [value, cause]) = decode(ORDER, record)?;
+        let order = match code {
+            1 => Self::Stop,
+            2 => Self::Restart,
+            3 => Self::Kill,
+            4 => Self::Signal(value),
+            5 => Self::Reopen,
+            6 => Self::Upgrade,
+            7 => Self::Rotate,
+            8 => Self::Renew,
+            _ => return None,
+        };
+        // Earlier senders say no cause: only attendants ask for a renewal, all else is an operator's.
+        let otherwise = if order == Self::Renew { Cause::Attendant } else { Cause::Operator };
+        let pid = if matches!(order, Self::Signal(_)) { 0 } else { u32::try_from(value).unwrap_or(0) };
+        Some((order, Origin { cause: Cause::from_code(cause).unwrap_or(otherwise), pid }))
+    }
+}
+
+/// Every cause with its code.
+const CAUSES: [(Cause, i32); 7] = [
+    (Cause::Operator, 1),
+    (Cause::Signal, 2),
+    (Cause::Watch, 3),
+    (Cause::Schedule, 4),
+    (Cause::Memory, 5),
+    (Cause::Health, 6),
+    (Cause::Attendant, 7),
+];
+
+impl Cause {
+    fn code(self) -> i32 {
+        CAUSES.iter().find(|(cause, _)| *cause == self).map_or(0, |(_, code)| *code)
+    }
+
+    fn from_code(code: i32) -> Option<Self> {
+        CAUSES.iter().find(|(_, known)| *known == code).map(|(cause, _)| *cause)
     }
 }
 
@@ -219,6 +247,8 @@ fn decode(kind: [u8; 2], record: &[u8; RECORD]) -> Option<(u8, [i32; 2])> {
 mod tests {
     use super::*;
 
+    const OPERATOR: Origin = Origin { cause: Cause::Operator, pid: 1 };
+
     #[test]
     fn orders_and_words_come_back() {
         for order in [
@@ -231,7 +261,12 @@ mod tests {
             Order::Renew,
             Order::Upgrade,
         ] {
-            assert_eq!(Order::decode(&order.encode()), Some(order));
+            for (cause, _) in CAUSES {
+                let ends = matches!(order, Order::Stop | Order::Restart | Order::Renew | Order::Kill);
+                let pid = if ends { 4711 } else { 0 };
+                let origin = Origin { cause, pid };
+                assert_eq!(Order::decode(&order.encode(origin)), Some((order, origin)));
+            }
         }
         for word in [
             Word::Hooking,
@@ -247,11 +282,18 @@ mod tests {
     }
 
     #[test]
+    fn a_record_without_a_cause_is_still_understood() {
+        for (code, order, cause) in [(1, Order::Stop, Cause::Operator), (8, Order::Renew, Cause::Attendant)] {
+            assert_eq!(Order::decode(&encode(ORDER, code, [0, 0])), Some((order, Origin { cause, pid: 0 })));
+        }
+    }
+
+    #[test]
     fn another_version_or_kind_is_not_understood() {
-        let mut newer = Order::Stop.encode();
+        let mut newer = Order::Stop.encode(OPERATOR);
         newer[2] += 1;
         assert_eq!(Order::decode(&newer), None);
-        let mut unknown = Order::Stop.encode();
+        let mut unknown = Order::Stop.encode(OPERATOR);
         unknown[3] = 200;
         assert_eq!(Order::decode(&unknown), None);
         assert_eq!(Order::decode(&Word::Hooking.encode()), None);

@@ -23,7 +23,7 @@ use super::meta::{self, Meta, VERSION};
 use super::output::{Stream, Turn};
 use super::proc::{self, Identity};
 use super::sweep::Ground;
-use super::wire::{Launched, Order, RECORD, Word};
+use super::wire::{Launched, Word};
 
 /// The longest wait for the lock of a worker that is just dying.
 const SEAT_LIMIT: Duration = Duration::from_secs(1);
@@ -133,7 +133,9 @@ pub(super) struct Worker {
     pub(super) promote_at: Option<Moment>,
     /// When to write the record, if it is not as it should be.
     pub(super) save_at: Option<Moment>,
-    upgrade_wanted: bool,
+    pub(super) upgrade_wanted: bool,
+    /// The last signal that an operator had us send, and when.
+    pub(super) signalled: Option<(i32, Moment)>,
     /// Bytes that earlier supervisors had thrown away.
     discarded_before: u64,
 }
@@ -204,6 +206,7 @@ impl Worker {
             end: None,
             save_at: None,
             upgrade_wanted: false,
+            signalled: None,
             dir,
             meta,
             obituaries,
@@ -294,38 +297,6 @@ impl Worker {
         }
     }
 
-    fn take_orders(&mut self) {
-        let mut records = [0; 16 * RECORD];
-        let Ok(length) = rustix::io::read(&self.orders, &mut records) else { return };
-        let (orders, _) = records[..length].as_chunks::<RECORD>();
-        for order in orders.iter().filter_map(Order::decode) {
-            match order {
-                Order::Stop => self.step(Event::Stop),
-                Order::Restart => self.step(Event::Restart),
-                Order::Renew if self.machine.phase == Phase::Up => self.step(Event::Restart),
-                Order::Renew => {}
-                Order::Kill => self.step(Event::Kill),
-                Order::Signal(number) => {
-                    if let Some(child) = &self.child {
-                        // A number that is no signal is refused by the kernel, and the child does not notice.
-                        let _ = proc::signal(&child.pidfd, number, proc::Reach::Process);
-                    }
-                }
-                Order::Reopen => {
-                    self.open_logs();
-                    self.save();
-                }
-                Order::Rotate => {
-                    for stream in &mut self.streams {
-                        // Nothing is taken from the FIFO meanwhile. A log that cannot be moved goes on.
-                        let _ = stream.rotate();
-                    }
-                }
-                Order::Upgrade => self.upgrade_wanted = true,
-            }
-        }
-    }
-
     /// Goes on as a newer program, once no pre-start command runs and a guard is there to do it.
     fn consider_upgrade(&mut self) {
         if self.upgrade_wanted && self.hook.is_none() && self.guard.is_some() && self.end.is_none() {
@@ -349,6 +320,7 @@ impl Worker {
     pub(super) fn save(&mut self) {
         self.meta.restarts = self.machine.restarts;
         self.meta.unstable_restarts = self.machine.unstable;
+        self.meta.life.streak = self.machine.streak;
         let saved = meta::write(Path::new("."), &self.meta);
         self.save_at = saved.is_err().then(|| Moment::now().after(SAVE_RETRY));
     }

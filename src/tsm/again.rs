@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::base::signal::Signal;
 use crate::supervise::meta::Run;
 
 use super::detect::detect;
 use super::environment::{self, EnvFile};
 use super::interpreter::Tools;
+use super::keep::Strategy;
 use super::name::Base;
 use super::plan::ladder::{PORT, port_of_file};
 use super::plan::{Kept, PlanError, PortChoice, StartPlan, folder, kept, program_of, value_of, watched};
@@ -91,6 +93,9 @@ pub(super) fn kept_before(run: &Run) -> Kept {
         care: run.care.clone(),
         limits: run.limits,
         user: run.user.clone(),
+        stop_signal: Signal::of(run.stop_signal).unwrap_or(Signal::TERM),
+        oneshot: run.oneshot,
+        strategy: if run.recreate { Strategy::Recreate } else { Strategy::Rolling },
     }
 }
 

@@ -10,6 +10,7 @@ pub mod health;
 pub mod pattern;
 pub mod probe;
 mod watch;
+pub mod zone;
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -21,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use crate::disk;
 use crate::supervise::client::{self, Order};
-use crate::supervise::meta::{self, Meta, State};
+use crate::supervise::meta::{self, Cause, Meta, State};
 use crate::sys::detach;
 use crate::sys::ear::Ear;
 use crate::sys::host::Host;
@@ -175,7 +176,7 @@ impl Attendant {
             health: health::read(dir).unwrap_or_default(),
             files,
             lock: None,
-            clock: Clock::new(&care.cron, &host),
+            clock: Clock::new(&care.cron, &care.cron_tz, &host),
             socket: if care.notify { Some(listen(dir, meta).map_err(hear)?) } else { None },
             user: meta.run.user.as_ref().map(|user| user.uid),
             dir: dir.to_owned(),
@@ -197,8 +198,10 @@ impl Attendant {
                 return;
             }
             self.follow(&meta);
-            if meta.state == State::Online && self.ordered.is_none() {
-                self.attend(&meta);
+            match meta.state {
+                State::Online if self.ordered.is_none() => self.attend(&meta),
+                State::Scheduled if self.ordered.is_none() => self.keep_time(&meta),
+                _ => {}
             }
             self.wait(&meta);
         }
@@ -207,8 +210,9 @@ impl Attendant {
     /// A new life begins with nothing known.
     fn follow(&mut self, meta: &Meta) {
         if self.health.nonce != meta.life.nonce {
-            let Health { restarts, last_restart, .. } = std::mem::take(&mut self.health);
-            self.health = Health { nonce: meta.life.nonce.clone(), restarts, last_restart, ..Health::default() };
+            let Health { restarts, last_restart, restarted, .. } = std::mem::take(&mut self.health);
+            let nonce = meta.life.nonce.clone();
+            self.health = Health { nonce, restarts, last_restart, restarted, ..Health::default() };
             self.ordered = None;
             self.next_look = Instant::now();
             self.health.since_ms = self.host.now().0;
@@ -227,15 +231,21 @@ impl Attendant {
             let used = memory(meta.pid, meta.run.care.max_memory);
             if used > meta.run.care.max_memory {
                 let mebibytes = used >> 20;
-                self.restart(&format!("it used {mebibytes} MiB of memory"));
+                self.restart(meta, Cause::Memory, &format!("it used {mebibytes} MiB of memory"));
             }
         }
-        if let Some(clock) = self.clock.as_mut().filter(|clock| clock.is_due(&self.host)) {
-            clock.go_on(&self.host);
-            self.restart("its hour had come");
-        }
+        self.keep_time(meta);
         if let Some(path) = self.files.changed() {
-            self.restart(&format!("`{}` changed", path.display()));
+            self.restart(meta, Cause::Watch, &format!("`{}` changed", path.display()));
+        }
+    }
+
+    /// Starts it when its hour comes. A task that is still at it is left alone; anything else is restarted.
+    fn keep_time(&mut self, meta: &Meta) {
+        let Some(clock) = self.clock.as_mut().filter(|clock| clock.is_due(&self.host)) else { return };
+        clock.go_on(&self.host);
+        if meta.state == State::Scheduled || !meta.run.oneshot {
+            self.restart(meta, Cause::Schedule, "its hour had come");
         }
     }
 
@@ -272,7 +282,7 @@ impl Attendant {
         self.next_look = Instant::now() + if eager { step.min(EAGER) } else { step };
         self.save();
         if care.health_restart && self.health.status == Wellness::Unhealthy {
-            self.restart(&format!("it was unhealthy: {}", self.health.why.clone()));
+            self.restart(meta, Cause::Health, &format!("it was unhealthy: {}", self.health.why));
         }
     }
 
@@ -296,14 +306,22 @@ impl Attendant {
         }
     }
 
-    fn restart(&mut self, why: &str) {
-        if self.ordered.is_some() || client::send(&self.dir, Order::Renew).is_err() {
+    fn restart(&mut self, meta: &Meta, cause: Cause, why: &str) {
+        if self.ordered.is_some() {
             return;
         }
-        self.ordered = Some(Instant::now());
+        let before = self.health.clone();
         self.health.restarts += 1;
         why.clone_into(&mut self.health.last_restart);
+        self.health.restarted.clone_from(&meta.life.nonce);
+        // Whoever sees the restart finds why.
         self.save();
+        if client::send_for(&self.dir, Order::Renew, cause).is_ok() {
+            self.ordered = Some(Instant::now());
+        } else {
+            self.health = before;
+            self.save();
+        }
     }
 
     fn save(&self) {
@@ -334,26 +352,6 @@ impl Attendant {
         self.hear();
         if self.health != before {
             self.next_look = Instant::now();
-        }
-    }
-}
-
-impl Health {
-    /// Takes the result of a look.
-    fn judge(&mut self, found: Result<(), String>, threshold: u32) {
-        match found {
-            Ok(()) => {
-                self.status = Wellness::Healthy;
-                self.failures = 0;
-                self.why.clear();
-            }
-            Err(why) => {
-                self.failures = self.failures.saturating_add(1);
-                self.why = why;
-                if self.failures >= threshold {
-                    self.status = Wellness::Unhealthy;
-                }
-            }
         }
     }
 }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::attend;
 use super::store::Process;
+use crate::base::signal::Signal;
 use crate::supervise::client::{self, Order, SendError};
 use crate::supervise::meta::{self, State};
 use crate::supervise::repair;
@@ -111,6 +112,17 @@ impl Control<'_> {
     /// Stops processes, all at the same time, and waits for each. The answers are in the order of the processes.
     pub fn stop(&self, processes: &[&Process]) -> Vec<Result<Ended, ControlError>> {
         self.end(processes, Order::Stop)
+    }
+
+    /// Sends a signal to the child of a process; its pid.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it does not run, or its supervisor cannot be told.
+    pub fn signal(&self, process: &Process, signal: Signal) -> Result<u32, ControlError> {
+        let Some(pid) = process.pid() else { return Err(ControlError::NotRunning { name: process.name.clone() }) };
+        self.give(process, Order::Signal(signal.number()))?;
+        Ok(pid)
     }
 
     /// Ends processes by `order` and waits until nobody supervises them.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::base::fault::{Advise, Kind};
 use crate::base::name::ProcessName;
+use crate::base::time::Timestamp;
 use crate::disk;
 use crate::supervise::care::Care;
 use crate::supervise::client;
@@ -21,6 +22,7 @@ use crate::sys::{net, privileges, process};
 use super::attend;
 use super::conflict::Conflict;
 use super::control::{ControlError, refuse_foreign};
+use super::keep::Strategy;
 use super::lost;
 use super::placement::{Placement, PlacementError, place};
 use super::plan::StartPlan;
@@ -164,7 +166,7 @@ pub fn create_all(
     let claims = Claims::default();
     let mut all = Vec::new();
     for plan in plans {
-        let created = create_one(plan, paths, &roster, &claims).and_then(|(created, meta)| {
+        let created = create_one(plan, paths, &roster, &claims, host.now()).and_then(|(created, meta)| {
             created.write(&meta, (host, &plan.opened)).inspect_err(|_| created.undo(paths))?;
             Ok(created)
         });
@@ -187,6 +189,7 @@ fn create_one(
     paths: &Paths,
     roster: &Roster,
     claims: &Claims,
+    now: Timestamp,
 ) -> Result<(Created, Meta), CreateError> {
     let placement = place(plan, roster, &|port| roster.conflict(port))?;
     let dir = paths.process(&placement.name);
@@ -204,7 +207,7 @@ fn create_one(
             .map_err(|_| CreateError::Supervised { name: placement.name.clone() })?;
     }
     let before = meta::read(&dir).ok().flatten().or_else(|| meta::earlier(&dir));
-    let mut meta = compose(plan, &placement, before.as_ref());
+    let mut meta = compose(plan, &placement, before.as_ref(), now);
     if meta.run.care.notify {
         let socket = attend::socket_of(&dir, meta.run.user.is_some());
         meta.run.set.push((NOTIFY.to_owned(), socket));
@@ -304,7 +307,7 @@ fn care(plan: &StartPlan) -> Care {
 }
 
 /// The record that the supervisor begins with.
-fn compose(plan: &StartPlan, placement: &Placement, before: Option<&Meta>) -> Meta {
+fn compose(plan: &StartPlan, placement: &Placement, before: Option<&Meta>, now: Timestamp) -> Meta {
     let text = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
     let guessed = plan.port.as_ref().is_some_and(|choice| !choice.source.is_claim());
     let mut set = plan.set.clone();
@@ -352,6 +355,11 @@ fn compose(plan: &StartPlan, placement: &Placement, before: Option<&Meta>) -> Me
             group: plan.group.clone(),
             limits: plan.kept.limits,
             user: plan.kept.user.clone(),
+            started_by: process::own_pid(),
+            created_ms: before.map_or(now.0, |before| before.run.created_ms),
+            stop_signal: plan.kept.stop_signal.number(),
+            oneshot: plan.kept.oneshot,
+            recreate: plan.kept.strategy == Strategy::Recreate,
         },
         life: Life { starter_pid: process::own_pid(), former: before.and_then(Meta::as_former), ..Life::default() },
         last_exit: before.and_then(|before| before.last_exit.clone()),

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use crate::base::line;
 use crate::base::time::Timestamp;
 use crate::disk;
+use crate::supervise::meta::Cause;
 use crate::sys::paths::Paths;
 use crate::tsm::name::without_port;
 use crate::tsm::store::Process;
@@ -18,6 +19,8 @@ pub struct Deed {
     pub at: Timestamp,
     /// Who did it.
     pub who: String,
+    /// The process that did it; 0 in lines of earlier versions.
+    pub pid: u32,
     /// The line, without its secrets.
     pub command: String,
     /// Its exit code.
@@ -31,6 +34,8 @@ pub struct Deed {
 struct Row {
     when: String,
     who: String,
+    #[serde(default)]
+    pid: u32,
     command: String,
     outcome: Outcome,
     ms: u64,
@@ -63,38 +68,81 @@ fn deed(row: &str) -> Option<Deed> {
     let row: Row = serde_json::from_str(row).ok()?;
     let when: jiff::Timestamp = row.when.parse().ok()?;
     let at = Timestamp(u64::try_from(when.as_millisecond()).ok()?);
-    Some(Deed { at, who: row.who, command: row.command, code: row.outcome.code, took_ms: row.ms })
+    Some(Deed { at, who: row.who, pid: row.pid, command: row.command, code: row.outcome.code, took_ms: row.ms })
 }
 
+/// The verbs that may end processes.
+const ENDING: [&str; 13] = [
+    "stop", "restart", "reload", "kill", "delete", "del", "scale", "signal", "stack", "up", "deploy", "start",
+    "cleanup",
+];
+
+/// The verbs that name the processes they are about.
+const NAMING: [&str; 9] = ["stop", "restart", "reload", "kill", "delete", "del", "scale", "signal", "up"];
+
 impl Deed {
-    /// True if the command names the process, or all, or is the start from which its life comes.
+    /// True if the command is about the process: it started the life that goes on, ended the last one, or names it, or all, while
+    /// there was this process. Whatever was done before it was made was done to others of its name or id.
     #[must_use]
     pub fn is_about(&self, process: &Process) -> bool {
-        let Ok(line) = line::lex(&self.command) else { return false };
-        let words: Vec<&str> = line.statements.iter().flat_map(|it| &it.words).map(|word| word.text.as_str()).collect();
-        let Some(at) = words.iter().position(|word| *word == "tsm") else { return false };
+        self.ends_at().0 >= process.meta.run.created_ms
+            && (self.began(process) || self.ended(process) || self.names(process))
+    }
+
+    /// True if it ended the last life.
+    #[must_use]
+    pub fn ended(&self, process: &Process) -> bool {
+        let Some(exit) = &process.meta.last_exit else { return false };
+        if exit.nonce.is_empty() {
+            // A record of an earlier version does not say.
+            let during = self.at.0 <= exit.at_ms && exit.at_ms <= self.ends_at().0 + 1000;
+            return during && self.is_ending() && self.names(process);
+        }
+        let Some(origin) = exit.origin.filter(|origin| matches!(origin.cause, Cause::Operator | Cause::Signal)) else {
+            return false;
+        };
+        let sender = origin.pid == self.pid || origin.pid == 0 && self.names(process);
+        sender && self.is_ending() && self.at.0 <= exit.at_ms
+    }
+
+    /// True if it started the life that goes on, or went on last.
+    fn began(&self, process: &Process) -> bool {
+        let (run, started) = (&process.meta.run, process.meta.life.started_ms);
+        let during = self.at.0 <= started && started <= self.ends_at().0;
+        during && run.started_by != 0 && run.started_by == self.pid
+    }
+
+    fn ends_at(&self) -> Timestamp {
+        Timestamp(self.at.0 + self.took_ms)
+    }
+
+    fn names(&self, process: &Process) -> bool {
         let name = process.name.as_str();
         let short = process.meta.port.map_or(name, |port| without_port(name, port));
-        let id = process.id().map(|id| id.to_string());
-        let names = |word: &&str| {
-            *word == name || *word == short || matches!(*word, "*" | "all") || Some(*word) == id.as_deref()
+        let (id, group) = (process.id().map(|id| id.to_string()), process.meta.run.group.as_str());
+        let names = |word: &String| {
+            [name, short, "*", "all"].contains(&word.as_str())
+                || Some(word) == id.as_ref()
+                || !group.is_empty() && word == group
         };
-        let started = process.meta.life.started_ms;
-        let lives = self.at.0 <= started && started <= self.at.0 + self.took_ms + 1000;
-        match words.get(at + 1) {
-            Some(&"start") => lives || words[at + 2..].contains(&name),
-            Some(&("stop" | "restart" | "kill" | "delete" | "del")) => words[at + 2..].iter().any(names),
-            Some(&"startup") => lives,
-            _ => false,
+        match self.words().as_slice() {
+            [verb, rest @ ..] if verb == "start" => rest.iter().any(|word| word == name),
+            [verb, rest @ ..] => NAMING.contains(&verb.as_str()) && rest.iter().any(names),
+            [] => false,
         }
     }
 
-    /// True if the command ends processes.
-    #[must_use]
-    pub fn ends(&self) -> bool {
-        [" stop", " restart", " kill", " delete", " del"]
-            .iter()
-            .any(|verb| self.command.contains(&format!("tsm{verb}")))
+    fn is_ending(&self) -> bool {
+        let words = self.words();
+        let verb = words.first().map(String::as_str);
+        verb.is_none_or(|verb| ENDING.contains(&verb))
+    }
+
+    /// The words of `tsm`; none for a command of another group.
+    fn words(&self) -> Vec<String> {
+        let Ok(line) = line::lex(&self.command) else { return Vec::new() };
+        let words = line.statements.iter().flat_map(|it| &it.words).map(|word| word.text.clone());
+        words.skip_while(|word| word != "tsm").skip(1).collect()
     }
 }
 
@@ -107,6 +155,6 @@ mod tests {
         let row = r#"{"when":"2026-11-20T12:00:00.250Z","who":"root","context":{"org":null,"env":null},"command":"tsm stop api","outcome":{"code":0,"kind":null},"ms":12}"#;
         let deed = deed(row).expect("a deed");
         assert_eq!((deed.at, deed.who.as_str(), deed.took_ms), (Timestamp(1_795_176_000_250), "root", 12));
-        assert!(deed.ends() && super::deed("half a row\"}").is_none());
+        assert!(deed.is_ending() && super::deed("half a row\"}").is_none());
     }
 }

@@ -55,7 +55,8 @@ pub struct Definition {
     /// `TSM_INSTANCES`: how many of it run.
     pub instances: Option<u32>,
     /// How it is kept: `TSM_RESTART` (or `TSM_RESTART_ON_FAILURE`), `TSM_MAX_RESTARTS`, `TSM_KILL_TIMEOUT`, `TSM_LOG_SIZE`,
-    /// `TSM_LOG_KEEP`; what it may have and as whom it runs: `TSM_MEMORY_MAX`, `TSM_LIMIT_NOFILE`, `TSM_LIMIT_NPROC`, `TSM_USER`.
+    /// `TSM_LOG_KEEP`; what it may have and as whom it runs: `TSM_MEMORY_MAX`, `TSM_LIMIT_NOFILE`, `TSM_LIMIT_NPROC`, `TSM_USER`;
+    /// how it ends and is restarted: `TSM_STOP_SIGNAL`, `TSM_TYPE`, `TSM_STRATEGY`.
     pub keep: Keep,
     /// The `export` lines, in order.
     pub exports: Vec<(String, String)>,

@@ -1,7 +1,9 @@
 //! The ends of processes, in words.
 
+use super::attend::health;
 use super::store::Process;
-use crate::supervise::meta::{self, Exit, How, Memory};
+use crate::base::signal::Signal;
+use crate::supervise::meta::{self, Cause, Exit, How, Memory};
 
 /// How a process ended: `exit 1`, `SIGKILL`, `pre-start command failed with 3`.
 #[must_use]
@@ -27,6 +29,40 @@ pub fn told(exit: &Exit) -> String {
     }
 }
 
+/// The word for why a process was ended, as the record has it.
+#[must_use]
+pub fn cause_word(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Operator => "operator",
+        Cause::Signal => "signal",
+        Cause::Watch => "watch",
+        Cause::Schedule => "schedule",
+        Cause::Memory => "memory",
+        Cause::Health => "health",
+        Cause::Attendant => "attendant",
+    }
+}
+
+/// Why a process was ended, in a sentence that begins with its restart; none if nobody of ours ended it. Its attendant remembers
+/// the details of the last time.
+#[must_use]
+pub fn why_ended(process: &Process, exit: &Exit) -> Option<String> {
+    let known = || health::read(&process.dir).filter(|health| !exit.nonce.is_empty() && health.restarted == exit.nonce);
+    let detailed = |otherwise: &str| {
+        let detail = known().map(|health| health.last_restart).filter(|detail| !detail.is_empty());
+        format!("it was restarted: {}", detail.unwrap_or_else(|| otherwise.to_owned()))
+    };
+    Some(match exit.origin?.cause {
+        Cause::Operator => "an operator ended it".to_owned(),
+        Cause::Signal => "an operator sent it a signal".to_owned(),
+        Cause::Watch => detailed("a file that is watched changed"),
+        Cause::Schedule => detailed("its hour had come"),
+        Cause::Memory => detailed("it used more memory than --max-memory allows"),
+        Cause::Health => detailed("it was unhealthy"),
+        Cause::Attendant => detailed("by its health, its files, its memory or the clock"),
+    })
+}
+
 /// What of the output of a process was not written since it was looked at, and why; nothing where all was.
 #[must_use]
 pub fn unwritten(before: &Process) -> Option<String> {
@@ -50,6 +86,17 @@ pub fn code(how: How) -> Option<u8> {
     }
 }
 
+/// What a shell would make of it: the exit code, 128 and the number for a signal, 127 for what never ran.
+#[must_use]
+pub fn exit_code(how: How) -> u8 {
+    match how {
+        How::Code(code) | How::Hook(code) => code,
+        How::Signal(number) | How::Core(number) => number.saturating_add(128),
+        How::NotRun(_) => 127,
+        How::Unknown => 1,
+    }
+}
+
 /// The signal, where one ended it.
 #[must_use]
 pub fn signal_number(how: How) -> Option<u8> {
@@ -59,45 +106,9 @@ pub fn signal_number(how: How) -> Option<u8> {
     }
 }
 
-/// The names of the signals of Linux on the usual machines, by number.
-const SIGNALS: [&str; 32] = [
-    "",
-    "SIGHUP",
-    "SIGINT",
-    "SIGQUIT",
-    "SIGILL",
-    "SIGTRAP",
-    "SIGABRT",
-    "SIGBUS",
-    "SIGFPE",
-    "SIGKILL",
-    "SIGUSR1",
-    "SIGSEGV",
-    "SIGUSR2",
-    "SIGPIPE",
-    "SIGALRM",
-    "SIGTERM",
-    "SIGSTKFLT",
-    "SIGCHLD",
-    "SIGCONT",
-    "SIGSTOP",
-    "SIGTSTP",
-    "SIGTTIN",
-    "SIGTTOU",
-    "SIGURG",
-    "SIGXCPU",
-    "SIGXFSZ",
-    "SIGVTALRM",
-    "SIGPROF",
-    "SIGWINCH",
-    "SIGIO",
-    "SIGPWR",
-    "SIGSYS",
-];
-
 fn signal(number: u8) -> String {
-    match SIGNALS.get(usize::from(number)) {
-        Some(name) if !name.is_empty() => (*name).to_owned(),
+    match Signal::of(number.into()) {
+        Some(signal) if number < 32 => signal.to_string(),
         _ => format!("signal {number}"),
     }
 }

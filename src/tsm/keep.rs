@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use crate::base::signal::Signal;
 use crate::supervise::care::Care;
 use crate::supervise::limits::Limits;
 use crate::supervise::meta::Restart;
 
 use super::attend::cron::Schedule;
 use super::attend::probe::HealthCheck;
+use super::attend::zone::Zone;
 
 /// How to keep a process; what is none is left to the service or the defaults.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -42,6 +44,8 @@ pub struct Keep {
     pub ignore: Option<Vec<String>>,
     /// `--cron`, `TSM_CRON`.
     pub cron: Option<Schedule>,
+    /// `--cron-tz`, `TSM_CRON_TZ`.
+    pub cron_tz: Option<Zone>,
     /// `--max-memory`, `TSM_MAX_MEMORY`; in bytes.
     pub max_memory: Option<u64>,
     /// `--memory-max`, `TSM_MEMORY_MAX`; in bytes, 0 for no limit.
@@ -52,6 +56,47 @@ pub struct Keep {
     pub limit_nproc: Option<u64>,
     /// `--user`, `TSM_USER`.
     pub user: Option<String>,
+    /// `--stop-signal`, `TSM_STOP_SIGNAL`.
+    pub stop_signal: Option<Signal>,
+    /// `--oneshot`, `TSM_TYPE=oneshot`.
+    pub oneshot: Option<bool>,
+    /// `--strategy`, `TSM_STRATEGY`.
+    pub strategy: Option<Strategy>,
+}
+
+/// How several instances are restarted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Strategy {
+    /// One after the other, the next when the one before is ready.
+    #[default]
+    Rolling,
+    /// All at the same time.
+    Recreate,
+}
+
+impl Strategy {
+    /// Its name.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Rolling => "rolling",
+            Self::Recreate => "recreate",
+        }
+    }
+}
+
+/// A text that names no strategy.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a strategy; write rolling or recreate")]
+pub struct InvalidStrategy(pub String);
+
+impl std::str::FromStr for Strategy {
+    type Err = InvalidStrategy;
+
+    fn from_str(given: &str) -> Result<Self, InvalidStrategy> {
+        let known = [Self::Rolling, Self::Recreate].into_iter().find(|strategy| strategy.word() == given);
+        known.ok_or_else(|| InvalidStrategy(given.to_owned()))
+    }
 }
 
 impl Keep {
@@ -75,10 +120,14 @@ impl Keep {
             limit_nofile: self.limit_nofile.or(other.limit_nofile),
             limit_nproc: self.limit_nproc.or(other.limit_nproc),
             user: self.user.clone().or_else(|| other.user.clone()),
+            stop_signal: self.stop_signal.or(other.stop_signal),
+            oneshot: self.oneshot.or(other.oneshot),
+            strategy: self.strategy.or(other.strategy),
             health: self.health.clone().or_else(|| other.health.clone()),
             watch: self.watch.clone().or_else(|| other.watch.clone()),
             ignore: self.ignore.clone().or_else(|| other.ignore.clone()),
             cron: self.cron.clone().or_else(|| other.cron.clone()),
+            cron_tz: self.cron_tz.clone().or_else(|| other.cron_tz.clone()),
         }
     }
 
@@ -99,8 +148,12 @@ impl Keep {
             watch: self.watch.clone().unwrap_or(usual.watch),
             ignore: self.ignore.clone().unwrap_or(usual.ignore),
             cron: self.cron.as_ref().map_or(usual.cron, ToString::to_string),
+            cron_tz: self.cron_tz.as_ref().map_or(usual.cron_tz, ToString::to_string),
             max_memory: self.max_memory.unwrap_or(usual.max_memory),
         };
+        if care.cron.is_empty() {
+            care.cron_tz.clear();
+        }
         if care.health.is_empty() && !care.notify {
             // Without a check there is nothing to say about one.
             (care.health_interval_ms, care.health_timeout_ms, care.health_threshold) = (0, 0, 0);
@@ -146,6 +199,7 @@ impl Keep {
             watch: some(&care.watch),
             ignore: some(&care.ignore),
             cron: care.cron.parse().ok(),
+            cron_tz: Some(&care.cron_tz).filter(|zone| !zone.is_empty()).and_then(|zone| zone.parse().ok()),
             max_memory: Some(care.max_memory).filter(|it| *it > 0),
             ..Self::default()
         }

@@ -35,6 +35,7 @@ pub mod resolve;
 pub mod restart;
 pub mod roster;
 pub mod save;
+pub mod schedule;
 pub mod secrets;
 pub mod service;
 pub mod stack;

@@ -8,6 +8,7 @@ mod wanted;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
+use crate::base::signal::Signal;
 use crate::supervise::care::Care;
 use crate::supervise::limits::{Account, Limits};
 use crate::supervise::meta::{Meta, Restart};
@@ -20,7 +21,7 @@ use super::detect::{ProcessType, Shape, detect};
 use super::environment::{self, EnvFile};
 use super::foreign;
 use super::interpreter::{self, Program, Tools};
-use super::keep::Keep;
+use super::keep::{Keep, Strategy};
 use super::limits::{self, within_reach};
 use super::name::{Base, trailing};
 use super::port::{OwnPort, PortSource, PortWish};
@@ -102,6 +103,12 @@ pub struct Kept {
     pub limits: Limits,
     /// The user that it runs as; none if it is the operator.
     pub user: Option<Account>,
+    /// The signal that asks it to end.
+    pub stop_signal: Signal,
+    /// It is a task that ends.
+    pub oneshot: bool,
+    /// How several of it are restarted.
+    pub strategy: Strategy,
 }
 
 impl Default for Kept {
@@ -115,6 +122,9 @@ impl Default for Kept {
             care: Care::default(),
             limits: Limits::default(),
             user: None,
+            stop_signal: Signal::TERM,
+            oneshot: false,
+            strategy: Strategy::Rolling,
         }
     }
 }
@@ -298,8 +308,10 @@ impl Draft {
 /// How a process is kept: asked, else by its policy, else as usual. Fails if it cannot run as the user that was asked for.
 pub(super) fn kept(keep: &Keep, policy: Option<Restart>, usual: Kept) -> Result<Kept, PlanError> {
     let user = keep.user.as_deref().map(limits::user).transpose()?;
+    let oneshot = keep.oneshot.unwrap_or(usual.oneshot);
     Ok(Kept {
-        restart: keep.restart.or(policy).unwrap_or(usual.restart),
+        // A task that failed is repeated only where that was asked for.
+        restart: keep.restart.or(policy.filter(|_| !oneshot)).unwrap_or(usual.restart),
         max_restarts: keep.max_restarts.unwrap_or(usual.max_restarts),
         kill_timeout: keep.kill_timeout.unwrap_or(usual.kill_timeout),
         log_size: keep.log_size.unwrap_or(usual.log_size),
@@ -307,6 +319,9 @@ pub(super) fn kept(keep: &Keep, policy: Option<Restart>, usual: Kept) -> Result<
         care: keep.care(usual.care),
         limits: keep.limits(usual.limits),
         user: user.or(usual.user),
+        stop_signal: keep.stop_signal.unwrap_or(usual.stop_signal),
+        oneshot,
+        strategy: keep.strategy.unwrap_or(usual.strategy),
     })
 }
 

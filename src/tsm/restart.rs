@@ -188,7 +188,7 @@ fn is_next_life(meta: &Meta, started_ms: u64, nonce: &str) -> bool {
     let another = meta.life.nonce != nonce || meta.life.started_ms != started_ms;
     match meta.state {
         State::Starting | State::Stopping | State::Unknown => false,
-        State::Online | State::Waiting => another,
+        State::Online | State::Waiting | State::Scheduled => another,
         State::Stopped | State::Crashed | State::Errored => true,
     }
 }
@@ -202,11 +202,10 @@ fn watch(dir: &Path, meta: &Meta, starter: &mut Starter) -> Seen {
     let lives = process::is_same(meta.pid, meta.life.start_ticks);
     match starter.patience {
         _ if !lives => Seen::Dead,
-        Patience::UntilItRuns => Seen::Unwatched,
+        Patience::UntilItRuns | Patience::UntilItEnds => Seen::Unwatched,
         Patience::UntilItIsReady if !explicit && health.is_none() && age >= SETTLE => Seen::Settled,
-        Patience::UntilItIsReady => {
-            Watch { pid: meta.pid, port: meta.port, explicit, health }.until_ready(starter.host, starter.say)
-        }
+        Patience::UntilItIsReady => Watch { pid: meta.pid, port: meta.port, explicit, health, until_end: false }
+            .until_ready(starter.host, starter.say),
     }
 }
 

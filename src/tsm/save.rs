@@ -113,6 +113,9 @@ fn keep(run: &Run) -> Keep {
         limit_nofile: Some(kept.limits.nofile).filter(|it| *it > 0),
         limit_nproc: Some(kept.limits.nproc).filter(|it| *it > 0),
         user: kept.user.map(|user| user.name),
+        stop_signal: Some(kept.stop_signal).filter(|it| *it != usual.stop_signal),
+        oneshot: kept.oneshot.then_some(true),
+        strategy: Some(kept.strategy).filter(|it| *it != usual.strategy),
         ..Keep::of_care(&run.care)
     }
 }

@@ -1,6 +1,7 @@
 //! Starting: the process is made, its supervisor launched, and watched until what became of it is known.
 
 mod error;
+mod task;
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -45,6 +46,8 @@ pub enum Patience {
     UntilItRuns,
     /// Until its port answers or it has settled.
     UntilItIsReady,
+    /// Until it has ended, and is not started again by itself.
+    UntilItEnds,
 }
 
 /// A process that runs.
@@ -91,15 +94,25 @@ pub fn start(plan: &StartPlan, starter: &mut Starter) -> Result<Started, StartEr
         (starter.say)(&note);
     }
     let heard = supervise(&Launch::of(plan, &created, starter.host), starter.host);
-    let pid = answered(&created, starter.paths, heard, &written)?;
+    let pid = match answered(&created, starter.paths, heard, &written) {
+        Ok(pid) => pid,
+        Err(error) if error.ended_well(plan) => 0,
+        Err(error) => return Err(error),
+    };
     let watch = watch(plan, &created, pid);
     let seen = match starter.patience {
+        Patience::UntilItEnds => task::until_it_ends(&created, starter),
+        _ if pid == 0 => Seen::Ended(How::Code(0)),
         Patience::UntilItRuns => Seen::Unwatched,
         Patience::UntilItIsReady => watch.until_ready(starter.host, starter.say),
     };
-    if seen == Seen::Dead {
-        return Err(died(&created, &watch, &written));
-    }
+    let seen = match seen {
+        Seen::Dead => {
+            let error = died(&created, &watch, &written);
+            if error.ended_well(plan) { Seen::Ended(How::Code(0)) } else { return Err(error) }
+        }
+        seen => seen,
+    };
     note_listening(starter.paths, &created, seen);
     Ok(Started { id: created.id, pid, port: created.port, seen, took: begun.elapsed(), name: created.name })
 }
@@ -141,7 +154,7 @@ pub(super) fn watch(plan: &StartPlan, created: &Created, pid: u32) -> Watch {
     let port = created.port.filter(|_| created.in_the_way.is_none());
     let care = &plan.kept.care;
     let health = (!care.health.is_empty() || care.notify).then(|| created.dir.clone());
-    Watch { pid, port, explicit, health }
+    Watch { pid, port, explicit, health, until_end: false }
 }
 
 /// A port that was only guessed is reserved for the process once it listens there.
@@ -199,7 +212,11 @@ pub(super) fn answered(
         Ok(Launched::HookFailed { code }) => StartError::Hook { name: name(), code, tail: written.lines() },
         // It died between its start and our first look.
         Ok(Launched::Ended) => {
-            return Err(died(created, &Watch { pid: 0, port: None, explicit: false, health: None }, written));
+            return Err(died(
+                created,
+                &Watch { pid: 0, port: None, explicit: false, health: None, until_end: false },
+                written,
+            ));
         }
         Ok(Launched::AlreadySupervised) => return Err(CreateError::Supervised { name: name() }.into()),
         // It may still do its work.
@@ -261,7 +278,7 @@ pub(super) fn died(created: &Created, watch: &Watch, written: &Written) -> Start
     let meta = client::wait(&created.dir, Instant::now() + RECORDING, ended).ok().flatten();
     let meta = meta.or_else(|| record(&created.dir));
     let how = meta.as_ref().and_then(|meta| meta.last_exit.as_ref()).map_or(How::Unknown, |exit| exit.how);
-    let again = meta.is_some_and(|meta| !matches!(meta.state, State::Crashed | State::Errored | State::Stopped));
+    let again = meta.is_some_and(|meta| !meta.state.is_final() && meta.state != State::Scheduled);
     let conflict =
         created.port.and_then(|port| conflict::listening_beside(port, &created.dir)).filter(|_| !how.is_success());
     let (name, tail, conflict) = (created.name.clone(), written.errors(), conflict.map(Box::new));

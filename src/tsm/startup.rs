@@ -14,15 +14,15 @@ use std::time::{Duration, Instant};
 
 use crate::base::name::ProcessName;
 use crate::supervise::client::{self, LaunchError, Launched, Order as Told};
+use crate::supervise::meta::How;
 
 pub use error::StartupError;
 
-use super::attend::health;
 use super::create::{CreateError, Created, create_all};
 use super::placement::PlacementError;
 use super::plan::StartPlan;
 use super::secrets;
-use super::start::{self, Heard, Launch, StartError, Started, Starter, Written};
+use super::start::{self, Heard, Launch, Patience, StartError, Started, Starter, Written};
 use super::watch::{Seen, Watch, Watching};
 
 /// One service of a start.
@@ -124,8 +124,20 @@ struct Job {
 /// How far a service has come.
 enum Step {
     Waiting(Box<StartPlan>),
-    Launching { plan: Box<StartPlan>, created: Created, written: Written, begun: Instant },
-    Watching { created: Created, written: Written, watch: Watch, watching: Box<Watching>, begun: Instant },
+    Launching {
+        plan: Box<StartPlan>,
+        created: Created,
+        written: Written,
+        begun: Instant,
+    },
+    Watching {
+        plan: Box<StartPlan>,
+        created: Created,
+        written: Written,
+        watch: Watch,
+        watching: Box<Watching>,
+        begun: Instant,
+    },
     Over(Outcome),
 }
 
@@ -213,12 +225,17 @@ impl Startup<'_, '_> {
         let Step::Launching { plan, created, written, begun } = step else { return };
         let heard = if self.orders.is_none() && has_hook(&plan) { Heard::Interrupt } else { Heard::Nothing };
         self.jobs[index].step = match start::answered(&created, self.starter.paths, (first_word, heard), &written) {
+            Err(error) if error.ended_well(&plan) => Step::Over(Outcome::Started(ended_well(created, begun))),
             Err(error) => Step::Over(Outcome::Failed(error.into())),
             Ok(pid) => {
-                let watch = start::watch(&plan, &created, pid);
+                let is_needed = self.starter.patience == Patience::UntilItEnds || self.is_needed(index);
+                let until_end = plan.kept.oneshot && is_needed;
+                let watch = Watch { until_end, ..start::watch(&plan, &created, pid) };
                 match watch.begin() {
-                    Some(watching) => Step::Watching { created, written, watch, watching: Box::new(watching), begun },
-                    None => Step::Over(Outcome::Failed(start::died(&created, &watch, &written).into())),
+                    Some(watching) => {
+                        Step::Watching { plan, created, written, watch, watching: Box::new(watching), begun }
+                    }
+                    None => Step::Over(died(&plan, created, &watch, &written, begun)),
                 }
             }
         };
@@ -229,32 +246,20 @@ impl Startup<'_, '_> {
             let Step::Watching { watching, .. } = &mut job.step else { continue };
             let Some(seen) = watching.look() else { continue };
             let step = std::mem::replace(&mut job.step, Step::Over(Outcome::Off));
-            let Step::Watching { created, written, watch, begun, .. } = step else { continue };
+            let Step::Watching { plan, created, written, watch, begun, .. } = step else { continue };
             job.step = Step::Over(match seen {
-                Seen::Dead => {
-                    let died = start::died(&created, &watch, &written);
-                    Outcome::Failed(died.into())
-                }
-                Seen::NotListening => {
-                    let port = watch.port.unwrap_or_default();
-                    Outcome::Failed(StartupError::NotReady {
-                        name: created.name,
-                        why: format!("does not listen on port {port}"),
-                    })
-                }
-                Seen::NotHealthy => {
-                    let why = health::read(&created.dir).map(|health| health.why).unwrap_or_default();
-                    let why =
-                        if why.is_empty() { "is not healthy".to_owned() } else { format!("is not healthy: {why}") };
-                    Outcome::Failed(StartupError::NotReady { name: created.name, why })
-                }
+                Seen::Dead => died(&plan, created, &watch, &written, begun),
                 seen => {
                     start::note_listening(self.starter.paths, &created, seen);
-                    let (id, pid, port) = (created.id, watch.pid, created.port);
-                    Outcome::Started(Started { id, pid, port, seen, took: begun.elapsed(), name: created.name })
+                    Outcome::Started(started(created, watch.pid, seen, begun))
                 }
             });
         }
+    }
+
+    /// Somebody waits for it.
+    fn is_needed(&self, index: usize) -> bool {
+        self.jobs.iter().any(|job| job.needs.contains(&self.jobs[index].name))
     }
 
     /// Begins every service whose needs are met; ends those whose needs cannot be met any more.
@@ -284,6 +289,9 @@ impl Startup<'_, '_> {
             for job in self.jobs.iter().filter(|job| job.name == *need) {
                 any = true;
                 match &job.step {
+                    Step::Over(Outcome::Started(started)) if !started.seen.is_ready() => {
+                        return Needs::Failed(need.clone());
+                    }
                     Step::Over(Outcome::Started(_) | Outcome::Ran(_)) => {}
                     Step::Over(Outcome::Off | Outcome::Failed(_)) => return Needs::Failed(need.clone()),
                     Step::Waiting(_) | Step::Launching { .. } | Step::Watching { .. } => all = Needs::Open,
@@ -342,6 +350,22 @@ impl Startup<'_, '_> {
                 Some(Err(error)) => Step::Over(Outcome::Failed(StartError::from(error).into())),
             };
         }
+    }
+}
+
+fn started(created: Created, pid: u32, seen: Seen, begun: Instant) -> Started {
+    Started { id: created.id, pid, port: created.port, seen, took: begun.elapsed(), name: created.name }
+}
+
+fn ended_well(created: Created, begun: Instant) -> Started {
+    started(created, 0, Seen::Ended(How::Code(0)), begun)
+}
+
+/// What became of a process that is dead: a task may have done what it had to do.
+fn died(plan: &StartPlan, created: Created, watch: &Watch, written: &Written, begun: Instant) -> Outcome {
+    match start::died(&created, watch, written) {
+        error if error.ended_well(plan) => Outcome::Started(ended_well(created, begun)),
+        error => Outcome::Failed(error.into()),
     }
 }
 

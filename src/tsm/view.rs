@@ -39,7 +39,7 @@ impl View {
     /// A child lives, or is due to be started again, and nobody watches: a supervisor has to take over.
     #[must_use]
     pub fn wants_supervisor(&self) -> bool {
-        !self.supervised && (self.alive || self.cut_off || self.state == State::Waiting)
+        !self.supervised && (self.alive || self.cut_off || matches!(self.state, State::Waiting | State::Scheduled))
     }
 }
 
@@ -78,8 +78,8 @@ pub fn derive(meta: &Meta, facts: Facts) -> View {
         State::Online | State::Stopping if alive => meta.state,
         // The order to stop was given and the child is gone: that is what was wanted.
         State::Stopping => State::Stopped,
-        State::Waiting if facts.this_boot => State::Waiting,
-        State::Starting | State::Online | State::Waiting => State::Crashed,
+        State::Waiting | State::Scheduled if facts.this_boot => meta.state,
+        State::Starting | State::Online | State::Waiting | State::Scheduled => State::Crashed,
         State::Stopped | State::Crashed | State::Errored | State::Unknown => meta.state,
     };
     let alive = alive && state.status() == Status::Online;
@@ -94,7 +94,7 @@ fn is_cut_off(meta: &Meta) -> bool {
         // Whoever starts it for the first time, and is told that it does not run, does not want it later.
         State::Starting => meta.life.starter_pid == 0 && meta.restarts > 0 && meta.run.restart != Restart::Never,
         State::Stopping => meta.life.start_follows,
-        State::Waiting | State::Stopped | State::Crashed | State::Errored | State::Unknown => false,
+        State::Waiting | State::Scheduled | State::Stopped | State::Crashed | State::Errored | State::Unknown => false,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::supervise::meta;
+use crate::supervise::meta::{self, How};
 use crate::sys::host::Host;
 use crate::sys::{net, process};
 
@@ -20,6 +20,8 @@ pub(super) struct Watch {
     pub(super) explicit: bool,
     /// Its folder, if somebody looks after its health.
     pub(super) health: Option<PathBuf>,
+    /// It is a task, and its end is waited for.
+    pub(super) until_end: bool,
 }
 
 /// What was seen of a start.
@@ -39,6 +41,8 @@ pub enum Seen {
     Interrupted,
     /// Nobody watched.
     Unwatched,
+    /// It is a task, and has ended in this way.
+    Ended(How),
     /// It ended.
     Dead,
 }
@@ -60,6 +64,18 @@ const LONG_STEP: Duration = Duration::from_millis(5);
 
 /// The pause between two searches for a stranger, which are dear.
 const SEARCH: Duration = Duration::from_millis(100);
+
+impl Seen {
+    /// False for what runs and is not as it should be.
+    #[must_use]
+    pub fn is_ready(self) -> bool {
+        match self {
+            Self::Healthy | Self::Listening | Self::Settled | Self::Unwatched => true,
+            Self::Ended(how) => how.is_success(),
+            Self::NotHealthy | Self::NotListening | Self::Interrupted | Self::Dead => false,
+        }
+    }
+}
 
 impl Watch {
     /// Watches until the process listens, dies or has settled; ten seconds at most for an explicit port.
@@ -85,6 +101,7 @@ impl Watch {
     /// What is waited for, if it may take long.
     fn awaited(&self) -> Option<String> {
         match (&self.health, self.port.filter(|_| self.explicit)) {
+            _ if self.until_end => Some("end".to_owned()),
             (Some(_), _) => Some("become healthy".to_owned()),
             (None, port) => port.map(|port| format!("listen on port {port}")),
         }
@@ -112,6 +129,9 @@ impl Watching {
     pub(super) fn look(&mut self) -> Option<Seen> {
         if !process::is_same(self.child.pid, self.child.start_ticks) {
             return Some(Seen::Dead);
+        }
+        if self.watch.until_end {
+            return None;
         }
         let Some(dir) = &self.watch.health else { return self.look_at_port() };
         let meta = meta::read(dir).ok().flatten()?;

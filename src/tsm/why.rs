@@ -7,9 +7,10 @@ use std::time::Duration;
 use super::deeds::{self, Deed};
 use super::ends;
 use super::logs::{self, LogError, Source, Stream};
+use super::schedule;
 use super::store::Process;
 use crate::base::time::{Span, Timestamp};
-use crate::supervise::meta::{Exit, How, State};
+use crate::supervise::meta::{How, State};
 use crate::sys::paths::Paths;
 use crate::sys::process;
 
@@ -55,22 +56,40 @@ const LAST: usize = 10;
 pub fn diagnose(process: &Process, paths: &Paths, now: Timestamp) -> Result<Diagnosis, LogError> {
     let deeds: Vec<Deed> = deeds::latest(paths).into_iter().filter(|deed| deed.is_about(process)).collect();
     let last_lines = last_lines(process)?;
-    let asked = process.meta.last_exit.as_ref().and_then(|exit| asked(&deeds, exit));
+    let asked = asked(process, &deeds);
     let mut causes = Vec::new();
     if !process.is_running() || process.meta.last_exit.is_some() {
-        causes = cause::find(process, asked, &last_lines);
+        causes = cause::find(process, asked.as_ref(), &last_lines);
     }
-    Ok(Diagnosis { verdict: verdict(process, asked, now), causes, timeline: timeline(process, &deeds), last_lines })
+    let verdict = verdict(process, asked.as_ref(), now);
+    Ok(Diagnosis { verdict, causes, timeline: timeline(process, &deeds), last_lines })
 }
 
-/// The deed during which a life ended, if one ended it.
-fn asked<'a>(deeds: &'a [Deed], exit: &Exit) -> Option<&'a Deed> {
-    // An order stands when the command that gave it has been interrupted.
-    let during = |deed: &&Deed| deed.at.0 <= exit.at_ms && exit.at_ms <= deed.at.0 + deed.took_ms + 1000;
-    deeds.iter().rev().filter(|deed| deed.ends()).find(during)
+/// Who had us end the last life.
+enum Asked<'a> {
+    /// This command.
+    Command(&'a Deed),
+    /// Somebody of ours, in words.
+    Words(String),
 }
 
-fn verdict(process: &Process, asked: Option<&Deed>, now: Timestamp) -> String {
+impl Asked<'_> {
+    /// As a cause.
+    fn sentence(&self) -> String {
+        match self {
+            Self::Command(deed) => format!("{} asked for it: `{}`", deed.who, deed.command),
+            Self::Words(words) => words.clone(),
+        }
+    }
+}
+
+fn asked<'a>(process: &Process, deeds: &'a [Deed]) -> Option<Asked<'a>> {
+    let exit = process.meta.last_exit.as_ref()?;
+    let command = deeds.iter().rev().find(|deed| deed.ended(process));
+    command.map(Asked::Command).or_else(|| ends::why_ended(process, exit).map(Asked::Words))
+}
+
+fn verdict(process: &Process, asked: Option<&Asked>, now: Timestamp) -> String {
     let (name, meta) = (&process.name, &process.meta);
     let ended = meta.last_exit.as_ref().map(|exit| {
         let (ago, lived) = (now.since(Timestamp(exit.at_ms)), Duration::from_millis(exit.lived_ms));
@@ -93,12 +112,20 @@ fn verdict(process: &Process, asked: Option<&Deed>, now: Timestamp) -> String {
             }
         }
         State::Stopped => match asked {
-            Some(deed) => format!("`{name}` was stopped by {} with `{}`: {ended}", deed.who, deed.command),
+            Some(Asked::Command(deed)) => {
+                format!("`{name}` was stopped by {} with `{}`: {ended}", deed.who, deed.command)
+            }
+            Some(Asked::Words(words)) => format!("`{name}` was stopped ({words}): {ended}"),
+            None if process.has_succeeded() => format!("`{name}` is a task and succeeded: {ended}"),
             None if meta.last_exit.as_ref().is_some_and(|exit| exit.how.is_success()) => {
                 format!("`{name}` ended by itself, with success: {ended}")
             }
             None => format!("`{name}` was stopped: {ended}"),
         },
+        State::Scheduled => {
+            let next = schedule::in_words(process, now).map(|next| format!(", next at {next}")).unwrap_or_default();
+            format!("`{name}` is scheduled{next}; its last run ended: {ended}")
+        }
         State::Waiting => {
             let next = Span(Timestamp(meta.life.next_start_ms).since(now));
             format!("`{name}` crashed ({ended}) and is started again in {next}")
@@ -133,7 +160,8 @@ fn timeline(process: &Process, deeds: &[Deed]) -> Vec<Event> {
         if exit.lived_ms > 0 && began.abs_diff(meta.life.started_ms) > 1000 {
             events.push(Event { at: Timestamp(began), what: "the last life began".to_owned() });
         }
-        events.push(Event { at: Timestamp(exit.at_ms), what: format!("it ended: {}", ends::in_words(exit.how)) });
+        let why = ends::why_ended(process, exit).map(|why| format!(" ({why})")).unwrap_or_default();
+        events.push(Event { at: Timestamp(exit.at_ms), what: format!("it ended: {}{why}", ends::told(exit)) });
     }
     if meta.life.started_ms > 0 {
         let times = if meta.restarts > 0 { format!(" (restart {})", meta.restarts) } else { String::new() };

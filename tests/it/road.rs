@@ -251,6 +251,7 @@ fn every_change_is_written_down_without_its_secrets() {
         serde_json::json!({
             "when": "2026-11-20T12:00:00.000Z",
             "who": "operator",
+            "pid": std::process::id(),
             "context": { "org": "acme", "env": "prod" },
             "command": line,
             "outcome": { "code": code, "kind": "not-found" },

@@ -4,6 +4,7 @@ mod control;
 mod diagnosis;
 mod doctor;
 mod events;
+mod jobs;
 mod kill;
 mod list;
 mod logs;

@@ -10,6 +10,7 @@ use super::options::{self, Next};
 use super::{Known, Proposal, files, rank};
 use crate::base::environment::EnvName;
 use crate::base::name::{AliasName, OrgName, ProcessName, ServiceName};
+use crate::base::signal::Signal;
 use crate::command::argument::{
     CommandWord, ContextWord, EnvSource, FilePath, FolderPath, ProcessTarget, ServiceWord, SettingWord, StartWord,
     UserName,
@@ -250,10 +251,19 @@ const SOURCES: &[Source] = &[
     (TypeId::of::<StartWord>, startable),
     (TypeId::of::<ServiceWord>, service_or_file),
     (TypeId::of::<UserName>, |typed, live| things(typed, live, Kind::User)),
+    (TypeId::of::<Signal>, signals),
     (TypeId::of::<FilePath>, files::files),
     (TypeId::of::<FolderPath>, files::folders),
     (TypeId::of::<PathBuf>, files::files),
 ];
+
+fn signals(typed: &str, _: &dyn Live) -> Vec<Proposal> {
+    let names: Vec<String> = Signal::usual().map(|signal| signal.to_string()).collect();
+    rank::fitting(typed, names, |name| name)
+        .into_iter()
+        .map(|(value, marks)| Proposal { value, about: None, marks, open: false })
+        .collect()
+}
 
 /// Things of a kind; only those that may be seen are described.
 fn things(typed: &str, live: &dyn Live, kind: Kind) -> Vec<Proposal> {

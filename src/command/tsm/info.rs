@@ -7,15 +7,16 @@ use super::start::preview::{limits, user};
 use super::targets::{NONE, Targets};
 use crate::base::fault::Fault;
 use crate::base::redact;
+use crate::base::signal::Signal;
 use crate::base::time::{Span, Timestamp};
 use crate::command::argument::ProcessTarget;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Fields, Report, Show, Tone, Value};
 use crate::supervise::meta::Restart;
 use crate::sys::net;
-use crate::tsm::ends;
 use crate::tsm::logs::{self, Source, Stream, chain};
 use crate::tsm::store::Process;
+use crate::tsm::{ends, schedule};
 
 /// Show everything about a process
 ///
@@ -76,6 +77,10 @@ fn fields(process: &Process, load: Option<&Load>, cx: &Cx) -> Result<Fields, Fau
         .with("restarts", meta.restarts)
         .with("restart_policy", policy(meta.run.restart))
         .with("last_exit", exit_cell(process, now))
+        .with("crash_loop", if process.is_crash_looping(now) { Value::from(true) } else { Value::Nothing })
+        .with("next_run", next_run(process, now))
+        .with("task", if meta.run.oneshot { Value::from(true) } else { Value::Nothing })
+        .with("stop_signal", stop_signal(process))
         .with("health", health_cell(process))
         .with("looked_after", looked_after(process))
         .with("limits", limits(&meta.run.limits, Some(meta.life.memory_by)))
@@ -189,10 +194,26 @@ fn exit_cell(process: &Process, now: Timestamp) -> Cell {
         Some(exit) => {
             let ago = Span(now.since(Timestamp(exit.at_ms)));
             let lived = Span(std::time::Duration::from_millis(exit.lived_ms));
-            cell.text(format!("{}, {ago} ago, after {lived}", ends::told(exit)))
+            let why = ends::why_ended(process, exit).map(|why| format!(" ({why})")).unwrap_or_default();
+            cell.text(format!("{}, {ago} ago, after {lived}{why}", ends::told(exit)))
         }
         None => cell,
     }
+}
+
+/// When it is due next, by the clock of its zone.
+fn next_run(process: &Process, now: Timestamp) -> Cell {
+    let cell = Cell::from(Value::from(schedule::next(process, now)));
+    match (schedule::in_words(process, now), schedule::of(process)) {
+        (Some(words), Some((_, zone))) => cell.text(format!("{words} ({zone})")),
+        _ => cell,
+    }
+}
+
+/// Only where it is not the usual one.
+fn stop_signal(process: &Process) -> Value {
+    let signal = Signal::of(process.meta.run.stop_signal).filter(|signal| *signal != Signal::TERM);
+    Value::from(signal.map(|signal| signal.to_string()))
 }
 
 /// How it is, and what it or the last look says.
@@ -219,6 +240,7 @@ fn looked_after(process: &Process) -> Value {
         ("watch", list(&care.watch)),
         ("ignore", list(&care.ignore)),
         ("cron", care.cron.clone()),
+        ("cron_tz", schedule::of(process).map(|(_, zone)| zone.to_string()).unwrap_or_default()),
         ("why", known.why),
         ("says", known.says),
         ("last_restart", known.last_restart),

@@ -2,13 +2,15 @@
 
 use clap::ValueEnum;
 
+use crate::base::signal::Signal;
 use crate::base::size::Size;
 use crate::base::time::Span;
 use crate::command::argument::{FilePath, UserName};
 use crate::supervise::meta::Restart;
 use crate::tsm::attend::cron::Schedule;
 use crate::tsm::attend::probe::HealthCheck;
-use crate::tsm::keep::Keep;
+use crate::tsm::attend::zone::Zone;
+use crate::tsm::keep::{Keep, Strategy};
 use crate::tsm::limits::{MaxMemory, MemoryMax};
 
 /// How a process is kept.
@@ -56,9 +58,12 @@ pub struct Keeping {
     /// A pattern of what may change all the same; may be repeated
     #[arg(long, value_name = "PATTERN")]
     ignore: Vec<String>,
-    /// Restart it by the clock: minute, hour, day, month, weekday; six fields begin with the second
+    /// Run it by the clock, and restart it if it still runs: minute, hour, day, month, weekday; six fields begin with the second
     #[arg(long, value_name = "'M H D M W'")]
     cron: Option<Schedule>,
+    /// The time zone of --cron, such as UTC or Europe/Berlin; that of the machine if left out
+    #[arg(long, value_name = "ZONE")]
+    cron_tz: Option<Zone>,
     /// Restart it when it and what it started use more memory
     #[arg(long, value_name = "SIZE")]
     max_memory: Option<MaxMemory>,
@@ -74,6 +79,24 @@ pub struct Keeping {
     /// Run it as this user; only root may
     #[arg(long, value_name = "NAME")]
     user: Option<UserName>,
+    /// The signal that asks it to end when it is stopped; SIGTERM if left out
+    #[arg(long, value_name = "SIGNAL", value_parser = ending)]
+    stop_signal: Option<Signal>,
+    /// It is a task that ends: exit code 0 is success, and what needs it waits for that
+    #[arg(long)]
+    oneshot: bool,
+    /// How several instances are restarted
+    #[arg(long, value_enum, value_name = "STRATEGY")]
+    strategy: Option<Rollout>,
+}
+
+/// A signal that ends a process.
+fn ending(given: &str) -> Result<Signal, String> {
+    match given.parse::<Signal>() {
+        Ok(signal) if signal.can_end() => Ok(signal),
+        Ok(signal) => Err(format!("{signal} does not end a process")),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// When a process is started again by itself.
@@ -85,6 +108,24 @@ enum Policy {
     OnFailure,
     /// After every exit
     Always,
+}
+
+/// How several instances are restarted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Rollout {
+    /// One after the other, each when the one before is ready
+    Rolling,
+    /// All at the same time
+    Recreate,
+}
+
+impl From<Rollout> for Strategy {
+    fn from(rollout: Rollout) -> Self {
+        match rollout {
+            Rollout::Rolling => Self::Rolling,
+            Rollout::Recreate => Self::Recreate,
+        }
+    }
 }
 
 impl Keeping {
@@ -111,6 +152,10 @@ impl Keeping {
             limit_nofile: self.limit_nofile,
             limit_nproc: self.limit_nproc,
             user: self.user.as_ref().map(|user| user.0.clone()),
+            cron_tz: self.cron_tz.clone(),
+            stop_signal: self.stop_signal,
+            oneshot: self.oneshot.then_some(true),
+            strategy: self.strategy.map(Strategy::from),
         }
     }
 }

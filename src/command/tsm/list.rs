@@ -13,7 +13,7 @@ use crate::supervise::meta::{State, Status};
 use crate::sys::process::Census;
 use crate::tsm::attend::health::{Health, Wellness};
 use crate::tsm::store::{Process, Store};
-use crate::tsm::{ends, service};
+use crate::tsm::{ends, schedule, service};
 
 /// List processes
 ///
@@ -71,10 +71,13 @@ fn processes(which: Option<Which>, cx: &Cx) -> Result<Report, Fault> {
     if shown.iter().any(|process| process.health().is_some()) {
         table = table.show("health", Show::Always);
     }
+    if shown.iter().any(|process| process.is_crash_looping(cx.host.now())) {
+        table = table.show("restarts", Show::Always);
+    }
     for process in &shown {
         table.row(row(process, cx.host.now(), load.as_ref()));
     }
-    let stopped = all.iter().filter(|process| process.status() == Status::Stopped).count();
+    let stopped = all.iter().filter(|process| !process.is_not_cleanly_stopped()).count();
     let report = Report::of(table);
     Ok(if which.is_none() && stopped > 0 { report.note(format!("{stopped} stopped: tsm list all")) } else { report })
 }
@@ -88,7 +91,7 @@ fn is_shown(which: Option<Which>, process: &Process) -> bool {
 }
 
 /// Key, heading, and from how many -v on people see it.
-const COLUMNS: [(&str, &str, u8); 22] = [
+const COLUMNS: [(&str, &str, u8); 24] = [
     ("id", "ID", 0),
     ("name", "NAME", 0),
     ("env", "ENV", 0),
@@ -111,6 +114,8 @@ const COLUMNS: [(&str, &str, u8); 22] = [
     ("started", "STARTED", u8::MAX),
     ("exit", "EXIT", u8::MAX),
     ("damage", "DAMAGE", u8::MAX),
+    ("crash_loop", "CRASH LOOP", u8::MAX),
+    ("next_run", "NEXT RUN", u8::MAX),
 ];
 
 fn table(verbose: u8) -> Table {
@@ -153,6 +158,8 @@ fn row(process: &Process, now: Timestamp, load: Option<&Load>) -> Vec<Cell> {
         Value::from(started(process)).into(),
         last_exit(process).into(),
         Value::from(process.damage.as_deref().or(process.unknown.as_deref())).into(),
+        process.is_crash_looping(now).into(),
+        Value::from(schedule::next(process, now)).into(),
     ]
 }
 
@@ -171,10 +178,13 @@ pub(super) fn health(health: Option<&Health>) -> Cell {
 pub(super) fn status(process: &Process, now: Timestamp, detailed: bool) -> Cell {
     let (tone, text) = match process.view.state {
         State::Online if !process.view.supervised => (Tone::Warn, "online, unsupervised".to_owned()),
+        State::Online if process.is_crash_looping(now) => (Tone::Bad, "online, crash loop".to_owned()),
         State::Online => (Tone::Good, "online".to_owned()),
         State::Starting => (Tone::Warn, "starting".to_owned()),
         State::Stopping => (Tone::Warn, "stopping".to_owned()),
+        State::Stopped if process.has_succeeded() => (Tone::Dim, "succeeded".to_owned()),
         State::Stopped => (Tone::Dim, "stopped".to_owned()),
+        State::Scheduled => scheduled(process, now),
         State::Waiting => (Tone::Warn, waiting(process, now)),
         State::Crashed if process.view.stalled => (Tone::Bad, "crashed, supervisor stopped".to_owned()),
         State::Crashed => (Tone::Bad, "crashed".to_owned()),
@@ -188,7 +198,17 @@ pub(super) fn status(process: &Process, now: Timestamp, detailed: bool) -> Cell 
 
 fn waiting(process: &Process, now: Timestamp) -> String {
     let left = Timestamp(process.meta.life.next_start_ms).since(now);
-    if left.is_zero() { "waiting".to_owned() } else { format!("waiting {}", Span(left)) }
+    let looping = if process.is_crash_looping(now) { ", crash loop" } else { "" };
+    if left.is_zero() { format!("waiting{looping}") } else { format!("waiting {}{looping}", Span(left)) }
+}
+
+/// When it is due; what went wrong the last time is not hidden.
+fn scheduled(process: &Process, now: Timestamp) -> (Tone, String) {
+    let next = schedule::in_words(process, now).map(|next| format!(", next at {next}")).unwrap_or_default();
+    match process.meta.last_exit.as_ref().filter(|exit| !exit.how.is_success()) {
+        Some(exit) => (Tone::Bad, format!("scheduled{next} (last: {})", ends::told(exit))),
+        None => (Tone::Dim, format!("scheduled{next}")),
+    }
 }
 
 /// The word of the published format.
@@ -219,6 +239,7 @@ pub(super) fn last_exit(process: &Process) -> Value {
         ("reason".to_owned(), ends::told(exit).into()),
         ("code".to_owned(), ends::code(exit.how).into()),
         ("signal".to_owned(), ends::signal_number(exit.how).into()),
+        ("cause".to_owned(), Value::from(exit.origin.map(|origin| ends::cause_word(origin.cause)))),
         ("at".to_owned(), Timestamp(exit.at_ms).into()),
         ("lived".to_owned(), Duration::from_millis(exit.lived_ms).into()),
     ])

@@ -24,6 +24,7 @@ pub mod rm;
 pub mod save;
 pub mod services;
 pub mod show;
+pub mod signal;
 pub mod stack;
 pub mod start;
 pub mod startup;

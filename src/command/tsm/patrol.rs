@@ -202,7 +202,9 @@ impl Cleanup {
         all.retain(|process| match process.view.state {
             State::Crashed | State::Errored => !process.view.supervised,
             State::Stopped => self.stopped && !process.view.supervised,
-            State::Starting | State::Online | State::Stopping | State::Waiting | State::Unknown => false,
+            State::Starting | State::Online | State::Stopping | State::Waiting | State::Scheduled | State::Unknown => {
+                false
+            }
         });
         Ok(all)
     }

@@ -113,6 +113,9 @@ fn resolved(fields: Fields, plan: &StartPlan) -> Fields {
         .with("looked_after", Cell::from(care(&kept.care)).text(care(&kept.care).join("; ")))
         .with("limits", limits(&kept.limits, None))
         .with("user", user(kept.user.as_ref()))
+        .with("oneshot", kept.oneshot)
+        .with("stop_signal", kept.stop_signal.to_string())
+        .with("strategy", kept.strategy.word())
         .with("problem", Value::Nothing)
 }
 
@@ -122,7 +125,8 @@ fn unresolved(fields: Fields, port: Cell, error: &PlanError) -> Fields {
     let fields = fields.with("runs", Value::Nothing).with("type", Value::Nothing).with("port", port);
     let fields = unknown.into_iter().fold(fields, |fields, (key, value)| fields.with(key, value));
     let kept = ["max_restarts", "kill_timeout", "log_size", "log_keep", "looked_after", "limits", "user"];
-    let fields = kept.into_iter().fold(fields, |fields, key| fields.with(key, Value::Nothing));
+    let kept = kept.into_iter().chain(["oneshot", "stop_signal", "strategy"]);
+    let fields = kept.fold(fields, |fields, key| fields.with(key, Value::Nothing));
     let advice = error.advice().map(|advice| format!(" ({advice})")).unwrap_or_default();
     let problem = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
     fields.with("problem", Cell::from(format!("{error}{problem}{advice}")).tone(Tone::Bad))

@@ -14,7 +14,6 @@ use crate::command::{Command, Cx, Effect};
 use crate::report::{Report, Sentence, Tone, Value};
 use crate::supervise::limits::Limits;
 use crate::sys::net;
-use crate::tsm::instances;
 use crate::tsm::placement::{PlacementError, place};
 use crate::tsm::plan::{PlanError, StartPlan, plan};
 use crate::tsm::port::{PortSource, PortWish};
@@ -24,6 +23,7 @@ use crate::tsm::start::{Patience, Started, Starter, start};
 use crate::tsm::startup::{Outcome, Service, Task, gather};
 use crate::tsm::store::{Process, Store, StoreError};
 use crate::tsm::watch::{READINESS, Seen};
+use crate::tsm::{ends, instances};
 
 /// Start a service, a program, or a stopped process
 ///
@@ -60,6 +60,9 @@ pub struct Start {
     /// Return as soon as the program runs
     #[arg(long)]
     no_wait: bool,
+    /// Wait until it has ended, and end with its exit code: for tasks
+    #[arg(long, conflicts_with = "no_wait")]
+    wait: bool,
     /// Only show what would be done
     #[arg(long)]
     dry_run: bool,
@@ -130,7 +133,11 @@ impl Command for Start {
         if plan.instances > 1 {
             return all(&plan, cx).map(|report| in_unit::warn(report, cx));
         }
-        let patience = if self.no_wait { Patience::UntilItRuns } else { Patience::UntilItIsReady };
+        let patience = match (self.wait, self.no_wait) {
+            (true, _) => Patience::UntilItEnds,
+            (false, true) => Patience::UntilItRuns,
+            (false, false) => Patience::UntilItIsReady,
+        };
         let console = &mut *cx.console;
         let mut say = |text: &str| console.note(text);
         match start(
@@ -203,8 +210,17 @@ fn all(plan: &StartPlan, cx: &mut Cx) -> Result<Report, Fault> {
 
 /// Starts what a service needs and what does not run yet.
 fn meet(needed: Vec<Service>, cx: &mut Cx) -> Result<(), Fault> {
-    for (name, outcome) in super::startup::carry_out(needed, cx) {
+    for (name, outcome) in super::startup::wait_for(Patience::UntilItEnds, needed, cx) {
         match outcome {
+            Outcome::Started(it) if !it.seen.is_ready() => {
+                let words = format!("it needs `{name}`, which runs and is not ready");
+                return Err(
+                    Fault::new(Kind::Failed, words).advise(format!("`tsm logs {}` shows what it says", it.name))
+                );
+            }
+            Outcome::Started(it) if matches!(it.seen, Seen::Ended(_)) => {
+                cx.console.note(&format!("needed: {} succeeded (TSM ID: {})", it.name, it.id));
+            }
             Outcome::Started(it) => {
                 let port = it.port.map_or_else(|| "none".to_owned(), |port| port.to_string());
                 cx.console
@@ -239,15 +255,24 @@ fn said(plan: &StartPlan, started: &Started) -> Report {
     let listening = match started.seen {
         Seen::Listening => Some(true),
         Seen::NotListening => Some(false),
-        Seen::Settled | Seen::Interrupted | Seen::Unwatched | Seen::Dead | Seen::Healthy | Seen::NotHealthy => None,
+        _ => None,
     };
     let healthy = match started.seen {
         Seen::Healthy => Some(true),
         Seen::NotHealthy => Some(false),
         _ => None,
     };
-    let sentence = Sentence::new(format!("✅ Started: {name} (TSM ID: {id}, PID: {pid}, Port: {shown})"))
-        .tone(Tone::Good)
+    let (text, tone) = match started.seen {
+        Seen::Ended(how) if how.is_success() => (format!("✅ Succeeded: {name} (TSM ID: {id})"), Tone::Good),
+        Seen::Ended(how) => (format!("❌ Failed: {name} (TSM ID: {id}, {})", ends::in_words(how)), Tone::Bad),
+        _ => (format!("✅ Started: {name} (TSM ID: {id}, PID: {pid}, Port: {shown})"), Tone::Good),
+    };
+    let ended = match started.seen {
+        Seen::Ended(how) => Some(how),
+        _ => None,
+    };
+    let sentence = Sentence::new(text)
+        .tone(tone)
         .with("id", *id)
         .with("name", name.as_str())
         .with("action", "started")
@@ -256,8 +281,9 @@ fn said(plan: &StartPlan, started: &Started) -> Report {
         .with("type", plan.program.kind.word())
         .with("env_file", Value::from(plan.env_file.as_ref().map(|file| file.path.display().to_string())))
         .with("listening", Value::from(listening))
-        .with("healthy", Value::from(healthy));
-    let mut report = Report::of(sentence);
+        .with("healthy", Value::from(healthy))
+        .with("ended", Value::from(ended.map(ends::in_words)));
+    let mut report = Report { code: ended.map(ends::exit_code), ..Report::of(sentence) };
     match (started.seen, port) {
         (Seen::NotListening, Some(port)) => report.note(not_listening(plan, started, *port)),
         (Seen::NotHealthy, _) => {

@@ -14,7 +14,7 @@ use crate::report::{Cell, Report, Show, Table, Tone, Value};
 use crate::supervise::limits::Limits;
 use crate::sys::file::{self, Access};
 use crate::tsm::service::{Services, Which};
-use crate::tsm::start::{Patience, Starter};
+use crate::tsm::start::{Patience, Started, Starter};
 use crate::tsm::startup::{self, Outcome, Service, Task, gather};
 use crate::tsm::store::Store;
 use crate::tsm::watch::Seen;
@@ -70,7 +70,8 @@ impl Command for Startup {
         }
         let mut report = report(outcomes);
         if !none {
-            report = report.note(format!("✅ Startup complete: {}", count.words()));
+            let words = if count.failed == 0 { "✅ Startup complete" } else { "❌ Startup incomplete" };
+            report = report.note(format!("{words}: {}", count.words()));
         }
         Ok(super::in_unit::warn(report, cx))
     }
@@ -82,8 +83,13 @@ fn at(time: Timestamp) -> String {
     format!("{:.3}", jiff::Timestamp::from_millisecond(millis).unwrap_or_default())
 }
 
-/// Starts services in their order, saying what is noted on the way.
+/// Starts services in their order, saying what is noted on the way. A task is waited for if another service needs it.
 pub(super) fn carry_out(services: Vec<Service>, cx: &mut Cx) -> Vec<(String, Outcome)> {
+    wait_for(Patience::UntilItIsReady, services, cx)
+}
+
+/// The same, with each service waited for so long.
+pub(super) fn wait_for(patience: Patience, services: Vec<Service>, cx: &mut Cx) -> Vec<(String, Outcome)> {
     for service in &services {
         if let Task::Start(plan) = &service.task {
             plan.notes.iter().for_each(|note| cx.console.note(&format!("{}: {note}", service.name)));
@@ -91,7 +97,6 @@ pub(super) fn carry_out(services: Vec<Service>, cx: &mut Cx) -> Vec<(String, Out
     }
     let console = &mut *cx.console;
     let mut say = |text: &str| console.note(text);
-    let patience = Patience::UntilItIsReady;
     startup::run(
         services,
         &mut Starter { paths: cx.paths, host: cx.host, patience, say: &mut say, open: &opener(cx.paths, cx.host) },
@@ -101,6 +106,8 @@ pub(super) fn carry_out(services: Vec<Service>, cx: &mut Cx) -> Vec<(String, Out
 /// How many came to what.
 struct Count {
     started: usize,
+    /// Of those that were started.
+    unready: usize,
     ran: usize,
     failed: usize,
 }
@@ -110,6 +117,7 @@ impl Count {
         let count = |is: fn(&Outcome) -> bool| outcomes.iter().filter(|(_, outcome)| is(outcome)).count();
         Self {
             started: count(|it| matches!(it, Outcome::Started(_))),
+            unready: count(|it| matches!(it, Outcome::Started(it) if !it.seen.is_ready())),
             ran: count(|it| matches!(it, Outcome::Ran(_))),
             failed: count(|it| matches!(it, Outcome::Failed(_))),
         }
@@ -117,7 +125,8 @@ impl Count {
 
     fn words(&self) -> String {
         let ran = if self.ran > 0 { format!(", {} running already", self.ran) } else { String::new() };
-        format!("{} started, {} failed{ran}", self.started, self.failed)
+        let unready = if self.unready > 0 { format!(" ({} not ready)", self.unready) } else { String::new() };
+        format!("{} started{unready}, {} failed{ran}", self.started, self.failed)
     }
 
     /// The line of the log: counts, time, and who failed.
@@ -144,16 +153,20 @@ fn table(last: (&'static str, &'static str)) -> Table {
 pub(super) fn report(outcomes: Vec<(String, Outcome)>) -> Report {
     let mut table = table(("took", "TOOK"));
     table.columns.push(crate::report::Column { key: "error", title: "ERROR", show: Show::Never });
-    let mut faults = Vec::new();
+    let (mut faults, mut notes) = (Vec::new(), Vec::new());
     for (name, outcome) in outcomes {
         let service = Cell::from(name.as_str()).tone(Tone::Strong);
         let nothing = || Cell::from(Value::Nothing);
         table.row(match outcome {
             Outcome::Started(it) => vec![
                 service,
-                Cell::from("started").tone(if it.seen == Seen::NotListening { Tone::Warn } else { Tone::Good }),
+                {
+                    notes.extend(unready(&it));
+                    let word = if matches!(it.seen, Seen::Ended(_)) { "succeeded" } else { "started" };
+                    Cell::from(word).tone(if it.seen.is_ready() { Tone::Good } else { Tone::Warn })
+                },
                 it.name.as_str().into(),
-                it.pid.into(),
+                Value::from(Some(it.pid).filter(|pid| *pid != 0)).into(),
                 Value::from(it.port).into(),
                 it.took.into(),
                 nothing(),
@@ -176,7 +189,19 @@ pub(super) fn report(outcomes: Vec<(String, Outcome)>) -> Report {
     }
     let mut report = Report::of(table);
     report.faults = faults;
-    report
+    notes.into_iter().fold(report, Report::note)
+}
+
+/// What a process that was started is not yet.
+fn unready(it: &Started) -> Option<String> {
+    let name = &it.name;
+    match (it.seen, it.port) {
+        (Seen::NotListening, Some(port)) => {
+            Some(format!("`{name}` started but not listening on {port}; `tsm logs {name}` shows what it says"))
+        }
+        (Seen::NotHealthy, _) => Some(format!("`{name}` started and is not healthy yet; `tsm info {name}` shows why")),
+        _ => None,
+    }
 }
 
 /// What kept a service from being ready.

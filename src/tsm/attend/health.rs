@@ -61,6 +61,28 @@ pub struct Health {
     pub restarts: u32,
     /// Why it did so last.
     pub last_restart: String,
+    /// The life that it ended so: `life.nonce` of the record.
+    pub restarted: String,
+}
+
+impl Health {
+    /// Takes the result of a look.
+    pub(super) fn judge(&mut self, found: Result<(), String>, threshold: u32) {
+        match found {
+            Ok(()) => {
+                self.status = Wellness::Healthy;
+                self.failures = 0;
+                self.why.clear();
+            }
+            Err(why) => {
+                self.failures = self.failures.saturating_add(1);
+                self.why = why;
+                if self.failures >= threshold {
+                    self.status = Wellness::Unhealthy;
+                }
+            }
+        }
+    }
 }
 
 /// Reads what the attendant of the process in `dir` knows; none if it knows nothing.

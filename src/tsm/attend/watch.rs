@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 
 use crate::supervise::meta::Meta;
 use crate::sys::host::Host;
@@ -14,6 +13,7 @@ use crate::sys::notice::Notices;
 
 use super::cron::Schedule;
 use super::pattern::is_meant;
+use super::zone::Zone;
 
 /// A change counts once nothing more has changed for so long.
 const QUIET: Duration = Duration::from_millis(300);
@@ -98,42 +98,36 @@ impl Files {
 /// The next hour of a schedule.
 pub(super) struct Clock {
     schedule: Schedule,
-    zone: TimeZone,
+    zone: Zone,
     due: DateTime,
 }
 
 impl Clock {
     /// None without a schedule.
-    pub(super) fn new(schedule: &str, host: &dyn Host) -> Option<Self> {
+    pub(super) fn new(schedule: &str, zone: &str, host: &dyn Host) -> Option<Self> {
         let schedule: Schedule = schedule.parse().ok()?;
-        let zone = std::fs::read("/etc/localtime").ok().and_then(|bytes| TimeZone::tzif("local", &bytes).ok());
-        let zone = zone.unwrap_or(TimeZone::UTC);
-        let due = schedule.next(now(host, &zone))?;
+        let zone = Zone::named_or_local(zone);
+        let due = schedule.next(zone.wall_clock(host.now()))?;
         Some(Self { schedule, zone, due })
     }
 
     pub(super) fn is_due(&self, host: &dyn Host) -> bool {
-        now(host, &self.zone) >= self.due
+        self.zone.wall_clock(host.now()) >= self.due
     }
 
     pub(super) fn go_on(&mut self, host: &dyn Host) {
         // A schedule that came once comes again.
-        if let Some(due) = self.schedule.next(now(host, &self.zone)) {
+        if let Some(due) = self.schedule.next(self.zone.wall_clock(host.now())) {
             self.due = due;
         }
     }
 
     /// How long until then.
     pub(super) fn left(&self, host: &dyn Host) -> Duration {
-        let left = now(host, &self.zone).duration_until(self.due);
+        let left = self.zone.wall_clock(host.now()).duration_until(self.due);
         // A little late rather than a little early.
         Duration::try_from(left).unwrap_or_default() + Duration::from_millis(5)
     }
-}
-
-fn now(host: &dyn Host, zone: &TimeZone) -> DateTime {
-    let millis = i64::try_from(host.now().0).unwrap_or_default();
-    zone.to_datetime(jiff::Timestamp::from_millisecond(millis).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -177,14 +171,14 @@ mod tests {
     fn an_hour_comes_once_and_then_the_next() {
         // Half a minute past a full one.
         let begin = 1_795_176_030_000;
-        let mut clock = Clock::new("* * * * *", &At(begin)).expect("a schedule");
+        let mut clock = Clock::new("* * * * *", "UTC", &At(begin)).expect("a schedule");
         assert!(!clock.is_due(&At(begin + 29_999)));
         assert_eq!(clock.left(&At(begin)), Duration::from_millis(30_005));
         assert!(clock.is_due(&At(begin + 30_000)));
         clock.go_on(&At(begin + 30_000));
         assert!(!clock.is_due(&At(begin + 30_001)));
         assert!(clock.is_due(&At(begin + 90_000)));
-        assert!(Clock::new("", &At(begin)).is_none());
+        assert!(Clock::new("", "", &At(begin)).is_none());
     }
 
     #[test]

@@ -28,6 +28,12 @@ pub enum ControlError {
         /// Why.
         source: SendError,
     },
+    /// There is nothing to send a signal to.
+    #[error("`{name}` is not running")]
+    NotRunning {
+        /// The process.
+        name: ProcessName,
+    },
     /// It has not ended in time.
     #[error("`{name}` has not ended within {} s", waited.as_secs())]
     NotEnded {
@@ -128,6 +134,7 @@ impl Advise for ControlError {
                 Some(format!("`tsm delete {name}` removes it; then start it with its command line"))
             }
             Self::Unknown { .. } => Some("`tsm doctor` says who can read it".to_owned()),
+            Self::NotRunning { name } => Some(format!("`tsm start {name}` starts it")),
             Self::NotReplaced { .. } => Some("it goes on as before; `tsm upgrade` tries again".to_owned()),
             Self::StartedMeanwhile { name } => Some(format!("`tsm list` shows it; `tsm stop {name}` tries again")),
             Self::Launch { .. } | Self::Send { .. } | Self::Blind { .. } | Self::File { .. } => None,

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use crate::base::name::is_name;
+use crate::base::signal::Signal;
 use crate::base::size::Size;
 use crate::base::time::Span;
 use crate::supervise::meta::Restart;
@@ -34,11 +35,15 @@ pub(super) const ALL: &[&str] = &[
     "TSM_WATCH",
     "TSM_WATCH_IGNORE",
     "TSM_CRON",
+    "TSM_CRON_TZ",
     "TSM_MAX_MEMORY",
     "TSM_MEMORY_MAX",
     "TSM_LIMIT_NOFILE",
     "TSM_LIMIT_NPROC",
     "TSM_USER",
+    "TSM_STOP_SIGNAL",
+    "TSM_TYPE",
+    "TSM_STRATEGY",
     "TSM_RESTART_ON_FAILURE",
     "TSM_RESTART",
     "TSM_MAX_RESTARTS",
@@ -61,6 +66,9 @@ const CHECK: &str = "write http://host:port/path, tcp://host:port or exec:comman
 const CRON: &str = "write five fields such as `0 4 * * *`";
 const MOST: &str = "write a size from 4M on, such as 300M or 2G, or none";
 const MUCH: &str = "write a size from 4M on, such as 300M or 2G";
+const ZONE: &str = "name a time zone such as UTC or Europe/Berlin";
+const SIGNAL: &str = "name a signal that ends a process, such as SIGINT or SIGQUIT";
+const STRATEGY: &str = "write rolling or recreate";
 const SIZE: &str = "write a size with its unit, such as 512K, 10M or 1G";
 
 impl Definition {
@@ -81,6 +89,12 @@ impl Definition {
             "TSM_LIMIT_NOFILE" => keep.limit_nofile = read(line, COUNT)?,
             "TSM_LIMIT_NPROC" => keep.limit_nproc = read(line, COUNT)?,
             "TSM_USER" => keep.user = text(line).map(str::to_owned),
+            "TSM_STOP_SIGNAL" => match read::<Signal>(line, SIGNAL)? {
+                Some(signal) if !signal.can_end() => return Err(line.refuse(SIGNAL)),
+                signal => keep.stop_signal = signal,
+            },
+            "TSM_TYPE" => keep.oneshot = text(line).map(|value| kind(value, line)).transpose()?,
+            "TSM_STRATEGY" => keep.strategy = read(line, STRATEGY)?,
             _ => return self.take_care(line),
         }
         Ok(true)
@@ -100,6 +114,7 @@ impl Definition {
             "TSM_WATCH" => keep.watch = list(line),
             "TSM_WATCH_IGNORE" => keep.ignore = list(line),
             "TSM_CRON" => keep.cron = read(line, CRON)?,
+            "TSM_CRON_TZ" => keep.cron_tz = read(line, ZONE)?,
             "TSM_MAX_MEMORY" => keep.max_memory = read::<MaxMemory>(line, MUCH)?.map(|size| size.0),
             _ => return Ok(false),
         }
@@ -141,6 +156,15 @@ pub(super) fn names(line: &Assignment, otherwise: &str) -> Result<Vec<String>, D
     let value = line.value();
     let words = value.split([' ', '\t', '\n', ',']).filter(|word| !word.is_empty());
     words.map(|word| if is_name(word) { Ok(word.to_owned()) } else { Err(line.refuse(otherwise)) }).collect()
+}
+
+/// Whether it is a task that ends.
+fn kind(value: &str, line: &Assignment) -> Result<bool, DefinitionError> {
+    match value {
+        "oneshot" => Ok(true),
+        "simple" => Ok(false),
+        _ => Err(line.refuse("write oneshot or simple")),
+    }
 }
 
 fn restart(value: &str, line: &Assignment) -> Result<Restart, DefinitionError> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::base::size::Size;
 use crate::supervise::meta::Restart;
-use crate::tsm::keep::Keep;
+use crate::tsm::keep::{Keep, Strategy};
 use crate::tsm::limits::MemoryMax;
 
 use super::Definition;
@@ -50,6 +50,9 @@ impl Text {
         self.some("TSM_LOG_SIZE", keep.log_size.map(|size| Size(size).to_string()));
         self.some("TSM_LOG_KEEP", keep.log_keep.map(|count| count.to_string()));
         self.some("TSM_USER", keep.user.as_deref());
+        self.some("TSM_STOP_SIGNAL", keep.stop_signal.map(|signal| signal.to_string()));
+        self.some("TSM_TYPE", keep.oneshot.map(|yes| if yes { "oneshot" } else { "simple" }));
+        self.some("TSM_STRATEGY", keep.strategy.map(Strategy::word));
         self.some("TSM_MEMORY_MAX", keep.memory_max.map(|bytes| MemoryMax(bytes).to_string()));
         self.some("TSM_LIMIT_NOFILE", keep.limit_nofile.map(|count| count.to_string()));
         self.some("TSM_LIMIT_NPROC", keep.limit_nproc.map(|count| count.to_string()));
@@ -64,6 +67,7 @@ impl Text {
         self.list("TSM_WATCH", keep.watch.as_deref().unwrap_or_default());
         self.list("TSM_WATCH_IGNORE", keep.ignore.as_deref().unwrap_or_default());
         self.some("TSM_CRON", keep.cron.as_ref().map(ToString::to_string));
+        self.some("TSM_CRON_TZ", keep.cron_tz.as_ref().map(ToString::to_string));
         self.some("TSM_MAX_MEMORY", keep.max_memory.map(|size| Size(size).to_string()));
     }
 
@@ -106,20 +110,21 @@ fn policy(restart: Restart) -> &'static str {
 mod tests {
     use super::*;
     use crate::tsm::port::PortWish;
-    use proptest::prelude::*;
+    use proptest::prelude::{Just, any, prop_assert_eq, prop_compose, prop_oneof, proptest};
+    use proptest::strategy::Strategy as Generator;
     use std::collections::BTreeMap;
     use std::path::{Path, PathBuf};
 
     /// Any text that is not blank: blank values mean that nothing is said.
-    fn value() -> impl Strategy<Value = String> {
+    fn value() -> impl Generator<Value = String> {
         "[^\\x00]{0,12}[!-~é✅][^\\x00]{0,12}"
     }
 
-    fn name() -> impl Strategy<Value = String> {
+    fn name() -> impl Generator<Value = String> {
         "[A-Za-z][A-Za-z0-9._-]{0,9}"
     }
 
-    fn keep() -> impl Strategy<Value = Keep> {
+    fn keep() -> impl Generator<Value = Keep> {
         let restart = prop_oneof![Just(Restart::Never), Just(Restart::OnFailure), Just(Restart::Always)];
         (
             proptest::option::of(restart),
@@ -128,23 +133,29 @@ mod tests {
             proptest::option::of(1u64..(1 << 53)),
             proptest::option::of(any::<u32>()),
             (proptest::option::of(prop_oneof![Just(0), (4u64 << 20)..(1 << 50)]), proptest::option::of(any::<u64>())),
+            (proptest::option::of(any::<bool>()), proptest::option::of(34i32..=64)),
         )
-            .prop_map(|(restart, max_restarts, kill_timeout, log_size, log_keep, (memory_max, count))| Keep {
-                restart,
-                max_restarts,
-                kill_timeout: kill_timeout.map(Duration::from_millis),
-                log_size,
-                log_keep,
-                memory_max,
-                limit_nofile: count,
-                limit_nproc: count.map(|count| count / 2),
-                user: count.map(|count| format!("u{count}")),
-                ..Keep::default()
-            })
+            .prop_map(
+                |(restart, max_restarts, kill_timeout, log_size, log_keep, (memory_max, count), (yes, signal))| Keep {
+                    oneshot: yes,
+                    strategy: yes.map(|yes| if yes { Strategy::Rolling } else { Strategy::Recreate }),
+                    stop_signal: signal.and_then(crate::base::signal::Signal::of),
+                    restart,
+                    max_restarts,
+                    kill_timeout: kill_timeout.map(Duration::from_millis),
+                    log_size,
+                    log_keep,
+                    memory_max,
+                    limit_nofile: count,
+                    limit_nproc: count.map(|count| count / 2),
+                    user: count.map(|count| format!("u{count}")),
+                    ..Keep::default()
+                },
+            )
     }
 
     /// What is looked after, beside the rest.
-    fn care() -> impl Strategy<Value = Keep> {
+    fn care() -> impl Generator<Value = Keep> {
         let checks = ["http://localhost:$PORT/x?y='1'", "tcp://db:5432", "exec:test \"$A\" = 'b c' || exit 3"];
         let schedules = ["*/5 * * * *", "0 4 * * mon", "@daily"];
         let list = || proptest::option::of(proptest::collection::vec("[^\\x00]{1,10}", 1..3));
@@ -169,6 +180,7 @@ mod tests {
                     watch,
                     ignore,
                     cron: cron.map(|cron| cron.parse().expect("a schedule")),
+                    cron_tz: yes.map(|_| "UTC".parse().expect("a zone")),
                     max_memory,
                     ..Keep::default()
                 },

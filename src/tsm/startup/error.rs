@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use crate::base::fault::{Advise, Kind};
-use crate::base::name::ProcessName;
 use crate::tsm::definition::DefinitionError;
 use crate::tsm::plan::PlanError;
 use crate::tsm::service::ServiceError;
@@ -48,14 +47,6 @@ pub enum StartupError {
         /// Why.
         why: String,
     },
-    /// It runs and is not what it should be.
-    #[error("`{name}` runs, and {why}")]
-    NotReady {
-        /// The process.
-        name: ProcessName,
-        /// What is missing.
-        why: String,
-    },
     /// The operator had enough.
     #[error("it was not started: interrupted")]
     Interrupted,
@@ -81,7 +72,6 @@ impl Advise for StartupError {
             Self::Plan(error) => error.advice(),
             Self::Circle { .. } => Some("take one of them out of the TSM_DEPS of another".to_owned()),
             Self::Start(error) => error.advice(),
-            Self::NotReady { name, .. } => Some(format!("`tsm logs {name}` shows what it says")),
             Self::NeedFailed { .. } | Self::NotMade { .. } | Self::Interrupted => None,
         }
     }

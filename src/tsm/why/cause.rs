@@ -2,22 +2,19 @@
 
 use std::path::Path;
 
-use super::{Cause, is_failure};
+use super::{Asked, Cause, is_failure};
 use crate::base::size::Size;
 use crate::supervise::limits::MemoryBy;
 use crate::supervise::meta::{Exit, How, Memory};
 use crate::sys::{kernel, process};
 use crate::tsm::conflict::{self, Holder};
-use crate::tsm::deeds::Deed;
 use crate::tsm::store::Process;
 
 /// Everything that fits, likeliest first.
-pub(super) fn find(process: &Process, asked: Option<&Deed>, last_lines: &[String]) -> Vec<Cause> {
+pub(super) fn find(process: &Process, asked: Option<&Asked>, last_lines: &[String]) -> Vec<Cause> {
     let mut causes = Vec::new();
     let exit = process.meta.last_exit.as_ref();
-    if let Some(deed) = asked {
-        causes.push(cause(format!("{} asked for it: `{}`", deed.who, deed.command)));
-    }
+    causes.extend(asked.map(|asked| cause(asked.sentence())));
     let failed = exit.is_none_or(|exit| is_failure(exit.how));
     if !process.meta.life.start_error.is_empty() {
         causes.push(cause(process.meta.life.start_error.clone()));

@@ -48,7 +48,8 @@ fn who_stopped_it_and_who_has_its_port_is_told() {
     let mut meta = yard.record(1, "web", "true");
     meta.enter(State::Crashed);
     meta.port = Some(port);
-    meta.last_exit = Some(Exit { at_ms: 1, lived_ms: 5, how: How::Code(1), memory: None });
+    meta.last_exit =
+        Some(Exit { at_ms: 1, lived_ms: 5, how: How::Code(1), memory: None, origin: None, nonce: String::new() });
     yard.put(&meta);
     let why = yard.shaped(&["tsm", "why", "web"], "tsm-why");
     assert!(causes(&why).contains(&format!("port {port} is in use by PID {}", stranger.0.id())), "{why:#}");
@@ -146,7 +147,7 @@ fn cleanup_removes_what_ended_badly_and_nothing_else() {
     {
         let mut meta = yard.record(id, name, "true");
         meta.enter(state);
-        meta.last_exit = Some(Exit { at_ms: 1, lived_ms: 5, how, memory: None });
+        meta.last_exit = Some(Exit { at_ms: 1, lived_ms: 5, how, memory: None, origin: None, nonce: String::new() });
         yard.put(&meta);
     }
     assert_eq!(yard.json(&["tsm", "cleanup", "--dry-run"]), json!([{"name": "failed"}]));

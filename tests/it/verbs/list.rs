@@ -23,7 +23,7 @@ fn three(yard: &Yard) {
     {
         let mut meta = yard.record(id, name, "true");
         meta.enter(state);
-        meta.last_exit = Some(Exit { at_ms: 1, lived_ms: 5, how, memory: None });
+        meta.last_exit = Some(Exit { at_ms: 1, lived_ms: 5, how, memory: None, origin: None, nonce: String::new() });
         yard.put(&meta);
     }
 }

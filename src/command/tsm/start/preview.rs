@@ -70,6 +70,9 @@ fn fields(plan: &StartPlan, placement: &Placement) -> Fields {
         .with("looked_after", list(care(&kept.care)))
         .with("limits", limits(&kept.limits, None))
         .with("user", user(kept.user.as_ref()))
+        .with("oneshot", kept.oneshot)
+        .with("stop_signal", kept.stop_signal.to_string())
+        .with("strategy", kept.strategy.word())
 }
 
 /// What is looked after, each in words.
@@ -88,7 +91,8 @@ pub(in crate::command::tsm) fn care(care: &Care) -> Vec<String> {
         words.push(format!("restarted by changes of {}{but}", care.watch.join(" ")));
     }
     if !care.cron.is_empty() {
-        words.push(format!("restarted at {}", care.cron));
+        let zone = if care.cron_tz.is_empty() { String::new() } else { format!(" ({})", care.cron_tz) };
+        words.push(format!("run at {}{zone}", care.cron));
     }
     if care.max_memory > 0 {
         words.push(format!("restarted above {}", Size(care.max_memory)));

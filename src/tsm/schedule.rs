@@ -1,0 +1,33 @@
+//! When a process is due next, for whoever shows it.
+
+use super::attend::cron::Schedule;
+use super::attend::zone::Zone;
+use super::store::Process;
+use crate::base::time::Timestamp;
+use crate::supervise::meta::State;
+
+/// The schedule of a process and its time zone; none without a schedule.
+#[must_use]
+pub fn of(process: &Process) -> Option<(Schedule, Zone)> {
+    let care = &process.meta.run.care;
+    let schedule = care.cron.parse().ok()?;
+    Some((schedule, Zone::named_or_local(&care.cron_tz)))
+}
+
+/// When its hour comes next; none if nobody waits for it.
+#[must_use]
+pub fn next(process: &Process, now: Timestamp) -> Option<Timestamp> {
+    let waits = matches!(process.view.state, State::Scheduled | State::Online);
+    let (schedule, zone) = of(process).filter(|_| waits)?;
+    zone.next(&schedule, now)
+}
+
+/// The same as a clock there shows it: `04:00`, with the date if it is not today.
+#[must_use]
+pub fn in_words(process: &Process, now: Timestamp) -> Option<String> {
+    let next = next(process, now)?;
+    let (_, zone) = of(process)?;
+    let (today, due) = (zone.wall_clock(now), zone.wall_clock(next));
+    let time = if due.second() == 0 { due.strftime("%H:%M") } else { due.strftime("%H:%M:%S") };
+    Some(if today.date() == due.date() { time.to_string() } else { format!("{} {time}", due.date()) })
+}
