@@ -7,6 +7,7 @@
 mod draw;
 
 use std::io::{self, Stdout, Write};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
@@ -22,6 +23,7 @@ use super::{mistake, plain};
 use crate::base::fault::{Fault, Kind};
 use crate::report::Console;
 use crate::report::screen::{Picture, Screen};
+use crate::sys::continued::{Need, Needed};
 use crate::sys::{signal, tty};
 use draw::View;
 
@@ -45,7 +47,7 @@ pub fn show(session: &mut Session, console: &mut dyn Console, screen: Screen, ru
     // The prompt has a watch of its own.
     let watch = (session.manner != Manner::Prompt).then(|| tty::watch(modes, Arc::new(AtomicBool::new(false))));
     let _watch = watch.transpose().map_err(unusable)?;
-    let mut stage = Stage { modes, terminal: None };
+    let mut stage = Stage::new(modes);
     let mut showing = Showing { screen, view: View::default(), due: Instant::now() };
     let shown = mistake::catch(|| showing.lead(session, console, &mut stage, run)).unwrap_or_else(Err);
     stage.leave();
@@ -68,7 +70,7 @@ struct Showing {
 #[derive(Debug, PartialEq, Eq)]
 enum Wish {
     Nothing,
-    Draw,
+    Renew,
     Look,
     Line(String),
     Leave,
@@ -94,7 +96,7 @@ impl Showing {
             }
             match self.wait()? {
                 Wish::Nothing => {}
-                Wish::Draw => stale = true,
+                Wish::Renew => stage.renew(&mut self.view).map_err(unusable)?,
                 Wish::Look => self.due = Instant::now(),
                 Wish::Leave => return Ok(()),
                 Wish::Line(line) => {
@@ -135,7 +137,7 @@ impl Showing {
         };
         match event::read().map_err(unusable)? {
             Event::Key(key) if key.kind != KeyEventKind::Release => Ok(self.key(key)),
-            Event::Resize(..) => Ok(Wish::Draw),
+            Event::Resize(..) => Ok(Wish::Renew),
             _ => Ok(Wish::Nothing),
         }
     }
@@ -189,18 +191,38 @@ fn act(session: &mut Session, console: &mut dyn Console, line: &str, run: Run) {
 /// The terminal, in full-screen mode or not.
 struct Stage {
     modes: tty::Modes,
+    /// What it needs while it shows something.
+    need: &'static Need,
+    /// As long as it does.
+    needed: Option<Needed>,
     terminal: Option<Terminal<CrosstermBackend<Stdout>>>,
 }
 
+/// The other screen, without a cursor.
+const SCREEN: &[u8] = b"\x1b[?1049h\x1b[?25l";
+
 impl Stage {
+    fn new(modes: tty::Modes) -> Self {
+        let need = Need::new(io::stdin().as_fd(), &modes.of_an_editor(), SCREEN);
+        Self { modes, need, needed: None, terminal: None }
+    }
+
     fn enter(&mut self) -> io::Result<()> {
         terminal::enable_raw_mode()?;
+        self.needed = Some(self.need.begin()?);
         let terminal = Terminal::new(CrosstermBackend::new(io::stdout()));
         // From here on there is something to undo.
         self.terminal = Some(terminal?);
         // Cleared by hand: ratatui would ask where the cursor is, and not every terminal answers.
         let clear = terminal::Clear(terminal::ClearType::All);
         execute!(io::stdout(), terminal::EnterAlternateScreen, clear, cursor::Hide)
+    }
+
+    /// Draws everything anew: something else may have been on the screen.
+    fn renew(&mut self, view: &mut View) -> io::Result<()> {
+        execute!(io::stdout(), terminal::Clear(terminal::ClearType::All))?;
+        self.terminal = Some(Terminal::new(CrosstermBackend::new(io::stdout()))?);
+        self.draw(view)
     }
 
     fn draw(&mut self, view: &mut View) -> io::Result<()> {
@@ -216,6 +238,7 @@ impl Stage {
             let _ = execute!(io::stdout(), terminal::LeaveAlternateScreen, cursor::Show);
             let _ = io::stdout().flush();
         }
+        self.needed = None;
         let _ = terminal::disable_raw_mode();
         self.modes.set();
     }

@@ -173,3 +173,21 @@ fn yes_at_the_start_is_no_answer_for_a_whole_session() {
     terminal.wait("the prompt", |screen| (current_line(screen).trim_end() == "acme/PROD>").then_some(()));
     leave(terminal);
 }
+
+#[test]
+fn a_full_screen_comes_back_after_a_stop() {
+    let home = Home::new();
+    production(&home);
+    let mut command = home.tetra();
+    command.args(["tsm", "monitor"]);
+    let mut terminal = Terminal::start(command);
+    terminal.wait_for("api");
+    eventually("keys are read as they are pressed", || !terminal.is_cooked());
+    stop_and_go_on(&terminal);
+    terminal.wait_written("\x1b[?1049h", 2);
+    eventually("and are so again", || !terminal.is_cooked());
+    terminal.wait_for("api");
+    terminal.send("q");
+    assert_eq!(terminal.end(), 0, "{}", terminal.contents());
+    assert!(terminal.is_cooked());
+}
