@@ -39,6 +39,13 @@ impl From<Fault> for Misled {
 ///
 /// Fails if the words make no sense.
 pub fn prepare(words: &[String], globals: &mut Globals, width: usize) -> Result<Prepared, Misled> {
+    let found = lead(words, globals, width);
+    // A complaint about the words is JSON too if that is wanted.
+    globals.look.json |= found.is_err() && words.iter().take_while(|word| *word != "--").any(|word| word == "--json");
+    found
+}
+
+fn lead(words: &[String], globals: &mut Globals, width: usize) -> Result<Prepared, Misled> {
     let before = globals.take(words)?;
     let mut rest = words[before..].to_vec();
     if let [only] = &rest[..]
@@ -86,8 +93,6 @@ fn command(
     if globals.help {
         return Ok(Prepared::Show(Report::of(help::of_command(entry, Detail::Long, width))));
     }
-    // A complaint about the words should be JSON too if that is wanted.
-    let wants_json = words.iter().take_while(|word| *word != "--").any(|word| word == "--json");
     let short = words.iter().take_while(|word| *word != "--").any(|word| word == "-h");
     let complain = |error: clap::Error| usage::misused(entry, &error);
     let matches = match entry.full_parser().try_get_matches_from((entry.arrange)(words)) {
@@ -96,10 +101,7 @@ fn command(
             let detail = if short { Detail::Short } else { Detail::Long };
             return Ok(Prepared::Show(Report::of(help::of_command(entry, detail, width))));
         }
-        Err(error) => {
-            globals.look.json |= wants_json;
-            return Err(complain(error));
-        }
+        Err(error) => return Err(complain(error)),
     };
     globals.merge(&matches)?;
     let ready = (entry.ready)(&matches).map_err(complain)?;
@@ -136,6 +138,15 @@ mod tests {
         }
         assert_eq!(leads_to("@dev"), "use");
         assert_eq!(leads_to("--yes @dev"), "use");
+    }
+
+    #[test]
+    fn a_complaint_is_in_json_if_that_is_wanted() {
+        for (line, json) in
+            [("tsm nope --json", true), ("nope x --json", true), ("nope -- --json", false), ("nope", false)]
+        {
+            assert_eq!(prepared(line).1.look.json, json, "{line}");
+        }
     }
 
     #[test]

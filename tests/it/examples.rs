@@ -119,6 +119,69 @@ fn what_says_read_leaves_every_file_as_it_was() {
     }
 }
 
+/// The error that a command told as JSON, which must be the last that it said.
+fn error_of(line: &str, talk: &str) -> serde_json::Value {
+    let last = talk.lines().last().unwrap_or_default();
+    let said: serde_json::Value =
+        serde_json::from_str(last).unwrap_or_else(|error| panic!("`{line}` is not answered in JSON ({error}): {talk}"));
+    assert!(said["error"]["message"].is_string() && said["error"]["kind"].is_string(), "`{line}`: {talk}");
+    said
+}
+
+#[test]
+fn what_cannot_be_understood_is_told_in_json_if_that_is_wanted() {
+    let mut world = World::new();
+    let wrong =
+        ["nope --json", "tsm nope --json", "--json nope", "org env nope --json", "tsm --json nope x", "--nope --json"];
+    let wrong = wrong.map(str::to_owned).into_iter();
+    // What follows `watch` is a line of its own.
+    for line in wrong.chain(
+        COMMANDS.iter().filter(|it| it.name != "watch").map(|entry| format!("{} --json --no-such-option", entry.name)),
+    ) {
+        let ran = world.run(&line);
+        assert_eq!((ran.code, ran.output.as_str()), (2, ""), "`{line}`: {}", ran.talk);
+        assert_eq!(error_of(&line, &ran.talk)["error"]["kind"], "usage", "`{line}`");
+    }
+}
+
+#[test]
+fn a_text_comes_with_what_it_is_of() {
+    let mut world = World::new();
+    world.org("acme", &[("local", ""), ("dev", "[org]\nname = \"acme\"\n")]);
+    let shown: serde_json::Value =
+        serde_json::from_str(&world.run("org env show dev --json --org acme").done()).expect("JSON");
+    assert_eq!(crate::schema::misfits(&shown, &crate::schema::schema("org-env-show")), Vec::<String>::new());
+    assert!(shown["text"].as_str().is_some_and(|text| text.contains("name = \"acme\"")), "{shown}");
+}
+
+#[test]
+fn with_json_what_is_said_is_data() {
+    let mut world = World::new();
+    world.org("acme", &[("local", ""), ("dev", "[org]\nname = \"acme\"\n"), ("prod", "")]);
+    world.file("app.js", "");
+    fs::create_dir_all(world.paths().processes()).expect("a folder");
+    for entry in COMMANDS.iter().filter(|entry| entry.effect == Effect::Read && !leads_on(entry)) {
+        for (example, statements) in examples(entry).filter(|(example, _)| !follows(example)) {
+            let plain = statements.len() == 1 && !example.contains(['|', '>']);
+            // The text of a page is what help is; what is completed is read by shells.
+            if !plain || matches!(entry.name, "help" | "tsm help" | "complete" | "watch" | "source") {
+                continue;
+            }
+            let line = format!("--json {example}");
+            let ran = world.run(&line);
+            if ran.code != 0 && ran.output.is_empty() {
+                error_of(&line, &ran.talk);
+                continue;
+            }
+            let data = serde_json::Deserializer::from_str(&ran.output).into_iter::<serde_json::Value>();
+            for value in data {
+                let value = value.unwrap_or_else(|error| panic!("`{line}` is no JSON ({error}): {}", ran.output));
+                assert!(value.is_object() || value.is_array() || value.is_null(), "`{line}`: {value}");
+            }
+        }
+    }
+}
+
 /// A line that goes on until somebody ends it.
 fn follows(line: &str) -> bool {
     line.split(' ').any(|word| matches!(word, "-f" | "--follow"))

@@ -8,7 +8,7 @@ use crate::env::masked;
 use crate::org::document::Document;
 use crate::org::error::OrgError;
 use crate::org::store::{self, Store};
-use crate::report::{Block, Report};
+use crate::report::{Block, Report, Value};
 
 /// Show an environment as it is written
 ///
@@ -37,6 +37,13 @@ impl Command for EnvShow {
         cx.console.note(&format!("📄 Environment: {env}\n📁 File: {}\n", path.display()));
         // A text that is no TOML any more has no values, only lines.
         let shown = Document::parse("", &current.text).map(|document| document.shown().text.to_string());
-        Ok(Report::of(Block::Text(masked::toml(&shown.unwrap_or(current.text)))))
+        let text = masked::toml(&shown.unwrap_or(current.text));
+        let data = vec![
+            ("org".to_owned(), org.as_str().into()),
+            ("env".to_owned(), env.as_str().into()),
+            ("file".to_owned(), path.display().to_string().into()),
+            ("text".to_owned(), text.as_str().into()),
+        ];
+        Ok(Report::of(Block::Written { text, data: Value::Record(data) }))
     }
 }

@@ -60,7 +60,14 @@ impl Command for Generate {
     const EXAMPLES: &'static [&'static str] = &["tsm nginx generate api --domain api.example.org"];
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        Ok(Report::of(Block::Text(self.wanted.site(cx)?.text())))
+        let site = self.wanted.site(cx)?;
+        let text = site.text();
+        let data = vec![
+            ("process".to_owned(), site.process.as_str().into()),
+            ("port".to_owned(), site.port.into()),
+            ("text".to_owned(), text.as_str().into()),
+        ];
+        Ok(Report::of(Block::Written { text, data: Value::Record(data) }))
     }
 }
 

@@ -19,6 +19,9 @@ use crate::tsm::save;
 use crate::tsm::service::{Over, ServiceError, Services};
 use crate::tsm::store::{Process, Store};
 
+/// The global option that is ours at the end of a command line too.
+const JSON: &str = "--json";
+
 /// Save a command or a process as a service
 ///
 /// `tsm save NAME COMMAND…` saves a command line with the options of `tsm start`; `tsm save PROCESS [NAME]` saves what a process
@@ -62,6 +65,11 @@ impl Command for Save {
 
     fn arrange(mut given: Vec<String>) -> Vec<String> {
         let own = <Self as clap::Args>::augment_args(clap::Command::new(Self::NAME));
+        // Nothing is run whose output could be meant; the program's own stands behind `--`.
+        let is_ours = given.last().is_some_and(|last| last == JSON) && !given.iter().any(|word| word == "--");
+        if is_ours {
+            given.rotate_right(1);
+        }
         let name = words::program_at(&given, &own);
         if name >= given.len() || given[name] == "--" {
             return given;

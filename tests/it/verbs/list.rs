@@ -242,6 +242,10 @@ fn no_place_shows_a_secret_of_a_command_line() {
     let shell = "mysql -phunter2; curl -u me:hunter2 x; exec sleep 600";
     yard.ok(&["tsm", "start", "--name", "web", "--pre-hook", "true --token hunter2", "sh", "-c", shell]);
     yard.ok(&["tsm", "save", "web", "kept"]);
+    let both = yard.shaped(&["tsm", "info", "api", "web"], "tsm-info");
+    assert_eq!(names(&both), ["api", "web"]);
+    let saved = yard.shaped(&["tsm", "save", "plain", "sleep", "600"], "tsm-save");
+    assert_eq!(saved["command"], "sleep 600", "`--json` at the end is ours");
     for line in [
         "tsm list all -v",
         "tsm list all --json",

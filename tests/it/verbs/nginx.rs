@@ -178,6 +178,9 @@ fn a_certificate_makes_two_servers() {
     }
     assert_eq!(bed.run(&["tsm", "nginx", "generate", "site", "--domain", "a;b"]).code, 2);
     assert_eq!(bed.run(&["tsm", "nginx", "generate", "nobody"]).code, 5);
+    let text = bed.run(&["tsm", "nginx", "generate", "site", "--json"]).out;
+    let shown: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(crate::schema::misfits(&shown, &crate::schema::schema("tsm-nginx-generate")), Vec::<String>::new());
 }
 
 #[test]
