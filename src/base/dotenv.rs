@@ -45,6 +45,8 @@ pub enum Problem {
     AfterQuote,
     /// A NUL byte, which no environment can hold.
     Nul,
+    /// More settings than [`MOST`].
+    TooMany,
 }
 
 impl fmt::Display for Problem {
@@ -55,6 +57,7 @@ impl fmt::Display for Problem {
             Self::Unclosed => "this quote is not closed",
             Self::AfterQuote => "unexpected text after the closing quote",
             Self::Nul => "a value cannot hold a NUL byte",
+            Self::TooMany => "more than 16384 variables, which no program can be started with",
         })
     }
 }
@@ -66,6 +69,9 @@ impl fmt::Display for Malformed {
 }
 
 impl std::error::Error for Malformed {}
+
+/// So many settings fit into what the kernel hands to a program, if they are short; a file with more is no env file.
+const MOST: usize = 16_384;
 
 /// A setting with its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,6 +114,9 @@ pub fn entries(text: &str) -> Result<Vec<Entry>, Malformed> {
     let mut cursor = Cursor::new(bare, text.len() - bare.len());
     let mut entries = Vec::new();
     while let Some(entry) = cursor.entry()? {
+        if entries.len() == MOST {
+            return Err(cursor.fault(Problem::TooMany));
+        }
         entries.push(entry);
     }
     Ok(entries)
@@ -415,6 +424,15 @@ mod tests {
         ] {
             assert_eq!(parse(text), Err(Malformed { line, column, problem }), "{text:?}");
         }
+    }
+
+    #[test]
+    fn more_variables_than_a_program_can_be_given_are_refused() {
+        let text = |count: usize| (0..count).map(|n| format!("A{n}=x\n")).collect::<String>();
+        assert_eq!(parse(&text(MOST)).expect("as many as that").len(), MOST);
+        let line = u32::try_from(MOST).expect("small") + 2;
+        let refused = parse(&text(1_000_000)).expect_err("too many");
+        assert_eq!((refused.line, refused.problem), (line, Problem::TooMany));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::base::time::Timestamp;
 use crate::command::global::Globals;
 use crate::command::{Cx, Effect, Entry, Ready, Selection};
 use crate::report::{Console, Report};
-use crate::sys::{net, privileges};
+use crate::sys::{net, privileges, process};
 
 use super::audit::{self, Deed};
 use super::session::Session;
@@ -45,6 +45,10 @@ impl Attempt<'_> {
         let effect = ready.effect();
         if effect != Effect::Read {
             refuse_stranger(&mut cx)?;
+        }
+        if self.entry.name.starts_with("tsm ") && !process::can_be_seen() {
+            return Err(Fault::new(Kind::Failed, "`/proc` is not mounted, and without it no process can be seen")
+                .advise("mount -t proc proc /proc"));
         }
         guard::pass(self.entry.name, &*ready, &session.context()?, &mut cx)?;
         let began = session.host.now();

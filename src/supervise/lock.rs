@@ -52,7 +52,17 @@ pub(super) fn open(dir: &Path) -> io::Result<File> {
 
 /// Takes a seat through `file`; false when somebody else has it.
 pub(super) fn take(file: &File, seat: Seat) -> io::Result<bool> {
-    match fcntl(file, FcntlArg::F_OFD_SETLK(&seat.range())) {
+    take_range(file, &seat.range())
+}
+
+/// Takes one byte of another file; false when somebody else has it.
+pub(super) fn take_byte(file: &File, at: usize) -> io::Result<bool> {
+    let l_start = at.try_into().map_err(|_| io::ErrorKind::InvalidInput)?;
+    take_range(file, &libc::flock { l_start, ..Seat::Guard.range() })
+}
+
+fn take_range(file: &File, range: &libc::flock) -> io::Result<bool> {
+    match fcntl(file, FcntlArg::F_OFD_SETLK(range)) {
         Ok(_) => Ok(true),
         Err(nix::Error::EAGAIN | nix::Error::EACCES) => Ok(false),
         Err(error) => Err(error.into()),

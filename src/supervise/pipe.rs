@@ -3,12 +3,10 @@
 //! Our ends are opened for reading and writing and never block: no end of file, no hang-up ever. The end of a life is told by
 //! the process handle, the end of data by `EAGAIN`.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::fs::FileTypeExt;
-use std::os::unix::net::{SocketAddr, UnixListener};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 use nix::sys::stat::Mode;
@@ -16,6 +14,8 @@ use nix::unistd::{geteuid, mkfifo};
 use rustix::pipe::{fcntl_getpipe_size, fcntl_setpipe_size};
 
 use crate::disk;
+
+use super::lock;
 
 /// What a pipe holds while little comes.
 pub(super) const SMALL: usize = 64 * 1024;
@@ -60,7 +60,7 @@ pub(super) struct Room {
     /// What is enough while little comes.
     idle: usize,
     /// Held while an ordinary user's pipe is large.
-    permit: Option<UnixListener>,
+    permit: Option<File>,
 }
 
 impl Room {
@@ -116,15 +116,20 @@ impl Room {
 /// One of the places for large pipes that all services of this user share: together a quarter of what the kernel lets a
 /// user have before it cuts every further pipe, in any program, to two pages.
 ///
-/// A place is an abstract socket name: exclusive, without a file, and free again when its holder dies.
-fn permit() -> Option<UnixListener> {
+/// A place is a lock on one byte of a file that only this user can open: exclusive, and free again when its holder dies.
+fn permit() -> Option<File> {
     const DEFAULT_PAGES: usize = 16384;
     const PAGE: usize = 4096;
     let soft = fs::read_to_string("/proc/sys/fs/pipe-user-pages-soft");
     let pages = soft.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(DEFAULT_PAGES);
-    let user = geteuid();
-    (0..pages / 4 / (LARGE / PAGE)).find_map(|place| {
-        let name = format!("tetra-large-pipe-{user}-{place}");
-        UnixListener::bind_addr(&SocketAddr::from_abstract_name(name).ok()?).ok()
-    })
+    let places = Path::new(PLACES);
+    let above = fs::metadata(places.parent()?).ok()?;
+    if above.uid() != geteuid().as_raw() || above.mode() & 0o077 != 0 {
+        return None;
+    }
+    let file = disk::own().create(0o600).read_too().open(places).ok()?;
+    (0..pages / 4 / (LARGE / PAGE)).find(|place| lock::take_byte(&file, *place).unwrap_or(false)).map(|_| file)
 }
+
+/// The file, above the directory of all processes; a supervisor works in that of its own.
+const PLACES: &str = "../../.large-pipes";

@@ -6,9 +6,11 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use super::pidfd::{Handle, Push};
+use super::process::{self, Census};
 use super::signal;
 
 /// Waits for a child that has the terminal; its exit code. Ctrl-C is the child's affair. If this program is asked to end, it asks
@@ -31,6 +33,42 @@ pub fn wait(child: &mut Child) -> io::Result<i32> {
 #[must_use]
 pub fn code(status: ExitStatus) -> i32 {
     status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
+}
+
+/// Makes this process the parent of what loses its own below it, so that [`end_all`] finds it.
+///
+/// # Errors
+///
+/// Fails if the kernel does not allow it.
+pub fn adopt_orphans() -> io::Result<()> {
+    Ok(nix::sys::prctl::set_child_subreaper(true)?)
+}
+
+/// Kills and collects every child of this process and all below them, for at most `patience`. For a program that has waited for each
+/// child of its own.
+pub fn end_all(patience: Duration) {
+    let until = Instant::now() + patience;
+    loop {
+        loop {
+            match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+                Ok(WaitStatus::StillAlive) => break,
+                Ok(_) | Err(nix::Error::EINTR) => {}
+                Err(_) => return,
+            }
+        }
+        if Instant::now() >= until {
+            return;
+        }
+        for found in Census::take().tree(process::own_pid()).into_iter().skip(1) {
+            // The number may be another's by now; with a handle it cannot become one between the look and the signal.
+            if let Ok(handle) = Handle::open(found.pid)
+                && process::is_same(found.pid, found.start_ticks)
+            {
+                let _ = handle.push(Push::Force);
+            }
+        }
+        super::watch::pause(Duration::from_millis(2));
+    }
 }
 
 /// How a program with a limit ended.

@@ -1,6 +1,7 @@
 //! A socket on which other processes say short things, and who said them.
 
-use std::io::{self, IoSliceMut};
+use std::fs::File;
+use std::io::{self, IoSliceMut, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
@@ -34,6 +35,17 @@ impl Ear {
     /// Fails if the name is taken or too long.
     pub fn named(name: &str) -> io::Result<Self> {
         Self::of(UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(name)?)?)
+    }
+
+    /// A name that nobody can have taken before.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the kernel gives no random numbers.
+    pub fn unknown_name() -> io::Result<String> {
+        let mut bytes = [0; 16];
+        File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+        Ok(format!("tetra-{:032x}", u128::from_ne_bytes(bytes)))
     }
 
     fn of(socket: UnixDatagram) -> io::Result<Self> {

@@ -75,6 +75,13 @@ pub fn listening_on(port: u16) -> Vec<Listener> {
     diag::listening(Some(port)).unwrap_or_else(|| listening_by_table(port))
 }
 
+/// The UDP sockets that wait for datagrams on `port`, on any address.
+#[must_use]
+pub fn bound_on(port: u16) -> Vec<Listener> {
+    let udp = TABLES.iter().filter(|(_, protocol)| *protocol == Protocol::Udp);
+    udp.flat_map(|(path, protocol)| table(path, *protocol)).filter(|listener| listener.port == port).collect()
+}
+
 /// The same by the tables, for kernels that cannot be asked.
 pub(super) fn listening_by_table(port: u16) -> Vec<Listener> {
     let tcp = TABLES.iter().filter(|(_, protocol)| *protocol == Protocol::Tcp);

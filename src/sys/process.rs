@@ -182,6 +182,12 @@ pub fn ancestors(pid: u32) -> Vec<u32> {
     line
 }
 
+/// False where there is no `/proc`.
+#[must_use]
+pub fn can_be_seen() -> bool {
+    Path::new("/proc/self").exists()
+}
+
 /// This process.
 #[must_use]
 pub fn own_pid() -> u32 {

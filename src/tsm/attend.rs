@@ -7,8 +7,10 @@
 
 pub mod cron;
 pub mod health;
+mod http;
 pub mod pattern;
 pub mod probe;
+mod socket;
 mod watch;
 pub mod zone;
 
@@ -23,16 +25,16 @@ use std::time::{Duration, Instant};
 use crate::disk;
 use crate::supervise::client::{self, Order};
 use crate::supervise::meta::{self, Cause, Meta, State};
-use crate::sys::detach;
 use crate::sys::ear::Ear;
 use crate::sys::host::Host;
 use crate::sys::pidfd::{Handle, Push};
 use crate::sys::process::{self, Census};
 use crate::sys::real::RealHost;
-use crate::sys::signal;
+use crate::sys::{child, detach, signal};
 
 use health::{Health, Wellness};
 use probe::{HealthCheck, Patient};
+pub(super) use socket::socket_of;
 use watch::{Clock, Files};
 
 /// The word after the program's name that makes it an attendant.
@@ -90,6 +92,7 @@ fn begin(dir: &Path) -> Result<Attendant, String> {
     let lock = take_over(dir).map_err(|error| format!("failed to take `{}`: {error}", dir.join(LOCK).display()))?;
     let mut attendant = Attendant::new(dir, &meta)?;
     detach::go_on_alone().map_err(|error| format!("failed to make a process: {error}"))?;
+    child::adopt_orphans().map_err(|error| format!("failed to adopt orphans: {error}"))?;
     let lock = attendant.lock.insert(lock);
     let _ = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| write!(lock, "{}", process::own_pid()));
     Ok(attendant)
@@ -134,6 +137,9 @@ const LONGEST: Duration = Duration::from_secs(5);
 /// Between two looks while a process comes up.
 const EAGER: Duration = Duration::from_millis(200);
 
+/// How long what a check left behind may take to end.
+const SWEEP: Duration = Duration::from_secs(2);
+
 /// Between two looks at the memory.
 const MEMORY_STEP: Duration = Duration::from_secs(2);
 
@@ -177,7 +183,7 @@ impl Attendant {
             files,
             lock: None,
             clock: Clock::new(&care.cron, &care.cron_tz, &host),
-            socket: if care.notify { Some(listen(dir, meta).map_err(hear)?) } else { None },
+            socket: if care.notify { Some(socket::listen(dir, meta).map_err(hear)?) } else { None },
             user: meta.run.user.as_ref().map(|user| user.uid),
             dir: dir.to_owned(),
             next_look: Instant::now(),
@@ -259,6 +265,9 @@ impl Attendant {
             Some(check) => check.look(&patient, limit),
             None => Ok(()),
         };
+        if matches!(self.check, Some(HealthCheck::Exec(_))) {
+            child::end_all(SWEEP);
+        }
         self.hear();
         let found = found.and_then(|()| {
             if care.notify && !self.health.notified {
@@ -354,21 +363,6 @@ impl Attendant {
             self.next_look = Instant::now();
         }
     }
-}
-
-/// The socket that a process was told of: in its folder, or without a file where it runs as a user to whom that is closed.
-fn listen(dir: &Path, meta: &Meta) -> io::Result<Ear> {
-    match socket_of(dir, meta.run.user.is_some()).strip_prefix('@') {
-        Some(name) => Ear::named(name),
-        None => Ear::at(&dir.join(SOCKET)),
-    }
-}
-
-/// What the process in `dir` finds in `NOTIFY_SOCKET`. An `@` stands before a name that is no file.
-#[must_use]
-pub(super) fn socket_of(dir: &Path, runs_as_other: bool) -> String {
-    let path = dir.join(SOCKET).display().to_string();
-    if runs_as_other { format!("@{path}") } else { path }
 }
 
 /// Bytes of memory of a process and all below it. What several share is counted once, if the plain sum is above `limit`.

@@ -209,7 +209,7 @@ fn create_one(
     let before = meta::read(&dir).ok().flatten().or_else(|| meta::earlier(&dir));
     let mut meta = compose(plan, &placement, before.as_ref(), now);
     if meta.run.care.notify {
-        let socket = attend::socket_of(&dir, meta.run.user.is_some());
+        let socket = attend::socket_of(&dir, meta.run.user.is_some()).map_err(failed("name the socket of", &dir))?;
         meta.run.set.push((NOTIFY.to_owned(), socket));
     }
     let created = Created {

@@ -11,6 +11,7 @@ mod writer;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::instances;
 use super::keep::Keep;
 use super::port::PortWish;
 use crate::base::environment::EnvRef;
@@ -65,6 +66,8 @@ pub struct Definition {
     /// Keys that look like slips of the finger, with what was probably meant.
     pub slips: Vec<(String, &'static str)>,
 }
+
+const COUNT: &str = "write a whole number from 1 to 256";
 
 /// Why a definition cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -234,7 +237,11 @@ impl Definition {
                 self.port = keys::read(&line, "a port is a number from 1 to 65535, `8000+`, `auto` or `none`")?;
             }
             "TSM_INSTANCES" => {
-                self.instances = keys::read(&line, "write a whole number")?;
+                let count = keys::read(&line, COUNT)?;
+                if count.is_some_and(|count| !(1..=instances::MOST).contains(&count)) {
+                    return Err(line.refuse(COUNT));
+                }
+                self.instances = count;
             }
             "TSM_AUTOSTART" => self.autostart = keys::flag(&line)?,
             "TSM_DEPS" => self.deps = keys::names(&line, "name services, separated by spaces")?,

@@ -22,6 +22,7 @@ use crate::base::near::nearest;
 use crate::disk;
 
 use super::definition::Definition;
+use super::instances;
 
 /// What a file holds.
 #[derive(Debug, Default)]
@@ -160,7 +161,7 @@ pub fn read(path: &Path, home: Option<&str>) -> Result<Imported, ImportError> {
         let text = disk::read_to_string(&path).map_err(unreadable)?;
         of_text(&path, &text, Site { folder, home })?
     };
-    Ok(file.tell_apart())
+    Ok(file.tell_apart().bound())
 }
 
 fn of_text(path: &Path, text: &str, site: Site) -> Result<Imported, ImportError> {
@@ -211,6 +212,16 @@ impl Imported {
     /// Says why what stands at `place` is no service.
     fn refuse(&mut self, place: &str, why: String) {
         self.refused.push(Lost { field: place.to_owned(), why });
+    }
+
+    /// Leaves out numbers of instances that a definition may not have.
+    fn bound(mut self) -> Self {
+        for it in self.services.iter_mut().filter(|it| it.instances.is_some_and(|count| count > instances::MOST)) {
+            let count = it.instances.take().unwrap_or_default();
+            let why = format!("{count} instances are more than {}; write TSM_INSTANCES", instances::MOST);
+            self.lost.push(Lost { field: format!("{}.instances", it.name), why });
+        }
+        self
     }
 
     /// Gives every service a name of its own.

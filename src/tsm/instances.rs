@@ -5,6 +5,9 @@ use super::plan::ladder::PORT;
 use super::plan::{PlanError, StartPlan};
 use super::port::PortWish;
 
+/// More of one program than this are a slip.
+pub const MOST: u32 = 256;
+
 /// Tells an instance which one it is, counted from 1.
 const NUMBER: &str = "TSM_INSTANCE";
 
@@ -46,4 +49,22 @@ fn instance(plan: &StartPlan, number: u32) -> Result<StartPlan, PlanError> {
         }
     }
     Ok(one)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_instances_than_make_sense_are_refused() {
+        let read = |count: &str| {
+            let text = format!("TSM_COMMAND=x\nTSM_INSTANCES=\"{count}\"\n");
+            crate::tsm::definition::Definition::parse(&text, std::path::Path::new("/a.tsm"), &Default::default())
+        };
+        assert_eq!(read("256").expect("as many as that").instances, Some(MOST));
+        for count in ["257", "99999999", "4294967295", "0", "-1", "many"] {
+            let refused = read(count).expect_err(count).to_string();
+            assert!(refused.contains("1 to 256"), "{count}: {refused}");
+        }
+    }
 }

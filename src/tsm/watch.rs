@@ -160,12 +160,23 @@ impl Watching {
     }
 }
 
+/// True if the process or what it started waits for datagrams on `port`: then nobody will ever listen. Looked at as seldom as for a
+/// stranger: most wait for connections, and soon do.
+fn is_bound(port: u16, child: &process::Stat, searched: &mut Option<Instant>) -> bool {
+    if searched.is_some_and(|last| last.elapsed() < SEARCH) {
+        return false;
+    }
+    *searched = Some(Instant::now());
+    let inodes: Vec<u64> = net::bound_on(port).iter().map(|socket| socket.inode).collect();
+    !inodes.is_empty() && net::holder_below(child.pid, &inodes).is_some()
+}
+
 /// True if the process or what it started listens on `port`. A listener whose process we may not see counts as ours: the port was
 /// free before. `searched` remembers the last search through all processes.
 fn listens(port: u16, child: &process::Stat, searched: &mut Option<Instant>) -> bool {
     let inodes: Vec<u64> = net::listening_on(port).iter().map(|listener| listener.inode).collect();
     if inodes.is_empty() {
-        return false;
+        return is_bound(port, child, searched);
     }
     if net::holder_below(child.pid, &inodes).is_some() {
         return true;

@@ -181,10 +181,32 @@ fn last_lines(process: &Process) -> Result<Vec<String>, LogError> {
     let source = |stream, log| Source { process: process.name.clone(), stream, log };
     let sources = [source(Stream::Out, process.out_log()), source(Stream::Err, process.err_log())];
     let lines = logs::select(&sources, &logs::Query::last(LAST))?;
-    Ok(lines.iter().map(|line| String::from_utf8_lossy(&line.bytes).into_owned()).collect())
+    Ok(lines.iter().map(|line| shortened(&String::from_utf8_lossy(&line.bytes))).collect())
+}
+
+/// The longest line that is shown, in characters. `tsm logs` shows it whole.
+const LONGEST_LINE: usize = 500;
+
+fn shortened(line: &str) -> String {
+    match line.char_indices().nth(LONGEST_LINE) {
+        Some((end, _)) => format!("{}… ({} bytes)", &line[..end], line.len()),
+        None => line.to_owned(),
+    }
 }
 
 /// True for an end that was not wished.
 fn is_failure(how: How) -> bool {
     !how.is_success()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_any_length_is_cut() {
+        assert_eq!(shortened("short"), "short");
+        let long = shortened(&"é".repeat(100_000));
+        assert!(long.chars().count() < LONGEST_LINE + 30 && long.ends_with("… (200000 bytes)"), "{long}");
+    }
 }

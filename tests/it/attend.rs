@@ -219,3 +219,23 @@ fn why_nobody_can_look_after_a_process_is_told_and_nothing_is_left() {
     );
     assert!(!home.join("tsm/runtime/processes/a").exists());
 }
+
+#[test]
+fn what_a_health_command_leaves_behind_ends_with_it() {
+    let mut world = World::new();
+    let mark = format!("{}", 7_000_000 + std::process::id());
+    let count = || {
+        let all = std::fs::read_dir("/proc").expect("processes").flatten();
+        let words = all.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
+        words.filter(|words| words.starts_with(b"sleep\0") && words.ends_with(format!("{mark}\0").as_bytes())).count()
+    };
+    let check =
+        format!("exec:echo x >> looks; setsid -f sleep {mark}; (setsid sleep {mark} &); env -i setsid -f sleep {mark}");
+    let line = format!("tsm start --name h --health '{check}' --health-interval 100ms --no-wait -- sleep 1000");
+    world.run(&line).done();
+    let looks = || std::fs::read_to_string(world.work().join("looks")).map_or(0, |text| text.lines().count());
+    eventually("some looks", || looks() > 3);
+    eventually("what they left has ended", || count() == 0);
+    world.run("tsm delete h").done();
+    eventually("nothing is left", || count() == 0);
+}

@@ -168,6 +168,12 @@ fn root_starts_nothing_in_the_home_of_a_user_and_leaves_nothing_of_root_there() 
         town.ok(ann, &["tsm", "enable", "y"]);
         assert_ne!(town.run(User::We, ann, &["tsm", "startup"]).code, 0);
         assert_ne!(town.run(User::We, ann, &["tsm", "start", "y"]).code, 0);
+        // What runs is restarted by its own supervisor, what does not run by nobody.
+        assert_eq!(town.run(User::We, ann, &["tsm", "restart", "z"]).code, 0);
+        let rows: serde_json::Value = serde_json::from_str(&town.ok(ann, &["tsm", "list", "--json"])).expect("a list");
+        let pid = rows[0]["pid"].as_u64().expect("it runs");
+        assert_eq!(fs::metadata(format!("/proc/{pid}")).expect("it lives").uid(), ANN);
+        town.ok(ann, &["tsm", "stop", "z"]);
         assert_ne!(town.run(User::We, ann, &["tsm", "restart", "z"]).code, 0);
         assert_eq!(town.strange(ann), Vec::<PathBuf>::new());
     }
@@ -192,8 +198,7 @@ fn root_sees_and_ends_the_processes_of_a_user_as_that_user() {
     assert_eq!(town.run(User::We, user, &["tsm", "delete", "a", "b"]).code, 0);
     let audit = fs::read_to_string(town.tetra(user).join("logs/tetra.jsonl")).expect("the log of changes");
     let last: serde_json::Value = serde_json::from_str(audit.lines().last().expect("a line")).expect("JSON");
-    let asked = nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten().map(|user| user.name);
-    assert_eq!(last["who"].as_str().map(str::to_owned), asked.or(Some(User::We.uid().to_string())), "{last}");
+    assert_eq!(last["who"].as_str(), Some(tetra::sys::net::login(User::We.uid()).as_str()), "{last}");
     assert_eq!(town.strange(user), Vec::<PathBuf>::new());
 }
 
@@ -405,4 +410,95 @@ fn links_that_are_meant_are_followed() {
     let rows: serde_json::Value = serde_json::from_str(&town.ok(we, &["tsm", "list", "--json"])).expect("a list");
     assert_eq!(rows.as_array().map(Vec::len), Some(2), "{rows}");
     town.ok(we, &["tsm", "logs", "api"]);
+}
+
+#[test]
+fn a_name_of_a_socket_cannot_be_taken_before() {
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::net::{SocketAddr, UnixDatagram};
+
+    let town = Town::new();
+    let path = town.tetra(User::We).join("tsm/runtime/processes/n/notify");
+    let name = SocketAddr::from_abstract_name(path.display().to_string()).expect("a name");
+    let taken = UnixDatagram::bind_addr(&name).expect("it is free");
+    let ready = "python3 -c 'import os, socket, time; a = os.environ[\"NOTIFY_SOCKET\"]; \
+        a = \"\\0\" + a[1:] if a[0] == \"@\" else a; \
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b\"READY=1\", a); time.sleep(1000)'";
+    let line = format!("exec {ready}");
+    let mut words = vec!["tsm", "start", "--name", "n", "--notify"];
+    if others("that the socket of a process of another user has a name that cannot be known").is_some() {
+        words.extend(["--user", "nobody"]);
+    }
+    words.extend(["--cwd", "/", "--", "sh", "-c", &line]);
+    let said = town.ok(User::We, &words);
+    let record = fs::read_to_string(path.with_file_name("meta.json")).expect("a record");
+    assert!(!record.contains(&format!("@{}", path.display())), "{said}");
+    assert!(town.ok(User::We, &["tsm", "info", "n"]).contains("healthy"));
+    drop(taken);
+}
+
+#[test]
+fn the_places_for_large_pipes_cannot_be_taken_by_another_user() {
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+    use std::os::unix::net::{SocketAddr, UnixListener};
+
+    let town = Town::new();
+    let user = others("that floods have large pipes").map_or(User::We, |[ann, _]| ann);
+    let name = |place: usize| format!("tetra-large-pipe-{}-{place}", user.uid());
+    let taken: Vec<UnixListener> = (0..64)
+        .filter_map(|place| UnixListener::bind_addr(&SocketAddr::from_abstract_name(name(place)).ok()?).ok())
+        .collect();
+    let flood = ["tsm", "start", "--log-size", "1M", "--log-keep", "1", "--name", "f", "--", "cat", "/dev/zero"];
+    town.ok(user, &flood);
+    let record = town.tetra(user).join("tsm/runtime/processes/f/meta.json");
+    let record: serde_json::Value = serde_json::from_slice(&fs::read(record).expect("a record")).expect("JSON");
+    let guard = record["life"]["guard_pid"].as_u64().expect("a pid");
+    let is_large = |entry: fs::DirEntry| {
+        let pipe = fs::metadata(entry.path()).is_ok_and(|found| found.file_type().is_fifo());
+        let mut options = fs::OpenOptions::new();
+        let opened = options.read(true).write(true).custom_flags(libc::O_NONBLOCK).open(entry.path()).ok();
+        pipe && opened.and_then(|it| rustix::pipe::fcntl_getpipe_size(it).ok()).is_some_and(|size| size >= 1 << 20)
+    };
+    crate::waiting::eventually("a flood has a large pipe", || {
+        fs::read_dir(format!("/proc/{guard}/fd")).expect("its descriptors").flatten().any(is_large)
+    });
+    drop(taken);
+}
+
+#[test]
+fn without_proc_the_reason_is_told() {
+    let town = Town::new();
+    let line = format!(
+        "mount -t tmpfs none /proc && HOME={} {} tsm list",
+        town.home(User::We).display(),
+        town.program.display()
+    );
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--map-root-user", "sh", "-c", &line]).stdin(Stdio::null());
+    let output = command.output().expect("unshare runs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    if said.contains("unshare:") || said.contains("mount:") {
+        let _ = writeln!(std::io::stderr(), "/proc cannot be taken away here: {said}");
+        return;
+    }
+    assert!(output.status.code() == Some(1) && said.contains("/proc") && said.contains("mount -t proc"), "{said}");
+}
+
+#[test]
+fn who_waits_for_datagrams_is_not_waited_for() {
+    let town = Town::new();
+    let free = std::net::UdpSocket::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port").port();
+    let port = free.to_string();
+    let line = format!(
+        "import socket, time; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); \
+         s.bind((\"127.0.0.1\", {port})); time.sleep(1000)"
+    );
+    let said = town.run(
+        User::We,
+        User::We,
+        &["tsm", "start", "--json", "--name", "u", "--port", &port, "--", "python3", "-c", &line],
+    );
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.out.replace(' ', "").contains("\"listening\":true"), "{said:?}");
 }

@@ -1,7 +1,6 @@
 //! Looking whether a process is well: over HTTP, by connecting, or with a command.
 
 use std::fmt;
-use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::path::Path;
 use std::str::FromStr;
@@ -10,10 +9,12 @@ use std::time::{Duration, Instant};
 use crate::sys::bounded::{self, Ran, Setting};
 use crate::sys::process;
 
+use super::http::{self, left};
+
 /// How to see whether a process is well. `$PORT` stands for its own port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HealthCheck {
-    /// An answer below 400.
+    /// An answer below 400 that comes to an end.
     Http {
         /// The host, as in the URL.
         host: String,
@@ -122,7 +123,11 @@ impl HealthCheck {
     pub fn look(&self, patient: &Patient, limit: Duration) -> Result<(), String> {
         let deadline = Instant::now() + limit;
         match self {
-            Self::Http { host, port, path } => http(&Target::of(host, *port, patient)?, path, deadline),
+            Self::Http { host, port, path } => {
+                let target = Target::of(host, *port, patient)?;
+                let authority = format!("{}:{}", target.host, target.port);
+                http::look(&authority, path, deadline, || connect(&target, deadline))
+            }
             Self::Tcp { host, port } => connect(&Target::of(host, *port, patient)?, deadline).map(drop),
             Self::Exec(line) => exec(line, patient, limit),
         }
@@ -159,45 +164,6 @@ fn connect(target: &Target, deadline: Instant) -> Result<TcpStream, String> {
     Err(why)
 }
 
-/// The longest first line of an answer.
-const LONGEST_LINE: usize = 1024;
-
-fn http(target: &Target, path: &str, deadline: Instant) -> Result<(), String> {
-    let mut stream = connect(target, deadline)?;
-    let broken = |error: std::io::Error| match error.kind() {
-        std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut => "no answer in time".to_owned(),
-        _ => format!("no answer: {error}"),
-    };
-    stream.set_write_timeout(Some(left(deadline)?)).map_err(broken)?;
-    let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: {}:{}\r\nAccept: */*\r\nConnection: close\r\n\r\n",
-        target.host, target.port
-    );
-    stream.write_all(request.as_bytes()).map_err(broken)?;
-    let mut line = Vec::new();
-    while !line.contains(&b'\n') && line.len() < LONGEST_LINE {
-        stream.set_read_timeout(Some(left(deadline)?)).map_err(broken)?;
-        let mut some = [0; 256];
-        match stream.read(&mut some).map_err(broken)? {
-            0 => break,
-            count => line.extend_from_slice(&some[..count]),
-        }
-    }
-    let line = String::from_utf8_lossy(&line);
-    let line = line.lines().next().unwrap_or_default();
-    let status = line.strip_prefix("HTTP/").and_then(|rest| rest.split(' ').nth(1)?.parse::<u16>().ok());
-    match status {
-        Some(200..400) => Ok(()),
-        Some(status) => Err(format!("it answers {status}")),
-        None => Err("what answers speaks no HTTP".to_owned()),
-    }
-}
-
-fn left(deadline: Instant) -> Result<Duration, String> {
-    let left = deadline.saturating_duration_since(Instant::now());
-    if left.is_zero() { Err("no answer in time".to_owned()) } else { Ok(left) }
-}
-
 /// The marks of a managed process: who has them belongs to it, and a check does not.
 const MARKS: [&[u8]; 3] = [b"TSM_RUN", b"TSM_PROCESS_DIR", b"NOTIFY_SOCKET"];
 
@@ -215,6 +181,8 @@ fn exec(line: &str, patient: &Patient, limit: Duration) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+
     use super::*;
     use std::net::TcpListener;
 

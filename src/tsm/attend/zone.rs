@@ -8,6 +8,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use crate::base::time::Timestamp;
+use crate::disk;
 
 use super::cron::Schedule;
 
@@ -56,7 +57,7 @@ impl Zone {
     /// The zone of this machine.
     #[must_use]
     pub fn local() -> Self {
-        let zone = std::fs::read(LOCAL).ok().and_then(|bytes| TimeZone::tzif("local", &bytes).ok());
+        let zone = disk::read(LOCAL).ok().and_then(|bytes| TimeZone::tzif("local", &bytes).ok());
         let target = std::fs::read_link(LOCAL).unwrap_or_default();
         let target = target.to_string_lossy();
         let name = target.split_once("zoneinfo/").map_or("local time", |(_, name)| name);

@@ -197,7 +197,7 @@ mod tests {
             autostart in proptest::option::of(any::<bool>()),
             deps in proptest::collection::vec(name(), 0..3),
             stack in proptest::option::of(name()),
-            instances in proptest::option::of(any::<u32>()),
+            instances in proptest::option::of(1..=256u32),
             keep in keep(),
             care in care(),
             unknown in proptest::collection::vec(("OTHER_[A-Z]{1,5}", "[^\\x00]{0,12}"), 0..3),

@@ -1,4 +1,4 @@
-//! The tables of faults name tests that exist, and the one of this room names all of its tests.
+//! The tables of faults and of rights name tests that exist, and the one of this room names all of its tests.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,14 @@ fn tests_in(file: &Path) -> Vec<String> {
 fn file_of(room: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (whole, part) = room.split_once("::").unwrap_or(("faults", room));
-    let candidates = [root.join("tests/it").join(whole).join(part), root.join("src/supervise").join(part)];
+    let below = |folder: &str, names: &[&str]| names.iter().fold(root.join(folder), |path, name| path.join(name));
+    let all: Vec<&str> = room.split("::").collect();
+    let candidates = [
+        below("tests/it", &all),
+        below("tests/it", &[whole, part]),
+        below("src/supervise", &[part]),
+        below("src", &all),
+    ];
     let found = candidates.into_iter().map(|path| path.with_extension("rs")).find(|path| path.exists());
     found.unwrap_or_else(|| panic!("`{room}` is no room of tests"))
 }
@@ -60,6 +67,18 @@ fn every_test_named_in_the_map_exists_and_every_test_is_named() {
             assert!(known.into_iter().any(|pattern| fits(pattern, test)), "`{room}::{test}` is not in the map");
         }
     }
+}
+
+#[test]
+fn every_right_names_its_test() {
+    let rights = Path::new(env!("CARGO_MANIFEST_DIR")).join("SECURITY.md");
+    let rights = fs::read_to_string(rights).expect("there is a page about security");
+    let lines: Vec<&str> = rows(&rights, "| ").filter(|row| !row.starts_with("| what holds")).collect();
+    assert!(lines.len() > 20, "the tables are there");
+    for row in lines {
+        assert_eq!(named(row).len(), 1, "one test for each line: {row}");
+    }
+    assert_exist(&rights);
 }
 
 #[test]
