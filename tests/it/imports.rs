@@ -302,7 +302,6 @@ fn a_compose_file_with_anchors_and_what_they_hold() {
             "services.init.user",
             "services.init.image",
             "services.init.volumes",
-            "services.api.depends_on.init.condition",
             "services.api.depends_on.redis",
             "services.worker.depends_on.redis",
             "services.init.depends_on.redis",

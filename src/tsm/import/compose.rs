@@ -52,12 +52,12 @@ pub(super) fn read(value: &Value, site: Site) -> Result<Imported, String> {
 }
 
 /// What others wait for until it ended.
-fn tasks(imported: &mut Imported, done: Vec<(String, String)>) {
-    for (need, place) in done {
+fn tasks(imported: &mut Imported, done: Vec<String>) {
+    for need in done {
         // What was not imported is told apart.
         if let Some(it) = imported.services.iter_mut().find(|it| it.name == need) {
             it.keep.restart = Some(Restart::Never);
-            ending::oneshot(it, &place, &mut imported.lost);
+            ending::oneshot(it);
         }
     }
 }
@@ -76,8 +76,8 @@ fn without_strangers(imported: &mut Imported) {
     }
 }
 
-/// `done` gets what has to have ended before it, and where that stands.
-fn one(name: &str, mut service: Source, site: Site, done: &mut Vec<(String, String)>) -> Option<Definition> {
+/// `done` gets what has to have ended before it.
+fn one(name: &str, mut service: Source, site: Site, done: &mut Vec<String>) -> Option<Definition> {
     let entry = service.take("entrypoint").map(words::line);
     let command = service.take("command").map(words::line);
     let arguments = entry.is_none() && command.as_deref().is_some_and(|command| command.starts_with('-'));
@@ -217,15 +217,14 @@ impl Port {
     }
 }
 
-fn needs(service: &mut Source, it: &mut Definition, done: &mut Vec<(String, String)>) {
+fn needs(service: &mut Source, it: &mut Definition, done: &mut Vec<String>) {
     match service.take("depends_on") {
         Some(Value::Object(needs)) => {
             for (name, need) in needs {
                 it.deps.push(legalise(name, "service"));
                 let condition = need.get("condition").and_then(scalar).unwrap_or_default();
                 if condition == "service_completed_successfully" {
-                    let place = format!("{}.depends_on.{name}.condition", service.place);
-                    done.push((legalise(name, "service"), place));
+                    done.push(legalise(name, "service"));
                 }
                 for key in need.as_object().into_iter().flatten().map(|(key, _)| key).filter(|key| *key != "condition")
                 {

@@ -14,6 +14,7 @@ use crate::tsm::definition::Definition;
 use crate::tsm::limits::MaxMemory;
 use crate::tsm::port::PortWish;
 
+use super::ending;
 use super::source::{Source, definition, scalar, settle_port, texts, variables};
 use super::{Imported, Site};
 
@@ -88,6 +89,7 @@ fn one(mut app: Source, site: Site) -> Result<Definition, String> {
     it.env_file = app.text("env_file").map(|file| site.path(&file).display().to_string());
     keep(&mut app, &mut it);
     instances(&mut app, &mut it);
+    ending::stop_signal(&mut it, Some("INT"), &app.place, app.lost);
     let port = app.parsed::<u16>("port").map(PortWish::Exactly);
     settle_port(&mut it, port);
     app.end(why_lost);

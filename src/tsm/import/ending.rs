@@ -1,22 +1,19 @@
-//! What a process is told at its end, and whether it has an end.
+//! What a process is told at its end, and whether it has an end of its own.
 
 use crate::tsm::definition::Definition;
 
 use super::Lost;
 
-/// The signal that asks it to end.
+/// The signal that asks it to end, where that is another one than usual.
 pub(super) fn stop_signal(it: &mut Definition, given: Option<&str>, place: &str, lost: &mut Vec<Lost>) {
     let Some(given) = given.filter(|given| !matches!(*given, "TERM" | "SIGTERM" | "15")) else { return };
-    let _ = it;
-    let why = format!("it is told to end by SIGTERM, and not by {given}");
-    lost.push(Lost { field: place.to_owned(), why });
+    it.keep.stop_signal = given.parse().ok();
+    if it.keep.stop_signal.is_none() {
+        lost.push(Lost { field: place.to_owned(), why: format!("there is no signal `{given}`") });
+    }
 }
 
 /// It does its work and ends; what needs it waits for that.
-pub(super) fn oneshot(it: &mut Definition, place: &str, lost: &mut Vec<Lost>) {
-    let _ = it;
-    lost.push(Lost {
-        field: place.to_owned(),
-        why: "what needs it waits until it is ready, and not until it ended".to_owned(),
-    });
+pub(super) fn oneshot(it: &mut Definition) {
+    it.keep.oneshot = Some(true);
 }

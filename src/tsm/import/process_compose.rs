@@ -37,7 +37,7 @@ pub(super) fn read(value: &Value, site: Site) -> Result<Imported, String> {
     }
     for (need, place) in done {
         match imported.services.iter_mut().find(|it| it.name == need) {
-            Some(it) => ending::oneshot(it, &place, &mut imported.lost),
+            Some(it) => ending::oneshot(it),
             None => imported.lost.push(super::Lost { field: place, why: format!("`{need}` was not imported") }),
         }
     }
@@ -197,6 +197,7 @@ mod tests {
             (Some(Duration::from_secs(7)), Some(Duration::from_secs(5)))
         );
         let all = lost(&imported);
+        assert_eq!(imported.services[0].keep.oneshot, Some(true), "what it waits for ends");
         for field in ["log_level", "processes.web.availability.backoff_seconds", "processes.web.log_location"] {
             assert!(all.contains(&field), "{field}: {all:?}");
         }

@@ -114,7 +114,7 @@ impl Unit<'_> {
         match kind {
             "simple" | "exec" | "idle" => {}
             "notify" | "notify-reload" => self.it.keep.notify = Some(true),
-            "oneshot" => ending::oneshot(self.it, "Service.Type", self.lost),
+            "oneshot" => ending::oneshot(self.it),
             "forking" => {
                 self.lose("Service", "Type", "it has to stay in the foreground: look for such an option of the program")
             }
