@@ -28,8 +28,10 @@ impl Control<'_> {
     pub(in crate::tsm) fn wait_for_end(&self, process: &Process) -> Result<Ended, ControlError> {
         let meta = self.wait_for_final(process)?;
         self.wait_unsupervised(process, MARGIN)?;
-        let forced =
-            meta.as_ref().and_then(|meta| meta.last_exit.as_ref()).is_some_and(|exit| exit.how == How::Signal(9));
+        // Of what had ended before, and whose leftovers were swept, nobody forced the end.
+        let ran = process.view.supervised || process.view.alive;
+        let forced = ran
+            && meta.as_ref().and_then(|meta| meta.last_exit.as_ref()).is_some_and(|exit| exit.how == How::Signal(9));
         let survivors = meta.map(|meta| meta.life.survivors).unwrap_or_default();
         Ok(Ended::Stopped { pid: process.meta.pid, forced, survivors })
     }

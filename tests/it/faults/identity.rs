@@ -105,6 +105,7 @@ fn stop_kill_and_delete_leave_nothing_of_what_nobody_supervises() {
         let said = field.tsm(words);
         assert_eq!(said.code, 0, "{words:?}: {said:?}");
         assert!(!lives(daemon), "{words:?}: {said:?}");
+        assert!(!said.out.contains("by force"), "{words:?}: {said:?}");
         if words[0] == "stop" {
             assert_eq!(field.list()[0]["status"], "stopped");
         } else {
