@@ -211,7 +211,7 @@ impl Road<'_> {
     }
 
     /// The text of a word; a `~` that begins it without quotes is the home directory, as in a shell.
-    fn from_home(&self, session: &Session, word: &Word) -> String {
+    fn expanded(&self, session: &Session, word: &Word) -> String {
         let written = self.source.text.get(word.span.clone()).unwrap_or_default();
         let below = word.text.strip_prefix('~').filter(|rest| rest.is_empty() || rest.starts_with('/'));
         match (below, session.host.variable("HOME")) {
@@ -221,7 +221,7 @@ impl Road<'_> {
     }
 
     fn command(&self, session: &mut Session, console: &mut dyn Console, words: &[Word]) -> Outcome {
-        let texts: Vec<String> = words.iter().map(|word| self.from_home(session, word)).collect();
+        let texts: Vec<String> = words.iter().map(|word| self.expanded(session, word)).collect();
         let mut globals = Globals::default();
         let prepared = prepare(&texts, &mut globals, console.width());
         let mut styled = (globals.look != Look::default()).then(|| console.restyled(&globals.look));
