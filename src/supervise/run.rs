@@ -52,6 +52,15 @@ pub struct Run {
     /// The most that it may have.
     #[serde(skip_serializing_if = "Limits::is_nothing")]
     pub limits: Limits,
+    /// The options of its start, which override its definition at every start; none if it does not come from one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub options: Option<String>,
+    /// The stack that it belongs to; empty if none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub stack: String,
+    /// The services that have to be ready before it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub deps: Vec<String>,
     /// The command that made this record: the pid of its process; 0 if it is not known.
     #[serde(skip_serializing_if = "is_zero")]
     pub started_by: u32,
@@ -95,6 +104,9 @@ impl Default for Run {
             care: Care::default(),
             limits: Limits::default(),
             user: None,
+            options: None,
+            stack: String::new(),
+            deps: Vec::new(),
             started_by: 0,
             created_ms: 0,
             stop_signal: libc::SIGTERM,

@@ -1,35 +1,95 @@
-//! The plan for a process that there is: its record says what to run, flags override it.
+//! The plan for a process that there is: its definition as it is now and the options of its last start say what to run, or else its
+//! record; flags override both.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::base::signal::Signal;
-use crate::supervise::meta::Run;
+use crate::supervise::meta::{Meta, Run};
 
-use super::detect::detect;
+use super::definition::Definition;
+use super::detect::{ProcessType, detect};
 use super::environment::{self, EnvFile};
-use super::interpreter::Tools;
+use super::given;
+use super::instances;
+use super::interpreter::{Program, Tools};
 use super::keep::Strategy;
 use super::name::Base;
 use super::plan::ladder::{PORT, port_of_file};
-use super::plan::{Kept, PlanError, PortChoice, StartPlan, folder, kept, program_of, value_of, watched};
+use super::plan::{Kept, PlanError, PortChoice, StartPlan, folder, kept, of_service, value_of, watched};
 use super::port::{OwnPort, PortSource, PortWish};
-use super::request::{Around, StartRequest};
+use super::request::{Around, RequestError, StartRequest, usual_policy};
+use super::start::Environ;
 use super::store::Process;
+use super::words::CommandLine;
 
 /// Plans to start `process` again.
 ///
 /// # Errors
 ///
-/// Fails if its record is lost or says nothing to run, or if its folder or env file is gone.
+/// Fails if its record is lost or says nothing to run, if its definition cannot be used or gives it another name, or if its
+/// directory or env file is gone.
 pub fn plan(process: &Process, request: &StartRequest, around: &Around) -> Result<StartPlan, PlanError> {
-    let meta = &process.meta;
     if let Some(why) = process.unknown.clone() {
         return Err(PlanError::Unknown { name: process.name.clone(), why });
     }
     if let Some(why) = process.damage.clone().filter(|_| !process.is_running()) {
         return Err(PlanError::NoRecord { name: process.name.clone(), why });
     }
+    let run = &process.meta.run;
+    let file = Path::new(&run.service);
+    match &run.options {
+        Some(options) if file.is_file() => {
+            let definition = Definition::read(file, around.variables).map_err(RequestError::from)?;
+            as_defined(process, definition, &request.over(given::read(options)), around)
+        }
+        _ => as_recorded(process, request, around),
+    }
+}
+
+/// As the definition says now. What belongs to the environment of the process stays that of its own, whatever is active.
+fn as_defined(
+    process: &Process,
+    definition: Definition,
+    request: &StartRequest,
+    around: &Around,
+) -> Result<StartPlan, PlanError> {
+    let run = &process.meta.run;
+    let own = process.environment();
+    let (org, env) = (own.as_ref().and_then(|own| own.org.as_ref()), own.as_ref().map(|own| &own.env));
+    let limits = if env == around.env { around.limits } else { run.limits };
+    let own = Around { org, env, restart: env.and_then(usual_policy), limits, ..*around };
+    let mut plan = of_service(definition, request, &own)?;
+    plan.secrets = Some(PathBuf::from(&run.secrets_file)).filter(|path| !path.as_os_str().is_empty());
+    plan.secrets_open = plan.secrets.as_deref().map(environment::is_secret_open).transpose()?.unwrap_or(false);
+    plan.org.clone_from(&run.org);
+    plan.environment.clone_from(&run.environment);
+    let mut plan = match instances::number_of(process) {
+        Some(number) if !run.group.is_empty() => instances::instance(&plan, number)?,
+        _ => StartPlan { instances: 1, group: run.group.clone(), ..plan },
+    };
+    // A free port that was found once is kept.
+    if let (Some(choice), Some(port)) = (&mut plan.port, process.meta.port)
+        && matches!(choice.wish, PortWish::From(first) if port >= first)
+    {
+        choice.wish = PortWish::Exactly(port);
+    }
+    let port = match plan.port.as_ref().map(|choice| choice.wish) {
+        Some(PortWish::Exactly(port) | PortWish::From(port)) => Some(port),
+        Some(PortWish::Nothing) | None => None,
+    };
+    let now = plan.base.with_port(port)?;
+    if now != process.name {
+        let service = Path::new(&run.service).file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        return Err(PlanError::Renamed { name: process.name.clone(), now, service });
+    }
+    plan.base = Base::existing(&process.name);
+    Ok(plan)
+}
+
+/// As its record says: what did not come from a definition, or whose definition is gone.
+fn as_recorded(process: &Process, request: &StartRequest, around: &Around) -> Result<StartPlan, PlanError> {
+    let meta = &process.meta;
     let cwd = match &request.cwd {
         Some(cwd) => folder(around.cwd, Some(cwd))?,
         None => folder(&meta.cwd, None)?,
@@ -67,7 +127,10 @@ pub fn plan(process: &Process, request: &StartRequest, around: &Around) -> Resul
         cwd,
         pre_hook: request.pre_hook.clone().unwrap_or_else(|| meta.prehook.clone()),
         service: Some(PathBuf::from(&meta.run.service)).filter(|path| !path.as_os_str().is_empty()),
-        needs: Vec::new(),
+        needs: if request.deps.is_empty() { meta.run.deps.clone() } else { request.deps.clone() },
+        stack: request.stack.clone().unwrap_or_else(|| meta.run.stack.clone()),
+        options: meta.run.options.clone(),
+        environ: Environ::Operator,
         instances: 1,
         group: meta.run.group.clone(),
         org: meta.run.org.clone(),
@@ -141,4 +204,27 @@ fn unset(process: &Process, request: &StartRequest) -> Vec<String> {
         Some(_) => Vec::new(),
         None => process.meta.run.unset.clone(),
     }
+}
+
+/// The kind that a record names.
+fn kind_named(word: &str) -> ProcessType {
+    use ProcessType::{Bash, Command, Go, Lua, Node, Python};
+    [Python, Node, Bash, Lua, Go].into_iter().find(|kind| kind.word() == word).unwrap_or(Command)
+}
+
+/// What to run by a record, also by one that has only the published fields.
+fn program_of(meta: &Meta) -> Result<Program, PlanError> {
+    let argv = match meta.run.argv.as_slice() {
+        [] => CommandLine::of_text(&meta.command).map_err(RequestError::from)?,
+        argv => CommandLine { words: argv.to_vec(), ..CommandLine::default() },
+    };
+    let argv = match argv.shell {
+        Some(text) => vec!["/bin/sh".to_owned(), "-c".to_owned(), text],
+        None => argv.words,
+    };
+    if argv.is_empty() {
+        return Err(RequestError::Nothing.into());
+    }
+    let (interpreter, word) = (meta.interpreter.clone(), meta.run.word.clone());
+    Ok(Program { argv, word, interpreter, kind: kind_named(&meta.process_type) })
 }

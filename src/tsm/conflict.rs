@@ -122,7 +122,11 @@ impl Conflict {
 /// The published block, word for word.
 impl fmt::Display for Conflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "🔴 Port {} is already in use!", self.port)?;
+        match &self.holder {
+            // Nobody listens there.
+            Holder::Claimed { name, .. } => writeln!(f, "🔴 Port {} belongs to {name}!", self.port)?,
+            _ => writeln!(f, "🔴 Port {} is already in use!", self.port)?,
+        }
         match &self.holder {
             Holder::Process { pid, command, .. } => {
                 writeln!(f, "   Blocking process: PID {pid}")?;

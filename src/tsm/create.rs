@@ -26,10 +26,12 @@ use super::keep::Strategy;
 use super::lost;
 use super::placement::{Placement, PlacementError, place};
 use super::plan::StartPlan;
+use super::port::PortWish;
 use super::ports;
 use super::remove::{aside, clear_aside};
 use super::roster::Roster;
-use super::store::{Store, StoreError};
+use super::start::Environ;
+use super::store::{Process, Store, StoreError};
 use super::words::joined;
 
 /// A process that is made and not started yet.
@@ -167,7 +169,7 @@ pub fn create_all(
     let mut all = Vec::new();
     for plan in plans {
         let created = create_one(plan, paths, &roster, &claims, host.now()).and_then(|(created, meta)| {
-            created.write(&meta, (host, &plan.opened)).inspect_err(|_| created.undo(paths))?;
+            created.write(&meta, plan, host).inspect_err(|_| created.undo(paths))?;
             Ok(created)
         });
         if let Ok(created) = &created {
@@ -226,10 +228,10 @@ fn create_one(
 }
 
 impl Created {
-    fn write(&self, meta: &Meta, surroundings: Surroundings) -> Result<(), FileError> {
+    fn write(&self, meta: &Meta, plan: &StartPlan, host: &dyn Host) -> Result<(), FileError> {
         // A new folder is complete when it gets its name; whoever is killed before has done nothing.
         let dir = if self.fresh { aside(&self.dir) } else { self.dir.clone() };
-        let filled = fill(&dir, meta, surroundings).and_then(|()| {
+        let filled = fill(&dir, meta, plan, host).and_then(|()| {
             if dir == self.dir { Ok(()) } else { fs::rename(&dir, &self.dir).map_err(failed("make", &self.dir)) }
         });
         if filled.is_err() && self.fresh {
@@ -268,10 +270,14 @@ impl Created {
 /// The starter's own, and the secrets that were opened for this start: they are stronger.
 type Surroundings<'a> = (&'a dyn Host, &'a [(String, String)]);
 
-fn fill(dir: &Path, meta: &Meta, surroundings: Surroundings) -> Result<(), FileError> {
+fn fill(dir: &Path, meta: &Meta, plan: &StartPlan, host: &dyn Host) -> Result<(), FileError> {
     file::private_folder(dir)?;
     let snapshot = dir.join(SNAPSHOT);
-    write_snapshot(&snapshot, surroundings).map_err(failed("write", &snapshot))?;
+    // Secrets that were opened now are a part of it.
+    let kept = plan.environ == Environ::Kept && plan.opened.is_empty() && snapshot.exists();
+    if !kept {
+        write_snapshot(&snapshot, (host, &plan.opened)).map_err(failed("write", &snapshot))?;
+    }
     meta::write(dir, meta).map_err(failed("write", &meta::path(dir)))
 }
 
@@ -304,6 +310,18 @@ fn care(plan: &StartPlan) -> Care {
     let care = &plan.kept.care;
     let watch = care.watch.iter().map(|path| plan.cwd.join(path).display().to_string()).collect();
     Care { watch, ..care.clone() }
+}
+
+/// The record that a process would have if it were started again by this plan, with its port.
+#[must_use]
+pub(super) fn record(plan: &StartPlan, process: &Process) -> Meta {
+    let port = match plan.port.as_ref().map(|choice| choice.wish) {
+        Some(PortWish::Exactly(port) | PortWish::From(port)) => Some(port),
+        Some(PortWish::Nothing) | None => None,
+    };
+    let (name, id) = (process.name.clone(), process.meta.tsm_id);
+    let placement = Placement { name, id, port, again: None, in_the_way: None };
+    compose(plan, &placement, Some(&process.meta), Timestamp(0))
 }
 
 /// The record that the supervisor begins with.
@@ -355,6 +373,9 @@ fn compose(plan: &StartPlan, placement: &Placement, before: Option<&Meta>, now: 
             group: plan.group.clone(),
             limits: plan.kept.limits,
             user: plan.kept.user.clone(),
+            options: plan.options.clone(),
+            stack: plan.stack.clone(),
+            deps: plan.needs.clone(),
             started_by: process::own_pid(),
             created_ms: before.map_or(now.0, |before| before.run.created_ms),
             stop_signal: plan.kept.stop_signal.number(),

@@ -4,6 +4,7 @@ use super::name::Base;
 use super::plan::ladder::PORT;
 use super::plan::{PlanError, StartPlan};
 use super::port::PortWish;
+use super::store::Process;
 
 /// More of one program than this are a slip.
 pub const MOST: u32 = 256;
@@ -26,7 +27,19 @@ pub fn plans(plan: &StartPlan) -> Result<Vec<StartPlan>, PlanError> {
     (1..=plan.instances).map(|number| instance(plan, number)).collect()
 }
 
-fn instance(plan: &StartPlan, number: u32) -> Result<StartPlan, PlanError> {
+/// Which one of several a process is, counted from 1; none if it is not one of several.
+#[must_use]
+pub fn number_of(process: &Process) -> Option<u32> {
+    let set = &process.meta.run.set;
+    set.iter().rfind(|(key, _)| key == NUMBER).and_then(|(_, value)| value.parse().ok())
+}
+
+/// The plan of one instance.
+///
+/// # Errors
+///
+/// As [`plans`].
+pub fn instance(plan: &StartPlan, number: u32) -> Result<StartPlan, PlanError> {
     let mut one = StartPlan { instances: 1, group: plan.base.text.clone(), ..plan.clone() };
     one.set.retain(|(key, _)| key != NUMBER);
     one.set.push((NUMBER.to_owned(), number.to_string()));

@@ -11,21 +11,23 @@ use std::time::Duration;
 use crate::base::signal::Signal;
 use crate::supervise::care::Care;
 use crate::supervise::limits::{Account, Limits};
-use crate::supervise::meta::{Meta, Restart};
+use crate::supervise::meta::Restart;
 
 pub use error::PlanError;
 use wanted::{Wanted, asked_env, service_env};
 
 use super::definition::Definition;
-use super::detect::{ProcessType, Shape, detect};
+use super::detect::{Shape, detect};
 use super::environment::{self, EnvFile};
 use super::foreign;
+use super::given;
 use super::interpreter::{self, Program, Tools};
 use super::keep::{Keep, Strategy};
 use super::limits::{self, within_reach};
 use super::name::{Base, trailing};
 use super::port::{OwnPort, PortSource, PortWish};
 use super::request::{Around, RequestError, StartRequest, Target};
+use super::start::Environ;
 use super::words::{CommandLine, Unclosed};
 
 /// Everything that will be done, but for what only the moment decides: the id, a free port, a free name.
@@ -61,6 +63,12 @@ pub struct StartPlan {
     pub service: Option<PathBuf>,
     /// The services that have to be ready before it.
     pub needs: Vec<String>,
+    /// The stack that it belongs to; empty if none.
+    pub stack: String,
+    /// The options that override its definition; none if it does not come from one.
+    pub options: Option<String>,
+    /// Whose variables it gets.
+    pub environ: Environ,
     /// How many of it are wanted.
     pub instances: u32,
     /// The group that it belongs to; empty if none.
@@ -146,7 +154,11 @@ pub fn plan(request: &StartRequest, around: &Around) -> Result<StartPlan, PlanEr
 }
 
 /// A service is started in the environment that it belongs to, whatever is chosen; without one in the chosen one.
-fn of_service(definition: Definition, request: &StartRequest, around: &Around) -> Result<StartPlan, PlanError> {
+pub(super) fn of_service(
+    definition: Definition,
+    request: &StartRequest,
+    around: &Around,
+) -> Result<StartPlan, PlanError> {
     definition.refuse_elsewhere(request, around)?;
     let Some((own, terms)) = definition.terms(around)? else {
         return Draft::of_service(definition, request, around)?.finish(request, around);
@@ -175,6 +187,7 @@ struct Draft {
     keep: Keep,
     service: Option<PathBuf>,
     needs: Vec<String>,
+    stack: Option<String>,
     instances: Option<u32>,
     notes: Vec<String>,
 }
@@ -206,6 +219,7 @@ impl Draft {
             keep: Keep::default(),
             service: None,
             needs: Vec::new(),
+            stack: None,
             instances: None,
             notes,
         })
@@ -234,6 +248,7 @@ impl Draft {
             keep: definition.keep,
             service: Some(definition.file),
             needs: definition.deps,
+            stack: definition.stack,
             instances: definition.instances,
             notes: slips.collect(),
         })
@@ -269,6 +284,7 @@ impl Draft {
             unset,
             own_port: OwnPort::of(&self.line.words, &self.shape),
             ladder,
+            options: self.service.as_ref().map(|_| given::write(request, env_file.as_ref(), &self.cwd)),
             env_file,
             secrets,
             secrets_open,
@@ -277,7 +293,9 @@ impl Draft {
             cwd: self.cwd,
             pre_hook: request.pre_hook.clone().unwrap_or(self.pre_hook),
             service: self.service,
-            needs: self.needs,
+            needs: if request.deps.is_empty() { self.needs } else { request.deps.clone() },
+            stack: request.stack.clone().or(self.stack).unwrap_or_default(),
+            environ: Environ::Operator,
             instances: request.instances.or(self.instances).unwrap_or(1),
             group: String::new(),
             org: around.org.map(ToString::to_string).unwrap_or_default(),
@@ -367,29 +385,6 @@ pub(super) fn value_of(
     let of_set = set.iter().rfind(|(key, _)| key == name).map(|(_, value)| value);
     let of_file = || env_file?.settings.iter().find(|setting| setting.key == name).map(|setting| &setting.value);
     of_set.or_else(of_file).or_else(|| around.variables.get(name)).cloned()
-}
-
-/// The kind that a record names.
-pub(super) fn kind_named(word: &str) -> ProcessType {
-    use ProcessType::{Bash, Command, Go, Lua, Node, Python};
-    [Python, Node, Bash, Lua, Go].into_iter().find(|kind| kind.word() == word).unwrap_or(Command)
-}
-
-/// What to run by a record, also by one that has only the published fields.
-pub(super) fn program_of(meta: &Meta) -> Result<Program, PlanError> {
-    let argv = match meta.run.argv.as_slice() {
-        [] => CommandLine::of_text(&meta.command).map_err(RequestError::from)?,
-        argv => CommandLine { words: argv.to_vec(), ..CommandLine::default() },
-    };
-    let argv = match argv.shell {
-        Some(text) => vec!["/bin/sh".to_owned(), "-c".to_owned(), text],
-        None => argv.words,
-    };
-    if argv.is_empty() {
-        return Err(RequestError::Nothing.into());
-    }
-    let (interpreter, word) = (meta.interpreter.clone(), meta.run.word.clone());
-    Ok(Program { argv, word, interpreter, kind: kind_named(&meta.process_type) })
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::base::environment::EnvName;
+use crate::base::environment::{EnvName, Rung};
 use crate::base::fault::{Advise, Kind};
 use crate::base::name::{OrgName, ServiceName};
 use crate::supervise::limits::Limits;
@@ -42,6 +42,10 @@ pub struct StartRequest {
     pub instances: Option<u32>,
     /// How to keep it.
     pub keep: Keep,
+    /// `--stack`.
+    pub stack: Option<String>,
+    /// `--deps`.
+    pub deps: Vec<String>,
 }
 
 /// What a start is asked amid.
@@ -65,6 +69,15 @@ pub struct Around<'a> {
     pub terms: Reader,
     /// The processes there are.
     pub processes: &'a [Process],
+}
+
+/// The restart policy of an environment: on a server what fails is started again; on one's own machine one wants to see it.
+#[must_use]
+pub fn usual_policy(env: &EnvName) -> Option<Restart> {
+    env.rung().map(|rung| match rung {
+        Rung::Local => Restart::Never,
+        Rung::Dev | Rung::Staging | Rung::Prod => Restart::OnFailure,
+    })
 }
 
 /// What a request means.

@@ -167,12 +167,13 @@ fn resolve_word<'a>(word: &str, among: &'a [Process], precision: Precision) -> R
     }
 }
 
-/// The instances that a word means together, unless a process has that very name.
+/// The instances that a word means together; one of them may have that very name.
 fn group<'a>(word: &str, among: &'a [Process]) -> Vec<&'a Process> {
-    if among.iter().any(|process| process.name.as_str() == word) {
+    let is_member = |process: &&Process| !word.is_empty() && process.meta.run.group == word;
+    if !among.iter().any(|process| is_member(&process)) {
         return Vec::new();
     }
-    among.iter().filter(|process| !word.is_empty() && process.meta.run.group == word).collect()
+    among.iter().filter(|process| is_member(process) || process.name.as_str() == word).collect()
 }
 
 /// Id first, then pid of a living child, then port; of several with one port the running ones.

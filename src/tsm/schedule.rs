@@ -1,10 +1,12 @@
-//! When a process is due next, for whoever shows it.
+//! When a process is due next, and how far it has come: for whoever shows it.
+
+use std::time::Duration;
 
 use super::attend::cron::Schedule;
 use super::attend::zone::Zone;
 use super::store::Process;
 use crate::base::time::Timestamp;
-use crate::supervise::meta::State;
+use crate::supervise::meta::{Exit, State};
 
 /// The schedule of a process and its time zone; none without a schedule.
 #[must_use]
@@ -30,4 +32,32 @@ pub fn in_words(process: &Process, now: Timestamp) -> Option<String> {
     let (today, due) = (zone.wall_clock(now), zone.wall_clock(next));
     let time = if due.second() == 0 { due.strftime("%H:%M") } else { due.strftime("%H:%M:%S") };
     Some(if today.date() == due.date() { time.to_string() } else { format!("{} {time}", due.date()) })
+}
+
+/// So many restarts in a row are a crash loop.
+const LOOP: u32 = 2;
+
+/// A life of this length ends one; the supervisor forgets its back-off then.
+const SETTLED: Duration = Duration::from_secs(10);
+
+impl Process {
+    /// It is restarted again and again without ever settling.
+    #[must_use]
+    pub fn is_crash_looping(&self, now: Timestamp) -> bool {
+        let unsettled = match self.view.state {
+            State::Waiting => true,
+            State::Starting | State::Online => self.uptime(now).is_none_or(|up| up < SETTLED),
+            State::Stopping | State::Stopped | State::Scheduled | State::Crashed | State::Errored | State::Unknown => {
+                false
+            }
+        };
+        unsettled && self.meta.life.streak >= LOOP
+    }
+
+    /// A task that ended with success.
+    #[must_use]
+    pub fn has_succeeded(&self) -> bool {
+        let success = |exit: &Exit| exit.how.is_success();
+        self.meta.run.oneshot && self.view.state == State::Stopped && self.meta.last_exit.as_ref().is_some_and(success)
+    }
 }

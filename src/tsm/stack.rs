@@ -15,6 +15,7 @@ use crate::sys::paths::Paths;
 
 use super::definition::Definition;
 use super::service::{ServiceError, Services, Which};
+use super::store::Process;
 
 /// A stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,12 +76,16 @@ impl Advise for StackError {
     }
 }
 
-/// All stacks, by name. Definitions that cannot be read belong to none.
+/// All stacks, by name, those too that only processes name. Definitions that cannot be read belong to none.
 ///
 /// # Errors
 ///
 /// Fails if a file cannot be read, or holds what is no name.
-pub fn all(paths: &Paths, variables: &BTreeMap<String, String>) -> Result<Vec<Stack>, StackError> {
+pub fn all(
+    paths: &Paths,
+    variables: &BTreeMap<String, String>,
+    processes: &[Process],
+) -> Result<Vec<Stack>, StackError> {
     let mut stacks: BTreeMap<String, Vec<String>> = files(paths)?;
     for file in Services::open(paths).files(Which::Available)? {
         let service = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
@@ -90,6 +95,9 @@ pub fn all(paths: &Paths, variables: &BTreeMap<String, String>) -> Result<Vec<St
             members.push(service);
         }
     }
+    for process in processes.iter().filter(|process| !process.meta.run.stack.is_empty()) {
+        stacks.entry(process.meta.run.stack.clone()).or_default();
+    }
     Ok(stacks.into_iter().map(|(name, services)| Stack { name, services }).collect())
 }
 
@@ -98,8 +106,13 @@ pub fn all(paths: &Paths, variables: &BTreeMap<String, String>) -> Result<Vec<St
 /// # Errors
 ///
 /// As [`all`], or if there is none of that name.
-pub fn find(name: &str, paths: &Paths, variables: &BTreeMap<String, String>) -> Result<Stack, StackError> {
-    let mut all = all(paths, variables)?;
+pub fn find(
+    name: &str,
+    paths: &Paths,
+    variables: &BTreeMap<String, String>,
+    processes: &[Process],
+) -> Result<Stack, StackError> {
+    let mut all = all(paths, variables, processes)?;
     match all.iter().position(|stack| stack.name == name) {
         Some(at) => Ok(all.swap_remove(at)),
         None => {

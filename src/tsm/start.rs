@@ -24,6 +24,7 @@ use super::watch::{Seen, Watch};
 
 pub use error::StartError;
 pub(super) use error::said;
+pub(super) use task::may_end;
 
 /// What is needed to start.
 pub struct Starter<'a> {
@@ -37,6 +38,15 @@ pub struct Starter<'a> {
     pub say: &'a mut dyn FnMut(&str),
     /// Opens the sealed form of a secrets file.
     pub open: &'a Opener<'a>,
+}
+
+/// Whose variables a process gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Environ {
+    /// Those of the operator who starts it.
+    Operator,
+    /// Those of its last start, if there was one.
+    Kept,
 }
 
 /// How long a start is watched.

@@ -231,6 +231,11 @@ impl Startup<'_, '_> {
                 let is_needed = self.starter.patience == Patience::UntilItEnds || self.is_needed(index);
                 let until_end = plan.kept.oneshot && is_needed;
                 let watch = Watch { until_end, ..start::watch(&plan, &created, pid) };
+                if self.starter.patience == Patience::UntilItRuns {
+                    let started = started(created, pid, Seen::Unwatched, begun);
+                    self.jobs[index].step = Step::Over(Outcome::Started(started));
+                    return;
+                }
                 match watch.begin() {
                     Some(watching) => {
                         Step::Watching { plan, created, written, watch, watching: Box::new(watching), begun }

@@ -52,12 +52,6 @@ pub struct Process {
     pub unknown: Option<String>,
 }
 
-/// So many restarts in a row are a crash loop.
-const LOOP: u32 = 2;
-
-/// A life of this length ends one; the supervisor forgets its back-off then.
-const SETTLED: Duration = Duration::from_secs(10);
-
 /// The folder of the processes cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -232,26 +226,6 @@ impl Process {
     #[must_use]
     pub fn is_running(&self) -> bool {
         self.status() == Status::Online
-    }
-
-    /// It is restarted again and again without ever settling.
-    #[must_use]
-    pub fn is_crash_looping(&self, now: Timestamp) -> bool {
-        let unsettled = match self.view.state {
-            State::Waiting => true,
-            State::Starting | State::Online => self.uptime(now).is_none_or(|up| up < SETTLED),
-            State::Stopping | State::Stopped | State::Scheduled | State::Crashed | State::Errored | State::Unknown => {
-                false
-            }
-        };
-        unsettled && self.meta.life.streak >= LOOP
-    }
-
-    /// A task that ended with success.
-    #[must_use]
-    pub fn has_succeeded(&self) -> bool {
-        let success = |exit: &meta::Exit| exit.how.is_success();
-        self.meta.run.oneshot && self.view.state == State::Stopped && self.meta.last_exit.as_ref().is_some_and(success)
     }
 
     /// The child's pid, if one lives.

@@ -80,7 +80,13 @@ impl Seen {
 impl Watch {
     /// Watches until the process listens, dies or has settled; ten seconds at most for an explicit port.
     pub(super) fn until_ready(&self, host: &dyn Host, say: &mut dyn FnMut(&str)) -> Seen {
-        let Some(mut watching) = self.begin() else { return Seen::Dead };
+        self.until_ready_since(Instant::now(), host, say)
+    }
+
+    /// The same for a process that was started before: its time counts from then.
+    pub(super) fn until_ready_since(&self, begun: Instant, host: &dyn Host, say: &mut dyn FnMut(&str)) -> Seen {
+        let Some(watching) = self.begin() else { return Seen::Dead };
+        let mut watching = Watching { begun, ..watching };
         let mut told = false;
         loop {
             let look = Instant::now();

@@ -35,6 +35,7 @@ fn a_saved_process_says_all_that_its_start_said() {
     let [before, mut after] = runs;
     assert!(after.service.ends_with("light.tsm"));
     (after.service, after.started_by, after.created_ms) = (String::new(), before.started_by, before.created_ms);
+    assert!(after.options.take().is_some(), "what its start said is kept");
     assert_eq!(before, after);
 }
 

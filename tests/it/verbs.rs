@@ -9,4 +9,5 @@ mod kill;
 mod list;
 mod logs;
 mod nginx;
+mod renewal;
 mod yard;

@@ -2,6 +2,7 @@
 
 use clap::ValueEnum;
 
+use crate::base::name::{ServiceName, is_name};
 use crate::base::signal::Signal;
 use crate::base::size::Size;
 use crate::base::time::Span;
@@ -79,6 +80,12 @@ pub struct Keeping {
     /// Run it as this user; only root may
     #[arg(long, value_name = "NAME")]
     user: Option<UserName>,
+    /// The stack that it belongs to: what is started and stopped together
+    #[arg(long, value_name = "NAME", value_parser = stack_name)]
+    stack: Option<String>,
+    /// A service that has to be ready before it; may be repeated
+    #[arg(long, value_name = "SERVICE", value_delimiter = ',')]
+    deps: Vec<ServiceName>,
     /// The signal that asks it to end when it is stopped; SIGTERM if left out
     #[arg(long, value_name = "SIGNAL", value_parser = ending)]
     stop_signal: Option<Signal>,
@@ -88,6 +95,11 @@ pub struct Keeping {
     /// How several instances are restarted
     #[arg(long, value_enum, value_name = "STRATEGY")]
     strategy: Option<Rollout>,
+}
+
+/// A name that a stack can have.
+fn stack_name(given: &str) -> Result<String, String> {
+    if is_name(given) { Ok(given.to_owned()) } else { Err("use letters, digits, `.`, `_` and `-`".to_owned()) }
 }
 
 /// A signal that ends a process.
@@ -129,6 +141,16 @@ impl From<Rollout> for Strategy {
 }
 
 impl Keeping {
+    /// The stack that it belongs to.
+    pub(super) fn stack(&self) -> Option<String> {
+        self.stack.clone()
+    }
+
+    /// What has to be ready before it.
+    pub(super) fn deps(&self) -> Vec<String> {
+        self.deps.iter().map(ToString::to_string).collect()
+    }
+
     /// What the options say.
     pub(super) fn keep(&self) -> Keep {
         Keep {

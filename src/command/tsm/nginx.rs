@@ -10,6 +10,7 @@ use crate::command::{Command, Cx, Effect};
 use crate::report::{Block, Cell, Fields, Report, Sentence, Tone, Value};
 use crate::tsm::nginx::{Certificate, Nginx, Over, Site};
 use crate::tsm::resolve::resolve_one;
+use crate::tsm::resolve::{Precision, resolve};
 use crate::tsm::store::{Process, Store};
 
 /// What a site is made of.
@@ -33,17 +34,18 @@ struct Wanted {
 
 impl Wanted {
     fn site(&self, cx: &Cx) -> Result<Site, Fault> {
-        let process = find(&self.target, cx)?;
-        let Some(port) = process.meta.port else {
-            let message = format!("`{}` has no port to which a site could lead", process.name);
-            return Err(Fault::new(Kind::Failed, message).advise(format!("tsm start --port N {}", process.name)));
-        };
+        let (process, processes) = instances(&self.target, cx)?;
+        let ports: Vec<u16> = processes.iter().filter_map(|process| process.meta.port).collect();
+        if ports.is_empty() {
+            let message = format!("`{process}` has no port to which a site could lead");
+            return Err(Fault::new(Kind::Failed, message).advise(format!("tsm start --port N {process}")));
+        }
         let path = |file: &FilePath| cx.host.cwd().join(&file.0);
         let certificate = self.certificate.as_ref().zip(self.key.as_ref());
         let certificate = certificate.map(|(it, key)| Certificate { certificate: path(it), key: path(key) });
         let domains = if self.domain.is_empty() { vec!["_".to_owned()] } else { self.domain.clone() };
         let ipv6 = Path::new("/proc/net/if_inet6").exists();
-        Ok(Site { process: process.name, port, domains, listen: self.listen, certificate, ipv6 }.checked()?)
+        Ok(Site { process, ports, domains, listen: self.listen, certificate, ipv6 }.checked()?)
     }
 }
 
@@ -64,7 +66,8 @@ impl Command for Generate {
         let text = site.text();
         let data = vec![
             ("process".to_owned(), site.process.as_str().into()),
-            ("port".to_owned(), site.port.into()),
+            ("port".to_owned(), Value::from(site.ports.first().copied())),
+            ("ports".to_owned(), Value::List(site.ports.iter().map(|port| (*port).into()).collect())),
             ("text".to_owned(), text.as_str().into()),
         ];
         Ok(Report::of(Block::Written { text, data: Value::Record(data) }))
@@ -90,7 +93,7 @@ impl Command for Install {
     const EXAMPLES: &'static [&'static str] = &["tsm nginx install api --domain api.example.org"];
 
     fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
-        Ok(find(&self.wanted.target, cx)?.environments())
+        Ok(instances(&self.wanted.target, cx)?.1.iter().flat_map(Process::environments).collect())
     }
 
     fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
@@ -102,7 +105,7 @@ impl Command for Install {
         let done = nginx(cx).install(&site, over(self.force))?;
         let path = done.path.display().to_string();
         let (action, text) = match done.changed {
-            true => ("installed", format!("tsm: {path} leads to port {} of '{}'", site.port, site.process)),
+            true => ("installed", format!("tsm: {path} leads to port {} of '{}'", listed(&site.ports), site.process)),
             false => ("kept", format!("tsm: {path} is there already, the same")),
         };
         Ok(said(text, &site.process, path, (action, done.reloaded)))
@@ -152,16 +155,18 @@ impl Command for Status {
     const EXAMPLES: &'static [&'static str] = &["tsm nginx status api"];
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let name = named(&self.target, cx)?;
-        let process = Store::open(cx.paths).get(&name);
+        let (name, processes) = match instances(&self.target, cx) {
+            Ok(found) => found,
+            Err(_) => (named(&self.target, cx)?, Vec::new()),
+        };
         let state = nginx(cx).state(&name)?;
-        let own = process.as_ref().and_then(|process| process.meta.port);
+        let own: Vec<u16> = processes.iter().filter_map(|process| process.meta.port).collect();
         let (verdict, well) = match () {
             () if !state.installed => ("not installed", false),
             () if state.objection.is_some() => ("nginx objects", false),
             () if !state.enabled => ("not enabled", false),
-            () if own.is_none() => ("the process is gone", false),
-            () if state.port != own => ("leads to another port", false),
+            () if own.is_empty() => ("the process is gone", false),
+            () if !same(&state.ports, &own) => ("leads to another port", false),
             () => ("in place", true),
         };
         let fields = Fields::titled(format!("Site of {name}"))
@@ -171,9 +176,16 @@ impl Command for Status {
             .with("installed", state.installed)
             .with("enabled", state.enabled)
             .with("edited", state.edited)
-            .with("port", Value::from(state.port))
-            .with("process_port", Value::from(own))
-            .with("running", process.is_some_and(|process| process.is_running()))
+            .with(
+                "port",
+                match state.ports.as_slice() {
+                    [] | [_] => Cell::from(Value::from(state.ports.first().copied())),
+                    several => Cell::from(Value::from(several.first().copied())).text(listed(several)),
+                },
+            )
+            .with("process_port", Value::from(own.first().copied()))
+            .hidden("ports", Value::List(state.ports.iter().map(|port| (*port).into()).collect()))
+            .with("running", processes.iter().any(Process::is_running))
             .with("objection", Value::from(state.objection));
         Ok(Report { says_no: !well, ..Report::of(super::info::without_blanks(fields)) })
     }
@@ -192,6 +204,35 @@ fn nginx<'a>(cx: &'a Cx) -> Nginx<'a> {
 
 fn over(force: bool) -> Over {
     if force { Over::Replace } else { Over::Keep }
+}
+
+/// The process that is meant, or the group of instances, under its name.
+fn instances(target: &ProcessTarget, cx: &Cx) -> Result<(ProcessName, Vec<Process>), Fault> {
+    let all = Store::open(cx.paths).all()?;
+    let mut found = resolve(&[&target.0], &all, Precision::Part);
+    if let Some(error) = found.missing.pop() {
+        return Err(error.into());
+    }
+    let processes: Vec<Process> = found.processes.into_iter().cloned().collect();
+    match processes.as_slice() {
+        [one] => Ok((one.name.clone(), processes)),
+        several => {
+            let group = several.iter().map(|process| process.meta.run.group.as_str()).find(|group| !group.is_empty());
+            Ok((group.unwrap_or(&target.0).parse()?, processes))
+        }
+    }
+}
+
+fn listed(ports: &[u16]) -> String {
+    ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// The order of servers means nothing.
+fn same(left: &[u16], right: &[u16]) -> bool {
+    let (mut left, mut right) = (left.to_vec(), right.to_vec());
+    left.sort_unstable();
+    right.sort_unstable();
+    left == right
 }
 
 fn find(target: &ProcessTarget, cx: &Cx) -> Result<Process, Fault> {

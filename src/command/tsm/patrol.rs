@@ -16,7 +16,8 @@ use crate::sys::paths::Paths;
 use crate::tsm::control::Control;
 use crate::tsm::doctor::mend::mend;
 use crate::tsm::doctor::{Mend, Patient, lives};
-use crate::tsm::start::{Patience, Starter};
+use crate::tsm::restart::Manner;
+use crate::tsm::start::{Environ, Patience, Starter};
 use crate::tsm::store::{Process, Store};
 
 /// Look after the processes: supervisors, crashed services, what the dead left
@@ -105,7 +106,8 @@ impl Round {
         let mut say = |text: &str| talk.push(text.to_owned());
         let mut starter =
             Starter { paths, host, patience: Patience::UntilItIsReady, say: &mut say, open: &opener(paths, host) };
-        for (process, answer) in wanted.iter().zip(control.restart(&wanted, &around, &mut starter)) {
+        let manner = Manner { strategy: None, environ: Environ::Kept };
+        for (process, answer) in wanted.iter().zip(control.restart(&wanted, &around, manner, &mut starter)) {
             match answer {
                 Ok(_) => round.restarted.push(process.name.to_string()),
                 Err(error) => round.faults.push(error.into()),

@@ -142,6 +142,10 @@ impl Save {
         definition.keep = self.keeping.keep().or(&definition.keep);
         definition.instances = self.instances.or(definition.instances);
         definition.port = self.port.or(definition.port);
+        definition.stack = self.keeping.stack().or(definition.stack);
+        if !self.keeping.deps().is_empty() {
+            definition.deps = self.keeping.deps();
+        }
         definition.description = self.description.clone().or(definition.description);
         definition.pre_command = self.pre_hook.clone().or(definition.pre_command);
         let given = self.request(Vec::new());
@@ -177,6 +181,8 @@ impl Save {
             pre_hook: self.pre_hook.clone(),
             instances: self.instances,
             keep: self.keeping.keep(),
+            stack: self.keeping.stack(),
+            deps: self.keeping.deps(),
         }
     }
 }

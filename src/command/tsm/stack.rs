@@ -15,7 +15,10 @@ use crate::tsm::stack::{self, Stack};
 use crate::tsm::startup::gather;
 use crate::tsm::store::{Process, Store};
 
+use super::restart::carry_out as restart_own;
 use super::stop::said;
+use crate::tsm::restart::Manner;
+use crate::tsm::start::{Environ, Patience};
 
 /// Start and stop services together
 ///
@@ -62,7 +65,7 @@ impl Command for Stacks {
 
     fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         let Some(name) = &self.stack else { return Ok(Vec::new()) };
-        let stack = stack::find(name, cx.paths, cx.host.variables())?;
+        let stack = stack::find(name, cx.paths, cx.host.variables(), &Store::open(cx.paths).all()?)?;
         let mut touched = gather::environments(&stack.services, &around(cx, &[], Limits::default()));
         touched.extend(processes(&stack, cx)?.iter().flat_map(Process::environments));
         Ok(touched)
@@ -70,7 +73,8 @@ impl Command for Stacks {
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let Some(name) = self.stack.filter(|_| self.action != Action::List) else { return list(cx) };
-        let stack = stack::find(&name, cx.paths, cx.host.variables())?;
+        let all = Store::open(cx.paths).all()?;
+        let stack = stack::find(&name, cx.paths, cx.host.variables(), &all)?;
         match self.action {
             Action::Start => start(&stack, cx),
             Action::Stop => stop(&stack, cx),
@@ -83,7 +87,7 @@ impl Command for Stacks {
 fn list(cx: &Cx) -> Result<Report, Fault> {
     let mut table = Table::new(&[("name", "NAME"), ("running", "RUNNING"), ("services", "SERVICES")])
         .when_empty("No stacks found.\nA service names its stack in TSM_STACK.");
-    for stack in stack::all(cx.paths, cx.host.variables())? {
+    for stack in stack::all(cx.paths, cx.host.variables(), &Store::open(cx.paths).all()?)? {
         let running = processes(&stack, cx)?.iter().filter(|process| process.is_running()).count();
         let words = stack.services.join(" ");
         let name = Cell::from(stack.name.as_str()).tone(Tone::Strong);
@@ -92,11 +96,12 @@ fn list(cx: &Cx) -> Result<Report, Fault> {
     Ok(Report::of(table))
 }
 
-/// The processes that come from the services of a stack.
+/// The processes that come from the services of a stack, or name it themselves.
 fn processes(stack: &Stack, cx: &Cx) -> Result<Vec<Process>, Fault> {
     let files: Vec<_> = stack.services.iter().filter_map(|name| file(name, cx)).collect();
     let mut all = Store::open(cx.paths).all()?;
-    all.retain(|process| files.iter().any(|file| gather::comes_from(process, file)));
+    let comes_from = |process: &Process| files.iter().any(|file| gather::comes_from(process, file));
+    all.retain(|process| process.meta.run.stack == stack.name || comes_from(process));
     Ok(all)
 }
 
@@ -107,7 +112,23 @@ fn file(name: &str, cx: &Cx) -> Option<std::path::PathBuf> {
 fn start(stack: &Stack, cx: &mut Cx) -> Result<Report, Fault> {
     let processes = Store::open(cx.paths).all()?;
     let services = gather::named(&stack.services, &around(cx, &processes, limits::of_environment(cx)?));
-    Ok(report(carry_out(services, cx)))
+    let report = report(carry_out(services, cx));
+    // What is no service is started as it was.
+    let mut own = own(stack, cx)?;
+    own.retain(|process| !process.is_running());
+    if own.is_empty() {
+        return Ok(report);
+    }
+    let manner = Manner { strategy: None, environ: Environ::Kept };
+    restart_own(report, &own, manner, Patience::UntilItIsReady, cx)
+}
+
+/// The processes of a stack that come from none of its services.
+fn own(stack: &Stack, cx: &Cx) -> Result<Vec<Process>, Fault> {
+    let files: Vec<_> = stack.services.iter().filter_map(|name| file(name, cx)).collect();
+    let mut own = processes(stack, cx)?;
+    own.retain(|process| !files.iter().any(|file| gather::comes_from(process, file)));
+    Ok(own)
 }
 
 fn stop(stack: &Stack, cx: &mut Cx) -> Result<Report, Fault> {
@@ -139,6 +160,16 @@ fn show(stack: &Stack, cx: &mut Cx) -> Result<Report, Fault> {
     let columns =
         [("service", "SERVICE"), ("process", "PROCESS"), ("pid", "PID"), ("port", "PORT"), ("status", "STATUS")];
     let mut table = Table::new(&[&columns[..], &[("health", "HEALTH")]].concat());
+    for process in own(stack, cx)? {
+        table.row(vec![
+            Cell::from(Value::Nothing),
+            process.name.as_str().into(),
+            Value::from(process.pid()).into(),
+            Value::from(process.meta.port).into(),
+            status(&process, cx.host.now(), false),
+            health(process.health().as_ref()),
+        ]);
+    }
     for name in &stack.services {
         let of_it = file(name, cx);
         let of_it = |process: &&Process| of_it.as_ref().is_some_and(|file| gather::comes_from(process, file));

@@ -10,10 +10,12 @@ use crate::command::secrets::opener;
 use crate::command::tsm::in_unit;
 use crate::command::tsm::keeping::Keeping;
 use crate::command::tsm::limits;
-use crate::command::{Command, Cx, Effect};
+use crate::command::{Command, Cx, Effect, Selection};
 use crate::report::{Report, Sentence, Tone, Value};
 use crate::supervise::limits::Limits;
+use crate::sys::host::Host;
 use crate::sys::net;
+use crate::sys::paths::Paths;
 use crate::tsm::placement::{PlacementError, place};
 use crate::tsm::plan::{PlanError, StartPlan, plan};
 use crate::tsm::port::{PortSource, PortWish};
@@ -190,6 +192,8 @@ impl Start {
             pre_hook: self.pre_hook.clone(),
             instances: self.instances,
             keep: self.keeping.keep(),
+            stack: self.keeping.stack(),
+            deps: self.keeping.deps(),
         })
     }
 }
@@ -233,14 +237,24 @@ fn meet(needed: Vec<Service>, cx: &mut Cx) -> Result<(), Fault> {
     Ok(())
 }
 
+/// What a start is asked amid.
 pub(super) fn around<'a>(cx: &'a Cx, processes: &'a [Process], allowed: Limits) -> Around<'a> {
-    let env = cx.selection.env.as_ref();
+    amid((cx.paths, cx.host, cx.selection), processes, allowed)
+}
+
+/// The same without the console, which others may hold.
+pub(super) fn amid<'a>(
+    (paths, host, selection): (&'a Paths, &'a dyn Host, &'a Selection),
+    processes: &'a [Process],
+    allowed: Limits,
+) -> Around<'a> {
+    let env = selection.env.as_ref();
     let restart = env.and_then(EnvName::rung).map(limits::policy);
     Around {
-        paths: cx.paths,
-        cwd: cx.host.cwd(),
-        variables: cx.host.variables(),
-        org: cx.selection.org.as_ref(),
+        paths,
+        cwd: host.cwd(),
+        variables: host.variables(),
+        org: selection.org.as_ref(),
         env,
         restart,
         limits: allowed,

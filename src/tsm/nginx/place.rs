@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::site::{Origin, Site, origin, port_of};
+use super::site::{Origin, Site, origin, ports_of};
 use crate::base::fault::{Advise, Kind};
 use crate::base::name::ProcessName;
 use crate::disk;
@@ -108,8 +108,8 @@ pub struct State {
     pub enabled: bool,
     /// It was edited by hand.
     pub edited: bool,
-    /// The port to which it leads.
-    pub port: Option<u16>,
+    /// The ports to which it leads.
+    pub ports: Vec<u16>,
     /// What `nginx -t` said where it failed; none if nginx is content.
     pub objection: Option<String>,
 }
@@ -179,7 +179,7 @@ impl Nginx<'_> {
             installed: text.is_some(),
             enabled: resolved(&link).is_some_and(|target| Some(target) == resolved(&path)),
             edited: text.as_deref().is_some_and(|text| origin(text) != Origin::Ours),
-            port: text.as_deref().and_then(port_of),
+            ports: text.as_deref().map(ports_of).unwrap_or_default(),
             objection: self.check()?,
             path,
         })

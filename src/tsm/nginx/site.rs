@@ -11,8 +11,8 @@ use crate::base::name::ProcessName;
 pub struct Site {
     /// The process.
     pub process: ProcessName,
-    /// The port of the process, on the loopback.
-    pub port: u16,
+    /// The ports of the process and of its other instances, on the loopback.
+    pub ports: Vec<u16>,
     /// The domains, as nginx writes them; `_` for every one.
     pub domains: Vec<String>,
     /// Where nginx listens for plain HTTP.
@@ -101,7 +101,8 @@ impl fmt::Display for Site {
         let id: String =
             self.process.as_str().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
         let domains = self.domains.join(" ");
-        writeln!(f, "upstream tetra_{id} {{\n    server 127.0.0.1:{};\n    keepalive 16;\n}}\n", self.port)?;
+        let servers: String = self.ports.iter().map(|port| format!("    server 127.0.0.1:{port};\n")).collect();
+        writeln!(f, "upstream tetra_{id} {{\n{servers}    keepalive 16;\n}}\n")?;
         writeln!(f, "map $http_upgrade $tetra_{id}_connection {{\n    default upgrade;\n    '' '';\n}}\n")?;
         if let Some(Certificate { certificate, key }) = &self.certificate {
             write!(f, "server {{\n{}    server_name {domains};\n\n", self.listening(self.listen, ""))?;
@@ -154,10 +155,10 @@ pub(super) fn origin(text: &str) -> Origin {
     }
 }
 
-/// The port to which a site leads.
-pub(super) fn port_of(text: &str) -> Option<u16> {
-    let rest = text.split_once("server 127.0.0.1:")?.1;
-    rest.split(';').next()?.parse().ok()
+/// The ports to which a site leads.
+pub(super) fn ports_of(text: &str) -> Vec<u16> {
+    let servers = text.split("server 127.0.0.1:").skip(1);
+    servers.filter_map(|rest| rest.split(';').next()?.parse().ok()).collect()
 }
 
 /// FNV-1a: tells an edited text from one that was not, and is no protection against anybody.
@@ -172,13 +173,13 @@ mod tests {
     fn site(domain: &str) -> Site {
         let process = "my-api-4000".parse().expect("a name");
         let domains = vec![domain.to_owned()];
-        Site { process, port: 4000, domains, listen: 80, certificate: None, ipv6: true }
+        Site { process, ports: vec![4000, 4001], domains, listen: 80, certificate: None, ipv6: true }
     }
 
     #[test]
     fn a_site_knows_whether_it_was_edited() {
         let text = site("example.org").text();
-        assert_eq!((origin(&text), port_of(&text)), (Origin::Ours, Some(4000)));
+        assert_eq!((origin(&text), ports_of(&text)), (Origin::Ours, vec![4000, 4001]));
         assert_eq!(origin(&text.replace("300s", "60s")), Origin::Edited);
         assert_eq!(origin("server {}\n"), Origin::Foreign);
     }

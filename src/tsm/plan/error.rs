@@ -78,6 +78,16 @@ pub enum PlanError {
         /// What cannot be read.
         why: String,
     },
+    /// Its definition gives it another name, and with that another folder.
+    #[error("`{name}` cannot be restarted: by its definition as it is now it is called `{now}`")]
+    Renamed {
+        /// The process.
+        name: ProcessName,
+        /// What it would be called.
+        now: ProcessName,
+        /// The service.
+        service: String,
+    },
     /// A variable holds no port.
     #[error("{key} is `{value}`, which is no port")]
     Port {
@@ -105,6 +115,7 @@ impl PlanError {
             | Self::TooFewPorts { .. }
             | Self::NoRecord { .. }
             | Self::Unknown { .. }
+            | Self::Renamed { .. }
             | Self::Port { .. } => None,
         }
     }
@@ -122,6 +133,9 @@ impl Advise for PlanError {
     fn advice(&self) -> Option<String> {
         match self {
             Self::Folder { .. } => Some("--cwd names another one".to_owned()),
+            Self::Renamed { name, service, .. } => Some(format!(
+                "it was not stopped; `tsm stop {name} && tsm start {service}` starts it under its new name, `tsm delete {name}` removes the old one"
+            )),
             Self::NotThere { .. } => Some("paths of --watch and TSM_WATCH begin where the process runs".to_owned()),
             Self::SharedPort { .. } => {
                 Some("give the first port with --port, and let the program take it from $PORT".to_owned())

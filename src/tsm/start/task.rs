@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{StartError, Starter, record};
-use crate::supervise::meta::{How, State};
+use crate::supervise::meta::{How, Run, State};
 use crate::tsm::create::Created;
 use crate::tsm::plan::StartPlan;
 use crate::tsm::watch::Seen;
@@ -12,8 +12,8 @@ use crate::tsm::watch::Seen;
 const STEP: Duration = Duration::from_millis(20);
 
 /// True for what may end by itself: a task, or what has an hour at which it is started again.
-pub(in crate::tsm) fn may_end(plan: &StartPlan) -> bool {
-    plan.kept.oneshot || !plan.kept.care.cron.is_empty()
+pub(in crate::tsm) fn may_end(run: &Run) -> bool {
+    run.oneshot || !run.care.cron.is_empty()
 }
 
 /// Waits until nothing more is due by itself, however long that takes.
@@ -32,6 +32,7 @@ pub(super) fn until_it_ends(created: &Created, starter: &mut Starter) -> Seen {
 impl StartError {
     /// True if all that happened is that a task has ended with success.
     pub(in crate::tsm) fn ended_well(&self, plan: &StartPlan) -> bool {
-        matches!(self, Self::Died { how, .. } if how.is_success()) && may_end(plan)
+        matches!(self, Self::Died { how, .. } if how.is_success())
+            && (plan.kept.oneshot || !plan.kept.care.cron.is_empty())
     }
 }

@@ -5,8 +5,10 @@ use std::path::Path;
 
 use crate::base::environment::EnvRef;
 use crate::base::name::ServiceName;
+use crate::sys::paths::Paths;
 use crate::tsm::definition::{Definition, environment_of};
 use crate::tsm::instances;
+use crate::tsm::name::without_port;
 use crate::tsm::plan::plan;
 use crate::tsm::port::PortWish;
 use crate::tsm::request::{Around, StartRequest};
@@ -64,10 +66,25 @@ pub fn environments(names: &[String], around: &Around) -> Vec<EnvRef> {
     found
 }
 
-/// True if this process comes from the definition in `file`.
+/// True if this process comes from the definition in `file`, or is what that definition would start: it was started before it was
+/// saved, and has its name.
 #[must_use]
 pub fn comes_from(process: &Process, file: &Path) -> bool {
-    Path::new(&process.meta.run.service) == file
+    let run = &process.meta.run;
+    if !run.service.is_empty() {
+        return Path::new(&run.service) == file;
+    }
+    let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+    let name = process.name.as_str();
+    let short = process.meta.port.map_or(name, |port| without_port(name, port));
+    short == stem || run.group == stem
+}
+
+/// The same for the service of this name.
+#[must_use]
+pub fn is_of(process: &Process, service: &str, paths: &Paths) -> bool {
+    let file = service.parse().ok().map(|name: ServiceName| paths.service(&name));
+    file.is_some_and(|file| comes_from(process, &file.canonicalize().unwrap_or(file)))
 }
 
 /// A service for each instance of one, all of the same name.

@@ -1,0 +1,97 @@
+//! Why a process does not run after a restart.
+
+use crate::base::fault::{Advise, Kind};
+use crate::base::name::ProcessName;
+use crate::supervise::meta::How;
+use crate::tsm::control::ControlError;
+use crate::tsm::ends;
+use crate::tsm::plan::PlanError;
+use crate::tsm::start::{StartError, said};
+use crate::tsm::startup::StartupError;
+
+/// Why a process does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum RestartError {
+    /// The order had no success.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// What it was started with is gone.
+    #[error("failed to start `{name}` again")]
+    Plan {
+        /// The process.
+        name: ProcessName,
+        /// Why.
+        source: Box<PlanError>,
+    },
+    /// It did not run, and could not be started.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The program could not be run.
+    #[error("failed to restart `{name}`: {why}")]
+    NotRun {
+        /// The process.
+        name: ProcessName,
+        /// The supervisor's words.
+        why: String,
+    },
+    /// It was stopped, and could not be started as it is defined now.
+    #[error("failed to start `{name}` again")]
+    Startup {
+        /// The process.
+        name: ProcessName,
+        /// Why.
+        source: Box<StartupError>,
+    },
+    /// One before it is not ready.
+    #[error("`{name}` was not restarted: `{before}` before it is not ready")]
+    GivenUp {
+        /// The process.
+        name: ProcessName,
+        /// The one before it.
+        before: ProcessName,
+    },
+    /// Another order won over ours.
+    #[error("`{name}` was stopped by somebody else meanwhile")]
+    Stopped {
+        /// The process.
+        name: ProcessName,
+    },
+    /// It came up and ended before it had settled.
+    #[error("failed to restart `{name}`: process died immediately ({}){}", ends::in_words(*how), said(tail))]
+    Died {
+        /// The process.
+        name: ProcessName,
+        /// How it ended.
+        how: How,
+        /// Its last lines on stderr.
+        tail: Vec<String>,
+    },
+}
+
+impl Advise for RestartError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Control(error) => error.kind(),
+            Self::Plan { source, .. } => source.kind(),
+            Self::Start(error) => error.kind(),
+            Self::Startup { source, .. } => source.kind(),
+            Self::NotRun { .. } | Self::GivenUp { .. } | Self::Stopped { .. } | Self::Died { .. } => Kind::Failed,
+        }
+    }
+
+    fn advice(&self) -> Option<String> {
+        match self {
+            Self::Control(error) => error.advice(),
+            Self::Plan { source, .. } => source.advice(),
+            Self::Start(error) => error.advice(),
+            Self::Startup { source, .. } => source.advice(),
+            Self::GivenUp { before, .. } => {
+                Some(format!("it goes on as before; `tsm logs {before}` shows what is wrong"))
+            }
+            Self::Stopped { name } => Some(format!("`tsm start {name}` starts it again")),
+            Self::NotRun { name, .. } | Self::Died { name, .. } => {
+                Some(format!("`tsm logs {name}` shows what it said; `tsm start {name}` tries again"))
+            }
+        }
+    }
+}
