@@ -50,7 +50,7 @@ impl Command for Restart {
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let mut targets = Targets::find_whole(&self.targets, cx)?;
+        let mut targets = Targets::find(&self.targets, cx)?;
         let report = targets.report();
         let rests = |process: &Process| matches!(process.view.state, State::Stopped | State::Scheduled);
         let words: Vec<&str> = self.targets.iter().map(|word| word.0.as_str()).collect();
@@ -92,15 +92,15 @@ impl Command for Reload {
     const EXAMPLES: &'static [&'static str] = &["tsm reload api", "tsm reload *"];
 
     fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
-        Ok(Targets::look_up_whole(&self.targets, cx)?.environments())
+        Ok(Targets::look_up(&self.targets, cx)?.environments())
     }
 
     fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
-        Ok(Some(Targets::look_up_whole(&self.targets, cx)?.plan()))
+        Ok(Some(Targets::look_up(&self.targets, cx)?.plan()))
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let mut targets = Targets::find_whole(&self.targets, cx)?;
+        let mut targets = Targets::find(&self.targets, cx)?;
         let report = targets.report();
         let (go, stay): (Vec<Process>, Vec<Process>) = targets.processes.drain(..).partition(Process::is_running);
         let manner = Manner { strategy: Some(Strategy::Rolling), environ: environ(self.update_env) };
