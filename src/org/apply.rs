@@ -68,11 +68,25 @@ impl Applied<'_, '_> {
     }
 
     fn set(&mut self, rule: &Rule, path: &KeyPath) {
+        // A rule about all services is not meant for jobs: started again whenever they end, they would never be done.
+        if rule.path.stars() > 0 && path.last() == "auto_restart" && self.is_job(path) {
+            return;
+        }
         if !both_same(self.draft.value(path), Some(&rule.value)) {
             let written = spelled(&self.profile.source.text[rule.written.clone()]);
             let step = Step::computed(self.layer, Deed::Rule(rule.op), Some(rule.value.clone()));
             self.draft.give(path, step.at(rule.span.clone()).spelled(written));
         }
+    }
+
+    /// True for a key of a service that ends by itself: it says so, or runs by the clock and serves nothing.
+    fn is_job(&self, path: &KeyPath) -> bool {
+        let [services, name, _] = path.keys() else { return false };
+        let value = |keys: &[&str]| self.draft.value(&KeyPath::of(keys));
+        let of_service = |key: &str| value(&[services, name, key]);
+        let serves = ["health", "health_check", "port"].iter().any(|key| of_service(key).is_some());
+        let once = of_service("type").and_then(Value::as_str) == Some("oneshot");
+        once || (of_service("cron").is_some() && !serves && value(&["ports", name]).is_none())
     }
 
     fn unset(&mut self, rule: &Rule) {

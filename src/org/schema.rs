@@ -1,4 +1,5 @@
-//! What the known keys of an environment hold. Other keys are the operator's own.
+//! What the known keys of an environment hold; those of services aside, which are those of a process. Other keys are the
+//! operator's own.
 
 use toml::Value;
 
@@ -17,11 +18,10 @@ pub(super) enum Holds {
     Truth,
     Number,
     Port,
-    Flag,
     OneOf(&'static [&'static str]),
 }
 
-const KEYS: [(&str, Holds); 42] = [
+const KEYS: [(&str, Holds); 35] = [
     ("environment.name", Holds::Text),
     ("environment.type", Holds::OneOf(&["local", "development", "dev", "staging", "stage", "production", "prod"])),
     ("environment.description", Holds::Text),
@@ -35,13 +35,6 @@ const KEYS: [(&str, Holds); 42] = [
     ("system.init", Holds::Text),
     ("system.auto_start", Holds::Truth),
     ("ports.*", Holds::Port),
-    ("services.*.command", Holds::Text),
-    ("services.*.cwd", Holds::Text),
-    ("services.*.env_file", Holds::Text),
-    ("services.*.env_flag", Holds::Flag),
-    ("services.*.auto_restart", Holds::Truth),
-    ("services.*.enabled", Holds::Truth),
-    ("services.*.description", Holds::Text),
     ("resources.memory_max", Holds::Number),
     ("resources.limit_nofile", Holds::Number),
     ("resources.limit_nproc", Holds::Number),
@@ -209,9 +202,6 @@ fn judged((called, path): (&KeyPath, &KeyPath), value: &Value, keys: &[(KeyPath,
             let fits = value.as_integer().is_some_and(|it| (1..=65535).contains(&it));
             (fits, "no port", format!("write {last} = 4444; ports go from 1 to 65535"))
         }
-        Holds::Flag => {
-            (value.is_bool() || value.is_str(), "no flag", "write true, false, or another flag: \"--stage\"".to_owned())
-        }
         Holds::OneOf(words) => {
             let fits = value.as_str().is_some_and(|it| words.contains(&it));
             (fits, "none of the known words", format!("there are {}", words.join(", ")))
@@ -230,15 +220,12 @@ mod tests {
 
     #[test]
     fn every_wrong_type_is_found() {
-        let text = "[ports]\nweb = 70000\n[services.a]\ncommand = 3\nauto_restart = 'yes'\nenv_flag = 1\n[logging]\nlevel = 'loud'\n\
+        let text = "[ports]\nweb = 70000\n[logging]\nlevel = 'loud'\n\
                     [resources]\nnofile = -1\n[security]\ninternal_cidrs = 'all'\n[own]\nthing = 1\n";
         assert_eq!(
             titles(text),
             [
                 "`ports.web` is no port",
-                "`services.a.command` is no text",
-                "`services.a.auto_restart` is neither true nor false",
-                "`services.a.env_flag` is no flag",
                 "`logging.level` is none of the known words",
                 "`resources.nofile` is no number from 0 on",
                 "`security.internal_cidrs` is no list of texts"
@@ -249,10 +236,7 @@ mod tests {
     #[test]
     fn a_slip_in_a_table_is_worth_a_word() {
         assert_eq!(titles("[loging]\nlevel = 'x'\nformat = 'y'\n"), ["`loging` means nothing to tetra"]);
-        assert_eq!(
-            titles("[services.a]\nauto_restrat = 1\nmine = 2\nworking_dir = 'x'\n"),
-            ["`services.a.auto_restrat` means nothing to tetra"]
-        );
+        assert_eq!(titles("[monitoring]\nenabeld = 1\nmine = 2\n"), ["`monitoring.enabeld` means nothing to tetra"]);
         assert_eq!(titles("[ports]\nweb = \"${ports.api}\"\n"), Vec::<String>::new());
     }
 }

@@ -181,7 +181,7 @@ mod tests {
             ("[[services]]\ncommand = 'x'", vec!["`services` is an array of tables, and no table"]),
             ("[[services.web]]\ncommand = 'x'", vec!["`services.web` is an array of tables, and no table"]),
             ("[[backup]]\nname = 'db'", vec!["`backup` is an array of tables, and no table"]),
-            ("[services.web.command]\nrun = 'x'", vec!["`services.web.command` is a table, and should be a value"]),
+            ("[resources.memory_max]\nmost = 1", vec!["`resources.memory_max` is a table, and should be a value"]),
             ("[ports.web]\nhttp = 80", vec!["`ports.web` is a table, and should be a value"]),
             ("[overrides]\ndev = 3", vec!["`overrides.dev` is no table"]),
             ("[services.\"my web\"]\ncommand = 'x'\n[services.80]\ncommand = 'x'", vec!["my web", "80"]),

@@ -4,22 +4,24 @@
 //! parentheses may span lines. `$NAME`, `${NAME}` and `${NAME:-default}` are looked up in the surroundings and in earlier
 //! lines, but stay as they are in `TSM_COMMAND`, `TSM_PRE_COMMAND` and `TSM_HEALTH_CHECK`, which see the process's own variables.
 
-mod keys;
+pub mod keys;
 mod reader;
+pub mod value;
 mod writer;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::instances;
 use super::keep::Keep;
 use super::port::PortWish;
 use crate::base::environment::EnvRef;
 use crate::base::fault::{Advise, Kind, Place};
-use crate::base::name::{is_name, legalise};
+use crate::base::name::legalise;
 use crate::base::near::nearest;
 use crate::disk;
+use keys::{KEYS, Key};
 use reader::{Assignment, Reader};
+use value::Given;
 
 /// The key by which `org apply` knows again what it made, and from which environment.
 pub const MADE_FROM: &str = "TETRA_MADE_FROM";
@@ -59,6 +61,8 @@ pub struct Definition {
     /// `TSM_LOG_KEEP`; what it may have and as whom it runs: `TSM_MEMORY_MAX`, `TSM_LIMIT_NOFILE`, `TSM_LIMIT_NPROC`, `TSM_USER`;
     /// how it ends and is restarted: `TSM_STOP_SIGNAL`, `TSM_TYPE`, `TSM_STRATEGY`.
     pub keep: Keep,
+    /// `TSM_ARGS`, until they are a part of the command.
+    pub arguments: Vec<String>,
     /// The `export` lines, in order.
     pub exports: Vec<(String, String)>,
     /// Every other key, as it was; a list has its values joined by spaces.
@@ -66,8 +70,6 @@ pub struct Definition {
     /// Keys that look like slips of the finger, with what was probably meant.
     pub slips: Vec<(String, &'static str)>,
 }
-
-const COUNT: &str = "write a whole number from 1 to 256";
 
 /// Why a definition cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -175,18 +177,22 @@ impl Definition {
         let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         let name = legalise(&stem, "service");
         let mut definition = Self { file: file.to_owned(), name, cwd: folder.to_owned(), ..Self::default() };
-        let mut arguments = Vec::new();
         for assignment in Reader::new(text, file, variables).assignments()? {
-            definition.take(assignment, folder, &mut arguments)?;
+            definition.take(assignment, folder)?;
         }
         if definition.command.trim().is_empty() {
             return Err(DefinitionError::NoCommand { path: file.to_owned() });
         }
-        for argument in arguments {
-            definition.command.push(' ');
-            definition.command.push_str(&super::words::quoted(&argument));
-        }
+        definition.complete();
         Ok(definition)
+    }
+
+    /// Puts what `TSM_ARGS` lists behind the command, once everything is read.
+    pub fn complete(&mut self) {
+        for argument in self.arguments.drain(..) {
+            self.command.push(' ');
+            self.command.push_str(&super::words::quoted(&argument));
+        }
     }
 
     /// The environment that it belongs to: the one it names, or else the one it was made from.
@@ -201,61 +207,23 @@ impl Definition {
         self.unknown.iter().find(|(key, _)| key == MADE_FROM).map(|(_, value)| value.as_str())
     }
 
-    fn take(&mut self, line: Assignment, folder: &Path, arguments: &mut Vec<String>) -> Result<(), DefinitionError> {
-        let value = line.value();
+    fn take(&mut self, line: Assignment, folder: &Path) -> Result<(), DefinitionError> {
         if line.export {
+            let value = line.value();
             self.exports.retain(|(key, _)| *key != line.key);
             self.exports.push((line.key, value));
             return Ok(());
         }
-        if self.take_kept(&line)? {
-            return Ok(());
+        if let Some(key) = Key::of_tsm(&line.key) {
+            let given = Given { values: &line.values, list: line.list, folder };
+            return key.read(self, &given).map_err(|wants| line.refuse(wants));
         }
-        let text = || Some(value.clone()).filter(|value| !value.trim().is_empty());
-        match line.key.as_str() {
-            "TSM_NAME" => match text() {
-                Some(name) if is_name(&name) => self.name = name,
-                Some(_) => {
-                    return Err(line.refuse("use letters, digits, `.`, `_` and `-`, and begin with a letter or digit"));
-                }
-                None => {}
-            },
-            "TSM_COMMAND" => self.command = value,
-            "TSM_CWD" => self.cwd = text().map_or(folder.to_owned(), |cwd| folder.join(cwd)),
-            "TSM_ENV_FILE" => self.env_file = text(),
-            "TSM_ENV" => self.env = text(),
-            "TSM_ENVIRONMENT" => {
-                self.belongs = keys::read(&line, "write an organization and an environment: acme/prod")?;
-                if self.belongs.as_ref().is_some_and(|it| it.org.is_none()) {
-                    return Err(line.refuse("write an organization and an environment: acme/prod"));
-                }
-            }
-            "TSM_DESCRIPTION" => self.description = text(),
-            "TSM_PRE_COMMAND" => self.pre_command = text(),
-            "TSM_ARGS" => *arguments = line.values,
-            "TSM_PORT" => {
-                self.port = keys::read(&line, "a port is a number from 1 to 65535, `8000+`, `auto` or `none`")?;
-            }
-            "TSM_INSTANCES" => {
-                let count = keys::read(&line, COUNT)?;
-                if count.is_some_and(|count| !(1..=instances::MOST).contains(&count)) {
-                    return Err(line.refuse(COUNT));
-                }
-                self.instances = count;
-            }
-            "TSM_AUTOSTART" => self.autostart = keys::flag(&line)?,
-            "TSM_DEPS" => self.deps = keys::names(&line, "name services, separated by spaces")?,
-            "TSM_STACK" => self.stack = keys::names(&line, "name one stack")?.into_iter().next(),
-            "TSM_GROUP" if self.stack.is_none() => {
-                self.stack = keys::names(&line, "name one stack")?.into_iter().next();
-            }
-            key => {
-                if key.starts_with("TSM_") && !keys::ALL.contains(&key) {
-                    self.slips.extend(nearest(key, keys::ALL.iter().copied()).map(|meant| (key.to_owned(), meant)));
-                }
-                self.unknown.push((line.key, value));
-            }
+        if line.key.starts_with("TSM_") && !keys::PASSIVE.contains(&line.key.as_str()) {
+            let all = KEYS.iter().map(|key| key.tsm).chain(keys::PASSIVE);
+            self.slips.extend(nearest(&line.key, all).map(|meant| (line.key.clone(), meant)));
         }
+        let value = line.value();
+        self.unknown.push((line.key, value));
         Ok(())
     }
 }

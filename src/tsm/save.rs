@@ -80,6 +80,7 @@ pub fn of_process(process: &Process, name: Option<&str>, origin: Option<Definiti
         env: meta.env_file.is_empty().then(|| environment::NONE.to_owned()),
         port: port.map(PortWish::Exactly).or(run.unset.iter().any(|key| key == PORT).then_some(PortWish::Nothing)),
         pre_command: text(&meta.prehook),
+        arguments: Vec::new(),
         keep: keep(run),
         exports,
         description: origin.description,

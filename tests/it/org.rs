@@ -2,6 +2,7 @@
 
 mod faithful;
 mod remote;
+mod services;
 mod writing;
 
 use std::cell::RefCell;
@@ -297,10 +298,7 @@ fn bad_input_is_told_with_its_place_and_changes_nothing() {
     let cases: [(&[u8], &[&str]); 8] = [
         (b"b = \n[a]\nc = hello\n", &["2 mistakes", "local.toml:1:5", "local.toml:3:5"]),
         (b"a = 1\na = 2\n", &["duplicate key", "local.toml:2:1", "^"]),
-        (
-            b"[ports]\nweb = \"x\"\n[services.a]\nauto_restart = 3\n",
-            &["2 mistakes", "no port", "neither true nor false"],
-        ),
+        (b"[ports]\nweb = \"x\"\n[services.a]\nauto_restart = 3\n", &["2 mistakes", "no port", "write true or false"]),
         (b"a = \"\xff\"\n", &["no UTF-8", "line 1"]),
         (b"b = hello\n", &["a text needs quotes"]),
         (b"security = 3\n", &["`security` is no table"]),

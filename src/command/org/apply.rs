@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use super::service_keys;
 use super::target::{environment, home, organization, touched};
 use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::{Fault, Kind};
-use crate::base::name::{OrgName, ServiceName};
+use crate::base::name::ServiceName;
 use crate::base::redact;
 use crate::command::{Command, Cx, Effect};
 use crate::disk;
@@ -15,15 +16,10 @@ use crate::org::header::{self, State};
 use crate::org::services::{self, Service};
 use crate::org::store::{self, Store as OrgStore};
 use crate::report::{Cell, Report, Table, Tone};
-use crate::supervise::meta::Restart;
-use crate::tsm::definition::Definition;
-use crate::tsm::keep::Keep;
+use crate::tsm::definition::{Definition, MADE_FROM};
 use crate::tsm::port::PortWish;
 use crate::tsm::service::{Over, Services, Which};
 use crate::tsm::store::Store;
-
-/// The key of a definition that says which environment it was made from.
-const MARK: &str = "TETRA_MADE_FROM";
 
 /// Make the services of an environment known on this machine
 ///
@@ -61,17 +57,40 @@ impl Command for Apply {
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let deeds = self.deeds(cx)?;
         if !self.dry_run {
-            let taken: Vec<&str> =
-                deeds.iter().filter(|deed| deed.what == What::Taken).map(|it| it.name.as_str()).collect();
-            if !taken.is_empty() {
-                let what = format!("there are services of these names that were saved by hand: {}", taken.join(", "));
-                return Err(Fault::new(Kind::Refused, what).advise("--force replaces them; nothing was changed"));
-            }
+            refuse_taken(&deeds)?;
             deeds.iter().try_for_each(|deed| carry_out(cx, deed))?;
         }
         Ok(self.report(cx, &deeds))
     }
 }
+
+/// Refuses to take names away from services that were saved by hand, and from another environment.
+fn refuse_taken(deeds: &[Deed]) -> Result<(), Fault> {
+    let names = |is: &dyn Fn(&What) -> bool| {
+        let names: Vec<&str> = deeds.iter().filter(|deed| is(&deed.what)).map(|it| it.name.as_str()).collect();
+        names.join(", ")
+    };
+    let elsewhere = deeds.iter().find_map(|deed| match &deed.what {
+        What::Elsewhere(env) => Some(env),
+        _ => None,
+    });
+    if let Some(env) = elsewhere {
+        let names = names(&|what| matches!(what, What::Elsewhere(it) if it == env));
+        let what = format!("the services {names} were applied from {env}, and a service belongs to one environment");
+        return Err(Fault::new(Kind::Refused, what).advise(TWO.to_owned()));
+    }
+    let taken = names(&|what| *what == What::Taken);
+    if taken.is_empty() {
+        return Ok(());
+    }
+    let what = format!("there are services of these names that were saved by hand: {taken}");
+    Err(Fault::new(Kind::Refused, what).advise("--force replaces them; nothing was changed"))
+}
+
+/// How two environments share a machine.
+const TWO: &str = "nothing was changed; --force moves them here. For two environments on one machine, give each a directory of its \
+                   own (`tetra --dir DIR` or TETRA_DIR; `org init ORG --server` in it, and copy the environment there), with \
+                   ports of its own";
 
 /// What is to be done about one service.
 struct Deed {
@@ -83,7 +102,7 @@ struct Deed {
     notes: Vec<String>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 enum What {
     Added,
     Changed,
@@ -91,16 +110,19 @@ enum What {
     Removed,
     /// Somebody saved another one under this name.
     Taken,
+    /// It was applied from this other environment.
+    Elsewhere(EnvRef),
 }
 
 impl What {
-    fn word(self) -> (&'static str, Tone) {
+    fn word(&self) -> (&'static str, Tone) {
         match self {
             Self::Added => ("added", Tone::Good),
             Self::Changed => ("changed", Tone::Warn),
             Self::Unchanged => ("unchanged", Tone::Dim),
             Self::Removed => ("removed", Tone::Bad),
             Self::Taken => ("taken", Tone::Bad),
+            Self::Elsewhere(_) => ("elsewhere", Tone::Bad),
         }
     }
 }
@@ -111,19 +133,20 @@ impl Apply {
         let env = environment(cx, self.env.as_ref())?;
         let store = OrgStore::open(cx.paths, &org)?;
         let document = generated(&store, &env)?;
-        let mark = format!("{org}/{env}");
+        service_keys::refuse(&store.environment(&env), service_keys::check(&document))?;
+        let wanted = EnvRef { org: Some(org), env };
         let mut deeds = Vec::new();
         for service in services::of(&document) {
-            let Some(command) = service.command.clone() else { continue };
-            let (definition, notes) = definition(cx, (&document, &service), (command, &org, &env));
+            let Some((definition, notes)) = definition(cx, &document, &service, &wanted) else { continue };
             let name: ServiceName =
                 service.name.parse().map_err(|error| Fault::new(Kind::Failed, format!("{error}")))?;
-            let what = self.what(cx, &name, (&definition, &mark));
+            let what = self.what(cx, &name, &definition, &wanted);
             deeds.push(Deed { name, what, definition: Some(definition), enabled: service.enabled, notes });
         }
         for file in Services::open(cx.paths).files(Which::Available)? {
             let Ok(known) = Definition::read(&file, cx.host.variables()) else { continue };
-            let ours = made_from(&known) == Some(&mark) && !deeds.iter().any(|deed| deed.name.as_str() == known.name);
+            let ours = made_from(&known).as_ref() == Some(&wanted)
+                && !deeds.iter().any(|deed| deed.name.as_str() == known.name);
             if let (true, Ok(name)) = (ours, known.name.parse()) {
                 deeds.push(Deed { name, what: What::Removed, definition: None, enabled: false, notes: Vec::new() });
             }
@@ -131,17 +154,16 @@ impl Apply {
         Ok(deeds)
     }
 
-    fn what(&self, cx: &Cx, name: &ServiceName, (wanted, mark): (&Definition, &str)) -> What {
+    fn what(&self, cx: &Cx, name: &ServiceName, definition: &Definition, wanted: &EnvRef) -> What {
         let file = cx.paths.service(name);
         if !file.exists() {
             return What::Added;
         }
-        let known = Definition::read(&file, cx.host.variables());
-        let ours = known.as_ref().is_ok_and(|known| made_from(known).is_some_and(|it| it == mark));
+        let of = Definition::read(&file, cx.host.variables()).ok().and_then(|known| made_from(&known));
         match disk::read_to_string(&file) {
-            Ok(text) if text == wanted.to_text() => What::Unchanged,
-            _ if ours || self.force => What::Changed,
-            _ => What::Taken,
+            Ok(text) if text == definition.to_text() => What::Unchanged,
+            _ if self.force || of.as_ref() == Some(wanted) => What::Changed,
+            _ => of.map_or(What::Taken, What::Elsewhere),
         }
     }
 
@@ -173,8 +195,8 @@ impl Apply {
     }
 }
 
-fn made_from(definition: &Definition) -> Option<&String> {
-    definition.unknown.iter().find(|(key, _)| key == MARK).map(|(_, value)| value)
+fn made_from(definition: &Definition) -> Option<EnvRef> {
+    definition.made_from()?.parse().ok()
 }
 
 /// The generated file of an environment, as it was generated.
@@ -201,38 +223,35 @@ fn generated(store: &OrgStore, env: &EnvName) -> Result<Document, Fault> {
     Ok(Document::parse(&path.display().to_string(), &current.text).map_err(|found| OrgError::wrong(&path, found))?)
 }
 
-/// A service as tsm knows it, and what is worth a word about it.
+/// A service as tsm knows it, and what is worth a word about it. None if it runs nothing.
 fn definition(
     cx: &Cx,
-    (document, service): (&Document, &Service),
-    (command, org, env): (String, &OrgName, &EnvName),
-) -> (Definition, Vec<String>) {
+    document: &Document,
+    service: &Service,
+    made_from: &EnvRef,
+) -> Option<(Definition, Vec<String>)> {
     let mut notes = Vec::new();
     let source = document.text_at(&["deployment", "tetra_src"]).map(|text| at_home(cx, text));
-    let given = service.cwd.as_deref().map(|text| at_home(cx, text));
-    let fallback = || cx.paths.home().to_owned();
-    let cwd = given.or(source.filter(|folder| folder.is_dir())).unwrap_or_else(fallback);
-    if !cwd.is_dir() {
-        notes.push(format!("{} is not there, and it is to run there", cwd.display()));
+    let folder = source.filter(|folder| folder.is_dir()).unwrap_or_else(|| cx.paths.home().to_owned());
+    let mut it = service_keys::definition(document, &service.name, &folder, home(cx));
+    if it.command.trim().is_empty() {
+        return None;
     }
-    let env_file = service.env_file.clone().filter(|file| cwd.join(file).is_file());
-    if let (Some(file), None) = (&service.env_file, &env_file) {
-        notes.push(format!("{} is not there, so it is left out; apply again once it is", cwd.join(file).display()));
+    if !it.cwd.is_dir() {
+        notes.push(format!("{} is not there, and it is to run there", it.cwd.display()));
     }
-    let restart = service.auto_restart.map(|again| if again { Restart::OnFailure } else { Restart::Never });
-    let definition = Definition {
-        name: service.name.clone(),
-        command,
-        cwd,
-        env_file,
-        port: service.port.map(PortWish::Exactly),
-        description: service.description.clone(),
-        keep: Keep { restart, ..Keep::default() },
-        exports: vec![("TETRA_ORG".to_owned(), org.to_string()), ("TETRA_ENV".to_owned(), env.to_string())],
-        unknown: vec![(MARK.to_owned(), format!("{org}/{env}"))],
-        ..Definition::default()
-    };
-    (definition, notes)
+    if let Some(file) = it.env_file.take_if(|file| !it.cwd.join(file).is_file()) {
+        let file = it.cwd.join(file);
+        notes.push(format!("{} is not there, so it is left out; apply again once it is", file.display()));
+    }
+    it.port = it.port.or(service.port.map(PortWish::Exactly));
+    let own = [
+        ("TETRA_ORG", made_from.org.as_ref().map(ToString::to_string)),
+        ("TETRA_ENV", Some(made_from.env.to_string())),
+    ];
+    it.exports.extend(own.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
+    it.unknown = vec![(MADE_FROM.to_owned(), made_from.to_string())];
+    Some((it, notes))
 }
 
 fn at_home(cx: &Cx, text: &str) -> PathBuf {

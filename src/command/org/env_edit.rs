@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use super::service_keys;
 use super::target::organization;
 use crate::base::diagnostic::{Diagnostic, Severity};
 use crate::base::environment::EnvName;
@@ -85,6 +86,7 @@ fn mistakes(copy: &Path, text: &str) -> Vec<Diagnostic> {
         Ok(document) => {
             let mut found = schema::check(&document);
             found.retain(|it| it.severity == Severity::Error);
+            found.extend(service_keys::check(&document));
             found.extend(alias::both(&document));
             found
         }

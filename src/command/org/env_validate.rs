@@ -1,5 +1,6 @@
 //! `org env validate`
 
+use super::service_keys;
 use super::target::{counted, home, organization};
 use crate::base::diagnostic::{Diagnostic, Severity, SourceText};
 use crate::base::dialect;
@@ -70,6 +71,7 @@ fn findings(store: &Store, env: &EnvName, home: Option<&str>) -> Result<Vec<Diag
         Err(error) => return told(error),
     };
     let mut found = schema::check(&document);
+    found.extend(service_keys::check(&document));
     found.extend(dialect::check(&document.source.text, document.shown()));
     found.extend(leaks::found(&document.source.name, &document.source.text));
     if *env == store::local() {

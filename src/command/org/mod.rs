@@ -16,5 +16,6 @@ pub mod list;
 pub mod profile;
 pub mod promote;
 pub mod rollback;
+mod service_keys;
 pub mod status;
 mod target;

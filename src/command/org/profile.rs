@@ -1,5 +1,6 @@
 //! `org profile …`
 
+use super::service_keys;
 use super::target::{home, organization, value};
 use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
@@ -145,6 +146,10 @@ impl Command for Check {
         let store = Store::open(cx.paths, &org)?;
         let name = store.meant(&self.name);
         let chain = store.chain(&name)?;
+        service_keys::refuse(
+            &cx.paths.profiles(&org).join(format!("{name}.toml")),
+            service_keys::check_profiles(&chain),
+        )?;
         let tried = match Common::read(&store, home(cx)) {
             Err(OrgError::NoLocal { .. }) => None,
             common => {

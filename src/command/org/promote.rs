@@ -1,7 +1,9 @@
 //! `org promote`
 
 use super::diff;
+use super::service_keys;
 use super::target::{brief, counted, guarded, home, organization};
+use crate::base::diagnostic::Severity;
 use crate::base::environment::{EnvName, EnvRef, Rung};
 use crate::base::fault::Fault;
 use crate::command::secrets::leaks;
@@ -9,12 +11,14 @@ use crate::command::{Command, Cx, Effect};
 use crate::env::leak;
 use crate::org::change::{Again, Edits, Guard, Plan, Planned, Promotion, Wish};
 use crate::org::difference::Row;
+use crate::org::document::Document;
 use crate::org::draft::Difference;
 use crate::org::error::OrgError;
 use crate::org::history::Entry;
 use crate::org::keep::Lost;
 use crate::org::manifest::Approval;
 use crate::org::render::Annotate;
+use crate::org::schema;
 use crate::org::setting::settings;
 use crate::org::store::Store;
 use crate::org::versions::Author;
@@ -52,6 +56,7 @@ pub struct Promote {
 
 impl Promote {
     fn wish(&self, store: &Store) -> Result<Wish, Fault> {
+        self.refuse_strays(store)?;
         Ok(Wish {
             envs: self.envs.iter().map(|env| store.meant(env)).collect(),
             options: self.set.iter().map(|text| settings(text)).collect::<Result<Vec<_>, _>>()?.concat(),
@@ -63,6 +68,31 @@ impl Promote {
             },
             again: if self.force { Again::Allow } else { Again::Refuse },
         })
+    }
+
+    /// Refuses keys of services that mean nothing, wherever they are given.
+    fn refuse_strays(&self, store: &Store) -> Result<(), Fault> {
+        let (path, text) = store.local_text()?;
+        // What is no TOML is told later.
+        if let Ok(local) = Document::parse(&path.display().to_string(), &text) {
+            let strays = service_keys::check(&local);
+            if !strays.is_empty() {
+                let mut found = schema::check(&local);
+                found.retain(|it| it.severity == Severity::Error);
+                found.extend(strays);
+                service_keys::refuse(&path, found)?;
+            }
+        }
+        for env in &self.envs {
+            let Ok(chain) = store.chain(&store.meant(env)) else { continue };
+            service_keys::refuse(&path, service_keys::check_profiles(&chain))?;
+        }
+        for setting in self.set.iter().map(|text| settings(text)).collect::<Result<Vec<_>, _>>()?.iter().flatten() {
+            if let Some((title, help)) = service_keys::objection_to(&setting.path, &setting.value) {
+                return Err(Fault::usage(format!("--set: {title}")).advise(help));
+            }
+        }
+        Ok(())
     }
 
     /// Does something with the promotion that is asked for, after a look at secrets in what it is made from.

@@ -1,177 +1,330 @@
-//! The keys of a definition, and values that are more than text.
+//! Every key of a service, each in one row: what it is called in a `.tsm` file and in TOML, how it is read, how it is written.
+//!
+//! Whoever reads or writes a service goes through this table, so a key means the same wherever it stands.
 
-use std::str::FromStr;
+use std::time::Duration;
 
 use crate::base::name::is_name;
 use crate::base::signal::Signal;
 use crate::base::size::Size;
 use crate::base::time::Span;
 use crate::supervise::meta::Restart;
+use crate::tsm::instances;
+use crate::tsm::keep::Strategy;
 use crate::tsm::limits::{MaxMemory, MemoryMax};
 
-use super::reader::Assignment;
-use super::{Definition, DefinitionError};
+use super::Definition;
+use super::value::{Given, Holds, Written};
 
-/// The keys with a meaning, for near misses.
-pub(super) const ALL: &[&str] = &[
-    "TSM_NAME",
-    "TSM_COMMAND",
-    "TSM_CWD",
-    "TSM_ENV_FILE",
-    "TSM_ENV",
-    "TSM_ENVIRONMENT",
-    "TSM_PORT",
-    "TSM_DESCRIPTION",
-    "TSM_AUTOSTART",
-    "TSM_PRE_COMMAND",
-    "TSM_ARGS",
-    "TSM_HEALTH_CHECK",
-    "TSM_HEALTH_INTERVAL",
-    "TSM_HEALTH_TIMEOUT",
-    "TSM_HEALTH_THRESHOLD",
-    "TSM_HEALTH_GRACE",
-    "TSM_HEALTH_RESTART",
-    "TSM_NOTIFY",
-    "TSM_WATCH",
-    "TSM_WATCH_IGNORE",
-    "TSM_CRON",
-    "TSM_CRON_TZ",
-    "TSM_MAX_MEMORY",
-    "TSM_MEMORY_MAX",
-    "TSM_LIMIT_NOFILE",
-    "TSM_LIMIT_NPROC",
-    "TSM_USER",
-    "TSM_STOP_SIGNAL",
-    "TSM_TYPE",
-    "TSM_STRATEGY",
-    "TSM_RESTART_ON_FAILURE",
-    "TSM_RESTART",
-    "TSM_MAX_RESTARTS",
-    "TSM_KILL_TIMEOUT",
-    "TSM_LOG_SIZE",
-    "TSM_LOG_KEEP",
-    "TSM_ORG",
-    "TSM_PORT_TYPE",
-    "TSM_DEPS",
-    "TSM_PORTS",
-    "TSM_STACK",
-    "TSM_INSTANCES",
-    "TSM_FILE",
-    "TSM_GROUP",
-];
+/// A key of a service.
+pub struct Key {
+    /// Its name in a `.tsm` file.
+    pub tsm: &'static str,
+    /// Its names below `[services.NAME]` in TOML, the usual one first; none where it is said in another way.
+    pub toml: &'static [&'static str],
+    /// What it holds.
+    pub holds: Holds,
+    /// What to write where a value is refused.
+    pub wants: &'static str,
+    /// Puts a value into a definition; none if it is refused.
+    read: fn(&mut Definition, &Given) -> Option<()>,
+    /// The value of a definition; none if it says nothing.
+    write: fn(&Definition) -> Option<Written>,
+}
 
+impl Key {
+    /// The key of a name in `.tsm` files.
+    #[must_use]
+    pub fn of_tsm(name: &str) -> Option<&'static Self> {
+        KEYS.iter().find(|key| key.tsm == name)
+    }
+
+    /// The key of a name below `[services.NAME]`.
+    #[must_use]
+    pub fn of_toml(name: &str) -> Option<&'static Self> {
+        KEYS.iter().find(|key| key.toml.contains(&name))
+    }
+
+    /// Puts a value into a definition.
+    ///
+    /// # Errors
+    ///
+    /// Fails with what to write instead if the value makes no sense.
+    pub fn read(&self, definition: &mut Definition, given: &Given) -> Result<(), &'static str> {
+        (self.read)(definition, given).ok_or(self.wants)
+    }
+
+    /// What a definition says under this key.
+    #[must_use]
+    pub fn write(&self, definition: &Definition) -> Option<Written> {
+        (self.write)(definition)
+    }
+}
+
+const NAME: &str = "use letters, digits, `.`, `_` and `-`, and begin with a letter or digit";
+const NAMES: &str = "name services, separated by spaces";
+const STACK: &str = "name one stack";
+const PORT: &str = "a port is a number from 1 to 65535, `8000+`, `auto` or `none`";
+const BELONGS: &str = "write an organization and an environment: acme/prod";
+const FLAG: &str = "write true or false";
+const POLICY: &str = "write never, on-failure or always";
 const SPAN: &str = "write a span with its unit, such as 500ms, 10s or 5m";
 const COUNT: &str = "write a whole number";
+const FEW: &str = "write a whole number from 1 to 256";
 const CHECK: &str = "write http://host:port/path, tcp://host:port or exec:command";
 const CRON: &str = "write five fields such as `0 4 * * *`";
 const MOST: &str = "write a size from 4M on, such as 300M or 2G, or none";
 const MUCH: &str = "write a size from 4M on, such as 300M or 2G";
-const ZONE: &str = "name a time zone such as UTC or Europe/Berlin";
-const SIGNAL: &str = "name a signal that ends a process, such as SIGINT or SIGQUIT";
-const STRATEGY: &str = "write rolling or recreate";
 const SIZE: &str = "write a size with its unit, such as 512K, 10M or 1G";
 
-impl Definition {
-    /// Takes a key that says how the process is kept; false if it is none.
-    pub(super) fn take_kept(&mut self, line: &Assignment) -> Result<bool, DefinitionError> {
-        let keep = &mut self.keep;
-        match line.key.as_str() {
-            "TSM_RESTART" => keep.restart = text(line).map(|value| restart(value, line)).transpose()?,
-            "TSM_RESTART_ON_FAILURE" if keep.restart.is_none() => {
-                keep.restart = flag(line)?.map(|yes| if yes { Restart::OnFailure } else { Restart::Never });
-            }
-            "TSM_RESTART_ON_FAILURE" => {}
-            "TSM_MAX_RESTARTS" => keep.max_restarts = read(line, COUNT)?,
-            "TSM_KILL_TIMEOUT" => keep.kill_timeout = read::<Span>(line, SPAN)?.map(|span| span.0),
-            "TSM_LOG_SIZE" => keep.log_size = read::<Size>(line, SIZE)?.map(|size| size.0),
-            "TSM_LOG_KEEP" => keep.log_keep = read(line, COUNT)?,
-            "TSM_MEMORY_MAX" => keep.memory_max = read::<MemoryMax>(line, MOST)?.map(|it| it.0),
-            "TSM_LIMIT_NOFILE" => keep.limit_nofile = read(line, COUNT)?,
-            "TSM_LIMIT_NPROC" => keep.limit_nproc = read(line, COUNT)?,
-            "TSM_USER" => keep.user = text(line).map(str::to_owned),
-            "TSM_STOP_SIGNAL" => match read::<Signal>(line, SIGNAL)? {
-                Some(signal) if !signal.can_end() => return Err(line.refuse(SIGNAL)),
-                signal => keep.stop_signal = signal,
+/// A row: names, what it holds, what is wanted, and the two ways.
+macro_rules! key {
+    ($tsm:literal, $toml:expr, $holds:ident, $wants:expr, |$d:ident, $v:ident| $read:expr, $write:expr $(,)?) => {
+        Key {
+            tsm: $tsm,
+            toml: &$toml,
+            holds: Holds::$holds,
+            wants: $wants,
+            read: |$d, $v| {
+                $read;
+                Some(())
             },
-            "TSM_TYPE" => keep.oneshot = text(line).map(|value| kind(value, line)).transpose()?,
-            "TSM_STRATEGY" => keep.strategy = read(line, STRATEGY)?,
-            _ => return self.take_care(line),
+            write: $write,
         }
-        Ok(true)
-    }
-
-    /// Takes a key that says what is to be looked after; false if it is none.
-    fn take_care(&mut self, line: &Assignment) -> Result<bool, DefinitionError> {
-        let keep = &mut self.keep;
-        match line.key.as_str() {
-            "TSM_HEALTH_CHECK" => keep.health = read(line, CHECK)?,
-            "TSM_HEALTH_INTERVAL" => keep.health_interval = read::<Span>(line, SPAN)?.map(|span| span.0),
-            "TSM_HEALTH_TIMEOUT" => keep.health_timeout = read::<Span>(line, SPAN)?.map(|span| span.0),
-            "TSM_HEALTH_THRESHOLD" => keep.health_threshold = read(line, COUNT)?,
-            "TSM_HEALTH_GRACE" => keep.health_grace = read::<Span>(line, SPAN)?.map(|span| span.0),
-            "TSM_HEALTH_RESTART" => keep.health_restart = flag(line)?,
-            "TSM_NOTIFY" => keep.notify = flag(line)?,
-            "TSM_WATCH" => keep.watch = list(line),
-            "TSM_WATCH_IGNORE" => keep.ignore = list(line),
-            "TSM_CRON" => keep.cron = read(line, CRON)?,
-            "TSM_CRON_TZ" => keep.cron_tz = read(line, ZONE)?,
-            "TSM_MAX_MEMORY" => keep.max_memory = read::<MaxMemory>(line, MUCH)?.map(|size| size.0),
-            _ => return Ok(false),
-        }
-        Ok(true)
-    }
-}
-
-/// The value, unless it is blank.
-fn text(line: &Assignment) -> Option<&str> {
-    line.values.first().map(|value| value.trim()).filter(|value| !value.is_empty())
-}
-
-/// A value of a type of its own; none if it is blank.
-pub(super) fn read<T: FromStr>(line: &Assignment, otherwise: &str) -> Result<Option<T>, DefinitionError> {
-    text(line).map(|value| value.parse().map_err(|_| line.refuse(otherwise))).transpose()
-}
-
-/// Yes or no; none if it is blank.
-pub(super) fn flag(line: &Assignment) -> Result<Option<bool>, DefinitionError> {
-    match text(line) {
-        None => Ok(None),
-        Some("true" | "yes" | "1" | "on") => Ok(Some(true)),
-        Some("false" | "no" | "0" | "off") => Ok(Some(false)),
-        Some(_) => Err(line.refuse("write true or false")),
-    }
-}
-
-/// Texts from a list, or separated by blanks; none if there are none.
-fn list(line: &Assignment) -> Option<Vec<String>> {
-    let values: Vec<String> = match line.values.as_slice() {
-        [value] if !line.list => value.split_whitespace().map(str::to_owned).collect(),
-        values => values.to_vec(),
     };
-    Some(values).filter(|values| !values.is_empty())
 }
 
-/// Names, from a list or separated by blanks and commas.
-pub(super) fn names(line: &Assignment, otherwise: &str) -> Result<Vec<String>, DefinitionError> {
-    let value = line.value();
-    let words = value.split([' ', '\t', '\n', ',']).filter(|word| !word.is_empty());
-    words.map(|word| if is_name(word) { Ok(word.to_owned()) } else { Err(line.refuse(otherwise)) }).collect()
+/// All of them, in the order in which they are written.
+pub const KEYS: &[Key] = &[
+    key!("TSM_NAME", [], Text, NAME, |d, v| named(d, v)?, |d| text(Some(&d.name))),
+    key!("TSM_COMMAND", ["command"], Opaque, "write a command line", |d, v| d.command = v.value(), |d| text(Some(
+        &d.command
+    )),),
+    key!(
+        "TSM_CWD",
+        ["cwd", "working_dir"],
+        Text,
+        "name a directory",
+        |d, v| d.cwd = v.full().map_or(v.folder.to_owned(), |cwd| v.folder.join(cwd)),
+        |d| Some(Written::Text(d.cwd.to_string_lossy().into_owned())),
+    ),
+    key!("TSM_DESCRIPTION", ["description"], Text, "write a text", |d, v| d.description = v.full(), |d| text(
+        d.description.as_ref()
+    ),),
+    key!("TSM_PORT", ["port"], NumberOrText, PORT, |d, v| d.port = v.parsed()?, |d| text(d.port)),
+    key!("TSM_ENV_FILE", ["env_file"], Text, "name a file", |d, v| d.env_file = v.full(), |d| text(
+        d.env_file.as_ref()
+    ),),
+    key!("TSM_ENV", ["env"], Text, "name an env file, or write K=V", |d, v| d.env = v.full(), |d| text(d.env.as_ref()),),
+    key!("TSM_ENVIRONMENT", [], Text, BELONGS, |d, v| belongs(d, v)?, |d| text(d.belongs.as_ref())),
+    key!(
+        "TSM_PRE_COMMAND",
+        ["pre_command"],
+        Opaque,
+        "write a command line",
+        |d, v| d.pre_command = v.full(),
+        |d| text(d.pre_command.as_ref()),
+    ),
+    key!("TSM_AUTOSTART", ["autostart"], Flag, FLAG, |d, v| d.autostart = v.flag()?, |d| text(d.autostart),),
+    key!("TSM_DEPS", ["depends_on", "deps"], Texts, NAMES, |d, v| d.deps = v.names()?, |d| text(
+        Some(d.deps.join(" ")).filter(|deps| !deps.is_empty())
+    ),),
+    key!("TSM_STACK", ["stack"], Text, STACK, |d, v| d.stack = v.names()?.into_iter().next(), |d| text(
+        d.stack.as_ref()
+    ),),
+    key!("TSM_GROUP", ["group"], Text, STACK, |d, v| group(d, v)?, |_| None),
+    key!("TSM_INSTANCES", ["instances"], Number, FEW, |d, v| d.instances = few(v)?, |d| text(d.instances),),
+    // What it lists is a part of the command when all is read.
+    key!("TSM_ARGS", ["args"], Texts, "list the arguments", |d, v| d.arguments = v.values.to_vec(), |_| None,),
+    key!("TSM_RESTART", ["restart"], Text, POLICY, |d, v| restart(d, v)?, |d| text(d.keep.restart.map(policy))),
+    key!("TSM_RESTART_ON_FAILURE", ["auto_restart"], Flag, FLAG, |d, v| on_failure(d, v)?, |_| None),
+    key!("TSM_MAX_RESTARTS", ["max_restarts"], Number, COUNT, |d, v| d.keep.max_restarts = v.parsed()?, |d| text(
+        d.keep.max_restarts
+    ),),
+    key!("TSM_KILL_TIMEOUT", ["kill_timeout"], NumberOrText, SPAN, |d, v| d.keep.kill_timeout = span(v)?, |d| millis(
+        d.keep.kill_timeout
+    ),),
+    key!("TSM_LOG_SIZE", ["log_size"], NumberOrText, SIZE, |d, v| d.keep.log_size = size(v)?, |d| text(
+        d.keep.log_size.map(Size)
+    ),),
+    key!("TSM_LOG_KEEP", ["log_keep"], Number, COUNT, |d, v| d.keep.log_keep = v.parsed()?, |d| text(d.keep.log_keep),),
+    key!(
+        "TSM_USER",
+        ["user"],
+        Text,
+        "name a user",
+        |d, v| d.keep.user = v.full().map(|user| user.trim().to_owned()),
+        |d| text(d.keep.user.as_ref()),
+    ),
+    key!(
+        "TSM_STOP_SIGNAL",
+        ["stop_signal"],
+        Text,
+        "name a signal that ends a process, such as SIGINT or SIGQUIT",
+        |d, v| d.keep.stop_signal = stop_signal(v)?,
+        |d| text(d.keep.stop_signal),
+    ),
+    key!("TSM_TYPE", ["type"], Text, "write oneshot or simple", |d, v| d.keep.oneshot = oneshot(v)?, |d| text(
+        d.keep.oneshot.map(|yes| if yes { "oneshot" } else { "simple" })
+    ),),
+    key!("TSM_STRATEGY", ["strategy"], Text, "write rolling or recreate", |d, v| d.keep.strategy = v.parsed()?, |d| {
+        text(d.keep.strategy.map(Strategy::word))
+    },),
+    key!(
+        "TSM_MEMORY_MAX",
+        ["memory_max"],
+        NumberOrText,
+        MOST,
+        |d, v| d.keep.memory_max = v.parsed::<MemoryMax>()?.map(|it| it.0),
+        |d| text(d.keep.memory_max.map(MemoryMax)),
+    ),
+    key!("TSM_LIMIT_NOFILE", ["limit_nofile"], Number, COUNT, |d, v| d.keep.limit_nofile = v.parsed()?, |d| text(
+        d.keep.limit_nofile
+    ),),
+    key!("TSM_LIMIT_NPROC", ["limit_nproc"], Number, COUNT, |d, v| d.keep.limit_nproc = v.parsed()?, |d| text(
+        d.keep.limit_nproc
+    ),),
+    key!("TSM_HEALTH_CHECK", ["health", "health_check"], Opaque, CHECK, |d, v| d.keep.health = v.parsed()?, |d| text(
+        d.keep.health.as_ref()
+    ),),
+    key!(
+        "TSM_HEALTH_INTERVAL",
+        ["health_interval"],
+        NumberOrText,
+        SPAN,
+        |d, v| d.keep.health_interval = span(v)?,
+        |d| millis(d.keep.health_interval),
+    ),
+    key!("TSM_HEALTH_TIMEOUT", ["health_timeout"], NumberOrText, SPAN, |d, v| d.keep.health_timeout = span(v)?, |d| {
+        millis(d.keep.health_timeout)
+    },),
+    key!(
+        "TSM_HEALTH_THRESHOLD",
+        ["health_threshold"],
+        Number,
+        COUNT,
+        |d, v| d.keep.health_threshold = v.parsed()?,
+        |d| text(d.keep.health_threshold),
+    ),
+    key!("TSM_HEALTH_GRACE", ["health_grace"], NumberOrText, SPAN, |d, v| d.keep.health_grace = span(v)?, |d| millis(
+        d.keep.health_grace
+    ),),
+    key!("TSM_HEALTH_RESTART", ["health_restart"], Flag, FLAG, |d, v| d.keep.health_restart = v.flag()?, |d| text(
+        d.keep.health_restart
+    ),),
+    key!("TSM_NOTIFY", ["notify"], Flag, FLAG, |d, v| d.keep.notify = v.flag()?, |d| text(d.keep.notify)),
+    key!("TSM_WATCH", ["watch"], Texts, "list files and directories", |d, v| d.keep.watch = v.texts(), |d| list(
+        d.keep.watch.as_ref()
+    ),),
+    key!(
+        "TSM_WATCH_IGNORE",
+        ["watch_ignore", "ignore"],
+        Texts,
+        "list patterns",
+        |d, v| d.keep.ignore = v.texts(),
+        |d| list(d.keep.ignore.as_ref()),
+    ),
+    key!("TSM_CRON", ["cron"], Text, CRON, |d, v| d.keep.cron = v.parsed()?, |d| text(d.keep.cron.as_ref()),),
+    key!(
+        "TSM_CRON_TZ",
+        ["cron_tz"],
+        Text,
+        "name a time zone such as UTC or Europe/Berlin",
+        |d, v| d.keep.cron_tz = v.parsed()?,
+        |d| text(d.keep.cron_tz.as_ref()),
+    ),
+    key!(
+        "TSM_MAX_MEMORY",
+        ["max_memory"],
+        NumberOrText,
+        MUCH,
+        |d, v| d.keep.max_memory = v.parsed::<MaxMemory>()?.map(|it| it.0),
+        |d| text(d.keep.max_memory.map(Size)),
+    ),
+];
+
+/// Keys of older files, which say nothing to us and are kept as they are.
+pub(super) const PASSIVE: [&str; 4] = ["TSM_ORG", "TSM_PORT_TYPE", "TSM_PORTS", "TSM_FILE"];
+
+fn text(value: Option<impl ToString>) -> Option<Written> {
+    value.map(|value| Written::Text(value.to_string()))
 }
 
-/// Whether it is a task that ends.
-fn kind(value: &str, line: &Assignment) -> Result<bool, DefinitionError> {
-    match value {
-        "oneshot" => Ok(true),
-        "simple" => Ok(false),
-        _ => Err(line.refuse("write oneshot or simple")),
+fn list(values: Option<&Vec<String>>) -> Option<Written> {
+    values.filter(|values| !values.is_empty()).map(|values| Written::List(values.clone()))
+}
+
+fn millis(span: Option<Duration>) -> Option<Written> {
+    text(span.map(|span| format!("{}ms", span.as_millis())))
+}
+
+fn span(given: &Given) -> Option<Option<Duration>> {
+    Some(given.parsed::<Span>()?.map(|span| span.0))
+}
+
+fn size(given: &Given) -> Option<Option<u64>> {
+    Some(given.parsed::<Size>()?.map(|size| size.0))
+}
+
+fn stop_signal(given: &Given) -> Option<Option<Signal>> {
+    let signal: Option<Signal> = given.parsed()?;
+    signal.is_none_or(|signal| signal.can_end()).then_some(signal)
+}
+
+fn few(given: &Given) -> Option<Option<u32>> {
+    let count = given.parsed()?;
+    count.is_none_or(|count| (1..=instances::MOST).contains(&count)).then_some(count)
+}
+
+fn oneshot(given: &Given) -> Option<Option<bool>> {
+    match given.full().as_deref().map(str::trim) {
+        None => Some(None),
+        Some("oneshot") => Some(Some(true)),
+        Some("simple") => Some(Some(false)),
+        Some(_) => None,
     }
 }
 
-fn restart(value: &str, line: &Assignment) -> Result<Restart, DefinitionError> {
-    match value {
-        "never" => Ok(Restart::Never),
-        "on-failure" => Ok(Restart::OnFailure),
-        "always" => Ok(Restart::Always),
-        _ => Err(line.refuse("write never, on-failure or always")),
+fn named(definition: &mut Definition, given: &Given) -> Option<()> {
+    match given.full() {
+        Some(name) if !is_name(&name) => return None,
+        Some(name) => definition.name = name,
+        None => {}
+    }
+    Some(())
+}
+
+fn belongs(definition: &mut Definition, given: &Given) -> Option<()> {
+    definition.belongs = given.parsed()?;
+    definition.belongs.as_ref().is_none_or(|it| it.org.is_some()).then_some(())
+}
+
+fn group(definition: &mut Definition, given: &Given) -> Option<()> {
+    let group = given.names()?.into_iter().next();
+    definition.stack = definition.stack.take().or(group);
+    Some(())
+}
+
+fn restart(definition: &mut Definition, given: &Given) -> Option<()> {
+    let policies = [Restart::Never, Restart::OnFailure, Restart::Always];
+    definition.keep.restart = match given.full() {
+        None => None,
+        Some(word) => Some(policies.into_iter().find(|it| policy(*it) == word.trim())?),
+    };
+    Some(())
+}
+
+/// The older of the two keys, and the weaker.
+fn on_failure(definition: &mut Definition, given: &Given) -> Option<()> {
+    let policy = given.flag()?.map(|yes| if yes { Restart::OnFailure } else { Restart::Never });
+    definition.keep.restart = definition.keep.restart.or(policy);
+    Some(())
+}
+
+fn policy(restart: Restart) -> &'static str {
+    match restart {
+        Restart::Never => "never",
+        Restart::OnFailure => "on-failure",
+        Restart::Always => "always",
     }
 }

@@ -6,6 +6,8 @@ use std::path::Path;
 use crate::base::fault::Place;
 
 use super::DefinitionError;
+use super::keys::Key;
+use super::value::Holds;
 
 /// `KEY=value`, `KEY=(list)`, either with `export`.
 pub(super) struct Assignment {
@@ -45,11 +47,13 @@ pub(super) struct Reader<'a> {
     at: usize,
 }
 
-/// Keys whose variables belong to the shell that will run them.
-const KEPT: [&str; 3] = ["TSM_COMMAND", "TSM_PRE_COMMAND", "TSM_HEALTH_CHECK"];
-
 /// What only a shell that executes could understand.
 const OPERATORS: [char; 7] = ['|', '&', '<', '>', '(', ')', ';'];
+
+/// True for a key whose variables belong to the shell that will run its value.
+fn is_opaque(key: &str) -> bool {
+    Key::of_tsm(key).is_some_and(|key| key.holds == Holds::Opaque)
+}
 
 impl<'a> Reader<'a> {
     pub(super) fn new(text: &'a str, file: &'a Path, variables: &'a BTreeMap<String, String>) -> Self {
@@ -137,7 +141,7 @@ impl<'a> Reader<'a> {
         let begin = self.at;
         let mut value = String::new();
         let home = self.text[begin..].strip_prefix('~').filter(|rest| !rest.starts_with(|c: char| c.is_alphanumeric()));
-        if let Some(home) = home.filter(|_| !KEPT.contains(&key)).and_then(|_| self.look_up("HOME")) {
+        if let Some(home) = home.filter(|_| !is_opaque(key)).and_then(|_| self.look_up("HOME")) {
             value.push_str(home);
             self.at += 1;
         }
@@ -181,7 +185,7 @@ impl<'a> Reader<'a> {
                 Some('\\') => match self.text[self.at + 1..].chars().next() {
                     Some('\n') => self.at += 2,
                     // A dollar that is meant for the command's own shell stays guarded there.
-                    Some('$') if KEPT.contains(&key) => {
+                    Some('$') if is_opaque(key) => {
                         value.push_str("\\$");
                         self.at += 2;
                     }
@@ -211,7 +215,7 @@ impl<'a> Reader<'a> {
     fn variable(&mut self, key: &str, value: &mut String) -> Result<(), DefinitionError> {
         let begin = self.at;
         let rest = &self.text[begin..];
-        if KEPT.contains(&key) {
+        if is_opaque(key) {
             let sign = self.peek().unwrap_or('$');
             self.push(sign, value);
             return Ok(());

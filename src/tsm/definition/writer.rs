@@ -1,34 +1,23 @@
 //! A definition as the text of a file. What is written is what is read back.
 
 use std::fmt::Write as _;
-use std::time::Duration;
-
-use crate::base::size::Size;
-use crate::supervise::meta::Restart;
-use crate::tsm::keep::{Keep, Strategy};
-use crate::tsm::limits::MemoryMax;
 
 use super::Definition;
+use super::keys::KEYS;
+use super::value::Written;
 
 impl Definition {
     /// The text of a `.tsm` file that says the same.
     #[must_use]
     pub fn to_text(&self) -> String {
         let mut text = Text::default();
-        text.line("TSM_NAME", &self.name);
-        text.line("TSM_COMMAND", &self.command);
-        text.line("TSM_CWD", &self.cwd.to_string_lossy());
-        text.some("TSM_DESCRIPTION", self.description.as_deref());
-        text.some("TSM_PORT", self.port.map(|port| port.to_string()));
-        text.some("TSM_ENV_FILE", self.env_file.as_deref());
-        text.some("TSM_ENV", self.env.as_deref());
-        text.some("TSM_ENVIRONMENT", self.belongs.as_ref().map(ToString::to_string));
-        text.some("TSM_PRE_COMMAND", self.pre_command.as_deref());
-        text.some("TSM_AUTOSTART", self.autostart.map(|yes| yes.to_string()));
-        text.some("TSM_DEPS", Some(self.deps.join(" ")).filter(|deps| !deps.is_empty()));
-        text.some("TSM_STACK", self.stack.as_deref());
-        text.some("TSM_INSTANCES", self.instances.map(|count| count.to_string()));
-        text.keep(&self.keep);
+        for key in KEYS {
+            match key.write(self) {
+                Some(Written::Text(value)) => text.line(key.tsm, &value),
+                Some(Written::List(values)) => text.list(key.tsm, &values),
+                None => {}
+            }
+        }
         for (key, value) in &self.unknown {
             text.line(key, value);
         }
@@ -43,45 +32,9 @@ impl Definition {
 struct Text(String);
 
 impl Text {
-    fn keep(&mut self, keep: &Keep) {
-        self.some("TSM_RESTART", keep.restart.map(policy));
-        self.some("TSM_MAX_RESTARTS", keep.max_restarts.map(|count| count.to_string()));
-        self.some("TSM_KILL_TIMEOUT", keep.kill_timeout.map(|span| format!("{}ms", span.as_millis())));
-        self.some("TSM_LOG_SIZE", keep.log_size.map(|size| Size(size).to_string()));
-        self.some("TSM_LOG_KEEP", keep.log_keep.map(|count| count.to_string()));
-        self.some("TSM_USER", keep.user.as_deref());
-        self.some("TSM_STOP_SIGNAL", keep.stop_signal.map(|signal| signal.to_string()));
-        self.some("TSM_TYPE", keep.oneshot.map(|yes| if yes { "oneshot" } else { "simple" }));
-        self.some("TSM_STRATEGY", keep.strategy.map(Strategy::word));
-        self.some("TSM_MEMORY_MAX", keep.memory_max.map(|bytes| MemoryMax(bytes).to_string()));
-        self.some("TSM_LIMIT_NOFILE", keep.limit_nofile.map(|count| count.to_string()));
-        self.some("TSM_LIMIT_NPROC", keep.limit_nproc.map(|count| count.to_string()));
-        let span = |span: Option<Duration>| span.map(|span| format!("{}ms", span.as_millis()));
-        self.some("TSM_HEALTH_CHECK", keep.health.as_ref().map(ToString::to_string));
-        self.some("TSM_HEALTH_INTERVAL", span(keep.health_interval));
-        self.some("TSM_HEALTH_TIMEOUT", span(keep.health_timeout));
-        self.some("TSM_HEALTH_THRESHOLD", keep.health_threshold.map(|count| count.to_string()));
-        self.some("TSM_HEALTH_GRACE", span(keep.health_grace));
-        self.some("TSM_HEALTH_RESTART", keep.health_restart.map(|yes| yes.to_string()));
-        self.some("TSM_NOTIFY", keep.notify.map(|yes| yes.to_string()));
-        self.list("TSM_WATCH", keep.watch.as_deref().unwrap_or_default());
-        self.list("TSM_WATCH_IGNORE", keep.ignore.as_deref().unwrap_or_default());
-        self.some("TSM_CRON", keep.cron.as_ref().map(ToString::to_string));
-        self.some("TSM_CRON_TZ", keep.cron_tz.as_ref().map(ToString::to_string));
-        self.some("TSM_MAX_MEMORY", keep.max_memory.map(|size| Size(size).to_string()));
-    }
-
-    fn some(&mut self, key: &str, value: Option<impl AsRef<str>>) {
-        if let Some(value) = value {
-            self.line(key, value.as_ref());
-        }
-    }
-
     fn list(&mut self, key: &str, values: &[String]) {
-        if !values.is_empty() {
-            let words: Vec<String> = values.iter().map(|value| quoted(value)).collect();
-            let _ = writeln!(self.0, "{key}=({})", words.join(" "));
-        }
+        let words: Vec<String> = values.iter().map(|value| quoted(value)).collect();
+        let _ = writeln!(self.0, "{key}=({})", words.join(" "));
     }
 
     /// In double quotes; in single ones where a shell would see more than text in them.
@@ -98,22 +51,17 @@ fn quoted(value: &str) -> String {
     }
 }
 
-fn policy(restart: Restart) -> &'static str {
-    match restart {
-        Restart::Never => "never",
-        Restart::OnFailure => "on-failure",
-        Restart::Always => "always",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::supervise::meta::Restart;
+    use crate::tsm::keep::{Keep, Strategy};
     use crate::tsm::port::PortWish;
     use proptest::prelude::{Just, any, prop_assert_eq, prop_compose, prop_oneof, proptest};
     use proptest::strategy::Strategy as Generator;
     use std::collections::BTreeMap;
     use std::path::{Path, PathBuf};
+    use std::time::Duration;
 
     /// Any text that is not blank: blank values mean that nothing is said.
     fn value() -> impl Generator<Value = String> {
@@ -223,6 +171,7 @@ mod tests {
                 deps,
                 stack,
                 instances,
+                arguments: Vec::new(),
                 keep: keep.or(&care),
                 exports: exports.into_iter().collect(),
                 unknown,

@@ -28,9 +28,9 @@ fn edits_that_meet_at_one_place_stay_apart() {
             "[logging]\npath = \"x\"\n[cache]\nsize = 5\n",
         ),
         (
-            "[services.a]\nx = 1\n[services.b]\nx = 2\n",
-            "unset = [\"services.*.x\"]\n[set]\n\"services.*.y\" = 3\n",
-            "[services.a]\ny = 3\n[services.b]\ny = 3\n",
+            "[services.a]\nuser = \"x\"\n[services.b]\nuser = \"y\"\n",
+            "unset = [\"services.*.user\"]\n[set]\n\"services.*.log_keep\" = 3\n",
+            "[services.a]\nlog_keep = 3\n[services.b]\nlog_keep = 3\n",
         ),
         ("a = { b = 1, c = 2 }\nd = 3\n", "unset = [\"a.b\", \"a.c\"]\n[set]\n\"a.e\" = 4\n", "a = { e = 4 }\nd = 3\n"),
         ("[old]\nx = {}\ny = 1\n[new]\nx = 2\n", "unset = [\"old.y\"]\n", "[old]\nx = {}\n[new]\nx = 2\n"),

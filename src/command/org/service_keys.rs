@@ -1,0 +1,305 @@
+//! What the keys below `[services.NAME]` mean: the same as in a `.tsm` file.
+
+use std::path::Path;
+
+use crate::base::diagnostic::Diagnostic;
+use crate::base::near::nearest;
+use crate::org::Value as Toml;
+use crate::org::document::{Document, Leaf};
+use crate::org::draft::{Chain, OVERRIDES};
+use crate::org::error::OrgError;
+use crate::org::path::KeyPath;
+use crate::org::profile::{self, Op, Rule};
+use crate::tsm::definition::Definition;
+use crate::tsm::definition::keys::{KEYS, Key};
+use crate::tsm::definition::value::{Given, Holds};
+
+/// Keys that only an environment has, with what to write: one is about the link, one about the promotion.
+const OF_ENVIRONMENTS: [(&str, &str); 2] =
+    [("enabled", "write true or false"), ("env_flag", "write true, false, or another flag: \"--stage\"")];
+
+/// The table of variables: `export` lines.
+const EXPORT: &str = "export";
+
+/// What is wrong with a key or its value.
+struct Objection {
+    title: String,
+    help: String,
+    at: At,
+}
+
+/// What is marked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum At {
+    Key,
+    Value,
+}
+
+/// Every key of a service that means nothing, and every value that makes no sense.
+pub(super) fn check(document: &Document) -> Vec<Diagnostic> {
+    let shown = document.shown();
+    let wrong = |leaf: &Leaf| {
+        let found = objection(&within(&leaf.path)?, &leaf.value)?;
+        let span = if found.at == At::Key { leaf.key.clone() } else { leaf.span.clone() };
+        Some(shown.error(found.title, span, "").help(found.help))
+    };
+    document.leaves.iter().filter_map(wrong).collect()
+}
+
+/// The same for what profiles give.
+pub(super) fn check_profiles(chain: &Chain) -> Vec<Diagnostic> {
+    let gives = |rule: &&Rule| matches!(rule.op, Op::Set | Op::Default);
+    let mut found = Vec::new();
+    for profile in &chain.profiles {
+        for rule in profile.rules.iter().filter(gives) {
+            if let Some(wrong) = objection(&rule.path, &rule.value) {
+                found.push(profile.shown.error(wrong.title, rule.span.clone(), "").help(wrong.help));
+            }
+        }
+    }
+    found
+}
+
+/// Refuses a file in which something was found.
+pub(super) fn refuse(path: &Path, found: Vec<Diagnostic>) -> Result<(), OrgError> {
+    if found.is_empty() { Ok(()) } else { Err(OrgError::wrong(path, found)) }
+}
+
+/// What is wrong with a value that is given on the command line; none if nothing is.
+pub(super) fn objection_to(path: &KeyPath, value: &Toml) -> Option<(String, String)> {
+    objection(path, value).map(|found| (found.title, found.help))
+}
+
+/// The key that a leaf is about: that of an override is the one it overrides.
+fn within(path: &KeyPath) -> Option<KeyPath> {
+    match path.keys() {
+        [first, _, rest @ ..] if first == OVERRIDES => profile::inner(rest),
+        _ => Some(path.clone()),
+    }
+}
+
+fn objection(path: &KeyPath, value: &Toml) -> Option<Objection> {
+    let [first, _, key, rest @ ..] = path.keys() else { return None };
+    if first != "services" {
+        return None;
+    }
+    let wrong = |at, title: String, help: String| Some(Objection { title, help, at });
+    if key == EXPORT && rest.len() == 1 {
+        let title = format!("`{path}` must be a text, a number, true or false");
+        return if plain(value).is_some() { None } else { wrong(At::Value, title, "write K = \"value\"".to_owned()) };
+    }
+    let known = Key::of_toml(key);
+    let of_environments = OF_ENVIRONMENTS.iter().find(|(name, _)| name == key);
+    if known.is_none() && of_environments.is_none() {
+        let all = names();
+        let help = match nearest(key, all.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("the keys of a service are {}", all.join(", ")),
+        };
+        return wrong(At::Key, format!("unknown key `{path}` of a service"), help);
+    }
+    if !rest.is_empty() {
+        let table = path.parent().unwrap_or_default();
+        return wrong(At::Key, format!("`{table}` is a table, and should be a value"), format!("write {key} = …"));
+    }
+    // What is filled in later is looked at then.
+    if value.as_str().is_some_and(|text| text.contains("${")) {
+        return None;
+    }
+    let wants = match (known, of_environments) {
+        (Some(key), _) => refused(key, value)?,
+        (None, Some(("enabled", wants))) => (!value.is_bool()).then_some(*wants)?,
+        (None, _) => (!value.is_bool() && !value.is_str()).then_some(of_environments?.1)?,
+    };
+    wrong(At::Value, format!("invalid value for `{path}`"), wants.to_owned())
+}
+
+/// What to write instead, if a value makes no sense.
+fn refused(key: &Key, value: &Toml) -> Option<&'static str> {
+    let Some(values) = values(key.holds, value) else { return Some(key.wants) };
+    let given = Given { values: &values, list: value.is_array(), folder: Path::new("/") };
+    key.read(&mut Definition::default(), &given).err()
+}
+
+/// The usual names of all keys.
+fn names() -> Vec<&'static str> {
+    let usual = KEYS.iter().filter_map(|key| key.toml.first().copied());
+    usual.chain(OF_ENVIRONMENTS.map(|(name, _)| name)).chain([EXPORT]).collect()
+}
+
+/// A value as a `.tsm` file would have it; none if it is of another kind.
+fn values(holds: Holds, value: &Toml) -> Option<Vec<String>> {
+    match (holds, value) {
+        (Holds::Text | Holds::Opaque | Holds::NumberOrText | Holds::Texts, Toml::String(text)) => {
+            Some(vec![text.clone()])
+        }
+        (Holds::Flag, Toml::Boolean(yes)) => Some(vec![yes.to_string()]),
+        (Holds::Number | Holds::NumberOrText, Toml::Integer(number)) => Some(vec![number.to_string()]),
+        (Holds::Texts, Toml::Array(items)) => items.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
+        _ => None,
+    }
+}
+
+/// A value as a variable has it.
+fn plain(value: &Toml) -> Option<String> {
+    match value {
+        Toml::String(text) => Some(text.clone()),
+        Toml::Integer(number) => Some(number.to_string()),
+        Toml::Float(number) => Some(number.to_string()),
+        Toml::Boolean(yes) => Some(yes.to_string()),
+        Toml::Datetime(_) | Toml::Array(_) | Toml::Table(_) => None,
+    }
+}
+
+/// The definition that an environment has of a service. Its paths begin in `folder`, and `~` is `home`. What [`check`] finds is
+/// passed over.
+pub(super) fn definition(document: &Document, name: &str, folder: &Path, home: Option<&str>) -> Definition {
+    let mut definition = Definition { name: name.to_owned(), cwd: folder.to_owned(), ..Definition::default() };
+    for leaf in &document.leaves {
+        let key = match leaf.path.keys() {
+            [first, service, key] if first == "services" && service == name => Key::of_toml(key),
+            [first, service, export, variable] if first == "services" && service == name && export == EXPORT => {
+                definition.exports.extend(plain(&leaf.value).map(|value| (variable.clone(), value)));
+                continue;
+            }
+            _ => continue,
+        };
+        let Some((key, mut values)) = key.and_then(|key| Some((key, values(key.holds, &leaf.value)?))) else {
+            continue;
+        };
+        if key.holds != Holds::Opaque {
+            values.iter_mut().for_each(|value| at_home(value, home));
+        }
+        let given = Given { values: &values, list: leaf.value.is_array(), folder };
+        // A value that is refused was told before.
+        let _ = key.read(&mut definition, &given);
+    }
+    definition.complete();
+    definition
+}
+
+/// `~` is the operator's home directory.
+fn at_home(text: &mut String, home: Option<&str>) {
+    if let (Some(rest), Some(home)) = (text.strip_prefix('~'), home)
+        && (rest.is_empty() || rest.starts_with('/'))
+    {
+        *text = format!("{home}{rest}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// A value of each key: below `[services.NAME]`, and in a `.tsm` file.
+    const VALUES: &[(&str, &str, &str)] = &[
+        ("command", "'serve $PORT'", "'serve $PORT'"),
+        ("cwd", "'sub'", "sub"),
+        ("working_dir", "'/abs'", "/abs"),
+        ("description", "'for all'", "'for all'"),
+        ("port", "8080", "8080"),
+        ("port", "'8000+'", "8000+"),
+        ("env_file", "'~/x.env'", "~/x.env"),
+        ("env", "'A=1'", "'A=1'"),
+        ("pre_command", "'echo $A'", "'echo $A'"),
+        ("autostart", "false", "false"),
+        ("depends_on", "['db', 'cache']", "(db cache)"),
+        ("deps", "'db'", "db"),
+        ("stack", "'shop'", "shop"),
+        ("group", "'shop'", "shop"),
+        ("instances", "4", "4"),
+        ("args", "['-x', 'a b']", "(-x 'a b')"),
+        ("restart", "'always'", "always"),
+        ("auto_restart", "false", "false"),
+        ("max_restarts", "3", "3"),
+        ("kill_timeout", "'3s'", "3s"),
+        ("log_size", "'1M'", "1M"),
+        ("log_keep", "2", "2"),
+        ("user", "'www'", "www"),
+        ("memory_max", "'300M'", "300M"),
+        ("limit_nofile", "99", "99"),
+        ("limit_nproc", "98", "98"),
+        ("health", "'http://localhost:$PORT/'", "'http://localhost:$PORT/'"),
+        ("health_check", "'exec:true'", "exec:true"),
+        ("health_interval", "'1s'", "1s"),
+        ("health_timeout", "'1s'", "1s"),
+        ("health_threshold", "2", "2"),
+        ("health_grace", "'1s'", "1s"),
+        ("health_restart", "true", "true"),
+        ("notify", "true", "true"),
+        ("watch", "['src', 'a b']", "(src 'a b')"),
+        ("watch_ignore", "'*.log *.tmp'", "'*.log *.tmp'"),
+        ("ignore", "['*.log']", "('*.log')"),
+        ("cron", "'0 4 * * *'", "'0 4 * * *'"),
+        ("cron_tz", "'UTC'", "UTC"),
+        ("stop_signal", "'SIGINT'", "SIGINT"),
+        ("type", "'oneshot'", "oneshot"),
+        ("strategy", "'recreate'", "recreate"),
+        ("max_memory", "'300M'", "300M"),
+    ];
+
+    fn document(text: &str) -> Document {
+        Document::parse("f", text).expect("TOML")
+    }
+
+    #[test]
+    fn every_key_means_in_toml_what_it_means_in_a_definition() {
+        let variables = BTreeMap::from([("HOME".to_owned(), "/home/u".to_owned())]);
+        let folder = Path::new("/srv/app");
+        for (toml, value, written) in VALUES {
+            let key = Key::of_toml(toml).unwrap_or_else(|| panic!("{toml} is no key"));
+            let run = if *toml == "command" { "" } else { "command = 'x'\n" };
+            let text = format!("[services.web]\n{run}{toml} = {value}\n");
+            let document = document(&text);
+            assert!(check(&document).is_empty(), "{text}: {:?}", check(&document));
+            let of_toml = definition(&document, "web", folder, Some("/home/u"));
+            let run = if *toml == "command" { "" } else { "TSM_COMMAND=x\n" };
+            let text = format!("{run}{}={written}\n", key.tsm);
+            let file = folder.join("web.tsm");
+            let of_tsm = Definition::parse(&text, &file, &variables).unwrap_or_else(|it| panic!("{text}: {it}"));
+            assert_eq!(Definition { file: file.clone(), ..of_toml }, of_tsm, "{toml}");
+            let plain = Definition::parse("TSM_COMMAND=x\n", &file, &variables).expect("a definition");
+            assert_ne!(of_tsm, plain, "{toml} means something");
+        }
+        for name in KEYS.iter().flat_map(|key| key.toml) {
+            assert!(VALUES.iter().any(|(known, ..)| known == name), "{name} is shown here");
+        }
+    }
+
+    #[test]
+    fn what_means_nothing_is_told_wherever_it_is_given() {
+        for (text, title, help) in [
+            (
+                "[services.web]\nhelth = 'x'\n",
+                "unknown key `services.web.helth` of a service",
+                "did you mean `health`?",
+            ),
+            ("[overrides.prod]\nservices.web.crn = 'x'\n", "unknown key `services.web.crn` of a service", "`cron`"),
+            ("[services.web]\ncron = 'now'\n", "invalid value for `services.web.cron`", "five fields"),
+            (
+                "[services.web]\nauto_restart = 'yes'\n",
+                "invalid value for `services.web.auto_restart`",
+                "true or false",
+            ),
+            ("[services.web]\ninstances = '4'\n", "invalid value for `services.web.instances`", "whole number"),
+            ("[services.web]\nenabled = 1\n", "invalid value for `services.web.enabled`", "true or false"),
+            ("[services.web]\nenv_flag = 1\n", "invalid value for `services.web.env_flag`", "another flag"),
+            (
+                "[services.web.health]\nurl = 'x'\n",
+                "`services.web.health` is a table, and should be a value",
+                "health = …",
+            ),
+            ("[services.web.export]\nA = [1]\n", "`services.web.export.A` must be a text", "K = "),
+        ] {
+            let found = check(&document(text));
+            let [one] = &found[..] else { panic!("{text}: {found:?}") };
+            assert!(one.title.starts_with(title), "{text}: {}", one.title);
+            assert!(one.help.as_ref().is_some_and(|it| it.contains(help)), "{text}: {:?}", one.help);
+        }
+        let fine = "[services.web]\nenabled = false\nenv_flag = '--stage'\nhealth = 'http://localhost:${ports.web}/'\n\
+                    [services.web.export]\nA = 1\n[other]\nhelth = 1\n";
+        assert!(check(&document(fine)).is_empty());
+    }
+}

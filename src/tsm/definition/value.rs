@@ -1,0 +1,88 @@
+//! The values of keys: as they are given, and as they are written.
+
+use std::path::Path;
+use std::str::FromStr;
+
+use crate::base::name::is_name;
+
+/// What a key holds, as TOML tells values apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holds {
+    /// A text.
+    Text,
+    /// A text whose variables belong to the shell that will run it.
+    Opaque,
+    /// true or false.
+    Flag,
+    /// A whole number.
+    Number,
+    /// A whole number or a text.
+    NumberOrText,
+    /// Several texts, or one with blanks between them.
+    Texts,
+}
+
+/// A value as it was given.
+#[derive(Debug, Clone, Copy)]
+pub struct Given<'a> {
+    /// One value, or those of a list.
+    pub values: &'a [String],
+    /// They were a list.
+    pub list: bool,
+    /// Where relative paths begin.
+    pub folder: &'a Path,
+}
+
+/// A value as it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Written {
+    /// One text.
+    Text(String),
+    /// A list.
+    List(Vec<String>),
+}
+
+impl Given<'_> {
+    /// The value; those of a list joined by spaces.
+    #[must_use]
+    pub fn value(&self) -> String {
+        self.values.join(" ")
+    }
+
+    /// The value, unless it is blank.
+    pub(super) fn full(&self) -> Option<String> {
+        Some(self.value()).filter(|value| !value.trim().is_empty())
+    }
+
+    /// A value of a type of its own; nothing if it is blank, none if it is refused.
+    pub(super) fn parsed<T: FromStr>(&self) -> Option<Option<T>> {
+        let text = self.values.first().map(|value| value.trim()).filter(|value| !value.is_empty());
+        text.map(str::parse).transpose().ok()
+    }
+
+    /// Yes or no.
+    pub(super) fn flag(&self) -> Option<Option<bool>> {
+        match self.full().as_deref().map(str::trim) {
+            None => Some(None),
+            Some("true" | "yes" | "1" | "on") => Some(Some(true)),
+            Some("false" | "no" | "0" | "off") => Some(Some(false)),
+            Some(_) => None,
+        }
+    }
+
+    /// Texts from a list, or separated by blanks; nothing if there are none.
+    pub(super) fn texts(&self) -> Option<Vec<String>> {
+        let values: Vec<String> = match self.values {
+            [value] if !self.list => value.split_whitespace().map(str::to_owned).collect(),
+            values => values.to_vec(),
+        };
+        Some(values).filter(|values| !values.is_empty())
+    }
+
+    /// Names, from a list or separated by blanks and commas.
+    pub(super) fn names(&self) -> Option<Vec<String>> {
+        let value = self.value();
+        let words = value.split([' ', '\t', '\n', ',']).filter(|word| !word.is_empty());
+        words.map(|word| is_name(word).then(|| word.to_owned())).collect()
+    }
+}
