@@ -430,7 +430,7 @@ mod tests {
     fn more_variables_than_a_program_can_be_given_are_refused() {
         let text = |count: usize| (0..count).map(|n| format!("A{n}=x\n")).collect::<String>();
         assert_eq!(parse(&text(MOST)).expect("as many as that").len(), MOST);
-        let line = u32::try_from(MOST).expect("small") + 2;
+        let line = u32::try_from(MOST).expect("small") + 1;
         let refused = parse(&text(1_000_000)).expect_err("too many");
         assert_eq!((refused.line, refused.problem), (line, Problem::TooMany));
     }

@@ -122,6 +122,12 @@ impl Fields {
         self
     }
 
+    /// Adds a field that people see only when it is so; JSON always has it.
+    #[must_use]
+    pub fn when(self, key: &'static str, it_is: bool) -> Self {
+        if it_is { self.with(key, true) } else { self.hidden(key, false) }
+    }
+
     /// Adds a field that only JSON has.
     #[must_use]
     pub fn hidden(mut self, key: &'static str, cell: impl Into<Cell>) -> Self {

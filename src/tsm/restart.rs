@@ -313,7 +313,7 @@ fn start_again(renewals: Vec<(usize, Renewal)>, starter: &mut Starter) -> Vec<(u
         let answer = match outcome {
             Outcome::Started(it) => Ok(Risen {
                 restarts: process.meta.restarts + 1,
-                was_running: !process.view.state.is_final(),
+                was_running: process.view.alive || process.view.supervised,
                 changes: renewal.changes,
                 ..Risen::started(it)
             }),

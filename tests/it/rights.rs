@@ -168,8 +168,8 @@ fn root_starts_nothing_in_the_home_of_a_user_and_leaves_nothing_of_root_there() 
         town.ok(ann, &["tsm", "enable", "y"]);
         assert_ne!(town.run(User::We, ann, &["tsm", "startup"]).code, 0);
         assert_ne!(town.run(User::We, ann, &["tsm", "start", "y"]).code, 0);
-        // What runs is restarted by its own supervisor, what does not run by nobody.
-        assert_eq!(town.run(User::We, ann, &["tsm", "restart", "z"]).code, 0);
+        // A restart begins by a definition of the user, as a start does: what runs goes on as it is.
+        assert_eq!(town.run(User::We, ann, &["tsm", "restart", "z"]).code, 4);
         let rows: serde_json::Value = serde_json::from_str(&town.ok(ann, &["tsm", "list", "--json"])).expect("a list");
         let pid = rows[0]["pid"].as_u64().expect("it runs");
         assert_eq!(fs::metadata(format!("/proc/{pid}")).expect("it lives").uid(), ANN);

@@ -443,6 +443,7 @@ mod tests {
             TypeId::of::<crate::tsm::attend::probe::HealthCheck>(),
             TypeId::of::<crate::tsm::attend::cron::Schedule>(),
             TypeId::of::<crate::tsm::attend::zone::Zone>(),
+            TypeId::of::<crate::command::tsm::scale::Count>(),
             TypeId::of::<crate::org::path::KeyPath>(),
         ];
         free.iter().any(|free| parsed == *free)

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use tetra::supervise::client::supervised;
-use tetra::supervise::meta::{self, State};
+use tetra::supervise::meta::{self, Run, State};
 
 use super::field::{COUNTER, Field};
 use super::note;
@@ -368,7 +368,9 @@ fn a_record_that_is_empty_or_garbage_never_loses_the_process() {
     damage(&field, Some(""));
     assert_eq!(field.list()[0]["status"], "stopped");
     field.ok(&["start", "--no-wait", "p"]);
-    assert_eq!(field.read("p").run, run);
+    let now = field.read("p").run;
+    assert_ne!(now.started_by, run.started_by);
+    assert_eq!(now, Run { started_by: now.started_by, ..run });
 }
 
 #[test]

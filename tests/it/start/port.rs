@@ -160,7 +160,7 @@ fn a_claimed_port_is_taken_though_nobody_listens_yet() {
     let said = site.tsm(&["start", "--no-wait", "--name", "b", "--port", &port, "sleep", "1000"]);
     assert_eq!(said.code, 1);
     assert!(
-        said.err.contains(&format!("🔴 Port {port} is already in use!")) && said.err.contains("tsm stop a-"),
+        said.err.contains(&format!("🔴 Port {port} belongs to a-{port}!")) && said.err.contains("tsm stop a-"),
         "{}",
         said.err
     );

@@ -195,16 +195,24 @@ fn what_waits_for_its_restart_is_stopped_for_good_or_started_at_once() {
 #[test]
 fn who_still_holds_the_port_after_a_stop_is_named() {
     let yard = Yard::new();
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = listener.local_addr().expect("an address").port();
+    // A program of its own: what this one opens is held for a moment by every child that another test forks.
+    let script =
+        "import socket; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True); input()";
+    let mut holder = std::process::Command::new("python3");
+    let holder = holder.args(["-c", script]).stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+    let mut holder = holder.spawn().expect("python runs");
+    let mut port = String::new();
+    let out = holder.stdout.take().expect("piped");
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(out), &mut port).expect("a port");
+    let port: u16 = port.trim().parse().expect("a port");
     let mut meta = yard.record(0, "api", "exec sleep 600");
     meta.port = Some(port);
     yard.start_record(&meta);
     let said = yard.run(&["tsm", "stop", "api"]);
     assert_eq!(said.out, "tsm: stopped 'api'\n");
-    let wanted = format!("port {port} is still held by pid {}", std::process::id());
+    let wanted = format!("port {port} is still held by pid {}", holder.id());
     assert!(said.err.contains(&wanted), "{}", said.err);
-    drop(listener);
+    holder.kill().and_then(|()| holder.wait()).expect("it is ended");
     yard.start_record(&meta);
     assert_eq!(yard.run(&["tsm", "stop", "api"]).err, "");
 }
