@@ -45,7 +45,7 @@ pub enum Problem {
     AfterQuote,
     /// A NUL byte, which no environment can hold.
     Nul,
-    /// More settings than [`MOST`].
+    /// More settings than `MOST`.
     TooMany,
 }
 
