@@ -8,7 +8,7 @@ use super::arguments::{self, Argument, BadCommand};
 use super::draft::{Cell, Chain, Deed, Draft, Layer, Step};
 use super::path::KeyPath;
 use super::profile::{Op, Profile, Rule};
-use super::rebase::{Move, moved};
+use super::rebase::{Move, is_home, moved};
 use super::value::{both_same, spelled};
 use crate::base::diagnostic::Diagnostic;
 
@@ -23,7 +23,7 @@ pub fn profiles(draft: &mut Draft, chain: &Chain, home: Option<&str>) -> Result<
     for (number, profile) in chain.profiles.iter().enumerate() {
         path_keys.extend(profile.path_keys.iter().cloned());
         let mut layer = Applied { draft, profile, layer: Layer::Profile(number), found: Vec::new() };
-        let moves = layer.moves();
+        let moves = layer.moves(home);
         if let Some((moves, span)) = moves {
             layer.rebase(&path_keys, &moves, (&span, home));
         }
@@ -97,7 +97,7 @@ impl Applied<'_, '_> {
     }
 
     /// The moves of this profile, and where they stand.
-    fn moves(&self) -> Option<(Vec<Move>, Range<usize>)> {
+    fn moves(&self, home: Option<&str>) -> Option<(Vec<Move>, Range<usize>)> {
         let rules = || self.profile.rules.iter().filter(|rule| rule.op == Op::Rebase);
         let text = |rule: &Rule, key: &str| rule.value.get(key).and_then(Value::as_str).map(str::to_owned);
         let moves = rules().filter_map(|rule| {
@@ -105,7 +105,11 @@ impl Applied<'_, '_> {
             let named = from.strip_prefix("${local:").and_then(|rest| rest.strip_suffix('}'));
             let from = match named.map(str::parse::<KeyPath>) {
                 None => from,
-                Some(path) => self.draft.document.leaf(&path.ok()?)?.value.as_str()?.to_owned(),
+                Some(path) => {
+                    let named = self.draft.document.leaf(&path.ok()?)?.value.as_str()?;
+                    // What takes the place of one directory takes not that of all that is in the home directory.
+                    (!is_home(named, home)).then(|| named.to_owned())?
+                }
             };
             Some(Move { from, to: text(rule, "to")? })
         });

@@ -19,6 +19,8 @@ pub struct Manifest {
     pub approval: Approval,
     /// An environment and the one that must be generated from the same local.toml before it.
     pub gates: Vec<(EnvName, EnvName)>,
+    /// An environment and the profile that makes it, where that is not the one of its own name.
+    pub profiles: Vec<(EnvName, String)>,
     /// Variables without a dot.
     pub variables: Names,
 }
@@ -43,6 +45,7 @@ impl Default for Manifest {
             retention: RETENTION,
             approval: Approval::Required,
             gates: Vec::new(),
+            profiles: Vec::new(),
             variables: Names::new(),
         }
     }
@@ -91,6 +94,10 @@ impl Manifest {
                     (Ok(env), Some(Ok(after))) => manifest.gates.push((env, after)),
                     _ => wrong("`after` names no environment".to_owned(), "write after = \"staging\""),
                 },
+                ["profiles", env] => match (env.parse(), leaf.value.as_str()) {
+                    (Ok(env), Some(profile)) => manifest.profiles.push((env, profile.to_owned())),
+                    _ => wrong(format!("`profiles.{env}` is not the name of a profile"), "write dev = \"user\""),
+                },
                 ["variables", name] => match &leaf.value {
                     toml::Value::String(text) => drop(manifest.variables.insert(name.to_owned(), text.clone())),
                     toml::Value::Array(_) | toml::Value::Table(_) => {
@@ -109,6 +116,12 @@ impl Manifest {
     pub fn gate(&self, env: &EnvName) -> Option<&EnvName> {
         self.gates.iter().find(|(gated, _)| gated == env).map(|(_, after)| after)
     }
+
+    /// The profile that makes an environment, if it is chosen here.
+    #[must_use]
+    pub fn profile(&self, env: &EnvName) -> Option<&str> {
+        self.profiles.iter().find(|(made, _)| made == env).map(|(_, profile)| profile.as_str())
+    }
 }
 
 #[cfg(test)]
@@ -122,17 +135,18 @@ mod tests {
     #[test]
     fn its_fields_are_honoured_and_the_rest_is_the_operators() {
         let manifest = of("[organization]\ndescription = 'x'\n[deployment]\nhistory_retention = 3\nprod_requires_approval = false\n\
-                           strategy = 'rolling'\n[promotion]\nprod = { after = 'stage' }\n[variables]\nPORT = 80\nHOST = 'h'\n")
+                           strategy = 'rolling'\n[promotion]\nprod = { after = 'stage' }\n[profiles]\ndevelopment = 'user'\n[variables]\nPORT = 80\nHOST = 'h'\n")
             .expect("it is right");
         assert_eq!((manifest.retention, manifest.approval), (3, Approval::Waived));
         assert_eq!(manifest.gate(&"production".parse().expect("a name")).map(EnvName::as_str), Some("staging"));
+        assert_eq!(manifest.profile(&"dev".parse().expect("a name")), Some("user"));
         assert_eq!(manifest.variables.len(), 2);
         assert_eq!(of(""), Ok(Manifest::default()));
     }
 
     #[test]
     fn what_is_wrong_is_found_all_at_once() {
-        let text = "[deployment]\nhistory_retention = 1\nprod_requires_approval = 'yes'\n[promotion.prod]\nafter = 3\n[variables]\na = [1]\n";
-        assert_eq!(of(text), Err(4));
+        let text = "[deployment]\nhistory_retention = 1\nprod_requires_approval = 'yes'\n[promotion.prod]\nafter = 3\n[profiles]\ndev = 1\n[variables]\na = [1]\n";
+        assert_eq!(of(text), Err(5));
     }
 }

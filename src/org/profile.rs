@@ -14,8 +14,9 @@ use crate::base::near::nearest;
 pub const SCHEMA: i64 = 1;
 
 /// The profiles in the program: name and text.
-pub const BUILT_IN: [(&str, &str); 4] = [
+pub const BUILT_IN: [(&str, &str); 5] = [
     ("server", include_str!("profiles/server.toml")),
+    ("user", include_str!("profiles/user.toml")),
     ("dev", include_str!("profiles/dev.toml")),
     ("staging", include_str!("profiles/staging.toml")),
     ("prod", include_str!("profiles/prod.toml")),

@@ -20,6 +20,12 @@ pub fn moved(path: &str, moves: &[Move], home: Option<&str>) -> Option<String> {
     Some(format!("{}{rest}", to.trim_end_matches('/')))
 }
 
+/// Whether a path is a home directory itself.
+#[must_use]
+pub fn is_home(path: &str, home: Option<&str>) -> bool {
+    with_tilde(path, home).trim_end_matches('/') == "~"
+}
+
 /// What is behind `from`, if it ends at the end of a folder's name.
 fn rest<'a>(path: &'a str, from: &str) -> Option<&'a str> {
     let rest = path.strip_prefix(from.trim_end_matches('/'))?;
@@ -65,6 +71,15 @@ mod tests {
             ("${TETRA_SRC}/x", None),
         ] {
             assert_eq!(moved(path, &to_root, Some("/data/me")).as_deref(), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_home_directory_differs_from_what_is_in_it() {
+        for (path, expected) in
+            [("~", true), ("/home/me/", true), ("/data/me", true), ("~/tetra", false), ("/opt", false)]
+        {
+            assert_eq!(is_home(path, Some("/data/me")), expected, "{path}");
         }
     }
 

@@ -21,7 +21,7 @@ pub(super) enum Holds {
     OneOf(&'static [&'static str]),
 }
 
-const KEYS: [(&str, Holds); 35] = [
+const KEYS: [(&str, Holds); 36] = [
     ("environment.name", Holds::Text),
     ("environment.type", Holds::OneOf(&["local", "development", "dev", "staging", "stage", "production", "prod"])),
     ("environment.description", Holds::Text),
@@ -56,6 +56,7 @@ const KEYS: [(&str, Holds); 35] = [
     ("compliance.audit_logging", Holds::Truth),
     ("compliance.retention_days", Holds::Number),
     ("daemon.unit", Holds::Text),
+    ("daemon.scope", Holds::OneOf(&["system", "user"])),
     ("daemon.hardening", Holds::Text),
 ];
 
@@ -161,7 +162,11 @@ pub fn homes(draft: &Draft, chain: &Chain) -> Vec<Diagnostic> {
     if user == "root" {
         return Vec::new();
     }
-    let own = [format!("/home/{user}/"), format!("/Users/{user}/")];
+    let mut own = vec![format!("/home/{user}/"), format!("/Users/{user}/")];
+    // `~` in local.toml is the home directory of the user who is named there.
+    if draft.document.text_at(&["deployment", "user"]) == Some(user) {
+        own.push("~/".to_owned());
+    }
     let is_foreign = |text: &str| {
         let below = format!("{text}/");
         ["~/", "/root/", "/home/", "/Users/"].iter().any(|home| below.starts_with(home))

@@ -131,13 +131,27 @@ impl<'a> Store<'a> {
         names
     }
 
-    /// The profile of an environment with those that it extends, from the root on.
+    /// The profile of an environment with those that it extends, from the root on: the file of its own name, else the one that
+    /// the manifest chooses, else the built-in one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::extended`], and if the manifest makes no sense.
+    pub fn chain(&self, env: &EnvName) -> Result<Chain, OrgError> {
+        let file = format!("{env}.toml");
+        if self.profile_folders().iter().any(|(folder, _)| folder.join(&file).exists()) {
+            return self.extended(env.as_str());
+        }
+        self.extended(self.manifest()?.profile(env).unwrap_or(env.as_str()))
+    }
+
+    /// A profile with those that it extends, from the root on.
     ///
     /// # Errors
     ///
     /// Fails if there is none, if one makes no sense, or if they go round in a circle.
-    pub fn chain(&self, env: &EnvName) -> Result<Chain, OrgError> {
-        let mut profiles = vec![self.profile(env.as_str())?];
+    pub fn extended(&self, name: &str) -> Result<Chain, OrgError> {
+        let mut profiles = vec![self.profile(name)?];
         while let Some((next, _)) = profiles.last().and_then(|profile| profile.extends.clone()) {
             let name = |it: &Profile| {
                 if it.origin == Origin::BuiltIn { format!("builtin:{}", it.name) } else { it.name.clone() }

@@ -27,18 +27,29 @@ pub enum Purpose {
     Server,
 }
 
-/// Makes an organization; one that is there stays as it is. True if it was made. `user` owns the services of local.toml.
+/// What a new organization begins with.
+#[derive(Debug, Clone, Copy)]
+pub struct Beginning<'a> {
+    /// What it is for.
+    pub purpose: Purpose,
+    /// Who owns the services of local.toml.
+    pub user: &'a str,
+    /// The profile that makes @dev.
+    pub dev: &'a str,
+}
+
+/// Makes an organization; one that is there stays as it is. True if it was made.
 ///
 /// # Errors
 ///
 /// Fails if a file cannot be written. Then there is no such organization, unless there was its folder before.
-pub fn init(paths: &Paths, org: &OrgName, (purpose, user): (Purpose, &str)) -> Result<bool, OrgError> {
+pub fn init(paths: &Paths, org: &OrgName, beginning: Beginning) -> Result<bool, OrgError> {
     let folder = paths.org(org);
     let known = folder.is_dir();
-    if known && (purpose == Purpose::Server || paths.environment(org, &local()).exists()) {
+    if known && (beginning.purpose == Purpose::Server || paths.environment(org, &local()).exists()) {
         return Ok(false);
     }
-    let made = make(paths, org, (purpose, user));
+    let made = make(paths, org, beginning);
     if made.is_err() && !known {
         // Half an organization would count as one. The failure that is told is the one before this.
         let _ = fs::remove_dir_all(&folder);
@@ -77,7 +88,7 @@ pub fn let_sealed_into_git(folder: &Path) -> Result<bool, FileError> {
     Ok(changed)
 }
 
-fn make(paths: &Paths, org: &OrgName, (purpose, user): (Purpose, &str)) -> Result<(), OrgError> {
+fn make(paths: &Paths, org: &OrgName, beginning: Beginning) -> Result<(), OrgError> {
     let folder = paths.org(org);
     let environments = folder.join("environments");
     for made in [&folder, &environments, &paths.profiles(org), &paths.versions(org)] {
@@ -88,14 +99,15 @@ fn make(paths: &Paths, org: &OrgName, (purpose, user): (Purpose, &str)) -> Resul
     let secrets = folder.join("secrets");
     file::private_folder(&secrets)?;
     [&folder, &environments, &secrets].into_iter().for_each(|made| file::sweep(made));
-    let filled =
-        |text: &str| text.replace("@ORG@", org.as_str()).replace("@USER@", user).replace("@OS@", std::env::consts::OS);
+    let values =
+        [("@ORG@", org.as_str()), ("@USER@", beginning.user), ("@DEV@", beginning.dev), ("@OS@", std::env::consts::OS)];
+    let filled = |text: &str| values.iter().fold(text.to_owned(), |text, (key, value)| text.replace(key, value));
     let mut files = vec![
         (folder.join(".gitignore"), IGNORED.to_owned()),
         (secrets.join(".gitignore"), IGNORED_SECRETS.to_owned()),
         (paths.manifest(org), filled(MANIFEST)),
     ];
-    if purpose == Purpose::Workshop {
+    if beginning.purpose == Purpose::Workshop {
         // The last one: once it is there, everything is.
         files.push((paths.environment(org, &local()), filled(LOCAL)));
     }

@@ -11,7 +11,7 @@ use crate::world::{PROGRAM, World};
 const LOCAL: &str = "[environment]\nname = \"local\"\ntype = \"local\"\n[services.sh]\ncommand = \"sleep 1000\"\n\
                      [overrides.dev]\nservices.sh.cwd = \"WORK\"\nresources.memory_max = 0\nresources.limit_nofile = 123\nresources.limit_nproc = 0\n\
                      [overrides.prod]\nservices.sh.cwd = \"WORK\"\nresources.memory_max = 0\nresources.limit_nofile = 321\nresources.limit_nproc = 0\n\
-                     security.allowed_ips = [\"10.0.0.1\"]\n";
+                     security.allowed_ips = [\"10.0.0.1\"]\ndeployment.user = \"operator\"\n";
 
 /// dev and prod of acme are generated, and prod is applied.
 fn applied() -> World {

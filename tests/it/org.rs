@@ -3,6 +3,7 @@
 mod faithful;
 mod remote;
 mod services;
+mod user;
 mod writing;
 
 use std::cell::RefCell;
@@ -21,8 +22,17 @@ fn acme() -> (World, PathBuf) {
 }
 
 fn acme_with(variables: &[(&str, &str)]) -> (World, PathBuf) {
+    made("org init acme --profile dev", variables)
+}
+
+/// The same for the operator of the world, who is an ordinary user.
+fn acme_of_user() -> (World, PathBuf) {
+    made("org init acme", &[])
+}
+
+fn made(init: &str, variables: &[(&str, &str)]) -> (World, PathBuf) {
     let mut world = World::with(variables);
-    world.run("org init acme").done();
+    world.run(init).done();
     let environments = world.paths().orgs().join("acme/environments");
     (world, environments)
 }
@@ -537,7 +547,7 @@ fn a_full_disk_changes_nothing() {
 
 #[test]
 fn what_json_prints_fits_the_schemas() {
-    let (mut world, environments) = acme();
+    let (mut world, environments) = acme_of_user();
     let local = environments.join("local.toml");
     fs::write(&local, read(&local) + "[loging]\nlevel = 1\n").expect("written");
     for (line, name) in [
@@ -748,7 +758,7 @@ fn no_message_shows_a_secret() {
 
 #[test]
 fn an_environment_is_applied_once_and_never_over_what_somebody_saved() {
-    let (mut world, environments) = acme();
+    let (mut world, environments) = acme_of_user();
     let local = environments.join("local.toml");
     let more = "\n[services.web]\ncommand = \"python3 -m http.server 8000\"\ncwd = \"~/nowhere\"\nenabled = false\n[services.none]\nenv_flag = false\n";
     fs::write(&local, read(&local) + more).expect("written");

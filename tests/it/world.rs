@@ -274,7 +274,7 @@ impl Host for Double {
     }
 
     fn user(&self) -> &str {
-        "operator"
+        self.variables.get("USER").map_or("operator", String::as_str)
     }
 
     fn run(&self, call: &Call) -> io::Result<Finished> {

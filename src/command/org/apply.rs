@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::service_keys;
 use super::target::{environment, home, organization, touched};
-use crate::base::environment::{EnvName, EnvRef};
+use crate::base::environment::{EnvName, EnvRef, Rung};
 use crate::base::fault::{Fault, Kind};
 use crate::base::name::ServiceName;
 use crate::base::redact;
@@ -51,16 +51,21 @@ impl Command for Apply {
     }
 
     fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
-        Ok(Some(self.report(cx, &self.deeds(cx)?)))
+        let wanted = self.wanted(cx)?;
+        match wanted.foreign {
+            Some(foreign) => Err(foreign),
+            None => Ok(Some(self.report(cx, &wanted))),
+        }
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let deeds = self.deeds(cx)?;
+        let mut wanted = self.wanted(cx)?;
         if !self.dry_run {
-            refuse_taken(&deeds)?;
-            deeds.iter().try_for_each(|deed| carry_out(cx, deed))?;
+            wanted.foreign.take().map_or(Ok(()), Err)?;
+            refuse_taken(&wanted.deeds)?;
+            wanted.deeds.iter().try_for_each(|deed| carry_out(cx, deed))?;
         }
-        Ok(self.report(cx, &deeds))
+        Ok(self.report(cx, &wanted))
     }
 }
 
@@ -91,6 +96,29 @@ fn refuse_taken(deeds: &[Deed]) -> Result<(), Fault> {
 const TWO: &str = "nothing was changed; --force moves them here. For two environments on one machine, give each a directory of its \
                    own (`tetra --dir DIR` or TETRA_DIR; `org init ORG --server` in it, and copy the environment there), with \
                    ports of its own";
+
+/// Why an environment is not applied by the one who asks: it runs as another user. Root sets up what others run.
+fn foreign(cx: &Cx, env: &EnvName, document: &Document) -> Option<Fault> {
+    let user = document.text_at(&["deployment", "user"]).filter(|user| !user.is_empty())?;
+    let asks = cx.host.user();
+    if asks == "root" || asks == user {
+        return None;
+    }
+    let what = format!("`{env}` runs as `{user}` and you are `{asks}`; nothing was changed");
+    let yours = match env.rung() {
+        Some(Rung::Dev) => format!("{env} = \"user\" below [profiles] in manifest.toml"),
+        _ => format!("deployment.user = \"{asks}\" below [overrides.{env}] in local.toml"),
+    };
+    let advice = format!("apply it as root or as `{user}`; to run `{env}` as you, write {yours} and promote it again");
+    Some(Fault::new(Kind::Refused, what).advise(advice))
+}
+
+/// What an environment wants of this machine.
+struct Wanted {
+    deeds: Vec<Deed>,
+    /// It is another user's.
+    foreign: Option<Fault>,
+}
 
 /// What is to be done about one service.
 struct Deed {
@@ -128,12 +156,13 @@ impl What {
 }
 
 impl Apply {
-    fn deeds(&self, cx: &Cx) -> Result<Vec<Deed>, Fault> {
+    fn wanted(&self, cx: &Cx) -> Result<Wanted, Fault> {
         let org = organization(cx)?;
         let env = environment(cx, self.env.as_ref())?;
         let store = OrgStore::open(cx.paths, &org)?;
         let document = generated(&store, &env)?;
         service_keys::refuse(&store.environment(&env), service_keys::check(&document))?;
+        let foreign = foreign(cx, &env, &document);
         let wanted = EnvRef { org: Some(org), env };
         let mut deeds = Vec::new();
         for service in services::of(&document) {
@@ -151,7 +180,7 @@ impl Apply {
                 deeds.push(Deed { name, what: What::Removed, definition: None, enabled: false, notes: Vec::new() });
             }
         }
-        Ok(deeds)
+        Ok(Wanted { deeds, foreign })
     }
 
     fn what(&self, cx: &Cx, name: &ServiceName, definition: &Definition, wanted: &EnvRef) -> What {
@@ -167,12 +196,12 @@ impl Apply {
         }
     }
 
-    fn report(&self, cx: &Cx, deeds: &[Deed]) -> Report {
+    fn report(&self, cx: &Cx, wanted: &Wanted) -> Report {
         let columns = [("service", "SERVICE"), ("action", "ACTION"), ("enabled", "ENABLED"), ("command", "COMMAND")];
         let mut table = Table::new(&columns).when_empty("the environment has no services");
         let mut notes = Vec::new();
         let running = Store::open(cx.paths).all().unwrap_or_default();
-        for deed in deeds {
+        for deed in &wanted.deeds {
             let (word, tone) = deed.what.word();
             table.row(vec![
                 Cell::from(deed.name.as_str()).tone(Tone::Strong),
@@ -191,7 +220,11 @@ impl Apply {
             }
         }
         let report = notes.into_iter().fold(Report::of(table), Report::note);
-        if self.dry_run { report.note("nothing was changed") } else { report }
+        match &wanted.foreign {
+            Some(foreign) => report.note(foreign.to_string()),
+            None if self.dry_run => report.note("nothing was changed"),
+            None => report,
+        }
     }
 }
 

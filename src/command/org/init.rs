@@ -4,13 +4,14 @@ use crate::base::fault::Fault;
 use crate::base::name::OrgName;
 use crate::command::{Command, Cx, Effect};
 use crate::org::store;
-use crate::org::template::{self, Purpose};
+use crate::org::template::{self, Beginning, Purpose};
 use crate::report::{Report, Sentence};
 
 /// Make an organization
 ///
 /// Writes its folder below $TETRA_DIR/org: a manifest, environments/local.toml with comments, a private folder for secrets, the
-/// history, and a .gitignore. One that is there already stays as it is.
+/// history, and a .gitignore. One that is there already stays as it is. @dev is made as `user` by an ordinary user: own user, own
+/// home directory, user unit. It is made as `dev` by root: a shared server that root runs. [profiles] in manifest.toml says which.
 #[derive(Debug, clap::Args)]
 pub struct Init {
     /// Its name
@@ -18,16 +19,26 @@ pub struct Init {
     /// Without local.toml: environments are copied here from elsewhere
     #[arg(long)]
     server: bool,
+    /// What @dev is made as: for an ordinary user or for root; by default for the one who asks
+    #[arg(long, value_parser = ["user", "dev"])]
+    profile: Option<String>,
 }
+
+/// What it means that @dev is an ordinary user's.
+const USER: &str = "@dev has the profile `user`: it runs as you, in your home directory; for a server that root runs, write dev = \"dev\" \
+                    below [profiles] in manifest.toml";
 
 impl Command for Init {
     const NAME: &'static str = "org init";
     const EFFECT: Effect = Effect::Write;
-    const EXAMPLES: &'static [&'static str] = &["org init my-company", "org init my-company --server"];
+    const EXAMPLES: &'static [&'static str] =
+        &["org init my-company", "org init my-company --profile dev", "org init my-company --server"];
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let purpose = if self.server { Purpose::Server } else { Purpose::Workshop };
-        let made = template::init(cx.paths, &self.org, (purpose, cx.host.user()))?;
+        let user = cx.host.user();
+        let dev = self.profile.as_deref().unwrap_or(if user == "root" { "dev" } else { "user" });
+        let made = template::init(cx.paths, &self.org, Beginning { purpose, user, dev })?;
         let folder = cx.paths.org(&self.org).display().to_string();
         let said = match made {
             true => format!("made `{}` in {folder}", self.org),
@@ -43,6 +54,10 @@ impl Command for Init {
             report.note(format!("choose it: `export TETRA_ORG={0}` or `tsm org use {0}`", self.org))
         } else {
             report
+        };
+        let report = match (purpose, dev) {
+            (Purpose::Workshop, "user") => report.note(USER),
+            _ => report,
         };
         Ok(match purpose {
             Purpose::Workshop => report.note("next: `tsm org env edit local`, then `tsm org promote @dev`"),

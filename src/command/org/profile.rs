@@ -77,7 +77,7 @@ impl Command for ProfileShow {
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let org = organization(cx)?;
         let store = Store::open(cx.paths, &org)?;
-        let chain = store.chain(&store.meant(&self.name))?;
+        let chain = store.extended(store.meant(&self.name).as_str())?;
         let mut table =
             Table::new(&[("key", "KEY"), ("op", "OP"), ("check", "CHECK"), ("value", "VALUE"), ("from", "FROM")]);
         table = table.show("check", Show::Never);
@@ -145,7 +145,7 @@ impl Command for Check {
         let org = organization(cx)?;
         let store = Store::open(cx.paths, &org)?;
         let name = store.meant(&self.name);
-        let chain = store.chain(&name)?;
+        let chain = store.extended(name.as_str())?;
         service_keys::refuse(
             &cx.paths.profiles(&org).join(format!("{name}.toml")),
             service_keys::check_profiles(&chain),
@@ -153,7 +153,9 @@ impl Command for Check {
         let tried = match Common::read(&store, home(cx)) {
             Err(OrgError::NoLocal { .. }) => None,
             common => {
-                let bench = Workbench::open(&store, &common?, (&name, &[]))?;
+                let mut bench = Workbench::open(&store, &common?, (&name, &[]))?;
+                // The manifest may have it made by another one.
+                bench.chain = chain.clone();
                 bench.recipe().make()?;
                 Some(())
             }

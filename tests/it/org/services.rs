@@ -4,7 +4,7 @@ use std::fs;
 
 use tetra::tsm::definition::Definition;
 
-use super::{acme, read};
+use super::{acme, acme_of_user, read};
 use crate::world::World;
 
 fn definition(world: &World, name: &str) -> Definition {
@@ -19,7 +19,7 @@ fn write_services(environments: &std::path::Path, text: &str) {
 
 #[test]
 fn everything_an_environment_says_about_a_service_is_applied() {
-    let (mut world, environments) = acme();
+    let (mut world, environments) = acme_of_user();
     write_services(
         &environments,
         "\n[services.api]\ncommand = \"sleep 9\"\nhealth = \"http://localhost:$PORT/health\"\ndepends_on = [\"tetra\"]\n\
@@ -92,7 +92,8 @@ fn a_key_that_means_nothing_is_an_error_everywhere() {
 
 #[test]
 fn two_environments_do_not_take_services_from_each_other() {
-    let (mut world, environments) = acme();
+    let (mut world, environments) = acme_of_user();
+    write_services(&environments, "\n[overrides.staging]\ndeployment.user = \"operator\"\n");
     world.run("org promote @dev @staging").done();
     world.run("org apply @dev").done();
     let said = world.run("org apply @staging").failed(4);
