@@ -11,7 +11,7 @@ use crate::report::{Report, Sentence};
 ///
 /// Writes its folder below $TETRA_DIR/org: a manifest, environments/local.toml with comments, a private folder for secrets, the
 /// history, and a .gitignore. One that is there already stays as it is. @dev is made as `user` by an ordinary user: own user, own
-/// home directory, user unit. It is made as `dev` by root: a shared server that root runs. [profiles] in manifest.toml says which.
+/// home directory, user unit. It is made as `dev` by root: a shared server that root runs. `[profiles]` in manifest.toml says which.
 #[derive(Debug, clap::Args)]
 pub struct Init {
     /// Its name
