@@ -302,7 +302,7 @@ impl Stream {
             self.copied += n as u64;
             self.copied_at = Moment::now();
             if n >= self.room.size / 2 {
-                self.room.grow(&self.fifo);
+                self.room.grow(&self.fifo, self.path.parent().unwrap_or(Path::new("")));
             }
             if self.room.is_large() {
                 self.shrink_at = Some(self.copied_at.after(IDLE));
@@ -485,8 +485,12 @@ mod tests {
 
     #[test]
     fn a_flood_makes_the_pipe_large_and_silence_small_again() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let (mut stream, mut writer) = stream(dir.path(), &Run::default());
+        // Only below a directory that is closed to others a user who is not root has large pipes.
+        let closed = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+        let home = tempfile::Builder::new().permissions(closed).tempdir().expect("a directory");
+        let dir = home.path().join("processes/p");
+        std::fs::create_dir_all(&dir).expect("directories");
+        let (mut stream, mut writer) = stream(&dir, &Run::default());
         assert!(!stream.room.is_large());
         writer.write_all(&[b'x'; pipe::SMALL / 2]).expect("written");
         stream.copy();

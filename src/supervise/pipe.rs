@@ -80,14 +80,14 @@ impl Room {
         self.size > self.idle
     }
 
-    /// Grows the pipe to [`LARGE`], if that takes nothing from other programs of this user.
-    pub(super) fn grow(&mut self, fifo: impl AsFd) {
+    /// Grows the pipe of the process in `dir` to [`LARGE`], if that takes nothing from other programs of this user.
+    pub(super) fn grow(&mut self, fifo: impl AsFd, dir: &Path) {
         if self.size >= LARGE {
             return;
         }
         let mut size = LARGE;
         if !geteuid().is_root() {
-            self.permit = permit();
+            self.permit = permit(dir);
             if self.permit.is_none() {
                 size = SMALL;
             }
@@ -117,12 +117,12 @@ impl Room {
 /// user have before it cuts every further pipe, in any program, to two pages.
 ///
 /// A place is a lock on one byte of a file that only this user can open: exclusive, and free again when its holder dies.
-fn permit() -> Option<File> {
+fn permit(dir: &Path) -> Option<File> {
     const DEFAULT_PAGES: usize = 16384;
     const PAGE: usize = 4096;
     let soft = fs::read_to_string("/proc/sys/fs/pipe-user-pages-soft");
     let pages = soft.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(DEFAULT_PAGES);
-    let places = Path::new(PLACES);
+    let places = dir.join(PLACES);
     let above = fs::metadata(places.parent()?).ok()?;
     if above.uid() != geteuid().as_raw() || above.mode() & 0o077 != 0 {
         return None;
@@ -131,5 +131,5 @@ fn permit() -> Option<File> {
     (0..pages / 4 / (LARGE / PAGE)).find(|place| lock::take_byte(&file, *place).unwrap_or(false)).map(|_| file)
 }
 
-/// The file, above the directory of all processes; a supervisor works in that of its own.
+/// The file, seen from the directory of a process: above that of all processes.
 const PLACES: &str = "../../.large-pipes";

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use crate::program;
 use crate::pty::{Home, Terminal};
 
 /// Wants to set up a machine in prod: a change, which has to be confirmed there.
@@ -13,9 +14,9 @@ struct Asked {
 }
 
 fn asked(home: &Home, shell: &str) -> Asked {
-    let programs = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder can be made");
+    let programs = program::directory();
     let program = programs.path().join("tetra");
-    fs::hard_link(env!("CARGO_BIN_EXE_tetra"), &program).expect("one file system");
+    program::place(&program);
     let mut command = home.command("sh");
     command.args(["-c", &shell.replace("TETRA", &format!("{} --env prod setup", program.display()))]);
     Asked { terminal: Terminal::start(command), _programs: programs }

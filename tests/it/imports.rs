@@ -1,41 +1,20 @@
 //! Files of other process managers in the shapes in which people publish them: what is carried over runs, the rest is listed.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::path::Path;
 
 use serde_json::Value;
 
-use crate::program::script;
 use crate::transcript::free_port;
 use crate::world::World;
 
-/// The programs that the files name: each listens where it was told to, or only lives.
-const STAND_INS: [&str; 8] = ["bundle", "celery", "gunicorn", "node", "python", "shipper", "workflow", "engine"];
-
-/// `python manage.py check` is over at once, everything else stays.
-const STAND_IN: &str = "#!/bin/sh\ncase \"$*\" in *check) exit 0;; esac\necho \"$0 $*\"\n\
-                        [ -n \"$PORT\" ] && exec python3 -m http.server --bind 127.0.0.1 \"$PORT\"\nexec sleep 1000\n";
-
-/// The folder of the stand-ins, made once.
-fn stand_ins() -> &'static Path {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("stand-ins");
-        fs::create_dir_all(&folder).expect("a folder");
-        for program in STAND_INS.map(|name| folder.join(name)) {
-            if !fs::read_to_string(&program).is_ok_and(|text| text == STAND_IN) {
-                script(&program, STAND_IN);
-            }
-        }
-        folder
-    })
-}
+/// Stands in for the programs that the files name: it listens where it was told to, or only lives.
+const STAND_INS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/import/programs");
 
 /// A world with one file in its working directory, and stand-ins for the programs.
 fn world_with(file: &str) -> World {
     let path = std::env::var("PATH").expect("a PATH");
-    let world = World::with(&[("PATH", &format!("{}:{path}", stand_ins().display()))]);
+    let world = World::with(&[("PATH", &format!("{STAND_INS}:{path}"))]);
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/import").join(file);
     world.file(file, &fs::read_to_string(from).expect("a fixture"));
     world

@@ -4,9 +4,14 @@
 //! whatever another test forks at that moment, and until that has executed its own program nobody can execute the file: "text
 //! file busy".
 
+use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use crate::world::PROGRAM;
 
 /// Writes an executable script.
 pub(crate) fn script(path: &Path, text: &str) {
@@ -21,4 +26,18 @@ pub(crate) fn script(path: &Path, text: &str) {
 pub(crate) fn copy(from: &Path, to: &Path) {
     let copied = Command::new("cp").arg(from).arg(to).status().expect("cp is there");
     assert!(copied.success(), "{} is copied", to.display());
+}
+
+/// An empty directory for the program under test: beside it, where it can be linked, if this user may write there.
+pub(crate) fn directory() -> TempDir {
+    let beside = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"));
+    beside.or_else(|_| tempfile::tempdir()).expect("a directory can be made")
+}
+
+/// Puts the program under test at `to`. It is linked there if it can be, and copied if not: to another file system, or where it
+/// was built by another user, whose files the kernel lets no other user link.
+pub(crate) fn place(to: &Path) {
+    if fs::hard_link(PROGRAM, to).is_err() {
+        copy(Path::new(PROGRAM), to);
+    }
 }

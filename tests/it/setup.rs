@@ -5,6 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
+use crate::program;
+
 /// A machine of its own: a home folder, and the program in a folder that is not in `PATH`.
 struct Machine {
     folder: tempfile::TempDir,
@@ -12,11 +14,11 @@ struct Machine {
 
 impl Machine {
     fn new() -> Self {
-        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder can be made");
+        let folder = program::directory();
         for name in ["home with blanks", "programs"] {
             fs::create_dir(folder.path().join(name)).expect("ours");
         }
-        fs::hard_link(env!("CARGO_BIN_EXE_tetra"), folder.path().join("programs/tetra")).expect("one file system");
+        program::place(&folder.path().join("programs/tetra"));
         Self { folder }
     }
 

@@ -40,12 +40,12 @@ pub(crate) fn hindrance() -> Option<&'static str> {
 impl Server {
     /// Starts one that clients know as `name`. `tetra` is `/root/bin/tetra` there, and is not set up.
     pub(crate) fn start(name: &str) -> Self {
-        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder can be made");
+        let folder = program::directory();
         let (root, bin) = (folder.path().join("root"), folder.path().join("bin"));
         for path in [&root.join(".ssh"), &root.join("bin"), &bin] {
             fs::create_dir_all(path).expect("ours");
         }
-        fs::hard_link(env!("CARGO_BIN_EXE_tetra"), root.join("bin/tetra")).expect("one file system");
+        program::place(&root.join("bin/tetra"));
         key(&root.join(".ssh/host_key"));
         key(&folder.path().join("key"));
         fs::copy(folder.path().join("key.pub"), root.join(".ssh/authorized_keys")).expect("ours");
@@ -74,7 +74,7 @@ impl Server {
     pub(crate) fn client(&self) -> PathBuf {
         let bin = self.folder.path().join("bin");
         if !bin.join("tetra").exists() {
-            fs::hard_link(env!("CARGO_BIN_EXE_tetra"), bin.join("tetra")).expect("one file system");
+            program::place(&bin.join("tetra"));
             for name in ["tsm", "tkm", "org"] {
                 symlink("tetra", bin.join(name)).expect("ours");
             }

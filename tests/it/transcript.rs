@@ -29,6 +29,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tetra::command::registry::COMMANDS;
 
+use crate::program;
 use names::{named, replaced, squeezed, with_pids, with_versions, without_folder};
 
 /// No step takes longer, not even on a busy machine.
@@ -147,11 +148,11 @@ pub(crate) struct Home {
 
 impl Home {
     pub(crate) fn new() -> Self {
-        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder can be made");
+        let folder = program::directory();
         let bin = folder.path().join("bin");
         fs::create_dir_all(&bin).expect("ours");
         fs::create_dir_all(folder.path().join("home")).expect("ours");
-        fs::hard_link(env!("CARGO_BIN_EXE_tetra"), bin.join("tetra")).expect("both are below the target folder");
+        program::place(&bin.join("tetra"));
         for name in ["tsm", "tkm", "org"] {
             std::os::unix::fs::symlink("tetra", bin.join(name)).expect("ours");
         }

@@ -156,7 +156,8 @@ fn ordinary(uid: &'static str) -> Option<(Field, Vec<&'static str>)> {
 
 #[test]
 fn a_user_who_may_not_fork_is_told_and_nothing_is_left() {
-    let Some((field, user)) = ordinary("64001") else { return };
+    // Who is no root has processes already, so that the first fork is refused.
+    let (field, user) = ordinary("64001").unwrap_or_else(|| (Field::new(), Vec::new()));
     let mut failed = 0;
     for most in 1..9 {
         let limit = format!("--nproc={most}");
