@@ -114,10 +114,13 @@ fn malformed(session: &mut Session, console: &mut dyn Console, source: Source, e
     Outcome::of(fault.kind)
 }
 
-/// 130 or 143 once somebody interrupted.
+/// 130 or 143 once somebody interrupted; 0 where the interruption was carried out in order.
 #[must_use]
 pub fn interruption(session: &Session) -> Option<u8> {
-    let ended = signal::ended().map(|number| u8::try_from(128 + number).unwrap_or(u8::MAX));
+    let ended = signal::ended().map(|number| match signal::ends_in_order() {
+        true => 0,
+        false => u8::try_from(128 + number).unwrap_or(u8::MAX),
+    });
     ended.or_else(|| session.host.interrupted().then(|| Kind::Interrupted.code()))
 }
 

@@ -18,6 +18,8 @@ use nix::unistd::pipe2;
 static INTERRUPTS: AtomicUsize = AtomicUsize::new(0);
 /// The signal that asked this program to end; 0 if none did.
 static ENDED: AtomicI32 = AtomicI32::new(0);
+/// What the signal asked for was carried out in order.
+static ORDERLY: AtomicBool = AtomicBool::new(false);
 /// How many programs of the operator's have the terminal and hear Ctrl-C themselves.
 static LENT: AtomicUsize = AtomicUsize::new(0);
 /// A session goes on at this terminal: no number of Ctrl-C ends it.
@@ -92,6 +94,18 @@ pub fn interrupted() -> bool {
 #[must_use]
 pub fn ended() -> Option<i32> {
     Some(ENDED.load(Ordering::Acquire)).filter(|signal| *signal != 0)
+}
+
+/// This program was asked to end, and did in order what that means for what it looked after: its end is a success. A service
+/// manager takes any other exit code for a failure.
+pub fn end_in_order() {
+    ORDERLY.store(true, Ordering::Release);
+}
+
+/// True after [`end_in_order`].
+#[must_use]
+pub fn ends_in_order() -> bool {
+    ORDERLY.load(Ordering::Acquire)
 }
 
 /// Waits until time is up or a signal comes; true if time is up.

@@ -41,7 +41,8 @@ impl Control<'_> {
                     // Either the supervisor is about to leave, or it was given another order meanwhile.
                     let _ = client::wait_unsupervised(&process.dir, Instant::now() + SLICE);
                 }
-                Ok(Some(meta)) if meta.state == State::Stopped => return Ok(Left::Stopped),
+                // A manager that stops a unit signals all that is in it.
+                Ok(Some(meta)) if meta.state == State::Stopped || (self.interrupted)() => return Ok(Left::Stopped),
                 Ok(Some(meta)) => return Ok(Left::Failed(meta.last_exit)),
                 Err(_) if process.dir.is_dir() => {}
                 Err(_) => return Ok(Left::Stopped),

@@ -5,6 +5,7 @@ use crate::base::fault::{Fault, Kind};
 use crate::base::name::ProcessName;
 use crate::command::Cx;
 use crate::report::Report;
+use crate::sys::signal;
 use crate::sys::systemd::Unit;
 use crate::tsm::ends;
 use crate::tsm::foreground::Left;
@@ -24,7 +25,11 @@ pub(super) fn stay(report: Report, name: &ProcessName, cx: &mut Cx) -> Result<Re
     ));
     let left = control(cx, &|| cx.host.interrupted()).stay(&process)?;
     match left {
-        Left::Stopped => Ok(report),
+        Left::Stopped => {
+            // To a service manager the end of the process that it stopped is no failure.
+            signal::end_in_order();
+            Ok(report)
+        }
         Left::Failed(exit) => {
             let how = exit.map_or_else(String::new, |exit| format!(": {}", ends::told(&exit)));
             Err(Fault::new(Kind::Failed, format!("`{name}` ended{how}"))
