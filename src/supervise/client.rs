@@ -21,6 +21,7 @@ use super::repair;
 use super::wait::is_readable_until;
 use super::wire::{RECORD, Word};
 
+pub use super::memory_group::{SCOPE_PREFIX, SCOPE_SUFFIX, needs_scope as memory_needs_scope};
 pub use super::wait::{WaitError, soon, wait, wait_for_last, wait_unsupervised};
 pub use super::wire::{Launched, Order, Step};
 
@@ -141,11 +142,48 @@ impl std::error::Error for SendError {
 ///
 /// Fails when the program cannot be executed, ends without a word, or stays silent for too long.
 pub fn launch(exe: &Path, dir: &Path) -> Result<Launched, LaunchError> {
+    let mut command = Command::new(exe);
+    command.env_clear();
+    execute(&mut command, exe, dir)
+}
+
+/// The same in a scope of systemd whose control groups are delegated: what a limit of memory needs where [`memory_needs_scope`] says so.
+/// Without systemd's help it is launched here, and the limit is a weaker one.
+///
+/// # Errors
+///
+/// As [`launch`].
+pub fn launch_in_scope(exe: &Path, dir: &Path, scope: &Scope) -> Result<Launched, LaunchError> {
+    let mut command = Command::new("systemd-run");
+    command.env_clear();
+    if let Some(runtime_dir) = &scope.user {
+        command.arg("--user").env("XDG_RUNTIME_DIR", runtime_dir);
+    }
+    command.args(["--scope", "--quiet", "--collect", "--property=Delegate=yes"]);
+    command.arg(format!("--unit={}", scope.unit)).arg(format!("--description={}", scope.description));
+    match execute(command.arg("--").arg(exe), exe, dir) {
+        Err(LaunchError::Execute { .. } | LaunchError::Died { .. }) if !supervised(dir) => launch(exe, dir),
+        answer => answer,
+    }
+}
+
+/// A scope to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scope {
+    /// Its name: `tetra-web-1a2b3c4d.scope`.
+    pub unit: String,
+    /// What it is for, in words.
+    pub description: String,
+    /// The runtime directory of an ordinary user, whose own manager makes it.
+    pub user: Option<PathBuf>,
+}
+
+/// Runs what becomes the supervisor, and waits for its first word.
+fn execute(command: &mut Command, exe: &Path, dir: &Path) -> Result<Launched, LaunchError> {
     let execute = |source| LaunchError::Execute { exe: exe.to_owned(), source };
-    let mut starter = Command::new(exe)
+    let mut starter = command
         .arg(super::FLAG)
         .arg(dir)
-        .env_clear()
         .process_group(0)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

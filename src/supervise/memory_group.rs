@@ -1,10 +1,12 @@
 //! A control group that limits the memory of one child and of all that it starts.
 //!
-//! Made below the supervisor's own memory group: of version 1 where the memory controller lives there, of version 2 where our group
-//! may hand that controller down. A group that holds processes may not, unless it is the outermost; the scope of a session is
-//! such a group, so beside it, in its slice, is tried too. A service is not left, for its unit ends and limits what is in it. Where
-//! there is no group, the caller takes a weaker limit.
+//! Of version 1 it is made below the supervisor's own memory group. Of version 2 it is made in the unit that the supervisor is in, if
+//! systemd delegated the groups of that unit (`Delegate=yes`; <https://systemd.io/CGROUP_DELEGATION>): all other groups have one
+//! writer, systemd. A group that holds processes cannot hand a controller down, so those of the unit move into a leaf first. Where
+//! there is no systemd, the supervisor's own group is tried. Where there is no group, the caller takes a weaker limit, or
+//! launches the supervisor in a scope of its own ([`needs_scope`]).
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -37,7 +39,7 @@ impl MemoryGroup {
         let (own, version) = place(&groups)?;
         let own = above(&own);
         let parent = match version {
-            Version::Two => slice_of(&own).unwrap_or(&own),
+            Version::Two => writable(&own, is_delegated)?,
             Version::One => &own,
         };
         Some(Self { folder: parent.join(name(&found)), version })
@@ -165,10 +167,44 @@ fn place(groups: &str) -> Option<(PathBuf, Version)> {
     Some((Path::new(mount).join(path), Version::Two))
 }
 
-/// The slice in which the scope of a session stands, if it already limits the memory of what is in it.
-fn slice_of(group: &Path) -> Option<&Path> {
-    let scope = group.extension().is_some_and(|kind| kind == "scope");
-    group.parent().filter(|slice| scope && is_given(&slice.join(CONTROL)))
+/// How the names of scopes begin that are made for supervisors.
+pub const SCOPE_PREFIX: &str = "tetra-";
+
+/// How they end.
+pub const SCOPE_SUFFIX: &str = ".scope";
+
+/// True where a limit of memory needs a control group that only systemd may make: in a unit whose groups are not delegated.
+#[must_use]
+pub fn needs_scope() -> bool {
+    let place = fs::read_to_string("/proc/self/cgroup").ok().and_then(|groups| place(&groups));
+    place.is_some_and(|(own, version)| version == Version::Two && writable(&above(&own), is_delegated).is_none())
+}
+
+/// The group at or above `own` in which groups may be made: the unit, if it is delegated; outside of any unit `own` itself.
+fn writable(own: &Path, is_delegated: impl Fn(&Path) -> bool) -> Option<&Path> {
+    match own.ancestors().find(|group| is_unit(group)) {
+        Some(unit) => is_delegated(unit).then_some(unit),
+        None => Some(own),
+    }
+}
+
+/// True for the group of a unit that has processes.
+fn is_unit(group: &Path) -> bool {
+    group.extension().is_some_and(|kind| kind == "service" || kind == "scope")
+}
+
+/// True if systemd delegated the groups below. It says so twice: `user.` can be read by everybody, `trusted.` is older. The manager
+/// of a user (252) says it nowhere; a scope of ours was asked for with delegation.
+fn is_delegated(unit: &Path) -> bool {
+    let is_own_scope = unit
+        .file_name()
+        .and_then(OsStr::to_str)
+        .is_some_and(|name| name.strip_prefix(SCOPE_PREFIX).is_some_and(|rest| rest.ends_with(SCOPE_SUFFIX)));
+    is_own_scope
+        || ["user.delegate", "trusted.delegate"].iter().any(|name| {
+            let mut value = [0; 1];
+            rustix::fs::getxattr(unit, *name, &mut value).is_ok() && value == *b"1"
+        })
 }
 
 /// The file that says which controllers the groups below have.
@@ -181,7 +217,44 @@ fn is_given(control: &Path) -> bool {
 /// Whether groups below `parent` can have a limit of memory; lets them, if that is allowed.
 fn hands_down(parent: &Path) -> bool {
     let control = parent.join(CONTROL);
-    is_given(&control) || (fs::write(&control, "+memory").is_ok() && is_given(&control))
+    for _ in 0..MOVES {
+        if is_given(&control) {
+            return true;
+        }
+        match fs::write(&control, "+memory") {
+            Ok(()) => {}
+            Err(error) if error.raw_os_error() == Some(libc::EBUSY) && is_unit(parent) => {
+                if empty_into_leaf(parent).is_err() {
+                    return false;
+                }
+            }
+            Err(_) => return false,
+        }
+    }
+    is_given(&control)
+}
+
+/// How often the processes of a unit are moved: others may be started meanwhile.
+const MOVES: u32 = 10;
+
+/// The group that the processes of a delegated unit are moved into.
+const LEAF: &str = "supervisor";
+
+/// Moves the processes of a unit itself one level down.
+fn empty_into_leaf(unit: &Path) -> io::Result<()> {
+    let leaf = unit.join(LEAF);
+    match fs::create_dir(&leaf) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    for pid in fs::read_to_string(unit.join("cgroup.procs"))?.lines() {
+        match fs::write(leaf.join("cgroup.procs"), pid) {
+            // It ended meanwhile.
+            Err(error) if error.raw_os_error() != Some(libc::ESRCH) => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -199,16 +272,43 @@ mod tests {
     }
 
     #[test]
-    fn a_session_is_left_for_its_slice_and_a_service_is_not() {
-        let root = tempfile::tempdir().expect("a folder");
-        let slice = root.path().join("user-0.slice");
-        let [scope, service] = ["session-4.scope", "tetra-dev.service"].map(|name| slice.join(name));
-        for group in [&scope, &service] {
-            fs::create_dir_all(group).expect("a group");
+    fn groups_are_made_only_in_a_unit_that_is_delegated() {
+        let root = Path::new("/sys/fs/cgroup");
+        let delegated =
+            |unit: &Path| ["user@1000.service", "tetra-dev.service"].iter().any(|name| unit.ends_with(name));
+        let user = "user.slice/user-1000.slice";
+        for (own, expected) in [
+            // Delegated to the manager of the user, who does not delegate the unit.
+            (format!("{user}/user@1000.service/app.slice/web.service"), None),
+            (format!("{user}/session-4.scope"), None),
+            ("system.slice/ssh.service".to_owned(), None),
+            ("system.slice/tetra-dev.service".to_owned(), Some("system.slice/tetra-dev.service")),
+            ("system.slice/tetra-dev.service/supervisor".to_owned(), Some("system.slice/tetra-dev.service")),
+            // Without systemd.
+            ("box".to_owned(), Some("box")),
+        ] {
+            let own = root.join(own);
+            assert_eq!(writable(&own, delegated), expected.map(|it| root.join(it)).as_deref(), "{}", own.display());
         }
-        assert_eq!(slice_of(&scope), None, "the slice does not limit memory");
-        fs::write(slice.join(CONTROL), "cpu memory pids\n").expect("written");
-        assert_eq!(slice_of(&scope), Some(slice.as_path()));
-        assert_eq!(slice_of(&service), None);
+    }
+
+    #[test]
+    fn a_scope_of_ours_is_delegated_though_nothing_says_so() {
+        let slice = Path::new("/sys/fs/cgroup/nowhere/app.slice");
+        assert!(is_delegated(&slice.join("tetra-web-3000-1a2b3c4d.scope")));
+        for other in ["session-4.scope", "tetra-dev.service", "app-tetra.scope"] {
+            assert!(!is_delegated(&slice.join(other)), "{other}");
+        }
+    }
+
+    #[test]
+    fn the_processes_of_a_unit_are_moved_into_its_leaf() {
+        let root = tempfile::tempdir().expect("a directory");
+        let unit = root.path().join("tetra.service");
+        fs::create_dir_all(unit.join(LEAF)).expect("a group");
+        fs::write(unit.join("cgroup.procs"), "17\n18\n").expect("written");
+        empty_into_leaf(&unit).expect("moved");
+        // In a real group each write moves one process.
+        assert_eq!(fs::read_to_string(unit.join(LEAF).join("cgroup.procs")).expect("moved"), "18");
     }
 }

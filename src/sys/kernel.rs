@@ -35,6 +35,12 @@ pub fn clock_is_kept() -> Option<bool> {
     (state >= 0).then_some(answer.status & libc::STA_UNSYNC == 0)
 }
 
+/// Eight hexadecimal digits that no other call gives.
+#[must_use]
+pub fn random_word() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/uuid").unwrap_or_default().chars().take(8).collect()
+}
+
 /// True if systemd is the first process.
 #[must_use]
 pub fn runs_systemd() -> bool {

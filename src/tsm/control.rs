@@ -10,8 +10,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::attend;
 use super::store::Process;
+use super::{attend, launch};
 use crate::base::signal::Signal;
 use crate::supervise::client::{self, Order, SendError};
 use crate::supervise::meta::{self, State};
@@ -105,7 +105,8 @@ impl Control<'_> {
 
     /// Starts a supervisor; what it found is seen in the record.
     fn launch(&self, process: &Process) -> Result<(), ControlError> {
-        let launched = client::launch(self.program, &process.dir);
+        let memory_max = process.meta.run.limits.memory_max;
+        let launched = launch::supervisor(self.program, &process.dir, &process.name, memory_max);
         launched.map(|_| ()).map_err(|source| ControlError::Launch { name: process.name.clone(), source })
     }
 

@@ -22,6 +22,7 @@ pub mod instances;
 pub mod interpreter;
 pub mod keep;
 pub mod kill;
+mod launch;
 pub mod limits;
 pub mod logs;
 pub mod lost;

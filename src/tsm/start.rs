@@ -14,13 +14,13 @@ use crate::supervise::meta::{self, How, Meta, State};
 use crate::sys::host::Host;
 use crate::sys::paths::Paths;
 
-use super::attend;
 use super::conflict;
 use super::create::{CreateError, Created, create};
 use super::plan::StartPlan;
 use super::ports;
 use super::secrets::{self, Opener};
 use super::watch::{Seen, Watch};
+use super::{attend, launch};
 
 pub use error::StartError;
 pub(super) use error::said;
@@ -180,6 +180,9 @@ pub(super) fn note_listening(paths: &Paths, created: &Created, seen: Seen) {
 pub(super) struct Launch {
     pub(super) program: PathBuf,
     pub(super) dir: PathBuf,
+    name: ProcessName,
+    /// In bytes; 0 if there is no limit.
+    memory_max: u64,
     pub(super) attended: bool,
     /// There is a pre-start command, which may take minutes.
     hooked: bool,
@@ -189,7 +192,8 @@ impl Launch {
     pub(super) fn of(plan: &StartPlan, created: &Created, host: &dyn Host) -> Self {
         let attended = !plan.kept.care.is_nothing();
         let hooked = !plan.pre_hook.is_empty();
-        Self { program: host.program().to_owned(), dir: created.dir.clone(), attended, hooked }
+        let (name, memory_max) = (created.name.clone(), plan.kept.limits.memory_max);
+        Self { program: host.program().to_owned(), dir: created.dir.clone(), name, memory_max, attended, hooked }
     }
 
     /// Starts both and waits for the supervisor's first word. A process never runs unattended that asked for it.
@@ -197,7 +201,7 @@ impl Launch {
         if self.attended {
             attend::start(&self.program, &self.dir).map_err(|source| LaunchError::Unattended { source })?;
         }
-        client::launch(&self.program, &self.dir)
+        launch::supervisor(&self.program, &self.dir, &self.name, self.memory_max)
     }
 }
 

@@ -5,6 +5,7 @@ pub(in crate::command) mod words;
 
 use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::{Fault, Kind};
+use crate::base::size::Size;
 use crate::command::argument::{EnvSource, FolderPath, StartWord};
 use crate::command::secrets::opener;
 use crate::command::tsm::in_unit;
@@ -12,7 +13,7 @@ use crate::command::tsm::keeping::Keeping;
 use crate::command::tsm::limits;
 use crate::command::{Command, Cx, Effect, Selection};
 use crate::report::{Report, Sentence, Tone, Value};
-use crate::supervise::limits::Limits;
+use crate::supervise::limits::{Limits, MemoryBy};
 use crate::sys::host::Host;
 use crate::sys::net;
 use crate::sys::paths::Paths;
@@ -146,7 +147,10 @@ impl Command for Start {
             &plan,
             &mut Starter { paths: cx.paths, host: cx.host, patience, say: &mut say, open: &opener(cx.paths, cx.host) },
         ) {
-            Ok(started) => in_unit::stay(said(&plan, &started), &started.name, cx),
+            Ok(started) => {
+                let report = weaker_limit(&plan, &started, cx).into_iter().fold(said(&plan, &started), Report::note);
+                in_unit::stay(report, &started.name, cx)
+            }
             Err(error) => {
                 if let Some(conflict) = error.conflict() {
                     cx.console.note(&conflict.to_string());
@@ -310,6 +314,20 @@ fn said(plan: &StartPlan, started: &Started) -> Report {
         }
         _ => report,
     }
+}
+
+/// That its memory is not limited as it was asked for.
+fn weaker_limit(plan: &StartPlan, started: &Started, cx: &Cx) -> Option<String> {
+    let most = Some(plan.kept.limits.memory_max).filter(|most| *most > 0)?;
+    let process = Store::open(cx.paths).get(&started.name)?;
+    (process.meta.life.memory_by == MemoryBy::Data).then(|| {
+        format!(
+            "the memory limit of {} holds for each process of `{}` by itself (RLIMIT_DATA), not for all of them together: \
+             no control group can be made here",
+            Size(most),
+            started.name
+        )
+    })
 }
 
 /// The warning, with the ports on which it does listen.

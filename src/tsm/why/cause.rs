@@ -21,7 +21,9 @@ pub(super) fn find(process: &Process, asked: Option<&Asked>, last_lines: &[Strin
     }
     if failed && asked.is_none() {
         causes.extend(port(process));
-        causes.extend(words(last_lines));
+        let meta = &process.meta;
+        let limit = (meta.life.memory_by == MemoryBy::Data).then_some(meta.run.limits.memory_max);
+        causes.extend(words(limit, last_lines));
         let told = !causes.is_empty();
         // A plain exit code says nothing where something better was found.
         let exit = exit.filter(|exit| !(told && exit.memory.is_none() && matches!(exit.how, How::Code(_))));
@@ -62,13 +64,9 @@ const WORDS: [(&str, &str, &str); 15] = [
     ("cannot find module", "a module is missing", "install the dependencies in its folder: npm install"),
     ("modulenotfounderror", "a module is missing", "install the dependencies, and look at its virtual environment"),
     ("no module named", "a module is missing", "install the dependencies, and look at its virtual environment"),
-    ("javascript heap out of memory", "its heap was full", "give it more: --max-old-space-size"),
-    ("memoryerror", "it ran out of memory", "look at `tsm stats` while it runs"),
-    (
-        "cannot allocate memory",
-        "no more memory was given to it",
-        "look at `tsm stats`, and at limits: its own (`tsm info`), of the unit",
-    ),
+    ("javascript heap out of memory", HEAP_FULL, "give it more: --max-old-space-size"),
+    ("memoryerror", OUT_OF_MEMORY, "look at `tsm stats` while it runs"),
+    ("cannot allocate memory", NO_MEMORY, "look at `tsm stats`, and at limits: its own (`tsm info`), of the unit"),
     ("econnrefused", "somebody it needs does not answer", "start that first"),
     ("connection refused", "somebody it needs does not answer", "start that first"),
     ("no space left on device", "the disk is full", "make room"),
@@ -76,13 +74,28 @@ const WORDS: [(&str, &str, &str); 15] = [
     ("syntaxerror", "its program text has an error", "the lines above tell where"),
 ];
 
-/// What its last words say.
-fn words(last_lines: &[String]) -> Option<Cause> {
+/// What its last words say, when each of its processes has this limit of memory.
+fn words(limit: Option<u64>, last_lines: &[String]) -> Option<Cause> {
     last_lines.iter().rev().find_map(|line| {
         let small = line.to_lowercase();
         let (_, what, advice) = WORDS.iter().find(|(word, ..)| small.contains(word))?;
-        Some(cause(format!("{what}: `{}`", crate::base::redact::text(line.trim()))).advise(*advice))
+        if let Some(limit) = limit.map(Size).filter(|_| MEMORY.contains(what)) {
+            let what =
+                format!("{what}, of which each of its processes may have {limit} (RLIMIT_DATA): `{}`", shown(line));
+            return Some(cause(what).advise("raise --memory-max or TSM_MEMORY_MAX, or give the program less to do"));
+        }
+        Some(cause(format!("{what}: `{}`", shown(line))).advise(*advice))
     })
+}
+
+/// What is said where memory was missing.
+const MEMORY: [&str; 3] = [OUT_OF_MEMORY, NO_MEMORY, HEAP_FULL];
+const OUT_OF_MEMORY: &str = "it ran out of memory";
+const NO_MEMORY: &str = "no more memory was given to it";
+const HEAP_FULL: &str = "its heap was full";
+
+fn shown(line: &str) -> String {
+    crate::base::redact::text(line.trim())
 }
 
 fn of_exit(process: &Process, exit: &Exit) -> Option<Cause> {
@@ -204,7 +217,7 @@ mod tests {
 
     #[test]
     fn last_words_tell_the_cause() {
-        let said = |line: &str| words(&["listening soon".to_owned(), line.to_owned()]).map(|cause| cause.what);
+        let said = |line: &str| words(None, &["listening soon".to_owned(), line.to_owned()]).map(|cause| cause.what);
         assert_eq!(
             said("Error: listen EADDRINUSE: address already in use :::3000").as_deref(),
             Some("its port is in use: `Error: listen EADDRINUSE: address already in use :::3000`")
@@ -212,6 +225,11 @@ mod tests {
         assert!(said("ModuleNotFoundError: No module named 'x'").is_some_and(|it| it.starts_with("a module")));
         assert!(said("connect with password=hunter2: ECONNREFUSED").is_some_and(|it| !it.contains("hunter2")));
         assert_eq!(said("all is well"), None);
+        let limited = words(Some(50 << 20), &["MemoryError".to_owned()]).map(|cause| cause.what);
+        assert_eq!(
+            limited.as_deref(),
+            Some("it ran out of memory, of which each of its processes may have 50M (RLIMIT_DATA): `MemoryError`")
+        );
     }
 
     #[test]
