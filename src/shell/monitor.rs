@@ -23,7 +23,7 @@ use super::{mistake, plain};
 use crate::base::fault::{Fault, Kind};
 use crate::report::Console;
 use crate::report::screen::{Picture, Screen};
-use crate::sys::continued::{Need, Needed};
+use crate::sys::continued::{self, Need, Needed};
 use crate::sys::{signal, tty};
 use draw::View;
 
@@ -124,6 +124,9 @@ impl Showing {
 
     /// Waits for a key, a new size or the next look.
     fn wait(&mut self) -> Result<Wish, Fault> {
+        if continued::has_to_draw_anew() {
+            return Ok(Wish::Renew);
+        }
         let left = self.due.saturating_duration_since(Instant::now());
         let interrupted = |error: &io::Error| error.kind() == io::ErrorKind::Interrupted;
         match event::poll(left.min(LOOK_EVERY)) {

@@ -4,7 +4,7 @@
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
@@ -12,6 +12,15 @@ use super::tty::Modes;
 
 /// What is needed now; null if nothing is.
 static NEEDED: AtomicPtr<Need> = AtomicPtr::new(ptr::null_mut());
+
+/// What is on the terminal has to be drawn anew.
+static DRAW_ANEW: AtomicBool = AtomicBool::new(false);
+
+/// True once after the program went on and escape codes were written again: what was drawn is gone.
+#[must_use]
+pub fn has_to_draw_anew() -> bool {
+    DRAW_ANEW.swap(false, Ordering::AcqRel)
+}
 
 /// Modes and escape codes of a terminal.
 #[derive(Debug)]
@@ -65,6 +74,8 @@ extern "C" fn on_continue(_: i32) {
             libc::tcsetattr(need.terminal, libc::TCSANOW, &raw const need.modes);
             if !need.codes.is_empty() {
                 libc::write(libc::STDOUT_FILENO, need.codes.as_ptr().cast(), need.codes.len());
+                DRAW_ANEW.store(true, Ordering::Release);
+                // Wakes who waits for keys.
                 libc::raise(libc::SIGWINCH);
             }
         }

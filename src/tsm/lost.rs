@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::base::name::ProcessName;
 use crate::supervise::whose::{Claims, Left};
 use crate::sys::paths::Paths;
-use crate::sys::process::{self, Census};
+use crate::sys::process::{self, Census, Stat};
 
 /// The living processes of the name `word` if there is no directory of that name, the oldest first; its supervisors if nothing
 /// else is left of it. Looks at every process there is, so it is for words that lead nowhere else.
@@ -40,10 +40,15 @@ pub(super) fn of(name: &ProcessName, paths: &Paths, claims: &Claims) -> Vec<u32>
         others = supervisors;
     }
     // Numbers begin anew sooner or later; who was started in the same instant comes after his parents.
-    let age = |pid: &u32| (process::stat(*pid).map(|stat| stat.start_ticks), process::ancestors(*pid).len(), *pid);
-    others.sort_by_cached_key(age);
-    others.dedup();
-    others
+    let age = |pid| {
+        // One that has ended since it was found is not named: it would come first.
+        let stat = process::stat(pid).filter(Stat::is_alive)?;
+        Some((stat.start_ticks, process::ancestors(pid).len(), pid))
+    };
+    let mut aged: Vec<_> = others.into_iter().filter_map(age).collect();
+    aged.sort_unstable();
+    aged.dedup();
+    aged.into_iter().map(|(_, _, pid)| pid).collect()
 }
 
 /// Where the processes are, without links; also when only what is above it is still there.
