@@ -161,7 +161,8 @@ pub fn launch_in_scope(exe: &Path, dir: &Path, scope: &Scope) -> Result<Launched
     }
     command.args(["--scope", "--quiet", "--collect", "--property=Delegate=yes"]);
     command.arg(format!("--unit={}", scope.unit)).arg(format!("--description={}", scope.description));
-    match execute(command.arg("--").arg(exe), exe, dir) {
+    // What systemd-run adds for its program is not for a supervisor, which has no environment.
+    match execute(command.args(["--", "/usr/bin/env", "-i"]).arg(exe), exe, dir) {
         Err(LaunchError::Execute { .. } | LaunchError::Died { .. }) if !supervised(dir) => launch(exe, dir),
         answer => answer,
     }

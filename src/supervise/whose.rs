@@ -169,6 +169,11 @@ impl Claim {
 }
 
 impl Claims {
+    /// Looks at every process now, if that was not done yet.
+    pub fn look(&self) {
+        self.0.get_or_init(claims);
+    }
+
     /// What lives of `dir`, by a name that it has or had.
     #[must_use]
     pub fn on(&self, dir: &Path) -> Left {

@@ -162,10 +162,14 @@ pub fn create_all(
     file::folder(&paths.tsm())?;
     file::private_folder(&paths.runtime())?;
     file::private_folder(&paths.processes())?;
+    let claims = Claims::default();
+    if plans.iter().any(|plan| is_new(plan, paths)) {
+        // Before the lock: others wait for it, and what was lost was so before.
+        claims.look();
+    }
     let _lock = lock(&paths.id_lock())?;
     clear_aside(paths);
     let mut roster = Roster::read(Store::open(paths))?;
-    let claims = Claims::default();
     let mut all = Vec::new();
     for plan in plans {
         let created = create_one(plan, paths, &roster, &claims, host.now()).and_then(|(created, meta)| {
@@ -184,6 +188,13 @@ pub fn create_all(
         return Err(error.into());
     }
     Ok(all)
+}
+
+/// True if no process has the name of a plan, with any port.
+fn is_new(plan: &StartPlan, paths: &Paths) -> bool {
+    let is_its =
+        |name: &str| name.strip_prefix(&*plan.base.text).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
+    !Store::open(paths).names().unwrap_or_default().iter().any(|name| is_its(name.as_str()))
 }
 
 fn create_one(

@@ -10,34 +10,34 @@ use crate::program;
 use crate::pty::{Home, Manners, Terminal, colour_of, current_line};
 
 const ENTER: &str = "\r";
-const UP: &str = "\x1b[A";
+pub(crate) const UP: &str = "\x1b[A";
 const RIGHT: &str = "\x1b[C";
-const CTRL_C: &str = "\x03";
+pub(crate) const CTRL_C: &str = "\x03";
 const CTRL_D: &str = "\x04";
 const CTRL_O: &str = "\x0f";
 const CTRL_R: &str = "\x12";
 const CTRL_X_E: &str = "\x18\x05";
-const PASTE: (&str, &str) = ("\x1b[200~", "\x1b[201~");
+pub(crate) const PASTE: (&str, &str) = ("\x1b[200~", "\x1b[201~");
 
 const RED: Color = Color::Idx(1);
 const GREEN: Color = Color::Idx(2);
 
 /// A session with its first prompt on the screen.
-fn session(home: &Home) -> Terminal {
+pub(crate) fn session(home: &Home) -> Terminal {
     let terminal = Terminal::start(home.tetra());
     terminal.wait_line(">");
     terminal
 }
 
 /// Ends a session in order.
-fn leave(mut terminal: Terminal) {
+pub(crate) fn leave(mut terminal: Terminal) {
     terminal.send(CTRL_D);
     assert_eq!(terminal.end(), 0, "{}", terminal.contents());
     assert!(terminal.is_cooked());
 }
 
 /// Runs a line and waits until the prompt is as it should be then.
-fn run(terminal: &mut Terminal, line: &str, prompt: &str) {
+pub(crate) fn run(terminal: &mut Terminal, line: &str, prompt: &str) {
     terminal.send(line);
     terminal.wait_line(line);
     terminal.send(ENTER);
@@ -51,7 +51,7 @@ fn drop_line(terminal: &mut Terminal) {
 }
 
 /// Puts the record of a stopped process into a home.
-fn stopped(home: &Home, name: &str, id: u32) {
+pub(crate) fn stopped(home: &Home, name: &str, id: u32) {
     let record = format!(
         r#"{{"tsm_id":{id},"name":"{name}","pid":0,"command":"sleep 9","port":"none","cwd":"/","start_time":0,
         "status":"stopped","restarts":0,"unstable_restarts":0,"state":"stopped"}}"#

@@ -5,40 +5,13 @@ use nix::sys::signal::Signal;
 use nix::sys::termios::LocalFlags;
 
 use crate::pty::{Home, Terminal, current_line};
+use crate::repl::{CTRL_C, PASTE, UP, leave, run, session, stopped};
 use crate::waiting::eventually;
-
-const UP: &str = "\x1b[A";
-const CTRL_C: &str = "\x03";
-const CTRL_D: &str = "\x04";
-const PASTE: (&str, &str) = ("\x1b[200~", "\x1b[201~");
-
-/// A session with its first prompt on the screen.
-fn session(home: &Home) -> Terminal {
-    let terminal = Terminal::start(home.tetra());
-    terminal.wait_line(">");
-    terminal
-}
-
-fn leave(mut terminal: Terminal) {
-    terminal.send(CTRL_D);
-    assert_eq!(terminal.end(), 0, "{}", terminal.contents());
-    assert!(terminal.is_cooked());
-}
-
-/// Types a line and waits for the prompt after it.
-fn run(terminal: &mut Terminal, line: &str, prompt: &str) {
-    terminal.send(line);
-    terminal.wait_line(line);
-    terminal.send("\r");
-    terminal.wait_line(prompt);
-}
 
 /// A process that is stopped, in production.
 fn production(home: &Home) {
     home.write("tetra/org/acme/environments/prod.toml", "");
-    let record = r#"{"tsm_id":0,"name":"api","pid":0,"command":"sleep 9","port":"none","cwd":"/","start_time":0,
-        "status":"stopped","restarts":0,"unstable_restarts":0,"state":"stopped"}"#;
-    home.write("tetra/tsm/runtime/processes/api/meta.json", record);
+    stopped(home, "api", 0);
 }
 
 fn has_state(terminal: &Terminal, state: &str) -> bool {
