@@ -38,7 +38,7 @@ fn main() -> ExitCode {
 }
 
 fn measure(runs: usize) -> io::Result<()> {
-    let home = Home { folder: tempfile::tempdir()? };
+    let home = Home { directory: tempfile::tempdir()? };
     let floor = median(&sample(runs, || timed(&mut Command::new("/bin/true"), &[0]))?);
     let line = |what: &str, times: &[Duration]| row(what, times, floor);
     {
@@ -102,20 +102,20 @@ fn sockets() -> io::Result<Vec<TcpListener>> {
     (0..SOCKETS).map(|_| TcpListener::bind("127.0.0.1:0")).collect()
 }
 
-/// A home folder of its own, emptied at the end.
+/// A home directory of its own, emptied at the end.
 struct Home {
-    folder: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 impl Home {
     fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.directory.path().join(name)
     }
 
     fn tetra(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tetra"));
-        command.args(words).current_dir(self.folder.path());
-        command.env("HOME", self.folder.path()).env("TETRA_DIR", self.path("tetra")).env_remove("TETRA_ENV");
+        command.args(words).current_dir(self.directory.path());
+        command.env("HOME", self.directory.path()).env("TETRA_DIR", self.path("tetra")).env_remove("TETRA_ENV");
         command
     }
 

@@ -6,7 +6,7 @@ _tetra() {
     while IFS=$'\t' read -r value _; do
         COMPREPLY+=("$value")
     done < <(tetra complete --shell bash --breaks "$COMP_WORDBREAKS" --line "$line" 2>/dev/null)
-    # More of the word follows after a folder and after `--option=`.
+    # More of the word follows after a directory and after `--option=`.
     if [[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *[/=] ]]; then
         compopt -o nospace
     fi

@@ -6,7 +6,7 @@ _tetra() {
     local -a whole open
     while IFS=$'\t' read -r value about; do
         local entry="${value//:/\\:}${about:+:$about}"
-        # More of the word follows after a folder and after `--option=`.
+        # More of the word follows after a directory and after `--option=`.
         if [[ $value == *[/=] ]]; then open+=("$entry"); else whole+=("$entry"); fi
     done < <(tetra complete --shell zsh -- "${(@Q)words[1,CURRENT-1]}" "${(Q)PREFIX}" 2>/dev/null)
     (( $#whole + $#open )) || return 1

@@ -19,7 +19,7 @@
 //!
 //! | layer | rooms | may use |
 //! |---|---|---|
-//! | 6 | `main.rs`, `launch` | everything |
+//! | 6 | `main.rs`, `cli` | everything |
 //! | 5 | `shell` lines, context, REPL, script · `ui` console, tables, styles | 0 3 4 and `sys` · 0 3; not each other |
 //! | 4 | `command` one file per command, the table | 0–3 |
 //! | 3 | `report` what commands say, as values | 0 |
@@ -36,10 +36,10 @@
 //! * Nothing below `$TETRA_DIR` is opened but by `disk`.
 
 pub mod base;
+pub mod cli;
 pub mod command;
 pub mod disk;
 pub mod env;
-pub mod launch;
 pub mod org;
 pub mod report;
 pub mod shell;

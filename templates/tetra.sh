@@ -1,7 +1,7 @@
 # Written by tetra setup, which replaces it: keep lines of your own elsewhere.
 #
-# Source it in bash or zsh; then tetra, tsm, tkm and org can be called. It may be copied to another folder or machine:
-# TETRA_DIR is the folder it stands in, unless it is set.
+# Source it in bash or zsh; then tetra, tsm, tkm and org can be called. It may be copied to another directory or machine:
+# TETRA_DIR is the directory it stands in, unless it is set.
 
 if [ -n "${BASH_VERSION:-}" ]; then
     _tetra_file=$BASH_SOURCE

@@ -1,4 +1,4 @@
-//! A home folder of its own with everything that is started in it, emptied at the end.
+//! A home directory of its own with everything that is started in it, emptied at the end.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -15,9 +15,9 @@ use crate::child::{self, Event, moments, now};
 /// Longest wait for anything.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The folder.
+/// The directory.
 pub(crate) struct Home {
-    folder: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 /// A start that was measured, from the fork of the command.
@@ -32,21 +32,21 @@ pub(crate) struct Started {
 
 impl Home {
     pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self { folder: tempfile::tempdir()? })
+        Ok(Self { directory: tempfile::tempdir()? })
     }
 
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.directory.path().join(name)
     }
 
     pub(crate) fn tetra(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tetra"));
-        command.args(words).current_dir(self.folder.path());
-        command.env("HOME", self.folder.path()).env("TETRA_DIR", self.path("tetra")).env_remove("TETRA_ENV");
+        command.args(words).current_dir(self.directory.path());
+        command.env("HOME", self.directory.path()).env("TETRA_DIR", self.path("tetra")).env_remove("TETRA_ENV");
         command
     }
 
@@ -108,8 +108,8 @@ impl Home {
 
     /// Defines and enables so many services that do nothing.
     pub(crate) fn services(&self, count: usize) -> io::Result<()> {
-        let folder = |name: &str| self.path("tetra").join("tsm").join(name);
-        let (available, enabled) = (folder("services-available"), folder("services-enabled"));
+        let directory = |name: &str| self.path("tetra").join("tsm").join(name);
+        let (available, enabled) = (directory("services-available"), directory("services-enabled"));
         fs::create_dir_all(&available)?;
         fs::create_dir_all(&enabled)?;
         for n in 0..count {

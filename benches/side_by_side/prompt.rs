@@ -15,10 +15,10 @@ pub(crate) fn first(home: &Home) -> io::Result<Duration> {
         .openpty(PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 })
         .map_err(io::Error::other)?;
     let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_tetra"));
-    command.env("HOME", home.folder());
+    command.env("HOME", home.directory());
     command.env("TETRA_DIR", home.path("tetra"));
     command.env("TERM", "xterm-256color");
-    command.cwd(home.folder());
+    command.cwd(home.directory());
     let mut reader = terminal.master.try_clone_reader().map_err(io::Error::other)?;
     let mut writer = terminal.master.take_writer().map_err(io::Error::other)?;
     let (sender, bytes) = mpsc::channel();

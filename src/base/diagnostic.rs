@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::fault::Place;
+use super::fault::Location;
 
 /// One mistake in a text that somebody wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,15 +74,15 @@ impl SourceText {
 
     /// The place of `span` (in bytes).
     #[must_use]
-    pub fn place(&self, span: &Range<usize>) -> Place {
-        Place::of(&self.name, &self.text, span, 1)
+    pub fn location(&self, span: &Range<usize>) -> Location {
+        Location::of(&self.name, &self.text, span, 1)
     }
 }
 
 impl Diagnostic {
     /// Adds a further place.
     #[must_use]
-    pub fn and(mut self, span: Range<usize>, text: impl Into<String>) -> Self {
+    pub fn with_label(mut self, span: Range<usize>, text: impl Into<String>) -> Self {
         self.labels.push(Label { span, text: text.into() });
         self
     }
@@ -96,13 +96,13 @@ impl Diagnostic {
 
     /// The place of a label.
     #[must_use]
-    pub fn place_of(&self, label: &Label) -> Place {
-        Place::of(&self.file, &self.source, &label.span, 1)
+    pub fn location_of(&self, label: &Label) -> Location {
+        Location::of(&self.file, &self.source, &label.span, 1)
     }
 
     /// Where it is wrong; none if nothing is marked.
     #[must_use]
-    pub fn place(&self) -> Option<Place> {
-        self.labels.first().map(|label| self.place_of(label))
+    pub fn location(&self) -> Option<Location> {
+        self.labels.first().map(|label| self.location_of(label))
     }
 }

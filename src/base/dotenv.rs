@@ -12,7 +12,7 @@ use std::ops::Range;
 
 /// One line of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Setting {
+pub struct EnvVar {
     /// The variable: a letter or `_`, then letters, digits and `_`.
     pub key: String,
     /// What it is set to, unquoted; may be empty and may hold `=` and newlines.
@@ -23,18 +23,18 @@ pub struct Setting {
 
 /// A line that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Malformed {
+pub struct DotenvError {
     /// Counted from 1.
     pub line: u32,
     /// In characters, counted from 1.
     pub column: u32,
     /// What is wrong there.
-    pub problem: Problem,
+    pub kind: DotenvErrorKind,
 }
 
 /// What can be wrong with a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Problem {
+pub enum DotenvErrorKind {
     /// The line does not begin with a name.
     NoKey,
     /// No `=` follows the name.
@@ -45,11 +45,11 @@ pub enum Problem {
     AfterQuote,
     /// A NUL byte, which no environment can hold.
     Nul,
-    /// More settings than `MOST`.
+    /// More settings than `MAX_ENTRIES`.
     TooMany,
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for DotenvErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NoKey => "expected a variable name",
@@ -62,22 +62,22 @@ impl fmt::Display for Problem {
     }
 }
 
-impl fmt::Display for Malformed {
+impl fmt::Display for DotenvError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.line, self.column, self.problem)
+        write!(f, "{}:{}: {}", self.line, self.column, self.kind)
     }
 }
 
-impl std::error::Error for Malformed {}
+impl std::error::Error for DotenvError {}
 
 /// So many settings fit into what the kernel hands to a program, if they are short; a file with more is no env file.
-const MOST: usize = 16_384;
+const MAX_ENTRIES: usize = 16_384;
 
 /// A setting with its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct SpannedEnvVar {
     /// What it says.
-    pub setting: Setting,
+    pub variable: EnvVar,
     /// All of it in bytes of the text, without the line end; a comment behind it belongs to it.
     pub span: Range<usize>,
     /// What follows the `=`, with its quotes and what is behind them.
@@ -89,10 +89,10 @@ pub struct Entry {
 /// # Errors
 ///
 /// The first line that cannot be read; nothing is skipped silently.
-pub fn parse(text: &str) -> Result<Vec<Setting>, Malformed> {
-    let mut settings: Vec<Setting> = Vec::new();
+pub fn parse(text: &str) -> Result<Vec<EnvVar>, DotenvError> {
+    let mut settings: Vec<EnvVar> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
-    for Entry { setting, .. } in entries(text)? {
+    for SpannedEnvVar { variable: setting, .. } in entries(text)? {
         match places.entry(setting.key.clone()) {
             Occupied(place) => settings[*place.get()] = setting,
             Vacant(place) => {
@@ -109,13 +109,13 @@ pub fn parse(text: &str) -> Result<Vec<Setting>, Malformed> {
 /// # Errors
 ///
 /// The first line that cannot be read; nothing is skipped silently.
-pub fn entries(text: &str) -> Result<Vec<Entry>, Malformed> {
+pub fn entries(text: &str) -> Result<Vec<SpannedEnvVar>, DotenvError> {
     let bare = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut cursor = Cursor::new(bare, text.len() - bare.len());
     let mut entries = Vec::new();
     while let Some(entry) = cursor.entry()? {
-        if entries.len() == MOST {
-            return Err(cursor.fault(Problem::TooMany));
+        if entries.len() == MAX_ENTRIES {
+            return Err(cursor.error(DotenvErrorKind::TooMany));
         }
         entries.push(entry);
     }
@@ -124,7 +124,7 @@ pub fn entries(text: &str) -> Result<Vec<Entry>, Malformed> {
 
 /// What a backslash means inside single quotes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Single {
+enum SingleQuoteMode {
     /// Before a quote it takes its meaning away.
     Escapes,
     /// Itself.
@@ -146,7 +146,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The next setting, or `None` at the end of the text.
-    fn entry(&mut self) -> Result<Option<Entry>, Malformed> {
+    fn entry(&mut self) -> Result<Option<SpannedEnvVar>, DotenvError> {
         self.skip_to_key();
         let begin = self.at;
         if self.peek().is_none() {
@@ -161,17 +161,17 @@ impl<'a> Cursor<'a> {
         }
         self.skip_blanks();
         if self.peek() != Some('=') {
-            return Err(self.fault(Problem::NoEquals));
+            return Err(self.error(DotenvErrorKind::NoEquals));
         }
         self.next();
         let raw = self.at;
         let value = self.value()?;
-        Ok(Some(Entry { setting: Setting { key, value, line }, span: begin..self.at, value: raw..self.at }))
+        Ok(Some(SpannedEnvVar { variable: EnvVar { key, value, line }, span: begin..self.at, value: raw..self.at }))
     }
 
-    fn name(&mut self) -> Result<String, Malformed> {
+    fn name(&mut self) -> Result<String, DotenvError> {
         if !self.peek().is_some_and(|c| c.is_ascii_alphabetic() || c == '_') {
-            return Err(self.fault(Problem::NoKey));
+            return Err(self.error(DotenvErrorKind::NoKey));
         }
         let mut name = String::new();
         while let Some(c) = self.peek().filter(|c| c.is_ascii_alphanumeric() || *c == '_') {
@@ -181,7 +181,7 @@ impl<'a> Cursor<'a> {
         Ok(name)
     }
 
-    fn value(&mut self) -> Result<String, Malformed> {
+    fn value(&mut self) -> Result<String, DotenvError> {
         let before = self.at;
         self.skip_blanks();
         match self.peek() {
@@ -195,12 +195,12 @@ impl<'a> Cursor<'a> {
     }
 
     /// A value without quotes around it, up to the line end or a comment.
-    fn plain_value(&mut self) -> Result<String, Malformed> {
+    fn plain_value(&mut self) -> Result<String, DotenvError> {
         let mut value = String::new();
         let mut blanks = String::new();
         while let Some(c) = self.peek().filter(|c| *c != '\n') {
             match c {
-                '\0' => return Err(self.fault(Problem::Nul)),
+                '\0' => return Err(self.error(DotenvErrorKind::Nul)),
                 '#' if blanks.ends_with([' ', '\t']) => {
                     self.skip_line();
                     break;
@@ -219,16 +219,16 @@ impl<'a> Cursor<'a> {
 
     /// Libraries let `\'` stand for a quote inside single quotes, for a shell it ends them: what is whole in the first way is read
     /// so, everything else as a shell does.
-    fn quoted_value(&mut self) -> Result<String, Malformed> {
+    fn quoted_value(&mut self) -> Result<String, DotenvError> {
         let begin = self.clone();
-        if let Ok(value) = self.pieces(Single::Escapes) {
+        if let Ok(value) = self.pieces(SingleQuoteMode::Escapes) {
             return Ok(value);
         }
         *self = begin;
-        self.pieces(Single::Literal)
+        self.pieces(SingleQuoteMode::Literal)
     }
 
-    fn pieces(&mut self, single: Single) -> Result<String, Malformed> {
+    fn pieces(&mut self, single: SingleQuoteMode) -> Result<String, DotenvError> {
         let mut value = String::new();
         let mut blanks = false;
         loop {
@@ -248,24 +248,24 @@ impl<'a> Cursor<'a> {
                     self.skip_line();
                     return Ok(value);
                 }
-                Some('\0') => return Err(self.fault(Problem::Nul)),
-                Some(_) if blanks => return Err(self.fault(Problem::AfterQuote)),
+                Some('\0') => return Err(self.error(DotenvErrorKind::Nul)),
+                Some(_) if blanks => return Err(self.error(DotenvErrorKind::AfterQuote)),
                 Some(c) => self.piece(c, &mut value, single)?,
             }
         }
     }
 
     /// One character, escape or quoted part, of which `first` is the beginning.
-    fn piece(&mut self, first: char, value: &mut String, single: Single) -> Result<(), Malformed> {
-        let open = self.fault(Problem::Unclosed);
+    fn piece(&mut self, first: char, value: &mut String, single: SingleQuoteMode) -> Result<(), DotenvError> {
+        let open = self.error(DotenvErrorKind::Unclosed);
         self.next();
         match first {
             '\'' => loop {
                 match self.next() {
                     None => return Err(open),
                     Some('\'') => return Ok(()),
-                    Some('\0') => return Err(self.fault(Problem::Nul)),
-                    Some('\\') if single == Single::Escapes && self.escapes_a_quote() => {
+                    Some('\0') => return Err(self.error(DotenvErrorKind::Nul)),
+                    Some('\\') if single == SingleQuoteMode::Escapes && self.escapes_a_quote() => {
                         self.next();
                         value.push('\'');
                     }
@@ -276,7 +276,7 @@ impl<'a> Cursor<'a> {
                 match self.next() {
                     None => return Err(open),
                     Some('"') => return Ok(()),
-                    Some('\0') => return Err(self.fault(Problem::Nul)),
+                    Some('\0') => return Err(self.error(DotenvErrorKind::Nul)),
                     Some('\\') => self.escape(value).ok_or_else(|| open.clone())?,
                     Some(c) => value.push(c),
                 }
@@ -352,8 +352,8 @@ impl<'a> Cursor<'a> {
         Some(c)
     }
 
-    fn fault(&self, problem: Problem) -> Malformed {
-        Malformed { line: self.line, column: self.column, problem }
+    fn error(&self, problem: DotenvErrorKind) -> DotenvError {
+        DotenvError { line: self.line, column: self.column, kind: problem }
     }
 }
 
@@ -413,26 +413,26 @@ mod tests {
     #[test]
     fn says_where_it_is_malformed() {
         for (text, line, column, problem) in [
-            ("A=1\n=2", 2, 1, Problem::NoKey),
-            ("A=1\n\nexport B", 3, 9, Problem::NoEquals),
-            ("1A=x", 1, 1, Problem::NoKey),
-            ("A='x\nB=2", 1, 3, Problem::Unclosed),
-            ("A=\"x", 1, 3, Problem::Unclosed),
-            ("A=\"x\" y", 1, 7, Problem::AfterQuote),
-            ("A=x\0", 1, 4, Problem::Nul),
-            ("echo hi", 1, 6, Problem::NoEquals),
+            ("A=1\n=2", 2, 1, DotenvErrorKind::NoKey),
+            ("A=1\n\nexport B", 3, 9, DotenvErrorKind::NoEquals),
+            ("1A=x", 1, 1, DotenvErrorKind::NoKey),
+            ("A='x\nB=2", 1, 3, DotenvErrorKind::Unclosed),
+            ("A=\"x", 1, 3, DotenvErrorKind::Unclosed),
+            ("A=\"x\" y", 1, 7, DotenvErrorKind::AfterQuote),
+            ("A=x\0", 1, 4, DotenvErrorKind::Nul),
+            ("echo hi", 1, 6, DotenvErrorKind::NoEquals),
         ] {
-            assert_eq!(parse(text), Err(Malformed { line, column, problem }), "{text:?}");
+            assert_eq!(parse(text), Err(DotenvError { line, column, kind: problem }), "{text:?}");
         }
     }
 
     #[test]
     fn more_variables_than_a_program_can_be_given_are_refused() {
         let text = |count: usize| (0..count).map(|n| format!("A{n}=x\n")).collect::<String>();
-        assert_eq!(parse(&text(MOST)).expect("as many as that").len(), MOST);
-        let line = u32::try_from(MOST).expect("small") + 1;
+        assert_eq!(parse(&text(MAX_ENTRIES)).expect("as many as that").len(), MAX_ENTRIES);
+        let line = u32::try_from(MAX_ENTRIES).expect("small") + 1;
         let refused = parse(&text(1_000_000)).expect_err("too many");
-        assert_eq!((refused.line, refused.problem), (line, Problem::TooMany));
+        assert_eq!((refused.line, refused.kind), (line, DotenvErrorKind::TooMany));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::name::{BadName, OrgName, is_name};
+use super::name::{InvalidName, OrgName, is_name};
 
 /// An environment: local, dev, staging, prod, or one of the operator's own.
 ///
@@ -13,7 +13,7 @@ pub struct EnvName(String);
 
 /// How careful to be. Ordered: a later one is stricter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Rung {
+pub enum Tier {
     /// The operator's own machine.
     Local,
     /// A shared server where mistakes are cheap.
@@ -25,8 +25,8 @@ pub enum Rung {
 }
 
 /// The built-in environments, least strict first.
-pub const BUILT_IN: [(&str, Rung); 4] =
-    [("local", Rung::Local), ("dev", Rung::Dev), ("staging", Rung::Staging), ("prod", Rung::Prod)];
+pub const BUILT_IN: [(&str, Tier); 4] =
+    [("local", Tier::Local), ("dev", Tier::Dev), ("staging", Tier::Staging), ("prod", Tier::Prod)];
 
 impl EnvName {
     /// The name as text, without `@`.
@@ -37,12 +37,12 @@ impl EnvName {
 
     /// The rung of a built-in environment; none for one of the operator's own.
     #[must_use]
-    pub fn rung(&self) -> Option<Rung> {
-        Rung::of(&self.0)
+    pub fn tier(&self) -> Option<Tier> {
+        Tier::of(&self.0)
     }
 }
 
-impl Rung {
+impl Tier {
     /// The rung that a name, alias or environment type stands for.
     #[must_use]
     pub fn of(word: &str) -> Option<Self> {
@@ -51,21 +51,21 @@ impl Rung {
     }
 }
 
-impl fmt::Display for Rung {
+impl fmt::Display for Tier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(BUILT_IN[*self as usize].0)
     }
 }
 
 impl FromStr for EnvName {
-    type Err = BadName;
+    type Err = InvalidName;
 
-    fn from_str(given: &str) -> Result<Self, BadName> {
+    fn from_str(given: &str) -> Result<Self, InvalidName> {
         let name = short(given.strip_prefix('@').unwrap_or(given));
         if is_name(name) {
             Ok(Self(name.to_owned()))
         } else {
-            Err(BadName { given: given.to_owned(), what: "an environment" })
+            Err(InvalidName { given: given.to_owned(), what: "an environment" })
         }
     }
 }
@@ -103,9 +103,9 @@ impl fmt::Display for EnvRef {
 }
 
 impl FromStr for EnvRef {
-    type Err = BadName;
+    type Err = InvalidName;
 
-    fn from_str(given: &str) -> Result<Self, BadName> {
+    fn from_str(given: &str) -> Result<Self, InvalidName> {
         match given.split_once('/') {
             Some((org, env)) => Ok(Self { org: Some(org.parse()?), env: env.parse()? }),
             None => Ok(Self { org: None, env: given.parse()? }),
@@ -128,8 +128,8 @@ mod tests {
 
     #[test]
     fn aliases_mean_the_short_names() {
-        for (given, rung) in [("@production", Rung::Prod), ("stage", Rung::Staging), ("@development", Rung::Dev)] {
-            assert_eq!(given.parse::<EnvName>().map(|name| name.rung()), Ok(Some(rung)));
+        for (given, rung) in [("@production", Tier::Prod), ("stage", Tier::Staging), ("@development", Tier::Dev)] {
+            assert_eq!(given.parse::<EnvName>().map(|name| name.tier()), Ok(Some(rung)));
         }
     }
 
@@ -143,6 +143,6 @@ mod tests {
 
     #[test]
     fn an_environment_of_ones_own_has_no_rung_by_name() {
-        assert_eq!("qa".parse::<EnvName>().map(|name| name.rung()), Ok(None));
+        assert_eq!("qa".parse::<EnvName>().map(|name| name.tier()), Ok(None));
     }
 }

@@ -9,31 +9,33 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use super::diagnostic::SourceText;
-use super::template::{self, Action, DEEPEST, Expansion, Operator, Part, Reference, Space, Template};
-use super::trouble::{Reason, Trouble};
+use super::expand_error::{ExpandError, ExpandErrorKind};
+use super::template::{
+    self, Expansion, MAX_DEPTH, Namespace, Operator, OperatorKind, Reference, Template, TemplatePart,
+};
 
 /// The longest result, in bytes.
-pub const LARGEST: usize = 1 << 20;
+pub const MAX_VALUE_BYTES: usize = 1 << 20;
 
 /// All results of a file together, in bytes.
-pub const LARGEST_ALL: usize = 16 << 20;
+pub const MAX_TOTAL_BYTES: usize = 16 << 20;
 
 /// The most expansions of a file.
-pub const MOST: usize = 10_000;
+pub const MAX_EXPANSIONS: usize = 10_000;
 
 /// A closing brace that closes nothing: the definition, and where in its text.
-pub type Stray = (usize, usize);
+pub type UnmatchedBrace = (usize, usize);
 
 /// What a text of a definition becomes.
-pub type Resolve<'r, V> = &'r mut dyn FnMut(&str) -> Result<V, Trouble>;
+pub type Resolve<'r, V> = &'r mut dyn FnMut(&str) -> Result<V, ExpandError>;
 
 /// A resolved value.
-pub trait Value: Clone {
+pub trait TemplateValue: Clone {
     /// A text.
     fn text(text: String) -> Self;
 
     /// How it stands inside of a text; none if it is not one value.
-    fn inside(&self) -> Option<Cow<'_, str>>;
+    fn interpolated(&self) -> Option<Cow<'_, str>>;
 
     /// A secret went into it.
     fn is_secret(&self) -> bool {
@@ -42,14 +44,14 @@ pub trait Value: Clone {
 
     /// The same, and a secret went into it.
     #[must_use]
-    fn hidden(self) -> Self {
+    fn into_secret(self) -> Self {
         self
     }
 }
 
 /// What a reference leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found<V> {
+pub enum LookupResult<V> {
     /// A definition, to be resolved by itself.
     Definition(usize),
     /// A value that is taken as it is.
@@ -59,29 +61,29 @@ pub enum Found<V> {
     /// Only the surroundings know it, and they do not count.
     Hermetic,
     /// It must not be asked for here, default or not.
-    Refused(Reason),
+    Refused(ExpandErrorKind),
 }
 
 /// What names mean. Definitions are called by numbers that the implementation chooses.
 pub trait Lookup {
     /// What values are.
-    type Value: Value;
+    type Value: TemplateValue;
 
     /// What a reference means, seen from a definition.
-    fn find(&self, reference: &Reference, from: usize) -> Found<Self::Value>;
+    fn find(&self, reference: &Reference, from: usize) -> LookupResult<Self::Value>;
 
     /// What may have been meant by a reference that leads to nothing. Asked only for a message.
-    fn near(&self, reference: &Reference) -> Option<String>;
+    fn suggest(&self, reference: &Reference) -> Option<String>;
 
     /// The value of a definition; `resolve` tells what each of its texts becomes.
     ///
     /// # Errors
     ///
     /// As `resolve`, and for what cannot be had; the way is filled in by the resolver.
-    fn value(&self, id: usize, resolve: Resolve<Self::Value>) -> Result<Self::Value, Trouble>;
+    fn value(&self, id: usize, resolve: Resolve<Self::Value>) -> Result<Self::Value, ExpandError>;
 
     /// Whether a name that means nothing and has no default is empty, and no mistake.
-    fn lets_unset_pass(&self) -> bool {
+    fn allows_unset(&self) -> bool {
         false
     }
 
@@ -89,21 +91,21 @@ pub trait Lookup {
     fn name(&self, id: usize) -> String;
 
     /// Where a part of a definition's text stands.
-    fn place(&self, id: usize, part: &Range<usize>) -> Option<(&SourceText, Range<usize>)>;
+    fn location(&self, id: usize, part: &Range<usize>) -> Option<(&SourceText, Range<usize>)>;
 }
 
 /// Resolves definitions, each once.
 pub struct Resolver<'a, L: Lookup> {
     lookup: &'a L,
-    known: HashMap<usize, Result<Rc<L::Value>, Trouble>>,
+    resolved: HashMap<usize, Result<Rc<L::Value>, ExpandError>>,
     /// What is being resolved now, and where in each.
-    way: Vec<(usize, Range<usize>)>,
+    stack: Vec<(usize, Range<usize>)>,
     count: usize,
     bytes: usize,
     /// Closing braces that close nothing, in what was resolved so far.
-    pub strays: Vec<Stray>,
+    pub unmatched_braces: Vec<UnmatchedBrace>,
     /// What meant nothing and was let pass.
-    pub passed: Vec<Trouble>,
+    pub unset_used: Vec<ExpandError>,
 }
 
 impl<'a, L: Lookup> Resolver<'a, L> {
@@ -112,12 +114,12 @@ impl<'a, L: Lookup> Resolver<'a, L> {
     pub fn new(lookup: &'a L) -> Self {
         Self {
             lookup,
-            known: HashMap::new(),
-            way: Vec::new(),
+            resolved: HashMap::new(),
+            stack: Vec::new(),
             count: 0,
             bytes: 0,
-            strays: Vec::new(),
-            passed: Vec::new(),
+            unmatched_braces: Vec::new(),
+            unset_used: Vec::new(),
         }
     }
 
@@ -126,98 +128,100 @@ impl<'a, L: Lookup> Resolver<'a, L> {
     /// # Errors
     ///
     /// The first thing that is wrong on the way, with the way.
-    pub fn value(&mut self, id: usize) -> Result<Rc<L::Value>, Trouble> {
-        if let Some(known) = self.known.get(&id) {
+    pub fn value(&mut self, id: usize) -> Result<Rc<L::Value>, ExpandError> {
+        if let Some(known) = self.resolved.get(&id) {
             return known.clone();
         }
-        if let Some(begin) = self.way.iter().position(|(on_the_way, _)| *on_the_way == id) {
-            let names = self.way[begin..].iter().map(|(id, _)| *id).chain([id]);
+        if let Some(begin) = self.stack.iter().position(|(on_the_way, _)| *on_the_way == id) {
+            let names = self.stack[begin..].iter().map(|(id, _)| *id).chain([id]);
             let names = names.map(|id| self.lookup.name(id)).collect();
-            return Err(self.trouble(Reason::Cycle(names), String::new()));
+            return Err(self.error(ExpandErrorKind::Cycle(names), String::new()));
         }
-        if self.way.len() >= DEEPEST {
-            return Err(self.trouble(Reason::Depth, String::new()));
+        if self.stack.len() >= MAX_DEPTH {
+            return Err(self.error(ExpandErrorKind::Depth, String::new()));
         }
-        self.way.push((id, 0..0));
+        self.stack.push((id, 0..0));
         let lookup = self.lookup;
         let value = lookup.value(id, &mut |text| self.text(id, text)).map(Rc::new).map_err(|mut trouble| {
-            if trouble.way.is_empty() {
-                trouble.way.clone_from(&self.way);
+            if trouble.chain.is_empty() {
+                trouble.chain.clone_from(&self.stack);
             }
             trouble
         });
-        self.way.pop();
+        self.stack.pop();
         // What lies on a cycle is judged again for each way into it.
-        if !matches!(&value, Err(Trouble { reason: Reason::Cycle(_) | Reason::Depth, .. })) || self.way.is_empty() {
-            self.known.insert(id, value.clone());
+        if !matches!(&value, Err(ExpandError { reason: ExpandErrorKind::Cycle(_) | ExpandErrorKind::Depth, .. }))
+            || self.stack.is_empty()
+        {
+            self.resolved.insert(id, value.clone());
         }
         value
     }
 
     /// One of the texts of a definition.
-    fn text(&mut self, id: usize, text: &str) -> Result<L::Value, Trouble> {
+    fn text(&mut self, id: usize, text: &str) -> Result<L::Value, ExpandError> {
         let template = template::parse(text).map_err(|flawed| {
-            self.at(&flawed.span);
-            self.trouble(Reason::Flaw(flawed.flaw), String::new())
+            self.set_position(&flawed.span);
+            self.error(ExpandErrorKind::Flaw(flawed.kind), String::new())
         })?;
-        self.strays.extend(template.strays.iter().map(|at| (id, *at)));
-        match template.whole() {
+        self.unmatched_braces.extend(template.unmatched_braces.iter().map(|at| (id, *at)));
+        match template.as_single_expansion() {
             Some(expansion) => self.expansion(expansion),
             None => self.template(&template),
         }
     }
 
-    fn template(&mut self, template: &Template) -> Result<L::Value, Trouble> {
+    fn template(&mut self, template: &Template) -> Result<L::Value, ExpandError> {
         let mut text = String::new();
         let mut secret = false;
         for part in &template.parts {
             match part {
-                Part::Literal(literal) => text.push_str(literal),
-                Part::Expansion(expansion) => {
+                TemplatePart::Literal(literal) => text.push_str(literal),
+                TemplatePart::Expansion(expansion) => {
                     let part = self.expansion(expansion)?;
-                    let Some(inside) = part.inside() else {
-                        self.at(&expansion.span);
-                        return Err(self.trouble(Reason::Type, expansion.reference.name()));
+                    let Some(inside) = part.interpolated() else {
+                        self.set_position(&expansion.span);
+                        return Err(self.error(ExpandErrorKind::Type, expansion.reference.name()));
                     };
                     text.push_str(&inside);
                     secret |= part.is_secret();
                 }
             }
-            if text.len() > LARGEST {
-                return Err(self.trouble(Reason::Size, String::new()));
+            if text.len() > MAX_VALUE_BYTES {
+                return Err(self.error(ExpandErrorKind::Size, String::new()));
             }
         }
         let value = L::Value::text(text);
-        Ok(if secret { value.hidden() } else { value })
+        Ok(if secret { value.into_secret() } else { value })
     }
 
-    fn expansion(&mut self, expansion: &Expansion) -> Result<L::Value, Trouble> {
-        self.at(&expansion.span);
+    fn expansion(&mut self, expansion: &Expansion) -> Result<L::Value, ExpandError> {
+        self.set_position(&expansion.span);
         self.count += 1;
         let name = || expansion.reference.name();
-        if self.count > MOST {
-            return Err(self.trouble(Reason::Size, name()));
+        if self.count > MAX_EXPANSIONS {
+            return Err(self.error(ExpandErrorKind::Size, name()));
         }
-        let from = self.way.last().map_or(usize::MAX, |(id, _)| *id);
+        let from = self.stack.last().map_or(usize::MAX, |(id, _)| *id);
         let found = self.lookup.find(&expansion.reference, from);
-        let hermetic = matches!(found, Found::Hermetic);
+        let hermetic = matches!(found, LookupResult::Hermetic);
         let set = match found {
-            Found::Definition(id) => Some(self.value(id)?.as_ref().clone()),
-            Found::Data(value) => Some(value),
-            Found::Unset | Found::Hermetic => None,
-            Found::Refused(reason) => return Err(self.trouble(reason, name())),
+            LookupResult::Definition(id) => Some(self.value(id)?.as_ref().clone()),
+            LookupResult::Data(value) => Some(value),
+            LookupResult::Unset | LookupResult::Hermetic => None,
+            LookupResult::Refused(reason) => return Err(self.error(reason, name())),
         };
         let value = match (&expansion.operation, set) {
             (None, Some(value)) => value,
-            (None, None) if hermetic => return Err(self.trouble(Reason::Hermetic, name())),
-            (None, None) => self.nothing(&expansion.reference)?,
+            (None, None) if hermetic => return Err(self.error(ExpandErrorKind::Hermetic, name())),
+            (None, None) => self.expand_unset(&expansion.reference)?,
             (Some((operator, word)), set) => self.operation((*operator, word), set, expansion)?,
         };
-        let length = value.inside().map_or(0, |text| text.len());
+        let length = value.interpolated().map_or(0, |text| text.len());
         self.bytes += length;
-        if length > LARGEST || self.bytes > LARGEST_ALL {
-            self.at(&expansion.span);
-            return Err(self.trouble(Reason::Size, name()));
+        if length > MAX_VALUE_BYTES || self.bytes > MAX_TOTAL_BYTES {
+            self.set_position(&expansion.span);
+            return Err(self.error(ExpandErrorKind::Size, name()));
         }
         Ok(value)
     }
@@ -227,60 +231,60 @@ impl<'a, L: Lookup> Resolver<'a, L> {
         (operator, word): (Operator, &Template),
         set: Option<L::Value>,
         expansion: &Expansion,
-    ) -> Result<L::Value, Trouble> {
-        let is_empty = |value: &L::Value| value.inside().is_some_and(|text| text.is_empty());
+    ) -> Result<L::Value, ExpandError> {
+        let is_empty = |value: &L::Value| value.interpolated().is_some_and(|text| text.is_empty());
         let set = set.filter(|value| !(operator.empty_is_unset && is_empty(value)));
-        match (operator.action, set) {
-            (Action::Default | Action::Require, Some(value)) => Ok(value),
-            (Action::Default, None) | (Action::Instead, Some(_)) => self.template(word),
-            (Action::Instead, None) => Ok(L::Value::text(String::new())),
-            (Action::Require, None) => {
+        match (operator.kind, set) {
+            (OperatorKind::Default | OperatorKind::Require, Some(value)) => Ok(value),
+            (OperatorKind::Default, None) | (OperatorKind::Alternative, Some(_)) => self.template(word),
+            (OperatorKind::Alternative, None) => Ok(L::Value::text(String::new())),
+            (OperatorKind::Require, None) => {
                 let message = self.template(word)?;
-                let shown = message.inside().filter(|_| !message.is_secret());
+                let shown = message.interpolated().filter(|_| !message.is_secret());
                 let message = shown.map(Cow::into_owned).unwrap_or_default();
-                self.at(&expansion.span);
-                Err(self.trouble(Reason::Required(message), expansion.reference.name()))
+                self.set_position(&expansion.span);
+                Err(self.error(ExpandErrorKind::Required(message), expansion.reference.name()))
             }
         }
     }
 
     /// A name that means nothing and has no default.
-    fn nothing(&mut self, reference: &Reference) -> Result<L::Value, Trouble> {
-        let trouble = self.trouble(self.missing(reference), reference.name());
-        let passes =
-            matches!(trouble.reason, Reason::Unset(_) | Reason::NoSuchPath(_)) && self.lookup.lets_unset_pass();
+    fn expand_unset(&mut self, reference: &Reference) -> Result<L::Value, ExpandError> {
+        let trouble = self.error(self.unset_kind(reference), reference.name());
+        let passes = matches!(trouble.reason, ExpandErrorKind::Unset(_) | ExpandErrorKind::NoSuchPath(_))
+            && self.lookup.allows_unset();
         if !passes {
             return Err(trouble);
         }
-        self.passed.push(trouble);
+        self.unset_used.push(trouble);
         Ok(L::Value::text(String::new()))
     }
 
     /// Why there is nothing of a name.
-    fn missing(&self, reference: &Reference) -> Reason {
-        let near = || self.lookup.near(reference);
-        match reference.space {
-            Some(Space::Secret) => Reason::SecretMissing(reference.path.join(".")),
-            Some(Space::Infra | Space::Host) => Reason::NoSuchPath(near()),
-            _ if reference.path.len() > 1 => Reason::NoSuchPath(near()),
-            _ => Reason::Unset(near()),
+    fn unset_kind(&self, reference: &Reference) -> ExpandErrorKind {
+        let near = || self.lookup.suggest(reference);
+        match reference.namespace {
+            Some(Namespace::Secret) => ExpandErrorKind::SecretMissing(reference.path.join(".")),
+            Some(Namespace::Infra | Namespace::Host) => ExpandErrorKind::NoSuchPath(near()),
+            _ if reference.path.len() > 1 => ExpandErrorKind::NoSuchPath(near()),
+            _ => ExpandErrorKind::Unset(near()),
         }
     }
 
-    fn at(&mut self, span: &Range<usize>) {
-        if let Some((_, place)) = self.way.last_mut() {
+    fn set_position(&mut self, span: &Range<usize>) {
+        if let Some((_, place)) = self.stack.last_mut() {
             *place = span.clone();
         }
     }
 
-    fn trouble(&self, reason: Reason, name: String) -> Trouble {
-        Trouble { reason, name, way: self.way.clone() }
+    fn error(&self, reason: ExpandErrorKind, name: String) -> ExpandError {
+        ExpandError { reason, name, chain: self.stack.clone() }
     }
 }
 
 /// Where a part of a text stands in what was written for it, which may have quotes and escapes; none where that is unclear.
 #[must_use]
-pub fn part_of(written: &str, text: &str, part: &Range<usize>) -> Option<Range<usize>> {
+pub fn source_range(written: &str, text: &str, part: &Range<usize>) -> Option<Range<usize>> {
     let wanted = text.get(part.clone())?;
     let begin = match written.find(text) {
         Some(begin) if !text.is_empty() => begin + part.start,

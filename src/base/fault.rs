@@ -8,13 +8,13 @@ use super::diagnostic::Diagnostic;
 
 /// The kind of a failure. It alone decides the exit code and the word in `--json`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum FaultKind {
     /// What was asked for did not work.
     Failed,
     /// The words given make no sense.
     Usage,
     /// A check says no, or the thing is not initialised.
-    No,
+    CheckFailed,
     /// The guard refused, or `--yes` is missing.
     Refused,
     /// There is no such thing, or more than one.
@@ -50,19 +50,19 @@ pub enum Kind {
     /// The plan is older than what it would change.
     Stale,
     /// A mistake in this program.
-    Bug,
+    Internal,
     /// Interrupted from the keyboard.
     Interrupted,
     /// Told to end by a signal.
     Terminated,
 }
 
-impl Kind {
+impl FaultKind {
     /// Every kind, in the order of the exit codes.
     pub const ALL: &'static [(Self, u8, &'static str, &'static str)] = &[
         (Self::Failed, 1, "failed", "failed"),
         (Self::Usage, 2, "usage", "wrong usage"),
-        (Self::No, 3, "no", "a check says no, or not initialised"),
+        (Self::CheckFailed, 3, "no", "a check says no, or not initialised"),
         (Self::Refused, 4, "refused", "refused by the guard, or --yes is missing"),
         (Self::NotFound, 5, "not-found", "no such thing, or ambiguous"),
         (Self::Locked, 10, "locked", "locked by somebody else"),
@@ -80,7 +80,7 @@ impl Kind {
         (Self::Review, 23, "review", "review needed"),
         (Self::UnsafeMode, 24, "unsafe-mode", "a private file is open to others"),
         (Self::Stale, 25, "stale", "the plan is stale"),
-        (Self::Bug, 70, "bug", "a mistake in tetra"),
+        (Self::Internal, 70, "bug", "a mistake in tetra"),
         (Self::Interrupted, 130, "interrupted", "interrupted (Ctrl-C)"),
         (Self::Terminated, 143, "terminated", "told to end (SIGTERM)"),
     ];
@@ -104,7 +104,7 @@ impl Kind {
 
 /// A place in something the operator wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct Location {
     /// The file, or how else to call it (`-c`, `stdin`).
     pub file: String,
     /// Counted from 1.
@@ -117,7 +117,7 @@ pub struct Place {
     pub text: String,
 }
 
-impl Place {
+impl Location {
     /// The place of `span` (in bytes) in `text`, whose first line is line `first` of `file`. What goes beyond the line is cut.
     #[must_use]
     pub fn of(file: &str, text: &str, span: &Range<usize>, first: usize) -> Self {
@@ -135,17 +135,17 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}", self.file, self.line, self.column)
     }
 }
 
 /// What an error knows beyond its message.
-pub trait Advise: Error {
+pub trait UserFacingError: Error {
     /// The kind; plain failure unless said otherwise.
-    fn kind(&self) -> Kind {
-        Kind::Failed
+    fn kind(&self) -> FaultKind {
+        FaultKind::Failed
     }
 
     /// What to do next.
@@ -154,7 +154,7 @@ pub trait Advise: Error {
     }
 
     /// Where in what the operator wrote.
-    fn place(&self) -> Option<Place> {
+    fn location(&self) -> Option<Location> {
         None
     }
 
@@ -166,50 +166,50 @@ pub trait Advise: Error {
 
 /// A failure on its way to the operator: kind, cause, advice and place.
 ///
-/// It does not implement [`Error`] itself, so that `?` turns every error that can [`Advise`] into one.
+/// It does not implement [`Error`] itself, so that `?` turns every error that can [`UserFacingError`] into one.
 #[derive(Debug)]
 pub struct Fault {
     /// Decides the exit code.
-    pub kind: Kind,
+    pub kind: FaultKind,
     /// The message and, as sources, its causes.
     pub error: Box<dyn Error + Send + Sync>,
     /// What to do next.
     pub advice: Option<String>,
     /// Where in what the operator wrote.
-    pub at: Option<Box<Place>>,
+    pub at: Option<Box<Location>>,
     /// Everything that is wrong in a text, each with its place.
     pub diagnostics: Vec<Diagnostic>,
 }
 
 impl Fault {
     /// A fault that has only a message.
-    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+    pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
         Self { kind, error: message.into().into(), advice: None, at: None, diagnostics: Vec::new() }
     }
 
     /// Wrong usage.
     pub fn usage(message: impl Into<String>) -> Self {
-        Self::new(Kind::Usage, message)
+        Self::new(FaultKind::Usage, message)
     }
 
     /// Adds everything that is wrong in a text; the first of it is the place, unless one is known already.
     #[must_use]
-    pub fn diagnosed(mut self, diagnostics: Vec<Diagnostic>) -> Self {
-        self.at = self.at.or_else(|| diagnostics.first().and_then(Diagnostic::place).map(Box::new));
+    pub fn with_diagnostics(mut self, diagnostics: Vec<Diagnostic>) -> Self {
+        self.at = self.at.or_else(|| diagnostics.first().and_then(Diagnostic::location).map(Box::new));
         self.diagnostics.extend(diagnostics);
         self
     }
 
     /// Adds what to do next.
     #[must_use]
-    pub fn advise(mut self, advice: impl Into<String>) -> Self {
+    pub fn with_advice(mut self, advice: impl Into<String>) -> Self {
         self.advice = Some(advice.into());
         self
     }
 
     /// Adds the place, unless a closer one is known already.
     #[must_use]
-    pub fn at(mut self, place: Place) -> Self {
+    pub fn at(mut self, place: Location) -> Self {
         self.at.get_or_insert_with(|| Box::new(place));
         self
     }
@@ -233,11 +233,11 @@ impl fmt::Display for Fault {
     }
 }
 
-impl<E: Advise + Send + Sync + 'static> From<E> for Fault {
+impl<E: UserFacingError + Send + Sync + 'static> From<E> for Fault {
     fn from(error: E) -> Self {
         let (kind, advice, diagnostics) = (error.kind(), error.advice(), error.diagnostics());
-        let at = error.place().map(Box::new);
-        Self { kind, advice, at, error: Box::new(error), diagnostics: Vec::new() }.diagnosed(diagnostics)
+        let at = error.location().map(Box::new);
+        Self { kind, advice, at, error: Box::new(error), diagnostics: Vec::new() }.with_diagnostics(diagnostics)
     }
 }
 
@@ -248,21 +248,21 @@ mod tests {
     #[test]
     fn a_place_is_counted_in_lines_and_characters() {
         let text = "one\nä bc d\nthree";
-        let place = Place::of("f", text, &(7..9), 10);
+        let place = Location::of("f", text, &(7..9), 10);
         assert_eq!((place.to_string().as_str(), place.width, place.text.as_str()), ("f:11:3", 2, "ä bc d"));
-        let end = Place::of("f", text, &(text.len()..text.len()), 1);
+        let end = Location::of("f", text, &(text.len()..text.len()), 1);
         assert_eq!((end.line, end.column, end.width), (3, 6, 1));
-        assert_eq!(Place::of("f", text, &(0..99), 1).width, 3, "only the first line is marked");
-        assert_eq!(Place::of("f", "", &(0..0), 1).column, 1);
+        assert_eq!(Location::of("f", text, &(0..99), 1).width, 3, "only the first line is marked");
+        assert_eq!(Location::of("f", "", &(0..0), 1).column, 1);
     }
 
     #[test]
     fn every_kind_has_a_code_of_its_own() {
-        let mut codes: Vec<u8> = Kind::ALL.iter().map(|row| row.0.code()).collect();
+        let mut codes: Vec<u8> = FaultKind::ALL.iter().map(|row| row.0.code()).collect();
         let all = codes.len();
         codes.dedup();
         assert_eq!(codes.len(), all, "codes are sorted and unique");
         // `Terminated` is the last variant: the table holds every one.
-        assert_eq!(Kind::ALL.len(), Kind::Terminated as usize + 1);
+        assert_eq!(FaultKind::ALL.len(), FaultKind::Terminated as usize + 1);
     }
 }

@@ -2,18 +2,18 @@
 
 pub mod control;
 pub mod diagnostic;
-pub mod dialect;
 pub mod dotenv;
 pub mod environment;
 pub mod expand;
+pub mod expand_error;
 pub mod fault;
 pub mod line;
-pub mod moment;
 pub mod name;
-pub mod near;
 pub mod redact;
 pub mod signal;
 pub mod size;
+pub mod suggest;
 pub mod template;
 pub mod time;
-pub mod trouble;
+pub mod time_spec;
+pub mod toml_hints;

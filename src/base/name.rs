@@ -4,24 +4,24 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
 
-use super::fault::{Advise, Kind};
+use super::fault::{FaultKind, UserFacingError};
 
 /// Longest name, in bytes. Leaves room for `-65535` and a file suffix within 255.
-pub const LONGEST: usize = 64;
+pub const MAX_NAME_LENGTH: usize = 64;
 
 /// A text that cannot be a name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{}` cannot be the name of {what}", given.escape_debug())]
-pub struct BadName {
+pub struct InvalidName {
     /// What was given.
     pub given: String,
     /// What it should have named.
     pub what: &'static str,
 }
 
-impl Advise for BadName {
-    fn kind(&self) -> Kind {
-        Kind::Usage
+impl UserFacingError for InvalidName {
+    fn kind(&self) -> FaultKind {
+        FaultKind::Usage
     }
 
     fn advice(&self) -> Option<String> {
@@ -30,7 +30,7 @@ impl Advise for BadName {
         }
         Some(format!(
             "a name begins with a letter or digit, goes on with letters, digits, `.`, `_` or `-`, \
-             has at most {LONGEST} characters and is not only digits"
+             has at most {MAX_NAME_LENGTH} characters and is not only digits"
         ))
     }
 }
@@ -38,7 +38,7 @@ impl Advise for BadName {
 /// True for `[A-Za-z0-9][A-Za-z0-9._-]{0,63}` that is not all digits.
 #[must_use]
 pub fn is_name(text: &str) -> bool {
-    text.len() <= LONGEST
+    text.len() <= MAX_NAME_LENGTH
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
         && text.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric())
         && !text.bytes().all(|byte| byte.is_ascii_digit())
@@ -46,7 +46,7 @@ pub fn is_name(text: &str) -> bool {
 
 /// The nearest legal name: other characters become `-`, what cannot stand at the ends is cut, `or` if nothing is left.
 #[must_use]
-pub fn legalise(text: &str, or: &str) -> String {
+pub fn sanitize(text: &str, or: &str) -> String {
     let mut name = String::new();
     for character in text.chars() {
         if character.is_ascii_alphanumeric() || matches!(character, '.' | '_' | '-') {
@@ -56,13 +56,13 @@ pub fn legalise(text: &str, or: &str) -> String {
         }
     }
     let mut name = name.trim_start_matches(['.', '_', '-']).to_owned();
-    name.truncate(LONGEST);
+    name.truncate(MAX_NAME_LENGTH);
     let name = name.trim_end_matches('-');
     match name {
         "" => or.to_owned(),
         digits if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
             let mut named = format!("{or}-{digits}");
-            named.truncate(LONGEST);
+            named.truncate(MAX_NAME_LENGTH);
             named
         }
         name => name.to_owned(),
@@ -84,13 +84,13 @@ macro_rules! names {
         }
 
         impl FromStr for $name {
-            type Err = BadName;
+            type Err = InvalidName;
 
-            fn from_str(given: &str) -> Result<Self, BadName> {
+            fn from_str(given: &str) -> Result<Self, InvalidName> {
                 if is_name(given) {
                     Ok(Self(given.to_owned()))
                 } else {
-                    Err(BadName { given: given.to_owned(), what: $what })
+                    Err(InvalidName { given: given.to_owned(), what: $what })
                 }
             }
         }
@@ -116,9 +116,9 @@ macro_rules! names {
 }
 
 names! {
-    /// An organization: a folder under `org/`.
+    /// An organization: a directory under `org/`.
     OrgName is "an organization";
-    /// A managed process: a folder under `tsm/runtime/processes/`.
+    /// A managed process: a directory under `tsm/runtime/processes/`.
     ProcessName is "a process";
     /// A service definition: a file `NAME.tsm`.
     ServiceName is "a service";
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refuses_names_that_leave_the_folder() {
+    fn refuses_names_that_leave_the_directory() {
         for given in ["", ".", "..", "a/b", "a b", "-a", ".a", "123", "ä", "a\n", &"a".repeat(65)] {
             assert!(given.parse::<ProcessName>().is_err(), "{given:?}");
         }
@@ -154,7 +154,7 @@ mod tests {
             ("a//b", "a-b"),
             ("", "process"),
         ] {
-            assert_eq!(legalise(given, "process"), name);
+            assert_eq!(sanitize(given, "process"), name);
             assert!(is_name(name));
         }
     }

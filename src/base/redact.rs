@@ -5,8 +5,8 @@
 //! by the words before it (`words`, `tool`). A word that holds blanks or quotes is a text again.
 
 mod name;
-mod reading;
-mod shape;
+mod shell_words;
+mod token_pattern;
 mod tokens;
 mod tool;
 mod word;
@@ -15,19 +15,19 @@ mod words;
 use std::ops::Range;
 
 pub use name::is_secret_name;
-use reading::{Statement, Word};
+use shell_words::{ShellStatement, ShellWord};
 pub use tokens::tokens;
 
 /// What replaces a secret.
 pub const MASK: &str = "***";
 
 /// How many quoted commands are looked for inside each other.
-const DEEPEST: usize = 8;
+const MAX_DEPTH: usize = 8;
 
 /// The words of a command line without its secrets.
 #[must_use]
 pub fn redact<S: AsRef<str>>(words: impl IntoIterator<Item = S>) -> Vec<String> {
-    let words: Vec<Word> = words.into_iter().map(|word| Word::given(word.as_ref())).collect();
+    let words: Vec<ShellWord> = words.into_iter().map(|word| ShellWord::from_argument(word.as_ref())).collect();
     let masked = words.iter().zip(in_words(&words, 0)).map(|(word, hidden)| masked(&word.text, hidden));
     masked.collect()
 }
@@ -41,26 +41,26 @@ pub fn text(text: &str) -> String {
 /// Where the secrets of a text are.
 fn in_text(text: &str, depth: usize) -> Vec<Range<usize>> {
     let mut found = word::anywhere(text);
-    let statements = reading::statements(text);
+    let statements = shell_words::statements(text);
     let given = |at: usize| statements.get(at + 1).is_some_and(takes_secret);
     for (at, statement) in statements.iter().enumerate() {
         let hidden = in_words(&statement.words, depth);
         let is_typed = statement.piped && given(at) && statement.words.first().is_some_and(prints);
         for (index, (word, hidden)) in statement.words.iter().zip(hidden).enumerate() {
             let typed = (is_typed && index > 0 && !word.text.starts_with('-')).then_some(0..word.text.len());
-            found.extend(hidden.iter().chain(&typed).flat_map(|part| word.written(part)));
+            found.extend(hidden.iter().chain(&typed).flat_map(|part| word.source_ranges(part)));
         }
     }
     found
 }
 
 /// Where the secrets of each word are.
-fn in_words(words: &[Word], depth: usize) -> Vec<Vec<Range<usize>>> {
+fn in_words(words: &[ShellWord], depth: usize) -> Vec<Vec<Range<usize>>> {
     let mut found = words::hidden(words);
     for (word, found) in words.iter().zip(&mut found) {
         let is_line = word.text.contains(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | ';' | '|'));
         found.extend(word::hidden(&word.text));
-        if is_line && depth < DEEPEST {
+        if is_line && depth < MAX_DEPTH {
             // `NAME=line` is what an alias is made of.
             let name = word.text.split_once('=').map_or("", |(name, _)| name);
             let begin = if name::is_plain(name) { name.len() + 1 } else { 0 };
@@ -71,12 +71,12 @@ fn in_words(words: &[Word], depth: usize) -> Vec<Vec<Range<usize>>> {
     found
 }
 
-fn prints(word: &Word) -> bool {
+fn prints(word: &ShellWord) -> bool {
     matches!(word.text.as_str(), "echo" | "printf")
 }
 
 /// A command that reads a secret.
-fn takes_secret(statement: &Statement) -> bool {
+fn takes_secret(statement: &ShellStatement) -> bool {
     let has = |wanted: &str| statement.words.iter().any(|word| word.text == wanted);
     ["--password-stdin", "--with-token", "chpasswd", "passwd"].iter().any(|word| has(word))
         || (has("sudo") && has("-S"))
@@ -109,7 +109,7 @@ pub fn assignment(line: &str) -> String {
 
 /// A text whose parts at `spans` are stars, byte for byte: every other place stays what it was.
 #[must_use]
-pub fn covered(text: &str, spans: &[Range<usize>]) -> String {
+pub fn mask_ranges(text: &str, spans: &[Range<usize>]) -> String {
     let mut bytes = text.as_bytes().to_vec();
     for span in spans {
         let begin = text.floor_char_boundary(span.start);

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::fault::{Advise, Kind};
+use super::fault::{FaultKind, UserFacingError};
 
 /// A signal of Linux on the usual machines, 1 to 64.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,9 +14,9 @@ pub struct Signal(i32);
 #[error("`{}` is not a signal", .0.escape_debug())]
 pub struct InvalidSignal(pub String);
 
-impl Advise for InvalidSignal {
-    fn kind(&self) -> Kind {
-        Kind::Usage
+impl UserFacingError for InvalidSignal {
+    fn kind(&self) -> FaultKind {
+        FaultKind::Usage
     }
 
     fn advice(&self) -> Option<String> {
@@ -32,7 +32,7 @@ const NAMES: [&str; 32] = [
 ];
 
 /// Other names of the same.
-const OTHERS: [(&str, i32); 4] = [("CLD", 17), ("POLL", 29), ("IOT", 6), ("UNUSED", 31)];
+const ALIASES: [(&str, i32); 4] = [("CLD", 17), ("POLL", 29), ("IOT", 6), ("UNUSED", 31)];
 
 /// The first and the last real-time signal that the C library leaves to programs.
 const REAL_TIME: (i32, i32) = (34, 64);
@@ -43,13 +43,13 @@ impl Signal {
 
     /// The signal with this number; none if there is no such signal.
     #[must_use]
-    pub fn of(number: i32) -> Option<Self> {
+    pub fn from_number(number: i32) -> Option<Self> {
         // The C library keeps 32 and 33 for itself.
         ((1..=31).contains(&number) || (REAL_TIME.0..=REAL_TIME.1).contains(&number)).then_some(Self(number))
     }
 
     /// Those with a name of their own.
-    pub fn usual() -> impl Iterator<Item = Self> {
+    pub fn standard() -> impl Iterator<Item = Self> {
         (1..=31).map(Self)
     }
 
@@ -61,7 +61,7 @@ impl Signal {
 
     /// False for signals that a process stops or goes on by, and does not end.
     #[must_use]
-    pub fn can_end(self) -> bool {
+    pub fn can_terminate(self) -> bool {
         !matches!(self.0, 17 | 18 | 19 | 23 | 28)
     }
 }
@@ -72,14 +72,14 @@ impl FromStr for Signal {
     fn from_str(given: &str) -> Result<Self, InvalidSignal> {
         let invalid = || InvalidSignal(given.to_owned());
         if given.bytes().all(|byte| byte.is_ascii_digit()) {
-            return given.parse().ok().and_then(Self::of).ok_or_else(invalid);
+            return given.parse().ok().and_then(Self::from_number).ok_or_else(invalid);
         }
         let upper = given.to_ascii_uppercase();
         let name = upper.strip_prefix("SIG").unwrap_or(&upper);
         let number = NAMES.iter().position(|known| *known == name && !name.is_empty());
         let number = number.and_then(|number| i32::try_from(number).ok());
-        let other = || OTHERS.iter().find(|(known, _)| *known == name).map(|(_, number)| *number);
-        number.or_else(other).or_else(|| real_time(name)).and_then(Self::of).ok_or_else(invalid)
+        let other = || ALIASES.iter().find(|(known, _)| *known == name).map(|(_, number)| *number);
+        number.or_else(other).or_else(|| real_time(name)).and_then(Self::from_number).ok_or_else(invalid)
     }
 }
 
@@ -118,7 +118,7 @@ mod tests {
             assert_eq!(given.parse::<Signal>().map(Signal::number), Ok(number), "{given}");
         }
         for number in (1..=31).chain(34..=64) {
-            let signal = Signal::of(number).expect("a signal");
+            let signal = Signal::from_number(number).expect("a signal");
             assert_eq!(signal.to_string().parse(), Ok(signal));
         }
         for given in ["", "SIG", "0", "-1", "32", "65", "TERMINATE", "RTMIN+99", "RTMAX+1", "99999999999"] {

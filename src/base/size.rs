@@ -9,28 +9,28 @@ pub struct Size(pub u64);
 
 /// A text that is no size.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BadSize {
+pub enum InvalidSize {
     /// It makes no sense.
     #[error("`{0}` is no size; write 512K, 10M or 1G")]
-    Senseless(String),
+    Syntax(String),
     /// A bare number, and nothing that is measured here is so small.
     #[error("`{0}` has no unit; write {0}M, or {0}B if bytes are meant")]
     NoUnit(String),
 }
 
 /// Nothing of so few bytes is meant by a number without a unit.
-const LEAST_BARE: u64 = 1024;
+const MIN_WITHOUT_UNIT: u64 = 1024;
 
 impl FromStr for Size {
-    type Err = BadSize;
+    type Err = InvalidSize;
 
-    fn from_str(given: &str) -> Result<Self, BadSize> {
+    fn from_str(given: &str) -> Result<Self, InvalidSize> {
         match parse(given) {
-            Some(0..LEAST_BARE) if given.bytes().all(|byte| byte.is_ascii_digit()) => {
-                Err(BadSize::NoUnit(given.to_owned()))
+            Some(0..MIN_WITHOUT_UNIT) if given.bytes().all(|byte| byte.is_ascii_digit()) => {
+                Err(InvalidSize::NoUnit(given.to_owned()))
             }
             Some(bytes) => Ok(Self(bytes)),
-            None => Err(BadSize::Senseless(given.to_owned())),
+            None => Err(InvalidSize::Syntax(given.to_owned())),
         }
     }
 }
@@ -62,7 +62,7 @@ impl fmt::Display for Size {
         let units = [(40, "T"), (30, "G"), (20, "M"), (10, "K")];
         match units.iter().find(|(shift, _)| self.0 > 0 && self.0.is_multiple_of(1 << shift)) {
             Some((shift, unit)) => write!(f, "{}{unit}", self.0 >> shift),
-            None if self.0 < LEAST_BARE => write!(f, "{}B", self.0),
+            None if self.0 < MIN_WITHOUT_UNIT => write!(f, "{}B", self.0),
             None => write!(f, "{}", self.0),
         }
     }
@@ -70,7 +70,7 @@ impl fmt::Display for Size {
 
 /// A size as people read it, with one digit behind the point: `512 B`, `1.5 MiB`.
 #[must_use]
-pub fn brief(bytes: u64) -> String {
+pub fn human_readable(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
     if bytes < 1024 {
         return format!("{bytes} B");
@@ -99,7 +99,7 @@ mod tests {
             assert_eq!(given.parse(), Ok(Size(bytes)), "{given}");
         }
         for given in ["1", "200", "1023"] {
-            assert_eq!(given.parse::<Size>(), Err(BadSize::NoUnit(given.to_owned())));
+            assert_eq!(given.parse::<Size>(), Err(InvalidSize::NoUnit(given.to_owned())));
         }
         for given in ["", "0", "M", "-1", "1.5", "10 apples", "1e9", "99999999T", "K10"] {
             assert!(given.parse::<Size>().is_err(), "{given}");

@@ -16,20 +16,20 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 /// How deep expansions may stand in each other's words.
-pub const DEEPEST: usize = 64;
+pub const MAX_DEPTH: usize = 64;
 
 /// A text, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Template<'a> {
     /// In the order of the text.
-    pub parts: Vec<Part<'a>>,
+    pub parts: Vec<TemplatePart<'a>>,
     /// Where a closing brace closes nothing.
-    pub strays: Vec<usize>,
+    pub unmatched_braces: Vec<usize>,
 }
 
 /// A piece of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Part<'a> {
+pub enum TemplatePart<'a> {
     /// Itself.
     Literal(Cow<'a, str>),
     /// What stands for something else.
@@ -51,7 +51,7 @@ pub struct Expansion<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Reference<'a> {
     /// Where to look, if not in the usual places.
-    pub space: Option<Space>,
+    pub namespace: Option<Namespace>,
     /// One name for a variable, several for a path into a TOML file.
     pub path: Vec<&'a str>,
 }
@@ -61,13 +61,13 @@ impl Reference<'_> {
     #[must_use]
     pub fn name(&self) -> String {
         let path = self.path.join(".");
-        self.space.map_or_else(|| path.clone(), |space| format!("{}:{path}", space.word()))
+        self.namespace.map_or_else(|| path.clone(), |space| format!("{}:{path}", space.word()))
     }
 }
 
 /// A place to look that is named before a colon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Space {
+pub enum Namespace {
     /// The environment of this program.
     Env,
     /// What the operator wrote for local, before any promotion.
@@ -80,7 +80,7 @@ pub enum Space {
     Host,
 }
 
-impl Space {
+impl Namespace {
     /// Every one.
     pub const ALL: [Self; 5] = [Self::Env, Self::Local, Self::Secret, Self::Infra, Self::Host];
 
@@ -101,42 +101,42 @@ impl Space {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Operator {
     /// Its meaning.
-    pub action: Action,
+    pub kind: OperatorKind,
     /// With a colon: empty counts as unset.
     pub empty_is_unset: bool,
 }
 
 /// The meaning of an operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
+pub enum OperatorKind {
     /// `-`: the word, if unset.
     Default,
     /// `?`: a failure with the word as its message, if unset.
     Require,
     /// `+`: the word, if set.
-    Instead,
+    Alternative,
 }
 
 /// What is wrong with a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flaw {
+pub enum TemplateErrorKind {
     /// `${` without its `}`.
     Unterminated,
     /// `${}`.
     EmptyName,
     /// A name that is none.
-    BadName,
+    InvalidName,
     /// Something other than an operator or `}` behind the name.
-    BadOperator,
-    /// More than [`DEEPEST`] expansions in each other.
+    InvalidOperator,
+    /// More than [`MAX_DEPTH`] expansions in each other.
     TooDeep,
 }
 
 /// A flaw and where it is, in bytes of the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Flawed {
+pub struct TemplateError {
     /// What.
-    pub flaw: Flaw,
+    pub kind: TemplateErrorKind,
     /// Where.
     pub span: Range<usize>,
 }
@@ -146,7 +146,7 @@ pub struct Flawed {
 /// # Errors
 ///
 /// The first flaw. Words that will not be used are read as carefully as the others.
-pub fn parse(text: &str) -> Result<Template<'_>, Flawed> {
+pub fn parse(text: &str) -> Result<Template<'_>, TemplateError> {
     let mut scanner = Scanner { text, at: 0 };
     scanner.template(0)
 }
@@ -173,7 +173,7 @@ struct Scanner<'a> {
 
 impl<'a> Scanner<'a> {
     /// The whole text at depth 0; deeper, a word up to the brace that ends it, which is left standing.
-    fn template(&mut self, depth: usize) -> Result<Template<'a>, Flawed> {
+    fn template(&mut self, depth: usize) -> Result<Template<'a>, TemplateError> {
         let mut template = Template::default();
         let mut literal = self.at;
         let mut open = 0_usize;
@@ -190,7 +190,7 @@ impl<'a> Scanner<'a> {
                     literal = brace;
                     if dollars % 2 == 1 {
                         self.at = brace - 1;
-                        template.parts.push(Part::Expansion(self.expansion(depth + 1)?));
+                        template.parts.push(TemplatePart::Expansion(self.expansion(depth + 1)?));
                         literal = self.at;
                     }
                 }
@@ -204,7 +204,7 @@ impl<'a> Scanner<'a> {
                 }
                 b'}' if depth > 0 => break,
                 b'}' => {
-                    template.strays.push(self.at);
+                    template.unmatched_braces.push(self.at);
                     self.at += 1;
                 }
                 _ => self.at += 1,
@@ -214,16 +214,16 @@ impl<'a> Scanner<'a> {
         Ok(template)
     }
 
-    fn expansion(&mut self, depth: usize) -> Result<Expansion<'a>, Flawed> {
+    fn expansion(&mut self, depth: usize) -> Result<Expansion<'a>, TemplateError> {
         let begin = self.at;
         let opening = begin..begin + 2;
-        if depth > DEEPEST {
-            return Err(Flawed { flaw: Flaw::TooDeep, span: opening });
+        if depth > MAX_DEPTH {
+            return Err(TemplateError { kind: TemplateErrorKind::TooDeep, span: opening });
         }
         self.at += 2;
         let reference = self.reference(&opening)?;
         let operation = match self.peek() {
-            None => return Err(Flawed { flaw: Flaw::Unterminated, span: opening }),
+            None => return Err(TemplateError { kind: TemplateErrorKind::Unterminated, span: opening }),
             Some(b'}') => None,
             Some(_) => {
                 let operator = self.operator(begin)?;
@@ -231,16 +231,16 @@ impl<'a> Scanner<'a> {
             }
         };
         if self.peek() != Some(b'}') {
-            return Err(Flawed { flaw: Flaw::Unterminated, span: opening });
+            return Err(TemplateError { kind: TemplateErrorKind::Unterminated, span: opening });
         }
         self.at += 1;
         Ok(Expansion { span: begin..self.at, reference, operation })
     }
 
-    fn reference(&mut self, opening: &Range<usize>) -> Result<Reference<'a>, Flawed> {
+    fn reference(&mut self, opening: &Range<usize>) -> Result<Reference<'a>, TemplateError> {
         let mut begin = self.at;
         let first = self.segment(opening)?;
-        let space = Space::ALL.into_iter().find(|space| space.word() == first);
+        let space = Namespace::ALL.into_iter().find(|space| space.word() == first);
         let colon =
             self.peek() == Some(b':') && !matches!(self.text.as_bytes().get(self.at + 1), Some(b'-' | b'?' | b'+'));
         let (space, first) = match space.filter(|_| colon) {
@@ -256,18 +256,18 @@ impl<'a> Scanner<'a> {
             self.at += 1;
             path.push(self.segment(opening)?);
         }
-        if path.len() == 1 && !is_variable(first) {
-            return Err(Flawed { flaw: Flaw::BadName, span: begin..self.at });
+        if path.len() == 1 && !is_variable_name(first) {
+            return Err(TemplateError { kind: TemplateErrorKind::InvalidName, span: begin..self.at });
         }
-        Ok(Reference { space, path })
+        Ok(Reference { namespace: space, path })
     }
 
     /// A name, or what stands between double quotes.
-    fn segment(&mut self, opening: &Range<usize>) -> Result<&'a str, Flawed> {
+    fn segment(&mut self, opening: &Range<usize>) -> Result<&'a str, TemplateError> {
         let rest = &self.text[self.at..];
         if let Some(quoted) = rest.strip_prefix('"') {
             let Some(end) = quoted.find('"') else {
-                return Err(Flawed { flaw: Flaw::Unterminated, span: opening.clone() });
+                return Err(TemplateError { kind: TemplateErrorKind::Unterminated, span: opening.clone() });
             };
             self.at += end + 2;
             return Ok(&quoted[..end]);
@@ -276,33 +276,35 @@ impl<'a> Scanner<'a> {
         let next = rest[end..].chars().next();
         self.at += end;
         match next {
-            None if end == 0 => Err(Flawed { flaw: Flaw::Unterminated, span: opening.clone() }),
+            None if end == 0 => Err(TemplateError { kind: TemplateErrorKind::Unterminated, span: opening.clone() }),
             Some(c) if c.is_whitespace() => {
-                Err(Flawed { flaw: Flaw::BadName, span: self.at - end..self.at + c.len_utf8() })
+                Err(TemplateError { kind: TemplateErrorKind::InvalidName, span: self.at - end..self.at + c.len_utf8() })
             }
             Some('}' | ':') if end == 0 && self.at == opening.end => {
-                Err(Flawed { flaw: Flaw::EmptyName, span: opening.start..self.at + 1 })
+                Err(TemplateError { kind: TemplateErrorKind::EmptyName, span: opening.start..self.at + 1 })
             }
-            Some(c) if end == 0 => Err(Flawed { flaw: Flaw::BadName, span: self.at..self.at + c.len_utf8() }),
+            Some(c) if end == 0 => {
+                Err(TemplateError { kind: TemplateErrorKind::InvalidName, span: self.at..self.at + c.len_utf8() })
+            }
             _ => Ok(&rest[..end]),
         }
     }
 
-    fn operator(&mut self, begin: usize) -> Result<Operator, Flawed> {
+    fn operator(&mut self, begin: usize) -> Result<Operator, TemplateError> {
         let rest = &self.text.as_bytes()[self.at..];
         let empty_is_unset = rest.first() == Some(&b':');
         let action = match rest.get(usize::from(empty_is_unset)) {
-            Some(b'-') => Action::Default,
-            Some(b'?') => Action::Require,
-            Some(b'+') => Action::Instead,
+            Some(b'-') => OperatorKind::Default,
+            Some(b'?') => OperatorKind::Require,
+            Some(b'+') => OperatorKind::Alternative,
             _ => {
                 let width = self.text[self.at..].chars().next().map_or(0, char::len_utf8);
                 let span = if width == 0 { begin..begin + 2 } else { self.at..self.at + width };
-                return Err(Flawed { flaw: Flaw::BadOperator, span });
+                return Err(TemplateError { kind: TemplateErrorKind::InvalidOperator, span });
             }
         };
         self.at += 1 + usize::from(empty_is_unset);
-        Ok(Operator { action, empty_is_unset })
+        Ok(Operator { kind: action, empty_is_unset })
     }
 
     fn peek(&self) -> Option<u8> {
@@ -316,16 +318,16 @@ impl<'a> Template<'a> {
             return;
         }
         match self.parts.last_mut() {
-            Some(Part::Literal(literal)) => literal.to_mut().push_str(text),
-            _ => self.parts.push(Part::Literal(Cow::Borrowed(text))),
+            Some(TemplatePart::Literal(literal)) => literal.to_mut().push_str(text),
+            _ => self.parts.push(TemplatePart::Literal(Cow::Borrowed(text))),
         }
     }
 
     /// The only part, if it is an expansion.
     #[must_use]
-    pub fn whole(&self) -> Option<&Expansion<'a>> {
+    pub fn as_single_expansion(&self) -> Option<&Expansion<'a>> {
         match &self.parts[..] {
-            [Part::Expansion(expansion)] => Some(expansion),
+            [TemplatePart::Expansion(expansion)] => Some(expansion),
             _ => None,
         }
     }
@@ -333,7 +335,7 @@ impl<'a> Template<'a> {
 
 /// True for `[A-Za-z_][A-Za-z0-9_]*`.
 #[must_use]
-pub fn is_variable(name: &str) -> bool {
+pub fn is_variable_name(name: &str) -> bool {
     name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
         && name.bytes().next().is_some_and(|byte| !byte.is_ascii_digit())
 }
@@ -344,44 +346,44 @@ mod tests {
 
     use super::*;
 
-    fn flaw(text: &str) -> (Flaw, Range<usize>) {
+    fn flaw(text: &str) -> (TemplateErrorKind, Range<usize>) {
         let flawed = parse(text).expect_err(text);
-        (flawed.flaw, flawed.span)
+        (flawed.kind, flawed.span)
     }
 
     #[test]
     fn says_what_is_wrong_and_where() {
-        assert_eq!(flaw("a ${"), (Flaw::Unterminated, 2..4));
-        assert_eq!(flaw("${a:-${b}"), (Flaw::Unterminated, 0..2));
-        assert_eq!(flaw("${a:-{x}"), (Flaw::Unterminated, 0..2));
-        assert_eq!(flaw("${}"), (Flaw::EmptyName, 0..3));
-        assert_eq!(flaw("${:-x}"), (Flaw::EmptyName, 0..3));
-        assert_eq!(flaw("${ a}"), (Flaw::BadName, 2..3));
-        assert_eq!(flaw("${a }"), (Flaw::BadName, 2..4));
-        assert_eq!(flaw("${1a}"), (Flaw::BadName, 2..4));
-        assert_eq!(flaw("${\"é\"\""), (Flaw::BadName, 2..6));
-        assert_eq!(flaw("${a..b}"), (Flaw::BadName, 4..5));
-        assert_eq!(flaw("${connectors.@dev}"), (Flaw::BadName, 13..14));
-        assert_eq!(flaw("${a!}"), (Flaw::BadOperator, 3..4));
-        assert_eq!(flaw("${a:b}"), (Flaw::BadOperator, 3..4));
+        assert_eq!(flaw("a ${"), (TemplateErrorKind::Unterminated, 2..4));
+        assert_eq!(flaw("${a:-${b}"), (TemplateErrorKind::Unterminated, 0..2));
+        assert_eq!(flaw("${a:-{x}"), (TemplateErrorKind::Unterminated, 0..2));
+        assert_eq!(flaw("${}"), (TemplateErrorKind::EmptyName, 0..3));
+        assert_eq!(flaw("${:-x}"), (TemplateErrorKind::EmptyName, 0..3));
+        assert_eq!(flaw("${ a}"), (TemplateErrorKind::InvalidName, 2..3));
+        assert_eq!(flaw("${a }"), (TemplateErrorKind::InvalidName, 2..4));
+        assert_eq!(flaw("${1a}"), (TemplateErrorKind::InvalidName, 2..4));
+        assert_eq!(flaw("${\"é\"\""), (TemplateErrorKind::InvalidName, 2..6));
+        assert_eq!(flaw("${a..b}"), (TemplateErrorKind::InvalidName, 4..5));
+        assert_eq!(flaw("${connectors.@dev}"), (TemplateErrorKind::InvalidName, 13..14));
+        assert_eq!(flaw("${a!}"), (TemplateErrorKind::InvalidOperator, 3..4));
+        assert_eq!(flaw("${a:b}"), (TemplateErrorKind::InvalidOperator, 3..4));
     }
 
     #[test]
     fn a_space_is_named_before_a_colon_and_a_colon_may_also_be_an_operator() {
         let reference = |text| match &parse(text).expect(text).parts[..] {
-            [Part::Expansion(expansion)] => (expansion.reference.space, expansion.reference.path.join("/")),
+            [TemplatePart::Expansion(expansion)] => (expansion.reference.namespace, expansion.reference.path.join("/")),
             other => panic!("{other:?}"),
         };
-        assert_eq!(reference("${secret:KEY}"), (Some(Space::Secret), "KEY".to_owned()));
+        assert_eq!(reference("${secret:KEY}"), (Some(Namespace::Secret), "KEY".to_owned()));
         assert_eq!(reference("${secret:-x}"), (None, "secret".to_owned()));
-        assert_eq!(reference("${local:ports.web:-1}"), (Some(Space::Local), "ports/web".to_owned()));
+        assert_eq!(reference("${local:ports.web:-1}"), (Some(Namespace::Local), "ports/web".to_owned()));
         assert_eq!(reference("${services.\"web-api\".port}"), (None, "services/web-api/port".to_owned()));
     }
 
     #[test]
     fn closing_braces_that_close_nothing_are_told() {
-        assert_eq!(parse("${a:-x}} {b} }").expect("sound").strays, [7, 13]);
-        assert_eq!(parse("{\"a\":{}} $${x}").expect("sound").strays, [0_usize; 0]);
+        assert_eq!(parse("${a:-x}} {b} }").expect("sound").unmatched_braces, [7, 13]);
+        assert_eq!(parse("{\"a\":{}} $${x}").expect("sound").unmatched_braces, [0_usize; 0]);
     }
 
     #[test]
@@ -411,8 +413,8 @@ mod tests {
             let encoded = encode(&text);
             let template = parse(&encoded).expect("there is no expansion");
             let literal: String = template.parts.iter().map(|part| match part {
-                Part::Literal(text) => text.as_ref(),
-                Part::Expansion(_) => "?",
+                TemplatePart::Literal(text) => text.as_ref(),
+                TemplatePart::Expansion(_) => "?",
             }).collect();
             prop_assert_eq!(literal, text);
         }

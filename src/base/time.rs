@@ -18,37 +18,37 @@ impl Timestamp {
 
 /// A span as people write it: `500ms`, `10s`, `5m`, `2h`, `3d`, `1h30m`; a bare number is seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Span(pub Duration);
+pub struct HumanDuration(pub Duration);
 
 /// A text that is no span.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BadSpan {
+pub enum InvalidDuration {
     /// It makes no sense.
     #[error("`{0}` is no span of time; write 500ms, 10s, 5m, 2h, 3d or 1h30m")]
-    Senseless(String),
+    Syntax(String),
     /// A bare number that is too large to be one of seconds: others count milliseconds.
     #[error("`{0}` has no unit; write {0}ms or {0}s")]
     NoUnit(String),
 }
 
 /// So many seconds are never meant by a number without a unit.
-const MOST_BARE: Duration = Duration::from_secs(100);
+const MAX_WITHOUT_UNIT: Duration = Duration::from_secs(100);
 
-impl FromStr for Span {
-    type Err = BadSpan;
+impl FromStr for HumanDuration {
+    type Err = InvalidDuration;
 
-    fn from_str(given: &str) -> Result<Self, BadSpan> {
-        match parse_span(given) {
-            Some(span) if span >= MOST_BARE && given.trim().bytes().all(|byte| byte.is_ascii_digit()) => {
-                Err(BadSpan::NoUnit(given.trim().to_owned()))
+    fn from_str(given: &str) -> Result<Self, InvalidDuration> {
+        match parse_duration(given) {
+            Some(span) if span >= MAX_WITHOUT_UNIT && given.trim().bytes().all(|byte| byte.is_ascii_digit()) => {
+                Err(InvalidDuration::NoUnit(given.trim().to_owned()))
             }
             Some(span) => Ok(Self(span)),
-            None => Err(BadSpan::Senseless(given.to_owned())),
+            None => Err(InvalidDuration::Syntax(given.to_owned())),
         }
     }
 }
 
-fn parse_span(given: &str) -> Option<Duration> {
+fn parse_duration(given: &str) -> Option<Duration> {
     let mut rest = given.trim();
     if rest.is_empty() {
         return None;
@@ -75,7 +75,7 @@ fn parse_span(given: &str) -> Option<Duration> {
 }
 
 /// Writes a span with at most two units: `2d 3h`, `5m 12s`, `450ms`.
-impl fmt::Display for Span {
+impl fmt::Display for HumanDuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.as_secs();
         let (days, hours, minutes) = (seconds / 86400, seconds / 3600 % 24, seconds / 60 % 60);
@@ -99,21 +99,25 @@ mod tests {
         for (given, millis) in
             [("10", 10_000), ("500ms", 500), ("1.5s", 1500), ("1h30m", 5_400_000), ("2d", 172_800_000)]
         {
-            assert_eq!(given.parse::<Span>().map(|span| span.0.as_millis()), Ok(millis), "{given}");
+            assert_eq!(given.parse::<HumanDuration>().map(|span| span.0.as_millis()), Ok(millis), "{given}");
         }
-        assert_eq!("99".parse(), Ok(Span(Duration::from_secs(99))));
+        assert_eq!("99".parse(), Ok(HumanDuration(Duration::from_secs(99))));
         for given in ["100", "3000", " 1600 "] {
-            assert_eq!(given.parse::<Span>(), Err(BadSpan::NoUnit(given.trim().to_owned())), "{given}");
+            assert_eq!(
+                given.parse::<HumanDuration>(),
+                Err(InvalidDuration::NoUnit(given.trim().to_owned())),
+                "{given}"
+            );
         }
         for given in ["", "ten", "5x", "1e400", "-1s"] {
-            assert!(given.parse::<Span>().is_err(), "{given}");
+            assert!(given.parse::<HumanDuration>().is_err(), "{given}");
         }
     }
 
     #[test]
     fn writes_at_most_two_units() {
         for (millis, text) in [(450, "450ms"), (59_000, "59s"), (312_000, "5m 12s"), (183_600_000, "2d 3h")] {
-            assert_eq!(Span(Duration::from_millis(millis)).to_string(), text);
+            assert_eq!(HumanDuration(Duration::from_millis(millis)).to_string(), text);
         }
     }
 }

@@ -24,8 +24,8 @@ texts! {
     ProcessTarget;
     /// A path to a file; completed from the file system.
     FilePath;
-    /// A path to a folder; completed from the file system.
-    FolderPath;
+    /// A path to a directory; completed from the file system.
+    DirectoryPath;
     /// The name of a command, in one or two words; completed from the table.
     CommandWord;
     /// An organization, `@` and an environment, or `-`; completed with both.

@@ -22,7 +22,7 @@ pub struct Selection {
 impl Selection {
     /// An environment of the active organization.
     #[must_use]
-    pub fn within(&self, env: EnvName) -> EnvRef {
+    pub fn qualify(&self, env: EnvName) -> EnvRef {
         EnvRef { org: self.org.clone(), env }
     }
 
@@ -54,7 +54,7 @@ pub struct Settings {
 
 /// Says why `value` is no value for a setting, with what is; none if it is one.
 #[must_use]
-pub fn objection(key: &str, value: &str) -> Option<&'static str> {
+pub fn validation_error(key: &str, value: &str) -> Option<&'static str> {
     let first = SETTINGS.iter().find(|(name, ..)| *name == key).map(|(_, first, _)| *first);
     match first {
         Some("on" | "off") => (!matches!(value, "on" | "off")).then_some("write on or off"),
@@ -83,7 +83,7 @@ impl Settings {
 pub struct Cx<'a> {
     /// Where everything is.
     pub paths: &'a Paths,
-    /// The active choices; a command that wants to change them returns [`Next::Choose`](crate::report::Next::Choose).
+    /// The active choices; a command that wants to change them returns [`FollowUp::ChangeSelection`](crate::report::FollowUp::ChangeSelection).
     pub selection: &'a Selection,
     /// What was set in this session.
     pub settings: &'a Settings,

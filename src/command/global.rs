@@ -7,12 +7,12 @@ use clap::{Arg, ArgAction, ArgMatches};
 use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
 use crate::base::name::OrgName;
-use crate::base::near;
-use crate::report::{Color, Look};
+use crate::base::suggest;
+use crate::report::{Color, OutputOptions};
 
 /// One global option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Global {
+pub struct GlobalOption {
     /// The name under which a parser keeps it; no field of a command can be called so.
     pub id: &'static str,
     /// The word behind `--`.
@@ -26,28 +26,52 @@ pub struct Global {
 }
 
 /// All of them, in the order of the help.
-pub const GLOBALS: &[Global] = &[
-    Global { id: "--json", long: "json", short: None, value: None, help: "Print data as JSON" },
-    Global { id: "--color", long: "color", short: None, value: Some("WHEN"), help: "Colour: auto, always or never" },
-    Global { id: "--org", long: "org", short: None, value: Some("ORG"), help: "The organization, for this command" },
-    Global { id: "--env", long: "env", short: None, value: Some("ENV"), help: "The environment, for this command" },
-    Global {
+pub const GLOBALS: &[GlobalOption] = &[
+    GlobalOption { id: "--json", long: "json", short: None, value: None, help: "Print data as JSON" },
+    GlobalOption {
+        id: "--color",
+        long: "color",
+        short: None,
+        value: Some("WHEN"),
+        help: "Colour: auto, always or never",
+    },
+    GlobalOption {
+        id: "--org",
+        long: "org",
+        short: None,
+        value: Some("ORG"),
+        help: "The organization, for this command",
+    },
+    GlobalOption {
+        id: "--env",
+        long: "env",
+        short: None,
+        value: Some("ENV"),
+        help: "The environment, for this command",
+    },
+    GlobalOption {
         id: "--dir",
         long: "dir",
         short: None,
-        value: Some("FOLDER"),
-        help: "The folder of everything, instead of $TETRA_DIR",
+        value: Some("DIR"),
+        help: "The directory of everything, instead of $TETRA_DIR",
     },
-    Global { id: "--yes", long: "yes", short: Some('y'), value: None, help: "Answer every question with yes" },
-    Global { id: "--quiet", long: "quiet", short: Some('q'), value: None, help: "Print data and errors only" },
-    Global { id: "--verbose", long: "verbose", short: Some('v'), value: None, help: "Say more; twice for still more" },
+    GlobalOption { id: "--yes", long: "yes", short: Some('y'), value: None, help: "Answer every question with yes" },
+    GlobalOption { id: "--quiet", long: "quiet", short: Some('q'), value: None, help: "Print data and errors only" },
+    GlobalOption {
+        id: "--verbose",
+        long: "verbose",
+        short: Some('v'),
+        value: None,
+        help: "Say more; twice for still more",
+    },
 ];
 
 /// What global options say about one command.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Globals {
     /// `--json`, `--color`, `--quiet`.
-    pub look: Look,
+    pub output: OutputOptions,
     /// `--org`.
     pub org: Option<OrgName>,
     /// `--env`.
@@ -70,12 +94,12 @@ impl Globals {
     /// # Errors
     ///
     /// Fails for an unknown option, a missing value and one that makes no sense.
-    pub fn take<S: AsRef<str>>(&mut self, words: &[S]) -> Result<usize, Fault> {
+    pub fn parse_leading<S: AsRef<str>>(&mut self, words: &[S]) -> Result<usize, Fault> {
         let mut taken = 0;
         while let Some(word) = words.get(taken)
             && is_option(word.as_ref())
         {
-            taken += self.take_one(&words[taken..])?;
+            taken += self.parse_one(&words[taken..])?;
         }
         Ok(taken)
     }
@@ -84,12 +108,12 @@ impl Globals {
     ///
     /// # Errors
     ///
-    /// As [`Globals::take`].
-    pub fn take_one<S: AsRef<str>>(&mut self, words: &[S]) -> Result<usize, Fault> {
+    /// As [`Globals::parse_leading`].
+    pub fn parse_one<S: AsRef<str>>(&mut self, words: &[S]) -> Result<usize, Fault> {
         let Some(word) = words.first().map(AsRef::as_ref) else { return Ok(0) };
         let Some(long) = word.strip_prefix("--") else {
             for letter in word.chars().skip(1) {
-                self.letter(letter).ok_or_else(|| unknown(word))?;
+                self.set_short(letter).ok_or_else(|| unknown(word))?;
             }
             return Ok(1);
         };
@@ -101,39 +125,39 @@ impl Globals {
         match value {
             Some(_) if !takes_value => Err(unknown(word)),
             None if takes_value => {
-                self.set(long, words.get(1).map(|word| word.as_ref().to_owned()))?;
+                self.set_long(long, words.get(1).map(|word| word.as_ref().to_owned()))?;
                 Ok(2)
             }
             value => {
-                self.set(long, value)?;
+                self.set_long(long, value)?;
                 Ok(1)
             }
         }
     }
 
-    fn letter(&mut self, letter: char) -> Option<()> {
+    fn set_short(&mut self, letter: char) -> Option<()> {
         match letter {
             'h' => self.help = true,
             'V' => self.version = true,
             _ => {
                 let global = GLOBALS.iter().find(|global| global.short == Some(letter))?;
-                self.set(global.long, None).ok()?;
+                self.set_long(global.long, None).ok()?;
             }
         }
         Some(())
     }
 
     /// Sets one option by its word.
-    fn set(&mut self, long: &str, value: Option<String>) -> Result<(), Fault> {
+    fn set_long(&mut self, long: &str, value: Option<String>) -> Result<(), Fault> {
         let needed = || value.clone().ok_or_else(|| Fault::usage(format!("`--{long}` needs a value")));
         match long {
-            "json" => self.look.json = true,
-            "quiet" => self.look.quiet = true,
+            "json" => self.output.json = true,
+            "quiet" => self.output.quiet = true,
             "yes" => self.yes = true,
             "verbose" => self.verbose = self.verbose.saturating_add(1),
             "help" => self.help = true,
             "version" => self.version = true,
-            "color" => self.look.color = Some(color(&needed()?)?),
+            "color" => self.output.color = Some(color(&needed()?)?),
             "org" => self.org = Some(needed()?.parse()?),
             "env" => self.env = Some(needed()?.parse()?),
             "dir" => self.dir = Some(needed()?),
@@ -152,7 +176,7 @@ impl Globals {
             let id = global.id;
             if global.value.is_some() {
                 if let Ok(Some(value)) = matches.try_get_one::<String>(id) {
-                    self.set(global.long, Some(value.clone()))?;
+                    self.set_long(global.long, Some(value.clone()))?;
                 }
                 continue;
             }
@@ -161,7 +185,7 @@ impl Globals {
                 Err(_) => u8::from(matches!(matches.try_get_one::<bool>(id), Ok(Some(true)))),
             };
             for _ in 0..count {
-                self.set(global.long, None)?;
+                self.set_long(global.long, None)?;
             }
         }
         Ok(())
@@ -170,7 +194,7 @@ impl Globals {
 
 /// The parser of a command with the global options that it does not define itself.
 #[must_use]
-pub fn augment(mut parser: clap::Command) -> clap::Command {
+pub fn with_global_args(mut parser: clap::Command) -> clap::Command {
     for global in GLOBALS {
         let own = |arg: &Arg| {
             arg.get_long() == Some(global.long)
@@ -211,7 +235,9 @@ fn color(word: &str) -> Result<Color, Fault> {
         "auto" => Ok(Color::Auto),
         "always" => Ok(Color::Always),
         "never" => Ok(Color::Never),
-        _ => Err(Fault::usage(format!("`{word}` is no value for `--color`")).advise("write auto, always or never")),
+        _ => {
+            Err(Fault::usage(format!("`{word}` is no value for `--color`")).with_advice("write auto, always or never"))
+        }
     }
 }
 
@@ -219,9 +245,11 @@ fn unknown(word: &str) -> Fault {
     let bare = word.trim_start_matches('-');
     let all = GLOBALS.iter().map(|global| global.long).chain(["help", "version"]);
     let fault = Fault::usage(format!("there is no global option `{word}`"));
-    match near::nearest(bare, all) {
-        Some(near) if near != "yes" || near::is_slip(bare, near) => fault.advise(format!("did you mean `--{near}`?")),
-        _ => fault.advise("`tetra --help` lists the options; those of a command stand after its words"),
+    match suggest::closest_match(bare, all) {
+        Some(near) if near != "yes" || suggest::is_typo(bare, near) => {
+            fault.with_advice(format!("did you mean `--{near}`?"))
+        }
+        _ => fault.with_advice("`tetra --help` lists the options; those of a command stand after its words"),
     }
 }
 
@@ -233,8 +261,8 @@ mod tests {
     fn options_are_taken_from_the_front_only() {
         let mut globals = Globals::default();
         let words = ["--json", "-qyv", "--env=production", "--org", "acme", "tsm", "--dir", "x"];
-        assert_eq!(globals.take(&words).expect("they are right"), 5);
-        assert!(globals.look.json && globals.look.quiet && globals.yes && globals.verbose == 1);
+        assert_eq!(globals.parse_leading(&words).expect("they are right"), 5);
+        assert!(globals.output.json && globals.output.quiet && globals.yes && globals.verbose == 1);
         assert_eq!(globals.env.as_ref().map(EnvName::as_str), Some("prod"));
         assert_eq!(globals.org.as_ref().map(OrgName::as_str), Some("acme"));
         assert_eq!(globals.dir, None);
@@ -249,7 +277,7 @@ mod tests {
             (&["-x"], "there is no global option `-x`"),
             (&["--color", "blue"], "`blue` is no value for `--color`"),
         ] {
-            let fault = Globals::default().take(words).expect_err("it is wrong");
+            let fault = Globals::default().parse_leading(words).expect_err("it is wrong");
             assert_eq!((fault.to_string().as_str(), fault.kind.code()), (message, 2));
         }
     }
@@ -257,9 +285,10 @@ mod tests {
     #[test]
     fn a_command_keeps_what_it_defines() {
         let own = clap::Command::new("x").no_binary_name(true).arg(Arg::new("env").short('v').long("env"));
-        let matches = augment(own).try_get_matches_from(["--env", "file", "--json", "--verbose"]).expect("it is right");
+        let matches =
+            with_global_args(own).try_get_matches_from(["--env", "file", "--json", "--verbose"]).expect("it is right");
         let mut globals = Globals::default();
         globals.merge(&matches).expect("it is right");
-        assert_eq!((globals.env, globals.look.json, globals.verbose), (None, true, 1));
+        assert_eq!((globals.env, globals.output.json, globals.verbose), (None, true, 1));
     }
 }

@@ -1,12 +1,12 @@
 //! Help: the text of a command from its parser, of a group from the table.
 
-use super::registry::{COMMANDS, GROUPS, members};
-use super::{Effect, Entry};
-use crate::base::fault::Kind;
+use super::registry::{COMMANDS, GROUPS, commands_of};
+use super::{CommandSpec, Effect};
+use crate::base::fault::FaultKind;
 
 /// How much to tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Detail {
+pub enum HelpDetail {
     /// `-h`
     Short,
     /// `--help`
@@ -15,7 +15,7 @@ pub enum Detail {
 
 /// The help of one command, at most `width` columns wide.
 #[must_use]
-pub fn of_command(entry: &Entry, detail: Detail, width: usize) -> String {
+pub fn of_command(entry: &CommandSpec, detail: HelpDetail, width: usize) -> String {
     let mut after = String::new();
     if !entry.examples.is_empty() {
         after.push_str("Examples:\n");
@@ -27,11 +27,11 @@ pub fn of_command(entry: &Entry, detail: Detail, width: usize) -> String {
     if !entry.aliases.is_empty() {
         after.push_str(&format!("Also called: {}\n", entry.aliases.join(", ")));
     }
-    after.push_str(&format!("Effect: {}", guarded(entry.effect)));
+    after.push_str(&format!("Effect: {}", confirmation_text(entry.effect)));
     let mut parser = entry.full_parser().term_width(width).after_help(after);
     let text = match detail {
-        Detail::Short => parser.render_help(),
-        Detail::Long => parser.render_long_help(),
+        HelpDetail::Short => parser.render_help(),
+        HelpDetail::Long => parser.render_long_help(),
     };
     text.to_string()
 }
@@ -44,7 +44,7 @@ pub fn of_group(group: &str) -> String {
         text.push_str(&format!("{name}: {meaning}\n\n"));
     }
     text.push_str(&format!("Usage: {group} <COMMAND> [OPTIONS]\n\nCommands:\n"));
-    text.push_str(&rows(members(group).map(|entry| (mark(entry.effect), entry.name, entry.summary()))));
+    text.push_str(&rows(commands_of(group).map(|entry| (mark(entry.effect), entry.name, entry.summary()))));
     text.push_str(&format!("\n{LEGEND}\n`{group} <COMMAND> --help` tells more about one.\n"));
     text
 }
@@ -64,14 +64,14 @@ pub fn of_all() -> String {
         .to_owned();
     for (group, meaning) in GROUPS {
         text.push_str(&format!("{group}: {meaning}\n"));
-        text.push_str(&rows(members(group).map(|entry| (mark(entry.effect), entry.name, entry.summary()))));
+        text.push_str(&rows(commands_of(group).map(|entry| (mark(entry.effect), entry.name, entry.summary()))));
         text.push('\n');
     }
     text.push_str("The shell's own:\n");
     let own = COMMANDS.iter().filter(|entry| entry.group().is_none() && !entry.is_hidden());
     text.push_str(&rows(own.map(|entry| (mark(entry.effect), entry.name, entry.summary()))));
     text.push_str("\nGlobal options, before a command or after it:\n");
-    let option = |global: &super::global::Global| {
+    let option = |global: &super::global::GlobalOption| {
         let short = global.short.map_or_else(|| "    ".to_owned(), |letter| format!("-{letter}, "));
         let value = global.value.map_or_else(String::new, |value| format!(" {value}"));
         format!("{short}--{}{value}", global.long)
@@ -93,7 +93,7 @@ pub const TOPICS: [(&str, Topic); 5] =
 
 fn exit_codes() -> String {
     let mut text = "0    done\n".to_owned();
-    for (_, code, _, meaning) in Kind::ALL {
+    for (_, code, _, meaning) in FaultKind::ALL {
         text.push_str(&format!("{code:<4} {meaning}\n"));
     }
     text
@@ -149,7 +149,7 @@ fn guard() -> String {
         .to_owned()
 }
 
-fn guarded(effect: Effect) -> &'static str {
+fn confirmation_text(effect: Effect) -> &'static str {
     match effect {
         Effect::Read => "only looks",
         Effect::Write => "changes something; asks first in prod",

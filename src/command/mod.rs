@@ -8,16 +8,16 @@ pub mod argument;
 pub mod complete;
 pub mod context;
 pub mod env;
+pub mod environments;
 pub mod global;
 pub mod help;
-pub mod kept;
-pub mod known;
 pub mod org;
+pub mod parse_error;
 pub mod registry;
+pub mod saved_context;
 pub mod secrets;
 pub mod shell;
 pub mod tsm;
-pub mod usage;
 
 pub use context::{Cx, Selection, Settings};
 
@@ -64,7 +64,7 @@ pub trait Command: clap::Args + Sized + 'static {
 
     /// Puts the words into the order that the parser wants. For commands that take another program's command line.
     #[must_use]
-    fn arrange(words: Vec<String>) -> Vec<String> {
+    fn reorder_args(words: Vec<String>) -> Vec<String> {
         words
     }
 
@@ -78,7 +78,7 @@ pub trait Command: clap::Args + Sized + 'static {
     /// # Errors
     ///
     /// Fails if a target cannot be resolved.
-    fn touches(&self, _cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+    fn environments(&self, _cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         Ok(Vec::new())
     }
 
@@ -100,15 +100,15 @@ pub trait Command: clap::Args + Sized + 'static {
 }
 
 /// Parsed arguments, ready to be guarded and run.
-pub trait Ready {
+pub trait ParsedCommand {
     /// See [`Command::effect`].
     fn effect(&self) -> Effect;
-    /// See [`Command::touches`].
+    /// See [`Command::environments`].
     ///
     /// # Errors
     ///
     /// As there.
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault>;
+    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault>;
     /// See [`Command::plan`].
     ///
     /// # Errors
@@ -123,13 +123,13 @@ pub trait Ready {
     fn run(self: Box<Self>, cx: &mut Cx) -> Result<Report, Fault>;
 }
 
-impl<C: Command> Ready for C {
+impl<C: Command> ParsedCommand for C {
     fn effect(&self) -> Effect {
         Command::effect(self)
     }
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
-        Command::touches(self, cx)
+    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+        Command::environments(self, cx)
     }
 
     fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
@@ -142,7 +142,7 @@ impl<C: Command> Ready for C {
 }
 
 /// A row of the table: a command without its type.
-pub struct Entry {
+pub struct CommandSpec {
     /// See [`Command::NAME`].
     pub name: &'static str,
     /// See [`Command::ALIASES`].
@@ -151,15 +151,15 @@ pub struct Entry {
     pub effect: Effect,
     /// See [`Command::EXAMPLES`].
     pub examples: &'static [&'static str],
-    /// See [`Command::arrange`].
-    pub arrange: fn(Vec<String>) -> Vec<String>,
+    /// See [`Command::reorder_args`].
+    pub reorder_args: fn(Vec<String>) -> Vec<String>,
     /// The parser of its arguments; built only when needed.
     pub parser: fn() -> clap::Command,
     /// Takes the arguments out of what the parser matched.
-    pub ready: fn(&clap::ArgMatches) -> Result<Box<dyn Ready>, clap::Error>,
+    pub parse: fn(&clap::ArgMatches) -> Result<Box<dyn ParsedCommand>, clap::Error>,
 }
 
-impl Entry {
+impl CommandSpec {
     /// The group word, for commands of two or three words.
     #[must_use]
     pub fn group(&self) -> Option<&'static str> {
@@ -169,7 +169,7 @@ impl Entry {
     /// The parser with the global options that the command does not define itself.
     #[must_use]
     pub fn full_parser(&self) -> clap::Command {
-        global::augment((self.parser)())
+        global::with_global_args((self.parser)())
     }
 
     /// Works, but is no command for people: help and completion leave it out.
@@ -187,14 +187,14 @@ impl Entry {
 
 /// The row of a command.
 #[must_use]
-pub const fn entry<C: Command>() -> Entry {
-    Entry {
+pub const fn spec<C: Command>() -> CommandSpec {
+    CommandSpec {
         name: C::NAME,
         aliases: C::ALIASES,
         effect: C::EFFECT,
         examples: C::EXAMPLES,
-        arrange: C::arrange,
+        reorder_args: C::reorder_args,
         parser: || C::augment_args(clap::Command::new(C::NAME).no_binary_name(true)),
-        ready: |matches| Ok(Box::new(C::from_arg_matches(matches)?)),
+        parse: |matches| Ok(Box::new(C::from_arg_matches(matches)?)),
     }
 }

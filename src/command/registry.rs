@@ -1,134 +1,134 @@
 //! The table of all commands, read from top to bottom, and how words find their row.
 
-use super::{Effect, Entry, entry};
+use super::{CommandSpec, Effect, spec};
 use crate::base::fault::Fault;
-use crate::base::near::{self, Care};
+use crate::base::suggest::{self, Strictness};
 use crate::command::shell as own;
 use crate::command::{env, org, secrets, tsm};
 
 /// Every command there is. Order is the order of the help.
-pub const COMMANDS: &[Entry] = &[
-    entry::<tsm::start::Start>(),
-    entry::<tsm::stop::Stop>(),
-    entry::<tsm::restart::Restart>(),
-    entry::<tsm::restart::Reload>(),
-    entry::<tsm::up::Up>(),
-    entry::<tsm::scale::Scale>(),
-    entry::<tsm::signal::SendSignal>(),
-    entry::<tsm::delete::Delete>(),
-    entry::<tsm::kill::Kill>(),
-    entry::<tsm::list::List>(),
-    entry::<tsm::info::Info>(),
-    entry::<tsm::logs::Logs>(),
-    entry::<tsm::logs::rotate::Rotate>(),
-    entry::<tsm::logs::export::Export>(),
-    entry::<tsm::logs::clean::Clean>(),
-    entry::<tsm::monitor::Monitor>(),
-    entry::<tsm::events::stream::Stream>(),
-    entry::<tsm::events::analytics::Analytics>(),
-    entry::<tsm::events::sessions::Sessions>(),
-    entry::<tsm::events::users::Users>(),
-    entry::<tsm::events::patterns::Patterns>(),
-    entry::<tsm::events::journey::Journey>(),
-    entry::<tsm::events::clicks::Clicks>(),
-    entry::<tsm::events::click_perf::ClickPerf>(),
-    entry::<tsm::events::triggers::Triggers>(),
-    entry::<tsm::save::Save>(),
-    entry::<tsm::import::Import>(),
-    entry::<tsm::show::Show>(),
-    entry::<tsm::services::Services>(),
-    entry::<tsm::enable::Enable>(),
-    entry::<tsm::enable::Disable>(),
-    entry::<tsm::rm::Rm>(),
-    entry::<tsm::startup::Startup>(),
-    entry::<tsm::stack::Stacks>(),
-    entry::<tsm::upgrade::Upgrade>(),
-    entry::<tsm::why::Why>(),
-    entry::<tsm::stats::Stats>(),
-    entry::<tsm::inside::Env>(),
-    entry::<tsm::inside::Paths>(),
-    entry::<tsm::ports::look::Ports>(),
-    entry::<tsm::ports::assign::Get>(),
-    entry::<tsm::ports::assign::Owner>(),
-    entry::<tsm::ports::assign::Set>(),
-    entry::<tsm::ports::assign::Allocate>(),
-    entry::<tsm::ports::assign::Remove>(),
-    entry::<tsm::ports::contest::Validate>(),
-    entry::<tsm::ports::contest::Conflicts>(),
-    entry::<tsm::ports::carry::Import>(),
-    entry::<tsm::ports::carry::Export>(),
-    entry::<tsm::ports::scan::ScanPorts>(),
-    entry::<tsm::ports::scan::Ranges>(),
-    entry::<tsm::doctor::full::Doctor>(),
-    entry::<tsm::doctor::full::HealthCheck>(),
-    entry::<tsm::doctor::port::Port>(),
-    entry::<tsm::doctor::port::KillPort>(),
-    entry::<tsm::doctor::env::CheckEnv>(),
-    entry::<tsm::doctor::orphans::Orphans>(),
-    entry::<tsm::doctor::full::Clean>(),
-    entry::<tsm::doctor::validate::ValidateCommand>(),
-    entry::<tsm::doctor::full::Reconcile>(),
-    entry::<tsm::audit::Audit>(),
-    entry::<tsm::patrol::Patrol>(),
-    entry::<tsm::patrol::Cleanup>(),
-    entry::<tsm::nginx::Generate>(),
-    entry::<tsm::nginx::Install>(),
-    entry::<tsm::nginx::Uninstall>(),
-    entry::<tsm::nginx::Status>(),
-    entry::<tsm::tview::TView>(),
-    entry::<org::init::Init>(),
-    entry::<org::list::List>(),
-    entry::<org::choose::Use>(),
-    entry::<org::env_list::EnvList>(),
-    entry::<org::env_edit::EnvEdit>(),
-    entry::<org::env_show::EnvShow>(),
-    entry::<org::env_validate::EnvValidate>(),
-    entry::<org::promote::Promote>(),
-    entry::<org::apply::Apply>(),
-    entry::<org::diff::Diff>(),
-    entry::<org::explain::Explain>(),
-    entry::<org::status::Status>(),
-    entry::<org::history::History>(),
-    entry::<org::history_verify::Verify>(),
-    entry::<org::history_prune::Prune>(),
-    entry::<org::rollback::Rollback>(),
-    entry::<org::profile::List>(),
-    entry::<org::profile::ProfileShow>(),
-    entry::<org::profile::New>(),
-    entry::<org::profile::Check>(),
-    entry::<env::init::Init>(),
-    entry::<env::list::List>(),
-    entry::<env::status::Status>(),
-    entry::<env::show::Show>(),
-    entry::<env::diff::Diff>(),
-    entry::<env::validate::Validate>(),
-    entry::<env::promote::Promote>(),
-    entry::<env::templates::Templates>(),
-    entry::<env::toml_show::TomlShow>(),
-    entry::<env::toml_validate::TomlValidate>(),
-    entry::<secrets::list::List>(),
-    entry::<secrets::set::Set>(),
-    entry::<secrets::edit::Edit>(),
-    entry::<secrets::rm::Rm>(),
-    entry::<secrets::scan::Scan>(),
-    entry::<secrets::doctor::Doctor>(),
-    entry::<secrets::seal::Seal>(),
-    entry::<secrets::rekey::Rekey>(),
-    entry::<own::choose::Use>(),
-    entry::<own::select::Select>(),
-    entry::<own::context::Context>(),
-    entry::<own::help::Help>(),
-    entry::<own::help::TsmHelp>(),
-    entry::<own::history::History>(),
-    entry::<own::source::Source>(),
-    entry::<own::watch::Watch>(),
-    entry::<own::alias::Alias>(),
-    entry::<own::set::Set>(),
-    entry::<own::setup::Setup>(),
-    entry::<own::version::Version>(),
-    entry::<own::repl::Repl>(),
-    entry::<own::complete::Complete>(),
-    entry::<own::exit::Exit>(),
+pub const COMMANDS: &[CommandSpec] = &[
+    spec::<tsm::start::Start>(),
+    spec::<tsm::stop::Stop>(),
+    spec::<tsm::restart::Restart>(),
+    spec::<tsm::restart::Reload>(),
+    spec::<tsm::up::Up>(),
+    spec::<tsm::scale::Scale>(),
+    spec::<tsm::signal::SendSignal>(),
+    spec::<tsm::delete::Delete>(),
+    spec::<tsm::kill::Kill>(),
+    spec::<tsm::list::List>(),
+    spec::<tsm::info::Info>(),
+    spec::<tsm::logs::Logs>(),
+    spec::<tsm::logs::rotate::Rotate>(),
+    spec::<tsm::logs::export::Export>(),
+    spec::<tsm::logs::clean::Clean>(),
+    spec::<tsm::monitor::Monitor>(),
+    spec::<tsm::events::stream::Stream>(),
+    spec::<tsm::events::analytics::Analytics>(),
+    spec::<tsm::events::sessions::Sessions>(),
+    spec::<tsm::events::users::Users>(),
+    spec::<tsm::events::patterns::Patterns>(),
+    spec::<tsm::events::journey::Journey>(),
+    spec::<tsm::events::clicks::Clicks>(),
+    spec::<tsm::events::click_perf::ClickPerf>(),
+    spec::<tsm::events::triggers::Triggers>(),
+    spec::<tsm::save::Save>(),
+    spec::<tsm::import::Import>(),
+    spec::<tsm::show::Show>(),
+    spec::<tsm::services::Services>(),
+    spec::<tsm::enable::Enable>(),
+    spec::<tsm::enable::Disable>(),
+    spec::<tsm::rm::Rm>(),
+    spec::<tsm::startup::Startup>(),
+    spec::<tsm::stack::Stacks>(),
+    spec::<tsm::upgrade::Upgrade>(),
+    spec::<tsm::why::Why>(),
+    spec::<tsm::stats::Stats>(),
+    spec::<tsm::inside::Env>(),
+    spec::<tsm::inside::Paths>(),
+    spec::<tsm::ports::list::Ports>(),
+    spec::<tsm::ports::assign::Get>(),
+    spec::<tsm::ports::assign::Owner>(),
+    spec::<tsm::ports::assign::Set>(),
+    spec::<tsm::ports::assign::Allocate>(),
+    spec::<tsm::ports::assign::Remove>(),
+    spec::<tsm::ports::conflicts::Validate>(),
+    spec::<tsm::ports::conflicts::Conflicts>(),
+    spec::<tsm::ports::transfer::Import>(),
+    spec::<tsm::ports::transfer::Export>(),
+    spec::<tsm::ports::scan::ScanPorts>(),
+    spec::<tsm::ports::scan::Ranges>(),
+    spec::<tsm::doctor::full::Doctor>(),
+    spec::<tsm::doctor::full::HealthCheck>(),
+    spec::<tsm::doctor::port::Port>(),
+    spec::<tsm::doctor::port::KillPort>(),
+    spec::<tsm::doctor::env::CheckEnv>(),
+    spec::<tsm::doctor::orphans::Orphans>(),
+    spec::<tsm::doctor::full::Clean>(),
+    spec::<tsm::doctor::validate::ValidateCommand>(),
+    spec::<tsm::doctor::full::Reconcile>(),
+    spec::<tsm::audit::Audit>(),
+    spec::<tsm::patrol::Patrol>(),
+    spec::<tsm::patrol::Cleanup>(),
+    spec::<tsm::nginx::Generate>(),
+    spec::<tsm::nginx::Install>(),
+    spec::<tsm::nginx::Uninstall>(),
+    spec::<tsm::nginx::Status>(),
+    spec::<tsm::tview::TView>(),
+    spec::<org::init::Init>(),
+    spec::<org::list::List>(),
+    spec::<org::use_cmd::Use>(),
+    spec::<org::env_list::EnvList>(),
+    spec::<org::env_edit::EnvEdit>(),
+    spec::<org::env_show::EnvShow>(),
+    spec::<org::env_validate::EnvValidate>(),
+    spec::<org::promote::Promote>(),
+    spec::<org::apply::Apply>(),
+    spec::<org::diff::Diff>(),
+    spec::<org::explain::Explain>(),
+    spec::<org::status::Status>(),
+    spec::<org::history::History>(),
+    spec::<org::history_verify::Verify>(),
+    spec::<org::history_prune::Prune>(),
+    spec::<org::rollback::Rollback>(),
+    spec::<org::profile::List>(),
+    spec::<org::profile::ProfileShow>(),
+    spec::<org::profile::New>(),
+    spec::<org::profile::Check>(),
+    spec::<env::init::Init>(),
+    spec::<env::list::List>(),
+    spec::<env::status::Status>(),
+    spec::<env::show::Show>(),
+    spec::<env::diff::Diff>(),
+    spec::<env::validate::Validate>(),
+    spec::<env::promote::Promote>(),
+    spec::<env::templates::Templates>(),
+    spec::<env::toml_show::TomlShow>(),
+    spec::<env::toml_validate::TomlValidate>(),
+    spec::<secrets::list::List>(),
+    spec::<secrets::set::Set>(),
+    spec::<secrets::edit::Edit>(),
+    spec::<secrets::rm::Rm>(),
+    spec::<secrets::scan::Scan>(),
+    spec::<secrets::doctor::Doctor>(),
+    spec::<secrets::seal::Seal>(),
+    spec::<secrets::rekey::Rekey>(),
+    spec::<own::use_cmd::Use>(),
+    spec::<own::select::Select>(),
+    spec::<own::context::Context>(),
+    spec::<own::help::Help>(),
+    spec::<own::help::TsmHelp>(),
+    spec::<own::history::History>(),
+    spec::<own::source::Source>(),
+    spec::<own::watch::Watch>(),
+    spec::<own::alias::Alias>(),
+    spec::<own::set::Set>(),
+    spec::<own::setup::Setup>(),
+    spec::<own::version::Version>(),
+    spec::<own::repl::Repl>(),
+    spec::<own::complete::Complete>(),
+    spec::<own::exit::Exit>(),
 ];
 
 /// The groups with their one-line meaning. A bare group name prints the group's help.
@@ -140,15 +140,15 @@ pub const GROUPS: &[(&str, &str)] = &[
 ];
 
 /// Groups that may also be called behind `tsm`.
-pub const ALSO_BELOW_TSM: [&str; 2] = ["org", "daemon"];
+pub const TSM_SUBGROUPS: [&str; 2] = ["org", "daemon"];
 
 /// The most words that name a command.
-const LONGEST_NAME: usize = 3;
+const MAX_NAME_WORDS: usize = 3;
 
 /// What the first words of a line lead to.
-pub enum Found {
+pub enum CommandMatch {
     /// A command and how many words name it.
-    Command(&'static Entry, usize),
+    Command(&'static CommandSpec, usize),
     /// A group and how many words name it, with or without words behind them that name no command.
     Group(&'static str, usize),
     /// Nothing of that name.
@@ -157,28 +157,28 @@ pub enum Found {
 
 /// Finds the command whose name or alias is the longest match of the first words.
 #[must_use]
-pub fn resolve<S: AsRef<str>>(words: &[S]) -> Found {
-    let words: Vec<&str> = words.iter().take(LONGEST_NAME + 1).map(AsRef::as_ref).collect();
+pub fn resolve<S: AsRef<str>>(words: &[S]) -> CommandMatch {
+    let words: Vec<&str> = words.iter().take(MAX_NAME_WORDS + 1).map(AsRef::as_ref).collect();
     if let ["tsm", group, ..] = words[..]
-        && ALSO_BELOW_TSM.contains(&group)
-        && let found @ (Found::Command(..) | Found::Group(..)) = resolve(&words[1..])
+        && TSM_SUBGROUPS.contains(&group)
+        && let found @ (CommandMatch::Command(..) | CommandMatch::Group(..)) = resolve(&words[1..])
     {
         return match found {
-            Found::Command(entry, count) => Found::Command(entry, count + 1),
-            Found::Group(group, count) => Found::Group(group, count + 1),
-            Found::Nothing => Found::Nothing,
+            CommandMatch::Command(entry, count) => CommandMatch::Command(entry, count + 1),
+            CommandMatch::Group(group, count) => CommandMatch::Group(group, count + 1),
+            CommandMatch::Nothing => CommandMatch::Nothing,
         };
     }
-    for count in (1..=words.len().min(LONGEST_NAME)).rev() {
+    for count in (1..=words.len().min(MAX_NAME_WORDS)).rev() {
         let wanted = words[..count].join(" ");
         if let Some(entry) = COMMANDS.iter().find(|entry| entry.name == wanted || entry.aliases.contains(&&*wanted)) {
-            return Found::Command(entry, count);
+            return CommandMatch::Command(entry, count);
         }
         if let Some(group) = COMMANDS.iter().find_map(|entry| group_of(entry.name, &wanted)) {
-            return Found::Group(group, count);
+            return CommandMatch::Group(group, count);
         }
     }
-    Found::Nothing
+    CommandMatch::Nothing
 }
 
 /// The first words of `name`, if they are `wanted` and others follow.
@@ -187,7 +187,7 @@ fn group_of(name: &'static str, wanted: &str) -> Option<&'static str> {
 }
 
 /// The commands of a group, in order.
-pub fn members(group: &str) -> impl Iterator<Item = &'static Entry> {
+pub fn commands_of(group: &str) -> impl Iterator<Item = &'static CommandSpec> {
     COMMANDS.iter().filter(move |entry| group_of(entry.name, group).is_some())
 }
 
@@ -196,42 +196,42 @@ pub fn members(group: &str) -> impl Iterator<Item = &'static Entry> {
 pub fn unknown<S: AsRef<str>>(words: &[S]) -> Fault {
     let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
     let (given, near) = match resolve(&words) {
-        Found::Group(group, depth) => {
+        CommandMatch::Group(group, depth) => {
             let verb = words.get(depth).copied().unwrap_or_default();
             let verb_of = |name: &'static str| name.strip_prefix(group)?.strip_prefix(' ');
             let verbs =
-                members(group).flat_map(|entry| names(entry).filter_map(verb_of).map(|verb| (verb, entry.effect)));
-            (format!("{group} {verb}"), meant(verb, verbs).map(|verb| format!("{group} {verb}")))
+                commands_of(group).flat_map(|entry| names(entry).filter_map(verb_of).map(|verb| (verb, entry.effect)));
+            (format!("{group} {verb}"), closest(verb, verbs).map(|verb| format!("{group} {verb}")))
         }
-        Found::Command(..) | Found::Nothing => {
+        CommandMatch::Command(..) | CommandMatch::Nothing => {
             let first = words.first().copied().unwrap_or_default();
-            (first.to_owned(), near_first(first, words.get(1).copied()))
+            (first.to_owned(), suggest_command(first, words.get(1).copied()))
         }
     };
     let fault = Fault::usage(format!("no command is called `{given}`"));
     match near {
-        Some(near) => fault.advise(format!("did you mean `{near}`?")),
-        None => fault.advise("`help` lists the commands"),
+        Some(near) => fault.with_advice(format!("did you mean `{near}`?")),
+        None => fault.with_advice("`help` lists the commands"),
     }
 }
 
 /// The name that was most likely meant. The more a command does, the surer that must be: what is advised is typed without much
 /// thought. Of names that are equally near the one that does least is taken.
-fn meant(given: &str, candidates: impl Iterator<Item = (&'static str, Effect)>) -> Option<&'static str> {
+fn closest(given: &str, candidates: impl Iterator<Item = (&'static str, Effect)>) -> Option<&'static str> {
     let chances = candidates.filter_map(|(name, effect)| {
         let care = match effect {
-            Effect::Read => Care::Little,
-            Effect::Write => Care::Some,
-            Effect::Destroy => Care::Much,
+            Effect::Read => Strictness::Lenient,
+            Effect::Write => Strictness::Normal,
+            Effect::Destroy => Strictness::Strict,
         };
-        Some((near::chance(given, name, care)?, effect, name))
+        Some((suggest::suggestion_score(given, name, care)?, effect, name))
     });
     chances.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1))).map(|(_, _, name)| name)
 }
 
 /// A command near to one that was given without its group, or with a slip in its first word.
-fn near_first(first: &str, second: Option<&str>) -> Option<String> {
-    let is_verb = |entry: &&Entry| entry.name.split_once(' ').is_some_and(|(_, verb)| verb == first);
+fn suggest_command(first: &str, second: Option<&str>) -> Option<String> {
+    let is_verb = |entry: &&CommandSpec| entry.name.split_once(' ').is_some_and(|(_, verb)| verb == first);
     if let Some(entry) = COMMANDS.iter().find(is_verb) {
         return Some(entry.name.to_owned());
     }
@@ -246,20 +246,20 @@ fn near_first(first: &str, second: Option<&str>) -> Option<String> {
     // A verb without its group is a guess already.
     let verbs = COMMANDS.iter();
     let verbs = verbs.filter_map(|entry| Some((entry.name.split_once(' ')?.1, entry.effect.max(Effect::Write))));
-    let near = meant(first, firsts.chain(verbs))?;
+    let near = closest(first, firsts.chain(verbs))?;
     let stands_alone = COMMANDS.iter().flat_map(names).any(|name| name.split(' ').next() == Some(near));
     if let Some(verb) = COMMANDS.iter().find(|entry| !stands_alone && entry.name.ends_with(&format!(" {near}"))) {
         return Some(verb.name.to_owned());
     }
     let both = second.map(|second| format!("{near} {second}"));
     Some(
-        both.filter(|both| matches!(resolve(&both.split(' ').collect::<Vec<_>>()), Found::Command(_, 2)))
+        both.filter(|both| matches!(resolve(&both.split(' ').collect::<Vec<_>>()), CommandMatch::Command(_, 2)))
             .unwrap_or_else(|| near.to_owned()),
     )
 }
 
 /// The name of a command and its other names.
-fn names(entry: &'static Entry) -> impl Iterator<Item = &'static str> {
+fn names(entry: &'static CommandSpec) -> impl Iterator<Item = &'static str> {
     std::iter::once(entry.name).chain(entry.aliases.iter().copied())
 }
 

@@ -20,37 +20,39 @@ use std::path::Path;
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, fcntl_getfl, fcntl_setfl, fstat};
 
-pub use trust::{Distrust, give, owner_around, owner_of};
+pub use trust::{UntrustedFileError, chown_to_dir_owner, nearest_owner, owner_of};
 
 /// Files of operators that are longer are no text that a person wrote.
-pub const LARGEST: u64 = 16 << 20;
+pub const MAX_FILE_SIZE: u64 = 16 << 20;
 
 /// Why a file was not opened although the system would have done it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum FileAccessError {
     /// It is a link, and belongs to the program's own files.
     #[error("it is a symbolic link, which is not followed here")]
-    Link,
+    Symlink,
     /// A link of another user leads to what is not that user's.
     #[error("a link of another user (uid {0}) leads there")]
-    Led(u32),
+    ForeignSymlink(u32),
     /// A named pipe, a device, a directory.
     #[error("it is not a regular file")]
     NotRegular,
     /// It would be written and is another user's.
     #[error("it belongs to another user (uid {0})")]
-    Foreign(u32),
-    /// More than [`LARGEST`].
-    #[error("it is larger than {} MiB", LARGEST >> 20)]
+    ForeignOwner(u32),
+    /// More than [`MAX_FILE_SIZE`].
+    #[error("it is larger than {} MiB", MAX_FILE_SIZE >> 20)]
     TooLarge,
 }
 
-impl From<Refusal> for io::Error {
-    fn from(refusal: Refusal) -> Self {
+impl From<FileAccessError> for io::Error {
+    fn from(refusal: FileAccessError) -> Self {
         let kind = match refusal {
-            Refusal::Link | Refusal::Led(_) | Refusal::Foreign(_) => io::ErrorKind::PermissionDenied,
-            Refusal::NotRegular => io::ErrorKind::InvalidInput,
-            Refusal::TooLarge => io::ErrorKind::FileTooLarge,
+            FileAccessError::Symlink | FileAccessError::ForeignSymlink(_) | FileAccessError::ForeignOwner(_) => {
+                io::ErrorKind::PermissionDenied
+            }
+            FileAccessError::NotRegular => io::ErrorKind::InvalidInput,
+            FileAccessError::TooLarge => io::ErrorKind::FileTooLarge,
         };
         Self::new(kind, refusal)
     }
@@ -58,13 +60,13 @@ impl From<Refusal> for io::Error {
 
 /// What an error of this room was, if it was a refusal.
 #[must_use]
-pub fn refusal(error: &io::Error) -> Option<Refusal> {
+pub fn access_error(error: &io::Error) -> Option<FileAccessError> {
     error.get_ref()?.downcast_ref().copied()
 }
 
 /// What an error of this room was, if a file was not trusted.
 #[must_use]
-pub fn distrust(error: &io::Error) -> Option<&Distrust> {
+pub fn untrusted_error(error: &io::Error) -> Option<&UntrustedFileError> {
     error.get_ref()?.downcast_ref()
 }
 
@@ -74,41 +76,41 @@ pub struct Options {
     flags: OFlags,
     mode: u32,
     truncate: bool,
-    last: Last,
+    final_symlink: FinalSymlink,
     kind: Option<FileType>,
 }
 
 /// What is done about a link in the place of the file itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Last {
+enum FinalSymlink {
     /// An error: the program made the file, and makes no links.
-    Refused,
+    Reject,
     /// It is followed: an operator may have put it there.
-    Followed,
+    Follow,
 }
 
 /// A file that the program makes itself, for reading.
 #[must_use]
-pub fn own() -> Options {
+pub fn own_file() -> Options {
     Options {
         flags: OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK,
         mode: 0o600,
         truncate: false,
-        last: Last::Refused,
+        final_symlink: FinalSymlink::Reject,
         kind: Some(FileType::RegularFile),
     }
 }
 
 /// A file that an operator wrote, for reading; it may be a link.
 #[must_use]
-pub fn given() -> Options {
-    Options { last: Last::Followed, ..own() }
+pub fn user_file() -> Options {
+    Options { final_symlink: FinalSymlink::Follow, ..own_file() }
 }
 
 impl Options {
     /// Also for reading, after one of those below.
     #[must_use]
-    pub fn read_too(self) -> Self {
+    pub fn read_write(self) -> Self {
         Self { flags: (self.flags - OFlags::WRONLY) | OFlags::RDWR, ..self }
     }
 
@@ -146,7 +148,7 @@ impl Options {
 
     /// A named pipe, which stays without waiting.
     #[must_use]
-    pub fn pipe(self) -> Self {
+    pub fn fifo(self) -> Self {
         Self { kind: Some(FileType::Fifo), ..self }
     }
 
@@ -166,7 +168,7 @@ impl Options {
     ///
     /// # Errors
     ///
-    /// Fails as the system does, or with a [`Refusal`].
+    /// Fails as the system does, or with a [`FileAccessError`].
     pub fn open(self, path: impl AsRef<Path>) -> io::Result<File> {
         self.open_at(CWD, path)
     }
@@ -176,8 +178,8 @@ impl Options {
     /// # Errors
     ///
     /// As [`open`](Self::open).
-    pub fn open_at(self, folder: BorrowedFd, path: impl AsRef<Path>) -> io::Result<File> {
-        let file = File::from(walk::open(self, folder, path.as_ref())?);
+    pub fn open_at(self, dirfd: BorrowedFd, path: impl AsRef<Path>) -> io::Result<File> {
+        let file = File::from(walk::open(self, dirfd, path.as_ref())?);
         self.check(&file)?;
         if self.truncate {
             file.set_len(0)?;
@@ -192,10 +194,10 @@ impl Options {
         let Some(kind) = self.kind else { return Ok(()) };
         let found = fstat(file)?;
         if FileType::from_raw_mode(found.st_mode) != kind {
-            return Err(Refusal::NotRegular.into());
+            return Err(FileAccessError::NotRegular.into());
         }
-        if self.writes() && trust::is_strange(found.st_uid) {
-            return Err(Refusal::Foreign(found.st_uid).into());
+        if self.writes() && trust::is_foreign(found.st_uid) {
+            return Err(FileAccessError::ForeignOwner(found.st_uid).into());
         }
         Ok(())
     }
@@ -215,7 +217,7 @@ impl Options {
 ///
 /// Fails if it cannot be read, is not a regular file, or is too large.
 pub fn read(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
-    whole(&given().open(path)?)
+    read_all(&user_file().open(path)?)
 }
 
 /// The same as text.
@@ -235,12 +237,12 @@ fn text(bytes: Vec<u8>) -> io::Result<String> {
 ///
 /// # Errors
 ///
-/// As [`read_to_string`], and with a [`Distrust`].
-pub fn read_to_run(path: impl AsRef<Path>) -> io::Result<String> {
-    let file = given().open(&path)?;
-    trust::refuse(path.as_ref(), &file)
+/// As [`read_to_string`], and with a [`UntrustedFileError`].
+pub fn read_trusted(path: impl AsRef<Path>) -> io::Result<String> {
+    let file = user_file().open(&path)?;
+    trust::check_trusted(path.as_ref(), &file)
         .map_err(|distrust| io::Error::new(io::ErrorKind::PermissionDenied, distrust))?;
-    text(whole(&file)?)
+    text(read_all(&file)?)
 }
 
 /// The whole of a file that the program made itself.
@@ -249,18 +251,18 @@ pub fn read_to_run(path: impl AsRef<Path>) -> io::Result<String> {
 ///
 /// Fails if it cannot be read, is a link or not a regular file, or is too large.
 pub fn read_own(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
-    whole(&own().open(path)?)
+    read_all(&own_file().open(path)?)
 }
 
 /// All of an open file, unless it is too large.
 ///
 /// # Errors
 ///
-/// Fails if it cannot be read or is longer than [`LARGEST`].
-pub fn whole(file: &File) -> io::Result<Vec<u8>> {
+/// Fails if it cannot be read or is longer than [`MAX_FILE_SIZE`].
+pub fn read_all(file: &File) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    file.take(LARGEST + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LARGEST { Err(Refusal::TooLarge.into()) } else { Ok(bytes) }
+    file.take(MAX_FILE_SIZE + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_FILE_SIZE { Err(FileAccessError::TooLarge.into()) } else { Ok(bytes) }
 }
 
 /// Opens a directory, to name files below it.
@@ -269,7 +271,7 @@ pub fn whole(file: &File) -> io::Result<Vec<u8>> {
 ///
 /// Fails if it is not there or not a directory.
 pub fn directory(path: &Path) -> io::Result<OwnedFd> {
-    given().directory().open(path).map(OwnedFd::from)
+    user_file().directory().open(path).map(OwnedFd::from)
 }
 
 #[cfg(test)]

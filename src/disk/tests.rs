@@ -6,9 +6,9 @@ use super::*;
 const ANN: u32 = 64_011;
 const BOB: u32 = 64_012;
 
-struct Bench(tempfile::TempDir);
+struct Fixture(tempfile::TempDir);
 
-impl Bench {
+impl Fixture {
     fn new() -> Self {
         Self(tempfile::tempdir().expect("a directory"))
     }
@@ -35,27 +35,27 @@ impl Bench {
     }
 }
 
-fn why(opened: io::Result<File>) -> Option<Refusal> {
-    refusal(&opened.expect_err("a refusal"))
+fn access_error_of(opened: io::Result<File>) -> Option<FileAccessError> {
+    access_error(&opened.expect_err("a refusal"))
 }
 
 #[test]
 fn a_link_in_the_place_of_a_file_of_the_program_is_refused_and_one_of_an_operator_is_followed() {
-    let bench = Bench::new();
+    let bench = Fixture::new();
     let (file, link) = (bench.file("real/a"), bench.link("link", "real/a"));
-    for options in [own(), own().write(), own().append(0o600), own().create(0o600).truncate()] {
-        assert_eq!(why(options.open(&link)), Some(Refusal::Link));
+    for options in [own_file(), own_file().write(), own_file().append(0o600), own_file().create(0o600).truncate()] {
+        assert_eq!(access_error_of(options.open(&link)), Some(FileAccessError::Symlink));
     }
     assert_eq!(fs::read(&file).expect("read"), b"real/a", "nothing was cut");
     assert_eq!(read(&link).expect("read"), b"real/a");
     let dangling = bench.link("dangling", "nothing");
-    assert_eq!(why(own().append(0o600).open(&dangling)), Some(Refusal::Link));
+    assert_eq!(access_error_of(own_file().append(0o600).open(&dangling)), Some(FileAccessError::Symlink));
     assert!(!bench.at("nothing").exists(), "nothing was made behind it");
 }
 
 #[test]
 fn links_of_our_own_on_the_way_are_followed() {
-    let bench = Bench::new();
+    let bench = Fixture::new();
     bench.file("real/deep/a");
     bench.link("way", "real");
     bench.link("real/up", "../way/deep");
@@ -63,47 +63,47 @@ fn links_of_our_own_on_the_way_are_followed() {
     for path in ["way/deep/a", "real/up/a", "way/all/up/../deep/a", "real/./deep/a"] {
         assert_eq!(read_own(bench.at(path)).expect(path), b"real/deep/a");
     }
-    let folder = directory(&bench.at("way")).expect("a directory");
-    assert!(own().open_at(rustix::fd::AsFd::as_fd(&folder), "up/a").is_ok());
-    let mut file = own().append(0o600).open(bench.at("way/up/new")).expect("made");
+    let directory = directory(&bench.at("way")).expect("a directory");
+    assert!(own_file().open_at(rustix::fd::AsFd::as_fd(&directory), "up/a").is_ok());
+    let mut file = own_file().append(0o600).open(bench.at("way/up/new")).expect("made");
     io::Write::write_all(&mut file, b"x").expect("written");
     assert_eq!(fs::read(bench.at("real/deep/new")).expect("read"), b"x");
     bench.link("round", "round");
-    assert_eq!(given().open(bench.at("round")).expect_err("a loop").raw_os_error(), Some(40));
+    assert_eq!(user_file().open(bench.at("round")).expect_err("a loop").raw_os_error(), Some(40));
 }
 
 #[test]
 fn what_is_no_regular_file_is_an_error_at_once() {
-    let bench = Bench::new();
+    let bench = Fixture::new();
     let pipe = bench.at("pipe");
     nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
     fs::create_dir(bench.at("folder")).expect("a directory");
     for path in [pipe.clone(), bench.at("folder"), "/dev/null".into()] {
-        assert_eq!(why(given().open(&path)), Some(Refusal::NotRegular), "{}", path.display());
-        assert_eq!(why(own().open(&path)), Some(Refusal::NotRegular), "{}", path.display());
+        assert_eq!(access_error_of(user_file().open(&path)), Some(FileAccessError::NotRegular), "{}", path.display());
+        assert_eq!(access_error_of(own_file().open(&path)), Some(FileAccessError::NotRegular), "{}", path.display());
     }
-    let _reader = own().pipe().open(&pipe).expect("a reader");
-    assert!(own().pipe().write().open(&pipe).is_ok(), "where a pipe is wanted it is opened");
-    assert_eq!(why(own().pipe().open(bench.file("file"))), Some(Refusal::NotRegular));
+    let _reader = own_file().fifo().open(&pipe).expect("a reader");
+    assert!(own_file().fifo().write().open(&pipe).is_ok(), "where a pipe is wanted it is opened");
+    assert_eq!(access_error_of(own_file().fifo().open(bench.file("file"))), Some(FileAccessError::NotRegular));
 }
 
 #[test]
 fn more_than_an_operator_writes_is_not_read() {
-    let bench = Bench::new();
+    let bench = Fixture::new();
     let large = File::create(bench.at("large")).expect("a file");
-    large.set_len(LARGEST).expect("long");
-    assert_eq!(read(bench.at("large")).expect("just so").len() as u64, LARGEST);
-    large.set_len(LARGEST + 1).expect("longer");
-    assert_eq!(refusal(&read(bench.at("large")).expect_err("too large")), Some(Refusal::TooLarge));
+    large.set_len(MAX_FILE_SIZE).expect("long");
+    assert_eq!(read(bench.at("large")).expect("just so").len() as u64, MAX_FILE_SIZE);
+    large.set_len(MAX_FILE_SIZE + 1).expect("longer");
+    assert_eq!(access_error(&read(bench.at("large")).expect_err("too large")), Some(FileAccessError::TooLarge));
 }
 
 #[test]
 fn a_link_of_another_user_leads_to_files_of_that_user_alone() {
-    let bench = Bench::new();
+    let bench = Fixture::new();
     bench.file("ours/secret");
-    for (folder, user) in [("ann", ANN), ("bob", BOB)] {
-        bench.file(&format!("{folder}/own"));
-        if !bench.give(folder, user) || !bench.give(&format!("{folder}/own"), user) {
+    for (directory, user) in [("ann", ANN), ("bob", BOB)] {
+        bench.file(&format!("{directory}/own"));
+        if !bench.give(directory, user) || !bench.give(&format!("{directory}/own"), user) {
             // Without root nothing can be another user's; that what is ours is followed is shown above.
             return;
         }
@@ -117,10 +117,20 @@ fn a_link_of_another_user_leads_to_files_of_that_user_alone() {
     bench.link("ann/way", "../ours");
     assert_eq!(read(bench.at("ann/theirs")).expect("their own"), b"ann/own");
     for name in ["ours", "bob", "moved", "way/secret"] {
-        assert_eq!(why(given().open(bench.at(&format!("ann/{name}")))), Some(Refusal::Led(ANN)), "{name}");
+        assert_eq!(
+            access_error_of(user_file().open(bench.at(&format!("ann/{name}")))),
+            Some(FileAccessError::ForeignSymlink(ANN)),
+            "{name}"
+        );
     }
-    assert_eq!(why(given().append(0o600).open(bench.at("ann/new"))), Some(Refusal::Led(ANN)));
-    assert_eq!(why(own().append(0o600).open(bench.at("ann/way/new"))), Some(Refusal::Led(ANN)));
+    assert_eq!(
+        access_error_of(user_file().append(0o600).open(bench.at("ann/new"))),
+        Some(FileAccessError::ForeignSymlink(ANN))
+    );
+    assert_eq!(
+        access_error_of(own_file().append(0o600).open(bench.at("ann/way/new"))),
+        Some(FileAccessError::ForeignSymlink(ANN))
+    );
     assert!(!bench.at("ours/new").exists());
     bench.link("home", "ann");
     assert_eq!(read(bench.at("home/theirs")).expect("a way of ours"), b"ann/own");
@@ -128,23 +138,26 @@ fn a_link_of_another_user_leads_to_files_of_that_user_alone() {
 
 #[test]
 fn what_another_user_owns_is_read_and_not_written() {
-    let bench = Bench::new();
+    let bench = Fixture::new();
     let file = bench.file("file");
     if bench.give("file", ANN) {
-        assert!(own().open(&file).is_ok());
-        assert_eq!(why(own().append(0o600).open(&file)), Some(Refusal::Foreign(ANN)));
-        assert_eq!(why(own().create(0o600).truncate().open(&file)), Some(Refusal::Foreign(ANN)));
+        assert!(own_file().open(&file).is_ok());
+        assert_eq!(access_error_of(own_file().append(0o600).open(&file)), Some(FileAccessError::ForeignOwner(ANN)));
+        assert_eq!(
+            access_error_of(own_file().create(0o600).truncate().open(&file)),
+            Some(FileAccessError::ForeignOwner(ANN))
+        );
         assert_eq!(fs::read(&file).expect("read"), b"file", "nothing was cut");
     } else {
-        assert!(own().append(0o600).open(&file).is_ok(), "our own is written");
+        assert!(own_file().append(0o600).open(&file).is_ok(), "our own is written");
     }
 }
 
 #[test]
 fn only_what_nobody_else_can_change_says_what_is_run() {
-    let bench = Bench::new();
+    let bench = Fixture::new();
     let file = bench.file("services/api.tsm");
-    let look = || trust::refuse(&file, &given().open(&file).expect("opened"));
+    let look = || trust::check_trusted(&file, &user_file().open(&file).expect("opened"));
     let set = |name: &str, mode| fs::set_permissions(bench.at(name), fs::Permissions::from_mode(mode)).expect("ours");
     assert_eq!(look(), Ok(()));
     for (name, mode, open) in [
@@ -155,13 +168,13 @@ fn only_what_nobody_else_can_change_says_what_is_run() {
         ("services", 0o755, false),
     ] {
         set(name, mode);
-        let expected = Distrust::Open { path: bench.at(name), mode };
+        let expected = UntrustedFileError::WritableByOthers { path: bench.at(name), mode };
         assert_eq!(look(), if open { Err(expected) } else { Ok(()) }, "{name} {mode:o}");
     }
     if bench.give("services/api.tsm", ANN) {
-        assert_eq!(look(), Err(Distrust::Foreign { path: file.clone(), owner: ANN }));
+        assert_eq!(look(), Err(UntrustedFileError::ForeignOwner { path: file.clone(), owner: ANN }));
         bench.give("services/api.tsm", 0);
         bench.give("services", BOB);
-        assert_eq!(look(), Err(Distrust::Foreign { path: bench.at("services"), owner: BOB }));
+        assert_eq!(look(), Err(UntrustedFileError::ForeignOwner { path: bench.at("services"), owner: BOB }));
     }
 }

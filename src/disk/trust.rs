@@ -10,10 +10,10 @@ use rustix::process::geteuid;
 
 /// Why nothing is run that a file says.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Distrust {
+pub enum UntrustedFileError {
     /// It is neither ours nor root's.
     #[error("`{}` belongs to another user (uid {owner}), and says what is run", path.display())]
-    Foreign {
+    ForeignOwner {
         /// The file, or the directory in which it lies.
         path: PathBuf,
         /// Whose it is.
@@ -21,7 +21,7 @@ pub enum Distrust {
     },
     /// Others may change it.
     #[error("`{}` says what is run, and can be changed by others (mode {mode:04o})", path.display())]
-    Open {
+    WritableByOthers {
         /// The file, or the directory in which it lies.
         path: PathBuf,
         /// Its permissions.
@@ -29,24 +29,24 @@ pub enum Distrust {
     },
 }
 
-impl Distrust {
+impl UntrustedFileError {
     /// What to do about it.
     #[must_use]
     pub fn advice(&self) -> String {
         match self {
-            Self::Foreign { path, owner } => {
+            Self::ForeignOwner { path, owner } => {
                 format!(
                     "run it as that user (`sudo -u '#{owner}' tsm …`), or `chown $USER '{}'` after reading it",
                     path.display()
                 )
             }
-            Self::Open { path, mode } => format!("chmod {:04o} '{}'", mode & !0o022, path.display()),
+            Self::WritableByOthers { path, mode } => format!("chmod {:04o} '{}'", mode & !0o022, path.display()),
         }
     }
 }
 
 /// Neither ours nor root's.
-pub(super) fn is_strange(uid: u32) -> bool {
+pub(super) fn is_foreign(uid: u32) -> bool {
     uid != 0 && uid != geteuid().as_raw()
 }
 
@@ -55,26 +55,26 @@ pub(super) fn is_strange(uid: u32) -> bool {
 /// # Errors
 ///
 /// Fails if it is not to be trusted; a file that cannot be looked at is no more than not there.
-pub(super) fn refuse(path: &Path, file: &File) -> Result<(), Distrust> {
+pub(super) fn check_trusted(path: &Path, file: &File) -> Result<(), UntrustedFileError> {
     let Ok(found) = file.metadata() else { return Ok(()) };
     let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    look(path, &found, 0)?;
-    let Some(folder) = real.parent() else { return Ok(()) };
+    check_one(path, &found, 0)?;
+    let Some(dir) = real.parent() else { return Ok(()) };
     // In a sticky directory everybody may make files, and change their own only.
-    fs::metadata(folder).map_or(Ok(()), |found| look(folder, &found, STICKY))
+    fs::metadata(dir).map_or(Ok(()), |found| check_one(dir, &found, STICKY))
 }
 
 /// Files in such a directory are removed and renamed by their owners alone.
 const STICKY: u32 = 0o1000;
 
-fn look(path: &Path, found: &fs::Metadata, harmless: u32) -> Result<(), Distrust> {
-    if is_strange(found.uid()) {
-        return Err(Distrust::Foreign { path: path.to_owned(), owner: found.uid() });
+fn check_one(path: &Path, found: &fs::Metadata, harmless: u32) -> Result<(), UntrustedFileError> {
+    if is_foreign(found.uid()) {
+        return Err(UntrustedFileError::ForeignOwner { path: path.to_owned(), owner: found.uid() });
     }
     let mode = found.mode() & 0o7777;
     let group = mode & 0o020 != 0 && !is_private_group(found.uid(), found.gid());
     if (mode & 0o002 != 0 || group) && mode & harmless == 0 {
-        return Err(Distrust::Open { path: path.to_owned(), mode });
+        return Err(UntrustedFileError::WritableByOthers { path: path.to_owned(), mode });
     }
     Ok(())
 }
@@ -83,10 +83,10 @@ fn look(path: &Path, found: &fs::Metadata, harmless: u32) -> Result<(), Distrust
 fn is_private_group(uid: u32, gid: u32) -> bool {
     let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
     let groups = fs::read_to_string("/etc/group").unwrap_or_default();
-    alone(&users, &groups, uid, gid)
+    is_sole_member(&users, &groups, uid, gid)
 }
 
-fn alone(users: &str, groups: &str, uid: u32, gid: u32) -> bool {
+fn is_sole_member(users: &str, groups: &str, uid: u32, gid: u32) -> bool {
     let (uid, gid) = (uid.to_string(), gid.to_string());
     let fields = |line: &str| line.split(':').map(str::to_owned).collect::<Vec<_>>();
     let has = |line: &[String], at: usize, value: &str| line.get(at).is_some_and(|it| it == value);
@@ -99,7 +99,7 @@ fn alone(users: &str, groups: &str, uid: u32, gid: u32) -> bool {
 
 /// The owner and the group of a directory, or of the nearest one above it if it is not there.
 #[must_use]
-pub fn owner_around(path: &Path) -> Option<(u32, u32)> {
+pub fn nearest_owner(path: &Path) -> Option<(u32, u32)> {
     path.ancestors().find_map(owner_of)
 }
 
@@ -114,11 +114,11 @@ pub fn owner_of(path: &Path) -> Option<(u32, u32)> {
 /// # Errors
 ///
 /// Fails if the system does not allow it.
-pub fn give(made: &File, folder: &Path) -> io::Result<()> {
+pub fn chown_to_dir_owner(made: &File, dir: &Path) -> io::Result<()> {
     if !geteuid().is_root() {
         return Ok(());
     }
-    let around = fs::metadata(folder)?;
+    let around = fs::metadata(dir)?;
     if around.uid() == 0 || made.metadata()?.uid() != 0 {
         return Ok(());
     }
@@ -134,11 +134,11 @@ mod tests {
         let users =
             "root:x:0:0::/root:/bin/sh\nann:x:1000:1000::/home/ann:\nbob:x:1001:1001::/:\neve:x:1002:1001::/:\n";
         let groups = "root:x:0:\nann:x:1000:\nbob:x:1001:\nops:x:50:ann,bob\n";
-        assert!(alone(users, groups, 1000, 1000));
-        assert!(alone(users, "ann:x:1000:ann\n", 1000, 1000));
-        assert!(!alone(users, "ann:x:1000:bob\n", 1000, 1000), "a member");
-        assert!(!alone(users, groups, 1001, 1001), "another user's first group");
-        assert!(!alone(users, groups, 1000, 50), "not the user's own");
-        assert!(!alone(users, groups, 1003, 1003), "an unknown user");
+        assert!(is_sole_member(users, groups, 1000, 1000));
+        assert!(is_sole_member(users, "ann:x:1000:ann\n", 1000, 1000));
+        assert!(!is_sole_member(users, "ann:x:1000:bob\n", 1000, 1000), "a member");
+        assert!(!is_sole_member(users, groups, 1001, 1001), "another user's first group");
+        assert!(!is_sole_member(users, groups, 1000, 50), "not the user's own");
+        assert!(!is_sole_member(users, groups, 1003, 1003), "an unknown user");
     }
 }

@@ -9,18 +9,18 @@ use std::path::{Component, Path};
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat, openat2, readlinkat};
 use rustix::io::Errno;
 
-use super::{Last, Options, Refusal, trust};
+use super::{FileAccessError, FinalSymlink, Options, trust};
 
 /// As the kernel has it.
-const MOST_LINKS: usize = 40;
+const MAX_SYMLINKS: usize = 40;
 
 /// Opens in one step what is reached without any link, and walks otherwise.
-pub(super) fn open(options: Options, folder: BorrowedFd, path: &Path) -> io::Result<OwnedFd> {
+pub(super) fn open(options: Options, dirfd: BorrowedFd, path: &Path) -> io::Result<OwnedFd> {
     // The kernel refuses a mode where nothing is made.
     let mode = if options.flags.contains(OFlags::CREATE) { options.mode() } else { Mode::empty() };
-    match openat2(folder, path, options.flags, mode, ResolveFlags::NO_SYMLINKS) {
+    match openat2(dirfd, path, options.flags, mode, ResolveFlags::NO_SYMLINKS) {
         // A link; or a kernel older than the call, or a container that does not let it through.
-        Err(Errno::LOOP | Errno::NOSYS | Errno::PERM) => Walk::from(folder, path)?.open(options),
+        Err(Errno::LOOP | Errno::NOSYS | Errno::PERM) => Walk::from(dirfd, path)?.open(options),
         opened => Ok(opened?),
     }
 }
@@ -36,8 +36,8 @@ struct Walk {
 }
 
 impl Walk {
-    fn from(folder: BorrowedFd, path: &Path) -> io::Result<Self> {
-        let mut walk = Self { at: step(folder, OsStr::new("."))?, left: Vec::new(), links: 0, led: None };
+    fn from(dirfd: BorrowedFd, path: &Path) -> io::Result<Self> {
+        let mut walk = Self { at: step(dirfd, OsStr::new("."))?, left: Vec::new(), links: 0, led: None };
         walk.go_by(path)?;
         Ok(walk)
     }
@@ -65,8 +65,8 @@ impl Walk {
             };
             let here = fstat(&found)?;
             if FileType::from_raw_mode(here.st_mode) == FileType::Symlink {
-                if is_last && options.last == Last::Refused {
-                    return Err(Refusal::Link.into());
+                if is_last && options.final_symlink == FinalSymlink::Reject {
+                    return Err(FileAccessError::Symlink.into());
                 }
                 self.follow(&found, here.st_uid)?;
             } else if is_last {
@@ -81,11 +81,11 @@ impl Walk {
     /// Goes where a link leads, and keeps in mind who says so: its owner, or who may replace it.
     fn follow(&mut self, link: &OwnedFd, owner: u32) -> io::Result<()> {
         self.links += 1;
-        if self.links > MOST_LINKS {
+        if self.links > MAX_SYMLINKS {
             return Err(Errno::LOOP.into());
         }
         for uid in [owner, fstat(&self.at)?.st_uid] {
-            if trust::is_strange(uid) {
+            if trust::is_foreign(uid) {
                 self.led = self.led.or(Some(uid));
             }
         }
@@ -97,11 +97,11 @@ impl Walk {
     fn reach(self, options: Options, name: &OsStr) -> io::Result<OwnedFd> {
         let makes = options.flags.contains(OFlags::CREATE);
         if let Some(led) = self.led.filter(|led| makes && fstat(&self.at).map_or(true, |it| it.st_uid != *led)) {
-            return Err(Refusal::Led(led).into());
+            return Err(FileAccessError::ForeignSymlink(led).into());
         }
         let file = openat(&self.at, name, options.flags | OFlags::NOFOLLOW, options.mode())?;
         if let Some(led) = self.led.filter(|led| fstat(&file).map_or(true, |it| it.st_uid != *led)) {
-            return Err(Refusal::Led(led).into());
+            return Err(FileAccessError::ForeignSymlink(led).into());
         }
         Ok(file)
     }

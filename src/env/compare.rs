@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::masked::Cover;
+use super::mask::Masker;
 
 /// What happened to a variable on the way from one side to the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
+pub enum ChangeKind {
     /// Only the other side has it.
     Added,
     /// Only the one side has it.
@@ -15,7 +15,7 @@ pub enum Change {
     Changed,
 }
 
-impl Change {
+impl ChangeKind {
     /// Its word.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -29,11 +29,11 @@ impl Change {
 
 /// A variable that differs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Difference {
+pub struct VariableDiff {
     /// Its name.
     pub key: String,
     /// What happened.
-    pub change: Change,
+    pub kind: ChangeKind,
     /// On the one side, as it may be shown.
     pub before: Option<String>,
     /// On the other side, as it may be shown.
@@ -41,12 +41,12 @@ pub struct Difference {
 }
 
 /// A name and its value.
-pub type Pair = (String, String);
+pub type KeyValue = (String, String);
 
 /// What differs, in the order of the one side, then what only the other has.
 #[must_use]
-pub fn compare(one: &[Pair], other: &[Pair], cover: &Cover) -> Vec<Difference> {
-    let known = |all: &'_ [Pair]| all.iter().cloned().collect::<HashMap<String, String>>();
+pub fn compare(one: &[KeyValue], other: &[KeyValue], cover: &Masker) -> Vec<VariableDiff> {
+    let known = |all: &'_ [KeyValue]| all.iter().cloned().collect::<HashMap<String, String>>();
     let (here, there) = (known(one), known(other));
     let mut differences = Vec::new();
     for (key, before) in one {
@@ -64,18 +64,18 @@ pub fn compare(one: &[Pair], other: &[Pair], cover: &Cover) -> Vec<Difference> {
     differences
 }
 
-fn difference(key: &str, (before, after): (Option<&String>, Option<&String>), cover: &Cover) -> Difference {
+fn difference(key: &str, (before, after): (Option<&String>, Option<&String>), cover: &Masker) -> VariableDiff {
     let shown = |value: &String| {
         let shown = cover.variable(key, value);
         // How long they are tells two hidden values apart.
-        if cover.hides(key) { format!("{shown} ({} characters)", value.chars().count()) } else { shown }
+        if cover.masks(key) { format!("{shown} ({} characters)", value.chars().count()) } else { shown }
     };
     let change = match (before, after) {
-        (None, _) => Change::Added,
-        (_, None) => Change::Removed,
-        _ => Change::Changed,
+        (None, _) => ChangeKind::Added,
+        (_, None) => ChangeKind::Removed,
+        _ => ChangeKind::Changed,
     };
-    Difference { key: key.to_owned(), change, before: before.map(shown), after: after.map(shown) }
+    VariableDiff { key: key.to_owned(), kind: change, before: before.map(shown), after: after.map(shown) }
 }
 
 #[cfg(test)]
@@ -84,16 +84,16 @@ mod tests {
 
     #[test]
     fn secrets_are_told_apart_by_length_only() {
-        let pairs = |all: &[(&str, &str)]| -> Vec<Pair> {
+        let pairs = |all: &[(&str, &str)]| -> Vec<KeyValue> {
             all.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
         };
         let one = pairs(&[("A", "1"), ("B", "2"), ("API_KEY", "xxxx"), ("S", "same")]);
         let other = pairs(&[("S", "same"), ("B", "3"), ("API_KEY", "yyyyyy"), ("C", "4")]);
-        let found: Vec<String> = compare(&one, &other, &Cover::default())
+        let found: Vec<String> = compare(&one, &other, &Masker::default())
             .iter()
             .map(|it| {
                 let shown = |value: &Option<String>| value.clone().unwrap_or_default();
-                format!("{} {} {} {}", it.change.word(), it.key, shown(&it.before), shown(&it.after))
+                format!("{} {} {} {}", it.kind.word(), it.key, shown(&it.before), shown(&it.after))
             })
             .collect();
         assert_eq!(

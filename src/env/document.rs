@@ -7,35 +7,35 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::base::diagnostic::{Diagnostic, SourceText};
-use crate::base::dialect;
-use crate::base::fault::{Advise, Kind as FaultKind};
+use crate::base::fault::{FaultKind, UserFacingError};
+use crate::base::toml_hints;
 
-use super::masked;
-use super::read::{self, ReadError};
-use super::scope::{Kind, Raw};
-use super::template::is_variable;
+use super::mask;
+use super::read::{self, ReadFileError};
+use super::scope::{RawValue, ValueKind};
+use super::template::is_variable_name;
 
 /// The deepest table that is read. What is nested deeper is no configuration.
-const DEEPEST_TABLE: usize = 32;
+const MAX_TABLE_DEPTH: usize = 32;
 
 /// A file that was read.
 #[derive(Debug, Clone)]
-pub struct Document {
+pub struct EnvDocument {
     /// How messages call it, and its text with secrets hidden, every place as in the real one.
     pub source: SourceText,
     /// Its text.
     pub text: String,
     /// Every value and table, in the order of the file.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<TomlEntry>,
 }
 
 /// One value or table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct TomlEntry {
     /// Its keys from the top.
     pub path: Vec<String>,
     /// What it is.
-    pub value: Raw,
+    pub value: RawValue,
     /// True for a table, which has further entries.
     pub table: bool,
     /// The value, in bytes of the text.
@@ -49,10 +49,10 @@ pub struct Entry {
 pub enum DocumentError {
     /// It cannot be read.
     #[error(transparent)]
-    Read(#[from] ReadError),
+    Read(#[from] ReadFileError),
     /// It is no TOML.
     #[error("`{file}` is not valid TOML")]
-    Malformed {
+    Invalid {
         /// How messages call it.
         file: String,
         /// Everything that is wrong.
@@ -60,30 +60,30 @@ pub enum DocumentError {
     },
 }
 
-impl Advise for DocumentError {
+impl UserFacingError for DocumentError {
     fn kind(&self) -> FaultKind {
         match self {
             Self::Read(error) => error.kind(),
-            Self::Malformed { .. } => FaultKind::Failed,
+            Self::Invalid { .. } => FaultKind::Failed,
         }
     }
 
     fn advice(&self) -> Option<String> {
         match self {
             Self::Read(error) => error.advice(),
-            Self::Malformed { .. } => None,
+            Self::Invalid { .. } => None,
         }
     }
 
     fn diagnostics(&self) -> Vec<Diagnostic> {
         match self {
             Self::Read(_) => Vec::new(),
-            Self::Malformed { diagnostics, .. } => diagnostics.clone(),
+            Self::Invalid { diagnostics, .. } => diagnostics.clone(),
         }
     }
 }
 
-impl Document {
+impl EnvDocument {
     /// Reads a file; messages call it `name`.
     ///
     /// # Errors
@@ -99,12 +99,12 @@ impl Document {
     ///
     /// Fails if it is no TOML, with every mistake that was found.
     pub fn parse(name: &str, text: &str) -> Result<Self, DocumentError> {
-        let source = SourceText::new(name, masked::toml(text));
+        let source = SourceText::new(name, mask::mask_toml(text));
         let (table, errors) = DeTable::parse_recoverable(text);
         if !errors.is_empty() {
             let found = errors.iter().map(|error| (error.span().unwrap_or_default(), error.message().to_owned()));
-            let diagnostics = dialect::mistakes((text, &source), found.collect());
-            return Err(DocumentError::Malformed { file: name.to_owned(), diagnostics });
+            let diagnostics = toml_hints::syntax_errors((text, &source), found.collect());
+            return Err(DocumentError::Invalid { file: name.to_owned(), diagnostics });
         }
         let mut document = Self { source, text: text.to_owned(), entries: Vec::new() };
         document.collect(&mut Vec::new(), table.get_ref());
@@ -113,7 +113,7 @@ impl Document {
     }
 
     fn collect(&mut self, path: &mut Vec<String>, table: &DeTable) {
-        if path.len() >= DEEPEST_TABLE {
+        if path.len() >= MAX_TABLE_DEPTH {
             return;
         }
         for (key, value) in table {
@@ -124,7 +124,7 @@ impl Document {
             };
             let raw = self.raw(value);
             let (span, key) = (value.span(), key.span());
-            self.entries.push(Entry { path: path.clone(), value: raw, table: inner.is_some(), span, key });
+            self.entries.push(TomlEntry { path: path.clone(), value: raw, table: inner.is_some(), span, key });
             if let Some(inner) = inner {
                 self.collect(path, inner);
             }
@@ -132,32 +132,32 @@ impl Document {
         }
     }
 
-    fn raw(&self, value: &Spanned<DeValue>) -> Raw {
+    fn raw(&self, value: &Spanned<DeValue>) -> RawValue {
         let written = || self.text.get(value.span()).unwrap_or_default().to_owned();
         match value.get_ref() {
-            DeValue::String(text) => match text.strip_prefix("var.").filter(|name| is_variable(name)) {
-                Some(name) => Raw::Secret(name.to_owned()),
-                None => Raw::Text(text.to_string()),
+            DeValue::String(text) => match text.strip_prefix("var.").filter(|name| is_variable_name(name)) {
+                Some(name) => RawValue::Secret(name.to_owned()),
+                None => RawValue::Text(text.to_string()),
             },
             DeValue::Integer(number) => {
                 let decimal = i128::from_str_radix(number.as_str(), number.radix());
-                Raw::Plain(Kind::Integer, decimal.map_or_else(|_| number.to_string(), |it| it.to_string()))
+                RawValue::Plain(ValueKind::Integer, decimal.map_or_else(|_| number.to_string(), |it| it.to_string()))
             }
-            DeValue::Float(number) => Raw::Plain(Kind::Float, number.as_str().to_owned()),
-            DeValue::Boolean(truth) => Raw::Plain(Kind::Boolean, truth.to_string()),
-            DeValue::Datetime(time) => Raw::Plain(Kind::Datetime, time.to_string()),
-            DeValue::Array(_) | DeValue::Table(_) => Raw::Several(written()),
+            DeValue::Float(number) => RawValue::Plain(ValueKind::Float, number.as_str().to_owned()),
+            DeValue::Boolean(truth) => RawValue::Plain(ValueKind::Boolean, truth.to_string()),
+            DeValue::Datetime(time) => RawValue::Plain(ValueKind::Datetime, time.to_string()),
+            DeValue::Array(_) | DeValue::Table(_) => RawValue::List(written()),
         }
     }
 
     /// The entry at a path.
     #[must_use]
-    pub fn get(&self, path: &[&str]) -> Option<&Entry> {
+    pub fn get(&self, path: &[&str]) -> Option<&TomlEntry> {
         self.entries.iter().find(|entry| entry.path == path)
     }
 
     /// The entries right below a path.
-    pub fn below<'a>(&'a self, path: &'a [&str]) -> impl Iterator<Item = &'a Entry> {
+    pub fn below<'a>(&'a self, path: &'a [&str]) -> impl Iterator<Item = &'a TomlEntry> {
         self.entries.iter().filter(move |entry| {
             entry.path.len() == path.len() + 1 && entry.path.iter().zip(path).all(|(one, other)| one == other)
         })
@@ -167,7 +167,7 @@ impl Document {
     #[must_use]
     pub fn text(&self, path: &[&str]) -> Option<&str> {
         match &self.get(path)?.value {
-            Raw::Text(text) => Some(text),
+            RawValue::Text(text) => Some(text),
             _ => None,
         }
     }
@@ -180,20 +180,23 @@ mod tests {
     #[test]
     fn entries_come_in_the_order_of_the_file_with_their_places() {
         let text = "b = 1\n[z.\"a-b\"]\nd = \"x\"\n[a]\nn = 0x10\ns = \"var.KEY\"\nl = [1]\n";
-        let document = Document::parse("x.toml", text).expect("sound");
+        let document = EnvDocument::parse("x.toml", text).expect("sound");
         let found: Vec<String> = document.entries.iter().map(|entry| entry.path.join("/")).collect();
         assert_eq!(found, ["b", "z", "z/a-b", "z/a-b/d", "a", "a/n", "a/s", "a/l"]);
         let entry = document.get(&["a", "n"]).expect("there");
-        assert_eq!((&entry.value, &text[entry.span.clone()]), (&Raw::Plain(Kind::Integer, "16".to_owned()), "0x10"));
-        assert_eq!(document.get(&["a", "s"]).map(|entry| &entry.value), Some(&Raw::Secret("KEY".to_owned())));
+        assert_eq!(
+            (&entry.value, &text[entry.span.clone()]),
+            (&RawValue::Plain(ValueKind::Integer, "16".to_owned()), "0x10")
+        );
+        assert_eq!(document.get(&["a", "s"]).map(|entry| &entry.value), Some(&RawValue::Secret("KEY".to_owned())));
         assert_eq!(document.text(&["z", "a-b", "d"]), Some("x"));
         assert_eq!(document.below(&["a"]).count(), 3);
     }
 
     #[test]
     fn all_mistakes_are_told_at_once() {
-        let error = Document::parse("x.toml", "a = \nb = 1\nb = 2\nc = 'x\n").expect_err("wrong");
-        let places: Vec<usize> = error.diagnostics().iter().filter_map(|it| Some(it.place()?.line)).collect();
+        let error = EnvDocument::parse("x.toml", "a = \nb = 1\nb = 2\nc = 'x\n").expect_err("wrong");
+        let places: Vec<usize> = error.diagnostics().iter().filter_map(|it| Some(it.location()?.line)).collect();
         assert!(places.contains(&1) && places.contains(&3) && places.contains(&4), "{places:?}");
     }
 }

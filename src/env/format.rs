@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use crate::base::fault::Advise;
+use crate::base::fault::UserFacingError;
 
 /// Who will read the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Format {
+pub enum EnvFormat {
     /// A shell that sources it, and tsm: `export KEY="value"`.
     #[default]
     Export,
@@ -25,7 +25,7 @@ pub enum Format {
 /// A value that a format cannot hold.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the value of `{key}` cannot be written for {word}: it holds {what}")]
-pub struct Unwritable {
+pub struct FormatError {
     /// The variable.
     pub key: String,
     /// The format.
@@ -34,13 +34,13 @@ pub struct Unwritable {
     pub what: &'static str,
 }
 
-impl Advise for Unwritable {
+impl UserFacingError for FormatError {
     fn advice(&self) -> Option<String> {
         Some("--format export, systemd and json take lines; nothing takes a NUL".to_owned())
     }
 }
 
-impl Format {
+impl EnvFormat {
     /// Its word.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -69,8 +69,8 @@ impl Format {
     /// # Errors
     ///
     /// Fails for a NUL, and for a line end where values are never quoted.
-    pub fn line(self, key: &str, value: &str) -> Result<String, Unwritable> {
-        let refuse = |what| Err(Unwritable { key: key.to_owned(), word: self.word(), what });
+    pub fn line(self, key: &str, value: &str) -> Result<String, FormatError> {
+        let refuse = |what| Err(FormatError { key: key.to_owned(), word: self.word(), what });
         if value.contains('\0') {
             return refuse("a NUL");
         }
@@ -92,12 +92,12 @@ impl Format {
     ///
     /// # Errors
     ///
-    /// As [`Format::line`].
-    pub fn body(self, lines: &[Line]) -> Result<String, Unwritable> {
+    /// As [`EnvFormat::line`].
+    pub fn body(self, lines: &[EnvLine]) -> Result<String, FormatError> {
         if self == Self::Json {
             let members = lines.iter().filter_map(|line| match line {
-                Line::Variable { key, value } => Some(self.line(key, value)),
-                Line::Verbatim(_) => None,
+                EnvLine::Variable { key, value } => Some(self.line(key, value)),
+                EnvLine::Verbatim(_) => None,
             });
             let members: Vec<String> = members.collect::<Result<_, _>>()?;
             return Ok(format!("{{\n  {}\n}}\n", members.join(",\n  ")));
@@ -106,8 +106,8 @@ impl Format {
         for line in lines {
             match line {
                 // A string takes everything.
-                Line::Verbatim(text) => writeln!(body, "{text}").unwrap_or_default(),
-                Line::Variable { key, value } => body.push_str(&self.line(key, value)?),
+                EnvLine::Verbatim(text) => writeln!(body, "{text}").unwrap_or_default(),
+                EnvLine::Variable { key, value } => body.push_str(&self.line(key, value)?),
             }
         }
         Ok(body)
@@ -116,7 +116,7 @@ impl Format {
 
 /// A line to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Line {
+pub enum EnvLine {
     /// As it is.
     Verbatim(String),
     /// A variable.
@@ -185,23 +185,23 @@ mod tests {
 
     #[test]
     fn each_reader_gets_its_own_quoting() {
-        let line = |format: Format| format.line("K", "a \"b\" $c `d` \\ 'e'").expect("writable");
+        let line = |format: EnvFormat| format.line("K", "a \"b\" $c `d` \\ 'e'").expect("writable");
         let quoted = "\"a \\\"b\\\" \\$c \\`d\\` \\\\ 'e'\"\n";
-        assert_eq!(line(Format::Export), format!("export K={quoted}"));
-        assert_eq!(line(Format::Systemd), format!("K={quoted}"));
-        assert_eq!(line(Format::Dotenv), "K='a \"b\" $c `d` \\ \\'e\\''\n");
-        assert_eq!(line(Format::Docker), "K=a \"b\" $c `d` \\ 'e'\n");
-        assert_eq!(Format::Dotenv.line("K", "a b").as_deref(), Ok("K='a b'\n"));
-        assert_eq!(Format::K8s.line("K", "a\nb").map_err(|error| error.what), Err("a line end"));
-        let pair = |key: &str, value: &str| Line::Variable { key: key.to_owned(), value: value.to_owned() };
-        let body = Format::Json.body(&[Line::Verbatim("# x".to_owned()), pair("A", "1\n"), pair("B", "é")]);
+        assert_eq!(line(EnvFormat::Export), format!("export K={quoted}"));
+        assert_eq!(line(EnvFormat::Systemd), format!("K={quoted}"));
+        assert_eq!(line(EnvFormat::Dotenv), "K='a \"b\" $c `d` \\ \\'e\\''\n");
+        assert_eq!(line(EnvFormat::Docker), "K=a \"b\" $c `d` \\ 'e'\n");
+        assert_eq!(EnvFormat::Dotenv.line("K", "a b").as_deref(), Ok("K='a b'\n"));
+        assert_eq!(EnvFormat::K8s.line("K", "a\nb").map_err(|error| error.what), Err("a line end"));
+        let pair = |key: &str, value: &str| EnvLine::Variable { key: key.to_owned(), value: value.to_owned() };
+        let body = EnvFormat::Json.body(&[EnvLine::Verbatim("# x".to_owned()), pair("A", "1\n"), pair("B", "é")]);
         assert_eq!(body.as_deref(), Ok("{\n  \"A\": \"1\\n\",\n  \"B\": \"é\"\n}\n"));
     }
 
     proptest! {
         #[test]
         fn what_is_written_is_read_back(value in "[a-z \"'$`\\\\#=\n\t{}é!]{0,24}|\\PC{0,24}") {
-            for format in [Format::Export, Format::Dotenv, Format::Systemd] {
+            for format in [EnvFormat::Export, EnvFormat::Dotenv, EnvFormat::Systemd] {
                 let line = format.line("K", &value).expect("writable");
                 let read = dotenv::parse(&line).map(|settings| settings.into_iter().map(|it| it.value).collect::<Vec<_>>());
                 prop_assert_eq!(read, Ok(vec![value.clone()]), "{:?}", line);

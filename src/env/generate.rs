@@ -4,19 +4,19 @@ use std::path::PathBuf;
 
 use crate::base::diagnostic::{Diagnostic, Severity};
 use crate::base::environment::EnvName;
-use crate::base::fault::{Advise, Kind};
+use crate::base::expand_error::ExpandErrorKind;
+use crate::base::fault::{FaultKind, UserFacingError};
 use crate::base::redact;
-use crate::base::trouble::Reason;
 use crate::sys::file::FileError;
 
 use super::expand::{Lookup, Resolver};
-use super::format::{Format, Line, Unwritable};
-use super::leak;
-use super::project::{Plan, Planned};
-use super::read::ReadError;
-use super::scope::Kind as ValueKind;
+use super::format::{EnvFormat, EnvLine, FormatError};
+use super::project::{EnvPlan, PlannedLine};
+use super::read::ReadFileError;
+use super::scope::ValueKind;
+use super::secret_scan;
 use super::secrets::sha256;
-use super::template::is_variable;
+use super::template::is_variable_name;
 
 /// How many mistakes are told at once. Whoever has more has one that causes them.
 const MOST_ERRORS: usize = 100;
@@ -29,9 +29,9 @@ pub struct Generated {
     /// The digest of that file.
     pub digest: String,
     /// Its lines without the head.
-    pub lines: Vec<Line>,
+    pub lines: Vec<EnvLine>,
     /// Its variables, in order.
-    pub variables: Vec<Variable>,
+    pub variables: Vec<GeneratedVariable>,
     /// What is worth a look.
     pub warnings: Vec<Diagnostic>,
     /// The secrets that are missing, with where they are needed.
@@ -40,28 +40,28 @@ pub struct Generated {
 
 /// A variable that was resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Variable {
+pub struct GeneratedVariable {
     /// Its name.
     pub key: String,
     /// Its value; none if a secret is missing.
     pub value: Option<String>,
     /// The secret that is missing.
-    pub lacks: Option<String>,
+    pub missing_secret: Option<String>,
     /// Whether it may be shown.
     pub secret: bool,
 }
 
-impl Variable {
+impl GeneratedVariable {
     /// The value is still to be filled in.
     #[must_use]
     pub fn is_placeholder(&self) -> bool {
-        self.value.as_deref().is_some_and(leak::is_placeholder)
+        self.value.as_deref().is_some_and(secret_scan::is_placeholder)
     }
 }
 
 /// A variable that has no real value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lacking {
+pub struct MissingSecret {
     /// Its name.
     pub key: String,
     /// The secret that would give it one.
@@ -81,13 +81,13 @@ pub enum GenerateError {
     },
     /// A value does not fit the format.
     #[error(transparent)]
-    Unwritable(#[from] Unwritable),
+    Unwritable(#[from] FormatError),
     /// The file cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),
     /// What is in its place cannot be used.
     #[error(transparent)]
-    Read(#[from] ReadError),
+    Read(#[from] ReadFileError),
     /// The file that is there has values that could not be had this time.
     #[error("`{}` was kept: it has {}, and the new one would not", path.display(), keys.join(", "))]
     Incomplete {
@@ -110,14 +110,14 @@ pub enum GenerateError {
     },
 }
 
-impl Advise for GenerateError {
-    fn kind(&self) -> Kind {
+impl UserFacingError for GenerateError {
+    fn kind(&self) -> FaultKind {
         match self {
-            Self::Unresolved { .. } | Self::Unwritable(_) => Kind::Failed,
+            Self::Unresolved { .. } | Self::Unwritable(_) => FaultKind::Failed,
             Self::File(error) => error.kind(),
             Self::Read(error) => error.kind(),
-            Self::Edited { .. } => Kind::HandEdited,
-            Self::Incomplete { .. } => Kind::SecretMissing,
+            Self::Edited { .. } => FaultKind::HandEdited,
+            Self::Incomplete { .. } => FaultKind::SecretMissing,
         }
     }
 
@@ -161,7 +161,7 @@ pub fn set_advice(env: &EnvName, secrets: &[String]) -> String {
 /// # Errors
 ///
 /// Fails with everything that cannot be resolved. A missing secret is no failure: its line says so.
-pub fn generate(plan: &Plan, env: &EnvName) -> Result<Generated, GenerateError> {
+pub fn generate(plan: &EnvPlan, env: &EnvName) -> Result<Generated, GenerateError> {
     let scope = &plan.scope;
     let mut resolver = Resolver::new(scope);
     let mut wrong = Vec::new();
@@ -175,14 +175,14 @@ pub fn generate(plan: &Plan, env: &EnvName) -> Result<Generated, GenerateError> 
     };
     for line in &plan.lines {
         let (key, id) = match line {
-            Planned::Verbatim(text) => {
-                generated.lines.push(Line::Verbatim(text.clone()));
+            PlannedLine::Verbatim(text) => {
+                generated.lines.push(EnvLine::Verbatim(text.clone()));
                 continue;
             }
-            Planned::Variable(key, id) => (key, *id),
+            PlannedLine::Variable(key, id) => (key, *id),
         };
         let definition = &scope.definitions[id];
-        if !is_variable(key) {
+        if !is_variable_name(key) {
             let source = &scope.sources[definition.source];
             let title = format!("`{}` cannot be the name of a variable", key.escape_debug());
             wrong.push(source.error(title, definition.span.clone(), "").help("use letters, digits and `_`"));
@@ -190,21 +190,31 @@ pub fn generate(plan: &Plan, env: &EnvName) -> Result<Generated, GenerateError> 
         }
         match resolver.value(id) {
             Ok(value) => {
-                let waiting = leak::is_placeholder(&value.text);
-                let (text, secret) = match scope.around.secrets.get(key).filter(|_| waiting) {
+                let waiting = secret_scan::is_placeholder(&value.text);
+                let (text, secret) = match scope.inputs.secrets.get(key).filter(|_| waiting) {
                     Some(secret) => (secret.clone(), true),
                     None => (value.text.clone(), value.secret || redact::is_secret_name(key)),
                 };
-                debug_assert!(value.kind != ValueKind::Several, "lists were left out");
-                generated.lines.push(Line::Variable { key: key.clone(), value: text.clone() });
-                generated.variables.push(Variable { key: key.clone(), value: Some(text), lacks: None, secret });
+                debug_assert!(value.kind != ValueKind::List, "lists were left out");
+                generated.lines.push(EnvLine::Variable { key: key.clone(), value: text.clone() });
+                generated.variables.push(GeneratedVariable {
+                    key: key.clone(),
+                    value: Some(text),
+                    missing_secret: None,
+                    secret,
+                });
             }
-            Err(trouble) if matches!(trouble.reason, Reason::SecretMissing(_)) => {
-                let Reason::SecretMissing(name) = &trouble.reason else { continue };
+            Err(trouble) if matches!(trouble.reason, ExpandErrorKind::SecretMissing(_)) => {
+                let ExpandErrorKind::SecretMissing(name) = &trouble.reason else { continue };
                 let of = if name == key { String::new() } else { format!(" (secret {name})") };
-                generated.lines.push(Line::Verbatim(format!("# MISSING {key}{of}")));
+                generated.lines.push(EnvLine::Verbatim(format!("# MISSING {key}{of}")));
                 let lacks = Some(name.clone());
-                generated.variables.push(Variable { key: key.clone(), value: None, lacks, secret: true });
+                generated.variables.push(GeneratedVariable {
+                    key: key.clone(),
+                    value: None,
+                    missing_secret: lacks,
+                    secret: true,
+                });
                 generated.missing.push(trouble.diagnostic(scope).help(format!("tetra secrets set {env} {name}")));
             }
             Err(trouble) => wrong.push(trouble.diagnostic(scope)),
@@ -217,11 +227,11 @@ pub fn generate(plan: &Plan, env: &EnvName) -> Result<Generated, GenerateError> 
         wrong.dedup();
         return Err(GenerateError::Unresolved { env: env.clone(), diagnostics: wrong });
     }
-    for passed in &resolver.passed {
+    for passed in &resolver.unset_used {
         generated.warnings.push(Diagnostic { severity: Severity::Warning, ..passed.diagnostic(scope) });
     }
-    for (id, at) in &resolver.strays {
-        if let Some((source, span)) = scope.place(*id, &(*at..at + 1)) {
+    for (id, at) in &resolver.unmatched_braces {
+        if let Some((source, span)) = scope.location(*id, &(*at..at + 1)) {
             let warning = source.warning("this `}` closes nothing (W-STRAY-BRACE)", span, "");
             generated.warnings.push(warning);
         }
@@ -236,9 +246,12 @@ pub(super) const DIGEST: &str = "# body-sha256=";
 
 impl Generated {
     /// The variables that have no real value, each with the secret that would give it one.
-    pub fn lacking(&self) -> impl Iterator<Item = Lacking> {
+    pub fn missing_secrets(&self) -> impl Iterator<Item = MissingSecret> {
         let open = self.variables.iter().filter(|it| it.value.is_none() || it.is_placeholder());
-        open.map(|it| Lacking { key: it.key.clone(), secret: it.lacks.clone().unwrap_or_else(|| it.key.clone()) })
+        open.map(|it| MissingSecret {
+            key: it.key.clone(),
+            secret: it.missing_secret.clone().unwrap_or_else(|| it.key.clone()),
+        })
     }
 
     /// The whole file.
@@ -246,9 +259,9 @@ impl Generated {
     /// # Errors
     ///
     /// Fails if a value does not fit the format.
-    pub fn text(&self, env: &EnvName, format: Format) -> Result<String, Unwritable> {
+    pub fn text(&self, env: &EnvName, format: EnvFormat) -> Result<String, FormatError> {
         let body = format.body(&self.lines)?;
-        if format == Format::Json {
+        if format == EnvFormat::Json {
             return Ok(body);
         }
         let (version, from) = (env!("CARGO_PKG_VERSION"), &self.from);

@@ -3,19 +3,19 @@
 //! `tetra.toml` (or a template) is the source, `env/<env>.env` what is made of it. Secrets stand in files of their own and
 //! come in when such a file is made. Nothing here prints, and no error holds the value of a secret.
 
-pub mod check;
 pub mod compare;
 pub mod document;
+pub mod env_file;
 pub mod format;
 pub mod generate;
-pub mod leak;
-pub mod lines;
-pub mod masked;
+pub mod lint;
+pub mod mask;
 pub mod project;
 pub mod promote;
 pub mod read;
 pub mod scope;
 pub mod seal;
+pub mod secret_scan;
 pub mod secrets;
 pub mod write;
 

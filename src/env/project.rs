@@ -1,4 +1,4 @@
-//! A project: `tetra.toml` or templates in a folder, and the env files that are made of them.
+//! A project: `tetra.toml` or templates in a directory, and the env files that are made of them.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
@@ -6,30 +6,30 @@ use std::path::{Path, PathBuf};
 
 use crate::base::diagnostic::{Diagnostic, SourceText};
 use crate::base::dotenv;
-use crate::base::environment::{EnvName, Rung};
-use crate::base::fault::{Advise, Kind as FaultKind};
-use crate::base::near::nearest;
+use crate::base::environment::{EnvName, Tier};
+use crate::base::fault::{FaultKind, UserFacingError};
+use crate::base::suggest::closest_match;
 
-use super::document::{Document, DocumentError};
-use super::lines::{self, Malformed};
-use super::masked;
-use super::read::{self, ReadError};
-use super::scope::{Around, Definition, Kind, Raw, Scope};
+use super::document::{DocumentError, EnvDocument};
+use super::env_file::{self, EnvFileError};
+use super::mask;
+use super::read::{self, ReadFileError};
+use super::scope::{EnvScope, RawValue, ScopeInputs, ValueKind, VariableDefinition};
 use super::secrets::sha256;
 
 /// The file that describes a project.
 pub const FILE: &str = "tetra.toml";
 
-/// The folder of env files and templates.
-pub const FOLDER: &str = "env";
+/// The directory of env files and templates.
+pub const DIR_NAME: &str = "env";
 
-/// A folder with what describes its environments.
+/// A directory with what describes its environments.
 #[derive(Debug, Clone)]
 pub struct Project {
-    /// The folder.
-    pub folder: PathBuf,
+    /// The directory.
+    pub dir: PathBuf,
     /// `tetra.toml`, if there is one.
-    pub document: Option<Document>,
+    pub document: Option<EnvDocument>,
 }
 
 /// Why a project gives no environment.
@@ -40,13 +40,13 @@ pub enum ProjectError {
     Document(#[from] DocumentError),
     /// A file cannot be read.
     #[error(transparent)]
-    Read(#[from] ReadError),
+    Read(#[from] ReadFileError),
     /// A template or env file makes no sense.
     #[error(transparent)]
-    Malformed(#[from] Malformed),
+    Malformed(#[from] EnvFileError),
     /// Nothing describes this environment.
     #[error("nothing here describes the environment `{env}`")]
-    Unknown {
+    UnknownEnvironment {
         /// The environment.
         env: EnvName,
         /// Those that are described.
@@ -60,13 +60,13 @@ pub enum ProjectError {
     },
 }
 
-impl Advise for ProjectError {
+impl UserFacingError for ProjectError {
     fn kind(&self) -> FaultKind {
         match self {
             Self::Document(error) => error.kind(),
             Self::Read(error) => error.kind(),
             Self::Malformed(error) => error.kind(),
-            Self::Unknown { .. } | Self::NoFile { .. } => FaultKind::NotFound,
+            Self::UnknownEnvironment { .. } | Self::NoFile { .. } => FaultKind::NotFound,
         }
     }
 
@@ -75,13 +75,15 @@ impl Advise for ProjectError {
             Self::Document(error) => error.advice(),
             Self::Read(error) => error.advice(),
             Self::Malformed(error) => error.advice(),
-            Self::Unknown { env, known } if known.is_empty() => {
-                Some(format!("write [environments.{env}] in {FILE}, or a template {FOLDER}/{env}.env.tmpl"))
+            Self::UnknownEnvironment { env, known } if known.is_empty() => {
+                Some(format!("write [environments.{env}] in {FILE}, or a template {DIR_NAME}/{env}.env.tmpl"))
             }
-            Self::Unknown { env, known } => Some(match nearest(env.as_str(), known.iter().map(String::as_str)) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("there are {}", known.join(", ")),
-            }),
+            Self::UnknownEnvironment { env, known } => {
+                Some(match closest_match(env.as_str(), known.iter().map(String::as_str)) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("there are {}", known.join(", ")),
+                })
+            }
             Self::NoFile { env } => Some(format!("`tetra env init {env}` makes it")),
         }
     }
@@ -97,22 +99,22 @@ impl Advise for ProjectError {
 
 /// Where the variables of an environment come from.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub struct EnvPlan {
     /// What names mean.
-    pub scope: Scope,
+    pub scope: EnvScope,
     /// The file that it comes from, as messages call it.
     pub from: String,
     /// The digest of that file.
     pub digest: String,
     /// In the order in which they are written.
-    pub lines: Vec<Planned>,
+    pub lines: Vec<PlannedLine>,
     /// What was left out and why.
     pub warnings: Vec<Diagnostic>,
 }
 
 /// A line to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Planned {
+pub enum PlannedLine {
     /// As it is: comments and empty lines.
     Verbatim(String),
     /// A variable and its definition.
@@ -120,45 +122,45 @@ pub enum Planned {
 }
 
 impl Project {
-    /// What is in a folder. A folder without `tetra.toml` is a project too: it may have templates.
+    /// What is in a directory. A directory without `tetra.toml` is a project too: it may have templates.
     ///
     /// # Errors
     ///
     /// Fails if `tetra.toml` is there and cannot be used.
-    pub fn open(folder: &Path) -> Result<Self, DocumentError> {
-        let document = match Document::read(&folder.join(FILE), FILE) {
+    pub fn open(dir: &Path) -> Result<Self, DocumentError> {
+        let document = match EnvDocument::read(&dir.join(FILE), FILE) {
             Ok(document) => Some(document),
-            Err(DocumentError::Read(ReadError::File(error))) if error.is_not_found() => None,
+            Err(DocumentError::Read(ReadFileError::File(error))) if error.is_not_found() => None,
             Err(error) => return Err(error),
         };
-        Ok(Self { folder: folder.to_owned(), document })
+        Ok(Self { dir: dir.to_owned(), document })
     }
 
     /// The env file of an environment.
     #[must_use]
     pub fn file(&self, env: &EnvName) -> PathBuf {
-        self.folder.join(FOLDER).join(format!("{env}.env"))
+        self.dir.join(DIR_NAME).join(format!("{env}.env"))
     }
 
     /// The template of an environment.
     #[must_use]
     pub fn template(&self, env: &EnvName) -> PathBuf {
-        self.folder.join(FOLDER).join(format!("{env}.env.tmpl"))
+        self.dir.join(DIR_NAME).join(format!("{env}.env.tmpl"))
     }
 
     /// Every environment that has a table, a template or a file; the built-in ones first.
     #[must_use]
     pub fn environments(&self) -> Vec<EnvName> {
-        let mut found: BTreeSet<(Option<Rung>, EnvName)> = BTreeSet::new();
+        let mut found: BTreeSet<(Option<Tier>, EnvName)> = BTreeSet::new();
         let mut add = |name: &str| {
             if let Ok(env) = name.parse::<EnvName>() {
-                found.insert((env.rung(), env));
+                found.insert((env.tier(), env));
             }
         };
         for entry in self.document.iter().flat_map(|document| document.below(&["environments"])) {
             add(&entry.path[1]);
         }
-        for entry in fs::read_dir(self.folder.join(FOLDER)).into_iter().flatten().flatten() {
+        for entry in fs::read_dir(self.dir.join(DIR_NAME)).into_iter().flatten().flatten() {
             let name = entry.file_name();
             let Some(name) = name.to_str() else { continue };
             if let Some(env) = name.strip_suffix(".env.tmpl").or_else(|| name.strip_suffix(".env"))
@@ -184,27 +186,27 @@ impl Project {
     /// # Errors
     ///
     /// Fails if there is neither, or the template makes no sense.
-    pub fn plan(&self, env: &EnvName, around: Around) -> Result<Plan, ProjectError> {
+    pub fn plan(&self, env: &EnvName, around: ScopeInputs) -> Result<EnvPlan, ProjectError> {
         if let (Some(document), Some(table)) = (&self.document, self.table(env)) {
             return Ok(overridden(from_document(document, (env, table), around)));
         }
         let path = self.template(env);
-        let Some(text) = read::text_if_any(&path)? else {
+        let Some(text) = read::text_if_exists(&path)? else {
             let known = self.environments().iter().map(ToString::to_string).collect();
-            return Err(ProjectError::Unknown { env: env.clone(), known });
+            return Err(ProjectError::UnknownEnvironment { env: env.clone(), known });
         };
-        let name = format!("{FOLDER}/{env}.env.tmpl");
+        let name = format!("{DIR_NAME}/{env}.env.tmpl");
         from_template(self.document.as_ref(), (env, &name), &text, around).map(overridden)
     }
 }
 
 /// A variable that is given by hand is written as it is given.
-fn overridden(mut plan: Plan) -> Plan {
+fn overridden(mut plan: EnvPlan) -> EnvPlan {
     for line in &plan.lines {
-        if let Planned::Variable(key, id) = line
-            && let Some(value) = plan.scope.around.given.get(key)
+        if let PlannedLine::Variable(key, id) = line
+            && let Some(value) = plan.scope.inputs.given.get(key)
         {
-            plan.scope.definitions[*id].value = Raw::Plain(Kind::Text, value.clone());
+            plan.scope.definitions[*id].value = RawValue::Plain(ValueKind::Text, value.clone());
         }
     }
     plan
@@ -213,50 +215,50 @@ fn overridden(mut plan: Plan) -> Plan {
 /// What stands behind the environment's name in files of other formats.
 pub const FORMATS: [&str; 3] = [".systemd", ".docker", ".k8s"];
 
-fn from_document(document: &Document, (env, table): (&EnvName, &str), around: Around) -> Plan {
+fn from_document(document: &EnvDocument, (env, table): (&EnvName, &str), around: ScopeInputs) -> EnvPlan {
     let scope = scope_of(document, (env, Some(table)), around);
     let mut lines = Vec::new();
     let mut warnings = Vec::new();
-    let own: BTreeSet<String> = scope.layers[OWN].keys().cloned().collect();
-    for (path, layer) in [(&["common"][..], COMMON), (&["environments", table], OWN)] {
+    let own: BTreeSet<String> = scope.layers[OWN_LAYER].keys().cloned().collect();
+    for (path, layer) in [(&["common"][..], COMMON_LAYER), (&["environments", table], OWN_LAYER)] {
         let mut any = false;
         for entry in document.below(path).filter(|entry| !entry.table) {
             let key = entry.path[path.len()].to_ascii_uppercase();
-            if matches!(entry.value, Raw::Several(_)) {
+            if matches!(entry.value, RawValue::List(_)) {
                 let title = format!("`{}` is a list and was left out", entry.path.join("."));
                 warnings.push(document.source.warning(title, entry.key.clone(), ""));
                 continue;
             }
-            if layer == COMMON && own.contains(&key) {
+            if layer == COMMON_LAYER && own.contains(&key) {
                 continue;
             }
             if !any {
-                lines.push(Planned::Verbatim(format!("# [{}]", path.join("."))));
+                lines.push(PlannedLine::Verbatim(format!("# [{}]", path.join("."))));
                 any = true;
             }
             let id = scope.paths[&entry.path.join("\0")];
-            lines.push(Planned::Variable(key, id));
+            lines.push(PlannedLine::Variable(key, id));
         }
         if any {
-            lines.push(Planned::Verbatim(String::new()));
+            lines.push(PlannedLine::Verbatim(String::new()));
         }
     }
-    if lines.last() == Some(&Planned::Verbatim(String::new())) {
+    if lines.last() == Some(&PlannedLine::Verbatim(String::new())) {
         lines.pop();
     }
     let digest = sha256(&document.text);
-    Plan { scope, from: document.source.name.clone(), digest, lines, warnings }
+    EnvPlan { scope, from: document.source.name.clone(), digest, lines, warnings }
 }
 
 /// The layers of a scope: the template or the environment's table, what all have, variables, places.
-const OWN: usize = 0;
-const COMMON: usize = 1;
+const OWN_LAYER: usize = 0;
+const COMMON_LAYER: usize = 1;
 
 /// Everything that names can mean for an environment.
 #[must_use]
-pub fn scope_of(document: &Document, (env, table): (&EnvName, Option<&str>), around: Around) -> Scope {
-    let mut scope = Scope { sources: vec![document.source.clone()], around, ..Scope::default() };
-    scope.around.built_in.insert("TETRA_ENV".to_owned(), env.to_string());
+pub fn scope_of(document: &EnvDocument, (env, table): (&EnvName, Option<&str>), around: ScopeInputs) -> EnvScope {
+    let mut scope = EnvScope { sources: vec![document.source.clone()], inputs: around, ..EnvScope::default() };
+    scope.inputs.built_in.insert("TETRA_ENV".to_owned(), env.to_string());
     let own = table.map_or_else(|| vec!["environments"; 3], |table| vec!["environments", table]);
     let layers: [&[&str]; 4] = [&own, &["common"], &["variables"], &["deployment"]];
     scope.layers = vec![HashMap::new(); layers.len()];
@@ -278,50 +280,62 @@ pub fn scope_of(document: &Document, (env, table): (&EnvName, Option<&str>), aro
         }
         scope.paths.insert(entry.path.join("\0"), id);
         let (value, span) = (entry.value.clone(), entry.span.clone());
-        scope.definitions.push(Definition { name: entry.path.join("."), value, source: 0, span, seat });
+        scope.definitions.push(VariableDefinition {
+            name: entry.path.join("."),
+            value,
+            source: 0,
+            span,
+            binding: seat,
+        });
     }
     scope
 }
 
 fn from_template(
-    document: Option<&Document>,
+    document: Option<&EnvDocument>,
     (env, name): (&EnvName, &str),
     text: &str,
-    around: Around,
-) -> Result<Plan, ProjectError> {
-    let empty = Document { source: SourceText::new(FILE, ""), text: String::new(), entries: Vec::new() };
+    around: ScopeInputs,
+) -> Result<EnvPlan, ProjectError> {
+    let empty = EnvDocument { source: SourceText::new(FILE, ""), text: String::new(), entries: Vec::new() };
     let mut scope = scope_of(document.unwrap_or(&empty), (env, None), around);
     // A template is meant for people: what looks like a secret in it is hidden when it is shown.
-    scope.sources.push(SourceText::new(name, masked::settings(text)));
-    let entries = lines::entries(name, text)?;
+    scope.sources.push(SourceText::new(name, mask::mask_values(text)));
+    let entries = env_file::entries(name, text)?;
     let mut lines = Vec::new();
     let mut at = 0;
     for entry in entries {
         verbatim(&text[at..entry.span.start], &mut lines);
         at = entry.span.end;
         let id = scope.definitions.len();
-        let key = entry.setting.key;
+        let key = entry.variable.key;
         let value = if text[entry.value.clone()].trim_start().starts_with('\'') {
-            Raw::Plain(Kind::Text, entry.setting.value)
+            RawValue::Plain(ValueKind::Text, entry.variable.value)
         } else {
-            Raw::Text(entry.setting.value)
+            RawValue::Text(entry.variable.value)
         };
-        let seat = Some((OWN, key.clone()));
-        scope.layers[OWN].insert(key.clone(), id);
-        scope.definitions.push(Definition { name: key.clone(), value, source: 1, span: entry.value, seat });
-        lines.push(Planned::Variable(key, id));
+        let seat = Some((OWN_LAYER, key.clone()));
+        scope.layers[OWN_LAYER].insert(key.clone(), id);
+        scope.definitions.push(VariableDefinition {
+            name: key.clone(),
+            value,
+            source: 1,
+            span: entry.value,
+            binding: seat,
+        });
+        lines.push(PlannedLine::Variable(key, id));
     }
     verbatim(&text[at..], &mut lines);
-    Ok(Plan { scope, from: name.to_owned(), digest: sha256(text), lines, warnings: Vec::new() })
+    Ok(EnvPlan { scope, from: name.to_owned(), digest: sha256(text), lines, warnings: Vec::new() })
 }
 
 /// Comments and empty lines between two settings.
-fn verbatim(text: &str, lines: &mut Vec<Planned>) {
+fn verbatim(text: &str, lines: &mut Vec<PlannedLine>) {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let text = text.strip_prefix('\n').unwrap_or(text);
-    lines.extend(text.lines().map(str::trim).map(|line| Planned::Verbatim(line.to_owned())));
+    lines.extend(text.lines().map(str::trim).map(|line| PlannedLine::Verbatim(line.to_owned())));
     // Blanks before a key are no line.
-    if !text.is_empty() && !text.ends_with('\n') && lines.last() == Some(&Planned::Verbatim(String::new())) {
+    if !text.is_empty() && !text.ends_with('\n') && lines.last() == Some(&PlannedLine::Verbatim(String::new())) {
         lines.pop();
     }
 }
@@ -331,16 +345,16 @@ fn verbatim(text: &str, lines: &mut Vec<Planned>) {
 /// # Errors
 ///
 /// Fails if the file is not there or makes no sense.
-pub fn read_file(project: &Project, env: &EnvName) -> Result<Vec<dotenv::Setting>, ProjectError> {
-    let text = read::text_if_any(&project.file(env))?.ok_or_else(|| ProjectError::NoFile { env: env.clone() })?;
-    let mut settings: Vec<dotenv::Setting> = Vec::new();
+pub fn read_file(project: &Project, env: &EnvName) -> Result<Vec<dotenv::EnvVar>, ProjectError> {
+    let text = read::text_if_exists(&project.file(env))?.ok_or_else(|| ProjectError::NoFile { env: env.clone() })?;
+    let mut settings: Vec<dotenv::EnvVar> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
-    for entry in lines::entries(&format!("{FOLDER}/{env}.env"), &text)? {
-        match places.get(&entry.setting.key) {
-            Some(place) => settings[*place] = entry.setting,
+    for entry in env_file::entries(&format!("{DIR_NAME}/{env}.env"), &text)? {
+        match places.get(&entry.variable.key) {
+            Some(place) => settings[*place] = entry.variable,
             None => {
-                places.insert(entry.setting.key.clone(), settings.len());
-                settings.push(entry.setting);
+                places.insert(entry.variable.key.clone(), settings.len());
+                settings.push(entry.variable);
             }
         }
     }

@@ -2,36 +2,36 @@
 
 use std::collections::BTreeMap;
 
-use crate::base::environment::{EnvName, Rung};
+use crate::base::environment::{EnvName, Tier};
 use crate::base::redact;
 
-use super::compare::Pair;
+use super::compare::KeyValue;
 use super::generate::Generated;
 
 /// What is known about both sides.
 #[derive(Debug, Clone, Copy)]
-pub struct Sides<'a> {
+pub struct PromotionPair<'a> {
     /// Where it comes from.
     pub from: &'a EnvName,
     /// Where it goes.
     pub to: &'a EnvName,
     /// The variables of the one side.
-    pub here: &'a [Pair],
+    pub source_values: &'a [KeyValue],
     /// What the source says for the other side.
     pub source: Option<&'a Generated>,
     /// What the other side has now.
-    pub there: &'a [Pair],
+    pub target_values: &'a [KeyValue],
     /// The secrets of the other side.
     pub secrets: &'a BTreeMap<String, String>,
     /// Variables that a person looked at and lets pass.
     pub accepted: &'a [String],
     /// How careful to be on the other side.
-    pub rung: Option<Rung>,
+    pub tier: Option<Tier>,
 }
 
 /// What becomes of a variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
+pub enum PromotionAction {
     /// The source says it for the other side.
     Resolved,
     /// The other side has a value of its own.
@@ -50,7 +50,7 @@ pub enum Action {
     Review,
 }
 
-impl Action {
+impl PromotionAction {
     /// Its word.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -69,11 +69,11 @@ impl Action {
 
 /// One variable on its way.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
+pub struct PromotionStep {
     /// Its name.
     pub key: String,
     /// What becomes of it.
-    pub action: Action,
+    pub action: PromotionAction,
     /// On this side.
     pub before: Option<String>,
     /// On the other side; none if it is dropped or missing.
@@ -84,51 +84,51 @@ pub struct Step {
 
 /// What becomes of every variable: in the order of this side, then what only the source of the other side has.
 #[must_use]
-pub fn steps(sides: &Sides) -> Vec<Step> {
+pub fn plan_steps(sides: &PromotionPair) -> Vec<PromotionStep> {
     let source = |key: &str| sides.source?.variables.iter().find(|variable| variable.key == key);
     let mut steps = Vec::new();
-    for (key, before) in sides.here {
+    for (key, before) in sides.source_values {
         let known = source(key);
         let secret = known.map_or_else(|| redact::is_secret_name(key), |variable| variable.secret);
         let (action, after) = match known {
             Some(variable) => match &variable.value {
-                Some(value) => (Action::Resolved, Some(value.clone())),
-                None => (Action::Missing, None),
+                Some(value) => (PromotionAction::Resolved, Some(value.clone())),
+                None => (PromotionAction::Missing, None),
             },
-            None if secret => injected(sides, key),
-            None => carried(sides, key, before),
+            None if secret => from_secret(sides, key),
+            None => copied(sides, key, before),
         };
-        steps.push(Step { key: key.clone(), action, before: Some(before.clone()), after, secret });
+        steps.push(PromotionStep { key: key.clone(), action, before: Some(before.clone()), after, secret });
     }
     let only_there = sides.source.iter().flat_map(|source| &source.variables);
-    for variable in only_there.filter(|variable| !sides.here.iter().any(|(key, _)| *key == variable.key)) {
-        let action = if variable.value.is_some() { Action::Resolved } else { Action::Missing };
+    for variable in only_there.filter(|variable| !sides.source_values.iter().any(|(key, _)| *key == variable.key)) {
+        let action = if variable.value.is_some() { PromotionAction::Resolved } else { PromotionAction::Missing };
         let (key, after) = (variable.key.clone(), variable.value.clone());
-        steps.push(Step { key, action, before: None, after, secret: variable.secret });
+        steps.push(PromotionStep { key, action, before: None, after, secret: variable.secret });
     }
     steps
 }
 
-fn injected(sides: &Sides, key: &str) -> (Action, Option<String>) {
+fn from_secret(sides: &PromotionPair, key: &str) -> (PromotionAction, Option<String>) {
     match sides.secrets.get(key) {
-        Some(value) => (Action::Secret, Some(value.clone())),
-        None => (Action::Missing, None),
+        Some(value) => (PromotionAction::Secret, Some(value.clone())),
+        None => (PromotionAction::Missing, None),
     }
 }
 
-fn carried(sides: &Sides, key: &str, value: &str) -> (Action, Option<String>) {
-    if let Some((_, own)) = sides.there.iter().find(|(name, _)| name == key) {
-        return (Action::Kept, Some(own.clone()));
+fn copied(sides: &PromotionPair, key: &str, value: &str) -> (PromotionAction, Option<String>) {
+    if let Some((_, own)) = sides.target_values.iter().find(|(name, _)| name == key) {
+        return (PromotionAction::Kept, Some(own.clone()));
     }
-    if is_for_debugging(key, value) && matches!(sides.rung, Some(Rung::Staging | Rung::Prod)) {
-        return (Action::Dropped, None);
+    if is_for_debugging(key, value) && matches!(sides.tier, Some(Tier::Staging | Tier::Prod)) {
+        return (PromotionAction::Dropped, None);
     }
     let derived = derive(key, value, (sides.from, sides.to));
     if derived != value {
-        return (Action::Derived, Some(derived));
+        return (PromotionAction::Derived, Some(derived));
     }
     let accepted = sides.accepted.iter().any(|accepted| accepted == key || accepted == "all");
-    (if accepted { Action::Accepted } else { Action::Review }, Some(derived))
+    (if accepted { PromotionAction::Accepted } else { PromotionAction::Review }, Some(derived))
 }
 
 fn is_for_debugging(key: &str, value: &str) -> bool {
@@ -140,9 +140,9 @@ fn is_for_debugging(key: &str, value: &str) -> bool {
 #[must_use]
 pub fn derive(key: &str, value: &str, (from, to): (&EnvName, &EnvName)) -> String {
     let names = |env: &EnvName| {
-        let long = match env.rung() {
-            Some(Rung::Local | Rung::Dev) => "development",
-            Some(Rung::Prod) => "production",
+        let long = match env.tier() {
+            Some(Tier::Local | Tier::Dev) => "development",
+            Some(Tier::Prod) => "production",
             _ => env.as_str(),
         };
         (env.as_str().to_owned(), long.to_owned())
@@ -162,7 +162,7 @@ pub fn derive(key: &str, value: &str, (from, to): (&EnvName, &EnvName)) -> Strin
         return to_long;
     }
     let value = value.replace(&format!("/home/{short}/"), &format!("/home/{to_short}/"));
-    let host = if to.rung() == Some(Rung::Prod) { String::new() } else { format!("{to_short}.") };
+    let host = if to.tier() == Some(Tier::Prod) { String::new() } else { format!("{to_short}.") };
     replace_label(&value, &format!("{short}."), &host)
 }
 
@@ -229,18 +229,18 @@ mod tests {
         .map(pair);
         let secrets = [pair(("API_KEY", "of staging"))].into_iter().collect();
         let (from, to) = (env("dev"), env("staging"));
-        let sides = Sides {
+        let sides = PromotionPair {
             from: &from,
             to: &to,
-            here: &here,
+            source_values: &here,
             source: None,
-            there: &[pair(("OWN", "2"))],
+            target_values: &[pair(("OWN", "2"))],
             secrets: &secrets,
             accepted: &["SIZE".to_owned()],
-            rung: to.rung(),
+            tier: to.tier(),
         };
         let found: Vec<(String, &str, Option<String>)> =
-            steps(&sides).into_iter().map(|step| (step.key, step.action.word(), step.after)).collect();
+            plan_steps(&sides).into_iter().map(|step| (step.key, step.action.word(), step.after)).collect();
         let expected = [
             ("NODE_ENV", "derived", Some("staging")),
             ("API_KEY", "secret", Some("of staging")),

@@ -4,21 +4,21 @@ use std::fs;
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use crate::base::fault::{Advise, Kind};
-use crate::disk::{self, Refusal};
+use crate::base::fault::{FaultKind, UserFacingError};
+use crate::disk::{self, FileAccessError};
 use crate::sys::file::FileError;
 
 /// The largest file that is read, in bytes. The longest ones that people write by hand are a hundredth of it.
-pub const LARGEST_FILE: u64 = 1 << 20;
+pub const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// Why a file cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum ReadError {
+pub enum ReadFileError {
     /// The system said no.
     #[error(transparent)]
     File(#[from] FileError),
     /// It is too large to be what it should be.
-    #[error("`{}` is larger than {} KiB", path.display(), LARGEST_FILE >> 10)]
+    #[error("`{}` is larger than {} KiB", path.display(), MAX_FILE_BYTES >> 10)]
     TooLarge {
         /// The file.
         path: PathBuf,
@@ -47,13 +47,13 @@ pub enum ReadError {
     },
 }
 
-impl Advise for ReadError {
-    fn kind(&self) -> Kind {
+impl UserFacingError for ReadFileError {
+    fn kind(&self) -> FaultKind {
         match self {
-            Self::File(error) if error.is_not_found() => Kind::NotFound,
+            Self::File(error) if error.is_not_found() => FaultKind::NotFound,
             Self::File(error) => error.kind(),
-            Self::Link { .. } => Kind::Refused,
-            _ => Kind::Failed,
+            Self::Link { .. } => FaultKind::Refused,
+            _ => FaultKind::Failed,
         }
     }
 
@@ -72,9 +72,9 @@ impl Advise for ReadError {
 ///
 /// # Errors
 ///
-/// Fails if it cannot be read, is larger than [`LARGEST_FILE`], or is no UTF-8.
-pub fn text(path: &Path) -> Result<String, ReadError> {
-    decode(path, bytes(path, LARGEST_FILE)?)
+/// Fails if it cannot be read, is larger than [`MAX_FILE_BYTES`], or is no UTF-8.
+pub fn text(path: &Path) -> Result<String, ReadFileError> {
+    decode(path, bytes(path, MAX_FILE_BYTES)?)
 }
 
 /// The bytes of a regular file, one more than `most` at most.
@@ -82,11 +82,11 @@ pub fn text(path: &Path) -> Result<String, ReadError> {
 /// # Errors
 ///
 /// Fails if it cannot be read, or is no regular file.
-pub fn bytes(path: &Path, most: u64) -> Result<Vec<u8>, ReadError> {
+pub fn bytes(path: &Path, most: u64) -> Result<Vec<u8>, ReadFileError> {
     let fail = |source| FileError::Io { action: "read", path: path.to_owned(), source };
-    let file = match disk::given().open(path) {
-        Err(error) if disk::refusal(&error) == Some(Refusal::NotRegular) => {
-            return Err(ReadError::NotAFile { path: path.to_owned() });
+    let file = match disk::user_file().open(path) {
+        Err(error) if disk::access_error(&error) == Some(FileAccessError::NotRegular) => {
+            return Err(ReadFileError::NotAFile { path: path.to_owned() });
         }
         opened => opened.map_err(fail)?,
     };
@@ -97,40 +97,40 @@ pub fn bytes(path: &Path, most: u64) -> Result<Vec<u8>, ReadError> {
 
 /// What a file holds, whatever it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Anything {
+pub struct LossyText {
     /// Its text; what is no UTF-8 is replaced.
     pub text: String,
     /// It is data of a program, with some text in it at most.
     pub is_binary: bool,
 }
 
-/// The largest file that is read as [`Anything`], in bytes.
-pub const LARGEST_OF_ANY: u64 = 16 << 20;
+/// The largest file that is read as [`LossyText`], in bytes.
+pub const MAX_LOSSY_BYTES: u64 = 16 << 20;
 
 /// What a file holds: text, in whatever encoding, or something else.
 ///
 /// # Errors
 ///
-/// Fails if it cannot be read, is no regular file, or is larger than [`LARGEST_OF_ANY`].
-pub fn anything(path: &Path) -> Result<Anything, ReadError> {
-    let bytes = bytes(path, LARGEST_OF_ANY)?;
-    if bytes.len() as u64 > LARGEST_OF_ANY {
-        return Err(ReadError::TooLarge { path: path.to_owned() });
+/// Fails if it cannot be read, is no regular file, or is larger than [`MAX_LOSSY_BYTES`].
+pub fn read_lossy(path: &Path) -> Result<LossyText, ReadFileError> {
+    let bytes = bytes(path, MAX_LOSSY_BYTES)?;
+    if bytes.len() as u64 > MAX_LOSSY_BYTES {
+        return Err(ReadFileError::TooLarge { path: path.to_owned() });
     }
-    Ok(decode_anything(&bytes))
+    Ok(decode_lossy(&bytes))
 }
 
 /// Bytes as text.
 #[must_use]
-pub fn decode_anything(bytes: &[u8]) -> Anything {
+pub fn decode_lossy(bytes: &[u8]) -> LossyText {
     let wide = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
         let units: Vec<u16> = bytes.as_chunks::<2>().0.iter().map(|pair| unit(*pair)).collect();
-        Anything { text: String::from_utf16_lossy(&units), is_binary: false }
+        LossyText { text: String::from_utf16_lossy(&units), is_binary: false }
     };
     match bytes {
         [0xff, 0xfe, rest @ ..] => wide(rest, u16::from_le_bytes),
         [0xfe, 0xff, rest @ ..] => wide(rest, u16::from_be_bytes),
-        _ => Anything { text: String::from_utf8_lossy(bytes).into_owned(), is_binary: bytes.contains(&0) },
+        _ => LossyText { text: String::from_utf8_lossy(bytes).into_owned(), is_binary: bytes.contains(&0) },
     }
 }
 
@@ -139,10 +139,10 @@ pub fn decode_anything(bytes: &[u8]) -> Anything {
 /// # Errors
 ///
 /// As [`text`].
-pub fn text_if_any(path: &Path) -> Result<Option<String>, ReadError> {
+pub fn text_if_exists(path: &Path) -> Result<Option<String>, ReadFileError> {
     match text(path) {
         Ok(text) => Ok(Some(text)),
-        Err(ReadError::File(error)) if error.is_not_found() => Ok(None),
+        Err(ReadFileError::File(error)) if error.is_not_found() => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -151,29 +151,29 @@ pub fn text_if_any(path: &Path) -> Result<Option<String>, ReadError> {
 ///
 /// # Errors
 ///
-/// Fails if they are more than [`LARGEST_FILE`], or no UTF-8.
-pub fn decode(path: &Path, bytes: Vec<u8>) -> Result<String, ReadError> {
-    if bytes.len() as u64 > LARGEST_FILE {
-        return Err(ReadError::TooLarge { path: path.to_owned() });
+/// Fails if they are more than [`MAX_FILE_BYTES`], or no UTF-8.
+pub fn decode(path: &Path, bytes: Vec<u8>) -> Result<String, ReadFileError> {
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(ReadFileError::TooLarge { path: path.to_owned() });
     }
     String::from_utf8(bytes).map_err(|error| {
         let sound = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = sound.iter().filter(|byte| **byte == b'\n').count() + 1;
-        ReadError::NotText { path: path.to_owned(), line }
+        ReadFileError::NotText { path: path.to_owned(), line }
     })
 }
 
-/// Makes sure that a file below a folder can be written without following a link.
+/// Makes sure that a file below a directory can be written without following a link.
 ///
 /// # Errors
 ///
-/// Fails if the file or the folder it stands in is a link, or cannot be looked at.
-pub fn no_link(path: &Path) -> Result<(), ReadError> {
+/// Fails if the file or the directory it stands in is a link, or cannot be looked at.
+pub fn ensure_no_symlink(path: &Path) -> Result<(), ReadFileError> {
     for path in [path.parent(), Some(path)].into_iter().flatten() {
         match fs::symlink_metadata(path) {
             Ok(found) if found.is_symlink() => {
                 let target = fs::read_link(path).unwrap_or_default();
-                return Err(ReadError::Link { path: path.to_owned(), target });
+                return Err(ReadFileError::Link { path: path.to_owned(), target });
             }
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -193,33 +193,33 @@ mod tests {
 
     #[test]
     fn what_is_no_text_or_too_large_is_refused_with_its_reason() {
-        let home = tempfile::tempdir().expect("a folder");
+        let home = tempfile::tempdir().expect("a directory");
         let path = home.path().join("a");
         let said = |bytes: &[u8]| {
             fs::write(&path, bytes).expect("written");
             text(&path).expect_err("refused").to_string()
         };
         assert!(said(b"a\nb\n\xff").ends_with("is not UTF-8 text (line 3)"));
-        assert!(said(&vec![b'a'; (LARGEST_FILE + 1) as usize]).ends_with("is larger than 1024 KiB"));
-        assert!(text(home.path()).expect_err("a folder").to_string().ends_with("is not a file"));
-        assert_eq!(text_if_any(&home.path().join("b")).expect("nothing"), None);
+        assert!(said(&vec![b'a'; (MAX_FILE_BYTES + 1) as usize]).ends_with("is larger than 1024 KiB"));
+        assert!(text(home.path()).expect_err("a directory").to_string().ends_with("is not a file"));
+        assert_eq!(text_if_exists(&home.path().join("b")).expect("nothing"), None);
     }
 
     #[test]
     fn every_encoding_is_text() {
-        let text = |bytes: &[u8]| decode_anything(bytes).text;
+        let text = |bytes: &[u8]| decode_lossy(bytes).text;
         assert_eq!(text(b"pass=x\xfc"), "pass=x\u{fffd}");
         assert_eq!(text(b"\xff\xfea\0=\0\xe9\0"), "a=é");
         assert_eq!(text(b"\xfe\xff\0a\0="), "a=");
-        assert!(decode_anything(b"\x7fELF\0a").is_binary && !decode_anything(b"a").is_binary);
+        assert!(decode_lossy(b"\x7fELF\0a").is_binary && !decode_lossy(b"a").is_binary);
     }
 
     #[test]
     fn a_link_is_not_written_through() {
-        let home = tempfile::tempdir().expect("a folder");
+        let home = tempfile::tempdir().expect("a directory");
         let link = home.path().join("env");
         std::os::unix::fs::symlink("/etc", &link).expect("made");
-        assert_eq!(no_link(&link.join("dev.env")).expect_err("a link").kind(), Kind::Refused);
-        assert!(no_link(&home.path().join("x/y")).is_ok());
+        assert_eq!(ensure_no_symlink(&link.join("dev.env")).expect_err("a link").kind(), FaultKind::Refused);
+        assert!(ensure_no_symlink(&home.path().join("x/y")).is_ok());
     }
 }

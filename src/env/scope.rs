@@ -5,43 +5,43 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 use crate::base::diagnostic::SourceText;
-use crate::base::environment::Rung;
-use crate::base::expand::{self, Found, Lookup, Resolve, part_of};
-use crate::base::near::nearest;
-use crate::base::template::{Reference, Space};
-use crate::base::trouble::{Reason, Trouble};
+use crate::base::environment::Tier;
+use crate::base::expand::{self, Lookup, LookupResult, Resolve, source_range};
+use crate::base::expand_error::{ExpandError, ExpandErrorKind};
+use crate::base::suggest::closest_match;
+use crate::base::template::{Namespace, Reference};
 
 /// One value that a name can stand for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Definition {
+pub struct VariableDefinition {
     /// How messages call it: `environments.dev.PORT`.
     pub name: String,
     /// What it says.
-    pub value: Raw,
+    pub value: RawValue,
     /// Which of the sources it stands in.
     pub source: usize,
     /// Its value there, in bytes, with its quotes.
     pub span: Range<usize>,
     /// The layer that it belongs to and its name there; none for what can only be reached by its path.
-    pub seat: Option<(usize, String)>,
+    pub binding: Option<(usize, String)>,
 }
 
 /// What a definition says before anything is resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Raw {
+pub enum RawValue {
     /// A text that may hold expansions.
     Text(String),
     /// A text without expansions: a number, a truth value, a time, or what stands in single quotes.
-    Plain(Kind, String),
+    Plain(ValueKind, String),
     /// The secret of this name: `var.NAME`.
     Secret(String),
     /// Several values, in TOML.
-    Several(String),
+    List(String),
 }
 
 /// The kind of a plain value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ValueKind {
     /// Text.
     Text,
     /// A whole number.
@@ -53,68 +53,68 @@ pub enum Kind {
     /// A date, a time, or both.
     Datetime,
     /// An array or table, as TOML.
-    Several,
+    List,
 }
 
 /// A resolved value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Value {
+pub struct EnvValue {
     /// Its text.
     pub text: String,
     /// Its kind; text unless the whole value is one typed thing.
-    pub kind: Kind,
+    pub kind: ValueKind,
     /// A secret went into it.
     pub secret: bool,
 }
 
-impl Value {
-    fn plain(text: &str, kind: Kind) -> Self {
+impl EnvValue {
+    fn plain(text: &str, kind: ValueKind) -> Self {
         Self { text: text.to_owned(), kind, secret: false }
     }
 }
 
-impl expand::Value for Value {
+impl expand::TemplateValue for EnvValue {
     fn text(text: String) -> Self {
-        Self { text, kind: Kind::Text, secret: false }
+        Self { text, kind: ValueKind::Text, secret: false }
     }
 
-    fn inside(&self) -> Option<Cow<'_, str>> {
-        (self.kind != Kind::Several).then_some(Cow::Borrowed(&self.text))
+    fn interpolated(&self) -> Option<Cow<'_, str>> {
+        (self.kind != ValueKind::List).then_some(Cow::Borrowed(&self.text))
     }
 
     fn is_secret(&self) -> bool {
         self.secret
     }
 
-    fn hidden(self) -> Self {
+    fn into_secret(self) -> Self {
         Self { secret: true, ..self }
     }
 }
 
 /// Which of the surroundings count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Surroundings {
+pub enum ProcessEnv {
     /// The variables of this program count, after everything else.
     #[default]
-    Open,
+    Allowed,
     /// They do not: the same files give the same result everywhere.
     Hermetic,
 }
 
-impl Surroundings {
+impl ProcessEnv {
     /// Process variables count where mistakes are cheap only.
     #[must_use]
-    pub fn of(rung: Option<Rung>) -> Self {
+    pub fn of(rung: Option<Tier>) -> Self {
         match rung {
-            Some(Rung::Staging | Rung::Prod) => Self::Hermetic,
-            Some(Rung::Local | Rung::Dev) | None => Self::Open,
+            Some(Tier::Staging | Tier::Prod) => Self::Hermetic,
+            Some(Tier::Local | Tier::Dev) | None => Self::Allowed,
         }
     }
 }
 
 /// What becomes of a name that means nothing and has no default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Unset {
+pub enum UnsetPolicy {
     /// It is a mistake.
     #[default]
     Refuse,
@@ -124,7 +124,7 @@ pub enum Unset {
 
 /// What counts beside the files of a project.
 #[derive(Debug, Clone, Default)]
-pub struct Around {
+pub struct ScopeInputs {
     /// Variables that were given by hand; stronger than everything else. Names are in upper case.
     pub given: BTreeMap<String, String>,
     /// `TETRA_SRC`, `TETRA_DIR`, `TETRA_ORG` as they are here.
@@ -134,18 +134,18 @@ pub struct Around {
     /// The variables of this program.
     pub process: BTreeMap<String, String>,
     /// Whether those count.
-    pub surroundings: Surroundings,
+    pub process_env: ProcessEnv,
     /// What becomes of a name that means nothing.
-    pub unset: Unset,
+    pub unset: UnsetPolicy,
 }
 
 /// All that names can mean.
 #[derive(Debug, Clone, Default)]
-pub struct Scope {
+pub struct EnvScope {
     /// The texts that definitions stand in.
     pub sources: Vec<SourceText>,
     /// Everything that is defined.
-    pub definitions: Vec<Definition>,
+    pub definitions: Vec<VariableDefinition>,
     /// What a bare name means: the first layer wins. Names are in upper case.
     pub layers: Vec<HashMap<String, usize>>,
     /// What `local:` means.
@@ -153,140 +153,140 @@ pub struct Scope {
     /// Definitions by their path, its parts joined by NUL.
     pub paths: HashMap<String, usize>,
     /// What counts beside them: what was given by hand before the layers, what tetra itself knows after them.
-    pub around: Around,
+    pub inputs: ScopeInputs,
 }
 
-impl Lookup for Scope {
-    type Value = Value;
+impl Lookup for EnvScope {
+    type Value = EnvValue;
 
-    fn find(&self, reference: &Reference, from: usize) -> Found<Value> {
-        match (reference.space, &reference.path[..]) {
+    fn find(&self, reference: &Reference, from: usize) -> LookupResult<EnvValue> {
+        match (reference.namespace, &reference.path[..]) {
             (None, [name]) => self.variable(name, from),
             (None, path) => self.path(path),
-            (Some(Space::Env), [name]) => self.surrounding(name),
-            (Some(Space::Secret), [name]) => self.secret(name),
-            (Some(Space::Local), [name]) => {
+            (Some(Namespace::Env), [name]) => self.process_variable(name),
+            (Some(Namespace::Secret), [name]) => self.secret(name),
+            (Some(Namespace::Local), [name]) => {
                 let found = self.local.get(&name.to_ascii_uppercase());
-                found.map_or(Found::Unset, |id| Found::Definition(*id))
+                found.map_or(LookupResult::Unset, |id| LookupResult::Definition(*id))
             }
-            (Some(Space::Local), path) => self.path(path),
-            (Some(Space::Infra), path) => self.path(&[&["infrastructure"], path].concat()),
-            (Some(Space::Host), path) => self.path(&[&["hosts"], path].concat()),
-            (Some(Space::Env | Space::Secret), _) => Found::Unset,
+            (Some(Namespace::Local), path) => self.path(path),
+            (Some(Namespace::Infra), path) => self.path(&[&["infrastructure"], path].concat()),
+            (Some(Namespace::Host), path) => self.path(&[&["hosts"], path].concat()),
+            (Some(Namespace::Env | Namespace::Secret), _) => LookupResult::Unset,
         }
     }
 
-    fn near(&self, reference: &Reference) -> Option<String> {
-        match (reference.space, &reference.path[..]) {
-            (None | Some(Space::Env), [name]) => self.near_variable(name),
-            (Some(Space::Infra), path) => self.near_path(&[&["infrastructure"], path].concat()),
-            (Some(Space::Host), path) => self.near_path(&[&["hosts"], path].concat()),
-            (Some(Space::Local), [_]) | (Some(Space::Env | Space::Secret), _) => None,
-            (None | Some(Space::Local), path) => self.near_path(path),
+    fn suggest(&self, reference: &Reference) -> Option<String> {
+        match (reference.namespace, &reference.path[..]) {
+            (None | Some(Namespace::Env), [name]) => self.suggest_variable(name),
+            (Some(Namespace::Infra), path) => self.suggest_path(&[&["infrastructure"], path].concat()),
+            (Some(Namespace::Host), path) => self.suggest_path(&[&["hosts"], path].concat()),
+            (Some(Namespace::Local), [_]) | (Some(Namespace::Env | Namespace::Secret), _) => None,
+            (None | Some(Namespace::Local), path) => self.suggest_path(path),
         }
     }
 
-    fn value(&self, id: usize, resolve: Resolve<Value>) -> Result<Value, Trouble> {
+    fn value(&self, id: usize, resolve: Resolve<EnvValue>) -> Result<EnvValue, ExpandError> {
         match &self.definitions[id].value {
-            Raw::Plain(kind, text) => Ok(Value::plain(text, *kind)),
-            Raw::Several(text) => Ok(Value::plain(text, Kind::Several)),
-            Raw::Text(text) => resolve(text),
-            Raw::Secret(name) => match self.injected(name) {
-                Found::Data(value) => Ok(value),
+            RawValue::Plain(kind, text) => Ok(EnvValue::plain(text, *kind)),
+            RawValue::List(text) => Ok(EnvValue::plain(text, ValueKind::List)),
+            RawValue::Text(text) => resolve(text),
+            RawValue::Secret(name) => match self.secret_value(name) {
+                LookupResult::Data(value) => Ok(value),
                 _ => {
-                    let reason = Reason::SecretMissing(name.clone());
-                    Err(Trouble { reason, name: name.clone(), way: Vec::new() })
+                    let reason = ExpandErrorKind::SecretMissing(name.clone());
+                    Err(ExpandError { reason, name: name.clone(), chain: Vec::new() })
                 }
             },
         }
     }
 
-    fn lets_unset_pass(&self) -> bool {
-        self.around.unset == Unset::Empty
+    fn allows_unset(&self) -> bool {
+        self.inputs.unset == UnsetPolicy::Empty
     }
 
     fn name(&self, id: usize) -> String {
         self.definitions[id].name.clone()
     }
 
-    fn place(&self, id: usize, part: &Range<usize>) -> Option<(&SourceText, Range<usize>)> {
+    fn location(&self, id: usize, part: &Range<usize>) -> Option<(&SourceText, Range<usize>)> {
         let definition = self.definitions.get(id)?;
         let source = self.sources.get(definition.source)?;
         let written = source.text.get(definition.span.clone())?;
-        let Raw::Text(text) = &definition.value else { return Some((source, definition.span.clone())) };
+        let RawValue::Text(text) = &definition.value else { return Some((source, definition.span.clone())) };
         let begin = definition.span.start;
-        let inner = part_of(written, text, part).map(|inner| begin + inner.start..begin + inner.end);
+        let inner = source_range(written, text, part).map(|inner| begin + inner.start..begin + inner.end);
         Some((source, inner.unwrap_or(definition.span.clone())))
     }
 }
 
-impl Scope {
+impl EnvScope {
     /// What `var.NAME` means: the secret, or a variable of this program, which is named on purpose and so counts everywhere.
     #[must_use]
-    pub fn injected(&self, name: &str) -> Found<Value> {
+    pub fn secret_value(&self, name: &str) -> LookupResult<EnvValue> {
         match self.secret(name) {
-            Found::Unset => self.around.process.get(name).map_or(Found::Unset, |value| secret(value)),
+            LookupResult::Unset => self.inputs.process.get(name).map_or(LookupResult::Unset, |value| secret(value)),
             found => found,
         }
     }
 
-    fn variable(&self, name: &str, from: usize) -> Found<Value> {
+    fn variable(&self, name: &str, from: usize) -> LookupResult<EnvValue> {
         let upper = name.to_ascii_uppercase();
-        if let Some(value) = self.around.given.get(&upper) {
+        if let Some(value) = self.inputs.given.get(&upper) {
             return data(value);
         }
         // A name that refers to itself means the layers around it.
-        let own = self.definitions.get(from).and_then(|definition| definition.seat.as_ref());
+        let own = self.definitions.get(from).and_then(|definition| definition.binding.as_ref());
         let outside = own.filter(|(_, seat)| *seat == upper).map_or(0, |(layer, _)| layer + 1);
         let layered = self.layers.iter().skip(outside).find_map(|layer| layer.get(&upper));
         if let Some(id) = layered {
-            return Found::Definition(*id);
+            return LookupResult::Definition(*id);
         }
-        match self.around.built_in.get(name) {
+        match self.inputs.built_in.get(name) {
             Some(value) => data(value),
-            None => self.surrounding(name),
+            None => self.process_variable(name),
         }
     }
 
-    fn surrounding(&self, name: &str) -> Found<Value> {
-        match self.around.process.get(name) {
-            Some(_) if self.around.surroundings == Surroundings::Hermetic => Found::Hermetic,
+    fn process_variable(&self, name: &str) -> LookupResult<EnvValue> {
+        match self.inputs.process.get(name) {
+            Some(_) if self.inputs.process_env == ProcessEnv::Hermetic => LookupResult::Hermetic,
             Some(value) => data(value),
-            None => Found::Unset,
+            None => LookupResult::Unset,
         }
     }
 
-    fn secret(&self, name: &str) -> Found<Value> {
-        self.around.secrets.get(name).map_or(Found::Unset, |value| secret(value))
+    fn secret(&self, name: &str) -> LookupResult<EnvValue> {
+        self.inputs.secrets.get(name).map_or(LookupResult::Unset, |value| secret(value))
     }
 
-    fn path(&self, path: &[&str]) -> Found<Value> {
-        self.paths.get(&path.join("\0")).map_or(Found::Unset, |id| Found::Definition(*id))
+    fn path(&self, path: &[&str]) -> LookupResult<EnvValue> {
+        self.paths.get(&path.join("\0")).map_or(LookupResult::Unset, |id| LookupResult::Definition(*id))
     }
 
-    fn near_variable(&self, name: &str) -> Option<String> {
+    fn suggest_variable(&self, name: &str) -> Option<String> {
         let upper = name.to_ascii_uppercase();
-        let known = self.layers.iter().flat_map(HashMap::keys).chain(self.around.built_in.keys()).map(String::as_str);
+        let known = self.layers.iter().flat_map(HashMap::keys).chain(self.inputs.built_in.keys()).map(String::as_str);
         // The order of a hash table is nobody's business.
         let mut known: Vec<&str> = known.filter(|known| *known != upper).collect();
         known.sort_unstable();
-        nearest(&upper, known).map(str::to_owned)
+        closest_match(&upper, known).map(str::to_owned)
     }
 
-    fn near_path(&self, path: &[&str]) -> Option<String> {
+    fn suggest_path(&self, path: &[&str]) -> Option<String> {
         let wanted = path.join(".");
         let mut known: Vec<String> = self.paths.keys().map(|path| path.replace('\0', ".")).collect();
         known.sort_unstable();
-        nearest(&wanted, known.iter().map(String::as_str)).filter(|near| *near != wanted).map(str::to_owned)
+        closest_match(&wanted, known.iter().map(String::as_str)).filter(|near| *near != wanted).map(str::to_owned)
     }
 }
 
-fn data(text: &str) -> Found<Value> {
-    Found::Data(Value::plain(text, Kind::Text))
+fn data(text: &str) -> LookupResult<EnvValue> {
+    LookupResult::Data(EnvValue::plain(text, ValueKind::Text))
 }
 
-fn secret(text: &str) -> Found<Value> {
-    Found::Data(Value { secret: true, ..Value::plain(text, Kind::Text) })
+fn secret(text: &str) -> LookupResult<EnvValue> {
+    LookupResult::Data(EnvValue { secret: true, ..EnvValue::plain(text, ValueKind::Text) })
 }
 
 #[cfg(test)]
@@ -294,9 +294,9 @@ mod tests {
     use std::collections::BTreeMap;
 
     use crate::base::expand::Resolver;
-    use crate::env::document::Document;
+    use crate::env::document::EnvDocument;
     use crate::env::project::scope_of;
-    use crate::env::scope::Around;
+    use crate::env::scope::ScopeInputs;
 
     const FILE: &str = r#"
 [infrastructure]
@@ -318,15 +318,15 @@ shared = "of dev, ${SHARED}"
 
     fn resolved(text: &str) -> Result<String, String> {
         let written = format!("{FILE}\nprobe = '{text}'\n");
-        let document = Document::parse("tetra.toml", &written).expect("sound");
+        let document = EnvDocument::parse("tetra.toml", &written).expect("sound");
         let pairs = |all: &[(&str, &str)]| -> BTreeMap<String, String> {
             all.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
         };
-        let around = Around {
+        let around = ScopeInputs {
             built_in: pairs(&[("TETRA_SRC", "/here"), ("TETRA_DIR", "/home/tetra"), ("TETRA_ORG", "acme")]),
             secrets: pairs(&[("API_KEY", "k$1${x}")]),
             process: pairs(&[("HOME", "/root"), ("GIVEN", "by hand")]),
-            ..Around::default()
+            ..ScopeInputs::default()
         };
         let env = "dev".parse().expect("a name");
         let scope = scope_of(&document, (&env, Some("dev")), around);

@@ -7,13 +7,13 @@ use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::base::diagnostic::Diagnostic;
-use crate::base::fault::{Advise, Kind};
+use crate::base::fault::{FaultKind, UserFacingError};
 use crate::disk;
 use crate::sys::file::FileError;
 
-use super::document::{Document, DocumentError};
-use super::read::{self, ReadError};
-use super::scope::Raw;
+use super::document::{DocumentError, EnvDocument};
+use super::read::{self, ReadFileError};
+use super::scope::RawValue;
 
 /// Somebody who can open sealed files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,16 +32,16 @@ pub enum SealError {
     Document(#[from] DocumentError),
     /// A file cannot be read.
     #[error(transparent)]
-    Read(#[from] ReadError),
+    Read(#[from] ReadFileError),
     /// There is nobody to seal for.
     #[error("there are no recipients in `{}`", manifest.display())]
-    Nobody {
+    NoRecipients {
         /// The manifest.
         manifest: PathBuf,
     },
     /// A recipient's key makes no sense.
     #[error("the key of the recipient `{name}` is neither an ssh nor an age key")]
-    BadRecipient {
+    InvalidRecipient {
         /// The recipient.
         name: String,
     },
@@ -53,7 +53,7 @@ pub enum SealError {
     },
     /// A key that cannot be used.
     #[error("the key `{}` cannot open anything: {why}", path.display())]
-    BadIdentity {
+    InvalidIdentity {
         /// The file.
         path: PathBuf,
         /// Why not.
@@ -61,7 +61,7 @@ pub enum SealError {
     },
     /// It was not sealed for this key, or it is damaged.
     #[error("failed to open `{}`", path.display())]
-    Closed {
+    UnsealFailed {
         /// The file.
         path: PathBuf,
         /// Why.
@@ -69,7 +69,7 @@ pub enum SealError {
     },
     /// Sealing failed.
     #[error("failed to seal the secrets: {why}")]
-    Unsealed {
+    SealFailed {
         /// Why.
         why: String,
     },
@@ -81,16 +81,17 @@ pub enum SealError {
     },
 }
 
-impl Advise for SealError {
-    fn kind(&self) -> Kind {
+impl UserFacingError for SealError {
+    fn kind(&self) -> FaultKind {
         match self {
             Self::Document(error) => error.kind(),
             Self::Read(error) => error.kind(),
-            Self::Nobody { .. } => Kind::No,
-            Self::NoIdentity { .. } | Self::BadIdentity { .. } | Self::Closed { .. } | Self::NotForUs { .. } => {
-                Kind::Auth
-            }
-            Self::BadRecipient { .. } | Self::Unsealed { .. } => Kind::Failed,
+            Self::NoRecipients { .. } => FaultKind::CheckFailed,
+            Self::NoIdentity { .. }
+            | Self::InvalidIdentity { .. }
+            | Self::UnsealFailed { .. }
+            | Self::NotForUs { .. } => FaultKind::Auth,
+            Self::InvalidRecipient { .. } | Self::SealFailed { .. } => FaultKind::Failed,
         }
     }
 
@@ -98,22 +99,22 @@ impl Advise for SealError {
         Some(match self {
             Self::Document(error) => return error.advice(),
             Self::Read(error) => return error.advice(),
-            Self::Nobody { .. } => "add them: [secrets.recipients] alice = \"ssh-ed25519 …\"".to_owned(),
-            Self::BadRecipient { .. } => "write `ssh-ed25519 …`, `ssh-rsa …` or `age1…`".to_owned(),
+            Self::NoRecipients { .. } => "add them: [secrets.recipients] alice = \"ssh-ed25519 …\"".to_owned(),
+            Self::InvalidRecipient { .. } => "write `ssh-ed25519 …`, `ssh-rsa …` or `age1…`".to_owned(),
             Self::NoIdentity { tried } => {
                 let tried: Vec<String> = tried.iter().map(|path| path.display().to_string()).collect();
                 format!("name one with --identity FILE; looked for {}", tried.join(", "))
             }
-            Self::BadIdentity { .. } => {
+            Self::InvalidIdentity { .. } => {
                 "use an unencrypted ssh key or an age key; keys that only ssh-agent or a token holds cannot open"
                     .to_owned()
             }
-            Self::Closed { .. } => "ask a recipient to `secrets rekey` with your key in the manifest".to_owned(),
+            Self::UnsealFailed { .. } => "ask a recipient to `secrets rekey` with your key in the manifest".to_owned(),
             Self::NotForUs { .. } => {
                 "nothing was changed; add your own key to [secrets.recipients] of manifest.toml, or name a recipient's with --identity FILE"
                     .to_owned()
             }
-            Self::Unsealed { .. } => return None,
+            Self::SealFailed { .. } => return None,
         })
     }
 
@@ -131,17 +132,17 @@ impl Advise for SealError {
 ///
 /// Fails if the manifest cannot be read, lists no one, or has a value that is not the text of a key.
 pub fn recipients(manifest: &Path) -> Result<Vec<Recipient>, SealError> {
-    let document = Document::read(manifest, &manifest.display().to_string())?;
+    let document = EnvDocument::read(manifest, &manifest.display().to_string())?;
     let all = document.below(&["secrets", "recipients"]).map(|entry| {
         let name = entry.path[2].clone();
         match &entry.value {
-            Raw::Text(key) => Ok(Recipient { name, key: key.trim().to_owned() }),
+            RawValue::Text(key) => Ok(Recipient { name, key: key.trim().to_owned() }),
             // One that was passed over could not open what is sealed.
-            _ => Err(SealError::BadRecipient { name }),
+            _ => Err(SealError::InvalidRecipient { name }),
         }
     });
     let all: Vec<Recipient> = all.collect::<Result<_, _>>()?;
-    if all.is_empty() { Err(SealError::Nobody { manifest: manifest.to_owned() }) } else { Ok(all) }
+    if all.is_empty() { Err(SealError::NoRecipients { manifest: manifest.to_owned() }) } else { Ok(all) }
 }
 
 /// The list that stands beside a sealed file.
@@ -152,7 +153,7 @@ pub fn list(recipients: &[Recipient]) -> String {
 
 /// The names in a list whose key is not among the recipients any more.
 #[must_use]
-pub fn gone(list: &str, recipients: &[Recipient]) -> Vec<String> {
+pub fn missing(list: &str, recipients: &[Recipient]) -> Vec<String> {
     let lines = list.lines().filter_map(|line| line.split_once(' '));
     let gone = lines.filter(|(_, key)| !recipients.iter().any(|it| it.key == *key));
     gone.map(|(name, _)| name.to_owned()).collect()
@@ -165,7 +166,7 @@ pub fn gone(list: &str, recipients: &[Recipient]) -> Vec<String> {
 /// Fails if a key makes no sense.
 pub fn seal(text: &str, recipients: &[Recipient]) -> Result<Vec<u8>, SealError> {
     let keys: Vec<Box<dyn age::Recipient>> = recipients.iter().map(key).collect::<Result<_, _>>()?;
-    let unsealed = |why: String| SealError::Unsealed { why };
+    let unsealed = |why: String| SealError::SealFailed { why };
     let encryptor = age::Encryptor::with_recipients(keys.iter().map(|key| &**key as &dyn age::Recipient))
         .map_err(|error| unsealed(error.to_string()))?;
     let mut sealed = Vec::new();
@@ -181,7 +182,7 @@ pub fn seal(text: &str, recipients: &[Recipient]) -> Result<Vec<u8>, SealError> 
 }
 
 fn key(recipient: &Recipient) -> Result<Box<dyn age::Recipient>, SealError> {
-    let bad = || SealError::BadRecipient { name: recipient.name.clone() };
+    let bad = || SealError::InvalidRecipient { name: recipient.name.clone() };
     if recipient.key.starts_with("age1") {
         return Ok(Box::new(recipient.key.parse::<age::x25519::Recipient>().map_err(|_| bad())?));
     }
@@ -201,7 +202,7 @@ pub fn seal_for_us(
     identity: &Identity,
 ) -> Result<Vec<u8>, SealError> {
     let sealed = seal(text, recipients)?;
-    match open(path, &sealed, identity) {
+    match unseal(path, &sealed, identity) {
         Ok(opened) if opened == text => Ok(sealed),
         _ => Err(SealError::NotForUs { path: path.to_owned() }),
     }
@@ -218,7 +219,7 @@ pub struct Identity(Vec<Box<dyn age::Identity>>);
 pub fn identity(files: &[PathBuf]) -> Result<Identity, SealError> {
     let (mut keys, mut bad) = (Vec::new(), None);
     for path in files.iter().filter(|path| path.exists()) {
-        match keys_in(path) {
+        match read_identities(path) {
             Ok(found) => keys.extend(found),
             Err(error) => bad = bad.or(Some(error)),
         }
@@ -230,9 +231,9 @@ pub fn identity(files: &[PathBuf]) -> Result<Identity, SealError> {
     }
 }
 
-fn keys_in(path: &Path) -> Result<Vec<Box<dyn age::Identity>>, SealError> {
+fn read_identities(path: &Path) -> Result<Vec<Box<dyn age::Identity>>, SealError> {
     let text = read::text(path)?;
-    let bad = |why: &str| SealError::BadIdentity { path: path.to_owned(), why: why.to_owned() };
+    let bad = |why: &str| SealError::InvalidIdentity { path: path.to_owned(), why: why.to_owned() };
     if text.contains("AGE-SECRET-KEY-1") {
         let file = age::IdentityFile::from_buffer(text.as_bytes()).map_err(|_| bad("it is no age key"))?;
         let all = file.into_identities().map_err(|_| bad("it is no age key"))?;
@@ -257,16 +258,16 @@ pub fn text(path: &Path, keys: &[PathBuf]) -> Result<Option<String>, SealError> 
         Ok(sealed) => sealed,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(source) => {
-            return Err(ReadError::from(FileError::Io { action: "read", path: path.to_owned(), source }).into());
+            return Err(ReadFileError::from(FileError::Io { action: "read", path: path.to_owned(), source }).into());
         }
     };
-    open(path, &sealed, &identity(keys)?).map(Some)
+    unseal(path, &sealed, &identity(keys)?).map(Some)
 }
 
 /// What a sealed file is to those who ask here.
-pub enum State {
+pub enum UnsealResult {
     /// Its text.
-    Opened(String),
+    Unsealed(String),
     /// It is sound as far as can be seen, and no key here opens it.
     ForOthers,
     /// Nobody can open it.
@@ -275,27 +276,27 @@ pub enum State {
 
 /// Looks at a sealed file.
 #[must_use]
-pub fn state(path: &Path, keys: &[PathBuf]) -> State {
+pub fn try_unseal(path: &Path, keys: &[PathBuf]) -> UnsealResult {
     let sealed = match disk::read(path) {
         Ok(sealed) => sealed,
         Err(source) => {
-            return State::Broken(
-                ReadError::from(FileError::Io { action: "read", path: path.to_owned(), source }).into(),
+            return UnsealResult::Broken(
+                ReadFileError::from(FileError::Io { action: "read", path: path.to_owned(), source }).into(),
             );
         }
     };
     // Without a key, too, it can be seen whether it is a sealed file at all.
     if let Err(source) = age::Decryptor::new(age::armor::ArmoredReader::new(&sealed[..])) {
-        return State::Broken(SealError::Closed { path: path.to_owned(), source });
+        return UnsealResult::Broken(SealError::UnsealFailed { path: path.to_owned(), source });
     }
-    match identity(keys).and_then(|identity| open(path, &sealed, &identity)) {
-        Ok(text) => State::Opened(text),
+    match identity(keys).and_then(|identity| unseal(path, &sealed, &identity)) {
+        Ok(text) => UnsealResult::Unsealed(text),
         Err(
             SealError::NoIdentity { .. }
-            | SealError::BadIdentity { .. }
-            | SealError::Closed { source: age::DecryptError::NoMatchingKeys, .. },
-        ) => State::ForOthers,
-        Err(error) => State::Broken(error),
+            | SealError::InvalidIdentity { .. }
+            | SealError::UnsealFailed { source: age::DecryptError::NoMatchingKeys, .. },
+        ) => UnsealResult::ForOthers,
+        Err(error) => UnsealResult::Broken(error),
     }
 }
 
@@ -304,13 +305,13 @@ pub fn state(path: &Path, keys: &[PathBuf]) -> State {
 /// # Errors
 ///
 /// Fails if it was not sealed for this key, is damaged, or holds no text.
-pub fn open(path: &Path, sealed: &[u8], identity: &Identity) -> Result<String, SealError> {
-    let closed = |source: age::DecryptError| SealError::Closed { path: path.to_owned(), source };
+pub fn unseal(path: &Path, sealed: &[u8], identity: &Identity) -> Result<String, SealError> {
+    let closed = |source: age::DecryptError| SealError::UnsealFailed { path: path.to_owned(), source };
     let decryptor = age::Decryptor::new(age::armor::ArmoredReader::new(sealed)).map_err(closed)?;
     let keys = identity.0.iter().map(|key| &**key as &dyn age::Identity);
     let reader = decryptor.decrypt(keys).map_err(closed)?;
     let mut bytes = Vec::new();
-    reader.take(read::LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(|error| closed(error.into()))?;
+    reader.take(read::MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(|error| closed(error.into()))?;
     Ok(read::decode(path, bytes)?)
 }
 
@@ -326,7 +327,7 @@ mod tests {
     fn each_recipient_opens_what_was_sealed_and_nobody_else() {
         use age::secrecy::ExposeSecret;
 
-        let home = tempfile::tempdir().expect("a folder");
+        let home = tempfile::tempdir().expect("a directory");
         let write = |name: &str, text: &str| {
             let path = home.path().join(name);
             std::fs::write(&path, text).expect("written");
@@ -347,27 +348,27 @@ mod tests {
         let path = Path::new("dev.env.age");
         for key in [age_key, ssh_key] {
             let identity = identity(&[home.path().join("none"), key]).expect("a key");
-            assert_eq!(open(path, &sealed, &identity).expect("opened"), "API_KEY=hunter2\n");
+            assert_eq!(unseal(path, &sealed, &identity).expect("opened"), "API_KEY=hunter2\n");
         }
         let eve = identity(&[other]).expect("a key");
-        assert_eq!(open(path, &sealed, &eve).expect_err("closed").kind(), Kind::Auth);
+        assert_eq!(unseal(path, &sealed, &eve).expect_err("closed").kind(), FaultKind::Auth);
         let mut torn = sealed.clone();
         torn.truncate(sealed.len() - 60);
         let key = identity(&[home.path().join("alice")]).expect("a key");
-        assert!(open(path, &torn, &key).is_err(), "a torn file is not half opened");
+        assert!(unseal(path, &torn, &key).is_err(), "a torn file is not half opened");
     }
 
     #[test]
     fn who_is_gone_is_told_by_key() {
         let before = [recipient("alice", "age1a"), recipient("carol", "ssh-ed25519 C c@x")];
         let now = [recipient("alicia", "age1a")];
-        assert_eq!(gone(&list(&before), &now), ["carol"]);
+        assert_eq!(missing(&list(&before), &now), ["carol"]);
     }
 
     #[test]
     fn a_key_that_is_none_is_told_with_its_name() {
         let error = seal("x", &[recipient("mallory", "ssh-dss AAAA")]).expect_err("bad");
         assert!(error.to_string().contains("mallory"), "{error}");
-        assert_eq!(identity(&[]).err().map(|error| error.kind()), Some(Kind::Auth));
+        assert_eq!(identity(&[]).err().map(|error| error.kind()), Some(FaultKind::Auth));
     }
 }

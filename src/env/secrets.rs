@@ -1,7 +1,7 @@
-//! The secrets of an organization: one file of `KEY=VALUE` lines for each environment, in a private folder.
+//! The secrets of an organization: one file of `KEY=VALUE` lines for each environment, in a private directory.
 //!
 //! An environment may have `<env>.env`, its sealed form `<env>.env.age`, or both; then they say the same. Modes are looked at
-//! whenever a file is read: one that is open to others is closed if its folder is private, and refused otherwise.
+//! whenever a file is read: one that is open to others is closed if its directory is private, and refused otherwise.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,13 +13,13 @@ use sha2::{Digest, Sha256};
 use crate::base::diagnostic::Diagnostic;
 use crate::base::dotenv;
 use crate::base::environment::EnvName;
-use crate::base::fault::{Advise, Kind};
+use crate::base::fault::{FaultKind, UserFacingError};
 use crate::sys::file::{self, Access, FileError};
 
-use super::format::Format;
-use super::lines::{self, Malformed};
-use super::read::{self, ReadError};
-use super::template::is_variable;
+use super::env_file::{self, EnvFileError};
+use super::format::EnvFormat;
+use super::read::{self, ReadFileError};
+use super::template::is_variable_name;
 
 /// The longest secret, in bytes.
 pub const LARGEST_VALUE: usize = 64 << 10;
@@ -32,13 +32,13 @@ pub enum SecretError {
     File(#[from] FileError),
     /// A file is too large or no text.
     #[error(transparent)]
-    Read(#[from] ReadError),
+    Read(#[from] ReadFileError),
     /// A line makes no sense. What stands there is not shown.
     #[error(transparent)]
-    Malformed(#[from] Malformed),
+    Malformed(#[from] EnvFileError),
     /// The name cannot be that of a variable.
     #[error("`{}` cannot be the name of a secret", key.escape_debug())]
-    BadKey {
+    InvalidKey {
         /// What was given.
         key: String,
     },
@@ -50,7 +50,7 @@ pub enum SecretError {
     },
     /// The value cannot be kept.
     #[error("the value for `{key}` {what}")]
-    BadValue {
+    InvalidValue {
         /// The secret.
         key: String,
         /// What is wrong with it.
@@ -58,34 +58,34 @@ pub enum SecretError {
     },
 }
 
-impl Advise for SecretError {
-    fn kind(&self) -> Kind {
+impl UserFacingError for SecretError {
+    fn kind(&self) -> FaultKind {
         match self {
             Self::File(error) => error.kind(),
             Self::Read(error) => error.kind(),
             Self::Malformed(error) => error.kind(),
-            Self::BadKey { .. } | Self::BadValue { .. } => Kind::Usage,
-            Self::Emptied { .. } => Kind::Failed,
+            Self::InvalidKey { .. } | Self::InvalidValue { .. } => FaultKind::Usage,
+            Self::Emptied { .. } => FaultKind::Failed,
         }
     }
 
     fn advice(&self) -> Option<String> {
         Some(match self {
             Self::File(FileError::Unsafe { path, .. }) => {
-                let folder = path.parent().unwrap_or(path);
-                let (folder, path) = (folder.display(), path.display());
+                let directory = path.parent().unwrap_or(path);
+                let (directory, path) = (directory.display(), path.display());
                 format!(
-                    "chmod 700 '{folder}' && chmod 600 '{path}', or `secrets doctor --fix`; think about who may have read it"
+                    "chmod 700 '{directory}' && chmod 600 '{path}', or `secrets doctor --fix`; think about who may have read it"
                 )
             }
             Self::File(error) => return error.advice(),
             Self::Read(error) => return error.advice(),
             Self::Malformed(error) => return error.advice(),
-            Self::BadKey { .. } => {
+            Self::InvalidKey { .. } => {
                 "a name is letters, digits and `_`; the value is typed or comes from --file".to_owned()
             }
             Self::Emptied { .. } => "`secrets rm ENV NAME` removes a secret".to_owned(),
-            Self::BadValue { .. } => "give it on the terminal, on the standard input or with --file".to_owned(),
+            Self::InvalidValue { .. } => "give it on the terminal, on the standard input or with --file".to_owned(),
         })
     }
 
@@ -108,48 +108,48 @@ pub struct Secrets {
     pub notice: Option<String>,
 }
 
-/// The folder with the secrets of an organization.
+/// The directory with the secrets of an organization.
 #[derive(Debug, Clone)]
-pub struct Store {
-    folder: PathBuf,
+pub struct SecretStore {
+    dir: PathBuf,
 }
 
-impl Store {
-    /// The folder; it need not be there.
+impl SecretStore {
+    /// The directory; it need not be there.
     #[must_use]
-    pub fn at(folder: PathBuf) -> Self {
-        Self { folder }
+    pub fn new(directory: PathBuf) -> Self {
+        Self { dir: directory }
     }
 
-    /// The folder.
+    /// The directory.
     #[must_use]
-    pub fn folder(&self) -> &Path {
-        &self.folder
+    pub fn directory(&self) -> &Path {
+        &self.dir
     }
 
     /// The file of an environment.
     #[must_use]
     pub fn file(&self, env: &EnvName) -> PathBuf {
-        self.folder.join(format!("{env}.env"))
+        self.dir.join(format!("{env}.env"))
     }
 
     /// The sealed file of an environment.
     #[must_use]
-    pub fn sealed(&self, env: &EnvName) -> PathBuf {
-        sealed(&self.file(env))
+    pub fn sealed_path(&self, env: &EnvName) -> PathBuf {
+        sealed_path(&self.file(env))
     }
 
     /// Every environment that has a file, sealed or not; the built-in ones first.
     #[must_use]
     pub fn environments(&self) -> Vec<EnvName> {
-        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let entries = fs::read_dir(&self.dir).into_iter().flatten().flatten();
         let names = entries.filter_map(|entry| {
             let name = entry.file_name();
             let name = name.to_str()?;
             name.strip_suffix(".env").or_else(|| name.strip_suffix(".env.age"))?.parse::<EnvName>().ok()
         });
         let mut names: Vec<EnvName> = names.collect();
-        names.sort_by_key(|env| (env.rung().is_none(), env.rung(), env.clone()));
+        names.sort_by_key(|env| (env.tier().is_none(), env.tier(), env.clone()));
         names.dedup();
         names
     }
@@ -172,37 +172,37 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// As [`Store::text`], and for a line that makes no sense.
+    /// As [`SecretStore::text`], and for a line that makes no sense.
     pub fn read(&self, env: &EnvName) -> Result<Option<Secrets>, SecretError> {
         let Some((text, notice)) = self.text(env)? else { return Ok(None) };
         Ok(Some(Secrets { notice, ..parse(&self.file(env), &text)? }))
     }
 
-    /// Puts a file into place; its folder is made if it is missing, and closed if it is open.
+    /// Puts a file into place; its directory is made if it is missing, and closed if it is open.
     ///
     /// # Errors
     ///
     /// Fails if it cannot be written; the old file is then as it was.
     pub fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), SecretError> {
-        file::private_folder(&self.folder)?;
-        read::no_link(path)?;
+        file::create_private_dir(&self.dir)?;
+        read::ensure_no_symlink(path)?;
         file::write(path, bytes, Access::Private)?;
         Ok(())
     }
 
-    /// Makes the folder, and locks it against others that change secrets. What one of them left half written is gone then.
+    /// Makes the directory, and locks it against others that change secrets. What one of them left half written is gone then.
     ///
     /// # Errors
     ///
     /// Fails if it cannot be made, or is locked for longer than five seconds.
     pub fn lock(&self) -> Result<fs::File, SecretError> {
-        file::private_folder(&self.folder)?;
-        let lock = file::lock(&self.folder)?;
-        file::sweep(&self.folder);
+        file::create_private_dir(&self.dir)?;
+        let lock = file::lock(&self.dir)?;
+        file::remove_stale_temporaries(&self.dir);
         Ok(lock)
     }
 
-    /// The permissions of a file or folder below or at the store; none if it is not there.
+    /// The permissions of a file or directory below or at the store; none if it is not there.
     #[must_use]
     pub fn mode(path: &Path) -> Option<u32> {
         fs::metadata(path).ok().map(|found| found.mode() & 0o7777)
@@ -211,7 +211,7 @@ impl Store {
 
 /// Where the sealed form of a secrets file stands.
 #[must_use]
-pub fn sealed(file: &Path) -> PathBuf {
+pub fn sealed_path(file: &Path) -> PathBuf {
     let mut path = file.as_os_str().to_owned();
     path.push(".age");
     path.into()
@@ -223,13 +223,13 @@ pub fn sealed(file: &Path) -> PathBuf {
 ///
 /// Fails for a line that makes no sense; what stands there is not shown.
 pub fn parse(path: &Path, text: &str) -> Result<Secrets, SecretError> {
-    let settings = lines::settings(&path.display().to_string(), text)?;
+    let settings = env_file::variables(&path.display().to_string(), text)?;
     let names = settings.iter().map(|setting| setting.key.clone()).collect();
     let values = settings.into_iter().map(|setting| (setting.key, setting.value)).collect();
     Ok(Secrets { values, names, notice: None })
 }
 
-/// Looks at a text that a person edited: what [`with`] would not keep, a name that comes twice, and a text of which nothing is
+/// Looks at a text that a person edited: what [`set_value`] would not keep, a name that comes twice, and a text of which nothing is
 /// left are more likely mistakes than meant.
 ///
 /// # Errors
@@ -238,43 +238,43 @@ pub fn parse(path: &Path, text: &str) -> Result<Secrets, SecretError> {
 pub fn check_edited(path: &Path, (old, new): (&str, &str)) -> Result<(), SecretError> {
     let name = path.display().to_string();
     let before = dotenv::parse(old).unwrap_or_default();
-    let entries = lines::entries(&name, new)?;
+    let entries = env_file::entries(&name, new)?;
     if entries.is_empty() && !before.is_empty() {
         return Err(SecretError::Emptied { count: before.len() });
     }
-    if let Some(twice) = lines::set_twice(&name, new, &entries) {
+    if let Some(twice) = env_file::duplicate_key(&name, new, &entries) {
         return Err(twice.into());
     }
     let known =
-        |setting: &dotenv::Setting| before.iter().any(|it| (&it.key, &it.value) == (&setting.key, &setting.value));
-    entries.iter().filter(|entry| !known(&entry.setting)).try_for_each(|entry| {
-        check_one(&entry.setting.key, &entry.setting.value)?;
+        |setting: &dotenv::EnvVar| before.iter().any(|it| (&it.key, &it.value) == (&setting.key, &setting.value));
+    entries.iter().filter(|entry| !known(&entry.variable)).try_for_each(|entry| {
+        check_pair(&entry.variable.key, &entry.variable.value)?;
         Ok(())
     })
 }
 
 /// A name and a value as they can be kept, as a line.
-fn check_one(key: &str, value: &str) -> Result<String, SecretError> {
-    if !is_variable(key) {
-        return Err(SecretError::BadKey { key: key.to_owned() });
+fn check_pair(key: &str, value: &str) -> Result<String, SecretError> {
+    if !is_variable_name(key) {
+        return Err(SecretError::InvalidKey { key: key.to_owned() });
     }
-    let bad = |what| SecretError::BadValue { key: key.to_owned(), what };
+    let bad = |what| SecretError::InvalidValue { key: key.to_owned(), what };
     if value.is_empty() {
         return Err(bad("is empty"));
     }
     if value.len() > LARGEST_VALUE {
         return Err(bad("is longer than 64 KiB"));
     }
-    Format::Dotenv.line(key, value).map_err(|_| bad("holds a NUL, which no environment can hold"))
+    EnvFormat::Dotenv.line(key, value).map_err(|_| bad("holds a NUL, which no environment can hold"))
 }
 
 /// The text of a file without some secrets; everything else stays as it is.
 #[must_use]
-pub fn without(text: &str, names: &[String]) -> String {
+pub fn remove_values(text: &str, names: &[String]) -> String {
     let mut out = String::new();
     let mut at = 0;
     for entry in dotenv::entries(text).unwrap_or_default() {
-        if names.contains(&entry.setting.key) {
+        if names.contains(&entry.variable.key) {
             out.push_str(text[at..entry.span.start].trim_end_matches([' ', '\t']));
             at = entry.span.end;
             if text[at..].starts_with('\n') {
@@ -291,14 +291,14 @@ pub fn without(text: &str, names: &[String]) -> String {
 /// # Errors
 ///
 /// Fails for a name or value that cannot be kept, and if the text makes no sense.
-pub fn with(path: &Path, text: &str, key: &str, value: &str) -> Result<String, SecretError> {
-    let line = check_one(key, value)?;
+pub fn set_value(path: &Path, text: &str, key: &str, value: &str) -> Result<String, SecretError> {
+    let line = check_pair(key, value)?;
     parse(path, text)?;
     let mut out = String::new();
     let mut at = 0;
     let mut placed = false;
     for entry in dotenv::entries(text).unwrap_or_default() {
-        if entry.setting.key == key {
+        if entry.variable.key == key {
             out.push_str(&text[at..entry.span.start]);
             at = entry.span.end;
             if !placed {
@@ -344,7 +344,7 @@ mod tests {
     use super::*;
 
     fn set(text: &str, key: &str, value: &str) -> Result<String, SecretError> {
-        with(Path::new("dev.env"), text, key, value)
+        set_value(Path::new("dev.env"), text, key, value)
     }
 
     #[test]
@@ -358,8 +358,9 @@ mod tests {
 
     #[test]
     fn removing_some_leaves_the_rest_as_it_is() {
-        let rm =
-            |text: &str, names: &[&str]| without(text, &names.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>());
+        let rm = |text: &str, names: &[&str]| {
+            remove_values(text, &names.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>())
+        };
         let text = "# keys\nexport A=1 # old\n  B='x\ny'\n\nA=2\nC=3";
         assert_eq!(rm(text, &["A"]), "# keys\n  B='x\ny'\n\nC=3");
         assert_eq!(rm(text, &["B", "C"]), "# keys\nexport A=1 # old\n\nA=2\n");
@@ -387,7 +388,7 @@ mod tests {
     fn what_cannot_be_kept_is_refused_without_its_value() {
         for (key, value) in [("A=b", "x"), ("1A", "x"), ("", "x"), ("A", ""), ("A", "hunter\0two")] {
             let error = set("", key, value).expect_err("refused");
-            assert_eq!(error.kind(), Kind::Usage);
+            assert_eq!(error.kind(), FaultKind::Usage);
             assert!(!error.to_string().contains("hunter"));
         }
         assert!(set("", "A", &"x".repeat(LARGEST_VALUE + 1)).is_err());

@@ -3,7 +3,7 @@
 use toml::Value;
 
 use super::document::Document;
-use super::draft::{Deed, Draft, Layer, Step};
+use super::draft::{Draft, Layer, LayerChange, Operation};
 use super::path::KeyPath;
 use crate::base::diagnostic::Diagnostic;
 
@@ -18,14 +18,14 @@ const NAMES: [(&str, &str); 5] = [
 
 /// The name of a key today; none if it is that already.
 #[must_use]
-pub fn today(path: &KeyPath) -> Option<KeyPath> {
+pub fn canonical(path: &KeyPath) -> Option<KeyPath> {
     NAMES.iter().find_map(|(former, name)| {
         // Most keys are told apart by their last word, which is cheap to compare.
         if !former.ends_with(path.last()) {
             return None;
         }
         let pattern: KeyPath = former.parse().expect("a test reads the names");
-        if !path.fits(&pattern) {
+        if !path.matches(&pattern) {
             return None;
         }
         let name: KeyPath = name.parse().expect("a test reads the names");
@@ -50,13 +50,13 @@ pub fn schedule(text: &str) -> Option<&'static str> {
 
 /// Keys that are there under both names.
 #[must_use]
-pub fn both(document: &Document) -> Vec<Diagnostic> {
+pub fn conflicts(document: &Document) -> Vec<Diagnostic> {
     let twice = |leaf: &super::document::Leaf| {
-        let name = today(&leaf.path)?;
+        let name = canonical(&leaf.path)?;
         let other = document.leaf(&name)?;
         let what = format!("`{}` and `{name}` are the same", leaf.path);
         let found = document.shown().error(what, leaf.key.clone(), "the former name");
-        Some(found.and(other.key.clone(), "the name today").help("keep one of them"))
+        Some(found.with_label(other.key.clone(), "the name today").help("keep one of them"))
     };
     document.leaves.iter().filter_map(twice).collect()
 }
@@ -64,21 +64,21 @@ pub fn both(document: &Document) -> Vec<Diagnostic> {
 /// Puts values under their names of today.
 pub fn rename(draft: &mut Draft) {
     let former: Vec<(KeyPath, KeyPath)> =
-        draft.cells.keys().filter_map(|path| Some((path.clone(), today(path)?))).collect();
+        draft.values.keys().filter_map(|path| Some((path.clone(), canonical(path)?))).collect();
     for (from, to) in former {
-        let Some(mut cell) = draft.cells.remove(&from) else { continue };
-        cell.steps.push(step(cell.value.clone(), Deed::Renamed));
-        draft.cells.insert(to, cell);
+        let Some(mut cell) = draft.values.remove(&from) else { continue };
+        cell.changes.push(step(cell.value.clone(), Operation::Renamed));
+        draft.values.insert(to, cell);
     }
     let path = KeyPath::of(&["backup", "schedule"]);
     let word = draft.value(&path).and_then(Value::as_str).and_then(schedule);
     if let Some(word) = word {
-        draft.give(&path, step(Some(Value::String(word.to_owned())), Deed::Renamed));
+        draft.set(&path, step(Some(Value::String(word.to_owned())), Operation::Renamed));
     }
 }
 
-fn step(value: Option<Value>, deed: Deed) -> Step {
-    Step::computed(Layer::Promotion, deed, value)
+fn step(value: Option<Value>, deed: Operation) -> LayerChange {
+    LayerChange::computed(Layer::Promotion, deed, value)
 }
 
 #[cfg(test)]
@@ -92,7 +92,7 @@ mod tests {
             assert_eq!(former.parent(), name.parent());
         }
         let path: KeyPath = "services.web.working_dir".parse().expect("a path");
-        assert_eq!(today(&path).map(|it| it.to_string()).as_deref(), Some("services.web.cwd"));
+        assert_eq!(canonical(&path).map(|it| it.to_string()).as_deref(), Some("services.web.cwd"));
     }
 
     #[test]
@@ -113,6 +113,6 @@ mod tests {
     #[test]
     fn both_names_at_once_are_a_mistake() {
         let document = Document::parse("f", "[resources]\nnofile = 1\nlimit_nofile = 2\n").expect("TOML");
-        assert_eq!(both(&document)[0].labels.len(), 2);
+        assert_eq!(conflicts(&document)[0].labels.len(), 2);
     }
 }

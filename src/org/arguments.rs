@@ -3,17 +3,17 @@
 use std::ops::Range;
 
 /// Where the words go if the command is more than one program with its words.
-pub const MARK: &str = "{args}";
+pub const ARGS_PLACEHOLDER: &str = "{args}";
 
 /// Why words cannot be added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum BadCommand {
+pub enum InvalidCommand {
     /// A quote is open.
     #[error("a quote is not closed")]
-    Open,
+    UnclosedQuote,
     /// It has pipes or redirections, so nobody knows where words belong.
     #[error("the command has shell operators")]
-    Operators,
+    HasOperators,
 }
 
 /// A word or a flag that is added.
@@ -81,12 +81,12 @@ impl std::fmt::Display for Argument {
 /// # Errors
 ///
 /// Fails if a quote is open, or if there are shell operators and no `{args}`.
-pub fn with_arguments(command: &str, arguments: &[Argument]) -> Result<String, BadCommand> {
+pub fn append_arguments(command: &str, arguments: &[Argument]) -> Result<String, InvalidCommand> {
     let mut command = command.to_owned();
     let mut missing = Vec::new();
     for argument in arguments {
         let known = match argument {
-            Argument::Flag { name, value, .. } => with_value(&command, name, value)?,
+            Argument::Flag { name, value, .. } => replace_flag_value(&command, name, value)?,
             Argument::Word(word) => {
                 let there = word.starts_with('-') && words(&command)?.iter().any(|it| it.text == *word);
                 there.then(|| command.clone())
@@ -98,14 +98,14 @@ pub fn with_arguments(command: &str, arguments: &[Argument]) -> Result<String, B
         }
     }
     let added = missing.join(" ");
-    match command.find(MARK) {
+    match command.find(ARGS_PLACEHOLDER) {
         Some(at) if added.is_empty() => {
             let before = command[..at].trim_end().len();
-            Ok(format!("{}{}", &command[..before], &command[at + MARK.len()..]))
+            Ok(format!("{}{}", &command[..before], &command[at + ARGS_PLACEHOLDER.len()..]))
         }
-        Some(_) => Ok(command.replacen(MARK, &added, 1)),
+        Some(_) => Ok(command.replacen(ARGS_PLACEHOLDER, &added, 1)),
         None if added.is_empty() => Ok(command),
-        None if has_operators(&command) => Err(BadCommand::Operators),
+        None if has_operators(&command) => Err(InvalidCommand::HasOperators),
         None => Ok(format!("{} {added}", command.trim_end())),
     }
 }
@@ -117,13 +117,13 @@ pub fn first_words(command: &str) -> Vec<String> {
 }
 
 /// The command in which a flag has this value once; none if it has no such flag.
-fn with_value(command: &str, flag: &str, value: &str) -> Result<Option<String>, BadCommand> {
+fn replace_flag_value(command: &str, flag: &str, value: &str) -> Result<Option<String>, InvalidCommand> {
     let all = words(command)?;
     let joined = format!("{flag}=");
     let is_flag = |word: &Word| word.text == flag || word.text.starts_with(&joined);
     // What belongs to another program of a pipeline is its own.
     let programs = || all.split(|word| word.is_operator(command));
-    let marked = programs().find(|words| words.iter().any(|word| word.text == MARK));
+    let marked = programs().find(|words| words.iter().any(|word| word.text == ARGS_PLACEHOLDER));
     let program = marked.or_else(|| programs().find(|words| words.iter().any(is_flag))).unwrap_or_default();
     let mut edits: Vec<(Range<usize>, String)> = Vec::new();
     for (number, word) in program.iter().enumerate().filter(|(_, word)| is_flag(word)) {
@@ -131,7 +131,7 @@ fn with_value(command: &str, flag: &str, value: &str) -> Result<Option<String>, 
         let next = next.filter(|next| next.text == "-" || !next.text.starts_with('-'));
         let all = word.span.start..next.unwrap_or(word).span.end;
         if has_operators(&command[all.clone()]) {
-            return Err(BadCommand::Operators);
+            return Err(InvalidCommand::HasOperators);
         }
         edits.push(match (edits.is_empty(), next) {
             (false, _) => (command[..all.start].trim_end().len()..all.end, String::new()),
@@ -166,7 +166,7 @@ impl Word {
 }
 
 /// The words with their places.
-fn words(command: &str) -> Result<Vec<Word>, BadCommand> {
+fn words(command: &str) -> Result<Vec<Word>, InvalidCommand> {
     let mut found = Vec::new();
     let mut start = None;
     let mut quote = None;
@@ -178,12 +178,12 @@ fn words(command: &str) -> Result<Vec<Word>, BadCommand> {
             _ if escaped => escaped = false,
             Some(q) if c == q && !last => quote = None,
             Some('\'') if !last => {}
-            Some(_) if last => return Err(BadCommand::Open),
+            Some(_) if last => return Err(InvalidCommand::UnclosedQuote),
             _ if c == '\\' => escaped = true,
             Some(_) => {}
             None if c.is_whitespace() => {
                 if let Some(from) = start.take() {
-                    let text = shlex::split(&command[from..at]).ok_or(BadCommand::Open)?.concat();
+                    let text = shlex::split(&command[from..at]).ok_or(InvalidCommand::UnclosedQuote)?.concat();
                     found.push(Word { span: from..at, text });
                 }
                 continue;
@@ -218,8 +218,8 @@ fn has_operators(command: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn added(command: &str) -> Result<String, BadCommand> {
-        with_arguments(command, &given("--env dev"))
+    fn added(command: &str) -> Result<String, InvalidCommand> {
+        append_arguments(command, &given("--env dev"))
     }
 
     fn given(words: &str) -> Vec<Argument> {
@@ -266,8 +266,8 @@ mod tests {
     #[test]
     fn one_profile_after_the_other_gives_one_flag() {
         for command in ["node s.js", "node s.js --env", "node s.js --env=", "node s.js --env a --env=b"] {
-            let staging = with_arguments(command, &given("--env staging")).expect("it is a command");
-            let prod = with_arguments(&staging, &given("--env production")).expect("it is one");
+            let staging = append_arguments(command, &given("--env staging")).expect("it is a command");
+            let prod = append_arguments(&staging, &given("--env production")).expect("it is one");
             assert_eq!(prod.matches("--env").count(), 1, "{prod}");
             assert!(prod.ends_with("production") && !prod.contains("staging"), "{prod}");
         }
@@ -282,7 +282,7 @@ mod tests {
             ("node s.js", "serve --port 80", "node s.js serve --port 80"),
             ("node s.js", "", "node s.js"),
         ] {
-            assert_eq!(with_arguments(command, &given(words)).as_deref(), Ok(expected), "{command} + {words}");
+            assert_eq!(append_arguments(command, &given(words)).as_deref(), Ok(expected), "{command} + {words}");
         }
         let named = |flag: &str| given("--env dev")[0].clone().named(flag).to_string();
         assert_eq!((named("--stage").as_str(), named("--stage=").as_str()), ("--stage dev", "--stage=dev"));
@@ -291,9 +291,9 @@ mod tests {
     #[test]
     fn nothing_is_guessed_in_a_pipeline_or_an_open_quote() {
         for command in ["a | b", "a && b", "a; b", "a > b", "a &", "a --env x; b"] {
-            assert_eq!(added(command), Err(BadCommand::Operators), "{command}");
+            assert_eq!(added(command), Err(InvalidCommand::HasOperators), "{command}");
         }
-        assert_eq!(added("a 'b"), Err(BadCommand::Open));
-        assert_eq!(added("a \"b"), Err(BadCommand::Open));
+        assert_eq!(added("a 'b"), Err(InvalidCommand::UnclosedQuote));
+        assert_eq!(added("a \"b"), Err(InvalidCommand::UnclosedQuote));
     }
 }

@@ -12,9 +12,9 @@ use toml_edit::{InlineTable, Item, Key, Table, Value as Written};
 
 use super::path::KeyPath;
 use crate::base::diagnostic::{Diagnostic, SourceText};
-use crate::base::dialect;
 use crate::base::redact;
-use crate::base::template::{self, Part};
+use crate::base::template::{self, TemplatePart};
+use crate::base::toml_hints;
 
 /// A text and what stands where in it.
 #[derive(Debug, Clone)]
@@ -24,13 +24,13 @@ pub struct Document {
     /// Every value that is no table, in the order of the text. Arrays are one value.
     pub leaves: Vec<Leaf>,
     /// Every table, also one that is only implied by the key of another.
-    pub tables: BTreeMap<KeyPath, TablePlace>,
+    pub tables: BTreeMap<KeyPath, TableLayout>,
     /// Every header and every key with its value, in the order of the text. Each has lines of its own.
-    pub statements: Vec<Statement>,
+    pub statements: Vec<TomlStatement>,
     /// What is below each header; the first one is the text before any header.
-    pub bodies: Vec<Body>,
+    pub sections: Vec<TomlSection>,
     index: HashMap<KeyPath, usize>,
-    shown: OnceLock<SourceText>,
+    redacted_source: OnceLock<SourceText>,
 }
 
 /// A value and its place.
@@ -47,12 +47,12 @@ pub struct Leaf {
     /// The whole statement, which is more than the above inside of an inline table.
     pub statement: Range<usize>,
     /// Its body.
-    pub body: usize,
+    pub section: usize,
 }
 
 /// A header, or a key and its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Statement {
+pub struct TomlStatement {
     /// The keys that it gives a meaning to.
     pub path: KeyPath,
     /// From the first key to the end of the value, in bytes.
@@ -60,7 +60,7 @@ pub struct Statement {
     /// The value; none for a header.
     pub value: Option<Range<usize>>,
     /// Its body.
-    pub body: usize,
+    pub section: usize,
 }
 
 impl Leaf {
@@ -75,21 +75,21 @@ impl Leaf {
             }
             _ => false,
         };
-        inside || redact::is_secret_name(self.path.last()) && !self.value.as_str().is_some_and(only_refers)
+        inside || redact::is_secret_name(self.path.last()) && !self.value.as_str().is_some_and(is_reference_only)
     }
 }
 
 /// There is nothing in a text but `${NAME}`.
-fn only_refers(text: &str) -> bool {
-    let refers = |part: &Part| matches!(part, Part::Expansion(it) if it.operation.is_none());
+fn is_reference_only(text: &str) -> bool {
+    let refers = |part: &TemplatePart| matches!(part, TemplatePart::Expansion(it) if it.operation.is_none());
     template::parse(text).is_ok_and(|template| template.parts.iter().all(refers))
 }
 
 /// How a table is written, and so how a key can be added to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TablePlace {
+pub enum TableLayout {
     /// It has lines of its own: a header, or the beginning of the text.
-    Body {
+    Section {
         /// Which one.
         body: usize,
     },
@@ -104,14 +104,14 @@ pub enum TablePlace {
         statement: Range<usize>,
     },
     /// Only `[a.b]` names it: `[a]` may still be written.
-    Implied,
+    Implicit,
     /// `[[a]]`: only its numbered items have keys.
-    Items,
+    ArrayOfTables,
 }
 
 /// What is below one header.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Body {
+pub struct TomlSection {
     /// The keys that the header names.
     pub path: KeyPath,
     /// The header; none for the beginning of the text.
@@ -133,43 +133,44 @@ impl Document {
             Ok(parsed) => parsed,
             Err(error) => {
                 let hidden = redact::assignments(text, redact::is_secret_name);
-                return Err(all_errors(text, &SourceText::new(name, redact::covered(text, &hidden)), &error));
+                return Err(all_errors(text, &SourceText::new(name, redact::mask_ranges(text, &hidden)), &error));
             }
         };
-        let first = Body { path: KeyPath::default(), header: None, last: None };
+        let first = TomlSection { path: KeyPath::default(), header: None, last: None };
         let mut reader =
-            Reader { text, leaves: Vec::new(), tables: BTreeMap::new(), statements: Vec::new(), bodies: vec![first] };
-        reader.tables.insert(KeyPath::default(), TablePlace::Body { body: 0 });
+            Reader { text, leaves: Vec::new(), tables: BTreeMap::new(), statements: Vec::new(), sections: vec![first] };
+        reader.tables.insert(KeyPath::default(), TableLayout::Section { body: 0 });
         reader.table(&KeyPath::default(), parsed.as_table());
-        let Reader { mut leaves, tables, statements, bodies, .. } = reader;
+        let Reader { mut leaves, tables, statements, sections: bodies, .. } = reader;
         leaves.sort_by_key(|leaf| leaf.key.start);
         let index = leaves.iter().enumerate().map(|(number, leaf)| (leaf.path.clone(), number)).collect();
-        let mut document = Self { source, leaves, tables, statements, bodies, index, shown: OnceLock::new() };
-        document.arrange();
+        let mut document =
+            Self { source, leaves, tables, statements, sections: bodies, index, redacted_source: OnceLock::new() };
+        document.assign_sections();
         Ok(document)
     }
 
     /// Tells which statement belongs to which header, and which tables are there because of the dots in keys.
-    fn arrange(&mut self) {
+    fn assign_sections(&mut self) {
         self.statements.sort_by_key(|statement| statement.span.start);
         let mut body = 0;
         for (number, statement) in self.statements.iter_mut().enumerate() {
             match statement.value {
-                None => body = statement.body,
-                Some(_) => statement.body = body,
+                None => body = statement.section,
+                Some(_) => statement.section = body,
             }
-            self.bodies[body].last = Some(number);
-            let dotted = self.bodies[body].path.keys().len() + 1..statement.path.keys().len();
+            self.sections[body].last = Some(number);
+            let dotted = self.sections[body].path.keys().len() + 1..statement.path.keys().len();
             for table in dotted.map(|count| KeyPath::new(statement.path.keys()[..count].to_vec())) {
                 self.tables.entry(table).and_modify(|place| {
-                    if *place == TablePlace::Implied {
-                        *place = TablePlace::Dotted { body };
+                    if *place == TableLayout::Implicit {
+                        *place = TableLayout::Dotted { body };
                     }
                 });
             }
         }
         for number in 0..self.leaves.len() {
-            self.leaves[number].body = self.statements[self.statement(&self.leaves[number].statement)].body;
+            self.leaves[number].section = self.statements[self.statement(&self.leaves[number].statement)].section;
         }
     }
 
@@ -182,22 +183,22 @@ impl Document {
     /// The text for messages: values of secret names, and what looks like a secret, are stars. All places are as they were.
     #[must_use]
     pub fn shown(&self) -> &SourceText {
-        self.shown.get_or_init(|| {
+        self.redacted_source.get_or_init(|| {
             let hidden: Vec<Range<usize>> =
                 self.leaves.iter().filter(|leaf| leaf.is_secret()).map(|leaf| leaf.span.clone()).collect();
-            SourceText::new(self.source.name.clone(), redact::covered(&self.source.text, &hidden))
+            SourceText::new(self.source.name.clone(), redact::mask_ranges(&self.source.text, &hidden))
         })
     }
 
     /// The value at a path.
     #[must_use]
     pub fn leaf(&self, path: &KeyPath) -> Option<&Leaf> {
-        self.number(path).map(|number| &self.leaves[number])
+        self.leaf_index(path).map(|number| &self.leaves[number])
     }
 
     /// Which of the leaves is at a path.
     #[must_use]
-    pub fn number(&self, path: &KeyPath) -> Option<usize> {
+    pub fn leaf_index(&self, path: &KeyPath) -> Option<usize> {
         self.index.get(path).copied()
     }
 
@@ -222,15 +223,15 @@ fn all_errors(text: &str, shown: &SourceText, first: &toml_edit::TomlError) -> V
     if found.is_empty() {
         found.push((first.span().unwrap_or(0..0), first.message().to_owned()));
     }
-    dialect::mistakes((text, shown), found)
+    toml_hints::syntax_errors((text, shown), found)
 }
 
 struct Reader<'a> {
     text: &'a str,
     leaves: Vec<Leaf>,
-    tables: BTreeMap<KeyPath, TablePlace>,
-    statements: Vec<Statement>,
-    bodies: Vec<Body>,
+    tables: BTreeMap<KeyPath, TableLayout>,
+    statements: Vec<TomlStatement>,
+    sections: Vec<TomlSection>,
 }
 
 impl Reader<'_> {
@@ -246,13 +247,14 @@ impl Reader<'_> {
                     let line = self.text[..key.span().unwrap_or(span.clone()).start].rfind('\n').map_or(0, |at| at + 1);
                     let blank = self.text[line..].len() - self.text[line..].trim_start_matches([' ', '\t']).len();
                     let statement = line + blank..span.end;
-                    let made = Statement { path: path.clone(), span: statement.clone(), value: Some(span), body: 0 };
+                    let made =
+                        TomlStatement { path: path.clone(), span: statement.clone(), value: Some(span), section: 0 };
                     self.statements.push(made);
                     self.value(path, (key, value), &statement);
                 }
                 Item::Table(inner) => self.headed(&path, inner),
                 Item::ArrayOfTables(several) => {
-                    self.tables.insert(path.clone(), TablePlace::Items);
+                    self.tables.insert(path.clone(), TableLayout::ArrayOfTables);
                     several
                         .iter()
                         .enumerate()
@@ -265,12 +267,12 @@ impl Reader<'_> {
     /// A table with a header, or one that only keys or the headers of others name.
     fn headed(&mut self, path: &KeyPath, table: &Table) {
         let place = match table.span().filter(|_| !table.is_implicit() && !table.is_dotted()) {
-            None => TablePlace::Implied,
+            None => TableLayout::Implicit,
             Some(span) => {
-                let body = self.bodies.len();
-                self.bodies.push(Body { path: path.clone(), header: Some(span.clone()), last: None });
-                self.statements.push(Statement { path: path.clone(), span, value: None, body });
-                TablePlace::Body { body }
+                let body = self.sections.len();
+                self.sections.push(TomlSection { path: path.clone(), header: Some(span.clone()), last: None });
+                self.statements.push(TomlStatement { path: path.clone(), span, value: None, section: body });
+                TableLayout::Section { body }
             }
         };
         self.tables.insert(path.clone(), place);
@@ -283,7 +285,7 @@ impl Reader<'_> {
         match value {
             Written::InlineTable(inner) => self.inline(&path, inner, statement),
             other => {
-                let leaf = Leaf { path, value: plain(other), key, span, statement: statement.clone(), body: 0 };
+                let leaf = Leaf { path, value: plain(other), key, span, statement: statement.clone(), section: 0 };
                 self.leaves.push(leaf);
             }
         }
@@ -294,7 +296,7 @@ impl Reader<'_> {
             let Some(key) = table.key(name) else { continue };
             self.value(path.join(name), (key, value), statement);
         }
-        self.tables.insert(path.clone(), TablePlace::Inline { statement: statement.clone() });
+        self.tables.insert(path.clone(), TableLayout::Inline { statement: statement.clone() });
     }
 }
 
@@ -319,7 +321,7 @@ mod tests {
 
     const TEXT: &str = "# c\r\na.b = 1\n[x]  # h\ny = [1,\n 2] # t\nz.q.w = 'a'\nin = { a = 1, b.c = 2 }\nno = {}\n[[s]]\nn=1\n[[s]]\nn=2\n[s.t]\nk=1\n[p.q.r]\n";
 
-    fn place<'a>(document: &'a Document, path: &str) -> &'a TablePlace {
+    fn place<'a>(document: &'a Document, path: &str) -> &'a TableLayout {
         &document.tables[&path.parse::<KeyPath>().expect("a path")]
     }
 
@@ -350,15 +352,15 @@ mod tests {
     #[test]
     fn knows_how_each_table_is_written() {
         let document = Document::parse("f", TEXT).expect("it is TOML");
-        assert_eq!(*place(&document, "a"), TablePlace::Dotted { body: 0 });
-        assert!(matches!(place(&document, "x.z.q"), TablePlace::Dotted { .. }));
-        assert_eq!(*place(&document, "p.q"), TablePlace::Implied);
-        assert!(matches!(place(&document, "p.q.r"), TablePlace::Body { .. }));
-        assert_eq!(*place(&document, "s"), TablePlace::Items);
+        assert_eq!(*place(&document, "a"), TableLayout::Dotted { body: 0 });
+        assert!(matches!(place(&document, "x.z.q"), TableLayout::Dotted { .. }));
+        assert_eq!(*place(&document, "p.q"), TableLayout::Implicit);
+        assert!(matches!(place(&document, "p.q.r"), TableLayout::Section { .. }));
+        assert_eq!(*place(&document, "s"), TableLayout::ArrayOfTables);
         for (table, written) in
             [("x.in", "in = { a = 1, b.c = 2 }"), ("x.in.b", "in = { a = 1, b.c = 2 }"), ("x.no", "no = {}")]
         {
-            let TablePlace::Inline { statement } = place(&document, table) else { panic!("inline") };
+            let TableLayout::Inline { statement } = place(&document, table) else { panic!("inline") };
             assert_eq!(&TEXT[statement.clone()], written);
         }
     }
@@ -367,13 +369,13 @@ mod tests {
     fn every_statement_is_known_as_a_whole_and_below_its_header() {
         let text = " a.b = 1\n[ t . u ] # h\n\tx . y = [\n]\n[[s]]\n[t]\nv.w = { v = 2 }\n";
         let document = Document::parse("f", text).expect("it is TOML");
-        let shown = |it: &Statement| format!("{} in {}: {}", it.path, it.body, &text[it.span.clone()]);
+        let shown = |it: &TomlStatement| format!("{} in {}: {}", it.path, it.section, &text[it.span.clone()]);
         let shown: Vec<String> = document.statements.iter().map(shown).collect();
-        let bodies: Vec<usize> = document.bodies.iter().filter_map(|body| body.last).collect();
-        assert_eq!(document.bodies.len(), bodies.len());
+        let bodies: Vec<usize> = document.sections.iter().filter_map(|body| body.last).collect();
+        assert_eq!(document.sections.len(), bodies.len());
         let body = |path: &str| {
             let path: KeyPath = path.parse().expect("a path");
-            document.bodies.iter().position(|body| body.path == path).expect("there is one")
+            document.sections.iter().position(|body| body.path == path).expect("there is one")
         };
         let (deep, item, table) = (body("t.u"), body("s.0"), body("t"));
         assert_eq!(
@@ -393,7 +395,7 @@ mod tests {
     fn finds_all_mistakes_at_once() {
         let wrong = "a = \nb = 1\nb = 2\n[t]\nc = hello\nd = 1\n";
         let found = Document::parse("f", wrong).expect_err("it is wrong");
-        let places: Vec<String> = found.iter().filter_map(|it| it.place()).map(|it| it.to_string()).collect();
+        let places: Vec<String> = found.iter().filter_map(|it| it.location()).map(|it| it.to_string()).collect();
         assert_eq!(places, ["f:1:5", "f:3:1", "f:5:5"]);
     }
 }

@@ -17,7 +17,7 @@ pub struct Draft<'a> {
     /// local.toml.
     pub document: &'a Document,
     /// Every value that is, was or will be there.
-    pub cells: BTreeMap<KeyPath, Cell>,
+    pub values: BTreeMap<KeyPath, ValueState>,
     /// Keys that are new, in the order in which they came.
     pub added: Vec<KeyPath>,
     /// Every table.
@@ -26,22 +26,22 @@ pub struct Draft<'a> {
 
 /// One value and its story.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Cell {
+pub struct ValueState {
     /// What it is now; none if it was removed.
     pub value: Option<Value>,
     /// Which leaf of the document it was.
     pub leaf: Option<usize>,
     /// What was done to it, first to last. What local.toml says is no step.
-    pub steps: Vec<Step>,
+    pub changes: Vec<LayerChange>,
 }
 
 /// Something that gave a value.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Step {
+pub struct LayerChange {
     /// Who did it.
     pub layer: Layer,
     /// What was done.
-    pub deed: Deed,
+    pub operation: Operation,
     /// The value afterwards.
     pub value: Option<Value>,
     /// How it is spelled, if somebody wrote it and it was not computed.
@@ -50,11 +50,11 @@ pub struct Step {
     pub span: Option<Range<usize>>,
 }
 
-impl Step {
+impl LayerChange {
     /// A value that was computed, or is gone.
     #[must_use]
-    pub fn computed(layer: Layer, deed: Deed, value: Option<Value>) -> Self {
-        Self { layer, deed, value, written: None, span: None }
+    pub fn computed(layer: Layer, deed: Operation, value: Option<Value>) -> Self {
+        Self { layer, operation: deed, value, written: None, span: None }
     }
 
     /// The same, wanted at a place.
@@ -87,7 +87,7 @@ pub enum Layer {
 
 /// What can be done to a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Deed {
+pub enum Operation {
     /// By a rule of a profile.
     Rule(Op),
     /// A value was given.
@@ -95,10 +95,10 @@ pub enum Deed {
     /// A key was read under its former name.
     Renamed,
     /// Variables were filled in.
-    Filled,
+    Expanded,
 }
 
-impl Deed {
+impl Operation {
     /// The word for it.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -106,14 +106,14 @@ impl Deed {
             Self::Rule(op) => op.word(),
             Self::Set => "set",
             Self::Renamed => "rename",
-            Self::Filled => "resolve",
+            Self::Expanded => "resolve",
         }
     }
 }
 
 /// How a value differs from that of local.toml.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Difference {
+pub enum DiffKind {
     /// It is another.
     Changed,
     /// It is a command that got words.
@@ -124,10 +124,10 @@ pub enum Difference {
     Removed,
 }
 
-impl Difference {
+impl DiffKind {
     /// The words that stand as a comment behind it.
     #[must_use]
-    pub fn words(self) -> &'static str {
+    pub fn comment(self) -> &'static str {
         match self {
             Self::Changed => "Changed",
             Self::FlagAdded => "Flag added",
@@ -149,14 +149,14 @@ impl<'a> Draft<'a> {
     pub fn new(document: &'a Document) -> Self {
         let mut draft = Self {
             document,
-            cells: BTreeMap::new(),
+            values: BTreeMap::new(),
             added: Vec::new(),
             tables: document.tables.keys().cloned().collect(),
         };
         for (number, leaf) in document.leaves.iter().enumerate() {
             let overrides = leaf.path.keys()[0] == OVERRIDES;
             let value = (!overrides).then(|| leaf.value.clone());
-            draft.cells.insert(leaf.path.clone(), Cell { value, leaf: Some(number), steps: Vec::new() });
+            draft.values.insert(leaf.path.clone(), ValueState { value, leaf: Some(number), changes: Vec::new() });
         }
         draft.tables.retain(|path| path.keys().first().is_none_or(|key| key != OVERRIDES));
         draft
@@ -165,30 +165,30 @@ impl<'a> Draft<'a> {
     /// The value now.
     #[must_use]
     pub fn value(&self, path: &KeyPath) -> Option<&Value> {
-        self.cells.get(path)?.value.as_ref()
+        self.values.get(path)?.value.as_ref()
     }
 
     /// What local.toml says.
     #[must_use]
-    pub fn before(&self, cell: &Cell) -> Option<&Value> {
+    pub fn original(&self, cell: &ValueState) -> Option<&Value> {
         let leaf = &self.document.leaves[cell.leaf?];
         (leaf.path.keys()[0] != OVERRIDES).then_some(&leaf.value)
     }
 
     /// Gives a value, and remembers who did.
-    pub fn give(&mut self, path: &KeyPath, step: Step) {
+    pub fn set(&mut self, path: &KeyPath, step: LayerChange) {
         let mut outer = path.parent();
         while let Some(table) = outer.filter(|table| !self.tables.contains(table)) {
             outer = table.parent();
             self.tables.insert(table);
         }
         let added = &mut self.added;
-        let cell = self.cells.entry(path.clone()).or_insert_with(|| {
+        let cell = self.values.entry(path.clone()).or_insert_with(|| {
             added.push(path.clone());
-            Cell { value: None, leaf: None, steps: Vec::new() }
+            ValueState { value: None, leaf: None, changes: Vec::new() }
         });
         cell.value.clone_from(&step.value);
-        cell.steps.push(step);
+        cell.changes.push(step);
     }
 
     /// Forgets the tables that a pattern fits, with all that is in them. Their values are given or taken one by one.
@@ -198,9 +198,9 @@ impl<'a> Draft<'a> {
 
     /// How a value is spelled.
     #[must_use]
-    pub fn written(&self, cell: &Cell) -> Option<String> {
+    pub fn written(&self, cell: &ValueState) -> Option<String> {
         let value = cell.value.as_ref()?;
-        let spelled = match (cell.steps.last(), cell.leaf) {
+        let spelled = match (cell.changes.last(), cell.leaf) {
             (Some(step), _) => step.written.clone(),
             (None, Some(leaf)) => spelled(&self.document.source.text[self.document.leaves[leaf].span.clone()]),
             (None, None) => None,
@@ -211,7 +211,7 @@ impl<'a> Draft<'a> {
     /// The existing keys that a pattern fits.
     #[must_use]
     pub fn keys(&self, pattern: &KeyPath) -> Vec<KeyPath> {
-        if pattern.stars() == 0 {
+        if pattern.wildcard_count() == 0 {
             return self.value(pattern).map(|_| pattern.clone()).into_iter().collect();
         }
         self.targets(pattern).into_iter().filter(|path| self.value(path).is_some()).collect()
@@ -220,24 +220,24 @@ impl<'a> Draft<'a> {
     /// The keys that a pattern means, whether they exist or not: one in each table that fits.
     #[must_use]
     pub fn targets(&self, pattern: &KeyPath) -> Vec<KeyPath> {
-        if pattern.stars() == 0 {
+        if pattern.wildcard_count() == 0 {
             return vec![pattern.clone()];
         }
         let Some(around) = pattern.parent() else { return Vec::new() };
-        let tables: Vec<&KeyPath> = self.tables.iter().filter(|table| table.fits(&around)).collect();
+        let tables: Vec<&KeyPath> = self.tables.iter().filter(|table| table.matches(&around)).collect();
         if pattern.last() != "*" {
             return tables.into_iter().map(|table| table.join(pattern.last())).collect();
         }
-        self.cells.keys().filter(|path| path.fits(pattern)).cloned().collect()
+        self.values.keys().filter(|path| path.matches(pattern)).cloned().collect()
     }
 
     /// Where a value was written last: in a profile or in local.toml, as messages show it.
     #[must_use]
-    pub fn place<'p>(&'p self, cell: &Cell, chain: &'p Chain) -> (&'p SourceText, Range<usize>) {
+    pub fn location<'p>(&'p self, cell: &ValueState, chain: &'p ProfileChain) -> (&'p SourceText, Range<usize>) {
         let local = self.document.shown();
-        let last = cell.steps.iter().rev().find_map(|step| Some((step.layer, step.span.clone()?)));
+        let last = cell.changes.iter().rev().find_map(|step| Some((step.layer, step.span.clone()?)));
         match (last, cell.leaf) {
-            (Some((Layer::Profile(number), span)), _) => (&chain.profiles[number].shown, span),
+            (Some((Layer::Profile(number), span)), _) => (&chain.profiles[number].redacted_source, span),
             (Some((_, span)), _) => (local, span),
             (None, Some(leaf)) => (local, self.document.leaves[leaf].span.clone()),
             (None, None) => (local, 0..0),
@@ -246,8 +246,8 @@ impl<'a> Draft<'a> {
 
     /// The lines in which a value was written last.
     #[must_use]
-    pub fn line<'p>(&'p self, cell: &Cell, chain: &'p Chain) -> &'p str {
-        let last = cell.steps.iter().rev().find_map(|step| Some((step.layer, step.span.clone()?)));
+    pub fn line<'p>(&'p self, cell: &ValueState, chain: &'p ProfileChain) -> &'p str {
+        let last = cell.changes.iter().rev().find_map(|step| Some((step.layer, step.span.clone()?)));
         let (text, span) = match (last, cell.leaf) {
             (Some((Layer::Profile(number), span)), _) => (&chain.profiles[number].source.text, span),
             (Some((_, span)), _) => (&self.document.source.text, span),
@@ -261,26 +261,28 @@ impl<'a> Draft<'a> {
 
     /// How a value differs from that of local.toml; none if it does not.
     #[must_use]
-    pub fn difference(&self, cell: &Cell) -> Option<Difference> {
-        match (self.before(cell), &cell.value) {
+    pub fn diff_kind(&self, cell: &ValueState) -> Option<DiffKind> {
+        match (self.original(cell), &cell.value) {
             (None, None) => None,
-            (None, Some(_)) => Some(Difference::Added),
-            (Some(_), None) => Some(Difference::Removed),
+            (None, Some(_)) => Some(DiffKind::Added),
+            (Some(_), None) => Some(DiffKind::Removed),
             (Some(before), Some(now)) if same(before, now) => None,
-            _ if cell.steps.iter().all(|step| step.deed == Deed::Rule(Op::AppendArgs)) => Some(Difference::FlagAdded),
-            _ => Some(Difference::Changed),
+            _ if cell.changes.iter().all(|step| step.operation == Operation::Rule(Op::AppendArgs)) => {
+                Some(DiffKind::FlagAdded)
+            }
+            _ => Some(DiffKind::Changed),
         }
     }
 }
 
 /// What an environment is made of, from the root of its profile to the leaf.
 #[derive(Debug, Clone)]
-pub struct Chain {
+pub struct ProfileChain {
     /// At least one; the last is the environment's own.
     pub profiles: Vec<Profile>,
 }
 
-impl Chain {
+impl ProfileChain {
     /// The environment's own profile.
     #[must_use]
     pub fn own(&self) -> &Profile {

@@ -5,24 +5,24 @@ use std::ops::Range;
 
 use toml_edit::{Decor, InlineTable, Key, Value};
 
-use super::document::{Document, Leaf, TablePlace};
+use super::document::{Document, Leaf, TableLayout};
+use super::line_editor::LineEditor;
 use super::path::KeyPath;
-use super::sheet::Sheet;
 
 /// Changes of one document.
 #[derive(Debug)]
 pub struct Edits<'a> {
     document: &'a Document,
-    sheet: Sheet<'a>,
+    sheet: LineEditor<'a>,
     /// What changes inside of statements that stay.
-    inside: BTreeMap<usize, Inside>,
+    inline_edits: BTreeMap<usize, InlineEdits>,
     /// Tables that are new, in order, with their lines.
     tables: Vec<(KeyPath, Vec<String>)>,
 }
 
 /// Changes inside of one statement.
 #[derive(Debug, Default)]
-struct Inside {
+struct InlineEdits {
     /// Values and keys that are written otherwise.
     replaced: Vec<(Range<usize>, String)>,
     /// Keys of braces that go.
@@ -33,7 +33,7 @@ struct Inside {
 
 /// A key and its value, to be written where it belongs.
 #[derive(Debug, Clone, Copy)]
-pub struct New<'a> {
+pub struct NewEntry<'a> {
     /// Its keys.
     pub path: &'a KeyPath,
     /// The table whose header is written if there is no place for it yet.
@@ -41,15 +41,15 @@ pub struct New<'a> {
     /// The value as TOML writes it.
     pub value: &'a str,
     /// What is said about it in a comment.
-    pub word: Option<&'static str>,
+    pub comment: Option<&'static str>,
 }
 
 impl<'a> Edits<'a> {
     /// None yet.
     #[must_use]
     pub fn new(document: &'a Document) -> Self {
-        let sheet = Sheet::of(&document.source.text, &document.statements);
-        Self { document, sheet, inside: BTreeMap::new(), tables: Vec::new() }
+        let sheet = LineEditor::of(&document.source.text, &document.statements);
+        Self { document, sheet, inline_edits: BTreeMap::new(), tables: Vec::new() }
     }
 
     /// Writes another value.
@@ -69,8 +69,8 @@ impl<'a> Edits<'a> {
         if statement.value.as_ref() == Some(&leaf.span) {
             self.sheet.remove(number);
         } else {
-            let path = leaf.path.from(statement.path.keys().len());
-            self.inside.entry(number).or_default().removed.push(path);
+            let path = leaf.path.suffix(statement.path.keys().len());
+            self.inline_edits.entry(number).or_default().removed.push(path);
         }
     }
 
@@ -83,65 +83,67 @@ impl<'a> Edits<'a> {
     #[must_use]
     pub fn is_empty(&self, body: usize) -> bool {
         let statements = self.document.statements.iter().enumerate();
-        statements.filter(|(_, it)| it.body == body && it.value.is_some()).all(|(number, _)| self.sheet.is_gone(number))
+        statements
+            .filter(|(_, it)| it.section == body && it.value.is_some())
+            .all(|(number, _)| self.sheet.is_removed(number))
     }
 
     /// Says something about a statement.
-    pub fn say(&mut self, statement: &Range<usize>, word: &'static str) {
-        self.sheet.say(self.document.statement(statement), word);
+    pub fn annotate(&mut self, statement: &Range<usize>, word: &'static str) {
+        self.sheet.annotate(self.document.statement(statement), word);
     }
 
     /// Adds a key, in the form in which its table is written.
-    pub fn add(&mut self, new: New) {
+    pub fn add(&mut self, new: NewEntry) {
         let tables = &self.document.tables;
         let mut places = ancestors(new.path).filter_map(|path| tables.get_key_value(&path));
-        let items = ancestors(new.path).any(|path| tables.get(&path) == Some(&TablePlace::Items));
+        let items = ancestors(new.path).any(|path| tables.get(&path) == Some(&TableLayout::ArrayOfTables));
         let Some((around, place)) = places.next() else { return };
         match place {
-            TablePlace::Inline { statement } => {
+            TableLayout::Inline { statement } => {
                 let number = self.document.statement(statement);
-                let path = new.path.from(self.document.statements[number].path.keys().len());
-                self.inside.entry(number).or_default().added.push((path, new.value.to_owned()));
-                if let Some(word) = new.word {
-                    self.sheet.say(number, word);
+                let path = new.path.suffix(self.document.statements[number].path.keys().len());
+                self.inline_edits.entry(number).or_default().added.push((path, new.value.to_owned()));
+                if let Some(word) = new.comment {
+                    self.sheet.annotate(number, word);
                 }
             }
-            TablePlace::Dotted { body } => self.add_line(*body, new),
-            TablePlace::Body { body } if items || around.is_within(new.table) => self.add_line(*body, new),
+            TableLayout::Dotted { body } => self.add_line(*body, new),
+            TableLayout::Section { body } if items || around.is_within(new.table) => self.add_line(*body, new),
             // An item of an array has no header of its own below which a table of it could be opened anywhere.
-            TablePlace::Implied if items => {
+            TableLayout::Implicit if items => {
                 let body = places.find_map(|(_, place)| match place {
-                    TablePlace::Body { body } => Some(*body),
+                    TableLayout::Section { body } => Some(*body),
                     _ => None,
                 });
                 self.add_line(body.unwrap_or_default(), new);
             }
-            TablePlace::Implied | TablePlace::Body { .. } | TablePlace::Items => self.add_table(new),
+            TableLayout::Implicit | TableLayout::Section { .. } | TableLayout::ArrayOfTables => self.add_table(new),
         }
     }
 
-    fn add_line(&mut self, body: usize, new: New) {
-        let body = &self.document.bodies[body];
-        self.sheet.add(body.last, &line(&new.path.from(body.path.keys().len()), new));
+    fn add_line(&mut self, body: usize, new: NewEntry) {
+        let body = &self.document.sections[body];
+        self.sheet.add(body.last, &line(&new.path.suffix(body.path.keys().len()), new));
     }
 
-    fn add_table(&mut self, new: New) {
-        let line = line(&new.path.from(new.table.keys().len()), new);
+    fn add_table(&mut self, new: NewEntry) {
+        let line = line(&new.path.suffix(new.table.keys().len()), new);
         match self.tables.iter_mut().find(|(known, _)| known == new.table) {
             Some((_, lines)) => lines.push(line),
             None => self.tables.push((new.table.clone(), vec![line])),
         }
     }
 
-    fn inside(&mut self, statement: &Range<usize>) -> &mut Inside {
-        self.inside.entry(self.document.statement(statement)).or_default()
+    fn inside(&mut self, statement: &Range<usize>) -> &mut InlineEdits {
+        self.inline_edits.entry(self.document.statement(statement)).or_default()
     }
 
     /// The text of the document with all changes.
     #[must_use]
     pub fn finish(mut self) -> String {
-        for (number, inside) in std::mem::take(&mut self.inside) {
-            if !self.sheet.is_gone(number) {
+        for (number, inside) in std::mem::take(&mut self.inline_edits) {
+            if !self.sheet.is_removed(number) {
                 let statement = &self.document.statements[number];
                 let old = &self.document.source.text[statement.span.clone()];
                 let value = statement.value.as_ref().map_or(0, |value| value.start - statement.span.start);
@@ -149,7 +151,7 @@ impl<'a> Edits<'a> {
             }
         }
         for (table, lines) in self.tables {
-            self.sheet.append(std::iter::once(format!("[{}]", table.written())).chain(lines));
+            self.sheet.append(std::iter::once(format!("[{}]", table.to_toml())).chain(lines));
         }
         self.sheet.finish()
     }
@@ -160,12 +162,12 @@ fn ancestors(path: &KeyPath) -> impl Iterator<Item = KeyPath> {
     std::iter::successors(path.parent(), KeyPath::parent)
 }
 
-fn line(key: &KeyPath, New { value, word, .. }: New) -> String {
+fn line(key: &KeyPath, NewEntry { value, comment: word, .. }: NewEntry) -> String {
     let comment = word.map_or(String::new(), |word| format!("  # {word}"));
-    format!("{} = {value}{comment}", key.written())
+    format!("{} = {value}{comment}", key.to_toml())
 }
 
-impl Inside {
+impl InlineEdits {
     /// The text of a statement with these changes. `start` is where it begins in the document, `value` where its value begins in it.
     fn applied(mut self, old: &str, (start, value): (usize, usize)) -> String {
         self.replaced.sort_by_key(|(span, _)| std::cmp::Reverse(span.start));

@@ -34,13 +34,13 @@ pub struct Header {
 
 /// What a file that should have been generated turns out to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
+pub enum GeneratedFileState {
     /// As it was generated.
     Intact(Box<Header>),
     /// Generated, and changed since.
     Edited(Box<Header>),
     /// Not generated here: there is no header.
-    Foreign,
+    NotOurs,
 }
 
 /// The version of the format.
@@ -68,10 +68,10 @@ impl Header {
 
 /// Looks at a file.
 #[must_use]
-pub fn state(text: &str) -> State {
-    let Some((header, body)) = split(text) else { return State::Foreign };
+pub fn state(text: &str) -> GeneratedFileState {
+    let Some((header, body)) = split(text) else { return GeneratedFileState::NotOurs };
     let intact = header.body == hash(body.as_bytes());
-    if intact { State::Intact(Box::new(header)) } else { State::Edited(Box::new(header)) }
+    if intact { GeneratedFileState::Intact(Box::new(header)) } else { GeneratedFileState::Edited(Box::new(header)) }
 }
 
 /// The header and what is behind it.
@@ -140,7 +140,7 @@ pub fn content(document: &Document) -> String {
 
 /// True if a header belongs to this environment.
 #[must_use]
-pub fn belongs(header: &Header, org: &OrgName, env: &EnvName) -> bool {
+pub fn matches(header: &Header, org: &OrgName, env: &EnvName) -> bool {
     header.org == org.as_str() && header.env == env.as_str()
 }
 
@@ -166,14 +166,16 @@ mod tests {
     fn a_file_knows_whether_it_was_changed() {
         let text = with_header(header(), "a = 1\n");
         assert_eq!(text.lines().take_while(|line| line.starts_with('#')).count(), 5);
-        let State::Intact(read) = state(&text) else { panic!("it is intact") };
+        let GeneratedFileState::Intact(read) = state(&text) else { panic!("it is intact") };
         assert_eq!((read.env.as_str(), read.commit.as_deref()), ("dev", Some("1a2b3c4")));
-        assert!(matches!(state(&text.replace("a = 1", "a = 2")), State::Edited(_)));
-        assert!(matches!(state(&format!("{text}\n")), State::Edited(_)));
+        assert!(matches!(state(&text.replace("a = 1", "a = 2")), GeneratedFileState::Edited(_)));
+        assert!(matches!(state(&format!("{text}\n")), GeneratedFileState::Edited(_)));
         let windows = with_header(header(), "a = 1\r\n");
-        assert!(matches!(state(&windows), State::Intact(_)) && !windows.replace("\r\n", "").contains('\n'));
-        assert_eq!(state("a = 1\n"), State::Foreign);
-        assert_eq!(state(""), State::Foreign);
+        assert!(
+            matches!(state(&windows), GeneratedFileState::Intact(_)) && !windows.replace("\r\n", "").contains('\n')
+        );
+        assert_eq!(state("a = 1\n"), GeneratedFileState::NotOurs);
+        assert_eq!(state(""), GeneratedFileState::NotOurs);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::base::time::Timestamp;
 
 /// One version of an environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct VersionEntry {
     /// Counted from 1.
     pub seq: u64,
     /// What operators call it: the time, with a number where two fell into one second.
@@ -21,7 +21,7 @@ pub struct Entry {
     /// By whom.
     pub by: String,
     /// How it came to be.
-    pub action: Action,
+    pub action: VersionAction,
     /// The hash of what it says.
     pub content: String,
     /// The hash of the local.toml it was made from; empty if it was not made here.
@@ -30,7 +30,7 @@ pub struct Entry {
     pub profile: String,
     /// The commit that was checked out.
     pub commit: Option<String>,
-    /// Its copy, in the folder of the record.
+    /// Its copy, in the directory of the record.
     pub file: String,
     /// The hash of the bytes of its copy; none in lines that were written before there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -46,7 +46,7 @@ pub struct Entry {
 /// How a version came to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Action {
+pub enum VersionAction {
     /// Generated from local.toml.
     Promote,
     /// An earlier version became the current one again.
@@ -57,7 +57,7 @@ pub enum Action {
     Edit,
 }
 
-impl Action {
+impl VersionAction {
     /// The word for it.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -72,15 +72,15 @@ impl Action {
 
 /// All versions, oldest first, and the bytes that say so.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Record {
+pub struct VersionHistory {
     /// Oldest first.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<VersionEntry>,
     /// Its last line was cut off.
-    pub is_torn: bool,
+    pub is_truncated: bool,
     text: String,
 }
 
-impl Record {
+impl VersionHistory {
     /// Reads a record; an empty one if there is none. A last line that was cut off counts as not written.
     ///
     /// # Errors
@@ -89,15 +89,15 @@ impl Record {
     pub fn read(path: &Path, tree: &Path) -> Result<Self, OrgError> {
         let text = match read::text(path, tree) {
             Ok(text) => text.unwrap_or_default(),
-            Err(OrgError::NoText { line, .. }) => {
-                return Err(OrgError::Chain { path: path.to_owned(), line, why: "it is no text" });
+            Err(OrgError::NotText { line, .. }) => {
+                return Err(OrgError::BrokenHistory { path: path.to_owned(), line, why: "it is no text" });
             }
             Err(error) => return Err(error),
         };
         let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
-        let mut record = Self { is_torn: whole.len() < text.len(), ..Self::default() };
+        let mut record = Self { is_truncated: whole.len() < text.len(), ..Self::default() };
         for (number, line) in whole.lines().enumerate() {
-            let broken = |why| OrgError::Chain { path: path.to_owned(), line: number + 1, why };
+            let broken = |why| OrgError::BrokenHistory { path: path.to_owned(), line: number + 1, why };
             let entry = entry(line).map_err(broken)?;
             if entry.prev != record.last_hash() || entry.seq != number as u64 + 1 {
                 return Err(broken("it does not follow the line before"));
@@ -111,7 +111,7 @@ impl Record {
 
     /// A record of what can be read of another. Each line follows the one before.
     #[must_use]
-    pub fn salvaged(bytes: &[u8]) -> Self {
+    pub fn recover(bytes: &[u8]) -> Self {
         let mut record = Self::default();
         let text = String::from_utf8_lossy(bytes);
         text.lines().filter_map(|line| entry(line).ok()).for_each(|entry| record.push(entry));
@@ -119,7 +119,7 @@ impl Record {
     }
 
     /// Adds a version; its number and the hash of the line before are given here.
-    pub fn push(&mut self, mut entry: Entry) {
+    pub fn push(&mut self, mut entry: VersionEntry) {
         entry.seq = self.entries.len() as u64 + 1;
         entry.prev = self.last_hash();
         let line = serde_json::to_string(&entry).expect("texts and numbers can be written");
@@ -152,26 +152,26 @@ impl Record {
 
     /// Where a rollback leads: the newest version that says something else than the current one and was not turned away from.
     #[must_use]
-    pub fn last_good(&self, current: &str) -> Option<&Entry> {
+    pub fn last_good(&self, current: &str) -> Option<&VersionEntry> {
         let left = |content: &str| self.entries.iter().any(|entry| entry.left.as_deref() == Some(content));
-        let good = |entry: &&Entry| {
+        let good = |entry: &&VersionEntry| {
             entry.content != current
                 && !left(&entry.content)
-                && matches!(entry.action, Action::Promote | Action::Rollback | Action::Found)
+                && matches!(entry.action, VersionAction::Promote | VersionAction::Rollback | VersionAction::Found)
         };
         self.entries.iter().rev().find(good)
     }
 
     /// The version of a name.
     #[must_use]
-    pub fn find(&self, id: &str) -> Option<&Entry> {
+    pub fn find(&self, id: &str) -> Option<&VersionEntry> {
         self.entries.iter().rev().find(|entry| entry.id == id)
     }
 }
 
 /// What a line says.
-fn entry(line: &str) -> Result<Entry, &'static str> {
-    let entry: Entry = serde_json::from_str(line).map_err(|_| "it makes no sense")?;
+fn entry(line: &str) -> Result<VersionEntry, &'static str> {
+    let entry: VersionEntry = serde_json::from_str(line).map_err(|_| "it makes no sense")?;
     let is_elsewhere = Path::new(&entry.file).components().count() != 1 || entry.file.starts_with('.');
     if is_elsewhere { Err("its file is somewhere else") } else { Ok(entry) }
 }
@@ -217,13 +217,13 @@ fn zoned(now: Timestamp) -> Option<jiff::Zoned> {
 mod tests {
     use super::*;
 
-    fn entry(id: &str, content: &str, left: Option<&str>) -> Entry {
-        Entry {
+    fn entry(id: &str, content: &str, left: Option<&str>) -> VersionEntry {
+        VersionEntry {
             seq: 0,
             id: id.into(),
             at: at(Timestamp(0)),
             by: "me".into(),
-            action: if left.is_some() { Action::Rollback } else { Action::Promote },
+            action: if left.is_some() { VersionAction::Rollback } else { VersionAction::Promote },
             content: content.into(),
             source: "s".into(),
             profile: "dev(builtin)".into(),
@@ -238,11 +238,11 @@ mod tests {
 
     #[test]
     fn each_line_follows_the_one_before() {
-        let home = tempfile::tempdir().expect("a folder");
+        let home = tempfile::tempdir().expect("a directory");
         let path = home.path().join("dev.jsonl");
-        let read = || Record::read(&path, home.path());
-        assert_eq!(read().expect("nothing yet"), Record::default());
-        let mut record = Record::default();
+        let read = || VersionHistory::read(&path, home.path());
+        assert_eq!(read().expect("nothing yet"), VersionHistory::default());
+        let mut record = VersionHistory::default();
         ["a", "b", "c"].into_iter().for_each(|id| record.push(entry(id, id, None)));
         std::fs::write(&path, record.bytes()).expect("written");
         assert_eq!(read().expect("read"), record);
@@ -252,15 +252,15 @@ mod tests {
         let up = text.replace("dev_c.toml", "../c.toml");
         for broken in [text.replace("\"b\"", "\"x\""), without_second, text.replace('{', ""), up] {
             std::fs::write(&path, broken).expect("written");
-            assert!(matches!(read(), Err(OrgError::Chain { .. })));
+            assert!(matches!(read(), Err(OrgError::BrokenHistory { .. })));
         }
         std::fs::write(&path, &text[..text.len() - 20]).expect("written");
         let torn = read().expect("the last line was cut off");
-        assert!(torn.entries.len() == 2 && torn.is_torn);
+        assert!(torn.entries.len() == 2 && torn.is_truncated);
         let garbage = [&text.as_bytes()[..text.len() / 2], b"\xff\n", text.as_bytes()].concat();
         std::fs::write(&path, &garbage).expect("written");
-        assert!(matches!(read(), Err(OrgError::Chain { .. })));
-        let salvaged = Record::salvaged(&garbage);
+        assert!(matches!(read(), Err(OrgError::BrokenHistory { .. })));
+        let salvaged = VersionHistory::recover(&garbage);
         std::fs::write(&path, salvaged.bytes()).expect("written");
         let ids: Vec<String> = read().expect("it is whole again").entries.into_iter().map(|it| it.id).collect();
         assert_eq!(ids, ["a", "a", "b", "c"]);
@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn two_versions_of_one_second_have_two_names() {
-        let mut record = Record::default();
+        let mut record = VersionHistory::default();
         let now = Timestamp(1_795_176_000_000);
         for expected in ["20261120_120000", "20261120_120000_2", "20261120_120000_3"] {
             let id = record.fresh_id(now);
@@ -279,12 +279,12 @@ mod tests {
 
     #[test]
     fn a_rollback_never_leads_to_what_was_turned_away_from() {
-        let mut record = Record::default();
+        let mut record = VersionHistory::default();
         for (id, content, left) in [("1", "a", None), ("2", "b", None), ("3", "c", None), ("4", "b", Some("c"))] {
             record.push(entry(id, content, left));
         }
         assert_eq!(record.last_good("b").map(|it| it.id.as_str()), Some("1"));
         assert_eq!(record.last_good("c").map(|it| it.id.as_str()), Some("4"));
-        assert_eq!(Record::default().last_good("a"), None);
+        assert_eq!(VersionHistory::default().last_good("a"), None);
     }
 }

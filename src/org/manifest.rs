@@ -32,7 +32,7 @@ pub enum Approval {
     #[default]
     Required,
     /// No question.
-    Waived,
+    NotRequired,
 }
 
 /// How many versions are kept if the manifest does not say.
@@ -59,7 +59,7 @@ impl Manifest {
     /// Fails with everything that is wrong in it.
     pub fn read(path: &Path, tree: &Path) -> Result<Self, OrgError> {
         let Some(document) = read::document(path, tree)? else { return Ok(Self::default()) };
-        Self::of(&document).map_err(|found| OrgError::wrong(path, found))
+        Self::of(&document).map_err(|found| OrgError::invalid(path, found))
     }
 
     fn of(document: &Document) -> Result<Self, Vec<crate::base::diagnostic::Diagnostic>> {
@@ -85,7 +85,7 @@ impl Manifest {
                 }
                 ["deployment", "prod_requires_approval"] => match leaf.value.as_bool() {
                     Some(true) => manifest.approval = Approval::Required,
-                    Some(false) => manifest.approval = Approval::Waived,
+                    Some(false) => manifest.approval = Approval::NotRequired,
                     None => {
                         wrong("`deployment.prod_requires_approval` is neither true nor false".to_owned(), "write true")
                     }
@@ -137,7 +137,7 @@ mod tests {
         let manifest = of("[organization]\ndescription = 'x'\n[deployment]\nhistory_retention = 3\nprod_requires_approval = false\n\
                            strategy = 'rolling'\n[promotion]\nprod = { after = 'stage' }\n[profiles]\ndevelopment = 'user'\n[variables]\nPORT = 80\nHOST = 'h'\n")
             .expect("it is right");
-        assert_eq!((manifest.retention, manifest.approval), (3, Approval::Waived));
+        assert_eq!((manifest.retention, manifest.approval), (3, Approval::NotRequired));
         assert_eq!(manifest.gate(&"production".parse().expect("a name")).map(EnvName::as_str), Some("staging"));
         assert_eq!(manifest.profile(&"dev".parse().expect("a name")), Some("user"));
         assert_eq!(manifest.variables.len(), 2);

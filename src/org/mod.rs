@@ -16,37 +16,37 @@
 //! Everything down to `render` is pure: the same files give the same bytes.
 
 pub mod alias;
-pub mod apply;
+pub mod apply_profile;
 pub mod arguments;
-pub mod change;
-pub mod condition;
-pub mod difference;
+pub mod constraints;
+pub mod diff;
 pub mod document;
 pub mod draft;
 pub mod edits;
+pub mod env_status;
 pub mod error;
+pub mod hand_edits;
 pub mod header;
 pub mod history;
-pub mod keep;
+pub mod inputs;
+pub mod line_editor;
 pub mod manifest;
+pub mod operations;
 pub mod overrides;
 pub mod path;
+pub mod path_rewrite;
 pub mod profile;
 pub mod promote;
 pub mod read;
-pub mod rebase;
 pub mod render;
 pub mod schema;
 pub mod services;
-pub mod setting;
+pub mod set_option;
 pub mod shape;
-pub mod sheet;
-pub mod standing;
 pub mod store;
 pub mod template;
 pub mod value;
 pub mod variables;
 pub mod versions;
-pub mod workbench;
 
 pub use toml::Value;

@@ -2,9 +2,9 @@
 
 use toml::Value;
 
-use super::document::{Document, Leaf, TablePlace};
+use super::document::{Document, Leaf, TableLayout};
 use super::draft::OVERRIDES;
-use super::edits::{Edits, New};
+use super::edits::{Edits, NewEntry};
 use super::error::OrgError;
 use super::path::{KeyPath, quoted};
 use super::profile::{Profile, inner};
@@ -15,42 +15,43 @@ use crate::base::template;
 
 /// Whose overrides are meant.
 #[derive(Debug, Clone, Copy)]
-pub struct Whose<'a> {
+pub struct OverrideScope<'a> {
     /// The environment.
     pub env: &'a EnvName,
     /// Its profile, which may have other names for it.
     pub profile: &'a Profile,
 }
 
-impl Whose<'_> {
-    fn has(&self, name: &String) -> bool {
+impl OverrideScope<'_> {
+    fn matches_name(&self, name: &String) -> bool {
         name.parse::<EnvName>().ok().as_ref() == Some(self.env) || self.profile.aliases.contains(name)
     }
 
     /// The key that a value of local.toml overrides, by its name of today; none if it is no override for this environment.
     #[must_use]
-    pub fn key(&self, leaf: &Leaf) -> Option<KeyPath> {
+    pub fn overridden_key(&self, leaf: &Leaf) -> Option<KeyPath> {
         let [first, name, keys @ ..] = leaf.path.keys() else { return None };
-        let path = inner(keys).filter(|path| first == OVERRIDES && self.has(name) && !path.keys().is_empty())?;
-        Some(alias::today(&path).unwrap_or(path))
+        let path =
+            inner(keys).filter(|path| first == OVERRIDES && self.matches_name(name) && !path.keys().is_empty())?;
+        Some(alias::canonical(&path).unwrap_or(path))
     }
 
     /// What is in the way of an override of this key: a table of its name, or a value where its table would be.
     #[must_use]
     pub fn obstacle(&self, document: &Document, path: &KeyPath) -> Option<KeyPath> {
-        let full = self.full(document, path);
+        let full = self.full_path(document, path);
         if document.leaf(&full).is_some() {
             return None;
         }
         let around = std::iter::successors(full.parent(), KeyPath::parent);
         let mut around = around.filter(|it| it.keys().len() > 2);
         let is_value =
-            |it: &KeyPath| document.leaf(it).is_some() || document.tables.get(it) == Some(&TablePlace::Items);
+            |it: &KeyPath| document.leaf(it).is_some() || document.tables.get(it) == Some(&TableLayout::ArrayOfTables);
         if document.tables.contains_key(&full) { Some(full) } else { around.find(is_value) }
     }
 
     /// Where an override of a key is written.
-    fn full(&self, document: &Document, path: &KeyPath) -> KeyPath {
+    fn full_path(&self, document: &Document, path: &KeyPath) -> KeyPath {
         let table = self.table(document);
         let keys = table.keys().iter().cloned().chain(path.keys().iter().map(|key| single(key)));
         KeyPath::new(keys.collect())
@@ -61,20 +62,20 @@ impl Whose<'_> {
         let known = document
             .tables
             .keys()
-            .find(|path| matches!(path.keys(), [first, name] if first == OVERRIDES && self.has(name)));
+            .find(|path| matches!(path.keys(), [first, name] if first == OVERRIDES && self.matches_name(name)));
         known.cloned().unwrap_or_else(|| KeyPath::of(&[OVERRIDES, self.env.as_str()]))
     }
 }
 
 /// A value to be kept, and as it is spelled.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Kept {
+pub struct OverrideValue {
     path: KeyPath,
     value: Value,
     written: String,
 }
 
-impl Kept {
+impl OverrideValue {
     /// A value of a generated file, which has no variables any more.
     #[must_use]
     pub fn of(document: &Document, leaf: &Leaf) -> Self {
@@ -105,39 +106,44 @@ fn single(key: &str) -> String {
 /// # Errors
 ///
 /// Fails if there is no place for them in the document.
-pub fn with(document: &Document, whose: Whose, values: &[Kept]) -> Result<Document, OrgError> {
+pub fn write_overrides(
+    document: &Document,
+    whose: OverrideScope,
+    values: &[OverrideValue],
+) -> Result<Document, OrgError> {
     let name = std::path::Path::new(&document.source.name);
-    let misfits = shape::misfits(document);
+    let misfits = shape::shape_errors(document);
     if !misfits.is_empty() {
-        return Err(OrgError::wrong(name, misfits));
+        return Err(OrgError::invalid(name, misfits));
     }
-    let known = |path: &KeyPath| document.leaves.iter().rev().find(|leaf| whose.key(leaf).as_ref() == Some(path));
+    let known =
+        |path: &KeyPath| document.leaves.iter().rev().find(|leaf| whose.overridden_key(leaf).as_ref() == Some(path));
     let table = whose.table(document);
     let mut edits = Edits::new(document);
-    for Kept { path, written, .. } in values {
+    for OverrideValue { path, written, .. } in values {
         match known(path) {
             Some(leaf) => edits.value(leaf, written),
             None => {
                 if let Some(obstacle) = whose.obstacle(document, path) {
                     let wrong = format!("`{obstacle}` is in the way of an override of `{path}`");
-                    let place = shape::place(document, &obstacle);
-                    return Err(OrgError::wrong(name, vec![document.shown().error(wrong, place, "")]));
+                    let place = shape::span_of(document, &obstacle);
+                    return Err(OrgError::invalid(name, vec![document.shown().error(wrong, place, "")]));
                 }
-                let path = whose.full(document, path);
-                edits.add(New { path: &path, table: &table, value: written, word: None });
+                let path = whose.full_path(document, path);
+                edits.add(NewEntry { path: &path, table: &table, value: written, comment: None });
             }
         }
     }
     let text = edits.finish();
-    let unfaithful = |keys| OrgError::Unfaithful { env: whose.env.clone(), keys };
+    let unfaithful = |keys| OrgError::RoundTripMismatch { env: whose.env.clone(), keys };
     let read = Document::parse(&document.source.name, &text).map_err(|_| unfaithful(vec!["its syntax".to_owned()]))?;
-    let is_there = |kept: &&Kept| {
+    let is_there = |kept: &&OverrideValue| {
         let mut leaves = read.leaves.iter().rev();
-        let leaf = leaves.find(|leaf| whose.key(leaf).as_ref() == Some(&kept.path));
+        let leaf = leaves.find(|leaf| whose.overridden_key(leaf).as_ref() == Some(&kept.path));
         leaf.is_some_and(|leaf| same(&leaf.value, &kept.value))
     };
     let lost = values.iter().filter(|kept| !is_there(kept)).map(|kept| kept.path.to_string());
-    let others = document.leaves.iter().filter(|leaf| whose.key(leaf).is_none());
+    let others = document.leaves.iter().filter(|leaf| whose.overridden_key(leaf).is_none());
     let changed = others.filter(|leaf| !read.leaf(&leaf.path).is_some_and(|it| same(&it.value, &leaf.value)));
     let wrong: Vec<String> = lost.chain(changed.map(|leaf| leaf.path.to_string())).collect();
     if wrong.is_empty() { Ok(read) } else { Err(unfaithful(wrong)) }
@@ -147,16 +153,16 @@ pub fn with(document: &Document, whose: Whose, values: &[Kept]) -> Result<Docume
 mod tests {
     use super::*;
 
-    fn kept(text: &str) -> Vec<Kept> {
+    fn kept(text: &str) -> Vec<OverrideValue> {
         let document = Document::parse("dev.toml", text).expect("TOML");
-        document.leaves.iter().map(|leaf| Kept::of(&document, leaf)).collect()
+        document.leaves.iter().map(|leaf| OverrideValue::of(&document, leaf)).collect()
     }
 
     fn written(text: &str, values: &str) -> String {
         let document = Document::parse("local.toml", text).expect("TOML");
         let (env, profile) = ("prod".parse().expect("a name"), Profile::built_in("prod").expect("there"));
-        let whose = Whose { env: &env, profile: &profile };
-        let made = with(&document, whose, &kept(values)).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let whose = OverrideScope { env: &env, profile: &profile };
+        let made = write_overrides(&document, whose, &kept(values)).unwrap_or_else(|error| panic!("{error}\n{text}"));
         made.source.text.to_string()
     }
 
@@ -204,7 +210,7 @@ mod tests {
     #[test]
     fn what_is_in_the_way_is_told() {
         let (env, profile) = ("prod".parse().expect("a name"), Profile::built_in("prod").expect("there"));
-        let whose = Whose { env: &env, profile: &profile };
+        let whose = OverrideScope { env: &env, profile: &profile };
         for text in [
             "[overrides.prod]\na.b = {}\n",
             "[overrides.prod.a.b]\nc = 1\n",
@@ -212,8 +218,8 @@ mod tests {
             "[[overrides.prod.a]]\n",
         ] {
             let document = Document::parse("local.toml", text).expect("TOML");
-            let error = with(&document, whose, &kept("a.b = 1")).expect_err("it has no room");
-            assert!(matches!(error, OrgError::Wrong { .. }), "{error}");
+            let error = write_overrides(&document, whose, &kept("a.b = 1")).expect_err("it has no room");
+            assert!(matches!(error, OrgError::Invalid { .. }), "{error}");
         }
     }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::base::fault::{Advise, Kind};
+use crate::base::fault::{FaultKind, UserFacingError};
 
 /// The place of a value: its keys from the outside in. Items of arrays of tables are called by their number.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -12,14 +12,14 @@ pub struct KeyPath(Vec<String>);
 /// A text that is no path.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{}` is no key", given.escape_debug())]
-pub struct BadPath {
+pub struct InvalidPath {
     /// What was given.
     pub given: String,
 }
 
-impl Advise for BadPath {
-    fn kind(&self) -> Kind {
-        Kind::Usage
+impl UserFacingError for InvalidPath {
+    fn kind(&self) -> FaultKind {
+        FaultKind::Usage
     }
 
     fn advice(&self) -> Option<String> {
@@ -71,13 +71,13 @@ impl KeyPath {
 
     /// The path without its first keys.
     #[must_use]
-    pub fn from(&self, first: usize) -> Self {
+    pub fn suffix(&self, first: usize) -> Self {
         Self(self.0.get(first..).unwrap_or_default().to_vec())
     }
 
     /// The keys as TOML writes them; a `*` is a key as any other.
     #[must_use]
-    pub fn written(&self) -> String {
+    pub fn to_toml(&self) -> String {
         self.0.iter().map(|key| quoted(key)).collect::<Vec<_>>().join(".")
     }
 
@@ -89,7 +89,7 @@ impl KeyPath {
 
     /// True if a pattern fits: `*` stands for exactly one key.
     #[must_use]
-    pub fn fits(&self, pattern: &Self) -> bool {
+    pub fn matches(&self, pattern: &Self) -> bool {
         self.0.len() == pattern.0.len()
             && self.0.iter().zip(&pattern.0).all(|(key, wanted)| wanted == "*" || wanted == key)
     }
@@ -98,13 +98,13 @@ impl KeyPath {
     #[must_use]
     pub fn is_below(&self, pattern: &Self) -> bool {
         let depth = pattern.0.len();
-        self.0.len() >= depth && Self(self.0[..depth].to_vec()).fits(pattern)
+        self.0.len() >= depth && Self(self.0[..depth].to_vec()).matches(pattern)
     }
 
     /// Where a path goes that `from` fits: each `*` of `to` is the key that one of `from` stands for, in their order; none if there
     /// are too few.
     #[must_use]
-    pub fn moved(&self, from: &Self, to: &Self) -> Option<Self> {
+    pub fn replace_prefix(&self, from: &Self, to: &Self) -> Option<Self> {
         let mut keys = self.0.iter().zip(&from.0).filter(|(_, wanted)| *wanted == "*").map(|(key, _)| key);
         let moved = to.0.iter().map(|key| if key == "*" { keys.next().cloned() } else { Some(key.clone()) });
         moved.collect::<Option<_>>().map(Self)
@@ -112,7 +112,7 @@ impl KeyPath {
 
     /// How many keys are `*`.
     #[must_use]
-    pub fn stars(&self) -> usize {
+    pub fn wildcard_count(&self) -> usize {
         self.0.iter().filter(|key| *key == "*").count()
     }
 }
@@ -136,10 +136,10 @@ pub fn quoted(key: &str) -> String {
 }
 
 impl FromStr for KeyPath {
-    type Err = BadPath;
+    type Err = InvalidPath;
 
-    fn from_str(given: &str) -> Result<Self, BadPath> {
-        let bad = || BadPath { given: given.to_owned() };
+    fn from_str(given: &str) -> Result<Self, InvalidPath> {
+        let bad = || InvalidPath { given: given.to_owned() };
         let mut keys = Vec::new();
         let mut rest = given;
         loop {
@@ -190,8 +190,8 @@ mod tests {
 
     #[test]
     fn a_star_is_exactly_one_key() {
-        assert!(path("services.web.command").fits(&path("services.*.command")));
-        assert!(!path("services.command").fits(&path("services.*.command")));
-        assert!(!path("services.a.b.command").fits(&path("services.*.command")));
+        assert!(path("services.web.command").matches(&path("services.*.command")));
+        assert!(!path("services.command").matches(&path("services.*.command")));
+        assert!(!path("services.a.b.command").matches(&path("services.*.command")));
     }
 }

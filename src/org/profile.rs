@@ -8,7 +8,7 @@ use super::document::{Document, Leaf};
 use super::path::KeyPath;
 use crate::base::diagnostic::{Diagnostic, SourceText};
 use crate::base::environment::EnvName;
-use crate::base::near::nearest;
+use crate::base::suggest::closest_match;
 
 /// The version of the format.
 pub const SCHEMA: i64 = 1;
@@ -28,11 +28,11 @@ pub struct Profile {
     /// How it is called.
     pub name: String,
     /// Whether it is in the program or in a file.
-    pub origin: Origin,
+    pub origin: ProfileOrigin,
     /// Its text, under the name that messages use.
     pub source: SourceText,
     /// The same for messages, without secrets.
-    pub shown: SourceText,
+    pub redacted_source: SourceText,
     /// The profile whose rules come before, and where it is named.
     pub extends: Option<(String, Range<usize>)>,
     /// Other words for it.
@@ -47,7 +47,7 @@ pub struct Profile {
 
 /// Where a profile is from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
+pub enum ProfileOrigin {
     /// In the program.
     BuiltIn,
     /// In a file of the operator.
@@ -98,14 +98,14 @@ pub enum Op {
     /// Moves a value to another key.
     Rename,
     /// Must hold at the end.
-    Require(Check),
+    Require(Constraint),
     /// Must not hold at the end.
-    Forbid(Check),
+    Forbid(Constraint),
 }
 
 /// A condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Check {
+pub enum Constraint {
     /// Is this value.
     Eq,
     /// Is another value.
@@ -124,15 +124,15 @@ pub enum Check {
     Present,
 }
 
-const CHECKS: [(&str, Check); 8] = [
-    ("eq", Check::Eq),
-    ("not", Check::Not),
-    ("in", Check::In),
-    ("none_of", Check::NoneOf),
-    ("min", Check::Min),
-    ("max", Check::Max),
-    ("min_len", Check::MinLen),
-    ("present", Check::Present),
+const CONSTRAINTS: [(&str, Constraint); 8] = [
+    ("eq", Constraint::Eq),
+    ("not", Constraint::Not),
+    ("in", Constraint::In),
+    ("none_of", Constraint::NoneOf),
+    ("min", Constraint::Min),
+    ("max", Constraint::Max),
+    ("min_len", Constraint::MinLen),
+    ("present", Constraint::Present),
 ];
 
 const OPS: [(&str, Op); 7] = [
@@ -173,11 +173,11 @@ impl Op {
     }
 }
 
-impl Check {
+impl Constraint {
     /// The word of the format.
     #[must_use]
     pub fn word(self) -> &'static str {
-        CHECKS.iter().find(|(_, check)| *check == self).map_or("", |(word, _)| word)
+        CONSTRAINTS.iter().find(|(_, check)| *check == self).map_or("", |(word, _)| word)
     }
 }
 
@@ -187,7 +187,7 @@ impl Profile {
     pub fn built_in(name: &str) -> Option<Self> {
         let (name, text) = BUILT_IN.iter().find(|(known, _)| *known == name)?;
         let document = Document::parse(&format!("builtin:{name}"), text).expect("a test reads every built-in profile");
-        Some(Self::read(name, Origin::BuiltIn, &document).expect("a test reads every built-in profile"))
+        Some(Self::read(name, ProfileOrigin::BuiltIn, &document).expect("a test reads every built-in profile"))
     }
 
     /// Reads a profile.
@@ -195,12 +195,12 @@ impl Profile {
     /// # Errors
     ///
     /// Fails with everything that makes no sense in it.
-    pub fn read(name: &str, origin: Origin, document: &Document) -> Result<Self, Vec<Diagnostic>> {
+    pub fn read(name: &str, origin: ProfileOrigin, document: &Document) -> Result<Self, Vec<Diagnostic>> {
         let mut profile = Self {
             name: name.to_owned(),
             origin,
             source: document.source.clone(),
-            shown: document.shown().clone(),
+            redacted_source: document.shown().clone(),
             extends: None,
             aliases: Vec::new(),
             is_abstract: false,
@@ -209,21 +209,24 @@ impl Profile {
         };
         let mut found = Vec::new();
         for leaf in &document.leaves {
-            if let Err(wrong) = profile.take(leaf) {
+            if let Err(wrong) = profile.read_leaf(leaf) {
                 found.push(*wrong);
             }
         }
         found.extend(unknown_tables(document));
         let order = |rule: &Rule| {
-            let generic = matches!(rule.op, Op::Set | Op::Default).then(|| usize::MAX - rule.path.stars());
-            (if matches!(rule.op, Op::Require(_) | Op::Forbid(_)) { Op::Require(Check::Eq) } else { rule.op }, generic)
+            let generic = matches!(rule.op, Op::Set | Op::Default).then(|| usize::MAX - rule.path.wildcard_count());
+            (
+                if matches!(rule.op, Op::Require(_) | Op::Forbid(_)) { Op::Require(Constraint::Eq) } else { rule.op },
+                generic,
+            )
         };
         profile.rules.sort_by_key(order);
         if found.is_empty() { Ok(profile) } else { Err(found) }
     }
 
-    fn take(&mut self, leaf: &Leaf) -> Result<(), Box<Diagnostic>> {
-        let source = self.shown.clone();
+    fn read_leaf(&mut self, leaf: &Leaf) -> Result<(), Box<Diagnostic>> {
+        let source = self.redacted_source.clone();
         let wrong = |what: &str, label: &str| Box::new(source.error(what, leaf.span.clone(), label));
         let words = |value: &Value| -> Option<Vec<String>> {
             value.as_array()?.iter().map(|it| it.as_str().map(str::to_owned)).collect()
@@ -255,14 +258,14 @@ impl Profile {
                     .iter()
                     .map(|word| word.parse())
                     .collect::<Result<_, _>>()
-                    .map_err(|error: super::path::BadPath| wrong(&error.to_string(), ""))?;
+                    .map_err(|error: super::path::InvalidPath| wrong(&error.to_string(), ""))?;
             }
             ("rebase", 1) => self.rebase(leaf).ok_or_else(|| {
                 wrong("`rebase` is no list of moves", "").help("write [{ from = \"~\", to = \"/root\" }]")
             })?,
             ("unset", 1) => {
                 for word in words(&leaf.value).ok_or_else(|| wrong("`unset` is no list of keys", ""))? {
-                    let path = word.parse().map_err(|error: super::path::BadPath| wrong(&error.to_string(), ""))?;
+                    let path = word.parse().map_err(|error: super::path::InvalidPath| wrong(&error.to_string(), ""))?;
                     self.rule(Op::Unset, path, leaf);
                 }
             }
@@ -272,8 +275,8 @@ impl Profile {
             }
             ("require" | "forbid", count) => {
                 let word = leaf.path.last();
-                let check = CHECKS.iter().find(|(known, _)| *known == word).map(|(_, check)| *check);
-                let known = CHECKS.map(|(word, _)| word).join(", ");
+                let check = CONSTRAINTS.iter().find(|(known, _)| *known == word).map(|(_, check)| *check);
+                let known = CONSTRAINTS.map(|(word, _)| word).join(", ");
                 let check = check.ok_or_else(|| {
                     source
                         .error(format!("`{word}` is no condition"), leaf.key.clone(), "")
@@ -308,7 +311,7 @@ impl Profile {
                     let to = leaf.value.as_str().and_then(|to| to.parse::<KeyPath>().ok());
                     let to =
                         to.ok_or_else(|| wrong("`rename` wants the new key", "no key").help("write \"own.name\""))?;
-                    if to.stars() > path.stars() {
+                    if to.wildcard_count() > path.wildcard_count() {
                         return Err(wrong("the new key has more `*` than the old one", ""));
                     }
                 }
@@ -354,7 +357,7 @@ fn unknown_tables(document: &Document) -> Vec<Diagnostic> {
         let first = leaf.path.keys()[0].as_str();
         let known = OPS.iter().any(|(word, _)| *word == first) || OTHERS.contains(&first);
         if !known && seen.insert(first.to_owned()) {
-            let header = document.bodies[leaf.body].header.clone();
+            let header = document.sections[leaf.section].header.clone();
             found.push(unknown(document.shown(), first, &header.unwrap_or(leaf.statement.clone())));
         }
     }
@@ -364,7 +367,7 @@ fn unknown_tables(document: &Document) -> Vec<Diagnostic> {
 fn unknown(source: &SourceText, first: &str, span: &Range<usize>) -> Diagnostic {
     let known = OPS.iter().map(|(word, _)| *word).chain(OTHERS);
     let found = source.error(format!("a profile has no `{first}`"), span.clone(), "");
-    match nearest(first, known.clone()) {
+    match closest_match(first, known.clone()) {
         Some(near) => found.help(format!("did you mean `{near}`?")),
         None => found.help(format!("there are {}", known.collect::<Vec<_>>().join(", "))),
     }
@@ -375,7 +378,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Profile, Vec<Diagnostic>> {
-        Profile::read("p", Origin::File, &Document::parse("p.toml", text).expect("it is TOML"))
+        Profile::read("p", ProfileOrigin::File, &Document::parse("p.toml", text).expect("it is TOML"))
     }
 
     #[test]

@@ -3,25 +3,25 @@
 use toml::Value;
 
 use super::document::Document;
-use super::draft::{Chain, Deed, Draft, Layer, METADATA, Step};
+use super::draft::{Draft, Layer, LayerChange, METADATA, Operation, ProfileChain};
 use super::error::OrgError;
 use super::header::{self, Header};
-use super::overrides::Whose;
+use super::overrides::OverrideScope;
 use super::path::KeyPath;
-use super::profile::Origin;
+use super::profile::ProfileOrigin;
 use super::render::{Annotate, render};
-use super::setting::Setting;
+use super::set_option::SetOption;
 use super::value::spelled;
 use super::variables::{self, Names};
-use super::{alias, apply, condition, schema, shape};
+use super::{alias, apply_profile, constraints, schema, shape};
 use crate::base::diagnostic::{Diagnostic, Severity};
 use crate::base::environment::EnvName;
-use crate::base::fault::Kind;
+use crate::base::fault::FaultKind;
 use crate::base::name::OrgName;
 
 /// What an environment is made of.
 #[derive(Debug, Clone)]
-pub struct Recipe<'a> {
+pub struct EnvPromotion<'a> {
     /// The organization.
     pub org: &'a OrgName,
     /// The environment.
@@ -29,12 +29,12 @@ pub struct Recipe<'a> {
     /// local.toml.
     pub local: &'a Document,
     /// The profile with those that it extends.
-    pub chain: &'a Chain,
+    pub chain: &'a ProfileChain,
     /// `--set`
-    pub options: &'a [Setting],
+    pub options: &'a [SetOption],
     /// Variables without a dot.
     pub names: &'a Names,
-    /// The operator's home folder.
+    /// The operator's home directory.
     pub home: Option<&'a str>,
 }
 
@@ -51,7 +51,7 @@ pub struct Stamp {
 
 /// An environment that could be written.
 #[derive(Debug)]
-pub struct Made<'a> {
+pub struct PromotionResult<'a> {
     /// Every value with its story.
     pub draft: Draft<'a>,
     /// Of what it says; metadata aside.
@@ -64,39 +64,39 @@ pub struct Made<'a> {
     pub warnings: Vec<Diagnostic>,
 }
 
-impl Recipe<'_> {
+impl EnvPromotion<'_> {
     /// Makes the environment.
     ///
     /// # Errors
     ///
     /// Fails with everything that is wrong in local.toml or in the profile, or that violates a condition.
-    pub fn make(&self) -> Result<Made<'_>, OrgError> {
+    pub fn run(&self) -> Result<PromotionResult<'_>, OrgError> {
         if self.env.as_str() == "local" {
             return Err(OrgError::PromotedLocal);
         }
         let path = std::path::Path::new(&self.local.source.name);
         let mut found: Vec<Diagnostic> = schema::check(self.local);
         found.retain(|it| it.severity == Severity::Error);
-        found.extend(alias::both(self.local));
-        refuse(path, found)?;
+        found.extend(alias::conflicts(self.local));
+        fail_if_any(path, found)?;
         let mut draft = Draft::new(self.local);
         alias::rename(&mut draft);
         self.environment(&mut draft);
-        apply::profiles(&mut draft, self.chain, self.home).map_err(|found| OrgError::wrong(path, found))?;
-        self.overrides().into_iter().for_each(|(path, step)| draft.give(&path, step));
-        for Setting { path, value, written } in self.options {
-            let step = Step::computed(Layer::Option, Deed::Set, Some(value.clone()));
-            draft.give(path, step.spelled(Some(written.clone())));
+        apply_profile::profiles(&mut draft, self.chain, self.home).map_err(|found| OrgError::invalid(path, found))?;
+        self.overrides().into_iter().for_each(|(path, step)| draft.set(&path, step));
+        for SetOption { path, value, written } in self.options {
+            let step = LayerChange::computed(Layer::Option, Operation::Set, Some(value.clone()));
+            draft.set(path, step.spelled(Some(written.clone())));
         }
-        refuse(path, shape::collisions(&draft, self.chain))?;
-        let warnings =
-            variables::fill(&mut draft, self.chain, self.names).map_err(|found| OrgError::wrong(path, found))?;
-        let misfits = schema::given(&draft, self.chain);
+        fail_if_any(path, shape::collisions(&draft, self.chain))?;
+        let warnings = variables::expand_all(&mut draft, self.chain, self.names)
+            .map_err(|found| OrgError::invalid(path, found))?;
+        let misfits = schema::check_values(&draft, self.chain);
         if !misfits.is_empty() {
             let what = format!("`@{}` would get values that make no sense", self.env);
-            return Err(OrgError::Wrong { what, found: misfits, kind: Kind::Failed });
+            return Err(OrgError::Invalid { what, found: misfits, kind: FaultKind::Failed });
         }
-        let violated = condition::violated(&draft, self.chain);
+        let violated = constraints::check_constraints(&draft, self.chain);
         if !violated.is_empty() {
             let count = violated.len();
             let what = format!(
@@ -104,9 +104,9 @@ impl Recipe<'_> {
                 self.env,
                 if count == 1 { "a rule".to_owned() } else { format!("{count} rules") }
             );
-            return Err(OrgError::Wrong { what, found: violated, kind: Kind::Violated });
+            return Err(OrgError::Invalid { what, found: violated, kind: FaultKind::Violated });
         }
-        Ok(Made {
+        Ok(PromotionResult {
             content: content(&draft),
             source: header::hash(self.local.source.text.as_bytes()),
             rules: rules_hash(self.chain),
@@ -120,17 +120,17 @@ impl Recipe<'_> {
         let path = KeyPath::of(&["environment", "name"]);
         let value = Value::String(self.env.to_string());
         if draft.value(&path) != Some(&value) {
-            draft.give(&path, Step::computed(Layer::Promotion, Deed::Set, Some(value)));
+            draft.set(&path, LayerChange::computed(Layer::Promotion, Operation::Set, Some(value)));
         }
     }
 
     /// What local.toml itself wants otherwise for this environment.
-    fn overrides(&self) -> Vec<(KeyPath, Step)> {
+    fn overrides(&self) -> Vec<(KeyPath, LayerChange)> {
         let mut steps = Vec::new();
-        let whose = Whose { env: self.env, profile: self.chain.own() };
+        let whose = OverrideScope { env: self.env, profile: self.chain.own() };
         for leaf in &self.local.leaves {
-            let Some(path) = whose.key(leaf) else { continue };
-            let step = Step::computed(Layer::Override, Deed::Set, Some(leaf.value.clone()));
+            let Some(path) = whose.overridden_key(leaf) else { continue };
+            let step = LayerChange::computed(Layer::Override, Operation::Set, Some(leaf.value.clone()));
             let written = spelled(&self.local.source.text[leaf.span.clone()]);
             steps.push((path, step.at(leaf.key.start..leaf.span.end).spelled(written)));
         }
@@ -142,7 +142,7 @@ impl Recipe<'_> {
     /// # Errors
     ///
     /// Fails if it does not say what was made, which is a mistake in this program.
-    pub fn text(&self, made: &Made, stamp: &Stamp, annotate: Annotate) -> Result<String, OrgError> {
+    pub fn text(&self, made: &PromotionResult, stamp: &Stamp, annotate: Annotate) -> Result<String, OrgError> {
         let mut draft = made.draft.clone();
         let options: Vec<Value> = self.options.iter().map(|it| Value::String(it.to_string())).collect();
         let text = |text: &str| Value::String(text.to_owned());
@@ -157,11 +157,11 @@ impl Recipe<'_> {
         for (key, value) in metadata {
             let path = KeyPath::of(&[METADATA, key]);
             if draft.value(&path) != value.as_ref() {
-                draft.give(&path, Step::computed(Layer::Promotion, Deed::Set, value));
+                draft.set(&path, LayerChange::computed(Layer::Promotion, Operation::Set, value));
             }
         }
         let own = self.chain.own();
-        let origin = if own.origin == Origin::BuiltIn { "builtin" } else { "file" };
+        let origin = if own.origin == ProfileOrigin::BuiltIn { "builtin" } else { "file" };
         let header = Header {
             org: self.org.to_string(),
             env: self.env.to_string(),
@@ -175,19 +175,19 @@ impl Recipe<'_> {
         };
         match render(&draft, annotate) {
             Ok(text) => Ok(header::with_header(header, &text)),
-            Err(keys) => Err(OrgError::Unfaithful { env: self.env.clone(), keys }),
+            Err(keys) => Err(OrgError::RoundTripMismatch { env: self.env.clone(), keys }),
         }
     }
 }
 
-fn refuse(path: &std::path::Path, found: Vec<Diagnostic>) -> Result<(), OrgError> {
-    if found.is_empty() { Ok(()) } else { Err(OrgError::wrong(path, found)) }
+fn fail_if_any(path: &std::path::Path, found: Vec<Diagnostic>) -> Result<(), OrgError> {
+    if found.is_empty() { Ok(()) } else { Err(OrgError::invalid(path, found)) }
 }
 
 /// As [`header::content`] of the text would be.
 fn content(draft: &Draft) -> String {
     let mut lines: Vec<String> = draft
-        .cells
+        .values
         .iter()
         .filter(|(path, _)| path.keys()[0] != METADATA)
         .filter_map(|(path, cell)| Some(format!("{path}\t{}\n", cell.value.as_ref()?)))
@@ -198,7 +198,7 @@ fn content(draft: &Draft) -> String {
 
 /// The hash of a chain of profiles.
 #[must_use]
-pub fn rules_hash(chain: &Chain) -> String {
+pub fn rules_hash(chain: &ProfileChain) -> String {
     let texts: Vec<String> = chain.profiles.iter().map(|it| format!("{}\n{}\n", it.name, it.source.text)).collect();
     header::hash(texts.concat().as_bytes())
 }

@@ -6,13 +6,13 @@ use std::path::Path;
 
 use super::document::Document;
 use super::error::OrgError;
-use crate::disk::{self, Refusal};
+use crate::disk::{self, FileAccessError};
 use crate::sys::file::FileError;
 
 /// The largest file that is read, in bytes.
-pub const LARGEST: u64 = 8 << 20;
+pub const MAX_FILE_BYTES: u64 = 8 << 20;
 
-/// The text of a file; none if it is not there. `tree` is the folder that a link may not lead out of.
+/// The text of a file; none if it is not there. `tree` is the directory that a link may not lead out of.
 ///
 /// # Errors
 ///
@@ -22,35 +22,37 @@ pub fn text(path: &Path, tree: &Path) -> Result<Option<String>, OrgError> {
     String::from_utf8(bytes).map(Some).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         let line = error.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
-        OrgError::NoText { path: path.to_owned(), at, line }
+        OrgError::NotText { path: path.to_owned(), at, line }
     })
 }
 
-/// The bytes of a file; none if it is not there. `tree` is the folder that a link may not lead out of.
+/// The bytes of a file; none if it is not there. `tree` is the directory that a link may not lead out of.
 ///
 /// # Errors
 ///
 /// As [`text`], whatever the bytes are.
 pub fn bytes(path: &Path, tree: &Path) -> Result<Option<Vec<u8>>, OrgError> {
     let fail = |source: io::Error| OrgError::File(FileError::Io { action: "read", path: path.to_owned(), source });
-    let outside = |why: &str| OrgError::Outside { path: path.to_owned(), why: why.to_owned() };
-    let file = match disk::given().open(path) {
+    let outside = |why: &str| OrgError::OutsideTree { path: path.to_owned(), why: why.to_owned() };
+    let file = match disk::user_file().open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(path).is_err() => {
             return Ok(None);
         }
-        Err(error) if disk::refusal(&error) == Some(Refusal::NotRegular) => return Err(outside("is no file")),
+        Err(error) if disk::access_error(&error) == Some(FileAccessError::NotRegular) => {
+            return Err(outside("is no file"));
+        }
         Err(error) => return Err(fail(error)),
     };
-    stays_inside(path, tree)?;
+    ensure_inside(path, tree)?;
     let size = file.metadata().map_err(fail)?.len();
     let too_large = |size| OrgError::TooLarge { path: path.to_owned(), size };
-    if size > LARGEST {
+    if size > MAX_FILE_BYTES {
         return Err(too_large(size));
     }
     let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
-    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(fail)?;
-    if bytes.len() as u64 > LARGEST {
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(fail)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
         return Err(too_large(bytes.len() as u64));
     }
     Ok(Some(bytes))
@@ -64,19 +66,19 @@ pub fn bytes(path: &Path, tree: &Path) -> Result<Option<Vec<u8>>, OrgError> {
 pub fn document(path: &Path, tree: &Path) -> Result<Option<Document>, OrgError> {
     let Some(text) = text(path, tree)? else { return Ok(None) };
     let parsed = Document::parse(&path.display().to_string(), &text);
-    parsed.map(Some).map_err(|found| OrgError::wrong(path, found))
+    parsed.map(Some).map_err(|found| OrgError::invalid(path, found))
 }
 
 /// Makes sure that a path, as far as it exists, is what it seems: no link on the way leads out of `tree`.
 ///
 /// # Errors
 ///
-/// Fails with [`OrgError::Outside`].
-pub fn stays_inside(path: &Path, tree: &Path) -> Result<(), OrgError> {
+/// Fails with [`OrgError::OutsideTree`].
+pub fn ensure_inside(path: &Path, tree: &Path) -> Result<(), OrgError> {
     let (Ok(real), Ok(tree)) = (fs::canonicalize(path), fs::canonicalize(tree)) else { return Ok(()) };
     if real.starts_with(&tree) {
         return Ok(());
     }
     let why = format!("leads out of `{}`, to `{}`", tree.display(), real.display());
-    Err(OrgError::Outside { path: path.to_owned(), why })
+    Err(OrgError::OutsideTree { path: path.to_owned(), why })
 }

@@ -2,16 +2,16 @@
 
 use toml::Value;
 
-use super::document::{Document, TablePlace};
-use super::draft::{Cell, Difference, Draft, METADATA, OVERRIDES};
-use super::edits::{Edits, New};
+use super::document::{Document, TableLayout};
+use super::draft::{DiffKind, Draft, METADATA, OVERRIDES, ValueState};
+use super::edits::{Edits, NewEntry};
 use super::path::{KeyPath, quoted};
 use super::value::same;
 
 /// Whether changed lines say so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Annotate {
-    /// `# Changed`, `# Flag added`, `# Added`.
+    /// `# InstallResult`, `# EnvFlag added`, `# Added`.
     Yes,
     /// No further comments.
     No,
@@ -24,14 +24,14 @@ pub enum Annotate {
 /// Fails with the keys that differ, which is a mistake here.
 pub fn render(draft: &Draft, annotate: Annotate) -> Result<String, Vec<String>> {
     let mut writer = Writer { draft, document: draft.document, annotate, edits: Edits::new(draft.document) };
-    for (path, cell) in &draft.cells {
-        writer.known(path, cell);
+    for (path, cell) in &draft.values {
+        writer.edit_existing(path, cell);
     }
     for path in &draft.added {
-        writer.added(path);
+        writer.add_new(path);
     }
-    writer.emptied();
-    writer.headers();
+    writer.remove_overrides();
+    writer.remove_empty_headers();
     let text = writer.edits.finish();
     let wrong = differing(&text, draft);
     if wrong.is_empty() { Ok(text) } else { Err(wrong) }
@@ -40,7 +40,7 @@ pub fn render(draft: &Draft, annotate: Annotate) -> Result<String, Vec<String>> 
 /// The keys at which a text does not say what a draft says.
 fn differing(text: &str, draft: &Draft) -> Vec<String> {
     let Ok(document) = Document::parse("", text) else { return vec!["its syntax".to_owned()] };
-    let cells = draft.cells.iter().filter_map(|(path, cell)| Some((path, cell.value.as_ref()?)));
+    let cells = draft.values.iter().filter_map(|(path, cell)| Some((path, cell.value.as_ref()?)));
     let is_there =
         |(path, value): &(&KeyPath, &Value)| document.leaf(path).is_some_and(|leaf| same(&leaf.value, value));
     let lost = cells.filter(|cell| !is_there(cell)).map(|(path, _)| path.to_string());
@@ -58,13 +58,13 @@ struct Writer<'d, 'a> {
 
 impl Writer<'_, '_> {
     /// A value that the document has.
-    fn known(&mut self, path: &KeyPath, cell: &Cell) {
+    fn edit_existing(&mut self, path: &KeyPath, cell: &ValueState) {
         let Some(leaf) = cell.leaf.map(|leaf| &self.document.leaves[leaf]) else { return };
         if is_override(&leaf.path) {
             return;
         }
         let Some(written) = self.draft.written(cell) else { return self.edits.remove(leaf) };
-        let difference = self.draft.difference(cell);
+        let difference = self.draft.diff_kind(cell);
         if difference.is_some() {
             self.edits.value(leaf, &written);
         }
@@ -72,27 +72,32 @@ impl Writer<'_, '_> {
         if renamed {
             self.edits.key(leaf, &quoted(path.last()));
         }
-        let word = difference.or(renamed.then_some(Difference::Changed)).and_then(|how| self.word(path, how));
+        let word = difference.or(renamed.then_some(DiffKind::Changed)).and_then(|how| self.annotation(path, how));
         if let Some(word) = word {
-            self.edits.say(&leaf.statement, word);
+            self.edits.annotate(&leaf.statement, word);
         }
     }
 
     /// A value that the document does not have.
-    fn added(&mut self, path: &KeyPath) {
-        let cell = self.draft.cells.get(path).filter(|cell| cell.leaf.is_none());
+    fn add_new(&mut self, path: &KeyPath) {
+        let cell = self.draft.values.get(path).filter(|cell| cell.leaf.is_none());
         let Some(value) = cell.and_then(|cell| self.draft.written(cell)) else { return };
         let table = path.parent().unwrap_or_default();
-        self.edits.add(New { path, table: &table, value: &value, word: self.word(path, Difference::Added) });
+        self.edits.add(NewEntry {
+            path,
+            table: &table,
+            value: &value,
+            comment: self.annotation(path, DiffKind::Added),
+        });
     }
 
-    fn word(&self, path: &KeyPath, how: Difference) -> Option<&'static str> {
+    fn annotation(&self, path: &KeyPath, how: DiffKind) -> Option<&'static str> {
         let says = self.annotate == Annotate::Yes && path.keys()[0] != METADATA;
-        says.then(|| how.words())
+        says.then(|| how.comment())
     }
 
     /// Takes away the overrides, whatever shape they have, and tables between braces of which nothing is to be left.
-    fn emptied(&mut self) {
+    fn remove_overrides(&mut self) {
         for (number, statement) in self.document.statements.iter().enumerate() {
             let braces = statement.value.is_some() && self.document.leaf(&statement.path).is_none();
             if is_override(&statement.path) || braces && !self.draft.tables.contains(&statement.path) {
@@ -102,10 +107,10 @@ impl Writer<'_, '_> {
     }
 
     /// Takes away headers below which nothing is left by intention.
-    fn headers(&mut self) {
-        for (number, body) in self.document.bodies.iter().enumerate().filter(|(_, body)| body.header.is_some()) {
-            if self.goes(&body.path) && self.edits.is_empty(number) {
-                let header = |it: &super::document::Statement| it.body == number && it.value.is_none();
+    fn remove_empty_headers(&mut self) {
+        for (number, body) in self.document.sections.iter().enumerate().filter(|(_, body)| body.header.is_some()) {
+            if self.is_header_removed(&body.path) && self.edits.is_empty(number) {
+                let header = |it: &super::document::TomlStatement| it.section == number && it.value.is_none();
                 self.document
                     .statements
                     .iter()
@@ -116,13 +121,13 @@ impl Writer<'_, '_> {
         }
     }
 
-    fn goes(&self, table: &KeyPath) -> bool {
+    fn is_header_removed(&self, table: &KeyPath) -> bool {
         let is_gone = |table: &KeyPath| !self.draft.tables.contains(table);
-        match table.parent().filter(|outer| self.document.tables.get(outer) == Some(&TablePlace::Items)) {
+        match table.parent().filter(|outer| self.document.tables.get(outer) == Some(&TableLayout::ArrayOfTables)) {
             // The others would get other numbers.
             Some(array) => is_gone(&array),
             None => {
-                let mut inside = self.draft.cells.range(table.clone()..).take_while(|(path, _)| path.is_within(table));
+                let mut inside = self.draft.values.range(table.clone()..).take_while(|(path, _)| path.is_within(table));
                 is_gone(table) || inside.clone().next().is_some() && inside.all(|(_, cell)| cell.value.is_none())
             }
         }
@@ -140,12 +145,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::base::fault::{Advise, Kind};
-    use crate::org::draft::{Chain, Deed, Layer, Step};
+    use crate::base::fault::{FaultKind, UserFacingError};
+    use crate::org::draft::{Layer, LayerChange, Operation, ProfileChain};
     use crate::org::error::OrgError;
+    use crate::org::line_editor::comments;
     use crate::org::profile::{Op, Profile};
-    use crate::org::promote::{Recipe, Stamp};
-    use crate::org::sheet::comments;
+    use crate::org::promote::{EnvPromotion, Stamp};
     use crate::org::variables::Names;
     use crate::org::{header, store};
 
@@ -156,14 +161,21 @@ mod tests {
             profiles.insert(0, Profile::built_in(next.trim_start_matches("builtin:")).expect("it is there"));
         }
         let (org, env) = ("acme".parse().expect("a name"), env.parse().expect("a name"));
-        let (chain, names) = (Chain { profiles }, Names::new());
-        let recipe =
-            Recipe { org: &org, env: &env, local: &local, chain: &chain, options: &[], names: &names, home: None };
-        let made = recipe.make().unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let (chain, names) = (ProfileChain { profiles }, Names::new());
+        let recipe = EnvPromotion {
+            org: &org,
+            env: &env,
+            local: &local,
+            chain: &chain,
+            options: &[],
+            names: &names,
+            home: None,
+        };
+        let made = recipe.run().unwrap_or_else(|error| panic!("{error}\n{text}"));
         let stamp = Stamp { at: "2026-11-20T12:00:00Z".into(), by: "me".into(), commit: None };
         let whole = recipe.text(&made, &stamp, Annotate::Yes).unwrap_or_else(|error| panic!("{error}\n{text}"));
         assert_eq!(store::content_of(&whole).as_ref(), Some(&made.content), "{whole}");
-        assert!(matches!(header::state(&whole), header::State::Intact(_)));
+        assert!(matches!(header::state(&whole), header::GeneratedFileState::Intact(_)));
         render(&made.draft, Annotate::Yes).expect("it says what it should")
     }
 
@@ -172,8 +184,8 @@ mod tests {
         let document = Document::parse("f", text).expect("TOML");
         let mut draft = Draft::new(&document);
         for (path, value) in values {
-            let step = Step::computed(Layer::Option, Deed::Rule(Op::Set), value.clone());
-            draft.give(&path.parse().expect("a path"), step);
+            let step = LayerChange::computed(Layer::Option, Operation::Rule(Op::Set), value.clone());
+            draft.set(&path.parse().expect("a path"), step);
         }
         let made = render(&draft, Annotate::Yes).unwrap_or_else(|keys| panic!("{keys:?} in {text}"));
         let read = Document::parse("made", &made).unwrap_or_else(|found| panic!("{found:?}\n{made}"));
@@ -268,8 +280,8 @@ mod tests {
         ] {
             assert_eq!(differing(text, &draft), expected, "{text}");
         }
-        let error = OrgError::Unfaithful { env: "dev".parse().expect("a name"), keys: Vec::new() };
-        assert_eq!(error.kind(), Kind::Bug);
+        let error = OrgError::RoundTripMismatch { env: "dev".parse().expect("a name"), keys: Vec::new() };
+        assert_eq!(error.kind(), FaultKind::Internal);
     }
 
     /// A value, with what may stand inside of it.

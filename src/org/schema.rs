@@ -4,60 +4,60 @@
 use toml::Value;
 
 use super::document::{Document, Leaf};
-use super::draft::{Chain, Draft, Layer, METADATA, OVERRIDES};
+use super::draft::{Draft, Layer, METADATA, OVERRIDES, ProfileChain};
 use super::path::KeyPath;
 use super::{alias, shape};
 use crate::base::diagnostic::{Diagnostic, SourceText};
-use crate::base::near::nearest;
+use crate::base::suggest::closest_match;
 
 /// What a key holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Holds {
-    Text,
-    Texts,
-    Truth,
+pub(super) enum ValueType {
+    String,
+    Strings,
+    Boolean,
     Number,
     Port,
     OneOf(&'static [&'static str]),
 }
 
-const KEYS: [(&str, Holds); 36] = [
-    ("environment.name", Holds::Text),
-    ("environment.type", Holds::OneOf(&["local", "development", "dev", "staging", "stage", "production", "prod"])),
-    ("environment.description", Holds::Text),
-    ("deployment.user", Holds::Text),
-    ("deployment.group", Holds::Text),
-    ("deployment.tetra_src", Holds::Text),
-    ("deployment.tetra_dir", Holds::Text),
-    ("deployment.hostname", Holds::Text),
-    ("deployment.domain", Holds::Text),
-    ("system.os", Holds::Text),
-    ("system.init", Holds::Text),
-    ("system.auto_start", Holds::Truth),
-    ("ports.*", Holds::Port),
-    ("resources.memory_max", Holds::Number),
-    ("resources.limit_nofile", Holds::Number),
-    ("resources.limit_nproc", Holds::Number),
-    ("security.firewall_enabled", Holds::Truth),
-    ("security.firewall_policy", Holds::OneOf(&["off", "open", "restricted", "strict"])),
-    ("security.ssl_enabled", Holds::Truth),
-    ("security.hsts_enabled", Holds::Truth),
-    ("security.internal_cidrs", Holds::Texts),
-    ("logging.level", Holds::OneOf(&["trace", "debug", "info", "warn", "error"])),
-    ("logging.format", Holds::OneOf(&["pretty", "json"])),
-    ("logging.retention_days", Holds::Number),
-    ("monitoring.enabled", Holds::Truth),
-    ("monitoring.alerts_enabled", Holds::Truth),
-    ("monitoring.apm_enabled", Holds::Truth),
-    ("monitoring.metrics_enabled", Holds::Truth),
-    ("backup.enabled", Holds::Truth),
-    ("backup.schedule", Holds::Text),
-    ("backup.offsite", Holds::Truth),
-    ("compliance.audit_logging", Holds::Truth),
-    ("compliance.retention_days", Holds::Number),
-    ("daemon.unit", Holds::Text),
-    ("daemon.scope", Holds::OneOf(&["system", "user"])),
-    ("daemon.hardening", Holds::Text),
+const KEYS: [(&str, ValueType); 36] = [
+    ("environment.name", ValueType::String),
+    ("environment.type", ValueType::OneOf(&["local", "development", "dev", "staging", "stage", "production", "prod"])),
+    ("environment.description", ValueType::String),
+    ("deployment.user", ValueType::String),
+    ("deployment.group", ValueType::String),
+    ("deployment.tetra_src", ValueType::String),
+    ("deployment.tetra_dir", ValueType::String),
+    ("deployment.hostname", ValueType::String),
+    ("deployment.domain", ValueType::String),
+    ("system.os", ValueType::String),
+    ("system.init", ValueType::String),
+    ("system.auto_start", ValueType::Boolean),
+    ("ports.*", ValueType::Port),
+    ("resources.memory_max", ValueType::Number),
+    ("resources.limit_nofile", ValueType::Number),
+    ("resources.limit_nproc", ValueType::Number),
+    ("security.firewall_enabled", ValueType::Boolean),
+    ("security.firewall_policy", ValueType::OneOf(&["off", "open", "restricted", "strict"])),
+    ("security.ssl_enabled", ValueType::Boolean),
+    ("security.hsts_enabled", ValueType::Boolean),
+    ("security.internal_cidrs", ValueType::Strings),
+    ("logging.level", ValueType::OneOf(&["trace", "debug", "info", "warn", "error"])),
+    ("logging.format", ValueType::OneOf(&["pretty", "json"])),
+    ("logging.retention_days", ValueType::Number),
+    ("monitoring.enabled", ValueType::Boolean),
+    ("monitoring.alerts_enabled", ValueType::Boolean),
+    ("monitoring.apm_enabled", ValueType::Boolean),
+    ("monitoring.metrics_enabled", ValueType::Boolean),
+    ("backup.enabled", ValueType::Boolean),
+    ("backup.schedule", ValueType::String),
+    ("backup.offsite", ValueType::Boolean),
+    ("compliance.audit_logging", ValueType::Boolean),
+    ("compliance.retention_days", ValueType::Number),
+    ("daemon.unit", ValueType::String),
+    ("daemon.scope", ValueType::OneOf(&["system", "user"])),
+    ("daemon.hardening", ValueType::String),
 ];
 
 /// Tables that tetra knows.
@@ -84,27 +84,28 @@ pub(super) const TABLES: [&str; 16] = [
 #[must_use]
 pub fn check(document: &Document) -> Vec<Diagnostic> {
     let keys = keys();
-    let mut found: Vec<Diagnostic> = document.leaves.iter().filter_map(|leaf| misfit(document, leaf, &keys)).collect();
-    found.extend(slips(document, &keys));
-    found.extend(shape::misfits(document));
+    let mut found: Vec<Diagnostic> =
+        document.leaves.iter().filter_map(|leaf| type_error(document, leaf, &keys)).collect();
+    found.extend(typos(document, &keys));
+    found.extend(shape::shape_errors(document));
     found
 }
 
 /// Every key with what it holds.
-pub(super) fn keys() -> Vec<(KeyPath, Holds)> {
+pub(super) fn keys() -> Vec<(KeyPath, ValueType)> {
     KEYS.iter().map(|(path, holds)| (path.parse().expect("a test reads the keys"), *holds)).collect()
 }
 
 /// Tables and keys that look like slips of known ones. Others are the operator's own.
-fn slips(document: &Document, keys: &[(KeyPath, Holds)]) -> Vec<Diagnostic> {
+fn typos(document: &Document, keys: &[(KeyPath, ValueType)]) -> Vec<Diagnostic> {
     let mut seen = std::collections::BTreeSet::new();
     let mut found = Vec::new();
     for leaf in document.leaves.iter().filter(|leaf| leaf.path.keys().len() > 1) {
         let first = leaf.path.keys()[0].as_str();
         if TABLES.contains(&first) {
-            found.extend(key_slip(document, leaf, keys));
-        } else if let Some(near) = nearest(first, TABLES).filter(|_| seen.insert(first.to_owned())) {
-            let header = document.bodies[leaf.body].header.clone().unwrap_or(leaf.statement.clone());
+            found.extend(key_typo(document, leaf, keys));
+        } else if let Some(near) = closest_match(first, TABLES).filter(|_| seen.insert(first.to_owned())) {
+            let header = document.sections[leaf.section].header.clone().unwrap_or(leaf.statement.clone());
             let warning = document.shown().warning(format!("`{first}` means nothing to tetra"), header, "");
             found.push(warning.help(format!("did you mean `{near}`?")));
         }
@@ -112,41 +113,41 @@ fn slips(document: &Document, keys: &[(KeyPath, Holds)]) -> Vec<Diagnostic> {
     found
 }
 
-fn key_slip(document: &Document, leaf: &Leaf, keys: &[(KeyPath, Holds)]) -> Option<Diagnostic> {
+fn key_typo(document: &Document, leaf: &Leaf, keys: &[(KeyPath, ValueType)]) -> Option<Diagnostic> {
     let around = leaf.path.parent()?;
-    let siblings = || keys.iter().filter(|(path, _)| path.parent().is_some_and(|table| around.fits(&table)));
-    if alias::today(&leaf.path).is_some() || siblings().any(|(path, _)| leaf.path.fits(path)) {
+    let siblings = || keys.iter().filter(|(path, _)| path.parent().is_some_and(|table| around.matches(&table)));
+    if alias::canonical(&leaf.path).is_some() || siblings().any(|(path, _)| leaf.path.matches(path)) {
         return None;
     }
-    let near = nearest(leaf.path.last(), siblings().map(|(path, _)| path.last()))?;
+    let near = closest_match(leaf.path.last(), siblings().map(|(path, _)| path.last()))?;
     let near_enough = strsim::damerau_levenshtein(near, leaf.path.last()) <= 2;
     let warning = document.shown().warning(format!("`{}` means nothing to tetra", leaf.path), leaf.key.clone(), "");
     near_enough.then(|| warning.help(format!("did you mean `{near}`?")))
 }
 
-fn misfit(document: &Document, leaf: &Leaf, keys: &[(KeyPath, Holds)]) -> Option<Diagnostic> {
+fn type_error(document: &Document, leaf: &Leaf, keys: &[(KeyPath, ValueType)]) -> Option<Diagnostic> {
     if leaf.path.keys()[0] == OVERRIDES {
         return None;
     }
-    let today = alias::today(&leaf.path);
-    let (title, help) = judged((&leaf.path, today.as_ref().unwrap_or(&leaf.path)), &leaf.value, keys)?;
+    let today = alias::canonical(&leaf.path);
+    let (title, help) = check_type((&leaf.path, today.as_ref().unwrap_or(&leaf.path)), &leaf.value, keys)?;
     Some(document.shown().error(title, leaf.span.clone(), "").help(help))
 }
 
 /// What is wrong with the values that a promotion gave: those of local.toml were looked at before.
 #[must_use]
-pub fn given(draft: &Draft, chain: &Chain) -> Vec<Diagnostic> {
+pub fn check_values(draft: &Draft, chain: &ProfileChain) -> Vec<Diagnostic> {
     let keys = keys();
-    let mut found = shape::given(draft, chain);
-    for (path, cell) in draft.cells.iter().filter(|(_, cell)| !cell.steps.is_empty()) {
-        let Some((title, help)) = cell.value.as_ref().and_then(|value| judged((path, path), value, &keys)) else {
+    let mut found = shape::check_values(draft, chain);
+    for (path, cell) in draft.values.iter().filter(|(_, cell)| !cell.changes.is_empty()) {
+        let Some((title, help)) = cell.value.as_ref().and_then(|value| check_type((path, path), value, &keys)) else {
             continue;
         };
-        let by_hand = cell.steps.iter().rev().find(|step| step.layer != Layer::Variables);
+        let by_hand = cell.changes.iter().rev().find(|step| step.layer != Layer::Variables);
         let wrong = match by_hand.filter(|step| step.layer == Layer::Option) {
             Some(_) => SourceText::new("--set", path.to_string()).error(title, 0..path.to_string().len(), ""),
             None => {
-                let (source, span) = draft.place(cell, chain);
+                let (source, span) = draft.location(cell, chain);
                 source.error(title, span, "")
             }
         };
@@ -155,9 +156,9 @@ pub fn given(draft: &Draft, chain: &Chain) -> Vec<Diagnostic> {
     found
 }
 
-/// Paths that the operator of a server cannot rely on: in a home folder that is not that of the user it runs as.
+/// Paths that the operator of a server cannot rely on: in a home directory that is not that of the user it runs as.
 #[must_use]
-pub fn homes(draft: &Draft, chain: &Chain) -> Vec<Diagnostic> {
+pub fn check_home_paths(draft: &Draft, chain: &ProfileChain) -> Vec<Diagnostic> {
     let user = draft.value(&KeyPath::of(&["deployment", "user"])).and_then(Value::as_str).unwrap_or("root");
     if user == "root" {
         return Vec::new();
@@ -174,21 +175,25 @@ pub fn homes(draft: &Draft, chain: &Chain) -> Vec<Diagnostic> {
     };
     let patterns: Vec<&KeyPath> = chain.profiles.iter().flat_map(|profile| &profile.path_keys).collect();
     let mut found = Vec::new();
-    for (path, cell) in draft.cells.iter().filter(|(path, _)| patterns.iter().any(|pattern| path.fits(pattern))) {
+    for (path, cell) in draft.values.iter().filter(|(path, _)| patterns.iter().any(|pattern| path.matches(pattern))) {
         if cell.value.as_ref().and_then(Value::as_str).is_some_and(is_foreign) {
-            let (source, span) = draft.place(cell, chain);
-            let title = format!("`{path}` is in a home folder, and it runs as `{user}`");
-            found.push(source.error(title, span, "").help("take a folder below /opt, /srv or /var/lib"));
+            let (source, span) = draft.location(cell, chain);
+            let title = format!("`{path}` is in a home directory, and it runs as `{user}`");
+            found.push(source.error(title, span, "").help("take a directory below /opt, /srv or /var/lib"));
         }
     }
     found
 }
 
 /// What a key should hold and does not, and what to write. `called` is its name in messages.
-fn judged((called, path): (&KeyPath, &KeyPath), value: &Value, keys: &[(KeyPath, Holds)]) -> Option<(String, String)> {
+fn check_type(
+    (called, path): (&KeyPath, &KeyPath),
+    value: &Value,
+    keys: &[(KeyPath, ValueType)],
+) -> Option<(String, String)> {
     let last = called.last();
-    let fits = |(pattern, _): &&(KeyPath, Holds)| {
-        (pattern.last() == path.last() || pattern.last() == "*") && path.fits(pattern)
+    let fits = |(pattern, _): &&(KeyPath, ValueType)| {
+        (pattern.last() == path.last() || pattern.last() == "*") && path.matches(pattern)
     };
     let (_, holds) = keys.iter().find(fits)?;
     // What is filled in later is looked at then.
@@ -197,17 +202,17 @@ fn judged((called, path): (&KeyPath, &KeyPath), value: &Value, keys: &[(KeyPath,
     }
     let texts = |value: &Value| value.as_array().is_some_and(|all| all.iter().all(Value::is_str));
     let (fits, wanted, help) = match holds {
-        Holds::Text => (value.is_str(), "no text", format!("write {last} = \"…\"")),
-        Holds::Texts => (texts(value), "no list of texts", format!("write {last} = [\"…\"]")),
-        Holds::Truth => (value.is_bool(), "neither true nor false", format!("write {last} = true")),
-        Holds::Number => {
+        ValueType::String => (value.is_str(), "no text", format!("write {last} = \"…\"")),
+        ValueType::Strings => (texts(value), "no list of texts", format!("write {last} = [\"…\"]")),
+        ValueType::Boolean => (value.is_bool(), "neither true nor false", format!("write {last} = true")),
+        ValueType::Number => {
             (value.as_integer().is_some_and(|it| it >= 0), "no number from 0 on", format!("write {last} = 1024"))
         }
-        Holds::Port => {
+        ValueType::Port => {
             let fits = value.as_integer().is_some_and(|it| (1..=65535).contains(&it));
             (fits, "no port", format!("write {last} = 4444; ports go from 1 to 65535"))
         }
-        Holds::OneOf(words) => {
+        ValueType::OneOf(words) => {
             let fits = value.as_str().is_some_and(|it| words.contains(&it));
             (fits, "none of the known words", format!("there are {}", words.join(", ")))
         }

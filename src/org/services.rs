@@ -7,7 +7,7 @@ use super::path::KeyPath;
 
 /// One table below `[services]`, but for the keys that a process has.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Service {
+pub struct DeclaredService {
     /// Its table.
     pub name: String,
     /// `[ports] NAME`.
@@ -18,7 +18,7 @@ pub struct Service {
 
 /// Every service of an environment, in the order of the text.
 #[must_use]
-pub fn of(document: &Document) -> Vec<Service> {
+pub fn declared_services(document: &Document) -> Vec<DeclaredService> {
     let mut names: Vec<&str> = Vec::new();
     for leaf in &document.leaves {
         if let [first, name, _, ..] = leaf.path.keys()
@@ -31,10 +31,10 @@ pub fn of(document: &Document) -> Vec<Service> {
     names.into_iter().map(|name| service(document, name)).collect()
 }
 
-fn service(document: &Document, name: &str) -> Service {
+fn service(document: &Document, name: &str) -> DeclaredService {
     let value = |keys: &[&str]| document.leaf(&KeyPath::of(keys)).map(|leaf| &leaf.value);
     let port = value(&["ports", name]).and_then(Value::as_integer);
-    Service {
+    DeclaredService {
         port: port.and_then(|port| u16::try_from(port).ok()),
         enabled: value(&["services", name, "enabled"]).and_then(Value::as_bool).unwrap_or(true),
         name: name.to_owned(),
@@ -48,7 +48,7 @@ mod tests {
     #[test]
     fn every_table_is_a_service() {
         let text = "[services.web]\ncommand = 'serve'\n[services.api]\nenabled = false\n[ports]\nweb = 80\n";
-        let found = of(&Document::parse("f", text).expect("TOML"));
+        let found = declared_services(&Document::parse("f", text).expect("TOML"));
         let [web, api] = &found[..] else { panic!("{found:?}") };
         assert_eq!((web.name.as_str(), web.port, web.enabled), ("web", Some(80), true));
         assert_eq!((api.port, api.enabled), (None, false));

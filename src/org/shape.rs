@@ -2,40 +2,41 @@
 
 use std::ops::Range;
 
-use super::document::{Document, TablePlace};
-use super::draft::{Chain, Draft, Layer, OVERRIDES};
+use super::document::{Document, TableLayout};
+use super::draft::{Draft, Layer, OVERRIDES, ProfileChain};
 use super::path::KeyPath;
 use super::schema;
 use crate::base::diagnostic::{Diagnostic, SourceText};
-use crate::base::fault::Advise;
+use crate::base::fault::UserFacingError;
 use crate::base::name::ServiceName;
 
 /// How something is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
+enum NodeKind {
     Value,
     Table,
-    Items,
+    ArrayOfTables,
 }
 
 /// Known tables and services that are not written as such.
 #[must_use]
-pub fn misfits(document: &Document) -> Vec<Diagnostic> {
+pub fn shape_errors(document: &Document) -> Vec<Diagnostic> {
     let keys = schema::keys();
-    let values = document.leaves.iter().map(|leaf| (&leaf.path, Form::Value));
+    let values = document.leaves.iter().map(|leaf| (&leaf.path, NodeKind::Value));
     let tables = document.tables.iter().map(|(path, place)| match place {
-        TablePlace::Items => (path, Form::Items),
-        _ => (path, Form::Table),
+        TableLayout::ArrayOfTables => (path, NodeKind::ArrayOfTables),
+        _ => (path, NodeKind::Table),
     });
-    let is_item = |path: &KeyPath| path.parent().is_some_and(|it| document.tables.get(&it) == Some(&TablePlace::Items));
+    let is_item =
+        |path: &KeyPath| path.parent().is_some_and(|it| document.tables.get(&it) == Some(&TableLayout::ArrayOfTables));
     let mut found: Vec<(Range<usize>, Diagnostic)> = Vec::new();
     for (path, form) in tables.chain(values).filter(|(path, _)| !is_item(path)) {
-        if let Some((title, help)) = judged(path, form, &keys) {
-            let place = place(document, path);
+        if let Some((title, help)) = check_shape(path, form, &keys) {
+            let place = span_of(document, path);
             found.push((place.clone(), document.shown().error(title, place, "").help(help)));
         }
     }
-    for leaf in document.leaves.iter().filter(|leaf| is_no_command(&leaf.path, &leaf.value)) {
+    for leaf in document.leaves.iter().filter(|leaf| is_invalid_command(&leaf.path, &leaf.value)) {
         let wrong = document.shown().error(format!("`{}` is empty", leaf.path), leaf.span.clone(), "");
         found.push((leaf.span.clone(), wrong.help("write what runs the service")));
     }
@@ -45,18 +46,18 @@ pub fn misfits(document: &Document) -> Vec<Diagnostic> {
 
 /// The same for what a promotion gives.
 #[must_use]
-pub fn given(draft: &Draft, chain: &Chain) -> Vec<Diagnostic> {
+pub fn check_values(draft: &Draft, chain: &ProfileChain) -> Vec<Diagnostic> {
     let keys = schema::keys();
     let mut found: Vec<Diagnostic> = Vec::new();
-    for (path, cell) in draft.cells.iter().filter(|(_, cell)| cell.value.is_some() && !cell.steps.is_empty()) {
-        if cell.value.as_ref().is_some_and(|value| is_no_command(path, value)) {
+    for (path, cell) in draft.values.iter().filter(|(_, cell)| cell.value.is_some() && !cell.changes.is_empty()) {
+        if cell.value.as_ref().is_some_and(|value| is_invalid_command(path, value)) {
             let wrong = wanted(draft, chain, path, format!("`{path}` is empty"));
             found.push(wrong.help("write what runs the service"));
         }
-        let tables = std::iter::successors(path.parent(), KeyPath::parent).map(|table| (table, Form::Table));
+        let tables = std::iter::successors(path.parent(), KeyPath::parent).map(|table| (table, NodeKind::Table));
         let new = tables.filter(|(table, _)| !draft.document.tables.contains_key(table));
-        for (it, form) in new.chain([(path.clone(), Form::Value)]) {
-            let Some((title, help)) = judged(&it, form, &keys) else { continue };
+        for (it, form) in new.chain([(path.clone(), NodeKind::Value)]) {
+            let Some((title, help)) = check_shape(&it, form, &keys) else { continue };
             if !found.iter().any(|known| known.title == title) {
                 found.push(wanted(draft, chain, path, title).help(help));
             }
@@ -66,7 +67,7 @@ pub fn given(draft: &Draft, chain: &Chain) -> Vec<Diagnostic> {
 }
 
 /// The command of a service that runs nothing.
-fn is_no_command(path: &KeyPath, value: &toml::Value) -> bool {
+fn is_invalid_command(path: &KeyPath, value: &toml::Value) -> bool {
     matches!(path.keys(), [first, _, last] if first == "services" && last == "command")
         && value.as_str().is_some_and(|text| text.trim().is_empty())
 }
@@ -75,18 +76,18 @@ fn is_no_command(path: &KeyPath, value: &toml::Value) -> bool {
 const OF_TABLES: [&str; 2] = ["services", OVERRIDES];
 
 /// What is wrong with the form or the name of something, and what to write.
-fn judged(path: &KeyPath, form: Form, keys: &[(KeyPath, schema::Holds)]) -> Option<(String, String)> {
+fn check_shape(path: &KeyPath, form: NodeKind, keys: &[(KeyPath, schema::ValueType)]) -> Option<(String, String)> {
     let wants_table = match path.keys() {
         [first] => schema::TABLES.contains(&first.as_str()),
         [first, _] => OF_TABLES.contains(&first.as_str()),
         _ => false,
     };
     match form {
-        Form::Value if wants_table => return Some((format!("`{path}` is no table"), format!("write [{path}]"))),
-        Form::Items if wants_table => {
+        NodeKind::Value if wants_table => return Some((format!("`{path}` is no table"), format!("write [{path}]"))),
+        NodeKind::ArrayOfTables if wants_table => {
             return Some((format!("`{path}` is an array of tables, and no table"), format!("write [{path}]")));
         }
-        Form::Table | Form::Items if keys.iter().any(|(key, _)| path.fits(key)) => {
+        NodeKind::Table | NodeKind::ArrayOfTables if keys.iter().any(|(key, _)| path.matches(key)) => {
             return Some((format!("`{path}` is a table, and should be a value"), format!("write {} = …", path.last())));
         }
         _ => {}
@@ -101,7 +102,7 @@ fn judged(path: &KeyPath, form: Form, keys: &[(KeyPath, schema::Holds)]) -> Opti
 }
 
 /// Where something is written.
-pub(super) fn place(document: &Document, path: &KeyPath) -> Range<usize> {
+pub(super) fn span_of(document: &Document, path: &KeyPath) -> Range<usize> {
     if let Some(leaf) = document.leaf(path) {
         return leaf.span.clone();
     }
@@ -111,11 +112,11 @@ pub(super) fn place(document: &Document, path: &KeyPath) -> Range<usize> {
 
 /// Values of a draft that have no place in one document.
 #[must_use]
-pub fn collisions(draft: &Draft, chain: &Chain) -> Vec<Diagnostic> {
+pub fn collisions(draft: &Draft, chain: &ProfileChain) -> Vec<Diagnostic> {
     let mut found: Vec<Diagnostic> = Vec::new();
-    let given = draft.cells.iter().filter(|(_, cell)| cell.value.is_some() && !cell.steps.is_empty());
+    let given = draft.values.iter().filter(|(_, cell)| cell.value.is_some() && !cell.changes.is_empty());
     for path in given.map(|(path, _)| path) {
-        let wrong = below_a_value(draft, chain, path).or_else(|| over_a_table(draft, chain, path));
+        let wrong = nested_below_value(draft, chain, path).or_else(|| overwrites_table(draft, chain, path));
         let new = wrong.filter(|wrong| !found.iter().any(|it| it.title == wrong.title));
         found.extend(new);
     }
@@ -123,27 +124,29 @@ pub fn collisions(draft: &Draft, chain: &Chain) -> Vec<Diagnostic> {
 }
 
 /// A key below something that is no table, or below an array of tables, or where nothing is kept.
-fn below_a_value(draft: &Draft, chain: &Chain, path: &KeyPath) -> Option<Diagnostic> {
+fn nested_below_value(draft: &Draft, chain: &ProfileChain, path: &KeyPath) -> Option<Diagnostic> {
     if path.keys()[0] == OVERRIDES {
         let title = format!("`{path}` cannot be given: `{OVERRIDES}` says what differs between environments");
-        return Some(wanted(draft, chain, path, title).help(format!("give `{}` itself", path.from(2))));
+        return Some(wanted(draft, chain, path, title).help(format!("give `{}` itself", path.suffix(2))));
     }
     let help = format!("`{path}` belongs below it; write [{{}}]");
     for table in std::iter::successors(path.parent(), KeyPath::parent) {
         let help = help.replace("{}", &table.to_string());
         let title = format!("`{table}` is no table");
         if draft.value(&table).is_some() {
-            let cell = &draft.cells[&table];
-            return Some(match cell.leaf.filter(|_| cell.steps.is_empty()).map(|leaf| &draft.document.leaves[leaf]) {
-                Some(leaf) => draft.document.shown().error(title, leaf.span.clone(), "a value").help(help),
-                None => wanted(draft, chain, &table, title).help(help),
-            });
+            let cell = &draft.values[&table];
+            return Some(
+                match cell.leaf.filter(|_| cell.changes.is_empty()).map(|leaf| &draft.document.leaves[leaf]) {
+                    Some(leaf) => draft.document.shown().error(title, leaf.span.clone(), "a value").help(help),
+                    None => wanted(draft, chain, &table, title).help(help),
+                },
+            );
         }
-        let item = draft.document.tables.get(&table) == Some(&TablePlace::Items);
+        let item = draft.document.tables.get(&table) == Some(&TableLayout::ArrayOfTables);
         let known = path.keys().get(table.keys().len()).map(|number| table.join(number));
         if item && !known.is_some_and(|item| draft.document.tables.contains_key(&item)) {
             let title = format!("`{table}` is an array of tables, and no table");
-            let place = place(draft.document, &table);
+            let place = span_of(draft.document, &table);
             return Some(draft.document.shown().error(title, place, "an array of tables").help(help));
         }
     }
@@ -151,21 +154,21 @@ fn below_a_value(draft: &Draft, chain: &Chain, path: &KeyPath) -> Option<Diagnos
 }
 
 /// A value given to what is a table.
-fn over_a_table(draft: &Draft, chain: &Chain, path: &KeyPath) -> Option<Diagnostic> {
-    let below = draft.cells.range(path.join("")..).take_while(|(it, _)| it.is_within(path));
+fn overwrites_table(draft: &Draft, chain: &ProfileChain, path: &KeyPath) -> Option<Diagnostic> {
+    let below = draft.values.range(path.join("")..).take_while(|(it, _)| it.is_within(path));
     let inside = below.filter(|(it, cell)| *it != path && cell.value.is_some()).count();
     let known = draft.document.tables.contains_key(path);
     (known || inside > 0).then(|| wanted(draft, chain, path, format!("`{path}` is a table and cannot become a value")))
 }
 
 /// Said at the place that wants a value.
-fn wanted(draft: &Draft, chain: &Chain, path: &KeyPath, title: String) -> Diagnostic {
-    let cell = &draft.cells[path];
-    if cell.steps.last().is_some_and(|step| step.layer == Layer::Option) {
+fn wanted(draft: &Draft, chain: &ProfileChain, path: &KeyPath, title: String) -> Diagnostic {
+    let cell = &draft.values[path];
+    if cell.changes.last().is_some_and(|step| step.layer == Layer::Option) {
         let text = path.to_string();
         return SourceText::new("--set", text.clone()).error(title, 0..text.len(), "");
     }
-    let (source, span) = draft.place(cell, chain);
+    let (source, span) = draft.location(cell, chain);
     source.error(title, span, "")
 }
 
@@ -188,7 +191,7 @@ mod tests {
             ("[services.web]\ncommand = ' '", vec!["`services.web.command` is empty"]),
             ("[own]\nservices = 3\n[[more]]\na = 1", vec![]),
         ] {
-            let found = misfits(&Document::parse("f", text).expect("TOML"));
+            let found = shape_errors(&Document::parse("f", text).expect("TOML"));
             assert_eq!(found.len(), expected.len(), "{text}: {found:?}");
             for (wrong, title) in found.iter().zip(expected) {
                 assert!(wrong.title.contains(title), "{title} in {}", wrong.title);

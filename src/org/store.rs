@@ -4,24 +4,24 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use super::document::Document;
-use super::draft::Chain;
+use super::draft::ProfileChain;
 use super::error::OrgError;
-use super::header::{self, State};
+use super::header::{self, GeneratedFileState};
 use super::manifest::Manifest;
-use super::profile::{BUILT_IN, Origin, Profile};
-use super::{read, workbench};
+use super::profile::{BUILT_IN, Profile, ProfileOrigin};
+use super::{inputs, read};
 use crate::base::environment::EnvName;
 use crate::base::name::OrgName;
-use crate::base::near::nearest;
+use crate::base::suggest::closest_match;
 use crate::sys::file;
 use crate::sys::paths::Paths;
 
 /// How many profiles may extend each other.
-const LONGEST_CHAIN: usize = 8;
+const MAX_CHAIN_LENGTH: usize = 8;
 
 /// One organization on this machine.
 #[derive(Debug, Clone, Copy)]
-pub struct Store<'a> {
+pub struct OrgStore<'a> {
     paths: &'a Paths,
     org: &'a OrgName,
 }
@@ -34,10 +34,10 @@ pub struct Current {
     /// Its bytes.
     pub text: String,
     /// Whether it is as it was generated.
-    pub state: State,
+    pub state: GeneratedFileState,
 }
 
-impl<'a> Store<'a> {
+impl<'a> OrgStore<'a> {
     /// An organization that is there.
     ///
     /// # Errors
@@ -48,7 +48,7 @@ impl<'a> Store<'a> {
             return Ok(Self { paths, org });
         }
         let known = organizations(paths);
-        let near = nearest(org.as_str(), known.iter().map(OrgName::as_str)).map(str::to_owned);
+        let near = closest_match(org.as_str(), known.iter().map(OrgName::as_str)).map(str::to_owned);
         Err(OrgError::NoOrg { org: org.clone(), near })
     }
 
@@ -58,27 +58,27 @@ impl<'a> Store<'a> {
         self.org
     }
 
-    /// The folder of former versions and their records.
+    /// The directory of former versions and their records.
     #[must_use]
-    pub fn versions(&self) -> PathBuf {
+    pub fn versions_dir(&self) -> PathBuf {
         self.paths.versions(self.org)
     }
 
-    /// Its folder.
+    /// Its directory.
     #[must_use]
-    pub fn folder(&self) -> PathBuf {
+    pub fn dir(&self) -> PathBuf {
         self.paths.org(self.org)
     }
 
     /// The commit that is checked out around it.
     #[must_use]
-    pub fn commit(&self) -> Option<String> {
-        workbench::commit(&self.folder(), self.paths.home())
+    pub fn head_commit(&self) -> Option<String> {
+        inputs::head_commit(&self.dir(), self.paths.home())
     }
 
     /// The file of an environment.
     #[must_use]
-    pub fn environment(&self, env: &EnvName) -> PathBuf {
+    pub fn environment_path(&self, env: &EnvName) -> PathBuf {
         self.paths.environment(self.org, env)
     }
 
@@ -88,8 +88,8 @@ impl<'a> Store<'a> {
     ///
     /// Fails if it is missing or wrong.
     pub fn local(&self) -> Result<Document, OrgError> {
-        let path = self.paths.environment(self.org, &local());
-        read::document(&path, &self.folder())?.ok_or(OrgError::NoLocal { path })
+        let path = self.paths.environment(self.org, &local_env());
+        read::document(&path, &self.dir())?.ok_or(OrgError::NoLocal { path })
     }
 
     /// The bytes of the only file that is edited by hand, and where it is.
@@ -98,8 +98,8 @@ impl<'a> Store<'a> {
     ///
     /// Fails if it is missing or no text.
     pub fn local_text(&self) -> Result<(PathBuf, String), OrgError> {
-        let path = self.paths.environment(self.org, &local());
-        let text = read::text(&path, &self.folder())?.ok_or_else(|| OrgError::NoLocal { path: path.clone() })?;
+        let path = self.paths.environment(self.org, &local_env());
+        let text = read::text(&path, &self.dir())?.ok_or_else(|| OrgError::NoLocal { path: path.clone() })?;
         Ok((path, text))
     }
 
@@ -109,7 +109,7 @@ impl<'a> Store<'a> {
     ///
     /// Fails if it is wrong.
     pub fn manifest(&self) -> Result<Manifest, OrgError> {
-        Manifest::read(&self.paths.manifest(self.org), &self.folder())
+        Manifest::read(&self.paths.manifest(self.org), &self.dir())
     }
 
     /// An environment as it is; none if it was not generated yet.
@@ -118,16 +118,16 @@ impl<'a> Store<'a> {
     ///
     /// Fails if it cannot be read.
     pub fn current(&self, env: &EnvName) -> Result<Option<Current>, OrgError> {
-        let path = self.environment(env);
-        let text = read::text(&path, &self.folder())?;
+        let path = self.environment_path(env);
+        let text = read::text(&path, &self.dir())?;
         Ok(text.map(|text| Current { state: header::state(&text), text, path }))
     }
 
-    /// The environments that have a file, `local` first.
+    /// The environments that have a file, `local_env` first.
     #[must_use]
     pub fn environments(&self) -> Vec<EnvName> {
-        let mut names = names(&self.folder().join("environments"), ".toml");
-        names.sort_by_key(|name: &EnvName| (name.rung().is_none(), name.rung(), name.clone()));
+        let mut names = names(&self.dir().join("environments"), ".toml");
+        names.sort_by_key(|name: &EnvName| (name.tier().is_none(), name.tier(), name.clone()));
         names
     }
 
@@ -136,10 +136,10 @@ impl<'a> Store<'a> {
     ///
     /// # Errors
     ///
-    /// As [`Store::extended`], and if the manifest makes no sense.
-    pub fn chain(&self, env: &EnvName) -> Result<Chain, OrgError> {
+    /// As [`OrgStore::extended`], and if the manifest makes no sense.
+    pub fn chain(&self, env: &EnvName) -> Result<ProfileChain, OrgError> {
         let file = format!("{env}.toml");
-        if self.profile_folders().iter().any(|(folder, _)| folder.join(&file).exists()) {
+        if self.profile_dirs().iter().any(|(directory, _)| directory.join(&file).exists()) {
             return self.extended(env.as_str());
         }
         self.extended(self.manifest()?.profile(env).unwrap_or(env.as_str()))
@@ -150,25 +150,25 @@ impl<'a> Store<'a> {
     /// # Errors
     ///
     /// Fails if there is none, if one makes no sense, or if they go round in a circle.
-    pub fn extended(&self, name: &str) -> Result<Chain, OrgError> {
+    pub fn extended(&self, name: &str) -> Result<ProfileChain, OrgError> {
         let mut profiles = vec![self.profile(name)?];
         while let Some((next, _)) = profiles.last().and_then(|profile| profile.extends.clone()) {
             let name = |it: &Profile| {
-                if it.origin == Origin::BuiltIn { format!("builtin:{}", it.name) } else { it.name.clone() }
+                if it.origin == ProfileOrigin::BuiltIn { format!("builtin:{}", it.name) } else { it.name.clone() }
             };
             let mut chain: Vec<String> = profiles.iter().map(name).collect();
             let found = self.profile(&next)?;
             let circle = profiles.iter().any(|it| it.source.name == found.source.name);
             chain.push(name(&found));
-            if circle || chain.len() > LONGEST_CHAIN {
-                return Err(OrgError::Circle { chain });
+            if circle || chain.len() > MAX_CHAIN_LENGTH {
+                return Err(OrgError::ProfileCycle { chain });
             }
             profiles.push(found);
         }
         profiles.reverse();
-        let chain = Chain { profiles };
+        let chain = ProfileChain { profiles };
         if chain.own().is_abstract {
-            return Err(OrgError::Abstract { name: chain.own().name.clone() });
+            return Err(OrgError::AbstractProfile { name: chain.own().name.clone() });
         }
         Ok(chain)
     }
@@ -182,18 +182,19 @@ impl<'a> Store<'a> {
         let unknown = || {
             let known = self.profile_names();
             let plain = name.strip_prefix("builtin:").unwrap_or(name);
-            let near = nearest(plain, known.iter().map(String::as_str)).filter(|near| *near != name).map(str::to_owned);
+            let near =
+                closest_match(plain, known.iter().map(String::as_str)).filter(|near| *near != name).map(str::to_owned);
             OrgError::NoProfile { name: name.to_owned(), near }
         };
         if let Some(name) = name.strip_prefix("builtin:") {
             return Profile::built_in(name).ok_or_else(unknown);
         }
         let env: EnvName = name.parse().map_err(|_| unknown())?;
-        for (folder, tree) in self.profile_folders() {
-            let path = folder.join(format!("{env}.toml"));
+        for (dir, tree) in self.profile_dirs() {
+            let path = dir.join(format!("{env}.toml"));
             if let Some(document) = read::document(&path, &tree)? {
-                return Profile::read(env.as_str(), Origin::File, &document)
-                    .map_err(|found| OrgError::wrong(&path, found));
+                return Profile::read(env.as_str(), ProfileOrigin::File, &document)
+                    .map_err(|found| OrgError::invalid(&path, found));
             }
         }
         Profile::built_in(env.as_str()).ok_or_else(unknown)
@@ -201,9 +202,9 @@ impl<'a> Store<'a> {
 
     /// The environment that a word stands for: the aliases of profiles count, after all names.
     #[must_use]
-    pub fn meant(&self, word: &EnvName) -> EnvName {
-        let known = word.rung().is_some()
-            || self.environment(word).exists()
+    pub fn resolve_alias(&self, word: &EnvName) -> EnvName {
+        let known = word.tier().is_some()
+            || self.environment_path(word).exists()
             || self.profile_names().iter().any(|name| name == word.as_str());
         if known {
             return word.clone();
@@ -217,7 +218,7 @@ impl<'a> Store<'a> {
 
     /// The file of a profile, if it has one.
     #[must_use]
-    pub fn profile_file(&self, env: &EnvName) -> PathBuf {
+    pub fn profile_path(&self, env: &EnvName) -> PathBuf {
         self.paths.profiles(self.org).join(format!("{env}.toml"))
     }
 
@@ -225,17 +226,17 @@ impl<'a> Store<'a> {
     #[must_use]
     pub fn profile_names(&self) -> Vec<String> {
         let mut all: Vec<String> = BUILT_IN.iter().map(|(name, _)| (*name).to_owned()).collect();
-        for (folder, _) in self.profile_folders() {
-            all.extend(names::<EnvName>(&folder, ".toml").into_iter().map(|name| name.to_string()));
+        for (dir, _) in self.profile_dirs() {
+            all.extend(names::<EnvName>(&dir, ".toml").into_iter().map(|name| name.to_string()));
         }
         all.sort();
         all.dedup();
         all
     }
 
-    fn profile_folders(&self) -> [(PathBuf, PathBuf); 2] {
+    fn profile_dirs(&self) -> [(PathBuf, PathBuf); 2] {
         let shared = self.paths.shared_profiles();
-        [(self.paths.profiles(self.org), self.folder()), (shared.clone(), shared)]
+        [(self.paths.profiles(self.org), self.dir()), (shared.clone(), shared)]
     }
 
     /// Keeps everybody else from changing this organization until the result is dropped.
@@ -244,7 +245,7 @@ impl<'a> Store<'a> {
     ///
     /// Fails if somebody else is at it for five seconds.
     pub fn lock(&self) -> Result<File, OrgError> {
-        Ok(file::lock(&self.folder())?)
+        Ok(file::lock(&self.dir())?)
     }
 }
 
@@ -256,22 +257,22 @@ pub fn content_of(text: &str) -> Option<String> {
 
 /// The environment that is edited by hand.
 #[must_use]
-pub fn local() -> EnvName {
+pub fn local_env() -> EnvName {
     "local".parse().expect("it is a name")
 }
 
 /// Every organization, sorted.
 #[must_use]
 pub fn organizations(paths: &Paths) -> Vec<OrgName> {
-    let folder = paths.orgs();
-    let mut all: Vec<OrgName> = names(&folder, "");
+    let dir = paths.orgs();
+    let mut all: Vec<OrgName> = names(&dir, "");
     all.retain(|name| paths.org(name).is_dir());
     all.sort();
     all
 }
 
-/// The names in a folder that end in `suffix`, without it.
-fn names<N: std::str::FromStr>(folder: &Path, suffix: &str) -> Vec<N> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+/// The names in a directory that end in `suffix`, without it.
+fn names<N: std::str::FromStr>(dir: &Path, suffix: &str) -> Vec<N> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.strip_suffix(suffix)?.parse().ok()).collect()
 }

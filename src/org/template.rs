@@ -4,14 +4,14 @@ use std::fs;
 use std::path::Path;
 
 use super::error::OrgError;
-use super::store::{Store, local};
+use super::store::{OrgStore, local_env};
 use crate::base::name::OrgName;
 use crate::sys::file::{self, Access, FileError};
 use crate::sys::paths::Paths;
 
 const MANIFEST: &str = include_str!("templates/manifest.toml");
 const LOCAL: &str = include_str!("templates/local.toml");
-const IGNORED: &str = include_str!("templates/gitignore");
+const GITIGNORE: &str = include_str!("templates/gitignore");
 const IGNORED_SECRETS: &str = "*\n!.gitignore\n!*.env.age\n!*.recipients\n";
 /// As it was written before sealed files were let through; and the line of the other one.
 const IGNORED_ALL_SECRETS: &str = "*\n!.gitignore\n";
@@ -20,18 +20,18 @@ const BUT_SEALED: &str = "secrets/*\n!secrets/.gitignore\n!secrets/*.env.age\n!s
 
 /// What a new organization is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
+pub enum TemplateKind {
     /// Environments are made here.
-    Workshop,
+    Workstation,
     /// They are copied here: there is no local.toml.
     Server,
 }
 
 /// What a new organization begins with.
 #[derive(Debug, Clone, Copy)]
-pub struct Beginning<'a> {
+pub struct InitOptions<'a> {
     /// What it is for.
-    pub purpose: Purpose,
+    pub kind: TemplateKind,
     /// Who owns the services of local.toml.
     pub user: &'a str,
     /// The profile that makes @dev.
@@ -42,17 +42,17 @@ pub struct Beginning<'a> {
 ///
 /// # Errors
 ///
-/// Fails if a file cannot be written. Then there is no such organization, unless there was its folder before.
-pub fn init(paths: &Paths, org: &OrgName, beginning: Beginning) -> Result<bool, OrgError> {
-    let folder = paths.org(org);
-    let known = folder.is_dir();
-    if known && (beginning.purpose == Purpose::Server || paths.environment(org, &local()).exists()) {
+/// Fails if a file cannot be written. Then there is no such organization, unless there was its directory before.
+pub fn init(paths: &Paths, org: &OrgName, beginning: InitOptions) -> Result<bool, OrgError> {
+    let dir = paths.org(org);
+    let known = dir.is_dir();
+    if known && (beginning.kind == TemplateKind::Server || paths.environment(org, &local_env()).exists()) {
         return Ok(false);
     }
-    let made = make(paths, org, beginning);
+    let made = create(paths, org, beginning);
     if made.is_err() && !known {
         // Half an organization would count as one. The failure that is told is the one before this.
-        let _ = fs::remove_dir_all(&folder);
+        let _ = fs::remove_dir_all(&dir);
     }
     made.map(|()| true)
 }
@@ -62,7 +62,7 @@ pub fn init(paths: &Paths, org: &OrgName, beginning: Beginning) -> Result<bool, 
 /// # Errors
 ///
 /// Fails if a .gitignore cannot be read or written.
-pub fn let_sealed_into_git(folder: &Path) -> Result<bool, FileError> {
+pub fn track_sealed_secrets(dir: &Path) -> Result<bool, FileError> {
     let mut changed = false;
     let mut change = |path: &Path, new: &dyn Fn(&str) -> String| {
         if !path.is_file() {
@@ -75,41 +75,41 @@ pub fn let_sealed_into_git(folder: &Path) -> Result<bool, FileError> {
             Ok(new.into_bytes())
         })
     };
-    change(&folder.join(".gitignore"), &|text| {
+    change(&dir.join(".gitignore"), &|text| {
         let lines = text.split_inclusive('\n').map(|line| match line.trim_end() {
             ALL_SECRETS => line.replacen(ALL_SECRETS, BUT_SEALED, 1),
             _ => line.to_owned(),
         });
         lines.collect()
     })?;
-    change(&folder.join("secrets/.gitignore"), &|text| {
+    change(&dir.join("secrets/.gitignore"), &|text| {
         (if text == IGNORED_ALL_SECRETS { IGNORED_SECRETS } else { text }).to_owned()
     })?;
     Ok(changed)
 }
 
-fn make(paths: &Paths, org: &OrgName, beginning: Beginning) -> Result<(), OrgError> {
-    let folder = paths.org(org);
-    let environments = folder.join("environments");
-    for made in [&folder, &environments, &paths.profiles(org), &paths.versions(org)] {
-        file::folder(made)?;
+fn create(paths: &Paths, org: &OrgName, beginning: InitOptions) -> Result<(), OrgError> {
+    let dir = paths.org(org);
+    let environments = dir.join("environments");
+    for made in [&dir, &environments, &paths.profiles(org), &paths.versions(org)] {
+        file::create_dir(made)?;
     }
-    let store = Store::open(paths, org)?;
+    let store = OrgStore::open(paths, org)?;
     let _lock = store.lock()?;
-    let secrets = folder.join("secrets");
-    file::private_folder(&secrets)?;
-    [&folder, &environments, &secrets].into_iter().for_each(|made| file::sweep(made));
+    let secrets = dir.join("secrets");
+    file::create_private_dir(&secrets)?;
+    [&dir, &environments, &secrets].into_iter().for_each(|made| file::remove_stale_temporaries(made));
     let values =
         [("@ORG@", org.as_str()), ("@USER@", beginning.user), ("@DEV@", beginning.dev), ("@OS@", std::env::consts::OS)];
     let filled = |text: &str| values.iter().fold(text.to_owned(), |text, (key, value)| text.replace(key, value));
     let mut files = vec![
-        (folder.join(".gitignore"), IGNORED.to_owned()),
+        (dir.join(".gitignore"), GITIGNORE.to_owned()),
         (secrets.join(".gitignore"), IGNORED_SECRETS.to_owned()),
         (paths.manifest(org), filled(MANIFEST)),
     ];
-    if beginning.purpose == Purpose::Workshop {
+    if beginning.kind == TemplateKind::Workstation {
         // The last one: once it is there, everything is.
-        files.push((paths.environment(org, &local()), filled(LOCAL)));
+        files.push((paths.environment(org, &local_env()), filled(LOCAL)));
     }
     for (path, text) in files {
         if !path.exists() {

@@ -12,14 +12,14 @@ use std::ops::Range;
 use toml::Value;
 
 use super::document::{Document, Leaf};
-use super::draft::{Cell, Chain, Deed, Draft, Layer, Step};
+use super::draft::{Draft, Layer, LayerChange, Operation, ProfileChain, ValueState};
 use super::path::KeyPath;
 use super::value::both_same;
 use crate::base::diagnostic::{Diagnostic, SourceText};
-use crate::base::expand::{self, Found, Lookup, Resolve, Resolver, part_of};
-use crate::base::near::nearest;
-use crate::base::template::{self, Reference, Space};
-use crate::base::trouble::{Reason, Trouble};
+use crate::base::expand::{self, Lookup, LookupResult, Resolve, Resolver, source_range};
+use crate::base::expand_error::{ExpandError, ExpandErrorKind};
+use crate::base::suggest::closest_match;
+use crate::base::template::{self, Namespace, Reference};
 
 /// Names without a dot.
 pub type Names = BTreeMap<String, String>;
@@ -29,8 +29,8 @@ pub type Names = BTreeMap<String, String>;
 /// # Errors
 ///
 /// Fails with every value that cannot be filled in.
-pub fn fill(draft: &mut Draft, chain: &Chain, names: &Names) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
-    let lookup = Everything::new(draft, chain, names);
+pub fn expand_all(draft: &mut Draft, chain: &ProfileChain, names: &Names) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
+    let lookup = PromotionLookup::new(draft, chain, names);
     let open: Vec<usize> =
         (0..lookup.cells.len()).filter(|id| lookup.cells[*id].1.value.as_ref().is_some_and(has_expansion)).collect();
     let mut resolver = Resolver::new(&lookup);
@@ -39,18 +39,18 @@ pub fn fill(draft: &mut Draft, chain: &Chain, names: &Names) -> Result<Vec<Diagn
     for id in open {
         match resolver.value(id) {
             Ok(value) => values.push((lookup.cells[id].0.clone(), value.as_ref().clone())),
-            Err(trouble) => found.push(told(&trouble, &lookup)),
+            Err(trouble) => found.push(with_hint(&trouble, &lookup)),
         }
     }
     if !found.is_empty() {
         return Err(found);
     }
-    let stray = |(id, at): &(usize, usize)| lookup.place(*id, &(*at..at + 1));
-    let strays = resolver.strays.iter().filter_map(stray);
+    let stray = |(id, at): &(usize, usize)| lookup.location(*id, &(*at..at + 1));
+    let strays = resolver.unmatched_braces.iter().filter_map(stray);
     let warnings = strays.map(|(source, span)| source.warning(STRAY, span, "")).collect();
     for (path, value) in values {
         if !both_same(draft.value(&path), Some(&value)) {
-            draft.give(&path, Step::computed(Layer::Variables, Deed::Filled, Some(value)));
+            draft.set(&path, LayerChange::computed(Layer::Variables, Operation::Expanded, Some(value)));
         }
     }
     Ok(warnings)
@@ -58,22 +58,24 @@ pub fn fill(draft: &mut Draft, chain: &Chain, names: &Names) -> Result<Vec<Diagn
 
 /// Texts of a document whose `${…}` make no sense whatever they may refer to, and stray braces in them.
 #[must_use]
-pub fn flaws(document: &Document) -> Vec<Diagnostic> {
+pub fn syntax_errors(document: &Document) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for leaf in &document.leaves {
         let Some(text) = leaf.value.as_str().filter(|text| text.contains("${")) else { continue };
         let written = document.source.text.get(leaf.span.clone()).unwrap_or_default();
         let place = |part: &Range<usize>| {
-            let inner = part_of(written, text, part).unwrap_or(0..written.len());
+            let inner = source_range(written, text, part).unwrap_or(0..written.len());
             leaf.span.start + inner.start..leaf.span.start + inner.end
         };
         match template::parse(text) {
             Ok(template) => {
-                let strays = template.strays.iter().map(|at| document.shown().error(STRAY, place(&(*at..at + 1)), ""));
+                let strays =
+                    template.unmatched_braces.iter().map(|at| document.shown().error(STRAY, place(&(*at..at + 1)), ""));
                 found.extend(strays);
             }
             Err(flawed) => {
-                let trouble = Trouble { reason: Reason::Flaw(flawed.flaw), name: String::new(), way: Vec::new() };
+                let trouble =
+                    ExpandError { reason: ExpandErrorKind::Flaw(flawed.kind), name: String::new(), chain: Vec::new() };
                 let title = format!("{trouble} ({})", trouble.reason.code());
                 let wrong = document.shown().error(title, place(&flawed.span), "");
                 found.push(match trouble.advice() {
@@ -90,10 +92,10 @@ pub fn flaws(document: &Document) -> Vec<Diagnostic> {
 const STRAY: &str = "this `}` closes nothing (W-STRAY-BRACE)";
 
 /// What is wrong, with where such a name is defined here.
-fn told(trouble: &Trouble, lookup: &Everything) -> Diagnostic {
+fn with_hint(trouble: &ExpandError, lookup: &PromotionLookup) -> Diagnostic {
     let told = trouble.diagnostic(lookup);
     match &trouble.reason {
-        Reason::Unset(None) | Reason::Hermetic => {
+        ExpandErrorKind::Unset(None) | ExpandErrorKind::Hermetic => {
             let name = &trouble.name;
             told.help(format!("write it below [variables] in manifest.toml, or a default: ${{{name}:-…}}"))
         }
@@ -110,12 +112,12 @@ fn has_expansion(value: &Value) -> bool {
     }
 }
 
-impl expand::Value for Value {
+impl expand::TemplateValue for Value {
     fn text(text: String) -> Self {
         Self::String(text)
     }
 
-    fn inside(&self) -> Option<Cow<'_, str>> {
+    fn interpolated(&self) -> Option<Cow<'_, str>> {
         match self {
             Self::String(text) => Some(Cow::Borrowed(text)),
             Self::Array(_) | Self::Table(_) => None,
@@ -126,17 +128,17 @@ impl expand::Value for Value {
 
 /// What names mean while an environment is generated. A definition is called by its number: first come the values of the
 /// environment, then what local.toml says, then the names without a dot.
-struct Everything<'d, 'a> {
+struct PromotionLookup<'d, 'a> {
     draft: &'d Draft<'a>,
-    chain: &'d Chain,
+    chain: &'d ProfileChain,
     /// In the order of their paths.
-    cells: Vec<(&'d KeyPath, &'d Cell)>,
+    cells: Vec<(&'d KeyPath, &'d ValueState)>,
     names: Vec<(&'d String, &'d String)>,
 }
 
 /// A definition.
 enum Definition<'d> {
-    Cell(&'d KeyPath, &'d Cell),
+    Cell(&'d KeyPath, &'d ValueState),
     Local(&'d Leaf),
     Name(&'d str, &'d str),
 }
@@ -144,9 +146,9 @@ enum Definition<'d> {
 /// Variables that are keys of `[deployment]`.
 const BUILT_IN: [(&str, &str); 2] = [("TETRA_SRC", "tetra_src"), ("TETRA_DIR", "tetra_dir")];
 
-impl<'d, 'a> Everything<'d, 'a> {
-    fn new(draft: &'d Draft<'a>, chain: &'d Chain, names: &'d Names) -> Self {
-        Self { draft, chain, cells: draft.cells.iter().collect(), names: names.iter().collect() }
+impl<'d, 'a> PromotionLookup<'d, 'a> {
+    fn new(draft: &'d Draft<'a>, chain: &'d ProfileChain, names: &'d Names) -> Self {
+        Self { draft, chain, cells: draft.values.iter().collect(), names: names.iter().collect() }
     }
 
     fn definition(&self, id: usize) -> Definition<'d> {
@@ -164,63 +166,63 @@ impl<'d, 'a> Everything<'d, 'a> {
     }
 
     /// A value of the environment.
-    fn path(&self, path: &KeyPath) -> Found<Value> {
+    fn path(&self, path: &KeyPath) -> LookupResult<Value> {
         match self.cells.binary_search_by(|(known, _)| (*known).cmp(path)) {
-            Ok(id) if self.cells[id].1.value.is_some() => Found::Definition(id),
-            _ => Found::Unset,
+            Ok(id) if self.cells[id].1.value.is_some() => LookupResult::Definition(id),
+            _ => LookupResult::Unset,
         }
     }
 
-    fn variable(&self, name: &str) -> Found<Value> {
+    fn variable(&self, name: &str) -> LookupResult<Value> {
         let built_in =
             BUILT_IN.iter().find(|(known, _)| *known == name).map(|(_, key)| KeyPath::of(&["deployment", key]));
-        if let Some(found @ Found::Definition(_)) = built_in.map(|path| self.path(&path)) {
+        if let Some(found @ LookupResult::Definition(_)) = built_in.map(|path| self.path(&path)) {
             return found;
         }
         match self.names.binary_search_by(|(known, _)| known.as_str().cmp(name)) {
-            Ok(number) => Found::Definition(self.cells.len() + self.draft.document.leaves.len() + number),
-            Err(_) => Found::Unset,
+            Ok(number) => LookupResult::Definition(self.cells.len() + self.draft.document.leaves.len() + number),
+            Err(_) => LookupResult::Unset,
         }
     }
 }
 
-impl Lookup for Everything<'_, '_> {
+impl Lookup for PromotionLookup<'_, '_> {
     type Value = Value;
 
-    fn find(&self, reference: &Reference, _: usize) -> Found<Value> {
+    fn find(&self, reference: &Reference, _: usize) -> LookupResult<Value> {
         let path = KeyPath::of(&reference.path);
-        match reference.space {
-            Some(Space::Secret) => Found::Refused(Reason::SecretInToml),
-            Some(Space::Env) => Found::Hermetic,
-            Some(Space::Local) => match self.draft.document.number(&path) {
-                Some(number) => Found::Definition(self.cells.len() + number),
-                None => Found::Unset,
+        match reference.namespace {
+            Some(Namespace::Secret) => LookupResult::Refused(ExpandErrorKind::SecretInToml),
+            Some(Namespace::Env) => LookupResult::Hermetic,
+            Some(Namespace::Local) => match self.draft.document.leaf_index(&path) {
+                Some(number) => LookupResult::Definition(self.cells.len() + number),
+                None => LookupResult::Unset,
             },
-            Some(Space::Infra) => self.path(&within("infrastructure", &path)),
-            Some(Space::Host) => self.path(&within("hosts", &path)),
+            Some(Namespace::Infra) => self.path(&within("infrastructure", &path)),
+            Some(Namespace::Host) => self.path(&within("hosts", &path)),
             None if reference.path.len() > 1 => self.path(&path),
             None => self.variable(path.last()),
         }
     }
 
-    fn near(&self, reference: &Reference) -> Option<String> {
+    fn suggest(&self, reference: &Reference) -> Option<String> {
         let wanted = reference.path.join(".");
-        if reference.path.len() == 1 && reference.space.is_none() {
+        if reference.path.len() == 1 && reference.namespace.is_none() {
             let known = self.names.iter().map(|(name, _)| name.as_str()).chain(BUILT_IN.map(|(known, _)| known));
-            return nearest(&wanted, known).map(str::to_owned);
+            return closest_match(&wanted, known).map(str::to_owned);
         }
         let known = self.cells.iter().filter(|(_, cell)| cell.value.is_some()).map(|(path, _)| path.to_string());
         let known: Vec<String> = known.collect();
-        nearest(&wanted, known.iter().map(String::as_str)).map(str::to_owned)
+        closest_match(&wanted, known.iter().map(String::as_str)).map(str::to_owned)
     }
 
-    fn value(&self, id: usize, resolve: Resolve<Value>) -> Result<Value, Trouble> {
+    fn value(&self, id: usize, resolve: Resolve<Value>) -> Result<Value, ExpandError> {
         match self.definition(id) {
             // Only what is there is found.
             Definition::Cell(_, cell) => {
-                cell.value.as_ref().map_or(Ok(Value::String(String::new())), |it| filled(it, resolve))
+                cell.value.as_ref().map_or(Ok(Value::String(String::new())), |it| expand_value(it, resolve))
             }
-            Definition::Local(leaf) => filled(&leaf.value, resolve),
+            Definition::Local(leaf) => expand_value(&leaf.value, resolve),
             Definition::Name(_, text) => resolve(text),
         }
     }
@@ -233,31 +235,34 @@ impl Lookup for Everything<'_, '_> {
         }
     }
 
-    fn place(&self, id: usize, part: &Range<usize>) -> Option<(&SourceText, Range<usize>)> {
+    fn location(&self, id: usize, part: &Range<usize>) -> Option<(&SourceText, Range<usize>)> {
         let local = self.draft.document.shown();
         let (source, span, value) = match self.definition(id) {
             Definition::Cell(_, cell) => {
-                let (source, span) = self.draft.place(cell, self.chain);
+                let (source, span) = self.draft.location(cell, self.chain);
                 (source, span, cell.value.as_ref()?)
             }
             Definition::Local(leaf) => (local, leaf.span.clone(), &leaf.value),
             Definition::Name(..) => return None,
         };
-        let inner =
-            source.text.get(span.clone()).zip(value.as_str()).and_then(|(written, text)| part_of(written, text, part));
+        let inner = source
+            .text
+            .get(span.clone())
+            .zip(value.as_str())
+            .and_then(|(written, text)| source_range(written, text, part));
         Some((source, inner.map_or(span.clone(), |inner| span.start + inner.start..span.start + inner.end)))
     }
 }
 
 /// A value with all texts in it resolved.
-fn filled(value: &Value, resolve: Resolve<Value>) -> Result<Value, Trouble> {
+fn expand_value(value: &Value, resolve: Resolve<Value>) -> Result<Value, ExpandError> {
     match value {
         Value::String(text) => resolve(text),
         Value::Array(items) => {
-            items.iter().map(|item| filled(item, resolve)).collect::<Result<_, _>>().map(Value::Array)
+            items.iter().map(|item| expand_value(item, resolve)).collect::<Result<_, _>>().map(Value::Array)
         }
         Value::Table(table) => {
-            let filled = table.iter().map(|(key, value)| Ok((key.clone(), filled(value, resolve)?)));
+            let filled = table.iter().map(|(key, value)| Ok((key.clone(), expand_value(value, resolve)?)));
             filled.collect::<Result<_, _>>().map(Value::Table)
         }
         other => Ok(other.clone()),
@@ -281,13 +286,13 @@ mod tests {
         let mut draft = Draft::new(&document);
         for path in ["a.d", "a.e"].map(|path| path.parse::<KeyPath>().expect("a path")) {
             if !text.starts_with("v = '${a.d}") {
-                draft.cells.remove(&path);
+                draft.values.remove(&path);
             }
         }
-        let chain = Chain { profiles: vec![Profile::built_in("dev").expect("there")] };
+        let chain = ProfileChain { profiles: vec![Profile::built_in("dev").expect("there")] };
         let names = [("TETRA_ENV", "dev"), ("PLACE", "${TETRA_SRC}/here"), ("LOOP", "${LOOP}")];
         let names = names.map(|(name, text)| (name.to_owned(), text.to_owned())).into();
-        fill(&mut draft, &chain, &names).map_err(|mut found| found.pop().expect("a reason"))?;
+        expand_all(&mut draft, &chain, &names).map_err(|mut found| found.pop().expect("a reason"))?;
         Ok(draft.value(&KeyPath::of(&["v"])).expect("there").to_string())
     }
 

@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::error::OrgError;
-use super::header::{self, Header, State};
-use super::history::{self, Action, Entry, Record};
+use super::header::{self, GeneratedFileState, Header};
+use super::history::{self, VersionAction, VersionEntry, VersionHistory};
 use super::path::KeyPath;
 use super::read;
-use super::store::{Store, content_of};
+use super::store::{OrgStore, content_of};
 use crate::base::environment::EnvName;
 use crate::base::time::Timestamp;
 use crate::disk;
@@ -22,15 +22,15 @@ use crate::sys::file::{self, Access, FileError};
 
 /// A version to be written.
 #[derive(Debug, Clone)]
-pub struct Version {
+pub struct NewVersion {
     /// Its bytes.
     pub text: String,
     /// The hash of what it says.
     pub content: String,
     /// How it comes to be.
-    pub action: Action,
+    pub action: VersionAction,
     /// For a rollback: source and content that are turned away from.
-    pub left: Option<(String, String)>,
+    pub rejected: Option<(String, String)>,
 }
 
 /// Who changes something, when.
@@ -42,24 +42,24 @@ pub struct Author<'a> {
     pub now: Timestamp,
 }
 
-impl Store<'_> {
+impl OrgStore<'_> {
     /// The record of an environment.
     ///
     /// # Errors
     ///
     /// Fails if somebody changed it.
-    pub fn record(&self, env: &EnvName) -> Result<Record, OrgError> {
-        Record::read(&self.record_path(env), &self.folder())
+    pub fn record(&self, env: &EnvName) -> Result<VersionHistory, OrgError> {
+        VersionHistory::read(&self.record_path(env), &self.dir())
     }
 
     fn record_path(&self, env: &EnvName) -> PathBuf {
-        self.versions().join(format!("{env}.jsonl"))
+        self.versions_dir().join(format!("{env}.jsonl"))
     }
 
     /// The copy of a version.
     #[must_use]
-    pub fn copy(&self, entry: &Entry) -> PathBuf {
-        self.versions().join(&entry.file)
+    pub fn copy_path(&self, entry: &VersionEntry) -> PathBuf {
+        self.versions_dir().join(&entry.file)
     }
 
     /// The bytes of a version.
@@ -67,12 +67,12 @@ impl Store<'_> {
     /// # Errors
     ///
     /// Fails if its copy is gone, or is not as it was written.
-    pub fn version(&self, env: &EnvName, entry: &Entry) -> Result<String, OrgError> {
-        let path = self.copy(entry);
+    pub fn version(&self, env: &EnvName, entry: &VersionEntry) -> Result<String, OrgError> {
+        let path = self.copy_path(entry);
         let gone =
             |why: &str| OrgError::NoVersion { what: format!("the version {} {why}", entry.id), env: env.clone() };
-        let text = read::text(&path, &self.folder())?.ok_or_else(|| gone("is no longer kept"))?;
-        if is_as_written(entry, &text) { Ok(text) } else { Err(gone("was changed by somebody")) }
+        let text = read::text(&path, &self.dir())?.ok_or_else(|| gone("is no longer kept"))?;
+        if is_unmodified(entry, &text) { Ok(text) } else { Err(gone("was changed by somebody")) }
     }
 
     /// Writes a version. The lock must be held. Gives its line in the record.
@@ -80,13 +80,13 @@ impl Store<'_> {
     /// # Errors
     ///
     /// Fails if something cannot be written; the environment is then as it was.
-    pub fn publish(&self, env: &EnvName, version: Version, author: Author) -> Result<Entry, OrgError> {
+    pub fn publish(&self, env: &EnvName, version: NewVersion, author: Author) -> Result<VersionEntry, OrgError> {
         let retention = self.manifest()?.retention;
         let mut record = self.record(env)?;
-        self.make_folders()?;
-        self.settle(env, &mut record, author)?;
-        let entry = self.keep(env, (&mut record, author), version.clone())?;
-        file::write(&self.environment(env), version.text.as_bytes(), Access::Shared)?;
+        self.create_dirs()?;
+        self.record_hand_edit(env, &mut record, author)?;
+        let entry = self.store_copy(env, (&mut record, author), version.clone())?;
+        file::write(&self.environment_path(env), version.text.as_bytes(), Access::Shared)?;
         self.write_record(env, &record)?;
         for path in self.expired(env, (&record, retention), author.now)? {
             remove(&path)?;
@@ -94,49 +94,54 @@ impl Store<'_> {
         Ok(entry)
     }
 
-    fn make_folders(&self) -> Result<(), OrgError> {
-        for folder in [self.folder().join("environments"), self.versions()] {
-            file::folder(&folder)?;
-            read::stays_inside(&folder, &self.folder())?;
-            file::sweep(&folder);
+    fn create_dirs(&self) -> Result<(), OrgError> {
+        for directory in [self.dir().join("environments"), self.versions_dir()] {
+            file::create_dir(&directory)?;
+            read::ensure_inside(&directory, &self.dir())?;
+            file::remove_stale_temporaries(&directory);
         }
         Ok(())
     }
 
     /// Gives a line to what is there without one.
-    fn settle(&self, env: &EnvName, record: &mut Record, author: Author) -> Result<(), OrgError> {
+    fn record_hand_edit(&self, env: &EnvName, record: &mut VersionHistory, author: Author) -> Result<(), OrgError> {
         let Some(current) = self.current(env)? else { return Ok(()) };
-        let intact = matches!(current.state, State::Intact(_));
-        let copied = |last: &Entry| disk::read(self.copy(last)).is_ok_and(|copy| copy == current.text.as_bytes());
+        let intact = matches!(current.state, GeneratedFileState::Intact(_));
+        let copied =
+            |last: &VersionEntry| disk::read(self.copy_path(last)).is_ok_and(|copy| copy == current.text.as_bytes());
         if intact && record.entries.last().is_some_and(copied) {
             return Ok(());
         }
-        let action = if matches!(current.state, State::Edited(_)) { Action::Edit } else { Action::Found };
+        let action = if matches!(current.state, GeneratedFileState::Edited(_)) {
+            VersionAction::Edit
+        } else {
+            VersionAction::Found
+        };
         let content = content_of(&current.text).unwrap_or_else(|| header::hash(current.text.as_bytes()));
-        if record.entries.last().is_some_and(|last| last.content == content && action != Action::Edit) {
+        if record.entries.last().is_some_and(|last| last.content == content && action != VersionAction::Edit) {
             return Ok(());
         }
-        let version = Version { text: current.text, content, action, left: None };
-        self.keep(env, (record, author), version)?;
+        let version = NewVersion { text: current.text, content, action, rejected: None };
+        self.store_copy(env, (record, author), version)?;
         self.write_record(env, record)
     }
 
     /// Writes the copy of a version, and its line into the record, which is not written yet.
-    fn keep(
+    fn store_copy(
         &self,
         env: &EnvName,
-        (record, author): (&mut Record, Author),
-        version: Version,
-    ) -> Result<Entry, OrgError> {
+        (record, author): (&mut VersionHistory, Author),
+        version: NewVersion,
+    ) -> Result<VersionEntry, OrgError> {
         let id = record.fresh_id(author.now);
         let file = format!("{env}_{id}.toml");
-        let entry = Entry { id, file, ..described(&version, author) };
-        file::write(&self.copy(&entry), version.text.as_bytes(), Access::Shared)?;
+        let entry = VersionEntry { id, file, ..new_entry(&version, author) };
+        file::write(&self.copy_path(&entry), version.text.as_bytes(), Access::Shared)?;
         record.push(entry.clone());
         Ok(record.entries.last().cloned().unwrap_or(entry))
     }
 
-    fn write_record(&self, env: &EnvName, record: &Record) -> Result<(), OrgError> {
+    fn write_record(&self, env: &EnvName, record: &VersionHistory) -> Result<(), OrgError> {
         Ok(file::write(&self.record_path(env), record.bytes(), Access::Shared)?)
     }
 
@@ -148,21 +153,21 @@ impl Store<'_> {
     /// Fails if something cannot be read or written.
     pub fn repair(&self, env: &EnvName, author: Author) -> Result<Option<PathBuf>, OrgError> {
         let _lock = self.lock()?;
-        if self.record(env).is_ok_and(|record| !record.is_torn) {
+        if self.record(env).is_ok_and(|record| !record.is_truncated) {
             return Ok(None);
         }
         let path = self.record_path(env);
-        let bytes = read::bytes(&path, &self.folder())?.unwrap_or_default();
-        let mut record = Record::salvaged(&bytes);
-        let mut strays = self.strays(env, &record);
+        let bytes = read::bytes(&path, &self.dir())?.unwrap_or_default();
+        let mut record = VersionHistory::recover(&bytes);
+        let mut strays = self.orphan_copies(env, &record);
         strays.sort();
         for copy in strays {
-            let Some(text) = read::text(&copy, &self.folder())? else { continue };
+            let Some(text) = read::text(&copy, &self.dir())? else { continue };
             let content = content_of(&text).unwrap_or_else(|| header::hash(text.as_bytes()));
-            let version = Version { text, content, action: Action::Found, left: None };
+            let version = NewVersion { text, content, action: VersionAction::Found, rejected: None };
             let name = copy.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let id = name.trim_start_matches(&format!("{env}_")).trim_end_matches(".toml").to_owned();
-            record.push(Entry { id, file: name, ..described(&version, author) });
+            record.push(VersionEntry { id, file: name, ..new_entry(&version, author) });
         }
         let aside = path.with_extension(format!("jsonl.broken-{}", history::id(author.now)));
         file::write(&aside, &bytes, Access::Shared)?;
@@ -175,64 +180,64 @@ impl Store<'_> {
     fn expired(
         &self,
         env: &EnvName,
-        (record, retention): (&Record, usize),
+        (record, retention): (&VersionHistory, usize),
         now: Timestamp,
     ) -> Result<Vec<PathBuf>, OrgError> {
         let old = record.entries.len().saturating_sub(retention);
         if old == 0 {
             return Ok(Vec::new());
         }
-        let days = read::document(&self.environment(env), &self.folder())
+        let days = read::document(&self.environment_path(env), &self.dir())
             .ok()
             .flatten()
             .and_then(|it| it.leaf(&KeyPath::of(&["compliance", "retention_days"]))?.value.as_integer());
         let age = Duration::from_secs(60 * 60 * 24 * u64::try_from(days.unwrap_or(0)).unwrap_or(0));
-        let is_old = |entry: &&Entry| history::time(&entry.at).is_none_or(|at| now.since(at) >= age);
+        let is_old = |entry: &&VersionEntry| history::time(&entry.at).is_none_or(|at| now.since(at) >= age);
         // Most of them went long ago; only the newest of the old can still be there.
-        let old = record.entries[..old].iter().rev().filter(is_old).map(|entry| self.copy(entry));
+        let old = record.entries[..old].iter().rev().filter(is_old).map(|entry| self.copy_path(entry));
         Ok(old.take_while(|path| path.exists()).collect())
     }
 
     /// Removes the copies of an environment that need not be kept, and those that no line of its record speaks of. The lines stay, so
-    /// the chain does. Gives what was removed, or with [`Deed::Plan`] what would be.
+    /// the chain does. Gives what was removed, or with [`PruneMode::DryRun`] what would be.
     ///
     /// # Errors
     ///
     /// Fails if the record is broken, or a copy cannot be removed.
-    pub fn prune(&self, env: &EnvName, deed: Deed, now: Timestamp) -> Result<Vec<PathBuf>, OrgError> {
+    pub fn prune(&self, env: &EnvName, deed: PruneMode, now: Timestamp) -> Result<Vec<PathBuf>, OrgError> {
         let _lock = self.lock()?;
         let record = self.record(env)?;
         let mut found = self.expired(env, (&record, self.manifest()?.retention), now)?;
-        found.extend(self.strays(env, &record));
+        found.extend(self.orphan_copies(env, &record));
         found.sort();
-        if deed == Deed::Really {
+        if deed == PruneMode::Execute {
             found.iter().try_for_each(|path| remove(path))?;
         }
         Ok(found)
     }
 
     /// Copies that were written when the machine or the program stopped before their line was.
-    fn strays(&self, env: &EnvName, record: &Record) -> Vec<PathBuf> {
-        let folder = self.versions();
+    fn orphan_copies(&self, env: &EnvName, record: &VersionHistory) -> Vec<PathBuf> {
+        let directory = self.versions_dir();
         let prefix = format!("{env}_");
         let is_copy = |name: &str| {
             let id = name.strip_prefix(&prefix).and_then(|rest| rest.strip_suffix(".toml"));
             id.is_some_and(history::is_id) && !record.entries.iter().any(|entry| entry.file == name)
         };
-        let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
+        let entries = fs::read_dir(&directory).into_iter().flatten().flatten();
         entries.filter(|entry| entry.file_name().to_str().is_some_and(is_copy)).map(|entry| entry.path()).collect()
     }
 }
 
 /// The line of a version that has no name yet.
-fn described(version: &Version, author: Author) -> Entry {
+fn new_entry(version: &NewVersion, author: Author) -> VersionEntry {
     let header = match header::state(&version.text) {
-        State::Intact(header) | State::Edited(header) => Some(header),
-        State::Foreign => None,
+        GeneratedFileState::Intact(header) | GeneratedFileState::Edited(header) => Some(header),
+        GeneratedFileState::NotOurs => None,
     };
     let field = |take: fn(&Header) -> String| header.as_deref().map(take).unwrap_or_default();
-    let (from, left) = version.left.clone().map_or((None, None), |(source, content)| (Some(source), Some(content)));
-    Entry {
+    let (from, left) = version.rejected.clone().map_or((None, None), |(source, content)| (Some(source), Some(content)));
+    VersionEntry {
         seq: 0,
         id: String::new(),
         at: history::at(author.now),
@@ -251,11 +256,12 @@ fn described(version: &Version, author: Author) -> Entry {
 }
 
 /// True if a copy is as it was when its line was written. An older line knows only what it says, and the header what follows it.
-fn is_as_written(entry: &Entry, text: &str) -> bool {
+fn is_unmodified(entry: &VersionEntry, text: &str) -> bool {
     match &entry.bytes {
         Some(bytes) => *bytes == header::hash(text.as_bytes()),
         None => {
-            let edited = entry.action != Action::Edit && matches!(header::state(text), State::Edited(_));
+            let edited =
+                entry.action != VersionAction::Edit && matches!(header::state(text), GeneratedFileState::Edited(_));
             !edited && content_of(text).is_some_and(|content| content == entry.content)
         }
     }
@@ -263,11 +269,11 @@ fn is_as_written(entry: &Entry, text: &str) -> bool {
 
 /// Whether something is done or only planned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Deed {
+pub enum PruneMode {
     /// It is done.
-    Really,
+    Execute,
     /// It is told.
-    Plan,
+    DryRun,
 }
 
 fn remove(path: &Path) -> Result<(), FileError> {

@@ -14,22 +14,22 @@ pub enum Block {
     /// Named values of one thing, one a line; an object in JSON.
     Fields(Fields),
     /// A sentence and the data it states; an object in JSON.
-    Sentence(Sentence),
+    Message(Message),
     /// A text as it is; a string in JSON.
     Text(String),
     /// A text and the data it states, whose names are known only when it is made.
-    Written {
+    TextWithData {
         /// What people read, as it is.
         text: String,
         /// What JSON has.
         data: Value,
     },
     /// Lines that programs wrote, as they are; an array of objects in JSON.
-    Rows(Vec<Row>),
+    Rows(Vec<OutputRow>),
     /// What is worth a word in texts, with its places; an array of objects in JSON.
     Findings(Vec<Diagnostic>),
     /// Rows that arrive over time; one JSON object a line.
-    Follow(Follow),
+    RowStream(RowStream),
     /// A line for people only.
     Note(String),
 }
@@ -42,7 +42,7 @@ pub struct Table {
     /// Each as long as `columns`.
     pub rows: Vec<Vec<Cell>>,
     /// What people see instead of an empty table.
-    pub empty: Option<String>,
+    pub empty_text: Option<String>,
 }
 
 /// A column of a table.
@@ -53,12 +53,12 @@ pub struct Column {
     /// The heading; upper case.
     pub title: &'static str,
     /// When people see it.
-    pub show: Show,
+    pub visibility: Visibility,
 }
 
 /// When people see a column or field. JSON has every one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Show {
+pub enum Visibility {
     /// Always.
     #[default]
     Always,
@@ -72,15 +72,16 @@ impl Table {
     /// A table with columns that are always shown: key and title of each.
     #[must_use]
     pub fn new(columns: &[(&'static str, &'static str)]) -> Self {
-        let columns = columns.iter().map(|&(key, title)| Column { key, title, show: Show::Always }).collect();
+        let columns =
+            columns.iter().map(|&(key, title)| Column { key, title, visibility: Visibility::Always }).collect();
         Self { columns, ..Self::default() }
     }
 
     /// Changes when the column `key` is shown.
     #[must_use]
-    pub fn show(mut self, key: &str, show: Show) -> Self {
+    pub fn with_visibility(mut self, key: &str, show: Visibility) -> Self {
         for column in self.columns.iter_mut().filter(|column| column.key == key) {
-            column.show = show;
+            column.visibility = show;
         }
         self
     }
@@ -88,7 +89,7 @@ impl Table {
     /// What people see instead of an empty table.
     #[must_use]
     pub fn when_empty(mut self, text: impl Into<String>) -> Self {
-        self.empty = Some(text.into());
+        self.empty_text = Some(text.into());
         self
     }
 
@@ -105,7 +106,7 @@ pub struct Fields {
     /// A heading, if any.
     pub title: Option<String>,
     /// Key in JSON, title for people, value, when shown.
-    pub fields: Vec<(&'static str, String, Cell, Show)>,
+    pub fields: Vec<(&'static str, String, Cell, Visibility)>,
 }
 
 impl Fields {
@@ -118,27 +119,27 @@ impl Fields {
     /// Adds a field; its title is the key with spaces for `_`.
     #[must_use]
     pub fn with(mut self, key: &'static str, cell: impl Into<Cell>) -> Self {
-        self.fields.push((key, key.replace('_', " "), cell.into(), Show::Always));
+        self.fields.push((key, key.replace('_', " "), cell.into(), Visibility::Always));
         self
     }
 
     /// Adds a field that people see only when it is so; JSON always has it.
     #[must_use]
-    pub fn when(self, key: &'static str, it_is: bool) -> Self {
-        if it_is { self.with(key, true) } else { self.hidden(key, false) }
+    pub fn when_true(self, key: &'static str, it_is: bool) -> Self {
+        if it_is { self.with(key, true) } else { self.json_only(key, false) }
     }
 
     /// Adds a field that only JSON has.
     #[must_use]
-    pub fn hidden(mut self, key: &'static str, cell: impl Into<Cell>) -> Self {
-        self.fields.push((key, String::new(), cell.into(), Show::Never));
+    pub fn json_only(mut self, key: &'static str, cell: impl Into<Cell>) -> Self {
+        self.fields.push((key, String::new(), cell.into(), Visibility::Never));
         self
     }
 }
 
 /// A sentence and the data it states.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Sentence {
+pub struct Message {
     /// What people read; may have several lines.
     pub text: String,
     /// What it means.
@@ -147,7 +148,7 @@ pub struct Sentence {
     pub data: Vec<(&'static str, Cell)>,
 }
 
-impl Sentence {
+impl Message {
     /// A sentence without data yet.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
@@ -171,36 +172,36 @@ impl Sentence {
 
 /// A line that a program wrote, or a remark about such lines.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Row {
+pub struct OutputRow {
     /// What a terminal and JSON show of it.
-    pub sentence: Sentence,
+    pub message: Message,
     /// What a file or pipe gets: exactly what was written, UTF-8 or not. None for a remark, which is no part of the output.
-    pub written: Option<Vec<u8>>,
+    pub raw: Option<Vec<u8>>,
 }
 
-impl Row {
+impl OutputRow {
     /// A remark about the lines around it: beside the output for people, a row like the others in JSON.
     #[must_use]
-    pub fn remark(sentence: Sentence) -> Self {
-        Self { sentence, written: None }
+    pub fn remark(sentence: Message) -> Self {
+        Self { message: sentence, raw: None }
     }
 }
 
-impl From<Sentence> for Row {
-    fn from(sentence: Sentence) -> Self {
+impl From<Message> for OutputRow {
+    fn from(sentence: Message) -> Self {
         let written = Some(sentence.text.clone().into_bytes());
-        Self { sentence, written }
+        Self { message: sentence, raw: written }
     }
 }
 
 /// Rows that arrive over time. The iterator blocks until the next one and ends when there are no more or when the operator
 /// interrupts.
-pub struct Follow {
+pub struct RowStream {
     /// The rows: people see their text and JSON their data.
-    pub rows: Box<dyn Iterator<Item = Result<Row, Fault>>>,
+    pub rows: Box<dyn Iterator<Item = Result<OutputRow, Fault>>>,
 }
 
-impl fmt::Debug for Follow {
+impl fmt::Debug for RowStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Follow")
     }
@@ -216,16 +217,16 @@ macro_rules! blocks {
     )*};
 }
 
-blocks! { Table Fields Sentence Follow }
+blocks! { Table Fields Message RowStream }
 
-impl From<Vec<Sentence>> for Block {
-    fn from(rows: Vec<Sentence>) -> Self {
-        Self::Rows(rows.into_iter().map(Row::from).collect())
+impl From<Vec<Message>> for Block {
+    fn from(rows: Vec<Message>) -> Self {
+        Self::Rows(rows.into_iter().map(OutputRow::from).collect())
     }
 }
 
-impl From<Vec<Row>> for Block {
-    fn from(rows: Vec<Row>) -> Self {
+impl From<Vec<OutputRow>> for Block {
+    fn from(rows: Vec<OutputRow>) -> Self {
         Self::Rows(rows)
     }
 }

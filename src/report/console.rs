@@ -17,16 +17,16 @@ pub trait Console {
     fn show(&mut self, report: Report) -> std::io::Result<()>;
 
     /// Shows what went wrong.
-    fn complain(&mut self, fault: &Fault);
+    fn error(&mut self, fault: &Fault);
 
     /// Says something about the work, beside the data. Not shown with `--quiet`.
     fn note(&mut self, text: &str);
 
     /// Whether there is anybody to answer.
-    fn can_ask(&self) -> bool;
+    fn is_interactive(&self) -> bool;
 
     /// Asks, if there is anybody to answer.
-    fn ask(&mut self, question: &Ask) -> Answer;
+    fn ask(&mut self, question: &Question) -> Answer;
 
     /// The width that text may take, in columns.
     fn width(&self) -> usize;
@@ -46,12 +46,12 @@ pub trait Console {
     fn to_sink(&self, sink: Box<dyn Write>) -> Box<dyn Console>;
 
     /// The same console with another look for one line (`--json`, `--color`, `-q`).
-    fn restyled(&self, look: &Look) -> Box<dyn Console>;
+    fn with_options(&self, look: &OutputOptions) -> Box<dyn Console>;
 }
 
 /// What a line may say about how it wants to be shown. `None` and `false` leave it as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Look {
+pub struct OutputOptions {
     /// JSON instead of text.
     pub json: bool,
     /// No notes.
@@ -74,11 +74,11 @@ pub enum Color {
 
 /// A question before something happens that cannot be taken back.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ask {
+pub struct Question {
     /// What will happen, as a question.
-    pub question: String,
+    pub text: String,
     /// The word that has to be typed; y or n if none.
-    pub word: Option<String>,
+    pub expected: Option<String>,
 }
 
 /// What came of a question.
@@ -89,5 +89,5 @@ pub enum Answer {
     /// Do not.
     No,
     /// There is nobody to ask.
-    Nobody,
+    NotInteractive,
 }

@@ -9,13 +9,13 @@ pub mod console;
 pub mod screen;
 pub mod value;
 
-pub use block::{Block, Column, Fields, Follow, Row, Sentence, Show, Table};
-pub use console::{Answer, Ask, Color, Console, Look};
+pub use block::{Block, Column, Fields, Message, OutputRow, RowStream, Table, Visibility};
+pub use console::{Answer, Color, Console, OutputOptions, Question};
 pub use screen::Screen;
 pub use value::{Cell, Tone, Value};
 
 use crate::base::environment::EnvName;
-use crate::base::fault::{Fault, Kind};
+use crate::base::fault::{Fault, FaultKind};
 use crate::base::name::{OrgName, ProcessName};
 use std::time::Duration;
 
@@ -25,20 +25,20 @@ pub struct Report {
     /// In the order in which they are shown.
     pub blocks: Vec<Block>,
     /// Whether `--json` is the single block's data or an array of all of them.
-    pub shape: Shape,
+    pub json_shape: JsonShape,
     /// What went wrong for some of several targets. Shown after the blocks; the first one decides the exit code.
     pub faults: Vec<Fault>,
     /// What should happen next; carried out by the shell, never by the command.
-    pub next: Next,
+    pub follow_up: FollowUp,
     /// A check that says no: everything worked, the exit code is 3.
-    pub says_no: bool,
+    pub check_failed: bool,
     /// The exit code of a program that was waited for: it is that of the command.
     pub code: Option<u8>,
 }
 
 /// How the blocks of a report become JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Shape {
+pub enum JsonShape {
     /// The data of the only block that has any; `null` without one.
     #[default]
     One,
@@ -48,14 +48,14 @@ pub enum Shape {
 
 /// What the shell does after a command.
 #[derive(Debug, Default)]
-pub enum Next {
+pub enum FollowUp {
     /// Nothing.
     #[default]
     Nothing,
     /// Change the context of this session.
-    Choose(Choice),
+    ChangeSelection(SelectionChange),
     /// Run the lines of a text as a script that is called `name`.
-    Run {
+    RunScript {
         /// How messages call it; usually the file.
         name: String,
         /// The script.
@@ -73,11 +73,11 @@ pub enum Next {
     /// Show a full-screen view until the operator leaves it.
     Screen(Screen),
     /// End this session.
-    Leave,
+    Exit,
     /// Go back to the context before the last change.
-    Back,
+    PreviousSelection,
     /// Begin the prompt.
-    Prompt,
+    StartPrompt,
     /// Give a line a name of its own; take the name away without one.
     Alias {
         /// The name.
@@ -94,17 +94,17 @@ pub enum Next {
     },
 }
 
-impl Next {
+impl FollowUp {
     /// True if it runs other lines.
     #[must_use]
-    pub fn runs(&self) -> bool {
-        matches!(self, Self::Run { .. } | Self::Repeat { .. } | Self::Screen(_))
+    pub fn runs_lines(&self) -> bool {
+        matches!(self, Self::RunScript { .. } | Self::Repeat { .. } | Self::Screen(_))
     }
 }
 
 /// A change of context. What is `None` stays as it was; `Some(None)` clears.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Choice {
+pub struct SelectionChange {
     /// The organization.
     pub org: Option<Option<OrgName>>,
     /// The environment.
@@ -118,7 +118,7 @@ impl Report {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         let failed = || self.faults.first().map(|fault| fault.kind.code());
-        self.code.or_else(failed).unwrap_or(if self.says_no { Kind::No.code() } else { 0 })
+        self.code.or_else(failed).unwrap_or(if self.check_failed { FaultKind::CheckFailed.code() } else { 0 })
     }
 
     /// A report of one block.
@@ -128,13 +128,13 @@ impl Report {
 
     /// A report of one entry for each target; its JSON is always an array.
     pub fn each<B: Into<Block>>(blocks: impl IntoIterator<Item = B>) -> Self {
-        Self { blocks: blocks.into_iter().map(Into::into).collect(), shape: Shape::Many, ..Self::default() }
+        Self { blocks: blocks.into_iter().map(Into::into).collect(), json_shape: JsonShape::Many, ..Self::default() }
     }
 
     /// A report that says nothing and leads to something.
     #[must_use]
-    pub fn then(next: Next) -> Self {
-        Self { next, ..Self::default() }
+    pub fn then(next: FollowUp) -> Self {
+        Self { follow_up: next, ..Self::default() }
     }
 
     /// Adds a block.

@@ -8,7 +8,7 @@ use crate::base::time::Timestamp;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
     /// Nothing: `-` for people, `null` in JSON.
-    Nothing,
+    Null,
     /// Yes or no.
     Bool(bool),
     /// A whole number.
@@ -20,7 +20,7 @@ pub enum Value {
     /// A point in time: local time for people, RFC 3339 UTC in JSON.
     Time(Timestamp),
     /// A span: `2h 5m` for people, seconds in JSON.
-    Span(Duration),
+    Duration(Duration),
     /// A size: `1.5 MiB` for people, bytes in JSON.
     Bytes(u64),
     /// Several values.
@@ -104,13 +104,13 @@ values! {
     &str => |it| Value::Text(it.to_owned());
     &String => |it| Value::Text(it.clone());
     Timestamp => |it| Value::Time(it);
-    Duration => |it| Value::Span(it);
+    Duration => |it| Value::Duration(it);
     Vec<Value> => |it| Value::List(it);
     Vec<String> => |it| Value::List(it.into_iter().map(Value::Text).collect());
 }
 
 impl<V: Into<Value>> From<Option<V>> for Value {
     fn from(it: Option<V>) -> Self {
-        it.map_or(Self::Nothing, Into::into)
+        it.map_or(Self::Null, Into::into)
     }
 }

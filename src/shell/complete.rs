@@ -2,46 +2,48 @@
 
 use reedline::{Completer, CompletionResult, Partial, Span, Suggestion};
 
-use super::editor::Glimpse;
-use super::mistake;
-use crate::base::control::is_obeyed;
-use crate::command::complete::{Candidate, Known, complete};
+use super::editor::SharedSnapshot;
+use super::panics;
+use crate::base::control::is_terminal_control;
+use crate::command::complete::{Candidate, CompletionContext, complete};
 
 /// Completes from the table and from what is known of the session.
 #[derive(Debug)]
-pub struct Tab {
+pub struct CommandCompleter {
     /// What is known of the session.
-    pub glimpse: Glimpse,
+    pub snapshot: SharedSnapshot,
 }
 
-impl Completer for Tab {
+impl Completer for CommandCompleter {
     fn complete(&mut self, line: &str, pos: usize) -> CompletionResult {
-        let candidates = mistake::or(Vec::new(), || complete(line, pos, &Known::all(&*self.glimpse.lock())));
+        let candidates =
+            panics::catch_or(Vec::new(), || complete(line, pos, &CompletionContext::full(&*self.snapshot.lock())));
         // A file may be called so that its name moves the cursor; no quotes would help.
-        let harmless = |it: &Candidate| !it.value.contains(is_obeyed) && !it.shown.contains(is_obeyed);
+        let harmless =
+            |it: &Candidate| !it.value.contains(is_terminal_control) && !it.display.contains(is_terminal_control);
         let candidates: Vec<Candidate> = candidates.into_iter().filter(harmless).collect();
-        let partial = partial(line, pos, &candidates);
+        let partial = common_prefix(line, pos, &candidates);
         let suggestions: Vec<Suggestion> = candidates.into_iter().map(suggestion).collect();
         CompletionResult::fresh(suggestions).with_partial(Some(partial))
     }
 }
 
 fn suggestion(candidate: Candidate) -> Suggestion {
-    let plain = candidate.shown.is_ascii();
+    let plain = candidate.display.is_ascii();
     Suggestion {
-        display_override: (candidate.shown != candidate.value).then_some(candidate.shown),
+        display_override: (candidate.display != candidate.value).then_some(candidate.display),
         value: candidate.value,
         description: candidate.description,
         span: Span::new(candidate.span.start, candidate.span.end),
-        append_whitespace: !candidate.open,
-        match_indices: plain.then_some(candidate.marks),
+        append_whitespace: !candidate.continues,
+        match_indices: plain.then_some(candidate.match_indices),
         ..Suggestion::default()
     }
 }
 
 /// What all candidates go on with. The editor's own guess knows neither quotes nor letters that match in the middle, so an
 /// answer is always given, if only what is there already.
-fn partial(line: &str, pos: usize, candidates: &[Candidate]) -> Partial {
+fn common_prefix(line: &str, pos: usize, candidates: &[Candidate]) -> Partial {
     let pos = line.floor_char_boundary(pos);
     let start = candidates.first().map_or(pos, |candidate| candidate.span.start.min(pos));
     let typed = &line[start..pos];
@@ -62,18 +64,18 @@ mod tests {
     fn candidate(value: &str, start: usize, end: usize) -> Candidate {
         Candidate {
             value: value.to_owned(),
-            shown: value.to_owned(),
+            display: value.to_owned(),
             description: None,
             span: start..end,
-            marks: Vec::new(),
-            open: false,
+            match_indices: Vec::new(),
+            continues: false,
         }
     }
 
     fn filled(line: &str, values: &[&str]) -> String {
         let start = line.rfind(' ').map_or(0, |at| at + 1);
         let candidates: Vec<Candidate> = values.iter().map(|value| candidate(value, start, line.len())).collect();
-        let partial = partial(line, line.len(), &candidates);
+        let partial = common_prefix(line, line.len(), &candidates);
         format!("{}{}", &line[..partial.span.start], partial.insert)
     }
 
@@ -88,7 +90,7 @@ mod tests {
 
     #[test]
     fn a_cursor_that_is_nowhere_does_no_harm() {
-        let mut tab = Tab { glimpse: Glimpse::default() };
+        let mut tab = CommandCompleter { snapshot: SharedSnapshot::default() };
         for (line, pos) in [("", 99), ("ä", 1), ("exit", 2)] {
             let _ = tab.complete(line, pos);
         }

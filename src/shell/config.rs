@@ -3,10 +3,10 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
-use crate::base::fault::{Fault, Kind, Place};
+use crate::base::fault::{Fault, FaultKind, Location};
 use crate::base::name::AliasName;
 use crate::command::Settings;
-use crate::command::context::objection;
+use crate::command::context::validation_error;
 use crate::disk;
 
 /// The settings in `config.toml`: keys as `set` knows them, and names for lines in the table `aliases`. None without a file.
@@ -15,14 +15,16 @@ use crate::disk;
 ///
 /// Fails with the place if the file cannot be read, is no TOML, or says something that makes no sense.
 pub fn settings(path: &Path) -> Result<Option<Settings>, Fault> {
-    let text = match disk::read_to_run(path) {
+    let text = match disk::read_trusted(path) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Fault::new(Kind::Failed, format!("failed to read `{}`: {error}", path.display()))),
+        Err(error) => {
+            return Err(Fault::new(FaultKind::Failed, format!("failed to read `{}`: {error}", path.display())));
+        }
     };
     let name = path.display().to_string();
     let wrong =
-        |message: String, span: std::ops::Range<usize>| Fault::usage(message).at(Place::of(&name, &text, &span, 1));
+        |message: String, span: std::ops::Range<usize>| Fault::usage(message).at(Location::of(&name, &text, &span, 1));
     let file: toml::Table = text
         .parse()
         .map_err(|error: toml::de::Error| wrong(error.message().to_owned(), error.span().unwrap_or(0..0)))?;
@@ -43,8 +45,8 @@ pub fn settings(path: &Path) -> Result<Option<Settings>, Fault> {
             toml::Value::String(text) => text.clone(),
             other => other.to_string(),
         };
-        if let Some(advice) = objection(key, &value) {
-            return Err(wrong(format!("`{value}` is no value for `{key}`"), place).advise(advice));
+        if let Some(advice) = validation_error(key, &value) {
+            return Err(wrong(format!("`{value}` is no value for `{key}`"), place).with_advice(advice));
         }
         settings.values.insert(key.clone(), value);
     }
@@ -73,7 +75,7 @@ mod tests {
 
     #[test]
     fn settings_are_those_of_set_and_aliases() {
-        let home = tempfile::tempdir().expect("a folder");
+        let home = tempfile::tempdir().expect("a directory");
         let path = home.path().join("config.toml");
         assert_eq!(settings(&path).expect("no file is fine"), None);
         fs::write(&path, "edit-mode = 'vi'\nhistory-size = 5\nplain = true\n[aliases]\ndown = 'tsm stop all'\n")
@@ -85,7 +87,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_in_the_settings_has_a_place() {
-        let home = tempfile::tempdir().expect("a folder");
+        let home = tempfile::tempdir().expect("a directory");
         let path = home.path().join("config.toml");
         for (text, line, column) in
             [("plain = true\n edit-mode = 'ed'\n", 2, 2), ("colour = 1\n", 1, 1), ("plain = [\n", 1, 10)]

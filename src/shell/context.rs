@@ -6,21 +6,21 @@ use std::str::FromStr;
 
 use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
-use crate::base::name::{BadName, OrgName};
+use crate::base::name::{InvalidName, OrgName};
 use crate::command::Selection;
-use crate::command::kept::Kept;
+use crate::command::saved_context::SavedContext;
 use crate::sys::host::Host;
 use crate::sys::paths::Paths;
 
-use super::session::Chosen;
+use super::session::Selected;
 
 /// What was chosen here, then the variables, then what is kept, then the only one there is.
 ///
 /// # Errors
 ///
 /// Fails if a variable holds no name, or what is kept cannot be read.
-pub fn selection(paths: &Paths, host: &dyn Host, chosen: Chosen) -> Result<Selection, Fault> {
-    let Chosen { mut org, mut env, process } = chosen;
+pub fn selection(paths: &Paths, host: &dyn Host, selected: Selected) -> Result<Selection, Fault> {
+    let Selected { mut org, mut env, process } = selected;
     // A kept environment belongs to the organization that is kept with it.
     let org_was_chosen = org.is_some();
     if org.is_none() {
@@ -30,43 +30,43 @@ pub fn selection(paths: &Paths, host: &dyn Host, chosen: Chosen) -> Result<Selec
         env = variable::<EnvName>(host, "TETRA_ENV")?;
     }
     if org.is_none() || env.is_none() {
-        let kept = Kept::read(paths)?;
+        let kept = SavedContext::read(paths)?;
         let same_org = !org_was_chosen || org == kept.org;
-        org = org.or(kept.org).or_else(|| only(&paths.orgs(), Entries::Folders));
+        org = org.or(kept.org).or_else(|| only_entry(&paths.orgs(), Entries::Directories));
         env = env.or(kept.env.filter(|_| same_org));
     }
     if env.is_none()
         && let Some(org) = &org
     {
-        env = only(&paths.org(org).join("environments"), Entries::Toml);
+        env = only_entry(&paths.org(org).join("environments"), Entries::Toml);
     }
     Ok(Selection { org, env, process })
 }
 
-fn variable<N: FromStr<Err = BadName>>(host: &dyn Host, name: &str) -> Result<Option<N>, Fault> {
+fn variable<N: FromStr<Err = InvalidName>>(host: &dyn Host, name: &str) -> Result<Option<N>, Fault> {
     let Some(value) = host.variable(name) else { return Ok(None) };
     let parsed =
-        value.parse().map_err(|error| Fault::from(error).advise(format!("it stands in the variable {name}")))?;
+        value.parse().map_err(|error| Fault::from(error).with_advice(format!("it stands in the variable {name}")))?;
     Ok(Some(parsed))
 }
 
-/// What counts in a folder.
+/// What counts in a directory.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Entries {
-    Folders,
+    Directories,
     Toml,
 }
 
-/// The only entry of a folder, if there is exactly one. Links to folders count as folders: they are organizations too.
-fn only<N: FromStr>(folder: &Path, what: Entries) -> Option<N> {
+/// The only entry of a directory, if there is exactly one. Links to directories count as directories: they are organizations too.
+fn only_entry<N: FromStr>(dir: &Path, what: Entries) -> Option<N> {
     let mut found = None;
-    for entry in fs::read_dir(folder).ok()?.flatten() {
+    for entry in fs::read_dir(dir).ok()?.flatten() {
         let name = entry.file_name();
         let Some(name) = name.to_str() else { continue };
         let name = match what {
-            Entries::Folders if entry.path().is_dir() => name.parse().ok(),
+            Entries::Directories if entry.path().is_dir() => name.parse().ok(),
             Entries::Toml => name.strip_suffix(".toml").and_then(|name| name.parse().ok()),
-            Entries::Folders => None,
+            Entries::Directories => None,
         };
         if let Some(name) = name
             && found.replace(name).is_some()

@@ -13,17 +13,17 @@ use reedline::{
     default_vi_visual_keybindings,
 };
 
-use super::complete::Tab;
-use super::highlight::Colours;
-use super::hint::GhostText;
-use super::history::{Kept, Redact, Search};
+use super::complete::CommandCompleter;
+use super::highlight::CommandHighlighter;
+use super::hint::HistoryHinter;
+use super::history::{HistorySearch, Redact, RedactedHistory};
 use crate::base::control;
 use crate::base::line::{self, LexError};
-use crate::command::complete::Disk;
+use crate::command::complete::DiskSource;
 use crate::sys::tty;
 
 /// What the editor answers when the line is to be edited elsewhere.
-pub const EDIT_ELSEWHERE: &str = "edit";
+pub const EDIT_EXTERNALLY: &str = "edit";
 
 const COMPLETIONS: &str = "completions";
 const HISTORY: &str = "history";
@@ -33,26 +33,26 @@ const WORD_CHARACTERS: &str = "_-./:=@~+%,'";
 
 /// What the parts of the editor know of the session; renewed before every prompt.
 #[derive(Debug, Clone)]
-pub struct Glimpse(Arc<Mutex<Disk>>);
+pub struct SharedSnapshot(Arc<Mutex<DiskSource>>);
 
-impl Glimpse {
+impl SharedSnapshot {
     /// Knows this.
     #[must_use]
-    pub fn new(disk: Disk) -> Self {
+    pub fn new(disk: DiskSource) -> Self {
         Self(Arc::new(Mutex::new(disk)))
     }
 
     /// What is known. A part that panicked while it looked does not blind the others.
-    pub fn lock(&self) -> MutexGuard<'_, Disk> {
+    pub fn lock(&self) -> MutexGuard<'_, DiskSource> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
-impl Default for Glimpse {
+impl Default for SharedSnapshot {
     fn default() -> Self {
         let nowhere = PathBuf::from("/nonexistent");
-        Self::new(Disk {
+        Self::new(DiskSource {
             paths: crate::sys::paths::Paths::under(&nowhere),
             selection: crate::command::Selection::default(),
             cwd: nowhere.clone(),
@@ -65,7 +65,7 @@ impl Default for Glimpse {
 
 /// How lines are edited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Keys {
+pub enum EditKeys {
     /// As in Emacs, and in most shells.
     #[default]
     Emacs,
@@ -74,15 +74,15 @@ pub enum Keys {
 }
 
 /// What an editor is made of.
-pub struct Parts {
+pub struct EditorConfig {
     /// What is known of the session.
-    pub glimpse: Glimpse,
+    pub snapshot: SharedSnapshot,
     /// Where lines are kept, with the file of the search; none if nothing is kept.
     pub history: Option<(SqliteBackedHistory, PathBuf)>,
     /// What may be kept of a line.
     pub redact: Redact,
     /// Which keys.
-    pub keys: Keys,
+    pub keys: EditKeys,
     /// With colour.
     pub colors: bool,
     /// Makes it give up the line when set.
@@ -91,41 +91,41 @@ pub struct Parts {
 
 /// An editor of these parts.
 #[must_use]
-pub fn build(parts: Parts) -> Reedline {
+pub fn build(parts: EditorConfig) -> Reedline {
     let mut editor = Reedline::create()
-        .with_completer(Box::new(Tab { glimpse: parts.glimpse.clone() }))
-        .with_menu(ReedlineMenu::EngineCompleter(Box::new(completions())))
+        .with_completer(Box::new(CommandCompleter { snapshot: parts.snapshot.clone() }))
+        .with_menu(ReedlineMenu::EngineCompleter(Box::new(completion_menu())))
         .with_quick_completions(true)
         .with_partial_completions(true)
-        .with_highlighter(Box::new(Colours { glimpse: parts.glimpse }))
-        .with_hinter(Box::new(GhostText::default()))
-        .with_validator(Box::new(Finished))
+        .with_highlighter(Box::new(CommandHighlighter { snapshot: parts.snapshot }))
+        .with_hinter(Box::new(HistoryHinter::default()))
+        .with_validator(Box::new(LineValidator))
         .with_ansi_colors(parts.colors)
         .with_edit_mode(edit_mode(parts.keys))
         .with_break_signal(parts.give_up)
         .use_bracketed_paste(true);
     if let Some((history, path)) = parts.history {
-        let menu = Box::new(searches());
+        let menu = Box::new(history_menu());
         editor = editor
-            .with_history(Box::new(Kept::new(history, parts.redact)))
-            .with_menu(ReedlineMenu::WithCompleter { menu, completer: Box::new(Search { path }) });
+            .with_history(Box::new(RedactedHistory::new(history, parts.redact)))
+            .with_menu(ReedlineMenu::WithCompleter { menu, completer: Box::new(HistorySearch { path }) });
     }
     editor
 }
 
-fn completions() -> ColumnarMenu {
-    dressed(ColumnarMenu::default()).with_name(COMPLETIONS).with_marker("> ").with_word_chars(WORD_CHARACTERS)
+fn completion_menu() -> ColumnarMenu {
+    style_menu(ColumnarMenu::default()).with_name(COMPLETIONS).with_marker("> ").with_word_chars(WORD_CHARACTERS)
 }
 
-fn searches() -> ColumnarMenu {
-    dressed(ColumnarMenu::default())
+fn history_menu() -> ColumnarMenu {
+    style_menu(ColumnarMenu::default())
         .with_name(HISTORY)
         .with_marker("(history)> ")
         .with_columns(1)
         .with_input_mode(InputMode::FullBuffer)
 }
 
-fn dressed(menu: ColumnarMenu) -> ColumnarMenu {
+fn style_menu(menu: ColumnarMenu) -> ColumnarMenu {
     menu.with_text_style(Style::new())
         .with_selected_text_style(Style::new().reverse())
         .with_match_text_style(Style::new().bold())
@@ -135,21 +135,21 @@ fn dressed(menu: ColumnarMenu) -> ColumnarMenu {
 
 /// The keys, with those that are tetra's own.
 #[must_use]
-pub fn edit_mode(keys: Keys) -> Box<dyn EditMode> {
+pub fn edit_mode(keys: EditKeys) -> Box<dyn EditMode> {
     let inner: Box<dyn EditMode> = match keys {
-        Keys::Emacs => {
+        EditKeys::Emacs => {
             let mut bindings = default_emacs_keybindings();
             bind(&mut bindings);
             Box::new(Emacs::new(bindings))
         }
-        Keys::Vi => {
+        EditKeys::Vi => {
             let (mut insert, mut normal) = (default_vi_insert_keybindings(), default_vi_normal_keybindings());
             bind(&mut insert);
             bind(&mut normal);
             Box::new(Vi::new(insert, normal, default_vi_visual_keybindings()))
         }
     };
-    Box::new(Chords { inner, begun: false })
+    Box::new(Chords { inner, pending: false })
 }
 
 fn bind(bindings: &mut Keybindings) {
@@ -159,33 +159,35 @@ fn bind(bindings: &mut Keybindings) {
     bindings.add_binding(KeyModifiers::SHIFT, KeyCode::BackTab, ReedlineEvent::MenuPrevious);
     bindings.add_binding(KeyModifiers::CONTROL, KeyCode::Char('r'), menu(HISTORY));
     bindings.add_binding(KeyModifiers::ALT, KeyCode::Enter, ReedlineEvent::Edit(vec![EditCommand::InsertNewline]));
-    bindings.add_binding(KeyModifiers::CONTROL, KeyCode::Char('o'), elsewhere());
+    bindings.add_binding(KeyModifiers::CONTROL, KeyCode::Char('o'), external_edit_event());
 }
 
-fn elsewhere() -> ReedlineEvent {
-    ReedlineEvent::ExecuteHostCommand(EDIT_ELSEWHERE.to_owned())
+fn external_edit_event() -> ReedlineEvent {
+    ReedlineEvent::ExecuteHostCommand(EDIT_EXTERNALLY.to_owned())
 }
 
 /// Keys that follow Ctrl-X: the editor itself knows no chords.
 struct Chords {
     inner: Box<dyn EditMode>,
-    begun: bool,
+    pending: bool,
 }
 
 impl EditMode for Chords {
     fn parse_event(&mut self, event: ReedlineRawEvent) -> ReedlineEvent {
         tty::wake_reader();
         let event = match Event::from(event) {
-            Event::Paste(text) => Event::Paste(control::typed(&text)),
-            Event::Key(KeyEvent { code: KeyCode::Char(c), .. }) if control::is_obeyed(c) => return ReedlineEvent::None,
+            Event::Paste(text) => Event::Paste(control::sanitize_input(&text)),
+            Event::Key(KeyEvent { code: KeyCode::Char(c), .. }) if control::is_terminal_control(c) => {
+                return ReedlineEvent::None;
+            }
             other => other,
         };
         let held = |letter| matches!(&event, Event::Key(KeyEvent { code: KeyCode::Char(c), modifiers: KeyModifiers::CONTROL, .. }) if *c == letter);
-        if std::mem::take(&mut self.begun) && (held('e') || held('x')) {
-            return if held('e') { elsewhere() } else { ReedlineEvent::None };
+        if std::mem::take(&mut self.pending) && (held('e') || held('x')) {
+            return if held('e') { external_edit_event() } else { ReedlineEvent::None };
         }
         if held('x') {
-            self.begun = true;
+            self.pending = true;
             return ReedlineEvent::None;
         }
         match ReedlineRawEvent::try_from(event) {
@@ -200,12 +202,12 @@ impl EditMode for Chords {
 }
 
 /// Enter runs what is a line; what more text could heal goes on.
-struct Finished;
+struct LineValidator;
 
-impl Validator for Finished {
+impl Validator for LineValidator {
     fn validate(&self, text: &str) -> ValidationResult {
         match line::lex(text) {
-            Err(LexError::Unfinished { .. }) => ValidationResult::Incomplete,
+            Err(LexError::Incomplete { .. }) => ValidationResult::Incomplete,
             _ => ValidationResult::Complete,
         }
     }
@@ -217,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_line_goes_on_while_something_is_open() {
-        let complete = |text| matches!(Finished.validate(text), ValidationResult::Complete);
+        let complete = |text| matches!(LineValidator.validate(text), ValidationResult::Complete);
         assert!(complete("tsm list") && complete("a && b") && complete(""));
         for text in ["a 'b", "a \\", "a \"b", "a |"] {
             assert!(!complete(text), "{text}");
@@ -226,14 +228,14 @@ mod tests {
 
     #[test]
     fn control_x_waits_for_its_second_key() {
-        let mut chords = edit_mode(Keys::Emacs);
+        let mut chords = edit_mode(EditKeys::Emacs);
         let mut press = |letter| {
             let event = Event::Key(KeyEvent::new(KeyCode::Char(letter), KeyModifiers::CONTROL));
             chords.parse_event(ReedlineRawEvent::try_from(event).expect("a press"))
         };
         assert_eq!(press('x'), ReedlineEvent::None);
-        assert_eq!(press('e'), elsewhere());
-        assert_ne!(press('e'), elsewhere());
+        assert_eq!(press('e'), external_edit_event());
+        assert_ne!(press('e'), external_edit_event());
         press('x');
         assert_eq!(press('a'), Emacs::default().parse_event(raw('a')));
     }

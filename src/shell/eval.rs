@@ -4,78 +4,82 @@ use std::io::{self, ErrorKind, IsTerminal};
 use std::ops::Range;
 use std::time::Duration;
 
-use crate::base::fault::{Fault, Kind, Place};
+use crate::base::fault::{Fault, FaultKind, Location};
 use crate::base::line::{self, LexError, Statement, Word};
-use crate::base::time::Span;
+use crate::base::time::HumanDuration;
 use crate::command::global::Globals;
-use crate::report::{Console, Look, Next, Report, Screen};
-use crate::sys::host::Call;
+use crate::report::{Console, FollowUp, OutputOptions, Report, Screen};
+use crate::sys::host::Invocation;
 use crate::sys::signal;
 
-use super::attempt::Attempt;
+use super::execute::Execution;
 use super::monitor;
-use super::output::{self, OutputError};
-use super::prepare::{Prepared, prepare};
+use super::parse::{Parsed, parse};
+use super::redirect::{self, RedirectError};
 use super::repl;
-use super::session::{Manner, Session};
-use super::source::{Origin, Source};
+use super::session::{Session, SessionMode};
+use super::source::{ScriptOrigin, ScriptText};
 
 /// How many scripts, aliases and repetitions may be inside each other.
-pub const DEEPEST: usize = 16;
+pub const MAX_DEPTH: usize = 16;
 
 /// Said when somebody chooses on a command line.
-const ENDS_HERE: &str =
+const SELECTION_ENDS_NOTE: &str =
     "chosen for this session, which ends here: `--org`, `--env`, TETRA_ORG and TETRA_ENV choose for one command";
 
 /// What became of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Outcome {
+pub struct LineOutcome {
     /// The exit code.
     pub code: u8,
     /// The session should end: `exit`, or nobody reads the output any more.
-    pub leave: bool,
+    pub exit: bool,
 }
 
-impl Outcome {
+impl LineOutcome {
     /// The outcome of a fault.
     #[must_use]
-    pub fn of(kind: Kind) -> Self {
-        Self { code: kind.code(), leave: false }
+    pub fn of(kind: FaultKind) -> Self {
+        Self { code: kind.code(), exit: false }
     }
 
     /// Nobody reads the output any more: that is no failure, but nothing further makes sense.
-    const UNREAD: Self = Self { code: 0, leave: true };
+    const BROKEN_PIPE: Self = Self { code: 0, exit: true };
 
     /// Nothing further may run after this.
     #[must_use]
     pub fn stops(self, session: &Session) -> bool {
-        self.leave || session_is_over(session) || (self.code != 0 && !session.settings.is_on("keep-going"))
+        self.exit || session_is_over(session) || (self.code != 0 && !session.settings.is_on("keep-going"))
     }
 }
 
 /// Runs a line that somebody typed, or the text after `-c`.
-pub fn run_line(session: &mut Session, console: &mut dyn Console, line: &str, origin: &Origin) -> Outcome {
-    run_text(session, console, Source { origin, text: line, first_line: 1 })
+pub fn run_line(session: &mut Session, console: &mut dyn Console, line: &str, origin: &ScriptOrigin) -> LineOutcome {
+    run_text(session, console, ScriptText { origin, text: line, first_line: 1 })
 }
 
 /// Runs the statements of a text in order, up to the first failure unless `keep-going` is on.
 ///
 /// Nothing is run if the text makes no sense somewhere. The code is that of the first failure.
-pub fn run_text(session: &mut Session, console: &mut dyn Console, source: Source) -> Outcome {
+pub fn run_text(session: &mut Session, console: &mut dyn Console, source: ScriptText) -> LineOutcome {
     let parsed = match line::lex(source.text) {
         Ok(parsed) => parsed,
-        Err(error) => return malformed(session, console, source, error),
+        Err(error) => return report_syntax_error(session, console, source, error),
     };
-    let places = if source.origin.is_script() || parsed.statements.len() > 1 { Places::All } else { Places::Words };
-    within(session, |session| {
-        let road = Road { source, places, statement: &(0..0) };
-        let mut whole = Outcome::default();
+    let places = if source.origin.is_script() || parsed.statements.len() > 1 {
+        LocationPolicy::All
+    } else {
+        LocationPolicy::Words
+    };
+    with_depth(session, |session| {
+        let road = Runner { source, location_policy: places, statement_span: &(0..0) };
+        let mut whole = LineOutcome::default();
         for statement in &parsed.statements {
-            let outcome = road.statement(session, console, statement);
+            let outcome = road.run_statement(session, console, statement);
             if whole.code == 0 {
                 whole.code = outcome.code;
             }
-            whole.leave = outcome.leave;
+            whole.exit = outcome.exit;
             if outcome.stops(session) {
                 break;
             }
@@ -85,52 +89,57 @@ pub fn run_text(session: &mut Session, console: &mut dyn Console, source: Source
 }
 
 /// Runs one command whose words somebody else split.
-pub fn run_words(session: &mut Session, console: &mut dyn Console, words: &[String]) -> Outcome {
+pub fn run_words(session: &mut Session, console: &mut dyn Console, words: &[String]) -> LineOutcome {
     let words: Vec<Word> = words.iter().map(|word| Word { text: word.clone(), span: 0..0, quoted: true }).collect();
-    let source = Source { origin: &Origin::Words, text: "", first_line: 1 };
-    let road = Road { source, places: Places::Words, statement: &(0..0) };
-    within(session, |session| road.command(session, console, &words))
+    let source = ScriptText { origin: &ScriptOrigin::Words, text: "", first_line: 1 };
+    let road = Runner { source, location_policy: LocationPolicy::Words, statement_span: &(0..0) };
+    with_depth(session, |session| road.run_command(session, console, &words))
 }
 
 /// Runs one level deeper; an interruption decides the code.
-fn within(session: &mut Session, run: impl FnOnce(&mut Session) -> Outcome) -> Outcome {
+fn with_depth(session: &mut Session, run: impl FnOnce(&mut Session) -> LineOutcome) -> LineOutcome {
     if session.depth == 0 {
-        signal::begin();
+        signal::reset();
     }
     session.depth += 1;
     let mut outcome = run(session);
     session.depth -= 1;
-    outcome.code = interruption(session).unwrap_or(outcome.code);
-    session.last = outcome.code;
+    outcome.code = interruption_code(session).unwrap_or(outcome.code);
+    session.last_code = outcome.code;
     outcome
 }
 
-fn malformed(session: &mut Session, console: &mut dyn Console, source: Source, error: LexError) -> Outcome {
+fn report_syntax_error(
+    session: &mut Session,
+    console: &mut dyn Console,
+    source: ScriptText,
+    error: LexError,
+) -> LineOutcome {
     let span = error.span();
     let mut fault = Fault::from(error);
-    fault.at = source.place(&span).map(Box::new);
-    console.complain(&fault);
-    session.last = fault.kind.code();
-    Outcome::of(fault.kind)
+    fault.at = source.location(&span).map(Box::new);
+    console.error(&fault);
+    session.last_code = fault.kind.code();
+    LineOutcome::of(fault.kind)
 }
 
 /// 130 or 143 once somebody interrupted; 0 where the interruption was carried out in order.
 #[must_use]
-pub fn interruption(session: &Session) -> Option<u8> {
-    let ended = signal::ended().map(|number| match signal::ends_in_order() {
+pub fn interruption_code(session: &Session) -> Option<u8> {
+    let ended = signal::termination_signal().map(|number| match signal::exits_gracefully() {
         true => 0,
         false => u8::try_from(128 + number).unwrap_or(u8::MAX),
     });
-    ended.or_else(|| session.host.interrupted().then(|| Kind::Interrupted.code()))
+    ended.or_else(|| session.host.interrupted().then(|| FaultKind::Interrupted.code()))
 }
 
 fn session_is_over(session: &Session) -> bool {
-    interruption(session).is_some()
+    interruption_code(session).is_some()
 }
 
 /// Which faults get a place.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Places {
+enum LocationPolicy {
     /// Every one: the operator cannot see otherwise which line is meant.
     All,
     /// Those that mean one word.
@@ -139,59 +148,60 @@ enum Places {
 
 /// The statement that is being run, and where it stands.
 #[derive(Clone, Copy)]
-struct Road<'a> {
-    source: Source<'a>,
-    places: Places,
-    statement: &'a Range<usize>,
+struct Runner<'a> {
+    source: ScriptText<'a>,
+    location_policy: LocationPolicy,
+    statement_span: &'a Range<usize>,
 }
 
-impl Road<'_> {
-    fn statement(&self, session: &mut Session, console: &mut dyn Console, statement: &Statement) -> Outcome {
-        let road = Road { statement: &statement.span, ..*self };
-        if let Some(escape) = &statement.escape {
-            return road.escape(session, console, &escape.text);
+impl Runner<'_> {
+    fn run_statement(&self, session: &mut Session, console: &mut dyn Console, statement: &Statement) -> LineOutcome {
+        let road = Runner { statement_span: &statement.span, ..*self };
+        if let Some(escape) = &statement.shell_escape {
+            return road.run_shell_escape(session, console, &escape.text);
         }
-        let run = |session: &mut Session, console: &mut dyn Console| match road.alias(session, statement) {
-            Some(line) => road.inner(session, console, &line, &statement.words[0].text),
-            None => road.command(session, console, &statement.words),
+        let run = |session: &mut Session, console: &mut dyn Console| match road.expand_alias(session, statement) {
+            Some(line) => road.run_inner(session, console, &line, &statement.words[0].text),
+            None => road.run_command(session, console, &statement.words),
         };
         if let Some(pipe) = &statement.pipe {
             let cwd = session.host.cwd().to_owned();
-            let outcome = output::piped(console, (&pipe.text, &cwd), |sink| read_by_another(run(session, sink)));
-            return outcome.unwrap_or_else(|fault| road.complain(console, fault, Some(&pipe.span)));
+            let outcome =
+                redirect::run_piped(console, (&pipe.text, &cwd), |sink| ignore_broken_pipe(run(session, sink)));
+            return outcome.unwrap_or_else(|fault| road.report_fault(console, fault, Some(&pipe.span)));
         }
         if let Some(redirect) = &statement.redirect {
-            return match output::file(session, redirect) {
-                Ok(file) => read_by_another(run(session, &mut *console.to_sink(file))),
-                Err(error) => road.complain(console, error.into(), Some(&redirect.target.span)),
+            return match redirect::open_file(session, redirect) {
+                Ok(file) => ignore_broken_pipe(run(session, &mut *console.to_sink(file))),
+                Err(error) => road.report_fault(console, error.into(), Some(&redirect.target.span)),
             };
         }
         run(session, console)
     }
 
     /// `!cmd`: a program of the system.
-    fn escape(&self, session: &mut Session, console: &mut dyn Console, text: &str) -> Outcome {
-        if session.manner != Manner::Prompt && !session.settings.is_on("shell-escape") {
-            let fault = Fault::new(Kind::Refused, "`!` runs programs of the system only at the prompt")
-                .advise("`set shell-escape on` before it allows it here");
-            return self.complain(console, fault, Some(self.statement));
+    fn run_shell_escape(&self, session: &mut Session, console: &mut dyn Console, text: &str) -> LineOutcome {
+        if session.mode != SessionMode::Interactive && !session.settings.is_on("shell-escape") {
+            let fault = Fault::new(FaultKind::Refused, "`!` runs programs of the system only at the prompt")
+                .with_advice("`set shell-escape on` before it allows it here");
+            return self.report_fault(console, fault, Some(self.statement_span));
         }
         let arguments = vec!["-c".to_owned(), text.to_owned()];
-        let call = Call {
+        let call = Invocation {
             program: "sh".to_owned(),
             arguments,
-            terminal: true,
+            inherit_stdio: true,
             cwd: Some(session.host.cwd().to_owned()),
-            ..Call::default()
+            ..Invocation::default()
         };
         match session.host.run(&call) {
-            Ok(finished) => Outcome { code: u8::try_from(finished.code & 0xff).unwrap_or(1), leave: false },
-            Err(source) => self.complain(console, OutputError::Shell { source }.into(), None),
+            Ok(finished) => LineOutcome { code: u8::try_from(finished.exit_code & 0xff).unwrap_or(1), exit: false },
+            Err(source) => self.report_fault(console, RedirectError::Shell { source }.into(), None),
         }
     }
 
     /// The line that the first word stands for, with the other words of the statement behind it.
-    fn alias(&self, session: &Session, statement: &Statement) -> Option<String> {
+    fn expand_alias(&self, session: &Session, statement: &Statement) -> Option<String> {
         let first = statement.words.first().filter(|word| !word.quoted)?;
         let line = session.settings.aliases.get(&first.text)?;
         let rest = line::join(statement.words[1..].iter().map(|word| &word.text));
@@ -199,22 +209,22 @@ impl Road<'_> {
     }
 
     /// Runs a text inside this statement.
-    fn inner(&self, session: &mut Session, console: &mut dyn Console, text: &str, name: &str) -> Outcome {
-        let origin = Origin::Inner(name.to_owned());
-        self.nested(session, console, Source { origin: &origin, text, first_line: 1 })
+    fn run_inner(&self, session: &mut Session, console: &mut dyn Console, text: &str, name: &str) -> LineOutcome {
+        let origin = ScriptOrigin::Nested(name.to_owned());
+        self.run_nested(session, console, ScriptText { origin: &origin, text, first_line: 1 })
     }
 
-    fn nested(&self, session: &mut Session, console: &mut dyn Console, source: Source) -> Outcome {
-        if session.depth >= DEEPEST {
-            let what = format!("`{}` goes more than {DEEPEST} deep", source.origin.name());
-            let fault = Fault::new(Kind::Failed, what).advise("look for one that calls itself");
-            return self.complain(console, fault, None);
+    fn run_nested(&self, session: &mut Session, console: &mut dyn Console, source: ScriptText) -> LineOutcome {
+        if session.depth >= MAX_DEPTH {
+            let what = format!("`{}` goes more than {MAX_DEPTH} deep", source.origin.name());
+            let fault = Fault::new(FaultKind::Failed, what).with_advice("look for one that calls itself");
+            return self.report_fault(console, fault, None);
         }
         run_text(session, console, source)
     }
 
     /// The text of a word; a `~` that begins it without quotes is the home directory, as in a shell.
-    fn expanded(&self, session: &Session, word: &Word) -> String {
+    fn expand_tilde(&self, session: &Session, word: &Word) -> String {
         let written = self.source.text.get(word.span.clone()).unwrap_or_default();
         let below = word.text.strip_prefix('~').filter(|rest| rest.is_empty() || rest.starts_with('/'));
         match (below, session.host.variable("HOME")) {
@@ -223,159 +233,161 @@ impl Road<'_> {
         }
     }
 
-    fn command(&self, session: &mut Session, console: &mut dyn Console, words: &[Word]) -> Outcome {
-        let texts: Vec<String> = words.iter().map(|word| self.expanded(session, word)).collect();
+    fn run_command(&self, session: &mut Session, console: &mut dyn Console, words: &[Word]) -> LineOutcome {
+        let texts: Vec<String> = words.iter().map(|word| self.expand_tilde(session, word)).collect();
         let mut globals = Globals::default();
-        let prepared = prepare(&texts, &mut globals, console.width());
-        let mut styled = (globals.look != Look::default()).then(|| console.restyled(&globals.look));
+        let prepared = parse(&texts, &mut globals, console.width());
+        let mut styled = (globals.output != OutputOptions::default()).then(|| console.with_options(&globals.output));
         let console: &mut dyn Console = match &mut styled {
             Some(styled) => &mut **styled,
             None => console,
         };
         match prepared {
-            Ok(Prepared::Show(report)) => self.show(session, console, report),
-            Ok(Prepared::Command(entry, ready)) => {
-                let deed = Attempt { entry, words: &texts, globals: &globals };
+            Ok(Parsed::Show(report)) => self.show_report(session, console, report),
+            Ok(Parsed::Command(entry, ready)) => {
+                let deed = Execution { spec: entry, words: &texts, globals: &globals };
                 match deed.run(session, console, ready) {
-                    Ok(report) if report.next.runs() => {
-                        let before = session.enter(&globals);
-                        let outcome = self.show(session, console, report);
-                        session.restore(before);
+                    Ok(report) if report.follow_up.runs_lines() => {
+                        let before = session.push_globals(&globals);
+                        let outcome = self.show_report(session, console, report);
+                        session.pop_globals(before);
                         outcome
                     }
-                    Ok(report) => self.show(session, console, report),
-                    Err(fault) => self.complain(console, fault, None),
+                    Ok(report) => self.show_report(session, console, report),
+                    Err(fault) => self.report_fault(console, fault, None),
                 }
             }
             Err(misled) => {
                 let word = misled.word.and_then(|index| words.get(index));
-                self.complain(console, *misled.fault, Some(word.map_or(self.statement, |word| &word.span)))
+                self.report_fault(console, *misled.fault, Some(word.map_or(self.statement_span, |word| &word.span)))
             }
         }
     }
 
     /// Shows a report and does what it leads to.
-    fn show(&self, session: &mut Session, console: &mut dyn Console, mut report: Report) -> Outcome {
-        let next = std::mem::take(&mut report.next);
+    fn show_report(&self, session: &mut Session, console: &mut dyn Console, mut report: Report) -> LineOutcome {
+        let next = std::mem::take(&mut report.follow_up);
         let code = report.exit_code();
-        let place = self.place(None);
+        let place = self.location(None);
         let placed = |fault: Fault| match &place {
             Some(place) => fault.at(place.clone()),
             None => fault,
         };
         report.faults = report.faults.into_iter().map(placed).collect();
-        if !(report.blocks.is_empty() && report.faults.is_empty() && !matches!(next, Next::Nothing)) {
+        if !(report.blocks.is_empty() && report.faults.is_empty() && !matches!(next, FollowUp::Nothing)) {
             match console.show(report) {
                 Ok(()) => {}
-                Err(error) if error.kind() == ErrorKind::BrokenPipe => return Outcome::UNREAD,
-                Err(source) => return self.complain(console, OutputError::Write { source }.into(), None),
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => return LineOutcome::BROKEN_PIPE,
+                Err(source) => return self.report_fault(console, RedirectError::Write { source }.into(), None),
             }
         }
-        let outcome = self.follow(session, console, next);
-        Outcome { code: if code == 0 { outcome.code } else { code }, ..outcome }
+        let outcome = self.run_follow_up(session, console, next);
+        LineOutcome { code: if code == 0 { outcome.code } else { code }, ..outcome }
     }
 
-    fn follow(&self, session: &mut Session, console: &mut dyn Console, next: Next) -> Outcome {
+    fn run_follow_up(&self, session: &mut Session, console: &mut dyn Console, next: FollowUp) -> LineOutcome {
         match next {
-            Next::Nothing => {}
-            Next::Choose(choice) => {
-                session.choose(choice);
-                if *self.source.origin == Origin::Words {
-                    console.note(ENDS_HERE);
+            FollowUp::Nothing => {}
+            FollowUp::ChangeSelection(choice) => {
+                session.change_selection(choice);
+                if *self.source.origin == ScriptOrigin::Words {
+                    console.note(SELECTION_ENDS_NOTE);
                 }
             }
-            Next::Back => session.back(),
-            Next::Set { key, value } => {
+            FollowUp::PreviousSelection => session.select_previous(),
+            FollowUp::Set { key, value } => {
                 session.settings.values.insert(key, value);
             }
-            Next::Alias { name, line: Some(line) } => {
+            FollowUp::Alias { name, line: Some(line) } => {
                 session.settings.aliases.insert(name, line);
             }
-            Next::Alias { name, line: None } => {
+            FollowUp::Alias { name, line: None } => {
                 session.settings.aliases.remove(&name);
             }
-            Next::Leave => return Outcome { code: 0, leave: true },
-            Next::Prompt => return self.prompt(session, console),
-            Next::Run { name, text } => {
-                let origin = Origin::File(name);
-                return self.nested(session, console, Source { origin: &origin, text: &text, first_line: 1 });
+            FollowUp::Exit => return LineOutcome { code: 0, exit: true },
+            FollowUp::StartPrompt => return self.run_prompt(session, console),
+            FollowUp::RunScript { name, text } => {
+                let origin = ScriptOrigin::File(name);
+                return self.run_nested(session, console, ScriptText { origin: &origin, text: &text, first_line: 1 });
             }
-            Next::Repeat { line, every, times } => return self.repeat(session, console, &line, (every, times)),
-            Next::Screen(screen) => return self.screen(session, console, screen),
+            FollowUp::Repeat { line, every, times } => {
+                return self.run_repeated(session, console, &line, (every, times));
+            }
+            FollowUp::Screen(screen) => return self.run_screen(session, console, screen),
         }
-        Outcome::default()
+        LineOutcome::default()
     }
 
-    fn prompt(&self, session: &mut Session, console: &mut dyn Console) -> Outcome {
-        if session.manner == Manner::Prompt {
-            return self.complain(console, Fault::usage("this is the prompt already"), None);
+    fn run_prompt(&self, session: &mut Session, console: &mut dyn Console) -> LineOutcome {
+        if session.mode == SessionMode::Interactive {
+            return self.report_fault(console, Fault::usage("this is the prompt already"), None);
         }
         if !(console.is_terminal() && io::stdin().is_terminal()) {
-            let fault = Fault::usage("the prompt needs a terminal").advise("`tetra` on a terminal begins it");
-            return self.complain(console, fault, None);
+            let fault = Fault::usage("the prompt needs a terminal").with_advice("`tetra` on a terminal begins it");
+            return self.report_fault(console, fault, None);
         }
         // The prompt's lines are no part of this one: each begins anew.
         let depth = std::mem::take(&mut session.depth);
         let code = repl::run(session, console);
         session.depth = depth;
-        session.manner = Manner::Batch;
-        Outcome { code, leave: false }
+        session.mode = SessionMode::Batch;
+        LineOutcome { code, exit: false }
     }
 
-    fn screen(&self, session: &mut Session, console: &mut dyn Console, screen: Screen) -> Outcome {
+    fn run_screen(&self, session: &mut Session, console: &mut dyn Console, screen: Screen) -> LineOutcome {
         if !(console.is_terminal() && io::stdin().is_terminal()) {
-            return self.complain(console, Fault::new(Kind::Failed, "a full screen needs a terminal"), None);
+            return self.report_fault(console, Fault::new(FaultKind::Failed, "a full screen needs a terminal"), None);
         }
         let mut run = |session: &mut Session, console: &mut dyn Console, line: &str| {
-            self.inner(session, console, line, "monitor")
+            self.run_inner(session, console, line, "monitor")
         };
         match monitor::show(session, console, screen, &mut run) {
-            Ok(()) => Outcome::default(),
-            Err(fault) => self.complain(console, fault, None),
+            Ok(()) => LineOutcome::default(),
+            Err(fault) => self.report_fault(console, fault, None),
         }
     }
 
-    fn repeat(
+    fn run_repeated(
         &self,
         session: &mut Session,
         console: &mut dyn Console,
         line: &str,
         (every, times): (Duration, Option<u64>),
-    ) -> Outcome {
+    ) -> LineOutcome {
         let times = times.unwrap_or(u64::MAX);
-        let mut outcome = Outcome::default();
+        let mut outcome = LineOutcome::default();
         for run in 1..=times {
             if console.is_terminal() {
                 console.clear();
-                console.note(&format!("every {}, run {run}: {line}", Span(every)));
+                console.note(&format!("every {}, run {run}: {line}", HumanDuration(every)));
             }
-            outcome = self.inner(session, console, line, "watch");
-            if outcome.leave || session_is_over(session) || (run < times && !session.host.pause(every)) {
+            outcome = self.run_inner(session, console, line, "watch");
+            if outcome.exit || session_is_over(session) || (run < times && !session.host.sleep(every)) {
                 break;
             }
         }
         outcome
     }
 
-    fn complain(&self, console: &mut dyn Console, fault: Fault, span: Option<&Range<usize>>) -> Outcome {
-        let fault = match self.place(span) {
+    fn report_fault(&self, console: &mut dyn Console, fault: Fault, span: Option<&Range<usize>>) -> LineOutcome {
+        let fault = match self.location(span) {
             Some(place) => fault.at(place),
             None => fault,
         };
-        console.complain(&fault);
-        Outcome::of(fault.kind)
+        console.error(&fault);
+        LineOutcome::of(fault.kind)
     }
 
-    fn place(&self, span: Option<&Range<usize>>) -> Option<Place> {
+    fn location(&self, span: Option<&Range<usize>>) -> Option<Location> {
         match span {
-            Some(span) => self.source.place(span),
-            None if self.places == Places::All => self.source.place(self.statement),
+            Some(span) => self.source.location(span),
+            None if self.location_policy == LocationPolicy::All => self.source.location(self.statement_span),
             None => None,
         }
     }
 }
 
 /// A command whose output went elsewhere, where the reader ended early: no reason to end the session.
-fn read_by_another(outcome: Outcome) -> Outcome {
-    if outcome == Outcome::UNREAD { Outcome::default() } else { outcome }
+fn ignore_broken_pipe(outcome: LineOutcome) -> LineOutcome {
+    if outcome == LineOutcome::BROKEN_PIPE { LineOutcome::default() } else { outcome }
 }

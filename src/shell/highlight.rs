@@ -5,16 +5,16 @@ use std::ops::Range;
 use nu_ansi_term::{Color, Style};
 use reedline::{Highlighter, StyledText};
 
-use super::editor::Glimpse;
-use super::mistake;
-use crate::base::environment::Rung;
+use super::editor::SharedSnapshot;
+use super::panics;
+use crate::base::environment::Tier;
 use crate::base::line::{self, Token, TokenKind};
-use crate::command::complete::{Kind, Live};
+use crate::command::complete::{CandidateSource, NameKind};
 use crate::command::registry::{self, COMMANDS, GROUPS};
 
 /// What a part of a line is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
+enum TokenClass {
     Command,
     /// No command begins so.
     Unknown,
@@ -27,21 +27,21 @@ enum Part {
     Environment,
     /// An environment in which mistakes are dear.
     Production,
-    Wrong,
+    Invalid,
     Plain,
 }
 
 /// Colours by the same lexer and table that run the line.
-pub struct Colours {
+pub struct CommandHighlighter {
     /// What is known of the session.
-    pub glimpse: Glimpse,
+    pub snapshot: SharedSnapshot,
 }
 
-impl Highlighter for Colours {
+impl Highlighter for CommandHighlighter {
     fn highlight(&self, line: &str, cursor: usize) -> StyledText {
         let mut text = StyledText::new();
         let mut done = 0;
-        for (span, part) in mistake::or(Vec::new(), || parts(line, cursor, &self.glimpse)) {
+        for (span, part) in panics::catch_or(Vec::new(), || classify(line, cursor, &self.snapshot)) {
             text.push((Style::new(), line[done..span.start].to_owned()));
             text.push((style(part), line[span.clone()].to_owned()));
             done = span.end;
@@ -51,40 +51,42 @@ impl Highlighter for Colours {
     }
 }
 
-fn style(part: Part) -> Style {
+fn style(part: TokenClass) -> Style {
     match part {
-        Part::Command => Color::Green.normal(),
-        Part::Unknown | Part::Wrong => Color::Red.normal(),
-        Part::Option => Color::Cyan.normal(),
-        Part::Quoted => Color::Yellow.normal(),
-        Part::Operator => Color::Purple.bold(),
-        Part::Comment => Color::DarkGray.normal(),
-        Part::Shell => Style::new().italic(),
-        Part::Environment => Color::Blue.normal(),
-        Part::Production => Color::Red.bold(),
-        Part::Plain => Style::new(),
+        TokenClass::Command => Color::Green.normal(),
+        TokenClass::Unknown | TokenClass::Invalid => Color::Red.normal(),
+        TokenClass::Option => Color::Cyan.normal(),
+        TokenClass::Quoted => Color::Yellow.normal(),
+        TokenClass::Operator => Color::Purple.bold(),
+        TokenClass::Comment => Color::DarkGray.normal(),
+        TokenClass::Shell => Style::new().italic(),
+        TokenClass::Environment => Color::Blue.normal(),
+        TokenClass::Production => Color::Red.bold(),
+        TokenClass::Plain => Style::new(),
     }
 }
 
 /// The parts of a line in order; what lies between them is blank.
-fn parts(text: &str, cursor: usize, glimpse: &Glimpse) -> Vec<(Range<usize>, Part)> {
+fn classify(text: &str, cursor: usize, glimpse: &SharedSnapshot) -> Vec<(Range<usize>, TokenClass)> {
     let tokens = line::tokens(text);
     let mut parts = Vec::with_capacity(tokens.len());
     for statement in tokens.split_inclusive(|token| matches!(token.kind, TokenKind::Semicolon | TokenKind::Newline)) {
-        let named = named(statement, cursor, glimpse);
+        let named = classify_names(statement, cursor, glimpse);
         let mut place = 0;
         for token in statement {
             let part = match &token.kind {
                 TokenKind::Word { text, quoted, .. } => {
                     place += 1;
-                    named.get(place - 1).copied().unwrap_or_else(|| argument(text, *quoted))
+                    named.get(place - 1).copied().unwrap_or_else(|| classify_argument(text, *quoted))
                 }
-                TokenKind::Program => Part::Command,
-                TokenKind::Semicolon | TokenKind::Newline | TokenKind::Pipe | TokenKind::Redirect => Part::Operator,
-                TokenKind::Append | TokenKind::Bang => Part::Operator,
-                TokenKind::Shell { .. } => Part::Shell,
-                TokenKind::Comment => Part::Comment,
-                TokenKind::Wrong(_) => Part::Wrong,
+                TokenKind::Program => TokenClass::Command,
+                TokenKind::Semicolon | TokenKind::Newline | TokenKind::Pipe | TokenKind::Redirect => {
+                    TokenClass::Operator
+                }
+                TokenKind::Append | TokenKind::Bang => TokenClass::Operator,
+                TokenKind::Shell { .. } => TokenClass::Shell,
+                TokenKind::Comment => TokenClass::Comment,
+                TokenKind::Invalid(_) => TokenClass::Invalid,
             };
             parts.push((token.span.clone(), part));
         }
@@ -93,7 +95,7 @@ fn parts(text: &str, cursor: usize, glimpse: &Glimpse) -> Vec<(Range<usize>, Par
 }
 
 /// What the words are that name the command, with the global options in front of them and behind a group.
-fn named(statement: &[Token], cursor: usize, glimpse: &Glimpse) -> Vec<Part> {
+fn classify_names(statement: &[Token], cursor: usize, glimpse: &SharedSnapshot) -> Vec<TokenClass> {
     let words: Vec<(&str, bool)> = statement
         .iter()
         .filter_map(|token| match &token.kind {
@@ -103,57 +105,61 @@ fn named(statement: &[Token], cursor: usize, glimpse: &Glimpse) -> Vec<Part> {
         .collect();
     let is_option = |(word, _): &&(&str, bool)| word.starts_with('-');
     let options = words.iter().take_while(is_option).count();
-    let mut parts = vec![Part::Option; options];
+    let mut parts = vec![TokenClass::Option; options];
     let Some(&(first, typing)) = words.get(options) else { return parts };
     let names: Vec<&str> = words[options..].iter().map(|(word, _)| *word).collect();
     match registry::resolve(&names) {
-        registry::Found::Command(_, count) => parts.extend(vec![Part::Command; count]),
-        registry::Found::Group(group, depth) => {
-            parts.extend(vec![Part::Command; depth]);
+        registry::CommandMatch::Command(_, count) => parts.extend(vec![TokenClass::Command; count]),
+        registry::CommandMatch::Group(group, depth) => {
+            parts.extend(vec![TokenClass::Command; depth]);
             let rest = &words[options + depth..];
             let inner = rest.iter().take_while(is_option).count();
-            parts.extend(vec![Part::Option; inner]);
+            parts.extend(vec![TokenClass::Option; inner]);
             if let Some(&(verb, typing)) = rest.get(inner) {
-                parts.push(verb_of(group, verb, typing));
+                parts.push(classify_verb(group, verb, typing));
             }
         }
-        registry::Found::Nothing if first.starts_with('@') => parts.push(argument(first, false)),
+        registry::CommandMatch::Nothing if first.starts_with('@') => parts.push(classify_argument(first, false)),
         // It may be the value of an option.
-        registry::Found::Nothing if options > 0 => {}
-        registry::Found::Nothing => parts.push(unnamed(first, typing, glimpse)),
+        registry::CommandMatch::Nothing if options > 0 => {}
+        registry::CommandMatch::Nothing => parts.push(classify_unknown(first, typing, glimpse)),
     }
     parts
 }
 
 /// A word behind a group.
-fn verb_of(group: &str, verb: &str, typing: bool) -> Part {
+fn classify_verb(group: &str, verb: &str, typing: bool) -> TokenClass {
     let begun = format!("{group} {verb}");
     let mut names = COMMANDS.iter().map(|entry| entry.name);
     match registry::resolve(&begun.split(' ').collect::<Vec<_>>()) {
-        registry::Found::Command(..) => Part::Command,
-        _ if typing && names.any(|name| name.starts_with(&begun)) => Part::Plain,
-        _ => Part::Unknown,
+        registry::CommandMatch::Command(..) => TokenClass::Command,
+        _ if typing && names.any(|name| name.starts_with(&begun)) => TokenClass::Plain,
+        _ => TokenClass::Unknown,
     }
 }
 
 /// A first word that names no command: an alias, the beginning of something, or a slip.
-fn unnamed(first: &str, typing: bool, glimpse: &Glimpse) -> Part {
-    let aliases = glimpse.lock().names(Kind::Alias);
+fn classify_unknown(first: &str, typing: bool, glimpse: &SharedSnapshot) -> TokenClass {
+    let aliases = glimpse.lock().names(NameKind::Alias);
     let begins = |name: &str| name.starts_with(first);
     if aliases.iter().any(|alias| alias == first) {
-        return Part::Command;
+        return TokenClass::Command;
     }
     let mut names = COMMANDS.iter().map(|entry| entry.name).chain(GROUPS.iter().map(|(group, _)| *group));
-    if typing && (names.any(begins) || aliases.iter().any(|alias| begins(alias))) { Part::Plain } else { Part::Unknown }
+    if typing && (names.any(begins) || aliases.iter().any(|alias| begins(alias))) {
+        TokenClass::Plain
+    } else {
+        TokenClass::Unknown
+    }
 }
 
-fn argument(text: &str, quoted: bool) -> Part {
+fn classify_argument(text: &str, quoted: bool) -> TokenClass {
     match text.strip_prefix('@') {
-        _ if quoted => Part::Quoted,
-        Some(env) if Rung::of(env) == Some(Rung::Prod) => Part::Production,
-        Some(env) if !env.is_empty() => Part::Environment,
-        _ if text.len() > 1 && text.starts_with('-') && text.parse::<f64>().is_err() => Part::Option,
-        _ => Part::Plain,
+        _ if quoted => TokenClass::Quoted,
+        Some(env) if Tier::of(env) == Some(Tier::Prod) => TokenClass::Production,
+        Some(env) if !env.is_empty() => TokenClass::Environment,
+        _ if text.len() > 1 && text.starts_with('-') && text.parse::<f64>().is_err() => TokenClass::Option,
+        _ => TokenClass::Plain,
     }
 }
 
@@ -163,55 +169,55 @@ mod tests {
 
     use super::*;
 
-    fn seen(text: &str) -> Vec<(String, Part)> {
-        let glimpse = Glimpse::default();
+    fn seen(text: &str) -> Vec<(String, TokenClass)> {
+        let glimpse = SharedSnapshot::default();
         glimpse.lock().aliases.push(("down".to_owned(), "exit".to_owned()));
-        parts(text, text.len(), &glimpse).into_iter().map(|(span, part)| (text[span].to_owned(), part)).collect()
+        classify(text, text.len(), &glimpse).into_iter().map(|(span, part)| (text[span].to_owned(), part)).collect()
     }
 
-    fn first(text: &str) -> Part {
+    fn first(text: &str) -> TokenClass {
         seen(text)[0].1
     }
 
     #[test]
     fn an_unknown_command_is_red_once_it_cannot_become_one() {
-        assert_eq!(first("exit"), Part::Command);
-        assert_eq!(first("exi"), Part::Plain);
-        assert_eq!(first("exi now"), Part::Unknown);
-        assert_eq!(first("nothing"), Part::Unknown);
-        assert_eq!(first("down"), Part::Command);
-        assert_eq!(seen("tsm nothing")[1].1, Part::Unknown);
-        let parts: Vec<Part> = seen("tsm --json li").into_iter().map(|it| it.1).collect();
-        assert_eq!(parts, [Part::Command, Part::Option, Part::Plain]);
-        assert_eq!(seen("tsm --json list x")[2].1, Part::Command);
+        assert_eq!(first("exit"), TokenClass::Command);
+        assert_eq!(first("exi"), TokenClass::Plain);
+        assert_eq!(first("exi now"), TokenClass::Unknown);
+        assert_eq!(first("nothing"), TokenClass::Unknown);
+        assert_eq!(first("down"), TokenClass::Command);
+        assert_eq!(seen("tsm nothing")[1].1, TokenClass::Unknown);
+        let parts: Vec<TokenClass> = seen("tsm --json li").into_iter().map(|it| it.1).collect();
+        assert_eq!(parts, [TokenClass::Command, TokenClass::Option, TokenClass::Plain]);
+        assert_eq!(seen("tsm --json list x")[2].1, TokenClass::Command);
     }
 
     #[test]
     fn every_piece_has_its_meaning() {
-        let parts: Vec<Part> =
+        let parts: Vec<TokenClass> =
             seen("exit --json 'a b' -5 @prod @dev | cat # x; && # y").into_iter().map(|it| it.1).collect();
         let wanted = [
-            Part::Command,
-            Part::Option,
-            Part::Quoted,
-            Part::Plain,
-            Part::Production,
-            Part::Environment,
-            Part::Operator,
-            Part::Shell,
+            TokenClass::Command,
+            TokenClass::Option,
+            TokenClass::Quoted,
+            TokenClass::Plain,
+            TokenClass::Production,
+            TokenClass::Environment,
+            TokenClass::Operator,
+            TokenClass::Shell,
         ];
         assert_eq!(parts, wanted);
-        assert_eq!(seen("exit || x")[1].1, Part::Wrong);
-        let parts: Vec<Part> = seen("tetra exit && tetra tsm list").into_iter().map(|it| it.1).collect();
-        let (name, then) = (Part::Command, Part::Operator);
+        assert_eq!(seen("exit || x")[1].1, TokenClass::Invalid);
+        let parts: Vec<TokenClass> = seen("tetra exit && tetra tsm list").into_iter().map(|it| it.1).collect();
+        let (name, then) = (TokenClass::Command, TokenClass::Operator);
         assert_eq!(parts, [name, name, then, name, name, name]);
-        assert_eq!(seen("exit # why")[1].1, Part::Comment);
+        assert_eq!(seen("exit # why")[1].1, TokenClass::Comment);
     }
 
     proptest! {
         #[test]
         fn nothing_is_lost(text in any::<String>(), cursor in 0_usize..64) {
-            let colours = Colours { glimpse: Glimpse::default() };
+            let colours = CommandHighlighter { snapshot: SharedSnapshot::default() };
             prop_assert_eq!(colours.highlight(&text, cursor).raw_string(), text);
         }
     }

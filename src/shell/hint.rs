@@ -3,24 +3,24 @@
 use nu_ansi_term::{Color, Style};
 use reedline::{CommandLineSearch, Hinter, History, HistoryItemId, SearchDirection, SearchFilter, SearchQuery};
 
-use super::mistake;
+use super::panics;
 
 /// How many lines back it looks; more would be felt at every key.
-const LOOK_BACK: i64 = 5000;
+const MAX_LOOKBACK: i64 = 5000;
 
 /// Suggests from the history.
 #[derive(Debug, Default)]
-pub struct GhostText {
+pub struct HistoryHinter {
     hint: String,
 }
 
-impl Hinter for GhostText {
+impl Hinter for HistoryHinter {
     fn handle(&mut self, line: &str, pos: usize, history: &dyn History, use_ansi_coloring: bool, cwd: &str) -> String {
         let at_end = pos >= line.len();
         self.hint = if line.trim().is_empty() || !at_end {
             String::new()
         } else {
-            mistake::or(String::new(), || rest(line, history, cwd))
+            panics::catch_or(String::new(), || find_hint(line, history, cwd))
         };
         if use_ansi_coloring && !self.hint.is_empty() {
             Style::new().fg(Color::DarkGray).paint(&self.hint).to_string()
@@ -42,10 +42,10 @@ impl Hinter for GhostText {
     }
 }
 
-fn rest(line: &str, history: &dyn History, context: &str) -> String {
+fn find_hint(line: &str, history: &dyn History, context: &str) -> String {
     let newest = history.search(query(None, None, 0)).unwrap_or_default();
     let Some(newest) = newest.first().and_then(|item| item.id) else { return String::new() };
-    let oldest = newest.0 - LOOK_BACK;
+    let oldest = newest.0 - MAX_LOOKBACK;
     let find = |context| history.search(query(Some(line), context, oldest)).unwrap_or_default().pop();
     let found = find(Some(context)).or_else(|| find(None));
     let rest = found.and_then(|item| item.command_line.get(line.len()..).map(str::to_owned)).unwrap_or_default();
@@ -79,7 +79,7 @@ mod tests {
             item.cwd = Some(context.to_owned());
             history.save(item).expect("saved");
         }
-        let mut ghost = GhostText::default();
+        let mut ghost = HistoryHinter::default();
         let mut hint = |line: &str, context: &str| {
             ghost.handle(line, line.len(), &history, true, context);
             ghost.complete_hint()
@@ -94,9 +94,9 @@ mod tests {
 
     #[test]
     fn one_word_is_taken_at_a_time() {
-        let ghost = GhostText { hint: "op api now".to_owned() };
+        let ghost = HistoryHinter { hint: "op api now".to_owned() };
         assert_eq!(ghost.next_hint_token(), "op");
-        let ghost = GhostText { hint: " api now".to_owned() };
+        let ghost = HistoryHinter { hint: " api now".to_owned() };
         assert_eq!(ghost.next_hint_token(), " api");
     }
 }

@@ -8,30 +8,30 @@ use reedline::{
     SearchDirection, SearchFilter, SearchQuery, Span, SqliteBackedHistory, Suggestion,
 };
 
-use super::mistake;
-use crate::base::time::Span as Duration;
+use super::panics;
+use crate::base::time::HumanDuration as Duration;
 use crate::base::{control, redact};
-use crate::sys::history::{Reader, Row, Wanted};
+use crate::sys::history::{HistoryEntry, HistoryQuery, HistoryReader};
 
 /// How many lines the search shows.
-const SHOWN: u32 = 200;
+const MAX_RESULTS: u32 = 200;
 
 /// What may be kept of a line: itself, a version without its secrets, or nothing.
 pub type Redact = fn(&str) -> Option<String>;
 
 /// A line as it may be kept: its secrets are masked, whatever else it says stays as it was typed.
 #[must_use]
-pub fn without_secrets(line: &str) -> Option<String> {
+pub fn redact_line(line: &str) -> Option<String> {
     Some(redact::text(line))
 }
 
 /// A history that does not keep lines with a blank in front, secrets, and the same line twice in a row.
-pub struct Kept {
+pub struct RedactedHistory {
     inner: SqliteBackedHistory,
     redact: Redact,
 }
 
-impl Kept {
+impl RedactedHistory {
     /// Keeps lines in `inner` as `redact` allows.
     #[must_use]
     pub fn new(inner: SqliteBackedHistory, redact: Redact) -> Self {
@@ -44,13 +44,13 @@ impl Kept {
     }
 }
 
-impl fmt::Debug for Kept {
+impl fmt::Debug for RedactedHistory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Kept")
     }
 }
 
-impl History for Kept {
+impl History for RedactedHistory {
     /// An item without an id was not kept, and cannot be recalled.
     fn save(&mut self, mut item: HistoryItem) -> Result<HistoryItem> {
         if item.id.is_some() {
@@ -58,7 +58,7 @@ impl History for Kept {
         }
         let line = item.command_line.trim_end();
         let allowed = if line.starts_with([' ', '\t']) { None } else { (self.redact)(line) };
-        let Some(line) = allowed.map(|line| control::typed(&line)).filter(|line| !line.is_empty()) else {
+        let Some(line) = allowed.map(|line| control::sanitize_input(&line)).filter(|line| !line.is_empty()) else {
             return Ok(item);
         };
         if let Some(newest) = self.newest().filter(|newest| newest.command_line == line) {
@@ -69,7 +69,7 @@ impl History for Kept {
     }
 
     fn load(&self, id: HistoryItemId) -> Result<HistoryItem> {
-        self.inner.load(id).map(harmless)
+        self.inner.load(id).map(sanitize_item)
     }
 
     fn count(&self, query: SearchQuery) -> Result<i64> {
@@ -77,7 +77,7 @@ impl History for Kept {
     }
 
     fn search(&self, query: SearchQuery) -> Result<Vec<HistoryItem>> {
-        Ok(self.inner.search(query)?.into_iter().map(harmless).collect())
+        Ok(self.inner.search(query)?.into_iter().map(sanitize_item).collect())
     }
 
     fn update(&mut self, id: HistoryItemId, updater: &dyn Fn(HistoryItem) -> HistoryItem) -> Result<()> {
@@ -102,36 +102,36 @@ impl History for Kept {
 }
 
 /// A line as it may be edited again, whoever wrote it.
-fn harmless(item: HistoryItem) -> HistoryItem {
-    HistoryItem { command_line: control::typed(&item.command_line), ..item }
+fn sanitize_item(item: HistoryItem) -> HistoryItem {
+    HistoryItem { command_line: control::sanitize_input(&item.command_line), ..item }
 }
 
 /// The lines that hold every typed word, latest first, each once: what Ctrl-R shows.
 #[derive(Debug)]
-pub struct Search {
+pub struct HistorySearch {
     /// The file of the history.
     pub path: PathBuf,
 }
 
-impl Completer for Search {
+impl Completer for HistorySearch {
     fn complete(&mut self, line: &str, _pos: usize) -> CompletionResult {
-        let suggestions = mistake::or(Vec::new(), || self.suggestions(line));
+        let suggestions = panics::catch_or(Vec::new(), || self.suggestions(line));
         // Lines share no word that could be filled in.
         let partial = Partial { span: Span::new(0, line.len()), insert: line.to_owned() };
         CompletionResult::fresh(suggestions).with_partial(Some(partial))
     }
 }
 
-impl Search {
+impl HistorySearch {
     fn suggestions(&self, line: &str) -> Vec<Suggestion> {
         let holding = line.split_whitespace().map(str::to_owned).collect();
-        let rows =
-            Reader::open(&self.path).and_then(|reader| reader.rows(&Wanted { rows: SHOWN, holding, once: true }));
+        let rows = HistoryReader::open(&self.path)
+            .and_then(|reader| reader.entries(&HistoryQuery { limit: MAX_RESULTS, containing: holding, unique: true }));
         let span = Span::new(0, line.len());
-        let suggestion = |row: Row| Suggestion {
+        let suggestion = |row: HistoryEntry| Suggestion {
             description: Some(describe(&row)),
-            display_override: row.line.contains(control::is_obeyed).then(|| in_one_line(&row.line)),
-            value: control::typed(&row.line),
+            display_override: row.line.contains(control::is_terminal_control).then(|| to_one_line(&row.line)),
+            value: control::sanitize_input(&row.line),
             span,
             ..Suggestion::default()
         };
@@ -140,20 +140,20 @@ impl Search {
 }
 
 /// Line ends as signs, and nothing that a terminal would obey.
-fn in_one_line(line: &str) -> String {
+fn to_one_line(line: &str) -> String {
     let sign = |character: char| match character {
         '\n' => '⏎',
-        other if control::is_obeyed(other) => '·',
+        other if control::is_terminal_control(other) => '·',
         other => other,
     };
     line.chars().map(sign).collect()
 }
 
-fn describe(row: &Row) -> String {
+fn describe(row: &HistoryEntry) -> String {
     let context = row.context.as_deref().unwrap_or_default();
-    let code = row.code.filter(|code| *code != 0).map(|code| format!(" [{code}]")).unwrap_or_default();
+    let code = row.exit_code.filter(|code| *code != 0).map(|code| format!(" [{code}]")).unwrap_or_default();
     let took =
-        row.took.filter(|took| took.as_secs() > 0).map(|took| format!(" {}", Duration(took))).unwrap_or_default();
+        row.duration.filter(|took| took.as_secs() > 0).map(|took| format!(" {}", Duration(took))).unwrap_or_default();
     format!("{context}{code}{took}")
 }
 
@@ -161,15 +161,15 @@ fn describe(row: &Row) -> String {
 mod tests {
     use super::*;
 
-    fn kept() -> Kept {
+    fn kept() -> RedactedHistory {
         let redact: Redact = |line| match line.contains("hunter2") {
             true => (!line.contains("never")).then(|| line.replace("hunter2", "***")),
             false => Some(line.to_owned()),
         };
-        Kept::new(SqliteBackedHistory::in_memory().expect("memory"), redact)
+        RedactedHistory::new(SqliteBackedHistory::in_memory().expect("memory"), redact)
     }
 
-    fn lines(history: &Kept) -> Vec<String> {
+    fn lines(history: &RedactedHistory) -> Vec<String> {
         let all = SearchQuery::everything(SearchDirection::Forward, None);
         history.search(all).expect("read").into_iter().map(|item| item.command_line).collect()
     }
@@ -192,7 +192,7 @@ mod tests {
             ("!export API_KEY=abc", "!export API_KEY=***"),
             ("tsm list 'open", "tsm list 'open"),
         ] {
-            assert_eq!(without_secrets(line).as_deref(), Some(kept));
+            assert_eq!(redact_line(line).as_deref(), Some(kept));
         }
     }
 
@@ -208,13 +208,13 @@ mod tests {
 
     #[test]
     fn the_search_shows_the_latest_first_and_each_line_once() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("history");
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("history");
         let mut history = SqliteBackedHistory::with_file(path.clone(), None, None).expect("opened");
         for line in ["tsm stop api", "tsm list", "tsm stop web", "tsm stop api"] {
             history.save(HistoryItem::from_command_line(line)).expect("saved");
         }
-        let mut search = Search { path };
+        let mut search = HistorySearch { path };
         let mut values = |line: &str, pos| -> Vec<String> {
             search.complete(line, pos).suggestions().iter().map(|it| it.value.clone()).collect()
         };

@@ -1,26 +1,26 @@
 //! Lines: where words come from, what is asked before they run, and what an outcome does.
 
-pub mod attempt;
 pub mod audit;
 pub mod complete;
 pub mod config;
+pub mod confirm;
 pub mod context;
 pub mod cursor;
 pub mod editor;
-pub mod elsewhere;
 pub mod eval;
-pub mod guard;
+pub mod execute;
+pub mod external_editor;
 pub mod highlight;
 pub mod hint;
 pub mod history;
-pub mod input;
-pub mod mistake;
+pub mod line_reader;
 pub mod monitor;
-pub mod output;
-pub mod plain;
-pub mod prepare;
+pub mod panics;
+pub mod parse;
+pub mod plain_prompt;
 pub mod prompt;
+pub mod redirect;
 pub mod repl;
 pub mod session;
 pub mod source;
-pub mod typing;
+pub mod stdin;

@@ -17,202 +17,206 @@ use crossterm::{cursor, execute, terminal};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 
-use super::eval::Outcome;
-use super::session::{Manner, Session};
-use super::{mistake, plain};
-use crate::base::fault::{Fault, Kind};
+use super::eval::LineOutcome;
+use super::session::{Session, SessionMode};
+use super::{panics, plain_prompt};
+use crate::base::fault::{Fault, FaultKind};
 use crate::report::Console;
-use crate::report::screen::{Picture, Screen};
-use crate::sys::continued::{self, Need, Needed};
+use crate::report::screen::{Screen, Snapshot};
+use crate::sys::sigcont::{self, TerminalRestore, TerminalRestoreGuard};
 use crate::sys::{signal, tty};
-use draw::View;
+use draw::MonitorView;
 
 /// The longest wait for a key; then it is looked whether the program was asked to end.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Runs a line of the operator's.
-pub type Run<'a> = &'a mut dyn FnMut(&mut Session, &mut dyn Console, &str) -> Outcome;
+pub type LineRunner<'a> = &'a mut dyn FnMut(&mut Session, &mut dyn Console, &str) -> LineOutcome;
 
 /// Shows a screen until the operator leaves it, or the program is asked to end.
 ///
 /// # Errors
 ///
 /// Fails if the terminal cannot be used, or there is nothing to be seen any more.
-pub fn show(session: &mut Session, console: &mut dyn Console, screen: Screen, run: Run) -> Result<(), Fault> {
-    if plain::is_dumb(session) {
-        return Err(Fault::new(Kind::Failed, "this terminal cannot show a full screen")
-            .advise("`tsm monitor --once` prints what is to be seen now"));
+pub fn show(session: &mut Session, console: &mut dyn Console, screen: Screen, run: LineRunner) -> Result<(), Fault> {
+    if plain_prompt::is_dumb(session) {
+        return Err(Fault::new(FaultKind::Failed, "this terminal cannot show a full screen")
+            .with_advice("`tsm monitor --once` prints what is to be seen now"));
     }
-    let modes = tty::Modes::now().map_err(unusable)?;
+    let modes = tty::TerminalModes::current().map_err(terminal_error)?;
     // The prompt has a watch of its own.
-    let watch = (session.manner != Manner::Prompt).then(|| tty::watch(modes, Arc::new(AtomicBool::new(false))));
-    let _watch = watch.transpose().map_err(unusable)?;
-    let mut stage = Stage::new(modes);
-    let mut showing = Showing { screen, view: View::default(), due: Instant::now() };
-    let shown = mistake::catch(|| showing.lead(session, console, &mut stage, run)).unwrap_or_else(Err);
+    let watch =
+        (session.mode != SessionMode::Interactive).then(|| tty::watch_hangup(modes, Arc::new(AtomicBool::new(false))));
+    let _watch = watch.transpose().map_err(terminal_error)?;
+    let mut stage = AlternateScreen::new(modes);
+    let mut showing = MonitorState { screen, view: MonitorView::default(), next_refresh: Instant::now() };
+    let shown = panics::catch(|| showing.event_loop(session, console, &mut stage, run)).unwrap_or_else(Err);
     stage.leave();
     shown
 }
 
-fn unusable(error: io::Error) -> Fault {
-    Fault::new(Kind::Failed, format!("failed to use the terminal: {error}"))
+fn terminal_error(error: io::Error) -> Fault {
+    Fault::new(FaultKind::Failed, format!("failed to use the terminal: {error}"))
 }
 
 /// A screen that is being shown.
-struct Showing {
+struct MonitorState {
     screen: Screen,
-    view: View,
+    view: MonitorView,
     /// When it is looked at again.
-    due: Instant,
+    next_refresh: Instant,
 }
 
 /// What a key asks for.
 #[derive(Debug, PartialEq, Eq)]
-enum Wish {
-    Nothing,
-    Renew,
-    Look,
-    Line(String),
-    Leave,
+enum UserAction {
+    Idle,
+    Redraw,
+    Refresh,
+    RunLine(String),
+    Exit,
 }
 
-impl Showing {
-    fn lead(
+impl MonitorState {
+    fn event_loop(
         &mut self,
         session: &mut Session,
         console: &mut dyn Console,
-        stage: &mut Stage,
-        run: Run,
+        stage: &mut AlternateScreen,
+        run: LineRunner,
     ) -> Result<(), Fault> {
-        stage.enter().map_err(unusable)?;
+        stage.enter().map_err(terminal_error)?;
         let mut stale = true;
-        while signal::ended().is_none() {
-            if self.due <= Instant::now() {
-                self.look(session)?;
+        while signal::termination_signal().is_none() {
+            if self.next_refresh <= Instant::now() {
+                self.refresh(session)?;
                 stale = true;
             }
             if std::mem::take(&mut stale) {
-                stage.draw(&mut self.view).map_err(unusable)?;
+                stage.draw(&mut self.view).map_err(terminal_error)?;
             }
-            match self.wait()? {
-                Wish::Nothing => {}
-                Wish::Renew => stage.renew(&mut self.view).map_err(unusable)?,
-                Wish::Look => self.due = Instant::now(),
-                Wish::Leave => return Ok(()),
-                Wish::Line(line) => {
+            match self.next_action()? {
+                UserAction::Idle => {}
+                UserAction::Redraw => stage.redraw(&mut self.view).map_err(terminal_error)?,
+                UserAction::Refresh => self.next_refresh = Instant::now(),
+                UserAction::Exit => return Ok(()),
+                UserAction::RunLine(line) => {
                     stage.leave();
-                    act(session, console, &line, run);
-                    stage.enter().map_err(unusable)?;
-                    self.due = Instant::now();
+                    run_action(session, console, &line, run);
+                    stage.enter().map_err(terminal_error)?;
+                    self.next_refresh = Instant::now();
                 }
             }
         }
         Ok(())
     }
 
-    fn look(&mut self, session: &Session) -> Result<(), Fault> {
-        let chosen = self.view.chosen().map(str::to_owned);
+    fn refresh(&mut self, session: &Session) -> Result<(), Fault> {
+        let chosen = self.view.selected().map(str::to_owned);
         let now = session.host.now();
-        let Picture { table, lines } = self.screen.scene.look(now, chosen.as_deref(), self.view.log_lines())?;
+        let Snapshot { table, lines } = self.screen.source.snapshot(now, chosen.as_deref(), self.view.log_lines())?;
         let first = chosen.is_none();
         self.view.update(table, lines);
-        let missing = first && self.view.chosen().is_some();
+        let missing = first && self.view.selected().is_some();
         // The first look did not know yet whose lines are wanted.
-        self.due = if missing { Instant::now() } else { Instant::now() + self.screen.every };
+        self.next_refresh = if missing { Instant::now() } else { Instant::now() + self.screen.interval };
         Ok(())
     }
 
     /// Waits for a key, a new size or the next look.
-    fn wait(&mut self) -> Result<Wish, Fault> {
-        if continued::has_to_draw_anew() {
-            return Ok(Wish::Renew);
+    fn next_action(&mut self) -> Result<UserAction, Fault> {
+        if sigcont::take_redraw_request() {
+            return Ok(UserAction::Redraw);
         }
-        let left = self.due.saturating_duration_since(Instant::now());
+        let left = self.next_refresh.saturating_duration_since(Instant::now());
         let interrupted = |error: &io::Error| error.kind() == io::ErrorKind::Interrupted;
-        match event::poll(left.min(LOOK_EVERY)) {
-            Ok(false) => return Ok(Wish::Nothing),
-            Err(error) if interrupted(&error) => return Ok(Wish::Nothing),
-            Err(_) if tty::is_gone() => {
-                signal::hang_up();
-                return Ok(Wish::Leave);
+        match event::poll(left.min(POLL_INTERVAL)) {
+            Ok(false) => return Ok(UserAction::Idle),
+            Err(error) if interrupted(&error) => return Ok(UserAction::Idle),
+            Err(_) if tty::is_hung_up() => {
+                signal::mark_hangup();
+                return Ok(UserAction::Exit);
             }
-            ready => ready.map_err(unusable)?,
+            ready => ready.map_err(terminal_error)?,
         };
-        match event::read().map_err(unusable)? {
-            Event::Key(key) if key.kind != KeyEventKind::Release => Ok(self.key(key)),
-            Event::Resize(..) => Ok(Wish::Renew),
-            _ => Ok(Wish::Nothing),
+        match event::read().map_err(terminal_error)? {
+            Event::Key(key) if key.kind != KeyEventKind::Release => Ok(self.handle_key(key)),
+            Event::Resize(..) => Ok(UserAction::Redraw),
+            _ => Ok(UserAction::Idle),
         }
     }
 
-    fn key(&mut self, key: KeyEvent) -> Wish {
+    fn handle_key(&mut self, key: KeyEvent) -> UserAction {
         if key.modifiers.contains(KeyModifiers::CONTROL) {
-            return if matches!(key.code, KeyCode::Char('c' | 'd')) { Wish::Leave } else { Wish::Nothing };
+            return if matches!(key.code, KeyCode::Char('c' | 'd')) { UserAction::Exit } else { UserAction::Idle };
         }
-        if self.view.is_typing() {
+        if self.view.is_filtering() {
             match key.code {
-                KeyCode::Char(letter) => self.view.type_letter(letter),
-                KeyCode::Backspace => self.view.erase_letter(),
-                KeyCode::Enter => self.view.end_typing(),
+                KeyCode::Char(letter) => self.view.push_filter_char(letter),
+                KeyCode::Backspace => self.view.pop_filter_char(),
+                KeyCode::Enter => self.view.finish_filter(),
                 KeyCode::Esc => self.view.clear_filter(),
                 _ => {}
             }
-            return Wish::Look;
+            return UserAction::Refresh;
         }
         match key.code {
-            KeyCode::Char('q') => return Wish::Leave,
-            KeyCode::Up | KeyCode::Char('k') => self.view.go(-1),
-            KeyCode::Down | KeyCode::Char('j') => self.view.go(1),
-            KeyCode::PageUp => self.view.go(-10),
-            KeyCode::PageDown => self.view.go(10),
-            KeyCode::Enter | KeyCode::Char('l') => self.view.turn_log(),
-            KeyCode::Char('/') => self.view.begin_typing(),
+            KeyCode::Char('q') => return UserAction::Exit,
+            KeyCode::Up | KeyCode::Char('k') => self.view.move_selection(-1),
+            KeyCode::Down | KeyCode::Char('j') => self.view.move_selection(1),
+            KeyCode::PageUp => self.view.move_selection(-10),
+            KeyCode::PageDown => self.view.move_selection(10),
+            KeyCode::Enter | KeyCode::Char('l') => self.view.toggle_log(),
+            KeyCode::Char('/') => self.view.start_filter(),
             KeyCode::Esc => self.view.clear_filter(),
             KeyCode::Char(letter @ ('r' | 's')) => {
                 let verb = if letter == 'r' { "restart" } else { "stop" };
-                return self.view.chosen().map_or(Wish::Nothing, |name| Wish::Line(format!("tsm {verb} {name}")));
+                return self
+                    .view
+                    .selected()
+                    .map_or(UserAction::Idle, |name| UserAction::RunLine(format!("tsm {verb} {name}")));
             }
-            _ => return Wish::Nothing,
+            _ => return UserAction::Idle,
         }
-        Wish::Look
+        UserAction::Refresh
     }
 }
 
 /// Runs a line on the ordinary screen. What went wrong there has to be read before it is gone.
-fn act(session: &mut Session, console: &mut dyn Console, line: &str, run: Run) {
+fn run_action(session: &mut Session, console: &mut dyn Console, line: &str, run: LineRunner) {
     console.note(line);
     let outcome = run(session, console, line);
-    if outcome.code != 0 && signal::ended().is_none() {
+    if outcome.code != 0 && signal::termination_signal().is_none() {
         // A Ctrl-C that ended the line is over.
-        signal::begin();
+        signal::reset();
         console.note("Enter goes back to the monitor");
         let _ = tty::read_line();
     }
-    signal::begin();
+    signal::reset();
 }
 
 /// The terminal, in full-screen mode or not.
-struct Stage {
-    modes: tty::Modes,
+struct AlternateScreen {
+    modes: tty::TerminalModes,
     /// What it needs while it shows something.
-    need: &'static Need,
+    need: &'static TerminalRestore,
     /// As long as it does.
-    needed: Option<Needed>,
+    needed: Option<TerminalRestoreGuard>,
     terminal: Option<Terminal<CrosstermBackend<Stdout>>>,
 }
 
 /// The other screen, without a cursor.
-const SCREEN: &[u8] = b"\x1b[?1049h\x1b[?25l";
+const ENTER_SEQUENCE: &[u8] = b"\x1b[?1049h\x1b[?25l";
 
-impl Stage {
-    fn new(modes: tty::Modes) -> Self {
-        let need = Need::new(io::stdin().as_fd(), &modes.of_an_editor(), SCREEN);
+impl AlternateScreen {
+    fn new(modes: tty::TerminalModes) -> Self {
+        let need = TerminalRestore::new(io::stdin().as_fd(), &modes.to_raw(), ENTER_SEQUENCE);
         Self { modes, need, needed: None, terminal: None }
     }
 
     fn enter(&mut self) -> io::Result<()> {
         terminal::enable_raw_mode()?;
-        self.needed = Some(self.need.begin()?);
+        self.needed = Some(self.need.install()?);
         let terminal = Terminal::new(CrosstermBackend::new(io::stdout()));
         // From here on there is something to undo.
         self.terminal = Some(terminal?);
@@ -222,13 +226,13 @@ impl Stage {
     }
 
     /// Draws everything anew: something else may have been on the screen.
-    fn renew(&mut self, view: &mut View) -> io::Result<()> {
+    fn redraw(&mut self, view: &mut MonitorView) -> io::Result<()> {
         execute!(io::stdout(), terminal::Clear(terminal::ClearType::All))?;
         self.terminal = Some(Terminal::new(CrosstermBackend::new(io::stdout()))?);
         self.draw(view)
     }
 
-    fn draw(&mut self, view: &mut View) -> io::Result<()> {
+    fn draw(&mut self, view: &mut MonitorView) -> io::Result<()> {
         if let Some(terminal) = &mut self.terminal {
             terminal.draw(|frame| view.draw(frame))?;
         }
@@ -247,7 +251,7 @@ impl Stage {
     }
 }
 
-impl Drop for Stage {
+impl Drop for AlternateScreen {
     fn drop(&mut self) {
         if self.terminal.is_some() {
             self.leave();
@@ -260,42 +264,42 @@ mod tests {
     use super::*;
     use crate::base::time::Timestamp;
     use crate::report::Table;
-    use crate::report::screen::Scene;
+    use crate::report::screen::ScreenSource;
 
     struct Two;
 
-    impl Scene for Two {
-        fn look(&mut self, _: Timestamp, _: Option<&str>, _: usize) -> Result<Picture, Fault> {
+    impl ScreenSource for Two {
+        fn snapshot(&mut self, _: Timestamp, _: Option<&str>, _: usize) -> Result<Snapshot, Fault> {
             let mut table = Table::new(&[("name", "NAME")]);
             table.row(vec!["api".into()]);
             table.row(vec!["web".into()]);
-            Ok(Picture { table, lines: Vec::new() })
+            Ok(Snapshot { table, lines: Vec::new() })
         }
     }
 
-    fn showing() -> Showing {
-        let mut showing = Showing {
-            screen: Screen { every: Duration::from_secs(1), scene: Box::new(Two) },
-            view: View::default(),
-            due: Instant::now(),
+    fn showing() -> MonitorState {
+        let mut showing = MonitorState {
+            screen: Screen { interval: Duration::from_secs(1), source: Box::new(Two) },
+            view: MonitorView::default(),
+            next_refresh: Instant::now(),
         };
-        let Picture { table, lines } = showing.screen.scene.look(Timestamp(0), None, 0).expect("a picture");
+        let Snapshot { table, lines } = showing.screen.source.snapshot(Timestamp(0), None, 0).expect("a picture");
         showing.view.update(table, lines);
         showing
     }
 
-    fn press(showing: &mut Showing, code: KeyCode) -> Wish {
-        showing.key(KeyEvent::new(code, KeyModifiers::NONE))
+    fn press(showing: &mut MonitorState, code: KeyCode) -> UserAction {
+        showing.handle_key(KeyEvent::new(code, KeyModifiers::NONE))
     }
 
     #[test]
     fn keys_act_on_the_chosen_process() {
         let mut showing = showing();
-        assert_eq!(press(&mut showing, KeyCode::Char('r')), Wish::Line("tsm restart api".to_owned()));
-        assert_eq!(press(&mut showing, KeyCode::Down), Wish::Look);
-        assert_eq!(press(&mut showing, KeyCode::Char('s')), Wish::Line("tsm stop web".to_owned()));
-        assert_eq!(press(&mut showing, KeyCode::Char('q')), Wish::Leave);
-        assert_eq!(showing.key(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL)), Wish::Leave);
+        assert_eq!(press(&mut showing, KeyCode::Char('r')), UserAction::RunLine("tsm restart api".to_owned()));
+        assert_eq!(press(&mut showing, KeyCode::Down), UserAction::Refresh);
+        assert_eq!(press(&mut showing, KeyCode::Char('s')), UserAction::RunLine("tsm stop web".to_owned()));
+        assert_eq!(press(&mut showing, KeyCode::Char('q')), UserAction::Exit);
+        assert_eq!(showing.handle_key(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL)), UserAction::Exit);
     }
 
     #[test]
@@ -303,13 +307,13 @@ mod tests {
         let mut showing = showing();
         press(&mut showing, KeyCode::Char('/'));
         for letter in ['w', 'q'] {
-            assert_eq!(press(&mut showing, KeyCode::Char(letter)), Wish::Look);
+            assert_eq!(press(&mut showing, KeyCode::Char(letter)), UserAction::Refresh);
         }
-        assert_eq!(press(&mut showing, KeyCode::Backspace), Wish::Look);
+        assert_eq!(press(&mut showing, KeyCode::Backspace), UserAction::Refresh);
         press(&mut showing, KeyCode::Enter);
-        assert_eq!(press(&mut showing, KeyCode::Char('s')), Wish::Line("tsm stop web".to_owned()));
+        assert_eq!(press(&mut showing, KeyCode::Char('s')), UserAction::RunLine("tsm stop web".to_owned()));
         press(&mut showing, KeyCode::Esc);
         press(&mut showing, KeyCode::Up);
-        assert_eq!(press(&mut showing, KeyCode::Char('s')), Wish::Line("tsm stop api".to_owned()));
+        assert_eq!(press(&mut showing, KeyCode::Char('s')), UserAction::RunLine("tsm stop api".to_owned()));
     }
 }

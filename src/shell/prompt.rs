@@ -7,7 +7,7 @@ use std::time::Instant;
 use nu_ansi_term::{Color, Style};
 use reedline::{Prompt, PromptEditMode, PromptHistorySearch, PromptHistorySearchStatus, PromptViMode};
 
-use crate::base::environment::Rung;
+use crate::base::environment::Tier;
 use crate::command::Selection;
 
 /// What the prompt shows. Made anew for every line: nothing in it is looked up while it is drawn.
@@ -16,13 +16,13 @@ pub struct ContextPrompt {
     /// The active choices.
     pub selection: Selection,
     /// How careful to be here, if that is known.
-    pub rung: Option<Rung>,
+    pub tier: Option<Tier>,
     /// The exit code of the last line.
     pub code: u8,
     /// With colour.
     pub colors: bool,
     /// When it was first drawn.
-    pub drawn: OnceCell<Instant>,
+    pub first_drawn: OnceCell<Instant>,
 }
 
 impl ContextPrompt {
@@ -39,39 +39,39 @@ impl ContextPrompt {
         let org = self.selection.org.as_ref().map_or("-", |org| org.as_str());
         let code = match self.code {
             0 => String::new(),
-            code => self.paint(Color::Red.normal(), &format!("[{code}] ")),
+            code => self.styled(Color::Red.normal(), &format!("[{code}] ")),
         };
         if self.selection == Selection::default() {
-            return format!("{code}{}", self.paint(Color::Blue.bold(), "tetra"));
+            return format!("{code}{}", self.styled(Color::Blue.bold(), "tetra"));
         }
         let process = self.selection.process.as_ref();
         let process =
-            process.map(|name| format!("/{}", self.paint(Color::Cyan.normal(), name.as_str()))).unwrap_or_default();
-        format!("{code}{}/{}{process}", self.paint(Color::Blue.bold(), org), self.environment())
+            process.map(|name| format!("/{}", self.styled(Color::Cyan.normal(), name.as_str()))).unwrap_or_default();
+        format!("{code}{}/{}{process}", self.styled(Color::Blue.bold(), org), self.environment())
     }
 
     /// Production is red *and* says so, for those who see no red.
     fn environment(&self) -> String {
         let name = self.selection.env.as_ref().map_or("-", |env| env.as_str());
-        match self.rung {
-            Some(Rung::Prod) => {
+        match self.tier {
+            Some(Tier::Prod) => {
                 let text = if name == "prod" { "PROD".to_owned() } else { format!("{name}(PROD)") };
-                self.paint(Color::White.bold().on(Color::Red), &text)
+                self.styled(Color::White.bold().on(Color::Red), &text)
             }
-            Some(Rung::Staging) => self.paint(Color::Yellow.bold(), name),
-            Some(Rung::Dev) => self.paint(Color::Green.normal(), name),
-            Some(Rung::Local) | None => name.to_owned(),
+            Some(Tier::Staging) => self.styled(Color::Yellow.bold(), name),
+            Some(Tier::Dev) => self.styled(Color::Green.normal(), name),
+            Some(Tier::Local) | None => name.to_owned(),
         }
     }
 
-    fn paint(&self, style: Style, text: &str) -> String {
+    fn styled(&self, style: Style, text: &str) -> String {
         if self.colors { style.paint(text).to_string() } else { text.to_owned() }
     }
 }
 
 impl Prompt for ContextPrompt {
     fn render_prompt_left(&self) -> Cow<'_, str> {
-        self.drawn.get_or_init(Instant::now);
+        self.first_drawn.get_or_init(Instant::now);
         self.context().into()
     }
 
@@ -116,19 +116,19 @@ impl Prompt for ContextPrompt {
 mod tests {
     use super::*;
 
-    fn prompt(org: Option<&str>, env: Option<&str>, rung: Option<Rung>) -> ContextPrompt {
+    fn prompt(org: Option<&str>, env: Option<&str>, rung: Option<Tier>) -> ContextPrompt {
         let selection = Selection {
             org: org.map(|name| name.parse().expect("a name")),
             env: env.map(|name| name.parse().expect("a name")),
             process: None,
         };
-        ContextPrompt { selection, rung, code: 0, colors: false, drawn: OnceCell::new() }
+        ContextPrompt { selection, tier: rung, code: 0, colors: false, first_drawn: OnceCell::new() }
     }
 
     #[test]
     fn says_where_a_command_would_act() {
         assert_eq!(prompt(None, None, None).plain(), "tetra> ");
-        let mut acme = prompt(Some("acme"), Some("dev"), Some(Rung::Dev));
+        let mut acme = prompt(Some("acme"), Some("dev"), Some(Tier::Dev));
         assert_eq!(acme.plain(), "acme/dev> ");
         acme.selection.process = Some("api".parse().expect("a name"));
         acme.code = 130;
@@ -137,10 +137,10 @@ mod tests {
 
     #[test]
     fn production_is_loud_with_and_without_colour() {
-        let mut prod = prompt(Some("acme"), Some("prod"), Some(Rung::Prod));
+        let mut prod = prompt(Some("acme"), Some("prod"), Some(Tier::Prod));
         assert_eq!(prod.plain(), "acme/PROD> ");
         prod.colors = true;
         assert!(prod.render_prompt_left().contains(&Color::White.bold().on(Color::Red).paint("PROD").to_string()));
-        assert_eq!(prompt(Some("acme"), Some("eu"), Some(Rung::Prod)).plain(), "acme/eu(PROD)> ");
+        assert_eq!(prompt(Some("acme"), Some("eu"), Some(Tier::Prod)).plain(), "acme/eu(PROD)> ");
     }
 }

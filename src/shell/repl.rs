@@ -4,14 +4,14 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::eval::{self, Outcome};
+use super::eval::{self, LineOutcome};
+use super::line_reader::{LineReader, ReadResult};
 use super::prompt::ContextPrompt;
 use super::session::Session;
-use super::source::{Origin, Source};
-use super::typing::{Typed, Typing};
-use super::{config, mistake, plain};
-use crate::base::fault::{Fault, Kind};
-use crate::command::{Selection, known};
+use super::source::{ScriptOrigin, ScriptText};
+use super::{config, panics, plain_prompt};
+use crate::base::fault::{Fault, FaultKind};
+use crate::command::{Selection, environments};
 use crate::disk;
 use crate::report::{Color, Console};
 use crate::sys::{signal, tty};
@@ -21,60 +21,60 @@ use crate::sys::{signal, tty};
 /// Ctrl-C drops the line or ends the command, never the session; Ctrl-D on an empty line ends it with 0. SIGTERM, SIGHUP and
 /// the loss of the terminal end it with 128 + n, with the terminal as it was found.
 pub fn run(session: &mut Session, console: &mut dyn Console) -> u8 {
-    session.begin_prompt();
+    session.start_prompt();
     if std::mem::take(&mut session.globals.yes) {
         console.note(
             "`--yes` answers for one command, not for all at a prompt: each asks as usual; `COMMAND --yes` does not",
         );
     }
-    lead(session, console).unwrap_or_else(|fault| {
-        console.complain(&fault);
+    main_loop(session, console).unwrap_or_else(|fault| {
+        console.error(&fault);
         fault.kind.code()
     })
 }
 
-fn lead(session: &mut Session, console: &mut dyn Console) -> Result<u8, Fault> {
-    let modes = tty::Modes::now().map_err(unusable)?;
-    signal::listen().map_err(unusable)?;
-    signal::stay();
-    mistake::keep_quiet();
+fn main_loop(session: &mut Session, console: &mut dyn Console) -> Result<u8, Fault> {
+    let modes = tty::TerminalModes::current().map_err(terminal_error)?;
+    signal::install_handlers().map_err(terminal_error)?;
+    signal::survive_sigint();
+    panics::install_hook();
     let give_up = Arc::new(AtomicBool::new(false));
-    let _watch = tty::watch(modes, Arc::clone(&give_up)).map_err(unusable)?;
-    if let Some(code) = begin(session, console) {
+    let _watch = tty::watch_hangup(modes, Arc::clone(&give_up)).map_err(terminal_error)?;
+    if let Some(code) = load_startup_files(session, console) {
         return Ok(code);
     }
-    if plain::is_wanted(session) {
-        return Ok(plain::run(session, console));
+    if plain_prompt::is_enabled(session) {
+        return Ok(plain_prompt::run(session, console));
     }
-    let mut typing = Typing::begin(session, console, (modes, give_up));
+    let mut typing = LineReader::new(session, console, (modes, give_up));
     loop {
-        if let Some(number) = signal::ended() {
+        if let Some(number) = signal::termination_signal() {
             return Ok(u8::try_from(128 + number).unwrap_or(u8::MAX));
         }
-        let shown = look(session, console);
-        match typing.next(session, console, &shown)? {
-            Typed::Line(line) => {
+        let shown = build_prompt(session, console);
+        match typing.read_line(session, console, &shown)? {
+            ReadResult::Line(line) => {
                 let began = session.host.now();
                 let outcome = run_line(session, console, &line);
-                typing.remember(session, began, (&shown.selection, outcome));
-                if outcome.leave {
+                typing.update_history(session, began, (&shown.selection, outcome));
+                if outcome.exit {
                     return Ok(outcome.code);
                 }
             }
-            Typed::Nothing => {}
-            Typed::End => return Ok(0),
-            Typed::Spoiled => return Ok(plain::run(session, console)),
+            ReadResult::Nothing => {}
+            ReadResult::Eof => return Ok(0),
+            ReadResult::EditorFailed => return Ok(plain_prompt::run(session, console)),
         }
     }
 }
 
 /// The terminal cannot be used.
-pub(super) fn unusable(error: std::io::Error) -> Fault {
-    Fault::new(Kind::Failed, format!("failed to use the terminal: {error}"))
+pub(super) fn terminal_error(error: std::io::Error) -> Fault {
+    Fault::new(FaultKind::Failed, format!("failed to use the terminal: {error}"))
 }
 
 /// Settings from `config.toml`, then the lines of `rc.tetra`. What is wrong there is said and does no further harm.
-fn begin(session: &mut Session, console: &mut dyn Console) -> Option<u8> {
+fn load_startup_files(session: &mut Session, console: &mut dyn Console) -> Option<u8> {
     let path = session.paths.config();
     match config::settings(&path) {
         Ok(Some(settings)) => {
@@ -90,7 +90,7 @@ fn begin(session: &mut Session, console: &mut dyn Console) -> Option<u8> {
         return None;
     }
     let path = session.paths.rc();
-    let text = match disk::read_to_run(&path) {
+    let text = match disk::read_trusted(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
         Err(error) => {
@@ -98,10 +98,10 @@ fn begin(session: &mut Session, console: &mut dyn Console) -> Option<u8> {
             return None;
         }
     };
-    let origin = Origin::File(path.display().to_string());
-    let outcome = eval::run_text(session, console, Source { origin: &origin, text: &text, first_line: 1 });
-    session.last = 0;
-    outcome.leave.then_some(outcome.code)
+    let origin = ScriptOrigin::File(path.display().to_string());
+    let outcome = eval::run_text(session, console, ScriptText { origin: &origin, text: &text, first_line: 1 });
+    session.last_code = 0;
+    outcome.exit.then_some(outcome.code)
 }
 
 fn warn(console: &mut dyn Console, fault: &Fault) {
@@ -110,34 +110,40 @@ fn warn(console: &mut dyn Console, fault: &Fault) {
     console.note(&format!("warning: {place}{fault}{advice}"));
 }
 
-fn run_line(session: &mut Session, console: &mut dyn Console, line: &str) -> Outcome {
-    let outcome = mistake::catch(|| eval::run_line(session, console, line, &Origin::Prompt));
+fn run_line(session: &mut Session, console: &mut dyn Console, line: &str) -> LineOutcome {
+    let outcome = panics::catch(|| eval::run_line(session, console, line, &ScriptOrigin::Prompt));
     outcome.unwrap_or_else(|fault| {
-        session.recover();
-        console.complain(&fault);
-        session.last = fault.kind.code();
-        Outcome::of(fault.kind)
+        session.reset_depth();
+        console.error(&fault);
+        session.last_code = fault.kind.code();
+        LineOutcome::of(fault.kind)
     })
 }
 
 /// What the prompt shows now. A context that cannot be read is said and shown as none.
-fn look(session: &Session, console: &mut dyn Console) -> ContextPrompt {
+fn build_prompt(session: &Session, console: &mut dyn Console) -> ContextPrompt {
     let selection = session.selection().unwrap_or_else(|fault| {
         warn(console, &fault);
         Selection::default()
     });
-    let rung = selection.environment().map(|it| known::rung(&session.paths, &it));
-    ContextPrompt { selection, rung, code: session.last, colors: colors(session), drawn: OnceCell::new() }
+    let rung = selection.environment().map(|it| environments::tier(&session.paths, &it));
+    ContextPrompt {
+        selection,
+        tier: rung,
+        code: session.last_code,
+        colors: colors(session),
+        first_drawn: OnceCell::new(),
+    }
 }
 
 /// The prompt as plain text.
 pub(super) fn plain_prompt(session: &Session, console: &mut dyn Console) -> String {
-    look(session, console).plain()
+    build_prompt(session, console).plain()
 }
 
 /// Whether the prompt is coloured: the option of the start, then `NO_COLOR`.
 pub(super) fn colors(session: &Session) -> bool {
-    match session.globals.look.color {
+    match session.globals.output.color {
         Some(Color::Always) => true,
         Some(Color::Never) => false,
         Some(Color::Auto) | None => session.host.variable("NO_COLOR").is_none(),

@@ -5,7 +5,7 @@ use crate::base::fault::Fault;
 use crate::base::name::{OrgName, ProcessName};
 use crate::command::global::Globals;
 use crate::command::{Selection, Settings};
-use crate::report::Choice;
+use crate::report::SelectionChange;
 use crate::sys::host::Host;
 use crate::sys::paths::Paths;
 
@@ -20,29 +20,29 @@ pub struct Session {
     /// What was set.
     pub settings: Settings,
     /// At a prompt, or not.
-    pub manner: Manner,
+    pub mode: SessionMode,
     /// `--yes` and `-v` of the start hold for every command.
     pub globals: Globals,
     /// The exit code of the last line.
-    pub last: u8,
-    choices: Choices,
-    before: Choices,
+    pub last_code: u8,
+    choices: SelectionLayers,
+    previous: SelectionLayers,
     /// How many scripts, aliases and repetitions are inside each other now.
     pub(super) depth: usize,
 }
 
 /// How a session is led.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Manner {
+pub enum SessionMode {
     /// Somebody types.
-    Prompt,
+    Interactive,
     /// A command line, a script or a pipe.
     Batch,
 }
 
 /// What was chosen in this session, by options at its start or by `use` and `select`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Chosen {
+pub struct Selected {
     /// The organization.
     pub org: Option<OrgName>,
     /// The environment.
@@ -53,18 +53,18 @@ pub struct Chosen {
 
 /// What was chosen, with and without options.
 #[derive(Debug, Clone, Default)]
-struct Choices {
+struct SelectionLayers {
     /// What commands mean: options of the start and of an enclosing command count.
-    all: Chosen,
+    effective: Selected,
     /// The session's own, by `use` and at the start of a prompt, which shows it: what options cannot take away from the guard.
-    own: Chosen,
+    own: Selected,
 }
 
 /// What held before a command let its options hold for other lines.
-pub(super) struct Before {
+pub(super) struct SavedState {
     paths: Paths,
-    choices: Choices,
-    before: Choices,
+    choices: SelectionLayers,
+    previous: SelectionLayers,
     globals: Globals,
 }
 
@@ -76,57 +76,57 @@ impl Session {
             paths,
             host,
             settings: Settings::default(),
-            manner: Manner::Batch,
+            mode: SessionMode::Batch,
             globals: Globals::default(),
-            last: 0,
-            choices: Choices::default(),
-            before: Choices::default(),
+            last_code: 0,
+            choices: SelectionLayers::default(),
+            previous: SelectionLayers::default(),
             depth: 0,
         }
     }
 
     /// Takes over the global options of the start: they hold for every command of the session.
-    pub fn begin_with(&mut self, globals: Globals) {
+    pub fn apply_globals(&mut self, globals: Globals) {
         if let Some(dir) = &globals.dir {
             self.paths = self.paths.with_home(self.host.cwd().join(dir));
         }
-        let chosen = &mut self.choices.all;
+        let chosen = &mut self.choices.effective;
         chosen.org = globals.org.clone().or(chosen.org.take());
         chosen.env = globals.env.clone().or(chosen.env.take());
         self.globals = globals;
     }
 
     /// From now on somebody types: what options of the start chose is shown, and so is the session's own.
-    pub(super) fn begin_prompt(&mut self) {
-        self.manner = Manner::Prompt;
-        self.choices.own = self.choices.all.clone();
+    pub(super) fn start_prompt(&mut self) {
+        self.mode = SessionMode::Interactive;
+        self.choices.own = self.choices.effective.clone();
     }
 
-    /// Lets the options of a command that runs other lines hold for these, until [`Session::restore`].
+    /// Lets the options of a command that runs other lines hold for these, until [`Session::pop_globals`].
     #[must_use]
-    pub(super) fn enter(&mut self, globals: &Globals) -> Option<Before> {
+    pub(super) fn push_globals(&mut self, globals: &Globals) -> Option<SavedState> {
         let inner = Globals {
             yes: globals.yes || self.globals.yes,
             verbose: globals.verbose.max(self.globals.verbose),
             ..globals.clone()
         };
-        if *globals == (Globals { look: globals.look, ..Globals::default() }) {
+        if *globals == (Globals { output: globals.output, ..Globals::default() }) {
             return None;
         }
-        let before = Before {
+        let before = SavedState {
             paths: self.paths.clone(),
             choices: self.choices.clone(),
-            before: self.before.clone(),
+            previous: self.previous.clone(),
             globals: self.globals.clone(),
         };
-        self.begin_with(inner);
+        self.apply_globals(inner);
         Some(before)
     }
 
-    /// What held before [`Session::enter`]. Lines that ran with options of their own chose nothing for the session.
-    pub(super) fn restore(&mut self, before: Option<Before>) {
-        if let Some(Before { paths, choices, before, globals }) = before {
-            (self.paths, self.choices, self.before, self.globals) = (paths, choices, before, globals);
+    /// What held before [`Session::push_globals`]. Lines that ran with options of their own chose nothing for the session.
+    pub(super) fn pop_globals(&mut self, before: Option<SavedState>) {
+        if let Some(SavedState { paths, choices, previous: before, globals }) = before {
+            (self.paths, self.choices, self.previous, self.globals) = (paths, choices, before, globals);
         }
     }
 
@@ -136,7 +136,7 @@ impl Session {
     ///
     /// Fails if a variable holds no name, or what is kept cannot be read.
     pub fn selection(&self) -> Result<Selection, Fault> {
-        context::selection(&self.paths, &*self.host, self.choices.all.clone())
+        context::selection(&self.paths, &*self.host, self.choices.effective.clone())
     }
 
     /// The same without any option of a command line: the guard is never laxer than in this.
@@ -154,38 +154,38 @@ impl Session {
     ///
     /// As [`Session::selection`].
     pub fn selection_with(&self, paths: &Paths, globals: &Globals) -> Result<Selection, Fault> {
-        let mut chosen = self.choices.all.clone();
+        let mut chosen = self.choices.effective.clone();
         if globals.org.is_some() && globals.org != chosen.org {
             // An environment belongs to the organization it was chosen in.
-            chosen = Chosen { org: globals.org.clone(), ..Chosen::default() };
+            chosen = Selected { org: globals.org.clone(), ..Selected::default() };
         }
         chosen.env = globals.env.clone().or(chosen.env);
         context::selection(paths, &*self.host, chosen)
     }
 
     /// Changes what is chosen; the process is forgotten with the organization or environment it was chosen in.
-    pub fn choose(&mut self, choice: Choice) {
+    pub fn change_selection(&mut self, choice: SelectionChange) {
         let before = self.choices.clone();
-        self.choices.own.take(&choice);
-        self.choices.all.take(&choice);
-        if self.choices.all != before.all {
-            self.before = before;
+        self.choices.own.apply(&choice);
+        self.choices.effective.apply(&choice);
+        if self.choices.effective != before.effective {
+            self.previous = before;
         }
     }
 
     /// After a mistake in the middle of a line: whatever it was inside of is over.
-    pub(super) fn recover(&mut self) {
+    pub(super) fn reset_depth(&mut self) {
         self.depth = 0;
     }
 
     /// Goes back to what was chosen before the last change.
-    pub fn back(&mut self) {
-        std::mem::swap(&mut self.choices, &mut self.before);
+    pub fn select_previous(&mut self) {
+        std::mem::swap(&mut self.choices, &mut self.previous);
     }
 }
 
-impl Chosen {
-    fn take(&mut self, choice: &Choice) {
+impl Selected {
+    fn apply(&mut self, choice: &SelectionChange) {
         if let Some(org) = &choice.org {
             if *org != self.org {
                 *self = Self::default();

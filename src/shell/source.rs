@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
-use crate::base::fault::Place;
+use crate::base::fault::Location;
 
-use super::history::without_secrets;
+use super::history::redact_line;
 
 /// The way in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
+pub enum ScriptOrigin {
     /// Typed at the prompt.
     Prompt,
     /// After `-c`.
@@ -16,22 +16,22 @@ pub enum Origin {
     /// A script, as the operator calls it.
     File(String),
     /// The standard input.
-    Input,
+    Stdin,
     /// Words of a command line, split by somebody else.
     Words,
     /// A line with a name of its own, or one that is repeated.
-    Inner(String),
+    Nested(String),
 }
 
-impl Origin {
+impl ScriptOrigin {
     /// The name in `file:line:col`.
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
             Self::Prompt => "prompt",
             Self::Option => "-c",
-            Self::File(name) | Self::Inner(name) => name,
-            Self::Input => "stdin",
+            Self::File(name) | Self::Nested(name) => name,
+            Self::Stdin => "stdin",
             Self::Words => "",
         }
     }
@@ -39,30 +39,30 @@ impl Origin {
     /// True for texts of which one does not see which line is being run.
     #[must_use]
     pub fn is_script(&self) -> bool {
-        matches!(self, Self::File(_) | Self::Input)
+        matches!(self, Self::File(_) | Self::Stdin)
     }
 }
 
 /// A text of commands.
 #[derive(Debug, Clone, Copy)]
-pub struct Source<'a> {
+pub struct ScriptText<'a> {
     /// Where it comes from.
-    pub origin: &'a Origin,
+    pub origin: &'a ScriptOrigin,
     /// The text.
     pub text: &'a str,
     /// The number of its first line.
     pub first_line: usize,
 }
 
-impl Source<'_> {
+impl ScriptText<'_> {
     /// The place of a span of it. A line with a secret is shown without it and marked as a whole.
     #[must_use]
-    pub fn place(&self, span: &Range<usize>) -> Option<Place> {
-        if *self.origin == Origin::Words {
+    pub fn location(&self, span: &Range<usize>) -> Option<Location> {
+        if *self.origin == ScriptOrigin::Words {
             return None;
         }
-        let mut place = Place::of(self.origin.name(), self.text, span, self.first_line);
-        let shown = without_secrets(&place.text).unwrap_or_default();
+        let mut place = Location::of(self.origin.name(), self.text, span, self.first_line);
+        let shown = redact_line(&place.text).unwrap_or_default();
         if shown != place.text {
             let begin = shown.len() - shown.trim_start().len();
             (place.column, place.width) = (begin + 1, shown.trim().chars().count());

@@ -11,7 +11,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Where version 2 is mounted: alone, or beside version 1.
-pub(super) const MOUNTS: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
+pub(super) const V2_MOUNTS: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
 
 /// What the names of our groups begin with.
 const PREFIX: &str = "tetra-";
@@ -36,7 +36,7 @@ impl Cgroup {
     /// The group of the process directory `dir`, below the supervisor's own; `None` where there is no such tree.
     pub(super) fn of_directory(dir: &Path) -> Option<Self> {
         let found = fs::metadata(dir).ok()?;
-        Some(Self(above(&group_of("self")?).join(name(&found))))
+        Some(Self(outside_ours(&group_of("self")?).join(name(&found))))
     }
 
     /// The group that a living child is in, if it is one of ours.
@@ -69,21 +69,21 @@ impl Cgroup {
 }
 
 /// Steps out of another process's group, when this supervisor was started from within it.
-pub(super) fn leave_others() {
-    if let Some(own) = group_of("self").filter(|own| above(own) != *own) {
+pub(super) fn leave_other_groups() {
+    if let Some(own) = group_of("self").filter(|own| outside_ours(own) != *own) {
         // Refused, it stays there, and is still known as another supervisor by all who look.
-        let _ = fs::write(above(&own).join("cgroup.procs"), "0");
+        let _ = fs::write(outside_ours(&own).join("cgroup.procs"), "0");
     }
 }
 
 /// The group itself, or the one in which the outermost of ours stands.
-pub(super) fn above(group: &Path) -> PathBuf {
+pub(super) fn outside_ours(group: &Path) -> PathBuf {
     group.components().take_while(|part| !is_ours(part.as_os_str())).collect()
 }
 
 /// The directory of the group that a process is in.
 fn group_of(process: &str) -> Option<PathBuf> {
-    let mount = MOUNTS.iter().find(|mount| Path::new(mount).join("cgroup.controllers").exists())?;
+    let mount = V2_MOUNTS.iter().find(|mount| Path::new(mount).join("cgroup.controllers").exists())?;
     let groups = fs::read_to_string(format!("/proc/{process}/cgroup")).ok()?;
     let path = groups.lines().find_map(|line| line.strip_prefix("0::/"))?;
     Some(Path::new(mount).join(path))
@@ -129,8 +129,8 @@ mod tests {
 
     #[test]
     fn a_group_is_ours_by_its_whole_name() {
-        let folder = fs::metadata("/").expect("it is there");
-        assert!(is_ours(name(&folder).as_ref()));
+        let directory = fs::metadata("/").expect("it is there");
+        assert!(is_ours(name(&directory).as_ref()));
         for other in ["tetra-dev.service", "tetra-test", "tetra-", "tetra-1-", "tetra-1-x", "tetra-1-2.scope", "fe00-1"]
         {
             assert!(!is_ours(other.as_ref()), "{other}");
@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn the_unit_of_an_operator_is_not_stepped_out_of() {
         let unit = Path::new("/sys/fs/cgroup/system.slice/tetra-dev.service");
-        assert_eq!(above(unit), unit);
-        assert_eq!(above(&unit.join("tetra-fe00-99ec61/deeper")), unit);
+        assert_eq!(outside_ours(unit), unit);
+        assert_eq!(outside_ours(&unit.join("tetra-fe00-99ec61/deeper")), unit);
     }
 }

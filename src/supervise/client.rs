@@ -11,31 +11,31 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::CWD;
 
-use crate::disk::{self, Refusal};
+use crate::disk::{self, FileAccessError};
 
 use super::cgroup::Cgroup;
-use super::lock::{self, Seat};
-use super::memory_group::MemoryGroup;
-use super::meta::{Cause, Origin};
-use super::repair;
+use super::lock::{self, LockRole};
+use super::memory_cgroup::MemoryCgroup;
+use super::meta::{StopCause, StopOrigin};
+use super::protocol::{RECORD_SIZE, StartupMessage};
+use super::recovery;
 use super::wait::is_readable_until;
-use super::wire::{RECORD, Word};
 
-pub use super::memory_group::{SCOPE_PREFIX, SCOPE_SUFFIX, needs_scope as memory_needs_scope};
-pub use super::wait::{WaitError, soon, wait, wait_for_last, wait_unsupervised};
-pub use super::wire::{Launched, Order, Step};
+pub use super::memory_cgroup::{SCOPE_PREFIX, SCOPE_SUFFIX, needs_scope as memory_needs_scope};
+pub use super::protocol::{ControlCommand, LaunchResult, SpawnStep};
+pub use super::wait::{WaitError, poll_until, wait, wait_unsupervised, wait_until_exit};
 
 /// The longest time a new supervisor may take to its first word.
-pub const FIRST_WORD_LIMIT: Duration = Duration::from_secs(10);
+pub const STARTUP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How soon a supervisor that somebody stopped (SIGSTOP) before its first word is continued.
-const STEP: Duration = Duration::from_millis(250);
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The longest time a pre-start command may run.
-pub const HOOK_LIMIT: Duration = Duration::from_secs(300);
+pub const HOOK_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// The orders FIFO inside a process directory.
-pub(super) const ORDERS: &str = "orders";
+pub(super) const CONTROL_FIFO: &str = "orders";
 
 /// Why no supervisor answered.
 #[derive(Debug)]
@@ -48,24 +48,24 @@ pub enum LaunchError {
         source: io::Error,
     },
     /// Who is to look after the process could not begin, and so it was not run.
-    Unattended {
+    SidecarFailed {
         /// Why.
         source: io::Error,
     },
     /// It ended without a word.
-    Died {
+    SupervisorDied {
         /// The process directory.
         dir: PathBuf,
     },
     /// It did not say a word in time; it may still do its work.
-    Late {
+    Timeout {
         /// The process directory.
         dir: PathBuf,
         /// How long was waited.
         waited: Duration,
     },
     /// Its first word was of a version this program does not know.
-    Unknown {
+    ProtocolMismatch {
         /// The process directory.
         dir: PathBuf,
     },
@@ -75,12 +75,12 @@ impl fmt::Display for LaunchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Execute { exe, .. } => write!(f, "failed to execute the supervisor `{}`", exe.display()),
-            Self::Unattended { .. } => f.write_str("its health, files, memory or clock cannot be watched"),
-            Self::Died { dir } => write!(f, "the supervisor of `{}` ended without a word", dir.display()),
-            Self::Late { dir, waited } => {
+            Self::SidecarFailed { .. } => f.write_str("its health, files, memory or clock cannot be watched"),
+            Self::SupervisorDied { dir } => write!(f, "the supervisor of `{}` ended without a word", dir.display()),
+            Self::Timeout { dir, waited } => {
                 write!(f, "the supervisor of `{}` did not answer within {} s", dir.display(), waited.as_secs())
             }
-            Self::Unknown { dir } => write!(f, "the supervisor of `{}` speaks another version", dir.display()),
+            Self::ProtocolMismatch { dir } => write!(f, "the supervisor of `{}` speaks another version", dir.display()),
         }
     }
 }
@@ -88,8 +88,8 @@ impl fmt::Display for LaunchError {
 impl std::error::Error for LaunchError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Execute { source, .. } | Self::Unattended { source } => Some(source),
-            Self::Died { .. } | Self::Late { .. } | Self::Unknown { .. } => None,
+            Self::Execute { source, .. } | Self::SidecarFailed { source } => Some(source),
+            Self::SupervisorDied { .. } | Self::Timeout { .. } | Self::ProtocolMismatch { .. } => None,
         }
     }
 }
@@ -98,7 +98,7 @@ impl std::error::Error for LaunchError {
 #[derive(Debug)]
 pub enum SendError {
     /// Nobody supervises this directory.
-    NobodyThere {
+    NotSupervised {
         /// The process directory.
         dir: PathBuf,
     },
@@ -114,7 +114,7 @@ pub enum SendError {
 impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NobodyThere { dir } => write!(f, "nobody supervises `{}`", dir.display()),
+            Self::NotSupervised { dir } => write!(f, "nobody supervises `{}`", dir.display()),
             Self::Write { path, .. } => write!(f, "failed to write an order to `{}`", path.display()),
         }
     }
@@ -123,7 +123,7 @@ impl fmt::Display for SendError {
 impl std::error::Error for SendError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::NobodyThere { .. } => None,
+            Self::NotSupervised { .. } => None,
             Self::Write { source, .. } => Some(source),
         }
     }
@@ -133,15 +133,15 @@ impl std::error::Error for SendError {
 ///
 /// It gets no environment, a session of its own and none of our descriptors, and is nobody's child: a caller that lives long
 /// reaps nothing. The child's environment comes from the files in and named by the process directory.
-/// Waits at most [`FIRST_WORD_LIMIT`], and [`HOOK_LIMIT`] more once it said that a pre-start command runs.
+/// Waits at most [`STARTUP_TIMEOUT`], and [`HOOK_TIMEOUT`] more once it said that a pre-start command runs.
 ///
 /// `meta.json` must be there, its state `starting` for a start. A supervisor that still lets go of the directory answers
-/// [`Launched::AlreadySupervised`]: wait for it with [`wait_unsupervised`] before writing `meta.json`.
+/// [`LaunchResult::AlreadySupervised`]: wait for it with [`wait_unsupervised`] before writing `meta.json`.
 ///
 /// # Errors
 ///
 /// Fails when the program cannot be executed, ends without a word, or stays silent for too long.
-pub fn launch(exe: &Path, dir: &Path) -> Result<Launched, LaunchError> {
+pub fn launch(exe: &Path, dir: &Path) -> Result<LaunchResult, LaunchError> {
     let mut command = Command::new(exe);
     command.env_clear();
     execute(&mut command, exe, dir)
@@ -153,34 +153,36 @@ pub fn launch(exe: &Path, dir: &Path) -> Result<Launched, LaunchError> {
 /// # Errors
 ///
 /// As [`launch`].
-pub fn launch_in_scope(exe: &Path, dir: &Path, scope: &Scope) -> Result<Launched, LaunchError> {
+pub fn launch_in_scope(exe: &Path, dir: &Path, scope: &TransientScope) -> Result<LaunchResult, LaunchError> {
     let mut command = Command::new("systemd-run");
     command.env_clear();
-    if let Some(runtime_dir) = &scope.user {
+    if let Some(runtime_dir) = &scope.user_runtime_dir {
         command.arg("--user").env("XDG_RUNTIME_DIR", runtime_dir);
     }
     command.args(["--scope", "--quiet", "--collect", "--property=Delegate=yes"]);
     command.arg(format!("--unit={}", scope.unit)).arg(format!("--description={}", scope.description));
     // What systemd-run adds for its program is not for a supervisor, which has no environment.
     match execute(command.args(["--", "/usr/bin/env", "-i"]).arg(exe), exe, dir) {
-        Err(LaunchError::Execute { .. } | LaunchError::Died { .. }) if !supervised(dir) => launch(exe, dir),
+        Err(LaunchError::Execute { .. } | LaunchError::SupervisorDied { .. }) if !is_supervised(dir) => {
+            launch(exe, dir)
+        }
         answer => answer,
     }
 }
 
 /// A scope to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Scope {
+pub struct TransientScope {
     /// Its name: `tetra-web-1a2b3c4d.scope`.
     pub unit: String,
     /// What it is for, in words.
     pub description: String,
     /// The runtime directory of an ordinary user, whose own manager makes it.
-    pub user: Option<PathBuf>,
+    pub user_runtime_dir: Option<PathBuf>,
 }
 
 /// Runs what becomes the supervisor, and waits for its first word.
-fn execute(command: &mut Command, exe: &Path, dir: &Path) -> Result<Launched, LaunchError> {
+fn execute(command: &mut Command, exe: &Path, dir: &Path) -> Result<LaunchResult, LaunchError> {
     let execute = |source| LaunchError::Execute { exe: exe.to_owned(), source };
     let mut starter = command
         .arg(super::FLAG)
@@ -192,39 +194,39 @@ fn execute(command: &mut Command, exe: &Path, dir: &Path) -> Result<Launched, La
         .spawn()
         .map_err(execute)?;
     let mut words = File::from(std::os::fd::OwnedFd::from(starter.stdout.take().expect("stdout was piped")));
-    let answer = first_word(&mut words, dir);
+    let answer = read_startup_message(&mut words, dir);
     // The process we started ended at once, when its own child went on.
     starter.wait().map_err(execute)?;
     match answer {
         // Its worker was killed before it could speak, and the next one has nobody to speak to.
-        Err(LaunchError::Died { .. }) if supervised(dir) => Ok(Launched::AlreadySupervised),
+        Err(LaunchError::SupervisorDied { .. }) if is_supervised(dir) => Ok(LaunchResult::AlreadySupervised),
         answer => answer,
     }
 }
 
-fn first_word(words: &mut File, dir: &Path) -> Result<Launched, LaunchError> {
+fn read_startup_message(words: &mut File, dir: &Path) -> Result<LaunchResult, LaunchError> {
     let dir = || dir.to_owned();
-    let mut limit = FIRST_WORD_LIMIT;
+    let mut limit = STARTUP_TIMEOUT;
     let mut deadline = Instant::now() + limit;
     loop {
-        if !is_readable_until(&*words, deadline.min(Instant::now() + STEP)) {
+        if !is_readable_until(&*words, deadline.min(Instant::now() + POLL_INTERVAL)) {
             if Instant::now() >= deadline {
-                return Err(LaunchError::Late { dir: dir(), waited: limit });
+                return Err(LaunchError::Timeout { dir: dir(), waited: limit });
             }
-            repair::rouse(&dir());
+            recovery::resume_if_stopped(&dir());
             continue;
         }
-        let mut record = [0; RECORD];
+        let mut record = [0; RECORD_SIZE];
         if words.read_exact(&mut record).is_err() {
-            return Err(LaunchError::Died { dir: dir() });
+            return Err(LaunchError::SupervisorDied { dir: dir() });
         }
-        match Word::decode(&record) {
-            Some(Word::Done(launched)) => return Ok(launched),
-            Some(Word::Hooking) => {
-                limit += HOOK_LIMIT;
-                deadline += HOOK_LIMIT;
+        match StartupMessage::decode(&record) {
+            Some(StartupMessage::Done(launched)) => return Ok(launched),
+            Some(StartupMessage::HookRunning) => {
+                limit += HOOK_TIMEOUT;
+                deadline += HOOK_TIMEOUT;
             }
-            None => return Err(LaunchError::Unknown { dir: dir() }),
+            None => return Err(LaunchError::ProtocolMismatch { dir: dir() }),
         }
     }
 }
@@ -232,8 +234,8 @@ fn first_word(words: &mut File, dir: &Path) -> Result<Launched, LaunchError> {
 /// True when somebody supervises the process in `dir`, and also where that cannot be seen: what is done to a process that nobody
 /// supervises needs certainty. Only asks: no lock is taken, not even for an instant.
 #[must_use]
-pub fn supervised(dir: &Path) -> bool {
-    lock::is_held(CWD, dir).unwrap_or(true)
+pub fn is_supervised(dir: &Path) -> bool {
+    lock::is_any_role_held(CWD, dir).unwrap_or(true)
 }
 
 /// The same, without an answer where it cannot be seen.
@@ -241,17 +243,17 @@ pub fn supervised(dir: &Path) -> bool {
 /// # Errors
 ///
 /// Fails when the lock is there and cannot be asked for.
-pub fn supervision(dir: &Path) -> io::Result<bool> {
-    lock::is_held(CWD, dir)
+pub fn try_is_supervised(dir: &Path) -> io::Result<bool> {
+    lock::is_any_role_held(CWD, dir)
 }
 
-/// The same for a `dir` relative to an open folder.
+/// The same for a `dir` relative to an open directory.
 ///
 /// # Errors
 ///
 /// Fails when the lock is there and cannot be asked for.
-pub fn supervised_in(folder: BorrowedFd, dir: &Path) -> io::Result<bool> {
-    lock::is_held(folder, dir)
+pub fn is_supervised_at(dirfd: BorrowedFd, dir: &Path) -> io::Result<bool> {
+    lock::is_any_role_held(dirfd, dir)
 }
 
 /// Gives an order to the supervisor of `dir` and returns at once; what comes of it is seen in `meta.json`. A supervisor that
@@ -260,8 +262,8 @@ pub fn supervised_in(folder: BorrowedFd, dir: &Path) -> io::Result<bool> {
 /// # Errors
 ///
 /// Fails when nobody supervises `dir`, or its FIFO cannot be written.
-pub fn send(dir: &Path, order: Order) -> Result<(), SendError> {
-    send_for(dir, order, Cause::Operator)
+pub fn send(dir: &Path, order: ControlCommand) -> Result<(), SendError> {
+    send_with_cause(dir, order, StopCause::Operator)
 }
 
 /// The same for somebody who is no operator.
@@ -269,20 +271,20 @@ pub fn send(dir: &Path, order: Order) -> Result<(), SendError> {
 /// # Errors
 ///
 /// As [`send`].
-pub fn send_for(dir: &Path, order: Order, cause: Cause) -> Result<(), SendError> {
-    let path = dir.join(ORDERS);
-    match disk::own().pipe().write().open(&path) {
+pub fn send_with_cause(dir: &Path, order: ControlCommand, cause: StopCause) -> Result<(), SendError> {
+    let path = dir.join(CONTROL_FIFO);
+    match disk::own_file().fifo().write().open(&path) {
         Ok(mut fifo) => {
-            fifo.write_all(&order.encode(Origin { cause, pid: std::process::id() }))
+            fifo.write_all(&order.encode(StopOrigin { cause, pid: std::process::id() }))
                 .map_err(|source| SendError::Write { path, source })?;
-            repair::rouse(dir);
+            recovery::resume_if_stopped(dir);
             Ok(())
         }
         Err(error)
             if matches!(error.raw_os_error(), Some(libc::ENXIO | libc::ENOENT))
-                || disk::refusal(&error) == Some(Refusal::NotRegular) =>
+                || disk::access_error(&error) == Some(FileAccessError::NotRegular) =>
         {
-            Err(SendError::NobodyThere { dir: dir.to_owned() })
+            Err(SendError::NotSupervised { dir: dir.to_owned() })
         }
         Err(source) => Err(SendError::Write { path, source }),
     }
@@ -290,7 +292,7 @@ pub fn send_for(dir: &Path, order: Order, cause: Cause) -> Result<(), SendError>
 
 /// Keeps every supervisor away from a process directory for as long as it lives.
 #[derive(Debug)]
-pub struct Hold {
+pub struct SupervisionLock {
     _locks: [File; 2],
 }
 
@@ -299,22 +301,22 @@ pub struct Hold {
 /// # Errors
 ///
 /// Fails when the locks cannot be taken: then it is not known whether somebody supervises.
-pub fn hold(dir: &Path) -> io::Result<Option<Hold>> {
+pub fn lock_supervision(dir: &Path) -> io::Result<Option<SupervisionLock>> {
     let take = |seat| {
         let file = lock::open(dir)?;
-        Ok::<_, io::Error>(lock::take(&file, seat)?.then_some(file))
+        Ok::<_, io::Error>(lock::try_acquire(&file, seat)?.then_some(file))
     };
-    let (guard, worker) = (take(Seat::Guard)?, take(Seat::Worker)?);
-    Ok(guard.zip(worker).map(|(guard, worker)| Hold { _locks: [guard, worker] }))
+    let (guard, worker) = (take(LockRole::Guard)?, take(LockRole::Worker)?);
+    Ok(guard.zip(worker).map(|(guard, worker)| SupervisionLock { _locks: [guard, worker] }))
 }
 
 /// Lets the kernel forget the process in `dir`, which nobody supervises and which is about to be removed: takes away the
 /// empty control groups that a killed supervisor left. Does nothing where there is none.
-pub fn forget(dir: &Path) {
+pub fn remove_cgroups(dir: &Path) {
     if let Some(cgroup) = Cgroup::of_directory(dir) {
         cgroup.remove();
     }
-    if let Some(group) = MemoryGroup::of_directory(dir) {
+    if let Some(group) = MemoryCgroup::of_directory(dir) {
         group.remove();
     }
 }

@@ -17,14 +17,14 @@ pub(super) fn unix_ns() -> i64 {
 
 /// This moment as `/proc/PID/stat` counts: clock ticks since the boot.
 pub(super) fn ticks() -> u64 {
-    u64::try_from(Moment::now().0.as_millis()).unwrap_or(u64::MAX) / (1000 / TICKS_PER_SECOND)
+    u64::try_from(MonotonicTime::now().0.as_millis()).unwrap_or(u64::MAX) / (1000 / TICKS_PER_SECOND)
 }
 
 /// A moment that no change of the wall clock moves; time asleep counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Moment(Duration);
+pub(super) struct MonotonicTime(Duration);
 
-impl Moment {
+impl MonotonicTime {
     /// This moment.
     pub(super) fn now() -> Self {
         Self(Duration::from(clock_gettime(ClockId::CLOCK_BOOTTIME).expect("the kernel has a boot clock")))
@@ -36,12 +36,12 @@ impl Moment {
     }
 
     /// The moment `wait` after this one.
-    pub(super) fn after(self, wait: Duration) -> Self {
+    pub(super) fn plus(self, wait: Duration) -> Self {
         Self(self.0 + wait)
     }
 
     /// How long after `earlier` this is; zero if it is before.
-    pub(super) fn since(self, earlier: Self) -> Duration {
+    pub(super) fn duration_since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
     }
 }

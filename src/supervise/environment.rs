@@ -7,7 +7,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::limits::Account;
+use super::limits::RunAsUser;
 use super::meta::Meta;
 use crate::base::dotenv;
 use crate::disk;
@@ -16,13 +16,13 @@ use crate::disk;
 pub(super) const SNAPSHOT: &str = "environ";
 
 /// The variable that marks a child and whatever it starts: `TSM_RUN=<id>.<nonce>`.
-pub(super) const MARK: &str = "TSM_RUN";
+pub(super) const RUN_MARKER_VAR: &str = "TSM_RUN";
 
 /// The variable that names the process directory.
-pub(super) const HOME: &str = "TSM_PROCESS_DIR";
+pub(super) const PROCESS_DIR_VAR: &str = "TSM_PROCESS_DIR";
 
 /// The variable that tells the pre-start command from the process itself.
-pub(super) const HOOK: &str = "TSM_HOOK";
+pub(super) const HOOK_VAR: &str = "TSM_HOOK";
 
 /// The kind of process that is told not to hold its output back, and the variable that tells it.
 const PYTHON: &str = "python";
@@ -33,9 +33,9 @@ const SESSION: [&[u8]; 4] = [b"XDG_RUNTIME_DIR", b"DBUS_SESSION_BUS_ADDRESS", b"
 
 /// Why there is no environment, in words and as the nearest error number.
 #[derive(Debug)]
-pub(super) struct Refused {
+pub(super) struct EnvError {
     pub(super) errno: i32,
-    pub(super) words: String,
+    pub(super) message: String,
 }
 
 /// Names and values in order.
@@ -44,17 +44,17 @@ pub(super) struct Environment(Vec<(Vec<u8>, Vec<u8>)>);
 
 impl Environment {
     /// The environment of the process in `dir`. A missing secrets file is no error; a missing env file or snapshot is.
-    pub(super) fn read(dir: &Path, meta: &Meta) -> Result<Self, Refused> {
+    pub(super) fn read(dir: &Path, meta: &Meta) -> Result<Self, EnvError> {
         let mut environment = Self::default();
         environment.add_snapshot(&dir.join(SNAPSHOT))?;
         if let Some(user) = &meta.run.user {
-            environment.make_those_of(user);
+            environment.set_user_variables(user);
         }
         if !meta.run.secrets_file.is_empty() {
-            environment.add_file(Path::new(&meta.run.secrets_file), Absent::IsFine)?;
+            environment.add_file(Path::new(&meta.run.secrets_file), EnvFileMissing::Ignore)?;
         }
         if !meta.env_file.is_empty() {
-            environment.add_file(Path::new(&meta.env_file), Absent::IsAnError)?;
+            environment.add_file(Path::new(&meta.env_file), EnvFileMissing::Fail)?;
         }
         environment.0.retain(|(name, _)| !meta.run.unset.iter().any(|unset| unset.as_bytes() == name));
         for (name, value) in &meta.run.set {
@@ -65,14 +65,14 @@ impl Environment {
             environment.set(UNBUFFERED, b"1");
         }
         environment.set(b"PWD", meta.cwd.as_os_str().as_bytes());
-        environment.0.retain(|(name, _)| name != HOOK.as_bytes());
-        environment.set(MARK.as_bytes(), format!("{}.{}", meta.tsm_id, meta.life.nonce).as_bytes());
-        environment.set(HOME.as_bytes(), dir.as_os_str().as_bytes());
+        environment.0.retain(|(name, _)| name != HOOK_VAR.as_bytes());
+        environment.set(RUN_MARKER_VAR.as_bytes(), format!("{}.{}", meta.tsm_id, meta.run_state.nonce).as_bytes());
+        environment.set(PROCESS_DIR_VAR.as_bytes(), dir.as_os_str().as_bytes());
         Ok(environment)
     }
 
     /// What a login would say of the user; the starter's own session is no business of another's.
-    fn make_those_of(&mut self, user: &Account) {
+    fn set_user_variables(&mut self, user: &RunAsUser) {
         self.0.retain(|(name, _)| !SESSION.contains(&name.as_slice()));
         self.set(b"HOME", user.home.as_os_str().as_bytes());
         for name in [&b"USER"[..], b"LOGNAME"] {
@@ -99,8 +99,8 @@ impl Environment {
         joined.filter_map(|setting| CString::new(setting).ok()).collect()
     }
 
-    fn add_snapshot(&mut self, path: &Path) -> Result<(), Refused> {
-        let bytes = disk::read_own(path).map_err(|error| refused(&error, "environment", path))?;
+    fn add_snapshot(&mut self, path: &Path) -> Result<(), EnvError> {
+        let bytes = disk::read_own(path).map_err(|error| read_error(&error, "environment", path))?;
         for setting in bytes.split(|byte| *byte == 0) {
             if let Some(at) = setting.iter().position(|byte| *byte == b'=').filter(|at| *at > 0) {
                 self.set(&setting[..at], &setting[at + 1..]);
@@ -109,14 +109,16 @@ impl Environment {
         Ok(())
     }
 
-    fn add_file(&mut self, path: &Path, absent: Absent) -> Result<(), Refused> {
+    fn add_file(&mut self, path: &Path, absent: EnvFileMissing) -> Result<(), EnvError> {
         let text = match (disk::read_to_string(path), absent) {
             (Ok(text), _) => text,
-            (Err(error), Absent::IsFine) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            (Err(error), _) => return Err(refused(&error, "env file", path)),
+            (Err(error), EnvFileMissing::Ignore) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            (Err(error), _) => return Err(read_error(&error, "env file", path)),
         };
-        let settings = dotenv::parse(&text)
-            .map_err(|malformed| Refused { errno: libc::EINVAL, words: format!("{}:{malformed}", path.display()) })?;
+        let settings = dotenv::parse(&text).map_err(|malformed| EnvError {
+            errno: libc::EINVAL,
+            message: format!("{}:{malformed}", path.display()),
+        })?;
         for setting in settings {
             self.set(setting.key.as_bytes(), setting.value.as_bytes());
         }
@@ -125,14 +127,14 @@ impl Environment {
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Absent {
-    IsFine,
-    IsAnError,
+enum EnvFileMissing {
+    Ignore,
+    Fail,
 }
 
-fn refused(error: &io::Error, what: &str, path: &Path) -> Refused {
-    Refused {
+fn read_error(error: &io::Error, what: &str, path: &Path) -> EnvError {
+    EnvError {
         errno: error.raw_os_error().unwrap_or(libc::EINVAL),
-        words: format!("failed to read {what} `{}`: {error}", path.display()),
+        message: format!("failed to read {what} `{}`: {error}", path.display()),
     }
 }

@@ -19,102 +19,102 @@ use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::unistd::{ForkResult, Pid, chdir, execv, fork, setsid};
 
 use super::cgroup::{self, Cgroup};
-use super::client::ORDERS;
-use super::clock::Moment;
-use super::exit::Obituaries;
-use super::lock::{self, Seat};
-use super::memory_group;
-use super::output::{ERR, OUT};
+use super::client::CONTROL_FIFO;
+use super::clock::MonotonicTime;
+use super::exit_status::ExitReports;
+use super::lock::{self, LockRole};
+use super::log_writer::{ERR, OUT};
+use super::memory_cgroup;
 use super::pipe;
-use super::wire::{Launched, Step, Word};
-use super::worker::{self, Outcome};
+use super::protocol::{LaunchResult, SpawnStep, StartupMessage};
+use super::worker::{self, WorkerExit};
 
 /// The worker's exit code that asks for a newer program.
-const UPGRADE: i32 = 77;
+const UPGRADE_EXIT_CODE: i32 = 77;
 
 /// The link to a newer program inside a process directory, while it is to be executed.
-pub(super) const PROGRAM: &str = "program";
+pub(super) const UPGRADE_LINK: &str = "program";
 
 /// The word before the descriptors that a guard hands to its newer program.
-const HANDED: &str = "--handed";
+const INHERIT_FLAG: &str = "--handed";
 
 /// The time in which the other's SIGTERM may arrive.
-pub(super) const OTHERS_TERM: Duration = Duration::from_millis(100);
+pub(super) const PROMOTION_DELAY: Duration = Duration::from_millis(100);
 
 /// A worker that lived shorter than this makes the next one wait.
-const TOO_SHORT: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+const MIN_WORKER_UPTIME: Duration = Duration::from_millis(50);
+const MAX_RESPAWN_DELAY: Duration = Duration::from_secs(1);
 
 /// Stands for the wait status of a worker that could not be forked: that of an exit with 1.
-const NOT_FORKED: i32 = 1 << 8;
+const FORK_FAILED: i32 = 1 << 8;
 
 /// Our ends of the FIFOs.
 #[derive(Debug)]
-pub(super) struct Ends {
+pub(super) struct Fifos {
     pub(super) out: OwnedFd,
     pub(super) err: OwnedFd,
-    pub(super) orders: OwnedFd,
+    pub(super) control: OwnedFd,
 }
 
 /// What a guard has.
 #[derive(Debug)]
-struct Post {
+struct Guard {
     /// The process directory, absolute; also the working directory.
     dir: PathBuf,
     /// The program we are, as we were called.
     exe: PathBuf,
-    seat: File,
-    ends: Ends,
-    obituaries: File,
-    registrar: File,
+    role_lock: File,
+    fifos: Fifos,
+    exit_reports: File,
+    exit_report_writer: File,
     /// Where the first word goes.
-    word: Option<File>,
+    startup_pipe: Option<File>,
     /// Nothing ever ran here: the FIFOs were just made.
-    fresh: bool,
+    is_first_start: bool,
     /// The control group of the process.
     cgroup: Option<Cgroup>,
 }
 
 /// Becomes the guard of `dir`, in a session of its own and nobody's child.
 pub(super) fn start(dir: &Path) -> ! {
-    outlive_file_limit();
+    ignore_sigxfsz();
     let mut words = std::env::args_os();
     let exe = words.next().map(PathBuf::from).unwrap_or_default();
     let handed = words.skip(2).collect::<Vec<_>>();
-    let Ok(exe) = std::path::absolute(exe) else { leave(1) };
+    let Ok(exe) = std::path::absolute(exe) else { exit_now(1) };
     // The same directory has the same name to every supervisor, whatever links led to it.
-    let Ok(dir) = chdir(dir).map_err(io::Error::from).and_then(|()| std::env::current_dir()) else { leave(1) };
+    let Ok(dir) = chdir(dir).map_err(io::Error::from).and_then(|()| std::env::current_dir()) else { exit_now(1) };
     let post = match handed.as_slice() {
-        [flag, descriptors] if flag == HANDED => Post::handed(dir, exe, &descriptors.to_string_lossy()),
+        [flag, descriptors] if flag == INHERIT_FLAG => Guard::inherit(dir, exe, &descriptors.to_string_lossy()),
         _ => {
-            let word = detach();
-            settle();
-            cgroup::leave_others();
-            memory_group::leave_others();
-            Post::take(dir, exe, word)
+            let word = daemonize();
+            ignore_signals();
+            cgroup::leave_other_groups();
+            memory_cgroup::leave_other_groups();
+            Guard::acquire(dir, exe, word)
         }
     };
     match post {
-        Ok(post) => post.keep(),
-        Err(_) => leave(1),
+        Ok(post) => post.run(),
+        Err(_) => exit_now(1),
     }
 }
 
 /// Leaves the starter behind; comes back in the new process, with the pipe for the first word.
-fn detach() -> File {
+fn daemonize() -> File {
     // SAFETY: nothing of ours is open yet except the three standard descriptors.
     unsafe { libc::close_range(3, libc::c_uint::MAX, 0) };
     // SAFETY: this process has one thread.
     match unsafe { fork() } {
         Ok(ForkResult::Child) => {}
-        Ok(ForkResult::Parent { .. }) => leave(0),
-        Err(_) => leave(1),
+        Ok(ForkResult::Parent { .. }) => exit_now(0),
+        Err(_) => exit_now(1),
     }
     // A child of a fork never leads its group, so this cannot fail.
     let _ = setsid();
     match keep_only_stdout() {
         Ok(word) => word,
-        Err(_) => leave(1),
+        Err(_) => exit_now(1),
     }
 }
 
@@ -131,14 +131,14 @@ fn keep_only_stdout() -> io::Result<File> {
 
 /// A file that reaches its limit (`ulimit -f`) is an error of the write, and no reason to end. The signal is caught, not ignored,
 /// so that what is executed has the default again.
-fn outlive_file_limit() {
+fn ignore_sigxfsz() {
     extern "C" fn nothing(_: libc::c_int) {}
     // SAFETY: the handler does nothing.
     let _ = unsafe { signal(Signal::SIGXFSZ, SigHandler::Handler(nothing)) };
 }
 
 /// Signals that a terminal or a caller's mistake could send do not reach us; SIGTERM does.
-fn settle() {
+fn ignore_signals() {
     use Signal::{SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGUSR1, SIGUSR2};
     for ignored in [SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2] {
         // SAFETY: ignoring runs no code.
@@ -146,34 +146,48 @@ fn settle() {
     }
 }
 
-impl Post {
+impl Guard {
     /// Takes the guard's lock and makes what a life needs. Says so and ends if somebody is there already.
-    fn take(dir: PathBuf, exe: PathBuf, mut word: File) -> io::Result<Self> {
+    fn acquire(dir: PathBuf, exe: PathBuf, mut word: File) -> io::Result<Self> {
         let seat = lock::open(Path::new("."))?;
-        if !lock::take(&seat, Seat::Guard)? || lock::is_taken(&seat, Seat::Worker) {
-            let _ = word.write_all(&Word::Done(Launched::AlreadySupervised).encode());
-            leave(0);
+        if !lock::try_acquire(&seat, LockRole::Guard)? || lock::is_role_held(&seat, LockRole::Worker) {
+            let _ = word.write_all(&StartupMessage::Done(LaunchResult::AlreadySupervised).encode());
+            exit_now(0);
         }
         let fresh = !Path::new(OUT).exists();
-        let ends = Ends {
+        let ends = Fifos {
             out: pipe::open(Path::new(OUT))?,
             err: pipe::open(Path::new(ERR))?,
-            orders: pipe::open(Path::new(ORDERS))?,
+            control: pipe::open(Path::new(CONTROL_FIFO))?,
         };
-        pipe::narrow(&ends.orders);
-        Self::with(dir, exe, (seat, ends)).map(|post| Self { word: Some(word), fresh, ..post })
+        pipe::shrink_to_min(&ends.control);
+        Self::create(dir, exe, (seat, ends)).map(|post| Self {
+            startup_pipe: Some(word),
+            is_first_start: fresh,
+            ..post
+        })
     }
 
-    fn with(dir: PathBuf, exe: PathBuf, (seat, ends): (File, Ends)) -> io::Result<Self> {
+    fn create(dir: PathBuf, exe: PathBuf, (seat, ends): (File, Fifos)) -> io::Result<Self> {
         let (obituaries, registrar) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
         let (obituaries, registrar) = (File::from(obituaries), File::from(registrar));
-        pipe::narrow(&registrar);
+        pipe::shrink_to_min(&registrar);
         let cgroup = Cgroup::of_directory(&dir);
-        Ok(Self { dir, exe, seat, ends, obituaries, registrar, word: None, fresh: false, cgroup })
+        Ok(Self {
+            dir,
+            exe,
+            role_lock: seat,
+            fifos: ends,
+            exit_reports: obituaries,
+            exit_report_writer: registrar,
+            startup_pipe: None,
+            is_first_start: false,
+            cgroup,
+        })
     }
 
     /// What the older program that this process was left us.
-    fn handed(dir: PathBuf, exe: PathBuf, descriptors: &str) -> io::Result<Self> {
+    fn inherit(dir: PathBuf, exe: PathBuf, descriptors: &str) -> io::Result<Self> {
         let mut descriptors = descriptors.split(',').map(|number| {
             let number: RawFd = number.parse().map_err(|_| io::ErrorKind::InvalidInput)?;
             set_close_on_exec(number, FdFlag::FD_CLOEXEC)?;
@@ -182,55 +196,67 @@ impl Post {
         });
         let mut next = || descriptors.next().unwrap_or(Err(io::ErrorKind::InvalidInput.into()));
         let seat = File::from(next()?);
-        let ends = Ends { out: next()?, err: next()?, orders: next()? };
+        let ends = Fifos { out: next()?, err: next()?, control: next()? };
         let (obituaries, registrar) = (File::from(next()?), File::from(next()?));
         // We are that program; there may be none.
-        let _ = std::fs::remove_file(PROGRAM);
+        let _ = std::fs::remove_file(UPGRADE_LINK);
         let cgroup = Cgroup::of_directory(&dir);
-        Ok(Self { dir, exe, seat, ends, obituaries, registrar, word: None, fresh: false, cgroup })
+        Ok(Self {
+            dir,
+            exe,
+            role_lock: seat,
+            fifos: ends,
+            exit_reports: obituaries,
+            exit_report_writer: registrar,
+            startup_pipe: None,
+            is_first_start: false,
+            cgroup,
+        })
     }
 
     /// Keeps a worker at work until there is nothing left to do.
-    fn keep(mut self) -> ! {
+    fn run(mut self) -> ! {
         let _ = set_child_subreaper(true);
         let _ = set_name(c"tetra-guard");
         // Asked before the fork: the parent of a worker whose guard was killed meanwhile is somebody else, init for example.
         let guard = std::process::id();
         let mut pause = Duration::ZERO;
         loop {
-            rest(pause);
-            let born = Moment::now();
+            sleep(pause);
+            let born = MonotonicTime::now();
             // SAFETY: this process has one thread.
             let ended = match unsafe { fork() } {
-                Ok(ForkResult::Child) => self.work(guard),
+                Ok(ForkResult::Child) => self.run_worker(guard),
                 Ok(ForkResult::Parent { child }) => {
-                    (self.word, self.fresh) = (None, false);
-                    self.watch(child)
+                    (self.startup_pipe, self.is_first_start) = (None, false);
+                    self.wait_for_worker(child)
                 }
-                Err(errno) => self.not_forked(errno),
+                Err(errno) => self.fork_failed(errno),
             };
             pause = match ended {
-                status if libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0 => leave(0),
-                status if libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == UPGRADE => self.upgrade(),
-                status if libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGTERM => OTHERS_TERM,
-                _ if Moment::now().since(born) < TOO_SHORT => (pause * 2).clamp(TOO_SHORT / 10, LONGEST_PAUSE),
+                status if libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0 => exit_now(0),
+                status if libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == UPGRADE_EXIT_CODE => self.upgrade(),
+                status if libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGTERM => PROMOTION_DELAY,
+                _ if MonotonicTime::now().duration_since(born) < MIN_WORKER_UPTIME => {
+                    (pause * 2).clamp(MIN_WORKER_UPTIME / 10, MAX_RESPAWN_DELAY)
+                }
                 _ => Duration::ZERO,
             };
         }
     }
 
     /// No worker could be made. A command that waits is told, and nothing was begun; else it is tried again.
-    fn not_forked(&mut self, errno: nix::Error) -> i32 {
-        if let Some(mut word) = self.word.take() {
-            let answer = Launched::NotRun { errno: errno as i32, step: Step::Fork };
-            let _ = word.write_all(&Word::Done(answer).encode());
-            leave(0);
+    fn fork_failed(&mut self, errno: nix::Error) -> i32 {
+        if let Some(mut word) = self.startup_pipe.take() {
+            let answer = LaunchResult::NotRun { errno: errno as i32, step: SpawnStep::Fork };
+            let _ = word.write_all(&StartupMessage::Done(answer).encode());
+            exit_now(0);
         }
-        NOT_FORKED
+        FORK_FAILED
     }
 
     /// Waits for the worker's end and writes down every other one.
-    fn watch(&mut self, worker: Pid) -> i32 {
+    fn wait_for_worker(&mut self, worker: Pid) -> i32 {
         loop {
             let mut status = 0;
             // SAFETY: `status` is ours.
@@ -240,64 +266,67 @@ impl Post {
             }
             if pid > 0 {
                 // A full pipe means that nobody has asked about hundreds of ends; one more is no loss.
-                let _ = self.registrar.write_all(&Obituaries::encode(pid, status));
+                let _ = self.exit_report_writer.write_all(&ExitReports::encode(pid, status));
             }
         }
     }
 
     /// The worker's life, in the forked process.
-    fn work(self, guard: u32) -> ! {
+    fn run_worker(self, guard: u32) -> ! {
         // A copy of the guard's lock would outlive the guard.
-        drop((self.seat, self.registrar));
-        let inheritance = worker::Inheritance {
+        drop((self.role_lock, self.exit_report_writer));
+        let inheritance = worker::WorkerInit {
             dir: self.dir.clone(),
             guard,
-            ends: self.ends,
-            obituaries: Obituaries(self.obituaries),
-            word: self.word,
-            fresh: self.fresh,
+            fifos: self.fifos,
+            exit_reports: ExitReports(self.exit_reports),
+            startup_pipe: self.startup_pipe,
+            is_first_start: self.is_first_start,
             cgroup: self.cgroup,
         };
         match worker::run(inheritance) {
-            Ok(Outcome::Finished) => leave(0),
-            Ok(Outcome::Upgrade) => leave(UPGRADE),
-            Ok(Outcome::Promoted { ends, seat }) => Self::promoted(self.dir, self.exe, (ends, seat)).keep(),
-            Err(_) => leave(1),
+            Ok(WorkerExit::Finished) => exit_now(0),
+            Ok(WorkerExit::Upgrade) => exit_now(UPGRADE_EXIT_CODE),
+            Ok(WorkerExit::Promoted { fifos: ends, role_lock: seat }) => {
+                Self::promote(self.dir, self.exe, (ends, seat)).run()
+            }
+            Err(_) => exit_now(1),
         }
     }
 
     /// A worker whose guard was killed takes its place: the child is its child, and what the child left comes to it.
-    fn promoted(dir: PathBuf, exe: PathBuf, (ends, worker_seat): (Ends, File)) -> Self {
+    fn promote(dir: PathBuf, exe: PathBuf, (ends, worker_seat): (Fifos, File)) -> Self {
         loop {
-            let taken = lock::open(Path::new(".")).and_then(|seat| Ok((lock::take(&seat, Seat::Guard)?, seat)));
+            let taken =
+                lock::open(Path::new(".")).and_then(|seat| Ok((lock::try_acquire(&seat, LockRole::Guard)?, seat)));
             let seat = match taken {
                 Ok((true, seat)) => seat,
                 // The directory was removed: there is no place to take.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => leave(1),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => exit_now(1),
                 // Somebody who only looks whether the place is free holds it for an instant.
                 Ok((false, _)) | Err(_) => {
-                    rest(TOO_SHORT);
+                    sleep(MIN_WORKER_UPTIME);
                     continue;
                 }
             };
-            match Self::with(dir, exe, (seat, ends)) {
+            match Self::create(dir, exe, (seat, ends)) {
                 Ok(post) => {
                     drop(worker_seat);
                     return post;
                 }
-                Err(_) => leave(1),
+                Err(_) => exit_now(1),
             }
         }
     }
 
     /// Becomes the program that the command named, or else the one that our path names now. Comes back only when that cannot be executed; then all stays as it is.
     fn upgrade(&self) -> Duration {
-        let ends = [&self.ends.out, &self.ends.err, &self.ends.orders].map(AsRawFd::as_raw_fd);
-        let files = [self.obituaries.as_raw_fd(), self.registrar.as_raw_fd()];
-        let descriptors: Vec<RawFd> = [self.seat.as_raw_fd()].into_iter().chain(ends).chain(files).collect();
+        let ends = [&self.fifos.out, &self.fifos.err, &self.fifos.control].map(AsRawFd::as_raw_fd);
+        let files = [self.exit_reports.as_raw_fd(), self.exit_report_writer.as_raw_fd()];
+        let descriptors: Vec<RawFd> = [self.role_lock.as_raw_fd()].into_iter().chain(ends).chain(files).collect();
         let numbers: Vec<String> = descriptors.iter().map(RawFd::to_string).collect();
-        let exe = std::fs::read_link(PROGRAM).unwrap_or_else(|_| self.exe.clone());
-        let words = [exe.as_os_str(), super::FLAG.as_ref(), self.dir.as_os_str(), HANDED.as_ref()];
+        let exe = std::fs::read_link(UPGRADE_LINK).unwrap_or_else(|_| self.exe.clone());
+        let words = [exe.as_os_str(), super::FLAG.as_ref(), self.dir.as_os_str(), INHERIT_FLAG.as_ref()];
         let mut argv: Vec<CString> = words.iter().filter_map(|word| CString::new(word.as_bytes()).ok()).collect();
         argv.extend(CString::new(numbers.join(",")));
         for descriptor in &descriptors {
@@ -321,14 +350,14 @@ fn set_close_on_exec(descriptor: RawFd, flag: FdFlag) -> io::Result<()> {
 }
 
 /// Does nothing for a while.
-pub(super) fn rest(span: Duration) {
+pub(super) fn sleep(span: Duration) {
     if let Ok(span) = rustix::event::Timespec::try_from(span) {
         let _ = rustix::event::poll(&mut [], Some(&span));
     }
 }
 
 /// Ends this process without running anything of its parent's.
-fn leave(code: i32) -> ! {
+fn exit_now(code: i32) -> ! {
     // SAFETY: ends the process at once.
     unsafe { libc::_exit(code) }
 }

@@ -16,20 +16,20 @@ use std::path::{Path, PathBuf};
 use crate::disk;
 
 /// The length of a record in bytes.
-pub const RECORD: usize = 16;
+pub const RECORD_SIZE: usize = 16;
 
 /// One record: bytes from `offset` on were copied at `unix_ns`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Mark {
+pub struct IndexEntry {
     /// Position in the log, in bytes.
     pub offset: u64,
     /// Nanoseconds since 1970.
     pub unix_ns: i64,
 }
 
-impl Mark {
-    pub(super) fn encode(self) -> [u8; RECORD] {
-        let mut record = [0; RECORD];
+impl IndexEntry {
+    pub(super) fn encode(self) -> [u8; RECORD_SIZE] {
+        let mut record = [0; RECORD_SIZE];
         record[..8].copy_from_slice(&self.offset.to_le_bytes());
         record[8..].copy_from_slice(&self.unix_ns.to_le_bytes());
         record
@@ -37,7 +37,7 @@ impl Mark {
 
     /// A record as it is written, a time or a position.
     #[must_use]
-    pub fn decode(record: &[u8; RECORD]) -> Self {
+    pub fn decode(record: &[u8; RECORD_SIZE]) -> Self {
         let (offset, time) = record.split_at(8);
         Self {
             offset: u64::from_le_bytes(offset.try_into().expect("half of sixteen bytes")),
@@ -59,9 +59,9 @@ pub fn path(log: &Path) -> PathBuf {
 /// # Errors
 ///
 /// Fails when the index is there and cannot be read.
-pub fn read(log: &Path) -> io::Result<Vec<Mark>> {
+pub fn read(log: &Path) -> io::Result<Vec<IndexEntry>> {
     let mut bytes = Vec::new();
-    match disk::own().open(path(log)).and_then(|mut file| file.read_to_end(&mut bytes)) {
+    match disk::own_file().open(path(log)).and_then(|mut file| file.read_to_end(&mut bytes)) {
         Ok(_) => Ok(decode(&bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(error),
@@ -70,14 +70,14 @@ pub fn read(log: &Path) -> io::Result<Vec<Mark>> {
 
 /// The times in the bytes of an index file.
 #[must_use]
-pub fn decode(bytes: &[u8]) -> Vec<Mark> {
-    let (records, _) = bytes.as_chunks::<RECORD>();
-    records.iter().map(Mark::decode).filter(|mark| mark.unix_ns >= 0).collect()
+pub fn decode(bytes: &[u8]) -> Vec<IndexEntry> {
+    let (records, _) = bytes.as_chunks::<RECORD_SIZE>();
+    records.iter().map(IndexEntry::decode).filter(|mark| mark.unix_ns >= 0).collect()
 }
 
 /// The record of a log before which its stream had so many bytes; none for the first log.
-pub(super) fn positioned(bytes: u64) -> Option<Mark> {
-    i64::try_from(bytes).ok().filter(|bytes| *bytes > 0).map(|bytes| Mark { offset: 0, unix_ns: -bytes })
+pub(super) fn position_entry(bytes: u64) -> Option<IndexEntry> {
+    i64::try_from(bytes).ok().filter(|bytes| *bytes > 0).map(|bytes| IndexEntry { offset: 0, unix_ns: -bytes })
 }
 
 /// How many bytes the stream had before the log of an index, if it says so.
@@ -86,11 +86,11 @@ pub(super) fn positioned(bytes: u64) -> Option<Mark> {
 ///
 /// Fails when the index cannot be read.
 pub fn position(index: &File) -> io::Result<Option<u64>> {
-    let mut record = [0; RECORD];
+    let mut record = [0; RECORD_SIZE];
     match index.read_exact_at(&mut record, 0) {
-        Ok(()) => {
-            Ok(Some(Mark::decode(&record)).filter(|mark| mark.unix_ns < 0).map(|mark| mark.unix_ns.unsigned_abs()))
-        }
+        Ok(()) => Ok(Some(IndexEntry::decode(&record))
+            .filter(|mark| mark.unix_ns < 0)
+            .map(|mark| mark.unix_ns.unsigned_abs())),
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
         Err(error) => Err(error),
     }
@@ -98,23 +98,26 @@ pub fn position(index: &File) -> io::Result<Option<u64>> {
 
 /// When the byte at `offset` was copied; `None` before the first record.
 #[must_use]
-pub fn time_of(marks: &[Mark], offset: u64) -> Option<i64> {
-    let after = marks.partition_point(|mark| mark.offset <= offset);
-    Some(marks.get(after.checked_sub(1)?)?.unix_ns)
+pub fn time_of(entries: &[IndexEntry], offset: u64) -> Option<i64> {
+    let after = entries.partition_point(|mark| mark.offset <= offset);
+    Some(entries.get(after.checked_sub(1)?)?.unix_ns)
 }
 
 /// Where the bytes copied at or after `unix_ns` begin; `None` when there are none that the index knows of.
 #[must_use]
-pub fn offset_since(marks: &[Mark], unix_ns: i64) -> Option<u64> {
-    marks.iter().find(|mark| mark.unix_ns >= unix_ns).map(|mark| mark.offset)
+pub fn offset_since(entries: &[IndexEntry], unix_ns: i64) -> Option<u64> {
+    entries.iter().find(|mark| mark.unix_ns >= unix_ns).map(|mark| mark.offset)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const MARKS: [Mark; 3] =
-        [Mark { offset: 0, unix_ns: 10 }, Mark { offset: 100, unix_ns: 20 }, Mark { offset: 150, unix_ns: 30 }];
+    const MARKS: [IndexEntry; 3] = [
+        IndexEntry { offset: 0, unix_ns: 10 },
+        IndexEntry { offset: 100, unix_ns: 20 },
+        IndexEntry { offset: 150, unix_ns: 30 },
+    ];
 
     #[test]
     fn records_come_back_and_a_torn_one_is_left_out() {
@@ -125,14 +128,14 @@ mod tests {
 
     #[test]
     fn a_position_is_read_back_and_is_no_time() {
-        let file = |marks: &[Mark]| {
+        let file = |marks: &[IndexEntry]| {
             let file = tempfile::tempfile().expect("a file");
             let bytes: Vec<u8> = marks.iter().flat_map(|mark| mark.encode()).collect();
             file.write_all_at(&bytes, 0).expect("written");
             (position(&file).expect("read"), decode(&bytes))
         };
-        assert_eq!(positioned(0), None);
-        let first = positioned(4711).expect("a position");
+        assert_eq!(position_entry(0), None);
+        let first = position_entry(4711).expect("a position");
         assert_eq!(file(&[&[first][..], &MARKS].concat()), (Some(4711), MARKS.to_vec()));
         assert_eq!(file(&MARKS), (None, MARKS.to_vec()));
         assert_eq!(file(&[]), (None, Vec::new()));

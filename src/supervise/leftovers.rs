@@ -5,125 +5,126 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
-use super::clock::Moment;
-use super::guard::rest;
-use super::machine::Event;
-use super::proc::{self, Identity};
-use super::sweep::{Found, Ground, Quarry};
-use super::whose::Mark;
+use super::clock::MonotonicTime;
+use super::guard::sleep;
+use super::machine::LifecycleEvent;
+use super::ownership::RunMarker;
+use super::proc::{self, ProcessIdentity};
+use super::sweep::{Search, Stray, SweepScope};
 use super::worker::Worker;
 
 /// How long leftovers are killed and looked for again before they are reported instead.
-const SWEEP: Duration = Duration::from_secs(10);
+const SWEEP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long each pass waits for the killed to end.
-const PASS: Duration = Duration::from_millis(200);
+const SWEEP_WAIT: Duration = Duration::from_millis(200);
 
 /// When to look again at what is there and cannot be waited for.
-const UNHELD: Duration = Duration::from_millis(50);
+const UNPINNED_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// What is known of leftovers between two looks.
 #[derive(Debug, Default)]
 pub(super) struct Leftovers {
     /// Some of those that live.
-    pub(super) handles: Vec<OwnedFd>,
+    pub(super) pidfds: Vec<OwnedFd>,
     /// When to look again though none of these ended.
-    pub(super) look_at: Option<Moment>,
+    pub(super) check_at: Option<MonotonicTime>,
     /// When the group of the child was asked to end, in clock ticks since boot; who is younger was not.
-    pub(super) asked_at: Option<u64>,
+    pub(super) terminated_at: Option<u64>,
     /// Those that were asked one by one.
-    asked: Vec<Identity>,
+    terminated: Vec<ProcessIdentity>,
 }
 
 impl Worker {
     /// Those in the child's group have been asked already; the others are now.
-    pub(super) fn terminate_rest(&mut self) -> Option<Event> {
-        let gone = self.ask_and_hold();
+    pub(super) fn terminate_leftovers(&mut self) -> Option<LifecycleEvent> {
+        let gone = self.terminate_and_pin();
         // How the child ended is known now, and should be after a death of ours too.
         self.save();
         gone
     }
 
     /// One of the leftovers ended, or it is time to look. Those that came meanwhile are asked, too.
-    pub(super) fn look_for_leftovers(&mut self) {
-        if let Some(event) = self.ask_and_hold() {
+    pub(super) fn check_for_leftovers(&mut self) {
+        if let Some(event) = self.terminate_and_pin() {
             self.step(event);
         }
     }
 
-    pub(super) fn kill_rest(&mut self) -> Option<Event> {
+    pub(super) fn kill_leftovers(&mut self) -> Option<LifecycleEvent> {
         self.sweep();
         self.leftovers = Leftovers::default();
-        Some(Event::RestGone)
+        Some(LifecycleEvent::LeftoversGone)
     }
 
-    fn ask_and_hold(&mut self) -> Option<Event> {
-        let left = self.quarry().hold();
+    fn terminate_and_pin(&mut self) -> Option<LifecycleEvent> {
+        let left = self.sweep_scope().find_and_pin();
         let group = self.meta.pid;
-        for found in &left.found {
-            let known = self.leftovers.asked.contains(&found.identity());
-            let with_group = found.group == group && self.leftovers.asked_at.is_some_and(|at| found.start_ticks < at);
+        for found in &left.strays {
+            let known = self.leftovers.terminated.contains(&found.identity());
+            let with_group =
+                found.group == group && self.leftovers.terminated_at.is_some_and(|at| found.start_ticks < at);
             if !known && !with_group {
                 found.signal(self.meta.run.stop_signal);
                 // A stopped process would never see it.
                 found.signal(libc::SIGCONT);
-                self.leftovers.asked.push(found.identity());
+                self.leftovers.terminated.push(found.identity());
             }
         }
-        self.leftovers.look_at = left.is_unheld().then(|| Moment::now().after(UNHELD));
-        let gone = left.found.is_empty();
-        self.leftovers.handles = left.handles;
-        gone.then_some(Event::RestGone)
+        self.leftovers.check_at = left.is_unpinned().then(|| MonotonicTime::now().plus(UNPINNED_POLL_INTERVAL));
+        let gone = left.strays.is_empty();
+        self.leftovers.pidfds = left.pidfds;
+        gone.then_some(LifecycleEvent::LeftoversGone)
     }
 
     /// Kills whatever the life left behind, until nothing is found; the rest is recorded.
     pub(super) fn sweep(&mut self) {
-        let limit = Moment::now().after(SWEEP);
-        let mut left = self.quarry().hold();
-        while !left.found.is_empty() && Moment::now() < limit {
+        let limit = MonotonicTime::now().plus(SWEEP_TIMEOUT);
+        let mut left = self.sweep_scope().find_and_pin();
+        while !left.strays.is_empty() && MonotonicTime::now() < limit {
             // Those that fork are stopped first, or there would always be one more.
             for signal in [libc::SIGSTOP, libc::SIGKILL] {
-                left.found.iter().for_each(|stray| stray.signal(signal));
+                left.strays.iter().for_each(|stray| stray.signal(signal));
             }
-            if left.is_unheld() {
-                rest(Duration::from_millis(1));
+            if left.is_unpinned() {
+                sleep(Duration::from_millis(1));
             }
-            let pass = Moment::now().after(PASS);
-            for pidfd in &left.handles {
-                proc::wait_for_end(pidfd, pass.since(Moment::now()));
+            let pass = MonotonicTime::now().plus(SWEEP_WAIT);
+            for pidfd in &left.pidfds {
+                proc::wait_for_end(pidfd, pass.duration_since(MonotonicTime::now()));
             }
-            left = self.quarry().hold();
+            left = self.sweep_scope().find_and_pin();
         }
-        self.meta.life.survivors = left.found.iter().map(|found: &Found| found.pid).collect();
+        self.meta.run_state.survivors = left.strays.iter().map(|found: &Stray| found.pid).collect();
     }
 
-    pub(super) fn quarry(&self) -> Quarry<'_> {
+    pub(super) fn sweep_scope(&self) -> SweepScope<'_> {
         let fifo = |which: usize| {
             let file = self.streams[which].fifo.as_fd().try_clone_to_owned().map(fs::File::from);
             file.and_then(|file| file.metadata()).map_or((0, 0), |found| (found.dev(), found.ino()))
         };
-        let (life, former) = (&self.meta.life, self.meta.life.former.as_ref());
+        let (life, former) = (&self.meta.run_state, self.meta.run_state.previous.as_ref());
         let root = (self.meta.pid != 0 && life.boot_id == self.boot_id)
-            .then_some(Identity { pid: self.meta.pid, start_ticks: life.start_ticks });
+            .then_some(ProcessIdentity { pid: self.meta.pid, start_ticks: life.start_ticks });
         let former_root = former.filter(|former| former.boot_id == self.boot_id && former.pid != 0);
-        let former_root = former_root.map(|it| Identity { pid: it.pid, start_ticks: it.start_ticks });
-        let former_mark = former.and_then(|former| Mark::with(self.meta.tsm_id, &former.nonce));
+        let former_root = former_root.map(|it| ProcessIdentity { pid: it.pid, start_ticks: it.start_ticks });
+        let former_mark = former.and_then(|former| RunMarker::with(self.meta.tsm_id, &former.nonce));
         // A guard that was just killed leads nowhere, and its number may be anybody's.
         let alone = self.guard.as_ref().is_some_and(proc::has_ended);
-        Quarry {
-            ground: if alone { Ground::Everywhere } else { self.ground },
+        SweepScope {
+            search: if alone { Search::AllProcesses } else { self.search },
             dir: &self.dir,
-            top: if alone { std::process::id() } else { self.top },
-            marks: [Mark::of(&self.meta), former_mark].into_iter().flatten().collect(),
+            tree_root: if alone { std::process::id() } else { self.tree_root },
+            markers: [RunMarker::of(&self.meta), former_mark].into_iter().flatten().collect(),
             roots: [root, former_root].into_iter().flatten().collect(),
-            users: [self.user(), nix::unistd::geteuid().as_raw()],
+            users: [self.run_uid(), nix::unistd::geteuid().as_raw()],
             fifos: [fifo(0), fifo(1)],
             cgroup: self.cgroup.as_ref(),
         }
     }
 
     /// The user that the child runs as.
-    pub(super) fn user(&self) -> u32 {
+    pub(super) fn run_uid(&self) -> u32 {
         self.meta.run.user.as_ref().map_or_else(|| nix::unistd::geteuid().as_raw(), |user| user.uid)
     }
 }

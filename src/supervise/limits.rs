@@ -23,7 +23,7 @@ pub struct Limits {
 /// What enforces the limit of memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum MemoryBy {
+pub enum MemoryMethod {
     /// Nothing: there is no limit.
     #[default]
     Nothing,
@@ -36,7 +36,7 @@ pub enum MemoryBy {
 /// The user that a child runs as, as found when it was started.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Account {
+pub struct RunAsUser {
     /// The login name.
     pub name: String,
     /// The user id.
@@ -54,43 +54,44 @@ pub struct Account {
 impl Limits {
     /// True if there is none.
     #[must_use]
-    pub fn is_nothing(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
     /// Limits the files and processes of this process. What it may not have is an error that names the limit.
-    pub(super) fn hold_counts(&self) -> Result<(), Refused> {
+    pub(super) fn set_rlimits(&self) -> Result<(), LimitError> {
         for (resource, value, name) in
             [(libc::RLIMIT_NOFILE, self.nofile, "open files"), (libc::RLIMIT_NPROC, self.nproc, "processes")]
         {
             if value > 0 {
-                set(resource, value).map_err(|error| Refused::new(&format!("limit {name} to {value}"), &error))?;
+                set_rlimit(resource, value)
+                    .map_err(|error| LimitError::new(&format!("limit {name} to {value}"), &error))?;
             }
         }
         Ok(())
     }
 
     /// Limits the memory of this process, and of each that it starts, where no group does.
-    pub(super) fn hold_memory(&self, by: MemoryBy) -> Result<(), Refused> {
+    pub(super) fn limit_memory(&self, by: MemoryMethod) -> Result<(), LimitError> {
         match by {
-            MemoryBy::Nothing | MemoryBy::Group => Ok(()),
-            MemoryBy::Data => set(libc::RLIMIT_DATA, self.memory_max)
-                .map_err(|error| Refused::new(&format!("limit memory to {} bytes", self.memory_max), &error)),
+            MemoryMethod::Nothing | MemoryMethod::Group => Ok(()),
+            MemoryMethod::Data => set_rlimit(libc::RLIMIT_DATA, self.memory_max)
+                .map_err(|error| LimitError::new(&format!("limit memory to {} bytes", self.memory_max), &error)),
         }
     }
 }
 
-impl MemoryBy {
+impl MemoryMethod {
     /// True if there is no limit.
     #[must_use]
-    pub fn is_nothing(&self) -> bool {
+    pub fn is_none(&self) -> bool {
         *self == Self::Nothing
     }
 }
 
-impl Account {
+impl RunAsUser {
     /// Becomes this user for good: groups, then group, then user, each in all its forms. Whoever is that user already stays as it is.
-    pub(super) fn become_it(&self) -> Result<(), Refused> {
+    pub(super) fn set_ids(&self) -> Result<(), LimitError> {
         // SAFETY: asks for numbers; touches no memory.
         if unsafe { libc::geteuid() } == self.uid {
             return Ok(());
@@ -102,13 +103,13 @@ impl Account {
             .and_then(|()| done(unsafe { libc::setresgid(self.gid, self.gid, self.gid) }))
             // SAFETY: as above.
             .and_then(|()| done(unsafe { libc::setresuid(self.uid, self.uid, self.uid) }))
-            .map_err(|error| Refused::new(&format!("become the user `{}`", self.name), &error))
+            .map_err(|error| LimitError::new(&format!("become the user `{}`", self.name), &error))
     }
 }
 
 /// Lets the child open its own output anew by `/dev/stdout`, also as another user. Whom the directory keeps out reaches it in
 /// no other way.
-pub(super) fn share(output: &impl AsRawFd) -> io::Result<()> {
+pub(super) fn allow_reopen(output: &impl AsRawFd) -> io::Result<()> {
     // SAFETY: takes numbers; touches no memory.
     match unsafe { libc::fchmod(output.as_raw_fd(), 0o622) } {
         0 => Ok(()),
@@ -118,19 +119,19 @@ pub(super) fn share(output: &impl AsRawFd) -> io::Result<()> {
 
 /// What could not be done, in words and as an error number.
 #[derive(Debug)]
-pub(super) struct Refused {
+pub(super) struct LimitError {
     pub(super) errno: i32,
-    pub(super) words: String,
+    pub(super) message: String,
 }
 
-impl Refused {
+impl LimitError {
     pub(super) fn new(action: &str, error: &io::Error) -> Self {
-        Self { errno: error.raw_os_error().unwrap_or(libc::EIO), words: format!("failed to {action}: {error}") }
+        Self { errno: error.raw_os_error().unwrap_or(libc::EIO), message: format!("failed to {action}: {error}") }
     }
 }
 
 /// Sets both the limit in force and the one up to which it could be raised again.
-fn set(resource: libc::__rlimit_resource_t, value: u64) -> io::Result<()> {
+fn set_rlimit(resource: libc::__rlimit_resource_t, value: u64) -> io::Result<()> {
     let limit = libc::rlimit { rlim_cur: value, rlim_max: value };
     // SAFETY: the kernel reads the structure, which is ours.
     match unsafe { libc::setrlimit(resource, &raw const limit) } {

@@ -18,14 +18,14 @@ pub(super) const FILE: &str = "lock";
 
 /// One of the two locks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Seat {
+pub(super) enum LockRole {
     /// Byte 0.
     Guard,
     /// Byte 1.
     Worker,
 }
 
-impl Seat {
+impl LockRole {
     /// Both together, to ask for.
     fn all() -> libc::flock {
         libc::flock { l_len: 2, ..Self::Guard.range() }
@@ -47,21 +47,21 @@ impl Seat {
 
 /// Opens the lock file of `dir`, making it if need be. Every call gives a description of its own.
 pub(super) fn open(dir: &Path) -> io::Result<File> {
-    disk::own().create(0o600).read_too().open(dir.join(FILE))
+    disk::own_file().create(0o600).read_write().open(dir.join(FILE))
 }
 
 /// Takes a seat through `file`; false when somebody else has it.
-pub(super) fn take(file: &File, seat: Seat) -> io::Result<bool> {
-    take_range(file, &seat.range())
+pub(super) fn try_acquire(file: &File, role: LockRole) -> io::Result<bool> {
+    try_acquire_range(file, &role.range())
 }
 
 /// Takes one byte of another file; false when somebody else has it.
-pub(super) fn take_byte(file: &File, at: usize) -> io::Result<bool> {
+pub(super) fn try_acquire_byte(file: &File, at: usize) -> io::Result<bool> {
     let l_start = at.try_into().map_err(|_| io::ErrorKind::InvalidInput)?;
-    take_range(file, &libc::flock { l_start, ..Seat::Guard.range() })
+    try_acquire_range(file, &libc::flock { l_start, ..LockRole::Guard.range() })
 }
 
-fn take_range(file: &File, range: &libc::flock) -> io::Result<bool> {
+fn try_acquire_range(file: &File, range: &libc::flock) -> io::Result<bool> {
     match fcntl(file, FcntlArg::F_OFD_SETLK(range)) {
         Ok(_) => Ok(true),
         Err(nix::Error::EAGAIN | nix::Error::EACCES) => Ok(false),
@@ -70,21 +70,21 @@ fn take_range(file: &File, range: &libc::flock) -> io::Result<bool> {
 }
 
 /// True when a description other than `file`'s has the seat.
-pub(super) fn is_taken(file: &File, seat: Seat) -> bool {
-    is_any_taken(file, seat.range())
+pub(super) fn is_role_held(file: &File, role: LockRole) -> bool {
+    is_range_held(file, role.range())
 }
 
-fn is_any_taken(file: &File, mut range: libc::flock) -> bool {
+fn is_range_held(file: &File, mut range: libc::flock) -> bool {
     let asked = fcntl(file, FcntlArg::F_OFD_GETLK(&mut range));
     asked.is_ok() && range.l_type != libc::F_UNLCK as libc::c_short
 }
 
-/// True when anybody supervises `dir`, which may be relative to the folder. Takes no lock, not even for an instant.
+/// True when anybody supervises `dir`, which may be relative to the directory. Takes no lock, not even for an instant.
 ///
 /// Where there is no lock file, no supervisor ever was; an error says nothing.
-pub(super) fn is_held(folder: BorrowedFd, dir: &Path) -> io::Result<bool> {
-    match disk::own().any_kind().open_at(folder, dir.join(FILE)) {
-        Ok(file) => Ok(is_any_taken(&file, Seat::all())),
+pub(super) fn is_any_role_held(dirfd: BorrowedFd, dir: &Path) -> io::Result<bool> {
+    match disk::own_file().any_kind().open_at(dirfd, dir.join(FILE)) {
+        Ok(file) => Ok(is_range_held(&file, LockRole::all())),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(false),
         Err(error) => Err(error),
     }

@@ -12,14 +12,14 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::lenient::{number, port_in, port_out};
-use super::limits::MemoryBy;
-use super::proc::{self, Identity};
+use super::limits::MemoryMethod;
+use super::proc::{self, ProcessIdentity};
+use super::tolerant::{deserialize_number, deserialize_port, serialize_port};
 
-pub use super::ending::{Cause, Exit, How, Memory, Origin};
-pub(super) use super::record::restore;
-pub use super::record::{ReadError, earlier, outline, read, read_in, remove, write};
-pub use super::run::{Restart, Run};
+pub use super::exit_record::{ExitStatus, LastExit, OomVerdict, StopCause, StopOrigin};
+pub(super) use super::record::restore_backup;
+pub use super::record::{MetaReadError, read, read_backup, read_in, read_summary, remove, write};
+pub use super::run::{RestartPolicy, RunSpec};
 
 /// The version of the extension fields that this program writes.
 pub const VERSION: u32 = 1;
@@ -31,17 +31,17 @@ pub const FILE: &str = "meta.json";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Meta {
     /// The number an operator types; the lowest free one when the process was made.
-    #[serde(deserialize_with = "number")]
+    #[serde(deserialize_with = "deserialize_number")]
     pub tsm_id: u32,
     /// Unique among all processes of this `$TETRA_DIR`; also the directory's name.
     pub name: String,
     /// The child's pid; 0 when nothing runs.
-    #[serde(default, deserialize_with = "number")]
+    #[serde(default, deserialize_with = "deserialize_number")]
     pub pid: u32,
     /// The full command with its interpreter resolved, quoted for a shell.
     pub command: String,
     /// The port that belongs to this process; `"none"` in the file when there is none.
-    #[serde(default, serialize_with = "port_out", deserialize_with = "port_in")]
+    #[serde(default, serialize_with = "serialize_port", deserialize_with = "deserialize_port")]
     pub port: Option<u16>,
     /// The working directory, absolute.
     pub cwd: PathBuf,
@@ -58,32 +58,33 @@ pub struct Meta {
     #[serde(default)]
     pub prehook: String,
     /// When the child that runs (or ran last) was started, in seconds since 1970.
-    #[serde(default, deserialize_with = "number")]
+    #[serde(default, deserialize_with = "deserialize_number")]
     pub start_time: u64,
-    /// The three-valued status of the published format; always [`State::status`] of `state`.
-    #[serde(default = "Status::stopped")]
-    pub status: Status,
+    /// The three-valued status of the published format; always [`ProcessState::status`] of `state`.
+    #[serde(default = "ProcessStatus::stopped")]
+    pub status: ProcessStatus,
     /// How often it was started again, by an operator or after an exit.
-    #[serde(default, deserialize_with = "number")]
+    #[serde(default, deserialize_with = "deserialize_number")]
     pub restarts: u32,
     /// How many exits in a row came before the process had been up for a second.
-    #[serde(default, deserialize_with = "number")]
+    #[serde(default, deserialize_with = "deserialize_number")]
     pub unstable_restarts: u32,
     /// Version of the fields below.
     #[serde(default)]
     pub version: u32,
     /// The finer state.
     #[serde(default)]
-    pub state: State,
+    pub state: ProcessState,
     /// What to run and how to keep it.
     #[serde(default)]
-    pub run: Run,
+    pub run: RunSpec,
     /// The life that goes on now, or went on last.
     #[serde(default)]
-    pub life: Life,
+    #[serde(rename = "life")]
+    pub run_state: RunState,
     /// How the last life ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_exit: Option<Exit>,
+    pub last_exit: Option<LastExit>,
     /// Fields this version does not know, kept as they were.
     #[serde(flatten)]
     pub unknown: serde_json::Map<String, serde_json::Value>,
@@ -91,19 +92,19 @@ pub struct Meta {
 
 /// What has to be known of every process to give another one its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub struct Outline {
+pub struct MetaSummary {
     /// As in [`Meta`].
-    #[serde(deserialize_with = "number")]
+    #[serde(deserialize_with = "deserialize_number")]
     pub tsm_id: u32,
     /// As in [`Meta`].
-    #[serde(default, deserialize_with = "port_in")]
+    #[serde(default, deserialize_with = "deserialize_port")]
     pub port: Option<u16>,
 }
 
 /// The status of the published format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Status {
+pub enum ProcessStatus {
     /// A child runs, is about to, or is being stopped.
     Online,
     /// Stopped by an operator, or ended by itself with success.
@@ -115,7 +116,7 @@ pub enum Status {
     Unknown,
 }
 
-impl Status {
+impl ProcessStatus {
     fn stopped() -> Self {
         Self::Stopped
     }
@@ -124,7 +125,7 @@ impl Status {
 /// Where a process is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum State {
+pub enum ProcessState {
     /// Asked for; no child is known yet, or it has not settled.
     Starting,
     /// The child runs.
@@ -147,10 +148,10 @@ pub enum State {
     Unknown,
 }
 
-impl State {
+impl ProcessState {
     /// Its name.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Starting => "starting",
             Self::Online => "online",
@@ -166,12 +167,12 @@ impl State {
 
     /// The coarse status that goes with this state.
     #[must_use]
-    pub fn status(self) -> Status {
+    pub fn status(self) -> ProcessStatus {
         match self {
-            Self::Starting | Self::Online | Self::Stopping => Status::Online,
-            Self::Stopped | Self::Scheduled => Status::Stopped,
-            Self::Waiting | Self::Crashed | Self::Errored => Status::Crashed,
-            Self::Unknown => Status::Unknown,
+            Self::Starting | Self::Online | Self::Stopping => ProcessStatus::Online,
+            Self::Stopped | Self::Scheduled => ProcessStatus::Stopped,
+            Self::Waiting | Self::Crashed | Self::Errored => ProcessStatus::Crashed,
+            Self::Unknown => ProcessStatus::Unknown,
         }
     }
 }
@@ -179,7 +180,7 @@ impl State {
 /// One life of the child. Identity is pid and start ticks and boot id together; a pid alone means nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Life {
+pub struct RunState {
     /// `/proc/sys/kernel/random/boot_id` of the boot in which the child was started.
     pub boot_id: String,
     /// Field 22 of `/proc/PID/stat` of the child, in clock ticks since boot. Until it is known, when its start began.
@@ -202,40 +203,44 @@ pub struct Life {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub log_error: String,
     /// The stop that goes on is the first half of a restart.
-    pub start_follows: bool,
+    #[serde(rename = "start_follows")]
+    pub start_pending: bool,
     /// Why the stop that goes on was ordered.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub ended_by: Option<Origin>,
+    pub ended_by: Option<StopOrigin>,
     /// Restarts by itself in a row, none of which led to ten seconds of life.
     #[serde(skip_serializing_if = "is_zero")]
-    pub streak: u32,
+    #[serde(rename = "streak")]
+    pub backoff_exponent: u32,
     /// The command that is starting it; 0 once a supervisor has taken over.
     pub starter_pid: u32,
     /// The life before, while it is not sure that a start over it has found what it left.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub former: Option<Former>,
+    #[serde(rename = "former")]
+    pub previous: Option<PreviousRun>,
     /// Processes that outlived the sweep at the end of the last life; empty when it left nothing.
     pub survivors: Vec<u32>,
     /// What holds it to its limit of memory.
-    #[serde(skip_serializing_if = "MemoryBy::is_nothing")]
-    pub memory_by: MemoryBy,
+    #[serde(skip_serializing_if = "MemoryMethod::is_none")]
+    #[serde(rename = "memory_by")]
+    pub memory_method: MemoryMethod,
 }
 
 /// By what that which a life left is known.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Former {
-    /// As in [`Life`].
+pub struct PreviousRun {
+    /// As in [`RunState`].
     pub boot_id: String,
     /// The child; 0 if it is not known.
     pub pid: u32,
-    /// As in [`Life`].
+    /// As in [`RunState`].
     pub start_ticks: u64,
-    /// As in [`Life`].
+    /// As in [`RunState`].
     pub nonce: String,
 }
 
-impl State {
+impl ProcessState {
     /// True when nobody supervises the process any more, and nobody needs to.
     #[must_use]
     pub fn is_final(self) -> bool {
@@ -249,24 +254,24 @@ impl State {
 impl Meta {
     /// The child of the recorded life, when there is one and it belongs to this boot of the machine.
     #[must_use]
-    pub fn identity(&self) -> Option<Identity> {
-        let recorded = self.pid != 0 && self.life.boot_id == proc::boot_id();
-        recorded.then_some(Identity { pid: self.pid, start_ticks: self.life.start_ticks })
+    pub fn identity(&self) -> Option<ProcessIdentity> {
+        let recorded = self.pid != 0 && self.run_state.boot_id == proc::boot_id();
+        recorded.then_some(ProcessIdentity { pid: self.pid, start_ticks: self.run_state.start_ticks })
     }
 
     /// The life of this record, as the one before the next.
     #[must_use]
-    pub fn as_former(&self) -> Option<Former> {
-        let Life { boot_id, start_ticks, nonce, former, .. } = &self.life;
+    pub fn as_previous(&self) -> Option<PreviousRun> {
+        let RunState { boot_id, start_ticks, nonce, previous: former, .. } = &self.run_state;
         if nonce.is_empty() {
             // It never came to a life.
             return former.clone();
         }
-        Some(Former { boot_id: boot_id.clone(), pid: self.pid, start_ticks: *start_ticks, nonce: nonce.clone() })
+        Some(PreviousRun { boot_id: boot_id.clone(), pid: self.pid, start_ticks: *start_ticks, nonce: nonce.clone() })
     }
 
     /// Sets `state` and the `status` that goes with it.
-    pub fn enter(&mut self, state: State) {
+    pub fn set_state(&mut self, state: ProcessState) {
         self.state = state;
         self.status = state.status();
     }

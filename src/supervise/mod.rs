@@ -63,43 +63,43 @@
 
 use std::path::PathBuf;
 
+mod actions;
 mod adopt;
-mod bell;
-pub mod care;
 mod cgroup;
 pub mod client;
 mod clock;
-mod deaths;
-mod ending;
+mod control;
 mod environment;
-mod exit;
+mod exit_record;
+mod exit_status;
 mod guard;
 pub mod index;
 mod leftovers;
-mod lenient;
-mod life;
 pub mod limits;
 mod lock;
+mod log_writer;
 mod machine;
-mod memory;
-mod memory_group;
+mod memory_cgroup;
 pub mod meta;
-mod orders;
-mod output;
+pub mod monitor_spec;
+mod oom;
+pub mod ownership;
 mod pipe;
 mod poll;
 pub mod proc;
+pub mod process_scan;
+pub mod protocol;
+mod reap;
 mod record;
-pub mod repair;
+pub mod recovery;
 pub mod rotation;
 mod run;
+mod sigio;
 mod spawn;
 mod sweep;
-pub mod traces;
-mod versions;
+mod tolerant;
+mod version_dirs;
 mod wait;
-pub mod whose;
-pub mod wire;
 mod worker;
 
 /// The word after the program's name that makes it a supervisor.
@@ -107,7 +107,7 @@ const FLAG: &str = "--supervise";
 
 /// The process directory, when this process was started as its supervisor.
 #[must_use]
-pub fn asked() -> Option<PathBuf> {
+pub fn requested_dir() -> Option<PathBuf> {
     let mut words = std::env::args_os().skip(1);
     let flagged = words.next().is_some_and(|word| word == FLAG);
     flagged.then(|| words.next().map(PathBuf::from)).flatten()

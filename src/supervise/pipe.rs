@@ -18,20 +18,20 @@ use crate::disk;
 use super::lock;
 
 /// What a pipe holds while little comes.
-pub(super) const SMALL: usize = 64 * 1024;
+pub(super) const DEFAULT_SIZE: usize = 64 * 1024;
 
 /// What a pipe holds while little comes, of a user who has many processes.
-const TIGHT: usize = 16 * 1024;
+const SMALL_PIPE: usize = 16 * 1024;
 
-/// As many processes of an ordinary user have pipes of the usual size. Together with those of [`TIGHT`] size and the large ones
+/// As many processes of an ordinary user have pipes of the usual size. Together with those of [`SMALL_PIPE`] size and the large ones
 /// that leaves room for nine hundred processes before the kernel cuts every further pipe of that user.
-const USUAL: u32 = 128;
+const MANY_PROCESSES: u32 = 128;
 
 /// What a pipe holds that carries small records: one page.
-const NARROW: usize = 4096;
+const MIN_SIZE: usize = 4096;
 
 /// What a pipe holds in a flood.
-pub(super) const LARGE: usize = 1024 * 1024;
+pub(super) const LARGE_SIZE: usize = 1024 * 1024;
 
 /// Opens the FIFO `path`, making it if need be. Something else in its place is removed.
 pub(super) fn open(path: &Path) -> io::Result<OwnedFd> {
@@ -43,72 +43,72 @@ pub(super) fn open(path: &Path) -> io::Result<OwnedFd> {
         }
         Err(_) => mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR)?,
     }
-    Ok(disk::own().pipe().write().read_too().open(path)?.into())
+    Ok(disk::own_file().fifo().write().read_write().open(path)?.into())
 }
 
 /// Leaves a pipe that carries small records no more than those need: each of a user's pipes counts.
-pub(super) fn narrow(pipe: impl AsFd) {
+pub(super) fn shrink_to_min(pipe: impl AsFd) {
     // One that stays as wide as it was is as good.
-    let _ = fcntl_setpipe_size(pipe, NARROW);
+    let _ = fcntl_setpipe_size(pipe, MIN_SIZE);
 }
 
 /// How much a pipe holds now, and the right to that much.
 #[derive(Debug)]
-pub(super) struct Room {
+pub(super) struct PipeBuffer {
     /// In bytes, as the kernel says.
     pub(super) size: usize,
     /// What is enough while little comes.
-    idle: usize,
+    idle_size: usize,
     /// Held while an ordinary user's pipe is large.
-    permit: Option<File>,
+    slot: Option<File>,
 }
 
-impl Room {
+impl PipeBuffer {
     pub(super) fn of(fifo: impl AsFd) -> Self {
-        Self { size: fcntl_getpipe_size(fifo).unwrap_or(SMALL), idle: SMALL, permit: None }
+        Self { size: fcntl_getpipe_size(fifo).unwrap_or(DEFAULT_SIZE), idle_size: DEFAULT_SIZE, slot: None }
     }
 
     /// Takes less, if it is for the process with an id that shows that an ordinary user has many.
-    pub(super) fn be_one_of_many(&mut self, fifo: impl AsFd, id: u32) {
-        if id >= USUAL && !geteuid().is_root() {
-            self.idle = TIGHT;
+    pub(super) fn limit_size(&mut self, fifo: impl AsFd, id: u32) {
+        if id >= MANY_PROCESSES && !geteuid().is_root() {
+            self.idle_size = SMALL_PIPE;
             self.shrink(fifo);
         }
     }
 
     pub(super) fn is_large(&self) -> bool {
-        self.size > self.idle
+        self.size > self.idle_size
     }
 
-    /// Grows the pipe of the process in `dir` to [`LARGE`], if that takes nothing from other programs of this user.
+    /// Grows the pipe of the process in `dir` to [`LARGE_SIZE`], if that takes nothing from other programs of this user.
     pub(super) fn grow(&mut self, fifo: impl AsFd, dir: &Path) {
-        if self.size >= LARGE {
+        if self.size >= LARGE_SIZE {
             return;
         }
-        let mut size = LARGE;
+        let mut size = LARGE_SIZE;
         if !geteuid().is_root() {
-            self.permit = permit(dir);
-            if self.permit.is_none() {
-                size = SMALL;
+            self.slot = acquire_large_pipe_slot(dir);
+            if self.slot.is_none() {
+                size = DEFAULT_SIZE;
             }
         }
         if size > self.size {
             // Refused growth leaves the pipe as it was, which is all that is needed.
             let _ = fcntl_setpipe_size(&fifo, size);
-            self.look(fifo);
+            self.refresh_size(fifo);
         }
     }
 
     /// Shrinks the pipe to what is enough while little comes; refused while it holds more.
     pub(super) fn shrink(&mut self, fifo: impl AsFd) {
-        let _ = fcntl_setpipe_size(&fifo, self.idle);
-        self.look(fifo);
+        let _ = fcntl_setpipe_size(&fifo, self.idle_size);
+        self.refresh_size(fifo);
     }
 
-    fn look(&mut self, fifo: impl AsFd) {
-        self.size = fcntl_getpipe_size(fifo).unwrap_or(SMALL);
-        if self.size <= SMALL {
-            self.permit = None;
+    fn refresh_size(&mut self, fifo: impl AsFd) {
+        self.size = fcntl_getpipe_size(fifo).unwrap_or(DEFAULT_SIZE);
+        if self.size <= DEFAULT_SIZE {
+            self.slot = None;
         }
     }
 }
@@ -117,19 +117,21 @@ impl Room {
 /// user have before it cuts every further pipe, in any program, to two pages.
 ///
 /// A place is a lock on one byte of a file that only this user can open: exclusive, and free again when its holder dies.
-fn permit(dir: &Path) -> Option<File> {
+fn acquire_large_pipe_slot(dir: &Path) -> Option<File> {
     const DEFAULT_PAGES: usize = 16384;
     const PAGE: usize = 4096;
     let soft = fs::read_to_string("/proc/sys/fs/pipe-user-pages-soft");
     let pages = soft.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(DEFAULT_PAGES);
-    let places = dir.join(PLACES);
+    let places = dir.join(SLOTS_FILE);
     let above = fs::metadata(places.parent()?).ok()?;
     if above.uid() != geteuid().as_raw() || above.mode() & 0o077 != 0 {
         return None;
     }
-    let file = disk::own().create(0o600).read_too().open(places).ok()?;
-    (0..pages / 4 / (LARGE / PAGE)).find(|place| lock::take_byte(&file, *place).unwrap_or(false)).map(|_| file)
+    let file = disk::own_file().create(0o600).read_write().open(places).ok()?;
+    (0..pages / 4 / (LARGE_SIZE / PAGE))
+        .find(|place| lock::try_acquire_byte(&file, *place).unwrap_or(false))
+        .map(|_| file)
 }
 
 /// The file, seen from the directory of a process: above that of all processes.
-const PLACES: &str = "../../.large-pipes";
+const SLOTS_FILE: &str = "../../.large-pipes";

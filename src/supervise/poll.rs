@@ -6,22 +6,22 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::clock::Moment;
-use super::guard::OTHERS_TERM;
-use super::machine::Event;
-use super::output::Stream;
-use super::worker::{End, Worker};
+use super::clock::MonotonicTime;
+use super::guard::PROMOTION_DELAY;
+use super::log_writer::LogStream;
+use super::machine::LifecycleEvent;
+use super::worker::{StopReason, Worker};
 
 /// As many as are usually waited for.
-const MOST: usize = 8;
+const INITIAL_FDS: usize = 8;
 
 /// What a wait found.
 #[derive(Debug)]
-pub(super) struct Ready {
+pub(super) struct ReadyFds {
     pub(super) streams: [bool; 2],
-    pub(super) orders: bool,
-    pub(super) deaths: bool,
-    pub(super) obituaries: bool,
+    pub(super) control: bool,
+    pub(super) sigchld: bool,
+    pub(super) exit_reports: bool,
     pub(super) guard: bool,
     pub(super) child: bool,
     pub(super) leftovers: bool,
@@ -29,9 +29,9 @@ pub(super) struct Ready {
 
 /// What signals said.
 #[derive(Debug, Default)]
-struct Told {
-    death: bool,
-    bell: bool,
+struct PendingSignals {
+    sigchld: bool,
+    sigio: bool,
 }
 
 fn push<'a>(fds: &mut Vec<PollFd<'a>>, fd: &'a impl AsFd) -> usize {
@@ -41,28 +41,32 @@ fn push<'a>(fds: &mut Vec<PollFd<'a>>, fd: &'a impl AsFd) -> usize {
 
 impl Worker {
     /// Sleeps until something happens.
-    pub(super) fn wait(&mut self) -> Ready {
+    pub(super) fn wait(&mut self) -> ReadyFds {
         let input = PollFlags::IN;
-        let bytes = self.streams.each_mut().map(|stream| !stream.listen()).contains(&true);
-        let mut fds = Vec::with_capacity(MOST);
-        let [orders, signals] = [push(&mut fds, &self.orders), push(&mut fds, &self.signals)];
-        let obituaries = push(&mut fds, &self.obituaries.0);
+        let bytes = self.streams.each_mut().map(|stream| !stream.arm_notification()).contains(&true);
+        let mut fds = Vec::with_capacity(INITIAL_FDS);
+        let [orders, signals] = [push(&mut fds, &self.control), push(&mut fds, &self.signals)];
+        let obituaries = push(&mut fds, &self.exit_reports.0);
         let guard = self.guard.as_ref().map(|guard| push(&mut fds, guard));
-        let stranger = self.child.as_ref().filter(|child| child.witness.is_some());
+        let stranger = self.child.as_ref().filter(|child| child.foreign_exit.is_some());
         let child = stranger.map(|child| push(&mut fds, &child.pidfd));
         let leftovers = fds.len();
-        fds.extend(self.leftovers.handles.iter().map(|pidfd| PollFd::new(pidfd, input)));
-        let timeout = if bytes { Some(Duration::ZERO) } else { self.deadline().map(|at| at.since(Moment::now())) };
+        fds.extend(self.leftovers.pidfds.iter().map(|pidfd| PollFd::new(pidfd, input)));
+        let timeout = if bytes {
+            Some(Duration::ZERO)
+        } else {
+            self.deadline().map(|at| at.duration_since(MonotonicTime::now()))
+        };
         let timeout = timeout.and_then(|span| Timespec::try_from(span).ok());
         // Interrupted or refused: nothing is ready, and the next turn asks again.
         let found = poll(&mut fds, timeout.as_ref()).unwrap_or(0);
         let is = |at: usize| found > 0 && fds[at].revents().contains(input);
-        let told = if is(signals) { self.read_signals() } else { Told::default() };
-        Ready {
-            streams: self.streams.each_ref().map(|stream| (bytes || told.bell) && stream.has_bytes()),
-            orders: is(orders),
-            deaths: told.death,
-            obituaries: is(obituaries),
+        let told = if is(signals) { self.read_signals() } else { PendingSignals::default() };
+        ReadyFds {
+            streams: self.streams.each_ref().map(|stream| (bytes || told.sigio) && stream.has_bytes()),
+            control: is(orders),
+            sigchld: told.sigchld,
+            exit_reports: is(obituaries),
             guard: guard.is_some_and(is),
             child: child.is_some_and(is),
             leftovers: (leftovers..fds.len()).any(is),
@@ -70,44 +74,44 @@ impl Worker {
     }
 
     /// Takes what signals say. Whatever they told of is looked at only afterwards, or what comes meanwhile would not be heard.
-    fn read_signals(&self) -> Told {
+    fn read_signals(&self) -> PendingSignals {
         // Each of the two waits at most once.
         let mut records = [[0; size_of::<libc::signalfd_siginfo>()]; 2];
         let length = rustix::io::read(&self.signals, records.as_flattened_mut()).unwrap_or(0);
         let numbers = records.as_flattened()[..length].chunks_exact(size_of::<libc::signalfd_siginfo>());
         let has = |signal: Signal| numbers.clone().any(|record| record.starts_with(&(signal as u32).to_ne_bytes()));
-        Told { death: has(Signal::SIGCHLD), bell: has(Signal::SIGIO) }
+        PendingSignals { sigchld: has(Signal::SIGCHLD), sigio: has(Signal::SIGIO) }
     }
 
     /// The next moment at which something must be done.
-    fn deadline(&self) -> Option<Moment> {
-        let ours = [self.due, self.promote_at, self.save_at, self.leftovers.look_at];
-        let streams = self.streams.iter().map(Stream::deadline);
+    fn deadline(&self) -> Option<MonotonicTime> {
+        let ours = [self.deadline_at, self.promote_at, self.save_at, self.leftovers.check_at];
+        let streams = self.streams.iter().map(LogStream::deadline);
         ours.into_iter().chain(streams).flatten().min()
     }
 
     /// Does what is due.
-    pub(super) fn keep_time(&mut self) {
-        let now = Moment::now();
-        let is_due = |at: Option<Moment>| at.is_some_and(|at| at <= now);
+    pub(super) fn run_timers(&mut self) {
+        let now = MonotonicTime::now();
+        let is_due = |at: Option<MonotonicTime>| at.is_some_and(|at| at <= now);
         for stream in &mut self.streams {
-            stream.wake(now);
+            stream.on_deadline(now);
         }
-        if is_due(self.due) {
-            self.due = None;
-            self.step(Event::Deadline);
+        if is_due(self.deadline_at) {
+            self.deadline_at = None;
+            self.step(LifecycleEvent::Deadline);
         }
-        if is_due(self.leftovers.look_at) {
-            self.look_for_leftovers();
+        if is_due(self.leftovers.check_at) {
+            self.check_for_leftovers();
         }
         if is_due(self.save_at) {
             self.save();
         }
         if is_due(self.promote_at) {
             // The pre-start command is our own child, and must stay that until it has ended.
-            self.promote_at = self.hook.is_some().then(|| now.after(OTHERS_TERM));
-            if self.hook.is_none() && self.end.is_none() {
-                self.end = Some(End::Promotion);
+            self.promote_at = self.hook.is_some().then(|| now.plus(PROMOTION_DELAY));
+            if self.hook.is_none() && self.stop_reason.is_none() {
+                self.stop_reason = Some(StopReason::Promotion);
             }
         }
     }

@@ -10,18 +10,18 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 /// A process of this boot. Two processes never share both numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Identity {
+pub struct ProcessIdentity {
     /// Its number, which may be used again after its death.
     pub pid: u32,
     /// When it was started, in clock ticks since boot (field 22 of `/proc/PID/stat`).
     pub start_ticks: u64,
 }
 
-impl Identity {
+impl ProcessIdentity {
     /// The process that has this pid now; `None` when there is none. It may be a zombie.
     #[must_use]
     pub fn of(pid: u32) -> Option<Self> {
-        Stat::of(pid).map(|stat| Self { pid, start_ticks: stat.start_ticks })
+        ProcStat::of(pid).map(|stat| Self { pid, start_ticks: stat.start_ticks })
     }
 }
 
@@ -33,13 +33,13 @@ pub fn boot_id() -> String {
 
 /// True while exactly this process runs. A zombie is dead.
 #[must_use]
-pub fn is_alive(identity: &Identity) -> bool {
-    Stat::of(identity.pid).is_some_and(|stat| stat.start_ticks == identity.start_ticks && !stat.is_dead())
+pub fn is_alive(identity: &ProcessIdentity) -> bool {
+    ProcStat::of(identity.pid).is_some_and(|stat| stat.start_ticks == identity.start_ticks && !stat.is_dead())
 }
 
 /// What `/proc/PID/stat` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stat {
+pub(super) struct ProcStat {
     /// `R`, `S`, `D`, `Z`, …
     pub(super) state: u8,
     pub(super) parent: u32,
@@ -50,7 +50,7 @@ pub(super) struct Stat {
     pub(super) wait_status: i32,
 }
 
-impl Stat {
+impl ProcStat {
     /// Reads it for `pid`; `None` when there is no such process.
     pub(super) fn of(pid: u32) -> Option<Self> {
         Self::parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)
@@ -83,7 +83,7 @@ impl Stat {
 }
 
 /// A handle on the process that has this pid now.
-pub(super) fn handle(pid: u32) -> io::Result<OwnedFd> {
+pub(super) fn open_pidfd(pid: u32) -> io::Result<OwnedFd> {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidInput)?;
     Ok(pidfd_open(pid, PidfdFlags::empty())?)
 }
@@ -105,20 +105,20 @@ pub(super) fn wait_for_end(pidfd: impl AsFd, limit: Duration) {
 }
 
 /// The value of a variable in the environment that a process was started with.
-pub(super) fn environment_of(pid: u32, name: &str) -> Option<Vec<u8>> {
+pub(super) fn variable_of(pid: u32, name: &str) -> Option<Vec<u8>> {
     let environ = fs::read(format!("/proc/{pid}/environ")).ok()?;
-    variable_in(&environ, name).map(<[u8]>::to_vec)
+    find_variable(&environ, name).map(<[u8]>::to_vec)
 }
 
 /// The value of a variable in such an environment.
-pub(super) fn variable_in<'a>(environ: &'a [u8], name: &str) -> Option<&'a [u8]> {
+pub(super) fn find_variable<'a>(environ: &'a [u8], name: &str) -> Option<&'a [u8]> {
     let mut settings = environ.split(|byte| *byte == 0);
     settings.find_map(|setting| setting.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
 }
 
 /// Who gets a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reach {
+pub(super) enum SignalTarget {
     /// The process alone.
     Process,
     /// Every member of the group that it leads.
@@ -126,10 +126,10 @@ pub(super) enum Reach {
 }
 
 /// Sends a signal to the process behind the handle, whatever has become of its pid.
-pub(super) fn signal(pidfd: impl AsFd, signal: i32, reach: Reach) -> io::Result<()> {
+pub(super) fn signal(pidfd: impl AsFd, signal: i32, reach: SignalTarget) -> io::Result<()> {
     let flags = match reach {
-        Reach::Process => 0,
-        Reach::Group => libc::PIDFD_SIGNAL_PROCESS_GROUP,
+        SignalTarget::Process => 0,
+        SignalTarget::Group => libc::PIDFD_SIGNAL_PROCESS_GROUP,
     };
     let none = std::ptr::null::<libc::siginfo_t>();
     let fd = pidfd.as_fd().as_raw_fd();
@@ -147,16 +147,16 @@ mod tests {
     #[test]
     fn a_name_with_parentheses_does_not_shift_the_fields() {
         let text = b"42 (a) R 9 (b)) S 1 2 3 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 777 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 256\n";
-        let stat = Stat::parse(text).expect("well formed");
+        let stat = ProcStat::parse(text).expect("well formed");
         assert_eq!((stat.state, stat.parent, stat.session, stat.start_ticks, stat.wait_status), (b'S', 1, 3, 777, 256));
-        assert_eq!(Stat::parse(b"nothing"), None);
+        assert_eq!(ProcStat::parse(b"nothing"), None);
     }
 
     #[test]
     fn this_process_lives_and_another_of_its_pid_does_not() {
-        let me = Identity::of(std::process::id()).expect("this process");
+        let me = ProcessIdentity::of(std::process::id()).expect("this process");
         assert!(is_alive(&me));
-        assert!(!is_alive(&Identity { start_ticks: me.start_ticks + 1, ..me }));
+        assert!(!is_alive(&ProcessIdentity { start_ticks: me.start_ticks + 1, ..me }));
         assert!(!boot_id().is_empty());
     }
 }

@@ -12,11 +12,11 @@ use serde::de::DeserializeOwned;
 
 use crate::disk;
 
-use super::meta::{Meta, Outline, path};
+use super::meta::{Meta, MetaSummary, path};
 
 /// Why `meta.json` could not be used.
 #[derive(Debug)]
-pub enum ReadError {
+pub enum MetaReadError {
     /// It is there and could not be read.
     Unreadable {
         /// The file.
@@ -25,7 +25,7 @@ pub enum ReadError {
         source: io::Error,
     },
     /// It is empty or holds something else; it may be rebuilt.
-    Garbage {
+    Invalid {
         /// The file.
         path: PathBuf,
         /// What the parser met.
@@ -33,20 +33,20 @@ pub enum ReadError {
     },
 }
 
-impl fmt::Display for ReadError {
+impl fmt::Display for MetaReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreadable { path, .. } => write!(f, "failed to read `{}`", path.display()),
-            Self::Garbage { path, .. } => write!(f, "`{}` does not hold a process record", path.display()),
+            Self::Invalid { path, .. } => write!(f, "`{}` does not hold a process record", path.display()),
         }
     }
 }
 
-impl std::error::Error for ReadError {
+impl std::error::Error for MetaReadError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Unreadable { source, .. } => Some(source),
-            Self::Garbage { source, .. } => Some(source),
+            Self::Invalid { source, .. } => Some(source),
         }
     }
 }
@@ -56,50 +56,50 @@ impl std::error::Error for ReadError {
 /// # Errors
 ///
 /// Fails when the file cannot be read, or holds no record (the caller may then rebuild it).
-pub fn read(dir: &Path) -> Result<Option<Meta>, ReadError> {
-    read_as(CWD, dir)
+pub fn read(dir: &Path) -> Result<Option<Meta>, MetaReadError> {
+    parse(CWD, dir)
 }
 
-/// The same for a `dir` relative to an open folder: of many processes in one folder the way to it is gone once.
+/// The same for a `dir` relative to an open directory: of many processes in one directory the way to it is gone once.
 ///
 /// # Errors
 ///
 /// As [`read`].
-pub fn read_in(folder: BorrowedFd, dir: &Path) -> Result<Option<Meta>, ReadError> {
-    read_as(folder, dir)
+pub fn read_in(dirfd: BorrowedFd, dir: &Path) -> Result<Option<Meta>, MetaReadError> {
+    parse(dirfd, dir)
 }
 
-/// Reads no more of `meta.json` than its [`Outline`], which is much less work; `None` when there is no such file. `dir` may be
-/// relative to the folder.
+/// Reads no more of `meta.json` than its [`MetaSummary`], which is much less work; `None` when there is no such file. `dir` may be
+/// relative to the directory.
 ///
 /// # Errors
 ///
 /// As [`read`]. A record that is damaged only beyond its outline is not noticed.
-pub fn outline(folder: BorrowedFd, dir: &Path) -> Result<Option<Outline>, ReadError> {
-    read_as(folder, dir)
+pub fn read_summary(dirfd: BorrowedFd, dir: &Path) -> Result<Option<MetaSummary>, MetaReadError> {
+    parse(dirfd, dir)
 }
 
-fn read_as<T: DeserializeOwned>(folder: BorrowedFd, dir: &Path) -> Result<Option<T>, ReadError> {
+fn parse<T: DeserializeOwned>(dirfd: BorrowedFd, dir: &Path) -> Result<Option<T>, MetaReadError> {
     let path = path(dir);
-    let bytes = match bytes_of(folder, &path) {
+    let bytes = match bytes_of(dirfd, &path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(ReadError::Unreadable { path, source }),
+        Err(source) => return Err(MetaReadError::Unreadable { path, source }),
     };
     match serde_json::from_slice(&bytes) {
         Ok(read) => Ok(Some(read)),
-        Err(source) => Err(ReadError::Garbage { path, source }),
+        Err(source) => Err(MetaReadError::Invalid { path, source }),
     }
 }
 
 /// Records are hardly ever longer.
-const USUAL: usize = 4096;
+const INITIAL_BUFFER: usize = 4096;
 
 /// The whole file. A list of a thousand processes asks the kernel for nothing that it can do
 /// without: neither for the length, nor again after a part that was shorter than asked for, which is the last one.
-fn bytes_of(folder: BorrowedFd, path: &Path) -> io::Result<Vec<u8>> {
-    let mut file = disk::own().any_kind().open_at(folder, path)?;
-    let mut bytes = vec![0; USUAL];
+fn bytes_of(dirfd: BorrowedFd, path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = disk::own_file().any_kind().open_at(dirfd, path)?;
+    let mut bytes = vec![0; INITIAL_BUFFER];
     let mut length = 0;
     loop {
         match file.read(&mut bytes[length..]) {
@@ -127,10 +127,10 @@ fn bytes_of(folder: BorrowedFd, path: &Path) -> io::Result<Vec<u8>> {
 pub fn write(dir: &Path, meta: &Meta) -> io::Result<()> {
     let mut bytes = serde_json::to_vec_pretty(meta)?;
     bytes.push(b'\n');
-    let (spare, record) = (beside(dir), path(dir));
+    let (spare, record) = (backup_path(dir), path(dir));
     if !overwrite(&spare, &bytes)? {
-        clear(&spare)?;
-        disk::own().create_new(0o600).open(&spare)?.write_all(&bytes)?;
+        remove_if_exists(&spare)?;
+        disk::own_file().create_new(0o600).open(&spare)?.write_all(&bytes)?;
     }
     // There may be no record to change places with, and not every file system can.
     renameat_with(CWD, &spare, CWD, &record, RenameFlags::EXCHANGE).or_else(|_| fs::rename(&spare, &record))
@@ -139,9 +139,9 @@ pub fn write(dir: &Path, meta: &Meta) -> io::Result<()> {
 /// Writes over a file that is there, if it is nobody else's: false when it is not there, has another name too, or is still being
 /// read by somebody who opened it when it was `meta.json`.
 fn overwrite(spare: &Path, bytes: &[u8]) -> io::Result<bool> {
-    let Ok(mut file) = disk::own().write().open(spare) else { return Ok(false) };
+    let Ok(mut file) = disk::own_file().write().open(spare) else { return Ok(false) };
     let found = file.metadata()?;
-    if found.nlink() != 1 || !take_alone(&file) {
+    if found.nlink() != 1 || !take_write_lease(&file) {
         return Ok(false);
     }
     file.write_all(bytes)?;
@@ -155,7 +155,7 @@ fn overwrite(spare: &Path, bytes: &[u8]) -> io::Result<bool> {
 const F_SETSIG: libc::c_int = 10;
 
 /// Takes a lease on a file, which the kernel gives only when nobody else has it open. It ends when the file is closed.
-fn take_alone(file: &File) -> bool {
+fn take_write_lease(file: &File) -> bool {
     // Who opens it meanwhile waits, and we would be sent SIGIO, which ends those who do not expect it.
     // SAFETY: takes numbers; touches no memory.
     let fcntl = |action, value: libc::c_int| unsafe { libc::fcntl(file.as_raw_fd(), action, value) } == 0;
@@ -163,29 +163,29 @@ fn take_alone(file: &File) -> bool {
 }
 
 /// The file's name beside `meta.json` that holds the record before it, and is where the next one is written.
-const BESIDE: &str = ".meta.json.new";
+const BACKUP_FILE: &str = ".meta.json.new";
 
-fn beside(dir: &Path) -> PathBuf {
-    dir.join(BESIDE)
+fn backup_path(dir: &Path) -> PathBuf {
+    dir.join(BACKUP_FILE)
 }
 
 /// The record before the present one, for when that is lost; `None` when it is lost too. What it says about the life that
 /// goes on is a step old; what to run is not.
 #[must_use]
-pub fn earlier(dir: &Path) -> Option<Meta> {
-    serde_json::from_slice(&disk::read_own(beside(dir)).ok()?).ok()
+pub fn read_backup(dir: &Path) -> Option<Meta> {
+    serde_json::from_slice(&disk::read_own(backup_path(dir)).ok()?).ok()
 }
 
 /// Puts the record before the present one, which is lost, in its place. Only for whom [`write()`] is for.
 ///
 /// It is copied: there are two again, so that another loss before the next write loses nothing. A full disk has no room for
 /// that, and then it is moved.
-pub(super) fn restore(dir: &Path) -> Option<Meta> {
-    let meta = earlier(dir)?;
+pub(super) fn restore_backup(dir: &Path) -> Option<Meta> {
+    let meta = read_backup(dir)?;
     let copy = dir.join(".meta.json.copy");
-    let write = |bytes: Vec<u8>| disk::own().create(0o600).truncate().open(&copy)?.write_all(&bytes);
-    let copied = disk::read_own(beside(dir)).and_then(write).and_then(|()| fs::rename(&copy, path(dir)));
-    copied.or_else(|_| fs::rename(beside(dir), path(dir)).and_then(|()| clear(&copy))).ok()?;
+    let write = |bytes: Vec<u8>| disk::own_file().create(0o600).truncate().open(&copy)?.write_all(&bytes);
+    let copied = disk::read_own(backup_path(dir)).and_then(write).and_then(|()| fs::rename(&copy, path(dir)));
+    copied.or_else(|_| fs::rename(backup_path(dir), path(dir)).and_then(|()| remove_if_exists(&copy))).ok()?;
     Some(meta)
 }
 
@@ -195,11 +195,11 @@ pub(super) fn restore(dir: &Path) -> Option<Meta> {
 ///
 /// Fails when a file is there and cannot be removed.
 pub fn remove(dir: &Path) -> io::Result<()> {
-    clear(&beside(dir))?;
-    clear(&path(dir))
+    remove_if_exists(&backup_path(dir))?;
+    remove_if_exists(&path(dir))
 }
 
-fn clear(path: &Path) -> io::Result<()> {
+fn remove_if_exists(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         Ok(()) | Err(_) => Ok(()),
@@ -235,15 +235,15 @@ mod tests {
     #[test]
     fn an_outline_is_a_part_of_the_record_however_long_that_is() {
         let dir = tempfile::tempdir().expect("a directory");
-        assert!(matches!(outline(CWD, dir.path()), Ok(None)));
-        for length in [10, USUAL - 350, USUAL, 5 * USUAL] {
+        assert!(matches!(read_summary(CWD, dir.path()), Ok(None)));
+        for length in [10, INITIAL_BUFFER - 350, INITIAL_BUFFER, 5 * INITIAL_BUFFER] {
             let long = PUBLISHED.replace("node api.js", &"x".repeat(length));
             fs::write(path(dir.path()), &long).expect("a record");
             let meta = read(dir.path()).expect("readable").expect("there");
             assert_eq!(meta.command.len(), length);
             assert_eq!(
-                outline(CWD, dir.path()).expect("readable"),
-                Some(Outline { tsm_id: meta.tsm_id, port: meta.port })
+                read_summary(CWD, dir.path()).expect("readable"),
+                Some(MetaSummary { tsm_id: meta.tsm_id, port: meta.port })
             );
         }
     }
@@ -258,7 +258,7 @@ mod tests {
             meta.command = "x".repeat(400 / usize::try_from(meta.restarts).expect("small"));
             write(dir.path(), &meta).expect("written");
             assert_eq!(read(dir.path()).expect("readable").as_ref(), Some(&meta));
-            (inode(FILE), inode(BESIDE))
+            (inode(FILE), inode(BACKUP_FILE))
         };
         let (first, none) = write_next();
         let (second, spare) = write_next();
@@ -283,16 +283,16 @@ mod tests {
         let first = read(dir).expect("readable").expect("there");
         let second = Meta { restarts: 7, ..first.clone() };
         write(dir, &second).expect("written");
-        assert_eq!((read(dir).expect("readable"), earlier(dir)), (Some(second), Some(first.clone())));
+        assert_eq!((read(dir).expect("readable"), read_backup(dir)), (Some(second), Some(first.clone())));
 
         // Once more before anything is written.
         for _ in 0..2 {
             fs::write(path(dir), "garbage").expect("damaged");
-            assert_eq!(restore(dir), Some(first.clone()));
-            assert_eq!((read(dir).expect("readable"), earlier(dir)), (Some(first.clone()), Some(first.clone())));
+            assert_eq!(restore_backup(dir), Some(first.clone()));
+            assert_eq!((read(dir).expect("readable"), read_backup(dir)), (Some(first.clone()), Some(first.clone())));
         }
-        fs::write(beside(dir), "garbage").expect("damaged");
-        assert_eq!(restore(dir), None);
+        fs::write(backup_path(dir), "garbage").expect("damaged");
+        assert_eq!(restore_backup(dir), None);
         remove(dir).expect("removed");
         remove(dir).expect("nothing to remove");
         assert!(fs::read_dir(dir).expect("listed").next().is_none());
@@ -304,7 +304,7 @@ mod tests {
         assert!(matches!(read(dir.path()), Ok(None)));
         for garbage in ["", "{", "[]", "\0\0"] {
             fs::write(path(dir.path()), garbage).expect("garbage");
-            assert!(matches!(read(dir.path()), Err(ReadError::Garbage { .. })), "{garbage:?}");
+            assert!(matches!(read(dir.path()), Err(MetaReadError::Invalid { .. })), "{garbage:?}");
         }
     }
 }

@@ -7,22 +7,22 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::disk::{self, Refusal};
+use crate::disk::{self, FileAccessError};
 
 use super::index;
 
 /// The highest number of an older log that is looked at.
-pub const MOST_OLDER: u32 = 1000;
+pub const MAX_PARTS: u32 = 1000;
 
 /// Opens a log for copying: not for appending, which `splice` refuses.
 pub(super) fn open_log(log: &Path) -> io::Result<File> {
-    open(log, disk::own().create(0o600).read_too())
+    open(log, disk::own_file().create(0o600).read_write())
 }
 
 /// Opens the index of a log for appending; a new one begins with the position of its log.
 pub(super) fn open_index(log: &Path, position: u64) -> io::Result<File> {
-    let mut file = open(&index::path(log), disk::own().append(0o600).read_too())?;
-    if let (0, Some(first)) = (file.metadata()?.len(), index::positioned(position)) {
+    let mut file = open(&index::path(log), disk::own_file().append(0o600).read_write())?;
+    if let (0, Some(first)) = (file.metadata()?.len(), index::position_entry(position)) {
         file.write_all(&first.encode())?;
     }
     Ok(file)
@@ -31,7 +31,9 @@ pub(super) fn open_index(log: &Path, position: u64) -> io::Result<File> {
 /// What stands in the place of a log and is none, a link or a pipe, is removed: the output has to go somewhere.
 fn open(path: &Path, options: disk::Options) -> io::Result<File> {
     match options.open(path) {
-        Err(error) if matches!(disk::refusal(&error), Some(Refusal::Link | Refusal::NotRegular)) => {
+        Err(error)
+            if matches!(disk::access_error(&error), Some(FileAccessError::Symlink | FileAccessError::NotRegular)) =>
+        {
             fs::remove_file(path)?;
             options.open(path)
         }
@@ -40,7 +42,7 @@ fn open(path: &Path, options: disk::Options) -> io::Result<File> {
 }
 
 /// The name of the `n`th older log; the 0th is the log itself.
-fn older(log: &Path, n: u32) -> PathBuf {
+fn part_path(log: &Path, n: u32) -> PathBuf {
     match n {
         0 => log.to_owned(),
         n => {
@@ -58,14 +60,14 @@ fn older(log: &Path, n: u32) -> PathBuf {
 /// Fails if a log is there and cannot be read.
 pub fn position(log: &Path, n: u32) -> io::Result<u64> {
     let mut between = 0;
-    for n in n..=MOST_OLDER {
-        match disk::own().open(index::path(&older(log, n))).and_then(|index| index::position(&index)) {
+    for n in n..=MAX_PARTS {
+        match disk::own_file().open(index::path(&part_path(log, n))).and_then(|index| index::position(&index)) {
             Ok(Some(before)) => return Ok(before + between),
             Ok(None) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
-        match fs::metadata(older(log, n + 1)) {
+        match fs::metadata(part_path(log, n + 1)) {
             Ok(found) => between += found.len(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => break,
             Err(error) => return Err(error),
@@ -86,17 +88,17 @@ pub fn rotate(log: &Path, keep: u32) -> io::Result<()> {
         return remove(log);
     }
     // Everything up to the first hole moves up by one; without a hole the last one is overwritten.
-    let hole = (1..keep).find(|n| !older(log, *n).exists()).unwrap_or(keep);
+    let hole = (1..keep).find(|n| !part_path(log, *n).exists()).unwrap_or(keep);
     for n in (0..hole).rev() {
-        shift(log, n)?;
+        shift_part(log, n)?;
     }
     Ok(())
 }
 
 /// Moves the names that a cut-off rotation left apart together again.
-pub(super) fn mend(log: &Path, keep: u32) -> io::Result<()> {
+pub(super) fn finish_interrupted_rotation(log: &Path, keep: u32) -> io::Result<()> {
     for n in 0..keep {
-        let (low, high) = (older(log, n), older(log, n + 1));
+        let (low, high) = (part_path(log, n), part_path(log, n + 1));
         let (low_index, high_index) = (index::path(&low), index::path(&high));
         if !low.exists() && low_index.exists() && high.exists() && !high_index.exists() {
             fs::rename(low_index, high_index)?;
@@ -105,8 +107,8 @@ pub(super) fn mend(log: &Path, keep: u32) -> io::Result<()> {
     Ok(())
 }
 
-fn shift(log: &Path, n: u32) -> io::Result<()> {
-    let (from, to) = (older(log, n), older(log, n + 1));
+fn shift_part(log: &Path, n: u32) -> io::Result<()> {
+    let (from, to) = (part_path(log, n), part_path(log, n + 1));
     // An index that stayed would describe another log. The log goes first too: a rename over a file makes ext4 write out the one
     // that takes its place, at once; without it a part that is removed again soon never reaches the disk.
     remove(&index::path(&to))?;
@@ -130,12 +132,12 @@ mod tests {
     use super::*;
 
     fn put(log: &Path, n: u32, text: &str) {
-        fs::write(older(log, n), text).expect("a log");
-        fs::write(index::path(&older(log, n)), format!("{text} index")).expect("an index");
+        fs::write(part_path(log, n), text).expect("a log");
+        fs::write(index::path(&part_path(log, n)), format!("{text} index")).expect("an index");
     }
 
     fn texts(log: &Path) -> Vec<String> {
-        (1..5).filter_map(|n| fs::read_to_string(older(log, n)).ok()).collect()
+        (1..5).filter_map(|n| fs::read_to_string(part_path(log, n)).ok()).collect()
     }
 
     #[test]
@@ -147,7 +149,7 @@ mod tests {
             rotate(&log, 3).expect("rotated");
         }
         assert_eq!(texts(&log), ["4", "3", "2"]);
-        assert_eq!(fs::read_to_string(index::path(&older(&log, 2))).expect("an index"), "3 index");
+        assert_eq!(fs::read_to_string(index::path(&part_path(&log, 2))).expect("an index"), "3 index");
         put(&log, 0, "last");
         rotate(&log, 0).expect("rotated");
         assert!(!log.exists() && !index::path(&log).exists());
@@ -161,12 +163,12 @@ mod tests {
             put(&log, n, text);
         }
         // Cut off after the first rename: number 2 has moved, its index has not.
-        fs::rename(older(&log, 2), older(&log, 3)).expect("renamed");
-        mend(&log, 3).expect("mended");
+        fs::rename(part_path(&log, 2), part_path(&log, 3)).expect("renamed");
+        finish_interrupted_rotation(&log, 3).expect("mended");
         rotate(&log, 3).expect("rotated");
         assert_eq!(texts(&log), ["c", "b", "a"]);
         for (n, text) in [(1, "c index"), (2, "b index"), (3, "a index")] {
-            assert_eq!(fs::read_to_string(index::path(&older(&log, n))).expect("an index"), text);
+            assert_eq!(fs::read_to_string(index::path(&part_path(&log, n))).expect("an index"), text);
         }
     }
 }

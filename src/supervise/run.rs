@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::care::Care;
-use super::limits::{Account, Limits};
+use super::limits::{Limits, RunAsUser};
+use super::monitor_spec::MonitorSpec;
 
 /// What to run and how to keep it. Written by `tsm start`, never changed by the supervisor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Run {
+pub struct RunSpec {
     /// The words to execute; the first is a path or is looked up in the child's `PATH`.
     pub argv: Vec<String>,
     /// The program as it was written, if the first word is the path that was found for it: it is looked up again when that is gone.
@@ -28,7 +28,7 @@ pub struct Run {
     /// The service definition this came from, absolute path; empty if none.
     pub service: String,
     /// When to start it again by itself.
-    pub restart: Restart,
+    pub restart: RestartPolicy,
     /// Exits in a row, each before one second of life, after which it is given up; 0 for no limit.
     pub max_restarts: u32,
     /// Milliseconds between the polite signal and SIGKILL.
@@ -47,10 +47,11 @@ pub struct Run {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub group: String,
     /// What an attendant looks after.
-    #[serde(skip_serializing_if = "Care::is_nothing")]
-    pub care: Care,
+    #[serde(skip_serializing_if = "MonitorSpec::is_empty")]
+    #[serde(rename = "care")]
+    pub monitor: MonitorSpec,
     /// The most that it may have.
-    #[serde(skip_serializing_if = "Limits::is_nothing")]
+    #[serde(skip_serializing_if = "Limits::is_empty")]
     pub limits: Limits,
     /// The options of its start, which override its definition at every start; none if it does not come from one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,9 +70,9 @@ pub struct Run {
     pub created_ms: u64,
     /// The user that it runs as; none if it is the starter.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub user: Option<Account>,
+    pub user: Option<RunAsUser>,
     /// The signal that asks it to end.
-    #[serde(skip_serializing_if = "is_usual_signal")]
+    #[serde(skip_serializing_if = "is_default_signal")]
     pub stop_signal: i32,
     /// It is a task that ends: its exit with success is what was wanted.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -81,7 +82,7 @@ pub struct Run {
     pub recreate: bool,
 }
 
-impl Default for Run {
+impl Default for RunSpec {
     fn default() -> Self {
         Self {
             argv: Vec::new(),
@@ -92,7 +93,7 @@ impl Default for Run {
             org: String::new(),
             environment: String::new(),
             service: String::new(),
-            restart: Restart::Never,
+            restart: RestartPolicy::Never,
             max_restarts: 15,
             kill_timeout_ms: 10_000,
             log_size: 10 * 1024 * 1024,
@@ -101,7 +102,7 @@ impl Default for Run {
             port_guessed: false,
             write_only_output: false,
             group: String::new(),
-            care: Care::default(),
+            monitor: MonitorSpec::default(),
             limits: Limits::default(),
             user: None,
             options: None,
@@ -119,7 +120,7 @@ impl Default for Run {
 /// When a process is started again by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Restart {
+pub enum RestartPolicy {
     /// Never.
     #[default]
     Never,
@@ -135,6 +136,6 @@ fn is_zero<N: PartialEq + From<u8>>(number: &N) -> bool {
 }
 
 /// The usual signal is not written down.
-fn is_usual_signal(number: &i32) -> bool {
+fn is_default_signal(number: &i32) -> bool {
     *number == libc::SIGTERM
 }

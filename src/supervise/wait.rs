@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::client::supervised;
-use super::meta::{self, Meta, ReadError};
+use super::client::is_supervised;
+use super::meta::{self, Meta, MetaReadError};
 use super::proc;
-use super::repair;
+use super::recovery;
 
 /// Why a wait ended without what was waited for.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub enum WaitError {
         dir: PathBuf,
     },
     /// `meta.json` could not be used.
-    Read(ReadError),
+    Read(MetaReadError),
     /// The kernel refused to watch.
     Watch {
         /// The process directory.
@@ -77,12 +77,12 @@ pub fn wait(
             return Err(WaitError::TimedOut { dir: dir.to_owned() });
         }
         match &watch {
-            Some(watch) if is_readable_until(watch, deadline.min(Instant::now() + HOLDER_STEP)) => {
+            Some(watch) if is_readable_until(watch, deadline.min(Instant::now() + SUPERVISOR_CHECK_INTERVAL)) => {
                 // What happened does not matter, only that something did.
                 let _ = watch.read_events();
             }
-            Some(_) => repair::rouse(dir),
-            None => pause(UNWATCHED_STEP),
+            Some(_) => recovery::resume_if_stopped(dir),
+            None => sleep(FALLBACK_POLL_INTERVAL),
         }
     }
 }
@@ -91,7 +91,7 @@ pub fn wait(
 ///
 /// To make a watch is cheap, but to close it takes the kernel some 20 ms.
 #[must_use]
-pub fn soon(dir: &Path, limit: Duration, mut until: impl FnMut(Option<&Meta>) -> bool) -> Option<Option<Meta>> {
+pub fn poll_until(dir: &Path, limit: Duration, mut until: impl FnMut(Option<&Meta>) -> bool) -> Option<Option<Meta>> {
     let deadline = Instant::now() + limit;
     while Instant::now() < deadline {
         if let Ok(meta) = meta::read(dir)
@@ -99,13 +99,13 @@ pub fn soon(dir: &Path, limit: Duration, mut until: impl FnMut(Option<&Meta>) ->
         {
             return Some(meta);
         }
-        pause(SOON_STEP);
+        sleep(FAST_POLL_INTERVAL);
     }
     None
 }
 
 /// The pause between two such looks.
-const SOON_STEP: Duration = Duration::from_millis(1);
+const FAST_POLL_INTERVAL: Duration = Duration::from_millis(1);
 
 /// Waits until `until` is true of the last record of the supervisor of `dir`; `None` stands for no file.
 ///
@@ -115,7 +115,7 @@ const SOON_STEP: Duration = Duration::from_millis(1);
 /// # Errors
 ///
 /// Fails at the deadline, or when `meta.json` holds no record.
-pub fn wait_for_last(
+pub fn wait_until_exit(
     dir: &Path,
     deadline: Instant,
     mut until: impl FnMut(Option<&Meta>) -> bool,
@@ -128,15 +128,15 @@ pub fn wait_for_last(
         if Instant::now() >= deadline {
             return Err(WaitError::TimedOut { dir: dir.to_owned() });
         }
-        match meta.as_ref().and_then(holder) {
-            Some(pidfd) => wait_for_holder(dir, pidfd, deadline),
-            None => pause(UNKNOWN_HOLDER_STEP),
+        match meta.as_ref().and_then(live_supervisor) {
+            Some(pidfd) => wait_for_supervisor(dir, pidfd, deadline),
+            None => sleep(UNKNOWN_SUPERVISOR_POLL_INTERVAL),
         }
     }
 }
 
 /// How often to look at a directory that cannot be watched: it is not there, or the user watches too much already.
-const UNWATCHED_STEP: Duration = Duration::from_millis(5);
+const FALLBACK_POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Waits until nobody supervises `dir`: both guard and worker have ended, and the directory may be written or removed.
 ///
@@ -144,45 +144,45 @@ const UNWATCHED_STEP: Duration = Duration::from_millis(5);
 ///
 /// Fails at the deadline.
 pub fn wait_unsupervised(dir: &Path, deadline: Instant) -> Result<(), WaitError> {
-    while supervised(dir) {
+    while is_supervised(dir) {
         if Instant::now() >= deadline {
             return Err(WaitError::TimedOut { dir: dir.to_owned() });
         }
-        match meta::read(dir).ok().flatten().as_ref().and_then(holder) {
-            Some(pidfd) => wait_for_holder(dir, pidfd, deadline),
+        match meta::read(dir).ok().flatten().as_ref().and_then(live_supervisor) {
+            Some(pidfd) => wait_for_supervisor(dir, pidfd, deadline),
             // The record names nobody who lives: a supervisor that has not written yet, or the last instant of one.
-            None => pause(UNKNOWN_HOLDER_STEP),
+            None => sleep(UNKNOWN_SUPERVISOR_POLL_INTERVAL),
         }
     }
     Ok(())
 }
 
 /// Waits for the end of a holder, for a while. One that somebody stopped (SIGSTOP) would never end, and is continued.
-fn wait_for_holder(dir: &Path, pidfd: OwnedFd, deadline: Instant) {
-    if !is_readable_until(pidfd, deadline.min(Instant::now() + HOLDER_STEP)) {
-        repair::rouse(dir);
+fn wait_for_supervisor(dir: &Path, pidfd: OwnedFd, deadline: Instant) {
+    if !is_readable_until(pidfd, deadline.min(Instant::now() + SUPERVISOR_CHECK_INTERVAL)) {
+        recovery::resume_if_stopped(dir);
     }
 }
 
 /// How long to wait for one holder before asking the lock again (a new worker may have come).
-const HOLDER_STEP: Duration = Duration::from_millis(250);
+const SUPERVISOR_CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// How long to wait when the record names no living holder.
-const UNKNOWN_HOLDER_STEP: Duration = Duration::from_millis(1);
+const UNKNOWN_SUPERVISOR_POLL_INTERVAL: Duration = Duration::from_millis(1);
 
-fn pause(span: Duration) {
+fn sleep(span: Duration) {
     let span = Timespec::try_from(span).expect("a few milliseconds fit");
     // Cut short by a signal, it only looks again earlier.
     let _ = poll(&mut [], Some(&span));
 }
 
 /// A handle on the guard, or else the worker, that a record names, if it lives.
-fn holder(meta: &Meta) -> Option<OwnedFd> {
+fn live_supervisor(meta: &Meta) -> Option<OwnedFd> {
     let lives = |pid: u32| {
-        let pidfd = proc::handle(pid).ok()?;
+        let pidfd = proc::open_pidfd(pid).ok()?;
         (!proc::has_ended(&pidfd)).then_some(pidfd)
     };
-    lives(meta.life.guard_pid).or_else(|| lives(meta.life.worker_pid))
+    lives(meta.run_state.guard_pid).or_else(|| lives(meta.run_state.worker_pid))
 }
 
 /// A watch on `dir`; `None` when it is not there, or when all watches of this user are taken.

@@ -11,60 +11,60 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use super::cgroup::Cgroup;
-use super::clock::Moment;
-use super::exit::{Obituaries, Witness};
-use super::guard::{Ends, OTHERS_TERM, rest};
+use super::clock::MonotonicTime;
+use super::exit_status::{ExitReports, ForeignExit};
+use super::guard::{Fifos, PROMOTION_DELAY, sleep};
 use super::leftovers::Leftovers;
-use super::lock::{self, Seat};
-use super::machine::{Event, Machine, Phase};
-use super::memory::Kills;
-use super::memory_group::MemoryGroup;
+use super::lock::{self, LockRole};
+use super::log_writer::{CopyStatus, LogStream};
+use super::machine::{LifecycleEvent, Phase, StateMachine};
+use super::memory_cgroup::MemoryCgroup;
 use super::meta::{self, Meta, VERSION};
-use super::output::{Stream, Turn};
-use super::proc::{self, Identity};
-use super::sweep::Ground;
-use super::wire::{Launched, Word};
+use super::oom::OomCounter;
+use super::proc::{self, ProcessIdentity};
+use super::protocol::{LaunchResult, StartupMessage};
+use super::sweep::Search;
 
 /// The longest wait for the lock of a worker that is just dying.
-const SEAT_LIMIT: Duration = Duration::from_secs(1);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A record that could not be written, or need not be at once, is written after this time.
 const SAVE_RETRY: Duration = Duration::from_secs(1);
 
 /// What a guard gives its worker.
 #[derive(Debug)]
-pub(super) struct Inheritance {
+pub(super) struct WorkerInit {
     /// The process directory, absolute; also the working directory.
     pub(super) dir: PathBuf,
     pub(super) guard: u32,
-    pub(super) ends: Ends,
-    pub(super) obituaries: Obituaries,
+    pub(super) fifos: Fifos,
+    pub(super) exit_reports: ExitReports,
     /// Where the first word goes.
-    pub(super) word: Option<File>,
+    pub(super) startup_pipe: Option<File>,
     /// Nothing ever ran here.
-    pub(super) fresh: bool,
+    pub(super) is_first_start: bool,
     /// The control group of the process.
     pub(super) cgroup: Option<Cgroup>,
 }
 
 /// How a worker ends.
 #[derive(Debug)]
-pub(super) enum Outcome {
+pub(super) enum WorkerExit {
     /// Nothing is left to do.
     Finished,
     /// A newer program shall go on.
     Upgrade,
     /// The guard was killed: this process takes its place.
     Promoted {
-        ends: Ends,
+        fifos: Fifos,
         /// The worker's lock, to be kept until the guard's is held.
-        seat: File,
+        role_lock: File,
     },
 }
 
 /// Why the loop ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum StopReason {
     Finished,
     Upgrade,
     Promotion,
@@ -73,11 +73,11 @@ pub(super) enum End {
 /// The child that runs.
 #[derive(Debug)]
 pub(super) struct Child {
-    pub(super) identity: Identity,
+    pub(super) identity: ProcessIdentity,
     pub(super) pidfd: OwnedFd,
-    pub(super) born: Moment,
+    pub(super) started_at: MonotonicTime,
     /// Set when it is not our own child, whose end we would be told.
-    pub(super) witness: Option<Witness>,
+    pub(super) foreign_exit: Option<ForeignExit>,
 }
 
 /// The pre-start command that runs.
@@ -85,7 +85,7 @@ pub(super) struct Child {
 pub(super) struct Hook {
     pub(super) pid: u32,
     pub(super) pidfd: OwnedFd,
-    pub(super) born: Moment,
+    pub(super) started_at: MonotonicTime,
 }
 
 /// Everything a worker has.
@@ -93,160 +93,169 @@ pub(super) struct Hook {
 pub(super) struct Worker {
     pub(super) dir: PathBuf,
     pub(super) meta: Meta,
-    pub(super) machine: Machine,
+    pub(super) machine: StateMachine,
     /// Standard output, standard error.
-    pub(super) streams: [Stream; 2],
-    pub(super) obituaries: Obituaries,
+    pub(super) streams: [LogStream; 2],
+    pub(super) exit_reports: ExitReports,
     pub(super) child: Option<Child>,
     pub(super) hook: Option<Hook>,
     /// Out-of-memory kills before the child that runs.
-    pub(super) kills_before: Option<Kills>,
+    pub(super) oom_before: Option<OomCounter>,
     /// What limits the memory of the child, if a group does.
-    pub(super) memory_group: Option<MemoryGroup>,
+    pub(super) memory_cgroup: Option<MemoryCgroup>,
     /// What a child that was asked to end left behind.
     pub(super) leftovers: Leftovers,
     /// Where what the child starts is to be found.
-    pub(super) ground: Ground,
+    pub(super) search: Search,
     /// The process below which everything of ours is: the guard, or else this one.
-    pub(super) top: u32,
+    pub(super) tree_root: u32,
     /// The guard of the worker before this one.
-    pub(super) guard_before: u32,
+    pub(super) previous_guard: u32,
     /// The identity of this boot.
     pub(super) boot_id: String,
     /// The control group of this process, which may or may not be there.
     pub(super) cgroup: Option<Cgroup>,
     /// Nothing ever ran here.
-    pub(super) fresh: bool,
+    pub(super) is_first_start: bool,
     /// When the machine's deadline comes.
-    pub(super) due: Option<Moment>,
+    pub(super) deadline_at: Option<MonotonicTime>,
     /// The answer for the command that waits for our first word.
-    pub(super) answer: Option<Launched>,
-    pub(super) end: Option<End>,
-    word: Option<File>,
-    pub(super) seat: File,
-    pub(super) orders: OwnedFd,
+    pub(super) launch_result: Option<LaunchResult>,
+    pub(super) stop_reason: Option<StopReason>,
+    startup_pipe: Option<File>,
+    pub(super) role_lock: File,
+    pub(super) control: OwnedFd,
     /// Deaths of our own children, and bytes in an empty FIFO.
     pub(super) signals: SignalFd,
     /// The guard, while it lives.
     pub(super) guard: Option<OwnedFd>,
     /// When to take the place of a guard that was killed.
-    pub(super) promote_at: Option<Moment>,
+    pub(super) promote_at: Option<MonotonicTime>,
     /// When to write the record, if it is not as it should be.
-    pub(super) save_at: Option<Moment>,
-    pub(super) upgrade_wanted: bool,
+    pub(super) save_at: Option<MonotonicTime>,
+    pub(super) upgrade_requested: bool,
     /// The last signal that an operator had us send, and when.
-    pub(super) signalled: Option<(i32, Moment)>,
+    pub(super) last_signal: Option<(i32, MonotonicTime)>,
     /// Bytes that earlier supervisors had thrown away.
     discarded_before: u64,
 }
 
 /// Supervises until there is nothing left to do, or somebody else must go on.
-pub(super) fn run(inheritance: Inheritance) -> io::Result<Outcome> {
+pub(super) fn run(inheritance: WorkerInit) -> io::Result<WorkerExit> {
     let mut worker = match Worker::new(inheritance) {
         Ok(worker) => worker,
         // Without any record there is nothing to go by; whoever rebuilds it starts a supervisor that finds the child.
         Err(error) if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::NotFound) => {
-            return Ok(Outcome::Finished);
+            return Ok(WorkerExit::Finished);
         }
         Err(error) => return Err(error),
     };
-    worker.wake_up();
-    worker.serve();
-    Ok(match worker.end {
-        Some(End::Upgrade) => Outcome::Upgrade,
-        Some(End::Promotion) => {
+    worker.recover_or_start();
+    worker.event_loop();
+    Ok(match worker.stop_reason {
+        Some(StopReason::Upgrade) => WorkerExit::Upgrade,
+        Some(StopReason::Promotion) => {
             let [out, err] = worker.streams.map(|stream| stream.fifo);
-            Outcome::Promoted { ends: Ends { out, err, orders: worker.orders }, seat: worker.seat }
+            WorkerExit::Promoted { fifos: Fifos { out, err, control: worker.control }, role_lock: worker.role_lock }
         }
-        Some(End::Finished) | None => Outcome::Finished,
+        Some(StopReason::Finished) | None => WorkerExit::Finished,
     })
 }
 
 impl Worker {
-    fn new(inheritance: Inheritance) -> io::Result<Self> {
-        let Inheritance { dir, guard, ends, obituaries, word, fresh, cgroup } = inheritance;
+    fn new(inheritance: WorkerInit) -> io::Result<Self> {
+        let WorkerInit {
+            dir,
+            guard,
+            fifos: ends,
+            exit_reports: obituaries,
+            startup_pipe: word,
+            is_first_start: fresh,
+            cgroup,
+        } = inheritance;
         let _ = set_name(c"tetra-worker");
-        let seat = take_seat()?;
+        let seat = acquire_role_lock()?;
         set_child_subreaper(true)?;
         set_timerslack(1000)?;
-        let signals = take_signals()?;
+        let signals = open_signalfd()?;
         let here = Path::new(".");
-        let record = meta::read(here).ok().flatten().or_else(|| meta::restore(here));
+        let record = meta::read(here).ok().flatten().or_else(|| meta::restore_backup(here));
         let mut meta = record.ok_or(io::ErrorKind::InvalidData)?;
-        let guard_handle = proc::handle(guard).ok().filter(|_| nix::unistd::getppid().as_raw().unsigned_abs() == guard);
+        let guard_handle =
+            proc::open_pidfd(guard).ok().filter(|_| nix::unistd::getppid().as_raw().unsigned_abs() == guard);
         meta.version = VERSION;
-        meta.life.worker_pid = std::process::id();
-        meta.life.starter_pid = 0;
-        meta.life.log_error.clear();
-        let guard_before = meta.life.guard_pid;
-        meta.life.guard_pid = if guard_handle.is_some() { guard } else { 0 };
+        meta.run_state.worker_pid = std::process::id();
+        meta.run_state.starter_pid = 0;
+        meta.run_state.log_error.clear();
+        let guard_before = meta.run_state.guard_pid;
+        meta.run_state.guard_pid = if guard_handle.is_some() { guard } else { 0 };
         Ok(Self {
             streams: [
-                Stream::new(ends.out, Path::new("current.out"), &meta.run),
-                Stream::new(ends.err, Path::new("current.err"), &meta.run),
+                LogStream::new(ends.out, Path::new("current.out"), &meta.run),
+                LogStream::new(ends.err, Path::new("current.err"), &meta.run),
             ]
-            .map(|stream| stream.be_one_of_many(meta.tsm_id)),
-            machine: Machine::new(&meta.run, !meta.prehook.is_empty(), meta.restarts, meta.unstable_restarts),
-            discarded_before: meta.life.discarded_bytes,
-            orders: ends.orders,
-            promote_at: guard_handle.is_none().then(|| Moment::now().after(OTHERS_TERM)),
-            top: if guard_handle.is_some() { guard } else { std::process::id() },
+            .map(|stream| stream.limit_pipe_size(meta.tsm_id)),
+            machine: StateMachine::new(&meta.run, !meta.prehook.is_empty(), meta.restarts, meta.unstable_restarts),
+            discarded_before: meta.run_state.discarded_bytes,
+            control: ends.control,
+            promote_at: guard_handle.is_none().then(|| MonotonicTime::now().plus(PROMOTION_DELAY)),
+            tree_root: if guard_handle.is_some() { guard } else { std::process::id() },
             guard: guard_handle,
-            ground: Ground::Everywhere,
+            search: Search::AllProcesses,
             cgroup,
             boot_id: proc::boot_id(),
-            guard_before,
+            previous_guard: guard_before,
             child: None,
             hook: None,
-            kills_before: None,
-            memory_group: None,
+            oom_before: None,
+            memory_cgroup: None,
             leftovers: Leftovers::default(),
-            due: None,
-            answer: None,
-            end: None,
+            deadline_at: None,
+            launch_result: None,
+            stop_reason: None,
             save_at: None,
-            upgrade_wanted: false,
-            signalled: None,
+            upgrade_requested: false,
+            last_signal: None,
             dir,
             meta,
-            obituaries,
-            fresh,
-            word,
-            seat,
+            exit_reports: obituaries,
+            is_first_start: fresh,
+            startup_pipe: word,
+            role_lock: seat,
             signals,
         })
     }
 
     /// The loop.
-    fn serve(&mut self) {
-        while self.end.is_none() {
+    fn event_loop(&mut self) {
+        while self.stop_reason.is_none() {
             let ready = self.wait();
             for which in [0, 1] {
                 if ready.streams[which] {
                     self.copy(which);
                 }
             }
-            if ready.orders {
-                self.take_orders();
+            if ready.control {
+                self.read_control();
             }
             if ready.guard {
-                self.lose_guard();
+                self.on_guard_exit();
             }
-            if ready.obituaries {
+            if ready.exit_reports {
                 // Those of strangers; one of the child's is asked for when the child has ended.
-                self.hear_obituaries();
+                self.read_exit_reports();
             }
-            if ready.deaths {
+            if ready.sigchld {
                 self.reap();
             }
             if ready.child {
-                self.ask_how_it_ended();
+                self.on_adopted_child_exit();
             }
             if ready.leftovers {
-                self.look_for_leftovers();
+                self.check_for_leftovers();
             }
-            self.keep_time();
-            self.consider_upgrade();
+            self.run_timers();
+            self.maybe_upgrade();
         }
     }
 
@@ -262,7 +271,7 @@ impl Worker {
     pub(super) fn copy(&mut self, which: usize) {
         let before = self.streams[which].copied;
         let turn = self.streams[which].copy();
-        self.note_copy(which, before, turn);
+        self.after_copy(which, before, turn);
     }
 
     /// Copies what is in the FIFOs, so that the record of an end comes after the last word.
@@ -270,48 +279,48 @@ impl Worker {
         for which in [0, 1] {
             let before = self.streams[which].copied;
             let turn = self.streams[which].drain();
-            self.note_copy(which, before, turn);
+            self.after_copy(which, before, turn);
         }
     }
 
-    fn note_copy(&mut self, which: usize, before: u64, turn: Turn) {
+    fn after_copy(&mut self, which: usize, before: u64, turn: CopyStatus) {
         if self.streams[which].copied != before {
-            self.streams[1 - which].other_came = true;
+            self.streams[1 - which].other_stream_wrote = true;
         }
-        if matches!(turn, Turn::Stuck(_)) {
-            self.note_discarded();
+        if matches!(turn, CopyStatus::WriteFailed(_)) {
+            self.record_discarded();
         }
-        let refusal = self.streams.iter().map(Stream::refusal).find(|why| !why.is_empty()).unwrap_or_default();
-        if refusal != self.meta.life.log_error {
-            self.meta.life.log_error = refusal.to_owned();
+        let refusal = self.streams.iter().map(LogStream::write_error).find(|why| !why.is_empty()).unwrap_or_default();
+        if refusal != self.meta.run_state.log_error {
+            self.meta.run_state.log_error = refusal.to_owned();
             self.save();
         }
     }
 
     /// Counts what was thrown away. It is recorded soon, not at once: there may be more every few milliseconds.
-    pub(super) fn note_discarded(&mut self) {
+    pub(super) fn record_discarded(&mut self) {
         let now = self.discarded_before + self.streams.iter().map(|stream| stream.discarded).sum::<u64>();
-        if now != self.meta.life.discarded_bytes {
-            self.meta.life.discarded_bytes = now;
-            self.save_at = self.save_at.or_else(|| Some(Moment::now().after(SAVE_RETRY)));
+        if now != self.meta.run_state.discarded_bytes {
+            self.meta.run_state.discarded_bytes = now;
+            self.save_at = self.save_at.or_else(|| Some(MonotonicTime::now().plus(SAVE_RETRY)));
         }
     }
 
     /// Goes on as a newer program, once no pre-start command runs and a guard is there to do it.
-    fn consider_upgrade(&mut self) {
-        if self.upgrade_wanted && self.hook.is_none() && self.guard.is_some() && self.end.is_none() {
-            self.end = Some(End::Upgrade);
+    fn maybe_upgrade(&mut self) {
+        if self.upgrade_requested && self.hook.is_none() && self.guard.is_some() && self.stop_reason.is_none() {
+            self.stop_reason = Some(StopReason::Upgrade);
         }
     }
 
     /// Tells the machine and does what it says.
-    pub(super) fn step(&mut self, event: Event) {
+    pub(super) fn step(&mut self, event: LifecycleEvent) {
         let action = self.machine.step(event);
-        self.act(action);
-        let follows = matches!(self.machine.phase, Phase::Stopping(then) | Phase::Killing(then) | Phase::Lingering(then)
-            if then == super::machine::Then::Start);
-        if follows != self.meta.life.start_follows {
-            self.meta.life.start_follows = follows;
+        self.execute(action);
+        let follows = matches!(self.machine.phase, Phase::Stopping(then) | Phase::Killing(then) | Phase::CleaningUp(then)
+            if then == super::machine::AfterStop::Start);
+        if follows != self.meta.run_state.start_pending {
+            self.meta.run_state.start_pending = follows;
             self.save();
         }
     }
@@ -319,26 +328,26 @@ impl Worker {
     /// Replaces `meta.json`. If that fails, it is tried again later: the process matters more than its record.
     pub(super) fn save(&mut self) {
         self.meta.restarts = self.machine.restarts;
-        self.meta.unstable_restarts = self.machine.unstable;
-        self.meta.life.streak = self.machine.streak;
+        self.meta.unstable_restarts = self.machine.rapid_exits;
+        self.meta.run_state.backoff_exponent = self.machine.backoff_exponent;
         let saved = meta::write(Path::new("."), &self.meta);
-        self.save_at = saved.is_err().then(|| Moment::now().after(SAVE_RETRY));
+        self.save_at = saved.is_err().then(|| MonotonicTime::now().plus(SAVE_RETRY));
     }
 
     /// Says the first word, if somebody still waits for it.
-    pub(super) fn say(&mut self, word: Word) {
-        if let Some(mut to) = self.word.take() {
+    pub(super) fn send_startup_message(&mut self, word: StartupMessage) {
+        if let Some(mut to) = self.startup_pipe.take() {
             // A command that went away meanwhile misses nothing that the record does not hold.
             let _ = to.write_all(&word.encode());
-            if word == Word::Hooking {
-                self.word = Some(to);
+            if word == StartupMessage::HookRunning {
+                self.startup_pipe = Some(to);
             }
         }
     }
 }
 
 /// Deaths of our own children and bells of FIFOs, as something to poll.
-fn take_signals() -> io::Result<SignalFd> {
+fn open_signalfd() -> io::Result<SignalFd> {
     let mut mask = SigSet::empty();
     mask.add(Signal::SIGCHLD);
     mask.add(Signal::SIGIO);
@@ -347,14 +356,14 @@ fn take_signals() -> io::Result<SignalFd> {
 }
 
 /// Takes the worker's lock. A child that was just forked may hold that of a killed worker until it executes its program.
-fn take_seat() -> io::Result<File> {
+fn acquire_role_lock() -> io::Result<File> {
     let seat = lock::open(Path::new("."))?;
-    let limit = Moment::now().after(SEAT_LIMIT);
-    while !lock::take(&seat, Seat::Worker)? {
-        if Moment::now() >= limit {
+    let limit = MonotonicTime::now().plus(LOCK_TIMEOUT);
+    while !lock::try_acquire(&seat, LockRole::Worker)? {
+        if MonotonicTime::now() >= limit {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        rest(Duration::from_millis(1));
+        sleep(Duration::from_millis(1));
     }
     Ok(seat)
 }

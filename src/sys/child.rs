@@ -9,8 +9,8 @@ use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use super::pidfd::{Handle, Push};
-use super::process::{self, Census};
+use super::pidfd::{KillSignal, PidFd};
+use super::process::{self, ProcessTable};
 use super::signal;
 
 /// Waits for a child that has the terminal; its exit code. Ctrl-C is the child's affair. If this program is asked to end, it asks
@@ -20,22 +20,22 @@ use super::signal;
 ///
 /// Fails if somebody else waited for it.
 pub fn wait(child: &mut Child) -> io::Result<i32> {
-    if let Ok(handle) = Handle::open(child.id())
-        && !signal::wait_unless_ended(&handle)
+    if let Ok(handle) = PidFd::open(child.id())
+        && !signal::wait_unless_terminated(&handle)
     {
         // It may have ended by now, or belong to somebody else; waiting for it is all that is left.
-        let _ = handle.push(Push::Polite);
+        let _ = handle.send(KillSignal::Term);
     }
-    child.wait().map(code)
+    child.wait().map(exit_code)
 }
 
 /// The exit code of a program; 128 + n for a signal.
 #[must_use]
-pub fn code(status: ExitStatus) -> i32 {
+pub fn exit_code(status: ExitStatus) -> i32 {
     status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
 }
 
-/// Makes this process the parent of what loses its own below it, so that [`end_all`] finds it.
+/// Makes this process the parent of what loses its own below it, so that [`kill_descendants`] finds it.
 ///
 /// # Errors
 ///
@@ -46,8 +46,8 @@ pub fn adopt_orphans() -> io::Result<()> {
 
 /// Kills and collects every child of this process and all below them, for at most `patience`. For a program that has waited for each
 /// child of its own.
-pub fn end_all(patience: Duration) {
-    let until = Instant::now() + patience;
+pub fn kill_descendants(timeout: Duration) {
+    let until = Instant::now() + timeout;
     loop {
         loop {
             match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
@@ -59,21 +59,21 @@ pub fn end_all(patience: Duration) {
         if Instant::now() >= until {
             return;
         }
-        for found in Census::take().tree(process::own_pid()).into_iter().skip(1) {
+        for found in ProcessTable::snapshot().tree(process::own_pid()).into_iter().skip(1) {
             // The number may be another's by now; with a handle it cannot become one between the look and the signal.
-            if let Ok(handle) = Handle::open(found.pid)
+            if let Ok(handle) = PidFd::open(found.pid)
                 && process::is_same(found.pid, found.start_ticks)
             {
-                let _ = handle.push(Push::Force);
+                let _ = handle.send(KillSignal::Kill);
             }
         }
-        super::watch::pause(Duration::from_millis(2));
+        super::dir_watch::sleep_interruptible(Duration::from_millis(2));
     }
 }
 
 /// How a program with a limit ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
+pub enum ChildExit {
     /// By itself, with this code; 128 + n for a signal.
     Code(i32),
     /// It was killed with everything in its group: its time was up, or it was given up.
@@ -81,7 +81,7 @@ pub enum Ended {
 }
 
 /// How often a program is looked after.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Runs a program that hears `input` and is not heard, for at most `limit` and until `given_up`. It has a process group of its
 /// own, all of which ends with it.
@@ -89,12 +89,12 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// # Errors
 ///
 /// Fails if it cannot be started.
-pub fn run_within(
+pub fn run_with_timeout(
     mut command: Command,
     input: &[u8],
     limit: Duration,
-    given_up: &dyn Fn() -> bool,
-) -> io::Result<Ended> {
+    is_cancelled: &dyn Fn() -> bool,
+) -> io::Result<ChildExit> {
     let until = Instant::now() + limit;
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0).spawn()?;
@@ -105,20 +105,20 @@ pub fn run_within(
             // A program may end without reading everything; that is its affair.
             scope.spawn(move || feed.write_all(input));
         }
-        let handle = Handle::open(child.id());
-        let has_ended = || handle.as_ref().is_ok_and(|handle| handle.wait(LOOK_EVERY));
+        let handle = PidFd::open(child.id());
+        let has_ended = || handle.as_ref().is_ok_and(|handle| handle.wait(POLL_INTERVAL));
         let in_time = loop {
             if has_ended() {
                 break true;
             }
-            if Instant::now() >= until || given_up() {
+            if Instant::now() >= until || is_cancelled() {
                 break false;
             }
         };
         // Not yet collected, so the number of its group is still its own.
         let _ = killpg(group, Signal::SIGKILL);
         let status = child.wait()?;
-        Ok(if in_time { Ended::Code(code(status)) } else { Ended::Killed })
+        Ok(if in_time { ChildExit::Code(exit_code(status)) } else { ChildExit::Killed })
     })
 }
 
@@ -135,17 +135,20 @@ mod tests {
     #[test]
     fn a_program_hears_its_input_and_ends_in_time() {
         let line = "read a; test \"$a\" = hello; exit $((7 + $?))";
-        let ended = run_within(sh(line), b"hello\n", Duration::from_secs(20), &|| false).expect("sh is there");
-        assert_eq!(ended, Ended::Code(7));
-        let ended = run_within(sh("exit 3"), &[b'x'; 1 << 20], Duration::from_secs(20), &|| false);
-        assert_eq!(ended.expect("sh is there"), Ended::Code(3), "also when it does not listen");
+        let ended = run_with_timeout(sh(line), b"hello\n", Duration::from_secs(20), &|| false).expect("sh is there");
+        assert_eq!(ended, ChildExit::Code(7));
+        let ended = run_with_timeout(sh("exit 3"), &[b'x'; 1 << 20], Duration::from_secs(20), &|| false);
+        assert_eq!(ended.expect("sh is there"), ChildExit::Code(3), "also when it does not listen");
     }
 
     #[test]
     fn what_takes_too_long_or_is_given_up_ends_with_its_children() {
         let line = "sleep 600 & sleep 600";
-        let ended = run_within(sh(line), &[0; 1 << 20], Duration::from_millis(100), &|| false);
-        assert_eq!(ended.expect("sh is there"), Ended::Killed);
-        assert_eq!(run_within(sh(line), b"", Duration::from_secs(600), &|| true).expect("sh is there"), Ended::Killed);
+        let ended = run_with_timeout(sh(line), &[0; 1 << 20], Duration::from_millis(100), &|| false);
+        assert_eq!(ended.expect("sh is there"), ChildExit::Killed);
+        assert_eq!(
+            run_with_timeout(sh(line), b"", Duration::from_secs(600), &|| true).expect("sh is there"),
+            ChildExit::Killed
+        );
     }
 }

@@ -6,14 +6,14 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::base::fault::{Advise, Kind};
-use crate::disk::{self, Refusal};
+use crate::base::fault::{FaultKind, UserFacingError};
+use crate::disk::{self, FileAccessError};
 
 /// How the names of files begin that are being written.
-pub const TEMPORARY: &str = ".tetra-";
+pub const TEMPORARY_PREFIX: &str = ".tetra-";
 
 /// How long a lock is waited for.
-const PATIENCE: Duration = Duration::from_secs(5);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why a file could not be read, written or trusted.
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +37,7 @@ pub enum FileError {
     /// A private file can be read or changed by others.
     #[error("`{}` holds secrets and others can get at it (mode {mode:04o})", path.display())]
     Unsafe {
-        /// The file or the folder around it.
+        /// The file or the directory around it.
         path: PathBuf,
         /// Its permissions.
         mode: u32,
@@ -56,12 +56,12 @@ impl FileError {
     }
 }
 
-impl Advise for FileError {
-    fn kind(&self) -> Kind {
+impl UserFacingError for FileError {
+    fn kind(&self) -> FaultKind {
         match self {
-            Self::Io { .. } => Kind::Failed,
-            Self::Locked { .. } => Kind::Locked,
-            Self::Unsafe { .. } => Kind::UnsafeMode,
+            Self::Io { .. } => FaultKind::Failed,
+            Self::Locked { .. } => FaultKind::Locked,
+            Self::Unsafe { .. } => FaultKind::UnsafeMode,
         }
     }
 
@@ -70,7 +70,7 @@ impl Advise for FileError {
             Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 Some("make room on the disk; nothing was changed".to_owned())
             }
-            Self::Io { source, path, .. } => disk::refusal(source).map(|refusal| way_out(refusal, path)),
+            Self::Io { source, path, .. } => disk::access_error(source).map(|refusal| refusal_advice(refusal, path)),
             Self::Locked { .. } => Some("try again in a moment".to_owned()),
             Self::Unsafe { path, .. } => {
                 Some(format!("`chmod go-rwx '{}'`, and think about who may have read it", path.display()))
@@ -80,13 +80,15 @@ impl Advise for FileError {
 }
 
 /// What to do about a file that is not opened.
-fn way_out(refusal: Refusal, path: &Path) -> String {
+fn refusal_advice(refusal: FileAccessError, path: &Path) -> String {
     let shown = path.display();
     match refusal {
-        Refusal::Link => format!("replace the link by a file: `rm '{shown}'`"),
-        Refusal::Led(uid) | Refusal::Foreign(uid) => format!("act as that user: `sudo -u '#{uid}' tsm …`"),
-        Refusal::NotRegular => format!("`ls -l '{shown}'` shows what it is; put a file there"),
-        Refusal::TooLarge => "see whether it is the right file".to_owned(),
+        FileAccessError::Symlink => format!("replace the link by a file: `rm '{shown}'`"),
+        FileAccessError::ForeignSymlink(uid) | FileAccessError::ForeignOwner(uid) => {
+            format!("act as that user: `sudo -u '#{uid}' tsm …`")
+        }
+        FileAccessError::NotRegular => format!("`ls -l '{shown}'` shows what it is; put a file there"),
+        FileAccessError::TooLarge => "see whether it is the right file".to_owned(),
     }
 }
 
@@ -108,27 +110,27 @@ impl Access {
     }
 }
 
-/// Puts a file into place as a whole: written beside it, synced, renamed, and the folder synced. The folder must be there.
+/// Puts a file into place as a whole: written beside it, synced, renamed, and the directory synced. The directory must be there.
 ///
 /// # Errors
 ///
-/// Fails if the folder cannot be written or the disk is full; the old file is then as it was.
+/// Fails if the directory cannot be written or the disk is full; the old file is then as it was.
 pub fn write(path: &Path, bytes: &[u8], access: Access) -> Result<(), FileError> {
     let fail = || FileError::io("write", path);
-    let folder = path.parent().unwrap_or(Path::new("/"));
+    let dir = path.parent().unwrap_or(Path::new("/"));
     let mut temporary = tempfile::Builder::new()
-        .prefix(TEMPORARY)
+        .prefix(TEMPORARY_PREFIX)
         .permissions(fs::Permissions::from_mode(access.mode()))
-        .tempfile_in(folder)
+        .tempfile_in(dir)
         .map_err(fail())?;
     temporary.write_all(bytes).map_err(fail())?;
-    disk::give(temporary.as_file(), folder).map_err(fail())?;
+    disk::chown_to_dir_owner(temporary.as_file(), dir).map_err(fail())?;
     temporary.as_file().sync_all().map_err(fail())?;
     temporary.persist(path).map_err(|error| fail()(error.error))?;
-    disk::given().directory().open(folder).and_then(|folder| folder.sync_all()).map_err(fail())
+    disk::user_file().directory().open(dir).and_then(|directory| directory.sync_all()).map_err(fail())
 }
 
-/// Changes a file that others may change too: lock, read (empty if absent), write. The lock is on the folder and is held while
+/// Changes a file that others may change too: lock, read (empty if absent), write. The lock is on the directory and is held while
 /// `change` runs. Nothing is written if the bytes stay the same.
 ///
 /// # Errors
@@ -139,8 +141,8 @@ pub fn update<E: From<FileError>>(
     access: Access,
     change: impl FnOnce(&[u8]) -> Result<Vec<u8>, E>,
 ) -> Result<(), E> {
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    let _lock = lock(folder)?;
+    let dir = path.parent().unwrap_or(Path::new("/"));
+    let _lock = lock(dir)?;
     let old = match disk::read(path) {
         Ok(bytes) => Some(bytes),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -153,14 +155,14 @@ pub fn update<E: From<FileError>>(
     Ok(())
 }
 
-/// Locks a file or folder that exists against everybody who locks it in this way, until the result is dropped.
+/// Locks a file or directory that exists against everybody who locks it in this way, until the result is dropped.
 ///
 /// # Errors
 ///
 /// Fails if it cannot be opened, or if somebody else holds the lock for five seconds.
 pub fn lock(path: &Path) -> Result<File, FileError> {
-    let file = disk::given().any_kind().open(path).map_err(FileError::io("lock", path))?;
-    let until = Instant::now() + PATIENCE;
+    let file = disk::user_file().any_kind().open(path).map_err(FileError::io("lock", path))?;
+    let until = Instant::now() + LOCK_TIMEOUT;
     // The kernel waits for such a lock with no limit, or not at all; so it is asked again.
     loop {
         match file.try_lock() {
@@ -179,8 +181,8 @@ pub fn lock(path: &Path) -> Result<File, FileError> {
 /// Fails if it cannot be opened or written, also if only a part could be.
 pub fn append(path: &Path, bytes: &[u8], access: Access) -> Result<(), FileError> {
     let fail = || FileError::io("append to", path);
-    let mut file = disk::own().append(access.mode()).open(path).map_err(fail())?;
-    disk::give(&file, path.parent().unwrap_or(Path::new("/"))).map_err(fail())?;
+    let mut file = disk::own_file().append(access.mode()).open(path).map_err(fail())?;
+    disk::chown_to_dir_owner(&file, path.parent().unwrap_or(Path::new("/"))).map_err(fail())?;
     match file.write(bytes) {
         Ok(count) if count == bytes.len() => Ok(()),
         Ok(_) => Err(fail()(io::ErrorKind::WriteZero.into())),
@@ -188,48 +190,49 @@ pub fn append(path: &Path, bytes: &[u8], access: Access) -> Result<(), FileError
     }
 }
 
-/// Takes away what was being written in a folder when the program or the machine stopped. Whoever holds the lock under which
+/// Takes away what was being written in a directory when the program or the machine stopped. Whoever holds the lock under which
 /// files are written there may call it: nobody else is writing then. What cannot be removed stays; it harms nobody.
-pub fn sweep(folder: &Path) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+pub fn remove_stale_temporaries(dir: &Path) {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(TEMPORARY_PREFIX) {
             let _ = fs::remove_file(entry.path());
         }
     }
 }
 
-/// Makes a folder and those above it, if they are missing.
+/// Makes a directory and those above it, if they are missing.
 ///
 /// # Errors
 ///
 /// Fails if one cannot be made.
-pub fn folder(path: &Path) -> Result<(), FileError> {
+pub fn create_dir(path: &Path) -> Result<(), FileError> {
     let missing: Vec<&Path> = path.ancestors().take_while(|it| fs::symlink_metadata(it).is_err()).collect();
     let made = fs::create_dir_all(path).map_err(|error| match error.kind() {
         // A file, or a link that leads nowhere: the kernel only says that something exists.
-        io::ErrorKind::AlreadyExists => io::Error::new(io::ErrorKind::NotADirectory, "what is there is no folder"),
+        io::ErrorKind::AlreadyExists => io::Error::new(io::ErrorKind::NotADirectory, "what is there is no directory"),
         _ => error,
     });
-    made.and_then(|()| missing.into_iter().rev().try_for_each(give)).map_err(FileError::io("make the folder", path))
+    made.and_then(|()| missing.into_iter().rev().try_for_each(chown_to_parent_owner))
+        .map_err(FileError::io("make the directory", path))
 }
 
 /// Gives a directory that was just made to whom the one around it belongs.
-fn give(made: &Path) -> io::Result<()> {
-    let opened = disk::own().directory().open(made)?;
-    disk::give(&opened, made.parent().unwrap_or(Path::new("/")))
+fn chown_to_parent_owner(made: &Path) -> io::Result<()> {
+    let opened = disk::own_file().directory().open(made)?;
+    disk::chown_to_dir_owner(&opened, made.parent().unwrap_or(Path::new("/")))
 }
 
-/// Makes a folder that only its owner can enter; one that is there and open to others is closed.
+/// Makes a directory that only its owner can enter; one that is there and open to others is closed.
 ///
 /// # Errors
 ///
 /// Fails if it cannot be made, or belongs to somebody else and is open.
-pub fn private_folder(path: &Path) -> Result<(), FileError> {
+pub fn create_private_dir(path: &Path) -> Result<(), FileError> {
     if let Some(parent) = path.parent() {
-        folder(parent)?;
+        create_dir(parent)?;
     }
     match DirBuilder::new().mode(0o700).create(path) {
-        Ok(()) => give(path).map_err(FileError::io("make the folder", path)),
+        Ok(()) => chown_to_parent_owner(path).map_err(FileError::io("make the directory", path)),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             let found = fs::metadata(path).map_err(FileError::io("look at", path))?;
             let mode = found.mode() & 0o7777;
@@ -241,7 +244,7 @@ pub fn private_folder(path: &Path) -> Result<(), FileError> {
             }
             fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(FileError::io("close", path))
         }
-        Err(source) => Err(FileError::io("make the folder", path)(source)),
+        Err(source) => Err(FileError::io("make the directory", path)(source)),
     }
 }
 
@@ -254,7 +257,7 @@ pub struct PrivateBytes {
     pub notice: Option<String>,
 }
 
-/// Reads a file that holds secrets. One that is open to others is closed if it is ours and its folder is private; otherwise it is
+/// Reads a file that holds secrets. One that is open to others is closed if it is ours and its directory is private; otherwise it is
 /// not trusted.
 ///
 /// # Errors
@@ -262,13 +265,13 @@ pub struct PrivateBytes {
 /// Fails if it cannot be read, or with [`FileError::Unsafe`].
 pub fn read_private(path: &Path) -> Result<PrivateBytes, FileError> {
     let fail = || FileError::io("read", path);
-    let file = disk::given().open(path).map_err(fail())?;
+    let file = disk::user_file().open(path).map_err(fail())?;
     let found = file.metadata().map_err(fail())?;
     let mode = found.mode() & 0o7777;
     let mut notice = None;
     if mode & 0o077 != 0 {
-        let folder = path.parent().unwrap_or(Path::new("/"));
-        let around = fs::metadata(folder).map_err(fail())?;
+        let dir = path.parent().unwrap_or(Path::new("/"));
+        let around = fs::metadata(dir).map_err(fail())?;
         let ours = found.uid() == nix::unistd::geteuid().as_raw();
         if !ours || around.mode() & 0o077 != 0 {
             return Err(FileError::Unsafe { path: path.to_owned(), mode });
@@ -276,7 +279,7 @@ pub fn read_private(path: &Path) -> Result<PrivateBytes, FileError> {
         file.set_permissions(fs::Permissions::from_mode(0o600)).map_err(FileError::io("close", path))?;
         notice = Some(format!("`{}` was open to others (mode {mode:04o}); closed it", path.display()));
     }
-    let bytes = disk::whole(&file).map_err(fail())?;
+    let bytes = disk::read_all(&file).map_err(fail())?;
     Ok(PrivateBytes { bytes, notice })
 }
 
@@ -294,7 +297,7 @@ mod tests {
 
     #[test]
     fn a_written_file_is_whole_and_nothing_is_left_beside_it() {
-        let home = tempfile::tempdir().expect("a folder");
+        let home = tempfile::tempdir().expect("a directory");
         let path = home.path().join("a");
         write(&path, b"one", Access::Shared).expect("written");
         write(&path, b"two", Access::Private).expect("written");
@@ -304,7 +307,7 @@ mod tests {
 
     #[test]
     fn changes_from_many_sides_are_all_kept() {
-        let home = tempfile::tempdir().expect("a folder");
+        let home = tempfile::tempdir().expect("a directory");
         let path = home.path().join("count");
         std::thread::scope(|scope| {
             for _ in 0..8 {
@@ -320,7 +323,7 @@ mod tests {
 
     #[test]
     fn appended_lines_do_not_mix() {
-        let home = tempfile::tempdir().expect("a folder");
+        let home = tempfile::tempdir().expect("a directory");
         let path = home.path().join("log");
         std::thread::scope(|scope| {
             for letter in ["a", "b", "c", "d"] {
@@ -338,22 +341,22 @@ mod tests {
     }
 
     #[test]
-    fn an_open_secret_is_closed_in_a_private_folder_and_refused_elsewhere() {
-        let home = tempfile::tempdir().expect("a folder");
-        let folder = home.path().join("secrets");
-        private_folder(&folder).expect("made");
-        assert_eq!(mode(&folder), 0o700);
-        let path = folder.join("dev.env");
+    fn an_open_secret_is_closed_in_a_private_directory_and_refused_elsewhere() {
+        let home = tempfile::tempdir().expect("a directory");
+        let directory = home.path().join("secrets");
+        create_private_dir(&directory).expect("made");
+        assert_eq!(mode(&directory), 0o700);
+        let path = directory.join("dev.env");
         write(&path, b"A=1", Access::Private).expect("written");
         assert_eq!(read_private(&path).expect("read").notice, None);
         open_up(&path, 0o644);
         assert!(read_private(&path).expect("read").notice.is_some_and(|notice| notice.contains("0644")));
         assert_eq!(mode(&path), 0o600);
         open_up(&path, 0o640);
-        open_up(&folder, 0o755);
+        open_up(&directory, 0o755);
         let refused = read_private(&path).expect_err("others may have it open");
-        assert_eq!((refused.kind(), mode(&path)), (Kind::UnsafeMode, 0o640));
-        private_folder(&folder).expect("closed");
-        assert_eq!(mode(&folder), 0o700);
+        assert_eq!((refused.kind(), mode(&path)), (FaultKind::UnsafeMode, 0o640));
+        create_private_dir(&directory).expect("closed");
+        assert_eq!(mode(&directory), 0o700);
     }
 }

@@ -11,50 +11,50 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, params, params_from_iter};
 
-use crate::base::fault::Advise;
+use crate::base::fault::UserFacingError;
 use crate::base::time::Timestamp;
 use crate::disk;
 
 use super::privileges;
 
 /// How many lines are kept unless the settings say otherwise.
-pub const ROWS: u32 = 20_000;
+pub const MAX_ENTRIES: u32 = 20_000;
 
 /// A line that was run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
+pub struct HistoryEntry {
     /// Grows with every line; unique in one file.
     pub id: i64,
     /// The line as it is kept: secrets are not in it.
     pub line: String,
     /// When it was started.
-    pub started: Option<Timestamp>,
+    pub started_at: Option<Timestamp>,
     /// How long it ran.
-    pub took: Option<Duration>,
+    pub duration: Option<Duration>,
     /// Its exit code.
-    pub code: Option<i64>,
+    pub exit_code: Option<i64>,
     /// `org/env/process` at its start; `-` for what was not chosen.
     pub context: Option<String>,
 }
 
 /// What is wanted of the history.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
+pub struct HistoryQuery {
     /// At most so many rows, the latest.
-    pub rows: u32,
+    pub limit: u32,
     /// Only lines that hold each of these texts; upper and lower case are the same.
-    pub holding: Vec<String>,
+    pub containing: Vec<String>,
     /// The same line only once, at its latest place.
-    pub once: bool,
+    pub unique: bool,
 }
 
 /// The history cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum HistoryError {
-    /// A file or folder cannot be made private.
+    /// A file or directory cannot be made private.
     #[error("cannot make the history `{}` private", path.display())]
     Private {
-        /// The file or folder.
+        /// The file or directory.
         path: PathBuf,
         /// Why.
         source: io::Error,
@@ -71,7 +71,7 @@ pub enum HistoryError {
     },
 }
 
-impl Advise for HistoryError {
+impl UserFacingError for HistoryError {
     fn advice(&self) -> Option<String> {
         match self {
             Self::Private { .. } => None,
@@ -82,27 +82,27 @@ impl Advise for HistoryError {
     }
 }
 
-/// Makes the folder (0700) and the file (0600) before anything is written, so that there is no moment in which others could
+/// Makes the directory (0700) and the file (0600) before anything is written, so that there is no moment in which others could
 /// read it. Files that a database keeps beside it get the mode of the file.
 ///
 /// # Errors
 ///
-/// Fails if the folder or file cannot be made or belongs to somebody else.
+/// Fails if the directory or file cannot be made or belongs to somebody else.
 pub fn prepare(path: &Path) -> Result<(), HistoryError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |source| HistoryError::Private { path, source }
     };
-    if let Some(folder) = path.parent() {
+    if let Some(dir) = path.parent() {
         // What root wrote into the directory of another user, that user could never write again.
-        if let Some(owner) = privileges::stranger(folder) {
-            return Err(failed(folder)(disk::Refusal::Foreign(owner).into()));
+        if let Some(owner) = privileges::foreign_owner(dir) {
+            return Err(failed(dir)(disk::FileAccessError::ForeignOwner(owner).into()));
         }
-        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed(folder))?;
-        fs::set_permissions(folder, Permissions::from_mode(0o700)).map_err(failed(folder))?;
+        DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed(dir))?;
+        fs::set_permissions(dir, Permissions::from_mode(0o700)).map_err(failed(dir))?;
     }
-    disk::own().append(0o600).open(path).map_err(failed(path))?;
-    for file in [path.to_owned(), beside(path, "-wal"), beside(path, "-shm")] {
+    disk::own_file().append(0o600).open(path).map_err(failed(path))?;
+    for file in [path.to_owned(), with_suffix(path, "-wal"), with_suffix(path, "-shm")] {
         match fs::set_permissions(&file, Permissions::from_mode(0o600)) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => return Err(failed(&file)(source)),
             _ => {}
@@ -133,13 +133,13 @@ pub fn prune(path: &Path, keep: u32) -> Result<(), HistoryError> {
 
 /// A history open for reading.
 #[derive(Debug)]
-pub struct Reader {
+pub struct HistoryReader {
     /// None if there is no history yet.
     database: Option<Connection>,
     path: PathBuf,
 }
 
-impl Reader {
+impl HistoryReader {
     /// Opens the history for reading; one that does not exist is empty.
     ///
     /// # Errors
@@ -162,7 +162,7 @@ impl Reader {
     /// # Errors
     ///
     /// Fails if the database does not answer.
-    pub fn rows(&self, wanted: &Wanted) -> Result<Vec<Row>, HistoryError> {
+    pub fn entries(&self, wanted: &HistoryQuery) -> Result<Vec<HistoryEntry>, HistoryError> {
         let Some(database) = &self.database else { return Ok(Vec::new()) };
         select(database, wanted).map_err(|source| HistoryError::Database {
             action: "read",
@@ -172,31 +172,34 @@ impl Reader {
     }
 }
 
-fn select(database: &Connection, wanted: &Wanted) -> rusqlite::Result<Vec<Row>> {
+fn select(database: &Connection, wanted: &HistoryQuery) -> rusqlite::Result<Vec<HistoryEntry>> {
     let mut conditions = vec!["1".to_owned()];
-    conditions.extend((1..=wanted.holding.len()).map(|n| format!("command_line like ?{n} escape '\\'")));
-    let (id, group) = if wanted.once { ("max(id)", "group by command_line") } else { ("id", "") };
+    conditions.extend((1..=wanted.containing.len()).map(|n| format!("command_line like ?{n} escape '\\'")));
+    let (id, group) = if wanted.unique { ("max(id)", "group by command_line") } else { ("id", "") };
     // SQLite takes the other columns from the row that has the maximum.
     let query = format!(
         "select {id} as latest, command_line, start_timestamp, duration_ms, exit_status, cwd from history \
          where {} {group} order by latest desc limit {}",
         conditions.join(" and "),
-        wanted.rows
+        wanted.limit
     );
-    let patterns = wanted.holding.iter().map(|text| format!("%{}%", escaped(text)));
+    let patterns = wanted.containing.iter().map(|text| format!("%{}%", escaped(text)));
     let mut statement = database.prepare_cached(&query)?;
     let mut rows = statement
         .query_map(params_from_iter(patterns), |row| {
-            Ok(Row {
+            Ok(HistoryEntry {
                 id: row.get(0)?,
                 line: row.get(1)?,
-                started: row.get::<_, Option<i64>>(2)?.and_then(|ms| u64::try_from(ms).ok()).map(Timestamp),
-                took: row.get::<_, Option<i64>>(3)?.and_then(|ms| u64::try_from(ms).ok()).map(Duration::from_millis),
-                code: row.get(4)?,
+                started_at: row.get::<_, Option<i64>>(2)?.and_then(|ms| u64::try_from(ms).ok()).map(Timestamp),
+                duration: row
+                    .get::<_, Option<i64>>(3)?
+                    .and_then(|ms| u64::try_from(ms).ok())
+                    .map(Duration::from_millis),
+                exit_code: row.get(4)?,
                 context: row.get(5)?,
             })
         })?
-        .collect::<rusqlite::Result<Vec<Row>>>()?;
+        .collect::<rusqlite::Result<Vec<HistoryEntry>>>()?;
     rows.reverse();
     Ok(rows)
 }
@@ -211,7 +214,7 @@ fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
@@ -221,8 +224,8 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 mod tests {
     use super::*;
 
-    fn filled(folder: &Path, lines: &[&str]) -> PathBuf {
-        let path = folder.join("state/history.sqlite3");
+    fn filled(directory: &Path, lines: &[&str]) -> PathBuf {
+        let path = directory.join("state/history.sqlite3");
         prepare(&path).unwrap();
         let database = Connection::open(&path).unwrap();
         database
@@ -238,18 +241,18 @@ mod tests {
         path
     }
 
-    fn lines(path: &Path, wanted: &Wanted) -> Vec<String> {
-        Reader::open(path).unwrap().rows(wanted).unwrap().into_iter().map(|row| row.line).collect()
+    fn lines(path: &Path, wanted: &HistoryQuery) -> Vec<String> {
+        HistoryReader::open(path).unwrap().entries(wanted).unwrap().into_iter().map(|row| row.line).collect()
     }
 
-    fn latest(rows: u32) -> Wanted {
-        Wanted { rows, holding: Vec::new(), once: false }
+    fn latest(rows: u32) -> HistoryQuery {
+        HistoryQuery { limit: rows, containing: Vec::new(), unique: false }
     }
 
     #[test]
     fn is_private_before_anything_is_in_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("state/history.sqlite3");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state/history.sqlite3");
         prepare(&path).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&path), 0o600);
@@ -261,32 +264,34 @@ mod tests {
 
     #[test]
     fn gives_the_latest_lines_oldest_first() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = filled(folder.path(), &["a", "b", "c"]);
+        let directory = tempfile::tempdir().unwrap();
+        let path = filled(directory.path(), &["a", "b", "c"]);
         assert_eq!(lines(&path, &latest(2)), ["b", "c"]);
     }
 
     #[test]
     fn finds_every_text_and_takes_signs_as_they_are() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = filled(folder.path(), &["tsm start api", "tsm stop API", "echo 100%", "echo 100"]);
-        let wanted =
-            |holding: &[&str]| Wanted { holding: holding.iter().map(|&text| text.to_owned()).collect(), ..latest(9) };
+        let directory = tempfile::tempdir().unwrap();
+        let path = filled(directory.path(), &["tsm start api", "tsm stop API", "echo 100%", "echo 100"]);
+        let wanted = |holding: &[&str]| HistoryQuery {
+            containing: holding.iter().map(|&text| text.to_owned()).collect(),
+            ..latest(9)
+        };
         assert_eq!(lines(&path, &wanted(&["api", "stop"])), ["tsm stop API"]);
         assert_eq!(lines(&path, &wanted(&["100%"])), ["echo 100%"]);
     }
 
     #[test]
     fn tells_a_repeated_line_once_at_its_latest_place() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = filled(folder.path(), &["a", "b", "a"]);
-        assert_eq!(lines(&path, &Wanted { once: true, ..latest(9) }), ["b", "a"]);
+        let directory = tempfile::tempdir().unwrap();
+        let path = filled(directory.path(), &["a", "b", "a"]);
+        assert_eq!(lines(&path, &HistoryQuery { unique: true, ..latest(9) }), ["b", "a"]);
     }
 
     #[test]
     fn keeps_no_more_than_the_bound() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = filled(folder.path(), &["a", "b", "c"]);
+        let directory = tempfile::tempdir().unwrap();
+        let path = filled(directory.path(), &["a", "b", "c"]);
         prune(&path, 2).unwrap();
         assert_eq!(lines(&path, &latest(9)), ["b", "c"]);
         prune(&path, 2).unwrap();
@@ -295,9 +300,9 @@ mod tests {
 
     #[test]
     fn no_history_is_an_empty_one() {
-        let folder = tempfile::tempdir().unwrap();
-        assert_eq!(lines(&folder.path().join("none"), &latest(9)), Vec::<String>::new());
-        let fresh = folder.path().join("fresh");
+        let directory = tempfile::tempdir().unwrap();
+        assert_eq!(lines(&directory.path().join("none"), &latest(9)), Vec::<String>::new());
+        let fresh = directory.path().join("fresh");
         prepare(&fresh).unwrap();
         prune(&fresh, 2).unwrap();
         assert_eq!(lines(&fresh, &latest(9)), Vec::<String>::new());

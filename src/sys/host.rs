@@ -36,13 +36,13 @@ pub trait Host {
     /// # Errors
     ///
     /// Fails if it cannot be started.
-    fn run(&self, call: &Call) -> io::Result<Finished>;
+    fn run(&self, call: &Invocation) -> io::Result<CommandOutput>;
 
     /// True once the operator pressed Ctrl-C (or a signal said so) since the current command began.
     fn interrupted(&self) -> bool;
 
     /// Waits until time is up or the operator interrupts; true if time is up.
-    fn pause(&self, how_long: std::time::Duration) -> bool;
+    fn sleep(&self, how_long: std::time::Duration) -> bool;
 
     /// One environment variable; an empty one counts as absent.
     fn variable(&self, name: &str) -> Option<&str> {
@@ -52,7 +52,7 @@ pub trait Host {
 
 /// A program to run: an argument vector, never a shell string.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Call {
+pub struct Invocation {
     /// The program; looked up in `PATH` unless it has a slash.
     pub program: String,
     /// Its arguments.
@@ -60,18 +60,18 @@ pub struct Call {
     /// What it reads; nothing if empty.
     pub input: Vec<u8>,
     /// Its terminal, standard input and output are the operator's (`$EDITOR`, `$PAGER`, `ssh -t`).
-    pub terminal: bool,
+    pub inherit_stdio: bool,
     /// Where it runs, if not here.
     pub cwd: Option<PathBuf>,
 }
 
-/// What came of a [`Call`].
+/// What came of a [`Invocation`].
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Finished {
+pub struct CommandOutput {
     /// The exit code; 128 + n for a signal.
-    pub code: i32,
+    pub exit_code: i32,
     /// What it wrote to its standard output.
-    pub output: Vec<u8>,
+    pub stdout: Vec<u8>,
     /// What it wrote to its standard error.
-    pub errors: Vec<u8>,
+    pub stderr: Vec<u8>,
 }

@@ -1,9 +1,9 @@
-//! What makes the program at home on a machine: folders, links beside it, the shell file, templates.
+//! What makes the program at home on a machine: directories, links beside it, the shell file, templates.
 //!
-//! [`Install::pieces`] says what there should be; each [`Piece`] can tell its [`State`], be put in place and be taken away.
+//! [`Install::artifacts`] says what there should be; each [`Artifact`] can tell its [`ArtifactState`], be put in place and be taken away.
 //! A file of that name which the program did not write is never touched.
 
-mod piece;
+mod artifact;
 mod record;
 
 use std::fs;
@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 
 use super::file::Access;
 use super::paths::Paths;
-pub use piece::{Piece, State};
-pub use record::Record;
+pub use artifact::{Artifact, ArtifactState};
+pub use record::InstallRecord;
 
 /// The names the program answers to beside its own.
 pub const NAMES: [&str; 3] = ["tsm", "tkm", "org"];
@@ -22,9 +22,9 @@ pub const NAMES: [&str; 3] = ["tsm", "tkm", "org"];
 pub const SYSTEM_BIN: &str = "/usr/local/bin";
 
 /// Stands in every file that setup writes.
-const MARK: &str = "Written by tetra setup";
+const MARKER: &str = "Written by tetra setup";
 
-const SHELL_FILE: &str = include_str!("../../templates/tetra.sh");
+const SHELL_FILE_TEMPLATE: &str = include_str!("../../templates/tetra.sh");
 
 const TEMPLATES: [(&str, &str); 3] = [
     ("systemd/tetra@dev.service", include_str!("../../templates/systemd/tetra@dev.service")),
@@ -39,9 +39,9 @@ pub struct Install {
     pub paths: Paths,
     /// The program.
     pub program: PathBuf,
-    /// The operator's home folder; places below it are written as `$HOME/…`.
+    /// The operator's home directory; places below it are written as `$HOME/…`.
     pub user_home: Option<PathBuf>,
-    /// A second folder for links, for all users: [`SYSTEM_BIN`] outside of tests.
+    /// A second directory for links, for all users: [`SYSTEM_BIN`] outside of tests.
     pub system_bin: Option<PathBuf>,
     /// The shells that get completion.
     pub shells: Vec<Shell>,
@@ -54,90 +54,90 @@ pub enum Shell {
     Bash,
     /// zsh: read by `tetra.sh`
     Zsh,
-    /// fish: in its own folder for completions
+    /// fish: in its own directory for completions
     Fish,
 }
 
 impl Install {
-    /// Everything that should be there, folders before what is in them.
+    /// Everything that should be there, directories before what is in them.
     #[must_use]
-    pub fn pieces(&self) -> Vec<Piece> {
+    pub fn artifacts(&self) -> Vec<Artifact> {
         let paths = &self.paths;
         let mut pieces = vec![
-            Piece::Folder(paths.home().to_owned(), Access::Shared),
-            Piece::Folder(paths.orgs(), Access::Shared),
-            Piece::Folder(paths.tsm(), Access::Shared),
-            Piece::Folder(paths.services_available(), Access::Shared),
-            Piece::Folder(paths.services_enabled(), Access::Shared),
-            Piece::Folder(paths.runtime(), Access::Private),
-            Piece::Folder(paths.processes(), Access::Private),
-            Piece::Folder(paths.keys(), Access::Private),
-            Piece::Folder(paths.logs(), Access::Shared),
-            Piece::File(paths.shell_file(), self.shell_file()),
+            Artifact::Directory(paths.home().to_owned(), Access::Shared),
+            Artifact::Directory(paths.orgs(), Access::Shared),
+            Artifact::Directory(paths.tsm(), Access::Shared),
+            Artifact::Directory(paths.services_available(), Access::Shared),
+            Artifact::Directory(paths.services_enabled(), Access::Shared),
+            Artifact::Directory(paths.runtime(), Access::Private),
+            Artifact::Directory(paths.processes(), Access::Private),
+            Artifact::Directory(paths.keys(), Access::Private),
+            Artifact::Directory(paths.logs(), Access::Shared),
+            Artifact::File(paths.shell_file(), self.shell_file()),
         ];
         pieces.extend(self.templates());
         pieces.extend(self.links());
         if self.shells.iter().any(|shell| *shell != Shell::Fish) {
-            pieces.push(Piece::Folder(self.paths.completions(), Access::Shared));
+            pieces.push(Artifact::Directory(self.paths.completions(), Access::Shared));
         }
         pieces.extend(self.shells.iter().flat_map(|shell| self.completion(*shell)));
         pieces
     }
 
     /// The templates. The project's own source tree has them already.
-    fn templates(&self) -> Vec<Piece> {
+    fn templates(&self) -> Vec<Artifact> {
         if self.paths.source().join("Cargo.toml").exists() {
             return Vec::new();
         }
-        let folder = self.paths.templates();
+        let dir = self.paths.templates();
         let mut pieces = vec![
-            Piece::Folder(folder.clone(), Access::Shared),
-            Piece::Folder(folder.join("systemd"), Access::Shared),
-            Piece::Folder(folder.join("services"), Access::Shared),
+            Artifact::Directory(dir.clone(), Access::Shared),
+            Artifact::Directory(dir.join("systemd"), Access::Shared),
+            Artifact::Directory(dir.join("services"), Access::Shared),
         ];
-        pieces.extend(TEMPLATES.map(|(name, text)| Piece::File(folder.join(name), text.to_owned())));
+        pieces.extend(TEMPLATES.map(|(name, text)| Artifact::File(dir.join(name), text.to_owned())));
         pieces
     }
 
-    /// Links to the program: beside it by its bare name, so that the folder can move; elsewhere by its whole path.
-    fn links(&self) -> Vec<Piece> {
+    /// Links to the program: beside it by its bare name, so that the directory can move; elsewhere by its whole path.
+    fn links(&self) -> Vec<Artifact> {
         let mut links = Vec::new();
-        let (Some(folder), Some(own)) = (self.program.parent(), self.program.file_name()) else { return links };
-        links.extend(NAMES.map(|name| Piece::Link(folder.join(name), PathBuf::from(own))));
-        if let Some(system) = self.system_bin.as_deref().filter(|system| *system != folder) {
+        let (Some(dir), Some(own)) = (self.program.parent(), self.program.file_name()) else { return links };
+        links.extend(NAMES.map(|name| Artifact::Link(dir.join(name), PathBuf::from(own))));
+        if let Some(system) = self.system_bin.as_deref().filter(|system| *system != dir) {
             let program = system.join("tetra");
             links.push(match is_open_to_all(&self.program) {
-                true => Piece::Link(program, self.program.clone()),
+                true => Artifact::Link(program, self.program.clone()),
                 // A link into a directory that other users cannot enter would be none for them.
-                false => Piece::Program(program, self.program.clone()),
+                false => Artifact::Program(program, self.program.clone()),
             });
-            links.extend(NAMES.map(|name| Piece::Link(system.join(name), PathBuf::from("tetra"))));
+            links.extend(NAMES.map(|name| Artifact::Link(system.join(name), PathBuf::from("tetra"))));
         }
         links
     }
 
     /// What a shell needs to complete. fish looks for a file of the name of each command.
-    fn completion(&self, shell: Shell) -> Vec<Piece> {
-        let folder = self.paths.completions();
-        let (folder, names, text): (_, &[&str], _) = match shell {
-            Shell::Bash => (folder, &["tetra.bash"], include_str!("../../completions/tetra.bash")),
-            Shell::Zsh => (folder, &["tetra.zsh"], include_str!("../../completions/tetra.zsh")),
+    fn completion(&self, shell: Shell) -> Vec<Artifact> {
+        let dir = self.paths.completions();
+        let (directory, names, text): (_, &[&str], _) = match shell {
+            Shell::Bash => (dir, &["tetra.bash"], include_str!("../../completions/tetra.bash")),
+            Shell::Zsh => (dir, &["tetra.zsh"], include_str!("../../completions/tetra.zsh")),
             Shell::Fish => {
                 let names = &["tetra.fish", "tsm.fish", "tkm.fish", "org.fish"];
                 (self.paths.fish_completions(), names, include_str!("../../completions/tetra.fish"))
             }
         };
-        let marked = format!("{text}\n# {MARK}, which replaces it.\n");
-        names.iter().map(|name| Piece::File(folder.join(name), marked.clone())).collect()
+        let marked = format!("{text}\n# {MARKER}, which replaces it.\n");
+        names.iter().map(|name| Artifact::File(directory.join(name), marked.clone())).collect()
     }
 
     /// The text of `tetra.sh` for this machine.
     fn shell_file(&self) -> String {
-        let folder = self.program.parent().unwrap_or(Path::new("/usr/local/bin"));
-        SHELL_FILE.replace("@BIN@", &self.quoted(folder)).replace("@SOURCE@", &self.quoted(self.paths.source()))
+        let dir = self.program.parent().unwrap_or(Path::new("/usr/local/bin"));
+        SHELL_FILE_TEMPLATE.replace("@BIN@", &self.quoted(dir)).replace("@SOURCE@", &self.quoted(self.paths.source()))
     }
 
-    /// A path as a shell word, without the operator's home folder in it.
+    /// A path as a shell word, without the operator's home directory in it.
     fn quoted(&self, path: &Path) -> String {
         let below_home = self.user_home.as_deref().and_then(|home| path.strip_prefix(home).ok());
         let (prefix, rest) = match below_home {
@@ -174,121 +174,121 @@ mod tests {
         fs::set_permissions(path, Permissions::from_mode(mode)).expect("ours");
     }
 
-    fn install(folder: &Path) -> Install {
-        fs::create_dir_all(folder.join("bin")).expect("ours");
-        fs::create_dir_all(folder.join("system")).expect("ours");
-        fs::write(folder.join("bin/tetra"), format!("a program with the words {MARK}")).expect("ours");
-        set_mode(folder.join("bin/tetra"), 0o755);
+    fn install(directory: &Path) -> Install {
+        fs::create_dir_all(directory.join("bin")).expect("ours");
+        fs::create_dir_all(directory.join("system")).expect("ours");
+        fs::write(directory.join("bin/tetra"), format!("a program with the words {MARKER}")).expect("ours");
+        set_mode(directory.join("bin/tetra"), 0o755);
         Install {
-            paths: Paths::under(folder),
-            program: folder.join("bin/tetra"),
-            user_home: Some(folder.to_owned()),
-            system_bin: Some(folder.join("system")),
+            paths: Paths::under(directory),
+            program: directory.join("bin/tetra"),
+            user_home: Some(directory.to_owned()),
+            system_bin: Some(directory.join("system")),
             shells: vec![Shell::Bash, Shell::Zsh, Shell::Fish],
         }
     }
 
-    fn states(install: &Install) -> Vec<State> {
-        install.pieces().iter().map(|piece| piece.state().expect("it can be looked at")).collect()
+    fn states(install: &Install) -> Vec<ArtifactState> {
+        install.artifacts().iter().map(|piece| piece.state().expect("it can be looked at")).collect()
     }
 
     fn put_all(install: &Install) {
-        for piece in install.pieces() {
-            piece.put().expect("it can be put in place");
+        for piece in install.artifacts() {
+            piece.install().expect("it can be put in place");
         }
     }
 
     #[test]
     fn everything_is_missing_then_there_then_gone() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let install = install(folder.path());
-        assert!(states(&install).iter().all(|state| *state == State::Missing));
+        let directory = tempfile::tempdir().expect("a directory");
+        let install = install(directory.path());
+        assert!(states(&install).iter().all(|state| *state == ArtifactState::Missing));
         put_all(&install);
-        assert!(states(&install).iter().all(|state| *state == State::There));
-        assert_eq!(fs::read_link(folder.path().join("bin/tsm")).expect("a link"), Path::new("tetra"));
-        assert_eq!(fs::read_link(folder.path().join("system/tsm")).expect("a link"), Path::new("tetra"));
-        for piece in install.pieces().iter().rev() {
-            assert!(piece.take_away().expect("it can be taken away"), "{piece:?}");
+        assert!(states(&install).iter().all(|state| *state == ArtifactState::UpToDate));
+        assert_eq!(fs::read_link(directory.path().join("bin/tsm")).expect("a link"), Path::new("tetra"));
+        assert_eq!(fs::read_link(directory.path().join("system/tsm")).expect("a link"), Path::new("tetra"));
+        for piece in install.artifacts().iter().rev() {
+            assert!(piece.uninstall().expect("it can be taken away"), "{piece:?}");
         }
-        assert!(!folder.path().join("tetra").exists());
+        assert!(!directory.path().join("tetra").exists());
     }
 
     #[test]
     fn data_stays_when_the_rest_is_taken_away() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let install = install(folder.path());
+        let directory = tempfile::tempdir().expect("a directory");
+        let install = install(directory.path());
         put_all(&install);
         let data = install.paths.services_available().join("api.tsm");
         fs::write(&data, "TSM_NAME=api").expect("ours");
-        for piece in install.pieces().iter().rev() {
-            piece.take_away().expect("it can be taken away");
+        for piece in install.artifacts().iter().rev() {
+            piece.uninstall().expect("it can be taken away");
         }
         assert!(data.exists());
         assert!(!install.paths.shell_file().exists());
     }
 
     #[test]
-    fn private_folders_are_closed() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let install = install(folder.path());
+    fn private_directories_are_closed() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let install = install(directory.path());
         put_all(&install);
         let mode = |path: PathBuf| fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
         for private in [install.paths.runtime(), install.paths.processes(), install.paths.keys()] {
             assert_eq!(mode(private), 0o700);
         }
         fs::set_permissions(install.paths.keys(), Permissions::from_mode(0o755)).expect("ours");
-        assert!(states(&install).contains(&State::Old));
+        assert!(states(&install).contains(&ArtifactState::Outdated));
         put_all(&install);
         assert_eq!(mode(install.paths.keys()), 0o700);
     }
 
     #[test]
     fn what_is_not_ours_is_never_touched() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let install = install(folder.path());
-        fs::write(folder.path().join("bin/tsm"), "another program").expect("ours");
-        symlink("/bin/true", folder.path().join("bin/org")).expect("ours");
+        let directory = tempfile::tempdir().expect("a directory");
+        let install = install(directory.path());
+        fs::write(directory.path().join("bin/tsm"), "another program").expect("ours");
+        symlink("/bin/true", directory.path().join("bin/org")).expect("ours");
         fs::create_dir_all(install.paths.home()).expect("ours");
         fs::write(install.paths.shell_file(), "# my own").expect("ours");
         put_all(&install);
-        for piece in install.pieces() {
-            piece.take_away().expect("it can be looked at");
+        for piece in install.artifacts() {
+            piece.uninstall().expect("it can be looked at");
         }
-        assert_eq!(fs::read_to_string(folder.path().join("bin/tsm")).expect("it is there"), "another program");
-        assert_eq!(fs::read_link(folder.path().join("bin/org")).expect("it is there"), Path::new("/bin/true"));
+        assert_eq!(fs::read_to_string(directory.path().join("bin/tsm")).expect("it is there"), "another program");
+        assert_eq!(fs::read_link(directory.path().join("bin/org")).expect("it is there"), Path::new("/bin/true"));
         assert_eq!(fs::read_to_string(install.paths.shell_file()).expect("it is there"), "# my own");
     }
 
     #[test]
     fn what_is_ours_is_brought_up_to_date() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let install = install(folder.path());
+        let directory = tempfile::tempdir().expect("a directory");
+        let install = install(directory.path());
         put_all(&install);
-        fs::write(install.paths.shell_file(), format!("# {MARK}, long ago")).expect("ours");
-        fs::remove_file(folder.path().join("system/tsm")).expect("ours");
-        symlink("/elsewhere/tetra", folder.path().join("system/tsm")).expect("ours");
-        assert_eq!(states(&install).iter().filter(|state| **state == State::Old).count(), 2);
+        fs::write(install.paths.shell_file(), format!("# {MARKER}, long ago")).expect("ours");
+        fs::remove_file(directory.path().join("system/tsm")).expect("ours");
+        symlink("/elsewhere/tetra", directory.path().join("system/tsm")).expect("ours");
+        assert_eq!(states(&install).iter().filter(|state| **state == ArtifactState::Outdated).count(), 2);
         put_all(&install);
-        assert!(states(&install).iter().all(|state| *state == State::There));
+        assert!(states(&install).iter().all(|state| *state == ArtifactState::UpToDate));
     }
 
     #[test]
     fn all_users_can_run_what_is_in_the_directory_of_the_system() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let install = install(folder.path());
-        let (link, program) = (folder.path().join("system/tetra"), folder.path().join("bin/tetra"));
+        let directory = tempfile::tempdir().expect("a directory");
+        let install = install(directory.path());
+        let (link, program) = (directory.path().join("system/tetra"), directory.path().join("bin/tetra"));
         // As in a home that others cannot enter; then in one that they can; then the program is closed.
-        for (directory, file, is_link) in [(0o700, 0o755, false), (0o755, 0o755, true), (0o755, 0o750, false)] {
-            set_mode(folder.path(), directory);
+        for (mode, file, is_link) in [(0o700, 0o755, false), (0o755, 0o755, true), (0o755, 0o750, false)] {
+            set_mode(directory.path(), mode);
             set_mode(&program, file);
             put_all(&install);
-            assert_eq!(link.is_symlink(), is_link, "{directory:o} {file:o}");
+            assert_eq!(link.is_symlink(), is_link, "{mode:o} {file:o}");
             assert_eq!(fs::read(&link).expect("readable"), fs::read(&program).expect("readable"));
             assert!(is_link || fs::metadata(&link).expect("a copy").permissions().mode() & 0o7777 == 0o755);
-            assert!(states(&install).iter().all(|state| *state == State::There));
+            assert!(states(&install).iter().all(|state| *state == ArtifactState::UpToDate));
         }
-        fs::write(&program, format!("a newer program, {MARK}")).expect("ours");
-        assert_eq!(states(&install).iter().filter(|state| **state == State::Old).count(), 1);
+        fs::write(&program, format!("a newer program, {MARKER}")).expect("ours");
+        assert_eq!(states(&install).iter().filter(|state| **state == ArtifactState::Outdated).count(), 1);
         put_all(&install);
         assert_eq!(fs::read(&link).expect("readable"), fs::read(&program).expect("readable"));
         fs::write(&link, "another program called tetra").expect("ours");
@@ -297,11 +297,11 @@ mod tests {
     }
 
     #[test]
-    fn the_shell_file_names_no_home_folder() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let install = install(folder.path());
+    fn the_shell_file_names_no_home_directory() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let install = install(directory.path());
         let text = install.shell_file();
-        assert!(!text.contains(&folder.path().display().to_string()), "{text}");
+        assert!(!text.contains(&directory.path().display().to_string()), "{text}");
         assert!(text.contains("in \"$HOME/bin\" \"$TETRA_DIR/bin\""), "{text}");
         assert!(text.contains("TETRA_SRC=\"$HOME/src\""), "{text}");
         assert!(!text.contains("@BIN@") && !text.contains("@SOURCE@"), "{text}");
@@ -309,8 +309,8 @@ mod tests {
 
     #[test]
     fn a_source_tree_keeps_its_own_templates() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let install = install(folder.path());
+        let directory = tempfile::tempdir().expect("a directory");
+        let install = install(directory.path());
         fs::create_dir_all(install.paths.source()).expect("ours");
         fs::write(install.paths.source().join("Cargo.toml"), "").expect("ours");
         put_all(&install);

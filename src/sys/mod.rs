@@ -1,32 +1,32 @@
 //! The machine behind small doors: paths, files, locks, programs, /proc, signals.
 #![allow(unsafe_code)]
 
-pub mod account;
-pub mod bounded;
 pub mod child;
-pub mod continued;
-pub mod detach;
-pub mod diag;
-pub mod ear;
+pub mod credential_socket;
+pub mod daemonize;
+pub mod dir_watch;
+pub mod disk_space;
 pub mod file;
-pub mod filter;
-pub mod hidden;
 pub mod history;
 pub mod host;
 pub mod install;
 pub mod kernel;
 pub mod net;
-pub mod notice;
+pub mod os_host;
+pub mod passwd;
+pub mod password_prompt;
 pub mod paths;
 pub mod pidfd;
+pub mod pipe_to;
 pub mod privileges;
 pub mod process;
 pub mod program;
-pub mod real;
-pub mod room;
+pub mod sigcont;
 pub mod signal;
+pub mod sock_diag;
 pub mod systemd;
 pub mod terminal;
+pub mod timeout;
+pub mod tree_watch;
 pub mod tty;
 pub mod usage;
-pub mod watch;

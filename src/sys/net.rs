@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use rustix::fs::{Dir, Mode, OFlags};
 
-use super::{diag, process};
+use super::{process, sock_diag};
 
 /// How a listening socket speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,7 +37,7 @@ pub struct Listener {
 
 /// The process that holds a socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Owner {
+pub struct SocketOwner {
     /// Its pid.
     pub pid: u32,
     /// The words it was started with.
@@ -55,15 +55,15 @@ const TABLES: [(&str, Protocol); 4] = [
 ];
 
 /// Processes looked at in search of one owner, at most.
-const MOST_PROCESSES: usize = 20_000;
+const MAX_PROCESSES: usize = 20_000;
 
 /// Descriptors looked at in one process, at most.
-const MOST_DESCRIPTORS: usize = 65_536;
+const MAX_DESCRIPTORS: usize = 65_536;
 
 /// Every listening socket, TCP before UDP.
 #[must_use]
 pub fn listeners() -> Vec<Listener> {
-    let asked = diag::listening(None);
+    let asked = sock_diag::listening(None);
     let left = TABLES.iter().filter(|(_, protocol)| asked.is_none() || *protocol == Protocol::Udp);
     let tables: Vec<Listener> = left.flat_map(|(path, protocol)| table(path, *protocol)).collect();
     asked.into_iter().flatten().chain(tables).collect()
@@ -72,7 +72,7 @@ pub fn listeners() -> Vec<Listener> {
 /// The TCP sockets that listen on `port`, on any address.
 #[must_use]
 pub fn listening_on(port: u16) -> Vec<Listener> {
-    diag::listening(Some(port)).unwrap_or_else(|| listening_by_table(port))
+    sock_diag::listening(Some(port)).unwrap_or_else(|| listening_by_table(port))
 }
 
 /// The UDP sockets that wait for datagrams on `port`, on any address.
@@ -90,10 +90,10 @@ pub(super) fn listening_by_table(port: u16) -> Vec<Listener> {
 
 /// The process that holds the socket `inode`, if we may see it. The oldest (lowest pid) of several.
 #[must_use]
-pub fn owner(inode: u64) -> Option<Owner> {
-    let mut pids = process::all();
+pub fn owner(inode: u64) -> Option<SocketOwner> {
+    let mut pids = process::all_pids();
     pids.sort_unstable();
-    let pid = pids.into_iter().take(MOST_PROCESSES).find(|pid| holds(*pid, &[inode]))?;
+    let pid = pids.into_iter().take(MAX_PROCESSES).find(|pid| holds_socket(*pid, &[inode]))?;
     Some(describe(pid))
 }
 
@@ -103,9 +103,9 @@ pub fn owner(inode: u64) -> Option<Owner> {
 pub fn owners(inodes: impl IntoIterator<Item = u64>) -> HashMap<u64, u32> {
     let mut wanted: HashSet<u64> = inodes.into_iter().collect();
     let mut found = HashMap::new();
-    let mut pids = process::all();
+    let mut pids = process::all_pids();
     pids.sort_unstable();
-    for pid in pids.into_iter().take(MOST_PROCESSES) {
+    for pid in pids.into_iter().take(MAX_PROCESSES) {
         if wanted.is_empty() {
             break;
         }
@@ -116,18 +116,18 @@ pub fn owners(inodes: impl IntoIterator<Item = u64>) -> HashMap<u64, u32> {
 
 /// What can be said of a process that holds a socket.
 #[must_use]
-pub fn describe(pid: u32) -> Owner {
+pub fn describe(pid: u32) -> SocketOwner {
     let command = process::command_line(pid).unwrap_or_default();
-    Owner { pid, command, user: process::owner(pid).map(login).unwrap_or_default() }
+    SocketOwner { pid, command, user: process::owner(pid).map(user_name).unwrap_or_default() }
 }
 
 /// The process of `root`'s tree, itself included, that holds one of the sockets.
 #[must_use]
-pub fn holder_below(root: u32, inodes: &[u64]) -> Option<u32> {
+pub fn listener_in_tree(root: u32, inodes: &[u64]) -> Option<u32> {
     let mut tree = vec![root];
     let mut at = 0;
     while let Some(pid) = tree.get(at).copied() {
-        if holds(pid, inodes) {
+        if holds_socket(pid, inodes) {
             return Some(pid);
         }
         let below = children(pid).into_iter().filter(|child| !tree.contains(child)).collect::<Vec<_>>();
@@ -139,10 +139,12 @@ pub fn holder_below(root: u32, inodes: &[u64]) -> Option<u32> {
 
 /// The TCP ports on which `root` and what it started listen, lowest first.
 #[must_use]
-pub fn ports_below(root: u32) -> Vec<u16> {
+pub fn ports_of_tree(root: u32) -> Vec<u16> {
     let tcp = listeners().into_iter().filter(|listener| listener.protocol == Protocol::Tcp);
-    let mut ports: Vec<u16> =
-        tcp.filter(|listener| holder_below(root, &[listener.inode]).is_some()).map(|listener| listener.port).collect();
+    let mut ports: Vec<u16> = tcp
+        .filter(|listener| listener_in_tree(root, &[listener.inode]).is_some())
+        .map(|listener| listener.port)
+        .collect();
     ports.sort_unstable();
     ports.dedup();
     ports
@@ -150,14 +152,14 @@ pub fn ports_below(root: u32) -> Vec<u16> {
 
 /// The login name of a user, or the number where it has none.
 #[must_use]
-pub fn login(uid: u32) -> String {
-    account(uid).unwrap_or_else(|| uid.to_string())
+pub fn user_name(uid: u32) -> String {
+    passwd_name(uid).unwrap_or_else(|| uid.to_string())
 }
 
 /// The login name of a user in `/etc/passwd`. The C library would ask further, and in a static program cannot: it crashes
 /// where the user is unknown.
 #[must_use]
-pub fn account(uid: u32) -> Option<String> {
+pub fn passwd_name(uid: u32) -> Option<String> {
     let wanted = uid.to_string();
     let users = std::fs::read_to_string("/etc/passwd").ok()?;
     users.lines().find_map(|line| {
@@ -172,13 +174,13 @@ fn table(path: &str, protocol: Protocol) -> Vec<Listener> {
     let rows = BufReader::new(file).lines().skip(1).map_while(Result::ok);
     match protocol {
         // What follows the listening sockets is of no interest and may be long.
-        Protocol::Tcp => rows.map_while(|row| row_of(&row, protocol)).collect(),
-        Protocol::Udp => rows.filter_map(|row| row_of(&row, protocol)).collect(),
+        Protocol::Tcp => rows.map_while(|row| parse_row(&row, protocol)).collect(),
+        Protocol::Udp => rows.filter_map(|row| parse_row(&row, protocol)).collect(),
     }
 }
 
 /// A row of a table; `None` if the socket does not listen.
-fn row_of(row: &str, protocol: Protocol) -> Option<Listener> {
+fn parse_row(row: &str, protocol: Protocol) -> Option<Listener> {
     let fields: Vec<&str> = row.split_ascii_whitespace().take(10).collect();
     let listening = match protocol {
         Protocol::Tcp => "0A",
@@ -190,7 +192,7 @@ fn row_of(row: &str, protocol: Protocol) -> Option<Listener> {
     let (address, port) = fields.get(1)?.split_once(':')?;
     Some(Listener {
         protocol,
-        address: address_of(address)?,
+        address: parse_address(address)?,
         port: u16::from_str_radix(port, 16).ok()?,
         uid: fields.get(7)?.parse().ok()?,
         inode: fields.get(9)?.parse().ok()?,
@@ -198,7 +200,7 @@ fn row_of(row: &str, protocol: Protocol) -> Option<Listener> {
 }
 
 /// Addresses are printed as 32-bit words in the machine's own byte order.
-fn address_of(hex: &str) -> Option<IpAddr> {
+fn parse_address(hex: &str) -> Option<IpAddr> {
     let word = |at: usize| Some(u32::from_str_radix(hex.get(at..at + 8)?, 16).ok()?.to_ne_bytes());
     match hex.len() {
         8 => Some(IpAddr::V4(Ipv4Addr::from(word(0)?))),
@@ -213,22 +215,24 @@ fn address_of(hex: &str) -> Option<IpAddr> {
     }
 }
 
-fn holds(pid: u32, inodes: &[u64]) -> bool {
+fn holds_socket(pid: u32, inodes: &[u64]) -> bool {
     sockets_of(pid).iter().any(|inode| inodes.contains(inode))
 }
 
 /// The sockets among the descriptors of a process; none where they may not be seen.
 ///
-/// Links are read relative to their folder: a walk over all processes reads thousands, and the way to each costs as much.
+/// Links are read relative to their directory: a walk over all processes reads thousands, and the way to each costs as much.
 fn sockets_of(pid: u32) -> Vec<u64> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let folder = rustix::fs::open(format!("/proc/{pid}/fd"), flags, Mode::empty());
-    let Ok(folder) = folder else { return Vec::new() };
-    let Ok(entries) = Dir::read_from(&folder) else { return Vec::new() };
+    let dir = rustix::fs::open(format!("/proc/{pid}/fd"), flags, Mode::empty());
+    let Ok(directory) = dir else { return Vec::new() };
+    let Ok(entries) = Dir::read_from(&directory) else { return Vec::new() };
     let mut link = Vec::new();
     let mut found = Vec::new();
-    for entry in entries.flatten().take(MOST_DESCRIPTORS) {
-        let Ok(read) = rustix::fs::readlinkat(&folder, entry.file_name(), std::mem::take(&mut link)) else { continue };
+    for entry in entries.flatten().take(MAX_DESCRIPTORS) {
+        let Ok(read) = rustix::fs::readlinkat(&directory, entry.file_name(), std::mem::take(&mut link)) else {
+            continue;
+        };
         link = read.into_bytes();
         found.extend(std::str::from_utf8(&link).ok().and_then(socket_inode));
     }
@@ -256,11 +260,11 @@ mod tests {
     #[test]
     fn reads_a_row_of_each_family() {
         let row = "   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 4711 1 0";
-        let listener = row_of(row, Protocol::Tcp).expect("a listener");
+        let listener = parse_row(row, Protocol::Tcp).expect("a listener");
         assert_eq!((listener.port, listener.uid, listener.inode), (8080, 1000, 4711));
         assert_eq!(listener.address, IpAddr::V4(Ipv4Addr::LOCALHOST));
-        assert_eq!(row_of(&row.replace(" 0A ", " 01 "), Protocol::Tcp), None, "a connection does not listen");
-        assert_eq!(address_of("00000000000000000000000001000000"), Some(IpAddr::V6(Ipv6Addr::LOCALHOST)));
+        assert_eq!(parse_row(&row.replace(" 0A ", " 01 "), Protocol::Tcp), None, "a connection does not listen");
+        assert_eq!(parse_address("00000000000000000000000001000000"), Some(IpAddr::V6(Ipv6Addr::LOCALHOST)));
     }
 
     #[test]
@@ -272,9 +276,9 @@ mod tests {
         let owner = owner(found[0].inode).expect("ourselves");
         assert_eq!(owner.pid, process::own_pid());
         assert!(!owner.command.is_empty() && !owner.user.is_empty());
-        assert_eq!(holder_below(process::own_pid(), &[found[0].inode]), Some(process::own_pid()));
+        assert_eq!(listener_in_tree(process::own_pid(), &[found[0].inode]), Some(process::own_pid()));
         assert_eq!(owners([found[0].inode, u64::MAX]), HashMap::from([(found[0].inode, process::own_pid())]));
-        assert!(ports_below(process::own_pid()).contains(&port));
+        assert!(ports_of_tree(process::own_pid()).contains(&port));
         drop(socket);
         assert!(listening_on(port).is_empty());
     }

@@ -4,24 +4,24 @@ use std::path::{Path, PathBuf};
 
 use super::host::Host;
 use crate::base::environment::EnvName;
-use crate::base::fault::Advise;
+use crate::base::fault::UserFacingError;
 use crate::base::name::{OrgName, ProcessName, ServiceName};
 
-/// Where the templates are looked for before the operator's own data folder.
+/// Where the templates are looked for before the operator's own data directory.
 const SOURCES: [&str; 2] = ["/root/src/devops/tetra", "/opt/tetra"];
 
-/// There is no home folder to keep anything in.
+/// There is no home directory to keep anything in.
 #[derive(Debug, thiserror::Error)]
-#[error("there is no home folder to keep anything in")]
-pub struct Homeless;
+#[error("there is no home directory to keep anything in")]
+pub struct NoHomeDirectoryError;
 
-impl Advise for Homeless {
+impl UserFacingError for NoHomeDirectoryError {
     fn advice(&self) -> Option<String> {
         Some("set HOME, or TETRA_DIR and the XDG variables".to_owned())
     }
 }
 
-/// Where everything is. Built once from the surroundings, or under one folder for a test.
+/// Where everything is. Built once from the surroundings, or under one directory for a test.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paths {
     home: PathBuf,
@@ -31,35 +31,38 @@ pub struct Paths {
 }
 
 impl Paths {
-    /// `$TETRA_DIR`, the folder of the shell's settings, the folder of its state, and `$TETRA_SRC`.
+    /// `$TETRA_DIR`, the directory of the shell's settings, the directory of its state, and `$TETRA_SRC`.
     #[must_use]
     pub fn new(home: PathBuf, config: PathBuf, state: PathBuf, source: PathBuf) -> Self {
         Self { home, config, state, source }
     }
 
-    /// The places of the operator's surroundings: `TETRA_DIR` or `~/tetra`, `TETRA_SRC` or where it usually is, and the XDG folders.
+    /// The places of the operator's surroundings: `TETRA_DIR` or `~/tetra`, `TETRA_SRC` or where it usually is, and the XDG directories.
     ///
     /// # Errors
     ///
-    /// Fails if there is no home folder and not all of the places are told by variables.
-    pub fn find(host: &dyn Host) -> Result<Self, Homeless> {
+    /// Fails if there is no home directory and not all of the places are told by variables.
+    pub fn find(host: &dyn Host) -> Result<Self, NoHomeDirectoryError> {
         let set = |name: &str| host.variable(name).map(|path| host.cwd().join(path));
         let base = directories::BaseDirs::new();
         let below = |part: fn(&directories::BaseDirs) -> Option<&Path>| {
             base.as_ref().and_then(part).map(|path| path.join("tetra"))
         };
-        let home = set("TETRA_DIR").or_else(|| below(|base| Some(base.home_dir()))).ok_or(Homeless)?;
-        let config = below(|base| Some(base.config_dir())).ok_or(Homeless)?;
-        let state = below(directories::BaseDirs::state_dir).ok_or(Homeless)?;
+        let home = set("TETRA_DIR").or_else(|| below(|base| Some(base.home_dir()))).ok_or(NoHomeDirectoryError)?;
+        let config = below(|base| Some(base.config_dir())).ok_or(NoHomeDirectoryError)?;
+        let state = below(directories::BaseDirs::state_dir).ok_or(NoHomeDirectoryError)?;
         let usual = || SOURCES.iter().map(PathBuf::from).find(|path| path.is_dir());
-        let source = set("TETRA_SRC").or_else(usual).or_else(|| below(|base| Some(base.data_dir()))).ok_or(Homeless)?;
+        let source = set("TETRA_SRC")
+            .or_else(usual)
+            .or_else(|| below(|base| Some(base.data_dir())))
+            .ok_or(NoHomeDirectoryError)?;
         Ok(Self::new(home, config, state, source))
     }
 
-    /// Everything below one folder, for tests.
+    /// Everything below one directory, for tests.
     #[must_use]
-    pub fn under(folder: &Path) -> Self {
-        Self::new(folder.join("tetra"), folder.join("config"), folder.join("state"), folder.join("src"))
+    pub fn under(dir: &Path) -> Self {
+        Self::new(dir.join("tetra"), dir.join("config"), dir.join("state"), dir.join("src"))
     }
 
     /// The same with another `$TETRA_DIR`.
@@ -92,13 +95,13 @@ impl Paths {
         self.home.join("completions")
     }
 
-    /// Where fish looks for completion, beside the shell's own settings folder.
+    /// Where fish looks for completion, beside the shell's own settings directory.
     #[must_use]
     pub fn fish_completions(&self) -> PathBuf {
         self.config.with_file_name("fish").join("completions")
     }
 
-    /// The shell's own settings folder.
+    /// The shell's own settings directory.
     #[must_use]
     pub fn config_dir(&self) -> &Path {
         &self.config
@@ -140,13 +143,13 @@ impl Paths {
         self.home.join("tetra.sh")
     }
 
-    /// The folder of all organizations.
+    /// The directory of all organizations.
     #[must_use]
     pub fn orgs(&self) -> PathBuf {
         self.home.join("org")
     }
 
-    /// The folder of one organization.
+    /// The directory of one organization.
     #[must_use]
     pub fn org(&self, org: &OrgName) -> PathBuf {
         self.orgs().join(org.as_str())
@@ -188,7 +191,7 @@ impl Paths {
         self.org(org).join("secrets").join(format!("{env}.env"))
     }
 
-    /// The folder of the process manager.
+    /// The directory of the process manager.
     #[must_use]
     pub fn tsm(&self) -> PathBuf {
         self.home.join("tsm")
@@ -206,13 +209,13 @@ impl Paths {
         self.tsm().join("runtime")
     }
 
-    /// The folder with one folder per process.
+    /// The directory with one directory per process.
     #[must_use]
     pub fn processes(&self) -> PathBuf {
         self.runtime().join("processes")
     }
 
-    /// The folder of one process.
+    /// The directory of one process.
     #[must_use]
     pub fn process(&self, name: &ProcessName) -> PathBuf {
         self.processes().join(name.as_str())
@@ -266,7 +269,7 @@ impl Paths {
         self.home.join("tkm")
     }
 
-    /// The folder of the logs below.
+    /// The directory of the logs below.
     #[must_use]
     pub fn logs(&self) -> PathBuf {
         self.home.join("logs")

@@ -9,26 +9,26 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 /// A process that was alive when the handle was made.
 #[derive(Debug)]
-pub struct Handle {
+pub struct PidFd {
     fd: OwnedFd,
 }
 
 /// How a process is asked to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Push {
+pub enum KillSignal {
     /// SIGTERM: it may tidy up, or not listen.
-    Polite,
+    Term,
     /// SIGKILL.
-    Force,
+    Kill,
 }
 
-impl AsFd for Handle {
+impl AsFd for PidFd {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
 }
 
-impl Handle {
+impl PidFd {
     /// A handle on the process that has `pid` now. It may be dead already, and not yet collected.
     ///
     /// # Errors
@@ -44,10 +44,10 @@ impl Handle {
     /// # Errors
     ///
     /// Fails if it belongs to somebody else.
-    pub fn push(&self, push: Push) -> io::Result<()> {
+    pub fn send(&self, push: KillSignal) -> io::Result<()> {
         let signal = match push {
-            Push::Polite => Signal::TERM,
-            Push::Force => Signal::KILL,
+            KillSignal::Term => Signal::TERM,
+            KillSignal::Kill => Signal::KILL,
         };
         match pidfd_send_signal(&self.fd, signal) {
             Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
@@ -81,18 +81,18 @@ mod tests {
     #[test]
     fn ends_a_process_and_sees_its_end() {
         let mut child = Command::new("sleep").arg("600").spawn().expect("sleep runs");
-        let handle = Handle::open(child.id()).expect("a handle");
+        let handle = PidFd::open(child.id()).expect("a handle");
         assert!(!handle.wait(Duration::ZERO));
-        handle.push(Push::Polite).expect("it is ours");
+        handle.send(KillSignal::Term).expect("it is ours");
         assert!(handle.wait(Duration::from_secs(20)));
         child.wait().expect("collected");
-        assert!(handle.push(Push::Force).is_ok(), "what has ended is no error");
+        assert!(handle.send(KillSignal::Kill).is_ok(), "what has ended is no error");
     }
 
     #[test]
     fn there_is_no_handle_on_nobody() {
-        assert!(Handle::open(0).is_err());
-        assert!(Handle::open(u32::MAX).is_err());
-        assert!(Handle::open(4_194_304).is_err(), "above the highest pid of Linux");
+        assert!(PidFd::open(0).is_err());
+        assert!(PidFd::open(u32::MAX).is_err());
+        assert!(PidFd::open(4_194_304).is_err(), "above the highest pid of Linux");
     }
 }

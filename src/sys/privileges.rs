@@ -9,8 +9,8 @@ use std::sync::OnceLock;
 
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 
-use super::{account, net};
-use crate::base::fault::{Advise, Kind};
+use super::{net, passwd};
+use crate::base::fault::{FaultKind, UserFacingError};
 use crate::disk;
 
 /// The user as whom root acts.
@@ -19,7 +19,7 @@ static ACTS_FOR: OnceLock<u32> = OnceLock::new();
 /// Root could not become the owner of a directory.
 #[derive(Debug, thiserror::Error)]
 #[error("failed to act as {owner}, to whom `{}` belongs", home.display())]
-pub struct CannotAct {
+pub struct ActAsOwnerError {
     /// The directory.
     pub home: std::path::PathBuf,
     /// Its owner.
@@ -28,9 +28,9 @@ pub struct CannotAct {
     pub source: io::Error,
 }
 
-impl Advise for CannotAct {
-    fn kind(&self) -> Kind {
-        Kind::Refused
+impl UserFacingError for ActAsOwnerError {
+    fn kind(&self) -> FaultKind {
+        FaultKind::Refused
     }
 
     fn advice(&self) -> Option<String> {
@@ -44,18 +44,22 @@ impl Advise for CannotAct {
 /// # Errors
 ///
 /// Fails if the system does not allow it; then nothing may be done.
-pub fn act_as_owner(home: &Path) -> Result<(), CannotAct> {
+pub fn act_as_owner(home: &Path) -> Result<(), ActAsOwnerError> {
     if !nix::unistd::geteuid().is_root() {
         return Ok(());
     }
-    let Some((uid, gid)) = disk::owner_around(home).filter(|(uid, _)| *uid != 0) else { return Ok(()) };
-    become_user(uid, gid).map_err(|source| CannotAct { home: home.to_owned(), owner: net::login(uid), source })?;
+    let Some((uid, gid)) = disk::nearest_owner(home).filter(|(uid, _)| *uid != 0) else { return Ok(()) };
+    become_user(uid, gid).map_err(|source| ActAsOwnerError {
+        home: home.to_owned(),
+        owner: net::user_name(uid),
+        source,
+    })?;
     let _ = ACTS_FOR.set(uid);
     Ok(())
 }
 
 fn become_user(uid: u32, gid: u32) -> io::Result<()> {
-    let known = account::find(&uid.to_string()).ok().flatten().filter(|user| user.uid == uid);
+    let known = passwd::find(&uid.to_string()).ok().flatten().filter(|user| user.uid == uid);
     let (gid, groups) = known.map_or((gid, vec![gid]), |user| (user.gid, user.groups));
     let groups: Vec<Gid> = groups.into_iter().map(Gid::from_raw).collect();
     let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
@@ -72,8 +76,8 @@ pub fn acts_for() -> Option<u32> {
 
 /// The owner of `home`, if that is neither we nor root. Who is not root may make it in a directory that others share.
 #[must_use]
-pub fn stranger(home: &Path) -> Option<u32> {
+pub fn foreign_owner(home: &Path) -> Option<u32> {
     let own = nix::unistd::geteuid();
-    let owner = if own.is_root() { disk::owner_around(home) } else { disk::owner_of(home) };
+    let owner = if own.is_root() { disk::nearest_owner(home) } else { disk::owner_of(home) };
     owner.map(|(uid, _)| uid).filter(|uid| *uid != 0 && *uid != own.as_raw())
 }

@@ -17,7 +17,7 @@ use crate::base::redact;
 
 /// What `/proc/PID/stat` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stat {
+pub struct ProcessStat {
     /// The process.
     pub pid: u32,
     /// The name of its program, at most 15 bytes.
@@ -38,7 +38,7 @@ pub struct Stat {
     pub resident: u64,
 }
 
-impl Stat {
+impl ProcessStat {
     /// Stopped by a signal.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
@@ -54,7 +54,7 @@ impl Stat {
 
 /// Looks at one process; `None` if there is none.
 #[must_use]
-pub fn stat(pid: u32) -> Option<Stat> {
+pub fn stat(pid: u32) -> Option<ProcessStat> {
     parse_stat(&String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/stat")).ok()?))
 }
 
@@ -66,9 +66,9 @@ pub fn is_same(pid: u32, start_ticks: u64) -> bool {
 
 /// The same, where it must be known: `None` says that it cannot be seen, for lack of descriptors for example.
 #[must_use]
-pub fn is_certainly_same(pid: u32, start_ticks: u64) -> Option<bool> {
+pub fn try_is_same(pid: u32, start_ticks: u64) -> Option<bool> {
     match fs::read(format!("/proc/{pid}/stat")) {
-        Ok(text) => Some(pid != 0 && is_it(&text, start_ticks)),
+        Ok(text) => Some(pid != 0 && matches_start(&text, start_ticks)),
         Err(error) if error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESRCH) => {
             // Where no process can be seen, this one cannot be either.
             Path::new("/proc/self/stat").exists().then_some(false)
@@ -77,13 +77,13 @@ pub fn is_certainly_same(pid: u32, start_ticks: u64) -> Option<bool> {
     }
 }
 
-fn is_it(text: &[u8], start_ticks: u64) -> bool {
+fn matches_start(text: &[u8], start_ticks: u64) -> bool {
     parse_stat(&String::from_utf8_lossy(text)).is_some_and(|stat| stat.is_alive() && stat.start_ticks == start_ticks)
 }
 
 /// The words a process was started with; none for kernel threads and zombies.
 #[must_use]
-pub fn words(pid: u32) -> Vec<String> {
+pub fn argv(pid: u32) -> Vec<String> {
     let raw = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let raw = raw.strip_suffix(b"\0").unwrap_or(&raw);
     if raw.is_empty() {
@@ -96,14 +96,14 @@ pub fn words(pid: u32) -> Vec<String> {
 /// there are none.
 #[must_use]
 pub fn command_line(pid: u32) -> Option<String> {
-    let line = redact::redact(words(pid)).join(" ").trim_end().to_owned();
+    let line = redact::redact(argv(pid)).join(" ").trim_end().to_owned();
     if line.is_empty() { stat(pid).map(|stat| format!("[{}]", stat.comm)) } else { Some(line) }
 }
 
 /// When something was started that says `start_ticks`, in milliseconds since 1970; to a second, and after the clock was set
 /// only roughly.
 #[must_use]
-pub fn started_ms(start_ticks: u64) -> Option<u64> {
+pub fn start_time_ms(start_ticks: u64) -> Option<u64> {
     let text = fs::read_to_string("/proc/stat").ok()?;
     let boot: u64 = text.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
     Some(boot * 1000 + start_ticks * 1000 / ticks_per_second())
@@ -122,7 +122,7 @@ pub fn variables(pid: u32) -> Vec<(Vec<u8>, Vec<u8>)> {
 
 /// The memory that a process is answerable for, in bytes: what it shares with others is divided among them.
 #[must_use]
-pub fn share(pid: u32) -> Option<u64> {
+pub fn pss(pid: u32) -> Option<u64> {
     let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
     line.split_ascii_whitespace().next()?.parse::<u64>().ok().map(|kibibytes| kibibytes * 1024)
@@ -141,12 +141,12 @@ pub fn variable(pid: u32, name: &str) -> Option<String> {
 /// The environment a process was started with, in its order; `None` where it may not be read.
 #[must_use]
 pub fn environment(pid: u32) -> Option<Vec<(String, String)>> {
-    Some(settings(&fs::read(format!("/proc/{pid}/environ")).ok()?))
+    Some(parse_environ(&fs::read(format!("/proc/{pid}/environ")).ok()?))
 }
 
 /// `K=V`, each ended by a NUL; what is no setting is left out.
 #[must_use]
-pub fn settings(raw: &[u8]) -> Vec<(String, String)> {
+pub fn parse_environ(raw: &[u8]) -> Vec<(String, String)> {
     let entries = raw.split(|byte| *byte == 0).map(String::from_utf8_lossy);
     entries.filter_map(|entry| entry.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned()))).collect()
 }
@@ -154,7 +154,7 @@ pub fn settings(raw: &[u8]) -> Vec<(String, String)> {
 /// When the machine was started, in milliseconds since 1970, to a second.
 #[must_use]
 pub fn boot_ms() -> Option<u64> {
-    started_ms(0)
+    start_time_ms(0)
 }
 
 /// The user a process belongs to.
@@ -165,7 +165,7 @@ pub fn owner(pid: u32) -> Option<u32> {
 
 /// The pids of all processes, in no order.
 #[must_use]
-pub fn all() -> Vec<u32> {
+pub fn all_pids() -> Vec<u32> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect()
 }
@@ -184,7 +184,7 @@ pub fn ancestors(pid: u32) -> Vec<u32> {
 
 /// False where there is no `/proc`.
 #[must_use]
-pub fn can_be_seen() -> bool {
+pub fn is_proc_available() -> bool {
     Path::new("/proc/self").exists()
 }
 
@@ -202,7 +202,7 @@ pub fn own_uid() -> u32 {
 
 /// How many open files a process of ours may have at most.
 #[must_use]
-pub fn most_files() -> u64 {
+pub fn fd_limit() -> u64 {
     /// May raise its own limits.
     const CAP_SYS_RESOURCE: u32 = 24;
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -224,19 +224,19 @@ pub fn boot_id() -> &'static str {
 
 /// All processes at one moment, to ask for trees.
 #[derive(Debug, Clone, Default)]
-pub struct Census {
-    by_pid: HashMap<u32, Stat>,
+pub struct ProcessTable {
+    by_pid: HashMap<u32, ProcessStat>,
     children: HashMap<u32, Vec<u32>>,
 }
 
-impl Census {
+impl ProcessTable {
     /// Looks at every process once.
     #[must_use]
-    pub fn take() -> Self {
-        Self::of(all().into_iter().filter_map(stat))
+    pub fn snapshot() -> Self {
+        Self::of(all_pids().into_iter().filter_map(stat))
     }
 
-    fn of(stats: impl Iterator<Item = Stat>) -> Self {
+    fn of(stats: impl Iterator<Item = ProcessStat>) -> Self {
         let mut census = Self::default();
         for stat in stats {
             census.children.entry(stat.ppid).or_default().push(stat.pid);
@@ -247,8 +247,8 @@ impl Census {
 
     /// `root` and everything below it; empty if `root` is gone.
     #[must_use]
-    pub fn tree(&self, root: u32) -> Vec<&Stat> {
-        let mut tree: Vec<&Stat> = self.by_pid.get(&root).into_iter().collect();
+    pub fn tree(&self, root: u32) -> Vec<&ProcessStat> {
+        let mut tree: Vec<&ProcessStat> = self.by_pid.get(&root).into_iter().collect();
         let mut at = 0;
         while at < tree.len() {
             let below = self.children.get(&tree[at].pid).into_iter().flatten();
@@ -299,13 +299,13 @@ fn page_size() -> u64 {
 }
 
 /// The program's name stands in parentheses and may itself contain any of them: the last `)` ends it.
-fn parse_stat(text: &str) -> Option<Stat> {
+fn parse_stat(text: &str) -> Option<ProcessStat> {
     let (head, rest) = text.rsplit_once(')')?;
     let (pid, comm) = head.split_once('(')?;
     let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
     let number = |index: usize| fields.get(index)?.parse::<u64>().ok();
     let id = |index: usize| fields.get(index)?.parse::<u32>().ok();
-    Some(Stat {
+    Some(ProcessStat {
         pid: pid.trim().parse().ok()?,
         comm: comm.to_owned(),
         state: fields.first()?.chars().next()?,
@@ -318,7 +318,7 @@ fn parse_stat(text: &str) -> Option<Stat> {
     })
 }
 
-/// The folder a process works in; `None` also where it may not be read.
+/// The directory a process works in; `None` also where it may not be read.
 #[must_use]
 pub fn cwd(pid: u32) -> Option<std::path::PathBuf> {
     fs::read_link(Path::new("/proc").join(pid.to_string()).join("cwd")).ok()
@@ -326,7 +326,7 @@ pub fn cwd(pid: u32) -> Option<std::path::PathBuf> {
 
 /// The processor on which this thread runs at the moment; none where the kernel does not say.
 #[must_use]
-pub fn processor() -> Option<usize> {
+pub fn current_cpu() -> Option<usize> {
     nix::sched::sched_getcpu().ok()
 }
 
@@ -335,7 +335,7 @@ pub fn processor() -> Option<usize> {
 /// The kernel begins a thread where its maker runs, and only some milliseconds later looks for a better place. Opening and closing
 /// files waits for other threads unless each has a table of descriptors of its own; what was open until now is in both. Where
 /// any of this is refused everything goes on as it was.
-pub fn work_beside(other: Option<usize>) {
+pub fn pin_to_other_cpu(other: Option<usize>) {
     let this_thread = nix::unistd::Pid::from_raw(0);
     if let (Some(other), Ok(mut processors)) = (other, nix::sched::sched_getaffinity(this_thread)) {
         let _ = processors.unset(other).and_then(|()| nix::sched::sched_setaffinity(this_thread, &processors));
@@ -363,8 +363,8 @@ mod tests {
         assert!(!is_same(me.pid, me.start_ticks + 1), "another start time is another process");
         assert!(ancestors(own_pid()).contains(&me.ppid));
         assert!(command_line(own_pid()).is_some_and(|line| !line.is_empty()));
-        assert_eq!(words(own_pid()), std::env::args().collect::<Vec<_>>());
-        let started = started_ms(me.start_ticks).expect("a boot time");
+        assert_eq!(argv(own_pid()), std::env::args().collect::<Vec<_>>());
+        let started = start_time_ms(me.start_ticks).expect("a boot time");
         let now = std::fs::metadata("/proc/self").and_then(|it| it.modified()).expect("a time");
         let now = now.duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_millis();
         assert!(u128::from(started) < now + 5000 && u128::from(started) + 3_600_000 > now, "{started} {now}");
@@ -373,12 +373,12 @@ mod tests {
 
     #[test]
     fn a_tree_has_all_generations_and_no_strangers() {
-        let make = |pid, ppid| Stat {
+        let make = |pid, ppid| ProcessStat {
             pid,
             ppid,
             ..parse_stat("1 (x) S 0 1 1 0 -1 0 0 0 0 0 1 1 0 0 20 0 1 0 5 0 1").expect("a line")
         };
-        let census = Census::of([make(1, 0), make(10, 1), make(11, 10), make(12, 11), make(20, 1)].into_iter());
+        let census = ProcessTable::of([make(1, 0), make(10, 1), make(11, 10), make(12, 11), make(20, 1)].into_iter());
         let mut pids: Vec<u32> = census.tree(10).iter().map(|stat| stat.pid).collect();
         pids.sort_unstable();
         assert_eq!(pids, [10, 11, 12]);
@@ -388,12 +388,14 @@ mod tests {
 
     #[test]
     fn processor_time_counts_only_what_came_since() {
-        let make = |cpu_ticks| Stat {
+        let make = |cpu_ticks| ProcessStat {
             cpu_ticks,
             ..parse_stat("5 (x) S 0 1 1 0 -1 0 0 0 0 0 1 1 0 0 20 0 1 0 5 0 1").expect("a line")
         };
-        let (then, now) =
-            (Census::of([make(1000)].into_iter()), Census::of([make(1000 + ticks_per_second())].into_iter()));
+        let (then, now) = (
+            ProcessTable::of([make(1000)].into_iter()),
+            ProcessTable::of([make(1000 + ticks_per_second())].into_iter()),
+        );
         let percent = now.cpu_since(&then, 5, Duration::from_secs(2));
         assert!((percent - 50.0).abs() < 0.01, "{percent}");
     }

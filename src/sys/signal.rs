@@ -1,6 +1,6 @@
 //! Signals to this program: Ctrl-C ends a command, not the session; SIGTERM and SIGHUP end everything in order.
 //!
-//! The handlers set a flag and wake whoever waits in [`wait`]; a second Ctrl-C during the same command, or a second
+//! The handlers set a flag and wake whoever waits in [`sleep`]; a second Ctrl-C during the same command, or a second
 //! SIGTERM, has its usual effect, so that a command that does not listen can still be ended.
 
 use std::io;
@@ -17,24 +17,24 @@ use nix::unistd::pipe2;
 /// How often Ctrl-C was pressed since the current command began.
 static INTERRUPTS: AtomicUsize = AtomicUsize::new(0);
 /// The signal that asked this program to end; 0 if none did.
-static ENDED: AtomicI32 = AtomicI32::new(0);
+static TERMINATION_SIGNAL: AtomicI32 = AtomicI32::new(0);
 /// What the signal asked for was carried out in order.
-static ORDERLY: AtomicBool = AtomicBool::new(false);
+static GRACEFUL: AtomicBool = AtomicBool::new(false);
 /// How many programs of the operator's have the terminal and hear Ctrl-C themselves.
-static LENT: AtomicUsize = AtomicUsize::new(0);
+static SIGINT_GUARDS: AtomicUsize = AtomicUsize::new(0);
 /// A session goes on at this terminal: no number of Ctrl-C ends it.
-static STAYS: AtomicBool = AtomicBool::new(false);
-/// The ends that the handlers write to; -1 before [`listen`].
-static INTERRUPT_BELL: AtomicI32 = AtomicI32::new(-1);
-static END_BELL: AtomicI32 = AtomicI32::new(-1);
-static BELLS: OnceLock<Bells> = OnceLock::new();
+static SURVIVES_SIGNALS: AtomicBool = AtomicBool::new(false);
+/// The ends that the handlers write to; -1 before [`install_handlers`].
+static INTERRUPT_PIPE: AtomicI32 = AtomicI32::new(-1);
+static TERMINATION_PIPE: AtomicI32 = AtomicI32::new(-1);
+static PIPES: OnceLock<SignalPipes> = OnceLock::new();
 
 /// The ends that are waited at.
-struct Bells {
+struct SignalPipes {
     /// Emptied when a command begins.
     interrupt: OwnedFd,
     /// Readable for ever once this program was asked to end.
-    end: OwnedFd,
+    termination: OwnedFd,
 }
 
 /// Installs the handlers. SIGHUP stays ignored if it was (`nohup`). Only the first call does anything.
@@ -42,19 +42,21 @@ struct Bells {
 /// # Errors
 ///
 /// Fails if no pipe can be made.
-pub fn listen() -> io::Result<()> {
-    if BELLS.get().is_some() {
+pub fn install_handlers() -> io::Result<()> {
+    if PIPES.get().is_some() {
         return Ok(());
     }
     let flags = OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
     let (interrupt, interrupt_bell) = pipe2(flags)?;
     let (end, end_bell) = pipe2(flags)?;
-    INTERRUPT_BELL.store(interrupt_bell.into_raw_fd(), Ordering::Release);
-    END_BELL.store(end_bell.into_raw_fd(), Ordering::Release);
-    let _ = BELLS.set(Bells { interrupt, end });
-    for (signal, handler) in
-        [(Signal::SIGINT, on_interrupt as extern "C" fn(i32)), (Signal::SIGTERM, on_end), (Signal::SIGHUP, on_end)]
-    {
+    INTERRUPT_PIPE.store(interrupt_bell.into_raw_fd(), Ordering::Release);
+    TERMINATION_PIPE.store(end_bell.into_raw_fd(), Ordering::Release);
+    let _ = PIPES.set(SignalPipes { interrupt, termination: end });
+    for (signal, handler) in [
+        (Signal::SIGINT, on_interrupt as extern "C" fn(i32)),
+        (Signal::SIGTERM, on_termination),
+        (Signal::SIGHUP, on_termination),
+    ] {
         let action = SigAction::new(SigHandler::Handler(handler), SaFlags::empty(), SigSet::empty());
         // SAFETY: the handlers only use atomics, write(2), signal(2) and raise(3), which are async-signal-safe.
         let before = unsafe { sigaction(signal, &action) }?;
@@ -68,7 +70,7 @@ pub fn listen() -> io::Result<()> {
 
 /// A file that reaches its limit (`ulimit -f`) is an error of the write from now on, and does not end this program. The signal is
 /// caught, not ignored, so that programs that it starts have the default again.
-pub fn outlive_file_limit() {
+pub fn ignore_sigxfsz() {
     extern "C" fn nothing(_: i32) {}
     let action = SigAction::new(SigHandler::Handler(nothing), SaFlags::SA_RESTART, SigSet::empty());
     // SAFETY: the handler does nothing.
@@ -76,41 +78,41 @@ pub fn outlive_file_limit() {
 }
 
 /// A command begins: an earlier Ctrl-C is over.
-pub fn begin() {
+pub fn reset() {
     INTERRUPTS.store(0, Ordering::Release);
-    if let Some(bells) = BELLS.get() {
+    if let Some(bells) = PIPES.get() {
         let mut sink = [0_u8; 64];
         while nix::unistd::read(&bells.interrupt, &mut sink).is_ok_and(|count| count > 0) {}
     }
 }
 
-/// Ctrl-C was pressed since the last [`begin`], or this program was asked to end.
+/// Ctrl-C was pressed since the last [`reset`], or this program was asked to end.
 #[must_use]
 pub fn interrupted() -> bool {
-    INTERRUPTS.load(Ordering::Acquire) > 0 || ended().is_some()
+    INTERRUPTS.load(Ordering::Acquire) > 0 || termination_signal().is_some()
 }
 
 /// The signal that asked this program to end, if one did.
 #[must_use]
-pub fn ended() -> Option<i32> {
-    Some(ENDED.load(Ordering::Acquire)).filter(|signal| *signal != 0)
+pub fn termination_signal() -> Option<i32> {
+    Some(TERMINATION_SIGNAL.load(Ordering::Acquire)).filter(|signal| *signal != 0)
 }
 
 /// This program was asked to end, and did in order what that means for what it looked after: its end is a success. A service
 /// manager takes any other exit code for a failure.
-pub fn end_in_order() {
-    ORDERLY.store(true, Ordering::Release);
+pub fn set_graceful_exit() {
+    GRACEFUL.store(true, Ordering::Release);
 }
 
-/// True after [`end_in_order`].
+/// True after [`set_graceful_exit`].
 #[must_use]
-pub fn ends_in_order() -> bool {
-    ORDERLY.load(Ordering::Acquire)
+pub fn exits_gracefully() -> bool {
+    GRACEFUL.load(Ordering::Acquire)
 }
 
 /// Waits until time is up or a signal comes; true if time is up.
 #[must_use]
-pub fn wait(how_long: Duration) -> bool {
+pub fn sleep(how_long: Duration) -> bool {
     let until = Instant::now() + how_long;
     loop {
         if interrupted() {
@@ -123,24 +125,24 @@ pub fn wait(how_long: Duration) -> bool {
         // Rounded up, so that it does not spin in the last millisecond.
         let millis = i32::try_from(left.as_millis() + 1).unwrap_or(i32::MAX);
         // Before anybody listens there is only the time to wait for.
-        let mut doors: Vec<PollFd> = BELLS.get().map_or_else(Vec::new, |bells| {
-            [&bells.interrupt, &bells.end].map(|bell| PollFd::new(bell.as_fd(), PollFlags::POLLIN)).into()
+        let mut fds: Vec<PollFd> = PIPES.get().map_or_else(Vec::new, |bells| {
+            [&bells.interrupt, &bells.termination].map(|bell| PollFd::new(bell.as_fd(), PollFlags::POLLIN)).into()
         });
-        let _ = poll(&mut doors, PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX));
+        let _ = poll(&mut fds, PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX));
     }
 }
 
 /// Waits until something can be read; false if a signal came first, also one that came before.
 #[must_use]
-pub fn wait_for(door: BorrowedFd) -> bool {
-    let Some(bells) = BELLS.get() else { return true };
-    let mut doors = [
-        PollFd::new(door, PollFlags::POLLIN),
+pub fn wait_readable(fd: BorrowedFd) -> bool {
+    let Some(bells) = PIPES.get() else { return true };
+    let mut fds = [
+        PollFd::new(fd, PollFlags::POLLIN),
         PollFd::new(bells.interrupt.as_fd(), PollFlags::POLLIN),
-        PollFd::new(bells.end.as_fd(), PollFlags::POLLIN),
+        PollFd::new(bells.termination.as_fd(), PollFlags::POLLIN),
     ];
     while !interrupted() {
-        if poll(&mut doors, PollTimeout::NONE).is_ok() && doors[0].any().unwrap_or(true) {
+        if poll(&mut fds, PollTimeout::NONE).is_ok() && fds[0].any().unwrap_or(true) {
             return true;
         }
     }
@@ -149,11 +151,12 @@ pub fn wait_for(door: BorrowedFd) -> bool {
 
 /// Waits until something can be read, whatever is pressed meanwhile; false if this program was asked to end first.
 #[must_use]
-pub fn wait_unless_ended(door: impl AsFd) -> bool {
-    let Some(bells) = BELLS.get() else { return true };
-    let mut doors = [PollFd::new(door.as_fd(), PollFlags::POLLIN), PollFd::new(bells.end.as_fd(), PollFlags::POLLIN)];
-    while ended().is_none() {
-        if poll(&mut doors, PollTimeout::NONE).is_ok() && doors[0].any().unwrap_or(true) {
+pub fn wait_unless_terminated(fd: impl AsFd) -> bool {
+    let Some(bells) = PIPES.get() else { return true };
+    let mut fds =
+        [PollFd::new(fd.as_fd(), PollFlags::POLLIN), PollFd::new(bells.termination.as_fd(), PollFlags::POLLIN)];
+    while termination_signal().is_none() {
+        if poll(&mut fds, PollTimeout::NONE).is_ok() && fds[0].any().unwrap_or(true) {
             return true;
         }
     }
@@ -162,57 +165,57 @@ pub fn wait_unless_ended(door: impl AsFd) -> bool {
 
 /// Readable for ever once this program was asked to end; for whoever waits in a thread of its own.
 #[must_use]
-pub fn end_bell() -> Option<BorrowedFd<'static>> {
-    BELLS.get().map(|bells| bells.end.as_fd())
+pub fn termination_fd() -> Option<BorrowedFd<'static>> {
+    PIPES.get().map(|bells| bells.termination.as_fd())
 }
 
 /// The terminal went away: the same as a SIGHUP, which does not come to everyone.
-pub fn hang_up() {
-    if ENDED.compare_exchange(0, libc::SIGHUP, Ordering::AcqRel, Ordering::Acquire).is_ok() {
-        ring(&END_BELL);
+pub fn mark_hangup() {
+    if TERMINATION_SIGNAL.compare_exchange(0, libc::SIGHUP, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+        notify(&TERMINATION_PIPE);
     }
 }
 
 /// From now on Ctrl-C never ends this program, however often it is pressed: a session outlives its commands.
-pub fn stay() {
-    STAYS.store(true, Ordering::Release);
+pub fn survive_sigint() {
+    SURVIVES_SIGNALS.store(true, Ordering::Release);
 }
 
 /// While it lives, Ctrl-C belongs to a program that has the terminal and never ends this one.
-pub struct Lent(());
+pub struct SigintGuard(());
 
 /// Lends the terminal to a program.
 #[must_use]
-pub fn lend() -> Lent {
-    LENT.fetch_add(1, Ordering::AcqRel);
-    Lent(())
+pub fn ignore_sigint() -> SigintGuard {
+    SIGINT_GUARDS.fetch_add(1, Ordering::AcqRel);
+    SigintGuard(())
 }
 
-impl Drop for Lent {
+impl Drop for SigintGuard {
     fn drop(&mut self) {
-        LENT.fetch_sub(1, Ordering::AcqRel);
+        SIGINT_GUARDS.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
 extern "C" fn on_interrupt(signal: i32) {
     let earlier = INTERRUPTS.fetch_add(1, Ordering::AcqRel);
-    if earlier >= 1 && LENT.load(Ordering::Acquire) == 0 && !STAYS.load(Ordering::Acquire) {
-        fall_back(signal);
+    if earlier >= 1 && SIGINT_GUARDS.load(Ordering::Acquire) == 0 && !SURVIVES_SIGNALS.load(Ordering::Acquire) {
+        default_action(signal);
     }
-    ring(&INTERRUPT_BELL);
+    notify(&INTERRUPT_PIPE);
 }
 
-extern "C" fn on_end(signal: i32) {
-    let first = ENDED.compare_exchange(0, signal, Ordering::AcqRel, Ordering::Acquire).is_ok();
-    // A session ends in order, and within a second (see `tty::watch`), however many signals come.
-    if !first && !STAYS.load(Ordering::Acquire) {
-        fall_back(signal);
+extern "C" fn on_termination(signal: i32) {
+    let first = TERMINATION_SIGNAL.compare_exchange(0, signal, Ordering::AcqRel, Ordering::Acquire).is_ok();
+    // A session ends in order, and within a second (see `tty::watch_hangup`), however many signals come.
+    if !first && !SURVIVES_SIGNALS.load(Ordering::Acquire) {
+        default_action(signal);
     }
-    ring(&END_BELL);
+    notify(&TERMINATION_PIPE);
 }
 
 /// The usual effect of the signal, as soon as the handler returns.
-fn fall_back(signal: i32) {
+fn default_action(signal: i32) {
     // SAFETY: both are async-signal-safe and take plain numbers.
     unsafe {
         libc::signal(signal, libc::SIG_DFL);
@@ -220,8 +223,8 @@ fn fall_back(signal: i32) {
     }
 }
 
-fn ring(bell: &AtomicI32) {
-    let end: RawFd = bell.load(Ordering::Acquire);
+fn notify(pipe: &AtomicI32) {
+    let end: RawFd = pipe.load(Ordering::Acquire);
     // SAFETY: write(2) is async-signal-safe; the pointer is to one byte that lives long enough. A full pipe rings already.
     unsafe {
         let error = *libc::__errno_location();

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::host::{Call, Host};
+use super::host::{Host, Invocation};
 use super::process;
 
 /// Which manager a unit belongs to.
@@ -20,17 +20,17 @@ pub struct Unit {
     /// Its name: `tetra-dev.service`.
     pub name: String,
     /// `ActiveState`: active, activating, failed, …
-    pub active: String,
+    pub active_state: String,
     /// `SubState`: running, auto-restart, …
-    pub sub: String,
+    pub sub_state: String,
     /// `Result`: success, exit-code, start-limit-hit, …
     pub result: String,
     /// `NRestarts`: how often systemd itself started it again.
     pub restarts: u32,
     /// `Type`: simple, oneshot, notify, …
-    pub kind: String,
+    pub service_type: String,
     /// `RemainAfterExit`.
-    pub remains: bool,
+    pub remain_after_exit: bool,
     /// `MainPID`; 0 if there is none.
     pub main_pid: u32,
 }
@@ -38,26 +38,27 @@ pub struct Unit {
 impl Unit {
     /// Asks the manager; `None` where it does not answer or does not know the unit.
     #[must_use]
-    pub fn ask(host: &dyn Host, name: &str, manager: Manager) -> Option<Self> {
+    pub fn show(host: &dyn Host, name: &str, manager: Manager) -> Option<Self> {
         let properties = "--property=Id,LoadState,ActiveState,SubState,Result,NRestarts,Type,RemainAfterExit,MainPID";
         let user: &[&str] = if manager == Manager::User { &["--user"] } else { &[] };
         let words = [user, &["show", "--no-pager", properties, "--", name]].concat();
         let arguments = words.into_iter().map(str::to_owned).collect();
-        let answer = host.run(&Call { program: "systemctl".to_owned(), arguments, ..Call::default() }).ok()?;
-        if answer.code != 0 {
+        let answer =
+            host.run(&Invocation { program: "systemctl".to_owned(), arguments, ..Invocation::default() }).ok()?;
+        if answer.exit_code != 0 {
             return None;
         }
         let mut unit = Self::default();
-        for (key, value) in String::from_utf8_lossy(&answer.output).lines().filter_map(|line| line.split_once('=')) {
+        for (key, value) in String::from_utf8_lossy(&answer.stdout).lines().filter_map(|line| line.split_once('=')) {
             match key {
                 "LoadState" if value != "loaded" => return None,
                 "Id" => value.clone_into(&mut unit.name),
-                "ActiveState" => value.clone_into(&mut unit.active),
-                "SubState" => value.clone_into(&mut unit.sub),
+                "ActiveState" => value.clone_into(&mut unit.active_state),
+                "SubState" => value.clone_into(&mut unit.sub_state),
                 "Result" => value.clone_into(&mut unit.result),
-                "Type" => value.clone_into(&mut unit.kind),
+                "Type" => value.clone_into(&mut unit.service_type),
                 "NRestarts" => unit.restarts = value.parse().unwrap_or(0),
-                "RemainAfterExit" => unit.remains = value == "yes",
+                "RemainAfterExit" => unit.remain_after_exit = value == "yes",
                 "MainPID" => unit.main_pid = value.parse().unwrap_or(0),
                 _ => {}
             }
@@ -77,13 +78,14 @@ impl Unit {
         }
         let (name, manager) = unit_in(&fs::read_to_string("/proc/self/cgroup").ok()?)?;
         // A unit that forks or remains goes on without its first process; what prepares a start is not its main process.
-        Self::ask(host, &name, manager).filter(|unit| unit.main_pid == main && unit.kind != "forking" && !unit.remains)
+        Self::show(host, &name, manager)
+            .filter(|unit| unit.main_pid == main && unit.service_type != "forking" && !unit.remain_after_exit)
     }
 
     /// True while systemd starts it again and again, or has given it up.
     #[must_use]
     pub fn is_failing(&self) -> bool {
-        self.active == "failed" || self.sub == "auto-restart"
+        self.active_state == "failed" || self.sub_state == "auto-restart"
     }
 }
 
@@ -108,7 +110,7 @@ mod tests {
 
     use super::*;
     use crate::base::time::Timestamp;
-    use crate::sys::host::Finished;
+    use crate::sys::host::CommandOutput;
 
     /// Answers every call alike.
     struct Says {
@@ -140,14 +142,14 @@ mod tests {
         fn user(&self) -> &str {
             "operator"
         }
-        fn run(&self, call: &Call) -> io::Result<Finished> {
+        fn run(&self, call: &Invocation) -> io::Result<CommandOutput> {
             self.asked.borrow_mut().push(call.arguments.clone());
-            Ok(Finished { code: self.code, output: self.output.into(), errors: Vec::new() })
+            Ok(CommandOutput { exit_code: self.code, stdout: self.output.into(), stderr: Vec::new() })
         }
         fn interrupted(&self) -> bool {
             false
         }
-        fn pause(&self, _: Duration) -> bool {
+        fn sleep(&self, _: Duration) -> bool {
             true
         }
     }
@@ -158,17 +160,17 @@ mod tests {
     #[test]
     fn a_unit_that_systemd_starts_again_and_again_is_failing() {
         let host = Says::new(0, LOOPING);
-        let unit = Unit::ask(&host, "tetra-dev.service", Manager::User).expect("an answer");
+        let unit = Unit::show(&host, "tetra-dev.service", Manager::User).expect("an answer");
         assert_eq!((unit.is_failing(), unit.restarts, unit.result.as_str()), (true, 7, "exit-code"));
         assert_eq!(host.asked.borrow()[0][0], "--user");
-        assert!(!Unit { active: "active".to_owned(), sub: "running".to_owned(), ..unit }.is_failing());
+        assert!(!Unit { active_state: "active".to_owned(), sub_state: "running".to_owned(), ..unit }.is_failing());
     }
 
     #[test]
     fn without_an_answer_there_is_no_unit() {
         let unknown = "Id=none.service\nLoadState=not-found\nActiveState=inactive\n";
         for host in [Says::new(1, "Failed to connect to bus"), Says::new(0, unknown), Says::new(0, "")] {
-            assert_eq!(Unit::ask(&host, "none.service", Manager::System), None);
+            assert_eq!(Unit::show(&host, "none.service", Manager::System), None);
         }
     }
 

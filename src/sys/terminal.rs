@@ -15,17 +15,17 @@ use super::signal;
 /// # Errors
 ///
 /// Fails if there is no terminal.
-pub fn answers() -> io::Result<Box<dyn Read>> {
+pub fn open_input() -> io::Result<Box<dyn Read>> {
     let terminal = File::open("/dev/tty")?;
     tcflush(&terminal, FlushArg::TCIFLUSH)?;
-    Ok(Box::new(Keyboard(terminal)))
+    Ok(Box::new(TtyReader(terminal)))
 }
 
-struct Keyboard(File);
+struct TtyReader(File);
 
-impl Read for Keyboard {
+impl Read for TtyReader {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        if signal::wait_for(self.0.as_fd()) { self.0.read(bytes) } else { Err(ErrorKind::Interrupted.into()) }
+        if signal::wait_readable(self.0.as_fd()) { self.0.read(bytes) } else { Err(ErrorKind::Interrupted.into()) }
     }
 }
 

@@ -17,22 +17,22 @@ use nix::sys::termios::{SetArg, Termios, tcgetattr, tcsetattr};
 use super::signal;
 
 /// How long an orderly end may take.
-const PATIENCE: Duration = Duration::from_secs(1);
+const EXIT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Bracketed paste off, cursor shown, no colour.
-const SOBER: &[u8] = b"\x1b[?2004l\x1b[?25h\x1b[0m";
+const RESET_SEQUENCE: &[u8] = b"\x1b[?2004l\x1b[?25h\x1b[0m";
 
 /// The modes of the terminal on the standard input.
 #[derive(Debug, Clone, Copy)]
-pub struct Modes(libc::termios);
+pub struct TerminalModes(libc::termios);
 
-impl Modes {
+impl TerminalModes {
     /// The modes as they are now.
     ///
     /// # Errors
     ///
     /// Fails if the standard input is no terminal.
-    pub fn now() -> io::Result<Self> {
+    pub fn current() -> io::Result<Self> {
         Ok(Self(tcgetattr(io::stdin())?.into()))
     }
 
@@ -50,7 +50,7 @@ impl Modes {
 
     /// The modes of an editor, which gets every key as it is pressed.
     #[must_use]
-    pub fn of_an_editor(&self) -> Self {
+    pub fn to_raw(&self) -> Self {
         let mut modes = self.0;
         // SAFETY: it changes the modes that it is given, and nothing else.
         unsafe { libc::cfmakeraw(&raw mut modes) };
@@ -67,11 +67,11 @@ impl Modes {
     pub fn restore(&self) {
         self.set();
         let mut output = io::stdout();
-        let _ = output.write_all(SOBER).and_then(|()| output.flush());
+        let _ = output.write_all(RESET_SEQUENCE).and_then(|()| output.flush());
     }
 }
 
-impl From<Termios> for Modes {
+impl From<Termios> for TerminalModes {
     fn from(modes: Termios) -> Self {
         Self(modes.into())
     }
@@ -94,7 +94,7 @@ pub fn wake_reader() {
 /// # Errors
 ///
 /// Fails if the output cannot be put aside.
-pub fn unseen<T>(run: impl FnOnce() -> T) -> io::Result<T> {
+pub fn with_stdout_discarded<T>(run: impl FnOnce() -> T) -> io::Result<T> {
     let nowhere = std::fs::OpenOptions::new().write(true).open("/dev/null")?;
     let mut output = io::stdout();
     output.flush()?;
@@ -107,7 +107,7 @@ pub fn unseen<T>(run: impl FnOnce() -> T) -> io::Result<T> {
 
 /// What came of reading a line without an editor.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Typed {
+pub enum LineInput {
     /// A line without its end.
     Line(String),
     /// A signal came while it was typed; what was typed is dropped.
@@ -116,26 +116,26 @@ pub enum Typed {
     End,
 }
 
-/// Reads a line from the standard input as the terminal gives it, unless there was a signal since [`signal::begin`]. Bytes
+/// Reads a line from the standard input as the terminal gives it, unless there was a signal since [`signal::reset`]. Bytes
 /// that are no text are replaced.
 ///
 /// # Errors
 ///
 /// Fails if the standard input cannot be read.
-pub fn read_line() -> io::Result<Typed> {
+pub fn read_line() -> io::Result<LineInput> {
     let mut line = Vec::new();
     let mut buffer = [0_u8; 1];
     loop {
-        if !signal::wait_for(io::stdin().as_fd()) {
-            return Ok(Typed::Interrupted);
+        if !signal::wait_readable(io::stdin().as_fd()) {
+            return Ok(LineInput::Interrupted);
         }
         // Byte by byte: what follows the line may be meant for a program that this line starts.
         match nix::unistd::read(io::stdin(), &mut buffer) {
-            Ok(0) | Err(Errno::EIO) if is_gone() => {
-                signal::hang_up();
-                return Ok(Typed::Interrupted);
+            Ok(0) | Err(Errno::EIO) if is_hung_up() => {
+                signal::mark_hangup();
+                return Ok(LineInput::Interrupted);
             }
-            Ok(0) if line.is_empty() => return Ok(Typed::End),
+            Ok(0) if line.is_empty() => return Ok(LineInput::End),
             Ok(0) => break,
             Ok(_) if buffer[0] == b'\n' => break,
             Ok(_) => line.push(buffer[0]),
@@ -143,38 +143,38 @@ pub fn read_line() -> io::Result<Typed> {
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(Typed::Line(String::from_utf8_lossy(&line).into_owned()))
+    Ok(LineInput::Line(String::from_utf8_lossy(&line).into_owned()))
 }
 
 /// A whole line that was typed before anybody asked for one, if there is one. The terminal has to be in a mode in which it
 /// gives whole lines.
 #[must_use]
-pub fn typed_ahead() -> Option<String> {
+pub fn typeahead() -> Option<String> {
     let input = io::stdin();
-    let mut door = [PollFd::new(input.as_fd(), PollFlags::POLLIN)];
-    let _ = poll(&mut door, PollTimeout::ZERO);
-    if door[0].revents() != Some(PollFlags::POLLIN) {
+    let mut fds = [PollFd::new(input.as_fd(), PollFlags::POLLIN)];
+    let _ = poll(&mut fds, PollTimeout::ZERO);
+    if fds[0].revents() != Some(PollFlags::POLLIN) {
         return None;
     }
     match read_line() {
-        Ok(Typed::Line(line)) => Some(line),
+        Ok(LineInput::Line(line)) => Some(line),
         _ => None,
     }
 }
 
 /// The terminal on the standard input is gone: there will be nothing to read any more.
 #[must_use]
-pub fn is_gone() -> bool {
+pub fn is_hung_up() -> bool {
     let input = io::stdin();
-    let mut door = [PollFd::new(input.as_fd(), PollFlags::empty())];
-    let _ = poll(&mut door, PollTimeout::ZERO);
-    door[0].any().unwrap_or(false)
+    let mut fds = [PollFd::new(input.as_fd(), PollFlags::empty())];
+    let _ = poll(&mut fds, PollTimeout::ZERO);
+    fds[0].any().unwrap_or(false)
 }
 
 /// Watches over a session until it is dropped.
 #[derive(Debug)]
-pub struct Watch {
-    over: Arc<(Mutex<bool>, Condvar)>,
+pub struct HangupWatcher {
+    finished: Arc<(Mutex<bool>, Condvar)>,
 }
 
 /// Starts to watch: once this program was asked to end, or the terminal went away, `give_up` is set. If the session is not
@@ -182,43 +182,43 @@ pub struct Watch {
 ///
 /// # Errors
 ///
-/// Fails if the signals are not listened to ([`signal::listen`]) or no thread can be made.
-pub fn watch(modes: Modes, give_up: Arc<AtomicBool>) -> io::Result<Watch> {
-    let bell = signal::end_bell().ok_or_else(|| io::Error::other("the signals are not listened to"))?;
+/// Fails if the signals are not listened to ([`signal::install_handlers`]) or no thread can be made.
+pub fn watch_hangup(modes: TerminalModes, give_up: Arc<AtomicBool>) -> io::Result<HangupWatcher> {
+    let bell = signal::termination_fd().ok_or_else(|| io::Error::other("the signals are not listened to"))?;
     let over = Arc::new((Mutex::new(false), Condvar::new()));
     let told = Arc::clone(&over);
     std::thread::Builder::new().name("watch".to_owned()).spawn(move || {
         // Signals are for the thread that works: they end its waiting.
         let _ = SigSet::all().thread_block();
         let input = io::stdin();
-        while signal::ended().is_none() {
+        while signal::termination_signal().is_none() {
             let mut doors = [PollFd::new(bell, PollFlags::POLLIN), PollFd::new(input.as_fd(), PollFlags::empty())];
             let _ = poll(&mut doors, PollTimeout::NONE);
             // The end of a terminal is told even though nothing is asked of it.
             if doors[1].any().unwrap_or(false) {
-                signal::hang_up();
+                signal::mark_hangup();
             }
         }
         give_up.store(true, Ordering::Release);
-        if !is_over_within(&told, PATIENCE) {
+        if !finishes_within(&told, EXIT_TIMEOUT) {
             modes.restore();
             // SAFETY: ends the process without running anything of it.
-            unsafe { libc::_exit(128 + signal::ended().unwrap_or(libc::SIGHUP)) }
+            unsafe { libc::_exit(128 + signal::termination_signal().unwrap_or(libc::SIGHUP)) }
         }
     })?;
-    Ok(Watch { over })
+    Ok(HangupWatcher { finished: over })
 }
 
-fn is_over_within(over: &(Mutex<bool>, Condvar), patience: Duration) -> bool {
+fn finishes_within(over: &(Mutex<bool>, Condvar), timeout: Duration) -> bool {
     let (flag, changed) = over;
     let guard = flag.lock().unwrap_or_else(PoisonError::into_inner);
-    let waited = changed.wait_timeout_while(guard, patience, |over| !*over);
+    let waited = changed.wait_timeout_while(guard, timeout, |over| !*over);
     *waited.unwrap_or_else(PoisonError::into_inner).0
 }
 
-impl Drop for Watch {
+impl Drop for HangupWatcher {
     fn drop(&mut self) {
-        *self.over.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.over.1.notify_all();
+        *self.finished.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.finished.1.notify_all();
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 /// Numbers of one process, or sums of several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Usage {
+pub struct ResourceUsage {
     /// Its threads.
     pub threads: u64,
     /// Its open descriptors; none where they may not be counted.
@@ -17,7 +17,7 @@ pub struct Usage {
     pub swapped: u64,
 }
 
-impl Usage {
+impl ResourceUsage {
     /// What `pid` uses now; zeros if there is no such process.
     #[must_use]
     pub fn of(pid: u32) -> Self {
@@ -34,7 +34,7 @@ impl Usage {
 
     /// Both together. What is known of one alone counts.
     #[must_use]
-    pub fn and(self, other: Self) -> Self {
+    pub fn plus(self, other: Self) -> Self {
         let sum = |one: Option<u64>, two: Option<u64>| match (one, two) {
             (Some(one), Some(two)) => Some(one + two),
             (one, two) => one.or(two),
@@ -60,10 +60,10 @@ mod tests {
 
     #[test]
     fn a_process_knows_its_own_numbers() {
-        let usage = Usage::of(std::process::id());
+        let usage = ResourceUsage::of(std::process::id());
         assert!(usage.threads >= 1 && usage.descriptors.is_some_and(|count| count >= 3), "{usage:?}");
-        assert_eq!(Usage::of(4_194_304), Usage::default(), "above every pid");
-        assert_eq!(usage.and(Usage::default()), usage);
+        assert_eq!(ResourceUsage::of(4_194_304), ResourceUsage::default(), "above every pid");
+        assert_eq!(usage.plus(ResourceUsage::default()), usage);
     }
 
     #[test]

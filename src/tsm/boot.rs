@@ -4,33 +4,33 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::plan::{PlanError, plan};
-use super::request::{Around, StartRequest};
+use super::request::{StartContext, StartRequest};
 
 /// The search path of a unit that says nothing about it.
 const UNIT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Variables that systemd gives to a unit as well.
-const GIVEN: [&str; 4] = ["HOME", "USER", "LOGNAME", "SHELL"];
+const SYSTEMD_VARIABLES: [&str; 4] = ["HOME", "USER", "LOGNAME", "SHELL"];
 
 /// Why a service that can be started here would not be with the machine: its program is found through the PATH of the operator only.
 #[must_use]
-pub fn not_found_by_unit(file: &Path, around: &Around) -> Option<String> {
+pub fn not_found_by_unit(file: &Path, context: &StartContext) -> Option<String> {
     let request = StartRequest { program: vec![file.display().to_string()], ..StartRequest::default() };
-    let here = plan(&request, around).ok()?;
-    let given = around.variables.iter().filter(|(name, _)| GIVEN.contains(&name.as_str()));
+    let here = plan(&request, context).ok()?;
+    let given = context.variables.iter().filter(|(name, _)| SYSTEMD_VARIABLES.contains(&name.as_str()));
     let mut variables: BTreeMap<String, String> = given.map(|(name, value)| (name.clone(), value.clone())).collect();
     variables.insert("PATH".to_owned(), UNIT_PATH.to_owned());
-    let Err(PlanError::Program(error)) = plan(&request, &Around { variables: &variables, ..*around }) else {
+    let Err(PlanError::Program(error)) = plan(&request, &StartContext { variables: &variables, ..*context }) else {
         return None;
     };
     let found = here.program.argv.first().filter(|word| word.contains('/'));
     let found = found.cloned().or_else(|| {
-        let search = around.variables.get("PATH").map_or("", String::as_str);
+        let search = context.variables.get("PATH").map_or("", String::as_str);
         Some(crate::sys::program::find(here.program.argv.first()?, search, &here.cwd)?.display().to_string())
     });
     let way = found.as_deref().and_then(|found| Some((found, Path::new(found).parent()?.display())));
-    let way = way.map(|(found, folder)| {
-        format!("write {found} in its command, or `export PATH=\"{folder}:{UNIT_PATH}\"` in {}", file.display())
+    let way = way.map(|(found, directory)| {
+        format!("write {found} in its command, or `export PATH=\"{directory}:{UNIT_PATH}\"` in {}", file.display())
     });
     Some(format!(
         "a unit that starts it with the machine will not find its program ({error}): its PATH is {UNIT_PATH}; {}",

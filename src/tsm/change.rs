@@ -11,7 +11,7 @@ use crate::supervise::meta::Meta;
 
 /// Something that a restart changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
+pub struct FieldChange {
     /// What it is called.
     pub what: String,
     /// As it was; none if it was not there.
@@ -20,7 +20,7 @@ pub struct Change {
     pub to: Option<String>,
 }
 
-impl fmt::Display for Change {
+impl fmt::Display for FieldChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = |side: &Option<String>| side.clone().unwrap_or_else(|| "none".to_owned());
         write!(f, "{}: {} → {}", self.what, shown(&self.from), shown(&self.to))
@@ -28,7 +28,7 @@ impl fmt::Display for Change {
 }
 
 /// Fields that say nothing about what runs: who made the record, and what follows from other fields.
-const PASSED: [&str; 10] = [
+const IGNORED_FIELDS: [&str; 10] = [
     "word",
     "started_by",
     "created_ms",
@@ -43,7 +43,7 @@ const PASSED: [&str; 10] = [
 
 /// What differs between two records of one process, in what to run and how to keep it.
 #[must_use]
-pub fn between(before: &Meta, after: &Meta) -> Vec<Change> {
+pub fn between(before: &Meta, after: &Meta) -> Vec<FieldChange> {
     let (old, new) = (fields(before), fields(after));
     let mut keys: Vec<&String> = old.keys().chain(new.keys()).collect();
     keys.sort_unstable();
@@ -51,7 +51,7 @@ pub fn between(before: &Meta, after: &Meta) -> Vec<Change> {
     let changed = |key: &&String| old.get(*key) != new.get(*key);
     let change = |key: &String| {
         let shown = |fields: &BTreeMap<String, String>| fields.get(key).map(|value| masked(key, value));
-        Change { what: key.clone(), from: shown(&old), to: shown(&new) }
+        FieldChange { what: key.clone(), from: shown(&old), to: shown(&new) }
     };
     keys.into_iter().filter(changed).map(change).collect()
 }
@@ -70,7 +70,7 @@ fn fields(meta: &Meta) -> BTreeMap<String, String> {
     insert(&mut fields, "directory", &Value::String(meta.cwd.display().to_string()));
     insert(&mut fields, "port", &meta.port.map_or(Value::Null, Value::from));
     if let Ok(Value::Object(run)) = serde_json::to_value(&meta.run) {
-        for (key, value) in run.iter().filter(|(key, _)| !PASSED.contains(&key.as_str())) {
+        for (key, value) in run.iter().filter(|(key, _)| !IGNORED_FIELDS.contains(&key.as_str())) {
             flatten(&mut fields, key, value);
         }
     }
@@ -114,7 +114,7 @@ mod tests {
         after.command = "node b.js".to_owned();
         after.run.started_by = 7;
         after.run.kill_timeout_ms = 500;
-        after.run.care.cron = "0 4 * * *".to_owned();
+        after.run.monitor.cron = "0 4 * * *".to_owned();
         after.run.set = vec![
             ("GREETING".into(), "hi".into()),
             ("DB_PASSWORD".into(), "hunter2".into()),

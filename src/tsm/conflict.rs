@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::base::redact;
-use crate::supervise::meta::State;
+use crate::supervise::meta::ProcessState;
 use crate::sys::net;
 
 use super::store::Process;
@@ -47,7 +47,7 @@ pub enum Holder {
 }
 
 /// Commands are cut after so many characters.
-const WIDEST: usize = 80;
+const MAX_COMMAND_WIDTH: usize = 80;
 
 /// Whether somebody has `port`: listens on it, or is managed and has claimed it.
 #[must_use]
@@ -66,12 +66,12 @@ pub fn listening(port: u16, processes: &[Process]) -> Option<Conflict> {
             let managed = managed.map(|process| process.name.to_string());
             Holder::Process { pid: owner.pid, command: owner.command, managed }
         }
-        None => Holder::Hidden { user: net::login(listener.uid) },
+        None => Holder::Hidden { user: net::user_name(listener.uid) },
     };
     Some(Conflict { port, holder })
 }
 
-/// Who listens on `port`, by name if it is a process whose folder stands beside `dir`.
+/// Who listens on `port`, by name if it is a process whose directory stands beside `dir`.
 #[must_use]
 pub fn listening_beside(port: u16, dir: &Path) -> Option<Conflict> {
     let mut conflict = listening(port, &[])?;
@@ -89,7 +89,7 @@ pub fn claimed(port: u16, processes: &[Process]) -> Option<Conflict> {
     let claims = |process: &&Process| {
         process.meta.port == Some(port)
             && !process.meta.run.port_guessed
-            && (process.is_running() || matches!(process.view.state, State::Waiting | State::Unknown))
+            && (process.is_running() || matches!(process.live.state, ProcessState::Waiting | ProcessState::Unknown))
     };
     let process = processes.iter().find(claims)?;
     let (name, pid, command) = (process.name.to_string(), process.pid(), redact::text(&process.meta.command));
@@ -102,7 +102,9 @@ impl Conflict {
     pub fn line(&self) -> String {
         let port = self.port;
         match &self.holder {
-            Holder::Process { pid, command, .. } => format!("port {port} is in use by PID {pid} ({})", cut(command)),
+            Holder::Process { pid, command, .. } => {
+                format!("port {port} is in use by PID {pid} ({})", truncate(command))
+            }
             Holder::Hidden { user } => format!("port {port} is in use by a process of {user}"),
             Holder::Claimed { name, .. } => format!("port {port} belongs to `{name}`"),
         }
@@ -110,7 +112,7 @@ impl Conflict {
 
     /// How to get the port.
     #[must_use]
-    pub fn way_out(&self) -> String {
+    pub fn suggestion(&self) -> String {
         match &self.holder {
             Holder::Process { managed: Some(name), .. } | Holder::Claimed { name, .. } => format!("tsm stop {name}"),
             Holder::Process { pid, managed: None, .. } => format!("kill {pid}"),
@@ -130,7 +132,7 @@ impl fmt::Display for Conflict {
         match &self.holder {
             Holder::Process { pid, command, .. } => {
                 writeln!(f, "   Blocking process: PID {pid}")?;
-                writeln!(f, "   Command: {}", cut(command))?;
+                writeln!(f, "   Command: {}", truncate(command))?;
             }
             Holder::Hidden { user } => {
                 writeln!(f, "   Blocking process: one of the user {user}, whose PID only root can see")?;
@@ -140,18 +142,18 @@ impl fmt::Display for Conflict {
                     Some(pid) => writeln!(f, "   Blocking process: PID {pid} ({name}, not listening yet)")?,
                     None => writeln!(f, "   Blocking process: {name}, which is being started")?,
                 }
-                writeln!(f, "   Command: {}", cut(command))?;
+                writeln!(f, "   Command: {}", truncate(command))?;
             }
         }
-        writeln!(f, "\nSolutions:\n   • Stop the process: {}", self.way_out())?;
+        writeln!(f, "\nSolutions:\n   • Stop the process: {}", self.suggestion())?;
         writeln!(f, "   • Or use a different port in your config")?;
         write!(f, "   • Or use: tsm doctor")
     }
 }
 
-fn cut(command: &str) -> String {
+fn truncate(command: &str) -> String {
     let one_line = command.replace(['\n', '\t'], " ");
-    match one_line.char_indices().nth(WIDEST) {
+    match one_line.char_indices().nth(MAX_COMMAND_WIDTH) {
         Some((end, _)) => format!("{}…", &one_line[..end]),
         None => one_line,
     }

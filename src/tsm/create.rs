@@ -1,4 +1,4 @@
-//! Making a process: its name, id and port under the lock, its folder, its record. All of it can be undone until it ran.
+//! Making a process: its name, id and port under the lock, its directory, its record. All of it can be undone until it ran.
 
 use std::fs;
 use std::io::{self, Write};
@@ -6,33 +6,33 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::base::fault::{Advise, Kind};
+use crate::base::fault::{FaultKind, UserFacingError};
 use crate::base::name::ProcessName;
 use crate::base::time::Timestamp;
 use crate::disk;
-use crate::supervise::care::Care;
 use crate::supervise::client;
-use crate::supervise::meta::{self, Life, Meta, Run, State};
-use crate::supervise::whose::Claims;
+use crate::supervise::meta::{self, Meta, ProcessState, RunSpec, RunState};
+use crate::supervise::monitor_spec::MonitorSpec;
+use crate::supervise::ownership::ProcessClaims;
 use crate::sys::file::{self, FileError};
 use crate::sys::host::Host;
 use crate::sys::paths::Paths;
 use crate::sys::{net, privileges, process};
 
-use super::attend;
+use super::allocate::{Allocation, AllocationError, allocate};
+use super::command_line::join;
 use super::conflict::Conflict;
-use super::control::{ControlError, refuse_foreign};
-use super::keep::Strategy;
-use super::lost;
-use super::placement::{Placement, PlacementError, place};
+use super::control::{ControlError, check_owner};
+use super::options::Strategy;
 use super::plan::StartPlan;
-use super::port::PortWish;
+use super::port::PortSpec;
 use super::ports;
-use super::remove::{aside, clear_aside};
-use super::roster::Roster;
+use super::process_index::ProcessIndex;
+use super::remove::{clear_staging, staging_path};
+use super::sidecar;
 use super::start::Environ;
-use super::store::{Process, Store, StoreError};
-use super::words::joined;
+use super::store::{Process, ProcessStore, StoreError};
+use super::unrecorded;
 
 /// A process that is made and not started yet.
 #[derive(Debug)]
@@ -43,16 +43,16 @@ pub struct Created {
     pub id: u32,
     /// Its port.
     pub port: Option<u16>,
-    /// Its folder.
+    /// Its directory.
     pub dir: PathBuf,
     /// Who has the guessed port.
-    pub in_the_way: Option<Conflict>,
+    pub guessed_port_conflict: Option<Conflict>,
     /// Its record of before, if it is started again.
-    pub before: Option<Meta>,
+    pub previous: Option<Meta>,
     /// The port is its own, and not a guess.
     claimed: bool,
-    /// The folder was made for this start.
-    fresh: bool,
+    /// The directory was made for this start.
+    is_new: bool,
 }
 
 /// Why a process could not be made.
@@ -60,7 +60,7 @@ pub struct Created {
 pub enum CreateError {
     /// There is no place for it.
     #[error(transparent)]
-    Placement(#[from] PlacementError),
+    Allocation(#[from] AllocationError),
     /// The processes there are cannot be seen.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -75,7 +75,7 @@ pub enum CreateError {
     },
     /// Root acts as another user, and would start what is not root's.
     #[error("`{}` belongs to {owner}, and root starts nothing there", home.display())]
-    ForeignHome {
+    OtherUserHome {
         /// `$TETRA_DIR`.
         home: PathBuf,
         /// Whose it is.
@@ -83,10 +83,10 @@ pub enum CreateError {
     },
     /// It is another user's.
     #[error(transparent)]
-    Foreign(Box<ControlError>),
+    OtherUser(Box<ControlError>),
     /// One of this name runs whose directory was removed.
     #[error("process '{name}' still runs: its directory was removed, but pid {pid} lives")]
-    Lost {
+    Unrecorded {
         /// The process.
         name: ProcessName,
         /// Its oldest process.
@@ -94,47 +94,47 @@ pub enum CreateError {
     },
 }
 
-impl Advise for CreateError {
-    fn kind(&self) -> Kind {
+impl UserFacingError for CreateError {
+    fn kind(&self) -> FaultKind {
         match self {
-            Self::Placement(error) => error.kind(),
+            Self::Allocation(error) => error.kind(),
             Self::Store(error) => error.kind(),
             Self::File(error) => error.kind(),
-            Self::Supervised { .. } => Kind::Locked,
-            Self::ForeignHome { .. } => Kind::Refused,
-            Self::Foreign(error) => error.kind(),
-            Self::Lost { .. } => Kind::Failed,
+            Self::Supervised { .. } => FaultKind::Locked,
+            Self::OtherUserHome { .. } => FaultKind::Refused,
+            Self::OtherUser(error) => error.kind(),
+            Self::Unrecorded { .. } => FaultKind::Failed,
         }
     }
 
     fn advice(&self) -> Option<String> {
         match self {
-            Self::Placement(error) => error.advice(),
+            Self::Allocation(error) => error.advice(),
             Self::Store(error) => error.advice(),
             Self::File(error) => error.advice(),
             Self::Supervised { .. } => Some("try again in a moment".to_owned()),
-            Self::ForeignHome { owner, .. } => {
+            Self::OtherUserHome { owner, .. } => {
                 Some(format!("`sudo -u {owner} tsm …` acts as that user; `sudo -H tsm …` uses a directory of root"))
             }
-            Self::Foreign(error) => error.advice(),
-            Self::Lost { name, .. } => Some(format!("`tsm kill {name}` ends it; then start it again")),
+            Self::OtherUser(error) => error.advice(),
+            Self::Unrecorded { name, .. } => Some(format!("`tsm kill {name}` ends it; then start it again")),
         }
     }
 }
 
-/// The starter's variables inside the process folder: `K=V`, each ended by a NUL.
+/// The starter's variables inside the process directory: `K=V`, each ended by a NUL.
 const SNAPSHOT: &str = "environ";
 
 /// The marks of a process that starts another one are not inherited.
-const MARKS: [&str; 3] = ["TSM_RUN", "TSM_PROCESS_DIR", NOTIFY];
+const INHERITED_MARKERS: [&str; 3] = ["TSM_RUN", "TSM_PROCESS_DIR", NOTIFY];
 
 /// Where a process says that it is ready.
 pub(super) const NOTIFY: &str = "NOTIFY_SOCKET";
 
 /// How long the supervisor of the last life may take to let go.
-const LET_GO: Duration = Duration::from_secs(5);
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Gives a plan its name, id and port, makes its folder, and writes its record with the state `starting`.
+/// Gives a plan its name, id and port, makes its directory, and writes its record with the state `starting`.
 ///
 /// All of it under one lock, so of two starts of one name only one goes on.
 ///
@@ -157,33 +157,36 @@ pub fn create_all(
     host: &dyn Host,
 ) -> Result<Vec<Result<Created, CreateError>>, CreateError> {
     if let Some(owner) = privileges::acts_for() {
-        return Err(CreateError::ForeignHome { home: paths.home().to_owned(), owner: net::login(owner) });
+        return Err(CreateError::OtherUserHome { home: paths.home().to_owned(), owner: net::user_name(owner) });
     }
-    file::folder(&paths.tsm())?;
-    file::private_folder(&paths.runtime())?;
-    file::private_folder(&paths.processes())?;
-    let claims = Claims::default();
+    file::create_dir(&paths.tsm())?;
+    file::create_private_dir(&paths.runtime())?;
+    file::create_private_dir(&paths.processes())?;
+    let claims = ProcessClaims::default();
     if plans.iter().any(|plan| is_new(plan, paths)) {
         // Before the lock: others wait for it, and what was lost was so before.
-        claims.look();
+        claims.load();
     }
     let _lock = lock(&paths.id_lock())?;
-    clear_aside(paths);
-    let mut roster = Roster::read(Store::open(paths))?;
+    clear_staging(paths);
+    let mut index = ProcessIndex::read(ProcessStore::open(paths))?;
     let mut all = Vec::new();
     for plan in plans {
-        let created = create_one(plan, paths, &roster, &claims, host.now()).and_then(|(created, meta)| {
+        let created = create_one(plan, paths, &index, &claims, host.now()).and_then(|(created, meta)| {
             created.write(&meta, plan, host).inspect_err(|_| created.undo(paths))?;
             Ok(created)
         });
         if let Ok(created) = &created {
-            roster.note(&created.name, created.id, created.port);
+            index.insert(&created.name, created.id, created.port);
         }
         all.push(created);
     }
-    let ports =
-        all.iter().flatten().map(|it| ports::Move { process: it.name.as_str(), from: it.left(), to: it.claim() });
-    if let Err(error) = ports::enter(paths, &ports.collect::<Vec<_>>()) {
+    let ports = all.iter().flatten().map(|it| ports::PortChange {
+        process: it.name.as_str(),
+        from: it.released_port(),
+        to: it.claimed_port(),
+    });
+    if let Err(error) = ports::apply(paths, &ports.collect::<Vec<_>>()) {
         all.iter().flatten().for_each(|created| created.undo(paths));
         return Err(error.into());
     }
@@ -194,45 +197,45 @@ pub fn create_all(
 fn is_new(plan: &StartPlan, paths: &Paths) -> bool {
     let is_its =
         |name: &str| name.strip_prefix(&*plan.base.text).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
-    !Store::open(paths).names().unwrap_or_default().iter().any(|name| is_its(name.as_str()))
+    !ProcessStore::open(paths).names().unwrap_or_default().iter().any(|name| is_its(name.as_str()))
 }
 
 fn create_one(
     plan: &StartPlan,
     paths: &Paths,
-    roster: &Roster,
-    claims: &Claims,
+    index: &ProcessIndex,
+    claims: &ProcessClaims,
     now: Timestamp,
 ) -> Result<(Created, Meta), CreateError> {
-    let placement = place(plan, roster, &|port| roster.conflict(port))?;
-    let dir = paths.process(&placement.name);
+    let allocation = allocate(plan, index, &|port| index.conflict(port))?;
+    let dir = paths.process(&allocation.name);
     if !dir.exists()
-        && let Some(pid) = lost::of(&placement.name, paths, claims).first()
+        && let Some(pid) = unrecorded::of(&allocation.name, paths, claims).first()
     {
-        return Err(CreateError::Lost { name: placement.name, pid: *pid });
+        return Err(CreateError::Unrecorded { name: allocation.name, pid: *pid });
     }
-    if let Some(process) = &placement.again {
-        refuse_foreign(process).map_err(|error| CreateError::Foreign(Box::new(error)))?;
+    if let Some(process) = &allocation.existing {
+        check_owner(process).map_err(|error| CreateError::OtherUser(Box::new(error)))?;
     }
-    if placement.again.as_ref().is_some_and(|process| process.view.supervised) {
-        let patience = Instant::now() + LET_GO;
-        client::wait_unsupervised(&dir, patience)
-            .map_err(|_| CreateError::Supervised { name: placement.name.clone() })?;
+    if allocation.existing.as_ref().is_some_and(|process| process.live.supervised) {
+        let timeout = Instant::now() + RELEASE_TIMEOUT;
+        client::wait_unsupervised(&dir, timeout)
+            .map_err(|_| CreateError::Supervised { name: allocation.name.clone() })?;
     }
-    let before = meta::read(&dir).ok().flatten().or_else(|| meta::earlier(&dir));
-    let mut meta = compose(plan, &placement, before.as_ref(), now);
-    if meta.run.care.notify {
-        let socket = attend::socket_of(&dir, meta.run.user.is_some()).map_err(failed("name the socket of", &dir))?;
+    let before = meta::read(&dir).ok().flatten().or_else(|| meta::read_backup(&dir));
+    let mut meta = build_meta(plan, &allocation, before.as_ref(), now);
+    if meta.run.monitor.notify {
+        let socket = sidecar::socket_of(&dir, meta.run.user.is_some()).map_err(failed("name the socket of", &dir))?;
         meta.run.set.push((NOTIFY.to_owned(), socket));
     }
     let created = Created {
         claimed: !meta.run.port_guessed,
-        name: placement.name,
-        id: placement.id,
-        port: placement.port,
-        in_the_way: placement.in_the_way,
-        fresh: !dir.exists(),
-        before,
+        name: allocation.name,
+        id: allocation.id,
+        port: allocation.port,
+        guessed_port_conflict: allocation.guessed_port_conflict,
+        is_new: !dir.exists(),
+        previous: before,
         dir,
     };
     Ok((created, meta))
@@ -240,61 +243,62 @@ fn create_one(
 
 impl Created {
     fn write(&self, meta: &Meta, plan: &StartPlan, host: &dyn Host) -> Result<(), FileError> {
-        // A new folder is complete when it gets its name; whoever is killed before has done nothing.
-        let dir = if self.fresh { aside(&self.dir) } else { self.dir.clone() };
-        let filled = fill(&dir, meta, plan, host).and_then(|()| {
+        // A new directory is complete when it gets its name; whoever is killed before has done nothing.
+        let dir = if self.is_new { staging_path(&self.dir) } else { self.dir.clone() };
+        let filled = write_files(&dir, meta, plan, host).and_then(|()| {
             if dir == self.dir { Ok(()) } else { fs::rename(&dir, &self.dir).map_err(failed("make", &self.dir)) }
         });
-        if filled.is_err() && self.fresh {
+        if filled.is_err() && self.is_new {
             let _ = fs::remove_dir_all(&dir);
         }
         filled
     }
 
-    /// Leaves everything as it was before: for a start that failed before its program ran. Nobody may supervise the folder.
+    /// Leaves everything as it was before: for a start that failed before its program ran. Nobody may supervise the directory.
     pub fn undo(&self, paths: &Paths) {
         // What cannot be put back is not worth more than the error that led here.
-        let back = ports::Move { process: self.name.as_str(), from: self.claim(), to: self.left() };
-        let _ = ports::enter(paths, &[back]);
-        let _ = match &self.before {
-            _ if self.fresh => fs::remove_dir_all(&self.dir),
+        let back =
+            ports::PortChange { process: self.name.as_str(), from: self.claimed_port(), to: self.released_port() };
+        let _ = ports::apply(paths, &[back]);
+        let _ = match &self.previous {
+            _ if self.is_new => fs::remove_dir_all(&self.dir),
             Some(before) => meta::write(&self.dir, before),
             None => meta::remove(&self.dir),
         };
     }
 
     /// The port that is entered for it at once.
-    fn claim(&self) -> Option<u16> {
+    fn claimed_port(&self) -> Option<u16> {
         self.port.filter(|_| self.claimed)
     }
 
     /// The port that it had and has no more.
-    fn left(&self) -> Option<u16> {
-        self.port_before().filter(|before| self.claimed || Some(*before) != self.port)
+    fn released_port(&self) -> Option<u16> {
+        self.previous_port().filter(|before| self.claimed || Some(*before) != self.port)
     }
 
-    fn port_before(&self) -> Option<u16> {
-        self.before.as_ref().and_then(|meta| meta.port)
+    fn previous_port(&self) -> Option<u16> {
+        self.previous.as_ref().and_then(|meta| meta.port)
     }
 }
 
 /// The starter's own, and the secrets that were opened for this start: they are stronger.
-type Surroundings<'a> = (&'a dyn Host, &'a [(String, String)]);
+type StarterEnvironment<'a> = (&'a dyn Host, &'a [(String, String)]);
 
-fn fill(dir: &Path, meta: &Meta, plan: &StartPlan, host: &dyn Host) -> Result<(), FileError> {
-    file::private_folder(dir)?;
+fn write_files(dir: &Path, meta: &Meta, plan: &StartPlan, host: &dyn Host) -> Result<(), FileError> {
+    file::create_private_dir(dir)?;
     let snapshot = dir.join(SNAPSHOT);
     // Secrets that were opened now are a part of it.
-    let kept = plan.environ == Environ::Kept && plan.opened.is_empty() && snapshot.exists();
+    let kept = plan.environ == Environ::Recorded && plan.unsealed_secrets.is_empty() && snapshot.exists();
     if !kept {
-        write_snapshot(&snapshot, (host, &plan.opened)).map_err(failed("write", &snapshot))?;
+        write_snapshot(&snapshot, (host, &plan.unsealed_secrets)).map_err(failed("write", &snapshot))?;
     }
     meta::write(dir, meta).map_err(failed("write", &meta::path(dir)))
 }
 
 /// The lock on ids and names; its file is made if need be and never removed.
 fn lock(path: &Path) -> Result<fs::File, FileError> {
-    disk::own().create(0o600).open(path).map_err(failed("make", path))?;
+    disk::own_file().create(0o600).open(path).map_err(failed("make", path))?;
     file::lock(path)
 }
 
@@ -302,9 +306,9 @@ fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileEr
     move |source| FileError::Io { action, path: path.to_owned(), source }
 }
 
-fn write_snapshot(path: &Path, (host, opened): Surroundings) -> io::Result<()> {
+fn write_snapshot(path: &Path, (host, opened): StarterEnvironment) -> io::Result<()> {
     let mut bytes = Vec::new();
-    let text = host.variables().iter().filter(|(name, _)| !MARKS.contains(&name.as_str()));
+    let text = host.variables().iter().filter(|(name, _)| !INHERITED_MARKERS.contains(&name.as_str()));
     let text = text.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
     let raw = host.raw_variables().iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
     let opened_too = opened.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
@@ -313,57 +317,57 @@ fn write_snapshot(path: &Path, (host, opened): Surroundings) -> io::Result<()> {
     for (name, value) in own.chain(opened_too) {
         bytes.extend([name, b"=", value, b"\0"].concat());
     }
-    disk::own().create(0o600).truncate().open(path)?.write_all(&bytes)
+    disk::own_file().create(0o600).truncate().open(path)?.write_all(&bytes)
 }
 
 /// What is to be looked after. Files are named from where the process runs.
-fn care(plan: &StartPlan) -> Care {
-    let care = &plan.kept.care;
+fn care(plan: &StartPlan) -> MonitorSpec {
+    let care = &plan.settings.care;
     let watch = care.watch.iter().map(|path| plan.cwd.join(path).display().to_string()).collect();
-    Care { watch, ..care.clone() }
+    MonitorSpec { watch, ..care.clone() }
 }
 
 /// The record that a process would have if it were started again by this plan, with its port.
 #[must_use]
 pub(super) fn record(plan: &StartPlan, process: &Process) -> Meta {
-    let port = match plan.port.as_ref().map(|choice| choice.wish) {
-        Some(PortWish::Exactly(port) | PortWish::From(port)) => Some(port),
-        Some(PortWish::Nothing) | None => None,
+    let port = match plan.port.as_ref().map(|choice| choice.spec) {
+        Some(PortSpec::Exact(port) | PortSpec::AtLeast(port)) => Some(port),
+        Some(PortSpec::None) | None => None,
     };
     let (name, id) = (process.name.clone(), process.meta.tsm_id);
-    let placement = Placement { name, id, port, again: None, in_the_way: None };
-    compose(plan, &placement, Some(&process.meta), Timestamp(0))
+    let allocation = Allocation { name, id, port, existing: None, guessed_port_conflict: None };
+    build_meta(plan, &allocation, Some(&process.meta), Timestamp(0))
 }
 
 /// The record that the supervisor begins with.
-fn compose(plan: &StartPlan, placement: &Placement, before: Option<&Meta>, now: Timestamp) -> Meta {
+fn build_meta(plan: &StartPlan, allocation: &Allocation, before: Option<&Meta>, now: Timestamp) -> Meta {
     let text = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
     let guessed = plan.port.as_ref().is_some_and(|choice| !choice.source.is_claim());
     let mut set = plan.set.clone();
     set.retain(|(key, _)| key != NOTIFY);
-    if let Some(port) = placement.port.filter(|_| !guessed) {
+    if let Some(port) = allocation.port.filter(|_| !guessed) {
         set.retain(|(key, _)| key != "PORT");
         set.push(("PORT".to_owned(), port.to_string()));
     }
     Meta {
-        tsm_id: placement.id,
-        name: placement.name.to_string(),
+        tsm_id: allocation.id,
+        name: allocation.name.to_string(),
         pid: 0,
-        command: joined(&plan.program.argv),
-        port: placement.port,
+        command: join(&plan.program.argv),
+        port: allocation.port,
         cwd: plan.cwd.clone(),
         interpreter: plan.program.interpreter.clone(),
         process_type: plan.program.kind.to_string(),
         env_file: plan.env_file.as_ref().map(|file| file.path.display().to_string()).unwrap_or_default(),
         prehook: plan.pre_hook.clone(),
         start_time: before.map_or(0, |before| before.start_time),
-        status: State::Starting.status(),
+        status: ProcessState::Starting.status(),
         // To start what there was before is to start it again.
         restarts: before.map_or(0, |before| before.restarts.saturating_add(1)),
         unstable_restarts: 0,
         version: meta::VERSION,
-        state: State::Starting,
-        run: Run {
+        state: ProcessState::Starting,
+        run: RunSpec {
             argv: plan.program.argv.clone(),
             word: plan.program.word.clone(),
             set,
@@ -372,28 +376,32 @@ fn compose(plan: &StartPlan, placement: &Placement, before: Option<&Meta>, now: 
             org: plan.org.clone(),
             environment: plan.environment.clone(),
             service: text(&plan.service),
-            restart: plan.kept.restart,
-            max_restarts: plan.kept.max_restarts,
-            kill_timeout_ms: u64::try_from(plan.kept.kill_timeout.as_millis()).unwrap_or(u64::MAX),
-            log_size: plan.kept.log_size,
-            log_keep: plan.kept.log_keep,
+            restart: plan.settings.restart,
+            max_restarts: plan.settings.max_restarts,
+            kill_timeout_ms: u64::try_from(plan.settings.kill_timeout.as_millis()).unwrap_or(u64::MAX),
+            log_size: plan.settings.log_size,
+            log_keep: plan.settings.log_keep,
             port_guessed: guessed,
-            log_patience_ms: before.map_or(Run::default().log_patience_ms, |before| before.run.log_patience_ms),
+            log_patience_ms: before.map_or(RunSpec::default().log_patience_ms, |before| before.run.log_patience_ms),
             write_only_output: before.is_some_and(|before| before.run.write_only_output),
-            care: care(plan),
+            monitor: care(plan),
             group: plan.group.clone(),
-            limits: plan.kept.limits,
-            user: plan.kept.user.clone(),
+            limits: plan.settings.limits,
+            user: plan.settings.user.clone(),
             options: plan.options.clone(),
             stack: plan.stack.clone(),
             deps: plan.needs.clone(),
             started_by: process::own_pid(),
             created_ms: before.map_or(now.0, |before| before.run.created_ms),
-            stop_signal: plan.kept.stop_signal.number(),
-            oneshot: plan.kept.oneshot,
-            recreate: plan.kept.strategy == Strategy::Recreate,
+            stop_signal: plan.settings.stop_signal.number(),
+            oneshot: plan.settings.oneshot,
+            recreate: plan.settings.strategy == Strategy::Recreate,
         },
-        life: Life { starter_pid: process::own_pid(), former: before.and_then(Meta::as_former), ..Life::default() },
+        run_state: RunState {
+            starter_pid: process::own_pid(),
+            previous: before.and_then(Meta::as_previous),
+            ..RunState::default()
+        },
         last_exit: before.and_then(|before| before.last_exit.clone()),
         unknown: before.map(|before| before.unknown.clone()).unwrap_or_default(),
     }

@@ -12,19 +12,19 @@ mod writer;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::keep::Keep;
-use super::port::PortWish;
+use super::options::ServiceOptions;
+use super::port::PortSpec;
 use crate::base::environment::EnvRef;
-use crate::base::fault::{Advise, Kind, Place};
-use crate::base::name::legalise;
-use crate::base::near::nearest;
+use crate::base::fault::{FaultKind, Location, UserFacingError};
+use crate::base::name::sanitize;
+use crate::base::suggest::closest_match;
 use crate::disk;
 use keys::{KEYS, Key};
-use reader::{Assignment, Reader};
-use value::Given;
+use reader::{Assignment, DefinitionReader};
+use value::RawValue;
 
 /// The key by which `org apply` knows again what it made, and from which environment.
-pub const MADE_FROM: &str = "TETRA_MADE_FROM";
+pub const GENERATED_FROM: &str = "TETRA_MADE_FROM";
 
 /// What a definition says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -35,7 +35,7 @@ pub struct Definition {
     pub name: String,
     /// `TSM_COMMAND`, and behind it what `TSM_ARGS` lists, quoted.
     pub command: String,
-    /// `TSM_CWD`; the file's folder without it. Relative to the file's folder.
+    /// `TSM_CWD`; the file's directory without it. Relative to the file's directory.
     pub cwd: PathBuf,
     /// `TSM_ENV_FILE`.
     pub env_file: Option<String>,
@@ -44,7 +44,7 @@ pub struct Definition {
     /// `TSM_ENVIRONMENT`: the environment that it belongs to, `ORG/ENV`.
     pub belongs: Option<EnvRef>,
     /// `TSM_PORT`.
-    pub port: Option<PortWish>,
+    pub port: Option<PortSpec>,
     /// `TSM_DESCRIPTION`.
     pub description: Option<String>,
     /// `TSM_PRE_COMMAND`.
@@ -60,7 +60,7 @@ pub struct Definition {
     /// How it is kept: `TSM_RESTART` (or `TSM_RESTART_ON_FAILURE`), `TSM_MAX_RESTARTS`, `TSM_KILL_TIMEOUT`, `TSM_LOG_SIZE`,
     /// `TSM_LOG_KEEP`; what it may have and as whom it runs: `TSM_MEMORY_MAX`, `TSM_LIMIT_NOFILE`, `TSM_LIMIT_NPROC`, `TSM_USER`;
     /// how it ends and is restarted: `TSM_STOP_SIGNAL`, `TSM_TYPE`, `TSM_STRATEGY`.
-    pub keep: Keep,
+    pub options: ServiceOptions,
     /// `TSM_ARGS`, until they are a part of the command.
     pub arguments: Vec<String>,
     /// The `export` lines, in order.
@@ -68,7 +68,7 @@ pub struct Definition {
     /// Every other key, as it was; a list has its values joined by spaces.
     pub unknown: Vec<(String, String)>,
     /// Keys that look like slips of the finger, with what was probably meant.
-    pub slips: Vec<(String, &'static str)>,
+    pub typos: Vec<(String, &'static str)>,
 }
 
 /// Why a definition cannot be used.
@@ -86,7 +86,7 @@ pub enum DefinitionError {
     #[error("{what}")]
     Malformed {
         /// Where.
-        at: Place,
+        at: Location,
         /// What is wrong.
         what: String,
     },
@@ -98,17 +98,17 @@ pub enum DefinitionError {
     },
 }
 
-impl Advise for DefinitionError {
-    fn kind(&self) -> Kind {
+impl UserFacingError for DefinitionError {
+    fn kind(&self) -> FaultKind {
         match self {
-            Self::Unreadable { source, .. } if disk::distrust(source).is_some() => Kind::Refused,
-            _ => Kind::Failed,
+            Self::Unreadable { source, .. } if disk::untrusted_error(source).is_some() => FaultKind::Refused,
+            _ => FaultKind::Failed,
         }
     }
 
     fn advice(&self) -> Option<String> {
         match self {
-            Self::Unreadable { source, .. } => disk::distrust(source).map(disk::Distrust::advice),
+            Self::Unreadable { source, .. } => disk::untrusted_error(source).map(disk::UntrustedFileError::advice),
             Self::Malformed { .. } => Some(
                 "a definition holds lines `KEY=value`, `export KEY=value` and comments; it is read, never executed"
                     .to_owned(),
@@ -117,7 +117,7 @@ impl Advise for DefinitionError {
         }
     }
 
-    fn place(&self) -> Option<Place> {
+    fn location(&self) -> Option<Location> {
         match self {
             Self::Malformed { at, .. } => Some(at.clone()),
             Self::Unreadable { .. } | Self::NoCommand { .. } => None,
@@ -144,18 +144,18 @@ impl Definition {
     /// As [`read`](Self::read), and if it is not to be trusted.
     pub fn read_to_run(file: &Path, variables: &BTreeMap<String, String>) -> Result<Self, DefinitionError> {
         let unreadable = |source| DefinitionError::Unreadable { path: file.to_owned(), source };
-        let text = disk::read_to_run(file).map_err(unreadable)?;
+        let text = disk::read_trusted(file).map_err(unreadable)?;
         Self::of(file, &text, variables)
     }
 
     fn of(file: &Path, text: &str, variables: &BTreeMap<String, String>) -> Result<Self, DefinitionError> {
         let unreadable = |source| DefinitionError::Unreadable { path: file.to_owned(), source };
         let resolved = file.canonicalize().map_err(unreadable)?;
-        // A definition that is reached through a linked folder runs in that folder, wherever the link leads by then.
-        let folder = if file.is_symlink() { resolved.parent() } else { file.parent() };
+        // A definition that is reached through a linked directory runs in that directory, wherever the link leads by then.
+        let dir = if file.is_symlink() { resolved.parent() } else { file.parent() };
         // Messages name the file as the operator did.
-        let read = Self::parse_in(folder.unwrap_or(Path::new("/")), text, &resolved, variables);
-        read.map_err(|error| error.seen_as(file))
+        let read = Self::parse_in(dir.unwrap_or(Path::new("/")), text, &resolved, variables);
+        read.map_err(|error| error.with_path(file))
     }
 
     /// Reads a definition from its text; `file` need not be there.
@@ -167,18 +167,18 @@ impl Definition {
         Self::parse_in(file.parent().unwrap_or(Path::new("/")), text, file, variables)
     }
 
-    /// Paths of the text begin in `folder`.
+    /// Paths of the text begin in `directory`.
     fn parse_in(
-        folder: &Path,
+        dir: &Path,
         text: &str,
         file: &Path,
         variables: &BTreeMap<String, String>,
     ) -> Result<Self, DefinitionError> {
         let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        let name = legalise(&stem, "service");
-        let mut definition = Self { file: file.to_owned(), name, cwd: folder.to_owned(), ..Self::default() };
-        for assignment in Reader::new(text, file, variables).assignments()? {
-            definition.take(assignment, folder)?;
+        let name = sanitize(&stem, "service");
+        let mut definition = Self { file: file.to_owned(), name, cwd: dir.to_owned(), ..Self::default() };
+        for assignment in DefinitionReader::new(text, file, variables).assignments()? {
+            definition.apply(assignment, dir)?;
         }
         if definition.command.trim().is_empty() {
             return Err(DefinitionError::NoCommand { path: file.to_owned() });
@@ -191,23 +191,23 @@ impl Definition {
     pub fn complete(&mut self) {
         for argument in self.arguments.drain(..) {
             self.command.push(' ');
-            self.command.push_str(&super::words::quoted(&argument));
+            self.command.push_str(&super::command_line::quoted(&argument));
         }
     }
 
     /// The environment that it belongs to: the one it names, or else the one it was made from.
     #[must_use]
     pub fn environment(&self) -> Option<EnvRef> {
-        self.belongs.clone().or_else(|| self.made_from()?.parse().ok())
+        self.belongs.clone().or_else(|| self.generated_from()?.parse().ok())
     }
 
     /// The environment that `org apply` made it from.
     #[must_use]
-    pub fn made_from(&self) -> Option<&str> {
-        self.unknown.iter().find(|(key, _)| key == MADE_FROM).map(|(_, value)| value.as_str())
+    pub fn generated_from(&self) -> Option<&str> {
+        self.unknown.iter().find(|(key, _)| key == GENERATED_FROM).map(|(_, value)| value.as_str())
     }
 
-    fn take(&mut self, line: Assignment, folder: &Path) -> Result<(), DefinitionError> {
+    fn apply(&mut self, line: Assignment, directory: &Path) -> Result<(), DefinitionError> {
         if line.export {
             let value = line.value();
             self.exports.retain(|(key, _)| *key != line.key);
@@ -215,12 +215,12 @@ impl Definition {
             return Ok(());
         }
         if let Some(key) = Key::of_tsm(&line.key) {
-            let given = Given { values: &line.values, list: line.list, folder };
-            return key.read(self, &given).map_err(|wants| line.refuse(wants));
+            let given = RawValue { values: &line.values, list: line.list, dir: directory };
+            return key.read(self, &given).map_err(|wants| line.error(wants));
         }
-        if line.key.starts_with("TSM_") && !keys::PASSIVE.contains(&line.key.as_str()) {
-            let all = KEYS.iter().map(|key| key.tsm).chain(keys::PASSIVE);
-            self.slips.extend(nearest(&line.key, all).map(|meant| (line.key.clone(), meant)));
+        if line.key.starts_with("TSM_") && !keys::LEGACY_KEYS.contains(&line.key.as_str()) {
+            let all = KEYS.iter().map(|key| key.tsm).chain(keys::LEGACY_KEYS);
+            self.typos.extend(closest_match(&line.key, all).map(|meant| (line.key.clone(), meant)));
         }
         let value = line.value();
         self.unknown.push((line.key, value));
@@ -236,11 +236,11 @@ pub fn environment_of(file: &Path) -> Option<EnvRef> {
         let mut values = text.lines().filter_map(|line| line.trim_start().strip_prefix(key)?.strip_prefix('='));
         values.next_back()?.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\'')).parse().ok()
     };
-    value("TSM_ENVIRONMENT").or_else(|| value(MADE_FROM))
+    value("TSM_ENVIRONMENT").or_else(|| value(GENERATED_FROM))
 }
 
 impl DefinitionError {
-    fn seen_as(mut self, file: &Path) -> Self {
+    fn with_path(mut self, file: &Path) -> Self {
         match &mut self {
             Self::Malformed { at, .. } => at.file = file.display().to_string(),
             Self::Unreadable { path, .. } | Self::NoCommand { path } => *path = file.to_owned(),
@@ -252,7 +252,7 @@ impl DefinitionError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::supervise::meta::Restart;
+    use crate::supervise::meta::RestartPolicy;
 
     fn parse(text: &str) -> Result<Definition, DefinitionError> {
         let variables = BTreeMap::from([("HOME".to_owned(), "/home/u".to_owned())]);
@@ -260,7 +260,7 @@ mod tests {
     }
 
     fn place(text: &str) -> (usize, usize, usize) {
-        let at = parse(text).expect_err("malformed").place().expect("a place");
+        let at = parse(text).expect_err("malformed").location().expect("a place");
         (at.line, at.column, at.width)
     }
 
@@ -270,18 +270,18 @@ mod tests {
                     TSM_ENV_FILE=\"env/dev.env\"\nTSM_PORT=\"4444\"\nTSM_COMMAND=\"node server/server.js --env dev\"\n\
                     TSM_DESCRIPTION=\"Tetra unified orchestration server (@dev environment)\"\nTSM_AUTOSTART=\"true\"\n";
         let read = parse(text).expect("a definition");
-        assert_eq!((read.name.as_str(), read.port), ("tetra", Some(PortWish::Exactly(4444))));
+        assert_eq!((read.name.as_str(), read.port), ("tetra", Some(PortSpec::Exact(4444))));
         assert_eq!(read.command, "node server/server.js --env dev");
         assert_eq!(read.cwd, Path::new("/root/src/devops/tetra"));
         assert_eq!(read.env_file.as_deref(), Some("env/dev.env"));
         assert_eq!(read.autostart, Some(true));
         let read = parse("TSM_COMMAND=x\nTSM_ORG=acme\n").expect("a definition");
         assert_eq!(read.unknown, [("TSM_ORG".to_owned(), "acme".to_owned())], "unknown keys are kept");
-        assert!(read.slips.is_empty());
+        assert!(read.typos.is_empty());
     }
 
     #[test]
-    fn name_and_folder_default_to_those_of_the_file() {
+    fn name_and_directory_default_to_those_of_the_file() {
         let read = parse("TSM_COMMAND='./run'\n").expect("a definition");
         assert_eq!((read.name.as_str(), read.cwd.as_path()), ("api", Path::new("/srv/app")));
         let read = parse("TSM_COMMAND=./run\nTSM_CWD=server\n").expect("a definition");
@@ -323,10 +323,10 @@ mod tests {
         let read = parse(text).expect("a definition");
         assert_eq!(read.command, "serve --flag 'two words' third");
         assert_eq!(read.exports, [("B".to_owned(), "x y".to_owned()), ("A".to_owned(), "2".to_owned())]);
-        assert_eq!((read.keep.restart, read.port), (Some(Restart::OnFailure), Some(PortWish::From(8000))));
+        assert_eq!((read.options.restart, read.port), (Some(RestartPolicy::OnFailure), Some(PortSpec::AtLeast(8000))));
         assert_eq!(read.deps, ["db", "cache"]);
-        assert_eq!(parse("TSM_COMMAND=x\nTSM_PORT=auto").expect("it").port, Some(PortWish::From(8000)));
-        assert_eq!(parse("TSM_COMMAND=x\nTSM_PORT=none").expect("it").port, Some(PortWish::Nothing));
+        assert_eq!(parse("TSM_COMMAND=x\nTSM_PORT=auto").expect("it").port, Some(PortSpec::AtLeast(8000)));
+        assert_eq!(parse("TSM_COMMAND=x\nTSM_PORT=none").expect("it").port, Some(PortSpec::None));
     }
 
     #[test]
@@ -361,7 +361,7 @@ mod tests {
             let variables = BTreeMap::new();
             let parse = |text: &str| Definition::parse(text, Path::new("/srv/x.tsm"), &variables);
             let _ = parse(&text);
-            if let Err(error) = parse(&format!("{key}{text}")) && let Some(at) = error.place() {
+            if let Err(error) = parse(&format!("{key}{text}")) && let Some(at) = error.location() {
                 assert!(at.column <= at.text.chars().count() + 1, "{at:?}");
             }
         }
@@ -379,7 +379,7 @@ mod tests {
         for text in ["TSM_DEPS=(;)", "TSM_DEPS=(a; b)", "TSM_DEPS=(;"] {
             assert!(
                 matches!(
-                    Reader::new(text, Path::new("x"), &BTreeMap::new()).assignments(),
+                    DefinitionReader::new(text, Path::new("x"), &BTreeMap::new()).assignments(),
                     Err(DefinitionError::Malformed { .. })
                 ),
                 "{text}"
@@ -390,7 +390,7 @@ mod tests {
     #[test]
     fn a_slip_of_the_finger_is_noticed_and_no_command_is_an_error() {
         let read = parse("TSM_COMMAND=x\nTSM_COMAND=y\n").expect("a definition");
-        assert_eq!(read.slips, [("TSM_COMAND".to_owned(), "TSM_COMMAND")]);
+        assert_eq!(read.typos, [("TSM_COMAND".to_owned(), "TSM_COMMAND")]);
         assert!(matches!(parse("TSM_NAME=x\n"), Err(DefinitionError::NoCommand { .. })));
         assert!(matches!(parse(""), Err(DefinitionError::NoCommand { .. })));
     }

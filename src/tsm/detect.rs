@@ -23,7 +23,7 @@ pub enum ProcessType {
 impl ProcessType {
     /// The word in `meta.json`.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Python => "python",
             Self::Node => "node",
@@ -37,17 +37,17 @@ impl ProcessType {
 
 impl fmt::Display for ProcessType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.word())
+        f.pad(self.as_str())
     }
 }
 
 /// What is known about a command line from its words alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shape {
+pub struct CommandShape {
     /// What kind of program it is.
     pub kind: ProcessType,
     /// The first word is the interpreter itself, not a script.
-    pub by_interpreter: bool,
+    pub is_interpreter: bool,
     /// Where the script is.
     pub script: Option<usize>,
     /// Where the module is that an interpreter runs (`-m http.server`).
@@ -60,31 +60,32 @@ pub struct Shape {
 ///
 /// The name of the first word decides, then its ending, then the ending of any other word.
 #[must_use]
-pub fn detect(words: &[String]) -> Shape {
-    let plain = Shape { kind: ProcessType::Command, by_interpreter: false, script: None, module: None, arguments: 1 };
-    let Some(first) = words.first() else { return Shape { arguments: 0, ..plain } };
-    if let Some(kind) = interpreter_named(first) {
-        return behind_interpreter(kind, words);
+pub fn detect(words: &[String]) -> CommandShape {
+    let plain =
+        CommandShape { kind: ProcessType::Command, is_interpreter: false, script: None, module: None, arguments: 1 };
+    let Some(first) = words.first() else { return CommandShape { arguments: 0, ..plain } };
+    if let Some(kind) = interpreter_kind(first) {
+        return parse_interpreter_args(kind, words);
     }
-    if let Some(kind) = script_ending(first) {
-        return Shape { kind, script: Some(0), ..plain };
+    if let Some(kind) = kind_by_extension(first) {
+        return CommandShape { kind, script: Some(0), ..plain };
     }
-    let script = words.iter().skip(1).position(|word| !word.starts_with('-') && script_ending(word).is_some());
+    let script = words.iter().skip(1).position(|word| !word.starts_with('-') && kind_by_extension(word).is_some());
     match script.map(|at| at + 1) {
-        Some(at) => Shape {
-            kind: script_ending(&words[at]).expect("the ending was just seen"),
+        Some(at) => CommandShape {
+            kind: kind_by_extension(&words[at]).expect("the ending was just seen"),
             script: Some(at),
             arguments: at + 1,
             ..plain
         },
         // A file that is named by its path is a script of its own.
-        None => Shape { script: first.contains('/').then_some(0), ..plain },
+        None => CommandShape { script: first.contains('/').then_some(0), ..plain },
     }
 }
 
 /// The interpreter that a word names: `python`, `python3.12`, `/usr/bin/node`, but not `gore` or `nodemon`.
 #[must_use]
-pub fn interpreter_named(word: &str) -> Option<ProcessType> {
+pub fn interpreter_kind(word: &str) -> Option<ProcessType> {
     const NAMES: [(&str, ProcessType); 8] = [
         ("python", ProcessType::Python),
         ("nodejs", ProcessType::Node),
@@ -102,7 +103,7 @@ pub fn interpreter_named(word: &str) -> Option<ProcessType> {
 
 /// The kind of a script, by its ending.
 #[must_use]
-pub fn script_ending(word: &str) -> Option<ProcessType> {
+pub fn kind_by_extension(word: &str) -> Option<ProcessType> {
     match Path::new(word).extension()?.to_str()? {
         "py" => Some(ProcessType::Python),
         "js" | "mjs" | "cjs" => Some(ProcessType::Node),
@@ -135,23 +136,23 @@ fn options(kind: ProcessType) -> Options {
     }
 }
 
-fn behind_interpreter(kind: ProcessType, words: &[String]) -> Shape {
-    let shape = Shape { kind, by_interpreter: true, script: None, module: None, arguments: words.len() };
+fn parse_interpreter_args(kind: ProcessType, words: &[String]) -> CommandShape {
+    let shape = CommandShape { kind, is_interpreter: true, script: None, module: None, arguments: words.len() };
     if kind == ProcessType::Go {
-        return behind_go(words, shape);
+        return parse_go_args(words, shape);
     }
     let Options { valued, code, module } = options(kind);
     let mut at = 1;
     while let Some(word) = words.get(at).map(String::as_str) {
         let has_next = at + 1 < words.len();
         if module.contains(&word) && has_next {
-            return Shape { module: Some(at + 1), arguments: at + 2, ..shape };
+            return CommandShape { module: Some(at + 1), arguments: at + 2, ..shape };
         }
         if code.contains(&word) {
-            return Shape { arguments: (at + 2).min(words.len()), ..shape };
+            return CommandShape { arguments: (at + 2).min(words.len()), ..shape };
         }
         if !word.starts_with(['-', '+']) {
-            return Shape { script: Some(at), arguments: at + 1, ..shape };
+            return CommandShape { script: Some(at), arguments: at + 1, ..shape };
         }
         at += if valued.contains(&word) { 2 } else { 1 };
     }
@@ -159,12 +160,12 @@ fn behind_interpreter(kind: ProcessType, words: &[String]) -> Shape {
 }
 
 /// `go run [flags] main.go [arguments]`; other go commands have no script.
-fn behind_go(words: &[String], shape: Shape) -> Shape {
+fn parse_go_args(words: &[String], shape: CommandShape) -> CommandShape {
     let runs = words.get(1).is_some_and(|word| word == "run");
     let script = words.iter().skip(2).position(|word| !word.starts_with('-')).filter(|_| runs).map(|at| at + 2);
     match script {
-        Some(at) => Shape { script: Some(at), arguments: at + 1, ..shape },
-        None => Shape { arguments: 1, ..shape },
+        Some(at) => CommandShape { script: Some(at), arguments: at + 1, ..shape },
+        None => CommandShape { arguments: 1, ..shape },
     }
 }
 
@@ -172,7 +173,7 @@ fn behind_go(words: &[String], shape: Shape) -> Shape {
 mod tests {
     use super::*;
 
-    fn shape(line: &str) -> Shape {
+    fn shape(line: &str) -> CommandShape {
         detect(&shlex::split(line).expect("words"))
     }
 

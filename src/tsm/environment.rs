@@ -5,9 +5,9 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::base::dotenv::{self, Setting};
+use crate::base::dotenv::{self, EnvVar};
 use crate::base::environment::EnvName;
-use crate::base::fault::{Advise, Kind, Place};
+use crate::base::fault::{FaultKind, Location, UserFacingError};
 use crate::base::redact;
 use crate::disk;
 use crate::sys::process;
@@ -20,7 +20,7 @@ pub struct EnvFile {
     /// Nobody asked for it: it was there.
     pub detected: bool,
     /// What it says now; it is read again at every start.
-    pub settings: Vec<Setting>,
+    pub settings: Vec<EnvVar>,
 }
 
 /// Why the variables cannot be had.
@@ -36,7 +36,7 @@ pub enum EnvironmentError {
     },
     /// More than one env file was asked for.
     #[error("two env files were given: `{first}` and `{second}`")]
-    Two {
+    Conflicting {
         /// The first.
         first: String,
         /// The other.
@@ -54,13 +54,13 @@ pub enum EnvironmentError {
     #[error("{problem}")]
     Malformed {
         /// Where.
-        at: Place,
+        at: Location,
         /// What is wrong.
         problem: String,
     },
     /// A secrets file is open to others and cannot be closed safely.
     #[error("`{}` holds secrets and is open to others (mode {mode:04o})", path.display())]
-    TooOpen {
+    InsecureMode {
         /// The file.
         path: PathBuf,
         /// Its permissions.
@@ -68,13 +68,13 @@ pub enum EnvironmentError {
     },
 }
 
-impl Advise for EnvironmentError {
-    fn kind(&self) -> Kind {
+impl UserFacingError for EnvironmentError {
+    fn kind(&self) -> FaultKind {
         match self {
-            Self::Missing { .. } => Kind::NotFound,
-            Self::Two { .. } => Kind::Usage,
-            Self::Unreadable { .. } | Self::Malformed { .. } => Kind::Failed,
-            Self::TooOpen { .. } => Kind::UnsafeMode,
+            Self::Missing { .. } => FaultKind::NotFound,
+            Self::Conflicting { .. } => FaultKind::Usage,
+            Self::Unreadable { .. } | Self::Malformed { .. } => FaultKind::Failed,
+            Self::InsecureMode { .. } => FaultKind::UnsafeMode,
         }
     }
 
@@ -84,17 +84,17 @@ impl Advise for EnvironmentError {
                 let tried: Vec<String> = tried.iter().map(|path| path.display().to_string()).collect();
                 Some(format!("looked for {}", tried.join(", ")))
             }
-            Self::Two { .. } => Some("name one file, and single variables as K=V".to_owned()),
+            Self::Conflicting { .. } => Some("name one file, and single variables as K=V".to_owned()),
             Self::Unreadable { .. } => None,
             Self::Malformed { .. } => Some("a line is K=V or export K=V".to_owned()),
-            Self::TooOpen { path, .. } => {
-                let folder = path.parent().unwrap_or(path);
-                Some(format!("chmod 700 {}; chmod 600 {}", folder.display(), path.display()))
+            Self::InsecureMode { path, .. } => {
+                let directory = path.parent().unwrap_or(path);
+                Some(format!("chmod 700 {}; chmod 600 {}", directory.display(), path.display()))
             }
         }
     }
 
-    fn place(&self) -> Option<Place> {
+    fn location(&self) -> Option<Location> {
         match self {
             Self::Malformed { at, .. } => Some(at.clone()),
             _ => None,
@@ -107,15 +107,15 @@ pub const NONE: &str = "none";
 
 /// The env file that was asked for by name or path.
 ///
-/// Tries `env/NAME.env`, `env/NAME`, `NAME.env` and `NAME` in each folder in turn.
+/// Tries `env/NAME.env`, `env/NAME`, `NAME.env` and `NAME` in each directory in turn.
 ///
 /// # Errors
 ///
 /// Fails if there is none of them, or it cannot be read.
-pub fn named(name: &str, folders: &[&Path]) -> Result<EnvFile, EnvironmentError> {
+pub fn named(name: &str, dirs: &[&Path]) -> Result<EnvFile, EnvironmentError> {
     let forms = [format!("env/{name}.env"), format!("env/{name}"), format!("{name}.env"), name.to_owned()];
     let mut tried = Vec::new();
-    for path in folders.iter().flat_map(|folder| forms.iter().map(|form| folder.join(form))) {
+    for path in dirs.iter().flat_map(|directory| forms.iter().map(|form| directory.join(form))) {
         if path.is_file() {
             return Ok(EnvFile { settings: read(&path)?, path: path.components().collect(), detected: false });
         }
@@ -134,9 +134,9 @@ pub fn named(name: &str, folders: &[&Path]) -> Result<EnvFile, EnvironmentError>
 /// # Errors
 ///
 /// Fails if one is there and cannot be read.
-pub fn detected(active: Option<&EnvName>, folders: &[&Path]) -> Result<Option<EnvFile>, EnvironmentError> {
+pub fn detected(active: Option<&EnvName>, dirs: &[&Path]) -> Result<Option<EnvFile>, EnvironmentError> {
     let names = active.map(EnvName::as_str).into_iter().chain(["dev", "local"]);
-    first(names.flat_map(of_environment).chain([".env".to_owned()]), folders)
+    first(names.flat_map(of_environment).chain([".env".to_owned()]), dirs)
 }
 
 /// The env file of one environment, and of no other.
@@ -144,17 +144,17 @@ pub fn detected(active: Option<&EnvName>, folders: &[&Path]) -> Result<Option<En
 /// # Errors
 ///
 /// Fails if it is there and cannot be read.
-pub fn own(env: Option<&EnvName>, folders: &[&Path]) -> Result<Option<EnvFile>, EnvironmentError> {
-    first(env.map(EnvName::as_str).into_iter().flat_map(of_environment), folders)
+pub fn of_env(env: Option<&EnvName>, dirs: &[&Path]) -> Result<Option<EnvFile>, EnvironmentError> {
+    first(env.map(EnvName::as_str).into_iter().flat_map(of_environment), dirs)
 }
 
 fn of_environment(name: &str) -> [String; 2] {
     [format!("env/{name}.env"), format!("{name}.env")]
 }
 
-fn first(forms: impl Iterator<Item = String>, folders: &[&Path]) -> Result<Option<EnvFile>, EnvironmentError> {
+fn first(forms: impl Iterator<Item = String>, dirs: &[&Path]) -> Result<Option<EnvFile>, EnvironmentError> {
     for form in forms {
-        if let Some(path) = folders.iter().map(|folder| folder.join(&form)).find(|path| path.is_file()) {
+        if let Some(path) = dirs.iter().map(|directory| directory.join(&form)).find(|path| path.is_file()) {
             return Ok(Some(EnvFile { settings: read(&path)?, path, detected: true }));
         }
     }
@@ -166,12 +166,12 @@ fn first(forms: impl Iterator<Item = String>, folders: &[&Path]) -> Result<Optio
 /// # Errors
 ///
 /// Fails if it cannot be read, or at its first line that makes no sense.
-pub fn read(path: &Path) -> Result<Vec<Setting>, EnvironmentError> {
+pub fn read(path: &Path) -> Result<Vec<EnvVar>, EnvironmentError> {
     let unreadable = |source| EnvironmentError::Unreadable { path: path.to_owned(), source };
     let text = disk::read_to_string(path).map_err(unreadable)?;
     dotenv::parse(&text).map_err(|wrong| {
         let line = text.lines().nth(wrong.line.saturating_sub(1) as usize).unwrap_or_default();
-        let at = Place {
+        let at = Location {
             file: path.display().to_string(),
             line: wrong.line as usize,
             column: wrong.column as usize,
@@ -179,7 +179,7 @@ pub fn read(path: &Path) -> Result<Vec<Setting>, EnvironmentError> {
             // Env files hold secrets, and a line that makes no sense may be the rest of one.
             text: redact::assignment(line),
         };
-        EnvironmentError::Malformed { at, problem: wrong.problem.to_string() }
+        EnvironmentError::Malformed { at, problem: wrong.kind.to_string() }
     })
 }
 
@@ -187,19 +187,19 @@ pub fn read(path: &Path) -> Result<Vec<Setting>, EnvironmentError> {
 ///
 /// # Errors
 ///
-/// Fails if closing it would not do: its folder is open too, or it is not ours.
+/// Fails if closing it would not do: its directory is open too, or it is not ours.
 ///
 /// [`file::read_private`]: crate::sys::file::read_private
-pub fn is_secret_open(path: &Path) -> Result<bool, EnvironmentError> {
+pub fn is_secret_exposed(path: &Path) -> Result<bool, EnvironmentError> {
     let Ok(file) = fs::metadata(path) else { return Ok(false) };
     let mode = file.mode() & 0o7777;
     if mode & 0o077 == 0 {
         return Ok(false);
     }
     let ours = process::owner(process::own_pid()) == Some(file.uid());
-    let folder = path.parent().and_then(|folder| fs::metadata(folder).ok());
-    let closed = folder.is_some_and(|folder| folder.mode() & 0o077 == 0);
-    if ours && closed { Ok(true) } else { Err(EnvironmentError::TooOpen { path: path.to_owned(), mode }) }
+    let dir = path.parent().and_then(|directory| fs::metadata(directory).ok());
+    let closed = dir.is_some_and(|directory| directory.mode() & 0o077 == 0);
+    if ours && closed { Ok(true) } else { Err(EnvironmentError::InsecureMode { path: path.to_owned(), mode }) }
 }
 
 #[cfg(test)]
@@ -209,17 +209,17 @@ mod tests {
     use super::*;
 
     fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
-        let folder = tempfile::tempdir().expect("a folder");
+        let dir = tempfile::tempdir().expect("a directory");
         for (name, text) in files {
-            let path = folder.path().join(name);
-            fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+            let path = dir.path().join(name);
+            fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
             fs::write(path, text).expect("a file");
         }
-        folder
+        dir
     }
 
-    fn short(path: &Path, folder: &tempfile::TempDir) -> String {
-        path.strip_prefix(folder.path()).expect("inside").display().to_string()
+    fn short(path: &Path, dir: &tempfile::TempDir) -> String {
+        path.strip_prefix(dir.path()).expect("inside").display().to_string()
     }
 
     #[test]
@@ -227,30 +227,30 @@ mod tests {
         let all = ["env/dev.env", "env/dev", "dev.env", "dev"];
         for (at, first) in all.iter().enumerate() {
             let files: Vec<(&str, &str)> = all[at..].iter().map(|name| (*name, "A=1")).collect();
-            let folder = tree(&files);
-            let found = named("dev", &[folder.path()]).expect("found");
-            assert_eq!((short(&found.path, &folder).as_str(), found.detected), (*first, false));
+            let dir = tree(&files);
+            let found = named("dev", &[dir.path()]).expect("found");
+            assert_eq!((short(&found.path, &dir).as_str(), found.detected), (*first, false));
         }
-        let folder = tree(&[("here/dev", "A=1"), ("script/env/dev.env", "A=2"), ("script/env/qa.env", "A=3")]);
-        let (here, script) = (folder.path().join("here"), folder.path().join("script"));
+        let directory = tree(&[("here/dev", "A=1"), ("script/env/dev.env", "A=2"), ("script/env/qa.env", "A=3")]);
+        let (here, script) = (directory.path().join("here"), directory.path().join("script"));
         let find = |name: &str| named(name, &[&here, &script]).expect("found");
-        assert_eq!(short(&find("dev").path, &folder), "here/dev", "the working directory comes first");
-        assert_eq!(short(&find("qa").path, &folder), "script/env/qa.env");
-        assert_eq!(short(&find("env/qa.env").path, &folder), "script/env/qa.env");
-        let absolute = folder.path().join("here/dev").display().to_string();
-        assert_eq!(find(&absolute).path, folder.path().join("here/dev"));
+        assert_eq!(short(&find("dev").path, &directory), "here/dev", "the working directory comes first");
+        assert_eq!(short(&find("qa").path, &directory), "script/env/qa.env");
+        assert_eq!(short(&find("env/qa.env").path, &directory), "script/env/qa.env");
+        let absolute = directory.path().join("here/dev").display().to_string();
+        assert_eq!(find(&absolute).path, directory.path().join("here/dev"));
     }
 
     #[test]
     fn a_named_file_that_is_missing_is_an_error_that_says_where_it_looked() {
-        let folder = tree(&[("x/dev/file", "")]);
-        let error = named("dev", &[&folder.path().join("x")]).expect_err("a folder is no env file");
-        assert_eq!(error.kind(), Kind::NotFound);
+        let dir = tree(&[("x/dev/file", "")]);
+        let error = named("dev", &[&dir.path().join("x")]).expect_err("a directory is no env file");
+        assert_eq!(error.kind(), FaultKind::NotFound);
         let advice = error.advice().expect("advice");
         for form in ["x/env/dev.env", "x/env/dev", "x/dev.env", "x/dev"] {
             assert!(advice.contains(form), "{advice}");
         }
-        let error = named("/nowhere/x.env", &[folder.path()]).expect_err("missing");
+        let error = named("/nowhere/x.env", &[dir.path()]).expect_err("missing");
         assert_eq!(error.advice().as_deref(), Some("looked for /nowhere/x.env"));
     }
 
@@ -260,13 +260,13 @@ mod tests {
         let staging: EnvName = "staging".parse().expect("a name");
         for (at, first) in all.iter().enumerate() {
             let files: Vec<(&str, &str)> = all[at..].iter().map(|name| (*name, "")).collect();
-            let folder = tree(&files);
-            let found = detected(Some(&staging), &[folder.path()]).expect("readable").expect("found");
-            assert_eq!((short(&found.path, &folder).as_str(), found.detected), (*first, true));
+            let dir = tree(&files);
+            let found = detected(Some(&staging), &[dir.path()]).expect("readable").expect("found");
+            assert_eq!((short(&found.path, &dir).as_str(), found.detected), (*first, true));
         }
-        let folder = tree(&[("dev", "A=1"), ("env/staging.env", "")]);
+        let directory = tree(&[("dev", "A=1"), ("env/staging.env", "")]);
         assert_eq!(
-            detected(None, &[folder.path()]).expect("readable"),
+            detected(None, &[directory.path()]).expect("readable"),
             None,
             "only what ends in .env is taken unasked"
         );
@@ -274,24 +274,24 @@ mod tests {
 
     #[test]
     fn a_malformed_line_has_its_place() {
-        let folder = tree(&[(".env", "A=1\nB='open\n")]);
-        let error = detected(None, &[folder.path()]).expect_err("malformed");
-        let at = error.place().expect("a place");
+        let dir = tree(&[(".env", "A=1\nB='open\n")]);
+        let error = detected(None, &[dir.path()]).expect_err("malformed");
+        let at = error.location().expect("a place");
         assert_eq!((at.line, at.column, at.text.as_str()), (2, 3, "B=*****"));
     }
 
     #[test]
-    fn an_open_secret_can_be_closed_in_a_private_folder_only() {
-        let folder = tree(&[("s/dev.env", "K=v")]);
-        let (dir, file) = (folder.path().join("s"), folder.path().join("s/dev.env"));
+    fn an_open_secret_can_be_closed_in_a_private_directory_only() {
+        let directory = tree(&[("s/dev.env", "K=v")]);
+        let (dir, file) = (directory.path().join("s"), directory.path().join("s/dev.env"));
         let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("a mode");
         mode(&file, 0o644);
         mode(&dir, 0o755);
-        assert_eq!(is_secret_open(&file).expect_err("too open").kind(), Kind::UnsafeMode);
+        assert_eq!(is_secret_exposed(&file).expect_err("too open").kind(), FaultKind::UnsafeMode);
         mode(&dir, 0o700);
-        assert!(is_secret_open(&file).expect("can be closed"));
+        assert!(is_secret_exposed(&file).expect("can be closed"));
         mode(&file, 0o600);
-        assert!(!is_secret_open(&file).expect("private"));
-        assert!(!is_secret_open(&dir.join("none.env")).expect("missing is fine"));
+        assert!(!is_secret_exposed(&file).expect("private"));
+        assert!(!is_secret_exposed(&dir.join("none.env")).expect("missing is fine"));
     }
 }

@@ -2,7 +2,6 @@
 
 mod compose;
 mod ecosystem;
-mod ending;
 mod ini;
 mod package;
 mod process_compose;
@@ -11,14 +10,15 @@ mod run_script;
 mod source;
 mod supervisord;
 mod systemd;
+mod termination;
 
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::base::fault::{Advise, Kind};
-use crate::base::name::{is_name, legalise};
-use crate::base::near::nearest;
+use crate::base::fault::{FaultKind, UserFacingError};
+use crate::base::name::{is_name, sanitize};
+use crate::base::suggest::closest_match;
 use crate::disk;
 
 use super::definition::Definition;
@@ -32,14 +32,14 @@ pub struct Imported {
     /// Where each of them stands in the file.
     places: Vec<String>,
     /// What was left behind.
-    pub lost: Vec<Lost>,
+    pub unsupported: Vec<Unsupported>,
     /// What should have become a service and cannot.
-    pub refused: Vec<Lost>,
+    pub rejected: Vec<Unsupported>,
 }
 
 /// A field that could not be carried over, or a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lost {
+pub struct Unsupported {
     /// Where it stands: `apps[0].exec_mode`.
     pub field: String,
     /// Why, and what to do about it.
@@ -75,7 +75,7 @@ pub enum ImportError {
         /// What was asked for.
         name: String,
         /// One that may have been meant.
-        near: Option<String>,
+        suggestion: Option<String>,
     },
     /// No name can begin so.
     #[error("`{given}` cannot begin a name: use letters, digits, `.`, `_` and `-`, and begin with a letter or digit")]
@@ -91,13 +91,13 @@ pub enum ImportError {
     },
 }
 
-impl Advise for ImportError {
-    fn kind(&self) -> Kind {
+impl UserFacingError for ImportError {
+    fn kind(&self) -> FaultKind {
         match self {
-            Self::Unreadable { source, .. } if source.kind() == std::io::ErrorKind::NotFound => Kind::NotFound,
-            Self::NoSuch { .. } => Kind::NotFound,
-            Self::Unreadable { .. } | Self::Malformed { .. } => Kind::Failed,
-            Self::UnknownKind { .. } | Self::Prefix { .. } => Kind::Usage,
+            Self::Unreadable { source, .. } if source.kind() == std::io::ErrorKind::NotFound => FaultKind::NotFound,
+            Self::NoSuch { .. } => FaultKind::NotFound,
+            Self::Unreadable { .. } | Self::Malformed { .. } => FaultKind::Failed,
+            Self::UnknownKind { .. } | Self::Prefix { .. } => FaultKind::Usage,
         }
     }
 
@@ -111,15 +111,15 @@ impl Advise for ImportError {
                     json = json.display()
                 ))
             }
-            Self::UnknownKind { .. } => Some(format!("{KINDS} can be imported")),
-            Self::NoSuch { near, .. } => near.as_ref().map(|near| format!("did you mean `{near}`?")),
+            Self::UnknownKind { .. } => Some(format!("{SUPPORTED_FILES} can be imported")),
+            Self::NoSuch { suggestion: near, .. } => near.as_ref().map(|near| format!("did you mean `{near}`?")),
             Self::Unreadable { .. } | Self::Malformed { .. } | Self::Prefix { .. } => None,
         }
     }
 }
 
 /// What can be read.
-const KINDS: &str = "an ecosystem file, package.json, a Procfile, compose.yaml, process-compose.yaml, supervisord.conf, a unit \
+const SUPPORTED_FILES: &str = "an ecosystem file, package.json, a Procfile, compose.yaml, process-compose.yaml, supervisord.conf, a unit \
                      NAME.service, and a `run` script of s6 or runit or a directory of them";
 
 fn is_program(path: &Path) -> bool {
@@ -128,19 +128,19 @@ fn is_program(path: &Path) -> bool {
 
 /// Where a file is, and whose home is meant by `~`.
 #[derive(Clone, Copy)]
-struct Site<'a> {
-    folder: &'a Path,
+struct ImportContext<'a> {
+    dir: &'a Path,
     home: Option<&'a str>,
 }
 
-impl Site<'_> {
+impl ImportContext<'_> {
     /// A path as the file names it.
     fn path(&self, given: &str) -> PathBuf {
         match (given.strip_prefix('~'), self.home) {
             (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with('/') => {
                 PathBuf::from(format!("{home}{rest}"))
             }
-            _ => self.folder.join(given),
+            _ => self.dir.join(given),
         }
     }
 }
@@ -154,17 +154,17 @@ pub fn read(path: &Path, home: Option<&str>) -> Result<Imported, ImportError> {
     let unreadable = |source| ImportError::Unreadable { path: path.to_owned(), source };
     // A link to a release is kept: the service runs wherever it leads by then.
     let path: PathBuf = path.components().collect();
-    let folder = path.parent().unwrap_or(Path::new("/"));
+    let dir = path.parent().unwrap_or(Path::new("/"));
     let file = if path.is_dir() {
         run_script::read_all(&path).map_err(unreadable)?
     } else {
         let text = disk::read_to_string(&path).map_err(unreadable)?;
-        of_text(&path, &text, Site { folder, home })?
+        of_text(&path, &text, ImportContext { dir, home })?
     };
-    Ok(file.tell_apart().bound())
+    Ok(file.disambiguate().bound())
 }
 
-fn of_text(path: &Path, text: &str, site: Site) -> Result<Imported, ImportError> {
+fn of_text(path: &Path, text: &str, site: ImportContext) -> Result<Imported, ImportError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let malformed = |kind| move |why| ImportError::Malformed { path: path.to_owned(), kind, why };
     let json = |text: &str| json5::from_str::<Value>(text).map_err(|error| malformed("JSON")(error.to_string()));
@@ -173,7 +173,7 @@ fn of_text(path: &Path, text: &str, site: Site) -> Result<Imported, ImportError>
     }
     match (&*name, path.extension().and_then(|it| it.to_str())) {
         ("package.json", _) => package::read(&json(text)?, site).map_err(malformed("package.json")),
-        ("run", _) => Ok(run_script::read(site.folder)),
+        ("run", _) => Ok(run_script::read(site.dir)),
         (_, Some("json" | "json5")) => ecosystem::read(&json(text)?, site).map_err(malformed("ecosystem file")),
         (_, Some("service")) => systemd::read(path, text, site).map_err(malformed("unit")),
         (_, Some("conf" | "ini")) => supervisord::read(text, site).map_err(malformed("supervisord.conf")),
@@ -186,7 +186,7 @@ fn of_text(path: &Path, text: &str, site: Site) -> Result<Imported, ImportError>
     }
 }
 
-fn of_yaml(path: &Path, text: &str, site: Site) -> Result<Imported, ImportError> {
+fn of_yaml(path: &Path, text: &str, site: ImportContext) -> Result<Imported, ImportError> {
     let malformed = |kind| move |why| ImportError::Malformed { path: path.to_owned(), kind, why };
     let value: Value = yaml(text).map_err(malformed("YAML"))?;
     if value.get("apps").is_some() || value.is_array() {
@@ -210,29 +210,31 @@ impl Imported {
     }
 
     /// Says why what stands at `place` is no service.
-    fn refuse(&mut self, place: &str, why: String) {
-        self.refused.push(Lost { field: place.to_owned(), why });
+    fn reject(&mut self, place: &str, why: String) {
+        self.rejected.push(Unsupported { field: place.to_owned(), why });
     }
 
     /// Leaves out numbers of instances that a definition may not have.
     fn bound(mut self) -> Self {
-        for it in self.services.iter_mut().filter(|it| it.instances.is_some_and(|count| count > instances::MOST)) {
+        for it in
+            self.services.iter_mut().filter(|it| it.instances.is_some_and(|count| count > instances::MAX_INSTANCES))
+        {
             let count = it.instances.take().unwrap_or_default();
-            let why = format!("{count} instances are more than {}; write TSM_INSTANCES", instances::MOST);
-            self.lost.push(Lost { field: format!("{}.instances", it.name), why });
+            let why = format!("{count} instances are more than {}; write TSM_INSTANCES", instances::MAX_INSTANCES);
+            self.unsupported.push(Unsupported { field: format!("{}.instances", it.name), why });
         }
         self
     }
 
     /// Gives every service a name of its own.
-    fn tell_apart(mut self) -> Self {
+    fn disambiguate(mut self) -> Self {
         let mut names: Vec<String> = Vec::new();
         for it in &mut self.services {
             if names.contains(&it.name) {
                 let free = (2..).map(|number| format!("{}-{number}", it.name)).find(|name| !names.contains(name));
                 let fresh = free.expect("numbers do not end");
                 let why = format!("a service of that name stands before it; it is called {fresh}");
-                self.lost.push(Lost { field: std::mem::replace(&mut it.name, fresh), why });
+                self.unsupported.push(Unsupported { field: std::mem::replace(&mut it.name, fresh), why });
             }
             names.push(it.name.clone());
         }
@@ -248,11 +250,11 @@ impl Imported {
         if wanted.is_empty() {
             return Ok(self);
         }
-        let wanted: Vec<String> = wanted.iter().map(|name| legalise(name, "service")).collect();
+        let wanted: Vec<String> = wanted.iter().map(|name| sanitize(name, "service")).collect();
         for name in &wanted {
             if !self.services.iter().any(|it| it.name == *name) {
-                let near = nearest(name, self.services.iter().map(|it| it.name.as_str())).map(str::to_owned);
-                return Err(ImportError::NoSuch { path: path.to_owned(), name: name.clone(), near });
+                let near = closest_match(name, self.services.iter().map(|it| it.name.as_str())).map(str::to_owned);
+                return Err(ImportError::NoSuch { path: path.to_owned(), name: name.clone(), suggestion: near });
             }
         }
         let (services, places) = (std::mem::take(&mut self.services), std::mem::take(&mut self.places));
@@ -265,15 +267,15 @@ impl Imported {
                 dropped.push(place);
             }
         }
-        let is_of = |lost: &Lost, place: &String| {
+        let is_of = |lost: &Unsupported, place: &String| {
             lost.field.strip_prefix(place.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
         };
-        self.lost.retain(|lost| !dropped.iter().any(|place| is_of(lost, place)));
-        self.refused.clear();
+        self.unsupported.retain(|lost| !dropped.iter().any(|place| is_of(lost, place)));
+        self.rejected.clear();
         for it in &mut self.services {
             for need in it.deps.iter().filter(|need| !wanted.contains(need)) {
                 let why = format!("`{need}` is not among those that are imported; it has to be saved as well");
-                self.lost.push(Lost { field: format!("{}: {need}", it.name), why });
+                self.unsupported.push(Unsupported { field: format!("{}: {need}", it.name), why });
             }
         }
         Ok(self)

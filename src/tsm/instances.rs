@@ -1,16 +1,16 @@
 //! Several instances of one program: the same in everything but the port, the name and a number.
 
-use super::name::Base;
-use super::plan::ladder::PORT;
+use super::name::BaseName;
+use super::plan::port_precedence::PORT;
 use super::plan::{PlanError, StartPlan};
-use super::port::PortWish;
+use super::port::PortSpec;
 use super::store::Process;
 
 /// More of one program than this are a slip.
-pub const MOST: u32 = 256;
+pub const MAX_INSTANCES: u32 = 256;
 
 /// Tells an instance which one it is, counted from 1.
-const NUMBER: &str = "TSM_INSTANCE";
+const INSTANCE_VARIABLE: &str = "TSM_INSTANCE";
 
 /// The plans of all instances; of a plan for one, itself.
 ///
@@ -31,7 +31,7 @@ pub fn plans(plan: &StartPlan) -> Result<Vec<StartPlan>, PlanError> {
 #[must_use]
 pub fn number_of(process: &Process) -> Option<u32> {
     let set = &process.meta.run.set;
-    set.iter().rfind(|(key, _)| key == NUMBER).and_then(|(_, value)| value.parse().ok())
+    set.iter().rfind(|(key, _)| key == INSTANCE_VARIABLE).and_then(|(_, value)| value.parse().ok())
 }
 
 /// The plan of one instance.
@@ -41,18 +41,18 @@ pub fn number_of(process: &Process) -> Option<u32> {
 /// As [`plans`].
 pub fn instance(plan: &StartPlan, number: u32) -> Result<StartPlan, PlanError> {
     let mut one = StartPlan { instances: 1, group: plan.base.text.clone(), ..plan.clone() };
-    one.set.retain(|(key, _)| key != NUMBER);
-    one.set.push((NUMBER.to_owned(), number.to_string()));
+    one.set.retain(|(key, _)| key != INSTANCE_VARIABLE);
+    one.set.push((INSTANCE_VARIABLE.to_owned(), number.to_string()));
     match &mut one.port {
-        None => one.base = Base::given(&format!("{}-{number}", plan.base.text))?,
+        None => one.base = BaseName::given(&format!("{}-{number}", plan.base.text))?,
         Some(choice) if !choice.source.is_claim() && !choice.source.is_variable() => {
-            return Err(PlanError::SharedPort { instances: plan.instances, port: choice.wish.to_string() });
+            return Err(PlanError::SharedPort { instances: plan.instances, port: choice.spec.to_string() });
         }
         Some(choice) => {
-            if let PortWish::Exactly(first) = choice.wish {
+            if let PortSpec::Exact(first) = choice.spec {
                 let port = u32::from(first).checked_add(number - 1).and_then(|port| u16::try_from(port).ok());
                 let port = port.ok_or(PlanError::TooFewPorts { instances: plan.instances, first })?;
-                choice.wish = PortWish::Exactly(port);
+                choice.spec = PortSpec::Exact(port);
                 // What is only guessed is exported by where it comes from, which says the same to all.
                 if choice.source.is_variable() {
                     one.set.retain(|(key, _)| key != PORT);
@@ -74,7 +74,7 @@ mod tests {
             let text = format!("TSM_COMMAND=x\nTSM_INSTANCES=\"{count}\"\n");
             crate::tsm::definition::Definition::parse(&text, std::path::Path::new("/a.tsm"), &Default::default())
         };
-        assert_eq!(read("256").expect("as many as that").instances, Some(MOST));
+        assert_eq!(read("256").expect("as many as that").instances, Some(MAX_INSTANCES));
         for count in ["257", "99999999", "4294967295", "0", "-1", "many"] {
             let refused = read(count).expect_err(count).to_string();
             assert!(refused.contains("1 to 256"), "{count}: {refused}");

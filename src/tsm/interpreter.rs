@@ -2,15 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::base::fault::{Advise, Kind};
+use crate::base::fault::{FaultKind, UserFacingError};
 use crate::disk;
-use crate::sys::program::{find, interpreter_line, is_executable};
+use crate::sys::program::{find, is_executable, shebang};
 
-use super::detect::{ProcessType, Shape};
-use super::words::{CommandLine, quoted};
+use super::command_line::{CommandLine, quoted};
+use super::detect::{CommandShape, ProcessType};
 
 /// Where programs are looked for.
-pub struct Tools<'a> {
+pub struct ProgramFinder<'a> {
     /// The variables the child will have; `PATH` is the search path.
     pub variable: &'a dyn Fn(&str) -> Option<String>,
     /// `$TETRA_DIR`: may hold `nvm`, `lua` and `go`.
@@ -21,7 +21,7 @@ pub struct Tools<'a> {
 
 /// What to execute.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Program {
+pub struct ResolvedProgram {
     /// The words; the first is a path, or a name that was found in `PATH`.
     pub argv: Vec<String>,
     /// The word that led to the first one, to be looked up again when that is gone; empty if it is that very word, or a path.
@@ -48,8 +48,8 @@ pub enum ProgramError {
     NotExecutable {
         /// The word that was given.
         word: String,
-        /// It is a folder.
-        folder: bool,
+        /// It is a directory.
+        is_directory: bool,
     },
     /// Nothing that could run it is installed.
     #[error("found no `{name}` to run it with")]
@@ -59,11 +59,11 @@ pub enum ProgramError {
     },
 }
 
-impl Advise for ProgramError {
-    fn kind(&self) -> Kind {
+impl UserFacingError for ProgramError {
+    fn kind(&self) -> FaultKind {
         match self {
-            Self::Missing { .. } | Self::NoInterpreter { .. } => Kind::NotFound,
-            Self::NotExecutable { .. } => Kind::Failed,
+            Self::Missing { .. } | Self::NoInterpreter { .. } => FaultKind::NotFound,
+            Self::NotExecutable { .. } => FaultKind::Failed,
         }
     }
 
@@ -77,7 +77,9 @@ impl Advise for ProgramError {
                     "no service, process, program in PATH or file is called `{word}`; `tsm list available` shows the services"
                 )
             }
-            Self::NotExecutable { folder: true, .. } => "it is a folder; name the program inside it".to_owned(),
+            Self::NotExecutable { is_directory: true, .. } => {
+                "it is a directory; name the program inside it".to_owned()
+            }
             Self::NotExecutable { word, .. } => format!("chmod +x {}", quoted(word)),
             Self::NoInterpreter { name } => format!("install {name}, or put it into PATH"),
         })
@@ -89,41 +91,45 @@ impl Advise for ProgramError {
 /// # Errors
 ///
 /// Fails if the program, its script or its interpreter is missing, or may not be executed.
-pub fn resolve(line: &CommandLine, shape: &Shape, tools: &Tools) -> Result<Program, ProgramError> {
+pub fn resolve(
+    line: &CommandLine,
+    shape: &CommandShape,
+    tools: &ProgramFinder,
+) -> Result<ResolvedProgram, ProgramError> {
     if let Some(text) = &line.shell {
         let shell = tools.language("bash", ProcessType::Bash)?;
         let kind = if shape.kind == ProcessType::Command { ProcessType::Bash } else { shape.kind };
         let argv = vec![shell.clone(), "-c".to_owned(), text.clone()];
-        return Ok(Program { argv, word: "bash".to_owned(), interpreter: shell, kind });
+        return Ok(ResolvedProgram { argv, word: "bash".to_owned(), interpreter: shell, kind });
     }
     let Some(first) = line.words.first() else {
         return Err(ProgramError::Missing { word: String::new(), cwd: tools.cwd.to_owned() });
     };
-    match (shape.by_interpreter, shape.kind, shape.script) {
+    match (shape.is_interpreter, shape.kind, shape.script) {
         (true, kind, _) => {
             let interpreter = tools.language(first, kind)?;
             tools.check_script(line, shape)?;
             let argv = std::iter::once(interpreter.clone()).chain(line.words[1..].iter().cloned()).collect();
             let word = Some(first.clone()).filter(|first| !first.contains('/')).unwrap_or_default();
-            Ok(Program { argv, word, interpreter, kind })
+            Ok(ResolvedProgram { argv, word, interpreter, kind })
         }
         (false, kind, Some(0)) if kind != ProcessType::Command => tools.script(&line.words, kind),
         (false, kind, _) => {
             let program = tools.program(first)?;
             let kind = if kind == ProcessType::Command { tools.kind_of(&program) } else { kind };
             let argv = std::iter::once(program).chain(line.words[1..].iter().cloned()).collect();
-            Ok(Program { argv, word: String::new(), interpreter: String::new(), kind })
+            Ok(ResolvedProgram { argv, word: String::new(), interpreter: String::new(), kind })
         }
     }
 }
 
-impl Program {
+impl ResolvedProgram {
     /// The same, found anew if what was found is gone: version managers put a new version at another place.
     #[must_use]
-    pub fn found_again(mut self, tools: &Tools) -> Self {
+    pub fn resolve_again(mut self, tools: &ProgramFinder) -> Self {
         let gone = self.argv.first().is_some_and(|path| path.starts_with('/') && !Path::new(path).exists());
         if gone && !self.word.is_empty() {
-            let kind = super::detect::interpreter_named(&self.word).unwrap_or(ProcessType::Command);
+            let kind = super::detect::interpreter_kind(&self.word).unwrap_or(ProcessType::Command);
             if let Ok(found) = tools.language(&self.word, kind) {
                 self.interpreter.clone_from(&found);
                 self.argv[0] = found;
@@ -133,7 +139,7 @@ impl Program {
     }
 }
 
-impl Tools<'_> {
+impl ProgramFinder<'_> {
     /// The interpreter that `word` names, absolute.
     fn language(&self, word: &str, kind: ProcessType) -> Result<String, ProgramError> {
         if word.contains('/') {
@@ -152,36 +158,36 @@ impl Tools<'_> {
     }
 
     /// A script that is given without its interpreter. Its own interpreter line counts where the kernel would obey it.
-    fn script(&self, words: &[String], kind: ProcessType) -> Result<Program, ProgramError> {
+    fn script(&self, words: &[String], kind: ProcessType) -> Result<ResolvedProgram, ProgramError> {
         let word = &words[0];
         let here = self.cwd.join(word);
         let path = if here.exists() { here } else { self.find(word).unwrap_or(here) };
         let runs = is_executable(&path);
         match (path.exists(), path.is_dir()) {
             (false, _) => return Err(ProgramError::Missing { word: word.clone(), cwd: self.cwd.to_owned() }),
-            (_, true) => return Err(ProgramError::NotExecutable { word: word.clone(), folder: true }),
+            (_, true) => return Err(ProgramError::NotExecutable { word: word.clone(), is_directory: true }),
             // A shell script has to say itself that it is a program; the others are food for their interpreter.
             _ if kind == ProcessType::Bash && !runs => {
-                return Err(ProgramError::NotExecutable { word: word.clone(), folder: false });
+                return Err(ProgramError::NotExecutable { word: word.clone(), is_directory: false });
             }
             _ => {}
         }
         let own = if runs { self.interpreter_line(&path) } else { None };
         let (mut argv, found_by) = match own {
             Some((own, name)) => (own, name),
-            None => (vec![self.language(usual(kind), kind)?], usual(kind).to_owned()),
+            None => (vec![self.language(default_interpreter(kind), kind)?], default_interpreter(kind).to_owned()),
         };
         let interpreter = argv[0].clone();
-        // The name in the working directory as it was given; one from PATH with its folder.
+        // The name in the working directory as it was given; one from PATH with its directory.
         argv.push(if self.cwd.join(word).exists() { word.clone() } else { text(&path) });
         argv.extend_from_slice(&words[1..]);
-        Ok(Program { argv, word: found_by, interpreter, kind })
+        Ok(ResolvedProgram { argv, word: found_by, interpreter, kind })
     }
 
     /// The interpreter line of a script as words, `env` already looked through, and the name that `env` was given; `None` if it
     /// cannot be followed.
     fn interpreter_line(&self, path: &Path) -> Option<(Vec<String>, String)> {
-        let (program, rest) = interpreter_line(path)?;
+        let (program, rest) = shebang(path)?;
         let mut words: Vec<String> = rest.into_iter().collect();
         if Path::new(&program).file_name()? != "env" {
             words.insert(0, program);
@@ -191,7 +197,7 @@ impl Tools<'_> {
         let split =
             rest.strip_prefix("-S").map_or_else(|| Some(vec![rest.clone()]), |rest| shlex::split(rest.trim()))?;
         let (name, more) = split.split_first()?;
-        let kind = super::detect::interpreter_named(name).unwrap_or(ProcessType::Command);
+        let kind = super::detect::interpreter_kind(name).unwrap_or(ProcessType::Command);
         let program = self.language(name, kind).ok()?;
         let found_by = Some(name.clone()).filter(|name| !name.contains('/')).unwrap_or_default();
         Some((std::iter::once(program).chain(more.iter().cloned()).collect(), found_by))
@@ -206,15 +212,15 @@ impl Tools<'_> {
         match (path.exists(), is_executable(&path)) {
             (true, true) if word.contains('/') => Ok(word.to_owned()),
             (true, true) => Ok(format!("./{word}")),
-            (true, false) => Err(ProgramError::NotExecutable { word: word.to_owned(), folder: path.is_dir() }),
+            (true, false) => Err(ProgramError::NotExecutable { word: word.to_owned(), is_directory: path.is_dir() }),
             (false, _) => Err(ProgramError::Missing { word: word.to_owned(), cwd: self.cwd.to_owned() }),
         }
     }
 
     /// An interpreter says less well than we do that its script is missing. `node app` may mean `app.js`.
-    fn check_script(&self, line: &CommandLine, shape: &Shape) -> Result<(), ProgramError> {
+    fn check_script(&self, line: &CommandLine, shape: &CommandShape) -> Result<(), ProgramError> {
         let Some(word) = shape.script.and_then(|at| line.words.get(at)) else { return Ok(()) };
-        let plain = word.contains('/') || super::detect::script_ending(word).is_some();
+        let plain = word.contains('/') || super::detect::kind_by_extension(word).is_some();
         let other = ["js", "mjs", "cjs", "json"].map(|ending| self.cwd.join(format!("{word}.{ending}")));
         if !plain || self.cwd.join(word).exists() || other.iter().any(|path| path.exists()) {
             return Ok(());
@@ -225,10 +231,10 @@ impl Tools<'_> {
     /// A program may be a script, and say itself what it is written in.
     fn kind_of(&self, program: &str) -> ProcessType {
         let path = if program.contains('/') { Some(self.cwd.join(program)) } else { self.find(program) };
-        let line = path.as_deref().and_then(interpreter_line);
+        let line = path.as_deref().and_then(shebang);
         let words = line.into_iter().flat_map(|(program, rest)| std::iter::once(program).chain(rest));
         let words: Vec<String> = words.flat_map(|text| shlex::split(&text).unwrap_or_default()).collect();
-        let python = words.iter().any(|word| super::detect::interpreter_named(word) == Some(ProcessType::Python));
+        let python = words.iter().any(|word| super::detect::interpreter_kind(word) == Some(ProcessType::Python));
         if python { ProcessType::Python } else { ProcessType::Command }
     }
 
@@ -256,13 +262,13 @@ impl Tools<'_> {
     }
 
     fn nvm(&self) -> Option<PathBuf> {
-        let folder = (self.variable)("NVM_DIR").map(PathBuf::from);
-        self.nvm_in(&folder.or_else(|| Some(Path::new(&(self.variable)("HOME")?).join(".nvm")))?)
+        let dir = (self.variable)("NVM_DIR").map(PathBuf::from);
+        self.nvm_in(&dir.or_else(|| Some(Path::new(&(self.variable)("HOME")?).join(".nvm")))?)
     }
 
     /// The version that nvm has chosen: that of this shell, the default alias, or the newest.
-    fn nvm_in(&self, folder: &Path) -> Option<PathBuf> {
-        let versions = folder.join("versions/node");
+    fn nvm_in(&self, dir: &Path) -> Option<PathBuf> {
+        let versions = dir.join("versions/node");
         let chosen = (self.variable)("NVM_BIN").map(|bin| Path::new(&bin).join("node"));
         if let Some(chosen) = chosen.filter(|node| node.starts_with(&versions) && is_executable(node)) {
             return Some(chosen);
@@ -274,7 +280,7 @@ impl Tools<'_> {
             .filter(|(_, node)| is_executable(node))
             .collect();
         installed.sort();
-        let alias = disk::read_to_string(folder.join("alias/default")).map(|text| version(text.trim())).ok();
+        let alias = disk::read_to_string(dir.join("alias/default")).map(|text| version(text.trim())).ok();
         let default = alias.filter(|wanted| !wanted.is_empty());
         let wanted = installed.iter().rfind(|(have, _)| default.as_ref().is_some_and(|want| have.starts_with(want)));
         wanted.or(installed.last()).map(|(_, node)| node.clone())
@@ -287,7 +293,7 @@ fn version(text: &str) -> Vec<u32> {
     numbers.collect::<Result<_, _>>().unwrap_or_default()
 }
 
-fn usual(kind: ProcessType) -> &'static str {
+fn default_interpreter(kind: ProcessType) -> &'static str {
     match kind {
         ProcessType::Python => "python",
         ProcessType::Node => "node",
@@ -310,18 +316,18 @@ mod tests {
     use super::super::detect::detect;
     use super::*;
 
-    /// A folder with programs in `bin` (its only PATH) and scripts in `work`.
-    struct Bench {
-        folder: tempfile::TempDir,
+    /// A directory with programs in `bin` (its only PATH) and scripts in `work`.
+    struct Fixture {
+        directory: tempfile::TempDir,
         variables: BTreeMap<String, String>,
     }
 
-    impl Bench {
+    impl Fixture {
         fn new(programs: &[&str]) -> Self {
-            let folder = tempfile::tempdir().expect("a folder");
-            let path = folder.path().join("bin").display().to_string();
-            let bench = Self { folder, variables: BTreeMap::from([("PATH".to_owned(), path)]) };
-            fs::create_dir_all(bench.at("work")).expect("a folder");
+            let directory = tempfile::tempdir().expect("a directory");
+            let path = directory.path().join("bin").display().to_string();
+            let bench = Self { directory, variables: BTreeMap::from([("PATH".to_owned(), path)]) };
+            fs::create_dir_all(bench.at("work")).expect("a directory");
             for program in programs {
                 bench.file(program, "", 0o755);
             }
@@ -329,33 +335,33 @@ mod tests {
         }
 
         fn at(&self, name: &str) -> PathBuf {
-            self.folder.path().join(name)
+            self.directory.path().join(name)
         }
 
         fn file(&self, name: &str, text: &str, mode: u32) {
             let path = self.at(name);
-            fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+            fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
             fs::write(&path, text).expect("a file");
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("a mode");
         }
 
-        fn resolve(&self, line: &str) -> Result<Program, ProgramError> {
+        fn resolve(&self, line: &str) -> Result<ResolvedProgram, ProgramError> {
             let line = CommandLine::of_text(line).expect("words");
             let variable = |name: &str| self.variables.get(name).cloned();
             let (home, cwd) = (self.at("home"), self.at("work"));
-            resolve(&line, &detect(&line.words), &Tools { variable: &variable, home: &home, cwd: &cwd })
+            resolve(&line, &detect(&line.words), &ProgramFinder { variable: &variable, home: &home, cwd: &cwd })
         }
 
-        /// The words, with the bench's own folder cut away.
+        /// The words, with the bench's own directory cut away.
         fn argv(&self, line: &str) -> String {
             let program = self.resolve(line).expect(line);
-            program.argv.join(" ").replace(&format!("{}/", self.folder.path().display()), "")
+            program.argv.join(" ").replace(&format!("{}/", self.directory.path().display()), "")
         }
     }
 
     #[test]
     fn an_interpreter_becomes_an_absolute_path() {
-        let bench = Bench::new(&["bin/python", "bin/node", "bin/bash", "bin/lua", "bin/go"]);
+        let bench = Fixture::new(&["bin/python", "bin/node", "bin/bash", "bin/lua", "bin/go"]);
         bench.file("work/a.py", "", 0o644);
         bench.file("work/a.js", "", 0o644);
         assert_eq!(bench.argv("python -m http.server 8000"), "bin/python -m http.server 8000");
@@ -368,14 +374,14 @@ mod tests {
 
     #[test]
     fn python_means_python3_where_there_is_no_python() {
-        let bench = Bench::new(&["bin/python3"]);
+        let bench = Fixture::new(&["bin/python3"]);
         assert_eq!(bench.argv("python -V"), "bin/python3 -V");
         assert!(matches!(bench.resolve("python2 -V"), Err(ProgramError::NoInterpreter { .. })));
     }
 
     #[test]
     fn pyenv_and_nvm_come_before_path() {
-        let mut bench = Bench::new(&["bin/python", "bin/node", "pyenv/shims/python"]);
+        let mut bench = Fixture::new(&["bin/python", "bin/node", "pyenv/shims/python"]);
         bench.variables.insert("PYENV_ROOT".to_owned(), text(&bench.at("pyenv")));
         assert_eq!(bench.argv("python -V"), "pyenv/shims/python -V");
         for version in ["v9.1.0", "v20.2.0", "v18.19.1"] {
@@ -390,7 +396,7 @@ mod tests {
 
     #[test]
     fn a_shell_script_must_be_executable_and_its_own_interpreter_line_counts() {
-        let bench = Bench::new(&["bin/bash", "bin/zsh"]);
+        let bench = Fixture::new(&["bin/bash", "bin/zsh"]);
         bench.file("work/plain.sh", "echo hi\n", 0o755);
         bench.file("work/zsh.sh", "#!/usr/bin/env zsh\n", 0o755);
         bench.file("work/sh.sh", "#!/bin/sh -e\n", 0o755);
@@ -407,21 +413,21 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_said_before_anything_is_made() {
-        let bench = Bench::new(&["bin/bash", "bin/node"]);
-        fs::create_dir(bench.at("work/folder")).expect("a folder");
+        let bench = Fixture::new(&["bin/bash", "bin/node"]);
+        fs::create_dir(bench.at("work/directory")).expect("a directory");
         bench.file("work/data", "", 0o644);
-        for line in ["script.sh", "./script.sh", "nothing", "./nothing", "node missing.js", "folder/missing"] {
+        for line in ["script.sh", "./script.sh", "nothing", "./nothing", "node missing.js", "directory/missing"] {
             let error = bench.resolve(line).expect_err(line);
             assert!(matches!(error, ProgramError::Missing { .. }), "{line}: {error:?}");
-            assert_eq!(error.kind(), Kind::NotFound);
+            assert_eq!(error.kind(), FaultKind::NotFound);
         }
-        assert!(matches!(bench.resolve("./folder"), Err(ProgramError::NotExecutable { folder: true, .. })));
-        assert!(matches!(bench.resolve("./data"), Err(ProgramError::NotExecutable { folder: false, .. })));
+        assert!(matches!(bench.resolve("./directory"), Err(ProgramError::NotExecutable { is_directory: true, .. })));
+        assert!(matches!(bench.resolve("./data"), Err(ProgramError::NotExecutable { is_directory: false, .. })));
     }
 
     #[test]
     fn a_program_is_a_path_or_a_name_in_path_or_a_file_here() {
-        let bench = Bench::new(&["bin/tool", "work/local", "work/tool"]);
+        let bench = Fixture::new(&["bin/tool", "work/local", "work/tool"]);
         assert_eq!(bench.argv("tool -x"), "tool -x");
         assert_eq!(bench.argv("./local -x"), "./local -x");
         assert_eq!(bench.argv("local -x"), "./local -x");

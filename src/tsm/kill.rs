@@ -1,4 +1,4 @@
-//! Killing: processes with their folders, and also pids and ports that nobody manages.
+//! Killing: processes with their directories, and also pids and ports that nobody manages.
 //!
 //! A polite signal, two seconds, then force. This program, its ancestors (among them supervisors), the first process and the
 //! supervisors of other processes are never ended.
@@ -6,21 +6,21 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::control::{Control, ControlError, Ended};
-use super::lost;
+use super::control::{Control, ControlError, StopResult};
 use super::resolve::{self, Precision, ResolveError};
 use super::store::Process;
-use crate::base::fault::{Advise, Kind};
-use crate::supervise::client::Order;
-use crate::supervise::traces::Traces;
+use super::unrecorded;
+use crate::base::fault::{FaultKind, UserFacingError};
+use crate::supervise::client::ControlCommand;
+use crate::supervise::process_scan::ProcessScan;
 use crate::sys::net;
 use crate::sys::paths::Paths;
-use crate::sys::pidfd::{Handle, Push};
+use crate::sys::pidfd::{KillSignal, PidFd};
 use crate::sys::process;
 
 /// What is meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Aim {
+pub enum KillTarget {
     /// A word: a name or a part of it; a number is an id, then a pid, then a port, first of managed processes, then of others.
     Word(String),
     /// An id.
@@ -35,11 +35,11 @@ pub enum Aim {
 
 /// Who will be ended.
 #[derive(Debug, Clone)]
-pub enum Victim {
+pub enum KillMatch {
     /// A managed process.
     Managed(Box<Process>),
     /// A process that nobody manages.
-    Stranger {
+    Unmanaged {
         /// Its pid.
         pid: u32,
         /// When it was started, so that no other is hit.
@@ -60,13 +60,13 @@ pub enum KillError {
     Control(#[from] ControlError),
     /// Nobody listens there and no process has that port.
     #[error("nothing listens on port {port}: not found")]
-    NobodyListens {
+    NoListener {
         /// The port.
         port: u16,
     },
     /// Somebody listens, but it cannot be seen who.
     #[error("port {port} is held by a process of user {user} that cannot be seen from here")]
-    Unseen {
+    HiddenListener {
         /// The port.
         port: u16,
         /// Who made the socket.
@@ -98,14 +98,14 @@ pub enum KillError {
     },
 }
 
-impl Advise for KillError {
-    fn kind(&self) -> Kind {
+impl UserFacingError for KillError {
+    fn kind(&self) -> FaultKind {
         match self {
             Self::Resolve(error) => error.kind(),
             Self::Control(error) => error.kind(),
-            Self::NobodyListens { .. } => Kind::NotFound,
-            Self::Protected { .. } => Kind::Refused,
-            Self::Unseen { .. } | Self::Refused { .. } | Self::Survived { .. } => Kind::Failed,
+            Self::NoListener { .. } => FaultKind::NotFound,
+            Self::Protected { .. } => FaultKind::Refused,
+            Self::HiddenListener { .. } | Self::Refused { .. } | Self::Survived { .. } => FaultKind::Failed,
         }
     }
 
@@ -113,61 +113,61 @@ impl Advise for KillError {
         match self {
             Self::Resolve(error) => error.advice(),
             Self::Control(error) => error.advice(),
-            Self::Unseen { user, .. } | Self::Refused { user, .. } => Some(format!("try as root or as {user}")),
+            Self::HiddenListener { user, .. } | Self::Refused { user, .. } => Some(format!("try as root or as {user}")),
             Self::Protected { .. } => Some("`tsm kill NAME` ends a process together with its supervisor".to_owned()),
-            Self::NobodyListens { .. } | Self::Survived { .. } => None,
+            Self::NoListener { .. } | Self::Survived { .. } => None,
         }
     }
 }
 
 /// How long the polite signal may take.
-const GRACE: Duration = Duration::from_secs(2);
+const TERM_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long the forced end may take.
-const FORCED: Duration = Duration::from_secs(5);
+const KILL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Finds who is meant, and refuses who must not be ended.
 ///
 /// # Errors
 ///
 /// Fails if nobody is meant, or several, or somebody protected.
-pub fn find(aim: &Aim, among: &[Process], precision: Precision) -> Result<Vec<Victim>, KillError> {
-    let managed = |process: &Process| vec![Victim::Managed(Box::new(process.clone()))];
-    let victims = match aim {
-        Aim::Id(id) => {
+pub fn find(target: &KillTarget, among: &[Process], precision: Precision) -> Result<Vec<KillMatch>, KillError> {
+    let managed = |process: &Process| vec![KillMatch::Managed(Box::new(process.clone()))];
+    let victims = match target {
+        KillTarget::Id(id) => {
             let found = among.iter().find(|process| process.id() == Some(*id));
             managed(found.ok_or_else(|| ResolveError::NotFound { given: id.to_string(), nearest: None })?)
         }
-        Aim::Name(name) => managed(resolve::resolve_as(name, among, precision)?),
-        Aim::Word(word) if matches!(word.as_str(), "*" | "all") => among.iter().flat_map(managed).collect(),
+        KillTarget::Name(name) => managed(resolve::resolve_as(name, among, precision)?),
+        KillTarget::Word(word) if matches!(word.as_str(), "*" | "all") => among.iter().flat_map(managed).collect(),
         // A number is always a whole one: it may well be a pid or a port.
-        Aim::Word(word) if word.parse::<u32>().is_err() => managed(resolve::resolve_as(word, among, precision)?),
-        Aim::Word(word) => match (resolve::resolve_one(word, among), word.parse::<u32>()) {
+        KillTarget::Word(word) if word.parse::<u32>().is_err() => managed(resolve::resolve_as(word, among, precision)?),
+        KillTarget::Word(word) => match (resolve::resolve_one(word, among), word.parse::<u32>()) {
             (Ok(process), _) => managed(process),
             (Err(ResolveError::NotFound { .. }), Ok(number)) => by_number(number, among)?,
             (Err(error), _) => return Err(error.into()),
         },
-        Aim::Pid(pid) => match among.iter().find(|process| process.pid() == Some(*pid)) {
+        KillTarget::Pid(pid) => match among.iter().find(|process| process.pid() == Some(*pid)) {
             Some(process) => managed(process),
-            None => vec![stranger(*pid).ok_or_else(|| not_found(*pid))?],
+            None => vec![unmanaged(*pid).ok_or_else(|| not_found(*pid))?],
         },
-        Aim::Port(port) => match by_port(*port, among)? {
+        KillTarget::Port(port) => match by_port(*port, among)? {
             victims if victims.is_empty() => {
                 let owner = among.iter().find(|process| process.meta.port == Some(*port));
-                managed(owner.ok_or(KillError::NobodyListens { port: *port })?)
+                managed(owner.ok_or(KillError::NoListener { port: *port })?)
             }
             victims => victims,
         },
     };
-    victims.iter().try_for_each(|victim| spare(victim, among))?;
+    victims.iter().try_for_each(|victim| check_protected(victim, among))?;
     Ok(victims)
 }
 
-/// Who is meant by a name whose folder was removed while it ran. Nobody if there is such a folder, or never was.
+/// Who is meant by a name whose directory was removed while it ran. Nobody if there is such a directory, or never was.
 #[must_use]
-pub fn find_lost(aim: &Aim, paths: &Paths) -> Vec<Victim> {
-    let (Aim::Word(name) | Aim::Name(name)) = aim else { return Vec::new() };
-    lost::find(name, paths).into_iter().filter_map(stranger).collect()
+pub fn find_unrecorded(target: &KillTarget, paths: &Paths) -> Vec<KillMatch> {
+    let (KillTarget::Word(name) | KillTarget::Name(name)) = target else { return Vec::new() };
+    unrecorded::find(name, paths).into_iter().filter_map(unmanaged).collect()
 }
 
 fn not_found(number: u32) -> KillError {
@@ -175,8 +175,8 @@ fn not_found(number: u32) -> KillError {
 }
 
 /// A number that means no managed process: a pid, then a port.
-fn by_number(number: u32, among: &[Process]) -> Result<Vec<Victim>, KillError> {
-    if let Some(victim) = stranger(number) {
+fn by_number(number: u32, among: &[Process]) -> Result<Vec<KillMatch>, KillError> {
+    if let Some(victim) = unmanaged(number) {
         return Ok(vec![victim]);
     }
     let port = u16::try_from(number).map_err(|_| not_found(number))?;
@@ -186,23 +186,23 @@ fn by_number(number: u32, among: &[Process]) -> Result<Vec<Victim>, KillError> {
     }
 }
 
-fn stranger(pid: u32) -> Option<Victim> {
-    let stat = process::stat(pid).filter(process::Stat::is_alive)?;
+fn unmanaged(pid: u32) -> Option<KillMatch> {
+    let stat = process::stat(pid).filter(process::ProcessStat::is_alive)?;
     let command = process::command_line(pid).unwrap_or_default();
-    Some(Victim::Stranger { pid, start_ticks: stat.start_ticks, command })
+    Some(KillMatch::Unmanaged { pid, start_ticks: stat.start_ticks, command })
 }
 
 /// Everybody who listens on a port; a managed process for what belongs to its tree.
-fn by_port(port: u16, among: &[Process]) -> Result<Vec<Victim>, KillError> {
-    let mut victims: Vec<Victim> = Vec::new();
+fn by_port(port: u16, among: &[Process]) -> Result<Vec<KillMatch>, KillError> {
+    let mut victims: Vec<KillMatch> = Vec::new();
     for listener in net::listening_on(port) {
-        let owner =
-            net::owner(listener.inode).ok_or_else(|| KillError::Unseen { port, user: net::login(listener.uid) })?;
+        let owner = net::owner(listener.inode)
+            .ok_or_else(|| KillError::HiddenListener { port, user: net::user_name(listener.uid) })?;
         let line = process::ancestors(owner.pid);
         let manager = among.iter().find(|process| process.pid().is_some_and(|pid| line.contains(&pid)));
         let victim = match manager {
-            Some(process) => Some(Victim::Managed(Box::new(process.clone()))),
-            None => stranger(owner.pid),
+            Some(process) => Some(KillMatch::Managed(Box::new(process.clone()))),
+            None => unmanaged(owner.pid),
         };
         victims.extend(victim.filter(|victim| !victim.is_among(&victims)));
     }
@@ -210,7 +210,7 @@ fn by_port(port: u16, among: &[Process]) -> Result<Vec<Victim>, KillError> {
 }
 
 /// Refuses who must not be ended.
-fn spare(victim: &Victim, among: &[Process]) -> Result<(), KillError> {
+fn check_protected(victim: &KillMatch, among: &[Process]) -> Result<(), KillError> {
     let Some(pid) = victim.pid() else { return Ok(()) };
     let what = if pid == 1 {
         Some("the first process".to_owned())
@@ -220,21 +220,21 @@ fn spare(victim: &Victim, among: &[Process]) -> Result<(), KillError> {
         Some("an ancestor of this program".to_owned())
     } else {
         let supervises =
-            |process: &&Process| [process.meta.life.guard_pid, process.meta.life.worker_pid].contains(&pid);
-        let supervised = among.iter().filter(|process| process.view.supervised).find(supervises);
+            |process: &&Process| [process.meta.run_state.guard_pid, process.meta.run_state.worker_pid].contains(&pid);
+        let supervised = among.iter().filter(|process| process.live.supervised).find(supervises);
         supervised.map(|process| format!("the supervisor of `{}`", process.name))
     };
     what.map_or(Ok(()), |what| Err(KillError::Protected { pid, what }))
 }
 
-impl Victim {
+impl KillMatch {
     /// True if the same victim is among `others`.
     #[must_use]
     pub fn is_among(&self, others: &[Self]) -> bool {
         others.iter().any(|other| match (self, other) {
             (Self::Managed(one), Self::Managed(two)) => one.name == two.name,
-            (Self::Stranger { pid: one, .. }, Self::Stranger { pid: two, .. }) => one == two,
-            (Self::Managed(_), Self::Stranger { .. }) | (Self::Stranger { .. }, Self::Managed(_)) => false,
+            (Self::Unmanaged { pid: one, .. }, Self::Unmanaged { pid: two, .. }) => one == two,
+            (Self::Managed(_), Self::Unmanaged { .. }) | (Self::Unmanaged { .. }, Self::Managed(_)) => false,
         })
     }
 
@@ -243,62 +243,74 @@ impl Victim {
     pub fn pid(&self) -> Option<u32> {
         match self {
             Self::Managed(process) => process.pid(),
-            Self::Stranger { pid, .. } => Some(*pid),
+            Self::Unmanaged { pid, .. } => Some(*pid),
         }
     }
 }
 
 impl Control<'_> {
-    /// Ends victims, all at the same time, and removes the folders of managed ones. The answers are in their order.
-    pub fn kill(&self, victims: &[Victim], push: Push) -> Vec<Result<Ended, KillError>> {
+    /// Ends victims, all at the same time, and removes the directories of managed ones. The answers are in their order.
+    pub fn kill(&self, victims: &[KillMatch], push: KillSignal) -> Vec<Result<StopResult, KillError>> {
         let order = match push {
-            Push::Polite => Order::Stop,
-            Push::Force => Order::Kill,
+            KillSignal::Term => ControlCommand::Stop,
+            KillSignal::Kill => ControlCommand::Kill,
         };
-        let traces = Traces::default();
+        let traces = ProcessScan::default();
         let begun: Vec<_> = victims.iter().map(|victim| self.begin(victim, order, push, &traces)).collect();
-        let deadline = Instant::now() + GRACE;
+        let deadline = Instant::now() + TERM_TIMEOUT;
         let ends = victims.iter().zip(begun);
         ends.map(|(victim, begun)| begun.and_then(|handle| self.finish(victim, handle, deadline))).collect()
     }
 
     /// Gives the order, or sends the signal where nobody takes orders.
-    fn begin(&self, victim: &Victim, order: Order, push: Push, traces: &Traces) -> Result<Option<Direct>, KillError> {
+    fn begin(
+        &self,
+        victim: &KillMatch,
+        order: ControlCommand,
+        push: KillSignal,
+        traces: &ProcessScan,
+    ) -> Result<Option<DirectKill>, KillError> {
         let direct = match victim {
-            Victim::Stranger { pid, start_ticks, .. } => Direct::open(*pid, *start_ticks),
-            Victim::Managed(process) => {
-                self.give_end(process, order, traces)?;
+            KillMatch::Unmanaged { pid, start_ticks, .. } => DirectKill::open(*pid, *start_ticks),
+            KillMatch::Managed(process) => {
+                self.send_stop(process, order, traces)?;
                 return Ok(None);
             }
         };
         direct.map(|direct| direct.push(push).map(|()| direct)).transpose()
     }
 
-    fn finish(&self, victim: &Victim, direct: Option<Direct>, deadline: Instant) -> Result<Ended, KillError> {
-        let patience = deadline.saturating_duration_since(Instant::now());
+    fn finish(
+        &self,
+        victim: &KillMatch,
+        direct: Option<DirectKill>,
+        deadline: Instant,
+    ) -> Result<StopResult, KillError> {
+        let timeout = deadline.saturating_duration_since(Instant::now());
         match (victim, direct) {
-            (Victim::Stranger { .. }, None) => Ok(ended(victim, false)),
-            (Victim::Stranger { .. }, Some(direct)) => direct.finish(patience).map(|forced| ended(victim, forced)),
-            (Victim::Managed(process), _) => self.finish_managed(process, patience),
+            (KillMatch::Unmanaged { .. }, None) => Ok(ended(victim, false)),
+            (KillMatch::Unmanaged { .. }, Some(direct)) => direct.finish(timeout).map(|forced| ended(victim, forced)),
+            (KillMatch::Managed(process), _) => self.finish_managed(process, timeout),
         }
     }
 
-    fn finish_managed(&self, process: &Process, patience: Duration) -> Result<Ended, KillError> {
+    fn finish_managed(&self, process: &Process, timeout: Duration) -> Result<StopResult, KillError> {
         let mut now = process.clone();
-        now.look_again();
-        if !now.view.supervised && !now.is_running() && !now.meta.state.is_final() {
+        now.refresh();
+        if !now.live.supervised && !now.is_running() && !now.meta.state.is_final() {
             // Its record may say something else for ever: nobody is there to correct it.
             self.remove(process)?;
-            return Ok(Ended::Stopped { pid: process.meta.pid, forced: false, survivors: Vec::new() });
+            return Ok(StopResult::Stopped { pid: process.meta.pid, forced: false, survivors: Vec::new() });
         }
-        if let Err(ControlError::NotEnded { .. }) = self.wait_for_last(process, patience, |meta| meta.state.is_final())
+        if let Err(ControlError::NotEnded { .. }) = self.wait_for_last(process, timeout, |meta| meta.state.is_final()) {
+            self.send_order(process, ControlCommand::Kill)?;
+        }
+        if let Err(ControlError::NotEnded { .. }) =
+            self.wait_for_last(process, KILL_TIMEOUT, |meta| meta.state.is_final())
         {
-            self.give(process, Order::Kill)?;
-        }
-        if let Err(ControlError::NotEnded { .. }) = self.wait_for_last(process, FORCED, |meta| meta.state.is_final()) {
             // Its supervisor does not do what it is told.
-            let direct = process.pid().and_then(|pid| Direct::open(pid, process.meta.life.start_ticks));
-            direct.map_or(Ok(()), |direct| direct.push(Push::Force))?;
+            let direct = process.pid().and_then(|pid| DirectKill::open(pid, process.meta.run_state.start_ticks));
+            direct.map_or(Ok(()), |direct| direct.push(KillSignal::Kill))?;
         }
         let ended = self.wait_for_end(process).map_err(ControlError::before_removal)?;
         self.remove(process)?;
@@ -306,37 +318,37 @@ impl Control<'_> {
     }
 }
 
-fn ended(victim: &Victim, forced: bool) -> Ended {
-    Ended::Stopped { pid: victim.pid().unwrap_or(0), forced, survivors: Vec::new() }
+fn ended(victim: &KillMatch, forced: bool) -> StopResult {
+    StopResult::Stopped { pid: victim.pid().unwrap_or(0), forced, survivors: Vec::new() }
 }
 
 /// A process that is ended by signals, not by its supervisor.
-struct Direct {
+struct DirectKill {
     pid: u32,
-    handle: Handle,
+    handle: PidFd,
 }
 
-impl Direct {
+impl DirectKill {
     /// None if it is gone already. The handle comes before the look, so that it cannot be on another process.
     fn open(pid: u32, start_ticks: u64) -> Option<Self> {
-        let handle = Handle::open(pid).ok()?;
+        let handle = PidFd::open(pid).ok()?;
         process::is_same(pid, start_ticks).then_some(Self { pid, handle })
     }
 
-    fn push(&self, push: Push) -> Result<(), KillError> {
-        self.handle.push(push).map_err(|source| {
-            let user = process::owner(self.pid).map(net::login).unwrap_or_default();
+    fn push(&self, push: KillSignal) -> Result<(), KillError> {
+        self.handle.send(push).map_err(|source| {
+            let user = process::owner(self.pid).map(net::user_name).unwrap_or_default();
             KillError::Refused { pid: self.pid, user, source }
         })
     }
 
     /// Waits, and forces it if it does not end; true if that was needed.
-    fn finish(&self, patience: Duration) -> Result<bool, KillError> {
-        if self.handle.wait(patience) {
+    fn finish(&self, timeout: Duration) -> Result<bool, KillError> {
+        if self.handle.wait(timeout) {
             return Ok(false);
         }
-        self.push(Push::Force)?;
-        if self.handle.wait(FORCED) { Ok(true) } else { Err(KillError::Survived { pid: self.pid }) }
+        self.push(KillSignal::Kill)?;
+        if self.handle.wait(KILL_TIMEOUT) { Ok(true) } else { Err(KillError::Survived { pid: self.pid }) }
     }
 }
 
@@ -363,10 +375,11 @@ mod tests {
     fn a_stranger_is_asked_first_and_forced_after_two_seconds() {
         let mut polite = spawn("trap 'exit 7' TERM; echo up; while :; do sleep 0.01; done");
         let mut deaf = spawn("trap '' TERM; echo up; while :; do sleep 0.01; done");
-        let victims: Vec<_> = [&polite, &deaf].iter().map(|it| stranger(it.id()).expect("it lives")).collect();
+        let victims: Vec<_> = [&polite, &deaf].iter().map(|it| unmanaged(it.id()).expect("it lives")).collect();
         // Whoever has ended is a zombie until it is collected, and counts as ended.
-        let answers = control().kill(&victims, Push::Polite);
-        let forced = |answer: &Result<Ended, KillError>| matches!(answer, Ok(Ended::Stopped { forced: true, .. }));
+        let answers = control().kill(&victims, KillSignal::Term);
+        let forced =
+            |answer: &Result<StopResult, KillError>| matches!(answer, Ok(StopResult::Stopped { forced: true, .. }));
         assert_eq!(answers.iter().map(forced).collect::<Vec<_>>(), [false, true]);
         assert_eq!(polite.wait().expect("collected").code(), Some(7));
         assert_eq!(deaf.wait().expect("collected").code(), None);
@@ -375,36 +388,39 @@ mod tests {
     #[test]
     fn force_does_not_ask() {
         let mut child = spawn("trap 'exit 7' TERM; echo up; while :; do sleep 0.01; done");
-        let victims = find(&Aim::Pid(child.id()), &[], Precision::Whole).expect("it lives");
-        assert!(control().kill(&victims, Push::Force)[0].is_ok());
+        let victims = find(&KillTarget::Pid(child.id()), &[], Precision::Exact).expect("it lives");
+        assert!(control().kill(&victims, KillSignal::Kill)[0].is_ok());
         assert_eq!(child.wait().expect("collected").code(), None);
     }
 
     #[test]
     fn the_first_process_this_one_and_its_ancestors_are_spared() {
         for pid in process::ancestors(process::own_pid()) {
-            let error = find(&Aim::Pid(pid), &[], Precision::Whole).expect_err("protected");
+            let error = find(&KillTarget::Pid(pid), &[], Precision::Exact).expect_err("protected");
             assert!(matches!(error, KillError::Protected { .. }), "{pid}: {error}");
-            assert_eq!(error.kind(), Kind::Refused);
+            assert_eq!(error.kind(), FaultKind::Refused);
         }
     }
 
     #[test]
     fn nobody_is_not_found() {
-        let error = find(&Aim::Word("4194304".into()), &[], Precision::Whole).expect_err("above every pid and port");
-        assert!(error.to_string().contains("not found") && error.kind() == Kind::NotFound, "{error}");
+        let error =
+            find(&KillTarget::Word("4194304".into()), &[], Precision::Exact).expect_err("above every pid and port");
+        assert!(error.to_string().contains("not found") && error.kind() == FaultKind::NotFound, "{error}");
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();
         drop(listener);
-        assert!(matches!(find(&Aim::Port(port), &[], Precision::Whole), Err(KillError::NobodyListens { .. })));
+        assert!(matches!(find(&KillTarget::Port(port), &[], Precision::Exact), Err(KillError::NoListener { .. })));
     }
 
     #[test]
     fn a_recycled_pid_is_no_victim() {
         let mut child = spawn("echo up; exec sleep 600");
-        let Some(Victim::Stranger { pid, start_ticks, command }) = stranger(child.id()) else { panic!("it lives") };
-        let other = Victim::Stranger { pid, start_ticks: start_ticks + 1, command };
-        assert!(control().kill(&[other], Push::Force)[0].is_ok(), "whom it meant is gone");
+        let Some(KillMatch::Unmanaged { pid, start_ticks, command }) = unmanaged(child.id()) else {
+            panic!("it lives")
+        };
+        let other = KillMatch::Unmanaged { pid, start_ticks: start_ticks + 1, command };
+        assert!(control().kill(&[other], KillSignal::Kill)[0].is_ok(), "whom it meant is gone");
         assert!(child.try_wait().expect("asked").is_none(), "and the one with its pid lives");
         child.kill().and_then(|()| child.wait()).expect("collected");
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::base::name::ProcessName;
-use crate::supervise::client::{self, LaunchError, Launched, Scope};
+use crate::supervise::client::{self, LaunchError, LaunchResult, TransientScope};
 use crate::sys::{kernel, process};
 
 /// Launches the supervisor of a process: within the place of this command, or in a scope of its own when its limit of memory needs
@@ -13,19 +13,19 @@ pub(super) fn supervisor(
     dir: &Path,
     name: &ProcessName,
     memory_max: u64,
-) -> Result<Launched, LaunchError> {
+) -> Result<LaunchResult, LaunchError> {
     if memory_max == 0 || !client::memory_needs_scope() {
         return client::launch(program, dir);
     }
-    client::launch_in_scope(program, dir, &scope(name, process::own_uid(), &kernel::random_word()))
+    client::launch_in_scope(program, dir, &scope(name, process::own_uid(), &kernel::random_token()))
 }
 
 /// The scope of one launch: one that a former supervisor left may still hold its child.
-fn scope(name: &ProcessName, uid: u32, suffix: &str) -> Scope {
-    Scope {
+fn scope(name: &ProcessName, uid: u32, suffix: &str) -> TransientScope {
+    TransientScope {
         unit: format!("{}{name}-{suffix}{}", client::SCOPE_PREFIX, client::SCOPE_SUFFIX),
         description: format!("tetra process {name}"),
-        user: (uid != 0).then(|| PathBuf::from(format!("/run/user/{uid}"))),
+        user_runtime_dir: (uid != 0).then(|| PathBuf::from(format!("/run/user/{uid}"))),
     }
 }
 
@@ -36,9 +36,9 @@ mod tests {
     #[test]
     fn the_scope_of_an_ordinary_user_is_made_by_the_manager_of_that_user() {
         let name: ProcessName = "web-3000".parse().expect("a name");
-        assert_eq!(scope(&name, 0, "1a2b").user, None);
+        assert_eq!(scope(&name, 0, "1a2b").user_runtime_dir, None);
         let scope = scope(&name, 1000, "1a2b");
-        assert_eq!(scope.user.as_deref(), Some(Path::new("/run/user/1000")));
+        assert_eq!(scope.user_runtime_dir.as_deref(), Some(Path::new("/run/user/1000")));
         assert_eq!(scope.unit, "tetra-web-3000-1a2b.scope");
     }
 }

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::base::fault::{Advise, Kind};
-use crate::base::near::nearest;
-use crate::base::size::{BadSize, Size};
-use crate::supervise::limits::{Account, Limits, MemoryBy};
-use crate::sys::{account, process};
+use crate::base::fault::{FaultKind, UserFacingError};
+use crate::base::size::{InvalidSize, Size};
+use crate::base::suggest::closest_match;
+use crate::supervise::limits::{Limits, MemoryMethod, RunAsUser};
+use crate::sys::{passwd, process};
 
 /// A limit of memory in bytes; 0 for none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,51 +15,52 @@ pub struct MemoryMax(pub u64);
 
 /// So much memory that its use leads to a restart; in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MaxMemory(pub u64);
+pub struct MaxMemoryRestart(pub u64);
 
-impl FromStr for MaxMemory {
-    type Err = BadMaxMemory;
+impl FromStr for MaxMemoryRestart {
+    type Err = InvalidMaxMemoryRestart;
 
-    fn from_str(given: &str) -> Result<Self, BadMaxMemory> {
+    fn from_str(given: &str) -> Result<Self, InvalidMaxMemoryRestart> {
         match given.trim().parse() {
-            Ok(Size(bytes)) if bytes >= LEAST => Ok(Self(bytes)),
-            Ok(_) => Err(BadMaxMemory::TooLittle(given.to_owned())),
-            Err(error) => Err(BadMaxMemory::NoSize(error)),
+            Ok(Size(bytes)) if bytes >= MIN_MEMORY => Ok(Self(bytes)),
+            Ok(_) => Err(InvalidMaxMemoryRestart::TooSmall(given.to_owned())),
+            Err(error) => Err(InvalidMaxMemoryRestart::InvalidSize(error)),
         }
     }
 }
 
 /// A text that is no memory to be restarted above.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BadMaxMemory {
+pub enum InvalidMaxMemoryRestart {
     /// Every program uses more.
     #[error("`{0}` is less than any program uses, so it would be restarted all the time; write a size from 4M on")]
-    TooLittle(String),
+    TooSmall(String),
     /// It is no size.
     #[error(transparent)]
-    NoSize(#[from] BadSize),
+    InvalidSize(#[from] InvalidSize),
 }
 
 /// A text that is no limit of memory.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no limit of memory; write a size from 4M on such as 300M or 2G, or none")]
-pub struct BadMemoryMax(pub String);
+pub struct InvalidMemoryMax(pub String);
 
 /// What to do about a limit that was refused.
-pub const RAISE: &str = "a limit may not be above the operator's own (`ulimit -Hn`, `ulimit -Hu`); root may raise it";
+pub const RAISE_ADVICE: &str =
+    "a limit may not be above the operator's own (`ulimit -Hn`, `ulimit -Hu`); root may raise it";
 
 /// No program starts with less.
-const LEAST: u64 = 4 << 20;
+const MIN_MEMORY: u64 = 4 << 20;
 
 impl FromStr for MemoryMax {
-    type Err = BadMemoryMax;
+    type Err = InvalidMemoryMax;
 
-    fn from_str(given: &str) -> Result<Self, BadMemoryMax> {
+    fn from_str(given: &str) -> Result<Self, InvalidMemoryMax> {
         match given.trim() {
             "none" | "0" => Ok(Self(0)),
             size => match size.parse() {
-                Ok(Size(bytes)) if bytes >= LEAST => Ok(Self(bytes)),
-                _ => Err(BadMemoryMax(given.to_owned())),
+                Ok(Size(bytes)) if bytes >= MIN_MEMORY => Ok(Self(bytes)),
+                _ => Err(InvalidMemoryMax(given.to_owned())),
             },
         }
     }
@@ -80,7 +81,7 @@ pub enum UserError {
         /// The name.
         name: String,
         /// One that was meant, perhaps.
-        near: Option<String>,
+        suggestion: Option<String>,
     },
     /// Only root may run something as another user.
     #[error("no permission to run a process as `{name}`: only root may, and this is `{own}`")]
@@ -98,19 +99,19 @@ pub enum UserError {
     },
 }
 
-impl Advise for UserError {
-    fn kind(&self) -> Kind {
+impl UserFacingError for UserError {
+    fn kind(&self) -> FaultKind {
         match self {
-            Self::Unknown { .. } => Kind::NotFound,
-            Self::NotRoot { .. } => Kind::Refused,
-            Self::Unreadable { .. } => Kind::Failed,
+            Self::Unknown { .. } => FaultKind::NotFound,
+            Self::NotRoot { .. } => FaultKind::Refused,
+            Self::Unreadable { .. } => FaultKind::Failed,
         }
     }
 
     fn advice(&self) -> Option<String> {
         match self {
-            Self::Unknown { near: Some(near), .. } => Some(format!("did you mean `{near}`?")),
-            Self::Unknown { name, near: None } => Some(format!("`useradd --system {name}` makes it")),
+            Self::Unknown { suggestion: Some(near), .. } => Some(format!("did you mean `{near}`?")),
+            Self::Unknown { name, suggestion: None } => Some(format!("`useradd --system {name}` makes it")),
             Self::NotRoot { name, .. } => Some(format!("`sudo -u {name} tsm …` acts as that user")),
             Self::Unreadable { .. } => None,
         }
@@ -122,26 +123,26 @@ impl Advise for UserError {
 /// # Errors
 ///
 /// Fails if there is no such user, or if only root may run something as it.
-pub fn user(name: &str) -> Result<Account, UserError> {
-    let found = account::find(name).map_err(|source| UserError::Unreadable { source })?;
+pub fn user(name: &str) -> Result<RunAsUser, UserError> {
+    let found = passwd::find(name).map_err(|source| UserError::Unreadable { source })?;
     let Some(user) = found else {
-        let names = account::names();
-        let near = nearest(name, names.iter().map(String::as_str)).map(str::to_owned);
-        return Err(UserError::Unknown { name: name.to_owned(), near });
+        let names = passwd::names();
+        let near = closest_match(name, names.iter().map(String::as_str)).map(str::to_owned);
+        return Err(UserError::Unknown { name: name.to_owned(), suggestion: near });
     };
     let own = process::own_uid();
     if own != 0 && own != user.uid {
-        return Err(UserError::NotRoot { name: user.name, own: crate::sys::net::login(own) });
+        return Err(UserError::NotRoot { name: user.name, own: crate::sys::net::user_name(own) });
     }
-    let account::User { name, uid, gid, groups, home, shell } = user;
-    Ok(Account { name, uid, gid, groups, home, shell })
+    let passwd::PasswdEntry { name, uid, gid, groups, home, shell } = user;
+    Ok(RunAsUser { name, uid, gid, groups, home, shell })
 }
 
 /// The limits of an environment, as far as this machine lets us; what is cut off is said.
 #[must_use]
 pub fn within_reach(limits: Limits) -> (Limits, Option<String>) {
     // Most say nothing, and then nothing has to be looked up.
-    let most = if limits.nofile == 0 { u64::MAX } else { process::most_files() };
+    let most = if limits.nofile == 0 { u64::MAX } else { process::fd_limit() };
     if limits.nofile <= most {
         return (limits, None);
     }
@@ -151,13 +152,13 @@ pub fn within_reach(limits: Limits) -> (Limits, Option<String>) {
 
 /// Limits in words, one each; what holds the memory where that is known.
 #[must_use]
-pub fn in_words(limits: &Limits, by: Option<MemoryBy>) -> Vec<String> {
+pub fn describe(limits: &Limits, by: Option<MemoryMethod>) -> Vec<String> {
     let mut words = Vec::new();
     if limits.memory_max > 0 {
         let how = match by {
-            Some(MemoryBy::Group) => " (all its processes together; a control group)",
-            Some(MemoryBy::Data) => " (private memory of each process; no control group can be made here)",
-            Some(MemoryBy::Nothing) | None => "",
+            Some(MemoryMethod::Group) => " (all its processes together; a control group)",
+            Some(MemoryMethod::Data) => " (private memory of each process; no control group can be made here)",
+            Some(MemoryMethod::Nothing) | None => "",
         };
         words.push(format!("memory {}{how}", Size(limits.memory_max)));
     }
@@ -187,6 +188,6 @@ mod tests {
     #[test]
     fn an_unknown_user_has_a_neighbour() {
         let error = user("rooot").expect_err("nobody is called that");
-        assert_eq!((error.kind(), error.advice()), (Kind::NotFound, Some("did you mean `root`?".to_owned())));
+        assert_eq!((error.kind(), error.advice()), (FaultKind::NotFound, Some("did you mean `root`?".to_owned())));
     }
 }

@@ -1,66 +1,66 @@
 //! What a process is called.
 //!
 //! `--name`, else the service's name, else the trailing word of the command line, else the `name` of `package.json` for package
-//! runners, else `<folder>-<module>`; then `-<port>` when there is one. The first three are *given*: they are taken as they
+//! runners, else `<directory>-<module>`; then `-<port>` when there is one. The first three are *given*: they are taken as they
 //! are and must be free. The others are *derived*: they are made legal.
 
 use std::path::Path;
 
-use crate::base::name::{BadName, LONGEST, ProcessName, legalise};
+use crate::base::name::{InvalidName, MAX_NAME_LENGTH, ProcessName, sanitize};
 use crate::disk;
 
-use super::detect::Shape;
+use super::detect::CommandShape;
 
 /// A name without its port.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Base {
+pub struct BaseName {
     /// The text; legal by itself.
     pub text: String,
     /// An operator chose it.
     pub given: bool,
     /// It is complete: no port is added. That of a process which is started again.
-    pub whole: bool,
+    pub is_complete: bool,
 }
 
 /// Room for `-65535`.
-const SUFFIX: usize = 6;
+const PORT_SUFFIX_LEN: usize = 6;
 
 /// The programs that run what `package.json` says.
 const PACKAGE_RUNNERS: [&str; 6] = ["npm", "npx", "yarn", "pnpm", "bun", "bunx"];
 
 /// The words that mean every process, and so none in particular.
-const EVERY: &str = "all";
+const ALL: &str = "all";
 
-impl Base {
+impl BaseName {
     /// A name that an operator or a definition gives.
     ///
     /// # Errors
     ///
     /// Fails if it is not legal.
-    pub fn given(text: &str) -> Result<Self, BadName> {
-        if text == EVERY {
-            return Err(BadName { given: text.to_owned(), what: "one process; it means every one" });
+    pub fn given(text: &str) -> Result<Self, InvalidName> {
+        if text == ALL {
+            return Err(InvalidName { given: text.to_owned(), what: "one process; it means every one" });
         }
         text.parse::<ProcessName>()?;
-        Ok(Self { text: text.to_owned(), given: true, whole: false })
+        Ok(Self { text: text.to_owned(), given: true, is_complete: false })
     }
 
     /// The full name of a process that there is.
     #[must_use]
     pub fn existing(name: &ProcessName) -> Self {
-        Self { text: name.as_str().to_owned(), given: true, whole: true }
+        Self { text: name.as_str().to_owned(), given: true, is_complete: true }
     }
 
     /// A name for what runs in `cwd`; always legal.
     #[must_use]
-    pub fn derived(words: &[String], shape: &Shape, cwd: &Path) -> Self {
+    pub fn derived(words: &[String], shape: &CommandShape, cwd: &Path) -> Self {
         let text = package_name(words, cwd).unwrap_or_else(|| {
-            let folder = cwd.file_name().map(|name| name.to_string_lossy().into_owned());
-            [folder.as_deref().unwrap_or_default(), &module(words, shape)].join("-")
+            let dir = cwd.file_name().map(|name| name.to_string_lossy().into_owned());
+            [dir.as_deref().unwrap_or_default(), &module(words, shape)].join("-")
         });
-        let mut text = legalise(&text, "process");
-        text.truncate(LONGEST - SUFFIX);
-        Self { text: legalise(&text, "process"), given: false, whole: false }
+        let mut text = sanitize(&text, "process");
+        text.truncate(MAX_NAME_LENGTH - PORT_SUFFIX_LEN);
+        Self { text: sanitize(&text, "process"), given: false, is_complete: false }
     }
 
     /// The full name of a process with this port.
@@ -68,9 +68,9 @@ impl Base {
     /// # Errors
     ///
     /// Fails if a given name becomes too long.
-    pub fn with_port(&self, port: Option<u16>) -> Result<ProcessName, BadName> {
+    pub fn with_port(&self, port: Option<u16>) -> Result<ProcessName, InvalidName> {
         match port {
-            Some(port) if !self.whole && !self.text.ends_with(&format!("-{port}")) => {
+            Some(port) if !self.is_complete && !self.text.ends_with(&format!("-{port}")) => {
                 format!("{}-{port}", self.text).parse()
             }
             _ => self.text.parse(),
@@ -78,7 +78,7 @@ impl Base {
     }
 
     /// The names to try in turn for a process without a port: this one, and for a derived one `-2`, `-3`, ….
-    pub fn portless(&self) -> impl Iterator<Item = Result<ProcessName, BadName>> + '_ {
+    pub fn portless(&self) -> impl Iterator<Item = Result<ProcessName, InvalidName>> + '_ {
         let more = (2..).take_while(|_| !self.given).map(|n: u32| format!("{}-{n}", self.text));
         std::iter::once(self.text.clone()).chain(more).map(|name| name.parse())
     }
@@ -92,15 +92,15 @@ pub fn without_port(name: &str, port: u16) -> &str {
 
 /// The trailing name of a command line: the single extra word after a script, unless it is a number, a path or a flag.
 #[must_use]
-pub fn trailing<'a>(words: &'a [String], shape: &Shape, cwd: &Path) -> Option<&'a str> {
+pub fn trailing<'a>(words: &'a [String], shape: &CommandShape, cwd: &Path) -> Option<&'a str> {
     shape.script?;
     let [word] = words.get(shape.arguments..)? else { return None };
-    let legal = word != EVERY && word.parse::<ProcessName>().is_ok();
+    let legal = word != ALL && word.parse::<ProcessName>().is_ok();
     (legal && !cwd.join(word).exists()).then_some(word)
 }
 
 /// What runs, in one word: the module up to its first dot, the script without its ending, or the program.
-fn module(words: &[String], shape: &Shape) -> String {
+fn module(words: &[String], shape: &CommandShape) -> String {
     if let Some(module) = shape.module.and_then(|at| words.get(at)) {
         return module.split('.').next().unwrap_or_default().to_owned();
     }
@@ -131,12 +131,12 @@ mod tests {
 
     fn derived(line: &str, cwd: &str) -> String {
         let words = words(line);
-        Base::derived(&words, &detect(&words), Path::new(cwd)).text
+        BaseName::derived(&words, &detect(&words), Path::new(cwd)).text
     }
 
     fn full(line: &str, cwd: &str, port: u16) -> String {
         let words = words(line);
-        Base::derived(&words, &detect(&words), Path::new(cwd)).with_port(Some(port)).expect("legal").to_string()
+        BaseName::derived(&words, &detect(&words), Path::new(cwd)).with_port(Some(port)).expect("legal").to_string()
     }
 
     #[test]
@@ -145,7 +145,7 @@ mod tests {
         assert_eq!(full("python server.py 9000", "/home/u/demos/test", 9000), "test-server-9000");
         assert_eq!(full("node app.js 3000", "/home/u/backend", 3000), "backend-app-3000");
         assert_eq!(
-            Base::given("tetra").and_then(|base| base.with_port(Some(4444))).expect("legal").as_str(),
+            BaseName::given("tetra").and_then(|base| base.with_port(Some(4444))).expect("legal").as_str(),
             "tetra-4444"
         );
     }
@@ -163,53 +163,56 @@ mod tests {
     #[test]
     fn a_derived_name_leaves_room_for_its_port() {
         let name = full("node app.js", &format!("/srv/{}", "long".repeat(40)), 65535);
-        assert!(name.len() <= LONGEST && name.ends_with("-65535"), "{name}");
+        assert!(name.len() <= MAX_NAME_LENGTH && name.ends_with("-65535"), "{name}");
     }
 
     #[test]
     fn a_given_name_is_taken_as_it_is_or_not_at_all() {
         for bad in ["", "a b", "123", "../x", "-x", "all"] {
-            assert!(Base::given(bad).is_err(), "{bad:?}");
+            assert!(BaseName::given(bad).is_err(), "{bad:?}");
         }
-        assert_eq!(Base::given("api").and_then(|base| base.with_port(None)).expect("legal").as_str(), "api");
-        assert_eq!(Base::given("api-80").and_then(|base| base.with_port(Some(80))).expect("legal").as_str(), "api-80");
-        assert!(Base::given(&"a".repeat(64)).and_then(|base| base.with_port(Some(80))).is_err(), "too long");
+        assert_eq!(BaseName::given("api").and_then(|base| base.with_port(None)).expect("legal").as_str(), "api");
+        assert_eq!(
+            BaseName::given("api-80").and_then(|base| base.with_port(Some(80))).expect("legal").as_str(),
+            "api-80"
+        );
+        assert!(BaseName::given(&"a".repeat(64)).and_then(|base| base.with_port(Some(80))).is_err(), "too long");
     }
 
     #[test]
     fn only_a_derived_portless_name_is_counted_on() {
-        let counted: Vec<String> = Base { text: "a-b".into(), given: false, whole: false }
+        let counted: Vec<String> = BaseName { text: "a-b".into(), given: false, is_complete: false }
             .portless()
             .take(3)
             .map(|name| name.expect("legal").to_string())
             .collect();
         assert_eq!(counted, ["a-b", "a-b-2", "a-b-3"]);
-        assert_eq!(Base::given("api").expect("legal").portless().count(), 1);
+        assert_eq!(BaseName::given("api").expect("legal").portless().count(), 1);
     }
 
     #[test]
     fn package_json_names_what_package_runners_run_and_nothing_else() {
-        let folder = tempfile::tempdir().expect("a folder");
-        std::fs::write(folder.path().join("package.json"), r#"{"name":"@shop/web-ui"}"#).expect("a file");
+        let dir = tempfile::tempdir().expect("a directory");
+        std::fs::write(dir.path().join("package.json"), r#"{"name":"@shop/web-ui"}"#).expect("a file");
         let name = |line: &str| {
             let words = words(line);
-            Base::derived(&words, &detect(&words), folder.path()).text
+            BaseName::derived(&words, &detect(&words), dir.path()).text
         };
         for line in ["npm run dev", "yarn dev", "pnpm dev", "bun run dev"] {
             assert_eq!(name(line), "shop-web-ui", "{line}");
         }
         assert!(name("node app.js").ends_with("-app"));
-        std::fs::write(folder.path().join("package.json"), "{broken").expect("a file");
+        std::fs::write(dir.path().join("package.json"), "{broken").expect("a file");
         assert!(name("npm run dev").ends_with("-npm"), "a broken file is no name");
     }
 
     #[test]
     fn the_single_extra_word_after_a_script_is_the_name() {
-        let folder = tempfile::tempdir().expect("a folder");
-        std::fs::write(folder.path().join("data"), "").expect("a file");
+        let dir = tempfile::tempdir().expect("a directory");
+        std::fs::write(dir.path().join("data"), "").expect("a file");
         let name = |line: &str| {
             let words = words(line);
-            trailing(&words, &detect(&words), folder.path()).map(str::to_owned)
+            trailing(&words, &detect(&words), dir.path()).map(str::to_owned)
         };
         assert_eq!(name("./test-service.sh my-app").as_deref(), Some("my-app"));
         assert_eq!(name("node server.js myapp").as_deref(), Some("myapp"));

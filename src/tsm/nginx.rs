@@ -3,8 +3,8 @@
 //! A site that tetra wrote carries the checksum of its own text, so that one edited by hand is noticed. Putting it into place ends
 //! with the real `nginx -t`; if nginx rejects it, everything is as it was.
 
-mod place;
+mod install;
 mod site;
 
-pub use place::{Changed, Nginx, NginxError, Over, State};
-pub use site::{BadSite, Certificate, Site};
+pub use install::{InstallResult, Nginx, NginxError, OverwriteEdited, SiteStatus};
+pub use site::{Certificate, InvalidSite, Site};

@@ -1,42 +1,42 @@
 //! From what was asked to what will be done. Looks at files and changes nothing; the same plan is shown by a dry run and carried
 //! out by a start.
 
+mod env_file_choice;
 mod error;
-pub(super) mod ladder;
-mod wanted;
+pub(super) mod port_precedence;
 
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use crate::base::signal::Signal;
-use crate::supervise::care::Care;
-use crate::supervise::limits::{Account, Limits};
-use crate::supervise::meta::Restart;
+use crate::supervise::limits::{Limits, RunAsUser};
+use crate::supervise::meta::RestartPolicy;
+use crate::supervise::monitor_spec::MonitorSpec;
 
+use env_file_choice::{EnvFileChoice, requested_env, service_env};
 pub use error::PlanError;
-use wanted::{Wanted, asked_env, service_env};
 
+use super::command_line::{CommandLine, UnclosedQuote};
 use super::definition::Definition;
-use super::detect::{Shape, detect};
+use super::detect::{CommandShape, detect};
 use super::environment::{self, EnvFile};
-use super::foreign;
-use super::given;
-use super::interpreter::{self, Program, Tools};
-use super::keep::{Keep, Strategy};
+use super::interpreter::{self, ProgramFinder, ResolvedProgram};
 use super::limits::{self, within_reach};
-use super::name::{Base, trailing};
-use super::port::{OwnPort, PortSource, PortWish};
-use super::request::{Around, RequestError, StartRequest, Target};
+use super::name::{BaseName, trailing};
+use super::options::{ServiceOptions, Strategy};
+use super::pm2;
+use super::port::{OwnPort, PortSource, PortSpec};
+use super::request::{RequestError, StartContext, StartRequest, StartTarget};
+use super::request_text;
 use super::start::Environ;
-use super::words::{CommandLine, Unclosed};
 
 /// Everything that will be done, but for what only the moment decides: the id, a free port, a free name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StartPlan {
     /// The name without its port.
-    pub base: Base,
+    pub base: BaseName,
     /// What to execute.
-    pub program: Program,
+    pub program: ResolvedProgram,
     /// The port and where it comes from.
     pub port: Option<PortChoice>,
     /// Variables that it must not have, wherever they come from.
@@ -44,15 +44,15 @@ pub struct StartPlan {
     /// The port that its command names.
     pub own_port: Option<OwnPort>,
     /// Every place a port could come from, strongest first, with what it says.
-    pub ladder: Vec<(&'static str, Option<String>)>,
+    pub port_candidates: Vec<(&'static str, Option<String>)>,
     /// The env file.
     pub env_file: Option<EnvFile>,
     /// The secrets of its environment; need not be there.
     pub secrets: Option<PathBuf>,
     /// The secrets are open to others and will be closed.
-    pub secrets_open: bool,
+    pub secrets_exposed: bool,
     /// What its sealed form holds, if there is only that; filled in at the start.
-    pub opened: Vec<(String, String)>,
+    pub unsealed_secrets: Vec<(String, String)>,
     /// Variables set after those of the files, in order; without the port.
     pub set: Vec<(String, String)>,
     /// Where it runs, absolute.
@@ -78,7 +78,7 @@ pub struct StartPlan {
     /// The environment that it runs in; empty if none.
     pub environment: String,
     /// How it is kept.
-    pub kept: Kept,
+    pub settings: ServiceSettings,
     /// What the operator should know beside the result.
     pub notes: Vec<String>,
 }
@@ -87,16 +87,16 @@ pub struct StartPlan {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PortChoice {
     /// Which port.
-    pub wish: PortWish,
+    pub spec: PortSpec,
     /// From where.
     pub source: PortSource,
 }
 
 /// How a process is kept, decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kept {
+pub struct ServiceSettings {
     /// When it is started again by itself.
-    pub restart: Restart,
+    pub restart: RestartPolicy,
     /// After so many early exits in a row it is given up.
     pub max_restarts: u32,
     /// Between the polite signal and the end.
@@ -106,11 +106,11 @@ pub struct Kept {
     /// Rotated logs kept per stream.
     pub log_keep: u32,
     /// What is looked after.
-    pub care: Care,
+    pub care: MonitorSpec,
     /// What it may have.
     pub limits: Limits,
     /// The user that it runs as; none if it is the operator.
-    pub user: Option<Account>,
+    pub user: Option<RunAsUser>,
     /// The signal that asks it to end.
     pub stop_signal: Signal,
     /// It is a task that ends.
@@ -119,15 +119,15 @@ pub struct Kept {
     pub strategy: Strategy,
 }
 
-impl Default for Kept {
+impl Default for ServiceSettings {
     fn default() -> Self {
         Self {
-            restart: Restart::Never,
+            restart: RestartPolicy::Never,
             max_restarts: 15,
             kill_timeout: Duration::from_secs(10),
             log_size: 10 * 1024 * 1024,
             log_keep: 5,
-            care: Care::default(),
+            care: MonitorSpec::default(),
             limits: Limits::default(),
             user: None,
             stop_signal: Signal::TERM,
@@ -141,15 +141,15 @@ impl Default for Kept {
 ///
 /// # Errors
 ///
-/// Fails for everything that can be known before: words without a meaning, missing programs, scripts, folders and env files,
+/// Fails for everything that can be known before: words without a meaning, missing programs, scripts, directories and env files,
 /// malformed definitions, illegal names and ports.
-pub fn plan(request: &StartRequest, around: &Around) -> Result<StartPlan, PlanError> {
-    match request.target(around)? {
-        Target::Service(definition) => of_service(*definition, request, around),
-        Target::Program { line, may_end_in_name } => {
-            Draft::of_program(line, may_end_in_name, request, around)?.finish(request, around)
+pub fn plan(request: &StartRequest, context: &StartContext) -> Result<StartPlan, PlanError> {
+    match request.target(context)? {
+        StartTarget::Service(definition) => of_service(*definition, request, context),
+        StartTarget::Program { line, may_end_in_name } => {
+            Draft::of_program(line, may_end_in_name, request, context)?.finish(request, context)
         }
-        Target::Existing(process) => super::again::plan(&process, request, around),
+        StartTarget::Existing(process) => super::from_record::plan(&process, request, context),
     }
 }
 
@@ -157,17 +157,22 @@ pub fn plan(request: &StartRequest, around: &Around) -> Result<StartPlan, PlanEr
 pub(super) fn of_service(
     definition: Definition,
     request: &StartRequest,
-    around: &Around,
+    context: &StartContext,
 ) -> Result<StartPlan, PlanError> {
-    definition.refuse_elsewhere(request, around)?;
-    let Some((own, terms)) = definition.terms(around)? else {
-        return Draft::of_service(definition, request, around)?.finish(request, around);
+    definition.refuse_elsewhere(request, context)?;
+    let Some((own, terms)) = definition.terms(context)? else {
+        return Draft::of_service(definition, request, context)?.finish(request, context);
     };
-    let within =
-        Around { org: own.org.as_ref(), env: Some(&own.env), restart: terms.restart, limits: terms.limits, ..*around };
+    let within = StartContext {
+        org: own.org.as_ref(),
+        env: Some(&own.env),
+        restart: terms.restart,
+        limits: terms.limits,
+        ..*context
+    };
     let mut draft = Draft::of_service(definition, request, &within)?;
-    if matches!(draft.wanted, Wanted::Detected) {
-        draft.wanted = Wanted::Own;
+    if matches!(draft.env_file_choice, EnvFileChoice::Detected) {
+        draft.env_file_choice = EnvFileChoice::Own;
     }
     draft.notes.extend(terms.note);
     draft.finish(request, &within)
@@ -176,15 +181,15 @@ pub(super) fn of_service(
 /// What a program and a service have in common.
 struct Draft {
     line: CommandLine,
-    shape: Shape,
+    shape: CommandShape,
     cwd: PathBuf,
-    base: Option<Base>,
+    base: Option<BaseName>,
     /// Of the definition: its `export` lines and the pairs of `TSM_ENV`.
     exports: Vec<(String, String)>,
-    wanted: Wanted,
-    port: Option<PortWish>,
+    env_file_choice: EnvFileChoice,
+    port: Option<PortSpec>,
     pre_hook: String,
-    keep: Keep,
+    options: ServiceOptions,
     service: Option<PathBuf>,
     needs: Vec<String>,
     stack: Option<String>,
@@ -197,26 +202,26 @@ impl Draft {
         mut line: CommandLine,
         may_end_in_name: bool,
         request: &StartRequest,
-        around: &Around,
+        context: &StartContext,
     ) -> Result<Self, PlanError> {
-        let cwd = folder(around.cwd, request.cwd.as_deref())?;
+        let cwd = working_directory(context.cwd, request.cwd.as_deref())?;
         let shape = detect(&line.words);
         let name = trailing(&line.words, &shape, &cwd).filter(|_| may_end_in_name).map(str::to_owned);
-        let base = name.as_deref().map(Base::given).transpose()?;
+        let base = name.as_deref().map(BaseName::given).transpose()?;
         if base.is_some() {
             line.words.pop();
         }
-        let notes = foreign::notes(&line.words, &shape, &cwd);
+        let notes = pm2::notes(&line.words, &shape, &cwd);
         Ok(Self {
             line,
             shape,
             cwd,
             base,
             exports: Vec::new(),
-            wanted: Wanted::Detected,
+            env_file_choice: EnvFileChoice::Detected,
             port: None,
             pre_hook: String::new(),
-            keep: Keep::default(),
+            options: ServiceOptions::default(),
             service: None,
             needs: Vec::new(),
             stack: None,
@@ -225,27 +230,28 @@ impl Draft {
         })
     }
 
-    fn of_service(definition: Definition, request: &StartRequest, around: &Around) -> Result<Self, PlanError> {
+    fn of_service(definition: Definition, request: &StartRequest, context: &StartContext) -> Result<Self, PlanError> {
         let cwd = match &request.cwd {
-            Some(cwd) => folder(around.cwd, Some(cwd))?,
-            None => folder(&definition.cwd, None)?,
+            Some(cwd) => working_directory(context.cwd, Some(cwd))?,
+            None => working_directory(&definition.cwd, None)?,
         };
-        let line = CommandLine::of_text(&definition.command).map_err(|error: Unclosed| RequestError::from(error))?;
+        let line =
+            CommandLine::of_text(&definition.command).map_err(|error: UnclosedQuote| RequestError::from(error))?;
         let shape = detect(&line.words);
         let mut exports = definition.exports;
         let wanted = service_env(definition.env_file, definition.env, &mut exports);
         let slips =
-            definition.slips.iter().map(|(key, meant)| format!("{key} has no meaning; {meant} is meant, perhaps"));
+            definition.typos.iter().map(|(key, meant)| format!("{key} has no meaning; {meant} is meant, perhaps"));
         Ok(Self {
             line,
             shape,
             cwd,
-            base: Some(Base::given(&definition.name)?),
+            base: Some(BaseName::given(&definition.name)?),
             exports,
-            wanted,
+            env_file_choice: wanted,
             port: definition.port,
             pre_hook: definition.pre_command.unwrap_or_default(),
-            keep: definition.keep,
+            options: definition.options,
             service: Some(definition.file),
             needs: definition.deps,
             stack: definition.stack,
@@ -254,41 +260,44 @@ impl Draft {
         })
     }
 
-    fn finish(mut self, request: &StartRequest, around: &Around) -> Result<StartPlan, PlanError> {
+    fn finish(mut self, request: &StartRequest, context: &StartContext) -> Result<StartPlan, PlanError> {
         let pairs = request.pairs();
-        let env_file = self.env_file(request, around)?;
+        let env_file = self.env_file(request, context)?;
         let (choice, ladder) = self.port(request, &pairs, env_file.as_ref())?;
         let mut set = std::mem::take(&mut self.exports);
         set.append(&mut self.line.set.clone());
         set.extend(pairs);
-        let (port, unset) = ladder::agree(choice, &mut set, env_file.as_ref());
-        let variable = |name: &str| value_of(name, &set, env_file.as_ref(), around);
-        let tools = Tools { variable: &variable, home: around.paths.home(), cwd: &self.cwd };
+        let (port, unset) = port_precedence::agree(choice, &mut set, env_file.as_ref());
+        let variable = |name: &str| value_of(name, &set, env_file.as_ref(), context);
+        let tools = ProgramFinder { variable: &variable, home: context.paths.home(), cwd: &self.cwd };
         let program = interpreter::resolve(&self.line, &self.shape, &tools)?;
         let base = request.base()?.or(self.base);
-        let base = base.unwrap_or_else(|| Base::derived(&self.line.words, &self.shape, &self.cwd));
-        let secrets = around.org.zip(around.env).map(|(org, env)| around.paths.secrets(org, env));
-        let secrets_open = secrets.as_deref().map(environment::is_secret_open).transpose()?.unwrap_or(false);
+        let base = base.unwrap_or_else(|| BaseName::derived(&self.line.words, &self.shape, &self.cwd));
+        let secrets = context.org.zip(context.env).map(|(org, env)| context.paths.secrets(org, env));
+        let secrets_open = secrets.as_deref().map(environment::is_secret_exposed).transpose()?.unwrap_or(false);
         if let Some(file) = env_file.as_ref().filter(|file| file.detected) {
             let shown = file.path.strip_prefix(&self.cwd).unwrap_or(&file.path);
             self.notes.push(format!("using the env file {}", shown.display()));
         }
-        let keep = request.keep.or(&self.keep);
-        let (limits, note) = within_reach(around.limits);
+        let keep = request.options.or(&self.options);
+        let (limits, note) = within_reach(context.limits);
         self.notes.extend(note.filter(|_| keep.limit_nofile.is_none()));
-        let kept = watched(kept(&keep, around.restart, Kept { limits, ..Kept::default() })?, &self.cwd)?;
+        let kept = check_watch_paths(
+            resolve_settings(&keep, context.restart, ServiceSettings { limits, ..ServiceSettings::default() })?,
+            &self.cwd,
+        )?;
         Ok(StartPlan {
             base,
             program,
             port,
             unset,
             own_port: OwnPort::of(&self.line.words, &self.shape),
-            ladder,
-            options: self.service.as_ref().map(|_| given::write(request, env_file.as_ref(), &self.cwd)),
+            port_candidates: ladder,
+            options: self.service.as_ref().map(|_| request_text::write(request, env_file.as_ref(), &self.cwd)),
             env_file,
             secrets,
-            secrets_open,
-            opened: Vec::new(),
+            secrets_exposed: secrets_open,
+            unsealed_secrets: Vec::new(),
             set,
             cwd: self.cwd,
             pre_hook: request.pre_hook.clone().unwrap_or(self.pre_hook),
@@ -298,36 +307,40 @@ impl Draft {
             environ: Environ::Operator,
             instances: request.instances.or(self.instances).unwrap_or(1),
             group: String::new(),
-            org: around.org.map(ToString::to_string).unwrap_or_default(),
-            environment: around.env.map(ToString::to_string).unwrap_or_default(),
-            kept,
+            org: context.org.map(ToString::to_string).unwrap_or_default(),
+            environment: context.env.map(ToString::to_string).unwrap_or_default(),
+            settings: kept,
             notes: self.notes,
         })
     }
 
     /// The env file: asked for, else the service's, else one that is there; in the working directory, then beside the script.
-    fn env_file(&self, request: &StartRequest, around: &Around) -> Result<Option<EnvFile>, PlanError> {
+    fn env_file(&self, request: &StartRequest, context: &StartContext) -> Result<Option<EnvFile>, PlanError> {
         let beside = self.shape.script.and_then(|at| self.line.words.get(at)).map(|script| self.cwd.join(script));
-        let mut folders = vec![self.cwd.as_path()];
-        folders.extend(beside.as_deref().and_then(Path::parent));
-        let asked = asked_env(request)?;
+        let mut dirs = vec![self.cwd.as_path()];
+        dirs.extend(beside.as_deref().and_then(Path::parent));
+        let asked = requested_env(request)?;
         if asked.is_some() {
-            folders.push(around.cwd);
+            dirs.push(context.cwd);
         }
-        Ok(match asked.as_ref().unwrap_or(&self.wanted) {
-            Wanted::Nothing => None,
-            Wanted::Detected => environment::detected(around.env, &folders)?,
-            Wanted::Own => environment::own(around.env, &folders)?,
-            Wanted::Named(name) => Some(environment::named(name, &folders)?),
+        Ok(match asked.as_ref().unwrap_or(&self.env_file_choice) {
+            EnvFileChoice::None => None,
+            EnvFileChoice::Detected => environment::detected(context.env, &dirs)?,
+            EnvFileChoice::Own => environment::of_env(context.env, &dirs)?,
+            EnvFileChoice::Named(name) => Some(environment::named(name, &dirs)?),
         })
     }
 }
 
 /// How a process is kept: asked, else by its policy, else as usual. Fails if it cannot run as the user that was asked for.
-pub(super) fn kept(keep: &Keep, policy: Option<Restart>, usual: Kept) -> Result<Kept, PlanError> {
+pub(super) fn resolve_settings(
+    keep: &ServiceOptions,
+    policy: Option<RestartPolicy>,
+    usual: ServiceSettings,
+) -> Result<ServiceSettings, PlanError> {
     let user = keep.user.as_deref().map(limits::user).transpose()?;
     let oneshot = keep.oneshot.unwrap_or(usual.oneshot);
-    Ok(Kept {
+    Ok(ServiceSettings {
         // A task that failed is repeated only where that was asked for.
         restart: keep.restart.or(policy.filter(|_| !oneshot)).unwrap_or(usual.restart),
         max_restarts: keep.max_restarts.unwrap_or(usual.max_restarts),
@@ -344,20 +357,20 @@ pub(super) fn kept(keep: &Keep, policy: Option<Restart>, usual: Kept) -> Result<
 }
 
 /// Refuses to watch what is not there.
-pub(super) fn watched(kept: Kept, cwd: &Path) -> Result<Kept, PlanError> {
+pub(super) fn check_watch_paths(kept: ServiceSettings, cwd: &Path) -> Result<ServiceSettings, PlanError> {
     match kept.care.watch.iter().map(|path| cwd.join(path)).find(|path| !path.exists()) {
-        Some(path) => Err(PlanError::NotThere { path }),
+        Some(path) => Err(PlanError::NotFound { path }),
         None => Ok(kept),
     }
 }
 
-/// The folder to run in, which must be there.
-pub fn folder(from: &Path, given: Option<&Path>) -> Result<PathBuf, PlanError> {
+/// The directory to run in, which must be there.
+pub fn working_directory(from: &Path, given: Option<&Path>) -> Result<PathBuf, PlanError> {
     let path = given.map_or_else(|| from.to_owned(), |given| from.join(given));
-    let bad = |why| PlanError::Folder { path: path.clone(), why };
+    let bad = |why| PlanError::Directory { path: path.clone(), why };
     match path.canonicalize() {
         Ok(found) if found.is_dir() => Ok(as_written(&path, &found)),
-        Ok(_) => Err(bad("it is no folder")),
+        Ok(_) => Err(bad("it is no directory")),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(bad("it is not there")),
         Err(_) => Err(bad("it cannot be entered")),
     }
@@ -380,11 +393,11 @@ pub(super) fn value_of(
     name: &str,
     set: &[(String, String)],
     env_file: Option<&EnvFile>,
-    around: &Around,
+    context: &StartContext,
 ) -> Option<String> {
     let of_set = set.iter().rfind(|(key, _)| key == name).map(|(_, value)| value);
     let of_file = || env_file?.settings.iter().find(|setting| setting.key == name).map(|setting| &setting.value);
-    of_set.or_else(of_file).or_else(|| around.variables.get(name)).cloned()
+    of_set.or_else(of_file).or_else(|| context.variables.get(name)).cloned()
 }
 
 #[cfg(test)]

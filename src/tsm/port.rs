@@ -4,20 +4,20 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use crate::base::fault::{Advise, Kind};
+use crate::base::fault::{FaultKind, UserFacingError};
 
-use super::detect::Shape;
-use super::words::quoted;
+use super::command_line::quoted;
+use super::detect::CommandShape;
 
 /// A port as an operator asks for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PortWish {
+pub enum PortSpec {
     /// `N`: this one.
-    Exactly(u16),
+    Exact(u16),
     /// `N+`: the first free one from here on.
-    From(u16),
+    AtLeast(u16),
     /// `none`: it has no port, and PORT is not exported.
-    Nothing,
+    None,
 }
 
 /// Where `auto` begins to look.
@@ -26,11 +26,11 @@ pub const FIRST_AUTO: u16 = 8000;
 /// A text that is no port.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{}` is no port", .0.escape_debug())]
-pub struct BadPort(pub String);
+pub struct InvalidPort(pub String);
 
-impl Advise for BadPort {
-    fn kind(&self) -> Kind {
-        Kind::Usage
+impl UserFacingError for InvalidPort {
+    fn kind(&self) -> FaultKind {
+        FaultKind::Usage
     }
 
     fn advice(&self) -> Option<String> {
@@ -38,30 +38,30 @@ impl Advise for BadPort {
     }
 }
 
-impl FromStr for PortWish {
-    type Err = BadPort;
+impl FromStr for PortSpec {
+    type Err = InvalidPort;
 
-    fn from_str(given: &str) -> Result<Self, BadPort> {
-        let bad = || BadPort(given.to_owned());
+    fn from_str(given: &str) -> Result<Self, InvalidPort> {
+        let bad = || InvalidPort(given.to_owned());
         match given {
-            "auto" => return Ok(Self::From(FIRST_AUTO)),
-            "none" => return Ok(Self::Nothing),
+            "auto" => return Ok(Self::AtLeast(FIRST_AUTO)),
+            "none" => return Ok(Self::None),
             _ => {}
         }
         let (digits, wish): (_, fn(u16) -> Self) = match given.strip_suffix('+') {
-            Some(digits) => (digits, Self::From),
-            None => (given, Self::Exactly),
+            Some(digits) => (digits, Self::AtLeast),
+            None => (given, Self::Exact),
         };
         number(digits).map(wish).ok_or_else(bad)
     }
 }
 
-impl fmt::Display for PortWish {
+impl fmt::Display for PortSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Exactly(port) => write!(f, "{port}"),
-            Self::From(port) => write!(f, "{port}+"),
-            Self::Nothing => f.write_str("none"),
+            Self::Exact(port) => write!(f, "{port}"),
+            Self::AtLeast(port) => write!(f, "{port}+"),
+            Self::None => f.write_str("none"),
         }
     }
 }
@@ -126,7 +126,7 @@ pub struct OwnPort {
 impl OwnPort {
     /// None if it names none.
     #[must_use]
-    pub fn of(words: &[String], shape: &Shape) -> Option<Self> {
+    pub fn of(words: &[String], shape: &CommandShape) -> Option<Self> {
         let (port, _) = guess(words, shape)?;
         let digits = port.to_string();
         let mut shown: Vec<String> = words.iter().map(|word| quoted(word)).collect();
@@ -175,29 +175,29 @@ const BIND_FLAGS: [&str; 14] = [
 /// Forms: `PORT=N`, `--port N`, `-p N`, `:N` as a whole word, `host:N` after a flag that says where to listen, and a last word
 /// from 1024 to 65535 behind an interpreter's script or module, or such a number with only options behind it. Nothing inside a URL counts.
 #[must_use]
-pub fn guess(words: &[String], shape: &Shape) -> Option<(u16, &'static str)> {
-    assigned(words)
+pub fn guess(words: &[String], shape: &CommandShape) -> Option<(u16, &'static str)> {
+    from_assignment(words)
         .map(|port| (port, "PORT=N"))
-        .or_else(|| flagged(words, "--port").map(|port| (port, "--port N")))
-        .or_else(|| flagged(words, "-p").map(|port| (port, "-p N")))
+        .or_else(|| from_flag(words, "--port").map(|port| (port, "--port N")))
+        .or_else(|| from_flag(words, "-p").map(|port| (port, "-p N")))
         .or_else(|| words.iter().find_map(|word| number(word.strip_prefix(':')?)).map(|port| (port, ":N")))
-        .or_else(|| bound(words).map(|port| (port, "host:N")))
-        .or_else(|| last(words, shape).map(|port| (port, "the last word")))
+        .or_else(|| from_bind_address(words).map(|port| (port, "host:N")))
+        .or_else(|| from_last_argument(words, shape).map(|port| (port, "the last word")))
 }
 
-fn assigned(words: &[String]) -> Option<u16> {
+fn from_assignment(words: &[String]) -> Option<u16> {
     words.iter().find_map(|word| number(word.strip_prefix("PORT=")?))
 }
 
 /// The value of a flag, in the next word or behind `=`.
-fn flagged(words: &[String], flag: &str) -> Option<u16> {
+fn from_flag(words: &[String], flag: &str) -> Option<u16> {
     words.iter().enumerate().find_map(|(at, word)| match word.strip_prefix(flag)? {
         "" => number(words.get(at + 1)?),
         rest => number(rest.strip_prefix('=')?),
     })
 }
 
-fn bound(words: &[String]) -> Option<u16> {
+fn from_bind_address(words: &[String]) -> Option<u16> {
     words.iter().enumerate().find_map(|(at, word)| {
         let (flag, value) = match word.split_once('=') {
             Some((flag, value)) => (flag, value),
@@ -210,7 +210,7 @@ fn bound(words: &[String]) -> Option<u16> {
     })
 }
 
-fn last(words: &[String], shape: &Shape) -> Option<u16> {
+fn from_last_argument(words: &[String], shape: &CommandShape) -> Option<u16> {
     if shape.script.is_none() && shape.module.is_none() || words.len() <= shape.arguments {
         return None;
     }
@@ -235,15 +235,15 @@ mod tests {
 
     #[test]
     fn a_wish_is_a_number_or_a_number_with_a_plus() {
-        assert_eq!("3000".parse(), Ok(PortWish::Exactly(3000)));
-        assert_eq!("3000+".parse(), Ok(PortWish::From(3000)));
-        assert_eq!("auto".parse(), Ok(PortWish::From(8000)));
-        assert_eq!("none".parse(), Ok(PortWish::Nothing));
+        assert_eq!("3000".parse(), Ok(PortSpec::Exact(3000)));
+        assert_eq!("3000+".parse(), Ok(PortSpec::AtLeast(3000)));
+        assert_eq!("auto".parse(), Ok(PortSpec::AtLeast(8000)));
+        assert_eq!("none".parse(), Ok(PortSpec::None));
         for given in ["1", "1023", "65535"] {
-            assert!(given.parse::<PortWish>().is_ok(), "{given}");
+            assert!(given.parse::<PortSpec>().is_ok(), "{given}");
         }
         for given in ["", "0", "nothing", "65536", "99999999999", "-1", "+5", "80 ", "http", "3000++", "٣٠٠٠"] {
-            assert!(given.parse::<PortWish>().is_err(), "{given:?}");
+            assert!(given.parse::<PortSpec>().is_err(), "{given:?}");
         }
     }
 

@@ -1,13 +1,13 @@
 //! The port registry: a file of lines `name:port`, the name without `-<port>`, kept in step with the processes.
 //!
 //! It is double-entry: what the registry declares also stands in the record of a process, unless the line only reserves the port
-//! for a name. [`survey`] compares both with the sockets that there are, [`mod@change`] changes the registry by hand, and
-//! [`exchange`] carries it in and out.
+//! for a name. [`status`] compares both with the sockets that there are, [`edit`] changes the registry by hand, and
+//! [`formats`] carries it in and out.
 
-pub mod change;
-pub mod exchange;
+pub mod edit;
+pub mod formats;
 pub mod ranges;
-pub mod survey;
+pub mod status;
 
 use std::path::Path;
 
@@ -20,14 +20,14 @@ use super::store::Process;
 
 /// One line of the registry.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Claim {
+pub struct PortEntry {
     /// The process, without its port.
     pub name: String,
     /// Its port.
     pub port: u16,
 }
 
-impl Claim {
+impl PortEntry {
     /// What stands in the registry for the process of this full name.
     #[must_use]
     pub fn of(process: &str, port: u16) -> Self {
@@ -40,10 +40,10 @@ impl Claim {
 /// # Errors
 ///
 /// Fails if the file cannot be read.
-pub fn read(paths: &Paths) -> Result<Vec<Claim>, FileError> {
+pub fn read(paths: &Paths) -> Result<Vec<PortEntry>, FileError> {
     let path = paths.ports();
     match disk::read_own(&path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()) {
-        Ok(text) => Ok(text.lines().filter_map(claim).collect()),
+        Ok(text) => Ok(text.lines().filter_map(parse_entry).collect()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(source) => Err(FileError::Io { action: "read", path, source }),
     }
@@ -55,9 +55,9 @@ pub fn read(paths: &Paths) -> Result<Vec<Claim>, FileError> {
 ///
 /// Fails if the registry cannot be locked or written.
 pub fn register(paths: &Paths, process: &str, port: u16) -> Result<(), FileError> {
-    let new = Claim::of(process, port);
+    let new = PortEntry::of(process, port);
     change(&paths.ports(), |lines| {
-        if !lines.iter().any(|line| claim(line).as_ref() == Some(&new)) {
+        if !lines.iter().any(|line| parse_entry(line).as_ref() == Some(&new)) {
             lines.push(format!("{}:{}", new.name, new.port));
         }
     })
@@ -72,13 +72,13 @@ pub fn unregister(paths: &Paths, process: &str, port: u16) -> Result<(), FileErr
     if !paths.ports().exists() {
         return Ok(());
     }
-    let old = Claim::of(process, port);
-    change(&paths.ports(), |lines| lines.retain(|line| claim(line).as_ref() != Some(&old)))
+    let old = PortEntry::of(process, port);
+    change(&paths.ports(), |lines| lines.retain(|line| parse_entry(line).as_ref() != Some(&old)))
 }
 
 /// A process, given by its full name, that leaves one port and takes another.
 #[derive(Debug, Clone, Copy)]
-pub struct Move<'a> {
+pub struct PortChange<'a> {
     /// The process.
     pub process: &'a str,
     /// The port that it had.
@@ -92,17 +92,17 @@ pub struct Move<'a> {
 /// # Errors
 ///
 /// Fails if the registry cannot be locked or written.
-pub fn enter(paths: &Paths, moves: &[Move]) -> Result<(), FileError> {
+pub fn apply(paths: &Paths, moves: &[PortChange]) -> Result<(), FileError> {
     if moves.iter().all(|it| it.to.is_none() && (it.from.is_none() || !paths.ports().exists())) {
         return Ok(());
     }
     change(&paths.ports(), |lines| {
-        for Move { process, from, to } in moves {
-            if let Some(old) = from.filter(|_| from != to).map(|port| Claim::of(process, port)) {
-                lines.retain(|line| claim(line).as_ref() != Some(&old));
+        for PortChange { process, from, to } in moves {
+            if let Some(old) = from.filter(|_| from != to).map(|port| PortEntry::of(process, port)) {
+                lines.retain(|line| parse_entry(line).as_ref() != Some(&old));
             }
-            if let Some(new) = to.map(|port| Claim::of(process, port))
-                && !lines.iter().any(|line| claim(line).as_ref() == Some(&new))
+            if let Some(new) = to.map(|port| PortEntry::of(process, port))
+                && !lines.iter().any(|line| parse_entry(line).as_ref() == Some(&new))
             {
                 lines.push(format!("{}:{}", new.name, new.port));
             }
@@ -132,10 +132,10 @@ fn change(path: &Path, edit: impl FnOnce(&mut Vec<String>)) -> Result<(), FileEr
 
 /// The claim of a line; `None` for one that makes no sense and for comments.
 #[must_use]
-pub fn claim(line: &str) -> Option<Claim> {
+pub fn parse_entry(line: &str) -> Option<PortEntry> {
     let (name, port) = line.trim().rsplit_once(':')?;
     let port = super::port::number(port.trim())?;
-    (!name.is_empty() && !name.starts_with('#')).then(|| Claim { name: name.trim().to_owned(), port })
+    (!name.is_empty() && !name.starts_with('#')).then(|| PortEntry { name: name.trim().to_owned(), port })
 }
 
 #[cfg(test)]
@@ -143,26 +143,26 @@ mod tests {
     use super::*;
 
     fn home() -> (tempfile::TempDir, Paths) {
-        let folder = tempfile::tempdir().expect("a folder");
-        let paths = Paths::under(folder.path());
-        std::fs::create_dir_all(paths.tsm()).expect("a folder");
-        (folder, paths)
+        let dir = tempfile::tempdir().expect("a directory");
+        let paths = Paths::under(dir.path());
+        std::fs::create_dir_all(paths.tsm()).expect("a directory");
+        (dir, paths)
     }
 
     #[test]
     fn lines_have_the_name_without_its_port() {
-        let (_folder, paths) = home();
+        let (_directory, paths) = home();
         register(&paths, "devpages-3000", 3000).expect("registered");
         register(&paths, "api", 4000).expect("registered");
         register(&paths, "api", 4000).expect("registered once");
         assert_eq!(std::fs::read_to_string(paths.ports()).expect("a file"), "devpages:3000\napi:4000\n");
         unregister(&paths, "devpages-3000", 3000).expect("unregistered");
-        assert_eq!(read(&paths).expect("readable"), [Claim { name: "api".into(), port: 4000 }]);
+        assert_eq!(read(&paths).expect("readable"), [PortEntry { name: "api".into(), port: 4000 }]);
     }
 
     #[test]
     fn foreign_lines_survive() {
-        let (_folder, paths) = home();
+        let (_directory, paths) = home();
         std::fs::write(paths.ports(), "# mine\nodd line\nweb:80").expect("a file");
         register(&paths, "api-90", 90).expect("registered");
         unregister(&paths, "web-80", 80).expect("unregistered");
@@ -171,14 +171,14 @@ mod tests {
 
     #[test]
     fn without_a_registry_there_is_nothing_to_take_out() {
-        let (_folder, paths) = home();
+        let (_directory, paths) = home();
         unregister(&paths, "api", 1).expect("nothing to do");
         assert!(read(&paths).expect("none").is_empty() && !paths.ports().exists());
     }
 
     #[test]
     fn many_at_once_lose_no_line() {
-        let (_folder, paths) = home();
+        let (_directory, paths) = home();
         std::thread::scope(|scope| {
             for port in 5000..5008 {
                 let paths = &paths;

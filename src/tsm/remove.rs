@@ -1,110 +1,110 @@
-//! Deleting: ending a process and removing its folder.
+//! Deleting: ending a process and removing its directory.
 
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::control::{Control, ControlError, Ended, refuse_unknown};
+use super::control::{Control, ControlError, StopResult, check_known};
 use super::ports;
 use super::store::Process;
 use crate::disk;
-use crate::supervise::client::{self, Order};
+use crate::supervise::client::{self, ControlCommand};
 use crate::sys::paths::Paths;
 use crate::sys::{net, process};
 
-/// What the name of a folder ends with that is being removed or not complete yet. No process can have such a name.
-const ASIDE: &str = ".aside";
+/// What the name of a directory ends with that is being removed or not complete yet. No process can have such a name.
+const STAGING_SUFFIX: &str = ".aside";
 
-/// Where the folder of a process stands while it is made or removed, so that nobody meets half of it.
-pub(super) fn aside(dir: &Path) -> PathBuf {
+/// Where the directory of a process stands while it is made or removed, so that nobody meets half of it.
+pub(super) fn staging_path(dir: &Path) -> PathBuf {
     let name = dir.file_name().unwrap_or_default().to_string_lossy();
-    dir.with_file_name(format!(".{name}.{}{ASIDE}", process::own_pid()))
+    dir.with_file_name(format!(".{name}.{}{STAGING_SUFFIX}", process::own_pid()))
 }
 
 /// Removes what was cut off while it was made or removed. Only for the holder of the lock of ids and names: nobody else does
 /// either then. What turns out to run gets its name back.
-pub(super) fn clear_aside(paths: &Paths) {
-    for folder in left_aside(paths) {
+pub(super) fn clear_staging(paths: &Paths) {
+    for dir in staging_directories(paths) {
         // What stays is tried again the next time.
-        match client::hold(&folder) {
-            Ok(Some(_hold)) if has_ended(&folder) => {
-                let _ = fs::remove_dir_all(&folder);
+        match client::lock_supervision(&dir) {
+            Ok(Some(_hold)) if has_ended(&dir) => {
+                let _ = fs::remove_dir_all(&dir);
             }
-            Ok(_) => put_back(&folder),
+            Ok(_) => restore(&dir),
             Err(_) => {}
         }
     }
 }
 
 /// True if it is certain that the process whose directory stands aside does not run.
-fn has_ended(folder: &Path) -> bool {
-    let Some(process) = original(folder).and_then(|dir| look_at(&dir, folder)) else { return true };
-    !process.view.is_unknown() && !process.view.alive
+fn has_ended(directory: &Path) -> bool {
+    let Some(process) = original(directory).and_then(|dir| read_at(&dir, directory)) else { return true };
+    !process.live.is_unknown() && !process.live.alive
 }
 
 /// Where a directory that stands aside has to stand.
 fn original(aside: &Path) -> Option<PathBuf> {
-    let name = aside.file_name()?.to_str()?.strip_prefix('.')?.strip_suffix(ASIDE)?;
+    let name = aside.file_name()?.to_str()?.strip_prefix('.')?.strip_suffix(STAGING_SUFFIX)?;
     Some(aside.with_file_name(name.rsplit_once('.')?.0))
 }
 
 /// The process whose directory `dir` stands at `now`.
-fn look_at(dir: &Path, now: &Path) -> Option<Process> {
+fn read_at(dir: &Path, now: &Path) -> Option<Process> {
     Process::at(&dir.file_name()?.to_str()?.parse().ok()?, now)
 }
 
 /// Gives a directory its name back, unless another has it by now.
-fn put_back(aside: &Path) {
+fn restore(aside: &Path) {
     if let Some(dir) = original(aside).filter(|dir| !dir.exists()) {
         let _ = fs::rename(aside, dir);
     }
 }
 
-fn left_aside(paths: &Paths) -> impl Iterator<Item = PathBuf> {
+fn staging_directories(paths: &Paths) -> impl Iterator<Item = PathBuf> {
     let entries = fs::read_dir(paths.processes()).into_iter().flatten().flatten();
-    let is_aside = |name: &[u8]| name.starts_with(b".") && name.ends_with(ASIDE.as_bytes());
+    let is_aside = |name: &[u8]| name.starts_with(b".") && name.ends_with(STAGING_SUFFIX.as_bytes());
     entries.filter(move |entry| is_aside(entry.file_name().as_encoded_bytes())).map(|entry| entry.path())
 }
 
 impl Control<'_> {
     /// Removes what was cut off while it was made or removed, unless somebody gives out or takes back names just now. `known` is
     /// the number of processes that were found.
-    pub(super) fn tidy(&self, known: usize) {
-        // A folder is linked from its parent, itself and each folder in it. Where that is not counted so, its list tells.
-        let folders = fs::metadata(self.paths.processes()).ok().and_then(|found| found.nlink().checked_sub(2));
-        if folders == u64::try_from(known).ok() || left_aside(self.paths).next().is_none() {
+    pub(super) fn clean_staging(&self, known: usize) {
+        // A directory is linked from its parent, itself and each directory in it. Where that is not counted so, its list tells.
+        let directories = fs::metadata(self.paths.processes()).ok().and_then(|found| found.nlink().checked_sub(2));
+        if directories == u64::try_from(known).ok() || staging_directories(self.paths).next().is_none() {
             return;
         }
-        let lock = disk::own().open(self.paths.id_lock()).ok();
+        let lock = disk::own_file().open(self.paths.id_lock()).ok();
         if lock.as_ref().is_some_and(|lock| lock.try_lock().is_ok()) {
-            clear_aside(self.paths);
+            clear_staging(self.paths);
         }
     }
 
-    /// Stops processes and removes their folders with their logs; their ids, names and ports are free again.
+    /// Stops processes and removes their directories with their logs; their ids, names and ports are free again.
     /// The answers are in the order of the processes.
-    pub fn delete(&self, processes: &[&Process]) -> Vec<Result<Ended, ControlError>> {
-        let ended = self.end(processes, Order::Stop);
-        let remove = |(process, ended): (&&Process, Result<Ended, ControlError>)| {
+    pub fn delete(&self, processes: &[&Process]) -> Vec<Result<StopResult, ControlError>> {
+        let ended = self.stop_with(processes, ControlCommand::Stop);
+        let remove = |(process, ended): (&&Process, Result<StopResult, ControlError>)| {
             let ended = ended.map_err(ControlError::before_removal)?;
             self.remove(process).map(|()| ended)
         };
         processes.iter().zip(ended).map(remove).collect()
     }
 
-    /// Removes the folder of a process that nobody supervises, and its line in the port registry.
+    /// Removes the directory of a process that nobody supervises, and its line in the port registry.
     ///
-    /// Under the lock of ids and names, so that no start reuses what is being removed. The folder gets a name that no process can
+    /// Under the lock of ids and names, so that no start reuses what is being removed. The directory gets a name that no process can
     /// have first, so that nobody meets half of it.
     pub(super) fn remove(&self, process: &Process) -> Result<(), ControlError> {
         let failed = |source| ControlError::File { action: "remove", path: process.dir.clone(), source };
         let _lock = self.lock_names()?;
         let mut now = process.clone();
-        now.look_again();
-        refuse_unknown(&now)?;
+        now.refresh();
+        check_known(&now)?;
         let meanwhile = || Err(ControlError::StartedMeanwhile { name: process.name.clone() });
-        if now.view.supervised || now.is_running() {
+        if now.live.supervised || now.is_running() {
             return meanwhile();
         }
         match fs::symlink_metadata(&process.dir) {
@@ -112,13 +112,13 @@ impl Control<'_> {
             Err(error) => return Err(failed(error)),
             Ok(found) => refuse_the_directory_of_another(process, found.uid())?,
         }
-        let Some(_hold) = client::hold(&process.dir).map_err(failed)? else { return meanwhile() };
-        client::forget(&process.dir);
-        let aside = aside(&process.dir);
+        let Some(_hold) = client::lock_supervision(&process.dir).map_err(failed)? else { return meanwhile() };
+        client::remove_cgroups(&process.dir);
+        let aside = staging_path(&process.dir);
         fs::rename(&process.dir, &aside).map_err(failed)?;
         if let Err(source) = fs::remove_dir_all(&aside) {
             // Under its name it is seen, and can be removed once more.
-            put_back(&aside);
+            restore(&aside);
             return Err(failed(source));
         }
         Ok(ports::forget(self.paths, process)?)
@@ -131,6 +131,6 @@ fn refuse_the_directory_of_another(process: &Process, owner: u32) -> Result<(), 
     if owner == own || own == 0 {
         return Ok(());
     }
-    let why = format!("its directory belongs to {}", net::login(owner));
+    let why = format!("its directory belongs to {}", net::user_name(owner));
     Err(ControlError::Unknown { name: process.name.clone(), why })
 }

@@ -3,23 +3,23 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::base::environment::{EnvName, Rung};
-use crate::base::fault::{Advise, Kind};
+use crate::base::environment::{EnvName, Tier};
+use crate::base::fault::{FaultKind, UserFacingError};
 use crate::base::name::{OrgName, ServiceName};
 use crate::supervise::limits::Limits;
-use crate::supervise::meta::Restart;
+use crate::supervise::meta::RestartPolicy;
 use crate::sys::paths::Paths;
 use crate::sys::program::find;
 
+use super::command_line::{CommandLine, UnclosedQuote, assignment};
 use super::definition::{Definition, DefinitionError};
-use super::foreign;
-use super::keep::Keep;
-use super::name::Base;
-use super::port::PortWish;
+use super::name::BaseName;
+use super::options::ServiceOptions;
+use super::pm2;
+use super::port::PortSpec;
 use super::resolve::{ResolveError, resolve_one};
 use super::store::Process;
-use super::terms::Reader;
-use super::words::{CommandLine, Unclosed, assignment};
+use super::terms::TermsReader;
 
 /// What an operator wrote.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -31,7 +31,7 @@ pub struct StartRequest {
     /// Every `--env`: a name, a file, `none` or `K=V`.
     pub env: Vec<String>,
     /// `--port`.
-    pub port: Option<PortWish>,
+    pub port: Option<PortSpec>,
     /// `--name`.
     pub name: Option<String>,
     /// `--cwd`.
@@ -41,7 +41,7 @@ pub struct StartRequest {
     /// `--instances`.
     pub instances: Option<u32>,
     /// How to keep it.
-    pub keep: Keep,
+    pub options: ServiceOptions,
     /// `--stack`.
     pub stack: Option<String>,
     /// `--deps`.
@@ -50,7 +50,7 @@ pub struct StartRequest {
 
 /// What a start is asked amid.
 #[derive(Clone, Copy)]
-pub struct Around<'a> {
+pub struct StartContext<'a> {
     /// Where everything is.
     pub paths: &'a Paths,
     /// The operator's working directory.
@@ -62,27 +62,27 @@ pub struct Around<'a> {
     /// The active environment.
     pub env: Option<&'a EnvName>,
     /// The restart policy of the active environment.
-    pub restart: Option<Restart>,
+    pub restart: Option<RestartPolicy>,
     /// What the active environment lets its processes have.
     pub limits: Limits,
     /// Reads what another environment says: that of a service that belongs to it.
-    pub terms: Reader,
+    pub terms: TermsReader,
     /// The processes there are.
     pub processes: &'a [Process],
 }
 
 /// The restart policy of an environment: on a server what fails is started again; on one's own machine one wants to see it.
 #[must_use]
-pub fn usual_policy(env: &EnvName) -> Option<Restart> {
-    env.rung().map(|rung| match rung {
-        Rung::Local => Restart::Never,
-        Rung::Dev | Rung::Staging | Rung::Prod => Restart::OnFailure,
+pub fn default_restart(env: &EnvName) -> Option<RestartPolicy> {
+    env.tier().map(|rung| match rung {
+        Tier::Local => RestartPolicy::Never,
+        Tier::Dev | Tier::Staging | Tier::Prod => RestartPolicy::OnFailure,
     })
 }
 
 /// What a request means.
 #[derive(Debug)]
-pub enum Target {
+pub enum StartTarget {
     /// A service definition.
     Service(Box<Definition>),
     /// A process that there is: its record says what to run.
@@ -101,7 +101,7 @@ pub enum Target {
 pub enum RequestError {
     /// There are no words.
     #[error("tsm: command required")]
-    Nothing,
+    Empty,
     /// A service was given words of a program.
     #[error("the service `{service}` takes no arguments, and `{word}` follows it")]
     TooMany {
@@ -121,25 +121,25 @@ pub enum RequestError {
     Definition(#[from] DefinitionError),
     /// The words cannot be split.
     #[error(transparent)]
-    Unclosed(#[from] Unclosed),
+    UnclosedQuote(#[from] UnclosedQuote),
     /// A number or word means several processes, or none.
     #[error(transparent)]
     Resolve(#[from] ResolveError),
 }
 
-impl Advise for RequestError {
-    fn kind(&self) -> Kind {
+impl UserFacingError for RequestError {
+    fn kind(&self) -> FaultKind {
         match self {
-            Self::Nothing | Self::TooMany { .. } | Self::List { .. } => Kind::Usage,
+            Self::Empty | Self::TooMany { .. } | Self::List { .. } => FaultKind::Usage,
             Self::Definition(error) => error.kind(),
-            Self::Unclosed(error) => error.kind(),
+            Self::UnclosedQuote(error) => error.kind(),
             Self::Resolve(error) => error.kind(),
         }
     }
 
     fn advice(&self) -> Option<String> {
         match self {
-            Self::Nothing => Some("tsm start SERVICE, tsm start FILE.tsm or tsm start PROGRAM ARGUMENTS…".to_owned()),
+            Self::Empty => Some("tsm start SERVICE, tsm start FILE.tsm or tsm start PROGRAM ARGUMENTS…".to_owned()),
             Self::List { file } => Some(format!("`tsm import {file}` makes services of what it lists")),
             Self::TooMany { service, word } if word.starts_with('-') => {
                 Some(format!("options stand before the service: tsm start {word} {service}"))
@@ -148,14 +148,14 @@ impl Advise for RequestError {
                 Some(format!("start several one by one; `tsm start ./{service} {word}` is the program of that name"))
             }
             Self::Definition(error) => error.advice(),
-            Self::Unclosed(error) => error.advice(),
+            Self::UnclosedQuote(error) => error.advice(),
             Self::Resolve(error) => error.advice(),
         }
     }
 
-    fn place(&self) -> Option<crate::base::fault::Place> {
+    fn location(&self) -> Option<crate::base::fault::Location> {
         match self {
-            Self::Definition(error) => error.place(),
+            Self::Definition(error) => error.location(),
             _ => None,
         }
     }
@@ -167,56 +167,56 @@ impl StartRequest {
     /// # Errors
     ///
     /// Fails if nothing is given, if a definition cannot be used, or if a number means no process.
-    pub fn target(&self, around: &Around) -> Result<Target, RequestError> {
+    pub fn target(&self, context: &StartContext) -> Result<StartTarget, RequestError> {
         let rest = self.arguments.as_deref().unwrap_or_default();
         let [first, more @ ..] = self.program.as_slice() else {
             return match rest {
-                [] => Err(RequestError::Nothing),
-                _ => self.as_program(around),
+                [] => Err(RequestError::Empty),
+                _ => self.as_program(context),
             };
         };
-        if let Some(file) = definition_file(first, around) {
+        if let Some(file) = definition_file(first, context) {
             match more.iter().chain(rest).next() {
-                None => return Ok(Target::Service(Box::new(Definition::read_to_run(&file, around.variables)?))),
+                None => return Ok(StartTarget::Service(Box::new(Definition::read_to_run(&file, context.variables)?))),
                 // Only a program can have arguments.
-                Some(_) if is_program(first, around) => {}
+                Some(_) if is_program(first, context) => {}
                 Some(word) => return Err(RequestError::TooMany { service: first.clone(), word: word.clone() }),
             }
         }
-        if self.may_mean_process()
-            && let Some(process) = existing(first, around)?
+        if self.may_name_process()
+            && let Some(process) = existing(first, context)?
         {
-            return Ok(Target::Existing(Box::new(process.clone())));
+            return Ok(StartTarget::Existing(Box::new(process.clone())));
         }
-        let cwd = self.cwd.as_deref().map_or_else(|| around.cwd.to_owned(), |cwd| around.cwd.join(cwd));
-        if foreign::is_list(&cwd.join(first)) {
+        let cwd = self.cwd.as_deref().map_or_else(|| context.cwd.to_owned(), |cwd| context.cwd.join(cwd));
+        if pm2::is_list(&cwd.join(first)) {
             return Err(RequestError::List { file: first.clone() });
         }
-        self.as_program(around)
+        self.as_program(context)
     }
 
     /// False for a line that means a definition or a program whatever processes there are: only a single word can mean one.
     #[must_use]
-    pub fn may_mean_process(&self) -> bool {
+    pub fn may_name_process(&self) -> bool {
         self.program.len() == 1 && self.arguments.as_ref().is_none_or(Vec::is_empty)
     }
 
     /// One word with spaces is a whole command line; otherwise every word is one.
-    fn as_program(&self, around: &Around) -> Result<Target, RequestError> {
+    fn as_program(&self, context: &StartContext) -> Result<StartTarget, RequestError> {
         let first = match (self.program.as_slice(), self.arguments.as_deref().unwrap_or_default()) {
             ([first], []) | ([], [first]) => first,
             (program, arguments) => {
                 let words = [program, arguments].concat();
                 let may_end_in_name = self.arguments.is_none();
-                return Ok(Target::Program { line: CommandLine::of_words(&words), may_end_in_name });
+                return Ok(StartTarget::Program { line: CommandLine::of_words(&words), may_end_in_name });
             }
         };
-        let cwd = self.cwd.as_deref().map_or_else(|| around.cwd.to_owned(), |cwd| around.cwd.join(cwd));
+        let cwd = self.cwd.as_deref().map_or_else(|| context.cwd.to_owned(), |cwd| context.cwd.join(cwd));
         // A file may have spaces in its name.
         let is_text = first.contains([' ', '\t', '\n']) && !cwd.join(first).is_file();
         let line =
             if is_text { CommandLine::of_text(first)? } else { CommandLine::of_words(std::slice::from_ref(first)) };
-        Ok(Target::Program { line, may_end_in_name: false })
+        Ok(StartTarget::Program { line, may_end_in_name: false })
     }
 
     /// The `K=V` of `--env`, in order; the later of one key wins.
@@ -235,35 +235,35 @@ impl StartRequest {
     /// # Errors
     ///
     /// Fails if it is not legal.
-    pub fn base(&self) -> Result<Option<Base>, crate::base::name::BadName> {
-        self.name.as_deref().map(Base::given).transpose()
+    pub fn base(&self) -> Result<Option<BaseName>, crate::base::name::InvalidName> {
+        self.name.as_deref().map(BaseName::given).transpose()
     }
 }
 
 /// The file of the definition that a word names: a path that ends in `.tsm`, or a service. None if there is none.
 #[must_use]
-pub fn definition_file(word: &str, around: &Around) -> Option<PathBuf> {
-    let path = around.cwd.join(word);
+pub fn definition_file(word: &str, context: &StartContext) -> Option<PathBuf> {
+    let path = context.cwd.join(word);
     if word.ends_with(".tsm") && path.is_file() {
         return Some(path);
     }
     let service: ServiceName = word.strip_suffix(".tsm").unwrap_or(word).parse().ok()?;
-    Some(around.paths.service(&service)).filter(|path| path.exists())
+    Some(context.paths.service(&service)).filter(|path| path.exists())
 }
 
 /// The process that a single word names: a number always means one; a word must be the exact name, or lead to one where no
 /// program of that name is found.
-fn existing<'a>(word: &str, around: &Around<'a>) -> Result<Option<&'a Process>, RequestError> {
+fn existing<'a>(word: &str, context: &StartContext<'a>) -> Result<Option<&'a Process>, RequestError> {
     if word.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Ok(Some(resolve_one(word, around.processes)?));
+        return Ok(Some(resolve_one(word, context.processes)?));
     }
-    if let Some(process) = around.processes.iter().find(|process| process.name.as_str() == word) {
+    if let Some(process) = context.processes.iter().find(|process| process.name.as_str() == word) {
         return Ok(Some(process));
     }
-    if is_program(word, around) || word.contains(['/', ' ']) {
+    if is_program(word, context) || word.contains(['/', ' ']) {
         return Ok(None);
     }
-    match resolve_one(word, around.processes) {
+    match resolve_one(word, context.processes) {
         Ok(process) => Ok(Some(process)),
         Err(error @ ResolveError::Ambiguous { .. }) => Err(error.into()),
         Err(ResolveError::NotFound { .. } | ResolveError::Part { .. }) => Ok(None),
@@ -271,7 +271,7 @@ fn existing<'a>(word: &str, around: &Around<'a>) -> Result<Option<&'a Process>, 
 }
 
 /// A program in `PATH`, or a file in the working directory.
-fn is_program(word: &str, around: &Around) -> bool {
-    let search = around.variables.get("PATH").map_or("", String::as_str);
-    around.cwd.join(word).is_file() || find(word, search, around.cwd).is_some()
+fn is_program(word: &str, context: &StartContext) -> bool {
+    let search = context.variables.get("PATH").map_or("", String::as_str);
+    context.cwd.join(word).is_file() || find(word, search, context.cwd).is_some()
 }

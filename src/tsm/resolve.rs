@@ -6,16 +6,16 @@ use std::fmt;
 
 use super::port::number;
 use super::store::Process;
-use crate::base::fault::{Advise, Kind};
-use crate::base::near;
+use crate::base::fault::{FaultKind, UserFacingError};
+use crate::base::suggest;
 
 /// How much a word has to say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Precision {
     /// A beginning or a part of a name will do: somebody sees what becomes of it.
-    Part,
+    Partial,
     /// An id, a whole name, or one without its port: nobody will notice that another process is meant.
-    Whole,
+    Exact,
 }
 
 /// A word that does not lead to processes.
@@ -64,9 +64,9 @@ impl fmt::Display for ResolveError {
 
 impl std::error::Error for ResolveError {}
 
-impl Advise for ResolveError {
-    fn kind(&self) -> Kind {
-        Kind::NotFound
+impl UserFacingError for ResolveError {
+    fn kind(&self) -> FaultKind {
+        FaultKind::NotFound
     }
 
     fn advice(&self) -> Option<String> {
@@ -115,7 +115,7 @@ pub fn resolve<'a>(words: &[&str], among: &'a [Process], precision: Precision) -
 ///
 /// Fails if no process fits, or several and none of them best.
 pub fn resolve_one<'a>(word: &str, among: &'a [Process]) -> Result<&'a Process, ResolveError> {
-    resolve_as(word, among, Precision::Part)
+    resolve_as(word, among, Precision::Partial)
 }
 
 /// Resolves one word that says as much as it has to.
@@ -126,13 +126,13 @@ pub fn resolve_one<'a>(word: &str, among: &'a [Process]) -> Result<&'a Process, 
 pub fn resolve_as<'a>(word: &str, among: &'a [Process], precision: Precision) -> Result<&'a Process, ResolveError> {
     let found = if is_number(word) { by_number(word, among) } else { by_name(word, among) };
     match found[..] {
-        [process] if precision == Precision::Part || is_whole(word, process) => Ok(process),
+        [process] if precision == Precision::Partial || is_whole(word, process) => Ok(process),
         [process] => Err(ResolveError::Part { given: word.to_owned(), name: process.name.as_str().to_owned() }),
         [] => {
             let names = among.iter().map(|process| process.name.as_str());
             Err(ResolveError::NotFound {
                 given: word.to_owned(),
-                nearest: near::nearest(word, names).map(str::to_owned),
+                nearest: suggest::closest_match(word, names).map(str::to_owned),
             })
         }
         _ => {
@@ -217,8 +217,8 @@ fn is_number(word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::supervise::meta::State;
-    use crate::tsm::view::View;
+    use crate::supervise::meta::ProcessState;
+    use crate::tsm::live_state::LiveState;
 
     /// A process with an id, a name, a pid (0: it does not run) and a port (0: none).
     fn process(id: u32, name: &str, pid: u32, port: u16) -> Process {
@@ -226,9 +226,16 @@ mod tests {
             format!(r#"{{"tsm_id":{id},"name":"{name}","pid":{pid},"command":"x","cwd":"/","port":"{port}"}}"#);
         let mut meta: crate::supervise::meta::Meta = serde_json::from_str(&record).expect("a record");
         meta.port = meta.port.filter(|port| *port > 0);
-        let state = if pid > 0 { State::Online } else { State::Stopped };
-        let view = View { state, supervised: pid > 0, alive: pid > 0, ..View::UNKNOWN };
-        Process { name: name.parse().expect("a name"), dir: "/none".into(), meta, view, damage: None, unknown: None }
+        let state = if pid > 0 { ProcessState::Online } else { ProcessState::Stopped };
+        let view = LiveState { state, supervised: pid > 0, alive: pid > 0, ..LiveState::UNKNOWN };
+        Process {
+            name: name.parse().expect("a name"),
+            dir: "/none".into(),
+            meta,
+            live: view,
+            record_error: None,
+            unknown: None,
+        }
     }
 
     fn world() -> Vec<Process> {
@@ -300,16 +307,16 @@ mod tests {
     fn star_and_all_both_mean_all() {
         let world = world();
         for word in ["*", "all"] {
-            let resolved = resolve(&[word], &world, Precision::Part);
+            let resolved = resolve(&[word], &world, Precision::Partial);
             assert_eq!((resolved.processes.len(), resolved.missing.len()), (world.len(), 0));
         }
-        assert!(resolve(&["*"], &[], Precision::Part).missing.is_empty(), "all of nothing is nothing, not an error");
+        assert!(resolve(&["*"], &[], Precision::Partial).missing.is_empty(), "all of nothing is nothing, not an error");
     }
 
     #[test]
     fn several_targets_are_each_taken_once_and_fail_alone() {
         let world = world();
-        let resolved = resolve(&["api", "nope", "7", "2", "test"], &world, Precision::Part);
+        let resolved = resolve(&["api", "nope", "7", "2", "test"], &world, Precision::Partial);
         let names: Vec<_> = resolved.processes.iter().map(|process| process.name.as_str()).collect();
         assert_eq!(names, ["api", "devpages-3000"]);
         assert_eq!(resolved.missing.len(), 2);
@@ -325,7 +332,7 @@ mod tests {
     #[test]
     fn where_nobody_looks_on_a_part_of_a_name_is_not_enough() {
         let all = [process(0, "api-gateway", 11, 0), process(1, "web-3000", 12, 3000), process(2, "web-extra", 13, 0)];
-        let strict = |word: &str| resolve_as(word, &all, Precision::Whole).map(|process| process.name.to_string());
+        let strict = |word: &str| resolve_as(word, &all, Precision::Exact).map(|process| process.name.to_string());
         for (word, name) in
             [("0", "api-gateway"), ("api-gateway", "api-gateway"), ("web", "web-3000"), ("web-3000", "web-3000")]
         {
@@ -333,14 +340,17 @@ mod tests {
         }
         for word in ["api", "gateway", "3000", "12", "extra"] {
             let error = strict(word).expect_err(word);
-            assert!(matches!(error, ResolveError::Part { .. }) && error.kind() == Kind::NotFound, "{word}: {error:?}");
+            assert!(
+                matches!(error, ResolveError::Part { .. }) && error.kind() == FaultKind::NotFound,
+                "{word}: {error:?}"
+            );
         }
         assert!(matches!(strict("we"), Err(ResolveError::Ambiguous { .. })));
         assert!(matches!(strict("none"), Err(ResolveError::NotFound { .. })));
         assert_eq!(resolve_one("api", &all).map(|process| process.id()), Ok(Some(0)));
         assert_eq!(resolve_one("web", &all).map(|process| process.id()), Ok(Some(1)), "also where a part would do");
         let all = [process(0, "api-1", 11, 1), process(1, "api-2", 12, 2)];
-        assert!(matches!(resolve_as("api", &all, Precision::Whole), Err(ResolveError::Ambiguous { .. })));
-        assert_eq!(resolve(&["*"], &all, Precision::Whole).processes.len(), 2);
+        assert!(matches!(resolve_as("api", &all, Precision::Exact), Err(ResolveError::Ambiguous { .. })));
+        assert_eq!(resolve(&["*"], &all, Precision::Exact).processes.len(), 2);
     }
 }

@@ -7,28 +7,28 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::again;
-use super::change::{self, Change};
-use super::control::{Control, ControlError, Ended, refuse_foreign, refuse_unknown};
+use super::change::{self, FieldChange};
+use super::control::{Control, ControlError, StopResult, check_known, check_owner};
 use super::create;
-use super::keep::Strategy;
+use super::from_record;
+use super::options::Strategy;
 use super::plan::StartPlan;
-use super::request::{Around, StartRequest};
-use super::start::{self, Environ, Patience, Started, Starter, may_end};
-use super::startup::{self, Outcome, Service, StartupError, Task};
+use super::readiness::{Readiness, ReadinessWatcher, STABLE_AFTER};
+use super::request::{StartContext, StartRequest};
+use super::start::{self, Environ, StartDeps, Started, WaitFor, may_end};
+use super::startup::{self, StartJob, StartOutcome, StartupError, Task};
 use super::store::Process;
-use super::watch::{SETTLE, Seen, Watch};
 use crate::base::name::ProcessName;
 use crate::base::time::Timestamp;
-use crate::supervise::client::Order;
-use crate::supervise::meta::{How, Meta, State};
+use crate::supervise::client::ControlCommand;
+use crate::supervise::meta::{ExitStatus, Meta, ProcessState};
 use crate::sys::process;
 
 pub use error::RestartError;
 
 /// A process that came up again.
 #[derive(Debug)]
-pub struct Risen {
+pub struct Restarted {
     /// Its id.
     pub id: u32,
     /// Its name.
@@ -42,23 +42,23 @@ pub struct Risen {
     /// It ran before.
     pub was_running: bool,
     /// What was seen of it.
-    pub seen: Seen,
+    pub readiness: Readiness,
     /// What is different about it.
-    pub changes: Vec<Change>,
+    pub changes: Vec<FieldChange>,
 }
 
-impl Risen {
+impl Restarted {
     /// A process that was started, and did not run before.
     #[must_use]
     pub fn started(it: Started) -> Self {
-        let Started { name, id, pid, port, seen, .. } = it;
-        Self { id, name, pid, port, restarts: 0, was_running: false, seen, changes: Vec::new() }
+        let Started { name, id, pid, port, readiness: seen, .. } = it;
+        Self { id, name, pid, port, restarts: 0, was_running: false, readiness: seen, changes: Vec::new() }
     }
 }
 
 /// How processes are restarted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Manner {
+pub struct RestartOptions {
     /// How the instances of one group are; none to do as each group says.
     pub strategy: Option<Strategy>,
     /// Whose variables they get.
@@ -66,25 +66,25 @@ pub struct Manner {
 }
 
 /// How long a restarted process may take to come up, beyond the time it is given to end.
-const PATIENCE: Duration = Duration::from_secs(30);
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long the supervisor may take to write down how its child ended.
-const RECORDING: Duration = Duration::from_secs(3);
+const EXIT_RECORD_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// So many are restarted at the same time.
-const AT_ONCE: usize = 32;
+const MAX_CONCURRENT: usize = 32;
 
 /// What is to be done with a process.
-struct Renewal<'a> {
+struct RestartPlan<'a> {
     process: &'a Process,
     plan: StartPlan,
-    changes: Vec<Change>,
+    changes: Vec<FieldChange>,
 }
 
 /// The bytes on stderr before an order.
-type Written = u64;
+type StderrOffset = u64;
 
-type Answer = Result<Risen, RestartError>;
+type RestartResult = Result<Restarted, RestartError>;
 
 impl Control<'_> {
     /// Restarts processes by their definitions as they are now, and waits until each is up. What did not run is started. Instances
@@ -94,14 +94,14 @@ impl Control<'_> {
     pub fn restart(
         &self,
         processes: &[&Process],
-        around: &Around,
-        manner: Manner,
-        starter: &mut Starter,
-    ) -> Vec<Answer> {
-        let mut answers: Vec<Option<Answer>> = Vec::new();
+        context: &StartContext,
+        options: RestartOptions,
+        deps: &mut StartDeps,
+    ) -> Vec<RestartResult> {
+        let mut answers: Vec<Option<RestartResult>> = Vec::new();
         let mut renewals = BTreeMap::new();
         for (index, process) in processes.iter().enumerate() {
-            match renewal(process, around, manner.environ) {
+            match plan_restart(process, context, options.environ) {
                 Ok(renewal) => {
                     renewals.insert(index, renewal);
                     answers.push(None);
@@ -111,9 +111,9 @@ impl Control<'_> {
         }
         let mut given_up: BTreeMap<String, ProcessName> = BTreeMap::new();
         for (index, answer) in answers.iter().enumerate().filter(|(_, answer)| answer.is_some()) {
-            note_failure(&mut given_up, processes[index], manner, answer.as_ref());
+            note_failure(&mut given_up, processes[index], options, answer.as_ref());
         }
-        for wave in waves(processes, manner) {
+        for wave in waves(processes, options) {
             let (go, stay): (Vec<usize>, Vec<usize>) = wave
                 .into_iter()
                 .filter(|index| renewals.contains_key(index))
@@ -121,13 +121,13 @@ impl Control<'_> {
             for index in stay {
                 let (name, before) =
                     (processes[index].name.clone(), given_up[&processes[index].meta.run.group].clone());
-                answers[index] = Some(Err(RestartError::GivenUp { name, before }));
+                answers[index] = Some(Err(RestartError::Skipped { name, before }));
             }
-            for batch in go.chunks(AT_ONCE) {
-                let some: Vec<(usize, Renewal)> =
+            for batch in go.chunks(MAX_CONCURRENT) {
+                let some: Vec<(usize, RestartPlan)> =
                     batch.iter().filter_map(|index| Some((*index, renewals.remove(index)?))).collect();
-                for (index, answer) in self.restart_at_once(some, starter) {
-                    note_failure(&mut given_up, processes[index], manner, Some(&answer));
+                for (index, answer) in self.restart_batch(some, deps) {
+                    note_failure(&mut given_up, processes[index], options, Some(&answer));
                     answers[index] = Some(answer);
                 }
             }
@@ -135,22 +135,26 @@ impl Control<'_> {
         answers.into_iter().map(|answer| answer.expect("each process is in one wave, or refused before")).collect()
     }
 
-    fn restart_at_once(&self, renewals: Vec<(usize, Renewal)>, starter: &mut Starter) -> Vec<(usize, Answer)> {
+    fn restart_batch(
+        &self,
+        renewals: Vec<(usize, RestartPlan)>,
+        starter: &mut StartDeps,
+    ) -> Vec<(usize, RestartResult)> {
         let mut answers = Vec::new();
         let (mut told, mut ending, mut starting) = (Vec::new(), Vec::new(), Vec::new());
         for (index, renewal) in renewals {
             let process = renewal.process;
             let written = std::fs::metadata(process.err_log()).map_or(0, |file| file.len());
-            if process.view.state.is_final() && !process.view.stalled {
+            if process.live.state.is_final() && !process.live.stalled {
                 // Its supervisor, if there still is one, is about to end and takes no more orders.
-                match self.wait_unsupervised(process, PATIENCE) {
+                match self.wait_unsupervised(process, START_TIMEOUT) {
                     Ok(()) => starting.push((index, renewal)),
                     Err(error) => answers.push((index, Err(error.into()))),
                 }
             } else if !renewal.changes.is_empty() {
                 ending.push((index, renewal));
             } else {
-                match self.give(process, Order::Restart) {
+                match self.send_order(process, ControlCommand::Restart) {
                     Ok(true) => told.push((index, renewal, written)),
                     Ok(false) => starting.push((index, renewal)),
                     Err(error) => answers.push((index, Err(error.into()))),
@@ -161,82 +165,95 @@ impl Control<'_> {
         let ended = self.stop(&processes);
         for ((index, renewal), ended) in ending.into_iter().zip(ended) {
             match ended {
-                Ok(Ended::Stopped { .. } | Ended::WasNotRunning { .. }) => starting.push((index, renewal)),
+                Ok(StopResult::Stopped { .. } | StopResult::WasNotRunning { .. }) => starting.push((index, renewal)),
                 Err(error) => answers.push((index, Err(error.into()))),
             }
         }
-        answers.extend(start_again(starting, starter));
+        answers.extend(start_stopped(starting, starter));
         for (index, renewal, written) in told {
-            answers.push((index, self.follow(renewal.process, written, starter)));
+            answers.push((index, self.wait_for_next_run(renewal.process, written, starter)));
         }
         answers
     }
 
     /// Waits for the new life of a process and watches its beginning.
-    fn follow(&self, process: &Process, written: Written, starter: &mut Starter) -> Answer {
-        let patience = Duration::from_millis(process.meta.run.kill_timeout_ms) + PATIENCE;
-        let old = &process.meta.life;
-        self.see_it_taken(process, Order::Restart)?;
-        let meta = self.wait_until(process, patience, |meta| is_next_life(meta, old.started_ms, &old.nonce))?;
+    fn wait_for_next_run(&self, process: &Process, written: StderrOffset, starter: &mut StartDeps) -> RestartResult {
+        let patience = Duration::from_millis(process.meta.run.kill_timeout_ms) + START_TIMEOUT;
+        let old = &process.meta.run_state;
+        self.wait_for_ack(process, ControlCommand::Restart)?;
+        let meta = self.wait_until(process, patience, |meta| is_next_run(meta, old.started_ms, &old.nonce))?;
         let name = || process.name.clone();
         let lost = || ControlError::NoRecord { name: name(), why: "it was removed".to_owned() };
         let meta = meta.ok_or_else(lost)?;
-        if !meta.life.start_error.is_empty() {
-            return Err(RestartError::NotRun { name: name(), why: meta.life.start_error });
+        if !meta.run_state.start_error.is_empty() {
+            return Err(RestartError::NotRun { name: name(), why: meta.run_state.start_error });
         }
-        if meta.state == State::Stopped && meta.life.nonce == old.nonce {
+        if meta.state == ProcessState::Stopped && meta.run_state.nonce == old.nonce {
             return Err(RestartError::Stopped { name: name() });
         }
         let mut seen = match meta.state {
-            State::Online => watch(&process.dir, &meta, starter),
-            _ => Seen::Dead,
+            ProcessState::Online => wait_until_ready(&process.dir, &meta, starter),
+            _ => Readiness::Dead,
         };
-        if seen == Seen::Dead {
+        if seen == Readiness::Dead {
             let how = self.end_of(process, &meta);
             if !how.is_success() || !may_end(&meta.run) {
                 let tail = start::tail(&process.err_log(), written);
                 return Err(RestartError::Died { name: name(), how, tail });
             }
-            seen = Seen::Ended(how);
+            seen = Readiness::Ended(how);
         }
         let (id, port, restarts) = (meta.tsm_id, meta.port, meta.restarts);
-        Ok(Risen { id, name: name(), pid: meta.pid, port, restarts, was_running: true, seen, changes: Vec::new() })
+        Ok(Restarted {
+            id,
+            name: name(),
+            pid: meta.pid,
+            port,
+            restarts,
+            was_running: true,
+            readiness: seen,
+            changes: Vec::new(),
+        })
     }
 
     /// How the life of `meta` ended, once that is written down.
-    fn end_of(&self, process: &Process, meta: &Meta) -> How {
-        if let Some(exit) = meta.last_exit.as_ref().filter(|_| meta.state != State::Online) {
-            return exit.how;
+    fn end_of(&self, process: &Process, meta: &Meta) -> ExitStatus {
+        if let Some(exit) = meta.last_exit.as_ref().filter(|_| meta.state != ProcessState::Online) {
+            return exit.status;
         }
-        let ended = |now: &Meta| now.pid != meta.pid || now.life.nonce != meta.life.nonce;
-        let now = self.wait_until(process, RECORDING, ended).ok().flatten();
-        now.and_then(|now| now.last_exit).map_or(How::Unknown, |exit| exit.how)
+        let ended = |now: &Meta| now.pid != meta.pid || now.run_state.nonce != meta.run_state.nonce;
+        let now = self.wait_until(process, EXIT_RECORD_TIMEOUT, ended).ok().flatten();
+        now.and_then(|now| now.last_exit).map_or(ExitStatus::Unknown, |exit| exit.status)
     }
 }
 
 /// How a process will be started, and what is different about that.
-fn renewal<'a>(process: &'a Process, around: &Around, environ: Environ) -> Result<Renewal<'a>, RestartError> {
-    refuse_foreign(process)?;
-    refuse_unknown(process)?;
-    if let Some(why) = &process.damage {
+fn plan_restart<'a>(
+    process: &'a Process,
+    context: &StartContext,
+    environ: Environ,
+) -> Result<RestartPlan<'a>, RestartError> {
+    check_owner(process)?;
+    check_known(process)?;
+    if let Some(why) = &process.record_error {
         return Err(ControlError::NoRecord { name: process.name.clone(), why: why.clone() }.into());
     }
-    let plan = again::plan(process, &StartRequest::default(), around)
+    let plan = from_record::plan(process, &StartRequest::default(), context)
         .map_err(|source| RestartError::Plan { name: process.name.clone(), source: Box::new(source) })?;
     let mut changes = change::between(&process.meta, &create::record(&plan, process));
     if environ == Environ::Operator {
         let (from, to) = (Some("that of the last start".to_owned()), Some("this one".to_owned()));
-        changes.push(Change { what: "environment".to_owned(), from, to });
+        changes.push(FieldChange { what: "environment".to_owned(), from, to });
     }
-    Ok(Renewal { process, plan: StartPlan { environ, ..plan }, changes })
+    Ok(RestartPlan { process, plan: StartPlan { environ, ..plan }, changes })
 }
 
 /// The processes in waves: those of one group follow each other, all others are in the first.
-fn waves(processes: &[&Process], manner: Manner) -> Vec<Vec<usize>> {
+fn waves(processes: &[&Process], options: RestartOptions) -> Vec<Vec<usize>> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     let mut waves: Vec<Vec<usize>> = Vec::new();
     for (index, process) in processes.iter().enumerate() {
-        let wave = match is_rolling(process, manner) {
+        let wave = match is_rolling(process, options) {
             true => {
                 let count = counts.entry(&process.meta.run.group).or_default();
                 *count += 1;
@@ -250,77 +267,79 @@ fn waves(processes: &[&Process], manner: Manner) -> Vec<Vec<usize>> {
     waves
 }
 
-fn is_rolling(process: &Process, manner: Manner) -> bool {
+fn is_rolling(process: &Process, options: RestartOptions) -> bool {
     let run = &process.meta.run;
     let own = if run.recreate { Strategy::Recreate } else { Strategy::Rolling };
-    !run.group.is_empty() && manner.strategy.unwrap_or(own) == Strategy::Rolling
+    !run.group.is_empty() && options.strategy.unwrap_or(own) == Strategy::Rolling
 }
 
 /// The rest of its group stays as it is behind one that is not ready.
 fn note_failure(
     given_up: &mut BTreeMap<String, ProcessName>,
     process: &Process,
-    manner: Manner,
-    answer: Option<&Answer>,
+    options: RestartOptions,
+    answer: Option<&RestartResult>,
 ) {
-    let is_ready = |answer: &Answer| answer.as_ref().is_ok_and(|risen| risen.seen.is_ready());
-    if is_rolling(process, manner) && !answer.is_some_and(is_ready) {
+    let is_ready = |answer: &RestartResult| answer.as_ref().is_ok_and(|risen| risen.readiness.is_ready());
+    if is_rolling(process, options) && !answer.is_some_and(is_ready) {
         given_up.entry(process.meta.run.group.clone()).or_insert_with(|| process.name.clone());
     }
 }
 
 /// True once the restart is over: another child runs or ran, or there will be none.
-fn is_next_life(meta: &Meta, started_ms: u64, nonce: &str) -> bool {
-    let another = meta.life.nonce != nonce || meta.life.started_ms != started_ms;
+fn is_next_run(meta: &Meta, started_ms: u64, nonce: &str) -> bool {
+    let another = meta.run_state.nonce != nonce || meta.run_state.started_ms != started_ms;
     match meta.state {
-        State::Starting | State::Stopping | State::Unknown => false,
-        State::Online | State::Waiting | State::Scheduled => another,
-        State::Stopped | State::Crashed | State::Errored => true,
+        ProcessState::Starting | ProcessState::Stopping | ProcessState::Unknown => false,
+        ProcessState::Online | ProcessState::Waiting | ProcessState::Scheduled => another,
+        ProcessState::Stopped | ProcessState::Crashed | ProcessState::Errored => true,
     }
 }
 
 /// Watches a new life until it has settled. Of several processes those that are watched later have had their time already.
-fn watch(dir: &Path, meta: &Meta, starter: &mut Starter) -> Seen {
-    let care = &meta.run.care;
+fn wait_until_ready(dir: &Path, meta: &Meta, deps: &mut StartDeps) -> Readiness {
+    let care = &meta.run.monitor;
     let health = (!care.health.is_empty() || care.notify).then(|| dir.to_owned());
     let explicit = meta.port.is_some() && !meta.run.port_guessed;
-    let age = starter.host.now().since(Timestamp(meta.life.started_ms));
-    let lives = process::is_same(meta.pid, meta.life.start_ticks);
-    match starter.patience {
-        _ if !lives => Seen::Dead,
-        Patience::UntilItRuns | Patience::UntilItEnds => Seen::Unwatched,
-        Patience::UntilItIsReady if !explicit && health.is_none() && age >= SETTLE => Seen::Settled,
-        Patience::UntilItIsReady => {
-            let watch = Watch { pid: meta.pid, port: meta.port, explicit, health, until_end: false };
+    let age = deps.host.now().since(Timestamp(meta.run_state.started_ms));
+    let lives = process::is_same(meta.pid, meta.run_state.start_ticks);
+    match deps.wait_for {
+        _ if !lives => Readiness::Dead,
+        WaitFor::Spawn | WaitFor::Exit => Readiness::NotChecked,
+        WaitFor::Ready if !explicit && health.is_none() && age >= STABLE_AFTER => Readiness::Stable,
+        WaitFor::Ready => {
+            let watch = ReadinessWatcher { pid: meta.pid, port: meta.port, explicit, health, until_end: false };
             let begun = Instant::now().checked_sub(age).unwrap_or_else(Instant::now);
-            watch.until_ready_since(begun, starter.host, starter.say)
+            watch.until_ready_since(begun, deps.host, deps.on_progress)
         }
     }
 }
 
 /// Starts processes that do not run, with the same ids and logs.
-fn start_again(renewals: Vec<(usize, Renewal)>, starter: &mut Starter) -> Vec<(usize, Answer)> {
-    let service = |(_, renewal): &(usize, Renewal)| Service {
+fn start_stopped(renewals: Vec<(usize, RestartPlan)>, deps: &mut StartDeps) -> Vec<(usize, RestartResult)> {
+    let service = |(_, renewal): &(usize, RestartPlan)| StartJob {
         name: renewal.process.name.to_string(),
         needs: Vec::new(),
         task: Task::Start(Box::new(renewal.plan.clone())),
     };
-    let services: Vec<Service> = renewals.iter().map(service).collect();
-    let outcomes = if services.is_empty() { Vec::new() } else { startup::run(services, starter) };
-    let answer = |((index, renewal), (_, outcome)): ((usize, Renewal), (String, Outcome))| {
+    let services: Vec<StartJob> = renewals.iter().map(service).collect();
+    let outcomes = if services.is_empty() { Vec::new() } else { startup::run(services, deps) };
+    let answer = |((index, renewal), (_, outcome)): ((usize, RestartPlan), (String, StartOutcome))| {
         let process = renewal.process;
         let name = process.name.clone();
         let answer = match outcome {
-            Outcome::Started(it) => Ok(Risen {
+            StartOutcome::Started(it) => Ok(Restarted {
                 restarts: process.meta.restarts + 1,
-                was_running: process.view.alive || process.view.supervised,
+                was_running: process.live.alive || process.live.supervised,
                 changes: renewal.changes,
-                ..Risen::started(it)
+                ..Restarted::started(it)
             }),
-            Outcome::Failed(StartupError::Start(error)) => Err(error.into()),
-            Outcome::Failed(error) => Err(RestartError::Startup { name, source: Box::new(error) }),
+            StartOutcome::Failed(StartupError::Start(error)) => Err(error.into()),
+            StartOutcome::Failed(error) => Err(RestartError::Startup { name, source: Box::new(error) }),
             // Somebody else was faster.
-            Outcome::Ran(_) | Outcome::Off => Err(ControlError::StartedMeanwhile { name }.into()),
+            StartOutcome::AlreadyRunning(_) | StartOutcome::Disabled => {
+                Err(ControlError::StartedMeanwhile { name }.into())
+            }
         };
         (index, answer)
     };
@@ -331,25 +350,25 @@ fn start_again(renewals: Vec<(usize, Renewal)>, starter: &mut Starter) -> Vec<(u
 mod tests {
     use super::*;
 
-    fn meta(state: State, nonce: &str) -> Meta {
+    fn meta(state: ProcessState, nonce: &str) -> Meta {
         let record = r#"{"tsm_id":3,"name":"api","pid":9,"command":"x","cwd":"/"}"#;
         let mut meta: Meta = serde_json::from_str(record).expect("a record");
-        (meta.state, meta.life.nonce) = (state, nonce.to_owned());
+        (meta.state, meta.run_state.nonce) = (state, nonce.to_owned());
         meta
     }
 
     #[test]
     fn a_restart_is_over_with_the_next_life_or_without_one() {
         for (state, nonce, over) in [
-            (State::Online, "old", false),
-            (State::Stopping, "old", false),
-            (State::Starting, "new", false),
-            (State::Online, "new", true),
-            (State::Waiting, "new", true),
-            (State::Crashed, "old", true),
-            (State::Stopped, "old", true),
+            (ProcessState::Online, "old", false),
+            (ProcessState::Stopping, "old", false),
+            (ProcessState::Starting, "new", false),
+            (ProcessState::Online, "new", true),
+            (ProcessState::Waiting, "new", true),
+            (ProcessState::Crashed, "old", true),
+            (ProcessState::Stopped, "old", true),
         ] {
-            assert_eq!(is_next_life(&meta(state, nonce), 0, "old"), over, "{state:?} {nonce}");
+            assert_eq!(is_next_run(&meta(state, nonce), 0, "old"), over, "{state:?} {nonce}");
         }
     }
 }

@@ -2,38 +2,38 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::base::name::BadName;
-use crate::supervise::meta::{Meta, Run};
+use crate::base::name::InvalidName;
+use crate::supervise::meta::{Meta, RunSpec};
 
+use super::command_line::join;
 use super::create::NOTIFY;
-use super::definition::{Definition, MADE_FROM};
+use super::definition::{Definition, GENERATED_FROM};
 use super::environment;
-use super::keep::Keep;
-use super::name::{Base, without_port};
-use super::plan::ladder::PORT;
-use super::plan::{Kept, PlanError, folder};
-use super::port::PortWish;
-use super::request::{Around, StartRequest};
+use super::name::{BaseName, without_port};
+use super::options::ServiceOptions;
+use super::plan::port_precedence::PORT;
+use super::plan::{PlanError, ServiceSettings, working_directory};
+use super::port::PortSpec;
+use super::request::{StartContext, StartRequest};
 use super::store::Process;
-use super::words::joined;
 
 /// The definition of what a request would start as a program. Its words are kept as they were written; nothing is looked up.
 ///
 /// # Errors
 ///
-/// Fails if the folder to run in is not there.
-pub fn of_command(name: &str, request: &StartRequest, around: &Around) -> Result<Definition, PlanError> {
-    Base::given(name)?;
-    let cwd = folder(around.cwd, request.cwd.as_deref())?;
+/// Fails if the directory to run in is not there.
+pub fn of_command(name: &str, request: &StartRequest, context: &StartContext) -> Result<Definition, PlanError> {
+    BaseName::given(name)?;
+    let cwd = working_directory(context.cwd, request.cwd.as_deref())?;
     let words = [request.program.as_slice(), request.arguments.as_deref().unwrap_or_default()].concat();
     Ok(Definition {
         name: name.to_owned(),
         command: match words.as_slice() {
             // A whole command line in one word.
-            [text] if text.contains([' ', '\t', '\n']) && !around.cwd.join(text).is_file() => text.trim().to_owned(),
-            words => joined(words),
+            [text] if text.contains([' ', '\t', '\n']) && !context.cwd.join(text).is_file() => text.trim().to_owned(),
+            words => join(words),
         },
-        env: request.env_files().last().map(|env| from_there(env, &cwd, around)),
+        env: request.env_files().last().map(|env| relative_to_cwd(env, &cwd, context)),
         cwd,
         port: request.port,
         exports: request.pairs(),
@@ -41,14 +41,14 @@ pub fn of_command(name: &str, request: &StartRequest, around: &Around) -> Result
         deps: request.deps.clone(),
         pre_command: request.pre_hook.clone(),
         instances: request.instances,
-        keep: request.keep.clone(),
+        options: request.options.clone(),
         ..Definition::default()
     })
 }
 
 /// An env file as the operator sees it may be another, or none, from where the service runs.
-fn from_there(env: &str, cwd: &Path, around: &Around) -> String {
-    let here = around.cwd.join(env);
+fn relative_to_cwd(env: &str, cwd: &Path, context: &StartContext) -> String {
+    let here = context.cwd.join(env);
     if here.is_file() && !cwd.join(env).is_file() { here.display().to_string() } else { env.to_owned() }
 }
 
@@ -58,17 +58,21 @@ fn from_there(env: &str, cwd: &Path, around: &Around) -> String {
 /// # Errors
 ///
 /// Fails if the name is not legal.
-pub fn of_process(process: &Process, name: Option<&str>, origin: Option<Definition>) -> Result<Definition, BadName> {
+pub fn of_process(
+    process: &Process,
+    name: Option<&str>,
+    origin: Option<Definition>,
+) -> Result<Definition, InvalidName> {
     let (meta, run) = (&process.meta, &process.meta.run);
     let own = meta.port.map_or(process.name.as_str(), |port| without_port(process.name.as_str(), port));
-    let base = Base::given(name.unwrap_or(own))?;
+    let base = BaseName::given(name.unwrap_or(own))?;
     let port = meta.port.filter(|_| !run.port_guessed);
     let exports = run.set.iter().filter(|(key, _)| (key != PORT || port.is_none()) && key != NOTIFY).cloned().collect();
     let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     let mut origin = origin.unwrap_or_default();
     let belongs = origin.environment();
     // What is saved by hand is not `org apply`'s.
-    origin.unknown.retain(|(key, _)| key != MADE_FROM);
+    origin.unknown.retain(|(key, _)| key != GENERATED_FROM);
     Ok(Definition {
         file: PathBuf::new(),
         name: base.text,
@@ -78,10 +82,10 @@ pub fn of_process(process: &Process, name: Option<&str>, origin: Option<Definiti
         // Without one it must not find another.
         belongs,
         env: meta.env_file.is_empty().then(|| environment::NONE.to_owned()),
-        port: port.map(PortWish::Exactly).or(run.unset.iter().any(|key| key == PORT).then_some(PortWish::Nothing)),
+        port: port.map(PortSpec::Exact).or(run.unset.iter().any(|key| key == PORT).then_some(PortSpec::None)),
         pre_command: text(&meta.prehook),
         arguments: Vec::new(),
-        keep: keep(run),
+        options: options(run),
         exports,
         description: origin.description,
         autostart: origin.autostart,
@@ -90,7 +94,7 @@ pub fn of_process(process: &Process, name: Option<&str>, origin: Option<Definiti
         // One process is saved; its group is what its service says.
         instances: origin.instances,
         unknown: origin.unknown,
-        slips: Vec::new(),
+        typos: Vec::new(),
     })
 }
 
@@ -98,15 +102,15 @@ pub fn of_process(process: &Process, name: Option<&str>, origin: Option<Definiti
 fn command(meta: &Meta) -> String {
     match (meta.run.argv.as_slice(), meta.run.word.as_str()) {
         ([], _) => meta.command.clone(),
-        ([_, rest @ ..], word) if !word.is_empty() => joined(&[&[word.to_owned()], rest].concat()),
-        (argv, _) => joined(argv),
+        ([_, rest @ ..], word) if !word.is_empty() => join(&[&[word.to_owned()], rest].concat()),
+        (argv, _) => join(argv),
     }
 }
 
 /// What is not as usual.
-fn keep(run: &Run) -> Keep {
-    let (kept, usual) = (super::again::kept_before(run), Kept::default());
-    Keep {
+fn options(run: &RunSpec) -> ServiceOptions {
+    let (kept, usual) = (super::from_record::previous_settings(run), ServiceSettings::default());
+    ServiceOptions {
         restart: Some(kept.restart),
         max_restarts: Some(kept.max_restarts).filter(|it| *it != usual.max_restarts),
         kill_timeout: Some(kept.kill_timeout).filter(|it| *it != usual.kill_timeout),
@@ -119,14 +123,14 @@ fn keep(run: &Run) -> Keep {
         stop_signal: Some(kept.stop_signal).filter(|it| *it != usual.stop_signal),
         oneshot: kept.oneshot.then_some(true),
         strategy: Some(kept.strategy).filter(|it| *it != usual.strategy),
-        ..Keep::of_care(&run.care)
+        ..ServiceOptions::of_care(&run.monitor)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tsm::words::CommandLine;
+    use crate::tsm::command_line::CommandLine;
 
     proptest::proptest! {
         #[test]
@@ -137,7 +141,7 @@ mod tests {
             let words: Vec<String> = std::iter::once(first).chain(more).collect();
             let definition = Definition {
                 name: "x".to_owned(),
-                command: joined(&words),
+                command: join(&words),
                 cwd: PathBuf::from("/srv"),
                 ..Definition::default()
             };

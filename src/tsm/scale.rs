@@ -1,11 +1,11 @@
 //! More or fewer instances of a process.
 
-use super::again;
+use super::from_record;
 use super::instances;
-use super::name::{Base, without_port};
+use super::name::{BaseName, without_port};
 use super::plan::{PlanError, StartPlan};
-use super::port::{PortSource, PortWish};
-use super::request::{Around, StartRequest};
+use super::port::{PortSource, PortSpec};
+use super::request::{StartContext, StartRequest};
 use super::resolve::ResolveError;
 use super::start::Environ;
 use super::store::Process;
@@ -47,12 +47,12 @@ fn number(process: &Process) -> u32 {
 /// # Errors
 ///
 /// Fails if the first one cannot be started again as it is, or if its port stands in its command, where all would share it.
-pub fn more(members: &[&Process], wanted: u32, around: &Around) -> Result<Vec<StartPlan>, PlanError> {
+pub fn more(members: &[&Process], wanted: u32, context: &StartContext) -> Result<Vec<StartPlan>, PlanError> {
     let Some(first) = members.first() else { return Ok(Vec::new()) };
-    let plan = again::plan(first, &StartRequest::default(), around)?;
+    let plan = from_record::plan(first, &StartRequest::default(), context)?;
     let below = u16::try_from(number(first).saturating_sub(1)).unwrap_or(0);
     let mut whole = StartPlan {
-        base: Base::given(&base(first))?,
+        base: BaseName::given(&base(first))?,
         instances: wanted,
         environ: Environ::Operator,
         notes: Vec::new(),
@@ -61,7 +61,7 @@ pub fn more(members: &[&Process], wanted: u32, around: &Around) -> Result<Vec<St
     if let (Some(choice), Some(port)) = (&mut whole.port, first.meta.port)
         && choice.source.is_claim()
     {
-        choice.wish = PortWish::Exactly(port.saturating_sub(below));
+        choice.spec = PortSpec::Exact(port.saturating_sub(below));
         choice.source = PortSource::Flag;
     }
     let taken: Vec<u32> = members.iter().map(|process| number(process)).collect();

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use super::attend::cron::Schedule;
-use super::attend::zone::Zone;
+use super::sidecar::cron::Schedule;
+use super::sidecar::zone::Zone;
 use super::store::Process;
 use crate::base::time::Timestamp;
-use crate::supervise::meta::{Exit, State};
+use crate::supervise::meta::{LastExit, ProcessState};
 
 /// The schedule of a process and its time zone; none without a schedule.
 #[must_use]
 pub fn of(process: &Process) -> Option<(Schedule, Zone)> {
-    let care = &process.meta.run.care;
+    let care = &process.meta.run.monitor;
     let schedule = care.cron.parse().ok()?;
     Some((schedule, Zone::named_or_local(&care.cron_tz)))
 }
@@ -19,14 +19,14 @@ pub fn of(process: &Process) -> Option<(Schedule, Zone)> {
 /// When its hour comes next; none if nobody waits for it.
 #[must_use]
 pub fn next(process: &Process, now: Timestamp) -> Option<Timestamp> {
-    let waits = matches!(process.view.state, State::Scheduled | State::Online);
+    let waits = matches!(process.live.state, ProcessState::Scheduled | ProcessState::Online);
     let (schedule, zone) = of(process).filter(|_| waits)?;
     zone.next(&schedule, now)
 }
 
 /// The same as a clock there shows it: `04:00`, with the date if it is not today.
 #[must_use]
-pub fn in_words(process: &Process, now: Timestamp) -> Option<String> {
+pub fn describe(process: &Process, now: Timestamp) -> Option<String> {
     let next = next(process, now)?;
     let (_, zone) = of(process)?;
     let (today, due) = (zone.wall_clock(now), zone.wall_clock(next));
@@ -35,29 +35,34 @@ pub fn in_words(process: &Process, now: Timestamp) -> Option<String> {
 }
 
 /// So many restarts in a row are a crash loop.
-const LOOP: u32 = 2;
+const CRASH_LOOP_RESTARTS: u32 = 2;
 
 /// A life of this length ends one; the supervisor forgets its back-off then.
-const SETTLED: Duration = Duration::from_secs(10);
+const STABLE_AFTER: Duration = Duration::from_secs(10);
 
 impl Process {
     /// It is restarted again and again without ever settling.
     #[must_use]
     pub fn is_crash_looping(&self, now: Timestamp) -> bool {
-        let unsettled = match self.view.state {
-            State::Waiting => true,
-            State::Starting | State::Online => self.uptime(now).is_none_or(|up| up < SETTLED),
-            State::Stopping | State::Stopped | State::Scheduled | State::Crashed | State::Errored | State::Unknown => {
-                false
-            }
+        let unsettled = match self.live.state {
+            ProcessState::Waiting => true,
+            ProcessState::Starting | ProcessState::Online => self.uptime(now).is_none_or(|up| up < STABLE_AFTER),
+            ProcessState::Stopping
+            | ProcessState::Stopped
+            | ProcessState::Scheduled
+            | ProcessState::Crashed
+            | ProcessState::Errored
+            | ProcessState::Unknown => false,
         };
-        unsettled && self.meta.life.streak >= LOOP
+        unsettled && self.meta.run_state.backoff_exponent >= CRASH_LOOP_RESTARTS
     }
 
     /// A task that ended with success.
     #[must_use]
     pub fn has_succeeded(&self) -> bool {
-        let success = |exit: &Exit| exit.how.is_success();
-        self.meta.run.oneshot && self.view.state == State::Stopped && self.meta.last_exit.as_ref().is_some_and(success)
+        let success = |exit: &LastExit| exit.status.is_success();
+        self.meta.run.oneshot
+            && self.live.state == ProcessState::Stopped
+            && self.meta.last_exit.as_ref().is_some_and(success)
     }
 }

@@ -4,14 +4,14 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use crate::base::fault::{Advise, Fault, Kind};
+use crate::base::fault::{Fault, FaultKind, UserFacingError};
 use crate::sys::file::{self, FileError};
 
 use super::plan::StartPlan;
-use super::start::Starter;
+use super::start::StartDeps;
 
 /// Opens the sealed form of a secrets file; nothing if there is none.
-pub type Opener<'a> = dyn Fn(&Path) -> Result<Vec<(String, String)>, Fault> + 'a;
+pub type Unsealer<'a> = dyn Fn(&Path) -> Result<Vec<(String, String)>, Fault> + 'a;
 
 /// Why a process cannot have its secrets.
 #[derive(Debug, thiserror::Error)]
@@ -27,14 +27,14 @@ pub enum SecretsError {
         /// Why.
         source: Box<dyn Error + Send + Sync>,
         /// What that means.
-        kind: Kind,
+        kind: FaultKind,
         /// What to do.
         advice: Option<String>,
     },
 }
 
-impl Advise for SecretsError {
-    fn kind(&self) -> Kind {
+impl UserFacingError for SecretsError {
+    fn kind(&self) -> FaultKind {
         match self {
             Self::File(error) => error.kind(),
             Self::Sealed { kind, .. } => *kind,
@@ -57,23 +57,23 @@ impl Advise for SecretsError {
 /// # Errors
 ///
 /// Fails if they cannot be closed, or are sealed and cannot be opened.
-pub fn at_hand(plan: &StartPlan, starter: &mut Starter) -> Result<StartPlan, SecretsError> {
+pub fn unseal_secrets(plan: &StartPlan, deps: &mut StartDeps) -> Result<StartPlan, SecretsError> {
     let mut plan = plan.clone();
     let Some(path) = plan.secrets.clone() else { return Ok(plan) };
-    if plan.secrets_open
+    if plan.secrets_exposed
         && let Some(notice) = file::read_private(&path)?.notice
     {
-        (starter.say)(&notice);
+        (deps.on_progress)(&notice);
     }
     if path.exists() {
         return Ok(plan);
     }
-    plan.opened = (starter.open)(&path).map_err(|fault| {
+    plan.unsealed_secrets = (deps.unseal)(&path).map_err(|fault| {
         let Fault { kind, error, advice, .. } = fault;
         SecretsError::Sealed { path, source: error, kind, advice }
     })?;
-    if !plan.opened.is_empty() {
-        (starter.say)(&format!("opened the sealed secrets of {}", plan.environment));
+    if !plan.unsealed_secrets.is_empty() {
+        (deps.on_progress)(&format!("opened the sealed secrets of {}", plan.environment));
     }
     Ok(plan)
 }

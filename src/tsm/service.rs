@@ -6,10 +6,10 @@ use std::io;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
-use crate::base::fault::{Advise, Kind};
+use crate::base::fault::{FaultKind, UserFacingError};
 use crate::base::name::ServiceName;
-use crate::base::near::nearest;
 use crate::base::redact::is_secret_name;
+use crate::base::suggest::closest_match;
 use crate::sys::file::{self, Access, FileError};
 use crate::sys::paths::Paths;
 
@@ -24,7 +24,7 @@ pub enum ServiceError {
         /// What was asked for.
         name: String,
         /// One that may have been meant.
-        near: Option<String>,
+        suggestion: Option<String>,
     },
     /// There is one of that name already.
     #[error("the service `{name}` is saved already")]
@@ -43,20 +43,20 @@ pub enum ServiceError {
     File(#[from] FileError),
 }
 
-impl Advise for ServiceError {
-    fn kind(&self) -> Kind {
+impl UserFacingError for ServiceError {
+    fn kind(&self) -> FaultKind {
         match self {
-            Self::Unknown { .. } => Kind::NotFound,
-            Self::Taken { .. } => Kind::Refused,
-            Self::NoLink { .. } => Kind::Failed,
+            Self::Unknown { .. } => FaultKind::NotFound,
+            Self::Taken { .. } => FaultKind::Refused,
+            Self::NoLink { .. } => FaultKind::Failed,
             Self::File(error) => error.kind(),
         }
     }
 
     fn advice(&self) -> Option<String> {
         match self {
-            Self::Unknown { near: Some(near), .. } => Some(format!("did you mean `{near}`?")),
-            Self::Unknown { near: None, .. } => Some("`tsm list available` shows what is saved".to_owned()),
+            Self::Unknown { suggestion: Some(near), .. } => Some(format!("did you mean `{near}`?")),
+            Self::Unknown { suggestion: None, .. } => Some("`tsm list available` shows what is saved".to_owned()),
             Self::Taken { .. } => Some("--force replaces it".to_owned()),
             Self::NoLink { .. } => Some("move it away; `tsm enable` makes the link".to_owned()),
             Self::File(error) => error.advice(),
@@ -66,7 +66,7 @@ impl Advise for ServiceError {
 
 /// Whether something had to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
+pub enum LinkChange {
     /// It was done.
     Made,
     /// It was so already.
@@ -75,7 +75,7 @@ pub enum Change {
 
 /// Which definitions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Which {
+pub enum ServiceSet {
     /// All there are.
     Available,
     /// Those that are started at boot.
@@ -94,20 +94,20 @@ impl<'a> Services<'a> {
         Self { paths }
     }
 
-    /// The files of all definitions, or the links to those that are enabled, by name. A folder that is not there holds none.
+    /// The files of all definitions, or the links to those that are enabled, by name. A directory that is not there holds none.
     ///
     /// # Errors
     ///
-    /// Fails if the folder cannot be listed.
-    pub fn files(&self, which: Which) -> Result<Vec<PathBuf>, ServiceError> {
-        let folder = match which {
-            Which::Available => self.paths.services_available(),
-            Which::Enabled => self.paths.services_enabled(),
+    /// Fails if the directory cannot be listed.
+    pub fn files(&self, which: ServiceSet) -> Result<Vec<PathBuf>, ServiceError> {
+        let dir = match which {
+            ServiceSet::Available => self.paths.services_available(),
+            ServiceSet::Enabled => self.paths.services_enabled(),
         };
-        let entries = match fs::read_dir(&folder) {
+        let entries = match fs::read_dir(&dir) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(source) => return Err(FileError::Io { action: "list", path: folder, source }.into()),
+            Err(source) => return Err(FileError::Io { action: "list", path: dir, source }.into()),
         };
         let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
         files.retain(|file| file.extension().is_some_and(|it| it == "tsm"));
@@ -136,16 +136,16 @@ impl<'a> Services<'a> {
     /// # Errors
     ///
     /// Fails if there is one of that name and it is not to be replaced, or if the file cannot be written.
-    pub fn save(&self, definition: &Definition, over: Over) -> Result<PathBuf, ServiceError> {
+    pub fn save(&self, definition: &Definition, over: Overwrite) -> Result<PathBuf, ServiceError> {
         let name: ServiceName = definition.name.parse().expect("a definition has a legal name");
-        file::folder(&self.paths.services_available())?;
+        file::create_dir(&self.paths.services_available())?;
         let path = self.paths.service(&name);
         let secret = definition.exports.iter().any(|(key, _)| is_secret_name(key));
         let access = if secret { Access::Private } else { Access::Shared };
         // A link leads to a file elsewhere, which is the definition.
         let target = path.canonicalize().unwrap_or(path.clone());
         file::update(&target, access, |old| {
-            if !old.is_empty() && over == Over::Nothing {
+            if !old.is_empty() && over == Overwrite::Never {
                 return Err(ServiceError::Taken { name });
             }
             Ok(definition.to_text().into_bytes())
@@ -158,18 +158,18 @@ impl<'a> Services<'a> {
     /// # Errors
     ///
     /// Fails if there is no such service, or if the link cannot be made.
-    pub fn enable(&self, name: &ServiceName) -> Result<Change, ServiceError> {
+    pub fn enable(&self, name: &ServiceName) -> Result<LinkChange, ServiceError> {
         let file = self.find(name)?;
         let link = self.link(name);
-        file::folder(&self.paths.services_enabled())?;
+        file::create_dir(&self.paths.services_enabled())?;
         match link.symlink_metadata() {
-            Ok(_) if link.canonicalize().ok() == file.canonicalize().ok() => return Ok(Change::None),
+            Ok(_) if link.canonicalize().ok() == file.canonicalize().ok() => return Ok(LinkChange::None),
             Ok(found) if found.is_symlink() => fs::remove_file(&link).map_err(failed("remove", &link))?,
             Ok(_) => return Err(ServiceError::NoLink { path: link }),
             Err(_) => {}
         }
         let made = symlink(format!("../services-available/{name}.tsm"), &link);
-        made.map_err(failed("make", &link)).map(|()| Change::Made)
+        made.map_err(failed("make", &link)).map(|()| LinkChange::Made)
     }
 
     /// Removes the link of a service; also one that leads nowhere.
@@ -177,14 +177,14 @@ impl<'a> Services<'a> {
     /// # Errors
     ///
     /// Fails if there is neither a link nor a service of that name, or if the link cannot be removed.
-    pub fn disable(&self, name: &ServiceName) -> Result<Change, ServiceError> {
+    pub fn disable(&self, name: &ServiceName) -> Result<LinkChange, ServiceError> {
         let link = self.link(name);
         match link.symlink_metadata() {
             Ok(found) if found.is_symlink() => {
-                fs::remove_file(&link).map_err(failed("remove", &link)).map(|()| Change::Made)
+                fs::remove_file(&link).map_err(failed("remove", &link)).map(|()| LinkChange::Made)
             }
             Ok(_) => Err(ServiceError::NoLink { path: link }),
-            Err(_) => self.find(name).map(|_| Change::None),
+            Err(_) => self.find(name).map(|_| LinkChange::None),
         }
     }
 
@@ -213,20 +213,20 @@ impl<'a> Services<'a> {
     }
 
     fn unknown(&self, name: &ServiceName) -> ServiceError {
-        let files = self.files(Which::Available).unwrap_or_default();
+        let files = self.files(ServiceSet::Available).unwrap_or_default();
         let stems: Vec<_> = files.iter().filter_map(|file| file.file_stem()?.to_str()).collect();
-        let near = nearest(name.as_str(), stems).map(str::to_owned);
-        ServiceError::Unknown { name: name.to_string(), near }
+        let near = closest_match(name.as_str(), stems).map(str::to_owned);
+        ServiceError::Unknown { name: name.to_string(), suggestion: near }
     }
 }
 
 /// What a save may replace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Over {
+pub enum Overwrite {
     /// Nothing: a service of that name is an error.
-    Nothing,
+    Never,
     /// What was saved under that name.
-    Saved,
+    Existing,
 }
 
 fn failed(action: &'static str, path: &std::path::Path) -> impl FnOnce(io::Error) -> ServiceError {
@@ -238,13 +238,13 @@ mod tests {
     use super::*;
 
     fn home(services: &[&str]) -> (tempfile::TempDir, Paths) {
-        let folder = tempfile::tempdir().expect("a folder");
-        let paths = Paths::under(folder.path());
-        fs::create_dir_all(paths.services_available()).expect("a folder");
+        let dir = tempfile::tempdir().expect("a directory");
+        let paths = Paths::under(dir.path());
+        fs::create_dir_all(paths.services_available()).expect("a directory");
         for name in services {
             fs::write(paths.service(&service(name)), "TSM_COMMAND=\"sleep 9\"\n").expect("a definition");
         }
-        (folder, paths)
+        (dir, paths)
     }
 
     fn service(name: &str) -> ServiceName {
@@ -253,33 +253,33 @@ mod tests {
 
     #[test]
     fn the_link_is_relative_and_survives_a_move_of_the_home() {
-        let (folder, paths) = home(&["api"]);
+        let (directory, paths) = home(&["api"]);
         let services = Services::open(&paths);
-        assert_eq!(services.enable(&service("api")).expect("linked"), Change::Made);
-        assert_eq!(services.enable(&service("api")).expect("linked"), Change::None);
+        assert_eq!(services.enable(&service("api")).expect("linked"), LinkChange::Made);
+        assert_eq!(services.enable(&service("api")).expect("linked"), LinkChange::None);
         let link = paths.services_enabled().join("api.tsm");
         assert_eq!(fs::read_link(&link).expect("a link"), PathBuf::from("../services-available/api.tsm"));
-        let moved = folder.path().join("moved");
+        let moved = directory.path().join("moved");
         fs::rename(paths.home(), &moved).expect("moved");
         assert!(moved.join("tsm/services-enabled/api.tsm").exists());
     }
 
     #[test]
     fn a_link_that_leads_nowhere_or_elsewhere_is_made_anew_and_can_be_removed() {
-        let (_folder, paths) = home(&["api"]);
+        let (_directory, paths) = home(&["api"]);
         let services = Services::open(&paths);
-        fs::create_dir_all(paths.services_enabled()).expect("a folder");
+        fs::create_dir_all(paths.services_enabled()).expect("a directory");
         for target in ["/nowhere.tsm", "/etc/hostname"] {
             let link = paths.services_enabled().join("api.tsm");
             let _ = fs::remove_file(&link);
             symlink(target, &link).expect("a link");
-            assert_eq!(services.enable(&service("api")).expect("linked"), Change::Made);
+            assert_eq!(services.enable(&service("api")).expect("linked"), LinkChange::Made);
             assert!(link.exists());
         }
         symlink("/nowhere.tsm", paths.services_enabled().join("gone.tsm")).expect("a link");
-        assert_eq!(services.disable(&service("gone")).expect("removed"), Change::Made);
-        assert_eq!(services.disable(&service("api")).expect("removed"), Change::Made);
-        assert_eq!(services.disable(&service("api")).expect("nothing to do"), Change::None);
+        assert_eq!(services.disable(&service("gone")).expect("removed"), LinkChange::Made);
+        assert_eq!(services.disable(&service("api")).expect("removed"), LinkChange::Made);
+        assert_eq!(services.disable(&service("api")).expect("nothing to do"), LinkChange::None);
         assert_eq!(
             services.disable(&service("ap")).expect_err("none").advice().as_deref(),
             Some("did you mean `api`?")
@@ -288,8 +288,8 @@ mod tests {
 
     #[test]
     fn what_is_no_link_is_left_alone() {
-        let (_folder, paths) = home(&["api"]);
-        fs::create_dir_all(paths.services_enabled()).expect("a folder");
+        let (_directory, paths) = home(&["api"]);
+        fs::create_dir_all(paths.services_enabled()).expect("a directory");
         fs::write(paths.services_enabled().join("api.tsm"), "TSM_COMMAND=x\n").expect("a file");
         let services = Services::open(&paths);
         assert!(matches!(services.disable(&service("api")), Err(ServiceError::NoLink { .. })));
@@ -298,23 +298,23 @@ mod tests {
     #[test]
     fn secrets_make_the_file_private_and_nothing_is_replaced_unasked() {
         use std::os::unix::fs::PermissionsExt;
-        let (_folder, paths) = home(&[]);
+        let (_directory, paths) = home(&[]);
         let services = Services::open(&paths);
         let mut definition = Definition { name: "api".into(), command: "x".into(), ..Definition::default() };
         definition.exports = vec![("API_TOKEN".to_owned(), "t".to_owned())];
-        let file = services.save(&definition, Over::Nothing).expect("saved");
+        let file = services.save(&definition, Overwrite::Never).expect("saved");
         assert_eq!(fs::metadata(&file).expect("a file").permissions().mode() & 0o777, 0o600);
-        assert!(matches!(services.save(&definition, Over::Nothing), Err(ServiceError::Taken { .. })));
-        services.save(&definition, Over::Saved).expect("replaced");
+        assert!(matches!(services.save(&definition, Overwrite::Never), Err(ServiceError::Taken { .. })));
+        services.save(&definition, Overwrite::Existing).expect("replaced");
     }
 
     #[test]
     fn removing_takes_the_link_too() {
-        let (_folder, paths) = home(&["api"]);
+        let (_directory, paths) = home(&["api"]);
         let services = Services::open(&paths);
         services.enable(&service("api")).expect("linked");
         services.remove(&service("api")).expect("removed");
-        assert!(services.files(Which::Enabled).expect("a list").is_empty());
+        assert!(services.files(ServiceSet::Enabled).expect("a list").is_empty());
         assert!(matches!(services.remove(&service("api")), Err(ServiceError::Unknown { .. })));
     }
 }

@@ -6,15 +6,15 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 
-use crate::base::fault::{Advise, Kind};
+use crate::base::fault::{FaultKind, UserFacingError};
 use crate::base::name::is_name;
-use crate::base::near::nearest;
+use crate::base::suggest::closest_match;
 use crate::disk;
 use crate::sys::file::FileError;
 use crate::sys::paths::Paths;
 
 use super::definition::Definition;
-use super::service::{ServiceError, Services, Which};
+use super::service::{ServiceError, ServiceSet, Services};
 use super::store::Process;
 
 /// A stack.
@@ -35,7 +35,7 @@ pub enum StackError {
         /// What was asked for.
         name: String,
         /// One that may have been meant.
-        near: Option<String>,
+        suggestion: Option<String>,
     },
     /// A line of a file is no name.
     #[error("`{line}` in `{file}` cannot be the name of a service")]
@@ -53,11 +53,11 @@ pub enum StackError {
     File(#[from] FileError),
 }
 
-impl Advise for StackError {
-    fn kind(&self) -> Kind {
+impl UserFacingError for StackError {
+    fn kind(&self) -> FaultKind {
         match self {
-            Self::Unknown { .. } => Kind::NotFound,
-            Self::Line { .. } => Kind::Failed,
+            Self::Unknown { .. } => FaultKind::NotFound,
+            Self::Line { .. } => FaultKind::Failed,
             Self::Service(error) => error.kind(),
             Self::File(error) => error.kind(),
         }
@@ -65,8 +65,8 @@ impl Advise for StackError {
 
     fn advice(&self) -> Option<String> {
         match self {
-            Self::Unknown { near: Some(near), .. } => Some(format!("did you mean `{near}`?")),
-            Self::Unknown { near: None, .. } => {
+            Self::Unknown { suggestion: Some(near), .. } => Some(format!("did you mean `{near}`?")),
+            Self::Unknown { suggestion: None, .. } => {
                 Some("a service names its stack in TSM_STACK; `tsm stack list` shows what there is".to_owned())
             }
             Self::Line { .. } => Some("write one service a line".to_owned()),
@@ -87,7 +87,7 @@ pub fn all(
     processes: &[Process],
 ) -> Result<Vec<Stack>, StackError> {
     let mut stacks: BTreeMap<String, Vec<String>> = files(paths)?;
-    for file in Services::open(paths).files(Which::Available)? {
+    for file in Services::open(paths).files(ServiceSet::Available)? {
         let service = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let stack = Definition::read(&file, variables).ok().and_then(|definition| definition.stack);
         let members = stack.map(|stack| stacks.entry(stack).or_default());
@@ -116,19 +116,19 @@ pub fn find(
     match all.iter().position(|stack| stack.name == name) {
         Some(at) => Ok(all.swap_remove(at)),
         None => {
-            let near = nearest(name, all.iter().map(|stack| stack.name.as_str())).map(str::to_owned);
-            Err(StackError::Unknown { name: name.to_owned(), near })
+            let near = closest_match(name, all.iter().map(|stack| stack.name.as_str())).map(str::to_owned);
+            Err(StackError::Unknown { name: name.to_owned(), suggestion: near })
         }
     }
 }
 
 /// The stacks that have files.
 fn files(paths: &Paths) -> Result<BTreeMap<String, Vec<String>>, StackError> {
-    let folder = paths.stacks();
-    let entries = match fs::read_dir(&folder) {
+    let dir = paths.stacks();
+    let entries = match fs::read_dir(&dir) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
-        Err(source) => return Err(FileError::Io { action: "list", path: folder, source }.into()),
+        Err(source) => return Err(FileError::Io { action: "list", path: dir, source }.into()),
     };
     let mut stacks = BTreeMap::new();
     for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {

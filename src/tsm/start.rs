@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use crate::base::name::ProcessName;
 use crate::disk;
-use crate::supervise::client::{self, LaunchError, Launched, Order};
-use crate::supervise::meta::{self, How, Meta, State};
+use crate::supervise::client::{self, ControlCommand, LaunchError, LaunchResult};
+use crate::supervise::meta::{self, ExitStatus, Meta, ProcessState};
 use crate::sys::host::Host;
 use crate::sys::paths::Paths;
 
@@ -18,26 +18,26 @@ use super::conflict;
 use super::create::{CreateError, Created, create};
 use super::plan::StartPlan;
 use super::ports;
-use super::secrets::{self, Opener};
-use super::watch::{Seen, Watch};
-use super::{attend, launch};
+use super::readiness::{Readiness, ReadinessWatcher};
+use super::secrets::{self, Unsealer};
+use super::{launch, sidecar};
 
 pub use error::StartError;
-pub(super) use error::said;
+pub(super) use error::tail_text;
 pub(super) use task::may_end;
 
 /// What is needed to start.
-pub struct Starter<'a> {
+pub struct StartDeps<'a> {
     /// Where everything is.
     pub paths: &'a Paths,
     /// The surroundings.
     pub host: &'a dyn Host,
     /// Whether to wait for more than the program's start.
-    pub patience: Patience,
+    pub wait_for: WaitFor,
     /// Hears what happens meanwhile.
-    pub say: &'a mut dyn FnMut(&str),
+    pub on_progress: &'a mut dyn FnMut(&str),
     /// Opens the sealed form of a secrets file.
-    pub open: &'a Opener<'a>,
+    pub unseal: &'a Unsealer<'a>,
 }
 
 /// Whose variables a process gets.
@@ -46,18 +46,18 @@ pub enum Environ {
     /// Those of the operator who starts it.
     Operator,
     /// Those of its last start, if there was one.
-    Kept,
+    Recorded,
 }
 
 /// How long a start is watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Patience {
+pub enum WaitFor {
     /// Until the program runs.
-    UntilItRuns,
+    Spawn,
     /// Until its port answers or it has settled.
-    UntilItIsReady,
+    Ready,
     /// Until it has ended, and is not started again by itself.
-    UntilItEnds,
+    Exit,
 }
 
 /// A process that runs.
@@ -72,19 +72,19 @@ pub struct Started {
     /// Its port.
     pub port: Option<u16>,
     /// What was seen of it.
-    pub seen: Seen,
+    pub readiness: Readiness,
     /// From the order to the answer.
-    pub took: Duration,
+    pub duration: Duration,
 }
 
 /// How many lines of stderr an error shows.
-const TAIL: usize = 10;
+const TAIL_LINES: usize = 10;
 
 /// How soon Ctrl-C is noticed while a pre-start command runs.
-const INTERRUPT_STEP: Duration = Duration::from_millis(50);
+const INTERRUPT_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// How long the supervisor may take to write down how its child ended.
-const RECORDING: Duration = Duration::from_secs(3);
+const EXIT_RECORD_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Carries out a plan. Returns as soon as it is known what became of it.
 ///
@@ -92,49 +92,56 @@ const RECORDING: Duration = Duration::from_secs(3);
 ///
 /// Fails if the process cannot be made or its program not be run, and then leaves nothing behind; or if it died before it had
 /// settled, and then leaves it with its logs as it ended.
-pub fn start(plan: &StartPlan, starter: &mut Starter) -> Result<Started, StartError> {
+pub fn start(plan: &StartPlan, deps: &mut StartDeps) -> Result<Started, StartError> {
     let begun = Instant::now();
-    let plan = &secrets::at_hand(plan, starter)?;
-    let created = create(plan, starter.paths, starter.host)?;
-    if let Some(conflict) = &created.in_the_way {
-        (starter.say)(&format!("{}; it was only guessed to be this process's", conflict.line()));
+    let plan = &secrets::unseal_secrets(plan, deps)?;
+    let created = create(plan, deps.paths, deps.host)?;
+    if let Some(conflict) = &created.guessed_port_conflict {
+        (deps.on_progress)(&format!("{}; it was only guessed to be this process's", conflict.line()));
     }
-    let written = Written::before(&created);
+    let written = LogOffsets::before(&created);
     if let Some(note) = plan.disagreement(created.port) {
-        (starter.say)(&note);
+        (deps.on_progress)(&note);
     }
-    let heard = supervise(&Launch::of(plan, &created, starter.host), starter.host);
-    let pid = match answered(&created, starter.paths, heard, &written) {
+    let heard = launch_interruptible(&Launch::of(plan, &created, deps.host), deps.host);
+    let pid = match handle_launch_result(&created, deps.paths, heard, &written) {
         Ok(pid) => pid,
-        Err(error) if error.ended_well(plan) => 0,
+        Err(error) if error.is_success(plan) => 0,
         Err(error) => return Err(error),
     };
-    let watch = watch(plan, &created, pid);
-    let seen = match starter.patience {
-        Patience::UntilItEnds => task::until_it_ends(&created, starter),
-        _ if pid == 0 => Seen::Ended(How::Code(0)),
-        Patience::UntilItRuns => Seen::Unwatched,
-        Patience::UntilItIsReady => watch.until_ready(starter.host, starter.say),
+    let watch = readiness_watcher(plan, &created, pid);
+    let seen = match deps.wait_for {
+        WaitFor::Exit => task::wait_until_exit(&created, deps),
+        _ if pid == 0 => Readiness::Ended(ExitStatus::Code(0)),
+        WaitFor::Spawn => Readiness::NotChecked,
+        WaitFor::Ready => watch.until_ready(deps.host, deps.on_progress),
     };
     let seen = match seen {
-        Seen::Dead => {
-            let error = died(&created, &watch, &written);
-            if error.ended_well(plan) { Seen::Ended(How::Code(0)) } else { return Err(error) }
+        Readiness::Dead => {
+            let error = death_error(&created, &watch, &written);
+            if error.is_success(plan) { Readiness::Ended(ExitStatus::Code(0)) } else { return Err(error) }
         }
         seen => seen,
     };
-    note_listening(starter.paths, &created, seen);
-    Ok(Started { id: created.id, pid, port: created.port, seen, took: begun.elapsed(), name: created.name })
+    register_listening(deps.paths, &created, seen);
+    Ok(Started {
+        id: created.id,
+        pid,
+        port: created.port,
+        readiness: seen,
+        duration: begun.elapsed(),
+        name: created.name,
+    })
 }
 
 /// The logs of a process and how much was in them before its start.
 #[derive(Debug)]
-pub(super) struct Written {
+pub(super) struct LogOffsets {
     out: (PathBuf, u64),
     err: (PathBuf, u64),
 }
 
-impl Written {
+impl LogOffsets {
     pub(super) fn before(created: &Created) -> Self {
         let log = |name: &str| {
             let path = created.dir.join(name);
@@ -158,18 +165,18 @@ impl Written {
 }
 
 /// What is expected of a process that runs now.
-pub(super) fn watch(plan: &StartPlan, created: &Created, pid: u32) -> Watch {
+pub(super) fn readiness_watcher(plan: &StartPlan, created: &Created, pid: u32) -> ReadinessWatcher {
     let explicit = plan.port.as_ref().is_some_and(|choice| choice.source.is_claim());
     // Where somebody else has the guessed port, an answer on it says nothing.
-    let port = created.port.filter(|_| created.in_the_way.is_none());
-    let care = &plan.kept.care;
+    let port = created.port.filter(|_| created.guessed_port_conflict.is_none());
+    let care = &plan.settings.care;
     let health = (!care.health.is_empty() || care.notify).then(|| created.dir.clone());
-    Watch { pid, port, explicit, health, until_end: false }
+    ReadinessWatcher { pid, port, explicit, health, until_end: false }
 }
 
 /// A port that was only guessed is reserved for the process once it listens there.
-pub(super) fn note_listening(paths: &Paths, created: &Created, seen: Seen) {
-    if let Some(port) = created.port.filter(|_| seen == Seen::Listening) {
+pub(super) fn register_listening(paths: &Paths, created: &Created, seen: Readiness) {
+    if let Some(port) = created.port.filter(|_| seen == Readiness::Listening) {
         // Where that cannot be written, the socket itself keeps others away.
         let _ = ports::register(paths, created.name.as_str(), port);
     }
@@ -183,61 +190,70 @@ pub(super) struct Launch {
     name: ProcessName,
     /// In bytes; 0 if there is no limit.
     memory_max: u64,
-    pub(super) attended: bool,
+    pub(super) with_sidecar: bool,
     /// There is a pre-start command, which may take minutes.
-    hooked: bool,
+    has_pre_start: bool,
 }
 
 impl Launch {
     pub(super) fn of(plan: &StartPlan, created: &Created, host: &dyn Host) -> Self {
-        let attended = !plan.kept.care.is_nothing();
+        let attended = !plan.settings.care.is_empty();
         let hooked = !plan.pre_hook.is_empty();
-        let (name, memory_max) = (created.name.clone(), plan.kept.limits.memory_max);
-        Self { program: host.program().to_owned(), dir: created.dir.clone(), name, memory_max, attended, hooked }
+        let (name, memory_max) = (created.name.clone(), plan.settings.limits.memory_max);
+        Self {
+            program: host.program().to_owned(),
+            dir: created.dir.clone(),
+            name,
+            memory_max,
+            with_sidecar: attended,
+            has_pre_start: hooked,
+        }
     }
 
     /// Starts both and waits for the supervisor's first word. A process never runs unattended that asked for it.
-    pub(super) fn carry_out(&self) -> Result<Launched, LaunchError> {
-        if self.attended {
-            attend::start(&self.program, &self.dir).map_err(|source| LaunchError::Unattended { source })?;
+    pub(super) fn run(&self) -> Result<LaunchResult, LaunchError> {
+        if self.with_sidecar {
+            sidecar::start(&self.program, &self.dir).map_err(|source| LaunchError::SidecarFailed { source })?;
         }
         launch::supervisor(&self.program, &self.dir, &self.name, self.memory_max)
     }
 }
 
 /// What a supervisor's first word means: the pid, or why there is none. What never ran is undone.
-pub(super) fn answered(
+pub(super) fn handle_launch_result(
     created: &Created,
     paths: &Paths,
-    (answer, heard): (Result<Launched, LaunchError>, Heard),
-    written: &Written,
+    (answer, heard): (Result<LaunchResult, LaunchError>, Interruption),
+    written: &LogOffsets,
 ) -> Result<u32, StartError> {
     let name = || created.name.clone();
     let failure = match answer {
         // Its pre-start command may have ended before the order came: then the program just began, and is being ended.
-        Ok(Launched::Spawned { .. } | Launched::HookFailed { .. } | Launched::Ended) if heard == Heard::Interrupt => {
+        Ok(LaunchResult::Spawned { .. } | LaunchResult::HookFailed { .. } | LaunchResult::Ended)
+            if heard == Interruption::Interrupted =>
+        {
             StartError::Interrupted { name: name() }
         }
-        Ok(Launched::Spawned { pid } | Launched::Adopted { pid }) => return Ok(pid),
-        Ok(Launched::NotRun { errno, step }) => {
-            let why = record(&created.dir).map(|meta| meta.life.start_error).unwrap_or_default();
+        Ok(LaunchResult::Spawned { pid } | LaunchResult::Adopted { pid }) => return Ok(pid),
+        Ok(LaunchResult::NotRun { errno, step }) => {
+            let why = record(&created.dir).map(|meta| meta.run_state.start_error).unwrap_or_default();
             StartError::NotRun { name: name(), step, errno, why }
         }
-        Ok(Launched::HookFailed { code }) => StartError::Hook { name: name(), code, tail: written.lines() },
+        Ok(LaunchResult::HookFailed { code }) => StartError::Hook { name: name(), code, tail: written.lines() },
         // It died between its start and our first look.
-        Ok(Launched::Ended) => {
-            return Err(died(
+        Ok(LaunchResult::Ended) => {
+            return Err(death_error(
                 created,
-                &Watch { pid: 0, port: None, explicit: false, health: None, until_end: false },
+                &ReadinessWatcher { pid: 0, port: None, explicit: false, health: None, until_end: false },
                 written,
             ));
         }
-        Ok(Launched::AlreadySupervised) => return Err(CreateError::Supervised { name: name() }.into()),
+        Ok(LaunchResult::AlreadySupervised) => return Err(CreateError::Supervised { name: name() }.into()),
         // It may still do its work.
-        Err(source @ LaunchError::Late { .. }) => return Err(StartError::Launch { name: name(), source }),
+        Err(source @ LaunchError::Timeout { .. }) => return Err(StartError::Launch { name: name(), source }),
         Err(source) => StartError::Launch { name: name(), source },
     };
-    if client::wait_unsupervised(&created.dir, Instant::now() + RECORDING).is_ok() {
+    if client::wait_unsupervised(&created.dir, Instant::now() + EXIT_RECORD_TIMEOUT).is_ok() {
         created.undo(paths);
     }
     Err(failure)
@@ -245,26 +261,26 @@ pub(super) fn answered(
 
 /// Whether the operator had enough of a pre-start command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Heard {
-    Nothing,
-    Interrupt,
+pub(super) enum Interruption {
+    None,
+    Interrupted,
 }
 
 /// Launches the supervisor. A pre-start command may take minutes: Ctrl-C ends it, and with it the start. Without one the
 /// program runs in a moment, Ctrl-C is for the waiting that follows, and no thread is needed to hear it.
-fn supervise(launch: &Launch, host: &dyn Host) -> (Result<Launched, LaunchError>, Heard) {
-    if !launch.hooked {
-        return (launch.carry_out(), Heard::Nothing);
+fn launch_interruptible(launch: &Launch, host: &dyn Host) -> (Result<LaunchResult, LaunchError>, Interruption) {
+    if !launch.has_pre_start {
+        return (launch.run(), Interruption::None);
     }
     let (answer, answered) = mpsc::channel();
     let ours = launch.clone();
-    let launching = match std::thread::Builder::new().spawn(move || answer.send(ours.carry_out())) {
+    let launching = match std::thread::Builder::new().spawn(move || answer.send(ours.run())) {
         Ok(launching) => launching,
-        Err(source) => return (Err(LaunchError::Execute { exe: launch.program.clone(), source }), Heard::Nothing),
+        Err(source) => return (Err(LaunchError::Execute { exe: launch.program.clone(), source }), Interruption::None),
     };
-    let mut heard = Heard::Nothing;
+    let mut heard = Interruption::None;
     loop {
-        match answered.recv_timeout(INTERRUPT_STEP) {
+        match answered.recv_timeout(INTERRUPT_POLL_INTERVAL) {
             Ok(answer) => {
                 // It has said its last word and ends.
                 let _ = launching.join();
@@ -272,31 +288,31 @@ fn supervise(launch: &Launch, host: &dyn Host) -> (Result<Launched, LaunchError>
             }
             Err(RecvTimeoutError::Timeout) if host.interrupted() => {
                 // Nobody hears it yet, or it was heard already: the next time then.
-                let _ = client::send(&launch.dir, Order::Stop);
-                heard = Heard::Interrupt;
+                let _ = client::send(&launch.dir, ControlCommand::Stop);
+                heard = Interruption::Interrupted;
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
-                return (Err(LaunchError::Died { dir: launch.dir.clone() }), heard);
+                return (Err(LaunchError::SupervisorDied { dir: launch.dir.clone() }), heard);
             }
         }
     }
 }
 
 /// What can be said of a process that is dead: the supervisor has to have written it down.
-pub(super) fn died(created: &Created, watch: &Watch, written: &Written) -> StartError {
-    let before = created.before.as_ref().and_then(|meta| meta.last_exit.clone());
+pub(super) fn death_error(created: &Created, watch: &ReadinessWatcher, written: &LogOffsets) -> StartError {
+    let before = created.previous.as_ref().and_then(|meta| meta.last_exit.clone());
     let ended = |meta: Option<&Meta>| {
         meta.is_some_and(|meta| meta.last_exit.is_some() && (meta.last_exit != before || meta.pid != watch.pid))
     };
-    let meta = client::wait(&created.dir, Instant::now() + RECORDING, ended).ok().flatten();
+    let meta = client::wait(&created.dir, Instant::now() + EXIT_RECORD_TIMEOUT, ended).ok().flatten();
     let meta = meta.or_else(|| record(&created.dir));
-    let how = meta.as_ref().and_then(|meta| meta.last_exit.as_ref()).map_or(How::Unknown, |exit| exit.how);
-    let again = meta.is_some_and(|meta| !meta.state.is_final() && meta.state != State::Scheduled);
+    let how = meta.as_ref().and_then(|meta| meta.last_exit.as_ref()).map_or(ExitStatus::Unknown, |exit| exit.status);
+    let again = meta.is_some_and(|meta| !meta.state.is_final() && meta.state != ProcessState::Scheduled);
     let conflict =
         created.port.and_then(|port| conflict::listening_beside(port, &created.dir)).filter(|_| !how.is_success());
     let (name, tail, conflict) = (created.name.clone(), written.errors(), conflict.map(Box::new));
-    StartError::Died { name, how, tail, conflict, again }
+    StartError::Died { name, how, tail, conflict, will_restart: again }
 }
 
 fn record(dir: &Path) -> Option<Meta> {
@@ -310,7 +326,7 @@ pub(super) fn tail(log: &Path, from: u64) -> Vec<String> {
     /// More is never shown.
     const WINDOW: u64 = 64 * 1024;
     let read = || -> std::io::Result<Vec<u8>> {
-        let mut file = disk::own().open(log)?;
+        let mut file = disk::own_file().open(log)?;
         let len = file.metadata()?.len();
         // A log that became shorter was rotated: what it holds is new.
         let begin = if len < from { 0 } else { from };
@@ -322,7 +338,7 @@ pub(super) fn tail(log: &Path, from: u64) -> Vec<String> {
     let bytes = read().unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
     let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(TAIL)..].iter().map(|line| (*line).to_owned()).collect()
+    lines[lines.len().saturating_sub(TAIL_LINES)..].iter().map(|line| (*line).to_owned()).collect()
 }
 
 #[cfg(test)]
@@ -331,8 +347,8 @@ mod tests {
 
     #[test]
     fn the_tail_is_what_was_written_since_and_ten_lines_at_most() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let log = folder.path().join("current.err");
+        let dir = tempfile::tempdir().expect("a directory");
+        let log = dir.path().join("current.err");
         let lines: String = (0..30).map(|n| format!("line {n}\n")).collect();
         std::fs::write(&log, format!("old\n{lines}")).expect("a file");
         let shown = tail(&log, 4);
@@ -340,6 +356,6 @@ mod tests {
         std::fs::write(&log, "old\nnew\n").expect("a file");
         assert_eq!(tail(&log, 4), ["new"]);
         assert_eq!(tail(&log, 100), ["old", "new"], "a rotated log is new");
-        assert!(tail(&folder.path().join("none"), 0).is_empty());
+        assert!(tail(&dir.path().join("none"), 0).is_empty());
     }
 }

@@ -3,8 +3,8 @@
 //! One thread makes the processes and watches them; a few others wait for supervisors, whose pre-start commands may take a
 //! while. What fails takes down only those that need it.
 
+pub mod collect;
 mod error;
-pub mod gather;
 pub mod order;
 
 use std::sync::Mutex;
@@ -13,21 +13,21 @@ use std::thread::Builder;
 use std::time::{Duration, Instant};
 
 use crate::base::name::ProcessName;
-use crate::supervise::client::{self, LaunchError, Launched, Order as Told};
-use crate::supervise::meta::How;
+use crate::supervise::client::{self, ControlCommand, LaunchError, LaunchResult};
+use crate::supervise::meta::ExitStatus;
 
 pub use error::StartupError;
 
+use super::allocate::AllocationError;
 use super::create::{CreateError, Created, create_all};
-use super::placement::PlacementError;
 use super::plan::StartPlan;
+use super::readiness::{Readiness, ReadinessPoll, ReadinessWatcher};
 use super::secrets;
-use super::start::{self, Heard, Launch, Patience, StartError, Started, Starter, Written};
-use super::watch::{Seen, Watch, Watching};
+use super::start::{self, Interruption, Launch, LogOffsets, StartDeps, StartError, Started, WaitFor};
 
 /// One service of a start.
 #[derive(Debug)]
-pub struct Service {
+pub struct StartJob {
     /// Its name.
     pub name: String,
     /// The services that have to be ready before it.
@@ -42,221 +42,225 @@ pub enum Task {
     /// Start it.
     Start(Box<StartPlan>),
     /// Nothing: it runs.
-    Runs(ProcessName),
+    Running(ProcessName),
     /// Nothing: it is not to be started by itself.
-    Off,
+    Disabled,
     /// Nothing: it cannot be started.
-    Refuse(StartupError),
+    Fail(StartupError),
 }
 
 /// What became of a service.
 #[derive(Debug)]
-pub enum Outcome {
+pub enum StartOutcome {
     /// It was started and is ready.
     Started(Started),
     /// It ran before.
-    Ran(ProcessName),
+    AlreadyRunning(ProcessName),
     /// It is not to be started by itself.
-    Off,
+    Disabled,
     /// It does not run, or is not ready.
     Failed(StartupError),
 }
 
 /// So many supervisors are waited for at the same time.
-const LAUNCHERS: usize = 16;
+const MAX_LAUNCHERS: usize = 16;
 
 /// The pause between two looks.
-const STEP: Duration = Duration::from_millis(5);
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// How long is waited for pre-start commands that were told to end, before they are told again.
-const INTERRUPTED_STEP: Duration = Duration::from_millis(50);
+const INTERRUPT_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Starts services, given in an order in which each stands behind those it needs. The outcomes are in the same order.
-pub fn run(services: Vec<Service>, starter: &mut Starter) -> Vec<(String, Outcome)> {
+pub fn run(services: Vec<StartJob>, deps: &mut StartDeps) -> Vec<(String, StartOutcome)> {
     let (orders, to_launch) = mpsc::channel();
     let (answers, answered) = mpsc::channel();
     let to_launch = Mutex::new(to_launch);
-    let count = services.len().min(LAUNCHERS);
+    let count = services.len().min(MAX_LAUNCHERS);
     std::thread::scope(|scope| {
         let launcher = |_: &usize| {
             let (to_launch, answers) = (&to_launch, answers.clone());
-            Builder::new().spawn_scoped(scope, move || launch(to_launch, &answers)).is_ok()
+            Builder::new().spawn_scoped(scope, move || run_launcher(to_launch, &answers)).is_ok()
         };
         let launchers = (0..count).filter(launcher).count();
         let mut startup = Startup {
-            jobs: services.into_iter().map(Job::new).collect(),
-            starter,
-            orders: Some(orders),
+            jobs: services.into_iter().map(JobProgress::new).collect(),
+            starter: deps,
+            queue: Some(orders),
             // Who may not have another thread starts one after the other.
-            alone: (launchers == 0).then_some(&to_launch),
+            inline_queue: (launchers == 0).then_some(&to_launch),
         };
         startup.serve(&answered);
-        startup.jobs.into_iter().map(Job::end).collect()
+        startup.jobs.into_iter().map(JobProgress::end).collect()
     })
 }
 
 /// What is to be launched, and by which index it is known.
-type Orders = Mutex<Receiver<(usize, Launch)>>;
+type LaunchQueue = Mutex<Receiver<(usize, Launch)>>;
 
 /// Starts supervisors until there are no more to start.
-fn launch(orders: &Orders, answers: &Sender<Answer>) {
+fn run_launcher(orders: &LaunchQueue, answers: &Sender<LaunchReply>) {
     loop {
         let next = orders.lock().ok().and_then(|orders| orders.recv().ok());
         let Some((index, launch)) = next else { return };
-        if answers.send(Answer { index, first_word: launch.carry_out() }).is_err() {
+        if answers.send(LaunchReply { index, result: launch.run() }).is_err() {
             return;
         }
     }
 }
 
 /// What a supervisor said first.
-struct Answer {
+struct LaunchReply {
     index: usize,
-    first_word: Result<Launched, LaunchError>,
+    result: Result<LaunchResult, LaunchError>,
 }
 
-struct Job {
+struct JobProgress {
     name: String,
     needs: Vec<String>,
-    step: Step,
+    state: JobState,
 }
 
 /// How far a service has come.
-enum Step {
+enum JobState {
     Waiting(Box<StartPlan>),
     Launching {
         plan: Box<StartPlan>,
         created: Created,
-        written: Written,
+        written: LogOffsets,
         begun: Instant,
     },
     Watching {
         plan: Box<StartPlan>,
         created: Created,
-        written: Written,
-        watch: Watch,
-        watching: Box<Watching>,
+        written: LogOffsets,
+        watch: ReadinessWatcher,
+        watching: Box<ReadinessPoll>,
         begun: Instant,
     },
-    Over(Outcome),
+    Done(StartOutcome),
 }
 
-impl Job {
-    fn new(service: Service) -> Self {
+impl JobProgress {
+    fn new(service: StartJob) -> Self {
         let step = match service.task {
-            Task::Start(plan) => Step::Waiting(plan),
-            Task::Runs(name) => Step::Over(Outcome::Ran(name)),
-            Task::Off => Step::Over(Outcome::Off),
-            Task::Refuse(error) => Step::Over(Outcome::Failed(error)),
+            Task::Start(plan) => JobState::Waiting(plan),
+            Task::Running(name) => JobState::Done(StartOutcome::AlreadyRunning(name)),
+            Task::Disabled => JobState::Done(StartOutcome::Disabled),
+            Task::Fail(error) => JobState::Done(StartOutcome::Failed(error)),
         };
-        Self { name: service.name, needs: service.needs, step }
+        Self { name: service.name, needs: service.needs, state: step }
     }
 
-    fn end(self) -> (String, Outcome) {
-        match self.step {
-            Step::Over(outcome) => (self.name, outcome),
-            Step::Waiting(_) | Step::Launching { .. } | Step::Watching { .. } => {
-                (self.name, Outcome::Failed(StartupError::Interrupted))
+    fn end(self) -> (String, StartOutcome) {
+        match self.state {
+            JobState::Done(outcome) => (self.name, outcome),
+            JobState::Waiting(_) | JobState::Launching { .. } | JobState::Watching { .. } => {
+                (self.name, StartOutcome::Failed(StartupError::Interrupted))
             }
         }
     }
 }
 
 struct Startup<'a, 'b> {
-    jobs: Vec<Job>,
-    starter: &'a mut Starter<'b>,
+    jobs: Vec<JobProgress>,
+    starter: &'a mut StartDeps<'b>,
     /// Gone once nothing more may be launched.
-    orders: Option<Sender<(usize, Launch)>>,
+    queue: Option<Sender<(usize, Launch)>>,
     /// The other end of them, where there is no other thread to carry them out.
-    alone: Option<&'a Orders>,
+    inline_queue: Option<&'a LaunchQueue>,
 }
 
 impl Startup<'_, '_> {
-    fn serve(&mut self, answered: &Receiver<Answer>) {
+    fn serve(&mut self, answered: &Receiver<LaunchReply>) {
         loop {
             let begun = Instant::now();
             while let Ok(answer) = answered.try_recv() {
-                self.hear(answer);
+                self.on_launch_result(answer);
             }
-            self.look();
-            self.begin_those_that_can();
-            self.launch_alone();
-            let launching = self.jobs.iter().any(|job| matches!(job.step, Step::Launching { .. }));
-            let open = self.jobs.iter().any(|job| !matches!(job.step, Step::Over(_)));
-            if !open || (self.orders.is_none() && !launching) {
+            self.poll_readiness();
+            self.start_ready_jobs();
+            self.launch_inline();
+            let launching = self.jobs.iter().any(|job| matches!(job.state, JobState::Launching { .. }));
+            let open = self.jobs.iter().any(|job| !matches!(job.state, JobState::Done(_)));
+            if !open || (self.queue.is_none() && !launching) {
                 break;
             }
-            if self.orders.is_some() {
-                if !self.starter.host.pause(STEP.max(begun.elapsed())) {
+            if self.queue.is_some() {
+                if !self.starter.host.sleep(POLL_INTERVAL.max(begun.elapsed())) {
                     self.interrupt();
                 }
-            } else if let Ok(answer) = answered.recv_timeout(INTERRUPTED_STEP) {
-                self.hear(answer);
+            } else if let Ok(answer) = answered.recv_timeout(INTERRUPT_INTERVAL) {
+                self.on_launch_result(answer);
             } else {
                 self.interrupt();
             }
         }
-        self.orders = None;
+        self.queue = None;
     }
 
-    fn launch_alone(&mut self) {
-        let Some(orders) = self.alone else { return };
+    fn launch_inline(&mut self) {
+        let Some(orders) = self.inline_queue else { return };
         let next = || orders.lock().ok()?.try_recv().ok();
         while let Some((index, launch)) = next() {
-            self.hear(Answer { index, first_word: launch.carry_out() });
+            self.on_launch_result(LaunchReply { index, result: launch.run() });
         }
     }
 
     /// Nothing more is begun; pre-start commands that run are ended.
     fn interrupt(&mut self) {
-        self.orders = None;
+        self.queue = None;
         for job in &self.jobs {
-            if let Step::Launching { plan, created, .. } = &job.step
+            if let JobState::Launching { plan, created, .. } = &job.state
                 && has_hook(plan)
             {
                 // Nobody hears it yet, or it was heard already: the next time then.
-                let _ = client::send(&created.dir, Told::Stop);
+                let _ = client::send(&created.dir, ControlCommand::Stop);
             }
         }
     }
 
-    fn hear(&mut self, Answer { index, first_word }: Answer) {
-        let step = std::mem::replace(&mut self.jobs[index].step, Step::Over(Outcome::Off));
-        let Step::Launching { plan, created, written, begun } = step else { return };
-        let heard = if self.orders.is_none() && has_hook(&plan) { Heard::Interrupt } else { Heard::Nothing };
-        self.jobs[index].step = match start::answered(&created, self.starter.paths, (first_word, heard), &written) {
-            Err(error) if error.ended_well(&plan) => Step::Over(Outcome::Started(ended_well(created, begun))),
-            Err(error) => Step::Over(Outcome::Failed(error.into())),
-            Ok(pid) => {
-                let is_needed = self.starter.patience == Patience::UntilItEnds || self.is_needed(index);
-                let until_end = plan.kept.oneshot && is_needed;
-                let watch = Watch { until_end, ..start::watch(&plan, &created, pid) };
-                if self.starter.patience == Patience::UntilItRuns {
-                    let started = started(created, pid, Seen::Unwatched, begun);
-                    self.jobs[index].step = Step::Over(Outcome::Started(started));
-                    return;
+    fn on_launch_result(&mut self, LaunchReply { index, result: first_word }: LaunchReply) {
+        let step = std::mem::replace(&mut self.jobs[index].state, JobState::Done(StartOutcome::Disabled));
+        let JobState::Launching { plan, created, written, begun } = step else { return };
+        let heard =
+            if self.queue.is_none() && has_hook(&plan) { Interruption::Interrupted } else { Interruption::None };
+        self.jobs[index].state =
+            match start::handle_launch_result(&created, self.starter.paths, (first_word, heard), &written) {
+                Err(error) if error.is_success(&plan) => {
+                    JobState::Done(StartOutcome::Started(ended_well(created, begun)))
                 }
-                match watch.begin() {
-                    Some(watching) => {
-                        Step::Watching { plan, created, written, watch, watching: Box::new(watching), begun }
+                Err(error) => JobState::Done(StartOutcome::Failed(error.into())),
+                Ok(pid) => {
+                    let is_needed = self.starter.wait_for == WaitFor::Exit || self.is_needed(index);
+                    let until_end = plan.settings.oneshot && is_needed;
+                    let watch = ReadinessWatcher { until_end, ..start::readiness_watcher(&plan, &created, pid) };
+                    if self.starter.wait_for == WaitFor::Spawn {
+                        let started = started(created, pid, Readiness::NotChecked, begun);
+                        self.jobs[index].state = JobState::Done(StartOutcome::Started(started));
+                        return;
                     }
-                    None => Step::Over(died(&plan, created, &watch, &written, begun)),
+                    match watch.begin() {
+                        Some(watching) => {
+                            JobState::Watching { plan, created, written, watch, watching: Box::new(watching), begun }
+                        }
+                        None => JobState::Done(death_outcome(&plan, created, &watch, &written, begun)),
+                    }
                 }
-            }
-        };
+            };
     }
 
-    fn look(&mut self) {
+    fn poll_readiness(&mut self) {
         for job in &mut self.jobs {
-            let Step::Watching { watching, .. } = &mut job.step else { continue };
-            let Some(seen) = watching.look() else { continue };
-            let step = std::mem::replace(&mut job.step, Step::Over(Outcome::Off));
-            let Step::Watching { plan, created, written, watch, begun, .. } = step else { continue };
-            job.step = Step::Over(match seen {
-                Seen::Dead => died(&plan, created, &watch, &written, begun),
+            let JobState::Watching { watching, .. } = &mut job.state else { continue };
+            let Some(seen) = watching.poll() else { continue };
+            let step = std::mem::replace(&mut job.state, JobState::Done(StartOutcome::Disabled));
+            let JobState::Watching { plan, created, written, watch, begun, .. } = step else { continue };
+            job.state = JobState::Done(match seen {
+                Readiness::Dead => death_outcome(&plan, created, &watch, &written, begun),
                 seen => {
-                    start::note_listening(self.starter.paths, &created, seen);
-                    Outcome::Started(started(created, watch.pid, seen, begun))
+                    start::register_listening(self.starter.paths, &created, seen);
+                    StartOutcome::Started(started(created, watch.pid, seen, begun))
                 }
             });
         }
@@ -268,59 +272,64 @@ impl Startup<'_, '_> {
     }
 
     /// Begins every service whose needs are met; ends those whose needs cannot be met any more.
-    fn begin_those_that_can(&mut self) {
+    fn start_ready_jobs(&mut self) {
         let mut ready = Vec::new();
         for index in 0..self.jobs.len() {
-            if !matches!(self.jobs[index].step, Step::Waiting(_)) {
+            if !matches!(self.jobs[index].state, JobState::Waiting(_)) {
                 continue;
             }
-            match self.needs_of(index) {
-                Needs::Met => ready.push(index),
-                Needs::Open => {}
-                Needs::Failed(need) => {
-                    self.jobs[index].step = Step::Over(Outcome::Failed(StartupError::NeedFailed { need }));
+            match self.dependency_state(index) {
+                DependencyState::Met => ready.push(index),
+                DependencyState::Pending => {}
+                DependencyState::Failed(need) => {
+                    self.jobs[index].state =
+                        JobState::Done(StartOutcome::Failed(StartupError::DependencyFailed { need }));
                 }
             }
         }
         if !ready.is_empty() {
-            self.begin(&ready);
+            self.start_jobs(&ready);
         }
     }
 
-    fn needs_of(&self, index: usize) -> Needs {
-        let mut all = Needs::Met;
+    fn dependency_state(&self, index: usize) -> DependencyState {
+        let mut all = DependencyState::Met;
         for need in &self.jobs[index].needs {
             let mut any = false;
             for job in self.jobs.iter().filter(|job| job.name == *need) {
                 any = true;
-                match &job.step {
-                    Step::Over(Outcome::Started(started)) if !started.seen.is_ready() => {
-                        return Needs::Failed(need.clone());
+                match &job.state {
+                    JobState::Done(StartOutcome::Started(started)) if !started.readiness.is_ready() => {
+                        return DependencyState::Failed(need.clone());
                     }
-                    Step::Over(Outcome::Started(_) | Outcome::Ran(_)) => {}
-                    Step::Over(Outcome::Off | Outcome::Failed(_)) => return Needs::Failed(need.clone()),
-                    Step::Waiting(_) | Step::Launching { .. } | Step::Watching { .. } => all = Needs::Open,
+                    JobState::Done(StartOutcome::Started(_) | StartOutcome::AlreadyRunning(_)) => {}
+                    JobState::Done(StartOutcome::Disabled | StartOutcome::Failed(_)) => {
+                        return DependencyState::Failed(need.clone());
+                    }
+                    JobState::Waiting(_) | JobState::Launching { .. } | JobState::Watching { .. } => {
+                        all = DependencyState::Pending
+                    }
                 }
             }
             if !any {
-                return Needs::Failed(need.clone());
+                return DependencyState::Failed(need.clone());
             }
         }
         all
     }
 
-    fn begin(&mut self, ready: &[usize]) {
-        let Some(orders) = &self.orders else { return };
+    fn start_jobs(&mut self, ready: &[usize]) {
+        let Some(orders) = &self.queue else { return };
         let begun = Instant::now();
         let mut ready = ready.to_vec();
-        ready.retain(|index| match &mut self.jobs[*index].step {
-            Step::Waiting(plan) => match secrets::at_hand(plan, self.starter) {
+        ready.retain(|index| match &mut self.jobs[*index].state {
+            JobState::Waiting(plan) => match secrets::unseal_secrets(plan, self.starter) {
                 Ok(complete) => {
                     **plan = complete;
                     true
                 }
                 Err(error) => {
-                    self.jobs[*index].step = Step::Over(Outcome::Failed(StartError::from(error).into()));
+                    self.jobs[*index].state = JobState::Done(StartOutcome::Failed(StartError::from(error).into()));
                     false
                 }
             },
@@ -328,49 +337,55 @@ impl Startup<'_, '_> {
         });
         let plans: Vec<&StartPlan> = ready
             .iter()
-            .filter_map(|index| match &self.jobs[*index].step {
-                Step::Waiting(plan) => Some(&**plan),
+            .filter_map(|index| match &self.jobs[*index].state {
+                JobState::Waiting(plan) => Some(&**plan),
                 _ => None,
             })
             .collect();
         let made = create_all(&plans, self.starter.paths, self.starter.host);
-        let why = made.as_ref().err().map(in_full);
+        let why = made.as_ref().err().map(with_causes);
         let mut made = made.unwrap_or_default().into_iter();
         for index in &ready {
-            let step = std::mem::replace(&mut self.jobs[*index].step, Step::Over(Outcome::Off));
-            let Step::Waiting(plan) = step else { continue };
-            self.jobs[*index].step = match made.next() {
+            let step = std::mem::replace(&mut self.jobs[*index].state, JobState::Done(StartOutcome::Disabled));
+            let JobState::Waiting(plan) = step else { continue };
+            self.jobs[*index].state = match made.next() {
                 None => {
                     let why = why.clone().unwrap_or_default();
-                    Step::Over(Outcome::Failed(StartupError::NotMade { why }))
+                    JobState::Done(StartOutcome::Failed(StartupError::NotCreated { why }))
                 }
                 Some(Ok(created)) => {
                     // The receivers live as long as this end.
                     let _ = orders.send((*index, Launch::of(&plan, &created, self.starter.host)));
-                    Step::Launching { plan, written: Written::before(&created), created, begun }
+                    JobState::Launching { plan, written: LogOffsets::before(&created), created, begun }
                 }
-                Some(Err(CreateError::Placement(PlacementError::AlreadyRunning { name, .. }))) => {
-                    Step::Over(Outcome::Ran(name))
+                Some(Err(CreateError::Allocation(AllocationError::AlreadyRunning { name, .. }))) => {
+                    JobState::Done(StartOutcome::AlreadyRunning(name))
                 }
-                Some(Err(error)) => Step::Over(Outcome::Failed(StartError::from(error).into())),
+                Some(Err(error)) => JobState::Done(StartOutcome::Failed(StartError::from(error).into())),
             };
         }
     }
 }
 
-fn started(created: Created, pid: u32, seen: Seen, begun: Instant) -> Started {
-    Started { id: created.id, pid, port: created.port, seen, took: begun.elapsed(), name: created.name }
+fn started(created: Created, pid: u32, seen: Readiness, begun: Instant) -> Started {
+    Started { id: created.id, pid, port: created.port, readiness: seen, duration: begun.elapsed(), name: created.name }
 }
 
 fn ended_well(created: Created, begun: Instant) -> Started {
-    started(created, 0, Seen::Ended(How::Code(0)), begun)
+    started(created, 0, Readiness::Ended(ExitStatus::Code(0)), begun)
 }
 
 /// What became of a process that is dead: a task may have done what it had to do.
-fn died(plan: &StartPlan, created: Created, watch: &Watch, written: &Written, begun: Instant) -> Outcome {
-    match start::died(&created, watch, written) {
-        error if error.ended_well(plan) => Outcome::Started(ended_well(created, begun)),
-        error => Outcome::Failed(error.into()),
+fn death_outcome(
+    plan: &StartPlan,
+    created: Created,
+    watch: &ReadinessWatcher,
+    written: &LogOffsets,
+    begun: Instant,
+) -> StartOutcome {
+    match start::death_error(&created, watch, written) {
+        error if error.is_success(plan) => StartOutcome::Started(ended_well(created, begun)),
+        error => StartOutcome::Failed(error.into()),
     }
 }
 
@@ -380,14 +395,14 @@ fn has_hook(plan: &StartPlan) -> bool {
 }
 
 /// Whether what a service needs is there.
-enum Needs {
+enum DependencyState {
     Met,
-    Open,
+    Pending,
     Failed(String),
 }
 
 /// An error with its causes.
-fn in_full(error: &CreateError) -> String {
+fn with_causes(error: &CreateError) -> String {
     let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -7,8 +7,8 @@ use super::name::without_port;
 use super::stack::Stack;
 use super::store::Process;
 use crate::base::name::ProcessName;
-use crate::sys::process::Census;
-use crate::sys::usage::Usage;
+use crate::sys::process::ProcessTable;
+use crate::sys::usage::ResourceUsage;
 
 /// What one process tree uses.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,12 +24,12 @@ pub struct Stats {
     /// The pid at the root of the tree.
     pub pid: u32,
     /// What the tree uses.
-    pub load: Load,
+    pub load: ResourceTotals,
 }
 
 /// Sums over processes.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Load {
+pub struct ResourceTotals {
     /// How many processes.
     pub processes: usize,
     /// Percent of one processor over the time that was measured.
@@ -41,34 +41,36 @@ pub struct Load {
     /// Bytes written to disks in a second.
     pub write_rate: Option<u64>,
     /// The rest.
-    pub usage: Usage,
+    pub usage: ResourceUsage,
 }
 
 /// One look at all processes and at the disks' bytes of those that are managed.
 #[derive(Debug, Clone)]
-pub struct Look {
-    census: Census,
-    usages: Vec<(u32, Usage)>,
+pub struct Snapshot {
+    census: ProcessTable,
+    usages: Vec<(u32, ResourceUsage)>,
 }
 
-impl Look {
+impl Snapshot {
     /// Looks now.
     #[must_use]
-    pub fn now(processes: &[Process]) -> Self {
-        let census = Census::take();
-        let usage = |pid: u32| census.tree(pid).iter().fold(Usage::default(), |sum, it| sum.and(Usage::of(it.pid)));
+    pub fn take(processes: &[Process]) -> Self {
+        let census = ProcessTable::snapshot();
+        let usage = |pid: u32| {
+            census.tree(pid).iter().fold(ResourceUsage::default(), |sum, it| sum.plus(ResourceUsage::of(it.pid)))
+        };
         let usages = processes.iter().filter_map(Process::pid).map(|pid| (pid, usage(pid))).collect();
         Self { census, usages }
     }
 
-    fn usage(&self, pid: u32) -> Usage {
+    fn usage(&self, pid: u32) -> ResourceUsage {
         self.usages.iter().find(|(known, _)| *known == pid).map(|(_, usage)| *usage).unwrap_or_default()
     }
 }
 
 /// What runs, with what it used between two looks, `span` apart.
 #[must_use]
-pub fn between(before: &Look, after: &Look, span: Duration, processes: &[Process]) -> Vec<Stats> {
+pub fn between(before: &Snapshot, after: &Snapshot, span: Duration, processes: &[Process]) -> Vec<Stats> {
     let rate = |now: Option<u64>, then: Option<u64>| {
         let more = now?.saturating_sub(then?);
         Some((more as f64 / span.as_secs_f64().max(0.001)) as u64)
@@ -76,7 +78,7 @@ pub fn between(before: &Look, after: &Look, span: Duration, processes: &[Process
     let stats = |process: &Process| {
         let pid = process.pid()?;
         let (then, now) = (before.usage(pid), after.usage(pid));
-        let load = Load {
+        let load = ResourceTotals {
             processes: after.census.tree(pid).len(),
             cpu: (after.census.cpu_since(&before.census, pid, span) * 10.0).round() / 10.0,
             memory: after.census.resident(pid),
@@ -93,24 +95,24 @@ pub fn between(before: &Look, after: &Look, span: Duration, processes: &[Process
 
 /// The sums of each group, by name, with how many of it run.
 #[must_use]
-pub fn by_group(stats: &[Stats]) -> Vec<(String, usize, Load)> {
+pub fn by_group(stats: &[Stats]) -> Vec<(String, usize, ResourceTotals)> {
     sums(stats.iter().map(|it| (it.group.as_str(), it)))
 }
 
 /// The sums of each stack, by name, with how many of it run. A process of several stacks counts in each, one of none nowhere.
 #[must_use]
-pub fn by_stack(stats: &[Stats], stacks: &[Stack]) -> Vec<(String, usize, Load)> {
+pub fn by_stack(stats: &[Stats], stacks: &[Stack]) -> Vec<(String, usize, ResourceTotals)> {
     sums(stacks.iter().flat_map(|stack| {
         let members = stats.iter().filter(|it| stack.services.contains(&it.service));
         members.map(|it| (stack.name.as_str(), it))
     }))
 }
 
-fn sums<'a>(members: impl Iterator<Item = (&'a str, &'a Stats)>) -> Vec<(String, usize, Load)> {
-    let mut sums: Vec<(String, usize, Load)> = Vec::new();
+fn sums<'a>(members: impl Iterator<Item = (&'a str, &'a Stats)>) -> Vec<(String, usize, ResourceTotals)> {
+    let mut sums: Vec<(String, usize, ResourceTotals)> = Vec::new();
     for (name, it) in members {
         match sums.iter_mut().find(|(known, ..)| known == name) {
-            Some((_, count, load)) => (*count, *load) = (*count + 1, load.and(it.load)),
+            Some((_, count, load)) => (*count, *load) = (*count + 1, load.plus(it.load)),
             None => sums.push((name.to_owned(), 1, it.load)),
         }
     }
@@ -118,8 +120,8 @@ fn sums<'a>(members: impl Iterator<Item = (&'a str, &'a Stats)>) -> Vec<(String,
     sums
 }
 
-impl Load {
-    fn and(self, other: Self) -> Self {
+impl ResourceTotals {
+    fn plus(self, other: Self) -> Self {
         let sum = |one: Option<u64>, two: Option<u64>| one.zip(two).map(|(one, two)| one + two).or(one).or(two);
         Self {
             processes: self.processes + other.processes,
@@ -127,7 +129,7 @@ impl Load {
             memory: self.memory + other.memory,
             read_rate: sum(self.read_rate, other.read_rate),
             write_rate: sum(self.write_rate, other.write_rate),
-            usage: self.usage.and(other.usage),
+            usage: self.usage.plus(other.usage),
         }
     }
 }
@@ -158,7 +160,7 @@ mod tests {
             group: group.to_owned(),
             service: group.to_owned(),
             pid: 1,
-            load: Load { processes: 2, cpu, memory: 10, read_rate: Some(1), ..Load::default() },
+            load: ResourceTotals { processes: 2, cpu, memory: 10, read_rate: Some(1), ..ResourceTotals::default() },
         };
         let groups = by_group(&[stats("web-1", "web", 0.1), stats("api", "api", 5.0), stats("web-2", "web", 0.2)]);
         assert_eq!(groups.iter().map(|it| it.0.as_str()).collect::<Vec<_>>(), ["api", "web"]);

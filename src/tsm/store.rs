@@ -1,9 +1,9 @@
-//! The processes there are: one folder each below `tsm/runtime/processes/`.
+//! The processes there are: one directory each below `tsm/runtime/processes/`.
 //!
-//! Files are the truth, and nothing here fails because one of them is damaged: a folder whose record cannot be read is still
+//! Files are the truth, and nothing here fails because one of them is damaged: a directory whose record cannot be read is still
 //! a process, with what can be known about it. Reading takes no lock; records are renamed into place and so always whole.
 
-mod facts;
+mod observe;
 mod rebuilt;
 
 use std::fs;
@@ -14,96 +14,96 @@ use std::thread;
 use std::time::Duration;
 
 use crate::base::environment::EnvRef;
-use crate::base::fault::Advise;
+use crate::base::fault::UserFacingError;
 use crate::base::name::ProcessName;
 use crate::base::time::Timestamp;
 use crate::disk;
-use crate::supervise::meta::{self, Meta, Outline, ReadError, State, Status};
+use crate::supervise::meta::{self, Meta, MetaReadError, MetaSummary, ProcessState, ProcessStatus};
 use crate::sys::paths::Paths;
 use crate::sys::process;
 
-use super::attend::health::{self, Health};
 use super::definition;
-use super::roster::Row;
-use super::view::{self, View};
-use facts::facts;
+use super::live_state::{self, LiveState};
+use super::process_index::IndexRow;
+use super::sidecar::health::{self, Health};
+use observe::observe;
 use rebuilt::{rebuild, stub};
 
-/// The folder of all processes.
+/// The directory of all processes.
 #[derive(Debug, Clone)]
-pub struct Store {
-    folder: PathBuf,
+pub struct ProcessStore {
+    dir: PathBuf,
 }
 
 /// One managed process: its record, and what is true.
 #[derive(Debug, Clone)]
 pub struct Process {
-    /// Unique; also the folder's name, which wins over what the record says.
+    /// Unique; also the directory's name, which wins over what the record says.
     pub name: ProcessName,
-    /// Its folder.
+    /// Its directory.
     pub dir: PathBuf,
-    /// Its record. Made up of what could be found out if [`damage`](Self::damage) says so.
+    /// Its record. Made up of what could be found out if [`record_error`](Self::record_error) says so.
     pub meta: Meta,
     /// What is true now, whatever the record says.
-    pub view: View,
+    pub live: LiveState,
     /// Why the record could not be read, in words; none if it could.
-    pub damage: Option<String>,
+    pub record_error: Option<String>,
     /// Why it cannot be said what is true, in words; none if it can.
     pub unknown: Option<String>,
 }
 
-/// The folder of the processes cannot be read.
+/// The directory of the processes cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The folder itself cannot be listed.
+    /// The directory itself cannot be listed.
     #[error("failed to list the processes in `{}`", path.display())]
     List {
-        /// The folder.
+        /// The directory.
         path: PathBuf,
         /// Why.
         source: io::Error,
     },
 }
 
-impl Advise for StoreError {
+impl UserFacingError for StoreError {
     fn advice(&self) -> Option<String> {
         let Self::List { source, .. } = self;
-        (source.kind() == io::ErrorKind::PermissionDenied).then(|| "run as the user that owns the folder".to_owned())
+        (source.kind() == io::ErrorKind::PermissionDenied).then(|| "run as the user that owns the directory".to_owned())
     }
 }
 
 /// The id of a process whose record is lost: no process has it, so it is never found by it.
 const NO_ID: u32 = u32::MAX;
 
-impl Store {
+impl ProcessStore {
     /// The processes below `$TETRA_DIR`. Touches nothing.
     #[must_use]
     pub fn open(paths: &Paths) -> Self {
-        Self { folder: paths.processes() }
+        Self { dir: paths.processes() }
     }
 
     /// All processes by id; those without a known id come last, by name.
     ///
     /// # Errors
     ///
-    /// Fails if the folder exists and cannot be listed.
+    /// Fails if the directory exists and cannot be listed.
     pub fn all(&self) -> Result<Vec<Process>, StoreError> {
         let names = self.names()?;
-        let opened = disk::directory(&self.folder);
+        let opened = disk::directory(&self.dir);
         let read = |names: &[ProcessName]| {
             let mut processes = Vec::with_capacity(names.len());
             let process = |name: &ProcessName| match &opened {
-                Ok(folder) => look(
+                Ok(directory) => read_process(
                     name,
-                    self.folder.join(name.as_str()),
-                    Way { folder: Some(folder.as_fd()), dir: Path::new(name.as_str()) },
+                    self.dir.join(name.as_str()),
+                    DirHandle { dir_fd: Some(directory.as_fd()), dir: Path::new(name.as_str()) },
                 ),
                 Err(_) => self.get(name),
             };
             processes.extend(names.iter().filter_map(process));
             processes
         };
-        let mut processes = if names.len() < MANY { read(&names) } else { at_once(&names, read) };
+        let mut processes = if names.len() < PARALLEL_THRESHOLD { read(&names) } else { read_parallel(&names, read) };
         // Each is moved once: they are large.
         processes.sort_by_cached_key(|process| (process.meta.tsm_id, process.name.clone()));
         Ok(processes)
@@ -112,40 +112,41 @@ impl Store {
     /// The process of this name, if there is one.
     #[must_use]
     pub fn get(&self, name: &ProcessName) -> Option<Process> {
-        look_alone(name, self.folder.join(name.as_str()))
+        read_one(name, self.dir.join(name.as_str()))
     }
 
     /// What a roster has of each process.
     ///
     /// # Errors
     ///
-    /// Fails if the folder exists and cannot be listed.
-    pub(super) fn rows(&self) -> Result<Vec<Row>, StoreError> {
+    /// Fails if the directory exists and cannot be listed.
+    pub(super) fn rows(&self) -> Result<Vec<IndexRow>, StoreError> {
         let names = self.names()?;
-        let opened = disk::directory(&self.folder).ok();
+        let opened = disk::directory(&self.dir).ok();
         let row = |name: ProcessName| {
-            let outline = opened.as_ref().map(|folder| meta::outline(folder.as_fd(), Path::new(name.as_str())));
-            if let Some(Ok(Some(Outline { tsm_id, port }))) = outline {
-                return Some(Row { name, id: Some(tsm_id), port });
+            let outline =
+                opened.as_ref().map(|directory| meta::read_summary(directory.as_fd(), Path::new(name.as_str())));
+            if let Some(Ok(Some(MetaSummary { tsm_id, port }))) = outline {
+                return Some(IndexRow { name, id: Some(tsm_id), port });
             }
             let process = self.get(&name)?;
-            Some(Row { id: process.id(), port: process.meta.port, name })
+            Some(IndexRow { id: process.id(), port: process.meta.port, name })
         };
         Ok(names.into_iter().filter_map(row).collect())
     }
 
-    /// The names of all processes in no order, without looking into their folders. Strangers in the folder are left out.
+    /// The names of all processes in no order, without looking into their directories. Strangers in the directory are left out.
     ///
     /// # Errors
     ///
-    /// Fails if the folder exists and cannot be listed.
+    /// Fails if the directory exists and cannot be listed.
     pub fn names(&self) -> Result<Vec<ProcessName>, StoreError> {
-        let entries = match fs::read_dir(&self.folder) {
+        let entries = match fs::read_dir(&self.dir) {
             Ok(entries) => entries,
             Err(source) if source.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(source) => return Err(StoreError::List { path: self.folder.clone(), source }),
+            Err(source) => return Err(StoreError::List { path: self.dir.clone(), source }),
         };
-        let list = |source| StoreError::List { path: self.folder.clone(), source };
+        let list = |source| StoreError::List { path: self.dir.clone(), source };
         let mut names = Vec::new();
         for entry in entries {
             // A list that breaks off would be taken for the whole.
@@ -159,17 +160,17 @@ impl Store {
 }
 
 /// From so many processes on it pays to read on several processors.
-const MANY: usize = 100;
+const PARALLEL_THRESHOLD: usize = 100;
 
 /// More threads than this wait for each other in the file system.
-const MOST_THREADS: usize = 4;
+const MAX_THREADS: usize = 4;
 
-fn at_once(names: &[ProcessName], read: impl Fn(&[ProcessName]) -> Vec<Process> + Sync) -> Vec<Process> {
-    let threads = thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
+fn read_parallel(names: &[ProcessName], read: impl Fn(&[ProcessName]) -> Vec<Process> + Sync) -> Vec<Process> {
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
     let (read, share) = (&read, names.len().div_ceil(threads));
-    let here = process::processor();
+    let here = process::current_cpu();
     let beside = &|names| {
-        process::work_beside(here);
+        process::pin_to_other_cpu(here);
         read(names)
     };
     thread::scope(|scope| {
@@ -188,18 +189,18 @@ fn at_once(names: &[ProcessName], read: impl Fn(&[ProcessName]) -> Vec<Process> 
 impl Process {
     /// The process `name` whose directory stands at `dir`, wherever that is; none if there is none.
     pub(super) fn at(name: &ProcessName, dir: &Path) -> Option<Self> {
-        look_alone(name, dir.to_owned())
+        read_one(name, dir.to_owned())
     }
 
     /// What is known about its health; none if nobody asked for it, or if it does not run.
     #[must_use]
     pub fn health(&self) -> Option<Health> {
-        if self.is_running() { health::of_life(&self.dir, &self.meta) } else { None }
+        if self.is_running() { health::for_run(&self.dir, &self.meta) } else { None }
     }
 
-    /// Reads it again. If its folder is gone it stays as it was.
-    pub fn look_again(&mut self) {
-        if let Some(now) = look_alone(&self.name, self.dir.clone()) {
+    /// Reads it again. If its directory is gone it stays as it was.
+    pub fn refresh(&mut self) {
+        if let Some(now) = read_one(&self.name, self.dir.clone()) {
             *self = now;
         }
     }
@@ -212,34 +213,37 @@ impl Process {
 
     /// The three-valued status that is true now.
     #[must_use]
-    pub fn status(&self) -> Status {
-        self.view.state.status()
+    pub fn status(&self) -> ProcessStatus {
+        self.live.state.status()
     }
 
     /// True unless it was stopped by an operator or ended by itself with success.
     #[must_use]
     pub fn is_not_cleanly_stopped(&self) -> bool {
-        self.status() != Status::Stopped || self.view.state == State::Scheduled
+        self.status() != ProcessStatus::Stopped || self.live.state == ProcessState::Scheduled
     }
 
     /// A child runs, is about to, or is being stopped.
     #[must_use]
     pub fn is_running(&self) -> bool {
-        self.status() == Status::Online
+        self.status() == ProcessStatus::Online
     }
 
     /// The child's pid, if one lives.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
-        (self.view.alive && self.meta.pid != 0).then_some(self.meta.pid)
+        (self.live.alive && self.meta.pid != 0).then_some(self.meta.pid)
     }
 
     /// How long the child has lived, if one lives.
     #[must_use]
     pub fn uptime(&self, now: Timestamp) -> Option<Duration> {
         self.pid()?;
-        let started =
-            if self.meta.life.started_ms > 0 { self.meta.life.started_ms } else { self.meta.start_time * 1000 };
+        let started = if self.meta.run_state.started_ms > 0 {
+            self.meta.run_state.started_ms
+        } else {
+            self.meta.start_time * 1000
+        };
         Some(now.since(Timestamp(started)))
     }
 
@@ -248,8 +252,8 @@ impl Process {
     pub fn environment(&self) -> Option<EnvRef> {
         let run = &self.meta.run;
         // Older records name the organization only by its secrets: `org/ORG/secrets/ENV.env`.
-        let folder = || Path::new(&run.secrets_file).parent()?.parent()?.file_name()?.to_str();
-        let org = run.org.parse().ok().or_else(|| folder()?.parse().ok());
+        let dir = || Path::new(&run.secrets_file).parent()?.parent()?.file_name()?.to_str();
+        let org = run.org.parse().ok().or_else(|| dir()?.parse().ok());
         Some(EnvRef { org, env: run.environment.parse().ok()? })
     }
 
@@ -265,7 +269,7 @@ impl Process {
 
     /// The word for what it was configured by: the name of its env file, else its environment.
     #[must_use]
-    pub fn environment_word(&self) -> Option<String> {
+    pub fn environment_label(&self) -> Option<String> {
         let file = Path::new(&self.meta.env_file).file_name().map(|name| name.to_string_lossy().into_owned());
         let word =
             file.map(|name| name.strip_suffix(".env").map(str::to_owned).filter(|it| !it.is_empty()).unwrap_or(name));
@@ -291,35 +295,42 @@ impl Process {
     }
 }
 
-/// The way to the folder of a process: a part of it is gone already where many are looked at.
+/// The way to the directory of a process: a part of it is gone already where many are looked at.
 #[derive(Clone, Copy)]
-struct Way<'a> {
-    /// An open folder above it; none if `dir` is absolute.
-    folder: Option<BorrowedFd<'a>>,
+struct DirHandle<'a> {
+    /// An open directory above it; none if `dir` is absolute.
+    dir_fd: Option<BorrowedFd<'a>>,
     dir: &'a Path,
 }
 
-fn look_alone(name: &ProcessName, dir: PathBuf) -> Option<Process> {
-    look(name, dir.clone(), Way { folder: None, dir: &dir })
+fn read_one(name: &ProcessName, dir: PathBuf) -> Option<Process> {
+    read_process(name, dir.clone(), DirHandle { dir_fd: None, dir: &dir })
 }
 
-fn look(name: &ProcessName, dir: PathBuf, way: Way) -> Option<Process> {
+fn read_process(name: &ProcessName, dir: PathBuf, way: DirHandle) -> Option<Process> {
     let (meta, damage) = match read(&dir, way) {
         Ok(meta) => (meta, None),
         Err(_) if is_gone(&dir) => return None,
-        Err(Unread::Lost(why)) => (rebuild(name, &dir), Some(why)),
-        Err(Unread::Refused(why)) => {
-            let meta = stub(name, State::Unknown);
+        Err(RecordFailure::Lost(why)) => (rebuild(name, &dir), Some(why)),
+        Err(RecordFailure::Refused(why)) => {
+            let meta = stub(name, ProcessState::Unknown);
             let why = format!("the record cannot be read: {why}");
             let (damage, unknown) = (Some(why.clone()), Some(why));
-            return Some(Process { name: name.clone(), dir, meta, view: View::UNKNOWN, damage, unknown });
+            return Some(Process {
+                name: name.clone(),
+                dir,
+                meta,
+                live: LiveState::UNKNOWN,
+                record_error: damage,
+                unknown,
+            });
         }
     };
-    let (view, unknown) = match facts(&meta, &dir, way) {
-        Ok(facts) => (view::derive(&meta, facts), None),
-        Err(why) => (View::UNKNOWN, Some(why)),
+    let (view, unknown) = match observe(&meta, &dir, way) {
+        Ok(facts) => (live_state::derive(&meta, facts), None),
+        Err(why) => (LiveState::UNKNOWN, Some(why)),
     };
-    Some(Process { name: name.clone(), dir, meta, view, damage, unknown })
+    Some(Process { name: name.clone(), dir, meta, live: view, record_error: damage, unknown })
 }
 
 /// True only if it is certain.
@@ -331,7 +342,7 @@ fn is_gone(dir: &Path) -> bool {
 }
 
 /// Why there is no record.
-enum Unread {
+enum RecordFailure {
     /// It is lost.
     Lost(String),
     /// It may be as it should be.
@@ -342,25 +353,25 @@ fn pid_file(dir: &Path, name: &ProcessName) -> PathBuf {
     dir.join(format!("{name}.pid"))
 }
 
-fn read(dir: &Path, way: Way) -> Result<Meta, Unread> {
-    let lost = |why: String| meta::earlier(dir).ok_or(Unread::Lost(why));
-    let found = match way.folder {
-        Some(folder) => meta::read_in(folder, way.dir),
+fn read(dir: &Path, way: DirHandle) -> Result<Meta, RecordFailure> {
+    let lost = |why: String| meta::read_backup(dir).ok_or(RecordFailure::Lost(why));
+    let found = match way.dir_fd {
+        Some(directory) => meta::read_in(directory, way.dir),
         None => meta::read(way.dir),
     };
     let mut meta = match found {
         Ok(Some(meta)) => meta,
         Ok(None) => lost("there is no record".to_owned())?,
-        Err(ReadError::Garbage { source, .. }) => lost(format!("the record is damaged: {source}"))?,
-        Err(ReadError::Unreadable { source, .. }) => return Err(Unread::Refused(source)),
+        Err(MetaReadError::Invalid { source, .. }) => lost(format!("the record is damaged: {source}"))?,
+        Err(MetaReadError::Unreadable { source, .. }) => return Err(RecordFailure::Refused(source)),
     };
     if meta.version == 0 {
         // The published format has no finer state.
         meta.state = match meta.status {
-            Status::Online => State::Online,
-            Status::Stopped => State::Stopped,
-            Status::Crashed => State::Crashed,
-            Status::Unknown => State::Unknown,
+            ProcessStatus::Online => ProcessState::Online,
+            ProcessStatus::Stopped => ProcessState::Stopped,
+            ProcessStatus::Crashed => ProcessState::Crashed,
+            ProcessStatus::Unknown => ProcessState::Unknown,
         };
     }
     Ok(meta)
@@ -370,16 +381,16 @@ fn read(dir: &Path, way: Way) -> Result<Meta, Unread> {
 mod tests {
     use super::*;
 
-    fn store() -> (tempfile::TempDir, Store) {
-        let folder = tempfile::tempdir().expect("a folder");
-        let store = Store::open(&Paths::under(folder.path()));
-        fs::create_dir_all(&store.folder).expect("the processes folder");
-        (folder, store)
+    fn store() -> (tempfile::TempDir, ProcessStore) {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = ProcessStore::open(&Paths::under(dir.path()));
+        fs::create_dir_all(&store.dir).expect("the processes directory");
+        (dir, store)
     }
 
-    fn put(store: &Store, name: &str, record: &str) {
-        let dir = store.folder.join(name);
-        fs::create_dir_all(&dir).expect("a process folder");
+    fn put(store: &ProcessStore, name: &str, record: &str) {
+        let dir = store.dir.join(name);
+        fs::create_dir_all(&dir).expect("a process directory");
         fs::write(meta::path(&dir), record).expect("a record");
     }
 
@@ -390,16 +401,16 @@ mod tests {
     }
 
     #[test]
-    fn without_a_folder_there_are_no_processes() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let store = Store::open(&Paths::under(folder.path()));
+    fn without_a_directory_there_are_no_processes() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = ProcessStore::open(&Paths::under(dir.path()));
         assert!(store.all().expect("an empty list").is_empty());
-        assert!(!folder.path().join("tetra").exists(), "looking makes nothing");
+        assert!(!dir.path().join("tetra").exists(), "looking makes nothing");
     }
 
     #[test]
     fn all_are_sorted_by_id() {
-        let (_folder, store) = store();
+        let (_directory, store) = store();
         for (id, name) in [(10, "ten"), (2, "two"), (0, "zero")] {
             put(&store, name, &record(id, name));
         }
@@ -409,8 +420,8 @@ mod tests {
 
     #[test]
     fn many_are_read_at_once_and_none_is_lost() {
-        let (_folder, store) = store();
-        let many = u32::try_from(MANY * 2 + 7).expect("small");
+        let (_directory, store) = store();
+        let many = u32::try_from(PARALLEL_THRESHOLD * 2 + 7).expect("small");
         for id in 0..many {
             put(&store, &format!("p-{id}"), &record(id, &format!("p-{id}")));
         }
@@ -420,27 +431,27 @@ mod tests {
 
     #[test]
     fn a_damaged_record_is_still_a_process_and_strangers_are_not() {
-        let (_folder, store) = store();
+        let (_directory, store) = store();
         put(&store, "whole", &record(0, "whole"));
         put(&store, "empty", "");
         put(&store, "garbage", "\u{0}\u{1}{{{");
-        fs::create_dir(store.folder.join("bare")).expect("a folder");
-        fs::create_dir(store.folder.join(".hidden")).expect("a folder");
-        fs::create_dir(store.folder.join("no name")).expect("a folder");
-        fs::write(store.folder.join("file"), "x").expect("a file");
+        fs::create_dir(store.dir.join("bare")).expect("a directory");
+        fs::create_dir(store.dir.join(".hidden")).expect("a directory");
+        fs::create_dir(store.dir.join("no name")).expect("a directory");
+        fs::write(store.dir.join("file"), "x").expect("a file");
         let all = store.all().expect("a list");
         let seen: Vec<_> =
-            all.iter().map(|process| (process.name.as_str(), process.id(), process.damage.is_some())).collect();
+            all.iter().map(|process| (process.name.as_str(), process.id(), process.record_error.is_some())).collect();
         assert_eq!(
             seen,
             [("whole", Some(0), false), ("bare", None, true), ("empty", None, true), ("garbage", None, true)]
         );
-        assert!(all.iter().skip(1).all(|process| process.status() == Status::Crashed));
+        assert!(all.iter().skip(1).all(|process| process.status() == ProcessStatus::Crashed));
     }
 
     #[test]
     fn a_record_of_the_published_format_is_read_also_with_numbers_as_strings() {
-        let (_folder, store) = store();
+        let (_directory, store) = store();
         put(
             &store,
             "devpages-http-3000",
@@ -449,13 +460,13 @@ mod tests {
                 "start_time":1729234567.5,"status":"online","restarts":0,"unstable_restarts":0,"extra":true}"#,
         );
         let process = store.get(&"devpages-http-3000".parse().expect("a name")).expect("the process");
-        assert_eq!((process.id(), process.meta.port, process.status()), (Some(4), Some(3000), Status::Crashed));
-        assert_eq!(process.damage, None);
+        assert_eq!((process.id(), process.meta.port, process.status()), (Some(4), Some(3000), ProcessStatus::Crashed));
+        assert_eq!(process.record_error, None);
     }
 
     #[test]
     fn a_stranger_with_the_recorded_pid_is_not_the_process() {
-        let (_folder, store) = store();
+        let (_directory, store) = store();
         let me = process::stat(process::own_pid()).expect("this process");
         let record = |ticks: u64| {
             format!(
@@ -467,9 +478,12 @@ mod tests {
         };
         put(&store, "api", &record(me.start_ticks + 1));
         let name = "api".parse().expect("a name");
-        assert_eq!(store.get(&name).expect("it").view.state, State::Crashed);
+        assert_eq!(store.get(&name).expect("it").live.state, ProcessState::Crashed);
         put(&store, "api", &record(me.start_ticks));
         let same = store.get(&name).expect("it");
-        assert_eq!((same.view.state, same.view.wants_supervisor(), same.pid()), (State::Online, true, Some(me.pid)));
+        assert_eq!(
+            (same.live.state, same.live.needs_supervisor(), same.pid()),
+            (ProcessState::Online, true, Some(me.pid))
+        );
     }
 }

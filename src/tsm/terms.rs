@@ -3,19 +3,19 @@
 use std::error::Error;
 
 use crate::base::environment::EnvRef;
-use crate::base::fault::{Advise, Fault, Kind, Place};
+use crate::base::fault::{Fault, FaultKind, Location, UserFacingError};
 use crate::supervise::limits::Limits;
-use crate::supervise::meta::Restart;
+use crate::supervise::meta::RestartPolicy;
 use crate::sys::paths::Paths;
 
 use super::definition::Definition;
-use super::request::{Around, StartRequest};
+use super::request::{StartContext, StartRequest};
 
 /// What an environment says about what is started in it.
 #[derive(Debug, Clone, Default)]
 pub struct Terms {
     /// When a process is started again by itself, unless it says so itself.
-    pub restart: Option<Restart>,
+    pub restart: Option<RestartPolicy>,
     /// What a process may have.
     pub limits: Limits,
     /// What the operator should know about them.
@@ -23,7 +23,7 @@ pub struct Terms {
 }
 
 /// Reads the terms of an environment.
-pub type Reader = fn(&Paths, &EnvRef) -> Result<Terms, Fault>;
+pub type TermsReader = fn(&Paths, &EnvRef) -> Result<Terms, Fault>;
 
 /// Why a service cannot be started in its environment.
 #[derive(Debug, thiserror::Error)]
@@ -58,18 +58,18 @@ pub enum TermsError {
         /// Why.
         source: Box<dyn Error + Send + Sync>,
         /// What that means.
-        kind: Kind,
+        kind: FaultKind,
         /// What to do.
         advice: Option<String>,
         /// Where.
-        at: Option<Box<Place>>,
+        at: Option<Box<Location>>,
     },
 }
 
-impl Advise for TermsError {
-    fn kind(&self) -> Kind {
+impl UserFacingError for TermsError {
+    fn kind(&self) -> FaultKind {
         match self {
-            Self::Elsewhere { .. } | Self::OtherFile { .. } => Kind::Refused,
+            Self::Elsewhere { .. } | Self::OtherFile { .. } => FaultKind::Refused,
             Self::Unreadable { kind, .. } => *kind,
         }
     }
@@ -90,7 +90,7 @@ impl Advise for TermsError {
         }
     }
 
-    fn place(&self) -> Option<Place> {
+    fn location(&self) -> Option<Location> {
         match self {
             Self::Unreadable { at, .. } => at.as_deref().cloned(),
             Self::Elsewhere { .. } | Self::OtherFile { .. } => None,
@@ -104,16 +104,16 @@ impl Definition {
     /// # Errors
     ///
     /// Fails if another environment is chosen, or an env file of another one is asked for.
-    pub fn refuse_elsewhere(&self, request: &StartRequest, around: &Around) -> Result<(), Box<TermsError>> {
+    pub fn refuse_elsewhere(&self, request: &StartRequest, context: &StartContext) -> Result<(), Box<TermsError>> {
         let Some(own) = self.environment() else { return Ok(()) };
-        let other_org = around.org.is_some_and(|org| own.org.as_ref() != Some(org));
-        if other_org || around.env.is_some_and(|env| *env != own.env) {
-            let org = around.org.map(ToString::to_string);
-            let env = around.env.map(ToString::to_string);
+        let other_org = context.org.is_some_and(|org| own.org.as_ref() != Some(org));
+        if other_org || context.env.is_some_and(|env| *env != own.env) {
+            let org = context.org.map(ToString::to_string);
+            let env = context.env.map(ToString::to_string);
             let chosen = org.into_iter().chain(env).collect::<Vec<_>>().join("/");
             return Err(Box::new(TermsError::Elsewhere { name: self.name.clone(), own, chosen }));
         }
-        let others = |file: &&str| environment_of(file).is_some_and(|env| is_another(env, &own, around.paths));
+        let others = |file: &&str| environment_of(file).is_some_and(|env| is_another(env, &own, context.paths));
         match request.env_files().find(others) {
             Some(file) => Err(Box::new(TermsError::OtherFile { name: self.name.clone(), file: file.to_owned(), own })),
             None => Ok(()),
@@ -125,9 +125,9 @@ impl Definition {
     /// # Errors
     ///
     /// Fails if they cannot be read.
-    pub fn terms(&self, around: &Around) -> Result<Option<(EnvRef, Terms)>, Box<TermsError>> {
+    pub fn terms(&self, context: &StartContext) -> Result<Option<(EnvRef, Terms)>, Box<TermsError>> {
         let Some(own) = self.environment() else { return Ok(None) };
-        match (around.terms)(around.paths, &own) {
+        match (context.terms)(context.paths, &own) {
             Ok(terms) => Ok(Some((own, terms))),
             Err(Fault { kind, error, advice, at, .. }) => {
                 let name = self.name.clone();
@@ -146,6 +146,6 @@ fn environment_of(file: &str) -> Option<&str> {
 /// True for the name of an environment that is not `own`.
 fn is_another(word: &str, own: &EnvRef, paths: &Paths) -> bool {
     let Ok(env) = word.parse::<crate::base::environment::EnvName>() else { return false };
-    let known = env.rung().is_some() || own.org.as_ref().is_some_and(|org| paths.environment(org, &env).is_file());
+    let known = env.tier().is_some() || own.org.as_ref().is_some_and(|org| paths.environment(org, &env).is_file());
     env != own.env && known
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::control::{Control, ControlError};
 use super::store::Process;
-use crate::supervise::repair;
+use crate::supervise::recovery;
 
 /// What came of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,13 +16,13 @@ pub enum Upgraded {
 }
 
 /// How long a supervisor may take. One that runs a pre-start command waits for its end.
-const PATIENCE: Duration = Duration::from_secs(10);
+const SUPERVISOR_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Control<'_> {
     /// True when this very program supervises the process.
     #[must_use]
     pub fn is_current(&self, process: &Process) -> bool {
-        repair::runs(&process.dir, self.program)
+        recovery::runs_program(&process.dir, self.program)
     }
 
     /// Puts this program in the place of every supervisor that is another one, all at the same time. The answers are in the
@@ -32,8 +32,8 @@ impl Control<'_> {
             if self.is_current(process) {
                 return Ok(Upgraded::Current);
             }
-            super::control::refuse_foreign(process)?;
-            let told = repair::upgrade(&process.dir, self.program).map(|()| Upgraded::Replaced);
+            super::control::check_owner(process)?;
+            let told = recovery::upgrade(&process.dir, self.program).map(|()| Upgraded::Replaced);
             told.map_err(|source| ControlError::Send { name: process.name.clone(), source })
         };
         let begun: Vec<_> = processes.iter().map(begin).collect();
@@ -46,9 +46,10 @@ impl Control<'_> {
 
     /// A new worker has written its record, and its guard is this program; or nobody is needed any more.
     fn wait_for_successor(&self, process: &Process) -> Result<(), ControlError> {
-        let before = process.meta.life.worker_pid;
-        let changed = self.wait_until(process, PATIENCE, |meta| {
-            meta.state.is_final() || meta.life.worker_pid != before && repair::runs(&process.dir, self.program)
+        let before = process.meta.run_state.worker_pid;
+        let changed = self.wait_until(process, SUPERVISOR_TIMEOUT, |meta| {
+            meta.state.is_final()
+                || meta.run_state.worker_pid != before && recovery::runs_program(&process.dir, self.program)
         });
         match changed {
             Err(ControlError::NotEnded { .. }) => Err(ControlError::NotReplaced { name: process.name.clone() }),

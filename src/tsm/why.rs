@@ -4,13 +4,13 @@ mod cause;
 
 use std::time::Duration;
 
-use super::deeds::{self, Deed};
-use super::ends;
-use super::logs::{self, LogError, Source, Stream};
+use super::audit_log::{self, AuditEntry};
+use super::exit_text;
+use super::logs::{self, LogError, LogSource, StreamKind};
 use super::schedule;
 use super::store::Process;
-use crate::base::time::{Span, Timestamp};
-use crate::supervise::meta::{How, State};
+use crate::base::time::{HumanDuration, Timestamp};
+use crate::supervise::meta::{ExitStatus, ProcessState};
 use crate::sys::paths::Paths;
 use crate::sys::process;
 
@@ -20,16 +20,16 @@ pub struct Diagnosis {
     /// How it is, in a sentence.
     pub verdict: String,
     /// What may have caused it, likeliest first.
-    pub causes: Vec<Cause>,
+    pub causes: Vec<PossibleCause>,
     /// What happened, oldest first.
-    pub timeline: Vec<Event>,
+    pub timeline: Vec<TimelineEvent>,
     /// Its last words on both streams.
     pub last_lines: Vec<String>,
 }
 
 /// A possible cause.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cause {
+pub struct PossibleCause {
     /// What it is.
     pub what: String,
     /// What to do about it.
@@ -38,7 +38,7 @@ pub struct Cause {
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Event {
+pub struct TimelineEvent {
     /// When.
     pub at: Timestamp,
     /// What.
@@ -46,7 +46,7 @@ pub struct Event {
 }
 
 /// How many of its last lines count.
-const LAST: usize = 10;
+const TAIL_LINES: usize = 10;
 
 /// Finds out why a process is as it is. Looks only.
 ///
@@ -54,9 +54,9 @@ const LAST: usize = 10;
 ///
 /// Fails if a log is there and cannot be read.
 pub fn diagnose(process: &Process, paths: &Paths, now: Timestamp) -> Result<Diagnosis, LogError> {
-    let deeds: Vec<Deed> = deeds::latest(paths).into_iter().filter(|deed| deed.is_about(process)).collect();
+    let deeds: Vec<AuditEntry> = audit_log::latest(paths).into_iter().filter(|deed| deed.concerns(process)).collect();
     let last_lines = last_lines(process)?;
-    let asked = asked(process, &deeds);
+    let asked = stop_requester(process, &deeds);
     let mut causes = Vec::new();
     if !process.is_running() || process.meta.last_exit.is_some() {
         causes = cause::find(process, asked.as_ref(), &last_lines);
@@ -66,121 +66,129 @@ pub fn diagnose(process: &Process, paths: &Paths, now: Timestamp) -> Result<Diag
 }
 
 /// Who had us end the last life.
-enum Asked<'a> {
+enum StopRequester<'a> {
     /// This command.
-    Command(&'a Deed),
+    Command(&'a AuditEntry),
     /// Somebody of ours, in words.
     Words(String),
 }
 
-impl Asked<'_> {
+impl StopRequester<'_> {
     /// As a cause.
     fn sentence(&self) -> String {
         match self {
-            Self::Command(deed) => format!("{} asked for it: `{}`", deed.who, deed.command),
+            Self::Command(deed) => format!("{} asked for it: `{}`", deed.user, deed.command),
             Self::Words(words) => words.clone(),
         }
     }
 }
 
-fn asked<'a>(process: &Process, deeds: &'a [Deed]) -> Option<Asked<'a>> {
+fn stop_requester<'a>(process: &Process, deeds: &'a [AuditEntry]) -> Option<StopRequester<'a>> {
     let exit = process.meta.last_exit.as_ref()?;
     let command = deeds.iter().rev().find(|deed| deed.ended(process));
-    command.map(Asked::Command).or_else(|| ends::why_ended(process, exit).map(Asked::Words))
+    command.map(StopRequester::Command).or_else(|| exit_text::why_ended(process, exit).map(StopRequester::Words))
 }
 
-fn verdict(process: &Process, asked: Option<&Asked>, now: Timestamp) -> String {
+fn verdict(process: &Process, asked: Option<&StopRequester>, now: Timestamp) -> String {
     let (name, meta) = (&process.name, &process.meta);
     let ended = meta.last_exit.as_ref().map(|exit| {
-        let (ago, lived) = (now.since(Timestamp(exit.at_ms)), Duration::from_millis(exit.lived_ms));
-        format!("{} after {}, {} ago", ends::in_words(exit.how), Span(lived), Span(ago))
+        let (ago, lived) = (now.since(Timestamp(exit.at_ms)), Duration::from_millis(exit.uptime_ms));
+        format!("{} after {}, {} ago", exit_text::describe(exit.status), HumanDuration(lived), HumanDuration(ago))
     });
     let ended = ended.unwrap_or_else(|| "how is not known".to_owned());
-    if let Some(damage) = &process.damage {
+    if let Some(damage) = &process.record_error {
         return format!("`{name}` is not known any more: {damage}");
     }
-    if process.view.stalled {
+    if process.live.stalled {
         return format!("`{name}` has ended, and its supervisor, which is stopped (SIGSTOP), has not seen it");
     }
-    match process.view.state {
-        State::Unknown => format!("`{name}` is not known: {}", process.unknown.as_deref().unwrap_or_default()),
-        State::Online | State::Starting | State::Stopping => {
-            let up = process.uptime(now).map_or_else(String::new, |up| format!(" for {}", Span(up)));
+    match process.live.state {
+        ProcessState::Unknown => format!("`{name}` is not known: {}", process.unknown.as_deref().unwrap_or_default()),
+        ProcessState::Online | ProcessState::Starting | ProcessState::Stopping => {
+            let up = process.uptime(now).map_or_else(String::new, |up| format!(" for {}", HumanDuration(up)));
             match &meta.last_exit {
                 Some(_) => format!("`{name}` runs{up}; its life before ended: {ended}"),
                 None => format!("`{name}` runs{up}"),
             }
         }
-        State::Stopped => match asked {
-            Some(Asked::Command(deed)) => {
-                format!("`{name}` was stopped by {} with `{}`: {ended}", deed.who, deed.command)
+        ProcessState::Stopped => match asked {
+            Some(StopRequester::Command(deed)) => {
+                format!("`{name}` was stopped by {} with `{}`: {ended}", deed.user, deed.command)
             }
-            Some(Asked::Words(words)) => format!("`{name}` was stopped ({words}): {ended}"),
+            Some(StopRequester::Words(words)) => format!("`{name}` was stopped ({words}): {ended}"),
             None if process.has_succeeded() => format!("`{name}` is a task and succeeded: {ended}"),
-            None if meta.last_exit.as_ref().is_some_and(|exit| exit.how.is_success()) => {
+            None if meta.last_exit.as_ref().is_some_and(|exit| exit.status.is_success()) => {
                 format!("`{name}` ended by itself, with success: {ended}")
             }
             None => format!("`{name}` was stopped: {ended}"),
         },
-        State::Scheduled => {
-            let next = schedule::in_words(process, now).map(|next| format!(", next at {next}")).unwrap_or_default();
+        ProcessState::Scheduled => {
+            let next = schedule::describe(process, now).map(|next| format!(", next at {next}")).unwrap_or_default();
             format!("`{name}` is scheduled{next}; its last run ended: {ended}")
         }
-        State::Waiting => {
-            let next = Span(Timestamp(meta.life.next_start_ms).since(now));
+        ProcessState::Waiting => {
+            let next = HumanDuration(Timestamp(meta.run_state.next_start_ms).since(now));
             format!("`{name}` crashed ({ended}) and is started again in {next}")
         }
-        State::Errored => {
+        ProcessState::Errored => {
             let exits = meta.unstable_restarts;
             format!("`{name}` was given up after {exits} exits in a row, each within a second of its start: {ended}")
         }
-        State::Crashed if meta.state != State::Crashed => {
-            let other_boot = !meta.life.boot_id.is_empty() && meta.life.boot_id != process::boot_id();
+        ProcessState::Crashed if meta.state != ProcessState::Crashed => {
+            let other_boot = !meta.run_state.boot_id.is_empty() && meta.run_state.boot_id != process::boot_id();
             match other_boot {
                 true => format!("`{name}` ran when the machine went down, and was not started after the boot"),
                 false => format!("`{name}` ended while nobody watched it: its supervisor was killed too"),
             }
         }
-        State::Crashed => format!("`{name}` crashed: {ended}"),
+        ProcessState::Crashed => format!("`{name}` crashed: {ended}"),
     }
 }
 
-fn timeline(process: &Process, deeds: &[Deed]) -> Vec<Event> {
+fn timeline(process: &Process, deeds: &[AuditEntry]) -> Vec<TimelineEvent> {
     let meta = &process.meta;
-    let mut events: Vec<Event> = deeds
+    let mut events: Vec<TimelineEvent> = deeds
         .iter()
         .map(|deed| {
             let failed = if deed.code == 0 { String::new() } else { format!(" (exit code {})", deed.code) };
-            Event { at: deed.at, what: format!("{}: {}{failed}", deed.who, deed.command) }
+            TimelineEvent { at: deed.at, what: format!("{}: {}{failed}", deed.user, deed.command) }
         })
         .collect();
     if let Some(exit) = &meta.last_exit {
-        let began = exit.at_ms.saturating_sub(exit.lived_ms);
+        let began = exit.at_ms.saturating_sub(exit.uptime_ms);
         // The record of a life that is over may still be that of the start.
-        if exit.lived_ms > 0 && began.abs_diff(meta.life.started_ms) > 1000 {
-            events.push(Event { at: Timestamp(began), what: "the last life began".to_owned() });
+        if exit.uptime_ms > 0 && began.abs_diff(meta.run_state.started_ms) > 1000 {
+            events.push(TimelineEvent { at: Timestamp(began), what: "the last life began".to_owned() });
         }
-        let why = ends::why_ended(process, exit).map(|why| format!(" ({why})")).unwrap_or_default();
-        events.push(Event { at: Timestamp(exit.at_ms), what: format!("it ended: {}{why}", ends::told(exit)) });
+        let why = exit_text::why_ended(process, exit).map(|why| format!(" ({why})")).unwrap_or_default();
+        events.push(TimelineEvent {
+            at: Timestamp(exit.at_ms),
+            what: format!("it ended: {}{why}", exit_text::describe_exit(exit)),
+        });
     }
-    if meta.life.started_ms > 0 {
+    if meta.run_state.started_ms > 0 {
         let times = if meta.restarts > 0 { format!(" (restart {})", meta.restarts) } else { String::new() };
-        events.push(Event { at: Timestamp(meta.life.started_ms), what: format!("it was started{times}") });
+        events.push(TimelineEvent { at: Timestamp(meta.run_state.started_ms), what: format!("it was started{times}") });
     }
-    if process.view.state == State::Waiting && meta.life.next_start_ms > 0 {
-        events.push(Event { at: Timestamp(meta.life.next_start_ms), what: "its next start is due".to_owned() });
+    if process.live.state == ProcessState::Waiting && meta.run_state.next_start_ms > 0 {
+        events.push(TimelineEvent {
+            at: Timestamp(meta.run_state.next_start_ms),
+            what: "its next start is due".to_owned(),
+        });
     }
-    if let Some(boot) = process::boot_ms().filter(|boot| *boot > meta.life.started_ms && meta.life.started_ms > 0) {
-        events.push(Event { at: Timestamp(boot), what: "the machine was started".to_owned() });
+    if let Some(boot) =
+        process::boot_ms().filter(|boot| *boot > meta.run_state.started_ms && meta.run_state.started_ms > 0)
+    {
+        events.push(TimelineEvent { at: Timestamp(boot), what: "the machine was started".to_owned() });
     }
     events.sort_by_key(|event| event.at);
     events
 }
 
 fn last_lines(process: &Process) -> Result<Vec<String>, LogError> {
-    let source = |stream, log| Source { process: process.name.clone(), stream, log };
-    let sources = [source(Stream::Out, process.out_log()), source(Stream::Err, process.err_log())];
-    let lines = logs::select(&sources, &logs::Query::last(LAST))?;
+    let source = |stream, log| LogSource { process: process.name.clone(), stream, log };
+    let sources = [source(StreamKind::Out, process.out_log()), source(StreamKind::Err, process.err_log())];
+    let lines = logs::select(&sources, &logs::Query::last(TAIL_LINES))?;
     Ok(lines.iter().map(|line| shortened(&String::from_utf8_lossy(&line.bytes))).collect())
 }
 
@@ -195,7 +203,7 @@ fn shortened(line: &str) -> String {
 }
 
 /// True for an end that was not wished.
-fn is_failure(how: How) -> bool {
+fn is_failure(how: ExitStatus) -> bool {
     !how.is_success()
 }
 

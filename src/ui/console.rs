@@ -7,22 +7,22 @@ use std::rc::Rc;
 
 use jiff::tz::TimeZone;
 
-use super::render::{self, Piece, Target};
-use super::style::{self, Paint};
-use super::table::Frame;
+use super::render::{self, Chunk, OutputTarget};
+use super::style::{self, Styler};
+use super::table::RenderOptions;
 use super::{fault, json};
 use crate::base::control;
 use crate::base::fault::Fault;
-use crate::report::{Answer, Ask, Block, Color, Console, Follow, Look, Next, Report, Row};
+use crate::report::{Answer, Block, Color, Console, FollowUp, OutputOptions, OutputRow, Question, Report, RowStream};
 
 /// Text that is not for a terminal is laid out for this many columns (help texts; tables are never cut there).
-const PAGE: usize = 100;
+const DEFAULT_WIDTH: usize = 100;
 
 /// The longest answer to a question, in bytes; what is longer is no answer.
-const LONGEST_ANSWER: usize = 256;
+const MAX_ANSWER_LEN: usize = 256;
 
 /// Opens what answers are read from.
-pub type Answers = fn() -> io::Result<Box<dyn Read>>;
+pub type AnswerSource = fn() -> io::Result<Box<dyn Read>>;
 
 /// Where everything goes and comes from.
 ///
@@ -32,13 +32,13 @@ pub struct Streams {
     /// Data.
     pub output: Rc<RefCell<dyn Write>>,
     /// Talk: faults, notes, questions.
-    pub talk: Rc<RefCell<dyn Write>>,
+    pub stderr: Rc<RefCell<dyn Write>>,
     /// None if there is nobody to answer.
-    pub answers: Option<Answers>,
+    pub answer_source: Option<AnswerSource>,
     /// Whether `output` is a terminal.
     pub output_is_terminal: bool,
     /// Whether `talk` is a terminal.
-    pub talk_is_terminal: bool,
+    pub stderr_is_terminal: bool,
     /// The width of the terminal now; none if it has none.
     pub width: fn() -> Option<usize>,
 }
@@ -46,13 +46,13 @@ pub struct Streams {
 impl Streams {
     /// The standard streams; there is somebody to answer as long as the standard input is a terminal.
     #[must_use]
-    pub fn standard(width: fn() -> Option<usize>, answers: Answers) -> Self {
+    pub fn standard(width: fn() -> Option<usize>, answers: AnswerSource) -> Self {
         Self {
             output: Rc::new(RefCell::new(io::stdout())),
-            talk: Rc::new(RefCell::new(io::stderr())),
-            answers: io::stdin().is_terminal().then_some(answers),
+            stderr: Rc::new(RefCell::new(io::stderr())),
+            answer_source: io::stdin().is_terminal().then_some(answers),
             output_is_terminal: io::stdout().is_terminal(),
-            talk_is_terminal: io::stderr().is_terminal(),
+            stderr_is_terminal: io::stderr().is_terminal(),
             width,
         }
     }
@@ -78,22 +78,22 @@ impl Terminal {
 
     /// The same with another look; what the look leaves open stays.
     #[must_use]
-    pub fn with(&self, look: &Look) -> Self {
+    pub fn with(&self, options: &OutputOptions) -> Self {
         let mut other = self.clone();
-        other.json |= look.json;
-        other.quiet |= look.quiet;
-        other.color = look.color.unwrap_or(self.color);
+        other.json |= options.json;
+        other.quiet |= options.quiet;
+        other.color = options.color.unwrap_or(self.color);
         other
     }
 
     /// Whether the output gets colour.
     #[must_use]
-    pub fn output_paint(&self) -> Paint {
-        style::decide(self.color, &self.variables, self.streams.output_is_terminal)
+    pub fn output_styler(&self) -> Styler {
+        style::choose_styler(self.color, &self.variables, self.streams.output_is_terminal)
     }
 
-    fn talk_paint(&self) -> Paint {
-        style::decide(self.color, &self.variables, self.streams.talk_is_terminal)
+    fn stderr_styler(&self) -> Styler {
+        style::choose_styler(self.color, &self.variables, self.streams.stderr_is_terminal)
     }
 
     /// The width of the terminal: what it says, else `COLUMNS`.
@@ -102,13 +102,13 @@ impl Terminal {
         (self.streams.width)().or_else(told).filter(|width| *width > 0)
     }
 
-    fn frame(&self) -> Frame {
+    fn render_options(&self) -> RenderOptions {
         let width = self.terminal_width().filter(|_| self.streams.output_is_terminal);
-        Frame { width, paint: self.output_paint(), zone: self.zone.clone() }
+        RenderOptions { width, styler: self.output_styler(), zone: self.zone.clone() }
     }
 
-    fn target(&self) -> Target {
-        if self.streams.output_is_terminal { Target::Terminal } else { Target::Elsewhere }
+    fn target(&self) -> OutputTarget {
+        if self.streams.output_is_terminal { OutputTarget::Terminal } else { OutputTarget::NotTerminal }
     }
 
     /// Writes at once, so that data and talk appear in the order in which they were said.
@@ -119,28 +119,28 @@ impl Terminal {
     }
 
     /// Talk that cannot be written is lost: there is no one to tell.
-    fn talk(&self, text: &str) {
-        let mut talk = self.streams.talk.borrow_mut();
+    fn write_stderr(&self, text: &str) {
+        let mut talk = self.streams.stderr.borrow_mut();
         let _ = talk.write_all(text.as_bytes()).and_then(|()| talk.flush());
     }
 
-    fn remark(&self, text: &str) {
+    fn write_note(&self, text: &str) {
         if !self.quiet {
-            self.talk(&render::line(text));
+            self.write_stderr(&render::line(text));
         }
     }
 
     fn show_text(&self, blocks: Vec<Block>, faults: &mut Vec<Fault>) -> io::Result<()> {
-        let frame = self.frame();
+        let frame = self.render_options();
         for block in blocks {
             match render::block(&block, &frame, self.target()) {
-                Some(Piece::Output(bytes)) => self.write(bytes)?,
-                Some(Piece::Talk(text)) if self.quiet => drop(text),
-                Some(Piece::Talk(text)) => self.talk(&text),
-                None => self.follow(block, faults, |row| match row.written {
-                    Some(_) => self.write(render::row(row, frame.paint, self.target())),
+                Some(Chunk::Output(bytes)) => self.write(bytes)?,
+                Some(Chunk::Stderr(text)) if self.quiet => drop(text),
+                Some(Chunk::Stderr(text)) => self.write_stderr(&text),
+                None => self.follow(block, faults, |row| match row.raw {
+                    Some(_) => self.write(render::row(row, frame.styler, self.target())),
                     None => {
-                        self.remark(&row.sentence.text);
+                        self.write_note(&row.message.text);
                         Ok(())
                     }
                 })?,
@@ -150,26 +150,31 @@ impl Terminal {
     }
 
     fn show_json(&self, report: Report, faults: &mut Vec<Fault>) -> io::Result<()> {
-        let follows = report.blocks.iter().any(|block| matches!(block, Block::Follow(_)));
-        let only_leads_on = report.blocks.is_empty() && !matches!(report.next, Next::Nothing);
+        let follows = report.blocks.iter().any(|block| matches!(block, Block::RowStream(_)));
+        let only_leads_on = report.blocks.is_empty() && !matches!(report.follow_up, FollowUp::Nothing);
         if !follows && !only_leads_on {
             let data: Vec<_> = report.blocks.iter().filter_map(json::block).collect();
-            return self.write(format!("{}\n", json::document(&data, report.shape)));
+            return self.write(format!("{}\n", json::document(&data, report.json_shape)));
         }
         for block in report.blocks {
             if let Some(data) = json::block(&block) {
                 self.write(format!("{data}\n"))?;
             }
             self.follow(block, faults, |row| {
-                self.write(format!("{}\n", control::json(&json::sentence(&row.sentence).to_string())))
+                self.write(format!("{}\n", control::escape_json(&json::message(&row.message).to_string())))
             })?;
         }
         Ok(())
     }
 
     /// Writes each row when it arrives; a row that failed ends it.
-    fn follow(&self, block: Block, faults: &mut Vec<Fault>, write: impl Fn(&Row) -> io::Result<()>) -> io::Result<()> {
-        let Block::Follow(Follow { rows }) = block else { return Ok(()) };
+    fn follow(
+        &self,
+        block: Block,
+        faults: &mut Vec<Fault>,
+        write: impl Fn(&OutputRow) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let Block::RowStream(RowStream { rows }) = block else { return Ok(()) };
         for row in rows {
             match row {
                 Ok(row) => write(&row)?,
@@ -192,36 +197,36 @@ impl Console for Terminal {
             self.show_text(report.blocks, &mut faults)?;
         }
         for fault in &faults {
-            self.complain(fault);
+            self.error(fault);
         }
         Ok(())
     }
 
-    fn complain(&mut self, fault: &Fault) {
+    fn error(&mut self, fault: &Fault) {
         if self.json {
-            self.talk(&format!("{}\n", control::json(&json::fault(fault).to_string())));
+            self.write_stderr(&format!("{}\n", control::escape_json(&json::fault(fault).to_string())));
         } else {
-            let width = self.terminal_width().filter(|_| self.streams.talk_is_terminal);
-            self.talk(&fault::render(fault, width, self.talk_paint()));
+            let width = self.terminal_width().filter(|_| self.streams.stderr_is_terminal);
+            self.write_stderr(&fault::render(fault, width, self.stderr_styler()));
         }
     }
 
     fn note(&mut self, text: &str) {
-        self.remark(text);
+        self.write_note(text);
     }
 
-    fn can_ask(&self) -> bool {
-        self.streams.answers.is_some_and(|answers| answers().is_ok())
+    fn is_interactive(&self) -> bool {
+        self.streams.answer_source.is_some_and(|answers| answers().is_ok())
     }
 
-    fn ask(&mut self, question: &Ask) -> Answer {
-        let Some(answers) = self.streams.answers else { return Answer::Nobody };
-        let Ok(mut answers) = answers() else { return Answer::Nobody };
-        let hint = question.word.as_ref().map_or("[y/N] ".to_owned(), |word| format!("[type {word}] "));
-        self.talk(&format!("{} {hint}", render::line(&question.question).trim_end()));
-        let given = answer(&mut answers);
+    fn ask(&mut self, question: &Question) -> Answer {
+        let Some(answers) = self.streams.answer_source else { return Answer::NotInteractive };
+        let Ok(mut answers) = answers() else { return Answer::NotInteractive };
+        let hint = question.expected.as_ref().map_or("[y/N] ".to_owned(), |word| format!("[type {word}] "));
+        self.write_stderr(&format!("{} {hint}", render::line(&question.text).trim_end()));
+        let given = read_answer(&mut answers);
         let given = given.trim();
-        let yes = match &question.word {
+        let yes = match &question.expected {
             Some(word) => given == word,
             None => given.eq_ignore_ascii_case("y") || given.eq_ignore_ascii_case("yes"),
         };
@@ -229,7 +234,7 @@ impl Console for Terminal {
     }
 
     fn width(&self) -> usize {
-        self.frame().width.unwrap_or(PAGE)
+        self.render_options().width.unwrap_or(DEFAULT_WIDTH)
     }
 
     fn is_terminal(&self) -> bool {
@@ -255,16 +260,16 @@ impl Console for Terminal {
         Box::new(other)
     }
 
-    fn restyled(&self, look: &Look) -> Box<dyn Console> {
+    fn with_options(&self, look: &OutputOptions) -> Box<dyn Console> {
         Box::new(self.with(look))
     }
 }
 
 /// One line, read byte by byte so that nothing behind it is taken. An interrupt, an error and an endless line are no answer.
-fn answer(from: &mut dyn Read) -> String {
+fn read_answer(from: &mut dyn Read) -> String {
     let mut line = Vec::new();
     let mut byte = [0];
-    while line.len() < LONGEST_ANSWER {
+    while line.len() < MAX_ANSWER_LEN {
         match from.read(&mut byte) {
             Ok(1) if byte[0] == b'\n' => break,
             Ok(1) => line.push(byte[0]),
@@ -280,8 +285,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::base::fault::Kind;
-    use crate::report::{Cell, Fields, Sentence, Table};
+    use crate::base::fault::FaultKind;
+    use crate::report::{Cell, Fields, Message, Table};
 
     /// Streams into memory, and what arrived there.
     struct Listener {
@@ -295,10 +300,10 @@ mod tests {
             let (output, talk) = (Rc::new(RefCell::new(Vec::new())), Rc::new(RefCell::new(Vec::new())));
             let streams = Streams {
                 output: output.clone(),
-                talk: talk.clone(),
-                answers: None,
+                stderr: talk.clone(),
+                answer_source: None,
                 output_is_terminal: is_terminal,
-                talk_is_terminal: is_terminal,
+                stderr_is_terminal: is_terminal,
                 width: || Some(40),
             };
             Self { output, talk, streams }
@@ -314,19 +319,19 @@ mod tests {
         }
     }
 
-    fn json() -> Look {
-        Look { json: true, ..Look::default() }
+    fn json() -> OutputOptions {
+        OutputOptions { json: true, ..OutputOptions::default() }
     }
 
-    fn rows(rows: Vec<Result<Sentence, Fault>>) -> Follow {
-        Follow { rows: Box::new(rows.into_iter().map(|row| row.map(Row::from))) }
+    fn rows(rows: Vec<Result<Message, Fault>>) -> RowStream {
+        RowStream { rows: Box::new(rows.into_iter().map(|row| row.map(OutputRow::from))) }
     }
 
     #[test]
     fn data_goes_out_and_talk_beside_it() {
         let listener = Listener::new(false);
-        let mut report = Report::of(Sentence::new("api is up")).note("2 stopped: `tsm list all`");
-        report.faults.push(Fault::new(Kind::NotFound, "no process is called `web`"));
+        let mut report = Report::of(Message::new("api is up")).note("2 stopped: `tsm list all`");
+        report.faults.push(Fault::new(FaultKind::NotFound, "no process is called `web`"));
         listener.terminal().show(report).expect("memory takes everything");
         let talk = "2 stopped: `tsm list all`\nerror: no process is called `web`\n";
         assert_eq!(listener.heard(), ("api is up\n".into(), talk.into()));
@@ -335,10 +340,10 @@ mod tests {
     #[test]
     fn quiet_drops_notes_but_never_faults() {
         let listener = Listener::new(false);
-        let mut terminal = listener.terminal().with(&Look { quiet: true, ..Look::default() });
+        let mut terminal = listener.terminal().with(&OutputOptions { quiet: true, ..OutputOptions::default() });
         terminal.note("working");
-        terminal.show(Report::of(Sentence::new("done")).note("more")).expect("memory takes everything");
-        terminal.complain(&Fault::usage("no"));
+        terminal.show(Report::of(Message::new("done")).note("more")).expect("memory takes everything");
+        terminal.error(&Fault::usage("no"));
         assert_eq!(listener.heard(), ("done\n".into(), "error: no\n".into()));
     }
 
@@ -360,7 +365,7 @@ mod tests {
         let listener = Listener::new(false);
         let mut terminal = listener.terminal().with(&json());
         terminal.show(Report::default()).expect("memory takes everything");
-        terminal.show(Report::then(Next::Leave)).expect("memory takes everything");
+        terminal.show(Report::then(FollowUp::Exit)).expect("memory takes everything");
         terminal.show(Report::each(Vec::<Fields>::new())).expect("memory takes everything");
         assert_eq!(listener.heard().0, "null\n[]\n");
     }
@@ -368,8 +373,8 @@ mod tests {
     #[test]
     fn rows_that_arrive_are_one_object_a_line_until_one_fails() {
         let said = || {
-            let row = Sentence::new("GET /").with("stream", "out");
-            rows(vec![Ok(row.clone()), Err(Fault::new(Kind::Failed, "the log is gone")), Ok(row)])
+            let row = Message::new("GET /").with("stream", "out");
+            rows(vec![Ok(row.clone()), Err(Fault::new(FaultKind::Failed, "the log is gone")), Ok(row)])
         };
         let listener = Listener::new(false);
         listener.terminal().with(&json()).show(Report::of(said())).expect("memory takes everything");
@@ -422,7 +427,7 @@ mod tests {
     #[test]
     fn a_closed_pipe_ends_even_an_endless_follower() {
         let mut piped = Listener::new(false).terminal().to_sink(Box::new(Closed));
-        let endless = Follow { rows: Box::new(std::iter::repeat_with(|| Ok(Sentence::new("tick").into()))) };
+        let endless = RowStream { rows: Box::new(std::iter::repeat_with(|| Ok(Message::new("tick").into()))) };
         let ended = piped.show(Report::of(endless)).map_err(|error| error.kind());
         assert_eq!(ended, Err(ErrorKind::BrokenPipe));
     }
@@ -432,7 +437,7 @@ mod tests {
         fn said(text: &'static str) -> io::Result<Box<dyn Read>> {
             Ok(Box::new(text.as_bytes()))
         }
-        let answers: [(Answers, Option<&str>, Answer); 8] = [
+        let answers: [(AnswerSource, Option<&str>, Answer); 8] = [
             (|| said("y\n"), None, Answer::Yes),
             (|| said("YES \n"), None, Answer::Yes),
             (|| said("\n"), None, Answer::No),
@@ -440,12 +445,12 @@ mod tests {
             (|| said("acme\n"), Some("acme"), Answer::Yes),
             (|| said("y\n"), Some("acme"), Answer::No),
             (|| said("Acme\n"), Some("acme"), Answer::No),
-            (|| Err(ErrorKind::NotFound.into()), None, Answer::Nobody),
+            (|| Err(ErrorKind::NotFound.into()), None, Answer::NotInteractive),
         ];
         for (number, (answers, word, expected)) in answers.into_iter().enumerate() {
             let mut listener = Listener::new(true);
-            listener.streams.answers = Some(answers);
-            let ask = Ask { question: "stop all of acme?".into(), word: word.map(Into::into) };
+            listener.streams.answer_source = Some(answers);
+            let ask = Question { text: "stop all of acme?".into(), expected: word.map(Into::into) };
             assert_eq!(listener.terminal().ask(&ask), expected, "answer {number}");
         }
     }
@@ -453,8 +458,8 @@ mod tests {
     #[test]
     fn nobody_is_asked_without_a_terminal() {
         let listener = Listener::new(false);
-        let ask = Ask { question: "sure?".into(), word: None };
-        assert_eq!(listener.terminal().ask(&ask), Answer::Nobody);
+        let ask = Question { text: "sure?".into(), expected: None };
+        assert_eq!(listener.terminal().ask(&ask), Answer::NotInteractive);
         assert_eq!(listener.heard().1, "", "nothing is asked into the void");
     }
 }

@@ -5,12 +5,12 @@ use std::ops::Range;
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-use super::harmless;
-use super::style::Paint;
+use super::sanitize;
+use super::style::Styler;
 use crate::base::diagnostic::{Diagnostic, Severity};
 
 /// How wide the text is if nobody says: lines of machine-made TOML are long.
-const WIDTH: usize = 140;
+const DEFAULT_WIDTH: usize = 140;
 
 /// All of it, one below the other, ending in a line end.
 ///
@@ -24,9 +24,9 @@ const WIDTH: usize = 140;
 ///    = help: write "debug", "info", "warn" or "error"
 /// ```
 #[must_use]
-pub fn render(all: &[Diagnostic], width: Option<usize>, paint: Paint) -> String {
-    let renderer = if paint == Paint::Colors { Renderer::styled() } else { Renderer::plain() };
-    let renderer = renderer.decor_style(DecorStyle::Ascii).term_width(width.unwrap_or(WIDTH).max(40));
+pub fn render(all: &[Diagnostic], width: Option<usize>, styler: Styler) -> String {
+    let renderer = if styler == Styler::Colors { Renderer::styled() } else { Renderer::plain() };
+    let renderer = renderer.decor_style(DecorStyle::Ascii).term_width(width.unwrap_or(DEFAULT_WIDTH).max(40));
     let mut out = String::new();
     for one in all {
         let shown = renderer.render(&[group(one)]);
@@ -41,20 +41,20 @@ pub fn render(all: &[Diagnostic], width: Option<usize>, paint: Paint) -> String 
 
 fn group(it: &Diagnostic) -> Group<'_> {
     let level = if it.severity == Severity::Error { Level::ERROR } else { Level::WARNING };
-    let title = level.primary_title(harmless::lines(&it.title).into_owned());
+    let title = level.primary_title(sanitize::lines(&it.title).into_owned());
     let lines = lines_around(it);
     let first = it.source[..lines.start].matches('\n').count() + 1;
     let mut snippet =
-        Snippet::source(&it.source[lines.clone()]).line_start(first).path(harmless::one_line(&it.file).into_owned());
+        Snippet::source(&it.source[lines.clone()]).line_start(first).path(sanitize::one_line(&it.file).into_owned());
     for (number, label) in it.labels.iter().enumerate() {
         let kind = if number == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
-        let annotation = kind.span(within(&it.source, &label.span, &lines));
-        let text = (!label.text.is_empty()).then(|| harmless::one_line(&label.text).into_owned());
+        let annotation = kind.span(span_within_lines(&it.source, &label.span, &lines));
+        let text = (!label.text.is_empty()).then(|| sanitize::one_line(&label.text).into_owned());
         snippet = snippet.annotation(annotation.label(text));
     }
     let group = if it.labels.is_empty() { Group::with_title(title) } else { title.element(snippet) };
     match &it.help {
-        Some(help) => group.element(Level::HELP.message(harmless::lines(help).into_owned())),
+        Some(help) => group.element(Level::HELP.message(sanitize::lines(help).into_owned())),
         None => group,
     }
 }
@@ -71,7 +71,7 @@ fn lines_around(it: &Diagnostic) -> Range<usize> {
 }
 
 /// The span seen from the shown lines, on whole characters.
-fn within(source: &str, span: &Range<usize>, lines: &Range<usize>) -> Range<usize> {
+fn span_within_lines(source: &str, span: &Range<usize>, lines: &Range<usize>) -> Range<usize> {
     let clamp = |at: usize| source.floor_char_boundary(at).clamp(lines.start, lines.end) - lines.start;
     let start = clamp(span.start);
     start..clamp(span.end).max(start)
@@ -83,7 +83,7 @@ mod tests {
     use crate::base::diagnostic::SourceText;
 
     fn shown(all: &[Diagnostic]) -> String {
-        render(all, Some(80), Paint::Plain)
+        render(all, Some(80), Styler::Plain)
     }
 
     #[test]
@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn shows_several_places_and_several_mistakes() {
         let text = SourceText::new("local.toml", "a = 1\nb = 2\na = 3\n");
-        let twice = text.error("`a` is there twice", 12..13, "again here").and(0..1, "first here");
+        let twice = text.error("`a` is there twice", 12..13, "again here").with_label(0..1, "first here");
         let worth = text.warning("`b` means nothing", 6..7, "");
         let said = shown(&[twice, worth]);
         assert!(said.contains("1 | a = 1\n  | - first here\n"), "{said}");
@@ -131,8 +131,8 @@ mod tests {
     fn colours_are_only_for_those_who_see_them() {
         let text = SourceText::new("f", "a = 1\n");
         let found = [text.error("wrong", 0..1, "")];
-        assert!(render(&found, None, Paint::Colors).contains('\u{1b}'));
-        assert!(!render(&found, None, Paint::Plain).contains('\u{1b}'));
+        assert!(render(&found, None, Styler::Colors).contains('\u{1b}'));
+        assert!(!render(&found, None, Styler::Plain).contains('\u{1b}'));
     }
 
     #[test]

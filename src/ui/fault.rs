@@ -2,9 +2,9 @@
 
 use unicode_width::UnicodeWidthChar;
 
-use super::style::Paint;
-use super::{diagnostic, harmless};
-use crate::base::fault::{Fault, Kind, Place};
+use super::style::Styler;
+use super::{diagnostic, sanitize};
+use crate::base::fault::{Fault, FaultKind, Location};
 use crate::report::Tone;
 
 /// The fault as lines, each with its end: what, where, why, what next.
@@ -18,55 +18,55 @@ use crate::report::Tone;
 ///   advice: did you mean `tsm start`?
 /// ```
 #[must_use]
-pub fn render(fault: &Fault, width: Option<usize>, paint: Paint) -> String {
-    let word = if fault.kind == Kind::Refused { "refused:" } else { "error:" };
-    let mut out = format!("{} {}\n", paint.tone(Tone::Bad, word), indented(&fault.to_string()));
+pub fn render(fault: &Fault, width: Option<usize>, styler: Styler) -> String {
+    let word = if fault.kind == FaultKind::Refused { "refused:" } else { "error:" };
+    let mut out = format!("{} {}\n", styler.tone(Tone::Bad, word), indented(&fault.to_string()));
     if !fault.diagnostics.is_empty() {
-        out.push_str(&diagnostic::render(&fault.diagnostics, width, paint));
+        out.push_str(&diagnostic::render(&fault.diagnostics, width, styler));
     } else if let Some(place) = &fault.at {
-        out.push_str(&format!("  at {}\n", harmless::one_line(&place.to_string())));
-        out.push_str(&snippet(place, width, paint));
+        out.push_str(&format!("  at {}\n", sanitize::one_line(&place.to_string())));
+        out.push_str(&snippet(place, width, styler));
     }
     for cause in fault.causes() {
-        out.push_str(&format!("  {} {}\n", paint.tone(Tone::Dim, "because:"), indented(&cause)));
+        out.push_str(&format!("  {} {}\n", styler.tone(Tone::Dim, "because:"), indented(&cause)));
     }
     if let Some(advice) = &fault.advice {
-        out.push_str(&format!("  {} {}\n", paint.tone(Tone::Strong, "advice:"), indented(advice)));
+        out.push_str(&format!("  {} {}\n", styler.tone(Tone::Strong, "advice:"), indented(advice)));
     }
     out
 }
 
 /// Further lines of a text stand under its first word.
 fn indented(text: &str) -> String {
-    harmless::lines(text.trim_end()).replace('\n', "\n  ")
+    sanitize::lines(text.trim_end()).replace('\n', "\n  ")
 }
 
 /// Room for the bar before the line.
 const MARGIN: usize = 4;
 
 /// The line and the marks below it; a long line is shown around the mark.
-fn snippet(place: &Place, width: Option<usize>, paint: Paint) -> String {
+fn snippet(place: &Location, width: Option<usize>, styler: Styler) -> String {
     let shown: Vec<String> =
-        place.text.chars().map(|c| harmless::one_line(&blank(c).to_string()).into_owned()).collect();
+        place.text.chars().map(|c| sanitize::one_line(&tab_to_space(c).to_string()).into_owned()).collect();
     let column = place.column.saturating_sub(1).min(shown.len());
     let mut from = 0;
     let room = width.map_or(usize::MAX, |width| width.saturating_sub(MARGIN).max(20));
-    while columns(&shown[from..column]) > room / 2 && columns(&shown[from..]) > room {
+    while display_width(&shown[from..column]) > room / 2 && display_width(&shown[from..]) > room {
         from += 1;
     }
     let line = shown[from..].concat();
-    let line = harmless::cut(&line, room);
-    let before = columns(&shown[from..column]);
-    let marked = columns(&shown[column..(column + place.width).min(shown.len())]).max(1);
-    let marks = paint.tone(Tone::Bad, &"^".repeat(marked.min(room.saturating_sub(before).max(1))));
+    let line = sanitize::truncate(&line, room);
+    let before = display_width(&shown[from..column]);
+    let marked = display_width(&shown[column..(column + place.width).min(shown.len())]).max(1);
+    let marks = styler.tone(Tone::Bad, &"^".repeat(marked.min(room.saturating_sub(before).max(1))));
     format!("{}\n  | {}{marks}\n", format!("  | {line}").trim_end(), " ".repeat(before))
 }
 
-fn blank(c: char) -> char {
+fn tab_to_space(c: char) -> char {
     if c == '\t' { ' ' } else { c }
 }
 
-fn columns(shown: &[String]) -> usize {
+fn display_width(shown: &[String]) -> usize {
     shown.iter().flat_map(|piece| piece.chars()).map(|c| c.width().unwrap_or(0)).sum()
 }
 
@@ -75,7 +75,7 @@ mod tests {
     use std::io;
 
     use super::*;
-    use crate::base::fault::Advise;
+    use crate::base::fault::UserFacingError;
 
     #[derive(Debug, thiserror::Error)]
     #[error("cannot run {program}")]
@@ -84,50 +84,51 @@ mod tests {
         source: io::Error,
     }
 
-    impl Advise for CannotRun {}
+    impl UserFacingError for CannotRun {}
 
-    fn place(text: &str, column: usize, width: usize) -> Place {
-        Place { file: "deploy.tetra".into(), line: 3, column, width, text: text.into() }
+    fn place(text: &str, column: usize, width: usize) -> Location {
+        Location { file: "deploy.tetra".into(), line: 3, column, width, text: text.into() }
     }
 
     #[test]
     fn says_what_why_and_what_next() {
         let source = io::Error::new(io::ErrorKind::PermissionDenied, "Permission denied (os error 13)");
-        let fault = Fault::from(CannotRun { program: "./server", source }).advise("`chmod +x ./server` lets it run");
+        let fault =
+            Fault::from(CannotRun { program: "./server", source }).with_advice("`chmod +x ./server` lets it run");
         assert_eq!(
-            render(&fault, Some(80), Paint::Plain),
+            render(&fault, Some(80), Styler::Plain),
             "error: cannot run ./server\n  because: Permission denied (os error 13)\n  advice: `chmod +x ./server` lets it run\n"
         );
     }
 
     #[test]
     fn the_guard_refuses() {
-        let fault = Fault::new(Kind::Refused, "`tsm stop` would change prod");
-        assert_eq!(render(&fault, None, Paint::Plain), "refused: `tsm stop` would change prod\n");
+        let fault = Fault::new(FaultKind::Refused, "`tsm stop` would change prod");
+        assert_eq!(render(&fault, None, Styler::Plain), "refused: `tsm stop` would change prod\n");
     }
 
     #[test]
     fn marks_the_place() {
         let fault = Fault::usage("no command is called `tsm strat`").at(place("\ttsm strat 日本", 6, 5));
         assert_eq!(
-            render(&fault, Some(80), Paint::Plain),
+            render(&fault, Some(80), Styler::Plain),
             "error: no command is called `tsm strat`\n  at deploy.tetra:3:6\n  |  tsm strat 日本\n  |      ^^^^^\n"
         );
     }
 
     #[test]
     fn marks_wide_characters_and_the_end_of_a_line() {
-        assert_eq!(snippet(&place("日本 xx", 4, 2), None, Paint::Plain), "  | 日本 xx\n  |      ^^\n");
-        assert_eq!(snippet(&place("'open", 6, 0), None, Paint::Plain), "  | 'open\n  |      ^\n");
-        assert_eq!(snippet(&place("", 9, 9), None, Paint::Plain), "  |\n  | ^\n");
+        assert_eq!(snippet(&place("日本 xx", 4, 2), None, Styler::Plain), "  | 日本 xx\n  |      ^^\n");
+        assert_eq!(snippet(&place("'open", 6, 0), None, Styler::Plain), "  | 'open\n  |      ^\n");
+        assert_eq!(snippet(&place("", 9, 9), None, Styler::Plain), "  |\n  | ^\n");
     }
 
     #[test]
     fn a_long_line_is_shown_around_the_mark() {
         let text = format!("{} bad {}", "a".repeat(300), "z".repeat(300));
         for width in 24..=200 {
-            let shown = snippet(&place(&text, 302, 3), Some(width), Paint::Plain);
-            assert!(shown.lines().all(|line| harmless::width(line) <= width), "{width}: {shown}");
+            let shown = snippet(&place(&text, 302, 3), Some(width), Styler::Plain);
+            assert!(shown.lines().all(|line| sanitize::width(line) <= width), "{width}: {shown}");
             let (line, marks) = shown.split_once('\n').expect("two lines");
             let at = marks.find('^').expect("a mark");
             assert_eq!(&line[at..at + 3], "bad", "{width}: {shown}");
@@ -137,6 +138,6 @@ mod tests {
     #[test]
     fn outside_text_is_harmless_and_further_lines_are_indented() {
         let fault = Fault::usage("first\nsecond \u{1b}[2J");
-        assert_eq!(render(&fault, None, Paint::Plain), "error: first\n  second \\u{1b}[2J\n");
+        assert_eq!(render(&fault, None, Styler::Plain), "error: first\n  second \\u{1b}[2J\n");
     }
 }

@@ -8,7 +8,7 @@ use crate::report::{Color, Tone};
 
 /// Whether one stream gets colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Paint {
+pub enum Styler {
     /// Escape codes are written.
     Colors,
     /// Plain text.
@@ -19,7 +19,7 @@ pub enum Paint {
 ///
 /// An empty variable counts as absent; `CLICOLOR_FORCE=0` does not force.
 #[must_use]
-pub fn decide(asked: Color, variables: &BTreeMap<String, String>, is_terminal: bool) -> Paint {
+pub fn choose_styler(asked: Color, variables: &BTreeMap<String, String>, is_terminal: bool) -> Styler {
     let variable = |name: &str| variables.get(name).map(String::as_str).filter(|value| !value.is_empty());
     let colors = match asked {
         Color::Always => true,
@@ -28,10 +28,10 @@ pub fn decide(asked: Color, variables: &BTreeMap<String, String>, is_terminal: b
         Color::Auto if variable("CLICOLOR_FORCE").is_some_and(|value| value != "0") => true,
         Color::Auto => is_terminal && variable("TERM") != Some("dumb"),
     };
-    if colors { Paint::Colors } else { Paint::Plain }
+    if colors { Styler::Colors } else { Styler::Plain }
 }
 
-impl Paint {
+impl Styler {
     /// The text in the colour of its tone.
     #[must_use]
     pub fn tone(self, tone: Tone, text: &str) -> String {
@@ -85,25 +85,29 @@ mod tests {
     fn the_flag_wins_over_variables_and_these_over_the_terminal() {
         let both = [("NO_COLOR", "1"), ("CLICOLOR_FORCE", "1")];
         for (asked, given, is_terminal, paint) in [
-            (Color::Always, &both[..1], false, Paint::Colors),
-            (Color::Never, &both[1..], true, Paint::Plain),
-            (Color::Auto, &both[..], true, Paint::Plain),
-            (Color::Auto, &both[1..], false, Paint::Colors),
-            (Color::Auto, &[("CLICOLOR_FORCE", "0")][..], false, Paint::Plain),
-            (Color::Auto, &[("NO_COLOR", "")][..], true, Paint::Colors),
-            (Color::Auto, &[("TERM", "dumb")][..], true, Paint::Plain),
-            (Color::Always, &[("TERM", "dumb")][..], true, Paint::Colors),
-            (Color::Auto, &[][..], true, Paint::Colors),
-            (Color::Auto, &[][..], false, Paint::Plain),
+            (Color::Always, &both[..1], false, Styler::Colors),
+            (Color::Never, &both[1..], true, Styler::Plain),
+            (Color::Auto, &both[..], true, Styler::Plain),
+            (Color::Auto, &both[1..], false, Styler::Colors),
+            (Color::Auto, &[("CLICOLOR_FORCE", "0")][..], false, Styler::Plain),
+            (Color::Auto, &[("NO_COLOR", "")][..], true, Styler::Colors),
+            (Color::Auto, &[("TERM", "dumb")][..], true, Styler::Plain),
+            (Color::Always, &[("TERM", "dumb")][..], true, Styler::Colors),
+            (Color::Auto, &[][..], true, Styler::Colors),
+            (Color::Auto, &[][..], false, Styler::Plain),
         ] {
-            assert_eq!(decide(asked, &variables(given), is_terminal), paint, "{asked:?} {given:?} {is_terminal}");
+            assert_eq!(
+                choose_styler(asked, &variables(given), is_terminal),
+                paint,
+                "{asked:?} {given:?} {is_terminal}"
+            );
         }
     }
 
     #[test]
     fn plain_text_has_no_escape_codes() {
-        assert_eq!(Paint::Plain.tone(Tone::Bad, "crashed"), "crashed");
-        assert_eq!(Paint::Colors.tone(Tone::Good, "online"), "\u{1b}[32monline\u{1b}[0m");
-        assert_eq!(Paint::Colors.tone(Tone::Plain, "x"), "x");
+        assert_eq!(Styler::Plain.tone(Tone::Bad, "crashed"), "crashed");
+        assert_eq!(Styler::Colors.tone(Tone::Good, "online"), "\u{1b}[32monline\u{1b}[0m");
+        assert_eq!(Styler::Colors.tone(Tone::Plain, "x"), "x");
     }
 }

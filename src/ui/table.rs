@@ -2,133 +2,142 @@
 
 use jiff::tz::TimeZone;
 
-use super::harmless;
-use super::style::Paint;
+use super::sanitize;
+use super::style::Styler;
 use super::text;
-use crate::report::{Show, Table, Tone, Value};
+use crate::report::{Table, Tone, Value, Visibility};
 
 /// How wide a table may be and how it looks.
 #[derive(Debug, Clone)]
-pub struct Frame {
+pub struct RenderOptions {
     /// Columns there are; none is no limit.
     pub width: Option<usize>,
     /// Colour or not.
-    pub paint: Paint,
+    pub styler: Styler,
     /// The zone in which times are shown.
     pub zone: TimeZone,
 }
 
 /// Blank columns between two columns.
-const GAP: usize = 2;
+const COLUMN_GAP: usize = 2;
 
 /// Text is cut down to this many columns before a table is turned on its side.
-const NARROWEST: usize = 8;
+const MIN_COLUMN_WIDTH: usize = 8;
 
 /// The table as lines, each with its end. Empty for a table without rows.
 ///
 /// Where it is too wide, columns that are only for wide terminals go first, from the right; then the widest texts are cut,
 /// never numbers, and what names the row last; at last each row is written as one value a line.
 #[must_use]
-pub fn render(table: &Table, frame: &Frame) -> String {
+pub fn render(table: &Table, options: &RenderOptions) -> String {
     if table.rows.is_empty() {
         return String::new();
     }
-    let mut columns: Vec<Sized> = measured(table, frame);
-    let Some(limit) = frame.width else { return side_by_side(table, &columns, frame) };
+    let mut columns: Vec<MeasuredColumn> = measure(table, options);
+    let Some(limit) = options.width else { return horizontal(table, &columns, options) };
     while total(&columns) > limit {
-        let Some(last) = columns.iter().rposition(|column| column.show == Show::IfWide) else { break };
+        let Some(last) = columns.iter().rposition(|column| column.visibility == Visibility::IfWide) else { break };
         columns.remove(last);
     }
     while total(&columns) > limit {
-        let Some(column) = next_to_cut(&mut columns) else { return upright(table, &columns, frame) };
+        let Some(column) = next_to_shrink(&mut columns) else { return vertical(table, &columns, options) };
         column.width -= 1;
     }
-    side_by_side(table, &columns, frame)
+    horizontal(table, &columns, options)
 }
 
 /// A column that is shown: its texts, and how wide it is now and at least.
-struct Sized {
+struct MeasuredColumn {
     index: usize,
-    show: Show,
+    visibility: Visibility,
     texts: Vec<String>,
     width: usize,
-    least: usize,
-    can_be_cut: bool,
-    numbers: bool,
+    min_width: usize,
+    can_shrink: bool,
+    is_numeric: bool,
 }
 
-fn measured(table: &Table, frame: &Frame) -> Vec<Sized> {
+fn measure(table: &Table, options: &RenderOptions) -> Vec<MeasuredColumn> {
     let mut columns = Vec::new();
-    for (index, column) in table.columns.iter().enumerate().filter(|(_, column)| column.show != Show::Never) {
+    for (index, column) in table.columns.iter().enumerate().filter(|(_, column)| column.visibility != Visibility::Never)
+    {
         let cells: Vec<_> = table.rows.iter().filter_map(|row| row.get(index)).collect();
-        let texts: Vec<String> = cells.iter().map(|cell| text::cell(cell, &frame.zone)).collect();
-        let heading = harmless::width(column.title);
-        let width = texts.iter().map(|text| harmless::width(text)).max().unwrap_or(0).max(heading);
+        let texts: Vec<String> = cells.iter().map(|cell| text::cell(cell, &options.zone)).collect();
+        let heading = sanitize::width(column.title);
+        let width = texts.iter().map(|text| sanitize::width(text)).max().unwrap_or(0).max(heading);
         let is_number = |value: &Value| matches!(value, Value::Int(_) | Value::Float(_) | Value::Bytes(_));
         let is_text = |value: &Value| matches!(value, Value::Text(_) | Value::List(_) | Value::Record(_));
         let numbers = cells.iter().any(|cell| is_number(&cell.value))
-            && cells.iter().all(|cell| is_number(&cell.value) || cell.value == Value::Nothing);
+            && cells.iter().all(|cell| is_number(&cell.value) || cell.value == Value::Null);
         let can_be_cut = cells.iter().any(|cell| is_text(&cell.value));
-        let least = if can_be_cut { width.min(NARROWEST.max(heading)) } else { width };
-        columns.push(Sized { index, show: column.show, texts, width, least, can_be_cut, numbers });
+        let least = if can_be_cut { width.min(MIN_COLUMN_WIDTH.max(heading)) } else { width };
+        columns.push(MeasuredColumn {
+            index,
+            visibility: column.visibility,
+            texts,
+            width,
+            min_width: least,
+            can_shrink: can_be_cut,
+            is_numeric: numbers,
+        });
     }
     columns
 }
 
 /// The widest column that can still be cut; the first of all, which names the row, only when no other can.
-fn next_to_cut(columns: &mut [Sized]) -> Option<&mut Sized> {
-    let naming = columns.iter().position(|column| column.can_be_cut);
-    let cuttable = columns.iter_mut().enumerate().filter(|(_, column)| column.width > column.least);
+fn next_to_shrink(columns: &mut [MeasuredColumn]) -> Option<&mut MeasuredColumn> {
+    let naming = columns.iter().position(|column| column.can_shrink);
+    let cuttable = columns.iter_mut().enumerate().filter(|(_, column)| column.width > column.min_width);
     cuttable.max_by_key(|(index, column)| (Some(*index) != naming, column.width)).map(|(_, column)| column)
 }
 
-fn total(columns: &[Sized]) -> usize {
-    columns.iter().map(|column| column.width).sum::<usize>() + GAP * columns.len().saturating_sub(1)
+fn total(columns: &[MeasuredColumn]) -> usize {
+    columns.iter().map(|column| column.width).sum::<usize>() + COLUMN_GAP * columns.len().saturating_sub(1)
 }
 
-fn side_by_side(table: &Table, columns: &[Sized], frame: &Frame) -> String {
+fn horizontal(table: &Table, columns: &[MeasuredColumn], options: &RenderOptions) -> String {
     let mut out = String::new();
     let headings = columns.iter().map(|it| (table.columns[it.index].title, Tone::Strong)).collect();
-    line(&mut out, headings, columns, frame.paint);
+    line(&mut out, headings, columns, options.styler);
     for (number, row) in table.rows.iter().enumerate() {
         let cells = columns.iter().map(|it| (it.texts[number].as_str(), row[it.index].tone)).collect();
-        line(&mut out, cells, columns, frame.paint);
+        line(&mut out, cells, columns, options.styler);
     }
     out
 }
 
 /// Writes one line without blanks at its end.
-fn line(out: &mut String, cells: Vec<(&str, Tone)>, columns: &[Sized], paint: Paint) {
+fn line(out: &mut String, cells: Vec<(&str, Tone)>, columns: &[MeasuredColumn], styler: Styler) {
     let mut owed = 0;
     for ((text, tone), column) in cells.into_iter().zip(columns) {
-        let text = harmless::cut(text, column.width);
-        let blank = column.width - harmless::width(&text).min(column.width);
-        let (before, after) = if column.numbers { (blank, 0) } else { (0, blank) };
+        let text = sanitize::truncate(text, column.width);
+        let blank = column.width - sanitize::width(&text).min(column.width);
+        let (before, after) = if column.is_numeric { (blank, 0) } else { (0, blank) };
         if !text.is_empty() {
             out.extend(std::iter::repeat_n(' ', owed + before));
-            out.push_str(&paint.tone(tone, &text));
+            out.push_str(&styler.tone(tone, &text));
             owed = 0;
         } else {
             owed += before;
         }
-        owed += after + GAP;
+        owed += after + COLUMN_GAP;
     }
     out.push('\n');
 }
 
 /// Each row as one value a line, with a blank line between rows.
-fn upright(table: &Table, columns: &[Sized], frame: &Frame) -> String {
-    let title = |column: &Sized| table.columns[column.index].title;
-    let widest = columns.iter().map(|column| harmless::width(title(column))).max().unwrap_or(0);
+fn vertical(table: &Table, columns: &[MeasuredColumn], options: &RenderOptions) -> String {
+    let title = |column: &MeasuredColumn| table.columns[column.index].title;
+    let widest = columns.iter().map(|column| sanitize::width(title(column))).max().unwrap_or(0);
     let mut out = String::new();
     for (number, row) in table.rows.iter().enumerate() {
         if number > 0 {
             out.push('\n');
         }
         for column in columns {
-            let blank = " ".repeat(widest - harmless::width(title(column)) + GAP);
-            let title = frame.paint.tone(Tone::Strong, title(column));
-            let text = frame.paint.tone(row[column.index].tone, &column.texts[number]);
+            let blank = " ".repeat(widest - sanitize::width(title(column)) + COLUMN_GAP);
+            let title = options.styler.tone(Tone::Strong, title(column));
+            let text = options.styler.tone(row[column.index].tone, &column.texts[number]);
             out.push_str(&format!("{title}{blank}{text}\n"));
         }
     }
@@ -140,8 +149,8 @@ mod tests {
     use super::*;
     use crate::report::Cell;
 
-    fn frame(width: impl Into<Option<usize>>) -> Frame {
-        Frame { width: width.into(), paint: Paint::Plain, zone: TimeZone::UTC }
+    fn frame(width: impl Into<Option<usize>>) -> RenderOptions {
+        RenderOptions { width: width.into(), styler: Styler::Plain, zone: TimeZone::UTC }
     }
 
     fn processes() -> Table {
@@ -153,8 +162,8 @@ mod tests {
             ("port", "PORT"),
             ("command", "COMMAND"),
         ])
-        .show("pid", Show::IfWide)
-        .show("command", Show::IfWide);
+        .with_visibility("pid", Visibility::IfWide)
+        .with_visibility("command", Visibility::IfWide);
         for (id, name, pid, port) in [(0_i64, "my-api-http-8000", 12345_i64, Some(8000_i64)), (10, "日本", 7, None)] {
             let state = Cell::from("online").tone(Tone::Good);
             let command = "/usr/bin/python3 -m http.server 8000";
@@ -217,7 +226,7 @@ PORT   -
     fn no_line_is_wider_than_the_terminal() {
         for width in 26..=200 {
             for line in render(&processes(), &frame(width)).lines() {
-                assert!(harmless::width(line) <= width, "{width}: {line}");
+                assert!(sanitize::width(line) <= width, "{width}: {line}");
                 assert_eq!(line, line.trim_end());
             }
         }
@@ -232,8 +241,8 @@ PORT   -
 
     #[test]
     fn colour_does_not_move_columns() {
-        let colored = render(&processes(), &Frame { paint: Paint::Colors, ..frame(40) });
+        let colored = render(&processes(), &RenderOptions { styler: Styler::Colors, ..frame(40) });
         assert!(colored.contains("\u{1b}[32monline\u{1b}[0m"), "{colored}");
-        assert_eq!(harmless::colored(&colored, false), render(&processes(), &frame(40)));
+        assert_eq!(sanitize::colored(&colored, false), render(&processes(), &frame(40)));
     }
 }

@@ -2,30 +2,30 @@
 
 use jiff::tz::TimeZone;
 
-use super::harmless;
+use super::sanitize;
 use crate::base::size;
-use crate::base::time::{Span, Timestamp};
+use crate::base::time::{HumanDuration, Timestamp};
 use crate::report::{Cell, Value};
 
 /// A cell as people read it, on one line and harmless. Not yet coloured.
 #[must_use]
 pub fn cell(cell: &Cell, zone: &TimeZone) -> String {
     let text = cell.text.clone().unwrap_or_else(|| value(&cell.value, zone));
-    harmless::one_line(&text).into_owned()
+    sanitize::one_line(&text).into_owned()
 }
 
 fn value(value: &Value, zone: &TimeZone) -> String {
     let inner = |it: &Value| self::value(it, zone);
     match value {
-        Value::Nothing => "-".to_owned(),
+        Value::Null => "-".to_owned(),
         Value::Bool(true) => "yes".to_owned(),
         Value::Bool(false) => "no".to_owned(),
         Value::Int(number) => number.to_string(),
         Value::Float(number) => format!("{number:.1}"),
         Value::Text(text) => text.clone(),
-        Value::Time(time) => local(*time, zone),
-        Value::Span(span) => Span(*span).to_string(),
-        Value::Bytes(bytes) => size::brief(*bytes),
+        Value::Time(time) => format_local(*time, zone),
+        Value::Duration(span) => HumanDuration(*span).to_string(),
+        Value::Bytes(bytes) => size::human_readable(*bytes),
         Value::List(list) if list.is_empty() => "-".to_owned(),
         Value::List(list) => list.iter().map(inner).collect::<Vec<_>>().join(", "),
         Value::Record(fields) => {
@@ -36,14 +36,14 @@ fn value(value: &Value, zone: &TimeZone) -> String {
 
 /// `2026-11-20 13:02:11` in the given zone.
 #[must_use]
-pub fn local(time: Timestamp, zone: &TimeZone) -> String {
-    let Some(point) = point(time) else { return "-".to_owned() };
+pub fn format_local(time: Timestamp, zone: &TimeZone) -> String {
+    let Some(point) = to_jiff_timestamp(time) else { return "-".to_owned() };
     point.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 /// The point in time as the time library has it; none if it lies outside its range (year 9999).
 #[must_use]
-pub fn point(time: Timestamp) -> Option<jiff::Timestamp> {
+pub fn to_jiff_timestamp(time: Timestamp) -> Option<jiff::Timestamp> {
     jiff::Timestamp::from_millisecond(i64::try_from(time.0).ok()?).ok()
 }
 
@@ -56,9 +56,9 @@ mod tests {
     #[test]
     fn people_read_units_and_words() {
         for (value, text) in [
-            (Value::Nothing, "-"),
+            (Value::Null, "-"),
             (Value::Bool(true), "yes"),
-            (Value::Span(Duration::from_secs(312)), "5m 12s"),
+            (Value::Duration(Duration::from_secs(312)), "5m 12s"),
             (Value::Bytes(0), "0 B"),
             (Value::Bytes(1536), "1.5 KiB"),
             (Value::Bytes(10 << 20), "10.0 MiB"),

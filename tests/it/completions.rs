@@ -5,14 +5,14 @@ use std::path::Path;
 
 use portable_pty::CommandBuilder;
 
-use crate::pty::{Home, Terminal, current_line};
+use crate::pty::{Terminal, TestHome, current_line};
 
 const ENTER: &str = "\r";
 const CTRL_U: &str = "\x15";
 
 /// A home with two processes and a file whose name has a blank.
-fn home() -> Home {
-    let home = Home::new();
+fn home() -> TestHome {
+    let home = TestHome::new();
     for (id, name) in ["my-api-8000", "my-web"].into_iter().enumerate() {
         let record = format!(
             r#"{{"tsm_id":{id},"name":"{name}","pid":0,"command":"sleep 9","port":"none","cwd":"/","start_time":0,
@@ -38,7 +38,8 @@ fn shell(command: CommandBuilder) -> Terminal {
 
 /// Whether a shell is on this machine. One that is not is said aloud, and is a failure where `CI` is set.
 fn is_there(shell: &str) -> bool {
-    let there = ["/bin", "/usr/bin", "/usr/local/bin"].iter().any(|folder| Path::new(folder).join(shell).exists());
+    let there =
+        ["/bin", "/usr/bin", "/usr/local/bin"].iter().any(|directory| Path::new(directory).join(shell).exists());
     if !there {
         let text = format!("NOT TESTED: {shell} is not on this machine, so its completion was not loaded\n");
         assert!(std::env::var_os("CI").is_none(), "{text}");
@@ -51,7 +52,7 @@ fn script(name: &str) -> String {
     format!("{}/completions/{name}", env!("CARGO_MANIFEST_DIR"))
 }
 
-fn bash(home: &Home) -> Terminal {
+fn bash(home: &TestHome) -> Terminal {
     let rc = home.write(
         "bashrc",
         &format!(
@@ -64,7 +65,7 @@ fn bash(home: &Home) -> Terminal {
     shell(command)
 }
 
-fn zsh(home: &Home) -> Terminal {
+fn zsh(home: &TestHome) -> Terminal {
     let text =
         format!("PROMPT='$ '\nsetopt no_beep\nautoload -Uz compinit && compinit -u -D\n. '{}'\n", script("tetra.zsh"));
     home.write("zdot/.zshrc", &text);
@@ -74,7 +75,7 @@ fn zsh(home: &Home) -> Terminal {
     shell(command)
 }
 
-fn fish(home: &Home) -> Terminal {
+fn fish(home: &TestHome) -> Terminal {
     let mut command = home.command("fish");
     let load =
         format!("function fish_prompt; printf '$ '; end; set -g fish_greeting; source '{}'", script("tetra.fish"));

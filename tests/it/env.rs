@@ -1,6 +1,6 @@
 //! Variables: the table of expansions, their properties, and the same in a real shell.
 
-mod breaking;
+mod atomicity;
 mod dotenv;
 mod fuzz;
 mod init;

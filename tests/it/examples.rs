@@ -5,10 +5,10 @@ use std::fs;
 
 use tetra::base::line::lex;
 use tetra::command::global::{GLOBALS, Globals};
-use tetra::command::help::{self, Detail};
-use tetra::command::registry::{COMMANDS, Found, GROUPS, members, resolve};
-use tetra::command::{Effect, Entry};
-use tetra::shell::prepare::{Prepared, prepare};
+use tetra::command::help::{self, HelpDetail};
+use tetra::command::registry::{COMMANDS, CommandMatch, GROUPS, commands_of, resolve};
+use tetra::command::{CommandSpec, Effect};
+use tetra::shell::parse::{Parsed, parse};
 
 use crate::world::World;
 
@@ -19,7 +19,7 @@ fn statements(line: &str) -> Vec<Vec<String>> {
 }
 
 /// Every example of a command, as its statements.
-fn examples(entry: &'static Entry) -> impl Iterator<Item = (&'static str, Vec<Vec<String>>)> {
+fn examples(entry: &'static CommandSpec) -> impl Iterator<Item = (&'static str, Vec<Vec<String>>)> {
     entry.examples.iter().map(|example| (*example, statements(example)))
 }
 
@@ -39,13 +39,13 @@ fn every_name_leads_to_its_command_and_to_no_other() {
             let words: Vec<&str> = name.split(' ').collect();
             let found = resolve(&words);
             assert!(
-                matches!(found, Found::Command(to, count) if to.name == entry.name && count == words.len()),
+                matches!(found, CommandMatch::Command(to, count) if to.name == entry.name && count == words.len()),
                 "`{name}`"
             );
         }
     }
     for (group, _) in GROUPS {
-        assert!(members(group).next().is_some() && !all.contains(group), "`{group}` is a group");
+        assert!(commands_of(group).next().is_some() && !all.contains(group), "`{group}` is a group");
     }
 }
 
@@ -53,7 +53,7 @@ fn every_name_leads_to_its_command_and_to_no_other() {
 fn every_command_has_help_with_its_examples_and_its_effect() {
     for entry in COMMANDS {
         assert!(!entry.summary().is_empty(), "`{}` says what it does", entry.name);
-        for detail in [Detail::Short, Detail::Long] {
+        for detail in [HelpDetail::Short, HelpDetail::Long] {
             let text = help::of_command(entry, detail, 100);
             assert!(text.contains(&format!("Usage: {}", entry.name)), "{text}");
             assert!(text.contains("Effect: "), "{text}");
@@ -71,10 +71,10 @@ fn every_example_is_a_line_that_parses() {
         for (example, statements) in examples(entry) {
             let mut named = false;
             for words in statements {
-                let prepared = prepare(&words, &mut Globals::default(), 100);
+                let prepared = parse(&words, &mut Globals::default(), 100);
                 match prepared {
-                    Ok(Prepared::Command(found, _)) => named |= found.name == entry.name,
-                    Ok(Prepared::Show(_)) => {}
+                    Ok(Parsed::Command(found, _)) => named |= found.name == entry.name,
+                    Ok(Parsed::Show(_)) => {}
                     Err(misled) => panic!("`{example}`: {}", misled.fault),
                 }
             }
@@ -98,7 +98,7 @@ fn every_global_option_reaches_every_command_that_does_not_define_it() {
 }
 
 /// Commands of the shell that do nothing but lead on; what they lead to is guarded by itself.
-fn leads_on(entry: &Entry) -> bool {
+fn leads_on(entry: &CommandSpec) -> bool {
     matches!(entry.name, "repl" | "exit")
 }
 
@@ -107,13 +107,13 @@ fn what_says_read_leaves_every_file_as_it_was() {
     let mut world = World::new();
     world.org("acme", &[("local", ""), ("dev", ""), ("prod", "")]);
     world.file("app.js", "");
-    fs::create_dir_all(world.paths().processes()).expect("a folder");
+    fs::create_dir_all(world.paths().processes()).expect("a directory");
     let before = world.tree();
     for entry in COMMANDS.iter().filter(|entry| entry.effect == Effect::Read && !leads_on(entry)) {
         for (example, _) in examples(entry).filter(|(example, _)| !follows(example)) {
             let ran = world.run(example);
-            assert_ne!(ran.code, 2, "`{example}`: {}", ran.talk);
-            assert_ne!(ran.code, 70, "`{example}`: {}", ran.talk);
+            assert_ne!(ran.code, 2, "`{example}`: {}", ran.stderr);
+            assert_ne!(ran.code, 70, "`{example}`: {}", ran.stderr);
             assert_eq!(world.tree(), before, "`{example}` changed something");
         }
     }
@@ -139,8 +139,8 @@ fn what_cannot_be_understood_is_told_in_json_if_that_is_wanted() {
         COMMANDS.iter().filter(|it| it.name != "watch").map(|entry| format!("{} --json --no-such-option", entry.name)),
     ) {
         let ran = world.run(&line);
-        assert_eq!((ran.code, ran.output.as_str()), (2, ""), "`{line}`: {}", ran.talk);
-        assert_eq!(error_of(&line, &ran.talk)["error"]["kind"], "usage", "`{line}`");
+        assert_eq!((ran.code, ran.output.as_str()), (2, ""), "`{line}`: {}", ran.stderr);
+        assert_eq!(error_of(&line, &ran.stderr)["error"]["kind"], "usage", "`{line}`");
     }
 }
 
@@ -159,7 +159,7 @@ fn with_json_what_is_said_is_data() {
     let mut world = World::new();
     world.org("acme", &[("local", ""), ("dev", "[org]\nname = \"acme\"\n"), ("prod", "")]);
     world.file("app.js", "");
-    fs::create_dir_all(world.paths().processes()).expect("a folder");
+    fs::create_dir_all(world.paths().processes()).expect("a directory");
     for entry in COMMANDS.iter().filter(|entry| entry.effect == Effect::Read && !leads_on(entry)) {
         for (example, statements) in examples(entry).filter(|(example, _)| !follows(example)) {
             let plain = statements.len() == 1 && !example.contains(['|', '>']);
@@ -170,7 +170,7 @@ fn with_json_what_is_said_is_data() {
             let line = format!("--json {example}");
             let ran = world.run(&line);
             if ran.code != 0 && ran.output.is_empty() {
-                error_of(&line, &ran.talk);
+                error_of(&line, &ran.stderr);
                 continue;
             }
             let data = serde_json::Deserializer::from_str(&ran.output).into_iter::<serde_json::Value>();
@@ -197,15 +197,15 @@ fn what_changes_something_is_refused_in_prod_when_nobody_can_answer() {
         for (example, statements) in examples(entry) {
             // An example may show a dry run, or set the scene with other commands first.
             let changes = statements.iter().all(|words| {
-                matches!(prepare(words, &mut Globals::default(), 100),
-                    Ok(Prepared::Command(_, ready)) if ready.effect() != Effect::Read)
+                matches!(parse(words, &mut Globals::default(), 100),
+                    Ok(Parsed::Command(_, ready)) if ready.effect() != Effect::Read)
             });
             if !changes || statements.iter().flatten().any(|word| word == "--yes" || word == "-y") {
                 continue;
             }
             let ran = world.run(example);
-            assert_eq!(ran.code, 4, "`{example}`: {}{}", ran.output, ran.talk);
-            assert!(ran.talk.contains("--yes"), "`{example}`: {}", ran.talk);
+            assert_eq!(ran.code, 4, "`{example}`: {}{}", ran.output, ran.stderr);
+            assert!(ran.stderr.contains("--yes"), "`{example}`: {}", ran.stderr);
             assert_eq!(world.tree(), before, "`{example}` changed something");
         }
     }

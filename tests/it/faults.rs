@@ -31,7 +31,7 @@
 //! | disk that stays full | `disks::a_child_waits_for_room_as_long_as_it_is_to_and_every_byte_it_loses_is_counted` |
 //! | read-only disk | `disks::on_a_disk_that_is_not_writable_processes_are_seen_and_nothing_is_lost` |
 //! | logs removed or cut | `disks::logs_that_are_removed_or_cut_go_on` |
-//! | folder removed | `disks::the_process_of_a_removed_folder_is_told_and_can_still_be_ended` |
+//! | directory removed | `disks::the_process_of_a_removed_directory_is_told_and_can_still_be_ended` |
 //! | FIFOs replaced by files | `disks::fifos_that_were_replaced_by_files_are_no_obstacle` |
 //! | record emptied, garbage or removed; worker or both killed then | `disks::a_record_that_is_empty_or_garbage_never_loses_the_process` |
 //! | … and the record before it as well | `disks::without_any_record_the_process_is_made_out_from_what_runs` |
@@ -40,7 +40,7 @@
 //! | 64 descriptors | `surroundings::sixty_four_descriptors_are_enough` |
 //! | fork refused to an ordinary user | `surroundings::a_user_who_may_not_fork_is_told_and_nothing_is_left` |
 //! | 500 processes of an ordinary user | `surroundings::an_ordinary_user_has_many_processes_and_every_word_of_them` |
-//! | the link to the release switched, the old release removed | `places::a_linked_folder_is_entered_anew_at_every_start` |
+//! | the link to the release switched, the old release removed | `places::a_linked_directory_is_entered_anew_at_every_start` |
 //! | the version of the interpreter removed, a newer one beside it | `places::a_program_whose_version_is_gone_is_found_again` |
 //! | another user's process that says it was started here | `identity::a_stranger_who_names_our_directory_is_neither_taken_nor_touched` |
 //! | a daemon whose service and supervisors were all killed; start and restart | `identity::a_daemon_of_a_dead_life_is_not_taken_for_the_service` |
@@ -72,7 +72,6 @@
 mod chaos;
 mod crashes;
 mod disks;
-mod field;
 mod halves;
 mod identity;
 mod kills;
@@ -80,6 +79,7 @@ mod many;
 mod names;
 mod places;
 mod rotation;
+mod sandbox;
 mod stops;
 mod surroundings;
 mod table;

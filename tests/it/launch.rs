@@ -28,8 +28,8 @@ fn tetra(world: &World, words: &[&str]) -> Output {
 
 /// Runs a line of `sh` with `tetra` in `PATH`.
 fn sh(world: &World, line: &str) -> Output {
-    let folder = Path::new(PROGRAM).parent().expect("a folder").display().to_string();
-    let path = format!("{folder}:{}", std::env::var("PATH").unwrap_or_default());
+    let directory = Path::new(PROGRAM).parent().expect("a directory").display().to_string();
+    let path = format!("{directory}:{}", std::env::var("PATH").unwrap_or_default());
     world.program("sh").arg("-c").arg(line).env("PATH", path).output().expect("sh starts")
 }
 

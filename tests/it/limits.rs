@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
-use tetra::supervise::limits::MemoryBy;
-use tetra::supervise::meta::{self, Memory, Meta, State};
+use tetra::supervise::limits::MemoryMethod;
+use tetra::supervise::meta::{self, Meta, OomVerdict, ProcessState};
 use tetra::sys::process;
 
 use crate::schema::{misfits, schema};
@@ -46,17 +46,17 @@ fn id(words: &[&str]) -> Vec<u32> {
     said.split_whitespace().map(|number| number.parse().expect("a number")).collect()
 }
 
-/// A folder that everybody may enter, below folders that everybody may pass.
-fn open_folder(world: &World) -> PathBuf {
-    for folder in [world.home().to_owned(), world.work()] {
-        fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).expect("a mode");
+/// A directory that everybody may enter, below directories that everybody may pass.
+fn open_dir(world: &World) -> PathBuf {
+    for directory in [world.home().to_owned(), world.work()] {
+        fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).expect("a mode");
     }
     world.work()
 }
 
 /// The memory limit that the kernel holds a process to, in bytes.
 fn memory_limit(meta: &Meta) -> u64 {
-    if meta.life.memory_by == MemoryBy::Data {
+    if meta.run_state.memory_method == MemoryMethod::Data {
         return limit(meta.pid, "Max data size").0.parse().expect("a number");
     }
     let groups = fs::read_to_string(format!("/proc/{}/cgroup", meta.pid)).expect("groups");
@@ -78,7 +78,7 @@ fn the_kernel_holds_a_process_to_what_was_said_through_every_kind_of_start() {
         let meta = record(world, name);
         assert_eq!(limit(meta.pid, "Max open files"), (nofile.to_owned(), nofile.to_owned()), "{name}");
         assert_eq!(limit(meta.pid, "Max processes"), ("4321".to_owned(), "4321".to_owned()), "{name}");
-        assert_ne!(meta.life.memory_by, MemoryBy::Nothing);
+        assert_ne!(meta.run_state.memory_method, MemoryMethod::Nothing);
         assert_eq!(memory_limit(&meta), 300 << 20, "{name}");
     };
     check(&world, "a", "321");
@@ -107,7 +107,7 @@ fn the_kernel_holds_a_process_to_what_was_said_through_every_kind_of_start() {
     world.run("tsm stop b").done();
     world.run("tsm start b --limit-nofile 0 --memory-max none").done();
     let meta = record(&world, "b");
-    assert_eq!((limit(meta.pid, "Max open files"), meta.life.memory_by), (own, MemoryBy::Nothing));
+    assert_eq!((limit(meta.pid, "Max open files"), meta.run_state.memory_method), (own, MemoryMethod::Nothing));
 }
 
 #[test]
@@ -119,28 +119,28 @@ fn what_needs_too_much_memory_ends_and_the_reason_is_known() {
                 sys.exit(subprocess.run([sys.executable, __file__, 'grow']).returncode % 256)\n";
     world.file("grow.py", grow);
     world.run("tsm start --no-wait --name a --memory-max 100M -- python3 grow.py").done();
-    eventually("it ended", || record(&world, "a").state == State::Crashed);
+    eventually("it ended", || record(&world, "a").state == ProcessState::Crashed);
     let meta = record(&world, "a");
     let said = world.run("tsm why a").done();
-    match meta.life.memory_by {
-        MemoryBy::Group => {
+    match meta.run_state.memory_method {
+        MemoryMethod::Group => {
             let exit = meta.last_exit.expect("an end");
-            if exit.memory.is_some() {
-                assert_eq!(exit.memory, Some(Memory::Certain));
+            if exit.oom.is_some() {
+                assert_eq!(exit.oom, Some(OomVerdict::Certain));
                 assert!(said.contains("their limit of 100M"), "{said}");
             } else {
                 // The grown child alone was killed, and its parent passed that on as a code of its own.
                 assert!(said.contains("exit 247"), "{said}");
             }
         }
-        MemoryBy::Data => assert!(said.contains("memory"), "{said}"),
-        MemoryBy::Nothing => panic!("there is a limit"),
+        MemoryMethod::Data => assert!(said.contains("memory"), "{said}"),
+        MemoryMethod::Nothing => panic!("there is a limit"),
     }
     world.run("tsm start --no-wait --name b --memory-max 60M -- python3 -c 'x = bytearray(200 << 20)'").done();
-    eventually("it ended", || record(&world, "b").state == State::Crashed);
+    eventually("it ended", || record(&world, "b").state == ProcessState::Crashed);
     let meta = record(&world, "b");
-    if meta.life.memory_by == MemoryBy::Group {
-        assert_eq!(meta.last_exit.expect("an end").memory, Some(Memory::Certain));
+    if meta.run_state.memory_method == MemoryMethod::Group {
+        assert_eq!(meta.last_exit.expect("an end").oom, Some(OomVerdict::Certain));
         assert!(world.run("tsm why b").done().contains("used more than their limit of 60M"));
     } else {
         assert!(world.run("tsm why b").done().contains("it ran out of memory"));
@@ -171,13 +171,13 @@ fn the_resources_of_the_environment_are_the_usual_limits() {
 #[test]
 fn a_limit_above_what_is_allowed_is_told_and_leaves_nothing() {
     let mut world = World::new();
-    let beyond = process::most_files() + 1;
+    let beyond = process::fd_limit() + 1;
     let said = world.run(&format!("tsm start --name a --limit-nofile {beyond} -- sleep 1000")).failed(1);
     assert!(said.contains(&format!("failed to limit open files to {beyond}")) && said.contains("ulimit -Hn"), "{said}");
     assert!(!world.paths().process(&"a".parse().expect("a name")).exists());
     world.file("tetra.toml", &format!("[resources]\nlimit_nofile = {beyond}\n"));
     let ran = world.run("tsm start --name a -- sleep 1000");
-    assert!(ran.talk.contains("no more is allowed here"), "{}", ran.talk);
+    assert!(ran.stderr.contains("no more is allowed here"), "{}", ran.stderr);
     ran.done();
     assert_eq!(record(&world, "a").run.limits.nofile, beyond - 1);
     for line in ["--memory-max 300", "--limit-nofile many"] {
@@ -202,8 +202,8 @@ fn a_process_runs_as_another_user_in_all_respects_and_its_log_stays_ours() {
     if !may_become_others(&mut world) {
         return;
     }
-    let folder = open_folder(&world);
-    fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).expect("a mode");
+    let directory = open_dir(&world);
+    fs::set_permissions(&directory, fs::Permissions::from_mode(0o777)).expect("a mode");
     world.file(
         "who.sh",
         "env -0 > seen.new && mv seen.new seen\necho out > /dev/stdout\necho err > /dev/stderr\nexec sleep 1000\n",
@@ -212,14 +212,14 @@ fn a_process_runs_as_another_user_in_all_respects_and_its_log_stays_ours() {
     let line = format!("tsm start --name a --user {OTHER} --env a.env --pre-hook 'id -u > hook' -- bash who.sh");
     world.run(&line).done();
     let meta = record(&world, "a");
-    eventually("it wrote its variables", || folder.join("seen").exists());
+    eventually("it wrote its variables", || directory.join("seen").exists());
     let [uid, gid, groups] = [id(&["-u", OTHER]), id(&["-g", OTHER]), id(&["-G", OTHER])];
     assert_eq!(status(meta.pid, "Uid:"), [uid[0]; 4]);
     assert_eq!(status(meta.pid, "Gid:"), [gid[0]; 4]);
     assert_eq!(status(meta.pid, "Groups:"), groups);
-    let hook = fs::read_to_string(folder.join("hook")).expect("the pre-start command ran");
+    let hook = fs::read_to_string(directory.join("hook")).expect("the pre-start command ran");
     assert_eq!(hook.trim(), uid[0].to_string());
-    let seen = fs::read_to_string(folder.join("seen")).expect("variables");
+    let seen = fs::read_to_string(directory.join("seen")).expect("variables");
     let seen: Vec<&str> = seen.split('\0').collect();
     for pair in ["USER=nobody", "LOGNAME=nobody", "FROM=file"] {
         assert!(seen.contains(&pair), "{pair}: {seen:?}");
@@ -248,7 +248,7 @@ fn an_ordinary_user_is_limited_too_and_told_by_what() {
     // Where root runs the tests it becomes somebody who may make no control group.
     let own = process::own_uid();
     let uid = if own == 0 { id(&["-u", OTHER])[0] } else { own };
-    open_folder(&world);
+    open_dir(&world);
     fs::set_permissions(world.home(), fs::Permissions::from_mode(0o777)).expect("a mode");
     let program = world.home().join("tetra-of-all");
     crate::program::copy(Path::new(PROGRAM), &program);
@@ -266,27 +266,27 @@ fn an_ordinary_user_is_limited_too_and_told_by_what() {
     let greedy = ["tsm", "start", "--name", "b", "--memory-max", "100M", "python3", "-c", "x = bytearray(300 << 20)"];
     let (code, _, talk) = run(&greedy);
     assert_eq!(code, Some(1), "{talk}");
-    match meta.life.memory_by {
-        MemoryBy::Data => {
+    match meta.run_state.memory_method {
+        MemoryMethod::Data => {
             assert!(words.contains("memory 300M (private memory of each process; no control group"), "{words}");
             assert!(talk.contains("MemoryError"), "{talk}");
         }
-        MemoryBy::Group => assert!(words.contains("memory 300M (all its processes together"), "{words}"),
-        MemoryBy::Nothing => panic!("there is a limit"),
+        MemoryMethod::Group => assert!(words.contains("memory 300M (all its processes together"), "{words}"),
+        MemoryMethod::Nothing => panic!("there is a limit"),
     }
     assert_eq!(run(&["tsm", "delete", "all", "--yes"]).0, Some(0));
 }
 
 #[test]
-fn whom_a_folder_is_closed_to_cannot_run_there() {
+fn whom_a_directory_is_closed_to_cannot_run_there() {
     let mut world = World::new();
     let said = world.run("tsm start --user nobdy -- sleep 1000").failed(5);
     assert!(said.contains("there is no user `nobdy`") && said.contains("did you mean `nobody`?"), "{said}");
     if !may_become_others(&mut world) {
         return;
     }
-    let closed = open_folder(&world).join("closed");
-    fs::create_dir(&closed).expect("a folder");
+    let closed = open_dir(&world).join("closed");
+    fs::create_dir(&closed).expect("a directory");
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).expect("a mode");
     let said = world.run(&format!("tsm start --name a --user {OTHER} --cwd closed -- sleep 1000")).failed(1);
     assert!(said.contains("failed to enter `") && said.contains("Permission denied"), "{said}");
@@ -301,7 +301,7 @@ fn another_user_says_that_it_is_ready_and_is_looked_at_as_itself() {
     if !may_become_others(&mut world) {
         return;
     }
-    open_folder(&world);
+    open_dir(&world);
     let program = "import os, socket, time\nname = os.environ['NOTIFY_SOCKET']\n\
                    s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n\
                    s.connect('\\0' + name[1:] if name[0] == '@' else name)\ns.send(b'READY=1')\ntime.sleep(1000)\n";

@@ -1,12 +1,13 @@
 //! The one integration crate: it links once, and its parts share what they need.
 
-mod ask;
-mod attend;
 mod belonging;
-mod breaking;
+mod commands;
 mod completions;
+mod confirm;
 mod env;
+mod eval;
 mod examples;
+mod fault_injection;
 mod faults;
 mod imports;
 mod launch;
@@ -18,17 +19,16 @@ mod pty;
 mod readme;
 mod repl;
 mod rights;
-mod road;
-mod rough;
+mod robustness;
 mod schema;
 mod services;
 mod setup;
+mod sidecar;
 mod sshd;
 mod start;
 mod supervise;
 mod tidy;
 mod transcript;
 mod trust;
-mod verbs;
 mod waiting;
 mod world;

@@ -5,14 +5,14 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use tetra::base::fault::{Fault, Kind};
+use tetra::base::fault::{Fault, FaultKind};
 use tetra::base::time::Timestamp;
-use tetra::report::screen::{Picture, Scene, Screen};
+use tetra::report::screen::{Screen, ScreenSource, Snapshot};
 use tetra::report::{Cell, Table};
-use tetra::shell::mistake;
+use tetra::shell::panics;
 use tetra::sys::signal;
 
-use crate::pty::{Home, Manners, Terminal};
+use crate::pty::{Terminal, TerminalBehavior, TestHome};
 use crate::schema::{misfits, schema};
 use crate::world::World;
 
@@ -21,21 +21,21 @@ const ENTER: &str = "\r";
 const CTRL_C: &str = "\x03";
 
 /// Runs the program in a home, without a terminal.
-fn tetra(home: &Home, words: &[&str]) -> Output {
+fn tetra(home: &TestHome, words: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tetra"));
     command.args(words).env_clear().envs(home.variables()).current_dir(home.path("home"));
     command.stdin(std::process::Stdio::null()).output().expect("the program starts")
 }
 
-fn done(home: &Home, words: &[&str]) -> String {
+fn done(home: &TestHome, words: &[&str]) -> String {
     let output = tetra(home, words);
     assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("text")
 }
 
 /// A home with two processes, api and web, that said something.
-fn two() -> Home {
-    let home = Home::new();
+fn two() -> TestHome {
+    let home = TestHome::new();
     for name in ["api", "web"] {
         let line = format!("echo {name} is up; exec sleep 600");
         done(&home, &["tsm", "start", "--name", name, "bash", "-c", &line]);
@@ -43,7 +43,7 @@ fn two() -> Home {
     home
 }
 
-fn monitor(home: &Home, words: &[&str]) -> Terminal {
+fn monitor(home: &TestHome, words: &[&str]) -> Terminal {
     let mut command = home.tetra();
     command.args(words);
     let terminal = Terminal::start(command);
@@ -52,7 +52,7 @@ fn monitor(home: &Home, words: &[&str]) -> Terminal {
 }
 
 /// What a process is now.
-fn info(home: &Home, name: &str) -> serde_json::Value {
+fn info(home: &TestHome, name: &str) -> serde_json::Value {
     let info: serde_json::Value = serde_json::from_str(&done(home, &["tsm", "info", name, "--json"])).expect("JSON");
     info.get(0).cloned().unwrap_or(info)
 }
@@ -141,7 +141,7 @@ fn a_signal_ends_it_with_the_terminal_as_it_was() {
     let mut command = home.tetra();
     command.args(["tsm", "monitor", "-n", "1h"]);
     // Nothing is asked of the terminal, so that it may be one that does not answer.
-    let mut terminal = Terminal::with_manners(command, Manners::Mute);
+    let mut terminal = Terminal::with_behavior(command, TerminalBehavior::Silent);
     terminal.wait_for("api is up");
     terminal.signal(Signal::SIGTERM);
     is_left(&mut terminal, 143);
@@ -160,33 +160,37 @@ fn a_hang_up_ends_it_with_the_terminal_as_it_was() {
 const INSIDE: &str = "TETRA_TEST_INSIDE";
 
 /// Shows two processes, and then makes a mistake.
-struct Mistaken {
+struct PanickingSource {
     looks: u32,
 }
 
-impl Scene for Mistaken {
-    fn look(&mut self, _: Timestamp, _: Option<&str>, _: usize) -> Result<Picture, Fault> {
+impl ScreenSource for PanickingSource {
+    fn snapshot(&mut self, _: Timestamp, _: Option<&str>, _: usize) -> Result<Snapshot, Fault> {
         self.looks += 1;
         assert!(self.looks < 3, "one and one is three");
         let mut table = Table::new(&[("name", "NAME")]);
         table.row(vec![Cell::from("api").text("api")]);
-        Ok(Picture { table, lines: Vec::new() })
+        Ok(Snapshot { table, lines: Vec::new() })
     }
 }
 
 #[test]
 fn a_mistake_in_the_view_is_told_with_the_terminal_as_it_was() {
     if std::env::var_os(INSIDE).is_some() {
-        mistake::keep_quiet();
-        signal::listen().expect("signals");
+        panics::install_hook();
+        signal::install_handlers().expect("signals");
         let mut world = World::with(&[("TERM", "xterm-256color")]);
-        let screen = Screen { every: Duration::from_millis(50), scene: Box::new(Mistaken { looks: 0 }) };
+        let screen = Screen { interval: Duration::from_millis(50), source: Box::new(PanickingSource { looks: 0 }) };
         let fault = world.shown(screen).expect_err("the scene makes a mistake");
-        assert_eq!((fault.kind, fault.to_string().contains("one and one is three")), (Kind::Bug, true), "{fault}");
+        assert_eq!(
+            (fault.kind, fault.to_string().contains("one and one is three")),
+            (FaultKind::Internal, true),
+            "{fault}"
+        );
         writeln!(std::io::stdout(), "told: {fault}").expect("written");
         return;
     }
-    let home = Home::new();
+    let home = TestHome::new();
     let own = std::env::current_exe().expect("this program");
     let mut command = home.command(own.to_str().expect("text"));
     command.args(["--exact", "monitor::a_mistake_in_the_view_is_told_with_the_terminal_as_it_was", "--nocapture"]);

@@ -12,11 +12,11 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::breaking::{self, SmallDisk};
+use crate::fault_injection::{self, SmallDisk};
 use crate::schema::{misfits, schema};
 use crate::world::{PROGRAM, World};
 
-/// A world with an organization called acme, and the folder of its environments.
+/// A world with an organization called acme, and the directory of its environments.
 fn acme() -> (World, PathBuf) {
     acme_with(&[])
 }
@@ -53,10 +53,10 @@ fn body(path: &Path) -> String {
     read(path).splitn(7, '\n').last().unwrap_or_default().to_owned()
 }
 
-/// Every file below a folder with its bytes.
-fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+/// Every file below a directory with its bytes.
+fn files(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut found = Vec::new();
-    for entry in fs::read_dir(folder).expect("listed").flatten() {
+    for entry in fs::read_dir(dir).expect("listed").flatten() {
         match entry.path() {
             path if path.is_dir() => found.extend(files(&path)),
             path => found.push((path.clone(), fs::read(&path).expect("read"))),
@@ -69,19 +69,19 @@ fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 #[test]
 fn a_new_organization_is_whole_and_stays_as_it_is() {
     let (mut world, environments) = acme();
-    let folder = environments.parent().expect("a folder").to_owned();
+    let directory = environments.parent().expect("a directory").to_owned();
     for file in ["manifest.toml", "environments/local.toml", ".gitignore", "secrets/.gitignore"] {
-        assert!(folder.join(file).is_file(), "{file}");
+        assert!(directory.join(file).is_file(), "{file}");
     }
-    assert!(folder.join("history").is_dir() && folder.join("profiles").is_dir());
+    assert!(directory.join("history").is_dir() && directory.join("profiles").is_dir());
     let mode =
-        std::os::unix::fs::PermissionsExt::mode(&fs::metadata(folder.join("secrets")).expect("there").permissions());
+        std::os::unix::fs::PermissionsExt::mode(&fs::metadata(directory.join("secrets")).expect("there").permissions());
     assert_eq!(mode & 0o777, 0o700);
     assert!(read(environments.join("local.toml")).contains("command = \"tetra serve\""));
     change(&environments.join("local.toml"), "4444", "5555");
-    let before = files(&folder);
+    let before = files(&directory);
     assert!(world.run("org init acme").done().contains("nothing was changed"));
-    assert_eq!(files(&folder), before);
+    assert_eq!(files(&directory), before);
     assert!(world.run("org env validate").done().is_empty());
 }
 
@@ -98,14 +98,14 @@ fn a_server_has_no_source() {
 fn what_says_the_same_is_not_written_again() {
     let (mut world, environments) = acme();
     world.run("org promote @dev").done();
-    let before = files(environments.parent().expect("a folder"));
+    let before = files(environments.parent().expect("a directory"));
     assert!(world.run("org promote @dev").done().contains("up to date"));
     change(&environments.join("local.toml"), "# the same everywhere", "# everywhere");
     assert!(world.run("org promote @dev").done().contains("up to date"));
     let local = environments.join("local.toml");
     let without =
         |all: &[(PathBuf, Vec<u8>)]| all.iter().filter(|(path, _)| *path != local).cloned().collect::<Vec<_>>();
-    assert_eq!(without(&files(environments.parent().expect("a folder"))), without(&before));
+    assert_eq!(without(&files(environments.parent().expect("a directory"))), without(&before));
     let states = world.run("org status --json").done();
     assert!(states.contains("\"up-to-date\""), "{states}");
 }
@@ -113,7 +113,7 @@ fn what_says_the_same_is_not_written_again() {
 #[test]
 fn nothing_is_written_if_one_of_several_is_wrong() {
     let (mut world, environments) = acme();
-    fs::write(environments.parent().expect("a folder").join("profiles/strict.toml"), "schema = 1\nextends = \"builtin:dev\"\n[require]\n\"resources.memory_max\" = { min = 9999 }\n[forbid]\n\"logging.level\" = { eq = \"debug\" }\n").expect("written");
+    fs::write(environments.parent().expect("a directory").join("profiles/strict.toml"), "schema = 1\nextends = \"builtin:dev\"\n[require]\n\"resources.memory_max\" = { min = 9999 }\n[forbid]\n\"logging.level\" = { eq = \"debug\" }\n").expect("written");
     let said = world.run("org promote @dev @strict --yes").failed(20);
     assert!(
         said.contains("2 rules") && said.contains("resources.memory_max") && said.contains("logging.level"),
@@ -121,14 +121,14 @@ fn nothing_is_written_if_one_of_several_is_wrong() {
     );
     assert!(!environments.join("dev.toml").exists() && !environments.join("strict.toml").exists());
     let dry = world.run("org promote @dev @staging --dry-run");
-    assert!(dry.talk.contains("dev.toml would be written") && dry.output.contains("resources.memory_max"), "{dry:?}");
+    assert!(dry.stderr.contains("dev.toml would be written") && dry.output.contains("resources.memory_max"), "{dry:?}");
     assert!(!environments.join("dev.toml").exists());
 }
 
 #[test]
 fn an_environment_of_ones_own_takes_six_lines() {
     let (mut world, environments) = acme();
-    fs::write(environments.parent().expect("a folder").join("profiles/eu-canary.toml"), "schema = 1\nname = \"eu-canary\"\nextends = \"builtin:prod\"\n[set]\n\"resources.memory_max\" = 2048\n\"daemon.unit\" = \"tetra-eu-canary.service\"\n\"services.*.env_file\" = \"env/eu-canary.env\"\n").expect("written");
+    fs::write(environments.parent().expect("a directory").join("profiles/eu-canary.toml"), "schema = 1\nname = \"eu-canary\"\nextends = \"builtin:prod\"\n[set]\n\"resources.memory_max\" = 2048\n\"daemon.unit\" = \"tetra-eu-canary.service\"\n\"services.*.env_file\" = \"env/eu-canary.env\"\n").expect("written");
     assert!(world.run("org promote @eu-canary").failed(4).contains("prod"), "it is guarded as its root is");
     world.run("org promote @eu-canary --yes").done();
     let made = read(environments.join("eu-canary.toml"));
@@ -431,13 +431,13 @@ fn an_editor_edits_a_copy_that_has_to_make_sense() {
 #[test]
 fn two_at_once_wait_for_each_other_and_not_for_ever() {
     let (world, environments) = acme();
-    let folder = fs::File::open(environments.parent().expect("a folder")).expect("opened");
-    folder.lock().expect("locked");
+    let directory = fs::File::open(environments.parent().expect("a directory")).expect("opened");
+    directory.lock().expect("locked");
     let begun = Instant::now();
     let held = world.program(PROGRAM).args(["org", "promote", "@dev"]).output().expect("it starts");
     assert_eq!(held.status.code(), Some(10), "{}", String::from_utf8_lossy(&held.stderr));
     assert!(begun.elapsed() < Duration::from_secs(30) && !environments.join("dev.toml").exists());
-    drop(folder);
+    drop(directory);
     let children: Vec<_> = (0..6)
         .map(|number| {
             let set = format!("resources.memory_max={}", 100 + number);
@@ -460,7 +460,7 @@ fn two_at_once_wait_for_each_other_and_not_for_ever() {
 
 #[test]
 fn killed_at_any_moment_nothing_is_lost_or_half_written() {
-    if !breaking::can_break() {
+    if !fault_injection::can_break() {
         return;
     }
     let old = RefCell::new(Vec::new());
@@ -473,7 +473,7 @@ fn killed_at_any_moment_nothing_is_lost_or_half_written() {
         world
     };
     let moments =
-        breaking::killed_everywhere(prepare, (&["org", "promote", "@dev", "@staging"], ""), |world, moment| {
+        fault_injection::killed_everywhere(prepare, (&["org", "promote", "@dev", "@staging"], ""), |world, moment| {
             let environments = world.paths().orgs().join("acme/environments");
             let old = old.borrow();
             assert_eq!(read(environments.join("local.toml")), old[0]);
@@ -489,7 +489,7 @@ fn killed_at_any_moment_nothing_is_lost_or_half_written() {
                 world.run(&format!("org rollback @{env}")).done();
                 assert_eq!(body(&environments.join(format!("{env}.toml"))), body_of(old));
             }
-            let left = breaking::half_written(world.home());
+            let left = fault_injection::half_written(world.home());
             assert!(left.is_empty(), "{moment}: {left:?}");
         });
     assert!(moments > 12, "only {moments} moments were tried");
@@ -497,17 +497,17 @@ fn killed_at_any_moment_nothing_is_lost_or_half_written() {
 
 #[test]
 fn an_organization_is_made_whole_however_often_that_is_interrupted() {
-    if !breaking::can_break() {
+    if !fault_injection::can_break() {
         return;
     }
-    let moments = breaking::killed_everywhere(World::new, (&["org", "init", "acme"], ""), |world, moment| {
+    let moments = fault_injection::killed_everywhere(World::new, (&["org", "init", "acme"], ""), |world, moment| {
         world.run("org init acme").done();
         world.run("org env validate").done();
-        let folder = world.paths().orgs().join("acme");
+        let directory = world.paths().orgs().join("acme");
         for file in ["manifest.toml", "environments/local.toml", ".gitignore", "secrets/.gitignore"] {
-            assert!(!read(folder.join(file)).is_empty(), "{file}: {moment}");
+            assert!(!read(directory.join(file)).is_empty(), "{file}: {moment}");
         }
-        let left = breaking::half_written(world.home());
+        let left = fault_injection::half_written(world.home());
         assert!(left.is_empty(), "{moment}: {left:?}");
     });
     assert!(moments > 8, "only {moments} moments were tried");
@@ -525,9 +525,9 @@ fn a_full_disk_changes_nothing() {
     let run = |words: &[&str]| disk.run(&world, (words, ""));
     assert!(run(&["org", "init", "acme"]).status.success());
     assert!(run(&["org", "promote", "@dev"]).status.success());
-    let folder = disk.path().join("tetra/org");
-    change(&folder.join("acme/environments/local.toml"), "4444", "5555");
-    let before = files(&folder);
+    let directory = disk.path().join("tetra/org");
+    change(&directory.join("acme/environments/local.toml"), "4444", "5555");
+    let before = files(&directory);
     disk.fill();
     for words in [["org", "init", "other"], ["org", "promote", "@dev"]] {
         let said = run(&words);
@@ -535,14 +535,14 @@ fn a_full_disk_changes_nothing() {
         assert_eq!(said.status.code(), Some(1), "{words:?}: {talk}");
         assert!(talk.contains("make room on the disk"), "{words:?}: {talk}");
     }
-    let changed: Vec<_> = files(&folder).into_iter().filter(|file| !before.contains(file)).collect();
+    let changed: Vec<_> = files(&directory).into_iter().filter(|file| !before.contains(file)).collect();
     assert!(changed.is_empty(), "{changed:?}");
     disk.empty();
     for words in [["org", "promote", "@dev"], ["org", "init", "other"]] {
         let after = run(&words);
         assert!(after.status.success(), "{}", String::from_utf8_lossy(&after.stderr));
     }
-    assert!(read(folder.join("other/environments/local.toml")).contains("SOURCE OF TRUTH"));
+    assert!(read(directory.join("other/environments/local.toml")).contains("SOURCE OF TRUTH"));
 }
 
 #[test]
@@ -588,7 +588,7 @@ fn what_json_prints_fits_the_schemas() {
 
 #[test]
 fn a_write_that_fails_anywhere_changes_nothing_or_everything() {
-    if !breaking::can_break() {
+    if !fault_injection::can_break() {
         return;
     }
     let (mut failed, mut done) = (0, 0);
@@ -599,7 +599,7 @@ fn a_write_that_fails_anywhere_changes_nothing_or_everything() {
             change(&environments.join("local.toml"), "4444", "5555");
             let old = read(environments.join("dev.toml"));
             let fault = format!("error={error}");
-            let ended = breaking::broken(&world, (calls, &fault, number), (&["org", "promote", "@dev"], ""));
+            let ended = fault_injection::broken(&world, (calls, &fault, number), (&["org", "promote", "@dev"], ""));
             let now = read(environments.join("dev.toml"));
             world.run("org env validate dev").done();
             world.run("org history @dev").done();
@@ -690,7 +690,7 @@ fn old_versions_are_taken_away_and_the_chain_stays() {
     assert_eq!(copies("dev"), 8);
     change(&environments.with_file_name("manifest.toml"), "history_retention = 50", "history_retention = 3");
     let plan = world.run("org history prune @dev @prod --dry-run");
-    assert!(plan.talk.contains("4 files would be removed"), "{plan:?}");
+    assert!(plan.stderr.contains("4 files would be removed"), "{plan:?}");
     assert!(plan.output.contains("dev_20200101_000000.toml") && copies("dev") == 8, "{plan:?}");
     world.run("org history prune @prod").failed(4);
     world.run("org history prune --yes").done();
@@ -740,7 +740,7 @@ fn no_message_shows_a_secret() {
         fs::write(&local, format!("{good}\n{broken}")).expect("written");
         for line in lines.iter().chain(&more) {
             let ran = world.run(line);
-            let said = format!("{}{}", ran.output, ran.talk);
+            let said = format!("{}{}", ran.output, ran.stderr);
             assert!(!said.contains(canary), "`{line}` with {broken}: {said}");
             heard.push_str(&said);
         }
@@ -752,7 +752,7 @@ fn no_message_shows_a_secret() {
     fs::write(&dev, read(&dev) + &format!("[own]\napi_key = \"{canary}\"\n")).expect("written");
     for line in ["org promote @dev", "org diff @dev", "org rollback @dev", "org env validate dev", "org env show dev"] {
         let ran = world.run(line);
-        assert!(!format!("{}{}", ran.output, ran.talk).contains(canary), "`{line}`: {ran:?}");
+        assert!(!format!("{}{}", ran.output, ran.stderr).contains(canary), "`{line}`: {ran:?}");
     }
 }
 
@@ -767,11 +767,11 @@ fn an_environment_is_applied_once_and_never_over_what_somebody_saved() {
     world.run("org promote @dev @prod --yes").done();
     world.run("org apply @prod").failed(4);
     let plan = world.run("org apply @dev --dry-run");
-    assert!(plan.output.contains("added") && plan.talk.contains("nothing was changed"), "{plan:?}");
+    assert!(plan.output.contains("added") && plan.stderr.contains("nothing was changed"), "{plan:?}");
     let services = world.paths().services_available();
     assert!(!services.exists());
     let ran = world.run("org apply @dev");
-    assert!(ran.talk.contains("web: ") && ran.talk.contains("nowhere is not there"), "{ran:?}");
+    assert!(ran.stderr.contains("web: ") && ran.stderr.contains("nowhere is not there"), "{ran:?}");
     assert!(read(services.join("tetra.tsm")).contains("TETRA_MADE_FROM=\"acme/dev\""));
     let enabled = world.paths().services_enabled();
     assert!(enabled.join("tetra.tsm").exists() && !enabled.join("web.tsm").exists());
@@ -814,7 +814,7 @@ fn what_comes_of_a_promotion_makes_sense_or_is_not_written() {
     assert!(!environments.join("dev.toml").exists());
     fs::write(&local, good.clone() + "\n[own]\nword = \"${NONE:-x}}\"\n").expect("written");
     let ran = world.run("org promote @dev");
-    assert!(ran.code == 0 && ran.talk.contains("W-STRAY-BRACE"), "{ran:?}");
+    assert!(ran.code == 0 && ran.stderr.contains("W-STRAY-BRACE"), "{ran:?}");
     for env in ["local", "dev"] {
         assert!(world.run(&format!("org env validate {env}")).output.contains("W-STRAY-BRACE"), "{env}");
         world.run(&format!("org env validate {env}")).failed(3);
@@ -831,6 +831,6 @@ fn what_comes_of_a_promotion_makes_sense_or_is_not_written() {
     world.run("org promote @dev @staging").done();
     world.run("org env validate dev").done();
     let ran = world.run("org env validate staging");
-    assert!(ran.output.contains("`services.web.cwd` is in a home folder"), "{ran:?}");
+    assert!(ran.output.contains("`services.web.cwd` is in a home directory"), "{ran:?}");
     ran.failed(3);
 }

@@ -22,24 +22,24 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const QUERY: &[u8] = b"\x1b[6n";
 
 /// A home of its own for one test.
-pub(crate) struct Home {
-    folder: tempfile::TempDir,
+pub(crate) struct TestHome {
+    dir: tempfile::TempDir,
 }
 
-impl Home {
+impl TestHome {
     pub(crate) fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a home for the test");
+        let directory = tempfile::tempdir().expect("a home for the test");
         for name in ["home", "config", "state", "tetra", "tmp"] {
-            std::fs::create_dir(folder.path().join(name)).expect("a home for the test");
+            std::fs::create_dir(directory.path().join(name)).expect("a home for the test");
         }
-        Self { folder }
+        Self { dir: directory }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.dir.path().join(name)
     }
 
-    /// Puts a file below the home, with its folders.
+    /// Puts a file below the home, with its directories.
     pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().expect("a home for the test")).expect("a home for the test");
@@ -49,8 +49,8 @@ impl Home {
 
     /// Every file below `name` whose content holds `text`.
     pub(crate) fn files_with(&self, name: &str, text: &str) -> Vec<PathBuf> {
-        fn search(folder: &Path, text: &[u8], found: &mut Vec<PathBuf>) {
-            for entry in std::fs::read_dir(folder).expect("a home for the test").flatten() {
+        fn search(directory: &Path, text: &[u8], found: &mut Vec<PathBuf>) {
+            for entry in std::fs::read_dir(directory).expect("a home for the test").flatten() {
                 let path = entry.path();
                 if path.is_dir() {
                     search(&path, text, found);
@@ -99,7 +99,7 @@ impl Home {
 }
 
 /// What a test started ends with it, also when it fails.
-impl Drop for Home {
+impl Drop for TestHome {
     fn drop(&mut self) {
         if self.path("tetra/tsm/runtime/processes").exists() {
             let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tetra"));
@@ -110,9 +110,9 @@ impl Drop for Home {
 
 /// Whether the terminal answers where its cursor is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Manners {
+pub(crate) enum TerminalBehavior {
     Answers,
-    Mute,
+    Silent,
 }
 
 /// A program in a terminal.
@@ -122,11 +122,11 @@ pub(crate) struct Terminal {
     _slave: Box<dyn SlavePty + Send>,
     writer: Option<File>,
     child: Box<dyn Child + Send + Sync>,
-    seen: Arc<Seen>,
+    seen: Arc<SharedState>,
     pump: Option<JoinHandle<()>>,
 }
 
-struct Seen {
+struct SharedState {
     /// The terminal is being closed: whoever reads it has to let go.
     closing: AtomicBool,
     state: Mutex<State>,
@@ -143,10 +143,10 @@ struct State {
 
 impl Terminal {
     pub(crate) fn start(command: CommandBuilder) -> Self {
-        Self::with_manners(command, Manners::Answers)
+        Self::with_behavior(command, TerminalBehavior::Answers)
     }
 
-    pub(crate) fn with_manners(command: CommandBuilder, manners: Manners) -> Self {
+    pub(crate) fn with_behavior(command: CommandBuilder, manners: TerminalBehavior) -> Self {
         let size = PtySize { rows: 24, cols: 100, ..PtySize::default() };
         let pair = native_pty_system().openpty(size).expect("a terminal for the test");
         let child = pair.slave.spawn_command(command).expect("a terminal for the test");
@@ -156,8 +156,11 @@ impl Terminal {
             0,
         );
         let state = State { screen, bytes: Vec::new(), pending: Vec::new() };
-        let seen =
-            Arc::new(Seen { closing: AtomicBool::new(false), state: Mutex::new(state), changed: Condvar::new() });
+        let seen = Arc::new(SharedState {
+            closing: AtomicBool::new(false),
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+        });
         let end = open_end(&*pair.master);
         let mut reader = end.try_clone().expect("a terminal for the test");
         let mut answers = end.try_clone().expect("a terminal for the test");
@@ -168,7 +171,7 @@ impl Terminal {
                 let Ok(count @ 1..) = reader.read(&mut buffer) else { break };
                 let replies = feed.state.lock().expect("a terminal for the test").take(&buffer[..count]);
                 feed.changed.notify_all();
-                if manners == Manners::Answers {
+                if manners == TerminalBehavior::Answers {
                     for reply in replies {
                         let _ = answers.write_all(reply.as_bytes());
                     }
@@ -334,7 +337,7 @@ impl Drop for Terminal {
     }
 }
 
-impl Seen {
+impl SharedState {
     /// Waits until the terminal has something to read; false once it is being closed.
     fn wait_readable(&self, end: &File) -> bool {
         const LOOK_AGAIN: u16 = 20;

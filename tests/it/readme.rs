@@ -6,7 +6,7 @@ use std::path::Path;
 
 use tetra::command::registry::COMMANDS;
 
-use crate::transcript::{Home, free_port};
+use crate::transcript::{SessionHome, free_port};
 
 const OPENING: &str = "<!-- commands: written by `UPDATE=1 cargo test --test it readme` -->\n";
 const CLOSING: &str = "<!-- end of commands -->\n";
@@ -72,7 +72,7 @@ fn the_session_with_environments_works_as_it_stands() {
     let (_, rest) = readme.split_once("```sh\ntsm org init").expect("the session begins with an organization");
     let (session, _) = rest.split_once("```").expect("the session ends");
     for shell in ["bash", "zsh"] {
-        let home = Home::new();
+        let home = SessionHome::new();
         let (said, code) = home.spawn("tetra", &["setup", "-q"]);
         assert_eq!(code, 0, "{said}");
         let session = format!("set -e\nsource ~/tetra/tetra.sh\ntsm org init{session}");
@@ -97,7 +97,7 @@ fn the_first_session_works_as_it_stands() {
     for shell in ["bash", "zsh"] {
         let ports = [free_port().to_string(), free_port().to_string()];
         let session = format!("set -e\nsource {session}").replace("8000", &ports[0]).replace("3000", &ports[1]);
-        let home = Home::new();
+        let home = SessionHome::new();
         let (said, code) = home.spawn("tetra", &["setup", "-q"]);
         assert_eq!(code, 0, "{said}");
         let (said, code) = home.spawn(shell, &["-c", &session]);

@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use vt100::Color;
 
 use crate::program;
-use crate::pty::{Home, Manners, Terminal, colour_of, current_line};
+use crate::pty::{Terminal, TerminalBehavior, TestHome, colour_of, current_line};
 
 const ENTER: &str = "\r";
 pub(crate) const UP: &str = "\x1b[A";
@@ -23,7 +23,7 @@ const RED: Color = Color::Idx(1);
 const GREEN: Color = Color::Idx(2);
 
 /// A session with its first prompt on the screen.
-pub(crate) fn session(home: &Home) -> Terminal {
+pub(crate) fn session(home: &TestHome) -> Terminal {
     let terminal = Terminal::start(home.tetra());
     terminal.wait_line(">");
     terminal
@@ -51,7 +51,7 @@ fn drop_line(terminal: &mut Terminal) {
 }
 
 /// Puts the record of a stopped process into a home.
-pub(crate) fn stopped(home: &Home, name: &str, id: u32) {
+pub(crate) fn stopped(home: &TestHome, name: &str, id: u32) {
     let record = format!(
         r#"{{"tsm_id":{id},"name":"{name}","pid":0,"command":"sleep 9","port":"none","cwd":"/","start_time":0,
         "status":"stopped","restarts":0,"unstable_restarts":0,"state":"stopped"}}"#
@@ -66,7 +66,7 @@ fn order(bytes: &str, first: &str, second: &str) -> bool {
 
 #[test]
 fn the_first_prompt_shows_the_context_and_control_d_leaves() {
-    let home = Home::new();
+    let home = TestHome::new();
     let mut terminal = session(&home);
     terminal.wait_line("tetra>");
     run(&mut terminal, "use @dev", "-/dev>");
@@ -75,7 +75,7 @@ fn the_first_prompt_shows_the_context_and_control_d_leaves() {
 
 #[test]
 fn every_way_to_the_prompt_leads_there() {
-    let home = Home::new();
+    let home = TestHome::new();
     let link = home.path("tmp/tsm");
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_tetra"), &link).expect("what the test needs");
     for (program, words) in [
@@ -95,7 +95,7 @@ fn every_way_to_the_prompt_leads_there() {
 
 #[test]
 fn an_unknown_command_is_red_and_its_failure_marks_the_prompt() {
-    let home = Home::new();
+    let home = TestHome::new();
     let mut terminal = session(&home);
     let colour = |terminal: &Terminal, word: &'static str, wanted| {
         terminal.wait(word, |screen| (colour_of(screen, word)? == wanted).then_some(()));
@@ -114,7 +114,7 @@ fn an_unknown_command_is_red_and_its_failure_marks_the_prompt() {
 
 #[test]
 fn without_colour_nothing_is_coloured() {
-    let home = Home::new();
+    let home = TestHome::new();
     let mut command = home.tetra();
     command.env("NO_COLOR", "1");
     let mut terminal = Terminal::start(command);
@@ -136,7 +136,7 @@ fn without_colour_nothing_is_coloured() {
 
 #[test]
 fn control_c_drops_the_line_and_keeps_the_session() {
-    let home = Home::new();
+    let home = TestHome::new();
     let mut terminal = session(&home);
     terminal.send("use @pr");
     terminal.wait_line("use @pr");
@@ -147,7 +147,7 @@ fn control_c_drops_the_line_and_keeps_the_session() {
 
 #[test]
 fn control_c_ends_a_watch_however_often_and_comes_back_to_the_prompt() {
-    let home = Home::new();
+    let home = TestHome::new();
     let mut terminal = session(&home);
     terminal.send("watch -n 20ms version\r");
     terminal.wait_written("run 2: version", 1);
@@ -161,7 +161,7 @@ fn control_c_ends_a_watch_however_often_and_comes_back_to_the_prompt() {
 
 #[test]
 fn control_c_ends_following_a_log_and_comes_back_to_the_prompt() {
-    let home = Home::new();
+    let home = TestHome::new();
     stopped(&home, "api", 0);
     home.write("tetra/tsm/runtime/processes/api/current.out", "it began\n");
     let mut terminal = session(&home);
@@ -175,7 +175,7 @@ fn control_c_ends_following_a_log_and_comes_back_to_the_prompt() {
 
 #[test]
 fn tab_completes_a_lone_answer_and_shows_several_with_descriptions() {
-    let home = Home::new();
+    let home = TestHome::new();
     let mut terminal = session(&home);
     terminal.send("vers\t");
     terminal.wait_line("version");
@@ -189,7 +189,7 @@ fn tab_completes_a_lone_answer_and_shows_several_with_descriptions() {
 
 #[test]
 fn tab_knows_the_processes_there_are_at_that_moment() {
-    let home = Home::new();
+    let home = TestHome::new();
     stopped(&home, "my-api-8000", 0);
     let mut terminal = session(&home);
     terminal.send("tsm restart m\t");
@@ -214,7 +214,7 @@ fn tab_knows_the_processes_there_are_at_that_moment() {
 
 #[test]
 fn ghost_text_offers_the_rest_of_an_earlier_line() {
-    let home = Home::new();
+    let home = TestHome::new();
     let mut terminal = session(&home);
     run(&mut terminal, "use @dev", "-/dev>");
     terminal.send("us");
@@ -229,7 +229,7 @@ fn ghost_text_offers_the_rest_of_an_earlier_line() {
 
 #[test]
 fn control_r_finds_an_earlier_line() {
-    let home = Home::new();
+    let home = TestHome::new();
     let mut terminal = session(&home);
     run(&mut terminal, "use @staging", "-/staging>");
     run(&mut terminal, "version", "-/staging>");
@@ -249,7 +249,7 @@ fn control_r_finds_an_earlier_line() {
 
 #[test]
 fn what_is_pasted_is_not_run() {
-    let home = Home::new();
+    let home = TestHome::new();
     let mut terminal = session(&home);
     terminal.send(&format!("{}use @dev\nuse @local{}", PASTE.0, PASTE.1));
     terminal.wait_line("use @local");
@@ -261,7 +261,7 @@ fn what_is_pasted_is_not_run() {
 
 #[test]
 fn an_open_quote_goes_on_in_the_next_line() {
-    let home = Home::new();
+    let home = TestHome::new();
     let mut terminal = session(&home);
     terminal.send("alias d='use\r");
     terminal.wait_line("...");
@@ -276,7 +276,7 @@ fn an_open_quote_goes_on_in_the_next_line() {
 
 #[test]
 fn a_resized_terminal_is_painted_anew() {
-    let home = Home::new();
+    let home = TestHome::new();
     let mut terminal = session(&home);
     terminal.send("use @dev # a remark that is rather long");
     terminal.wait_line("rather long");
@@ -293,7 +293,7 @@ fn a_resized_terminal_is_painted_anew() {
 
 #[test]
 fn a_tiny_terminal_is_served_too() {
-    let home = Home::new();
+    let home = TestHome::new();
     stopped(&home, "a-process-with-a-name-that-is-long", 0);
     stopped(&home, "a-process-with-another-name", 1);
     let mut terminal = session(&home);
@@ -319,7 +319,7 @@ fn a_tiny_terminal_is_served_too() {
 
 #[test]
 fn keys_are_those_of_vi_if_that_is_set() {
-    let home = Home::new();
+    let home = TestHome::new();
     let mut terminal = session(&home);
     run(&mut terminal, "set edit-mode vi", "tetra>");
     terminal.send("use @devx");
@@ -335,7 +335,7 @@ fn keys_are_those_of_vi_if_that_is_set() {
 
 #[test]
 fn the_history_keeps_no_secrets_and_is_for_the_operator_alone() {
-    let home = Home::new();
+    let home = TestHome::new();
     let mut terminal = session(&home);
     run(&mut terminal, "version --token hunter2", "[2] tetra>");
     run(&mut terminal, " use @staging", "-/staging>");
@@ -368,18 +368,18 @@ fn the_history_keeps_no_secrets_and_is_for_the_operator_alone() {
             "{file}"
         );
     }
-    let folder = std::fs::metadata(home.path("state/tetra")).expect("what the test needs");
-    assert_eq!(folder.permissions().mode() & 0o777, 0o700);
+    let directory = std::fs::metadata(home.path("state/tetra")).expect("what the test needs");
+    assert_eq!(directory.permissions().mode() & 0o777, 0o700);
     leave(terminal);
-    for folder in ["state", "config", "tetra", "tmp"] {
-        assert_eq!(home.files_with(folder, "hunter2"), Vec::<std::path::PathBuf>::new());
-        assert_eq!(home.files_with(folder, "use @staging"), Vec::<std::path::PathBuf>::new());
+    for directory in ["state", "config", "tetra", "tmp"] {
+        assert_eq!(home.files_with(directory, "hunter2"), Vec::<std::path::PathBuf>::new());
+        assert_eq!(home.files_with(directory, "use @staging"), Vec::<std::path::PathBuf>::new());
     }
-    let reader =
-        tetra::sys::history::Reader::open(&home.path("state/tetra/history.sqlite3")).expect("what the test needs");
-    let wanted = tetra::sys::history::Wanted { rows: 9, holding: Vec::new(), once: false };
-    let rows = reader.rows(&wanted).expect("what the test needs");
-    let kept: Vec<_> = rows.iter().map(|row| (row.line.as_str(), row.code, row.context.as_deref())).collect();
+    let reader = tetra::sys::history::HistoryReader::open(&home.path("state/tetra/history.sqlite3"))
+        .expect("what the test needs");
+    let wanted = tetra::sys::history::HistoryQuery { limit: 9, containing: Vec::new(), unique: false };
+    let rows = reader.entries(&wanted).expect("what the test needs");
+    let kept: Vec<_> = rows.iter().map(|row| (row.line.as_str(), row.exit_code, row.context.as_deref())).collect();
     assert_eq!(
         kept,
         [
@@ -390,12 +390,12 @@ fn the_history_keeps_no_secrets_and_is_for_the_operator_alone() {
         ],
         "with what came of them, the same line once"
     );
-    assert!(rows.iter().all(|row| row.started.is_some() && row.took.is_some()));
+    assert!(rows.iter().all(|row| row.started_at.is_some() && row.duration.is_some()));
 }
 
 #[test]
 fn what_is_typed_while_a_command_runs_is_run_after_it() {
-    let home = Home::new();
+    let home = TestHome::new();
     let mut terminal = session(&home);
     terminal.send("!echo beg''un; sleep 0.3\r");
     terminal.wait_for("begun");
@@ -412,7 +412,7 @@ fn what_is_typed_while_a_command_runs_is_run_after_it() {
 #[test]
 fn a_signal_ends_it_with_the_terminal_as_it_was() {
     for (signal, code) in [(Signal::SIGTERM, 143), (Signal::SIGHUP, 129)] {
-        let home = Home::new();
+        let home = TestHome::new();
         let mut terminal = session(&home);
         terminal.send("half a li");
         terminal.wait_line("half a li");
@@ -426,7 +426,7 @@ fn a_signal_ends_it_with_the_terminal_as_it_was() {
 
 #[test]
 fn a_signal_ends_a_command_and_the_session() {
-    let home = Home::new();
+    let home = TestHome::new();
     let mut terminal = session(&home);
     terminal.send("watch -n 20ms version\r");
     terminal.wait_for("tetra 0");
@@ -437,7 +437,7 @@ fn a_signal_ends_a_command_and_the_session() {
 
 #[test]
 fn an_interrupt_from_elsewhere_is_no_reason_to_leave() {
-    let home = Home::new();
+    let home = TestHome::new();
     let mut terminal = session(&home);
     terminal.send("use @d");
     terminal.wait_line("use @d");
@@ -451,7 +451,7 @@ fn an_interrupt_from_elsewhere_is_no_reason_to_leave() {
 #[test]
 fn a_lost_terminal_ends_it_soon() {
     for program in ["exec tetra", "trap '' HUP; exec tetra", "exec tetra --plain", "trap '' HUP; exec tetra --plain"] {
-        let home = Home::new();
+        let home = TestHome::new();
         let mut command = home.command("sh");
         command.args(["-c", program]);
         let mut terminal = Terminal::start(command);
@@ -465,7 +465,7 @@ fn a_lost_terminal_ends_it_soon() {
 
 #[test]
 fn a_terminal_lost_while_a_command_runs_ends_it_soon() {
-    let home = Home::new();
+    let home = TestHome::new();
     let mut terminal = session(&home);
     terminal.send("watch -n 20ms version\r");
     terminal.wait_for("tetra 0");
@@ -477,7 +477,7 @@ fn a_terminal_lost_while_a_command_runs_ends_it_soon() {
 
 #[test]
 fn a_damaged_history_costs_the_history_alone() {
-    let home = Home::new();
+    let home = TestHome::new();
     home.write("state/tetra/history.sqlite3", "this is no database, and it is long enough to be seen as none");
     let mut terminal = session(&home);
     terminal.wait_for("there is no history");
@@ -487,8 +487,8 @@ fn a_damaged_history_costs_the_history_alone() {
 
 #[test]
 fn a_terminal_that_never_says_where_its_cursor_is_works() {
-    let home = Home::new();
-    let mut terminal = Terminal::with_manners(home.tetra(), Manners::Mute);
+    let home = TestHome::new();
+    let mut terminal = Terminal::with_behavior(home.tetra(), TerminalBehavior::Silent);
     terminal.wait_line("tetra>");
     terminal.send("use @dev\r");
     terminal.wait_for("--plain");
@@ -501,7 +501,7 @@ fn a_terminal_that_never_says_where_its_cursor_is_works() {
 #[test]
 fn a_plain_terminal_gets_a_plain_prompt() {
     for (variable, value) in [("TERM", "dumb"), ("TETRA_PLAIN", "1")] {
-        let home = Home::new();
+        let home = TestHome::new();
         let mut command = home.tetra();
         command.env(variable, value);
         command.env("NO_COLOR", "1");
@@ -527,7 +527,7 @@ fn a_plain_terminal_gets_a_plain_prompt() {
 
 #[test]
 fn a_signal_ends_a_plain_prompt() {
-    let home = Home::new();
+    let home = TestHome::new();
     let mut command = home.tetra();
     command.arg("--plain");
     let mut terminal = Terminal::start(command);
@@ -538,7 +538,7 @@ fn a_signal_ends_a_plain_prompt() {
 
 #[test]
 fn the_prompt_is_sound_in_the_last_row() {
-    let home = Home::new();
+    let home = TestHome::new();
     let mut terminal = session(&home);
     terminal.send("!seq 40\r");
     terminal.wait("a prompt in the last row", |screen| {
@@ -558,7 +558,7 @@ fn the_prompt_is_sound_in_the_last_row() {
 
 #[test]
 fn a_line_can_be_edited_elsewhere() {
-    let home = Home::new();
+    let home = TestHome::new();
     let editor = home.path("home/editor");
     program::script(
         &editor,
@@ -582,7 +582,7 @@ fn a_line_can_be_edited_elsewhere() {
 
 #[test]
 fn an_editor_that_is_not_there_costs_nothing() {
-    let home = Home::new();
+    let home = TestHome::new();
     let mut command = home.tetra();
     command.env("EDITOR", "/nowhere/ed");
     let mut terminal = Terminal::start(command);
@@ -599,7 +599,7 @@ fn an_editor_that_is_not_there_costs_nothing() {
 
 #[test]
 fn a_program_that_spoils_the_terminal_does_not_spoil_the_session() {
-    let home = Home::new();
+    let home = TestHome::new();
     let mut terminal = session(&home);
     terminal.send("!stty -icanon -echo; printf 'no line end'\r");
     terminal.wait_for("no line end\ntetra>");
@@ -609,7 +609,7 @@ fn a_program_that_spoils_the_terminal_does_not_spoil_the_session() {
 
 #[test]
 fn settings_and_lines_are_read_at_the_start() {
-    let home = Home::new();
+    let home = TestHome::new();
     home.write("config/tetra/config.toml", "edit-mode = \"vi\"\n[aliases]\nd = \"use @dev\"\n");
     home.write("config/tetra/rc.tetra", "# at the start\nuse @staging\n");
     let mut terminal = session(&home);
@@ -629,7 +629,7 @@ fn settings_and_lines_are_read_at_the_start() {
 
 #[test]
 fn settings_that_make_no_sense_are_said_with_their_place() {
-    let home = Home::new();
+    let home = TestHome::new();
     home.write("config/tetra/config.toml", "plain = false\nedit-mode = \"ed\"\n");
     home.write("config/tetra/rc.tetra", "nothing\n");
     let terminal = session(&home);
@@ -641,7 +641,7 @@ fn settings_that_make_no_sense_are_said_with_their_place() {
 
 #[test]
 fn production_is_loud_and_asks_for_the_name_of_the_organization() {
-    let home = Home::new();
+    let home = TestHome::new();
     home.write("tetra/org/acme/environments/prod.toml", "");
     stopped(&home, "api", 0);
     let mut terminal = session(&home);
@@ -666,7 +666,7 @@ fn production_is_loud_and_asks_for_the_name_of_the_organization() {
 
 #[test]
 fn control_c_is_no_answer_to_a_question() {
-    let home = Home::new();
+    let home = TestHome::new();
     home.write("tetra/org/acme/environments/prod.toml", "");
     stopped(&home, "api", 0);
     let mut terminal = session(&home);
@@ -700,7 +700,7 @@ fn fetch(port: u16) -> std::io::Result<String> {
 
 #[test]
 fn a_newcomer_starts_follows_restarts_and_stops_a_server_by_typing() {
-    let home = Home::new();
+    let home = TestHome::new();
     home.write("home/my-api/hello.txt", "hello newcomer\n");
     let port = free_port();
     let name = format!("my-api-http-{port}");

@@ -18,14 +18,14 @@ const ANN: u32 = 64_021;
 const BOB: u32 = 64_022;
 
 /// A machine with homes of several users, everything in them ended at the end.
-struct Town {
+struct UserSandbox {
     root: TempDir,
     program: PathBuf,
 }
 
 /// What a command said and how it ended.
 #[derive(Debug)]
-struct Said {
+struct CommandOutput {
     code: i32,
     out: String,
     err: String,
@@ -35,7 +35,7 @@ struct Said {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum User {
     /// Whoever runs the tests.
-    We,
+    Current,
     Ann,
     Bob,
 }
@@ -43,7 +43,7 @@ enum User {
 impl User {
     fn uid(self) -> u32 {
         match self {
-            Self::We => nix::unistd::geteuid().as_raw(),
+            Self::Current => nix::unistd::geteuid().as_raw(),
             Self::Ann => ANN,
             Self::Bob => BOB,
         }
@@ -59,14 +59,15 @@ fn others(part: &str) -> Option<[User; 2]> {
     None
 }
 
-impl Town {
+impl UserSandbox {
     fn new() -> Self {
         let root = tempfile::Builder::new().prefix("tetra-town-").tempdir().expect("a directory");
         fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).expect("open to others");
         let copy = root.path().join("program");
         program::copy(Path::new(PROGRAM), &copy);
         let town = Self { root, program: copy };
-        let users: &[User] = if User::We.uid() == 0 { &[User::We, User::Ann, User::Bob] } else { &[User::We] };
+        let users: &[User] =
+            if User::Current.uid() == 0 { &[User::Current, User::Ann, User::Bob] } else { &[User::Current] };
         for user in users {
             fs::create_dir(town.home(*user)).expect("a home");
             town.give(&town.home(*user), *user);
@@ -84,17 +85,17 @@ impl Town {
     }
 
     fn give(&self, path: &Path, user: User) {
-        if User::We.uid() == 0 {
+        if User::Current.uid() == 0 {
             chown(path, Some(user.uid()), Some(user.uid())).expect("root may");
         }
     }
 
     /// Runs a command as `user` in the home of `other`, as `sudo` does that keeps HOME. One that hangs ends with 124.
-    fn run(&self, user: User, other: User, words: &[&str]) -> Said {
+    fn run(&self, user: User, other: User, words: &[&str]) -> CommandOutput {
         let id = user.uid().to_string();
         let mut command = Command::new("timeout");
         command.args(["-k", "5", "120"]);
-        if user != User::We {
+        if user != User::Current {
             command.args(["setpriv", "--reuid", &id, "--regid", &id, "--clear-groups"]);
         }
         command.arg(&self.program).args(words).current_dir(self.home(user)).env_clear().stdin(Stdio::null());
@@ -103,7 +104,7 @@ impl Town {
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         let code = output.status.code().unwrap_or(-1);
         assert_ne!(code, 124, "{words:?} hangs");
-        Said { code, out: text(output.stdout), err: text(output.stderr) }
+        CommandOutput { code, out: text(output.stdout), err: text(output.stderr) }
     }
 
     fn ok(&self, user: User, words: &[&str]) -> String {
@@ -113,7 +114,7 @@ impl Town {
     }
 
     /// Everything below a home that is not its user's.
-    fn strange(&self, user: User) -> Vec<PathBuf> {
+    fn foreign_files(&self, user: User) -> Vec<PathBuf> {
         let mut found = Vec::new();
         let mut open = vec![self.home(user)];
         while let Some(path) = open.pop() {
@@ -130,16 +131,16 @@ impl Town {
 
     /// A file of ours that nobody else may read or change.
     fn secret(&self) -> PathBuf {
-        let path = self.home(User::We).join("secret");
+        let path = self.home(User::Current).join("secret");
         fs::write(&path, "TOP_SECRET=1\n").expect("written");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("closed");
         path
     }
 }
 
-impl Drop for Town {
+impl Drop for UserSandbox {
     fn drop(&mut self) {
-        for user in [User::We, User::Ann, User::Bob] {
+        for user in [User::Current, User::Ann, User::Bob] {
             if self.tetra(user).exists() {
                 self.run(user, user, &["tsm", "delete", "*", "--yes"]);
             }
@@ -149,7 +150,7 @@ impl Drop for Town {
 
 #[test]
 fn root_starts_nothing_in_the_home_of_a_user_and_leaves_nothing_of_root_there() {
-    let town = Town::new();
+    let town = UserSandbox::new();
     if let Some([ann, _]) = others("that root starts nothing in the home of a user") {
         for words in [
             &["tsm", "start", "--name", "x", "--", "sleep", "1000"][..],
@@ -160,55 +161,55 @@ fn root_starts_nothing_in_the_home_of_a_user_and_leaves_nothing_of_root_there() 
             &["org", "use", "acme"],
             &["setup"],
         ] {
-            let said = town.run(User::We, ann, words);
+            let said = town.run(User::Current, ann, words);
             assert!(!words.contains(&"start") || said.code == 4 && said.err.contains("sudo -u"), "{words:?}: {said:?}");
         }
-        assert_eq!(town.strange(ann), Vec::<PathBuf>::new(), "what root leaves is the user's");
+        assert_eq!(town.foreign_files(ann), Vec::<PathBuf>::new(), "what root leaves is the user's");
         town.ok(ann, &["tsm", "start", "--name", "z", "--", "sleep", "1000"]);
         town.ok(ann, &["tsm", "enable", "y"]);
-        assert_ne!(town.run(User::We, ann, &["tsm", "startup"]).code, 0);
-        assert_ne!(town.run(User::We, ann, &["tsm", "start", "y"]).code, 0);
+        assert_ne!(town.run(User::Current, ann, &["tsm", "startup"]).code, 0);
+        assert_ne!(town.run(User::Current, ann, &["tsm", "start", "y"]).code, 0);
         // A restart begins by a definition of the user, as a start does: what runs goes on as it is.
-        assert_eq!(town.run(User::We, ann, &["tsm", "restart", "z"]).code, 4);
+        assert_eq!(town.run(User::Current, ann, &["tsm", "restart", "z"]).code, 4);
         let rows: serde_json::Value = serde_json::from_str(&town.ok(ann, &["tsm", "list", "--json"])).expect("a list");
         let pid = rows[0]["pid"].as_u64().expect("it runs");
         assert_eq!(fs::metadata(format!("/proc/{pid}")).expect("it lives").uid(), ANN);
         town.ok(ann, &["tsm", "stop", "z"]);
-        assert_ne!(town.run(User::We, ann, &["tsm", "restart", "z"]).code, 0);
-        assert_eq!(town.strange(ann), Vec::<PathBuf>::new());
+        assert_ne!(town.run(User::Current, ann, &["tsm", "restart", "z"]).code, 0);
+        assert_eq!(town.foreign_files(ann), Vec::<PathBuf>::new());
     }
-    town.ok(User::We, &["tsm", "start", "--name", "own", "--", "sleep", "1000"]);
-    assert_eq!(town.strange(User::We), Vec::<PathBuf>::new());
+    town.ok(User::Current, &["tsm", "start", "--name", "own", "--", "sleep", "1000"]);
+    assert_eq!(town.foreign_files(User::Current), Vec::<PathBuf>::new());
 }
 
 #[test]
 fn root_sees_and_ends_the_processes_of_a_user_as_that_user() {
-    let town = Town::new();
-    let user = others("that root acts as the user").map_or(User::We, |[ann, _]| ann);
+    let town = UserSandbox::new();
+    let user = others("that root acts as the user").map_or(User::Current, |[ann, _]| ann);
     for name in ["a", "b"] {
         town.ok(user, &["tsm", "start", "--name", name, "--", "sleep", "1000"]);
     }
-    let listed = town.run(User::We, user, &["tsm", "list", "--json"]);
+    let listed = town.run(User::Current, user, &["tsm", "list", "--json"]);
     let rows: serde_json::Value = serde_json::from_str(&listed.out).expect("a list");
     assert_eq!(rows.as_array().map(Vec::len), Some(2), "{listed:?}");
     assert!(listed.err.is_empty(), "{listed:?}");
-    let stopped = town.run(User::We, user, &["tsm", "stop", "a"]);
+    let stopped = town.run(User::Current, user, &["tsm", "stop", "a"]);
     assert_eq!(stopped.code, 0, "{stopped:?}");
-    assert_eq!(stopped.err.contains("acting as"), user != User::We, "{stopped:?}");
-    assert_eq!(town.run(User::We, user, &["tsm", "delete", "a", "b"]).code, 0);
+    assert_eq!(stopped.err.contains("acting as"), user != User::Current, "{stopped:?}");
+    assert_eq!(town.run(User::Current, user, &["tsm", "delete", "a", "b"]).code, 0);
     let audit = fs::read_to_string(town.tetra(user).join("logs/tetra.jsonl")).expect("the log of changes");
     let last: serde_json::Value = serde_json::from_str(audit.lines().last().expect("a line")).expect("JSON");
-    assert_eq!(last["who"].as_str(), Some(tetra::sys::net::login(User::We.uid()).as_str()), "{last}");
-    assert_eq!(town.strange(user), Vec::<PathBuf>::new());
+    assert_eq!(last["who"].as_str(), Some(tetra::sys::net::user_name(User::Current.uid()).as_str()), "{last}");
+    assert_eq!(town.foreign_files(user), Vec::<PathBuf>::new());
 }
 
 #[test]
 fn no_link_in_the_place_of_a_file_of_the_program_is_followed() {
-    let town = Town::new();
+    let town = UserSandbox::new();
     let secret = town.secret();
     let before = fs::read(&secret).expect("read");
     let other = others("that links of a user do not lead root").map(|[ann, _]| ann);
-    for user in other.into_iter().chain([User::We]) {
+    for user in other.into_iter().chain([User::Current]) {
         town.ok(user, &["tsm", "start", "--name", "p", "--", "sh", "-c", "echo hello; exec sleep 1000"]);
         let dir = town.tetra(user).join("tsm/runtime/processes/p");
         let files =
@@ -228,7 +229,7 @@ fn no_link_in_the_place_of_a_file_of_the_program_is_followed() {
             &["tsm", "flush", "p"],
             &["tsm", "delete", "p"],
         ] {
-            let said = town.run(User::We, user, words);
+            let said = town.run(User::Current, user, words);
             assert!(!said.out.contains("TOP_SECRET") && !said.err.contains("TOP_SECRET"), "{words:?}: {said:?}");
             assert_eq!(fs::read(&secret).expect("read"), before, "{words:?}: {said:?}");
         }
@@ -241,23 +242,23 @@ fn no_link_in_the_place_of_a_file_of_the_program_is_followed() {
 
 #[test]
 fn a_directory_that_became_a_link_of_another_user_is_not_entered() {
-    let town = Town::new();
+    let town = UserSandbox::new();
     let secret = town.secret();
-    let user = others("that links to directories of others are not entered").map_or(User::We, |[ann, _]| ann);
+    let user = others("that links to directories of others are not entered").map_or(User::Current, |[ann, _]| ann);
     town.ok(user, &["tsm", "start", "--name", "p", "--", "sleep", "1000"]);
     town.ok(user, &["tsm", "delete", "p"]);
-    let real = town.home(User::We).join("real");
+    let real = town.home(User::Current).join("real");
     fs::create_dir_all(real.join("p")).expect("a directory");
     fs::set_permissions(&real, fs::Permissions::from_mode(0o700)).expect("closed");
     fs::copy(&secret, real.join("tetra.jsonl")).expect("copied");
     fs::write(real.join("p/current.out"), "TOP_SECRET=2\n").expect("a log");
     for name in ["logs", "tsm/runtime/processes"] {
-        let folder = town.tetra(user).join(name);
-        fs::remove_dir_all(&folder).expect("removed");
-        symlink(&real, &folder).expect("a link");
-        std::os::unix::fs::lchown(&folder, Some(user.uid()), None).expect("given");
+        let directory = town.tetra(user).join(name);
+        fs::remove_dir_all(&directory).expect("removed");
+        symlink(&real, &directory).expect("a link");
+        std::os::unix::fs::lchown(&directory, Some(user.uid()), None).expect("given");
     }
-    if user == User::We {
+    if user == User::Current {
         // One's own link to one's own directory is a way to use another disk.
         town.ok(user, &["tsm", "start", "--name", "q", "--", "sleep", "1000"]);
         assert!(real.join("q/meta.json").exists());
@@ -265,7 +266,7 @@ fn a_directory_that_became_a_link_of_another_user_is_not_entered() {
         return;
     }
     for words in [&["tsm", "list", "all"][..], &["tsm", "logs", "p"], &["tsm", "stop", "p"], &["tsm", "delete", "p"]] {
-        let said = town.run(User::We, user, words);
+        let said = town.run(User::Current, user, words);
         assert!(!said.out.contains("TOP_SECRET") && !said.err.contains("TOP_SECRET"), "{words:?}: {said:?}");
     }
     assert_eq!(fs::read(real.join("tetra.jsonl")).expect("read"), fs::read(&secret).expect("read"));
@@ -274,47 +275,47 @@ fn a_directory_that_became_a_link_of_another_user_is_not_entered() {
 
 #[test]
 fn a_definition_is_run_only_if_nobody_else_wrote_it_or_could() {
-    let town = Town::new();
-    town.ok(User::We, &["tsm", "save", "api", "--", "sleep", "1000"]);
-    town.ok(User::We, &["tsm", "enable", "api"]);
-    let folder = town.tetra(User::We).join("tsm/services-available");
-    let file = folder.join("api.tsm");
+    let town = UserSandbox::new();
+    town.ok(User::Current, &["tsm", "save", "api", "--", "sleep", "1000"]);
+    town.ok(User::Current, &["tsm", "enable", "api"]);
+    let directory = town.tetra(User::Current).join("tsm/services-available");
+    let file = directory.join("api.tsm");
     let set = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("ours");
-    for (path, open, closed) in [(&file, 0o666, 0o644), (&folder, 0o777, 0o755)] {
+    for (path, open, closed) in [(&file, 0o666, 0o644), (&directory, 0o777, 0o755)] {
         set(path, open);
-        let said = town.run(User::We, User::We, &["tsm", "start", "api"]);
+        let said = town.run(User::Current, User::Current, &["tsm", "start", "api"]);
         assert_eq!(said.code, 4, "{said:?}");
         assert!(said.err.contains("can be changed by others") && said.err.contains("chmod"), "{said:?}");
-        assert_ne!(town.run(User::We, User::We, &["tsm", "startup"]).code, 0);
-        assert!(town.ok(User::We, &["tsm", "list", "--json"]).trim() == "[]", "nothing runs");
+        assert_ne!(town.run(User::Current, User::Current, &["tsm", "startup"]).code, 0);
+        assert!(town.ok(User::Current, &["tsm", "list", "--json"]).trim() == "[]", "nothing runs");
         set(path, closed);
     }
-    town.ok(User::We, &["tsm", "start", "api"]);
+    town.ok(User::Current, &["tsm", "start", "api"]);
     let Some([ann, bob]) = others("that definitions of other users are not run") else { return };
     town.ok(ann, &["tsm", "save", "hers", "--", "sleep", "1000"]);
     let hers = town.tetra(ann).join("tsm/services-available/hers.tsm");
-    for user in [User::We, bob] {
+    for user in [User::Current, bob] {
         let said = town.run(user, user, &["tsm", "start", hers.to_str().expect("a path")]);
         assert_eq!(said.code, 4, "{said:?}");
         assert!(said.err.contains("belongs to another user"), "{said:?}");
     }
     // Root's own directory with a definition that was given away, and one in a directory that was.
     town.give(&file, ann);
-    assert_eq!(town.run(User::We, User::We, &["tsm", "start", "api"]).code, 4);
-    town.give(&file, User::We);
-    town.give(&folder, ann);
-    assert_eq!(town.run(User::We, User::We, &["tsm", "start", "api"]).code, 4);
-    town.give(&folder, User::We);
+    assert_eq!(town.run(User::Current, User::Current, &["tsm", "start", "api"]).code, 4);
+    town.give(&file, User::Current);
+    town.give(&directory, ann);
+    assert_eq!(town.run(User::Current, User::Current, &["tsm", "start", "api"]).code, 4);
+    town.give(&directory, User::Current);
     // What root wrote, a user may run.
-    town.give(&hers, User::We);
+    town.give(&hers, User::Current);
     town.ok(ann, &["tsm", "start", "hers"]);
 }
 
 #[test]
 fn a_user_changes_nothing_in_the_directory_of_another() {
-    let town = Town::new();
+    let town = UserSandbox::new();
     let Some([ann, bob]) = others("that a user changes nothing in the directory of another") else {
-        town.ok(User::We, &["tsm", "start", "--name", "own", "--", "sleep", "1000"]);
+        town.ok(User::Current, &["tsm", "start", "--name", "own", "--", "sleep", "1000"]);
         return;
     };
     town.ok(ann, &["tsm", "start", "--name", "hers", "--", "sleep", "1000"]);
@@ -332,14 +333,14 @@ fn a_user_changes_nothing_in_the_directory_of_another() {
         let said = town.run(bob, ann, words);
         assert!(said.code == 4 && said.err.contains("belongs to"), "{words:?}: {said:?}");
     }
-    assert_eq!(town.strange(ann), Vec::<PathBuf>::new());
+    assert_eq!(town.foreign_files(ann), Vec::<PathBuf>::new());
     assert!(town.ok(ann, &["tsm", "list"]).contains("hers"));
 }
 
 #[test]
 fn lines_that_run_at_the_prompt_are_those_of_its_user() {
-    let town = Town::new();
-    let user = others("that the lines of another user are not run").map_or(User::We, |[ann, _]| ann);
+    let town = UserSandbox::new();
+    let user = others("that the lines of another user are not run").map_or(User::Current, |[ann, _]| ann);
     let config = town.home(user).join(".config/tetra");
     fs::create_dir_all(&config).expect("a directory");
     fs::write(config.join("config.toml"), "[aliases]\nhello = \"tsm list\"\n").expect("written");
@@ -349,16 +350,16 @@ fn lines_that_run_at_the_prompt_are_those_of_its_user() {
     assert_eq!(town.run(user, user, &["-c", "alias"]).code, 0);
     // Root with its own `$TETRA_DIR` and the HOME of a user.
     let mut command = Command::new(&town.program);
-    command.args(["-c", "alias"]).env_clear().env("HOME", town.home(user)).env("TETRA_DIR", town.tetra(User::We));
-    let output = command.current_dir(town.home(User::We)).stdin(Stdio::null()).output().expect("tetra runs");
+    command.args(["-c", "alias"]).env_clear().env("HOME", town.home(user)).env("TETRA_DIR", town.tetra(User::Current));
+    let output = command.current_dir(town.home(User::Current)).stdin(Stdio::null()).output().expect("tetra runs");
     let out = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(user == User::We || !out.contains("hello"), "an alias of another user holds for root: {out}");
+    assert!(user == User::Current || !out.contains("hello"), "an alias of another user holds for root: {out}");
 }
 
 #[test]
 fn a_pipe_in_the_place_of_a_file_is_an_error_at_once() {
-    let town = Town::new();
-    let we = User::We;
+    let town = UserSandbox::new();
+    let we = User::Current;
     town.ok(we, &["org", "init", "acme"]);
     town.ok(we, &["tsm", "save", "api", "--", "sleep", "1000"]);
     let home = town.tetra(we);
@@ -394,8 +395,8 @@ fn a_pipe_in_the_place_of_a_file_is_an_error_at_once() {
 
 #[test]
 fn links_that_are_meant_are_followed() {
-    let town = Town::new();
-    let we = User::We;
+    let town = UserSandbox::new();
+    let we = User::Current;
     let real = town.home(we).join("elsewhere");
     fs::create_dir(&real).expect("a directory");
     symlink(&real, town.tetra(we)).expect("a link");
@@ -417,8 +418,8 @@ fn a_name_of_a_socket_cannot_be_taken_before() {
     use std::os::linux::net::SocketAddrExt;
     use std::os::unix::net::{SocketAddr, UnixDatagram};
 
-    let town = Town::new();
-    let path = town.tetra(User::We).join("tsm/runtime/processes/n/notify");
+    let town = UserSandbox::new();
+    let path = town.tetra(User::Current).join("tsm/runtime/processes/n/notify");
     let name = SocketAddr::from_abstract_name(path.display().to_string()).expect("a name");
     let taken = UnixDatagram::bind_addr(&name).expect("it is free");
     let ready = "python3 -c 'import os, socket, time; a = os.environ[\"NOTIFY_SOCKET\"]; \
@@ -430,10 +431,10 @@ fn a_name_of_a_socket_cannot_be_taken_before() {
         words.extend(["--user", "nobody"]);
     }
     words.extend(["--cwd", "/", "--", "sh", "-c", &line]);
-    let said = town.ok(User::We, &words);
+    let said = town.ok(User::Current, &words);
     let record = fs::read_to_string(path.with_file_name("meta.json")).expect("a record");
     assert!(!record.contains(&format!("@{}", path.display())), "{said}");
-    assert!(town.ok(User::We, &["tsm", "info", "n"]).contains("healthy"));
+    assert!(town.ok(User::Current, &["tsm", "info", "n"]).contains("healthy"));
     drop(taken);
 }
 
@@ -443,8 +444,8 @@ fn the_places_for_large_pipes_cannot_be_taken_by_another_user() {
     use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
     use std::os::unix::net::{SocketAddr, UnixListener};
 
-    let town = Town::new();
-    let user = others("that floods have large pipes").map_or(User::We, |[ann, _]| ann);
+    let town = UserSandbox::new();
+    let user = others("that floods have large pipes").map_or(User::Current, |[ann, _]| ann);
     let name = |place: usize| format!("tetra-large-pipe-{}-{place}", user.uid());
     let taken: Vec<UnixListener> = (0..64)
         .filter_map(|place| UnixListener::bind_addr(&SocketAddr::from_abstract_name(name(place)).ok()?).ok())
@@ -468,10 +469,10 @@ fn the_places_for_large_pipes_cannot_be_taken_by_another_user() {
 
 #[test]
 fn without_proc_the_reason_is_told() {
-    let town = Town::new();
+    let town = UserSandbox::new();
     let line = format!(
         "mount -t tmpfs none /proc && HOME={} {} tsm list",
-        town.home(User::We).display(),
+        town.home(User::Current).display(),
         town.program.display()
     );
     let mut command = Command::new("unshare");
@@ -487,7 +488,7 @@ fn without_proc_the_reason_is_told() {
 
 #[test]
 fn who_waits_for_datagrams_is_not_waited_for() {
-    let town = Town::new();
+    let town = UserSandbox::new();
     let free = std::net::UdpSocket::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port").port();
     let port = free.to_string();
     let line = format!(
@@ -495,8 +496,8 @@ fn who_waits_for_datagrams_is_not_waited_for() {
          s.bind((\"127.0.0.1\", {port})); time.sleep(1000)"
     );
     let said = town.run(
-        User::We,
-        User::We,
+        User::Current,
+        User::Current,
         &["tsm", "start", "--json", "--name", "u", "--port", &port, "--", "python3", "-c", &line],
     );
     assert_eq!(said.code, 0, "{said:?}");

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::transcript::Home;
+use crate::transcript::SessionHome;
 
 /// The checked-in schema of a command.
 pub(crate) fn schema(name: &str) -> Value {
@@ -85,9 +85,9 @@ fn is_a(value: &Value, name: &str) -> bool {
 
 #[test]
 fn every_schema_closes_its_objects_and_requires_their_fields() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
     let files: Vec<PathBuf> =
-        fs::read_dir(folder).expect("there are schemas").map(|it| it.expect("readable").path()).collect();
+        fs::read_dir(directory).expect("there are schemas").map(|it| it.expect("readable").path()).collect();
     assert!(!files.is_empty());
     for path in files {
         let name = path.file_stem().and_then(|name| name.to_str()).expect("a text");
@@ -134,7 +134,7 @@ fn the_comparison_finds_what_does_not_fit() {
 
 #[test]
 fn what_json_prints_fits_the_schemas() {
-    let home = Home::new();
+    let home = SessionHome::new();
     let json = |line: &str| -> Value {
         let (said, _) = home.bash(&format!("{line} 2>/dev/null"));
         serde_json::from_str(&said).unwrap_or_else(|error| panic!("`{line}` said no JSON: {error}\n{said}"))

@@ -55,7 +55,7 @@ fn a_service_is_replaced_only_when_somebody_says_so() {
         (saved.command.as_str(), saved.port.map(|port| port.to_string())),
         ("node c.js --port 2", Some("1".into()))
     );
-    assert_eq!(fs::read_dir(world.paths().services_available()).expect("a folder").count(), 1);
+    assert_eq!(fs::read_dir(world.paths().services_available()).expect("a directory").count(), 1);
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn a_hundred_services_are_started_together_and_in_order() {
     assert!(rows.iter().all(|row| row["result"] == "started"), "{said}");
     let started = |name: &str| {
         let dir = world.paths().process(&name.parse().expect("a name"));
-        tetra::supervise::meta::read(&dir).expect("readable").expect("a record").life.started_ms
+        tetra::supervise::meta::read(&dir).expect("readable").expect("a record").run_state.started_ms
     };
     for n in 10..100 {
         // What is needed has settled before.

@@ -7,34 +7,34 @@ use std::process::{Command, Output, Stdio};
 
 use crate::program;
 
-/// A machine of its own: a home folder, and the program in a folder that is not in `PATH`.
+/// A machine of its own: a home directory, and the program in a directory that is not in `PATH`.
 struct Machine {
-    folder: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 impl Machine {
     fn new() -> Self {
-        let folder = program::directory();
+        let directory = program::directory();
         for name in ["home with blanks", "programs"] {
-            fs::create_dir(folder.path().join(name)).expect("ours");
+            fs::create_dir(directory.path().join(name)).expect("ours");
         }
-        program::place(&folder.path().join("programs/tetra"));
-        Self { folder }
+        program::place(&directory.path().join("programs/tetra"));
+        Self { dir: directory }
     }
 
     fn home(&self) -> PathBuf {
-        self.folder.path().join("home with blanks")
+        self.dir.path().join("home with blanks")
     }
 
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
-        command.env_clear().env("HOME", self.home()).env("PATH", "/usr/bin:/bin").current_dir(self.folder.path());
+        command.env_clear().env("HOME", self.home()).env("PATH", "/usr/bin:/bin").current_dir(self.dir.path());
         command.stdin(Stdio::null());
         command
     }
 
     fn tetra(&self, words: &[&str]) -> Output {
-        let program = self.folder.path().join("programs/tetra");
+        let program = self.dir.path().join("programs/tetra");
         let mut command = self.command(program.to_str().expect("a text"));
         command.env("TETRA_SRC", self.home().join("data")).args(words).output().expect("it starts")
     }
@@ -84,7 +84,7 @@ fn the_line_that_it_says_next_works_as_it_stands_there() {
 fn a_program_without_links_still_answers_to_its_names() {
     let machine = Machine::new();
     machine.tetra(&["setup"]);
-    fs::remove_file(machine.folder.path().join("programs/tsm")).expect("setup made it");
+    fs::remove_file(machine.dir.path().join("programs/tsm")).expect("setup made it");
     for shell in SHELLS {
         assert_eq!(machine.shell(shell, "source ~/tetra/tetra.sh && tsm list --json"), "[]\n", "{shell:?}");
     }
@@ -94,7 +94,7 @@ fn a_program_without_links_still_answers_to_its_names() {
 fn the_shell_file_can_be_copied() {
     let machine = Machine::new();
     machine.tetra(&["setup"]);
-    let other = machine.folder.path().join("other");
+    let other = machine.dir.path().join("other");
     fs::create_dir(&other).expect("ours");
     fs::copy(machine.home().join("tetra/tetra.sh"), other.join("tetra.sh")).expect("setup made it");
     for shell in SHELLS {
@@ -137,7 +137,7 @@ fn check_says_what_is_missing_and_remove_undoes() {
     assert_eq!(machine.tetra(&["setup", "--remove"]).status.code(), Some(0));
     assert!(data.exists(), "data stays");
     assert!(!machine.home().join("tetra/tetra.sh").exists());
-    assert!(!machine.folder.path().join("programs/tsm").is_symlink());
+    assert!(!machine.dir.path().join("programs/tsm").is_symlink());
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn removing_the_setup_of_one_directory_leaves_what_another_one_made() {
     let second = second.to_str().expect("a text");
     assert_eq!(machine.tetra(&["setup"]).status.code(), Some(0));
     assert_eq!(machine.tetra(&["--dir", second, "setup"]).status.code(), Some(0));
-    let link = machine.folder.path().join("programs/tsm");
+    let link = machine.dir.path().join("programs/tsm");
     let template = machine.home().join("data/templates/systemd/tetra.service");
     let removed = machine.tetra(&["--dir", second, "setup", "--remove"]);
     assert_eq!(removed.status.code(), Some(0), "{}", text(&removed.stderr));
@@ -165,13 +165,13 @@ fn what_a_version_without_a_record_made_can_be_removed() {
     fs::remove_file(machine.home().join("tetra/.setup.json")).expect("the record");
     assert_eq!(machine.tetra(&["setup"]).status.code(), Some(0));
     machine.tetra(&["setup", "--remove"]);
-    assert!(!machine.folder.path().join("programs/tsm").is_symlink());
+    assert!(!machine.dir.path().join("programs/tsm").is_symlink());
 }
 
 #[test]
 fn another_program_of_that_name_is_left_alone() {
     let machine = Machine::new();
-    let other = machine.folder.path().join("programs/tsm");
+    let other = machine.dir.path().join("programs/tsm");
     fs::write(&other, "#!/bin/sh\necho other\n").expect("ours");
     fs::set_permissions(&other, fs::Permissions::from_mode(0o755)).expect("ours");
     let output = machine.tetra(&["setup"]);

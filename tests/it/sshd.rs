@@ -1,6 +1,6 @@
 //! A server of its own for a test: a real sshd on a port of the loopback, with its own host key and its own `/root`.
 //!
-//! It runs as the user of the test, who has to be root: `/root` of the server is a folder of the test, in a mount namespace
+//! It runs as the user of the test, who has to be root: `/root` of the server is a directory of the test, in a mount namespace
 //! that nobody else sees. The client's `ssh` and `scp` are the real ones, called with a configuration that knows the server by
 //! a name and its key, and nothing of the tester's own.
 
@@ -22,7 +22,7 @@ const SSHD: &str = "/usr/sbin/sshd";
 
 /// A server and the means to reach it.
 pub(crate) struct Server {
-    folder: tempfile::TempDir,
+    dir: tempfile::TempDir,
     child: Child,
 }
 
@@ -40,17 +40,17 @@ pub(crate) fn hindrance() -> Option<&'static str> {
 impl Server {
     /// Starts one that clients know as `name`. `tetra` is `/root/bin/tetra` there, and is not set up.
     pub(crate) fn start(name: &str) -> Self {
-        let folder = program::directory();
-        let (root, bin) = (folder.path().join("root"), folder.path().join("bin"));
+        let directory = program::directory();
+        let (root, bin) = (directory.path().join("root"), directory.path().join("bin"));
         for path in [&root.join(".ssh"), &root.join("bin"), &bin] {
             fs::create_dir_all(path).expect("ours");
         }
         program::place(&root.join("bin/tetra"));
         key(&root.join(".ssh/host_key"));
-        key(&folder.path().join("key"));
-        fs::copy(folder.path().join("key.pub"), root.join(".ssh/authorized_keys")).expect("ours");
+        key(&directory.path().join("key"));
+        fs::copy(directory.path().join("key.pub"), root.join(".ssh/authorized_keys")).expect("ours");
         for program in ["ssh", "scp"] {
-            let config = folder.path().join("ssh_config");
+            let config = directory.path().join("ssh_config");
             let text = format!("#!/bin/sh\nexec /usr/bin/{program} -F '{}' \"$@\"\n", config.display());
             program::script(&bin.join(program), &text);
         }
@@ -59,7 +59,7 @@ impl Server {
             let port = free_port();
             let mut child = spawn(&root, port);
             if answers(&mut child, port, until) {
-                let server = Self { folder, child };
+                let server = Self { dir: directory, child };
                 server.introduce(name, port);
                 return server;
             }
@@ -70,9 +70,9 @@ impl Server {
         }
     }
 
-    /// The folder with `ssh` and `scp`; tetra and its other names are there too.
+    /// The directory with `ssh` and `scp`; tetra and its other names are there too.
     pub(crate) fn client(&self) -> PathBuf {
-        let bin = self.folder.path().join("bin");
+        let bin = self.dir.path().join("bin");
         if !bin.join("tetra").exists() {
             program::place(&bin.join("tetra"));
             for name in ["tsm", "tkm", "org"] {
@@ -84,12 +84,12 @@ impl Server {
 
     /// `/root` of the server.
     pub(crate) fn root(&self) -> PathBuf {
-        self.folder.path().join("root")
+        self.dir.path().join("root")
     }
 
     /// Tells the client how to reach it.
     fn introduce(&self, name: &str, port: u16) {
-        let path = |name: &str| self.folder.path().join(name).display().to_string();
+        let path = |name: &str| self.dir.path().join(name).display().to_string();
         let public = fs::read_to_string(self.root().join(".ssh/host_key.pub")).expect("made");
         fs::write(path("known_hosts"), format!("{name} {public}")).expect("ours");
         let config = format!(

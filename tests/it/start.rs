@@ -17,19 +17,19 @@ use crate::program;
 use crate::world::{PROGRAM, World};
 
 /// A world to start things in.
-struct Site {
+struct StartSandbox {
     world: World,
 }
 
 /// What a command said and how it ended.
 #[derive(Debug)]
-struct Said {
+struct CommandOutput {
     code: i32,
     out: String,
     err: String,
 }
 
-impl Site {
+impl StartSandbox {
     fn new() -> Self {
         Self { world: World::new() }
     }
@@ -45,13 +45,13 @@ impl Site {
         command
     }
 
-    fn tsm(&self, words: &[&str]) -> Said {
+    fn tsm(&self, words: &[&str]) -> CommandOutput {
         said(self.command(words).output().expect("tetra runs"))
     }
 
-    /// The same in a folder below the working directory.
-    fn tsm_in(&self, folder: &str, words: &[&str]) -> Said {
-        said(self.command(words).current_dir(self.world.work().join(folder)).output().expect("tetra runs"))
+    /// The same in a directory below the working directory.
+    fn tsm_in(&self, directory: &str, words: &[&str]) -> CommandOutput {
+        said(self.command(words).current_dir(self.world.work().join(directory)).output().expect("tetra runs"))
     }
 
     /// Starts, expects success and does not wait for more; the data.
@@ -67,7 +67,7 @@ impl Site {
     }
 
     /// Runs the same words so many times at the same time.
-    fn race(&self, times: usize, words: &[&str]) -> Vec<Said> {
+    fn race(&self, times: usize, words: &[&str]) -> Vec<CommandOutput> {
         let start = |_| self.command(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("tetra runs");
         let all: Vec<_> = (0..times).map(start).collect();
         all.into_iter().map(|one| said(one.wait_with_output().expect("it ended"))).collect()
@@ -75,7 +75,7 @@ impl Site {
 
     /// Writes an executable script.
     fn script(&self, name: &str, text: &str) -> PathBuf {
-        // The folders above it.
+        // The directories above it.
         let path = self.world.file(name, "");
         fs::remove_file(&path).expect("ours");
         program::script(&path, text);
@@ -99,7 +99,7 @@ impl Site {
         meta::read(&self.dir(name)).ok().flatten().is_some_and(|meta| meta.pid != 0 && lives(meta.pid))
     }
 
-    /// The folders of all processes.
+    /// The directories of all processes.
     fn processes(&self) -> Vec<String> {
         let Ok(entries) = fs::read_dir(self.world.paths().processes()) else { return Vec::new() };
         let mut names: Vec<String> =
@@ -126,13 +126,13 @@ impl Site {
     }
 }
 
-fn said(output: Output) -> Said {
+fn said(output: Output) -> CommandOutput {
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
-    Said { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+    CommandOutput { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
 }
 
 #[track_caller]
-fn json(said: Said) -> Value {
+fn json(said: CommandOutput) -> Value {
     assert_eq!(said.code, 0, "{}{}", said.out, said.err);
     serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{error}: {}", said.out))
 }

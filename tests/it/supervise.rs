@@ -1,7 +1,7 @@
 //! The supervisor with real children.
 
+pub(crate) mod fixture;
 mod logs;
-pub(crate) mod nest;
 mod policy;
 mod start;
 mod stop;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// Which rooms a room may import. Strictly down; see the table in `src/lib.rs`.
@@ -24,7 +25,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 
 /// Foreign crates and the only rooms or files that may name them.
 const CRATES: &[(&str, &[&str])] = &[
-    ("clap", &["command/", "shell/", "launch.rs"]),
+    ("clap", &["command/", "shell/", "cli.rs"]),
     ("reedline", &["shell/"]),
     ("nu_ansi_term", &["shell/"]),
     ("crossterm", &["shell/"]),
@@ -41,7 +42,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("rustix", &["disk/", "sys/", "supervise/"]),
     ("libc", &["sys/", "supervise/"]),
     ("anstyle", &["ui/", "shell/"]),
-    ("directories", &["launch.rs", "sys/"]),
+    ("directories", &["cli.rs", "sys/"]),
 ];
 
 /// Calls that have one home, and why.
@@ -51,10 +52,10 @@ const CALLS: &[(&str, &[&str], &str)] = &[
     ("eprintln!", &[], "commands return reports; `ui::console` writes them"),
     ("eprint!", &[], "commands return reports; `ui::console` writes them"),
     ("process::exit", &["main.rs", "supervise/mod.rs"], "an outcome becomes an exit code once, in `main`"),
-    ("env::var", &["sys/real.rs"], "variables are read once, at the start"),
-    ("env::vars", &["sys/real.rs"], "variables are read once, at the start"),
-    ("env::vars_os", &["sys/real.rs"], "variables are read once, at the start"),
-    ("env::var_os", &["sys/real.rs"], "variables are read once, at the start"),
+    ("env::var", &["sys/os_host.rs"], "variables are read once, at the start"),
+    ("env::vars", &["sys/os_host.rs"], "variables are read once, at the start"),
+    ("env::vars_os", &["sys/os_host.rs"], "variables are read once, at the start"),
+    ("env::var_os", &["sys/os_host.rs"], "variables are read once, at the start"),
     ("SystemTime::now", &["sys/", "supervise/"], "the time is an argument or comes from the host"),
     ("thread::sleep", &["sys/", "supervise/"], "waiting is for a condition or an interrupt: `Host::pause`"),
 ];
@@ -65,12 +66,6 @@ const WORDS: &[(&str, &str)] = &[
     ("TO", "DO"),
     ("FIX", "ME"),
     ("#[ig", "nore]"),
-    ("iss", "ue"),
-    ("iss", "ues"),
-    ("age", "nt"),
-    ("age", "nts"),
-    ("se", "ed"),
-    ("se", "eds"),
     ("/work/sha", "red"),
     ("/work/w", "t"),
     ("/work/ma", "in"),
@@ -158,8 +153,8 @@ const OPENS_OTHER_FILES: &[&str] = &[
     "disk/",
     // Control groups.
     "supervise/cgroup.rs",
-    "supervise/memory_group.rs",
-    "supervise/memory.rs",
+    "supervise/memory_cgroup.rs",
+    "supervise/oom.rs",
     // Files below `/proc`, by a path that is made elsewhere.
     "supervise/spawn.rs",
     "supervise/adopt.rs",
@@ -168,7 +163,7 @@ const OPENS_OTHER_FILES: &[&str] = &[
     // A script may come through a pipe: `source <(make-script)`. It is waited for, and can be interrupted.
     "command/shell/source.rs",
     // What an operator writes into, of any kind: `> /dev/null`.
-    "shell/output.rs",
+    "shell/redirect.rs",
 ];
 
 #[test]
@@ -246,13 +241,57 @@ fn the_project_speaks_of_itself_alone_and_finishes_what_it_begins() {
             let word = format!("{one}{two}");
             let text = if word.contains(char::is_uppercase) { &file.text } else { &small };
             for offset in words(text, &word) {
-                if !text[..offset].ends_with("ssh-") {
-                    broken.add(&file, offset, format!("`{word}` has no place here"));
-                }
+                broken.add(&file, offset, format!("`{word}` has no place here"));
             }
         }
     }
     broken.report("the project speaks of itself alone, and nothing is left for later");
+}
+
+/// Words that operators do not read: the terms of clap, cargo and systemd are known, these have to be learned.
+const DIALECT: &[&str] = &[
+    "nobody",
+    "somebody",
+    "whoever",
+    "is no",
+    "stands",
+    "told",
+    "heard",
+    "folder",
+    "folders",
+    "at home",
+    "makes no sense",
+    "leads nowhere",
+];
+
+/// Rooms whose texts are still to be rewritten.
+const NOT_YET: &[&str] =
+    &["base/", "command/", "disk/", "env/", "cli.rs", "org/", "report/", "shell/", "supervise/", "sys/", "tsm/", "ui/"];
+
+#[test]
+fn words_operators_read_are_plain() {
+    let mut broken = Broken::default();
+    for file in sources().into_iter().filter(|file| !file.lives_in(NOT_YET)) {
+        let end = file.code.len();
+        // The help of a command is its doc comment.
+        let helps = file.room() == "command";
+        for (range, kind) in blanks(&file.text).into_iter().filter(|(range, _)| range.end <= end) {
+            if kind == Blank::Comment && !(helps && file.text[range.clone()].starts_with("///")) {
+                continue;
+            }
+            let small = file.text[range.clone()].to_ascii_lowercase();
+            for word in DIALECT {
+                for offset in words(&small, word) {
+                    broken.add(
+                        &file,
+                        range.start + offset,
+                        format!("`{word}`: say it in the terms of clap, cargo and systemd"),
+                    );
+                }
+            }
+        }
+    }
+    broken.report("what operators read is plain English");
 }
 
 #[test]
@@ -293,7 +332,7 @@ impl Source {
         self.path.strip_prefix(root().join("src")).unwrap_or(&self.path)
     }
 
-    /// The folder right below `src`, or the file there.
+    /// The directory right below `src`, or the file there.
     fn room(&self) -> &str {
         let first = self.below_src().components().next().expect("a file has a name");
         stem(first.as_os_str())
@@ -334,14 +373,14 @@ fn stem(name: &std::ffi::OsStr) -> &str {
     Path::new(name).file_stem().and_then(|stem| stem.to_str()).expect("names here are text")
 }
 
-/// All files below a folder of the project that end in one of the given ways; any way if none is given.
+/// All files below a directory of the project that end in one of the given ways; any way if none is given.
 fn files(below: &str, endings: &[&str]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut open = vec![root().join(below)];
-    while let Some(folder) = open.pop() {
-        let Ok(entries) = fs::read_dir(&folder) else { continue };
+    while let Some(directory) = open.pop() {
+        let Ok(entries) = fs::read_dir(&directory) else { continue };
         for entry in entries {
-            let path = entry.expect("a folder of the project can be read").path();
+            let path = entry.expect("a directory of the project can be read").path();
             let ending = path.extension().and_then(|ending| ending.to_str());
             if path.is_dir() {
                 open.push(path);
@@ -418,39 +457,51 @@ fn climbs(code: &str) -> Vec<(usize, usize)> {
 /// Blanks out comments and literals and cuts off the unit tests at the end. Keeps line ends and offsets.
 fn code_of(text: &str) -> String {
     let mut code = text.as_bytes().to_vec();
-    let mut at = 0;
-    while at < text.len() {
-        let rest = &text[at..];
-        let length = if rest.starts_with("//") {
-            rest.find('\n').unwrap_or(rest.len())
-        } else if rest.starts_with("/*") {
-            nested_comment(rest)
-        } else if rest.starts_with('"') {
-            literal(rest, '"')
-        } else if let Some(hashes) = raw_literal(text, at) {
-            let end = format!("\"{}", "#".repeat(hashes));
-            let opening = hashes + 2;
-            at += 1;
-            rest[opening..].find(&end).map_or(rest.len(), |found| opening + found + end.len()) - 1
-        } else if rest.starts_with('\'') && is_character(rest) {
-            literal(rest, '\'')
-        } else {
-            at += 1;
-            while !text.is_char_boundary(at) {
-                at += 1;
-            }
-            continue;
-        };
-        for byte in &mut code[at..at + length] {
+    for (range, _) in blanks(text) {
+        for byte in &mut code[range] {
             if *byte != b'\n' {
                 *byte = b' ';
             }
         }
-        at += length;
     }
     let code = String::from_utf8(code).expect("only whole characters were blanked out");
     let end = code.find("#[cfg(test)]\nmod ").unwrap_or(code.len());
     code[..end].to_owned()
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Blank {
+    Comment,
+    Literal,
+}
+
+/// Where the comments and literals of a text are.
+fn blanks(text: &str) -> Vec<(Range<usize>, Blank)> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while at < text.len() {
+        let rest = &text[at..];
+        let (length, kind) = if rest.starts_with("//") {
+            (rest.find('\n').unwrap_or(rest.len()), Blank::Comment)
+        } else if rest.starts_with("/*") {
+            (nested_comment(rest), Blank::Comment)
+        } else if rest.starts_with('"') {
+            (literal(rest, '"'), Blank::Literal)
+        } else if let Some(hashes) = raw_literal(text, at) {
+            let end = format!("\"{}", "#".repeat(hashes));
+            let opening = hashes + 2;
+            at += 1;
+            (rest[opening..].find(&end).map_or(rest.len(), |found| opening + found + end.len()) - 1, Blank::Literal)
+        } else if rest.starts_with('\'') && is_character(rest) {
+            (literal(rest, '\''), Blank::Literal)
+        } else {
+            at += rest.chars().next().map_or(1, char::len_utf8);
+            continue;
+        };
+        found.push((at..at + length, kind));
+        at += length;
+    }
+    found
 }
 
 fn nested_comment(rest: &str) -> usize {

@@ -8,8 +8,8 @@
 //! $ tetra -c 'tsm list' | wc -l  a line of bash, with tetra, tsm, tkm and org in PATH
 //! ```
 //!
-//! Each file has a fresh home folder, with what is in the folder `NAME.files` beside it, and stops what it started. `{port}`, `{port2}` … are free ports. What differs from run
-//! to run or machine to machine is named: PID, TIME, SPAN, SIZE, programs without their folders, and `~` for the home folder; where that moves columns, blanks between words count as
+//! Each file has a fresh home directory, with what is in the directory `NAME.files` beside it, and stops what it started. `{port}`, `{port2}` … are free ports. What differs from run
+//! to run or machine to machine is named: PID, TIME, SPAN, SIZE, programs without their directories, and `~` for the home directory; where that moves columns, blanks between words count as
 //! two at most.
 //! `UPDATE=1 cargo test --test it transcript` writes the files anew.
 
@@ -30,7 +30,7 @@ use nix::unistd::Pid;
 use tetra::command::registry::COMMANDS;
 
 use crate::program;
-use names::{named, replaced, squeezed, with_pids, with_versions, without_folder};
+use names::{named, replaced, squeezed, with_pids, with_versions, without_directory};
 
 /// No step takes longer, not even on a busy machine.
 const LONGEST_STEP: Duration = Duration::from_secs(60);
@@ -43,8 +43,8 @@ const AT_ONCE: usize = 2;
 
 #[test]
 fn transcripts_are_true() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");
-    let files = texts_below(&folder);
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");
+    let files = texts_below(&directory);
     assert!(!files.is_empty(), "there are transcripts");
     let (failed, failures) = mpsc::channel();
     let shares: Vec<Vec<&PathBuf>> =
@@ -68,9 +68,9 @@ fn transcripts_are_true() {
 
 #[test]
 fn every_command_is_shown_in_a_transcript() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");
     let all: Vec<String> =
-        texts_below(&folder).iter().map(|path| fs::read_to_string(path).expect("readable")).collect();
+        texts_below(&directory).iter().map(|path| fs::read_to_string(path).expect("readable")).collect();
     let steps: Vec<&str> = all.iter().flat_map(|text| text.lines()).filter(|line| is_step(line)).collect();
     for entry in COMMANDS {
         let name = format!(" {} ", entry.name);
@@ -82,7 +82,7 @@ fn every_command_is_shown_in_a_transcript() {
 /// Runs one transcript; tells the first difference. With `UPDATE=1` writes it instead.
 fn check(path: &Path) -> Result<(), String> {
     let written = fs::read_to_string(path).expect("a transcript can be read");
-    let mut home = Home::new();
+    let mut home = SessionHome::new();
     home.take(&path.with_extension("files"));
     let mut real = String::new();
     for part in parts(&written) {
@@ -138,31 +138,31 @@ fn is_step(line: &str) -> bool {
     line.starts_with("> ") || line.starts_with("$ ")
 }
 
-/// A home folder with the program in it, and the session so far.
-pub(crate) struct Home {
-    folder: tempfile::TempDir,
+/// A home directory with the program in it, and the session so far.
+pub(crate) struct SessionHome {
+    dir: tempfile::TempDir,
     /// Lines that hold for those after them, and what they said.
     session: Vec<(String, String)>,
     ports: BTreeMap<String, u16>,
 }
 
-impl Home {
+impl SessionHome {
     pub(crate) fn new() -> Self {
-        let folder = program::directory();
-        let bin = folder.path().join("bin");
+        let directory = program::directory();
+        let bin = directory.path().join("bin");
         fs::create_dir_all(&bin).expect("ours");
-        fs::create_dir_all(folder.path().join("home")).expect("ours");
+        fs::create_dir_all(directory.path().join("home")).expect("ours");
         program::place(&bin.join("tetra"));
         for name in ["tsm", "tkm", "org"] {
             std::os::unix::fs::symlink("tetra", bin.join(name)).expect("ours");
         }
-        Self { folder, session: Vec::new(), ports: BTreeMap::new() }
+        Self { dir: directory, session: Vec::new(), ports: BTreeMap::new() }
     }
 
-    /// Copies the files of a folder, if it is there, into the home folder.
-    fn take(&self, folder: &Path) {
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            let to = self.folder.path().join("home").join(entry.file_name());
+    /// Copies the files of a directory, if it is there, into the home directory.
+    fn take(&self, directory: &Path) {
+        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+            let to = self.dir.path().join("home").join(entry.file_name());
             fs::copy(entry.path(), to).expect("a file can be copied");
         }
     }
@@ -202,9 +202,8 @@ impl Home {
 
     /// Runs a program; output and talk as they came, and the exit code.
     pub(crate) fn spawn(&self, program: &str, arguments: &[&str]) -> (String, i32) {
-        let home = self.folder.path().join("home");
-        let path =
-            format!("{}:{}", self.folder.path().join("bin").display(), std::env::var("PATH").unwrap_or_default());
+        let home = self.dir.path().join("home");
+        let path = format!("{}:{}", self.dir.path().join("bin").display(), std::env::var("PATH").unwrap_or_default());
         let (mut reader, writer) = std::io::pipe().expect("a pipe can be made");
         let mut command = Command::new(program);
         command.args(arguments).env_clear().current_dir(&home).stdin(Stdio::null());
@@ -246,8 +245,8 @@ impl Home {
 
     /// What was said, with names for what differs from run to run.
     fn normalised(&self, original: &str) -> String {
-        let home = self.folder.path().join("home").display().to_string();
-        let mut said = original.replace(&home, "~").replace(&self.folder.path().display().to_string(), "/TMP");
+        let home = self.dir.path().join("home").display().to_string();
+        let mut said = original.replace(&home, "~").replace(&self.dir.path().display().to_string(), "/TMP");
         for (name, port) in &self.ports {
             said = replaced(&said, &port.to_string(), name);
         }
@@ -255,9 +254,9 @@ impl Home {
             said = replaced(&said, &pid.to_string(), "PID");
         }
         for program in ["python3", "node", "bash", "sleep"] {
-            said = without_folder(&said, program);
+            said = without_directory(&said, program);
         }
-        let operator = tetra::sys::host::Host::user(&tetra::sys::real::RealHost::new()).to_owned();
+        let operator = tetra::sys::host::Host::user(&tetra::sys::os_host::OsHost::new()).to_owned();
         let lines = said
             .lines()
             .filter(|line| !line.starts_with(WAITING))
@@ -271,23 +270,23 @@ impl Home {
 
     /// The pids that the program wrote down.
     fn pids(&self) -> Vec<u64> {
-        let processes = self.folder.path().join("home/tetra/tsm/runtime/processes");
-        let Ok(folders) = fs::read_dir(processes) else { return Vec::new() };
-        let metas = folders.flatten().filter_map(|folder| fs::read(folder.path().join("meta.json")).ok());
+        let processes = self.dir.path().join("home/tetra/tsm/runtime/processes");
+        let Ok(directories) = fs::read_dir(processes) else { return Vec::new() };
+        let metas = directories.flatten().filter_map(|directory| fs::read(directory.path().join("meta.json")).ok());
         let pid = |meta: Vec<u8>| serde_json::from_slice::<serde_json::Value>(&meta).ok()?["pid"].as_u64();
         metas.filter_map(pid).filter(|pid| *pid > 1).collect()
     }
 
-    /// Processes that were started from this home folder and still live: their surroundings name it.
+    /// Processes that were started from this home directory and still live: their surroundings name it.
     fn left_over(&self) -> Vec<Pid> {
-        let mark = self.folder.path().display().to_string().into_bytes();
+        let mark = self.dir.path().display().to_string().into_bytes();
         let mut found = Vec::new();
         for entry in fs::read_dir("/proc").expect("/proc can be read").flatten() {
             let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
             let surroundings = fs::read(entry.path().join("environ")).unwrap_or_default();
             let place = fs::read_link(entry.path().join("cwd")).unwrap_or_default();
             let named = surroundings.windows(mark.len()).any(|part| part == mark);
-            if named || place.starts_with(self.folder.path()) {
+            if named || place.starts_with(self.dir.path()) {
                 found.push(Pid::from_raw(pid));
             }
         }
@@ -295,7 +294,7 @@ impl Home {
     }
 }
 
-impl Drop for Home {
+impl Drop for SessionHome {
     fn drop(&mut self) {
         let _ = self.spawn("tetra", &["tsm", "kill", "*"]);
         let deadline = Instant::now() + Duration::from_secs(10);
@@ -318,9 +317,9 @@ pub(crate) fn free_port() -> u16 {
     listener.local_addr().expect("it is bound").port()
 }
 
-fn texts_below(folder: &Path) -> Vec<PathBuf> {
+fn texts_below(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for entry in fs::read_dir(folder).expect("the folder is there").flatten() {
+    for entry in fs::read_dir(dir).expect("the directory is there").flatten() {
         let path = entry.path();
         if path.is_dir() {
             found.extend(texts_below(&path));

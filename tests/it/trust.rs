@@ -4,12 +4,12 @@
 use nix::sys::signal::Signal;
 use nix::sys::termios::LocalFlags;
 
-use crate::pty::{Home, Terminal, current_line};
+use crate::pty::{Terminal, TestHome, current_line};
 use crate::repl::{CTRL_C, PASTE, UP, leave, run, session, stopped};
 use crate::waiting::eventually;
 
 /// A process that is stopped, in production.
-fn production(home: &Home) {
+fn production(home: &TestHome) {
     home.write("tetra/org/acme/environments/prod.toml", "");
     stopped(home, "api", 0);
 }
@@ -30,7 +30,7 @@ fn stop_and_go_on(terminal: &Terminal) {
 
 #[test]
 fn a_cursor_report_that_was_not_asked_for_is_forgotten_at_the_next_prompt() {
-    let home = Home::new();
+    let home = TestHome::new();
     let mut terminal = session(&home);
     run(&mut terminal, "use @dev", "-/dev>");
     // What the terminal says for Shift-F3, three times.
@@ -50,7 +50,7 @@ fn a_cursor_report_that_was_not_asked_for_is_forgotten_at_the_next_prompt() {
 
 #[test]
 fn a_secret_stays_unseen_after_a_stop() {
-    let home = Home::new();
+    let home = TestHome::new();
     home.write("tetra/org/acme/environments/dev.toml", "");
     let mut command = home.tetra();
     command.args(["--org", "acme", "secrets", "set", "dev", "API_KEY"]);
@@ -68,7 +68,7 @@ fn a_secret_stays_unseen_after_a_stop() {
 
 #[test]
 fn a_line_can_be_edited_after_a_stop() {
-    let home = Home::new();
+    let home = TestHome::new();
     let mut terminal = session(&home);
     terminal.send("use @d");
     terminal.wait_line("use @d");
@@ -81,7 +81,7 @@ fn a_line_can_be_edited_after_a_stop() {
 
 #[test]
 fn what_is_pasted_is_never_obeyed_by_the_terminal() {
-    let home = Home::new();
+    let home = TestHome::new();
     let mut terminal = session(&home);
     let evil = "a\x1b[31mred\u{9b}32mgreen\u{202e}\x07\u{7f}";
     terminal.send(&format!("{}{evil}{}", PASTE.0, PASTE.1));
@@ -100,7 +100,7 @@ fn what_is_pasted_is_never_obeyed_by_the_terminal() {
 
 #[test]
 fn a_long_text_arrives_whole_without_another_key() {
-    let home = Home::new();
+    let home = TestHome::new();
     let mut terminal = session(&home);
     for length in [1_023, 1_024, 1_025, 4_000] {
         terminal.send(&format!("#{}end", "a".repeat(length)));
@@ -114,7 +114,7 @@ fn a_long_text_arrives_whole_without_another_key() {
 #[test]
 fn what_was_pasted_behind_a_command_answers_nothing() {
     for term in ["dumb", "xterm"] {
-        let home = Home::new();
+        let home = TestHome::new();
         production(&home);
         let mut command = home.tetra();
         command.env("TERM", term);
@@ -130,7 +130,7 @@ fn what_was_pasted_behind_a_command_answers_nothing() {
 
 #[test]
 fn yes_at_the_start_is_no_answer_for_a_whole_session() {
-    let home = Home::new();
+    let home = TestHome::new();
     production(&home);
     let mut command = home.tetra();
     command.arg("-y");
@@ -149,7 +149,7 @@ fn yes_at_the_start_is_no_answer_for_a_whole_session() {
 
 #[test]
 fn a_full_screen_comes_back_after_a_stop() {
-    let home = Home::new();
+    let home = TestHome::new();
     production(&home);
     let mut command = home.tetra();
     command.args(["tsm", "monitor"]);

@@ -1,4 +1,4 @@
-//! A world of its own for each test: folders, surroundings, operator.
+//! A world of its own for each test: directories, surroundings, operator.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -15,13 +15,13 @@ use tetra::base::fault::Fault;
 use tetra::base::time::Timestamp;
 use tetra::report::Console;
 use tetra::report::screen::Screen;
-use tetra::shell::eval::{self, Outcome};
+use tetra::shell::eval::{self, LineOutcome};
 use tetra::shell::monitor;
 use tetra::shell::session::Session;
-use tetra::shell::source::{Origin, Source};
-use tetra::sys::host::{Call, Finished, Host};
+use tetra::shell::source::{ScriptOrigin, ScriptText};
+use tetra::sys::host::{CommandOutput, Host, Invocation};
+use tetra::sys::os_host::OsHost;
 use tetra::sys::paths::Paths;
-use tetra::sys::real::RealHost;
 use tetra::ui::console::{Streams, Terminal};
 
 /// The program under test.
@@ -30,45 +30,45 @@ pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_tetra");
 /// The time in every world: 2026-11-20 12:00:00 UTC.
 pub(crate) const NOON: Timestamp = Timestamp(1_795_176_000_000);
 
-/// Folders below a temporary one, a session in them, and an operator who says what the test wants.
+/// Directories below a temporary one, a session in them, and an operator who says what the test wants.
 pub(crate) struct World {
-    folder: tempfile::TempDir,
+    dir: tempfile::TempDir,
     /// The session that [`World::run`] uses.
     pub(crate) session: Session,
     output: Rc<RefCell<Vec<u8>>>,
-    talk: Rc<RefCell<Vec<u8>>>,
-    operator: Operator,
+    stderr: Rc<RefCell<Vec<u8>>>,
+    operator: Interactive,
 }
 
 /// Whether there is somebody to answer.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Operator {
-    Away,
-    There,
+enum Interactive {
+    No,
+    Yes,
 }
 
 /// What came of a line.
 #[derive(Debug)]
-pub(crate) struct Ran {
+pub(crate) struct LineResult {
     pub(crate) code: u8,
     pub(crate) output: String,
-    pub(crate) talk: String,
-    pub(crate) leave: bool,
+    pub(crate) stderr: String,
+    pub(crate) exit: bool,
 }
 
-impl Ran {
+impl LineResult {
     /// The output, after making sure that the exit code is 0.
     #[track_caller]
     pub(crate) fn done(self) -> String {
-        assert_eq!(self.code, 0, "{}{}", self.output, self.talk);
+        assert_eq!(self.code, 0, "{}{}", self.output, self.stderr);
         self.output
     }
 
     /// The talk, after making sure of the exit code.
     #[track_caller]
     pub(crate) fn failed(self, code: u8) -> String {
-        assert_eq!(self.code, code, "{}{}", self.output, self.talk);
-        self.talk
+        assert_eq!(self.code, code, "{}{}", self.output, self.stderr);
+        self.stderr
     }
 }
 
@@ -85,69 +85,69 @@ impl World {
 
     /// The same with further variables.
     pub(crate) fn with(variables: &[(&str, &str)]) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let home = folder.path().to_owned();
+        let directory = tempfile::tempdir().expect("a directory");
+        let home = directory.path().to_owned();
         let work = home.join("work");
-        fs::create_dir(&work).expect("a folder");
+        fs::create_dir(&work).expect("a directory");
         let mut all = BTreeMap::from([
             ("HOME".to_owned(), home.display().to_string()),
             ("PATH".to_owned(), std::env::var("PATH").unwrap_or_default()),
         ]);
         all.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let host = Double { real: RealHost::new(), variables: all, cwd: work };
+        let host = FakeHost { real: OsHost::new(), variables: all, cwd: work };
         ANSWERS.with_borrow_mut(VecDeque::clear);
         Self {
             session: Session::new(Paths::under(&home), Box::new(host)),
-            folder,
+            dir: directory,
             output: Rc::default(),
-            talk: Rc::default(),
-            operator: Operator::Away,
+            stderr: Rc::default(),
+            operator: Interactive::No,
         }
     }
 
     /// From now on somebody is there, and answers each question with the next of these; further ones with an empty line.
     pub(crate) fn answers(&mut self, answers: &[&str]) {
-        self.operator = Operator::There;
+        self.operator = Interactive::Yes;
         ANSWERS.with_borrow_mut(|queue| queue.extend(answers.iter().map(|answer| format!("{answer}\n"))));
     }
 
     /// Runs a line as `tetra -c` would, in the session of this world.
-    pub(crate) fn run(&mut self, line: &str) -> Ran {
-        self.heard(|session, console| eval::run_line(session, console, line, &Origin::Option))
+    pub(crate) fn run(&mut self, line: &str) -> LineResult {
+        self.capture(|session, console| eval::run_line(session, console, line, &ScriptOrigin::Option))
     }
 
     /// Runs a text as a script that is called `name`.
-    pub(crate) fn script(&mut self, name: &str, text: &str) -> Ran {
-        let origin = Origin::File(name.to_owned());
-        let source = Source { origin: &origin, text, first_line: 1 };
-        self.heard(|session, console| eval::run_text(session, console, source))
+    pub(crate) fn script(&mut self, name: &str, text: &str) -> LineResult {
+        let origin = ScriptOrigin::File(name.to_owned());
+        let source = ScriptText { origin: &origin, text, first_line: 1 };
+        self.capture(|session, console| eval::run_text(session, console, source))
     }
 
     /// Shows a screen on the terminal of this program.
     pub(crate) fn shown(&mut self, screen: Screen) -> Result<(), Fault> {
         let mut shown = Ok(());
-        self.heard(|session, console| {
-            let mut run = |_: &mut Session, _: &mut dyn Console, _: &str| Outcome { code: 0, leave: false };
+        self.capture(|session, console| {
+            let mut run = |_: &mut Session, _: &mut dyn Console, _: &str| LineOutcome { code: 0, exit: false };
             shown = monitor::show(session, console, screen, &mut run);
-            Outcome { code: 0, leave: false }
+            LineOutcome { code: 0, exit: false }
         });
         shown
     }
 
-    fn heard(&mut self, run: impl FnOnce(&mut Session, &mut Terminal) -> Outcome) -> Ran {
-        let there = self.operator == Operator::There;
+    fn capture(&mut self, run: impl FnOnce(&mut Session, &mut Terminal) -> LineOutcome) -> LineResult {
+        let there = self.operator == Interactive::Yes;
         let streams = Streams {
             output: self.output.clone(),
-            talk: self.talk.clone(),
-            answers: there.then_some(|| Ok(Box::new(Answers))),
+            stderr: self.stderr.clone(),
+            answer_source: there.then_some(|| Ok(Box::new(Answers))),
             output_is_terminal: false,
-            talk_is_terminal: false,
+            stderr_is_terminal: false,
             width: || Some(100),
         };
         let mut console = Terminal::new(streams, self.session.host.variables(), TimeZone::UTC);
-        let Outcome { code, leave } = run(&mut self.session, &mut console);
+        let LineOutcome { code, exit: leave } = run(&mut self.session, &mut console);
         let text = |bytes: &Rc<RefCell<Vec<u8>>>| String::from_utf8(bytes.take()).expect("text");
-        Ran { code, leave, output: text(&self.output), talk: text(&self.talk) }
+        LineResult { code, exit: leave, output: text(&self.output), stderr: text(&self.stderr) }
     }
 
     /// Where everything is.
@@ -155,9 +155,9 @@ impl World {
         &self.session.paths
     }
 
-    /// The folder around everything; also `HOME`.
+    /// The directory around everything; also `HOME`.
     pub(crate) fn home(&self) -> &Path {
-        self.folder.path()
+        self.dir.path()
     }
 
     /// The working directory.
@@ -165,10 +165,10 @@ impl World {
         self.home().join("work")
     }
 
-    /// Writes a file, its folder too; the path is below the working directory unless it is absolute.
+    /// Writes a file, its directory too; the path is below the working directory unless it is absolute.
     pub(crate) fn file(&self, path: impl AsRef<Path>, text: &str) -> PathBuf {
         let path = self.work().join(path);
-        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        fs::create_dir_all(path.parent().expect("a directory")).expect("a directory");
         fs::write(&path, text).expect("written");
         path
     }
@@ -176,18 +176,18 @@ impl World {
     /// An organization with the TOML of its environments: name and text of each.
     pub(crate) fn org(&self, name: &str, environments: &[(&str, &str)]) {
         let org = name.parse().expect("a name");
-        fs::create_dir_all(self.paths().org(&org).join("environments")).expect("a folder");
+        fs::create_dir_all(self.paths().org(&org).join("environments")).expect("a directory");
         for (env, text) in environments {
             self.file(self.paths().environment(&org, &env.parse().expect("a name")), text);
         }
     }
 
-    /// Every file and folder with its mode, size or target, times and bytes.
+    /// Every file and directory with its mode, size or target, times and bytes.
     pub(crate) fn tree(&self) -> BTreeMap<PathBuf, String> {
         let mut tree = BTreeMap::new();
         let mut open = vec![self.home().to_owned()];
-        while let Some(folder) = open.pop() {
-            for entry in fs::read_dir(&folder).expect("listed").flatten() {
+        while let Some(directory) = open.pop() {
+            for entry in fs::read_dir(&directory).expect("listed").flatten() {
                 let path = entry.path();
                 let found = fs::symlink_metadata(&path).expect("it is there");
                 let what = if found.is_symlink() {
@@ -206,7 +206,7 @@ impl World {
         tree
     }
 
-    /// The real program in this world: its `HOME`, its folders, no other variables, nothing on its standard input.
+    /// The real program in this world: its `HOME`, its directories, no other variables, nothing on its standard input.
     pub(crate) fn program(&self, name: impl AsRef<Path>) -> Command {
         let mut command = Command::new(name.as_ref());
         command
@@ -250,13 +250,13 @@ impl Read for Answers {
 }
 
 /// The real machine with another home, another time and the program under test.
-struct Double {
-    real: RealHost,
+struct FakeHost {
+    real: OsHost,
     variables: BTreeMap<String, String>,
     cwd: PathBuf,
 }
 
-impl Host for Double {
+impl Host for FakeHost {
     fn now(&self) -> Timestamp {
         NOON
     }
@@ -277,7 +277,7 @@ impl Host for Double {
         self.variables.get("USER").map_or("operator", String::as_str)
     }
 
-    fn run(&self, call: &Call) -> io::Result<Finished> {
+    fn run(&self, call: &Invocation) -> io::Result<CommandOutput> {
         self.real.run(call)
     }
 
@@ -285,7 +285,7 @@ impl Host for Double {
         false
     }
 
-    fn pause(&self, how_long: Duration) -> bool {
-        self.real.pause(how_long)
+    fn sleep(&self, how_long: Duration) -> bool {
+        self.real.sleep(how_long)
     }
 }

@@ -11,13 +11,13 @@ use std::borrow::Cow;
 use std::iter::Peekable;
 use std::ops::Range;
 
-pub use token::{Open, Token, TokenKind, tokens};
+pub use token::{OpenQuoting, Token, TokenKind, tokens};
 
-use super::fault::{Advise, Kind};
+use super::fault::{FaultKind, UserFacingError};
 
 /// What a text says: its statements in order. Empty ones are left out.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Line {
+pub struct InputLine {
     /// In order.
     pub statements: Vec<Statement>,
 }
@@ -28,11 +28,11 @@ pub struct Statement {
     /// The words; empty only for `!cmd` and for the name of the program alone.
     pub words: Vec<Word>,
     /// `| text`: the output goes to `sh -c text`.
-    pub pipe: Option<Verbatim>,
+    pub pipe: Option<ShellText>,
     /// `> target`.
     pub redirect: Option<Redirect>,
     /// `!text`: only `sh -c text` is run.
-    pub escape: Option<Verbatim>,
+    pub shell_escape: Option<ShellText>,
     /// From its first to its last token, in bytes.
     pub span: Range<usize>,
 }
@@ -50,7 +50,7 @@ pub struct Word {
 
 /// A text that goes to `sh` as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verbatim {
+pub struct ShellText {
     /// The text, never empty.
     pub text: String,
     /// Where it is, in bytes.
@@ -71,7 +71,7 @@ pub struct Redirect {
 pub enum LexError {
     /// More text could make it one: the prompt goes on asking.
     #[error("{what}")]
-    Unfinished {
+    Incomplete {
         /// What waits for its end, in bytes.
         span: Range<usize>,
         /// What is missing.
@@ -79,7 +79,7 @@ pub enum LexError {
     },
     /// No further text can make it one.
     #[error("{what}")]
-    Malformed {
+    Invalid {
         /// What is wrong, in bytes.
         span: Range<usize>,
         /// Why.
@@ -92,14 +92,14 @@ impl LexError {
     #[must_use]
     pub fn span(&self) -> Range<usize> {
         match self {
-            Self::Unfinished { span, .. } | Self::Malformed { span, .. } => span.clone(),
+            Self::Incomplete { span, .. } | Self::Invalid { span, .. } => span.clone(),
         }
     }
 }
 
-impl Advise for LexError {
-    fn kind(&self) -> Kind {
-        Kind::Usage
+impl UserFacingError for LexError {
+    fn kind(&self) -> FaultKind {
+        FaultKind::Usage
     }
 }
 
@@ -108,8 +108,8 @@ impl Advise for LexError {
 /// # Errors
 ///
 /// Fails at the first place where the text makes no sense; says whether more text could heal it.
-pub fn lex(text: &str) -> Result<Line, LexError> {
-    let mut line = Line::default();
+pub fn lex(text: &str) -> Result<InputLine, LexError> {
+    let mut line = InputLine::default();
     let mut statement: Option<Statement> = None;
     let mut tokens = tokens(text).into_iter().peekable();
     while let Some(token) = tokens.next() {
@@ -136,17 +136,17 @@ fn add(
     match token.kind {
         TokenKind::Word { .. } if statement.redirect.is_some() => {
             let what = "only `;` or the end of the line can follow the file of a redirection";
-            Err(LexError::Malformed { span: token.span, what })
+            Err(LexError::Invalid { span: token.span, what })
         }
         TokenKind::Pipe | TokenKind::Bang => {
             let is_pipe = token.kind == TokenKind::Pipe;
-            let shell = verbatim(text, statement, token, rest.next())?;
+            let shell = shell_text(text, statement, token, rest.next())?;
             let end = shell.span.end;
-            *(if is_pipe { &mut statement.pipe } else { &mut statement.escape }) = Some(shell);
+            *(if is_pipe { &mut statement.pipe } else { &mut statement.shell_escape }) = Some(shell);
             Ok(end)
         }
         TokenKind::Redirect | TokenKind::Append => {
-            let target = rest.next_if(|next| matches!(next.kind, TokenKind::Word { .. } | TokenKind::Wrong(_)));
+            let target = rest.next_if(|next| matches!(next.kind, TokenKind::Word { .. } | TokenKind::Invalid(_)));
             let redirect = redirect(statement, token, target)?;
             let end = redirect.target.span.end;
             statement.redirect = Some(redirect);
@@ -162,43 +162,45 @@ fn add(
 
 fn word(token: Token) -> Result<Word, LexError> {
     match token.kind {
-        TokenKind::Word { open: Some(open), .. } => Err(LexError::Unfinished { span: token.span, what: open.what() }),
+        TokenKind::Word { open: Some(open), .. } => {
+            Err(LexError::Incomplete { span: token.span, what: open.expected() })
+        }
         TokenKind::Word { text, quoted, open: None } => Ok(Word { text, span: token.span, quoted }),
-        TokenKind::Wrong(what) => Err(LexError::Malformed { span: token.span, what }),
-        _ => Err(LexError::Malformed { span: token.span, what: "a word should stand here" }),
+        TokenKind::Invalid(what) => Err(LexError::Invalid { span: token.span, what }),
+        _ => Err(LexError::Invalid { span: token.span, what: "a word should stand here" }),
     }
 }
 
-fn verbatim(text: &str, statement: &Statement, operator: Token, shell: Option<Token>) -> Result<Verbatim, LexError> {
+fn shell_text(text: &str, statement: &Statement, operator: Token, shell: Option<Token>) -> Result<ShellText, LexError> {
     let piped = operator.kind == TokenKind::Pipe;
     if piped && statement.redirect.is_some() {
         let what = "the output goes to a file already; write the redirection behind the `|`";
-        return Err(LexError::Malformed { span: operator.span, what });
+        return Err(LexError::Invalid { span: operator.span, what });
     }
     if piped && statement.words.is_empty() {
-        return Err(LexError::Malformed { span: operator.span, what: "nothing stands before the `|`" });
+        return Err(LexError::Invalid { span: operator.span, what: "nothing stands before the `|`" });
     }
     match shell {
         Some(Token { kind: TokenKind::Shell { open: Some(open) }, span }) => {
-            Err(LexError::Unfinished { span, what: open.what() })
+            Err(LexError::Incomplete { span, what: open.expected() })
         }
         Some(Token { kind: TokenKind::Shell { open: None }, span }) => {
-            Ok(Verbatim { text: text[span.clone()].to_owned(), span })
+            Ok(ShellText { text: text[span.clone()].to_owned(), span })
         }
-        _ if piped => Err(LexError::Unfinished { span: operator.span, what: "nothing follows the `|`" }),
-        _ => Err(LexError::Malformed { span: operator.span, what: "nothing follows the `!`" }),
+        _ if piped => Err(LexError::Incomplete { span: operator.span, what: "nothing follows the `|`" }),
+        _ => Err(LexError::Invalid { span: operator.span, what: "nothing follows the `!`" }),
     }
 }
 
 fn redirect(statement: &Statement, operator: Token, target: Option<Token>) -> Result<Redirect, LexError> {
     if statement.words.is_empty() {
-        return Err(LexError::Malformed { span: operator.span, what: "nothing stands before the `>`" });
+        return Err(LexError::Invalid { span: operator.span, what: "nothing stands before the `>`" });
     }
     if statement.redirect.is_some() {
-        return Err(LexError::Malformed { span: operator.span, what: "the output goes to a file already" });
+        return Err(LexError::Invalid { span: operator.span, what: "the output goes to a file already" });
     }
     let Some(target) = target else {
-        return Err(LexError::Malformed { span: operator.span, what: "no file follows the `>`" });
+        return Err(LexError::Invalid { span: operator.span, what: "no file follows the `>`" });
     };
     Ok(Redirect { append: operator.kind == TokenKind::Append, target: word(target)? })
 }
@@ -290,14 +292,14 @@ mod tests {
     #[test]
     fn a_bang_at_the_start_goes_to_the_shell() {
         let line = lex("! ls -l | wc; a !b").expect("a line");
-        assert_eq!(line.statements[0].escape.as_ref().map(|it| it.text.as_str()), Some("ls -l | wc; a !b"));
+        assert_eq!(line.statements[0].shell_escape.as_ref().map(|it| it.text.as_str()), Some("ls -l | wc; a !b"));
         assert_eq!(words("a !b"), [["a", "!b"]]);
     }
 
     #[test]
     fn what_more_text_can_heal_is_unfinished() {
         for text in ["a 'b", "a \"b", "a \\", "a |", "a | \n", "a | b 'c", "!echo \"", "a > 'b"] {
-            assert!(matches!(lex(text), Err(LexError::Unfinished { .. })), "{text:?}: {:?}", lex(text));
+            assert!(matches!(lex(text), Err(LexError::Incomplete { .. })), "{text:?}: {:?}", lex(text));
         }
     }
 
@@ -318,7 +320,7 @@ mod tests {
             "a >",
             "a\0",
         ] {
-            assert!(matches!(lex(text), Err(LexError::Malformed { .. })), "{text:?}: {:?}", lex(text));
+            assert!(matches!(lex(text), Err(LexError::Invalid { .. })), "{text:?}: {:?}", lex(text));
         }
         assert_eq!(words("a 'x&&y' http://b?c&d '<' '&&'"), [["a", "x&&y", "http://b?c&d", "<", "&&"]]);
     }

@@ -23,7 +23,7 @@ pub enum TokenKind {
         /// Some of it was quoted or escaped.
         quoted: bool,
         /// What still has to be closed.
-        open: Option<Open>,
+        open: Option<OpenQuoting>,
     },
     /// The name of the program at the start of a statement. It is passed over: a line means the same with and without it.
     Program,
@@ -42,17 +42,17 @@ pub enum TokenKind {
     /// What goes to `sh` as it is: the text after `|`, up to `;` or the end of the line, or after `!`, up to the end of the line.
     Shell {
         /// What still has to be closed.
-        open: Option<Open>,
+        open: Option<OpenQuoting>,
     },
     /// `#` and what follows it on the line.
     Comment,
     /// Something that a line cannot contain, and why.
-    Wrong(&'static str),
+    Invalid(&'static str),
 }
 
 /// What a line waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Open {
+pub enum OpenQuoting {
     /// `'`
     Single,
     /// `"`
@@ -61,10 +61,10 @@ pub enum Open {
     Backslash,
 }
 
-impl Open {
+impl OpenQuoting {
     /// What is missing, as a sentence without its subject.
     #[must_use]
-    pub fn what(self) -> &'static str {
+    pub fn expected(self) -> &'static str {
         match self {
             Self::Single => "the `'` is not closed",
             Self::Double => "the `\"` is not closed",
@@ -96,7 +96,7 @@ struct Scanner<'a> {
 const PROGRAM: &str = "tetra";
 
 /// Words that mean something to other shells and would be passed on in silence here.
-const FOREIGN: [(&str, &str); 4] = [
+const UNSUPPORTED: [(&str, &str); 4] = [
     ("&", "there is no `&`: `tsm start` runs a program in the background"),
     ("<", "there is no `<`: input cannot be redirected"),
     ("<<", "there is no `<<`: input cannot be redirected"),
@@ -117,7 +117,7 @@ impl Scanner<'_> {
             ';' => self.operator(start, 1, TokenKind::Semicolon),
             '&' if self.text[start..].starts_with("&&") => self.operator(start, 2, TokenKind::Semicolon),
             '|' if self.text[start..].starts_with("||") => {
-                self.operator(start, 2, TokenKind::Wrong("there is no `||`: a line stops at the first failure"));
+                self.operator(start, 2, TokenKind::Invalid("there is no `||`: a line stops at the first failure"));
             }
             '|' => self.operator(start, 1, TokenKind::Pipe),
             '>' if self.text[start..].starts_with(">>") => self.operator(start, 2, TokenKind::Append),
@@ -156,7 +156,7 @@ impl Scanner<'_> {
 
     fn comment(&mut self, start: usize) {
         while self.rest.next_if(|&(_, character)| character != '\n').is_some() {}
-        let end = self.here();
+        let end = self.position();
         self.tokens.push(Token { kind: TokenKind::Comment, span: start..end });
     }
 
@@ -183,16 +183,16 @@ impl Scanner<'_> {
                         quoted = true;
                         text.push(escaped);
                     }
-                    None => open = Some(Open::Backslash),
+                    None => open = Some(OpenQuoting::Backslash),
                 },
                 '\r' if self.rest.peek().is_none_or(|&(_, next)| next == '\n') => {}
                 other => text.push(other),
             }
         }
-        let span = start..self.here();
-        let wrong = self.wrong(&span, &text, quoted);
+        let span = start..self.position();
+        let wrong = self.invalid_reason(&span, &text, quoted);
         let kind = match wrong {
-            Some(why) => TokenKind::Wrong(why),
+            Some(why) => TokenKind::Invalid(why),
             None if fresh && !quoted && text == PROGRAM => TokenKind::Program,
             None => TokenKind::Word { text, quoted, open },
         };
@@ -200,7 +200,7 @@ impl Scanner<'_> {
     }
 
     /// Why a word cannot stand here, if so.
-    fn wrong(&self, span: &Range<usize>, text: &str, quoted: bool) -> Option<&'static str> {
+    fn invalid_reason(&self, span: &Range<usize>, text: &str, quoted: bool) -> Option<&'static str> {
         if text.contains('\0') {
             return Some("a line cannot contain a NUL character");
         }
@@ -215,20 +215,20 @@ impl Scanner<'_> {
         if after_redirect && text.starts_with('&') {
             return Some("only files can follow `>`");
         }
-        FOREIGN.iter().find(|(foreign, _)| *foreign == text).map(|(_, why)| *why)
+        UNSUPPORTED.iter().find(|(foreign, _)| *foreign == text).map(|(_, why)| *why)
     }
 
-    fn single(&mut self, text: &mut String) -> Option<Open> {
+    fn single(&mut self, text: &mut String) -> Option<OpenQuoting> {
         for (_, character) in self.rest.by_ref() {
             match character {
                 '\'' => return None,
                 other => text.push(other),
             }
         }
-        Some(Open::Single)
+        Some(OpenQuoting::Single)
     }
 
-    fn double(&mut self, text: &mut String) -> Option<Open> {
+    fn double(&mut self, text: &mut String) -> Option<OpenQuoting> {
         while let Some((_, character)) = self.rest.next() {
             match character {
                 '"' => return None,
@@ -241,7 +241,7 @@ impl Scanner<'_> {
                 other => text.push(other),
             }
         }
-        Some(Open::Double)
+        Some(OpenQuoting::Double)
     }
 
     /// Reads what belongs to `sh`. Quotes, escapes, parentheses and comments are followed as `sh` does, so that `;` and line ends
@@ -257,7 +257,7 @@ impl Scanner<'_> {
             match character {
                 '\'' => open = self.single(&mut sink),
                 '"' => open = self.double(&mut sink),
-                '\\' if self.rest.next().is_none() => open = Some(Open::Backslash),
+                '\\' if self.rest.next().is_none() => open = Some(OpenQuoting::Backslash),
                 '(' | '{' => depth += 1,
                 ')' | '}' => depth = depth.saturating_sub(1),
                 '#' if blank => while self.rest.next_if(|&(_, it)| it != '\n').is_some() {},
@@ -265,11 +265,11 @@ impl Scanner<'_> {
             }
             blank = character.is_whitespace();
         }
-        let end = start + self.text[start..self.here()].trim_end().len();
+        let end = start + self.text[start..self.position()].trim_end().len();
         self.tokens.push(Token { kind: TokenKind::Shell { open }, span: start..end });
     }
 
-    fn here(&mut self) -> usize {
+    fn position(&mut self) -> usize {
         self.rest.peek().map_or(self.text.len(), |&(index, _)| index)
     }
 }

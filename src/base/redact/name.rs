@@ -72,7 +72,7 @@ const ABOUT: [&str; 45] = [
     "PATH",
     "DIR",
     "DIRECTORY",
-    "FOLDER",
+    "DIR",
     "URL",
     "URI",
     "ENDPOINT",

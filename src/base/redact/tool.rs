@@ -6,7 +6,7 @@ pub(super) struct Tool {
     /// Words of which one has to come first, or a letter among those behind a `-`; none are needed if empty.
     after: &'static [&'static str],
     /// Options whose next word is the secret.
-    pub apart: &'static [&'static str],
+    pub separate: &'static [&'static str],
     /// Options that the secret is attached to.
     pub attached: &'static [&'static str],
     /// Options with `user:password`, and the sign between them.
@@ -28,7 +28,7 @@ impl Tool {
     }
 }
 
-const NONE: Tool = Tool { names: &[], after: &[], apart: &[], attached: &[], pair: None, last: false };
+const NONE: Tool = Tool { names: &[], after: &[], separate: &[], attached: &[], pair: None, last: false };
 
 const TOOLS: [Tool; 28] = [
     Tool {
@@ -49,7 +49,7 @@ const TOOLS: [Tool; 28] = [
         attached: &["-p"],
         ..NONE
     },
-    Tool { names: &["mycli", "mysqlsh", "sshpass", "cqlsh"], apart: &["-p"], attached: &["-p"], ..NONE },
+    Tool { names: &["mycli", "mysqlsh", "sshpass", "cqlsh"], separate: &["-p"], attached: &["-p"], ..NONE },
     Tool {
         names: &[
             "mongo",
@@ -61,36 +61,36 @@ const TOOLS: [Tool; 28] = [
             "mongostat",
             "mongotop",
         ],
-        apart: &["-p"],
+        separate: &["-p"],
         attached: &["-p"],
         ..NONE
     },
     Tool {
         names: &["redis-cli", "valkey-cli", "keydb-cli", "redis-benchmark"],
-        apart: &["-a", "AUTH", "auth", "requirepass", "masterauth"],
+        separate: &["-a", "AUTH", "auth", "requirepass", "masterauth"],
         attached: &["-a"],
         ..NONE
     },
     Tool {
         names: &["ldapsearch", "ldapadd", "ldapmodify", "ldapdelete", "ldapmodrdn", "ldapwhoami", "ldapcompare"],
-        apart: &["-w"],
+        separate: &["-w"],
         attached: &["-w"],
         ..NONE
     },
-    Tool { names: &["ldappasswd"], apart: &["-w", "-a", "-s"], attached: &["-w", "-a", "-s"], ..NONE },
+    Tool { names: &["ldappasswd"], separate: &["-w", "-a", "-s"], attached: &["-w", "-a", "-s"], ..NONE },
     Tool { names: &["smbclient", "rpcclient", "smbget", "net"], pair: Some((&["-U", "--user"], '%')), ..NONE },
-    Tool { names: &["zip", "unzip", "zipcloak"], apart: &["-P"], attached: &["-P"], ..NONE },
+    Tool { names: &["zip", "unzip", "zipcloak"], separate: &["-P"], attached: &["-P"], ..NONE },
     Tool { names: &["7z", "7za", "7zz", "7zr", "rar", "unrar"], attached: &["-hp", "-p"], ..NONE },
     Tool {
         names: &["sqlcmd", "bcp", "tsql", "ipmitool", "mosquitto_pub", "mosquitto_sub"],
-        apart: &["-P"],
+        separate: &["-P"],
         attached: &["-P"],
         ..NONE
     },
-    Tool { names: &["openssl"], apart: &["-k", "-K", "-pass"], ..NONE },
+    Tool { names: &["openssl"], separate: &["-k", "-K", "-pass"], ..NONE },
     Tool {
         names: &["lftp", "ncftp", "ncftpput", "ncftpget"],
-        apart: &["-p"],
+        separate: &["-p"],
         attached: &["-p"],
         pair: Some((&["-u"], ',')),
         ..NONE
@@ -100,7 +100,7 @@ const TOOLS: [Tool; 28] = [
     Tool { names: &["curl"], pair: Some((&["-u", "--user", "-U", "--proxy-user"], ':')), ..NONE },
     Tool {
         names: &["snmpwalk", "snmpget", "snmpset", "snmpbulkwalk"],
-        apart: &["-A", "-X", "-c"],
+        separate: &["-A", "-X", "-c"],
         attached: &[],
         ..NONE
     },
@@ -108,17 +108,17 @@ const TOOLS: [Tool; 28] = [
     Tool { names: &["vault"], after: &["login"], last: true, ..NONE },
     Tool { names: &["rabbitmqctl"], after: &["add_user", "change_password", "authenticate_user"], last: true, ..NONE },
     Tool { names: &["wpa_passphrase"], last: true, ..NONE },
-    Tool { names: &["useradd", "usermod"], apart: &["-p"], ..NONE },
-    Tool { names: &["swaks"], apart: &["-ap"], ..NONE },
-    Tool { names: &["sendemail", "sendEmail"], apart: &["-xp"], ..NONE },
-    Tool { names: &["rdesktop", "vncpasswd"], apart: &["-p"], ..NONE },
+    Tool { names: &["useradd", "usermod"], separate: &["-p"], ..NONE },
+    Tool { names: &["swaks"], separate: &["-ap"], ..NONE },
+    Tool { names: &["sendemail", "sendEmail"], separate: &["-xp"], ..NONE },
+    Tool { names: &["rdesktop", "vncpasswd"], separate: &["-p"], ..NONE },
     Tool { names: &["xfreerdp", "wlfreerdp"], attached: &["/p:"], ..NONE },
-    Tool { names: &["nmcli"], apart: &["password", "wifi-sec.psk", "802-11-wireless-security.psk"], ..NONE },
+    Tool { names: &["nmcli"], separate: &["password", "wifi-sec.psk", "802-11-wireless-security.psk"], ..NONE },
     Tool { names: &["sqlplus", "expdp", "impdp", "sqlldr", "rman"], pair: Some((&[""], '/')), ..NONE },
-    Tool { names: &["aws", "az"], apart: &["--value", "--secret-string"], ..NONE },
+    Tool { names: &["aws", "az"], separate: &["--value", "--secret-string"], ..NONE },
 ];
 
-/// Programs whose `-p` is a port, a project, a folder or a switch.
+/// Programs whose `-p` is a port, a project, a directory or a switch.
 const OTHER_P: [&str; 74] = [
     "mkdir",
     "cp",
@@ -196,7 +196,7 @@ const OTHER_P: [&str; 74] = [
     "terraform",
 ];
 
-/// The program of this name, with or without its folder.
+/// The program of this name, with or without its directory.
 pub(super) fn find(word: &str) -> Option<&'static Tool> {
     let name = base(word);
     TOOLS.iter().find(|tool| tool.names.contains(&name))

@@ -3,11 +3,11 @@
 use std::ops::Range;
 
 use super::name::{self, Weight, weight};
-use super::shape;
+use super::token_pattern;
 
 /// Every secret in a text that is told wherever it stands: tokens, `"name": "value"`, URLs.
 pub(super) fn anywhere(text: &str) -> Vec<Range<usize>> {
-    let mut found = shape::hidden(text);
+    let mut found = token_pattern::hidden(text);
     found.extend(pairs(text));
     found.extend(urls(text));
     found

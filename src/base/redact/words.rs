@@ -3,16 +3,16 @@
 use std::ops::Range;
 
 use super::name::{self, Weight, is_switch, is_verb, weight};
-use super::reading::Word;
+use super::shell_words::ShellWord;
 use super::tool::{self, Tool};
 use super::word::{can_hold, is_path, is_reference, is_scheme};
 
 /// The secrets in each word that the words before it tell.
-pub(super) fn hidden(words: &[Word]) -> Vec<Vec<Range<usize>>> {
-    let mut before = Before::default();
+pub(super) fn hidden(words: &[ShellWord]) -> Vec<Vec<Range<usize>>> {
+    let mut before = ScanState::default();
     let mut found: Vec<Vec<Range<usize>>> = Vec::new();
     for word in words {
-        let secret = before.tell(word);
+        let secret = before.feed(word);
         before.note(word, secret.as_ref().is_some_and(|secret| secret.start == 0));
         found.push(secret.into_iter().collect());
     }
@@ -46,7 +46,7 @@ enum Expect {
 
 /// What the words so far say.
 #[derive(Default)]
-struct Before {
+struct ScanState {
     expect: Expect,
     last: String,
     tool: Option<&'static Tool>,
@@ -91,9 +91,9 @@ const OF_SETTINGS: [&str; 13] = [
     "-n",
 ];
 
-impl Before {
+impl ScanState {
     /// The part of a word that is secret.
-    fn tell(&mut self, word: &Word) -> Option<Range<usize>> {
+    fn feed(&mut self, word: &ShellWord) -> Option<Range<usize>> {
         let text = word.text.as_str();
         let whole = || Some(0..text.len()).filter(|all| !all.is_empty() && !is_reference(text));
         let is_option = text.starts_with("--") || (text.len() == 2 && text.starts_with('-'));
@@ -161,7 +161,7 @@ impl Before {
     }
 
     /// Takes a word into account.
-    fn note(&mut self, word: &Word, is_secret: bool) {
+    fn note(&mut self, word: &ShellWord, is_secret: bool) {
         let text = word.text.as_str();
         let expected = std::mem::take(&mut self.expect);
         self.count += 1;
@@ -210,7 +210,7 @@ impl Before {
             return signed;
         }
         let tool = self.tool.filter(|_| self.ready);
-        if tool.is_some_and(|tool| tool.apart.contains(&text)) {
+        if tool.is_some_and(|tool| tool.separate.contains(&text)) {
             return Expect::Value(Weight::Strong);
         }
         if self.secrets.is_some() && matches!(text, "-b" | "--body" | "--value") {

@@ -1,84 +1,94 @@
-//! Files and folders as answers.
+//! Files and directories as answers.
 
 use std::path::PathBuf;
 
-use super::live::{Kind, Listed, Live};
-use super::{Proposal, rank};
+use super::sources::{CandidateSource, ListedFile, NameKind};
+use super::{RawCandidate, rank};
 
-/// Files and folders that begin with what was typed.
-pub(super) fn files(typed: &str, live: &dyn Live) -> Vec<Proposal> {
+/// Files and directories that begin with what was typed.
+pub(super) fn files(typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
     matching(typed, live, |_| true)
 }
 
 /// Files, then programs that begin with what was typed. Nothing typed means no program: there are thousands.
-pub(super) fn runnable(typed: &str, live: &dyn Live) -> Vec<Proposal> {
+pub(super) fn executables(typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
     let mut proposals = files(typed, live);
-    let mut programs = live.names(Kind::Program);
+    let mut programs = live.names(NameKind::Program);
     programs.retain(|name| !typed.is_empty() && name.starts_with(typed));
     if !programs.is_empty() {
         // Next to what begins so, files that only hold the letters somewhere are noise.
         proposals.retain(|proposal| proposal.value.starts_with(typed));
     }
     let marks: Vec<usize> = (0..typed.chars().count()).collect();
-    proposals.extend(programs.into_iter().map(|value| Proposal {
+    proposals.extend(programs.into_iter().map(|value| RawCandidate {
         value,
-        about: Some("program".to_owned()),
-        marks: marks.clone(),
-        open: false,
+        description: Some("program".to_owned()),
+        match_indices: marks.clone(),
+        continues: false,
     }));
     proposals
 }
 
-/// Files that end so, and the folders on the way to them.
-pub(super) fn ending(end: &str, typed: &str, live: &dyn Live) -> Vec<Proposal> {
-    matching(typed, live, |listed| listed.folder || listed.name.ends_with(end))
+/// Files that end so, and the directories on the way to them.
+pub(super) fn with_extension(end: &str, typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
+    matching(typed, live, |listed| listed.is_dir || listed.name.ends_with(end))
 }
 
-/// Folders only.
-pub(super) fn folders(typed: &str, live: &dyn Live) -> Vec<Proposal> {
-    matching(typed, live, |listed| listed.folder)
+/// Directories only.
+pub(super) fn directories(typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
+    matching(typed, live, |listed| listed.is_dir)
 }
 
 /// Files that hold an environment: `dev` for `env/dev.env` or `dev.env`, then every file.
-pub(super) fn env_sources(typed: &str, live: &dyn Live) -> Vec<Proposal> {
+pub(super) fn env_sources(typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
     let mut names: Vec<(String, String)> = Vec::new();
-    for folder in ["env", "."] {
-        for listed in live.folder(&PathBuf::from(folder)) {
+    for directory in ["env", "."] {
+        for listed in live.list_dir(&PathBuf::from(directory)) {
             let stem = listed.name.strip_suffix(".env").filter(|stem| !stem.is_empty());
-            if let (Some(stem), false) = (stem, listed.folder) {
-                let file = if folder == "." { listed.name.clone() } else { format!("{folder}/{}", listed.name) };
+            if let (Some(stem), false) = (stem, listed.is_dir) {
+                let file = if directory == "." { listed.name.clone() } else { format!("{directory}/{}", listed.name) };
                 if !names.iter().any(|(name, _)| name == stem) {
                     names.push((stem.to_owned(), file));
                 }
             }
         }
     }
-    let mut proposals: Vec<Proposal> = rank::fitting(typed, names, |(name, _)| name)
+    let mut proposals: Vec<RawCandidate> = rank::ranked_matches(typed, names, |(name, _)| name)
         .into_iter()
-        .map(|((value, file), marks)| Proposal { value, about: Some(file), marks, open: false })
+        .map(|((value, file), marks)| RawCandidate {
+            value,
+            description: Some(file),
+            match_indices: marks,
+            continues: false,
+        })
         .collect();
     proposals.extend(files(typed, live));
     proposals
 }
 
-fn matching(typed: &str, live: &dyn Live, wanted: impl Fn(&Listed) -> bool) -> Vec<Proposal> {
+fn matching(typed: &str, live: &dyn CandidateSource, wanted: impl Fn(&ListedFile) -> bool) -> Vec<RawCandidate> {
     if typed == "~" {
-        return vec![Proposal { value: "~/".to_owned(), about: None, marks: vec![0], open: true }];
+        return vec![RawCandidate {
+            value: "~/".to_owned(),
+            description: None,
+            match_indices: vec![0],
+            continues: true,
+        }];
     }
-    let (folder, leaf) = typed.rfind('/').map_or(("", typed), |at| typed.split_at(at + 1));
+    let (directory, leaf) = typed.rfind('/').map_or(("", typed), |at| typed.split_at(at + 1));
     let hidden = leaf.starts_with('.');
     let listed = live
-        .folder(&PathBuf::from(if folder.is_empty() { "." } else { folder }))
+        .list_dir(&PathBuf::from(if directory.is_empty() { "." } else { directory }))
         .into_iter()
         .filter(|listed| (hidden || !listed.name.starts_with('.')) && wanted(listed));
-    let width = folder.chars().count();
-    rank::fitting(leaf, listed, |listed| &listed.name)
+    let width = directory.chars().count();
+    rank::ranked_matches(leaf, listed, |listed| &listed.name)
         .into_iter()
-        .map(|(listed, marks)| Proposal {
-            value: format!("{folder}{}{}", listed.name, if listed.folder { "/" } else { "" }),
-            about: None,
-            marks: marks.into_iter().map(|mark| mark + width).collect(),
-            open: listed.folder,
+        .map(|(listed, marks)| RawCandidate {
+            value: format!("{directory}{}{}", listed.name, if listed.is_dir { "/" } else { "" }),
+            description: None,
+            match_indices: marks.into_iter().map(|mark| mark + width).collect(),
+            continues: listed.is_dir,
         })
         .collect()
 }

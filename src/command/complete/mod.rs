@@ -2,41 +2,41 @@
 //!
 //! The line is read by the same lexer that runs it. In the place of a command stand names of the table; after `-` the options of
 //! the command's own parser; elsewhere the *type* of the argument decides, so that every argument that is a process completes
-//! processes. What is alive is asked through [`Live`] at every completion, never remembered.
+//! processes. What is alive is asked through [`CandidateSource`] at every completion, never remembered.
 
-mod answer;
+mod engine;
 mod files;
-mod live;
 mod options;
 mod rank;
 mod shells;
+mod sources;
 
 use std::ops::Range;
 
-pub use live::{Disk, Kind, Listed, Live};
-pub use shells::{Shell, for_shell};
+pub use shells::{CompletionShell, for_shell};
+pub use sources::{CandidateSource, DiskSource, ListedFile, NameKind};
 
-use super::{Entry, registry};
+use super::{CommandSpec, registry};
 use crate::base::line::{self, Token, TokenKind};
 
 /// What the answers are made from: the table and the live world.
 #[derive(Clone, Copy)]
-pub struct Known<'a> {
+pub struct CompletionContext<'a> {
     /// Every command.
-    pub commands: &'static [Entry],
+    pub commands: &'static [CommandSpec],
     /// The groups with their meaning.
     pub groups: &'static [(&'static str, &'static str)],
     /// Adds the options that every command takes to a parser.
     pub augment: fn(clap::Command) -> clap::Command,
     /// What there is just now.
-    pub live: &'a dyn Live,
+    pub source: &'a dyn CandidateSource,
 }
 
-impl<'a> Known<'a> {
+impl<'a> CompletionContext<'a> {
     /// All commands and options there are, and a live world.
     #[must_use]
-    pub fn all(live: &'a dyn Live) -> Self {
-        Self { commands: registry::COMMANDS, groups: registry::GROUPS, augment: options::augment, live }
+    pub fn full(live: &'a dyn CandidateSource) -> Self {
+        Self { commands: registry::COMMANDS, groups: registry::GROUPS, augment: options::augment, source: live }
     }
 }
 
@@ -46,44 +46,44 @@ pub struct Candidate {
     /// What is put into the line, quoted where it has to be.
     pub value: String,
     /// What the operator sees.
-    pub shown: String,
+    pub display: String,
     /// What it is, in one line.
     pub description: Option<String>,
     /// The part of the line that it replaces, in bytes.
     pub span: Range<usize>,
     /// The characters of `shown` that match what was typed.
-    pub marks: Vec<usize>,
-    /// More of the same word follows, so no blank comes after it: a folder, `--option=`.
-    pub open: bool,
+    pub match_indices: Vec<usize>,
+    /// More of the same word follows, so no blank comes after it: a directory, `--option=`.
+    pub continues: bool,
 }
 
 /// What could stand at `cursor` (in bytes) of `text`, best first.
 ///
 /// A cursor behind the end or inside a character counts as the nearest place before it.
 #[must_use]
-pub fn complete(text: &str, cursor: usize, known: &Known<'_>) -> Vec<Candidate> {
-    let place = Place::find(text, cursor);
+pub fn complete(text: &str, cursor: usize, known: &CompletionContext<'_>) -> Vec<Candidate> {
+    let place = CursorContext::find(text, cursor);
     let proposals = match &place.kind {
-        PlaceKind::Nowhere => Vec::new(),
-        PlaceKind::File => files::files(&place.typed, known.live),
-        PlaceKind::Program => files::runnable(&place.typed, known.live),
-        PlaceKind::Command(before) => answer::proposals(known, before, &place.typed),
+        CursorKind::Nowhere => Vec::new(),
+        CursorKind::File => files::files(&place.typed, known.source),
+        CursorKind::Program => files::executables(&place.typed, known.source),
+        CursorKind::Command(before) => engine::candidates(known, before, &place.typed),
     };
     proposals
         .into_iter()
         .map(|proposal| Candidate {
             value: quoted(&proposal.value),
-            shown: proposal.value,
-            description: proposal.about.map(|about| harmless(&about)),
+            display: proposal.value,
+            description: proposal.description.map(|about| sanitize(&about)),
             span: place.span.clone(),
-            marks: proposal.marks,
-            open: proposal.open,
+            match_indices: proposal.match_indices,
+            continues: proposal.continues,
         })
         .collect()
 }
 
 /// A text from outside in one line, without anything that a terminal would obey.
-fn harmless(text: &str) -> String {
+fn sanitize(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
 }
 
@@ -98,23 +98,23 @@ fn quoted(value: &str) -> String {
 
 /// One answer before it is fitted into a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Proposal {
+struct RawCandidate {
     value: String,
-    about: Option<String>,
-    marks: Vec<usize>,
-    open: bool,
+    description: Option<String>,
+    match_indices: Vec<usize>,
+    continues: bool,
 }
 
 /// Where the cursor stands.
-struct Place {
-    kind: PlaceKind,
+struct CursorContext {
+    kind: CursorKind,
     /// The word up to the cursor, without quotes.
     typed: String,
     /// What an answer replaces.
     span: Range<usize>,
 }
 
-enum PlaceKind {
+enum CursorKind {
     /// Nothing can be said.
     Nowhere,
     /// A file: after `>`, or in what goes to `sh`.
@@ -125,15 +125,15 @@ enum PlaceKind {
     Command(Vec<String>),
 }
 
-impl Place {
+impl CursorContext {
     fn find(text: &str, cursor: usize) -> Self {
         let cursor = text.floor_char_boundary(cursor);
         let mut tokens = line::tokens(&text[..cursor]);
         let current = tokens.pop_if(|last| last.span.end == cursor && is_word(&last.kind));
-        let span = current.as_ref().map_or(cursor..cursor, |token| token.span.start..whole_end(text, token));
+        let span = current.as_ref().map_or(cursor..cursor, |token| token.span.start..token_end(text, token));
         match current.map(|token| token.kind) {
-            Some(TokenKind::Wrong(_) | TokenKind::Comment | TokenKind::Program) => {
-                Self { kind: PlaceKind::Nowhere, typed: String::new(), span }
+            Some(TokenKind::Invalid(_) | TokenKind::Comment | TokenKind::Program) => {
+                Self { kind: CursorKind::Nowhere, typed: String::new(), span }
             }
             Some(TokenKind::Shell { .. }) => Self::in_shell(text, cursor, span.start),
             Some(TokenKind::Word { text: typed, .. }) => Self { kind: after(&tokens), typed, span },
@@ -150,7 +150,7 @@ impl Place {
         let typed = shell[word..].trim_start_matches(['\'', '"']).to_owned();
         let before = shell[..word].trim_end();
         let first = before.is_empty() || before.ends_with(['|', ';', '&']);
-        let kind = if first { PlaceKind::Program } else { PlaceKind::File };
+        let kind = if first { CursorKind::Program } else { CursorKind::File };
         Self { kind, typed, span: start + word..cursor }
     }
 }
@@ -168,23 +168,23 @@ fn is_word(kind: &TokenKind) -> bool {
 }
 
 /// What is wanted behind these tokens.
-fn after(tokens: &[Token]) -> PlaceKind {
+fn after(tokens: &[Token]) -> CursorKind {
     let mut words = Vec::new();
     for token in tokens.iter().rev() {
         match &token.kind {
             TokenKind::Word { text, .. } => words.push(text.clone()),
             TokenKind::Semicolon | TokenKind::Newline | TokenKind::Program => break,
-            TokenKind::Redirect | TokenKind::Append if words.is_empty() => return PlaceKind::File,
-            TokenKind::Pipe | TokenKind::Bang if words.is_empty() => return PlaceKind::Program,
-            _ => return PlaceKind::Nowhere,
+            TokenKind::Redirect | TokenKind::Append if words.is_empty() => return CursorKind::File,
+            TokenKind::Pipe | TokenKind::Bang if words.is_empty() => return CursorKind::Program,
+            _ => return CursorKind::Nowhere,
         }
     }
     words.reverse();
-    PlaceKind::Command(words)
+    CursorKind::Command(words)
 }
 
 /// The end of the word that `token`, cut at the cursor, is a part of; an open quote ends at the cursor.
-fn whole_end(text: &str, token: &Token) -> usize {
+fn token_end(text: &str, token: &Token) -> usize {
     let whole = line::tokens(text).into_iter().find(|whole| whole.span.start == token.span.start);
     match whole {
         Some(Token { kind: TokenKind::Word { open: None, .. }, span }) => span.end.max(token.span.end),
@@ -204,11 +204,11 @@ mod tests {
     use crate::base::environment::EnvName;
     use crate::base::fault::Fault;
     use crate::base::size::Size;
-    use crate::base::time::Span;
+    use crate::base::time::HumanDuration;
     use crate::command::argument::{CommandWord, FilePath, ProcessTarget};
-    use crate::command::{Command, Cx, Effect, entry};
+    use crate::command::{Command, Cx, Effect, spec};
     use crate::report::Report;
-    use crate::tsm::port::PortWish;
+    use crate::tsm::port::PortSpec;
 
     #[derive(Debug, Clone, ValueEnum)]
     enum Order {
@@ -266,7 +266,7 @@ mod tests {
 
     commands! { Stop "tsm stop" ["tsm halt"]; Init "env init" []; Watch "watch" ["every"]; }
 
-    const COMMANDS: &[Entry] = &[entry::<Stop>(), entry::<Init>(), entry::<Watch>()];
+    const COMMANDS: &[CommandSpec] = &[spec::<Stop>(), spec::<Init>(), spec::<Watch>()];
     const GROUPS: &[(&str, &str)] = &[("tsm", "processes"), ("env", "environments"), ("tkm", "keys")];
 
     fn augment(parser: clap::Command) -> clap::Command {
@@ -276,28 +276,28 @@ mod tests {
 
     struct Fake(Vec<String>);
 
-    impl Live for Fake {
-        fn names(&self, kind: Kind) -> Vec<String> {
+    impl CandidateSource for Fake {
+        fn names(&self, kind: NameKind) -> Vec<String> {
             match kind {
-                Kind::Process => self.0.clone(),
-                Kind::Env => vec!["dev".to_owned(), "prod".to_owned()],
-                Kind::Alias => vec!["down".to_owned()],
-                Kind::Program => vec!["sh".to_owned(), "sort".to_owned()],
-                Kind::User => vec!["nobody".to_owned()],
-                Kind::Service | Kind::Org => Vec::new(),
+                NameKind::Process => self.0.clone(),
+                NameKind::Env => vec!["dev".to_owned(), "prod".to_owned()],
+                NameKind::Alias => vec!["down".to_owned()],
+                NameKind::Program => vec!["sh".to_owned(), "sort".to_owned()],
+                NameKind::User => vec!["nobody".to_owned()],
+                NameKind::Service | NameKind::Org => Vec::new(),
             }
         }
 
-        fn about(&self, kind: Kind, name: &str) -> Option<String> {
+        fn description(&self, kind: NameKind, name: &str) -> Option<String> {
             match kind {
-                Kind::Alias => (name == "down").then(|| "tsm stop --no-wait".to_owned()),
+                NameKind::Alias => (name == "down").then(|| "tsm stop --no-wait".to_owned()),
                 _ => Some(format!("about {name}")),
             }
         }
 
-        fn folder(&self, folder: &Path) -> Vec<Listed> {
-            let listed = |name: &str, folder| Listed { name: name.to_owned(), folder };
-            match folder.to_str() {
+        fn list_dir(&self, directory: &Path) -> Vec<ListedFile> {
+            let listed = |name: &str, directory| ListedFile { name: name.to_owned(), is_dir: directory };
+            match directory.to_str() {
                 Some(".") => vec![listed(".hidden", false), listed("my file.txt", false), listed("src", true)],
                 Some("src/") => vec![listed("main.rs", false)],
                 Some("~/") => vec![listed("my docs", true)],
@@ -309,7 +309,7 @@ mod tests {
     /// What completes a line with `|` at the cursor: values, separated by blanks.
     fn values(marked: &str) -> Vec<String> {
         let fake = Fake(["api-8000", "my-api", "web", "0.5 odd"].map(str::to_owned).to_vec());
-        let known = Known { commands: COMMANDS, groups: GROUPS, augment, live: &fake };
+        let known = CompletionContext { commands: COMMANDS, groups: GROUPS, augment, source: &fake };
         let cursor = marked.rfind('|').expect("a cursor");
         let text = format!("{}{}", &marked[..cursor], &marked[cursor + 1..]);
         complete(&text, cursor, &known).into_iter().map(|candidate| candidate.value).collect()
@@ -390,7 +390,12 @@ mod tests {
 
     #[test]
     fn a_description_cannot_command_the_terminal() {
-        let known = Known { commands: COMMANDS, groups: GROUPS, augment, live: &Fake(vec!["a\u{1b}[2J".to_owned()]) };
+        let known = CompletionContext {
+            commands: COMMANDS,
+            groups: GROUPS,
+            augment,
+            source: &Fake(vec!["a\u{1b}[2J".to_owned()]),
+        };
         let candidate = &complete("tsm stop ", 9, &known)[0];
         assert_eq!(candidate.description.as_deref(), Some("about a [2J"));
     }
@@ -398,26 +403,30 @@ mod tests {
     #[test]
     fn the_whole_word_is_replaced() {
         let fake = Fake(vec!["web".to_owned()]);
-        let known = Known { commands: COMMANDS, groups: GROUPS, augment, live: &fake };
+        let known = CompletionContext { commands: COMMANDS, groups: GROUPS, augment, source: &fake };
         let span = |text: &str, cursor| complete(text, cursor, &known)[0].span.clone();
         assert_eq!(span("tsm stop wxx; env", 10), 9..12);
         assert_eq!(span("tsm stop 'w", 11), 9..11);
         assert_eq!(span("tsm stop  now", 9), 9..9);
-        let candidate = &complete("tsm stop e", 10, &Known { live: &Fake(vec!["a-eb".to_owned()]), ..known })[0];
-        assert_eq!((candidate.description.as_deref(), candidate.marks.as_slice()), (Some("about a-eb"), &[2][..]));
+        let candidate =
+            &complete("tsm stop e", 10, &CompletionContext { source: &Fake(vec!["a-eb".to_owned()]), ..known })[0];
+        assert_eq!(
+            (candidate.description.as_deref(), candidate.match_indices.as_slice()),
+            (Some("about a-eb"), &[2][..])
+        );
     }
 
     #[test]
     fn bash_gets_what_it_would_replace() {
         let fake = Fake(vec!["web".to_owned()]);
-        let known = Known { commands: COMMANDS, groups: GROUPS, augment, live: &fake };
+        let known = CompletionContext { commands: COMMANDS, groups: GROUPS, augment, source: &fake };
         let breaks = "\"'@><=;|&(:";
-        assert_eq!(for_shell(Shell::Bash, "tsm st", breaks, &known), "stop\tStop processes\n");
-        assert_eq!(for_shell(Shell::Bash, "/usr/bin/tetra tsm stop --order=a", breaks, &known), "age\t\n");
-        assert_eq!(for_shell(Shell::Bash, "tetra env init @d", breaks, &known), "@dev\tabout dev\n");
-        assert_eq!(for_shell(Shell::Zsh, "tetra env init @d", breaks, &known), "@dev\tabout dev\n");
-        assert_eq!(for_shell(Shell::Bash, "tsm stop --from my", breaks, &known), "my\\ file.txt\t\n");
-        assert_eq!(for_shell(Shell::Fish, "tsm stop --from my", breaks, &known), "my file.txt\t\n");
+        assert_eq!(for_shell(CompletionShell::Bash, "tsm st", breaks, &known), "stop\tStop processes\n");
+        assert_eq!(for_shell(CompletionShell::Bash, "/usr/bin/tetra tsm stop --order=a", breaks, &known), "age\t\n");
+        assert_eq!(for_shell(CompletionShell::Bash, "tetra env init @d", breaks, &known), "@dev\tabout dev\n");
+        assert_eq!(for_shell(CompletionShell::Zsh, "tetra env init @d", breaks, &known), "@dev\tabout dev\n");
+        assert_eq!(for_shell(CompletionShell::Bash, "tsm stop --from my", breaks, &known), "my\\ file.txt\t\n");
+        assert_eq!(for_shell(CompletionShell::Fish, "tsm stop --from my", breaks, &known), "my file.txt\t\n");
     }
 
     /// Nothing can be known beforehand of texts of the operator's own, numbers and the like.
@@ -432,18 +441,18 @@ mod tests {
             TypeId::of::<u64>(),
             TypeId::of::<usize>(),
             TypeId::of::<Size>(),
-            TypeId::of::<crate::tsm::limits::MaxMemory>(),
+            TypeId::of::<crate::tsm::limits::MaxMemoryRestart>(),
             TypeId::of::<crate::tsm::limits::MemoryMax>(),
-            TypeId::of::<Span>(),
-            TypeId::of::<crate::base::moment::Moment>(),
+            TypeId::of::<HumanDuration>(),
+            TypeId::of::<crate::base::time_spec::TimeSpec>(),
             TypeId::of::<regex::Regex>(),
             TypeId::of::<regex::bytes::Regex>(),
-            TypeId::of::<crate::command::tsm::events::sessions::How>(),
-            TypeId::of::<PortWish>(),
-            TypeId::of::<crate::tsm::attend::probe::HealthCheck>(),
-            TypeId::of::<crate::tsm::attend::cron::Schedule>(),
-            TypeId::of::<crate::tsm::attend::zone::Zone>(),
-            TypeId::of::<crate::command::tsm::scale::Count>(),
+            TypeId::of::<crate::command::tsm::events::sessions::SessionsOption>(),
+            TypeId::of::<PortSpec>(),
+            TypeId::of::<crate::tsm::sidecar::probe::HealthCheck>(),
+            TypeId::of::<crate::tsm::sidecar::cron::Schedule>(),
+            TypeId::of::<crate::tsm::sidecar::zone::Zone>(),
+            TypeId::of::<crate::command::tsm::scale::TargetCount>(),
             TypeId::of::<crate::org::path::KeyPath>(),
         ];
         free.iter().any(|free| parsed == *free)
@@ -452,7 +461,7 @@ mod tests {
     #[test]
     fn every_command_is_completed() {
         let fake = Fake(vec!["web".to_owned()]);
-        let known = Known::all(&fake);
+        let known = CompletionContext::full(&fake);
         for entry in registry::COMMANDS {
             let options = format!("{} --", entry.name);
             let values: Vec<String> =
@@ -464,7 +473,7 @@ mod tests {
                 assert!(long.is_none_or(|long| values.contains(&long)), "{options} has no {arg}: {values:?}");
                 if arg.get_action().takes_values() {
                     assert!(
-                        answer::is_known(arg) || is_free(arg),
+                        engine::is_known(arg) || is_free(arg),
                         "{}: {arg} {:?}",
                         entry.name,
                         arg.get_value_parser()
@@ -485,7 +494,7 @@ mod tests {
     #[test]
     fn a_thousand_processes_are_no_burden() {
         let fake = Fake((0..1000).map(|n| format!("process-{n}")).collect());
-        let known = Known { commands: COMMANDS, groups: GROUPS, augment, live: &fake };
+        let known = CompletionContext { commands: COMMANDS, groups: GROUPS, augment, source: &fake };
         let candidates = complete("tsm stop p", 10, &known);
         assert_eq!(candidates.len(), 1000);
         let described = candidates.iter().filter(|candidate| candidate.description.is_some()).count();
@@ -495,7 +504,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_and_no_cursor_breaks_it(text in any::<String>(), cursor in 0_usize..200) {
-            let known = Known { commands: COMMANDS, groups: GROUPS, augment, live: &Fake(vec!["ä b".to_owned()]) };
+            let known = CompletionContext { commands: COMMANDS, groups: GROUPS, augment, source: &Fake(vec!["ä b".to_owned()]) };
             for candidate in complete(&text, cursor, &known) {
                 prop_assert!(text.get(candidate.span).is_some());
             }
@@ -506,11 +515,11 @@ mod tests {
             text in r#"(tsm |stop |env |init |watch |--order|=|@| |'|"|\\|\||>|;|~/|ä|-o|-n|!|#){0,9}"#,
             cursor in 0_usize..60,
         ) {
-            let known = Known { commands: COMMANDS, groups: GROUPS, augment, live: &Fake(vec!["ä b".to_owned()]) };
+            let known = CompletionContext { commands: COMMANDS, groups: GROUPS, augment, source: &Fake(vec!["ä b".to_owned()]) };
             for candidate in complete(&text, cursor, &known) {
                 prop_assert!(text.get(candidate.span).is_some());
             }
-            let _ = for_shell(Shell::Bash, &text, "\"'@><=;|&(:", &known);
+            let _ = for_shell(CompletionShell::Bash, &text, "\"'@><=;|&(:", &known);
         }
     }
 }

@@ -4,17 +4,17 @@ use clap::Arg;
 
 use crate::base::environment::EnvName;
 use crate::base::name::OrgName;
-use crate::command::argument::FolderPath;
+use crate::command::argument::DirectoryPath;
 use crate::command::global;
 
 /// Adds the global options, with types that say how their values are completed.
 pub(super) fn augment(parser: clap::Command) -> clap::Command {
     let own: Vec<clap::Id> = parser.get_arguments().map(|arg| arg.get_id().clone()).collect();
-    let mut parser = global::augment(parser);
+    let mut parser = global::with_global_args(parser);
     for (id, kind) in [
         ("--org", clap::value_parser!(OrgName).into()),
         ("--env", clap::value_parser!(EnvName).into()),
-        ("--dir", clap::value_parser!(FolderPath).into()),
+        ("--dir", clap::value_parser!(DirectoryPath).into()),
         ("--color", clap::builder::ValueParser::from(["auto", "always", "never"])),
     ] {
         if parser.get_arguments().any(|arg| arg.get_id() == id) && !own.iter().any(|own| own == id) {
@@ -25,9 +25,9 @@ pub(super) fn augment(parser: clap::Command) -> clap::Command {
 }
 
 /// What the words say so far.
-pub(super) struct Reading<'a> {
+pub(super) struct ParsedArgs<'a> {
     /// What the next word belongs to.
-    pub next: Next<'a>,
+    pub expected: Expected<'a>,
     /// Options that were given.
     pub used: Vec<&'a Arg>,
     /// The words of the argument that the next word belongs to, if it takes several.
@@ -35,21 +35,21 @@ pub(super) struct Reading<'a> {
 }
 
 /// What a word belongs to.
-pub(super) enum Next<'a> {
+pub(super) enum Expected<'a> {
     /// An option that waits for its value.
     Value(&'a Arg),
     /// An argument by place; options may stand here too.
-    Place(&'a Arg),
+    Positional(&'a Arg),
     /// An argument by place, and `--` or the argument itself excludes options.
-    OnlyPlace(&'a Arg),
+    OnlyPositional(&'a Arg),
     /// Nothing but options.
     Options,
 }
 
 /// Reads the words in front of the cursor. Words that the parser would refuse are passed over: the operator is still typing.
-pub(super) fn read<'a>(parser: &'a clap::Command, words: &[String]) -> Reading<'a> {
+pub(super) fn parse_args<'a>(parser: &'a clap::Command, words: &[String]) -> ParsedArgs<'a> {
     let places: Vec<&Arg> = parser.get_positionals().collect();
-    let mut reading = Reading { next: Next::Options, used: Vec::new(), earlier: Vec::new() };
+    let mut reading = ParsedArgs { expected: Expected::Options, used: Vec::new(), earlier: Vec::new() };
     let (mut place, mut only_places) = (0, false);
     let mut waiting: Option<&Arg> = None;
     for word in words {
@@ -70,7 +70,7 @@ pub(super) fn read<'a>(parser: &'a clap::Command, words: &[String]) -> Reading<'
                 waiting = read_shorts(parser, &short[1..], &mut reading.used);
             }
             _ => {
-                let arg = at(&places, place);
+                let arg = positional_at(&places, place);
                 if arg.is_some_and(takes_many) {
                     reading.earlier.push(word.clone());
                 }
@@ -79,17 +79,17 @@ pub(super) fn read<'a>(parser: &'a clap::Command, words: &[String]) -> Reading<'
             }
         }
     }
-    reading.next = match (waiting, at(&places, place)) {
-        (Some(arg), _) => Next::Value(arg),
-        (None, Some(arg)) if only_places => Next::OnlyPlace(arg),
-        (None, Some(arg)) => Next::Place(arg),
-        (None, None) => Next::Options,
+    reading.expected = match (waiting, positional_at(&places, place)) {
+        (Some(arg), _) => Expected::Value(arg),
+        (None, Some(arg)) if only_places => Expected::OnlyPositional(arg),
+        (None, Some(arg)) => Expected::Positional(arg),
+        (None, None) => Expected::Options,
     };
     reading
 }
 
 /// The argument at a place; the last one takes the rest if it takes several.
-fn at<'a>(places: &[&'a Arg], place: usize) -> Option<&'a Arg> {
+fn positional_at<'a>(places: &[&'a Arg], place: usize) -> Option<&'a Arg> {
     places.get(place).or_else(|| places.last().filter(|arg| takes_many(arg))).copied()
 }
 

@@ -2,75 +2,75 @@
 
 /// How well a name fits; a lesser one is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Fit {
+enum MatchQuality {
     /// It begins with what was typed.
     Prefix,
     /// It begins so, but for upper and lower case.
     PrefixAnyCase,
     /// A part of it (behind `-`, `_`, `.`, `/`, `:` or `@`) begins so.
-    Boundary,
+    WordStart,
     /// It holds what was typed.
-    Inside,
+    Substring,
     /// It holds the characters in this order, with so many others between the first and the last.
-    Scattered(usize),
+    Subsequence(usize),
 }
 
 /// The fitting ones of some things, best first, each with the characters of its name that match.
 ///
 /// What begins with the typed text, or has a part that does, hides what only holds its letters somewhere.
-pub(super) fn fitting<T>(
+pub(super) fn ranked_matches<T>(
     typed: &str,
     things: impl IntoIterator<Item = T>,
     name: impl Fn(&T) -> &str,
 ) -> Vec<(T, Vec<usize>)> {
-    let mut found: Vec<(Fit, Vec<usize>, T)> = things
+    let mut found: Vec<(MatchQuality, Vec<usize>, T)> = things
         .into_iter()
         .filter_map(|thing| {
-            let (fit, marks) = fit(typed, name(&thing))?;
+            let (fit, marks) = match_quality(typed, name(&thing))?;
             Some((fit, marks, thing))
         })
         .collect();
-    if found.iter().any(|(fit, ..)| *fit <= Fit::Boundary) {
-        found.retain(|(fit, ..)| *fit <= Fit::Boundary);
+    if found.iter().any(|(fit, ..)| *fit <= MatchQuality::WordStart) {
+        found.retain(|(fit, ..)| *fit <= MatchQuality::WordStart);
     }
     found.sort_by_key(|(fit, ..)| *fit);
     found.into_iter().map(|(_, marks, thing)| (thing, marks)).collect()
 }
 
-fn fit(typed: &str, name: &str) -> Option<(Fit, Vec<usize>)> {
+fn match_quality(typed: &str, name: &str) -> Option<(MatchQuality, Vec<usize>)> {
     if let (Some(typed), Some(name)) = (typed.strip_prefix("--"), name.strip_prefix("--")) {
         // The dashes of an option say nothing about which one is meant.
-        let (fit, marks) = fit(typed, name)?;
+        let (fit, marks) = match_quality(typed, name)?;
         return Some((fit, marks.into_iter().map(|mark| mark + 2).collect()));
     }
     let length = typed.chars().count();
     if name.starts_with(typed) {
-        return Some((Fit::Prefix, (0..length).collect()));
+        return Some((MatchQuality::Prefix, (0..length).collect()));
     }
     let wanted: Vec<char> = typed.chars().map(lower).collect();
     let given: Vec<char> = name.chars().map(lower).collect();
     let starts = |at: usize| given[at..].starts_with(&wanted);
     if starts(0) {
-        return Some((Fit::PrefixAnyCase, (0..length).collect()));
+        return Some((MatchQuality::PrefixAnyCase, (0..length).collect()));
     }
     let boundary =
         |at: usize| matches!(given[at - 1], '-' | '_' | '.' | '/' | ':' | '@') && given[at].is_alphanumeric();
     if let Some(at) = (1..given.len()).find(|&at| boundary(at) && starts(at)) {
-        return Some((Fit::Boundary, (at..at + length).collect()));
+        return Some((MatchQuality::WordStart, (at..at + length).collect()));
     }
     if length < 2 {
         // A single letter is in nearly every name.
         return None;
     }
     if let Some(at) = (1..given.len()).find(|&at| starts(at)) {
-        return Some((Fit::Inside, (at..at + length).collect()));
+        return Some((MatchQuality::Substring, (at..at + length).collect()));
     }
-    let marks = scattered(&wanted, &given)?;
+    let marks = subsequence(&wanted, &given)?;
     let gaps = marks.last()? - marks.first()? + 1 - length;
-    Some((Fit::Scattered(gaps), marks))
+    Some((MatchQuality::Subsequence(gaps), marks))
 }
 
-fn scattered(wanted: &[char], given: &[char]) -> Option<Vec<usize>> {
+fn subsequence(wanted: &[char], given: &[char]) -> Option<Vec<usize>> {
     let mut from = 0;
     let mut marks = Vec::with_capacity(wanted.len());
     for character in wanted {
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     fn names(typed: &str, names: &[&'static str]) -> Vec<&'static str> {
-        fitting(typed, names.iter().copied(), |name| name).into_iter().map(|(name, _)| name).collect()
+        ranked_matches(typed, names.iter().copied(), |name| name).into_iter().map(|(name, _)| name).collect()
     }
 
     #[test]
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn says_which_characters_match() {
-        let marks = |typed, name| fit(typed, name).map(|(_, marks)| marks);
+        let marks = |typed, name| match_quality(typed, name).map(|(_, marks)| marks);
         assert_eq!(marks("ap", "my-api"), Some(vec![3, 4]));
         assert_eq!(marks("ma", "xmya"), Some(vec![1, 3]));
         assert_eq!(marks("zz", "my-api"), None);

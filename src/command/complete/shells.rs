@@ -1,11 +1,11 @@
 //! The same answers for bash, zsh and fish.
 
-use super::{Candidate, Known, complete};
+use super::{Candidate, CompletionContext, complete};
 use crate::base::line::{self, TokenKind};
 
 /// A shell that asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Shell {
+pub enum CompletionShell {
     /// Takes whole words, but cuts the line at characters of its own.
     Bash,
     /// Quotes what it puts in.
@@ -15,7 +15,7 @@ pub enum Shell {
 }
 
 /// The groups that are also names of the program.
-const CALLED: [&str; 3] = ["tsm", "tkm", "org"];
+const PROGRAM_NAMES: [&str; 3] = ["tsm", "tkm", "org"];
 
 /// What could stand at the end of `line`, which begins with the name the program was called by: lines of value, TAB,
 /// description.
@@ -23,17 +23,19 @@ const CALLED: [&str; 3] = ["tsm", "tkm", "org"];
 /// Bash replaces only what stands behind the last of its `breaks` (`@`, `=`, `:` …) and inserts as it is, so the values are cut
 /// there and escaped; the others take the plain word and do the rest themselves.
 #[must_use]
-pub fn for_shell(shell: Shell, line: &str, breaks: &str, known: &Known<'_>) -> String {
-    let text = as_tetra(line);
+pub fn for_shell(shell: CompletionShell, line: &str, breaks: &str, known: &CompletionContext<'_>) -> String {
+    let text = as_tetra_line(line);
     let candidates = complete(&text, text.len(), known);
     let start = candidates.first().map_or(text.len(), |candidate| candidate.span.start);
     let typed = text.get(start..).unwrap_or_default();
-    let cut = if shell == Shell::Bash { cut_of(typed, breaks) } else { 0 };
+    let cut = if shell == CompletionShell::Bash { cut_position(typed, breaks) } else { 0 };
     let mut answer = String::new();
     for candidate in candidates {
-        let value = if shell == Shell::Bash { escaped(&candidate.shown) } else { candidate.shown.clone() };
+        let value =
+            if shell == CompletionShell::Bash { escaped(&candidate.display) } else { candidate.display.clone() };
         // Bash drops what was typed if a value does not begin with it.
-        let Some(value) = (if shell == Shell::Bash { cut_value(&value, typed, cut) } else { Some(value.as_str()) })
+        let Some(value) =
+            (if shell == CompletionShell::Bash { cut_value(&value, typed, cut) } else { Some(value.as_str()) })
         else {
             continue;
         };
@@ -46,7 +48,7 @@ pub fn for_shell(shell: Shell, line: &str, breaks: &str, known: &Known<'_>) -> S
 }
 
 /// Where the part of a word begins that bash replaces: behind the last of the breaks, but `@` and `$` stay with what follows.
-fn cut_of(typed: &str, breaks: &str) -> usize {
+fn cut_position(typed: &str, breaks: &str) -> usize {
     let last = typed.char_indices().rev().find(|(_, character)| breaks.contains(*character));
     last.map_or(0, |(at, character)| if matches!(character, '@' | '$') { at } else { at + character.len_utf8() })
 }
@@ -60,7 +62,7 @@ fn cut_value<'a>(value: &'a str, typed: &str, cut: usize) -> Option<&'a str> {
 }
 
 /// The line without the program's name: a group's name stays, any other goes.
-fn as_tetra(line: &str) -> String {
+fn as_tetra_line(line: &str) -> String {
     let tokens = line::tokens(line);
     let Some(first) = tokens.first() else { return String::new() };
     let rest = line.get(first.span.end..).unwrap_or_default();
@@ -69,7 +71,7 @@ fn as_tetra(line: &str) -> String {
         TokenKind::Program => "",
         _ => return String::new(),
     };
-    if CALLED.contains(&name) { format!("{name}{rest}") } else { rest.trim_start().to_owned() }
+    if PROGRAM_NAMES.contains(&name) { format!("{name}{rest}") } else { rest.trim_start().to_owned() }
 }
 
 fn about(candidate: &Candidate) -> String {

@@ -1,10 +1,10 @@
 //! `env diff`
 
-use super::{cover, generated, open, pairs, resolved};
+use super::{generate_env, masker, open, pairs, resolved};
 use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
-use crate::env::compare::{self, Change};
+use crate::env::compare::{self, ChangeKind};
 use crate::report::{Cell, Report, Table, Tone, Value};
 
 /// Compare two env files, or an env file with what its source says
@@ -32,11 +32,11 @@ impl Command for Diff {
         let project = open(cx)?;
         let one = pairs(&project, &self.target)?;
         let envs: Vec<&EnvName> = [&self.target].into_iter().chain(&self.other).collect();
-        let cover = cover(cx, &project, &envs)?;
+        let cover = masker(cx, &project, &envs)?;
         let (other, against) = match &self.other {
             Some(env) => (pairs(&project, env)?, env.to_string()),
             None => {
-                let generated = generated(cx, &project, &self.target)?;
+                let generated = generate_env(cx, &project, &self.target)?;
                 (resolved(&generated), generated.from)
             }
         };
@@ -45,20 +45,20 @@ impl Command for Diff {
         let same = format!("env/{}.env and {against} say the same", self.target);
         let mut table = Table::new(&columns).when_empty(same);
         for it in &found {
-            let tone = match it.change {
-                Change::Added => Tone::Good,
-                Change::Removed => Tone::Bad,
-                Change::Changed => Tone::Warn,
+            let tone = match it.kind {
+                ChangeKind::Added => Tone::Good,
+                ChangeKind::Removed => Tone::Bad,
+                ChangeKind::Changed => Tone::Warn,
             };
             table.row(vec![
                 it.key.as_str().into(),
-                Cell::from(it.change.word()).tone(tone),
+                Cell::from(it.kind.word()).tone(tone),
                 Value::from(it.before.clone()).into(),
                 Value::from(it.after.clone()).into(),
             ]);
         }
         let mut report = Report::of(table);
-        report.says_no = self.exit_code && !found.is_empty();
+        report.check_failed = self.exit_code && !found.is_empty();
         Ok(report)
     }
 }

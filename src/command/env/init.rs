@@ -1,16 +1,16 @@
 //! `env init`
 
-use super::{around, counted, folder, note_all, open, short, with_missing};
+use super::{note_all, open, pluralize, project_dir, scope_inputs, short_path, with_missing};
 use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::Fault;
 use crate::base::redact;
 use crate::command::{Command, Cx, Effect};
-use crate::env::format::Format;
-use crate::env::generate::{self, Lacking};
-use crate::env::scope::{Surroundings, Unset};
-use crate::env::template::is_variable;
-use crate::env::write::{self, Care, Wanted, Written};
-use crate::report::{Report, Sentence, Value};
+use crate::env::format::EnvFormat;
+use crate::env::generate::{self, MissingSecret};
+use crate::env::scope::{ProcessEnv, UnsetPolicy};
+use crate::env::template::is_variable_name;
+use crate::env::write::{self, WriteMode, WriteRequest, WriteResult};
+use crate::report::{Message, Report, Value};
 
 /// Make the env file of an environment from tetra.toml or its template
 ///
@@ -36,12 +36,12 @@ pub struct Init {
     allow_unset: bool,
     /// For whom the file is: a shell and tsm, dotenv libraries, systemd, docker, kubectl, or anybody
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "export")]
-    format: Word,
+    format: EnvFormatArg,
 }
 
 /// For whom an env file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Word {
+enum EnvFormatArg {
     /// `export KEY="value"`
     Export,
     /// `KEY=value`, quoted where needed
@@ -56,15 +56,15 @@ enum Word {
     Json,
 }
 
-impl Word {
-    fn format(self) -> Format {
+impl EnvFormatArg {
+    fn format(self) -> EnvFormat {
         match self {
-            Self::Export => Format::Export,
-            Self::Dotenv => Format::Dotenv,
-            Self::Systemd => Format::Systemd,
-            Self::Docker => Format::Docker,
-            Self::K8s => Format::K8s,
-            Self::Json => Format::Json,
+            Self::Export => EnvFormat::Export,
+            Self::Dotenv => EnvFormat::Dotenv,
+            Self::Systemd => EnvFormat::Systemd,
+            Self::Docker => EnvFormat::Docker,
+            Self::K8s => EnvFormat::K8s,
+            Self::Json => EnvFormat::Json,
         }
     }
 }
@@ -76,46 +76,46 @@ impl Command for Init {
     const EXAMPLES: &'static [&'static str] =
         &["env init staging", "env init @dev --force", "env init prod --format k8s"];
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
-        Ok(vec![cx.selection.within(self.target.clone())])
+    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+        Ok(vec![cx.selection.qualify(self.target.clone())])
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let env = self.target;
         let project = open(cx)?;
-        let mut around = around(cx, &env)?;
+        let mut around = scope_inputs(cx, &env)?;
         if self.hermetic {
-            around.surroundings = Surroundings::Hermetic;
+            around.process_env = ProcessEnv::Hermetic;
         }
         if self.allow_unset {
-            around.unset = Unset::Empty;
+            around.unset = UnsetPolicy::Empty;
         }
-        around.given = self.set.iter().map(|text| given(text)).collect::<Result<_, _>>()?;
+        around.given = self.set.iter().map(|text| parse_set_option(text)).collect::<Result<_, _>>()?;
         let generated = generate::generate(&project.plan(&env, around)?, &env)?;
         note_all(cx, &generated.warnings);
         let format = self.format.format();
         let text = generated.text(&env, format)?;
-        let path = folder(&project).join(format.file_name(env.as_str()));
-        let care = if self.force { Care::Force } else { Care::Keep };
-        let lacking: Vec<Lacking> = generated.lacking().collect();
-        let wanted = Wanted { env: &env, text: &text, lacking: &lacking };
-        let written = write::put(&path, wanted, care, cx.host.now())?;
-        let (file, from) = (short(cx, &path), &generated.from);
+        let path = project_dir(&project).join(format.file_name(env.as_str()));
+        let care = if self.force { WriteMode::Force } else { WriteMode::Keep };
+        let lacking: Vec<MissingSecret> = generated.missing_secrets().collect();
+        let wanted = WriteRequest { env: &env, text: &text, missing_secrets: &lacking };
+        let written = write::write(&path, wanted, care, cx.host.now())?;
+        let (file, from) = (short_path(cx, &path), &generated.from);
         let aside = match &written {
-            Written::Replaced(Some(aside)) => Some(short(cx, aside)),
+            WriteResult::Replaced(Some(aside)) => Some(short_path(cx, aside)),
             _ => None,
         };
         let (action, said) = match written {
-            Written::Unchanged => ("unchanged", format!("{file} is as {from} says")),
-            Written::Created => ("created", format!("created {file} from {from}")),
-            Written::Replaced(_) => ("replaced", format!("replaced {file} from {from}")),
+            WriteResult::Unchanged => ("unchanged", format!("{file} is as {from} says")),
+            WriteResult::Created => ("created", format!("created {file} from {from}")),
+            WriteResult::Replaced(_) => ("replaced", format!("replaced {file} from {from}")),
         };
         let all = generated.variables.len();
         let secret = generated.variables.iter().filter(|variable| variable.secret).count();
         let waiting: Vec<String> =
             generated.variables.iter().filter(|it| it.is_placeholder()).map(|it| it.key.clone()).collect();
-        let secrets = if secret == 0 { String::new() } else { format!(", {} among them", counted(secret, "secret")) };
-        let sentence = Sentence::new(format!("{said}: {}{secrets}", counted(all, "variable")))
+        let secrets = if secret == 0 { String::new() } else { format!(", {} among them", pluralize(secret, "secret")) };
+        let sentence = Message::new(format!("{said}: {}{secrets}", pluralize(all, "variable")))
             .with("env", env.as_str())
             .with("file", &file)
             .with("from", from)
@@ -142,11 +142,11 @@ impl Command for Init {
 }
 
 /// A variable and its value, as they are given on the command line.
-fn given(text: &str) -> Result<(String, String), Fault> {
-    match text.split_once('=').filter(|(name, _)| is_variable(name)) {
+fn parse_set_option(text: &str) -> Result<(String, String), Fault> {
+    match text.split_once('=').filter(|(name, _)| is_variable_name(name)) {
         Some((name, _)) if redact::is_secret_name(name) => {
             Err(Fault::usage(format!("`{name}` is a secret and does not stand on the command line"))
-                .advise(format!("tetra secrets set ENV {name}")))
+                .with_advice(format!("tetra secrets set ENV {name}")))
         }
         Some((name, value)) => Ok((name.to_ascii_uppercase(), value.to_owned())),
         None => Err(Fault::usage("`--set` takes NAME=VALUE")),

@@ -1,19 +1,20 @@
 //! `env promote`
 
 use super::{
-    around, around_if_open, counted, cover, folder, note_all, note_sealed, open, pairs, resolved, rung, short,
+    masker, note_all, note_sealed, open, pairs, pluralize, project_dir, resolved, scope_inputs,
+    scope_inputs_if_unsealed, short_path, tier,
 };
 use crate::base::environment::{EnvName, EnvRef};
-use crate::base::fault::{Fault, Kind};
-use crate::command::secrets::leaks;
+use crate::base::fault::{Fault, FaultKind};
+use crate::command::secrets::scan_guard;
 use crate::command::{Command, Cx, Effect};
-use crate::env::compare::Pair;
-use crate::env::format::{Format, Line};
-use crate::env::generate::{self, Generated, Lacking};
-use crate::env::masked::Cover;
+use crate::env::compare::KeyValue;
+use crate::env::format::{EnvFormat, EnvLine};
+use crate::env::generate::{self, Generated, MissingSecret};
+use crate::env::mask::Masker;
 use crate::env::project::{Project, ProjectError};
-use crate::env::promote::{self, Action, Sides, Step};
-use crate::env::write::{self, Care, Wanted, Written};
+use crate::env::promote::{self, PromotionAction, PromotionPair, PromotionStep};
+use crate::env::write::{self, WriteMode, WriteRequest, WriteResult};
 use crate::report::{Cell, Report, Table, Tone, Value};
 
 /// Make the env file of an environment from that of another
@@ -51,8 +52,8 @@ impl Command for Promote {
         if self.dry_run { Effect::Read } else { Self::EFFECT }
     }
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
-        Ok(vec![cx.selection.within(self.to.clone())])
+    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+        Ok(vec![cx.selection.qualify(self.to.clone())])
     }
 
     fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
@@ -67,50 +68,52 @@ impl Command for Promote {
         let promotion = self.promotion(cx)?;
         note_all(cx, &promotion.source.iter().flat_map(|it| it.warnings.clone()).collect::<Vec<_>>());
         let report = Report::of(promotion.table());
-        let review: Vec<&str> = promotion.keys(Action::Review);
+        let review: Vec<&str> = promotion.keys(PromotionAction::Review);
         if !review.is_empty() {
-            let (count, have) = (counted(review.len(), "variable"), if review.len() == 1 { "has" } else { "have" });
+            let (count, have) = (pluralize(review.len(), "variable"), if review.len() == 1 { "has" } else { "have" });
             let what = format!("{count} of {} {have} to be looked at: {}", self.from, review.join(", "));
-            let fault = Fault::new(Kind::Review, what).advise(format!(
+            let fault = Fault::new(FaultKind::Review, what).with_advice(format!(
                 "set them for {to} in the source, or let them pass: --accept {first}; nothing was written",
                 to = self.to,
                 first = review.join(" --accept ")
             ));
-            return Ok(failing(report, fault));
+            return Ok(with_fault(report, fault));
         }
         if self.dry_run {
             note_sealed(cx, &[&self.from, &self.to])?;
             return Ok(report.note("nothing was written"));
         }
         let text = promotion.text(&self.from, &self.to)?;
-        let care = if self.force || promotion.covers_there() { Care::Force } else { Care::Keep };
-        let path = folder(&promotion.project).join(Format::Export.file_name(self.to.as_str()));
-        let lacking = promotion.lacking();
-        let wanted = Wanted { env: &self.to, text: &text, lacking: &lacking };
-        let written = write::put(&path, wanted, care, cx.host.now())?;
-        let file = short(cx, &path);
+        let care = if self.force || promotion.keeps_existing() { WriteMode::Force } else { WriteMode::Keep };
+        let path = project_dir(&promotion.project).join(EnvFormat::Export.file_name(self.to.as_str()));
+        let lacking = promotion.missing_secrets();
+        let wanted = WriteRequest { env: &self.to, text: &text, missing_secrets: &lacking };
+        let written = write::write(&path, wanted, care, cx.host.now())?;
+        let file = short_path(cx, &path);
         let mut report = match written {
-            Written::Unchanged => report.note(format!("{file} says so already")),
-            Written::Created => report.note(format!("created {file}")),
-            Written::Replaced(None) => report.note(format!("replaced {file}")),
-            Written::Replaced(Some(aside)) => {
-                report.note(format!("replaced {file}; the one that was there is kept as {}", short(cx, &aside)))
+            WriteResult::Unchanged => report.note(format!("{file} says so already")),
+            WriteResult::Created => report.note(format!("created {file}")),
+            WriteResult::Replaced(None) => report.note(format!("replaced {file}")),
+            WriteResult::Replaced(Some(aside)) => {
+                report.note(format!("replaced {file}; the one that was there is kept as {}", short_path(cx, &aside)))
             }
         };
-        let missing = promotion.keys(Action::Missing);
+        let missing = promotion.keys(PromotionAction::Missing);
         if !missing.is_empty() {
             let names = missing.join(", ");
             let secrets: Vec<String> = lacking.into_iter().map(|it| it.secret).collect();
-            let fault =
-                Fault::new(Kind::SecretMissing, format!("{} has no secret for {names}; {file} says where", self.to))
-                    .advise(format!("{}; then promote again", generate::set_advice(&self.to, &secrets)));
-            report = failing(report, fault);
+            let fault = Fault::new(
+                FaultKind::SecretMissing,
+                format!("{} has no secret for {names}; {file} says where", self.to),
+            )
+            .with_advice(format!("{}; then promote again", generate::set_advice(&self.to, &secrets)));
+            report = with_fault(report, fault);
         }
         Ok(report)
     }
 }
 
-fn failing(mut report: Report, fault: Fault) -> Report {
+fn with_fault(mut report: Report, fault: Fault) -> Report {
     report.faults.push(fault);
     report
 }
@@ -119,9 +122,9 @@ fn failing(mut report: Report, fault: Fault) -> Report {
 struct Promotion {
     project: Project,
     source: Option<Generated>,
-    there: Vec<Pair>,
-    steps: Vec<Step>,
-    cover: Cover,
+    existing: Vec<KeyValue>,
+    steps: Vec<PromotionStep>,
+    masker: Masker,
 }
 
 impl Promote {
@@ -129,41 +132,41 @@ impl Promote {
         let project = open(cx)?;
         // A secret in the source would spread.
         if let Some(document) = &project.document {
-            leaks::stop(&document.source.name, &document.text)?;
+            scan_guard::ensure_no_secrets(&document.source.name, &document.text)?;
         }
-        let rung = rung(cx, &self.to)?;
+        let rung = tier(cx, &self.to)?;
         // What is only shown needs no secrets.
-        let target = if self.dry_run { around_if_open(cx, &self.to)? } else { around(cx, &self.to)? };
+        let target = if self.dry_run { scope_inputs_if_unsealed(cx, &self.to)? } else { scope_inputs(cx, &self.to)? };
         let secrets = target.secrets.clone();
-        let cover = cover(cx, &project, &[&self.from, &self.to])?;
+        let cover = masker(cx, &project, &[&self.from, &self.to])?;
         let source = match project.plan(&self.to, target) {
             Ok(plan) => Some(generate::generate(&plan, &self.to)?),
-            Err(ProjectError::Unknown { .. }) => None,
+            Err(ProjectError::UnknownEnvironment { .. }) => None,
             Err(error) => return Err(error.into()),
         };
-        let here = self.here(cx, &project)?;
+        let here = self.source_pairs(cx, &project)?;
         let there = pairs(&project, &self.to)
-            .or_else(|fault| if fault.kind == Kind::NotFound { Ok(Vec::new()) } else { Err(fault) })?;
+            .or_else(|fault| if fault.kind == FaultKind::NotFound { Ok(Vec::new()) } else { Err(fault) })?;
         let (from, to) = (&self.from, &self.to);
         let accepted = &self.accept;
-        let steps = promote::steps(&Sides {
+        let steps = promote::plan_steps(&PromotionPair {
             from,
             to,
-            here: &here,
+            source_values: &here,
             source: source.as_ref(),
-            there: &there,
+            target_values: &there,
             secrets: &secrets,
             accepted,
-            rung,
+            tier: rung,
         });
-        Ok(Promotion { project, source, there, steps, cover })
+        Ok(Promotion { project, source, existing: there, steps, masker: cover })
     }
 
     /// The variables of the one side: its file, else what its source says.
-    fn here(&self, cx: &mut Cx, project: &Project) -> Result<Vec<Pair>, Fault> {
+    fn source_pairs(&self, cx: &mut Cx, project: &Project) -> Result<Vec<KeyValue>, Fault> {
         match pairs(project, &self.from) {
-            Err(fault) if fault.kind == Kind::NotFound => {
-                let around = around_if_open(cx, &self.from)?;
+            Err(fault) if fault.kind == FaultKind::NotFound => {
+                let around = scope_inputs_if_unsealed(cx, &self.from)?;
                 let Ok(plan) = project.plan(&self.from, around) else { return Err(fault) };
                 let generated = generate::generate(&plan, &self.from)?;
                 let mut here = resolved(&generated);
@@ -178,17 +181,17 @@ impl Promote {
 }
 
 impl Promotion {
-    fn keys(&self, action: Action) -> Vec<&str> {
+    fn keys(&self, action: PromotionAction) -> Vec<&str> {
         self.steps.iter().filter(|step| step.action == action).map(|step| step.key.as_str()).collect()
     }
 
     /// The variables whose secret is missing: the source may call it by another name.
-    fn lacking(&self) -> Vec<Lacking> {
-        let known: Vec<Lacking> = self.source.iter().flat_map(Generated::lacking).collect();
-        let missing = self.keys(Action::Missing).into_iter();
+    fn missing_secrets(&self) -> Vec<MissingSecret> {
+        let known: Vec<MissingSecret> = self.source.iter().flat_map(Generated::missing_secrets).collect();
+        let missing = self.keys(PromotionAction::Missing).into_iter();
         let found = missing.map(|key| {
             let known = known.iter().find(|it| it.key == key).cloned();
-            known.unwrap_or_else(|| Lacking { key: key.to_owned(), secret: key.to_owned() })
+            known.unwrap_or_else(|| MissingSecret { key: key.to_owned(), secret: key.to_owned() })
         });
         found.collect()
     }
@@ -197,38 +200,38 @@ impl Promotion {
         let mut table = Table::new(&[("key", "NAME"), ("action", "ACTION"), ("before", "BEFORE"), ("after", "AFTER")]);
         for step in &self.steps {
             let tone = match step.action {
-                Action::Review | Action::Missing => Tone::Bad,
-                Action::Derived | Action::Dropped | Action::Accepted => Tone::Warn,
-                Action::Resolved | Action::Kept | Action::Secret => Tone::Plain,
+                PromotionAction::Review | PromotionAction::Missing => Tone::Bad,
+                PromotionAction::Derived | PromotionAction::Dropped | PromotionAction::Accepted => Tone::Warn,
+                PromotionAction::Resolved | PromotionAction::Kept | PromotionAction::Secret => Tone::Plain,
             };
             table.row(vec![
                 step.key.as_str().into(),
                 Cell::from(step.action.word()).tone(tone),
-                Value::from(step.before.as_deref().map(|value| self.shown(step, value))).into(),
-                Value::from(step.after.as_deref().map(|value| self.shown(step, value))).into(),
+                Value::from(step.before.as_deref().map(|value| self.display_value(step, value))).into(),
+                Value::from(step.after.as_deref().map(|value| self.display_value(step, value))).into(),
             ]);
         }
         table
     }
 
-    fn shown(&self, step: &Step, value: &str) -> String {
+    fn display_value(&self, step: &PromotionStep, value: &str) -> String {
         if step.secret && !value.is_empty() {
             return crate::base::redact::MASK.to_owned();
         }
-        self.cover.variable(&step.key, value)
+        self.masker.variable(&step.key, value)
     }
 
     /// What is there now says nothing that would be lost.
-    fn covers_there(&self) -> bool {
+    fn keeps_existing(&self) -> bool {
         let says = |key: &str, value: &str| {
             self.steps.iter().any(|step| step.key == key && step.after.as_deref() == Some(value))
         };
-        self.there.iter().all(|(key, value)| says(key, value))
+        self.existing.iter().all(|(key, value)| says(key, value))
     }
 
     /// The whole file: what the source says, then what comes along.
     fn text(&self, from: &EnvName, to: &EnvName) -> Result<String, Fault> {
-        let along: Vec<Line> = self.steps.iter().filter(|step| !self.is_in_source(step)).filter_map(line).collect();
+        let along: Vec<EnvLine> = self.steps.iter().filter(|step| !self.is_in_source(step)).filter_map(line).collect();
         let mut generated = self.source.clone().unwrap_or_else(|| Generated {
             from: format!("env/{from}.env"),
             digest: String::new(),
@@ -240,23 +243,23 @@ impl Promotion {
         if !along.is_empty() {
             if let Some(source) = &self.source {
                 generated.from = format!("{} and env/{from}.env", source.from);
-                let head = [Line::Verbatim(String::new()), Line::Verbatim(format!("# from {from}"))];
+                let head = [EnvLine::Verbatim(String::new()), EnvLine::Verbatim(format!("# from {from}"))];
                 generated.lines.extend(head);
             }
             generated.lines.extend(along);
         }
-        Ok(generated.text(to, Format::Export)?)
+        Ok(generated.text(to, EnvFormat::Export)?)
     }
 
-    fn is_in_source(&self, step: &Step) -> bool {
+    fn is_in_source(&self, step: &PromotionStep) -> bool {
         self.source.iter().flat_map(|source| &source.variables).any(|variable| variable.key == step.key)
     }
 }
 
-fn line(step: &Step) -> Option<Line> {
+fn line(step: &PromotionStep) -> Option<EnvLine> {
     match (&step.after, step.action) {
-        (Some(value), _) => Some(Line::Variable { key: step.key.clone(), value: value.clone() }),
-        (None, Action::Missing) => Some(Line::Verbatim(format!("# MISSING {}", step.key))),
+        (Some(value), _) => Some(EnvLine::Variable { key: step.key.clone(), value: value.clone() }),
+        (None, PromotionAction::Missing) => Some(EnvLine::Verbatim(format!("# MISSING {}", step.key))),
         (None, _) => None,
     }
 }

@@ -1,10 +1,10 @@
 //! `env show`
 
-use super::{cover, open, pairs};
+use super::{masker, open, pairs};
 use crate::base::environment::EnvName;
-use crate::base::fault::{Fault, Kind};
+use crate::base::fault::{Fault, FaultKind};
 use crate::command::{Command, Cx, Effect};
-use crate::report::{Cell, Report, Show as When, Table, Tone};
+use crate::report::{Cell, Report, Table, Tone, Visibility};
 
 /// Show the variables of an env file, secrets hidden
 #[derive(Debug, clap::Args)]
@@ -20,16 +20,18 @@ impl Command for Show {
     const EXAMPLES: &'static [&'static str] = &["env show dev", "env show @staging --json"];
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let env = named(self.target, cx)?;
+        let env = target_env(self.target, cx)?;
         let project = open(cx)?;
         let pairs = pairs(&project, &env)?;
-        let cover = cover(cx, &project, &[&env])?;
+        let cover = masker(cx, &project, &[&env])?;
         let columns = [("key", "NAME"), ("value", "VALUE"), ("secret", "SECRET"), ("characters", "CHARACTERS")];
-        let mut table = Table::new(&columns).show("secret", When::Never).show("characters", When::Never);
+        let mut table = Table::new(&columns)
+            .with_visibility("secret", Visibility::Never)
+            .with_visibility("characters", Visibility::Never);
         table = table.when_empty(format!("env/{env}.env sets nothing"));
         for (key, value) in pairs {
             let shown = cover.variable(&key, &value);
-            let secret = shown != value || cover.hides(&key);
+            let secret = shown != value || cover.masks(&key);
             let tone = if secret { Tone::Dim } else { Tone::Plain };
             let count = value.chars().count();
             table.row(vec![key.into(), Cell::from(shown).tone(tone), secret.into(), count.into()]);
@@ -39,8 +41,9 @@ impl Command for Show {
 }
 
 /// The environment that was named, else the active one.
-pub(super) fn named(given: Option<EnvName>, cx: &Cx) -> Result<EnvName, Fault> {
+pub(super) fn target_env(given: Option<EnvName>, cx: &Cx) -> Result<EnvName, Fault> {
     given.or_else(|| cx.selection.env.clone()).ok_or_else(|| {
-        Fault::new(Kind::Usage, "no environment is named, and none is active").advise("name one, or `use @ENV`")
+        Fault::new(FaultKind::Usage, "no environment is named, and none is active")
+            .with_advice("name one, or `use @ENV`")
     })
 }

@@ -1,13 +1,13 @@
 //! `env status`
 
 use super::list::{mode_cell, none, source};
-use super::{generated, open};
-use crate::base::fault::{Fault, Kind};
+use super::{generate_env, open};
+use crate::base::fault::{Fault, FaultKind};
 use crate::command::{Command, Cx, Effect};
-use crate::env::format::Format;
+use crate::env::format::EnvFormat;
 use crate::env::read;
-use crate::env::secrets::Store;
-use crate::env::write::{self, State};
+use crate::env::secrets::SecretStore;
+use crate::env::write::{self, EnvFileState};
 use crate::report::{Cell, Report, Table, Tone, Value};
 
 /// Tell for each environment whether its env file is what its source says
@@ -35,26 +35,26 @@ impl Command for Status {
         let mut table = Table::new(&columns).when_empty(none());
         for env in project.environments() {
             let path = project.file(&env);
-            let there = read::text_if_any(&path)?;
+            let there = read::text_if_exists(&path)?;
             let source = source(&project, &env);
-            let made = if source.is_some() { Some(generated(cx, &project, &env)) } else { None };
+            let made = if source.is_some() { Some(generate_env(cx, &project, &env)) } else { None };
             let (state, missing) = match &made {
-                Some(Err(fault)) if fault.kind == Kind::Auth => (("sealed", Tone::Warn), None),
+                Some(Err(fault)) if fault.kind == FaultKind::Auth => (("sealed", Tone::Warn), None),
                 Some(Err(_)) => (("broken", Tone::Bad), None),
                 Some(Ok(generated)) => {
-                    let wanted = [Format::Export, Format::Dotenv].map(|format| generated.text(&env, format).ok());
+                    let wanted = [EnvFormat::Export, EnvFormat::Dotenv].map(|format| generated.text(&env, format).ok());
                     let state = write::state(there.as_deref(), wanted[0].as_deref());
                     let dotenv = wanted[1].is_some() && there == wanted[1];
                     let missing = generated.missing.len();
-                    (shown(if dotenv { State::Current } else { state }), Some(missing))
+                    (state_label(if dotenv { EnvFileState::Current } else { state }), Some(missing))
                 }
-                None => (shown(write::state(there.as_deref(), None)), None),
+                None => (state_label(write::state(there.as_deref(), None)), None),
             };
             table.row(vec![
                 Cell::from(env.as_str()).tone(Tone::Strong),
                 Cell::from(state.0).tone(state.1),
                 Value::from(source).into(),
-                mode_cell(there.and_then(|_| Store::mode(&path))),
+                mode_cell(there.and_then(|_| SecretStore::mode(&path))),
                 Value::from(missing).into(),
             ]);
         }
@@ -62,11 +62,11 @@ impl Command for Status {
     }
 }
 
-fn shown(state: State) -> (&'static str, Tone) {
+fn state_label(state: EnvFileState) -> (&'static str, Tone) {
     let tone = match state {
-        State::Current => Tone::Good,
-        State::Outdated | State::Edited => Tone::Warn,
-        State::Missing | State::Foreign => Tone::Plain,
+        EnvFileState::Current => Tone::Good,
+        EnvFileState::Outdated | EnvFileState::Edited => Tone::Warn,
+        EnvFileState::Missing | EnvFileState::NotGenerated => Tone::Plain,
     };
     (state.word(), tone)
 }

@@ -1,6 +1,6 @@
 //! `env templates`
 
-use super::{open, short};
+use super::{open, short_path};
 use crate::base::dotenv;
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
@@ -26,7 +26,7 @@ impl Command for Templates {
                 continue;
             }
             let count = read::text(&path).ok().and_then(|text| dotenv::parse(&text).ok()).map(|all| all.len());
-            table.row(vec![env.as_str().into(), short(cx, &path).into(), Value::from(count).into()]);
+            table.row(vec![env.as_str().into(), short_path(cx, &path).into(), Value::from(count).into()]);
         }
         Ok(Report::of(table))
     }

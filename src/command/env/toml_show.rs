@@ -1,14 +1,14 @@
 //! `env toml show`
 
 use super::{document, open};
-use crate::base::fault::{Fault, Kind};
-use crate::base::near::nearest;
+use crate::base::fault::{Fault, FaultKind};
 use crate::base::redact;
+use crate::base::suggest::closest_match;
 use crate::command::{Command, Cx, Effect};
-use crate::env::document::Document;
-use crate::env::leak::{self, Syntax};
-use crate::env::masked::Cover;
-use crate::env::scope::Raw;
+use crate::env::document::EnvDocument;
+use crate::env::mask::Masker;
+use crate::env::scope::RawValue;
+use crate::env::secret_scan::{self, Syntax};
 use crate::report::{Report, Table};
 
 /// Show the tables of tetra.toml, or the values of one
@@ -32,7 +32,7 @@ impl Command for TomlShow {
     }
 }
 
-fn tables(document: &Document) -> Table {
+fn tables(document: &EnvDocument) -> Table {
     let mut table = Table::new(&[("table", "TABLE"), ("keys", "KEYS")]).when_empty("the file has no tables");
     for entry in document.entries.iter().filter(|entry| entry.table) {
         let path: Vec<&str> = entry.path.iter().map(String::as_str).collect();
@@ -45,28 +45,28 @@ fn tables(document: &Document) -> Table {
     table
 }
 
-fn values(document: &Document, name: &str) -> Result<Table, Fault> {
+fn values(document: &EnvDocument, name: &str) -> Result<Table, Fault> {
     let path: Vec<&str> = name.split('.').collect();
     if !document.get(&path).is_some_and(|entry| entry.table) {
         let known: Vec<String> =
             document.entries.iter().filter(|entry| entry.table).map(|entry| entry.path.join(".")).collect();
-        let fault = Fault::new(Kind::NotFound, format!("{} has no table [{name}]", document.source.name));
-        return Err(match nearest(name, known.iter().map(String::as_str)) {
-            Some(near) => fault.advise(format!("did you mean `{near}`?")),
-            None => fault.advise("`env toml show` lists the tables"),
+        let fault = Fault::new(FaultKind::NotFound, format!("{} has no table [{name}]", document.source.name));
+        return Err(match closest_match(name, known.iter().map(String::as_str)) {
+            Some(near) => fault.with_advice(format!("did you mean `{near}`?")),
+            None => fault.with_advice("`env toml show` lists the tables"),
         });
     }
     let text = &document.text;
-    let leaks = leak::scan(&document.source.name, text, Syntax::Toml);
+    let leaks = secret_scan::scan(&document.source.name, text, Syntax::Toml);
     let mut table = Table::new(&[("key", "KEY"), ("value", "VALUE")]).when_empty(format!("[{name}] is empty"));
     for entry in document.entries.iter().filter(|entry| !entry.table && is_below(&entry.path, &path)) {
         let hidden = leaks.iter().any(|found| found.span.start < entry.span.end && entry.span.start < found.span.end);
         let shown = match &entry.value {
             _ if hidden => crate::base::redact::MASK.to_owned(),
-            Raw::Secret(name) => format!("var.{name}"),
-            Raw::Text(text) if text.contains("${") => text.clone(),
-            Raw::Text(text) | Raw::Plain(_, text) | Raw::Several(text) => {
-                Cover::default().variable(key(&entry.path), text)
+            RawValue::Secret(name) => format!("var.{name}"),
+            RawValue::Text(text) if text.contains("${") => text.clone(),
+            RawValue::Text(text) | RawValue::Plain(_, text) | RawValue::List(text) => {
+                Masker::default().variable(key(&entry.path), text)
             }
         };
         table.row(vec![entry.path[path.len()..].join(".").into(), shown.into()]);

@@ -1,13 +1,13 @@
 //! `env toml validate`
 
-use super::{around, counted, document, open};
+use super::{document, open, pluralize, scope_inputs};
 use crate::base::diagnostic::{Diagnostic, Severity};
-use crate::base::dialect;
 use crate::base::environment::EnvName;
-use crate::base::fault::{Advise, Fault};
-use crate::command::secrets::leaks;
+use crate::base::fault::{Fault, UserFacingError};
+use crate::base::toml_hints;
+use crate::command::secrets::scan_guard;
 use crate::command::{Command, Cx, Effect};
-use crate::env::document::Document;
+use crate::env::document::EnvDocument;
 use crate::env::generate;
 use crate::env::project::Project;
 use crate::report::{Block, Report};
@@ -30,8 +30,8 @@ impl Command for TomlValidate {
         let envs: Vec<EnvName> =
             document.below(&["environments"]).filter_map(|entry| entry.path[1].parse().ok()).collect();
         let mut found = tables(&document, &envs);
-        found.extend(leaks::found(&document.source.name, &document.text));
-        found.extend(dialect::check(&document.text, &document.source));
+        found.extend(scan_guard::scan_text(&document.source.name, &document.text));
+        found.extend(toml_hints::compatibility_warnings(&document.text, &document.source));
         for env in &envs {
             found.extend(unresolved(cx, &project, env)?);
         }
@@ -46,45 +46,47 @@ impl Command for TomlValidate {
         let said = format!(
             "{}: {}, {}, {}",
             document.source.name,
-            counted(envs.len(), "environment"),
-            counted(errors, "error"),
-            counted(warnings, "warning")
+            pluralize(envs.len(), "environment"),
+            pluralize(errors, "error"),
+            pluralize(warnings, "warning")
         );
         let mut report = Report::of(Block::Findings(found)).note(said);
-        report.says_no = errors > 0;
+        report.check_failed = errors > 0;
         Ok(report)
     }
 }
 
-fn tables(document: &Document, envs: &[EnvName]) -> Vec<Diagnostic> {
+fn tables(document: &EnvDocument, envs: &[EnvName]) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     if envs.is_empty() {
-        found
-            .push(whole(document.source.error("no environment is described", 0..0, "")).help("add [environments.dev]"));
+        found.push(
+            without_labels(document.source.error("no environment is described", 0..0, ""))
+                .help("add [environments.dev]"),
+        );
     }
     for entry in document.below(&["environments"]).filter(|entry| entry.path[1].parse::<EnvName>().is_err()) {
         found.push(document.source.error("this cannot be the name of an environment", entry.key.clone(), ""));
     }
     for name in ["infrastructure", "variables"] {
         if document.get(&[name]).is_none() {
-            found.push(whole(document.source.warning(format!("there is no [{name}]"), 0..0, "")));
+            found.push(without_labels(document.source.warning(format!("there is no [{name}]"), 0..0, "")));
         }
     }
     for env in ["local", "dev", "staging", "prod"] {
         if !envs.iter().any(|known| known.as_str() == env) {
-            found.push(whole(document.source.warning(format!("there is no [environments.{env}]"), 0..0, "")));
+            found.push(without_labels(document.source.warning(format!("there is no [environments.{env}]"), 0..0, "")));
         }
     }
     found
 }
 
 /// What is said about a file as a whole has no place in it.
-fn whole(diagnostic: Diagnostic) -> Diagnostic {
+fn without_labels(diagnostic: Diagnostic) -> Diagnostic {
     Diagnostic { labels: Vec::new(), ..diagnostic }
 }
 
 fn unresolved(cx: &mut Cx, project: &Project, env: &EnvName) -> Result<Vec<Diagnostic>, Fault> {
-    let around = around(cx, env)?;
+    let around = scope_inputs(cx, env)?;
     let plan = project.plan(env, around)?;
     Ok(match generate::generate(&plan, env) {
         Ok(generated) => generated.warnings,

@@ -1,18 +1,18 @@
 //! `env validate`
 
 use super::list::none;
-use super::{around_if_open, counted, note_sealed, open};
+use super::{note_sealed, open, pluralize, scope_inputs_if_unsealed};
 use crate::base::diagnostic::{Diagnostic, Severity};
 use crate::base::environment::EnvName;
-use crate::base::fault::{Advise, Fault, Kind};
-use crate::command::secrets::leaks;
+use crate::base::fault::{Fault, FaultKind, UserFacingError};
+use crate::command::secrets::scan_guard;
 use crate::command::{Command, Cx, Effect};
-use crate::env::check::{self, Subject};
+use crate::env::env_file;
 use crate::env::generate;
-use crate::env::lines;
-use crate::env::project::{self, Plan, Project, ProjectError};
+use crate::env::lint::{self, LintInput};
+use crate::env::project::{self, EnvPlan, Project, ProjectError};
 use crate::env::read;
-use crate::env::secrets::Store;
+use crate::env::secrets::SecretStore;
 use crate::report::{Block, Report};
 
 /// Look for what is wrong with the env file of an environment and with its source
@@ -40,32 +40,34 @@ impl Command for Validate {
             None => project.environments(),
         };
         if envs.is_empty() {
-            return Err(Fault::new(Kind::NotFound, none()));
+            return Err(Fault::new(FaultKind::NotFound, none()));
         }
         note_sealed(cx, &envs.iter().collect::<Vec<_>>())?;
         let mut findings = leaks(&project)?;
         let mut open = Vec::new();
         for env in &envs {
             let known = values(&project, env);
-            match one(cx, &project, env, &known) {
+            match validate_env(cx, &project, env, &known) {
                 Ok(found) => findings.extend(found),
                 // Of all environments one without a file is no mistake, and a mistake in the source is the greater one.
-                Err(fault) if fault.kind == Kind::NotFound && (all || !findings.is_empty()) => {}
+                Err(fault) if fault.kind == FaultKind::NotFound && (all || !findings.is_empty()) => {}
                 Err(fault) => return Err(fault),
             }
             let path = project.file(env);
-            if let Some(mode) = Store::mode(&path).filter(|mode| mode & 0o077 != 0) {
+            if let Some(mode) = SecretStore::mode(&path).filter(|mode| mode & 0o077 != 0) {
                 let what = format!("env/{env}.env can be read by others (mode {mode:04o})");
-                open.push(Fault::new(Kind::UnsafeMode, what).advise(format!("chmod 600 '{}'", path.display())));
+                open.push(
+                    Fault::new(FaultKind::UnsafeMode, what).with_advice(format!("chmod 600 '{}'", path.display())),
+                );
             }
         }
         findings.dedup();
         let errors = findings.iter().filter(|it| it.severity == Severity::Error).count();
         let (warnings, errors) = (findings.len() - errors, errors + open.len());
         let names: Vec<String> = envs.iter().map(ToString::to_string).collect();
-        let said = format!("{}: {}, {}", names.join(", "), counted(errors, "error"), counted(warnings, "warning"));
+        let said = format!("{}: {}, {}", names.join(", "), pluralize(errors, "error"), pluralize(warnings, "warning"));
         let mut report = Report::of(Block::Findings(findings)).note(said);
-        report.says_no = errors > open.len();
+        report.check_failed = errors > open.len();
         report.faults = open;
         Ok(report)
     }
@@ -76,12 +78,12 @@ fn leaks(project: &Project) -> Result<Vec<Diagnostic>, Fault> {
     let mut found = Vec::new();
     if let Some(document) = &project.document {
         let (name, text) = (&document.source.name, &document.text);
-        found.extend(leaks::found(name, text));
+        found.extend(scan_guard::scan_text(name, text));
     }
     for env in project.environments() {
-        let name = format!("{}/{env}.env.tmpl", project::FOLDER);
-        if let Some(text) = read::text_if_any(&project.template(&env))? {
-            found.extend(leaks::found(&name, &text));
+        let name = format!("{}/{env}.env.tmpl", project::DIR_NAME);
+        if let Some(text) = read::text_if_exists(&project.template(&env))? {
+            found.extend(scan_guard::scan_text(&name, &text));
         }
     }
     Ok(found)
@@ -98,7 +100,7 @@ fn values(project: &Project, except: &EnvName) -> Vec<(String, String, String)> 
     values
 }
 
-fn one(
+fn validate_env(
     cx: &mut Cx,
     project: &Project,
     env: &EnvName,
@@ -108,35 +110,35 @@ fn one(
     let mut found = Vec::new();
     if let Some(plan) = &plan {
         match generate::generate(plan, env) {
-            Ok(generated) => found.extend(generated.warnings.into_iter().map(strict)),
+            Ok(generated) => found.extend(generated.warnings.into_iter().map(strays_as_errors)),
             Err(error) => found.extend(error.diagnostics()),
         }
     }
-    let name = format!("{}/{env}.env", project::FOLDER);
-    let Some(text) = read::text_if_any(&project.file(env))? else {
+    let name = format!("{}/{env}.env", project::DIR_NAME);
+    let Some(text) = read::text_if_exists(&project.file(env))? else {
         return if found.is_empty() { Err(ProjectError::NoFile { env: env.clone() }.into()) } else { Ok(found) };
     };
-    match lines::entries(&name, &text) {
+    match env_file::entries(&name, &text) {
         Ok(entries) => {
             let plan = plan.as_ref();
-            found.extend(check::check(&Subject { name: &name, text: &text, entries: &entries, plan, others }));
+            found.extend(lint::lint(&LintInput { name: &name, text: &text, entries: &entries, plan, others }));
         }
         Err(error) => found.extend(error.diagnostics()),
     }
     Ok(found)
 }
 
-fn plan(cx: &mut Cx, project: &Project, env: &EnvName) -> Result<Option<Plan>, Fault> {
-    let around = around_if_open(cx, env)?;
+fn plan(cx: &mut Cx, project: &Project, env: &EnvName) -> Result<Option<EnvPlan>, Fault> {
+    let around = scope_inputs_if_unsealed(cx, env)?;
     match project.plan(env, around) {
         Ok(plan) => Ok(Some(plan)),
-        Err(ProjectError::Unknown { .. }) if project.file(env).is_file() => Ok(None),
+        Err(ProjectError::UnknownEnvironment { .. }) if project.file(env).is_file() => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
 
 /// A closing brace that closes nothing may be meant; a check takes it for a mistake.
-fn strict(warning: Diagnostic) -> Diagnostic {
+fn strays_as_errors(warning: Diagnostic) -> Diagnostic {
     let stray = warning.title.contains("closes nothing");
     Diagnostic { severity: if stray { Severity::Error } else { warning.severity }, ..warning }
 }

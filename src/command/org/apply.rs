@@ -2,28 +2,28 @@
 
 use std::path::{Path, PathBuf};
 
+use super::context::{affected_envs, environment, home, organization};
 use super::service_keys;
-use super::target::{environment, home, organization, touched};
-use crate::base::environment::{EnvName, EnvRef, Rung};
-use crate::base::fault::{Fault, Kind};
+use crate::base::environment::{EnvName, EnvRef, Tier};
+use crate::base::fault::{Fault, FaultKind};
 use crate::base::name::ServiceName;
 use crate::base::redact;
 use crate::command::{Command, Cx, Effect};
 use crate::disk;
 use crate::org::document::Document;
 use crate::org::error::OrgError;
-use crate::org::header::{self, State};
-use crate::org::services::{self, Service};
-use crate::org::store::{self, Store as OrgStore};
+use crate::org::header::{self, GeneratedFileState};
+use crate::org::services::{self, DeclaredService};
+use crate::org::store::{self, OrgStore};
 use crate::report::{Cell, Report, Table, Tone};
-use crate::tsm::definition::{Definition, MADE_FROM};
-use crate::tsm::port::PortWish;
-use crate::tsm::service::{Over, Services, Which};
-use crate::tsm::store::Store;
+use crate::tsm::definition::{Definition, GENERATED_FROM};
+use crate::tsm::port::PortSpec;
+use crate::tsm::service::{Overwrite, ServiceSet, Services};
+use crate::tsm::store::ProcessStore;
 
 /// Make the services of an environment known on this machine
 ///
-/// Writes a definition for each `[services.NAME]` of the generated file, with its command, folder, env file and port, and links it
+/// Writes a definition for each `[services.NAME]` of the generated file, with its command, directory, env file and port, and links it
 /// so that it is started with the machine. Applying it again changes nothing. What runs goes on as it was started.
 #[derive(Debug, clap::Args)]
 pub struct Apply {
@@ -46,84 +46,84 @@ impl Command for Apply {
         if self.dry_run { Effect::Read } else { Effect::Write }
     }
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
-        touched(cx, self.env.as_ref())
+    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+        affected_envs(cx, self.env.as_ref())
     }
 
     fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
-        let wanted = self.wanted(cx)?;
-        match wanted.foreign {
+        let wanted = self.make_plan(cx)?;
+        match wanted.conflict {
             Some(foreign) => Err(foreign),
             None => Ok(Some(self.report(cx, &wanted))),
         }
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let mut wanted = self.wanted(cx)?;
+        let mut wanted = self.make_plan(cx)?;
         if !self.dry_run {
-            wanted.foreign.take().map_or(Ok(()), Err)?;
-            refuse_taken(&wanted.deeds)?;
-            wanted.deeds.iter().try_for_each(|deed| carry_out(cx, deed))?;
+            wanted.conflict.take().map_or(Ok(()), Err)?;
+            refuse_not_ours(&wanted.services)?;
+            wanted.services.iter().try_for_each(|deed| execute(cx, deed))?;
         }
         Ok(self.report(cx, &wanted))
     }
 }
 
 /// Refuses to take names away from services that were saved by hand, and from another environment.
-fn refuse_taken(deeds: &[Deed]) -> Result<(), Fault> {
-    let names = |is: &dyn Fn(&What) -> bool| {
-        let names: Vec<&str> = deeds.iter().filter(|deed| is(&deed.what)).map(|it| it.name.as_str()).collect();
+fn refuse_not_ours(deeds: &[ServicePlan]) -> Result<(), Fault> {
+    let names = |is: &dyn Fn(&PlannedAction) -> bool| {
+        let names: Vec<&str> = deeds.iter().filter(|deed| is(&deed.action)).map(|it| it.name.as_str()).collect();
         names.join(", ")
     };
-    let elsewhere = deeds.iter().find_map(|deed| match &deed.what {
-        What::Elsewhere(env) => Some(env),
+    let elsewhere = deeds.iter().find_map(|deed| match &deed.action {
+        PlannedAction::Elsewhere(env) => Some(env),
         _ => None,
     });
     if let Some(env) = elsewhere {
-        let names = names(&|what| matches!(what, What::Elsewhere(it) if it == env));
+        let names = names(&|what| matches!(what, PlannedAction::Elsewhere(it) if it == env));
         let what = format!("the services {names} were applied from {env}, and a service belongs to one environment");
-        return Err(Fault::new(Kind::Refused, what).advise(TWO.to_owned()));
+        return Err(Fault::new(FaultKind::Refused, what).with_advice(TWO_ENVIRONMENTS_ADVICE.to_owned()));
     }
-    let taken = names(&|what| *what == What::Taken);
+    let taken = names(&|what| *what == PlannedAction::NotOurs);
     if taken.is_empty() {
         return Ok(());
     }
     let what = format!("there are services of these names that were saved by hand: {taken}");
-    Err(Fault::new(Kind::Refused, what).advise("--force replaces them; nothing was changed"))
+    Err(Fault::new(FaultKind::Refused, what).with_advice("--force replaces them; nothing was changed"))
 }
 
 /// How two environments share a machine.
-const TWO: &str = "nothing was changed; --force moves them here. For two environments on one machine, give each a directory of its \
+const TWO_ENVIRONMENTS_ADVICE: &str = "nothing was changed; --force moves them here. For two environments on one machine, give each a directory of its \
                    own (`tetra --dir DIR` or TETRA_DIR; `org init ORG --server` in it, and copy the environment there), with \
                    ports of its own";
 
 /// Why an environment is not applied by the one who asks: it runs as another user. Root sets up what others run.
-fn foreign(cx: &Cx, env: &EnvName, document: &Document) -> Option<Fault> {
+fn find_conflict(cx: &Cx, env: &EnvName, document: &Document) -> Option<Fault> {
     let user = document.text_at(&["deployment", "user"]).filter(|user| !user.is_empty())?;
     let asks = cx.host.user();
     if asks == "root" || asks == user {
         return None;
     }
     let what = format!("`{env}` runs as `{user}` and you are `{asks}`; nothing was changed");
-    let yours = match env.rung() {
-        Some(Rung::Dev) => format!("{env} = \"user\" below [profiles] in manifest.toml"),
+    let yours = match env.tier() {
+        Some(Tier::Dev) => format!("{env} = \"user\" below [profiles] in manifest.toml"),
         _ => format!("deployment.user = \"{asks}\" below [overrides.{env}] in local.toml"),
     };
     let advice = format!("apply it as root or as `{user}`; to run `{env}` as you, write {yours} and promote it again");
-    Some(Fault::new(Kind::Refused, what).advise(advice))
+    Some(Fault::new(FaultKind::Refused, what).with_advice(advice))
 }
 
 /// What an environment wants of this machine.
-struct Wanted {
-    deeds: Vec<Deed>,
+struct ApplyPlan {
+    services: Vec<ServicePlan>,
     /// It is another user's.
-    foreign: Option<Fault>,
+    conflict: Option<Fault>,
 }
 
 /// What is to be done about one service.
-struct Deed {
+struct ServicePlan {
     name: ServiceName,
-    what: What,
+    action: PlannedAction,
     /// As it will be; none if it is to be removed.
     definition: Option<Definition>,
     enabled: bool,
@@ -131,78 +131,90 @@ struct Deed {
 }
 
 #[derive(Clone, PartialEq, Eq)]
-enum What {
+enum PlannedAction {
     Added,
     Changed,
     Unchanged,
     Removed,
     /// Somebody saved another one under this name.
-    Taken,
+    NotOurs,
     /// It was applied from this other environment.
     Elsewhere(EnvRef),
 }
 
-impl What {
+impl PlannedAction {
     fn word(&self) -> (&'static str, Tone) {
         match self {
             Self::Added => ("added", Tone::Good),
             Self::Changed => ("changed", Tone::Warn),
             Self::Unchanged => ("unchanged", Tone::Dim),
             Self::Removed => ("removed", Tone::Bad),
-            Self::Taken => ("taken", Tone::Bad),
+            Self::NotOurs => ("taken", Tone::Bad),
             Self::Elsewhere(_) => ("elsewhere", Tone::Bad),
         }
     }
 }
 
 impl Apply {
-    fn wanted(&self, cx: &Cx) -> Result<Wanted, Fault> {
+    fn make_plan(&self, cx: &Cx) -> Result<ApplyPlan, Fault> {
         let org = organization(cx)?;
         let env = environment(cx, self.env.as_ref())?;
         let store = OrgStore::open(cx.paths, &org)?;
-        let document = generated(&store, &env)?;
-        service_keys::refuse(&store.environment(&env), service_keys::check(&document))?;
-        let foreign = foreign(cx, &env, &document);
+        let document = read_generated(&store, &env)?;
+        service_keys::refuse(&store.environment_path(&env), service_keys::check(&document))?;
+        let foreign = find_conflict(cx, &env, &document);
         let wanted = EnvRef { org: Some(org), env };
         let mut deeds = Vec::new();
-        for service in services::of(&document) {
-            let Some((definition, notes)) = definition(cx, &document, &service, &wanted) else { continue };
+        for service in services::declared_services(&document) {
+            let Some((definition, notes)) = build_definition(cx, &document, &service, &wanted) else { continue };
             let name: ServiceName =
-                service.name.parse().map_err(|error| Fault::new(Kind::Failed, format!("{error}")))?;
-            let what = self.what(cx, &name, &definition, &wanted);
-            deeds.push(Deed { name, what, definition: Some(definition), enabled: service.enabled, notes });
+                service.name.parse().map_err(|error| Fault::new(FaultKind::Failed, format!("{error}")))?;
+            let what = self.action_for(cx, &name, &definition, &wanted);
+            deeds.push(ServicePlan {
+                name,
+                action: what,
+                definition: Some(definition),
+                enabled: service.enabled,
+                notes,
+            });
         }
-        for file in Services::open(cx.paths).files(Which::Available)? {
+        for file in Services::open(cx.paths).files(ServiceSet::Available)? {
             let Ok(known) = Definition::read(&file, cx.host.variables()) else { continue };
-            let ours = made_from(&known).as_ref() == Some(&wanted)
-                && !deeds.iter().any(|deed| deed.name.as_str() == known.name);
+            let ours =
+                origin(&known).as_ref() == Some(&wanted) && !deeds.iter().any(|deed| deed.name.as_str() == known.name);
             if let (true, Ok(name)) = (ours, known.name.parse()) {
-                deeds.push(Deed { name, what: What::Removed, definition: None, enabled: false, notes: Vec::new() });
+                deeds.push(ServicePlan {
+                    name,
+                    action: PlannedAction::Removed,
+                    definition: None,
+                    enabled: false,
+                    notes: Vec::new(),
+                });
             }
         }
-        Ok(Wanted { deeds, foreign })
+        Ok(ApplyPlan { services: deeds, conflict: foreign })
     }
 
-    fn what(&self, cx: &Cx, name: &ServiceName, definition: &Definition, wanted: &EnvRef) -> What {
+    fn action_for(&self, cx: &Cx, name: &ServiceName, definition: &Definition, wanted: &EnvRef) -> PlannedAction {
         let file = cx.paths.service(name);
         if !file.exists() {
-            return What::Added;
+            return PlannedAction::Added;
         }
-        let of = Definition::read(&file, cx.host.variables()).ok().and_then(|known| made_from(&known));
+        let of = Definition::read(&file, cx.host.variables()).ok().and_then(|known| origin(&known));
         match disk::read_to_string(&file) {
-            Ok(text) if text == definition.to_text() => What::Unchanged,
-            _ if self.force || of.as_ref() == Some(wanted) => What::Changed,
-            _ => of.map_or(What::Taken, What::Elsewhere),
+            Ok(text) if text == definition.to_text() => PlannedAction::Unchanged,
+            _ if self.force || of.as_ref() == Some(wanted) => PlannedAction::Changed,
+            _ => of.map_or(PlannedAction::NotOurs, PlannedAction::Elsewhere),
         }
     }
 
-    fn report(&self, cx: &Cx, wanted: &Wanted) -> Report {
+    fn report(&self, cx: &Cx, wanted: &ApplyPlan) -> Report {
         let columns = [("service", "SERVICE"), ("action", "ACTION"), ("enabled", "ENABLED"), ("command", "COMMAND")];
         let mut table = Table::new(&columns).when_empty("the environment has no services");
         let mut notes = Vec::new();
-        let running = Store::open(cx.paths).all().unwrap_or_default();
-        for deed in &wanted.deeds {
-            let (word, tone) = deed.what.word();
+        let running = ProcessStore::open(cx.paths).all().unwrap_or_default();
+        for deed in &wanted.services {
+            let (word, tone) = deed.action.word();
             table.row(vec![
                 Cell::from(deed.name.as_str()).tone(Tone::Strong),
                 Cell::from(word).tone(tone),
@@ -212,7 +224,7 @@ impl Apply {
             notes.extend(deed.notes.iter().map(|note| format!("{}: {note}", deed.name)));
             let file = cx.paths.service(&deed.name);
             let of_it = |it: &&crate::tsm::store::Process| it.is_running() && Path::new(&it.meta.run.service) == file;
-            if deed.what == What::Changed {
+            if deed.action == PlannedAction::Changed {
                 let names = running.iter().filter(of_it).map(|it| it.name.to_string());
                 notes.extend(
                     names.map(|it| format!("{it} runs as before: `tsm delete {it}`, `tsm start {}`", deed.name)),
@@ -220,7 +232,7 @@ impl Apply {
             }
         }
         let report = notes.into_iter().fold(Report::of(table), Report::note);
-        match &wanted.foreign {
+        match &wanted.conflict {
             Some(foreign) => report.note(foreign.to_string()),
             None if self.dry_run => report.note("nothing was changed"),
             None => report,
@@ -228,45 +240,46 @@ impl Apply {
     }
 }
 
-fn made_from(definition: &Definition) -> Option<EnvRef> {
-    definition.made_from()?.parse().ok()
+fn origin(definition: &Definition) -> Option<EnvRef> {
+    definition.generated_from()?.parse().ok()
 }
 
 /// The generated file of an environment, as it was generated.
-fn generated(store: &OrgStore, env: &EnvName) -> Result<Document, Fault> {
-    let path = store.environment(env);
-    if *env == store::local() {
+fn read_generated(store: &OrgStore, env: &EnvName) -> Result<Document, Fault> {
+    let path = store.environment_path(env);
+    if *env == store::local_env() {
         return Err(Fault::usage("`local` is what environments are made from, and is not applied")
-            .advise("`tsm org promote @dev`, then `tsm org apply @dev`"));
+            .with_advice("`tsm org promote @dev`, then `tsm org apply @dev`"));
     }
     let Some(current) = store.current(env)? else {
-        return Err(Fault::from(OrgError::NoEnvironment { org: store.org().clone(), env: env.clone() }).advise(
+        return Err(Fault::from(OrgError::NoEnvironment { org: store.org().clone(), env: env.clone() }).with_advice(
             format!("copy {env}.toml here, to {}; or `tsm org promote @{env}` where its local.toml is", path.display()),
         ));
     };
     match &current.state {
-        State::Intact(header) if header::belongs(header, store.org(), env) => {}
-        State::Edited(header) if header::belongs(header, store.org(), env) => {
+        GeneratedFileState::Intact(header) if header::matches(header, store.org(), env) => {}
+        GeneratedFileState::Edited(header) if header::matches(header, store.org(), env) => {
             let what = format!("`{}` was edited after it was generated", path.display());
-            return Err(Fault::new(Kind::HandEdited, what)
-                .advise("generate and copy it again; what it wants otherwise stands below [overrides] in local.toml"));
+            return Err(Fault::new(FaultKind::HandEdited, what).with_advice(
+                "generate and copy it again; what it wants otherwise stands below [overrides] in local.toml",
+            ));
         }
-        _ => return Err(OrgError::Foreign { path, env: env.clone() }.into()),
+        _ => return Err(OrgError::NotGenerated { path, env: env.clone() }.into()),
     }
-    Ok(Document::parse(&path.display().to_string(), &current.text).map_err(|found| OrgError::wrong(&path, found))?)
+    Ok(Document::parse(&path.display().to_string(), &current.text).map_err(|found| OrgError::invalid(&path, found))?)
 }
 
 /// A service as tsm knows it, and what is worth a word about it. None if it runs nothing.
-fn definition(
+fn build_definition(
     cx: &Cx,
     document: &Document,
-    service: &Service,
+    service: &DeclaredService,
     made_from: &EnvRef,
 ) -> Option<(Definition, Vec<String>)> {
     let mut notes = Vec::new();
-    let source = document.text_at(&["deployment", "tetra_src"]).map(|text| at_home(cx, text));
-    let folder = source.filter(|folder| folder.is_dir()).unwrap_or_else(|| cx.paths.home().to_owned());
-    let mut it = service_keys::definition(document, &service.name, &folder, home(cx));
+    let source = document.text_at(&["deployment", "tetra_src"]).map(|text| expand_tilde(cx, text));
+    let directory = source.filter(|directory| directory.is_dir()).unwrap_or_else(|| cx.paths.home().to_owned());
+    let mut it = service_keys::definition(document, &service.name, &directory, home(cx));
     if it.command.trim().is_empty() {
         return None;
     }
@@ -277,28 +290,28 @@ fn definition(
         let file = it.cwd.join(file);
         notes.push(format!("{} is not there, so it is left out; apply again once it is", file.display()));
     }
-    it.port = it.port.or(service.port.map(PortWish::Exactly));
+    it.port = it.port.or(service.port.map(PortSpec::Exact));
     let own = [
         ("TETRA_ORG", made_from.org.as_ref().map(ToString::to_string)),
         ("TETRA_ENV", Some(made_from.env.to_string())),
     ];
     it.exports.extend(own.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
-    it.unknown = vec![(MADE_FROM.to_owned(), made_from.to_string())];
+    it.unknown = vec![(GENERATED_FROM.to_owned(), made_from.to_string())];
     Some((it, notes))
 }
 
-fn at_home(cx: &Cx, text: &str) -> PathBuf {
+fn expand_tilde(cx: &Cx, text: &str) -> PathBuf {
     match (text.strip_prefix('~'), home(cx)) {
         (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with('/') => PathBuf::from(format!("{home}{rest}")),
         _ => PathBuf::from(text),
     }
 }
 
-fn carry_out(cx: &Cx, deed: &Deed) -> Result<(), Fault> {
+fn execute(cx: &Cx, deed: &ServicePlan) -> Result<(), Fault> {
     let services = Services::open(cx.paths);
     let Some(definition) = &deed.definition else { return Ok(services.remove(&deed.name)?) };
-    if deed.what != What::Unchanged {
-        services.save(definition, Over::Saved)?;
+    if deed.action != PlannedAction::Unchanged {
+        services.save(definition, Overwrite::Existing)?;
     }
     if deed.enabled {
         services.enable(&deed.name)?;

@@ -1,18 +1,18 @@
 //! `org diff`
 
-use super::target::{brief, by, counted, home, organization, value};
+use super::context::{home, organization, pluralize, short_hash, source_cell, value};
 use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
-use crate::org::difference::{Row, against, between};
+use crate::org::diff::{DiffRow, diff_documents, diff_with_current};
 use crate::org::document::Document;
-use crate::org::draft::Difference;
+use crate::org::draft::DiffKind;
 use crate::org::error::OrgError;
-use crate::org::header::State;
-use crate::org::store::{self, Store};
-use crate::org::workbench::{Common, Workbench};
-use crate::org::{read, standing};
-use crate::report::{Cell, Report, Show, Table, Tone, Value};
+use crate::org::header::GeneratedFileState;
+use crate::org::inputs::{PromotionInputs, SharedInputs};
+use crate::org::store::{self, OrgStore};
+use crate::org::{env_status, read};
+use crate::report::{Cell, Report, Table, Tone, Value, Visibility};
 
 /// Show what promotion makes of local.toml, or how two environments differ
 ///
@@ -36,40 +36,40 @@ impl Command for Diff {
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let org = organization(cx)?;
-        let store = Store::open(cx.paths, &org)?;
-        let envs: Vec<EnvName> = self.envs.iter().map(|env| store.meant(env)).collect();
+        let store = OrgStore::open(cx.paths, &org)?;
+        let envs: Vec<EnvName> = self.envs.iter().map(|env| store.resolve_alias(env)).collect();
         match &envs[..] {
-            [one, other] => two(&store, (one, other), self.exit_code),
-            [env, ..] => with_local(&store, env, (home(cx), self.exit_code)),
+            [one, other] => diff_two(&store, (one, other), self.exit_code),
+            [env, ..] => diff_with_local(&store, env, (home(cx), self.exit_code)),
             [] => Err(Fault::usage("which environment?")),
         }
     }
 }
 
-fn with_local(store: &Store, env: &EnvName, (home, exit_code): (Option<&str>, bool)) -> Result<Report, Fault> {
-    let common = Common::read(store, home)?;
+fn diff_with_local(store: &OrgStore, env: &EnvName, (home, exit_code): (Option<&str>, bool)) -> Result<Report, Fault> {
+    let common = SharedInputs::read(store, home)?;
     let current = store.current(env)?;
-    let there = read::document(&store.environment(env), &store.folder())?;
-    let options = there.as_ref().map(standing::options).unwrap_or_default();
-    let bench = Workbench::open(store, &common, (env, &options))?;
-    let recipe = bench.recipe();
-    let made = recipe.make()?;
-    let rows = against(&made, &bench.chain, there.as_ref());
+    let there = read::document(&store.environment_path(env), &store.dir())?;
+    let options = there.as_ref().map(env_status::options).unwrap_or_default();
+    let bench = PromotionInputs::open(store, &common, (env, &options))?;
+    let recipe = bench.promotion();
+    let made = recipe.run()?;
+    let rows = diff_with_current(&made, &bench.chain, there.as_ref());
     let stale = rows.iter().filter(|row| row.is_stale()).count();
     let note = match &current {
         None => format!("{env}.toml is not there yet: `tsm org promote @{env}` writes it"),
-        Some(current) if matches!(current.state, State::Edited(_)) => {
-            format!("{env}.toml was edited by hand: {} not as generated", counted(stale, "value"))
+        Some(current) if matches!(current.state, GeneratedFileState::Edited(_)) => {
+            format!("{env}.toml was edited by hand: {} not as generated", pluralize(stale, "value"))
         }
-        Some(_) if stale == 0 => format!("{env}.toml is up to date (content {})", brief(&made.content)),
-        Some(_) => format!("{env}.toml is stale: `tsm org promote @{env}` would change {}", counted(stale, "value")),
+        Some(_) if stale == 0 => format!("{env}.toml is up to date (content {})", short_hash(&made.content)),
+        Some(_) => format!("{env}.toml is stale: `tsm org promote @{env}` would change {}", pluralize(stale, "value")),
     };
     let says_no = exit_code && (stale > 0 || current.is_none());
-    Ok(Report { says_no, ..Report::of(table(&rows, there.as_ref())).note(note) })
+    Ok(Report { check_failed: says_no, ..Report::of(table(&rows, there.as_ref())).note(note) })
 }
 
 /// Rows as people read them: what is written now only where it is not what would be.
-pub(super) fn table(rows: &[Row], there: Option<&Document>) -> Table {
+pub(super) fn table(rows: &[DiffRow], there: Option<&Document>) -> Table {
     let columns = [
         ("key", "KEY"),
         ("change", "CHANGE"),
@@ -79,37 +79,38 @@ pub(super) fn table(rows: &[Row], there: Option<&Document>) -> Table {
         ("by", "BY"),
     ];
     let stale = there.is_some() && rows.iter().any(|row| row.is_stale());
-    let mut table = Table::new(&columns).show("there", if stale { Show::Always } else { Show::Never });
+    let mut table =
+        Table::new(&columns).with_visibility("there", if stale { Visibility::Always } else { Visibility::Never });
     for row in rows {
         let same = there.is_none() || !row.is_stale();
-        let (word, tone) = match row.how {
-            Some(Difference::Added) => ("Added", Tone::Good),
-            Some(Difference::Removed) => ("Removed", Tone::Bad),
-            Some(how) => (how.words(), Tone::Warn),
+        let (word, tone) = match row.kind {
+            Some(DiffKind::Added) => ("Added", Tone::Good),
+            Some(DiffKind::Removed) => ("Removed", Tone::Bad),
+            Some(how) => (how.comment(), Tone::Warn),
             None => ("", Tone::Plain),
         };
-        let now = value(&row.path, row.there.as_ref());
+        let now = value(&row.path, row.current.as_ref());
         table.row(vec![
             row.path.to_string().into(),
             Cell::from(Value::from(Some(word).filter(|word| !word.is_empty()))).tone(tone),
             value(&row.path, row.local.as_ref()),
             value(&row.path, row.promoted.as_ref()),
             if same { now.text("=").tone(Tone::Dim) } else { now.tone(Tone::Bad) },
-            by(row.by.as_ref()).tone(Tone::Dim),
+            source_cell(row.source.as_ref()).tone(Tone::Dim),
         ]);
     }
     table
 }
 
-fn two(store: &Store, (one, other): (&EnvName, &EnvName), exit_code: bool) -> Result<Report, Fault> {
+fn diff_two(store: &OrgStore, (one, other): (&EnvName, &EnvName), exit_code: bool) -> Result<Report, Fault> {
     let read = |env: &EnvName| -> Result<Document, OrgError> {
-        let path = store.environment(env);
-        read::document(&path, &store.folder())?.ok_or_else(|| match *env == store::local() {
+        let path = store.environment_path(env);
+        read::document(&path, &store.dir())?.ok_or_else(|| match *env == store::local_env() {
             true => OrgError::NoLocal { path },
             false => OrgError::NoEnvironment { org: store.org().clone(), env: env.clone() },
         })
     };
-    let found = between(&read(one)?, &read(other)?);
+    let found = diff_documents(&read(one)?, &read(other)?);
     let count = found.len();
     let mut table = Table::new(&[("key", "KEY"), ("one", "ONE"), ("other", "OTHER")]);
     table.columns[1].title = "FIRST";
@@ -119,7 +120,7 @@ fn two(store: &Store, (one, other): (&EnvName, &EnvName), exit_code: bool) -> Re
     }
     let note = match count {
         0 => format!("@{one} and @{other} say the same"),
-        count => format!("{} between @{one} and @{other}", counted(count, "difference")),
+        count => format!("{} between @{one} and @{other}", pluralize(count, "difference")),
     };
-    Ok(Report { says_no: exit_code && count > 0, ..Report::of(table).note(note) })
+    Ok(Report { check_failed: exit_code && count > 0, ..Report::of(table).note(note) })
 }

@@ -3,19 +3,19 @@
 use std::fs;
 use std::path::Path;
 
+use super::context::organization;
 use super::service_keys;
-use super::target::organization;
 use crate::base::diagnostic::{Diagnostic, Severity};
 use crate::base::environment::EnvName;
-use crate::base::fault::{Fault, Kind};
+use crate::base::fault::{Fault, FaultKind};
 use crate::command::{Command, Cx, Effect};
 use crate::org::document::Document;
 use crate::org::error::OrgError;
-use crate::org::store::{self, Store};
+use crate::org::store::{self, OrgStore};
 use crate::org::{alias, read, schema};
-use crate::report::{Answer, Ask, Report, Sentence};
+use crate::report::{Answer, Message, Question, Report};
 use crate::sys::file::{self, Access, FileError};
-use crate::sys::host::Call;
+use crate::sys::host::Invocation;
 
 /// Editors that are tried if neither VISUAL nor EDITOR names one.
 const EDITORS: [&str; 4] = ["vim", "vi", "nano", "emacs"];
@@ -37,23 +37,25 @@ impl Command for EnvEdit {
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let org = organization(cx)?;
-        let store = Store::open(cx.paths, &org)?;
-        if self.env != store::local() {
+        let store = OrgStore::open(cx.paths, &org)?;
+        if self.env != store::local_env() {
             let what = format!("`{}.toml` is generated, and edits of it would be lost", self.env);
-            return Err(Fault::new(Kind::Refused, what).advise("`tsm org env edit local` edits what it is made from"));
+            return Err(
+                Fault::new(FaultKind::Refused, what).with_advice("`tsm org env edit local` edits what it is made from")
+            );
         }
-        if !cx.console.can_ask() {
-            let path = store.environment(&self.env);
-            return Err(Fault::new(Kind::Failed, "an editor needs a terminal, and there is none")
-                .advise(format!("edit the file itself: {}", path.display())));
+        if !cx.console.is_interactive() {
+            let path = store.environment_path(&self.env);
+            return Err(Fault::new(FaultKind::Failed, "an editor needs a terminal, and there is none")
+                .with_advice(format!("edit the file itself: {}", path.display())));
         }
         edit(cx, &store)
     }
 }
 
-fn edit(cx: &mut Cx, store: &Store) -> Result<Report, Fault> {
-    let path = store.environment(&store::local());
-    let tree = store.folder();
+fn edit(cx: &mut Cx, store: &OrgStore) -> Result<Report, Fault> {
+    let path = store.environment_path(&store::local_env());
+    let tree = store.dir();
     let before = read::text(&path, &tree)?.ok_or_else(|| OrgError::NoLocal { path: path.clone() })?;
     let copy = path.with_file_name(".local.toml.edit");
     match read::text(&copy, &tree)? {
@@ -66,40 +68,43 @@ fn edit(cx: &mut Cx, store: &Store) -> Result<Report, Fault> {
     loop {
         run_editor(cx, &copy)?;
         let after = read::text(&copy, &tree)?.unwrap_or_default();
-        let wrong = mistakes(&copy, &after);
+        let wrong = check_copy(&copy, &after);
         if wrong.is_empty() {
-            return put(store, (&before, &after), (&path, &copy));
+            return save(store, (&before, &after), (&path, &copy));
         }
-        let fault = Fault::from(OrgError::wrong(&copy, wrong));
-        cx.console.complain(&fault);
-        let ask = Ask { question: "edit it again?".to_owned(), word: None };
+        let fault = Fault::from(OrgError::invalid(&copy, wrong));
+        cx.console.error(&fault);
+        let ask = Question { text: "edit it again?".to_owned(), expected: None };
         if cx.console.ask(&ask) != Answer::Yes {
-            return Err(Fault::new(Kind::Failed, "local.toml stays as it was: what was edited makes no sense")
-                .advise(format!("it is kept in {}; `tsm org env edit` goes on with it", copy.display())));
+            return Err(Fault::new(FaultKind::Failed, "local.toml stays as it was: what was edited makes no sense")
+                .with_advice(format!("it is kept in {}; `tsm org env edit` goes on with it", copy.display())));
         }
     }
 }
 
-fn mistakes(copy: &Path, text: &str) -> Vec<Diagnostic> {
+fn check_copy(copy: &Path, text: &str) -> Vec<Diagnostic> {
     match Document::parse(&copy.display().to_string(), text) {
         Err(found) => found,
         Ok(document) => {
             let mut found = schema::check(&document);
             found.retain(|it| it.severity == Severity::Error);
             found.extend(service_keys::check(&document));
-            found.extend(alias::both(&document));
+            found.extend(alias::conflicts(&document));
             found
         }
     }
 }
 
 /// Puts the edited text into place, unless somebody else did meanwhile.
-fn put(store: &Store, (before, after): (&str, &str), (path, copy): (&Path, &Path)) -> Result<Report, Fault> {
+fn save(store: &OrgStore, (before, after): (&str, &str), (path, copy): (&Path, &Path)) -> Result<Report, Fault> {
     let _lock = store.lock()?;
-    let now = read::text(path, &store.folder())?.unwrap_or_default();
+    let now = read::text(path, &store.dir())?.unwrap_or_default();
     if now != before {
-        return Err(Fault::new(Kind::Stale, format!("`{}` was changed by somebody else meanwhile", path.display()))
-            .advise(format!("compare it with what you edited: {}", copy.display())));
+        return Err(Fault::new(
+            FaultKind::Stale,
+            format!("`{}` was changed by somebody else meanwhile", path.display()),
+        )
+        .with_advice(format!("compare it with what you edited: {}", copy.display())));
     }
     let changed = after != before;
     if changed {
@@ -107,7 +112,7 @@ fn put(store: &Store, (before, after): (&str, &str), (path, copy): (&Path, &Path
     }
     fs::remove_file(copy).map_err(|source| FileError::Io { action: "remove", path: copy.to_owned(), source })?;
     let text = if changed { format!("changed {}", path.display()) } else { "nothing was changed".to_owned() };
-    let said = Sentence::new(text).with("path", path.display().to_string()).with("changed", changed);
+    let said = Message::new(text).with("path", path.display().to_string()).with("changed", changed);
     let report = Report::of(said);
     Ok(if changed { report.note("next: `tsm org diff @dev`, then `tsm org promote @dev`") } else { report })
 }
@@ -116,30 +121,30 @@ fn run_editor(cx: &Cx, copy: &Path) -> Result<(), Fault> {
     let named = cx.host.variable("VISUAL").or_else(|| cx.host.variable("EDITOR"));
     let found = || {
         let path = cx.host.variable("PATH").unwrap_or_default();
-        let there = |editor: &&&str| path.split(':').any(|folder| Path::new(folder).join(editor).is_file());
+        let there = |editor: &&&str| path.split(':').any(|directory| Path::new(directory).join(editor).is_file());
         EDITORS.iter().find(there).copied()
     };
     let line = named
         .or_else(found)
-        .ok_or_else(|| Fault::new(Kind::Failed, "found no editor").advise("`export EDITOR=…` names one"))?;
-    let bad = || Fault::new(Kind::Failed, format!("`{line}` in EDITOR makes no sense"));
+        .ok_or_else(|| Fault::new(FaultKind::Failed, "found no editor").with_advice("`export EDITOR=…` names one"))?;
+    let bad = || Fault::new(FaultKind::Failed, format!("`{line}` in EDITOR makes no sense"));
     let mut words = shlex::split(line).ok_or_else(bad)?;
     if words.is_empty() {
         return Err(bad());
     }
     let program = words.remove(0);
     words.push(copy.display().to_string());
-    let call = Call { program: program.clone(), arguments: words, terminal: true, ..Call::default() };
+    let call = Invocation { program: program.clone(), arguments: words, inherit_stdio: true, ..Invocation::default() };
     let finished = cx.host.run(&call).map_err(|source| {
-        Fault::new(Kind::Failed, format!("failed to start the editor `{program}`: {source}"))
-            .advise("`export EDITOR=…` names another")
+        Fault::new(FaultKind::Failed, format!("failed to start the editor `{program}`: {source}"))
+            .with_advice("`export EDITOR=…` names another")
     })?;
-    if finished.code == 0 {
+    if finished.exit_code == 0 {
         return Ok(());
     }
     Err(Fault::new(
-        Kind::Failed,
-        format!("the editor `{program}` ended with {}; local.toml stays as it was", finished.code),
+        FaultKind::Failed,
+        format!("the editor `{program}` ended with {}; local.toml stays as it was", finished.exit_code),
     )
-    .advise(format!("what was edited is in {}", copy.display())))
+    .with_advice(format!("what was edited is in {}", copy.display())))
 }

@@ -3,11 +3,11 @@
 use super::status;
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
-use crate::org::standing::{self, Standing};
-use crate::org::store::{self, Store};
+use crate::org::env_status::{self, EnvStatus};
+use crate::org::store::{self, OrgStore};
 use crate::report::Report;
 
-use super::target::home;
+use super::context::home;
 
 /// List organizations with their environments
 ///
@@ -25,9 +25,9 @@ impl Command for EnvList {
         let mut table = status::table(&[("org", "ORG")])
             .when_empty("No organizations found.\nCreate one with: tsm org init <orgname>");
         for org in store::organizations(cx.paths) {
-            let store = Store::open(cx.paths, &org)?;
-            let stood = standing::all(&store, home(cx));
-            for one in stood.iter().filter(|it| it.standing != Standing::NotGenerated) {
+            let store = OrgStore::open(cx.paths, &org)?;
+            let stood = env_status::statuses(&store, home(cx));
+            for one in stood.iter().filter(|it| it.status != EnvStatus::NotGenerated) {
                 let mut row = vec![org.as_str().into()];
                 row.extend(status::row(one));
                 table.row(row);

@@ -1,13 +1,13 @@
 //! `org env show`
 
-use super::target::{environment, organization};
+use super::context::{environment, organization};
 use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
-use crate::env::masked;
+use crate::env::mask;
 use crate::org::document::Document;
 use crate::org::error::OrgError;
-use crate::org::store::{self, Store};
+use crate::org::store::{self, OrgStore};
 use crate::report::{Block, Report, Value};
 
 /// Show an environment as it is written
@@ -27,9 +27,9 @@ impl Command for EnvShow {
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let org = organization(cx)?;
         let env = environment(cx, self.env.as_ref())?;
-        let store = Store::open(cx.paths, &org)?;
-        let path = store.environment(&env);
-        let missing = || match env == store::local() {
+        let store = OrgStore::open(cx.paths, &org)?;
+        let path = store.environment_path(&env);
+        let missing = || match env == store::local_env() {
             true => OrgError::NoLocal { path: path.clone() },
             false => OrgError::NoEnvironment { org: org.clone(), env: env.clone() },
         };
@@ -37,13 +37,13 @@ impl Command for EnvShow {
         cx.console.note(&format!("📄 Environment: {env}\n📁 File: {}\n", path.display()));
         // A text that is no TOML any more has no values, only lines.
         let shown = Document::parse("", &current.text).map(|document| document.shown().text.to_string());
-        let text = masked::toml(&shown.unwrap_or(current.text));
+        let text = mask::mask_toml(&shown.unwrap_or(current.text));
         let data = vec![
             ("org".to_owned(), org.as_str().into()),
             ("env".to_owned(), env.as_str().into()),
             ("file".to_owned(), path.display().to_string().into()),
             ("text".to_owned(), text.as_str().into()),
         ];
-        Ok(Report::of(Block::Written { text, data: Value::Record(data) }))
+        Ok(Report::of(Block::TextWithData { text, data: Value::Record(data) }))
     }
 }

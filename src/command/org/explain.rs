@@ -1,16 +1,16 @@
 //! `org explain`
 
-use super::target::{by, home, organization, value};
+use super::context::{home, organization, source_cell, value};
 use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
-use crate::base::near::nearest;
+use crate::base::suggest::closest_match;
 use crate::command::{Command, Cx, Effect};
-use crate::org::difference::{Told, story};
+use crate::org::diff::{Provenance, provenance};
 use crate::org::error::OrgError;
+use crate::org::inputs::{PromotionInputs, SharedInputs};
 use crate::org::path::KeyPath;
-use crate::org::store::Store;
-use crate::org::workbench::{Common, Workbench};
-use crate::report::{Cell, Report, Show, Table, Tone};
+use crate::org::store::OrgStore;
+use crate::report::{Cell, Report, Table, Tone, Visibility};
 
 /// Tell where a value of an environment comes from
 ///
@@ -30,15 +30,15 @@ impl Command for Explain {
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let org = organization(cx)?;
-        let store = Store::open(cx.paths, &org)?;
-        let common = Common::read(&store, home(cx))?;
-        let env = store.meant(&self.env);
-        let bench = Workbench::open(&store, &common, (&env, &[]))?;
-        let recipe = bench.recipe();
-        let made = recipe.make()?;
-        let told = story(&made.draft, &bench.chain, &self.key).ok_or_else(|| {
-            let known: Vec<String> = made.draft.cells.keys().map(ToString::to_string).collect();
-            let near = nearest(&self.key.to_string(), known.iter().map(String::as_str)).map(str::to_owned);
+        let store = OrgStore::open(cx.paths, &org)?;
+        let common = SharedInputs::read(&store, home(cx))?;
+        let env = store.resolve_alias(&self.env);
+        let bench = PromotionInputs::open(&store, &common, (&env, &[]))?;
+        let recipe = bench.promotion();
+        let made = recipe.run()?;
+        let told = provenance(&made.draft, &bench.chain, &self.key).ok_or_else(|| {
+            let known: Vec<String> = made.draft.values.keys().map(ToString::to_string).collect();
+            let near = closest_match(&self.key.to_string(), known.iter().map(String::as_str)).map(str::to_owned);
             OrgError::NoKey { env: env.clone(), key: self.key.clone(), near }
         })?;
         let columns = [
@@ -52,7 +52,7 @@ impl Command for Explain {
         ];
         let mut table = Table::new(&columns);
         for key in ["file", "line", "counts"] {
-            table = table.show(key, Show::Never);
+            table = table.with_visibility(key, Visibility::Never);
         }
         let last = told.len() - 1;
         for (number, one) in told.iter().enumerate() {
@@ -62,13 +62,13 @@ impl Command for Explain {
     }
 }
 
-fn row(key: &KeyPath, told: &Told, tone: Tone) -> Vec<Cell> {
+fn row(key: &KeyPath, told: &Provenance, tone: Tone) -> Vec<Cell> {
     let at = told.source.at.as_ref();
     vec![
         Cell::from(told.source.layer.as_str()).tone(tone),
-        Cell::from(told.deed.word()).tone(tone),
+        Cell::from(told.operation.word()).tone(tone),
         value(key, told.value.as_ref()).tone(tone),
-        if at.is_some() { by(Some(&told.source)) } else { crate::report::Value::Nothing.into() },
+        if at.is_some() { source_cell(Some(&told.source)) } else { crate::report::Value::Null.into() },
         crate::report::Value::from(at.map(|(file, _)| file.as_str())).into(),
         crate::report::Value::from(at.map(|(_, line)| *line)).into(),
         (tone == Tone::Strong).into(),

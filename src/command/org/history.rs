@@ -1,13 +1,13 @@
 //! `org history`
 
-use super::target::{brief, environment, organization, value};
+use super::context::{environment, organization, short_hash, value};
 use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
-use crate::org::change;
-use crate::org::history::{Entry, time};
-use crate::org::store::{Store, content_of};
-use crate::report::{Report, Sentence, Table, Tone, Value};
+use crate::org::history::{VersionEntry, time};
+use crate::org::operations;
+use crate::org::store::{OrgStore, content_of};
+use crate::report::{Message, Report, Table, Tone, Value};
 
 /// List the versions of an environment, newest first
 #[derive(Debug, clap::Args)]
@@ -30,15 +30,15 @@ impl Command for History {
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let org = organization(cx)?;
         let env = environment(cx, self.env.as_ref())?;
-        let store = Store::open(cx.paths, &org)?;
+        let store = OrgStore::open(cx.paths, &org)?;
         if let Some(id) = &self.diff {
-            return compared(&store, &env, id);
+            return diff_with_version(&store, &env, id);
         }
         let record = store.record(&env)?;
         let current = store.current(&env)?.and_then(|current| content_of(&current.text));
         let head = record.entries.last().filter(|last| current.as_ref() == Some(&last.content)).map(|last| last.seq);
         let shown = record.entries.iter().rev().take(self.count);
-        let report = Report::each(shown.map(|entry| said(&store, entry, head)));
+        let report = Report::each(shown.map(|entry| entry_message(&store, entry, head)));
         Ok(match record.entries.len() {
             0 => report.note(format!("No backups found for {env}")),
             all if all > self.count => {
@@ -50,8 +50,8 @@ impl Command for History {
 }
 
 /// A version beside the current one.
-fn compared(store: &Store, env: &EnvName, id: &str) -> Result<Report, Fault> {
-    let changes = change::against_version(store, env, id)?;
+fn diff_with_version(store: &OrgStore, env: &EnvName, id: &str) -> Result<Report, Fault> {
+    let changes = operations::diff_with_version(store, env, id)?;
     let same = format!("the version {id} says what {env}.toml says now");
     let mut table = Table::new(&[("key", "KEY"), ("then", "THEN"), ("now", "NOW")]).when_empty(same);
     for (path, then, now) in &changes {
@@ -60,8 +60,8 @@ fn compared(store: &Store, env: &EnvName, id: &str) -> Result<Report, Fault> {
     Ok(Report::of(table))
 }
 
-fn said(store: &Store, entry: &Entry, head: Option<u64>) -> Sentence {
-    let file = store.copy(entry);
+fn entry_message(store: &OrgStore, entry: &VersionEntry, head: Option<u64>) -> Message {
+    let file = store.copy_path(entry);
     let (kept, is_current) = (file.exists(), head == Some(entry.seq));
     let mark = if is_current { "  (current)" } else { "" };
     let shown = if kept { file.display().to_string() } else { "no longer kept".to_owned() };
@@ -70,18 +70,18 @@ fn said(store: &Store, entry: &Entry, head: Option<u64>) -> Sentence {
         entry.id,
         entry.by,
         entry.action.word(),
-        brief(&entry.content)
+        short_hash(&entry.content)
     );
-    Sentence::new(text)
+    Message::new(text)
         .tone(if kept { Tone::Plain } else { Tone::Dim })
         .with("id", entry.id.as_str())
-        .with("at", time(&entry.at).map_or(Value::Nothing, Value::Time))
+        .with("at", time(&entry.at).map_or(Value::Null, Value::Time))
         .with("by", entry.by.as_str())
         .with("action", entry.action.word())
         .with("content", entry.content.as_str())
         .with("source", entry.source.as_str())
         .with("profile", entry.profile.as_str())
-        .with("commit", entry.commit.as_deref().map_or(Value::Nothing, Into::into))
+        .with("commit", entry.commit.as_deref().map_or(Value::Null, Into::into))
         .with("current", is_current)
-        .with("file", if kept { Value::Text(file.display().to_string()) } else { Value::Nothing })
+        .with("file", if kept { Value::Text(file.display().to_string()) } else { Value::Null })
 }

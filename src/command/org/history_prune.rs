@@ -1,11 +1,11 @@
 //! `org history prune`
 
-use super::target::{counted, organization};
+use super::context::{organization, pluralize};
 use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
-use crate::org::store::{self, Store};
-use crate::org::versions::Deed;
+use crate::org::store::{self, OrgStore};
+use crate::org::versions::PruneMode;
 use crate::report::{Cell, Report, Table};
 
 /// Remove copies of old versions that need not be kept
@@ -23,12 +23,12 @@ pub struct Prune {
 }
 
 impl Prune {
-    fn found(&self, cx: &Cx, deed: Deed) -> Result<Report, Fault> {
+    fn prune(&self, cx: &Cx, deed: PruneMode) -> Result<Report, Fault> {
         let org = organization(cx)?;
-        let store = Store::open(cx.paths, &org)?;
+        let store = OrgStore::open(cx.paths, &org)?;
         let mut table = Table::new(&[("env", "ENV"), ("file", "FILE")]).when_empty("there is nothing to remove");
         let mut count = 0;
-        for env in self.meant(&store) {
+        for env in self.target_envs(&store) {
             for path in store.prune(&env, deed, cx.host.now())? {
                 count += 1;
                 table.row(vec![Cell::from(env.as_str()), path.display().to_string().into()]);
@@ -37,16 +37,16 @@ impl Prune {
         let report = Report::of(table);
         Ok(match (count, deed) {
             (0, _) => report,
-            (_, Deed::Plan) => report.note(format!("{} would be removed", counted(count, "file"))),
-            (_, Deed::Really) => report.note(format!("removed {}", counted(count, "file"))),
+            (_, PruneMode::DryRun) => report.note(format!("{} would be removed", pluralize(count, "file"))),
+            (_, PruneMode::Execute) => report.note(format!("removed {}", pluralize(count, "file"))),
         })
     }
 
-    fn meant(&self, store: &Store) -> Vec<EnvName> {
+    fn target_envs(&self, store: &OrgStore) -> Vec<EnvName> {
         if self.envs.is_empty() {
-            return store.environments().into_iter().filter(|env| *env != store::local()).collect();
+            return store.environments().into_iter().filter(|env| *env != store::local_env()).collect();
         }
-        self.envs.iter().map(|env| store.meant(env)).collect()
+        self.envs.iter().map(|env| store.resolve_alias(env)).collect()
     }
 }
 
@@ -59,16 +59,20 @@ impl Command for Prune {
         if self.dry_run { Effect::Read } else { Effect::Write }
     }
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         let org = organization(cx)?;
-        Ok(self.meant(&Store::open(cx.paths, &org)?).into_iter().map(|env| cx.selection.within(env)).collect())
+        Ok(self
+            .target_envs(&OrgStore::open(cx.paths, &org)?)
+            .into_iter()
+            .map(|env| cx.selection.qualify(env))
+            .collect())
     }
 
     fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
-        self.found(cx, Deed::Plan).map(Some)
+        self.prune(cx, PruneMode::DryRun).map(Some)
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        self.found(cx, if self.dry_run { Deed::Plan } else { Deed::Really })
+        self.prune(cx, if self.dry_run { PruneMode::DryRun } else { PruneMode::Execute })
     }
 }

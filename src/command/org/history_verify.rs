@@ -1,10 +1,10 @@
 //! `org history verify`
 
-use super::target::organization;
+use super::context::organization;
 use crate::base::environment::{EnvName, EnvRef};
-use crate::base::fault::{Fault, Kind};
+use crate::base::fault::{Fault, FaultKind};
 use crate::command::{Command, Cx, Effect};
-use crate::org::store::{self, Store};
+use crate::org::store::{self, OrgStore};
 use crate::org::versions::Author;
 use crate::report::{Cell, Report, Table, Tone};
 
@@ -22,11 +22,11 @@ pub struct Verify {
 }
 
 impl Verify {
-    fn meant(&self, store: &Store) -> Vec<EnvName> {
+    fn target_envs(&self, store: &OrgStore) -> Vec<EnvName> {
         if self.envs.is_empty() {
-            return store.environments().into_iter().filter(|env| *env != store::local()).collect();
+            return store.environments().into_iter().filter(|env| *env != store::local_env()).collect();
         }
-        self.envs.iter().map(|env| store.meant(env)).collect()
+        self.envs.iter().map(|env| store.resolve_alias(env)).collect()
     }
 }
 
@@ -40,19 +40,23 @@ impl Command for Verify {
         if self.repair { Effect::Write } else { Effect::Read }
     }
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         let org = organization(cx)?;
-        Ok(self.meant(&Store::open(cx.paths, &org)?).into_iter().map(|env| cx.selection.within(env)).collect())
+        Ok(self
+            .target_envs(&OrgStore::open(cx.paths, &org)?)
+            .into_iter()
+            .map(|env| cx.selection.qualify(env))
+            .collect())
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let org = organization(cx)?;
-        let store = Store::open(cx.paths, &org)?;
+        let store = OrgStore::open(cx.paths, &org)?;
         let mut notes = Vec::new();
         let columns = [("env", "ENV"), ("versions", "VERSIONS"), ("kept", "KEPT"), ("state", "STATE"), ("why", "WHY")];
         let mut table = Table::new(&columns).when_empty("no environment has versions yet");
         let mut says_no = false;
-        for env in self.meant(&store) {
+        for env in self.target_envs(&store) {
             if self.repair {
                 let author = Author { by: cx.host.user(), now: cx.host.now() };
                 let aside = store.repair(&env, author)?;
@@ -60,7 +64,7 @@ impl Command for Verify {
                     aside.map(|it| format!("{env}: the record was written again; the old one is {}", it.display())),
                 );
             }
-            let (versions, kept, wrong) = checked(&store, &env)?;
+            let (versions, kept, wrong) = check_env(&store, &env)?;
             says_no |= !wrong.is_empty();
             let state = if wrong.is_empty() {
                 Cell::from("good").tone(Tone::Good)
@@ -75,29 +79,29 @@ impl Command for Verify {
                 Cell::from(wrong.join("\n")),
             ]);
         }
-        Ok(Report { says_no, ..notes.into_iter().fold(Report::of(table), Report::note) })
+        Ok(Report { check_failed: says_no, ..notes.into_iter().fold(Report::of(table), Report::note) })
     }
 }
 
 /// How many versions there are and are kept, and what is wrong with them.
-fn checked(store: &Store, env: &EnvName) -> Result<(usize, usize, Vec<String>), Fault> {
+fn check_env(store: &OrgStore, env: &EnvName) -> Result<(usize, usize, Vec<String>), Fault> {
     let record = match store.record(env) {
         Ok(record) => record,
         Err(error) => {
             let fault = Fault::from(error);
             let advice = fault.advice.iter().map(String::as_str);
             let lines = std::iter::once(fault.to_string()).chain(advice.map(str::to_owned)).collect();
-            return if fault.kind == Kind::Failed { Ok((0, 0, lines)) } else { Err(fault) };
+            return if fault.kind == FaultKind::Failed { Ok((0, 0, lines)) } else { Err(fault) };
         }
     };
     let mut wrong = Vec::new();
-    if record.is_torn {
+    if record.is_truncated {
         wrong.push(
             "the last line of the record is cut off; `tsm org history verify --repair` writes it again".to_owned(),
         );
     }
     let mut kept = 0;
-    for entry in record.entries.iter().filter(|entry| store.copy(entry).exists()) {
+    for entry in record.entries.iter().filter(|entry| store.copy_path(entry).exists()) {
         kept += 1;
         if let Err(error) = store.version(env, entry) {
             wrong.push(error.to_string());

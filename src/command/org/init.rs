@@ -4,12 +4,12 @@ use crate::base::fault::Fault;
 use crate::base::name::OrgName;
 use crate::command::{Command, Cx, Effect};
 use crate::org::store;
-use crate::org::template::{self, Beginning, Purpose};
-use crate::report::{Report, Sentence};
+use crate::org::template::{self, InitOptions, TemplateKind};
+use crate::report::{Message, Report};
 
 /// Make an organization
 ///
-/// Writes its folder below $TETRA_DIR/org: a manifest, environments/local.toml with comments, a private folder for secrets, the
+/// Writes its directory below $TETRA_DIR/org: a manifest, environments/local.toml with comments, a private directory for secrets, the
 /// history, and a .gitignore. One that is there already stays as it is. @dev is made as `user` by an ordinary user: own user, own
 /// home directory, user unit. It is made as `dev` by root: a shared server that root runs. `[profiles]` in manifest.toml says which.
 #[derive(Debug, clap::Args)]
@@ -35,16 +35,16 @@ impl Command for Init {
         &["org init my-company", "org init my-company --profile dev", "org init my-company --server"];
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let purpose = if self.server { Purpose::Server } else { Purpose::Workshop };
+        let purpose = if self.server { TemplateKind::Server } else { TemplateKind::Workstation };
         let user = cx.host.user();
         let dev = self.profile.as_deref().unwrap_or(if user == "root" { "dev" } else { "user" });
-        let made = template::init(cx.paths, &self.org, Beginning { purpose, user, dev })?;
-        let folder = cx.paths.org(&self.org).display().to_string();
+        let made = template::init(cx.paths, &self.org, InitOptions { kind: purpose, user, dev })?;
+        let directory = cx.paths.org(&self.org).display().to_string();
         let said = match made {
-            true => format!("made `{}` in {folder}", self.org),
-            false => format!("`{}` is there already, in {folder}; nothing was changed", self.org),
+            true => format!("made `{}` in {directory}", self.org),
+            false => format!("`{}` is there already, in {directory}; nothing was changed", self.org),
         };
-        let said = Sentence::new(said).with("org", self.org.as_str()).with("path", folder).with("made", made);
+        let said = Message::new(said).with("org", self.org.as_str()).with("path", directory).with("made", made);
         let report = Report::of(said);
         if !made {
             return Ok(report);
@@ -56,12 +56,12 @@ impl Command for Init {
             report
         };
         let report = match (purpose, dev) {
-            (Purpose::Workshop, "user") => report.note(USER),
+            (TemplateKind::Workstation, "user") => report.note(USER),
             _ => report,
         };
         Ok(match purpose {
-            Purpose::Workshop => report.note("next: `tsm org env edit local`, then `tsm org promote @dev`"),
-            Purpose::Server => report.note("next: copy a generated environment into environments/"),
+            TemplateKind::Workstation => report.note("next: `tsm org env edit local`, then `tsm org promote @dev`"),
+            TemplateKind::Server => report.note("next: copy a generated environment into environments/"),
         })
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
-use crate::org::store::{self, Store};
-use crate::report::{Cell, Report, Show, Table, Tone, Value};
+use crate::org::store::{self, OrgStore};
+use crate::report::{Cell, Report, Table, Tone, Value, Visibility};
 
 /// List organizations
 #[derive(Debug, clap::Args)]
@@ -24,10 +24,10 @@ impl Command for List {
             ("path", "PATH"),
         ];
         let mut table = Table::new(&columns)
-            .show("path", Show::IfWide)
+            .with_visibility("path", Visibility::IfWide)
             .when_empty("No organizations found.\nCreate one with: tsm org init <orgname>");
         for org in store::organizations(cx.paths) {
-            let store = Store::open(cx.paths, &org)?;
+            let store = OrgStore::open(cx.paths, &org)?;
             let active = cx.selection.org.as_ref() == Some(&org);
             let envs: Vec<String> = store.environments().iter().map(ToString::to_string).collect();
             let description = store.manifest().map(|it| it.description).unwrap_or_default();
@@ -36,7 +36,7 @@ impl Command for List {
                 Cell::from(active).text(if active { "*" } else { "" }).tone(Tone::Good),
                 Cell::from(envs.clone()).text(envs.join(" ")),
                 Value::from(Some(description).filter(|it| !it.is_empty())).into(),
-                store.folder().display().to_string().into(),
+                store.dir().display().to_string().into(),
             ]);
         }
         Ok(Report::of(table))

@@ -1,7 +1,7 @@
 //! `org`: one file that is edited by hand, and the environments made from it.
 
 pub mod apply;
-pub mod choose;
+mod context;
 pub mod diff;
 pub mod env_edit;
 pub mod env_list;
@@ -18,4 +18,4 @@ pub mod promote;
 pub mod rollback;
 mod service_keys;
 pub mod status;
-mod target;
+pub mod use_cmd;

@@ -1,17 +1,17 @@
 //! `org profile …`
 
+use super::context::{home, organization, value};
 use super::service_keys;
-use super::target::{home, organization, value};
 use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
-use crate::org::change;
-use crate::org::difference::called;
+use crate::org::diff::profile_label;
 use crate::org::error::OrgError;
-use crate::org::profile::{Op, Origin};
-use crate::org::store::Store;
-use crate::org::workbench::{Common, Workbench};
-use crate::report::{Cell, Report, Sentence, Show, Table, Tone, Value};
+use crate::org::inputs::{PromotionInputs, SharedInputs};
+use crate::org::operations;
+use crate::org::profile::{Op, ProfileOrigin};
+use crate::org::store::OrgStore;
+use crate::report::{Cell, Message, Report, Table, Tone, Value, Visibility};
 
 /// List profiles
 #[derive(Debug, clap::Args)]
@@ -25,7 +25,7 @@ impl Command for List {
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let org = organization(cx)?;
-        let store = Store::open(cx.paths, &org)?;
+        let store = OrgStore::open(cx.paths, &org)?;
         let columns = [
             ("name", "PROFILE"),
             ("origin", "FROM"),
@@ -35,8 +35,10 @@ impl Command for List {
             ("rules", "RULES"),
             ("file", "FILE"),
         ];
-        let mut table =
-            Table::new(&columns).show("abstract", Show::Never).show("aliases", Show::IfWide).show("file", Show::IfWide);
+        let mut table = Table::new(&columns)
+            .with_visibility("abstract", Visibility::Never)
+            .with_visibility("aliases", Visibility::IfWide)
+            .with_visibility("file", Visibility::IfWide);
         let mut faults = Vec::new();
         for name in store.profile_names() {
             let profile = match store.profile(&name) {
@@ -46,7 +48,7 @@ impl Command for List {
                     continue;
                 }
             };
-            let built_in = profile.origin == Origin::BuiltIn;
+            let built_in = profile.origin == ProfileOrigin::BuiltIn;
             let file = (!built_in).then_some(profile.source.name.as_str());
             table.row(vec![
                 Cell::from(name).tone(if profile.is_abstract { Tone::Dim } else { Tone::Strong }),
@@ -76,11 +78,11 @@ impl Command for ProfileShow {
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let org = organization(cx)?;
-        let store = Store::open(cx.paths, &org)?;
-        let chain = store.extended(store.meant(&self.name).as_str())?;
+        let store = OrgStore::open(cx.paths, &org)?;
+        let chain = store.extended(store.resolve_alias(&self.name).as_str())?;
         let mut table =
             Table::new(&[("key", "KEY"), ("op", "OP"), ("check", "CHECK"), ("value", "VALUE"), ("from", "FROM")]);
-        table = table.show("check", Show::Never);
+        table = table.with_visibility("check", Visibility::Never);
         for profile in &chain.profiles {
             for rule in &profile.rules {
                 let check = match rule.op {
@@ -94,7 +96,7 @@ impl Command for ProfileShow {
                     Cell::from(rule.op.word()).text(word),
                     Value::from(check).into(),
                     value(&rule.path, Some(&rule.value)),
-                    Cell::from(called(profile)).tone(Tone::Dim),
+                    Cell::from(profile_label(profile)).tone(Tone::Dim),
                 ]);
             }
         }
@@ -121,10 +123,10 @@ impl Command for New {
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let org = organization(cx)?;
-        let store = Store::open(cx.paths, &org)?;
-        let path = change::new_profile(&store, (&self.name, &self.extends))?;
+        let store = OrgStore::open(cx.paths, &org)?;
+        let path = operations::new_profile(&store, (&self.name, &self.extends))?;
         let path = path.display().to_string();
-        let said = Sentence::new(format!("wrote {path}")).with("name", self.name.as_str()).with("path", path);
+        let said = Message::new(format!("wrote {path}")).with("name", self.name.as_str()).with("path", path);
         Ok(Report::of(said).note(format!("next: edit it, then `tsm org promote @{}`", self.name)))
     }
 }
@@ -143,20 +145,20 @@ impl Command for Check {
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let org = organization(cx)?;
-        let store = Store::open(cx.paths, &org)?;
-        let name = store.meant(&self.name);
+        let store = OrgStore::open(cx.paths, &org)?;
+        let name = store.resolve_alias(&self.name);
         let chain = store.extended(name.as_str())?;
         service_keys::refuse(
             &cx.paths.profiles(&org).join(format!("{name}.toml")),
             service_keys::check_profiles(&chain),
         )?;
-        let tried = match Common::read(&store, home(cx)) {
+        let tried = match SharedInputs::read(&store, home(cx)) {
             Err(OrgError::NoLocal { .. }) => None,
             common => {
-                let mut bench = Workbench::open(&store, &common?, (&name, &[]))?;
+                let mut bench = PromotionInputs::open(&store, &common?, (&name, &[]))?;
                 // The manifest may have it made by another one.
                 bench.chain = chain.clone();
-                bench.recipe().make()?;
+                bench.promotion().run()?;
                 Some(())
             }
         };
@@ -165,7 +167,7 @@ impl Command for Check {
             Some(()) => format!("`{}` is right: {rules} rules, and local.toml can be promoted with it", name),
             None => format!("`{}` is right: {rules} rules", name),
         };
-        let chain: Vec<String> = chain.profiles.iter().rev().map(called).collect();
-        Ok(Report::of(Sentence::new(text).with("name", name.as_str()).with("rules", rules).with("chain", chain)))
+        let chain: Vec<String> = chain.profiles.iter().rev().map(profile_label).collect();
+        Ok(Report::of(Message::new(text).with("name", name.as_str()).with("rules", rules).with("chain", chain)))
     }
 }

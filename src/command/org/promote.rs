@@ -1,28 +1,30 @@
 //! `org promote`
 
+use super::context::{home, organization, pluralize, short_hash, tier_env};
 use super::diff;
 use super::service_keys;
-use super::target::{brief, counted, guarded, home, organization};
 use crate::base::diagnostic::Severity;
-use crate::base::environment::{EnvName, EnvRef, Rung};
+use crate::base::environment::{EnvName, EnvRef, Tier};
 use crate::base::fault::Fault;
-use crate::command::secrets::leaks;
+use crate::command::secrets::scan_guard;
 use crate::command::{Command, Cx, Effect};
-use crate::env::leak;
-use crate::org::change::{Again, Edits, Guard, Plan, Planned, Promotion, Wish};
-use crate::org::difference::Row;
+use crate::env::secret_scan;
+use crate::org::diff::DiffRow;
 use crate::org::document::Document;
-use crate::org::draft::Difference;
+use crate::org::draft::DiffKind;
 use crate::org::error::OrgError;
-use crate::org::history::Entry;
-use crate::org::keep::Lost;
+use crate::org::hand_edits::LostEdit;
+use crate::org::history::VersionEntry;
 use crate::org::manifest::Approval;
+use crate::org::operations::{
+    AfterRollback, HandEdits, PlannedEnv, PromoteOptions, Promotion, PromotionPlan, SecretGuard,
+};
 use crate::org::render::Annotate;
 use crate::org::schema;
-use crate::org::setting::settings;
-use crate::org::store::Store;
+use crate::org::set_option::parse_set_options;
+use crate::org::store::OrgStore;
 use crate::org::versions::Author;
-use crate::report::{Report, Sentence};
+use crate::report::{Message, Report};
 
 /// Generate environments from local.toml
 ///
@@ -40,7 +42,7 @@ pub struct Promote {
     /// Give a value; stronger than everything else
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Without the comments `# Changed`, `# Flag added`, `# Added`
+    /// Without the comments `# InstallResult`, `# EnvFlag added`, `# Added`
     #[arg(long)]
     no_annotate: bool,
     /// If a generated file was edited by hand: write the edits into local.toml, below [overrides.ENV]
@@ -55,23 +57,23 @@ pub struct Promote {
 }
 
 impl Promote {
-    fn wish(&self, store: &Store) -> Result<Wish, Fault> {
-        self.refuse_strays(store)?;
-        Ok(Wish {
-            envs: self.envs.iter().map(|env| store.meant(env)).collect(),
-            options: self.set.iter().map(|text| settings(text)).collect::<Result<Vec<_>, _>>()?.concat(),
+    fn promote_options(&self, store: &OrgStore) -> Result<PromoteOptions, Fault> {
+        self.refuse_orphans(store)?;
+        Ok(PromoteOptions {
+            envs: self.envs.iter().map(|env| store.resolve_alias(env)).collect(),
+            options: self.set.iter().map(|text| parse_set_options(text)).collect::<Result<Vec<_>, _>>()?.concat(),
             annotate: if self.no_annotate { Annotate::No } else { Annotate::Yes },
-            edits: match (self.keep_as_override, self.discard_edits) {
-                (true, _) => Edits::Keep,
-                (_, true) => Edits::Discard,
-                _ => Edits::Refuse,
+            hand_edits: match (self.keep_as_override, self.discard_edits) {
+                (true, _) => HandEdits::Keep,
+                (_, true) => HandEdits::Discard,
+                _ => HandEdits::Refuse,
             },
-            again: if self.force { Again::Allow } else { Again::Refuse },
+            after_rollback: if self.force { AfterRollback::Allow } else { AfterRollback::Refuse },
         })
     }
 
     /// Refuses keys of services that mean nothing, wherever they are given.
-    fn refuse_strays(&self, store: &Store) -> Result<(), Fault> {
+    fn refuse_orphans(&self, store: &OrgStore) -> Result<(), Fault> {
         let (path, text) = store.local_text()?;
         // What is no TOML is told later.
         if let Ok(local) = Document::parse(&path.display().to_string(), &text) {
@@ -84,33 +86,35 @@ impl Promote {
             }
         }
         for env in &self.envs {
-            let Ok(chain) = store.chain(&store.meant(env)) else { continue };
+            let Ok(chain) = store.chain(&store.resolve_alias(env)) else { continue };
             service_keys::refuse(&path, service_keys::check_profiles(&chain))?;
         }
-        for setting in self.set.iter().map(|text| settings(text)).collect::<Result<Vec<_>, _>>()?.iter().flatten() {
-            if let Some((title, help)) = service_keys::objection_to(&setting.path, &setting.value) {
-                return Err(Fault::usage(format!("--set: {title}")).advise(help));
+        for setting in
+            self.set.iter().map(|text| parse_set_options(text)).collect::<Result<Vec<_>, _>>()?.iter().flatten()
+        {
+            if let Some((title, help)) = service_keys::problem_with(&setting.path, &setting.value) {
+                return Err(Fault::usage(format!("--set: {title}")).with_advice(help));
             }
         }
         Ok(())
     }
 
     /// Does something with the promotion that is asked for, after a look at secrets in what it is made from.
-    fn with<T>(&self, cx: &Cx, act: impl FnOnce(&Promotion) -> Result<T, OrgError>) -> Result<T, Fault> {
+    fn with_promotion<T>(&self, cx: &Cx, act: impl FnOnce(&Promotion) -> Result<T, OrgError>) -> Result<T, Fault> {
         let org = organization(cx)?;
-        let store = Store::open(cx.paths, &org)?;
-        no_leaks(&store)?;
-        let wish = self.wish(&store)?;
-        let given = wish.options.iter().map(|it| format!("{} = {}\n", it.path.written(), it.written));
-        leaks::stop("--set", &given.collect::<String>())?;
+        let store = OrgStore::open(cx.paths, &org)?;
+        ensure_no_leaks(&store)?;
+        let wish = self.promote_options(&store)?;
+        let given = wish.options.iter().map(|it| format!("{} = {}\n", it.path.to_toml(), it.written));
+        scan_guard::ensure_no_secrets("--set", &given.collect::<String>())?;
         let author = Author { by: cx.host.user(), now: cx.host.now() };
-        let guard = Guard { find: leaks::errors, allow: leak::ALLOW };
-        Ok(act(&Promotion { store: &store, wish: &wish, author, home: home(cx), guard })?)
+        let guard = SecretGuard { find: scan_guard::toml_leaks, allow: secret_scan::ALLOW };
+        Ok(act(&Promotion { store: &store, options: &wish, author, home: home(cx), guard })?)
     }
 
-    fn planned(&self, cx: &Cx) -> Result<Report, Fault> {
-        let plan = self.with(cx, |promotion| promotion.plan())?;
-        let mut report = Report::each::<Sentence>([]);
+    fn plan_report(&self, cx: &Cx) -> Result<Report, Fault> {
+        let plan = self.with_promotion(cx, |promotion| promotion.plan())?;
+        let mut report = Report::each::<Message>([]);
         for one in &plan.planned {
             report = match one.up_to_date {
                 true => report.note(up_to_date(one)),
@@ -118,9 +122,9 @@ impl Promote {
                     .note(format!(
                         "{} would be {}:",
                         one.path.display(),
-                        if one.there.is_some() { "changed" } else { "written" }
+                        if one.current.is_some() { "changed" } else { "written" }
                     ))
-                    .and(diff::table(&changing(one), one.there.as_ref())),
+                    .and(diff::table(&changing(one), one.current.as_ref())),
             };
         }
         Ok(lost(&plan).into_iter().fold(report, Report::note))
@@ -140,32 +144,32 @@ impl Command for Promote {
         if self.dry_run { Effect::Read } else { Effect::Write }
     }
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         let org = organization(cx)?;
-        let store = Store::open(cx.paths, &org)?;
-        let waived = store.manifest()?.approval == Approval::Waived;
-        let mut touched = self.envs.iter().map(|env| guarded(cx, &org, env)).collect::<Result<Vec<_>, _>>()?;
-        touched.retain(|env| !(waived && env.rung() == Some(Rung::Prod)));
-        Ok(touched.into_iter().map(|env| cx.selection.within(env)).collect())
+        let store = OrgStore::open(cx.paths, &org)?;
+        let waived = store.manifest()?.approval == Approval::NotRequired;
+        let mut touched = self.envs.iter().map(|env| tier_env(cx, &org, env)).collect::<Result<Vec<_>, _>>()?;
+        touched.retain(|env| !(waived && env.tier() == Some(Tier::Prod)));
+        Ok(touched.into_iter().map(|env| cx.selection.qualify(env)).collect())
     }
 
     fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
-        self.planned(cx).map(Some)
+        self.plan_report(cx).map(Some)
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         if self.dry_run {
-            return self.planned(cx);
+            return self.plan_report(cx);
         }
-        let (plan, entries) = self.with(cx, |promotion| promotion.carry_out())?;
+        let (plan, entries) = self.with_promotion(cx, |promotion| promotion.execute())?;
         let warnings = plan.planned.iter().flat_map(|planned| &planned.warnings);
         let mut lines: Vec<String> =
-            warnings.filter_map(|it| Some(format!("warning: {}: {}", it.place()?, it.title))).collect();
+            warnings.filter_map(|it| Some(format!("warning: {}: {}", it.location()?, it.title))).collect();
         lines.dedup();
         lines.extend(lost(&plan));
         lines.iter().for_each(|line| cx.console.note(line));
         let done = || plan.planned.iter().zip(&entries);
-        let report = Report::each(done().map(|(planned, entry)| said(planned, entry.as_ref())));
+        let report = Report::each(done().map(|(planned, entry)| result_message(planned, entry.as_ref())));
         let written: Vec<String> =
             done().filter(|(_, entry)| entry.is_some()).map(|(planned, _)| format!("@{}", planned.env)).collect();
         Ok(match written.first() {
@@ -178,42 +182,42 @@ impl Command for Promote {
 }
 
 /// A secret in local.toml would be in every environment.
-fn no_leaks(store: &Store) -> Result<(), Fault> {
+fn ensure_no_leaks(store: &OrgStore) -> Result<(), Fault> {
     // What it means is read once, later.
     let (path, text) = store.local_text()?;
-    leaks::stop(&path.display().to_string(), &text)
+    scan_guard::ensure_no_secrets(&path.display().to_string(), &text)
 }
 
 /// Edits that could not be kept.
-fn lost(plan: &Plan) -> Vec<String> {
-    let line = |it: &Lost| format!("warning: the edit of `{}` in {}.toml is not kept: {}", it.path, it.env, it.why);
+fn lost(plan: &PromotionPlan) -> Vec<String> {
+    let line = |it: &LostEdit| format!("warning: the edit of `{}` in {}.toml is not kept: {}", it.path, it.env, it.why);
     plan.lost.iter().map(line).collect()
 }
 
 /// What would be written otherwise than it is now.
-fn changing(planned: &Planned) -> Vec<Row> {
-    let changing = |row: &&Row| planned.there.is_none() || row.is_stale();
+fn changing(planned: &PlannedEnv) -> Vec<DiffRow> {
+    let changing = |row: &&DiffRow| planned.current.is_none() || row.is_stale();
     planned.rows.iter().filter(changing).cloned().collect()
 }
 
-fn up_to_date(planned: &Planned) -> String {
-    format!("{} is up to date (content {})", planned.env, brief(&planned.content))
+fn up_to_date(planned: &PlannedEnv) -> String {
+    format!("{} is up to date (content {})", planned.env, short_hash(&planned.content))
 }
 
-fn said(planned: &Planned, entry: Option<&Entry>) -> Sentence {
-    let count = |how: Difference| planned.rows.iter().filter(|row| row.how == Some(how)).count();
+fn result_message(planned: &PlannedEnv, entry: Option<&VersionEntry>) -> Message {
+    let count = |how: DiffKind| planned.rows.iter().filter(|row| row.kind == Some(how)).count();
     let mut parts: Vec<String> = [
-        (Difference::Changed, "changed"),
-        (Difference::FlagAdded, "with a flag added"),
-        (Difference::Added, "added"),
-        (Difference::Removed, "removed"),
+        (DiffKind::Changed, "changed"),
+        (DiffKind::FlagAdded, "with a flag added"),
+        (DiffKind::Added, "added"),
+        (DiffKind::Removed, "removed"),
     ]
     .iter()
     .filter(|(how, _)| count(*how) > 0)
     .map(|(how, word)| format!("{} {word}", count(*how)))
     .collect();
-    if planned.there.is_some() {
-        parts = vec![format!("{} changed since the version before", counted(changing(planned).len(), "value"))];
+    if planned.current.is_some() {
+        parts = vec![format!("{} changed since the version before", pluralize(changing(planned).len(), "value"))];
     }
     let text = match entry {
         None => up_to_date(planned),
@@ -221,16 +225,16 @@ fn said(planned: &Planned, entry: Option<&Entry>) -> Sentence {
             format!("{}: generated from local.toml, {}\n  {}", planned.env, parts.join(", "), planned.path.display())
         }
     };
-    Sentence::new(text)
+    Message::new(text)
         .with("env", planned.env.as_str())
         .with("action", if entry.is_some() { "generated" } else { "up-to-date" })
         .with("path", planned.path.display().to_string())
         .with("content", planned.content.as_str())
-        .with("id", entry.map(|entry| entry.id.as_str()).map_or(crate::report::Value::Nothing, Into::into))
-        .with("differences", planned.rows.iter().filter(|row| row.how.is_some()).count())
+        .with("id", entry.map(|entry| entry.id.as_str()).map_or(crate::report::Value::Null, Into::into))
+        .with("differences", planned.rows.iter().filter(|row| row.kind.is_some()).count())
 }
 
 /// `3 values`, for other commands that plan.
 pub(super) fn values(count: usize) -> String {
-    counted(count, "value")
+    pluralize(count, "value")
 }

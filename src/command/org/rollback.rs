@@ -1,14 +1,14 @@
 //! `org rollback`
 
+use super::context::{affected_envs, environment, organization, value};
 use super::promote::values;
-use super::target::{environment, organization, touched, value};
 use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
-use crate::org::change::{self, Goal, Return};
-use crate::org::store::Store;
+use crate::org::operations::{self, RollbackPlan, RollbackTarget};
+use crate::org::store::OrgStore;
 use crate::org::versions::Author;
-use crate::report::{Report, Sentence, Table};
+use crate::report::{Message, Report, Table};
 
 /// Make an earlier version of an environment the current one
 ///
@@ -30,19 +30,19 @@ pub struct Rollback {
 }
 
 impl Rollback {
-    fn goal(&self) -> Goal<'_> {
+    fn rollback_target(&self) -> RollbackTarget<'_> {
         match (&self.to, self.steps) {
-            (Some(id), _) => Goal::Version(id),
-            (None, Some(count)) => Goal::Steps(usize::from(count)),
-            (None, None) => Goal::LastGood,
+            (Some(id), _) => RollbackTarget::Version(id),
+            (None, Some(count)) => RollbackTarget::Steps(usize::from(count)),
+            (None, None) => RollbackTarget::LastGood,
         }
     }
 
-    fn planned(&self, cx: &Cx) -> Result<Report, Fault> {
+    fn plan_report(&self, cx: &Cx) -> Result<Report, Fault> {
         let org = organization(cx)?;
         let env = environment(cx, self.env.as_ref())?;
-        let store = Store::open(cx.paths, &org)?;
-        let back = change::plan_return(&store, &env, self.goal())?;
+        let store = OrgStore::open(cx.paths, &org)?;
+        let back = operations::plan_rollback(&store, &env, self.rollback_target())?;
         let mut table = Table::new(&[("key", "KEY"), ("now", "NOW"), ("then", "THEN")]);
         for (path, now, then) in &back.changes {
             table.row(vec![path.to_string().into(), value(path, now.as_ref()), value(path, then.as_ref())]);
@@ -61,27 +61,27 @@ impl Command for Rollback {
         if self.dry_run { Effect::Read } else { Effect::Write }
     }
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
-        touched(cx, self.env.as_ref())
+    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+        affected_envs(cx, self.env.as_ref())
     }
 
     fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
-        self.planned(cx).map(Some)
+        self.plan_report(cx).map(Some)
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         if self.dry_run {
-            return self.planned(cx);
+            return self.plan_report(cx);
         }
         let org = organization(cx)?;
         let env = environment(cx, self.env.as_ref())?;
-        let store = Store::open(cx.paths, &org)?;
+        let store = OrgStore::open(cx.paths, &org)?;
         let author = Author { by: cx.host.user(), now: cx.host.now() };
-        let (back, entry) = change::go_back(&store, (&env, self.goal()), author)?;
-        let Return { to, changes, .. } = back;
-        let path = store.environment(&env).display().to_string();
+        let (back, entry) = operations::rollback(&store, (&env, self.rollback_target()), author)?;
+        let RollbackPlan { to, changes, .. } = back;
+        let path = store.environment_path(&env).display().to_string();
         let text = format!("{env}: went back to {}, {} changed\n  {path}", to.id, values(changes.len()));
-        let said = Sentence::new(text)
+        let said = Message::new(text)
             .with("env", env.as_str())
             .with("to", to.id.as_str())
             .with("id", entry.id.as_str())

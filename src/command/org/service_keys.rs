@@ -3,34 +3,34 @@
 use std::path::Path;
 
 use crate::base::diagnostic::Diagnostic;
-use crate::base::near::nearest;
+use crate::base::suggest::closest_match;
 use crate::org::Value as Toml;
 use crate::org::document::{Document, Leaf};
-use crate::org::draft::{Chain, OVERRIDES};
+use crate::org::draft::{OVERRIDES, ProfileChain};
 use crate::org::error::OrgError;
 use crate::org::path::KeyPath;
 use crate::org::profile::{self, Op, Rule};
 use crate::tsm::definition::Definition;
 use crate::tsm::definition::keys::{KEYS, Key};
-use crate::tsm::definition::value::{Given, Holds};
+use crate::tsm::definition::value::{RawValue, ValueType};
 
 /// Keys that only an environment has, with what to write: one is about the link, one about the promotion.
-const OF_ENVIRONMENTS: [(&str, &str); 2] =
+const ENVIRONMENT_KEYS: [(&str, &str); 2] =
     [("enabled", "write true or false"), ("env_flag", "write true, false, or another flag: \"--stage\"")];
 
 /// The table of variables: `export` lines.
 const EXPORT: &str = "export";
 
 /// What is wrong with a key or its value.
-struct Objection {
+struct KeyProblem {
     title: String,
     help: String,
-    at: At,
+    at: ProblemPlace,
 }
 
 /// What is marked.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum At {
+enum ProblemPlace {
     Key,
     Value,
 }
@@ -39,21 +39,21 @@ enum At {
 pub(super) fn check(document: &Document) -> Vec<Diagnostic> {
     let shown = document.shown();
     let wrong = |leaf: &Leaf| {
-        let found = objection(&within(&leaf.path)?, &leaf.value)?;
-        let span = if found.at == At::Key { leaf.key.clone() } else { leaf.span.clone() };
+        let found = find_problem(&within(&leaf.path)?, &leaf.value)?;
+        let span = if found.at == ProblemPlace::Key { leaf.key.clone() } else { leaf.span.clone() };
         Some(shown.error(found.title, span, "").help(found.help))
     };
     document.leaves.iter().filter_map(wrong).collect()
 }
 
 /// The same for what profiles give.
-pub(super) fn check_profiles(chain: &Chain) -> Vec<Diagnostic> {
+pub(super) fn check_profiles(chain: &ProfileChain) -> Vec<Diagnostic> {
     let gives = |rule: &&Rule| matches!(rule.op, Op::Set | Op::Default);
     let mut found = Vec::new();
     for profile in &chain.profiles {
         for rule in profile.rules.iter().filter(gives) {
-            if let Some(wrong) = objection(&rule.path, &rule.value) {
-                found.push(profile.shown.error(wrong.title, rule.span.clone(), "").help(wrong.help));
+            if let Some(wrong) = find_problem(&rule.path, &rule.value) {
+                found.push(profile.redacted_source.error(wrong.title, rule.span.clone(), "").help(wrong.help));
             }
         }
     }
@@ -62,12 +62,12 @@ pub(super) fn check_profiles(chain: &Chain) -> Vec<Diagnostic> {
 
 /// Refuses a file in which something was found.
 pub(super) fn refuse(path: &Path, found: Vec<Diagnostic>) -> Result<(), OrgError> {
-    if found.is_empty() { Ok(()) } else { Err(OrgError::wrong(path, found)) }
+    if found.is_empty() { Ok(()) } else { Err(OrgError::invalid(path, found)) }
 }
 
 /// What is wrong with a value that is given on the command line; none if nothing is.
-pub(super) fn objection_to(path: &KeyPath, value: &Toml) -> Option<(String, String)> {
-    objection(path, value).map(|found| (found.title, found.help))
+pub(super) fn problem_with(path: &KeyPath, value: &Toml) -> Option<(String, String)> {
+    find_problem(path, value).map(|found| (found.title, found.help))
 }
 
 /// The key that a leaf is about: that of an override is the one it overrides.
@@ -78,29 +78,37 @@ fn within(path: &KeyPath) -> Option<KeyPath> {
     }
 }
 
-fn objection(path: &KeyPath, value: &Toml) -> Option<Objection> {
+fn find_problem(path: &KeyPath, value: &Toml) -> Option<KeyProblem> {
     let [first, _, key, rest @ ..] = path.keys() else { return None };
     if first != "services" {
         return None;
     }
-    let wrong = |at, title: String, help: String| Some(Objection { title, help, at });
+    let wrong = |at, title: String, help: String| Some(KeyProblem { title, help, at });
     if key == EXPORT && rest.len() == 1 {
         let title = format!("`{path}` must be a text, a number, true or false");
-        return if plain(value).is_some() { None } else { wrong(At::Value, title, "write K = \"value\"".to_owned()) };
+        return if plain(value).is_some() {
+            None
+        } else {
+            wrong(ProblemPlace::Value, title, "write K = \"value\"".to_owned())
+        };
     }
     let known = Key::of_toml(key);
-    let of_environments = OF_ENVIRONMENTS.iter().find(|(name, _)| name == key);
+    let of_environments = ENVIRONMENT_KEYS.iter().find(|(name, _)| name == key);
     if known.is_none() && of_environments.is_none() {
         let all = names();
-        let help = match nearest(key, all.iter().copied()) {
+        let help = match closest_match(key, all.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("the keys of a service are {}", all.join(", ")),
         };
-        return wrong(At::Key, format!("unknown key `{path}` of a service"), help);
+        return wrong(ProblemPlace::Key, format!("unknown key `{path}` of a service"), help);
     }
     if !rest.is_empty() {
         let table = path.parent().unwrap_or_default();
-        return wrong(At::Key, format!("`{table}` is a table, and should be a value"), format!("write {key} = …"));
+        return wrong(
+            ProblemPlace::Key,
+            format!("`{table}` is a table, and should be a value"),
+            format!("write {key} = …"),
+        );
     }
     // What is filled in later is looked at then.
     if value.as_str().is_some_and(|text| text.contains("${")) {
@@ -111,31 +119,31 @@ fn objection(path: &KeyPath, value: &Toml) -> Option<Objection> {
         (None, Some(("enabled", wants))) => (!value.is_bool()).then_some(*wants)?,
         (None, _) => (!value.is_bool() && !value.is_str()).then_some(of_environments?.1)?,
     };
-    wrong(At::Value, format!("invalid value for `{path}`"), wants.to_owned())
+    wrong(ProblemPlace::Value, format!("invalid value for `{path}`"), wants.to_owned())
 }
 
 /// What to write instead, if a value makes no sense.
 fn refused(key: &Key, value: &Toml) -> Option<&'static str> {
-    let Some(values) = values(key.holds, value) else { return Some(key.wants) };
-    let given = Given { values: &values, list: value.is_array(), folder: Path::new("/") };
+    let Some(values) = values(key.value_type, value) else { return Some(key.hint) };
+    let given = RawValue { values: &values, list: value.is_array(), dir: Path::new("/") };
     key.read(&mut Definition::default(), &given).err()
 }
 
 /// The usual names of all keys.
 fn names() -> Vec<&'static str> {
     let usual = KEYS.iter().filter_map(|key| key.toml.first().copied());
-    usual.chain(OF_ENVIRONMENTS.map(|(name, _)| name)).chain([EXPORT]).collect()
+    usual.chain(ENVIRONMENT_KEYS.map(|(name, _)| name)).chain([EXPORT]).collect()
 }
 
 /// A value as a `.tsm` file would have it; none if it is of another kind.
-fn values(holds: Holds, value: &Toml) -> Option<Vec<String>> {
+fn values(holds: ValueType, value: &Toml) -> Option<Vec<String>> {
     match (holds, value) {
-        (Holds::Text | Holds::Opaque | Holds::NumberOrText | Holds::Texts, Toml::String(text)) => {
+        (ValueType::Text | ValueType::Opaque | ValueType::NumberOrText | ValueType::Texts, Toml::String(text)) => {
             Some(vec![text.clone()])
         }
-        (Holds::Flag, Toml::Boolean(yes)) => Some(vec![yes.to_string()]),
-        (Holds::Number | Holds::NumberOrText, Toml::Integer(number)) => Some(vec![number.to_string()]),
-        (Holds::Texts, Toml::Array(items)) => items.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
+        (ValueType::Flag, Toml::Boolean(yes)) => Some(vec![yes.to_string()]),
+        (ValueType::Number | ValueType::NumberOrText, Toml::Integer(number)) => Some(vec![number.to_string()]),
+        (ValueType::Texts, Toml::Array(items)) => items.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
         _ => None,
     }
 }
@@ -151,10 +159,10 @@ fn plain(value: &Toml) -> Option<String> {
     }
 }
 
-/// The definition that an environment has of a service. Its paths begin in `folder`, and `~` is `home`. What [`check`] finds is
+/// The definition that an environment has of a service. Its paths begin in `directory`, and `~` is `home`. What [`check`] finds is
 /// passed over.
-pub(super) fn definition(document: &Document, name: &str, folder: &Path, home: Option<&str>) -> Definition {
-    let mut definition = Definition { name: name.to_owned(), cwd: folder.to_owned(), ..Definition::default() };
+pub(super) fn definition(document: &Document, name: &str, dir: &Path, home: Option<&str>) -> Definition {
+    let mut definition = Definition { name: name.to_owned(), cwd: dir.to_owned(), ..Definition::default() };
     for leaf in &document.leaves {
         let key = match leaf.path.keys() {
             [first, service, key] if first == "services" && service == name => Key::of_toml(key),
@@ -164,13 +172,13 @@ pub(super) fn definition(document: &Document, name: &str, folder: &Path, home: O
             }
             _ => continue,
         };
-        let Some((key, mut values)) = key.and_then(|key| Some((key, values(key.holds, &leaf.value)?))) else {
+        let Some((key, mut values)) = key.and_then(|key| Some((key, values(key.value_type, &leaf.value)?))) else {
             continue;
         };
-        if key.holds != Holds::Opaque {
-            values.iter_mut().for_each(|value| at_home(value, home));
+        if key.value_type != ValueType::Opaque {
+            values.iter_mut().for_each(|value| expand_tilde(value, home));
         }
-        let given = Given { values: &values, list: leaf.value.is_array(), folder };
+        let given = RawValue { values: &values, list: leaf.value.is_array(), dir };
         // A value that is refused was told before.
         let _ = key.read(&mut definition, &given);
     }
@@ -179,7 +187,7 @@ pub(super) fn definition(document: &Document, name: &str, folder: &Path, home: O
 }
 
 /// `~` is the operator's home directory.
-fn at_home(text: &mut String, home: Option<&str>) {
+fn expand_tilde(text: &mut String, home: Option<&str>) {
     if let (Some(rest), Some(home)) = (text.strip_prefix('~'), home)
         && (rest.is_empty() || rest.starts_with('/'))
     {
@@ -247,17 +255,17 @@ mod tests {
     #[test]
     fn every_key_means_in_toml_what_it_means_in_a_definition() {
         let variables = BTreeMap::from([("HOME".to_owned(), "/home/u".to_owned())]);
-        let folder = Path::new("/srv/app");
+        let directory = Path::new("/srv/app");
         for (toml, value, written) in VALUES {
             let key = Key::of_toml(toml).unwrap_or_else(|| panic!("{toml} is no key"));
             let run = if *toml == "command" { "" } else { "command = 'x'\n" };
             let text = format!("[services.web]\n{run}{toml} = {value}\n");
             let document = document(&text);
             assert!(check(&document).is_empty(), "{text}: {:?}", check(&document));
-            let of_toml = definition(&document, "web", folder, Some("/home/u"));
+            let of_toml = definition(&document, "web", directory, Some("/home/u"));
             let run = if *toml == "command" { "" } else { "TSM_COMMAND=x\n" };
             let text = format!("{run}{}={written}\n", key.tsm);
-            let file = folder.join("web.tsm");
+            let file = directory.join("web.tsm");
             let of_tsm = Definition::parse(&text, &file, &variables).unwrap_or_else(|it| panic!("{text}: {it}"));
             assert_eq!(Definition { file: file.clone(), ..of_toml }, of_tsm, "{toml}");
             let plain = Definition::parse("TSM_COMMAND=x\n", &file, &variables).expect("a definition");

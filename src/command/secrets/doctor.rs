@@ -10,11 +10,11 @@ use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
 use crate::disk;
-use crate::env::leak;
-use crate::env::masked::SHORTEST;
+use crate::env::mask::MIN_SECRET_LENGTH;
 use crate::env::read;
-use crate::env::seal::{self, State};
-use crate::env::secrets::{self, Store};
+use crate::env::seal::{self, UnsealResult};
+use crate::env::secret_scan;
+use crate::env::secrets::{self, SecretStore};
 use crate::report::{Cell, Report, Table, Tone};
 use crate::sys::file::FileError;
 use crate::sys::process;
@@ -41,27 +41,27 @@ impl Command for Doctor {
         if self.fix { Self::EFFECT } else { Effect::Read }
     }
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
-        Ok(store(cx)?.environments().into_iter().map(|env| cx.selection.within(env)).collect())
+    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+        Ok(store(cx)?.environments().into_iter().map(|env| cx.selection.qualify(env)).collect())
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let store = store(cx)?;
         let mut checks = Checks::default();
-        if store.folder().is_dir() {
-            checks.modes(store.folder(), 0o700, self.fix)?;
+        if store.directory().is_dir() {
+            checks.modes(store.directory(), 0o700, self.fix)?;
         }
         checks.gitignore(&store);
         let mut known = Vec::new();
         for env in store.environments() {
-            for path in [store.file(&env), store.sealed(&env)].iter().filter(|path| path.exists()) {
+            for path in [store.file(&env), store.sealed_path(&env)].iter().filter(|path| path.exists()) {
                 checks.modes(path, 0o600, self.fix)?;
             }
             if let Some(found) = checks.content(&store, &env, &identities(cx, &self.identity)) {
                 known.push((env, found));
             }
         }
-        checks.across(&known);
+        checks.check_duplicates(&known);
         let bad = checks.rows.iter().filter(|row| row.state == "bad").count();
         let columns = [("what", "WHAT"), ("state", "STATE"), ("problem", "PROBLEM"), ("advice", "ADVICE")];
         let mut table = Table::new(&columns).when_empty("there are no secrets, and nothing to find");
@@ -74,12 +74,12 @@ impl Command for Doctor {
             table.row(vec![row.what.into(), Cell::from(row.state).tone(tone), row.problem.into(), row.advice.into()]);
         }
         let mut report = Report::of(table);
-        report.says_no = bad > 0;
+        report.check_failed = bad > 0;
         Ok(report)
     }
 }
 
-struct Row {
+struct CheckRow {
     what: String,
     /// good, fixed, look or bad.
     state: &'static str,
@@ -89,15 +89,15 @@ struct Row {
 
 #[derive(Default)]
 struct Checks {
-    rows: Vec<Row>,
+    rows: Vec<CheckRow>,
 }
 
 impl Checks {
-    fn say(&mut self, what: impl Into<String>, state: &'static str, (problem, advice): (String, String)) {
+    fn add(&mut self, what: impl Into<String>, state: &'static str, (problem, advice): (String, String)) {
         let what = what.into();
         // What is wrong inside a file is told in place of its good permissions.
         self.rows.retain(|row| row.state != "good" || row.what != what);
-        self.rows.push(Row { what, state, problem, advice });
+        self.rows.push(CheckRow { what, state, problem, advice });
     }
 
     fn modes(&mut self, path: &Path, wanted: u32, fix: bool) -> Result<(), Fault> {
@@ -106,43 +106,43 @@ impl Checks {
         let (mode, name) = (found.mode() & 0o7777, path.display().to_string());
         if process::owner(process::own_pid()) != Some(found.uid()) {
             let problem = "belongs to somebody else".to_owned();
-            self.say(name, "bad", (problem, format!("chown it to you: sudo chown $USER '{}'", path.display())));
+            self.add(name, "bad", (problem, format!("chown it to you: sudo chown $USER '{}'", path.display())));
         } else if mode & 0o077 == 0 {
-            self.say(name, "good", (String::new(), String::new()));
+            self.add(name, "good", (String::new(), String::new()));
         } else if fix {
             fs::set_permissions(path, fs::Permissions::from_mode(wanted)).map_err(fail)?;
             let problem = format!("was open to others ({mode:04o}), is {wanted:04o} now");
-            self.say(name, "fixed", (problem, "think about who may have read it".to_owned()));
+            self.add(name, "fixed", (problem, "think about who may have read it".to_owned()));
         } else {
             let problem = format!("open to others ({mode:04o})");
-            self.say(name.clone(), "bad", (problem, format!("chmod {wanted:o} '{name}', or --fix")));
+            self.add(name.clone(), "bad", (problem, format!("chmod {wanted:o} '{name}', or --fix")));
         }
         Ok(())
     }
 
     /// Git must not take the files that are not sealed.
-    fn gitignore(&mut self, store: &Store) {
-        let organization = store.folder().parent().unwrap_or(Path::new("/"));
+    fn gitignore(&mut self, store: &SecretStore) {
+        let organization = store.directory().parent().unwrap_or(Path::new("/"));
         let says = |path: &Path| {
             let text = disk::read_to_string(path).unwrap_or_default();
             text.lines()
                 .map(str::trim)
                 .any(|line| ["*.env", "secrets/", "secrets/*.env", "secrets/*", "*"].contains(&line))
         };
-        let is_ignored = says(&store.folder().join(".gitignore")) || says(&organization.join(".gitignore"));
-        if store.folder().is_dir() && !is_ignored {
-            let name = store.folder().display().to_string();
+        let is_ignored = says(&store.directory().join(".gitignore")) || says(&organization.join(".gitignore"));
+        if store.directory().is_dir() && !is_ignored {
+            let name = store.directory().display().to_string();
             let advice = format!("echo '*.env' >> '{name}/.gitignore'");
-            self.say(name, "look", ("no .gitignore keeps it out of git".to_owned(), advice));
+            self.add(name, "look", ("no .gitignore keeps it out of git".to_owned(), advice));
         }
     }
 
     /// The secrets of an environment: those in its open file, else those in its sealed one.
-    fn content(&mut self, store: &Store, env: &EnvName, keys: &[PathBuf]) -> Option<secrets::Secrets> {
-        let (path, sealed_path) = (store.file(env), store.sealed(env));
+    fn content(&mut self, store: &SecretStore, env: &EnvName, keys: &[PathBuf]) -> Option<secrets::Secrets> {
+        let (path, sealed_path) = (store.file(env), store.sealed_path(env));
         // The modes are told already: here only what is inside counts, and nothing is changed.
-        let open = read::text_if_any(&path).unwrap_or_else(|error| {
-            self.say(path.display().to_string(), "bad", (error.to_string(), String::new()));
+        let open = read::text_if_exists(&path).unwrap_or_else(|error| {
+            self.add(path.display().to_string(), "bad", (error.to_string(), String::new()));
             None
         });
         let sealed = if sealed_path.exists() { self.sealed(&sealed_path, env, keys) } else { None };
@@ -151,7 +151,7 @@ impl Checks {
         {
             let advice = format!("`secrets seal {env}` if the open file is right; remove it if the sealed one is");
             let problem = format!("says something else than {env}.env");
-            self.say(sealed_path.display().to_string(), "bad", (problem, advice));
+            self.add(sealed_path.display().to_string(), "bad", (problem, advice));
         }
         let (path, text) = match (open, sealed) {
             (Some(text), _) => (path, text),
@@ -163,7 +163,7 @@ impl Checks {
             Err(error) => {
                 let place = Fault::from(error).at.map(|at| format!(" (line {})", at.line)).unwrap_or_default();
                 let problem = format!("cannot be read as KEY=VALUE lines{place}");
-                self.say(path.display().to_string(), "bad", (problem, format!("secrets edit {env}")));
+                self.add(path.display().to_string(), "bad", (problem, format!("secrets edit {env}")));
                 None
             }
         }
@@ -172,45 +172,45 @@ impl Checks {
     /// The text of a sealed file.
     fn sealed(&mut self, path: &Path, env: &EnvName, keys: &[PathBuf]) -> Option<String> {
         let name = path.display().to_string();
-        match seal::state(path, keys) {
-            State::Opened(text) => return Some(text),
-            State::ForOthers => {
+        match seal::try_unseal(path, keys) {
+            UnsealResult::Unsealed(text) => return Some(text),
+            UnsealResult::ForOthers => {
                 let advice = "a recipient can `secrets rekey` with your key in the manifest".to_owned();
-                self.say(name, "look", ("no key here opens it".to_owned(), advice));
+                self.add(name, "look", ("no key here opens it".to_owned(), advice));
             }
-            State::Broken(error) => {
+            UnsealResult::Broken(error) => {
                 let fault = Fault::from(error);
                 let problem = format!("cannot be opened by any key: {}", fault.causes().join(": "));
                 let advice = format!("take it from git or a backup, or `secrets seal {env}` the open file again");
-                self.say(name, "bad", (problem, advice));
+                self.add(name, "bad", (problem, advice));
             }
         }
         None
     }
 
     /// What can only be seen with all environments side by side.
-    fn across(&mut self, known: &[(EnvName, secrets::Secrets)]) {
+    fn check_duplicates(&mut self, known: &[(EnvName, secrets::Secrets)]) {
         let mut names: BTreeMap<&str, Vec<&EnvName>> = BTreeMap::new();
         let mut values: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for (env, found) in known {
             for (name, value) in &found.values {
                 names.entry(name).or_default().push(env);
-                if leak::is_placeholder(value) || value.is_empty() {
+                if secret_scan::is_placeholder(value) || value.is_empty() {
                     let problem = "still a placeholder".to_owned();
-                    self.say(format!("{env}: {name}"), "bad", (problem, format!("secrets set {env} {name}")));
-                } else if value.len() >= SHORTEST {
+                    self.add(format!("{env}: {name}"), "bad", (problem, format!("secrets set {env} {name}")));
+                } else if value.len() >= MIN_SECRET_LENGTH {
                     values.entry(value).or_default().push(format!("{env}: {name}"));
                 }
             }
         }
         for places in values.values().filter(|places| places.len() > 1) {
             let advice = "each environment has secrets of its own".to_owned();
-            self.say(places.join(", "), "look", ("the same value".to_owned(), advice));
+            self.add(places.join(", "), "look", ("the same value".to_owned(), advice));
         }
         for (name, envs) in names {
             for (env, _) in known.iter().filter(|(env, _)| !envs.contains(&env) && env.as_str() != "local") {
                 let problem = format!("missing; {} has it", envs[0]);
-                self.say(format!("{env}: {name}"), "look", (problem, format!("secrets set {env} {name}")));
+                self.add(format!("{env}: {name}"), "look", (problem, format!("secrets set {env} {name}")));
             }
         }
     }

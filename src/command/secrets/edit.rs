@@ -4,16 +4,16 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{can_keep, keep, store, text};
+use super::{check_can_save, save, store, text};
 use crate::base::environment::{EnvName, EnvRef};
-use crate::base::fault::{Fault, Kind};
+use crate::base::fault::{Fault, FaultKind};
 use crate::command::{Command, Cx, Effect};
 use crate::env::read;
 use crate::env::secrets;
-use crate::report::{Answer, Ask, Report, Sentence};
+use crate::report::{Answer, Message, Question, Report};
 use crate::sys::file::{self, Access, FileError};
-use crate::sys::hidden;
-use crate::sys::host::Call;
+use crate::sys::host::Invocation;
+use crate::sys::password_prompt;
 
 /// Edit the secrets of an environment with $EDITOR
 ///
@@ -34,66 +34,65 @@ impl Command for Edit {
     const EFFECT: Effect = Effect::Write;
     const EXAMPLES: &'static [&'static str] = &["secrets edit dev"];
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
-        Ok(vec![cx.selection.within(self.target.clone())])
+    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+        Ok(vec![cx.selection.qualify(self.target.clone())])
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        if !hidden::can_type() {
-            return Err(
-                Fault::usage("editing needs a terminal").advise("`secrets set ENV NAME` takes a value from a pipe")
-            );
+        if !password_prompt::stdin_is_terminal() {
+            return Err(Fault::usage("editing needs a terminal")
+                .with_advice("`secrets set ENV NAME` takes a value from a pipe"));
         }
         let store = store(cx)?;
         let _lock = store.lock()?;
         let old = text(cx, &store, (&self.target, &self.identity))?.unwrap_or_default();
-        can_keep(cx, &store, (&self.target, &self.identity))?;
-        let copy = Copy::make(cx, store.folder(), &self.target, &old)?;
+        check_can_save(cx, &store, (&self.target, &self.identity))?;
+        let copy = WorkingCopy::create(cx, store.directory(), &self.target, &old)?;
         let new = loop {
             copy.edit(cx)?;
             let new = read::text(&copy.path)?;
             match secrets::check_edited(Path::new("the edited text"), (&old, &new)) {
                 Ok(()) => break new,
                 Err(error) => {
-                    cx.console.complain(&error.into());
-                    let ask = Ask { question: "edit it again?".to_owned(), word: None };
+                    cx.console.error(&error.into());
+                    let ask = Question { text: "edit it again?".to_owned(), expected: None };
                     if cx.console.ask(&ask) != Answer::Yes {
-                        return Err(Fault::new(Kind::Failed, "the edited text was dropped; nothing was changed"));
+                        return Err(Fault::new(FaultKind::Failed, "the edited text was dropped; nothing was changed"));
                     }
                 }
             }
         };
         let changed = new != old;
         if changed {
-            keep(cx, &store, (&self.target, &self.identity), &new)?;
+            save(cx, &store, (&self.target, &self.identity), &new)?;
         }
         let said = if changed { "changed the secrets of" } else { "nothing was changed for" };
         Ok(Report::of(
-            Sentence::new(format!("{said} {}", self.target)).with("env", self.target.as_str()).with("changed", changed),
+            Message::new(format!("{said} {}", self.target)).with("env", self.target.as_str()).with("changed", changed),
         ))
     }
 }
 
 /// A private file that is removed in the end.
-struct Copy {
+struct WorkingCopy {
     path: PathBuf,
-    /// A folder that was made for it alone.
-    made: Option<PathBuf>,
+    /// A directory that was made for it alone.
+    created_dir: Option<PathBuf>,
 }
 
-impl Copy {
+impl WorkingCopy {
     /// Makes it. The lock of the store must be held: what an editing before left when it was killed is taken away.
-    fn make(cx: &Cx, store: &Path, env: &EnvName, text: &str) -> Result<Self, FileError> {
-        // That folder is in memory and belongs to the operator alone. Each store has its own place there.
+    fn create(cx: &Cx, store: &Path, env: &EnvName, text: &str) -> Result<Self, FileError> {
+        // That directory is in memory and belongs to the operator alone. Each store has its own place there.
         let memory = cx.host.variable("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_dir());
         let place = secrets::sha256(&store.display().to_string());
         let made = memory.map(|memory| memory.join(format!("tetra-edit-{}", &place[..16])));
-        if let Some(folder) = &made {
-            file::private_folder(folder)?;
-            file::sweep(folder);
+        if let Some(directory) = &made {
+            file::create_private_dir(directory)?;
+            file::remove_stale_temporaries(directory);
         }
-        let name = format!("{}{}-{env}", file::TEMPORARY, cx.host.now().0);
-        let copy = Self { path: made.as_deref().unwrap_or(store).join(name), made };
+        let name = format!("{}{}-{env}", file::TEMPORARY_PREFIX, cx.host.now().0);
+        let copy = Self { path: made.as_deref().unwrap_or(store).join(name), created_dir: made };
         file::write(&copy.path, text.as_bytes(), Access::Private)?;
         Ok(copy)
     }
@@ -101,7 +100,7 @@ impl Copy {
     fn edit(&self, cx: &Cx) -> Result<(), Fault> {
         let editor = cx.host.variable("VISUAL").or_else(|| cx.host.variable("EDITOR")).unwrap_or("vi");
         // An editor may come with options, as in `code --wait`.
-        let call = Call {
+        let call = Invocation {
             program: "sh".to_owned(),
             arguments: vec![
                 "-c".to_owned(),
@@ -109,25 +108,25 @@ impl Copy {
                 "sh".to_owned(),
                 self.path.display().to_string(),
             ],
-            terminal: true,
-            ..Call::default()
+            inherit_stdio: true,
+            ..Invocation::default()
         };
         let failed = |source: io::Error| FileError::Io { action: "edit", path: self.path.clone(), source };
         let finished = cx.host.run(&call).map_err(failed)?;
-        if finished.code != 0 {
-            let what = format!("`{editor}` ended with {}; nothing was changed", finished.code);
-            return Err(Fault::new(Kind::Failed, what).advise("VISUAL or EDITOR names the editor"));
+        if finished.exit_code != 0 {
+            let what = format!("`{editor}` ended with {}; nothing was changed", finished.exit_code);
+            return Err(Fault::new(FaultKind::Failed, what).with_advice("VISUAL or EDITOR names the editor"));
         }
         Ok(())
     }
 }
 
-impl Drop for Copy {
+impl Drop for WorkingCopy {
     fn drop(&mut self) {
-        // One that is gone need not be removed; a folder in which the editor left something stays until the next time.
+        // One that is gone need not be removed; a directory in which the editor left something stays until the next time.
         let _ = fs::remove_file(&self.path);
-        if let Some(folder) = &self.made {
-            let _ = fs::remove_dir(folder);
+        if let Some(directory) = &self.created_dir {
+            let _ = fs::remove_dir(directory);
         }
     }
 }

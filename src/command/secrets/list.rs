@@ -7,12 +7,12 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::{read, store};
 use crate::base::environment::EnvName;
-use crate::base::fault::{Fault, Kind};
+use crate::base::fault::{Fault, FaultKind};
 use crate::base::time::Timestamp;
 use crate::command::{Command, Cx, Effect};
-use crate::env::masked::SHORTEST;
-use crate::env::secrets::{self, Store};
-use crate::report::{Cell, Report, Show, Table, Tone, Value};
+use crate::env::mask::MIN_SECRET_LENGTH;
+use crate::env::secrets::{self, SecretStore};
+use crate::report::{Cell, Report, Table, Tone, Value, Visibility};
 
 /// List secrets: names, lengths and digests, never values
 ///
@@ -52,7 +52,7 @@ impl Command for List {
         }
         let mut places: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for (env, found) in &all {
-            for value in found.values.values().filter(|value| value.len() >= SHORTEST) {
+            for value in found.values.values().filter(|value| value.len() >= MIN_SECRET_LENGTH) {
                 places.entry(value).or_default().push(env.as_str());
             }
         }
@@ -66,8 +66,8 @@ impl Command for List {
             ("problem", "PROBLEM"),
         ];
         let none = "no secrets: `secrets set ENV NAME` keeps one";
-        let problems = if unread.is_empty() { Show::Never } else { Show::Always };
-        let mut table = Table::new(&columns).when_empty(none).show("problem", problems);
+        let problems = if unread.is_empty() { Visibility::Never } else { Visibility::Always };
+        let mut table = Table::new(&columns).when_empty(none).with_visibility("problem", problems);
         for (env, found) in all.iter().filter(|(env, _)| wanted(env)) {
             for name in &found.names {
                 let value = &found.values[name];
@@ -86,15 +86,15 @@ impl Command for List {
                     Cell::from(secrets::digest(name, value)).tone(Tone::Dim),
                     Value::from(changed(&store, env)).into(),
                     Cell::from(also).tone(tone),
-                    Value::Nothing.into(),
+                    Value::Null.into(),
                 ]);
             }
         }
         let mut faults = Vec::new();
         for (env, fault) in unread {
-            let for_others = fault.kind == Kind::Auth;
+            let for_others = fault.kind == FaultKind::Auth;
             let problem = if for_others { "no key here opens it" } else { "cannot be read" };
-            let mut row: Vec<Cell> = vec![Value::Nothing.into(); columns.len()];
+            let mut row: Vec<Cell> = vec![Value::Null.into(); columns.len()];
             row[0] = Cell::from(env.as_str());
             row[4] = Value::from(changed(&store, &env)).into();
             row[5] = Cell::from(Vec::<String>::new());
@@ -111,8 +111,8 @@ impl Command for List {
 }
 
 /// When the file of an environment was written last.
-fn changed(store: &Store, env: &EnvName) -> Option<Timestamp> {
-    let found = fs::metadata(store.file(env)).or_else(|_| fs::metadata(store.sealed(env))).ok()?;
+fn changed(store: &SecretStore, env: &EnvName) -> Option<Timestamp> {
+    let found = fs::metadata(store.file(env)).or_else(|_| fs::metadata(store.sealed_path(env))).ok()?;
     let since: Duration = found.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
     u64::try_from(since.as_millis()).ok().map(Timestamp)
 }

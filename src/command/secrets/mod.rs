@@ -2,11 +2,11 @@
 
 pub mod doctor;
 pub mod edit;
-pub(super) mod leaks;
 pub mod list;
 pub mod rekey;
 pub mod rm;
 pub mod scan;
+pub(super) mod scan_guard;
 pub mod seal;
 pub mod set;
 
@@ -15,32 +15,32 @@ use std::path::{Path, PathBuf};
 
 use super::Cx;
 use crate::base::environment::EnvName;
-use crate::base::fault::{Advise, Fault, Kind};
+use crate::base::fault::{Fault, FaultKind, UserFacingError};
 use crate::base::name::OrgName;
 use crate::env::seal as sealing;
-use crate::env::secrets::{self, Secrets, Store};
+use crate::env::secrets::{self, SecretStore, Secrets};
 use crate::sys::host::Host;
 use crate::sys::paths::Paths;
 
 /// The secrets of the active organization.
-fn store(cx: &Cx) -> Result<Store, Fault> {
+fn store(cx: &Cx) -> Result<SecretStore, Fault> {
     Ok(at(cx, org(cx)?))
 }
 
 fn org<'a>(cx: &'a Cx) -> Result<&'a OrgName, Fault> {
     let org = cx.selection.org.as_ref().ok_or_else(|| {
-        Fault::new(Kind::No, "secrets belong to an organization, and none is active")
-            .advise("`org init NAME` makes one; --org, TETRA_ORG or `use` choose one")
+        Fault::new(FaultKind::CheckFailed, "secrets belong to an organization, and none is active")
+            .with_advice("`org init NAME` makes one; --org, TETRA_ORG or `use` choose one")
     })?;
     if !cx.paths.org(org).is_dir() {
-        return Err(Fault::new(Kind::NotFound, format!("no organization is called `{org}`"))
-            .advise(format!("`org init {org}` makes it")));
+        return Err(Fault::new(FaultKind::NotFound, format!("no organization is called `{org}`"))
+            .with_advice(format!("`org init {org}` makes it")));
     }
     Ok(org)
 }
 
-fn at(cx: &Cx, org: &OrgName) -> Store {
-    Store::at(cx.paths.org(org).join("secrets"))
+fn at(cx: &Cx, org: &OrgName) -> SecretStore {
+    SecretStore::new(cx.paths.org(org).join("secrets"))
 }
 
 /// The values of an environment for other commands; none without an organization. A file that had to be closed is told.
@@ -51,30 +51,30 @@ pub(super) fn values(cx: &mut Cx, env: &EnvName) -> Result<BTreeMap<String, Stri
 }
 
 /// The same for what only shows: none if no key here opens the sealed ones, which must not block everything else.
-pub(super) fn values_if_open(cx: &mut Cx, env: &EnvName) -> Result<Option<BTreeMap<String, String>>, Fault> {
+pub(super) fn values_if_unsealed(cx: &mut Cx, env: &EnvName) -> Result<Option<BTreeMap<String, String>>, Fault> {
     match values(cx, env) {
         Ok(values) => Ok(Some(values)),
-        Err(fault) if fault.kind == Kind::Auth => Ok(None),
+        Err(fault) if fault.kind == FaultKind::Auth => Ok(None),
         Err(fault) => Err(fault),
     }
 }
 
 /// The secrets of an environment: its file, else its sealed file opened with a key.
-fn read(cx: &mut Cx, store: &Store, (env, keys): (&EnvName, &[PathBuf])) -> Result<Option<Secrets>, Fault> {
+fn read(cx: &mut Cx, store: &SecretStore, (env, keys): (&EnvName, &[PathBuf])) -> Result<Option<Secrets>, Fault> {
     if let Some(found) = store.read(env)? {
         if let Some(notice) = &found.notice {
             cx.console.note(notice);
         }
         return Ok(Some(found));
     }
-    match opened(cx, store, (env, keys))? {
-        Some(text) => Ok(Some(secrets::parse(&store.sealed(env), &text)?)),
+    match unseal(cx, store, (env, keys))? {
+        Some(text) => Ok(Some(secrets::parse(&store.sealed_path(env), &text)?)),
         None => Ok(None),
     }
 }
 
 /// The text of an environment's file, else that of its sealed file; none if it has neither.
-fn text(cx: &mut Cx, store: &Store, (env, keys): (&EnvName, &[PathBuf])) -> Result<Option<String>, Fault> {
+fn text(cx: &mut Cx, store: &SecretStore, (env, keys): (&EnvName, &[PathBuf])) -> Result<Option<String>, Fault> {
     match store.text(env)? {
         Some((text, notice)) => {
             if let Some(notice) = notice {
@@ -82,23 +82,23 @@ fn text(cx: &mut Cx, store: &Store, (env, keys): (&EnvName, &[PathBuf])) -> Resu
             }
             Ok(Some(text))
         }
-        None => opened(cx, store, (env, keys)),
+        None => unseal(cx, store, (env, keys)),
     }
 }
 
 /// The text of a sealed file; none if there is none.
-fn opened(cx: &Cx, store: &Store, (env, keys): (&EnvName, &[PathBuf])) -> Result<Option<String>, Fault> {
-    Ok(sealing::text(&store.sealed(env), &identities(cx, keys))?)
+fn unseal(cx: &Cx, store: &SecretStore, (env, keys): (&EnvName, &[PathBuf])) -> Result<Option<String>, Fault> {
+    Ok(sealing::text(&store.sealed_path(env), &identities(cx, keys))?)
 }
 
 /// Opens the sealed form of a secrets file for a process that is to be started; nothing if there is none.
-pub(super) fn opener<'a>(
+pub(super) fn unsealer<'a>(
     paths: &'a Paths,
     host: &'a dyn Host,
 ) -> impl Fn(&Path) -> Result<Vec<(String, String)>, Fault> + 'a {
     move |file| {
-        let path = secrets::sealed(file);
-        let text = sealing::text(&path, &usual_identities(paths, host))?.unwrap_or_default();
+        let path = secrets::sealed_path(file);
+        let text = sealing::text(&path, &default_identities(paths, host))?.unwrap_or_default();
         Ok(secrets::parse(&path, &text)?.values.into_iter().collect())
     }
 }
@@ -106,12 +106,12 @@ pub(super) fn opener<'a>(
 /// Where keys that open sealed files are looked for.
 fn identities(cx: &Cx, given: &[PathBuf]) -> Vec<PathBuf> {
     if given.is_empty() {
-        return usual_identities(cx.paths, cx.host);
+        return default_identities(cx.paths, cx.host);
     }
     given.iter().map(|path| cx.host.cwd().join(path)).collect()
 }
 
-fn usual_identities(paths: &Paths, host: &dyn Host) -> Vec<PathBuf> {
+fn default_identities(paths: &Paths, host: &dyn Host) -> Vec<PathBuf> {
     if let Some(path) = host.variable("TETRA_AGE_IDENTITY") {
         return vec![host.cwd().join(path)];
     }
@@ -120,11 +120,11 @@ fn usual_identities(paths: &Paths, host: &dyn Host) -> Vec<PathBuf> {
 }
 
 /// Writes the secrets of an environment in the forms that it has; a plain file if it has none.
-fn keep(cx: &mut Cx, store: &Store, (env, keys): (&EnvName, &[PathBuf]), text: &str) -> Result<(), Fault> {
-    let (sealed, open) = (store.sealed(env).exists(), store.file(env).exists());
+fn save(cx: &mut Cx, store: &SecretStore, (env, keys): (&EnvName, &[PathBuf]), text: &str) -> Result<(), Fault> {
+    let (sealed, open) = (store.sealed_path(env).exists(), store.file(env).exists());
     if sealed {
         let other = if open { OtherCopy::Stays } else { OtherCopy::Goes };
-        let resealed = resealed(cx, (&store.sealed(env), keys), text, other)?;
+        let resealed = reseal(cx, (&store.sealed_path(env), keys), text, other)?;
         resealed.write(store, env)?;
     }
     if !sealed || open {
@@ -133,10 +133,10 @@ fn keep(cx: &mut Cx, store: &Store, (env, keys): (&EnvName, &[PathBuf]), text: &
     Ok(())
 }
 
-/// Makes sure that [`keep`] will not refuse, before an operator does work that would be lost.
-fn can_keep(cx: &mut Cx, store: &Store, (env, keys): (&EnvName, &[PathBuf])) -> Result<(), Fault> {
-    if store.sealed(env).exists() && !store.file(env).exists() {
-        resealed(cx, (&store.sealed(env), keys), "", OtherCopy::Goes)?;
+/// Makes sure that [`save`] will not refuse, before an operator does work that would be lost.
+fn check_can_save(cx: &mut Cx, store: &SecretStore, (env, keys): (&EnvName, &[PathBuf])) -> Result<(), Fault> {
+    if store.sealed_path(env).exists() && !store.file(env).exists() {
+        reseal(cx, (&store.sealed_path(env), keys), "", OtherCopy::Goes)?;
     }
     Ok(())
 }
@@ -157,21 +157,21 @@ struct Resealed {
 }
 
 impl Resealed {
-    fn write(&self, store: &Store, env: &EnvName) -> Result<(), Fault> {
-        store.write(&store.sealed(env), &self.bytes)?;
+    fn write(&self, store: &SecretStore, env: &EnvName) -> Result<(), Fault> {
+        store.write(&store.sealed_path(env), &self.bytes)?;
         Ok(store.write(&recipients_file(store, env), sealing::list(&self.recipients).as_bytes())?)
     }
 }
 
 /// Seals a text for all recipients of the manifest. What nobody here could open again is refused if no other copy is left, and
 /// pointed out otherwise.
-fn resealed(cx: &mut Cx, (path, keys): (&Path, &[PathBuf]), text: &str, other: OtherCopy) -> Result<Resealed, Fault> {
+fn reseal(cx: &mut Cx, (path, keys): (&Path, &[PathBuf]), text: &str, other: OtherCopy) -> Result<Resealed, Fault> {
     let recipients = sealing::recipients(&manifest(cx)?)?;
     let for_us = sealing::identity(&identities(cx, keys))
         .and_then(|identity| sealing::seal_for_us(path, text, &recipients, &identity));
     let bytes = match for_us {
         Ok(bytes) => bytes,
-        Err(error) if other == OtherCopy::Stays && error.kind() == Kind::Auth => {
+        Err(error) if other == OtherCopy::Stays && error.kind() == FaultKind::Auth => {
             let bytes = sealing::seal(text, &recipients)?;
             cx.console.note(&format!("{error}; only the open file can be read here"));
             bytes
@@ -182,8 +182,8 @@ fn resealed(cx: &mut Cx, (path, keys): (&Path, &[PathBuf]), text: &str, other: O
 }
 
 /// The list of those who can open a sealed file.
-fn recipients_file(store: &Store, env: &EnvName) -> PathBuf {
-    store.folder().join(format!("{env}.recipients"))
+fn recipients_file(store: &SecretStore, env: &EnvName) -> PathBuf {
+    store.directory().join(format!("{env}.recipients"))
 }
 
 fn manifest(cx: &Cx) -> Result<PathBuf, Fault> {

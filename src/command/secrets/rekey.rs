@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::{OtherCopy, identities, recipients_file, resealed, store};
+use super::{OtherCopy, identities, recipients_file, reseal, store};
 use crate::base::environment::{EnvName, EnvRef};
-use crate::base::fault::{Fault, Kind};
+use crate::base::fault::{Fault, FaultKind};
 use crate::command::{Command, Cx, Effect};
 use crate::disk;
 use crate::env::seal as sealing;
@@ -31,31 +31,32 @@ impl Command for Rekey {
     const EFFECT: Effect = Effect::Write;
     const EXAMPLES: &'static [&'static str] = &["secrets rekey", "secrets rekey prod"];
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         let meant = match &self.target {
             Some(env) => vec![env.clone()],
             None => store(cx)?.environments(),
         };
-        Ok(meant.into_iter().map(|env| cx.selection.within(env)).collect())
+        Ok(meant.into_iter().map(|env| cx.selection.qualify(env)).collect())
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let store = store(cx)?;
         let _lock = store.lock()?;
-        let sealed: Vec<EnvName> = store.environments().into_iter().filter(|env| store.sealed(env).exists()).collect();
+        let sealed: Vec<EnvName> =
+            store.environments().into_iter().filter(|env| store.sealed_path(env).exists()).collect();
         let envs: Vec<EnvName> =
             sealed.into_iter().filter(|env| self.target.as_ref().is_none_or(|wanted| wanted == env)).collect();
         if envs.is_empty() {
-            return Err(Fault::new(Kind::NotFound, "there are no sealed secrets").advise("secrets seal ENV"));
+            return Err(Fault::new(FaultKind::NotFound, "there are no sealed secrets").with_advice("secrets seal ENV"));
         }
         let identity = sealing::identity(&identities(cx, &self.identity))?;
         let mut all = Vec::new();
         for env in envs {
-            let path = store.sealed(&env);
+            let path = store.sealed_path(&env);
             let bytes =
                 disk::read(&path).map_err(|source| FileError::Io { action: "read", path: path.clone(), source })?;
-            let text = sealing::open(&path, &bytes, &identity)?;
-            let resealed = resealed(cx, (&path, &self.identity), &text, OtherCopy::Goes)?;
+            let text = sealing::unseal(&path, &bytes, &identity)?;
+            let resealed = reseal(cx, (&path, &self.identity), &text, OtherCopy::Goes)?;
             all.push((env, text, resealed));
         }
         let columns =
@@ -63,9 +64,9 @@ impl Command for Rekey {
         let mut table = Table::new(&columns);
         for (env, text, resealed) in &all {
             let before = disk::read_to_string(recipients_file(&store, env)).unwrap_or_default();
-            let gone = sealing::gone(&before, &resealed.recipients);
+            let gone = sealing::missing(&before, &resealed.recipients);
             resealed.write(&store, env)?;
-            let names = if gone.is_empty() { Vec::new() } else { secrets::parse(&store.sealed(env), text)?.names };
+            let names = if gone.is_empty() { Vec::new() } else { secrets::parse(&store.sealed_path(env), text)?.names };
             table.row(vec![
                 Cell::from(env.as_str()).tone(Tone::Strong),
                 resealed.recipients.len().into(),

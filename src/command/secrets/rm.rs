@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use super::{keep, store, text};
+use super::{save, store, text};
 use crate::base::environment::{EnvName, EnvRef};
-use crate::base::fault::{Fault, Kind};
-use crate::base::near::nearest;
+use crate::base::fault::{Fault, FaultKind};
+use crate::base::suggest::closest_match;
 use crate::command::{Command, Cx, Effect};
 use crate::env::secrets;
-use crate::report::{Report, Sentence};
+use crate::report::{Message, Report};
 
 /// Remove secrets of an environment
 ///
@@ -32,8 +32,8 @@ impl Command for Rm {
     const EFFECT: Effect = Effect::Destroy;
     const EXAMPLES: &'static [&'static str] = &["secrets rm dev API_KEY"];
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
-        Ok(vec![cx.selection.within(self.target.clone())])
+    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+        Ok(vec![cx.selection.qualify(self.target.clone())])
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
@@ -43,17 +43,17 @@ impl Command for Rm {
         let old = text(cx, &store, (env, &self.identity))?.unwrap_or_default();
         let known = secrets::parse(&store.file(env), &old)?.names;
         if let Some(name) = self.names.iter().find(|name| !known.contains(name)) {
-            let fault = Fault::new(Kind::NotFound, format!("the secret `{name}` of {env} does not exist"));
-            return Err(match nearest(name, known.iter().map(String::as_str)) {
-                Some(near) => fault.advise(format!("did you mean `{near}`?")),
-                None => fault.advise(format!("`secrets list {env}` lists what exists; nothing was changed")),
+            let fault = Fault::new(FaultKind::NotFound, format!("the secret `{name}` of {env} does not exist"));
+            return Err(match closest_match(name, known.iter().map(String::as_str)) {
+                Some(near) => fault.with_advice(format!("did you mean `{near}`?")),
+                None => fault.with_advice(format!("`secrets list {env}` lists what exists; nothing was changed")),
             });
         }
-        keep(cx, &store, (env, &self.identity), &secrets::without(&old, &self.names))?;
+        save(cx, &store, (env, &self.identity), &secrets::remove_values(&old, &self.names))?;
         let mut names = self.names;
         names.dedup();
         Ok(Report::of(
-            Sentence::new(format!("removed {} of {env}", names.join(", ")))
+            Message::new(format!("removed {} of {env}", names.join(", ")))
                 .with("env", env.as_str())
                 .with("names", names),
         ))

@@ -3,15 +3,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::leaks;
+use super::scan_guard;
 use crate::base::diagnostic::Severity;
-use crate::base::fault::{Fault, Kind};
-use crate::command::env::counted;
+use crate::base::fault::{Fault, FaultKind};
+use crate::command::env::pluralize;
 use crate::command::{Command, Cx, Effect};
 use crate::env::read;
 use crate::report::{Block, Report};
 use crate::sys::file::FileError;
-use crate::sys::host::Call;
+use crate::sys::host::Invocation;
 
 /// Look for secrets that stand in the open
 ///
@@ -21,15 +21,15 @@ use crate::sys::host::Call;
 /// so does a line that ends in `# tetra:allow-secret REASON`. Errors make the exit code 3.
 #[derive(Debug, clap::Args)]
 pub struct Scan {
-    /// Files and folders
+    /// Files and directories
     files: Vec<PathBuf>,
     /// What is staged in git
     #[arg(long, conflicts_with = "files")]
     staged: bool,
 }
 
-/// How many files are read at most. A folder with more is not configuration.
-const MOST_FILES: usize = 100_000;
+/// How many files are read at most. A directory with more is not configuration.
+const MAX_FILES: usize = 100_000;
 
 impl Command for Scan {
     const NAME: &'static str = "secrets scan";
@@ -40,17 +40,17 @@ impl Command for Scan {
         let mut found = Vec::new();
         let mut count = 0;
         if self.staged {
-            for name in staged(cx)? {
+            for name in staged_files(cx)? {
                 let shown = git(cx, &["show".to_owned(), format!(":{name}")])?;
                 count += 1;
-                found.extend(leaks::found_in(&name, &read::decode_anything(&shown)));
+                found.extend(scan_guard::scan_file(&name, &read::decode_lossy(&shown)));
             }
         } else {
             let named = !self.files.is_empty();
-            for path in if named { below(cx, &self.files)? } else { usual(cx) } {
-                match read::anything(&path) {
-                    Ok(content) => found.extend(leaks::found_in(&shown(cx, &path), &content)),
-                    Err(error @ read::ReadError::TooLarge { .. }) if named => {
+            for path in if named { files_below(cx, &self.files)? } else { default_paths(cx) } {
+                match read::read_lossy(&path) {
+                    Ok(content) => found.extend(scan_guard::scan_file(&shown(cx, &path), &content)),
+                    Err(error @ read::ReadFileError::TooLarge { .. }) if named => {
                         cx.console.note(&format!("passed over: {error}"));
                         continue;
                     }
@@ -62,21 +62,21 @@ impl Command for Scan {
         let errors = found.iter().filter(|it| it.severity == Severity::Error).count();
         let warnings = found.len() - errors;
         let said =
-            [(count, "file"), (errors, "error"), (warnings, "warning")].map(|(count, word)| counted(count, word));
+            [(count, "file"), (errors, "error"), (warnings, "warning")].map(|(count, word)| pluralize(count, word));
         let mut report = Report::of(Block::Findings(found)).note(said.join(", "));
-        report.says_no = errors > 0;
+        report.check_failed = errors > 0;
         Ok(report)
     }
 }
 
 /// What is committed and copied: TOML files and templates, here and of the organization.
-fn usual(cx: &Cx) -> Vec<PathBuf> {
+fn default_paths(cx: &Cx) -> Vec<PathBuf> {
     let here = cx.host.cwd();
     let mut files = vec![here.join("tetra.toml")];
     let organization = cx.selection.org.as_ref().map(|org| cx.paths.org(org));
-    let folders = [Some(here.join("env")), organization.clone(), organization.map(|org| org.join("environments"))];
-    for folder in folders.into_iter().flatten() {
-        let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let directories = [Some(here.join("env")), organization.clone(), organization.map(|org| org.join("environments"))];
+    for directory in directories.into_iter().flatten() {
+        let entries = fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path());
         files.extend(entries.filter(|path| {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             name.ends_with(".toml") || name.ends_with(".env.tmpl")
@@ -89,7 +89,7 @@ fn usual(cx: &Cx) -> Vec<PathBuf> {
 
 /// The files that were named, and all regular ones below directories that were. Links are not followed, and what version control
 /// and package managers keep for themselves is left out.
-fn below(cx: &Cx, given: &[PathBuf]) -> Result<Vec<PathBuf>, Fault> {
+fn files_below(cx: &Cx, given: &[PathBuf]) -> Result<Vec<PathBuf>, Fault> {
     let mut files = Vec::new();
     let mut open: Vec<PathBuf> = given.iter().map(|path| cx.host.cwd().join(path)).collect();
     while let Some(path) = open.pop() {
@@ -101,8 +101,10 @@ fn below(cx: &Cx, given: &[PathBuf]) -> Result<Vec<PathBuf>, Fault> {
             let entries = fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| entry.path());
             open.extend(entries.filter(|path| is_content(path)));
         }
-        if files.len() > MOST_FILES {
-            return Err(Fault::usage(format!("these are more than {MOST_FILES} files")).advise("name fewer of them"));
+        if files.len() > MAX_FILES {
+            return Err(
+                Fault::usage(format!("these are more than {MAX_FILES} files")).with_advice("name fewer of them")
+            );
         }
     }
     files.sort();
@@ -110,16 +112,16 @@ fn below(cx: &Cx, given: &[PathBuf]) -> Result<Vec<PathBuf>, Fault> {
 }
 
 fn is_content(path: &Path) -> bool {
-    const KEPT_BY_OTHERS: [&str; 6] = [".git", ".hg", ".svn", ".venv", ".terraform", "node_modules"];
+    const IGNORED_DIRS: [&str; 6] = [".git", ".hg", ".svn", ".venv", ".terraform", "node_modules"];
     let Ok(found) = fs::symlink_metadata(path) else { return false };
-    let is_others = || path.file_name().is_some_and(|name| KEPT_BY_OTHERS.iter().any(|other| name == *other));
+    let is_others = || path.file_name().is_some_and(|name| IGNORED_DIRS.iter().any(|other| name == *other));
     // What a build made says so by this file.
     let is_made = || path.join("CACHEDIR.TAG").exists();
     found.is_file() || (found.is_dir() && !is_others() && !is_made())
 }
 
 /// The files that the next commit changes or adds.
-fn staged(cx: &Cx) -> Result<Vec<String>, Fault> {
+fn staged_files(cx: &Cx) -> Result<Vec<String>, Fault> {
     let words = ["diff", "--cached", "--name-only", "--diff-filter=ACMR", "-z"].map(str::to_owned);
     let names = String::from_utf8_lossy(&git(cx, &words)?).into_owned();
     Ok(names.split_terminator('\0').map(str::to_owned).collect())
@@ -127,14 +129,14 @@ fn staged(cx: &Cx) -> Result<Vec<String>, Fault> {
 
 fn git(cx: &Cx, words: &[String]) -> Result<Vec<u8>, Fault> {
     let cwd = Some(cx.host.cwd().to_owned());
-    let call = Call { program: "git".to_owned(), arguments: words.to_vec(), cwd, ..Call::default() };
+    let call = Invocation { program: "git".to_owned(), arguments: words.to_vec(), cwd, ..Invocation::default() };
     let failed = |source| FileError::Io { action: "start", path: PathBuf::from("git"), source };
     let finished = cx.host.run(&call).map_err(failed)?;
-    if finished.code != 0 {
-        let said = String::from_utf8_lossy(&finished.errors).lines().next().unwrap_or_default().to_owned();
-        return Err(Fault::new(Kind::Failed, format!("git could not tell what is staged: {said}")));
+    if finished.exit_code != 0 {
+        let said = String::from_utf8_lossy(&finished.stderr).lines().next().unwrap_or_default().to_owned();
+        return Err(Fault::new(FaultKind::Failed, format!("git could not tell what is staged: {said}")));
     }
-    Ok(finished.output)
+    Ok(finished.stdout)
 }
 
 /// A path as people write it: below the working directory without it.

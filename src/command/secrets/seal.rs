@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::PathBuf;
 
-use super::{OtherCopy, org, resealed, store};
+use super::{OtherCopy, org, reseal, store};
 use crate::base::environment::{EnvName, EnvRef};
-use crate::base::fault::{Fault, Kind};
+use crate::base::fault::{Fault, FaultKind};
 use crate::command::{Command, Cx, Effect};
 use crate::org::template;
-use crate::report::{Report, Sentence};
+use crate::report::{Message, Report};
 use crate::sys::file::FileError;
 
 /// Seal the secrets of an environment to the recipients of the manifest, and remove the file that is not sealed
@@ -34,8 +34,8 @@ impl Command for Seal {
     const EFFECT: Effect = Effect::Write;
     const EXAMPLES: &'static [&'static str] = &["secrets seal prod", "secrets seal dev --keep"];
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
-        Ok(vec![cx.selection.within(self.target.clone())])
+    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+        Ok(vec![cx.selection.qualify(self.target.clone())])
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
@@ -43,24 +43,24 @@ impl Command for Seal {
         let store = store(cx)?;
         let lock = store.lock()?;
         let Some((text, _)) = store.text(env)? else {
-            return Err(Fault::new(Kind::NotFound, format!("there are no open secrets of {env}"))
-                .advise("`secrets rekey` seals sealed ones anew"));
+            return Err(Fault::new(FaultKind::NotFound, format!("there are no open secrets of {env}"))
+                .with_advice("`secrets rekey` seals sealed ones anew"));
         };
-        let path = store.sealed(env);
+        let path = store.sealed_path(env);
         let other = if self.keep { OtherCopy::Stays } else { OtherCopy::Goes };
-        let resealed = resealed(cx, (&path, &self.identity), &text, other)?;
+        let resealed = reseal(cx, (&path, &self.identity), &text, other)?;
         resealed.write(&store, env)?;
         if !self.keep {
             let open = store.file(env);
             fs::remove_file(&open).map_err(|source| FileError::Io { action: "remove", path: open.clone(), source })?;
         }
         drop(lock);
-        let git = template::let_sealed_into_git(&cx.paths.org(org(cx)?))?;
+        let git = template::track_sealed_secrets(&cx.paths.org(org(cx)?))?;
         let count = resealed.recipients.len();
         let s = if count == 1 { "" } else { "s" };
         let rest = if self.keep { "" } else { "; removed the open file" };
         let report = Report::of(
-            Sentence::new(format!("sealed the secrets of {env} for {count} recipient{s}{rest}"))
+            Message::new(format!("sealed the secrets of {env} for {count} recipient{s}{rest}"))
                 .with("env", env.as_str())
                 .with("file", path.display().to_string())
                 .with("recipients", count)

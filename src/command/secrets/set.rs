@@ -3,15 +3,15 @@
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use super::{keep, store, text};
+use super::{save, store, text};
 use crate::base::environment::{EnvName, EnvRef};
-use crate::base::fault::{Fault, Kind};
+use crate::base::fault::{Fault, FaultKind};
 use crate::command::{Command, Cx, Effect};
 use crate::disk;
 use crate::env::secrets::{self, LARGEST_VALUE};
-use crate::report::{Report, Sentence};
+use crate::report::{Message, Report};
 use crate::sys::file::FileError;
-use crate::sys::hidden;
+use crate::sys::password_prompt;
 
 /// Keep a secret
 ///
@@ -41,34 +41,34 @@ impl Command for Set {
     const EFFECT: Effect = Effect::Write;
     const EXAMPLES: &'static [&'static str] = &["secrets set prod API_KEY", "secrets set dev TLS_KEY --file key.pem"];
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
-        Ok(vec![cx.selection.within(self.target.clone())])
+    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+        Ok(vec![cx.selection.qualify(self.target.clone())])
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         if !self.value.is_empty() || self.key.contains('=') {
             return Err(Fault::usage("a secret does not stand on the command line, where others can see it")
-                .advise("name it only: the value is typed, or comes on the standard input or from --file; change the one you wrote"));
+                .with_advice("name it only: the value is typed, or comes on the standard input or from --file; change the one you wrote"));
         }
         let store = store(cx)?;
         // A bad name is told before anything is typed.
         let path = store.file(&self.target);
-        secrets::with(&path, "", &self.key, "-")?;
+        secrets::set_value(&path, "", &self.key, "-")?;
         let value = match &self.file {
             Some(file) => from_file(&cx.host.cwd().join(file))?,
-            None => typed(cx, &self.target, &self.key)?,
+            None => read_value(cx, &self.target, &self.key)?,
         };
-        let value = String::from_utf8(value).map_err(|_| bad(&self.key, "is not UTF-8 text"))?;
+        let value = String::from_utf8(value).map_err(|_| invalid_name(&self.key, "is not UTF-8 text"))?;
         let value = value.strip_suffix('\n').map_or(value.as_str(), |rest| rest.strip_suffix('\r').unwrap_or(rest));
         let _lock = store.lock()?;
         let old = text(cx, &store, (&self.target, &self.identity))?.unwrap_or_default();
         let known = secrets::parse(&path, &old)?.values.contains_key(&self.key);
-        let new = secrets::with(&path, &old, &self.key, value)?;
-        keep(cx, &store, (&self.target, &self.identity), &new)?;
+        let new = secrets::set_value(&path, &old, &self.key, value)?;
+        save(cx, &store, (&self.target, &self.identity), &new)?;
         let action = if known { "changed" } else { "added" };
         let count = value.chars().count();
         Ok(Report::of(
-            Sentence::new(format!("{action} {} of {} ({count} characters)", self.key, self.target))
+            Message::new(format!("{action} {} of {} ({count} characters)", self.key, self.target))
                 .with("env", self.target.as_str())
                 .with("name", self.key.as_str())
                 .with("action", action)
@@ -78,37 +78,38 @@ impl Command for Set {
     }
 }
 
-fn bad(key: &str, what: &'static str) -> Fault {
-    secrets::SecretError::BadValue { key: key.to_owned(), what }.into()
+fn invalid_name(key: &str, what: &'static str) -> Fault {
+    secrets::SecretError::InvalidValue { key: key.to_owned(), what }.into()
 }
 
 fn from_file(path: &Path) -> Result<Vec<u8>, Fault> {
     let mut bytes = Vec::new();
-    let read = disk::given().open(path).and_then(|file| file.take(LARGEST_VALUE as u64 + 2).read_to_end(&mut bytes));
+    let read =
+        disk::user_file().open(path).and_then(|file| file.take(LARGEST_VALUE as u64 + 2).read_to_end(&mut bytes));
     read.map_err(|source| FileError::Io { action: "read", path: path.to_owned(), source })?;
     Ok(bytes)
 }
 
-fn typed(cx: &mut Cx, env: &EnvName, key: &str) -> Result<Vec<u8>, Fault> {
-    let read = if hidden::can_type() {
-        hidden::Silence::begin().and_then(|silence| {
+fn read_value(cx: &mut Cx, env: &EnvName, key: &str) -> Result<Vec<u8>, Fault> {
+    let read = if password_prompt::stdin_is_terminal() {
+        password_prompt::EchoOff::disable().and_then(|silence| {
             cx.console.note(&format!("the value of {key} for {env} (not shown):"));
-            silence.line(LARGEST_VALUE)
+            silence.read_line(LARGEST_VALUE)
         })
     } else {
-        hidden::input(LARGEST_VALUE as u64)
+        password_prompt::read_stdin(LARGEST_VALUE as u64)
     };
     match read {
         Ok(value) if value.is_empty() => Err(Fault::usage(format!("no value came in for `{key}`"))
-            .advise("type it, pipe it in, or use --file; nothing was changed")),
+            .with_advice("type it, pipe it in, or use --file; nothing was changed")),
         Ok(value) => Ok(value),
         Err(error) if error.kind() == ErrorKind::Interrupted => {
-            Err(Fault::new(Kind::Interrupted, "interrupted; nothing was changed"))
+            Err(Fault::new(FaultKind::Interrupted, "interrupted; nothing was changed"))
         }
-        Err(error) => Err(unread(error)),
+        Err(error) => Err(stdin_error(error)),
     }
 }
 
-fn unread(source: io::Error) -> Fault {
+fn stdin_error(source: io::Error) -> Fault {
     FileError::Io { action: "read", path: PathBuf::from("standard input"), source }.into()
 }

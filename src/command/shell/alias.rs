@@ -4,9 +4,9 @@ use crate::base::fault::Fault;
 use crate::base::line;
 use crate::base::name::AliasName;
 use crate::command::argument::CommandWord;
-use crate::command::registry::{self, Found};
+use crate::command::registry::{self, CommandMatch};
 use crate::command::{Command, Cx, Effect};
-use crate::report::{Next, Report, Table};
+use crate::report::{FollowUp, Report, Table};
 
 /// Give a line a name of its own
 ///
@@ -38,7 +38,7 @@ impl Command for Alias {
         };
         let name: AliasName = name.parse()?;
         if self.remove {
-            return Ok(Report::then(Next::Alias { name: name.to_string(), line: None }));
+            return Ok(Report::then(FollowUp::Alias { name: name.to_string(), line: None }));
         }
         let rest = match &self.line[..] {
             [line] => line.0.clone(),
@@ -48,11 +48,11 @@ impl Command for Alias {
         if text.is_empty() {
             return Ok(list(cx, Some(name.as_str())));
         }
-        if !matches!(registry::resolve(&[name.as_str()]), Found::Nothing) {
-            return Err(Fault::usage(format!("`{name}` is a command already")).advise("choose another name"));
+        if !matches!(registry::resolve(&[name.as_str()]), CommandMatch::Nothing) {
+            return Err(Fault::usage(format!("`{name}` is a command already")).with_advice("choose another name"));
         }
         line::lex(&text)?;
-        Ok(Report::then(Next::Alias { name: name.to_string(), line: Some(text) }))
+        Ok(Report::then(FollowUp::Alias { name: name.to_string(), line: Some(text) }))
     }
 }
 

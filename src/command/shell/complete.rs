@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::base::fault::Fault;
 use crate::base::line;
-use crate::command::complete::{Disk, Known, Shell, for_shell};
+use crate::command::complete::{CompletionContext, CompletionShell, DiskSource, for_shell};
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Block, Report};
 
@@ -16,7 +16,7 @@ use crate::report::{Block, Report};
 pub struct Complete {
     /// The shell that asks
     #[arg(long, value_enum, default_value = "fish")]
-    pub shell: Shell,
+    pub shell: CompletionShell,
     /// The characters at which bash cuts words
     #[arg(long, default_value = "", value_name = "CHARACTERS")]
     pub breaks: String,
@@ -35,7 +35,7 @@ impl Command for Complete {
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let line = self.line.unwrap_or_else(|| line::join(&self.words));
-        let live = Disk {
+        let live = DiskSource {
             paths: cx.paths.clone(),
             selection: cx.selection.clone(),
             cwd: cx.host.cwd().to_owned(),
@@ -43,7 +43,7 @@ impl Command for Complete {
             aliases: Vec::new(),
             programs: cx.host.variable("PATH").unwrap_or_default().to_owned(),
         };
-        let answer = for_shell(self.shell, &line, &self.breaks, &Known::all(&live));
+        let answer = for_shell(self.shell, &line, &self.breaks, &CompletionContext::full(&live));
         Ok(if answer.is_empty() { Report::default() } else { Report::of(Block::Text(answer)) })
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
-use crate::report::{Next, Report};
+use crate::report::{FollowUp, Report};
 
 /// Leave the session
 ///
@@ -17,6 +17,6 @@ impl Command for Exit {
     const EXAMPLES: &'static [&'static str] = &["exit"];
 
     fn run(self, _cx: &mut Cx) -> Result<Report, Fault> {
-        Ok(Report::then(Next::Leave))
+        Ok(Report::then(FollowUp::Exit))
     }
 }

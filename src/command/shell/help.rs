@@ -1,10 +1,10 @@
 //! `help`, `tsm help`
 
 use crate::base::fault::Fault;
-use crate::base::near::nearest;
+use crate::base::suggest::closest_match;
 use crate::command::argument::CommandWord;
-use crate::command::help::{self, Detail, TOPICS};
-use crate::command::registry::{self, Found};
+use crate::command::help::{self, HelpDetail, TOPICS};
+use crate::command::registry::{self, CommandMatch};
 use crate::command::{Command, Cx, Effect};
 use crate::report::Report;
 
@@ -64,15 +64,15 @@ fn about(words: &[CommandWord], cx: &Cx) -> Result<Report, Fault> {
         return Ok(Report::of(text()));
     }
     match registry::resolve(&words) {
-        Found::Command(entry, count) if count == words.len() => {
-            Ok(Report::of(help::of_command(entry, Detail::Long, cx.console.width())))
+        CommandMatch::Command(entry, count) if count == words.len() => {
+            Ok(Report::of(help::of_command(entry, HelpDetail::Long, cx.console.width())))
         }
-        Found::Group(group, count) if count == words.len() => Ok(Report::of(help::of_group(group))),
-        Found::Command(_, count) => Err(registry::unknown(&words[count..])),
-        Found::Group(..) | Found::Nothing => {
+        CommandMatch::Group(group, count) if count == words.len() => Ok(Report::of(help::of_group(group))),
+        CommandMatch::Command(_, count) => Err(registry::unknown(&words[count..])),
+        CommandMatch::Group(..) | CommandMatch::Nothing => {
             let fault = registry::unknown(&words);
-            match nearest(words[0], TOPICS.map(|(name, _)| name)) {
-                Some(near) => Err(fault.advise(format!("did you mean `help {near}`?"))),
+            match closest_match(words[0], TOPICS.map(|(name, _)| name)) {
+                Some(near) => Err(fault.with_advice(format!("did you mean `help {near}`?"))),
                 None => Err(fault),
             }
         }

@@ -2,8 +2,8 @@
 
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
-use crate::report::{Cell, Report, Show, Table, Tone};
-use crate::sys::history::{Reader, Wanted};
+use crate::report::{Cell, Report, Table, Tone, Visibility};
+use crate::sys::history::{HistoryQuery, HistoryReader};
 
 /// Show the lines that were typed at the prompt
 ///
@@ -25,7 +25,7 @@ pub struct History {
 }
 
 /// Rows that are looked through for failures.
-const MOST: u32 = 20_000;
+const MAX_LINES: u32 = 20_000;
 
 impl Command for History {
     const NAME: &'static str = "history";
@@ -33,11 +33,11 @@ impl Command for History {
     const EXAMPLES: &'static [&'static str] = &["history", "history -n 10 tsm start", "history --failed"];
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let rows = if self.failed { MOST } else { self.lines };
-        let wanted = Wanted { rows, holding: self.holding, once: self.once };
-        let mut rows = Reader::open(&cx.paths.history())?.rows(&wanted)?;
+        let rows = if self.failed { MAX_LINES } else { self.lines };
+        let wanted = HistoryQuery { limit: rows, containing: self.holding, unique: self.once };
+        let mut rows = HistoryReader::open(&cx.paths.history())?.entries(&wanted)?;
         if self.failed {
-            rows.retain(|row| row.code.is_some_and(|code| code != 0));
+            rows.retain(|row| row.exit_code.is_some_and(|code| code != 0));
             let most = usize::try_from(self.lines).unwrap_or(usize::MAX);
             rows.drain(..rows.len().saturating_sub(most));
         }
@@ -49,14 +49,15 @@ impl Command for History {
             ("context", "CONTEXT"),
             ("line", "LINE"),
         ];
-        let mut table = Table::new(&columns).show("took", Show::IfWide).when_empty("nothing was typed yet");
+        let mut table =
+            Table::new(&columns).with_visibility("took", Visibility::IfWide).when_empty("nothing was typed yet");
         for row in rows {
-            let code = Cell::from(row.code);
-            let code = if row.code.is_some_and(|code| code != 0) { code.tone(Tone::Bad) } else { code };
+            let code = Cell::from(row.exit_code);
+            let code = if row.exit_code.is_some_and(|code| code != 0) { code.tone(Tone::Bad) } else { code };
             table.row(vec![
                 row.id.into(),
-                row.started.into(),
-                row.took.into(),
+                row.started_at.into(),
+                row.duration.into(),
                 code,
                 Cell::from(row.context).tone(Tone::Dim),
                 row.line.into(),

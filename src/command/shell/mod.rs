@@ -1,7 +1,6 @@
 //! The shell's own commands.
 
 pub mod alias;
-pub mod choose;
 pub mod complete;
 pub mod context;
 pub mod exit;
@@ -12,5 +11,6 @@ pub mod select;
 pub mod set;
 pub mod setup;
 pub mod source;
+pub mod use_cmd;
 pub mod version;
 pub mod watch;

@@ -2,7 +2,7 @@
 
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
-use crate::report::{Next, Report};
+use crate::report::{FollowUp, Report};
 
 /// Begin the prompt
 ///
@@ -17,6 +17,6 @@ impl Command for Repl {
     const EXAMPLES: &'static [&'static str] = &[];
 
     fn run(self, _cx: &mut Cx) -> Result<Report, Fault> {
-        Ok(Report::then(Next::Prompt))
+        Ok(Report::then(FollowUp::StartPrompt))
     }
 }

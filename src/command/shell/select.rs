@@ -3,9 +3,9 @@
 use crate::base::fault::Fault;
 use crate::command::argument::ProcessTarget;
 use crate::command::{Command, Cx, Effect};
-use crate::report::{Choice, Next, Report};
+use crate::report::{FollowUp, Report, SelectionChange};
 use crate::tsm::resolve::resolve_one;
-use crate::tsm::store::Store;
+use crate::tsm::store::ProcessStore;
 
 /// Choose the process that tsm commands mean when they are not told
 ///
@@ -25,8 +25,11 @@ impl Command for Select {
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let process = match self.process.0.as_str() {
             "-" => None,
-            given => Some(resolve_one(given, &Store::open(cx.paths).all()?)?.name.clone()),
+            given => Some(resolve_one(given, &ProcessStore::open(cx.paths).all()?)?.name.clone()),
         };
-        Ok(Report::then(Next::Choose(Choice { process: Some(process), ..Choice::default() })))
+        Ok(Report::then(FollowUp::ChangeSelection(SelectionChange {
+            process: Some(process),
+            ..SelectionChange::default()
+        })))
     }
 }

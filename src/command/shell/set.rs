@@ -1,11 +1,11 @@
 //! `set`
 
 use crate::base::fault::Fault;
-use crate::base::near::nearest;
+use crate::base::suggest::closest_match;
 use crate::command::argument::SettingWord;
-use crate::command::context::{SETTINGS, objection};
+use crate::command::context::{SETTINGS, validation_error};
 use crate::command::{Command, Cx, Effect};
-use crate::report::{Next, Report, Table};
+use crate::report::{FollowUp, Report, Table};
 
 /// Show or change the settings of this session
 ///
@@ -30,17 +30,17 @@ impl Command for Set {
             rows.retain(|(name, ..)| name == key);
             if rows.is_empty() {
                 let fault = Fault::usage(format!("there is no setting `{key}`"));
-                return Err(match nearest(key, SETTINGS.iter().map(|(name, ..)| *name)) {
-                    Some(near) => fault.advise(format!("did you mean `{near}`?")),
-                    None => fault.advise("`set` shows the settings"),
+                return Err(match closest_match(key, SETTINGS.iter().map(|(name, ..)| *name)) {
+                    Some(near) => fault.with_advice(format!("did you mean `{near}`?")),
+                    None => fault.with_advice("`set` shows the settings"),
                 });
             }
         }
         if let (Some(SettingWord(key)), Some(value)) = (self.key, self.value) {
-            if let Some(advice) = objection(&key, &value) {
-                return Err(Fault::usage(format!("`{value}` is no value for `{key}`")).advise(advice));
+            if let Some(advice) = validation_error(&key, &value) {
+                return Err(Fault::usage(format!("`{value}` is no value for `{key}`")).with_advice(advice));
             }
-            return Ok(Report::then(Next::Set { key, value }));
+            return Ok(Report::then(FollowUp::Set { key, value }));
         }
         let mut table = Table::new(&[("key", "SETTING"), ("value", "VALUE"), ("help", "MEANING")]);
         for (name, _, help) in rows {

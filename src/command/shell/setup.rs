@@ -2,16 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::base::fault::{Advise, Fault};
+use crate::base::fault::{Fault, UserFacingError};
 use crate::base::line;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Report, Table, Tone};
-use crate::sys::install::{Install, Piece, Record, SYSTEM_BIN, Shell, State};
+use crate::sys::install::{Artifact, ArtifactState, Install, InstallRecord, SYSTEM_BIN, Shell};
 use crate::sys::paths::Paths;
 
 /// Make tetra at home on this machine
 ///
-/// Makes the data folder, links called tsm, tkm and org beside the program, tetra.sh for bash and zsh, and the templates of
+/// Makes the data directory, links called tsm, tkm and org beside the program, tetra.sh for bash and zsh, and the templates of
 /// units and services. Running it again changes nothing. What it did not write it does not touch, and --remove removes only
 /// what the setup of the same data directory made.
 #[derive(Debug, clap::Args)]
@@ -27,23 +27,23 @@ pub struct Setup {
     remove: bool,
     /// Also complete the words of tetra in this shell; may be given several times
     #[arg(long, value_name = "SHELL", value_enum)]
-    completions: Vec<Completing>,
+    completions: Vec<SetupShell>,
 }
 
 /// A shell that can complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Completing {
+enum SetupShell {
     Bash,
     Zsh,
     Fish,
 }
 
-impl From<Completing> for Shell {
-    fn from(shell: Completing) -> Self {
+impl From<SetupShell> for Shell {
+    fn from(shell: SetupShell) -> Self {
         match shell {
-            Completing::Bash => Self::Bash,
-            Completing::Zsh => Self::Zsh,
-            Completing::Fish => Self::Fish,
+            SetupShell::Bash => Self::Bash,
+            SetupShell::Zsh => Self::Zsh,
+            SetupShell::Fish => Self::Fish,
         }
     }
 }
@@ -71,30 +71,30 @@ impl Command for Setup {
             system_bin: (self.system || self.remove).then(|| PathBuf::from(SYSTEM_BIN)),
             shells,
         };
-        let pieces = install.pieces();
+        let pieces = install.artifacts();
         Ok(match (self.check, self.remove) {
             (true, _) => check(&pieces),
             (_, true) => remove(&pieces, cx.paths)?,
-            _ => put(&pieces, &install)?,
+            _ => install_all(&pieces, &install)?,
         })
     }
 }
 
 /// What was found or done, one row for each piece that is worth a word.
-struct Tally {
+struct SetupSummary {
     table: Table,
     faults: Vec<Fault>,
 }
 
-impl Tally {
+impl SetupSummary {
     fn new(otherwise: &str) -> Self {
         let columns = [("state", "STATE"), ("kind", "KIND"), ("path", "PATH")];
         Self { table: Table::new(&columns).when_empty(otherwise), faults: Vec::new() }
     }
 
-    fn row(&mut self, piece: &Piece, word: &str, tone: Tone) {
+    fn row(&mut self, piece: &Artifact, word: &str, tone: Tone) {
         let path = piece.path().display().to_string();
-        self.table.row(vec![Cell::from(word).tone(tone), piece.word().into(), path.into()]);
+        self.table.row(vec![Cell::from(word).tone(tone), piece.kind_name().into(), path.into()]);
     }
 
     fn report(self) -> Report {
@@ -102,41 +102,41 @@ impl Tally {
     }
 }
 
-fn check(pieces: &[Piece]) -> Report {
-    let mut tally = Tally::new("nothing is missing");
+fn check(pieces: &[Artifact]) -> Report {
+    let mut tally = SetupSummary::new("nothing is missing");
     for piece in pieces {
         match piece.state() {
-            Ok(State::There) => {}
-            Ok(State::Missing) => tally.row(piece, "missing", Tone::Warn),
-            Ok(State::Old) => tally.row(piece, "outdated", Tone::Warn),
-            Ok(State::Foreign) => tally.row(piece, "foreign", Tone::Bad),
+            Ok(ArtifactState::UpToDate) => {}
+            Ok(ArtifactState::Missing) => tally.row(piece, "missing", Tone::Warn),
+            Ok(ArtifactState::Outdated) => tally.row(piece, "outdated", Tone::Warn),
+            Ok(ArtifactState::Foreign) => tally.row(piece, "foreign", Tone::Bad),
             Err(error) => tally.faults.push(error.into()),
         }
     }
     let says_no = !tally.table.rows.is_empty();
-    let report = Report { says_no, ..tally.report() };
+    let report = Report { check_failed: says_no, ..tally.report() };
     if says_no { report.note("`tetra setup` puts in place what is missing or outdated") } else { report }
 }
 
-fn put(pieces: &[Piece], install: &Install) -> Result<Report, Fault> {
+fn install_all(pieces: &[Artifact], install: &Install) -> Result<Report, Fault> {
     let paths = &install.paths;
-    let mut tally = Tally::new("nothing had to be done");
-    let mut record = Record::read(&paths.setup_record())?;
+    let mut tally = SetupSummary::new("nothing had to be done");
+    let mut record = InstallRecord::read(&paths.setup_record())?;
     // A version that kept no record was here: what there is was made by it.
     let made_before = record.is_none() && paths.shell_file().exists();
-    let outside = |piece: &Piece| !piece.path().starts_with(paths.home());
+    let outside = |piece: &Artifact| !piece.path().starts_with(paths.home());
     for piece in pieces {
-        let found = piece.put();
-        if outside(piece) && matches!(found, Ok(State::Missing | State::Old))
-            || made_before && matches!(found, Ok(State::There))
+        let found = piece.install();
+        if outside(piece) && matches!(found, Ok(ArtifactState::Missing | ArtifactState::Outdated))
+            || made_before && matches!(found, Ok(ArtifactState::UpToDate))
         {
             record.get_or_insert_default().add(piece.path());
         }
         match found {
-            Ok(State::There) => {}
-            Ok(State::Missing) => tally.row(piece, "made", Tone::Good),
-            Ok(State::Old) => tally.row(piece, "renewed", Tone::Good),
-            Ok(State::Foreign) => tally.faults.push(Stranger { piece: piece.clone() }.into()),
+            Ok(ArtifactState::UpToDate) => {}
+            Ok(ArtifactState::Missing) => tally.row(piece, "made", Tone::Good),
+            Ok(ArtifactState::Outdated) => tally.row(piece, "renewed", Tone::Good),
+            Ok(ArtifactState::Foreign) => tally.faults.push(ForeignFileError { piece: piece.clone() }.into()),
             Err(error) => tally.faults.push(error.into()),
         }
     }
@@ -148,39 +148,40 @@ fn put(pieces: &[Piece], install: &Install) -> Result<Report, Fault> {
     Ok(tally.report().note(format!("next: `source {shown}`, then `tsm start …`")))
 }
 
-fn remove(pieces: &[Piece], paths: &Paths) -> Result<Report, Fault> {
-    let mut tally = Tally::new("there was nothing to remove");
-    let record = Record::read(&paths.setup_record())?.unwrap_or_default();
-    let mut take_away = |piece: &Piece| match piece.take_away() {
+fn remove(pieces: &[Artifact], paths: &Paths) -> Result<Report, Fault> {
+    let mut tally = SetupSummary::new("there was nothing to remove");
+    let record = InstallRecord::read(&paths.setup_record())?.unwrap_or_default();
+    let mut take_away = |piece: &Artifact| match piece.uninstall() {
         Ok(true) => tally.row(piece, "removed", Tone::Plain),
         Ok(false) => {}
         Err(error) => tally.faults.push(error.into()),
     };
-    let (inside, outside): (Vec<&Piece>, Vec<&Piece>) =
+    let (inside, outside): (Vec<&Artifact>, Vec<&Artifact>) =
         pieces.iter().rev().partition(|piece| piece.path().starts_with(paths.home()));
-    let (own, others): (Vec<&Piece>, Vec<&Piece>) = outside.into_iter().partition(|piece| record.has(piece.path()));
+    let (own, others): (Vec<&Artifact>, Vec<&Artifact>) =
+        outside.into_iter().partition(|piece| record.contains(piece.path()));
     own.into_iter().for_each(&mut take_away);
     // Only now: what a first attempt leaves, a second one can remove.
-    Record::remove(&paths.setup_record())?;
+    InstallRecord::remove(&paths.setup_record())?;
     inside.into_iter().for_each(take_away);
-    let is_there = |piece: &&Piece| !matches!(piece.state(), Ok(State::Missing | State::Foreign));
-    let of_others = others.iter().any(|piece| !matches!(piece, Piece::Folder(..)) && is_there(piece));
-    let kept = pieces.iter().any(|piece| matches!(piece, Piece::Folder(path, _) if path.exists()));
+    let is_there = |piece: &&Artifact| !matches!(piece.state(), Ok(ArtifactState::Missing | ArtifactState::Foreign));
+    let of_others = others.iter().any(|piece| !matches!(piece, Artifact::Directory(..)) && is_there(piece));
+    let kept = pieces.iter().any(|piece| matches!(piece, Artifact::Directory(path, _) if path.exists()));
     let mut report = tally.report();
     if of_others {
         report = report.note("links and templates that the setup of another data directory made were kept");
     }
-    Ok(if kept { report.note("folders that hold data were kept") } else { report })
+    Ok(if kept { report.note("directories that hold data were kept") } else { report })
 }
 
 /// Something else has the place of a piece.
 #[derive(Debug, thiserror::Error)]
 #[error("left `{}` as it is: tetra did not write it", piece.path().display())]
-struct Stranger {
-    piece: Piece,
+struct ForeignFileError {
+    piece: Artifact,
 }
 
-impl Advise for Stranger {
+impl UserFacingError for ForeignFileError {
     fn advice(&self) -> Option<String> {
         Some("move it away, then run `tetra setup` again".to_owned())
     }

@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::base::fault::{Advise, Fault, Kind};
+use crate::base::fault::{Fault, FaultKind, UserFacingError};
 use crate::command::argument::FilePath;
 use crate::command::{Command, Cx, Effect};
-use crate::report::{Next, Report};
+use crate::report::{FollowUp, Report};
 
 /// Run the commands of a file here
 ///
@@ -25,7 +25,7 @@ impl Command for Source {
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let text = read(&cx.host.cwd().join(&self.file.0), &self.file.0)?;
-        Ok(Report::then(Next::Run { name: self.file.0, text }))
+        Ok(Report::then(FollowUp::RunScript { name: self.file.0, text }))
     }
 }
 
@@ -48,12 +48,12 @@ pub enum ScriptError {
     },
 }
 
-impl Advise for ScriptError {
-    fn kind(&self) -> Kind {
+impl UserFacingError for ScriptError {
+    fn kind(&self) -> FaultKind {
         match self {
-            Self::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => Kind::NotFound,
-            Self::Read { .. } => Kind::Failed,
-            Self::Foreign { .. } => Kind::Usage,
+            Self::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => FaultKind::NotFound,
+            Self::Read { .. } => FaultKind::Failed,
+            Self::Foreign { .. } => FaultKind::Usage,
         }
     }
 

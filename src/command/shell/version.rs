@@ -2,7 +2,7 @@
 
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
-use crate::report::{Report, Sentence};
+use crate::report::{Message, Report};
 
 /// The version of this program.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -17,6 +17,6 @@ impl Command for Version {
     const EXAMPLES: &'static [&'static str] = &["version", "version --json"];
 
     fn run(self, _cx: &mut Cx) -> Result<Report, Fault> {
-        Ok(Report::of(Sentence::new(format!("tetra {VERSION}")).with("version", VERSION)))
+        Ok(Report::of(Message::new(format!("tetra {VERSION}")).with("version", VERSION)))
     }
 }

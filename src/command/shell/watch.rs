@@ -2,10 +2,10 @@
 
 use crate::base::fault::Fault;
 use crate::base::line;
-use crate::base::time::Span;
+use crate::base::time::HumanDuration;
 use crate::command::argument::CommandWord;
 use crate::command::{Command, Cx, Effect};
-use crate::report::{Next, Report};
+use crate::report::{FollowUp, Report};
 
 /// Run a command again and again
 ///
@@ -14,7 +14,7 @@ use crate::report::{Next, Report};
 pub struct Watch {
     /// The pause between two runs
     #[arg(short = 'n', long, value_name = "SPAN", default_value = "2s")]
-    pub every: Span,
+    pub every: HumanDuration,
     /// How often; for ever without it
     #[arg(short = 'c', long, value_name = "N")]
     pub count: Option<u64>,
@@ -34,6 +34,6 @@ impl Command for Watch {
             words => line::join(words.iter().map(|word| &word.0)),
         };
         line::lex(&line)?;
-        Ok(Report::then(Next::Repeat { line, every: self.every.0, times: self.count }))
+        Ok(Report::then(FollowUp::Repeat { line, every: self.every.0, times: self.count }))
     }
 }

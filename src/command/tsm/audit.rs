@@ -1,14 +1,14 @@
 //! `tsm audit`
 
-use super::findings::{self, Which};
+use super::findings::{self, FindingFilter};
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
 use crate::report::Report;
 use crate::tsm::doctor::services;
 
-/// Check the service definitions: links, keys, ports, folders, permissions
+/// Check the service definitions: links, keys, ports, directories, permissions
 ///
-/// Links that lead nowhere, keys that are missing or misspelt, ports and names that two have, folders and env files that are not there,
+/// Links that lead nowhere, keys that are missing or misspelt, ports and names that two have, directories and env files that are not there,
 /// files that others can change. Exit code 3 if something is wrong.
 #[derive(Debug, clap::Args)]
 pub struct Audit {}
@@ -19,6 +19,6 @@ impl Command for Audit {
     const EXAMPLES: &'static [&'static str] = &["tsm audit", "tsm audit --json"];
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        Ok(findings::report(&services::audit(cx.paths, cx.host.variables()), Which::All))
+        Ok(findings::report(&services::audit(cx.paths, cx.host.variables()), FindingFilter::All))
     }
 }

@@ -1,7 +1,7 @@
 //! `tsm delete`
 
-use super::stop::said;
-use super::targets::{Targets, control};
+use super::process_args::{Targets, control};
+use super::stop::result_message;
 use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::command::argument::ProcessTarget;
@@ -24,12 +24,12 @@ impl Command for Delete {
     const EFFECT: Effect = Effect::Destroy;
     const EXAMPLES: &'static [&'static str] = &["tsm delete 0", "tsm del api", "tsm delete *"];
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
-        Ok(Targets::look_up_whole(&self.targets, cx)?.environments())
+    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+        Ok(Targets::find_whole_read_only(&self.targets, cx)?.environments())
     }
 
     fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
-        Ok(Some(Targets::look_up_whole(&self.targets, cx)?.plan()))
+        Ok(Some(Targets::find_whole_read_only(&self.targets, cx)?.plan()))
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
@@ -39,7 +39,7 @@ impl Command for Delete {
         let answers = control(cx, &|| cx.host.interrupted()).delete(&processes);
         for (process, answer) in processes.iter().zip(answers) {
             match answer {
-                Ok(ended) => report = report.and(said(process, &ended, "deleted")),
+                Ok(ended) => report = report.and(result_message(process, &ended, "deleted")),
                 Err(error) => report.faults.push(error.into()),
             }
         }

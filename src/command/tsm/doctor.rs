@@ -8,36 +8,37 @@ pub mod validate;
 
 use std::path::Path;
 
-use super::findings::{Seen, Which, of_seen};
-use super::targets::control;
+use super::findings::{FindingFilter, FindingResult, report_results};
+use super::process_args::control;
 use crate::base::fault::Fault;
 use crate::command::Cx;
 use crate::report::Report;
 use crate::sys::systemd::{Manager, Unit};
-use crate::tsm::doctor::mend::mend;
-use crate::tsm::doctor::{Depth, Finding, Mend, Patient, examine};
-use crate::tsm::store::Store;
+use crate::tsm::doctor::fix::apply_fix;
+use crate::tsm::doctor::{self as checks, CheckLevel, DoctorContext, Finding, Fix};
+use crate::tsm::store::ProcessStore;
 
 /// Where systemd looks for units of the administrator and of packages.
-const UNITS: [&str; 3] = ["/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
+const UNIT_DIRS: [&str; 3] = ["/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
 
 /// Looks at everything that this command may look at.
-fn examined(cx: &Cx, depth: Depth) -> Result<Vec<Finding>, Fault> {
-    let processes = Store::open(cx.paths).all()?;
-    let units = UNITS.map(Path::new);
-    let ask = |unit: &str| Unit::ask(cx.host, unit, Manager::System);
-    let patient = Patient { paths: cx.paths, processes: &processes, now: cx.host.now(), units: &units, ask: &ask };
-    Ok(examine(&patient, depth)?)
+fn run_checks(cx: &Cx, depth: CheckLevel) -> Result<Vec<Finding>, Fault> {
+    let processes = ProcessStore::open(cx.paths).all()?;
+    let units = UNIT_DIRS.map(Path::new);
+    let ask = |unit: &str| Unit::show(cx.host, unit, Manager::System);
+    let patient =
+        DoctorContext { paths: cx.paths, processes: &processes, now: cx.host.now(), units: &units, ask: &ask };
+    Ok(checks::run_checks(&patient, depth)?)
 }
 
 /// Mends what has a cure that `may` be used, and reports all of it. What cannot be mended is a fault of the report.
-fn mended(findings: &[Finding], cx: &Cx, may: impl Fn(&Mend) -> bool) -> Report {
+fn apply_fixes(findings: &[Finding], cx: &Cx, may: impl Fn(&Fix) -> bool) -> Report {
     let interrupted = || cx.host.interrupted();
     let control = control(cx, &interrupted);
     let mut faults = Vec::new();
     let mut seen = Vec::new();
     for finding in findings {
-        let mended = match finding.mend.as_ref().filter(|cure| may(cure)).map(|cure| mend(cure, &control)) {
+        let mended = match finding.with_fix.as_ref().filter(|cure| may(cure)).map(|cure| apply_fix(cure, &control)) {
             Some(Ok(done)) => Some(done),
             Some(Err(error)) => {
                 faults.push(error.into());
@@ -45,7 +46,7 @@ fn mended(findings: &[Finding], cx: &Cx, may: impl Fn(&Mend) -> bool) -> Report 
             }
             None => None,
         };
-        seen.push(Seen { finding, mended });
+        seen.push(FindingResult { finding, fixed: mended });
     }
-    Report { faults, ..of_seen(&seen, Which::All) }
+    Report { faults, ..report_results(&seen, FindingFilter::All) }
 }

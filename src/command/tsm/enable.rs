@@ -3,13 +3,13 @@
 use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::base::name::ServiceName;
-use crate::command::tsm::start::around;
+use crate::command::tsm::start::start_context;
 use crate::command::{Command, Cx, Effect};
-use crate::report::{Report, Sentence, Tone};
+use crate::report::{Message, Report, Tone};
 use crate::supervise::limits::Limits;
 use crate::tsm::boot;
 use crate::tsm::definition::{Definition, environment_of};
-use crate::tsm::service::{Change, ServiceError, Services};
+use crate::tsm::service::{LinkChange, ServiceError, Services};
 
 /// Start services with the machine
 ///
@@ -36,13 +36,13 @@ impl Command for Enable {
     const EFFECT: Effect = Effect::Write;
     const EXAMPLES: &'static [&'static str] = &["tsm enable tetra", "tsm enable api web"];
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         Ok(self.services.iter().filter_map(|name| environment_of(&cx.paths.service(name))).collect())
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let services = Services::open(cx.paths);
-        let mut report = Report::each(Vec::<Sentence>::new());
+        let mut report = Report::each(Vec::<Message>::new());
         for name in &self.services {
             report = add(report, services.enable(name), |change| enabled(name, change));
             let read = services.find(name).ok().map(|file| Definition::read(&file, cx.host.variables()));
@@ -51,7 +51,7 @@ impl Command for Enable {
                     report = report.note(format!("its TSM_AUTOSTART is false, so `tsm startup` passes over '{name}'"));
                 }
                 Some(Ok(it)) => {
-                    let note = boot::not_found_by_unit(&it.file, &around(cx, &[], Limits::default()));
+                    let note = boot::not_found_by_unit(&it.file, &start_context(cx, &[], Limits::default()));
                     report = note.into_iter().fold(report, Report::note);
                 }
                 Some(Err(error)) => report = report.note(format!("'{name}' cannot be started as it is: {error}")),
@@ -67,13 +67,13 @@ impl Command for Disable {
     const EFFECT: Effect = Effect::Write;
     const EXAMPLES: &'static [&'static str] = &["tsm disable tetra"];
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         Ok(self.services.iter().filter_map(|name| environment_of(&cx.paths.service(name))).collect())
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let services = Services::open(cx.paths);
-        let mut report = Report::each(Vec::<Sentence>::new());
+        let mut report = Report::each(Vec::<Message>::new());
         for name in &self.services {
             report = add(report, services.disable(name), |change| disabled(name, change));
         }
@@ -81,7 +81,7 @@ impl Command for Disable {
     }
 }
 
-fn add(mut report: Report, done: Result<Change, ServiceError>, say: impl FnOnce(Change) -> Sentence) -> Report {
+fn add(mut report: Report, done: Result<LinkChange, ServiceError>, say: impl FnOnce(LinkChange) -> Message) -> Report {
     match done {
         Ok(change) => report.and(say(change)),
         Err(error) => {
@@ -91,25 +91,25 @@ fn add(mut report: Report, done: Result<Change, ServiceError>, say: impl FnOnce(
     }
 }
 
-fn enabled(name: &ServiceName, change: Change) -> Sentence {
+fn enabled(name: &ServiceName, change: LinkChange) -> Message {
     let sentence = match change {
-        Change::Made => {
+        LinkChange::Made => {
             let text = format!("✅ Enabled service: {name}\nService will start automatically with tetra daemon");
-            Sentence::new(text).tone(Tone::Good)
+            Message::new(text).tone(Tone::Good)
         }
-        Change::None => Sentence::new(format!("⚠️ Service already enabled: {name}")).tone(Tone::Warn),
+        LinkChange::None => Message::new(format!("⚠️ Service already enabled: {name}")).tone(Tone::Warn),
     };
     data(sentence, name, "enabled", change)
 }
 
-fn disabled(name: &ServiceName, change: Change) -> Sentence {
+fn disabled(name: &ServiceName, change: LinkChange) -> Message {
     let sentence = match change {
-        Change::Made => Sentence::new(format!("✅ Disabled service: {name}")).tone(Tone::Good),
-        Change::None => Sentence::new(format!("⚠️ Service not enabled: {name}")).tone(Tone::Warn),
+        LinkChange::Made => Message::new(format!("✅ Disabled service: {name}")).tone(Tone::Good),
+        LinkChange::None => Message::new(format!("⚠️ Service not enabled: {name}")).tone(Tone::Warn),
     };
     data(sentence, name, "disabled", change)
 }
 
-fn data(sentence: Sentence, name: &ServiceName, action: &'static str, change: Change) -> Sentence {
-    sentence.with("name", name.as_str()).with("action", action).with("changed", change == Change::Made)
+fn data(sentence: Message, name: &ServiceName, action: &'static str, change: LinkChange) -> Message {
+    sentence.with("name", name.as_str()).with("action", action).with("changed", change == LinkChange::Made)
 }

@@ -1,37 +1,37 @@
 //! What an examination found, as a report.
 
 use crate::report::{Cell, Report, Table, Tone, Value};
-use crate::tsm::doctor::{Finding, Grade};
+use crate::tsm::doctor::{CheckStatus, Finding};
 
 /// Which findings people see. Data has all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Which {
+pub(super) enum FindingFilter {
     /// Every one.
     All,
     /// Those that are not as they should be.
-    Wrong,
+    Problems,
 }
 
 /// A finding and what was done about it.
-pub(super) struct Seen<'a> {
+pub(super) struct FindingResult<'a> {
     /// The finding.
     pub finding: &'a Finding,
     /// What was done, in words; none if nothing was.
-    pub mended: Option<String>,
+    pub fixed: Option<String>,
 }
 
 /// A report of findings that nobody has mended. Says no if there is an error among them.
-pub(super) fn report(findings: &[Finding], which: Which) -> Report {
-    let seen: Vec<Seen> = findings.iter().map(|finding| Seen { finding, mended: None }).collect();
-    of_seen(&seen, which)
+pub(super) fn report(findings: &[Finding], which: FindingFilter) -> Report {
+    let seen: Vec<FindingResult> = findings.iter().map(|finding| FindingResult { finding, fixed: None }).collect();
+    report_results(&seen, which)
 }
 
 /// A report of findings with what was done about them. Says no if an error is left.
-pub(super) fn of_seen(seen: &[Seen], which: Which) -> Report {
-    let left = |grade: Grade| seen.iter().filter(|it| it.finding.grade == grade && it.mended.is_none()).count();
-    let (errors, warnings) = (left(Grade::Error), left(Grade::Warning));
-    let mended = seen.iter().filter(|it| it.mended.is_some()).count();
-    let shown = |it: &&Seen| which == Which::All || it.finding.grade != Grade::Good;
+pub(super) fn report_results(seen: &[FindingResult], which: FindingFilter) -> Report {
+    let left = |grade: CheckStatus| seen.iter().filter(|it| it.finding.status == grade && it.fixed.is_none()).count();
+    let (errors, warnings) = (left(CheckStatus::Error), left(CheckStatus::Warning));
+    let mended = seen.iter().filter(|it| it.fixed.is_some()).count();
+    let shown = |it: &&FindingResult| which == FindingFilter::All || it.finding.status != CheckStatus::Ok;
     let mut table = Table::new(&[
         ("check", "CHECK"),
         ("status", "STATUS"),
@@ -41,34 +41,34 @@ pub(super) fn of_seen(seen: &[Seen], which: Which) -> Report {
     ])
     .when_empty(format!("healthy: {} checks, nothing wrong", seen.len()));
     if mended == 0 {
-        table = table.show("mended", crate::report::Show::Never);
+        table = table.with_visibility("mended", crate::report::Visibility::Never);
     }
     for it in seen.iter().filter(shown) {
-        let Finding { check, grade, message, advice, .. } = it.finding;
+        let Finding { check, status: grade, message, advice, .. } = it.finding;
         let tone = match grade {
-            _ if it.mended.is_some() => Tone::Dim,
-            Grade::Good => Tone::Good,
-            Grade::Warning => Tone::Warn,
-            Grade::Error => Tone::Bad,
+            _ if it.fixed.is_some() => Tone::Dim,
+            CheckStatus::Ok => Tone::Good,
+            CheckStatus::Warning => Tone::Warn,
+            CheckStatus::Error => Tone::Bad,
         };
         table.row(vec![
             (*check).into(),
-            Cell::from(grade.word()).tone(tone),
+            Cell::from(grade.as_str()).tone(tone),
             message.as_str().into(),
             Value::from(advice.as_deref().filter(|advice| !advice.is_empty())).into(),
-            Value::from(it.mended.as_deref()).into(),
+            Value::from(it.fixed.as_deref()).into(),
         ]);
     }
-    let report = Report { says_no: errors > 0, ..Report::of(table) };
+    let report = Report { check_failed: errors > 0, ..Report::of(table) };
     match (errors, warnings, mended) {
         (0, 0, 0) => report,
         _ => {
             let mended = if mended == 0 { String::new() } else { format!(", {mended} mended") };
-            report.note(format!("{}, {}{mended}", counted(errors, "error"), counted(warnings, "warning")))
+            report.note(format!("{}, {}{mended}", pluralize(errors, "error"), pluralize(warnings, "warning")))
         }
     }
 }
 
-fn counted(count: usize, what: &str) -> String {
+fn pluralize(count: usize, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }

@@ -1,14 +1,14 @@
 //! `tsm import`
 
-use crate::base::fault::{Fault, Kind};
+use crate::base::fault::{Fault, FaultKind};
 use crate::base::name::ServiceName;
 use crate::base::redact;
 use crate::command::argument::FilePath;
 use crate::command::{Command, Cx, Effect};
-use crate::report::{Cell, Report, Shape, Table, Tone};
+use crate::report::{Cell, JsonShape, Report, Table, Tone};
 use crate::tsm::definition::Definition;
 use crate::tsm::import::{self, Imported};
-use crate::tsm::service::{Over, ServiceError, Services};
+use crate::tsm::service::{Overwrite, ServiceError, Services};
 
 /// Make services of the files of other process managers
 ///
@@ -63,16 +63,17 @@ impl Command for Import {
             let result = Cell::from(outcome).tone(tone);
             table.row(vec![definition.name.as_str().into(), result, redact::text(&definition.command).into()]);
         }
-        let refused =
-            |it: &import::Lost| Fault::new(Kind::Failed, format!("`{}` cannot be imported: {}", it.field, it.why));
-        faults.extend(imported.refused.iter().map(refused));
+        let refused = |it: &import::Unsupported| {
+            Fault::new(FaultKind::Failed, format!("`{}` cannot be imported: {}", it.field, it.why))
+        };
+        faults.extend(imported.rejected.iter().map(refused));
         let mut lost =
             Table::new(&[("field", "NOT CARRIED OVER"), ("why", "WHY")]).when_empty("Everything was carried over.");
-        for it in imported.lost {
+        for it in imported.unsupported {
             lost.row(vec![it.field.into(), it.why.into()]);
         }
         let mut report = Report::of(table).and(lost);
-        report.shape = Shape::Many;
+        report.json_shape = JsonShape::Many;
         report.faults = faults;
         Ok(report)
     }
@@ -88,7 +89,7 @@ impl Import {
             faults.extend(taken.map(|(it, _)| Fault::from(ServiceError::Taken { name: name(it) })));
             return there.into_iter().map(|there| if there { "taken" } else { "not saved" }).collect();
         }
-        let over = if self.force { Over::Saved } else { Over::Nothing };
+        let over = if self.force { Overwrite::Existing } else { Overwrite::Never };
         let each = imported.services.iter().zip(there).map(|(it, there)| match (self.dry_run, there) {
             (true, true) => "would be replaced",
             (true, false) => "would be saved",

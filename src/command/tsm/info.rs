@@ -2,21 +2,21 @@
 
 use std::path::Path;
 
-use super::list::{Load, health, last_exit, started, status, uptime};
-use super::start::preview::{limits, user};
-use super::targets::{NONE, Targets};
+use super::list::{UsageSample, health, last_exit, started, status, uptime};
+use super::process_args::{NO_PROCESSES, Targets};
+use super::start::plan_view::{limits, user};
 use crate::base::fault::Fault;
 use crate::base::redact;
 use crate::base::signal::Signal;
-use crate::base::time::{Span, Timestamp};
+use crate::base::time::{HumanDuration, Timestamp};
 use crate::command::argument::ProcessTarget;
 use crate::command::{Command, Cx, Effect};
-use crate::report::{Cell, Fields, Report, Show, Tone, Value};
-use crate::supervise::meta::Restart;
+use crate::report::{Cell, Fields, Report, Tone, Value, Visibility};
+use crate::supervise::meta::RestartPolicy;
 use crate::sys::net;
-use crate::tsm::logs::{self, Source, Stream, chain};
+use crate::tsm::logs::{self, LogSource, StreamKind, rotated_log};
 use crate::tsm::store::Process;
-use crate::tsm::{ends, schedule};
+use crate::tsm::{exit_text, schedule};
 
 /// Show everything about a process
 ///
@@ -35,73 +35,73 @@ impl Command for Info {
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let targets = Targets::find(&self.targets, cx)?;
-        let load = targets.processes.iter().any(|process| process.pid().is_some()).then(|| Load::measure(cx));
+        let load = targets.processes.iter().any(|process| process.pid().is_some()).then(|| UsageSample::measure(cx));
         let mut blocks = Vec::new();
         for process in &targets.processes {
             blocks.push(fields(process, load.as_ref(), cx)?);
         }
         let mut report = Report::each(blocks);
         if !targets.several {
-            report.shape = crate::report::Shape::One;
+            report.json_shape = crate::report::JsonShape::One;
         }
-        let none = targets.none();
+        let none = targets.is_empty();
         report.faults = targets.faults;
-        Ok(if none { report.note(NONE) } else { report })
+        Ok(if none { report.note(NO_PROCESSES) } else { report })
     }
 }
 
-fn fields(process: &Process, load: Option<&Load>, cx: &Cx) -> Result<Fields, Fault> {
+fn fields(process: &Process, load: Option<&UsageSample>, cx: &Cx) -> Result<Fields, Fault> {
     let (meta, now) = (&process.meta, cx.host.now());
     let usage = load.zip(process.pid());
     let cpu = usage
-        .map_or(Value::Nothing.into(), |(load, pid)| Cell::from(load.cpu(pid)).text(format!("{:.1}%", load.cpu(pid))));
+        .map_or(Value::Null.into(), |(load, pid)| Cell::from(load.cpu(pid)).text(format!("{:.1}%", load.cpu(pid))));
     let listening = listening(process);
     let fields = Fields::titled(process.name.as_str())
         .with("id", Value::from(process.id()))
-        .hidden("name", process.name.as_str())
+        .json_only("name", process.name.as_str())
         .with("status", status(process, now, true))
-        .hidden("state", process.view.state.word())
+        .json_only("state", process.live.state.as_str())
         .with("uptime", uptime(process, now))
         .with("started", Value::from(started(process)))
         .with("pid", Value::from(process.pid()))
         .with("cpu", cpu)
-        .with("memory", usage.map_or(Value::Nothing, |(load, pid)| load.memory(pid)))
+        .with("memory", usage.map_or(Value::Null, |(load, pid)| load.memory(pid)))
         .with("port", port(process, &listening))
         .with("listening", listening)
         .with("type", text(&meta.process_type))
         .with("command", text(&redact::text(&meta.command)))
         .with("interpreter", text(&meta.interpreter))
         .with("cwd", text(&meta.cwd.to_string_lossy()))
-        .with("env", Value::from(process.environment_word()))
+        .with("env", Value::from(process.environment_label()))
         .with("env_file", text(&meta.env_file))
         .with("restarts", meta.restarts)
         .with("restart_policy", policy(meta.run.restart))
         .with("last_exit", exit_cell(process, now))
-        .when("crash_loop", process.is_crash_looping(now))
+        .when_true("crash_loop", process.is_crash_looping(now))
         .with("next_run", next_run(process, now))
-        .when("task", meta.run.oneshot)
+        .when_true("task", meta.run.oneshot)
         .with("stop_signal", stop_signal(process))
         .with("health", health_cell(process))
-        .with("looked_after", looked_after(process))
-        .with("limits", limits(&meta.run.limits, Some(meta.life.memory_by)))
+        .with("looked_after", monitoring(process))
+        .with("limits", limits(&meta.run.limits, Some(meta.run_state.memory_method)))
         .with("user", user(meta.run.user.as_ref()))
         .with("stdout", text(&process.out_log().to_string_lossy()))
         .with("stdout_size", size(&process.out_log())?)
         .with("stderr", text(&process.err_log().to_string_lossy()))
         .with("stderr_size", size(&process.err_log())?)
-        .with("log_error", Cell::from(text(&meta.life.log_error)).tone(Tone::Bad))
+        .with("log_error", Cell::from(text(&meta.run_state.log_error)).tone(Tone::Bad))
         .with("supervisor", supervisor(process))
-        .with("damage", Cell::from(Value::from(process.damage.as_deref())).tone(Tone::Bad));
+        .with("damage", Cell::from(Value::from(process.record_error.as_deref())).tone(Tone::Bad));
     let fields = if cx.verbose > 0 { detailed(fields, process)? } else { fields };
-    Ok(without_blanks(fields))
+    Ok(drop_empty(fields))
 }
 
 /// Hides from people what there is nothing to say about.
-pub(super) fn without_blanks(mut fields: Fields) -> Fields {
+pub(super) fn drop_empty(mut fields: Fields) -> Fields {
     for (_, _, cell, show) in &mut fields.fields {
-        let blank = cell.text.is_none() && matches!(&cell.value, Value::Nothing | Value::Bytes(0));
+        let blank = cell.text.is_none() && matches!(&cell.value, Value::Null | Value::Bytes(0));
         if blank || matches!(&cell.value, Value::List(items) if items.is_empty()) {
-            *show = Show::Never;
+            *show = Visibility::Never;
         }
     }
     fields
@@ -116,20 +116,20 @@ fn detailed(fields: Fields, process: &Process) -> Result<Fields, Fault> {
         .with("secrets_file", text(&run.secrets_file))
         .with("service", text(&run.service))
         .with("prehook", text(&redact::text(&meta.prehook)))
-        .with("variables", if set.is_empty() { Value::Nothing } else { Value::Record(set) })
+        .with("variables", if set.is_empty() { Value::Null } else { Value::Record(set) })
         .with("arguments", Value::from(redact::redact(&run.argv)))
         .with("max_restarts", run.max_restarts)
         .with("unstable_restarts", meta.unstable_restarts)
         .with("kill_timeout", millis(run.kill_timeout_ms))
         .with("log_size", Value::Bytes(run.log_size))
         .with("log_keep", run.log_keep)
-        .with("start_error", text(&meta.life.start_error))
-        .with("discarded_log", Value::Bytes(meta.life.discarded_bytes))
+        .with("start_error", text(&meta.run_state.start_error))
+        .with("discarded_log", Value::Bytes(meta.run_state.discarded_bytes))
         .with("directory", text(&process.dir.to_string_lossy()))
         .with("record", text(&process.dir.join("meta.json").to_string_lossy()))
         .with("pid_file", text(&process.pid_file().to_string_lossy()));
-    let fields = last_lines(fields, process, Stream::Out, "last_stdout")?;
-    last_lines(fields, process, Stream::Err, "last_stderr")
+    let fields = last_lines(fields, process, StreamKind::Out, "last_stdout")?;
+    last_lines(fields, process, StreamKind::Err, "last_stderr")
 }
 
 fn masked(key: &str, value: &str) -> String {
@@ -137,22 +137,23 @@ fn masked(key: &str, value: &str) -> String {
 }
 
 /// How many last lines of each stream are shown.
-const LAST: usize = 5;
+const LAST_LINES: usize = 5;
 
 /// The last lines of a stream: one below the other for people, a list in data.
-fn last_lines(mut fields: Fields, process: &Process, stream: Stream, key: &'static str) -> Result<Fields, Fault> {
+fn last_lines(mut fields: Fields, process: &Process, stream: StreamKind, key: &'static str) -> Result<Fields, Fault> {
     let log = match stream {
-        Stream::Out => process.out_log(),
-        Stream::Err => process.err_log(),
+        StreamKind::Out => process.out_log(),
+        StreamKind::Err => process.err_log(),
     };
-    let lines = logs::select(&[Source { process: process.name.clone(), stream, log }], &logs::Query::last(LAST))?;
+    let lines =
+        logs::select(&[LogSource { process: process.name.clone(), stream, log }], &logs::Query::last(LAST_LINES))?;
     let lines: Vec<String> = lines.iter().map(|line| String::from_utf8_lossy(&line.bytes).into_owned()).collect();
     let mut title = key.replace('_', " ");
     for line in &lines {
-        fields.fields.push((key, std::mem::take(&mut title), line.as_str().into(), Show::Always));
+        fields.fields.push((key, std::mem::take(&mut title), line.as_str().into(), Visibility::Always));
     }
     // In data the last of several fields with one key is the field.
-    Ok(fields.hidden(key, Value::from(lines)))
+    Ok(fields.json_only(key, Value::from(lines)))
 }
 
 fn text(text: &str) -> Value {
@@ -171,20 +172,20 @@ fn port(process: &Process, listening: &Value) -> Cell {
 
 /// The ports that the processes of the tree listen on.
 fn listening(process: &Process) -> Value {
-    let Some(pid) = process.pid() else { return Value::Nothing };
+    let Some(pid) = process.pid() else { return Value::Null };
     let own = net::listeners().into_iter().filter(|it| it.protocol == net::Protocol::Tcp);
     let mut ports: Vec<u16> =
-        own.filter(|it| net::holder_below(pid, &[it.inode]).is_some()).map(|it| it.port).collect();
+        own.filter(|it| net::listener_in_tree(pid, &[it.inode]).is_some()).map(|it| it.port).collect();
     ports.sort_unstable();
     ports.dedup();
     Value::List(ports.into_iter().map(Value::from).collect())
 }
 
-fn policy(restart: Restart) -> &'static str {
+fn policy(restart: RestartPolicy) -> &'static str {
     match restart {
-        Restart::Never => "never",
-        Restart::OnFailure => "on-failure",
-        Restart::Always => "always",
+        RestartPolicy::Never => "never",
+        RestartPolicy::OnFailure => "on-failure",
+        RestartPolicy::Always => "always",
     }
 }
 
@@ -192,10 +193,10 @@ fn exit_cell(process: &Process, now: Timestamp) -> Cell {
     let cell = Cell::from(last_exit(process));
     match &process.meta.last_exit {
         Some(exit) => {
-            let ago = Span(now.since(Timestamp(exit.at_ms)));
-            let lived = Span(std::time::Duration::from_millis(exit.lived_ms));
-            let why = ends::why_ended(process, exit).map(|why| format!(" ({why})")).unwrap_or_default();
-            cell.text(format!("{}, {ago} ago, after {lived}{why}", ends::told(exit)))
+            let ago = HumanDuration(now.since(Timestamp(exit.at_ms)));
+            let lived = HumanDuration(std::time::Duration::from_millis(exit.uptime_ms));
+            let why = exit_text::why_ended(process, exit).map(|why| format!(" ({why})")).unwrap_or_default();
+            cell.text(format!("{}, {ago} ago, after {lived}{why}", exit_text::describe_exit(exit)))
         }
         None => cell,
     }
@@ -204,7 +205,7 @@ fn exit_cell(process: &Process, now: Timestamp) -> Cell {
 /// When it is due next, by the clock of its zone.
 fn next_run(process: &Process, now: Timestamp) -> Cell {
     let cell = Cell::from(Value::from(schedule::next(process, now)));
-    match (schedule::in_words(process, now), schedule::of(process)) {
+    match (schedule::describe(process, now), schedule::of(process)) {
         (Some(words), Some((_, zone))) => cell.text(format!("{words} ({zone})")),
         _ => cell,
     }
@@ -212,7 +213,7 @@ fn next_run(process: &Process, now: Timestamp) -> Cell {
 
 /// Only where it is not the usual one.
 fn stop_signal(process: &Process) -> Value {
-    let signal = Signal::of(process.meta.run.stop_signal).filter(|signal| *signal != Signal::TERM);
+    let signal = Signal::from_number(process.meta.run.stop_signal).filter(|signal| *signal != Signal::TERM);
     Value::from(signal.map(|signal| signal.to_string()))
 }
 
@@ -221,18 +222,18 @@ fn health_cell(process: &Process) -> Cell {
     let known = process.health();
     let cell = health(known.as_ref());
     let Some(known) = known else { return cell };
-    let words = known.status.word();
-    let more = if known.why.is_empty() { &known.says } else { &known.why };
+    let words = known.status.as_str();
+    let more = if known.reason.is_empty() { &known.status_text } else { &known.reason };
     if more.is_empty() { cell } else { cell.text(format!("{words}: {more}")) }
 }
 
 /// What an attendant looks after, and what it did.
-fn looked_after(process: &Process) -> Value {
-    let care = &process.meta.run.care;
-    if care.is_nothing() {
-        return Value::Nothing;
+fn monitoring(process: &Process) -> Value {
+    let care = &process.meta.run.monitor;
+    if care.is_empty() {
+        return Value::Null;
     }
-    let known = crate::tsm::attend::health::read(&process.dir).unwrap_or_default();
+    let known = crate::tsm::sidecar::health::read(&process.dir).unwrap_or_default();
     let list = |items: &[String]| items.join(" ");
     let mut record: Vec<(String, Value)> = Vec::new();
     for (key, value) in [
@@ -241,8 +242,8 @@ fn looked_after(process: &Process) -> Value {
         ("ignore", list(&care.ignore)),
         ("cron", care.cron.clone()),
         ("cron_tz", schedule::of(process).map(|(_, zone)| zone.to_string()).unwrap_or_default()),
-        ("why", known.why),
-        ("says", known.says),
+        ("why", known.reason),
+        ("says", known.status_text),
         ("last_restart", known.last_restart),
     ] {
         if !value.is_empty() {
@@ -261,15 +262,16 @@ fn looked_after(process: &Process) -> Value {
 
 /// The bytes of all parts of a log.
 fn size(path: &Path) -> Result<Value, Fault> {
-    let opened = chain::Chain::open(path).map_err(|source| logs::LogError { path: path.to_owned(), source })?;
+    let opened =
+        rotated_log::RotatedLog::open(path).map_err(|source| logs::LogError { path: path.to_owned(), source })?;
     Ok(Value::Bytes(opened.len()))
 }
 
 fn supervisor(process: &Process) -> Cell {
-    let life = &process.meta.life;
-    if !process.view.supervised {
-        let cell = Cell::from(Value::Nothing);
-        return if process.view.alive { cell.tone(Tone::Warn).text("none") } else { cell };
+    let life = &process.meta.run_state;
+    if !process.live.supervised {
+        let cell = Cell::from(Value::Null);
+        return if process.live.alive { cell.tone(Tone::Warn).text("none") } else { cell };
     }
     let record = vec![("guard".to_owned(), life.guard_pid.into()), ("worker".to_owned(), life.worker_pid.into())];
     Cell::from(Value::Record(record)).text(format!("pid {}, worker {}", life.guard_pid, life.worker_pid))

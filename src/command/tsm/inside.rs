@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::targets::Targets;
-use crate::base::fault::{Fault, Kind};
+use super::process_args::Targets;
+use crate::base::fault::{Fault, FaultKind};
 use crate::base::redact;
 use crate::command::argument::ProcessTarget;
 use crate::command::{Command, Cx, Effect};
@@ -30,18 +30,21 @@ impl Command for Env {
     const EXAMPLES: &'static [&'static str] = &["tsm env api", "tsm env 0 --json"];
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let process = one(self.target, cx)?;
+        let process = find_one(self.target, cx)?;
         let settings = match process.pid() {
             Some(pid) => process::environment(pid).ok_or_else(|| {
-                Fault::new(Kind::Failed, format!("the variables of `{}` (PID {pid}) may not be read", process.name))
-                    .advise("act as its user, or as root")
+                Fault::new(
+                    FaultKind::Failed,
+                    format!("the variables of `{}` (PID {pid}) may not be read", process.name),
+                )
+                .with_advice("act as its user, or as root")
             })?,
-            None => wanted(&process)?,
+            None => snapshot_variables(&process)?,
         };
         let mut settings: Vec<(String, String)> = settings.into_iter().collect();
         settings.sort();
         let mut table = Table::new(&[("name", "NAME"), ("value", "VALUE"), ("masked", "MASKED")])
-            .show("masked", crate::report::Show::Never);
+            .with_visibility("masked", crate::report::Visibility::Never);
         for (name, value) in settings {
             let shown = if redact::is_secret_name(&name) { redact::MASK.to_owned() } else { redact::text(&value) };
             let masked = shown != value;
@@ -54,9 +57,9 @@ impl Command for Env {
 }
 
 /// What the next start would give it, in the order in which it is put together.
-fn wanted(process: &Process) -> Result<Vec<(String, String)>, Fault> {
+fn snapshot_variables(process: &Process) -> Result<Vec<(String, String)>, Fault> {
     let run = &process.meta.run;
-    let mut settings = process::settings(&disk::read_own(process.dir.join("environ")).unwrap_or_default());
+    let mut settings = process::parse_environ(&disk::read_own(process.dir.join("environ")).unwrap_or_default());
     let mut set = |key: String, value: String| {
         settings.retain(|(known, _)| *known != key);
         settings.push((key, value));
@@ -70,7 +73,7 @@ fn wanted(process: &Process) -> Result<Vec<(String, String)>, Fault> {
     Ok(settings)
 }
 
-/// Show the files and folders of a process
+/// Show the files and directories of a process
 #[derive(Debug, clap::Args)]
 pub struct Paths {
     /// Id, name, the beginning or a part of a name, pid or port; the selected process if left out
@@ -83,7 +86,7 @@ impl Command for Paths {
     const EXAMPLES: &'static [&'static str] = &["tsm paths api", "tsm paths 0 --json"];
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let process = one(self.target, cx)?;
+        let process = find_one(self.target, cx)?;
         let (meta, run) = (&process.meta, &process.meta.run);
         let given = |path: &str| Some(PathBuf::from(path)).filter(|path| !path.as_os_str().is_empty());
         let program = run.argv.first().map(PathBuf::from).filter(|path| path.is_absolute());
@@ -110,7 +113,7 @@ impl Command for Paths {
                 what.into(),
                 path.display().to_string().into(),
                 found.is_some().into(),
-                size.unwrap_or(Value::Nothing).into(),
+                size.unwrap_or(Value::Null).into(),
             ]);
         }
         Ok(Report::of(table))
@@ -118,13 +121,13 @@ impl Command for Paths {
 }
 
 /// The one process that is meant.
-fn one(target: Option<ProcessTarget>, cx: &Cx) -> Result<Process, Fault> {
+fn find_one(target: Option<ProcessTarget>, cx: &Cx) -> Result<Process, Fault> {
     let words: Vec<ProcessTarget> = target.into_iter().collect();
-    let mut found = Targets::look_up(&words, cx)?;
+    let mut found = Targets::find_read_only(&words, cx)?;
     match (found.processes.len(), found.faults.pop()) {
         (1, None) => Ok(found.processes.remove(0)),
         (_, Some(fault)) => Err(fault),
-        (0, None) => Err(Fault::new(Kind::NotFound, "there is no process")),
+        (0, None) => Err(Fault::new(FaultKind::NotFound, "there is no process")),
         (count, None) => Err(Fault::usage(format!("one process is shown at a time, and {count} were named"))),
     }
 }

@@ -1,21 +1,21 @@
 //! `tsm kill`
 
-use super::targets::{NONE, control, precision};
+use super::process_args::{NO_PROCESSES, control, precision};
 use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::base::redact;
 use crate::command::argument::ProcessTarget;
 use crate::command::{Command, Cx, Effect};
-use crate::report::{Report, Sentence, Table, Tone, Value};
-use crate::sys::pidfd::Push;
-use crate::tsm::control::Ended;
-use crate::tsm::kill::{self, Aim, Victim};
-use crate::tsm::store::{Process, Store};
+use crate::report::{Message, Report, Table, Tone, Value};
+use crate::sys::pidfd::KillSignal;
+use crate::tsm::control::StopResult;
+use crate::tsm::kill::{self, KillMatch, KillTarget};
+use crate::tsm::store::{Process, ProcessStore};
 
 /// End processes at once and remove them, also pids and ports that tsm does not manage
 ///
 /// SIGTERM, two seconds later SIGKILL. A number is an id, then a pid, then a port: first of tsm's processes, then of others.
-/// This program, its ancestors and supervisors are never ended. A process whose folder was removed is still found by its name.
+/// This program, its ancestors and supervisors are never ended. A process whose directory was removed is still found by its name.
 #[derive(Debug, clap::Args)]
 pub struct Kill {
     /// Id, name, the beginning or a part of a name, pid or port; `*` or `all` for all of tsm's processes
@@ -43,13 +43,13 @@ impl Command for Kill {
     const EXAMPLES: &'static [&'static str] =
         &["tsm kill 0", "tsm kill --port 3000", "tsm kill --force api", "tsm kill *"];
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
-        let victims = self.find(&Store::open(cx.paths).all()?, cx)?.0;
+    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+        let victims = self.find(&ProcessStore::open(cx.paths).all()?, cx)?.0;
         Ok(victims.iter().filter_map(managed).flat_map(Process::environments).collect())
     }
 
     fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
-        let victims = self.find(&Store::open(cx.paths).all()?, cx)?.0;
+        let victims = self.find(&ProcessStore::open(cx.paths).all()?, cx)?.0;
         let mut table = Table::new(&[("id", "ID"), ("name", "NAME"), ("pid", "PID"), ("command", "COMMAND")]);
         for victim in &victims {
             let process = managed(victim);
@@ -64,24 +64,24 @@ impl Command for Kill {
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let push = if self.force { Push::Force } else { Push::Polite };
-        let mut all = Store::open(cx.paths).all()?;
+        let push = if self.force { KillSignal::Kill } else { KillSignal::Term };
+        let mut all = ProcessStore::open(cx.paths).all()?;
         let interrupted = || cx.host.interrupted();
         let control = control(cx, &interrupted);
-        control.tend(&mut all);
+        control.reconcile(&mut all);
         let (victims, faults) = self.find(&all, cx)?;
         let answers = control.kill(&victims, push);
-        let mut report = Report::each(Vec::<Sentence>::new());
+        let mut report = Report::each(Vec::<Message>::new());
         report.faults = faults;
         for (victim, answer) in victims.iter().zip(answers) {
             match answer {
-                Ok(ended) => report = report.and(said(victim, &ended)),
+                Ok(ended) => report = report.and(result_message(victim, &ended)),
                 Err(error) => report.faults.push(error.into()),
             }
         }
         let (done, failed) = (report.blocks.len(), report.faults.len());
         if done + failed == 0 {
-            return Ok(report.note(NONE));
+            return Ok(report.note(NO_PROCESSES));
         }
         Ok(if done + failed > 1 { report.note(format!("Summary: {done} succeeded, {failed} failed")) } else { report })
     }
@@ -89,26 +89,27 @@ impl Command for Kill {
 
 impl Kill {
     /// Everybody who is meant, and a fault for each word that leads nowhere.
-    fn find(&self, all: &[Process], cx: &Cx) -> Result<(Vec<Victim>, Vec<Fault>), Fault> {
-        let words = self.targets.iter().map(|target| Aim::Word(target.0.clone()));
-        let mut aims: Vec<Aim> = words.collect();
-        aims.extend(self.port.iter().copied().map(Aim::Port));
-        aims.extend(self.name.iter().map(|name| Aim::Name(name.0.clone())));
-        aims.extend(self.id.iter().copied().map(Aim::Id));
-        aims.extend(self.pid.iter().copied().map(Aim::Pid));
+    fn find(&self, all: &[Process], cx: &Cx) -> Result<(Vec<KillMatch>, Vec<Fault>), Fault> {
+        let words = self.targets.iter().map(|target| KillTarget::Word(target.0.clone()));
+        let mut aims: Vec<KillTarget> = words.collect();
+        aims.extend(self.port.iter().copied().map(KillTarget::Port));
+        aims.extend(self.name.iter().map(|name| KillTarget::Name(name.0.clone())));
+        aims.extend(self.id.iter().copied().map(KillTarget::Id));
+        aims.extend(self.pid.iter().copied().map(KillTarget::Pid));
         if aims.is_empty() {
             let selected = cx.selection.process.as_ref().ok_or_else(|| {
                 Fault::usage("no target is named, and no process is selected")
-                    .advise("name one, or use --port, --name, --id or --pid")
+                    .with_advice("name one, or use --port, --name, --id or --pid")
             })?;
-            aims.push(Aim::Name(selected.as_str().to_owned()));
+            aims.push(KillTarget::Name(selected.as_str().to_owned()));
         }
-        let (mut victims, mut faults) = (Vec::<Victim>::new(), Vec::new());
+        let (mut victims, mut faults) = (Vec::<KillMatch>::new(), Vec::new());
         for aim in &aims {
-            let found = kill::find(aim, all, precision(cx)).or_else(|error| match kill::find_lost(aim, cx.paths) {
-                lost if lost.is_empty() => Err(error),
-                lost => Ok(lost),
-            });
+            let found =
+                kill::find(aim, all, precision(cx)).or_else(|error| match kill::find_unrecorded(aim, cx.paths) {
+                    lost if lost.is_empty() => Err(error),
+                    lost => Ok(lost),
+                });
             match found {
                 Ok(found) => victims.extend(found.into_iter().filter(|it| !it.is_among(&victims)).collect::<Vec<_>>()),
                 Err(error) => faults.push(error.into()),
@@ -121,28 +122,28 @@ impl Kill {
     }
 }
 
-fn managed(victim: &Victim) -> Option<&Process> {
+fn managed(victim: &KillMatch) -> Option<&Process> {
     match victim {
-        Victim::Managed(process) => Some(process),
-        Victim::Stranger { .. } => None,
+        KillMatch::Managed(process) => Some(process),
+        KillMatch::Unmanaged { .. } => None,
     }
 }
 
-fn command(victim: &Victim) -> String {
+fn command(victim: &KillMatch) -> String {
     match victim {
-        Victim::Managed(process) => redact::text(&process.meta.command),
-        Victim::Stranger { command, .. } => command.clone(),
+        KillMatch::Managed(process) => redact::text(&process.meta.command),
+        KillMatch::Unmanaged { command, .. } => command.clone(),
     }
 }
 
-fn said(victim: &Victim, ended: &Ended) -> Sentence {
-    let forced = matches!(ended, Ended::Stopped { forced: true, .. });
+fn result_message(victim: &KillMatch, ended: &StopResult) -> Message {
+    let forced = matches!(ended, StopResult::Stopped { forced: true, .. });
     let text = match victim {
-        Victim::Managed(process) => format!("tsm: killed '{}'", process.name),
-        Victim::Stranger { pid, command, .. } => format!("tsm: killed PID {pid} ({command})"),
+        KillMatch::Managed(process) => format!("tsm: killed '{}'", process.name),
+        KillMatch::Unmanaged { pid, command, .. } => format!("tsm: killed PID {pid} ({command})"),
     };
     let process = managed(victim);
-    Sentence::new(text)
+    Message::new(text)
         .tone(Tone::Plain)
         .with("id", Value::from(process.and_then(Process::id)))
         .with("name", Value::from(process.map(|process| process.name.as_str())))

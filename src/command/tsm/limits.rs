@@ -1,16 +1,16 @@
 //! What environments say that their processes may have.
 
-use crate::base::environment::{EnvRef, Rung};
+use crate::base::environment::{EnvRef, Tier};
 use crate::base::fault::Fault;
-use crate::command::{Cx, known};
-use crate::env::document::{Document, DocumentError};
+use crate::command::{Cx, environments};
+use crate::env::document::{DocumentError, EnvDocument};
 use crate::env::project::FILE;
-use crate::env::read::ReadError;
-use crate::env::scope::Raw;
+use crate::env::read::ReadFileError;
+use crate::env::scope::RawValue;
 use crate::org::path::KeyPath;
 use crate::org::read;
 use crate::supervise::limits::Limits;
-use crate::supervise::meta::Restart;
+use crate::supervise::meta::RestartPolicy;
 use crate::sys::paths::Paths;
 use crate::tsm::terms::Terms;
 
@@ -19,7 +19,7 @@ const KEYS: [(&str, &str, u64); 3] =
     [("memory_max", "", 1 << 20), ("limit_nofile", "nofile", 1), ("limit_nproc", "nproc", 1)];
 
 /// A number for each of [`KEYS`], where there is one.
-type Found = [Option<i64>; 3];
+type ResourceValues = [Option<i64>; 3];
 
 /// The `[resources]` of the active environment of the active org; where it is silent, those of `tetra.toml` in the working
 /// directory.
@@ -41,29 +41,29 @@ pub(super) fn terms(paths: &Paths, env: &EnvRef) -> Result<Terms, Fault> {
     let found = resources(paths, env)?;
     let gone = format!("{env} has no file here any more, so its limits are unknown");
     Ok(Terms {
-        restart: Some(policy(known::rung(paths, env))),
+        restart: Some(policy(environments::tier(paths, env))),
         limits: found.as_ref().map(limits).unwrap_or_default(),
         note: found.is_none().then_some(gone),
     })
 }
 
 /// On a server what fails is started again; on one's own machine one wants to see it.
-pub(super) fn policy(rung: Rung) -> Restart {
+pub(super) fn policy(rung: Tier) -> RestartPolicy {
     match rung {
-        Rung::Local => Restart::Never,
-        Rung::Dev | Rung::Staging | Rung::Prod => Restart::OnFailure,
+        Tier::Local => RestartPolicy::Never,
+        Tier::Dev | Tier::Staging | Tier::Prod => RestartPolicy::OnFailure,
     }
 }
 
 /// What the file of an environment says; none if there is none.
-fn resources(paths: &Paths, EnvRef { org, env }: &EnvRef) -> Result<Option<Found>, Fault> {
+fn resources(paths: &Paths, EnvRef { org, env }: &EnvRef) -> Result<Option<ResourceValues>, Fault> {
     let Some(org) = org else { return Ok(None) };
     let Some(document) = read::document(&paths.environment(org, env), &paths.org(org))? else { return Ok(None) };
     let number = |key: &str| document.leaf(&KeyPath::of(&["resources", key]))?.value.as_integer();
     Ok(Some(KEYS.map(|(key, older, _)| number(key).or_else(|| number(older)))))
 }
 
-fn limits(found: &Found) -> Limits {
+fn limits(found: &ResourceValues) -> Limits {
     let [memory_max, nofile, nproc] = [0, 1, 2].map(|at| {
         let value = found[at].and_then(|number| u64::try_from(number).ok()).unwrap_or(0);
         value.saturating_mul(KEYS[at].2)
@@ -71,18 +71,18 @@ fn limits(found: &Found) -> Limits {
     Limits { memory_max, nofile, nproc }
 }
 
-fn project(cx: &Cx) -> Result<Option<Document>, Fault> {
-    match Document::read(&cx.host.cwd().join(FILE), FILE) {
+fn project(cx: &Cx) -> Result<Option<EnvDocument>, Fault> {
+    match EnvDocument::read(&cx.host.cwd().join(FILE), FILE) {
         Ok(document) => Ok(Some(document)),
-        Err(DocumentError::Read(ReadError::File(error))) if error.is_not_found() => Ok(None),
+        Err(DocumentError::Read(ReadFileError::File(error))) if error.is_not_found() => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
 
-fn in_project(document: &Document, key: &str) -> Option<i64> {
+fn in_project(document: &EnvDocument, key: &str) -> Option<i64> {
     let entry = document.entries.iter().find(|entry| entry.path == ["resources", key])?;
     match &entry.value {
-        Raw::Plain(_, number) => number.parse().ok(),
-        Raw::Text(_) | Raw::Secret(_) | Raw::Several(_) => None,
+        RawValue::Plain(_, number) => number.parse().ok(),
+        RawValue::Text(_) | RawValue::Secret(_) | RawValue::List(_) => None,
     }
 }

@@ -2,28 +2,28 @@
 
 use std::time::Duration;
 
+use super::process_args::control;
 use super::services;
-use super::targets::control;
 use crate::base::fault::Fault;
 use crate::base::redact;
-use crate::base::time::{Span, Timestamp};
+use crate::base::time::{HumanDuration, Timestamp};
 use crate::command::{Command, Cx, Effect};
-use crate::report::{Cell, Report, Show, Table, Tone, Value};
-use crate::supervise::meta::{State, Status};
-use crate::sys::process::Census;
-use crate::tsm::attend::health::{Health, Wellness};
-use crate::tsm::store::{Process, Store};
-use crate::tsm::{ends, schedule, service};
+use crate::report::{Cell, Report, Table, Tone, Value, Visibility};
+use crate::supervise::meta::{ProcessState, ProcessStatus};
+use crate::sys::process::ProcessTable;
+use crate::tsm::sidecar::health::{Health, HealthStatus};
+use crate::tsm::store::{Process, ProcessStore};
+use crate::tsm::{exit_text, schedule, service};
 
 /// List processes
 ///
 /// Shows everything that was not stopped cleanly, so that a crash is never hidden; a last line counts the rest. With -v also
-/// restarts, processor and memory of the whole process tree, type, folder and command.
+/// restarts, processor and memory of the whole process tree, type, directory and command.
 #[derive(Debug, clap::Args)]
 pub struct List {
     /// What to show
     #[arg(value_enum)]
-    which: Option<Which>,
+    which: Option<ListFilter>,
     /// The same as `all`
     #[arg(short, long, conflicts_with = "which")]
     all: bool,
@@ -31,7 +31,7 @@ pub struct List {
 
 /// What to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Which {
+enum ListFilter {
     /// Processes that run
     Running,
     /// All processes
@@ -49,30 +49,30 @@ impl Command for List {
     const EXAMPLES: &'static [&'static str] = &["tsm list", "tsm list all --json", "tsm ls -v", "tsm list available"];
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let which = if self.all { Some(Which::All) } else { self.which };
+        let which = if self.all { Some(ListFilter::All) } else { self.which };
         match which {
-            Some(Which::Available) => services::list(cx, service::Which::Available, detail(cx)),
-            Some(Which::Enabled) => services::list(cx, service::Which::Enabled, detail(cx)),
-            None | Some(Which::Running | Which::All) => processes(which, cx),
+            Some(ListFilter::Available) => services::list(cx, service::ServiceSet::Available, detail(cx)),
+            Some(ListFilter::Enabled) => services::list(cx, service::ServiceSet::Enabled, detail(cx)),
+            None | Some(ListFilter::Running | ListFilter::All) => processes(which, cx),
         }
     }
 }
 
-fn detail(cx: &Cx) -> services::Detail {
-    if cx.verbose > 0 { services::Detail::All } else { services::Detail::Some }
+fn detail(cx: &Cx) -> services::ServiceDetail {
+    if cx.verbose > 0 { services::ServiceDetail::All } else { services::ServiceDetail::Some }
 }
 
-fn processes(which: Option<Which>, cx: &Cx) -> Result<Report, Fault> {
-    let mut all = Store::open(cx.paths).all()?;
-    control(cx, &|| cx.host.interrupted()).tend(&mut all);
+fn processes(which: Option<ListFilter>, cx: &Cx) -> Result<Report, Fault> {
+    let mut all = ProcessStore::open(cx.paths).all()?;
+    control(cx, &|| cx.host.interrupted()).reconcile(&mut all);
     let shown: Vec<&Process> = all.iter().filter(|process| is_shown(which, process)).collect();
-    let load = (cx.verbose > 0).then(|| Load::measure(cx));
+    let load = (cx.verbose > 0).then(|| UsageSample::measure(cx));
     let mut table = table(cx.verbose);
     if shown.iter().any(|process| process.health().is_some()) {
-        table = table.show("health", Show::Always);
+        table = table.with_visibility("health", Visibility::Always);
     }
     if shown.iter().any(|process| process.is_crash_looping(cx.host.now())) {
-        table = table.show("restarts", Show::Always);
+        table = table.with_visibility("restarts", Visibility::Always);
     }
     for process in &shown {
         table.row(row(process, cx.host.now(), load.as_ref()));
@@ -82,10 +82,10 @@ fn processes(which: Option<Which>, cx: &Cx) -> Result<Report, Fault> {
     Ok(if which.is_none() && stopped > 0 { report.note(format!("{stopped} stopped: tsm list all")) } else { report })
 }
 
-fn is_shown(which: Option<Which>, process: &Process) -> bool {
+fn is_shown(which: Option<ListFilter>, process: &Process) -> bool {
     match which {
         None => process.is_not_cleanly_stopped(),
-        Some(Which::Running) => process.is_running(),
+        Some(ListFilter::Running) => process.is_running(),
         Some(_) => true,
     }
 }
@@ -122,23 +122,23 @@ fn table(verbose: u8) -> Table {
     let mut table = Table::new(&COLUMNS.map(|(key, title, _)| (key, title)))
         .when_empty("No running services found.\nStart services with: tsm start <service-name>");
     for (key, _, from) in COLUMNS {
-        let show = if from <= verbose { Show::Always } else { Show::Never };
-        table = table.show(key, show);
+        let show = if from <= verbose { Visibility::Always } else { Visibility::Never };
+        table = table.with_visibility(key, show);
     }
     table
 }
 
-fn row(process: &Process, now: Timestamp, load: Option<&Load>) -> Vec<Cell> {
+fn row(process: &Process, now: Timestamp, load: Option<&UsageSample>) -> Vec<Cell> {
     let meta = &process.meta;
     let (cpu, memory) = match (load, process.pid()) {
         (Some(load), Some(pid)) => (Cell::from(load.cpu(pid)).text(format!("{:.1}%", load.cpu(pid))), load.memory(pid)),
-        _ => (Value::Nothing.into(), Value::Nothing),
+        _ => (Value::Null.into(), Value::Null),
     };
     let text = |text: &str| Value::from(Some(text).filter(|text| !text.is_empty())).into();
     vec![
         Value::from(process.id()).into(),
         Cell::from(process.name.as_str()).tone(Tone::Strong),
-        Value::from(process.environment_word()).into(),
+        Value::from(process.environment_label()).into(),
         Value::from(process.pid()).into(),
         Value::from(meta.port).into(),
         status(process, now, load.is_some()),
@@ -150,14 +150,14 @@ fn row(process: &Process, now: Timestamp, load: Option<&Load>) -> Vec<Cell> {
         text(&meta.process_type),
         text(&meta.cwd.to_string_lossy()),
         text(&redact::text(&meta.command)),
-        process.view.state.word().into(),
-        process.view.supervised.into(),
+        process.live.state.as_str().into(),
+        process.live.supervised.into(),
         text(&meta.run.environment),
         text(&meta.run.group),
         text(&meta.env_file),
         Value::from(started(process)).into(),
         last_exit(process).into(),
-        Value::from(process.damage.as_deref().or(process.unknown.as_deref())).into(),
+        Value::from(process.record_error.as_deref().or(process.unknown.as_deref())).into(),
         process.is_crash_looping(now).into(),
         Value::from(schedule::next(process, now)).into(),
     ]
@@ -165,101 +165,101 @@ fn row(process: &Process, now: Timestamp, load: Option<&Load>) -> Vec<Cell> {
 
 /// The word for how it is.
 pub(super) fn health(health: Option<&Health>) -> Cell {
-    let Some(health) = health else { return Value::Nothing.into() };
+    let Some(health) = health else { return Value::Null.into() };
     let tone = match health.status {
-        Wellness::Starting => Tone::Warn,
-        Wellness::Healthy => Tone::Good,
-        Wellness::Unhealthy => Tone::Bad,
+        HealthStatus::Starting => Tone::Warn,
+        HealthStatus::Healthy => Tone::Good,
+        HealthStatus::Unhealthy => Tone::Bad,
     };
-    Cell::from(health.status.word()).tone(tone)
+    Cell::from(health.status.as_str()).tone(tone)
 }
 
 /// The status with its meaning, and in detail what the three words of the published format leave out.
 pub(super) fn status(process: &Process, now: Timestamp, detailed: bool) -> Cell {
-    let (tone, text) = match process.view.state {
-        State::Online if !process.view.supervised => (Tone::Warn, "online, unsupervised".to_owned()),
-        State::Online if process.is_crash_looping(now) => (Tone::Bad, "online, crash loop".to_owned()),
-        State::Online => (Tone::Good, "online".to_owned()),
-        State::Starting => (Tone::Warn, "starting".to_owned()),
-        State::Stopping => (Tone::Warn, "stopping".to_owned()),
-        State::Stopped if process.has_succeeded() => (Tone::Dim, "succeeded".to_owned()),
-        State::Stopped => (Tone::Dim, "stopped".to_owned()),
-        State::Scheduled => scheduled(process, now),
-        State::Waiting => (Tone::Warn, waiting(process, now)),
-        State::Crashed if process.view.stalled => (Tone::Bad, "crashed, supervisor stopped".to_owned()),
-        State::Crashed => (Tone::Bad, "crashed".to_owned()),
-        State::Errored => (Tone::Bad, "errored".to_owned()),
-        State::Unknown => (Tone::Warn, "unknown".to_owned()),
+    let (tone, text) = match process.live.state {
+        ProcessState::Online if !process.live.supervised => (Tone::Warn, "online, unsupervised".to_owned()),
+        ProcessState::Online if process.is_crash_looping(now) => (Tone::Bad, "online, crash loop".to_owned()),
+        ProcessState::Online => (Tone::Good, "online".to_owned()),
+        ProcessState::Starting => (Tone::Warn, "starting".to_owned()),
+        ProcessState::Stopping => (Tone::Warn, "stopping".to_owned()),
+        ProcessState::Stopped if process.has_succeeded() => (Tone::Dim, "succeeded".to_owned()),
+        ProcessState::Stopped => (Tone::Dim, "stopped".to_owned()),
+        ProcessState::Scheduled => scheduled(process, now),
+        ProcessState::Waiting => (Tone::Warn, waiting(process, now)),
+        ProcessState::Crashed if process.live.stalled => (Tone::Bad, "crashed, supervisor stopped".to_owned()),
+        ProcessState::Crashed => (Tone::Bad, "crashed".to_owned()),
+        ProcessState::Errored => (Tone::Bad, "errored".to_owned()),
+        ProcessState::Unknown => (Tone::Warn, "unknown".to_owned()),
     };
-    let exit = process.meta.last_exit.as_ref().filter(|_| detailed && process.status() == Status::Crashed);
-    let text = exit.map_or(text.clone(), |exit| format!("{text} ({})", ends::told(exit)));
+    let exit = process.meta.last_exit.as_ref().filter(|_| detailed && process.status() == ProcessStatus::Crashed);
+    let text = exit.map_or(text.clone(), |exit| format!("{text} ({})", exit_text::describe_exit(exit)));
     Cell::from(status_word(process.status())).tone(tone).text(text)
 }
 
 fn waiting(process: &Process, now: Timestamp) -> String {
-    let left = Timestamp(process.meta.life.next_start_ms).since(now);
+    let left = Timestamp(process.meta.run_state.next_start_ms).since(now);
     let looping = if process.is_crash_looping(now) { ", crash loop" } else { "" };
-    if left.is_zero() { format!("waiting{looping}") } else { format!("waiting {}{looping}", Span(left)) }
+    if left.is_zero() { format!("waiting{looping}") } else { format!("waiting {}{looping}", HumanDuration(left)) }
 }
 
 /// When it is due; what went wrong the last time is not hidden.
 fn scheduled(process: &Process, now: Timestamp) -> (Tone, String) {
-    let next = schedule::in_words(process, now).map(|next| format!(", next at {next}")).unwrap_or_default();
-    match process.meta.last_exit.as_ref().filter(|exit| !exit.how.is_success()) {
-        Some(exit) => (Tone::Bad, format!("scheduled{next} (last: {})", ends::told(exit))),
+    let next = schedule::describe(process, now).map(|next| format!(", next at {next}")).unwrap_or_default();
+    match process.meta.last_exit.as_ref().filter(|exit| !exit.status.is_success()) {
+        Some(exit) => (Tone::Bad, format!("scheduled{next} (last: {})", exit_text::describe_exit(exit))),
         None => (Tone::Dim, format!("scheduled{next}")),
     }
 }
 
 /// The word of the published format.
-pub(super) fn status_word(status: Status) -> &'static str {
+pub(super) fn status_word(status: ProcessStatus) -> &'static str {
     match status {
-        Status::Online => "online",
-        Status::Stopped => "stopped",
-        Status::Crashed => "crashed",
-        Status::Unknown => "unknown",
+        ProcessStatus::Online => "online",
+        ProcessStatus::Stopped => "stopped",
+        ProcessStatus::Crashed => "crashed",
+        ProcessStatus::Unknown => "unknown",
     }
 }
 
 /// Whole seconds in data.
 pub(super) fn uptime(process: &Process, now: Timestamp) -> Cell {
-    let Some(span) = process.uptime(now) else { return Value::Nothing.into() };
-    Cell::from(Duration::from_secs(span.as_secs())).text(Span(span).to_string())
+    let Some(span) = process.uptime(now) else { return Value::Null.into() };
+    Cell::from(Duration::from_secs(span.as_secs())).text(HumanDuration(span).to_string())
 }
 
 /// When the child that lives was started.
 pub(super) fn started(process: &Process) -> Option<Timestamp> {
-    process.pid().map(|_| Timestamp(process.meta.life.started_ms)).filter(|time| time.0 > 0)
+    process.pid().map(|_| Timestamp(process.meta.run_state.started_ms)).filter(|time| time.0 > 0)
 }
 
 /// How the last life ended.
 pub(super) fn last_exit(process: &Process) -> Value {
-    let Some(exit) = &process.meta.last_exit else { return Value::Nothing };
+    let Some(exit) = &process.meta.last_exit else { return Value::Null };
     Value::Record(vec![
-        ("reason".to_owned(), ends::told(exit).into()),
-        ("code".to_owned(), ends::code(exit.how).into()),
-        ("signal".to_owned(), ends::signal_number(exit.how).into()),
-        ("cause".to_owned(), Value::from(exit.origin.map(|origin| ends::cause_word(origin.cause)))),
+        ("reason".to_owned(), exit_text::describe_exit(exit).into()),
+        ("code".to_owned(), exit_text::code(exit.status).into()),
+        ("signal".to_owned(), exit_text::signal_number(exit.status).into()),
+        ("cause".to_owned(), Value::from(exit.origin.map(|origin| exit_text::cause_text(origin.cause)))),
         ("at".to_owned(), Timestamp(exit.at_ms).into()),
-        ("lived".to_owned(), Duration::from_millis(exit.lived_ms).into()),
+        ("lived".to_owned(), Duration::from_millis(exit.uptime_ms).into()),
     ])
 }
 
 /// What process trees use, measured over a moment.
-pub(super) struct Load {
-    before: Census,
-    after: Census,
+pub(super) struct UsageSample {
+    before: ProcessTable,
+    after: ProcessTable,
     span: Duration,
 }
 
 /// How long is measured.
-const MEASURED: Duration = Duration::from_millis(100);
+const SAMPLE_TIME: Duration = Duration::from_millis(100);
 
-impl Load {
+impl UsageSample {
     pub(super) fn measure(cx: &Cx) -> Self {
-        let (before, begun) = (Census::take(), cx.host.now());
-        let _ = cx.host.pause(MEASURED);
-        Self { before, after: Census::take(), span: cx.host.now().since(begun).max(Duration::from_millis(1)) }
+        let (before, begun) = (ProcessTable::snapshot(), cx.host.now());
+        let _ = cx.host.sleep(SAMPLE_TIME);
+        Self { before, after: ProcessTable::snapshot(), span: cx.host.now().since(begun).max(Duration::from_millis(1)) }
     }
 
     /// Percent of one processor.

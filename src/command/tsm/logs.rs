@@ -7,16 +7,16 @@ pub mod rotate;
 
 use std::path::Path;
 
-use super::targets::{NONE, Targets};
+use super::process_args::{NO_PROCESSES, Targets};
 use crate::base::fault::Fault;
-use crate::base::moment::Moment;
+use crate::base::time_spec::TimeSpec;
 use crate::command::argument::ProcessTarget;
 use crate::command::{Command, Cx, Effect};
-use crate::report::{Follow, Report, Row};
+use crate::report::{OutputRow, Report, RowStream};
 use crate::sys::signal;
-use crate::tsm::logs::{self, Follower, Query, Source, Stream};
-use crate::tsm::store::{Process, Store};
-use lines::{Face, Labels, Rows};
+use crate::tsm::logs::{self, Follower, LogSource, Query, StreamKind};
+use crate::tsm::store::{Process, ProcessStore};
+use lines::{FollowRows, LineFormat, LineFormatter};
 
 /// Show what processes said, both streams in the order of time
 ///
@@ -45,18 +45,18 @@ pub struct Logs {
     #[arg(long)]
     delta: bool,
     #[command(flatten)]
-    wanted: Wanted,
+    wanted: LogFilter,
 }
 
 /// Which lines are meant.
 #[derive(Debug, clap::Args)]
-struct Wanted {
+struct LogFilter {
     /// Only from then on: 10m, 14:05, 2026-11-20, 2026-11-20T14:05:00Z
     #[arg(long, value_name = "TIME")]
-    since: Option<Moment>,
+    since: Option<TimeSpec>,
     /// Only until then
     #[arg(long, value_name = "TIME")]
-    until: Option<Moment>,
+    until: Option<TimeSpec>,
     /// Only lines in which this regular expression is found
     #[arg(long, value_name = "RE")]
     grep: Option<regex::bytes::Regex>,
@@ -69,7 +69,7 @@ struct Wanted {
 }
 
 /// How many lines are shown when nothing is said about it.
-const LINES: usize = 50;
+const DEFAULT_LINES: usize = 50;
 
 impl Command for Logs {
     const NAME: &'static str = "tsm logs";
@@ -87,31 +87,37 @@ impl Command for Logs {
         let streams = self.wanted.streams();
         let sources = sources(&targets.processes, &streams);
         let query = self.query(cx);
-        let face = Face { times: self.timestamps, delta: self.delta, named: targets.several, zone: cx.console.zone() };
+        let face = LineFormat {
+            times: self.timestamps,
+            delta: self.delta,
+            with_name: targets.several,
+            zone: cx.console.zone(),
+        };
         if self.follow && !self.nostream {
             // What leads nowhere would be said only at the end of what has none.
             if !targets.faults.is_empty() {
                 return Err(targets.faults.remove(0));
             }
-            if targets.none() {
-                return Ok(Report::of(Vec::<Row>::new()).note(NONE));
+            if targets.is_empty() {
+                return Ok(Report::of(Vec::<OutputRow>::new()).note(NO_PROCESSES));
             }
             let mut follower = Follower::start(&sources, &query, signal::interrupted)?;
             if targets.all {
-                follower = follower.searching(search(Store::open(cx.paths), streams));
+                follower = follower.searching(search(ProcessStore::open(cx.paths), streams));
             }
-            return Ok(Report::of(Follow { rows: Box::new(Rows::of(follower, face, query)) }));
+            return Ok(Report::of(RowStream { rows: Box::new(FollowRows::new(follower, face, query)) }));
         }
-        let mut labels = Labels::of(&sources, face);
+        let mut labels = LineFormatter::new(&sources, face);
         let lines = logs::select(&sources, &query)?;
         // An unfinished line may not match.
-        let rows: Vec<Row> = lines.iter().filter(|line| query.matches(line)).map(|line| labels.row(line)).collect();
+        let rows: Vec<OutputRow> =
+            lines.iter().filter(|line| query.matches(line)).map(|line| labels.row(line)).collect();
         let silent = rows.is_empty() && !targets.processes.is_empty();
-        let none = targets.none();
+        let none = targets.is_empty();
         let mut report = Report::of(rows);
         report.faults = targets.faults;
         Ok(match (none, silent) {
-            (true, _) => report.note(NONE),
+            (true, _) => report.note(NO_PROCESSES),
             (_, true) => report.note("(empty)"),
             _ => report,
         })
@@ -122,25 +128,26 @@ impl Logs {
     fn query(&self, cx: &Cx) -> Query {
         let mut query = self.wanted.query(cx);
         let in_time = query.since_ns.is_some() || query.until_ns.is_some();
-        query.count = self.lines.or((!in_time).then_some(LINES));
+        query.count = self.lines.or((!in_time).then_some(DEFAULT_LINES));
         query
     }
 }
 
-impl Wanted {
-    fn streams(&self) -> Vec<Stream> {
-        let wanted = |stream: &Stream| match stream {
-            Stream::Out => self.out || !self.err,
-            Stream::Err => self.err || !self.out,
+impl LogFilter {
+    fn streams(&self) -> Vec<StreamKind> {
+        let wanted = |stream: &StreamKind| match stream {
+            StreamKind::Out => self.out || !self.err,
+            StreamKind::Err => self.err || !self.out,
         };
-        [Stream::Out, Stream::Err].into_iter().filter(wanted).collect()
+        [StreamKind::Out, StreamKind::Err].into_iter().filter(wanted).collect()
     }
 
     /// All lines that are wanted.
     fn query(&self, cx: &Cx) -> Query {
         let (now, zone) = (cx.host.now(), cx.console.zone());
-        let ns =
-            |moment: &Moment| i64::try_from(moment.resolve(now, &zone).0).unwrap_or(i64::MAX).saturating_mul(1_000_000);
+        let ns = |moment: &TimeSpec| {
+            i64::try_from(moment.resolve(now, &zone).0).unwrap_or(i64::MAX).saturating_mul(1_000_000)
+        };
         Query {
             since_ns: self.since.as_ref().map(ns),
             until_ns: self.until.as_ref().map(ns),
@@ -151,14 +158,14 @@ impl Wanted {
 }
 
 /// The logs of processes.
-fn sources(processes: &[Process], streams: &[Stream]) -> Vec<Source> {
+fn sources(processes: &[Process], streams: &[StreamKind]) -> Vec<LogSource> {
     let of = |process: &Process| {
-        let source = |stream: &Stream| Source {
+        let source = |stream: &StreamKind| LogSource {
             process: process.name.clone(),
             stream: *stream,
             log: match stream {
-                Stream::Out => process.out_log(),
-                Stream::Err => process.err_log(),
+                StreamKind::Out => process.out_log(),
+                StreamKind::Err => process.err_log(),
             },
         };
         streams.iter().map(source).collect::<Vec<_>>()
@@ -167,7 +174,7 @@ fn sources(processes: &[Process], streams: &[Stream]) -> Vec<Source> {
 }
 
 /// The logs of all processes there are at the time of each call.
-fn search(store: Store, streams: Vec<Stream>) -> impl FnMut() -> Vec<Source> {
+fn search(store: ProcessStore, streams: Vec<StreamKind>) -> impl FnMut() -> Vec<LogSource> {
     let mut known = Vec::new();
     move || {
         // Records are read only of those that are new.

@@ -1,23 +1,23 @@
 //! `tsm monitor`
 
-mod watching;
+mod triggers;
 
 use std::time::{Duration, Instant};
 
 use super::list::{health, status, uptime};
-use super::targets::Targets;
+use super::process_args::Targets;
 use crate::base::environment::EnvRef;
-use crate::base::fault::{Fault, Kind};
+use crate::base::fault::{Fault, FaultKind};
 use crate::base::size;
-use crate::base::time::{Span, Timestamp};
+use crate::base::time::{HumanDuration, Timestamp};
 use crate::command::argument::ProcessTarget;
 use crate::command::{Command, Cx, Effect};
-use crate::report::screen::{Picture, Scene, Screen};
-use crate::report::{Cell, Next, Report, Sentence, Table, Tone, Value};
-use crate::sys::process::Census;
-use crate::tsm::logs::{self, Query, Source, Stream};
+use crate::report::screen::{Screen, ScreenSource, Snapshot};
+use crate::report::{Cell, FollowUp, Message, Report, Table, Tone, Value};
+use crate::sys::process::ProcessTable;
+use crate::tsm::logs::{self, LogSource, Query, StreamKind};
 use crate::tsm::resolve;
-use crate::tsm::store::{Process, Store};
+use crate::tsm::store::{Process, ProcessStore};
 
 /// Watch processes on the whole screen: what they use, and what they say
 ///
@@ -29,7 +29,7 @@ pub struct Monitor {
     targets: Vec<ProcessTarget>,
     /// The pause between two looks, at least 100ms
     #[arg(short = 'n', long, value_name = "SPAN", default_value = "1s")]
-    every: Span,
+    every: HumanDuration,
     /// Print what is to be seen now, and return
     #[arg(long)]
     once: bool,
@@ -39,7 +39,7 @@ pub struct Monitor {
 }
 
 /// The shortest pause between two looks.
-const SHORTEST: Duration = Duration::from_millis(100);
+const MIN_INTERVAL: Duration = Duration::from_millis(100);
 
 impl Command for Monitor {
     const NAME: &'static str = "tsm monitor";
@@ -51,63 +51,63 @@ impl Command for Monitor {
         if self.triggers { Effect::Write } else { Effect::Read }
     }
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
-        if self.triggers { Ok(Targets::look_up(&self.targets, cx)?.environments()) } else { Ok(Vec::new()) }
+    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+        if self.triggers { Ok(Targets::find_read_only(&self.targets, cx)?.environments()) } else { Ok(Vec::new()) }
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        if self.every.0 < SHORTEST {
+        if self.every.0 < MIN_INTERVAL {
             return Err(
-                Fault::usage(format!("every {} is too often", self.every)).advise("100ms is the shortest pause")
+                Fault::usage(format!("every {} is too often", self.every)).with_advice("100ms is the shortest pause")
             );
         }
         if self.triggers {
-            return watching::report(&self.targets, cx);
+            return triggers::report(&self.targets, cx);
         }
         let words: Vec<String> = self.targets.into_iter().map(|target| target.0).collect();
-        let mut scene = Processes { store: Store::open(cx.paths), words, before: None };
+        let mut scene = ProcessMonitor { store: ProcessStore::open(cx.paths), words, previous: None };
         if self.once {
-            scene.before = Some((Census::take(), Instant::now()));
-            let _ = cx.host.pause(SHORTEST);
-            return Ok(Report::of(scene.look(cx.host.now(), None, 0)?.table));
+            scene.previous = Some((ProcessTable::snapshot(), Instant::now()));
+            let _ = cx.host.sleep(MIN_INTERVAL);
+            return Ok(Report::of(scene.snapshot(cx.host.now(), None, 0)?.table));
         }
         if !cx.console.is_terminal() {
-            return Err(Fault::new(Kind::Failed, "the monitor needs a terminal")
-                .advise("`tsm monitor --once` prints what is to be seen now"));
+            return Err(Fault::new(FaultKind::Failed, "the monitor needs a terminal")
+                .with_advice("`tsm monitor --once` prints what is to be seen now"));
         }
-        Ok(Report::then(Next::Screen(Screen { every: self.every.0, scene: Box::new(scene) })))
+        Ok(Report::then(FollowUp::Screen(Screen { interval: self.every.0, source: Box::new(scene) })))
     }
 }
 
 /// Managed processes, looked at again and again.
-struct Processes {
-    store: Store,
+struct ProcessMonitor {
+    store: ProcessStore,
     /// Which of them; all if empty.
     words: Vec<String>,
     /// What was used until the last look.
-    before: Option<(Census, Instant)>,
+    previous: Option<(ProcessTable, Instant)>,
 }
 
-impl Scene for Processes {
-    fn look(&mut self, now: Timestamp, chosen: Option<&str>, lines: usize) -> Result<Picture, Fault> {
+impl ScreenSource for ProcessMonitor {
+    fn snapshot(&mut self, now: Timestamp, chosen: Option<&str>, lines: usize) -> Result<Snapshot, Fault> {
         let all = self.store.all()?;
         let words: Vec<&str> = self.words.iter().map(String::as_str).collect();
-        let shown = if words.is_empty() { all.iter().collect() } else { found(&words, &all)? };
-        let (census, at) = (Census::take(), Instant::now());
-        let used = self.before.as_ref().map(|(before, then)| (before, at - *then));
+        let shown = if words.is_empty() { all.iter().collect() } else { find_processes(&words, &all)? };
+        let (census, at) = (ProcessTable::snapshot(), Instant::now());
+        let used = self.previous.as_ref().map(|(before, then)| (before, at - *then));
         let mut table = Table::new(&COLUMNS).when_empty("No running services found.");
         for process in &shown {
             table.row(row(process, now, (&census, used)));
         }
         let said = chosen.and_then(|name| shown.iter().find(|process| process.name.as_str() == name));
         let lines = said.map_or(Ok(Vec::new()), |process| last_lines(process, lines))?;
-        self.before = Some((census, at));
-        Ok(Picture { table, lines })
+        self.previous = Some((census, at));
+        Ok(Snapshot { table, lines })
     }
 }
 
-fn found<'a>(words: &[&str], all: &'a [Process]) -> Result<Vec<&'a Process>, Fault> {
-    let mut resolved = resolve::resolve(words, all, resolve::Precision::Part);
+fn find_processes<'a>(words: &[&str], all: &'a [Process]) -> Result<Vec<&'a Process>, Fault> {
+    let mut resolved = resolve::resolve(words, all, resolve::Precision::Partial);
     if resolved.processes.is_empty() && !resolved.missing.is_empty() {
         return Err(resolved.missing.remove(0).into());
     }
@@ -128,27 +128,31 @@ const COLUMNS: [(&str, &str); 11] = [
     ("uptime", "UPTIME"),
 ];
 
-fn row(process: &Process, now: Timestamp, (census, used): (&Census, Option<(&Census, Duration)>)) -> Vec<Cell> {
+fn row(
+    process: &Process,
+    now: Timestamp,
+    (census, used): (&ProcessTable, Option<(&ProcessTable, Duration)>),
+) -> Vec<Cell> {
     let pid = process.pid();
     let cpu = pid.zip(used).map(|(pid, (before, span))| (census.cpu_since(before, pid, span) * 10.0).round() / 10.0);
     let memory = pid.map(|pid| census.resident(pid));
     vec![
-        texted(Value::from(process.id())),
+        cell_with_text(Value::from(process.id())),
         Cell::from(process.name.as_str()).text(process.name.as_str()).tone(Tone::Strong),
-        texted(Value::from(process.environment_word())),
+        cell_with_text(Value::from(process.environment_label())),
         status(process, now, true),
-        texted(health(process.health().as_ref())),
-        texted(Value::from(process.pid())),
-        texted(Value::from(process.meta.port)),
+        cell_with_text(health(process.health().as_ref())),
+        cell_with_text(Value::from(process.pid())),
+        cell_with_text(Value::from(process.meta.port)),
         Cell::from(cpu).text(cpu.map_or("-".to_owned(), |cpu| format!("{cpu:.1}%"))),
-        Cell::from(memory.map_or(Value::Nothing, Value::Bytes)).text(memory.map_or("-".to_owned(), size::brief)),
-        texted(process.meta.restarts),
-        texted(uptime(process, now)),
+        Cell::from(memory.map_or(Value::Null, Value::Bytes)).text(memory.map_or("-".to_owned(), size::human_readable)),
+        cell_with_text(process.meta.restarts),
+        cell_with_text(uptime(process, now)),
     ]
 }
 
 /// A cell with a text for people, also where there is nothing.
-fn texted(cell: impl Into<Cell>) -> Cell {
+fn cell_with_text(cell: impl Into<Cell>) -> Cell {
     let cell = cell.into();
     let text = match (&cell.text, &cell.value) {
         (Some(text), _) | (None, Value::Text(text)) => text.clone(),
@@ -158,13 +162,13 @@ fn texted(cell: impl Into<Cell>) -> Cell {
     cell.text(text)
 }
 
-fn last_lines(process: &Process, count: usize) -> Result<Vec<Sentence>, Fault> {
-    let source = |stream, log| Source { process: process.name.clone(), stream, log };
-    let sources = [source(Stream::Out, process.out_log()), source(Stream::Err, process.err_log())];
+fn last_lines(process: &Process, count: usize) -> Result<Vec<Message>, Fault> {
+    let source = |stream, log| LogSource { process: process.name.clone(), stream, log };
+    let sources = [source(StreamKind::Out, process.out_log()), source(StreamKind::Err, process.err_log())];
     let lines = logs::select(&sources, &Query::last(count))?;
-    let sentence = |line: &logs::Line| {
-        let tone = if sources[line.source].stream == Stream::Err { Tone::Warn } else { Tone::Plain };
-        Sentence::new(String::from_utf8_lossy(&line.bytes)).tone(tone)
+    let sentence = |line: &logs::LogLine| {
+        let tone = if sources[line.source].stream == StreamKind::Err { Tone::Warn } else { Tone::Plain };
+        Message::new(String::from_utf8_lossy(&line.bytes)).tone(tone)
     };
     Ok(lines.iter().map(sentence).collect())
 }

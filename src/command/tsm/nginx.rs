@@ -3,19 +3,19 @@
 use std::path::{Path, PathBuf};
 
 use crate::base::environment::EnvRef;
-use crate::base::fault::{Fault, Kind};
+use crate::base::fault::{Fault, FaultKind};
 use crate::base::name::ProcessName;
 use crate::command::argument::{FilePath, ProcessTarget};
 use crate::command::{Command, Cx, Effect};
-use crate::report::{Block, Cell, Fields, Report, Sentence, Tone, Value};
-use crate::tsm::nginx::{Certificate, Nginx, Over, Site};
+use crate::report::{Block, Cell, Fields, Message, Report, Tone, Value};
+use crate::tsm::nginx::{Certificate, Nginx, OverwriteEdited, Site};
 use crate::tsm::resolve::resolve_one;
 use crate::tsm::resolve::{Precision, resolve};
-use crate::tsm::store::{Process, Store};
+use crate::tsm::store::{Process, ProcessStore};
 
 /// What a site is made of.
 #[derive(Debug, clap::Args)]
-struct Wanted {
+struct SiteArgs {
     /// The process: id, name, the beginning or a part of a name
     target: ProcessTarget,
     /// Its domain; may be repeated; every domain if left out
@@ -32,13 +32,13 @@ struct Wanted {
     key: Option<FilePath>,
 }
 
-impl Wanted {
+impl SiteArgs {
     fn site(&self, cx: &Cx) -> Result<Site, Fault> {
         let (process, processes) = instances(&self.target, cx)?;
         let ports: Vec<u16> = processes.iter().filter_map(|process| process.meta.port).collect();
         if ports.is_empty() {
             let message = format!("`{process}` has no port to which a site could lead");
-            return Err(Fault::new(Kind::Failed, message).advise(format!("tsm start --port N {process}")));
+            return Err(Fault::new(FaultKind::Failed, message).with_advice(format!("tsm start --port N {process}")));
         }
         let path = |file: &FilePath| cx.host.cwd().join(&file.0);
         let certificate = self.certificate.as_ref().zip(self.key.as_ref());
@@ -53,7 +53,7 @@ impl Wanted {
 #[derive(Debug, clap::Args)]
 pub struct Generate {
     #[command(flatten)]
-    wanted: Wanted,
+    wanted: SiteArgs,
 }
 
 impl Command for Generate {
@@ -70,18 +70,18 @@ impl Command for Generate {
             ("ports".to_owned(), Value::List(site.ports.iter().map(|port| (*port).into()).collect())),
             ("text".to_owned(), text.as_str().into()),
         ];
-        Ok(Report::of(Block::Written { text, data: Value::Record(data) }))
+        Ok(Report::of(Block::TextWithData { text, data: Value::Record(data) }))
     }
 }
 
 /// Put a site for a process into nginx, check it with `nginx -t`, and have nginx take it over
 ///
-/// The site is written to `/etc/nginx/sites-available` and linked; TETRA_NGINX_DIR and TETRA_NGINX name another folder and program. If
+/// The site is written to `/etc/nginx/sites-available` and linked; TETRA_NGINX_DIR and TETRA_NGINX name another directory and program. If
 /// nginx rejects it, everything is as it was (exit code 14). A site that was edited by hand is kept (exit code 21).
 #[derive(Debug, clap::Args)]
 pub struct Install {
     #[command(flatten)]
-    wanted: Wanted,
+    wanted: SiteArgs,
     /// Replace a site that was edited by hand
     #[arg(long)]
     force: bool,
@@ -92,7 +92,7 @@ impl Command for Install {
     const EFFECT: Effect = Effect::Write;
     const EXAMPLES: &'static [&'static str] = &["tsm nginx install api --domain api.example.org"];
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         Ok(instances(&self.wanted.target, cx)?.1.iter().flat_map(Process::environments).collect())
     }
 
@@ -102,13 +102,15 @@ impl Command for Install {
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let site = self.wanted.site(cx)?;
-        let done = nginx(cx).install(&site, over(self.force))?;
+        let done = nginx(cx).install(&site, overwrite(self.force))?;
         let path = done.path.display().to_string();
         let (action, text) = match done.changed {
-            true => ("installed", format!("tsm: {path} leads to port {} of '{}'", listed(&site.ports), site.process)),
+            true => {
+                ("installed", format!("tsm: {path} leads to port {} of '{}'", join_ports(&site.ports), site.process))
+            }
             false => ("kept", format!("tsm: {path} is there already, the same")),
         };
-        Ok(said(text, &site.process, path, (action, done.reloaded)))
+        Ok(result_report(text, &site.process, path, (action, done.reloaded)))
     }
 }
 
@@ -127,16 +129,16 @@ impl Command for Uninstall {
     const EFFECT: Effect = Effect::Destroy;
     const EXAMPLES: &'static [&'static str] = &["tsm nginx uninstall api"];
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         // A site may outlive its process.
         Ok(find(&self.target, cx).map(|process| process.environments()).unwrap_or_default())
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let process = named(&self.target, cx)?;
-        let done = nginx(cx).uninstall(&process, over(self.force))?;
+        let process = process_name(&self.target, cx)?;
+        let done = nginx(cx).uninstall(&process, overwrite(self.force))?;
         let path = done.path.display().to_string();
-        Ok(said(format!("tsm: removed {path}"), &process, path, ("removed", done.reloaded)))
+        Ok(result_report(format!("tsm: removed {path}"), &process, path, ("removed", done.reloaded)))
     }
 }
 
@@ -157,20 +159,20 @@ impl Command for Status {
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let (name, processes) = match instances(&self.target, cx) {
             Ok(found) => found,
-            Err(_) => (named(&self.target, cx)?, Vec::new()),
+            Err(_) => (process_name(&self.target, cx)?, Vec::new()),
         };
-        let state = nginx(cx).state(&name)?;
+        let state = nginx(cx).status(&name)?;
         let own: Vec<u16> = processes.iter().filter_map(|process| process.meta.port).collect();
         let (verdict, well) = match () {
             () if !state.installed => ("not installed", false),
             () if state.objection.is_some() => ("nginx objects", false),
             () if !state.enabled => ("not enabled", false),
             () if own.is_empty() => ("the process is gone", false),
-            () if !same(&state.ports, &own) => ("leads to another port", false),
+            () if !same_ports(&state.ports, &own) => ("leads to another port", false),
             () => ("in place", true),
         };
         let fields = Fields::titled(format!("Site of {name}"))
-            .hidden("process", name.as_str())
+            .json_only("process", name.as_str())
             .with("status", Cell::from(verdict).tone(if well { Tone::Good } else { Tone::Bad }))
             .with("file", state.path.display().to_string())
             .with("installed", state.installed)
@@ -180,36 +182,36 @@ impl Command for Status {
                 "port",
                 match state.ports.as_slice() {
                     [] | [_] => Cell::from(Value::from(state.ports.first().copied())),
-                    several => Cell::from(Value::from(several.first().copied())).text(listed(several)),
+                    several => Cell::from(Value::from(several.first().copied())).text(join_ports(several)),
                 },
             )
             .with("process_port", Value::from(own.first().copied()))
-            .hidden("ports", Value::List(state.ports.iter().map(|port| (*port).into()).collect()))
+            .json_only("ports", Value::List(state.ports.iter().map(|port| (*port).into()).collect()))
             .with("running", processes.iter().any(Process::is_running))
             .with("objection", Value::from(state.objection));
-        Ok(Report { says_no: !well, ..Report::of(super::info::without_blanks(fields)) })
+        Ok(Report { check_failed: !well, ..Report::of(super::info::drop_empty(fields)) })
     }
 }
 
 /// The nginx of this machine, or the one that the variables name.
 fn nginx<'a>(cx: &'a Cx) -> Nginx<'a> {
-    let folder = cx.host.variable("TETRA_NGINX_DIR").map(|folder| cx.host.cwd().join(folder));
+    let directory = cx.host.variable("TETRA_NGINX_DIR").map(|directory| cx.host.cwd().join(directory));
     Nginx {
-        elsewhere: folder.is_some(),
-        folder: folder.unwrap_or_else(|| PathBuf::from("/etc/nginx")),
+        elsewhere: directory.is_some(),
+        dir: directory.unwrap_or_else(|| PathBuf::from("/etc/nginx")),
         program: cx.host.variable("TETRA_NGINX").unwrap_or("nginx").to_owned(),
         host: cx.host,
     }
 }
 
-fn over(force: bool) -> Over {
-    if force { Over::Replace } else { Over::Keep }
+fn overwrite(force: bool) -> OverwriteEdited {
+    if force { OverwriteEdited::Replace } else { OverwriteEdited::Keep }
 }
 
 /// The process that is meant, or the group of instances, under its name.
 fn instances(target: &ProcessTarget, cx: &Cx) -> Result<(ProcessName, Vec<Process>), Fault> {
-    let all = Store::open(cx.paths).all()?;
-    let mut found = resolve(&[&target.0], &all, Precision::Part);
+    let all = ProcessStore::open(cx.paths).all()?;
+    let mut found = resolve(&[&target.0], &all, Precision::Partial);
     if let Some(error) = found.missing.pop() {
         return Err(error.into());
     }
@@ -223,12 +225,12 @@ fn instances(target: &ProcessTarget, cx: &Cx) -> Result<(ProcessName, Vec<Proces
     }
 }
 
-fn listed(ports: &[u16]) -> String {
+fn join_ports(ports: &[u16]) -> String {
     ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// The order of servers means nothing.
-fn same(left: &[u16], right: &[u16]) -> bool {
+fn same_ports(left: &[u16], right: &[u16]) -> bool {
     let (mut left, mut right) = (left.to_vec(), right.to_vec());
     left.sort_unstable();
     right.sort_unstable();
@@ -236,20 +238,25 @@ fn same(left: &[u16], right: &[u16]) -> bool {
 }
 
 fn find(target: &ProcessTarget, cx: &Cx) -> Result<Process, Fault> {
-    let all = Store::open(cx.paths).all()?;
+    let all = ProcessStore::open(cx.paths).all()?;
     Ok(resolve_one(&target.0, &all)?.clone())
 }
 
 /// The process that is meant; a site may outlive its process.
-fn named(target: &ProcessTarget, cx: &Cx) -> Result<ProcessName, Fault> {
+fn process_name(target: &ProcessTarget, cx: &Cx) -> Result<ProcessName, Fault> {
     match find(target, cx) {
         Ok(process) => Ok(process.name),
         Err(fault) => target.0.parse().map_err(|_| fault),
     }
 }
 
-fn said(text: String, process: &ProcessName, path: String, (action, reloaded): (&'static str, bool)) -> Report {
-    let sentence = Sentence::new(text)
+fn result_report(
+    text: String,
+    process: &ProcessName,
+    path: String,
+    (action, reloaded): (&'static str, bool),
+) -> Report {
+    let sentence = Message::new(text)
         .with("process", process.as_str())
         .with("file", path)
         .with("action", action)

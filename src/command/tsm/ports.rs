@@ -1,16 +1,16 @@
 //! `tsm ports` and its verbs.
 
 pub mod assign;
-pub mod carry;
-pub mod contest;
-pub mod look;
+pub mod conflicts;
+pub mod list;
 pub mod scan;
+pub mod transfer;
 
 use crate::base::fault::Fault;
 use crate::command::Cx;
-use crate::tsm::store::{Process, Store};
+use crate::tsm::store::{Process, ProcessStore};
 
 /// All processes, as they are; nothing is changed.
 fn processes(cx: &Cx) -> Result<Vec<Process>, Fault> {
-    Ok(Store::open(cx.paths).all()?)
+    Ok(ProcessStore::open(cx.paths).all()?)
 }

@@ -1,22 +1,22 @@
 //! `tsm restart` and `tsm reload`
 
 use super::limits;
-use super::targets::Targets;
+use super::process_args::Targets;
 use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::command::argument::ProcessTarget;
-use crate::command::secrets::opener;
-use crate::command::tsm::start::amid;
+use crate::command::secrets::unsealer;
+use crate::command::tsm::start::start_context_with;
 use crate::command::{Command, Cx, Effect};
-use crate::report::{Report, Sentence, Tone, Value};
-use crate::supervise::meta::State;
+use crate::report::{Message, Report, Tone, Value};
+use crate::supervise::meta::ProcessState;
 use crate::tsm::control::Control;
-use crate::tsm::ends;
-use crate::tsm::keep::Strategy;
-use crate::tsm::restart::{Manner, Risen};
-use crate::tsm::start::{Environ, Patience, Starter};
-use crate::tsm::store::{Process, Store};
-use crate::tsm::watch::Seen;
+use crate::tsm::exit_text;
+use crate::tsm::options::Strategy;
+use crate::tsm::readiness::Readiness;
+use crate::tsm::restart::{RestartOptions, Restarted};
+use crate::tsm::start::{Environ, StartDeps, WaitFor};
+use crate::tsm::store::{Process, ProcessStore};
 
 /// Restart processes and wait until they are up
 ///
@@ -41,18 +41,18 @@ impl Command for Restart {
     const EFFECT: Effect = Effect::Write;
     const EXAMPLES: &'static [&'static str] = &["tsm restart 0", "tsm restart api web", "tsm restart *"];
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
-        Ok(Targets::look_up(&self.targets, cx)?.environments())
+    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+        Ok(Targets::find_read_only(&self.targets, cx)?.environments())
     }
 
     fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
-        Ok(Some(Targets::look_up(&self.targets, cx)?.plan()))
+        Ok(Some(Targets::find_read_only(&self.targets, cx)?.plan()))
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let mut targets = Targets::find(&self.targets, cx)?;
         let report = targets.report();
-        let rests = |process: &Process| matches!(process.view.state, State::Stopped | State::Scheduled);
+        let rests = |process: &Process| matches!(process.live.state, ProcessState::Stopped | ProcessState::Scheduled);
         let words: Vec<&str> = self.targets.iter().map(|word| word.0.as_str()).collect();
         let is_meant = |process: &Process| {
             let id = process.id().map(|id| id.to_string());
@@ -65,10 +65,10 @@ impl Command for Restart {
             let beside = targets.all || !group.is_empty() && runs.contains(group);
             !rests(process) || !beside || is_meant(process)
         });
-        let patience = if self.no_wait { Patience::UntilItRuns } else { Patience::UntilItIsReady };
-        let manner = Manner { strategy: None, environ: environ(self.update_env) };
-        let report = carry_out(report, &go, manner, patience, cx)?;
-        Ok(left_alone(report, &stay))
+        let patience = if self.no_wait { WaitFor::Spawn } else { WaitFor::Ready };
+        let manner = RestartOptions { strategy: None, environ: environ(self.update_env) };
+        let report = restart_all(report, &go, manner, patience, cx)?;
+        Ok(note_skipped(report, &stay))
     }
 }
 
@@ -91,29 +91,29 @@ impl Command for Reload {
     const EFFECT: Effect = Effect::Write;
     const EXAMPLES: &'static [&'static str] = &["tsm reload api", "tsm reload *"];
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
-        Ok(Targets::look_up(&self.targets, cx)?.environments())
+    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+        Ok(Targets::find_read_only(&self.targets, cx)?.environments())
     }
 
     fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
-        Ok(Some(Targets::look_up(&self.targets, cx)?.plan()))
+        Ok(Some(Targets::find_read_only(&self.targets, cx)?.plan()))
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let mut targets = Targets::find(&self.targets, cx)?;
         let report = targets.report();
         let (go, stay): (Vec<Process>, Vec<Process>) = targets.processes.drain(..).partition(Process::is_running);
-        let manner = Manner { strategy: Some(Strategy::Rolling), environ: environ(self.update_env) };
-        let report = carry_out(report, &go, manner, Patience::UntilItIsReady, cx)?;
-        Ok(left_alone(report, &stay))
+        let manner = RestartOptions { strategy: Some(Strategy::Rolling), environ: environ(self.update_env) };
+        let report = restart_all(report, &go, manner, WaitFor::Ready, cx)?;
+        Ok(note_skipped(report, &stay))
     }
 }
 
 pub(super) fn environ(update: bool) -> Environ {
-    if update { Environ::Operator } else { Environ::Kept }
+    if update { Environ::Operator } else { Environ::Recorded }
 }
 
-fn left_alone(report: Report, stay: &[Process]) -> Report {
+fn note_skipped(report: Report, stay: &[Process]) -> Report {
     match stay {
         [] => report,
         [one] => {
@@ -124,30 +124,31 @@ fn left_alone(report: Report, stay: &[Process]) -> Report {
 }
 
 /// Restarts processes and adds to the report what became of each.
-pub(super) fn carry_out(
+pub(super) fn restart_all(
     mut report: Report,
     processes: &[Process],
-    manner: Manner,
-    patience: Patience,
+    manner: RestartOptions,
+    patience: WaitFor,
     cx: &mut Cx,
 ) -> Result<Report, Fault> {
-    let all = Store::open(cx.paths).all()?;
+    let all = ProcessStore::open(cx.paths).all()?;
     let host = cx.host;
     let interrupted = || host.interrupted();
     let limits = limits::of_environment(cx)?;
     let (paths, selection) = (cx.paths, cx.selection);
     let control = Control { paths, program: host.program(), interrupted: &interrupted };
-    let around = amid((paths, host, selection), &all, limits);
+    let around = start_context_with((paths, host, selection), &all, limits);
     let console = &mut *cx.console;
-    let open = opener(paths, host);
-    let mut starter = Starter { paths, host, patience, say: &mut |text| console.note(text), open: &open };
+    let open = unsealer(paths, host);
+    let mut starter =
+        StartDeps { paths, host, wait_for: patience, on_progress: &mut |text| console.note(text), unseal: &open };
     let processes: Vec<&Process> = processes.iter().collect();
     let answers = control.restart(&processes, &around, manner, &mut starter);
     for (process, answer) in processes.iter().zip(answers) {
         match answer {
             Ok(risen) => {
-                report = said(report, &risen);
-                if let Some(note) = ends::unwritten(process) {
+                report = add_result(report, &risen);
+                if let Some(note) = exit_text::describe_lost_output(process) {
                     report = report.note(note);
                 }
             }
@@ -158,17 +159,19 @@ pub(super) fn carry_out(
 }
 
 /// What became of a process that was to be started or restarted.
-pub(super) fn said(report: Report, risen: &Risen) -> Report {
-    let Risen { id, name, pid, port, .. } = risen;
+pub(super) fn add_result(report: Report, risen: &Restarted) -> Report {
+    let Restarted { id, name, pid, port, .. } = risen;
     let shown = port.map_or("none".to_owned(), |port| port.to_string());
     let done = if risen.was_running { "restarted" } else { "started" };
-    let text = match risen.seen {
-        Seen::Ended(how) => format!("tsm: {done} '{name}' (TSM ID: {id}), and it ended: {}", ends::in_words(how)),
+    let text = match risen.readiness {
+        Readiness::Ended(how) => {
+            format!("tsm: {done} '{name}' (TSM ID: {id}), and it ended: {}", exit_text::describe(how))
+        }
         _ => format!("tsm: {done} '{name}' (TSM ID: {id}, PID: {pid}, Port: {shown})"),
     };
     let changes: Vec<String> = risen.changes.iter().map(ToString::to_string).collect();
     let mut report = report.and(
-        Sentence::new(text)
+        Message::new(text)
             .tone(Tone::Good)
             .with("id", *id)
             .with("name", name.as_str())
@@ -181,12 +184,12 @@ pub(super) fn said(report: Report, risen: &Risen) -> Report {
     for change in changes {
         report = report.note(format!("  changed {change}"));
     }
-    match (risen.seen, port) {
-        (Seen::NotListening, Some(port)) => {
+    match (risen.readiness, port) {
+        (Readiness::NotListening, Some(port)) => {
             report.note(format!("'{name}' runs and does not listen on port {port} yet"))
         }
-        (Seen::NotHealthy, _) => report.note(format!("'{name}' runs and is not healthy yet")),
-        (Seen::Interrupted, _) => report.note(format!("stopped watching '{name}'; it runs")),
+        (Readiness::NotHealthy, _) => report.note(format!("'{name}' runs and is not healthy yet")),
+        (Readiness::Interrupted, _) => report.note(format!("stopped watching '{name}'; it runs")),
         _ => report,
     }
 }

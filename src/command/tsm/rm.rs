@@ -4,10 +4,10 @@ use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::base::name::ServiceName;
 use crate::command::{Command, Cx, Effect};
-use crate::report::{Report, Sentence};
+use crate::report::{Message, Report};
 use crate::tsm::definition::environment_of;
 use crate::tsm::service::Services;
-use crate::tsm::store::Store;
+use crate::tsm::store::ProcessStore;
 
 /// Remove saved services
 ///
@@ -24,20 +24,20 @@ impl Command for Rm {
     const EFFECT: Effect = Effect::Destroy;
     const EXAMPLES: &'static [&'static str] = &["tsm rm old-api"];
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         Ok(self.services.iter().filter_map(|name| environment_of(&cx.paths.service(name))).collect())
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let services = Services::open(cx.paths);
-        let processes = Store::open(cx.paths).all()?;
-        let mut report = Report::each(Vec::<Sentence>::new());
+        let processes = ProcessStore::open(cx.paths).all()?;
+        let mut report = Report::each(Vec::<Message>::new());
         for name in &self.services {
             let file = cx.paths.service(name);
             let origin = file.canonicalize().unwrap_or(file);
             match services.remove(name) {
                 Ok(()) => {
-                    let sentence = Sentence::new(format!("✅ Removed service: {name}"));
+                    let sentence = Message::new(format!("✅ Removed service: {name}"));
                     report = report.and(sentence.with("name", name.as_str()).with("action", "removed"));
                 }
                 Err(error) => {

@@ -1,31 +1,31 @@
 //! `tsm save`
 
 use crate::base::environment::EnvRef;
-use crate::base::fault::{Fault, Kind};
+use crate::base::fault::{Fault, FaultKind};
 use crate::base::redact;
-use crate::command::argument::{EnvSource, FolderPath, StartWord};
-use crate::command::tsm::keeping::Keeping;
-use crate::command::tsm::start::{around, words};
+use crate::command::argument::{DirectoryPath, EnvSource, StartWord};
+use crate::command::tsm::service_args::ServiceArgs;
+use crate::command::tsm::start::{args, start_context};
 use crate::command::{Command, Cx, Effect};
-use crate::report::{Answer, Ask, Report, Sentence, Tone};
+use crate::report::{Answer, Message, Question, Report, Tone};
 use crate::supervise::limits::Limits;
 use crate::sys::program::find;
 use crate::tsm::boot;
 use crate::tsm::definition::{Definition, environment_of};
-use crate::tsm::port::PortWish;
+use crate::tsm::port::PortSpec;
 use crate::tsm::request::StartRequest;
 use crate::tsm::resolve::resolve_one;
 use crate::tsm::save;
-use crate::tsm::service::{Over, ServiceError, Services};
-use crate::tsm::store::{Process, Store};
+use crate::tsm::service::{Overwrite, ServiceError, Services};
+use crate::tsm::store::{Process, ProcessStore};
 
 /// The global option that is ours at the end of a command line too.
-const JSON: &str = "--json";
+const JSON_OPTION: &str = "--json";
 
 /// Save a command or a process as a service
 ///
 /// `tsm save NAME COMMAND…` saves a command line with the options of `tsm start`; `tsm save PROCESS [NAME]` saves what a process
-/// was started with: command, folder, env file, variables, port, pre-start command and policy. Variables of a process stand in the
+/// was started with: command, directory, env file, variables, port, pre-start command and policy. Variables of a process stand in the
 /// file; one with secrets among them can be read by its owner only.
 #[derive(Debug, clap::Args)]
 pub struct Save {
@@ -37,13 +37,13 @@ pub struct Save {
     env: Vec<EnvSource>,
     /// The port it has to get, exported as PORT; `N+` is the next free one, `none` is for what does not listen
     #[arg(long, short, value_name = "N|N+|none")]
-    port: Option<PortWish>,
+    port: Option<PortSpec>,
     /// How many of it: ports from --port on, or names with numbers
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=256))]
     instances: Option<u32>,
     /// Where it runs
-    #[arg(long, value_name = "FOLDER")]
-    cwd: Option<FolderPath>,
+    #[arg(long, value_name = "DIR")]
+    cwd: Option<DirectoryPath>,
     /// A command that has to succeed before the program is run
     #[arg(long, value_name = "COMMAND")]
     pre_hook: Option<String>,
@@ -51,7 +51,7 @@ pub struct Save {
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
     #[command(flatten)]
-    keeping: Keeping,
+    keeping: ServiceArgs,
     /// Replace a service of that name
     #[arg(long, short)]
     force: bool,
@@ -63,25 +63,25 @@ impl Command for Save {
     const EXAMPLES: &'static [&'static str] =
         &["tsm save api node server.js --port 4000", "tsm save web --restart always -- python3 -m http.server 8000"];
 
-    fn arrange(mut given: Vec<String>) -> Vec<String> {
+    fn reorder_args(mut given: Vec<String>) -> Vec<String> {
         let own = <Self as clap::Args>::augment_args(clap::Command::new(Self::NAME));
         // Nothing is run whose output could be meant; the program's own stands behind `--`.
-        let is_ours = given.last().is_some_and(|last| last == JSON) && !given.iter().any(|word| word == "--");
+        let is_ours = given.last().is_some_and(|last| last == JSON_OPTION) && !given.iter().any(|word| word == "--");
         if is_ours {
             given.rotate_right(1);
         }
-        let name = words::program_at(&given, &own);
+        let name = args::program_index(&given, &own);
         if name >= given.len() || given[name] == "--" {
             return given;
         }
         let name = given.remove(name);
-        let mut arranged = words::arrange(given, &own);
+        let mut arranged = args::reorder(given, &own);
         let apart = arranged.iter().position(|word| word == "--").map_or(arranged.len(), |at| at + 1);
         arranged.insert(apart, name);
         arranged
     }
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         // What is saved over; what cannot be saved is said when it is to be.
         let name = self.definition(cx).ok().and_then(|definition| definition.name.parse().ok());
         Ok(name.and_then(|name| environment_of(&cx.paths.service(&name))).into_iter().collect())
@@ -90,18 +90,18 @@ impl Command for Save {
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let definition = self.definition(cx)?;
         let services = Services::open(cx.paths);
-        let over = if self.force || cx.yes { Over::Saved } else { Over::Nothing };
+        let over = if self.force || cx.yes { Overwrite::Existing } else { Overwrite::Never };
         let file = match services.save(&definition, over) {
             Err(error @ ServiceError::Taken { .. }) => {
-                match cx.console.ask(&Ask { question: format!("Overwrite '{}'?", definition.name), word: None }) {
-                    Answer::Yes => services.save(&definition, Over::Saved)?,
+                match cx.console.ask(&Question { text: format!("Overwrite '{}'?", definition.name), expected: None }) {
+                    Answer::Yes => services.save(&definition, Overwrite::Existing)?,
                     Answer::No => {
                         return Err(Fault::new(
-                            Kind::Refused,
+                            FaultKind::Refused,
                             format!("the service `{}` stays as it was", definition.name),
                         ));
                     }
-                    Answer::Nobody => return Err(error.into()),
+                    Answer::NotInteractive => return Err(error.into()),
                 }
             }
             saved => saved?,
@@ -111,9 +111,9 @@ impl Command for Save {
             "✅ Saved service definition: {}\nEnable with: tsm enable {name}\nStart with: tsm start {name}",
             file.display()
         );
-        let note = boot::not_found_by_unit(&file, &around(cx, &[], Limits::default()));
+        let note = boot::not_found_by_unit(&file, &start_context(cx, &[], Limits::default()));
         let report = Report::of(
-            Sentence::new(said)
+            Message::new(said)
                 .tone(Tone::Good)
                 .with("name", name.as_str())
                 .with("action", "saved")
@@ -126,7 +126,7 @@ impl Command for Save {
 
 impl Save {
     fn definition(&self, cx: &Cx) -> Result<Definition, Fault> {
-        let processes = Store::open(cx.paths).all()?;
+        let processes = ProcessStore::open(cx.paths).all()?;
         let mut words: Vec<String> = self.words.iter().map(|word| word.0.clone()).collect();
         let name = words.remove(0);
         // What stands behind `--` is a command's, whatever it looks like.
@@ -139,7 +139,7 @@ impl Save {
             }
             _ => return self.of_command(&name, StartRequest { arguments, ..self.request(words) }, cx, &processes),
         };
-        definition.keep = self.keeping.keep().or(&definition.keep);
+        definition.options = self.keeping.options().or(&definition.options);
         definition.instances = self.instances.or(definition.instances);
         definition.port = self.port.or(definition.port);
         definition.stack = self.keeping.stack().or(definition.stack);
@@ -150,7 +150,7 @@ impl Save {
         definition.pre_command = self.pre_hook.clone().or(definition.pre_command);
         let given = self.request(Vec::new());
         if self.cwd.is_some() {
-            definition.cwd = crate::tsm::plan::folder(cx.host.cwd(), given.cwd.as_deref())?;
+            definition.cwd = crate::tsm::plan::working_directory(cx.host.cwd(), given.cwd.as_deref())?;
         }
         if let Some(env) = given.env_files().last() {
             (definition.env_file, definition.env) = (None, Some(env.to_owned()));
@@ -166,7 +166,7 @@ impl Save {
         cx: &Cx,
         processes: &[Process],
     ) -> Result<Definition, Fault> {
-        let definition = save::of_command(name, &request, &around(cx, processes, Limits::default()))?;
+        let definition = save::of_command(name, &request, &start_context(cx, processes, Limits::default()))?;
         Ok(Definition { description: self.description.clone(), ..definition })
     }
 
@@ -177,10 +177,10 @@ impl Save {
             env: self.env.iter().map(|source| source.0.clone()).collect(),
             port: self.port,
             name: None,
-            cwd: self.cwd.as_ref().map(|folder| folder.0.clone().into()),
+            cwd: self.cwd.as_ref().map(|directory| directory.0.clone().into()),
             pre_hook: self.pre_hook.clone(),
             instances: self.instances,
-            keep: self.keeping.keep(),
+            options: self.keeping.options(),
             stack: self.keeping.stack(),
             deps: self.keeping.deps(),
         }

@@ -6,10 +6,10 @@ use crate::base::fault::Fault;
 use crate::base::name::ServiceName;
 use crate::base::redact;
 use crate::command::{Command, Cx, Effect};
-use crate::report::{Cell, Report, Show, Table, Tone, Value};
+use crate::report::{Cell, Report, Table, Tone, Value, Visibility};
 use crate::tsm::definition::Definition;
-use crate::tsm::port::PortWish;
-use crate::tsm::service::Which;
+use crate::tsm::port::PortSpec;
+use crate::tsm::service::ServiceSet;
 
 /// List the saved services
 ///
@@ -27,43 +27,43 @@ impl Command for Services {
     const EXAMPLES: &'static [&'static str] = &["tsm services", "tsm services -d", "tsm services --json"];
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        list(cx, Which::Available, if self.detail { Detail::All } else { Detail::Some })
+        list(cx, ServiceSet::Available, if self.detail { ServiceDetail::All } else { ServiceDetail::Some })
     }
 }
 
 /// How much is shown of each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Detail {
+pub(super) enum ServiceDetail {
     Some,
     All,
 }
 
 /// Key, heading, and whether people see it without asking for more.
-const COLUMNS: [(&str, &str, Show); 12] = [
-    ("name", "NAME", Show::Always),
-    ("enabled", "ENABLED", Show::Always),
-    ("port", "PORT", Show::Always),
-    ("command", "COMMAND", Show::Always),
-    ("description", "DESCRIPTION", Show::Always),
-    ("cwd", "CWD", Show::Never),
-    ("env", "ENV", Show::Never),
-    ("deps", "DEPS", Show::Never),
-    ("stack", "STACK", Show::Never),
-    ("autostart", "AUTOSTART", Show::Never),
-    ("file", "FILE", Show::Never),
-    ("error", "ERROR", Show::Never),
+const COLUMNS: [(&str, &str, Visibility); 12] = [
+    ("name", "NAME", Visibility::Always),
+    ("enabled", "ENABLED", Visibility::Always),
+    ("port", "PORT", Visibility::Always),
+    ("command", "COMMAND", Visibility::Always),
+    ("description", "DESCRIPTION", Visibility::Always),
+    ("cwd", "CWD", Visibility::Never),
+    ("env", "ENV", Visibility::Never),
+    ("deps", "DEPS", Visibility::Never),
+    ("stack", "STACK", Visibility::Never),
+    ("autostart", "AUTOSTART", Visibility::Never),
+    ("file", "FILE", Visibility::Never),
+    ("error", "ERROR", Visibility::Never),
 ];
 
 /// A table of definitions, by name. One that cannot be read is in it, with the reason.
-pub(super) fn list(cx: &Cx, which: Which, detail: Detail) -> Result<Report, Fault> {
+pub(super) fn list(cx: &Cx, which: ServiceSet, detail: ServiceDetail) -> Result<Report, Fault> {
     let services = crate::tsm::service::Services::open(cx.paths);
     let mut table = Table::new(&COLUMNS.map(|(key, title, _)| (key, title))).when_empty(match which {
-        Which::Available => "No service definitions found.\nSave one with: tsm save <name> <command>",
-        Which::Enabled => "No services are enabled.\nEnable one with: tsm enable <service-name>",
+        ServiceSet::Available => "No service definitions found.\nSave one with: tsm save <name> <command>",
+        ServiceSet::Enabled => "No services are enabled.\nEnable one with: tsm enable <service-name>",
     });
     for (key, _, show) in COLUMNS {
-        let wanted = detail == Detail::All && key != "error";
-        table = table.show(key, if wanted { Show::Always } else { show });
+        let wanted = detail == ServiceDetail::All && key != "error";
+        table = table.with_visibility(key, if wanted { Visibility::Always } else { show });
     }
     for file in services.files(which)? {
         let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
@@ -78,7 +78,7 @@ fn row(file: &Path, name: String, enabled: bool, cx: &Cx) -> Vec<Cell> {
     let mark = if enabled { mark.tone(Tone::Good) } else { mark.tone(Tone::Dim) };
     let name = Cell::from(name).tone(Tone::Strong);
     let path = Cell::from(file.to_string_lossy().into_owned());
-    let nothing = || Cell::from(Value::Nothing);
+    let nothing = || Cell::from(Value::Null);
     match Definition::read(file, cx.host.variables()) {
         Ok(it) => vec![
             name,
@@ -111,11 +111,11 @@ fn deps(names: Vec<String>) -> Cell {
     Cell::from(names).text(text)
 }
 
-pub(super) fn port(wish: Option<PortWish>) -> Cell {
+pub(super) fn port(wish: Option<PortSpec>) -> Cell {
     match wish {
-        None => Value::Nothing.into(),
-        Some(PortWish::Exactly(port)) => port.into(),
-        Some(PortWish::Nothing) => Cell::from(Value::Nothing).text("none"),
-        Some(PortWish::From(port)) => Cell::from(port).text(format!("{port}+")),
+        None => Value::Null.into(),
+        Some(PortSpec::Exact(port)) => port.into(),
+        Some(PortSpec::None) => Cell::from(Value::Null).text("none"),
+        Some(PortSpec::AtLeast(port)) => Cell::from(port).text(format!("{port}+")),
     }
 }

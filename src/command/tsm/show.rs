@@ -1,23 +1,23 @@
 //! `tsm show`
 
-use crate::base::fault::{Advise, Fault};
+use crate::base::fault::{Fault, UserFacingError};
 use crate::base::name::ServiceName;
 use crate::base::redact;
 use crate::command::argument::{EnvSource, ServiceWord};
 use crate::command::tsm::limits as allowed;
 use crate::command::tsm::services::port;
 use crate::command::tsm::start::{
-    around,
-    preview::{care, limits, policy, user},
+    plan_view::{limits, monitor_lines, policy, user},
+    start_context,
 };
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Fields, Report, Tone, Value};
+use crate::tsm::command_line::join;
 use crate::tsm::definition::Definition;
 use crate::tsm::plan::{PlanError, StartPlan, plan};
 use crate::tsm::request::{StartRequest, definition_file};
 use crate::tsm::service::Services;
-use crate::tsm::store::Store;
-use crate::tsm::words::joined;
+use crate::tsm::store::ProcessStore;
 
 /// Show a service as it would be started now
 ///
@@ -40,8 +40,8 @@ impl Command for Show {
     const EXAMPLES: &'static [&'static str] = &["tsm show tetra", "tsm describe ./api.tsm --env staging"];
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let processes = Store::open(cx.paths).all()?;
-        let around = around(cx, &processes, allowed::of_environment(cx)?);
+        let processes = ProcessStore::open(cx.paths).all()?;
+        let around = start_context(cx, &processes, allowed::of_environment(cx)?);
         let services = Services::open(cx.paths);
         let file = match definition_file(&self.service.0, &around) {
             Some(file) => file,
@@ -71,7 +71,7 @@ fn fields(it: Definition, plan: &Result<StartPlan, PlanError>, enabled: bool) ->
     let text = |text: &str| Value::from(Some(text).filter(|text| !text.is_empty()));
     let other = it.unknown.into_iter().map(|(key, value)| (key, value.into())).collect::<Vec<_>>();
     let fields = Fields::titled(it.name.as_str())
-        .hidden("name", it.name.as_str())
+        .json_only("name", it.name.as_str())
         .with("description", Value::from(it.description))
         .with("file", it.file.display().to_string())
         .with("enabled", enabled)
@@ -82,7 +82,7 @@ fn fields(it: Definition, plan: &Result<StartPlan, PlanError>, enabled: bool) ->
         .with("deps", it.deps)
         .with("stack", Value::from(it.stack))
         .with("instances", it.instances.unwrap_or(1))
-        .with("other", if other.is_empty() { Value::Nothing } else { Value::Record(other) });
+        .with("other", if other.is_empty() { Value::Null } else { Value::Record(other) });
     let fields = match plan {
         Ok(plan) => resolved(fields, plan),
         Err(error) => unresolved(fields, port(it.port), error),
@@ -96,11 +96,11 @@ fn resolved(fields: Fields, plan: &StartPlan) -> Fields {
     let own = own.map(|setting| (setting.key.clone(), setting.value.clone()));
     let set: Vec<String> = own.chain(plan.set.clone()).map(|(key, value)| format!("{key}={value}")).collect();
     let set = redact::redact(set);
-    let kept = &plan.kept;
+    let kept = &plan.settings;
     fields
-        .with("runs", joined(&redact::redact(&plan.program.argv)))
-        .with("type", plan.program.kind.word())
-        .with("port", port(plan.port.as_ref().map(|choice| choice.wish)))
+        .with("runs", join(&redact::redact(&plan.program.argv)))
+        .with("type", plan.program.kind.as_str())
+        .with("port", port(plan.port.as_ref().map(|choice| choice.spec)))
         .with("port_from", Value::from(plan.port.as_ref().map(|choice| choice.source.to_string())))
         .with("env_file", path(plan.env_file.as_ref().map(|file| &file.path)))
         .with("secrets_file", path(plan.secrets.as_ref()))
@@ -110,23 +110,23 @@ fn resolved(fields: Fields, plan: &StartPlan) -> Fields {
         .with("kill_timeout", kept.kill_timeout)
         .with("log_size", Value::Bytes(kept.log_size))
         .with("log_keep", kept.log_keep)
-        .with("looked_after", Cell::from(care(&kept.care)).text(care(&kept.care).join("; ")))
+        .with("looked_after", Cell::from(monitor_lines(&kept.care)).text(monitor_lines(&kept.care).join("; ")))
         .with("limits", limits(&kept.limits, None))
         .with("user", user(kept.user.as_ref()))
         .with("oneshot", kept.oneshot)
         .with("stop_signal", kept.stop_signal.to_string())
-        .with("strategy", kept.strategy.word())
-        .with("problem", Value::Nothing)
+        .with("strategy", kept.strategy.as_str())
+        .with("problem", Value::Null)
 }
 
 /// The same fields, with what is wrong in place of what cannot be known.
 fn unresolved(fields: Fields, port: Cell, error: &PlanError) -> Fields {
-    let unknown = ["port_from", "env_file", "secrets_file", "variables", "restart"].map(|key| (key, Value::Nothing));
-    let fields = fields.with("runs", Value::Nothing).with("type", Value::Nothing).with("port", port);
+    let unknown = ["port_from", "env_file", "secrets_file", "variables", "restart"].map(|key| (key, Value::Null));
+    let fields = fields.with("runs", Value::Null).with("type", Value::Null).with("port", port);
     let fields = unknown.into_iter().fold(fields, |fields, (key, value)| fields.with(key, value));
     let kept = ["max_restarts", "kill_timeout", "log_size", "log_keep", "looked_after", "limits", "user"];
     let kept = kept.into_iter().chain(["oneshot", "stop_signal", "strategy"]);
-    let fields = kept.fold(fields, |fields, key| fields.with(key, Value::Nothing));
+    let fields = kept.fold(fields, |fields, key| fields.with(key, Value::Null));
     let advice = error.advice().map(|advice| format!(" ({advice})")).unwrap_or_default();
     let problem = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
     fields.with("problem", Cell::from(format!("{error}{problem}{advice}")).tone(Tone::Bad))
@@ -136,12 +136,12 @@ fn unresolved(fields: Fields, port: Cell, error: &PlanError) -> Fields {
 fn without_blanks(mut fields: Fields) -> Fields {
     for (_, _, cell, show) in &mut fields.fields {
         let blank = match &cell.value {
-            Value::Nothing => cell.text.is_none(),
+            Value::Null => cell.text.is_none(),
             Value::List(items) => items.is_empty(),
             _ => false,
         };
         if blank {
-            *show = crate::report::Show::Never;
+            *show = crate::report::Visibility::Never;
         }
     }
     fields

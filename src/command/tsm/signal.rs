@@ -1,12 +1,12 @@
 //! `tsm signal`
 
-use super::targets::{Targets, control};
+use super::process_args::{Targets, control};
 use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::base::signal::Signal;
 use crate::command::argument::ProcessTarget;
 use crate::command::{Command, Cx, Effect};
-use crate::report::{Report, Sentence, Value};
+use crate::report::{Message, Report, Value};
 
 /// Send a signal to a process
 ///
@@ -26,15 +26,15 @@ impl Command for SendSignal {
     const EXAMPLES: &'static [&'static str] = &["tsm signal api HUP", "tsm signal api SIGUSR1"];
 
     fn effect(&self) -> Effect {
-        if ASKING.contains(&self.signal.number()) { Effect::Write } else { Effect::Destroy }
+        if NON_DESTRUCTIVE.contains(&self.signal.number()) { Effect::Write } else { Effect::Destroy }
     }
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
-        Ok(Targets::look_up_whole(std::slice::from_ref(&self.target), cx)?.environments())
+    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+        Ok(Targets::find_whole_read_only(std::slice::from_ref(&self.target), cx)?.environments())
     }
 
     fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
-        Ok(Some(Targets::look_up_whole(std::slice::from_ref(&self.target), cx)?.plan()))
+        Ok(Some(Targets::find_whole_read_only(std::slice::from_ref(&self.target), cx)?.plan()))
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
@@ -46,7 +46,7 @@ impl Command for SendSignal {
                 Ok(pid) => {
                     let name = &process.name;
                     report = report.and(
-                        Sentence::new(format!("tsm: sent {signal} to '{name}' (PID: {pid})"))
+                        Message::new(format!("tsm: sent {signal} to '{name}' (PID: {pid})"))
                             .with("id", Value::from(process.id()))
                             .with("name", name.as_str())
                             .with("action", "signalled")
@@ -62,4 +62,4 @@ impl Command for SendSignal {
 }
 
 /// Signals that ask for something else than an end: HUP, USR1, USR2, CONT, URG, WINCH.
-const ASKING: [i32; 6] = [1, 10, 12, 18, 23, 28];
+const NON_DESTRUCTIVE: [i32; 6] = [1, 10, 12, 18, 23, 28];

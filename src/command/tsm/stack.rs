@@ -4,21 +4,21 @@ use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::command::tsm::limits;
 use crate::command::tsm::list::{health, status};
-use crate::command::tsm::start::around;
-use crate::command::tsm::startup::{carry_out, report};
-use crate::command::tsm::targets::control;
+use crate::command::tsm::process_args::control;
+use crate::command::tsm::start::start_context;
+use crate::command::tsm::startup::{report, start_all};
 use crate::command::{Command, Cx, Effect};
-use crate::report::{Cell, Report, Sentence, Table, Tone, Value};
+use crate::report::{Cell, Message, Report, Table, Tone, Value};
 use crate::supervise::limits::Limits;
-use crate::tsm::control::Ended;
+use crate::tsm::control::StopResult;
 use crate::tsm::stack::{self, Stack};
-use crate::tsm::startup::gather;
-use crate::tsm::store::{Process, Store};
+use crate::tsm::startup::collect;
+use crate::tsm::store::{Process, ProcessStore};
 
-use super::restart::carry_out as restart_own;
-use super::stop::said;
-use crate::tsm::restart::Manner;
-use crate::tsm::start::{Environ, Patience};
+use super::restart::restart_all as restart_own;
+use super::stop::result_message;
+use crate::tsm::restart::RestartOptions;
+use crate::tsm::start::{Environ, WaitFor};
 
 /// Start and stop services together
 ///
@@ -63,17 +63,17 @@ impl Command for Stacks {
         }
     }
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         let Some(name) = &self.stack else { return Ok(Vec::new()) };
-        let stack = stack::find(name, cx.paths, cx.host.variables(), &Store::open(cx.paths).all()?)?;
-        let mut touched = gather::environments(&stack.services, &around(cx, &[], Limits::default()));
+        let stack = stack::find(name, cx.paths, cx.host.variables(), &ProcessStore::open(cx.paths).all()?)?;
+        let mut touched = collect::environments(&stack.services, &start_context(cx, &[], Limits::default()));
         touched.extend(processes(&stack, cx)?.iter().flat_map(Process::environments));
         Ok(touched)
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let Some(name) = self.stack.filter(|_| self.action != Action::List) else { return list(cx) };
-        let all = Store::open(cx.paths).all()?;
+        let all = ProcessStore::open(cx.paths).all()?;
         let stack = stack::find(&name, cx.paths, cx.host.variables(), &all)?;
         match self.action {
             Action::Start => start(&stack, cx),
@@ -87,7 +87,7 @@ impl Command for Stacks {
 fn list(cx: &Cx) -> Result<Report, Fault> {
     let mut table = Table::new(&[("name", "NAME"), ("running", "RUNNING"), ("services", "SERVICES")])
         .when_empty("No stacks found.\nA service names its stack in TSM_STACK.");
-    for stack in stack::all(cx.paths, cx.host.variables(), &Store::open(cx.paths).all()?)? {
+    for stack in stack::all(cx.paths, cx.host.variables(), &ProcessStore::open(cx.paths).all()?)? {
         let running = processes(&stack, cx)?.iter().filter(|process| process.is_running()).count();
         let words = stack.services.join(" ");
         let name = Cell::from(stack.name.as_str()).tone(Tone::Strong);
@@ -99,8 +99,8 @@ fn list(cx: &Cx) -> Result<Report, Fault> {
 /// The processes that come from the services of a stack, or name it themselves.
 fn processes(stack: &Stack, cx: &Cx) -> Result<Vec<Process>, Fault> {
     let files: Vec<_> = stack.services.iter().filter_map(|name| file(name, cx)).collect();
-    let mut all = Store::open(cx.paths).all()?;
-    let comes_from = |process: &Process| files.iter().any(|file| gather::comes_from(process, file));
+    let mut all = ProcessStore::open(cx.paths).all()?;
+    let comes_from = |process: &Process| files.iter().any(|file| collect::comes_from(process, file));
     all.retain(|process| process.meta.run.stack == stack.name || comes_from(process));
     Ok(all)
 }
@@ -110,37 +110,37 @@ fn file(name: &str, cx: &Cx) -> Option<std::path::PathBuf> {
 }
 
 fn start(stack: &Stack, cx: &mut Cx) -> Result<Report, Fault> {
-    let processes = Store::open(cx.paths).all()?;
-    let services = gather::named(&stack.services, &around(cx, &processes, limits::of_environment(cx)?));
-    let report = report(carry_out(services, cx));
+    let processes = ProcessStore::open(cx.paths).all()?;
+    let services = collect::named(&stack.services, &start_context(cx, &processes, limits::of_environment(cx)?));
+    let report = report(start_all(services, cx));
     // What is no service is started as it was.
-    let mut own = own(stack, cx)?;
+    let mut own = own_processes(stack, cx)?;
     own.retain(|process| !process.is_running());
     if own.is_empty() {
         return Ok(report);
     }
-    let manner = Manner { strategy: None, environ: Environ::Kept };
-    restart_own(report, &own, manner, Patience::UntilItIsReady, cx)
+    let manner = RestartOptions { strategy: None, environ: Environ::Recorded };
+    restart_own(report, &own, manner, WaitFor::Ready, cx)
 }
 
 /// The processes of a stack that come from none of its services.
-fn own(stack: &Stack, cx: &Cx) -> Result<Vec<Process>, Fault> {
+fn own_processes(stack: &Stack, cx: &Cx) -> Result<Vec<Process>, Fault> {
     let files: Vec<_> = stack.services.iter().filter_map(|name| file(name, cx)).collect();
     let mut own = processes(stack, cx)?;
-    own.retain(|process| !files.iter().any(|file| gather::comes_from(process, file)));
+    own.retain(|process| !files.iter().any(|file| collect::comes_from(process, file)));
     Ok(own)
 }
 
 fn stop(stack: &Stack, cx: &mut Cx) -> Result<Report, Fault> {
     let mut processes = processes(stack, cx)?;
-    control(cx, &|| cx.host.interrupted()).tend(&mut processes);
+    control(cx, &|| cx.host.interrupted()).reconcile(&mut processes);
     let all: Vec<&Process> = processes.iter().collect();
     let answers = control(cx, &|| cx.host.interrupted()).stop(&all);
-    let mut report = Report::each(Vec::<Sentence>::new());
+    let mut report = Report::each(Vec::<Message>::new());
     for (process, answer) in all.iter().zip(answers) {
         match answer {
-            Ok(Ended::WasNotRunning { .. }) => {}
-            Ok(ended) => report = report.and(said(process, &ended, "stopped")),
+            Ok(StopResult::WasNotRunning { .. }) => {}
+            Ok(ended) => report = report.and(result_message(process, &ended, "stopped")),
             Err(error) => report.faults.push(error.into()),
         }
     }
@@ -160,9 +160,9 @@ fn show(stack: &Stack, cx: &mut Cx) -> Result<Report, Fault> {
     let columns =
         [("service", "SERVICE"), ("process", "PROCESS"), ("pid", "PID"), ("port", "PORT"), ("status", "STATUS")];
     let mut table = Table::new(&[&columns[..], &[("health", "HEALTH")]].concat());
-    for process in own(stack, cx)? {
+    for process in own_processes(stack, cx)? {
         table.row(vec![
-            Cell::from(Value::Nothing),
+            Cell::from(Value::Null),
             process.name.as_str().into(),
             Value::from(process.pid()).into(),
             Value::from(process.meta.port).into(),
@@ -172,7 +172,7 @@ fn show(stack: &Stack, cx: &mut Cx) -> Result<Report, Fault> {
     }
     for name in &stack.services {
         let of_it = file(name, cx);
-        let of_it = |process: &&Process| of_it.as_ref().is_some_and(|file| gather::comes_from(process, file));
+        let of_it = |process: &&Process| of_it.as_ref().is_some_and(|file| collect::comes_from(process, file));
         let service = || Cell::from(name.as_str()).tone(Tone::Strong);
         let mut any = false;
         for process in processes.iter().filter(of_it) {
@@ -187,7 +187,7 @@ fn show(stack: &Stack, cx: &mut Cx) -> Result<Report, Fault> {
             ]);
         }
         if !any {
-            let nothing = || Cell::from(Value::Nothing);
+            let nothing = || Cell::from(Value::Null);
             let never = Cell::from("stopped").tone(Tone::Dim);
             table.row(vec![service(), nothing(), nothing(), nothing(), never, nothing()]);
         }

@@ -1,32 +1,32 @@
 //! `tsm start`
 
-pub(super) mod preview;
-pub(in crate::command) mod words;
+pub(in crate::command) mod args;
+pub(super) mod plan_view;
 
 use crate::base::environment::{EnvName, EnvRef};
-use crate::base::fault::{Fault, Kind};
+use crate::base::fault::{Fault, FaultKind};
 use crate::base::size::Size;
-use crate::command::argument::{EnvSource, FolderPath, StartWord};
-use crate::command::secrets::opener;
-use crate::command::tsm::in_unit;
-use crate::command::tsm::keeping::Keeping;
+use crate::command::argument::{DirectoryPath, EnvSource, StartWord};
+use crate::command::secrets::unsealer;
 use crate::command::tsm::limits;
+use crate::command::tsm::service_args::ServiceArgs;
+use crate::command::tsm::systemd_unit;
 use crate::command::{Command, Cx, Effect, Selection};
-use crate::report::{Report, Sentence, Tone, Value};
-use crate::supervise::limits::{Limits, MemoryBy};
+use crate::report::{Message, Report, Tone, Value};
+use crate::supervise::limits::{Limits, MemoryMethod};
 use crate::sys::host::Host;
 use crate::sys::net;
 use crate::sys::paths::Paths;
-use crate::tsm::placement::{PlacementError, place};
+use crate::tsm::allocate::{AllocationError, allocate};
 use crate::tsm::plan::{PlanError, StartPlan, plan};
-use crate::tsm::port::{PortSource, PortWish};
-use crate::tsm::request::{Around, StartRequest, Target};
-use crate::tsm::roster::Roster;
-use crate::tsm::start::{Patience, Started, Starter, start};
-use crate::tsm::startup::{Outcome, Service, Task, gather};
-use crate::tsm::store::{Process, Store, StoreError};
-use crate::tsm::watch::{READINESS, Seen};
-use crate::tsm::{ends, instances};
+use crate::tsm::port::{PortSource, PortSpec};
+use crate::tsm::process_index::ProcessIndex;
+use crate::tsm::readiness::{READINESS_TIMEOUT, Readiness};
+use crate::tsm::request::{StartContext, StartRequest, StartTarget};
+use crate::tsm::start::{StartDeps, Started, WaitFor, start};
+use crate::tsm::startup::{StartJob, StartOutcome, Task, collect};
+use crate::tsm::store::{Process, ProcessStore, StoreError};
+use crate::tsm::{exit_text, instances};
 
 /// Start a service, a program, or a stopped process
 ///
@@ -45,7 +45,7 @@ pub struct Start {
     env: Vec<EnvSource>,
     /// The port it has to get, exported as PORT; `N+` is the next free one, `none` is for what does not listen
     #[arg(long, short, value_name = "N|N+|none")]
-    port: Option<PortWish>,
+    port: Option<PortSpec>,
     /// What it is called; `-<port>` is added
     #[arg(long, short = 'N', value_name = "NAME")]
     name: Option<String>,
@@ -53,10 +53,10 @@ pub struct Start {
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=256))]
     instances: Option<u32>,
     /// Where it runs
-    #[arg(long, value_name = "FOLDER")]
-    cwd: Option<FolderPath>,
+    #[arg(long, value_name = "DIR")]
+    cwd: Option<DirectoryPath>,
     #[command(flatten)]
-    keeping: Keeping,
+    keeping: ServiceArgs,
     /// A command that has to succeed before the program is run
     #[arg(long, value_name = "COMMAND")]
     pre_hook: Option<String>,
@@ -85,25 +85,25 @@ impl Command for Start {
         "tsm start --dry-run node app.js",
     ];
 
-    fn arrange(words: Vec<String>) -> Vec<String> {
-        words::arrange(words, &<Self as clap::Args>::augment_args(clap::Command::new(Self::NAME)))
+    fn reorder_args(words: Vec<String>) -> Vec<String> {
+        args::reorder(words, &<Self as clap::Args>::augment_args(clap::Command::new(Self::NAME)))
     }
 
     fn effect(&self) -> Effect {
         if self.dry_run { Effect::Read } else { Effect::Write }
     }
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         // What cannot be found is said when it is to be started.
         let Ok(request) = self.request(cx) else { return Ok(Vec::new()) };
-        let processes = known(&request, cx)?;
-        let around = around(cx, &processes, Limits::default());
+        let processes = read_processes(&request, cx)?;
+        let around = start_context(cx, &processes, Limits::default());
         match request.target(&around) {
-            Ok(Target::Existing(process)) => Ok(process.environments()),
-            Ok(Target::Service(service)) => {
+            Ok(StartTarget::Existing(process)) => Ok(process.environments()),
+            Ok(StartTarget::Service(service)) => {
                 // What cannot be is not worth a question.
                 service.refuse_elsewhere(&request, &around).map_err(PlanError::from)?;
-                let mut touched = gather::environments(&service.deps, &around);
+                let mut touched = collect::environments(&service.deps, &around);
                 touched.extend(service.environment());
                 Ok(touched)
             }
@@ -120,36 +120,43 @@ impl Command for Start {
             return self.show(cx);
         }
         let request = self.request(cx)?;
-        let processes = known(&request, cx)?;
-        let plan = plan(&request, &around(cx, &processes, limits::of_environment(cx)?))?;
+        let processes = read_processes(&request, cx)?;
+        let plan = plan(&request, &start_context(cx, &processes, limits::of_environment(cx)?))?;
         if self.debug
-            && let Ok(roster) = Roster::read(Store::open(cx.paths))
-            && let Ok(placement) = place(&plan, &roster, &|port| roster.conflict(port))
+            && let Ok(roster) = ProcessIndex::read(ProcessStore::open(cx.paths))
+            && let Ok(placement) = allocate(&plan, &roster, &|port| roster.conflict(port))
         {
-            preview::lines(&plan, &placement).iter().for_each(|line| cx.console.note(line));
+            plan_view::lines(&plan, &placement).iter().for_each(|line| cx.console.note(line));
         }
         plan.notes.iter().for_each(|note| cx.console.note(note));
         if !plan.needs.is_empty() {
-            let needed = gather::named(&plan.needs, &around(cx, &processes, limits::of_environment(cx)?));
-            meet(needed, cx)?;
+            let needed = collect::named(&plan.needs, &start_context(cx, &processes, limits::of_environment(cx)?));
+            start_dependencies(needed, cx)?;
         }
         if plan.instances > 1 {
-            return all(&plan, cx).map(|report| in_unit::warn(report, cx));
+            return start_instances(&plan, cx).map(|report| systemd_unit::note_lifetime(report, cx));
         }
         let patience = match (self.wait, self.no_wait) {
-            (true, _) => Patience::UntilItEnds,
-            (false, true) => Patience::UntilItRuns,
-            (false, false) => Patience::UntilItIsReady,
+            (true, _) => WaitFor::Exit,
+            (false, true) => WaitFor::Spawn,
+            (false, false) => WaitFor::Ready,
         };
         let console = &mut *cx.console;
         let mut say = |text: &str| console.note(text);
         match start(
             &plan,
-            &mut Starter { paths: cx.paths, host: cx.host, patience, say: &mut say, open: &opener(cx.paths, cx.host) },
+            &mut StartDeps {
+                paths: cx.paths,
+                host: cx.host,
+                wait_for: patience,
+                on_progress: &mut say,
+                unseal: &unsealer(cx.paths, cx.host),
+            },
         ) {
             Ok(started) => {
-                let report = weaker_limit(&plan, &started, cx).into_iter().fold(said(&plan, &started), Report::note);
-                in_unit::stay(report, &started.name, cx)
+                let report =
+                    weaker_limit(&plan, &started, cx).into_iter().fold(result_report(&plan, &started), Report::note);
+                systemd_unit::wait_in_foreground(report, &started.name, cx)
             }
             Err(error) => {
                 if let Some(conflict) = error.conflict() {
@@ -165,13 +172,13 @@ impl Start {
     /// What would be done. Changes nothing.
     fn show(&self, cx: &mut Cx) -> Result<Report, Fault> {
         let request = self.request(cx)?;
-        let processes = known(&request, cx)?;
-        let plan = plan(&request, &around(cx, &processes, limits::of_environment(cx)?))?;
-        let roster = Roster::read(Store::open(cx.paths))?;
-        match place(&plan, &roster, &|port| roster.conflict(port)) {
-            Ok(placement) => Ok(preview::report(&plan, &placement)),
+        let processes = read_processes(&request, cx)?;
+        let plan = plan(&request, &start_context(cx, &processes, limits::of_environment(cx)?))?;
+        let roster = ProcessIndex::read(ProcessStore::open(cx.paths))?;
+        match allocate(&plan, &roster, &|port| roster.conflict(port)) {
+            Ok(placement) => Ok(plan_view::report(&plan, &placement)),
             Err(error) => {
-                if let PlacementError::PortTaken { conflict, .. } = &error {
+                if let AllocationError::PortTaken { conflict, .. } = &error {
                     cx.console.note(&conflict.to_string());
                 }
                 Err(error.into())
@@ -192,10 +199,10 @@ impl Start {
             env: self.env.iter().map(|source| source.0.clone()).collect(),
             port: self.port,
             name: self.name.clone(),
-            cwd: self.cwd.as_ref().map(|folder| folder.0.clone().into()),
+            cwd: self.cwd.as_ref().map(|directory| directory.0.clone().into()),
             pre_hook: self.pre_hook.clone(),
             instances: self.instances,
-            keep: self.keeping.keep(),
+            options: self.keeping.options(),
             stack: self.keeping.stack(),
             deps: self.keeping.deps(),
         })
@@ -203,58 +210,57 @@ impl Start {
 }
 
 /// The processes that the request may mean; to read them for a line that cannot mean one would be in vain.
-fn known(request: &StartRequest, cx: &Cx) -> Result<Vec<Process>, StoreError> {
-    if request.may_mean_process() { Store::open(cx.paths).all() } else { Ok(Vec::new()) }
+fn read_processes(request: &StartRequest, cx: &Cx) -> Result<Vec<Process>, StoreError> {
+    if request.may_name_process() { ProcessStore::open(cx.paths).all() } else { Ok(Vec::new()) }
 }
 
 /// Starts all instances at the same time.
-fn all(plan: &StartPlan, cx: &mut Cx) -> Result<Report, Fault> {
+fn start_instances(plan: &StartPlan, cx: &mut Cx) -> Result<Report, Fault> {
     let task = |one: StartPlan| Task::Start(Box::new(StartPlan { notes: Vec::new(), ..one }));
     let name = plan.base.text.clone();
-    let one = |one| Service { name: name.clone(), needs: Vec::new(), task: task(one) };
+    let one = |one| StartJob { name: name.clone(), needs: Vec::new(), task: task(one) };
     let services = instances::plans(plan)?.into_iter().map(one).collect();
-    Ok(super::startup::report(super::startup::carry_out(services, cx)))
+    Ok(super::startup::report(super::startup::start_all(services, cx)))
 }
 
 /// Starts what a service needs and what does not run yet.
-fn meet(needed: Vec<Service>, cx: &mut Cx) -> Result<(), Fault> {
-    for (name, outcome) in super::startup::wait_for(Patience::UntilItEnds, needed, cx) {
+fn start_dependencies(needed: Vec<StartJob>, cx: &mut Cx) -> Result<(), Fault> {
+    for (name, outcome) in super::startup::wait_for(WaitFor::Exit, needed, cx) {
         match outcome {
-            Outcome::Started(it) if !it.seen.is_ready() => {
+            StartOutcome::Started(it) if !it.readiness.is_ready() => {
                 let words = format!("it needs `{name}`, which runs and is not ready");
-                return Err(
-                    Fault::new(Kind::Failed, words).advise(format!("`tsm logs {}` shows what it says", it.name))
-                );
+                return Err(Fault::new(FaultKind::Failed, words)
+                    .with_advice(format!("`tsm logs {}` shows what it says", it.name)));
             }
-            Outcome::Started(it) if matches!(it.seen, Seen::Ended(_)) => {
+            StartOutcome::Started(it) if matches!(it.readiness, Readiness::Ended(_)) => {
                 cx.console.note(&format!("needed: {} succeeded (TSM ID: {})", it.name, it.id));
             }
-            Outcome::Started(it) => {
+            StartOutcome::Started(it) => {
                 let port = it.port.map_or_else(|| "none".to_owned(), |port| port.to_string());
                 cx.console
                     .note(&format!("needed: started {} (TSM ID: {}, PID: {}, Port: {port})", it.name, it.id, it.pid));
             }
-            Outcome::Ran(_) | Outcome::Off => {}
-            Outcome::Failed(error) => return Err(super::startup::fault(&name, &error)),
+            StartOutcome::AlreadyRunning(_) | StartOutcome::Disabled => {}
+            StartOutcome::Failed(error) => return Err(super::startup::fault(&name, &error)),
         }
     }
     Ok(())
 }
 
 /// What a start is asked amid.
-pub(super) fn around<'a>(cx: &'a Cx, processes: &'a [Process], allowed: Limits) -> Around<'a> {
-    amid((cx.paths, cx.host, cx.selection), processes, allowed)
+pub(super) fn start_context<'a>(cx: &'a Cx, processes: &'a [Process], allowed: Limits) -> StartContext<'a> {
+    start_context_with((cx.paths, cx.host, cx.selection), processes, allowed)
 }
 
 /// The same without the console, which others may hold.
-pub(super) fn amid<'a>(
+pub(super) fn start_context_with<'a>(
     (paths, host, selection): (&'a Paths, &'a dyn Host, &'a Selection),
     processes: &'a [Process],
     allowed: Limits,
-) -> Around<'a> {
+) -> StartContext<'a> {
     let env = selection.env.as_ref();
-    let restart = env.and_then(EnvName::rung).map(limits::policy);
-    Around {
+    let restart = env.and_then(EnvName::tier).map(limits::policy);
+    StartContext {
         paths,
         cwd: host.cwd(),
         variables: host.variables(),
@@ -267,49 +273,51 @@ pub(super) fn amid<'a>(
     }
 }
 
-fn said(plan: &StartPlan, started: &Started) -> Report {
+fn result_report(plan: &StartPlan, started: &Started) -> Report {
     let Started { name, id, pid, port, .. } = started;
     let shown = port.map_or_else(|| "none".to_owned(), |port| port.to_string());
-    let listening = match started.seen {
-        Seen::Listening => Some(true),
-        Seen::NotListening => Some(false),
+    let listening = match started.readiness {
+        Readiness::Listening => Some(true),
+        Readiness::NotListening => Some(false),
         _ => None,
     };
-    let healthy = match started.seen {
-        Seen::Healthy => Some(true),
-        Seen::NotHealthy => Some(false),
+    let healthy = match started.readiness {
+        Readiness::Healthy => Some(true),
+        Readiness::NotHealthy => Some(false),
         _ => None,
     };
-    let (text, tone) = match started.seen {
-        Seen::Ended(how) if how.is_success() => (format!("✅ Succeeded: {name} (TSM ID: {id})"), Tone::Good),
-        Seen::Ended(how) => (format!("❌ Failed: {name} (TSM ID: {id}, {})", ends::in_words(how)), Tone::Bad),
+    let (text, tone) = match started.readiness {
+        Readiness::Ended(how) if how.is_success() => (format!("✅ Succeeded: {name} (TSM ID: {id})"), Tone::Good),
+        Readiness::Ended(how) => (format!("❌ Failed: {name} (TSM ID: {id}, {})", exit_text::describe(how)), Tone::Bad),
         _ => (format!("✅ Started: {name} (TSM ID: {id}, PID: {pid}, Port: {shown})"), Tone::Good),
     };
-    let ended = match started.seen {
-        Seen::Ended(how) => Some(how),
+    let ended = match started.readiness {
+        Readiness::Ended(how) => Some(how),
         _ => None,
     };
-    let sentence = Sentence::new(text)
+    let sentence = Message::new(text)
         .tone(tone)
         .with("id", *id)
         .with("name", name.as_str())
         .with("action", "started")
         .with("pid", *pid)
         .with("port", Value::from(*port))
-        .with("type", plan.program.kind.word())
+        .with("type", plan.program.kind.as_str())
         .with("env_file", Value::from(plan.env_file.as_ref().map(|file| file.path.display().to_string())))
         .with("listening", Value::from(listening))
         .with("healthy", Value::from(healthy))
-        .with("ended", Value::from(ended.map(ends::in_words)));
-    let mut report = Report { code: ended.map(ends::exit_code), ..Report::of(sentence) };
-    match (started.seen, port) {
-        (Seen::NotListening, Some(port)) => report.note(not_listening(plan, started, *port)),
-        (Seen::NotHealthy, _) => {
+        .with("ended", Value::from(ended.map(exit_text::describe)));
+    let mut report = Report { code: ended.map(exit_text::exit_code), ..Report::of(sentence) };
+    match (started.readiness, port) {
+        (Readiness::NotListening, Some(port)) => report.note(not_listening(plan, started, *port)),
+        (Readiness::NotHealthy, _) => {
             report.note(format!("`{name}` started and is not healthy yet; `tsm info {name}` shows why"))
         }
-        (Seen::Interrupted, _) => {
+        (Readiness::Interrupted, _) => {
             let words = format!("stopped waiting for `{name}`; it goes on");
-            report.faults.push(Fault::new(Kind::Interrupted, words).advise(format!("`tsm stop {name}` ends it")));
+            report
+                .faults
+                .push(Fault::new(FaultKind::Interrupted, words).with_advice(format!("`tsm stop {name}` ends it")));
             report
         }
         _ => report,
@@ -318,9 +326,9 @@ fn said(plan: &StartPlan, started: &Started) -> Report {
 
 /// That its memory is not limited as it was asked for.
 fn weaker_limit(plan: &StartPlan, started: &Started, cx: &Cx) -> Option<String> {
-    let most = Some(plan.kept.limits.memory_max).filter(|most| *most > 0)?;
-    let process = Store::open(cx.paths).get(&started.name)?;
-    (process.meta.life.memory_by == MemoryBy::Data).then(|| {
+    let most = Some(plan.settings.limits.memory_max).filter(|most| *most > 0)?;
+    let process = ProcessStore::open(cx.paths).get(&started.name)?;
+    (process.meta.run_state.memory_method == MemoryMethod::Data).then(|| {
         format!(
             "the memory limit of {} holds for each process of `{}` by itself (RLIMIT_DATA), not for all of them together: \
              no control group can be made here",
@@ -333,8 +341,8 @@ fn weaker_limit(plan: &StartPlan, started: &Started, cx: &Cx) -> Option<String> 
 /// The warning, with the ports on which it does listen.
 fn not_listening(plan: &StartPlan, started: &Started, port: u16) -> String {
     let name = &started.name;
-    let others: Vec<String> = net::ports_below(started.pid).iter().map(ToString::to_string).collect();
-    let waited = READINESS.as_secs();
+    let others: Vec<String> = net::ports_of_tree(started.pid).iter().map(ToString::to_string).collect();
+    let waited = READINESS_TIMEOUT.as_secs();
     let flag = plan.port.as_ref().is_some_and(|choice| choice.source == PortSource::Flag);
     let hint = if flag { "; a --port that is its own stands behind `--`" } else { "" };
     match others.as_slice() {

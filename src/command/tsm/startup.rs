@@ -4,20 +4,20 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::base::environment::EnvRef;
-use crate::base::fault::{Advise, Fault};
+use crate::base::fault::{Fault, UserFacingError};
 use crate::base::time::Timestamp;
-use crate::command::secrets::opener;
+use crate::command::secrets::unsealer;
 use crate::command::tsm::limits;
-use crate::command::tsm::start::around;
+use crate::command::tsm::start::start_context;
 use crate::command::{Command, Cx, Effect};
-use crate::report::{Cell, Report, Show, Table, Tone, Value};
+use crate::report::{Cell, Report, Table, Tone, Value, Visibility};
 use crate::supervise::limits::Limits;
 use crate::sys::file::{self, Access};
-use crate::tsm::service::{Services, Which};
-use crate::tsm::start::{Patience, Started, Starter};
-use crate::tsm::startup::{self, Outcome, Service, Task, gather};
-use crate::tsm::store::Store;
-use crate::tsm::watch::Seen;
+use crate::tsm::readiness::Readiness;
+use crate::tsm::service::{ServiceSet, Services};
+use crate::tsm::start::{StartDeps, Started, WaitFor};
+use crate::tsm::startup::{self, StartJob, StartOutcome, Task, collect};
+use crate::tsm::store::ProcessStore;
 
 /// Start all enabled services
 ///
@@ -40,30 +40,30 @@ impl Command for Startup {
         if self.dry_run { Effect::Read } else { Effect::Write }
     }
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
-        let links = Services::open(cx.paths).files(Which::Enabled)?;
+    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+        let links = Services::open(cx.paths).files(ServiceSet::Enabled)?;
         let stem = |link: &PathBuf| link.file_stem().map(|stem| stem.to_string_lossy().into_owned());
         let names: Vec<String> = links.iter().filter_map(stem).collect();
-        Ok(gather::environments(&names, &around(cx, &[], Limits::default())))
+        Ok(collect::environments(&names, &start_context(cx, &[], Limits::default())))
     }
 
     fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
-        let processes = Store::open(cx.paths).all()?;
-        Ok(Some(preview(&gather::enabled(&around(cx, &processes, limits::of_environment(cx)?))?)))
+        let processes = ProcessStore::open(cx.paths).all()?;
+        Ok(Some(preview(&collect::enabled(&start_context(cx, &processes, limits::of_environment(cx)?))?)))
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let mut processes = Store::open(cx.paths).all()?;
+        let mut processes = ProcessStore::open(cx.paths).all()?;
         if self.dry_run {
-            return Ok(preview(&gather::enabled(&around(cx, &processes, limits::of_environment(cx)?))?));
+            return Ok(preview(&collect::enabled(&start_context(cx, &processes, limits::of_environment(cx)?))?));
         }
-        super::targets::control(cx, &|| cx.host.interrupted()).tend(&mut processes);
+        super::process_args::control(cx, &|| cx.host.interrupted()).reconcile(&mut processes);
         let begun = cx.host.now();
-        let services = gather::enabled(&around(cx, &processes, limits::of_environment(cx)?))?;
+        let services = collect::enabled(&start_context(cx, &processes, limits::of_environment(cx)?))?;
         let none = services.is_empty();
-        let outcomes = carry_out(services, cx);
+        let outcomes = start_all(services, cx);
         let took = cx.host.now().since(begun);
-        let count = Count::of(&outcomes);
+        let count = StartupCounts::of(&outcomes);
         if !none {
             let line = format!("{} {}\n", at(begun), count.line(&outcomes, took));
             file::append(&cx.paths.startup_log(), line.as_bytes(), Access::Shared)?;
@@ -73,7 +73,7 @@ impl Command for Startup {
             let words = if count.failed == 0 { "✅ Startup complete" } else { "❌ Startup incomplete" };
             report = report.note(format!("{words}: {}", count.words()));
         }
-        Ok(super::in_unit::warn(report, cx))
+        Ok(super::systemd_unit::note_lifetime(report, cx))
     }
 }
 
@@ -84,12 +84,12 @@ fn at(time: Timestamp) -> String {
 }
 
 /// Starts services in their order, saying what is noted on the way. A task is waited for if another service needs it.
-pub(super) fn carry_out(services: Vec<Service>, cx: &mut Cx) -> Vec<(String, Outcome)> {
-    wait_for(Patience::UntilItIsReady, services, cx)
+pub(super) fn start_all(services: Vec<StartJob>, cx: &mut Cx) -> Vec<(String, StartOutcome)> {
+    wait_for(WaitFor::Ready, services, cx)
 }
 
 /// The same, with each service waited for so long.
-pub(super) fn wait_for(patience: Patience, services: Vec<Service>, cx: &mut Cx) -> Vec<(String, Outcome)> {
+pub(super) fn wait_for(patience: WaitFor, services: Vec<StartJob>, cx: &mut Cx) -> Vec<(String, StartOutcome)> {
     for service in &services {
         if let Task::Start(plan) = &service.task {
             plan.notes.iter().for_each(|note| cx.console.note(&format!("{}: {note}", service.name)));
@@ -99,39 +99,45 @@ pub(super) fn wait_for(patience: Patience, services: Vec<Service>, cx: &mut Cx) 
     let mut say = |text: &str| console.note(text);
     startup::run(
         services,
-        &mut Starter { paths: cx.paths, host: cx.host, patience, say: &mut say, open: &opener(cx.paths, cx.host) },
+        &mut StartDeps {
+            paths: cx.paths,
+            host: cx.host,
+            wait_for: patience,
+            on_progress: &mut say,
+            unseal: &unsealer(cx.paths, cx.host),
+        },
     )
 }
 
 /// How many came to what.
-struct Count {
+struct StartupCounts {
     started: usize,
     /// Of those that were started.
-    unready: usize,
+    not_ready: usize,
     ran: usize,
     failed: usize,
 }
 
-impl Count {
-    fn of(outcomes: &[(String, Outcome)]) -> Self {
-        let count = |is: fn(&Outcome) -> bool| outcomes.iter().filter(|(_, outcome)| is(outcome)).count();
+impl StartupCounts {
+    fn of(outcomes: &[(String, StartOutcome)]) -> Self {
+        let count = |is: fn(&StartOutcome) -> bool| outcomes.iter().filter(|(_, outcome)| is(outcome)).count();
         Self {
-            started: count(|it| matches!(it, Outcome::Started(_))),
-            unready: count(|it| matches!(it, Outcome::Started(it) if !it.seen.is_ready())),
-            ran: count(|it| matches!(it, Outcome::Ran(_))),
-            failed: count(|it| matches!(it, Outcome::Failed(_))),
+            started: count(|it| matches!(it, StartOutcome::Started(_))),
+            not_ready: count(|it| matches!(it, StartOutcome::Started(it) if !it.readiness.is_ready())),
+            ran: count(|it| matches!(it, StartOutcome::AlreadyRunning(_))),
+            failed: count(|it| matches!(it, StartOutcome::Failed(_))),
         }
     }
 
     fn words(&self) -> String {
         let ran = if self.ran > 0 { format!(", {} running already", self.ran) } else { String::new() };
-        let unready = if self.unready > 0 { format!(" ({} not ready)", self.unready) } else { String::new() };
+        let unready = if self.not_ready > 0 { format!(" ({} not ready)", self.not_ready) } else { String::new() };
         format!("{} started{unready}, {} failed{ran}", self.started, self.failed)
     }
 
     /// The line of the log: counts, time, and who failed.
-    fn line(&self, outcomes: &[(String, Outcome)], took: Duration) -> String {
-        let failed = outcomes.iter().filter(|(_, outcome)| matches!(outcome, Outcome::Failed(_)));
+    fn line(&self, outcomes: &[(String, StartOutcome)], took: Duration) -> String {
+        let failed = outcomes.iter().filter(|(_, outcome)| matches!(outcome, StartOutcome::Failed(_)));
         let failed: Vec<&str> = failed.map(|(name, _)| name.as_str()).collect();
         let who = if failed.is_empty() { String::new() } else { format!(": {}", failed.join(" ")) };
         format!("{} in {} ms{who}", self.words(), took.as_millis())
@@ -150,36 +156,36 @@ fn table(last: (&'static str, &'static str)) -> Table {
     .when_empty("No services are enabled.\nEnable one with: tsm enable <service-name>")
 }
 
-pub(super) fn report(outcomes: Vec<(String, Outcome)>) -> Report {
+pub(super) fn report(outcomes: Vec<(String, StartOutcome)>) -> Report {
     let mut table = table(("took", "TOOK"));
-    table.columns.push(crate::report::Column { key: "error", title: "ERROR", show: Show::Never });
+    table.columns.push(crate::report::Column { key: "error", title: "ERROR", visibility: Visibility::Never });
     let (mut faults, mut notes) = (Vec::new(), Vec::new());
     for (name, outcome) in outcomes {
         let service = Cell::from(name.as_str()).tone(Tone::Strong);
-        let nothing = || Cell::from(Value::Nothing);
+        let nothing = || Cell::from(Value::Null);
         table.row(match outcome {
-            Outcome::Started(it) => vec![
+            StartOutcome::Started(it) => vec![
                 service,
                 {
-                    notes.extend(unready(&it));
-                    let word = if matches!(it.seen, Seen::Ended(_)) { "succeeded" } else { "started" };
-                    Cell::from(word).tone(if it.seen.is_ready() { Tone::Good } else { Tone::Warn })
+                    notes.extend(not_ready_reason(&it));
+                    let word = if matches!(it.readiness, Readiness::Ended(_)) { "succeeded" } else { "started" };
+                    Cell::from(word).tone(if it.readiness.is_ready() { Tone::Good } else { Tone::Warn })
                 },
                 it.name.as_str().into(),
                 Value::from(Some(it.pid).filter(|pid| *pid != 0)).into(),
                 Value::from(it.port).into(),
-                it.took.into(),
+                it.duration.into(),
                 nothing(),
             ],
-            Outcome::Ran(process) => {
+            StartOutcome::AlreadyRunning(process) => {
                 let result = Cell::from("running").tone(Tone::Dim);
                 vec![service, result, process.as_str().into(), nothing(), nothing(), nothing(), nothing()]
             }
-            Outcome::Off => {
+            StartOutcome::Disabled => {
                 let result = Cell::from("off").tone(Tone::Dim);
                 vec![service, result, nothing(), nothing(), nothing(), nothing(), nothing()]
             }
-            Outcome::Failed(error) => {
+            StartOutcome::Failed(error) => {
                 let result = Cell::from("failed").tone(Tone::Bad);
                 faults.push(fault(&name, &error));
                 let words = error.to_string();
@@ -193,13 +199,15 @@ pub(super) fn report(outcomes: Vec<(String, Outcome)>) -> Report {
 }
 
 /// What a process that was started is not yet.
-fn unready(it: &Started) -> Option<String> {
+fn not_ready_reason(it: &Started) -> Option<String> {
     let name = &it.name;
-    match (it.seen, it.port) {
-        (Seen::NotListening, Some(port)) => {
+    match (it.readiness, it.port) {
+        (Readiness::NotListening, Some(port)) => {
             Some(format!("`{name}` started but not listening on {port}; `tsm logs {name}` shows what it says"))
         }
-        (Seen::NotHealthy, _) => Some(format!("`{name}` started and is not healthy yet; `tsm info {name}` shows why")),
+        (Readiness::NotHealthy, _) => {
+            Some(format!("`{name}` started and is not healthy yet; `tsm info {name}` shows why"))
+        }
         _ => None,
     }
 }
@@ -213,26 +221,26 @@ pub(super) fn fault(name: &str, error: &startup::StartupError) -> Fault {
     fault
 }
 
-fn error_place(error: &startup::StartupError) -> Option<crate::base::fault::Place> {
+fn error_place(error: &startup::StartupError) -> Option<crate::base::fault::Location> {
     match error {
-        startup::StartupError::Definition(error) => error.place(),
-        startup::StartupError::Plan(error) => error.place(),
+        startup::StartupError::Definition(error) => error.location(),
+        startup::StartupError::Plan(error) => error.location(),
         _ => None,
     }
 }
 
 /// In which order what would be done.
-fn preview(services: &[Service]) -> Report {
+fn preview(services: &[StartJob]) -> Report {
     let mut table =
         Table::new(&[("service", "SERVICE"), ("result", "WOULD BE"), ("needs", "NEEDS"), ("error", "ERROR")])
-            .show("error", Show::Never)
+            .with_visibility("error", Visibility::Never)
             .when_empty("No services are enabled.\nEnable one with: tsm enable <service-name>");
     for service in services {
         let (word, tone, error) = match &service.task {
             Task::Start(_) => ("started", Tone::Good, None),
-            Task::Runs(_) => ("running", Tone::Dim, None),
-            Task::Off => ("off", Tone::Dim, None),
-            Task::Refuse(error) => ("failed", Tone::Bad, Some(error.to_string())),
+            Task::Running(_) => ("running", Tone::Dim, None),
+            Task::Disabled => ("off", Tone::Dim, None),
+            Task::Fail(error) => ("failed", Tone::Bad, Some(error.to_string())),
         };
         let needs = if service.needs.is_empty() { "-".to_owned() } else { service.needs.join(" ") };
         let result = match &error {

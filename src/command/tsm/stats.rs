@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use super::targets::Targets;
+use super::process_args::Targets;
 use crate::base::fault::Fault;
-use crate::base::time::Span;
+use crate::base::time::HumanDuration;
 use crate::command::argument::ProcessTarget;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Report, Table, Tone, Value};
 use crate::tsm::stack;
-use crate::tsm::stats::{Load, Look, between, by_group, by_stack};
-use crate::tsm::store::{Process, Store};
+use crate::tsm::stats::{ResourceTotals, Snapshot, between, by_group, by_stack};
+use crate::tsm::store::{Process, ProcessStore};
 
 /// Show what processes use: processor, memory, threads, descriptors, disks
 ///
@@ -28,7 +28,7 @@ pub struct Stats {
     stacks: bool,
     /// How long is measured
     #[arg(long, value_name = "SPAN", default_value = "200ms")]
-    over: Span,
+    over: HumanDuration,
 }
 
 /// Keys and titles of what is used.
@@ -52,10 +52,10 @@ impl Command for Stats {
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let (processes, faults) = self.processes(cx)?;
-        let before = Look::now(&processes);
+        let before = Snapshot::take(&processes);
         let begun = std::time::Instant::now();
-        let _ = cx.host.pause(self.over.0.max(Duration::from_millis(10)));
-        let after = Look::now(&processes);
+        let _ = cx.host.sleep(self.over.0.max(Duration::from_millis(10)));
+        let after = Snapshot::take(&processes);
         let stats = between(&before, &after, begun.elapsed(), &processes);
         let empty = "Nothing runs.\nStart services with: tsm start <service-name>";
         let table = if self.groups {
@@ -67,7 +67,7 @@ impl Command for Stats {
         } else {
             let head = [("id", "ID"), ("name", "NAME"), ("group", "GROUP"), ("pid", "PID")];
             let mut table = Table::new(&[&head[..], &USED[..]].concat())
-                .show("group", crate::report::Show::Never)
+                .with_visibility("group", crate::report::Visibility::Never)
                 .when_empty(empty);
             for it in &stats {
                 let name = Cell::from(it.name.as_str()).tone(Tone::Strong);
@@ -83,14 +83,14 @@ impl Command for Stats {
 impl Stats {
     fn processes(&self, cx: &Cx) -> Result<(Vec<Process>, Vec<Fault>), Fault> {
         if self.targets.is_empty() {
-            return Ok((Store::open(cx.paths).all()?, Vec::new()));
+            return Ok((ProcessStore::open(cx.paths).all()?, Vec::new()));
         }
-        let targets = Targets::look_up(&self.targets, cx)?;
+        let targets = Targets::find_read_only(&self.targets, cx)?;
         Ok((targets.processes, targets.faults))
     }
 }
 
-fn sums(title: (&'static str, &'static str), sums: Vec<(String, usize, Load)>) -> Table {
+fn sums(title: (&'static str, &'static str), sums: Vec<(String, usize, ResourceTotals)>) -> Table {
     let mut table = Table::new(&[&[title, ("members", "MEMBERS")], &USED[..]].concat());
     for (name, count, load) in sums {
         let head = vec![Cell::from(name).tone(Tone::Strong), count.into()];
@@ -99,8 +99,8 @@ fn sums(title: (&'static str, &'static str), sums: Vec<(String, usize, Load)>) -
     table
 }
 
-fn cells(load: &Load) -> Vec<Cell> {
-    let bytes = |bytes: Option<u64>| Cell::from(bytes.map_or(Value::Nothing, Value::Bytes));
+fn cells(load: &ResourceTotals) -> Vec<Cell> {
+    let bytes = |bytes: Option<u64>| Cell::from(bytes.map_or(Value::Null, Value::Bytes));
     vec![
         load.processes.into(),
         load.usage.threads.into(),

@@ -1,14 +1,14 @@
 //! `tsm stop`
 
-use super::targets::{Targets, control};
+use super::process_args::{Targets, control};
 use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::command::argument::ProcessTarget;
 use crate::command::{Command, Cx, Effect};
-use crate::report::{Report, Sentence, Tone, Value};
+use crate::report::{Message, Report, Tone, Value};
 use crate::sys::net;
-use crate::tsm::control::Ended;
-use crate::tsm::ends;
+use crate::tsm::control::StopResult;
+use crate::tsm::exit_text;
 use crate::tsm::store::Process;
 
 /// Stop processes and everything they started
@@ -26,29 +26,29 @@ impl Command for Stop {
     const EFFECT: Effect = Effect::Destroy;
     const EXAMPLES: &'static [&'static str] = &["tsm stop 0", "tsm stop devpages", "tsm stop api web", "tsm stop *"];
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
-        Ok(Targets::look_up_whole(&self.targets, cx)?.environments())
+    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+        Ok(Targets::find_whole_read_only(&self.targets, cx)?.environments())
     }
 
     fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
-        Ok(Some(Targets::look_up_whole(&self.targets, cx)?.plan()))
+        Ok(Some(Targets::find_whole_read_only(&self.targets, cx)?.plan()))
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let targets = Targets::find_whole(&self.targets, cx)?;
         let processes: Vec<&Process> = targets.processes.iter().collect();
         let answers = control(cx, &|| cx.host.interrupted()).stop(&processes);
-        let mut report = Report::each(Vec::<Sentence>::new());
+        let mut report = Report::each(Vec::<Message>::new());
         report.faults = targets.faults;
         let mut stopped = 0;
         for (process, answer) in processes.iter().zip(answers) {
             match answer {
                 // Of all, those that did not run are of no interest.
-                Ok(Ended::WasNotRunning { .. }) if targets.all => {}
+                Ok(StopResult::WasNotRunning { .. }) if targets.all => {}
                 Ok(ended) => {
-                    stopped += usize::from(matches!(ended, Ended::Stopped { .. }));
-                    report = report.and(said(process, &ended, "stopped"));
-                    for note in port_note(process).into_iter().chain(ends::unwritten(process)) {
+                    stopped += usize::from(matches!(ended, StopResult::Stopped { .. }));
+                    report = report.and(result_message(process, &ended, "stopped"));
+                    for note in port_note(process).into_iter().chain(exit_text::describe_lost_output(process)) {
                         report = report.note(note);
                     }
                 }
@@ -60,24 +60,24 @@ impl Command for Stop {
 }
 
 /// What became of a process that was to end.
-pub(super) fn said(process: &Process, ended: &Ended, done: &'static str) -> Sentence {
+pub(super) fn result_message(process: &Process, ended: &StopResult, done: &'static str) -> Message {
     let name = &process.name;
     let (text, tone, forced) = match ended {
-        Ended::Stopped { forced: false, survivors, .. } if survivors.is_empty() => {
+        StopResult::Stopped { forced: false, survivors, .. } if survivors.is_empty() => {
             (format!("tsm: {done} '{name}'"), Tone::Plain, false)
         }
-        Ended::Stopped { forced: true, survivors, .. } if survivors.is_empty() => {
+        StopResult::Stopped { forced: true, survivors, .. } if survivors.is_empty() => {
             (format!("tsm: {done} '{name}', by force after its time was up"), Tone::Warn, true)
         }
-        Ended::Stopped { forced, survivors, .. } => {
+        StopResult::Stopped { forced, survivors, .. } => {
             let pids: Vec<String> = survivors.iter().map(ToString::to_string).collect();
             (format!("tsm: {done} '{name}'; could not end pid {}", pids.join(", ")), Tone::Bad, *forced)
         }
-        Ended::WasNotRunning { .. } if done == "deleted" => (format!("tsm: {done} '{name}'"), Tone::Plain, false),
-        Ended::WasNotRunning { .. } => (format!("tsm: process '{name}' not running"), Tone::Dim, false),
+        StopResult::WasNotRunning { .. } if done == "deleted" => (format!("tsm: {done} '{name}'"), Tone::Plain, false),
+        StopResult::WasNotRunning { .. } => (format!("tsm: process '{name}' not running"), Tone::Dim, false),
     };
-    let was_running = matches!(ended, Ended::Stopped { .. });
-    Sentence::new(text)
+    let was_running = matches!(ended, StopResult::Stopped { .. });
+    Message::new(text)
         .tone(tone)
         .with("id", Value::from(process.id()))
         .with("name", name.as_str())
@@ -91,6 +91,6 @@ fn port_note(process: &Process) -> Option<String> {
     let port = process.meta.port.filter(|_| !process.meta.run.port_guessed)?;
     let listener = net::listening_on(port).into_iter().next()?;
     let holder = net::owner(listener.inode).map(|owner| format!("pid {} ({})", owner.pid, owner.command));
-    let holder = holder.unwrap_or_else(|| format!("a process of user {}", net::login(listener.uid)));
+    let holder = holder.unwrap_or_else(|| format!("a process of user {}", net::user_name(listener.uid)));
     Some(format!("port {port} is still held by {holder}"))
 }

@@ -3,11 +3,11 @@
 use super::list::status_word;
 use crate::base::fault::Fault;
 use crate::base::line;
-use crate::command::registry::{Found, members, resolve};
+use crate::command::registry::{CommandMatch, commands_of, resolve};
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Report, Table, Tone, Value};
-use crate::supervise::meta::Status;
-use crate::tsm::store::{Process, Store};
+use crate::supervise::meta::ProcessStatus;
+use crate::tsm::store::{Process, ProcessStore};
 
 /// List the actions that there are, with their command lines, for other user interfaces
 ///
@@ -48,8 +48,8 @@ impl Command for TView {
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let mut actions = services(cx);
-        actions.extend(looks());
-        actions.extend(Store::open(cx.paths).all()?.iter().flat_map(manage));
+        actions.extend(status_actions());
+        actions.extend(ProcessStore::open(cx.paths).all()?.iter().flat_map(manage));
         actions.extend(commands());
         let mut table = Table::new(&[
             ("group", "GROUP"),
@@ -60,8 +60,8 @@ impl Command for TView {
         ]);
         for action in actions.iter().filter(|action| self.group.is_none_or(|group| group == action.group)) {
             let effect = match resolve(&action.words) {
-                Found::Command(entry, _) => Some(entry.effect.word()),
-                Found::Group(..) | Found::Nothing => None,
+                CommandMatch::Command(entry, _) => Some(entry.effect.word()),
+                CommandMatch::Group(..) | CommandMatch::Nothing => None,
             };
             table.row(vec![
                 action.group.word().into(),
@@ -91,7 +91,7 @@ fn action(group: Group, title: &str, words: &[&str]) -> Action {
     Action { group, title: title.to_owned(), target: None, words }
 }
 
-fn on(target: &str, action: Action) -> Action {
+fn with_target(target: &str, action: Action) -> Action {
     Action { target: Some(target.to_owned()), ..action }
 }
 
@@ -101,11 +101,11 @@ fn services(cx: &Cx) -> Vec<Action> {
     let mut names: Vec<String> =
         entries.filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(".tsm")?.to_owned())).collect();
     names.sort();
-    names.iter().map(|name| on(name, action(Group::Services, "start", &["tsm", "start", name]))).collect()
+    names.iter().map(|name| with_target(name, action(Group::Services, "start", &["tsm", "start", name]))).collect()
 }
 
 /// What shows how things are.
-fn looks() -> Vec<Action> {
+fn status_actions() -> Vec<Action> {
     [
         ("processes", &["tsm", "list", "all", "--json"][..]),
         ("services", &["tsm", "list", "available", "--json"]),
@@ -122,18 +122,18 @@ fn looks() -> Vec<Action> {
 fn manage(process: &Process) -> Vec<Action> {
     let name = process.name.as_str();
     let verbs: &[&str] = match process.status() {
-        Status::Online => &["stop", "restart", "logs", "info", "env", "why"],
-        Status::Crashed => &["restart", "why", "logs", "info", "delete"],
-        Status::Stopped => &["start", "logs", "info", "why", "delete"],
-        Status::Unknown => &["info", "why"],
+        ProcessStatus::Online => &["stop", "restart", "logs", "info", "env", "why"],
+        ProcessStatus::Crashed => &["restart", "why", "logs", "info", "delete"],
+        ProcessStatus::Stopped => &["start", "logs", "info", "why", "delete"],
+        ProcessStatus::Unknown => &["info", "why"],
     };
     let title = |verb: &str| format!("{verb} ({})", status_word(process.status()));
-    verbs.iter().map(|verb| on(name, action(Group::Manage, &title(verb), &["tsm", verb, name]))).collect()
+    verbs.iter().map(|verb| with_target(name, action(Group::Manage, &title(verb), &["tsm", verb, name]))).collect()
 }
 
 /// Every command that is for people.
 fn commands() -> Vec<Action> {
-    let rows = members("tsm").filter(|entry| !entry.is_hidden());
+    let rows = commands_of("tsm").filter(|entry| !entry.is_hidden());
     rows.map(|entry| {
         let words: Vec<&str> = entry.name.split(' ').collect();
         action(Group::Commands, &entry.summary(), &words)

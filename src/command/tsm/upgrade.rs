@@ -1,11 +1,11 @@
 //! `tsm upgrade`
 
-use super::targets::control;
+use super::process_args::control;
 use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
-use crate::report::{Report, Sentence, Tone, Value};
-use crate::tsm::store::{Process, Store};
+use crate::report::{Message, Report, Tone, Value};
+use crate::tsm::store::{Process, ProcessStore};
 use crate::tsm::upgrade::Upgraded;
 
 /// Put this version of the program in the place of every supervisor
@@ -23,31 +23,32 @@ impl Command for Upgrade {
     const EFFECT: Effect = Effect::Write;
     const EXAMPLES: &'static [&'static str] = &["tsm upgrade", "tsm upgrade --dry-run"];
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
-        let all = if self.dry_run { Vec::new() } else { Store::open(cx.paths).all()? };
-        Ok(all.iter().filter(|process| process.view.supervised).flat_map(Process::environments).collect())
+    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+        let all = if self.dry_run { Vec::new() } else { ProcessStore::open(cx.paths).all()? };
+        Ok(all.iter().filter(|process| process.live.supervised).flat_map(Process::environments).collect())
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let interrupted = || cx.host.interrupted();
         let control = control(cx, &interrupted);
-        let mut all = Store::open(cx.paths).all()?;
+        let mut all = ProcessStore::open(cx.paths).all()?;
         if !self.dry_run {
-            control.tend(&mut all);
+            control.reconcile(&mut all);
         }
-        let supervised: Vec<&Process> = all.iter().filter(|process| process.view.supervised).collect();
-        let mut report = Report::each(Vec::<Sentence>::new());
+        let supervised: Vec<&Process> = all.iter().filter(|process| process.live.supervised).collect();
+        let mut report = Report::each(Vec::<Message>::new());
         if self.dry_run {
             for process in supervised {
                 let current = control.is_current(process);
-                report = report.and(said(process, if current { Word::Current } else { Word::Would }));
+                report = report
+                    .and(result_message(process, if current { UpgradeState::Current } else { UpgradeState::Would }));
             }
             return Ok(report);
         }
         for (process, answer) in supervised.iter().zip(control.upgrade(&supervised)) {
             match answer {
-                Ok(Upgraded::Replaced) => report = report.and(said(process, Word::Done)),
-                Ok(Upgraded::Current) => report = report.and(said(process, Word::Current)),
+                Ok(Upgraded::Replaced) => report = report.and(result_message(process, UpgradeState::Done)),
+                Ok(Upgraded::Current) => report = report.and(result_message(process, UpgradeState::Current)),
                 Err(error) => report.faults.push(error.into()),
             }
         }
@@ -57,20 +58,20 @@ impl Command for Upgrade {
 
 /// What is said of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Word {
+enum UpgradeState {
     Would,
     Done,
     Current,
 }
 
-fn said(process: &Process, word: Word) -> Sentence {
+fn result_message(process: &Process, word: UpgradeState) -> Message {
     let name = &process.name;
     let (action, text, tone) = match word {
-        Word::Would => ("would replace", format!("would replace the supervisor of '{name}'"), Tone::Plain),
-        Word::Done => ("replaced", format!("replaced the supervisor of '{name}'"), Tone::Plain),
-        Word::Current => ("current", format!("the supervisor of '{name}' is this version already"), Tone::Dim),
+        UpgradeState::Would => ("would replace", format!("would replace the supervisor of '{name}'"), Tone::Plain),
+        UpgradeState::Done => ("replaced", format!("replaced the supervisor of '{name}'"), Tone::Plain),
+        UpgradeState::Current => ("current", format!("the supervisor of '{name}' is this version already"), Tone::Dim),
     };
-    Sentence::new(format!("tsm: {text}"))
+    Message::new(format!("tsm: {text}"))
         .tone(tone)
         .with("id", Value::from(process.id()))
         .with("name", name.as_str())

@@ -1,14 +1,14 @@
 //! `tsm why`
 
 use super::list::last_exit;
-use super::targets::Targets;
+use super::process_args::Targets;
 use crate::base::fault::Fault;
 use crate::base::redact;
-use crate::base::time::Span;
+use crate::base::time::HumanDuration;
 use crate::command::argument::ProcessTarget;
 use crate::command::{Command, Cx, Effect};
-use crate::report::{Cell, Fields, Report, Shape, Show, Tone, Value};
-use crate::supervise::meta::Status;
+use crate::report::{Cell, Fields, JsonShape, Report, Tone, Value, Visibility};
+use crate::supervise::meta::ProcessStatus;
 use crate::tsm::store::Process;
 use crate::tsm::why::{Diagnosis, diagnose};
 
@@ -28,32 +28,32 @@ impl Command for Why {
     const EXAMPLES: &'static [&'static str] = &["tsm why api", "tsm why api --json"];
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let targets = Targets::look_up(&self.targets, cx)?;
+        let targets = Targets::find_read_only(&self.targets, cx)?;
         let mut blocks = Vec::new();
         for process in &targets.processes {
             let diagnosis = diagnose(process, cx.paths, cx.host.now())?;
             blocks.push(fields(process, &diagnosis, cx));
         }
-        let shape = if targets.several { Shape::Many } else { Shape::One };
-        Ok(Report { shape, faults: targets.faults, ..Report::each(blocks) })
+        let shape = if targets.several { JsonShape::Many } else { JsonShape::One };
+        Ok(Report { json_shape: shape, faults: targets.faults, ..Report::each(blocks) })
     }
 }
 
 fn fields(process: &Process, diagnosis: &Diagnosis, cx: &Cx) -> Fields {
     let meta = &process.meta;
     let tone = match process.status() {
-        Status::Online => Tone::Good,
-        Status::Stopped => Tone::Plain,
-        Status::Crashed => Tone::Bad,
-        Status::Unknown => Tone::Warn,
+        ProcessStatus::Online => Tone::Good,
+        ProcessStatus::Stopped => Tone::Plain,
+        ProcessStatus::Crashed => Tone::Bad,
+        ProcessStatus::Unknown => Tone::Warn,
     };
     let mut fields = Fields::titled(diagnosis.verdict.as_str())
-        .hidden("name", process.name.as_str())
-        .hidden("verdict", diagnosis.verdict.as_str())
-        .with("state", Cell::from(process.view.state.word()).tone(tone))
-        .hidden("exit", last_exit(process))
+        .json_only("name", process.name.as_str())
+        .json_only("verdict", diagnosis.verdict.as_str())
+        .with("state", Cell::from(process.live.state.as_str()).tone(tone))
+        .json_only("exit", last_exit(process))
         .with("restarts", meta.restarts)
-        .hidden("unstable_restarts", meta.unstable_restarts);
+        .json_only("unstable_restarts", meta.unstable_restarts);
     let causes = diagnosis.causes.iter().map(|cause| {
         let advice = cause.advice.as_ref().map(|advice| format!(" → {advice}")).unwrap_or_default();
         format!("{}{advice}", redact::text(&cause.what))
@@ -62,7 +62,12 @@ fn fields(process: &Process, diagnosis: &Diagnosis, cx: &Cx) -> Fields {
     let now = cx.host.now();
     let events = diagnosis.timeline.iter().map(|event| {
         let span = if event.at > now { event.at.since(now) } else { now.since(event.at) };
-        format!("{} {}: {}", Span(span), if event.at > now { "ahead" } else { "ago" }, redact::text(&event.what))
+        format!(
+            "{} {}: {}",
+            HumanDuration(span),
+            if event.at > now { "ahead" } else { "ago" },
+            redact::text(&event.what)
+        )
     });
     fields = lines(fields, "timeline", events);
     fields = lines(fields, "last lines", diagnosis.last_lines.iter().cloned());
@@ -74,9 +79,9 @@ fn fields(process: &Process, diagnosis: &Diagnosis, cx: &Cx) -> Fields {
         Value::Record(vec![("at".to_owned(), event.at.into()), ("what".to_owned(), redact::text(&event.what).into())])
     });
     fields
-        .hidden("causes", Value::List(causes.collect()))
-        .hidden("timeline", Value::List(events.collect()))
-        .hidden("last_lines", Value::from(diagnosis.last_lines.clone()))
+        .json_only("causes", Value::List(causes.collect()))
+        .json_only("timeline", Value::List(events.collect()))
+        .json_only("last_lines", Value::from(diagnosis.last_lines.clone()))
 }
 
 /// Lines below each other, for people only; the first has the title.
@@ -90,7 +95,7 @@ fn lines(mut fields: Fields, title: &str, lines: impl Iterator<Item = String>) -
             _ => "timeline",
         };
         let key = if title.is_empty() { fields.fields.last().map_or(key, |last| last.0) } else { key };
-        fields.fields.push((key, std::mem::take(&mut title), line.into(), Show::Always));
+        fields.fields.push((key, std::mem::take(&mut title), line.into(), Visibility::Always));
     }
     fields
 }

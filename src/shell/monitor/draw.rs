@@ -6,103 +6,103 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Paragraph, Row, Table as Grid, TableState};
 
-use crate::report::{Cell, Sentence, Table, Tone, Value};
+use crate::report::{Cell, Message, Table, Tone, Value};
 
 /// The view: what was seen last, and what the operator chose.
 #[derive(Default)]
-pub(super) struct View {
+pub(super) struct MonitorView {
     table: Table,
-    lines: Vec<Sentence>,
+    lines: Vec<Message>,
     /// The name of the chosen row.
-    chosen: Option<String>,
+    selected: Option<String>,
     /// Only names with this in them.
     filter: String,
-    typing: bool,
+    filtering: bool,
     /// The log has nearly all of the screen.
-    log_is_large: bool,
+    log_expanded: bool,
     state: TableState,
     /// How many lines of the log fit.
     log_height: u16,
 }
 
 /// Lines of a log that are asked for before its size is known.
-const SOME_LINES: u16 = 50;
+const DEFAULT_LOG_LINES: u16 = 50;
 
 const KEYS: &str = " ↑↓ choose  Enter log  r restart  s stop  / filter  q leave";
 
-impl View {
+impl MonitorView {
     /// Takes over what was seen. The chosen row stays the chosen one, as long as it is there.
-    pub(super) fn update(&mut self, table: Table, lines: Vec<Sentence>) {
+    pub(super) fn update(&mut self, table: Table, lines: Vec<Message>) {
         (self.table, self.lines) = (table, lines);
-        self.settle();
+        self.fix_selection();
     }
 
     /// The name of the chosen row.
-    pub(super) fn chosen(&self) -> Option<&str> {
-        self.chosen.as_deref()
+    pub(super) fn selected(&self) -> Option<&str> {
+        self.selected.as_deref()
     }
 
     /// How many lines of the log can be shown.
     pub(super) fn log_lines(&self) -> usize {
-        usize::from(if self.log_height == 0 { SOME_LINES } else { self.log_height })
+        usize::from(if self.log_height == 0 { DEFAULT_LOG_LINES } else { self.log_height })
     }
 
-    pub(super) fn go(&mut self, steps: isize) {
+    pub(super) fn move_selection(&mut self, steps: isize) {
         let names = self.names();
-        let at = self.place(&names).unwrap_or(0);
+        let at = self.selected_index(&names).unwrap_or(0);
         let to = at.saturating_add_signed(steps).min(names.len().saturating_sub(1));
-        self.chosen = names.get(to).cloned();
+        self.selected = names.get(to).cloned();
         self.lines.clear();
-        self.settle();
+        self.fix_selection();
     }
 
-    pub(super) fn turn_log(&mut self) {
-        self.log_is_large = !self.log_is_large;
+    pub(super) fn toggle_log(&mut self) {
+        self.log_expanded = !self.log_expanded;
         self.log_height = 0;
     }
 
-    pub(super) fn is_typing(&self) -> bool {
-        self.typing
+    pub(super) fn is_filtering(&self) -> bool {
+        self.filtering
     }
 
-    pub(super) fn begin_typing(&mut self) {
-        self.typing = true;
+    pub(super) fn start_filter(&mut self) {
+        self.filtering = true;
     }
 
-    pub(super) fn end_typing(&mut self) {
-        self.typing = false;
+    pub(super) fn finish_filter(&mut self) {
+        self.filtering = false;
     }
 
-    pub(super) fn type_letter(&mut self, letter: char) {
+    pub(super) fn push_filter_char(&mut self, letter: char) {
         self.filter.push(letter);
-        self.settle();
+        self.fix_selection();
     }
 
-    pub(super) fn erase_letter(&mut self) {
+    pub(super) fn pop_filter_char(&mut self) {
         self.filter.pop();
-        self.settle();
+        self.fix_selection();
     }
 
     pub(super) fn clear_filter(&mut self) {
         self.filter.clear();
-        self.typing = false;
-        self.settle();
+        self.filtering = false;
+        self.fix_selection();
     }
 
     /// Chooses a row that is there, if the chosen one is not.
-    fn settle(&mut self) {
+    fn fix_selection(&mut self) {
         let names = self.names();
-        let place = self.place(&names).or_else(|| (!names.is_empty()).then_some(0));
+        let place = self.selected_index(&names).or_else(|| (!names.is_empty()).then_some(0));
         let chosen = place.map(|place| names[place].clone());
-        if chosen != self.chosen {
+        if chosen != self.selected {
             self.lines.clear();
         }
-        self.chosen = chosen;
+        self.selected = chosen;
         self.state.select(place);
     }
 
-    fn place(&self, names: &[String]) -> Option<usize> {
-        names.iter().position(|name| Some(name) == self.chosen.as_ref())
+    fn selected_index(&self, names: &[String]) -> Option<usize> {
+        names.iter().position(|name| Some(name) == self.selected.as_ref())
     }
 
     fn names(&self) -> Vec<String> {
@@ -122,13 +122,13 @@ impl View {
     }
 
     pub(super) fn draw(&mut self, frame: &mut Frame) {
-        let log = if self.log_is_large { Constraint::Percentage(75) } else { Constraint::Percentage(40) };
+        let log = if self.log_expanded { Constraint::Percentage(75) } else { Constraint::Percentage(40) };
         let parts = [Constraint::Length(1), Constraint::Min(3), log, Constraint::Length(1)];
         let [head, grid, log, foot] = Layout::vertical(parts).areas(frame.area());
         frame.render_widget(Paragraph::new(self.head()), head);
         self.draw_table(frame, grid);
         self.draw_log(frame, log);
-        let foot_text = match (self.typing, self.filter.is_empty()) {
+        let foot_text = match (self.filtering, self.filter.is_empty()) {
             (true, _) => format!(" filter: {}▏ (Enter keeps, Esc clears)", self.filter),
             (false, false) => format!("{KEYS}  [{}]", self.filter),
             (false, true) => KEYS.to_owned(),
@@ -147,7 +147,7 @@ impl View {
 
     fn draw_table(&mut self, frame: &mut Frame, area: Rect) {
         let titles = self.table.columns.iter().map(|column| column.title);
-        let text = |cell: &Cell| plain(cell.text.as_deref().unwrap_or_default());
+        let text = |cell: &Cell| strip_control(cell.text.as_deref().unwrap_or_default());
         let rows: Vec<Vec<(String, Tone)>> =
             self.rows().map(|row| row.iter().map(|cell| (text(cell), cell.tone)).collect()).collect();
         let width = |column: usize| {
@@ -168,13 +168,13 @@ impl View {
     }
 
     fn draw_log(&mut self, frame: &mut Frame, area: Rect) {
-        let title = self.chosen.as_ref().map_or(String::new(), |name| format!(" {name} "));
+        let title = self.selected.as_ref().map_or(String::new(), |name| format!(" {name} "));
         let block = Block::new().borders(Borders::TOP).title(title);
         let inner = block.inner(area);
         self.log_height = inner.height;
         let first = self.lines.len().saturating_sub(usize::from(inner.height));
         let lines: Vec<Line> =
-            self.lines[first..].iter().map(|line| Line::styled(plain(&line.text), style(line.tone))).collect();
+            self.lines[first..].iter().map(|line| Line::styled(strip_control(&line.text), style(line.tone))).collect();
         frame.render_widget(block, area);
         frame.render_widget(Paragraph::new(lines), inner);
     }
@@ -192,7 +192,7 @@ fn style(tone: Tone) -> Style {
 }
 
 /// A text without colours of its own, and without anything else that a terminal would obey.
-fn plain(text: &str) -> String {
+fn strip_control(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut letters = text.chars().peekable();
     while let Some(letter) = letters.next() {
@@ -216,18 +216,18 @@ mod tests {
 
     use super::*;
 
-    fn view() -> View {
+    fn view() -> MonitorView {
         let mut table = Table::new(&[("name", "NAME"), ("status", "STATUS")]);
         for (name, status) in [("api", "online"), ("web", "crashed")] {
             table.row(vec![Cell::from(name).text(name), Cell::from(status).text(status)]);
         }
-        let mut view = View::default();
+        let mut view = MonitorView::default();
         view.update(table, Vec::new());
-        view.update(view.table.clone(), vec![Sentence::new("\u{1b}[31mone\u{1b}[0m\ttwo\u{7}")]);
+        view.update(view.table.clone(), vec![Message::new("\u{1b}[31mone\u{1b}[0m\ttwo\u{7}")]);
         view
     }
 
-    fn drawn(view: &mut View, width: u16, height: u16) -> String {
+    fn drawn(view: &mut MonitorView, width: u16, height: u16) -> String {
         let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("a screen");
         terminal.draw(|frame| view.draw(frame)).expect("drawn");
         terminal.backend().to_string()
@@ -253,23 +253,23 @@ mod tests {
     #[test]
     fn the_chosen_row_stays_chosen_while_it_is_there() {
         let mut view = view();
-        view.go(1);
-        assert_eq!(view.chosen(), Some("web"));
+        view.move_selection(1);
+        assert_eq!(view.selected(), Some("web"));
         let mut table = view.table.clone();
         table.rows.reverse();
         view.update(table, Vec::new());
-        assert_eq!((view.chosen(), view.state.selected()), (Some("web"), Some(0)));
-        view.type_letter('p');
-        assert_eq!(view.chosen(), Some("api"));
-        view.type_letter('x');
-        assert_eq!(view.chosen(), None);
+        assert_eq!((view.selected(), view.state.selected()), (Some("web"), Some(0)));
+        view.push_filter_char('p');
+        assert_eq!(view.selected(), Some("api"));
+        view.push_filter_char('x');
+        assert_eq!(view.selected(), None);
         view.clear_filter();
-        assert_eq!(view.chosen(), Some("web"));
+        assert_eq!(view.selected(), Some("web"));
     }
 
     #[test]
     fn nothing_a_process_says_reaches_the_terminal_as_an_order() {
-        assert_eq!(plain("a\u{1b}[2Jb\u{1b}]0;x\u{7}c\r"), "ab·]0;x·c·");
-        assert_eq!(plain("\u{1b}["), "");
+        assert_eq!(strip_control("a\u{1b}[2Jb\u{1b}]0;x\u{7}c\r"), "ab·]0;x·c·");
+        assert_eq!(strip_control("\u{1b}["), "");
     }
 }

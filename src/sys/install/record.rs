@@ -17,12 +17,12 @@ const VERSION: u32 = 1;
 
 /// What was put in place outside of `$TETRA_DIR`.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Record {
+pub struct InstallRecord {
     version: u32,
     made: BTreeSet<PathBuf>,
 }
 
-impl Record {
+impl InstallRecord {
     /// The record in a file; none if it does not exist.
     ///
     /// # Errors
@@ -71,7 +71,7 @@ impl Record {
 
     /// True if the path was put in place by this setup.
     #[must_use]
-    pub fn has(&self, path: &Path) -> bool {
+    pub fn contains(&self, path: &Path) -> bool {
         self.made.contains(path)
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::base::fault::{Advise, Kind};
+use crate::base::fault::{FaultKind, UserFacingError};
 use crate::base::name::ProcessName;
 use crate::supervise::client::{LaunchError, SendError, WaitError};
 use crate::sys::file::FileError;
@@ -56,7 +56,7 @@ pub enum ControlError {
     },
     /// What became of it cannot be seen.
     #[error("cannot see what becomes of `{name}`")]
-    Blind {
+    Unresponsive {
         /// The process.
         name: ProcessName,
         /// Why.
@@ -64,7 +64,7 @@ pub enum ControlError {
     },
     /// It belongs to another user, whose programs are not for this one to run.
     #[error("`{name}` belongs to user {owner}, and its supervisor has to be started by that user")]
-    Foreign {
+    OtherUser {
         /// The process.
         name: ProcessName,
         /// The login name of its owner.
@@ -106,20 +106,20 @@ pub enum ControlError {
     File {
         /// What was being done.
         action: &'static str,
-        /// The file or folder.
+        /// The file or directory.
         path: PathBuf,
         /// Why.
         source: io::Error,
     },
 }
 
-impl Advise for ControlError {
-    fn kind(&self) -> Kind {
+impl UserFacingError for ControlError {
+    fn kind(&self) -> FaultKind {
         match self {
-            Self::Interrupted { .. } | Self::NotRemoved { .. } => Kind::Interrupted,
+            Self::Interrupted { .. } | Self::NotRemoved { .. } => FaultKind::Interrupted,
             Self::Registry(error) => error.kind(),
-            Self::Foreign { .. } => Kind::Refused,
-            _ => Kind::Failed,
+            Self::OtherUser { .. } => FaultKind::Refused,
+            _ => FaultKind::Failed,
         }
     }
 
@@ -129,7 +129,7 @@ impl Advise for ControlError {
             Self::Interrupted { name } => Some(format!("`tsm info {name}` shows how it goes on")),
             Self::NotRemoved { name } => Some(format!("`tsm delete {name}` removes it")),
             Self::Registry(error) => error.advice(),
-            Self::Foreign { owner, .. } => Some(format!("`sudo -u {owner} tsm …` acts as that user")),
+            Self::OtherUser { owner, .. } => Some(format!("`sudo -u {owner} tsm …` acts as that user")),
             Self::NoRecord { name, .. } => {
                 Some(format!("`tsm delete {name}` removes it; then start it with its command line"))
             }
@@ -137,7 +137,7 @@ impl Advise for ControlError {
             Self::NotRunning { name } => Some(format!("`tsm start {name}` starts it")),
             Self::NotReplaced { .. } => Some("it goes on as before; `tsm upgrade` tries again".to_owned()),
             Self::StartedMeanwhile { name } => Some(format!("`tsm list` shows it; `tsm stop {name}` tries again")),
-            Self::Launch { .. } | Self::Send { .. } | Self::Blind { .. } | Self::File { .. } => None,
+            Self::Launch { .. } | Self::Send { .. } | Self::Unresponsive { .. } | Self::File { .. } => None,
         }
     }
 }

@@ -7,14 +7,14 @@ use std::time::Duration;
 use crate::base::name::is_name;
 use crate::base::signal::Signal;
 use crate::base::size::Size;
-use crate::base::time::Span;
-use crate::supervise::meta::Restart;
+use crate::base::time::HumanDuration;
+use crate::supervise::meta::RestartPolicy;
 use crate::tsm::instances;
-use crate::tsm::keep::Strategy;
-use crate::tsm::limits::{MaxMemory, MemoryMax};
+use crate::tsm::limits::{MaxMemoryRestart, MemoryMax};
+use crate::tsm::options::Strategy;
 
 use super::Definition;
-use super::value::{Given, Holds, Written};
+use super::value::{FormattedValue, RawValue, ValueType};
 
 /// A key of a service.
 pub struct Key {
@@ -23,13 +23,13 @@ pub struct Key {
     /// Its names below `[services.NAME]` in TOML, the usual one first; none where it is said in another way.
     pub toml: &'static [&'static str],
     /// What it holds.
-    pub holds: Holds,
+    pub value_type: ValueType,
     /// What to write where a value is refused.
-    pub wants: &'static str,
+    pub hint: &'static str,
     /// Puts a value into a definition; none if it is refused.
-    read: fn(&mut Definition, &Given) -> Option<()>,
+    read: fn(&mut Definition, &RawValue) -> Option<()>,
     /// The value of a definition; none if it says nothing.
-    write: fn(&Definition) -> Option<Written>,
+    write: fn(&Definition) -> Option<FormattedValue>,
 }
 
 impl Key {
@@ -50,13 +50,13 @@ impl Key {
     /// # Errors
     ///
     /// Fails with what to write instead if the value makes no sense.
-    pub fn read(&self, definition: &mut Definition, given: &Given) -> Result<(), &'static str> {
-        (self.read)(definition, given).ok_or(self.wants)
+    pub fn read(&self, definition: &mut Definition, given: &RawValue) -> Result<(), &'static str> {
+        (self.read)(definition, given).ok_or(self.hint)
     }
 
     /// What a definition says under this key.
     #[must_use]
-    pub fn write(&self, definition: &Definition) -> Option<Written> {
+    pub fn write(&self, definition: &Definition) -> Option<FormattedValue> {
         (self.write)(definition)
     }
 }
@@ -68,13 +68,13 @@ const PORT: &str = "a port is a number from 1 to 65535, `8000+`, `auto` or `none
 const BELONGS: &str = "write an organization and an environment: acme/prod";
 const FLAG: &str = "write true or false";
 const POLICY: &str = "write never, on-failure or always";
-const SPAN: &str = "write a span with its unit, such as 500ms, 10s or 5m";
+const DURATION: &str = "write a span with its unit, such as 500ms, 10s or 5m";
 const COUNT: &str = "write a whole number";
-const FEW: &str = "write a whole number from 1 to 256";
+const SMALL_COUNT: &str = "write a whole number from 1 to 256";
 const CHECK: &str = "write http://host:port/path, tcp://host:port or exec:command";
 const CRON: &str = "write five fields such as `0 4 * * *`";
-const MOST: &str = "write a size from 4M on, such as 300M or 2G, or none";
-const MUCH: &str = "write a size from 4M on, such as 300M or 2G";
+const MEMORY_OR_NONE: &str = "write a size from 4M on, such as 300M or 2G, or none";
+const MEMORY: &str = "write a size from 4M on, such as 300M or 2G";
 const SIZE: &str = "write a size with its unit, such as 512K, 10M or 1G";
 
 /// A row: names, what it holds, what is wanted, and the two ways.
@@ -83,8 +83,8 @@ macro_rules! key {
         Key {
             tsm: $tsm,
             toml: &$toml,
-            holds: Holds::$holds,
-            wants: $wants,
+            value_type: ValueType::$holds,
+            hint: $wants,
             read: |$d, $v| {
                 $read;
                 Some(())
@@ -105,8 +105,8 @@ pub const KEYS: &[Key] = &[
         ["cwd", "working_dir"],
         Text,
         "name a directory",
-        |d, v| d.cwd = v.full().map_or(v.folder.to_owned(), |cwd| v.folder.join(cwd)),
-        |d| Some(Written::Text(d.cwd.to_string_lossy().into_owned())),
+        |d, v| d.cwd = v.full().map_or(v.dir.to_owned(), |cwd| v.dir.join(cwd)),
+        |d| Some(FormattedValue::Text(d.cwd.to_string_lossy().into_owned())),
     ),
     key!("TSM_DESCRIPTION", ["description"], Text, "write a text", |d, v| d.description = v.full(), |d| text(
         d.description.as_ref()
@@ -133,150 +133,164 @@ pub const KEYS: &[Key] = &[
         d.stack.as_ref()
     ),),
     key!("TSM_GROUP", ["group"], Text, STACK, |d, v| group(d, v)?, |_| None),
-    key!("TSM_INSTANCES", ["instances"], Number, FEW, |d, v| d.instances = few(v)?, |d| text(d.instances),),
+    key!("TSM_INSTANCES", ["instances"], Number, SMALL_COUNT, |d, v| d.instances = small_count(v)?, |d| text(
+        d.instances
+    ),),
     // What it lists is a part of the command when all is read.
     key!("TSM_ARGS", ["args"], Texts, "list the arguments", |d, v| d.arguments = v.values.to_vec(), |_| None,),
-    key!("TSM_RESTART", ["restart"], Text, POLICY, |d, v| restart(d, v)?, |d| text(d.keep.restart.map(policy))),
+    key!("TSM_RESTART", ["restart"], Text, POLICY, |d, v| restart(d, v)?, |d| text(d.options.restart.map(policy))),
     key!("TSM_RESTART_ON_FAILURE", ["auto_restart"], Flag, FLAG, |d, v| on_failure(d, v)?, |_| None),
-    key!("TSM_MAX_RESTARTS", ["max_restarts"], Number, COUNT, |d, v| d.keep.max_restarts = v.parsed()?, |d| text(
-        d.keep.max_restarts
+    key!("TSM_MAX_RESTARTS", ["max_restarts"], Number, COUNT, |d, v| d.options.max_restarts = v.parsed()?, |d| text(
+        d.options.max_restarts
     ),),
-    key!("TSM_KILL_TIMEOUT", ["kill_timeout"], NumberOrText, SPAN, |d, v| d.keep.kill_timeout = span(v)?, |d| millis(
-        d.keep.kill_timeout
+    key!("TSM_KILL_TIMEOUT", ["kill_timeout"], NumberOrText, DURATION, |d, v| d.options.kill_timeout = span(v)?, |d| {
+        millis(d.options.kill_timeout)
+    },),
+    key!("TSM_LOG_SIZE", ["log_size"], NumberOrText, SIZE, |d, v| d.options.log_size = size(v)?, |d| text(
+        d.options.log_size.map(Size)
     ),),
-    key!("TSM_LOG_SIZE", ["log_size"], NumberOrText, SIZE, |d, v| d.keep.log_size = size(v)?, |d| text(
-        d.keep.log_size.map(Size)
+    key!("TSM_LOG_KEEP", ["log_keep"], Number, COUNT, |d, v| d.options.log_keep = v.parsed()?, |d| text(
+        d.options.log_keep
     ),),
-    key!("TSM_LOG_KEEP", ["log_keep"], Number, COUNT, |d, v| d.keep.log_keep = v.parsed()?, |d| text(d.keep.log_keep),),
     key!(
         "TSM_USER",
         ["user"],
         Text,
         "name a user",
-        |d, v| d.keep.user = v.full().map(|user| user.trim().to_owned()),
-        |d| text(d.keep.user.as_ref()),
+        |d, v| d.options.user = v.full().map(|user| user.trim().to_owned()),
+        |d| text(d.options.user.as_ref()),
     ),
     key!(
         "TSM_STOP_SIGNAL",
         ["stop_signal"],
         Text,
         "name a signal that ends a process, such as SIGINT or SIGQUIT",
-        |d, v| d.keep.stop_signal = stop_signal(v)?,
-        |d| text(d.keep.stop_signal),
+        |d, v| d.options.stop_signal = stop_signal(v)?,
+        |d| text(d.options.stop_signal),
     ),
-    key!("TSM_TYPE", ["type"], Text, "write oneshot or simple", |d, v| d.keep.oneshot = oneshot(v)?, |d| text(
-        d.keep.oneshot.map(|yes| if yes { "oneshot" } else { "simple" })
+    key!("TSM_TYPE", ["type"], Text, "write oneshot or simple", |d, v| d.options.oneshot = oneshot(v)?, |d| text(
+        d.options.oneshot.map(|yes| if yes { "oneshot" } else { "simple" })
     ),),
-    key!("TSM_STRATEGY", ["strategy"], Text, "write rolling or recreate", |d, v| d.keep.strategy = v.parsed()?, |d| {
-        text(d.keep.strategy.map(Strategy::word))
-    },),
+    key!(
+        "TSM_STRATEGY",
+        ["strategy"],
+        Text,
+        "write rolling or recreate",
+        |d, v| d.options.strategy = v.parsed()?,
+        |d| { text(d.options.strategy.map(Strategy::as_str)) },
+    ),
     key!(
         "TSM_MEMORY_MAX",
         ["memory_max"],
         NumberOrText,
-        MOST,
-        |d, v| d.keep.memory_max = v.parsed::<MemoryMax>()?.map(|it| it.0),
-        |d| text(d.keep.memory_max.map(MemoryMax)),
+        MEMORY_OR_NONE,
+        |d, v| d.options.memory_max = v.parsed::<MemoryMax>()?.map(|it| it.0),
+        |d| text(d.options.memory_max.map(MemoryMax)),
     ),
-    key!("TSM_LIMIT_NOFILE", ["limit_nofile"], Number, COUNT, |d, v| d.keep.limit_nofile = v.parsed()?, |d| text(
-        d.keep.limit_nofile
+    key!("TSM_LIMIT_NOFILE", ["limit_nofile"], Number, COUNT, |d, v| d.options.limit_nofile = v.parsed()?, |d| text(
+        d.options.limit_nofile
     ),),
-    key!("TSM_LIMIT_NPROC", ["limit_nproc"], Number, COUNT, |d, v| d.keep.limit_nproc = v.parsed()?, |d| text(
-        d.keep.limit_nproc
+    key!("TSM_LIMIT_NPROC", ["limit_nproc"], Number, COUNT, |d, v| d.options.limit_nproc = v.parsed()?, |d| text(
+        d.options.limit_nproc
     ),),
-    key!("TSM_HEALTH_CHECK", ["health", "health_check"], Opaque, CHECK, |d, v| d.keep.health = v.parsed()?, |d| text(
-        d.keep.health.as_ref()
-    ),),
+    key!("TSM_HEALTH_CHECK", ["health", "health_check"], Opaque, CHECK, |d, v| d.options.health = v.parsed()?, |d| {
+        text(d.options.health.as_ref())
+    },),
     key!(
         "TSM_HEALTH_INTERVAL",
         ["health_interval"],
         NumberOrText,
-        SPAN,
-        |d, v| d.keep.health_interval = span(v)?,
-        |d| millis(d.keep.health_interval),
+        DURATION,
+        |d, v| d.options.health_interval = span(v)?,
+        |d| millis(d.options.health_interval),
     ),
-    key!("TSM_HEALTH_TIMEOUT", ["health_timeout"], NumberOrText, SPAN, |d, v| d.keep.health_timeout = span(v)?, |d| {
-        millis(d.keep.health_timeout)
-    },),
+    key!(
+        "TSM_HEALTH_TIMEOUT",
+        ["health_timeout"],
+        NumberOrText,
+        DURATION,
+        |d, v| d.options.health_timeout = span(v)?,
+        |d| { millis(d.options.health_timeout) },
+    ),
     key!(
         "TSM_HEALTH_THRESHOLD",
         ["health_threshold"],
         Number,
         COUNT,
-        |d, v| d.keep.health_threshold = v.parsed()?,
-        |d| text(d.keep.health_threshold),
+        |d, v| d.options.health_threshold = v.parsed()?,
+        |d| text(d.options.health_threshold),
     ),
-    key!("TSM_HEALTH_GRACE", ["health_grace"], NumberOrText, SPAN, |d, v| d.keep.health_grace = span(v)?, |d| millis(
-        d.keep.health_grace
+    key!("TSM_HEALTH_GRACE", ["health_grace"], NumberOrText, DURATION, |d, v| d.options.health_grace = span(v)?, |d| {
+        millis(d.options.health_grace)
+    },),
+    key!("TSM_HEALTH_RESTART", ["health_restart"], Flag, FLAG, |d, v| d.options.health_restart = v.flag()?, |d| text(
+        d.options.health_restart
     ),),
-    key!("TSM_HEALTH_RESTART", ["health_restart"], Flag, FLAG, |d, v| d.keep.health_restart = v.flag()?, |d| text(
-        d.keep.health_restart
-    ),),
-    key!("TSM_NOTIFY", ["notify"], Flag, FLAG, |d, v| d.keep.notify = v.flag()?, |d| text(d.keep.notify)),
-    key!("TSM_WATCH", ["watch"], Texts, "list files and directories", |d, v| d.keep.watch = v.texts(), |d| list(
-        d.keep.watch.as_ref()
+    key!("TSM_NOTIFY", ["notify"], Flag, FLAG, |d, v| d.options.notify = v.flag()?, |d| text(d.options.notify)),
+    key!("TSM_WATCH", ["watch"], Texts, "list files and directories", |d, v| d.options.watch = v.texts(), |d| list(
+        d.options.watch.as_ref()
     ),),
     key!(
         "TSM_WATCH_IGNORE",
         ["watch_ignore", "ignore"],
         Texts,
         "list patterns",
-        |d, v| d.keep.ignore = v.texts(),
-        |d| list(d.keep.ignore.as_ref()),
+        |d, v| d.options.ignore = v.texts(),
+        |d| list(d.options.ignore.as_ref()),
     ),
-    key!("TSM_CRON", ["cron"], Text, CRON, |d, v| d.keep.cron = v.parsed()?, |d| text(d.keep.cron.as_ref()),),
+    key!("TSM_CRON", ["cron"], Text, CRON, |d, v| d.options.cron = v.parsed()?, |d| text(d.options.cron.as_ref()),),
     key!(
         "TSM_CRON_TZ",
         ["cron_tz"],
         Text,
         "name a time zone such as UTC or Europe/Berlin",
-        |d, v| d.keep.cron_tz = v.parsed()?,
-        |d| text(d.keep.cron_tz.as_ref()),
+        |d, v| d.options.cron_tz = v.parsed()?,
+        |d| text(d.options.cron_tz.as_ref()),
     ),
     key!(
         "TSM_MAX_MEMORY",
         ["max_memory"],
         NumberOrText,
-        MUCH,
-        |d, v| d.keep.max_memory = v.parsed::<MaxMemory>()?.map(|it| it.0),
-        |d| text(d.keep.max_memory.map(Size)),
+        MEMORY,
+        |d, v| d.options.max_memory = v.parsed::<MaxMemoryRestart>()?.map(|it| it.0),
+        |d| text(d.options.max_memory.map(Size)),
     ),
 ];
 
 /// Keys of older files, which say nothing to us and are kept as they are.
-pub(super) const PASSIVE: [&str; 4] = ["TSM_ORG", "TSM_PORT_TYPE", "TSM_PORTS", "TSM_FILE"];
+pub(super) const LEGACY_KEYS: [&str; 4] = ["TSM_ORG", "TSM_PORT_TYPE", "TSM_PORTS", "TSM_FILE"];
 
-fn text(value: Option<impl ToString>) -> Option<Written> {
-    value.map(|value| Written::Text(value.to_string()))
+fn text(value: Option<impl ToString>) -> Option<FormattedValue> {
+    value.map(|value| FormattedValue::Text(value.to_string()))
 }
 
-fn list(values: Option<&Vec<String>>) -> Option<Written> {
-    values.filter(|values| !values.is_empty()).map(|values| Written::List(values.clone()))
+fn list(values: Option<&Vec<String>>) -> Option<FormattedValue> {
+    values.filter(|values| !values.is_empty()).map(|values| FormattedValue::List(values.clone()))
 }
 
-fn millis(span: Option<Duration>) -> Option<Written> {
+fn millis(span: Option<Duration>) -> Option<FormattedValue> {
     text(span.map(|span| format!("{}ms", span.as_millis())))
 }
 
-fn span(given: &Given) -> Option<Option<Duration>> {
-    Some(given.parsed::<Span>()?.map(|span| span.0))
+fn span(given: &RawValue) -> Option<Option<Duration>> {
+    Some(given.parsed::<HumanDuration>()?.map(|span| span.0))
 }
 
-fn size(given: &Given) -> Option<Option<u64>> {
+fn size(given: &RawValue) -> Option<Option<u64>> {
     Some(given.parsed::<Size>()?.map(|size| size.0))
 }
 
-fn stop_signal(given: &Given) -> Option<Option<Signal>> {
+fn stop_signal(given: &RawValue) -> Option<Option<Signal>> {
     let signal: Option<Signal> = given.parsed()?;
-    signal.is_none_or(|signal| signal.can_end()).then_some(signal)
+    signal.is_none_or(|signal| signal.can_terminate()).then_some(signal)
 }
 
-fn few(given: &Given) -> Option<Option<u32>> {
+fn small_count(given: &RawValue) -> Option<Option<u32>> {
     let count = given.parsed()?;
-    count.is_none_or(|count| (1..=instances::MOST).contains(&count)).then_some(count)
+    count.is_none_or(|count| (1..=instances::MAX_INSTANCES).contains(&count)).then_some(count)
 }
 
-fn oneshot(given: &Given) -> Option<Option<bool>> {
+fn oneshot(given: &RawValue) -> Option<Option<bool>> {
     match given.full().as_deref().map(str::trim) {
         None => Some(None),
         Some("oneshot") => Some(Some(true)),
@@ -285,7 +299,7 @@ fn oneshot(given: &Given) -> Option<Option<bool>> {
     }
 }
 
-fn named(definition: &mut Definition, given: &Given) -> Option<()> {
+fn named(definition: &mut Definition, given: &RawValue) -> Option<()> {
     match given.full() {
         Some(name) if !is_name(&name) => return None,
         Some(name) => definition.name = name,
@@ -294,20 +308,20 @@ fn named(definition: &mut Definition, given: &Given) -> Option<()> {
     Some(())
 }
 
-fn belongs(definition: &mut Definition, given: &Given) -> Option<()> {
+fn belongs(definition: &mut Definition, given: &RawValue) -> Option<()> {
     definition.belongs = given.parsed()?;
     definition.belongs.as_ref().is_none_or(|it| it.org.is_some()).then_some(())
 }
 
-fn group(definition: &mut Definition, given: &Given) -> Option<()> {
+fn group(definition: &mut Definition, given: &RawValue) -> Option<()> {
     let group = given.names()?.into_iter().next();
     definition.stack = definition.stack.take().or(group);
     Some(())
 }
 
-fn restart(definition: &mut Definition, given: &Given) -> Option<()> {
-    let policies = [Restart::Never, Restart::OnFailure, Restart::Always];
-    definition.keep.restart = match given.full() {
+fn restart(definition: &mut Definition, given: &RawValue) -> Option<()> {
+    let policies = [RestartPolicy::Never, RestartPolicy::OnFailure, RestartPolicy::Always];
+    definition.options.restart = match given.full() {
         None => None,
         Some(word) => Some(policies.into_iter().find(|it| policy(*it) == word.trim())?),
     };
@@ -315,16 +329,16 @@ fn restart(definition: &mut Definition, given: &Given) -> Option<()> {
 }
 
 /// The older of the two keys, and the weaker.
-fn on_failure(definition: &mut Definition, given: &Given) -> Option<()> {
-    let policy = given.flag()?.map(|yes| if yes { Restart::OnFailure } else { Restart::Never });
-    definition.keep.restart = definition.keep.restart.or(policy);
+fn on_failure(definition: &mut Definition, given: &RawValue) -> Option<()> {
+    let policy = given.flag()?.map(|yes| if yes { RestartPolicy::OnFailure } else { RestartPolicy::Never });
+    definition.options.restart = definition.options.restart.or(policy);
     Some(())
 }
 
-fn policy(restart: Restart) -> &'static str {
+fn policy(restart: RestartPolicy) -> &'static str {
     match restart {
-        Restart::Never => "never",
-        Restart::OnFailure => "on-failure",
-        Restart::Always => "always",
+        RestartPolicy::Never => "never",
+        RestartPolicy::OnFailure => "on-failure",
+        RestartPolicy::Always => "always",
     }
 }

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::base::fault::Place;
+use crate::base::fault::Location;
 
 use super::DefinitionError;
 use super::keys::Key;
-use super::value::Holds;
+use super::value::ValueType;
 
 /// `KEY=value`, `KEY=(list)`, either with `export`.
 pub(super) struct Assignment {
@@ -18,7 +18,7 @@ pub(super) struct Assignment {
     pub(super) list: bool,
     pub(super) export: bool,
     /// Where the value stands.
-    at: Place,
+    at: Location,
 }
 
 impl Assignment {
@@ -28,7 +28,7 @@ impl Assignment {
     }
 
     /// An error at the value.
-    pub(super) fn refuse(&self, what: &str) -> DefinitionError {
+    pub(super) fn error(&self, what: &str) -> DefinitionError {
         DefinitionError::Malformed {
             at: self.at.clone(),
             what: format!("`{}` cannot be {}: {what}", self.value(), self.key),
@@ -37,7 +37,7 @@ impl Assignment {
 }
 
 /// Reads a text from its beginning.
-pub(super) struct Reader<'a> {
+pub(super) struct DefinitionReader<'a> {
     text: &'a str,
     file: &'a Path,
     variables: &'a BTreeMap<String, String>,
@@ -52,10 +52,10 @@ const OPERATORS: [char; 7] = ['|', '&', '<', '>', '(', ')', ';'];
 
 /// True for a key whose variables belong to the shell that will run its value.
 fn is_opaque(key: &str) -> bool {
-    Key::of_tsm(key).is_some_and(|key| key.holds == Holds::Opaque)
+    Key::of_tsm(key).is_some_and(|key| key.value_type == ValueType::Opaque)
 }
 
-impl<'a> Reader<'a> {
+impl<'a> DefinitionReader<'a> {
     pub(super) fn new(text: &'a str, file: &'a Path, variables: &'a BTreeMap<String, String>) -> Self {
         let at = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
         Self { text, file, variables, set: Vec::new(), at }
@@ -98,7 +98,7 @@ impl<'a> Reader<'a> {
             let width =
                 self.text[begin..].find(|c: char| c.is_whitespace() || c == '=').unwrap_or(self.text.len() - begin);
             let what = "this is no assignment, and nothing here is executed";
-            return Err(self.wrong(begin, begin + width.max(1), what));
+            return Err(self.error(begin, begin + width.max(1), what));
         }
         let key = key.to_owned();
         self.at += 1;
@@ -123,13 +123,13 @@ impl<'a> Reader<'a> {
         let mut values = Vec::new();
         loop {
             match self.peek() {
-                None => return Err(self.wrong(open, open + 1, "this list is not closed")),
+                None => return Err(self.error(open, open + 1, "this list is not closed")),
                 Some(')') => {
                     self.at += 1;
                     return Ok(values);
                 }
                 Some('#') => self.skip_line(),
-                Some(';') => return Err(self.wrong(self.at, self.at + 1, "a list has no `;`; quote it if it is text")),
+                Some(';') => return Err(self.error(self.at, self.at + 1, "a list has no `;`; quote it if it is text")),
                 Some(c) if c.is_whitespace() => self.at += c.len_utf8(),
                 Some(_) => values.push(self.word(key)?),
             }
@@ -157,7 +157,7 @@ impl<'a> Reader<'a> {
             }
         }
         if begin == self.at && self.peek().is_some_and(|c| OPERATORS.contains(&c) && c != ';') {
-            return Err(self.wrong(begin, begin + 1, "nothing here is executed; quote it if it is text"));
+            return Err(self.error(begin, begin + 1, "nothing here is executed; quote it if it is text"));
         }
         Ok(value)
     }
@@ -165,7 +165,7 @@ impl<'a> Reader<'a> {
     fn literal(&mut self, value: &mut String) -> Result<(), DefinitionError> {
         let inside = self.at + 1;
         let Some(end) = self.text[inside..].find('\'') else {
-            return Err(self.wrong(self.at, inside, "this quote is not closed"));
+            return Err(self.error(self.at, inside, "this quote is not closed"));
         };
         value.push_str(&self.text[inside..inside + end]);
         self.at = inside + end + 1;
@@ -177,7 +177,7 @@ impl<'a> Reader<'a> {
         self.at += 1;
         loop {
             match self.peek() {
-                None => return Err(self.wrong(open, open + 1, "this quote is not closed")),
+                None => return Err(self.error(open, open + 1, "this quote is not closed")),
                 Some('"') => {
                     self.at += 1;
                     return Ok(());
@@ -222,7 +222,7 @@ impl<'a> Reader<'a> {
         }
         if rest.starts_with('`') || rest.starts_with("$(") {
             let width = if rest.starts_with('`') { 1 } else { 2 };
-            return Err(self.wrong(begin, begin + width, "a command inside a value is not executed"));
+            return Err(self.error(begin, begin + width, "a command inside a value is not executed"));
         }
         self.at += 1;
         let braced = self.peek() == Some('{');
@@ -232,12 +232,12 @@ impl<'a> Reader<'a> {
         if braced {
             let tail = &self.text[self.at..];
             let Some(end) = tail.find('}') else {
-                return Err(self.wrong(begin, begin + 2, "this `${` is not closed"));
+                return Err(self.error(begin, begin + 2, "this `${` is not closed"));
             };
             fallback = tail[..end].strip_prefix(":-");
             if name.is_empty() || (end != 0 && fallback.is_none()) {
                 let what = "only ${NAME} and ${NAME:-default} are understood";
-                return Err(self.wrong(begin, self.at + end + 1, what));
+                return Err(self.error(begin, self.at + end + 1, what));
             }
             self.at += end + 1;
         } else if name.is_empty() {
@@ -247,7 +247,7 @@ impl<'a> Reader<'a> {
         let found = self.look_up(name).filter(|found| fallback.is_none() || !found.is_empty());
         match found.or(fallback) {
             Some(found) => value.push_str(found),
-            None => return Err(self.wrong(begin, self.at, &format!("${name} is not set"))),
+            None => return Err(self.error(begin, self.at, &format!("${name} is not set"))),
         }
         Ok(())
     }
@@ -272,7 +272,7 @@ impl<'a> Reader<'a> {
                 let word = rest.find(char::is_whitespace).unwrap_or(rest.len());
                 let operators = rest.find(|c| !OPERATORS.contains(&c)).filter(|end| *end > 0);
                 let end = self.at + operators.unwrap_or(word);
-                Err(self.wrong(self.at, end, "unexpected after the value; quote the whole value if it belongs to it"))
+                Err(self.error(self.at, end, "unexpected after the value; quote the whole value if it belongs to it"))
             }
         }
     }
@@ -296,14 +296,14 @@ impl<'a> Reader<'a> {
         self.text[self.at..].chars().next()
     }
 
-    fn wrong(&self, begin: usize, end: usize, what: &str) -> DefinitionError {
+    fn error(&self, begin: usize, end: usize, what: &str) -> DefinitionError {
         DefinitionError::Malformed { at: self.place(begin, end), what: what.to_owned() }
     }
 
-    fn place(&self, begin: usize, end: usize) -> Place {
+    fn place(&self, begin: usize, end: usize) -> Location {
         let start = self.text[..begin].rfind('\n').map_or(0, |newline| newline + 1);
         let stop = self.text[begin..].find('\n').map_or(self.text.len(), |newline| begin + newline);
-        Place {
+        Location {
             file: self.file.display().to_string(),
             line: self.text[..begin].matches('\n').count() + 1,
             column: self.text[start..begin].chars().count() + 1,

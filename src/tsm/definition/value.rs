@@ -7,7 +7,7 @@ use crate::base::name::is_name;
 
 /// What a key holds, as TOML tells values apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Holds {
+pub enum ValueType {
     /// A text.
     Text,
     /// A text whose variables belong to the shell that will run it.
@@ -24,25 +24,25 @@ pub enum Holds {
 
 /// A value as it was given.
 #[derive(Debug, Clone, Copy)]
-pub struct Given<'a> {
+pub struct RawValue<'a> {
     /// One value, or those of a list.
     pub values: &'a [String],
     /// They were a list.
     pub list: bool,
     /// Where relative paths begin.
-    pub folder: &'a Path,
+    pub dir: &'a Path,
 }
 
 /// A value as it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Written {
+pub enum FormattedValue {
     /// One text.
     Text(String),
     /// A list.
     List(Vec<String>),
 }
 
-impl Given<'_> {
+impl RawValue<'_> {
     /// The value; those of a list joined by spaces.
     #[must_use]
     pub fn value(&self) -> String {

@@ -4,17 +4,17 @@ use std::fmt::Write as _;
 
 use super::Definition;
 use super::keys::KEYS;
-use super::value::Written;
+use super::value::FormattedValue;
 
 impl Definition {
     /// The text of a `.tsm` file that says the same.
     #[must_use]
     pub fn to_text(&self) -> String {
-        let mut text = Text::default();
+        let mut text = DefinitionWriter::default();
         for key in KEYS {
             match key.write(self) {
-                Some(Written::Text(value)) => text.line(key.tsm, &value),
-                Some(Written::List(values)) => text.list(key.tsm, &values),
+                Some(FormattedValue::Text(value)) => text.line(key.tsm, &value),
+                Some(FormattedValue::List(values)) => text.list(key.tsm, &values),
                 None => {}
             }
         }
@@ -29,9 +29,9 @@ impl Definition {
 }
 
 #[derive(Default)]
-struct Text(String);
+struct DefinitionWriter(String);
 
-impl Text {
+impl DefinitionWriter {
     fn list(&mut self, key: &str, values: &[String]) {
         let words: Vec<String> = values.iter().map(|value| quoted(value)).collect();
         let _ = writeln!(self.0, "{key}=({})", words.join(" "));
@@ -54,9 +54,9 @@ fn quoted(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::supervise::meta::Restart;
-    use crate::tsm::keep::{Keep, Strategy};
-    use crate::tsm::port::PortWish;
+    use crate::supervise::meta::RestartPolicy;
+    use crate::tsm::options::{ServiceOptions, Strategy};
+    use crate::tsm::port::PortSpec;
     use proptest::prelude::{Just, any, prop_assert_eq, prop_compose, prop_oneof, proptest};
     use proptest::strategy::Strategy as Generator;
     use std::collections::BTreeMap;
@@ -72,8 +72,9 @@ mod tests {
         "[A-Za-z][A-Za-z0-9._-]{0,9}"
     }
 
-    fn keep() -> impl Generator<Value = Keep> {
-        let restart = prop_oneof![Just(Restart::Never), Just(Restart::OnFailure), Just(Restart::Always)];
+    fn keep() -> impl Generator<Value = ServiceOptions> {
+        let restart =
+            prop_oneof![Just(RestartPolicy::Never), Just(RestartPolicy::OnFailure), Just(RestartPolicy::Always)];
         (
             proptest::option::of(restart),
             proptest::option::of(any::<u32>()),
@@ -84,26 +85,28 @@ mod tests {
             (proptest::option::of(any::<bool>()), proptest::option::of(34i32..=64)),
         )
             .prop_map(
-                |(restart, max_restarts, kill_timeout, log_size, log_keep, (memory_max, count), (yes, signal))| Keep {
-                    oneshot: yes,
-                    strategy: yes.map(|yes| if yes { Strategy::Rolling } else { Strategy::Recreate }),
-                    stop_signal: signal.and_then(crate::base::signal::Signal::of),
-                    restart,
-                    max_restarts,
-                    kill_timeout: kill_timeout.map(Duration::from_millis),
-                    log_size,
-                    log_keep,
-                    memory_max,
-                    limit_nofile: count,
-                    limit_nproc: count.map(|count| count / 2),
-                    user: count.map(|count| format!("u{count}")),
-                    ..Keep::default()
+                |(restart, max_restarts, kill_timeout, log_size, log_keep, (memory_max, count), (yes, signal))| {
+                    ServiceOptions {
+                        oneshot: yes,
+                        strategy: yes.map(|yes| if yes { Strategy::Rolling } else { Strategy::Recreate }),
+                        stop_signal: signal.and_then(crate::base::signal::Signal::from_number),
+                        restart,
+                        max_restarts,
+                        kill_timeout: kill_timeout.map(Duration::from_millis),
+                        log_size,
+                        log_keep,
+                        memory_max,
+                        limit_nofile: count,
+                        limit_nproc: count.map(|count| count / 2),
+                        user: count.map(|count| format!("u{count}")),
+                        ..ServiceOptions::default()
+                    }
                 },
             )
     }
 
     /// What is looked after, beside the rest.
-    fn care() -> impl Generator<Value = Keep> {
+    fn care() -> impl Generator<Value = ServiceOptions> {
         let checks = ["http://localhost:$PORT/x?y='1'", "tcp://db:5432", "exec:test \"$A\" = 'b c' || exit 3"];
         let schedules = ["*/5 * * * *", "0 4 * * mon", "@daily"];
         let list = || proptest::option::of(proptest::collection::vec("[^\\x00]{1,10}", 1..3));
@@ -117,20 +120,22 @@ mod tests {
             some((4 << 20)..(1 << 53)),
         )
             .prop_map(
-                |(check, (interval, timeout, grace, threshold), yes, (watch, ignore), cron, max_memory)| Keep {
-                    health: check.map(|check| check.parse().expect("a check")),
-                    health_interval: interval.map(Duration::from_millis),
-                    health_timeout: timeout.map(Duration::from_millis),
-                    health_grace: grace.map(Duration::from_millis),
-                    health_threshold: threshold,
-                    health_restart: yes,
-                    notify: yes,
-                    watch,
-                    ignore,
-                    cron: cron.map(|cron| cron.parse().expect("a schedule")),
-                    cron_tz: yes.map(|_| "UTC".parse().expect("a zone")),
-                    max_memory,
-                    ..Keep::default()
+                |(check, (interval, timeout, grace, threshold), yes, (watch, ignore), cron, max_memory)| {
+                    ServiceOptions {
+                        health: check.map(|check| check.parse().expect("a check")),
+                        health_interval: interval.map(Duration::from_millis),
+                        health_timeout: timeout.map(Duration::from_millis),
+                        health_grace: grace.map(Duration::from_millis),
+                        health_threshold: threshold,
+                        health_restart: yes,
+                        notify: yes,
+                        watch,
+                        ignore,
+                        cron: cron.map(|cron| cron.parse().expect("a schedule")),
+                        cron_tz: yes.map(|_| "UTC".parse().expect("a zone")),
+                        max_memory,
+                        ..ServiceOptions::default()
+                    }
                 },
             )
     }
@@ -161,9 +166,9 @@ mod tests {
                 env,
                 belongs: instances.is_some().then(|| "acme/qa".parse().expect("a reference")),
                 port: port.map(|(port, plus)| match port {
-                    1..9 => PortWish::Nothing,
-                    port if plus => PortWish::From(port),
-                    port => PortWish::Exactly(port),
+                    1..9 => PortSpec::None,
+                    port if plus => PortSpec::AtLeast(port),
+                    port => PortSpec::Exact(port),
                 }),
                 description,
                 pre_command,
@@ -172,10 +177,10 @@ mod tests {
                 stack,
                 instances,
                 arguments: Vec::new(),
-                keep: keep.or(&care),
+                options: keep.or(&care),
                 exports: exports.into_iter().collect(),
                 unknown,
-                slips: Vec::new(),
+                typos: Vec::new(),
             }
         }
     }

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use crate::supervise::whose;
+use crate::supervise::ownership;
 use crate::sys::net::{self, Protocol};
 use crate::sys::paths::Paths;
-use crate::sys::process::{self, Stat};
-use crate::tsm::detect::interpreter_named;
+use crate::sys::process::{self, ProcessStat};
+use crate::tsm::detect::interpreter_kind;
 use crate::tsm::store::Process;
 
 /// A process that nobody manages.
@@ -17,7 +17,7 @@ pub struct Orphan {
     /// Its parent.
     pub parent: u32,
     /// Why it is one.
-    pub kind: Kind,
+    pub kind: OrphanKind,
     /// `node`, `python`, … or the name of its program.
     pub program: String,
     /// The TCP ports that it listens on.
@@ -28,20 +28,20 @@ pub struct Orphan {
 
 /// Why a process is an orphan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum OrphanKind {
     /// It was started here, and no record knows it any more.
-    Lost,
+    Unrecorded,
     /// An interpreter that was never started from here.
-    Stranger,
+    Unmanaged,
 }
 
-impl Kind {
+impl OrphanKind {
     /// The word for it.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
-            Self::Lost => "lost",
-            Self::Stranger => "stranger",
+            Self::Unrecorded => "lost",
+            Self::Unmanaged => "stranger",
         }
     }
 }
@@ -53,55 +53,55 @@ pub fn find(paths: &Paths, processes: &[Process]) -> Vec<Orphan> {
     let ancestors = process::ancestors(process::own_pid());
     let known: Vec<u32> = processes
         .iter()
-        .flat_map(|it| [it.pid().unwrap_or(0), it.meta.life.guard_pid, it.meta.life.worker_pid])
+        .flat_map(|it| [it.pid().unwrap_or(0), it.meta.run_state.guard_pid, it.meta.run_state.worker_pid])
         .filter(|pid| *pid != 0)
         .collect();
-    let mut orphans: Vec<Orphan> = process::all()
+    let mut orphans: Vec<Orphan> = process::all_pids()
         .into_iter()
         .filter(|pid| own == 0 || process::owner(*pid) == Some(own))
         .filter(|pid| !ancestors.contains(pid))
-        .filter_map(|pid| process::stat(pid).filter(Stat::is_alive))
+        .filter_map(|pid| process::stat(pid).filter(ProcessStat::is_alive))
         .filter_map(|stat| Some((kind(&stat, &paths.processes())?, stat)))
         .filter(|(_, stat)| !process::ancestors(stat.pid).iter().any(|pid| known.contains(pid)))
         // What another program of this kind supervises is not ours to judge.
-        .filter(|(kind, stat)| *kind == Kind::Lost || !is_supervised(stat.pid))
+        .filter(|(kind, stat)| *kind == OrphanKind::Unrecorded || !is_supervised(stat.pid))
         .map(|(kind, stat)| orphan(kind, &stat))
         .collect();
-    give_ports(&mut orphans);
+    fill_ports(&mut orphans);
     orphans.sort_by_key(|orphan| (orphan.kind, orphan.pid));
     orphans
 }
 
-fn kind(stat: &Stat, folder: &Path) -> Option<Kind> {
-    // Every supervisor tells its child, and so all that the child starts, the folder of its record. So can anybody, of himself.
+fn kind(stat: &ProcessStat, dir: &Path) -> Option<OrphanKind> {
+    // Every supervisor tells its child, and so all that the child starts, the directory of its record. So can anybody, of himself.
     let told = process::variable(stat.pid, "TSM_PROCESS_DIR");
-    let ours = || whose::user_of(stat.pid) == Some(process::own_uid());
-    if told.is_some_and(|told| Path::new(&told).starts_with(folder) && ours()) {
-        return Some(Kind::Lost);
+    let ours = || ownership::user_of(stat.pid) == Some(process::own_uid());
+    if told.is_some_and(|told| Path::new(&told).starts_with(dir) && ours()) {
+        return Some(OrphanKind::Unrecorded);
     }
-    is_interpreter(&stat.comm).then_some(Kind::Stranger)
+    is_interpreter(&stat.comm).then_some(OrphanKind::Unmanaged)
 }
 
 fn is_interpreter(comm: &str) -> bool {
     use crate::tsm::detect::ProcessType;
 
     let known =
-        matches!(interpreter_named(comm), Some(kind) if !matches!(kind, ProcessType::Bash | ProcessType::Command));
+        matches!(interpreter_kind(comm), Some(kind) if !matches!(kind, ProcessType::Bash | ProcessType::Command));
     known || ["npm", "yarn", "pnpm"].iter().any(|name| comm.starts_with(name))
 }
 
 /// A supervisor is among its ancestors.
 fn is_supervised(pid: u32) -> bool {
-    process::ancestors(pid).into_iter().any(|pid| whose::supervisor_of(pid).is_some())
+    process::ancestors(pid).into_iter().any(|pid| ownership::supervisor_of(pid).is_some())
 }
 
-fn orphan(kind: Kind, stat: &Stat) -> Orphan {
-    let program = interpreter_named(&stat.comm).map_or_else(|| stat.comm.clone(), |it| it.word().to_owned());
+fn orphan(kind: OrphanKind, stat: &ProcessStat) -> Orphan {
+    let program = interpreter_kind(&stat.comm).map_or_else(|| stat.comm.clone(), |it| it.as_str().to_owned());
     let command = process::command_line(stat.pid).unwrap_or_default();
     Orphan { pid: stat.pid, parent: stat.ppid, kind, program, ports: Vec::new(), command }
 }
 
-fn give_ports(orphans: &mut [Orphan]) {
+fn fill_ports(orphans: &mut [Orphan]) {
     let mut listeners = net::listeners();
     listeners.retain(|listener| listener.protocol == Protocol::Tcp);
     let owners = net::owners(listeners.iter().map(|listener| listener.inode));

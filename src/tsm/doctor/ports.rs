@@ -1,11 +1,11 @@
 //! The port registry against the records of processes and against the sockets that there are.
 
-use super::{Finding, Mend, or_good};
+use super::{Finding, Fix, or_ok};
 use crate::disk;
 use crate::sys::file::FileError;
 use crate::sys::paths::Paths;
-use crate::tsm::ports::change::conflicts;
-use crate::tsm::ports::{Claim, claim, read, survey};
+use crate::tsm::ports::edit::conflicts;
+use crate::tsm::ports::{PortEntry, parse_entry, read, status};
 use crate::tsm::store::Process;
 
 const CHECK: &str = "ports";
@@ -17,8 +17,8 @@ const CHECK: &str = "ports";
 /// Fails if the registry is there and cannot be read.
 pub fn all(paths: &Paths, processes: &[Process]) -> Result<Vec<Finding>, FileError> {
     let mut findings = registry(paths, processes)?;
-    findings.retain(|finding| finding.grade != super::Grade::Good);
-    let survey = survey::survey(paths, processes)?;
+    findings.retain(|finding| finding.status != super::CheckStatus::Ok);
+    let survey = status::read_status(paths, processes)?;
     for it in conflicts(&survey) {
         let advice = match &it.process {
             Some(process) => format!("tsm start --port {}+ {process}", it.claim.port),
@@ -26,17 +26,18 @@ pub fn all(paths: &Paths, processes: &[Process]) -> Result<Vec<Finding>, FileErr
         };
         let message = format!("port {} of `{}`: {}", it.claim.port, it.claim.name, it.by);
         // A port that is only reserved hurts nobody until it is wanted.
-        let runs = survey.accounts.iter().any(|account| account.claim == it.claim && account.pid.is_some());
+        let runs = survey.declared.iter().any(|account| account.claim == it.claim && account.pid.is_some());
         let finding = if runs { Finding::error(CHECK, message) } else { Finding::warning(CHECK, message) };
-        findings.push(finding.advise(advice));
+        findings.push(finding.with_advice(advice));
     }
     for held in &survey.undeclared {
         let name = held.managed.as_ref().map_or("", |name| name.as_str());
         let message = format!("`{name}` listens on port {}, which it has not declared", held.listener.port);
-        findings
-            .push(Finding::warning(CHECK, message).advise(format!("tsm start --port {} {name}", held.listener.port)));
+        findings.push(
+            Finding::warning(CHECK, message).with_advice(format!("tsm start --port {} {name}", held.listener.port)),
+        );
     }
-    Ok(or_good(findings, CHECK, format!("{} declared ports, none contested", survey.accounts.len())))
+    Ok(or_ok(findings, CHECK, format!("{} declared ports, none contested", survey.declared.len())))
 }
 
 /// The registry alone: its lines make sense, no port stands there twice, and it is in step with the records.
@@ -46,70 +47,70 @@ pub fn all(paths: &Paths, processes: &[Process]) -> Result<Vec<Finding>, FileErr
 /// As [`all`].
 pub fn registry(paths: &Paths, processes: &[Process]) -> Result<Vec<Finding>, FileError> {
     let claims = read(paths)?;
-    let mut findings = odd_lines(paths);
+    let mut findings = invalid_lines(paths);
     for (at, claim) in claims.iter().enumerate() {
         if let Some(other) = claims[..at].iter().find(|other| other.port == claim.port && *other != claim) {
             let message = format!("port {} is declared for `{}` and for `{}`", claim.port, other.name, claim.name);
-            findings.push(Finding::error(CHECK, message).advise("tsm ports conflicts --fix"));
+            findings.push(Finding::error(CHECK, message).with_advice("tsm ports conflicts --fix"));
         }
     }
-    findings.extend(out_of_step(&claims, processes));
-    Ok(or_good(findings, CHECK, format!("{} lines in the registry, in step with the processes", claims.len())))
+    findings.extend(mismatches(&claims, processes));
+    Ok(or_ok(findings, CHECK, format!("{} lines in the registry, in step with the processes", claims.len())))
 }
 
 /// Where the registry and the records of processes disagree, each with its cure.
 #[must_use]
-pub fn out_of_step(claims: &[Claim], processes: &[Process]) -> Vec<Finding> {
+pub fn mismatches(claims: &[PortEntry], processes: &[Process]) -> Vec<Finding> {
     let with_port = processes.iter().filter_map(|it| Some((it, it.meta.port?)));
-    let recorded: Vec<(&Process, Claim)> =
-        with_port.map(|(it, port)| (it, Claim::of(it.name.as_str(), port))).collect();
+    let recorded: Vec<(&Process, PortEntry)> =
+        with_port.map(|(it, port)| (it, PortEntry::of(it.name.as_str(), port))).collect();
     let mut findings = Vec::new();
     let claimed = recorded.iter().filter(|(process, _)| !process.meta.run.port_guessed);
     for (process, own) in claimed.filter(|(_, own)| !claims.contains(own)) {
         let message = format!("port {} of `{}` is missing in the registry", own.port, process.name);
-        let finding = Finding::error(CHECK, message).advise("tsm doctor reconcile --fix");
-        findings.push(finding.mend(Mend::Enter(own.clone())));
+        let finding = Finding::error(CHECK, message).with_advice("tsm doctor reconcile --fix");
+        findings.push(finding.fix(Fix::AddPort(own.clone())));
     }
     for claim in claims.iter().filter(|claim| !recorded.iter().any(|(_, own)| own == *claim)) {
         // A name without a process is a reservation.
         if recorded.iter().any(|(_, own)| own.name == claim.name) {
             let message = format!("the registry has port {} for `{}`, and no record does", claim.port, claim.name);
-            let finding = Finding::error(CHECK, message).advise("tsm doctor reconcile --fix");
-            findings.push(finding.mend(Mend::Strike(claim.clone())));
+            let finding = Finding::error(CHECK, message).with_advice("tsm doctor reconcile --fix");
+            findings.push(finding.fix(Fix::RemovePort(claim.clone())));
         }
     }
     findings
 }
 
-fn odd_lines(paths: &Paths) -> Vec<Finding> {
+fn invalid_lines(paths: &Paths) -> Vec<Finding> {
     let text = disk::read_own(paths.ports()).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let odd = text.lines().enumerate().filter(|(_, line)| {
         let line = line.trim();
-        !line.is_empty() && !line.starts_with('#') && claim(line).is_none()
+        !line.is_empty() && !line.starts_with('#') && parse_entry(line).is_none()
     });
     let finding = |(at, line): (usize, &str)| {
         let place = format!("{}:{}", paths.ports().display(), at + 1);
         Finding::error(CHECK, format!("`{}` at {place} is no line `name:port`", line.trim()))
-            .advise("correct or remove it")
+            .with_advice("correct or remove it")
     };
     odd.map(finding).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Grade;
+    use super::super::CheckStatus;
     use super::*;
 
     #[test]
     fn odd_lines_and_doubles_are_found() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let paths = Paths::under(folder.path());
-        std::fs::create_dir_all(paths.tsm()).expect("a folder");
-        assert_eq!(registry(&paths, &[]).expect("readable")[0].grade, Grade::Good, "no registry is well");
+        let dir = tempfile::tempdir().expect("a directory");
+        let paths = Paths::under(dir.path());
+        std::fs::create_dir_all(paths.tsm()).expect("a directory");
+        assert_eq!(registry(&paths, &[]).expect("readable")[0].status, CheckStatus::Ok, "no registry is well");
         std::fs::write(paths.ports(), "# note\n\napi:4000\nweb:4000\nodd\nhigh:70000\n").expect("a registry");
         let found = registry(&paths, &[]).expect("readable");
-        assert!(found.iter().all(|finding| finding.grade == Grade::Error));
+        assert!(found.iter().all(|finding| finding.status == CheckStatus::Error));
         assert_eq!(found.len(), 3, "{found:?}");
         assert!(found[0].message.contains("`odd` at ") && found[0].message.contains(":5 "), "{found:?}");
     }

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::places::{entries, mode, open};
-use super::{Finding, or_good};
-use crate::base::fault::Advise;
+use super::dirs::{entries, mode, open};
+use super::{Finding, or_ok};
+use crate::base::fault::UserFacingError;
 use crate::disk;
 use crate::sys::paths::Paths;
 use crate::sys::{process, program};
 use crate::tsm::definition::Definition;
-use crate::tsm::port::PortWish;
+use crate::tsm::port::PortSpec;
 use crate::tsm::ports::ranges::RESERVED;
 
 const CHECK: &str = "services";
@@ -29,19 +29,19 @@ pub fn audit(paths: &Paths, variables: &BTreeMap<String, String>) -> Vec<Finding
                 read.push((file.clone(), definition));
             }
             Err(error) => {
-                let place = error.place().map(|at| format!("{at}: ")).unwrap_or_default();
+                let place = error.location().map(|at| format!("{at}: ")).unwrap_or_default();
                 let finding = Finding::error(CHECK, format!("{place}{error}"));
-                findings.push(finding.advise(error.advice().unwrap_or_default()));
+                findings.push(finding.with_advice(error.advice().unwrap_or_default()));
             }
         }
         findings.extend(modes(file));
     }
     findings.extend(modes(&paths.services_enabled()));
-    findings.extend(doubles(&read));
+    findings.extend(duplicates(&read));
     for link in entries(&paths.services_enabled()).iter().filter(|path| is_definition(path)) {
         findings.extend(enabled(link, &paths.services_available()));
     }
-    or_good(findings, CHECK, format!("{} definitions, nothing wrong with them", files.len()))
+    or_ok(findings, CHECK, format!("{} definitions, nothing wrong with them", files.len()))
 }
 
 fn one(file: &Path, definition: &Definition) -> Vec<Finding> {
@@ -50,18 +50,18 @@ fn one(file: &Path, definition: &Definition) -> Vec<Finding> {
     let text = disk::read_to_string(file).unwrap_or_default();
     if !text.lines().any(|line| line.trim_start().trim_start_matches("export ").starts_with("TSM_NAME=")) {
         let message = format!("`{name}` has no TSM_NAME: it is called `{}` after its file", definition.name);
-        findings.push(Finding::warning(CHECK, message).advise(format!("add TSM_NAME=\"{}\"", definition.name)));
+        findings.push(Finding::warning(CHECK, message).with_advice(format!("add TSM_NAME=\"{}\"", definition.name)));
     }
-    for (key, meant) in &definition.slips {
+    for (key, meant) in &definition.typos {
         findings.push(Finding::warning(CHECK, format!("`{name}`: {key} means nothing; {meant} may be meant")));
     }
     if !definition.cwd.is_dir() {
         let message = format!("`{name}` is to run in `{}`, which is not there", definition.cwd.display());
-        findings.push(Finding::error(CHECK, message).advise("make the folder, or correct TSM_CWD"));
+        findings.push(Finding::error(CHECK, message).with_advice("make the directory, or correct TSM_CWD"));
     }
     if let Some(env) = &definition.env_file
         && !definition.cwd.join(env).is_file()
-        && !file.parent().is_some_and(|folder| folder.join(env).is_file())
+        && !file.parent().is_some_and(|directory| directory.join(env).is_file())
     {
         findings.push(Finding::error(CHECK, format!("`{name}` wants the env file `{env}`, which is not there")));
     }
@@ -70,10 +70,10 @@ fn one(file: &Path, definition: &Definition) -> Vec<Finding> {
         let path = definition.cwd.join(script);
         if definition.cwd.is_dir() && !program::is_executable(&path) {
             let message = format!("`{name}` runs `{}`, which is not there or may not be executed", path.display());
-            findings.push(Finding::error(CHECK, message).advise(format!("chmod +x {}", path.display())));
+            findings.push(Finding::error(CHECK, message).with_advice(format!("chmod +x {}", path.display())));
         }
     }
-    if let Some(PortWish::Exactly(port)) = definition.port {
+    if let Some(PortSpec::Exact(port)) = definition.port {
         if RESERVED.contains(&port) {
             findings.push(Finding::warning(CHECK, format!("`{name}` has port {port}, which well-known servers use")));
         } else if port < 1024 && process::own_uid() != 0 {
@@ -89,18 +89,18 @@ fn modes(path: &Path) -> Option<Finding> {
 }
 
 /// Names and ports that two definitions have.
-fn doubles(read: &[(PathBuf, Definition)]) -> Vec<Finding> {
+fn duplicates(read: &[(PathBuf, Definition)]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (at, (file, definition)) in read.iter().enumerate() {
         for (other, before) in &read[..at] {
             let (one, two) = (stem(other), stem(file));
             if before.name == definition.name {
                 let message = format!("`{one}` and `{two}` have the same TSM_NAME, `{}`", definition.name);
-                findings.push(Finding::error(CHECK, message).advise("give one of them another name"));
+                findings.push(Finding::error(CHECK, message).with_advice("give one of them another name"));
             }
-            if let (Some(PortWish::Exactly(port)), true) = (definition.port, before.port == definition.port) {
+            if let (Some(PortSpec::Exact(port)), true) = (definition.port, before.port == definition.port) {
                 let message = format!("`{one}` and `{two}` have the same port, {port}");
-                findings.push(Finding::error(CHECK, message).advise(format!("tsm ports allocate {two}")));
+                findings.push(Finding::error(CHECK, message).with_advice(format!("tsm ports allocate {two}")));
             }
         }
     }
@@ -112,11 +112,11 @@ fn enabled(link: &Path, available: &Path) -> Option<Finding> {
     let name = stem(link);
     let Ok(target) = std::fs::read_link(link) else {
         let message = format!("`{}` is no link: a copy goes its own way", link.display());
-        return Some(Finding::warning(CHECK, message).advise(format!("tsm enable {name}")));
+        return Some(Finding::warning(CHECK, message).with_advice(format!("tsm enable {name}")));
     };
     let Ok(resolved) = link.canonicalize() else {
         let message = format!("`{}` leads to `{}`, which is not there", link.display(), target.display());
-        return Some(Finding::error(CHECK, message).advise(format!("tsm disable {name}")));
+        return Some(Finding::error(CHECK, message).with_advice(format!("tsm disable {name}")));
     };
     let inside = available.canonicalize().is_ok_and(|available| resolved.starts_with(available));
     (!inside).then(|| {
@@ -135,17 +135,17 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
 
-    use super::super::Grade;
+    use super::super::CheckStatus;
     use super::*;
 
     #[test]
     fn each_defect_is_named() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let paths = Paths::under(folder.path());
+        let dir = tempfile::tempdir().expect("a directory");
+        let paths = Paths::under(dir.path());
         let (available, enabled) = (paths.services_available(), paths.services_enabled());
-        fs::create_dir_all(&available).expect("a folder");
-        fs::create_dir_all(&enabled).expect("a folder");
-        assert_eq!(audit(&paths, &BTreeMap::new())[0].grade, Grade::Good);
+        fs::create_dir_all(&available).expect("a directory");
+        fs::create_dir_all(&enabled).expect("a directory");
+        assert_eq!(audit(&paths, &BTreeMap::new())[0].status, CheckStatus::Ok);
         let put = |name: &str, text: &str, mode: u32| {
             let file = available.join(format!("{name}.tsm"));
             fs::write(&file, text).expect("a file");

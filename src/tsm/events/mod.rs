@@ -3,19 +3,19 @@
 //! A line reports an event as `TETRA:CATEGORY:EVENT {json}`, or is itself one JSON object as structured loggers write them. All
 //! other lines report nothing. Who an event belongs to is read from the names that loggers use for it.
 
-pub mod firing;
-pub mod known;
+pub mod kinds;
+pub mod sessions;
 pub mod trigger;
+pub mod trigger_run;
 pub mod usage;
-pub mod visits;
 
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::logs::Line;
+use super::logs::LogLine;
 use crate::base::time::Timestamp;
-pub use known::Known;
+pub use kinds::EventKind;
 
 /// Something that happened inside a process.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,16 +31,19 @@ pub struct Event {
 }
 
 /// What stands in front of an event.
-const MARK: &str = "TETRA:";
+const EVENT_PREFIX: &str = "TETRA:";
 
 impl Event {
     /// The event that a line reports, if it reports one.
     #[must_use]
-    pub fn of(line: &Line) -> Option<Self> {
+    pub fn parse(line: &LogLine) -> Option<Self> {
         let text = std::str::from_utf8(&line.bytes).ok()?.trim();
         let written = line.unix_ns.and_then(|ns| u64::try_from(ns / 1_000_000).ok()).map(Timestamp);
-        let (category, name, data) = marked(text).or_else(|| logged(text))?;
-        let at = ["timestamp", "time", "ts", "@timestamp"].iter().find_map(|key| point(data.get(*key)?)).or(written);
+        let (category, name, data) = parse_prefixed(text).or_else(|| parse_log_entry(text))?;
+        let at = ["timestamp", "time", "ts", "@timestamp"]
+            .iter()
+            .find_map(|key| parse_timestamp(data.get(*key)?))
+            .or(written);
         Some(Self { at, category, name, data })
     }
 
@@ -104,7 +107,7 @@ impl Event {
     /// True if it went wrong: its name says so, its level, or a status from 500 on.
     #[must_use]
     pub fn is_error(&self) -> bool {
-        let level = self.text(&["level", "severity"]).is_some_and(|level| is_bad_level(&level));
+        let level = self.text(&["level", "severity"]).is_some_and(|level| is_error_level(&level));
         let status = self.text(&["status", "statusCode", "status_code"]).and_then(|status| status.parse::<u32>().ok());
         level || status.is_some_and(|status| status >= 500) || self.has("ERROR") || self.has("FAIL")
     }
@@ -130,19 +133,19 @@ impl Event {
 }
 
 /// Bunyan and pino write numbers.
-fn is_bad_level(level: &str) -> bool {
+fn is_error_level(level: &str) -> bool {
     let word = level.to_ascii_lowercase();
     ["error", "err", "fatal", "critical", "crit", "alert", "emerg", "panic"].contains(&&*word)
         || level.parse::<u32>().is_ok_and(|level| level >= 50)
 }
 
 /// `TETRA:CATEGORY:EVENT {json}`, also behind what a logger puts in front.
-fn marked(text: &str) -> Option<(String, String, Map<String, Value>)> {
+fn parse_prefixed(text: &str) -> Option<(String, String, Map<String, Value>)> {
     let start = text
-        .match_indices(MARK)
+        .match_indices(EVENT_PREFIX)
         .map(|(at, _)| at)
         .find(|at| text[..*at].chars().next_back().is_none_or(|before| !before.is_alphanumeric()))?;
-    let rest = &text[start + MARK.len()..];
+    let rest = &text[start + EVENT_PREFIX.len()..];
     let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
     let (category, name) = rest[..end].split_once(':')?;
     if category.is_empty() || name.is_empty() {
@@ -158,7 +161,7 @@ fn marked(text: &str) -> Option<(String, String, Map<String, Value>)> {
 }
 
 /// A line that is one JSON object.
-fn logged(text: &str) -> Option<(String, String, Map<String, Value>)> {
+fn parse_log_entry(text: &str) -> Option<(String, String, Map<String, Value>)> {
     if !text.starts_with('{') {
         return None;
     }
@@ -170,7 +173,7 @@ fn logged(text: &str) -> Option<(String, String, Map<String, Value>)> {
 }
 
 /// RFC 3339, or seconds or milliseconds since 1970.
-fn point(value: &Value) -> Option<Timestamp> {
+fn parse_timestamp(value: &Value) -> Option<Timestamp> {
     let millis = match value {
         Value::String(text) => text.parse::<jiff::Timestamp>().ok()?.as_millisecond().try_into().ok()?,
         Value::Number(number) => match number.as_f64()? {
@@ -193,7 +196,13 @@ pub(in crate::tsm) mod tests {
     }
 
     fn try_event(text: &str) -> Option<Event> {
-        Event::of(&Line { source: 0, unix_ns: Some(5_000_000), bytes: text.into(), complete: true, removed_before: 0 })
+        Event::parse(&LogLine {
+            source: 0,
+            unix_ns: Some(5_000_000),
+            bytes: text.into(),
+            complete: true,
+            removed_before: 0,
+        })
     }
 
     #[test]

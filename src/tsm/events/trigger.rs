@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use regex::Regex;
 
-use super::{Event, Known};
-use crate::base::fault::{Advise, Place};
+use super::{Event, EventKind};
+use crate::base::fault::{Location, UserFacingError};
 use crate::disk;
 
 /// A rule.
@@ -17,7 +17,7 @@ use crate::disk;
 pub struct Trigger {
     /// As it is written.
     pub pattern: String,
-    matches: Matches,
+    matcher: Matcher,
     /// The program and its arguments, with their placeholders.
     pub command: Vec<String>,
     /// What it is for.
@@ -29,8 +29,8 @@ pub struct Trigger {
 }
 
 #[derive(Debug, Clone)]
-enum Matches {
-    Known(Known),
+enum Matcher {
+    Kind(EventKind),
     Text(Regex),
 }
 
@@ -58,7 +58,7 @@ pub enum TriggerError {
     #[error("a trigger is PATTERN|COMMAND|DESCRIPTION|ENABLED")]
     Fields {
         /// The line.
-        at: Box<Place>,
+        at: Box<Location>,
     },
     /// A pattern makes no sense.
     #[error("`{pattern}` is no pattern")]
@@ -68,7 +68,7 @@ pub enum TriggerError {
         /// Why.
         source: Box<regex::Error>,
         /// The line.
-        at: Box<Place>,
+        at: Box<Location>,
     },
     /// The last field is neither yes nor no.
     #[error("`{given}` is neither true nor false")]
@@ -76,13 +76,13 @@ pub enum TriggerError {
         /// As it is written.
         given: String,
         /// The line.
-        at: Box<Place>,
+        at: Box<Location>,
     },
     /// A command cannot be split into words, or has none.
     #[error("the command of a trigger has no words, or a quote without its end")]
     Words {
         /// The line.
-        at: Box<Place>,
+        at: Box<Location>,
     },
     /// A command uses what only a shell knows.
     #[error("`{word}` means something to a shell, and a trigger has none")]
@@ -90,7 +90,7 @@ pub enum TriggerError {
         /// The word.
         word: String,
         /// The line.
-        at: Box<Place>,
+        at: Box<Location>,
     },
     /// Text of a log would become code.
     #[error("{placeholder} would be read as code behind `{option}`")]
@@ -100,11 +100,11 @@ pub enum TriggerError {
         /// What stands before it.
         option: String,
         /// The line.
-        at: Box<Place>,
+        at: Box<Location>,
     },
 }
 
-impl Advise for TriggerError {
+impl UserFacingError for TriggerError {
     fn advice(&self) -> Option<String> {
         match self {
             Self::Shell { .. } => {
@@ -122,7 +122,7 @@ impl Advise for TriggerError {
         }
     }
 
-    fn place(&self) -> Option<Place> {
+    fn location(&self) -> Option<Location> {
         match self {
             Self::Unreadable { .. } => None,
             Self::Fields { at }
@@ -141,7 +141,7 @@ impl Advise for TriggerError {
 ///
 /// Fails at the first line that makes no sense: a rule that is not understood must not be left out in silence.
 pub fn read(path: &Path) -> Result<Vec<Trigger>, TriggerError> {
-    match disk::read_to_run(path) {
+    match disk::read_trusted(path) {
         Ok(text) => parse(&path.display().to_string(), &text),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(source) => Err(TriggerError::Unreadable { path: path.to_owned(), source }),
@@ -155,12 +155,12 @@ fn parse(file: &str, text: &str) -> Result<Vec<Trigger>, TriggerError> {
 }
 
 /// Where `part` stands in a line; all of the line if it is no part of it.
-fn place(file: &str, line: &str, part: &str, number: usize) -> Box<Place> {
+fn place(file: &str, line: &str, part: &str, number: usize) -> Box<Location> {
     let span = line.find(part).map_or(0..line.len(), |start| start..start + part.len());
-    Box::new(Place::of(file, line, &span, number))
+    Box::new(Location::of(file, line, &span, number))
 }
 
-fn rule(line: &str, number: usize, at: &dyn Fn(&str) -> Box<Place>) -> Result<Trigger, TriggerError> {
+fn rule(line: &str, number: usize, at: &dyn Fn(&str) -> Box<Location>) -> Result<Trigger, TriggerError> {
     let fields = || {
         let (pattern, rest) = line.split_at(pattern_end(line)?);
         let (rest, enabled) = rest[1..].rsplit_once('|')?;
@@ -168,9 +168,9 @@ fn rule(line: &str, number: usize, at: &dyn Fn(&str) -> Box<Place>) -> Result<Tr
         Some([pattern, command, description, enabled].map(str::trim))
     };
     let [pattern, command, description, enabled] = fields().ok_or_else(|| TriggerError::Fields { at: at(line) })?;
-    let matches = match Known::named(pattern) {
-        Some(known) => Matches::Known(known),
-        None => Matches::Text(Regex::new(pattern).map_err(|source| TriggerError::Pattern {
+    let matches = match EventKind::named(pattern) {
+        Some(known) => Matcher::Kind(known),
+        None => Matcher::Text(Regex::new(pattern).map_err(|source| TriggerError::Pattern {
             pattern: pattern.to_owned(),
             source: Box::new(source),
             at: at(pattern),
@@ -184,7 +184,7 @@ fn rule(line: &str, number: usize, at: &dyn Fn(&str) -> Box<Place>) -> Result<Tr
     let words = shlex::split(command).filter(|words| !words.is_empty());
     let command = checked(words.ok_or_else(|| TriggerError::Words { at: at(command) })?, command, at)?;
     let (pattern, description) = (pattern.to_owned(), description.to_owned());
-    Ok(Trigger { pattern, matches, command, description, enabled, line: number })
+    Ok(Trigger { pattern, matcher: matches, command, description, enabled, line: number })
 }
 
 /// Where the first `|` stands that no `\` is before.
@@ -198,21 +198,21 @@ fn pattern_end(line: &str) -> Option<usize> {
 }
 
 /// Words that only a shell would understand.
-const OF_SHELLS: [&str; 12] = ["|", "||", "&", "&&", ";", ">", ">>", "<", "<<", "2>", "2>&1", "&>"];
+const SHELL_OPERATORS: [&str; 12] = ["|", "||", "&", "&&", ";", ">", ">>", "<", "<<", "2>", "2>&1", "&>"];
 
 /// Programs that make a line for a shell of their arguments.
-const JOINS: [&str; 6] = ["ssh", "eval", "watch", "rsh", "parallel", "osascript"];
+const SHELL_JOINERS: [&str; 6] = ["ssh", "eval", "watch", "rsh", "parallel", "osascript"];
 
 /// Refuses what would not do what it looks like, and what would make code of a log.
-fn checked(words: Vec<String>, command: &str, at: &dyn Fn(&str) -> Box<Place>) -> Result<Vec<String>, TriggerError> {
-    if let Some(word) = words.iter().find(|word| OF_SHELLS.contains(&word.as_str())) {
+fn checked(words: Vec<String>, command: &str, at: &dyn Fn(&str) -> Box<Location>) -> Result<Vec<String>, TriggerError> {
+    if let Some(word) = words.iter().find(|word| SHELL_OPERATORS.contains(&word.as_str())) {
         return Err(TriggerError::Shell { word: word.clone(), at: at(command) });
     }
     let holds = |word: &str| PLACEHOLDERS.iter().find(|(placeholder, _)| word.contains(placeholder)).map(|it| it.0);
     if let Some(placeholder) = holds(&words[0]) {
         return Err(TriggerError::Code { placeholder, option: "the beginning".to_owned(), at: at(placeholder) });
     }
-    let joins = words.iter().position(|word| JOINS.contains(&word.rsplit('/').next().unwrap_or(word)));
+    let joins = words.iter().position(|word| SHELL_JOINERS.contains(&word.rsplit('/').next().unwrap_or(word)));
     if let Some((joins, placeholder)) =
         joins.and_then(|at| Some((&words[at], words[at..].iter().find_map(|it| holds(it))?)))
     {
@@ -241,11 +241,11 @@ fn takes_code(word: &str) -> bool {
 impl Trigger {
     /// True if it is used, and an event is what it waits for. `text` is the event's line.
     #[must_use]
-    pub fn waits_for(&self, event: &Event, text: &str) -> bool {
+    pub fn matches_event(&self, event: &Event, text: &str) -> bool {
         self.enabled
-            && match &self.matches {
-                Matches::Known(known) => known.is(event),
-                Matches::Text(pattern) => pattern.is_match(text),
+            && match &self.matcher {
+                Matcher::Kind(known) => known.matches(event),
+                Matcher::Text(pattern) => pattern.is_match(text),
             }
     }
 
@@ -260,12 +260,12 @@ impl Trigger {
             process.to_owned(),
             event.session().unwrap_or_default(),
         ];
-        self.command.iter().map(|word| filled(word, &values)).collect()
+        self.command.iter().map(|word| fill_placeholders(word, &values)).collect()
     }
 }
 
 /// A word with its placeholders replaced, each once: what a log says is not looked through for more.
-fn filled(word: &str, values: &[String; PLACEHOLDERS.len()]) -> String {
+fn fill_placeholders(word: &str, values: &[String; PLACEHOLDERS.len()]) -> String {
     let mut out = String::new();
     let mut rest = word;
     while let Some(start) = rest.find('{') {
@@ -287,7 +287,7 @@ mod tests {
 
     fn wrong(line: &str) -> String {
         let error = parse("triggers.conf", line).expect_err(line);
-        format!("{error} at {}", error.place().expect("a place"))
+        format!("{error} at {}", error.location().expect("a place"))
     }
 
     #[test]
@@ -337,7 +337,7 @@ mod tests {
     fn words_are_filled_in_and_stay_words() {
         let rule = &parse("f", "API|x {TOKEN} a-{SESSION}-{PROCESS} {DATA} {NONE}|d|1").expect("a rule")[0];
         let it = event(r#"TETRA:API:HIT {"session":"$(reboot) {DATA}; 'x"}"#);
-        assert!(rule.waits_for(&it, "TETRA:API:HIT"));
+        assert!(rule.matches_event(&it, "TETRA:API:HIT"));
         assert_eq!(
             rule.words(&it, "api"),
             ["x", "API:HIT", "a-$(reboot) {DATA}; 'x-api", r#"{"session":"$(reboot) {DATA}; 'x"}"#, "{NONE}"]

@@ -4,13 +4,13 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::known::SLOW;
-use super::{Event, Known};
+use super::kinds::SLOW_RESPONSE;
+use super::{Event, EventKind};
 use crate::base::time::Timestamp;
 
 /// What happened in a span of time.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Usage {
+pub struct EventUsage {
     /// How many events.
     pub events: usize,
     /// How many of them went wrong.
@@ -22,7 +22,7 @@ pub struct Usage {
     /// Answers that were timed.
     pub responses: Responses,
     /// How often each category and event, the most frequent first.
-    pub counts: Vec<Count>,
+    pub counts: Vec<EventCount>,
 }
 
 /// Answers that were timed.
@@ -30,7 +30,7 @@ pub struct Usage {
 pub struct Responses {
     /// How many.
     pub count: usize,
-    /// How many took longer than [`SLOW`].
+    /// How many took longer than [`SLOW_RESPONSE`].
     pub slow: usize,
     /// How long on average; zero if there were none.
     pub average: Duration,
@@ -40,7 +40,7 @@ pub struct Responses {
 
 /// How often an event happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Count {
+pub struct EventCount {
     /// Its category.
     pub category: String,
     /// Its name.
@@ -53,7 +53,7 @@ pub struct Count {
 
 /// Counts.
 #[must_use]
-pub fn usage(events: &[Event]) -> Usage {
+pub fn usage(events: &[Event]) -> EventUsage {
     let mut counts: BTreeMap<(&str, &str), (usize, usize)> = BTreeMap::new();
     let mut responses = Responses::default();
     let mut total = Duration::ZERO;
@@ -64,7 +64,7 @@ pub fn usage(events: &[Event]) -> Usage {
         count.1 += usize::from(event.is_error());
         if let Some(time) = event.response_time() {
             responses.count += 1;
-            responses.slow += usize::from(time > SLOW);
+            responses.slow += usize::from(time > SLOW_RESPONSE);
             responses.longest = responses.longest.max(time);
             total = total.saturating_add(time);
         }
@@ -77,15 +77,15 @@ pub fn usage(events: &[Event]) -> Usage {
     }
     responses.average =
         u32::try_from(responses.count).ok().and_then(|count| total.checked_div(count)).unwrap_or_default();
-    let count = |((category, event), (count, errors)): ((&str, &str), (usize, usize))| Count {
+    let count = |((category, event), (count, errors)): ((&str, &str), (usize, usize))| EventCount {
         category: category.to_owned(),
         event: event.to_owned(),
         count,
         errors,
     };
-    let mut counts: Vec<Count> = counts.into_iter().map(count).collect();
+    let mut counts: Vec<EventCount> = counts.into_iter().map(count).collect();
     counts.sort_by_key(|count| Reverse(count.count));
-    Usage {
+    EventUsage {
         events: events.len(),
         errors: counts.iter().map(|count| count.errors).sum(),
         sessions: sessions.len(),
@@ -115,18 +115,18 @@ pub struct RapidClick {
 }
 
 /// Two clicks of a visit that are closer are rapid.
-pub const RAPID: Duration = Duration::from_secs(2);
+pub const RAPID_INTERVAL: Duration = Duration::from_secs(2);
 
-/// The clicks that came less than [`RAPID`] after another one of the same visit, in the order of time.
+/// The clicks that came less than [`RAPID_INTERVAL`] after another one of the same visit, in the order of time.
 #[must_use]
 pub fn rapid_clicks(events: &[Event]) -> Vec<RapidClick> {
     let mut last: BTreeMap<String, Timestamp> = BTreeMap::new();
     let mut rapid = Vec::new();
-    for (event, at) in in_time(events).filter(|(event, _)| Known::ClickTracking.is(event)) {
+    for (event, at) in in_time(events).filter(|(event, _)| EventKind::ClickTracking.matches(event)) {
         let session = event.session().unwrap_or_default();
         if let Some(before) = last.insert(session.clone(), at) {
             let gap = at.since(before);
-            if gap < RAPID {
+            if gap < RAPID_INTERVAL {
                 rapid.push(RapidClick { session, target: event.target(), at, gap });
             }
         }
@@ -147,21 +147,21 @@ pub struct AnsweredClick {
     pub answer: Option<String>,
     /// How long after the click it came.
     pub took: Option<Duration>,
-    /// It took longer than [`SLOW`].
+    /// It took longer than [`SLOW_RESPONSE`].
     pub is_slow: bool,
 }
 
 /// An answer that comes later belongs to something else.
-pub const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+pub const RESPONSE_WINDOW: Duration = Duration::from_secs(5);
 
 /// Every click with the first answer of the interface in the same visit.
 #[must_use]
 pub fn answered_clicks(events: &[Event]) -> Vec<AnsweredClick> {
     let all: Vec<(&Event, Timestamp)> = in_time(events).collect();
-    let clicks = all.iter().enumerate().filter(|(_, (event, _))| Known::ClickTracking.is(event));
+    let clicks = all.iter().enumerate().filter(|(_, (event, _))| EventKind::ClickTracking.matches(event));
     let answered = clicks.map(|(number, (click, at))| {
         let session = click.session();
-        let later = all[number + 1..].iter().take_while(|(_, then)| then.since(*at) <= ANSWER_WITHIN);
+        let later = all[number + 1..].iter().take_while(|(_, then)| then.since(*at) <= RESPONSE_WINDOW);
         let answer = later.clone().find(|(event, _)| event.category == "API" && event.session() == session);
         let took = answer.map(|(_, then)| then.since(*at));
         AnsweredClick {
@@ -170,7 +170,7 @@ pub fn answered_clicks(events: &[Event]) -> Vec<AnsweredClick> {
             at: *at,
             answer: answer.map(|(event, _)| event.title()),
             took,
-            is_slow: took.is_some_and(|took| took > SLOW),
+            is_slow: took.is_some_and(|took| took > SLOW_RESPONSE),
         }
     });
     answered.collect()
@@ -209,7 +209,7 @@ mod tests {
         assert_eq!((count, slow, average.as_millis(), longest.as_millis()), (2, 1, 1000, 1900));
         let counts: Vec<_> = usage.counts.iter().map(|it| (it.event.as_str(), it.count, it.errors)).collect();
         assert_eq!(counts, [("REQUEST", 2, 1), ("START", 2, 0), ("END", 1, 0)]);
-        assert_eq!(super::usage(&[]), Usage::default());
+        assert_eq!(super::usage(&[]), EventUsage::default());
     }
 
     #[test]

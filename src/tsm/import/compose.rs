@@ -2,29 +2,29 @@
 
 mod extends;
 mod health;
-mod room;
+mod resources;
 mod words;
 
 use serde_json::Value;
 
-use crate::base::name::legalise;
-use crate::base::time::Span;
-use crate::supervise::meta::Restart;
+use crate::base::name::sanitize;
+use crate::base::time::HumanDuration;
+use crate::supervise::meta::RestartPolicy;
 use crate::tsm::definition::Definition;
-use crate::tsm::port::PortWish;
+use crate::tsm::port::PortSpec;
 
-use super::ending;
-use super::source::{Source, definition, scalar, settle_port, texts, variables};
-use super::{Imported, Lost, Site};
+use super::source::{FieldReader, definition, scalar, set_port, texts, variables};
+use super::termination;
+use super::{ImportContext, Imported, Unsupported};
 
-pub(super) fn read(value: &Value, site: Site) -> Result<Imported, String> {
+pub(super) fn read(value: &Value, site: ImportContext) -> Result<Imported, String> {
     let mut imported = Imported::default();
-    let mut top = Source::new(value, String::new(), &mut imported.lost)?;
-    let of_folder = site.folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let stack = legalise(&top.text("name").unwrap_or(of_folder), "stack");
+    let mut top = FieldReader::new(value, String::new(), &mut imported.unsupported)?;
+    let of_directory = site.dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let stack = sanitize(&top.text("name").unwrap_or(of_directory), "stack");
     let services = top.take("services").ok_or("it has no services")?;
     top.take("version");
-    top.end(|key| match key {
+    top.finish(|key| match key {
         _ if key.starts_with("x-") => "it is a note of the file's own".to_owned(),
         _ => "only services are imported".to_owned(),
     });
@@ -32,9 +32,9 @@ pub(super) fn read(value: &Value, site: Site) -> Result<Imported, String> {
     let mut done = Vec::new();
     for (name, service) in services {
         let place = format!("services.{name}");
-        let whole = extends::whole(service, services, site.folder);
+        let whole = extends::resolve(service, services, site.dir);
         let made = whole.and_then(|service| {
-            let source = Source::new(&service, place.clone(), &mut imported.lost)?;
+            let source = FieldReader::new(&service, place.clone(), &mut imported.unsupported)?;
             Ok(one(name, source, site, &mut done))
         });
         match made {
@@ -43,11 +43,11 @@ pub(super) fn read(value: &Value, site: Site) -> Result<Imported, String> {
                 imported.add(&place, it);
             }
             Ok(None) => {}
-            Err(why) => imported.refuse(&place, why),
+            Err(why) => imported.reject(&place, why),
         }
     }
     tasks(&mut imported, done);
-    without_strangers(&mut imported);
+    drop_unknown_dependencies(&mut imported);
     Ok(imported)
 }
 
@@ -56,14 +56,14 @@ fn tasks(imported: &mut Imported, done: Vec<String>) {
     for need in done {
         // What was not imported is told apart.
         if let Some(it) = imported.services.iter_mut().find(|it| it.name == need) {
-            it.keep.restart = Some(Restart::Never);
-            ending::oneshot(it);
+            it.options.restart = Some(RestartPolicy::Never);
+            termination::oneshot(it);
         }
     }
 }
 
 /// Needs that were not imported are lost.
-fn without_strangers(imported: &mut Imported) {
+fn drop_unknown_dependencies(imported: &mut Imported) {
     let names: Vec<String> = imported.services.iter().map(|it| it.name.clone()).collect();
     for it in &mut imported.services {
         let (known, strange) = it.deps.drain(..).partition(|need| names.contains(need));
@@ -71,19 +71,19 @@ fn without_strangers(imported: &mut Imported) {
         for need in strange {
             let field = format!("services.{}.depends_on.{need}", it.name);
             let why = format!("`{need}` was not imported; save it and name it in TSM_DEPS");
-            imported.lost.push(Lost { field, why });
+            imported.unsupported.push(Unsupported { field, why });
         }
     }
 }
 
 /// `done` gets what has to have ended before it.
-fn one(name: &str, mut service: Source, site: Site, done: &mut Vec<String>) -> Option<Definition> {
+fn one(name: &str, mut service: FieldReader, site: ImportContext, done: &mut Vec<String>) -> Option<Definition> {
     let entry = service.take("entrypoint").map(words::line);
     let command = service.take("command").map(words::line);
     let arguments = entry.is_none() && command.as_deref().is_some_and(|command| command.starts_with('-'));
     let parts: Vec<String> = entry.into_iter().chain(command).filter(|part| !part.is_empty()).collect();
     if parts.is_empty() || arguments {
-        service.lose("", "it runs what its image says; containers are not run");
+        service.mark_unsupported("", "it runs what its image says; containers are not run");
         return None;
     }
     let context = match service.take("build") {
@@ -92,38 +92,40 @@ fn one(name: &str, mut service: Source, site: Site, done: &mut Vec<String>) -> O
         None => None,
     };
     let cwd = context.map(|context| site.path(&context)).filter(|path| path.is_dir());
-    let mut it = definition(name, cwd.unwrap_or_else(|| site.folder.to_owned()));
+    let mut it = definition(name, cwd.unwrap_or_else(|| site.dir.to_owned()));
     if it.name != name {
-        service.lose("", &format!("`{name}` cannot be a name; it is called {}", it.name));
+        service.mark_unsupported("", &format!("`{name}` cannot be a name; it is called {}", it.name));
     }
     it.command = parts.join(" ");
     it.exports = variables(&mut service, "environment");
     for (key, value) in &mut it.exports {
         if words::has_variable(value) {
-            service.lose(&format!("environment.{key}"), "its `$…` is kept as it stands and not replaced");
+            service.mark_unsupported(&format!("environment.{key}"), "its `$…` is kept as it stands and not replaced");
         }
         *value = words::literal(value);
     }
     env_files(&mut service, &mut it, site);
     let listens = ports(&mut service, &it);
     needs(&mut service, &mut it, done);
-    keep(&mut service, &mut it);
-    room::take(&mut service, &mut it);
-    settle_port(&mut it, listens);
+    read_options(&mut service, &mut it);
+    resources::take(&mut service, &mut it);
+    set_port(&mut it, listens);
     if let Some(check) = service.take("healthcheck") {
         health::take(&mut service, check, &mut it);
     }
     if let Some(profiles) = service.take("profiles") {
         it.autostart = Some(false);
         let profiles = texts(profiles).join(", ");
-        service
-            .lose("profiles", &format!("`tsm startup` passes over it, as without {profiles}; `tsm start` starts it"));
+        service.mark_unsupported(
+            "profiles",
+            &format!("`tsm startup` passes over it, as without {profiles}; `tsm start` starts it"),
+        );
     }
-    service.end(|key| why_lost(key).to_owned());
+    service.finish(|key| unsupported_reason(key).to_owned());
     Some(it)
 }
 
-fn why_lost(key: &str) -> &'static str {
+fn unsupported_reason(key: &str) -> &'static str {
     match key {
         "image" | "container_name" | "volumes" | "networks" | "platform" | "pull_policy" | "cap_add" | "cap_drop"
         | "privileged" | "network_mode" | "hostname" | "expose" | "links" | "read_only" | "tmpfs" | "working_dir" => {
@@ -142,7 +144,7 @@ fn why_lost(key: &str) -> &'static str {
 }
 
 /// The first env file that is there or has to be.
-fn env_files(service: &mut Source, it: &mut Definition, site: Site) {
+fn env_files(service: &mut FieldReader, it: &mut Definition, site: ImportContext) {
     let files: Vec<(String, bool)> = match service.take("env_file") {
         Some(Value::Array(files)) => files.iter().filter_map(env_file).collect(),
         Some(file) => env_file(file).into_iter().collect(),
@@ -151,11 +153,11 @@ fn env_files(service: &mut Source, it: &mut Definition, site: Site) {
     for (file, required) in files {
         let path = site.path(&file);
         if it.env_file.is_some() {
-            service.lose("env_file", &format!("there is one env file; `{file}` is a second one"));
+            service.mark_unsupported("env_file", &format!("there is one env file; `{file}` is a second one"));
         } else if required || path.is_file() {
             it.env_file = Some(path.display().to_string());
         } else {
-            service.lose("env_file", &format!("`{file}` may be missing, and is"));
+            service.mark_unsupported("env_file", &format!("`{file}` may be missing, and is"));
         }
     }
 }
@@ -167,64 +169,69 @@ fn env_file(value: &Value) -> Option<(String, bool)> {
 }
 
 /// The port that the service has inside, for there is no outside any more: the one that its command names, or else the first.
-fn ports(service: &mut Source, it: &Definition) -> Option<PortWish> {
+fn ports(service: &mut FieldReader, it: &Definition) -> Option<PortSpec> {
     let ports = service.take("ports")?;
     let ports = ports.as_array().map_or_else(|| vec![ports], |ports| ports.iter().collect());
     let mut alone = Definition { command: it.command.clone(), ..Definition::default() };
     let mut listens = None;
     for (at, port) in ports.into_iter().enumerate() {
-        let port = Port::of(port);
-        let own = port.inside.parse().ok().map(PortWish::Exactly);
-        settle_port(&mut alone, own);
+        let port = PortMapping::of(port);
+        let own = port.container_port.parse().ok().map(PortSpec::Exact);
+        set_port(&mut alone, own);
         let other = own.is_some() && alone.port.is_none();
         let lost = match own {
             Some(_) if port.udp => Some("a service has one port, and that is a TCP one".to_owned()),
             Some(_) if other => Some("its command names another port".to_owned()),
             Some(own) if listens.is_none_or(|taken| taken == own) => {
                 listens = Some(own);
-                let elsewhere = Some(port.outside.as_str()).filter(|outside| !["", &port.inside].contains(outside));
+                let elsewhere =
+                    Some(port.host_port.as_str()).filter(|outside| !["", &port.container_port].contains(outside));
                 elsewhere.map(|outside| {
-                    let inside = &port.inside;
+                    let inside = &port.container_port;
                     format!("without a container others see the program's own port {inside}, and not {outside}")
                 })
             }
             _ => Some("a service has one port; the program opens others by itself".to_owned()),
         };
         if let Some(why) = lost {
-            service.lose(&format!("ports[{at}]"), &why);
+            service.mark_unsupported(&format!("ports[{at}]"), &why);
         }
     }
     listens
 }
 
 /// `[address:][outside:]inside[/protocol]`, or the same in a table.
-struct Port {
-    inside: String,
-    outside: String,
+struct PortMapping {
+    container_port: String,
+    host_port: String,
     udp: bool,
 }
 
-impl Port {
+impl PortMapping {
     fn of(value: &Value) -> Self {
         let field = |key: &str| value.get(key).and_then(scalar).unwrap_or_default();
         if value.is_object() {
-            return Self { inside: field("target"), outside: field("published"), udp: field("protocol") == "udp" };
+            return Self {
+                container_port: field("target"),
+                host_port: field("published"),
+                udp: field("protocol") == "udp",
+            };
         }
         let text = scalar(value).unwrap_or_default();
         let (ports, protocol) = text.split_once('/').unwrap_or((&text, "tcp"));
         let (outside, inside) = ports.rsplit_once(':').unwrap_or(("", ports));
-        Self { inside: inside.to_owned(), outside: outside.to_owned(), udp: protocol == "udp" }
+        Self { container_port: inside.to_owned(), host_port: outside.to_owned(), udp: protocol == "udp" }
     }
 }
 
-fn needs(service: &mut Source, it: &mut Definition, done: &mut Vec<String>) {
+fn needs(service: &mut FieldReader, it: &mut Definition, done: &mut Vec<String>) {
     match service.take("depends_on") {
         Some(Value::Object(needs)) => {
             for (name, need) in needs {
-                it.deps.push(legalise(name, "service"));
+                it.deps.push(sanitize(name, "service"));
                 let condition = need.get("condition").and_then(scalar).unwrap_or_default();
                 if condition == "service_completed_successfully" {
-                    done.push(legalise(name, "service"));
+                    done.push(sanitize(name, "service"));
                 }
                 for key in need.as_object().into_iter().flatten().map(|(key, _)| key).filter(|key| *key != "condition")
                 {
@@ -232,34 +239,37 @@ fn needs(service: &mut Source, it: &mut Definition, done: &mut Vec<String>) {
                     if key == "required" {
                         continue;
                     }
-                    service.lose(&format!("depends_on.{name}.{key}"), "there is nothing like it");
+                    service.mark_unsupported(&format!("depends_on.{name}.{key}"), "there is nothing like it");
                 }
             }
         }
-        Some(list) => it.deps = texts(list).iter().map(|name| legalise(name, "service")).collect(),
+        Some(list) => it.deps = texts(list).iter().map(|name| sanitize(name, "service")).collect(),
         None => {}
     }
 }
 
-fn keep(service: &mut Source, it: &mut Definition) {
-    it.keep.restart = Some(Restart::Never);
+fn read_options(service: &mut FieldReader, it: &mut Definition) {
+    it.options.restart = Some(RestartPolicy::Never);
     if let Some(policy) = service.text("restart") {
         let (word, count) = policy.split_once(':').map_or((policy.as_str(), None), |(word, count)| (word, Some(count)));
-        it.keep.max_restarts = count.and_then(|count| count.parse().ok());
+        it.options.max_restarts = count.and_then(|count| count.parse().ok());
         if count.is_some() {
-            service.lose("restart", "only exits within a second of a start are counted; TSM_MAX_RESTARTS is how many");
+            service.mark_unsupported(
+                "restart",
+                "only exits within a second of a start are counted; TSM_MAX_RESTARTS is how many",
+            );
         }
-        it.keep.restart = Some(match word {
-            "always" | "unless-stopped" => Restart::Always,
-            "on-failure" => Restart::OnFailure,
-            "no" | "false" => Restart::Never,
+        it.options.restart = Some(match word {
+            "always" | "unless-stopped" => RestartPolicy::Always,
+            "on-failure" => RestartPolicy::OnFailure,
+            "no" | "false" => RestartPolicy::Never,
             _ => {
-                service.lose("restart", &format!("`{word}` is not understood"));
-                Restart::Never
+                service.mark_unsupported("restart", &format!("`{word}` is not understood"));
+                RestartPolicy::Never
             }
         });
     }
-    it.keep.kill_timeout = service.parsed::<Span>("stop_grace_period").map(|span| span.0);
+    it.options.kill_timeout = service.parsed::<HumanDuration>("stop_grace_period").map(|span| span.0);
     let signal = service.text("stop_signal");
-    ending::stop_signal(it, signal.as_deref(), &format!("{}.stop_signal", service.place), service.lost);
+    termination::stop_signal(it, signal.as_deref(), &format!("{}.stop_signal", service.place), service.unsupported);
 }

@@ -8,26 +8,26 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::base::name::legalise;
-use crate::supervise::meta::Restart;
+use crate::base::name::sanitize;
+use crate::supervise::meta::RestartPolicy;
 use crate::tsm::definition::Definition;
-use crate::tsm::limits::MaxMemory;
-use crate::tsm::port::PortWish;
+use crate::tsm::limits::MaxMemoryRestart;
+use crate::tsm::port::PortSpec;
 
-use super::ending;
-use super::source::{Source, definition, scalar, settle_port, texts, variables};
-use super::{Imported, Site};
+use super::source::{FieldReader, definition, scalar, set_port, texts, variables};
+use super::termination;
+use super::{ImportContext, Imported};
 
-pub(super) fn read(value: &Value, site: Site) -> Result<Imported, String> {
+pub(super) fn read(value: &Value, site: ImportContext) -> Result<Imported, String> {
     let mut imported = Imported::default();
     // A module written for `import` has its value there.
     let value = value.get("default").filter(|inner| inner.is_object() || inner.is_array()).unwrap_or(value);
     let apps = match value {
         Value::Array(apps) => apps.iter().collect(),
         Value::Object(map) if map.contains_key("apps") || map.contains_key("pm2") => {
-            let mut top = Source::new(value, String::new(), &mut imported.lost)?;
+            let mut top = FieldReader::new(value, String::new(), &mut imported.unsupported)?;
             let apps = top.take("apps").or_else(|| top.take("pm2"));
-            top.end(|_| "only apps are imported".to_owned());
+            top.finish(|_| "only apps are imported".to_owned());
             match apps {
                 Some(Value::Array(apps)) => apps.iter().collect(),
                 Some(app) => vec![app],
@@ -40,10 +40,11 @@ pub(super) fn read(value: &Value, site: Site) -> Result<Imported, String> {
     for (at, app) in apps.into_iter().enumerate() {
         let place = format!("apps[{at}]");
         let app = keys::as_documented(app);
-        let made = Source::new(&app, place.clone(), &mut imported.lost).and_then(|source| one(source, site));
+        let made =
+            FieldReader::new(&app, place.clone(), &mut imported.unsupported).and_then(|source| one(source, site));
         match made {
             Ok(definition) => imported.add(&place, definition),
-            Err(why) => imported.refuse(&place, why),
+            Err(why) => imported.reject(&place, why),
         }
     }
     Ok(imported)
@@ -73,30 +74,30 @@ pub(super) fn literal(text: &str) -> Option<Value> {
     json5::from_str(value.trim().trim_end_matches(';')).ok()
 }
 
-fn one(mut app: Source, site: Site) -> Result<Definition, String> {
+fn one(mut app: FieldReader, site: ImportContext) -> Result<Definition, String> {
     let script = app.text("script").filter(|script| !script.trim().is_empty()).ok_or("it has no script")?;
     let file = Path::new(&script).file_name().unwrap_or_default().to_string_lossy().into_owned();
     let stem = file.rsplit_once('.').map_or(file.as_str(), |(stem, _)| if stem.is_empty() { &file } else { stem });
     let given = app.text("name");
-    let cwd = app.text("cwd").map_or_else(|| site.folder.to_owned(), |cwd| site.path(&cwd));
+    let cwd = app.text("cwd").map_or_else(|| site.dir.to_owned(), |cwd| site.path(&cwd));
     let mut it = definition(given.as_deref().unwrap_or(stem), cwd);
     if let Some(given) = given.filter(|given| *given != it.name) {
-        app.lose("name", &format!("`{given}` cannot be a name; it is called {}", it.name));
+        app.mark_unsupported("name", &format!("`{given}` cannot be a name; it is called {}", it.name));
     }
     it.command = command::of(&mut app, &script, &it.cwd);
     it.exports = variables(&mut app, "env");
-    it.stack = app.text("namespace").filter(|name| name != "default").map(|name| legalise(&name, "stack"));
+    it.stack = app.text("namespace").filter(|name| name != "default").map(|name| sanitize(&name, "stack"));
     it.env_file = app.text("env_file").map(|file| site.path(&file).display().to_string());
-    keep(&mut app, &mut it);
+    read_options(&mut app, &mut it);
     instances(&mut app, &mut it);
-    ending::stop_signal(&mut it, Some("INT"), &app.place, app.lost);
-    let port = app.parsed::<u16>("port").map(PortWish::Exactly);
-    settle_port(&mut it, port);
-    app.end(why_lost);
+    termination::stop_signal(&mut it, Some("INT"), &app.place, app.unsupported);
+    let port = app.parsed::<u16>("port").map(PortSpec::Exact);
+    set_port(&mut it, port);
+    app.finish(unsupported_reason);
     Ok(it)
 }
 
-fn instances(app: &mut Source, it: &mut Definition) {
+fn instances(app: &mut FieldReader, it: &mut Definition) {
     let wanted = app.text("instances");
     let mode = app.text("exec_mode");
     if let Some(count) = &wanted {
@@ -104,33 +105,39 @@ fn instances(app: &mut Source, it: &mut Definition) {
         let end = count.find(|c: char| !c.is_ascii_digit()).unwrap_or(count.len());
         match count[..end].parse::<u32>() {
             Ok(count @ 1..) => it.instances = Some(count).filter(|count| *count > 1),
-            _ => app.lose("instances", &format!("`{count}` depends on the machine; write a number as TSM_INSTANCES")),
+            _ => app.mark_unsupported(
+                "instances",
+                &format!("`{count}` depends on the machine; write a number as TSM_INSTANCES"),
+            ),
         }
     }
     let cluster = mode.as_deref().is_some_and(|mode| mode.starts_with("cluster"));
     match mode.as_deref() {
         Some("fork" | "fork_mode") => {}
         None if it.instances.is_none() || !it.command.starts_with("node ") => {}
-        None => {
-            app.lose("exec_mode", "several of node would be a cluster on one port; instances have ports of their own")
+        None => app.mark_unsupported(
+            "exec_mode",
+            "several of node would be a cluster on one port; instances have ports of their own",
+        ),
+        Some(_) if cluster => {
+            app.mark_unsupported("exec_mode", "there is no cluster mode; instances have ports of their own")
         }
-        Some(_) if cluster => app.lose("exec_mode", "there is no cluster mode; instances have ports of their own"),
-        Some(mode) => app.lose("exec_mode", &format!("there is no {mode} mode")),
+        Some(mode) => app.mark_unsupported("exec_mode", &format!("there is no {mode} mode")),
     }
 }
 
-fn keep(app: &mut Source, it: &mut Definition) {
-    it.keep.user = app.text("uid");
+fn read_options(app: &mut FieldReader, it: &mut Definition) {
+    it.options.user = app.text("uid");
     let again = app.text("autorestart").is_none_or(|again| again != "false");
-    it.keep.restart = Some(if again { Restart::Always } else { Restart::Never });
-    it.keep.max_restarts = app.parsed("max_restarts");
-    it.keep.kill_timeout = app.parsed("kill_timeout").map(Duration::from_millis);
-    it.keep.max_memory = app.parsed::<MaxMemory>("max_memory_restart").map(|size| size.0);
+    it.options.restart = Some(if again { RestartPolicy::Always } else { RestartPolicy::Never });
+    it.options.max_restarts = app.parsed("max_restarts");
+    it.options.kill_timeout = app.parsed("kill_timeout").map(Duration::from_millis);
+    it.options.max_memory = app.parsed::<MaxMemoryRestart>("max_memory_restart").map(|size| size.0);
     if app.peek("cron_restart").and_then(scalar).as_deref() == Some("0") {
         app.take("cron_restart");
     }
-    it.keep.cron = app.parsed("cron_restart");
-    it.keep.watch = match app.take("watch") {
+    it.options.cron = app.parsed("cron_restart");
+    it.options.watch = match app.take("watch") {
         Some(Value::Bool(false)) | None => None,
         Some(Value::Bool(true)) => Some(vec![".".to_owned()]),
         Some(paths) => Some(texts(paths)),
@@ -138,12 +145,12 @@ fn keep(app: &mut Source, it: &mut Definition) {
     let patterns = app.take("ignore_watch").map(texts).unwrap_or_default();
     let (expressions, patterns): (Vec<String>, Vec<String>) = patterns.into_iter().partition(|it| is_expression(it));
     for it in expressions {
-        app.lose(
+        app.mark_unsupported(
             "ignore_watch",
             &format!("`{it}` is a regular expression; TSM_WATCH_IGNORE takes patterns such as *.log"),
         );
     }
-    it.keep.ignore = Some(patterns).filter(|patterns| !patterns.is_empty());
+    it.options.ignore = Some(patterns).filter(|patterns| !patterns.is_empty());
 }
 
 /// What no pattern of files has in it.
@@ -151,7 +158,7 @@ fn is_expression(pattern: &str) -> bool {
     pattern.contains(['\\', '^', '$', '(', '|', '+']) || pattern.contains(".*") || pattern.contains(".+")
 }
 
-fn why_lost(key: &str) -> String {
+fn unsupported_reason(key: &str) -> String {
     match key {
         _ if key.starts_with("env_") => {
             let name = key.trim_start_matches("env_");
@@ -164,7 +171,7 @@ fn why_lost(key: &str) -> String {
         "min_uptime" | "restart_delay" | "exp_backoff_restart_delay" => {
             "a restart waits 100 ms and then twice as long each time, up to 30 s, until it ran for 10 s"
         }
-        "pid_file" => "the pid stands in NAME.pid of the process folder; `tsm paths` tells",
+        "pid_file" => "the pid stands in NAME.pid of the process directory; `tsm paths` tells",
         "watch_delay" | "watch_options" => "a change leads to a restart as soon as no other follows",
         "shutdown_with_message" => "a process is told to stop by a signal",
         "increment_var" | "instance_var" => "instances have their number in $TSM_INSTANCE, counted from 1",

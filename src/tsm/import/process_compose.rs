@@ -4,56 +4,63 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::base::name::legalise;
-use crate::supervise::meta::Restart;
-use crate::tsm::attend::probe::HealthCheck;
+use crate::base::name::sanitize;
+use crate::supervise::meta::RestartPolicy;
 use crate::tsm::definition::Definition;
+use crate::tsm::sidecar::probe::HealthCheck;
 
-use super::ending;
-use super::source::{Source, definition, scalar, settle_port, texts, variables};
-use super::{Imported, Site};
+use super::source::{FieldReader, definition, scalar, set_port, texts, variables};
+use super::termination;
+use super::{ImportContext, Imported};
 
-pub(super) fn read(value: &Value, site: Site) -> Result<Imported, String> {
+pub(super) fn read(value: &Value, site: ImportContext) -> Result<Imported, String> {
     let mut imported = Imported::default();
-    let mut top = Source::new(value, String::new(), &mut imported.lost)?;
+    let mut top = FieldReader::new(value, String::new(), &mut imported.unsupported)?;
     let processes = top.take("processes").and_then(Value::as_object).ok_or("`processes` is no table")?;
     top.take("version");
     let common = variables(&mut top, "environment");
-    top.end(|_| "it is about process-compose itself".to_owned());
+    top.finish(|_| "it is about process-compose itself".to_owned());
     let mut done = Vec::new();
     for (name, process) in processes {
         let place = format!("processes.{name}");
-        let source = Source::new(process, place.clone(), &mut imported.lost);
+        let source = FieldReader::new(process, place.clone(), &mut imported.unsupported);
         match source.and_then(|source| one(name, source, site, &mut done)) {
             Ok(mut it) => {
                 let own: Vec<String> = it.exports.iter().map(|(key, _)| key.clone()).collect();
                 let inherited = common.iter().filter(|(key, _)| !own.contains(key)).cloned();
                 it.exports.splice(0..0, inherited);
-                settle_port(&mut it, None);
+                set_port(&mut it, None);
                 imported.add(&place, it);
             }
-            Err(why) => imported.refuse(&place, why),
+            Err(why) => imported.reject(&place, why),
         }
     }
     for (need, place) in done {
         match imported.services.iter_mut().find(|it| it.name == need) {
-            Some(it) => ending::oneshot(it),
-            None => imported.lost.push(super::Lost { field: place, why: format!("`{need}` was not imported") }),
+            Some(it) => termination::oneshot(it),
+            None => imported
+                .unsupported
+                .push(super::Unsupported { field: place, why: format!("`{need}` was not imported") }),
         }
     }
     Ok(imported)
 }
 
 /// `done` gets what has to have ended before it, and where that stands.
-fn one(name: &str, mut process: Source, site: Site, done: &mut Vec<(String, String)>) -> Result<Definition, String> {
+fn one(
+    name: &str,
+    mut process: FieldReader,
+    site: ImportContext,
+    done: &mut Vec<(String, String)>,
+) -> Result<Definition, String> {
     let command = process.text("command").filter(|text| !text.trim().is_empty());
-    let entrypoint = process.take("entrypoint").map(|words| crate::tsm::words::joined(&texts(words)));
-    let cwd = process.text("working_dir").map_or_else(|| site.folder.to_owned(), |folder| site.path(&folder));
+    let entrypoint = process.take("entrypoint").map(|words| crate::tsm::command_line::join(&texts(words)));
+    let cwd = process.text("working_dir").map_or_else(|| site.dir.to_owned(), |directory| site.path(&directory));
     let mut it = definition(name, cwd);
     it.command = command.or(entrypoint).ok_or("it has no command")?.trim().to_owned();
     it.exports = variables(&mut process, "environment");
     it.description = process.text("description");
-    it.stack = process.text("namespace").map(|name| legalise(&name, "stack"));
+    it.stack = process.text("namespace").map(|name| sanitize(&name, "stack"));
     it.instances = process.parsed("replicas").filter(|count| *count > 1);
     it.autostart = process.text("disabled").filter(|yes| yes == "true").map(|_| false);
     needs(&mut process, &mut it, done);
@@ -63,20 +70,20 @@ fn one(name: &str, mut process: Source, site: Site, done: &mut Vec<(String, Stri
         (Some(probe), other) => {
             health(&mut process, "readiness_probe", probe, &mut it);
             if other.is_some() {
-                process.lose("liveness_probe", "there is one health check, and the readiness probe is it");
+                process.mark_unsupported("liveness_probe", "there is one health check, and the readiness probe is it");
             }
         }
         (None, Some(probe)) => {
             health(&mut process, "liveness_probe", probe, &mut it);
-            it.keep.health_restart = Some(true);
+            it.options.health_restart = Some(true);
         }
         (None, None) => {}
     }
-    process.end(|key| why_lost(key).to_owned());
+    process.finish(|key| unsupported_reason(key).to_owned());
     Ok(it)
 }
 
-fn why_lost(key: &str) -> &'static str {
+fn unsupported_reason(key: &str) -> &'static str {
     match key {
         "log_location" | "log_configuration" | "disable_ansi_colors" => {
             "logs are kept with the process; `tsm logs` shows them"
@@ -88,38 +95,38 @@ fn why_lost(key: &str) -> &'static str {
     }
 }
 
-fn needs(process: &mut Source, it: &mut Definition, done: &mut Vec<(String, String)>) {
+fn needs(process: &mut FieldReader, it: &mut Definition, done: &mut Vec<(String, String)>) {
     let Some(needs) = process.take("depends_on") else { return };
     for (name, need) in needs.as_object().into_iter().flatten() {
-        let name = legalise(name, "service");
+        let name = sanitize(name, "service");
         it.deps.push(name.clone());
         let place = format!("depends_on.{name}.condition");
         match need.get("condition").and_then(scalar).as_deref() {
             Some("process_completed_successfully") => done.push((name, format!("{}.{place}", process.place))),
             Some("process_completed") => {
-                process.lose(&place, "a need is met when it is ready, or has ended with success")
+                process.mark_unsupported(&place, "a need is met when it is ready, or has ended with success")
             }
             _ => {}
         }
     }
 }
 
-fn available(process: &mut Source, it: &mut Definition) {
-    it.keep.restart = Some(Restart::Never);
+fn available(process: &mut FieldReader, it: &mut Definition) {
+    it.options.restart = Some(RestartPolicy::Never);
     let Some(value) = process.take("availability") else { return };
     let place = format!("{}.availability", process.place);
-    let Ok(mut available) = Source::new(value, place, process.lost) else { return };
-    it.keep.restart = Some(match available.text("restart").as_deref() {
-        Some("always") => Restart::Always,
-        Some("on_failure") => Restart::OnFailure,
+    let Ok(mut available) = FieldReader::new(value, place, process.unsupported) else { return };
+    it.options.restart = Some(match available.text("restart").as_deref() {
+        Some("always") => RestartPolicy::Always,
+        Some("on_failure") => RestartPolicy::OnFailure,
         Some("exit_on_failure") => {
-            available.lose("restart", "no failure ends the other processes");
-            Restart::Never
+            available.mark_unsupported("restart", "no failure ends the other processes");
+            RestartPolicy::Never
         }
-        _ => Restart::Never,
+        _ => RestartPolicy::Never,
     });
-    it.keep.max_restarts = available.parsed("max_restarts").filter(|count| *count > 0);
-    available.end(|key| match key {
+    it.options.max_restarts = available.parsed("max_restarts").filter(|count| *count > 0);
+    available.finish(|key| match key {
         "backoff_seconds" => {
             "a restart waits 100 ms and then twice as long each time, up to 30 s, until it ran for 10 s".to_owned()
         }
@@ -127,25 +134,25 @@ fn available(process: &mut Source, it: &mut Definition) {
     });
 }
 
-fn ended(process: &mut Source, it: &mut Definition) {
+fn ended(process: &mut FieldReader, it: &mut Definition) {
     let Some(value) = process.take("shutdown") else { return };
     let place = format!("{}.shutdown", process.place);
-    let Ok(mut shutdown) = Source::new(value, place.clone(), process.lost) else { return };
-    it.keep.kill_timeout = shutdown.parsed("timeout_seconds").map(Duration::from_secs);
+    let Ok(mut shutdown) = FieldReader::new(value, place.clone(), process.unsupported) else { return };
+    it.options.kill_timeout = shutdown.parsed("timeout_seconds").map(Duration::from_secs);
     let signal = shutdown.text("signal");
-    ending::stop_signal(it, signal.as_deref(), &format!("{place}.signal"), shutdown.lost);
-    shutdown.end(|key| match key {
+    termination::stop_signal(it, signal.as_deref(), &format!("{place}.signal"), shutdown.unsupported);
+    shutdown.finish(|key| match key {
         "command" => "a process is told to end by a signal".to_owned(),
         "parent_only" => "everything that a process started ends with it".to_owned(),
         _ => "there is nothing like it".to_owned(),
     });
 }
 
-fn health(process: &mut Source, key: &str, value: &Value, it: &mut Definition) {
+fn health(process: &mut FieldReader, key: &str, value: &Value, it: &mut Definition) {
     let place = format!("{}.{key}", process.place);
-    let Ok(mut probe) = Source::new(value, place.clone(), process.lost) else { return };
+    let Ok(mut probe) = FieldReader::new(value, place.clone(), process.unsupported) else { return };
     let exec = probe.take("exec").and_then(|exec| exec.get("command")).and_then(scalar);
-    it.keep.health = exec.map(HealthCheck::Exec).or_else(|| {
+    it.options.health = exec.map(HealthCheck::Exec).or_else(|| {
         let http = probe.take("http_get")?;
         let field = |key: &str| http.get(key).and_then(scalar);
         let (host, path) = (field("host").unwrap_or("127.0.0.1".to_owned()), field("path").unwrap_or("/".to_owned()));
@@ -153,17 +160,17 @@ fn health(process: &mut Source, key: &str, value: &Value, it: &mut Definition) {
         let scheme = field("scheme").unwrap_or("http".to_owned());
         let check = format!("{scheme}://{host}:{port}/{}", path.trim_start_matches('/')).parse().ok();
         if check.is_none() {
-            probe.lose("http_get", "only http://host:port/path is looked at");
+            probe.mark_unsupported("http_get", "only http://host:port/path is looked at");
         }
         check
     });
     let seconds =
-        |probe: &mut Source, key: &str| probe.parsed::<u64>(key).filter(|it| *it > 0).map(Duration::from_secs);
-    it.keep.health_interval = seconds(&mut probe, "period_seconds");
-    it.keep.health_timeout = seconds(&mut probe, "timeout_seconds");
-    it.keep.health_grace = seconds(&mut probe, "initial_delay_seconds");
-    it.keep.health_threshold = probe.parsed("failure_threshold");
-    probe.end(|_| "there is nothing like it".to_owned());
+        |probe: &mut FieldReader, key: &str| probe.parsed::<u64>(key).filter(|it| *it > 0).map(Duration::from_secs);
+    it.options.health_interval = seconds(&mut probe, "period_seconds");
+    it.options.health_timeout = seconds(&mut probe, "timeout_seconds");
+    it.options.health_grace = seconds(&mut probe, "initial_delay_seconds");
+    it.options.health_threshold = probe.parsed("failure_threshold");
+    probe.finish(|_| "there is nothing like it".to_owned());
 }
 
 #[cfg(test)]
@@ -189,18 +196,18 @@ mod tests {
         let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
         assert_eq!(web.exports, [pair("A", "1"), pair("B", "3")]);
         assert_eq!((web.deps.as_slice(), web.autostart), (&["migrate".to_owned(), "db".to_owned()][..], Some(false)));
-        let keep = &web.keep;
-        assert_eq!((keep.restart, keep.max_restarts), (Some(Restart::OnFailure), Some(3)));
+        let keep = &web.options;
+        assert_eq!((keep.restart, keep.max_restarts), (Some(RestartPolicy::OnFailure), Some(3)));
         assert_eq!(keep.health.as_ref().map(ToString::to_string).as_deref(), Some("http://127.0.0.1:8000/ok"));
         assert_eq!(
             (keep.kill_timeout, keep.health_interval),
             (Some(Duration::from_secs(7)), Some(Duration::from_secs(5)))
         );
         let all = lost(&imported);
-        assert_eq!(imported.services[0].keep.oneshot, Some(true), "what it waits for ends");
+        assert_eq!(imported.services[0].options.oneshot, Some(true), "what it waits for ends");
         for field in ["log_level", "processes.web.availability.backoff_seconds", "processes.web.log_location"] {
             assert!(all.contains(&field), "{field}: {all:?}");
         }
-        assert_eq!(imported.refused.len(), 1);
+        assert_eq!(imported.rejected.len(), 1);
     }
 }

@@ -1,14 +1,14 @@
 //! `Procfile`: lines `name: command`.
 
-use crate::tsm::port::PortWish;
+use crate::tsm::port::PortSpec;
 
-use super::source::{definition, settle_port};
-use super::{Imported, Lost, Site};
+use super::source::{definition, set_port};
+use super::{ImportContext, Imported, Unsupported};
 
 /// Programs that want `$PORT` get the next free one from here on.
 const FIRST_PORT: u16 = 5000;
 
-pub(super) fn read(text: &str, site: Site) -> Result<Imported, String> {
+pub(super) fn read(text: &str, site: ImportContext) -> Result<Imported, String> {
     let mut imported = Imported::default();
     for (at, line) in text.lines().enumerate() {
         let line = line.trim();
@@ -23,13 +23,13 @@ pub(super) fn read(text: &str, site: Site) -> Result<Imported, String> {
         let command = command.trim();
         if name == "release" || command.is_empty() {
             let why = if command.is_empty() { "there is no command" } else { "it runs once, before a release" };
-            imported.lost.push(Lost { field: name.to_owned(), why: why.to_owned() });
+            imported.unsupported.push(Unsupported { field: name.to_owned(), why: why.to_owned() });
             continue;
         }
-        let mut it = definition(name, site.folder.to_owned());
+        let mut it = definition(name, site.dir.to_owned());
         it.command = command.to_owned();
         let wants_port = command.contains("$PORT") || command.contains("${PORT");
-        settle_port(&mut it, (wants_port || name == "web").then_some(PortWish::From(FIRST_PORT)));
+        set_port(&mut it, (wants_port || name == "web").then_some(PortSpec::AtLeast(FIRST_PORT)));
         imported.add(name, it);
     }
     Ok(imported)

@@ -1,4 +1,4 @@
-//! The folders of s6 and runit: each has a program `run`, which is what is run.
+//! The directories of s6 and runit: each has a program `run`, which is what is run.
 
 use std::fs;
 use std::io;
@@ -7,58 +7,58 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::disk;
-use crate::supervise::meta::Restart;
-use crate::tsm::attend::probe::HealthCheck;
+use crate::supervise::meta::RestartPolicy;
 use crate::tsm::definition::Definition;
+use crate::tsm::sidecar::probe::HealthCheck;
 
-use super::ending;
 use super::source::definition;
-use super::{Imported, Lost};
+use super::termination;
+use super::{Imported, Unsupported};
 
-/// A folder of such folders, or one of them.
-pub(super) fn read_all(folder: &Path) -> io::Result<Imported> {
-    if folder.join("run").is_file() {
-        return Ok(read(folder));
+/// A directory of such directories, or one of them.
+pub(super) fn read_all(dir: &Path) -> io::Result<Imported> {
+    if dir.join("run").is_file() {
+        return Ok(read(dir));
     }
     let mut imported = Imported::default();
-    let mut folders: Vec<PathBuf> = fs::read_dir(folder)?.flatten().map(|entry| entry.path()).collect();
-    folders.retain(|folder| folder.is_dir());
-    folders.sort();
-    for folder in folders {
-        if folder.join("run").is_file() {
-            one(&folder, &mut imported);
-        } else if folder.join("type").is_file() {
-            let name = name_of(&folder);
-            imported.refuse(&name, "only what has a program `run` can be imported".to_owned());
+    let mut dirs: Vec<PathBuf> = fs::read_dir(dir)?.flatten().map(|entry| entry.path()).collect();
+    dirs.retain(|directory| directory.is_dir());
+    dirs.sort();
+    for directory in dirs {
+        if directory.join("run").is_file() {
+            one(&directory, &mut imported);
+        } else if directory.join("type").is_file() {
+            let name = name_of(&directory);
+            imported.reject(&name, "only what has a program `run` can be imported".to_owned());
         }
     }
-    if imported.services.is_empty() && imported.refused.is_empty() {
-        return Err(io::Error::new(io::ErrorKind::IsADirectory, "no folder in it has a program `run`"));
+    if imported.services.is_empty() && imported.rejected.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, "no directory in it has a program `run`"));
     }
     Ok(imported)
 }
 
-/// The service of one folder.
-pub(super) fn read(folder: &Path) -> Imported {
+/// The service of one directory.
+pub(super) fn read(dir: &Path) -> Imported {
     let mut imported = Imported::default();
-    one(folder, &mut imported);
+    one(dir, &mut imported);
     imported
 }
 
-fn name_of(folder: &Path) -> String {
-    folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
+fn name_of(dir: &Path) -> String {
+    dir.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn one(folder: &Path, imported: &mut Imported) {
-    let name = name_of(folder);
-    let mut it = definition(&name, folder.to_owned());
+fn one(dir: &Path, imported: &mut Imported) {
+    let name = name_of(dir);
+    let mut it = definition(&name, dir.to_owned());
     it.command = "./run".to_owned();
-    it.keep.restart = Some(Restart::Always);
-    if !is_executable(&folder.join("run")) {
+    it.options.restart = Some(RestartPolicy::Always);
+    if !is_executable(&dir.join("run")) {
         let why = "it may not be executed; chmod +x makes it a program".to_owned();
-        imported.lost.push(Lost { field: format!("{name}/run"), why });
+        imported.unsupported.push(Unsupported { field: format!("{name}/run"), why });
     }
-    let mut entries: Vec<String> = fs::read_dir(folder)
+    let mut entries: Vec<String> = fs::read_dir(dir)
         .into_iter()
         .flatten()
         .flatten()
@@ -66,28 +66,33 @@ fn one(folder: &Path, imported: &mut Imported) {
         .collect();
     entries.sort();
     for entry in entries {
-        let path = folder.join(&entry);
+        let path = dir.join(&entry);
         let text = if path.is_file() { disk::read_to_string(&path).unwrap_or_default() } else { String::new() };
         let place = format!("{name}/{entry}");
-        if let Some(why) = take(&mut it, (&entry, &path), text.trim(), &mut imported.lost) {
-            imported.lost.push(Lost { field: place, why: why.to_owned() });
+        if let Some(why) = take(&mut it, (&entry, &path), text.trim(), &mut imported.unsupported) {
+            imported.unsupported.push(Unsupported { field: place, why: why.to_owned() });
         }
     }
     imported.add(&name, it);
 }
 
-/// Takes one file of the folder; why it has no effect, if it has none.
-fn take(it: &mut Definition, (entry, path): (&str, &Path), text: &str, lost: &mut Vec<Lost>) -> Option<&'static str> {
+/// Takes one file of the directory; why it has no effect, if it has none.
+fn take(
+    it: &mut Definition,
+    (entry, path): (&str, &Path),
+    text: &str,
+    lost: &mut Vec<Unsupported>,
+) -> Option<&'static str> {
     match entry {
         // State, and what the program itself reads.
         "run" | "supervise" | "event" | "data" | "env" => return None,
         "type" if text == "longrun" => return None,
         "down" => it.autostart = Some(false),
-        "check" if is_executable(path) => it.keep.health = Some(HealthCheck::Exec("./check".to_owned())),
+        "check" if is_executable(path) => it.options.health = Some(HealthCheck::Exec("./check".to_owned())),
         "timeout-kill" if text.parse::<u64>().is_ok_and(|ms| ms > 0) => {
-            it.keep.kill_timeout = text.parse().ok().map(Duration::from_millis);
+            it.options.kill_timeout = text.parse().ok().map(Duration::from_millis);
         }
-        "down-signal" => ending::stop_signal(it, Some(text), &format!("{}/down-signal", it.name.clone()), lost),
+        "down-signal" => termination::stop_signal(it, Some(text), &format!("{}/down-signal", it.name.clone()), lost),
         "dependencies" => it.deps.extend(text.split_whitespace().map(str::to_owned)),
         "dependencies.d" => {
             let names = fs::read_dir(path).into_iter().flatten().flatten();
@@ -115,11 +120,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_of_folders_with_run_scripts() {
-        let root = tempfile::tempdir().expect("a folder");
+    fn a_directory_of_directories_with_run_scripts() {
+        let root = tempfile::tempdir().expect("a directory");
         let put = |name: &str, text: &str, mode: u32| {
             let path = root.path().join(name);
-            fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+            fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
             fs::write(&path, text).expect("a file");
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("a mode");
         };
@@ -138,11 +143,11 @@ mod tests {
             (web.name.as_str(), web.command.as_str(), web.cwd.as_path()),
             ("web", "./run", &*root.path().join("web"))
         );
-        assert_eq!((web.autostart, web.keep.kill_timeout), (Some(false), Some(Duration::from_secs(3))));
-        assert_eq!((web.deps.as_slice(), web.keep.restart), (&["db".to_owned()][..], Some(Restart::Always)));
-        assert_eq!(db.keep.health.as_ref().map(ToString::to_string).as_deref(), Some("exec:./check"));
+        assert_eq!((web.autostart, web.options.kill_timeout), (Some(false), Some(Duration::from_secs(3))));
+        assert_eq!((web.deps.as_slice(), web.options.restart), (&["db".to_owned()][..], Some(RestartPolicy::Always)));
+        assert_eq!(db.options.health.as_ref().map(ToString::to_string).as_deref(), Some("exec:./check"));
         assert_eq!(lost(&imported), ["db/run", "web/finish", "web/log"]);
-        assert_eq!(imported.refused.len(), 1);
+        assert_eq!(imported.rejected.len(), 1);
         let one = super::super::read(&root.path().join("web/run"), None).expect("imported");
         assert_eq!(one.services[0].name, "web");
         assert!(super::super::read(&root.path().join("web/dependencies.d"), None).is_err());

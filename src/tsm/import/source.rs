@@ -4,25 +4,25 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::base::name::legalise;
+use crate::base::name::sanitize;
+use crate::tsm::command_line::{CommandLine, assignment, join, quoted};
 use crate::tsm::definition::Definition;
 use crate::tsm::detect::detect;
-use crate::tsm::port::{self, PortWish};
-use crate::tsm::words::{CommandLine, assignment, joined, quoted};
+use crate::tsm::port::{self, PortSpec};
 
-use super::Lost;
+use super::Unsupported;
 
 /// The fields of one thing in a file, taken one by one; what nobody takes is lost.
-pub(super) struct Source<'a, 'l> {
+pub(super) struct FieldReader<'a, 'l> {
     fields: Vec<(&'a str, &'a Value)>,
     pub(super) place: String,
-    pub(super) lost: &'l mut Vec<Lost>,
+    pub(super) unsupported: &'l mut Vec<Unsupported>,
 }
 
-impl<'a, 'l> Source<'a, 'l> {
-    pub(super) fn new(value: &'a Value, place: String, lost: &'l mut Vec<Lost>) -> Result<Self, String> {
+impl<'a, 'l> FieldReader<'a, 'l> {
+    pub(super) fn new(value: &'a Value, place: String, lost: &'l mut Vec<Unsupported>) -> Result<Self, String> {
         let map = value.as_object().ok_or_else(|| format!("`{place}` is no table of fields"))?;
-        Ok(Self { fields: map.iter().map(|(key, value)| (key.as_str(), value)).collect(), place, lost })
+        Ok(Self { fields: map.iter().map(|(key, value)| (key.as_str(), value)).collect(), place, unsupported: lost })
     }
 
     /// Takes a field; null is as good as none.
@@ -34,7 +34,7 @@ impl<'a, 'l> Source<'a, 'l> {
     pub(super) fn text(&mut self, key: &str) -> Option<String> {
         let text = scalar(self.take(key)?);
         if text.is_none() {
-            self.lose(key, "a text or a number belongs here");
+            self.mark_unsupported(key, "a text or a number belongs here");
         }
         text
     }
@@ -44,7 +44,7 @@ impl<'a, 'l> Source<'a, 'l> {
         let text = self.text(key)?;
         let parsed = text.parse().ok();
         if parsed.is_none() {
-            self.lose(key, &format!("`{text}` is not understood"));
+            self.mark_unsupported(key, &format!("`{text}` is not understood"));
         }
         parsed
     }
@@ -54,17 +54,17 @@ impl<'a, 'l> Source<'a, 'l> {
         self.fields.iter().find(|(name, _)| *name == key).map(|(_, value)| *value).filter(|value| !value.is_null())
     }
 
-    pub(super) fn lose(&mut self, key: &str, why: &str) {
+    pub(super) fn mark_unsupported(&mut self, key: &str, why: &str) {
         let field = if key.is_empty() { self.place.clone() } else { format!("{}.{key}", self.place) };
-        self.lost.push(Lost { field: field.trim_start_matches('.').to_owned(), why: why.to_owned() });
+        self.unsupported.push(Unsupported { field: field.trim_start_matches('.').to_owned(), why: why.to_owned() });
     }
 
     /// Everything that nobody took.
-    pub(super) fn end(mut self, why: impl Fn(&str) -> String) {
+    pub(super) fn finish(mut self, why: impl Fn(&str) -> String) {
         for (key, value) in std::mem::take(&mut self.fields) {
             if !value.is_null() {
                 let why = why(key);
-                self.lose(key, &why);
+                self.mark_unsupported(key, &why);
             }
         }
     }
@@ -89,7 +89,7 @@ pub(super) fn texts(value: &Value) -> Vec<String> {
 }
 
 /// Takes variables, from a table or a list of `K=V`. One without a value is that of whoever starts the service.
-pub(super) fn variables(source: &mut Source, key: &str) -> Vec<(String, String)> {
+pub(super) fn variables(source: &mut FieldReader, key: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut lost = Vec::new();
     match source.take(key) {
@@ -97,7 +97,7 @@ pub(super) fn variables(source: &mut Source, key: &str) -> Vec<(String, String)>
             for (name, value) in map {
                 match scalar(value) {
                     Some(value) => found.push((name.clone(), value)),
-                    None if value.is_null() => lost.push((name.clone(), PASSED)),
+                    None if value.is_null() => lost.push((name.clone(), NO_VALUE_REASON)),
                     // Handed over as JSON.
                     None => found.push((name.clone(), value.to_string())),
                 }
@@ -107,7 +107,7 @@ pub(super) fn variables(source: &mut Source, key: &str) -> Vec<(String, String)>
             for line in texts(list) {
                 match assignment(&line) {
                     Some(pair) => found.push(pair),
-                    None => lost.push((line, PASSED)),
+                    None => lost.push((line, NO_VALUE_REASON)),
                 }
             }
         }
@@ -117,7 +117,7 @@ pub(super) fn variables(source: &mut Source, key: &str) -> Vec<(String, String)>
         // `X=${X}` says no more than `X`.
         let passed = value == &format!("${{{name}}}") || value == &format!("${name}");
         if passed {
-            lost.push((name.clone(), PASSED));
+            lost.push((name.clone(), NO_VALUE_REASON));
         }
         !passed
     });
@@ -129,22 +129,22 @@ pub(super) fn variables(source: &mut Source, key: &str) -> Vec<(String, String)>
         }
         legal
     });
-    lost.iter().for_each(|(name, why)| source.lose(&format!("{key}.{name}"), why));
+    lost.iter().for_each(|(name, why)| source.mark_unsupported(&format!("{key}.{name}"), why));
     found
 }
 
-const PASSED: &str = "it has no value of its own: whoever starts the service gives it";
+const NO_VALUE_REASON: &str = "it has no value of its own: whoever starts the service gives it";
 
 /// A definition with a legal name, to run in `cwd`.
 pub(super) fn definition(name: &str, cwd: PathBuf) -> Definition {
-    Definition { name: legalise(name, "service"), cwd, ..Definition::default() }
+    Definition { name: sanitize(name, "service"), cwd, ..Definition::default() }
 }
 
 /// Where what an importer assumes about the port meets what the service itself says: its command, then its variables.
 ///
 /// `listens` is what the file says about where it listens, if it does. A `PORT` among the variables is only a guess, for a worker may
 /// have it as well as the web server, and stays where it stands; but several instances need one each.
-pub(super) fn settle_port(it: &mut Definition, listens: Option<PortWish>) {
+pub(super) fn set_port(it: &mut Definition, listens: Option<PortSpec>) {
     let own = CommandLine::of_text(&it.command).ok();
     let own = own.and_then(|line| {
         let assigned = line.set.iter().find(|(key, _)| key == "PORT").and_then(|(_, value)| port::number(value));
@@ -152,26 +152,26 @@ pub(super) fn settle_port(it: &mut Definition, listens: Option<PortWish>) {
     });
     let variable = it.exports.iter().find(|(key, _)| key == "PORT").and_then(|(_, value)| port::number(value));
     it.port = match (own, listens) {
-        (Some(own), Some(PortWish::Exactly(port))) if own == port => listens,
+        (Some(own), Some(PortSpec::Exact(port))) if own == port => listens,
         (Some(_), _) => None,
         (None, Some(listens)) => Some(listens),
-        (None, None) => variable.filter(|_| it.instances.is_some_and(|count| count > 1)).map(PortWish::Exactly),
+        (None, None) => variable.filter(|_| it.instances.is_some_and(|count| count > 1)).map(PortSpec::Exact),
     };
     // It is exported with the port itself.
-    if it.port.is_some() && variable.map(PortWish::Exactly) == it.port {
+    if it.port.is_some() && variable.map(PortSpec::Exact) == it.port {
         it.exports.retain(|(key, _)| key != "PORT");
     }
 }
 
 /// Words of a text, quoted so that no shell will see more than text in them. A text whose quotes are not closed is one word.
 pub(super) fn split_and_quoted(text: &str) -> String {
-    shlex::split(text).map_or_else(|| quoted(text.trim()), |words| joined(&words))
+    shlex::split(text).map_or_else(|| quoted(text.trim()), |words| join(&words))
 }
 
 /// The same for one text or a list of words.
 pub(super) fn arguments(value: &Value) -> String {
     match value {
-        Value::Array(_) => joined(&texts(value)),
+        Value::Array(_) => join(&texts(value)),
         one => split_and_quoted(&scalar(one).unwrap_or_default()),
     }
 }

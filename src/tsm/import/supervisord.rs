@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use crate::supervise::meta::Restart;
+use crate::supervise::meta::RestartPolicy;
+use crate::tsm::command_line::quoted;
 use crate::tsm::definition::Definition;
-use crate::tsm::words::quoted;
 
-use super::ending;
 use super::ini::{Section, Style, parse};
-use super::source::{definition, settle_port};
-use super::{Imported, Lost, Site};
+use super::source::{definition, set_port};
+use super::termination;
+use super::{ImportContext, Imported, Unsupported};
 
-pub(super) fn read(text: &str, site: Site) -> Result<Imported, String> {
+pub(super) fn read(text: &str, site: ImportContext) -> Result<Imported, String> {
     let mut sections = parse(text, Style::Supervisord)?;
     if !sections.iter().any(|section| section.name.starts_with("program:")) {
         return Err("it has no section [program:NAME]".to_owned());
@@ -27,12 +27,12 @@ pub(super) fn read(text: &str, site: Site) -> Result<Imported, String> {
             Some(("group", _)) => {}
             Some(("eventlistener" | "fcgi-program", _)) => {
                 imported
-                    .refuse(&section.name, "it speaks a protocol of supervisord, which no one speaks here".to_owned());
+                    .reject(&section.name, "it speaks a protocol of supervisord, which no one speaks here".to_owned());
             }
             _ if section.name == "include" => {
-                imported.lost.push(lost("include", "", "import the files that it names one by one"));
+                imported.unsupported.push(unsupported("include", "", "import the files that it names one by one"));
             }
-            _ => imported.lost.push(lost(&section.name, "", "it is about supervisord itself")),
+            _ => imported.unsupported.push(unsupported(&section.name, "", "it is about supervisord itself")),
         }
     }
     Ok(imported)
@@ -48,37 +48,47 @@ fn groups(sections: &mut [Section]) -> Vec<(String, Vec<String>)> {
     all.collect()
 }
 
-fn lost(section: &str, key: &str, why: &str) -> Lost {
+fn unsupported(section: &str, key: &str, why: &str) -> Unsupported {
     let field = if key.is_empty() { section.to_owned() } else { format!("{section}.{key}") };
-    Lost { field, why: why.to_owned() }
+    Unsupported { field, why: why.to_owned() }
 }
 
-fn program(name: &str, mut section: Section, groups: &[(String, Vec<String>)], site: Site, imported: &mut Imported) {
+fn program(
+    name: &str,
+    mut section: Section,
+    groups: &[(String, Vec<String>)],
+    site: ImportContext,
+    imported: &mut Imported,
+) {
     let place = section.name.clone();
     let Some(command) = section.take("command") else {
-        return imported.refuse(&place, "it has no command".to_owned());
+        return imported.reject(&place, "it has no command".to_owned());
     };
-    let cwd = section.take("directory").map_or_else(|| site.folder.to_owned(), |folder| site.path(&folder));
+    let cwd = section.take("directory").map_or_else(|| site.dir.to_owned(), |directory| site.path(&directory));
     let mut it = definition(name, cwd);
-    let here = site.folder.display().to_string();
+    let here = site.dir.display().to_string();
     let expand = |text: &str| text.replace("%(program_name)s", name).replace("%(here)s", &here);
     it.command = words(&expand(&command));
     if expand(&command).replace("%(ENV_", "").contains("%(") {
-        imported.lost.push(lost(&place, "command", "`%(…)` is only replaced for program_name, here and ENV_…"));
+        imported.unsupported.push(unsupported(
+            &place,
+            "command",
+            "`%(…)` is only replaced for program_name, here and ENV_…",
+        ));
     }
     for (key, value) in section.take("environment").map(|text| environment(&text)).unwrap_or_default() {
         let value = expand(&value).replace("%%", "%");
         if value.contains("%(") {
-            imported.lost.push(lost(&place, &format!("environment.{key}"), "its `%(…)` is not replaced"));
+            imported.unsupported.push(unsupported(&place, &format!("environment.{key}"), "its `%(…)` is not replaced"));
         }
         it.exports.push((key, value));
     }
     it.stack = groups.iter().find(|(_, programs)| programs.iter().any(|it| it == name)).map(|(group, _)| group.clone());
-    keep(&mut section, &mut it, &place, &mut imported.lost);
-    settle_port(&mut it, None);
+    read_options(&mut section, &mut it, &place, &mut imported.unsupported);
+    set_port(&mut it, None);
     for (key, value) in section.rest() {
-        if let Some(why) = why_lost(&key, &value) {
-            imported.lost.push(lost(&place, &key, why));
+        if let Some(why) = unsupported_reason(&key, &value) {
+            imported.unsupported.push(unsupported(&place, &key, why));
         }
     }
     imported.add(&place, it);
@@ -132,32 +142,37 @@ fn environment(text: &str) -> Vec<(String, String)> {
     pairs
 }
 
-fn keep(section: &mut Section, it: &mut Definition, place: &str, gone: &mut Vec<Lost>) {
+fn read_options(section: &mut Section, it: &mut Definition, place: &str, gone: &mut Vec<Unsupported>) {
     let is_true = |value: &str| matches!(value.to_ascii_lowercase().as_str(), "true" | "yes" | "on" | "1");
     it.autostart = section.take("autostart").map(|value| is_true(&value));
-    it.keep.restart = Some(match section.take("autorestart").as_deref() {
-        None | Some("unexpected") => Restart::OnFailure,
-        Some(value) if is_true(value) => Restart::Always,
-        Some(_) => Restart::Never,
+    it.options.restart = Some(match section.take("autorestart").as_deref() {
+        None | Some("unexpected") => RestartPolicy::OnFailure,
+        Some(value) if is_true(value) => RestartPolicy::Always,
+        Some(_) => RestartPolicy::Never,
     });
-    it.keep.max_restarts = number(section, "startretries", place, gone);
-    it.keep.kill_timeout = number(section, "stopwaitsecs", place, gone).map(Duration::from_secs);
-    it.keep.user = section.take("user");
+    it.options.max_restarts = number(section, "startretries", place, gone);
+    it.options.kill_timeout = number(section, "stopwaitsecs", place, gone).map(Duration::from_secs);
+    it.options.user = section.take("user");
     it.instances = number(section, "numprocs", place, gone).filter(|count| *count > 1);
-    ending::stop_signal(it, section.take("stopsignal").as_deref(), &format!("{place}.stopsignal"), gone);
+    termination::stop_signal(it, section.take("stopsignal").as_deref(), &format!("{place}.stopsignal"), gone);
 }
 
-fn number<T: std::str::FromStr>(section: &mut Section, key: &str, place: &str, gone: &mut Vec<Lost>) -> Option<T> {
+fn number<T: std::str::FromStr>(
+    section: &mut Section,
+    key: &str,
+    place: &str,
+    gone: &mut Vec<Unsupported>,
+) -> Option<T> {
     let text = section.take(key)?;
     let number = text.parse().ok();
     if number.is_none() {
-        gone.push(lost(place, key, &format!("`{text}` is not understood")));
+        gone.push(unsupported(place, key, &format!("`{text}` is not understood")));
     }
     number
 }
 
 /// None for what is so here anyway.
-fn why_lost(key: &str, value: &str) -> Option<&'static str> {
+fn unsupported_reason(key: &str, value: &str) -> Option<&'static str> {
     Some(match key {
         // Everything that a process started ends with it.
         "stopasgroup" | "killasgroup" => return None,
@@ -179,7 +194,7 @@ fn why_lost(key: &str, value: &str) -> Option<&'static str> {
 mod tests {
     use super::super::tests::{import, lost};
     use super::*;
-    use crate::tsm::port::PortWish;
+    use crate::tsm::port::PortSpec;
 
     #[test]
     fn programs_become_services() {
@@ -195,17 +210,17 @@ mod tests {
         assert_eq!(web.command, "/srv/bin/web --cost '$5' \"${HOST}:80\" 'a b'");
         let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
         assert_eq!(web.exports, [pair("A", "1,2"), pair("B", "x y"), pair("C", "3")]);
-        assert_eq!((web.port, web.instances, web.autostart), (Some(PortWish::Exactly(8000)), Some(2), Some(false)));
-        let keep = &web.keep;
-        assert_eq!((keep.restart, keep.max_restarts), (Some(Restart::Always), Some(4)));
+        assert_eq!((web.port, web.instances, web.autostart), (Some(PortSpec::Exact(8000)), Some(2), Some(false)));
+        let keep = &web.options;
+        assert_eq!((keep.restart, keep.max_restarts), (Some(RestartPolicy::Always), Some(4)));
         assert_eq!((keep.kill_timeout, keep.user.as_deref()), (Some(Duration::from_secs(20)), Some("www")));
         assert_eq!((web.stack.as_deref(), job.stack.as_deref()), (Some("shop"), Some("shop")));
-        assert_eq!((job.port, job.keep.restart), (None, Some(Restart::OnFailure)));
+        assert_eq!((job.port, job.options.restart), (None, Some(RestartPolicy::OnFailure)));
         assert_eq!(
             lost(&imported),
             ["supervisord", "program:web.process_name", "program:web.redirect_stderr", "program:web.odd", "include"]
         );
-        let refused: Vec<&str> = imported.refused.iter().map(|it| it.field.as_str()).collect();
+        let refused: Vec<&str> = imported.rejected.iter().map(|it| it.field.as_str()).collect();
         assert_eq!(refused, ["program:none", "eventlistener:e"]);
     }
 }

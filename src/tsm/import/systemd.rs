@@ -2,23 +2,23 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::base::time::Span;
-use crate::supervise::meta::Restart;
+use crate::base::time::HumanDuration;
+use crate::supervise::meta::RestartPolicy;
+use crate::tsm::command_line::{assignment, quoted};
 use crate::tsm::definition::Definition;
 use crate::tsm::limits::MemoryMax;
-use crate::tsm::words::{assignment, quoted};
 
-use super::ending;
 use super::ini::{Section, Style, parse};
-use super::source::{definition, settle_port};
-use super::{Imported, Lost, Site};
+use super::source::{definition, set_port};
+use super::termination;
+use super::{ImportContext, Imported, Unsupported};
 
-pub(super) fn read(path: &Path, text: &str, site: Site) -> Result<Imported, String> {
+pub(super) fn read(path: &Path, text: &str, site: ImportContext) -> Result<Imported, String> {
     let mut imported = Imported::default();
     let sections = parse(text, Style::Systemd)?;
     let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let mut it = definition(stem.trim_end_matches('@'), PathBuf::from("/"));
-    let mut unit = Unit { it: &mut it, site, lost: &mut imported.lost };
+    let mut unit = UnitImporter { it: &mut it, site, unsupported: &mut imported.unsupported };
     let mut is_service = false;
     for section in sections {
         match section.name.as_str() {
@@ -28,41 +28,43 @@ pub(super) fn read(path: &Path, text: &str, site: Site) -> Result<Imported, Stri
             }
             "Unit" => unit.head(section),
             "Install" => section.rest().for_each(|(key, _)| {
-                unit.lose("Install", &key, "`tsm enable` starts a service with the machine");
+                unit.mark_unsupported("Install", &key, "`tsm enable` starts a service with the machine");
             }),
-            name => unit.lost.push(Lost { field: name.to_owned(), why: "there is nothing like it".to_owned() }),
+            name => unit
+                .unsupported
+                .push(Unsupported { field: name.to_owned(), why: "there is nothing like it".to_owned() }),
         }
     }
     if !is_service {
         return Err("it has no section [Service]".to_owned());
     }
-    settle_port(&mut it, None);
+    set_port(&mut it, None);
     imported.add("Service", it);
     Ok(imported)
 }
 
-struct Unit<'a> {
+struct UnitImporter<'a> {
     it: &'a mut Definition,
-    site: Site<'a>,
-    lost: &'a mut Vec<Lost>,
+    site: ImportContext<'a>,
+    unsupported: &'a mut Vec<Unsupported>,
 }
 
-impl Unit<'_> {
-    fn lose(&mut self, section: &str, key: &str, why: &str) {
-        self.lost.push(Lost { field: format!("{section}.{key}"), why: why.to_owned() });
+impl UnitImporter<'_> {
+    fn mark_unsupported(&mut self, section: &str, key: &str, why: &str) {
+        self.unsupported.push(Unsupported { field: format!("{section}.{key}"), why: why.to_owned() });
     }
 
     fn head(&mut self, mut section: Section) {
         self.it.description = section.take("Description");
-        self.it.keep.max_restarts = section.take("StartLimitBurst").and_then(|count| count.parse().ok());
+        self.it.options.max_restarts = section.take("StartLimitBurst").and_then(|count| count.parse().ok());
         for (key, value) in section.rest() {
             match key.as_str() {
                 "Documentation" => {}
                 "After" | "Requires" | "Wants" | "BindsTo" | "Before" | "PartOf" => {
                     let why = format!("what it needs of {value} has to be saved and named in TSM_DEPS");
-                    self.lose("Unit", &key, &why);
+                    self.mark_unsupported("Unit", &key, &why);
                 }
-                _ => self.lose("Unit", &key, "there is nothing like it"),
+                _ => self.mark_unsupported("Unit", &key, "there is nothing like it"),
             }
         }
     }
@@ -79,17 +81,17 @@ impl Unit<'_> {
         self.it.pre_command = Some(before.join(" && ")).filter(|text| !text.is_empty());
         self.place(&mut section);
         self.kind(section.take("Type").as_deref().unwrap_or("simple"));
-        self.keep(&mut section);
+        self.read_options(&mut section);
         for (key, _) in section.rest() {
-            self.lose("Service", &key, why_lost(&key));
+            self.mark_unsupported("Service", &key, unsupported_reason(&key));
         }
         Ok(())
     }
 
     /// Where it runs, and with which variables.
     fn place(&mut self, section: &mut Section) {
-        if let Some(folder) = section.take("WorkingDirectory") {
-            self.it.cwd = self.site.path(folder.trim_start_matches('-'));
+        if let Some(directory) = section.take("WorkingDirectory") {
+            self.it.cwd = self.site.path(directory.trim_start_matches('-'));
         }
         for line in section.take_all("Environment") {
             let words = shlex::split(&line).unwrap_or_default();
@@ -101,9 +103,13 @@ impl Unit<'_> {
         for (at, file) in section.take_all("EnvironmentFile").into_iter().enumerate() {
             let path = file.trim_start_matches('-');
             if at > 0 {
-                self.lose("Service", "EnvironmentFile", &format!("there is one env file; `{path}` is another one"));
+                self.mark_unsupported(
+                    "Service",
+                    "EnvironmentFile",
+                    &format!("there is one env file; `{path}` is another one"),
+                );
             } else if file.starts_with('-') && !Path::new(path).is_file() {
-                self.lose("Service", "EnvironmentFile", &format!("`{path}` may be missing, and is"));
+                self.mark_unsupported("Service", "EnvironmentFile", &format!("`{path}` may be missing, and is"));
             } else {
                 self.it.env_file = Some(path.to_owned());
             }
@@ -113,12 +119,14 @@ impl Unit<'_> {
     fn kind(&mut self, kind: &str) {
         match kind {
             "simple" | "exec" | "idle" => {}
-            "notify" | "notify-reload" => self.it.keep.notify = Some(true),
-            "oneshot" => ending::oneshot(self.it),
-            "forking" => {
-                self.lose("Service", "Type", "it has to stay in the foreground: look for such an option of the program")
-            }
-            _ => self.lose(
+            "notify" | "notify-reload" => self.it.options.notify = Some(true),
+            "oneshot" => termination::oneshot(self.it),
+            "forking" => self.mark_unsupported(
+                "Service",
+                "Type",
+                "it has to stay in the foreground: look for such an option of the program",
+            ),
+            _ => self.mark_unsupported(
                 "Service",
                 "Type",
                 "a start is watched for half a second, or until its port or health check answers",
@@ -126,13 +134,13 @@ impl Unit<'_> {
         }
     }
 
-    fn keep(&mut self, section: &mut Section) {
-        let keep = &mut self.it.keep;
+    fn read_options(&mut self, section: &mut Section) {
+        let keep = &mut self.it.options;
         let policy = section.take("Restart");
         keep.restart = Some(match policy.as_deref() {
-            Some("always") => Restart::Always,
-            Some("on-failure" | "on-abnormal" | "on-abort" | "on-watchdog") => Restart::OnFailure,
-            _ => Restart::Never,
+            Some("always") => RestartPolicy::Always,
+            Some("on-failure" | "on-abnormal" | "on-abort" | "on-watchdog") => RestartPolicy::OnFailure,
+            _ => RestartPolicy::Never,
         });
         keep.user = section.take("User");
         keep.limit_nofile = section.take("LimitNOFILE").as_deref().and_then(count);
@@ -153,14 +161,19 @@ impl Unit<'_> {
         ];
         for (key, text, failed) in unread {
             if let Some(text) = text.as_ref().filter(|_| failed) {
-                self.lost.push(Lost { field: format!("Service.{key}"), why: format!("`{text}` is not understood") });
+                self.unsupported
+                    .push(Unsupported { field: format!("Service.{key}"), why: format!("`{text}` is not understood") });
             }
         }
         if let Some(policy) = policy.filter(|it| it.starts_with("on-") && it != "on-failure") {
-            self.lose("Service", "Restart", &format!("`{policy}` is like on-failure or never; see TSM_RESTART"));
+            self.mark_unsupported(
+                "Service",
+                "Restart",
+                &format!("`{policy}` is like on-failure or never; see TSM_RESTART"),
+            );
         }
         let signal = section.take("KillSignal");
-        ending::stop_signal(self.it, signal.as_deref(), "Service.KillSignal", self.lost);
+        termination::stop_signal(self.it, signal.as_deref(), "Service.KillSignal", self.unsupported);
     }
 
     /// Words without a shell: `$X` and `${X}` are variables, `$$` and `%%` single signs.
@@ -168,7 +181,7 @@ impl Unit<'_> {
         let plain = text.trim_start_matches(['@', '-', ':', '+', '!']);
         let marks = &text[..text.len() - plain.len()];
         if marks.contains(['@', '+', '!']) {
-            self.lose("Service", key, &format!("its `{marks}` is taken away"));
+            self.mark_unsupported("Service", key, &format!("its `{marks}` is taken away"));
         }
         let Some(words) = shlex::split(plain) else { return quoted(plain) };
         let words: Vec<String> = words.iter().map(|word| variables(&self.specified(key, word))).collect();
@@ -188,7 +201,7 @@ impl Unit<'_> {
                 ('%', Some(other)) => {
                     shown.push('%');
                     shown.push(other);
-                    self.lose("Service", key, &format!("only systemd knows what `%{other}` is"));
+                    self.mark_unsupported("Service", key, &format!("only systemd knows what `%{other}` is"));
                 }
                 (c, _) => shown.push(c),
             }
@@ -221,8 +234,8 @@ fn variables(word: &str) -> String {
 }
 
 /// Seconds if there is no unit.
-fn span(text: &str) -> Option<Span> {
-    let seconds = text.parse::<u64>().ok().map(|seconds| Span(std::time::Duration::from_secs(seconds)));
+fn span(text: &str) -> Option<HumanDuration> {
+    let seconds = text.parse::<u64>().ok().map(|seconds| HumanDuration(std::time::Duration::from_secs(seconds)));
     seconds.or_else(|| text.replace(' ', "").parse().ok())
 }
 
@@ -234,7 +247,7 @@ fn count(text: &str) -> Option<u64> {
     }
 }
 
-fn why_lost(key: &str) -> &'static str {
+fn unsupported_reason(key: &str) -> &'static str {
     match key {
         "Group" | "SupplementaryGroups" => "the groups are those of the user; see TSM_USER",
         "RestartSec" | "StartLimitIntervalSec" => {
@@ -246,7 +259,7 @@ fn why_lost(key: &str) -> &'static str {
         "StandardOutput" | "StandardError" | "SyslogIdentifier" => {
             "logs are kept with the process; `tsm logs` shows them"
         }
-        "PIDFile" => "the pid stands in NAME.pid of the process folder; `tsm paths` tells",
+        "PIDFile" => "the pid stands in NAME.pid of the process directory; `tsm paths` tells",
         "RemainAfterExit" => "what has ended is shown as stopped",
         "UMask" => "a process has the umask of whoever starts it",
         _ if key.starts_with("Limit") => "only open files and processes are limited",
@@ -277,10 +290,10 @@ mod tests {
         let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
         assert_eq!(it.exports, [pair("A", "b c"), pair("PORT", "8000"), pair("C", "/home/u")]);
         assert_eq!((it.name.as_str(), it.cwd.as_path()), ("shop", Path::new("/srv/shop")));
-        let keep = &it.keep;
+        let keep = &it.options;
         assert_eq!(
             (keep.restart, keep.notify, keep.user.as_deref()),
-            (Some(Restart::OnFailure), Some(true), Some("www"))
+            (Some(RestartPolicy::OnFailure), Some(true), Some("www"))
         );
         assert_eq!((keep.kill_timeout, keep.limit_nofile), (Some(Duration::from_secs(90)), Some(65536)));
         assert_eq!((keep.memory_max, it.description.as_deref()), (Some(0), Some("The shop")));

@@ -1,13 +1,13 @@
 use std::fs;
 
 use super::*;
-use crate::supervise::meta::Restart;
-use crate::tsm::port::PortWish;
+use crate::supervise::meta::RestartPolicy;
+use crate::tsm::port::PortSpec;
 use std::time::Duration;
 
 pub(super) fn import(name: &str, text: &str) -> Imported {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join(name);
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join(name);
     fs::write(&path, text).expect("a file");
     let imported = read(&path, Some("/home/u")).unwrap_or_else(|error| panic!("{error}"));
     for it in &imported.services {
@@ -20,7 +20,7 @@ pub(super) fn import(name: &str, text: &str) -> Imported {
 }
 
 pub(super) fn lost(imported: &Imported) -> Vec<&str> {
-    imported.lost.iter().map(|it| it.field.as_str()).collect()
+    imported.unsupported.iter().map(|it| it.field.as_str()).collect()
 }
 
 #[test]
@@ -40,10 +40,10 @@ fn an_ecosystem_file() {
         ("web-app", Some(2), Some("3000".into()))
     );
     assert_eq!(web.exports, [("NODE_ENV".to_owned(), "production".to_owned())]);
-    let keep = &web.keep;
+    let keep = &web.options;
     assert_eq!(
         (keep.restart, keep.max_restarts, keep.kill_timeout),
-        (Some(Restart::Always), Some(5), Some(Duration::from_millis(1600)))
+        (Some(RestartPolicy::Always), Some(5), Some(Duration::from_millis(1600)))
     );
     assert_eq!((keep.max_memory, keep.cron.is_some()), (Some(300 << 20), true));
     assert_eq!(
@@ -51,8 +51,8 @@ fn an_ecosystem_file() {
         (Some(&["src".to_owned()][..]), Some(&["*.log".to_owned()][..]))
     );
     assert_eq!(
-        (worker.command.as_str(), worker.keep.restart, worker.keep.watch.as_ref()),
-        ("python3 worker.py", Some(Restart::Never), None)
+        (worker.command.as_str(), worker.options.restart, worker.options.watch.as_ref()),
+        ("python3 worker.py", Some(RestartPolicy::Never), None)
     );
     assert_eq!(
         lost(&imported),
@@ -88,15 +88,15 @@ fn what_a_command_says_about_its_port_wins() {
         "Procfile",
         "web: bundle exec rails s -p 3997\napi: PORT=4000 node api.js\nother: x --on $PORT\nhttp: python3 -m http.server 8000\n",
     );
-    let ports: Vec<Option<PortWish>> = imported.services.iter().map(|it| it.port).collect();
-    assert_eq!(ports, [None, None, Some(PortWish::From(5000)), None]);
+    let ports: Vec<Option<PortSpec>> = imported.services.iter().map(|it| it.port).collect();
+    assert_eq!(ports, [None, None, Some(PortSpec::AtLeast(5000)), None]);
     let imported = import(
         "compose.yaml",
         "services:\n  a: {command: 'x --port 4000', ports: ['80:3000', '81:4000']}\n  b: {command: x, environment: {PORT: 3000}}\n  \
          c: {command: 'x --port 4000', ports: ['3000']}\n  d: {command: x, ports: ['3000'], environment: {PORT: 3000}}\n",
     );
-    let said: Vec<(Option<PortWish>, usize)> = imported.services.iter().map(|it| (it.port, it.exports.len())).collect();
-    let port = |port| Some(PortWish::Exactly(port));
+    let said: Vec<(Option<PortSpec>, usize)> = imported.services.iter().map(|it| (it.port, it.exports.len())).collect();
+    let port = |port| Some(PortSpec::Exact(port));
     assert_eq!(said, [(port(4000), 0), (None, 1), (None, 0), (port(3000), 0)]);
     assert_eq!(lost(&imported), ["services.a.ports[0]", "services.a.ports[1]", "services.c.ports[0]"]);
 }
@@ -114,10 +114,10 @@ fn some_of_a_file_and_names_with_a_prefix() {
     );
     assert_eq!(lost(&some), ["services.web.volumes", "web: api"]);
     let error = import("compose.yaml", text).only(&["wep".to_owned()], path).expect_err("none");
-    assert_eq!((error.kind(), error.advice().as_deref()), (Kind::NotFound, Some("did you mean `web`?")));
+    assert_eq!((error.kind(), error.advice().as_deref()), (FaultKind::NotFound, Some("did you mean `web`?")));
     let named = |prefix: &str| import("compose.yaml", text).prefixed(prefix).map(|it| it.services[2].name.clone());
     assert_eq!(named("a.").expect("a prefix"), "a.db");
-    assert_eq!(named("a b").expect_err("no name").kind(), Kind::Usage);
+    assert_eq!(named("a b").expect_err("no name").kind(), FaultKind::Usage);
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn compose_words_variables_and_profiles() {
     let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
     assert_eq!(it.command, "sh -c 'echo $A'");
     assert_eq!(it.exports, [pair("Z", "a$b"), pair("W", "${HOST:-h}/x")]);
-    assert_eq!((it.keep.max_restarts, it.autostart), (Some(3), Some(false)));
+    assert_eq!((it.options.max_restarts, it.autostart), (Some(3), Some(false)));
     assert_eq!(
         lost(&imported),
         [
@@ -173,14 +173,17 @@ fn a_compose_file() {
         ("node server.js 'a b'", Some("3000".into()))
     );
     assert_eq!((&web.deps[..], web.stack.as_deref()), (&["api".to_owned()][..], Some("shop")));
-    assert_eq!((web.keep.restart, web.keep.kill_timeout), (Some(Restart::Always), Some(Duration::from_secs(30))));
-    assert_eq!(web.exports[1], ("URL".to_owned(), "${HOST}/x".to_owned()));
-    assert_eq!((api.command.as_str(), api.keep.max_restarts), ("node api.js --cost '$5'", Some(3)));
     assert_eq!(
-        api.keep.health.as_ref().map(ToString::to_string).as_deref(),
+        (web.options.restart, web.options.kill_timeout),
+        (Some(RestartPolicy::Always), Some(Duration::from_secs(30)))
+    );
+    assert_eq!(web.exports[1], ("URL".to_owned(), "${HOST}/x".to_owned()));
+    assert_eq!((api.command.as_str(), api.options.max_restarts), ("node api.js --cost '$5'", Some(3)));
+    assert_eq!(
+        api.options.health.as_ref().map(ToString::to_string).as_deref(),
         Some("exec:curl -f http://localhost || exit 1")
     );
-    assert_eq!((api.keep.health_interval, api.keep.health_threshold), (Some(Duration::from_secs(5)), Some(4)));
+    assert_eq!((api.options.health_interval, api.options.health_threshold), (Some(Duration::from_secs(5)), Some(4)));
     assert_eq!(
         lost(&imported),
         [
@@ -200,23 +203,23 @@ fn a_compose_file() {
 
 #[test]
 fn what_is_something_else_is_refused() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let dir = tempfile::tempdir().expect("a directory");
     for (name, text, kind) in [
-        ("ecosystem.config.js", "const a = 1; module.exports = {}", Kind::Usage),
-        ("x.txt", "", Kind::Usage),
-        ("shop.service", "[Unit]\n", Kind::Failed),
-        ("supervisord.conf", "[supervisord]\n", Kind::Failed),
-        ("process-compose.yaml", "processes: 5", Kind::Failed),
-        ("x.json", "{", Kind::Failed),
-        ("x.json", "1", Kind::Failed),
-        ("compose.yaml", "a: [", Kind::Failed),
-        ("compose.yaml", "a: 1", Kind::Failed),
-        ("Procfile", "no command", Kind::Failed),
-        ("package.json", "{}", Kind::Failed),
+        ("ecosystem.config.js", "const a = 1; module.exports = {}", FaultKind::Usage),
+        ("x.txt", "", FaultKind::Usage),
+        ("shop.service", "[Unit]\n", FaultKind::Failed),
+        ("supervisord.conf", "[supervisord]\n", FaultKind::Failed),
+        ("process-compose.yaml", "processes: 5", FaultKind::Failed),
+        ("x.json", "{", FaultKind::Failed),
+        ("x.json", "1", FaultKind::Failed),
+        ("compose.yaml", "a: [", FaultKind::Failed),
+        ("compose.yaml", "a: 1", FaultKind::Failed),
+        ("Procfile", "no command", FaultKind::Failed),
+        ("package.json", "{}", FaultKind::Failed),
     ] {
-        let path = folder.path().join(name);
+        let path = dir.path().join(name);
         fs::write(&path, text).expect("a file");
         assert_eq!(read(&path, None).expect_err(name).kind(), kind, "{name} {text}");
     }
-    assert_eq!(read(&folder.path().join("none.json"), None).expect_err("none").kind(), Kind::NotFound);
+    assert_eq!(read(&dir.path().join("none.json"), None).expect_err("none").kind(), FaultKind::NotFound);
 }

@@ -9,33 +9,33 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::chain::{Chain, Inode, inode, part_path, read_at, settled_marks};
-use super::{Line, Query};
+use super::rotated_log::{Inode, RotatedLog, index_entries, inode, part_path, read_at};
+use super::{LogLine, Query};
 use crate::disk;
 use crate::supervise::{index, rotation};
 
 /// An unfinished line is cut at this length.
-const LONGEST: usize = 1024 * 1024;
+const MAX_LINE: usize = 1024 * 1024;
 
 /// How much is read of one log before the others get their turn.
-const BATCH: usize = 256 * 1024;
+const READ_BATCH: usize = 256 * 1024;
 
 /// A place in the log of one stream.
 pub(super) struct Cursor {
     source: usize,
     pub(super) log: PathBuf,
-    open: Option<Open>,
+    open: Option<OpenPart>,
     /// The beginning of a line whose end was not written yet, and its time.
     unfinished: Vec<u8>,
     unfinished_ns: Option<i64>,
     /// What was removed before the next line, in bytes.
     removed: u64,
     /// When something was read last.
-    pub(super) touched: Instant,
+    pub(super) last_read: Instant,
 }
 
 /// The part that is being read.
-struct Open {
+struct OpenPart {
     file: File,
     inode: Inode,
     /// How many bytes its stream had before it.
@@ -46,8 +46,8 @@ struct Open {
 
 impl Cursor {
     /// The place behind everything, and the finished lines that are wanted. An unfinished one is kept until its end is there.
-    pub(super) fn at_end(source: usize, log: &Path, query: &Query) -> io::Result<(Self, Vec<Line>)> {
-        let chain = Chain::open(log)?;
+    pub(super) fn at_end(source: usize, log: &Path, query: &Query) -> io::Result<(Self, Vec<LogLine>)> {
+        let chain = RotatedLog::open(log)?;
         let mut lines = chain.select(source, query)?;
         lines.pop_if(|line| !line.complete);
         let mut cursor = Self::at_beginning(source, log);
@@ -56,7 +56,7 @@ impl Cursor {
         }
         if let Some((file, offset, index)) = chain.into_newest() {
             let position = rotation::position(log, 0)?;
-            cursor.open = Some(Open { inode: inode(&file)?, file, position, offset, index });
+            cursor.open = Some(OpenPart { inode: inode(&file)?, file, position, offset, index });
         }
         Ok((cursor, lines))
     }
@@ -70,12 +70,12 @@ impl Cursor {
             unfinished: Vec::new(),
             unfinished_ns: None,
             removed: 0,
-            touched: Instant::now(),
+            last_read: Instant::now(),
         }
     }
 
-    /// Adds the lines that were finished since the last call, at most about [`BATCH`] bytes of them.
-    pub(super) fn read(&mut self, lines: &mut Vec<Line>) -> io::Result<()> {
+    /// Adds the lines that were finished since the last call, at most about [`READ_BATCH`] bytes of them.
+    pub(super) fn read(&mut self, lines: &mut Vec<LogLine>) -> io::Result<()> {
         loop {
             let Some(open) = &mut self.open else {
                 self.open = oldest(&self.log, |_| true)?;
@@ -117,8 +117,8 @@ impl Cursor {
         }
     }
 
-    fn take(&mut self, bytes: &[u8], time_of: impl Fn(u64) -> Option<i64>, lines: &mut Vec<Line>) {
-        self.touched = Instant::now();
+    fn take(&mut self, bytes: &[u8], time_of: impl Fn(u64) -> Option<i64>, lines: &mut Vec<LogLine>) {
+        self.last_read = Instant::now();
         let mut at = 0;
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             if self.unfinished.is_empty() {
@@ -127,14 +127,14 @@ impl Cursor {
             at += piece.len() as u64;
             let complete = piece.ends_with(b"\n");
             self.unfinished.extend_from_slice(piece.strip_suffix(b"\n").unwrap_or(piece));
-            if complete || self.unfinished.len() >= LONGEST {
+            if complete || self.unfinished.len() >= MAX_LINE {
                 let bytes = std::mem::take(&mut self.unfinished);
                 lines.push(self.line(bytes, complete));
             }
         }
     }
 
-    pub(super) fn take_unfinished(&mut self) -> Option<Line> {
+    pub(super) fn take_unfinished(&mut self) -> Option<LogLine> {
         if self.unfinished.is_empty() {
             return None;
         }
@@ -142,15 +142,15 @@ impl Cursor {
         Some(self.line(bytes, false))
     }
 
-    fn line(&mut self, bytes: Vec<u8>, complete: bool) -> Line {
+    fn line(&mut self, bytes: Vec<u8>, complete: bool) -> LogLine {
         let removed_before = std::mem::take(&mut self.removed);
-        Line { source: self.source, unix_ns: self.unfinished_ns, bytes, complete, removed_before }
+        LogLine { source: self.source, unix_ns: self.unfinished_ns, bytes, complete, removed_before }
     }
 }
 
-impl Open {
+impl OpenPart {
     fn read_on(&mut self) -> io::Result<Vec<u8>> {
-        let mut bytes = vec![0; BATCH];
+        let mut bytes = vec![0; READ_BATCH];
         let got = read_at(&self.file, &mut bytes, self.offset)?;
         bytes.truncate(got);
         self.offset += got as u64;
@@ -158,21 +158,21 @@ impl Open {
     }
 
     /// The times from `offset` on. Without an index the lines have no times, which is no error.
-    fn marks(&mut self, log: &Path, offset: u64) -> Vec<index::Mark> {
+    fn marks(&mut self, log: &Path, offset: u64) -> Vec<index::IndexEntry> {
         if self.index.is_none() {
             // It is made a moment after its log, and moves with it.
-            let number = (0..=PARTS).find(|number| is_at(&part_path(log, *number), self.inode));
-            self.index = number.and_then(|number| disk::own().open(index::path(&part_path(log, number))).ok());
+            let number = (0..=MAX_PARTS).find(|number| is_at(&part_path(log, *number), self.inode));
+            self.index = number.and_then(|number| disk::own_file().open(index::path(&part_path(log, number))).ok());
         }
-        let marks = self.index.as_ref().and_then(|index| settled_marks(&self.file, index, offset).ok());
+        let marks = self.index.as_ref().and_then(|index| index_entries(&self.file, index, offset).ok());
         marks.unwrap_or_default()
     }
 
     /// The part with this number.
     fn part(log: &Path, number: u32) -> io::Result<Self> {
         let path = part_path(log, number);
-        let file = disk::own().open(&path)?;
-        let index = disk::own().open(index::path(&path)).ok();
+        let file = disk::own_file().open(&path)?;
+        let index = disk::own_file().open(index::path(&path)).ok();
         // A rotation may move the names while we look; what the index says holds whatever it is called.
         let stated = index.as_ref().and_then(|index| index::position(index).ok()).flatten();
         let position = stated.map_or_else(|| rotation::position(log, number), Ok)?;
@@ -181,17 +181,17 @@ impl Open {
 }
 
 /// The highest number of a rotated part that is looked for.
-const PARTS: u32 = rotation::MOST_OLDER;
+const MAX_PARTS: u32 = rotation::MAX_PARTS;
 
 /// The part after the one that is open, if there is one already.
-fn successor(log: &Path, open: &Open) -> io::Result<Option<Open>> {
+fn successor(log: &Path, open: &OpenPart) -> io::Result<Option<OpenPart>> {
     if is_at(log, open.inode) {
         return Ok(None);
     }
     // Rotations go on while we look, so the answer counts only if nothing moved meanwhile.
     for _ in 0..10 {
-        let Some(number) = (1..=PARTS).find(|number| is_at(&part_path(log, *number), open.inode)) else { break };
-        let next = match Open::part(log, number - 1) {
+        let Some(number) = (1..=MAX_PARTS).find(|number| is_at(&part_path(log, *number), open.inode)) else { break };
+        let next = match OpenPart::part(log, number - 1) {
             Ok(part) => part,
             // The new log is about to be made.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -215,11 +215,11 @@ fn is_at(path: &Path, inode: Inode) -> bool {
 }
 
 /// The oldest part of a log for which `fits` is true.
-fn oldest(log: &Path, fits: impl Fn(&Open) -> bool) -> io::Result<Option<Open>> {
+fn oldest(log: &Path, fits: impl Fn(&OpenPart) -> bool) -> io::Result<Option<OpenPart>> {
     let mut found = None;
     let mut missing = 0;
-    for number in 0..=PARTS {
-        match Open::part(log, number) {
+    for number in 0..=MAX_PARTS {
+        match OpenPart::part(log, number) {
             Ok(part) => {
                 if fits(&part) {
                     found = Some(part);

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::{Line, LogError, Query, Source, stream};
-use crate::base::fault::{Advise, Kind};
+use super::{LogError, LogLine, LogSource, Query, stream};
+use crate::base::fault::{FaultKind, UserFacingError};
 
 /// How the lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
+pub enum LogFormat {
     /// `TIME PROCESS STREAM | LINE`, the line byte for byte.
     Text,
     /// One JSON object a line.
@@ -60,12 +60,12 @@ pub enum ExportError {
     },
 }
 
-impl Advise for ExportError {
-    fn kind(&self) -> Kind {
+impl UserFacingError for ExportError {
+    fn kind(&self) -> FaultKind {
         match self {
             Self::Log(error) => error.kind(),
-            Self::Interrupted { .. } => Kind::Interrupted,
-            Self::Read { .. } | Self::Write { .. } | Self::Exists { .. } => Kind::Failed,
+            Self::Interrupted { .. } => FaultKind::Interrupted,
+            Self::Read { .. } | Self::Write { .. } | Self::Exists { .. } => FaultKind::Failed,
         }
     }
 
@@ -80,11 +80,11 @@ impl Advise for ExportError {
 
 /// How a file is written.
 #[derive(Debug, Clone)]
-pub struct Target<'a> {
+pub struct ExportTarget<'a> {
     /// The file.
     pub path: &'a Path,
     /// How lines look in it.
-    pub format: Format,
+    pub format: LogFormat,
     /// Whether a file that is there may be replaced.
     pub replaces: bool,
 }
@@ -95,9 +95,9 @@ pub struct Target<'a> {
 ///
 /// Fails if a log cannot be read, if the file is there already or cannot be written, or once `interrupted`.
 pub fn export(
-    sources: &[Source],
+    sources: &[LogSource],
     query: &Query,
-    target: &Target,
+    target: &ExportTarget,
     interrupted: &dyn Fn() -> bool,
 ) -> Result<Exported, ExportError> {
     let path = target.path;
@@ -105,8 +105,8 @@ pub fn export(
     if !target.replaces && path.symlink_metadata().is_ok() {
         return Err(ExportError::Exists { path: path.to_owned() });
     }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut temporary = tempfile::Builder::new().prefix(".tetra-").tempfile_in(folder).map_err(failed)?;
+    let dir = path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut temporary = tempfile::Builder::new().prefix(".tetra-").tempfile_in(dir).map_err(failed)?;
     let mut exported = Exported::default();
     let mut out = BufWriter::with_capacity(256 * 1024, temporary.as_file_mut());
     for line in stream(sources, query)? {
@@ -115,7 +115,7 @@ pub fn export(
             return Err(ExportError::Interrupted { path: path.to_owned() });
         }
         if query.matches(&line) {
-            let bytes = written(&line, &sources[line.source], target.format);
+            let bytes = format_line(&line, &sources[line.source], target.format);
             out.write_all(&bytes).map_err(failed)?;
             exported.lines += 1;
             exported.bytes += bytes.len() as u64;
@@ -136,15 +136,15 @@ pub fn export(
     }
 }
 
-fn written(line: &Line, source: &Source, format: Format) -> Vec<u8> {
+fn format_line(line: &LogLine, source: &LogSource, format: LogFormat) -> Vec<u8> {
     let time = line.unix_ns.and_then(time);
-    let (process, stream) = (source.process.as_str(), source.stream.word());
+    let (process, stream) = (source.process.as_str(), source.stream.as_str());
     match format {
-        Format::Text => {
+        LogFormat::Text => {
             let time = time.as_deref().unwrap_or("-");
             [format!("{time} {process} {stream} | ").as_bytes(), &line.bytes, b"\n"].concat()
         }
-        Format::Json => {
+        LogFormat::Json => {
             let text = String::from_utf8_lossy(&line.bytes);
             let row = json!({ "time": time, "process": process, "stream": stream, "line": text });
             format!("{row}\n").into_bytes()
@@ -160,16 +160,17 @@ fn time(unix_ns: i64) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Stream;
+    use super::super::StreamKind;
     use super::*;
 
     #[test]
     fn a_line_has_its_time_its_process_and_its_stream() {
-        let source = Source { process: "api".parse().expect("a name"), stream: Stream::Err, log: PathBuf::from("/x") };
+        let source =
+            LogSource { process: "api".parse().expect("a name"), stream: StreamKind::Err, log: PathBuf::from("/x") };
         let unix_ns = Some(1_795_176_000_123_456_789);
-        let line = Line { source: 0, unix_ns, bytes: b"a\xff".into(), complete: true, removed_before: 0 };
-        assert_eq!(written(&line, &source, Format::Text), b"2026-11-20T12:00:00.123Z api stderr | a\xff\n");
-        let json = String::from_utf8(written(&line, &source, Format::Json)).expect("text");
+        let line = LogLine { source: 0, unix_ns, bytes: b"a\xff".into(), complete: true, removed_before: 0 };
+        assert_eq!(format_line(&line, &source, LogFormat::Text), b"2026-11-20T12:00:00.123Z api stderr | a\xff\n");
+        let json = String::from_utf8(format_line(&line, &source, LogFormat::Json)).expect("text");
         assert_eq!(
             json,
             "{\"time\":\"2026-11-20T12:00:00.123Z\",\"process\":\"api\",\"stream\":\"stderr\",\"line\":\"a\u{fffd}\"}\n"

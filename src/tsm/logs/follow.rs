@@ -8,29 +8,29 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::cursor::Cursor;
-use super::{Line, LogError, Query, Source, merge};
-use crate::sys::watch::Watch;
+use super::{LogError, LogLine, LogSource, Query, merge};
+use crate::sys::dir_watch::DirWatcher;
 
 /// Rows of logs, for as long as they are wanted.
 pub struct Follower {
     cursors: Vec<Cursor>,
     /// Given out next.
-    ready: VecDeque<Line>,
+    ready: VecDeque<LogLine>,
     /// Seen by the last look, waiting for the next one.
-    held: Vec<Line>,
-    watch: Watch,
+    pending: Vec<LogLine>,
+    watch: DirWatcher,
     interrupted: Box<dyn Fn() -> bool>,
-    over: bool,
-    sources: Vec<Source>,
+    finished: bool,
+    sources: Vec<LogSource>,
     /// Tells all sources there are now; those that are new are followed from their beginning.
-    search: Option<Box<dyn FnMut() -> Vec<Source>>>,
+    search: Option<Box<dyn FnMut() -> Vec<LogSource>>>,
 }
 
 /// How long an unfinished line may be quiet before it is shown as it is.
-const QUIET: Duration = Duration::from_secs(1);
+const PARTIAL_LINE_DELAY: Duration = Duration::from_secs(1);
 
 /// The longest wait for a change; then it is looked anyway, also whether the operator has had enough.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 impl Follower {
     /// Begins with the lines that are wanted and goes on with what comes, wanted or not, until `interrupted` says so or all the
@@ -40,14 +40,14 @@ impl Follower {
     ///
     /// Fails if a log is there and cannot be read.
     pub fn start(
-        sources: &[Source],
+        sources: &[LogSource],
         query: &Query,
         interrupted: impl Fn() -> bool + 'static,
     ) -> Result<Self, LogError> {
         // The watch comes before the first look, so no change falls between the two.
-        let mut folders: Vec<&Path> = sources.iter().filter_map(|source| source.log.parent()).collect();
-        folders.dedup();
-        let watch = Watch::on(folders);
+        let mut dirs: Vec<&Path> = sources.iter().filter_map(|source| source.log.parent()).collect();
+        dirs.dedup();
+        let watch = DirWatcher::on(dirs);
         let (mut cursors, mut ends) = (Vec::new(), Vec::new());
         for (index, source) in sources.iter().enumerate() {
             let (cursor, lines) = Cursor::at_end(index, &source.log, query)
@@ -57,29 +57,29 @@ impl Follower {
         }
         let ready = super::last_of_each(sources, ends, query.count).into();
         let (interrupted, sources) = (Box::new(interrupted), sources.to_vec());
-        Ok(Self { cursors, ready, held: Vec::new(), watch, interrupted, over: false, sources, search: None })
+        Ok(Self { cursors, ready, pending: Vec::new(), watch, interrupted, finished: false, sources, search: None })
     }
 
     /// Goes on for ever and also with what `search` finds later. It is asked ten times a second while nothing else happens.
     #[must_use]
-    pub fn searching(mut self, search: impl FnMut() -> Vec<Source> + 'static) -> Self {
+    pub fn searching(mut self, search: impl FnMut() -> Vec<LogSource> + 'static) -> Self {
         self.search = Some(Box::new(search));
         self
     }
 
     /// The sources that lines may be from until now.
     #[must_use]
-    pub fn sources(&self) -> &[Source] {
+    pub fn sources(&self) -> &[LogSource] {
         &self.sources
     }
 
-    fn find_more(&mut self) {
+    fn discover_sources(&mut self) {
         let Some(search) = &mut self.search else { return };
         for source in search() {
             if !self.sources.contains(&source) {
                 self.cursors.push(Cursor::at_beginning(self.sources.len(), &source.log));
-                if let Some(folder) = source.log.parent() {
-                    self.watch.also(folder);
+                if let Some(directory) = source.log.parent() {
+                    self.watch.add(directory);
                 }
                 self.sources.push(source);
             }
@@ -87,7 +87,7 @@ impl Follower {
     }
 
     /// Looks at every log once.
-    fn look(&mut self) -> Result<Vec<Line>, LogError> {
+    fn poll(&mut self) -> Result<Vec<LogLine>, LogError> {
         let mut lines = Vec::new();
         for cursor in &mut self.cursors {
             cursor.read(&mut lines).map_err(|source| LogError { path: cursor.log.clone(), source })?;
@@ -97,40 +97,40 @@ impl Follower {
 
     /// Looks, and gives out what the look before this one saw, in order.
     fn step(&mut self) -> Result<(), LogError> {
-        if self.held.is_empty() {
-            self.held = self.look()?;
+        if self.pending.is_empty() {
+            self.pending = self.poll()?;
         }
-        if self.held.is_empty() {
+        if self.pending.is_empty() {
             return Ok(());
         }
-        let newest = self.held.iter().filter_map(|line| line.unix_ns).max();
-        let fresh = self.look()?;
-        let mut runs: Vec<Vec<Line>> = self.cursors.iter().map(|_| Vec::new()).collect();
+        let newest = self.pending.iter().filter_map(|line| line.unix_ns).max();
+        let fresh = self.poll()?;
+        let mut runs: Vec<Vec<LogLine>> = self.cursors.iter().map(|_| Vec::new()).collect();
         let mut later = Vec::new();
         let mut cut: Vec<bool> = vec![false; self.cursors.len()];
-        for line in self.held.drain(..) {
+        for line in self.pending.drain(..) {
             runs[line.source].push(line);
         }
         for line in fresh {
             cut[line.source] |= line.unix_ns > newest;
             if cut[line.source] { later.push(line) } else { runs[line.source].push(line) }
         }
-        self.held = later;
+        self.pending = later;
         self.ready.extend(merge::by_time(runs));
         Ok(())
     }
 
     fn finish(&mut self) {
-        self.over = true;
-        let held = std::mem::take(&mut self.held);
+        self.finished = true;
+        let held = std::mem::take(&mut self.pending);
         self.ready.extend(held);
         let rest = self.cursors.iter_mut().filter_map(Cursor::take_unfinished);
         self.ready.extend(rest);
     }
 
     /// Shows unfinished lines that have been quiet for long.
-    fn show_quiet(&mut self) {
-        let quiet = self.cursors.iter_mut().filter(|cursor| cursor.touched.elapsed() >= QUIET);
+    fn flush_partial_lines(&mut self) {
+        let quiet = self.cursors.iter_mut().filter(|cursor| cursor.last_read.elapsed() >= PARTIAL_LINE_DELAY);
         self.ready.extend(quiet.filter_map(Cursor::take_unfinished));
     }
 
@@ -141,11 +141,11 @@ impl Follower {
 
 impl Follower {
     /// The next line if one comes soon, within a tenth of a second or so; no answer once it is over.
-    pub fn soon(&mut self) -> Option<Result<Option<Line>, LogError>> {
+    pub fn poll_next(&mut self) -> Option<Result<Option<LogLine>, LogError>> {
         if let Some(line) = self.ready.pop_front() {
             return Some(Ok(Some(line)));
         }
-        if self.over {
+        if self.finished {
             return None;
         }
         if (self.interrupted)() {
@@ -153,17 +153,17 @@ impl Follower {
             return Some(Ok(None));
         }
         if let Err(error) = self.step() {
-            self.over = true;
+            self.finished = true;
             return Some(Err(error));
         }
-        if self.ready.is_empty() && self.held.is_empty() {
-            self.show_quiet();
-            self.find_more();
+        if self.ready.is_empty() && self.pending.is_empty() {
+            self.flush_partial_lines();
+            self.discover_sources();
             if self.ready.is_empty() {
                 if self.search.is_none() && self.all_deleted() {
                     self.finish();
                 } else {
-                    self.watch.wait(LOOK_EVERY);
+                    self.watch.wait(POLL_INTERVAL);
                 }
             }
         }
@@ -172,11 +172,11 @@ impl Follower {
 }
 
 impl Iterator for Follower {
-    type Item = Result<Line, LogError>;
+    type Item = Result<LogLine, LogError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            match self.soon()? {
+            match self.poll_next()? {
                 Ok(Some(line)) => return Some(Ok(line)),
                 Ok(None) => {}
                 Err(error) => return Some(Err(error)),
@@ -194,25 +194,25 @@ mod tests {
 
     use super::*;
     use crate::supervise::index;
-    use crate::tsm::logs::Stream;
-    use crate::tsm::logs::chain::part_path;
+    use crate::tsm::logs::StreamKind;
+    use crate::tsm::logs::rotated_log::part_path;
 
-    struct Scene {
-        _folder: tempfile::TempDir,
-        sources: Vec<Source>,
+    struct Fixture {
+        _directory: tempfile::TempDir,
+        sources: Vec<LogSource>,
         enough: Arc<AtomicBool>,
     }
 
-    impl Scene {
+    impl Fixture {
         fn new() -> Self {
-            let folder = tempfile::tempdir().expect("a folder");
-            let source = |stream, file: &str| Source {
+            let directory = tempfile::tempdir().expect("a directory");
+            let source = |stream, file: &str| LogSource {
                 process: "api".parse().expect("a name"),
                 stream,
-                log: folder.path().join(file),
+                log: directory.path().join(file),
             };
-            let sources = vec![source(Stream::Out, "current.out"), source(Stream::Err, "current.err")];
-            Self { _folder: folder, sources, enough: Arc::default() }
+            let sources = vec![source(StreamKind::Out, "current.out"), source(StreamKind::Err, "current.err")];
+            Self { _directory: directory, sources, enough: Arc::default() }
         }
 
         fn log(&self) -> &Path {
@@ -233,7 +233,7 @@ mod tests {
             self.enough.store(true, Ordering::Relaxed);
             let rest = texts(follower);
             self.enough.store(false, Ordering::Relaxed);
-            follower.over = false;
+            follower.finished = false;
             rest
         }
 
@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn begins_with_the_last_lines_and_goes_on() {
-        let scene = Scene::new();
+        let scene = Fixture::new();
         scene.append("1\n2\n3\n");
         let mut follower = scene.follow(2);
         assert_eq!(scene.rest(&mut follower), ["2", "3"]);
@@ -271,7 +271,7 @@ mod tests {
 
     #[test]
     fn a_log_that_appears_later_is_read_from_its_beginning() {
-        let scene = Scene::new();
+        let scene = Fixture::new();
         let mut follower = scene.follow(5);
         assert!(scene.rest(&mut follower).is_empty());
         scene.append("1\n");
@@ -280,7 +280,7 @@ mod tests {
 
     #[test]
     fn rotation_loses_and_doubles_nothing_however_many_come_between_two_looks() {
-        let scene = Scene::new();
+        let scene = Fixture::new();
         scene.append("1\n");
         let mut follower = scene.follow(9);
         let mut seen = scene.rest(&mut follower);
@@ -301,7 +301,7 @@ mod tests {
 
     #[test]
     fn what_was_rotated_away_is_missing_and_the_rest_goes_on() {
-        let scene = Scene::new();
+        let scene = Fixture::new();
         scene.append("1\n");
         let mut follower = scene.follow(9);
         assert_eq!(scene.rest(&mut follower), ["1"]);
@@ -314,7 +314,7 @@ mod tests {
 
     #[test]
     fn a_log_cut_by_hand_is_followed_from_its_new_beginning() {
-        let scene = Scene::new();
+        let scene = Fixture::new();
         scene.append("1\n2\n3\n");
         let mut follower = scene.follow(1);
         assert_eq!(scene.rest(&mut follower), ["3"]);
@@ -326,7 +326,7 @@ mod tests {
 
     #[test]
     fn a_line_in_two_pieces_is_one_line() {
-        let scene = Scene::new();
+        let scene = Fixture::new();
         scene.append("be");
         let mut follower = scene.follow(5);
         follower.step().expect("a step");
@@ -338,7 +338,7 @@ mod tests {
 
     #[test]
     fn an_unfinished_line_is_shown_at_the_end_and_when_it_stays_quiet() {
-        let scene = Scene::new();
+        let scene = Fixture::new();
         scene.append("Password: ");
         let mut follower = scene.follow(5);
         assert_eq!(follower.next().map(|line| line.expect("a line").complete), Some(false), "after a quiet second");
@@ -348,7 +348,7 @@ mod tests {
 
     #[test]
     fn both_streams_come_in_the_order_of_time() {
-        let scene = Scene::new();
+        let scene = Fixture::new();
         let err = &scene.sources[1].log;
         let mark = |log: &Path, offset: u64, time: i64| {
             let bytes = [offset.to_le_bytes(), time.to_le_bytes()].concat();
@@ -376,7 +376,7 @@ mod tests {
 
     #[test]
     fn what_is_found_later_is_followed_from_its_beginning() {
-        let scene = Scene::new();
+        let scene = Fixture::new();
         scene.append("1\n");
         let (out, err) = (scene.sources[..1].to_vec(), scene.sources.clone());
         let enough = Arc::clone(&scene.enough);
@@ -392,11 +392,11 @@ mod tests {
 
     #[test]
     fn ends_when_the_process_is_deleted() {
-        let scene = Scene::new();
+        let scene = Fixture::new();
         scene.append("1\nlast");
         let mut follower = scene.follow(5);
-        let folder = scene.log().parent().expect("a folder").to_owned();
-        fs::remove_dir_all(folder).expect("deleted");
+        let dir = scene.log().parent().expect("a directory").to_owned();
+        fs::remove_dir_all(dir).expect("deleted");
         assert_eq!(texts(&mut follower), ["1", "last"]);
     }
 }

@@ -4,13 +4,13 @@ use std::collections::VecDeque;
 use std::io;
 use std::iter::Peekable;
 
-use super::Line;
+use super::LogLine;
 
 /// Merges runs. The order within a run is kept, whatever its times say (clocks are set back); between runs the line with the
 /// earlier time comes first, one without a time at once, and of equal ones that of the earlier run.
 #[must_use]
-pub fn by_time(runs: Vec<Vec<Line>>) -> Vec<Line> {
-    let mut runs: Vec<VecDeque<Line>> = runs.into_iter().map(VecDeque::from).collect();
+pub fn by_time(runs: Vec<Vec<LogLine>>) -> Vec<LogLine> {
+    let mut runs: Vec<VecDeque<LogLine>> = runs.into_iter().map(VecDeque::from).collect();
     if let [run] = &mut runs[..] {
         return std::mem::take(run).into();
     }
@@ -26,11 +26,11 @@ pub fn by_time(runs: Vec<Vec<Line>>) -> Vec<Line> {
 }
 
 /// The same for lines that are read one by one. What cannot be read is given out at its turn, which is at once.
-pub struct Stream<I: Iterator> {
+pub struct MergeStream<I: Iterator> {
     runs: Vec<Peekable<I>>,
 }
 
-impl<I: Iterator<Item = io::Result<Line>>> Stream<I> {
+impl<I: Iterator<Item = io::Result<LogLine>>> MergeStream<I> {
     /// The runs as one.
     #[must_use]
     pub fn of(runs: Vec<I>) -> Self {
@@ -38,11 +38,11 @@ impl<I: Iterator<Item = io::Result<Line>>> Stream<I> {
     }
 }
 
-impl<I: Iterator<Item = io::Result<Line>>> Iterator for Stream<I> {
-    type Item = io::Result<Line>;
+impl<I: Iterator<Item = io::Result<LogLine>>> Iterator for MergeStream<I> {
+    type Item = io::Result<LogLine>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let time = |next: &io::Result<Line>| next.as_ref().ok().and_then(|line| line.unix_ns);
+        let time = |next: &io::Result<LogLine>| next.as_ref().ok().and_then(|line| line.unix_ns);
         let heads = self.runs.iter_mut().enumerate().filter_map(|(run, lines)| Some((time(lines.peek()?), run)));
         let (_, run) = heads.min()?;
         self.runs[run].next()
@@ -53,8 +53,8 @@ impl<I: Iterator<Item = io::Result<Line>>> Iterator for Stream<I> {
 mod tests {
     use super::*;
 
-    fn run(source: usize, lines: &[(Option<i64>, &str)]) -> Vec<Line> {
-        let line = |(unix_ns, text): &(Option<i64>, &str)| Line {
+    fn run(source: usize, lines: &[(Option<i64>, &str)]) -> Vec<LogLine> {
+        let line = |(unix_ns, text): &(Option<i64>, &str)| LogLine {
             source,
             unix_ns: *unix_ns,
             bytes: text.as_bytes().to_vec(),
@@ -64,7 +64,7 @@ mod tests {
         lines.iter().map(line).collect()
     }
 
-    fn merged(runs: Vec<Vec<Line>>) -> String {
+    fn merged(runs: Vec<Vec<LogLine>>) -> String {
         let texts: Vec<String> =
             by_time(runs).into_iter().map(|line| String::from_utf8_lossy(&line.bytes).into_owned()).collect();
         texts.join(" ")
@@ -83,7 +83,7 @@ mod tests {
         ] {
             assert_eq!(merged(vec![run(0, out), run(1, err)]), wanted);
             let one_by_one = [run(0, out), run(1, err)].map(|lines| lines.into_iter().map(Ok));
-            let texts: Vec<String> = Stream::of(one_by_one.into())
+            let texts: Vec<String> = MergeStream::of(one_by_one.into())
                 .map(|line| String::from_utf8_lossy(&line.expect("a line").bytes).into_owned())
                 .collect();
             assert_eq!(texts.join(" "), wanted);

@@ -3,18 +3,18 @@
 //! Each process has two logs, one a stream. A supervisor writes their bytes as they came, rotates them at line ends, and keeps
 //! the times of the bytes in an index beside each. Here the streams are cut into lines and put back into the order of time.
 
-pub mod chain;
 mod cursor;
 pub mod export;
 pub mod follow;
 pub mod merge;
-pub mod parts;
 pub mod read;
+pub mod rotate;
+pub mod rotated_log;
 
 use std::io;
 use std::path::PathBuf;
 
-use crate::base::fault::{Advise, Kind};
+use crate::base::fault::{FaultKind, UserFacingError};
 use crate::base::name::ProcessName;
 
 pub use follow::Follower;
@@ -22,17 +22,17 @@ pub use read::Query;
 
 /// Standard output or standard error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Stream {
+pub enum StreamKind {
     /// Standard output.
     Out,
     /// Standard error.
     Err,
 }
 
-impl Stream {
+impl StreamKind {
     /// Its name in data.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Out => "stdout",
             Self::Err => "stderr",
@@ -42,18 +42,18 @@ impl Stream {
 
 /// One stream of one process.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
+pub struct LogSource {
     /// Whose it is.
     pub process: ProcessName,
     /// Which of the two.
-    pub stream: Stream,
+    pub stream: StreamKind,
     /// The log that is being written; rotated ones stand beside it with `.1` (youngest), `.2`, …
     pub log: PathBuf,
 }
 
 /// One line of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
+pub struct LogLine {
     /// Which of the sources it is from.
     pub source: usize,
     /// When its first byte was copied to the log, in nanoseconds since 1970; none where the index does not know.
@@ -76,9 +76,9 @@ pub struct LogError {
     pub source: io::Error,
 }
 
-impl Advise for LogError {
-    fn kind(&self) -> Kind {
-        Kind::Failed
+impl UserFacingError for LogError {
+    fn kind(&self) -> FaultKind {
+        FaultKind::Failed
     }
 
     fn advice(&self) -> Option<String> {
@@ -93,17 +93,17 @@ impl Advise for LogError {
 /// # Errors
 ///
 /// Fails if a log is there and cannot be read.
-pub fn select(sources: &[Source], query: &Query) -> Result<Vec<Line>, LogError> {
+pub fn select(sources: &[LogSource], query: &Query) -> Result<Vec<LogLine>, LogError> {
     let mut runs = Vec::new();
     for (index, source) in sources.iter().enumerate() {
-        let read = chain::Chain::open(&source.log).and_then(|chain| chain.select(index, query));
+        let read = rotated_log::RotatedLog::open(&source.log).and_then(|chain| chain.select(index, query));
         runs.push(read.map_err(|error| LogError { path: source.log.clone(), source: error })?);
     }
     Ok(last_of_each(sources, runs, query.count))
 }
 
 /// Merges the streams of each process and keeps its last `count` lines, then merges the processes.
-fn last_of_each(sources: &[Source], mut runs: Vec<Vec<Line>>, count: Option<usize>) -> Vec<Line> {
+fn last_of_each(sources: &[LogSource], mut runs: Vec<Vec<LogLine>>, count: Option<usize>) -> Vec<LogLine> {
     let mut processes: Vec<&ProcessName> = sources.iter().map(|source| &source.process).collect();
     processes.dedup();
     let mut merged = Vec::new();
@@ -121,11 +121,14 @@ fn last_of_each(sources: &[Source], mut runs: Vec<Vec<Line>>, count: Option<usiz
 /// # Errors
 ///
 /// Fails if a log is there and cannot be read.
-pub fn stream(sources: &[Source], query: &Query) -> Result<merge::Stream<read::Lines<chain::Chain>>, LogError> {
+pub fn stream(
+    sources: &[LogSource],
+    query: &Query,
+) -> Result<merge::MergeStream<read::Lines<rotated_log::RotatedLog>>, LogError> {
     let mut runs = Vec::new();
     for (index, source) in sources.iter().enumerate() {
-        let lines = chain::Chain::open(&source.log).and_then(|chain| chain.into_lines(index, query));
+        let lines = rotated_log::RotatedLog::open(&source.log).and_then(|chain| chain.into_lines(index, query));
         runs.push(lines.map_err(|error| LogError { path: source.log.clone(), source: error })?);
     }
-    Ok(merge::Stream::of(runs))
+    Ok(merge::MergeStream::of(runs))
 }

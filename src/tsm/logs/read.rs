@@ -8,9 +8,11 @@ use std::ops::Range;
 
 use regex::bytes::Regex;
 
-use super::Line;
-use super::chain::{BLOCK, Chain, MOST, Part, first_mark, mark_at, marks_from, records, settle, written_ns};
-use crate::supervise::index::{self, Mark};
+use super::LogLine;
+use super::rotated_log::{
+    BLOCK, LogPart, MAX_MEMORY, RotatedLog, first_mark, mark_at, marks_from, records, wait_for_index, written_ns,
+};
+use crate::supervise::index::{self, IndexEntry};
 
 /// Which lines are wanted.
 #[derive(Debug, Clone, Default)]
@@ -34,34 +36,34 @@ impl Query {
 
     /// True if the text of a line is wanted.
     #[must_use]
-    pub fn matches(&self, line: &Line) -> bool {
+    pub fn matches(&self, line: &LogLine) -> bool {
         self.grep.as_ref().is_none_or(|grep| grep.is_match(&line.bytes))
     }
 }
 
 /// A line that is longer is cut into several.
-const LONGEST: usize = 16 * 1024 * 1024;
+const MAX_LINE: usize = 16 * 1024 * 1024;
 
 /// Times of files may be so much behind, in nanoseconds: the kernel takes them from a clock that ticks.
 const TICK_NS: i64 = 10_000_000;
 
 /// How many marks are held in memory.
-const MARKS: u64 = 4096;
+const MAX_INDEX_ENTRIES: u64 = 4096;
 
-impl Chain {
+impl RotatedLog {
     /// The lines that are wanted, marked with `source`; of more than fit into 256 MiB the last ones.
     ///
     /// # Errors
     ///
     /// Fails if a part cannot be read.
-    pub fn select(&self, source: usize, query: &Query) -> io::Result<Vec<Line>> {
+    pub fn select(&self, source: usize, query: &Query) -> io::Result<Vec<LogLine>> {
         let Range { start, end } = self.range(query)?;
         if query.grep.is_some() {
             return self.last_matches(source, start..end, query);
         }
         let last = match query.count {
             Some(count) => self.start_of_last(count, end)?,
-            None if end - start > MOST => self.line_after(end - MOST)?,
+            None if end - start > MAX_MEMORY => self.line_after(end - MAX_MEMORY)?,
             None => start,
         };
         self.lines(source, start.max(last)..end).collect()
@@ -91,7 +93,7 @@ impl Chain {
         Ok(start..end.max(start))
     }
 
-    fn last_matches(&self, source: usize, range: Range<u64>, query: &Query) -> io::Result<Vec<Line>> {
+    fn last_matches(&self, source: usize, range: Range<u64>, query: &Query) -> io::Result<Vec<LogLine>> {
         let most = query.count.unwrap_or(usize::MAX);
         let (mut kept, mut size) = (VecDeque::new(), 0_u64);
         for line in self.lines(source, range) {
@@ -101,7 +103,7 @@ impl Chain {
             }
             size += line.bytes.len() as u64;
             kept.push_back(line);
-            while kept.len() > most || size > MOST {
+            while kept.len() > most || size > MAX_MEMORY {
                 size -= kept.pop_front().map_or(size, |line| line.bytes.len() as u64);
             }
         }
@@ -141,7 +143,7 @@ impl Chain {
     }
 }
 
-impl Part {
+impl LogPart {
     /// Where the bytes of a moment or later begin; the length of the part if there are none.
     fn offset_at(&self, unix_ns: i64, is_newest: bool) -> io::Result<u64> {
         if self.len == 0 {
@@ -153,7 +155,7 @@ impl Part {
             return Ok(if is_older { self.len } else { 0 });
         };
         if is_newest {
-            settle(&self.file, index)?;
+            wait_for_index(&self.file, index)?;
         }
         let all = records(index)?;
         let first = first_mark(index, |mark| mark.unix_ns >= unix_ns)?;
@@ -168,7 +170,7 @@ impl Part {
 
 /// Lines of a log in the order in which they were written, read in blocks.
 pub struct Lines<C> {
-    chain: C,
+    log: C,
     source: usize,
     /// Where the next line begins.
     at: u64,
@@ -176,17 +178,24 @@ pub struct Lines<C> {
     end: u64,
     /// Bytes from `at` on.
     block: VecDeque<u8>,
-    clock: Clock,
+    times: LineTimes,
 }
 
-impl<C: std::borrow::Borrow<Chain>> Lines<C> {
+impl<C: std::borrow::Borrow<RotatedLog>> Lines<C> {
     fn of(chain: C, source: usize, range: Range<u64>) -> Self {
-        Self { chain, source, at: range.start, end: range.end, block: VecDeque::new(), clock: Clock::default() }
+        Self {
+            log: chain,
+            source,
+            at: range.start,
+            end: range.end,
+            block: VecDeque::new(),
+            times: LineTimes::default(),
+        }
     }
 
     /// The length of the next line with its end, and whether it has one; reads on as far as needed.
     fn measure(&mut self) -> io::Result<(usize, bool)> {
-        let chain = self.chain.borrow();
+        let chain = self.log.borrow();
         let mut looked = 0;
         loop {
             let (one, other) = self.block.as_slices();
@@ -200,7 +209,7 @@ impl<C: std::borrow::Borrow<Chain>> Lines<C> {
             }
             looked = self.block.len();
             let from = self.at + looked as u64;
-            let more = if looked < LONGEST { chain.read(from, (from + BLOCK).min(chain.len()))? } else { Vec::new() };
+            let more = if looked < MAX_LINE { chain.read(from, (from + BLOCK).min(chain.len()))? } else { Vec::new() };
             if more.is_empty() {
                 return Ok((looked, false));
             }
@@ -209,8 +218,8 @@ impl<C: std::borrow::Borrow<Chain>> Lines<C> {
     }
 }
 
-impl<C: std::borrow::Borrow<Chain>> Iterator for Lines<C> {
-    type Item = io::Result<Line>;
+impl<C: std::borrow::Borrow<RotatedLog>> Iterator for Lines<C> {
+    type Item = io::Result<LogLine>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.at >= self.end {
@@ -228,24 +237,24 @@ impl<C: std::borrow::Borrow<Chain>> Iterator for Lines<C> {
         if complete {
             bytes.pop();
         }
-        let unix_ns = self.clock.time_of(self.chain.borrow(), self.at);
+        let unix_ns = self.times.time_of(self.log.borrow(), self.at);
         self.at += length as u64;
-        Some(Ok(Line { source: self.source, unix_ns, bytes, complete, removed_before: 0 }))
+        Some(Ok(LogLine { source: self.source, unix_ns, bytes, complete, removed_before: 0 }))
     }
 }
 
 /// Gives the times of rising positions; of the marks only a few are in memory.
 #[derive(Default)]
-struct Clock {
+struct LineTimes {
     /// The part that the marks are of.
     part: Option<usize>,
-    marks: Vec<Mark>,
+    marks: Vec<IndexEntry>,
     /// From this offset on other marks count.
     until: u64,
 }
 
-impl Clock {
-    fn time_of(&mut self, chain: &Chain, at: u64) -> Option<i64> {
+impl LineTimes {
+    fn time_of(&mut self, chain: &RotatedLog, at: u64) -> Option<i64> {
         let number = chain.parts.partition_point(|part| part.start <= at).checked_sub(1)?;
         let offset = at - chain.parts[number].start;
         if self.part != Some(number) || offset >= self.until {
@@ -254,19 +263,19 @@ impl Clock {
             let is_newest = number + 1 == chain.parts.len();
             // Lines whose index cannot be read have no times.
             self.marks = load(&chain.parts[number], offset, is_newest && is_first_look).unwrap_or_default();
-            let more = self.marks.len() as u64 >= MARKS;
+            let more = self.marks.len() as u64 >= MAX_INDEX_ENTRIES;
             self.until = self.marks.last().filter(|_| more).map_or(u64::MAX, |mark| mark.offset.max(offset + 1));
         }
         index::time_of(&self.marks, offset)
     }
 }
 
-fn load(part: &Part, offset: u64, settles: bool) -> io::Result<Vec<Mark>> {
+fn load(part: &LogPart, offset: u64, settles: bool) -> io::Result<Vec<IndexEntry>> {
     let Some(index) = &part.index else { return Ok(Vec::new()) };
     if settles {
-        settle(&part.file, index)?;
+        wait_for_index(&part.file, index)?;
     }
-    marks_from(index, offset, MARKS)
+    marks_from(index, offset, MAX_INDEX_ENTRIES)
 }
 
 #[cfg(test)]
@@ -275,19 +284,19 @@ mod tests {
     use std::os::unix::fs::FileExt;
     use std::path::{Path, PathBuf};
 
-    use super::super::chain::part_path;
+    use super::super::rotated_log::part_path;
     use super::*;
 
     fn marks(marks: &[(u64, i64)]) -> Vec<u8> {
         marks.iter().flat_map(|(offset, time)| [offset.to_le_bytes(), time.to_le_bytes()].concat()).collect()
     }
 
-    fn log(folder: &tempfile::TempDir) -> PathBuf {
-        folder.path().join("current.out")
+    fn log(dir: &tempfile::TempDir) -> PathBuf {
+        dir.path().join("current.out")
     }
 
     fn selected(log: &Path, query: &Query) -> Vec<String> {
-        let lines = Chain::open(log).and_then(|chain| chain.select(0, query)).expect("lines");
+        let lines = RotatedLog::open(log).and_then(|chain| chain.select(0, query)).expect("lines");
         lines.iter().map(|line| String::from_utf8_lossy(&line.bytes).into_owned()).collect()
     }
 
@@ -295,8 +304,8 @@ mod tests {
         selected(log, &Query { since_ns, until_ns, ..Query::default() }).join(" ")
     }
 
-    fn two_parts(folder: &tempfile::TempDir) -> PathBuf {
-        let log = log(folder);
+    fn two_parts(dir: &tempfile::TempDir) -> PathBuf {
+        let log = log(dir);
         fs::write(part_path(&log, 1), "a\nb\nc be").expect("a part");
         fs::write(index::path(&part_path(&log, 1)), marks(&[(0, 10), (2, 20), (4, 30)])).expect("an index");
         fs::write(&log, "gins\nd\ne\nf").expect("a log");
@@ -306,8 +315,8 @@ mod tests {
 
     #[test]
     fn a_window_of_time_has_the_lines_that_begin_in_it() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let log = two_parts(&folder);
+        let dir = tempfile::tempdir().expect("a directory");
+        let log = two_parts(&dir);
         for (since, until, wanted) in [
             (None, None, "a b c begins d e f"),
             (Some(0), None, "a b c begins d e f"),
@@ -332,8 +341,8 @@ mod tests {
 
     #[test]
     fn the_last_lines_of_a_window_and_the_last_that_match() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let log = two_parts(&folder);
+        let dir = tempfile::tempdir().expect("a directory");
+        let log = two_parts(&dir);
         let query = Query { until_ns: Some(60), count: Some(2), ..Query::default() };
         assert_eq!(selected(&log, &query), ["c begins", "d"]);
         let grep = Some(Regex::new("^[b-e]").expect("a pattern"));
@@ -344,8 +353,8 @@ mod tests {
 
     #[test]
     fn a_part_without_an_index_counts_by_its_last_change() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let log = log(&folder);
+        let dir = tempfile::tempdir().expect("a directory");
+        let log = log(&dir);
         fs::write(&log, "a\nb\n").expect("a log");
         let written = written_ns(&File::open(&log).expect("a log")).expect("a time");
         assert_eq!(between(&log, Some(written), None), "a b");
@@ -354,8 +363,8 @@ mod tests {
 
     #[test]
     fn of_a_huge_log_only_the_wanted_part_is_read() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let log = log(&folder);
+        let dir = tempfile::tempdir().expect("a directory");
+        let log = log(&dir);
         let file = File::create(&log).expect("a log");
         let end = 1 << 40;
         file.write_all_at(b"old\nx\ny\n", end).expect("the end");
@@ -365,17 +374,17 @@ mod tests {
         index.write_all_at(&marks(&[(end, 100), (end + 4, 200), (end + 6, 300)]), last).expect("marks");
         assert_eq!(between(&log, Some(150), None), "x y");
         assert_eq!(between(&log, Some(150), Some(250)), "x");
-        let lines =
-            Chain::open(&log).and_then(|chain| chain.select(0, &Query { since_ns: Some(150), ..Query::default() }));
+        let lines = RotatedLog::open(&log)
+            .and_then(|chain| chain.select(0, &Query { since_ns: Some(150), ..Query::default() }));
         let times: Vec<_> = lines.expect("lines").iter().map(|line| line.unix_ns).collect();
         assert_eq!(times, [Some(200), Some(300)]);
     }
 
     #[test]
     fn every_line_has_its_time_also_when_the_marks_are_many() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let log = log(&folder);
-        let count = MARKS * 2 + 5;
+        let dir = tempfile::tempdir().expect("a directory");
+        let log = log(&dir);
+        let count = MAX_INDEX_ENTRIES * 2 + 5;
         let mut text = String::new();
         let mut all = Vec::new();
         for number in 0..count {
@@ -384,7 +393,7 @@ mod tests {
         }
         fs::write(&log, text).expect("a log");
         fs::write(index::path(&log), marks(&all)).expect("an index");
-        let chain = Chain::open(&log).expect("a log");
+        let chain = RotatedLog::open(&log).expect("a log");
         for (number, line) in chain.into_lines(0, &Query::default()).expect("lines").enumerate() {
             let line = line.expect("a line");
             assert_eq!(line.unix_ns, Some(number as i64 * 10), "{number}");
@@ -394,10 +403,10 @@ mod tests {
 
     #[test]
     fn an_unfinished_line_is_the_last_one() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let log = log(&folder);
+        let dir = tempfile::tempdir().expect("a directory");
+        let log = log(&dir);
         fs::write(&log, "a\nPass").expect("a log");
-        let lines = Chain::open(&log).and_then(|chain| chain.select(7, &Query::default())).expect("lines");
+        let lines = RotatedLog::open(&log).and_then(|chain| chain.select(7, &Query::default())).expect("lines");
         let seen: Vec<_> = lines.iter().map(|line| (line.source, line.complete)).collect();
         assert_eq!(seen, [(7, true), (7, false)]);
     }

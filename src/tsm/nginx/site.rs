@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::base::fault::{Advise, Kind};
+use crate::base::fault::{FaultKind, UserFacingError};
 use crate::base::name::ProcessName;
 
 /// A reverse proxy from a domain to the port of a process.
@@ -34,7 +34,7 @@ pub struct Certificate {
 
 /// A word that must not stand in a site.
 #[derive(Debug, thiserror::Error)]
-pub enum BadSite {
+pub enum InvalidSite {
     /// It is no domain.
     #[error("`{}` is no domain", .0.escape_debug())]
     Domain(String),
@@ -43,9 +43,9 @@ pub enum BadSite {
     Path(PathBuf),
 }
 
-impl Advise for BadSite {
-    fn kind(&self) -> Kind {
-        Kind::Usage
+impl UserFacingError for InvalidSite {
+    fn kind(&self) -> FaultKind {
+        FaultKind::Usage
     }
 }
 
@@ -55,13 +55,13 @@ impl Site {
     /// # Errors
     ///
     /// Fails for words that are no domains and for odd paths.
-    pub fn checked(self) -> Result<Self, BadSite> {
+    pub fn checked(self) -> Result<Self, InvalidSite> {
         let is_domain = |text: &str| {
             let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '*');
             !text.is_empty() && text.len() <= 253 && text.chars().all(plain)
         };
         if let Some(bad) = self.domains.iter().find(|domain| !is_domain(domain)) {
-            return Err(BadSite::Domain(bad.clone()));
+            return Err(InvalidSite::Domain(bad.clone()));
         }
         let is_plain = |path: &Path| {
             let plain = |c: char| !c.is_whitespace() && !c.is_control() && !"\"'\\;{}$#".contains(c);
@@ -69,7 +69,7 @@ impl Site {
         };
         let paths = self.certificate.iter().flat_map(|it| [&it.certificate, &it.key]);
         let bad = paths.into_iter().find(|path| !is_plain(path)).cloned();
-        bad.map_or(Ok(self), |bad| Err(BadSite::Path(bad)))
+        bad.map_or(Ok(self), |bad| Err(InvalidSite::Path(bad)))
     }
 
     /// The name of its file.
@@ -135,23 +135,23 @@ impl fmt::Display for Site {
 
 /// What the first line of a site says about the rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(super) enum SiteOrigin {
     /// As tetra wrote it.
     Ours,
     /// Written by tetra and edited since.
     Edited,
     /// Not written by tetra.
-    Foreign,
+    Unmanaged,
 }
 
 /// Whether a text is as it was written.
-pub(super) fn origin(text: &str) -> Origin {
-    let Some((first, body)) = text.split_once('\n') else { return Origin::Foreign };
+pub(super) fn origin(text: &str) -> SiteOrigin {
+    let Some((first, body)) = text.split_once('\n') else { return SiteOrigin::Unmanaged };
     let sum = first.strip_prefix("# tetra ").and_then(|rest| rest.split(':').next());
     match sum.and_then(|sum| u64::from_str_radix(sum, 16).ok()) {
-        None => Origin::Foreign,
-        Some(sum) if sum == checksum(body) => Origin::Ours,
-        Some(_) => Origin::Edited,
+        None => SiteOrigin::Unmanaged,
+        Some(sum) if sum == checksum(body) => SiteOrigin::Ours,
+        Some(_) => SiteOrigin::Edited,
     }
 }
 
@@ -179,9 +179,9 @@ mod tests {
     #[test]
     fn a_site_knows_whether_it_was_edited() {
         let text = site("example.org").text();
-        assert_eq!((origin(&text), ports_of(&text)), (Origin::Ours, vec![4000, 4001]));
-        assert_eq!(origin(&text.replace("300s", "60s")), Origin::Edited);
-        assert_eq!(origin("server {}\n"), Origin::Foreign);
+        assert_eq!((origin(&text), ports_of(&text)), (SiteOrigin::Ours, vec![4000, 4001]));
+        assert_eq!(origin(&text.replace("300s", "60s")), SiteOrigin::Edited);
+        assert_eq!(origin("server {}\n"), SiteOrigin::Unmanaged);
     }
 
     #[test]

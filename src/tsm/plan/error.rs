@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use crate::base::fault::{Advise, Kind, Place};
-use crate::base::name::{BadName, ProcessName};
+use crate::base::fault::{FaultKind, Location, UserFacingError};
+use crate::base::name::{InvalidName, ProcessName};
 use crate::tsm::environment::EnvironmentError;
 use crate::tsm::interpreter::ProgramError;
 use crate::tsm::limits::UserError;
-use crate::tsm::port::BadPort;
+use crate::tsm::port::InvalidPort;
 use crate::tsm::request::RequestError;
 use crate::tsm::terms::TermsError;
 
@@ -28,11 +28,11 @@ pub enum PlanError {
     Terms(#[from] Box<TermsError>),
     /// The name is not legal.
     #[error(transparent)]
-    Name(#[from] BadName),
-    /// The folder to run in is no folder.
+    Name(#[from] InvalidName),
+    /// The directory to run in is no directory.
     #[error("cannot run in `{}`: {why}", path.display())]
-    Folder {
-        /// The folder.
+    Directory {
+        /// The directory.
         path: PathBuf,
         /// What it is instead.
         why: &'static str,
@@ -42,8 +42,8 @@ pub enum PlanError {
     User(#[from] UserError),
     /// What is to be watched is not there.
     #[error("cannot watch `{}`: it is not there", path.display())]
-    NotThere {
-        /// The file or folder.
+    NotFound {
+        /// The file or directory.
         path: PathBuf,
     },
     /// All instances would have the port that stands in the command line.
@@ -78,7 +78,7 @@ pub enum PlanError {
         /// What cannot be read.
         why: String,
     },
-    /// Its definition gives it another name, and with that another folder.
+    /// Its definition gives it another name, and with that another directory.
     #[error("`{name}` cannot be restarted: by its definition as it is now it is called `{now}`")]
     Renamed {
         /// The process.
@@ -96,12 +96,12 @@ pub enum PlanError {
         /// Its value.
         value: String,
         /// Where it is set, if in a file.
-        at: Option<Place>,
+        at: Option<Location>,
     },
 }
 
 impl PlanError {
-    fn inner(&self) -> Option<&dyn Advise> {
+    fn inner(&self) -> Option<&dyn UserFacingError> {
         match self {
             Self::Request(error) => Some(error),
             Self::Program(error) => Some(error),
@@ -109,8 +109,8 @@ impl PlanError {
             Self::Terms(error) => Some(&**error),
             Self::Name(error) => Some(error),
             Self::User(error) => Some(error),
-            Self::Folder { .. }
-            | Self::NotThere { .. }
+            Self::Directory { .. }
+            | Self::NotFound { .. }
             | Self::SharedPort { .. }
             | Self::TooFewPorts { .. }
             | Self::NoRecord { .. }
@@ -121,22 +121,22 @@ impl PlanError {
     }
 }
 
-impl Advise for PlanError {
-    fn kind(&self) -> Kind {
+impl UserFacingError for PlanError {
+    fn kind(&self) -> FaultKind {
         match self {
-            Self::Folder { .. } | Self::NotThere { .. } => Kind::NotFound,
-            Self::Port { at: None, .. } | Self::SharedPort { .. } | Self::TooFewPorts { .. } => Kind::Usage,
-            _ => self.inner().map_or(Kind::Failed, Advise::kind),
+            Self::Directory { .. } | Self::NotFound { .. } => FaultKind::NotFound,
+            Self::Port { at: None, .. } | Self::SharedPort { .. } | Self::TooFewPorts { .. } => FaultKind::Usage,
+            _ => self.inner().map_or(FaultKind::Failed, UserFacingError::kind),
         }
     }
 
     fn advice(&self) -> Option<String> {
         match self {
-            Self::Folder { .. } => Some("--cwd names another one".to_owned()),
+            Self::Directory { .. } => Some("--cwd names another one".to_owned()),
             Self::Renamed { name, service, .. } => Some(format!(
                 "it was not stopped; `tsm stop {name} && tsm start {service}` starts it under its new name, `tsm delete {name}` removes the old one"
             )),
-            Self::NotThere { .. } => Some("paths of --watch and TSM_WATCH begin where the process runs".to_owned()),
+            Self::NotFound { .. } => Some("paths of --watch and TSM_WATCH begin where the process runs".to_owned()),
             Self::SharedPort { .. } => {
                 Some("give the first port with --port, and let the program take it from $PORT".to_owned())
             }
@@ -145,15 +145,15 @@ impl Advise for PlanError {
                 Some(format!("`tsm start --name {name} COMMAND` says anew what it runs, and keeps its logs"))
             }
             Self::Unknown { .. } => Some("try again when it can be read".to_owned()),
-            Self::Port { value, .. } => BadPort(value.clone()).advice(),
-            _ => self.inner().and_then(Advise::advice),
+            Self::Port { value, .. } => InvalidPort(value.clone()).advice(),
+            _ => self.inner().and_then(UserFacingError::advice),
         }
     }
 
-    fn place(&self) -> Option<Place> {
+    fn location(&self) -> Option<Location> {
         match self {
             Self::Port { at, .. } => at.clone(),
-            _ => self.inner().and_then(Advise::place),
+            _ => self.inner().and_then(UserFacingError::location),
         }
     }
 }

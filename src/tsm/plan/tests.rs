@@ -1,4 +1,4 @@
-//! Every rule about names, flags, ports and variables, on real folders and no processes.
+//! Every rule about names, flags, ports and variables, on real directories and no processes.
 
 mod ports;
 mod variables;
@@ -9,34 +9,34 @@ use std::os::unix::fs::PermissionsExt;
 
 use super::*;
 use crate::base::environment::EnvName;
-use crate::base::fault::{Advise, Kind};
+use crate::base::fault::{FaultKind, UserFacingError};
 use crate::base::name::OrgName;
 use crate::supervise::meta::Meta;
-use crate::supervise::meta::State;
+use crate::supervise::meta::ProcessState;
 use crate::sys::paths::Paths;
+use crate::tsm::allocate::{AllocationError, allocate, lowest_free};
 use crate::tsm::conflict::{Conflict, Holder};
 use crate::tsm::detect::ProcessType;
-use crate::tsm::placement::{PlacementError, lowest_free, place};
+use crate::tsm::live_state::LiveState;
 use crate::tsm::store::Process;
 use crate::tsm::terms::Terms;
-use crate::tsm::view::View;
 
-/// A home, a folder `my-api` to work in, and a `bin` with the usual interpreters.
-struct Bench {
-    folder: tempfile::TempDir,
+/// A home, a directory `my-api` to work in, and a `bin` with the usual interpreters.
+struct Fixture {
+    dir: tempfile::TempDir,
     paths: Paths,
     variables: BTreeMap<String, String>,
     cwd: PathBuf,
     env: Option<EnvName>,
     org: Option<OrgName>,
-    restart: Option<Restart>,
+    restart: Option<RestartPolicy>,
     processes: Vec<Process>,
 }
 
-impl Bench {
+impl Fixture {
     fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let root = folder.path().canonicalize().expect("a folder");
+        let dir = tempfile::tempdir().expect("a directory");
+        let root = dir.path().canonicalize().expect("a directory");
         let bench = Self {
             paths: Paths::under(&root),
             variables: BTreeMap::from([("PATH".to_owned(), root.join("bin").display().to_string())]),
@@ -45,7 +45,7 @@ impl Bench {
             org: None,
             restart: None,
             processes: Vec::new(),
-            folder,
+            dir,
         };
         for program in ["python3", "node", "bash", "npm", "sleep", "psql"] {
             bench.put(&format!("bin/{program}"), "", 0o755);
@@ -58,8 +58,8 @@ impl Bench {
     }
 
     fn put(&self, name: &str, text: &str, mode: u32) {
-        let path = self.folder.path().join(name);
-        fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        let path = self.dir.path().join(name);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
         fs::write(&path, text).expect("a file");
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("a mode");
     }
@@ -68,8 +68,8 @@ impl Bench {
         self.put(&format!("tetra/tsm/services-available/{name}.tsm"), text, 0o644);
     }
 
-    fn around(&self) -> Around<'_> {
-        Around {
+    fn around(&self) -> StartContext<'_> {
+        StartContext {
             paths: &self.paths,
             cwd: &self.cwd,
             variables: &self.variables,
@@ -103,31 +103,31 @@ impl Bench {
 
     /// The name with nothing in the way.
     fn name(&self, plan: &StartPlan) -> String {
-        place(plan, &self.processes, &|_| None).expect("a place").name.to_string()
+        allocate(plan, &self.processes, &|_| None).expect("a place").name.to_string()
     }
 
-    fn process(&mut self, id: u32, name: &str, state: State) {
+    fn process(&mut self, id: u32, name: &str, state: ProcessState) {
         let text =
             format!(r#"{{"tsm_id":{id},"name":"{name}","pid":0,"command":"sleep 30","cwd":"{}"}}"#, self.cwd.display());
         let mut meta: Meta = serde_json::from_str(&text).expect("a record");
-        meta.enter(state);
-        let online = state == State::Online;
+        meta.set_state(state);
+        let online = state == ProcessState::Online;
         meta.pid = if online { 4242 } else { 0 };
-        let view = View { state, supervised: online, alive: online, ..View::UNKNOWN };
+        let view = LiveState { state, supervised: online, alive: online, ..LiveState::UNKNOWN };
         let dir = self.paths.process(&name.parse().expect("a name"));
         self.processes.push(Process {
             name: name.parse().expect("a name"),
             dir,
             meta,
-            view,
-            damage: None,
+            live: view,
+            record_error: None,
             unknown: None,
         });
     }
 }
 
 fn port(plan: &StartPlan) -> Option<(String, bool)> {
-    plan.port.as_ref().map(|choice| (choice.wish.to_string(), choice.source.is_claim()))
+    plan.port.as_ref().map(|choice| (choice.spec.to_string(), choice.source.is_claim()))
 }
 
 fn pair(key: &str, value: &str) -> (String, String) {
@@ -138,19 +138,19 @@ fn pair(key: &str, value: &str) -> (String, String) {
 
 #[test]
 fn the_published_naming_examples_hold() {
-    let mut bench = Bench::new();
+    let mut bench = Fixture::new();
     assert_eq!(bench.name(&bench.plan("python -m http.server 8000")), "my-api-http-8000");
     bench.put("demos/test/server.py", "", 0o644);
     bench.put("backend/app.js", "", 0o644);
-    bench.cwd = bench.folder.path().join("demos/test");
+    bench.cwd = bench.dir.path().join("demos/test");
     assert_eq!(bench.name(&bench.plan("python server.py 9000")), "test-server-9000");
-    bench.cwd = bench.folder.path().join("backend");
+    bench.cwd = bench.dir.path().join("backend");
     assert_eq!(bench.name(&bench.plan("node app.js 3000")), "backend-app-3000");
 }
 
 #[test]
-fn the_name_flag_beats_service_name_beats_trailing_word_beats_package_json_beats_folder() {
-    let bench = Bench::new();
+fn the_name_flag_beats_service_name_beats_trailing_word_beats_package_json_beats_directory() {
+    let bench = Fixture::new();
     bench.service("tetra", "TSM_NAME=web\nTSM_COMMAND='node server.js'\nTSM_CWD=../../../my-api\nTSM_PORT=4444\n");
     let named = |request: &mut StartRequest| request.name = Some("flag".to_owned());
     assert_eq!(bench.name(&bench.with("tetra", named).expect("a plan")), "flag-4444");
@@ -164,7 +164,7 @@ fn the_name_flag_beats_service_name_beats_trailing_word_beats_package_json_beats
 
 #[test]
 fn the_trailing_word_names_and_is_not_passed_on_unless_behind_two_hyphens() {
-    let bench = Bench::new();
+    let bench = Fixture::new();
     let plan = bench.plan("./test-service.sh my-app");
     assert_eq!(
         (bench.name(&plan).as_str(), plan.program.argv.last().map(String::as_str)),
@@ -184,50 +184,53 @@ fn the_trailing_word_names_and_is_not_passed_on_unless_behind_two_hyphens() {
 
 #[test]
 fn illegal_given_names_are_refused_at_the_door() {
-    let bench = Bench::new();
+    let bench = Fixture::new();
     for name in ["", "a b", "12", "../x", "all"] {
         let error = bench.with("sleep 9", |request| request.name = Some(name.to_owned())).expect_err(name);
-        assert_eq!(error.kind(), Kind::Usage);
+        assert_eq!(error.kind(), FaultKind::Usage);
     }
 }
 
 #[test]
 fn what_is_given_or_has_a_port_is_refused_while_online_and_only_a_derived_portless_name_gets_a_number() {
-    let mut bench = Bench::new();
-    bench.process(0, "api", State::Online);
-    bench.process(1, "my-api-http-8000", State::Online);
-    bench.process(2, "my-api-sleep", State::Online);
+    let mut bench = Fixture::new();
+    bench.process(0, "api", ProcessState::Online);
+    bench.process(1, "my-api-http-8000", ProcessState::Online);
+    bench.process(2, "my-api-sleep", ProcessState::Online);
     let free = |_: u16| None;
     let given = bench.with("sleep 9", |request| request.name = Some("api".to_owned())).expect("a plan");
-    let error = place(&given, &bench.processes, &free).expect_err("it runs");
-    assert!(error.to_string().contains("already running") && error.kind() == Kind::Failed, "{error}");
+    let error = allocate(&given, &bench.processes, &free).expect_err("it runs");
+    assert!(error.to_string().contains("already running") && error.kind() == FaultKind::Failed, "{error}");
     let with_port = bench.plan("python -m http.server 8000");
-    assert!(matches!(place(&with_port, &bench.processes, &free), Err(PlacementError::AlreadyRunning { .. })));
+    assert!(matches!(allocate(&with_port, &bench.processes, &free), Err(AllocationError::AlreadyRunning { .. })));
     assert_eq!(bench.name(&bench.plan("sleep 9")), "my-api-sleep-2");
     let trailing = bench.plan("./test-service.sh api");
-    assert!(matches!(place(&trailing, &bench.processes, &free), Err(PlacementError::AlreadyRunning { .. })));
+    assert!(matches!(allocate(&trailing, &bench.processes, &free), Err(AllocationError::AlreadyRunning { .. })));
 }
 
 #[test]
 fn a_stopped_process_of_that_name_is_started_again_with_its_id() {
-    let mut bench = Bench::new();
-    for (id, state) in [(5, State::Stopped), (6, State::Crashed), (7, State::Errored)] {
+    let mut bench = Fixture::new();
+    for (id, state) in [(5, ProcessState::Stopped), (6, ProcessState::Crashed), (7, ProcessState::Errored)] {
         bench.processes.clear();
         bench.process(id, "my-api-sleep", state);
         let plan = bench.plan("sleep 9");
-        let placement = place(&plan, &bench.processes, &|_| None).expect("a place");
-        assert_eq!((placement.id, placement.again.is_some(), placement.name.as_str()), (id, true, "my-api-sleep"));
+        let allocation = allocate(&plan, &bench.processes, &|_| None).expect("a place");
+        assert_eq!(
+            (allocation.id, allocation.existing.is_some(), allocation.name.as_str()),
+            (id, true, "my-api-sleep")
+        );
     }
     bench.processes.clear();
-    bench.process(3, "my-api-sleep", State::Waiting);
+    bench.process(3, "my-api-sleep", ProcessState::Waiting);
     let given = bench.with("sleep 9", |request| request.name = Some("my-api-sleep".to_owned())).expect("a plan");
-    assert!(matches!(place(&given, &bench.processes, &|_| None), Err(PlacementError::Waiting { .. })));
+    assert!(matches!(allocate(&given, &bench.processes, &|_| None), Err(AllocationError::Waiting { .. })));
 }
 
 #[test]
 fn a_process_is_started_again_by_name_or_id_from_its_record_and_flags_override() {
-    let mut bench = Bench::new();
-    bench.process(4, "web-3000", State::Stopped);
+    let mut bench = Fixture::new();
+    bench.process(4, "web-3000", ProcessState::Stopped);
     let meta = &mut bench.processes[0].meta;
     meta.port = Some(3000);
     meta.run.argv = vec!["/usr/bin/node".to_owned(), "x y.js".to_owned()];
@@ -242,23 +245,23 @@ fn a_process_is_started_again_by_name_or_id_from_its_record_and_flags_override()
         assert_eq!((port(&plan), plan.set), (Some(("3000".to_owned(), true)), vec![pair("A", "1")]));
     }
     let plan = bench.with("web-3000", |request| {
-        request.port = Some(PortWish::Exactly(4000));
+        request.port = Some(PortSpec::Exact(4000));
         request.env = vec!["A=2".to_owned()];
-        request.keep.restart = Some(Restart::Always);
+        request.options.restart = Some(RestartPolicy::Always);
     });
     let plan = plan.expect("a plan");
     assert_eq!((bench.name(&plan).as_str(), port(&plan)), ("web-3000", Some(("4000".to_owned(), true))));
-    assert_eq!((plan.set.last(), plan.kept.restart), (Some(&pair("A", "2")), Restart::Always));
+    assert_eq!((plan.set.last(), plan.settings.restart), (Some(&pair("A", "2")), RestartPolicy::Always));
     let error = bench.with("99", |_| {}).expect_err("no such id");
-    assert_eq!(error.kind(), Kind::NotFound);
+    assert_eq!(error.kind(), FaultKind::NotFound);
 }
 
 #[test]
 fn ids_are_the_lowest_free() {
-    let mut bench = Bench::new();
+    let mut bench = Fixture::new();
     assert_eq!(lowest_free(&bench.processes), 0);
     for id in [0, 1, 3, 7] {
-        bench.process(id, &format!("p{id}"), State::Stopped);
+        bench.process(id, &format!("p{id}"), ProcessState::Stopped);
     }
     assert_eq!(lowest_free(&bench.processes), 2);
     bench.processes.remove(0);
@@ -269,7 +272,7 @@ fn ids_are_the_lowest_free() {
 
 #[test]
 fn everything_behind_two_hyphens_and_a_services_command_is_opaque() {
-    let bench = Bench::new();
+    let bench = Fixture::new();
     let plan = bench.plan("-- node server.js --env dev --port 4001 name");
     assert_eq!(plan.program.argv[1..], ["server.js", "--env", "dev", "--port", "4001", "name"]);
     bench.service("tetra", "TSM_COMMAND=\"node server.js --env dev\"\nTSM_CWD=../../../my-api\nTSM_PORT=4444\n");
@@ -280,7 +283,7 @@ fn everything_behind_two_hyphens_and_a_services_command_is_opaque() {
 
 #[test]
 fn one_word_with_spaces_is_split_and_with_operators_goes_to_bash() {
-    let bench = Bench::new();
+    let bench = Fixture::new();
     let plan = bench.plan("'node app.js \"a b\"'");
     assert_eq!(plan.program.argv[1..], ["app.js", "a b"]);
     let plan = bench.plan("'cd x && node app.js 3000'");
@@ -292,16 +295,16 @@ fn one_word_with_spaces_is_split_and_with_operators_goes_to_bash() {
 
 #[test]
 fn nothing_to_start_and_words_behind_a_service_are_wrong_usage() {
-    let bench = Bench::new();
+    let bench = Fixture::new();
     bench.service("api", "TSM_COMMAND='sleep 9'\n");
     for line in ["", "--", "api worker", "api -- x"] {
-        assert_eq!(bench.with(line, |_| {}).expect_err(line).kind(), Kind::Usage, "{line}");
+        assert_eq!(bench.with(line, |_| {}).expect_err(line).kind(), FaultKind::Usage, "{line}");
     }
 }
 
 #[test]
 fn a_program_that_is_called_like_a_service_may_have_arguments() {
-    let bench = Bench::new();
+    let bench = Fixture::new();
     bench.service("psql", "TSM_COMMAND='sleep 9'\n");
     assert!(bench.plan("psql").service.is_some());
     assert_eq!(bench.plan("psql -h db").program.argv, ["psql", "-h", "db"]);
@@ -309,7 +312,7 @@ fn a_program_that_is_called_like_a_service_may_have_arguments() {
 
 #[test]
 fn a_file_with_spaces_in_its_name_is_one_word() {
-    let bench = Bench::new();
+    let bench = Fixture::new();
     bench.put("my-api/my server.py", "", 0o644);
     let plan = bench.plan("'my server.py'");
     assert_eq!((plan.program.argv[1].as_str(), bench.name(&plan).as_str()), ("my server.py", "my-api-my-server"));
@@ -317,7 +320,7 @@ fn a_file_with_spaces_in_its_name_is_one_word() {
 
 #[test]
 fn a_definition_file_is_started_by_its_path() {
-    let bench = Bench::new();
+    let bench = Fixture::new();
     bench.put("my-api/ops/web.tsm", "TSM_COMMAND='sleep 9'\n", 0o644);
     let plan = bench.plan("ops/web.tsm");
     assert_eq!((bench.name(&plan).as_str(), plan.cwd.ends_with("my-api/ops")), ("web", true));
@@ -328,21 +331,24 @@ fn a_definition_file_is_started_by_its_path() {
 
 #[test]
 fn defaults_are_the_documented_ones_and_the_policy_is_flag_then_service_then_environment() {
-    let mut bench = Bench::new();
-    let kept = bench.plan("sleep 9").kept;
-    assert_eq!((kept.restart, kept.max_restarts, kept.kill_timeout), (Restart::Never, 15, Duration::from_secs(10)));
+    let mut bench = Fixture::new();
+    let kept = bench.plan("sleep 9").settings;
+    assert_eq!(
+        (kept.restart, kept.max_restarts, kept.kill_timeout),
+        (RestartPolicy::Never, 15, Duration::from_secs(10))
+    );
     assert_eq!((kept.log_size, kept.log_keep), (10 * 1024 * 1024, 5));
-    bench.restart = Some(Restart::OnFailure);
-    assert_eq!(bench.plan("sleep 9").kept.restart, Restart::OnFailure);
+    bench.restart = Some(RestartPolicy::OnFailure);
+    assert_eq!(bench.plan("sleep 9").settings.restart, RestartPolicy::OnFailure);
     bench.service("api", "TSM_COMMAND='sleep 9'\nTSM_RESTART_ON_FAILURE=false\n");
-    assert_eq!(bench.plan("api").kept.restart, Restart::Never);
-    let flag = |request: &mut StartRequest| request.keep.restart = Some(Restart::Always);
-    assert_eq!(bench.with("api", flag).expect("a plan").kept.restart, Restart::Always);
+    assert_eq!(bench.plan("api").settings.restart, RestartPolicy::Never);
+    let flag = |request: &mut StartRequest| request.options.restart = Some(RestartPolicy::Always);
+    assert_eq!(bench.with("api", flag).expect("a plan").settings.restart, RestartPolicy::Always);
 }
 
 #[test]
 fn flags_override_what_the_service_says() {
-    let bench = Bench::new();
+    let bench = Fixture::new();
     bench.put("other/x", "", 0o644);
     bench
         .service("api", "TSM_COMMAND='sleep 9'\nTSM_CWD=../../../my-api\nTSM_PORT=4444\nTSM_PRE_COMMAND='test -f x'\n");
@@ -351,7 +357,7 @@ fn flags_override_what_the_service_says() {
     let plan = bench.with("api", |request| {
         request.cwd = Some("../other".into());
         request.pre_hook = Some("true".to_owned());
-        request.port = Some(PortWish::Exactly(5000));
+        request.port = Some(PortSpec::Exact(5000));
         request.name = Some("b".to_owned());
     });
     let plan = plan.expect("a plan");
@@ -362,18 +368,18 @@ fn flags_override_what_the_service_says() {
 }
 
 #[test]
-fn a_folder_that_is_not_there_is_an_error_before_anything_is_made() {
-    let bench = Bench::new();
-    let error = bench.with("sleep 9", |request| request.cwd = Some("gone".into())).expect_err("no folder");
-    assert!(error.to_string().contains("gone") && error.kind() == Kind::NotFound);
+fn a_directory_that_is_not_there_is_an_error_before_anything_is_made() {
+    let bench = Fixture::new();
+    let error = bench.with("sleep 9", |request| request.cwd = Some("gone".into())).expect_err("no directory");
+    assert!(error.to_string().contains("gone") && error.kind() == FaultKind::NotFound);
     bench.service("api", "TSM_COMMAND='sleep 9'\nTSM_CWD=/nowhere/at/all\n");
-    assert!(bench.with("api", |_| {}).expect_err("no folder").to_string().contains("/nowhere/at/all"));
+    assert!(bench.with("api", |_| {}).expect_err("no directory").to_string().contains("/nowhere/at/all"));
     assert!(!bench.paths.runtime().exists());
 }
 
 #[test]
 fn a_missing_script_is_the_published_error() {
-    let bench = Bench::new();
+    let bench = Fixture::new();
     let error = bench.with("script.sh", |_| {}).expect_err("missing");
     assert_eq!(error.to_string(), "tsm: 'script.sh' not found or not executable");
     bench.put("my-api/script.sh", "#!/bin/sh\n", 0o644);

@@ -1,6 +1,6 @@
 //! Where ports are given out: a range of its own for each rung, so that a number tells where it belongs.
 
-use crate::base::environment::{EnvName, Rung};
+use crate::base::environment::{EnvName, Tier};
 
 /// Ports that are given out for one purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,10 +36,10 @@ impl Range {
     #[must_use]
     pub fn of(env: Option<&EnvName>) -> Self {
         let [dev, staging, _, prod] = RANGES;
-        match env.and_then(EnvName::rung) {
-            Some(Rung::Staging) => staging,
-            Some(Rung::Prod) => prod,
-            Some(Rung::Local | Rung::Dev) | None => dev,
+        match env.and_then(EnvName::tier) {
+            Some(Tier::Staging) => staging,
+            Some(Tier::Prod) => prod,
+            Some(Tier::Local | Tier::Dev) | None => dev,
         }
     }
 

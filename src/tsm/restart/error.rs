@@ -1,12 +1,12 @@
 //! Why a process does not run after a restart.
 
-use crate::base::fault::{Advise, Kind};
+use crate::base::fault::{FaultKind, UserFacingError};
 use crate::base::name::ProcessName;
-use crate::supervise::meta::How;
+use crate::supervise::meta::ExitStatus;
 use crate::tsm::control::ControlError;
-use crate::tsm::ends;
+use crate::tsm::exit_text;
 use crate::tsm::plan::PlanError;
-use crate::tsm::start::{StartError, said};
+use crate::tsm::start::{StartError, tail_text};
 use crate::tsm::startup::StartupError;
 
 /// Why a process does not run.
@@ -44,7 +44,7 @@ pub enum RestartError {
     },
     /// One before it is not ready.
     #[error("`{name}` was not restarted: `{before}` before it is not ready")]
-    GivenUp {
+    Skipped {
         /// The process.
         name: ProcessName,
         /// The one before it.
@@ -57,25 +57,25 @@ pub enum RestartError {
         name: ProcessName,
     },
     /// It came up and ended before it had settled.
-    #[error("failed to restart `{name}`: process died immediately ({}){}", ends::in_words(*how), said(tail))]
+    #[error("failed to restart `{name}`: process died immediately ({}){}", exit_text::describe(*how), tail_text(tail))]
     Died {
         /// The process.
         name: ProcessName,
         /// How it ended.
-        how: How,
+        how: ExitStatus,
         /// Its last lines on stderr.
         tail: Vec<String>,
     },
 }
 
-impl Advise for RestartError {
-    fn kind(&self) -> Kind {
+impl UserFacingError for RestartError {
+    fn kind(&self) -> FaultKind {
         match self {
             Self::Control(error) => error.kind(),
             Self::Plan { source, .. } => source.kind(),
             Self::Start(error) => error.kind(),
             Self::Startup { source, .. } => source.kind(),
-            Self::NotRun { .. } | Self::GivenUp { .. } | Self::Stopped { .. } | Self::Died { .. } => Kind::Failed,
+            Self::NotRun { .. } | Self::Skipped { .. } | Self::Stopped { .. } | Self::Died { .. } => FaultKind::Failed,
         }
     }
 
@@ -85,7 +85,7 @@ impl Advise for RestartError {
             Self::Plan { source, .. } => source.advice(),
             Self::Start(error) => error.advice(),
             Self::Startup { source, .. } => source.advice(),
-            Self::GivenUp { before, .. } => {
+            Self::Skipped { before, .. } => {
                 Some(format!("it goes on as before; `tsm logs {before}` shows what is wrong"))
             }
             Self::Stopped { name } => Some(format!("`tsm start {name}` starts it again")),

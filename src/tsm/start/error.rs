@@ -1,14 +1,14 @@
 //! Why a process does not run.
 
-use crate::base::fault::{Advise, Kind};
+use crate::base::fault::{FaultKind, UserFacingError};
 use crate::base::name::ProcessName;
-use crate::supervise::client::{LaunchError, Step};
-use crate::supervise::meta::How;
+use crate::supervise::client::{LaunchError, SpawnStep};
+use crate::supervise::meta::ExitStatus;
+use crate::tsm::allocate::AllocationError;
 use crate::tsm::conflict::Conflict;
 use crate::tsm::create::CreateError;
-use crate::tsm::ends;
+use crate::tsm::exit_text;
 use crate::tsm::limits;
-use crate::tsm::placement::PlacementError;
 use crate::tsm::secrets::SecretsError;
 
 /// Why a process does not run.
@@ -34,14 +34,14 @@ pub enum StartError {
         /// The process.
         name: ProcessName,
         /// What could not be done.
-        step: Step,
+        step: SpawnStep,
         /// The error number.
         errno: i32,
         /// The supervisor's own words.
         why: String,
     },
     /// The pre-start command failed, so the program was not run.
-    #[error("failed to start `{name}`: its pre-start command failed with exit code {code}{}", said(tail))]
+    #[error("failed to start `{name}`: its pre-start command failed with exit code {code}{}", tail_text(tail))]
     Hook {
         /// The process.
         name: ProcessName,
@@ -57,28 +57,28 @@ pub enum StartError {
         name: ProcessName,
     },
     /// It ran and ended before it had settled.
-    #[error("failed to start `{name}`: process died immediately ({}){}{}", ends::in_words(*how), in_use(conflict), said(tail))]
+    #[error("failed to start `{name}`: process died immediately ({}){}{}", exit_text::describe(*how), in_use(conflict), tail_text(tail))]
     Died {
         /// The process.
         name: ProcessName,
         /// How it ended.
-        how: How,
+        how: ExitStatus,
         /// Its last lines on stderr.
         tail: Vec<String>,
         /// Somebody else has its port.
         conflict: Option<Box<Conflict>>,
         /// It is being started again by itself.
-        again: bool,
+        will_restart: bool,
     },
 }
 
-impl Advise for StartError {
-    fn kind(&self) -> Kind {
+impl UserFacingError for StartError {
+    fn kind(&self) -> FaultKind {
         match self {
             Self::Create(error) => error.kind(),
             Self::Secrets(error) => error.kind(),
-            Self::Interrupted { .. } => Kind::Interrupted,
-            _ => Kind::Failed,
+            Self::Interrupted { .. } => FaultKind::Interrupted,
+            _ => FaultKind::Failed,
         }
     }
 
@@ -90,11 +90,11 @@ impl Advise for StartError {
             Self::NotRun { errno, .. } if *errno == ENOEXEC => {
                 Some("a script begins with a line such as #!/bin/sh, or is given to its interpreter".to_owned())
             }
-            Self::NotRun { step: Step::Limit, .. } => Some(limits::RAISE.to_owned()),
+            Self::NotRun { step: SpawnStep::Limit, .. } => Some(limits::RAISE_ADVICE.to_owned()),
             Self::NotRun { .. } | Self::Hook { .. } | Self::Interrupted { .. } => {
                 Some("nothing was left behind".to_owned())
             }
-            Self::Died { name, again: true, .. } => {
+            Self::Died { name, will_restart: true, .. } => {
                 Some(format!("it is being started again; `tsm logs {name}` shows it, `tsm stop {name}` ends it"))
             }
             Self::Died { name, .. } => Some(format!("`tsm logs {name}` shows all that it wrote")),
@@ -105,11 +105,11 @@ impl Advise for StartError {
 /// The error number of a file that is no program.
 const ENOEXEC: i32 = 8;
 
-fn reason(step: Step, errno: i32, why: &str) -> String {
+fn reason(step: SpawnStep, errno: i32, why: &str) -> String {
     if why.is_empty() { format!("{step}: {}", std::io::Error::from_raw_os_error(errno)) } else { why.to_owned() }
 }
 
-pub(in crate::tsm) fn said(tail: &[String]) -> String {
+pub(in crate::tsm) fn tail_text(tail: &[String]) -> String {
     if tail.is_empty() {
         return String::new();
     }
@@ -125,7 +125,7 @@ impl StartError {
     #[must_use]
     pub fn conflict(&self) -> Option<&Conflict> {
         match self {
-            Self::Create(CreateError::Placement(PlacementError::PortTaken { conflict, .. })) => Some(conflict),
+            Self::Create(CreateError::Allocation(AllocationError::PortTaken { conflict, .. })) => Some(conflict),
             Self::Died { conflict, .. } => conflict.as_deref(),
             _ => None,
         }

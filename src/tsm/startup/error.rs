@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::base::fault::{Advise, Kind};
+use crate::base::fault::{FaultKind, UserFacingError};
 use crate::tsm::definition::DefinitionError;
 use crate::tsm::plan::PlanError;
 use crate::tsm::service::ServiceError;
@@ -16,7 +16,7 @@ pub enum StartupError {
     Service(#[from] ServiceError),
     /// The link of an enabled service leads nowhere.
     #[error("the link `{}` leads nowhere", link.display())]
-    Broken {
+    BrokenLink {
         /// The link.
         link: PathBuf,
     },
@@ -28,13 +28,13 @@ pub enum StartupError {
     Plan(#[from] PlanError),
     /// It needs itself.
     #[error("it needs itself: {}", circle.join(" → "))]
-    Circle {
+    Cycle {
         /// From one name on round to the same.
         circle: Vec<String>,
     },
     /// What it needs is not ready.
     #[error("it needs `{need}`, which is not ready")]
-    NeedFailed {
+    DependencyFailed {
         /// What it needs.
         need: String,
     },
@@ -43,7 +43,7 @@ pub enum StartupError {
     Start(#[from] StartError),
     /// Processes cannot be made at all.
     #[error("no process could be made: {why}")]
-    NotMade {
+    NotCreated {
         /// Why.
         why: String,
     },
@@ -52,27 +52,27 @@ pub enum StartupError {
     Interrupted,
 }
 
-impl Advise for StartupError {
-    fn kind(&self) -> Kind {
+impl UserFacingError for StartupError {
+    fn kind(&self) -> FaultKind {
         match self {
-            Self::Interrupted => Kind::Interrupted,
+            Self::Interrupted => FaultKind::Interrupted,
             Self::Plan(PlanError::Terms(error)) => error.kind(),
-            _ => Kind::Failed,
+            _ => FaultKind::Failed,
         }
     }
 
     fn advice(&self) -> Option<String> {
         match self {
             Self::Service(error) => error.advice(),
-            Self::Broken { link } => {
+            Self::BrokenLink { link } => {
                 let name = link.file_stem().unwrap_or_default().to_string_lossy();
                 Some(format!("`tsm disable {name}` removes it"))
             }
             Self::Definition(error) => error.advice(),
             Self::Plan(error) => error.advice(),
-            Self::Circle { .. } => Some("take one of them out of the TSM_DEPS of another".to_owned()),
+            Self::Cycle { .. } => Some("take one of them out of the TSM_DEPS of another".to_owned()),
             Self::Start(error) => error.advice(),
-            Self::NeedFailed { .. } | Self::NotMade { .. } | Self::Interrupted => None,
+            Self::DependencyFailed { .. } | Self::NotCreated { .. } | Self::Interrupted => None,
         }
     }
 }

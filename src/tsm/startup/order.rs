@@ -4,65 +4,65 @@ use std::collections::BTreeMap;
 
 /// The services of a start, with what was found wrong among their dependencies.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Order {
+pub struct StartOrder {
     /// Every service that is in no circle, each behind those it needs; by name where nothing else decides.
     pub sequence: Vec<String>,
     /// Services that need each other, each circle once, from its first name on. No member can be started.
-    pub circles: Vec<Vec<String>>,
+    pub cycles: Vec<Vec<String>>,
 }
 
 /// Orders services by what each needs. Needs that are not among the services are passed over.
 #[must_use]
-pub fn order(needs: &BTreeMap<String, Vec<String>>) -> Order {
-    let mut walk = Walk { needs, marks: BTreeMap::new(), path: Vec::new(), order: Order::default() };
+pub fn order(needs: &BTreeMap<String, Vec<String>>) -> StartOrder {
+    let mut walk = Walk { needs, marks: BTreeMap::new(), path: Vec::new(), order: StartOrder::default() };
     for name in needs.keys() {
         walk.visit(name);
     }
-    let in_a_circle = |name: &String| walk.order.circles.iter().flatten().any(|member| member == name);
+    let in_a_circle = |name: &String| walk.order.cycles.iter().flatten().any(|member| member == name);
     let sequence = walk.order.sequence.iter().filter(|name| !in_a_circle(name)).cloned().collect();
-    Order { sequence, circles: walk.order.circles }
+    StartOrder { sequence, cycles: walk.order.cycles }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Mark {
+enum VisitState {
     /// On the path that is being walked.
-    Open,
+    Visiting,
     /// In the sequence.
     Done,
 }
 
 struct Walk<'a> {
     needs: &'a BTreeMap<String, Vec<String>>,
-    marks: BTreeMap<&'a str, Mark>,
+    marks: BTreeMap<&'a str, VisitState>,
     path: Vec<&'a str>,
-    order: Order,
+    order: StartOrder,
 }
 
 impl<'a> Walk<'a> {
     fn visit(&mut self, name: &str) {
         let Some((name, needs)) = self.needs.get_key_value(name) else { return };
         match self.marks.get(name.as_str()) {
-            Some(Mark::Done) => return,
-            Some(Mark::Open) => return self.note_circle(name),
+            Some(VisitState::Done) => return,
+            Some(VisitState::Visiting) => return self.report_cycle(name),
             None => {}
         }
-        self.marks.insert(name, Mark::Open);
+        self.marks.insert(name, VisitState::Visiting);
         self.path.push(name);
         for need in needs {
             self.visit(need);
         }
         self.path.pop();
-        self.marks.insert(name, Mark::Done);
+        self.marks.insert(name, VisitState::Done);
         self.order.sequence.push(name.clone());
     }
 
-    fn note_circle(&mut self, name: &str) {
+    fn report_cycle(&mut self, name: &str) {
         let begin = self.path.iter().position(|on| *on == name).unwrap_or(0);
         let mut circle: Vec<String> = self.path[begin..].iter().map(|name| (*name).to_owned()).collect();
         let first = (0..circle.len()).min_by_key(|at| circle[*at].clone()).unwrap_or(0);
         circle.rotate_left(first);
-        if !self.order.circles.contains(&circle) {
-            self.order.circles.push(circle);
+        if !self.order.cycles.contains(&circle) {
+            self.order.cycles.push(circle);
         }
     }
 }
@@ -82,14 +82,14 @@ mod tests {
         let order =
             order(&needs(&[("web", &["api"]), ("api", &["db", "cache"]), ("db", &[]), ("cache", &[]), ("a", &[])]));
         assert_eq!(order.sequence, ["a", "db", "cache", "api", "web"]);
-        assert!(order.circles.is_empty());
+        assert!(order.cycles.is_empty());
     }
 
     #[test]
     fn circles_are_named_once_and_the_others_go_on() {
         let order =
             order(&needs(&[("c", &["a"]), ("a", &["b"]), ("b", &["c"]), ("x", &["a"]), ("y", &[]), ("z", &["z"])]));
-        assert_eq!(order.circles, [vec!["a".to_owned(), "b".into(), "c".into()], vec!["z".into()]]);
+        assert_eq!(order.cycles, [vec!["a".to_owned(), "b".into(), "c".into()], vec!["z".into()]]);
         assert_eq!(order.sequence, ["x", "y"]);
     }
 
@@ -107,7 +107,7 @@ mod tests {
                 all.get_mut(&name(from)).expect("it is there").push(name(to));
             }
             let order = order(&all);
-            let circled: Vec<&String> = order.circles.iter().flatten().collect();
+            let circled: Vec<&String> = order.cycles.iter().flatten().collect();
             for (at, name) in order.sequence.iter().enumerate() {
                 prop_assert!(!circled.contains(&name));
                 for need in &all[name] {

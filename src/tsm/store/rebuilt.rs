@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use super::{NO_ID, pid_file};
 use crate::base::name::ProcessName;
 use crate::disk;
-use crate::supervise::meta::{self, Life, Meta, Run, State};
-use crate::supervise::whose;
+use crate::supervise::meta::{self, Meta, ProcessState, RunSpec, RunState};
+use crate::supervise::ownership;
 use crate::sys::process;
-use crate::tsm::words::joined;
+use crate::tsm::command_line::join;
 
 /// What can be known: its pid file, and the mark in the environment of what has that pid. Whoever
 /// has that number now may say anything in his environment, so it has to be certain that he belongs here.
@@ -17,33 +17,33 @@ pub(super) fn rebuild(name: &ProcessName, dir: &Path) -> Meta {
         .ok()
         .and_then(|text| String::from_utf8(text).ok()?.trim().parse().ok())
         .unwrap_or(0);
-    let marked = process::variable(pid, "TSM_RUN").filter(|_| pid != 0 && whose::belongs_to(pid, dir));
+    let marked = process::variable(pid, "TSM_RUN").filter(|_| pid != 0 && ownership::belongs_to(pid, dir));
     let mark = marked.as_deref().and_then(|mark| mark.split_once('.'));
-    let alive = mark.and_then(|_| process::stat(pid)).filter(process::Stat::is_alive);
+    let alive = mark.and_then(|_| process::stat(pid)).filter(process::ProcessStat::is_alive);
     let start_ticks = alive.as_ref().map_or(0, |stat| stat.start_ticks);
-    let life = Life {
+    let life = RunState {
         boot_id: process::boot_id().to_owned(),
         start_ticks,
         nonce: mark.map_or(String::new(), |(_, nonce)| nonce.to_owned()),
-        started_ms: alive.as_ref().and_then(|_| process::started_ms(start_ticks)).unwrap_or(0),
-        ..Life::default()
+        started_ms: alive.as_ref().and_then(|_| process::start_time_ms(start_ticks)).unwrap_or(0),
+        ..RunState::default()
     };
-    let argv = if alive.is_some() { process::words(pid) } else { Vec::new() };
-    let state = if alive.is_some() { State::Online } else { State::Crashed };
+    let argv = if alive.is_some() { process::argv(pid) } else { Vec::new() };
+    let state = if alive.is_some() { ProcessState::Online } else { ProcessState::Crashed };
     Meta {
         tsm_id: mark.and_then(|(id, _)| id.parse().ok()).unwrap_or(NO_ID),
         pid: if alive.is_some() { pid } else { 0 },
-        command: joined(&argv),
+        command: join(&argv),
         cwd: process::cwd(pid).unwrap_or_default(),
         start_time: life.started_ms / 1000,
-        run: Run { argv, ..Run::default() },
-        life,
+        run: RunSpec { argv, ..RunSpec::default() },
+        run_state: life,
         ..stub(name, state)
     }
 }
 
 /// A record that says no more than a state.
-pub(super) fn stub(name: &ProcessName, state: State) -> Meta {
+pub(super) fn stub(name: &ProcessName, state: ProcessState) -> Meta {
     Meta {
         tsm_id: NO_ID,
         name: name.as_str().to_owned(),
@@ -61,8 +61,8 @@ pub(super) fn stub(name: &ProcessName, state: State) -> Meta {
         unstable_restarts: 0,
         version: meta::VERSION,
         state,
-        run: Run::default(),
-        life: Life::default(),
+        run: RunSpec::default(),
+        run_state: RunState::default(),
         last_exit: None,
         unknown: serde_json::Map::new(),
     }

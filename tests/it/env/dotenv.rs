@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use serde::Deserialize;
 use tetra::base::dotenv;
-use tetra::env::format::Format;
+use tetra::env::format::EnvFormat;
 
 #[derive(Deserialize)]
 struct Table {
@@ -137,7 +137,7 @@ proptest! {
     fn what_is_written_for_libraries_is_read_back_by_all(
         value in "[ab \"'$`\\\\#={}\n\r\tn:/é]{0,8}|[ab'\"\\\\ ]{0,6}|\\{\"[a-z]{1,3}\": [\"'a-z\\[\\], ]{0,6}\\}|[A-Z]:\\\\[a-z]{1,4}\\\\"
     ) {
-        let line = Format::Dotenv.line("K", &value).expect("writable");
+        let line = EnvFormat::Dotenv.line("K", &value).expect("writable");
         // Another variable behind it must not be drawn in.
         let file = format!("{line}N=\"it's\"\n");
         let ours: Vec<String> = dotenv::parse(&file).expect("sound").into_iter().map(|it| it.value).collect();

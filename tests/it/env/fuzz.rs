@@ -10,12 +10,12 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use tetra::base::dotenv;
-use tetra::env::document::Document;
+use tetra::env::document::EnvDocument;
 use tetra::env::generate;
-use tetra::env::leak::{self, Syntax};
-use tetra::env::masked;
+use tetra::env::mask;
 use tetra::env::project::Project;
-use tetra::env::scope::Around;
+use tetra::env::scope::ScopeInputs;
+use tetra::env::secret_scan::{self, Syntax};
 use tetra::env::template;
 use tetra::tsm::definition::Definition;
 
@@ -36,15 +36,15 @@ const TARGETS: &[Target] = &[
             assert!(text.get(entry.span.clone()).is_some() && text.get(entry.value.clone()).is_some());
         }
         assert_eq!(dotenv::parse(text).is_ok(), entries.is_ok());
-        assert_eq!(masked::everything(text).len(), text.len());
-        let _ = masked::settings(text);
+        assert_eq!(mask::mask_all(text).len(), text.len());
+        let _ = mask::mask_values(text);
     }),
     ("the .tsm parser", |text| {
         let _ = Definition::parse(text, Path::new("x.tsm"), &BTreeMap::new());
     }),
     ("the leak scan", |text| {
         for syntax in [Syntax::Toml, Syntax::Env, Syntax::Other] {
-            let _ = leak::diagnostics("x", text, &leak::scan("x", text, syntax));
+            let _ = secret_scan::diagnostics("x", text, &secret_scan::scan("x", text, syntax));
         }
     }),
 ];
@@ -55,10 +55,10 @@ fn resolve(text: &str) {
     let written =
         format!("[environments.dev]\na = {quoted}\nb = \"${{A}}\"\n[variables]\nc = {quoted}\na = {quoted}\n");
     for toml in [text, &written] {
-        let Ok(document) = Document::parse("tetra.toml", toml) else { continue };
-        let project = Project { folder: "/nowhere".into(), document: Some(document) };
+        let Ok(document) = EnvDocument::parse("tetra.toml", toml) else { continue };
+        let project = Project { dir: "/nowhere".into(), document: Some(document) };
         for env in project.environments() {
-            if let Ok(plan) = project.plan(&env, Around::default()) {
+            if let Ok(plan) = project.plan(&env, ScopeInputs::default()) {
                 let _ = generate::generate(&plan, &env);
             }
         }

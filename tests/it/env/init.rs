@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
-use crate::world::{Ran, World};
+use crate::world::{LineResult, World};
 
 /// A project with infrastructure, variables, secrets by name, and four environments.
 pub(crate) const PROJECT: &str = r#"[metadata]
@@ -105,7 +105,7 @@ fn what_is_given_by_hand_wins_everywhere() {
 fn prod_is_guarded_by_the_name_given() {
     let mut world = project();
     let ran = world.run("env init prod");
-    assert_eq!(ran.code, 4, "{}", ran.talk);
+    assert_eq!(ran.code, 4, "{}", ran.stderr);
     assert!(!world.work().join("env").exists());
 }
 
@@ -159,14 +159,14 @@ fn a_missing_secret_is_22_and_a_kept_one_is_taken() {
     assert!(text.contains("# MISSING SPACES_SECRET_KEY (secret DEV_SPACES_SECRET_KEY)"), "{text}");
     assert!(text.contains("export PORT"), "the rest is there to be seen");
     let ran = world.run("env validate dev");
-    assert_eq!(ran.code, 3, "{}{}", ran.output, ran.talk);
+    assert_eq!(ran.code, 3, "{}{}", ran.output, ran.stderr);
     secret(&world, "dev", "DEV_SPACES_SECRET_KEY=canary-$-`value`\n");
     let ran = world.run("env init dev");
-    assert!(!format!("{}{}", ran.output, ran.talk).contains("canary"), "no value is shown");
+    assert!(!format!("{}{}", ran.output, ran.stderr).contains("canary"), "no value is shown");
     ran.done();
     assert!(read(&world, "env/dev.env").contains("SPACES_SECRET_KEY=\"canary-\\$-\\`value\\`\""));
     for line in ["env show dev", "env show dev --json", "env diff dev", "env status", "env validate dev --json"] {
-        let Ran { output, talk, .. } = world.run(line);
+        let LineResult { output, stderr: talk, .. } = world.run(line);
         assert!(!format!("{output}{talk}").contains("canary"), "{line}: {output}{talk}");
     }
 }
@@ -230,8 +230,8 @@ fn a_promotion_names_the_secret_that_helps() {
 fn secret(world: &World, env: &str, text: &str) {
     let path = world.paths().secrets(&"acme".parse().expect("a name"), &env.parse().expect("a name"));
     world.file(&path, text);
-    let folder = path.parent().expect("a folder");
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).expect("ours");
+    let directory = path.parent().expect("a directory");
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o700)).expect("ours");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("ours");
 }
 
@@ -246,7 +246,7 @@ fn a_file_that_somebody_edited_is_kept() {
     assert!(said.contains("EXTRA, PORT"), "{said}");
     assert!(read(&world, "env/staging.env").contains("\"8000\""));
     let said = world.run("env init staging --force");
-    assert!(said.talk.contains("env/.backup/20261120_120000_staging.env"), "{}", said.talk);
+    assert!(said.stderr.contains("env/.backup/20261120_120000_staging.env"), "{}", said.stderr);
     said.done();
     assert!(read(&world, "env/.backup/20261120_120000_staging.env").contains("EXTRA"));
     assert_eq!(mode(world.work().join("env/.backup")), 0o700);
@@ -283,11 +283,11 @@ fn a_promotion_resolves_derives_and_asks() {
     let more = "export API_TOKEN=\"canary-token\"\nexport DEBUG=\"1\"\nexport ASSETS=\"https://dev.cdn.example.com\"\nexport COLOR=\"red\"\n";
     fs::write(world.work().join("env/dev.env"), format!("{dev}{more}")).expect("written");
     let ran = world.run("env promote dev staging");
-    assert!(!format!("{}{}", ran.output, ran.talk).contains("canary"));
+    assert!(!format!("{}{}", ran.output, ran.stderr).contains("canary"));
     assert!(ran.failed(23).contains("COLOR"));
     assert!(!world.work().join("env/staging.env").exists(), "nothing was written");
     let ran = world.run("env promote dev staging --accept COLOR");
-    assert!(!format!("{}{}", ran.output, ran.talk).contains("canary"));
+    assert!(!format!("{}{}", ran.output, ran.stderr).contains("canary"));
     ran.failed(22);
     let text = read(&world, "env/staging.env");
     for line in [
@@ -314,7 +314,7 @@ fn a_secret_in_the_source_stops_a_promotion_without_being_shown() {
     world.file("tetra.toml", &PROJECT.replace("[common]", "[common]\napi_key = \"canary-12345\""));
     for line in ["env promote dev staging", "env validate staging", "env toml validate", "secrets scan"] {
         let ran = world.run(line);
-        let said = format!("{}{}", ran.output, ran.talk);
+        let said = format!("{}{}", ran.output, ran.stderr);
         assert_eq!(ran.code, 3, "{line}: {said}");
         assert!(said.contains("tetra.toml:17:11") && said.contains('^'), "{line}: {said}");
         assert!(!said.contains("canary"), "{line}: {said}");
@@ -395,7 +395,7 @@ fn a_secret_from_the_surroundings_is_hidden_whatever_its_variable_is_called() {
         "env status",
     ] {
         let ran = world.run(line);
-        let said = format!("{}{}", ran.output, ran.talk);
+        let said = format!("{}{}", ran.output, ran.stderr);
         assert!(ran.code == 0 && !said.contains("canary"), "{line}: {said}");
     }
     assert!(read(&world, "env/dev.env").contains("URL=\"s3://canary-1/x\""));
@@ -410,7 +410,7 @@ fn a_secret_in_local_toml_stops_org_promote_too() {
     fs::write(&local, format!("{text}\n[custom]\napi_key = \"canary-key-1\"\n")).expect("written");
     for line in ["org promote @dev", "org promote @dev --dry-run", "org env validate local"] {
         let ran = world.run(line);
-        let said = format!("{}{}", ran.output, ran.talk);
+        let said = format!("{}{}", ran.output, ran.stderr);
         assert_eq!(ran.code, 3, "{line}: {said}");
         assert!(said.contains("`api_key` is a secret and stands in the open") && !said.contains("canary"), "{said}");
     }
@@ -446,7 +446,7 @@ fn what_is_unset_can_be_let_pass() {
     world.file("tetra.toml", "[environments.dev]\na = \"x${NOTHING}y\"\nb = \"${no.path}\"\n");
     world.run("env init dev").failed(1);
     let ran = world.run("env init dev --allow-unset");
-    assert!(ran.talk.contains("tetra.toml:2:") && ran.talk.contains("E-UNSET"), "{}", ran.talk);
+    assert!(ran.stderr.contains("tetra.toml:2:") && ran.stderr.contains("E-UNSET"), "{}", ran.stderr);
     ran.done();
     let text = read(&world, "env/dev.env");
     assert!(text.contains("A=\"xy\"") && text.contains("B=\"\""), "{text}");

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use tetra::base::diagnostic::Severity;
-use tetra::env::leak::{self, Syntax};
+use tetra::env::secret_scan::{self, Syntax};
 
 #[derive(Deserialize)]
 struct Planted {
@@ -27,9 +27,9 @@ struct Plant {
 }
 
 /// Random characters, the same in every run.
-struct Dice(u64);
+struct Rng(u64);
 
-impl Dice {
+impl Rng {
     fn one_of(&mut self, all: &str) -> char {
         // A step of Knuth's MMIX generator; its upper bits are the good ones.
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -61,7 +61,7 @@ fn alphabet(name: &str) -> String {
 }
 
 /// A secret as it is described: `{alnum:36}`, `PEM:RSA `, or as it is.
-fn composed(described: &str, dice: &mut Dice) -> String {
+fn composed(described: &str, dice: &mut Rng) -> String {
     if let Some((pem, of)) = described.strip_prefix("PEM").and_then(|rest| rest.split_once(':')) {
         let lines: Vec<String> = (0..4).map(|_| dice.many(&alphabet("base64"), 64)).collect();
         let key = format!("-----{} {of}PRIVATE KEY-----\n{}\n-----END {of}PRIVATE KEY-----", "BEGIN", lines.join("\n"));
@@ -94,12 +94,12 @@ fn planted_secrets_are_found() {
         let missed: Vec<&str> = all
             .iter()
             .filter(|(number, plant)| {
-                let secret = composed(&plant.secret, &mut Dice(u64::try_from(*number).expect("small") + 1));
+                let secret = composed(&plant.secret, &mut Rng(u64::try_from(*number).expect("small") + 1));
                 let text = plant.text.replace("@@", &secret);
                 let begin = text.find(&secret).expect("it is there");
                 let span = begin..begin + secret.len();
-                let found = leak::scan(&plant.file, &text, Syntax::of(&plant.file));
-                let hit = |it: &leak::Finding| it.span.start < span.end && span.start < it.span.end;
+                let found = secret_scan::scan(&plant.file, &text, Syntax::of(&plant.file));
+                let hit = |it: &secret_scan::SecretFinding| it.span.start < span.end && span.start < it.span.end;
                 !found.iter().any(|it| it.severity() == Severity::Error && hit(it))
             })
             .map(|(_, plant)| plant.kind.as_str())
@@ -129,7 +129,7 @@ fn examples_placeholders_and_programs_are_passed_over() {
     for Text { file, text } in &innocent.innocent {
         // So that no scanner of other people takes a documented example for a leak.
         let text = text.replace('¦', "");
-        for finding in leak::scan(file, &text, Syntax::of(file)) {
+        for finding in secret_scan::scan(file, &text, Syntax::of(file)) {
             wrong.push(format!("{file}: {} {}", finding.what, &text[finding.span]));
         }
     }

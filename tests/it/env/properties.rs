@@ -6,14 +6,14 @@ use std::process::{Command, Stdio};
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
-use tetra::env::format::Format;
-use tetra::env::scope::{Around, Scope};
+use tetra::env::format::EnvFormat;
+use tetra::env::scope::{EnvScope, ScopeInputs};
 use tetra::env::template::encode;
 
 use super::vectors::resolve;
 
-fn scope(process: &BTreeMap<String, String>) -> Scope {
-    Scope { around: Around { process: process.clone(), ..Around::default() }, ..Scope::default() }
+fn scope(process: &BTreeMap<String, String>) -> EnvScope {
+    EnvScope { inputs: ScopeInputs { process: process.clone(), ..ScopeInputs::default() }, ..EnvScope::default() }
 }
 
 /// Names, operators and words without `$NAME`, quotes and backslashes: what every shell and tetra understand alike.
@@ -75,7 +75,7 @@ fn a_real_shell_resolves_the_shared_part_alike() {
 #[test]
 fn a_real_shell_reads_back_what_is_written_for_it() {
     let values = samples("[ -~éß\n\t]{0,30}", 2_000);
-    let lines: Vec<String> = values.iter().map(|value| Format::Export.line("R", value).expect("writable")).collect();
+    let lines: Vec<String> = values.iter().map(|value| EnvFormat::Export.line("R", value).expect("writable")).collect();
     assert_eq!(dash(&lines), values);
 }
 
@@ -89,7 +89,7 @@ proptest! {
 
     #[test]
     fn what_was_encoded_comes_back(text in "[${}a-z:\"'\\\\ -]{0,40}|\\PC{0,60}") {
-        let value = resolve(Scope::default(), &encode(&text)).value.expect("there is nothing to resolve");
+        let value = resolve(EnvScope::default(), &encode(&text)).value.expect("there is nothing to resolve");
         prop_assert_eq!(value.text, text);
     }
 
@@ -103,8 +103,8 @@ proptest! {
 
 #[test]
 fn work_grows_with_the_text_and_laughs_at_bombs() {
-    use tetra::env::document::Document;
-    use tetra::env::expand::{MOST, Resolver};
+    use tetra::env::document::EnvDocument;
+    use tetra::env::expand::{MAX_EXPANSIONS, Resolver};
     use tetra::env::project::scope_of;
 
     let mut bomb = "[variables]\na0 = \"haha\"\n".to_owned();
@@ -113,19 +113,19 @@ fn work_grows_with_the_text_and_laughs_at_bombs() {
         bomb.push_str(&format!("a{level} = \"{}\"\n", before.repeat(8)));
     }
     let env = "dev".parse().expect("a name");
-    let document = Document::parse("tetra.toml", &bomb).expect("sound");
-    let scope = scope_of(&document, (&env, None), Around::default());
+    let document = EnvDocument::parse("tetra.toml", &bomb).expect("sound");
+    let scope = scope_of(&document, (&env, None), ScopeInputs::default());
     let mut resolver = Resolver::new(&scope);
     let last = scope.paths["variables\0a39"];
     assert_eq!(resolver.value(last).expect_err("too large").reason.code(), "E-SIZE");
 
-    let many = format!("[variables]\na = \"x\"\nb = \"{}\"\n", "${variables.a}".repeat(MOST));
-    let document = Document::parse("tetra.toml", &many).expect("sound");
-    let scope = scope_of(&document, (&env, None), Around::default());
+    let many = format!("[variables]\na = \"x\"\nb = \"{}\"\n", "${variables.a}".repeat(MAX_EXPANSIONS));
+    let document = EnvDocument::parse("tetra.toml", &many).expect("sound");
+    let scope = scope_of(&document, (&env, None), ScopeInputs::default());
     let begun = std::time::Instant::now();
     let value = Resolver::new(&scope).value(scope.paths["variables\0b"]).expect("as many as allowed");
     let took = begun.elapsed();
-    assert_eq!(value.text.len(), MOST);
+    assert_eq!(value.text.len(), MAX_EXPANSIONS);
     // The bar for a release build is 20 ms; this one is not optimised and shares its machine.
-    assert!(took < std::time::Duration::from_secs(2), "{MOST} expansions took {took:?}");
+    assert!(took < std::time::Duration::from_secs(2), "{MAX_EXPANSIONS} expansions took {took:?}");
 }

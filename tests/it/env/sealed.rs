@@ -3,13 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::secrets::{done, folder, run, said};
-use crate::pty::{Home, Terminal};
+use super::secrets::{done, run, said, secrets_dir};
+use crate::pty::{Terminal, TestHome};
 use crate::world::{PROGRAM, World};
 
 /// A private key and its public half, made for a test.
-fn key(folder: &Path, name: &str) -> (String, String) {
-    let path = folder.join(name);
+fn key(dir: &Path, name: &str) -> (String, String) {
+    let path = dir.join(name);
     let mut keygen = std::process::Command::new("ssh-keygen");
     keygen.args(["-q", "-t", "ed25519", "-N", "", "-C", name, "-f"]).arg(&path);
     assert!(keygen.status().expect("ssh-keygen is there").success());
@@ -46,7 +46,7 @@ impl Sealed {
     }
 
     fn file(&self, name: &str) -> Vec<u8> {
-        fs::read(folder(&self.world).join(name)).unwrap_or_default()
+        fs::read(secrets_dir(&self.world).join(name)).unwrap_or_default()
     }
 
     /// The program with alice's key.
@@ -99,7 +99,7 @@ fn what_no_key_here_opens_again_replaces_nothing() {
 
 #[test]
 fn an_editing_is_refused_before_the_editor_if_it_could_not_be_kept() {
-    let home = Home::new();
+    let home = TestHome::new();
     home.write("tetra/org/acme/environments/dev.toml", "");
     let (me, mine) = key(&home.path("home"), "me");
     let (_, other) = key(&home.path("home"), "eve");
@@ -193,7 +193,7 @@ fn a_sealed_file_that_cannot_be_opened_is_not_good() {
     };
     assert_eq!(state("dev.env.age"), (Some(0), "good".to_owned()));
     assert_eq!(state("staging.env.age"), (Some(0), "look".to_owned()), "for others");
-    let path = folder(&sealed.world).join("dev.env.age");
+    let path = secrets_dir(&sealed.world).join("dev.env.age");
     let whole = sealed.file("dev.env.age");
     for bytes in [b"".to_vec(), b"\n".to_vec(), b"API_KEY=canary\n".to_vec(), whole[..whole.len() / 2].to_vec()] {
         fs::write(&path, &bytes).expect("written");
@@ -201,9 +201,12 @@ fn a_sealed_file_that_cannot_be_opened_is_not_good() {
     }
     // Both forms say the same, or one of them is wrong.
     fs::write(&path, &whole).expect("written");
-    sealed.world.file(folder(&sealed.world).join("dev.env"), "API_KEY=another\n");
-    fs::set_permissions(folder(&sealed.world).join("dev.env"), std::os::unix::fs::PermissionsExt::from_mode(0o600))
-        .expect("ours");
+    sealed.world.file(secrets_dir(&sealed.world).join("dev.env"), "API_KEY=another\n");
+    fs::set_permissions(
+        secrets_dir(&sealed.world).join("dev.env"),
+        std::os::unix::fs::PermissionsExt::from_mode(0o600),
+    )
+    .expect("ours");
     assert_eq!(state("dev.env.age"), (Some(3), "bad".to_owned()), "they differ");
 }
 

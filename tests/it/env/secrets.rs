@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::pty::{Home, Terminal};
+use crate::pty::{Terminal, TestHome};
 use crate::world::{PROGRAM, World};
 
 const CANARY: &str = "canary-9f3 $x `y` \"z\"";
@@ -18,7 +18,7 @@ fn world() -> World {
     world
 }
 
-pub(crate) fn folder(world: &World) -> PathBuf {
+pub(crate) fn secrets_dir(world: &World) -> PathBuf {
     world.paths().orgs().join("acme/secrets")
 }
 
@@ -49,9 +49,9 @@ fn mode(path: PathBuf) -> u32 {
     fs::metadata(path).expect("it is there").permissions().mode() & 0o7777
 }
 
-fn everything_below(folder: &std::path::Path) -> String {
+fn everything_below(directory: &std::path::Path) -> String {
     let mut all = String::new();
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         if entry.path().is_dir() {
             all.push_str(&everything_below(&entry.path()));
         } else {
@@ -66,9 +66,9 @@ fn a_secret_is_kept_privately_and_never_shown() {
     let world = world();
     done(&world, &["secrets", "set", "dev", "API_KEY"], &format!("{CANARY}\n"));
     done(&world, &["secrets", "set", "@development", "TLS"], "canary line\nanother\n\n");
-    assert_eq!(mode(folder(&world)), 0o700);
-    assert_eq!(mode(folder(&world).join("dev.env")), 0o600);
-    let text = fs::read_to_string(folder(&world).join("dev.env")).expect("there");
+    assert_eq!(mode(secrets_dir(&world)), 0o700);
+    assert_eq!(mode(secrets_dir(&world).join("dev.env")), 0o600);
+    let text = fs::read_to_string(secrets_dir(&world).join("dev.env")).expect("there");
     let kept = tetra::base::dotenv::parse(&text).expect("sound");
     assert_eq!((kept[0].value.as_str(), kept[1].value.as_str()), (CANARY, "canary line\nanother\n"));
     let list = done(&world, &["secrets", "list"], "");
@@ -89,7 +89,7 @@ fn a_value_on_the_command_line_is_refused_and_not_written_down() {
     assert!(!everything_below(&world.paths().logs()).contains("canary"));
     let output = run(&world, &["secrets", "set", "dev", "API_KEY"], "");
     assert_eq!(output.status.code(), Some(2), "no value came in: {}", said(&output));
-    assert!(!folder(&world).join("dev.env").exists());
+    assert!(!secrets_dir(&world).join("dev.env").exists());
 }
 
 #[test]
@@ -100,9 +100,9 @@ fn prod_needs_yes_also_when_only_named() {
 }
 
 #[test]
-fn open_files_are_closed_in_a_private_folder_and_refused_elsewhere() {
+fn open_files_are_closed_in_a_private_directory_and_refused_elsewhere() {
     let mut world = world();
-    let (dir, file) = (folder(&world), folder(&world).join("dev.env"));
+    let (dir, file) = (secrets_dir(&world), secrets_dir(&world).join("dev.env"));
     world.file(&file, "KEY=canary-value\n");
     let open = |path: &PathBuf, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("ours");
     open(&dir, 0o755);
@@ -117,7 +117,7 @@ fn open_files_are_closed_in_a_private_folder_and_refused_elsewhere() {
     assert_eq!((mode(dir), mode(file.clone())), (0o700, 0o600));
     open(&file, 0o640);
     let ran = world.run("secrets list");
-    assert!(ran.talk.contains("closed it"), "{}", ran.talk);
+    assert!(ran.stderr.contains("closed it"), "{}", ran.stderr);
     ran.done();
     assert_eq!(mode(file), 0o600);
 }
@@ -125,15 +125,15 @@ fn open_files_are_closed_in_a_private_folder_and_refused_elsewhere() {
 #[test]
 fn a_broken_file_is_told_without_its_values() {
     let mut world = world();
-    let file = folder(&world).join("dev.env");
+    let file = secrets_dir(&world).join("dev.env");
     world.file(&file, "A=1\nKEY='canary\ncanary\n");
-    fs::set_permissions(folder(&world), fs::Permissions::from_mode(0o700)).expect("ours");
+    fs::set_permissions(secrets_dir(&world), fs::Permissions::from_mode(0o700)).expect("ours");
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("ours");
     for line in ["secrets list", "secrets list --json", "secrets doctor", "env init dev"] {
         world.file("env/dev.env.tmpl", "A=1\n");
         let ran = world.run(line);
         assert_ne!(ran.code, 0, "{line}");
-        let said = format!("{}{}", ran.output, ran.talk);
+        let said = format!("{}{}", ran.output, ran.stderr);
         assert!(!said.contains("canary") && said.contains('2'), "{line}: {said}");
     }
 }
@@ -164,13 +164,13 @@ fn sealed_secrets_open_for_recipients_only_and_follow_the_manifest() {
     recipients(&[("alice", &alice_public), ("carol", &carol_public)]);
     let no_key = run(&world, &["secrets", "seal", "dev"], "");
     assert_eq!(no_key.status.code(), Some(18), "{}", said(&no_key));
-    assert!(folder(&world).join("dev.env").exists(), "whoever cannot open it again keeps the open file");
+    assert!(secrets_dir(&world).join("dev.env").exists(), "whoever cannot open it again keeps the open file");
     done(&world, &["secrets", "seal", "dev", "--identity", &alice], "");
-    assert!(!folder(&world).join("dev.env").exists());
-    assert!(!everything_below(&folder(&world)).contains("canary"));
+    assert!(!secrets_dir(&world).join("dev.env").exists());
+    assert!(!everything_below(&secrets_dir(&world)).contains("canary"));
     // Set and list go through the sealed file.
     done(&world, &["secrets", "set", "dev", "OTHER", "--identity", &carol], "canary-2");
-    assert!(!folder(&world).join("dev.env").exists());
+    assert!(!secrets_dir(&world).join("dev.env").exists());
     let list = done(&world, &["secrets", "list", "--identity", &alice], "");
     assert!(list.contains("API_KEY") && list.contains("OTHER"), "{list}");
     // Carol leaves.
@@ -202,7 +202,7 @@ fn changes_from_many_sides_are_all_kept() {
             });
         }
     });
-    let text = fs::read_to_string(folder(&world).join("dev.env")).expect("there");
+    let text = fs::read_to_string(secrets_dir(&world).join("dev.env")).expect("there");
     assert_eq!(tetra::base::dotenv::parse(&text).expect("sound").len(), 8, "{text}");
 }
 
@@ -226,7 +226,7 @@ fn what_is_staged_is_scanned() {
 
 #[test]
 fn what_is_typed_is_not_shown() {
-    let home = Home::new();
+    let home = TestHome::new();
     home.write("tetra/org/acme/environments/dev.toml", "");
     let begin = |shell: &str| {
         let mut command = home.command("sh");
@@ -249,7 +249,7 @@ fn what_is_typed_is_not_shown() {
 
 #[test]
 fn an_editor_works_on_a_private_copy_that_is_gone_afterwards() {
-    let home = Home::new();
+    let home = TestHome::new();
     home.write("tetra/org/acme/environments/dev.toml", "");
     home.write("home/ed", "#!/bin/sh\nstat -c %a \"$1\" > mode\necho API_KEY=canary >> \"$1\"\n");
     let mut command = home.command("sh");

@@ -4,11 +4,11 @@ use serde_json::Value;
 
 use super::init::PROJECT;
 use crate::schema::{misfits, schema};
-use crate::transcript::Home;
+use crate::transcript::SessionHome;
 
 #[test]
 fn what_json_prints_fits_the_schemas() {
-    let home = Home::new();
+    let home = SessionHome::new();
     let (said, code) = home.bash(&format!("mkdir -p tetra/org/acme && cat > tetra.toml <<'END'\n{PROJECT}\nEND\n"));
     assert_eq!(code, 0, "{said}");
     let keygen = "ssh-keygen -q -t ed25519 -N '' -f id && printf '[secrets.recipients]\\nme = \"%s\"\\n' \"$(cat id.pub)\" > tetra/org/acme/manifest.toml";

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Deserialize;
 use tetra::base::diagnostic::SourceText;
 use tetra::base::expand::Resolver;
-use tetra::base::trouble::Trouble;
-use tetra::env::document::Document;
+use tetra::base::expand_error::ExpandError;
+use tetra::env::document::EnvDocument;
 use tetra::env::project::scope_of;
-use tetra::env::scope::{Around, Definition, Kind, Raw, Scope, Surroundings, Value};
+use tetra::env::scope::{EnvScope, EnvValue, ProcessEnv, RawValue, ScopeInputs, ValueKind, VariableDefinition};
 
 #[derive(Deserialize)]
 struct Table {
@@ -39,37 +39,43 @@ const SURROUNDINGS: [(&str, &str); 6] =
 
 /// A text in a scope; what becomes of it.
 pub(crate) struct Resolved {
-    pub(crate) value: Result<Value, Trouble>,
+    pub(crate) value: Result<EnvValue, ExpandError>,
     pub(crate) strays: Vec<usize>,
-    pub(crate) scope: Scope,
+    pub(crate) scope: EnvScope,
 }
 
 /// Resolves a text that stands outside of the file, for dev.
-pub(crate) fn resolve(mut scope: Scope, text: &str) -> Resolved {
+pub(crate) fn resolve(mut scope: EnvScope, text: &str) -> Resolved {
     let id = scope.definitions.len();
-    let (value, source) = (Raw::Text(text.to_owned()), scope.sources.len());
+    let (value, source) = (RawValue::Text(text.to_owned()), scope.sources.len());
     scope.sources.push(SourceText::new("input", text));
-    scope.definitions.push(Definition { name: "input".to_owned(), value, source, span: 0..text.len(), seat: None });
+    scope.definitions.push(VariableDefinition {
+        name: "input".to_owned(),
+        value,
+        source,
+        span: 0..text.len(),
+        binding: None,
+    });
     let mut resolver = Resolver::new(&scope);
     let value = resolver.value(id).map(|value| value.as_ref().clone());
-    let strays = resolver.strays.iter().filter(|(of, _)| *of == id).map(|(_, at)| *at).collect();
+    let strays = resolver.unmatched_braces.iter().filter(|(of, _)| *of == id).map(|(_, at)| *at).collect();
     Resolved { value, strays, scope }
 }
 
-fn scope(vector: &Vector) -> Scope {
+fn scope(vector: &Vector) -> EnvScope {
     let own: HashMap<&str, &String> = vector.variables.iter().map(|(key, value)| (key.as_str(), value)).collect();
     let mut text = "[ports]\ntetra = 4444\n[org]\ndomain = \"pixeljamarcade.com\"\n[environments.dev]\n".to_owned();
     for (key, value) in own {
         text.push_str(&format!("{key} = '{value}'\n"));
     }
-    let document = Document::parse("tetra.toml", &text).expect("sound");
+    let document = EnvDocument::parse("tetra.toml", &text).expect("sound");
     let mut process: BTreeMap<String, String> =
         SURROUNDINGS.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
     process.extend(vector.process.clone());
     let env = "dev".parse().expect("a name");
-    let mut scope = scope_of(&document, (&env, Some("dev")), Around { process, ..Around::default() });
+    let mut scope = scope_of(&document, (&env, Some("dev")), ScopeInputs { process, ..ScopeInputs::default() });
     if vector.hermetic {
-        scope.around.surroundings = Surroundings::Hermetic;
+        scope.inputs.process_env = ProcessEnv::Hermetic;
     }
     scope
 }
@@ -90,7 +96,7 @@ fn check(vector: &Vector) -> Result<(), String> {
     let say = |what: String| Err(format!("{}: `{}`: {what}", vector.number, vector.input));
     match (resolved.value, &vector.output, &vector.error) {
         (Ok(value), Some(output), None) => {
-            let kind = if value.kind == Kind::Integer { "integer" } else { "text" };
+            let kind = if value.kind == ValueKind::Integer { "integer" } else { "text" };
             if value.text != *output || resolved.strays != vector.strays {
                 return say(format!("{:?}, stray braces at {:?}", value.text, resolved.strays));
             }
@@ -101,7 +107,7 @@ fn check(vector: &Vector) -> Result<(), String> {
         }
         (Err(trouble), None, Some(code)) => {
             let diagnostic = trouble.diagnostic(&resolved.scope);
-            let at = diagnostic.place().map(|place| format!("{}:{}", place.line, place.column));
+            let at = diagnostic.location().map(|place| format!("{}:{}", place.line, place.column));
             let (said, got) = (diagnostic.title, trouble.reason.code());
             let right = got == code
                 && vector.message.as_ref().is_none_or(|message| said.contains(message))

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use tetra::supervise::meta;
 
-use super::field::{Dice, Field, PATIENCE, Said, said};
+use super::sandbox::{CommandOutput, PATIENCE, Rng, Sandbox, command_output};
 use super::scale;
-use crate::supervise::nest::{lives, signal};
+use crate::supervise::fixture::{lives, signal};
 use crate::waiting::eventually;
 
 /// What may come from anywhere at any time. The last two end or stop whoever gets them for certain, and come more often.
@@ -49,8 +49,8 @@ fn wanted(words: &[&str]) -> &'static str {
 
 #[test]
 fn random_signals_during_every_verb_end_in_one_child_or_none() {
-    let field = Field::new();
-    let mut dice = Dice::new();
+    let field = Sandbox::new();
+    let mut dice = Rng::new();
     field.ok(VERBS[6]);
     for round in 0..scale(VERBS.len() * 3, 1000) {
         let words = VERBS[round % VERBS.len()];
@@ -73,12 +73,12 @@ fn random_signals_during_every_verb_end_in_one_child_or_none() {
 }
 
 /// Sends one signal to one of the four; whom and what.
-fn hit(field: &Field, order: &mut Child, dice: &mut Dice) -> Option<(&'static str, u32, Signal)> {
+fn hit(field: &Sandbox, order: &mut Child, dice: &mut Rng) -> Option<(&'static str, u32, Signal)> {
     let meta = meta::read(&field.dir("p")).ok().flatten();
     let pid = |of: fn(&meta::Meta) -> u32| meta.as_ref().map_or(0, of);
     let (who, pid) = match dice.below(4) {
-        0 => ("guard", pid(|meta| meta.life.guard_pid)),
-        1 => ("worker", pid(|meta| meta.life.worker_pid)),
+        0 => ("guard", pid(|meta| meta.run_state.guard_pid)),
+        1 => ("worker", pid(|meta| meta.run_state.worker_pid)),
         2 => ("child", pid(|meta| meta.pid)),
         // Not yet waited for, so the number is its own.
         _ => ("command", order.id()),
@@ -93,22 +93,22 @@ fn hit(field: &Field, order: &mut Child, dice: &mut Dice) -> Option<(&'static st
 }
 
 /// A command that was stopped goes on, as an operator would let it.
-fn end_of(mut order: Child, given: Instant) -> Said {
+fn end_of(mut order: Child, given: Instant) -> CommandOutput {
     while order.try_wait().expect("asked").is_none() {
         assert!(given.elapsed() < 2 * PATIENCE, "it does not end");
         signal(order.id(), Signal::SIGCONT);
         crate::waiting::pause();
     }
-    said(order.wait_with_output().expect("an end"))
+    command_output(order.wait_with_output().expect("an end"))
 }
 
-fn assert_single(field: &Field, told: &dyn Fn() -> String) {
+fn assert_single(field: &Sandbox, told: &dyn Fn() -> String) {
     let children = field.children("p");
     assert!(children.len() <= 1, "two at once: {children:?}; {}", told());
 }
 
 /// The verb is given again until it has done what it is for.
-fn settle(field: &Field, words: &[&str], told: &dyn Fn() -> String) {
+fn settle(field: &Sandbox, words: &[&str], told: &dyn Fn() -> String) {
     let wanted = wanted(words);
     let deadline = Instant::now() + PATIENCE;
     loop {

@@ -4,23 +4,23 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
-use tetra::supervise::meta::{How, Memory, State};
+use tetra::supervise::meta::{ExitStatus, OomVerdict, ProcessState};
 
-use super::field::{Field, said};
 use super::note;
+use super::sandbox::{Sandbox, command_output};
 use super::surroundings::memory_group;
-use crate::supervise::nest::{kill_hard, lives};
+use crate::supervise::fixture::{kill_hard, lives};
 use crate::waiting::eventually;
 
 #[test]
 fn a_crash_loop_is_slowed_down_given_up_and_shown() {
-    let field = Field::new();
+    let field = Sandbox::new();
     let options = ["--restart", "on-failure", "--max-restarts", "5"];
     field.tsm(
         &[&["start", "--no-wait", "--name", "p"][..], &options, &["--", "sh", "-c", "date +%s%N; exit 7"]].concat(),
     );
-    field.until_state("p", State::Errored);
-    field.until_free("p");
+    field.until_state("p", ProcessState::Errored);
+    field.until_unsupervised("p");
     let text = String::from_utf8(field.written("p")).expect("numbers");
     let times: Vec<u64> = text.lines().map(|line| line.parse().expect("nanoseconds")).collect();
     assert_eq!(times.len(), 5, "no hot loop");
@@ -33,18 +33,18 @@ fn a_crash_loop_is_slowed_down_given_up_and_shown() {
 
 #[test]
 fn code_signal_and_core_are_told_apart_and_kept() {
-    let field = Field::new();
+    let field = Sandbox::new();
     let core = std::fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap_or_default();
     for (name, line, how) in [
-        ("code", "exit 42", How::Code(42)),
-        ("signal", "kill -USR2 $$", How::Signal(12)),
-        ("core", "ulimit -c unlimited; kill -SEGV $$", How::Core(11)),
+        ("code", "exit 42", ExitStatus::Code(42)),
+        ("signal", "kill -USR2 $$", ExitStatus::Signal(12)),
+        ("core", "ulimit -c unlimited; kill -SEGV $$", ExitStatus::Core(11)),
     ] {
         field.tsm(&["start", "--no-wait", "--name", name, "--", "sh", "-c", line]);
-        field.until_state(name, State::Crashed);
-        field.until_free(name);
-        let kept = field.read(name).last_exit.expect("an exit").how;
-        let without = matches!((how, kept), (How::Core(11), How::Signal(11)));
+        field.until_state(name, ProcessState::Crashed);
+        field.until_unsupervised(name);
+        let kept = field.read(name).last_exit.expect("an exit").status;
+        let without = matches!((how, kept), (ExitStatus::Core(11), ExitStatus::Signal(11)));
         assert!(kept == how || without && core.starts_with('|'), "{name}: {kept:?} with core pattern {core}");
     }
     let text = field.ok(&["info", "code", "signal", "core"]);
@@ -57,14 +57,14 @@ fn code_signal_and_core_are_told_apart_and_kept() {
 static MEMORY: Mutex<()> = Mutex::new(());
 
 /// What is said of a child that is killed from outside after `between`.
-fn memory_of_the_killed(between: impl Fn(&Field)) -> Option<Memory> {
-    let field = Field::new();
+fn memory_of_the_killed(between: impl Fn(&Sandbox)) -> Option<OomVerdict> {
+    let field = Sandbox::new();
     let pid = field.shell("p", &[], "exec sleep 1000");
     between(&field);
     kill_hard(pid);
-    let exit = field.until_state("p", State::Crashed).last_exit.expect("an exit");
-    assert_eq!(exit.how, How::Signal(9));
-    exit.memory
+    let exit = field.until_state("p", ProcessState::Crashed).last_exit.expect("an exit");
+    assert_eq!(exit.status, ExitStatus::Signal(9));
+    exit.oom
 }
 
 #[test]
@@ -80,28 +80,28 @@ fn out_of_memory_in_a_control_group_is_certain_and_somewhere_else_likely() {
         note("no memory control group can be made here");
         return;
     };
-    let field = Field::new();
+    let field = Sandbox::new();
     let enter = format!("echo $$ > {}/cgroup.procs && exec \"$@\"", group.path.display());
     let greedy = ["python3", "-c", "x = bytearray(300_000_000)"];
     let words = [&["start", "--no-wait", "--name", "p", "--"], &greedy[..]].concat();
-    let said = said(field.under(&["sh", "-c", &enter, "sh"], &words).output().expect("tetra runs"));
-    field.until_state("p", State::Crashed);
+    let said = command_output(field.command_under(&["sh", "-c", &enter, "sh"], &words).output().expect("tetra runs"));
+    field.until_state("p", ProcessState::Crashed);
     let exit = field.read("p").last_exit.expect("an exit");
-    assert_eq!((exit.how, exit.memory), (How::Signal(9), Some(Memory::Certain)), "{said:?}");
+    assert_eq!((exit.status, exit.oom), (ExitStatus::Signal(9), Some(OomVerdict::Certain)), "{said:?}");
     let text = field.ok(&["info", "p"]);
     assert!(text.contains("SIGKILL, out of memory"), "{text}");
-    field.until_free("p");
+    field.until_unsupervised("p");
 
-    let elsewhere = |_: &Field| {
+    let elsewhere = |_: &Sandbox| {
         let ended = Command::new("sh").args(["-c", &enter, "sh"]).args(greedy).stderr(Stdio::null()).status();
         assert_eq!(ended.expect("python runs").signal(), Some(9));
     };
-    assert_eq!(memory_of_the_killed(elsewhere), Some(Memory::Likely));
+    assert_eq!(memory_of_the_killed(elsewhere), Some(OomVerdict::Likely));
 }
 
 #[test]
 fn an_end_that_nobody_saw_is_a_failure_and_followed_by_the_policy() {
-    let field = Field::new();
+    let field = Sandbox::new();
     let pid = field.shell("p", &["--restart", "on-failure"], "exec sleep 1000");
     field.kill_supervisors("p");
     kill_hard(pid);
@@ -110,7 +110,7 @@ fn an_end_that_nobody_saw_is_a_failure_and_followed_by_the_policy() {
     let shown = field.list();
     assert_eq!((shown[0]["status"].as_str(), shown[0]["restarts"].as_u64()), (Some("online"), Some(1)), "{shown:?}");
     assert_ne!(shown[0]["pid"], pid, "a process without life is not shown as one");
-    assert_eq!(field.until_state("p", State::Online).restarts, 1);
+    assert_eq!(field.until_state("p", ProcessState::Online).restarts, 1);
 
     let pid = field.shell("q", &["--restart", "never"], "exec sleep 1000");
     field.kill_supervisors("q");

@@ -4,12 +4,12 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use tetra::supervise::client::supervised;
-use tetra::supervise::meta::{self, Run, State};
+use tetra::supervise::client::is_supervised;
+use tetra::supervise::meta::{self, ProcessState, RunSpec};
 
-use super::field::{COUNTER, Field};
 use super::note;
-use crate::supervise::nest::{kill_hard, lives};
+use super::sandbox::{COUNTER, Sandbox};
+use crate::supervise::fixture::{kill_hard, lives};
 use crate::waiting::eventually;
 
 /// A small file system of its own; `None`, with a word, where none can be mounted.
@@ -53,7 +53,7 @@ impl Drop for Disk {
 #[test]
 fn a_full_disk_loses_nothing_and_everything_goes_on_when_there_is_room() {
     let Some(disk) = Disk::of(8) else { return };
-    let field = Field::at(disk.path());
+    let field = Sandbox::at(disk.path());
     fs::write(field.path("ballast"), vec![0; 6 << 20]).expect("a ballast");
     let pid = field.shell("p", &[], "seq 0 500000; echo done; exec sleep 1000");
     eventually("the disk is full", || {
@@ -71,7 +71,7 @@ fn a_full_disk_loses_nothing_and_everything_goes_on_when_there_is_room() {
     eventually("all is written", || field.written("p").ends_with(b"done\n"));
     let expected: String = (0..=500_000).map(|n| format!("{n}\n")).collect();
     assert_eq!(String::from_utf8(field.written("p")).expect("numbers"), expected + "done\n");
-    assert_eq!(field.read("p").life.discarded_bytes, 0);
+    assert_eq!(field.read("p").run_state.discarded_bytes, 0);
     field.start("q", &[], &["sleep", "1000"]);
     field.ok(&["stop", "p", "q"]);
 }
@@ -79,7 +79,7 @@ fn a_full_disk_loses_nothing_and_everything_goes_on_when_there_is_room() {
 #[test]
 fn on_a_full_disk_a_stop_still_stops() {
     let Some(disk) = Disk::of(4) else { return };
-    let field = Field::at(disk.path());
+    let field = Sandbox::at(disk.path());
     let pid = field.start("p", &[], &["sleep", "1000"]);
     let _ = fs::write(field.path("ballast"), vec![0; 5 << 20]);
     let answer = field.tsm(&["stop", "p"]);
@@ -88,7 +88,7 @@ fn on_a_full_disk_a_stop_still_stops() {
 }
 
 /// Leaves no room for another block.
-fn fill(field: &Field) {
+fn fill(field: &Sandbox) {
     use std::io::Write;
     let mut ballast = fs::File::create(field.path("ballast")).expect("a ballast");
     while ballast.write_all(&[0; 4096]).is_ok() {}
@@ -100,7 +100,7 @@ const TALK: &str = "head -c 9000 /dev/zero | tr '\\0' x; echo; exec sleep 1000";
 #[test]
 fn on_a_full_disk_a_restart_is_recorded_and_what_is_not_written_is_said() {
     let Some(disk) = Disk::of(4) else { return };
-    let field = Field::at(disk.path());
+    let field = Sandbox::at(disk.path());
     let mut pids = vec![field.shell("p", &[], TALK)];
     eventually("its line", || field.size("p") == 9001);
     fill(&field);
@@ -109,7 +109,7 @@ fn on_a_full_disk_a_restart_is_recorded_and_what_is_not_written_is_said() {
         assert_eq!(answer.code, 0, "{answer:?}");
         assert!(round == 0 || answer.err.contains("No space left on device"), "{answer:?}");
         let shown = field.list();
-        let pid = field.until("p", "its log is full", |meta| !meta.life.log_error.is_empty()).pid;
+        let pid = field.until("p", "its log is full", |meta| !meta.run_state.log_error.is_empty()).pid;
         assert!(lives(pid) && !pids.contains(&pid), "{answer:?}");
         let stays = || fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim() == "sleep");
         eventually("it has said all before the next restart", stays);
@@ -119,26 +119,26 @@ fn on_a_full_disk_a_restart_is_recorded_and_what_is_not_written_is_said() {
         pids.push(pid);
     }
     fs::remove_file(field.path("ballast")).expect("room");
-    field.until("p", "its log is written", |meta| meta.life.log_error.is_empty());
+    field.until("p", "its log is written", |meta| meta.run_state.log_error.is_empty());
     field.ok(&["stop", "p"]);
     assert!(pids.iter().all(|pid| !lives(*pid)));
     let (record, text) = (field.read("p"), String::from_utf8(field.written("p")).expect("text"));
-    assert_eq!((record.state, record.life.discarded_bytes), (State::Stopped, 0));
+    assert_eq!((record.state, record.run_state.discarded_bytes), (ProcessState::Stopped, 0));
     assert_eq!(text, ("x".repeat(9000) + "\n").repeat(4));
 }
 
 #[test]
 fn on_a_full_disk_a_stop_says_what_was_lost() {
     let Some(disk) = Disk::of(4) else { return };
-    let field = Field::at(disk.path());
+    let field = Sandbox::at(disk.path());
     let pid = field.start("p", &[], &["sh", "-c", &format!("while [ ! -e go ]; do sleep 0.01; done; {TALK}")]);
     fs::write(field.path("go"), "").expect("a sign");
     fs::remove_file(field.path("go")).expect("taken back");
     fill(&field);
     let _ = fs::write(field.path("go"), "");
-    field.until("p", "its log is full", |meta| !meta.life.log_error.is_empty());
+    field.until("p", "its log is full", |meta| !meta.run_state.log_error.is_empty());
     let answer = field.tsm(&["stop", "p"]);
-    let life = field.read("p").life;
+    let life = field.read("p").run_state;
     assert!(answer.code == 0 && !lives(pid), "{answer:?}");
     assert_eq!(life.discarded_bytes + field.size("p"), 9001);
     let said = format!("{} bytes of the log of 'p' were lost", life.discarded_bytes);
@@ -161,7 +161,7 @@ open(sys.argv[1] + '/said', 'w').write(str(said))";
 #[test]
 fn a_child_waits_for_room_as_long_as_it_is_to_and_every_byte_it_loses_is_counted() {
     let Some(disk) = Disk::of(8) else { return };
-    let (field, elsewhere) = (Field::at(disk.path()), tempfile::tempdir().expect("a directory"));
+    let (field, elsewhere) = (Sandbox::at(disk.path()), tempfile::tempdir().expect("a directory"));
     let place = elsewhere.path().to_str().expect("a path in UTF-8");
     let number = |file: &str| fs::read_to_string(elsewhere.path().join(file)).ok()?.parse::<u64>().ok();
     field.start("p", &[], &["python3", "-c", TALKER, place]);
@@ -175,23 +175,23 @@ fn a_child_waits_for_room_as_long_as_it_is_to_and_every_byte_it_loses_is_counted
     fill(&field);
     field.ok(&["start", "--no-wait", "p"]);
 
-    let full = field.until("p", "its log is full", |meta| !meta.life.log_error.is_empty());
-    assert_eq!((full.life.discarded_bytes, full.state), (0, State::Online));
-    field.until("p", "it lost something", |meta| meta.life.discarded_bytes > 0);
+    let full = field.until("p", "its log is full", |meta| !meta.run_state.log_error.is_empty());
+    assert_eq!((full.run_state.discarded_bytes, full.state), (0, ProcessState::Online));
+    field.until("p", "it lost something", |meta| meta.run_state.discarded_bytes > 0);
     let so_far = number("so-far");
     eventually("it goes on", || number("so-far") > so_far.map(|said| said + 200_000));
 
     fs::remove_file(field.path("ballast")).expect("room");
-    field.until("p", "its log is written", |meta| meta.life.log_error.is_empty());
+    field.until("p", "its log is written", |meta| meta.run_state.log_error.is_empty());
     field.ok(&["stop", "p"]);
-    let (said, life) = (number("said").expect("its last word"), field.read("p").life);
+    let (said, life) = (number("said").expect("its last word"), field.read("p").run_state);
     assert_eq!(life.discarded_bytes + field.size("p"), said, "{life:?}");
 }
 
 #[test]
 fn on_a_disk_that_is_not_writable_processes_are_seen_and_nothing_is_lost() {
     let Some(disk) = Disk::of(8) else { return };
-    let field = Field::at(disk.path());
+    let field = Sandbox::at(disk.path());
     let pid = field.start("p", &[], &["python3", "-c", COUNTER]);
     eventually("lines", || field.size("p") > 100);
     // The kernel does not let go of the right to write while somebody writes.
@@ -214,7 +214,7 @@ fn on_a_disk_that_is_not_writable_processes_are_seen_and_nothing_is_lost() {
 
 #[test]
 fn logs_that_are_removed_or_cut_go_on() {
-    let field = Field::new();
+    let field = Sandbox::new();
     field.start("p", &[], &["python3", "-c", COUNTER]);
     let size = || fs::metadata(field.dir("p").join("current.out")).map_or(0, |file| file.len());
     eventually("lines", || size() > 200);
@@ -226,14 +226,14 @@ fn logs_that_are_removed_or_cut_go_on() {
 }
 
 #[test]
-fn the_process_of_a_removed_folder_is_told_and_can_still_be_ended() {
+fn the_process_of_a_removed_directory_is_told_and_can_still_be_ended() {
     // By name or by pid, with its supervisors or without them; one that would always be started again is not.
     for (by_name, supervised) in [(true, true), (false, true), (true, false)] {
-        let field = Field::new();
+        let field = Sandbox::new();
         let line = "setsid sleep 1019 & echo $! > stray; while :; do sleep 0.05; done";
         let pid = field.shell("p", &["--restart", "always", "--max-restarts", "0"], line);
         let stray = field.number("stray");
-        let life = field.read("p").life;
+        let life = field.read("p").run_state;
         if !supervised {
             field.kill_supervisors("p");
         }
@@ -261,7 +261,7 @@ fn the_process_of_a_removed_folder_is_told_and_can_still_be_ended() {
 #[test]
 fn a_name_whose_directory_was_removed_is_not_started_twice() {
     for (supervised, all) in [(true, false), (false, false), (true, true)] {
-        let field = Field::new();
+        let field = Sandbox::new();
         let pid = field.start("p", &["--restart", "always"], &["sleep", "1000"]);
         if !supervised {
             field.kill_supervisors("p");
@@ -282,14 +282,14 @@ fn a_name_whose_directory_was_removed_is_not_started_twice() {
 
 #[test]
 fn a_file_size_limit_ends_neither_supervisor_nor_command() {
-    let field = Field::new();
+    let field = Sandbox::new();
     let line = "cat /proc/self/status > signals; \
                 while :; do echo 'a line that fills the log sooner or later'; done";
     let words = ["start", "--no-wait", "--kill-timeout", "2s", "--name", "p", "--", "sh", "-c", line];
-    let limited = field.under(&["bash", "-c", "ulimit -f 16; exec \"$0\" \"$@\""], &words).output();
-    let started = super::field::said(limited.expect("bash runs"));
+    let limited = field.command_under(&["bash", "-c", "ulimit -f 16; exec \"$0\" \"$@\""], &words).output();
+    let started = super::sandbox::command_output(limited.expect("bash runs"));
     assert_eq!(started.code, 0, "{started:?}");
-    let life = field.until("p", "the log is full", |meta| !meta.life.log_error.is_empty()).life;
+    let life = field.until("p", "the log is full", |meta| !meta.run_state.log_error.is_empty()).run_state;
     assert!(lives(life.guard_pid) && lives(life.worker_pid));
     let signals = fs::read_to_string(field.path("signals")).expect("it told");
     // Nothing is ignored or caught in what the child runs: neither that signal nor those that the C library keeps for itself.
@@ -297,14 +297,15 @@ fn a_file_size_limit_ends_neither_supervisor_nor_command() {
         signals.lines().filter(|line| line.starts_with("SigIgn") || line.starts_with("SigBlk")).collect();
     assert!(masks.len() == 2 && masks.iter().all(|line| line.ends_with("0000000000000000")), "{masks:?}");
     field.ok(&["stop", "p"]);
-    assert_eq!(field.read("p").life.worker_pid, life.worker_pid, "none was replaced");
-    let shown = field.under(&["bash", "-c", "ulimit -f 0; exec \"$0\" \"$@\" > out"], &["list", "all"]).status();
+    assert_eq!(field.read("p").run_state.worker_pid, life.worker_pid, "none was replaced");
+    let shown =
+        field.command_under(&["bash", "-c", "ulimit -f 0; exec \"$0\" \"$@\" > out"], &["list", "all"]).status();
     assert!(shown.expect("bash runs").code().is_some(), "an error, no signal");
 }
 
 #[test]
 fn fifos_that_were_replaced_by_files_are_no_obstacle() {
-    let field = Field::new();
+    let field = Sandbox::new();
     let pid = field.start("p", &[], &["python3", "-c", COUNTER]);
     for name in ["out", "err", "orders"] {
         fs::remove_file(field.dir("p").join(name)).expect("removed");
@@ -324,7 +325,7 @@ fn fifos_that_were_replaced_by_files_are_no_obstacle() {
 /// What may become of `meta.json`; `None` removes it.
 const DAMAGES: [Option<&str>; 5] = [Some(""), Some("{\"tsm_id\":"), Some("\0\0\0"), Some("[1,2]"), None];
 
-fn damage(field: &Field, damage: Option<&str>) {
+fn damage(field: &Sandbox, damage: Option<&str>) {
     let path = meta::path(&field.dir("p"));
     match damage {
         Some(garbage) => fs::write(path, garbage).expect("garbage"),
@@ -334,7 +335,7 @@ fn damage(field: &Field, damage: Option<&str>) {
 
 #[test]
 fn a_record_that_is_empty_or_garbage_never_loses_the_process() {
-    let field = Field::new();
+    let field = Sandbox::new();
     let options = ["--restart", "on-failure", "--kill-timeout", "7s"];
     let pid = field.start("p", &options, &["python3", "-c", COUNTER]);
     let run = field.read("p").run;
@@ -352,16 +353,18 @@ fn a_record_that_is_empty_or_garbage_never_loses_the_process() {
         let shown = field.list();
         assert_eq!((&shown[0]["status"], &shown[0]["pid"]), (&"online".into(), &pid.into()), "{garbage:?}: {shown:?}");
         let read = || meta::read(&field.dir("p")).ok().flatten();
-        eventually("the record is whole", || read().is_some_and(|meta| meta.pid == pid && meta.state == State::Online));
+        eventually("the record is whole", || {
+            read().is_some_and(|meta| meta.pid == pid && meta.state == ProcessState::Online)
+        });
         // The record names them once the new ones have written it.
-        eventually("it is supervised", || supervised(&field.dir("p")) && field.supervisors("p").len() == 2);
+        eventually("it is supervised", || is_supervised(&field.dir("p")) && field.supervisors("p").len() == 2);
         assert_eq!(read().expect("a record").run, run, "{garbage:?}");
     }
     let before = field.size("p");
     eventually("it goes on writing", || field.size("p") > before);
     field.ok(&["stop", "p"]);
     assert!(!lives(pid));
-    assert_eq!(field.read("p").state, State::Stopped);
+    assert_eq!(field.read("p").state, ProcessState::Stopped);
     let text = String::from_utf8(field.written("p")).expect("numbers");
     assert_eq!(text, (0..text.lines().count()).map(|n| format!("{n}\n")).collect::<String>());
 
@@ -371,12 +374,12 @@ fn a_record_that_is_empty_or_garbage_never_loses_the_process() {
     field.ok(&["start", "--no-wait", "p"]);
     let now = field.read("p").run;
     assert_ne!(now.started_by, run.started_by);
-    assert_eq!(now, Run { started_by: now.started_by, ..run });
+    assert_eq!(now, RunSpec { started_by: now.started_by, ..run });
 }
 
 #[test]
 fn without_any_record_the_process_is_made_out_from_what_runs() {
-    let field = Field::new();
+    let field = Sandbox::new();
     let pid = field.start("p", &[], &["sleep", "1000"]);
     for worker_alone in [true, false] {
         meta::remove(&field.dir("p")).expect("removed");
@@ -390,7 +393,7 @@ fn without_any_record_the_process_is_made_out_from_what_runs() {
         }
         let shown = field.list();
         assert_eq!((&shown[0]["status"], &shown[0]["pid"]), (&"online".into(), &pid.into()), "{shown:?}");
-        eventually("it is supervised again", || supervised(&field.dir("p")));
+        eventually("it is supervised again", || is_supervised(&field.dir("p")));
         assert_eq!((field.read("p").pid, field.read("p").run.argv), (pid, vec!["sleep".to_owned(), "1000".to_owned()]));
     }
     field.ok(&["stop", "p"]);

@@ -8,9 +8,9 @@ use std::fs;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use super::field::{Field, PATIENCE};
 use super::note;
-use crate::supervise::nest::lives;
+use super::sandbox::{PATIENCE, Sandbox};
+use crate::supervise::fixture::lives;
 use crate::waiting::eventually;
 
 /// What can change the world: files, names, processes, and waiting for what a process became.
@@ -22,32 +22,32 @@ const WATCHED: [&str; 6] = ["strace", "-q", "-f", "-b", "execve", "-o"];
 
 struct Walk {
     /// Brings the field into the state before the command.
-    before: fn(&Field),
+    before: fn(&Sandbox),
     words: &'static [&'static str],
     /// True of the field when the command has done its work.
-    done: fn(&Field) -> bool,
+    done: fn(&Sandbox) -> bool,
 }
 
 const START: &[&str] = &["start", "--no-wait", "--name", "p", "--", "sleep", "1000"];
 
-fn up(field: &Field) {
+fn up(field: &Sandbox) {
     field.ok(START);
 }
 
-fn down(field: &Field) {
+fn down(field: &Sandbox) {
     field.ok(START);
     field.ok(&["stop", "p"]);
 }
 
-fn is_up(field: &Field) -> bool {
+fn is_up(field: &Sandbox) -> bool {
     field.children("p").len() == 1 && field.list().iter().any(|it| it["status"] == "online")
 }
 
-fn is_down(field: &Field) -> bool {
+fn is_down(field: &Sandbox) -> bool {
     field.children("p").is_empty() && field.list().iter().all(|it| it["status"] == "stopped")
 }
 
-fn is_gone(field: &Field) -> bool {
+fn is_gone(field: &Sandbox) -> bool {
     field.children("p").is_empty() && field.list().is_empty()
 }
 
@@ -79,7 +79,7 @@ fn a_delete_cut_off_anywhere_is_mended_by_the_next() {
 #[test]
 fn a_supervisor_that_cannot_be_executed_leaves_nothing() {
     // The command itself is the first to execute; its thread's child, which becomes the supervisor, counts its own.
-    let field = Field::new();
+    let field = Sandbox::new();
     for change in ["execve:error=EAGAIN:when=1", "clone3:error=EAGAIN:when=1+"] {
         let call = change.split(':').next().expect("a name");
         let only = [
@@ -93,7 +93,7 @@ fn a_supervisor_that_cannot_be_executed_leaves_nothing() {
             "-e",
             &format!("inject={change}"),
         ];
-        let said = super::field::said(field.under(&only, START).output().expect("strace runs"));
+        let said = super::sandbox::command_output(field.command_under(&only, START).output().expect("strace runs"));
         assert_ne!(said.code, 0, "{change}: a start without its supervisor is told");
         field.assert_empty();
     }
@@ -101,17 +101,17 @@ fn a_supervisor_that_cannot_be_executed_leaves_nothing() {
 
 #[test]
 fn a_startup_that_gets_no_thread_starts_one_after_the_other() {
-    let field = Field::new();
+    let field = Sandbox::new();
     for name in ["a", "b", "c"] {
         let file = field.home().join(format!("tsm/services-available/{name}.tsm"));
-        fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
+        fs::create_dir_all(file.parent().expect("a directory")).expect("a directory");
         fs::write(&file, "TSM_COMMAND=\"sleep 1000\"\nTSM_CWD=/\n").expect("a definition");
         field.ok(&["enable", name]);
     }
     // A thread for each of the three is asked for first; supervisors are made in the same way after them.
     let inject = "inject=clone3:error=EAGAIN:when=1..3";
     let only = ["strace", "-q", "-o", "/dev/null", "-e", "trace=clone3", "-e", inject];
-    let said = super::field::said(field.under(&only, &["startup"]).output().expect("strace runs"));
+    let said = super::sandbox::command_output(field.command_under(&only, &["startup"]).output().expect("strace runs"));
     assert_eq!(said.code, 0, "{said:?}");
     let shown = field.list();
     assert_eq!(shown.iter().filter(|it| it["status"] == "online").count(), 3, "{shown:?}");
@@ -123,7 +123,7 @@ fn walk(walk: &Walk) {
     let changes = changes(walk);
     let steps: usize = changes.values().map(Vec::len).sum();
     assert!(steps > 4, "the changes are seen: {changes:?}");
-    let field = Field::new();
+    let field = Sandbox::new();
     for (call, places) in &changes {
         for n in places {
             (walk.before)(&field);
@@ -136,12 +136,12 @@ fn walk(walk: &Walk) {
 
 /// Which of its calls are changes: in that of its threads which makes them most often, for each counts its own.
 fn changes(walk: &Walk) -> BTreeMap<String, Vec<usize>> {
-    let field = Field::new();
+    let field = Sandbox::new();
     (walk.before)(&field);
     let seen = field.path("seen");
     let trace = format!("trace={CHANGES}");
     let before = [&WATCHED[..], &[seen.to_str().expect("text"), "-e", &trace]].concat();
-    let status = field.under(&before, walk.words).stdout(Stdio::null()).status().expect("strace runs");
+    let status = field.command_under(&before, walk.words).stdout(Stdio::null()).status().expect("strace runs");
     assert!(status.success(), "{:?} under strace", walk.words);
     let text = fs::read_to_string(seen).expect("a trace");
     let mut calls: BTreeMap<(&str, &str), (usize, Vec<usize>)> = BTreeMap::new();
@@ -172,7 +172,7 @@ fn changes(walk: &Walk) -> BTreeMap<String, Vec<usize>> {
 }
 
 /// Runs the command and kills it before its `n`th call.
-fn cut(field: &Field, words: &[&str], call: &str, n: usize) {
+fn cut(field: &Sandbox, words: &[&str], call: &str, n: usize) {
     let inject = format!("inject={call}:signal=KILL:when={n}");
     let trace = format!("trace={call}");
     let mut watched = WATCHED.to_vec();
@@ -181,13 +181,13 @@ fn cut(field: &Field, words: &[&str], call: &str, n: usize) {
         watched.retain(|word| !["-b", "execve"].contains(word));
     }
     let before = [&watched[..], &["/dev/null", "-e", &trace, "-e", &inject]].concat();
-    let mut command: Command = field.under(&before, words);
+    let mut command: Command = field.command_under(&before, words);
     // Whether it came that far depends on the moment: less waiting, fewer calls.
     command.stdout(Stdio::null()).stderr(Stdio::null()).status().expect("strace runs");
 }
 
 /// The field is consistent, the same command ends where it should, and a delete leaves nothing.
-fn check(field: &Field, walk: &Walk, place: &str) {
+fn check(field: &Sandbox, walk: &Walk, place: &str) {
     let shown = field.list();
     assert!(shown.len() <= 1 && field.children("p").len() <= 1, "{place}: {shown:?} {:?}", field.children("p"));
     if let [only] = shown.as_slice() {
@@ -212,6 +212,6 @@ fn check(field: &Field, walk: &Walk, place: &str) {
     field.tsm(&["delete", "p"]);
     eventually(&format!("{place}: all gone"), || field.children("p").is_empty() && field.supervisors("p").is_empty());
     let left = || fs::read_dir(field.processes()).map(|dir| dir.count()).unwrap_or(0);
-    assert_eq!(left(), 0, "{place}: folders left behind");
+    assert_eq!(left(), 0, "{place}: directories left behind");
     field.assert_empty();
 }

@@ -4,12 +4,12 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
 use nix::sys::signal::Signal;
-use tetra::supervise::meta::{State, Status};
-use tetra::supervise::whose;
+use tetra::supervise::meta::{ProcessState, ProcessStatus};
+use tetra::supervise::ownership;
 
-use super::field::Field;
 use super::note;
-use crate::supervise::nest::{kill_hard, lives, signal};
+use super::sandbox::Sandbox;
+use crate::supervise::fixture::{kill_hard, lives, signal};
 use crate::waiting::eventually;
 
 /// An ordinary user who has no part in anything.
@@ -20,8 +20,8 @@ struct Bystander(Child);
 
 impl Bystander {
     /// Sleeps as another user, where this one may make it, and says that it was started in the directory of `name`.
-    fn naming(field: &Field, name: &str, seconds: &str) -> Option<Self> {
-        if whose::user_of(std::process::id()) != Some(0) {
+    fn naming(field: &Sandbox, name: &str, seconds: &str) -> Option<Self> {
+        if ownership::user_of(std::process::id()) != Some(0) {
             note("only root can make a process of another user");
             return None;
         }
@@ -34,7 +34,7 @@ impl Bystander {
             let environ = std::fs::read(format!("/proc/{}/environ", bystander.0.id())).unwrap_or_default();
             String::from_utf8_lossy(&environ).contains("TSM_PROCESS_DIR=")
         };
-        eventually("it sleeps", || is_marked() && field.bearing(seconds).contains(&bystander.0.id()));
+        eventually("it sleeps", || is_marked() && field.processes_with_argument(seconds).contains(&bystander.0.id()));
         Some(bystander)
     }
 }
@@ -47,7 +47,7 @@ impl Drop for Bystander {
 
 #[test]
 fn a_stranger_who_names_our_directory_is_neither_taken_nor_touched() {
-    let field = Field::new();
+    let field = Sandbox::new();
     field.start("web", &[], &["sleep", "7701"]);
     field.ok(&["stop", "web"]);
     let Some(stranger) = Bystander::naming(&field, "web", "7700") else { return };
@@ -56,10 +56,10 @@ fn a_stranger_who_names_our_directory_is_neither_taken_nor_touched() {
         field.ok(words);
         let meta = field.read("web");
         assert!(meta.pid != pid && lives(meta.pid), "{words:?}");
-        eventually("the service runs", || field.bearing("7701") == [meta.pid]);
+        eventually("the service runs", || field.processes_with_argument("7701") == [meta.pid]);
     }
     field.ok(&["delete", "web"]);
-    assert!(lives(pid) && field.bearing("7701").is_empty());
+    assert!(lives(pid) && field.processes_with_argument("7701").is_empty());
     // Without any directory the name is not his either.
     assert_eq!(field.tsm(&["kill", "web", "--yes"]).code, 5);
     assert!(lives(pid));
@@ -69,11 +69,13 @@ fn a_stranger_who_names_our_directory_is_neither_taken_nor_touched() {
 }
 
 /// Starts a service with a daemon beside it, and kills all but the daemon; its pid.
-fn only_a_daemon_lives(field: &Field, policy: &str) -> u32 {
+fn only_a_daemon_lives(field: &Sandbox, policy: &str) -> u32 {
     let line = "setsid -f sh -c 'echo $$ > daemon; exec sleep 6002'; exec sleep 6003";
     let pid = field.shell("s", &["--restart", policy], line);
     let daemon = field.number("daemon");
-    eventually("both sleep", || field.bearing("6002").contains(&daemon) && field.bearing("6003").contains(&pid));
+    eventually("both sleep", || {
+        field.processes_with_argument("6002").contains(&daemon) && field.processes_with_argument("6003").contains(&pid)
+    });
     field.kill_all_but_strays("s");
     assert!(lives(daemon));
     daemon
@@ -83,13 +85,13 @@ fn only_a_daemon_lives(field: &Field, policy: &str) -> u32 {
 fn a_daemon_of_a_dead_life_is_not_taken_for_the_service() {
     for policy in ["never", "always"] {
         for verb in ["start", "restart"] {
-            let field = Field::new();
+            let field = Sandbox::new();
             let daemon = only_a_daemon_lives(&field, policy);
             let said = field.tsm(&[verb, "--no-wait", "s"]);
             // A look may have taken up the restart before.
             assert!(said.code == 0 || policy == "always" && verb == "start", "{policy} {verb}: {said:?}");
-            let meta = field.until_state("s", State::Online);
-            eventually("the service runs", || field.bearing("6003").contains(&meta.pid));
+            let meta = field.until_state("s", ProcessState::Online);
+            eventually("the service runs", || field.processes_with_argument("6003").contains(&meta.pid));
             assert!(!lives(daemon), "{policy} {verb}: what the life before left is ended");
             field.ok(&["stop", "s"]);
             assert_eq!(field.children("s"), Vec::<u32>::new());
@@ -100,7 +102,7 @@ fn a_daemon_of_a_dead_life_is_not_taken_for_the_service() {
 #[test]
 fn stop_kill_and_delete_leave_nothing_of_what_nobody_supervises() {
     for words in [&["stop", "s"][..], &["kill", "s", "--yes"], &["delete", "s"], &["stop", "*"]] {
-        let field = Field::new();
+        let field = Sandbox::new();
         let daemon = only_a_daemon_lives(&field, "never");
         let said = field.tsm(words);
         assert_eq!(said.code, 0, "{words:?}: {said:?}");
@@ -117,7 +119,7 @@ fn stop_kill_and_delete_leave_nothing_of_what_nobody_supervises() {
 #[test]
 fn a_look_takes_up_the_restart_of_what_died_unseen() {
     for (policy, status) in [("always", "online"), ("on-failure", "online"), ("never", "crashed")] {
-        let field = Field::new();
+        let field = Sandbox::new();
         field.shell("s", &["--restart", policy], "exec sleep 6004");
         field.kill_all_but_strays("s");
         let shown = field.list();
@@ -160,7 +162,7 @@ while True: time.sleep(1)";
 
 #[test]
 fn a_child_that_looks_like_a_supervisor_ends_with_the_others() {
-    let field = Field::new();
+    let field = Sandbox::new();
     let pid = field.start("p", &[], &["python3", "-c", ALIKE]);
     let pids = ["posing", "elsewhere"].map(|name| field.number(name));
     eventually("all run", || field.written("p") == b"ready\n" && pids.iter().all(|pid| lives(*pid)));
@@ -172,11 +174,13 @@ fn a_child_that_looks_like_a_supervisor_ends_with_the_others() {
 
 #[test]
 fn a_process_that_was_started_from_within_another_one_stays() {
-    let field = Field::new();
+    let field = Sandbox::new();
     let program = crate::world::PROGRAM;
     let line = format!("{program} tsm start --no-wait --name inner sleep 6005; echo done; exec sleep 6006");
     field.shell("outer", &[], &line);
-    eventually("both run", || field.written("outer").ends_with(b"done\n") && field.bearing("6006").len() == 1);
+    eventually("both run", || {
+        field.written("outer").ends_with(b"done\n") && field.processes_with_argument("6006").len() == 1
+    });
     let inner = field.read("inner").pid;
     field.ok(&["stop", "outer"]);
     assert!(lives(inner));
@@ -191,9 +195,9 @@ fn a_process_that_was_started_from_within_another_one_stays() {
 #[test]
 fn a_child_that_ended_under_stopped_supervisors_is_not_called_online() {
     for (policy, then) in [("never", "crashed"), ("always", "online")] {
-        let field = Field::new();
+        let field = Sandbox::new();
         let pid = field.shell("p", &["--restart", policy], "exec sleep 6007");
-        let life = field.read("p").life;
+        let life = field.read("p").run_state;
         for supervisor in [life.guard_pid, life.worker_pid] {
             signal(supervisor, Signal::SIGSTOP);
         }
@@ -206,9 +210,9 @@ fn a_child_that_ended_under_stopped_supervisors_is_not_called_online() {
         assert!(doctor.out.contains("is stopped (SIGSTOP)"), "{doctor:?}");
         kill_hard(pid);
         eventually("the child is dead", || !lives(pid));
-        let process = tetra::tsm::store::Store::open(&tetra::sys::paths::Paths::under(field.root()));
+        let process = tetra::tsm::store::ProcessStore::open(&tetra::sys::paths::Paths::under(field.root()));
         let process = process.get(&"p".parse().expect("a name")).expect("the process");
-        assert_eq!((process.status(), process.pid(), process.view.stalled), (Status::Crashed, None, true));
+        assert_eq!((process.status(), process.pid(), process.live.stalled), (ProcessStatus::Crashed, None, true));
         // A command that sees it continues them, and they do what is to be done.
         let shown = field.list();
         assert_eq!(shown[0]["status"], then, "{policy}: {shown:?}");

@@ -3,11 +3,11 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use tetra::supervise::meta::{How, State};
+use tetra::supervise::meta::{ExitStatus, ProcessState};
 
-use super::field::{COUNTER, Dice, Field, PATIENCE};
+use super::sandbox::{COUNTER, PATIENCE, Rng, Sandbox};
 use super::scale;
-use crate::supervise::nest::{kill_hard, lives};
+use crate::supervise::fixture::{kill_hard, lives};
 use crate::waiting::eventually;
 
 /// Random kills for each kind of child.
@@ -17,7 +17,7 @@ fn kills() -> usize {
 
 #[test]
 fn an_idle_child_survives_every_death_above_it() {
-    let field = Field::new();
+    let field = Sandbox::new();
     let pid = field.shell("p", &["--restart", "on-failure"], "echo 0; exec sleep 1000");
     kill_again_and_again(&field, pid);
     assert_eq!(field.written("p"), b"0\n");
@@ -26,7 +26,7 @@ fn an_idle_child_survives_every_death_above_it() {
 
 #[test]
 fn not_a_byte_of_a_child_that_writes_lines_is_lost() {
-    let field = Field::new();
+    let field = Sandbox::new();
     let pid = field.start("p", &["--restart", "on-failure"], &["python3", "-c", COUNTER]);
     kill_again_and_again(&field, pid);
     let before = field.size("p");
@@ -43,13 +43,13 @@ const FLOOD: usize = 9_000_000;
 
 #[test]
 fn not_a_byte_of_a_flood_is_lost() {
-    let field = Field::new();
-    let mut dice = Dice::new();
+    let field = Sandbox::new();
+    let mut dice = Rng::new();
     let mut left = kills();
     while left > 0 {
         let options = ["--restart", "on-failure", "--log-size", "8M", "--log-keep", "100"];
         let pid = field.shell("p", &options, &format!("seq 0 {FLOOD}; exec sleep 1000"));
-        let seq = || !field.bearing(&FLOOD.to_string()).is_empty();
+        let seq = || !field.processes_with_argument(&FLOOD.to_string()).is_empty();
         while left > 0 && seq() {
             kill_once(&field, &mut dice);
             left -= 1;
@@ -65,22 +65,22 @@ fn not_a_byte_of_a_flood_is_lost() {
 
 #[test]
 fn a_worker_whose_guard_dies_at_its_birth_takes_nobody_else_for_it() {
-    let field = Field::new();
+    let field = Sandbox::new();
     let mut bystander = Command::new("setsid").args(["sleep", "1013"]).spawn().expect("sleep runs");
     // The worker asks late who its parent is; by then that is the first process.
     let late = ["strace", "-f", "-q", "-o", "/dev/null", "-e", "trace=getppid"];
     let late = [&late[..], &["-e", "inject=getppid:delay_enter=1000000"]].concat();
     let words = ["start", "--no-wait", "--name", "p", "--", "sleep", "1000"];
     let mut start =
-        field.under(&late, &words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("strace runs");
+        field.command_under(&late, &words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("strace runs");
     eventually("a guard and its worker", || field.supervisors("p").len() == 2);
     let [one, two] = field.supervisors("p")[..] else { panic!("two") };
     let guard = if parent(two) == Some(one) { one } else { two };
     kill_hard(guard);
-    field.until_state("p", State::Online);
+    field.until_state("p", ProcessState::Online);
     start.kill().and_then(|()| start.wait()).expect("strace ended");
     eventually("the worker has taken the guard's place", || field.supervisors("p").len() == 2);
-    eventually("the record names it", || field.supervisors("p").contains(&field.read("p").life.guard_pid));
+    eventually("the record names it", || field.supervisors("p").contains(&field.read("p").run_state.guard_pid));
     let pid = field.read("p").pid;
     field.ok(&["stop", "p"]);
     assert!(!lives(pid) && lives(bystander.id()), "nobody else was ended");
@@ -94,8 +94,8 @@ fn parent(pid: u32) -> Option<u32> {
 
 #[test]
 fn an_order_whose_supervisors_are_killed_ends_in_one_child_or_none() {
-    let field = Field::new();
-    let mut dice = Dice::new();
+    let field = Sandbox::new();
+    let mut dice = Rng::new();
     field.start("p", &["--restart", "on-failure", "--kill-timeout", "2s"], &["sleep", "1000"]);
     for round in 0..scale(15, 300) {
         let words: &[&str] =
@@ -109,7 +109,7 @@ fn an_order_whose_supervisors_are_killed_ends_in_one_child_or_none() {
             victims = victims.get(usize::try_from(which - 1).expect("small")).copied().into_iter().collect();
         }
         victims.iter().for_each(|pid| kill_hard(*pid));
-        let mut said = super::field::said(order.wait_with_output().expect("an end"));
+        let mut said = super::sandbox::command_output(order.wait_with_output().expect("an end"));
         if given.elapsed() > Duration::from_secs(1) {
             super::note(&format!("{round} {words:?} took {} ms: {said:?}", given.elapsed().as_millis()));
         }
@@ -151,26 +151,26 @@ fn digits(last: usize) -> u64 {
     bytes
 }
 
-fn assert_same_as_seq(field: &Field, last: usize) {
+fn assert_same_as_seq(field: &Sandbox, last: usize) {
     let line = "seq 0 \"$1\" | cmp - <(cat $(ls -v -r current.out.* | grep -v idx) current.out)";
     let mut command = Command::new("bash");
     command.args(["-c", line, "bash", &last.to_string()]).current_dir(field.dir("p")).stdin(Stdio::null());
-    let said = super::field::said(command.output().expect("bash runs"));
+    let said = super::sandbox::command_output(command.output().expect("bash runs"));
     assert_eq!((said.code, said.out.as_str()), (0, ""), "{}", said.err);
 }
 
-fn kill_again_and_again(field: &Field, pid: u32) {
-    let mut dice = Dice::new();
+fn kill_again_and_again(field: &Sandbox, pid: u32) {
+    let mut dice = Rng::new();
     for _ in 0..kills() {
         kill_once(field, &mut dice);
         assert!(lives(pid), "the child lives");
         let seen = field.read("p");
-        assert_eq!((seen.pid, seen.restarts, seen.state), (pid, 0, State::Online));
+        assert_eq!((seen.pid, seen.restarts, seen.state), (pid, 0, ProcessState::Online));
     }
 }
 
 /// After a random moment kills the guard, the worker or both, and lets the next command see to it.
-fn kill_once(field: &Field, dice: &mut Dice) {
+fn kill_once(field: &Sandbox, dice: &mut Rng) {
     let moment = Instant::now() + Duration::from_micros(dice.below(25_000));
     eventually("a random moment", || Instant::now() >= moment);
     let mut victims = field.supervisors("p");
@@ -183,22 +183,22 @@ fn kill_once(field: &Field, dice: &mut Dice) {
     let shown = field.list();
     assert_eq!(shown[0]["status"], "online", "{shown:?}");
     let dir = field.dir("p");
-    if !tetra::supervise::client::supervised(&dir) {
+    if !tetra::supervise::client::is_supervised(&dir) {
         // Killed between two commands: the next one sees to it.
         field.ok(&["list"]);
-        eventually("somebody supervises", || tetra::supervise::client::supervised(&dir));
+        eventually("somebody supervises", || tetra::supervise::client::is_supervised(&dir));
     }
 }
 
 /// The end is seen, the restart is made and counted, and a stop ends it.
-fn goes_on(field: &Field, pid: u32) {
-    eventually("somebody supervises", || tetra::supervise::client::supervised(&field.dir("p")));
+fn goes_on(field: &Sandbox, pid: u32) {
+    eventually("somebody supervises", || tetra::supervise::client::is_supervised(&field.dir("p")));
     kill_hard(pid);
-    let meta = field.until("p", "a second life", |meta| meta.state == State::Online && meta.pid != pid);
+    let meta = field.until("p", "a second life", |meta| meta.state == ProcessState::Online && meta.pid != pid);
     assert_eq!(meta.restarts, 1);
-    assert!(matches!(meta.last_exit.expect("an exit").how, How::Signal(9) | How::Unknown));
+    assert!(matches!(meta.last_exit.expect("an exit").status, ExitStatus::Signal(9) | ExitStatus::Unknown));
     field.ok(&["stop", "p"]);
     assert!(!lives(meta.pid));
-    assert_eq!(field.read("p").state, State::Stopped);
+    assert_eq!(field.read("p").state, ProcessState::Stopped);
     eventually("nobody supervises", || field.supervisors("p").is_empty());
 }

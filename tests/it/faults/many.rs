@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::time::{Duration, Instant};
 
-use super::field::{Dice, Field, running};
 use super::note;
+use super::sandbox::{Rng, Sandbox, running};
 use super::scale;
-use crate::supervise::nest::{kill_hard, lives};
+use crate::supervise::fixture::{kill_hard, lives};
 use crate::waiting::eventually;
 
 #[test]
@@ -15,20 +15,20 @@ fn many_with_churn_neither_grow_nor_drift_nor_leave_zombies() {
     let many = scale(60, 1000);
     let asked = std::env::var("SOAK").ok().and_then(|text| text.parse().ok()).filter(|seconds| *seconds > 1);
     let span = Duration::from_secs(asked.unwrap_or(scale(8, 600) as u64));
-    let field = Field::new();
+    let field = Sandbox::new();
     let script: String = (0..many).map(line).collect();
     fs::write(field.path("all.tetra"), script).expect("a script");
-    let mut command = field.under(&[], &[]);
+    let mut command = field.command_under(&[], &[]);
     let program = command.get_program().to_owned();
     command = std::process::Command::new(program);
     let script = command.arg(field.path("all.tetra")).env("HOME", field.root()).env("TETRA_DIR", field.home());
     let asked_at = Instant::now();
-    let said = super::field::said(script.output().expect("tetra runs"));
+    let said = super::sandbox::command_output(script.output().expect("tetra runs"));
     assert_eq!(said.code, 0, "{}{}", said.out, said.err);
     assert_eq!(field.list().len(), many);
     note(&format!("{many} processes started in {:.1} s", asked_at.elapsed().as_secs_f64()));
 
-    let mut dice = Dice::new();
+    let mut dice = Rng::new();
     let (begun, mut told) = (Instant::now(), Instant::now());
     let (mut rounds, mut first) = (0u32, None);
     while begun.elapsed() < span || first.is_none() {
@@ -72,17 +72,17 @@ struct Figures {
     descriptors: usize,
     /// Those of the first process, which is restarted in every round and never loses its supervisors.
     of_first: usize,
-    /// Files in all process folders.
+    /// Files in all process directories.
     files: usize,
     /// How long a list takes.
     list: Duration,
 }
 
 impl Figures {
-    fn of(field: &Field, many: usize) -> Self {
+    fn of(field: &Sandbox, many: usize) -> Self {
         let pids = supervisors(field);
         let entries = |path: String| fs::read_dir(path).map_or(0, Iterator::count);
-        let folders = fs::read_dir(field.processes()).expect("processes").flatten();
+        let directories = fs::read_dir(field.processes()).expect("processes").flatten();
         let asked = Instant::now();
         field.ok(&["list"]);
         let descriptors = |pids: &[u32]| pids.iter().map(|pid| entries(format!("/proc/{pid}/fd"))).sum();
@@ -92,7 +92,7 @@ impl Figures {
             memory: pids.iter().map(|pid| private(*pid)).sum::<u64>() / many as u64,
             descriptors: descriptors(&pids),
             of_first: descriptors(&field.supervisors("p0")),
-            files: folders.map(|folder| entries(folder.path().display().to_string())).sum(),
+            files: directories.map(|directory| entries(directory.path().display().to_string())).sum(),
         }
     }
 }
@@ -112,7 +112,7 @@ impl std::fmt::Display for Figures {
 }
 
 /// What is shown is what is: every process once, alive, with a guard and a worker of its own and no dead children.
-fn assert_no_drift(field: &Field, many: usize) {
+fn assert_no_drift(field: &Sandbox, many: usize) {
     let shown = field.list();
     let numbers = |key: &str| shown.iter().filter_map(|it| it[key].as_u64()).collect::<BTreeSet<_>>();
     assert_eq!(numbers("id"), (0..many as u64).collect(), "ids unique and without holes");
@@ -130,7 +130,7 @@ fn line(n: usize) -> String {
 }
 
 /// The first is restarted, and another one; one is deleted and started, one crashes, one loses its supervisors.
-fn churn(field: &Field, many: usize, dice: &mut Dice) {
+fn churn(field: &Sandbox, many: usize, dice: &mut Rng) {
     let mut one = || format!("p{}", 1 + dice.below(many as u64 - 1));
     field.ok(&["restart", "--no-wait", "p0"]);
     field.ok(&["restart", "--no-wait", &one()]);
@@ -147,9 +147,9 @@ fn churn(field: &Field, many: usize, dice: &mut Dice) {
     field.ok(&["list"]);
 }
 
-fn supervisors(field: &Field) -> Vec<u32> {
-    let folder = field.processes().into_os_string().into_encoded_bytes();
-    running(|words| words.get(1).is_some_and(|it| it == b"--supervise") && words[2].starts_with(&folder))
+fn supervisors(field: &Sandbox) -> Vec<u32> {
+    let directory = field.processes().into_os_string().into_encoded_bytes();
+    running(|words| words.get(1).is_some_and(|it| it == b"--supervise") && words[2].starts_with(&directory))
 }
 
 /// The memory that is a process's own, in KiB.
@@ -160,7 +160,7 @@ fn private(pid: u32) -> u64 {
 }
 
 /// Dead children that a supervisor of ours has not taken from the kernel.
-fn zombies(field: &Field) -> Vec<u32> {
+fn zombies(field: &Sandbox) -> Vec<u32> {
     let parents = supervisors(field);
     let entries = fs::read_dir("/proc").expect("processes are seen").flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());

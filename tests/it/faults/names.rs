@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 use std::process::{Child, Stdio};
 
-use super::field::{Field, Said, said};
+use super::sandbox::{CommandOutput, Sandbox, command_output};
 
-fn at_once(field: &Field, lines: &[Vec<String>]) -> Vec<Said> {
+fn at_once(field: &Sandbox, lines: &[Vec<String>]) -> Vec<CommandOutput> {
     let spawn = |line: &Vec<String>| {
         let words: Vec<&str> = line.iter().map(String::as_str).collect();
         field.command(&words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("tetra runs")
     };
     let running: Vec<Child> = lines.iter().map(spawn).collect();
-    running.into_iter().map(|child| said(child.wait_with_output().expect("an end"))).collect()
+    running.into_iter().map(|child| command_output(child.wait_with_output().expect("an end"))).collect()
 }
 
 fn start(name: &str, word: &str) -> Vec<String> {
@@ -21,7 +21,7 @@ fn start(name: &str, word: &str) -> Vec<String> {
 #[test]
 fn of_starts_of_one_name_one_wins() {
     for (many, word) in [(2, "1002"), (50, "1050")] {
-        let field = Field::new();
+        let field = Sandbox::new();
         let lines = vec![start("one", word); many];
         let answers = at_once(&field, &lines);
         let won = answers.iter().filter(|said| said.code == 0).count();
@@ -29,7 +29,11 @@ fn of_starts_of_one_name_one_wins() {
         assert_eq!((won, refused), (1, many - 1), "{answers:?}");
         let child = field.read("one").pid;
         assert_eq!(
-            field.bearing(word).into_iter().filter(|pid| !is_supervisor(&field, *pid)).collect::<Vec<_>>(),
+            field
+                .processes_with_argument(word)
+                .into_iter()
+                .filter(|pid| !is_supervisor(&field, *pid))
+                .collect::<Vec<_>>(),
             [child]
         );
         assert_eq!(field.list().len(), 1);
@@ -38,14 +42,14 @@ fn of_starts_of_one_name_one_wins() {
     }
 }
 
-fn is_supervisor(field: &Field, pid: u32) -> bool {
+fn is_supervisor(field: &Sandbox, pid: u32) -> bool {
     field.supervisors("one").contains(&pid)
 }
 
 #[test]
 fn many_names_at_once_all_run_with_ids_of_their_own() {
     let many = 200;
-    let field = Field::new();
+    let field = Sandbox::new();
     let lines: Vec<_> = (0..many).map(|n| start(&format!("p{n}"), "1000")).collect();
     let answers = at_once(&field, &lines);
     let failed: Vec<_> = answers.iter().filter(|said| said.code != 0).collect();

@@ -1,31 +1,32 @@
-//! Folders and programs that are at another place than they were at the first start.
+//! Directories and programs that are at another place than they were at the first start.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 use nix::sys::signal::Signal;
-use tetra::supervise::meta::State;
+use tetra::supervise::meta::ProcessState;
 
-use super::field::{Field, said};
-use crate::supervise::nest::signal;
+use super::sandbox::{Sandbox, command_output};
+use crate::supervise::fixture::signal;
 use crate::waiting::eventually;
 
 /// A release whose program says which one it is.
-fn release(field: &Field, name: &str) {
-    let folder = field.path(name);
-    fs::create_dir(&folder).expect("a folder");
-    fs::write(folder.join("app.sh"), format!("#!/bin/sh\necho {name} in $PWD\nexec sleep 1000\n")).expect("a script");
-    fs::set_permissions(folder.join("app.sh"), fs::Permissions::from_mode(0o755)).expect("a mode");
+fn release(field: &Sandbox, name: &str) {
+    let directory = field.path(name);
+    fs::create_dir(&directory).expect("a directory");
+    fs::write(directory.join("app.sh"), format!("#!/bin/sh\necho {name} in $PWD\nexec sleep 1000\n"))
+        .expect("a script");
+    fs::set_permissions(directory.join("app.sh"), fs::Permissions::from_mode(0o755)).expect("a mode");
 }
 
-fn lead(field: &Field, name: &str) {
+fn lead(field: &Sandbox, name: &str) {
     let _ = fs::remove_file(field.path("current"));
     symlink(name, field.path("current")).expect("a link");
 }
 
 #[test]
-fn a_linked_folder_is_entered_anew_at_every_start() {
-    let field = Field::new();
+fn a_linked_directory_is_entered_anew_at_every_start() {
+    let field = Sandbox::new();
     let says = |word: &str, process: &str| {
         eventually("it says where it is", || String::from_utf8_lossy(&field.written(process)).contains(word));
     };
@@ -34,7 +35,8 @@ fn a_linked_folder_is_entered_anew_at_every_start() {
     let current = field.path("current");
     field.start("by-option", &["--cwd", "current", "--restart", "always"], &["./app.sh"]);
     let mut from_there = field.command(&["start", "--no-wait", "--name", "from-there", "./app.sh"]);
-    let from_there = said(from_there.current_dir(&current).env("PWD", &current).output().expect("tetra runs"));
+    let from_there =
+        command_output(from_there.current_dir(&current).env("PWD", &current).output().expect("tetra runs"));
     assert_eq!(from_there.code, 0, "{}", from_there.err);
     fs::write(field.path("r1").join("of-file.tsm"), "TSM_COMMAND=./app.sh\n").expect("a definition");
     field.ok(&["start", "--no-wait", "current/of-file.tsm"]);
@@ -57,9 +59,9 @@ fn a_linked_folder_is_entered_anew_at_every_start() {
 }
 
 /// A version of an interpreter, called `tool-js`, that tells its own place.
-fn version(field: &Field, version: &str) {
+fn version(field: &Sandbox, version: &str) {
     let bin = field.path("versions").join(version).join("bin");
-    fs::create_dir_all(&bin).expect("a folder");
+    fs::create_dir_all(&bin).expect("a directory");
     for (name, text) in
         [("node", "#!/bin/sh\necho node of $0\nexec sleep 1000\n"), ("tool", "#!/bin/sh\nexec node x\n")]
     {
@@ -70,13 +72,13 @@ fn version(field: &Field, version: &str) {
 
 #[test]
 fn a_program_whose_version_is_gone_is_found_again() {
-    let field = Field::new();
+    let field = Sandbox::new();
     version(&field, "v18.1.0");
     fs::write(field.path("app.js"), "").expect("a script");
     let path = format!("{}:{}", field.path("versions/v18.1.0/bin").display(), std::env::var("PATH").expect("a PATH"));
     let start = |name: &str, words: &[&str]| {
         let words = [&["start", "--no-wait", "--restart", "always", "--name", name, "--"], words].concat();
-        let started = said(field.command(&words).env("PATH", &path).output().expect("tetra runs"));
+        let started = command_output(field.command(&words).env("PATH", &path).output().expect("tetra runs"));
         assert_eq!(started.code, 0, "{}", started.err);
     };
     let says = |version: &str, process: &str| {
@@ -96,7 +98,7 @@ fn a_program_whose_version_is_gone_is_found_again() {
         says("v20.10.1", name);
     }
     field.ok(&["stop", "by-interpreter"]);
-    field.until_state("by-interpreter", State::Stopped);
+    field.until_state("by-interpreter", ProcessState::Stopped);
     field.ok(&["start", "--no-wait", "by-interpreter"]);
-    field.until_state("by-interpreter", State::Online);
+    field.until_state("by-interpreter", ProcessState::Online);
 }

@@ -2,10 +2,10 @@
 
 use std::process::Stdio;
 
-use tetra::supervise::meta::State;
+use tetra::supervise::meta::ProcessState;
 
-use super::field::{Field, said};
-use crate::supervise::nest::lives;
+use super::sandbox::{Sandbox, command_output};
+use crate::supervise::fixture::lives;
 use crate::waiting::eventually;
 
 /// In the child's group, in a session of its own, a daemon without any tie to where it came from.
@@ -22,7 +22,7 @@ os.execve(\"/bin/sleep\", [\"sleep\", \"1003\"], {})'
     trap '' TERM
     echo ready; while :; do sleep 0.05; done";
 
-fn strays(field: &Field) -> [u32; 3] {
+fn strays(field: &Sandbox) -> [u32; 3] {
     let pids = ["group", "session", "daemon"].map(|file| field.number(file));
     eventually("all run", || field.written("p") == b"ready\n" && pids.iter().all(|pid| lives(*pid)));
     pids
@@ -30,7 +30,7 @@ fn strays(field: &Field) -> [u32; 3] {
 
 #[test]
 fn strays_of_a_deaf_child_end_with_it() {
-    let field = Field::new();
+    let field = Sandbox::new();
     let pid = field.shell("p", &["--kill-timeout", "300ms"], STRAYS);
     let strays = strays(&field);
     let text = field.ok(&["stop", "p"]);
@@ -40,7 +40,7 @@ fn strays_of_a_deaf_child_end_with_it() {
 
 #[test]
 fn strays_of_an_adopted_child_end_with_it() {
-    let field = Field::new();
+    let field = Sandbox::new();
     let pid = field.shell(
         "p",
         &["--kill-timeout", "300ms"],
@@ -69,59 +69,59 @@ while True: time.sleep(1)";
 fn a_bomb_of_two_hundred_is_swept() {
     // Below the guard that saw it start, and after guard and worker were killed and the child was adopted.
     for (adopted, word) in [(false, "bomb-4711"), (true, "bomb-4712")] {
-        let field = Field::new();
+        let field = Sandbox::new();
         field.start("p", &["--kill-timeout", "500ms"], &["python3", "-c", BOMB, word]);
-        eventually("armed", || field.written("p") == b"armed\n" && field.bearing(word).len() > 200);
+        eventually("armed", || field.written("p") == b"armed\n" && field.processes_with_argument(word).len() > 200);
         if adopted {
             field.kill_supervisors("p");
         }
         field.ok(&["stop", "p"]);
-        assert_eq!(field.bearing(word), Vec::<u32>::new());
-        assert!(field.read("p").life.survivors.is_empty());
+        assert_eq!(field.processes_with_argument(word), Vec::<u32>::new());
+        assert!(field.read("p").run_state.survivors.is_empty());
     }
 }
 
 #[test]
 fn a_stop_while_starting_ends_the_start() {
-    let field = Field::new();
+    let field = Sandbox::new();
     let words = ["start", "--name", "p", "--pre-hook", "sleep 1011", "--", "sleep", "1011"];
     let start = field.command(&words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("tetra runs");
     eventually("it is starting", || {
         field.dir("p").join("orders").exists() && field.list().iter().any(|it| it["state"] == "starting")
     });
     field.ok(&["stop", "p"]);
-    let answer = said(start.wait_with_output().expect("an end"));
+    let answer = command_output(start.wait_with_output().expect("an end"));
     assert_ne!(answer.code, 0, "{answer:?}");
-    assert_eq!(field.bearing("1011"), Vec::<u32>::new());
+    assert_eq!(field.processes_with_argument("1011"), Vec::<u32>::new());
 }
 
 #[test]
 fn a_restart_while_stopping_ends_in_one_child_and_a_stop_while_restarting_in_none() {
-    let field = Field::new();
+    let field = Sandbox::new();
     let deaf = "trap '' TERM; echo up; while :; do sleep 0.02; done";
     let first = field.shell("p", &["--kill-timeout", "1s"], deaf);
     eventually("a trap", || field.written("p") == b"up\n");
     let stop = field.command(&["stop", "p"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("tetra runs");
-    field.until_state("p", State::Stopping);
+    field.until_state("p", ProcessState::Stopping);
     field.ok(&["restart", "--no-wait", "p"]);
     stop.wait_with_output().expect("an end");
-    let meta = field.until_state("p", State::Online);
+    let meta = field.until_state("p", ProcessState::Online);
     assert!(meta.pid != first && !lives(first));
 
     eventually("a trap again", || field.written("p") == b"up\nup\n");
     let restart =
         field.command(&["restart", "p"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("tetra runs");
-    field.until_state("p", State::Stopping);
+    field.until_state("p", ProcessState::Stopping);
     field.ok(&["stop", "p"]);
     restart.wait_with_output().expect("an end");
-    field.until_free("p");
+    field.until_unsupervised("p");
     assert!(!lives(meta.pid));
-    assert_eq!(field.read("p").state, State::Stopped);
+    assert_eq!(field.read("p").state, ProcessState::Stopped);
 }
 
 #[test]
 fn after_a_stop_the_port_is_free_or_its_holder_is_named() {
-    let field = Field::new();
+    let field = Sandbox::new();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port().to_string();
     drop(listener);

@@ -7,13 +7,13 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use tetra::supervise::client::{self, Launched};
-use tetra::supervise::meta::{self, State};
+use tetra::supervise::client::{self, LaunchResult};
+use tetra::supervise::meta::{self, ProcessState};
 
-use super::field::{Field, Said, said};
 use super::note;
+use super::sandbox::{CommandOutput, Sandbox, command_output};
 use super::scale;
-use crate::supervise::nest::{kill_hard, lives, signal};
+use crate::supervise::fixture::{kill_hard, lives, signal};
 use crate::waiting::eventually;
 
 /// A memory control group of a test.
@@ -49,13 +49,14 @@ pub(super) fn memory_group(name: &str, mebibytes: u64) -> Option<Group> {
 #[test]
 fn a_clock_that_jumped_decides_nothing() {
     const DAY_MS: u64 = 86_400_000;
-    let field = Field::new();
+    let field = Sandbox::new();
     let pid = field.start("p", &[], &["sleep", "1000"]);
     for jump in [-1i64, 1] {
         field.kill_supervisors("p");
         let mut meta = field.read("p");
-        meta.life.started_ms = meta.life.started_ms.saturating_add_signed(jump * i64::try_from(DAY_MS).expect("small"));
-        meta.start_time = meta.life.started_ms / 1000;
+        meta.run_state.started_ms =
+            meta.run_state.started_ms.saturating_add_signed(jump * i64::try_from(DAY_MS).expect("small"));
+        meta.start_time = meta.run_state.started_ms / 1000;
         meta::write(&field.dir("p"), &meta).expect("a record of another time");
         let shown = field.list();
         assert_eq!((&shown[0]["status"], &shown[0]["pid"]), (&"online".into(), &pid.into()), "{jump}");
@@ -66,20 +67,20 @@ fn a_clock_that_jumped_decides_nothing() {
     kill_hard(pid);
     eventually("the end", || !lives(pid));
     let mut meta = field.read("p");
-    meta.enter(State::Waiting);
-    meta.run.restart = meta::Restart::Always;
-    (meta.pid, meta.life.next_start_ms) = (0, 1);
+    meta.set_state(ProcessState::Waiting);
+    meta.run.restart = meta::RestartPolicy::Always;
+    (meta.pid, meta.run_state.next_start_ms) = (0, 1);
     meta::write(&field.dir("p"), &meta).expect("a record of another time");
     field.ok(&["list"]);
-    field.until_state("p", State::Online);
+    field.until_state("p", ProcessState::Online);
     field.ok(&["stop", "p"]);
 }
 
 #[test]
 fn in_a_world_with_another_uptime_everything_works() {
-    let field = Field::new();
+    let field = Sandbox::new();
     let before = ["unshare", "--fork", "--time", "--boottime", "1000000", "--monotonic", "500000"];
-    let again = |words: &[&str]| said(field.under(&before, words).output().expect("unshare runs"));
+    let again = |words: &[&str]| command_output(field.command_under(&before, words).output().expect("unshare runs"));
     let start = again(&["start", "--no-wait", "--restart", "always", "--name", "p", "--", "sleep", "1000"]);
     if start.err.contains("unshare") {
         note("no time namespace can be made here");
@@ -88,14 +89,14 @@ fn in_a_world_with_another_uptime_everything_works() {
     assert_eq!(start.code, 0, "{start:?}");
     let pid = field.read("p").pid;
     kill_hard(pid);
-    field.until("p", "a next life", |meta| meta.pid != 0 && meta.pid != pid && meta.state == State::Online);
+    field.until("p", "a next life", |meta| meta.pid != 0 && meta.pid != pid && meta.state == ProcessState::Online);
     let stop = again(&["stop", "p"]);
-    assert_eq!((stop.code, field.read("p").state), (0, State::Stopped), "{stop:?}");
+    assert_eq!((stop.code, field.read("p").state), (0, ProcessState::Stopped), "{stop:?}");
 }
 
 #[test]
 fn a_child_that_stands_still_is_stopped() {
-    let field = Field::new();
+    let field = Sandbox::new();
     let pid = field.shell("p", &[], "exec sleep 1000");
     signal(pid, Signal::SIGSTOP);
     assert_eq!(field.list()[0]["status"], "online");
@@ -106,9 +107,9 @@ fn a_child_that_stands_still_is_stopped() {
 
 #[test]
 fn a_supervisor_that_stands_still_is_continued() {
-    let field = Field::new();
+    let field = Sandbox::new();
     let pid = field.shell("p", &[], "exec sleep 1000");
-    let life = field.read("p").life;
+    let life = field.read("p").run_state;
     for supervisor in [life.guard_pid, life.worker_pid] {
         signal(supervisor, Signal::SIGSTOP);
     }
@@ -120,10 +121,10 @@ fn a_supervisor_that_stands_still_is_continued() {
 
 #[test]
 fn sixty_four_descriptors_are_enough() {
-    let field = Field::new();
+    let field = Sandbox::new();
     let narrow = ["prlimit", "--nofile=64"];
     let run = |words: &[&str]| {
-        let said = said(field.under(&narrow, words).output().expect("prlimit runs"));
+        let said = command_output(field.command_under(&narrow, words).output().expect("prlimit runs"));
         assert_eq!(said.code, 0, "{words:?}: {said:?}");
     };
     let line = "for i in $(seq 80); do setsid sleep 1007 & done; echo up; wait";
@@ -135,18 +136,18 @@ fn sixty_four_descriptors_are_enough() {
     eventually("up", || field.written("p") == b"up\n");
     run(&["restart", "--no-wait", "q1"]);
     run(&["stop", "*"]);
-    assert!(field.read("p").life.survivors.is_empty());
+    assert!(field.read("p").run_state.survivors.is_empty());
     run(&["delete", "*", "--yes"]);
     field.assert_empty();
 }
 
 /// A field that belongs to an ordinary user, and the words to become that user.
-fn ordinary(uid: &'static str) -> Option<(Field, Vec<&'static str>)> {
+fn ordinary(uid: &'static str) -> Option<(Sandbox, Vec<&'static str>)> {
     if !nix::unistd::geteuid().is_root() {
         note("only root can become another user");
         return None;
     }
-    let field = Field::new().with_program("program");
+    let field = Sandbox::new().with_program("program");
     fs::set_permissions(field.root(), fs::Permissions::from_mode(0o755)).expect("open to others");
     let owner = format!("{uid}:{uid}");
     let given = Command::new("chown").args(["-R", &owner]).arg(field.root()).status().expect("chown runs");
@@ -157,13 +158,13 @@ fn ordinary(uid: &'static str) -> Option<(Field, Vec<&'static str>)> {
 #[test]
 fn a_user_who_may_not_fork_is_told_and_nothing_is_left() {
     // Who is no root has processes already, so that the first fork is refused.
-    let (field, user) = ordinary("64001").unwrap_or_else(|| (Field::new(), Vec::new()));
+    let (field, user) = ordinary("64001").unwrap_or_else(|| (Sandbox::new(), Vec::new()));
     let mut failed = 0;
     for most in 1..9 {
         let limit = format!("--nproc={most}");
         let before = [&user[..], &["prlimit", &limit]].concat();
         let words = ["start", "--no-wait", "--name", "p", "--", "sleep", "1000"];
-        let said: Said = said(field.under(&before, &words).output().expect("setpriv runs"));
+        let said: CommandOutput = command_output(field.command_under(&before, &words).output().expect("setpriv runs"));
         if said.code == 0 {
             field.ok(&["delete", "p"]);
         } else {
@@ -186,12 +187,13 @@ fn an_ordinary_user_has_many_processes_and_every_word_of_them() {
         .map(|n| format!("tsm start --no-wait --name p{n} -- sh -c 'seq 0 2000; exec sleep 1000'\n"))
         .collect();
     fs::write(field.path("all.tetra"), script).expect("a script");
-    let mut command = field.under(&user, &[]);
+    let mut command = field.command_under(&user, &[]);
     let words: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
     command = Command::new("setpriv");
     command.args(&words[..words.len() - 1]).arg(field.path("all.tetra")).env_clear();
     command.env("PATH", std::env::var("PATH").expect("a PATH"));
-    let said = said(command.env("HOME", field.root()).env("TETRA_DIR", field.home()).output().expect("tetra runs"));
+    let said =
+        command_output(command.env("HOME", field.root()).env("TETRA_DIR", field.home()).output().expect("tetra runs"));
     assert_eq!(said.code, 0, "{said:?}");
     let expected: String = (0..=2000).map(|n| format!("{n}\n")).collect();
     for n in 0..many {
@@ -219,8 +221,8 @@ fn an_ordinary_user_has_many_processes_and_every_word_of_them() {
 }
 
 /// How much the pipes of a process and its supervisor may hold together.
-fn pipes_of(field: &Field, name: &str) -> usize {
-    let guard = field.read(name).life.guard_pid;
+fn pipes_of(field: &Sandbox, name: &str) -> usize {
+    let guard = field.read(name).run_state.guard_pid;
     let entries = fs::read_dir(format!("/proc/{guard}/fd")).expect("its descriptors").flatten();
     let mut seen = std::collections::BTreeSet::new();
     let sizes = entries.filter_map(|entry| {
@@ -234,7 +236,7 @@ fn pipes_of(field: &Field, name: &str) -> usize {
 
 #[test]
 fn a_pid_that_a_stranger_has_now_is_not_touched() {
-    let field = Field::new();
+    let field = Sandbox::new();
     let pid = field.start("p", &[], &["sleep", "1000"]);
     field.kill_supervisors("p");
     kill_hard(pid);
@@ -266,19 +268,19 @@ fn a_pid_that_a_stranger_has_now_is_not_touched() {
 
 #[test]
 fn a_child_whose_pipe_is_full_goes_on_when_somebody_reads() {
-    let field = Field::new();
+    let field = Sandbox::new();
     let pid = field.shell("p", &[], "while [ ! -e go ]; do sleep 0.01; done; seq 0 60000; exec sleep 1000");
     field.kill_supervisors("p");
     fs::write(field.path("go"), "").expect("a sign");
     eventually("the child waits for a reader", || {
         field
-            .bearing("60000")
+            .processes_with_argument("60000")
             .iter()
             .any(|pid| fs::read_to_string(format!("/proc/{pid}/wchan")).is_ok_and(|at| at.contains("pipe_write")))
     });
     assert_eq!(
         client::launch(std::path::Path::new(crate::world::PROGRAM), &field.dir("p")).expect("a word"),
-        Launched::Adopted { pid }
+        LaunchResult::Adopted { pid }
     );
     let expected: String = (0..=60_000).map(|n| format!("{n}\n")).collect();
     eventually("every line", || field.written("p") == expected.as_bytes());
@@ -287,7 +289,7 @@ fn a_child_whose_pipe_is_full_goes_on_when_somebody_reads() {
 
 #[test]
 fn a_line_of_ten_megabytes_arrives_whole() {
-    let field = Field::new();
+    let field = Sandbox::new();
     field.shell("p", &["--log-size", "1G"], "head -c 10000000 /dev/zero | tr '\\0' x; echo; echo end");
     eventually("the end", || field.written("p").ends_with(b"\nend\n"));
     let written = field.written("p");
@@ -298,7 +300,7 @@ fn a_line_of_ten_megabytes_arrives_whole() {
 
 #[test]
 fn binary_output_is_kept_byte_for_byte_and_shown_harmless() {
-    let field = Field::new();
+    let field = Sandbox::new();
     field.shell("p", &[], "head -c 300000 /dev/urandom | tee raw; printf '\\033[2J\\033]0;title\\007\\nend\\n'");
     eventually("the end", || field.written("p").ends_with(b"\nend\n"));
     let raw = fs::read(field.path("raw")).expect("what was written");
@@ -317,7 +319,7 @@ fn binary_output_is_kept_byte_for_byte_and_shown_harmless() {
 
 #[test]
 fn a_chatty_child_without_newlines_does_not_hold_up_a_stop() {
-    let field = Field::new();
+    let field = Sandbox::new();
     let pid = field.start("p", &["--log-size", "1M", "--log-keep", "1"], &["cat", "/dev/zero"]);
     eventually("it floods", || fs::metadata(field.dir("p").join("current.out")).is_ok_and(|it| it.len() > 500_000));
     field.ok(&["stop", "p"]);

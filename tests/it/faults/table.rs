@@ -23,7 +23,7 @@ fn tests_in(file: &Path) -> Vec<String> {
 fn file_of(room: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (whole, part) = room.split_once("::").unwrap_or(("faults", room));
-    let below = |folder: &str, names: &[&str]| names.iter().fold(root.join(folder), |path, name| path.join(name));
+    let below = |directory: &str, names: &[&str]| names.iter().fold(root.join(directory), |path, name| path.join(name));
     let all: Vec<&str> = room.split("::").collect();
     let candidates = [
         below("tests/it", &all),

@@ -3,21 +3,21 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 
-use tetra::supervise::whose;
+use tetra::supervise::ownership;
 
-use super::field::{Field, Said, said};
 use super::note;
-use crate::supervise::nest::lives;
+use super::sandbox::{CommandOutput, Sandbox, command_output};
+use crate::supervise::fixture::lives;
 
 /// `tsm` with so many descriptors.
-fn with_descriptors(field: &Field, most: u32, words: &[&str]) -> Said {
+fn with_descriptors(field: &Sandbox, most: u32, words: &[&str]) -> CommandOutput {
     let line = format!("ulimit -n {most}; exec \"$0\" \"$@\"");
-    said(field.under(&["bash", "-c", &line], words).output().expect("bash runs"))
+    command_output(field.command_under(&["bash", "-c", &line], words).output().expect("bash runs"))
 }
 
 #[test]
 fn what_cannot_be_read_is_not_taken_for_dead() {
-    let field = Field::new();
+    let field = Sandbox::new();
     let pid = field.start("p", &[], &["sleep", "1000"]);
     let mut seen = 0;
     for most in 3..40 {
@@ -48,12 +48,12 @@ fn what_cannot_be_read_is_not_taken_for_dead() {
 #[test]
 fn a_record_or_directory_of_another_owner_stays_as_it_is() {
     const USER: u32 = 65534;
-    if whose::user_of(std::process::id()) != Some(0) {
+    if ownership::user_of(std::process::id()) != Some(0) {
         note("only root can give files away");
         return;
     }
     for what in ["meta.json", ""] {
-        let field = Field::new();
+        let field = Sandbox::new();
         let pid = field.start("p", &[], &["sleep", "1000"]);
         fs::set_permissions(field.root(), fs::Permissions::from_mode(0o777)).expect("open");
         // All of it is the user's but this.
@@ -67,7 +67,7 @@ fn a_record_or_directory_of_another_owner_stays_as_it_is() {
         let as_user = |words: &[&str]| {
             let user = USER.to_string();
             let before = ["setpriv", "--reuid", &user, "--regid", &user, "--clear-groups"];
-            said(field.under(&before, words).output().expect("setpriv runs"))
+            command_output(field.command_under(&before, words).output().expect("setpriv runs"))
         };
         let list = as_user(&["list", "all", "--json"]);
         assert!(list.out.contains("\"unknown\""), "{what}: {list:?}");
@@ -98,7 +98,7 @@ fn walk(root: &std::path::Path) -> Vec<std::path::PathBuf> {
 #[test]
 fn a_directory_that_was_moved_aside_gets_its_name_back() {
     for supervised in [true, false] {
-        let field = Field::new();
+        let field = Sandbox::new();
         let pid = field.start("p", &[], &["sleep", "1000"]);
         if !supervised {
             field.kill_supervisors("p");
@@ -114,9 +114,9 @@ fn a_directory_that_was_moved_aside_gets_its_name_back() {
         field.assert_empty();
     }
     // What does not run was half made or half removed.
-    let field = Field::new();
+    let field = Sandbox::new();
     field.start("p", &[], &["true"]);
-    field.until_free("p");
+    field.until_unsupervised("p");
     fs::rename(field.dir("p"), field.processes().join(".p.4194304.aside")).expect("moved");
     assert!(field.list().is_empty());
     field.assert_empty();
@@ -124,12 +124,12 @@ fn a_directory_that_was_moved_aside_gets_its_name_back() {
 
 #[test]
 fn a_removal_that_fails_leaves_the_process_under_its_name() {
-    let field = Field::new();
+    let field = Sandbox::new();
     field.start("p", &[], &["sleep", "1000"]);
     field.ok(&["stop", "p"]);
     let refused =
         ["strace", "-f", "-q", "-o", "/dev/null", "-e", "trace=unlinkat", "-e", "inject=unlinkat:error=EPERM"];
-    let answer = said(field.under(&refused, &["delete", "p"]).output().expect("strace runs"));
+    let answer = command_output(field.command_under(&refused, &["delete", "p"]).output().expect("strace runs"));
     assert!(answer.code != 0 && answer.err.contains("failed to remove"), "{answer:?}");
     assert_eq!(field.list()[0]["name"], "p");
     field.ok(&["delete", "p"]);

@@ -2,15 +2,15 @@
 
 use std::fs;
 
-use tetra::supervise::meta::{self, How, State};
+use tetra::supervise::meta::{self, ExitStatus, ProcessState};
 
-use super::field::{COUNTER, Field};
+use super::sandbox::{COUNTER, Sandbox};
 use crate::program;
-use crate::supervise::nest::lives;
+use crate::supervise::fixture::lives;
 use crate::waiting::eventually;
 use crate::world::PROGRAM;
 
-fn assert_counts(field: &Field, name: &str) {
+fn assert_counts(field: &Sandbox, name: &str) {
     let text = String::from_utf8(field.written(name)).expect("numbers");
     let lines = text.lines().count();
     assert!(lines > 20);
@@ -24,11 +24,11 @@ fn file_of(pid: u32) -> std::path::PathBuf {
 
 #[test]
 fn every_supervisor_is_replaced_in_place() {
-    let field = Field::new().with_program("program");
+    let field = Sandbox::new().with_program("program");
     let names = ["a", "b", "c"];
     let pids = names.map(|name| field.start(name, &["--restart", "always"], &["python3", "-c", COUNTER]));
     eventually("lines", || names.iter().all(|name| field.size(name) > 100));
-    let guards = names.map(|name| field.read(name).life.guard_pid);
+    let guards = names.map(|name| field.read(name).run_state.guard_pid);
 
     // As a package manager does: the new file gets the name of the old one.
     program::copy(PROGRAM.as_ref(), &field.path("newer"));
@@ -36,14 +36,14 @@ fn every_supervisor_is_replaced_in_place() {
     assert!(guards.iter().all(|pid| file_of(*pid).to_string_lossy().ends_with(" (deleted)")));
     let text = field.ok(&["upgrade", "--dry-run"]);
     assert!(text.matches("would replace").count() == 3, "{text}");
-    assert_eq!(names.map(|name| field.read(name).life.guard_pid), guards, "nothing was done");
+    assert_eq!(names.map(|name| field.read(name).run_state.guard_pid), guards, "nothing was done");
 
     let text = field.ok(&["upgrade"]);
     assert_eq!(text.matches("replaced the supervisor of").count(), 3, "{text}");
     for (name, pid) in names.iter().zip(pids) {
         let meta = field.read(name);
-        assert_eq!((meta.pid, meta.state, meta.restarts), (pid, State::Online, 0));
-        for supervisor in [meta.life.guard_pid, meta.life.worker_pid] {
+        assert_eq!((meta.pid, meta.state, meta.restarts), (pid, ProcessState::Online, 0));
+        for supervisor in [meta.run_state.guard_pid, meta.run_state.worker_pid] {
             assert_eq!(file_of(supervisor), field.path("program"));
         }
         let before = field.size(name);
@@ -52,22 +52,22 @@ fn every_supervisor_is_replaced_in_place() {
     assert_eq!(field.ok(&["upgrade"]).matches("this version already").count(), 3);
     field.ok(&["stop", "*"]);
     for name in names {
-        assert_eq!(field.read(name).last_exit.expect("an exit").how, How::Signal(15), "the end is seen");
+        assert_eq!(field.read(name).last_exit.expect("an exit").status, ExitStatus::Signal(15), "the end is seen");
         assert_counts(&field, name);
     }
 }
 
 #[test]
 fn a_program_at_another_place_takes_over_too() {
-    let old = Field::new().with_program("old");
+    let old = Sandbox::new().with_program("old");
     let pid = old.start("p", &[], &["python3", "-c", COUNTER]);
     eventually("lines", || old.size("p") > 100);
-    assert_eq!(file_of(old.read("p").life.guard_pid), old.path("old"));
-    let new = Field::at(old.root());
+    assert_eq!(file_of(old.read("p").run_state.guard_pid), old.path("old"));
+    let new = Sandbox::at(old.root());
     fs::remove_file(old.path("old")).expect("removed");
     new.ok(&["upgrade"]);
     let meta = new.read("p");
-    assert_eq!((file_of(meta.life.guard_pid), meta.pid), (fs::canonicalize(PROGRAM).expect("a path"), pid));
+    assert_eq!((file_of(meta.run_state.guard_pid), meta.pid), (fs::canonicalize(PROGRAM).expect("a path"), pid));
     assert!(!new.dir("p").join("program").exists(), "the link is gone");
     new.ok(&["stop", "p"]);
     assert!(!lives(pid));
@@ -76,7 +76,7 @@ fn a_program_at_another_place_takes_over_too() {
 
 #[test]
 fn a_record_of_a_later_version_is_read_and_what_is_unknown_is_kept() {
-    let field = Field::new();
+    let field = Sandbox::new();
     let pid = field.start("p", &[], &["sleep", "1000"]);
     field.kill_supervisors("p");
     let path = meta::path(&field.dir("p"));
@@ -96,7 +96,7 @@ fn a_record_of_a_later_version_is_read_and_what_is_unknown_is_kept() {
 #[test]
 fn orders_of_a_later_version_are_skipped_one_by_one() {
     use std::io::Write;
-    let field = Field::new();
+    let field = Sandbox::new();
     let pid = field.start("p", &[], &["sleep", "1000"]);
     let mut orders = fs::OpenOptions::new().write(true).open(field.dir("p").join("orders")).expect("a FIFO");
     // A later version, an unknown code, and no order at all: each is one record of sixteen bytes.

@@ -6,21 +6,21 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use tetra::org::document::{Document, Leaf};
-use tetra::org::draft::Chain;
+use tetra::org::draft::ProfileChain;
 use tetra::org::error::OrgError;
-use tetra::org::overrides::{Kept, Whose, with};
-use tetra::org::profile::{Origin, Profile};
-use tetra::org::promote::{Made, Recipe, Stamp};
+use tetra::org::overrides::{OverrideScope, OverrideValue, write_overrides};
+use tetra::org::profile::{Profile, ProfileOrigin};
+use tetra::org::promote::{EnvPromotion, PromotionResult, Stamp};
 use tetra::org::render::Annotate;
-use tetra::org::setting::{Setting, settings};
+use tetra::org::set_option::{SetOption, parse_set_options};
 use tetra::org::value::same;
 use tetra::org::variables::Names;
 use toml::Value;
 
 /// Numbers that look random and are always the same.
-struct Dice(u64);
+struct Rng(u64);
 
-impl Dice {
+impl Rng {
     fn roll(&mut self, sides: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
@@ -81,7 +81,7 @@ const VALUES: [&str; 20] = [
     "{ c = { d = { e = 1 } }, k = [2] }",
 ];
 
-fn key(dice: &mut Dice) -> String {
+fn key(dice: &mut Rng) -> String {
     let mut key = dice.of(&KEYS).to_owned();
     while dice.one_in(4) {
         let _ = write!(key, "{}{}", dice.of(&[".", " . "]), dice.of(&KEYS));
@@ -89,7 +89,7 @@ fn key(dice: &mut Dice) -> String {
     key
 }
 
-fn statement(dice: &mut Dice) -> String {
+fn statement(dice: &mut Rng) -> String {
     let indent = dice.of(&["", "", "", "  ", "\t"]);
     let (key, value) = (key(dice), dice.of(&VALUES));
     let tail = dice.of(&["", "", "", "   ", " # said", "     # said in its column", "\t#"]);
@@ -98,7 +98,7 @@ fn statement(dice: &mut Dice) -> String {
 }
 
 /// A header with what is below; statements without one if it is the first block.
-fn block(dice: &mut Dice, is_first: bool) -> String {
+fn block(dice: &mut Rng, is_first: bool) -> String {
     let mut text = String::new();
     if !is_first {
         let table = dice.of(&TABLES);
@@ -127,7 +127,7 @@ fn block(dice: &mut Dice, is_first: bool) -> String {
 }
 
 /// A sound text: blocks that make it unsound are left out.
-fn document(dice: &mut Dice) -> String {
+fn document(dice: &mut Rng) -> String {
     let mut text = dice.of(&["", "", "# head\n\n"]).to_owned();
     for number in 0..1 + dice.roll(7) {
         let longer = format!("{text}{}", block(dice, number == 0));
@@ -142,7 +142,7 @@ fn document(dice: &mut Dice) -> String {
 }
 
 /// A key that the document may have, or one beside it, or one around it.
-fn path(dice: &mut Dice, local: &Document) -> String {
+fn path(dice: &mut Rng, local: &Document) -> String {
     if local.leaves.is_empty() || dice.one_in(3) {
         return format!("{}.{}", dice.of(&TABLES), key(dice).replace(' ', "").replace("\"xy\"", "\"x y\""));
     }
@@ -153,7 +153,7 @@ fn path(dice: &mut Dice, local: &Document) -> String {
         2 => path = path.parent().unwrap_or_default().join("new").join("er"),
         _ => {}
     }
-    let text = path.written();
+    let text = path.to_toml();
     if dice.one_in(4) { format!("services.*.{}", path.last()) } else { text }
 }
 
@@ -161,7 +161,7 @@ fn quoted(text: &str) -> String {
     Value::String(text.to_owned()).to_string()
 }
 
-fn profile(dice: &mut Dice, local: &Document) -> String {
+fn profile(dice: &mut Rng, local: &Document) -> String {
     let mut text = String::new();
     let gone: Vec<String> = (0..dice.roll(3)).map(|_| quoted(&path(dice, local))).collect();
     let _ = writeln!(text, "unset = [{}]", gone.join(", "));
@@ -180,7 +180,8 @@ fn profile(dice: &mut Dice, local: &Document) -> String {
         };
         let more = format!("[{op}]\n{at} = {rule}\n");
         let longer = format!("{text}{more}");
-        let read = Document::parse("p", &longer).and_then(|it| Profile::read("p", Origin::File, &it).map(|_| ()));
+        let read =
+            Document::parse("p", &longer).and_then(|it| Profile::read("p", ProfileOrigin::File, &it).map(|_| ()));
         if read.is_ok() {
             text = longer;
         }
@@ -210,8 +211,8 @@ fn flat(text: &str) -> BTreeMap<String, Value> {
 }
 
 /// What was meant, in the same form.
-fn meant(made: &Made) -> BTreeMap<String, Value> {
-    let cells = made.draft.cells.iter().filter_map(|(path, cell)| Some((path, cell.value.clone()?)));
+fn meant(made: &PromotionResult) -> BTreeMap<String, Value> {
+    let cells = made.draft.values.iter().filter_map(|(path, cell)| Some((path, cell.value.clone()?)));
     let mut all = BTreeMap::new();
     for (path, value) in cells {
         let path = path.keys().iter().fold(String::new(), |text, key| format!("{text}/{key}"));
@@ -234,35 +235,37 @@ fn no_difference(written: &BTreeMap<String, Value>, meant: &BTreeMap<String, Val
 struct Case {
     number: u64,
     local: Document,
-    chain: Chain,
-    options: Vec<Setting>,
+    chain: ProfileChain,
+    options: Vec<SetOption>,
 }
 
 impl Case {
     fn new(number: u64) -> Self {
-        let mut dice = Dice(number);
+        let mut dice = Rng(number);
         let local = Document::parse("local.toml", &document(&mut dice)).expect("it is sound");
         let text = profile(&mut dice, &local);
-        let read = |text: &str| Profile::read("dev", Origin::File, &Document::parse("dev.toml", text).expect("sound"));
+        let read =
+            |text: &str| Profile::read("dev", ProfileOrigin::File, &Document::parse("dev.toml", text).expect("sound"));
         let own = read(&text).or_else(|_| read("")).expect("a profile");
         let built_in = ["server", "dev"].map(|name| Profile::built_in(name).expect("there"));
         let chain = if dice.one_in(2) { built_in.into_iter().chain([own]).collect() } else { vec![own] };
         let given = (0..dice.roll(3)).map(|_| format!("{}={}", path(&mut dice, &local), dice.of(&VALUES)));
-        let options = given.filter_map(|text| settings(&text).ok()).flatten().collect();
-        Self { number, local, chain: Chain { profiles: chain }, options }
+        let options = given.filter_map(|text| parse_set_options(&text).ok()).flatten().collect();
+        Self { number, local, chain: ProfileChain { profiles: chain }, options }
     }
 
     /// What is made of a local.toml, and its text; none if it is refused with a reason.
-    fn made(&self, local: &Document, options: &[Setting]) -> Option<(String, BTreeMap<String, Value>)> {
+    fn made(&self, local: &Document, options: &[SetOption]) -> Option<(String, BTreeMap<String, Value>)> {
         let (org, env) = ("acme".parse().expect("a name"), "dev".parse().expect("a name"));
         let names = Names::new();
-        let recipe = Recipe { org: &org, env: &env, local, chain: &self.chain, options, names: &names, home: None };
-        let made = recipe.make().ok()?;
+        let recipe =
+            EnvPromotion { org: &org, env: &env, local, chain: &self.chain, options, names: &names, home: None };
+        let made = recipe.run().ok()?;
         let stamp = Stamp { at: "2026-11-20T12:00:00Z".into(), by: "me".into(), commit: None };
         let annotate = if self.number.is_multiple_of(2) { Annotate::Yes } else { Annotate::No };
         match recipe.text(&made, &stamp, annotate) {
             Ok(text) => Some((text, meant(&made))),
-            Err(error @ OrgError::Unfaithful { .. }) => panic!("{error}\n{}", self.told()),
+            Err(error @ OrgError::RoundTripMismatch { .. }) => panic!("{error}\n{}", self.told()),
             Err(error) => panic!("{error}"),
         }
     }
@@ -270,7 +273,7 @@ impl Case {
     /// True if all lines end as those of local.toml do. Values that came with lines of their own aside.
     fn ends_lines_alike(&self, text: &str) -> bool {
         let windows = self.local.source.text.contains("\r\n");
-        let given: String = self.options.iter().map(Setting::to_string).collect();
+        let given: String = self.options.iter().map(SetOption::to_string).collect();
         let own = self.chain.profiles.last().map(|it| it.source.text.contains("\"\"\"")).unwrap_or_default();
         own || given.contains("\"\"\"") || windows != text.replace("\r\n", "").contains('\n')
     }
@@ -283,7 +286,7 @@ impl Case {
     }
 
     fn told(&self) -> String {
-        let options: Vec<String> = self.options.iter().map(Setting::to_string).collect();
+        let options: Vec<String> = self.options.iter().map(SetOption::to_string).collect();
         let own = &self.chain.profiles[self.chain.profiles.len() - 1].source.text;
         format!(
             "case {} ({} profiles)\n--- local.toml\n{}\n--- profile\n{own}\n--- set {options:?}",
@@ -295,7 +298,7 @@ impl Case {
 
     /// An edit of what was generated becomes an override, and the next promotion makes the same again.
     fn keeps(&self, text: &str) {
-        let mut dice = Dice(self.number ^ 7);
+        let mut dice = Rng(self.number ^ 7);
         let generated = Document::parse("dev.toml", text).expect("sound");
         let ours = |leaf: &&Leaf| leaf.path.keys()[0] != "metadata" && leaf.path.keys()[0] != "environment";
         let leaves: Vec<&Leaf> = generated.leaves.iter().filter(ours).collect();
@@ -307,10 +310,10 @@ impl Case {
         let edited = Document::parse("dev.toml", &edited).expect("one value is another");
         let there = edited.leaf(&leaf.path).expect("there");
         let env = "dev".parse().expect("a name");
-        let whose = Whose { env: &env, profile: &self.chain.profiles[self.chain.profiles.len() - 1] };
-        let local = match with(&self.local, whose, &[Kept::of(&edited, there)]) {
+        let whose = OverrideScope { env: &env, profile: &self.chain.profiles[self.chain.profiles.len() - 1] };
+        let local = match write_overrides(&self.local, whose, &[OverrideValue::of(&edited, there)]) {
             Ok(local) => local,
-            Err(error @ OrgError::Unfaithful { .. }) => panic!("{}: {error}\n{}", leaf.path, self.told()),
+            Err(error @ OrgError::RoundTripMismatch { .. }) => panic!("{}: {error}\n{}", leaf.path, self.told()),
             Err(_) => return,
         };
         if let Some((_, meant)) = self.made(&local, &[]) {

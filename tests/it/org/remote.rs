@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use portable_pty::CommandBuilder;
 
 use super::read;
-use crate::breaking::is_possible;
+use crate::fault_injection::is_possible;
 use crate::pty::Terminal;
 use crate::sshd::{self, Server};
 
@@ -18,19 +18,19 @@ const SCRIPT: &str = include_str!("../../fixtures/multi-env/deploy-to-dev.sh");
 const PROMPT: &str = "]ready> ";
 
 /// An operator's machine and a server called dev-server, where tetra is set up and my-company awaited.
-struct Two {
+struct LaptopAndServer {
     laptop: tempfile::TempDir,
     server: Server,
 }
 
-impl Two {
+impl LaptopAndServer {
     /// None where there can be no server.
     fn new() -> Option<Self> {
         let hindrance = sshd::hindrance();
         if !is_possible(hindrance.is_none(), hindrance.unwrap_or_default()) {
             return None;
         }
-        let two = Self { laptop: tempfile::tempdir().expect("a folder"), server: Server::start("dev-server") };
+        let two = Self { laptop: tempfile::tempdir().expect("a directory"), server: Server::start("dev-server") };
         let said = two.bash("ssh dev-server 'bin/tetra setup && bin/tetra org init my-company --server'");
         assert!(said.contains("made `my-company`"), "{said}");
         Some(two)
@@ -72,7 +72,7 @@ impl Two {
 
 #[test]
 fn the_quick_start_can_be_pasted_line_by_line() {
-    let Some(two) = Two::new() else { return };
+    let Some(two) = LaptopAndServer::new() else { return };
     let mut command = CommandBuilder::new("bash");
     command.args(["--norc", "--noprofile", "--noediting", "-i"]);
     command.env_clear();
@@ -100,7 +100,7 @@ fn the_quick_start_can_be_pasted_line_by_line() {
 
 #[test]
 fn the_script_of_a_build_machine_deploys_to_a_server() {
-    let Some(two) = Two::new() else { return };
+    let Some(two) = LaptopAndServer::new() else { return };
     two.bash("tsm org init my-company");
     let file = two.laptop.path().join("deploy-to-dev.sh");
     std::fs::write(&file, SCRIPT).expect("ours");

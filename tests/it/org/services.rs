@@ -100,9 +100,9 @@ fn two_environments_do_not_take_services_from_each_other() {
     assert!(said.contains("were applied from acme/dev") && said.contains("TETRA_DIR"), "{said}");
     assert!(said.contains("tetra") && !said.contains("by hand"), "{said}");
     assert!(world.run("org apply @staging --dry-run").done().contains("elsewhere"));
-    assert_eq!(definition(&world, "tetra").made_from(), Some("acme/dev"));
+    assert_eq!(definition(&world, "tetra").generated_from(), Some("acme/dev"));
     world.run("org apply @staging --force").done();
-    assert_eq!(definition(&world, "tetra").made_from(), Some("acme/staging"));
+    assert_eq!(definition(&world, "tetra").generated_from(), Some("acme/staging"));
     // In a directory of its own each has its services.
     let other = world.home().join("other");
     world.run(&format!("--dir {} org init acme --server", other.display())).done();

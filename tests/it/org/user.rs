@@ -34,9 +34,9 @@ fn an_ordinary_user_has_an_environment_of_their_own() {
         .expect("written");
     world.run("org promote @dev").done();
     assert!(read(environments.join("dev.toml")).contains("\nuser = \"operator\""));
-    let said = world.run("org init other").talk;
+    let said = world.run("org init other").stderr;
     assert!(said.contains("profile `user`") && said.contains("manifest.toml"), "{said}");
-    assert!(!world.run("org init third --profile dev").talk.contains("`user`"));
+    assert!(!world.run("org init third --profile dev").stderr.contains("`user`"));
     world.run("org init fourth --profile prod").failed(2);
 }
 
@@ -50,7 +50,7 @@ fn an_environment_of_another_user_is_not_applied() {
             assert!(said.contains(text), "{text} in {said}");
         }
         let plan = world.run(&format!("org apply @{env} --dry-run"));
-        assert!(plan.code == 0 && plan.talk.contains("you are `operator`"), "{plan:?}");
+        assert!(plan.code == 0 && plan.stderr.contains("you are `operator`"), "{plan:?}");
         assert!(!world.paths().services_available().exists());
     }
 }
@@ -84,5 +84,5 @@ fn a_home_directory_never_becomes_that_of_tetra() {
     }
     // It is said of what is left: the service runs as tetra.
     let ran = world.run("org env validate staging");
-    assert!(ran.output.contains("`services.web.cwd` is in a home folder"), "{ran:?}");
+    assert!(ran.output.contains("`services.web.cwd` is in a home directory"), "{ran:?}");
 }

@@ -124,9 +124,9 @@ fn an_edit_is_kept_in_the_form_that_is_there_and_what_cannot_be_is_told() {
         change(&dev, "a = 1\n", "");
         change(&dev, "b = 2\n", "b = 2\nc = \"${LIT}\"\n");
         let plan = world.run("org promote @dev --keep-as-override --dry-run");
-        assert!(plan.talk.contains("`own.a` in dev.toml is not kept") && !read(&local).contains("0x600"), "{plan:?}");
+        assert!(plan.stderr.contains("`own.a` in dev.toml is not kept") && !read(&local).contains("0x600"), "{plan:?}");
         let ran = world.run("org promote @dev --keep-as-override");
-        assert!(ran.code == 0 && ran.talk.contains("`own.a` in dev.toml is not kept: it was taken away"), "{ran:?}");
+        assert!(ran.code == 0 && ran.stderr.contains("`own.a` in dev.toml is not kept: it was taken away"), "{ran:?}");
         let made = body(&dev);
         for line in ["memory_max = 0x600", "a = 1\n", "c = \"${LIT}\""] {
             assert!(made.contains(line), "{line} in {made}\n{}", read(&local));

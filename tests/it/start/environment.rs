@@ -5,9 +5,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use tetra::supervise::meta::Restart;
+use tetra::supervise::meta::RestartPolicy;
 
-use super::{Site, read};
+use super::{StartSandbox, read};
 use crate::transcript::free_port;
 use crate::waiting::eventually;
 
@@ -15,7 +15,7 @@ use crate::waiting::eventually;
 const SHOW: &str = "#!/bin/bash\nenv -0 > seen.new && mv seen.new seen\nexec sleep 1000\n";
 
 /// What the script saw.
-fn seen(site: &Site) -> BTreeMap<String, String> {
+fn seen(site: &StartSandbox) -> BTreeMap<String, String> {
     let path = site.world.work().join("seen");
     eventually("it wrote its variables", || path.exists());
     let text = read(&path);
@@ -31,12 +31,12 @@ fn private(path: &Path, mode: u32) {
 fn each_source_beats_those_before_it() {
     let keys = ["A", "B", "C", "D", "E"];
     let all: Vec<(&str, &str)> = keys.iter().map(|key| (*key, "process")).collect();
-    let site = Site::with(&[&all[..], &[("TETRA_ORG", "acme"), ("TETRA_ENV", "dev"), ("PORT", "1")]].concat());
+    let site = StartSandbox::with(&[&all[..], &[("TETRA_ORG", "acme"), ("TETRA_ENV", "dev"), ("PORT", "1")]].concat());
     site.world.org("acme", &[("dev", "")]);
     let from = |keys: &[&str], value: &str| keys.iter().map(|key| format!("{key}={value}\n")).collect::<String>();
     let secrets = site.world.paths().secrets(&"acme".parse().expect("a name"), &"dev".parse().expect("a name"));
     site.world.file(&secrets, &from(&keys[1..], "secrets"));
-    private(secrets.parent().expect("a folder"), 0o700);
+    private(secrets.parent().expect("a directory"), 0o700);
     private(&secrets, 0o600);
     site.world.file("env/dev.env", &(from(&keys[2..], "file") + "PORT=2\n"));
     site.script("show.sh", SHOW);
@@ -54,7 +54,7 @@ fn each_source_beats_those_before_it() {
 
 #[test]
 fn the_file_is_read_again_at_every_start() {
-    let site = Site::new();
+    let site = StartSandbox::new();
     site.script("show.sh", SHOW);
     site.world.file(".env", "KEY=one\n");
     let said = site.tsm(&["start", "--name", "show", "./show.sh"]);
@@ -71,7 +71,7 @@ fn the_file_is_read_again_at_every_start() {
 
 #[test]
 fn the_file_is_read_again_after_a_crash_too() {
-    let site = Site::new();
+    let site = StartSandbox::new();
     let wait = "until [ -e go ]; do read -rt 0.01 <> <(:) || :; done; rm go; exit 1\n";
     site.script("show.sh", &SHOW.replace("exec sleep 1000\n", wait));
     site.world.file(".env", "KEY=one\n");
@@ -85,12 +85,12 @@ fn the_file_is_read_again_after_a_crash_too() {
 #[test]
 fn on_servers_what_fails_is_started_again_unless_it_is_said_otherwise() {
     for (env, flag, restart) in [
-        ("local", None, Restart::Never),
-        ("dev", None, Restart::OnFailure),
-        ("staging", None, Restart::OnFailure),
-        ("dev", Some("--restart=never"), Restart::Never),
+        ("local", None, RestartPolicy::Never),
+        ("dev", None, RestartPolicy::OnFailure),
+        ("staging", None, RestartPolicy::OnFailure),
+        ("dev", Some("--restart=never"), RestartPolicy::Never),
     ] {
-        let site = Site::with(&[("TETRA_ENV", env)]);
+        let site = StartSandbox::with(&[("TETRA_ENV", env)]);
         let words: Vec<&str> = flag.into_iter().chain(["--name", "s", "sleep", "1000"]).collect();
         site.start(&words);
         assert_eq!(site.meta("s").run.restart, restart, "{env} {flag:?}");
@@ -99,7 +99,7 @@ fn on_servers_what_fails_is_started_again_unless_it_is_said_otherwise() {
 
 #[test]
 fn nothing_in_a_file_is_executed_and_every_plain_line_counts() {
-    let site = Site::new();
+    let site = StartSandbox::new();
     site.script("show.sh", SHOW);
     site.world.file("x.env", "PLAIN=a b\nexport QUOTED=\"$(touch hacked) ${HOME} `touch hacked`\"\n");
     site.start(&["--env", "x.env", "./show.sh"]);
@@ -111,7 +111,7 @@ fn nothing_in_a_file_is_executed_and_every_plain_line_counts() {
 
 #[test]
 fn a_named_file_that_is_missing_is_an_error_and_nothing_starts() {
-    let site = Site::new();
+    let site = StartSandbox::new();
     let said = site.tsm(&["start", "--env", "qa", "sleep", "1000"]);
     assert_eq!(said.code, 5);
     assert!(said.err.contains("found no env file `qa`") && said.err.contains("env/qa.env"), "{}", said.err);
@@ -120,7 +120,7 @@ fn a_named_file_that_is_missing_is_an_error_and_nothing_starts() {
 
 #[test]
 fn a_file_beside_the_script_is_found_and_none_means_none() {
-    let site = Site::new();
+    let site = StartSandbox::new();
     site.script("srv/show.sh", SHOW);
     site.world.file("srv/env/local.env", "KEY=beside\n");
     let said = site.tsm(&["start", "--name", "a", "srv/show.sh"]);
@@ -132,7 +132,7 @@ fn a_file_beside_the_script_is_found_and_none_means_none() {
 
 #[test]
 fn the_context_stays_as_it_is_whatever_env_file_is_named() {
-    let site = Site::with(&[("TETRA_ENV", "prod")]);
+    let site = StartSandbox::with(&[("TETRA_ENV", "prod")]);
     site.world.file("env/local.env", "A=1\n");
     let refused = site.tsm(&["start", "--env", "local", "sleep", "1000"]);
     assert_eq!(refused.code, 4, "the environment is still prod: {}", refused.err);
@@ -143,7 +143,7 @@ fn the_context_stays_as_it_is_whatever_env_file_is_named() {
 
 #[test]
 fn the_marks_of_a_surrounding_process_are_not_inherited() {
-    let site = Site::with(&[("TSM_RUN", "7.stranger"), ("TSM_PROCESS_DIR", "/elsewhere"), ("KEPT", "yes")]);
+    let site = StartSandbox::with(&[("TSM_RUN", "7.stranger"), ("TSM_PROCESS_DIR", "/elsewhere"), ("KEPT", "yes")]);
     site.script("show.sh", SHOW);
     site.start(&["--name", "show", "./show.sh"]);
     let snapshot = read(&site.dir("show").join("environ"));
@@ -153,17 +153,17 @@ fn the_marks_of_a_surrounding_process_are_not_inherited() {
 }
 
 #[test]
-fn secrets_that_are_open_to_others_are_closed_in_a_private_folder_and_refused_elsewhere() {
-    let site = Site::with(&[("TETRA_ORG", "acme"), ("TETRA_ENV", "dev")]);
+fn secrets_that_are_open_to_others_are_closed_in_a_private_directory_and_refused_elsewhere() {
+    let site = StartSandbox::with(&[("TETRA_ORG", "acme"), ("TETRA_ENV", "dev")]);
     site.world.org("acme", &[("dev", "")]);
     let secrets = site.world.paths().secrets(&"acme".parse().expect("a name"), &"dev".parse().expect("a name"));
     site.world.file(&secrets, "KEY=v\n");
     private(&secrets, 0o644);
-    private(secrets.parent().expect("a folder"), 0o755);
+    private(secrets.parent().expect("a directory"), 0o755);
     let refused = site.tsm(&["start", "sleep", "1000"]);
     assert_eq!(refused.code, 24, "{}", refused.err);
     assert!(site.processes().is_empty());
-    private(secrets.parent().expect("a folder"), 0o700);
+    private(secrets.parent().expect("a directory"), 0o700);
     let said = site.tsm(&["start", "sleep", "1000"]);
     assert!(said.code == 0 && said.err.contains("0644"), "{}", said.err);
     assert_eq!(fs::metadata(&secrets).expect("a file").permissions().mode() & 0o777, 0o600);

@@ -6,14 +6,14 @@ use std::process::Stdio;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use tetra::supervise::meta::{Restart, State};
+use tetra::supervise::meta::{ProcessState, RestartPolicy};
 
-use super::{Site, read};
+use super::{StartSandbox, read};
 use crate::waiting::eventually;
 
 #[test]
 fn who_dies_at_once_is_reported_with_its_last_words_and_stays_with_its_logs() {
-    let site = Site::new();
+    let site = StartSandbox::new();
     site.script("boom.sh", "#!/bin/bash\necho out\nfor n in {1..15}; do echo \"line $n\" >&2; done\nexit 3\n");
     let said = site.tsm(&["start", "--name", "boom", "./boom.sh"]);
     assert_eq!((said.code, said.out.as_str()), (1, ""));
@@ -23,7 +23,7 @@ fn who_dies_at_once_is_reported_with_its_last_words_and_stays_with_its_logs() {
         "{}",
         said.err
     );
-    assert_eq!(site.meta("boom").state, State::Crashed);
+    assert_eq!(site.meta("boom").state, ProcessState::Crashed);
     assert_eq!(read(&site.dir("boom").join("current.out")), "out\n");
     let again = site.tsm(&["start", "boom"]);
     assert!(again.code == 1 && again.err.matches("line 15").count() == 1, "only what this life said: {}", again.err);
@@ -31,7 +31,7 @@ fn who_dies_at_once_is_reported_with_its_last_words_and_stays_with_its_logs() {
 
 #[test]
 fn a_signal_is_named_too() {
-    let site = Site::new();
+    let site = StartSandbox::new();
     let said = site.tsm(&["start", "--name", "k", "kill -SEGV $$; exec sleep 1000"]);
     assert_eq!(said.code, 1);
     assert!(said.err.contains("process died immediately (SIGSEGV"), "{}", said.err);
@@ -39,16 +39,16 @@ fn a_signal_is_named_too() {
 
 #[test]
 fn who_ends_at_once_with_success_does_not_run_either() {
-    let site = Site::new();
+    let site = StartSandbox::new();
     let said = site.tsm(&["start", "--name", "t", "true"]);
     assert_eq!(said.code, 1);
     assert!(said.err.contains("process died immediately (exit 0)"), "{}", said.err);
-    assert_eq!(site.meta("t").state, State::Stopped);
+    assert_eq!(site.meta("t").state, ProcessState::Stopped);
 }
 
 #[test]
 fn a_program_that_never_ran_leaves_nothing() {
-    let site = Site::new();
+    let site = StartSandbox::new();
     site.script("lost", "#!/no/such/interpreter\n");
     let said = site.tsm(&["start", "--port", "45871", "./lost"]);
     assert_eq!(said.code, 1);
@@ -61,7 +61,7 @@ fn a_program_that_never_ran_leaves_nothing() {
 
 #[test]
 fn ctrl_c_ends_a_pre_start_command_and_with_it_the_start() {
-    let site = Site::new();
+    let site = StartSandbox::new();
     let mark = site.world.work().join("hooking");
     let hook = format!("touch {}; exec sleep 1000", mark.display());
     let mut command = site.command(&["start", "--pre-hook", &hook, "sleep", "1000"]);
@@ -76,7 +76,7 @@ fn ctrl_c_ends_a_pre_start_command_and_with_it_the_start() {
 
 #[test]
 fn a_failed_start_of_what_there_was_leaves_it_as_it_was() {
-    let site = Site::new();
+    let site = StartSandbox::new();
     let script = site.script("api.sh", "#!/bin/bash\necho life\nexec sleep 1000\n");
     site.start(&["--name", "api", script.to_str().expect("text")]);
     eventually("it wrote", || read(&site.dir("api").join("current.out")) == "life\n");
@@ -90,7 +90,7 @@ fn a_failed_start_of_what_there_was_leaves_it_as_it_was() {
 
 #[test]
 fn a_script_that_is_missing_or_not_executable_is_said_before_anything_is_made() {
-    let site = Site::new();
+    let site = StartSandbox::new();
     let missing = site.tsm(&["start", "script.sh"]);
     assert_eq!(missing.code, 5);
     assert!(missing.err.contains("tsm: 'script.sh' not found or not executable"), "{}", missing.err);
@@ -104,9 +104,9 @@ fn a_script_that_is_missing_or_not_executable_is_said_before_anything_is_made() 
 
 #[test]
 fn a_working_directory_that_was_removed_is_said() {
-    let site = Site::new();
+    let site = StartSandbox::new();
     let gone = site.world.work().join("gone");
-    fs::create_dir(&gone).expect("a folder");
+    fs::create_dir(&gone).expect("a directory");
     let shell = "rmdir ../gone && exec \"$0\" tsm start sleep 1000".to_owned();
     let mut command = site.world.program("/bin/sh");
     let output = command.args(["-c", &shell, crate::world::PROGRAM]).current_dir(&gone).output().expect("it runs");
@@ -118,7 +118,7 @@ fn a_working_directory_that_was_removed_is_said() {
 
 #[test]
 fn a_malformed_definition_shows_the_line() {
-    let site = Site::new();
+    let site = StartSandbox::new();
     site.service("bad", "TSM_COMMAND=\"sleep 9\"\nTSM_CWD=$(pwd)\n");
     let said = site.tsm(&["start", "bad"]);
     assert_eq!(said.code, 1);
@@ -131,20 +131,20 @@ fn a_malformed_definition_shows_the_line() {
 
 #[test]
 fn who_dies_at_once_and_is_kept_is_started_again_and_the_operator_knows() {
-    let site = Site::new();
+    let site = StartSandbox::new();
     site.script("flaky.sh", "#!/bin/bash\n[ -e ok ] || { touch ok; exit 1; }\nexec sleep 1000\n");
     let said = site.tsm(&["start", "--restart", "on-failure", "--name", "f", "./flaky.sh"]);
     assert_eq!(said.code, 1);
     assert!(said.err.contains("being started again"), "{}", said.err);
-    assert_eq!(site.meta("f").run.restart, Restart::OnFailure);
-    eventually("it is up", || site.meta("f").state == State::Online);
+    assert_eq!(site.meta("f").run.restart, RestartPolicy::OnFailure);
+    eventually("it is up", || site.meta("f").state == ProcessState::Online);
 }
 
 #[test]
 fn ids_that_are_being_given_out_are_waited_for_and_then_it_is_locked() {
-    let site = Site::new();
+    let site = StartSandbox::new();
     let runtime = site.world.paths().runtime();
-    fs::create_dir_all(&runtime).expect("a folder");
+    fs::create_dir_all(&runtime).expect("a directory");
     let lock = fs::File::create(site.world.paths().id_lock()).expect("the lock");
     lock.lock().expect("locked");
     let said = site.tsm(&["start", "sleep", "1000"]);
@@ -155,10 +155,10 @@ fn ids_that_are_being_given_out_are_waited_for_and_then_it_is_locked() {
 
 #[test]
 fn a_damaged_record_is_no_obstacle() {
-    let site = Site::new();
+    let site = StartSandbox::new();
     for (number, garbage) in ["", "{{{", "\0\0\0"].iter().enumerate() {
         let name = format!("d{number}");
-        fs::create_dir_all(site.dir(&name)).expect("a folder");
+        fs::create_dir_all(site.dir(&name)).expect("a directory");
         fs::write(site.dir(&name).join("meta.json"), garbage).expect("written");
         let started = site.start(&["--name", &name, "sleep", "1000"]);
         assert_eq!(started["id"], number);
@@ -168,7 +168,7 @@ fn a_damaged_record_is_no_obstacle() {
 
 #[test]
 fn what_cannot_be_meant_is_wrong_usage() {
-    let site = Site::new();
+    let site = StartSandbox::new();
     site.service("api", "TSM_COMMAND='sleep 9'\n");
     for words in [
         &["start"][..],
@@ -189,7 +189,7 @@ fn what_cannot_be_meant_is_wrong_usage() {
 
 #[test]
 fn the_record_keeps_what_the_flags_say() {
-    let site = Site::new();
+    let site = StartSandbox::new();
     let flags = ["--max-restarts", "3", "--kill-timeout", "1m", "--log-size", "100G", "--log-keep", "2"];
     site.start(&[&["--name", "k"], &flags[..], &["sleep", "1000"]].concat());
     let run = site.meta("k").run;

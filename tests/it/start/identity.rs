@@ -3,32 +3,35 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use tetra::supervise::meta::{Restart, State, Status};
+use tetra::supervise::meta::{ProcessState, ProcessStatus, RestartPolicy};
 
-use super::{Site, json, lives, read};
+use super::{StartSandbox, json, lives, read};
 use crate::transcript::free_port;
 use crate::waiting::eventually;
 
 #[test]
-fn a_python_module_is_named_by_folder_module_and_port() {
-    let site = Site::new();
-    fs::create_dir(site.world.work().join("my-api")).expect("a folder");
+fn a_python_module_is_named_by_directory_module_and_port() {
+    let site = StartSandbox::new();
+    fs::create_dir(site.world.work().join("my-api")).expect("a directory");
     let port = free_port().to_string();
     let said = site.tsm_in("my-api", &["start", "python", "-m", "http.server", &port]);
     let name = format!("my-api-http-{port}");
     let meta = site.meta(&name);
     let line = format!("✅ Started: {name} (TSM ID: 0, PID: {}, Port: {port})\n", meta.pid);
     assert_eq!((said.code, said.out), (0, line), "{}", said.err);
-    assert_eq!((meta.process_type.as_str(), meta.status, meta.state), ("python", Status::Online, State::Online));
+    assert_eq!(
+        (meta.process_type.as_str(), meta.status, meta.state),
+        ("python", ProcessStatus::Online, ProcessState::Online)
+    );
     assert!(meta.interpreter.starts_with('/') && meta.command.starts_with(&meta.interpreter), "{}", meta.command);
     assert!(meta.command.ends_with(&format!("-m http.server {port}")), "{}", meta.command);
-    assert_eq!(meta.cwd, site.world.work().join("my-api").canonicalize().expect("a folder"));
+    assert_eq!(meta.cwd, site.world.work().join("my-api").canonicalize().expect("a directory"));
     assert!(lives(meta.pid));
 }
 
 #[test]
 fn the_record_has_the_published_fields_with_their_types() {
-    let site = Site::new();
+    let site = StartSandbox::new();
     site.start(&["sleep", "1000"]);
     let text = read(&site.dir("work-sleep").join("meta.json"));
     let meta: serde_json::Value = serde_json::from_str(&text).expect("JSON");
@@ -42,8 +45,8 @@ fn the_record_has_the_published_fields_with_their_types() {
 }
 
 #[test]
-fn a_node_program_is_named_by_folder_script_and_port() {
-    let site = Site::new();
+fn a_node_program_is_named_by_directory_script_and_port() {
+    let site = StartSandbox::new();
     site.world.file("backend/app.js", "require('http').createServer().listen(process.argv[2])\n");
     let port = free_port();
     let said = site.tsm_in("backend", &["start", "node", "app.js", &port.to_string()]);
@@ -53,7 +56,7 @@ fn a_node_program_is_named_by_folder_script_and_port() {
 
 #[test]
 fn global_options_behind_a_program_are_the_programs() {
-    let site = Site::new();
+    let site = StartSandbox::new();
     site.script("show.sh", "#!/bin/bash\nexec sleep 1000\n");
     let said = site.tsm(&["start", "./show.sh", "--json", "-v", "--name", "s"]);
     assert!(said.out.starts_with("✅ Started: s "), "{said:?}");
@@ -62,7 +65,7 @@ fn global_options_behind_a_program_are_the_programs() {
 
 #[test]
 fn a_word_behind_a_script_is_its_name_and_env_is_a_file() {
-    let site = Site::new();
+    let site = StartSandbox::new();
     site.world.file("env/dev.env", "export GREETING=\"hello there\"\n");
     site.script("test-service.sh", "#!/bin/bash\necho \"$GREETING $#\"\nexec sleep 1000\n");
     let started = site.start(&["--env", "dev", "./test-service.sh", "my-app"]);
@@ -72,7 +75,7 @@ fn a_word_behind_a_script_is_its_name_and_env_is_a_file() {
 
 #[test]
 fn a_service_is_started_by_its_name_with_all_that_it_says() {
-    let site = Site::new();
+    let site = StartSandbox::new();
     let port = free_port();
     site.server("app/server.py");
     site.world.file("app/env/dev.env", "MODE=dev\n");
@@ -90,14 +93,14 @@ fn a_service_is_started_by_its_name_with_all_that_it_says() {
     assert_eq!((&started["name"], &started["listening"]), (&name.as_str().into(), &true.into()));
     let meta = site.meta(&name);
     assert_eq!(meta.run.argv[1..], ["server.py", "--env", "dev"], "its command is opaque");
-    assert_eq!((meta.run.restart, meta.run.service.ends_with("/tetra.tsm")), (Restart::OnFailure, true));
+    assert_eq!((meta.run.restart, meta.run.service.ends_with("/tetra.tsm")), (RestartPolicy::OnFailure, true));
     assert!(meta.env_file.ends_with("/app/env/dev.env"), "{}", meta.env_file);
-    assert!(cwd.join("prepared").exists(), "the pre-start command ran in its folder");
+    assert!(cwd.join("prepared").exists(), "the pre-start command ran in its directory");
 }
 
 #[test]
 fn words_reach_the_program_as_they_were_given() {
-    let site = Site::new();
+    let site = StartSandbox::new();
     site.script("show.sh", "#!/bin/bash\nprintf '<%s>\\n' \"$@\"\nexec sleep 1000\n");
     let words = ["a b", "", "it's", "\"quoted\"", "$HOME", "naïve ✅", "back\\slash", "*", "--port", "x\ny"];
     let started = site.start(&[&["--name", "show", "./show.sh", "--"], &words[..]].concat());
@@ -110,7 +113,7 @@ fn words_reach_the_program_as_they_were_given() {
 
 #[test]
 fn one_word_is_split_and_with_operators_goes_to_a_shell() {
-    let site = Site::new();
+    let site = StartSandbox::new();
     site.start(&["--name", "plain", "sleep 1000"]);
     assert_eq!(site.meta("plain").run.argv, ["sleep", "1000"]);
     site.start(&["--name", "shell", "echo one && echo two >&2; exec sleep 1000"]);
@@ -122,7 +125,7 @@ fn one_word_is_split_and_with_operators_goes_to_a_shell() {
 
 #[test]
 fn ids_are_the_lowest_free_and_a_derived_name_is_counted_on() {
-    let site = Site::new();
+    let site = StartSandbox::new();
     let id = |words: &[&str]| site.start(words)["id"].as_u64();
     assert_eq!(id(&["sleep", "1000"]), Some(0));
     assert_eq!(id(&["sleep", "1000"]), Some(1));
@@ -134,7 +137,7 @@ fn ids_are_the_lowest_free_and_a_derived_name_is_counted_on() {
 
 #[test]
 fn a_given_name_that_is_online_is_refused_and_a_stopped_one_starts_again_with_id_and_logs() {
-    let site = Site::new();
+    let site = StartSandbox::new();
     let script = site.script("api.sh", "#!/bin/bash\necho life\nexec sleep 1000\n");
     site.ready(&["--name", "other", "sleep", "1000"]);
     let words = ["--name", "api", script.to_str().expect("text")];
@@ -153,7 +156,7 @@ fn a_given_name_that_is_online_is_refused_and_a_stopped_one_starts_again_with_id
 
 #[test]
 fn the_selected_process_is_started_when_none_is_named() {
-    let site = Site::new();
+    let site = StartSandbox::new();
     site.start(&["--name", "s", "sleep", "1000"]);
     assert_eq!(site.tsm(&["stop", "s"]).code, 0);
     let program = crate::world::PROGRAM;
@@ -164,7 +167,7 @@ fn the_selected_process_is_started_when_none_is_named() {
 
 #[test]
 fn of_many_starts_of_one_name_one_wins_and_nothing_is_left_of_the_others() {
-    let site = Site::new();
+    let site = StartSandbox::new();
     let race = site.race(8, &["start", "--name", "same", "--no-wait", "sleep", "1000"]);
     assert_eq!(race.iter().filter(|said| said.code == 0).count(), 1, "{race:?}");
     assert!(
@@ -176,7 +179,7 @@ fn of_many_starts_of_one_name_one_wins_and_nothing_is_left_of_the_others() {
 
 #[test]
 fn starts_at_the_same_time_never_share_an_id_or_a_port() {
-    let site = Site::new();
+    let site = StartSandbox::new();
     let first = free_port().saturating_sub(50).max(20_000);
     let wish = format!("{first}+");
     let words = ["start", "--json", "--no-wait", "--name", "w", "--port", &wish, "sleep", "1000"];
@@ -193,7 +196,7 @@ fn starts_at_the_same_time_never_share_an_id_or_a_port() {
 
 #[test]
 fn what_belongs_to_a_process_is_private() {
-    let site = Site::new();
+    let site = StartSandbox::new();
     site.start(&["--name", "p", "sleep", "1000"]);
     let mode = |path: &std::path::Path| fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
     assert_eq!(mode(&site.world.paths().runtime()), 0o700);
@@ -204,7 +207,7 @@ fn what_belongs_to_a_process_is_private() {
 
 #[test]
 fn a_dry_run_shows_the_plan_and_changes_nothing() {
-    let site = Site::new();
+    let site = StartSandbox::new();
     site.world.file("app.js", "");
     let before = site.world.tree();
     let plan = site.start(&["--dry-run", "--port", "4100+", "--env", "API_TOKEN=geheim", "node", "app.js"]);
@@ -218,7 +221,7 @@ fn a_dry_run_shows_the_plan_and_changes_nothing() {
 
 #[test]
 fn with_debug_the_plan_is_shown_and_then_carried_out() {
-    let site = Site::new();
+    let site = StartSandbox::new();
     let said = site.tsm(&["start", "--debug", "sleep", "1000"]);
     assert!(said.err.contains("port ladder") && said.out.contains("✅ Started: work-sleep "), "{said:?}");
 }

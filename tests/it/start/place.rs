@@ -3,14 +3,14 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use super::{Site, read};
+use super::{StartSandbox, read};
 use crate::waiting::eventually;
 
 #[test]
 fn what_the_path_of_a_unit_would_not_find_is_said_when_it_is_saved_or_enabled() {
-    let site = Site::new();
+    let site = StartSandbox::new();
     let bin = site.world.work().join("bin");
-    fs::create_dir_all(&bin).expect("a folder");
+    fs::create_dir_all(&bin).expect("a directory");
     fs::write(bin.join("own-tool"), "#!/bin/sh\nexec sleep 1000\n").expect("a program");
     fs::set_permissions(bin.join("own-tool"), fs::Permissions::from_mode(0o755)).expect("a mode");
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").expect("a PATH"));
@@ -32,7 +32,7 @@ fn what_the_path_of_a_unit_would_not_find_is_said_when_it_is_saved_or_enabled() 
 
 #[test]
 fn python_keeps_nothing_back_unless_it_is_asked_to() {
-    let site = Site::new();
+    let site = StartSandbox::new();
     let app = "import time\nprint('said', flush=False)\ntime.sleep(1000)\n";
     fs::write(site.world.work().join("app.py"), app).expect("a script");
     site.script("tool", &format!("#!/usr/bin/env python3\n{app}"));

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::{Site, lives, read, said};
+use super::{StartSandbox, lives, read, said};
 use crate::transcript::free_port;
 use crate::waiting::eventually;
 
@@ -35,7 +35,7 @@ fn block(port: &str) -> String {
 #[test]
 fn a_claimed_port_that_is_taken_is_refused_before_the_start_from_wherever_it_comes() {
     let (_socket, port) = taken();
-    let site = Site::new();
+    let site = StartSandbox::new();
     let mark = site.world.work().join("ran");
     let run = format!("touch {}; exec sleep 1000", mark.display());
     site.service("svc", &format!("TSM_COMMAND='{run}'\nTSM_PORT={port}\n"));
@@ -50,7 +50,7 @@ fn a_claimed_port_that_is_taken_is_refused_before_the_start_from_wherever_it_com
 
 #[test]
 fn the_port_of_an_env_file_belongs_to_the_one_that_listens() {
-    let site = Site::new();
+    let site = StartSandbox::new();
     let port = free_port();
     site.world.file("env/dev.env", &format!("PORT={port}\n"));
     site.script("worker.sh", "#!/bin/bash\nexec sleep 1000\n");
@@ -74,7 +74,7 @@ fn the_port_of_an_env_file_belongs_to_the_one_that_listens() {
 
 #[test]
 fn with_port_none_there_is_no_port_and_no_variable() {
-    let site = Site::with(&[("PORT", "4711")]);
+    let site = StartSandbox::with(&[("PORT", "4711")]);
     site.world.file("env/dev.env", "PORT=4712\n");
     let says = "env | grep -q ^PORT= && echo a port; echo said; exec sleep 1000";
     let started = site.ready(&["--name", "worker", "--port", "none", says]);
@@ -93,7 +93,7 @@ fn with_port_none_there_is_no_port_and_no_variable() {
 #[test]
 fn who_dies_of_the_port_that_its_command_names_is_told_how_to_be_given_one() {
     let (_socket, port) = taken();
-    let site = Site::new();
+    let site = StartSandbox::new();
     site.script("server.sh", "#!/bin/sh\necho 'bind: Address already in use' >&2\nexit 1\n");
     let said = site.tsm(&["start", "--port", &format!("{port}+"), "./server.sh", &port]);
     assert_eq!(said.code, 1, "{}", said.err);
@@ -104,7 +104,7 @@ fn who_dies_of_the_port_that_its_command_names_is_told_how_to_be_given_one() {
 #[test]
 fn a_guessed_port_names_the_process_and_only_warns() {
     let (_socket, port) = taken();
-    let site = Site::new();
+    let site = StartSandbox::new();
     site.script("patient.sh", "#!/bin/bash\nexec sleep 1000\n");
     let said = site.tsm(&["start", "./patient.sh", &port]);
     assert_eq!(said.code, 0, "{}", said.err);
@@ -117,7 +117,7 @@ fn a_guessed_port_names_the_process_and_only_warns() {
 #[test]
 fn who_dies_of_a_guessed_port_is_told_who_has_it() {
     let (_socket, port) = taken();
-    let site = Site::new();
+    let site = StartSandbox::new();
     // No interpreter takes so long to come up that the window closes before it dies, on a machine however busy.
     site.script("server.sh", "#!/bin/sh\necho 'bind: Address already in use' >&2\nexit 1\n");
     let said = site.tsm(&["start", "./server.sh", &port]);
@@ -129,7 +129,7 @@ fn who_dies_of_a_guessed_port_is_told_who_has_it() {
 
 #[test]
 fn an_explicit_port_is_exported_claimed_and_waited_for() {
-    let site = Site::new();
+    let site = StartSandbox::new();
     site.server("server.py");
     let port = free_port();
     let started = site.ready(&["--port", &port.to_string(), "python3", "server.py"]);
@@ -145,7 +145,7 @@ fn an_explicit_port_is_exported_claimed_and_waited_for() {
 #[test]
 fn a_plus_means_the_next_free_port() {
     let (_socket, port) = taken();
-    let site = Site::new();
+    let site = StartSandbox::new();
     site.server("server.py");
     let started = site.ready(&["--port", &format!("{port}+"), "python3", "server.py"]);
     let (got, asked) = (started["port"].as_u64().expect("a port"), port.parse::<u64>().expect("a port"));
@@ -154,7 +154,7 @@ fn a_plus_means_the_next_free_port() {
 
 #[test]
 fn a_claimed_port_is_taken_though_nobody_listens_yet() {
-    let site = Site::new();
+    let site = StartSandbox::new();
     let port = free_port().to_string();
     site.start(&["--name", "a", "--port", &port, "sleep", "1000"]);
     let said = site.tsm(&["start", "--no-wait", "--name", "b", "--port", &port, "sleep", "1000"]);
@@ -168,7 +168,7 @@ fn a_claimed_port_is_taken_though_nobody_listens_yet() {
 
 #[test]
 fn a_listener_deep_below_the_process_counts() {
-    let site = Site::new();
+    let site = StartSandbox::new();
     let server = site.server("server.py");
     let port = free_port().to_string();
     site.script("nested.sh", &format!("#!/bin/bash\n(python3 {} & wait) & wait\n", server.display()));
@@ -178,7 +178,7 @@ fn a_listener_deep_below_the_process_counts() {
 
 #[test]
 fn without_waiting_the_start_returns_when_the_program_runs() {
-    let site = Site::new();
+    let site = StartSandbox::new();
     let port = free_port().to_string();
     let started = site.start(&["--port", &port, "sleep", "1000"]);
     assert!(started["listening"].is_null());
@@ -187,7 +187,7 @@ fn without_waiting_the_start_returns_when_the_program_runs() {
 
 #[test]
 fn who_listens_somewhere_else_is_told_where() {
-    let site = Site::new();
+    let site = StartSandbox::new();
     site.server("server.py");
     let (wanted, real) = (free_port().to_string(), free_port().to_string());
     let said =
@@ -199,7 +199,7 @@ fn who_listens_somewhere_else_is_told_where() {
 
 #[test]
 fn ctrl_c_ends_the_waiting_and_not_the_process() {
-    let site = Site::new();
+    let site = StartSandbox::new();
     let port = free_port().to_string();
     let begun = Instant::now();
     let mut command = site.command(&["start", "--port", &port, "--name", "slow", "sleep", "1000"]);
@@ -216,7 +216,7 @@ fn ctrl_c_ends_the_waiting_and_not_the_process() {
 
 #[test]
 fn what_is_no_port_is_wrong_usage() {
-    let site = Site::new();
+    let site = StartSandbox::new();
     for port in ["0", "65536", "http", "-1", "80x", ""] {
         let said = site.tsm(&["start", &format!("--port={port}"), "sleep", "1000"]);
         assert_eq!(said.code, 2, "{port:?}: {}", said.err);
@@ -231,7 +231,7 @@ fn what_is_no_port_is_wrong_usage() {
 #[test]
 fn a_port_inside_a_url_is_no_port_of_ours() {
     let (_socket, port) = taken();
-    let site = Site::new();
+    let site = StartSandbox::new();
     site.script("client.sh", "#!/bin/bash\nexec sleep 1000\n");
     let url = format!("http://127.0.0.1:{port}");
     let started = site.start(&["./client.sh", &url]);

@@ -3,21 +3,21 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
-use tetra::supervise::client::{Launched, Order};
+use tetra::supervise::client::{ControlCommand, LaunchResult};
 use tetra::supervise::index;
-use tetra::supervise::meta::State;
+use tetra::supervise::meta::ProcessState;
 
-use super::nest::{Nest, assert_counts_up, kill_supervisor};
+use super::fixture::{SupervisorFixture, assert_counts_up, kill_supervisor};
 use crate::waiting::eventually;
 
 #[test]
 fn rotation_loses_and_tears_nothing() {
-    let nest = Nest::shell("exec seq 0 200000").with(|meta| {
+    let nest = SupervisorFixture::shell("exec seq 0 200000").with(|meta| {
         meta.run.log_size = 50_000;
         meta.run.log_keep = 100;
     });
-    nest.up();
-    nest.until_free();
+    nest.start_child();
+    nest.until_unsupervised();
     let lines = nest.lines("out");
     assert_eq!(lines.len(), 200_001);
     assert_counts_up(&lines);
@@ -34,12 +34,12 @@ fn rotation_loses_and_tears_nothing() {
 
 #[test]
 fn only_as_many_old_logs_stay_as_asked() {
-    let nest = Nest::shell("exec seq 0 50000").with(|meta| {
+    let nest = SupervisorFixture::shell("exec seq 0 50000").with(|meta| {
         meta.run.log_size = 20_000;
         meta.run.log_keep = 2;
     });
-    nest.up();
-    nest.until_free();
+    nest.start_child();
+    nest.until_unsupervised();
     let exists = |n: u32| nest.dir.join(format!("current.out.{n}")).exists();
     assert_eq!([exists(1), exists(2), exists(3)], [true, true, false]);
     let lines = nest.lines("out");
@@ -48,9 +48,10 @@ fn only_as_many_old_logs_stay_as_asked() {
 
 #[test]
 fn a_line_without_end_is_cut_a_mebibyte_over_the_limit() {
-    let nest = Nest::shell("head -c 3000000 /dev/zero | tr '\\0' x; echo").with(|meta| meta.run.log_size = 10_000);
-    nest.up();
-    nest.until_free();
+    let nest = SupervisorFixture::shell("head -c 3000000 /dev/zero | tr '\\0' x; echo")
+        .with(|meta| meta.run.log_size = 10_000);
+    nest.start_child();
+    nest.until_unsupervised();
     let size = |file: &str| fs::metadata(nest.dir.join(file)).map_or(0, |file| file.size());
     let cut = 10_000 + 1024 * 1024;
     assert_eq!(["current.out.2", "current.out.1", "current.out"].map(size), [cut, cut, 3_000_001 - 2 * cut]);
@@ -58,17 +59,17 @@ fn a_line_without_end_is_cut_a_mebibyte_over_the_limit() {
 
 #[test]
 fn the_last_words_come_before_the_record_of_the_end() {
-    let nest = Nest::shell("head -c 60000 /dev/zero | tr '\\0' x; echo; echo last >&2; exit 3");
-    nest.up();
-    nest.until_state(State::Crashed);
+    let nest = SupervisorFixture::shell("head -c 60000 /dev/zero | tr '\\0' x; echo; echo last >&2; exit 3");
+    nest.start_child();
+    nest.until_state(ProcessState::Crashed);
     assert_eq!((nest.out().len(), nest.text("current.err").as_str()), (60_001, "last\n"));
 }
 
 #[test]
 fn the_index_tells_the_order_of_the_two_streams() {
-    let nest = Nest::shell("for i in 1 2 3 4 5 6; do echo $i; sleep 0.02; echo $i >&2; sleep 0.02; done");
-    nest.up();
-    nest.until_free();
+    let nest = SupervisorFixture::shell("for i in 1 2 3 4 5 6; do echo $i; sleep 0.02; echo $i >&2; sleep 0.02; done");
+    nest.start_child();
+    nest.until_unsupervised();
     let times = |stream: &str| {
         let log = nest.dir.join(format!("current.{stream}"));
         let marks = index::read(&log).expect("an index");
@@ -81,8 +82,8 @@ fn the_index_tells_the_order_of_the_two_streams() {
 
 #[test]
 fn a_log_cut_removed_or_moved_by_hand_goes_on() {
-    let nest = Nest::shell("for i in 1 2 3 4; do echo $i; while [ ! -e go$i ]; do sleep 0.01; done; done");
-    nest.up();
+    let nest = SupervisorFixture::shell("for i in 1 2 3 4; do echo $i; while [ ! -e go$i ]; do sleep 0.01; done; done");
+    nest.start_child();
     let log = nest.dir.join("current.out");
     let go = |n: u32| fs::write(nest.work(&format!("go{n}")), "").expect("a sign");
 
@@ -94,22 +95,22 @@ fn a_log_cut_removed_or_moved_by_hand_goes_on() {
     go(2);
     eventually("3", || nest.out() == "3\n");
     fs::rename(&log, nest.dir.join("elsewhere")).expect("moved");
-    nest.order(Order::Reopen);
+    nest.send(ControlCommand::Reopen);
     eventually("a new log", || log.exists());
     go(3);
     eventually("4", || nest.out() == "4\n");
     assert_eq!(nest.text("elsewhere"), "3\n");
     go(4);
-    nest.until_free();
+    nest.until_unsupervised();
 }
 
 #[test]
 fn output_can_be_write_only() {
     let line = "python3 -c 'import fcntl,os; print(fcntl.fcntl(1, fcntl.F_GETFL) & os.O_ACCMODE == os.O_WRONLY)'";
     for (write_only, said) in [(false, "False\n"), (true, "True\n")] {
-        let nest = Nest::shell(line).with(|meta| meta.run.write_only_output = write_only);
-        nest.up();
-        nest.until_free();
+        let nest = SupervisorFixture::shell(line).with(|meta| meta.run.write_only_output = write_only);
+        nest.start_child();
+        nest.until_unsupervised();
         assert_eq!(nest.out(), said);
     }
 }
@@ -117,15 +118,15 @@ fn output_can_be_write_only() {
 #[test]
 fn what_came_while_nobody_read_is_read_by_the_next() {
     // More than a pipe holds, so the child is blocked while it has no supervisor.
-    let nest = Nest::shell("while [ ! -e go ]; do sleep 0.01; done; exec seq 0 60000");
-    let pid = nest.up();
+    let nest = SupervisorFixture::shell("while [ ! -e go ]; do sleep 0.01; done; exec seq 0 60000");
+    let pid = nest.start_child();
     kill_supervisor(&nest.read());
     fs::write(nest.work("go"), "").expect("a sign");
     eventually("blocked", || {
         fs::read_to_string(format!("/proc/{pid}/wchan")).is_ok_and(|at| at.contains("pipe_write"))
     });
-    assert_eq!(nest.launch(), Launched::Adopted { pid });
-    nest.until_free();
+    assert_eq!(nest.launch(), LaunchResult::Adopted { pid });
+    nest.until_unsupervised();
     let lines = nest.lines("out");
     assert_eq!(lines.len(), 60_001);
     assert_counts_up(&lines);

@@ -2,33 +2,33 @@
 
 use std::time::Instant;
 
-use tetra::supervise::client::Order;
-use tetra::supervise::meta::{How, State};
+use tetra::supervise::client::ControlCommand;
+use tetra::supervise::meta::{ExitStatus, ProcessState};
 
-use super::nest::{Nest, kill_hard, kill_supervisor, lives};
+use super::fixture::{SupervisorFixture, kill_hard, kill_supervisor, lives};
 use crate::waiting::eventually;
 
 #[test]
 fn a_child_that_ignores_the_request_is_killed_after_its_grace() {
-    let nest =
-        Nest::shell("trap '' TERM; echo hi; while :; do sleep 0.02; done").with(|meta| meta.run.kill_timeout_ms = 200);
-    let pid = nest.up();
+    let nest = SupervisorFixture::shell("trap '' TERM; echo hi; while :; do sleep 0.02; done")
+        .with(|meta| meta.run.kill_timeout_ms = 200);
+    let pid = nest.start_child();
     eventually("a trap", || nest.out() == "hi\n");
     let asked = Instant::now();
     let meta = nest.stop();
     assert!(asked.elapsed().as_millis() >= 200);
-    assert_eq!((meta.state, meta.last_exit.expect("an exit").how), (State::Stopped, How::Signal(9)));
+    assert_eq!((meta.state, meta.last_exit.expect("an exit").status), (ProcessState::Stopped, ExitStatus::Signal(9)));
     assert!(!lives(pid));
 }
 
 #[test]
 fn kill_does_not_wait() {
-    let nest = Nest::shell("trap '' TERM; echo hi; while :; do sleep 0.02; done")
+    let nest = SupervisorFixture::shell("trap '' TERM; echo hi; while :; do sleep 0.02; done")
         .with(|meta| meta.run.kill_timeout_ms = 60_000);
-    nest.up();
+    nest.start_child();
     eventually("a trap", || nest.out() == "hi\n");
-    nest.order(Order::Kill);
-    assert_eq!(nest.until_free().state, State::Stopped);
+    nest.send(ControlCommand::Kill);
+    assert_eq!(nest.until_unsupervised().state, ProcessState::Stopped);
 }
 
 /// Children that leave the group, the session, the descriptors, the environment, or all of them.
@@ -48,29 +48,29 @@ const NAMES: [&str; 3] = ["group", "session", "daemon"];
 
 #[test]
 fn whatever_the_child_started_ends_with_it() {
-    let nest = Nest::shell(STRAYS);
-    nest.up();
+    let nest = SupervisorFixture::shell(STRAYS);
+    nest.start_child();
     let strays = NAMES.map(|name| nest.number(name));
     eventually("all run", || nest.out() == "ready\n" && strays.iter().all(|pid| lives(*pid)));
     let meta = nest.stop();
     assert_eq!(strays.map(lives), [false; 3]);
-    assert!(meta.life.survivors.is_empty());
+    assert!(meta.run_state.survivors.is_empty());
 }
 
 #[test]
 fn leftovers_that_ignore_the_request_have_the_rest_of_the_grace() {
-    let nest = Nest::shell(
+    let nest = SupervisorFixture::shell(
         "setsid sh -c 'trap \"\" TERM; echo $$ > stray; while :; do sleep 0.02; done' & \
          trap 'exit 0' TERM; echo hi; while :; do sleep 0.02; done",
     )
     .with(|meta| meta.run.kill_timeout_ms = 300);
-    nest.up();
+    nest.start_child();
     let stray = nest.number("stray");
     eventually("a trap", || nest.out() == "hi\n");
     let asked = Instant::now();
     let meta = nest.stop();
     assert!(asked.elapsed().as_millis() >= 300 && !lives(stray));
-    assert_eq!((meta.state, meta.last_exit.expect("an exit").how), (State::Stopped, How::Code(0)));
+    assert_eq!((meta.state, meta.last_exit.expect("an exit").status), (ProcessState::Stopped, ExitStatus::Code(0)));
 }
 
 #[test]
@@ -79,10 +79,10 @@ fn a_stop_does_not_wait_for_what_is_gone() {
     let line =
         "env -i setsid bash -c '(exec env -i setsid sleep 7777 </dev/null >/dev/null 2>&1 &)' & wait; exec sleep 8888";
     for _ in 0..12 {
-        let nest = Nest::shell(line).with(|meta| meta.run.kill_timeout_ms = 600_000);
-        let pid = nest.up();
+        let nest = SupervisorFixture::shell(line).with(|meta| meta.run.kill_timeout_ms = 600_000);
+        let pid = nest.start_child();
         eventually("it sleeps", || words(pid).contains("8888"));
-        assert_eq!(nest.stop().state, State::Stopped);
+        assert_eq!(nest.stop().state, ProcessState::Stopped);
     }
 }
 
@@ -92,10 +92,10 @@ fn what_the_request_brings_forth_is_asked_as_well() {
     let line = "runs() { until [ \"$(cat /proc/$1/comm)\" = sleep ]; do sleep 0.02; done; }
          trap 'sleep 1004 & echo $! > late; runs $!; setsid sleep 1005 & echo $! > later; runs $!; exit 0' TERM
          echo hi; while :; do sleep 0.02; done";
-    let nest = Nest::shell(line).with(|meta| meta.run.kill_timeout_ms = 600_000);
-    nest.up();
+    let nest = SupervisorFixture::shell(line).with(|meta| meta.run.kill_timeout_ms = 600_000);
+    nest.start_child();
     eventually("a trap", || nest.out() == "hi\n");
-    assert_eq!(nest.stop().state, State::Stopped);
+    assert_eq!(nest.stop().state, ProcessState::Stopped);
     assert!(["late", "later"].iter().all(|name| !lives(nest.number(name))));
 }
 
@@ -106,13 +106,13 @@ fn words(pid: u32) -> String {
 
 #[test]
 fn a_stray_is_found_after_guard_and_worker_were_killed() {
-    let nest = Nest::shell(
+    let nest = SupervisorFixture::shell(
         "sleep 1001 & echo $! > group; setsid sleep 1002 & echo $! > session
          setsid sh -c 'exec sleep 1003 >/dev/null 2>&1' & echo $! > closed
          setsid env -i sleep 1004 & echo $! > clean
          echo ready; wait",
     );
-    nest.up();
+    nest.start_child();
     let strays = ["group", "session", "closed", "clean"].map(|name| nest.number(name));
     eventually("all run", || nest.out() == "ready\n");
     kill_supervisor(&nest.read());
@@ -124,8 +124,8 @@ fn a_stray_is_found_after_guard_and_worker_were_killed() {
 /// Without a session, descriptors or an environment that would tell; only a control group still does.
 #[test]
 fn a_stray_without_any_mark_is_found_after_guard_and_worker_were_killed() {
-    let nest = Nest::shell(STRAYS);
-    let root = nest.up();
+    let nest = SupervisorFixture::shell(STRAYS);
+    let root = nest.start_child();
     let strays = NAMES.map(|name| nest.number(name));
     eventually("all run", || nest.out() == "ready\n" && strays.iter().all(|pid| lives(*pid)));
     let groups = std::fs::read_to_string(format!("/proc/{root}/cgroup")).expect("the child's groups");
@@ -144,35 +144,38 @@ fn a_stray_without_any_mark_is_found_after_guard_and_worker_were_killed() {
 
 #[test]
 fn a_daemon_that_stays_behind_a_crash_is_swept_before_the_next_start() {
-    let nest = Nest::shell("setsid sleep 1001 & echo $! > stray; sleep 0.05; exit 1");
-    nest.up();
+    let nest = SupervisorFixture::shell("setsid sleep 1001 & echo $! > stray; sleep 0.05; exit 1");
+    nest.start_child();
     let stray = nest.number("stray");
-    let meta = nest.until_free();
-    assert_eq!(meta.state, State::Crashed);
+    let meta = nest.until_unsupervised();
+    assert_eq!(meta.state, ProcessState::Crashed);
     assert!(!lives(stray));
 }
 
 #[test]
 fn two_hundred_at_once_leave_nothing() {
-    let nest = Nest::shell("for i in $(seq 100); do sleep 1001 & setsid sleep 1002 & done; echo ready; wait");
-    let root = nest.up();
+    let nest =
+        SupervisorFixture::shell("for i in $(seq 100); do sleep 1001 & setsid sleep 1002 & done; echo ready; wait");
+    let root = nest.start_child();
     eventually("ready", || nest.out() == "ready\n");
-    nest.order(Order::Kill);
-    let meta = nest.until_free();
-    assert!(meta.life.survivors.is_empty() && !lives(root));
+    nest.send(ControlCommand::Kill);
+    let meta = nest.until_unsupervised();
+    assert!(meta.run_state.survivors.is_empty() && !lives(root));
 }
 
 #[test]
 fn a_supervisor_started_from_within_is_left_alone() {
-    let inner = Nest::shell("echo $TSM_PROCESS_DIR; exec sleep 1000");
+    let inner = SupervisorFixture::shell("echo $TSM_PROCESS_DIR; exec sleep 1000");
     tetra::supervise::meta::write(&inner.dir, &inner.meta).expect("a record");
     let exe = env!("CARGO_BIN_EXE_tetra");
-    let outer =
-        Nest::shell(&format!("{exe} --supervise {} >/dev/null; echo ready; exec sleep 1000", inner.dir.display()));
-    outer.up();
-    let child = inner.until_state(State::Online).pid;
+    let outer = SupervisorFixture::shell(&format!(
+        "{exe} --supervise {} >/dev/null; echo ready; exec sleep 1000",
+        inner.dir.display()
+    ));
+    outer.start_child();
+    let child = inner.until_state(ProcessState::Online).pid;
     eventually("the outer goes on", || outer.out() == "ready\n");
-    assert_eq!(outer.stop().state, State::Stopped);
+    assert_eq!(outer.stop().state, ProcessState::Stopped);
     assert!(lives(child));
     eventually("the inner has spoken", || inner.out() == format!("{}\n", inner.dir.display()));
     inner.stop();

@@ -16,7 +16,7 @@ pub(super) fn replaced(text: &str, number: &str, name: &str) -> String {
 }
 
 /// The text with a program called by its bare name wherever its whole path stands: each machine has it elsewhere.
-pub(super) fn without_folder(text: &str, program: &str) -> String {
+pub(super) fn without_directory(text: &str, program: &str) -> String {
     let ending = format!("/{program}");
     let mut out = String::new();
     let mut rest = text;
@@ -157,8 +157,8 @@ fn what_differs_from_run_to_run_has_a_name() {
     ] {
         assert_eq!(named(given), normal_form);
     }
-    assert_eq!(without_folder("in /usr/bin/node x", "node"), "in node x");
-    assert_eq!(without_folder("~/bin/node /a/nodes", "node"), "~/bin/node /a/nodes");
+    assert_eq!(without_directory("in /usr/bin/node x", "node"), "in node x");
+    assert_eq!(without_directory("~/bin/node /a/nodes", "node"), "~/bin/node /a/nodes");
     assert_eq!(with_pids("pid 12, worker 13 (PID: 14), pid x"), "pid PID, worker PID (PID: PID), pid x");
     assert_eq!(squeezed("  a    b  c "), "  a  b  c");
     assert_eq!(squeezed("  |     ^^^"), "  |     ^^^");

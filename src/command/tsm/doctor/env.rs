@@ -2,7 +2,7 @@
 
 use crate::base::fault::Fault;
 use crate::command::argument::FilePath;
-use crate::command::tsm::findings::{self, Which};
+use crate::command::tsm::findings::{self, FindingFilter};
 use crate::command::{Command, Cx, Effect};
 use crate::report::Report;
 use crate::tsm::doctor::environment;
@@ -23,6 +23,6 @@ impl Command for CheckEnv {
     const EXAMPLES: &'static [&'static str] = &["tsm doctor env", "tsm doctor env env/dev.env"];
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        Ok(findings::report(&environment::check(&cx.host.cwd().join(&self.file.0)), Which::All))
+        Ok(findings::report(&environment::check(&cx.host.cwd().join(&self.file.0)), FindingFilter::All))
     }
 }

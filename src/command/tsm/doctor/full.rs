@@ -1,19 +1,19 @@
 //! `tsm doctor`, `healthcheck`, `clean` and `reconcile`
 
-use super::{examined, mended};
+use super::{apply_fixes, run_checks};
 use crate::base::fault::Fault;
-use crate::command::tsm::findings::{self, Which};
-use crate::command::tsm::targets::control;
+use crate::command::tsm::findings::{self, FindingFilter};
+use crate::command::tsm::process_args::control;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Report, Table, Tone, Value};
-use crate::tsm::doctor::mend::mend;
-use crate::tsm::doctor::{Depth, Grade, Mend, ports};
-use crate::tsm::ports::{read, survey};
-use crate::tsm::store::Store;
+use crate::tsm::doctor::fix::apply_fix;
+use crate::tsm::doctor::{CheckLevel, CheckStatus, Fix, ports};
+use crate::tsm::ports::{read, status};
+use crate::tsm::store::ProcessStore;
 
-/// Examine everything: folders, permissions, supervisors, pipes, stale state, ports, disk, limits, unit, clock
+/// Examine everything: directories, permissions, supervisors, pipes, stale state, ports, disk, limits, unit, clock
 ///
-/// Changes nothing unless --fix is given, which does what is safe: makes folders, closes private ones, gives processes their supervisors
+/// Changes nothing unless --fix is given, which does what is safe: makes directories, closes private ones, gives processes their supervisors
 /// back, removes what belongs to nobody, puts the port registry in step. Exit code 3 if an error is left.
 #[derive(Debug, clap::Args)]
 pub struct Doctor {
@@ -32,8 +32,12 @@ impl Command for Doctor {
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let findings = examined(cx, Depth::Full)?;
-        Ok(if self.fix { mended(&findings, cx, |_| true) } else { findings::report(&findings, Which::All) })
+        let findings = run_checks(cx, CheckLevel::Full)?;
+        Ok(if self.fix {
+            apply_fixes(&findings, cx, |_| true)
+        } else {
+            findings::report(&findings, FindingFilter::All)
+        })
     }
 }
 
@@ -50,11 +54,11 @@ impl Command for HealthCheck {
     const EXAMPLES: &'static [&'static str] = &["tsm doctor healthcheck"];
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        Ok(findings::report(&examined(cx, Depth::Quick)?, Which::Wrong))
+        Ok(findings::report(&run_checks(cx, CheckLevel::Quick)?, FindingFilter::Problems))
     }
 }
 
-/// Remove what dead processes left: pid files, empty folders, halves of interrupted deletes
+/// Remove what dead processes left: pid files, empty directories, halves of interrupted deletes
 ///
 /// With -a also gives processes their supervisors back and puts the port registry in step with the records.
 #[derive(Debug, clap::Args)]
@@ -70,19 +74,19 @@ impl Command for Clean {
     const EXAMPLES: &'static [&'static str] = &["tsm doctor clean", "tsm doctor clean -a"];
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let mut findings = examined(cx, Depth::Quick)?;
-        let wanted = |cure: &Mend| match cure {
-            Mend::Remove(_) => true,
-            Mend::Supervise(_) | Mend::Enter(_) | Mend::Strike(_) => self.aggressive,
-            Mend::Make(_) | Mend::Close(..) => false,
+        let mut findings = run_checks(cx, CheckLevel::Quick)?;
+        let wanted = |cure: &Fix| match cure {
+            Fix::Remove(_) => true,
+            Fix::Supervise(_) | Fix::AddPort(_) | Fix::RemovePort(_) => self.aggressive,
+            Fix::CreateDirectory(_) | Fix::SetMode(..) => false,
         };
-        findings.retain(|finding| finding.mend.as_ref().is_some_and(wanted));
+        findings.retain(|finding| finding.with_fix.as_ref().is_some_and(wanted));
         if findings.is_empty() {
             return Ok(
-                Report::of(crate::report::Block::from(Vec::<crate::report::Sentence>::new())).note("Nothing is stale.")
+                Report::of(crate::report::Block::from(Vec::<crate::report::Message>::new())).note("Nothing is stale.")
             );
         }
-        Ok(mended(&findings, cx, wanted))
+        Ok(apply_fixes(&findings, cx, wanted))
     }
 }
 
@@ -108,19 +112,19 @@ impl Command for Reconcile {
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let processes = Store::open(cx.paths).all()?;
+        let processes = ProcessStore::open(cx.paths).all()?;
         if self.fix {
-            let findings = ports::out_of_step(&read(cx.paths)?, &processes);
+            let findings = ports::mismatches(&read(cx.paths)?, &processes);
             let done = {
                 let interrupted = || cx.host.interrupted();
                 let control = control(cx, &interrupted);
-                let cures = findings.iter().filter_map(|finding| finding.mend.as_ref());
-                cures.map(|cure| mend(cure, &control)).collect::<Result<Vec<_>, _>>()?
+                let cures = findings.iter().filter_map(|finding| finding.with_fix.as_ref());
+                cures.map(|cure| apply_fix(cure, &control)).collect::<Result<Vec<_>, _>>()?
             };
             done.iter().for_each(|done| cx.console.note(done));
         }
-        let survey = survey::survey(cx.paths, &processes)?;
-        let wrong = ports::registry(cx.paths, &processes)?.iter().any(|finding| finding.grade == Grade::Error);
+        let survey = status::read_status(cx.paths, &processes)?;
+        let wrong = ports::registry(cx.paths, &processes)?.iter().any(|finding| finding.status == CheckStatus::Error);
         let mut table = Table::new(&[
             ("name", "NAME"),
             ("port", "PORT"),
@@ -130,33 +134,33 @@ impl Command for Reconcile {
             ("verdict", "VERDICT"),
         ])
         .when_empty("No ports are declared.");
-        for account in &survey.accounts {
+        for account in &survey.declared {
             let listening = account.in_use();
             let (verdict, tone) = verdict(account);
             table.row(vec![
                 Cell::from(account.claim.name.as_str()).tone(Tone::Strong),
                 account.claim.port.into(),
-                account.entered.into(),
+                account.registered.into(),
                 account.process.is_some().into(),
                 match listening {
-                    survey::Use::Free => Value::Nothing.into(),
-                    survey::Use::Own => "itself".into(),
-                    survey::Use::Other => "another".into(),
+                    status::PortUse::Free => Value::Null.into(),
+                    status::PortUse::Own => "itself".into(),
+                    status::PortUse::Other => "another".into(),
                 },
                 Cell::from(verdict).tone(tone),
             ]);
         }
-        Ok(Report { says_no: wrong, ..Report::of(table) })
+        Ok(Report { check_failed: wrong, ..Report::of(table) })
     }
 }
 
-fn verdict(account: &survey::Account) -> (&'static str, Tone) {
-    match (account.entered, account.process.is_some(), account.in_use()) {
+fn verdict(account: &status::DeclaredPort) -> (&'static str, Tone) {
+    match (account.registered, account.process.is_some(), account.in_use()) {
         (false, _, _) => ("missing in the registry", Tone::Bad),
-        (true, _, survey::Use::Other) => ("taken by another", Tone::Bad),
+        (true, _, status::PortUse::Other) => ("taken by another", Tone::Bad),
         (true, false, _) => ("reserved", Tone::Dim),
-        (true, true, survey::Use::Own) => ("as declared", Tone::Good),
-        (true, true, survey::Use::Free) if account.pid.is_some() => ("not listening", Tone::Warn),
-        (true, true, survey::Use::Free) => ("not running", Tone::Dim),
+        (true, true, status::PortUse::Own) => ("as declared", Tone::Good),
+        (true, true, status::PortUse::Free) if account.pid.is_some() => ("not listening", Tone::Warn),
+        (true, true, status::PortUse::Free) => ("not running", Tone::Dim),
     }
 }

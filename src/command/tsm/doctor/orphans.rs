@@ -1,11 +1,11 @@
 //! `tsm doctor orphans`
 
 use crate::base::fault::Fault;
-use crate::command::tsm::ports::look::cut;
+use crate::command::tsm::ports::list::truncate_command;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Report, Table, Tone, Value};
-use crate::tsm::doctor::orphans::{self, Kind};
-use crate::tsm::store::Store;
+use crate::tsm::doctor::orphans::{self, OrphanKind};
+use crate::tsm::store::ProcessStore;
 
 /// List processes that look like ours and that nobody manages
 ///
@@ -20,7 +20,7 @@ impl Command for Orphans {
     const EXAMPLES: &'static [&'static str] = &["tsm doctor orphans", "tsm doctor orphans --json"];
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let all = Store::open(cx.paths).all()?;
+        let all = ProcessStore::open(cx.paths).all()?;
         let mut table = Table::new(&[
             ("pid", "PID"),
             ("kind", "KIND"),
@@ -31,16 +31,16 @@ impl Command for Orphans {
         ])
         .when_empty("No orphans.");
         for orphan in orphans::find(cx.paths, &all) {
-            let tone = if orphan.kind == Kind::Lost { Tone::Bad } else { Tone::Plain };
+            let tone = if orphan.kind == OrphanKind::Unrecorded { Tone::Bad } else { Tone::Plain };
             let words: Vec<String> = orphan.ports.iter().map(ToString::to_string).collect();
             let text = if words.is_empty() { "-".to_owned() } else { words.join(", ") };
             table.row(vec![
                 orphan.pid.into(),
-                Cell::from(orphan.kind.word()).tone(tone),
+                Cell::from(orphan.kind.as_str()).tone(tone),
                 orphan.program.into(),
                 Cell::from(Value::List(orphan.ports.into_iter().map(Value::from).collect())).text(text),
                 orphan.parent.into(),
-                cut(orphan.command.as_str().into()),
+                truncate_command(orphan.command.as_str().into()),
             ]);
         }
         Ok(Report::of(table))

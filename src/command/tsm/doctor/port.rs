@@ -1,19 +1,19 @@
 //! `tsm doctor port` and `kill`
 
 use crate::base::environment::EnvRef;
-use crate::base::fault::{Fault, Kind};
+use crate::base::fault::{Fault, FaultKind};
 use crate::base::redact;
-use crate::command::tsm::info::without_blanks;
-use crate::command::tsm::targets::control;
+use crate::command::tsm::info::drop_empty;
+use crate::command::tsm::process_args::control;
 use crate::command::{Command, Cx, Effect};
-use crate::report::{Answer, Ask, Cell, Fields, Report, Sentence, Table, Tone, Value};
-use crate::sys::pidfd::Push;
+use crate::report::{Answer, Cell, Fields, Message, Question, Report, Table, Tone, Value};
+use crate::sys::pidfd::KillSignal;
 use crate::tsm::conflict::{self, Conflict, Holder};
-use crate::tsm::control::Ended;
-use crate::tsm::kill::{self, Aim, Victim};
+use crate::tsm::control::StopResult;
+use crate::tsm::kill::{self, KillMatch, KillTarget};
 use crate::tsm::ports::read;
 use crate::tsm::resolve::Precision;
-use crate::tsm::store::Store;
+use crate::tsm::store::ProcessStore;
 
 /// Say whether a port is free, and who has it
 ///
@@ -31,7 +31,7 @@ impl Command for Port {
     const EXAMPLES: &'static [&'static str] = &["tsm doctor port 3000"];
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let all = Store::open(cx.paths).all()?;
+        let all = ProcessStore::open(cx.paths).all()?;
         let found = conflict::find(self.port, &all);
         let reserved: Vec<String> =
             read(cx.paths)?.into_iter().filter(|claim| claim.port == self.port).map(|claim| claim.name).collect();
@@ -49,7 +49,7 @@ impl Command for Port {
             None => Cell::from("free").tone(Tone::Good),
         };
         let fields = Fields::titled(format!("Port {}", self.port))
-            .hidden("port", self.port)
+            .json_only("port", self.port)
             .with("status", status)
             .with("tsm", Value::from(managed))
             .with("pid", Value::from(pid))
@@ -57,14 +57,14 @@ impl Command for Port {
             .with("command", Value::from(command.map(redact::text)))
             .with("reserved_for", Value::from(reserved))
             .with("advice", Value::from(found.as_ref().map(advice)));
-        Ok(Report { says_no: found.is_some(), ..Report::of(without_blanks(fields)) })
+        Ok(Report { check_failed: found.is_some(), ..Report::of(drop_empty(fields)) })
     }
 }
 
 fn advice(conflict: &Conflict) -> String {
     match &conflict.holder {
         Holder::Process { managed: None, pid, .. } => format!("tsm doctor kill {}, or kill {pid}", conflict.port),
-        _ => conflict.way_out(),
+        _ => conflict.suggestion(),
     }
 }
 
@@ -86,45 +86,49 @@ impl Command for KillPort {
     const EFFECT: Effect = Effect::Destroy;
     const EXAMPLES: &'static [&'static str] = &["tsm doctor kill 3000"];
 
-    fn touches(&self, _cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+    fn environments(&self, _cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         // Whoever is managed, and so belongs to an environment, is refused.
         Ok(Vec::new())
     }
 
     fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
         let mut table = Table::new(&[("pid", "PID"), ("command", "COMMAND")]);
-        for (pid, command) in self.strangers(cx)?.iter().filter_map(named) {
+        for (pid, command) in self.unmanaged_holders(cx)?.iter().filter_map(pid_and_name) {
             table.row(vec![pid.into(), command.into()]);
         }
         Ok(Some(Report::of(table)))
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let victims = self.strangers(cx)?;
-        let who: Vec<String> = victims.iter().filter_map(named).map(|(pid, it)| format!("PID {pid} ({it})")).collect();
+        let victims = self.unmanaged_holders(cx)?;
+        let who: Vec<String> =
+            victims.iter().filter_map(pid_and_name).map(|(pid, it)| format!("PID {pid} ({it})")).collect();
         let who = who.join(" and ");
-        let refuse = |why: &str| Fault::new(Kind::Refused, format!("{who} on port {} was not ended: {why}", self.port));
+        let refuse =
+            |why: &str| Fault::new(FaultKind::Refused, format!("{who} on port {} was not ended: {why}", self.port));
         if !cx.yes {
             let question = format!("Kill {who}, which listens on port {}?", self.port);
-            match cx.console.ask(&Ask { question, word: None }) {
+            match cx.console.ask(&Question { text: question, expected: None }) {
                 Answer::Yes => {}
                 Answer::No => return Err(refuse("it was not confirmed")),
-                Answer::Nobody => {
-                    return Err(refuse("there is nobody to ask").advise("`tsm doctor kill --yes …` if it is meant"));
+                Answer::NotInteractive => {
+                    return Err(
+                        refuse("there is nobody to ask").with_advice("`tsm doctor kill --yes …` if it is meant")
+                    );
                 }
             }
         }
-        let push = if self.force { Push::Force } else { Push::Polite };
+        let push = if self.force { KillSignal::Kill } else { KillSignal::Term };
         let interrupted = || cx.host.interrupted();
         let answers = control(cx, &interrupted).kill(&victims, push);
-        let mut report = Report::each(Vec::<Sentence>::new());
+        let mut report = Report::each(Vec::<Message>::new());
         for (victim, answer) in victims.iter().zip(answers) {
-            let Some((pid, command)) = named(victim) else { continue };
+            let Some((pid, command)) = pid_and_name(victim) else { continue };
             match answer {
                 Ok(ended) => {
-                    let forced = matches!(ended, Ended::Stopped { forced: true, .. });
+                    let forced = matches!(ended, StopResult::Stopped { forced: true, .. });
                     let text = format!("tsm: killed PID {pid} ({command}); port {} is free", self.port);
-                    let said = Sentence::new(text).with("port", self.port).with("pid", pid).with("command", command);
+                    let said = Message::new(text).with("port", self.port).with("pid", pid).with("command", command);
                     report = report.and(said.with("action", "killed").with("forced", forced));
                 }
                 Err(error) => report.faults.push(error.into()),
@@ -136,17 +140,17 @@ impl Command for KillPort {
 
 impl KillPort {
     /// Who listens on the port; refuses if one of them is managed.
-    fn strangers(&self, cx: &Cx) -> Result<Vec<Victim>, Fault> {
-        let all = Store::open(cx.paths).all()?;
-        let victims = kill::find(&Aim::Port(self.port), &all, Precision::Whole)?;
+    fn unmanaged_holders(&self, cx: &Cx) -> Result<Vec<KillMatch>, Fault> {
+        let all = ProcessStore::open(cx.paths).all()?;
+        let victims = kill::find(&KillTarget::Port(self.port), &all, Precision::Exact)?;
         let managed = victims.iter().find_map(|victim| match victim {
-            Victim::Managed(process) => Some(process.name.clone()),
-            Victim::Stranger { .. } => None,
+            KillMatch::Managed(process) => Some(process.name.clone()),
+            KillMatch::Unmanaged { .. } => None,
         });
         match managed {
             Some(name) => {
                 let message = format!("port {} belongs to `{name}`, which tsm manages", self.port);
-                Err(Fault::new(Kind::Refused, message).advise(format!("tsm stop {name}")))
+                Err(Fault::new(FaultKind::Refused, message).with_advice(format!("tsm stop {name}")))
             }
             None => Ok(victims),
         }
@@ -154,9 +158,9 @@ impl KillPort {
 }
 
 /// Pid and command of a stranger.
-fn named(victim: &Victim) -> Option<(u32, String)> {
+fn pid_and_name(victim: &KillMatch) -> Option<(u32, String)> {
     match victim {
-        Victim::Stranger { pid, command, .. } => Some((*pid, command.clone())),
-        Victim::Managed(_) => None,
+        KillMatch::Unmanaged { pid, command, .. } => Some((*pid, command.clone())),
+        KillMatch::Managed(_) => None,
     }
 }

@@ -1,19 +1,19 @@
 //! `tsm doctor validate`
 
-use crate::base::fault::{Advise, Fault};
+use crate::base::fault::{Fault, UserFacingError};
 use crate::base::redact;
 use crate::command::argument::{EnvSource, StartWord};
 use crate::command::tsm::{limits, start};
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Block, Report, Value};
-use crate::sys::{process, room};
+use crate::sys::{disk_space, process};
+use crate::tsm::allocate::allocate;
 use crate::tsm::conflict;
-use crate::tsm::doctor::{Grade, environment};
-use crate::tsm::placement::place;
+use crate::tsm::doctor::{CheckStatus, environment};
 use crate::tsm::plan::{StartPlan, plan};
-use crate::tsm::port::PortWish;
+use crate::tsm::port::PortSpec;
 use crate::tsm::request::StartRequest;
-use crate::tsm::store::Store;
+use crate::tsm::store::ProcessStore;
 
 /// Check whether a command could be started, without starting it
 ///
@@ -26,7 +26,7 @@ pub struct ValidateCommand {
     program: Vec<StartWord>,
     /// The port it has to get
     #[arg(long, short, value_name = "N|N+")]
-    port: Option<PortWish>,
+    port: Option<PortSpec>,
     /// The env file by name or path
     #[arg(long, short, value_name = "NAME|FILE|K=V")]
     env: Vec<EnvSource>,
@@ -34,14 +34,14 @@ pub struct ValidateCommand {
 
 /// What was found, by weight.
 #[derive(Default)]
-struct Verdict {
+struct ValidationReport {
     errors: Vec<String>,
     warnings: Vec<String>,
     info: Vec<String>,
 }
 
 /// Less room than this is worth a word: logs need some.
-const LITTLE: u64 = 100 << 20;
+const LOW_DISK_BYTES: u64 = 100 << 20;
 
 impl Command for ValidateCommand {
     const NAME: &'static str = "tsm doctor validate";
@@ -49,28 +49,28 @@ impl Command for ValidateCommand {
     const EXAMPLES: &'static [&'static str] =
         &["tsm doctor validate node app.js", "tsm doctor validate --port 3000 node app.js"];
 
-    fn arrange(words: Vec<String>) -> Vec<String> {
-        start::words::arrange(words, &<Self as clap::Args>::augment_args(clap::Command::new(Self::NAME)))
+    fn reorder_args(words: Vec<String>) -> Vec<String> {
+        start::args::reorder(words, &<Self as clap::Args>::augment_args(clap::Command::new(Self::NAME)))
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let processes = Store::open(cx.paths).all()?;
-        let mut verdict = Verdict::default();
-        match plan(&self.request(), &start::around(cx, &processes, limits::of_environment(cx)?)) {
+        let processes = ProcessStore::open(cx.paths).all()?;
+        let mut verdict = ValidationReport::default();
+        match plan(&self.request(), &start::start_context(cx, &processes, limits::of_environment(cx)?)) {
             Ok(made) => {
-                verdict.of_plan(&made);
-                match place(&made, &processes, &|port| conflict::find(port, &processes)) {
+                verdict.check_plan(&made);
+                match allocate(&made, &processes, &|port| conflict::find(port, &processes)) {
                     Ok(found) => {
                         verdict.info.push(format!("it would be called {}", found.name));
-                        verdict.warnings.extend(found.in_the_way.map(|conflict| conflict.line()));
+                        verdict.warnings.extend(found.guessed_port_conflict.map(|conflict| conflict.line()));
                     }
-                    Err(error) => verdict.fault(&error),
+                    Err(error) => verdict.add_fault(&error),
                 }
             }
-            Err(error) => verdict.fault(&error),
+            Err(error) => verdict.add_fault(&error),
         }
-        if let Ok(room) = room::around(cx.paths.home()).or_else(|_| room::around(cx.host.cwd()))
-            && room.free < LITTLE
+        if let Ok(room) = disk_space::of_path(cx.paths.home()).or_else(|_| disk_space::of_path(cx.host.cwd()))
+            && room.free < LOW_DISK_BYTES
         {
             verdict.warnings.push(format!("{} MiB are free on the disk", room.free >> 20));
         }
@@ -93,18 +93,18 @@ impl ValidateCommand {
     }
 }
 
-impl Verdict {
-    fn fault(&mut self, error: &dyn Advise) {
+impl ValidationReport {
+    fn add_fault(&mut self, error: &dyn UserFacingError) {
         let advice = error.advice().map(|advice| format!(" ({advice})")).unwrap_or_default();
         self.errors.push(format!("{error}{advice}"));
     }
 
-    fn of_plan(&mut self, plan: &StartPlan) {
+    fn check_plan(&mut self, plan: &StartPlan) {
         self.info.push(format!("it would run: {}", redact::redact(&plan.program.argv).join(" ")));
         self.info.push(format!("in {}", plan.cwd.display()));
         if let Some(choice) = &plan.port {
-            self.info.push(format!("port {}, from {}", choice.wish, choice.source));
-            if let (PortWish::Exactly(port @ ..1024), true) = (choice.wish, process::own_uid() != 0) {
+            self.info.push(format!("port {}, from {}", choice.spec, choice.source));
+            if let (PortSpec::Exact(port @ ..1024), true) = (choice.spec, process::own_uid() != 0) {
                 self.warnings.push(format!("port {port} is privileged: only root may open it"));
             }
         }
@@ -113,10 +113,10 @@ impl Verdict {
             // Whether the port is free is looked at once, below.
             let found = environment::check(&file.path).into_iter().filter(|it| !it.message.starts_with("PORT "));
             for finding in found {
-                match finding.grade {
-                    Grade::Error => self.errors.push(finding.message),
-                    Grade::Warning => self.warnings.push(finding.message),
-                    Grade::Good => {}
+                match finding.status {
+                    CheckStatus::Error => self.errors.push(finding.message),
+                    CheckStatus::Warning => self.warnings.push(finding.message),
+                    CheckStatus::Ok => {}
                 }
             }
         }
@@ -134,6 +134,6 @@ impl Verdict {
             ("warnings".to_owned(), self.warnings.into()),
             ("info".to_owned(), self.info.into()),
         ];
-        Report { says_no: !valid, ..Report::of(Block::Written { text, data: Value::Record(data) }) }
+        Report { check_failed: !valid, ..Report::of(Block::TextWithData { text, data: Value::Record(data) }) }
     }
 }

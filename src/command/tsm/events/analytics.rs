@@ -1,11 +1,11 @@
 //! `tsm analytics`
 
-use super::{NONE, Subject};
+use super::{EventArgs, NO_EVENTS};
 use crate::base::fault::Fault;
-use crate::base::time::Span;
+use crate::base::time::HumanDuration;
 use crate::command::{Command, Cx, Effect};
-use crate::report::{Cell, Fields, Report, Show, Tone, Value};
-use crate::tsm::events::usage::{self, Count, Usage};
+use crate::report::{Cell, Fields, Report, Tone, Value, Visibility};
+use crate::tsm::events::usage::{self, EventCount, EventUsage};
 
 /// Count what a process reports: events, errors, answer times, active sessions
 ///
@@ -13,14 +13,14 @@ use crate::tsm::events::usage::{self, Count, Usage};
 #[derive(Debug, clap::Args)]
 pub struct Analytics {
     #[command(flatten)]
-    subject: Subject,
+    subject: EventArgs,
     /// How far back: 1h, 24h, 7d
     #[arg(value_name = "WINDOW", conflicts_with = "since")]
-    window: Option<Span>,
+    window: Option<HumanDuration>,
 }
 
 /// How far back without a word about it.
-const DAY: Span = Span(std::time::Duration::from_secs(24 * 60 * 60));
+const DAY: HumanDuration = HumanDuration(std::time::Duration::from_secs(24 * 60 * 60));
 
 impl Command for Analytics {
     const NAME: &'static str = "tsm analytics";
@@ -31,19 +31,19 @@ impl Command for Analytics {
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let usage = usage::usage(&self.subject.events(cx, self.window.or(Some(DAY)))?);
         let report = Report::of(fields(&usage));
-        Ok(if usage.events == 0 { report.note(NONE) } else { report })
+        Ok(if usage.events == 0 { report.note(NO_EVENTS) } else { report })
     }
 }
 
-fn fields(usage: &Usage) -> Fields {
+fn fields(usage: &EventUsage) -> Fields {
     let responses = usage.responses;
     let timed = responses.count > 0;
     let millis = |time: std::time::Duration| {
-        let value = if timed { Value::Float(time.as_secs_f64()) } else { Value::Nothing };
+        let value = if timed { Value::Float(time.as_secs_f64()) } else { Value::Null };
         Cell::from(value).text(if timed { format!("{} ms", time.as_millis()) } else { "-".to_owned() })
     };
     let errors = Cell::from(usage.errors).tone(if usage.errors > 0 { Tone::Bad } else { Tone::Plain });
-    let count = |count: &Count| {
+    let count = |count: &EventCount| {
         Value::Record(vec![
             ("category".to_owned(), count.category.as_str().into()),
             ("event".to_owned(), count.event.as_str().into()),
@@ -64,7 +64,7 @@ fn fields(usage: &Usage) -> Fields {
     for it in &usage.counts {
         let errors = if it.errors > 0 { format!(" (errors: {})", it.errors) } else { String::new() };
         let cell = Cell::from(it.count).text(format!("{}{errors}", it.count));
-        fields.fields.push(("counts", format!("{}:{}", it.category, it.event), cell, Show::Always));
+        fields.fields.push(("counts", format!("{}:{}", it.category, it.event), cell, Visibility::Always));
     }
-    fields.hidden("counts", Value::List(usage.counts.iter().map(count).collect()))
+    fields.json_only("counts", Value::List(usage.counts.iter().map(count).collect()))
 }

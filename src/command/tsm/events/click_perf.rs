@@ -1,6 +1,6 @@
 //! `tsm click-perf`
 
-use super::{NONE, Subject, millis};
+use super::{EventArgs, NO_EVENTS, millis};
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Report, Table, Tone, Value};
@@ -12,7 +12,7 @@ use crate::tsm::events::usage;
 #[derive(Debug, clap::Args)]
 pub struct ClickPerf {
     #[command(flatten)]
-    subject: Subject,
+    subject: EventArgs,
 }
 
 impl Command for ClickPerf {
@@ -29,7 +29,7 @@ impl Command for ClickPerf {
             ("took", "TOOK"),
             ("slow", "SLOW"),
         ])
-        .when_empty(NONE);
+        .when_empty(NO_EVENTS);
         for click in usage::answered_clicks(&self.subject.events(cx, None)?) {
             let session = Some(click.session).filter(|session| !session.is_empty());
             let tone = if click.is_slow { Tone::Bad } else { Tone::Plain };

@@ -1,6 +1,6 @@
 //! `tsm clicks`
 
-use super::{Subject, millis};
+use super::{EventArgs, millis};
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Report, Table, Tone, Value};
@@ -12,7 +12,7 @@ use crate::tsm::events::usage;
 #[derive(Debug, clap::Args)]
 pub struct Clicks {
     #[command(flatten)]
-    subject: Subject,
+    subject: EventArgs,
 }
 
 impl Command for Clicks {

@@ -1,16 +1,16 @@
 //! `tsm journey`
 
-use super::{NONE, Subject};
+use super::{EventArgs, NO_EVENTS};
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Report, Table, Tone, Value};
-use crate::tsm::events::visits;
+use crate::tsm::events::sessions;
 
 /// Show the way that each session took, step by step
 #[derive(Debug, clap::Args)]
 pub struct Journey {
     #[command(flatten)]
-    subject: Subject,
+    subject: EventArgs,
     /// Only this one
     session: Option<String>,
 }
@@ -31,8 +31,8 @@ impl Command for Journey {
             ("target", "ON"),
             ("error", "ERROR"),
         ])
-        .when_empty(NONE);
-        for step in visits::journeys(&self.subject.events(cx, None)?, self.session.as_deref()) {
+        .when_empty(NO_EVENTS);
+        for step in sessions::journeys(&self.subject.events(cx, None)?, self.session.as_deref()) {
             let tone = if step.is_error { Tone::Bad } else { Tone::Plain };
             table.row(vec![
                 Cell::from(step.session).tone(Tone::Strong),

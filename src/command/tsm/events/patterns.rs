@@ -1,10 +1,10 @@
 //! `tsm patterns`
 
-use super::{NONE, Subject};
+use super::{EventArgs, NO_EVENTS};
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Report, Table, Tone, Value};
-use crate::tsm::events::visits;
+use crate::tsm::events::sessions;
 
 /// Show what those who use a process usually do
 ///
@@ -12,7 +12,7 @@ use crate::tsm::events::visits;
 #[derive(Debug, clap::Args)]
 pub struct Patterns {
     #[command(flatten)]
-    subject: Subject,
+    subject: EventArgs,
     /// Only this one
     user: Option<String>,
 }
@@ -31,8 +31,8 @@ impl Command for Patterns {
             ("does", "DOES"),
             ("on", "ON"),
         ])
-        .when_empty(NONE);
-        let habits = visits::habits(&self.subject.events(cx, None)?, &cx.console.zone());
+        .when_empty(NO_EVENTS);
+        let habits = sessions::usage_patterns(&self.subject.events(cx, None)?, &cx.console.zone());
         for habit in habits.into_iter().filter(|it| self.user.as_ref().is_none_or(|user| *user == it.user)) {
             let hour = habit.hour.map_or("-".to_owned(), |hour| format!("{hour:02}:00"));
             table.row(vec![

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::{NONE, Subject};
+use super::{EventArgs, NO_EVENTS};
 use crate::base::fault::Fault;
-use crate::base::time::Span;
+use crate::base::time::HumanDuration;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Fields, Report, Table, Tone, Value};
-use crate::tsm::events::visits::{self, Session};
+use crate::tsm::events::sessions::{self, Session};
 
 /// Show the sessions that a process reports
 ///
@@ -17,17 +17,17 @@ use crate::tsm::events::visits::{self, Session};
 #[derive(Debug, clap::Args)]
 pub struct Sessions {
     #[command(flatten)]
-    subject: Subject,
+    subject: EventArgs,
     /// How far back (1h, 24h, 7d; everything if left out), and `summary` for all sessions in numbers
     #[arg(value_name = "WINDOW|summary|detailed", num_args = 0..=2)]
-    how: Vec<How>,
+    how: Vec<SessionsOption>,
 }
 
 /// A word about what is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::command) enum How {
+pub(in crate::command) enum SessionsOption {
     /// So far back.
-    Window(Span),
+    Window(HumanDuration),
     /// All sessions in numbers.
     Summary,
     /// Each session.
@@ -37,16 +37,16 @@ pub(in crate::command) enum How {
 /// A word that says nothing about sessions.
 #[derive(Debug, thiserror::Error)]
 #[error("`{0}` is neither a span of time nor `summary` or `detailed`; --json prints JSON")]
-pub(in crate::command) struct Unknown(String);
+pub(in crate::command) struct InvalidSessionsOption(String);
 
-impl FromStr for How {
-    type Err = Unknown;
+impl FromStr for SessionsOption {
+    type Err = InvalidSessionsOption;
 
-    fn from_str(given: &str) -> Result<Self, Unknown> {
+    fn from_str(given: &str) -> Result<Self, InvalidSessionsOption> {
         match given {
             "summary" => Ok(Self::Summary),
             "detailed" => Ok(Self::Detailed),
-            given => given.parse().map(Self::Window).map_err(|_| Unknown(given.to_owned())),
+            given => given.parse().map(Self::Window).map_err(|_| InvalidSessionsOption(given.to_owned())),
         }
     }
 }
@@ -58,11 +58,11 @@ impl Command for Sessions {
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let window = self.how.iter().find_map(|how| match how {
-            How::Window(span) => Some(*span),
-            How::Summary | How::Detailed => None,
+            SessionsOption::Window(span) => Some(*span),
+            SessionsOption::Summary | SessionsOption::Detailed => None,
         });
-        let sessions = visits::sessions(&self.subject.events(cx, window)?);
-        let in_numbers = self.how.contains(&How::Summary);
+        let sessions = sessions::sessions(&self.subject.events(cx, window)?);
+        let in_numbers = self.how.contains(&SessionsOption::Summary);
         Ok(if in_numbers { Report::of(summary(&sessions)) } else { Report::of(table(sessions)) })
     }
 }
@@ -70,7 +70,7 @@ impl Command for Sessions {
 fn summary(sessions: &[Session]) -> Fields {
     let active = sessions.iter().filter(|session| !session.has_ended).count();
     let users: BTreeSet<_> = sessions.iter().filter_map(|session| session.user.as_ref()).collect();
-    let total: Duration = sessions.iter().map(Session::lasted).sum();
+    let total: Duration = sessions.iter().map(Session::duration).sum();
     let average = u32::try_from(sessions.len()).ok().and_then(|count| total.checked_div(count));
     Fields::default()
         .with("sessions", sessions.len())
@@ -92,15 +92,15 @@ fn table(sessions: Vec<Session>) -> Table {
         ("errors", "ERRORS"),
         ("did", "DID"),
     ])
-    .when_empty(NONE);
+    .when_empty(NO_EVENTS);
     for session in sessions {
-        let lasted = session.lasted();
+        let lasted = session.duration();
         let (state, tone) = if session.has_ended { ("ended", Tone::Dim) } else { ("active", Tone::Good) };
         table.row(vec![
             Cell::from(session.session).tone(Tone::Strong),
             Value::from(session.user).into(),
             Cell::from(state).tone(tone),
-            session.began.into(),
+            session.started_at.into(),
             lasted.into(),
             session.events.into(),
             Cell::from(session.errors).tone(if session.errors > 0 { Tone::Bad } else { Tone::Plain }),

@@ -3,13 +3,13 @@
 use jiff::tz::TimeZone;
 use regex::Regex;
 
-use super::{NONE, Subject, data, sources};
+use super::{EventArgs, NO_EVENTS, data, sources};
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
-use crate::report::{Follow, Report, Sentence, Tone, Value};
+use crate::report::{Message, Report, RowStream, Tone, Value};
 use crate::sys::signal;
-use crate::tsm::events::{Event, Known};
-use crate::tsm::logs::{self, Follower, Line, Query, Source};
+use crate::tsm::events::{Event, EventKind};
+use crate::tsm::logs::{self, Follower, LogLine, LogSource, Query};
 
 /// Show the events that a process reports, as they come
 ///
@@ -17,7 +17,7 @@ use crate::tsm::logs::{self, Follower, Line, Query, Source};
 #[derive(Debug, clap::Args)]
 pub struct Stream {
     #[command(flatten)]
-    subject: Subject,
+    subject: EventArgs,
     /// Only events in whose line this regular expression is found, or of this known kind: API_ERROR, SESSION_START, …
     filter: Option<Regex>,
     /// How many of the last lines are looked through
@@ -41,34 +41,34 @@ impl Command for Stream {
         let since_ns = since.map(|since| i64::try_from(since.0).unwrap_or(i64::MAX).saturating_mul(1_000_000));
         let query = Query { since_ns, ..Query::last(self.lines) };
         let sources = sources(&self.subject.processes(cx)?);
-        let face = Face { zone: cx.console.zone(), filter: self.filter };
+        let face = EventFormat { zone: cx.console.zone(), filter: self.filter };
         if self.nostream && !self.follow {
             let lines = logs::select(&sources, &query)?;
-            let rows: Vec<Sentence> = lines.iter().filter_map(|line| face.row(line, &sources)).collect();
+            let rows: Vec<Message> = lines.iter().filter_map(|line| face.row(line, &sources)).collect();
             let silent = rows.is_empty();
             let report = Report::of(rows);
-            return Ok(if silent { report.note(NONE) } else { report });
+            return Ok(if silent { report.note(NO_EVENTS) } else { report });
         }
         let follower = Follower::start(&sources, &query, signal::interrupted)?;
         let rows = follower.filter_map(move |line| match line {
             Ok(line) => face.row(&line, &sources).map(|row| Ok(row.into())),
             Err(error) => Some(Err(error.into())),
         });
-        Ok(Report::of(Follow { rows: Box::new(rows) }))
+        Ok(Report::of(RowStream { rows: Box::new(rows) }))
     }
 }
 
 /// Which events are shown, and how.
-struct Face {
+struct EventFormat {
     zone: TimeZone,
     filter: Option<Regex>,
 }
 
-impl Face {
+impl EventFormat {
     /// The event of a line, if it reports one that is wanted.
-    fn row(&self, line: &Line, sources: &[Source]) -> Option<Sentence> {
-        let event = Event::of(line)?;
-        let kinds = Known::names(&event);
+    fn row(&self, line: &LogLine, sources: &[LogSource]) -> Option<Message> {
+        let event = Event::parse(line)?;
+        let kinds = EventKind::names(&event);
         if let Some(filter) = &self.filter {
             let text = String::from_utf8_lossy(&line.bytes);
             if !kinds.contains(&filter.as_str()) && !filter.is_match(&text) {
@@ -77,12 +77,12 @@ impl Face {
         }
         let tone = match event.is_error() {
             true => Tone::Bad,
-            false if Known::HighResponseTime.is(&event) => Tone::Warn,
+            false if EventKind::HighResponseTime.matches(&event) => Tone::Warn,
             false => Tone::Plain,
         };
         let json = serde_json::Value::Object(event.data.clone());
         let process = sources[line.source].process.as_str();
-        let row = Sentence::new(format!("{} {} {json}", self.time(&event), event.title())).tone(tone);
+        let row = Message::new(format!("{} {} {json}", self.time(&event), event.title())).tone(tone);
         Some(
             row.with("time", Value::from(event.at))
                 .with("process", process)

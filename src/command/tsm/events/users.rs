@@ -1,10 +1,10 @@
 //! `tsm users`
 
-use super::{NONE, Subject};
+use super::{EventArgs, NO_EVENTS};
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Report, Table, Tone, Value};
-use crate::tsm::events::visits;
+use crate::tsm::events::sessions;
 
 /// Show who uses a process, and who shares an address or a device
 ///
@@ -12,7 +12,7 @@ use crate::tsm::events::visits;
 #[derive(Debug, clap::Args)]
 pub struct Users {
     #[command(flatten)]
-    subject: Subject,
+    subject: EventArgs,
 }
 
 impl Command for Users {
@@ -29,8 +29,8 @@ impl Command for Users {
             ("devices", "DEVICES"),
             ("shared_with", "SHARED WITH"),
         ])
-        .when_empty(NONE);
-        for user in visits::users(&self.subject.events(cx, None)?) {
+        .when_empty(NO_EVENTS);
+        for user in sessions::users(&self.subject.events(cx, None)?) {
             let shared = if user.shared_with.is_empty() { Tone::Plain } else { Tone::Warn };
             table.row(vec![
                 Cell::from(user.user).tone(Tone::Strong),

@@ -3,10 +3,10 @@
 use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::command::argument::ProcessTarget;
-use crate::command::tsm::targets::Targets;
+use crate::command::tsm::process_args::Targets;
 use crate::command::{Command, Cx, Effect};
-use crate::report::{Report, Sentence, Value};
-use crate::tsm::logs::parts;
+use crate::report::{Message, Report, Value};
+use crate::tsm::logs::rotate;
 
 /// Remove the rotated parts of logs
 ///
@@ -22,20 +22,20 @@ impl Command for Clean {
     const EFFECT: Effect = Effect::Destroy;
     const EXAMPLES: &'static [&'static str] = &["tsm logs clean api", "tsm logs clean *"];
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
-        Ok(Targets::look_up_whole(&self.targets, cx)?.environments())
+    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+        Ok(Targets::find_whole_read_only(&self.targets, cx)?.environments())
     }
 
     fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
-        Ok(Some(Targets::look_up_whole(&self.targets, cx)?.plan()))
+        Ok(Some(Targets::find_whole_read_only(&self.targets, cx)?.plan()))
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let targets = Targets::find_whole(&self.targets, cx)?;
-        let mut report = Report::each(Vec::<Sentence>::new());
+        let mut report = Report::each(Vec::<Message>::new());
         report.faults = targets.faults;
         for process in &targets.processes {
-            let cleaned = match parts::clean(process) {
+            let cleaned = match rotate::clean(process) {
                 Ok(cleaned) => cleaned,
                 Err(error) => {
                     report.faults.push(error.into());
@@ -48,7 +48,7 @@ impl Command for Clean {
                 1 => format!("removed 1 rotated log of `{name}`"),
                 parts => format!("removed {parts} rotated logs of `{name}`"),
             };
-            let sentence = Sentence::new(text)
+            let sentence = Message::new(text)
                 .with("name", name.as_str())
                 .with("parts", cleaned.parts)
                 .with("bytes", Value::Bytes(cleaned.bytes));

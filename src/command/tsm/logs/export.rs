@@ -1,12 +1,12 @@
 //! `tsm logs export`
 
-use super::{Wanted, absolute, sources};
+use super::{LogFilter, absolute, sources};
 use crate::base::fault::Fault;
 use crate::command::argument::{FilePath, ProcessTarget};
-use crate::command::tsm::targets::Targets;
+use crate::command::tsm::process_args::Targets;
 use crate::command::{Command, Cx, Effect};
-use crate::report::{Report, Sentence, Value};
-use crate::tsm::logs::export::{self, Format, Target};
+use crate::report::{Message, Report, Value};
+use crate::tsm::logs::export::{self, ExportTarget, LogFormat};
 
 /// Write logs into a file, in the order of time, each line with its time
 ///
@@ -21,17 +21,17 @@ pub struct Export {
     to: FilePath,
     /// How lines are written; by the ending of the file if left out
     #[arg(long, value_enum, value_name = "FORMAT")]
-    format: Option<As>,
+    format: Option<ExportFormatArg>,
     /// Replace the file if it is there
     #[arg(long)]
     force: bool,
     #[command(flatten)]
-    wanted: Wanted,
+    wanted: LogFilter,
 }
 
 /// How lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum As {
+enum ExportFormatArg {
     /// Time, process, stream and line
     Text,
     /// One JSON object a line
@@ -49,18 +49,18 @@ impl Command for Export {
         let path = absolute(&self.to.0, cx);
         let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
         let format = match self.format {
-            Some(As::Json) => Format::Json,
-            Some(As::Text) => Format::Text,
-            None if ["json", "jsonl", "ndjson"].contains(&ending) => Format::Json,
-            None => Format::Text,
+            Some(ExportFormatArg::Json) => LogFormat::Json,
+            Some(ExportFormatArg::Text) => LogFormat::Text,
+            None if ["json", "jsonl", "ndjson"].contains(&ending) => LogFormat::Json,
+            None => LogFormat::Text,
         };
         let sources = sources(&targets.processes, &self.wanted.streams());
-        let target = Target { path: &path, format, replaces: self.force };
+        let target = ExportTarget { path: &path, format, replaces: self.force };
         let exported = export::export(&sources, &self.wanted.query(cx), &target, &|| cx.host.interrupted())?;
         let names: Vec<String> = targets.processes.iter().map(|process| process.name.to_string()).collect();
         let lines = if exported.lines == 1 { "1 line".to_owned() } else { format!("{} lines", exported.lines) };
         let mut report = Report::of(
-            Sentence::new(format!("wrote {lines} to `{}`", path.display()))
+            Message::new(format!("wrote {lines} to `{}`", path.display()))
                 .with("file", path.to_string_lossy().as_ref())
                 .with("lines", exported.lines)
                 .with("bytes", Value::Bytes(exported.bytes))

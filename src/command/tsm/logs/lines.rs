@@ -5,85 +5,89 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use crate::base::fault::Fault;
-use crate::base::time::{Span, Timestamp};
-use crate::report::{Row, Sentence, Tone, Value};
-use crate::tsm::logs::{Follower, Line, Query, Source, Stream};
+use crate::base::time::{HumanDuration, Timestamp};
+use crate::report::{Message, OutputRow, Tone, Value};
+use crate::tsm::logs::{Follower, LogLine, LogSource, Query, StreamKind};
 
 /// What stands in front of a line.
-pub(super) struct Face {
+pub(super) struct LineFormat {
     /// Its time.
     pub times: bool,
     /// The time since the line before.
     pub delta: bool,
     /// The name of its process.
-    pub named: bool,
+    pub with_name: bool,
     /// Of the times.
     pub zone: TimeZone,
 }
 
 /// How the lines of each source are shown.
-pub(super) struct Labels {
-    face: Face,
+pub(super) struct LineFormatter {
+    format: LineFormat,
     /// For each source: process, stream, and what stands in front of its lines.
-    sources: Vec<(String, Stream, String)>,
+    sources: Vec<(String, StreamKind, String)>,
     /// When the line before was written.
-    before_ns: Option<i64>,
+    previous_ns: Option<i64>,
 }
 
-impl Labels {
-    pub(super) fn of(sources: &[Source], face: Face) -> Self {
-        let mut labels = Self { face, sources: Vec::new(), before_ns: None };
-        labels.know(sources);
+impl LineFormatter {
+    pub(super) fn new(sources: &[LogSource], face: LineFormat) -> Self {
+        let mut labels = Self { format: face, sources: Vec::new(), previous_ns: None };
+        labels.add_sources(sources);
         labels
     }
 
     /// Learns all sources there are.
-    fn know(&mut self, sources: &[Source]) {
+    fn add_sources(&mut self, sources: &[LogSource]) {
         let widest = sources.iter().map(|source| source.process.as_str().len()).max().unwrap_or(0);
-        let label = |source: &Source| {
-            let front = if self.face.named { format!("{:widest$} | ", source.process) } else { String::new() };
+        let label = |source: &LogSource| {
+            let front = if self.format.with_name { format!("{:widest$} | ", source.process) } else { String::new() };
             (source.process.as_str().to_owned(), source.stream, front)
         };
         self.sources = sources.iter().map(label).collect();
     }
 
-    pub(super) fn row(&mut self, line: &Line) -> Row {
-        let before_ns = self.before_ns;
-        self.before_ns = line.unix_ns.or(before_ns);
+    pub(super) fn row(&mut self, line: &LogLine) -> OutputRow {
+        let before_ns = self.previous_ns;
+        self.previous_ns = line.unix_ns.or(before_ns);
         let delta = line.unix_ns.zip(before_ns).map(|(now, before)| now.saturating_sub(before));
         let delta = delta.map(|ns| Duration::from_nanos(u64::try_from(ns).unwrap_or(0)));
         let (process, stream, front) = &self.sources[line.source];
-        let time = if self.face.times { self.stamp(line.unix_ns) } else { String::new() };
-        let gap = if self.face.delta { format!("{:>9} ", delta.map_or("-".to_owned(), gap)) } else { String::new() };
+        let time = if self.format.times { self.stamp(line.unix_ns) } else { String::new() };
+        let gap = if self.format.delta {
+            format!("{:>9} ", delta.map_or("-".to_owned(), format_delta))
+        } else {
+            String::new()
+        };
         let before = format!("{time}{gap}{front}");
         let text = String::from_utf8_lossy(&line.bytes);
-        let tone = if *stream == Stream::Err { Tone::Warn } else { Tone::Plain };
+        let tone = if *stream == StreamKind::Err { Tone::Warn } else { Tone::Plain };
         let at = line.unix_ns.and_then(|ns| u64::try_from(ns / 1_000_000).ok()).map(Timestamp);
-        let sentence = Sentence::new(format!("{before}{text}"))
+        let sentence = Message::new(format!("{before}{text}"))
             .tone(tone)
             .with("time", Value::from(at))
             .with("delta", Value::from(delta.map(|delta| delta.as_secs_f64())))
-            .with("stream", stream.word())
+            .with("stream", stream.as_str())
             .with("process", process.as_str())
             .with("line", text.as_ref())
             .with("complete", line.complete)
             .with("removed_bytes", 0_u64);
-        Row { sentence, written: Some([before.as_bytes(), &line.bytes].concat()) }
+        OutputRow { message: sentence, raw: Some([before.as_bytes(), &line.bytes].concat()) }
     }
 
     /// What is said of bytes that were rotated away before this line, faster than they could be read.
-    fn removed(&self, line: &Line) -> Row {
+    fn removed(&self, line: &LogLine) -> OutputRow {
         let (process, stream, _) = &self.sources[line.source];
         let removed = line.removed_before;
-        let text = format!("{process}: {removed} bytes of {} were removed before they were read", stream.word());
-        Row::remark(
-            Sentence::new(text)
+        let text = format!("{process}: {removed} bytes of {} were removed before they were read", stream.as_str());
+        OutputRow::remark(
+            Message::new(text)
                 .tone(Tone::Warn)
-                .with("time", Value::Nothing)
-                .with("delta", Value::Nothing)
-                .with("stream", stream.word())
+                .with("time", Value::Null)
+                .with("delta", Value::Null)
+                .with("stream", stream.as_str())
                 .with("process", process.as_str())
-                .with("line", Value::Nothing)
+                .with("line", Value::Null)
                 .with("complete", true)
                 .with("removed_bytes", removed),
         )
@@ -92,36 +96,36 @@ impl Labels {
     fn stamp(&self, unix_ns: Option<i64>) -> String {
         let point = unix_ns.and_then(|ns| jiff::Timestamp::from_nanosecond(i128::from(ns)).ok());
         let text =
-            point.map(|point| point.to_zoned(self.face.zone.clone()).strftime("%Y-%m-%d %H:%M:%S%.3f").to_string());
+            point.map(|point| point.to_zoned(self.format.zone.clone()).strftime("%Y-%m-%d %H:%M:%S%.3f").to_string());
         format!("{:23} ", text.as_deref().unwrap_or("-"))
     }
 }
 
-fn gap(delta: Duration) -> String {
+fn format_delta(delta: Duration) -> String {
     match delta.as_secs() {
         0..60 => format!("+{:.3}s", delta.as_secs_f64()),
-        _ => format!("+{}", Span(delta)),
+        _ => format!("+{}", HumanDuration(delta)),
     }
 }
 
 /// Lines as they come.
-pub(super) struct Rows {
+pub(super) struct FollowRows {
     follower: Follower,
-    labels: Labels,
+    formatter: LineFormatter,
     query: Query,
     /// Given out next.
-    ready: Option<Row>,
+    ready: Option<OutputRow>,
 }
 
-impl Rows {
-    pub(super) fn of(follower: Follower, face: Face, query: Query) -> Self {
-        let labels = Labels::of(follower.sources(), face);
-        Self { follower, labels, query, ready: None }
+impl FollowRows {
+    pub(super) fn new(follower: Follower, face: LineFormat, query: Query) -> Self {
+        let labels = LineFormatter::new(follower.sources(), face);
+        Self { follower, formatter: labels, query, ready: None }
     }
 }
 
-impl Iterator for Rows {
-    type Item = Result<Row, Fault>;
+impl Iterator for FollowRows {
+    type Item = Result<OutputRow, Fault>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
@@ -132,14 +136,14 @@ impl Iterator for Rows {
                 Ok(line) => line,
                 Err(error) => return Some(Err(error.into())),
             };
-            if self.labels.sources.len() < self.follower.sources().len() {
-                self.labels.know(self.follower.sources());
+            if self.formatter.sources.len() < self.follower.sources().len() {
+                self.formatter.add_sources(self.follower.sources());
             }
             if self.query.matches(&line) {
-                self.ready = Some(self.labels.row(&line));
+                self.ready = Some(self.formatter.row(&line));
             }
             if line.removed_before > 0 {
-                return Some(Ok(self.labels.removed(&line)));
+                return Some(Ok(self.formatter.removed(&line)));
             }
         }
     }
@@ -152,7 +156,7 @@ mod tests {
     #[test]
     fn gaps_are_exact_while_they_are_short() {
         for (millis, wanted) in [(0, "+0.000s"), (1234, "+1.234s"), (59_999, "+59.999s"), (312_000, "+5m 12s")] {
-            assert_eq!(gap(Duration::from_millis(millis)), wanted);
+            assert_eq!(format_delta(Duration::from_millis(millis)), wanted);
         }
     }
 }

@@ -3,10 +3,10 @@
 use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::command::argument::ProcessTarget;
-use crate::command::tsm::targets::Targets;
+use crate::command::tsm::process_args::Targets;
 use crate::command::{Command, Cx, Effect};
-use crate::report::{Report, Sentence, Value};
-use crate::tsm::logs::parts::{self, Rotated};
+use crate::report::{Message, Report, Value};
+use crate::tsm::logs::rotate::{self, Rotated};
 use crate::tsm::store::Process;
 
 /// Begin new logs; what was said until now becomes a part of its own
@@ -24,17 +24,17 @@ impl Command for Rotate {
     const EFFECT: Effect = Effect::Write;
     const EXAMPLES: &'static [&'static str] = &["tsm logs rotate api", "tsm logs rotate *"];
 
-    fn touches(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
-        Ok(Targets::look_up(&self.targets, cx)?.environments())
+    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+        Ok(Targets::find_read_only(&self.targets, cx)?.environments())
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let targets = Targets::find(&self.targets, cx)?;
-        let mut report = Report::each(Vec::<Sentence>::new());
+        let mut report = Report::each(Vec::<Message>::new());
         report.faults = targets.faults;
         for process in &targets.processes {
-            match parts::rotate(process) {
-                Ok(rotated) => report = report.and(said(process, &rotated)),
+            match rotate::rotate(process) {
+                Ok(rotated) => report = report.and(result_message(process, &rotated)),
                 Err(error) => report.faults.push(error.into()),
             }
         }
@@ -42,9 +42,9 @@ impl Command for Rotate {
     }
 }
 
-fn said(process: &Process, rotated: &[Rotated]) -> Sentence {
+fn result_message(process: &Process, rotated: &[Rotated]) -> Message {
     let name = &process.name;
-    let words: Vec<&str> = rotated.iter().map(|it| it.stream.word()).collect();
+    let words: Vec<&str> = rotated.iter().map(|it| it.stream.as_str()).collect();
     let dropped = rotated.iter().any(|it| it.dropped);
     let text = match &words[..] {
         [] => format!("`{name}` has said nothing; its logs stay"),
@@ -53,11 +53,11 @@ fn said(process: &Process, rotated: &[Rotated]) -> Sentence {
     let text = if dropped { format!("{text}; the oldest part was dropped") } else { text };
     let part = |it: &Rotated| {
         Value::Record(vec![
-            ("stream".to_owned(), it.stream.word().into()),
+            ("stream".to_owned(), it.stream.as_str().into()),
             ("bytes".to_owned(), Value::Bytes(it.bytes)),
             ("part".to_owned(), it.part.to_string_lossy().as_ref().into()),
             ("dropped".to_owned(), it.dropped.into()),
         ])
     };
-    Sentence::new(text).with("name", name.as_str()).with("rotated", Value::List(rotated.iter().map(part).collect()))
+    Message::new(text).with("name", name.as_str()).with("rotated", Value::List(rotated.iter().map(part).collect()))
 }

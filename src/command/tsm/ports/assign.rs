@@ -1,14 +1,14 @@
 //! `tsm ports set`, `get`, `owner`, `remove` and `allocate`
 
-use super::look::{holder, protocol};
+use super::list::{owner_cells, protocol};
 use super::processes;
 use crate::base::environment::{EnvName, EnvRef};
-use crate::base::fault::{Fault, Kind};
+use crate::base::fault::{Fault, FaultKind};
 use crate::command::{Command, Cx, Effect};
-use crate::report::{Block, Cell, Report, Sentence, Table, Tone, Value};
-use crate::tsm::ports::change::{self, Assigned};
+use crate::report::{Block, Cell, Message, Report, Table, Tone, Value};
+use crate::tsm::ports::edit::{self, Assigned};
 use crate::tsm::ports::ranges::Range;
-use crate::tsm::ports::{self, survey};
+use crate::tsm::ports::{self, status};
 
 /// Reserve a port for a name
 ///
@@ -30,9 +30,10 @@ impl Command for Set {
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let processes = processes(cx)?;
-        let assigned = change::set(cx.paths, &processes, &self.name, self.port)?;
-        let report = Report::of(said(&self.name, assigned));
-        let account = survey::survey(cx.paths, &processes)?.accounts.into_iter().find(|it| it.claim.port == self.port);
+        let assigned = edit::set(cx.paths, &processes, &self.name, self.port)?;
+        let report = Report::of(result_message(&self.name, assigned));
+        let account =
+            status::read_status(cx.paths, &processes)?.declared.into_iter().find(|it| it.claim.port == self.port);
         match account.as_ref().and_then(|account| account.tcp().next()).and_then(|held| held.owner.as_ref()) {
             Some(owner) => Ok(report.note(format!("PID {} listens on it now ({})", owner.pid, owner.command))),
             None => Ok(report),
@@ -40,14 +41,14 @@ impl Command for Set {
     }
 }
 
-fn said(name: &str, assigned: Assigned) -> Sentence {
+fn result_message(name: &str, assigned: Assigned) -> Message {
     let Assigned { port, before } = assigned;
     let (action, text) = match before {
         Some(before) if before == port => ("kept", format!("tsm: port {port} is already reserved for '{name}'")),
         Some(before) => ("assigned", format!("tsm: port {port} reserved for '{name}' (before: {before})")),
         None => ("assigned", format!("tsm: port {port} reserved for '{name}'")),
     };
-    Sentence::new(text).with("name", name).with("port", port).with("before", Value::from(before)).with("action", action)
+    Message::new(text).with("name", name).with("port", port).with("before", Value::from(before)).with("action", action)
 }
 
 /// Print the port of a name
@@ -65,16 +66,16 @@ impl Command for Get {
     const EXAMPLES: &'static [&'static str] = &["tsm ports get devpages"];
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let accounts = survey::declared(cx.paths, &processes(cx)?)?;
+        let accounts = status::declared(cx.paths, &processes(cx)?)?;
         let claims: Vec<_> = accounts.into_iter().map(|account| account.claim).collect();
-        let is_meant = |it: &&ports::Claim| it.name == self.name || format!("{}-{}", it.name, it.port) == self.name;
+        let is_meant = |it: &&ports::PortEntry| it.name == self.name || format!("{}-{}", it.name, it.port) == self.name;
         let found: Vec<u16> = claims.iter().filter(is_meant).map(|claim| claim.port).collect();
-        let Some(first) = found.first() else { return Err(change::unknown(&self.name, &claims).into()) };
+        let Some(first) = found.first() else { return Err(edit::unknown(&self.name, &claims).into()) };
         let text = found.iter().map(|port| format!("{port}\n")).collect();
         let all = found.iter().map(|port| Value::from(*port)).collect();
         let data = [("name", Value::from(&self.name)), ("port", (*first).into()), ("ports", Value::List(all))];
         let data = Value::Record(data.map(|(key, value)| (key.to_owned(), value)).into());
-        Ok(Report::of(Block::Written { text, data }))
+        Ok(Report::of(Block::TextWithData { text, data }))
     }
 }
 
@@ -96,11 +97,11 @@ impl Command for Owner {
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let all = processes(cx)?;
         let declared: Vec<_> =
-            survey::declared(cx.paths, &all)?.into_iter().filter(|it| it.claim.port == self.port).collect();
-        let held: Vec<_> = survey::held(&all).into_iter().filter(|it| it.listener.port == self.port).collect();
+            status::declared(cx.paths, &all)?.into_iter().filter(|it| it.claim.port == self.port).collect();
+        let held: Vec<_> = status::held(&all).into_iter().filter(|it| it.listener.port == self.port).collect();
         if declared.is_empty() && held.is_empty() {
             let message = format!("port {} is nobody's: not declared, and nobody listens on it", self.port);
-            return Err(Fault::new(Kind::NotFound, message));
+            return Err(Fault::new(FaultKind::NotFound, message));
         }
         let mut table = Table::new(&[
             ("port", "PORT"),
@@ -111,13 +112,13 @@ impl Command for Owner {
             ("command", "COMMAND"),
         ]);
         for it in &declared {
-            let (pid, [_, user, command]) = (Value::from(it.pid), holder(None));
+            let (pid, [_, user, command]) = (Value::from(it.pid), owner_cells(None));
             let how = if it.process.is_some() { "process" } else { "reserved" };
             let name = Cell::from(it.claim.name.as_str()).tone(Tone::Strong);
             table.row(vec![self.port.into(), how.into(), name, pid.into(), user, command]);
         }
         for it in &held {
-            let [pid, user, command] = holder(Some(it));
+            let [pid, user, command] = owner_cells(Some(it));
             let name = Value::from(it.managed.as_ref().map(|name| name.as_str()));
             table.row(vec![self.port.into(), protocol(it).into(), name.into(), pid, user, command]);
         }
@@ -139,11 +140,11 @@ impl Command for Remove {
     const EXAMPLES: &'static [&'static str] = &["tsm ports remove devpages"];
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let given_up = change::remove(cx.paths, &processes(cx)?, &self.name)?;
+        let given_up = edit::remove(cx.paths, &processes(cx)?, &self.name)?;
         let words: Vec<String> = given_up.iter().map(ToString::to_string).collect();
         let text = format!("tsm: port {} is no longer reserved for '{}'", words.join(", "), self.name);
         Ok(Report::of(
-            Sentence::new(text)
+            Message::new(text)
                 .with("name", &self.name)
                 .with("ports", Value::List(given_up.into_iter().map(Value::from).collect()))
                 .with("action", "removed"),
@@ -167,7 +168,7 @@ impl Command for Allocate {
     const EFFECT: Effect = Effect::Write;
     const EXAMPLES: &'static [&'static str] = &["tsm ports allocate api", "tsm ports allocate api staging"];
 
-    fn touches(&self, _cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+    fn environments(&self, _cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         // What is reserved for another environment's range still is only a line in this registry.
         Ok(Vec::new())
     }
@@ -181,7 +182,7 @@ impl Command for Allocate {
             },
             None => Range::of(cx.selection.env.as_ref()),
         };
-        let assigned = change::allocate(cx.paths, &processes(cx)?, &self.name, range)?;
-        Ok(Report::of(said(&self.name, assigned)))
+        let assigned = edit::allocate(cx.paths, &processes(cx)?, &self.name, range)?;
+        Ok(Report::of(result_message(&self.name, assigned)))
     }
 }

@@ -1,12 +1,12 @@
 //! `tsm scan-ports` and `tsm ranges`
 
-use super::look::{holder, protocol};
+use super::list::{owner_cells, protocol};
 use super::processes;
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Report, Table, Tone, Value};
 use crate::tsm::ports::ranges::RANGES;
-use crate::tsm::ports::survey;
+use crate::tsm::ports::status;
 
 /// Show every port on which somebody waits, with who it is
 ///
@@ -24,7 +24,7 @@ fn bounds(given: &str) -> Result<(u16, u16), Fault> {
     match (port(from), port(to)) {
         (Some(from), Some(to)) if from <= to => Ok((from, to)),
         _ => Err(Fault::usage(format!("`{given}` is no port and no range of ports"))
-            .advise("write a port, or two with `-` between them, the lower one first")),
+            .with_advice("write a port, or two with `-` between them, the lower one first")),
     }
 }
 
@@ -46,8 +46,8 @@ impl Command for ScanPorts {
             ("command", "COMMAND"),
         ])
         .when_empty("Nobody waits on any port there.");
-        for held in survey::held(&processes(cx)?).iter().filter(|it| (from..=to).contains(&it.listener.port)) {
-            let [pid, user, command] = holder(Some(held));
+        for held in status::held(&processes(cx)?).iter().filter(|it| (from..=to).contains(&it.listener.port)) {
+            let [pid, user, command] = owner_cells(Some(held));
             let tsm = Value::from(held.managed.as_ref().map(|name| name.as_str()));
             table.row(vec![
                 Cell::from(held.listener.port).tone(Tone::Strong),
@@ -74,7 +74,7 @@ impl Command for Ranges {
     const EXAMPLES: &'static [&'static str] = &["tsm ranges"];
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let accounts = survey::declared(cx.paths, &processes(cx)?)?;
+        let accounts = status::declared(cx.paths, &processes(cx)?)?;
         let mut table = Table::new(&[("name", "NAME"), ("from", "FROM"), ("to", "TO"), ("declared", "DECLARED")]);
         for range in RANGES {
             let declared = accounts.iter().filter(|account| range.contains(account.claim.port)).count();

@@ -8,14 +8,14 @@ use crate::disk;
 use crate::tsm::import::{source::scalar, yaml};
 
 /// So many services may extend one another.
-const DEEPEST: usize = 16;
+const MAX_DEPTH: usize = 16;
 
 /// A service with everything that it extends.
-pub(super) fn whole(service: &Value, all: &Map<String, Value>, folder: &Path) -> Result<Value, String> {
-    merged(service, all, folder, DEEPEST)
+pub(super) fn resolve(service: &Value, all: &Map<String, Value>, dir: &Path) -> Result<Value, String> {
+    merged(service, all, dir, MAX_DEPTH)
 }
 
-fn merged(service: &Value, all: &Map<String, Value>, folder: &Path, deeper: usize) -> Result<Value, String> {
+fn merged(service: &Value, all: &Map<String, Value>, dir: &Path, deeper: usize) -> Result<Value, String> {
     let Some(extends) = service.get("extends").filter(|it| !it.is_null()) else { return Ok(service.clone()) };
     if deeper == 0 {
         return Err("what it extends leads back to itself".to_owned());
@@ -24,15 +24,15 @@ fn merged(service: &Value, all: &Map<String, Value>, folder: &Path, deeper: usiz
     let name = scalar(name).ok_or("`extends` names no service")?;
     let missing = || format!("it extends `{name}`, which is not there");
     let base = match extends.get("file").and_then(scalar) {
-        None => merged(all.get(&name).ok_or_else(missing)?, all, folder, deeper - 1)?,
+        None => merged(all.get(&name).ok_or_else(missing)?, all, dir, deeper - 1)?,
         Some(file) => {
-            let path = folder.join(&file);
+            let path = dir.join(&file);
             let failed = |why: String| format!("it extends `{name}` of `{file}`: {why}");
             let text = disk::read_to_string(&path).map_err(|error| failed(error.to_string()))?;
             let others = yaml(&text).map_err(failed)?;
             let others = others.get("services").and_then(Value::as_object).ok_or_else(missing)?;
-            let folder = path.parent().unwrap_or(folder);
-            merged(others.get(&name).ok_or_else(missing)?, others, folder, deeper - 1)?
+            let directory = path.parent().unwrap_or(dir);
+            merged(others.get(&name).ok_or_else(missing)?, others, directory, deeper - 1)?
         }
     };
     let mut own = service.clone();
@@ -84,8 +84,8 @@ mod tests {
             (api.command.as_str(), api.exports.as_slice()),
             ("node web.js", &[pair("A", "1"), pair("B", "3")][..])
         );
-        assert!(api.keep.restart == imported.services[0].keep.restart && api.port == imported.services[0].port);
-        let refused: Vec<&str> = imported.refused.iter().map(|it| it.field.as_str()).collect();
+        assert!(api.options.restart == imported.services[0].options.restart && api.port == imported.services[0].port);
+        let refused: Vec<&str> = imported.rejected.iter().map(|it| it.field.as_str()).collect();
         assert_eq!((refused, lost(&imported)), (vec!["services.round", "services.gone"], vec![]));
     }
 }

@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::base::time::Span;
-use crate::tsm::attend::probe::HealthCheck;
+use crate::base::time::HumanDuration;
 use crate::tsm::definition::Definition;
-use crate::tsm::import::source::{Source, texts};
+use crate::tsm::import::source::{FieldReader, texts};
+use crate::tsm::sidecar::probe::HealthCheck;
 
 use super::words;
 
 /// Takes `test` and the times of a check.
-pub(super) fn take(service: &mut Source, check: &Value, it: &mut Definition) {
+pub(super) fn take(service: &mut FieldReader, check: &Value, it: &mut Definition) {
     let place = format!("{}.healthcheck", service.place);
-    let Ok(mut check) = Source::new(check, place, service.lost) else { return };
+    let Ok(mut check) = FieldReader::new(check, place, service.unsupported) else { return };
     if check.text("disable").as_deref() == Some("true") {
         return;
     }
@@ -28,11 +28,13 @@ pub(super) fn take(service: &mut Source, check: &Value, it: &mut Definition) {
         },
         None => String::new(),
     };
-    it.keep.health = Some(line).filter(|line| !line.trim().is_empty()).map(HealthCheck::Exec);
-    let span = |check: &mut Source, key: &str| -> Option<Duration> { check.parsed::<Span>(key).map(|span| span.0) };
-    it.keep.health_interval = span(&mut check, "interval");
-    it.keep.health_timeout = span(&mut check, "timeout");
-    it.keep.health_grace = span(&mut check, "start_period");
-    it.keep.health_threshold = check.parsed("retries");
-    check.end(|_| "there is nothing like it".to_owned());
+    it.options.health = Some(line).filter(|line| !line.trim().is_empty()).map(HealthCheck::Exec);
+    let span = |check: &mut FieldReader, key: &str| -> Option<Duration> {
+        check.parsed::<HumanDuration>(key).map(|span| span.0)
+    };
+    it.options.health_interval = span(&mut check, "interval");
+    it.options.health_timeout = span(&mut check, "timeout");
+    it.options.health_grace = span(&mut check, "start_period");
+    it.options.health_threshold = check.parsed("retries");
+    check.finish(|_| "there is nothing like it".to_owned());
 }

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
+use crate::tsm::command_line::quoted;
 use crate::tsm::import::source::texts;
-use crate::tsm::words::quoted;
 
 /// A command line, or its words, for a shell that sees variables only where the file has some.
 pub(super) fn line(value: &Value) -> String {
@@ -21,16 +21,16 @@ pub(super) fn line(value: &Value) -> String {
 
 /// True for a text with a variable in it.
 pub(super) fn has_variable(text: &str) -> bool {
-    pieces(text).iter().any(|piece| matches!(piece, Piece::Variable(_)))
+    split_variables(text).iter().any(|piece| matches!(piece, TextPart::Variable(_)))
 }
 
 /// The text with each `$$` as a `$`.
 pub(super) fn literal(text: &str) -> String {
-    let pieces = pieces(text);
+    let pieces = split_variables(text);
     pieces
         .iter()
         .map(|piece| match piece {
-            Piece::Text(text) | Piece::Variable(text) => *text,
+            TextPart::Text(text) | TextPart::Variable(text) => *text,
         })
         .collect()
 }
@@ -40,10 +40,10 @@ fn shown(word: &str) -> String {
         return quoted(&literal(word));
     }
     let mut shown = String::from('"');
-    for piece in pieces(word) {
+    for piece in split_variables(word) {
         match piece {
-            Piece::Variable(text) => shown.push_str(text),
-            Piece::Text(text) => {
+            TextPart::Variable(text) => shown.push_str(text),
+            TextPart::Text(text) => {
                 for c in text.chars() {
                     if matches!(c, '"' | '\\' | '$' | '`') {
                         shown.push('\\');
@@ -56,20 +56,20 @@ fn shown(word: &str) -> String {
     shown + "\""
 }
 
-enum Piece<'a> {
+enum TextPart<'a> {
     Text(&'a str),
     Variable(&'a str),
 }
 
-fn pieces(text: &str) -> Vec<Piece<'_>> {
+fn split_variables(text: &str) -> Vec<TextPart<'_>> {
     let mut pieces = Vec::new();
     let mut rest = text;
     while let Some(at) = rest.find('$') {
         let (before, behind) = rest.split_at(at);
-        pieces.push(Piece::Text(before));
+        pieces.push(TextPart::Text(before));
         let length = match behind[1..].chars().next() {
             Some('$') => {
-                pieces.push(Piece::Text("$"));
+                pieces.push(TextPart::Text("$"));
                 rest = &behind[2..];
                 continue;
             }
@@ -81,10 +81,10 @@ fn pieces(text: &str) -> Vec<Piece<'_>> {
             _ => 1,
         };
         let (found, after) = behind.split_at(length);
-        pieces.push(if length > 1 { Piece::Variable(found) } else { Piece::Text(found) });
+        pieces.push(if length > 1 { TextPart::Variable(found) } else { TextPart::Text(found) });
         rest = after;
     }
-    pieces.push(Piece::Text(rest));
+    pieces.push(TextPart::Text(rest));
     pieces
 }
 

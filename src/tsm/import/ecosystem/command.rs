@@ -3,16 +3,16 @@
 
 use std::path::Path;
 
-use crate::tsm::import::source::{Source, arguments};
-use crate::tsm::words::quoted;
+use crate::tsm::command_line::quoted;
+use crate::tsm::import::source::{FieldReader, arguments};
 
 /// The command line.
-pub(super) fn of(app: &mut Source, script: &str, cwd: &Path) -> String {
+pub(super) fn of(app: &mut FieldReader, script: &str, cwd: &Path) -> String {
     // With blanks in it, PM2 gives it to bash, and its arguments to nobody.
     if script.contains(' ') {
         for key in ["args", "node_args", "interpreter"] {
             if app.take(key).is_some() {
-                app.lose(key, "the script is a whole command line, and PM2 passes over this one too");
+                app.mark_unsupported(key, "the script is a whole command line, and PM2 passes over this one too");
             }
         }
         return script.to_owned();
@@ -25,10 +25,10 @@ pub(super) fn of(app: &mut Source, script: &str, cwd: &Path) -> String {
     parts.join(" ")
 }
 
-fn interpreter(app: &mut Source, script: &str, cwd: &Path) -> Option<String> {
+fn interpreter(app: &mut FieldReader, script: &str, cwd: &Path) -> Option<String> {
     let given = app.text("interpreter");
     if let Some(version) = given.as_deref().and_then(|given| given.strip_prefix("node@")) {
-        app.lose("interpreter", &format!("node is the one of PATH; nvm's {version} has a path of its own"));
+        app.mark_unsupported("interpreter", &format!("node is the one of PATH; nvm's {version} has a path of its own"));
         return Some("node".to_owned());
     }
     if let Some(given) = given {
@@ -45,7 +45,7 @@ fn interpreter(app: &mut Source, script: &str, cwd: &Path) -> Option<String> {
         "coffee" => "coffee",
         "ls" => "lsc",
         "ts" | "mts" | "cts" => {
-            app.lose("script", "node is taken for TypeScript, which it runs from version 22.18 on");
+            app.mark_unsupported("script", "node is taken for TypeScript, which it runs from version 22.18 on");
             "node"
         }
         // A file that cannot be executed by itself is given to node.

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 /// Other names and the documented one.
-const OTHERS: &[(&str, &str)] = &[
+const ALIASES: &[(&str, &str)] = &[
     ("exec", "script"),
     ("cmd", "script"),
     ("command", "script"),
@@ -29,7 +29,7 @@ pub(super) fn as_documented(app: &Value) -> Value {
     let mut documented = Map::new();
     for (key, value) in fields {
         let snake = snake(key);
-        let name = OTHERS.iter().find(|(other, _)| *other == snake).map_or(snake.as_str(), |(_, name)| name);
+        let name = ALIASES.iter().find(|(other, _)| *other == snake).map_or(snake.as_str(), |(_, name)| name);
         if name == key || !fields.contains_key(name) && !documented.contains_key(name) {
             documented.insert(name.to_owned(), value.clone());
         }

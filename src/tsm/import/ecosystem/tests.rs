@@ -2,7 +2,7 @@ use super::super::tests::{import, lost};
 use super::*;
 
 fn refused(imported: &Imported) -> Vec<&str> {
-    imported.refused.iter().map(|it| it.field.as_str()).collect()
+    imported.rejected.iter().map(|it| it.field.as_str()).collect()
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn no_shell_sees_more_than_words() {
     ] {
         let imported = import("ecosystem.json", app);
         assert_eq!(imported.services[0].command, command, "{app}");
-        let line = crate::tsm::words::CommandLine::of_text(command).expect("words");
+        let line = crate::tsm::command_line::CommandLine::of_text(command).expect("words");
         assert_eq!(line.shell.is_some(), command.contains("&&"), "{command}");
     }
 }
@@ -64,7 +64,7 @@ fn instances_ports_and_modes() {
     ] {
         let imported = import("x.json", &format!("{{script: 'a.js', {fields}}}"));
         let it = &imported.services[0];
-        assert_eq!((it.instances, it.port), (instances, port.map(PortWish::Exactly)), "{fields}");
+        assert_eq!((it.instances, it.port), (instances, port.map(PortSpec::Exact)), "{fields}");
         assert_eq!((it.exports.len(), lost(&imported)), (exports, gone.to_vec()), "{fields}");
     }
 }
@@ -79,8 +79,8 @@ fn other_names_homes_objects_and_expressions() {
     assert_eq!((it.name.as_str(), it.cwd.as_path()), ("my-app", Path::new("/home/u/app")));
     let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
     assert_eq!(it.exports, [pair("A", r#"{"b":[1,"x"]}"#), pair("B", "true")]);
-    assert_eq!((it.keep.max_restarts, it.keep.kill_timeout), (Some(3), Some(Duration::from_secs(3))));
-    assert_eq!(it.keep.ignore, Some(vec!["node_modules".to_owned(), "*.tmp".to_owned()]));
-    assert_eq!((it.keep.cron.as_ref(), it.stack.as_ref()), (None, None));
+    assert_eq!((it.options.max_restarts, it.options.kill_timeout), (Some(3), Some(Duration::from_secs(3))));
+    assert_eq!(it.options.ignore, Some(vec!["node_modules".to_owned(), "*.tmp".to_owned()]));
+    assert_eq!((it.options.cron.as_ref(), it.stack.as_ref()), (None, None));
     assert_eq!(lost(&imported), ["apps[0].name", "apps[0].ignore_watch", "apps[0].ignore_watch", "apps[0].out_file"]);
 }

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn variables_come_in_order_exports_then_pairs() {
-    let bench = Bench::new();
+    let bench = Fixture::new();
     bench.service(
         "tetra",
         "TSM_COMMAND='A=c node app.js'\nTSM_CWD=../../../my-api\nexport A=b\nexport B=b\nTSM_ENV='C=x D=y'\n",
@@ -16,7 +16,7 @@ fn variables_come_in_order_exports_then_pairs() {
 
 #[test]
 fn an_env_file_that_was_found_is_announced_and_one_that_was_named_is_not() {
-    let bench = Bench::new();
+    let bench = Fixture::new();
     bench.put("my-api/env/dev.env", "A=1\n", 0o644);
     let plan = bench.plan("node app.js");
     assert_eq!(plan.notes, ["using the env file env/dev.env"]);
@@ -28,20 +28,20 @@ fn an_env_file_that_was_found_is_announced_and_one_that_was_named_is_not() {
 
 #[test]
 fn a_named_env_file_that_is_missing_is_an_error_and_two_are_too_many() {
-    let bench = Bench::new();
+    let bench = Fixture::new();
     let env = |words: &[&str]| {
         let words = words.iter().map(|word| (*word).to_owned()).collect();
         bench.with("node app.js", |request| request.env = words).expect_err("an error").kind()
     };
-    assert_eq!(env(&["dev"]), Kind::NotFound);
-    assert_eq!(env(&["dev", "qa"]), Kind::Usage);
+    assert_eq!(env(&["dev"]), FaultKind::NotFound);
+    assert_eq!(env(&["dev", "qa"]), FaultKind::Usage);
     bench.service("tetra", "TSM_COMMAND='sleep 9'\nTSM_ENV_FILE=env/dev.env\n");
-    assert_eq!(bench.with("tetra", |_| {}).expect_err("missing").kind(), Kind::NotFound);
+    assert_eq!(bench.with("tetra", |_| {}).expect_err("missing").kind(), FaultKind::NotFound);
 }
 
 #[test]
 fn the_env_file_of_the_active_environment_comes_first_and_beside_the_script_last() {
-    let mut bench = Bench::new();
+    let mut bench = Fixture::new();
     bench.put("my-api/server/run.py", "", 0o644);
     bench.put("my-api/server/env/local.env", "A=1\n", 0o644);
     assert_eq!(bench.plan("python server/run.py").notes, ["using the env file server/env/local.env"]);
@@ -52,7 +52,7 @@ fn the_env_file_of_the_active_environment_comes_first_and_beside_the_script_last
 
 #[test]
 fn the_env_flag_is_the_file_of_a_service_too() {
-    let bench = Bench::new();
+    let bench = Fixture::new();
     bench.put("my-api/env/qa.env", "PORT=4001\n", 0o644);
     bench.put("my-api/env/dev.env", "PORT=4444\n", 0o644);
     bench.service("tetra", "TSM_COMMAND='node app.js'\nTSM_CWD=../../../my-api\nTSM_ENV_FILE=env/dev.env\n");
@@ -62,16 +62,16 @@ fn the_env_flag_is_the_file_of_a_service_too() {
 
 #[test]
 fn the_secrets_of_the_active_environment_are_used_and_an_open_one_is_refused_or_closed() {
-    let mut bench = Bench::new();
+    let mut bench = Fixture::new();
     (bench.org, bench.env) = ("acme".parse().ok(), "dev".parse().ok());
     assert!(bench.plan("sleep 9").secrets.is_some_and(|path| path.ends_with("org/acme/secrets/dev.env")));
     bench.put("tetra/org/acme/secrets/dev.env", "KEY=v\n", 0o640);
-    assert_eq!(bench.with("sleep 9", |_| {}).expect_err("open").kind(), Kind::UnsafeMode);
-    let folder = bench.paths.home().join("org/acme/secrets");
-    fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).expect("a mode");
+    assert_eq!(bench.with("sleep 9", |_| {}).expect_err("open").kind(), FaultKind::UnsafeMode);
+    let dir = bench.paths.home().join("org/acme/secrets");
+    fs::set_permissions(&dir, fs::Permissions::from_mode(0o700)).expect("a mode");
     let plan = bench.plan("sleep 9");
-    assert!(plan.secrets_open);
-    let mode = fs::metadata(folder.join("dev.env")).expect("a file").permissions().mode();
+    assert!(plan.secrets_exposed);
+    let mode = fs::metadata(dir.join("dev.env")).expect("a file").permissions().mode();
     assert_eq!(mode & 0o777, 0o640, "a plan changes nothing");
 }
 

@@ -1,0 +1,293 @@
+//! Who was called, with what.
+
+use std::ffi::OsString;
+use std::io::{self, BufReader, IsTerminal};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use jiff::tz::TimeZone;
+
+use crate::base::fault::{Fault, FaultKind};
+use crate::command::global::{Globals, is_option};
+use crate::command::registry::{self, CommandMatch};
+use crate::command::shell::source;
+use crate::report::Console;
+use crate::shell::eval::{self, LineOutcome};
+use crate::shell::session::Session;
+use crate::shell::source::{ScriptOrigin, ScriptText};
+use crate::shell::{panics, repl, stdin};
+use crate::sys::host::Host;
+use crate::sys::os_host::OsHost;
+use crate::sys::paths::Paths;
+use crate::sys::{privileges, signal, terminal};
+use crate::ui::console::{Streams, Terminal};
+
+/// Names under which the program may be called that stand for the first word.
+const LINK_NAMES: [&str; 3] = ["tsm", "tkm", "org"];
+
+/// The program: reads its command line, does what it says, and gives the exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    panics::install_hook();
+    signal::ignore_sigxfsz();
+    let host = OsHost::new();
+    let console =
+        Terminal::new(Streams::standard(terminal::width, terminal::open_input), host.variables(), local_zone(&host));
+    let mut globals = Globals::default();
+    let calling = utf8_args(std::env::args_os())
+        .and_then(|words| CliArgs::parse(&words, &mut globals, |word| host.cwd().join(word).is_file()));
+    let mut console = console.with(&globals.output);
+    let calling = match calling.and_then(|calling| Ok((calling, Paths::find(&host)?, signal::install_handlers()))) {
+        Ok((calling, paths, Ok(()))) => (calling, paths),
+        Ok((_, _, Err(error))) => {
+            return fail(&mut console, Fault::new(FaultKind::Failed, format!("no pipe: {error}")));
+        }
+        Err(fault) => return fail(&mut console, fault),
+    };
+    let (CliArgs { mode: way, keep_going, prompt }, paths) = calling;
+    let mut session = Session::new(paths, Box::new(host));
+    session.apply_globals(globals);
+    if let Err(error) = privileges::act_as_owner(session.paths.home()) {
+        return fail(&mut console, error.into());
+    }
+    session.settings.values.extend(prompt.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())));
+    if keep_going {
+        session.settings.values.insert("keep-going".to_owned(), "on".to_owned());
+    }
+    match panics::catch(|| dispatch(&mut session, &mut console, way)) {
+        Ok(outcome) => ExitCode::from(outcome.code),
+        Err(fault) => fail(&mut console, fault),
+    }
+}
+
+/// The zone of the machine. Read from its one file: looking it up by name would walk through all zones there are.
+fn local_zone(host: &dyn Host) -> TimeZone {
+    if host.variable("TZ").is_some() {
+        return TimeZone::system();
+    }
+    let zone = std::fs::read("/etc/localtime").ok().and_then(|bytes| TimeZone::tzif("local", &bytes).ok());
+    zone.unwrap_or(TimeZone::UTC)
+}
+
+fn fail(console: &mut dyn Console, fault: Fault) -> ExitCode {
+    console.error(&fault);
+    ExitCode::from(fault.kind.code())
+}
+
+fn dispatch(session: &mut Session, console: &mut dyn Console, way: RunMode) -> LineOutcome {
+    match way {
+        RunMode::Prompt if io::stdin().is_terminal() && io::stdout().is_terminal() => {
+            LineOutcome { code: repl::run(session, console), exit: true }
+        }
+        RunMode::Prompt | RunMode::Stdin => {
+            stdin::run(session, console, &mut BufReader::new(stdin::Interruptible(io::stdin())))
+        }
+        RunMode::CommandString(line) => eval::run_line(session, console, &line, &ScriptOrigin::Option),
+        RunMode::Command(words) => eval::run_words(session, console, &words),
+        RunMode::Script(name) => match source::read(&session.host.cwd().join(&name), &name) {
+            Ok(text) => {
+                let origin = ScriptOrigin::File(name);
+                eval::run_text(session, console, ScriptText { origin: &origin, text: &text, first_line: 1 })
+            }
+            Err(error) => {
+                let fault = Fault::from(error);
+                console.error(&fault);
+                LineOutcome::of(fault.kind)
+            }
+        },
+    }
+}
+
+/// What a command line asks for.
+#[derive(Debug, PartialEq, Eq)]
+struct CliArgs {
+    mode: RunMode,
+    keep_going: bool,
+    /// Settings of the prompt.
+    prompt: Vec<(&'static str, &'static str)>,
+}
+
+/// The ways in.
+#[derive(Debug, PartialEq, Eq)]
+enum RunMode {
+    /// Nothing was said: the prompt, or the standard input if that is no terminal.
+    Prompt,
+    /// `-c`
+    CommandString(String),
+    /// A script.
+    Script(String),
+    /// `-`
+    Stdin,
+    /// A command.
+    Command(Vec<String>),
+}
+
+impl CliArgs {
+    /// Reads a command line, the program's own name first. Global options go to `globals`, also when the rest is wrong.
+    fn parse(words: &[String], globals: &mut Globals, is_file: impl Fn(&str) -> bool) -> Result<Self, Fault> {
+        let name = words.first().and_then(|word| Path::new(word).file_name()?.to_str()).unwrap_or_default();
+        let mut rest = words.get(1..).unwrap_or_default();
+        if let Some(group) = LINK_NAMES.iter().find(|known| **known == name.trim_start_matches('-')) {
+            let words: Vec<String> = std::iter::once((*group).to_owned()).chain(rest.iter().cloned()).collect();
+            let way = if rest == ["repl"] { RunMode::Prompt } else { RunMode::Command(words) };
+            return Ok(Self { mode: way, keep_going: false, prompt: Vec::new() });
+        }
+        let mut keep_going = false;
+        let mut prompt = Vec::new();
+        let mut line = None;
+        while let Some(word) = rest.first().filter(|word| is_option(word)) {
+            let taken = match word.as_str() {
+                "--" => {
+                    rest = &rest[1..];
+                    break;
+                }
+                "--keep-going" => {
+                    keep_going = true;
+                    1
+                }
+                "--norc" => {
+                    prompt.push(("rc", "off"));
+                    1
+                }
+                "--plain" => {
+                    prompt.push(("plain", "on"));
+                    1
+                }
+                "-c" => {
+                    let text = rest
+                        .get(1)
+                        .ok_or_else(|| Fault::usage("`-c` needs a line").with_advice("`tetra -c 'tsm list'`"))?;
+                    line = Some(text.clone());
+                    2
+                }
+                _ => globals.parse_one(rest)?,
+            };
+            rest = &rest[taken..];
+        }
+        if let Some(line) = line {
+            return match rest {
+                [] => Ok(Self { mode: RunMode::CommandString(line), keep_going, prompt }),
+                [word, ..] => Err(Fault::usage(format!("`{word}` stands behind the line of `-c`"))
+                    .with_advice("quote the line as one word: `tetra -c 'tsm stop api'`")),
+            };
+        }
+        let way = match rest.first().map(String::as_str) {
+            None if globals.help => RunMode::Command(vec!["help".to_owned()]),
+            None if globals.version => RunMode::Command(vec!["version".to_owned()]),
+            None => RunMode::Prompt,
+            Some("repl") if rest.len() == 1 => RunMode::Prompt,
+            Some("tsm") if rest.len() == 2 && rest[1] == "repl" => RunMode::Prompt,
+            Some("-") => {
+                script_options(&rest[1..], globals, &mut keep_going)?;
+                RunMode::Stdin
+            }
+            Some(word) if is_script(word, is_file) => {
+                script_options(&rest[1..], globals, &mut keep_going)?;
+                RunMode::Script(word.to_owned())
+            }
+            Some(_) => RunMode::Command(rest.to_vec()),
+        };
+        Ok(Self { mode: way, keep_going, prompt })
+    }
+}
+
+/// A name of the table is never a script; anything else is one if it is there, or can be nothing else by its name.
+fn is_script(word: &str, is_file: impl Fn(&str) -> bool) -> bool {
+    matches!(registry::resolve(&[word]), CommandMatch::Nothing)
+        && !word.starts_with('@')
+        && (word.contains('/') || word.ends_with(".tetra") || is_file(word))
+}
+
+/// The words behind a script: options only.
+fn script_options(mut rest: &[String], globals: &mut Globals, keep_going: &mut bool) -> Result<(), Fault> {
+    while let Some(word) = rest.first() {
+        let taken = match word.as_str() {
+            "--keep-going" => {
+                *keep_going = true;
+                1
+            }
+            option if is_option(option) => globals.parse_one(rest)?,
+            other => {
+                return Err(Fault::usage(format!("`{other}` stands behind a script, and scripts take no words"))
+                    .with_advice("only options can stand there"));
+            }
+        };
+        rest = &rest[taken..];
+    }
+    Ok(())
+}
+
+fn utf8_args(words: impl Iterator<Item = OsString>) -> Result<Vec<String>, Fault> {
+    let text = |word: OsString| {
+        word.into_string().map_err(|word| Fault::usage(format!("`{}` is no UTF-8 text", PathBuf::from(word).display())))
+    };
+    words.map(text).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<(CliArgs, Globals), String> {
+        let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        let mut globals = Globals::default();
+        let there = |word: &str| matches!(word, "deploy.tetra" | "help" | "plain");
+        CliArgs::parse(&words, &mut globals, there).map(|calling| (calling, globals)).map_err(|fault| fault.to_string())
+    }
+
+    fn way(line: &str) -> RunMode {
+        read(line).unwrap_or_else(|why| panic!("{line}: {why}")).0.mode
+    }
+
+    fn as_words(line: &str) -> RunMode {
+        RunMode::Command(line.split(' ').map(str::to_owned).collect())
+    }
+
+    #[test]
+    fn every_way_in_is_told_from_the_words() {
+        for (line, expected) in [
+            ("tetra", RunMode::Prompt),
+            ("/usr/bin/tetra repl", RunMode::Prompt),
+            ("tsm repl", RunMode::Prompt),
+            ("tetra tsm repl", RunMode::Prompt),
+            ("tetra -", RunMode::Stdin),
+            ("tetra --json -c x", RunMode::CommandString("x".into())),
+            ("tetra -c x --json", RunMode::CommandString("x".into())),
+            ("tetra deploy.tetra", RunMode::Script("deploy.tetra".into())),
+            ("tetra plain", RunMode::Script("plain".into())),
+            ("tetra ./not-there", RunMode::Script("./not-there".into())),
+            ("tetra dploy.tetra", RunMode::Script("dploy.tetra".into())),
+            ("tetra help", as_words("help")),
+            ("tetra help help", as_words("help help")),
+            ("tetra ./help", RunMode::Script("./help".into())),
+            ("tetra not-there", as_words("not-there")),
+            ("tetra @dev", as_words("@dev")),
+            ("tetra --version", as_words("version")),
+            ("tetra --help", as_words("help")),
+            ("tetra -- help", as_words("help")),
+            ("tsm", as_words("tsm")),
+            ("/x/tsm list --json", as_words("tsm list --json")),
+            ("-org use x", as_words("org use x")),
+        ] {
+            assert_eq!(way(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn options_may_stand_behind_a_script() {
+        let (calling, globals) = read("tetra deploy.tetra --keep-going --json -y").expect("it is right");
+        assert!(calling.keep_going && globals.output.json && globals.yes);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        for (line, message) in [
+            ("tetra -c", "`-c` needs a line"),
+            ("tetra -c x y", "`y` stands behind the line of `-c`"),
+            ("tetra deploy.tetra y", "`y` stands behind a script, and scripts take no words"),
+            ("tetra --wat", "there is no global option `--wat`"),
+        ] {
+            assert_eq!(read(line).expect_err("it is wrong"), message);
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! What there is just now, read when it is asked for.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::command::Selection;
+use crate::disk;
+use crate::sys::paths::Paths;
+use crate::tsm::store::{Process, ProcessStore};
+
+/// A kind of things that have names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameKind {
+    /// Processes, running or not.
+    Process,
+    /// Service definitions.
+    Service,
+    /// Organizations.
+    Org,
+    /// Environments of the active organization, and the built-in ones.
+    Env,
+    /// Names for lines of commands.
+    Alias,
+    /// Programs of the system.
+    Program,
+    /// Users of the system.
+    User,
+}
+
+/// A file or directory in a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedFile {
+    /// Its name.
+    pub name: String,
+    /// It is a directory, or a link to one.
+    pub is_dir: bool,
+}
+
+/// The world as completion sees it. Everything is local and quick: nothing here asks a network.
+pub trait CandidateSource {
+    /// The names of all things of a kind, sorted.
+    fn names(&self, kind: NameKind) -> Vec<String>;
+
+    /// What is to be known about one of them, in a line. Asked only for what is shown.
+    fn description(&self, kind: NameKind, name: &str) -> Option<String>;
+
+    /// What is in a directory, sorted. A relative path counts from the working directory, `~` is the home.
+    fn list_dir(&self, directory: &Path) -> Vec<ListedFile>;
+}
+
+/// The files of `$TETRA_DIR` and the directories of the operator.
+#[derive(Debug, Clone)]
+pub struct DiskSource {
+    /// Where everything is.
+    pub paths: Paths,
+    /// The active choices.
+    pub selection: Selection,
+    /// The working directory.
+    pub cwd: PathBuf,
+    /// The operator's home, for `~`.
+    pub home: PathBuf,
+    /// The names for lines of commands, with the lines.
+    pub aliases: Vec<(String, String)>,
+    /// Where programs are, as in `PATH`.
+    pub programs: String,
+}
+
+impl CandidateSource for DiskSource {
+    fn names(&self, kind: NameKind) -> Vec<String> {
+        let mut names = match kind {
+            NameKind::Process => self.processes(),
+            NameKind::Service => with_suffix(&self.paths.services_available(), ".tsm"),
+            NameKind::Org => subdirectories(&self.paths.orgs()),
+            NameKind::Env => self.environments(),
+            NameKind::Alias => self.aliases.iter().map(|(name, _)| name.clone()).collect(),
+            NameKind::User => crate::sys::passwd::names(),
+            NameKind::Program => {
+                self.programs.split(':').flat_map(|directory| with_suffix(Path::new(directory), "")).collect()
+            }
+        };
+        if kind != NameKind::Env {
+            names.sort_unstable();
+            names.dedup();
+        }
+        names
+    }
+
+    fn description(&self, kind: NameKind, name: &str) -> Option<String> {
+        match kind {
+            NameKind::Process => Some(describe(&ProcessStore::open(&self.paths).get(&name.parse().ok()?)?)),
+            NameKind::Service => self.service_description(name),
+            NameKind::Org => Some("organization".to_owned()),
+            NameKind::Program | NameKind::User => None,
+            NameKind::Env => self.environment_description(name),
+            NameKind::Alias => self.aliases.iter().find(|(alias, _)| alias == name).map(|(_, line)| line.clone()),
+        }
+    }
+
+    fn list_dir(&self, directory: &Path) -> Vec<ListedFile> {
+        let directory = match directory.strip_prefix("~") {
+            Ok(rest) => self.home.join(rest),
+            Err(_) => self.cwd.join(directory),
+        };
+        let mut listed: Vec<ListedFile> =
+            entries(&directory).map(|(name, entry)| ListedFile { name, is_dir: entry.path().is_dir() }).collect();
+        listed.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        listed
+    }
+}
+
+impl DiskSource {
+    /// The built-in environments, least strict first, and those of the active organization.
+    fn environments(&self) -> Vec<String> {
+        let mut names: Vec<String> =
+            crate::base::environment::BUILT_IN.iter().map(|(name, _)| (*name).to_owned()).collect();
+        if let Some(org) = &self.selection.org {
+            let mut own = with_suffix(&self.paths.org(org).join("environments"), ".toml");
+            own.retain(|name| !names.contains(name));
+            own.sort_unstable();
+            names.extend(own);
+        }
+        names
+    }
+
+    /// No names if they cannot be listed: completion has nobody to complain to.
+    fn processes(&self) -> Vec<String> {
+        let names = ProcessStore::open(&self.paths).names().unwrap_or_default();
+        names.into_iter().map(|name| name.as_str().to_owned()).collect()
+    }
+
+    fn service_description(&self, name: &str) -> Option<String> {
+        let text = disk::read_to_string(self.paths.service(&name.parse().ok()?)).ok()?;
+        let setting = |key: &str| {
+            let line = text.lines().find_map(|line| line.trim().strip_prefix(key))?;
+            Some(line.trim_matches(['"', '\'', ' ']).to_owned())
+        };
+        setting("TSM_DESCRIPTION=").or_else(|| setting("TSM_COMMAND="))
+    }
+
+    fn environment_description(&self, name: &str) -> Option<String> {
+        let org = self.selection.org.as_ref()?;
+        let there = self.paths.environment(org, &name.parse().ok()?).exists();
+        Some(if there { format!("of {org}") } else { format!("not in {org} yet") })
+    }
+}
+
+/// The names of the directories in a directory.
+fn subdirectories(dir: &Path) -> Vec<String> {
+    entries(dir).filter(|(name, entry)| !name.starts_with('.') && entry.path().is_dir()).map(|(name, _)| name).collect()
+}
+
+/// The names of the files with a suffix in a directory, without it.
+fn with_suffix(dir: &Path, suffix: &str) -> Vec<String> {
+    entries(dir).filter_map(|(name, _)| name.strip_suffix(suffix).map(str::to_owned)).collect()
+}
+
+/// What is in a directory; nothing if it cannot be read. Names that are no text, or hold control characters, are left out: they
+/// cannot be typed, and a terminal might obey them.
+fn entries(dir: &Path) -> impl Iterator<Item = (String, fs::DirEntry)> {
+    fs::read_dir(dir)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry)))
+        .filter(|(name, _)| !name.chars().any(char::is_control))
+}
+
+/// A process in a line: its state, and where it listens.
+fn describe(process: &Process) -> String {
+    let state = process.live.state.as_str();
+    let port = process.meta.port.map(|port| format!(", port {port}")).unwrap_or_default();
+    let pid = process.pid().map(|pid| format!(", pid {pid}")).unwrap_or_default();
+    format!("{state}{port}{pid}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn disk(directory: &Path) -> DiskSource {
+        let paths = Paths::under(directory);
+        let write = |path: &Path, text: &str| {
+            fs::create_dir_all(path.parent().expect("a directory")).expect("made");
+            fs::write(path, text).expect("written");
+        };
+        let record = r#"{"tsm_id":0,"name":"api","pid":0,"command":"x","port":8000,"cwd":"/","status":"crashed"}"#;
+        write(&paths.processes().join("api/meta.json"), record);
+        write(&paths.processes().join("broken/meta.json"), "{");
+        write(&paths.services_available().join("web.tsm"), "TSM_COMMAND='node web.js'\n");
+        write(&paths.services_available().join("db.tsm"), "TSM_COMMAND=db\nTSM_DESCRIPTION=\"the data\"\n");
+        write(&paths.orgs().join("acme/environments/qa.toml"), "");
+        write(&directory.join("cwd/my file"), "");
+        write(&directory.join("cwd/bad\u{1b}[2J"), "");
+        write(&directory.join("home/notes/x"), "");
+        DiskSource {
+            paths,
+            selection: Selection { org: "acme".parse().ok(), ..Selection::default() },
+            cwd: directory.join("cwd"),
+            home: directory.join("home"),
+            aliases: vec![("d".to_owned(), "use @dev".to_owned())],
+            programs: format!("{0}/cwd:{0}/nowhere:{0}/cwd", directory.display()),
+        }
+    }
+
+    #[test]
+    fn names_are_read_from_the_files() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let disk = disk(directory.path());
+        for (kind, names) in [
+            (NameKind::Process, &["api", "broken"][..]),
+            (NameKind::Service, &["db", "web"]),
+            (NameKind::Org, &["acme"]),
+            (NameKind::Env, &["local", "dev", "staging", "prod", "qa"]),
+            (NameKind::Alias, &["d"]),
+            (NameKind::Program, &["my file"]),
+        ] {
+            assert_eq!(disk.names(kind), names);
+        }
+    }
+
+    #[test]
+    fn what_is_known_about_them_is_a_line() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let disk = disk(directory.path());
+        assert_eq!(disk.description(NameKind::Process, "api").as_deref(), Some("crashed, port 8000"));
+        assert!(disk.description(NameKind::Process, "broken").is_some(), "damaged is still there");
+        assert_eq!(disk.description(NameKind::Process, "none"), None);
+        assert_eq!(disk.description(NameKind::Service, "web").as_deref(), Some("node web.js"));
+        assert_eq!(disk.description(NameKind::Service, "db").as_deref(), Some("the data"));
+        assert_eq!(disk.description(NameKind::Env, "qa").as_deref(), Some("of acme"));
+        assert_eq!(disk.description(NameKind::Alias, "d").as_deref(), Some("use @dev"));
+    }
+
+    #[test]
+    fn directories_are_those_of_the_operator() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let disk = disk(directory.path());
+        let listed = |path: &str| disk.list_dir(Path::new(path)).into_iter().map(|it| it.name).collect::<Vec<_>>();
+        assert_eq!(listed("."), ["my file"]);
+        assert_eq!(listed("~/"), ["notes"]);
+        assert_eq!(listed("../home/notes"), ["x"]);
+        assert_eq!(listed("nowhere"), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,82 @@
+//! Which environments there are, and how careful to be in them.
+
+use std::fs;
+use std::path::Path;
+
+use crate::base::environment::{BUILT_IN, EnvName, EnvRef, Tier};
+use crate::base::fault::{Fault, FaultKind};
+use crate::base::name::OrgName;
+use crate::base::suggest::closest_match;
+use crate::org::read;
+use crate::sys::paths::Paths;
+
+/// Lets an environment pass that is built in, or that the organization or the operator has a file or a profile for.
+///
+/// # Errors
+///
+/// Fails with [`FaultKind::NotFound`] and the nearest name: a slip must not be taken for an environment of its own.
+pub fn check_exists(paths: &Paths, org: Option<&OrgName>, name: &EnvName) -> Result<(), Fault> {
+    let directories = || {
+        let of_org = org.map(|org| [paths.org(org).join("environments"), paths.profiles(org)]);
+        of_org.into_iter().flatten().chain([paths.shared_profiles()])
+    };
+    if name.tier().is_some() || directories().any(|directory| directory.join(format!("{name}.toml")).is_file()) {
+        return Ok(());
+    }
+    let mut known: Vec<String> = BUILT_IN.iter().map(|(name, _)| (*name).to_owned()).collect();
+    known.extend(directories().flat_map(|directory| file_stems(&directory, ".toml")));
+    known.dedup();
+    let fault = Fault::new(FaultKind::NotFound, format!("no environment is called `@{name}`"));
+    Err(match closest_match(name.as_str(), known.iter().map(String::as_str)) {
+        Some(near) => fault.with_advice(format!("did you mean `@{near}`?")),
+        None => fault.with_advice(format!("there are @{}", known.join(", @"))),
+    })
+}
+
+/// The names in a directory that end in `suffix`, without it, sorted.
+#[must_use]
+pub fn file_stems(dir: &Path, suffix: &str) -> Vec<String> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let mut names: Vec<String> =
+        entries.filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(suffix)?.to_owned())).collect();
+    names.sort();
+    names
+}
+
+/// How careful to be in an environment: its own rung if it is a built-in one, else the `type` in its file, else the strictest.
+#[must_use]
+pub fn tier(paths: &Paths, EnvRef { org, env }: &EnvRef) -> Tier {
+    let declared = || {
+        let org = org.as_ref()?;
+        let file = read::document(&paths.environment(org, env), &paths.org(org)).ok()??;
+        Tier::of(file.text_at(&["environment", "type"])?)
+    };
+    env.tier().or_else(declared).unwrap_or(Tier::Prod)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::file;
+
+    #[test]
+    fn an_environment_of_ones_own_counts_as_its_type_says() {
+        let home = tempfile::tempdir().expect("a directory");
+        let paths = Paths::under(home.path());
+        let org: OrgName = "acme".parse().expect("a name");
+        let env = |name: &str| name.parse::<EnvName>().expect("a name");
+        file::create_dir(&paths.org(&org).join("environments")).expect("made");
+        for (name, text) in
+            [("qa", "[environment]\ntype = 'staging'\n"), ("odd", "[environment]\ntype = 'x'\n"), ("broken", "[")]
+        {
+            fs::write(paths.environment(&org, &env(name)), text).expect("written");
+        }
+        let rung = |org: Option<&OrgName>, name: &str| tier(&paths, &EnvRef { org: org.cloned(), env: env(name) });
+        assert_eq!(rung(Some(&org), "qa"), Tier::Staging);
+        assert_eq!(rung(Some(&org), "odd"), Tier::Prod);
+        assert_eq!(rung(Some(&org), "broken"), Tier::Prod);
+        assert_eq!(rung(Some(&org), "absent"), Tier::Prod);
+        assert_eq!(rung(None, "qa"), Tier::Prod);
+        assert_eq!(rung(None, "dev"), Tier::Dev);
+    }
+}

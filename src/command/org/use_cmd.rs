@@ -1,0 +1,46 @@
+//! `org use`
+
+use crate::base::fault::Fault;
+use crate::base::name::OrgName;
+use crate::command::saved_context::SavedContext;
+use crate::command::{Command, Cx, Effect};
+use crate::org::store::OrgStore;
+use crate::report::{FollowUp, Message, Report, SelectionChange};
+
+/// Choose the organization for all sessions
+///
+/// The choice is kept for this user. `use NAME` chooses for one session, TETRA_ORG for one shell; both are stronger.
+#[derive(Debug, clap::Args)]
+pub struct Use {
+    /// Its name
+    org: OrgName,
+}
+
+impl Command for Use {
+    const NAME: &'static str = "org use";
+    const ALIASES: &'static [&'static str] = &["org switch"];
+    const EFFECT: Effect = Effect::Write;
+    const EXAMPLES: &'static [&'static str] = &["org use my-company"];
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        OrgStore::open(cx.paths, &self.org)?;
+        let kept = SavedContext::read(cx.paths)?;
+        if kept.org.as_ref() != Some(&self.org) {
+            SavedContext { org: Some(self.org.clone()), env: None }.write(cx.paths)?;
+        }
+        let said =
+            Message::new(format!("`{}` is the organization from now on", self.org)).with("org", self.org.as_str());
+        let stronger = cx.host.variable("TETRA_ORG").filter(|name| *name != self.org.as_str());
+        let report = match stronger {
+            Some(name) => Report::of(said).note(format!("in this shell TETRA_ORG={name} is stronger")),
+            None => Report::of(said),
+        };
+        Ok(Report {
+            follow_up: FollowUp::ChangeSelection(SelectionChange {
+                org: Some(Some(self.org)),
+                ..SelectionChange::default()
+            }),
+            ..report
+        })
+    }
+}

@@ -1,0 +1,197 @@
+//! What a parser complains about, as a fault in our words.
+
+use std::num::{IntErrorKind, ParseIntError};
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use super::CommandSpec;
+use crate::base::fault::Fault;
+use crate::base::suggest;
+
+/// A complaint about the words after a command's name.
+pub struct ArgumentError {
+    /// The complaint.
+    pub fault: Box<Fault>,
+    /// The word that is meant, if it is one of those given.
+    pub word: Option<String>,
+}
+
+impl From<Fault> for ArgumentError {
+    fn from(fault: Fault) -> Self {
+        Self { fault: Box::new(fault), word: None }
+    }
+}
+
+/// Puts the complaint of a command's parser into our words.
+#[must_use]
+pub fn from_clap(entry: &CommandSpec, error: &clap::Error) -> ArgumentError {
+    let name = entry.name;
+    let text = |kind| context_value(error, kind);
+    let argument = text(ContextKind::InvalidArg);
+    let value = text(ContextKind::InvalidValue);
+    let option = argument.as_deref().unwrap_or_default().split([' ', '=']).next().unwrap_or_default().to_owned();
+    let (message, word) = match error.kind() {
+        ErrorKind::UnknownArgument if option.starts_with('-') => {
+            (format!("`{name}` has no option `{option}`"), Some(option))
+        }
+        ErrorKind::UnknownArgument => (format!("`{option}` is a word too many for `{name}`"), Some(option)),
+        ErrorKind::InvalidValue if value.as_deref().is_none_or(str::is_empty) => {
+            (format!("`{option}` needs a value"), Some(option))
+        }
+        ErrorKind::InvalidValue => {
+            let value = value.unwrap_or_default();
+            (format!("`{value}` is no value for {}", argument_name(&argument)), Some(value))
+        }
+        ErrorKind::ValueValidation => {
+            let value = value.unwrap_or_default();
+            (invalid(&value, &argument_name(&argument), std::error::Error::source(error)), Some(value))
+        }
+        ErrorKind::MissingRequiredArgument => {
+            let missing: Vec<String> = context_values(error, ContextKind::InvalidArg);
+            (format!("`{name}` needs {}", missing.join(" and ")), None)
+        }
+        ErrorKind::ArgumentConflict => {
+            let others: Vec<String> =
+                context_values(error, ContextKind::PriorArg).iter().map(|it| format!("`{it}`")).collect();
+            match others.as_slice() {
+                [same] if same.trim_matches('`') == argument.as_deref().unwrap_or_default() => {
+                    (format!("`{option}` is given twice"), Some(option))
+                }
+                _ => (format!("`{option}` cannot stand beside {}", others.join(" and ")), Some(option)),
+            }
+        }
+        _ => (plain(error), None),
+    };
+    ArgumentError { fault: Box::new(Fault::usage(message).with_advice(advice(entry, error))), word }
+}
+
+/// Why a value will not do. Our own parsers name it; those of numbers leave that to us.
+fn invalid(value: &str, slot: &str, why: Option<&(dyn std::error::Error + 'static)>) -> String {
+    match why.map(|why| (why.downcast_ref::<ParseIntError>().map(ParseIntError::kind), why.to_string())) {
+        Some((Some(IntErrorKind::PosOverflow), _)) => format!("`{value}` is too large for {slot}"),
+        Some((Some(IntErrorKind::NegOverflow), _)) => format!("`{value}` is too small for {slot}"),
+        Some((Some(_), _)) => format!("`{value}` is no number, and {slot} takes one"),
+        Some((None, why)) if why.starts_with(&format!("{value} is not in ")) => {
+            format!("`{value}`{} for {slot}", &why[value.len()..])
+        }
+        Some((None, why)) if why.contains(value) => why,
+        _ => format!("`{value}` is no value for {slot}"),
+    }
+}
+
+/// What may be meant, or else where to read about it.
+fn advice(entry: &CommandSpec, error: &clap::Error) -> String {
+    let suggested = context_values(error, ContextKind::SuggestedArg)
+        .into_iter()
+        .chain(context_values(error, ContextKind::SuggestedValue));
+    let given = context_value(error, ContextKind::InvalidArg).unwrap_or_default();
+    // What takes a question away is only advised where it was clearly meant.
+    let is_safe = |it: &String| !matches!(it.as_str(), "--yes" | "--force") || suggest::is_typo(&given, it);
+    let suggested: Vec<String> = suggested.filter(is_safe).map(|it| format!("`{it}`")).collect();
+    if !suggested.is_empty() {
+        return format!("did you mean {}?", suggested.join(" or "));
+    }
+    let valid = context_values(error, ContextKind::ValidValue);
+    if !valid.is_empty() {
+        return format!("write {}", valid.join(", "));
+    }
+    format!("`{} --help` shows how to write it", entry.name)
+}
+
+fn argument_name(argument: &Option<String>) -> String {
+    argument.as_ref().map_or_else(|| "this".to_owned(), |argument| format!("`{argument}`"))
+}
+
+fn context_value(error: &clap::Error, kind: ContextKind) -> Option<String> {
+    context_values(error, kind).into_iter().next()
+}
+
+fn context_values(error: &clap::Error, kind: ContextKind) -> Vec<String> {
+    match error.get(kind) {
+        Some(ContextValue::String(text)) => vec![text.clone()],
+        Some(ContextValue::Strings(texts)) => texts.clone(),
+        _ => Vec::new(),
+    }
+}
+
+/// The parser's own message, for the complaints that hardly ever happen.
+fn plain(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let first = text.lines().next().unwrap_or_default();
+    first.strip_prefix("error: ").unwrap_or(first).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::time::HumanDuration;
+    use crate::command::{Command, Cx, Effect, spec};
+    use crate::report::Report;
+
+    /// Wait
+    #[derive(Debug, clap::Args)]
+    struct Wait {
+        target: String,
+        #[arg(long)]
+        grace: Option<HumanDuration>,
+        #[arg(long, value_parser = ["never", "always"], conflicts_with = "grace")]
+        restart: Option<String>,
+    }
+
+    impl Command for Wait {
+        const NAME: &'static str = "tsm wait";
+        const EFFECT: Effect = Effect::Read;
+        const EXAMPLES: &'static [&'static str] = &[];
+
+        fn run(self, _: &mut Cx) -> Result<Report, Fault> {
+            Ok(Report::default())
+        }
+    }
+
+    #[test]
+    fn complaints_name_the_command_and_what_was_meant() {
+        for (words, message, word, advice) in [
+            (&["a", "--grce", "1"][..], "`tsm wait` has no option `--grce`", Some("--grce"), "did you mean `--grace`?"),
+            (
+                &["a", "b"],
+                "`b` is a word too many for `tsm wait`",
+                Some("b"),
+                "`tsm wait --help` shows how to write it",
+            ),
+            (&[], "`tsm wait` needs <TARGET>", None, "`tsm wait --help` shows how to write it"),
+            (
+                &["a", "--restart", "nevr"],
+                "`nevr` is no value for `--restart <RESTART>`",
+                Some("nevr"),
+                "did you mean `never`?",
+            ),
+            (&["a", "--restart", "x"], "`x` is no value for `--restart <RESTART>`", Some("x"), "write never, always"),
+            (&["a", "--grace"], "`--grace` needs a value", Some("--grace"), "`tsm wait --help` shows how to write it"),
+            (
+                &["a", "--grace", "soon"],
+                "`soon` is no span of time; write 500ms, 10s, 5m, 2h, 3d or 1h30m",
+                Some("soon"),
+                "`tsm wait --help` shows how to write it",
+            ),
+            (
+                &["a", "--grace", "1", "--restart", "never"],
+                "`--grace` cannot stand beside `--restart <RESTART>`",
+                Some("--grace"),
+                "`tsm wait --help` shows how to write it",
+            ),
+            (
+                &["a", "--grace", "1", "--grace", "2"],
+                "`--grace` is given twice",
+                Some("--grace"),
+                "`tsm wait --help` shows how to write it",
+            ),
+        ] {
+            let entry = spec::<Wait>();
+            let error = (entry.parser)().try_get_matches_from(words).expect_err("it is wrong");
+            let misused = from_clap(&entry, &error);
+            assert_eq!(misused.fault.to_string(), message);
+            assert_eq!(misused.word.as_deref(), word, "{message}");
+            assert_eq!(misused.fault.advice.as_deref(), Some(advice), "{message}");
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! A start within a systemd unit that is over when the command returns.
+
+use super::process_args::control;
+use crate::base::fault::{Fault, FaultKind};
+use crate::base::name::ProcessName;
+use crate::command::Cx;
+use crate::report::Report;
+use crate::sys::signal;
+use crate::sys::systemd::Unit;
+use crate::tsm::exit_text;
+use crate::tsm::foreground::ForegroundEnd;
+use crate::tsm::store::ProcessStore;
+
+/// Stays until a process that was started has ended, when a unit lives only as long as this command. What is started by a
+/// `Type=oneshot` unit cannot be stayed with, for the unit is not up before the command returns.
+pub(super) fn wait_in_foreground(report: Report, name: &ProcessName, cx: &mut Cx) -> Result<Report, Fault> {
+    let Some(unit) = Unit::ending_with_this_command(cx.host) else { return Ok(report) };
+    if unit.service_type == "oneshot" {
+        return Ok(report.note(ends_now(&unit)));
+    }
+    let Some(process) = ProcessStore::open(cx.paths).get(name) else { return Ok(report) };
+    cx.console.note(&format!(
+        "started `{name}` (PID {}); this command stays until it ends, for `{}` ends with its main process",
+        process.meta.pid, unit.name
+    ));
+    let left = control(cx, &|| cx.host.interrupted()).wait_foreground(&process)?;
+    match left {
+        ForegroundEnd::Stopped => {
+            // To a service manager the end of the process that it stopped is no failure.
+            signal::set_graceful_exit();
+            Ok(report)
+        }
+        ForegroundEnd::Failed(exit) => {
+            let how = exit.map_or_else(String::new, |exit| format!(": {}", exit_text::describe_exit(&exit)));
+            Err(Fault::new(FaultKind::Failed, format!("`{name}` ended{how}"))
+                .with_advice(format!("`tsm why {name}` and `tsm logs {name}` show more")))
+        }
+    }
+}
+
+/// Says that what was started ends with this command, if it does.
+pub(super) fn note_lifetime(report: Report, cx: &Cx) -> Report {
+    match Unit::ending_with_this_command(cx.host) {
+        Some(unit) => report.note(ends_now(&unit)),
+        None => report,
+    }
+}
+
+fn ends_now(unit: &Unit) -> String {
+    format!(
+        "warning: systemd ends what was started as soon as this command returns, for it is the main process of `{}`\n\
+         use `RemainAfterExit=yes` with `Type=oneshot`, or `tetra daemon install`",
+        unit.name
+    )
+}

@@ -1,0 +1,75 @@
+//! KEY=VALUE files of a project and of secrets, read alike: a line that makes no sense is told, what stands in it is not.
+
+use crate::base::diagnostic::{Diagnostic, SourceText};
+use crate::base::dotenv;
+use crate::base::fault::{FaultKind, UserFacingError};
+
+use super::mask;
+
+/// A file has a line that makes no sense.
+#[derive(Debug, thiserror::Error)]
+#[error("`{file}` cannot be read as KEY=VALUE lines")]
+pub struct EnvFileError {
+    /// The file.
+    pub file: String,
+    /// Where, without what stands there.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl UserFacingError for EnvFileError {
+    fn kind(&self) -> FaultKind {
+        FaultKind::Failed
+    }
+
+    fn advice(&self) -> Option<String> {
+        Some("a line is KEY=VALUE or export KEY=VALUE; quote values with blanks at their ends".to_owned())
+    }
+
+    fn diagnostics(&self) -> Vec<Diagnostic> {
+        self.diagnostics.clone()
+    }
+}
+
+/// The settings of a file with their places.
+///
+/// # Errors
+///
+/// Fails at the first line that makes no sense; values are not shown.
+pub fn entries(name: &str, text: &str) -> Result<Vec<dotenv::SpannedEnvVar>, EnvFileError> {
+    dotenv::entries(text).map_err(|wrong| env_file_error(name, text, &wrong))
+}
+
+/// The settings of a file, each key once.
+///
+/// # Errors
+///
+/// As [`entries`].
+pub fn variables(name: &str, text: &str) -> Result<Vec<dotenv::EnvVar>, EnvFileError> {
+    dotenv::parse(text).map_err(|wrong| env_file_error(name, text, &wrong))
+}
+
+/// The first key that comes twice, if any, as a mistake of the file.
+#[must_use]
+pub fn duplicate_key(name: &str, text: &str, entries: &[dotenv::SpannedEnvVar]) -> Option<EnvFileError> {
+    let shown = SourceText::new(name, mask::mask_all(text));
+    let twice = entries.iter().enumerate().find_map(|(at, entry)| {
+        let before = entries[..at].iter().find(|before| before.variable.key == entry.variable.key)?;
+        let title = format!("`{}` is set twice", entry.variable.key);
+        Some(
+            shown
+                .error(title, entry.span.clone(), "")
+                .with_label(before.span.clone(), "set here before")
+                .help("remove one of them"),
+        )
+    });
+    twice.map(|found| EnvFileError { file: name.to_owned(), diagnostics: vec![found] })
+}
+
+fn env_file_error(name: &str, text: &str, wrong: &dotenv::DotenvError) -> EnvFileError {
+    let shown = SourceText::new(name, mask::mask_all(text));
+    let line: usize = text.split_inclusive('\n').take(wrong.line.saturating_sub(1) as usize).map(str::len).sum();
+    let rest = text[line..].chars().take(wrong.column.saturating_sub(1) as usize).map(char::len_utf8);
+    let at = line + rest.sum::<usize>();
+    let diagnostic = shown.error(wrong.kind.to_string(), at..(at + 1).min(text.len()).max(at), "");
+    EnvFileError { file: name.to_owned(), diagnostics: vec![diagnostic] }
+}

@@ -1,0 +1,337 @@
+//! Secrets that stand where they must not: in configuration that is committed, copied and shown.
+//!
+//! The *name* of a key says that its value is a secret; a value has the *pattern* of a well-known token; a name says that it may be
+//! one and it is too random to be anything else (*entropy*). A value alone is never taken for a secret because it is random. What
+//! a documentation shows and what is still to be filled in is passed over. A line that ends in `# tetra:allow-secret REASON` is
+//! let pass. What is found is told by its place; its value is never repeated.
+
+mod lines;
+mod names;
+mod urls;
+mod values;
+
+use std::ops::Range;
+use std::path::Path;
+
+use crate::base::diagnostic::{Diagnostic, Severity, SourceText};
+use crate::base::dotenv;
+
+use super::document::EnvDocument;
+use super::scope::RawValue;
+use crate::base::redact;
+
+use lines::Verdict;
+use names::NameVerdict;
+
+pub use lines::TextKind;
+pub use values::is_placeholder;
+
+/// What lets a line pass.
+pub const ALLOW: &str = "tetra:allow-secret";
+
+/// How a text is to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Syntax {
+    /// TOML; text that is none is read as `Other`.
+    Toml,
+    /// `KEY=VALUE` lines; text that is none is read as `Other`.
+    Env,
+    /// Anything else that is text, written as freely as its name lets expect.
+    Text(TextKind),
+    /// Anything: only patterns are looked for.
+    Other,
+}
+
+impl Syntax {
+    /// The syntax of a file by its name.
+    #[must_use]
+    pub fn of(name: &str) -> Self {
+        let last = name.rsplit('/').next().unwrap_or_default();
+        match last {
+            _ if last.ends_with(".toml") => Self::Toml,
+            _ if last.ends_with(".env") || last.ends_with(".env.tmpl") || last == ".env" || last.ends_with(".tsm") => {
+                Self::Env
+            }
+            _ => Self::Text(TextKind::of(name)),
+        }
+    }
+}
+
+/// Why something is taken for a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DetectionRule {
+    /// Its key says so.
+    Name,
+    /// It looks like a well-known token.
+    Pattern,
+    /// Its key says that it may be one, and it is very random.
+    Entropy,
+}
+
+/// Something that looks like a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretFinding {
+    /// Why.
+    pub rule: DetectionRule,
+    /// The key it stands at, or what kind of token it is.
+    pub what: String,
+    /// Where, in bytes of the text.
+    pub span: Range<usize>,
+    /// The reason for which it is let pass.
+    pub allowed: Option<String>,
+}
+
+impl SecretFinding {
+    /// Errors stop, warnings are told. What is let pass is a warning.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        if self.allowed.is_some() { Severity::Warning } else { Severity::Error }
+    }
+}
+
+/// Everything in a text that looks like a secret, in its order. `name` is that of the file.
+#[must_use]
+pub fn scan(name: &str, text: &str, syntax: Syntax) -> Vec<SecretFinding> {
+    let mut found = Vec::new();
+    for (key, value, span) in values(text, syntax) {
+        let told = if value.trim().is_empty() || values::is_dummy(&value) {
+            NameVerdict::Nothing
+        } else {
+            names::classify(&key)
+        };
+        match told {
+            NameVerdict::Secret => found.push((DetectionRule::Name, key, span)),
+            NameVerdict::Maybe if values::is_random(&value) => found.push((DetectionRule::Entropy, key, span)),
+            NameVerdict::Maybe | NameVerdict::Nothing => {}
+        }
+    }
+    if let Some(kind) = text_kind(text, syntax) {
+        let pairs = lines::pairs(text, kind).into_iter().chain(lines::passwords(text, name));
+        for pair in pairs {
+            let rule = match lines::judge(&pair, text, kind) {
+                Verdict::Named => DetectionRule::Name,
+                Verdict::Witnessed => DetectionRule::Entropy,
+                Verdict::Nothing => continue,
+            };
+            if !found.iter().any(|(_, _, other)| overlap(other, &pair.span)) {
+                found.push((rule, pair.key, pair.span));
+            }
+        }
+    }
+    for (kind, span) in patterns(text) {
+        if !found.iter().any(|(_, _, other)| overlap(other, &span)) {
+            found.push((DetectionRule::Pattern, kind.to_owned(), span));
+        }
+    }
+    found.sort_by_key(|(_, _, span)| span.start);
+    let found = found.into_iter();
+    found.map(|(rule, what, span)| SecretFinding { rule, what, allowed: allowed(text, &span), span }).collect()
+}
+
+/// How the lines of a text are to be read, if it has no syntax of its own, or breaks it.
+fn text_kind(text: &str, syntax: Syntax) -> Option<TextKind> {
+    match syntax {
+        Syntax::Text(kind) => Some(kind),
+        Syntax::Toml => EnvDocument::parse("", text).is_err().then_some(TextKind::Config),
+        Syntax::Env => dotenv::entries(text).is_err().then_some(TextKind::Config),
+        Syntax::Other => None,
+    }
+}
+
+/// Well-known tokens, private keys and passwords in URLs, wherever they are; without those that documentations show.
+#[must_use]
+pub fn patterns(text: &str) -> Vec<(&'static str, Range<usize>)> {
+    let real = |(_, span): &(&str, Range<usize>)| !values::is_example(&text[span.clone()]);
+    let mut found: Vec<_> = redact::tokens(text).into_iter().filter(real).collect();
+    for (kind, span) in urls::private_keys(text).chain(urls::url_passwords(text)).chain(urls::webhooks(text)) {
+        if !found.iter().any(|(_, other)| overlap(other, &span)) {
+            found.push((kind, span));
+        }
+    }
+    found
+}
+
+/// True for a key whose value is a secret.
+#[must_use]
+pub fn is_secret_key(key: &str) -> bool {
+    names::classify(key) == NameVerdict::Secret
+}
+
+/// What was found in a text, ready to be shown: the text is shown without any of it.
+#[must_use]
+pub fn diagnostics(name: &str, text: &str, findings: &[SecretFinding]) -> Vec<Diagnostic> {
+    let hidden: Vec<Range<usize>> = findings.iter().map(|finding| finding.span.clone()).collect();
+    let source = SourceText::new(name, redact::mask_ranges(text, &hidden));
+    let said = |finding: &SecretFinding| {
+        let what = &finding.what;
+        let title = match (&finding.allowed, finding.rule) {
+            (Some(reason), _) => format!("a secret is let pass here: {reason}"),
+            (None, DetectionRule::Name) => format!("`{what}` is a secret and stands in the open"),
+            (None, DetectionRule::Pattern) => format!("{what} stands in the open"),
+            (None, DetectionRule::Entropy) => format!("the value of `{what}` is random enough to be a secret"),
+        };
+        let diagnostic = match finding.severity() {
+            Severity::Error => source.error(title, finding.span.clone(), ""),
+            Severity::Warning => source.warning(title, finding.span.clone(), ""),
+        };
+        match (&finding.allowed, finding.rule) {
+            (Some(_), _) => diagnostic,
+            (None, DetectionRule::Entropy) => {
+                diagnostic.help(format!("if it is none, end the line with `# {ALLOW} REASON`"))
+            }
+            (None, _) => diagnostic.help(remedy(name)),
+        }
+    };
+    findings.iter().map(said).collect()
+}
+
+/// What to do with a secret that stands in a file.
+fn remedy(name: &str) -> &'static str {
+    // What is generated from there is copied around, and a secret must not be.
+    if name == "--set" || Path::new(name).parent().is_some_and(|directory| directory.ends_with("environments")) {
+        return "`secrets set ENV NAME` keeps it for the processes of that environment; take it out here, and change it at its source";
+    }
+    "`secrets set ENV NAME` keeps it; write `${secret:NAME}` here, and change it at its source"
+}
+
+/// Keys with their values and places.
+fn values(text: &str, syntax: Syntax) -> Vec<(String, String, Range<usize>)> {
+    match syntax {
+        Syntax::Toml => {
+            let Ok(document) = EnvDocument::parse("", text) else { return Vec::new() };
+            let texts = document.entries.into_iter().filter_map(|entry| match entry.value {
+                RawValue::Text(value) => Some((entry.path.last().cloned().unwrap_or_default(), value, entry.span)),
+                _ => None,
+            });
+            texts.collect()
+        }
+        Syntax::Env => {
+            let entries = dotenv::entries(text).unwrap_or_default();
+            entries.into_iter().map(|entry| (entry.variable.key, entry.variable.value, entry.value)).collect()
+        }
+        Syntax::Text(_) | Syntax::Other => Vec::new(),
+    }
+}
+
+fn overlap(one: &Range<usize>, other: &Range<usize>) -> bool {
+    one.start < other.end && other.start < one.end
+}
+
+/// The reason behind the mark on the line on which the span ends.
+fn allowed(text: &str, span: &Range<usize>) -> Option<String> {
+    let line = text.get(span.end..)?.lines().next()?;
+    let inside = text.get(span.clone())?;
+    let (_, reason) = line.split_once(ALLOW).or_else(|| inside.lines().last()?.split_once(ALLOW))?;
+    let reason = reason.trim();
+    Some(if reason.is_empty() { "without a reason".to_owned() } else { reason.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn found(text: &str, syntax: Syntax) -> Vec<(DetectionRule, String)> {
+        scan("x", text, syntax).into_iter().map(|finding| (finding.rule, finding.what)).collect()
+    }
+
+    fn toml(line: &str) -> Vec<DetectionRule> {
+        found(line, Syntax::Toml).into_iter().map(|(rule, _)| rule).collect()
+    }
+
+    #[test]
+    fn the_name_of_a_key_tells_a_secret() {
+        for key in ["api_key", "API-KEY", "db_password", "passwd", "tokens", "auth", "client_secret", "privateKey"] {
+            assert_eq!(toml(&format!("{key} = \"dev-server-key-12345\"")), [DetectionRule::Name], "{key}");
+        }
+        for line in [
+            "api_key = \"\"",
+            "api_key = \"${secret:API_KEY}\"",
+            "api_key = \"var.API_KEY\"",
+            "private_key = \"/etc/ssl/key.pem\"",
+            "private_key = \"keys/key.pem\"",
+            "auth = true",
+            "token = \"your_token_here\"",
+            "author = \"a b\"",
+            "compass = \"north\"",
+            "monkey = \"banana\"",
+        ] {
+            assert_eq!(toml(line), [], "{line}");
+        }
+    }
+
+    #[test]
+    fn well_known_tokens_are_found_anywhere() {
+        for (text, kind) in [
+            ("# old: ghp_abcdefghijklmnopqrstuvwxyz0123456789", "a GitHub token"),
+            ("x = [\"AKIAQ7JX2MVZ3LPT4SRW\"]", "an AWS access key"),
+            ("url = \"postgres://app:S3cr3t@db/x\"", "a password in a URL"),
+            (
+                "k = '''\n-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmUA\n-----END OPENSSH PRIVATE KEY-----'''",
+                "a private key",
+            ),
+            ("j = \"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.q7Jx2mVz9LpT\"", "a JSON web token"),
+            ("a = \"AGE-SECRET-KEY-1Q7JX2MVZ3LPT4SRW8NCKQ2P\"", "an age key"),
+        ] {
+            assert_eq!(found(text, Syntax::Toml), [(DetectionRule::Pattern, kind.to_owned())], "{text}");
+        }
+        for text in [
+            "u = \"postgres://localhost/dev\"",
+            "u = \"https://user@host/\"",
+            "u = \"pg://u:${PW}@h\"",
+            "u = \"pg://u:***@h\"",
+            "u = \"http://[::1]:80/a@b\"",
+            "x = [\"AKIAIOSFODNN7EXAMPLE\"]",
+        ] {
+            assert_eq!(found(text, Syntax::Toml), [], "{text}");
+        }
+    }
+
+    #[test]
+    fn randomness_is_a_second_witness_only() {
+        assert_eq!(toml("stripe_key = \"q7Jx2mVz9LpT4sRw8NcK1bYd\""), [DetectionRule::Entropy]);
+        assert_eq!(toml("salt = \"9f86d081884c7d659a2feaa0c55ad015\""), [DetectionRule::Entropy]);
+        for line in [
+            "x = \"q7Jx2mVz9LpT4sRw8NcK1bYd\"",
+            "sha256 = \"9f86d081884c7d659a2feaa0c55ad015\"",
+            "stripe_key = \"the-name-of-a-key-in-a-store\"",
+            "public_key = \"q7Jx2mVz9LpT4sRw8NcK1bYd\"",
+            "key = \"/root/src/devops/tetra\"",
+        ] {
+            assert_eq!(toml(line), [], "{line}");
+        }
+    }
+
+    #[test]
+    fn a_line_can_be_let_pass_with_a_reason() {
+        let text = "token = \"abc123\" # tetra:allow-secret public demo\n";
+        let findings = scan("x", text, Syntax::Toml);
+        assert_eq!(findings[0].allowed.as_deref(), Some("public demo"));
+        assert_eq!(findings[0].severity(), Severity::Warning);
+        let env = scan("x", "TOKEN=abc123 # tetra:allow-secret demo\n", Syntax::Env);
+        assert_eq!(env[0].allowed.as_deref(), Some("demo"));
+    }
+
+    #[test]
+    fn what_is_shown_holds_no_value() {
+        let text = "[a]\ntoken = \"s3cr3tvalue\" # and ghp_abcdefghijklmnopqrstuvwxyz\n";
+        let shown = diagnostics("x.toml", text, &scan("x", text, Syntax::Toml));
+        assert_eq!(shown.len(), 2);
+        for diagnostic in shown {
+            let all = format!("{diagnostic:?}");
+            assert!(!all.contains("s3cr3t") && !all.contains("ghp_"), "{all}");
+            assert_eq!(diagnostic.location().map(|place| place.line), Some(2));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_breaks_it(text in "\\PC{0,60}|[a-z=\"'\\n:/@${}#-]{0,60}") {
+            for syntax in [Syntax::Toml, Syntax::Env, Syntax::Other, Syntax::Text(TextKind::Config), Syntax::Text(TextKind::Code)] {
+                let found = scan("x", &text, syntax);
+                let _ = diagnostics("x", &text, &found);
+            }
+        }
+    }
+}

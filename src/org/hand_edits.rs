@@ -1,0 +1,125 @@
+//! Edits of generated files: told, and carried over into local.toml.
+
+use super::diff::diff_documents;
+use super::document::Document;
+use super::draft::{Draft, Layer, LayerChange, Operation, ProfileChain};
+use super::error::OrgError;
+use super::header::GeneratedFileState;
+use super::history::VersionAction;
+use super::inputs::SharedInputs;
+use super::operations::{PlannedEnv, ValueChange};
+use super::overrides::{self, OverrideScope, OverrideValue};
+use super::path::KeyPath;
+use super::store::{Current, OrgStore};
+use super::value::both_same;
+use super::{alias, shape};
+use crate::base::environment::EnvName;
+use crate::base::redact;
+
+/// An edit that is not in what would be written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LostEdit {
+    /// The environment whose file was edited.
+    pub env: EnvName,
+    /// The key.
+    pub path: KeyPath,
+    /// What became of it.
+    pub why: &'static str,
+}
+
+/// local.toml with the edits of a generated file.
+#[derive(Debug)]
+pub struct MergedLocal {
+    /// It.
+    pub local: Document,
+    /// Every edit.
+    pub edits: Vec<ValueChange>,
+}
+
+/// What somebody edited in a generated file.
+///
+/// # Errors
+///
+/// Fails if it is no TOML any more, or if it is not known what it was.
+pub fn edits(store: &OrgStore, env: &EnvName, text: &str) -> Result<Vec<ValueChange>, OrgError> {
+    let path = store.environment_path(env);
+    let edited = Document::parse(&path.display().to_string(), text).map_err(|found| OrgError::invalid(&path, found))?;
+    let record = store.record(env)?;
+    let last = record.entries.iter().rev().find(|entry| entry.action != VersionAction::Edit);
+    let what = || format!("there is no version of `@{env}` from before it was edited");
+    let last = last.ok_or_else(|| OrgError::NoVersion { what: what(), env: env.clone() })?;
+    let generated = store.version(env, last)?;
+    let generated = Document::parse("", &generated).map_err(|found| OrgError::invalid(&path, found))?;
+    Ok(diff_documents(&generated, &edited))
+}
+
+/// Edits as lines for people, without secrets.
+#[must_use]
+pub fn describe(edits: Result<Vec<ValueChange>, OrgError>) -> Vec<String> {
+    let changes = match edits {
+        Ok(changes) => changes,
+        Err(error) => return vec![format!("what was edited cannot be told: {error}")],
+    };
+    let shown = |path: &KeyPath, value: &Option<toml::Value>| match value {
+        None => "(nothing)".to_owned(),
+        Some(_) if redact::is_secret_name(path.last()) => redact::MASK.to_owned(),
+        Some(value) => redact::text(&value.to_string()),
+    };
+    let line = |(path, before, now): &ValueChange| format!("{path}: {} -> {}", shown(path, before), shown(path, now));
+    let lines: Vec<String> = changes.iter().map(line).collect();
+    if lines.is_empty() { vec!["no value differs, only how they are written".to_owned()] } else { lines }
+}
+
+/// What local.toml becomes with the edits of a generated file; none if it was not edited.
+///
+/// # Errors
+///
+/// Fails if it is not known what was edited, or if there is no place for it.
+pub fn merge_into_local(
+    store: &OrgStore,
+    common: &SharedInputs,
+    env: &EnvName,
+) -> Result<Option<MergedLocal>, OrgError> {
+    let Some(Current { path, text, state: GeneratedFileState::Edited(_) }) = store.current(env)? else {
+        return Ok(None);
+    };
+    let edits = edits(store, env, &text)?;
+    let edited =
+        Document::parse(&path.display().to_string(), &text).map_err(|found| OrgError::invalid(&path, found))?;
+    let chain = store.chain(env)?;
+    let leaves = edits.iter().filter_map(|(path, _, now)| edited.leaf(path).filter(|_| now.is_some()));
+    let whose = OverrideScope { env, profile: chain.own() };
+    let leaves = leaves.filter(|leaf| has_place(&common.local, &chain, &leaf.path));
+    let leaves = leaves.filter(|leaf| whose.obstacle(&common.local, &leaf.path).is_none());
+    let kept: Vec<OverrideValue> = leaves.map(|leaf| OverrideValue::of(&edited, leaf)).collect();
+    let local = overrides::write_overrides(&common.local, whose, &kept)?;
+    Ok(Some(MergedLocal { local, edits }))
+}
+
+/// True if an override of this key can do its work.
+fn has_place(local: &Document, chain: &ProfileChain, path: &KeyPath) -> bool {
+    let mut draft = Draft::new(local);
+    alias::rename(&mut draft);
+    let value = Some(toml::Value::Boolean(true));
+    draft.set(path, LayerChange::computed(Layer::Override, Operation::Set, value));
+    shape::collisions(&draft, chain).is_empty()
+}
+
+/// The edits that are not in what would be written.
+pub fn lost_edits<'a>(planned: &PlannedEnv, edits: impl Iterator<Item = &'a ValueChange>) -> Vec<LostEdit> {
+    let Ok(document) = Document::parse("", &planned.text) else { return Vec::new() };
+    let made = |path: &KeyPath| document.leaf(path).map(|leaf| &leaf.value);
+    let lost = edits.filter(|(path, _, now)| !both_same(made(path), now.as_ref()));
+    let told = lost.map(|(path, _, now)| LostEdit {
+        env: planned.env.clone(),
+        path: path.clone(),
+        why: match (now, made(path)) {
+            (None, _) => {
+                "it was taken away and is there again: an override gives values, `unset` in a profile takes them"
+            }
+            (Some(_), None) => "it was added and is gone: there is no place for it in local.toml",
+            (Some(_), Some(_)) => "something stronger than an override gives it another value",
+        },
+    });
+    told.collect()
+}

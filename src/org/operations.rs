@@ -1,0 +1,409 @@
+//! Promotions and rollbacks: first a plan, then the deed.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use toml::Value;
+
+use super::diff::{DiffRow, diff_documents, diff_with_current};
+use super::document::Document;
+use super::draft::{Draft, ProfileChain};
+use super::error::OrgError;
+use super::hand_edits::LostEdit;
+use super::header::{self, GeneratedFileState};
+use super::history::{self, VersionAction, VersionEntry};
+use super::inputs::{PromotionInputs, SharedInputs};
+use super::path::KeyPath;
+use super::promote::Stamp;
+use super::render::Annotate;
+use super::set_option::SetOption;
+use super::store::{Current, OrgStore, content_of};
+use super::versions::{Author, NewVersion};
+use super::{hand_edits, profile, store};
+use crate::base::diagnostic::Diagnostic;
+use crate::base::environment::EnvName;
+use crate::base::fault::FaultKind;
+use crate::sys::file::{self, Access};
+
+/// What is asked of a promotion.
+#[derive(Debug, Clone)]
+pub struct PromoteOptions {
+    /// The environments, in this order.
+    pub envs: Vec<EnvName>,
+    /// `--set`
+    pub options: Vec<SetOption>,
+    /// Whether changed lines say so.
+    pub annotate: Annotate,
+    /// What becomes of edits in generated files.
+    pub hand_edits: HandEdits,
+    /// What was rolled back from may come again.
+    pub after_rollback: AfterRollback,
+}
+
+/// What becomes of edits in generated files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HandEdits {
+    /// Nothing is done.
+    Refuse,
+    /// A copy is kept in the history.
+    Discard,
+    /// They are written into local.toml.
+    Keep,
+}
+
+/// Whether the local.toml that was rolled back from may be promoted again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AfterRollback {
+    /// No.
+    Refuse,
+    /// It is meant.
+    Allow,
+}
+
+/// One environment that could be written.
+#[derive(Debug, Clone)]
+pub struct PlannedEnv {
+    /// The environment.
+    pub env: EnvName,
+    /// Its file.
+    pub path: PathBuf,
+    /// What would be written.
+    pub text: String,
+    /// The hash of what it says.
+    pub content: String,
+    /// Every key that differs.
+    pub rows: Vec<DiffRow>,
+    /// What is there now.
+    pub current: Option<Document>,
+    /// Nothing has to be written.
+    pub up_to_date: bool,
+    /// What is worth a look.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// A promotion and who carries it out.
+#[derive(Debug, Clone, Copy)]
+pub struct Promotion<'a> {
+    /// The organization.
+    pub store: &'a OrgStore<'a>,
+    /// What is asked for.
+    pub options: &'a PromoteOptions,
+    /// By whom, when.
+    pub author: Author<'a>,
+    /// The operator's home directory.
+    pub home: Option<&'a str>,
+    /// What must not be written.
+    pub guard: SecretGuard,
+}
+
+/// A secret in a text: where, and what is said about it.
+pub type Leak = (Range<usize>, Diagnostic);
+
+/// What tells secrets that stand in the open.
+#[derive(Debug, Clone, Copy)]
+pub struct SecretGuard {
+    /// Everything in a text of that name that must not be written, with its place.
+    pub find: fn(&str, &str) -> Vec<Leak>,
+    /// The words in a line that let it pass.
+    pub allow: &'static str,
+}
+
+/// What a promotion would do.
+#[derive(Debug, Clone)]
+pub struct PromotionPlan {
+    /// The environments, in their order.
+    pub planned: Vec<PlannedEnv>,
+    /// local.toml with the edits of generated files, if they are kept.
+    pub local: Option<Rc<Document>>,
+    /// Edits that are not in what would be written.
+    pub lost: Vec<LostEdit>,
+}
+
+impl Promotion<'_> {
+    /// Plans it. Everything that could be wrong is found here, before anything is written.
+    ///
+    /// # Errors
+    ///
+    /// Fails with what is wrong, or with what has to be looked at first.
+    pub fn plan(&self) -> Result<PromotionPlan, OrgError> {
+        let mut common = SharedInputs::read(self.store, self.home)?;
+        let mut edited = Vec::new();
+        if self.options.hand_edits == HandEdits::Keep {
+            for env in &self.options.envs {
+                let Some(carried) = hand_edits::merge_into_local(self.store, &common, env)? else { continue };
+                common.local = Rc::new(carried.local);
+                edited.push((env, carried.edits));
+            }
+        }
+        let mut planned: Vec<PlannedEnv> = Vec::new();
+        for env in &self.options.envs {
+            if !planned.iter().any(|it| it.env == *env) {
+                planned.push(self.plan_env(&common, env)?);
+            }
+        }
+        let lost = planned.iter().flat_map(|one| {
+            let edits = edited.iter().filter(|(env, _)| **env == one.env).flat_map(|(_, edits)| edits);
+            hand_edits::lost_edits(one, edits)
+        });
+        let lost = lost.collect();
+        let local = (!edited.is_empty()).then_some(common.local);
+        if let Some(local) = &local {
+            let found = (self.guard.find)(&local.source.name, &local.source.text);
+            self.fail_if_any("local.toml", found.into_iter().map(|(_, wrong)| wrong).collect())?;
+        }
+        Ok(PromotionPlan { planned, local, lost })
+    }
+
+    fn plan_env(&self, common: &SharedInputs, env: &EnvName) -> Result<PlannedEnv, OrgError> {
+        let (store, wish) = (self.store, self.options);
+        let stamp =
+            Stamp { at: history::at(self.author.now), by: self.author.by.to_owned(), commit: store.head_commit() };
+        let bench = PromotionInputs::open(store, common, (env, &wish.options))?;
+        let recipe = bench.promotion();
+        let made = recipe.run()?;
+        let current = store.current(env)?;
+        check_hand_edits(store, env, (current.as_ref(), wish))?;
+        if let Some(after) = common.manifest.gate(env) {
+            let same =
+                |it: &Current| matches!(&it.state, GeneratedFileState::Intact(header) if header.source == made.source);
+            let before = wish.envs.iter().take_while(|it| *it != env).any(|it| it == after);
+            if !before && !store.current(after)?.as_ref().is_some_and(same) {
+                return Err(OrgError::Gate { env: env.clone(), after: after.clone() });
+            }
+        }
+        if wish.after_rollback == AfterRollback::Refuse {
+            check_rolled_back_source(store, env, &made.source)?;
+        }
+        // A file that is no TOML any more is replaced as a whole.
+        let there = current.as_ref().and_then(|it| Document::parse(&it.path.display().to_string(), &it.text).ok());
+        let intact = matches!(current.as_ref().map(|it| &it.state), Some(GeneratedFileState::Intact(header)) if header::matches(header, store.org(), env));
+        let same = there.as_ref().is_some_and(|it| header::content(it) == made.content);
+        let (path, text) = (store.environment_path(env), recipe.text(&made, &stamp, wish.annotate)?);
+        self.check_secrets(&path, &text, (&made.draft, &bench.chain))?;
+        Ok(PlannedEnv {
+            path,
+            text,
+            rows: diff_with_current(&made, &bench.chain, there.as_ref()),
+            content: made.content,
+            warnings: made.warnings,
+            current: there,
+            up_to_date: intact && same,
+            env: env.clone(),
+        })
+    }
+
+    /// Refuses what would be written with a secret in it, unless the line that it comes from lets it pass.
+    fn check_secrets(&self, path: &Path, text: &str, (draft, chain): (&Draft, &ProfileChain)) -> Result<(), OrgError> {
+        let name = path.display().to_string();
+        let found = (self.guard.find)(&name, text);
+        if found.is_empty() {
+            return Ok(());
+        }
+        let document = Document::parse(&name, text).ok();
+        let is_let_pass = |span: &Range<usize>| {
+            let mut leaves = document.iter().flat_map(|it| &it.leaves);
+            let leaf = leaves.find(|leaf| leaf.span.start <= span.start && span.end <= leaf.span.end);
+            let cell = leaf.and_then(|leaf| draft.values.get(&leaf.path));
+            cell.is_some_and(|cell| draft.line(cell, chain).contains(self.guard.allow))
+        };
+        let left = found.into_iter().filter(|(span, _)| !is_let_pass(span));
+        self.fail_if_any(&name, left.map(|(_, wrong)| wrong).collect())
+    }
+
+    fn fail_if_any(&self, name: &str, found: Vec<Diagnostic>) -> Result<(), OrgError> {
+        if found.is_empty() {
+            return Ok(());
+        }
+        let what = format!("secrets would stand in the open in {name}; nothing was written");
+        Err(OrgError::Invalid { what, found, kind: FaultKind::CheckFailed })
+    }
+
+    /// Carries it out. Gives the line of the record for each environment that was written.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::plan`], and if something cannot be written.
+    pub fn execute(&self) -> Result<(PromotionPlan, Vec<Option<VersionEntry>>), OrgError> {
+        let _lock = self.store.lock()?;
+        let plan = self.plan()?;
+        if let Some(local) = &plan.local {
+            let path = self.store.environment_path(&store::local_env());
+            file::write(&path, local.source.text.as_bytes(), Access::Shared)?;
+        }
+        let mut entries = Vec::new();
+        for planned in &plan.planned {
+            if planned.up_to_date {
+                entries.push(None);
+                continue;
+            }
+            let (text, content) = (planned.text.clone(), planned.content.clone());
+            let version = NewVersion { text, content, action: VersionAction::Promote, rejected: None };
+            entries.push(Some(self.store.publish(&planned.env, version, self.author)?));
+        }
+        Ok((plan, entries))
+    }
+}
+
+/// Refuses to overwrite what somebody edited.
+fn check_hand_edits(
+    store: &OrgStore,
+    env: &EnvName,
+    (current, wish): (Option<&Current>, &PromoteOptions),
+) -> Result<(), OrgError> {
+    let Some(Current { path, text, state }) = current else { return Ok(()) };
+    if wish.hand_edits == HandEdits::Discard {
+        return Ok(());
+    }
+    match state {
+        GeneratedFileState::Intact(header) if header::matches(header, store.org(), env) => return Ok(()),
+        GeneratedFileState::Edited(header) if header::matches(header, store.org(), env) => {}
+        _ => return Err(OrgError::NotGenerated { path: path.clone(), env: env.clone() }),
+    }
+    if wish.hand_edits == HandEdits::Keep {
+        return Ok(());
+    }
+    let lines = hand_edits::describe(hand_edits::edits(store, env, text));
+    Err(OrgError::HandEdited { path: path.clone(), env: env.clone(), changes: lines })
+}
+
+/// Refuses the local.toml that was rolled back from.
+fn check_rolled_back_source(store: &OrgStore, env: &EnvName, source: &str) -> Result<(), OrgError> {
+    let record = store.record(env)?;
+    match record.entries.last() {
+        Some(last) if last.action == VersionAction::Rollback && last.from.as_deref() == Some(source) => {
+            Err(OrgError::RolledBack { env: env.clone(), when: last.at.clone(), by: last.by.clone() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A key, what it was, what it is.
+pub type ValueChange = (KeyPath, Option<Value>, Option<Value>);
+
+/// What a version says otherwise than the current file: the key, then, and now.
+///
+/// # Errors
+///
+/// Fails if there is no such version, if its copy is gone or was changed, or if there is no current file.
+pub fn diff_with_version(store: &OrgStore, env: &EnvName, id: &str) -> Result<Vec<ValueChange>, OrgError> {
+    let current = store.current(env)?;
+    let current = current.ok_or_else(|| OrgError::NoEnvironment { org: store.org().clone(), env: env.clone() })?;
+    let record = store.record(env)?;
+    let missing = || OrgError::NoVersion { what: format!("`@{env}` has no version {id}"), env: env.clone() };
+    let then = store.version(env, record.find(id).ok_or_else(missing)?)?;
+    let parse = |text: &str| Document::parse("", text).map_err(|found| OrgError::invalid(&current.path, found));
+    Ok(diff_documents(&parse(&then)?, &parse(&current.text)?))
+}
+
+/// A version that could become the current one again.
+#[derive(Debug, Clone)]
+pub struct RollbackPlan {
+    /// Where it leads.
+    pub to: VersionEntry,
+    /// Its bytes.
+    pub text: String,
+    /// Every key that differs: now, and then.
+    pub changes: Vec<ValueChange>,
+    /// The source and content that are turned away from.
+    rejected: (String, String),
+}
+
+/// Where a rollback leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RollbackTarget<'a> {
+    /// To the last version that says something else and was not turned away from.
+    LastGood,
+    /// To this version.
+    Version(&'a str),
+    /// So many lines of the record back.
+    Steps(usize),
+}
+
+/// Plans a rollback.
+///
+/// # Errors
+///
+/// Fails if there is nothing to go back to, or if somebody edited the generated file.
+pub fn plan_rollback(store: &OrgStore, env: &EnvName, to: RollbackTarget) -> Result<RollbackPlan, OrgError> {
+    let current = store.current(env)?;
+    let Some(current) = current else {
+        return Err(OrgError::NoEnvironment { org: store.org().clone(), env: env.clone() });
+    };
+    if current.state == GeneratedFileState::NotOurs {
+        return Err(OrgError::NotGenerated { path: current.path, env: env.clone() });
+    }
+    let (GeneratedFileState::Intact(header), Some(content)) = (&current.state, content_of(&current.text)) else {
+        let lines = hand_edits::describe(hand_edits::edits(store, env, &current.text));
+        return Err(OrgError::HandEdited { path: current.path, env: env.clone(), changes: lines });
+    };
+    let record = store.record(env)?;
+    let missing = |what: String| OrgError::NoVersion { what, env: env.clone() };
+    let entry = match to {
+        RollbackTarget::Version(id) => {
+            record.find(id).ok_or_else(|| missing(format!("`@{env}` has no version {id}")))?
+        }
+        RollbackTarget::Steps(count) => {
+            let before = record.entries.len().checked_sub(count + 1).and_then(|at| record.entries.get(at));
+            before.ok_or_else(|| missing(format!("`@{env}` has no {count} versions before this one")))?
+        }
+        RollbackTarget::LastGood => record
+            .last_good(&content)
+            .ok_or_else(|| missing(format!("`@{env}` has no good version before this one")))?,
+    };
+    if entry.content == content {
+        return Err(missing(format!("the version {} is the current one", entry.id)));
+    }
+    let text = store.version(env, entry)?;
+    let parse = |text: &str| Document::parse("", text).map_err(|found| OrgError::invalid(&current.path, found));
+    let changes = diff_documents(&parse(&current.text)?, &parse(&text)?);
+    Ok(RollbackPlan { to: entry.clone(), text, changes, rejected: (header.source.clone(), content) })
+}
+
+/// Carries a rollback out: the old content becomes a new version.
+///
+/// # Errors
+///
+/// As [`plan_rollback`], and if something cannot be written.
+pub fn rollback(
+    store: &OrgStore,
+    (env, to): (&EnvName, RollbackTarget),
+    author: Author,
+) -> Result<(RollbackPlan, VersionEntry), OrgError> {
+    let _lock = store.lock()?;
+    let back = plan_rollback(store, env, to)?;
+    let version = NewVersion {
+        text: back.text.clone(),
+        content: back.to.content.clone(),
+        action: VersionAction::Rollback,
+        rejected: Some(back.rejected.clone()),
+    };
+    let entry = store.publish(env, version, author)?;
+    Ok((back, entry))
+}
+
+/// Writes a new profile that extends another.
+///
+/// # Errors
+///
+/// Fails if there is one already, or if the other cannot be extended.
+pub fn new_profile(store: &OrgStore, (env, extends): (&EnvName, &str)) -> Result<PathBuf, OrgError> {
+    let path = store.profile_path(env);
+    if path.exists() || profile::BUILT_IN.iter().any(|(name, _)| *name == env.as_str()) && extends == env.as_str() {
+        return Err(OrgError::AlreadyExists { path });
+    }
+    store.profile(extends)?;
+    let _lock = store.lock()?;
+    if let Some(directory) = path.parent() {
+        file::create_dir(directory)?;
+        file::remove_stale_temporaries(directory);
+    }
+    let text = format!(
+        "# What @{env} has otherwise than {extends}. `tsm org profile show {env}` shows all rules.\n\
+         schema = 1\nname = \"{env}\"\nextends = \"{extends}\"\n\n\
+         [set]\n\"services.*.env_file\" = \"env/{env}.env\"\n\"daemon.unit\" = \"tetra-{env}.service\"\n\n\
+         [append_args]\n\"services.*.command\" = [\"--env\", \"{env}\"]\n"
+    );
+    file::write(&path, text.as_bytes(), Access::Shared)?;
+    Ok(path)
+}

@@ -1,0 +1,285 @@
+//! The only place that asks before something happens.
+
+use std::cell::RefCell;
+use std::io::{self, Write};
+use std::rc::Rc;
+
+use crate::base::environment::{EnvRef, Tier};
+use crate::base::fault::{Fault, FaultKind};
+use crate::command::{Cx, Effect, ParsedCommand, Selection, environments};
+use crate::report::{Answer, Console, Question, Report};
+
+/// What has to be answered before an effect may happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Confirmation {
+    NotNeeded,
+    YesOrNo,
+    TypedWord,
+}
+
+/// Lets a command pass, or asks, or refuses.
+///
+/// The strictest environment counts: that of the session whatever the options of the command say, that of the command with its
+/// options, and those that it touches. A chosen one that does not exist is a slip, and nothing is changed. What will happen is shown
+/// before the question. With `--yes` nothing is asked; where nobody can answer nothing is done.
+///
+/// # Errors
+///
+/// Fails with [`FaultKind::Refused`], with [`FaultKind::NotFound`] for an environment that does not exist, or with what keeps the command
+/// from saying what it would do.
+pub fn confirm(name: &str, ready: &dyn ParsedCommand, session: &Selection, cx: &mut Cx) -> Result<(), Fault> {
+    let effect = ready.effect();
+    if effect == Effect::Read {
+        return Ok(());
+    }
+    if let Some(env) = &cx.selection.env {
+        environments::check_exists(cx.paths, cx.selection.org.as_ref(), env)?;
+    }
+    if cx.yes {
+        return Ok(());
+    }
+    let Some((env, rung)) = strictest(ready, session, cx)? else { return Ok(()) };
+    let need = match (rung, effect) {
+        (Tier::Local | Tier::Dev, _) | (_, Effect::Read) | (Tier::Staging, Effect::Write) => Confirmation::NotNeeded,
+        (Tier::Staging, Effect::Destroy) | (Tier::Prod, Effect::Write) => Confirmation::YesOrNo,
+        (Tier::Prod, Effect::Destroy) => Confirmation::TypedWord,
+    };
+    if need == Confirmation::NotNeeded {
+        return Ok(());
+    }
+    if !cx.console.is_interactive() {
+        return Err(not_interactive(name, effect, &env));
+    }
+    let plan = ready.plan(cx)?.map(|plan| text_of(plan, &*cx.console)).unwrap_or_default();
+    let word =
+        (need == Confirmation::TypedWord).then(|| env.org.as_ref().map_or(env.env.to_string(), ToString::to_string));
+    let ask = Question { text: format!("{plan}`{name}` {} {}: go on?", verb(effect), env.env), expected: word };
+    match cx.console.ask(&ask) {
+        Answer::Yes => Ok(()),
+        Answer::No => Err(Fault::new(FaultKind::Refused, format!("`{name}` was not confirmed; nothing was done"))),
+        Answer::NotInteractive => Err(not_interactive(name, effect, &env)),
+    }
+}
+
+/// The environment that counts, and how careful to be in it.
+fn strictest(ready: &dyn ParsedCommand, session: &Selection, cx: &mut Cx) -> Result<Option<(EnvRef, Tier)>, Fault> {
+    let rate = |cx: &Cx, env: EnvRef| {
+        let rung = environments::tier(cx.paths, &env);
+        (env, rung)
+    };
+    let active = [cx.selection.environment(), session.environment()];
+    let mut rated: Vec<(EnvRef, Tier)> = active.into_iter().flatten().map(|env| rate(cx, env)).collect();
+    if rated.iter().all(|(_, rung)| *rung != Tier::Prod) {
+        rated.extend(ready.environments(cx)?.into_iter().map(|env| rate(cx, env)));
+    }
+    Ok(rated.into_iter().rev().max_by_key(|(_, rung)| *rung))
+}
+
+fn verb(effect: Effect) -> &'static str {
+    if effect == Effect::Destroy { "ends or removes something in" } else { "changes" }
+}
+
+fn not_interactive(name: &str, effect: Effect, EnvRef { env, .. }: &EnvRef) -> Fault {
+    let would = if effect == Effect::Destroy { "would end or remove something in" } else { "would change" };
+    Fault::new(FaultKind::Refused, format!("`{name}` {would} {env}, and there is nobody to ask"))
+        .with_advice(format!("`{name} --yes …` if it is meant"))
+}
+
+/// A report as text, to stand before a question.
+fn text_of(report: Report, console: &dyn Console) -> String {
+    let text = Rc::new(RefCell::new(Vec::new()));
+    // Writing to memory does not fail.
+    let _ = console.to_sink(Box::new(Sink(Rc::clone(&text)))).show(report);
+    String::from_utf8_lossy(&text.take()).into_owned()
+}
+
+struct Sink(Rc<RefCell<Vec<u8>>>);
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.borrow_mut().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use super::*;
+    use crate::command::Settings;
+    use crate::report::OutputOptions;
+    use crate::sys::file::{self, Access};
+    use crate::sys::os_host::OsHost;
+    use crate::sys::paths::Paths;
+
+    /// A command that says what it would do.
+    struct Deed(Effect, &'static [&'static str]);
+
+    impl ParsedCommand for Deed {
+        fn effect(&self) -> Effect {
+            self.0
+        }
+
+        fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+            Ok(self.1.iter().map(|name| cx.selection.qualify(name.parse().expect("a name"))).collect())
+        }
+
+        fn plan(&self, _: &mut Cx) -> Result<Option<Report>, Fault> {
+            Ok(Some(Report::of("the plan".to_owned())))
+        }
+
+        fn run(self: Box<Self>, _: &mut Cx) -> Result<Report, Fault> {
+            Ok(Report::default())
+        }
+    }
+
+    /// An operator with answers, or nobody; keeps what was asked.
+    struct Operator {
+        answers: Option<VecDeque<Answer>>,
+        asked: Vec<Question>,
+    }
+
+    impl Console for Operator {
+        fn show(&mut self, _: Report) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn error(&mut self, _: &Fault) {}
+
+        fn note(&mut self, _: &str) {}
+
+        fn is_interactive(&self) -> bool {
+            self.answers.is_some()
+        }
+
+        fn ask(&mut self, question: &Question) -> Answer {
+            self.asked.push(question.clone());
+            self.answers.as_mut().and_then(VecDeque::pop_front).unwrap_or(Answer::NotInteractive)
+        }
+
+        fn width(&self) -> usize {
+            80
+        }
+
+        fn is_terminal(&self) -> bool {
+            false
+        }
+
+        fn to_sink(&self, mut sink: Box<dyn Write>) -> Box<dyn Console> {
+            let _ = sink.write_all(b"stop api\n");
+            Box::new(Self { answers: None, asked: Vec::new() })
+        }
+
+        fn with_options(&self, _: &OutputOptions) -> Box<dyn Console> {
+            Box::new(Self { answers: None, asked: Vec::new() })
+        }
+    }
+
+    /// What becomes of a deed in an environment: the exit code and what was asked.
+    fn tried(deed: &Deed, env: &str, answers: Option<&[Answer]>, yes: bool) -> (u8, Vec<Question>) {
+        tried_in(deed, (env, env), answers, yes)
+    }
+
+    /// The same where the options of the command choose another environment than the session.
+    fn tried_in(
+        deed: &Deed,
+        (session, env): (&str, &str),
+        answers: Option<&[Answer]>,
+        yes: bool,
+    ) -> (u8, Vec<Question>) {
+        let home = tempfile::tempdir().expect("a directory");
+        let paths = Paths::under(home.path());
+        let selection = Selection { org: "acme".parse().ok(), env: env.parse().ok(), process: None };
+        let session = Selection { env: session.parse().ok(), ..selection.clone() };
+        let own = paths.environment(&"acme".parse().expect("a name"), &"qa".parse().expect("a name"));
+        file::create_dir(own.parent().expect("a directory"))
+            .and_then(|()| file::write(&own, b"", Access::Private))
+            .expect("made");
+        let mut console = Operator { answers: answers.map(|it| it.iter().copied().collect()), asked: Vec::new() };
+        let (settings, host) = (Settings::default(), OsHost::new());
+        let mut cx = Cx {
+            paths: &paths,
+            selection: &selection,
+            settings: &settings,
+            host: &host,
+            console: &mut console,
+            yes,
+            verbose: 0,
+        };
+        let code = confirm("tsm stop", deed, &session, &mut cx).map_or_else(|fault| fault.kind.code(), |()| 0);
+        (code, console.asked)
+    }
+
+    #[test]
+    fn who_is_asked_depends_on_effect_and_environment() {
+        use Effect::{Destroy, Read, Write};
+        let word = Some("acme".to_owned());
+        for (effect, env, asked) in [
+            (Read, "prod", None),
+            (Write, "local", None),
+            (Destroy, "local", None),
+            (Write, "dev", None),
+            (Destroy, "dev", None),
+            (Write, "staging", None),
+            (Destroy, "staging", Some(None)),
+            (Write, "prod", Some(None)),
+            (Destroy, "prod", Some(word.clone())),
+            (Destroy, "production", Some(word.clone())),
+            (Write, "qa", Some(None)),
+            (Destroy, "qa", Some(word.clone())),
+        ] {
+            let deed = Deed(effect, &[]);
+            let (code, questions) = tried(&deed, env, Some(&[Answer::Yes]), false);
+            assert_eq!(
+                (code, questions.first().map(|ask| ask.expected.clone())),
+                (0, asked.clone()),
+                "{effect:?} in {env}"
+            );
+            let refused = if asked.is_some() { 4 } else { 0 };
+            assert_eq!(tried(&deed, env, Some(&[Answer::No]), false).0, refused, "{effect:?} in {env}, no");
+            assert_eq!(tried(&deed, env, None, false), (refused, Vec::new()), "{effect:?} in {env}, nobody");
+            assert_eq!(tried(&deed, env, None, true), (0, Vec::new()), "{effect:?} in {env}, --yes");
+        }
+    }
+
+    #[test]
+    fn an_environment_that_does_not_exist_is_a_slip_whatever_is_answered() {
+        for yes in [false, true] {
+            assert_eq!(tried(&Deed(Effect::Write, &[]), "prdo", Some(&[Answer::Yes]), yes), (5, Vec::new()));
+            assert_eq!(tried(&Deed(Effect::Read, &[]), "prdo", None, yes), (0, Vec::new()));
+        }
+    }
+
+    #[test]
+    fn the_strictest_environment_counts() {
+        let touching = |env| Deed(Effect::Destroy, env);
+        assert_eq!(tried(&touching(&["dev"]), "local", None, false).0, 0);
+        assert_eq!(tried(&touching(&["dev", "prod"]), "local", None, false).0, 4);
+        assert_eq!(tried(&touching(&["local"]), "staging", None, false).0, 4);
+        let (_, asked) = tried(&touching(&["local", "staging"]), "dev", Some(&[Answer::Yes]), false);
+        assert!(asked[0].text.contains("in staging"), "{}", asked[0].text);
+    }
+
+    #[test]
+    fn an_option_makes_it_stricter_and_never_laxer() {
+        let deed = Deed(Effect::Destroy, &["local"]);
+        for (session, option, code) in
+            [("prod", "dev", 4), ("dev", "prod", 4), ("staging", "local", 4), ("dev", "local", 0), ("qa", "dev", 4)]
+        {
+            assert_eq!(tried_in(&deed, (session, option), None, false).0, code, "{option} at {session}");
+        }
+        let (_, asked) = tried_in(&deed, ("prod", "dev"), Some(&[Answer::Yes]), false);
+        assert!(asked[0].text.contains("in prod"), "{}", asked[0].text);
+        assert_eq!(asked[0].expected.as_deref(), Some("acme"));
+    }
+
+    #[test]
+    fn the_plan_stands_before_the_question() {
+        let (_, asked) = tried(&Deed(Effect::Write, &[]), "prod", Some(&[Answer::Yes]), false);
+        assert_eq!(asked[0].text, "stop api\n`tsm stop` changes prod: go on?");
+    }
+}

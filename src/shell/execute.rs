@@ -1,0 +1,102 @@
+//! One command with its arguments: asked about, run, written down.
+
+use crate::base::fault::{Fault, FaultKind};
+use crate::base::time::Timestamp;
+use crate::command::global::Globals;
+use crate::command::{CommandSpec, Cx, Effect, ParsedCommand, Selection};
+use crate::report::{Console, Report};
+use crate::sys::{net, privileges, process};
+
+use super::audit::{self, AuditRecord};
+use super::session::Session;
+use super::{confirm, panics};
+
+/// A command that is about to run.
+pub struct Execution<'a> {
+    /// The command.
+    pub spec: &'static CommandSpec,
+    /// All words as given, for the audit log.
+    pub words: &'a [String],
+    /// The options for this command alone.
+    pub globals: &'a Globals,
+}
+
+impl Execution<'_> {
+    /// Guards, runs and writes down.
+    ///
+    /// # Errors
+    ///
+    /// Fails as the guard or the command does; a panic of the command is a fault too.
+    pub fn run(
+        &self,
+        session: &Session,
+        console: &mut dyn Console,
+        ready: Box<dyn ParsedCommand>,
+    ) -> Result<Report, Fault> {
+        let paths = match &self.globals.dir {
+            Some(dir) => session.paths.with_home(session.host.cwd().join(dir)),
+            None => session.paths.clone(),
+        };
+        let selection = session.selection_with(&paths, self.globals)?;
+        let mut cx = Cx {
+            paths: &paths,
+            selection: &selection,
+            settings: &session.settings,
+            host: &*session.host,
+            console,
+            yes: self.globals.yes || session.globals.yes,
+            verbose: self.globals.verbose.max(session.globals.verbose),
+        };
+        let effect = ready.effect();
+        if effect != Effect::Read {
+            check_owner(&mut cx)?;
+        }
+        if self.spec.name.starts_with("tsm ") && !process::is_proc_available() {
+            return Err(Fault::new(FaultKind::Failed, "`/proc` is not mounted, and without it no process can be seen")
+                .with_advice("mount -t proc proc /proc"));
+        }
+        confirm::confirm(self.spec.name, &*ready, &session.context()?, &mut cx)?;
+        let began = session.host.now();
+        let result = panics::catch(|| ready.run(&mut cx)).unwrap_or_else(Err);
+        if effect != Effect::Read {
+            self.record(&mut cx, &selection, began, &result);
+        }
+        result
+    }
+
+    /// A change that cannot be written down is still a change: it is only said.
+    fn record(&self, cx: &mut Cx, selection: &Selection, began: Timestamp, result: &Result<Report, Fault>) {
+        let kind = match result {
+            Ok(report) => report.faults.first().map(|fault| fault.kind),
+            Err(fault) => Some(fault.kind),
+        };
+        let code = match result {
+            Ok(report) => report.exit_code(),
+            Err(fault) => fault.kind.code(),
+        };
+        let deed = AuditRecord {
+            started_at: began,
+            user: cx.host.user(),
+            selection,
+            words: self.words,
+            outcome: (code, kind),
+            duration: cx.host.now().since(began),
+        };
+        if let Err(error) = audit::record(cx.paths, &deed) {
+            let fault = Fault::from(error);
+            let why = fault.causes().join(": ");
+            cx.console.note(&format!("warning: the audit log was not written: {fault}: {why}"));
+        }
+    }
+}
+
+/// Changes are made in one's own directory, or in one of root. Root that acts as the owner is reminded of it.
+fn check_owner(cx: &mut Cx) -> Result<(), Fault> {
+    let home = cx.paths.home();
+    if let Some(owner) = privileges::acts_for() {
+        cx.console.note(&format!("note: `{}` belongs to {1}: acting as {1}", home.display(), net::user_name(owner)));
+    }
+    let Some(owner) = privileges::foreign_owner(home).map(net::user_name) else { return Ok(()) };
+    Err(Fault::new(FaultKind::Refused, format!("`{}` belongs to {owner}", home.display()))
+        .with_advice(format!("`sudo -u {owner} tsm …` acts as that user; or set TETRA_DIR to a directory of your own")))
+}

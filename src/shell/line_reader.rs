@@ -1,0 +1,292 @@
+//! One line from the operator: the editor with what it needs of the session, what was typed ahead, the line elsewhere.
+
+use std::collections::VecDeque;
+use std::io;
+use std::mem;
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use reedline::{EditCommand, HistoryItem, Reedline, Signal, SqliteBackedHistory};
+
+use super::cursor::CursorReports;
+use super::editor::{self, EDIT_EXTERNALLY, EditKeys, EditorConfig, SharedSnapshot};
+use super::eval::LineOutcome;
+use super::prompt::ContextPrompt;
+use super::session::Session;
+use super::{external_editor, history, panics, repl};
+use crate::base::control;
+use crate::base::fault::Fault;
+use crate::base::line::{LexError, lex};
+use crate::base::time::Timestamp;
+use crate::command::Selection;
+use crate::command::complete::DiskSource;
+use crate::report::Console;
+use crate::sys::sigcont::TerminalRestore;
+use crate::sys::{self, signal, tty};
+
+/// A prompt that takes so long to appear waits for something.
+const SLOW_PROMPT: Duration = Duration::from_millis(1500);
+
+/// Bracketed paste on, as the editor has it.
+const BRACKETED_PASTE_ON: &[u8] = b"\x1b[?2004h";
+
+/// After so many mistakes of the editor in a row it is given up.
+const MAX_PANICS: u8 = 3;
+
+/// What came of asking for a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReadResult {
+    /// A line to run.
+    Line(String),
+    /// None this time: it was dropped, is empty, or is being edited.
+    Nothing,
+    /// The operator leaves.
+    Eof,
+    /// The editor makes one mistake after the other.
+    EditorFailed,
+}
+
+/// What lasts from one line to the next.
+pub struct LineReader {
+    editor: Reedline,
+    keys: EditKeys,
+    snapshot: SharedSnapshot,
+    give_up: Arc<AtomicBool>,
+    modes: tty::TerminalModes,
+    typeahead: Typeahead,
+    panics: u8,
+    /// Slowness was spoken of.
+    warned_slow: bool,
+    /// What the terminal needs while a line is edited.
+    need: &'static TerminalRestore,
+    /// Whether the last prompt appeared at once; none before the first.
+    last_was_quick: Option<bool>,
+    cursor_reports: CursorReports,
+}
+
+impl LineReader {
+    /// An editor for this session, which gives up its line when told to. `modes` are those that commands find.
+    pub fn new(
+        session: &Session,
+        console: &mut dyn Console,
+        (modes, give_up): (tty::TerminalModes, Arc<AtomicBool>),
+    ) -> Self {
+        let mut typing = Self {
+            editor: Reedline::create(),
+            keys: edit_keys(session),
+            snapshot: SharedSnapshot::new(disk_source(session, Selection::default())),
+            give_up,
+            modes,
+            typeahead: Typeahead::default(),
+            panics: 0,
+            warned_slow: false,
+            need: TerminalRestore::new(io::stdin().as_fd(), &modes.to_raw(), BRACKETED_PASTE_ON),
+            last_was_quick: None,
+            cursor_reports: CursorReports::default(),
+        };
+        typing.editor = typing.new_editor(session, console);
+        typing
+    }
+
+    fn new_editor(&self, session: &Session, console: &mut dyn Console) -> Reedline {
+        editor::build(EditorConfig {
+            snapshot: self.snapshot.clone(),
+            history: open_history(session, console),
+            redact: history::redact_line,
+            keys: self.keys,
+            colors: repl::colors(session),
+            give_up: Arc::clone(&self.give_up),
+        })
+    }
+
+    /// Shows the prompt and waits for a line.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the terminal cannot be used.
+    pub fn read_line(
+        &mut self,
+        session: &Session,
+        console: &mut dyn Console,
+        shown: &ContextPrompt,
+    ) -> Result<ReadResult, Fault> {
+        self.refresh(session, &shown.selection);
+        if let Some(quick) = self.last_was_quick {
+            self.cursor_reports.resync(quick);
+        }
+        let asked = Instant::now();
+        let needed = self.need.install().map_err(repl::terminal_error)?;
+        let answer = panics::catch(|| self.editor.read_line(shown));
+        drop(needed);
+        let took = shown.first_drawn.get().map(|drawn| drawn.duration_since(asked));
+        self.last_was_quick = Some(took.is_some_and(|took| took < SLOW_PROMPT));
+        self.warn_if_slow(took, console);
+        let signal = match answer {
+            Ok(Ok(signal)) => signal,
+            Ok(Err(error)) => {
+                if tty::is_hung_up() {
+                    signal::mark_hangup();
+                }
+                let over = signal::termination_signal().is_some();
+                return if over {
+                    Ok(ReadResult::Nothing)
+                } else {
+                    Err(repl::terminal_error(std::io::Error::other(error)))
+                };
+            }
+            Err(fault) => return Ok(self.replace_editor(session, console, &fault)),
+        };
+        self.panics = 0;
+        Ok(match signal {
+            Signal::Success(line) if !line.trim().is_empty() => ReadResult::Line(line),
+            Signal::CtrlD => ReadResult::Eof,
+            Signal::HostCommand(what) if what == EDIT_EXTERNALLY => {
+                self.edit_externally(session, console);
+                ReadResult::Nothing
+            }
+            // Dropped with Ctrl-C, or given up because the session ends.
+            _ => ReadResult::Nothing,
+        })
+    }
+
+    /// Tells the editor what is new since the last line.
+    fn refresh(&mut self, session: &Session, selection: &Selection) {
+        *self.snapshot.lock() = disk_source(session, selection.clone());
+        let whole = self.typeahead.next(&mut self.editor);
+        let mut editor = mem::replace(&mut self.editor, Reedline::create());
+        if self.keys != edit_keys(session) {
+            self.keys = edit_keys(session);
+            editor = editor.with_edit_mode(editor::edit_mode(self.keys));
+        }
+        self.editor = editor.with_cwd(Some(context_key(selection))).with_immediately_accept(whole);
+    }
+
+    /// After a mistake of the editor: the terminal as it was, and another editor.
+    fn replace_editor(&mut self, session: &Session, console: &mut dyn Console, fault: &Fault) -> ReadResult {
+        self.modes.restore();
+        console.error(fault);
+        self.panics += 1;
+        if self.panics == MAX_PANICS {
+            return ReadResult::EditorFailed;
+        }
+        self.editor = self.new_editor(session, console);
+        ReadResult::Nothing
+    }
+
+    /// Says once what can be done about a terminal that does not answer.
+    fn warn_if_slow(&mut self, took: Option<Duration>, console: &mut dyn Console) {
+        if !self.warned_slow && took.is_some_and(|took| took >= SLOW_PROMPT) {
+            self.warned_slow = true;
+            console.note(
+                "this terminal does not say where its cursor is, and waiting for that takes seconds; \
+                 `--plain` or TETRA_PLAIN=1 does without",
+            );
+        }
+    }
+
+    fn edit_externally(&mut self, session: &Session, console: &mut dyn Console) {
+        let line = self.editor.current_buffer_contents().to_owned();
+        match external_editor::edit(&*session.host, &line) {
+            Ok(line) => self
+                .editor
+                .run_edit_commands(&[EditCommand::Clear, EditCommand::InsertString(control::sanitize_input(&line))]),
+            Err(fault) => console.error(&fault),
+        }
+        self.modes.set();
+    }
+
+    /// Brings the modes of the terminal back after a command, and writes down what came of it, if its line was kept.
+    pub fn update_history(&mut self, session: &Session, began: Timestamp, (place, outcome): (&Selection, LineOutcome)) {
+        self.modes.set();
+        let took = session.host.now().since(began);
+        let started = jiff::Timestamp::from_millisecond(i64::try_from(began.0).unwrap_or(i64::MAX)).ok();
+        let fill = |mut item: HistoryItem| {
+            item.start_timestamp = started.and_then(|started| started.to_string().parse().ok());
+            item.cwd = Some(context_key(place));
+            item.duration = Some(took);
+            item.exit_status = Some(outcome.code.into());
+            item
+        };
+        if self.editor.has_last_command_context() {
+            // A history that cannot be written is said at the next start; the line itself has run.
+            let _ = self.editor.update_last_command_context(&fill);
+        }
+    }
+}
+
+/// Lines that were typed while a command ran.
+///
+/// They are taken as long as the terminal gives whole lines: the editor would take their ends for another key, and drop what
+/// follows.
+#[derive(Debug, Default)]
+struct Typeahead(VecDeque<String>);
+
+impl Typeahead {
+    /// Puts the next one into the editor; whether it is whole.
+    fn next(&mut self, editor: &mut Reedline) -> bool {
+        self.0.extend(std::iter::from_fn(tty::typeahead));
+        let mut text = String::new();
+        let is_open = |text: &str| matches!(lex(text), Err(LexError::Incomplete { .. }));
+        while let Some(line) = self.0.pop_front() {
+            text.push_str(control::sanitize_input(&line).trim_end_matches('\n'));
+            if !is_open(&text) {
+                break;
+            }
+            text.push('\n');
+        }
+        if text.trim().is_empty() {
+            return false;
+        }
+        let whole = !is_open(&text);
+        editor.run_edit_commands(&[EditCommand::MoveToEnd { select: false }, EditCommand::InsertString(text)]);
+        whole
+    }
+}
+
+/// The history, private and within its bound; none if it cannot be used, which is said.
+fn open_history(session: &Session, console: &mut dyn Console) -> Option<(SqliteBackedHistory, PathBuf)> {
+    let keep = session.settings.get("history-size").parse().unwrap_or(sys::history::MAX_ENTRIES);
+    if keep == 0 {
+        return None;
+    }
+    let path = session.paths.history();
+    if let Err(error) = sys::history::prepare(&path).and_then(|()| sys::history::prune(&path, keep)) {
+        let fault = Fault::from(error);
+        let causes = fault.causes().join(": ");
+        console.note(&format!("warning: there is no history: {fault}: {causes}"));
+        return None;
+    }
+    match SqliteBackedHistory::with_file(path.clone(), None, None) {
+        Ok(history) => Some((history, path)),
+        Err(error) => {
+            console.note(&format!("warning: there is no history: {error}"));
+            None
+        }
+    }
+}
+
+/// `org/env/process`, with `-` for what is not chosen: what history calls the place of a line.
+fn context_key(selection: &Selection) -> String {
+    let org = selection.org.as_ref().map_or("-", |org| org.as_str());
+    let env = selection.env.as_ref().map_or("-", |env| env.as_str());
+    let process = selection.process.as_ref().map_or("-", |process| process.as_str());
+    format!("{org}/{env}/{process}")
+}
+
+fn disk_source(session: &Session, selection: Selection) -> DiskSource {
+    DiskSource {
+        paths: session.paths.clone(),
+        selection,
+        cwd: session.host.cwd().to_owned(),
+        home: PathBuf::from(session.host.variable("HOME").unwrap_or("/")),
+        aliases: session.settings.aliases.clone().into_iter().collect(),
+        programs: session.host.variable("PATH").unwrap_or_default().to_owned(),
+    }
+}
+
+fn edit_keys(session: &Session) -> EditKeys {
+    if session.settings.get("edit-mode") == "vi" { EditKeys::Vi } else { EditKeys::Emacs }
+}

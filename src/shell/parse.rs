@@ -1,0 +1,193 @@
+//! Words to a command that is ready to run: leading options, table, parser, global options.
+
+use clap::error::ErrorKind;
+
+use crate::base::fault::Fault;
+use crate::command::global::Globals;
+use crate::command::help::{self, HelpDetail};
+use crate::command::parse_error::{self, ArgumentError};
+use crate::command::registry::{self, CommandMatch};
+use crate::command::{CommandSpec, ParsedCommand};
+use crate::report::Report;
+
+/// What words lead to.
+pub enum Parsed {
+    /// A command with its arguments.
+    Command(&'static CommandSpec, Box<dyn ParsedCommand>),
+    /// Something to show: help, version.
+    Show(Report),
+}
+
+/// Words that lead to nothing.
+pub struct CommandLineError {
+    /// Why.
+    pub fault: Box<Fault>,
+    /// Which of the words is meant, if one is.
+    pub word: Option<usize>,
+}
+
+impl From<Fault> for CommandLineError {
+    fn from(fault: Fault) -> Self {
+        Self { fault: Box::new(fault), word: None }
+    }
+}
+
+/// Finds and parses the command that `words` mean. Global options go to `globals`, also when it fails; help is at most
+/// `width` columns wide.
+///
+/// # Errors
+///
+/// Fails if the words make no sense.
+pub fn parse(words: &[String], globals: &mut Globals, width: usize) -> Result<Parsed, CommandLineError> {
+    let found = parse_words(words, globals, width);
+    // A complaint about the words is JSON too if that is wanted.
+    globals.output.json |= found.is_err() && words.iter().take_while(|word| *word != "--").any(|word| word == "--json");
+    found
+}
+
+fn parse_words(words: &[String], globals: &mut Globals, width: usize) -> Result<Parsed, CommandLineError> {
+    let before = globals.parse_leading(words)?;
+    let mut rest = words[before..].to_vec();
+    if let [only] = &rest[..]
+        && only.len() > 1
+        && only.starts_with('@')
+    {
+        rest.insert(0, "use".to_owned());
+    }
+    // `tsm --json list`: options between a group and its verb.
+    if let (CommandMatch::Group(..), Some(second)) = (registry::resolve(&rest), rest.get(1))
+        && second.starts_with('-')
+    {
+        let count = globals.parse_leading(&rest[1..])?;
+        rest.drain(1..=count);
+    }
+    if globals.version && rest.is_empty() {
+        rest.push("version".to_owned());
+    }
+    match registry::resolve(&rest) {
+        CommandMatch::Command(entry, count) => {
+            let misplaced = |word: &String| words.iter().rposition(|given| given == word);
+            parse_command(entry, rest.split_off(count), globals, width)
+                .map_err(|wrong| CommandLineError { fault: wrong.fault, word: wrong.word.as_ref().and_then(misplaced) })
+        }
+        CommandMatch::Group(group, depth) => match rest.get(depth).map(String::as_str) {
+            None | Some("-h" | "--help" | "help") => Ok(Parsed::Show(Report::of(help::of_group(group)))),
+            Some(_) => Err(CommandLineError {
+                fault: Box::new(registry::unknown(&rest)),
+                word: Some(words.len() - rest.len() + depth),
+            }),
+        },
+        CommandMatch::Nothing if rest.is_empty() => Ok(Parsed::Show(Report::of(help::of_all()))),
+        CommandMatch::Nothing => Err(CommandLineError {
+            fault: Box::new(registry::unknown(&rest)),
+            word: Some(words.len().saturating_sub(rest.len())),
+        }),
+    }
+}
+
+fn parse_command(
+    entry: &'static CommandSpec,
+    words: Vec<String>,
+    globals: &mut Globals,
+    width: usize,
+) -> Result<Parsed, ArgumentError> {
+    if globals.help {
+        return Ok(Parsed::Show(Report::of(help::of_command(entry, HelpDetail::Long, width))));
+    }
+    let short = words.iter().take_while(|word| *word != "--").any(|word| word == "-h");
+    let complain = |error: clap::Error| parse_error::from_clap(entry, &error);
+    let matches = match entry.full_parser().try_get_matches_from((entry.reorder_args)(words)) {
+        Ok(matches) => matches,
+        Err(error) if error.kind() == ErrorKind::DisplayHelp => {
+            let detail = if short { HelpDetail::Short } else { HelpDetail::Long };
+            return Ok(Parsed::Show(Report::of(help::of_command(entry, detail, width))));
+        }
+        Err(error) => return Err(complain(error)),
+    };
+    globals.merge(&matches)?;
+    let ready = (entry.parse)(&matches).map_err(complain)?;
+    Ok(Parsed::Command(entry, ready))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::command::registry::COMMANDS;
+
+    fn prepared(line: &str) -> (Result<Parsed, CommandLineError>, Globals) {
+        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        let mut globals = Globals::default();
+        (parse(&words, &mut globals, 80), globals)
+    }
+
+    /// The command that a line leads to, or what it shows or complains about.
+    fn leads_to(line: &str) -> String {
+        match prepared(line).0 {
+            Ok(Parsed::Command(entry, _)) => entry.name.to_owned(),
+            Ok(Parsed::Show(report)) => format!("{:?}", report.blocks),
+            Err(misled) => format!("{} [{:?}]", misled.fault, misled.word),
+        }
+    }
+
+    #[test]
+    fn options_may_stand_before_within_and_behind_the_words() {
+        for line in ["--json tsm list", "tsm --json list", "tsm list --json", "-q tsm -v --json list -y"] {
+            assert_eq!(leads_to(line), "tsm list");
+            assert!(prepared(line).1.output.json, "{line}");
+        }
+        assert_eq!(leads_to("@dev"), "use");
+        assert_eq!(leads_to("--yes @dev"), "use");
+    }
+
+    #[test]
+    fn a_complaint_is_in_json_if_that_is_wanted() {
+        for (line, json) in
+            [("tsm nope --json", true), ("nope x --json", true), ("nope -- --json", false), ("nope", false)]
+        {
+            assert_eq!(prepared(line).1.output.json, json, "{line}");
+        }
+    }
+
+    #[test]
+    fn help_is_shown_wherever_it_is_asked_for() {
+        for line in ["tsm list --help", "--help tsm list", "tsm --help list", "tsm list -h"] {
+            assert!(leads_to(line).contains("Usage: tsm list"), "{line}");
+        }
+        for line in ["tsm", "tsm --help", "tsm -h", "--json tsm"] {
+            assert!(leads_to(line).contains("Usage: tsm <COMMAND>"), "{line}");
+        }
+        assert!(leads_to("--help").contains("an operator shell"));
+        assert_eq!(leads_to("--version"), "version");
+    }
+
+    #[test]
+    fn the_wrong_word_is_named() {
+        for (line, complaint) in [
+            ("tsm lst", "no command is called `tsm lst` [Some(1)]"),
+            ("--json verzion", "no command is called `verzion` [Some(1)]"),
+            ("version now", "`now` is a word too many for `version` [Some(1)]"),
+            ("version --wat", "`version` has no option `--wat` [Some(1)]"),
+        ] {
+            assert_eq!(leads_to(line), complaint);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_words_break_it(
+            entry in 0..COMMANDS.len(),
+            words in proptest::collection::vec("(--?[a-z]{0,6}=?[a-z]{0,3})|[ -~é]{0,6}|--|-|@|[0-9]{1,6}", 0..6),
+            cut in 0..3_usize,
+        ) {
+            let mut line: Vec<String> = COMMANDS[entry].name.split(' ').skip(cut).map(str::to_owned).collect();
+            line.extend(words);
+            let (count, prepared) = (line.len(), parse(&line, &mut Globals::default(), 80));
+            if let Err(misled) = prepared {
+                prop_assert_eq!(misled.fault.kind.code(), 2);
+                prop_assert!(misled.word.is_none_or(|word| word < count));
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The prompt for terminals that can do nothing, for screen readers, and for those who like it plain.
+
+use std::io::{self, Write};
+
+use super::eval;
+use super::repl;
+use super::session::Session;
+use super::source::ScriptOrigin;
+use crate::base::fault::{Fault, FaultKind};
+use crate::base::line::{self, LexError};
+use crate::report::Console;
+use crate::sys::signal;
+use crate::sys::tty::{self, LineInput};
+
+/// `TERM=dumb`, `TETRA_PLAIN`, or the setting.
+#[must_use]
+pub fn is_enabled(session: &Session) -> bool {
+    session.settings.is_on("plain")
+        || session.host.variable("TETRA_PLAIN").is_some_and(|value| value != "0")
+        || is_dumb(session)
+}
+
+/// The terminal can do nothing but take lines.
+pub(super) fn is_dumb(session: &Session) -> bool {
+    session.host.variable("TERM").is_none_or(|term| term == "dumb")
+}
+
+/// Reads whole lines as the terminal gives them and runs them; the exit code of the program. Keeps no history.
+pub fn run(session: &mut Session, console: &mut dyn Console) -> u8 {
+    loop {
+        let prompt = repl::plain_prompt(session, console);
+        let typed = read_statement(&prompt);
+        if let Some(number) = signal::termination_signal() {
+            return u8::try_from(128 + number).unwrap_or(u8::MAX);
+        }
+        match typed {
+            Ok(LineInput::Line(line)) if line.trim().is_empty() => {}
+            Ok(LineInput::Line(line)) => {
+                let outcome = eval::run_line(session, console, &line, &ScriptOrigin::Prompt);
+                if outcome.exit {
+                    return outcome.code;
+                }
+            }
+            Ok(LineInput::Interrupted) => write("\n"),
+            Ok(LineInput::End) => {
+                write("\n");
+                return 0;
+            }
+            Err(error) => {
+                let fault = Fault::new(FaultKind::Failed, format!("failed to read from the terminal: {error}"));
+                console.error(&fault);
+                return fault.kind.code();
+            }
+        }
+    }
+}
+
+/// Reads a line, and further ones while something is open.
+fn read_statement(prompt: &str) -> io::Result<LineInput> {
+    // Before the prompt is seen: what is pressed from then on counts.
+    signal::reset();
+    write(prompt);
+    let mut whole = String::new();
+    loop {
+        match tty::read_line()? {
+            LineInput::Line(line) => whole.push_str(&line),
+            LineInput::End if !whole.is_empty() => return Ok(LineInput::Line(whole)),
+            other => return Ok(other),
+        }
+        if !matches!(line::lex(&whole), Err(LexError::Incomplete { .. })) {
+            return Ok(LineInput::Line(whole));
+        }
+        whole.push('\n');
+        write("... ");
+    }
+}
+
+/// A prompt that cannot be written is missed by nobody.
+fn write(text: &str) {
+    let mut output = io::stdout();
+    let _ = output.write_all(text.as_bytes()).and_then(|()| output.flush());
+}

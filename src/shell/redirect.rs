@@ -1,0 +1,90 @@
+//! Where the output of a statement goes: `| program`, `> file`, `>> file`.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use crate::base::fault::{Fault, UserFacingError};
+use crate::base::line::{Redirect, Word};
+use crate::report::Console;
+use crate::sys::pipe_to::PipedCommand;
+
+use super::eval::LineOutcome;
+use super::session::Session;
+
+/// The output cannot go where it should.
+#[derive(Debug, thiserror::Error)]
+pub enum RedirectError {
+    /// The file cannot be opened.
+    #[error("failed to open `{}` for the output", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It cannot be written.
+    #[error("failed to write the output")]
+    Write {
+        /// Why.
+        source: std::io::Error,
+    },
+    /// `sh` cannot be started.
+    #[error("failed to start `sh`")]
+    Shell {
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+impl UserFacingError for RedirectError {}
+
+/// Opens the file of a redirection.
+///
+/// # Errors
+///
+/// Fails if it cannot be opened.
+pub fn open_file(session: &Session, redirect: &Redirect) -> Result<Box<dyn Write>, RedirectError> {
+    let path = session.host.cwd().join(expand_tilde(session, &redirect.target));
+    let mut options = OpenOptions::new();
+    options.create(true).write(true);
+    if redirect.append {
+        options.append(true)
+    } else {
+        options.truncate(true)
+    };
+    let file = options.open(&path).map_err(|source| RedirectError::Open { path, source })?;
+    Ok(Box::new(file))
+}
+
+/// The operator's home for a `~` that is not quoted.
+fn expand_tilde(session: &Session, word: &Word) -> PathBuf {
+    let home = session.host.variable("HOME").filter(|_| !word.quoted);
+    match (word.text.strip_prefix('~'), home) {
+        (Some(""), Some(home)) => PathBuf::from(home),
+        (Some(rest), Some(home)) if rest.starts_with('/') => PathBuf::from(format!("{home}{rest}")),
+        _ => PathBuf::from(&word.text),
+    }
+}
+
+/// Runs `left` with its output going to `sh -c text` in `cwd`. The outcome is the first failure of both.
+///
+/// # Errors
+///
+/// Fails if `sh` cannot be started.
+pub fn run_piped(
+    console: &dyn Console,
+    (text, cwd): (&str, &Path),
+    left: impl FnOnce(&mut dyn Console) -> LineOutcome,
+) -> Result<LineOutcome, Fault> {
+    let (filter, input) = PipedCommand::start(text, cwd).map_err(|source| RedirectError::Shell { source })?;
+    let mut sink = console.to_sink(input);
+    let outcome = left(&mut *sink);
+    // Dropping the last console that can write to the program tells it that there is no more.
+    drop(sink);
+    let code = filter.wait().map_err(|source| RedirectError::Shell { source })?;
+    Ok(match outcome {
+        LineOutcome { code: 0, .. } => LineOutcome { code: u8::try_from(code & 0xff).unwrap_or(1), ..outcome },
+        failed => failed,
+    })
+}

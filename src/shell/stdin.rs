@@ -1,0 +1,60 @@
+//! Commands that arrive on a stream, each run when it is complete.
+
+use std::io::{self, BufRead, Read};
+use std::os::fd::AsFd;
+
+use crate::base::fault::{Fault, FaultKind};
+use crate::base::line::{LexError, lex};
+use crate::report::Console;
+use crate::sys::signal;
+
+use super::eval::{LineOutcome, interruption_code, run_text};
+use super::session::Session;
+use super::source::{ScriptOrigin, ScriptText};
+
+/// The most lines that one command may go on for; after these an open quote is taken for a mistake.
+const MAX_STATEMENT_LINES: usize = 1000;
+
+/// Reads and runs commands up to the end of the stream or the first failure. A command begins when its last line is there,
+/// so that a program can talk with the shell through pipes.
+pub fn run(session: &mut Session, console: &mut dyn Console, stream: &mut dyn BufRead) -> LineOutcome {
+    let mut whole = LineOutcome::default();
+    let (mut text, mut first_line, mut lines) = (String::new(), 1, 0);
+    loop {
+        let at_end = match stream.read_line(&mut text) {
+            Ok(count) => count == 0,
+            Err(error) => {
+                let unreadable = || report_read_error(console, &error);
+                return interruption_code(session).map_or_else(unreadable, |code| LineOutcome { code, exit: true });
+            }
+        };
+        lines += 1;
+        if !at_end && lines < MAX_STATEMENT_LINES && matches!(lex(&text), Err(LexError::Incomplete { .. })) {
+            continue;
+        }
+        let outcome = run_text(session, console, ScriptText { origin: &ScriptOrigin::Stdin, text: &text, first_line });
+        if whole.code == 0 {
+            whole.code = outcome.code;
+        }
+        if at_end || outcome.stops(session) {
+            return whole;
+        }
+        first_line += lines;
+        lines = 0;
+        text.clear();
+    }
+}
+
+/// A stream on which a signal ends the wait: the read then fails.
+pub struct Interruptible<R>(pub R);
+
+impl<R: Read + AsFd> Read for Interruptible<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if signal::wait_readable(self.0.as_fd()) { self.0.read(into) } else { Err(io::Error::other("interrupted")) }
+    }
+}
+
+fn report_read_error(console: &mut dyn Console, error: &std::io::Error) -> LineOutcome {
+    console.error(&Fault::new(FaultKind::Failed, format!("failed to read commands from the standard input: {error}")));
+    LineOutcome::of(FaultKind::Failed)
+}

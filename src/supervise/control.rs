@@ -1,0 +1,53 @@
+//! What a worker is told through its FIFO.
+
+use super::clock::MonotonicTime;
+use super::machine::{LifecycleEvent, Phase};
+use super::meta::StopOrigin;
+use super::proc;
+use super::protocol::{ControlCommand, RECORD_SIZE};
+use super::worker::Worker;
+
+impl Worker {
+    pub(super) fn read_control(&mut self) {
+        let mut records = [0; 16 * RECORD_SIZE];
+        let Ok(length) = rustix::io::read(&self.control, &mut records) else { return };
+        let (orders, _) = records[..length].as_chunks::<RECORD_SIZE>();
+        for (order, origin) in orders.iter().filter_map(ControlCommand::decode) {
+            match order {
+                ControlCommand::Stop => self.stop_for(origin, LifecycleEvent::Stop),
+                ControlCommand::Restart => self.stop_for(origin, LifecycleEvent::Restart),
+                ControlCommand::AutoRestart if matches!(self.machine.phase, Phase::Running | Phase::Scheduled) => {
+                    self.stop_for(origin, LifecycleEvent::Restart);
+                }
+                ControlCommand::AutoRestart => {}
+                ControlCommand::Kill => self.stop_for(origin, LifecycleEvent::Kill),
+                ControlCommand::Signal(number) => {
+                    if let Some(child) = &self.child {
+                        // A number that is no signal is refused by the kernel, and the child does not notice.
+                        let sent = proc::signal(&child.pidfd, number, proc::SignalTarget::Process);
+                        self.last_signal = sent.ok().map(|()| (number, MonotonicTime::now()));
+                    }
+                }
+                ControlCommand::Reopen => {
+                    self.open_logs();
+                    self.save();
+                }
+                ControlCommand::Rotate => {
+                    for stream in &mut self.streams {
+                        // Nothing is taken from the FIFO meanwhile. A log that cannot be moved goes on.
+                        let _ = stream.rotate();
+                    }
+                }
+                ControlCommand::Upgrade => self.upgrade_requested = true,
+            }
+        }
+    }
+
+    /// Ends the life that goes on, if one does; the first who asked for its end is its cause.
+    fn stop_for(&mut self, origin: StopOrigin, event: LifecycleEvent) {
+        if self.child.is_some() || self.hook.is_some() {
+            self.meta.run_state.ended_by.get_or_insert(origin);
+        }
+        self.step(event);
+    }
+}

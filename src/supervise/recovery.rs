@@ -1,0 +1,77 @@
+//! What a command does about a supervisor that cannot hear, or that is an older program.
+
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::path::Path;
+use std::time::Instant;
+
+use super::client::{ControlCommand, SendError, WaitError, send, wait_unsupervised};
+use super::guard::UPGRADE_LINK;
+use super::meta;
+use super::ownership;
+use super::proc::{self, ProcStat, SignalTarget};
+
+/// Continues guard and worker of `dir`, if somebody stopped them.
+pub fn resume_if_stopped(dir: &Path) {
+    for (_, handle) in supervisors(dir, |pid| ProcStat::of(pid).is_some_and(|stat| stat.is_stopped())) {
+        // It may have ended meanwhile, which the caller will see.
+        let _ = proc::signal(&handle, libc::SIGCONT, SignalTarget::Process);
+    }
+}
+
+/// Ends the supervisor of `dir`, whose orders FIFO was removed or replaced, so that another can be launched, which makes a new
+/// one. The child lives on and loses nothing.
+///
+/// # Errors
+///
+/// Fails if somebody still supervises at the deadline.
+pub fn kill_supervisor(dir: &Path, deadline: Instant) -> Result<(), WaitError> {
+    for (_, handle) in supervisors(dir, |_| true) {
+        let _ = proc::signal(&handle, libc::SIGKILL, SignalTarget::Process);
+    }
+    wait_unsupervised(dir, deadline)
+}
+
+/// The guard and the worker that the record of `dir` names, in this order, if they still are that and `is` is true of them.
+fn supervisors(dir: &Path, is: impl Fn(u32) -> bool) -> Vec<(u32, OwnedFd)> {
+    let life = meta::read(dir).ok().flatten().map(|meta| meta.run_state).unwrap_or_default();
+    let named = [life.guard_pid, life.worker_pid].into_iter().filter(|pid| *pid != 0 && is(*pid));
+    // The handle comes before the look, so that it is not on another process.
+    named.filter_map(|pid| Some((pid, proc::open_pidfd(pid).ok()?))).filter(|(pid, _)| supervises(*pid, dir)).collect()
+}
+
+fn supervises(pid: u32, dir: &Path) -> bool {
+    let place = |path: &Path| fs::metadata(path).map(|it| (it.dev(), it.ino())).ok();
+    let theirs = ownership::supervisor_of(pid).and_then(|theirs| place(&theirs));
+    theirs.is_some() && theirs == place(dir)
+}
+
+/// True when `program` is what the supervisor of `dir` runs: that very file, not one that was replaced since.
+#[must_use]
+pub fn runs_program(dir: &Path, program: &Path) -> bool {
+    let guard = meta::read(dir).ok().flatten().map_or(0, |meta| meta.run_state.guard_pid);
+    let file = |path: &Path| fs::metadata(path).map(|it| (it.dev(), it.ino())).ok();
+    let running = file(Path::new(&format!("/proc/{guard}/exe")));
+    running.is_some() && running == file(program)
+}
+
+/// Tells the supervisor of `dir` to go on as `program` (absolute). The child does not notice. Returns at once: [`runs_program`] and a
+/// new `worker_pid` in `meta.json` tell when it has; a program that cannot be executed changes nothing.
+///
+/// # Errors
+///
+/// Fails when nobody supervises `dir`, or its files cannot be written.
+pub fn upgrade(dir: &Path, program: &Path) -> Result<(), SendError> {
+    let (link, fresh) = (dir.join(UPGRADE_LINK), dir.join(".program.new"));
+    let named = match symlink(program, &fresh) {
+        // Left by a command that was cut off, perhaps for another program.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            fs::remove_file(&fresh).and_then(|()| symlink(program, &fresh))
+        }
+        made => made,
+    };
+    named.and_then(|()| fs::rename(&fresh, &link)).map_err(|source| SendError::Write { path: link, source })?;
+    send(dir, ControlCommand::Upgrade)
+}

@@ -1,0 +1,69 @@
+//! Programs that go on without whoever started them.
+
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use nix::unistd::{ForkResult, fork, setsid};
+
+use crate::disk;
+
+/// Starts a program that is nobody's child and has no terminal, and waits until it has detached itself: it does what has to be
+/// done first, then calls [`daemonize`]. It gets no variables and none of our descriptors.
+///
+/// # Errors
+///
+/// Fails if it cannot be executed, or ended with a failure before it detached itself; then with what it said.
+pub fn start(program: &Path, words: &[&std::ffi::OsStr]) -> io::Result<()> {
+    let mut command = Command::new(program);
+    // A file has no end that whoever goes on alone could hold open.
+    let mut said = tempfile::tempfile()?;
+    command.args(words).env_clear().stdin(Stdio::null()).stdout(Stdio::null()).stderr(said.try_clone()?);
+    if command.current_dir("/").status()?.success() {
+        return Ok(());
+    }
+    let mut why = String::new();
+    said.rewind().and_then(|()| said.read_to_string(&mut why))?;
+    let why = why.trim();
+    Err(io::Error::other(if why.is_empty() { "it ended without a word".to_owned() } else { why.to_owned() }))
+}
+
+/// Leaves whoever started this program: the process goes on in a session of its own, as nobody's child. Only before there are
+/// threads.
+///
+/// # Errors
+///
+/// Fails if no process can be made; then nothing has changed.
+pub fn daemonize() -> io::Result<()> {
+    // SAFETY: there is one thread, so the child may use everything it finds.
+    match unsafe { fork() }? {
+        // SAFETY: ends this process at once; the other one goes on with all that is open.
+        ForkResult::Parent { .. } => unsafe { libc::_exit(0) },
+        ForkResult::Child => {
+            setsid()?;
+            Ok(())
+        }
+    }
+}
+
+/// Tries to be the only one: the lock on `file`, until the result is dropped. None if somebody else has it.
+///
+/// # Errors
+///
+/// Fails if the file cannot be made or locked.
+pub fn try_lock_exclusive(file: &Path) -> io::Result<Option<File>> {
+    let held = disk::own_file().create(0o600).read_write().open(file)?;
+    match held.try_lock() {
+        Ok(()) => Ok(Some(held)),
+        Err(std::fs::TryLockError::WouldBlock) => Ok(None),
+        Err(std::fs::TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// True if somebody holds the lock on `file`.
+#[must_use]
+pub fn is_locked(file: &Path) -> bool {
+    let Ok(file) = disk::own_file().open(file) else { return false };
+    matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock))
+}

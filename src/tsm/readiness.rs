@@ -1,0 +1,199 @@
+//! Watching a process that was just started: does it live, does its port answer.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use crate::supervise::meta::{self, ExitStatus};
+use crate::sys::host::Host;
+use crate::sys::{net, process};
+
+use super::sidecar::health::{self, HealthStatus};
+
+/// A process and what is expected of it.
+#[derive(Debug, Clone)]
+pub(super) struct ReadinessWatcher {
+    /// The child.
+    pub(super) pid: u32,
+    /// Its port.
+    pub(super) port: Option<u16>,
+    /// It was asked for, so waiting for it is worth more than the settle window.
+    pub(super) explicit: bool,
+    /// Its directory, if somebody looks after its health.
+    pub(super) health: Option<PathBuf>,
+    /// It is a task, and its end is waited for.
+    pub(super) until_end: bool,
+}
+
+/// What was seen of a start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Readiness {
+    /// It is healthy, or said that it is ready.
+    Healthy,
+    /// It lives and has not become healthy in time.
+    NotHealthy,
+    /// It listens on its port.
+    Listening,
+    /// It has lived through the settle window.
+    Stable,
+    /// It lives and has not opened its port in time.
+    NotListening,
+    /// The operator stopped watching.
+    Interrupted,
+    /// Nobody watched.
+    NotChecked,
+    /// It is a task, and has ended in this way.
+    Ended(ExitStatus),
+    /// It ended.
+    Dead,
+}
+
+/// Who lives for so long has settled.
+pub const STABLE_AFTER: Duration = Duration::from_millis(500);
+
+/// The longest wait for an explicit port.
+pub const READINESS_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// After so long the operator is told what is waited for.
+const PROGRESS_DELAY: Duration = Duration::from_secs(1);
+
+/// The pause between two looks; longer where a look takes long.
+const POLL_INTERVAL: Duration = Duration::from_millis(1);
+
+/// The same once the operator knows that it takes time.
+const SLOW_POLL_INTERVAL: Duration = Duration::from_millis(5);
+
+/// The pause between two searches for a stranger, which are dear.
+const OWNER_SEARCH_INTERVAL: Duration = Duration::from_millis(100);
+
+impl Readiness {
+    /// False for what runs and is not as it should be.
+    #[must_use]
+    pub fn is_ready(self) -> bool {
+        match self {
+            Self::Healthy | Self::Listening | Self::Stable | Self::NotChecked => true,
+            Self::Ended(how) => how.is_success(),
+            Self::NotHealthy | Self::NotListening | Self::Interrupted | Self::Dead => false,
+        }
+    }
+}
+
+impl ReadinessWatcher {
+    /// Watches until the process listens, dies or has settled; ten seconds at most for an explicit port.
+    pub(super) fn until_ready(&self, host: &dyn Host, say: &mut dyn FnMut(&str)) -> Readiness {
+        self.until_ready_since(Instant::now(), host, say)
+    }
+
+    /// The same for a process that was started before: its time counts from then.
+    pub(super) fn until_ready_since(&self, begun: Instant, host: &dyn Host, say: &mut dyn FnMut(&str)) -> Readiness {
+        let Some(poll) = self.begin() else { return Readiness::Dead };
+        let mut watching = ReadinessPoll { begun, ..poll };
+        let mut told = false;
+        loop {
+            let look = Instant::now();
+            if let Some(seen) = watching.poll() {
+                return seen;
+            }
+            if let Some(what) = self.awaited().filter(|_| !told && watching.begun.elapsed() >= PROGRESS_DELAY) {
+                told = true;
+                say(&format!("waiting for it to {what} (Ctrl-C stops the waiting only)"));
+            }
+            let step = if told { SLOW_POLL_INTERVAL } else { POLL_INTERVAL };
+            if !host.sleep(step.max(look.elapsed() * 2)) {
+                return Readiness::Interrupted;
+            }
+        }
+    }
+
+    /// What is waited for, if it may take long.
+    fn awaited(&self) -> Option<String> {
+        match (&self.health, self.port.filter(|_| self.explicit)) {
+            _ if self.until_end => Some("end".to_owned()),
+            (Some(_), _) => Some("become healthy".to_owned()),
+            (None, port) => port.map(|port| format!("listen on port {port}")),
+        }
+    }
+
+    /// Begins to watch; none if the process is dead already.
+    pub(super) fn begin(&self) -> Option<ReadinessPoll> {
+        let child = process::stat(self.pid)?;
+        Some(ReadinessPoll { watch: self.clone(), child, begun: Instant::now(), searched: None })
+    }
+}
+
+/// A process that is being watched.
+#[derive(Debug)]
+pub(super) struct ReadinessPoll {
+    watch: ReadinessWatcher,
+    child: process::ProcessStat,
+    begun: Instant,
+    /// When all processes were searched for the listener.
+    searched: Option<Instant>,
+}
+
+impl ReadinessPoll {
+    /// Looks once; what was seen, if there is no more to wait for.
+    pub(super) fn poll(&mut self) -> Option<Readiness> {
+        if !process::is_same(self.child.pid, self.child.start_ticks) {
+            return Some(Readiness::Dead);
+        }
+        if self.watch.until_end {
+            return None;
+        }
+        let Some(dir) = &self.watch.health else { return self.poll_port() };
+        let meta = meta::read(dir).ok().flatten()?;
+        let health = health::for_run(dir, &meta)?;
+        let patience = READINESS_TIMEOUT.max(Duration::from_millis(meta.run.monitor.health_grace_ms));
+        match health.status {
+            HealthStatus::Healthy => Some(Readiness::Healthy),
+            HealthStatus::Unhealthy => Some(Readiness::NotHealthy),
+            HealthStatus::Starting if self.begun.elapsed() >= patience => Some(Readiness::NotHealthy),
+            HealthStatus::Starting => None,
+        }
+    }
+
+    fn poll_port(&mut self) -> Option<Readiness> {
+        let Self { watch, child, begun, searched } = self;
+        // What it started belongs to it, also when its own parent has become another.
+        if watch.port.is_some_and(|port| listens(port, child, searched)) {
+            return Some(Readiness::Listening);
+        }
+        let waited = begun.elapsed();
+        match watch.port.filter(|_| watch.explicit) {
+            None if waited >= STABLE_AFTER => Some(Readiness::Stable),
+            Some(_) if waited >= READINESS_TIMEOUT => Some(Readiness::NotListening),
+            _ => None,
+        }
+    }
+}
+
+/// True if the process or what it started waits for datagrams on `port`: then nobody will ever listen. Looked at as seldom as for a
+/// stranger: most wait for connections, and soon do.
+fn is_bound(port: u16, child: &process::ProcessStat, searched: &mut Option<Instant>) -> bool {
+    if searched.is_some_and(|last| last.elapsed() < OWNER_SEARCH_INTERVAL) {
+        return false;
+    }
+    *searched = Some(Instant::now());
+    let inodes: Vec<u64> = net::bound_on(port).iter().map(|socket| socket.inode).collect();
+    !inodes.is_empty() && net::listener_in_tree(child.pid, &inodes).is_some()
+}
+
+/// True if the process or what it started listens on `port`. A listener whose process we may not see counts as ours: the port was
+/// free before. `searched` remembers the last search through all processes.
+fn listens(port: u16, child: &process::ProcessStat, searched: &mut Option<Instant>) -> bool {
+    let inodes: Vec<u64> = net::listening_on(port).iter().map(|listener| listener.inode).collect();
+    if inodes.is_empty() {
+        return is_bound(port, child, searched);
+    }
+    if net::listener_in_tree(child.pid, &inodes).is_some() {
+        return true;
+    }
+    if searched.is_some_and(|last| last.elapsed() < OWNER_SEARCH_INTERVAL) {
+        return false;
+    }
+    *searched = Some(Instant::now());
+    match net::owner(inodes[0]) {
+        // Its parent may have ended: then it is in the tree of our child's supervisor, or at least in our child's session.
+        Some(owner) => process::stat(owner.pid).is_some_and(|stat| stat.session == child.session),
+        None => true,
+    }
+}

@@ -1,0 +1,115 @@
+//! What an attendant knows about its process, in a file of the process directory.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::disk;
+use crate::supervise::meta::Meta;
+
+/// The file's name inside a process directory.
+const FILE: &str = "health.json";
+
+/// Whether a process is well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HealthStatus {
+    /// It was not well yet in this life, and still may become so.
+    #[default]
+    Starting,
+    /// The last look found nothing wrong.
+    Healthy,
+    /// Too many looks in a row found it unwell.
+    Unhealthy,
+}
+
+impl HealthStatus {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Healthy => "healthy",
+            Self::Unhealthy => "unhealthy",
+        }
+    }
+}
+
+/// What an attendant knows. Written by the attendant alone.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Health {
+    /// The life that all this is about: `life.nonce` of the record.
+    pub nonce: String,
+    /// How it is.
+    pub status: HealthStatus,
+    /// Since when, in milliseconds since 1970.
+    pub since_ms: u64,
+    /// The last look, in milliseconds since 1970; 0 if there was none.
+    pub checked_ms: u64,
+    /// Looks in a row that found it unwell.
+    pub failures: u32,
+    /// What the last of them found.
+    #[serde(rename = "why")]
+    pub reason: String,
+    /// It said that it is ready.
+    pub notified: bool,
+    /// What it says about itself.
+    #[serde(rename = "says")]
+    pub status_text: String,
+    /// How often the attendant had it restarted.
+    pub restarts: u32,
+    /// Why it did so last.
+    pub last_restart: String,
+    /// The life that it ended so: `life.nonce` of the record.
+    pub restarted: String,
+}
+
+impl Health {
+    /// Takes the result of a look.
+    pub(super) fn record_probe(&mut self, found: Result<(), String>, threshold: u32) {
+        match found {
+            Ok(()) => {
+                self.status = HealthStatus::Healthy;
+                self.failures = 0;
+                self.reason.clear();
+            }
+            Err(why) => {
+                self.failures = self.failures.saturating_add(1);
+                self.reason = why;
+                if self.failures >= threshold {
+                    self.status = HealthStatus::Unhealthy;
+                }
+            }
+        }
+    }
+}
+
+/// Reads what the attendant of the process in `dir` knows; none if it knows nothing.
+#[must_use]
+pub fn read(dir: &Path) -> Option<Health> {
+    serde_json::from_slice(&disk::read_own(dir.join(FILE)).ok()?).ok()
+}
+
+/// The same, as far as it is about the life that `meta` records. A process that is looked after and of which nothing is known yet
+/// is starting.
+#[must_use]
+pub fn for_run(dir: &Path, meta: &Meta) -> Option<Health> {
+    let care = &meta.run.monitor;
+    if care.health.is_empty() && !care.notify {
+        return None;
+    }
+    let known = read(dir).filter(|health| health.nonce == meta.run_state.nonce);
+    Some(known.unwrap_or_else(|| Health { nonce: meta.run_state.nonce.clone(), ..Health::default() }))
+}
+
+/// Replaces the file in one step, without sync: it means nothing after a power cut.
+pub(super) fn write(dir: &Path, health: &Health) -> io::Result<()> {
+    let mut bytes = serde_json::to_vec_pretty(health)?;
+    bytes.push(b'\n');
+    let fresh = dir.join(".health.json.new");
+    disk::own_file().create(0o600).truncate().open(&fresh)?.write_all(&bytes)?;
+    fs::rename(&fresh, dir.join(FILE))
+}

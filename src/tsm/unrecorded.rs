@@ -1,0 +1,60 @@
+//! Processes whose directory was removed while they ran. No record knows them any more, but the kernel does: their supervisors hold
+//! its lock, and every supervisor tells its child, and so all that the child starts, the directory of its record.
+
+use std::path::Path;
+
+use crate::base::name::ProcessName;
+use crate::supervise::ownership::{ClaimedProcesses, ProcessClaims};
+use crate::sys::paths::Paths;
+use crate::sys::process::{self, ProcessStat, ProcessTable};
+
+/// The living processes of the name `word` if there is no directory of that name, the oldest first; its supervisors if nothing
+/// else is left of it. Looks at every process there is, so it is for words that lead nowhere else.
+#[must_use]
+pub fn find(word: &str, paths: &Paths) -> Vec<u32> {
+    let Ok(name) = word.parse::<ProcessName>() else { return Vec::new() };
+    if paths.process(&name).exists() {
+        return Vec::new();
+    }
+    of(&name, paths, &ProcessClaims::default())
+}
+
+/// The same for a name of which it is known that there is no directory.
+#[must_use]
+pub(super) fn of(name: &ProcessName, paths: &Paths, claims: &ProcessClaims) -> Vec<u32> {
+    let directory = paths.process(name);
+    // A supervisor names its directory without the links that may lead to it.
+    let real = real(paths).map(|all| all.join(name.as_str())).filter(|real| *real != directory);
+    let left = [Some(directory), real].into_iter().flatten().map(|dir| claims.for_dir(&dir));
+    let ClaimedProcesses { supervisors, mut others } = left.fold(ClaimedProcesses::default(), |mut all, left| {
+        all.supervisors.extend(left.supervisors);
+        all.others.extend(left.others);
+        all
+    });
+    if !supervisors.is_empty() {
+        let census = ProcessTable::snapshot();
+        let below = supervisors.iter().flat_map(|pid| census.tree(*pid)).filter(|stat| stat.is_alive());
+        others.extend(below.map(|stat| stat.pid).filter(|pid| !supervisors.contains(pid)));
+    }
+    if others.is_empty() {
+        others = supervisors;
+    }
+    // Numbers begin anew sooner or later; who was started in the same instant comes after his parents.
+    let age = |pid| {
+        // One that has ended since it was found is not named: it would come first.
+        let stat = process::stat(pid).filter(ProcessStat::is_alive)?;
+        Some((stat.start_ticks, process::ancestors(pid).len(), pid))
+    };
+    let mut aged: Vec<_> = others.into_iter().filter_map(age).collect();
+    aged.sort_unstable();
+    aged.dedup();
+    aged.into_iter().map(|(_, _, pid)| pid).collect()
+}
+
+/// Where the processes are, without links; also when only what is above it is still there.
+fn real(paths: &Paths) -> Option<std::path::PathBuf> {
+    let all = paths.processes();
+    let there = all.ancestors().find(|path| path.exists())?;
+    let rest = all.strip_prefix(there).unwrap_or(Path::new(""));
+    Some(there.canonicalize().ok()?.join(rest))
+}

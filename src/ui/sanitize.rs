@@ -1,0 +1,124 @@
+//! Text from outside, made harmless for a terminal, and cut to a width.
+
+use std::borrow::Cow;
+
+use crate::base::control::is_terminal_control;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// The text with every control character spelled out, line ends too: for a cell or a word in a sentence.
+#[must_use]
+pub fn one_line(text: &str) -> Cow<'_, str> {
+    escape(text, |_| false)
+}
+
+/// The text with every control character spelled out but line ends and tabs.
+#[must_use]
+pub fn lines(text: &str) -> Cow<'_, str> {
+    escape(text, |c| matches!(c, '\n' | '\t'))
+}
+
+/// What a program printed: its colours are kept or dropped, every other control character is spelled out.
+#[must_use]
+pub fn colored(text: &str, keep_colors: bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    let mut painted = false;
+    while let Some(start) = rest.find("\u{1b}[") {
+        let (before, sequence) = rest.split_at(start);
+        out.push_str(&lines(before));
+        let Some(length) = color_sequence(sequence) else {
+            out.push_str("\\u{1b}");
+            rest = &sequence[1..];
+            continue;
+        };
+        if keep_colors {
+            out.push_str(&sequence[..length]);
+            painted = true;
+        }
+        rest = &sequence[length..];
+    }
+    out.push_str(&lines(rest));
+    if painted {
+        out.push_str("\u{1b}[0m");
+    }
+    out
+}
+
+/// The columns that a text takes on a terminal.
+#[must_use]
+pub fn width(text: &str) -> usize {
+    text.width()
+}
+
+/// The text cut to `columns`, with `…` where something was left out.
+#[must_use]
+pub fn truncate(text: &str, columns: usize) -> Cow<'_, str> {
+    if width(text) <= columns {
+        return Cow::Borrowed(text);
+    }
+    let mut taken = 0;
+    let mut kept = String::new();
+    for c in text.chars() {
+        taken += c.width().unwrap_or(0);
+        if taken + 1 > columns {
+            break;
+        }
+        kept.push(c);
+    }
+    if columns > 0 {
+        kept.push('…');
+    }
+    Cow::Owned(kept)
+}
+
+/// The length of the sequence at the start of `text` if it only sets colours: `ESC [ digits and ; m`.
+fn color_sequence(text: &str) -> Option<usize> {
+    let end = text.find('m')?;
+    text[2..end].bytes().all(|byte| byte.is_ascii_digit() || byte == b';').then_some(end + 1)
+}
+
+fn escape(text: &str, keep: fn(char) -> bool) -> Cow<'_, str> {
+    let harmful = |c: char| !keep(c) && is_terminal_control(c);
+    if !text.contains(harmful) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if harmful(c) {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spells_out_what_a_terminal_would_obey() {
+        assert_eq!(one_line("a\u{1b}]0;title\u{7}b"), "a\\u{1b}]0;title\\u{7}b");
+        assert_eq!(one_line("two\nlines\tand\rmore"), "two\\nlines\\tand\\rmore");
+        assert_eq!(lines("two\nlines\r\n"), "two\nlines\\r\n");
+        assert_eq!(one_line("abc\u{202e}txt.exe"), "abc\\u{202e}txt.exe");
+        assert_eq!(one_line("größe 日本"), "größe 日本");
+    }
+
+    #[test]
+    fn keeps_or_drops_colours_but_nothing_else() {
+        let given = "\u{1b}[1;32mok\u{1b}[0m \u{1b}[2Jgone";
+        assert_eq!(colored(given, true), "\u{1b}[1;32mok\u{1b}[0m \\u{1b}[2Jgone\u{1b}[0m");
+        assert_eq!(colored(given, false), "ok \\u{1b}[2Jgone");
+        assert_eq!(colored("\u{1b}[", true), "\\u{1b}[");
+    }
+
+    #[test]
+    fn cuts_by_columns_not_by_bytes() {
+        assert_eq!(truncate("abcdef", 6), "abcdef");
+        assert_eq!(truncate("abcdef", 4), "abc…");
+        assert_eq!(truncate("日本語", 4), "日…");
+        assert_eq!(truncate("abc", 0), "");
+    }
+}

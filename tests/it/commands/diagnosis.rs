@@ -1,0 +1,167 @@
+//! Why processes end, what they use, and looking after them.
+
+use std::fs;
+
+use serde_json::{Value, json};
+use tetra::supervise::client;
+use tetra::supervise::meta::{ExitStatus, LastExit, ProcessState};
+
+use super::sandbox::{Sandbox, is_running, signal};
+use crate::waiting::eventually;
+
+/// The causes that are told for a process.
+fn causes(why: &Value) -> String {
+    let causes = why["causes"].as_array().expect("an array").iter();
+    causes.map(|cause| cause["what"].as_str().expect("a text").to_owned() + "\n").collect()
+}
+
+#[test]
+fn each_way_to_end_is_told() {
+    let yard = Sandbox::new();
+    for (id, name, line, verdict, cause) in [
+        (0, "fails", "echo 'Error: Cannot find module x' >&2; exit 3", "crashed: exit 3 after", "a module is missing"),
+        (1, "done", "exit 0", "ended by itself, with success: exit 0", ""),
+        (2, "lost", "none-such-program", "crashed: exit 127", "exit 127: a shell did not find its program"),
+        (3, "hit", "kill -SEGV $$", "crashed: SIGSEGV", "used memory that is not its own"),
+        (4, "full", "echo 'write: No space left on device'; exit 1", "crashed: exit 1", "the disk is full"),
+    ] {
+        yard.write_record(&yard.record(id, name, line));
+        let _ = client::launch(std::path::Path::new(env!("CARGO_BIN_EXE_tetra")), &yard.dir(name));
+        yard.until(name, |meta| meta.last_exit.is_some() && meta.state.is_final());
+        let why = yard.json_with_schema(&["tsm", "why", name], "tsm-why");
+        assert!(why["verdict"].as_str().is_some_and(|said| said.contains(verdict)), "{name}: {why:#}");
+        assert!(causes(&why).contains(cause), "{name}: {why:#}");
+    }
+}
+
+#[test]
+fn who_stopped_it_and_who_has_its_port_is_told() {
+    let yard = Sandbox::new();
+    yard.start(0, "api", "exec sleep 600");
+    let why = yard.json_with_schema(&["tsm", "why", "api"], "tsm-why");
+    assert!(why["verdict"].as_str().is_some_and(|said| said.starts_with("`api` runs")), "{why:#}");
+    yard.ok(&["tsm", "stop", "api"]);
+    let why = yard.json_with_schema(&["tsm", "why", "api"], "tsm-why");
+    assert!(why["verdict"].as_str().is_some_and(|said| said.contains("with `tsm stop api`")), "{why:#}");
+    assert!(why["timeline"].as_array().is_some_and(|events| events.len() >= 3), "{why:#}");
+    let (stranger, port) = super::kill::listener();
+    let mut meta = yard.record(1, "web", "true");
+    meta.set_state(ProcessState::Crashed);
+    meta.port = Some(port);
+    meta.last_exit = Some(LastExit {
+        at_ms: 1,
+        uptime_ms: 5,
+        status: ExitStatus::Code(1),
+        oom: None,
+        origin: None,
+        nonce: String::new(),
+    });
+    yard.write_record(&meta);
+    let why = yard.json_with_schema(&["tsm", "why", "web"], "tsm-why");
+    assert!(causes(&why).contains(&format!("port {port} is in use by PID {}", stranger.0.id())), "{why:#}");
+}
+
+#[test]
+fn variables_are_shown_without_their_secrets_alive_and_dead() {
+    let yard = Sandbox::new();
+    let mut meta = yard.record(0, "api", "exec sleep 600");
+    meta.run.set = vec![("DB_PASSWORD".into(), "hunter2".into()), ("PLAIN".into(), "yes".into())];
+    yard.start_record(&meta);
+    let value = |name: &str| {
+        let all = yard.json_with_schema(&["tsm", "env", "api"], "tsm-env");
+        let row = all.as_array().expect("rows").iter().find(|row| row["name"] == name).expect(name).clone();
+        (row["value"].as_str().expect("a text").to_owned(), row["masked"] == json!(true))
+    };
+    for _ in ["alive", "dead"] {
+        assert_eq!((value("DB_PASSWORD"), value("PLAIN")), (("***".into(), true), ("yes".into(), false)));
+        yard.ok(&["tsm", "stop", "api"]);
+    }
+    let paths = yard.json_with_schema(&["tsm", "paths", "api"], "tsm-paths");
+    let record = paths.as_array().expect("rows").iter().find(|row| row["what"] == "record").expect("it").clone();
+    assert_eq!((&record["there"], record["path"].as_str()), (&json!(true), yard.dir("api").join("meta.json").to_str()));
+    assert_eq!(yard.run(&["tsm", "env", "nobody"]).code, 5);
+}
+
+#[test]
+fn stats_count_whole_trees_and_groups() {
+    let yard = Sandbox::new();
+    yard.start(0, "busy-1", "sleep 600 & while :; do :; done");
+    yard.start(1, "busy-2", "exec sleep 600");
+    let stats = yard.json_with_schema(&["tsm", "stats", "--over", "500ms"], "tsm-stats");
+    let (busy, idle) = (&stats[0], &stats[1]);
+    assert_eq!((&busy["processes"], &idle["processes"]), (&json!(2), &json!(1)));
+    assert!(busy["cpu"].as_f64() > idle["cpu"].as_f64(), "{stats:#}");
+    let groups = yard.json_with_schema(&["tsm", "stats", "--groups"], "tsm-stats-groups");
+    assert_eq!(
+        (&groups[0]["group"], &groups[0]["members"], &groups[0]["processes"]),
+        (&json!("busy"), &json!(2), &json!(3))
+    );
+}
+
+#[test]
+fn stats_know_the_stacks_of_services_and_the_groups_of_their_instances() {
+    let yard = Sandbox::new();
+    for (name, more) in [("web", "TSM_INSTANCES=2\nTSM_STACK=shop\n"), ("db", "TSM_STACK=shop\n"), ("lone", "")] {
+        let file = yard.home().join(format!("tsm/services-available/{name}.tsm"));
+        fs::create_dir_all(file.parent().expect("a directory")).expect("a directory");
+        fs::write(file, format!("TSM_COMMAND=\"sleep 600\"\nTSM_CWD=/\n{more}")).expect("a definition");
+        yard.ok(&["tsm", "start", "--no-wait", name]);
+    }
+    let rows = |what: &str, key: &str| {
+        let sums = yard.json_with_schema(&["tsm", "stats", what], &format!("tsm-stats{}", &what[1..]));
+        let row = |row: &serde_json::Value| (row[key].as_str().expect("a name").to_owned(), row["members"].as_u64());
+        sums.as_array().expect("rows").iter().map(row).collect::<Vec<_>>()
+    };
+    let named =
+        |rows: &[(&str, u64)]| rows.iter().map(|(name, count)| ((*name).to_owned(), Some(*count))).collect::<Vec<_>>();
+    assert_eq!(rows("--stacks", "stack"), named(&[("shop", 3)]));
+    assert_eq!(rows("--groups", "group"), named(&[("db", 1), ("lone", 1), ("web", 2)]));
+}
+
+#[test]
+fn a_patrol_gives_supervisors_back_and_starts_enabled_services_again() {
+    let yard = Sandbox::new();
+    let (available, enabled) = (yard.home().join("tsm/services-available"), yard.home().join("tsm/services-enabled"));
+    fs::create_dir_all(&available).expect("a directory");
+    fs::create_dir_all(&enabled).expect("a directory");
+    for name in ["on", "off"] {
+        let file = available.join(format!("{name}.tsm"));
+        fs::write(&file, format!("TSM_NAME={name}\nTSM_COMMAND=\"sleep 600\"\n")).expect("a definition");
+        yard.ok(&["tsm", "start", name]);
+        signal(yard.read(name).pid, nix::sys::signal::Signal::SIGKILL);
+        yard.until(name, |meta| meta.state == ProcessState::Crashed);
+    }
+    std::os::unix::fs::symlink("../services-available/on.tsm", enabled.join("on.tsm")).expect("a link");
+    let pid = yard.start(7, "alone", "exec sleep 600");
+    yard.kill_supervisor("alone");
+    let round = yard.json_with_schema(&["tsm", "patrol", "--once"], "tsm-patrol");
+    assert_eq!(
+        (&round["restarted"], &round["crashed"], &round["supervised"]),
+        (&json!(["on"]), &json!(["off"]), &json!(["alone"]))
+    );
+    assert!(is_running(yard.read("on").pid) && is_running(pid) && client::is_supervised(&yard.dir("alone")));
+    let quiet = yard.json_with_schema(&["tsm", "patrol", "--once"], "tsm-patrol");
+    assert_eq!((&quiet["restarted"], &quiet["supervised"]), (&json!([]), &json!([])));
+}
+
+#[test]
+fn cleanup_removes_what_ended_badly_and_nothing_else() {
+    let yard = Sandbox::new();
+    let pid = yard.start(0, "lives", "exec sleep 600");
+    for (id, name, state, how) in [
+        (1, "failed", ProcessState::Crashed, ExitStatus::Code(3)),
+        (2, "rests", ProcessState::Stopped, ExitStatus::Code(0)),
+    ] {
+        let mut meta = yard.record(id, name, "true");
+        meta.set_state(state);
+        meta.last_exit =
+            Some(LastExit { at_ms: 1, uptime_ms: 5, status: how, oom: None, origin: None, nonce: String::new() });
+        yard.write_record(&meta);
+    }
+    assert_eq!(yard.json(&["tsm", "cleanup", "--dry-run"]), json!([{"name": "failed"}]));
+    assert!(yard.dir("failed").exists(), "a dry run removes nothing");
+    yard.json_with_schema(&["tsm", "cleanup"], "tsm-stop");
+    assert!(!yard.dir("failed").exists() && yard.dir("rests").exists() && is_running(pid));
+    yard.ok(&["tsm", "cleanup", "--stopped"]);
+    eventually("only the living is left", || !yard.dir("rests").exists() && is_running(pid));
+}

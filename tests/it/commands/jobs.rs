@@ -1,0 +1,129 @@
+//! Jobs by the clock, tasks that end, and signals.
+
+use std::fs;
+
+use serde_json::json;
+use tetra::supervise::meta::{ProcessState, StopCause};
+
+use super::sandbox::{Sandbox, is_running, signal};
+use crate::waiting::eventually;
+
+#[test]
+fn what_ended_by_itself_runs_again_at_its_hour_and_what_was_stopped_does_not() {
+    let yard = Sandbox::new();
+    for (name, line, word) in [("well", "echo ran", "succeeded"), ("ill", "echo ran; exit 3", "died")] {
+        let said = yard.run(&["tsm", "start", "--name", name, "--cron", "* * * * * *", "--", "sh", "-c", line]);
+        assert!((said.out + &said.err).to_lowercase().contains(word), "{name}");
+        yard.until(name, |meta| meta.state == ProcessState::Scheduled);
+        yard.until(name, |meta| meta.restarts >= 2);
+        assert!(yard.written(name, "current.out").matches("ran\n").count() >= 2);
+    }
+    eventually("both are seen waiting", || {
+        let listed = yard.ok(&["tsm", "list"]);
+        listed.contains("scheduled, next at ") && listed.contains("(last: exit 3)")
+    });
+    let info = yard.json_with_schema(&["tsm", "info", "well"], "tsm-info");
+    assert!(info["next_run"].is_string() || info["state"] == "online", "{info:#}");
+    yard.ok(&["tsm", "stop", "well", "ill"]);
+    for name in ["well", "ill"] {
+        let meta = yard.until(name, |meta| meta.state == ProcessState::Stopped);
+        eventually("nobody looks after it", || !tetra::tsm::sidecar::is_running(&yard.dir(name)));
+        assert_eq!(yard.read(name).restarts, meta.restarts);
+    }
+}
+
+#[test]
+fn a_scheduled_process_is_still_scheduled_after_its_supervisor_was_killed() {
+    let yard = Sandbox::new();
+    yard.ok(&["tsm", "start", "--name", "night", "--cron", "0 4 * * *", "--cron-tz", "UTC", "--", "true"]);
+    yard.until("night", |meta| meta.state == ProcessState::Scheduled);
+    yard.kill_supervisor("night");
+    let listed = yard.ok(&["tsm", "list"]);
+    assert!(listed.contains("scheduled, next at ") && listed.contains("04:00"), "{listed}");
+    assert!(tetra::supervise::client::is_supervised(&yard.dir("night")));
+    let info = yard.json_with_schema(&["tsm", "info", "night"], "tsm-info");
+    assert_eq!(info["looked_after"]["cron_tz"], "UTC");
+    assert!(info["next_run"].as_str().is_some_and(|next| next.ends_with("T04:00:00Z")), "{info:#}");
+    assert_eq!(yard.run(&["tsm", "start", "--cron", "0 4 * * *", "--cron-tz", "Nowhere/Land", "true"]).code, 2);
+}
+
+#[test]
+fn a_task_that_succeeds_is_waited_for_and_what_needs_a_failed_one_is_not_started() {
+    let yard = Sandbox::new();
+    let code =
+        |line: &str| yard.run(&["tsm", "start", "--name", "task", "--oneshot", "--wait", "--", "sh", "-c", line]).code;
+    assert_eq!((code("sleep 1; exit 7"), code("exit 3"), code("kill -TERM $$"), code("sleep 1")), (7, 3, 143, 0));
+    assert!(yard.ok(&["tsm", "list", "all"]).contains("succeeded"));
+    let available = yard.home().join("tsm/services-available");
+    fs::create_dir_all(&available).expect("a directory");
+    let service =
+        |name: &str, text: &str| fs::write(available.join(format!("{name}.tsm")), text).expect("a definition");
+    service("migrate", "TSM_TYPE=oneshot\nTSM_CWD=/\nTSM_COMMAND='sleep 1; touch \"$MARK\"'\n");
+    service("web", "TSM_DEPS=migrate\nTSM_CWD=/\nTSM_COMMAND='test -e \"$MARK\" && exec sleep 600'\n");
+    service("broken", "TSM_TYPE=oneshot\nTSM_CWD=/\nTSM_COMMAND='sleep 1; exit 4'\n");
+    service("late", "TSM_DEPS=broken\nTSM_CWD=/\nTSM_COMMAND='sleep 600'\n");
+    let mark = format!("MARK={}", yard.path("mark").display());
+    for name in ["migrate", "web"] {
+        let file = available.join(format!("{name}.tsm"));
+        let text = fs::read_to_string(&file).expect("a definition");
+        fs::write(file, format!("{text}export {mark}\n")).expect("a definition");
+    }
+    yard.ok(&["tsm", "start", "web"]);
+    assert!(is_running(yard.read("web").pid));
+    let said = yard.run(&["tsm", "start", "late"]);
+    assert!(said.code == 1 && !yard.dir("late").exists(), "{}", said.err);
+    assert!(said.err.contains("exit 4"), "{}", said.err);
+}
+
+#[test]
+fn a_process_is_asked_to_end_by_its_own_signal_and_gets_the_signals_it_is_sent() {
+    let yard = Sandbox::new();
+    let line = "trap 'echo int; exit 0' INT; trap 'echo usr1' USR1; trap 'echo term' TERM; echo up; while :; do sleep 0.05; done";
+    yard.ok(&["tsm", "start", "--name", "a", "--stop-signal", "INT", "--", "bash", "-c", line]);
+    eventually("its traps are set", || yard.written("a", "current.out").contains("up"));
+    yard.ok(&["tsm", "signal", "a", "USR1"]);
+    eventually("it was told", || yard.written("a", "current.out").contains("usr1"));
+    yard.ok(&["tsm", "stop", "a"]);
+    assert_eq!(yard.written("a", "current.out"), "up\nusr1\nint\n");
+    yard.ok(&["tsm", "start", "--name", "b", "--", "sleep", "600"]);
+    yard.json_with_schema(&["tsm", "signal", "b", "SIGHUP"], "tsm-signal");
+    yard.until("b", |meta| meta.state == ProcessState::Crashed);
+    let exit = yard.read("b").last_exit.expect("an end");
+    assert_eq!(exit.origin.map(|origin| origin.cause), Some(StopCause::Signal));
+    let why = yard.json_with_schema(&["tsm", "why", "b"], "tsm-why");
+    assert!(why["causes"][0]["what"].as_str().is_some_and(|what| what.contains("tsm signal b SIGHUP")), "{why:#}");
+    assert_eq!(yard.run(&["tsm", "signal", "b", "HUP"]).code, 1);
+    assert_eq!(yard.run(&["tsm", "signal", "a", "NOPE"]).code, 2);
+}
+
+#[test]
+fn who_ended_it_is_said_by_who_did_it_and_nobody_else_is_named() {
+    let yard = Sandbox::new();
+    fs::write(yard.path("app.js"), "1").expect("a file");
+    yard.ok(&["tsm", "start", "--name", "other", "--", "sleep", "600"]);
+    yard.ok(&["tsm", "kill", "*", "--yes"]);
+    let watched = yard.path("app.js").display().to_string();
+    yard.ok(&["tsm", "start", "--name", "api", "--watch", &watched, "--no-wait", "--", "sleep", "600"]);
+    yard.ok(&["tsm", "start", "--name", "beside", "--no-wait", "--", "sleep", "600"]);
+    assert_eq!(yard.read("api").tsm_id, 0, "it has the id of the one before");
+    fs::write(yard.path("app.js"), "2").expect("a file");
+    let exit =
+        yard.until("api", |meta| meta.restarts == 1 && meta.state == ProcessState::Online).last_exit.expect("an end");
+    assert_eq!(exit.origin.map(|origin| origin.cause), Some(StopCause::Watch));
+    let why = yard.json_with_schema(&["tsm", "why", "api"], "tsm-why");
+    assert_eq!(why["causes"], json!([{ "what": format!("it was restarted: `{watched}` changed"), "advice": null }]));
+    let commands = |why: &serde_json::Value| {
+        let events = why["timeline"].as_array().expect("a list").iter();
+        let words = events.map(|event| event["what"].as_str().expect("a text").to_owned());
+        words.filter(|words| words.contains(": tsm ")).collect::<Vec<_>>()
+    };
+    assert!(matches!(commands(&why).as_slice(), [start] if start.contains("--name api")), "{why:#}");
+    // Somebody else sends a signal: no command is the cause, though one ran at that time.
+    signal(yard.read("beside").pid, nix::sys::signal::Signal::SIGTERM);
+    yard.until("beside", |meta| meta.state == ProcessState::Crashed);
+    yard.ok(&["tsm", "stop", "api"]);
+    let why = yard.json_with_schema(&["tsm", "why", "beside"], "tsm-why");
+    assert!(why["causes"][0]["what"].as_str().is_some_and(|what| what.contains("not through tsm")), "{why:#}");
+    let why = yard.json_with_schema(&["tsm", "why", "api"], "tsm-why");
+    assert!(why["verdict"].as_str().is_some_and(|verdict| verdict.contains("`tsm stop api`")), "{why:#}");
+}

@@ -1,0 +1,272 @@
+//! Listing: what is shown, what is counted, and what is true.
+
+use serde_json::json;
+use tetra::supervise::meta::{self, ExitStatus, LastExit, ProcessState, RestartPolicy};
+
+use super::sandbox::{Sandbox, is_running};
+use crate::waiting::eventually;
+
+fn names(list: &serde_json::Value) -> Vec<&str> {
+    let rows = list.as_array().expect("an array");
+    rows.iter().map(|row| row["name"].as_str().expect("a name")).collect()
+}
+
+fn row<'a>(list: &'a serde_json::Value, name: &str) -> &'a serde_json::Value {
+    list.as_array().expect("an array").iter().find(|row| row["name"] == name).expect("the process")
+}
+
+/// A process that ended with a failure, one that was stopped, and one that runs.
+fn three(yard: &Sandbox) {
+    yard.start(0, "runs-3000", "exec sleep 600");
+    for (id, name, state, how) in [
+        (1, "failed", ProcessState::Crashed, ExitStatus::Code(3)),
+        (2, "rests", ProcessState::Stopped, ExitStatus::Code(0)),
+    ] {
+        let mut meta = yard.record(id, name, "true");
+        meta.set_state(state);
+        meta.last_exit =
+            Some(LastExit { at_ms: 1, uptime_ms: 5, status: how, oom: None, origin: None, nonce: String::new() });
+        yard.write_record(&meta);
+    }
+}
+
+#[test]
+fn list_shows_everything_not_cleanly_stopped_and_counts_the_rest() {
+    let yard = Sandbox::new();
+    three(&yard);
+    let said = yard.run(&["tsm", "list"]);
+    assert!(
+        said.out.contains("runs-3000") && said.out.contains("failed") && !said.out.contains("rests"),
+        "{}",
+        said.out
+    );
+    assert_eq!(said.err.lines().last(), Some("1 stopped: tsm list all"));
+    assert_eq!(names(&yard.json_with_schema(&["tsm", "list"], "tsm-list")), ["runs-3000", "failed"]);
+    assert_eq!(names(&yard.json_with_schema(&["tsm", "ls", "running"], "tsm-list")), ["runs-3000"]);
+    assert_eq!(names(&yard.json_with_schema(&["tsm", "list", "all"], "tsm-list")), ["runs-3000", "failed", "rests"]);
+    assert_eq!(names(&yard.json_with_schema(&["tsm", "list", "-a"], "tsm-list")), ["runs-3000", "failed", "rests"]);
+    let said = yard.run(&["tsm", "list", "running"]);
+    assert!(!said.err.contains("stopped"), "the count belongs to the default view");
+}
+
+#[test]
+fn an_empty_list_says_how_to_begin() {
+    let yard = Sandbox::new();
+    let said = yard.run(&["tsm", "list"]);
+    assert_eq!(said.err, "No running services found.\nStart services with: tsm start <service-name>\n");
+    assert_eq!((said.code, said.out.as_str()), (0, ""));
+    assert_eq!(yard.json_with_schema(&["tsm", "list"], "tsm-list"), json!([]));
+}
+
+#[test]
+fn the_columns_are_those_of_the_reference_and_json_has_real_types() {
+    let yard = Sandbox::new();
+    let mut meta = yard.record(0, "api-3000", "exec sleep 600");
+    (meta.port, meta.run.environment) = (Some(3000), "dev".to_owned());
+    meta.run.set = vec![("API_TOKEN".to_owned(), "hush-hush".to_owned())];
+    let pid = yard.start_record(&meta);
+    let out = yard.ok(&["tsm", "list"]);
+    let heading: Vec<&str> = out.lines().next().expect("a heading").split_whitespace().collect();
+    assert_eq!(heading, ["ID", "NAME", "ENV", "PID", "PORT", "STATUS", "UPTIME"]);
+    let list = yard.json_with_schema(&["tsm", "list", "-v"], "tsm-list");
+    let row = row(&list, "api-3000");
+    assert_eq!((&row["id"], &row["pid"], &row["port"]), (&json!(0), &json!(pid), &json!(3000)));
+    assert_eq!((&row["status"], &row["state"], &row["env"]), (&json!("online"), &json!("online"), &json!("dev")));
+    assert_eq!((&row["restarts"], &row["supervised"], &row["exit"]), (&json!(0), &json!(true), &json!(null)));
+    assert!(row["uptime"].is_u64() && row["cpu"].is_number(), "{row}");
+    assert!(row["memory"].as_u64().is_some_and(|bytes| bytes > 4096), "{row}");
+    let verbose = yard.ok(&["tsm", "list", "-v"]);
+    assert!(
+        verbose.lines().next().is_some_and(|line| line.contains("RESTARTS") && line.contains("COMMAND")),
+        "{verbose}"
+    );
+}
+
+#[test]
+fn a_crash_is_shown_with_its_exit() {
+    let yard = Sandbox::new();
+    yard.start(0, "dies", "exit 3");
+    yard.until("dies", |meta| meta.state == ProcessState::Crashed);
+    let out = yard.ok(&["tsm", "list", "-v"]);
+    assert!(out.contains("crashed (exit 3)"), "{out}");
+    let list = yard.json_with_schema(&["tsm", "list"], "tsm-list");
+    let exit = &row(&list, "dies")["exit"];
+    assert_eq!((&exit["code"], &exit["signal"]), (&json!(3), &json!(null)));
+}
+
+#[test]
+fn a_process_that_waits_for_its_restart_says_how_long() {
+    let yard = Sandbox::new();
+    let mut meta = yard.record(0, "again", "exit 4");
+    meta.run.restart = RestartPolicy::OnFailure;
+    yard.start_record(&meta);
+    // The pauses double, so that there is time to look at one of the later ones.
+    yard.until("again", |meta| meta.state == ProcessState::Waiting && meta.restarts >= 4);
+    eventually("a list in such a pause", || {
+        let out = yard.ok(&["tsm", "list"]);
+        out.lines().any(|line| line.contains("waiting ") && (line.contains("ms") || line.contains('s')))
+    });
+    let list = yard.json_with_schema(&["tsm", "list"], "tsm-list");
+    assert!(row(&list, "again")["restarts"].as_u64().is_some_and(|count| count >= 4), "{list}");
+}
+
+#[test]
+fn garbage_is_listed_and_never_fatal() {
+    let yard = Sandbox::new();
+    three(&yard);
+    std::fs::write(yard.dir("rests").join("meta.json"), b"\0\0{").expect("garbage");
+    std::fs::write(yard.dir("failed").join("meta.json"), b"").expect("nothing");
+    let list = yard.json_with_schema(&["tsm", "list", "all"], "tsm-list");
+    assert_eq!(names(&list), ["runs-3000", "failed", "rests"]);
+    assert_eq!(row(&list, "rests")["id"], json!(null));
+    assert!(row(&list, "rests")["damage"].is_string());
+    yard.ok(&["tsm", "delete", "rests", "failed"]);
+    assert_eq!(names(&yard.json_with_schema(&["tsm", "list", "all"], "tsm-list")), ["runs-3000"]);
+}
+
+#[test]
+fn list_gives_a_living_process_without_supervisor_a_new_one() {
+    let yard = Sandbox::new();
+    let pid = yard.start(0, "api", "exec sleep 600");
+    yard.kill_supervisor("api");
+    let before = yard.read("api").run_state;
+    let list = yard.json_with_schema(&["tsm", "list"], "tsm-list");
+    assert_eq!((&row(&list, "api")["supervised"], &row(&list, "api")["pid"]), (&json!(true), &json!(pid)));
+    let after = yard.read("api").run_state;
+    assert_ne!(before.worker_pid, after.worker_pid);
+    assert!(is_running(pid) && is_running(after.worker_pid));
+    assert_eq!(yard.ok(&["tsm", "stop", "api"]), "tsm: stopped 'api'\n");
+    assert!(!is_running(pid));
+}
+
+#[test]
+fn list_takes_up_a_restart_that_nobody_would_make() {
+    let yard = Sandbox::new();
+    let gate = yard.path("gate");
+    let mut meta = yard.record(0, "api", &format!("test -e {} && exec sleep 600; exit 4", gate.display()));
+    meta.run.restart = RestartPolicy::OnFailure;
+    yard.start_record(&meta);
+    yard.until("api", |meta| meta.state == ProcessState::Waiting && meta.restarts >= 5);
+    yard.kill_supervisor("api");
+    std::fs::write(&gate, "").expect("a gate");
+    let list = yard.json_with_schema(&["tsm", "list"], "tsm-list");
+    assert_eq!(row(&list, "api")["supervised"], json!(true), "{list}");
+    yard.until("api", |meta| meta.state == ProcessState::Online);
+}
+
+#[test]
+fn a_lost_record_of_a_living_process_is_rebuilt() {
+    let yard = Sandbox::new();
+    let pid = yard.start(4, "api", "exec sleep 600");
+    yard.kill_supervisor("api");
+    for garbage in [&b""[..], b"{", b"\0\0"] {
+        meta::remove(&yard.dir("api")).expect("the record, and the one before it");
+        std::fs::write(yard.dir("api").join("meta.json"), garbage).expect("garbage");
+        let list = yard.json_with_schema(&["tsm", "list"], "tsm-list");
+        let row = row(&list, "api");
+        assert_eq!((&row["id"], &row["pid"], &row["damage"]), (&json!(4), &json!(pid), &json!(null)), "{list}");
+        assert_eq!((&row["supervised"], &row["command"]), (&json!(true), &json!("sleep 600")), "{list}");
+        assert!(row["uptime"].as_u64().is_some_and(|seconds| seconds < 3600), "{list}");
+        yard.kill_supervisor("api");
+    }
+    assert_eq!(yard.ok(&["tsm", "stop", "4"]), "tsm: stopped 'api'\n");
+    assert!(!is_running(pid));
+}
+
+#[test]
+fn a_dead_process_without_supervisor_reads_crashed_and_so_does_one_of_another_boot() {
+    let yard = Sandbox::new();
+    let pid = yard.start(0, "api", "exec sleep 600");
+    yard.kill_supervisor("api");
+    super::sandbox::signal(pid, nix::sys::signal::Signal::SIGKILL);
+    eventually("it is dead", || !is_running(pid));
+    let mut old = yard.record(1, "old", "exec sleep 600");
+    old.set_state(ProcessState::Online);
+    (old.pid, old.run_state.boot_id) = (std::process::id(), "another boot".to_owned());
+    yard.write_record(&old);
+    let list = yard.json_with_schema(&["tsm", "list"], "tsm-list");
+    for name in ["api", "old"] {
+        assert_eq!(
+            (&row(&list, name)["status"], &row(&list, name)["pid"]),
+            (&json!("crashed"), &json!(null)),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn available_lists_definitions_with_their_mark() {
+    let yard = Sandbox::new();
+    let (available, enabled) = (yard.home().join("tsm/services-available"), yard.home().join("tsm/services-enabled"));
+    std::fs::create_dir_all(&available).expect("a directory");
+    std::fs::create_dir_all(&enabled).expect("a directory");
+    let definition =
+        "TSM_NAME=\"tetra\"\nTSM_COMMAND=\"node server.js\"\nTSM_PORT=\"4444\"\nTSM_DESCRIPTION=\"the server\"\n";
+    std::fs::write(available.join("tetra.tsm"), definition).expect("a definition");
+    std::fs::write(available.join("broken.tsm"), "rm -rf /\n").expect("a broken one");
+    std::os::unix::fs::symlink("../services-available/tetra.tsm", enabled.join("tetra.tsm")).expect("a link");
+    let list = yard.json_with_schema(&["tsm", "list", "available"], "tsm-list-available");
+    assert_eq!(names(&list), ["broken", "tetra"]);
+    assert_eq!(
+        (&list[1]["enabled"], &list[1]["port"], &list[1]["command"]),
+        (&json!(true), &json!(4444), &json!("node server.js"))
+    );
+    assert!(list[0]["error"].is_string(), "{list}");
+    assert_eq!(names(&yard.json_with_schema(&["tsm", "list", "enabled"], "tsm-list-available")), ["tetra"]);
+}
+
+#[test]
+fn info_says_everything_and_masks_secrets() {
+    let yard = Sandbox::new();
+    let mut meta = yard.record(0, "api", "echo out; echo err >&2; exec sleep 600");
+    meta.run.set = vec![("API_TOKEN".to_owned(), "hush-hush".to_owned()), ("COLOR".to_owned(), "blue".to_owned())];
+    let pid = yard.start_record(&meta);
+    eventually("it has spoken", || yard.written("api", "current.err") == "err\n");
+    let info = yard.json_with_schema(&["tsm", "info", "api", "-v"], "tsm-info");
+    assert_eq!((&info["id"], &info["pid"], &info["status"]), (&json!(0), &json!(pid), &json!("online")));
+    assert_eq!((&info["last_stdout"], &info["last_stderr"]), (&json!(["out"]), &json!(["err"])));
+    assert_eq!(info["variables"], json!({ "API_TOKEN": "***", "COLOR": "blue" }));
+    assert_eq!((&info["stdout_size"], &info["restart_policy"]), (&json!(4), &json!("never")));
+    assert_eq!(info["supervisor"]["worker"], json!(yard.read("api").run_state.worker_pid));
+    yard.json_with_schema(&["tsm", "info", "api"], "tsm-info");
+    let text = yard.ok(&["tsm", "info", "0", "-v"]);
+    assert!(text.contains("last stdout") && !text.contains("hush-hush"), "{text}");
+    assert_eq!(yard.run(&["tsm", "info", "nope"]).code, 5);
+}
+
+#[test]
+fn no_place_shows_a_secret_of_a_command_line() {
+    let yard = Sandbox::new();
+    let program = ["sleep", "600", "--api-key", "hunter2", "DB_PASSWORD=hunter2"];
+    let start = [&["tsm", "start", "--name", "api", "--"][..], &program].concat();
+    // `sleep` does not know the words; what was started with them is shown all the same.
+    yard.run(&start);
+    let shell = "mysql -phunter2; curl -u me:hunter2 x; exec sleep 600";
+    yard.ok(&["tsm", "start", "--name", "web", "--pre-hook", "true --token hunter2", "sh", "-c", shell]);
+    yard.ok(&["tsm", "save", "web", "kept"]);
+    let both = yard.json_with_schema(&["tsm", "info", "api", "web"], "tsm-info");
+    assert_eq!(names(&both), ["api", "web"]);
+    let saved = yard.json_with_schema(&["tsm", "save", "plain", "sleep", "600"], "tsm-save");
+    assert_eq!(saved["command"], "sleep 600", "`--json` at the end is ours");
+    for line in [
+        "tsm list all -v",
+        "tsm list all --json",
+        "tsm info api -v",
+        "tsm info api --json",
+        "tsm info web --json",
+        "tsm services",
+        "tsm services --json",
+        "tsm show kept",
+        "tsm show kept --json",
+        "tsm why api",
+        "tsm why api --json",
+        "tsm why web",
+        "tsm doctor",
+        "tsm kill web",
+    ] {
+        let ran = yard.run(&line.split(' ').collect::<Vec<_>>());
+        assert!(!format!("{}{}", ran.out, ran.err).contains("hunter2"), "{line}: {}{}", ran.out, ran.err);
+    }
+    let log = std::fs::read_to_string(yard.home().join("logs/tetra.jsonl")).expect("a log");
+    assert!(log.contains("tsm start") && !log.contains("hunter2"), "{log}");
+}
