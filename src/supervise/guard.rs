@@ -103,7 +103,7 @@ pub(super) fn start(dir: &Path) -> ! {
 /// Leaves the starter behind; comes back in the new process, with the pipe for the first word.
 fn daemonize() -> File {
     // SAFETY: nothing of ours is open yet except the three standard descriptors.
-    unsafe { libc::close_range(3, libc::c_uint::MAX, 0) };
+    unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0) };
     // SAFETY: this process has one thread.
     match unsafe { fork() } {
         Ok(ForkResult::Child) => {}

@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 
+use nix::sys::resource::{Resource, setrlimit};
 use serde::{Deserialize, Serialize};
 
 /// The most that a child may have; 0 for no limit of ours.
@@ -61,7 +62,7 @@ impl Limits {
     /// Limits the files and processes of this process. What it may not have is an error that names the limit.
     pub(super) fn set_rlimits(&self) -> Result<(), LimitError> {
         for (resource, value, name) in
-            [(libc::RLIMIT_NOFILE, self.nofile, "open files"), (libc::RLIMIT_NPROC, self.nproc, "processes")]
+            [(Resource::RLIMIT_NOFILE, self.nofile, "open files"), (Resource::RLIMIT_NPROC, self.nproc, "processes")]
         {
             if value > 0 {
                 set_rlimit(resource, value)
@@ -75,7 +76,7 @@ impl Limits {
     pub(super) fn limit_memory(&self, by: MemoryMethod) -> Result<(), LimitError> {
         match by {
             MemoryMethod::Nothing | MemoryMethod::Group => Ok(()),
-            MemoryMethod::Data => set_rlimit(libc::RLIMIT_DATA, self.memory_max)
+            MemoryMethod::Data => set_rlimit(Resource::RLIMIT_DATA, self.memory_max)
                 .map_err(|error| LimitError::new(&format!("limit memory to {} bytes", self.memory_max), &error)),
         }
     }
@@ -131,11 +132,6 @@ impl LimitError {
 }
 
 /// Sets both the limit in force and the one up to which it could be raised again.
-fn set_rlimit(resource: libc::__rlimit_resource_t, value: u64) -> io::Result<()> {
-    let limit = libc::rlimit { rlim_cur: value, rlim_max: value };
-    // SAFETY: the kernel reads the structure, which is ours.
-    match unsafe { libc::setrlimit(resource, &raw const limit) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
+fn set_rlimit(resource: Resource, value: u64) -> io::Result<()> {
+    Ok(setrlimit(resource, value, value)?)
 }

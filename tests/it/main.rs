@@ -4,6 +4,7 @@ mod belonging;
 mod commands;
 mod completions;
 mod confirm;
+mod docs;
 mod env;
 mod eval;
 mod examples;

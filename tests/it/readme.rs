@@ -1,61 +1,31 @@
-//! The README says what the program does: its table of commands is generated, its commands are those of the gate.
+//! The README and the pages behind it say what the program does: their sessions work as they stand, their commands are those of
+//! the gate, and what they compare is what was measured.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use tetra::command::registry::COMMANDS;
+use regex::Regex;
 
 use crate::transcript::{SessionHome, free_port};
 
-const OPENING: &str = "<!-- commands: written by `UPDATE=1 cargo test --test it readme` -->\n";
-const CLOSING: &str = "<!-- end of commands -->\n";
-
-#[test]
-fn readme_lists_every_command() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let written = fs::read_to_string(&path).expect("there is a README");
-    let (before, rest) = written.split_once(OPENING).expect("the table has an opening mark");
-    let (_, after) = rest.split_once(CLOSING).expect("the table has a closing mark");
-    let real = format!("{before}{OPENING}{}{CLOSING}{after}", table());
-    if std::env::var_os("UPDATE").is_some_and(|value| value == "1") {
-        fs::write(path, real).expect("the README can be written");
-    } else {
-        assert!(written == real, "the table of commands is old; UPDATE=1 cargo test --test it readme writes it anew");
-    }
+pub(crate) fn page(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("cannot read {name}: {error}"))
 }
 
 #[test]
 fn readme_and_gate_run_the_same_tests() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let readme = fs::read_to_string(root.join("README.md")).expect("there is a README");
-    let gate = fs::read_to_string(root.join(".ci/run")).expect("there is a gate");
     let command = "cargo test --locked\n";
-    assert!(readme.contains(command), "the README tells how to run the tests");
-    assert!(gate.contains(command), "the gate runs what the README tells");
-}
-
-fn table() -> String {
-    let mut table = "\n| command | does | effect |\n|---|---|---|\n".to_owned();
-    for entry in COMMANDS {
-        let mut name = format!("`{}`", entry.name);
-        for alias in entry.aliases {
-            write!(name, ", `{alias}`").expect("a string takes everything");
-        }
-        writeln!(table, "| {name} | {} | {} |", entry.summary(), entry.effect.word())
-            .expect("a string takes everything");
-    }
-    table + "\n"
+    assert!(page("README.md").contains(command), "the README tells how to run the tests");
+    assert!(page(".ci/run").contains(command), "the gate runs what the README tells");
 }
 
 #[test]
 fn readme_names_what_the_gate_installs() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let read = |name: &str| fs::read_to_string(root.join(name)).expect("it is there");
-    let gate = read(".ci/run");
+    let gate = page(".ci/run");
     let (_, list) = gate.split_once("needed=(").expect("the gate has a list");
     let (list, _) = list.split_once(')').expect("the list ends");
-    let readme = read("README.md");
+    let readme = page("README.md");
     let (_, line) = readme.split_once("apt-get install -y").expect("the README tells what to install");
     let (line, _) = line.split_once('`').expect("the line ends");
     let always_there = ["bash", "binutils"];
@@ -67,9 +37,8 @@ fn readme_names_what_the_gate_installs() {
 
 #[test]
 fn the_session_with_environments_works_as_it_stands() {
-    let readme =
-        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("there is a README");
-    let (_, rest) = readme.split_once("```sh\ntsm org init").expect("the session begins with an organization");
+    let environments = page("docs/environments.md");
+    let (_, rest) = environments.split_once("```sh\ntsm org init").expect("the session begins with an organization");
     let (session, _) = rest.split_once("```").expect("the session ends");
     for shell in ["bash", "zsh"] {
         let home = SessionHome::new();
@@ -86,8 +55,7 @@ fn the_session_with_environments_works_as_it_stands() {
 
 #[test]
 fn the_first_session_works_as_it_stands() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let readme = fs::read_to_string(root.join("README.md")).expect("there is a README");
+    let readme = page("README.md");
     let (_, rest) = readme.split_once("```sh\nsource ").expect("the session begins with the shell file");
     let (session, _) = rest.split_once("```").expect("the session ends");
     assert!(
@@ -105,6 +73,86 @@ fn the_first_session_works_as_it_stands() {
         let names = [format!("my-api-http-{}", ports[0]), format!("backend-app-{}", ports[1])];
         for expected in names.iter().map(String::as_str).chain(["tick\n", "hello\n"]) {
             assert!(said.contains(expected), "{shell}: {expected:?} was not said:\n{said}");
+        }
+    }
+}
+
+/// What has to be so before the next line of the capture: a person waits as long as it takes to type it.
+fn awaited(line: &str) -> &'static str {
+    let started = "until [ \"$(tsm logs ticker 2>/dev/null | wc -l)\" -gt 2 ]; do :; done";
+    let again = "until tsm info ticker --json | jq -e '.restarts == 1 and .state == \"online\"' >/dev/null; do :; done";
+    match line {
+        _ if line.contains("--name ticker") => started,
+        _ if line.starts_with("kill") && line.contains("ticker") => again,
+        _ => ":",
+    }
+}
+
+/// The text with one word for each pid, span and path of a program, and one blank between words.
+fn shape(text: &str) -> String {
+    let rules = [
+        (r"PID: \d+", "PID: N"),
+        (r"PID \d+", "PID N"),
+        (r"(-  +)\d+( )", "${1}N$2"),
+        (r"\b\d+(ms|s|m)\b", "SPAN"),
+        (r"/\S*/python3", "python3"),
+        (r" {2,}", "  "),
+    ];
+    rules.iter().fold(text.to_owned(), |text, (pattern, word)| {
+        Regex::new(pattern).expect("a pattern").replace_all(&text, *word).into_owned()
+    })
+}
+
+#[test]
+fn the_capture_is_what_is_said() {
+    let readme = page("README.md");
+    let (_, rest) = readme.split_once("```console\n").expect("there is a capture");
+    let (capture, _) = rest.split_once("```").expect("the capture ends");
+    let port = free_port().to_string();
+    let home = Home::new();
+    let mut lines = "mkdir my-api && cd my-api || exit\n\
+                     printf '#!/bin/bash\\nwhile sleep 0.1; do echo tick; done\\n' > tick.sh && chmod +x tick.sh\n"
+        .to_owned();
+    for step in capture.lines().filter_map(|line| line.strip_prefix("$ ")) {
+        let step = step.replace("8000", &port);
+        lines +=
+            &format!("printf '$ %s\\n' {}\n{step}\n{}\n", shlex::try_quote(&step).expect("a line"), awaited(&step));
+    }
+    let (said, code) = home.bash(&lines);
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(shape(&said.replace(&port, "8000")), shape(capture), "\n{said}");
+}
+
+/// The cells of each row of the tables of a page, by the first one; and the head of its table.
+fn rows(page: &str) -> Vec<(Vec<String>, Vec<String>)> {
+    let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
+    let mut head = Vec::new();
+    let mut found = Vec::new();
+    let mut before = "";
+    for line in page.lines() {
+        match (line.starts_with('|'), before.starts_with('|')) {
+            (true, false) => head = cells(line),
+            (true, true) if !line.starts_with("|---") => found.push((head.clone(), cells(line))),
+            _ => {}
+        }
+        before = line;
+    }
+    found
+}
+
+#[test]
+fn the_comparison_says_what_was_measured() {
+    let readme = page("README.md");
+    let (_, rest) = readme.split_once("\n## How it compares\n").expect("there is a comparison");
+    let compared = rows(rest.split("\n## ").next().expect("it ends"));
+    assert_eq!(compared.len(), 5, "five rows");
+    let measured = rows(&(page("docs/guarantees.md") + &page("benches/README.md")));
+    for (head, row) in compared {
+        let source = measured.iter().find(|(_, it)| it[0] == row[0]);
+        let (names, values) = source.unwrap_or_else(|| panic!("`{}` was not measured", row[0]));
+        for (name, value) in head.iter().zip(&row).skip(1) {
+            let at = names.iter().position(|it| it == name).unwrap_or_else(|| panic!("{name} was not measured"));
+            assert_eq!(&values[at], value, "{}: {name}", row[0]);
         }
     }
 }

@@ -82,15 +82,15 @@ fn every_right_names_its_test() {
 }
 
 #[test]
-fn every_fault_in_the_readme_names_its_test() {
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let readme = fs::read_to_string(readme).expect("there is a README");
-    let (_, rest) = readme.split_once("\n## Faults\n").expect("a section about faults");
+fn every_fault_in_the_guarantees_names_its_test() {
+    let guarantees = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/guarantees.md");
+    let guarantees = fs::read_to_string(guarantees).expect("there is a page of guarantees");
+    let (_, rest) = guarantees.split_once("\n## Faults\n").expect("a section about faults");
     let section = rest.split("\n## ").next().expect("it ends");
     let faults: Vec<&str> = rows(section, "| ").skip(1).collect();
     assert!(faults.len() > 10, "the table is there");
     for row in faults {
         assert!(!named(row).is_empty(), "a fault without a test: {row}");
     }
-    assert_exist(section);
+    assert_exist(&guarantees);
 }
