@@ -16,10 +16,10 @@ check:
 test *name:
     cargo test {{name}}
 
-# write transcripts and the README's table anew, then look at the difference
+# write transcripts and the generated parts of docs/ anew, then look at the difference
 update:
     UPDATE=1 cargo test --test it transcript
-    UPDATE=1 cargo test --test it readme
+    UPDATE=1 cargo test --test it docs
     git diff --stat
 
 # format the code
@@ -44,6 +44,16 @@ faithful:
 install:
     cargo install --locked --path .
     tetra setup
+
+# the release build and its packages, below target/packages
+package:
+    cargo build --locked --release
+    packaging/build "$(find target -path '*/release/tetra' -type f | head -n 1)"
+    packaging/check
+
+# licences, sources, duplicate versions and known weaknesses of the crates (needs cargo-deny)
+deny:
+    cargo deny --locked check
 
 # everything a change has to pass
 ci:

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use regex::Regex;
 use tetra::base::fault::Kind;
@@ -32,6 +33,9 @@ fn pages() -> Vec<String> {
 
 /// Holds a part of a page to what it has to be; with `UPDATE=1` writes it instead.
 fn hold(name: &str, part: &str, real: &str) {
+    // Two parts of one page are written one after the other.
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let written = page(name);
     let opening = format!("<!-- {part}: written by `UPDATE=1 cargo test --test it docs` -->\n");
     let closing = format!("<!-- end of {part} -->\n");

@@ -15,6 +15,7 @@ mod launch;
 mod limits;
 mod monitor;
 mod org;
+mod packaging;
 mod program;
 mod pty;
 mod readme;

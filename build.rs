@@ -1,0 +1,32 @@
+//! Says when a release build is not what `.cargo/config.toml` makes of it: static, and not position independent. cargo reads that
+//! file in the sources only, not for `cargo install --git`, a package of a registry, or a build that sets `RUSTFLAGS`.
+
+use std::env;
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    let is = |name: &str, wanted: &str| env::var(name).is_ok_and(|value| value == wanted);
+    let has = |name: &str, wanted: &str, between: char| {
+        env::var(name).is_ok_and(|value| value.split(between).any(|it| it.ends_with(wanted)))
+    };
+    if !is("PROFILE", "release") || !is("CARGO_CFG_TARGET_OS", "linux") {
+        return;
+    }
+    let mut is_not = Vec::new();
+    // musl is linked statically by itself, and cargo does not say so.
+    if !is("CARGO_CFG_TARGET_ENV", "musl") && !has("CARGO_CFG_TARGET_FEATURE", "crt-static", ',') {
+        is_not.push("static");
+    }
+    if !has("CARGO_ENCODED_RUSTFLAGS", "relocation-model=static", '\u{1f}') {
+        is_not.push("of fixed position");
+    }
+    if !is_not.is_empty() {
+        let target = env::var("TARGET").unwrap_or_default();
+        println!(
+            "cargo::warning=tetra will not be {}: each supervisor of a process then takes more than twice the memory. \
+             Build with RUSTFLAGS='-C target-feature=+crt-static -C relocation-model=static' and --target {target}, see \
+             docs/install.md",
+            is_not.join(" and not ")
+        );
+    }
+}
