@@ -270,9 +270,9 @@ fn every_link_leads_to_a_file_and_every_page_is_linked() {
     let link = Regex::new(r"\]\(([^)#:]+)(#[^)]*)?\)").expect("a pattern");
     let mut linked = Vec::new();
     for name in pages() {
-        let folder = Path::new(&name).parent().unwrap_or(Path::new(""));
+        let directory = Path::new(&name).parent().unwrap_or(Path::new(""));
         for found in link.captures_iter(&page(&name)) {
-            let target: PathBuf = root().join(folder).join(&found[1]);
+            let target: PathBuf = root().join(directory).join(&found[1]);
             let target = target.canonicalize().unwrap_or_else(|_| panic!("{name} leads to {}", &found[1]));
             linked.push(target);
         }

@@ -12,17 +12,17 @@ use crate::readme::page;
 
 /// A place with releases, and a home directory to install one in.
 struct Release {
-    folder: TempDir,
+    directory: TempDir,
 }
 
 impl Release {
     /// With an archive for this machine of a program that says `version`.
     fn new(version: &str) -> Self {
-        let release = Self { folder: program::directory() };
+        let release = Self { directory: program::directory() };
         let name = format!("tetra-{version}-linux-{}", std::env::consts::ARCH);
         let tree = release.path(&name);
-        for folder in [tree.clone(), release.path("home"), release.files()] {
-            fs::create_dir_all(folder).expect("ours");
+        for directory in [tree.clone(), release.path("home"), release.files()] {
+            fs::create_dir_all(directory).expect("ours");
         }
         program::script(&tree.join("tetra"), &format!("#!/bin/sh\necho tetra {version}\n"));
         let files = release.files().display().to_string();
@@ -35,7 +35,7 @@ impl Release {
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.directory.path().join(name)
     }
 
     fn files(&self) -> PathBuf {
@@ -44,7 +44,7 @@ impl Release {
 
     fn shell(&self, line: &str) -> (bool, String) {
         let mut command = Command::new("sh");
-        command.args(["-c", &format!("exec 2>&1; {line}")]).current_dir(self.folder.path()).stdin(Stdio::null());
+        command.args(["-c", &format!("exec 2>&1; {line}")]).current_dir(self.directory.path()).stdin(Stdio::null());
         command
             .env("HOME", self.path("home"))
             .env("TETRA_RELEASES", format!("file://{}/releases", self.path("").display()));
@@ -120,10 +120,10 @@ fn every_place_names_the_same_version() {
 #[test]
 fn every_page_and_completion_is_in_the_packages() {
     let contents = page("packaging/contents");
-    for folder in ["docs", "completions"] {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
-        for file in fs::read_dir(&folder).expect("it is there").flatten() {
-            let name = format!("{}/{}", folder.file_name().expect("named").display(), file.file_name().display());
+    for directory in ["docs", "completions"] {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join(directory);
+        for file in fs::read_dir(&directory).expect("it is there").flatten() {
+            let name = format!("{}/{}", directory.file_name().expect("named").display(), file.file_name().display());
             assert!(contents.contains(&format!("644 {name}")), "{name} is not in packaging/contents");
         }
     }
