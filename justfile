@@ -40,7 +40,7 @@ soak *name="faults::kills faults::chaos an_ordinary_user_has_many faults::many":
 faithful:
     CASES="${CASES:-10000}" cargo test --locked --test it -- --nocapture faithful
 
-# install the program and make it at home
+# install the program and set it up
 install:
     cargo install --locked --path .
     tetra setup

@@ -25,7 +25,7 @@ fetch() {
 case $(uname -m) in
     x86_64 | amd64) arch=x86_64 ;;
     aarch64 | arm64) arch=aarch64 ;;
-    *) fail "there is no release for $(uname -m); build it from the sources" ;;
+    *) fail "no release is for $(uname -m); build it from the sources" ;;
 esac
 if [ -n "${TETRA_VERSION:-}" ]; then
     from=$releases/download/v${TETRA_VERSION#v}

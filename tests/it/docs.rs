@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use regex::Regex;
-use tetra::base::fault::Kind;
+use tetra::base::fault::FaultKind;
 use tetra::base::line::lex;
-use tetra::command::Entry;
+use tetra::command::CommandSpec;
 use tetra::command::global::{GLOBALS, Globals};
-use tetra::command::registry::{COMMANDS, Found, GROUPS, members, resolve};
-use tetra::shell::prepare::prepare;
+use tetra::command::registry::{COMMANDS, CommandMatch, GROUPS, commands_of, resolve};
+use tetra::shell::parse::parse;
 use tetra::supervise::meta::Meta;
 use tetra::tsm::definition::keys::KEYS;
 
@@ -49,7 +49,7 @@ fn hold(name: &str, part: &str, real: &str) {
     }
 }
 
-fn table_of<'a>(entries: impl Iterator<Item = &'a Entry>) -> String {
+fn table_of<'a>(entries: impl Iterator<Item = &'a CommandSpec>) -> String {
     let mut table = "| command | does | effect |\n|---|---|---|\n".to_owned();
     for entry in entries {
         let names: Vec<String> =
@@ -61,10 +61,10 @@ fn table_of<'a>(entries: impl Iterator<Item = &'a Entry>) -> String {
 
 #[test]
 fn the_reference_lists_every_command() {
-    let in_a_group = |entry: &Entry| GROUPS.iter().any(|(group, _)| entry.name.starts_with(&format!("{group} ")));
+    let in_a_group = |entry: &CommandSpec| GROUPS.iter().any(|(group, _)| entry.name.starts_with(&format!("{group} ")));
     let mut text = String::new();
     for (group, meaning) in GROUPS {
-        write!(text, "## {group}: {meaning}\n\n{}\n", table_of(members(group))).expect("a string");
+        write!(text, "## {group}: {meaning}\n\n{}\n", table_of(commands_of(group))).expect("a string");
     }
     let others = table_of(COMMANDS.iter().filter(|entry| !in_a_group(entry)));
     write!(text, "## The shell's own\n\n{others}\n## Options of every command\n\n| option | does |\n|---|---|\n")
@@ -83,7 +83,7 @@ fn the_reference_lists_every_command() {
 #[test]
 fn the_formats_have_every_exit_code() {
     let mut table = "| code | word in `--json` | meaning |\n|---|---|---|\n| 0 | | done |\n".to_owned();
-    for (_, code, word, meaning) in Kind::ALL {
+    for (_, code, word, meaning) in FaultKind::ALL {
         writeln!(table, "| {code} | `{word}` | {meaning} |").expect("a string");
     }
     hold("docs/formats.md", "exit codes", &table);
@@ -94,7 +94,7 @@ fn the_formats_have_every_key_of_a_service() {
     let mut table = "| in `.tsm` | below `[services.NAME]` | value |\n|---|---|---|\n".to_owned();
     for key in KEYS {
         let toml: Vec<String> = key.toml.iter().map(|name| format!("`{name}`")).collect();
-        writeln!(table, "| `{}` | {} | {} |", key.tsm, toml.join(", "), key.wants.trim_start_matches("write "))
+        writeln!(table, "| `{}` | {} | {} |", key.tsm, toml.join(", "), key.hint.trim_start_matches("write "))
             .expect("a string");
     }
     hold("docs/formats.md", "keys of a service", &table);
@@ -133,7 +133,7 @@ fn in_source(file: &str, pattern: &str) -> Vec<String> {
 fn the_formats_have_every_key_of_an_environment_and_every_rule_of_a_profile() {
     let keys = in_source("src/org/schema.rs", r#"\("([a-z_.*]+)", \w+::\w"#);
     names_all("`local.toml`", keys.iter().map(String::as_str));
-    let rules = in_source("src/org/profile.rs", r#"\("([a-z_]+)", (?:Op|Check)::\w"#);
+    let rules = in_source("src/org/profile.rs", r#"\("([a-z_]+)", (?:Op|Constraint)::\w"#);
     names_all("Profiles", rules.iter().map(String::as_str));
 }
 
@@ -195,13 +195,13 @@ fn complaint(command: &str) -> Option<String> {
 }
 
 fn misled(words: &[String]) -> Option<String> {
-    prepare(words, &mut Globals::default(), 100).err().map(|it| it.fault.to_string())
+    parse(words, &mut Globals::default(), 100).err().map(|it| it.fault.to_string())
 }
 
 /// True for the bare name of a command, as a text mentions it.
 fn is_name(text: &str) -> bool {
     let words: Vec<&str> = text.split(' ').skip_while(|word| *word == "tetra").collect();
-    matches!(resolve(&words), Found::Command(_, count) if count == words.len())
+    matches!(resolve(&words), CommandMatch::Command(_, count) if count == words.len())
 }
 
 /// The lines of a page that are typed into a shell, and what its text says in backquotes.

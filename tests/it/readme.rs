@@ -109,7 +109,7 @@ fn the_capture_is_what_is_said() {
     let (_, rest) = readme.split_once("```console\n").expect("there is a capture");
     let (capture, _) = rest.split_once("```").expect("the capture ends");
     let port = free_port().to_string();
-    let home = Home::new();
+    let home = SessionHome::new();
     let mut lines = "mkdir my-api && cd my-api || exit\n\
                      printf '#!/bin/bash\\nwhile sleep 0.1; do echo tick; done\\n' > tick.sh && chmod +x tick.sh\n"
         .to_owned();

@@ -231,9 +231,22 @@ fn every_command_is_in_the_table() {
 #[test]
 fn the_project_speaks_of_itself_alone_and_finishes_what_it_begins() {
     let mut broken = Broken::default();
-    let places = ["src", "tests", "benches", "completions", "templates", "schemas", ".ci", ".cargo"];
+    let places = [
+        "src",
+        "tests",
+        "benches",
+        "completions",
+        "templates",
+        "schemas",
+        "docs",
+        "packaging",
+        ".ci",
+        ".cargo",
+        ".github",
+    ];
     let mut all: Vec<PathBuf> = places.iter().flat_map(|place| files(place, &[])).collect();
-    all.extend(["README.md", "Cargo.toml", "justfile", "clippy.toml"].map(|file| root().join(file)));
+    all.extend(["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"].map(|file| root().join(file)));
+    all.extend(["Cargo.toml", "build.rs", "deny.toml", "justfile", "clippy.toml"].map(|file| root().join(file)));
     for path in all.into_iter().filter(|path| path.exists()) {
         let file = Source::read(path);
         let small = file.text.to_ascii_lowercase();
