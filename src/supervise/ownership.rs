@@ -172,9 +172,9 @@ impl ProcessClaim {
 }
 
 impl ProcessClaims {
-    /// Looks at every process now, if that was not done yet.
-    pub fn load(&self) {
-        self.0.get_or_init(read_claims);
+    /// Every directory that a process names, once for each process.
+    pub fn dirs(&self) -> impl Iterator<Item = &Path> {
+        self.0.get_or_init(read_claims).iter().map(|claim| Path::new(OsStr::from_bytes(&claim.dir)))
     }
 
     /// What lives of `dir`, by a name that it has or had.

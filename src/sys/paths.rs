@@ -221,6 +221,18 @@ impl Paths {
         self.processes().join(name.as_str())
     }
 
+    /// One empty file for each name that a process has.
+    #[must_use]
+    pub fn process_names(&self) -> PathBuf {
+        self.runtime().join("names")
+    }
+
+    /// Where readers of events have their FIFOs.
+    #[must_use]
+    pub fn events(&self) -> PathBuf {
+        self.runtime().join("events")
+    }
+
     /// Held while ids and names are given out.
     #[must_use]
     pub fn id_lock(&self) -> PathBuf {

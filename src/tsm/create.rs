@@ -13,7 +13,6 @@ use crate::disk;
 use crate::supervise::client;
 use crate::supervise::meta::{self, Meta, ProcessState, RunSpec, RunState};
 use crate::supervise::monitor_spec::MonitorSpec;
-use crate::supervise::ownership::ProcessClaims;
 use crate::sys::file::{self, FileError};
 use crate::sys::host::Host;
 use crate::sys::paths::Paths;
@@ -23,6 +22,7 @@ use super::allocate::{Allocation, AllocationError, allocate};
 use super::command_line::join;
 use super::conflict::Conflict;
 use super::control::{ControlError, check_owner};
+use super::known_names::{self, KnownNames};
 use super::options::Strategy;
 use super::plan::StartPlan;
 use super::port::PortSpec;
@@ -32,7 +32,6 @@ use super::remove::{clear_staging, staging_path};
 use super::sidecar;
 use super::start::Environ;
 use super::store::{Process, ProcessStore, StoreError};
-use super::unrecorded;
 
 /// A process that is made and not started yet.
 #[derive(Debug)]
@@ -162,17 +161,14 @@ pub fn create_all(
     file::create_dir(&paths.tsm())?;
     file::create_private_dir(&paths.runtime())?;
     file::create_private_dir(&paths.processes())?;
-    let claims = ProcessClaims::default();
-    if plans.iter().any(|plan| is_new(plan, paths)) {
-        // Before the lock: others wait for it, and what was lost was so before.
-        claims.load();
-    }
     let _lock = lock(&paths.id_lock())?;
     clear_staging(paths);
+    let known = KnownNames::open(paths)?;
     let mut index = ProcessIndex::read(ProcessStore::open(paths))?;
     let mut all = Vec::new();
     for plan in plans {
-        let created = create_one(plan, paths, &index, &claims, host.now()).and_then(|(created, meta)| {
+        let created = create_one(plan, paths, &index, &known, host.now()).and_then(|(created, meta)| {
+            known.add(&created.name)?;
             created.write(&meta, plan, host).inspect_err(|_| created.undo(paths))?;
             Ok(created)
         });
@@ -193,24 +189,17 @@ pub fn create_all(
     Ok(all)
 }
 
-/// True if no process has the name of a plan, with any port.
-fn is_new(plan: &StartPlan, paths: &Paths) -> bool {
-    let is_its =
-        |name: &str| name.strip_prefix(&*plan.base.text).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
-    !ProcessStore::open(paths).names().unwrap_or_default().iter().any(|name| is_its(name.as_str()))
-}
-
 fn create_one(
     plan: &StartPlan,
     paths: &Paths,
     index: &ProcessIndex,
-    claims: &ProcessClaims,
+    known: &KnownNames,
     now: Timestamp,
 ) -> Result<(Created, Meta), CreateError> {
     let allocation = allocate(plan, index, &|port| index.conflict(port))?;
     let dir = paths.process(&allocation.name);
     if !dir.exists()
-        && let Some(pid) = unrecorded::of(&allocation.name, paths, claims).first()
+        && let Some(pid) = known.unrecorded_processes(&allocation.name).first()
     {
         return Err(CreateError::Unrecorded { name: allocation.name, pid: *pid });
     }
@@ -261,7 +250,7 @@ impl Created {
             ports::PortChange { process: self.name.as_str(), from: self.claimed_port(), to: self.released_port() };
         let _ = ports::apply(paths, &[back]);
         let _ = match &self.previous {
-            _ if self.is_new => fs::remove_dir_all(&self.dir),
+            _ if self.is_new => fs::remove_dir_all(&self.dir).map(|()| known_names::remove(paths, &self.name)),
             Some(before) => meta::write(&self.dir, before),
             None => meta::remove(&self.dir),
         };

@@ -20,6 +20,7 @@ pub mod import;
 pub mod instances;
 pub mod interpreter;
 pub mod kill;
+mod known_names;
 mod launch;
 pub mod limits;
 pub mod live_state;

@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::control::{Control, ControlError, StopResult, check_known};
+use super::known_names;
 use super::ports;
 use super::store::Process;
 use crate::disk;
@@ -121,6 +122,7 @@ impl Control<'_> {
             restore(&aside);
             return Err(failed(source));
         }
+        known_names::remove(self.paths, &process.name);
         Ok(ports::forget(self.paths, process)?)
     }
 }

@@ -1,7 +1,7 @@
 //! Processes whose directory was removed while they ran. No record knows them any more, but the kernel does: their supervisors hold
 //! its lock, and every supervisor tells its child, and so all that the child starts, the directory of its record.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::base::name::ProcessName;
 use crate::supervise::ownership::{ClaimedProcesses, ProcessClaims};
@@ -22,10 +22,7 @@ pub fn find(word: &str, paths: &Paths) -> Vec<u32> {
 /// The same for a name of which it is known that there is no directory.
 #[must_use]
 pub(super) fn of(name: &ProcessName, paths: &Paths, claims: &ProcessClaims) -> Vec<u32> {
-    let directory = paths.process(name);
-    // A supervisor names its directory without the links that may lead to it.
-    let real = real(paths).map(|all| all.join(name.as_str())).filter(|real| *real != directory);
-    let left = [Some(directory), real].into_iter().flatten().map(|dir| claims.for_dir(&dir));
+    let left = process_dirs(paths).into_iter().map(|all| claims.for_dir(&all.join(name.as_str())));
     let ClaimedProcesses { supervisors, mut others } = left.fold(ClaimedProcesses::default(), |mut all, left| {
         all.supervisors.extend(left.supervisors);
         all.others.extend(left.others);
@@ -51,10 +48,14 @@ pub(super) fn of(name: &ProcessName, paths: &Paths, claims: &ProcessClaims) -> V
     aged.into_iter().map(|(_, _, pid)| pid).collect()
 }
 
-/// Where the processes are, without links; also when only what is above it is still there.
-fn real(paths: &Paths) -> Option<std::path::PathBuf> {
+/// The directory of all process directories, by its path and without the links that may lead to it, as a supervisor names it; also
+/// when only what is above it is still there.
+pub(super) fn process_dirs(paths: &Paths) -> Vec<PathBuf> {
     let all = paths.processes();
-    let there = all.ancestors().find(|path| path.exists())?;
-    let rest = all.strip_prefix(there).unwrap_or(Path::new(""));
-    Some(there.canonicalize().ok()?.join(rest))
+    let real = all.ancestors().find(|path| path.exists()).and_then(|there| {
+        let rest = all.strip_prefix(there).unwrap_or(Path::new(""));
+        Some(there.canonicalize().ok()?.join(rest))
+    });
+    let real = real.filter(|real| *real != all);
+    [Some(all), real].into_iter().flatten().collect()
 }
