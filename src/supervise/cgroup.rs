@@ -1,4 +1,5 @@
-//! A control group of its own for a process, where the kernel (v2, also beside v1) lets us make one.
+//! A control group of its own for a process, where the kernel (v2, also beside v1) lets us make one, and where no other program
+//! manages the groups: in a unit of systemd only if it is delegated.
 //!
 //! A process can leave its session, its group, its descriptors and its environment, but not this. It is one more way to find what
 //! a life left behind, and the only one that finds a stray without any other mark after both guard and worker were killed.
@@ -9,6 +10,8 @@ use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+use super::systemd_unit::delegated_ancestor;
 
 /// Where version 2 is mounted: alone, or beside version 1.
 pub(super) const V2_MOUNTS: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
@@ -33,10 +36,11 @@ pub(super) fn is_ours(name: &OsStr) -> bool {
 pub(super) struct Cgroup(PathBuf);
 
 impl Cgroup {
-    /// The group of the process directory `dir`, below the supervisor's own; `None` where there is no such tree.
+    /// The group of the process directory `dir`, below the supervisor's own; `None` where there is no such tree, or it is systemd's.
     pub(super) fn of_directory(dir: &Path) -> Option<Self> {
         let found = fs::metadata(dir).ok()?;
-        Some(Self(outside_ours(&group_of("self")?).join(name(&found))))
+        let own = outside_ours(&group_of("self")?);
+        Some(Self(delegated_ancestor(&own)?.join(name(&found))))
     }
 
     /// The group that a living child is in, if it is one of ours.

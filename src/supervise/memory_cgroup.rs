@@ -6,13 +6,13 @@
 //! there is no systemd, the supervisor's own group is tried. Where there is no group, the caller takes a weaker limit, or
 //! launches the supervisor in a scope of its own ([`needs_scope`]).
 
-use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::cgroup::{Cgroup, V2_MOUNTS, is_ours, name, outside_ours};
 use super::limits::MemoryMethod;
+use super::systemd_unit::{delegated_ancestor, unit_of_group};
 use super::worker::Worker;
 
 /// The place of version 1's memory controller.
@@ -39,7 +39,7 @@ impl MemoryCgroup {
         let (own, version) = own_group(&groups)?;
         let own = outside_ours(&own);
         let parent = match version {
-            CgroupVersion::V2 => delegated_ancestor(&own, is_delegated)?,
+            CgroupVersion::V2 => delegated_ancestor(&own)?,
             CgroupVersion::V1 => &own,
         };
         Some(Self { path: parent.join(name(&found)), version })
@@ -167,46 +167,13 @@ fn own_group(groups: &str) -> Option<(PathBuf, CgroupVersion)> {
     Some((Path::new(mount).join(path), CgroupVersion::V2))
 }
 
-/// How the names of scopes begin that are made for supervisors.
-pub const SCOPE_PREFIX: &str = "tetra-";
-
-/// How they end.
-pub const SCOPE_SUFFIX: &str = ".scope";
-
 /// True where a limit of memory needs a control group that only systemd may make: in a unit whose groups are not delegated.
 #[must_use]
 pub fn needs_scope() -> bool {
     let place = fs::read_to_string("/proc/self/cgroup").ok().and_then(|groups| own_group(&groups));
     place.is_some_and(|(own, version)| {
-        version == CgroupVersion::V2 && delegated_ancestor(&outside_ours(&own), is_delegated).is_none()
+        version == CgroupVersion::V2 && delegated_ancestor(&outside_ours(&own)).is_none()
     })
-}
-
-/// The group at or above `own` in which groups may be made: the unit, if it is delegated; outside of any unit `own` itself.
-fn delegated_ancestor(own: &Path, is_delegated: impl Fn(&Path) -> bool) -> Option<&Path> {
-    match own.ancestors().find(|group| is_unit(group)) {
-        Some(unit) => is_delegated(unit).then_some(unit),
-        None => Some(own),
-    }
-}
-
-/// True for the group of a unit that has processes.
-fn is_unit(group: &Path) -> bool {
-    group.extension().is_some_and(|kind| kind == "service" || kind == "scope")
-}
-
-/// True if systemd delegated the groups below. It says so twice: `user.` can be read by everybody, `trusted.` is older. The manager
-/// of a user (252) says it nowhere; a scope of ours was asked for with delegation.
-fn is_delegated(unit: &Path) -> bool {
-    let is_own_scope = unit
-        .file_name()
-        .and_then(OsStr::to_str)
-        .is_some_and(|name| name.strip_prefix(SCOPE_PREFIX).is_some_and(|rest| rest.ends_with(SCOPE_SUFFIX)));
-    is_own_scope
-        || ["user.delegate", "trusted.delegate"].iter().any(|name| {
-            let mut value = [0; 1];
-            rustix::fs::getxattr(unit, *name, &mut value).is_ok() && value == *b"1"
-        })
 }
 
 /// The file that says which controllers the groups below have.
@@ -225,7 +192,7 @@ fn delegate_memory(parent: &Path) -> bool {
         }
         match fs::write(&control, "+memory") {
             Ok(()) => {}
-            Err(error) if error.raw_os_error() == Some(libc::EBUSY) && is_unit(parent) => {
+            Err(error) if error.raw_os_error() == Some(libc::EBUSY) && unit_of_group(parent) == Some(parent) => {
                 if move_processes_to_leaf(parent).is_err() {
                     return false;
                 }
@@ -271,41 +238,6 @@ mod tests {
         let joined = "4:cpu,memory:/\n";
         assert_eq!(place(joined), Some(("/sys/fs/cgroup/memory/".to_owned(), CgroupVersion::V1)));
         assert_eq!(place("1:cpu:/\n"), None);
-    }
-
-    #[test]
-    fn groups_are_made_only_in_a_unit_that_is_delegated() {
-        let root = Path::new("/sys/fs/cgroup");
-        let delegated =
-            |unit: &Path| ["user@1000.service", "tetra-dev.service"].iter().any(|name| unit.ends_with(name));
-        let user = "user.slice/user-1000.slice";
-        for (own, expected) in [
-            // Delegated to the manager of the user, who does not delegate the unit.
-            (format!("{user}/user@1000.service/app.slice/web.service"), None),
-            (format!("{user}/session-4.scope"), None),
-            ("system.slice/ssh.service".to_owned(), None),
-            ("system.slice/tetra-dev.service".to_owned(), Some("system.slice/tetra-dev.service")),
-            ("system.slice/tetra-dev.service/supervisor".to_owned(), Some("system.slice/tetra-dev.service")),
-            // Without systemd.
-            ("box".to_owned(), Some("box")),
-        ] {
-            let own = root.join(own);
-            assert_eq!(
-                delegated_ancestor(&own, delegated),
-                expected.map(|it| root.join(it)).as_deref(),
-                "{}",
-                own.display()
-            );
-        }
-    }
-
-    #[test]
-    fn a_scope_of_ours_is_delegated_though_nothing_says_so() {
-        let slice = Path::new("/sys/fs/cgroup/nowhere/app.slice");
-        assert!(is_delegated(&slice.join("tetra-web-3000-1a2b3c4d.scope")));
-        for other in ["session-4.scope", "tetra-dev.service", "app-tetra.scope"] {
-            assert!(!is_delegated(&slice.join(other)), "{other}");
-        }
     }
 
     #[test]

@@ -97,6 +97,7 @@ mod run;
 mod sigio;
 mod spawn;
 mod sweep;
+mod systemd_unit;
 mod tolerant;
 mod version_dirs;
 mod wait;
