@@ -165,7 +165,8 @@ impl Worker {
         match released.confirm() {
             Ok(pidfd) => {
                 let identity = ProcessIdentity { pid, start_ticks };
-                self.child = Some(Child { identity, pidfd, started_at: MonotonicTime::now(), foreign_exit: None });
+                let started_at = MonotonicTime::now();
+                self.child = Some(Child { identity, pidfd, started_at, foreign_exit: None, shares_unit: true });
                 self.meta.set_state(ProcessState::Online);
                 self.meta.run_state.start_error.clear();
                 self.save();
@@ -191,7 +192,10 @@ impl Worker {
         self.meta.set_state(ProcessState::Stopping);
         self.save();
         self.leftovers.terminated_at = Some(clock::ticks());
-        self.signal_group(self.meta.run.stop_signal);
+        // Systemd has sent it to all processes of a unit that it stops.
+        if !self.unit_stopping || self.meta.run.stop_signal != libc::SIGTERM {
+            self.signal_group(self.meta.run.stop_signal);
+        }
         // A stopped process would never see it.
         self.signal_group(libc::SIGCONT);
         self.start_grace_period();
@@ -220,6 +224,7 @@ impl Worker {
 
     /// The child ended: sweeps what it left, or sees whether there is something that deserves the rest of the grace.
     pub(super) fn child_ended(&mut self, how: ExitStatus) {
+        self.expect_unit_stop(how);
         let Some(child) = self.child.take() else { return };
         let lived = MonotonicTime::now().duration_since(child.started_at);
         let rest = if matches!(self.machine.phase, Phase::Stopping(_)) {

@@ -21,6 +21,7 @@ use super::ownership::{self, RunMarker};
 use super::proc::{self, ProcStat, ProcessIdentity};
 use super::protocol::StartupMessage;
 use super::sweep::{Search, Stray};
+use super::systemd_unit;
 use super::worker::{Child, Worker};
 
 /// How long a killed leftover may take to end before a start goes on without it.
@@ -214,7 +215,8 @@ fn open_child(identity: ProcessIdentity) -> Option<Child> {
     let born = MonotonicTime::from_ticks(identity.start_ticks);
     let mine = ProcStat::of(identity.pid).is_some_and(|stat| stat.parent == std::process::id());
     let witness = (!mine).then(|| ForeignExit::of(identity.pid));
-    Some(Child { identity, pidfd, started_at: born, foreign_exit: witness })
+    let shares_unit = systemd_unit::is_shared_with(identity.pid);
+    Some(Child { identity, pidfd, started_at: born, foreign_exit: witness, shares_unit })
 }
 
 /// True for a forked child that has not executed its program: it has no mark yet.

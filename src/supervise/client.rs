@@ -22,8 +22,8 @@ use super::recovery;
 use super::wait::is_readable_until;
 
 pub use super::memory_cgroup::needs_scope as memory_needs_scope;
-pub use super::systemd_unit::{SCOPE_PREFIX, SCOPE_SUFFIX};
 pub use super::protocol::{ControlCommand, LaunchResult, SpawnStep};
+pub use super::systemd_unit::{SCOPE_PREFIX, SCOPE_SUFFIX};
 pub use super::wait::{WaitError, poll_until, wait, wait_unsupervised, wait_until_exit};
 
 /// The longest time a new supervisor may take to its first word.

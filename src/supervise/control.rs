@@ -44,7 +44,7 @@ impl Worker {
     }
 
     /// Ends the life that goes on, if one does; the first who asked for its end is its cause.
-    fn stop_for(&mut self, origin: StopOrigin, event: LifecycleEvent) {
+    pub(super) fn stop_for(&mut self, origin: StopOrigin, event: LifecycleEvent) {
         if self.child.is_some() || self.hook.is_some() {
             self.meta.run_state.ended_by.get_or_insert(origin);
         }

@@ -54,6 +54,8 @@ pub enum StopCause {
     /// Its attendant ordered it, and did not say why.
     #[serde(rename = "attendant")]
     Sidecar,
+    /// Systemd stopped the unit that it ran in.
+    ServiceManager,
 }
 
 /// How sure it is that a killed process had run out of memory.

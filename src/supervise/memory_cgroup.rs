@@ -171,9 +171,8 @@ fn own_group(groups: &str) -> Option<(PathBuf, CgroupVersion)> {
 #[must_use]
 pub fn needs_scope() -> bool {
     let place = fs::read_to_string("/proc/self/cgroup").ok().and_then(|groups| own_group(&groups));
-    place.is_some_and(|(own, version)| {
-        version == CgroupVersion::V2 && delegated_ancestor(&outside_ours(&own)).is_none()
-    })
+    place
+        .is_some_and(|(own, version)| version == CgroupVersion::V2 && delegated_ancestor(&outside_ours(&own)).is_none())
 }
 
 /// The file that says which controllers the groups below have.

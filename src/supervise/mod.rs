@@ -19,7 +19,7 @@
 //! The *guard* holds the FIFOs and waits; its *worker* does everything else. A killed worker is replaced by the guard; a killed
 //! guard by its worker, which becomes the guard and forks a worker. With both killed the child lives on: it holds its FIFOs
 //! itself. Whoever starts a supervisor next (`client::launch`) makes it adopt the child, by pid, start time and boot together.
-//! SIGTERM to guard or worker is no order to the child.
+//! SIGTERM to guard or worker is no order to the child, unless systemd sends it because it stops the unit that all of them are in.
 //!
 //! # What is promised
 //!
@@ -99,6 +99,7 @@ mod spawn;
 mod sweep;
 mod systemd_unit;
 mod tolerant;
+mod unit_stop;
 mod version_dirs;
 mod wait;
 mod worker;

@@ -15,12 +15,20 @@ use super::worker::{StopReason, Worker};
 /// As many as are usually waited for.
 const INITIAL_FDS: usize = 8;
 
+/// The length of what a signalfd says of one signal.
+const SIGNAL_RECORD: usize = size_of::<libc::signalfd_siginfo>();
+
+/// Where the pid of the sender is in it.
+const SENDER: usize = std::mem::offset_of!(libc::signalfd_siginfo, ssi_pid);
+
 /// What a wait found.
 #[derive(Debug)]
 pub(super) struct ReadyFds {
     pub(super) streams: [bool; 2],
     pub(super) control: bool,
     pub(super) sigchld: bool,
+    /// The sender of a SIGTERM.
+    pub(super) term_from: Option<u32>,
     pub(super) exit_reports: bool,
     pub(super) guard: bool,
     pub(super) child: bool,
@@ -29,9 +37,10 @@ pub(super) struct ReadyFds {
 
 /// What signals said.
 #[derive(Debug, Default)]
-struct PendingSignals {
+pub(super) struct PendingSignals {
     sigchld: bool,
     sigio: bool,
+    pub(super) term_from: Option<u32>,
 }
 
 fn push<'a>(fds: &mut Vec<PollFd<'a>>, fd: &'a impl AsFd) -> usize {
@@ -66,6 +75,7 @@ impl Worker {
             streams: self.streams.each_ref().map(|stream| (bytes || told.sigio) && stream.has_bytes()),
             control: is(orders),
             sigchld: told.sigchld,
+            term_from: told.term_from,
             exit_reports: is(obituaries),
             guard: guard.is_some_and(is),
             child: child.is_some_and(is),
@@ -74,13 +84,21 @@ impl Worker {
     }
 
     /// Takes what signals say. Whatever they told of is looked at only afterwards, or what comes meanwhile would not be heard.
-    fn read_signals(&self) -> PendingSignals {
-        // Each of the two waits at most once.
-        let mut records = [[0; size_of::<libc::signalfd_siginfo>()]; 2];
+    pub(super) fn read_signals(&self) -> PendingSignals {
+        // Each of the three waits at most once.
+        let mut records = [[0; SIGNAL_RECORD]; 3];
         let length = rustix::io::read(&self.signals, records.as_flattened_mut()).unwrap_or(0);
-        let numbers = records.as_flattened()[..length].chunks_exact(size_of::<libc::signalfd_siginfo>());
-        let has = |signal: Signal| numbers.clone().any(|record| record.starts_with(&(signal as u32).to_ne_bytes()));
-        PendingSignals { sigchld: has(Signal::SIGCHLD), sigio: has(Signal::SIGIO) }
+        let (records, _) = records.as_flattened()[..length].as_chunks::<SIGNAL_RECORD>();
+        let find = |signal: Signal| records.iter().find(|record| record.starts_with(&(signal as u32).to_ne_bytes()));
+        PendingSignals {
+            sigchld: find(Signal::SIGCHLD).is_some(),
+            sigio: find(Signal::SIGIO).is_some(),
+            term_from: find(Signal::SIGTERM).map(|record| {
+                let mut pid = [0; size_of::<u32>()];
+                pid.copy_from_slice(&record[SENDER..SENDER + size_of::<u32>()]);
+                u32::from_ne_bytes(pid)
+            }),
+        }
     }
 
     /// The next moment at which something must be done.

@@ -174,7 +174,7 @@ impl ControlCommand {
 }
 
 /// Every cause with its code.
-const CAUSES: [(StopCause, i32); 7] = [
+const CAUSES: [(StopCause, i32); 8] = [
     (StopCause::Operator, 1),
     (StopCause::Signal, 2),
     (StopCause::Watch, 3),
@@ -182,6 +182,7 @@ const CAUSES: [(StopCause, i32); 7] = [
     (StopCause::Memory, 5),
     (StopCause::Health, 6),
     (StopCause::Sidecar, 7),
+    (StopCause::ServiceManager, 8),
 ];
 
 impl StopCause {

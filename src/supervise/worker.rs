@@ -24,6 +24,7 @@ use super::oom::OomCounter;
 use super::proc::{self, ProcessIdentity};
 use super::protocol::{LaunchResult, StartupMessage};
 use super::sweep::Search;
+use super::unit_stop;
 
 /// The longest wait for the lock of a worker that is just dying.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
@@ -78,6 +79,8 @@ pub(super) struct Child {
     pub(super) started_at: MonotonicTime,
     /// Set when it is not our own child, whose end we would be told.
     pub(super) foreign_exit: Option<ForeignExit>,
+    /// It is in the unit of systemd that we are in, if we are in one.
+    pub(super) shares_unit: bool,
 }
 
 /// The pre-start command that runs.
@@ -134,6 +137,8 @@ pub(super) struct Worker {
     /// When to write the record, if it is not as it should be.
     pub(super) save_at: Option<MonotonicTime>,
     pub(super) upgrade_requested: bool,
+    /// Systemd stops the unit that we are in.
+    pub(super) unit_stopping: bool,
     /// The last signal that an operator had us send, and when.
     pub(super) last_signal: Option<(i32, MonotonicTime)>,
     /// Bytes that earlier supervisors had thrown away.
@@ -155,6 +160,7 @@ pub(super) fn run(inheritance: WorkerInit) -> io::Result<WorkerExit> {
     Ok(match worker.stop_reason {
         Some(StopReason::Upgrade) => WorkerExit::Upgrade,
         Some(StopReason::Promotion) => {
+            unit_stop::accept_sigterm();
             let [out, err] = worker.streams.map(|stream| stream.fifo);
             WorkerExit::Promoted { fifos: Fifos { out, err, control: worker.control }, role_lock: worker.role_lock }
         }
@@ -215,6 +221,7 @@ impl Worker {
             stop_reason: None,
             save_at: None,
             upgrade_requested: false,
+            unit_stopping: false,
             last_signal: None,
             dir,
             meta,
@@ -230,6 +237,9 @@ impl Worker {
     fn event_loop(&mut self) {
         while self.stop_reason.is_none() {
             let ready = self.wait();
+            if let Some(sender) = ready.term_from {
+                self.on_sigterm(sender);
+            }
             for which in [0, 1] {
                 if ready.streams[which] {
                     self.copy(which);
@@ -351,6 +361,7 @@ fn open_signalfd() -> io::Result<SignalFd> {
     let mut mask = SigSet::empty();
     mask.add(Signal::SIGCHLD);
     mask.add(Signal::SIGIO);
+    mask.add(Signal::SIGTERM);
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&mask), None)?;
     Ok(SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?)
 }

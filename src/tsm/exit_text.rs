@@ -40,6 +40,7 @@ pub fn cause_text(cause: StopCause) -> &'static str {
         StopCause::Memory => "memory",
         StopCause::Health => "health",
         StopCause::Sidecar => "attendant",
+        StopCause::ServiceManager => "service-manager",
     }
 }
 
@@ -59,6 +60,7 @@ pub fn why_ended(process: &Process, exit: &LastExit) -> Option<String> {
         StopCause::Schedule => detailed("its hour had come"),
         StopCause::Memory => detailed("it used more memory than --max-memory allows"),
         StopCause::Health => detailed("it was unhealthy"),
+        StopCause::ServiceManager => "systemd stopped the unit that it ran in".to_owned(),
         StopCause::Sidecar => detailed("by its health, its files, its memory or the clock"),
     })
 }

@@ -42,7 +42,8 @@ impl<'a> KnownNames<'a> {
         let fresh = list.with_extension("new");
         file::create_private_dir(&fresh)?;
         let all = unrecorded::process_dirs(self.paths);
-        let of_processes = self.claims.dirs().filter(|dir| dir.parent().is_some_and(|parent| all.iter().any(|it| it == parent)));
+        let of_processes =
+            self.claims.dirs().filter(|dir| dir.parent().is_some_and(|parent| all.iter().any(|it| it == parent)));
         let unrecorded = of_processes.filter_map(|dir| dir.file_name()?.to_str()?.parse::<ProcessName>().ok());
         let recorded = ProcessStore::open(self.paths).names().unwrap_or_default();
         for name in recorded.into_iter().chain(unrecorded) {

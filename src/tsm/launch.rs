@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::name::ProcessName;
 use crate::supervise::client::{self, LaunchError, LaunchResult, TransientScope};
-use crate::sys::{kernel, process};
+use crate::sys::{kernel, net, process};
 
 /// Launches the supervisor of a process: within the place of this command, or in a scope of its own when its limit of memory needs
 /// a control group that cannot be made here.
@@ -14,10 +14,17 @@ pub(super) fn supervisor(
     name: &ProcessName,
     memory_max: u64,
 ) -> Result<LaunchResult, LaunchError> {
-    if memory_max == 0 || !client::memory_needs_scope() {
+    let uid = process::own_uid();
+    if memory_max == 0 || !client::memory_needs_scope() || !outlives_session(uid) {
         return client::launch(program, dir);
     }
-    client::launch_in_scope(program, dir, &scope(name, process::own_uid(), &kernel::random_token()))
+    client::launch_in_scope(program, dir, &scope(name, uid, &kernel::random_token()))
+}
+
+/// True if a scope of a user goes on when that user logs out: the manager of a user that does not linger ends then, and takes along
+/// all that it made. A process that ends with its session is worse than a weaker limit.
+fn outlives_session(uid: u32) -> bool {
+    uid == 0 || Path::new("/var/lib/systemd/linger").join(net::user_name(uid)).exists()
 }
 
 /// The scope of one launch: one that a former supervisor left may still hold its child.
