@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::adopt::write_atomically;
 use super::client::{HOOK_TIMEOUT, LaunchResult};
 use super::clock::{self, MonotonicTime};
+use super::events::EventKind;
 use super::exit_status::shell_exit_code;
 use super::leftovers::Leftovers;
 use super::machine::{LeftoverState, LifecycleAction, LifecycleEvent, Phase};
@@ -50,6 +51,7 @@ impl Worker {
                     self.deadline_at = None;
                     self.clear_running_state();
                     self.meta.set_state(ProcessState::Scheduled);
+                    self.announce(EventKind::Scheduled);
                     self.save();
                     None
                 }
@@ -169,6 +171,7 @@ impl Worker {
                 self.child = Some(Child { identity, pidfd, started_at, foreign_exit: None, shares_unit: true });
                 self.meta.set_state(ProcessState::Online);
                 self.meta.run_state.start_error.clear();
+                self.announce(EventKind::Started { restarts: self.machine.restarts });
                 self.save();
                 self.launch_result = Some(LaunchResult::Spawned { pid });
                 LifecycleEvent::Spawned
@@ -189,7 +192,7 @@ impl Worker {
     }
 
     fn terminate(&mut self) -> Option<LifecycleEvent> {
-        self.meta.set_state(ProcessState::Stopping);
+        self.enter_stopping();
         self.save();
         self.leftovers.terminated_at = Some(clock::ticks());
         // Systemd has sent it to all processes of a unit that it stops.
@@ -202,8 +205,15 @@ impl Worker {
         None
     }
 
+    fn enter_stopping(&mut self) {
+        if self.meta.state != ProcessState::Stopping {
+            self.meta.set_state(ProcessState::Stopping);
+            self.announce(EventKind::Stopping);
+        }
+    }
+
     fn kill(&mut self) -> Option<LifecycleEvent> {
-        self.meta.set_state(ProcessState::Stopping);
+        self.enter_stopping();
         self.save();
         self.signal_group(libc::SIGKILL);
         self.deadline_at = Some(MonotonicTime::now().plus(KILL_RETRY_INTERVAL));
@@ -265,7 +275,9 @@ impl Worker {
         let span = span.mul_f64(jitter());
         self.clear_running_state();
         self.meta.set_state(ProcessState::Waiting);
-        self.meta.run_state.next_start_ms = clock::unix_ms() + u64::try_from(span.as_millis()).unwrap_or(0);
+        let delay_ms = u64::try_from(span.as_millis()).unwrap_or(0);
+        self.meta.run_state.next_start_ms = clock::unix_ms() + delay_ms;
+        self.announce(EventKind::Restarting { delay_ms });
         self.save();
         self.deadline_at = Some(MonotonicTime::now().plus(span));
         None
@@ -289,6 +301,7 @@ impl Worker {
         }
         self.meta.run_state.start_pending = false;
         self.meta.set_state(state);
+        self.announce_end(state);
         self.save();
         let answer = self.launch_result.take().unwrap_or(LaunchResult::Ended);
         self.send_startup_message(StartupMessage::Done(answer));

@@ -102,6 +102,8 @@ pub(super) struct LogStream {
     last_index_ns: i64,
     /// The other stream was copied since the last index record.
     pub(super) other_stream_wrote: bool,
+    /// It was rotated, and no reader of events was informed yet.
+    pub(super) rotated: bool,
     /// Bytes copied since the start of this supervisor.
     pub(super) copied: u64,
     /// Bytes thrown away since the start of this supervisor.
@@ -129,6 +131,7 @@ impl LogStream {
             shrink_at: None,
             last_index_ns: 0,
             other_stream_wrote: false,
+            rotated: false,
             copied: 0,
             discarded: 0,
             fifo,
@@ -244,6 +247,7 @@ impl LogStream {
     /// Makes the log an older one, of which `keep` stay, and begins another.
     fn start_next_log(&mut self, keep: u32) -> io::Result<()> {
         rotation::rotate(&self.path, keep)?;
+        self.rotated = true;
         self.position += self.end;
         self.reopen()
     }
@@ -348,6 +352,11 @@ impl LogStream {
         let endless = self.limit.saturating_add(MAX_UNTERMINATED_LINE) - self.end;
         let length = peek(&self.fifo)?.min(usize::try_from(endless).unwrap_or(PEEK_SIZE));
         Ok(length > 0 && self.splice_to_log(length)? > 0)
+    }
+
+    /// The name of the log: `current.out`.
+    pub(super) fn name(&self) -> String {
+        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
     /// Why the log cannot be written, in words; empty if it can.

@@ -65,11 +65,13 @@ use std::path::PathBuf;
 
 mod actions;
 mod adopt;
+mod announce;
 mod cgroup;
 pub mod client;
 mod clock;
 mod control;
 mod environment;
+pub mod events;
 mod exit_record;
 mod exit_status;
 mod guard;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::clock::{self, MonotonicTime};
+use super::events::EventKind;
 use super::exit_status::from_wait_status;
 use super::guard::PROMOTION_DELAY;
 use super::machine::Phase;
@@ -75,6 +76,8 @@ impl Worker {
         let memory = killed.and_then(|before| OomCounter::current(self.memory_cgroup.as_ref()).verdict_since(before));
         let origin = self.meta.run_state.ended_by.or_else(|| self.origin_by_signal(how));
         let nonce = self.meta.run_state.nonce.clone();
+        let cause = origin.map(|origin| origin.cause);
+        self.announce(EventKind::Exited { status: how, uptime_ms: lived_ms, cause });
         self.meta.last_exit =
             Some(LastExit { at_ms: clock::unix_ms(), uptime_ms: lived_ms, status: how, oom: memory, origin, nonce });
     }

@@ -12,6 +12,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use super::cgroup::Cgroup;
 use super::clock::MonotonicTime;
+use super::events::Event;
 use super::exit_status::{ExitReports, ForeignExit};
 use super::guard::{Fifos, PROMOTION_DELAY, sleep};
 use super::leftovers::Leftovers;
@@ -137,6 +138,8 @@ pub(super) struct Worker {
     /// When to write the record, if it is not as it should be.
     pub(super) save_at: Option<MonotonicTime>,
     pub(super) upgrade_requested: bool,
+    /// What happened and was not sent yet.
+    pub(super) events: Vec<Event>,
     /// Systemd stops the unit that we are in.
     pub(super) unit_stopping: bool,
     /// The last signal that an operator had us send, and when.
@@ -221,6 +224,7 @@ impl Worker {
             stop_reason: None,
             save_at: None,
             upgrade_requested: false,
+            events: Vec::new(),
             unit_stopping: false,
             last_signal: None,
             dir,
@@ -266,6 +270,7 @@ impl Worker {
             }
             self.run_timers();
             self.maybe_upgrade();
+            self.send_events();
         }
     }
 
@@ -342,6 +347,7 @@ impl Worker {
         self.meta.run_state.backoff_exponent = self.machine.backoff_exponent;
         let saved = meta::write(Path::new("."), &self.meta);
         self.save_at = saved.is_err().then(|| MonotonicTime::now().plus(SAVE_RETRY));
+        self.send_events();
     }
 
     /// Says the first word, if somebody still waits for it.

@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 
 use crate::disk;
 use crate::supervise::client::{self, ControlCommand};
+use crate::supervise::events::{self, Event};
 use crate::supervise::meta::{self, Meta, ProcessState, StopCause};
 use crate::sys::credential_socket::CredentialSocket;
 use crate::sys::host::Host;
@@ -286,6 +287,9 @@ impl Sidecar {
         self.health.record_probe(found, if in_grace { u32::MAX } else { care.health_threshold });
         if self.health.status != before {
             self.health.since_ms = now;
+        }
+        if let Some(kind) = self.health.event_after(before) {
+            events::send(&self.dir, &Event::now(meta, kind));
         }
         let step = Duration::from_millis(care.health_interval_ms);
         let eager = self.health.status == HealthStatus::Starting;

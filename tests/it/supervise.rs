@@ -1,5 +1,6 @@
 //! The supervisor with real children.
 
+mod events;
 pub(crate) mod fixture;
 mod logs;
 mod policy;

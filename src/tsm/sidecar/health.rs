@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::disk;
+use crate::supervise::events::{self, EventKind};
 use crate::supervise::meta::Meta;
 
 /// The file's name inside a process directory.
@@ -68,6 +69,18 @@ pub struct Health {
 }
 
 impl Health {
+    /// What the change from the status `before` means for readers of events.
+    pub(super) fn event_after(&self, before: HealthStatus) -> Option<EventKind> {
+        match (before, self.status) {
+            (HealthStatus::Starting, HealthStatus::Healthy) => Some(EventKind::Ready),
+            (HealthStatus::Unhealthy, HealthStatus::Healthy) => Some(EventKind::Healthy),
+            (HealthStatus::Starting | HealthStatus::Healthy, HealthStatus::Unhealthy) => {
+                Some(EventKind::Unhealthy { reason: events::shorten(&self.reason) })
+            }
+            _ => None,
+        }
+    }
+
     /// Takes the result of a look.
     pub(super) fn record_probe(&mut self, found: Result<(), String>, threshold: u32) {
         match found {

@@ -8,6 +8,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 use tetra::supervise::client::{self, ControlCommand, LaunchResult};
+use tetra::supervise::events::EventReader;
 use tetra::supervise::meta::{self, Meta, ProcessState, RestartPolicy, RunSpec, RunState};
 use tetra::supervise::proc::{ProcessIdentity, is_alive};
 
@@ -23,8 +24,8 @@ impl SupervisorFixture {
     /// A directory for a process that runs these words, and that is not started yet.
     pub(super) fn new(argv: &[&str]) -> Self {
         let root = tempfile::Builder::new().prefix("tetra-nest-").tempdir().expect("a directory");
-        let dir = root.path().join("p");
-        fs::create_dir(&dir).expect("a process directory");
+        let dir = root.path().join("processes/p");
+        fs::create_dir_all(&dir).expect("a process directory");
         let path = std::env::var("PATH").expect("a PATH");
         fs::write(dir.join("environ"), format!("PATH={path}\0HOME=/root\0LAYER=snapshot\0")).expect("a snapshot");
         let meta = Meta {
@@ -68,6 +69,11 @@ impl SupervisorFixture {
 
     pub(super) fn restarting(self, restart: RestartPolicy) -> Self {
         self.with(|meta| meta.run.restart = restart)
+    }
+
+    /// Reads what happens from now on.
+    pub(super) fn event_reader(&self) -> EventReader {
+        EventReader::open(&self.root.path().join("events")).expect("a reader of events")
     }
 
     /// Where the child works, and what it leaves there.
