@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::base::environment::{EnvName, EnvRef};
 use crate::base::name::{OrgName, ProcessName};
+use crate::ops::OpContext;
 use crate::report::Console;
 use crate::sys::host::Host;
 use crate::sys::paths::Paths;
+use crate::tsm::progress::Progress;
 
 /// The active organization, environment and process, with every rule about their order already applied.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -95,4 +97,18 @@ pub struct Cx<'a> {
     pub yes: bool,
     /// How often `-v` was given.
     pub verbose: u8,
+}
+
+impl<'a> Cx<'a> {
+    /// What operations are given.
+    #[must_use]
+    pub fn operation(&self) -> OpContext<'a> {
+        let Selection { org, env, .. } = self.selection;
+        OpContext { paths: self.paths, host: self.host, org: org.as_ref(), env: env.as_ref() }
+    }
+
+    /// Shows what an operation reports while it runs.
+    pub fn progress(&mut self) -> impl FnMut(Progress) + '_ {
+        |progress| self.console.note(&progress.to_string())
+    }
 }

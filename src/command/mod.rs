@@ -8,11 +8,11 @@ pub mod argument;
 pub mod complete;
 pub mod context;
 pub mod env;
-pub mod environments;
 pub mod global;
 pub mod help;
 pub mod org;
 pub mod parse_error;
+pub mod prepared;
 pub mod registry;
 pub mod saved_context;
 pub mod secrets;
@@ -20,6 +20,7 @@ pub mod shell;
 pub mod tsm;
 
 pub use context::{Cx, Selection, Settings};
+pub use prepared::{Prepared, Stage};
 
 use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
@@ -91,36 +92,38 @@ pub trait Command: clap::Args + Sized + 'static {
         Ok(None)
     }
 
+    /// Finds out what will be done, once: the guard, a dry run and the run see the same. Changes nothing.
+    ///
+    /// For a command that looks before it acts. Others leave it out and say [`environments`](Self::environments),
+    /// [`plan`](Self::plan) and [`run`](Self::run).
+    ///
+    /// # Errors
+    ///
+    /// Whatever can be known to keep it from being done.
+    fn prepare(self, _cx: &mut Cx) -> Result<Prepared, Fault> {
+        Ok(Prepared::from_arguments(self))
+    }
+
     /// Does it.
     ///
     /// # Errors
     ///
     /// Whatever keeps it from being done.
-    fn run(self, cx: &mut Cx) -> Result<Report, Fault>;
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        self.prepare(cx)?.run(cx)
+    }
 }
 
-/// Parsed arguments, ready to be guarded and run.
+/// Parsed arguments of any command.
 pub trait ParsedCommand {
     /// See [`Command::effect`].
     fn effect(&self) -> Effect;
-    /// See [`Command::environments`].
+    /// See [`Command::prepare`].
     ///
     /// # Errors
     ///
     /// As there.
-    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault>;
-    /// See [`Command::plan`].
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault>;
-    /// See [`Command::run`].
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    fn run(self: Box<Self>, cx: &mut Cx) -> Result<Report, Fault>;
+    fn prepare(self: Box<Self>, cx: &mut Cx) -> Result<Prepared, Fault>;
 }
 
 impl<C: Command> ParsedCommand for C {
@@ -128,16 +131,8 @@ impl<C: Command> ParsedCommand for C {
         Command::effect(self)
     }
 
-    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
-        Command::environments(self, cx)
-    }
-
-    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
-        Command::plan(self, cx)
-    }
-
-    fn run(self: Box<Self>, cx: &mut Cx) -> Result<Report, Fault> {
-        Command::run(*self, cx)
+    fn prepare(self: Box<Self>, cx: &mut Cx) -> Result<Prepared, Fault> {
+        Command::prepare(*self, cx)
     }
 }
 

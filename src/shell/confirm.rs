@@ -6,7 +6,8 @@ use std::rc::Rc;
 
 use crate::base::environment::{EnvRef, Tier};
 use crate::base::fault::{Fault, FaultKind};
-use crate::command::{Cx, Effect, ParsedCommand, Selection, environments};
+use crate::command::{Cx, Effect, Prepared, Selection};
+use crate::ops::environments;
 use crate::report::{Answer, Console, Question, Report};
 
 /// What has to be answered before an effect may happen.
@@ -17,28 +18,50 @@ enum Confirmation {
     TypedWord,
 }
 
-/// Lets a command pass, or asks, or refuses.
-///
-/// The strictest environment counts: that of the session whatever the options of the command say, that of the command with its
-/// options, and those that it touches. A chosen one that does not exist is a slip, and nothing is changed. What will happen is shown
-/// before the question. With `--yes` nothing is asked; where nobody can answer nothing is done.
+/// Lets a change go on to be prepared: its environment exists, and whatever it turns out to do can be confirmed.
 ///
 /// # Errors
 ///
-/// Fails with [`FaultKind::Refused`], with [`FaultKind::NotFound`] for an environment that does not exist, or with what keeps the command
-/// from saying what it would do.
-pub fn confirm(name: &str, ready: &dyn ParsedCommand, session: &Selection, cx: &mut Cx) -> Result<(), Fault> {
-    let effect = ready.effect();
-    if effect == Effect::Read {
-        return Ok(());
-    }
+/// Fails with [`FaultKind::NotFound`] for an environment that does not exist, and with [`FaultKind::Refused`] in production where
+/// there is no terminal to ask on.
+pub fn admit(name: &str, effect: Effect, session: &Selection, cx: &Cx) -> Result<(), Fault> {
     if let Some(env) = &cx.selection.env {
         environments::check_exists(cx.paths, cx.selection.org.as_ref(), env)?;
+    }
+    let prod = active(session, cx).find(|(_, tier)| *tier == Tier::Prod);
+    match prod.filter(|_| !cx.yes && !cx.console.is_interactive()) {
+        Some((env, _)) => Err(not_interactive(name, effect, &env)),
+        None => Ok(()),
+    }
+}
+
+/// The active environments: that of the command with its options, and that of the session.
+fn active(session: &Selection, cx: &Cx) -> impl Iterator<Item = (EnvRef, Tier)> {
+    let active = [cx.selection.environment(), session.environment()];
+    let paths = cx.paths;
+    active.into_iter().flatten().map(|env| {
+        let tier = environments::tier(paths, &env);
+        (env, tier)
+    })
+}
+
+/// Lets a command pass, or asks, or refuses.
+///
+/// The strictest environment counts: that of the session whatever the options of the command say, that of the command with its
+/// options, and those that it touches. What will happen is shown before the question. With `--yes` nothing is asked; where nobody can answer nothing is done.
+///
+/// # Errors
+///
+/// Fails with [`FaultKind::Refused`], or with what keeps the command from saying what it would do.
+pub fn confirm(name: &str, prepared: &Prepared, session: &Selection, cx: &mut Cx) -> Result<(), Fault> {
+    let effect = prepared.effect();
+    if effect == Effect::Read {
+        return Ok(());
     }
     if cx.yes {
         return Ok(());
     }
-    let Some((env, rung)) = strictest(ready, session, cx)? else { return Ok(()) };
+    let Some((env, rung)) = strictest(prepared, session, cx)? else { return Ok(()) };
     let need = match (rung, effect) {
         (Tier::Local | Tier::Dev, _) | (_, Effect::Read) | (Tier::Staging, Effect::Write) => Confirmation::NotNeeded,
         (Tier::Staging, Effect::Destroy) | (Tier::Prod, Effect::Write) => Confirmation::YesOrNo,
@@ -50,7 +73,7 @@ pub fn confirm(name: &str, ready: &dyn ParsedCommand, session: &Selection, cx: &
     if !cx.console.is_interactive() {
         return Err(not_interactive(name, effect, &env));
     }
-    let plan = ready.plan(cx)?.map(|plan| text_of(plan, &*cx.console)).unwrap_or_default();
+    let plan = prepared.plan(cx)?.map(|plan| text_of(plan, &*cx.console)).unwrap_or_default();
     let word =
         (need == Confirmation::TypedWord).then(|| env.org.as_ref().map_or(env.env.to_string(), ToString::to_string));
     let ask = Question { text: format!("{plan}`{name}` {} {}: go on?", verb(effect), env.env), expected: word };
@@ -62,15 +85,11 @@ pub fn confirm(name: &str, ready: &dyn ParsedCommand, session: &Selection, cx: &
 }
 
 /// The environment that counts, and how careful to be in it.
-fn strictest(ready: &dyn ParsedCommand, session: &Selection, cx: &mut Cx) -> Result<Option<(EnvRef, Tier)>, Fault> {
-    let rate = |cx: &Cx, env: EnvRef| {
-        let rung = environments::tier(cx.paths, &env);
-        (env, rung)
-    };
-    let active = [cx.selection.environment(), session.environment()];
-    let mut rated: Vec<(EnvRef, Tier)> = active.into_iter().flatten().map(|env| rate(cx, env)).collect();
-    if rated.iter().all(|(_, rung)| *rung != Tier::Prod) {
-        rated.extend(ready.environments(cx)?.into_iter().map(|env| rate(cx, env)));
+fn strictest(prepared: &Prepared, session: &Selection, cx: &mut Cx) -> Result<Option<(EnvRef, Tier)>, Fault> {
+    let mut rated: Vec<(EnvRef, Tier)> = active(session, cx).collect();
+    if rated.iter().all(|(_, tier)| *tier != Tier::Prod) {
+        let touched = prepared.environments(cx)?.into_iter();
+        rated.extend(touched.map(|env| (env.clone(), environments::tier(cx.paths, &env))));
     }
     Ok(rated.into_iter().rev().max_by_key(|(_, rung)| *rung))
 }
@@ -110,7 +129,7 @@ mod tests {
     use std::collections::VecDeque;
 
     use super::*;
-    use crate::command::Settings;
+    use crate::command::{Settings, Stage};
     use crate::report::OutputOptions;
     use crate::sys::file::{self, Access};
     use crate::sys::os_host::OsHost;
@@ -119,21 +138,11 @@ mod tests {
     /// A command that says what it would do.
     struct Deed(Effect, &'static [&'static str]);
 
-    impl ParsedCommand for Deed {
-        fn effect(&self) -> Effect {
-            self.0
-        }
-
-        fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
-            Ok(self.1.iter().map(|name| cx.selection.qualify(name.parse().expect("a name"))).collect())
-        }
-
-        fn plan(&self, _: &mut Cx) -> Result<Option<Report>, Fault> {
-            Ok(Some(Report::of("the plan".to_owned())))
-        }
-
-        fn run(self: Box<Self>, _: &mut Cx) -> Result<Report, Fault> {
-            Ok(Report::default())
+    impl Deed {
+        fn prepared(&self, cx: &Cx) -> Prepared {
+            let environments = self.1.iter().map(|name| cx.selection.qualify(name.parse().expect("a name"))).collect();
+            let plan = |(): &(), _: &mut Cx| Ok(Some(Report::of("the plan".to_owned())));
+            Stage { effect: self.0, environments, state: (), plan, run: |(), _| Ok(Report::default()) }.ready()
         }
     }
 
@@ -210,7 +219,10 @@ mod tests {
             yes,
             verbose: 0,
         };
-        let code = confirm("tsm stop", deed, &session, &mut cx).map_or_else(|fault| fault.kind.code(), |()| 0);
+        let prepared = deed.prepared(&cx);
+        let admitted = if deed.0 == Effect::Read { Ok(()) } else { admit("tsm stop", deed.0, &session, &cx) };
+        let done = admitted.and_then(|()| confirm("tsm stop", &prepared, &session, &mut cx));
+        let code = done.map_or_else(|fault| fault.kind.code(), |()| 0);
         (code, console.asked)
     }
 

@@ -50,14 +50,21 @@ impl Execution<'_> {
         let effect = ready.effect();
         if effect != Effect::Read {
             check_owner(&mut cx)?;
+            confirm::admit(self.spec.name, effect, &session.context()?, &cx)?;
         }
         if self.spec.name.starts_with("tsm ") && !process::is_proc_available() {
             return Err(Fault::new(FaultKind::Failed, "`/proc` is not mounted, and without it no process can be seen")
                 .with_advice("mount -t proc proc /proc"));
         }
-        confirm::confirm(self.spec.name, &*ready, &session.context()?, &mut cx)?;
-        let began = session.host.now();
-        let result = panics::catch(|| ready.run(&mut cx)).unwrap_or_else(Err);
+        let mut began = session.host.now();
+        let result = match panics::catch(|| ready.prepare(&mut cx)).unwrap_or_else(Err) {
+            Ok(prepared) => {
+                confirm::confirm(self.spec.name, &prepared, &session.context()?, &mut cx)?;
+                began = session.host.now();
+                panics::catch(|| prepared.run(&mut cx)).unwrap_or_else(Err)
+            }
+            Err(fault) => Err(fault),
+        };
         if effect != Effect::Read {
             self.record(&mut cx, &selection, began, &result);
         }

@@ -11,8 +11,9 @@ use super::session::Session;
 use super::source::{ScriptOrigin, ScriptText};
 use super::{config, panics, plain_prompt};
 use crate::base::fault::{Fault, FaultKind};
-use crate::command::{Selection, environments};
+use crate::command::Selection;
 use crate::disk;
+use crate::ops::environments;
 use crate::report::{Color, Console};
 use crate::sys::{signal, tty};
 

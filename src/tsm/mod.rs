@@ -33,6 +33,7 @@ pub mod pm2;
 pub mod port;
 pub mod ports;
 pub mod process_index;
+pub mod progress;
 pub mod readiness;
 pub mod remove;
 pub mod request;

@@ -144,7 +144,16 @@ impl Default for ServiceSettings {
 /// Fails for everything that can be known before: words without a meaning, missing programs, scripts, directories and env files,
 /// malformed definitions, illegal names and ports.
 pub fn plan(request: &StartRequest, context: &StartContext) -> Result<StartPlan, PlanError> {
-    match request.target(context)? {
+    of_target(request.target(context)?, request, context)
+}
+
+/// Makes the plan for what a request means.
+///
+/// # Errors
+///
+/// As [`plan`].
+pub fn of_target(target: StartTarget, request: &StartRequest, context: &StartContext) -> Result<StartPlan, PlanError> {
+    match target {
         StartTarget::Service(definition) => of_service(*definition, request, context),
         StartTarget::Program { line, may_end_in_name } => {
             Draft::of_program(line, may_end_in_name, request, context)?.finish(request, context)

@@ -7,6 +7,7 @@ use crate::supervise::meta::{self, ExitStatus};
 use crate::sys::host::Host;
 use crate::sys::{net, process};
 
+use super::progress::{OnProgress, Progress};
 use super::sidecar::health::{self, HealthStatus};
 
 /// A process and what is expected of it.
@@ -79,12 +80,12 @@ impl Readiness {
 
 impl ReadinessWatcher {
     /// Watches until the process listens, dies or has settled; ten seconds at most for an explicit port.
-    pub(super) fn until_ready(&self, host: &dyn Host, say: &mut dyn FnMut(&str)) -> Readiness {
-        self.until_ready_since(Instant::now(), host, say)
+    pub(super) fn until_ready(&self, host: &dyn Host, on_progress: &mut OnProgress) -> Readiness {
+        self.until_ready_since(Instant::now(), host, on_progress)
     }
 
     /// The same for a process that was started before: its time counts from then.
-    pub(super) fn until_ready_since(&self, begun: Instant, host: &dyn Host, say: &mut dyn FnMut(&str)) -> Readiness {
+    pub(super) fn until_ready_since(&self, begun: Instant, host: &dyn Host, on_progress: &mut OnProgress) -> Readiness {
         let Some(poll) = self.begin() else { return Readiness::Dead };
         let mut watching = ReadinessPoll { begun, ..poll };
         let mut told = false;
@@ -93,9 +94,9 @@ impl ReadinessWatcher {
             if let Some(seen) = watching.poll() {
                 return seen;
             }
-            if let Some(what) = self.awaited().filter(|_| !told && watching.begun.elapsed() >= PROGRESS_DELAY) {
+            if let Some(expected) = self.awaited().filter(|_| !told && watching.begun.elapsed() >= PROGRESS_DELAY) {
                 told = true;
-                say(&format!("waiting for it to {what} (Ctrl-C stops the waiting only)"));
+                on_progress(Progress::Waiting { expected });
             }
             let step = if told { SLOW_POLL_INTERVAL } else { POLL_INTERVAL };
             if !host.sleep(step.max(look.elapsed() * 2)) {

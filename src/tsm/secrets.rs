@@ -8,6 +8,7 @@ use crate::base::fault::{Fault, FaultKind, UserFacingError};
 use crate::sys::file::{self, FileError};
 
 use super::plan::StartPlan;
+use super::progress::Progress;
 use super::start::StartDeps;
 
 /// Opens the sealed form of a secrets file; nothing if there is none.
@@ -63,7 +64,7 @@ pub fn unseal_secrets(plan: &StartPlan, deps: &mut StartDeps) -> Result<StartPla
     if plan.secrets_exposed
         && let Some(notice) = file::read_private(&path)?.notice
     {
-        (deps.on_progress)(&notice);
+        (deps.on_progress)(Progress::SecretsRestricted { notice });
     }
     if path.exists() {
         return Ok(plan);
@@ -73,7 +74,7 @@ pub fn unseal_secrets(plan: &StartPlan, deps: &mut StartDeps) -> Result<StartPla
         SecretsError::Sealed { path, source: error, kind, advice }
     })?;
     if !plan.unsealed_secrets.is_empty() {
-        (deps.on_progress)(&format!("opened the sealed secrets of {}", plan.environment));
+        (deps.on_progress)(Progress::SecretsUnsealed { environment: plan.environment.clone() });
     }
     Ok(plan)
 }

@@ -18,6 +18,7 @@ use super::conflict;
 use super::create::{CreateError, Created, create};
 use super::plan::StartPlan;
 use super::ports;
+use super::progress::{OnProgress, Progress};
 use super::readiness::{Readiness, ReadinessWatcher};
 use super::secrets::{self, Unsealer};
 use super::{launch, sidecar};
@@ -35,7 +36,7 @@ pub struct StartDeps<'a> {
     /// Whether to wait for more than the program's start.
     pub wait_for: WaitFor,
     /// Hears what happens meanwhile.
-    pub on_progress: &'a mut dyn FnMut(&str),
+    pub on_progress: &'a mut OnProgress<'a>,
     /// Opens the sealed form of a secrets file.
     pub unseal: &'a Unsealer<'a>,
 }
@@ -97,11 +98,11 @@ pub fn start(plan: &StartPlan, deps: &mut StartDeps) -> Result<Started, StartErr
     let plan = &secrets::unseal_secrets(plan, deps)?;
     let created = create(plan, deps.paths, deps.host)?;
     if let Some(conflict) = &created.guessed_port_conflict {
-        (deps.on_progress)(&format!("{}; it was only guessed to be this process's", conflict.line()));
+        (deps.on_progress)(Progress::GuessedPortInUse(conflict.clone()));
     }
     let written = LogOffsets::before(&created);
-    if let Some(note) = plan.disagreement(created.port) {
-        (deps.on_progress)(&note);
+    if let Some(text) = plan.disagreement(created.port) {
+        (deps.on_progress)(Progress::PortMismatch { text });
     }
     let heard = launch_interruptible(&Launch::of(plan, &created, deps.host), deps.host);
     let pid = match handle_launch_result(&created, deps.paths, heard, &written) {

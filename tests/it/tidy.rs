@@ -15,11 +15,12 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("org", &["base", "disk", "sys"]),
     ("env", &["base", "disk", "sys"]),
     ("tkm", &["base", "sys"]),
-    ("daemon", &["base", "sys"]),
-    ("serve", &["base", "sys"]),
+    ("ops", &["base", "disk", "sys", "supervise", "tsm", "org", "env"]),
+    ("daemon", &["base", "disk", "sys", "supervise", "tsm", "org", "env", "tkm", "ops"]),
+    ("serve", &["base", "disk", "sys", "supervise", "tsm", "org", "env", "tkm", "ops", "report"]),
     ("report", &["base"]),
-    ("command", &["base", "disk", "sys", "supervise", "tsm", "org", "env", "tkm", "daemon", "serve", "report"]),
-    ("shell", &["base", "disk", "sys", "report", "command"]),
+    ("command", &["base", "disk", "sys", "supervise", "tsm", "org", "env", "tkm", "ops", "daemon", "serve", "report"]),
+    ("shell", &["base", "disk", "sys", "ops", "report", "command"]),
     ("ui", &["base", "report"]),
 ];
 
@@ -210,6 +211,21 @@ fn files_are_short_and_named_for_what_they_hold() {
         }
     }
     broken.report("files fit in the head and are called by what they hold");
+}
+
+#[test]
+fn every_command_says_in_one_way_what_it_does() {
+    let mut broken = Broken::default();
+    for file in sources().iter().filter(|file| file.room() == "command") {
+        for (offset, _) in file.code.match_indices("impl Command for ") {
+            let end = file.code[offset..].find("\n}\n").map_or(file.code.len(), |length| offset + length);
+            let is_there = |method: &str| file.code[offset..end].contains(method);
+            if is_there("fn run(") == is_there("fn prepare(") {
+                broken.add(file, offset, "either `run` or `prepare`".to_owned());
+            }
+        }
+    }
+    broken.report("a command that looks before it acts is prepared, and others run");
 }
 
 #[test]

@@ -452,7 +452,7 @@ mod tests {
             TypeId::of::<crate::tsm::sidecar::probe::HealthCheck>(),
             TypeId::of::<crate::tsm::sidecar::cron::Schedule>(),
             TypeId::of::<crate::tsm::sidecar::zone::Zone>(),
-            TypeId::of::<crate::command::tsm::scale::TargetCount>(),
+            TypeId::of::<crate::ops::scale::TargetCount>(),
             TypeId::of::<crate::org::path::KeyPath>(),
         ];
         free.iter().any(|free| parsed == *free)

@@ -19,8 +19,7 @@ use crate::base::fault::{Fault, FaultKind, UserFacingError};
 use crate::base::name::OrgName;
 use crate::env::seal as sealing;
 use crate::env::secrets::{self, SecretStore, Secrets};
-use crate::sys::host::Host;
-use crate::sys::paths::Paths;
+use crate::ops::secrets::default_identities;
 
 /// The secrets of the active organization.
 fn store(cx: &Cx) -> Result<SecretStore, Fault> {
@@ -91,32 +90,12 @@ fn unseal(cx: &Cx, store: &SecretStore, (env, keys): (&EnvName, &[PathBuf])) -> 
     Ok(sealing::text(&store.sealed_path(env), &identities(cx, keys))?)
 }
 
-/// Opens the sealed form of a secrets file for a process that is to be started; nothing if there is none.
-pub(super) fn unsealer<'a>(
-    paths: &'a Paths,
-    host: &'a dyn Host,
-) -> impl Fn(&Path) -> Result<Vec<(String, String)>, Fault> + 'a {
-    move |file| {
-        let path = secrets::sealed_path(file);
-        let text = sealing::text(&path, &default_identities(paths, host))?.unwrap_or_default();
-        Ok(secrets::parse(&path, &text)?.values.into_iter().collect())
-    }
-}
-
 /// Where keys that open sealed files are looked for.
 fn identities(cx: &Cx, given: &[PathBuf]) -> Vec<PathBuf> {
     if given.is_empty() {
         return default_identities(cx.paths, cx.host);
     }
     given.iter().map(|path| cx.host.cwd().join(path)).collect()
-}
-
-fn default_identities(paths: &Paths, host: &dyn Host) -> Vec<PathBuf> {
-    if let Some(path) = host.variable("TETRA_AGE_IDENTITY") {
-        return vec![host.cwd().join(path)];
-    }
-    let home = host.variable("HOME").map(PathBuf::from).unwrap_or_default();
-    vec![paths.config_dir().join("age.key"), home.join(".ssh/id_ed25519"), home.join(".ssh/id_rsa")]
 }
 
 /// Writes the secrets of an environment in the forms that it has; a plain file if it has none.

@@ -5,7 +5,8 @@ use crate::base::fault::{Fault, FaultKind};
 use crate::base::name::OrgName;
 use crate::base::suggest::closest_match;
 use crate::command::argument::ContextWord;
-use crate::command::{Command, Cx, Effect, environments};
+use crate::command::{Command, Cx, Effect};
+use crate::ops::environments;
 use crate::report::{FollowUp, Report, SelectionChange};
 use crate::sys::paths::Paths;
 

@@ -1,21 +1,18 @@
 //! `tsm delete`
 
-use super::process_args::{Targets, control};
-use super::stop::result_message;
-use crate::base::environment::EnvRef;
+use super::process_args::{ProcessArgs, Targets};
+use super::stop::add_result;
 use crate::base::fault::Fault;
-use crate::command::argument::ProcessTarget;
-use crate::command::{Command, Cx, Effect};
+use crate::command::{Command, Cx, Effect, Prepared};
 use crate::report::Report;
-use crate::tsm::store::Process;
 
 /// Stop processes and remove them with their logs
 ///
 /// Their ids, names and ports are free again. Service definitions stay.
 #[derive(Debug, clap::Args)]
 pub struct Delete {
-    /// Id, name, the beginning or a part of a name, pid or port; `*` or `all` for all; the selected process if left out
-    targets: Vec<ProcessTarget>,
+    #[command(flatten)]
+    processes: ProcessArgs,
 }
 
 impl Command for Delete {
@@ -24,25 +21,15 @@ impl Command for Delete {
     const EFFECT: Effect = Effect::Destroy;
     const EXAMPLES: &'static [&'static str] = &["tsm delete 0", "tsm del api", "tsm delete *"];
 
-    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
-        Ok(Targets::find_whole_read_only(&self.targets, cx)?.environments())
+    fn prepare(self, cx: &mut Cx) -> Result<Prepared, Fault> {
+        Ok(self.processes.find_exact(cx)?.stage(Self::EFFECT, delete))
     }
+}
 
-    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
-        Ok(Some(Targets::find_whole_read_only(&self.targets, cx)?.plan()))
-    }
-
-    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let mut targets = Targets::find_whole(&self.targets, cx)?;
-        let mut report = targets.report();
-        let processes: Vec<&Process> = targets.processes.iter().collect();
-        let answers = control(cx, &|| cx.host.interrupted()).delete(&processes);
-        for (process, answer) in processes.iter().zip(answers) {
-            match answer {
-                Ok(ended) => report = report.and(result_message(process, &ended, "deleted")),
-                Err(error) => report.faults.push(error.into()),
-            }
-        }
-        Ok(report)
-    }
+fn delete(mut targets: Targets, cx: &mut Cx) -> Result<Report, Fault> {
+    targets.reconcile(cx);
+    let results = cx.operation().with_control(|control| control.delete(&targets.refs()));
+    let report = targets.report();
+    let results = targets.processes.iter().zip(results);
+    Ok(results.fold(report, |report, (process, result)| add_result(report, process, result, "deleted")))
 }

@@ -9,7 +9,6 @@ pub mod validate;
 use std::path::Path;
 
 use super::findings::{FindingFilter, FindingResult, report_results};
-use super::process_args::control;
 use crate::base::fault::Fault;
 use crate::command::Cx;
 use crate::report::Report;
@@ -33,12 +32,12 @@ fn run_checks(cx: &Cx, depth: CheckLevel) -> Result<Vec<Finding>, Fault> {
 
 /// Mends what has a cure that `may` be used, and reports all of it. What cannot be mended is a fault of the report.
 fn apply_fixes(findings: &[Finding], cx: &Cx, may: impl Fn(&Fix) -> bool) -> Report {
-    let interrupted = || cx.host.interrupted();
-    let control = control(cx, &interrupted);
+    let context = cx.operation();
+    let apply = |fix: &Fix| context.with_control(|control| apply_fix(fix, control));
     let mut faults = Vec::new();
     let mut seen = Vec::new();
     for finding in findings {
-        let mended = match finding.with_fix.as_ref().filter(|cure| may(cure)).map(|cure| apply_fix(cure, &control)) {
+        let mended = match finding.with_fix.as_ref().filter(|cure| may(cure)).map(apply) {
             Some(Ok(done)) => Some(done),
             Some(Err(error)) => {
                 faults.push(error.into());

@@ -3,10 +3,8 @@
 use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::base::name::ServiceName;
-use crate::command::tsm::start::start_context;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Message, Report, Tone};
-use crate::supervise::limits::Limits;
 use crate::tsm::boot;
 use crate::tsm::definition::{Definition, environment_of};
 use crate::tsm::service::{LinkChange, ServiceError, Services};
@@ -51,7 +49,7 @@ impl Command for Enable {
                     report = report.note(format!("its TSM_AUTOSTART is false, so `tsm startup` passes over '{name}'"));
                 }
                 Some(Ok(it)) => {
-                    let note = boot::not_found_by_unit(&it.file, &start_context(cx, &[], Limits::default()));
+                    let note = boot::not_found_by_unit(&it.file, &cx.operation().unlimited(&[]));
                     report = note.into_iter().fold(report, Report::note);
                 }
                 Some(Err(error)) => report = report.note(format!("'{name}' cannot be started as it is: {error}")),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::list::{UsageSample, health, last_exit, started, status, uptime};
+use super::list::{health, last_exit, measure, started, status, uptime};
 use super::process_args::{NO_PROCESSES, Targets};
 use super::start::plan_view::{limits, user};
 use crate::base::fault::Fault;
@@ -11,6 +11,7 @@ use crate::base::signal::Signal;
 use crate::base::time::{HumanDuration, Timestamp};
 use crate::command::argument::ProcessTarget;
 use crate::command::{Command, Cx, Effect};
+use crate::ops::snapshot::Usage;
 use crate::report::{Cell, Fields, Report, Tone, Value, Visibility};
 use crate::supervise::meta::RestartPolicy;
 use crate::sys::net;
@@ -35,7 +36,7 @@ impl Command for Info {
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let targets = Targets::find(&self.targets, cx)?;
-        let load = targets.processes.iter().any(|process| process.pid().is_some()).then(|| UsageSample::measure(cx));
+        let load = targets.processes.iter().any(|process| process.pid().is_some()).then(|| measure(cx));
         let mut blocks = Vec::new();
         for process in &targets.processes {
             blocks.push(fields(process, load.as_ref(), cx)?);
@@ -50,11 +51,11 @@ impl Command for Info {
     }
 }
 
-fn fields(process: &Process, load: Option<&UsageSample>, cx: &Cx) -> Result<Fields, Fault> {
+fn fields(process: &Process, load: Option<&Usage>, cx: &Cx) -> Result<Fields, Fault> {
     let (meta, now) = (&process.meta, cx.host.now());
     let usage = load.zip(process.pid());
-    let cpu = usage
-        .map_or(Value::Null.into(), |(load, pid)| Cell::from(load.cpu(pid)).text(format!("{:.1}%", load.cpu(pid))));
+    let cpu = usage.and_then(|(usage, pid)| usage.cpu_percent(pid));
+    let cpu = cpu.map_or(Value::Null.into(), |cpu| Cell::from(cpu).text(format!("{cpu:.1}%")));
     let listening = listening(process);
     let fields = Fields::titled(process.name.as_str())
         .with("id", Value::from(process.id()))
@@ -65,7 +66,7 @@ fn fields(process: &Process, load: Option<&UsageSample>, cx: &Cx) -> Result<Fiel
         .with("started", Value::from(started(process)))
         .with("pid", Value::from(process.pid()))
         .with("cpu", cpu)
-        .with("memory", usage.map_or(Value::Null, |(load, pid)| load.memory(pid)))
+        .with("memory", usage.map_or(Value::Null, |(usage, pid)| Value::Bytes(usage.memory_bytes(pid))))
         .with("port", port(process, &listening))
         .with("listening", listening)
         .with("type", text(&meta.process_type))

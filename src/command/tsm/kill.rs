@@ -1,6 +1,6 @@
 //! `tsm kill`
 
-use super::process_args::{NO_PROCESSES, control, precision};
+use super::process_args::{NO_PROCESSES, precision};
 use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::base::redact;
@@ -66,11 +66,10 @@ impl Command for Kill {
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let push = if self.force { KillSignal::Kill } else { KillSignal::Term };
         let mut all = ProcessStore::open(cx.paths).all()?;
-        let interrupted = || cx.host.interrupted();
-        let control = control(cx, &interrupted);
-        control.reconcile(&mut all);
+        let context = cx.operation();
+        context.with_control(|control| control.reconcile(&mut all));
         let (victims, faults) = self.find(&all, cx)?;
-        let answers = control.kill(&victims, push);
+        let answers = context.with_control(|control| control.kill(&victims, push));
         let mut report = Report::each(Vec::<Message>::new());
         report.faults = faults;
         for (victim, answer) in victims.iter().zip(answers) {

@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use super::process_args::control;
 use super::services;
 use crate::base::fault::Fault;
 use crate::base::redact;
 use crate::base::time::{HumanDuration, Timestamp};
 use crate::command::{Command, Cx, Effect};
+use crate::ops::snapshot::Usage;
 use crate::report::{Cell, Report, Table, Tone, Value, Visibility};
 use crate::supervise::meta::{ProcessState, ProcessStatus};
-use crate::sys::process::ProcessTable;
 use crate::tsm::sidecar::health::{Health, HealthStatus};
 use crate::tsm::store::{Process, ProcessStore};
 use crate::tsm::{exit_text, schedule, service};
@@ -64,9 +63,9 @@ fn detail(cx: &Cx) -> services::ServiceDetail {
 
 fn processes(which: Option<ListFilter>, cx: &Cx) -> Result<Report, Fault> {
     let mut all = ProcessStore::open(cx.paths).all()?;
-    control(cx, &|| cx.host.interrupted()).reconcile(&mut all);
+    cx.operation().with_control(|control| control.reconcile(&mut all));
     let shown: Vec<&Process> = all.iter().filter(|process| is_shown(which, process)).collect();
-    let load = (cx.verbose > 0).then(|| UsageSample::measure(cx));
+    let load = (cx.verbose > 0).then(|| measure(cx));
     let mut table = table(cx.verbose);
     if shown.iter().any(|process| process.health().is_some()) {
         table = table.with_visibility("health", Visibility::Always);
@@ -128,12 +127,12 @@ fn table(verbose: u8) -> Table {
     table
 }
 
-fn row(process: &Process, now: Timestamp, load: Option<&UsageSample>) -> Vec<Cell> {
+fn row(process: &Process, now: Timestamp, load: Option<&Usage>) -> Vec<Cell> {
     let meta = &process.meta;
-    let (cpu, memory) = match (load, process.pid()) {
-        (Some(load), Some(pid)) => (Cell::from(load.cpu(pid)).text(format!("{:.1}%", load.cpu(pid))), load.memory(pid)),
-        _ => (Value::Null.into(), Value::Null),
-    };
+    let usage = load.zip(process.pid());
+    let cpu = usage.and_then(|(usage, pid)| usage.cpu_percent(pid));
+    let cpu = cpu.map_or(Value::Null.into(), |cpu| Cell::from(cpu).text(format!("{cpu:.1}%")));
+    let memory = usage.map_or(Value::Null, |(usage, pid)| Value::Bytes(usage.memory_bytes(pid)));
     let text = |text: &str| Value::from(Some(text).filter(|text| !text.is_empty())).into();
     vec![
         Value::from(process.id()).into(),
@@ -245,30 +244,10 @@ pub(super) fn last_exit(process: &Process) -> Value {
     ])
 }
 
-/// What process trees use, measured over a moment.
-pub(super) struct UsageSample {
-    before: ProcessTable,
-    after: ProcessTable,
-    span: Duration,
-}
-
-/// How long is measured.
+/// How long usage is measured.
 const SAMPLE_TIME: Duration = Duration::from_millis(100);
 
-impl UsageSample {
-    pub(super) fn measure(cx: &Cx) -> Self {
-        let (before, begun) = (ProcessTable::snapshot(), cx.host.now());
-        let _ = cx.host.sleep(SAMPLE_TIME);
-        Self { before, after: ProcessTable::snapshot(), span: cx.host.now().since(begun).max(Duration::from_millis(1)) }
-    }
-
-    /// Percent of one processor.
-    pub(super) fn cpu(&self, pid: u32) -> f64 {
-        (self.after.cpu_since(&self.before, pid, self.span) * 10.0).round() / 10.0
-    }
-
-    /// Resident bytes.
-    pub(super) fn memory(&self, pid: u32) -> Value {
-        Value::Bytes(self.after.resident(pid))
-    }
+/// Measures what process trees use.
+pub(super) fn measure(cx: &Cx) -> Usage {
+    Usage::measure(cx.host, SAMPLE_TIME)
 }

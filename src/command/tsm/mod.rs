@@ -1,6 +1,7 @@
 //! `tsm`: start, watch, log and stop processes.
 
 pub mod audit;
+pub mod cleanup;
 pub mod delete;
 pub mod doctor;
 pub mod enable;
@@ -10,7 +11,6 @@ pub mod import;
 pub mod info;
 pub mod inside;
 pub mod kill;
-mod limits;
 pub mod list;
 pub mod logs;
 pub mod monitor;
@@ -18,6 +18,7 @@ pub mod nginx;
 pub mod patrol;
 pub mod ports;
 mod process_args;
+pub mod reload;
 pub mod restart;
 pub mod rm;
 pub mod save;

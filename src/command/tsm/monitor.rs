@@ -2,7 +2,7 @@
 
 mod triggers;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::list::{health, status, uptime};
 use super::process_args::Targets;
@@ -12,12 +12,11 @@ use crate::base::size;
 use crate::base::time::{HumanDuration, Timestamp};
 use crate::command::argument::ProcessTarget;
 use crate::command::{Command, Cx, Effect};
+use crate::ops::snapshot::{ProcessSample, Sampler};
 use crate::report::screen::{Screen, ScreenSource, Snapshot};
 use crate::report::{Cell, FollowUp, Message, Report, Table, Tone, Value};
-use crate::sys::process::ProcessTable;
 use crate::tsm::logs::{self, LogSource, Query, StreamKind};
-use crate::tsm::resolve;
-use crate::tsm::store::{Process, ProcessStore};
+use crate::tsm::store::Process;
 
 /// Watch processes on the whole screen: what they use, and what they say
 ///
@@ -65,9 +64,9 @@ impl Command for Monitor {
             return triggers::report(&self.targets, cx);
         }
         let words: Vec<String> = self.targets.into_iter().map(|target| target.0).collect();
-        let mut scene = ProcessMonitor { store: ProcessStore::open(cx.paths), words, previous: None };
+        let mut scene = ProcessMonitor { sampler: Sampler::open(cx.paths), words };
         if self.once {
-            scene.previous = Some((ProcessTable::snapshot(), Instant::now()));
+            scene.sampler.begin();
             let _ = cx.host.sleep(MIN_INTERVAL);
             return Ok(Report::of(scene.snapshot(cx.host.now(), None, 0)?.table));
         }
@@ -81,37 +80,22 @@ impl Command for Monitor {
 
 /// Managed processes, looked at again and again.
 struct ProcessMonitor {
-    store: ProcessStore,
+    sampler: Sampler,
     /// Which of them; all if empty.
     words: Vec<String>,
-    /// What was used until the last look.
-    previous: Option<(ProcessTable, Instant)>,
 }
 
 impl ScreenSource for ProcessMonitor {
     fn snapshot(&mut self, now: Timestamp, chosen: Option<&str>, lines: usize) -> Result<Snapshot, Fault> {
-        let all = self.store.all()?;
-        let words: Vec<&str> = self.words.iter().map(String::as_str).collect();
-        let shown = if words.is_empty() { all.iter().collect() } else { find_processes(&words, &all)? };
-        let (census, at) = (ProcessTable::snapshot(), Instant::now());
-        let used = self.previous.as_ref().map(|(before, then)| (before, at - *then));
+        let samples = self.sampler.snapshot(&self.words)?;
         let mut table = Table::new(&COLUMNS).when_empty("No running services found.");
-        for process in &shown {
-            table.row(row(process, now, (&census, used)));
+        for sample in &samples {
+            table.row(row(sample, now));
         }
-        let said = chosen.and_then(|name| shown.iter().find(|process| process.name.as_str() == name));
-        let lines = said.map_or(Ok(Vec::new()), |process| last_lines(process, lines))?;
-        self.previous = Some((census, at));
+        let chosen = chosen.and_then(|name| samples.iter().find(|sample| sample.process.name.as_str() == name));
+        let lines = chosen.map_or(Ok(Vec::new()), |sample| last_lines(&sample.process, lines))?;
         Ok(Snapshot { table, lines })
     }
-}
-
-fn find_processes<'a>(words: &[&str], all: &'a [Process]) -> Result<Vec<&'a Process>, Fault> {
-    let mut resolved = resolve::resolve(words, all, resolve::Precision::Partial);
-    if resolved.processes.is_empty() && !resolved.missing.is_empty() {
-        return Err(resolved.missing.remove(0).into());
-    }
-    Ok(resolved.processes)
 }
 
 const COLUMNS: [(&str, &str); 11] = [
@@ -128,14 +112,8 @@ const COLUMNS: [(&str, &str); 11] = [
     ("uptime", "UPTIME"),
 ];
 
-fn row(
-    process: &Process,
-    now: Timestamp,
-    (census, used): (&ProcessTable, Option<(&ProcessTable, Duration)>),
-) -> Vec<Cell> {
-    let pid = process.pid();
-    let cpu = pid.zip(used).map(|(pid, (before, span))| (census.cpu_since(before, pid, span) * 10.0).round() / 10.0);
-    let memory = pid.map(|pid| census.resident(pid));
+fn row(sample: &ProcessSample, now: Timestamp) -> Vec<Cell> {
+    let ProcessSample { process, cpu_percent: cpu, memory_bytes: memory } = sample;
     vec![
         cell_with_text(Value::from(process.id())),
         Cell::from(process.name.as_str()).text(process.name.as_str()).tone(Tone::Strong),
@@ -144,7 +122,7 @@ fn row(
         cell_with_text(health(process.health().as_ref())),
         cell_with_text(Value::from(process.pid())),
         cell_with_text(Value::from(process.meta.port)),
-        Cell::from(cpu).text(cpu.map_or("-".to_owned(), |cpu| format!("{cpu:.1}%"))),
+        Cell::from(*cpu).text(cpu.map_or("-".to_owned(), |cpu| format!("{cpu:.1}%"))),
         Cell::from(memory.map_or(Value::Null, Value::Bytes)).text(memory.map_or("-".to_owned(), size::human_readable)),
         cell_with_text(process.meta.restarts),
         cell_with_text(uptime(process, now)),

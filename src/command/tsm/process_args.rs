@@ -2,65 +2,90 @@
 
 use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
-use crate::command::Cx;
 use crate::command::argument::ProcessTarget;
+use crate::command::{Cx, Effect, Prepared, Stage};
 use crate::report::{Message, Report, Table, Value};
-use crate::tsm::control::Control;
 use crate::tsm::resolve::{self, Precision, ResolveError};
 use crate::tsm::store::{Process, ProcessStore};
 use crate::tsm::unrecorded;
 
-/// What the words lead to.
+/// Processes, named on the command line.
+#[derive(Debug, clap::Args)]
+pub(super) struct ProcessArgs {
+    /// Id, name, the beginning or a part of a name, pid or port; `*` or `all` for all; the selected process if left out
+    #[arg(value_name = "TARGETS")]
+    pub(super) targets: Vec<ProcessTarget>,
+}
+
+impl ProcessArgs {
+    /// What they mean; see [`Targets::find_read_only`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub(super) fn find(&self, cx: &Cx) -> Result<Targets, Fault> {
+        Targets::find_read_only(&self.targets, cx)
+    }
+
+    /// What they mean for a command that ends or removes something; see [`Targets::find_exact`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub(super) fn find_exact(&self, cx: &Cx) -> Result<Targets, Fault> {
+        Targets::find_exact(&self.targets, cx)
+    }
+}
+
+/// What the words mean.
 #[derive(Debug, Default)]
 pub(super) struct Targets {
-    /// Each process once, in the order in which it was meant.
+    /// Each process once, in the order of the words.
     pub processes: Vec<Process>,
-    /// One fault for each word that leads nowhere.
+    /// Those that are meant and left as they are; see [`set_aside`](Self::set_aside).
+    pub skipped: Vec<Process>,
+    /// One fault for each word that means no process.
     pub faults: Vec<Fault>,
     /// More than one process could have been meant: several words, `*` or `all`.
     pub several: bool,
     /// `*` or `all` was the only word.
     pub all: bool,
+    /// All processes there are.
+    known: Vec<Process>,
 }
 
 impl Targets {
-    /// Reads and resolves; processes that lost their supervisor get one first.
+    /// Reads and resolves; processes that lost their supervisor get a new one.
     ///
     /// # Errors
     ///
-    /// Fails if nothing is named and nothing is selected, or if the only word leads nowhere.
+    /// As [`find_read_only`](Self::find_read_only).
     pub(super) fn find(words: &[ProcessTarget], cx: &Cx) -> Result<Self, Fault> {
-        Self::resolve(words, &reconciled_processes(cx)?, Precision::Partial, cx)
+        let mut targets = Self::find_read_only(words, cx)?;
+        targets.reconcile(cx);
+        Ok(targets)
     }
 
-    /// The same for a command that ends or removes something: where nobody looks on, a part of a name is not enough.
+    /// Reads and resolves. Changes nothing.
     ///
     /// # Errors
     ///
-    /// As [`find`](Self::find).
-    pub(super) fn find_whole(words: &[ProcessTarget], cx: &Cx) -> Result<Self, Fault> {
-        Self::resolve(words, &reconciled_processes(cx)?, precision(cx), cx)
-    }
-
-    /// What [`find_whole`](Self::find_whole) would find. Changes nothing at all.
-    ///
-    /// # Errors
-    ///
-    /// As [`find`](Self::find).
-    pub(super) fn find_whole_read_only(words: &[ProcessTarget], cx: &Cx) -> Result<Self, Fault> {
-        Self::resolve(words, &ProcessStore::open(cx.paths).all()?, precision(cx), cx)
-    }
-
-    /// Reads and resolves, and changes nothing at all.
-    ///
-    /// # Errors
-    ///
-    /// As [`find`](Self::find).
+    /// Fails if no process is named and none is selected, or if the only word means none.
     pub(super) fn find_read_only(words: &[ProcessTarget], cx: &Cx) -> Result<Self, Fault> {
-        Self::resolve(words, &ProcessStore::open(cx.paths).all()?, Precision::Partial, cx)
+        Self::resolve(words, Precision::Partial, cx)
     }
 
-    fn resolve(words: &[ProcessTarget], all: &[Process], precision: Precision, cx: &Cx) -> Result<Self, Fault> {
+    /// The same for a command that ends or removes something: without a terminal a part of a name is not enough.
+    ///
+    /// # Errors
+    ///
+    /// As [`find_read_only`](Self::find_read_only).
+    pub(super) fn find_exact(words: &[ProcessTarget], cx: &Cx) -> Result<Self, Fault> {
+        Self::resolve(words, precision(cx), cx)
+    }
+
+    fn resolve(words: &[ProcessTarget], precision: Precision, cx: &Cx) -> Result<Self, Fault> {
+        let known = ProcessStore::open(cx.paths).all()?;
         let selected = cx.selection.process.as_ref().map(|name| name.as_str());
         let words: Vec<&str> = match (words, selected) {
             ([], Some(name)) => vec![name],
@@ -70,14 +95,45 @@ impl Targets {
             }
             (words, _) => words.iter().map(|word| word.0.as_str()).collect(),
         };
-        let resolved = resolve::resolve(&words, all, precision);
+        let resolved = resolve::resolve(&words, &known, precision);
         let mut faults: Vec<Fault> = resolved.missing.into_iter().map(|error| fault(error, cx)).collect();
         if resolved.processes.is_empty() && faults.len() == 1 {
             return Err(faults.remove(0));
         }
         let all = matches!(words[..], ["*" | "all"]);
         let processes = resolved.processes.into_iter().cloned().collect();
-        Ok(Self { processes, faults, several: all || words.len() > 1, all })
+        Ok(Self { processes, skipped: Vec::new(), faults, several: all || words.len() > 1, all, known })
+    }
+
+    /// Gives processes that lost their supervisor a new one, and reads those that are meant again.
+    pub(super) fn reconcile(&mut self, cx: &Cx) {
+        cx.operation().with_control(|control| control.reconcile(&mut self.known));
+        for process in &mut self.processes {
+            if let Some(now) = self.known.iter().find(|known| known.name == process.name) {
+                process.clone_from(now);
+            }
+        }
+    }
+
+    /// Leaves the processes as they are for which `acted_on` is false.
+    pub(super) fn set_aside(&mut self, acted_on: impl FnMut(&Process) -> bool) {
+        (self.processes, self.skipped) = std::mem::take(&mut self.processes).into_iter().partition(acted_on);
+    }
+
+    /// A command that does `run` with these processes, once the guard has seen them.
+    pub(super) fn stage(self, effect: Effect, run: fn(Self, &mut Cx) -> Result<Report, Fault>) -> Prepared {
+        let environments = self.environments();
+        Stage { effect, environments, state: self, plan: |targets, _| Ok(Some(targets.plan())), run }.ready()
+    }
+
+    /// All processes there are, as they were read.
+    pub(super) fn known(&self) -> &[Process] {
+        &self.known
+    }
+
+    /// References to the processes, for a domain call.
+    pub(super) fn refs(&self) -> Vec<&Process> {
+        self.processes.iter().collect()
     }
 
     /// A report to go on with. It says so if all were meant and there are none.
@@ -89,7 +145,7 @@ impl Targets {
 
     /// All were meant, and there are none.
     pub(super) fn is_empty(&self) -> bool {
-        self.all && self.processes.is_empty()
+        self.all && self.processes.is_empty() && self.skipped.is_empty()
     }
 
     /// The environments of the processes.
@@ -97,36 +153,33 @@ impl Targets {
         self.processes.iter().flat_map(Process::environments).collect()
     }
 
-    /// The processes as a plan: these will be meant.
+    /// The processes as a plan: these will be acted on.
     pub(super) fn plan(&self) -> Report {
-        let mut table = Table::new(&[("id", "ID"), ("name", "NAME"), ("env", "ENV"), ("pid", "PID"), ("port", "PORT")]);
-        for process in &self.processes {
-            table.row(vec![
-                Value::from(process.id()).into(),
-                process.name.as_str().into(),
-                Value::from(process.environment_label()).into(),
-                Value::from(process.pid()).into(),
-                Value::from(process.meta.port).into(),
-            ]);
-        }
-        Report::of(table)
+        plan(&self.processes)
     }
 }
 
-/// How much a word has to say to a command that ends or removes something.
+/// A table of processes that will be acted on.
+pub(super) fn plan<'a>(processes: impl IntoIterator<Item = &'a Process>) -> Report {
+    let mut table = Table::new(&[("id", "ID"), ("name", "NAME"), ("env", "ENV"), ("pid", "PID"), ("port", "PORT")]);
+    for process in processes {
+        table.row(vec![
+            Value::from(process.id()).into(),
+            process.name.as_str().into(),
+            Value::from(process.environment_label()).into(),
+            Value::from(process.pid()).into(),
+            Value::from(process.meta.port).into(),
+        ]);
+    }
+    Report::of(table)
+}
+
+/// How exact a word must be for a command that ends or removes something.
 pub(super) fn precision(cx: &Cx) -> Precision {
     if cx.console.is_interactive() { Precision::Partial } else { Precision::Exact }
 }
 
-/// All processes; those that lost their supervisor have one again.
-fn reconciled_processes(cx: &Cx) -> Result<Vec<Process>, Fault> {
-    let mut all = ProcessStore::open(cx.paths).all()?;
-    let interrupted = || cx.host.interrupted();
-    control(cx, &interrupted).reconcile(&mut all);
-    Ok(all)
-}
-
-/// A word that leads nowhere. What runs on without its directory is told: there is nothing to give an order to.
+/// A word that means no process. One that runs on without its directory is named: no order can be sent to it.
 fn fault(error: ResolveError, cx: &Cx) -> Fault {
     let lost = match &error {
         ResolveError::NotFound { given, .. } => {
@@ -145,8 +198,3 @@ fn fault(error: ResolveError, cx: &Cx) -> Fault {
 
 /// What is said where all are meant and there are none.
 pub(super) const NO_PROCESSES: &str = "there are no processes";
-
-/// Acts on processes with what the command has.
-pub(super) fn control<'a>(cx: &'a Cx, interrupted: &'a dyn Fn() -> bool) -> Control<'a> {
-    Control { paths: cx.paths, program: cx.host.program(), interrupted }
-}

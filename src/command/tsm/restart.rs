@@ -1,22 +1,16 @@
-//! `tsm restart` and `tsm reload`
+//! `tsm restart`
 
-use super::limits;
-use super::process_args::Targets;
-use crate::base::environment::EnvRef;
+use super::process_args::{ProcessArgs, Targets, plan};
 use crate::base::fault::Fault;
-use crate::command::argument::ProcessTarget;
-use crate::command::secrets::unsealer;
-use crate::command::tsm::start::start_context_with;
-use crate::command::{Command, Cx, Effect};
+use crate::command::{Command, Cx, Effect, Prepared, Stage};
+use crate::ops;
 use crate::report::{Message, Report, Tone, Value};
 use crate::supervise::meta::ProcessState;
-use crate::tsm::control::Control;
 use crate::tsm::exit_text;
-use crate::tsm::options::Strategy;
 use crate::tsm::readiness::Readiness;
-use crate::tsm::restart::{RestartOptions, Restarted};
-use crate::tsm::start::{Environ, StartDeps, WaitFor};
-use crate::tsm::store::{Process, ProcessStore};
+use crate::tsm::restart::{RestartError, RestartOptions, Restarted};
+use crate::tsm::start::{Environ, WaitFor};
+use crate::tsm::store::Process;
 
 /// Restart processes and wait until they are up
 ///
@@ -26,14 +20,34 @@ use crate::tsm::store::{Process, ProcessStore};
 /// a group leave alone what was stopped.
 #[derive(Debug, clap::Args)]
 pub struct Restart {
-    /// Id, name, the beginning or a part of a name, pid or port; `*` or `all` for all; the selected process if left out
-    targets: Vec<ProcessTarget>,
+    #[command(flatten)]
+    processes: ProcessArgs,
     /// Do not wait until they have settled or their ports answer
     #[arg(long)]
     no_wait: bool,
+    #[command(flatten)]
+    environ: EnvironArgs,
+}
+
+/// Whose variables processes get that are restarted.
+#[derive(Debug, clap::Args)]
+pub(super) struct EnvironArgs {
     /// Give them the variables of this shell instead of those of their last start
     #[arg(long)]
     update_env: bool,
+}
+
+impl EnvironArgs {
+    pub(super) fn environ(&self) -> Environ {
+        if self.update_env { Environ::Operator } else { Environ::Recorded }
+    }
+}
+
+/// A restart of known processes.
+pub(super) struct RestartStage {
+    pub(super) targets: Targets,
+    pub(super) options: RestartOptions,
+    pub(super) wait_for: WaitFor,
 }
 
 impl Command for Restart {
@@ -41,76 +55,74 @@ impl Command for Restart {
     const EFFECT: Effect = Effect::Write;
     const EXAMPLES: &'static [&'static str] = &["tsm restart 0", "tsm restart api web", "tsm restart *"];
 
-    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
-        Ok(Targets::find_read_only(&self.targets, cx)?.environments())
-    }
-
-    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
-        Ok(Some(Targets::find_read_only(&self.targets, cx)?.plan()))
-    }
-
-    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let mut targets = Targets::find(&self.targets, cx)?;
-        let report = targets.report();
-        let rests = |process: &Process| matches!(process.live.state, ProcessState::Stopped | ProcessState::Scheduled);
-        let words: Vec<&str> = self.targets.iter().map(|word| word.0.as_str()).collect();
-        let is_meant = |process: &Process| {
-            let id = process.id().map(|id| id.to_string());
-            words.iter().any(|word| *word == process.name.as_str() || Some(*word) == id.as_deref())
-        };
-        let runs: Vec<String> =
-            targets.processes.iter().filter(|it| !rests(it)).map(|it| it.meta.run.group.clone()).collect();
-        let (go, stay): (Vec<Process>, Vec<Process>) = targets.processes.drain(..).partition(|process| {
-            let group = &process.meta.run.group;
-            let beside = targets.all || !group.is_empty() && runs.contains(group);
-            !rests(process) || !beside || is_meant(process)
-        });
-        let patience = if self.no_wait { WaitFor::Spawn } else { WaitFor::Ready };
-        let manner = RestartOptions { strategy: None, environ: environ(self.update_env) };
-        let report = restart_all(report, &go, manner, patience, cx)?;
-        Ok(note_skipped(report, &stay))
+    fn prepare(self, cx: &mut Cx) -> Result<Prepared, Fault> {
+        let mut targets = self.processes.find(cx)?;
+        set_stopped_aside(&mut targets, &self.processes);
+        let wait_for = if self.no_wait { WaitFor::Spawn } else { WaitFor::Ready };
+        let options = RestartOptions { strategy: None, environ: self.environ.environ() };
+        Ok(RestartStage { targets, options, wait_for }.stage())
     }
 }
 
-/// Restart instances one after the other, so that the others go on meanwhile
-///
-/// The next one follows when the one before is ready: its port answers, it is healthy, or it has settled. After the first that is
-/// not, the others are left as they are. Whatever its TSM_STRATEGY says. A process of a service is started by its definition as it is
-/// now. What does not run is left alone.
-#[derive(Debug, clap::Args)]
-pub struct Reload {
-    /// Id, name, name of a group, the beginning or a part of a name, pid or port; `*` or `all` for all
-    targets: Vec<ProcessTarget>,
-    /// Give them the variables of this shell instead of those of their last start
-    #[arg(long)]
-    update_env: bool,
+/// Leaves alone what was stopped on purpose and is meant by `*` or the name of its group only.
+fn set_stopped_aside(targets: &mut Targets, args: &ProcessArgs) {
+    let rests = |process: &Process| matches!(process.live.state, ProcessState::Stopped | ProcessState::Scheduled);
+    let is_named = |process: &Process| {
+        let id = process.id().map(|id| id.to_string());
+        args.targets.iter().any(|word| word.0 == process.name.as_str() || Some(&word.0) == id.as_ref())
+    };
+    let running = targets.processes.iter().filter(|it| !rests(it));
+    let running: Vec<String> = running.map(|it| it.meta.run.group.clone()).collect();
+    let all = targets.all;
+    targets.set_aside(|process| {
+        let group = &process.meta.run.group;
+        let beside = all || !group.is_empty() && running.contains(group);
+        !rests(process) || !beside || is_named(process)
+    });
 }
 
-impl Command for Reload {
-    const NAME: &'static str = "tsm reload";
-    const EFFECT: Effect = Effect::Write;
-    const EXAMPLES: &'static [&'static str] = &["tsm reload api", "tsm reload *"];
-
-    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
-        Ok(Targets::find_read_only(&self.targets, cx)?.environments())
+impl RestartStage {
+    /// A command that restarts them, once the guard has seen them.
+    pub(super) fn stage(self) -> Prepared {
+        let environments = self.targets.environments();
+        let plan = |it: &Self, _: &mut Cx| Ok(Some(plan(&it.targets.processes)));
+        Stage { effect: Effect::Write, environments, state: self, plan, run: Self::run }.ready()
     }
 
-    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
-        Ok(Some(Targets::find_read_only(&self.targets, cx)?.plan()))
-    }
-
-    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let mut targets = Targets::find(&self.targets, cx)?;
-        let report = targets.report();
-        let (go, stay): (Vec<Process>, Vec<Process>) = targets.processes.drain(..).partition(Process::is_running);
-        let manner = RestartOptions { strategy: Some(Strategy::Rolling), environ: environ(self.update_env) };
-        let report = restart_all(report, &go, manner, WaitFor::Ready, cx)?;
-        Ok(note_skipped(report, &stay))
+    fn run(mut self, cx: &mut Cx) -> Result<Report, Fault> {
+        self.targets.reconcile(cx);
+        let report = self.targets.report();
+        let report = restart_all(report, &self.targets.processes, self.options, self.wait_for, cx)?;
+        Ok(note_skipped(report, &self.targets.skipped))
     }
 }
 
-pub(super) fn environ(update: bool) -> Environ {
-    if update { Environ::Operator } else { Environ::Recorded }
+/// Restarts processes and adds to the report what became of each.
+pub(super) fn restart_all(
+    mut report: Report,
+    processes: &[Process],
+    options: RestartOptions,
+    wait_for: WaitFor,
+    cx: &mut Cx,
+) -> Result<Report, Fault> {
+    let results = ops::restart::restart(&cx.operation(), processes, options, wait_for, &mut cx.progress())?;
+    for (process, result) in processes.iter().zip(results) {
+        report = add_outcome(report, process, result);
+    }
+    Ok(report)
+}
+
+/// Adds what came of a process that was to be restarted.
+pub(super) fn add_outcome(mut report: Report, process: &Process, result: Result<Restarted, RestartError>) -> Report {
+    match result {
+        Ok(restarted) => {
+            exit_text::describe_lost_output(process).into_iter().fold(add_result(report, &restarted), Report::note)
+        }
+        Err(error) => {
+            report.faults.push(error.into());
+            report
+        }
+    }
 }
 
 fn note_skipped(report: Report, stay: &[Process]) -> Report {
@@ -121,41 +133,6 @@ fn note_skipped(report: Report, stay: &[Process]) -> Report {
         }
         more => report.note(format!("{} do not run and were left alone", more.len())),
     }
-}
-
-/// Restarts processes and adds to the report what became of each.
-pub(super) fn restart_all(
-    mut report: Report,
-    processes: &[Process],
-    manner: RestartOptions,
-    patience: WaitFor,
-    cx: &mut Cx,
-) -> Result<Report, Fault> {
-    let all = ProcessStore::open(cx.paths).all()?;
-    let host = cx.host;
-    let interrupted = || host.interrupted();
-    let limits = limits::of_environment(cx)?;
-    let (paths, selection) = (cx.paths, cx.selection);
-    let control = Control { paths, program: host.program(), interrupted: &interrupted };
-    let around = start_context_with((paths, host, selection), &all, limits);
-    let console = &mut *cx.console;
-    let open = unsealer(paths, host);
-    let mut starter =
-        StartDeps { paths, host, wait_for: patience, on_progress: &mut |text| console.note(text), unseal: &open };
-    let processes: Vec<&Process> = processes.iter().collect();
-    let answers = control.restart(&processes, &around, manner, &mut starter);
-    for (process, answer) in processes.iter().zip(answers) {
-        match answer {
-            Ok(risen) => {
-                report = add_result(report, &risen);
-                if let Some(note) = exit_text::describe_lost_output(process) {
-                    report = report.note(note);
-                }
-            }
-            Err(error) => report.faults.push(error.into()),
-        }
-    }
-    Ok(report)
 }
 
 /// What became of a process that was to be started or restarted.

@@ -5,10 +5,9 @@ use crate::base::fault::{Fault, FaultKind};
 use crate::base::redact;
 use crate::command::argument::{DirectoryPath, EnvSource, StartWord};
 use crate::command::tsm::service_args::ServiceArgs;
-use crate::command::tsm::start::{args, start_context};
+use crate::command::tsm::start::args;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Answer, Message, Question, Report, Tone};
-use crate::supervise::limits::Limits;
 use crate::sys::program::find;
 use crate::tsm::boot;
 use crate::tsm::definition::{Definition, environment_of};
@@ -111,7 +110,7 @@ impl Command for Save {
             "✅ Saved service definition: {}\nEnable with: tsm enable {name}\nStart with: tsm start {name}",
             file.display()
         );
-        let note = boot::not_found_by_unit(&file, &start_context(cx, &[], Limits::default()));
+        let note = boot::not_found_by_unit(&file, &cx.operation().unlimited(&[]));
         let report = Report::of(
             Message::new(said)
                 .tone(Tone::Good)
@@ -166,7 +165,7 @@ impl Save {
         cx: &Cx,
         processes: &[Process],
     ) -> Result<Definition, Fault> {
-        let definition = save::of_command(name, &request, &start_context(cx, processes, Limits::default()))?;
+        let definition = save::of_command(name, &request, &cx.operation().unlimited(processes))?;
         Ok(Definition { description: self.description.clone(), ..definition })
     }
 

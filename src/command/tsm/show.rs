@@ -4,12 +4,8 @@ use crate::base::fault::{Fault, UserFacingError};
 use crate::base::name::ServiceName;
 use crate::base::redact;
 use crate::command::argument::{EnvSource, ServiceWord};
-use crate::command::tsm::limits as allowed;
 use crate::command::tsm::services::port;
-use crate::command::tsm::start::{
-    plan_view::{limits, monitor_lines, policy, user},
-    start_context,
-};
+use crate::command::tsm::start::plan_view::{limits, monitor_lines, policy, user};
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Fields, Report, Tone, Value};
 use crate::tsm::command_line::join;
@@ -41,7 +37,8 @@ impl Command for Show {
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let processes = ProcessStore::open(cx.paths).all()?;
-        let around = start_context(cx, &processes, allowed::of_environment(cx)?);
+        let context = cx.operation();
+        let around = context.start_context(&processes)?;
         let services = Services::open(cx.paths);
         let file = match definition_file(&self.service.0, &around) {
             Some(file) => file,

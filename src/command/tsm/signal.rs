@@ -1,11 +1,10 @@
 //! `tsm signal`
 
-use super::process_args::{Targets, control};
-use crate::base::environment::EnvRef;
+use super::process_args::Targets;
 use crate::base::fault::Fault;
 use crate::base::signal::Signal;
 use crate::command::argument::ProcessTarget;
-use crate::command::{Command, Cx, Effect};
+use crate::command::{Command, Cx, Effect, Prepared, Stage};
 use crate::report::{Message, Report, Value};
 
 /// Send a signal to a process
@@ -29,20 +28,28 @@ impl Command for SendSignal {
         if NON_DESTRUCTIVE.contains(&self.signal.number()) { Effect::Write } else { Effect::Destroy }
     }
 
-    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
-        Ok(Targets::find_whole_read_only(std::slice::from_ref(&self.target), cx)?.environments())
+    fn prepare(self, cx: &mut Cx) -> Result<Prepared, Fault> {
+        let targets = Targets::find_exact(std::slice::from_ref(&self.target), cx)?;
+        let (effect, environments) = (self.effect(), targets.environments());
+        let state = SignalStage { targets, signal: self.signal };
+        let plan = |it: &SignalStage, _: &mut Cx| Ok(Some(it.targets.plan()));
+        Ok(Stage { effect, environments, state, plan, run: SignalStage::run }.ready())
     }
+}
 
-    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
-        Ok(Some(Targets::find_whole_read_only(std::slice::from_ref(&self.target), cx)?.plan()))
-    }
+/// A signal and the processes that get it.
+struct SignalStage {
+    targets: Targets,
+    signal: Signal,
+}
 
-    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let mut targets = Targets::find_whole(std::slice::from_ref(&self.target), cx)?;
-        let mut report = targets.report();
-        let signal = self.signal;
-        for process in &targets.processes {
-            match control(cx, &|| cx.host.interrupted()).signal(process, signal) {
+impl SignalStage {
+    fn run(mut self, cx: &mut Cx) -> Result<Report, Fault> {
+        self.targets.reconcile(cx);
+        let mut report = self.targets.report();
+        let (context, signal) = (cx.operation(), self.signal);
+        for process in &self.targets.processes {
+            match context.with_control(|control| control.signal(process, signal)) {
                 Ok(pid) => {
                     let name = &process.name;
                     report = report.and(

@@ -1,24 +1,16 @@
 //! `tsm stack`
 
-use crate::base::environment::EnvRef;
+use super::list::{health, status};
+use super::process_args::plan;
+use super::restart::add_outcome;
+use super::startup;
+use super::stop::add_result;
 use crate::base::fault::Fault;
-use crate::command::tsm::limits;
-use crate::command::tsm::list::{health, status};
-use crate::command::tsm::process_args::control;
-use crate::command::tsm::start::start_context;
-use crate::command::tsm::startup::{report, start_all};
-use crate::command::{Command, Cx, Effect};
+use crate::command::{Command, Cx, Effect, Prepared, Stage};
+use crate::ops::stack::{self, StackState};
 use crate::report::{Cell, Message, Report, Table, Tone, Value};
-use crate::supervise::limits::Limits;
 use crate::tsm::control::StopResult;
-use crate::tsm::stack::{self, Stack};
-use crate::tsm::startup::collect;
-use crate::tsm::store::{Process, ProcessStore};
-
-use super::restart::restart_all as restart_own;
-use super::stop::result_message;
-use crate::tsm::restart::RestartOptions;
-use crate::tsm::start::{Environ, WaitFor};
+use crate::tsm::store::Process;
 
 /// Start and stop services together
 ///
@@ -63,32 +55,33 @@ impl Command for Stacks {
         }
     }
 
-    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
-        let Some(name) = &self.stack else { return Ok(Vec::new()) };
-        let stack = stack::find(name, cx.paths, cx.host.variables(), &ProcessStore::open(cx.paths).all()?)?;
-        let mut touched = collect::environments(&stack.services, &start_context(cx, &[], Limits::default()));
-        touched.extend(processes(&stack, cx)?.iter().flat_map(Process::environments));
-        Ok(touched)
-    }
-
-    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let Some(name) = self.stack.filter(|_| self.action != Action::List) else { return list(cx) };
-        let all = ProcessStore::open(cx.paths).all()?;
-        let stack = stack::find(&name, cx.paths, cx.host.variables(), &all)?;
-        match self.action {
-            Action::Start => start(&stack, cx),
-            Action::Stop => stop(&stack, cx),
-            Action::Restart => restart(&stack, cx),
-            Action::Status | Action::List => show(&stack, cx),
+    fn prepare(self, cx: &mut Cx) -> Result<Prepared, Fault> {
+        let effect = self.effect();
+        let Some(name) = self.stack.filter(|_| self.action != Action::List) else {
+            return Ok(Stage { effect, environments: Vec::new(), state: (), plan: |(), _| Ok(None), run: list }.ready());
+        };
+        let mut stack = stack::find(&cx.operation(), &name)?;
+        if self.action == Action::Start {
+            stack.plan_start(&cx.operation())?;
         }
+        let environments = stack.environments.clone();
+        let (plan, run): (Plan, Run) = match self.action {
+            Action::Start => (|stack, _| Ok(Some(startup::preview(stack.jobs(), |_| "running"))), start),
+            Action::Stop => (|stack, _| Ok(Some(plan(&stack.processes))), stop),
+            Action::Restart => (|stack, _| Ok(Some(plan(&stack.processes))), restart),
+            Action::Status | Action::List => (|_, _| Ok(None), show),
+        };
+        Ok(Stage { effect, environments, state: stack, plan, run }.ready())
     }
 }
 
-fn list(cx: &Cx) -> Result<Report, Fault> {
+type Plan = fn(&StackState, &mut Cx) -> Result<Option<Report>, Fault>;
+type Run = fn(StackState, &mut Cx) -> Result<Report, Fault>;
+
+fn list((): (), cx: &mut Cx) -> Result<Report, Fault> {
     let mut table = Table::new(&[("name", "NAME"), ("running", "RUNNING"), ("services", "SERVICES")])
         .when_empty("No stacks found.\nA service names its stack in TSM_STACK.");
-    for stack in stack::all(cx.paths, cx.host.variables(), &ProcessStore::open(cx.paths).all()?)? {
-        let running = processes(&stack, cx)?.iter().filter(|process| process.is_running()).count();
+    for (stack, running) in stack::list(&cx.operation())? {
         let words = stack.services.join(" ");
         let name = Cell::from(stack.name.as_str()).tone(Tone::Strong);
         table.row(vec![name, running.into(), Cell::from(stack.services).text(words)]);
@@ -96,101 +89,61 @@ fn list(cx: &Cx) -> Result<Report, Fault> {
     Ok(Report::of(table))
 }
 
-/// The processes that come from the services of a stack, or name it themselves.
-fn processes(stack: &Stack, cx: &Cx) -> Result<Vec<Process>, Fault> {
-    let files: Vec<_> = stack.services.iter().filter_map(|name| file(name, cx)).collect();
-    let mut all = ProcessStore::open(cx.paths).all()?;
-    let comes_from = |process: &Process| files.iter().any(|file| collect::comes_from(process, file));
-    all.retain(|process| process.meta.run.stack == stack.name || comes_from(process));
-    Ok(all)
+fn start(stack: StackState, cx: &mut Cx) -> Result<Report, Fault> {
+    let done = stack.start(&cx.operation(), &mut cx.progress())?;
+    let report = startup::report(done.outcomes);
+    let restarted = done.restarted.into_iter();
+    Ok(restarted.fold(report, |report, (process, result)| add_outcome(report, &process, result)))
 }
 
-fn file(name: &str, cx: &Cx) -> Option<std::path::PathBuf> {
-    cx.paths.service(&name.parse().ok()?).canonicalize().ok()
+fn stop(stack: StackState, cx: &mut Cx) -> Result<Report, Fault> {
+    let results = stack.stop(&cx.operation()).into_iter();
+    let results = results.filter(|(_, result)| !matches!(result, Ok(StopResult::WasNotRunning { .. })));
+    let report = Report::each(Vec::<Message>::new());
+    Ok(results.fold(report, |report, (process, result)| add_result(report, &process, result, "stopped")))
 }
 
-fn start(stack: &Stack, cx: &mut Cx) -> Result<Report, Fault> {
-    let processes = ProcessStore::open(cx.paths).all()?;
-    let services = collect::named(&stack.services, &start_context(cx, &processes, limits::of_environment(cx)?));
-    let report = report(start_all(services, cx));
-    // What is no service is started as it was.
-    let mut own = own_processes(stack, cx)?;
-    own.retain(|process| !process.is_running());
-    if own.is_empty() {
-        return Ok(report);
-    }
-    let manner = RestartOptions { strategy: None, environ: Environ::Recorded };
-    restart_own(report, &own, manner, WaitFor::Ready, cx)
-}
-
-/// The processes of a stack that come from none of its services.
-fn own_processes(stack: &Stack, cx: &Cx) -> Result<Vec<Process>, Fault> {
-    let files: Vec<_> = stack.services.iter().filter_map(|name| file(name, cx)).collect();
-    let mut own = processes(stack, cx)?;
-    own.retain(|process| !files.iter().any(|file| collect::comes_from(process, file)));
-    Ok(own)
-}
-
-fn stop(stack: &Stack, cx: &mut Cx) -> Result<Report, Fault> {
-    let mut processes = processes(stack, cx)?;
-    control(cx, &|| cx.host.interrupted()).reconcile(&mut processes);
-    let all: Vec<&Process> = processes.iter().collect();
-    let answers = control(cx, &|| cx.host.interrupted()).stop(&all);
-    let mut report = Report::each(Vec::<Message>::new());
-    for (process, answer) in all.iter().zip(answers) {
-        match answer {
-            Ok(StopResult::WasNotRunning { .. }) => {}
-            Ok(ended) => report = report.and(result_message(process, &ended, "stopped")),
-            Err(error) => report.faults.push(error.into()),
-        }
-    }
-    Ok(report)
-}
-
-fn restart(stack: &Stack, cx: &mut Cx) -> Result<Report, Fault> {
+fn restart(stack: StackState, cx: &mut Cx) -> Result<Report, Fault> {
+    let name = stack.stack.name.clone();
     let stopped = stop(stack, cx)?;
+    // What was stopped is to be started: that is planned by what runs now.
+    let mut stack = stack::find(&cx.operation(), &name)?;
+    stack.plan_start(&cx.operation())?;
     let mut started = start(stack, cx)?;
-    // What did not stop is said first: it explains what follows.
+    // What did not stop explains what follows.
     started.faults.splice(0..0, stopped.faults);
     Ok(started)
 }
 
-fn show(stack: &Stack, cx: &mut Cx) -> Result<Report, Fault> {
-    let processes = processes(stack, cx)?;
+fn show(stack: StackState, cx: &mut Cx) -> Result<Report, Fault> {
     let columns =
         [("service", "SERVICE"), ("process", "PROCESS"), ("pid", "PID"), ("port", "PORT"), ("status", "STATUS")];
     let mut table = Table::new(&[&columns[..], &[("health", "HEALTH")]].concat());
-    for process in own_processes(stack, cx)? {
-        table.row(vec![
-            Cell::from(Value::Null),
-            process.name.as_str().into(),
-            Value::from(process.pid()).into(),
-            Value::from(process.meta.port).into(),
-            status(&process, cx.host.now(), false),
-            health(process.health().as_ref()),
-        ]);
+    for process in stack.own() {
+        table.row(row(Value::Null.into(), process, cx));
     }
-    for name in &stack.services {
-        let of_it = file(name, cx);
-        let of_it = |process: &&Process| of_it.as_ref().is_some_and(|file| collect::comes_from(process, file));
+    for name in &stack.stack.services {
         let service = || Cell::from(name.as_str()).tone(Tone::Strong);
-        let mut any = false;
-        for process in processes.iter().filter(of_it) {
-            any = true;
-            table.row(vec![
-                service(),
-                process.name.as_str().into(),
-                Value::from(process.pid()).into(),
-                Value::from(process.meta.port).into(),
-                status(process, cx.host.now(), false),
-                health(process.health().as_ref()),
-            ]);
+        let processes = stack.of_service(name, &cx.operation());
+        for process in &processes {
+            table.row(row(service(), process, cx));
         }
-        if !any {
+        if processes.is_empty() {
             let nothing = || Cell::from(Value::Null);
             let never = Cell::from("stopped").tone(Tone::Dim);
             table.row(vec![service(), nothing(), nothing(), nothing(), never, nothing()]);
         }
     }
     Ok(Report::of(table))
+}
+
+fn row(service: Cell, process: &Process, cx: &Cx) -> Vec<Cell> {
+    vec![
+        service,
+        process.name.as_str().into(),
+        Value::from(process.pid()).into(),
+        Value::from(process.meta.port).into(),
+        status(process, cx.host.now(), false),
+        health(process.health().as_ref()),
+    ]
 }

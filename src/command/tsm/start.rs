@@ -3,30 +3,24 @@
 pub(in crate::command) mod args;
 pub(super) mod plan_view;
 
-use crate::base::environment::{EnvName, EnvRef};
+use super::systemd_unit;
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::size::Size;
 use crate::command::argument::{DirectoryPath, EnvSource, StartWord};
-use crate::command::secrets::unsealer;
-use crate::command::tsm::limits;
 use crate::command::tsm::service_args::ServiceArgs;
-use crate::command::tsm::systemd_unit;
-use crate::command::{Command, Cx, Effect, Selection};
+use crate::command::{Command, Cx, Effect, Prepared, Stage};
+use crate::ops;
+use crate::ops::start::{PreparedStart, StartResult};
 use crate::report::{Message, Report, Tone, Value};
-use crate::supervise::limits::{Limits, MemoryMethod};
-use crate::sys::host::Host;
+use crate::supervise::limits::MemoryMethod;
 use crate::sys::net;
-use crate::sys::paths::Paths;
-use crate::tsm::allocate::{AllocationError, allocate};
-use crate::tsm::plan::{PlanError, StartPlan, plan};
+use crate::tsm::exit_text;
+use crate::tsm::plan::StartPlan;
 use crate::tsm::port::{PortSource, PortSpec};
-use crate::tsm::process_index::ProcessIndex;
 use crate::tsm::readiness::{READINESS_TIMEOUT, Readiness};
-use crate::tsm::request::{StartContext, StartRequest, StartTarget};
-use crate::tsm::start::{StartDeps, Started, WaitFor, start};
-use crate::tsm::startup::{StartJob, StartOutcome, Task, collect};
-use crate::tsm::store::{Process, ProcessStore, StoreError};
-use crate::tsm::{exit_text, instances};
+use crate::tsm::request::StartRequest;
+use crate::tsm::start::{Started, WaitFor};
+use crate::tsm::store::ProcessStore;
 
 /// Start a service, a program, or a stopped process
 ///
@@ -93,107 +87,61 @@ impl Command for Start {
         if self.dry_run { Effect::Read } else { Effect::Write }
     }
 
-    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
-        // What cannot be found is said when it is to be started.
-        let Ok(request) = self.request(cx) else { return Ok(Vec::new()) };
-        let processes = read_processes(&request, cx)?;
-        let around = start_context(cx, &processes, Limits::default());
-        match request.target(&around) {
-            Ok(StartTarget::Existing(process)) => Ok(process.environments()),
-            Ok(StartTarget::Service(service)) => {
-                // What cannot be is not worth a question.
-                service.refuse_elsewhere(&request, &around).map_err(PlanError::from)?;
-                let mut touched = collect::environments(&service.deps, &around);
-                touched.extend(service.environment());
-                Ok(touched)
-            }
-            _ => Ok(Vec::new()),
-        }
-    }
-
-    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
-        self.show(cx).map(Some)
-    }
-
-    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        if self.dry_run {
-            return self.show(cx);
-        }
-        let request = self.request(cx)?;
-        let processes = read_processes(&request, cx)?;
-        let plan = plan(&request, &start_context(cx, &processes, limits::of_environment(cx)?))?;
-        if self.debug
-            && let Ok(roster) = ProcessIndex::read(ProcessStore::open(cx.paths))
-            && let Ok(placement) = allocate(&plan, &roster, &|port| roster.conflict(port))
-        {
-            plan_view::lines(&plan, &placement).iter().for_each(|line| cx.console.note(line));
-        }
-        plan.notes.iter().for_each(|note| cx.console.note(note));
-        if !plan.needs.is_empty() {
-            let needed = collect::named(&plan.needs, &start_context(cx, &processes, limits::of_environment(cx)?));
-            start_dependencies(needed, cx)?;
-        }
-        if plan.instances > 1 {
-            return start_instances(&plan, cx).map(|report| systemd_unit::note_lifetime(report, cx));
-        }
-        let patience = match (self.wait, self.no_wait) {
+    fn prepare(self, cx: &mut Cx) -> Result<Prepared, Fault> {
+        let start = ops::start::prepare(&cx.operation(), &self.request(cx))?;
+        let environments = start.environments.clone();
+        let wait_for = match (self.wait, self.no_wait) {
             (true, _) => WaitFor::Exit,
             (false, true) => WaitFor::Spawn,
             (false, false) => WaitFor::Ready,
         };
-        let console = &mut *cx.console;
-        let mut say = |text: &str| console.note(text);
-        match start(
-            &plan,
-            &mut StartDeps {
-                paths: cx.paths,
-                host: cx.host,
-                wait_for: patience,
-                on_progress: &mut say,
-                unseal: &unsealer(cx.paths, cx.host),
-            },
-        ) {
-            Ok(started) => {
-                let report =
-                    weaker_limit(&plan, &started, cx).into_iter().fold(result_report(&plan, &started), Report::note);
+        let state = StartStage { start, wait_for, debug: self.debug };
+        let stage = Stage { effect: Self::EFFECT, environments, state, plan: StartStage::plan, run: StartStage::run };
+        Ok(if self.dry_run { stage.dry_run() } else { stage.ready() })
+    }
+}
+
+/// A start that was planned.
+struct StartStage {
+    start: PreparedStart,
+    wait_for: WaitFor,
+    /// Show the plan before it is carried out.
+    debug: bool,
+}
+
+impl StartStage {
+    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
+        self.start.show(&cx.operation(), &mut cx.progress(), plan_view::report).map(Some)
+    }
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let context = cx.operation();
+        if self.debug
+            && let Ok(lines) = self.start.show(&context, &mut |_| {}, plan_view::lines)
+        {
+            lines.iter().for_each(|line| cx.console.note(line));
+        }
+        let (plan, result) = self.start.run(&context, self.wait_for, &mut cx.progress())?;
+        match result {
+            StartResult::Instances(outcomes) => Ok(systemd_unit::note_lifetime(super::startup::report(outcomes), cx)),
+            StartResult::One(started) => {
+                let weaker = weaker_limit(&plan, &started, cx);
+                let report = weaker.into_iter().fold(result_report(&plan, &started), Report::note);
                 systemd_unit::wait_in_foreground(report, &started.name, cx)
-            }
-            Err(error) => {
-                if let Some(conflict) = error.conflict() {
-                    cx.console.note(&conflict.to_string());
-                }
-                Err(error.into())
             }
         }
     }
 }
 
 impl Start {
-    /// What would be done. Changes nothing.
-    fn show(&self, cx: &mut Cx) -> Result<Report, Fault> {
-        let request = self.request(cx)?;
-        let processes = read_processes(&request, cx)?;
-        let plan = plan(&request, &start_context(cx, &processes, limits::of_environment(cx)?))?;
-        let roster = ProcessIndex::read(ProcessStore::open(cx.paths))?;
-        match allocate(&plan, &roster, &|port| roster.conflict(port)) {
-            Ok(placement) => Ok(plan_view::report(&plan, &placement)),
-            Err(error) => {
-                if let AllocationError::PortTaken { conflict, .. } = &error {
-                    cx.console.note(&conflict.to_string());
-                }
-                Err(error.into())
-            }
-        }
-    }
-
-    fn request(&self, cx: &Cx) -> Result<StartRequest, Fault> {
+    fn request(&self, cx: &Cx) -> StartRequest {
         let mut words: Vec<String> = self.program.iter().map(|word| word.0.clone()).collect();
         if let (true, Some(selected)) = (words.is_empty(), &cx.selection.process) {
             words.push(selected.to_string());
         }
         let apart = words.iter().position(|word| word == "--");
         let arguments = apart.map(|at| words.split_off(at)[1..].to_vec());
-        Ok(StartRequest {
+        StartRequest {
             program: words,
             arguments,
             env: self.env.iter().map(|source| source.0.clone()).collect(),
@@ -205,71 +153,7 @@ impl Start {
             options: self.keeping.options(),
             stack: self.keeping.stack(),
             deps: self.keeping.deps(),
-        })
-    }
-}
-
-/// The processes that the request may mean; to read them for a line that cannot mean one would be in vain.
-fn read_processes(request: &StartRequest, cx: &Cx) -> Result<Vec<Process>, StoreError> {
-    if request.may_name_process() { ProcessStore::open(cx.paths).all() } else { Ok(Vec::new()) }
-}
-
-/// Starts all instances at the same time.
-fn start_instances(plan: &StartPlan, cx: &mut Cx) -> Result<Report, Fault> {
-    let task = |one: StartPlan| Task::Start(Box::new(StartPlan { notes: Vec::new(), ..one }));
-    let name = plan.base.text.clone();
-    let one = |one| StartJob { name: name.clone(), needs: Vec::new(), task: task(one) };
-    let services = instances::plans(plan)?.into_iter().map(one).collect();
-    Ok(super::startup::report(super::startup::start_all(services, cx)))
-}
-
-/// Starts what a service needs and what does not run yet.
-fn start_dependencies(needed: Vec<StartJob>, cx: &mut Cx) -> Result<(), Fault> {
-    for (name, outcome) in super::startup::wait_for(WaitFor::Exit, needed, cx) {
-        match outcome {
-            StartOutcome::Started(it) if !it.readiness.is_ready() => {
-                let words = format!("it needs `{name}`, which runs and is not ready");
-                return Err(Fault::new(FaultKind::Failed, words)
-                    .with_advice(format!("`tsm logs {}` shows what it says", it.name)));
-            }
-            StartOutcome::Started(it) if matches!(it.readiness, Readiness::Ended(_)) => {
-                cx.console.note(&format!("needed: {} succeeded (TSM ID: {})", it.name, it.id));
-            }
-            StartOutcome::Started(it) => {
-                let port = it.port.map_or_else(|| "none".to_owned(), |port| port.to_string());
-                cx.console
-                    .note(&format!("needed: started {} (TSM ID: {}, PID: {}, Port: {port})", it.name, it.id, it.pid));
-            }
-            StartOutcome::AlreadyRunning(_) | StartOutcome::Disabled => {}
-            StartOutcome::Failed(error) => return Err(super::startup::fault(&name, &error)),
         }
-    }
-    Ok(())
-}
-
-/// What a start is asked amid.
-pub(super) fn start_context<'a>(cx: &'a Cx, processes: &'a [Process], allowed: Limits) -> StartContext<'a> {
-    start_context_with((cx.paths, cx.host, cx.selection), processes, allowed)
-}
-
-/// The same without the console, which others may hold.
-pub(super) fn start_context_with<'a>(
-    (paths, host, selection): (&'a Paths, &'a dyn Host, &'a Selection),
-    processes: &'a [Process],
-    allowed: Limits,
-) -> StartContext<'a> {
-    let env = selection.env.as_ref();
-    let restart = env.and_then(EnvName::tier).map(limits::policy);
-    StartContext {
-        paths,
-        cwd: host.cwd(),
-        variables: host.variables(),
-        org: selection.org.as_ref(),
-        env,
-        restart,
-        limits: allowed,
-        terms: limits::terms,
-        processes,
     }
 }
 

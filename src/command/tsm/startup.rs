@@ -1,23 +1,13 @@
 //! `tsm startup`
 
-use std::path::PathBuf;
-use std::time::Duration;
-
-use crate::base::environment::EnvRef;
-use crate::base::fault::{Fault, UserFacingError};
-use crate::base::time::Timestamp;
-use crate::command::secrets::unsealer;
-use crate::command::tsm::limits;
-use crate::command::tsm::start::start_context;
-use crate::command::{Command, Cx, Effect};
+use super::systemd_unit;
+use crate::base::fault::Fault;
+use crate::command::{Command, Cx, Effect, Prepared, Stage};
+use crate::ops::startup::{self, PreparedStartup, fault};
 use crate::report::{Cell, Report, Table, Tone, Value, Visibility};
-use crate::supervise::limits::Limits;
-use crate::sys::file::{self, Access};
 use crate::tsm::readiness::Readiness;
-use crate::tsm::service::{ServiceSet, Services};
-use crate::tsm::start::{StartDeps, Started, WaitFor};
-use crate::tsm::startup::{self, StartJob, StartOutcome, Task, collect};
-use crate::tsm::store::ProcessStore;
+use crate::tsm::start::Started;
+use crate::tsm::startup::{StartJob, StartOutcome, Task};
 
 /// Start all enabled services
 ///
@@ -40,108 +30,27 @@ impl Command for Startup {
         if self.dry_run { Effect::Read } else { Effect::Write }
     }
 
-    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
-        let links = Services::open(cx.paths).files(ServiceSet::Enabled)?;
-        let stem = |link: &PathBuf| link.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-        let names: Vec<String> = links.iter().filter_map(stem).collect();
-        Ok(collect::environments(&names, &start_context(cx, &[], Limits::default())))
-    }
-
-    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
-        let processes = ProcessStore::open(cx.paths).all()?;
-        Ok(Some(preview(&collect::enabled(&start_context(cx, &processes, limits::of_environment(cx)?))?)))
-    }
-
-    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let mut processes = ProcessStore::open(cx.paths).all()?;
-        if self.dry_run {
-            return Ok(preview(&collect::enabled(&start_context(cx, &processes, limits::of_environment(cx)?))?));
-        }
-        super::process_args::control(cx, &|| cx.host.interrupted()).reconcile(&mut processes);
-        let begun = cx.host.now();
-        let services = collect::enabled(&start_context(cx, &processes, limits::of_environment(cx)?))?;
-        let none = services.is_empty();
-        let outcomes = start_all(services, cx);
-        let took = cx.host.now().since(begun);
-        let count = StartupCounts::of(&outcomes);
-        if !none {
-            let line = format!("{} {}\n", at(begun), count.line(&outcomes, took));
-            file::append(&cx.paths.startup_log(), line.as_bytes(), Access::Shared)?;
-        }
-        let mut report = report(outcomes);
-        if !none {
-            let words = if count.failed == 0 { "✅ Startup complete" } else { "❌ Startup incomplete" };
-            report = report.note(format!("{words}: {}", count.words()));
-        }
-        Ok(super::systemd_unit::note_lifetime(report, cx))
+    fn prepare(self, cx: &mut Cx) -> Result<Prepared, Fault> {
+        let startup = startup::prepare(&cx.operation())?;
+        let environments = startup.environments.clone();
+        let stage = Stage { effect: Self::EFFECT, environments, state: startup, plan: show, run };
+        Ok(if self.dry_run { stage.dry_run() } else { stage.ready() })
     }
 }
 
-/// As all our logs have it.
-fn at(time: Timestamp) -> String {
-    let millis = i64::try_from(time.0).unwrap_or_default();
-    format!("{:.3}", jiff::Timestamp::from_millisecond(millis).unwrap_or_default())
+fn show(startup: &PreparedStartup, _cx: &mut Cx) -> Result<Option<Report>, Fault> {
+    Ok(Some(preview(&startup.jobs, |_| "running")))
 }
 
-/// Starts services in their order, saying what is noted on the way. A task is waited for if another service needs it.
-pub(super) fn start_all(services: Vec<StartJob>, cx: &mut Cx) -> Vec<(String, StartOutcome)> {
-    wait_for(WaitFor::Ready, services, cx)
-}
-
-/// The same, with each service waited for so long.
-pub(super) fn wait_for(patience: WaitFor, services: Vec<StartJob>, cx: &mut Cx) -> Vec<(String, StartOutcome)> {
-    for service in &services {
-        if let Task::Start(plan) = &service.task {
-            plan.notes.iter().for_each(|note| cx.console.note(&format!("{}: {note}", service.name)));
-        }
+fn run(startup: PreparedStartup, cx: &mut Cx) -> Result<Report, Fault> {
+    let done = startup.run(&cx.operation(), &mut cx.progress())?;
+    let none = done.outcomes.is_empty();
+    let mut report = report(done.outcomes);
+    if !none {
+        let words = if done.counts.failed == 0 { "✅ Startup complete" } else { "❌ Startup incomplete" };
+        report = report.note(format!("{words}: {}", done.counts.in_words()));
     }
-    let console = &mut *cx.console;
-    let mut say = |text: &str| console.note(text);
-    startup::run(
-        services,
-        &mut StartDeps {
-            paths: cx.paths,
-            host: cx.host,
-            wait_for: patience,
-            on_progress: &mut say,
-            unseal: &unsealer(cx.paths, cx.host),
-        },
-    )
-}
-
-/// How many came to what.
-struct StartupCounts {
-    started: usize,
-    /// Of those that were started.
-    not_ready: usize,
-    ran: usize,
-    failed: usize,
-}
-
-impl StartupCounts {
-    fn of(outcomes: &[(String, StartOutcome)]) -> Self {
-        let count = |is: fn(&StartOutcome) -> bool| outcomes.iter().filter(|(_, outcome)| is(outcome)).count();
-        Self {
-            started: count(|it| matches!(it, StartOutcome::Started(_))),
-            not_ready: count(|it| matches!(it, StartOutcome::Started(it) if !it.readiness.is_ready())),
-            ran: count(|it| matches!(it, StartOutcome::AlreadyRunning(_))),
-            failed: count(|it| matches!(it, StartOutcome::Failed(_))),
-        }
-    }
-
-    fn words(&self) -> String {
-        let ran = if self.ran > 0 { format!(", {} running already", self.ran) } else { String::new() };
-        let unready = if self.not_ready > 0 { format!(" ({} not ready)", self.not_ready) } else { String::new() };
-        format!("{} started{unready}, {} failed{ran}", self.started, self.failed)
-    }
-
-    /// The line of the log: counts, time, and who failed.
-    fn line(&self, outcomes: &[(String, StartOutcome)], took: Duration) -> String {
-        let failed = outcomes.iter().filter(|(_, outcome)| matches!(outcome, StartOutcome::Failed(_)));
-        let failed: Vec<&str> = failed.map(|(name, _)| name.as_str()).collect();
-        let who = if failed.is_empty() { String::new() } else { format!(": {}", failed.join(" ")) };
-        format!("{} in {} ms{who}", self.words(), took.as_millis())
-    }
+    Ok(systemd_unit::note_lifetime(report, cx))
 }
 
 fn table(last: (&'static str, &'static str)) -> Table {
@@ -212,25 +121,8 @@ fn not_ready_reason(it: &Started) -> Option<String> {
     }
 }
 
-/// What kept a service from being ready.
-pub(super) fn fault(name: &str, error: &startup::StartupError) -> Fault {
-    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
-    let mut fault = Fault::new(error.kind(), format!("{name}: {error}{cause}"));
-    fault.advice = error.advice();
-    fault.at = error_place(error).map(Box::new);
-    fault
-}
-
-fn error_place(error: &startup::StartupError) -> Option<crate::base::fault::Location> {
-    match error {
-        startup::StartupError::Definition(error) => error.location(),
-        startup::StartupError::Plan(error) => error.location(),
-        _ => None,
-    }
-}
-
 /// In which order what would be done.
-fn preview(services: &[StartJob]) -> Report {
+pub(super) fn preview(services: &[StartJob], running: impl Fn(&str) -> &'static str) -> Report {
     let mut table =
         Table::new(&[("service", "SERVICE"), ("result", "WOULD BE"), ("needs", "NEEDS"), ("error", "ERROR")])
             .with_visibility("error", Visibility::Never)
@@ -238,7 +130,7 @@ fn preview(services: &[StartJob]) -> Report {
     for service in services {
         let (word, tone, error) = match &service.task {
             Task::Start(_) => ("started", Tone::Good, None),
-            Task::Running(_) => ("running", Tone::Dim, None),
+            Task::Running(_) => (running(&service.name), Tone::Dim, None),
             Task::Disabled => ("off", Tone::Dim, None),
             Task::Fail(error) => ("failed", Tone::Bad, Some(error.to_string())),
         };

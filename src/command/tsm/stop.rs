@@ -1,13 +1,11 @@
 //! `tsm stop`
 
-use super::process_args::{Targets, control};
-use crate::base::environment::EnvRef;
+use super::process_args::{ProcessArgs, Targets};
 use crate::base::fault::Fault;
-use crate::command::argument::ProcessTarget;
-use crate::command::{Command, Cx, Effect};
+use crate::command::{Command, Cx, Effect, Prepared};
 use crate::report::{Message, Report, Tone, Value};
 use crate::sys::net;
-use crate::tsm::control::StopResult;
+use crate::tsm::control::{ControlError, StopResult};
 use crate::tsm::exit_text;
 use crate::tsm::store::Process;
 
@@ -17,8 +15,8 @@ use crate::tsm::store::Process;
 /// again. Ctrl-C ends the waiting, not the stopping.
 #[derive(Debug, clap::Args)]
 pub struct Stop {
-    /// Id, name, the beginning or a part of a name, pid or port; `*` or `all` for all; the selected process if left out
-    targets: Vec<ProcessTarget>,
+    #[command(flatten)]
+    processes: ProcessArgs,
 }
 
 impl Command for Stop {
@@ -26,41 +24,53 @@ impl Command for Stop {
     const EFFECT: Effect = Effect::Destroy;
     const EXAMPLES: &'static [&'static str] = &["tsm stop 0", "tsm stop devpages", "tsm stop api web", "tsm stop *"];
 
-    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
-        Ok(Targets::find_whole_read_only(&self.targets, cx)?.environments())
+    fn prepare(self, cx: &mut Cx) -> Result<Prepared, Fault> {
+        Ok(self.processes.find_exact(cx)?.stage(Self::EFFECT, stop))
     }
+}
 
-    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
-        Ok(Some(Targets::find_whole_read_only(&self.targets, cx)?.plan()))
-    }
-
-    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let targets = Targets::find_whole(&self.targets, cx)?;
-        let processes: Vec<&Process> = targets.processes.iter().collect();
-        let answers = control(cx, &|| cx.host.interrupted()).stop(&processes);
-        let mut report = Report::each(Vec::<Message>::new());
-        report.faults = targets.faults;
-        let mut stopped = 0;
-        for (process, answer) in processes.iter().zip(answers) {
-            match answer {
-                // Of all, those that did not run are of no interest.
-                Ok(StopResult::WasNotRunning { .. }) if targets.all => {}
-                Ok(ended) => {
-                    stopped += usize::from(matches!(ended, StopResult::Stopped { .. }));
-                    report = report.and(result_message(process, &ended, "stopped"));
-                    for note in port_note(process).into_iter().chain(exit_text::describe_lost_output(process)) {
-                        report = report.note(note);
-                    }
-                }
-                Err(error) => report.faults.push(error.into()),
-            }
+fn stop(mut targets: Targets, cx: &mut Cx) -> Result<Report, Fault> {
+    targets.reconcile(cx);
+    let results = cx.operation().with_control(|control| control.stop(&targets.refs()));
+    let mut report = Report::each(Vec::<Message>::new());
+    report.faults = std::mem::take(&mut targets.faults);
+    let mut stopped = 0;
+    for (process, result) in targets.processes.iter().zip(results) {
+        // Of all, those that did not run are of no interest.
+        if targets.all && matches!(result, Ok(StopResult::WasNotRunning { .. })) {
+            continue;
         }
-        Ok(if targets.all { report.note(format!("tsm: stopped {stopped} process(es)")) } else { report })
+        let ended = result.is_ok();
+        stopped += usize::from(matches!(result, Ok(StopResult::Stopped { .. })));
+        report = add_result(report, process, result, "stopped");
+        if ended {
+            report = port_note(process)
+                .into_iter()
+                .chain(exit_text::describe_lost_output(process))
+                .fold(report, Report::note);
+        }
+    }
+    Ok(if targets.all { report.note(format!("tsm: stopped {stopped} process(es)")) } else { report })
+}
+
+/// Adds what came of a process that was to end.
+pub(super) fn add_result(
+    mut report: Report,
+    process: &Process,
+    result: Result<StopResult, ControlError>,
+    done: &'static str,
+) -> Report {
+    match result {
+        Ok(ended) => report.and(result_message(process, &ended, done)),
+        Err(error) => {
+            report.faults.push(error.into());
+            report
+        }
     }
 }
 
 /// What became of a process that was to end.
-pub(super) fn result_message(process: &Process, ended: &StopResult, done: &'static str) -> Message {
+fn result_message(process: &Process, ended: &StopResult, done: &'static str) -> Message {
     let name = &process.name;
     let (text, tone, forced) = match ended {
         StopResult::Stopped { forced: false, survivors, .. } if survivors.is_empty() => {

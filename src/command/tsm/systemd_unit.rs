@@ -1,6 +1,5 @@
 //! A start within a systemd unit that is over when the command returns.
 
-use super::process_args::control;
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::name::ProcessName;
 use crate::command::Cx;
@@ -23,7 +22,7 @@ pub(super) fn wait_in_foreground(report: Report, name: &ProcessName, cx: &mut Cx
         "started `{name}` (PID {}); this command stays until it ends, for `{}` ends with its main process",
         process.meta.pid, unit.name
     ));
-    let left = control(cx, &|| cx.host.interrupted()).wait_foreground(&process)?;
+    let left = cx.operation().with_control(|control| control.wait_foreground(&process))?;
     match left {
         ForegroundEnd::Stopped => {
             // To a service manager the end of the process that it stopped is no failure.

@@ -1,6 +1,5 @@
 //! `tsm upgrade`
 
-use super::process_args::control;
 use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
@@ -29,23 +28,22 @@ impl Command for Upgrade {
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let interrupted = || cx.host.interrupted();
-        let control = control(cx, &interrupted);
+        let context = cx.operation();
         let mut all = ProcessStore::open(cx.paths).all()?;
         if !self.dry_run {
-            control.reconcile(&mut all);
+            context.with_control(|control| control.reconcile(&mut all));
         }
         let supervised: Vec<&Process> = all.iter().filter(|process| process.live.supervised).collect();
         let mut report = Report::each(Vec::<Message>::new());
         if self.dry_run {
             for process in supervised {
-                let current = control.is_current(process);
+                let current = context.with_control(|control| control.is_current(process));
                 report = report
                     .and(result_message(process, if current { UpgradeState::Current } else { UpgradeState::Would }));
             }
             return Ok(report);
         }
-        for (process, answer) in supervised.iter().zip(control.upgrade(&supervised)) {
+        for (process, answer) in supervised.iter().zip(context.with_control(|control| control.upgrade(&supervised))) {
             match answer {
                 Ok(Upgraded::Replaced) => report = report.and(result_message(process, UpgradeState::Done)),
                 Ok(Upgraded::Current) => report = report.and(result_message(process, UpgradeState::Current)),

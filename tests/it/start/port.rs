@@ -67,7 +67,7 @@ fn the_port_of_an_env_file_belongs_to_the_one_that_listens() {
     assert_eq!(site.ports(), format!("web:{port}\n"), "it is reserved for the one that listens");
     let clock = site.tsm(&["start", "--name", "clock", "./worker.sh"]);
     assert_eq!(clock.code, 0, "{}", clock.err);
-    assert!(clock.err.contains("only guessed to be this process's"), "{}", clock.err);
+    assert!(clock.err.contains("the port was only guessed"), "{}", clock.err);
     let refused = site.tsm(&["start", "--name", "other", "--port", &port.to_string(), "./worker.sh"]);
     assert!(refused.code == 1 && refused.err.contains(&format!("tsm stop web-{port}")), "{}", refused.err);
 }

@@ -3,7 +3,6 @@
 use super::{apply_fixes, run_checks};
 use crate::base::fault::Fault;
 use crate::command::tsm::findings::{self, FindingFilter};
-use crate::command::tsm::process_args::control;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Report, Table, Tone, Value};
 use crate::tsm::doctor::fix::apply_fix;
@@ -116,10 +115,11 @@ impl Command for Reconcile {
         if self.fix {
             let findings = ports::mismatches(&read(cx.paths)?, &processes);
             let done = {
-                let interrupted = || cx.host.interrupted();
-                let control = control(cx, &interrupted);
+                let context = cx.operation();
                 let cures = findings.iter().filter_map(|finding| finding.with_fix.as_ref());
-                cures.map(|cure| apply_fix(cure, &control)).collect::<Result<Vec<_>, _>>()?
+                cures
+                    .map(|cure| context.with_control(|control| apply_fix(cure, control)))
+                    .collect::<Result<Vec<_>, _>>()?
             };
             done.iter().for_each(|done| cx.console.note(done));
         }

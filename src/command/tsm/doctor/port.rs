@@ -4,7 +4,6 @@ use crate::base::environment::EnvRef;
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::redact;
 use crate::command::tsm::info::drop_empty;
-use crate::command::tsm::process_args::control;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Answer, Cell, Fields, Message, Question, Report, Table, Tone, Value};
 use crate::sys::pidfd::KillSignal;
@@ -119,8 +118,7 @@ impl Command for KillPort {
             }
         }
         let push = if self.force { KillSignal::Kill } else { KillSignal::Term };
-        let interrupted = || cx.host.interrupted();
-        let answers = control(cx, &interrupted).kill(&victims, push);
+        let answers = cx.operation().with_control(|control| control.kill(&victims, push));
         let mut report = Report::each(Vec::<Message>::new());
         for (victim, answer) in victims.iter().zip(answers) {
             let Some((pid, command)) = pid_and_name(victim) else { continue };

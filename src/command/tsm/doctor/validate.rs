@@ -3,7 +3,7 @@
 use crate::base::fault::{Fault, UserFacingError};
 use crate::base::redact;
 use crate::command::argument::{EnvSource, StartWord};
-use crate::command::tsm::{limits, start};
+use crate::command::tsm::start;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Block, Report, Value};
 use crate::sys::{disk_space, process};
@@ -56,7 +56,8 @@ impl Command for ValidateCommand {
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let processes = ProcessStore::open(cx.paths).all()?;
         let mut verdict = ValidationReport::default();
-        match plan(&self.request(), &start::start_context(cx, &processes, limits::of_environment(cx)?)) {
+        let context = cx.operation();
+        match plan(&self.request(), &context.start_context(&processes)?) {
             Ok(made) => {
                 verdict.check_plan(&made);
                 match allocate(&made, &processes, &|port| conflict::find(port, &processes)) {

@@ -23,15 +23,15 @@ impl Command for Clean {
     const EXAMPLES: &'static [&'static str] = &["tsm logs clean api", "tsm logs clean *"];
 
     fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
-        Ok(Targets::find_whole_read_only(&self.targets, cx)?.environments())
+        Ok(Targets::find_exact(&self.targets, cx)?.environments())
     }
 
     fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
-        Ok(Some(Targets::find_whole_read_only(&self.targets, cx)?.plan()))
+        Ok(Some(Targets::find_exact(&self.targets, cx)?.plan()))
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let targets = Targets::find_whole(&self.targets, cx)?;
+        let targets = Targets::find_exact(&self.targets, cx)?;
         let mut report = Report::each(Vec::<Message>::new());
         report.faults = targets.faults;
         for process in &targets.processes {

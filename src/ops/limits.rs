@@ -2,7 +2,6 @@
 
 use crate::base::environment::{EnvRef, Tier};
 use crate::base::fault::Fault;
-use crate::command::{Cx, environments};
 use crate::env::document::{DocumentError, EnvDocument};
 use crate::env::project::FILE;
 use crate::env::read::ReadFileError;
@@ -14,6 +13,8 @@ use crate::supervise::meta::RestartPolicy;
 use crate::sys::paths::Paths;
 use crate::tsm::terms::Terms;
 
+use super::{OpContext, environments};
+
 /// The keys of `[resources]`, each with its older name, and how many bytes or things one of them is.
 const KEYS: [(&str, &str, u64); 3] =
     [("memory_max", "", 1 << 20), ("limit_nofile", "nofile", 1), ("limit_nproc", "nproc", 1)];
@@ -23,11 +24,15 @@ type ResourceValues = [Option<i64>; 3];
 
 /// The `[resources]` of the active environment of the active org; where it is silent, those of `tetra.toml` in the working
 /// directory.
-pub(super) fn of_environment(cx: &Cx) -> Result<Limits, Fault> {
-    let of_environment = cx.selection.environment().map(|env| resources(cx.paths, &env)).transpose()?;
+///
+/// # Errors
+///
+/// Fails if one of the two files exists and cannot be read.
+pub fn of_environment(context: &OpContext) -> Result<Limits, Fault> {
+    let of_environment = context.environment().map(|env| resources(context.paths, &env)).transpose()?;
     let mut found = of_environment.flatten().unwrap_or_default();
     if found.contains(&None) {
-        let project = project(cx)?;
+        let project = project(context)?;
         for (value, (key, older, _)) in found.iter_mut().zip(KEYS) {
             *value =
                 value.or_else(|| in_project(project.as_ref()?, key)).or_else(|| in_project(project.as_ref()?, older));
@@ -37,7 +42,11 @@ pub(super) fn of_environment(cx: &Cx) -> Result<Limits, Fault> {
 }
 
 /// What an environment says about a service that belongs to it. The working directory has no say in that.
-pub(super) fn terms(paths: &Paths, env: &EnvRef) -> Result<Terms, Fault> {
+///
+/// # Errors
+///
+/// Fails if its file exists and cannot be read.
+pub fn terms(paths: &Paths, env: &EnvRef) -> Result<Terms, Fault> {
     let found = resources(paths, env)?;
     let gone = format!("{env} has no file here any more, so its limits are unknown");
     Ok(Terms {
@@ -48,7 +57,8 @@ pub(super) fn terms(paths: &Paths, env: &EnvRef) -> Result<Terms, Fault> {
 }
 
 /// On a server what fails is started again; on one's own machine one wants to see it.
-pub(super) fn policy(rung: Tier) -> RestartPolicy {
+#[must_use]
+pub fn policy(rung: Tier) -> RestartPolicy {
     match rung {
         Tier::Local => RestartPolicy::Never,
         Tier::Dev | Tier::Staging | Tier::Prod => RestartPolicy::OnFailure,
@@ -71,8 +81,8 @@ fn limits(found: &ResourceValues) -> Limits {
     Limits { memory_max, nofile, nproc }
 }
 
-fn project(cx: &Cx) -> Result<Option<EnvDocument>, Fault> {
-    match EnvDocument::read(&cx.host.cwd().join(FILE), FILE) {
+fn project(context: &OpContext) -> Result<Option<EnvDocument>, Fault> {
+    match EnvDocument::read(&context.host.cwd().join(FILE), FILE) {
         Ok(document) => Ok(Some(document)),
         Err(DocumentError::Read(ReadFileError::File(error))) if error.is_not_found() => Ok(None),
         Err(error) => Err(error.into()),

@@ -24,8 +24,11 @@ pub fn check_exists(paths: &Paths, org: Option<&OrgName>, name: &EnvName) -> Res
         return Ok(());
     }
     let mut known: Vec<String> = BUILT_IN.iter().map(|(name, _)| (*name).to_owned()).collect();
-    known.extend(directories().flat_map(|directory| file_stems(&directory, ".toml")));
-    known.dedup();
+    for name in directories().flat_map(|directory| file_stems(&directory, ".toml")) {
+        if !known.contains(&name) {
+            known.push(name);
+        }
+    }
     let fault = Fault::new(FaultKind::NotFound, format!("no environment is called `@{name}`"));
     Err(match closest_match(name.as_str(), known.iter().map(String::as_str)) {
         Some(near) => fault.with_advice(format!("did you mean `@{near}`?")),
