@@ -12,21 +12,21 @@ fn main() {
     if !is("PROFILE", "release") || !is("CARGO_CFG_TARGET_OS", "linux") {
         return;
     }
-    let mut is_not = Vec::new();
+    let mut faults = Vec::new();
     // musl is linked statically by itself, and cargo does not say so.
     if !is("CARGO_CFG_TARGET_ENV", "musl") && !has("CARGO_CFG_TARGET_FEATURE", "crt-static", ',') {
-        is_not.push("static");
+        faults.push("linked dynamically");
     }
     if !has("CARGO_ENCODED_RUSTFLAGS", "relocation-model=static", '\u{1f}') {
-        is_not.push("of fixed position");
+        faults.push("position independent");
     }
-    if !is_not.is_empty() {
+    if !faults.is_empty() {
         let target = env::var("TARGET").unwrap_or_default();
         println!(
-            "cargo::warning=tetra will not be {}: each supervisor of a process then takes more than twice the memory. \
+            "cargo::warning=tetra is {}: each supervisor of a process then takes more than twice the memory. \
              Build with RUSTFLAGS='-C target-feature=+crt-static -C relocation-model=static' and --target {target}, see \
              docs/install.md",
-            is_not.join(" and not ")
+            faults.join(" and ")
         );
     }
 }
