@@ -1,4 +1,4 @@
-//! Who was called, with what.
+//! The command line of the program.
 
 use std::ffi::OsString;
 use std::io::{self, BufReader, IsTerminal};
@@ -22,10 +22,10 @@ use crate::sys::paths::Paths;
 use crate::sys::{privileges, signal, terminal};
 use crate::ui::console::{Streams, Terminal};
 
-/// Names under which the program may be called that stand for the first word.
+/// Names of links to the program that are also the first word.
 const LINK_NAMES: [&str; 3] = ["tsm", "tkm", "org"];
 
-/// The program: reads its command line, does what it says, and gives the exit code.
+/// Parses the command line, runs it and returns the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
     panics::install_hook();
@@ -40,7 +40,10 @@ pub fn main() -> ExitCode {
     let calling = match calling.and_then(|calling| Ok((calling, Paths::find(&host)?, signal::install_handlers()))) {
         Ok((calling, paths, Ok(()))) => (calling, paths),
         Ok((_, _, Err(error))) => {
-            return fail(&mut console, Fault::new(FaultKind::Failed, format!("no pipe: {error}")));
+            return fail(
+                &mut console,
+                Fault::new(FaultKind::Failed, format!("cannot create the signal pipe: {error}")),
+            );
         }
         Err(fault) => return fail(&mut console, fault),
     };
@@ -60,7 +63,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// The zone of the machine. Read from its one file: looking it up by name would walk through all zones there are.
+/// The local time zone. Read from `/etc/localtime`: looking it up by name would search all zones.
 fn local_zone(host: &dyn Host) -> TimeZone {
     if host.variable("TZ").is_some() {
         return TimeZone::system();
@@ -98,7 +101,7 @@ fn dispatch(session: &mut Session, console: &mut dyn Console, way: RunMode) -> L
     }
 }
 
-/// What a command line asks for.
+/// A parsed command line.
 #[derive(Debug, PartialEq, Eq)]
 struct CliArgs {
     mode: RunMode,
@@ -107,10 +110,10 @@ struct CliArgs {
     prompt: Vec<(&'static str, &'static str)>,
 }
 
-/// The ways in.
+/// What to run.
 #[derive(Debug, PartialEq, Eq)]
 enum RunMode {
-    /// Nothing was said: the prompt, or the standard input if that is no terminal.
+    /// No arguments: the prompt, or standard input if it is not a terminal.
     Prompt,
     /// `-c`
     CommandString(String),
@@ -123,7 +126,7 @@ enum RunMode {
 }
 
 impl CliArgs {
-    /// Reads a command line, the program's own name first. Global options go to `globals`, also when the rest is wrong.
+    /// Parses a command line, with the name of the program first. Global options are stored in `globals`, also on failure.
     fn parse(words: &[String], globals: &mut Globals, is_file: impl Fn(&str) -> bool) -> Result<Self, Fault> {
         let name = words.first().and_then(|word| Path::new(word).file_name()?.to_str()).unwrap_or_default();
         let mut rest = words.get(1..).unwrap_or_default();
@@ -154,9 +157,9 @@ impl CliArgs {
                     1
                 }
                 "-c" => {
-                    let text = rest
-                        .get(1)
-                        .ok_or_else(|| Fault::usage("`-c` needs a line").with_advice("`tetra -c 'tsm list'`"))?;
+                    let text = rest.get(1).ok_or_else(|| {
+                        Fault::usage("a value is required for `-c LINE`").with_advice("`tetra -c 'tsm list'`")
+                    })?;
                     line = Some(text.clone());
                     2
                 }
@@ -167,8 +170,8 @@ impl CliArgs {
         if let Some(line) = line {
             return match rest {
                 [] => Ok(Self { mode: RunMode::CommandString(line), keep_going, prompt }),
-                [word, ..] => Err(Fault::usage(format!("`{word}` stands behind the line of `-c`"))
-                    .with_advice("quote the line as one word: `tetra -c 'tsm stop api'`")),
+                [word, ..] => Err(Fault::usage(format!("unexpected argument `{word}` after `-c LINE`"))
+                    .with_advice("quote the line: `tetra -c 'tsm stop api'`")),
             };
         }
         let way = match rest.first().map(String::as_str) {
@@ -191,14 +194,14 @@ impl CliArgs {
     }
 }
 
-/// A name of the table is never a script; anything else is one if it is there, or can be nothing else by its name.
+/// A command name is never a script; another word is one if the file exists, or if it contains `/` or ends in `.tetra`.
 fn is_script(word: &str, is_file: impl Fn(&str) -> bool) -> bool {
     matches!(registry::resolve(&[word]), CommandMatch::Nothing)
         && !word.starts_with('@')
         && (word.contains('/') || word.ends_with(".tetra") || is_file(word))
 }
 
-/// The words behind a script: options only.
+/// Parses the words after a script: only options.
 fn script_options(mut rest: &[String], globals: &mut Globals, keep_going: &mut bool) -> Result<(), Fault> {
     while let Some(word) = rest.first() {
         let taken = match word.as_str() {
@@ -208,8 +211,8 @@ fn script_options(mut rest: &[String], globals: &mut Globals, keep_going: &mut b
             }
             option if is_option(option) => globals.parse_one(rest)?,
             other => {
-                return Err(Fault::usage(format!("`{other}` stands behind a script, and scripts take no words"))
-                    .with_advice("only options can stand there"));
+                return Err(Fault::usage(format!("unexpected argument `{other}`: scripts take no arguments"))
+                    .with_advice("only options are accepted after the script"));
             }
         };
         rest = &rest[taken..];
@@ -219,7 +222,8 @@ fn script_options(mut rest: &[String], globals: &mut Globals, keep_going: &mut b
 
 fn utf8_args(words: impl Iterator<Item = OsString>) -> Result<Vec<String>, Fault> {
     let text = |word: OsString| {
-        word.into_string().map_err(|word| Fault::usage(format!("`{}` is no UTF-8 text", PathBuf::from(word).display())))
+        word.into_string()
+            .map_err(|word| Fault::usage(format!("invalid argument `{}`: not UTF-8", PathBuf::from(word).display())))
     };
     words.map(text).collect()
 }
@@ -282,9 +286,9 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said() {
         for (line, message) in [
-            ("tetra -c", "`-c` needs a line"),
-            ("tetra -c x y", "`y` stands behind the line of `-c`"),
-            ("tetra deploy.tetra y", "`y` stands behind a script, and scripts take no words"),
+            ("tetra -c", "a value is required for `-c LINE`"),
+            ("tetra -c x y", "unexpected argument `y` after `-c LINE`"),
+            ("tetra deploy.tetra y", "unexpected argument `y`: scripts take no arguments"),
             ("tetra --wat", "there is no global option `--wat`"),
         ] {
             assert_eq!(read(line).expect_err("it is wrong"), message);

@@ -9,39 +9,39 @@ use crate::base::fault::Fault;
 /// One part of a report.
 #[derive(Debug)]
 pub enum Block {
-    /// Rows; an array of objects in JSON.
+    /// Rows and columns; an array of objects in JSON.
     Table(Table),
-    /// Named values of one thing, one a line; an object in JSON.
+    /// Named values, one a line; an object in JSON.
     Fields(Fields),
-    /// A sentence and the data it states; an object in JSON.
+    /// A message and its data; an object in JSON.
     Message(Message),
-    /// A text as it is; a string in JSON.
+    /// A text; a string in JSON.
     Text(String),
-    /// A text and the data it states, whose names are known only when it is made.
+    /// A text and its data, with keys that are known only at run time.
     TextWithData {
-        /// What people read, as it is.
+        /// The text.
         text: String,
         /// What JSON has.
         data: Value,
     },
-    /// Lines that programs wrote, as they are; an array of objects in JSON.
+    /// Lines of programs, unchanged; an array of objects in JSON.
     Rows(Vec<OutputRow>),
-    /// What is worth a word in texts, with its places; an array of objects in JSON.
+    /// Diagnostics with their locations; an array of objects in JSON.
     Findings(Vec<Diagnostic>),
-    /// Rows that arrive over time; one JSON object a line.
+    /// Rows that arrive over time; NDJSON.
     RowStream(RowStream),
-    /// A line for people only.
+    /// A line for stderr, not part of the data.
     Note(String),
 }
 
-/// Rows with the same columns.
+/// Rows with common columns.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Table {
     /// From left to right.
     pub columns: Vec<Column>,
     /// Each as long as `columns`.
     pub rows: Vec<Vec<Cell>>,
-    /// What people see instead of an empty table.
+    /// The text for a table without rows.
     pub empty_text: Option<String>,
 }
 
@@ -52,24 +52,24 @@ pub struct Column {
     pub key: &'static str,
     /// The heading; upper case.
     pub title: &'static str,
-    /// When people see it.
+    /// When it is shown.
     pub visibility: Visibility,
 }
 
-/// When people see a column or field. JSON has every one of them.
+/// When a column or field is shown as text. JSON has all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Visibility {
     /// Always.
     #[default]
     Always,
-    /// When the terminal is wide enough; it is left out first.
+    /// If the terminal is wide enough.
     IfWide,
     /// Never: data only.
     Never,
 }
 
 impl Table {
-    /// A table with columns that are always shown: key and title of each.
+    /// A table with columns that are always shown: (key, title).
     #[must_use]
     pub fn new(columns: &[(&'static str, &'static str)]) -> Self {
         let columns =
@@ -77,7 +77,7 @@ impl Table {
         Self { columns, ..Self::default() }
     }
 
-    /// Changes when the column `key` is shown.
+    /// Sets the visibility of the column `key`.
     #[must_use]
     pub fn with_visibility(mut self, key: &str, show: Visibility) -> Self {
         for column in self.columns.iter_mut().filter(|column| column.key == key) {
@@ -86,31 +86,31 @@ impl Table {
         self
     }
 
-    /// What people see instead of an empty table.
+    /// The text for a table without rows.
     #[must_use]
     pub fn when_empty(mut self, text: impl Into<String>) -> Self {
         self.empty_text = Some(text.into());
         self
     }
 
-    /// Adds a row; its cells are in the order of the columns.
+    /// Adds a row, with a cell for each column in their order.
     pub fn row(&mut self, cells: Vec<Cell>) {
         debug_assert_eq!(cells.len(), self.columns.len(), "a row has a cell for every column");
         self.rows.push(cells);
     }
 }
 
-/// Named values of one thing.
+/// Named values.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Fields {
     /// A heading, if any.
     pub title: Option<String>,
-    /// Key in JSON, title for people, value, when shown.
+    /// Key in JSON, title in text, value, visibility.
     pub fields: Vec<(&'static str, String, Cell, Visibility)>,
 }
 
 impl Fields {
-    /// No fields yet, under a heading.
+    /// No fields, with a heading.
     #[must_use]
     pub fn titled(title: impl Into<String>) -> Self {
         Self { title: Some(title.into()), fields: Vec::new() }
@@ -123,13 +123,13 @@ impl Fields {
         self
     }
 
-    /// Adds a field that people see only when it is so; JSON always has it.
+    /// Adds a flag that is shown only if true; JSON always has it.
     #[must_use]
     pub fn when_true(self, key: &'static str, it_is: bool) -> Self {
         if it_is { self.with(key, true) } else { self.json_only(key, false) }
     }
 
-    /// Adds a field that only JSON has.
+    /// Adds a field for JSON only.
     #[must_use]
     pub fn json_only(mut self, key: &'static str, cell: impl Into<Cell>) -> Self {
         self.fields.push((key, String::new(), cell.into(), Visibility::Never));
@@ -137,19 +137,19 @@ impl Fields {
     }
 }
 
-/// A sentence and the data it states.
+/// A message and its data.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Message {
-    /// What people read; may have several lines.
+    /// The text; may have several lines.
     pub text: String,
     /// What it means.
     pub tone: Tone,
-    /// What JSON has; the sentence itself under `message` if there is no data.
+    /// The data in JSON; without data it is the text under `message`.
     pub data: Vec<(&'static str, Cell)>,
 }
 
 impl Message {
-    /// A sentence without data yet.
+    /// A message without data.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
         Self { text: text.into(), tone: Tone::Plain, data: Vec::new() }
@@ -170,17 +170,17 @@ impl Message {
     }
 }
 
-/// A line that a program wrote, or a remark about such lines.
+/// A line of a program, or a remark about such lines.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OutputRow {
-    /// What a terminal and JSON show of it.
+    /// The text for a terminal and the data for JSON.
     pub message: Message,
-    /// What a file or pipe gets: exactly what was written, UTF-8 or not. None for a remark, which is no part of the output.
+    /// The original bytes, for a file or pipe. None for a remark, which goes to stderr.
     pub raw: Option<Vec<u8>>,
 }
 
 impl OutputRow {
-    /// A remark about the lines around it: beside the output for people, a row like the others in JSON.
+    /// A remark about the surrounding lines: to stderr as text, a row like the others in JSON.
     #[must_use]
     pub fn remark(sentence: Message) -> Self {
         Self { message: sentence, raw: None }
@@ -197,7 +197,7 @@ impl From<Message> for OutputRow {
 /// Rows that arrive over time. The iterator blocks until the next one and ends when there are no more or when the operator
 /// interrupts.
 pub struct RowStream {
-    /// The rows: people see their text and JSON their data.
+    /// The rows.
     pub rows: Box<dyn Iterator<Item = Result<OutputRow, Fault>>>,
 }
 

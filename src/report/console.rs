@@ -1,4 +1,4 @@
-//! The one who talks with the operator, as the rest of the program sees it.
+//! The console as an interface: output, notes, questions.
 
 use std::io::Write;
 
@@ -7,60 +7,60 @@ use jiff::tz::TimeZone;
 use super::Report;
 use crate::base::fault::Fault;
 
-/// Where reports, faults, notes and questions go. The terminal, a pipe, JSON, or a script in a test.
+/// The destination of reports, faults, notes and questions.
 pub trait Console {
-    /// Shows a report: data to the output, its faults after it.
+    /// Shows a report on stdout, then its faults on stderr.
     ///
     /// # Errors
     ///
-    /// Fails if the output cannot be written; a broken pipe is such an error, and the caller ends quietly.
+    /// Fails if stdout cannot be written, also with a broken pipe, on which the caller ends quietly.
     fn show(&mut self, report: Report) -> std::io::Result<()>;
 
-    /// Shows what went wrong.
+    /// Shows a fault on stderr.
     fn error(&mut self, fault: &Fault);
 
-    /// Says something about the work, beside the data. Not shown with `--quiet`.
+    /// Shows a note on stderr, unless `--quiet` is set.
     fn note(&mut self, text: &str);
 
-    /// Whether there is anybody to answer.
+    /// Whether questions can be answered.
     fn is_interactive(&self) -> bool;
 
-    /// Asks, if there is anybody to answer.
+    /// Asks a question and waits for the answer.
     fn ask(&mut self, question: &Question) -> Answer;
 
-    /// The width that text may take, in columns.
+    /// The width for text, in columns.
     fn width(&self) -> usize;
 
     /// Whether the output is a terminal.
     fn is_terminal(&self) -> bool;
 
-    /// The zone of the times that people write and read.
+    /// The time zone of times in text.
     fn zone(&self) -> TimeZone {
         TimeZone::UTC
     }
 
-    /// Clears the screen, for output that is shown anew. Does nothing where there is no screen.
+    /// Clears the screen for repeated output. Does nothing without a terminal.
     fn clear(&mut self) {}
 
-    /// The same console with its data going elsewhere: no terminal, no colour unless asked for.
+    /// The same console with another output: not a terminal, without colors unless asked for.
     fn to_sink(&self, sink: Box<dyn Write>) -> Box<dyn Console>;
 
-    /// The same console with another look for one line (`--json`, `--color`, `-q`).
+    /// The same console with other options for one line (`--json`, `--color`, `-q`).
     fn with_options(&self, look: &OutputOptions) -> Box<dyn Console>;
 }
 
-/// What a line may say about how it wants to be shown. `None` and `false` leave it as it is.
+/// Output options of one line. `None` and `false` keep the option of the console.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct OutputOptions {
-    /// JSON instead of text.
+    /// `--json`
     pub json: bool,
-    /// No notes.
+    /// `--quiet`: no notes.
     pub quiet: bool,
-    /// Colour or not.
+    /// With or without colors.
     pub color: Option<Color>,
 }
 
-/// When to use colour.
+/// When to use colors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Color {
     /// On a terminal, unless the environment says otherwise.
@@ -72,22 +72,22 @@ pub enum Color {
     Never,
 }
 
-/// A question before something happens that cannot be taken back.
+/// A question before a change that cannot be undone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
-    /// What will happen, as a question.
+    /// The question.
     pub text: String,
-    /// The word that has to be typed; y or n if none.
+    /// The word that has to be typed; `y` or `n` if none.
     pub expected: Option<String>,
 }
 
-/// What came of a question.
+/// The answer to a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
-    /// Go on.
+    /// Continue.
     Yes,
-    /// Do not.
+    /// Do not continue.
     No,
-    /// There is nobody to ask.
+    /// Standard input is not a terminal.
     NotInteractive,
 }

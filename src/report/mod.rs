@@ -1,8 +1,8 @@
-//! What commands say, as values.
+//! Results of commands, as values.
 //!
-//! A command returns a [`Report`]; one renderer makes a table, plain text or JSON of it. Nothing here knows a terminal, a
-//! colour or a stream. The data of a report *is* its JSON: a table is an array of objects, fields are one object, a
-//! sentence is the object it states. What is only talk ([`Block::Note`]) is left out of it.
+//! A command returns a [`Report`], which is rendered as text by `ui` or as JSON by [`json`]. Nothing here depends on a terminal,
+//! colors or streams. A table is an array of objects in JSON, fields and messages are objects; notes ([`Block::Note`]) are left
+//! out. [`read`] reads that JSON back.
 
 pub mod block;
 pub mod console;
@@ -19,30 +19,30 @@ use crate::base::fault::{Fault, FaultKind};
 use crate::base::name::{OrgName, ProcessName};
 use std::time::Duration;
 
-/// What a command has to say.
+/// The result of a command.
 #[derive(Debug, Default)]
 pub struct Report {
     /// In the order in which they are shown.
     pub blocks: Vec<Block>,
     /// Whether `--json` is the single block's data or an array of all of them.
     pub json_shape: JsonShape,
-    /// What went wrong for some of several targets. Shown after the blocks; the first one decides the exit code.
+    /// Failures of some of several targets. Shown after the blocks; the first one determines the exit code.
     pub faults: Vec<Fault>,
-    /// What should happen next; carried out by the shell, never by the command.
+    /// What the shell does after the command.
     pub follow_up: FollowUp,
-    /// A check that says no: everything worked, the exit code is 3.
+    /// A check with a negative result: exit code 3.
     pub check_failed: bool,
-    /// The exit code of a program that was waited for: it is that of the command.
+    /// The exit code of a program that the command waited for.
     pub code: Option<u8>,
 }
 
-/// How the blocks of a report become JSON.
+/// The JSON form of several blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum JsonShape {
-    /// The data of the only block that has any; `null` without one.
+    /// The data of the only block with data; `null` without one.
     #[default]
     One,
-    /// An array with the data of each block, also for none or one: for commands that take several targets.
+    /// An array with the data of each block, also for none or one: for commands with several targets.
     Many,
 }
 
@@ -52,11 +52,11 @@ pub enum FollowUp {
     /// Nothing.
     #[default]
     Nothing,
-    /// Change the context of this session.
+    /// Change the selection of this session.
     ChangeSelection(SelectionChange),
     /// Run the lines of a text as a script that is called `name`.
     RunScript {
-        /// How messages call it; usually the file.
+        /// The name in messages; usually the file.
         name: String,
         /// The script.
         text: String,
@@ -67,18 +67,18 @@ pub enum FollowUp {
         line: String,
         /// The pause between two runs.
         every: Duration,
-        /// How often; for ever without one.
+        /// The number of runs; unlimited if none.
         times: Option<u64>,
     },
-    /// Show a full-screen view until the operator leaves it.
+    /// Show a full-screen view.
     Screen(Screen),
     /// End this session.
     Exit,
-    /// Go back to the context before the last change.
+    /// Return to the selection before the last change.
     PreviousSelection,
-    /// Begin the prompt.
+    /// Start the prompt.
     StartPrompt,
-    /// Give a line a name of its own; take the name away without one.
+    /// Define an alias; remove it if `line` is none.
     Alias {
         /// The name.
         name: String,
@@ -102,7 +102,7 @@ impl FollowUp {
     }
 }
 
-/// A change of context. What is `None` stays as it was; `Some(None)` clears.
+/// A change of the selection. `None` keeps a part; `Some(None)` clears it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SelectionChange {
     /// The organization.
@@ -114,7 +114,7 @@ pub struct SelectionChange {
 }
 
 impl Report {
-    /// The exit code that it leads to.
+    /// The exit code of the command.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         let failed = || self.faults.first().map(|fault| fault.kind.code());
@@ -126,12 +126,12 @@ impl Report {
         Self { blocks: vec![block.into()], ..Self::default() }
     }
 
-    /// A report of one entry for each target; its JSON is always an array.
+    /// A report with one entry for each target; its JSON is always an array.
     pub fn each<B: Into<Block>>(blocks: impl IntoIterator<Item = B>) -> Self {
         Self { blocks: blocks.into_iter().map(Into::into).collect(), json_shape: JsonShape::Many, ..Self::default() }
     }
 
-    /// A report that says nothing and leads to something.
+    /// A report without blocks, with a follow-up.
     #[must_use]
     pub fn then(next: FollowUp) -> Self {
         Self { follow_up: next, ..Self::default() }
@@ -144,7 +144,7 @@ impl Report {
         self
     }
 
-    /// Adds a line for people that is not part of the data.
+    /// Adds a note, which is not part of the data.
     #[must_use]
     pub fn note(self, text: impl Into<String>) -> Self {
         self.and(Block::Note(text.into()))

@@ -1,4 +1,4 @@
-//! A view of things that change, drawn full-screen until the operator leaves it.
+//! The full-screen view as an interface.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,30 +7,30 @@ use super::{Message, Table};
 use crate::base::fault::Fault;
 use crate::base::time::Timestamp;
 
-/// What is drawn, and how often it is looked at again.
+/// A source and its refresh interval.
 pub struct Screen {
-    /// The pause between two looks.
+    /// The pause between two refreshes.
     pub interval: Duration,
-    /// What is looked at.
+    /// The source.
     pub source: Box<dyn ScreenSource>,
 }
 
-/// Things that change.
+/// A source of snapshots.
 pub trait ScreenSource {
-    /// Looks at them. `chosen` is the name of the thing whose lines are wanted, at most `lines` of them.
+    /// Takes a snapshot, with at most `lines` log lines of the row named `chosen`.
     ///
     /// # Errors
     ///
-    /// Fails if there is nothing to be seen any more.
+    /// Fails if the source is gone.
     fn snapshot(&mut self, now: Timestamp, chosen: Option<&str>, lines: usize) -> Result<Snapshot, Fault>;
 }
 
-/// What was seen at one moment. Every cell that is shown has a text.
+/// The state at one moment. Every shown cell has a text.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
-    /// The things, one a row; the column `name` tells which.
+    /// One row for each entry, with a column `name`.
     pub table: Table,
-    /// What the chosen one said last.
+    /// The last log lines of the selected row.
     pub lines: Vec<Message>,
 }
 

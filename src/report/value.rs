@@ -1,13 +1,13 @@
-//! Values with a meaning: the renderer decides how they look, JSON takes them as they are.
+//! Typed values of reports: formatted by the renderer, unchanged in JSON.
 
 use std::time::Duration;
 
 use crate::base::time::Timestamp;
 
-/// One piece of data.
+/// A value.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
-    /// Nothing: `-` for people, `null` in JSON.
+    /// No value: `-` in text, `null` in JSON.
     Null,
     /// Yes or no.
     Bool(bool),
@@ -17,11 +17,11 @@ pub enum Value {
     Float(f64),
     /// A text.
     Text(String),
-    /// A point in time: local time for people, RFC 3339 UTC in JSON.
+    /// A point in time: local time in text, RFC 3339 in UTC in JSON.
     Time(Timestamp),
-    /// A span: `2h 5m` for people, seconds in JSON.
+    /// A duration: `2h 5m` in text, seconds in JSON.
     Duration(Duration),
-    /// A size: `1.5 MiB` for people, bytes in JSON.
+    /// A size: `1.5 MiB` in text, bytes in JSON.
     Bytes(u64),
     /// Several values.
     List(Vec<Value>),
@@ -29,7 +29,7 @@ pub enum Value {
     Record(Vec<(String, Value)>),
 }
 
-/// What a value means to the operator; the renderer chooses the colour.
+/// The meaning of a value; the renderer chooses the color.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Tone {
     /// Nothing special.
@@ -47,14 +47,14 @@ pub enum Tone {
     Strong,
 }
 
-/// A value, its tone, and its text where the usual one of the value would not do.
+/// A value, its tone, and its text if it differs from the usual one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cell {
     /// The data.
     pub value: Value,
     /// What it means.
     pub tone: Tone,
-    /// How people see it, if not in the usual way.
+    /// The text, if not the usual one.
     pub text: Option<String>,
 }
 
@@ -66,7 +66,7 @@ impl Cell {
         self
     }
 
-    /// The same with a text for people.
+    /// The same with a text.
     #[must_use]
     pub fn text(mut self, text: impl Into<String>) -> Self {
         self.text = Some(text.into());

@@ -19,19 +19,19 @@ use crate::sys::process;
 pub struct AuditRecord<'a> {
     /// When it began.
     pub started_at: Timestamp,
-    /// The operator.
+    /// The name of the user.
     pub user: &'a str,
-    /// What was active.
+    /// The active organization, environment and process.
     pub selection: &'a Selection,
-    /// Its words as given; secrets are taken out here.
+    /// The words as typed; [`record`] masks secrets.
     pub words: &'a [String],
     /// The exit code and, if it failed, the kind of the failure.
     pub outcome: (u8, Option<FaultKind>),
-    /// How long it took.
+    /// The run time.
     pub duration: Duration,
 }
 
-/// Writes a command down. The line is one write, so that lines of several sessions do not mix.
+/// Appends a record. One `write` call per line, so that the lines of concurrent sessions do not mix.
 ///
 /// # Errors
 ///

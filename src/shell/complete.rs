@@ -1,4 +1,4 @@
-//! The completion engine as the editor wants it.
+//! The completion engine as a reedline `Completer`.
 
 use reedline::{Completer, CompletionResult, Partial, Span, Suggestion};
 
@@ -7,10 +7,10 @@ use super::panics;
 use crate::base::control::is_terminal_control;
 use crate::command::complete::{Candidate, CompletionContext, complete};
 
-/// Completes from the table and from what is known of the session.
+/// Completes from the command table and a snapshot of the session.
 #[derive(Debug)]
 pub struct CommandCompleter {
-    /// What is known of the session.
+    /// The snapshot of the session.
     pub snapshot: SharedSnapshot,
 }
 
@@ -18,7 +18,7 @@ impl Completer for CommandCompleter {
     fn complete(&mut self, line: &str, pos: usize) -> CompletionResult {
         let candidates =
             panics::catch_or(Vec::new(), || complete(line, pos, &CompletionContext::full(&*self.snapshot.lock())));
-        // A file may be called so that its name moves the cursor; no quotes would help.
+        // A file name may contain control characters that move the cursor; quoting does not help.
         let harmless =
             |it: &Candidate| !it.value.contains(is_terminal_control) && !it.display.contains(is_terminal_control);
         let candidates: Vec<Candidate> = candidates.into_iter().filter(harmless).collect();
@@ -41,8 +41,8 @@ fn suggestion(candidate: Candidate) -> Suggestion {
     }
 }
 
-/// What all candidates go on with. The editor's own guess knows neither quotes nor letters that match in the middle, so an
-/// answer is always given, if only what is there already.
+/// The common prefix of all candidates. Reedline's own computation handles neither quotes nor matches inside of a word, so a
+/// value is always returned, at least the typed text.
 fn common_prefix(line: &str, pos: usize, candidates: &[Candidate]) -> Partial {
     let pos = line.floor_char_boundary(pos);
     let start = candidates.first().map_or(pos, |candidate| candidate.span.start.min(pos));

@@ -9,11 +9,11 @@ use crate::command::Settings;
 use crate::command::context::validation_error;
 use crate::disk;
 
-/// The settings in `config.toml`: keys as `set` knows them, and names for lines in the table `aliases`. None without a file.
+/// The settings in `config.toml`: the keys of `set`, and aliases in the table `aliases`. None if the file does not exist.
 ///
 /// # Errors
 ///
-/// Fails with the place if the file cannot be read, is no TOML, or says something that makes no sense.
+/// Fails with the location if the file cannot be read, is not TOML, or contains an invalid key or value.
 pub fn settings(path: &Path) -> Result<Option<Settings>, Fault> {
     let text = match disk::read_trusted(path) {
         Ok(text) => text,
@@ -34,7 +34,7 @@ pub fn settings(path: &Path) -> Result<Option<Settings>, Fault> {
         if let ("aliases", Some(aliases)) = (key.as_str(), value.as_table()) {
             for (alias, line) in aliases {
                 let (Ok(_), Some(line)) = (alias.parse::<AliasName>(), line.as_str()) else {
-                    return Err(wrong(format!("`{alias}` is no name for a line"), find(&text, alias)));
+                    return Err(wrong(format!("invalid alias name `{alias}`"), find(&text, alias)));
                 };
                 settings.aliases.insert(alias.clone(), line.to_owned());
             }
@@ -46,14 +46,14 @@ pub fn settings(path: &Path) -> Result<Option<Settings>, Fault> {
             other => other.to_string(),
         };
         if let Some(advice) = validation_error(key, &value) {
-            return Err(wrong(format!("`{value}` is no value for `{key}`"), place).with_advice(advice));
+            return Err(wrong(format!("invalid value `{value}` for `{key}`"), place).with_advice(advice));
         }
         settings.values.insert(key.clone(), value);
     }
     Ok(Some(settings))
 }
 
-/// Where a key stands at the start of a line.
+/// The position of a key at the start of a line.
 fn find(text: &str, key: &str) -> std::ops::Range<usize> {
     let lines = text.split_inclusive('\n').scan(0, |start, line| {
         let at = *start;

@@ -1,4 +1,4 @@
-//! The only place that asks before something happens.
+//! Confirmation before changes, by effect and environment. The only place that asks.
 
 use std::cell::RefCell;
 use std::io::{self, Write};
@@ -10,7 +10,7 @@ use crate::command::{Cx, Effect, Prepared, Selection};
 use crate::ops::environments;
 use crate::report::{Answer, Console, Question, Report};
 
-/// What has to be answered before an effect may happen.
+/// The answer that an effect needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Confirmation {
     NotNeeded,
@@ -18,7 +18,7 @@ enum Confirmation {
     TypedWord,
 }
 
-/// Lets a change go on to be prepared: its environment exists, and whatever it turns out to do can be confirmed.
+/// Checks before a change is prepared that its environment exists, and that confirmation is possible in production.
 ///
 /// # Errors
 ///
@@ -45,14 +45,15 @@ fn active(session: &Selection, cx: &Cx) -> impl Iterator<Item = (EnvRef, Tier)> 
     })
 }
 
-/// Lets a command pass, or asks, or refuses.
+/// Asks for confirmation where the effect and the environment need it.
 ///
-/// The strictest environment counts: that of the session whatever the options of the command say, that of the command with its
-/// options, and those that it touches. What will happen is shown before the question. With `--yes` nothing is asked; where nobody can answer nothing is done.
+/// The strictest environment decides: that of the session (whatever the options of the command say), that of the command with its
+/// options, and those that it touches. The plan is shown before the question. With `--yes` nothing is asked; without a terminal the
+/// command is refused.
 ///
 /// # Errors
 ///
-/// Fails with [`FaultKind::Refused`], or with what keeps the command from saying what it would do.
+/// Fails with [`FaultKind::Refused`], or if the command cannot be planned.
 pub fn confirm(name: &str, prepared: &Prepared, session: &Selection, cx: &mut Cx) -> Result<(), Fault> {
     let effect = prepared.effect();
     if effect == Effect::Read {
@@ -76,15 +77,15 @@ pub fn confirm(name: &str, prepared: &Prepared, session: &Selection, cx: &mut Cx
     let plan = prepared.plan(cx)?.map(|plan| text_of(plan, &*cx.console)).unwrap_or_default();
     let word =
         (need == Confirmation::TypedWord).then(|| env.org.as_ref().map_or(env.env.to_string(), ToString::to_string));
-    let ask = Question { text: format!("{plan}`{name}` {} {}: go on?", verb(effect), env.env), expected: word };
+    let ask = Question { text: format!("{plan}`{name}` {} {}: continue?", verb(effect), env.env), expected: word };
     match cx.console.ask(&ask) {
         Answer::Yes => Ok(()),
-        Answer::No => Err(Fault::new(FaultKind::Refused, format!("`{name}` was not confirmed; nothing was done"))),
+        Answer::No => Err(Fault::new(FaultKind::Refused, format!("`{name}` was not confirmed; nothing was changed"))),
         Answer::NotInteractive => Err(not_interactive(name, effect, &env)),
     }
 }
 
-/// The environment that counts, and how careful to be in it.
+/// The strictest environment and its tier.
 fn strictest(prepared: &Prepared, session: &Selection, cx: &mut Cx) -> Result<Option<(EnvRef, Tier)>, Fault> {
     let mut rated: Vec<(EnvRef, Tier)> = active(session, cx).collect();
     if rated.iter().all(|(_, tier)| *tier != Tier::Prod) {
@@ -95,16 +96,16 @@ fn strictest(prepared: &Prepared, session: &Selection, cx: &mut Cx) -> Result<Op
 }
 
 fn verb(effect: Effect) -> &'static str {
-    if effect == Effect::Destroy { "ends or removes something in" } else { "changes" }
+    if effect == Effect::Destroy { "stops or removes something in" } else { "changes" }
 }
 
 fn not_interactive(name: &str, effect: Effect, EnvRef { env, .. }: &EnvRef) -> Fault {
-    let would = if effect == Effect::Destroy { "would end or remove something in" } else { "would change" };
-    Fault::new(FaultKind::Refused, format!("`{name}` {would} {env}, and there is nobody to ask"))
-        .with_advice(format!("`{name} --yes …` if it is meant"))
+    let would = if effect == Effect::Destroy { "would stop or remove something in" } else { "would change" };
+    Fault::new(FaultKind::Refused, format!("`{name}` {would} {env}: confirmation needed, and stdin is not a terminal"))
+        .with_advice(format!("pass `--yes` to confirm: `{name} --yes …`"))
 }
 
-/// A report as text, to stand before a question.
+/// A report as text, shown before the question.
 fn text_of(report: Report, console: &dyn Console) -> String {
     let text = Rc::new(RefCell::new(Vec::new()));
     // Writing to memory does not fail.
@@ -146,7 +147,7 @@ mod tests {
         }
     }
 
-    /// An operator with answers, or nobody; keeps what was asked.
+    /// A console with answers, or without a terminal; records the questions.
     struct Operator {
         answers: Option<VecDeque<Answer>>,
         asked: Vec<Question>,
@@ -253,7 +254,7 @@ mod tests {
             );
             let refused = if asked.is_some() { 4 } else { 0 };
             assert_eq!(tried(&deed, env, Some(&[Answer::No]), false).0, refused, "{effect:?} in {env}, no");
-            assert_eq!(tried(&deed, env, None, false), (refused, Vec::new()), "{effect:?} in {env}, nobody");
+            assert_eq!(tried(&deed, env, None, false), (refused, Vec::new()), "{effect:?} in {env}, not interactive");
             assert_eq!(tried(&deed, env, None, true), (0, Vec::new()), "{effect:?} in {env}, --yes");
         }
     }
@@ -292,6 +293,6 @@ mod tests {
     #[test]
     fn the_plan_stands_before_the_question() {
         let (_, asked) = tried(&Deed(Effect::Write, &[]), "prod", Some(&[Answer::Yes]), false);
-        assert_eq!(asked[0].text, "stop api\n`tsm stop` changes prod: go on?");
+        assert_eq!(asked[0].text, "stop api\n`tsm stop` changes prod: continue?");
     }
 }

@@ -1,4 +1,4 @@
-//! Which organization and environment are meant: the order of all places where one can be chosen.
+//! Which organization and environment are active, and the order of precedence of the places where one can be selected.
 
 use std::fs;
 use std::path::Path;
@@ -14,14 +14,14 @@ use crate::sys::paths::Paths;
 
 use super::session::Selected;
 
-/// What was chosen here, then the variables, then what is kept, then the only one there is.
+/// Precedence: selected in the session, `TETRA_ORG` and `TETRA_ENV`, the saved context, the only one that exists.
 ///
 /// # Errors
 ///
-/// Fails if a variable holds no name, or what is kept cannot be read.
+/// Fails if a variable is not a valid name, or the saved context cannot be read.
 pub fn selection(paths: &Paths, host: &dyn Host, selected: Selected) -> Result<Selection, Fault> {
     let Selected { mut org, mut env, process } = selected;
-    // A kept environment belongs to the organization that is kept with it.
+    // A saved environment belongs to the organization that is saved with it.
     let org_was_chosen = org.is_some();
     if org.is_none() {
         org = variable::<OrgName>(host, "TETRA_ORG")?;
@@ -45,19 +45,18 @@ pub fn selection(paths: &Paths, host: &dyn Host, selected: Selected) -> Result<S
 
 fn variable<N: FromStr<Err = InvalidName>>(host: &dyn Host, name: &str) -> Result<Option<N>, Fault> {
     let Some(value) = host.variable(name) else { return Ok(None) };
-    let parsed =
-        value.parse().map_err(|error| Fault::from(error).with_advice(format!("it stands in the variable {name}")))?;
+    let parsed = value.parse().map_err(|error| Fault::from(error).with_advice(format!("it is the value of {name}")))?;
     Ok(Some(parsed))
 }
 
-/// What counts in a directory.
+/// Which entries of a directory are counted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Entries {
     Directories,
     Toml,
 }
 
-/// The only entry of a directory, if there is exactly one. Links to directories count as directories: they are organizations too.
+/// The only entry of a directory, if there is exactly one. Symlinks to directories count as directories.
 fn only_entry<N: FromStr>(dir: &Path, what: Entries) -> Option<N> {
     let mut found = None;
     for entry in fs::read_dir(dir).ok()?.flatten() {

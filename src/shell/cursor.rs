@@ -1,8 +1,8 @@
-//! Where the cursor is, as the terminal says it.
+//! Cursor position reports of the terminal.
 //!
-//! The editor asks for that and takes the first answer. An answer that nobody asked for (some keys send the same bytes) or that
-//! comes too late would be taken for that of the next question, and so on for ever: the editor would draw every prompt in the
-//! wrong row. So before a prompt it is made sure that questions and answers belong together.
+//! The editor sends a query (`ESC [ 6 n`) and takes the first report. An unsolicited report (some keys send the same bytes) or a
+//! late one would be taken for the report of the next query, and so on: every prompt would be drawn in the wrong row. So queries
+//! and reports are synchronized before each prompt.
 
 use std::io::{self, Write};
 
@@ -10,30 +10,29 @@ use crossterm::{cursor, queue, terminal};
 
 use crate::sys::tty;
 
-/// The most answers that are thrown away at once.
+/// The most reports that are discarded at once.
 const MAX_DISCARDED: usize = 64;
 
-/// Sees to it that the answer to a question is that to this one.
+/// Keeps queries and reports in step.
 #[derive(Debug, Default)]
 pub struct CursorReports {
-    /// How often was asked; each time from another place, so that an old answer is not taken for the new one.
+    /// The number of queries; each is sent from another column, so that an old report can be recognized.
     queries: u16,
     /// The terminal does not answer.
     silent: bool,
 }
 
 impl CursorReports {
-    /// Throws away what is left of earlier answers. A terminal that does not answer is not asked again until `answers` says that
-    /// it does.
+    /// Discards pending reports. A terminal that did not answer is not queried again until `answers` is true.
     pub fn resync(&mut self, answers: bool) {
         self.silent &= !answers;
         if !self.silent {
-            // A terminal that cannot be written to will be noticed by the editor.
+            // The editor reports a terminal that cannot be written to.
             self.silent = !matches!(self.query(), Ok(true) | Err(_));
         }
     }
 
-    /// Asks from a place that is known; true if that place was told in the end.
+    /// Sends a query from a known position; true if that position was reported.
     fn query(&mut self) -> io::Result<bool> {
         let (columns, rows) = terminal::size()?;
         self.queries = self.queries.wrapping_add(1);
@@ -44,15 +43,15 @@ impl CursorReports {
         let place = (place.0.min(columns.saturating_sub(1)), place.1.min(rows.saturating_sub(1)));
         let mut output = io::stdout();
         queue!(output, cursor::SavePosition, cursor::MoveTo(place.0, place.1))?;
-        let mut told = cursor::position();
+        let mut reported = cursor::position();
         let mut thrown_away = 0;
-        while told.as_ref().is_ok_and(|told| *told != place) && thrown_away < MAX_DISCARDED {
+        while reported.as_ref().is_ok_and(|reported| *reported != place) && thrown_away < MAX_DISCARDED {
             thrown_away += 1;
-            // The question was asked already.
-            told = tty::with_stdout_discarded(cursor::position)?;
+            // The query was sent already.
+            reported = tty::with_stdout_discarded(cursor::position)?;
         }
         queue!(output, cursor::RestorePosition)?;
         output.flush()?;
-        Ok(told.is_ok_and(|told| told == place))
+        Ok(reported.is_ok_and(|reported| reported == place))
     }
 }

@@ -1,4 +1,4 @@
-//! The line editor: which part does what, and which key leads where.
+//! The line editor: its parts and key bindings.
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -22,27 +22,27 @@ use crate::base::line::{self, LexError};
 use crate::command::complete::DiskSource;
 use crate::sys::tty;
 
-/// What the editor answers when the line is to be edited elsewhere.
+/// The host command of the key that opens the external editor.
 pub const EDIT_EXTERNALLY: &str = "edit";
 
 const COMPLETIONS: &str = "completions";
 const HISTORY: &str = "history";
 
-/// Punctuation that does not end a word, so that a menu stays open for it.
+/// Punctuation that does not end a word: the completion menu stays open.
 const WORD_CHARACTERS: &str = "_-./:=@~+%,'";
 
-/// What the parts of the editor know of the session; renewed before every prompt.
+/// A snapshot of the session for completion, highlighting and hints; replaced before every prompt.
 #[derive(Debug, Clone)]
 pub struct SharedSnapshot(Arc<Mutex<DiskSource>>);
 
 impl SharedSnapshot {
-    /// Knows this.
+    /// A snapshot of this state.
     #[must_use]
     pub fn new(disk: DiskSource) -> Self {
         Self(Arc::new(Mutex::new(disk)))
     }
 
-    /// What is known. A part that panicked while it looked does not blind the others.
+    /// The current state. The lock of a thread that panicked is taken over.
     pub fn lock(&self) -> MutexGuard<'_, DiskSource> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -63,33 +63,33 @@ impl Default for SharedSnapshot {
     }
 }
 
-/// How lines are edited.
+/// The key bindings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum EditKeys {
-    /// As in Emacs, and in most shells.
+    /// Emacs bindings, the default of most shells.
     #[default]
     Emacs,
-    /// As in vi.
+    /// vi bindings.
     Vi,
 }
 
-/// What an editor is made of.
+/// The parts of an editor.
 pub struct EditorConfig {
-    /// What is known of the session.
+    /// The snapshot of the session.
     pub snapshot: SharedSnapshot,
-    /// Where lines are kept, with the file of the search; none if nothing is kept.
+    /// The history and its file, which the search reads; none if no history is kept.
     pub history: Option<(SqliteBackedHistory, PathBuf)>,
-    /// What may be kept of a line.
+    /// Removes secrets from a line before it is stored.
     pub redact: Redact,
-    /// Which keys.
+    /// The key bindings.
     pub keys: EditKeys,
-    /// With colour.
+    /// Whether colors are used.
     pub colors: bool,
-    /// Makes it give up the line when set.
+    /// Aborts the current line when set.
     pub give_up: Arc<AtomicBool>,
 }
 
-/// An editor of these parts.
+/// Builds an editor.
 #[must_use]
 pub fn build(parts: EditorConfig) -> Reedline {
     let mut editor = Reedline::create()
@@ -133,7 +133,7 @@ fn style_menu(menu: ColumnarMenu) -> ColumnarMenu {
         .with_description_text_style(Color::DarkGray.normal())
 }
 
-/// The keys, with those that are tetra's own.
+/// The key bindings, with tetra's own.
 #[must_use]
 pub fn edit_mode(keys: EditKeys) -> Box<dyn EditMode> {
     let inner: Box<dyn EditMode> = match keys {
@@ -166,7 +166,7 @@ fn external_edit_event() -> ReedlineEvent {
     ReedlineEvent::ExecuteHostCommand(EDIT_EXTERNALLY.to_owned())
 }
 
-/// Keys that follow Ctrl-X: the editor itself knows no chords.
+/// Keys after Ctrl-X: reedline has no chords.
 struct Chords {
     inner: Box<dyn EditMode>,
     pending: bool,
@@ -201,7 +201,7 @@ impl EditMode for Chords {
     }
 }
 
-/// Enter runs what is a line; what more text could heal goes on.
+/// Enter runs a complete line; an open quote, a trailing `|`, `&&` or `\` continues it.
 struct LineValidator;
 
 impl Validator for LineValidator {

@@ -1,4 +1,4 @@
-//! The one road: a line to its outcome, whatever way it came in.
+//! Runs lines: statements, aliases, pipes, redirections, nested scripts.
 
 use std::io::{self, ErrorKind, IsTerminal};
 use std::ops::Range;
@@ -20,19 +20,19 @@ use super::repl;
 use super::session::{Session, SessionMode};
 use super::source::{ScriptOrigin, ScriptText};
 
-/// How many scripts, aliases and repetitions may be inside each other.
+/// The limit of nested scripts, aliases and `watch` runs.
 pub const MAX_DEPTH: usize = 16;
 
-/// Said when somebody chooses on a command line.
+/// Shown after a selection on a command line, which ends with it.
 const SELECTION_ENDS_NOTE: &str =
-    "chosen for this session, which ends here: `--org`, `--env`, TETRA_ORG and TETRA_ENV choose for one command";
+    "the selection ends with this session; for a single command use `--org`, `--env`, TETRA_ORG or TETRA_ENV";
 
-/// What became of a line.
+/// The result of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LineOutcome {
     /// The exit code.
     pub code: u8,
-    /// The session should end: `exit`, or nobody reads the output any more.
+    /// The session should end: `exit`, or the reader of the output is gone.
     pub exit: bool,
 }
 
@@ -43,24 +43,24 @@ impl LineOutcome {
         Self { code: kind.code(), exit: false }
     }
 
-    /// Nobody reads the output any more: that is no failure, but nothing further makes sense.
+    /// The reader of the output is gone: not a failure, but nothing further is run.
     const BROKEN_PIPE: Self = Self { code: 0, exit: true };
 
-    /// Nothing further may run after this.
+    /// True if no further statement may run.
     #[must_use]
     pub fn stops(self, session: &Session) -> bool {
         self.exit || session_is_over(session) || (self.code != 0 && !session.settings.is_on("keep-going"))
     }
 }
 
-/// Runs a line that somebody typed, or the text after `-c`.
+/// Runs a line from the prompt or from `-c`.
 pub fn run_line(session: &mut Session, console: &mut dyn Console, line: &str, origin: &ScriptOrigin) -> LineOutcome {
     run_text(session, console, ScriptText { origin, text: line, first_line: 1 })
 }
 
 /// Runs the statements of a text in order, up to the first failure unless `keep-going` is on.
 ///
-/// Nothing is run if the text makes no sense somewhere. The code is that of the first failure.
+/// Nothing is run if the text has a syntax error anywhere. The code is that of the first failure.
 pub fn run_text(session: &mut Session, console: &mut dyn Console, source: ScriptText) -> LineOutcome {
     let parsed = match line::lex(source.text) {
         Ok(parsed) => parsed,
@@ -88,7 +88,7 @@ pub fn run_text(session: &mut Session, console: &mut dyn Console, source: Script
     })
 }
 
-/// Runs one command whose words somebody else split.
+/// Runs one command from words that are already split.
 pub fn run_words(session: &mut Session, console: &mut dyn Console, words: &[String]) -> LineOutcome {
     let words: Vec<Word> = words.iter().map(|word| Word { text: word.clone(), span: 0..0, quoted: true }).collect();
     let source = ScriptText { origin: &ScriptOrigin::Words, text: "", first_line: 1 };
@@ -96,7 +96,7 @@ pub fn run_words(session: &mut Session, console: &mut dyn Console, words: &[Stri
     with_depth(session, |session| road.run_command(session, console, &words))
 }
 
-/// Runs one level deeper; an interruption decides the code.
+/// Runs one nesting level deeper; an interruption determines the code.
 fn with_depth(session: &mut Session, run: impl FnOnce(&mut Session) -> LineOutcome) -> LineOutcome {
     if session.depth == 0 {
         signal::reset();
@@ -123,7 +123,7 @@ fn report_syntax_error(
     LineOutcome::of(fault.kind)
 }
 
-/// 130 or 143 once somebody interrupted; 0 where the interruption was carried out in order.
+/// 128 + n after a signal; 0 if the signal asked for an orderly end that succeeded.
 #[must_use]
 pub fn interruption_code(session: &Session) -> Option<u8> {
     let ended = signal::termination_signal().map(|number| match signal::exits_gracefully() {
@@ -137,16 +137,16 @@ fn session_is_over(session: &Session) -> bool {
     interruption_code(session).is_some()
 }
 
-/// Which faults get a place.
+/// Which faults get a location.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum LocationPolicy {
-    /// Every one: the operator cannot see otherwise which line is meant.
+    /// All: in a script it is not visible otherwise which line failed.
     All,
-    /// Those that mean one word.
+    /// Only those about one word.
     Words,
 }
 
-/// The statement that is being run, and where it stands.
+/// The statement that is being run, and its position.
 #[derive(Clone, Copy)]
 struct Runner<'a> {
     source: ScriptText<'a>,
@@ -179,11 +179,11 @@ impl Runner<'_> {
         run(session, console)
     }
 
-    /// `!cmd`: a program of the system.
+    /// `!cmd`: runs a system command with `sh -c`.
     fn run_shell_escape(&self, session: &mut Session, console: &mut dyn Console, text: &str) -> LineOutcome {
         if session.mode != SessionMode::Interactive && !session.settings.is_on("shell-escape") {
-            let fault = Fault::new(FaultKind::Refused, "`!` runs programs of the system only at the prompt")
-                .with_advice("`set shell-escape on` before it allows it here");
+            let fault = Fault::new(FaultKind::Refused, "`!` runs system commands only at the prompt")
+                .with_advice("run `set shell-escape on` first");
             return self.report_fault(console, fault, Some(self.statement_span));
         }
         let arguments = vec!["-c".to_owned(), text.to_owned()];
@@ -200,7 +200,7 @@ impl Runner<'_> {
         }
     }
 
-    /// The line that the first word stands for, with the other words of the statement behind it.
+    /// The expanded alias of the first word, followed by the other words of the statement.
     fn expand_alias(&self, session: &Session, statement: &Statement) -> Option<String> {
         let first = statement.words.first().filter(|word| !word.quoted)?;
         let line = session.settings.aliases.get(&first.text)?;
@@ -216,14 +216,14 @@ impl Runner<'_> {
 
     fn run_nested(&self, session: &mut Session, console: &mut dyn Console, source: ScriptText) -> LineOutcome {
         if session.depth >= MAX_DEPTH {
-            let what = format!("`{}` goes more than {MAX_DEPTH} deep", source.origin.name());
-            let fault = Fault::new(FaultKind::Failed, what).with_advice("look for one that calls itself");
+            let what = format!("`{}` is nested more than {MAX_DEPTH} levels deep", source.origin.name());
+            let fault = Fault::new(FaultKind::Failed, what).with_advice("a script or an alias probably calls itself");
             return self.report_fault(console, fault, None);
         }
         run_text(session, console, source)
     }
 
-    /// The text of a word; a `~` that begins it without quotes is the home directory, as in a shell.
+    /// The text of a word; an unquoted leading `~` is expanded to the home directory.
     fn expand_tilde(&self, session: &Session, word: &Word) -> String {
         let written = self.source.text.get(word.span.clone()).unwrap_or_default();
         let below = word.text.strip_prefix('~').filter(|rest| rest.is_empty() || rest.starts_with('/'));
@@ -264,7 +264,7 @@ impl Runner<'_> {
         }
     }
 
-    /// Shows a report and does what it leads to.
+    /// Shows a report and carries out its follow-up.
     fn show_report(&self, session: &mut Session, console: &mut dyn Console, mut report: Report) -> LineOutcome {
         let next = std::mem::take(&mut report.follow_up);
         let code = report.exit_code();
@@ -320,13 +320,13 @@ impl Runner<'_> {
 
     fn run_prompt(&self, session: &mut Session, console: &mut dyn Console) -> LineOutcome {
         if session.mode == SessionMode::Interactive {
-            return self.report_fault(console, Fault::usage("this is the prompt already"), None);
+            return self.report_fault(console, Fault::usage("already at the prompt"), None);
         }
         if !(console.is_terminal() && io::stdin().is_terminal()) {
-            let fault = Fault::usage("the prompt needs a terminal").with_advice("`tetra` on a terminal begins it");
+            let fault = Fault::usage("the prompt needs a terminal").with_advice("run `tetra` in a terminal");
             return self.report_fault(console, fault, None);
         }
-        // The prompt's lines are no part of this one: each begins anew.
+        // The lines of the prompt are not nested in this one.
         let depth = std::mem::take(&mut session.depth);
         let code = repl::run(session, console);
         session.depth = depth;
@@ -336,7 +336,11 @@ impl Runner<'_> {
 
     fn run_screen(&self, session: &mut Session, console: &mut dyn Console, screen: Screen) -> LineOutcome {
         if !(console.is_terminal() && io::stdin().is_terminal()) {
-            return self.report_fault(console, Fault::new(FaultKind::Failed, "a full screen needs a terminal"), None);
+            return self.report_fault(
+                console,
+                Fault::new(FaultKind::Failed, "the full-screen view needs a terminal"),
+                None,
+            );
         }
         let mut run = |session: &mut Session, console: &mut dyn Console, line: &str| {
             self.run_inner(session, console, line, "monitor")
@@ -387,7 +391,7 @@ impl Runner<'_> {
     }
 }
 
-/// A command whose output went elsewhere, where the reader ended early: no reason to end the session.
+/// Redirected output whose reader ended early does not end the session.
 fn ignore_broken_pipe(outcome: LineOutcome) -> LineOutcome {
     if outcome == LineOutcome::BROKEN_PIPE { LineOutcome::default() } else { outcome }
 }

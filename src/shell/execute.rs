@@ -1,4 +1,4 @@
-//! One command with its arguments: asked about, run, written down.
+//! Executes one parsed command: confirmation, run, audit record.
 
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::time::Timestamp;
@@ -11,7 +11,7 @@ use super::audit::{self, AuditRecord};
 use super::session::Session;
 use super::{confirm, panics};
 
-/// A command that is about to run.
+/// A parsed command and the words it came from.
 pub struct Execution<'a> {
     /// The command.
     pub spec: &'static CommandSpec,
@@ -22,11 +22,11 @@ pub struct Execution<'a> {
 }
 
 impl Execution<'_> {
-    /// Guards, runs and writes down.
+    /// Asks for confirmation where it is needed, runs the command and writes the audit record.
     ///
     /// # Errors
     ///
-    /// Fails as the guard or the command does; a panic of the command is a fault too.
+    /// Fails if the command is refused or fails; a panic of the command is returned as a fault of [`FaultKind::Internal`].
     pub fn run(
         &self,
         session: &Session,
@@ -71,7 +71,7 @@ impl Execution<'_> {
         result
     }
 
-    /// A change that cannot be written down is still a change: it is only said.
+    /// Writes the audit record. A failure to write it is a warning: the change itself has been made.
     fn record(&self, cx: &mut Cx, selection: &Selection, began: Timestamp, result: &Result<Report, Fault>) {
         let kind = match result {
             Ok(report) => report.faults.first().map(|fault| fault.kind),
@@ -97,7 +97,7 @@ impl Execution<'_> {
     }
 }
 
-/// Changes are made in one's own directory, or in one of root. Root that acts as the owner is reminded of it.
+/// Refuses changes in a data directory of another user. Root acts as the owner of the directory, which is noted.
 fn check_owner(cx: &mut Cx) -> Result<(), Fault> {
     let home = cx.paths.home();
     if let Some(owner) = privileges::acts_for() {

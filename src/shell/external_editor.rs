@@ -1,4 +1,4 @@
-//! A line in the operator's own editor.
+//! Editing a line in an external editor.
 
 use std::io::Write;
 
@@ -6,17 +6,16 @@ use crate::base::fault::{Fault, FaultKind};
 use crate::disk;
 use crate::sys::host::{Host, Invocation};
 
-/// Lets the operator edit a text with `$VISUAL`, `$EDITOR` or vi; what it is afterwards.
+/// Opens a text in `$VISUAL`, `$EDITOR` or vi and returns the edited text.
 ///
 /// # Errors
 ///
-/// Fails if the editor cannot be started or says that it failed; the text is then as it was.
+/// Fails if the editor cannot be started or exits with a failure.
 pub fn edit(host: &dyn Host, text: &str) -> Result<String, Fault> {
     let line = host.variable("VISUAL").or_else(|| host.variable("EDITOR")).unwrap_or("vi");
     let mut words = shlex::split(line).filter(|words| !words.is_empty()).unwrap_or_else(|| vec![line.to_owned()]);
-    let failed =
-        |what: String| Fault::new(FaultKind::Failed, what).with_advice("set $VISUAL or $EDITOR to an editor of yours");
-    // Readable by the operator alone, and gone when this returns.
+    let failed = |what: String| Fault::new(FaultKind::Failed, what).with_advice("set $VISUAL or $EDITOR");
+    // Mode 0600, removed when this returns.
     let mut file = tempfile::Builder::new()
         .prefix("line-")
         .suffix(".tetra")
@@ -30,9 +29,12 @@ pub fn edit(host: &dyn Host, text: &str) -> Result<String, Fault> {
     let finished =
         host.run(&call).map_err(|error| failed(format!("failed to start the editor `{program}`: {error}")))?;
     if finished.exit_code != 0 {
-        return Err(failed(format!("the editor `{program}` ended with {}; the line is as it was", finished.exit_code)));
+        return Err(failed(format!(
+            "the editor `{program}` exited with code {}; the line was not changed",
+            finished.exit_code
+        )));
     }
-    // Editors replace files, so it is the name that counts.
+    // Editors may replace the file, so it is read by name.
     let edited = disk::read_to_string(file.path())
         .map_err(|error| failed(format!("failed to read what `{program}` wrote: {error}")))?;
     Ok(edited.trim_end().to_owned())

@@ -1,4 +1,4 @@
-//! The colours of a line while it is typed.
+//! Syntax highlighting of the line while it is typed.
 
 use std::ops::Range;
 
@@ -12,28 +12,28 @@ use crate::base::line::{self, Token, TokenKind};
 use crate::command::complete::{CandidateSource, NameKind};
 use crate::command::registry::{self, COMMANDS, GROUPS};
 
-/// What a part of a line is.
+/// The class of a part of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TokenClass {
     Command,
-    /// No command begins so.
+    /// Not the beginning of any command.
     Unknown,
     Option,
     Quoted,
     Operator,
     Comment,
-    /// What goes to `sh`.
+    /// Text for `sh`.
     Shell,
     Environment,
-    /// An environment in which mistakes are dear.
+    /// A production environment.
     Production,
     Invalid,
     Plain,
 }
 
-/// Colours by the same lexer and table that run the line.
+/// Highlights with the lexer and the command table that run the line.
 pub struct CommandHighlighter {
-    /// What is known of the session.
+    /// The snapshot of the session.
     pub snapshot: SharedSnapshot,
 }
 
@@ -66,7 +66,7 @@ fn style(part: TokenClass) -> Style {
     }
 }
 
-/// The parts of a line in order; what lies between them is blank.
+/// The parts of a line in order; the gaps are blanks.
 fn classify(text: &str, cursor: usize, glimpse: &SharedSnapshot) -> Vec<(Range<usize>, TokenClass)> {
     let tokens = line::tokens(text);
     let mut parts = Vec::with_capacity(tokens.len());
@@ -94,7 +94,7 @@ fn classify(text: &str, cursor: usize, glimpse: &SharedSnapshot) -> Vec<(Range<u
     parts
 }
 
-/// What the words are that name the command, with the global options in front of them and behind a group.
+/// The classes of the words that name the command, with the global options before them and after a group.
 fn classify_names(statement: &[Token], cursor: usize, glimpse: &SharedSnapshot) -> Vec<TokenClass> {
     let words: Vec<(&str, bool)> = statement
         .iter()
@@ -127,7 +127,7 @@ fn classify_names(statement: &[Token], cursor: usize, glimpse: &SharedSnapshot) 
     parts
 }
 
-/// A word behind a group.
+/// The word after a group.
 fn classify_verb(group: &str, verb: &str, typing: bool) -> TokenClass {
     let begun = format!("{group} {verb}");
     let mut names = COMMANDS.iter().map(|entry| entry.name);
@@ -138,7 +138,7 @@ fn classify_verb(group: &str, verb: &str, typing: bool) -> TokenClass {
     }
 }
 
-/// A first word that names no command: an alias, the beginning of something, or a slip.
+/// A first word that is not a command: an alias, the beginning of a name, or unknown.
 fn classify_unknown(first: &str, typing: bool, glimpse: &SharedSnapshot) -> TokenClass {
     let aliases = glimpse.lock().names(NameKind::Alias);
     let begins = |name: &str| name.starts_with(first);

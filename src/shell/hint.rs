@@ -1,11 +1,11 @@
-//! Ghost text: the rest of the last line that began so, first among the lines of the same context.
+//! Hints: the rest of the latest history line with the typed beginning; lines of the same context come first.
 
 use nu_ansi_term::{Color, Style};
 use reedline::{CommandLineSearch, Hinter, History, HistoryItemId, SearchDirection, SearchFilter, SearchQuery};
 
 use super::panics;
 
-/// How many lines back it looks; more would be felt at every key.
+/// The number of history rows that are searched at each key press.
 const MAX_LOOKBACK: i64 = 5000;
 
 /// Suggests from the history.
@@ -25,7 +25,7 @@ impl Hinter for HistoryHinter {
         if use_ansi_coloring && !self.hint.is_empty() {
             Style::new().fg(Color::DarkGray).paint(&self.hint).to_string()
         } else {
-            // Without colour nobody could tell it from what was typed.
+            // Without color a hint cannot be distinguished from typed text.
             String::new()
         }
     }
@@ -49,11 +49,11 @@ fn find_hint(line: &str, history: &dyn History, context: &str) -> String {
     let find = |context| history.search(query(Some(line), context, oldest)).unwrap_or_default().pop();
     let found = find(Some(context)).or_else(|| find(None));
     let rest = found.and_then(|item| item.command_line.get(line.len()..).map(str::to_owned)).unwrap_or_default();
-    // What was pasted may hold what a terminal obeys.
+    // Pasted text may contain control characters.
     if rest.chars().any(|character| character.is_control() && character != '\n') { String::new() } else { rest }
 }
 
-/// The last line that begins with `start`, of one context or any.
+/// The latest line that begins with `start`, of one context or any.
 fn query(start: Option<&str>, context: Option<&str>, oldest: i64) -> SearchQuery {
     let mut filter = SearchFilter::anything(None);
     filter.command_line = start.map(|start| CommandLineSearch::Prefix(start.to_owned()));

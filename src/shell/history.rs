@@ -1,4 +1,4 @@
-//! What of the typed lines is kept, and how it is searched.
+//! The history: which lines are stored, without secrets, and the search.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -13,26 +13,26 @@ use crate::base::time::HumanDuration as Duration;
 use crate::base::{control, redact};
 use crate::sys::history::{HistoryEntry, HistoryQuery, HistoryReader};
 
-/// How many lines the search shows.
+/// The most lines that the search shows.
 const MAX_RESULTS: u32 = 200;
 
-/// What may be kept of a line: itself, a version without its secrets, or nothing.
+/// The form in which a line is stored: itself, without its secrets, or none.
 pub type Redact = fn(&str) -> Option<String>;
 
-/// A line as it may be kept: its secrets are masked, whatever else it says stays as it was typed.
+/// The line with its secrets masked; everything else stays as typed.
 #[must_use]
 pub fn redact_line(line: &str) -> Option<String> {
     Some(redact::text(line))
 }
 
-/// A history that does not keep lines with a blank in front, secrets, and the same line twice in a row.
+/// A history that skips lines with a leading blank and consecutive duplicates, and masks secrets.
 pub struct RedactedHistory {
     inner: SqliteBackedHistory,
     redact: Redact,
 }
 
 impl RedactedHistory {
-    /// Keeps lines in `inner` as `redact` allows.
+    /// Stores lines in `inner` in the form that `redact` returns.
     #[must_use]
     pub fn new(inner: SqliteBackedHistory, redact: Redact) -> Self {
         Self { inner, redact }
@@ -51,7 +51,7 @@ impl fmt::Debug for RedactedHistory {
 }
 
 impl History for RedactedHistory {
-    /// An item without an id was not kept, and cannot be recalled.
+    /// An item that was not stored has no id.
     fn save(&mut self, mut item: HistoryItem) -> Result<HistoryItem> {
         if item.id.is_some() {
             return self.inner.save(item);
@@ -101,12 +101,12 @@ impl History for RedactedHistory {
     }
 }
 
-/// A line as it may be edited again, whoever wrote it.
+/// A line without control characters, which may come from another program.
 fn sanitize_item(item: HistoryItem) -> HistoryItem {
     HistoryItem { command_line: control::sanitize_input(&item.command_line), ..item }
 }
 
-/// The lines that hold every typed word, latest first, each once: what Ctrl-R shows.
+/// The search of Ctrl-R: lines that contain every typed word, latest first, without duplicates.
 #[derive(Debug)]
 pub struct HistorySearch {
     /// The file of the history.
@@ -116,7 +116,7 @@ pub struct HistorySearch {
 impl Completer for HistorySearch {
     fn complete(&mut self, line: &str, _pos: usize) -> CompletionResult {
         let suggestions = panics::catch_or(Vec::new(), || self.suggestions(line));
-        // Lines share no word that could be filled in.
+        // There is no common prefix to insert.
         let partial = Partial { span: Span::new(0, line.len()), insert: line.to_owned() };
         CompletionResult::fresh(suggestions).with_partial(Some(partial))
     }
@@ -139,7 +139,7 @@ impl HistorySearch {
     }
 }
 
-/// Line ends as signs, and nothing that a terminal would obey.
+/// Line ends as symbols, without control characters.
 fn to_one_line(line: &str) -> String {
     let sign = |character: char| match character {
         '\n' => '⏎',

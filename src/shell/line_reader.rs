@@ -1,4 +1,4 @@
-//! One line from the operator: the editor with what it needs of the session, what was typed ahead, the line elsewhere.
+//! Reads one line from the operator: editor, type-ahead, external editor.
 
 use std::collections::VecDeque;
 use std::io;
@@ -27,29 +27,29 @@ use crate::report::Console;
 use crate::sys::sigcont::TerminalRestore;
 use crate::sys::{self, signal, tty};
 
-/// A prompt that takes so long to appear waits for something.
+/// A prompt that takes longer to appear waits for a cursor report.
 const SLOW_PROMPT: Duration = Duration::from_millis(1500);
 
-/// Bracketed paste on, as the editor has it.
+/// Enables bracketed paste, as the editor does.
 const BRACKETED_PASTE_ON: &[u8] = b"\x1b[?2004h";
 
-/// After so many mistakes of the editor in a row it is given up.
+/// The number of consecutive panics after which the editor is given up.
 const MAX_PANICS: u8 = 3;
 
-/// What came of asking for a line.
+/// The result of reading a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReadResult {
     /// A line to run.
     Line(String),
-    /// None this time: it was dropped, is empty, or is being edited.
+    /// No line: dropped, empty, or opened in the external editor.
     Nothing,
-    /// The operator leaves.
+    /// End of input (Ctrl-D).
     Eof,
-    /// The editor makes one mistake after the other.
+    /// The editor panicked too often.
     EditorFailed,
 }
 
-/// What lasts from one line to the next.
+/// The state that lasts from one line to the next.
 pub struct LineReader {
     editor: Reedline,
     keys: EditKeys,
@@ -58,17 +58,17 @@ pub struct LineReader {
     modes: tty::TerminalModes,
     typeahead: Typeahead,
     panics: u8,
-    /// Slowness was spoken of.
+    /// The warning about a slow terminal was shown.
     warned_slow: bool,
-    /// What the terminal needs while a line is edited.
+    /// The terminal modes while a line is edited.
     need: &'static TerminalRestore,
-    /// Whether the last prompt appeared at once; none before the first.
+    /// Whether the last prompt appeared without delay; none before the first.
     last_was_quick: Option<bool>,
     cursor_reports: CursorReports,
 }
 
 impl LineReader {
-    /// An editor for this session, which gives up its line when told to. `modes` are those that commands find.
+    /// An editor for this session, which aborts its line when `give_up` is set. `modes` are the terminal modes for commands.
     pub fn new(
         session: &Session,
         console: &mut dyn Console,
@@ -102,7 +102,7 @@ impl LineReader {
         })
     }
 
-    /// Shows the prompt and waits for a line.
+    /// Shows the prompt and reads a line.
     ///
     /// # Errors
     ///
@@ -147,12 +147,12 @@ impl LineReader {
                 self.edit_externally(session, console);
                 ReadResult::Nothing
             }
-            // Dropped with Ctrl-C, or given up because the session ends.
+            // Dropped with Ctrl-C, or aborted because the session ends.
             _ => ReadResult::Nothing,
         })
     }
 
-    /// Tells the editor what is new since the last line.
+    /// Updates the editor with the state of the session.
     fn refresh(&mut self, session: &Session, selection: &Selection) {
         *self.snapshot.lock() = disk_source(session, selection.clone());
         let whole = self.typeahead.next(&mut self.editor);
@@ -164,7 +164,7 @@ impl LineReader {
         self.editor = editor.with_cwd(Some(context_key(selection))).with_immediately_accept(whole);
     }
 
-    /// After a mistake of the editor: the terminal as it was, and another editor.
+    /// Restores the terminal and replaces the editor after a panic in it.
     fn replace_editor(&mut self, session: &Session, console: &mut dyn Console, fault: &Fault) -> ReadResult {
         self.modes.restore();
         console.error(fault);
@@ -176,13 +176,13 @@ impl LineReader {
         ReadResult::Nothing
     }
 
-    /// Says once what can be done about a terminal that does not answer.
+    /// Warns once about a terminal that does not report its cursor position.
     fn warn_if_slow(&mut self, took: Option<Duration>, console: &mut dyn Console) {
         if !self.warned_slow && took.is_some_and(|took| took >= SLOW_PROMPT) {
             self.warned_slow = true;
             console.note(
-                "this terminal does not say where its cursor is, and waiting for that takes seconds; \
-                 `--plain` or TETRA_PLAIN=1 does without",
+                "this terminal does not report its cursor position, which delays each prompt by seconds; \
+                 `--plain` or TETRA_PLAIN=1 avoids it",
             );
         }
     }
@@ -198,7 +198,7 @@ impl LineReader {
         self.modes.set();
     }
 
-    /// Brings the modes of the terminal back after a command, and writes down what came of it, if its line was kept.
+    /// Restores the terminal modes after a command, and stores its outcome if its line is in the history.
     pub fn update_history(&mut self, session: &Session, began: Timestamp, (place, outcome): (&Selection, LineOutcome)) {
         self.modes.set();
         let took = session.host.now().since(began);
@@ -211,7 +211,7 @@ impl LineReader {
             item
         };
         if self.editor.has_last_command_context() {
-            // A history that cannot be written is said at the next start; the line itself has run.
+            // Ignored: the next start reports a history that cannot be written.
             let _ = self.editor.update_last_command_context(&fill);
         }
     }
@@ -219,13 +219,13 @@ impl LineReader {
 
 /// Lines that were typed while a command ran.
 ///
-/// They are taken as long as the terminal gives whole lines: the editor would take their ends for another key, and drop what
-/// follows.
+/// They are read while the terminal is in canonical mode: the editor would take their line ends for another key, and drop the
+/// rest.
 #[derive(Debug, Default)]
 struct Typeahead(VecDeque<String>);
 
 impl Typeahead {
-    /// Puts the next one into the editor; whether it is whole.
+    /// Inserts the next one into the editor; true if it is a complete line.
     fn next(&mut self, editor: &mut Reedline) -> bool {
         self.0.extend(std::iter::from_fn(tty::typeahead));
         let mut text = String::new();
@@ -246,7 +246,7 @@ impl Typeahead {
     }
 }
 
-/// The history, private and within its bound; none if it cannot be used, which is said.
+/// Opens the history (mode 0600, pruned to `history-size`); none, with a warning, if it cannot be used.
 fn open_history(session: &Session, console: &mut dyn Console) -> Option<(SqliteBackedHistory, PathBuf)> {
     let keep = session.settings.get("history-size").parse().unwrap_or(sys::history::MAX_ENTRIES);
     if keep == 0 {
@@ -256,19 +256,19 @@ fn open_history(session: &Session, console: &mut dyn Console) -> Option<(SqliteB
     if let Err(error) = sys::history::prepare(&path).and_then(|()| sys::history::prune(&path, keep)) {
         let fault = Fault::from(error);
         let causes = fault.causes().join(": ");
-        console.note(&format!("warning: there is no history: {fault}: {causes}"));
+        console.note(&format!("warning: history is disabled: {fault}: {causes}"));
         return None;
     }
     match SqliteBackedHistory::with_file(path.clone(), None, None) {
         Ok(history) => Some((history, path)),
         Err(error) => {
-            console.note(&format!("warning: there is no history: {error}"));
+            console.note(&format!("warning: history is disabled: {error}"));
             None
         }
     }
 }
 
-/// `org/env/process`, with `-` for what is not chosen: what history calls the place of a line.
+/// `org/env/process`, with `-` for each unselected part: the working directory of a history item.
 fn context_key(selection: &Selection) -> String {
     let org = selection.org.as_ref().map_or("-", |org| org.as_str());
     let env = selection.env.as_ref().map_or("-", |env| env.as_str());

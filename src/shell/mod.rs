@@ -1,4 +1,4 @@
-//! Lines: where words come from, what is asked before they run, and what an outcome does.
+//! The shell: sources of lines, confirmation, execution, the prompt.
 
 pub mod audit;
 pub mod complete;

@@ -1,8 +1,8 @@
-//! A full-screen view: looked at, drawn, led by keys.
+//! The full-screen view: refresh, draw, keys.
 //!
-//! Only what changed is written to the terminal, which keeps it usable over a slow line. What a key asks for is a line like any
-//! other: it is run on the ordinary screen, where the guard may ask and its words can be read. Whatever ends the view, the
-//! terminal is left as it was found.
+//! Only changed cells are written to the terminal, which keeps it usable over a slow connection. The action of a key is a line
+//! like any other: it runs on the normal screen, where it may ask for confirmation and its output can be read. The terminal is
+//! restored however the view ends.
 
 mod draw;
 
@@ -27,24 +27,24 @@ use crate::sys::sigcont::{self, TerminalRestore, TerminalRestoreGuard};
 use crate::sys::{signal, tty};
 use draw::MonitorView;
 
-/// The longest wait for a key; then it is looked whether the program was asked to end.
+/// The longest wait for a key before signals are checked.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Runs a line of the operator's.
+/// Runs a line.
 pub type LineRunner<'a> = &'a mut dyn FnMut(&mut Session, &mut dyn Console, &str) -> LineOutcome;
 
-/// Shows a screen until the operator leaves it, or the program is asked to end.
+/// Shows a screen until the operator quits or a signal ends the program.
 ///
 /// # Errors
 ///
-/// Fails if the terminal cannot be used, or there is nothing to be seen any more.
+/// Fails if the terminal cannot be used or the source of the view fails.
 pub fn show(session: &mut Session, console: &mut dyn Console, screen: Screen, run: LineRunner) -> Result<(), Fault> {
     if plain_prompt::is_dumb(session) {
-        return Err(Fault::new(FaultKind::Failed, "this terminal cannot show a full screen")
-            .with_advice("`tsm monitor --once` prints what is to be seen now"));
+        return Err(Fault::new(FaultKind::Failed, "this terminal does not support a full-screen view (TERM=dumb)")
+            .with_advice("`tsm monitor --once` prints the current state"));
     }
     let modes = tty::TerminalModes::current().map_err(terminal_error)?;
-    // The prompt has a watch of its own.
+    // The prompt has its own watch.
     let watch =
         (session.mode != SessionMode::Interactive).then(|| tty::watch_hangup(modes, Arc::new(AtomicBool::new(false))));
     let _watch = watch.transpose().map_err(terminal_error)?;
@@ -59,15 +59,15 @@ fn terminal_error(error: io::Error) -> Fault {
     Fault::new(FaultKind::Failed, format!("failed to use the terminal: {error}"))
 }
 
-/// A screen that is being shown.
+/// The state of the view.
 struct MonitorState {
     screen: Screen,
     view: MonitorView,
-    /// When it is looked at again.
+    /// The time of the next refresh.
     next_refresh: Instant,
 }
 
-/// What a key asks for.
+/// The action of a key.
 #[derive(Debug, PartialEq, Eq)]
 enum UserAction {
     Idle,
@@ -118,12 +118,12 @@ impl MonitorState {
         let first = chosen.is_none();
         self.view.update(table, lines);
         let missing = first && self.view.selected().is_some();
-        // The first look did not know yet whose lines are wanted.
+        // The log of the selected process is read by the next refresh.
         self.next_refresh = if missing { Instant::now() } else { Instant::now() + self.screen.interval };
         Ok(())
     }
 
-    /// Waits for a key, a new size or the next look.
+    /// Waits for a key, a resize or the next refresh.
     fn next_action(&mut self) -> Result<UserAction, Fault> {
         if sigcont::take_redraw_request() {
             return Ok(UserAction::Redraw);
@@ -182,14 +182,14 @@ impl MonitorState {
     }
 }
 
-/// Runs a line on the ordinary screen. What went wrong there has to be read before it is gone.
+/// Runs a line on the normal screen. After a failure it waits for Enter, so that the message can be read.
 fn run_action(session: &mut Session, console: &mut dyn Console, line: &str, run: LineRunner) {
     console.note(line);
     let outcome = run(session, console, line);
     if outcome.code != 0 && signal::termination_signal().is_none() {
-        // A Ctrl-C that ended the line is over.
+        // Clears the Ctrl-C that ended the line.
         signal::reset();
-        console.note("Enter goes back to the monitor");
+        console.note("press Enter to return to the monitor");
         let _ = tty::read_line();
     }
     signal::reset();
@@ -198,14 +198,14 @@ fn run_action(session: &mut Session, console: &mut dyn Console, line: &str, run:
 /// The terminal, in full-screen mode or not.
 struct AlternateScreen {
     modes: tty::TerminalModes,
-    /// What it needs while it shows something.
+    /// The terminal modes of the view.
     need: &'static TerminalRestore,
-    /// As long as it does.
+    /// Held while the view is shown.
     needed: Option<TerminalRestoreGuard>,
     terminal: Option<Terminal<CrosstermBackend<Stdout>>>,
 }
 
-/// The other screen, without a cursor.
+/// Enters the alternate screen and hides the cursor.
 const ENTER_SEQUENCE: &[u8] = b"\x1b[?1049h\x1b[?25l";
 
 impl AlternateScreen {
@@ -218,14 +218,14 @@ impl AlternateScreen {
         terminal::enable_raw_mode()?;
         self.needed = Some(self.need.install()?);
         let terminal = Terminal::new(CrosstermBackend::new(io::stdout()));
-        // From here on there is something to undo.
+        // From here on there is something to restore.
         self.terminal = Some(terminal?);
-        // Cleared by hand: ratatui would ask where the cursor is, and not every terminal answers.
+        // Cleared here: ratatui would query the cursor position, and not every terminal answers.
         let clear = terminal::Clear(terminal::ClearType::All);
         execute!(io::stdout(), terminal::EnterAlternateScreen, clear, cursor::Hide)
     }
 
-    /// Draws everything anew: something else may have been on the screen.
+    /// Redraws everything: something else may have been written to the screen.
     fn redraw(&mut self, view: &mut MonitorView) -> io::Result<()> {
         execute!(io::stdout(), terminal::Clear(terminal::ClearType::All))?;
         self.terminal = Some(Terminal::new(CrosstermBackend::new(io::stdout()))?);
@@ -241,7 +241,7 @@ impl AlternateScreen {
 
     fn leave(&mut self) {
         if self.terminal.take().is_some() {
-            // A terminal that is gone needs none of it.
+            // Ignored: the terminal may be gone.
             let _ = execute!(io::stdout(), terminal::LeaveAlternateScreen, cursor::Show);
             let _ = io::stdout().flush();
         }

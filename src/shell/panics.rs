@@ -1,4 +1,4 @@
-//! Mistakes in this program: caught, and told as faults.
+//! Panics: caught and reported as faults.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -7,11 +7,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
 use crate::base::fault::{Fault, FaultKind};
 
 thread_local! {
-    /// Where the last panic of this thread happened.
+    /// The source location of the last panic of this thread.
     static PLACE: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
-/// From now on panics say nothing by themselves: [`catch`] tells them in the right place and shape.
+/// Replaces the panic hook by a silent one: [`catch`] reports panics as faults.
 pub fn install_hook() {
     set_hook(Box::new(|info| {
         let place = info.location().map(ToString::to_string).unwrap_or_default();
@@ -19,16 +19,16 @@ pub fn install_hook() {
     }));
 }
 
-/// Does it; a panic becomes a fault of [`FaultKind::Internal`].
+/// Runs `work`; a panic becomes a fault of [`FaultKind::Internal`].
 ///
 /// # Errors
 ///
-/// Fails if it panicked.
+/// Fails if `work` panicked.
 pub fn catch<T>(work: impl FnOnce() -> T) -> Result<T, Fault> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| to_fault(&*panic))
 }
 
-/// Asks a part that only helps; the other answer if it panicked.
+/// Runs an optional part; the fallback if it panicked.
 pub fn catch_or<T>(otherwise: T, part: impl FnOnce() -> T) -> T {
     catch(part).unwrap_or(otherwise)
 }
@@ -38,8 +38,8 @@ fn to_fault(panic: &(dyn Any + Send)) -> Fault {
     let what = what.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned());
     let place = PLACE.with_borrow_mut(std::mem::take);
     let place = if place.is_empty() { place } else { format!(" ({place})") };
-    Fault::new(FaultKind::Internal, format!("tetra made a mistake: {what}{place}"))
-        .with_advice("this is no fault of yours; please report it with the command that led to it")
+    Fault::new(FaultKind::Internal, format!("internal error: {what}{place}"))
+        .with_advice("this is a bug in tetra; please report it with the command that was run")
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Words to a command that is ready to run: leading options, table, parser, global options.
+//! Parses words into a command: leading options, command table, parser, global options.
 
 use clap::error::ErrorKind;
 
@@ -10,7 +10,7 @@ use crate::command::registry::{self, CommandMatch};
 use crate::command::{CommandSpec, ParsedCommand};
 use crate::report::Report;
 
-/// What words lead to.
+/// The result of parsing words.
 pub enum Parsed {
     /// A command with its arguments.
     Command(&'static CommandSpec, Box<dyn ParsedCommand>),
@@ -18,11 +18,11 @@ pub enum Parsed {
     Show(Report),
 }
 
-/// Words that lead to nothing.
+/// A command line that cannot be parsed.
 pub struct CommandLineError {
     /// Why.
     pub fault: Box<Fault>,
-    /// Which of the words is meant, if one is.
+    /// The index of the wrong word, if one is.
     pub word: Option<usize>,
 }
 
@@ -32,15 +32,15 @@ impl From<Fault> for CommandLineError {
     }
 }
 
-/// Finds and parses the command that `words` mean. Global options go to `globals`, also when it fails; help is at most
-/// `width` columns wide.
+/// Finds and parses the command of `words`. Global options are stored in `globals`, also on failure; help is at most `width`
+/// columns wide.
 ///
 /// # Errors
 ///
-/// Fails if the words make no sense.
+/// Fails if the words are not a valid command line.
 pub fn parse(words: &[String], globals: &mut Globals, width: usize) -> Result<Parsed, CommandLineError> {
     let found = parse_words(words, globals, width);
-    // A complaint about the words is JSON too if that is wanted.
+    // A usage error is JSON too if `--json` is among the words.
     globals.output.json |= found.is_err() && words.iter().take_while(|word| *word != "--").any(|word| word == "--json");
     found
 }
@@ -122,7 +122,7 @@ mod tests {
         (parse(&words, &mut globals, 80), globals)
     }
 
-    /// The command that a line leads to, or what it shows or complains about.
+    /// The command of a line, the shown report, or the error.
     fn leads_to(line: &str) -> String {
         match prepared(line).0 {
             Ok(Parsed::Command(entry, _)) => entry.name.to_owned(),

@@ -1,4 +1,4 @@
-//! The prompt for terminals that can do nothing, for screen readers, and for those who like it plain.
+//! The prompt without line editing: for dumb terminals, screen readers, and on request.
 
 use std::io::{self, Write};
 
@@ -12,7 +12,7 @@ use crate::report::Console;
 use crate::sys::signal;
 use crate::sys::tty::{self, LineInput};
 
-/// `TERM=dumb`, `TETRA_PLAIN`, or the setting.
+/// True with `TERM=dumb`, `TETRA_PLAIN`, or the setting `plain`.
 #[must_use]
 pub fn is_enabled(session: &Session) -> bool {
     session.settings.is_on("plain")
@@ -20,12 +20,12 @@ pub fn is_enabled(session: &Session) -> bool {
         || is_dumb(session)
 }
 
-/// The terminal can do nothing but take lines.
+/// The terminal has no cursor control.
 pub(super) fn is_dumb(session: &Session) -> bool {
     session.host.variable("TERM").is_none_or(|term| term == "dumb")
 }
 
-/// Reads whole lines as the terminal gives them and runs them; the exit code of the program. Keeps no history.
+/// Reads lines in canonical mode and runs them; returns the exit code of the program. Keeps no history.
 pub fn run(session: &mut Session, console: &mut dyn Console) -> u8 {
     loop {
         let prompt = repl::plain_prompt(session, console);
@@ -55,9 +55,9 @@ pub fn run(session: &mut Session, console: &mut dyn Console) -> u8 {
     }
 }
 
-/// Reads a line, and further ones while something is open.
+/// Reads a line, and further lines while the statement is incomplete.
 fn read_statement(prompt: &str) -> io::Result<LineInput> {
-    // Before the prompt is seen: what is pressed from then on counts.
+    // Before the prompt is shown: a Ctrl-C from then on counts.
     signal::reset();
     write(prompt);
     let mut whole = String::new();
@@ -75,7 +75,7 @@ fn read_statement(prompt: &str) -> io::Result<LineInput> {
     }
 }
 
-/// A prompt that cannot be written is missed by nobody.
+/// A failure to write the prompt is ignored.
 fn write(text: &str) {
     let mut output = io::stdout();
     let _ = output.write_all(text.as_bytes()).and_then(|()| output.flush());

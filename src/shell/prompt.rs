@@ -1,4 +1,4 @@
-//! The prompt: one line that always says where a command would act.
+//! The text of the prompt, which always shows the active context.
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -10,31 +10,30 @@ use reedline::{Prompt, PromptEditMode, PromptHistorySearch, PromptHistorySearchS
 use crate::base::environment::Tier;
 use crate::command::Selection;
 
-/// What the prompt shows. Made anew for every line: nothing in it is looked up while it is drawn.
+/// The state that the prompt shows. Built for every line: nothing is looked up while drawing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContextPrompt {
-    /// The active choices.
+    /// The active selection.
     pub selection: Selection,
-    /// How careful to be here, if that is known.
+    /// The tier of the environment, if known.
     pub tier: Option<Tier>,
     /// The exit code of the last line.
     pub code: u8,
-    /// With colour.
+    /// Whether colors are used.
     pub colors: bool,
-    /// When it was first drawn.
+    /// The time of the first draw.
     pub first_drawn: OnceCell<Instant>,
 }
 
 impl ContextPrompt {
-    /// The whole prompt as plain text, for terminals without an editor.
+    /// The prompt as plain text, for the plain line loop.
     #[must_use]
     pub fn plain(&self) -> String {
         let plain = Self { colors: false, ..self.clone() };
         format!("{}> ", plain.context())
     }
 
-    /// `[1] org/env/process`; what is not chosen is `-`, a process that is not selected is left out. `tetra` if nothing is
-    /// chosen at all.
+    /// `[1] org/env/process`; an unselected part is `-`, an unselected process is left out. `tetra` without any selection.
     fn context(&self) -> String {
         let org = self.selection.org.as_ref().map_or("-", |org| org.as_str());
         let code = match self.code {
@@ -50,7 +49,7 @@ impl ContextPrompt {
         format!("{code}{}/{}{process}", self.styled(Color::Blue.bold(), org), self.environment())
     }
 
-    /// Production is red *and* says so, for those who see no red.
+    /// Production is red and in upper case, so that it is visible without colors.
     fn environment(&self) -> String {
         let name = self.selection.env.as_ref().map_or("-", |env| env.as_str());
         match self.tier {
@@ -93,12 +92,12 @@ impl Prompt for ContextPrompt {
     fn render_prompt_history_search_indicator(&self, search: PromptHistorySearch) -> Cow<'_, str> {
         let failed = match search.status {
             PromptHistorySearchStatus::Passing => "",
-            PromptHistorySearchStatus::Failing => "nothing for ",
+            PromptHistorySearchStatus::Failing => "no match for ",
         };
         format!("({failed}{}) ", search.term).into()
     }
 
-    // The colours are in the text already.
+    // The text contains its colors.
     fn get_prompt_color(&self) -> Color {
         Color::Default
     }

@@ -1,4 +1,4 @@
-//! Where the output of a statement goes: `| program`, `> file`, `>> file`.
+//! Redirection of the output: `| program`, `> file`, `>> file`.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -12,11 +12,11 @@ use crate::sys::pipe_to::PipedCommand;
 use super::eval::LineOutcome;
 use super::session::Session;
 
-/// The output cannot go where it should.
+/// The output cannot be redirected or written.
 #[derive(Debug, thiserror::Error)]
 pub enum RedirectError {
     /// The file cannot be opened.
-    #[error("failed to open `{}` for the output", path.display())]
+    #[error("failed to open the output file `{}`", path.display())]
     Open {
         /// The file.
         path: PathBuf,
@@ -57,7 +57,7 @@ pub fn open_file(session: &Session, redirect: &Redirect) -> Result<Box<dyn Write
     Ok(Box::new(file))
 }
 
-/// The operator's home for a `~` that is not quoted.
+/// Expands an unquoted leading `~`.
 fn expand_tilde(session: &Session, word: &Word) -> PathBuf {
     let home = session.host.variable("HOME").filter(|_| !word.quoted);
     match (word.text.strip_prefix('~'), home) {
@@ -67,7 +67,7 @@ fn expand_tilde(session: &Session, word: &Word) -> PathBuf {
     }
 }
 
-/// Runs `left` with its output going to `sh -c text` in `cwd`. The outcome is the first failure of both.
+/// Runs `left` with its output piped to `sh -c text` in `cwd`. The outcome is the first failure of both.
 ///
 /// # Errors
 ///
@@ -80,7 +80,7 @@ pub fn run_piped(
     let (filter, input) = PipedCommand::start(text, cwd).map_err(|source| RedirectError::Shell { source })?;
     let mut sink = console.to_sink(input);
     let outcome = left(&mut *sink);
-    // Dropping the last console that can write to the program tells it that there is no more.
+    // Dropping the last console that can write to the program closes its standard input.
     drop(sink);
     let code = filter.wait().map_err(|source| RedirectError::Shell { source })?;
     Ok(match outcome {

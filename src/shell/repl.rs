@@ -1,4 +1,4 @@
-//! The prompt: read a line, run it, remember what came of it, until the operator leaves.
+//! The prompt loop: read a line, run it, store its outcome.
 
 use std::cell::OnceCell;
 use std::sync::Arc;
@@ -17,16 +17,14 @@ use crate::ops::environments;
 use crate::report::{Color, Console};
 use crate::sys::{signal, tty};
 
-/// Leads a session at the prompt; the exit code of the program.
+/// Runs the prompt; returns the exit code of the program.
 ///
-/// Ctrl-C drops the line or ends the command, never the session; Ctrl-D on an empty line ends it with 0. SIGTERM, SIGHUP and
-/// the loss of the terminal end it with 128 + n, with the terminal as it was found.
+/// Ctrl-C drops the line or ends the command, never the session; Ctrl-D on an empty line ends the session with 0. SIGTERM, SIGHUP
+/// and the loss of the terminal end it with 128 + n and restore the terminal.
 pub fn run(session: &mut Session, console: &mut dyn Console) -> u8 {
     session.start_prompt();
     if std::mem::take(&mut session.globals.yes) {
-        console.note(
-            "`--yes` answers for one command, not for all at a prompt: each asks as usual; `COMMAND --yes` does not",
-        );
+        console.note("`--yes` is ignored at the prompt: pass it to each command (`COMMAND --yes`)");
     }
     main_loop(session, console).unwrap_or_else(|fault| {
         console.error(&fault);
@@ -69,17 +67,17 @@ fn main_loop(session: &mut Session, console: &mut dyn Console) -> Result<u8, Fau
     }
 }
 
-/// The terminal cannot be used.
+/// The error of a terminal that cannot be used.
 pub(super) fn terminal_error(error: std::io::Error) -> Fault {
     Fault::new(FaultKind::Failed, format!("failed to use the terminal: {error}"))
 }
 
-/// Settings from `config.toml`, then the lines of `rc.tetra`. What is wrong there is said and does no further harm.
+/// Loads `config.toml`, then runs `rc.tetra`. Errors there are warnings.
 fn load_startup_files(session: &mut Session, console: &mut dyn Console) -> Option<u8> {
     let path = session.paths.config();
     match config::settings(&path) {
         Ok(Some(settings)) => {
-            // What was given at the start wins.
+            // Settings from the command line take precedence.
             let given = std::mem::replace(&mut session.settings, settings);
             session.settings.values.extend(given.values);
             session.settings.aliases.extend(given.aliases);
@@ -121,7 +119,7 @@ fn run_line(session: &mut Session, console: &mut dyn Console, line: &str) -> Lin
     })
 }
 
-/// What the prompt shows now. A context that cannot be read is said and shown as none.
+/// Builds the prompt. A context that cannot be read is a warning and shown as none.
 fn build_prompt(session: &Session, console: &mut dyn Console) -> ContextPrompt {
     let selection = session.selection().unwrap_or_else(|fault| {
         warn(console, &fault);
@@ -142,7 +140,7 @@ pub(super) fn plain_prompt(session: &Session, console: &mut dyn Console) -> Stri
     build_prompt(session, console).plain()
 }
 
-/// Whether the prompt is coloured: the option of the start, then `NO_COLOR`.
+/// Whether the prompt is colored: `--color`, then `NO_COLOR`.
 pub(super) fn colors(session: &Session) -> bool {
     match session.globals.output.color {
         Some(Color::Always) => true,

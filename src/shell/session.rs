@@ -1,4 +1,4 @@
-//! What lasts from one command to the next.
+//! The state that lasts from one command to the next.
 
 use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
@@ -11,36 +11,36 @@ use crate::sys::paths::Paths;
 
 use super::context;
 
-/// A session: of a prompt, of a script, or of one command.
+/// The session of a prompt, a script, or one command.
 pub struct Session {
-    /// Where everything is.
+    /// The paths of all files.
     pub paths: Paths,
-    /// The surroundings.
+    /// The host: variables, clock, programs.
     pub host: Box<dyn Host>,
-    /// What was set.
+    /// The settings and aliases.
     pub settings: Settings,
-    /// At a prompt, or not.
+    /// Interactive or batch.
     pub mode: SessionMode,
-    /// `--yes` and `-v` of the start hold for every command.
+    /// The global options of the start; `--yes` and `-v` apply to every command.
     pub globals: Globals,
     /// The exit code of the last line.
     pub last_code: u8,
     choices: SelectionLayers,
     previous: SelectionLayers,
-    /// How many scripts, aliases and repetitions are inside each other now.
+    /// The current depth of nested scripts, aliases and `watch` runs.
     pub(super) depth: usize,
 }
 
-/// How a session is led.
+/// The mode of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionMode {
-    /// Somebody types.
+    /// At the prompt.
     Interactive,
     /// A command line, a script or a pipe.
     Batch,
 }
 
-/// What was chosen in this session, by options at its start or by `use` and `select`.
+/// The selection of this session: by options at its start, by `use` and `select`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Selected {
     /// The organization.
@@ -51,16 +51,16 @@ pub struct Selected {
     pub process: Option<ProcessName>,
 }
 
-/// What was chosen, with and without options.
+/// The selection with and without options.
 #[derive(Debug, Clone, Default)]
 struct SelectionLayers {
-    /// What commands mean: options of the start and of an enclosing command count.
+    /// The effective selection, with the options of the start and of an enclosing command.
     effective: Selected,
-    /// The session's own, by `use` and at the start of a prompt, which shows it: what options cannot take away from the guard.
+    /// The session's own selection, by `use` and at the start of a prompt: options cannot make confirmation laxer than this.
     own: Selected,
 }
 
-/// What held before a command let its options hold for other lines.
+/// The state before the options of a command were applied to nested lines.
 pub(super) struct SavedState {
     paths: Paths,
     choices: SelectionLayers,
@@ -69,7 +69,7 @@ pub(super) struct SavedState {
 }
 
 impl Session {
-    /// A session in which nothing was chosen yet.
+    /// A session without a selection.
     #[must_use]
     pub fn new(paths: Paths, host: Box<dyn Host>) -> Self {
         Self {
@@ -85,7 +85,7 @@ impl Session {
         }
     }
 
-    /// Takes over the global options of the start: they hold for every command of the session.
+    /// Applies the global options of the start to every command of the session.
     pub fn apply_globals(&mut self, globals: Globals) {
         if let Some(dir) = &globals.dir {
             self.paths = self.paths.with_home(self.host.cwd().join(dir));
@@ -96,13 +96,13 @@ impl Session {
         self.globals = globals;
     }
 
-    /// From now on somebody types: what options of the start chose is shown, and so is the session's own.
+    /// Switches to the prompt: the selection by options of the start, which the prompt shows, becomes the session's own.
     pub(super) fn start_prompt(&mut self) {
         self.mode = SessionMode::Interactive;
         self.choices.own = self.choices.effective.clone();
     }
 
-    /// Lets the options of a command that runs other lines hold for these, until [`Session::pop_globals`].
+    /// Applies the options of a command that runs other lines to these, until [`Session::pop_globals`].
     #[must_use]
     pub(super) fn push_globals(&mut self, globals: &Globals) -> Option<SavedState> {
         let inner = Globals {
@@ -123,23 +123,23 @@ impl Session {
         Some(before)
     }
 
-    /// What held before [`Session::push_globals`]. Lines that ran with options of their own chose nothing for the session.
+    /// Restores the state before [`Session::push_globals`]. Selections by those lines are dropped.
     pub(super) fn pop_globals(&mut self, before: Option<SavedState>) {
         if let Some(SavedState { paths, choices, previous: before, globals }) = before {
             (self.paths, self.choices, self.previous, self.globals) = (paths, choices, before, globals);
         }
     }
 
-    /// What commands mean now when they are not told: what was chosen here, the variables, what is kept, the only one there is.
+    /// The default selection of commands: the session's, the variables, the saved context, the only one that exists.
     ///
     /// # Errors
     ///
-    /// Fails if a variable holds no name, or what is kept cannot be read.
+    /// Fails if a variable is not a valid name, or the saved context cannot be read.
     pub fn selection(&self) -> Result<Selection, Fault> {
         context::selection(&self.paths, &*self.host, self.choices.effective.clone())
     }
 
-    /// The same without any option of a command line: the guard is never laxer than in this.
+    /// The selection without command line options: confirmation is never laxer than for this one.
     ///
     /// # Errors
     ///
@@ -148,7 +148,7 @@ impl Session {
         context::selection(&self.paths, &*self.host, self.choices.own.clone())
     }
 
-    /// The same for one command with options of its own.
+    /// The selection of one command with its own options.
     ///
     /// # Errors
     ///
@@ -156,14 +156,14 @@ impl Session {
     pub fn selection_with(&self, paths: &Paths, globals: &Globals) -> Result<Selection, Fault> {
         let mut chosen = self.choices.effective.clone();
         if globals.org.is_some() && globals.org != chosen.org {
-            // An environment belongs to the organization it was chosen in.
+            // An environment belongs to the organization it was selected in.
             chosen = Selected { org: globals.org.clone(), ..Selected::default() };
         }
         chosen.env = globals.env.clone().or(chosen.env);
         context::selection(paths, &*self.host, chosen)
     }
 
-    /// Changes what is chosen; the process is forgotten with the organization or environment it was chosen in.
+    /// Changes the selection; the process is cleared with the organization or environment it was selected in.
     pub fn change_selection(&mut self, choice: SelectionChange) {
         let before = self.choices.clone();
         self.choices.own.apply(&choice);
@@ -173,12 +173,12 @@ impl Session {
         }
     }
 
-    /// After a mistake in the middle of a line: whatever it was inside of is over.
+    /// Resets the nesting depth after a panic.
     pub(super) fn reset_depth(&mut self) {
         self.depth = 0;
     }
 
-    /// Goes back to what was chosen before the last change.
+    /// Returns to the selection before the last change.
     pub fn select_previous(&mut self) {
         std::mem::swap(&mut self.choices, &mut self.previous);
     }

@@ -1,4 +1,4 @@
-//! Where a text of commands comes from, and so how places in it are called.
+//! Sources of commands and locations in them.
 
 use std::ops::Range;
 
@@ -6,20 +6,20 @@ use crate::base::fault::Location;
 
 use super::history::redact_line;
 
-/// The way in.
+/// The kind of source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ScriptOrigin {
     /// Typed at the prompt.
     Prompt,
     /// After `-c`.
     Option,
-    /// A script, as the operator calls it.
+    /// A script, by the name it was called with.
     File(String),
-    /// The standard input.
+    /// Standard input.
     Stdin,
-    /// Words of a command line, split by somebody else.
+    /// The words of a command line, already split.
     Words,
-    /// A line with a name of its own, or one that is repeated.
+    /// The line of an alias or of `watch`.
     Nested(String),
 }
 
@@ -36,7 +36,7 @@ impl ScriptOrigin {
         }
     }
 
-    /// True for texts of which one does not see which line is being run.
+    /// True for sources with lines that are not visible while they run.
     #[must_use]
     pub fn is_script(&self) -> bool {
         matches!(self, Self::File(_) | Self::Stdin)
@@ -55,7 +55,7 @@ pub struct ScriptText<'a> {
 }
 
 impl ScriptText<'_> {
-    /// The place of a span of it. A line with a secret is shown without it and marked as a whole.
+    /// The location of a span. A line with a secret is shown with it masked and underlined as a whole.
     #[must_use]
     pub fn location(&self, span: &Range<usize>) -> Option<Location> {
         if *self.origin == ScriptOrigin::Words {

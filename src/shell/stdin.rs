@@ -1,4 +1,4 @@
-//! Commands that arrive on a stream, each run when it is complete.
+//! Commands from a stream, each run when it is complete.
 
 use std::io::{self, BufRead, Read};
 use std::os::fd::AsFd;
@@ -12,11 +12,11 @@ use super::eval::{LineOutcome, interruption_code, run_text};
 use super::session::Session;
 use super::source::{ScriptOrigin, ScriptText};
 
-/// The most lines that one command may go on for; after these an open quote is taken for a mistake.
+/// The most lines of one command; an open quote is a syntax error after that.
 const MAX_STATEMENT_LINES: usize = 1000;
 
-/// Reads and runs commands up to the end of the stream or the first failure. A command begins when its last line is there,
-/// so that a program can talk with the shell through pipes.
+/// Reads and runs commands up to the end of the stream or the first failure. A command runs as soon as its last line has been
+/// read, so that a program can drive the shell through pipes.
 pub fn run(session: &mut Session, console: &mut dyn Console, stream: &mut dyn BufRead) -> LineOutcome {
     let mut whole = LineOutcome::default();
     let (mut text, mut first_line, mut lines) = (String::new(), 1, 0);
@@ -45,7 +45,7 @@ pub fn run(session: &mut Session, console: &mut dyn Console, stream: &mut dyn Bu
     }
 }
 
-/// A stream on which a signal ends the wait: the read then fails.
+/// A stream whose blocking read fails when a signal arrives.
 pub struct Interruptible<R>(pub R);
 
 impl<R: Read + AsFd> Read for Interruptible<R> {
@@ -55,6 +55,6 @@ impl<R: Read + AsFd> Read for Interruptible<R> {
 }
 
 fn report_read_error(console: &mut dyn Console, error: &std::io::Error) -> LineOutcome {
-    console.error(&Fault::new(FaultKind::Failed, format!("failed to read commands from the standard input: {error}")));
+    console.error(&Fault::new(FaultKind::Failed, format!("failed to read commands from standard input: {error}")));
     LineOutcome::of(FaultKind::Failed)
 }

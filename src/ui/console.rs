@@ -1,4 +1,4 @@
-//! The operator's terminal, or what stands for it: a pipe, a file, a sink in a test.
+//! The console: a terminal, a pipe, a file, or memory in a test.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -15,36 +15,36 @@ use crate::base::control;
 use crate::base::fault::Fault;
 use crate::report::{Answer, Block, Color, Console, FollowUp, OutputOptions, OutputRow, Question, Report, RowStream};
 
-/// Text that is not for a terminal is laid out for this many columns (help texts; tables are never cut there).
+/// The width of help texts without a terminal, in columns; tables are not truncated there.
 const DEFAULT_WIDTH: usize = 100;
 
-/// The longest answer to a question, in bytes; what is longer is no answer.
+/// The longest answer to a question, in bytes; a longer one is a no.
 const MAX_ANSWER_LEN: usize = 256;
 
-/// Opens what answers are read from.
+/// Opens the source of answers.
 pub type AnswerSource = fn() -> io::Result<Box<dyn Read>>;
 
-/// Where everything goes and comes from.
+/// The streams of the program.
 ///
-/// Built once at the start from the real streams ([`Streams::standard`]), or from sinks in a test.
+/// Built once at the start from the standard streams ([`Streams::standard`]), or from memory in a test.
 #[derive(Clone)]
 pub struct Streams {
     /// Data.
     pub output: Rc<RefCell<dyn Write>>,
-    /// Talk: faults, notes, questions.
+    /// Faults, notes and questions.
     pub stderr: Rc<RefCell<dyn Write>>,
-    /// None if there is nobody to answer.
+    /// None if standard input is not a terminal.
     pub answer_source: Option<AnswerSource>,
     /// Whether `output` is a terminal.
     pub output_is_terminal: bool,
-    /// Whether `talk` is a terminal.
+    /// Whether `stderr` is a terminal.
     pub stderr_is_terminal: bool,
-    /// The width of the terminal now; none if it has none.
+    /// The current width of the terminal; none if unknown.
     pub width: fn() -> Option<usize>,
 }
 
 impl Streams {
-    /// The standard streams; there is somebody to answer as long as the standard input is a terminal.
+    /// The standard streams; questions can be answered if standard input is a terminal.
     #[must_use]
     pub fn standard(width: fn() -> Option<usize>, answers: AnswerSource) -> Self {
         Self {
@@ -58,7 +58,7 @@ impl Streams {
     }
 }
 
-/// The operator.
+/// The console of the process.
 #[derive(Clone)]
 pub struct Terminal {
     streams: Streams,
@@ -70,13 +70,13 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// A console over the streams. Of the variables, `NO_COLOR`, `CLICOLOR_FORCE`, `TERM` and `COLUMNS` count.
+    /// A console over the streams. It reads `NO_COLOR`, `CLICOLOR_FORCE`, `TERM` and `COLUMNS` of the variables.
     #[must_use]
     pub fn new(streams: Streams, variables: &BTreeMap<String, String>, zone: TimeZone) -> Self {
         Self { streams, variables: Rc::new(variables.clone()), zone, json: false, quiet: false, color: Color::Auto }
     }
 
-    /// The same with another look; what the look leaves open stays.
+    /// The same console with other output options; unset options keep their value.
     #[must_use]
     pub fn with(&self, options: &OutputOptions) -> Self {
         let mut other = self.clone();
@@ -86,7 +86,7 @@ impl Terminal {
         other
     }
 
-    /// Whether the output gets colour.
+    /// The styler of standard output.
     #[must_use]
     pub fn output_styler(&self) -> Styler {
         style::choose_styler(self.color, &self.variables, self.streams.output_is_terminal)
@@ -96,10 +96,10 @@ impl Terminal {
         style::choose_styler(self.color, &self.variables, self.streams.stderr_is_terminal)
     }
 
-    /// The width of the terminal: what it says, else `COLUMNS`.
+    /// The width of the terminal: as it reports, else `COLUMNS`.
     fn terminal_width(&self) -> Option<usize> {
-        let told = || self.variables.get("COLUMNS")?.parse().ok();
-        (self.streams.width)().or_else(told).filter(|width| *width > 0)
+        let variable = || self.variables.get("COLUMNS")?.parse().ok();
+        (self.streams.width)().or_else(variable).filter(|width| *width > 0)
     }
 
     fn render_options(&self) -> RenderOptions {
@@ -111,17 +111,17 @@ impl Terminal {
         if self.streams.output_is_terminal { OutputTarget::Terminal } else { OutputTarget::NotTerminal }
     }
 
-    /// Writes at once, so that data and talk appear in the order in which they were said.
+    /// Writes and flushes, so that stdout and stderr appear in order.
     fn write(&self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         let mut output = self.streams.output.borrow_mut();
         output.write_all(bytes.as_ref())?;
         output.flush()
     }
 
-    /// Talk that cannot be written is lost: there is no one to tell.
+    /// A failure to write to stderr is ignored: there is nowhere to report it.
     fn write_stderr(&self, text: &str) {
-        let mut talk = self.streams.stderr.borrow_mut();
-        let _ = talk.write_all(text.as_bytes()).and_then(|()| talk.flush());
+        let mut stderr = self.streams.stderr.borrow_mut();
+        let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
     }
 
     fn write_note(&self, text: &str) {
@@ -167,7 +167,7 @@ impl Terminal {
         Ok(())
     }
 
-    /// Writes each row when it arrives; a row that failed ends it.
+    /// Writes rows as they arrive; the first error ends it.
     fn follow(
         &self,
         block: Block,
@@ -248,7 +248,7 @@ impl Console for Terminal {
     fn clear(&mut self) {
         let dumb = self.variables.get("TERM").is_none_or(|term| term == "dumb");
         if self.streams.output_is_terminal && !dumb && !self.json {
-            // A screen that cannot be written will be noticed by the next output.
+            // The next output reports an error.
             let _ = self.write("\x1b[H\x1b[2J");
         }
     }
@@ -265,7 +265,7 @@ impl Console for Terminal {
     }
 }
 
-/// One line, read byte by byte so that nothing behind it is taken. An interrupt, an error and an endless line are no answer.
+/// Reads one line, byte by byte so that nothing after it is consumed. Empty on an interrupt, an error and an overlong line.
 fn read_answer(from: &mut dyn Read) -> String {
     let mut line = Vec::new();
     let mut byte = [0];
@@ -288,34 +288,34 @@ mod tests {
     use crate::base::fault::FaultKind;
     use crate::report::{Cell, Fields, Message, Table};
 
-    /// Streams into memory, and what arrived there.
-    struct Listener {
+    /// Streams into memory, and their content.
+    struct Recorder {
         output: Rc<RefCell<Vec<u8>>>,
-        talk: Rc<RefCell<Vec<u8>>>,
+        stderr: Rc<RefCell<Vec<u8>>>,
         streams: Streams,
     }
 
-    impl Listener {
+    impl Recorder {
         fn new(is_terminal: bool) -> Self {
-            let (output, talk) = (Rc::new(RefCell::new(Vec::new())), Rc::new(RefCell::new(Vec::new())));
+            let (output, stderr) = (Rc::new(RefCell::new(Vec::new())), Rc::new(RefCell::new(Vec::new())));
             let streams = Streams {
                 output: output.clone(),
-                stderr: talk.clone(),
+                stderr: stderr.clone(),
                 answer_source: None,
                 output_is_terminal: is_terminal,
                 stderr_is_terminal: is_terminal,
                 width: || Some(40),
             };
-            Self { output, talk, streams }
+            Self { output, stderr, streams }
         }
 
         fn terminal(&self) -> Terminal {
             Terminal::new(self.streams.clone(), &BTreeMap::new(), TimeZone::UTC)
         }
 
-        fn heard(&self) -> (String, String) {
+        fn written(&self) -> (String, String) {
             let text = |bytes: &Rc<RefCell<Vec<u8>>>| String::from_utf8(bytes.borrow().clone()).expect("text");
-            (text(&self.output), text(&self.talk))
+            (text(&self.output), text(&self.stderr))
         }
     }
 
@@ -329,45 +329,45 @@ mod tests {
 
     #[test]
     fn data_goes_out_and_talk_beside_it() {
-        let listener = Listener::new(false);
+        let recorder = Recorder::new(false);
         let mut report = Report::of(Message::new("api is up")).note("2 stopped: `tsm list all`");
         report.faults.push(Fault::new(FaultKind::NotFound, "no process is called `web`"));
-        listener.terminal().show(report).expect("memory takes everything");
-        let talk = "2 stopped: `tsm list all`\nerror: no process is called `web`\n";
-        assert_eq!(listener.heard(), ("api is up\n".into(), talk.into()));
+        recorder.terminal().show(report).expect("memory takes everything");
+        let stderr = "2 stopped: `tsm list all`\nerror: no process is called `web`\n";
+        assert_eq!(recorder.written(), ("api is up\n".into(), stderr.into()));
     }
 
     #[test]
     fn quiet_drops_notes_but_never_faults() {
-        let listener = Listener::new(false);
-        let mut terminal = listener.terminal().with(&OutputOptions { quiet: true, ..OutputOptions::default() });
+        let recorder = Recorder::new(false);
+        let mut terminal = recorder.terminal().with(&OutputOptions { quiet: true, ..OutputOptions::default() });
         terminal.note("working");
         terminal.show(Report::of(Message::new("done")).note("more")).expect("memory takes everything");
         terminal.error(&Fault::usage("no"));
-        assert_eq!(listener.heard(), ("done\n".into(), "error: no\n".into()));
+        assert_eq!(recorder.written(), ("done\n".into(), "error: no\n".into()));
     }
 
     #[test]
     fn json_is_one_document_and_faults_are_json_too() {
-        let listener = Listener::new(false);
+        let recorder = Recorder::new(false);
         let mut table = Table::new(&[("pid", "PID"), ("up", "UP")]);
         table.row(vec![12_i64.into(), Duration::from_millis(2500).into()]);
         let mut report = Report::of(table).note("talk");
         report.faults.push(Fault::usage("bad"));
-        listener.terminal().with(&json()).show(report).expect("memory takes everything");
-        let (output, talk) = listener.heard();
+        recorder.terminal().with(&json()).show(report).expect("memory takes everything");
+        let (output, stderr) = recorder.written();
         assert_eq!(output, "[\n  {\n    \"pid\": 12,\n    \"up\": 2.5\n  }\n]\n");
-        assert_eq!(talk, "{\"error\":{\"kind\":\"usage\",\"message\":\"bad\",\"causes\":[],\"advice\":null}}\n");
+        assert_eq!(stderr, "{\"error\":{\"kind\":\"usage\",\"message\":\"bad\",\"causes\":[],\"advice\":null}}\n");
     }
 
     #[test]
     fn a_report_that_says_nothing_is_null_and_one_that_leads_on_is_silent() {
-        let listener = Listener::new(false);
-        let mut terminal = listener.terminal().with(&json());
+        let recorder = Recorder::new(false);
+        let mut terminal = recorder.terminal().with(&json());
         terminal.show(Report::default()).expect("memory takes everything");
         terminal.show(Report::then(FollowUp::Exit)).expect("memory takes everything");
         terminal.show(Report::each(Vec::<Fields>::new())).expect("memory takes everything");
-        assert_eq!(listener.heard().0, "null\n[]\n");
+        assert_eq!(recorder.written().0, "null\n[]\n");
     }
 
     #[test]
@@ -376,25 +376,25 @@ mod tests {
             let row = Message::new("GET /").with("stream", "out");
             rows(vec![Ok(row.clone()), Err(Fault::new(FaultKind::Failed, "the log is gone")), Ok(row)])
         };
-        let listener = Listener::new(false);
-        listener.terminal().with(&json()).show(Report::of(said())).expect("memory takes everything");
-        assert_eq!(listener.heard().0, "{\"stream\":\"out\"}\n");
-        listener.terminal().show(Report::of(said())).expect("memory takes everything");
-        let (output, talk) = listener.heard();
-        assert!(output.ends_with("GET /\n") && talk.ends_with("error: the log is gone\n"), "{output}{talk}");
+        let recorder = Recorder::new(false);
+        recorder.terminal().with(&json()).show(Report::of(said())).expect("memory takes everything");
+        assert_eq!(recorder.written().0, "{\"stream\":\"out\"}\n");
+        recorder.terminal().show(Report::of(said())).expect("memory takes everything");
+        let (output, stderr) = recorder.written();
+        assert!(output.ends_with("GET /\n") && stderr.ends_with("error: the log is gone\n"), "{output}{stderr}");
     }
 
     #[test]
     fn a_terminal_gets_colour_and_a_sink_does_not() {
-        let listener = Listener::new(true);
+        let recorder = Recorder::new(true);
         let mut table = Table::new(&[("state", "STATE")]);
         table.row(vec![Cell::from("online").tone(crate::report::Tone::Good)]);
         let report = || Report::of(table.clone());
-        listener.terminal().show(report()).expect("memory takes everything");
-        assert!(listener.heard().0.contains("\u{1b}[32monline"));
+        recorder.terminal().show(report()).expect("memory takes everything");
+        assert!(recorder.written().0.contains("\u{1b}[32monline"));
 
         let sink = Rc::new(RefCell::new(Vec::new()));
-        let mut piped = listener.terminal().to_sink(Box::new(Shared(sink.clone())));
+        let mut piped = recorder.terminal().to_sink(Box::new(Shared(sink.clone())));
         piped.show(report()).expect("memory takes everything");
         assert_eq!(sink.borrow().as_slice(), b"STATE\nonline\n");
         assert!(!piped.is_terminal());
@@ -426,7 +426,7 @@ mod tests {
 
     #[test]
     fn a_closed_pipe_ends_even_an_endless_follower() {
-        let mut piped = Listener::new(false).terminal().to_sink(Box::new(Closed));
+        let mut piped = Recorder::new(false).terminal().to_sink(Box::new(Closed));
         let endless = RowStream { rows: Box::new(std::iter::repeat_with(|| Ok(Message::new("tick").into()))) };
         let ended = piped.show(Report::of(endless)).map_err(|error| error.kind());
         assert_eq!(ended, Err(ErrorKind::BrokenPipe));
@@ -448,18 +448,18 @@ mod tests {
             (|| Err(ErrorKind::NotFound.into()), None, Answer::NotInteractive),
         ];
         for (number, (answers, word, expected)) in answers.into_iter().enumerate() {
-            let mut listener = Listener::new(true);
-            listener.streams.answer_source = Some(answers);
+            let mut recorder = Recorder::new(true);
+            recorder.streams.answer_source = Some(answers);
             let ask = Question { text: "stop all of acme?".into(), expected: word.map(Into::into) };
-            assert_eq!(listener.terminal().ask(&ask), expected, "answer {number}");
+            assert_eq!(recorder.terminal().ask(&ask), expected, "answer {number}");
         }
     }
 
     #[test]
-    fn nobody_is_asked_without_a_terminal() {
-        let listener = Listener::new(false);
+    fn without_a_terminal_nothing_is_asked() {
+        let recorder = Recorder::new(false);
         let ask = Question { text: "sure?".into(), expected: None };
-        assert_eq!(listener.terminal().ask(&ask), Answer::NotInteractive);
-        assert_eq!(listener.heard().1, "", "nothing is asked into the void");
+        assert_eq!(recorder.terminal().ask(&ask), Answer::NotInteractive);
+        assert_eq!(recorder.written().1, "", "nothing is written");
     }
 }

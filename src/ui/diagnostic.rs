@@ -1,4 +1,4 @@
-//! What is wrong in a text, as a compiler shows it: file, line, caret, help.
+//! Diagnostics in the form of compilers: file, line, caret, help.
 
 use std::ops::Range;
 
@@ -9,17 +9,17 @@ use super::sanitize;
 use super::style::Styler;
 use crate::base::diagnostic::{Diagnostic, Severity};
 
-/// How wide the text is if nobody says: lines of machine-made TOML are long.
+/// The default width, in columns: generated TOML has long lines.
 const DEFAULT_WIDTH: usize = 140;
 
-/// All of it, one below the other, ending in a line end.
+/// All diagnostics, one below the other, with a final line end.
 ///
 /// ```text
-/// error: `logging.level` is no text
+/// error: `logging.level` must be a string
 ///   --> environments/local.toml:12:9
 ///    |
 /// 12 | level = 3
-///    |         ^ a whole number
+///    |         ^ integer
 ///    |
 ///    = help: write "debug", "info", "warn" or "error"
 /// ```
@@ -30,7 +30,7 @@ pub fn render(all: &[Diagnostic], width: Option<usize>, styler: Styler) -> Strin
     let mut out = String::new();
     for one in all {
         let shown = renderer.render(&[group(one)]);
-        // Between the lines of a snippet the renderer leaves blanks that nobody sees.
+        // The renderer leaves trailing blanks in snippets.
         for line in shown.lines() {
             out.push_str(line.trim_end());
             out.push('\n');
@@ -59,7 +59,7 @@ fn group(it: &Diagnostic) -> Group<'_> {
     }
 }
 
-/// The lines that are marked, in bytes: the renderer need not look at the rest of a long file.
+/// The byte range of the annotated lines: the renderer does not need the rest of a long file.
 fn lines_around(it: &Diagnostic) -> Range<usize> {
     let source = &it.source;
     let start = it.labels.iter().map(|label| label.span.start).min().unwrap_or(0);
@@ -70,7 +70,7 @@ fn lines_around(it: &Diagnostic) -> Range<usize> {
     from..to.max(from)
 }
 
-/// The span seen from the shown lines, on whole characters.
+/// The span relative to the shown lines, extended to whole characters.
 fn span_within_lines(source: &str, span: &Range<usize>, lines: &Range<usize>) -> Range<usize> {
     let clamp = |at: usize| source.floor_char_boundary(at).clamp(lines.start, lines.end) - lines.start;
     let start = clamp(span.start);
@@ -89,16 +89,16 @@ mod tests {
     #[test]
     fn shows_file_line_caret_and_help() {
         let text = SourceText::new("local.toml", "[logging]\n# how much\nlevel = 3\n");
-        let found = text.error("`logging.level` is no text", 29..30, "a whole number").help("write \"debug\"");
+        let found = text.error("`logging.level` must be a string", 29..30, "integer").help("write \"debug\"");
         assert_eq!(
             shown(&[found]),
-            "error: `logging.level` is no text\n --> local.toml:3:9\n  |\n3 | level = 3\n  |         ^ a whole number\n  \
+            "error: `logging.level` must be a string\n --> local.toml:3:9\n  |\n3 | level = 3\n  |         ^ integer\n  \
              |\n  = help: write \"debug\"\n"
         );
     }
 
     #[test]
-    fn shows_several_places_and_several_mistakes() {
+    fn shows_several_places_and_several_diagnostics() {
         let text = SourceText::new("local.toml", "a = 1\nb = 2\na = 3\n");
         let twice = text.error("`a` is there twice", 12..13, "again here").with_label(0..1, "first here");
         let worth = text.warning("`b` means nothing", 6..7, "");

@@ -1,4 +1,4 @@
-//! What went wrong, as people read it.
+//! Faults as text.
 
 use unicode_width::UnicodeWidthChar;
 
@@ -7,10 +7,10 @@ use super::{diagnostic, sanitize};
 use crate::base::fault::{Fault, FaultKind, Location};
 use crate::report::Tone;
 
-/// The fault as lines, each with its end: what, where, why, what next.
+/// The fault as lines: message, location, causes, advice.
 ///
 /// ```text
-/// error: no command is called `tsm strat`
+/// error: unknown command `tsm strat`
 ///   at deploy.tetra:3:1
 ///   | tsm strat api
 ///   | ^^^^^^^^^
@@ -36,15 +36,15 @@ pub fn render(fault: &Fault, width: Option<usize>, styler: Styler) -> String {
     out
 }
 
-/// Further lines of a text stand under its first word.
+/// Indents further lines of a text below its first word.
 fn indented(text: &str) -> String {
     sanitize::lines(text.trim_end()).replace('\n', "\n  ")
 }
 
-/// Room for the bar before the line.
+/// The width of the bar before the line, in columns.
 const MARGIN: usize = 4;
 
-/// The line and the marks below it; a long line is shown around the mark.
+/// The line and the marks below it; a long line is truncated around the mark.
 fn snippet(place: &Location, width: Option<usize>, styler: Styler) -> String {
     let shown: Vec<String> =
         place.text.chars().map(|c| sanitize::one_line(&tab_to_space(c).to_string()).into_owned()).collect();
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn outside_text_is_harmless_and_further_lines_are_indented() {
+    fn untrusted_text_is_escaped_and_further_lines_are_indented() {
         let fault = Fault::usage("first\nsecond \u{1b}[2J");
         assert_eq!(render(&fault, None, Styler::Plain), "error: first\n  second \\u{1b}[2J\n");
     }

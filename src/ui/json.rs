@@ -1,4 +1,4 @@
-//! The data of a report, as JSON.
+//! The JSON of a report.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use crate::base::diagnostic::{Diagnostic, Label, Severity};
 use crate::base::fault::Fault;
 use crate::report::{Block, Cell, Fields, JsonShape, Message, Table, Value};
 
-/// One piece of data: numbers are numbers, times RFC 3339 in UTC, spans seconds, sizes bytes.
+/// A value: times as RFC 3339 in UTC, durations in seconds, sizes in bytes.
 #[must_use]
 pub fn value(value: &Value) -> Json {
     match value {
@@ -29,7 +29,7 @@ pub fn value(value: &Value) -> Json {
     }
 }
 
-/// A sentence as the object it states.
+/// The data of a message; the text itself under `message` without data.
 #[must_use]
 pub fn message(sentence: &Message) -> Json {
     if sentence.data.is_empty() {
@@ -41,10 +41,9 @@ pub fn message(sentence: &Message) -> Json {
 /// The data of a block.
 #[derive(Debug)]
 pub enum Data<'a> {
-    /// A table, written straight from its cells: a tree of those of a thousand processes takes longer to build than they take
-    /// to be read.
+    /// A table, serialized from its cells: building a tree for a thousand processes takes longer than reading them.
     Table(&'a Table),
-    /// Everything else is small.
+    /// Everything else.
     Other(Json),
 }
 
@@ -57,7 +56,7 @@ impl Serialize for Data<'_> {
     }
 }
 
-/// In one line.
+/// On one line.
 impl fmt::Display for Data<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&control::escape_json(&serde_json::to_string(self).map_err(|_| fmt::Error)?))
@@ -86,7 +85,7 @@ impl Serialize for TableRow<'_> {
     }
 }
 
-/// A block's data; none for talk and for rows that arrive over time.
+/// The data of a block; none for notes and row streams.
 #[must_use]
 pub fn block(block: &Block) -> Option<Data<'_>> {
     Some(Data::Other(match block {
@@ -101,7 +100,7 @@ pub fn block(block: &Block) -> Option<Data<'_>> {
     }))
 }
 
-/// The data of blocks in the shape that the report asks for, over several lines.
+/// The data of blocks in the given shape, pretty-printed.
 #[must_use]
 pub fn document(data: &[Data], shape: JsonShape) -> String {
     let text = match (shape, data) {
@@ -130,7 +129,7 @@ pub fn fault(fault: &Fault) -> Json {
     json!({ "error": error })
 }
 
-/// What is wrong in a text: severity, message, file, labels with their places, help.
+/// A diagnostic: severity, message, file, labels with their positions, help.
 #[must_use]
 pub fn diagnostic(it: &Diagnostic) -> Json {
     let label = |label: &Label| {

@@ -1,7 +1,7 @@
-//! The terminal: the one place that prints.
+//! Output: the only place that prints.
 //!
-//! [`console::Terminal`] owns the streams. What it writes is made by pure functions: [`render`] for people, [`json`] for
-//! programs. Values that come from outside are [`sanitize`]d on the way.
+//! [`console::Terminal`] owns the streams. Text is rendered by pure functions ([`render`]); untrusted values
+//! are escaped on the way ([`sanitize`]).
 
 pub mod console;
 pub mod diagnostic;

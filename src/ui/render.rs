@@ -1,4 +1,4 @@
-//! Blocks as people read them.
+//! Blocks as text.
 
 use super::style::Styler;
 use super::table::{self, RenderOptions};
@@ -6,18 +6,18 @@ use super::text;
 use super::{diagnostic, sanitize};
 use crate::report::{Block, Fields, Message, OutputRow, Tone, Visibility};
 
-/// A block as text with its line ends: to the output, or beside it.
+/// Rendered text with its line ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Chunk {
-    /// Data: of programs as they wrote it, else UTF-8.
+    /// Standard output; the output of programs is passed on byte for byte.
     Output(Vec<u8>),
-    /// Talk.
+    /// Standard error.
     Stderr(String),
 }
 
-/// What people see of a block; none for rows that arrive over time.
+/// Renders a block; none for row streams.
 ///
-/// Anywhere but on a terminal a [`Block::Text`] is passed on byte for byte.
+/// Without a terminal a [`Block::Text`] is passed on byte for byte.
 #[must_use]
 pub fn block(block: &Block, options: &RenderOptions, target: OutputTarget) -> Option<Chunk> {
     Some(match block {
@@ -37,16 +37,16 @@ pub fn block(block: &Block, options: &RenderOptions, target: OutputTarget) -> Op
     })
 }
 
-/// Where text goes.
+/// The destination of text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutputTarget {
-    /// A terminal, which obeys control characters.
+    /// A terminal, for which control characters are escaped.
     Terminal,
     /// A file or pipe.
     NotTerminal,
 }
 
-/// A line that a program wrote: harmless and in its colours on a terminal, elsewhere as it is. An empty one is a line too.
+/// A line of a program: escaped, with its colors, on a terminal; byte for byte elsewhere. An empty line is a line.
 #[must_use]
 pub fn row(row: &OutputRow, styler: Styler, target: OutputTarget) -> Vec<u8> {
     let Message { text, tone, .. } = &row.message;
@@ -56,7 +56,7 @@ pub fn row(row: &OutputRow, styler: Styler, target: OutputTarget) -> Vec<u8> {
     }
 }
 
-/// A line of talk.
+/// A note with its line end.
 #[must_use]
 pub fn line(text: &str) -> String {
     with_newline(sanitize::lines(text).into_owned())
@@ -99,7 +99,7 @@ fn fields(fields: &Fields, options: &RenderOptions) -> String {
     out
 }
 
-/// A terminal narrower than this leaves out what is only for wide ones.
+/// Columns with [`Visibility::IfWide`] are left out on a narrower terminal.
 const MIN_WIDE_COLUMNS: usize = 100;
 
 fn is_visible(visibility: Visibility, options: &RenderOptions) -> bool {
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn sentences_are_harmless() {
+    fn messages_are_escaped() {
         let said = Message::new("`a\u{1b}]0;x\u{7}` is up\nand well").with("name", Cell::from("a"));
         assert_eq!(shown(said), Some(Chunk::Output("`a\\u{1b}]0;x\\u{7}` is up\nand well\n".into())));
     }

@@ -1,23 +1,23 @@
-//! Text from outside, made harmless for a terminal, and cut to a width.
+//! Escapes control characters of untrusted text, and truncates text to a width.
 
 use std::borrow::Cow;
 
 use crate::base::control::is_terminal_control;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// The text with every control character spelled out, line ends too: for a cell or a word in a sentence.
+/// Escapes every control character, line ends too: for a cell or a word in a message.
 #[must_use]
 pub fn one_line(text: &str) -> Cow<'_, str> {
     escape(text, |_| false)
 }
 
-/// The text with every control character spelled out but line ends and tabs.
+/// Escapes every control character except line ends and tabs.
 #[must_use]
 pub fn lines(text: &str) -> Cow<'_, str> {
     escape(text, |c| matches!(c, '\n' | '\t'))
 }
 
-/// What a program printed: its colours are kept or dropped, every other control character is spelled out.
+/// Keeps or drops color sequences and escapes every other control character: for the output of programs.
 #[must_use]
 pub fn colored(text: &str, keep_colors: bool) -> String {
     let mut out = String::with_capacity(text.len());
@@ -44,13 +44,13 @@ pub fn colored(text: &str, keep_colors: bool) -> String {
     out
 }
 
-/// The columns that a text takes on a terminal.
+/// The display width of a text, in columns.
 #[must_use]
 pub fn width(text: &str) -> usize {
     text.width()
 }
 
-/// The text cut to `columns`, with `…` where something was left out.
+/// The text truncated to `columns`, with a final `…` if it was longer.
 #[must_use]
 pub fn truncate(text: &str, columns: usize) -> Cow<'_, str> {
     if width(text) <= columns {
@@ -71,7 +71,7 @@ pub fn truncate(text: &str, columns: usize) -> Cow<'_, str> {
     Cow::Owned(kept)
 }
 
-/// The length of the sequence at the start of `text` if it only sets colours: `ESC [ digits and ; m`.
+/// The length of a color sequence (`ESC [ digits and ; m`) at the start of `text`.
 fn color_sequence(text: &str) -> Option<usize> {
     let end = text.find('m')?;
     text[2..end].bytes().all(|byte| byte.is_ascii_digit() || byte == b';').then_some(end + 1)

@@ -1,4 +1,4 @@
-//! Whether there is colour, and which.
+//! Colors: whether and which.
 
 use std::collections::BTreeMap;
 
@@ -6,16 +6,16 @@ use anstyle::{AnsiColor, Style};
 
 use crate::report::{Color, Tone};
 
-/// Whether one stream gets colour.
+/// Whether a stream gets colors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Styler {
-    /// Escape codes are written.
+    /// With escape sequences.
     Colors,
     /// Plain text.
     Plain,
 }
 
-/// Decides about colour: `--color`, then `NO_COLOR`, then `CLICOLOR_FORCE`, then whether it is a terminal that knows any.
+/// Precedence: `--color`, `NO_COLOR`, `CLICOLOR_FORCE`, whether the stream is a terminal with `TERM` other than `dumb`.
 ///
 /// An empty variable counts as absent; `CLICOLOR_FORCE=0` does not force.
 #[must_use]
@@ -32,13 +32,13 @@ pub fn choose_styler(asked: Color, variables: &BTreeMap<String, String>, is_term
 }
 
 impl Styler {
-    /// The text in the colour of its tone.
+    /// The text in the color of a tone.
     #[must_use]
     pub fn tone(self, tone: Tone, text: &str) -> String {
         self.style(style(tone), text)
     }
 
-    /// The bytes in the colour of their tone.
+    /// The bytes in the color of a tone.
     #[must_use]
     pub fn tone_bytes(self, tone: Tone, bytes: &[u8]) -> Vec<u8> {
         let style = style(tone);

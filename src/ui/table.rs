@@ -1,4 +1,4 @@
-//! Tables: columns side by side within a width, or one value a line where they cannot be.
+//! Tables: columns side by side within a width, or one value a line if they do not fit.
 
 use jiff::tz::TimeZone;
 
@@ -7,27 +7,27 @@ use super::style::Styler;
 use super::text;
 use crate::report::{Table, Tone, Value, Visibility};
 
-/// How wide a table may be and how it looks.
+/// The options for rendering.
 #[derive(Debug, Clone)]
 pub struct RenderOptions {
-    /// Columns there are; none is no limit.
+    /// The width in columns; none for no limit.
     pub width: Option<usize>,
-    /// Colour or not.
+    /// With or without colors.
     pub styler: Styler,
-    /// The zone in which times are shown.
+    /// The time zone of shown times.
     pub zone: TimeZone,
 }
 
-/// Blank columns between two columns.
+/// The number of blanks between two columns.
 const COLUMN_GAP: usize = 2;
 
-/// Text is cut down to this many columns before a table is turned on its side.
+/// The least width of a truncated column; below that the table is rendered vertically.
 const MIN_COLUMN_WIDTH: usize = 8;
 
-/// The table as lines, each with its end. Empty for a table without rows.
+/// Renders a table. Empty for a table without rows.
 ///
-/// Where it is too wide, columns that are only for wide terminals go first, from the right; then the widest texts are cut,
-/// never numbers, and what names the row last; at last each row is written as one value a line.
+/// If it is too wide: columns with [`Visibility::IfWide`] are dropped from the right; then the widest texts are truncated, never
+/// numbers, the first column last; at last each row is rendered as one value a line.
 #[must_use]
 pub fn render(table: &Table, options: &RenderOptions) -> String {
     if table.rows.is_empty() {
@@ -46,7 +46,7 @@ pub fn render(table: &Table, options: &RenderOptions) -> String {
     horizontal(table, &columns, options)
 }
 
-/// A column that is shown: its texts, and how wide it is now and at least.
+/// A shown column: its texts, its width and its least width.
 struct MeasuredColumn {
     index: usize,
     visibility: Visibility,
@@ -84,7 +84,7 @@ fn measure(table: &Table, options: &RenderOptions) -> Vec<MeasuredColumn> {
     columns
 }
 
-/// The widest column that can still be cut; the first of all, which names the row, only when no other can.
+/// The widest column that can still shrink; the first column only if no other can.
 fn next_to_shrink(columns: &mut [MeasuredColumn]) -> Option<&mut MeasuredColumn> {
     let naming = columns.iter().position(|column| column.can_shrink);
     let cuttable = columns.iter_mut().enumerate().filter(|(_, column)| column.width > column.min_width);
@@ -106,7 +106,7 @@ fn horizontal(table: &Table, columns: &[MeasuredColumn], options: &RenderOptions
     out
 }
 
-/// Writes one line without blanks at its end.
+/// Writes one line without trailing blanks.
 fn line(out: &mut String, cells: Vec<(&str, Tone)>, columns: &[MeasuredColumn], styler: Styler) {
     let mut owed = 0;
     for ((text, tone), column) in cells.into_iter().zip(columns) {

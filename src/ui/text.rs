@@ -1,4 +1,4 @@
-//! Values as people read them.
+//! Values as text.
 
 use jiff::tz::TimeZone;
 
@@ -7,7 +7,7 @@ use crate::base::size;
 use crate::base::time::{HumanDuration, Timestamp};
 use crate::report::{Cell, Value};
 
-/// A cell as people read it, on one line and harmless. Not yet coloured.
+/// The text of a cell, on one line and escaped, without colors.
 #[must_use]
 pub fn cell(cell: &Cell, zone: &TimeZone) -> String {
     let text = cell.text.clone().unwrap_or_else(|| value(&cell.value, zone));
@@ -41,7 +41,7 @@ pub fn format_local(time: Timestamp, zone: &TimeZone) -> String {
     point.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
-/// The point in time as the time library has it; none if it lies outside its range (year 9999).
+/// Converts to jiff's type; none outside its range (year 9999).
 #[must_use]
 pub fn to_jiff_timestamp(time: Timestamp) -> Option<jiff::Timestamp> {
     jiff::Timestamp::from_millisecond(i64::try_from(time.0).ok()?).ok()

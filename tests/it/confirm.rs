@@ -29,7 +29,7 @@ fn no_is_taken_for_an_answer() {
     terminal.wait_for("[y/N]");
     terminal.send("n\r");
     assert_eq!(terminal.end(), 4);
-    terminal.wait_for("nothing was done");
+    terminal.wait_for("nothing was changed");
     assert!(!home.path("tetra/tetra.sh").exists());
 }
 

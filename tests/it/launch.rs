@@ -382,7 +382,7 @@ fn the_prompt_needs_a_terminal() {
     for words in [&["repl"][..], &["tsm", "repl"]] {
         says(&fed(&world, words, "version\n"), 0, &version, "");
     }
-    let said = "error: the prompt needs a terminal\n  advice: `tetra` on a terminal begins it\n";
+    let said = "error: the prompt needs a terminal\n  advice: run `tetra` in a terminal\n";
     says(&tetra(&world, &["-c", "tsm repl"]), 2, "", said);
 }
 

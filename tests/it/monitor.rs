@@ -47,7 +47,7 @@ fn monitor(home: &TestHome, words: &[&str]) -> Terminal {
     let mut command = home.tetra();
     command.args(words);
     let terminal = Terminal::start(command);
-    terminal.wait_for("q leave");
+    terminal.wait_for("q quit");
     terminal
 }
 
@@ -106,7 +106,7 @@ fn a_key_that_fails_is_explained_before_the_view_comes_back() {
     // The guard asks, and another answer than the one it wants is a no.
     terminal.wait("a question", |screen| screen.contents().contains('?').then_some(()));
     terminal.send("n\r");
-    terminal.wait_for("Enter goes back");
+    terminal.wait_for("press Enter to return");
     terminal.send(ENTER);
     terminal.wait_for("2 processes, 2 online");
     terminal.send("q");
@@ -127,7 +127,7 @@ fn a_filter_and_another_size_change_what_is_shown() {
     terminal.resize(10, 60);
     terminal.wait("the smaller screen", |screen| {
         let last = screen.rows(0, 60).nth(9)?;
-        last.contains("choose").then_some(())
+        last.contains("select").then_some(())
     });
     done(&home, &["tsm", "delete", "web"]);
     terminal.wait_for("1 processes");
@@ -207,9 +207,9 @@ fn the_prompt_goes_on_after_it() {
     let mut terminal = Terminal::start(home.tetra());
     terminal.wait_line(">");
     terminal.send("tsm monitor\r");
-    terminal.wait_for("q leave");
+    terminal.wait_for("q quit");
     terminal.send("q");
-    terminal.wait_gone("q leave");
+    terminal.wait_gone("q quit");
     terminal.wait_line(">");
     terminal.send("version\r");
     terminal.wait_for("tetra 0");

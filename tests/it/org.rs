@@ -272,7 +272,7 @@ fn prod_is_asked_about_after_the_plan() {
     let (mut world, environments) = acme();
     world.answers(&["n", "y"]);
     let said = world.run("org promote @prod").failed(4);
-    assert!(said.contains("resources.memory_max") && said.contains("go on?"), "{said}");
+    assert!(said.contains("resources.memory_max") && said.contains("continue?"), "{said}");
     assert!(!environments.join("prod.toml").exists());
     world.run("org promote @production").done();
     assert!(environments.join("prod.toml").exists());

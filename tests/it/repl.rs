@@ -480,7 +480,7 @@ fn a_damaged_history_costs_the_history_alone() {
     let home = TestHome::new();
     home.write("state/tetra/history.sqlite3", "this is no database, and it is long enough to be seen as none");
     let mut terminal = session(&home);
-    terminal.wait_for("there is no history");
+    terminal.wait_for("history is disabled");
     run(&mut terminal, "use @dev", "-/dev>");
     leave(terminal);
 }
@@ -652,12 +652,12 @@ fn production_is_loud_and_asks_for_the_name_of_the_organization() {
     });
     terminal.send("tsm delete api\r");
     terminal.wait_for("acme");
-    terminal.wait_for("go on?");
+    terminal.wait_for("continue?");
     terminal.send("no\r");
     terminal.wait_line("[4] acme/PROD>");
     assert!(home.path("tetra/tsm/runtime/processes/api").exists());
     terminal.send("tsm delete api\r");
-    terminal.wait("a second question", |screen| (screen.contents().matches("go on?").count() == 2).then_some(()));
+    terminal.wait("a second question", |screen| (screen.contents().matches("continue?").count() == 2).then_some(()));
     terminal.send("acme\r");
     terminal.wait("the prompt", |screen| (current_line(screen).trim_end() == "acme/PROD>").then_some(()));
     assert!(!home.path("tetra/tsm/runtime/processes/api").exists());
@@ -671,7 +671,7 @@ fn control_c_is_no_answer_to_a_question() {
     stopped(&home, "api", 0);
     let mut terminal = session(&home);
     terminal.send("tsm delete api\r");
-    terminal.wait_for("go on?");
+    terminal.wait_for("continue?");
     terminal.send(CTRL_C);
     terminal.wait("the prompt", |screen| current_line(screen).contains("] acme/PROD>").then_some(()));
     assert!(home.path("tetra/tsm/runtime/processes/api").exists());

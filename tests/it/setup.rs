@@ -176,7 +176,7 @@ fn another_program_of_that_name_is_left_alone() {
     fs::set_permissions(&other, fs::Permissions::from_mode(0o755)).expect("ours");
     let output = machine.tetra(&["setup"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).contains("tetra did not write it"), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("was not written by tetra"), "{}", text(&output.stderr));
     assert!(machine.home().join("tetra/tetra.sh").exists(), "the rest is made");
     machine.tetra(&["setup", "--remove"]);
     assert_eq!(fs::read_to_string(&other).expect("it is there"), "#!/bin/sh\necho other\n");

@@ -121,7 +121,7 @@ fn what_was_pasted_behind_a_command_answers_nothing() {
         let mut terminal = Terminal::start(command);
         terminal.wait_line("acme/PROD>");
         terminal.send("tsm delete api\nacme\nacme\n");
-        terminal.wait_for("go on?");
+        terminal.wait_for("continue?");
         terminal.send("no\n");
         terminal.wait_line("acme/PROD>");
         assert!(home.path("tetra/tsm/runtime/processes/api").exists(), "{term}: {}", terminal.contents());
@@ -135,10 +135,10 @@ fn yes_at_the_start_is_no_answer_for_a_whole_session() {
     let mut command = home.tetra();
     command.arg("-y");
     let mut terminal = Terminal::start(command);
-    terminal.wait_for("`--yes` answers for one command");
+    terminal.wait_for("`--yes` is ignored at the prompt");
     terminal.wait_line("acme/PROD>");
     terminal.send("tsm delete api\r");
-    terminal.wait_for("go on?");
+    terminal.wait_for("continue?");
     terminal.send("no\r");
     terminal.wait_line("[4] acme/PROD>");
     terminal.send("tsm delete api --yes\r");

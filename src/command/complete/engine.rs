@@ -1,4 +1,4 @@
-//! From the words before the cursor to what could follow them.
+//! Completion candidates for the words before the cursor.
 
 use std::any::TypeId;
 use std::path::PathBuf;
@@ -18,16 +18,16 @@ use crate::command::argument::{
 use crate::command::context::SETTINGS;
 use crate::command::{CommandSpec, registry};
 
-/// Describing costs a file each, so what no screen shows is not described.
+/// The most candidates with a description: each costs reading a file.
 const MAX_DESCRIBED: usize = 200;
 
-/// The most words that name a command.
+/// The most words of a command name.
 const MAX_NAME_WORDS: usize = 3;
 
-/// How often a line may hold a line (`watch watch …`).
+/// The limit of nested lines (`watch watch …`).
 const MAX_DEPTH: usize = 4;
 
-/// What could follow `before`, given what is typed of the next word.
+/// The candidates after `before`, given the typed beginning of the next word.
 pub(super) fn candidates(known: &CompletionContext<'_>, before: &[String], typed: &str) -> Vec<RawCandidate> {
     complete_line(known, before, typed, MAX_DEPTH)
 }
@@ -53,7 +53,7 @@ fn complete_line(known: &CompletionContext<'_>, before: &[String], typed: &str, 
     found
 }
 
-/// The command that the words name: the longest name wins.
+/// The command of the words: the longest name wins.
 fn command(known: &CompletionContext<'_>, words: &[String]) -> Option<(&'static CommandSpec, usize)> {
     (1..=words.len().min(MAX_NAME_WORDS)).rev().find_map(|count| {
         let name = words[..count].join(" ");
@@ -62,7 +62,7 @@ fn command(known: &CompletionContext<'_>, words: &[String]) -> Option<(&'static 
     })
 }
 
-/// The words without `tsm` in front of a group that may also be called so.
+/// The words without `tsm` before a group that is also available below `tsm`.
 fn strip_tsm<'a>(known: &CompletionContext<'_>, words: &'a [String]) -> &'a [String] {
     match words {
         [tsm, group, ..]
@@ -76,7 +76,7 @@ fn strip_tsm<'a>(known: &CompletionContext<'_>, words: &'a [String]) -> &'a [Str
     }
 }
 
-/// The words with an alias at their start replaced by what it stands for.
+/// Expands an alias at the start of the words.
 fn expand(known: &CompletionContext<'_>, words: &[String]) -> Option<Vec<String>> {
     let (first, rest) = words.split_first()?;
     if command(known, words).is_some() || known.groups.iter().any(|(group, _)| group == first) {
@@ -88,11 +88,11 @@ fn expand(known: &CompletionContext<'_>, words: &[String]) -> Option<Vec<String>
     Some(statement.words.iter().map(|word| word.text.clone()).chain(rest.iter().cloned()).collect())
 }
 
-/// What stands in front of the cursor, behind the global options.
+/// The state of the line after its leading global options.
 enum AfterGlobals<'a> {
     /// The words of a command.
     Words(&'a [String]),
-    /// Only a global option that waits for its value.
+    /// A global option whose value is missing.
     Value(&'a Arg),
 }
 
@@ -110,7 +110,7 @@ fn skip_globals<'a>(globals: &'a clap::Command, words: &'a [String]) -> AfterGlo
     AfterGlobals::Words(words.get(start..).unwrap_or_default())
 }
 
-/// The words without global options between a group and its command; none if one of them still waits for its value.
+/// The words without global options between a group and its command; none if the value of one of them is missing.
 fn strip_inner_globals(
     known: &CompletionContext<'_>,
     globals: &clap::Command,
@@ -125,7 +125,7 @@ fn strip_inner_globals(
     }
 }
 
-/// The words that can stand where a command begins, or goes on after its group.
+/// The command names, or the second words of a group.
 fn name_words(known: &CompletionContext<'_>, before: &[String], typed: &str) -> Vec<RawCandidate> {
     let start = before.iter().map(|word| format!("{word} ")).collect::<String>();
     let mut words: Vec<(String, String)> = Vec::new();
@@ -149,7 +149,7 @@ fn name_words(known: &CompletionContext<'_>, before: &[String], typed: &str) -> 
         }
     }
     let found = choose(typed, words);
-    // Second names only for those who type them.
+    // Alternative names only after a typed letter.
     let begun = |proposal: &RawCandidate| proposal.value.starts_with(typed);
     second.retain(|(word, _)| !typed.is_empty() && word.starts_with(typed));
     if second.is_empty() || found.iter().any(begun) { found } else { choose(typed, second) }
@@ -160,7 +160,7 @@ fn about_group(known: &CompletionContext<'_>, start: &str, group: &str) -> Strin
     known.groups.iter().find(|(known, _)| *known == name).map(|(_, about)| (*about).to_owned()).unwrap_or_default()
 }
 
-/// What could follow the words behind a command's name.
+/// The candidates after the name of a command and these words.
 fn arguments(
     known: &CompletionContext<'_>,
     entry: &CommandSpec,
@@ -179,7 +179,7 @@ fn arguments(
             }
             name_words(known, strip_tsm(known, &reading.earlier), typed)
         }
-        // Behind the program come its own words.
+        // The words after the program are its own.
         Expected::Positional(arg) | Expected::OnlyPositional(arg)
             if is::<StartWord>(arg) && !reading.earlier.is_empty() =>
         {
@@ -187,14 +187,14 @@ fn arguments(
         }
         Expected::Positional(arg) | Expected::OnlyPositional(arg) => {
             let mut found = values(arg, typed, known.source);
-            // The same target twice helps nobody.
+            // The same target is not offered twice.
             found.retain(|proposal| !reading.earlier.contains(&proposal.value));
             found
         }
     }
 }
 
-/// Options, or the value of one behind its `=`.
+/// Options, or the value of one after its `=`.
 fn dash_options(parser: &clap::Command, used: &[&Arg], typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
     if let Some((option, value)) = typed.strip_prefix("--").and_then(|rest| rest.split_once('=')) {
         let Some(arg) = options::by_long(parser, option) else { return Vec::new() };
@@ -209,7 +209,7 @@ fn dash_options(parser: &clap::Command, used: &[&Arg], typed: &str, live: &dyn C
     let names = options.filter_map(|arg| {
         let short = arg.get_short().map(|short| format!("-{short}"));
         let name = match letter {
-            // `-n` is whole: what it means is all that is left to say.
+            // `-n` is complete: only its description is of use.
             Some(_) => short.filter(|short| short == typed),
             None => arg.get_long().map(|long| format!("--{long}")).or(short),
         };
@@ -225,7 +225,7 @@ fn with_prefix(start: &str, mut proposal: RawCandidate) -> RawCandidate {
     proposal
 }
 
-/// The values that an argument can have: those it lists itself, else those of its type.
+/// The values of an argument: its possible values, else those of its type.
 fn values(arg: &Arg, typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
     let listed = arg.get_possible_values();
     if !listed.is_empty() {
@@ -238,17 +238,17 @@ fn values(arg: &Arg, typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidat
     source.map_or_else(Vec::new, |(_, source)| source(typed, live))
 }
 
-/// Something is known about the values of an argument.
+/// True if the values of an argument are known.
 #[cfg(test)]
 pub(super) fn is_known(arg: &Arg) -> bool {
     let by_type = SOURCES.iter().any(|(of, _)| arg.get_value_parser().type_id() == of());
     by_type || is::<CommandWord>(arg) || !arg.get_possible_values().is_empty()
 }
 
-/// What completes arguments of a type.
+/// The source of values for a type.
 type Source = (fn() -> TypeId, fn(&str, &dyn CandidateSource) -> Vec<RawCandidate>);
 
-/// What completes an argument, by its type.
+/// The source of values for an argument, by its type.
 const SOURCES: &[Source] = &[
     (TypeId::of::<ProcessTarget>, |typed, live| things(typed, live, NameKind::Process)),
     (TypeId::of::<ProcessName>, |typed, live| things(typed, live, NameKind::Process)),
@@ -276,7 +276,7 @@ fn signals(typed: &str, _: &dyn CandidateSource) -> Vec<RawCandidate> {
         .collect()
 }
 
-/// Things of a kind; only those that may be seen are described.
+/// The names of a kind, the first ones with a description.
 fn things(typed: &str, live: &dyn CandidateSource, kind: NameKind) -> Vec<RawCandidate> {
     rank::ranked_matches(typed, live.names(kind), |name| name)
         .into_iter()
@@ -288,7 +288,7 @@ fn things(typed: &str, live: &dyn CandidateSource, kind: NameKind) -> Vec<RawCan
         .collect()
 }
 
-/// What can be started: services, processes there are, files, and programs once a letter is typed.
+/// What can be started: services, processes, files, and programs after a typed letter.
 fn startable(typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
     let mut found = things(typed, live, NameKind::Service);
     let processes = things(typed, live, NameKind::Process);
@@ -308,7 +308,7 @@ fn environments(typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
     if typed.starts_with('@') { choose(typed, at_environments(live)) } else { things(typed, live, NameKind::Env) }
 }
 
-/// An organization, or an environment behind `@`.
+/// An organization, or an environment after `@`.
 fn context(typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
     choose(typed, [named(live, NameKind::Org), at_environments(live)].concat())
 }

@@ -1,22 +1,22 @@
-//! Files and directories as answers.
+//! Files and directories as candidates.
 
 use std::path::PathBuf;
 
 use super::sources::{CandidateSource, ListedFile, NameKind};
 use super::{RawCandidate, rank};
 
-/// Files and directories that begin with what was typed.
+/// Files and directories with the typed prefix.
 pub(super) fn files(typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
     matching(typed, live, |_| true)
 }
 
-/// Files, then programs that begin with what was typed. Nothing typed means no program: there are thousands.
+/// Files, then programs with the typed prefix. No programs without one: there are thousands.
 pub(super) fn executables(typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
     let mut proposals = files(typed, live);
     let mut programs = live.names(NameKind::Program);
     programs.retain(|name| !typed.is_empty() && name.starts_with(typed));
     if !programs.is_empty() {
-        // Next to what begins so, files that only hold the letters somewhere are noise.
+        // Beside prefix matches, files that match elsewhere are left out.
         proposals.retain(|proposal| proposal.value.starts_with(typed));
     }
     let marks: Vec<usize> = (0..typed.chars().count()).collect();
@@ -29,7 +29,7 @@ pub(super) fn executables(typed: &str, live: &dyn CandidateSource) -> Vec<RawCan
     proposals
 }
 
-/// Files that end so, and the directories on the way to them.
+/// Files with a suffix, and directories.
 pub(super) fn with_extension(end: &str, typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
     matching(typed, live, |listed| listed.is_dir || listed.name.ends_with(end))
 }
@@ -39,7 +39,7 @@ pub(super) fn directories(typed: &str, live: &dyn CandidateSource) -> Vec<RawCan
     matching(typed, live, |listed| listed.is_dir)
 }
 
-/// Files that hold an environment: `dev` for `env/dev.env` or `dev.env`, then every file.
+/// Environment files: `dev` for `env/dev.env` or `dev.env`, then every file.
 pub(super) fn env_sources(typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
     let mut names: Vec<(String, String)> = Vec::new();
     for directory in ["env", "."] {

@@ -1,8 +1,8 @@
-//! What could stand at the cursor: one answer for the prompt and for other shells.
+//! Completion: one engine for the prompt and for other shells.
 //!
-//! The line is read by the same lexer that runs it. In the place of a command stand names of the table; after `-` the options of
-//! the command's own parser; elsewhere the *type* of the argument decides, so that every argument that is a process completes
-//! processes. What is alive is asked through [`CandidateSource`] at every completion, never remembered.
+//! The line is read by the lexer that runs it. Command names come from the command table, options from the parser of the command;
+//! the values of an argument are determined by its *type*, so that every argument that is a process completes processes. Names are
+//! read from [`CandidateSource`] at every completion and never cached.
 
 mod engine;
 mod files;
@@ -19,7 +19,7 @@ pub use sources::{CandidateSource, DiskSource, ListedFile, NameKind};
 use super::{CommandSpec, registry};
 use crate::base::line::{self, Token, TokenKind};
 
-/// What the answers are made from: the table and the live world.
+/// The input of completion: the command table and a source of names.
 #[derive(Clone, Copy)]
 pub struct CompletionContext<'a> {
     /// Every command.
@@ -28,38 +28,38 @@ pub struct CompletionContext<'a> {
     pub groups: &'static [(&'static str, &'static str)],
     /// Adds the options that every command takes to a parser.
     pub augment: fn(clap::Command) -> clap::Command,
-    /// What there is just now.
+    /// The source of names.
     pub source: &'a dyn CandidateSource,
 }
 
 impl<'a> CompletionContext<'a> {
-    /// All commands and options there are, and a live world.
+    /// All commands and options, with a source of names.
     #[must_use]
     pub fn full(live: &'a dyn CandidateSource) -> Self {
         Self { commands: registry::COMMANDS, groups: registry::GROUPS, augment: options::augment, source: live }
     }
 }
 
-/// One thing that could stand at the cursor.
+/// A completion candidate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
-    /// What is put into the line, quoted where it has to be.
+    /// The inserted text, quoted if necessary.
     pub value: String,
-    /// What the operator sees.
+    /// The displayed text.
     pub display: String,
-    /// What it is, in one line.
+    /// A one-line description.
     pub description: Option<String>,
-    /// The part of the line that it replaces, in bytes.
+    /// The replaced part of the line, in bytes.
     pub span: Range<usize>,
-    /// The characters of `shown` that match what was typed.
+    /// The indices of the matching characters of `display`.
     pub match_indices: Vec<usize>,
-    /// More of the same word follows, so no blank comes after it: a directory, `--option=`.
+    /// More of the same word follows, so no blank is appended: a directory, `--option=`.
     pub continues: bool,
 }
 
-/// What could stand at `cursor` (in bytes) of `text`, best first.
+/// The candidates at `cursor` (in bytes) of `text`, best first.
 ///
-/// A cursor behind the end or inside a character counts as the nearest place before it.
+/// A cursor past the end or inside a character is moved back to the nearest boundary.
 #[must_use]
 pub fn complete(text: &str, cursor: usize, known: &CompletionContext<'_>) -> Vec<Candidate> {
     let place = CursorContext::find(text, cursor);
@@ -82,12 +82,12 @@ pub fn complete(text: &str, cursor: usize, known: &CompletionContext<'_>) -> Vec
         .collect()
 }
 
-/// A text from outside in one line, without anything that a terminal would obey.
+/// Untrusted text on one line, without control characters.
 fn sanitize(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
 }
 
-/// A value as it has to be written; `~/` stays outside of the quotes.
+/// Quotes a value; `~/` stays outside of the quotes.
 fn quoted(value: &str) -> String {
     match value.strip_prefix("~/") {
         Some(rest) if !rest.is_empty() => format!("~/{}", line::quote(rest)),
@@ -96,7 +96,7 @@ fn quoted(value: &str) -> String {
     }
 }
 
-/// One answer before it is fitted into a line.
+/// A candidate before it is fitted into the line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct RawCandidate {
     value: String,
@@ -105,17 +105,17 @@ struct RawCandidate {
     continues: bool,
 }
 
-/// Where the cursor stands.
+/// The context of the cursor.
 struct CursorContext {
     kind: CursorKind,
     /// The word up to the cursor, without quotes.
     typed: String,
-    /// What an answer replaces.
+    /// The replaced part of the line.
     span: Range<usize>,
 }
 
 enum CursorKind {
-    /// Nothing can be said.
+    /// Unknown.
     Nowhere,
     /// A file: after `>`, or in what goes to `sh`.
     File,
@@ -141,7 +141,7 @@ impl CursorContext {
         }
     }
 
-    /// In a text that is not ours: its last word, as a file.
+    /// In text for `sh`: its last word, as a file.
     fn in_shell(text: &str, cursor: usize, start: usize) -> Self {
         let shell = &text[start..cursor];
         let word = shell
@@ -167,7 +167,7 @@ fn is_word(kind: &TokenKind) -> bool {
     )
 }
 
-/// What is wanted behind these tokens.
+/// What is expected after these tokens.
 fn after(tokens: &[Token]) -> CursorKind {
     let mut words = Vec::new();
     for token in tokens.iter().rev() {
@@ -183,7 +183,7 @@ fn after(tokens: &[Token]) -> CursorKind {
     CursorKind::Command(words)
 }
 
-/// The end of the word that `token`, cut at the cursor, is a part of; an open quote ends at the cursor.
+/// The end of the word whose part before the cursor is `token`; an open quote ends at the cursor.
 fn token_end(text: &str, token: &Token) -> usize {
     let whole = line::tokens(text).into_iter().find(|whole| whole.span.start == token.span.start);
     match whole {
@@ -429,7 +429,7 @@ mod tests {
         assert_eq!(for_shell(CompletionShell::Fish, "tsm stop --from my", breaks, &known), "my file.txt\t\n");
     }
 
-    /// Nothing can be known beforehand of texts of the operator's own, numbers and the like.
+    /// Free text and numbers cannot be completed.
     fn is_free(arg: &clap::Arg) -> bool {
         let parsed = arg.get_value_parser().type_id();
         let free = [

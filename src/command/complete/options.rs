@@ -1,4 +1,4 @@
-//! The words behind a command, read by the command's own parser: what is used, what the cursor stands in.
+//! Parses the words after a command: used options, and the argument at the cursor.
 
 use clap::Arg;
 
@@ -7,7 +7,7 @@ use crate::base::name::OrgName;
 use crate::command::argument::DirectoryPath;
 use crate::command::global;
 
-/// Adds the global options, with types that say how their values are completed.
+/// Adds the global options, with types that determine the completion of their values.
 pub(super) fn augment(parser: clap::Command) -> clap::Command {
     let own: Vec<clap::Id> = parser.get_arguments().map(|arg| arg.get_id().clone()).collect();
     let mut parser = global::with_global_args(parser);
@@ -24,29 +24,29 @@ pub(super) fn augment(parser: clap::Command) -> clap::Command {
     parser
 }
 
-/// What the words say so far.
+/// The words so far.
 pub(super) struct ParsedArgs<'a> {
-    /// What the next word belongs to.
+    /// What the next word is.
     pub expected: Expected<'a>,
     /// Options that were given.
     pub used: Vec<&'a Arg>,
-    /// The words of the argument that the next word belongs to, if it takes several.
+    /// The previous values of the argument at the cursor, if it takes several.
     pub earlier: Vec<String>,
 }
 
-/// What a word belongs to.
+/// What a word is.
 pub(super) enum Expected<'a> {
-    /// An option that waits for its value.
+    /// The value of an option.
     Value(&'a Arg),
-    /// An argument by place; options may stand here too.
+    /// A positional argument, or an option.
     Positional(&'a Arg),
-    /// An argument by place, and `--` or the argument itself excludes options.
+    /// A positional argument; `--` or the argument itself excludes options.
     OnlyPositional(&'a Arg),
-    /// Nothing but options.
+    /// Only options.
     Options,
 }
 
-/// Reads the words in front of the cursor. Words that the parser would refuse are passed over: the operator is still typing.
+/// Parses the words before the cursor. Invalid words are skipped: the line is not complete.
 pub(super) fn parse_args<'a>(parser: &'a clap::Command, words: &[String]) -> ParsedArgs<'a> {
     let places: Vec<&Arg> = parser.get_positionals().collect();
     let mut reading = ParsedArgs { expected: Expected::Options, used: Vec::new(), earlier: Vec::new() };
@@ -88,12 +88,12 @@ pub(super) fn parse_args<'a>(parser: &'a clap::Command, words: &[String]) -> Par
     reading
 }
 
-/// The argument at a place; the last one takes the rest if it takes several.
+/// The positional argument at an index; the last one takes the rest if it takes several.
 fn positional_at<'a>(places: &[&'a Arg], place: usize) -> Option<&'a Arg> {
     places.get(place).or_else(|| places.last().filter(|arg| takes_many(arg))).copied()
 }
 
-/// Reads `-abc` and `-n5`; gives the option that waits for its value in the next word.
+/// Parses `-abc` and `-n5`; returns the option whose value is the next word.
 fn read_shorts<'a>(parser: &'a clap::Command, letters: &str, used: &mut Vec<&'a Arg>) -> Option<&'a Arg> {
     for (index, letter) in letters.char_indices() {
         let arg = parser.get_arguments().find(|arg| {
@@ -107,7 +107,7 @@ fn read_shorts<'a>(parser: &'a clap::Command, letters: &str, used: &mut Vec<&'a 
     None
 }
 
-/// The option of a long name or one of its aliases.
+/// The option with a long name or alias.
 pub(super) fn by_long<'a>(parser: &'a clap::Command, name: &str) -> Option<&'a Arg> {
     parser
         .get_arguments()
@@ -118,7 +118,7 @@ fn needs_value(arg: &Arg) -> bool {
     arg.get_num_args().map_or_else(|| arg.get_action().takes_values(), |count| count.min_values() > 0)
 }
 
-/// It may be given more than once, or takes more than one value.
+/// True if it can be repeated or takes several values.
 pub(super) fn takes_many(arg: &Arg) -> bool {
     arg.get_num_args().is_some_and(|count| count.max_values() > 1)
         || matches!(arg.get_action(), clap::ArgAction::Append | clap::ArgAction::Count)

@@ -1,23 +1,23 @@
-//! How well a name fits what was typed.
+//! Ranking of names against the typed text.
 
-/// How well a name fits; a lesser one is better.
+/// The quality of a match; a lesser one is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum MatchQuality {
-    /// It begins with what was typed.
+    /// A prefix.
     Prefix,
-    /// It begins so, but for upper and lower case.
+    /// A prefix, ignoring case.
     PrefixAnyCase,
-    /// A part of it (behind `-`, `_`, `.`, `/`, `:` or `@`) begins so.
+    /// A prefix of a part (after `-`, `_`, `.`, `/`, `:` or `@`).
     WordStart,
-    /// It holds what was typed.
+    /// A substring.
     Substring,
-    /// It holds the characters in this order, with so many others between the first and the last.
+    /// A subsequence, with this many other characters between the first and the last.
     Subsequence(usize),
 }
 
-/// The fitting ones of some things, best first, each with the characters of its name that match.
+/// The matching items, best first, each with the indices of the matching characters.
 ///
-/// What begins with the typed text, or has a part that does, hides what only holds its letters somewhere.
+/// Prefix matches, of the name or a part of it, hide all others.
 pub(super) fn ranked_matches<T>(
     typed: &str,
     things: impl IntoIterator<Item = T>,
@@ -39,7 +39,7 @@ pub(super) fn ranked_matches<T>(
 
 fn match_quality(typed: &str, name: &str) -> Option<(MatchQuality, Vec<usize>)> {
     if let (Some(typed), Some(name)) = (typed.strip_prefix("--"), name.strip_prefix("--")) {
-        // The dashes of an option say nothing about which one is meant.
+        // The dashes of an option are not part of the match.
         let (fit, marks) = match_quality(typed, name)?;
         return Some((fit, marks.into_iter().map(|mark| mark + 2).collect()));
     }

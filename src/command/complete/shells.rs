@@ -1,27 +1,26 @@
-//! The same answers for bash, zsh and fish.
+//! Completion output for bash, zsh and fish.
 
 use super::{Candidate, CompletionContext, complete};
 use crate::base::line::{self, TokenKind};
 
-/// A shell that asks.
+/// A shell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum CompletionShell {
-    /// Takes whole words, but cuts the line at characters of its own.
+    /// Inserts words as they are, and splits them at COMP_WORDBREAKS.
     Bash,
-    /// Quotes what it puts in.
+    /// Quotes the inserted word.
     Zsh,
-    /// Quotes what it puts in.
+    /// Quotes the inserted word.
     Fish,
 }
 
-/// The groups that are also names of the program.
+/// The groups that are also links to the program.
 const PROGRAM_NAMES: [&str; 3] = ["tsm", "tkm", "org"];
 
-/// What could stand at the end of `line`, which begins with the name the program was called by: lines of value, TAB,
-/// description.
+/// The candidates at the end of `line`, which begins with the name of the program: lines of value, TAB, description.
 ///
-/// Bash replaces only what stands behind the last of its `breaks` (`@`, `=`, `:` …) and inserts as it is, so the values are cut
-/// there and escaped; the others take the plain word and do the rest themselves.
+/// Bash replaces only the text after the last of its `breaks` (`@`, `=`, `:` …) and inserts it as it is, so the values are cut
+/// there and escaped; the other shells get the plain word and quote it themselves.
 #[must_use]
 pub fn for_shell(shell: CompletionShell, line: &str, breaks: &str, known: &CompletionContext<'_>) -> String {
     let text = as_tetra_line(line);
@@ -33,7 +32,7 @@ pub fn for_shell(shell: CompletionShell, line: &str, breaks: &str, known: &Compl
     for candidate in candidates {
         let value =
             if shell == CompletionShell::Bash { escaped(&candidate.display) } else { candidate.display.clone() };
-        // Bash drops what was typed if a value does not begin with it.
+        // Bash drops the typed text if a value does not begin with it.
         let Some(value) =
             (if shell == CompletionShell::Bash { cut_value(&value, typed, cut) } else { Some(value.as_str()) })
         else {
@@ -47,21 +46,21 @@ pub fn for_shell(shell: CompletionShell, line: &str, breaks: &str, known: &Compl
     answer
 }
 
-/// Where the part of a word begins that bash replaces: behind the last of the breaks, but `@` and `$` stay with what follows.
+/// The start of the part of a word that bash replaces: after the last of the breaks, but `@` and `$` stay with what follows.
 fn cut_position(typed: &str, breaks: &str) -> usize {
     let last = typed.char_indices().rev().find(|(_, character)| breaks.contains(*character));
     last.map_or(0, |(at, character)| if matches!(character, '@' | '$') { at } else { at + character.len_utf8() })
 }
 
-/// The part of a value that bash replaces; none if bash would not take it.
+/// The part of a value that bash inserts; none if it cannot be inserted.
 fn cut_value<'a>(value: &'a str, typed: &str, cut: usize) -> Option<&'a str> {
     let head = typed.get(..cut)?;
-    // A typed quote is no part of the value.
+    // A typed quote is not part of the value.
     let plain = typed.trim_start_matches(['\'', '"']);
     if value.starts_with(plain) || value.replace('\\', "").starts_with(plain) { value.get(head.len()..) } else { None }
 }
 
-/// The line without the program's name: a group's name stays, any other goes.
+/// The line without the name of the program; the name of a group is kept.
 fn as_tetra_line(line: &str) -> String {
     let tokens = line::tokens(line);
     let Some(first) = tokens.first() else { return String::new() };
@@ -78,7 +77,7 @@ fn about(candidate: &Candidate) -> String {
     candidate.description.as_deref().unwrap_or_default().replace(['\t', '\n'], " ")
 }
 
-/// With backslashes, so that it still begins with what was typed.
+/// Escapes with backslashes, so that it still begins with the typed text.
 fn escaped(value: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "_-./:=@%+,~".contains(c);
     value.chars().flat_map(|c| (!plain(c)).then_some('\\').into_iter().chain([c])).collect()

@@ -1,4 +1,4 @@
-//! What there is just now, read when it is asked for.
+//! The sources of names, read at each completion.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use crate::disk;
 use crate::sys::paths::Paths;
 use crate::tsm::store::{Process, ProcessStore};
 
-/// A kind of things that have names.
+/// A kind of names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NameKind {
     /// Processes, running or not.
@@ -19,7 +19,7 @@ pub enum NameKind {
     Org,
     /// Environments of the active organization, and the built-in ones.
     Env,
-    /// Names for lines of commands.
+    /// Aliases.
     Alias,
     /// Programs of the system.
     Program,
@@ -27,41 +27,41 @@ pub enum NameKind {
     User,
 }
 
-/// A file or directory in a directory.
+/// An entry of a directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedFile {
     /// Its name.
     pub name: String,
-    /// It is a directory, or a link to one.
+    /// True for a directory or a symlink to one.
     pub is_dir: bool,
 }
 
-/// The world as completion sees it. Everything is local and quick: nothing here asks a network.
+/// The source of candidates. Local and fast: no network access.
 pub trait CandidateSource {
-    /// The names of all things of a kind, sorted.
+    /// All names of a kind, sorted.
     fn names(&self, kind: NameKind) -> Vec<String>;
 
-    /// What is to be known about one of them, in a line. Asked only for what is shown.
+    /// A one-line description of a name. Only requested for shown candidates.
     fn description(&self, kind: NameKind, name: &str) -> Option<String>;
 
-    /// What is in a directory, sorted. A relative path counts from the working directory, `~` is the home.
+    /// The entries of a directory, sorted. A relative path starts at the working directory, `~` is the home directory.
     fn list_dir(&self, directory: &Path) -> Vec<ListedFile>;
 }
 
-/// The files of `$TETRA_DIR` and the directories of the operator.
+/// Reads `$TETRA_DIR` and the file system.
 #[derive(Debug, Clone)]
 pub struct DiskSource {
-    /// Where everything is.
+    /// The paths of all files.
     pub paths: Paths,
-    /// The active choices.
+    /// The active selection.
     pub selection: Selection,
     /// The working directory.
     pub cwd: PathBuf,
-    /// The operator's home, for `~`.
+    /// The home directory, for `~`.
     pub home: PathBuf,
-    /// The names for lines of commands, with the lines.
+    /// Aliases and their lines.
     pub aliases: Vec<(String, String)>,
-    /// Where programs are, as in `PATH`.
+    /// The value of `PATH`.
     pub programs: String,
 }
 
@@ -122,7 +122,7 @@ impl DiskSource {
         names
     }
 
-    /// No names if they cannot be listed: completion has nobody to complain to.
+    /// No names if they cannot be listed: completion does not report errors.
     fn processes(&self) -> Vec<String> {
         let names = ProcessStore::open(&self.paths).names().unwrap_or_default();
         names.into_iter().map(|name| name.as_str().to_owned()).collect()
@@ -144,18 +144,18 @@ impl DiskSource {
     }
 }
 
-/// The names of the directories in a directory.
+/// The names of the subdirectories.
 fn subdirectories(dir: &Path) -> Vec<String> {
     entries(dir).filter(|(name, entry)| !name.starts_with('.') && entry.path().is_dir()).map(|(name, _)| name).collect()
 }
 
-/// The names of the files with a suffix in a directory, without it.
+/// The names of the files with a suffix, without it.
 fn with_suffix(dir: &Path, suffix: &str) -> Vec<String> {
     entries(dir).filter_map(|(name, _)| name.strip_suffix(suffix).map(str::to_owned)).collect()
 }
 
-/// What is in a directory; nothing if it cannot be read. Names that are no text, or hold control characters, are left out: they
-/// cannot be typed, and a terminal might obey them.
+/// The entries of a directory; none if it cannot be read. Names that are not UTF-8 or contain control characters are left out:
+/// they cannot be typed.
 fn entries(dir: &Path) -> impl Iterator<Item = (String, fs::DirEntry)> {
     fs::read_dir(dir)
         .into_iter()
@@ -165,7 +165,7 @@ fn entries(dir: &Path) -> impl Iterator<Item = (String, fs::DirEntry)> {
         .filter(|(name, _)| !name.chars().any(char::is_control))
 }
 
-/// A process in a line: its state, and where it listens.
+/// A one-line description of a process: state, port, PID.
 fn describe(process: &Process) -> String {
     let state = process.live.state.as_str();
     let port = process.meta.port.map(|port| format!(", port {port}")).unwrap_or_default();

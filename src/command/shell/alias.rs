@@ -8,19 +8,19 @@ use crate::command::registry::{self, CommandMatch};
 use crate::command::{Command, Cx, Effect};
 use crate::report::{FollowUp, Report, Table};
 
-/// Give a line a name of its own
+/// Define or show aliases
 ///
-/// The words after the name are added to the end of the line. For this session only; lines in `rc.tetra` are run at the
-/// start of every prompt. Without words it shows the names there are.
+/// The words after the alias are appended to its line. Aliases last for this session; put them into `rc.tetra` to define them at
+/// the start of every prompt. Without arguments it lists the aliases.
 #[derive(Debug, clap::Args)]
 pub struct Alias {
-    /// The name, alone or with `=` and the line
+    /// The alias, alone or as NAME=LINE
     #[arg(value_name = "NAME[=LINE]")]
     pub name: Option<String>,
     /// The line
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub line: Vec<CommandWord>,
-    /// Take the name away
+    /// Remove the alias
     #[arg(long, requires = "name", conflicts_with = "line")]
     pub remove: bool,
 }
@@ -49,7 +49,7 @@ impl Command for Alias {
             return Ok(list(cx, Some(name.as_str())));
         }
         if !matches!(registry::resolve(&[name.as_str()]), CommandMatch::Nothing) {
-            return Err(Fault::usage(format!("`{name}` is a command already")).with_advice("choose another name"));
+            return Err(Fault::usage(format!("`{name}` is a command")).with_advice("choose another name"));
         }
         line::lex(&text)?;
         Ok(Report::then(FollowUp::Alias { name: name.to_string(), line: Some(text) }))

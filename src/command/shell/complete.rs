@@ -8,16 +8,16 @@ use crate::command::complete::{CompletionContext, CompletionShell, DiskSource, f
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Block, Report};
 
-/// Say what could stand at the end of a command line
+/// Print completions for a command line
 ///
-/// For the completion of other shells: lines of value, TAB, description.
+/// For the completion functions of shells: one line for each candidate, with value, TAB, description.
 #[derive(Debug, clap::Args)]
 #[command(hide = true)]
 pub struct Complete {
-    /// The shell that asks
+    /// The shell that completes
     #[arg(long, value_enum, default_value = "fish")]
     pub shell: CompletionShell,
-    /// The characters at which bash cuts words
+    /// The word breaks of bash (COMP_WORDBREAKS)
     #[arg(long, default_value = "", value_name = "CHARACTERS")]
     pub breaks: String,
     /// The line up to the cursor, instead of words

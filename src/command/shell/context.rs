@@ -4,9 +4,9 @@ use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Fields, Report};
 
-/// Show what commands mean when they are not told
+/// Show the active organization, environment and process
 ///
-/// `help context` tells how it is chosen.
+/// `help context` explains how they are determined.
 #[derive(Debug, clap::Args)]
 pub struct Context {}
 

@@ -6,7 +6,7 @@ use crate::report::{FollowUp, Report};
 
 /// Leave the session
 ///
-/// In a script the rest is not run. What was started goes on.
+/// The rest of a script is not run. Started processes keep running.
 #[derive(Debug, clap::Args)]
 pub struct Exit {}
 

@@ -8,9 +8,9 @@ use crate::command::registry::{self, CommandMatch};
 use crate::command::{Command, Cx, Effect};
 use crate::report::Report;
 
-/// Show how a command is used
+/// Show help for a command
 ///
-/// Without words it lists the commands. There are also texts about exit-codes, lines, context and guard.
+/// Without arguments it lists the commands. Further topics: exit-codes, lines, context, guard.
 #[derive(Debug, clap::Args)]
 pub struct Help {
     /// A command, a group or a topic
@@ -29,7 +29,7 @@ impl Command for Help {
     }
 }
 
-/// Show how a tsm command is used
+/// Show help for a tsm command
 #[derive(Debug, clap::Args)]
 pub struct TsmHelp {
     /// A tsm command or a topic
@@ -46,7 +46,7 @@ impl Command for TsmHelp {
         let mut words = vec![CommandWord("tsm".to_owned())];
         words.extend(self.words.iter().cloned());
         match about(&words, cx) {
-            // A topic of the whole shell, or a command that is no tsm command.
+            // A topic, or a command outside of tsm.
             Err(fault) => about(&self.words, cx).map_err(|_| fault),
             found => found,
         }

@@ -7,24 +7,24 @@ use crate::sys::history::{HistoryQuery, HistoryReader};
 
 /// Show the lines that were typed at the prompt
 ///
-/// The oldest first. Lines with a blank in front are not kept, and secrets are kept as `***`.
+/// Oldest first. Lines with a leading blank are not stored, and secrets are stored as `***`.
 #[derive(Debug, clap::Args)]
 pub struct History {
-    /// Only lines that hold each of these texts
+    /// Only lines that contain each of these texts
     #[arg(value_name = "TEXT")]
     pub holding: Vec<String>,
-    /// At most so many, the latest
+    /// At most this many, the latest ones
     #[arg(short = 'n', long, value_name = "N", default_value_t = 50)]
     pub lines: u32,
     /// Only lines that failed
     #[arg(long)]
     pub failed: bool,
-    /// The same line only once
+    /// Without duplicate lines
     #[arg(long)]
     pub once: bool,
 }
 
-/// Rows that are looked through for failures.
+/// The most rows that are searched for failures.
 const MAX_LINES: u32 = 20_000;
 
 impl Command for History {
@@ -50,7 +50,7 @@ impl Command for History {
             ("line", "LINE"),
         ];
         let mut table =
-            Table::new(&columns).with_visibility("took", Visibility::IfWide).when_empty("nothing was typed yet");
+            Table::new(&columns).with_visibility("took", Visibility::IfWide).when_empty("the history is empty");
         for row in rows {
             let code = Cell::from(row.exit_code);
             let code = if row.exit_code.is_some_and(|code| code != 0) { code.tone(Tone::Bad) } else { code };

@@ -4,7 +4,7 @@ use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{FollowUp, Report};
 
-/// Begin the prompt
+/// Start the prompt
 ///
 /// The same as `tetra` on a terminal.
 #[derive(Debug, clap::Args)]

@@ -7,12 +7,12 @@ use crate::report::{FollowUp, Report, SelectionChange};
 use crate::tsm::resolve::resolve_one;
 use crate::tsm::store::ProcessStore;
 
-/// Choose the process that tsm commands mean when they are not told
+/// Select the default process of tsm commands
 ///
-/// For this session only. `select -` chooses none.
+/// For this session only. `select -` clears the selection.
 #[derive(Debug, clap::Args)]
 pub struct Select {
-    /// Its id, its name, the beginning or a part of it, its pid or port, or `-`
+    /// The id, the name, a prefix or a part of it, the PID or port, or `-`
     #[arg(value_name = "PROCESS|-")]
     pub process: ProcessTarget,
 }

@@ -9,7 +9,7 @@ use crate::report::{FollowUp, Report, Table};
 
 /// Show or change the settings of this session
 ///
-/// For this session only; lines in `rc.tetra` are run at the start of every prompt.
+/// For this session only; put settings into `config.toml` to keep them.
 #[derive(Debug, clap::Args)]
 pub struct Set {
     /// The setting
@@ -29,7 +29,7 @@ impl Command for Set {
         if let Some(SettingWord(key)) = &self.key {
             rows.retain(|(name, ..)| name == key);
             if rows.is_empty() {
-                let fault = Fault::usage(format!("there is no setting `{key}`"));
+                let fault = Fault::usage(format!("unknown setting `{key}`"));
                 return Err(match closest_match(key, SETTINGS.iter().map(|(name, ..)| *name)) {
                     Some(near) => fault.with_advice(format!("did you mean `{near}`?")),
                     None => fault.with_advice("`set` shows the settings"),
@@ -38,7 +38,7 @@ impl Command for Set {
         }
         if let (Some(SettingWord(key)), Some(value)) = (self.key, self.value) {
             if let Some(advice) = validation_error(&key, &value) {
-                return Err(Fault::usage(format!("`{value}` is no value for `{key}`")).with_advice(advice));
+                return Err(Fault::usage(format!("invalid value `{value}` for `{key}`")).with_advice(advice));
             }
             return Ok(Report::then(FollowUp::Set { key, value }));
         }

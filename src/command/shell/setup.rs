@@ -9,28 +9,28 @@ use crate::report::{Cell, Report, Table, Tone};
 use crate::sys::install::{Artifact, ArtifactState, Install, InstallRecord, SYSTEM_BIN, Shell};
 use crate::sys::paths::Paths;
 
-/// Make tetra at home on this machine
+/// Set up directories, links and shell completion
 ///
-/// Makes the data directory, links called tsm, tkm and org beside the program, tetra.sh for bash and zsh, and the templates of
-/// units and services. Running it again changes nothing. What it did not write it does not touch, and --remove removes only
-/// what the setup of the same data directory made.
+/// Creates the data directory, the links tsm, tkm and org beside the program, tetra.sh for bash and zsh, and the templates of
+/// units and services. Running it again changes nothing. Files it did not write are left alone, and --remove removes only what
+/// the setup of the same data directory created.
 #[derive(Debug, clap::Args)]
 pub struct Setup {
     /// Also install in /usr/local/bin, for all users and for `ssh HOST 'tsm …'`: links, or a copy of the program where it is in a directory that others cannot enter
     #[arg(long)]
     system: bool,
-    /// Only tell what is missing; exit code 3 if anything is
+    /// Only show what is missing; exit code 3 if anything is
     #[arg(long, conflicts_with = "remove")]
     check: bool,
-    /// Take away what setup made; data stays
+    /// Remove what setup created; data is kept
     #[arg(long)]
     remove: bool,
-    /// Also complete the words of tetra in this shell; may be given several times
+    /// Also install completion for this shell; can be repeated
     #[arg(long, value_name = "SHELL", value_enum)]
     completions: Vec<SetupShell>,
 }
 
-/// A shell that can complete.
+/// A shell with completion support.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum SetupShell {
     Bash,
@@ -59,7 +59,7 @@ impl Command for Setup {
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        // Of everything that a setup may have made, the record says what this one did.
+        // The record lists what this setup created.
         let shells = match self.remove {
             true => vec![Shell::Bash, Shell::Zsh, Shell::Fish],
             false => self.completions.into_iter().map(Shell::from).collect(),
@@ -80,7 +80,7 @@ impl Command for Setup {
     }
 }
 
-/// What was found or done, one row for each piece that is worth a word.
+/// What was found or done, one row for each changed or missing piece.
 struct SetupSummary {
     table: Table,
     faults: Vec<Fault>,
@@ -115,14 +115,14 @@ fn check(pieces: &[Artifact]) -> Report {
     }
     let says_no = !tally.table.rows.is_empty();
     let report = Report { check_failed: says_no, ..tally.report() };
-    if says_no { report.note("`tetra setup` puts in place what is missing or outdated") } else { report }
+    if says_no { report.note("`tetra setup` installs what is missing or outdated") } else { report }
 }
 
 fn install_all(pieces: &[Artifact], install: &Install) -> Result<Report, Fault> {
     let paths = &install.paths;
-    let mut tally = SetupSummary::new("nothing had to be done");
+    let mut tally = SetupSummary::new("everything is set up");
     let mut record = InstallRecord::read(&paths.setup_record())?;
-    // A version that kept no record was here: what there is was made by it.
+    // Created by a version without a record.
     let made_before = record.is_none() && paths.shell_file().exists();
     let outside = |piece: &Artifact| !piece.path().starts_with(paths.home());
     for piece in pieces {
@@ -149,7 +149,7 @@ fn install_all(pieces: &[Artifact], install: &Install) -> Result<Report, Fault> 
 }
 
 fn remove(pieces: &[Artifact], paths: &Paths) -> Result<Report, Fault> {
-    let mut tally = SetupSummary::new("there was nothing to remove");
+    let mut tally = SetupSummary::new("nothing to remove");
     let record = InstallRecord::read(&paths.setup_record())?.unwrap_or_default();
     let mut take_away = |piece: &Artifact| match piece.uninstall() {
         Ok(true) => tally.row(piece, "removed", Tone::Plain),
@@ -161,7 +161,7 @@ fn remove(pieces: &[Artifact], paths: &Paths) -> Result<Report, Fault> {
     let (own, others): (Vec<&Artifact>, Vec<&Artifact>) =
         outside.into_iter().partition(|piece| record.contains(piece.path()));
     own.into_iter().for_each(&mut take_away);
-    // Only now: what a first attempt leaves, a second one can remove.
+    // Last, so that a second attempt can remove what the first one left.
     InstallRecord::remove(&paths.setup_record())?;
     inside.into_iter().for_each(take_away);
     let is_there = |piece: &&Artifact| !matches!(piece.state(), Ok(ArtifactState::Missing | ArtifactState::Foreign));
@@ -169,20 +169,20 @@ fn remove(pieces: &[Artifact], paths: &Paths) -> Result<Report, Fault> {
     let kept = pieces.iter().any(|piece| matches!(piece, Artifact::Directory(path, _) if path.exists()));
     let mut report = tally.report();
     if of_others {
-        report = report.note("links and templates that the setup of another data directory made were kept");
+        report = report.note("links and templates created for another data directory were kept");
     }
-    Ok(if kept { report.note("directories that hold data were kept") } else { report })
+    Ok(if kept { report.note("directories with data were kept") } else { report })
 }
 
-/// Something else has the place of a piece.
+/// A file that setup did not write is in the way.
 #[derive(Debug, thiserror::Error)]
-#[error("left `{}` as it is: tetra did not write it", piece.path().display())]
+#[error("`{}` exists and was not written by tetra: left unchanged", piece.path().display())]
 struct ForeignFileError {
     piece: Artifact,
 }
 
 impl UserFacingError for ForeignFileError {
     fn advice(&self) -> Option<String> {
-        Some("move it away, then run `tetra setup` again".to_owned())
+        Some("move it, then run `tetra setup` again".to_owned())
     }
 }

@@ -10,7 +10,7 @@ use crate::report::{FollowUp, Report};
 
 /// Run the commands of a file here
 ///
-/// One command a line, as at the prompt. It stops at the first failure.
+/// One command a line, as at the prompt. Stops at the first failure.
 #[derive(Debug, clap::Args)]
 pub struct Source {
     /// The file
@@ -29,13 +29,13 @@ impl Command for Source {
     }
 }
 
-/// Why a file is no script.
+/// The file is not a usable script.
 #[derive(Debug, thiserror::Error)]
 pub enum ScriptError {
     /// It cannot be read.
     #[error("failed to read the script `{name}`")]
     Read {
-        /// As it was given.
+        /// As typed.
         name: String,
         /// Why.
         source: std::io::Error,
@@ -43,7 +43,7 @@ pub enum ScriptError {
     /// It is written for another shell.
     #[error("`{name}` is a script for another shell")]
     Foreign {
-        /// As it was given.
+        /// As typed.
         name: String,
     },
 }
@@ -63,9 +63,9 @@ impl UserFacingError for ScriptError {
             Self::Foreign { name } => {
                 let name = Path::new(name).file_name().and_then(|name| name.to_str()).unwrap_or_default();
                 Some(if name == "tetra.sh" {
-                    "everything it provides is here already; it is for bash and zsh".to_owned()
+                    "it is for bash and zsh; tetra provides the same commands itself".to_owned()
                 } else {
-                    "tetra's own scripts hold tetra commands, one a line".to_owned()
+                    "tetra scripts contain tetra commands, one a line".to_owned()
                 })
             }
         }

@@ -10,13 +10,13 @@ use crate::ops::environments;
 use crate::report::{FollowUp, Report, SelectionChange};
 use crate::sys::paths::Paths;
 
-/// Choose the organization or the environment of this session
+/// Select the organization or the environment of this session
 ///
-/// `@dev` alone means `use @dev`. `use -` goes back to what was chosen before. Nothing is written: other sessions keep
-/// their own choice.
+/// `@dev` alone means `use @dev`. `use -` returns to the previous selection. Nothing is written: other sessions keep their own
+/// selection.
 #[derive(Debug, clap::Args)]
 pub struct Use {
-    /// An organization, `@` and an environment, both, or `-`
+    /// ORG, @ENV, ORG@ENV, or `-` for the previous selection
     #[arg(required = true, num_args = 1..=2, value_name = "ORG|@ENV|-")]
     pub what: Vec<ContextWord>,
 }
@@ -52,13 +52,13 @@ fn org(paths: &Paths, word: &str) -> Result<OrgName, Fault> {
         return Ok(name);
     }
     let known = environments::file_stems(&paths.orgs(), "");
-    let fault = Fault::new(FaultKind::NotFound, format!("no organization is called `{name}`"));
+    let fault = Fault::new(FaultKind::NotFound, format!("organization `{name}` does not exist"));
     Err(match closest_match(word, known.iter().map(String::as_str)) {
         Some(near) => fault.with_advice(format!("did you mean `{near}`?")),
         None if Tier::of(word).is_some() => {
-            fault.with_advice(format!("an environment is written with `@`: `use @{word}`"))
+            fault.with_advice(format!("environments are written with `@`: `use @{word}`"))
         }
-        None if known.is_empty() => fault.with_advice("there is none yet"),
-        None => fault.with_advice(format!("there are {}", known.join(", "))),
+        None if known.is_empty() => fault.with_advice("there are no organizations; `org init NAME` creates one"),
+        None => fault.with_advice(format!("existing organizations: {}", known.join(", "))),
     })
 }

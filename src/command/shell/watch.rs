@@ -9,13 +9,13 @@ use crate::report::{FollowUp, Report};
 
 /// Run a command again and again
 ///
-/// Ctrl-C ends it. One word is taken as a line, so that `watch 'tsm list | head'` works.
+/// Ctrl-C ends it. A single argument is run as a line, so that `watch 'tsm list | head'` works.
 #[derive(Debug, clap::Args)]
 pub struct Watch {
     /// The pause between two runs
     #[arg(short = 'n', long, value_name = "SPAN", default_value = "2s")]
     pub every: HumanDuration,
-    /// How often; for ever without it
+    /// The number of runs; unlimited without it
     #[arg(short = 'c', long, value_name = "N")]
     pub count: Option<u64>,
     /// The command

@@ -1,4 +1,4 @@
-//! What the full-screen view holds, and how it looks.
+//! The state of the full-screen view and its drawing.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -8,41 +8,41 @@ use ratatui::widgets::{Block, Borders, Paragraph, Row, Table as Grid, TableState
 
 use crate::report::{Cell, Message, Table, Tone, Value};
 
-/// The view: what was seen last, and what the operator chose.
+/// The last snapshot, and the operator's selection and filter.
 #[derive(Default)]
 pub(super) struct MonitorView {
     table: Table,
     lines: Vec<Message>,
-    /// The name of the chosen row.
+    /// The name of the selected row.
     selected: Option<String>,
-    /// Only names with this in them.
+    /// Only names that contain this are shown.
     filter: String,
     filtering: bool,
-    /// The log has nearly all of the screen.
+    /// The log is expanded.
     log_expanded: bool,
     state: TableState,
-    /// How many lines of the log fit.
+    /// The number of log lines that fit.
     log_height: u16,
 }
 
-/// Lines of a log that are asked for before its size is known.
+/// The number of log lines before the size of the screen is known.
 const DEFAULT_LOG_LINES: u16 = 50;
 
-const KEYS: &str = " ↑↓ choose  Enter log  r restart  s stop  / filter  q leave";
+const KEYS: &str = " ↑↓ select  Enter log  r restart  s stop  / filter  q quit";
 
 impl MonitorView {
-    /// Takes over what was seen. The chosen row stays the chosen one, as long as it is there.
+    /// Shows a new snapshot. The selected row stays selected as long as it exists.
     pub(super) fn update(&mut self, table: Table, lines: Vec<Message>) {
         (self.table, self.lines) = (table, lines);
         self.fix_selection();
     }
 
-    /// The name of the chosen row.
+    /// The name of the selected row.
     pub(super) fn selected(&self) -> Option<&str> {
         self.selected.as_deref()
     }
 
-    /// How many lines of the log can be shown.
+    /// The number of log lines to read.
     pub(super) fn log_lines(&self) -> usize {
         usize::from(if self.log_height == 0 { DEFAULT_LOG_LINES } else { self.log_height })
     }
@@ -89,7 +89,7 @@ impl MonitorView {
         self.fix_selection();
     }
 
-    /// Chooses a row that is there, if the chosen one is not.
+    /// Selects an existing row if the selected one is gone.
     fn fix_selection(&mut self) {
         let names = self.names();
         let place = self.selected_index(&names).or_else(|| (!names.is_empty()).then_some(0));
@@ -191,7 +191,7 @@ fn style(tone: Tone) -> Style {
     }
 }
 
-/// A text without colours of its own, and without anything else that a terminal would obey.
+/// The text without escape sequences and control characters.
 fn strip_control(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut letters = text.chars().peekable();
@@ -237,7 +237,7 @@ mod tests {
     fn shows_the_rows_the_log_and_the_keys() {
         let shown = drawn(&mut view(), 60, 12);
         for wanted in
-            ["2 processes, 1 online", "NAME  STATUS", "api   online", "web   crashed", "one    two·", "q leave"]
+            ["2 processes, 1 online", "NAME  STATUS", "api   online", "web   crashed", "one    two·", "q quit"]
         {
             assert!(shown.contains(wanted), "{wanted}: {shown}");
         }
