@@ -1,10 +1,10 @@
 //! The blocks a report is made of.
 
-use std::fmt;
+use std::borrow::Cow;
 
+use super::row::{Entries, Row, RowStream};
 use super::value::{Cell, Tone, Value};
 use crate::base::diagnostic::Diagnostic;
-use crate::base::fault::Fault;
 
 /// One part of a report.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub enum Block {
         data: Value,
     },
     /// Lines of programs, unchanged; an array of objects in JSON.
-    Rows(Vec<OutputRow>),
+    Rows(Vec<Box<dyn Row>>),
     /// Diagnostics with their locations; an array of objects in JSON.
     Findings(Vec<Diagnostic>),
     /// Rows that arrive over time; NDJSON.
@@ -49,14 +49,14 @@ pub struct Table {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
     /// The key in JSON.
-    pub key: &'static str,
+    pub key: Cow<'static, str>,
     /// The heading; upper case.
-    pub title: &'static str,
+    pub title: Cow<'static, str>,
     /// When it is shown.
     pub visibility: Visibility,
 }
 
-/// When a column or field is shown as text. JSON has all of them.
+/// When a column or field is shown as text. JSON has all but [`Visibility::TextOnly`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Visibility {
     /// Always.
@@ -64,16 +64,20 @@ pub enum Visibility {
     Always,
     /// If the terminal is wide enough.
     IfWide,
-    /// Never: data only.
+    /// Never: only in JSON.
     Never,
+    /// Always, and not in JSON.
+    TextOnly,
 }
 
 impl Table {
     /// A table with columns that are always shown: (key, title).
     #[must_use]
     pub fn new(columns: &[(&'static str, &'static str)]) -> Self {
-        let columns =
-            columns.iter().map(|&(key, title)| Column { key, title, visibility: Visibility::Always }).collect();
+        let columns = columns
+            .iter()
+            .map(|&(key, title)| Column { key: key.into(), title: title.into(), visibility: Visibility::Always })
+            .collect();
         Self { columns, ..Self::default() }
     }
 
@@ -98,6 +102,23 @@ impl Table {
         debug_assert_eq!(cells.len(), self.columns.len(), "a row has a cell for every column");
         self.rows.push(cells);
     }
+
+    /// Appends the rows of another table. Columns are matched by key; missing cells are null.
+    pub fn append(&mut self, other: Self) {
+        for column in &other.columns {
+            if self.columns.iter().all(|known| known.key != column.key) {
+                self.columns.push(column.clone());
+                self.rows.iter_mut().for_each(|row| row.push(Value::Null.into()));
+            }
+        }
+        for row in other.rows {
+            let mut cells: Vec<(&str, Cell)> = other.columns.iter().map(|column| &*column.key).zip(row).collect();
+            let mut take =
+                |key: &str| cells.iter().position(|(known, _)| *known == key).map(|at| cells.swap_remove(at).1);
+            let row = self.columns.iter().map(|column| take(&column.key).unwrap_or(Value::Null.into())).collect();
+            self.rows.push(row);
+        }
+    }
 }
 
 /// Named values.
@@ -105,8 +126,21 @@ impl Table {
 pub struct Fields {
     /// A heading, if any.
     pub title: Option<String>,
-    /// Key in JSON, title in text, value, visibility.
-    pub fields: Vec<(&'static str, String, Cell, Visibility)>,
+    /// The fields, in their order.
+    pub fields: Vec<Field>,
+}
+
+/// A named value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Field {
+    /// The key in JSON.
+    pub key: Cow<'static, str>,
+    /// The title in text.
+    pub title: String,
+    /// The value.
+    pub cell: Cell,
+    /// When it is shown.
+    pub visibility: Visibility,
 }
 
 impl Fields {
@@ -119,7 +153,16 @@ impl Fields {
     /// Adds a field; its title is the key with spaces for `_`.
     #[must_use]
     pub fn with(mut self, key: &'static str, cell: impl Into<Cell>) -> Self {
-        self.fields.push((key, key.replace('_', " "), cell.into(), Visibility::Always));
+        let (title, cell) = (key.replace('_', " "), cell.into());
+        self.fields.push(Field { key: key.into(), title, cell, visibility: Visibility::Always });
+        self
+    }
+
+    /// Adds a field for text only.
+    #[must_use]
+    pub fn text_only(mut self, title: impl Into<String>, cell: impl Into<Cell>) -> Self {
+        let (title, cell) = (title.into(), cell.into());
+        self.fields.push(Field { key: "".into(), title, cell, visibility: Visibility::TextOnly });
         self
     }
 
@@ -132,7 +175,8 @@ impl Fields {
     /// Adds a field for JSON only.
     #[must_use]
     pub fn json_only(mut self, key: &'static str, cell: impl Into<Cell>) -> Self {
-        self.fields.push((key, String::new(), cell.into(), Visibility::Never));
+        let (key, cell) = (key.into(), cell.into());
+        self.fields.push(Field { key, title: String::new(), cell, visibility: Visibility::Never });
         self
     }
 }
@@ -145,7 +189,7 @@ pub struct Message {
     /// What it means.
     pub tone: Tone,
     /// The data in JSON; without data it is the text under `message`.
-    pub data: Vec<(&'static str, Cell)>,
+    pub data: Entries,
 }
 
 impl Message {
@@ -165,45 +209,8 @@ impl Message {
     /// Adds a piece of data.
     #[must_use]
     pub fn with(mut self, key: &'static str, cell: impl Into<Cell>) -> Self {
-        self.data.push((key, cell.into()));
+        self.data.push((key.into(), cell.into()));
         self
-    }
-}
-
-/// A line of a program, or a remark about such lines.
-#[derive(Debug, Clone, PartialEq)]
-pub struct OutputRow {
-    /// The text for a terminal and the data for JSON.
-    pub message: Message,
-    /// The original bytes, for a file or pipe. None for a remark, which goes to stderr.
-    pub raw: Option<Vec<u8>>,
-}
-
-impl OutputRow {
-    /// A remark about the surrounding lines: to stderr as text, a row like the others in JSON.
-    #[must_use]
-    pub fn remark(sentence: Message) -> Self {
-        Self { message: sentence, raw: None }
-    }
-}
-
-impl From<Message> for OutputRow {
-    fn from(sentence: Message) -> Self {
-        let written = Some(sentence.text.clone().into_bytes());
-        Self { message: sentence, raw: written }
-    }
-}
-
-/// Rows that arrive over time. The iterator blocks until the next one and ends when there are no more or when the operator
-/// interrupts.
-pub struct RowStream {
-    /// The rows.
-    pub rows: Box<dyn Iterator<Item = Result<OutputRow, Fault>>>,
-}
-
-impl fmt::Debug for RowStream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Follow")
     }
 }
 
@@ -219,15 +226,9 @@ macro_rules! blocks {
 
 blocks! { Table Fields Message RowStream }
 
-impl From<Vec<Message>> for Block {
-    fn from(rows: Vec<Message>) -> Self {
-        Self::Rows(rows.into_iter().map(OutputRow::from).collect())
-    }
-}
-
-impl From<Vec<OutputRow>> for Block {
-    fn from(rows: Vec<OutputRow>) -> Self {
-        Self::Rows(rows)
+impl<R: Row + 'static> From<Vec<R>> for Block {
+    fn from(rows: Vec<R>) -> Self {
+        Self::Rows(rows.into_iter().map(Into::into).collect())
     }
 }
 

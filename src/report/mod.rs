@@ -6,11 +6,15 @@
 
 pub mod block;
 pub mod console;
+pub mod json;
+pub mod read;
+pub mod row;
 pub mod screen;
 pub mod value;
 
-pub use block::{Block, Column, Fields, Message, OutputRow, RowStream, Table, Visibility};
+pub use block::{Block, Column, Field, Fields, Message, Table, Visibility};
 pub use console::{Answer, Color, Console, OutputOptions, Question};
+pub use row::{Arrival, Entries, Remark, Row, RowStream, Rows};
 pub use screen::Screen;
 pub use value::{Cell, Tone, Value};
 

@@ -114,3 +114,9 @@ impl<V: Into<Value>> From<Option<V>> for Value {
         it.map_or(Self::Null, Into::into)
     }
 }
+
+/// Converts to jiff's type; none outside its range (year 9999).
+#[must_use]
+pub fn to_jiff_timestamp(time: Timestamp) -> Option<jiff::Timestamp> {
+    jiff::Timestamp::from_millisecond(i64::try_from(time.0).ok()?).ok()
+}

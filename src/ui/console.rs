@@ -7,19 +7,21 @@ use std::rc::Rc;
 
 use jiff::tz::TimeZone;
 
+use super::fault;
 use super::render::{self, Chunk, OutputTarget};
 use super::style::{self, Styler};
 use super::table::RenderOptions;
-use super::{fault, json};
-use crate::base::control;
 use crate::base::fault::Fault;
-use crate::report::{Answer, Block, Color, Console, FollowUp, OutputOptions, OutputRow, Question, Report, RowStream};
+use crate::report::{Answer, Block, Color, Console, FollowUp, OutputOptions, Question, Report, Row, RowStream, json};
 
 /// The width of help texts without a terminal, in columns; tables are not truncated there.
 const DEFAULT_WIDTH: usize = 100;
 
 /// The longest answer to a question, in bytes; a longer one is a no.
 const MAX_ANSWER_LEN: usize = 256;
+
+/// The most bytes of rows that wait to be written.
+const MAX_PENDING: usize = 64 * 1024;
 
 /// Opens the source of answers.
 pub type AnswerSource = fn() -> io::Result<Box<dyn Read>>;
@@ -131,18 +133,16 @@ impl Terminal {
     }
 
     fn show_text(&self, blocks: Vec<Block>, faults: &mut Vec<Fault>) -> io::Result<()> {
-        let frame = self.render_options();
+        let options = self.render_options();
         for block in blocks {
-            match render::block(&block, &frame, self.target()) {
+            match render::block(&block, &options, self.target()) {
                 Some(Chunk::Output(bytes)) => self.write(bytes)?,
                 Some(Chunk::Stderr(text)) if self.quiet => drop(text),
                 Some(Chunk::Stderr(text)) => self.write_stderr(&text),
-                None => self.follow(block, faults, |row| match row.raw {
-                    Some(_) => self.write(render::row(row, frame.styler, self.target())),
-                    None => {
-                        self.write_note(&row.message.text);
-                        Ok(())
-                    }
+                None => self.show_rows(block, faults, |row| match row.raw() {
+                    Some(_) => Chunk::Output(render::row(row, options.styler, self.target())),
+                    None if self.quiet => Chunk::Output(Vec::new()),
+                    None => Chunk::Stderr(render::line(&row.text())),
                 })?,
             }
         }
@@ -160,31 +160,35 @@ impl Terminal {
             if let Some(data) = json::block(&block) {
                 self.write(format!("{data}\n"))?;
             }
-            self.follow(block, faults, |row| {
-                self.write(format!("{}\n", control::escape_json(&json::message(&row.message).to_string())))
-            })?;
+            self.show_rows(block, faults, |row| Chunk::Output(format!("{}\n", json::row(row)).into_bytes()))?;
         }
         Ok(())
     }
 
-    /// Writes rows as they arrive; the first error ends it.
-    fn follow(
-        &self,
-        block: Block,
-        faults: &mut Vec<Fault>,
-        write: impl Fn(&OutputRow) -> io::Result<()>,
-    ) -> io::Result<()> {
-        let Block::RowStream(RowStream { rows }) = block else { return Ok(()) };
-        for row in rows {
-            match row {
-                Ok(row) => write(&row)?,
-                Err(fault) => {
+    /// Writes rows as they arrive; the first failure ends it. What is there is written at once before a wait, not row by row.
+    fn show_rows(&self, block: Block, faults: &mut Vec<Fault>, render: impl Fn(&dyn Row) -> Chunk) -> io::Result<()> {
+        let Block::RowStream(RowStream { mut rows }) = block else { return Ok(()) };
+        let mut pending = Vec::new();
+        loop {
+            if !pending.is_empty() && (pending.len() >= MAX_PENDING || !rows.is_ready()) {
+                self.write(std::mem::take(&mut pending))?;
+            }
+            match rows.next() {
+                Some(Ok(row)) => match render(&*row) {
+                    Chunk::Output(bytes) => pending.extend(bytes),
+                    Chunk::Stderr(text) => {
+                        self.write(std::mem::take(&mut pending))?;
+                        self.write_stderr(&text);
+                    }
+                },
+                Some(Err(fault)) => {
                     faults.push(fault);
                     break;
                 }
+                None => break,
             }
         }
-        Ok(())
+        self.write(pending)
     }
 }
 
@@ -204,7 +208,7 @@ impl Console for Terminal {
 
     fn error(&mut self, fault: &Fault) {
         if self.json {
-            self.write_stderr(&format!("{}\n", control::escape_json(&json::fault(fault).to_string())));
+            self.write_stderr(&format!("{}\n", json::fault(fault)));
         } else {
             let width = self.terminal_width().filter(|_| self.streams.stderr_is_terminal);
             self.write_stderr(&fault::render(fault, width, self.stderr_styler()));
@@ -324,7 +328,7 @@ mod tests {
     }
 
     fn rows(rows: Vec<Result<Message, Fault>>) -> RowStream {
-        RowStream { rows: Box::new(rows.into_iter().map(|row| row.map(OutputRow::from))) }
+        RowStream::of(rows.into_iter().map(|row| row.map(|row| Box::new(row) as Box<dyn Row>)))
     }
 
     #[test]
@@ -427,7 +431,7 @@ mod tests {
     #[test]
     fn a_closed_pipe_ends_even_an_endless_follower() {
         let mut piped = Recorder::new(false).terminal().to_sink(Box::new(Closed));
-        let endless = RowStream { rows: Box::new(std::iter::repeat_with(|| Ok(Message::new("tick").into()))) };
+        let endless = RowStream::of(std::iter::repeat_with(|| Ok(Box::new(Message::new("tick")) as Box<dyn Row>)));
         let ended = piped.show(Report::of(endless)).map_err(|error| error.kind());
         assert_eq!(ended, Err(ErrorKind::BrokenPipe));
     }

@@ -6,7 +6,6 @@
 pub mod console;
 pub mod diagnostic;
 pub mod fault;
-pub mod json;
 pub mod render;
 pub mod sanitize;
 pub mod style;

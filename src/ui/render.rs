@@ -4,7 +4,7 @@ use super::style::Styler;
 use super::table::{self, RenderOptions};
 use super::text;
 use super::{diagnostic, sanitize};
-use crate::report::{Block, Fields, Message, OutputRow, Tone, Visibility};
+use crate::report::{Block, Field, Fields, Message, Row, Tone, Visibility};
 
 /// Rendered text with its line ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub fn block(block: &Block, options: &RenderOptions, target: OutputTarget) -> Op
         Block::Text(it) | Block::TextWithData { text: it, .. } => {
             Chunk::Output(sanitized_text(it, options.styler, target).into())
         }
-        Block::Rows(it) => Chunk::Output(it.iter().flat_map(|it| row(it, options.styler, target)).collect()),
+        Block::Rows(it) => Chunk::Output(it.iter().flat_map(|it| row(&**it, options.styler, target)).collect()),
         Block::Findings(it) => Chunk::Output(diagnostic::render(it, options.width, options.styler).into()),
         Block::Note(it) => Chunk::Stderr(line(it)),
         Block::RowStream(_) => return None,
@@ -48,12 +48,14 @@ pub enum OutputTarget {
 
 /// A line of a program: escaped, with its colors, on a terminal; byte for byte elsewhere. An empty line is a line.
 #[must_use]
-pub fn row(row: &OutputRow, styler: Styler, target: OutputTarget) -> Vec<u8> {
-    let Message { text, tone, .. } = &row.message;
-    match (target, &row.raw) {
-        (OutputTarget::NotTerminal, Some(written)) => [&styler.tone_bytes(*tone, written)[..], b"\n"].concat(),
-        _ => format!("{}\n", styler.tone(*tone, &sanitize::colored(text, styler == Styler::Colors))).into_bytes(),
-    }
+pub fn row(row: &dyn Row, styler: Styler, target: OutputTarget) -> Vec<u8> {
+    let raw = if target == OutputTarget::NotTerminal { row.raw() } else { None };
+    let mut line = match raw {
+        Some(raw) => styler.tone_bytes(row.tone(), &raw),
+        None => styler.tone(row.tone(), &sanitize::colored(&row.text(), styler == Styler::Colors)).into_bytes(),
+    };
+    line.push(b'\n');
+    line
 }
 
 /// A note with its line end.
@@ -81,8 +83,8 @@ fn with_newline(mut text: String) -> String {
 }
 
 fn fields(fields: &Fields, options: &RenderOptions) -> String {
-    let shown = || fields.fields.iter().filter(|(_, _, _, show)| is_visible(*show, options));
-    let widest = shown().map(|(_, title, ..)| sanitize::width(title)).max().unwrap_or(0);
+    let shown = || fields.fields.iter().filter(|field| is_visible(field.visibility, options));
+    let widest = shown().map(|field| sanitize::width(&field.title)).max().unwrap_or(0);
     let mut out = String::new();
     let indent = match &fields.title {
         Some(title) => {
@@ -91,7 +93,7 @@ fn fields(fields: &Fields, options: &RenderOptions) -> String {
         }
         None => "",
     };
-    for (_, title, cell, _) in shown() {
+    for Field { title, cell, .. } in shown() {
         let blank = " ".repeat(widest - sanitize::width(title) + 2);
         let value = options.styler.tone(cell.tone, &text::cell(cell, &options.zone));
         out.push_str(&format!("{indent}{}{blank}{value}\n", options.styler.tone(Tone::Dim, title)));
@@ -104,7 +106,7 @@ const MIN_WIDE_COLUMNS: usize = 100;
 
 fn is_visible(visibility: Visibility, options: &RenderOptions) -> bool {
     match visibility {
-        Visibility::Always => true,
+        Visibility::Always | Visibility::TextOnly => true,
         Visibility::IfWide => options.width.is_none_or(|width| width >= MIN_WIDE_COLUMNS),
         Visibility::Never => false,
     }
@@ -156,10 +158,10 @@ mod tests {
 
     #[test]
     fn rows_that_arrive_keep_their_colours_where_there_are_any() {
-        let said = OutputRow::from(Message::new("\u{1b}[32mok"));
+        let said = Message::new("\u{1b}[32mok");
         assert_eq!(row(&said, Styler::Colors, OutputTarget::Terminal), b"\x1b[32mok\x1b[0m\n");
         assert_eq!(row(&said, Styler::Plain, OutputTarget::Terminal), b"ok\n");
-        let rows = Block::Rows(vec![Message::new("").into(), Message::new("a\u{1b}[2J").into()]);
+        let rows = Block::from(vec![Message::new(""), Message::new("a\u{1b}[2J")]);
         assert_eq!(block(&rows, &frame(), OutputTarget::NotTerminal), Some(Chunk::Output("\na\u{1b}[2J\n".into())));
         assert_eq!(block(&rows, &frame(), OutputTarget::Terminal), Some(Chunk::Output("\na\\u{1b}[2J\n".into())));
     }

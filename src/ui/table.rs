@@ -63,7 +63,7 @@ fn measure(table: &Table, options: &RenderOptions) -> Vec<MeasuredColumn> {
     {
         let cells: Vec<_> = table.rows.iter().filter_map(|row| row.get(index)).collect();
         let texts: Vec<String> = cells.iter().map(|cell| text::cell(cell, &options.zone)).collect();
-        let heading = sanitize::width(column.title);
+        let heading = sanitize::width(&column.title);
         let width = texts.iter().map(|text| sanitize::width(text)).max().unwrap_or(0).max(heading);
         let is_number = |value: &Value| matches!(value, Value::Int(_) | Value::Float(_) | Value::Bytes(_));
         let is_text = |value: &Value| matches!(value, Value::Text(_) | Value::List(_) | Value::Record(_));
@@ -97,7 +97,7 @@ fn total(columns: &[MeasuredColumn]) -> usize {
 
 fn horizontal(table: &Table, columns: &[MeasuredColumn], options: &RenderOptions) -> String {
     let mut out = String::new();
-    let headings = columns.iter().map(|it| (table.columns[it.index].title, Tone::Strong)).collect();
+    let headings = columns.iter().map(|it| (&*table.columns[it.index].title, Tone::Strong)).collect();
     line(&mut out, headings, columns, options.styler);
     for (number, row) in table.rows.iter().enumerate() {
         let cells = columns.iter().map(|it| (it.texts[number].as_str(), row[it.index].tone)).collect();
@@ -127,7 +127,7 @@ fn line(out: &mut String, cells: Vec<(&str, Tone)>, columns: &[MeasuredColumn], 
 
 /// Each row as one value a line, with a blank line between rows.
 fn vertical(table: &Table, columns: &[MeasuredColumn], options: &RenderOptions) -> String {
-    let title = |column: &MeasuredColumn| table.columns[column.index].title;
+    let title = |column: &MeasuredColumn| &*table.columns[column.index].title;
     let widest = columns.iter().map(|column| sanitize::width(title(column))).max().unwrap_or(0);
     let mut out = String::new();
     for (number, row) in table.rows.iter().enumerate() {

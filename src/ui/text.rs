@@ -5,6 +5,7 @@ use jiff::tz::TimeZone;
 use super::sanitize;
 use crate::base::size;
 use crate::base::time::{HumanDuration, Timestamp};
+use crate::report::value::to_jiff_timestamp;
 use crate::report::{Cell, Value};
 
 /// The text of a cell, on one line and escaped, without colors.
@@ -39,12 +40,6 @@ fn value(value: &Value, zone: &TimeZone) -> String {
 pub fn format_local(time: Timestamp, zone: &TimeZone) -> String {
     let Some(point) = to_jiff_timestamp(time) else { return "-".to_owned() };
     point.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
-}
-
-/// Converts to jiff's type; none outside its range (year 9999).
-#[must_use]
-pub fn to_jiff_timestamp(time: Timestamp) -> Option<jiff::Timestamp> {
-    jiff::Timestamp::from_millisecond(i64::try_from(time.0).ok()?).ok()
 }
 
 #[cfg(test)]

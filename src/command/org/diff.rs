@@ -113,8 +113,8 @@ fn diff_two(store: &OrgStore, (one, other): (&EnvName, &EnvName), exit_code: boo
     let found = diff_documents(&read(one)?, &read(other)?);
     let count = found.len();
     let mut table = Table::new(&[("key", "KEY"), ("one", "ONE"), ("other", "OTHER")]);
-    table.columns[1].title = "FIRST";
-    table.columns[2].title = "SECOND";
+    table.columns[1].title = "FIRST".into();
+    table.columns[2].title = "SECOND".into();
     for (path, before, after) in &found {
         table.row(vec![path.to_string().into(), value(path, before.as_ref()), value(path, after.as_ref())]);
     }

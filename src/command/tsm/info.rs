@@ -12,7 +12,7 @@ use crate::base::time::{HumanDuration, Timestamp};
 use crate::command::argument::ProcessTarget;
 use crate::command::{Command, Cx, Effect};
 use crate::ops::snapshot::Usage;
-use crate::report::{Cell, Fields, Report, Tone, Value, Visibility};
+use crate::report::{Cell, Field, Fields, Report, Tone, Value, Visibility};
 use crate::supervise::meta::RestartPolicy;
 use crate::sys::net;
 use crate::tsm::logs::{self, LogSource, StreamKind, rotated_log};
@@ -99,10 +99,10 @@ fn fields(process: &Process, load: Option<&Usage>, cx: &Cx) -> Result<Fields, Fa
 
 /// Hides from people what there is nothing to say about.
 pub(super) fn drop_empty(mut fields: Fields) -> Fields {
-    for (_, _, cell, show) in &mut fields.fields {
+    for Field { cell, visibility, .. } in &mut fields.fields {
         let blank = cell.text.is_none() && matches!(&cell.value, Value::Null | Value::Bytes(0));
         if blank || matches!(&cell.value, Value::List(items) if items.is_empty()) {
-            *show = Visibility::Never;
+            *visibility = Visibility::Never;
         }
     }
     fields
@@ -141,7 +141,7 @@ fn masked(key: &str, value: &str) -> String {
 const LAST_LINES: usize = 5;
 
 /// The last lines of a stream: one below the other for people, a list in data.
-fn last_lines(mut fields: Fields, process: &Process, stream: StreamKind, key: &'static str) -> Result<Fields, Fault> {
+fn last_lines(fields: Fields, process: &Process, stream: StreamKind, key: &'static str) -> Result<Fields, Fault> {
     let log = match stream {
         StreamKind::Out => process.out_log(),
         StreamKind::Err => process.err_log(),
@@ -150,10 +150,8 @@ fn last_lines(mut fields: Fields, process: &Process, stream: StreamKind, key: &'
         logs::select(&[LogSource { process: process.name.clone(), stream, log }], &logs::Query::last(LAST_LINES))?;
     let lines: Vec<String> = lines.iter().map(|line| String::from_utf8_lossy(&line.bytes).into_owned()).collect();
     let mut title = key.replace('_', " ");
-    for line in &lines {
-        fields.fields.push((key, std::mem::take(&mut title), line.as_str().into(), Visibility::Always));
-    }
-    // In data the last of several fields with one key is the field.
+    let shown = |fields: Fields, line: &String| fields.text_only(std::mem::take(&mut title), line.as_str());
+    let fields = lines.iter().fold(fields, shown);
     Ok(fields.json_only(key, Value::from(lines)))
 }
 

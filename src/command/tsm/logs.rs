@@ -12,11 +12,11 @@ use crate::base::fault::Fault;
 use crate::base::time_spec::TimeSpec;
 use crate::command::argument::ProcessTarget;
 use crate::command::{Command, Cx, Effect};
-use crate::report::{OutputRow, Report, RowStream};
+use crate::report::{Report, RowStream};
 use crate::sys::signal;
 use crate::tsm::logs::{self, Follower, LogSource, Query, StreamKind};
 use crate::tsm::store::{Process, ProcessStore};
-use lines::{FollowRows, LineFormat, LineFormatter};
+use lines::{FollowRows, LineFormat, LineFormatter, LogRow};
 
 /// Show what processes said, both streams in the order of time
 ///
@@ -99,7 +99,7 @@ impl Command for Logs {
                 return Err(targets.faults.remove(0));
             }
             if targets.is_empty() {
-                return Ok(Report::of(Vec::<OutputRow>::new()).note(NO_PROCESSES));
+                return Ok(Report::of(Vec::<LogRow>::new()).note(NO_PROCESSES));
             }
             let mut follower = Follower::start(&sources, &query, signal::interrupted)?;
             if targets.all {
@@ -110,8 +110,8 @@ impl Command for Logs {
         let mut labels = LineFormatter::new(&sources, face);
         let lines = logs::select(&sources, &query)?;
         // An unfinished line may not match.
-        let rows: Vec<OutputRow> =
-            lines.iter().filter(|line| query.matches(line)).map(|line| labels.row(line)).collect();
+        let lines = lines.into_iter().filter(|line| query.matches(line));
+        let rows: Vec<LogRow> = lines.map(|line| labels.row(line)).collect();
         let silent = rows.is_empty() && !targets.processes.is_empty();
         let none = targets.is_empty();
         let mut report = Report::of(rows);

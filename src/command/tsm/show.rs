@@ -7,7 +7,7 @@ use crate::command::argument::{EnvSource, ServiceWord};
 use crate::command::tsm::services::port;
 use crate::command::tsm::start::plan_view::{limits, monitor_lines, policy, user};
 use crate::command::{Command, Cx, Effect};
-use crate::report::{Cell, Fields, Report, Tone, Value};
+use crate::report::{Cell, Field, Fields, Report, Tone, Value, Visibility};
 use crate::tsm::command_line::join;
 use crate::tsm::definition::Definition;
 use crate::tsm::plan::{PlanError, StartPlan, plan};
@@ -131,14 +131,14 @@ fn unresolved(fields: Fields, port: Cell, error: &PlanError) -> Fields {
 
 /// Hides from people what there is nothing to say about.
 fn without_blanks(mut fields: Fields) -> Fields {
-    for (_, _, cell, show) in &mut fields.fields {
+    for Field { cell, visibility, .. } in &mut fields.fields {
         let blank = match &cell.value {
             Value::Null => cell.text.is_none(),
             Value::List(items) => items.is_empty(),
             _ => false,
         };
         if blank {
-            *show = crate::report::Visibility::Never;
+            *visibility = Visibility::Never;
         }
     }
     fields

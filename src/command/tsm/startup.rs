@@ -67,7 +67,11 @@ fn table(last: (&'static str, &'static str)) -> Table {
 
 pub(super) fn report(outcomes: Vec<(String, StartOutcome)>) -> Report {
     let mut table = table(("took", "TOOK"));
-    table.columns.push(crate::report::Column { key: "error", title: "ERROR", visibility: Visibility::Never });
+    table.columns.push(crate::report::Column {
+        key: "error".into(),
+        title: "ERROR".into(),
+        visibility: Visibility::Never,
+    });
     let (mut faults, mut notes) = (Vec::new(), Vec::new());
     for (name, outcome) in outcomes {
         let service = Cell::from(name.as_str()).tone(Tone::Strong);

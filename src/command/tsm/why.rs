@@ -7,7 +7,7 @@ use crate::base::redact;
 use crate::base::time::HumanDuration;
 use crate::command::argument::ProcessTarget;
 use crate::command::{Command, Cx, Effect};
-use crate::report::{Cell, Fields, JsonShape, Report, Tone, Value, Visibility};
+use crate::report::{Cell, Fields, JsonShape, Report, Tone, Value};
 use crate::supervise::meta::ProcessStatus;
 use crate::tsm::store::Process;
 use crate::tsm::why::{Diagnosis, diagnose};
@@ -88,14 +88,7 @@ fn fields(process: &Process, diagnosis: &Diagnosis, cx: &Cx) -> Fields {
 fn lines(mut fields: Fields, title: &str, lines: impl Iterator<Item = String>) -> Fields {
     let mut title = title.to_owned();
     for line in lines {
-        // In data the last of several fields with one key is the field: the list that follows.
-        let key = match title.as_str() {
-            "cause" => "causes",
-            "last lines" => "last_lines",
-            _ => "timeline",
-        };
-        let key = if title.is_empty() { fields.fields.last().map_or(key, |last| last.0) } else { key };
-        fields.fields.push((key, std::mem::take(&mut title), line.into(), Visibility::Always));
+        fields = fields.text_only(std::mem::take(&mut title), line);
     }
     fields
 }

@@ -146,7 +146,7 @@ impl MonitorView {
     }
 
     fn draw_table(&mut self, frame: &mut Frame, area: Rect) {
-        let titles = self.table.columns.iter().map(|column| column.title);
+        let titles = self.table.columns.iter().map(|column| &*column.title);
         let text = |cell: &Cell| strip_control(cell.text.as_deref().unwrap_or_default());
         let rows: Vec<Vec<(String, Tone)>> =
             self.rows().map(|row| row.iter().map(|cell| (text(cell), cell.tone)).collect()).collect();

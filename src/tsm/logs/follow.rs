@@ -140,6 +140,12 @@ impl Follower {
 }
 
 impl Follower {
+    /// True if the next line is there already.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
     /// The next line if one comes soon, within a tenth of a second or so; no answer once it is over.
     pub fn poll_next(&mut self) -> Option<Result<Option<LogLine>, LogError>> {
         if let Some(line) = self.ready.pop_front() {

@@ -4,7 +4,7 @@ use super::{EventArgs, NO_EVENTS};
 use crate::base::fault::Fault;
 use crate::base::time::HumanDuration;
 use crate::command::{Command, Cx, Effect};
-use crate::report::{Cell, Fields, Report, Tone, Value, Visibility};
+use crate::report::{Cell, Fields, Report, Tone, Value};
 use crate::tsm::events::usage::{self, EventCount, EventUsage};
 
 /// Count what a process reports: events, errors, answer times, active sessions
@@ -60,11 +60,10 @@ fn fields(usage: &EventUsage) -> Fields {
         .with("average_response", millis(responses.average))
         .with("longest_response", millis(responses.longest))
         .with("slow_responses", responses.slow);
-    // People see one line each; in data the last of several fields with one key is the field.
     for it in &usage.counts {
         let errors = if it.errors > 0 { format!(" (errors: {})", it.errors) } else { String::new() };
         let cell = Cell::from(it.count).text(format!("{}{errors}", it.count));
-        fields.fields.push(("counts", format!("{}:{}", it.category, it.event), cell, Visibility::Always));
+        fields = fields.text_only(format!("{}:{}", it.category, it.event), cell);
     }
     fields.json_only("counts", Value::List(usage.counts.iter().map(count).collect()))
 }

@@ -54,7 +54,7 @@ impl Command for Stream {
             Ok(line) => face.row(&line, &sources).map(|row| Ok(row.into())),
             Err(error) => Some(Err(error.into())),
         });
-        Ok(Report::of(RowStream { rows: Box::new(rows) }))
+        Ok(Report::of(RowStream::of(rows)))
     }
 }
 

@@ -1,12 +1,14 @@
 //! Lines of logs as they are shown.
 
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::rc::Rc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use crate::base::fault::Fault;
 use crate::base::time::{HumanDuration, Timestamp};
-use crate::report::{Message, OutputRow, Tone, Value};
+use crate::report::{Arrival, Entries, Message, Remark, Row, Rows, Tone, Value};
 use crate::tsm::logs::{Follower, LogLine, LogSource, Query, StreamKind};
 
 /// What stands in front of a line.
@@ -21,11 +23,17 @@ pub(super) struct LineFormat {
     pub zone: TimeZone,
 }
 
+/// A source, and what is shown before its lines.
+struct LabeledSource {
+    process: String,
+    stream: StreamKind,
+    prefix: String,
+}
+
 /// How the lines of each source are shown.
 pub(super) struct LineFormatter {
     format: LineFormat,
-    /// For each source: process, stream, and what stands in front of its lines.
-    sources: Vec<(String, StreamKind, String)>,
+    sources: Vec<Rc<LabeledSource>>,
     /// When the line before was written.
     previous_ns: Option<i64>,
 }
@@ -41,46 +49,32 @@ impl LineFormatter {
     fn add_sources(&mut self, sources: &[LogSource]) {
         let widest = sources.iter().map(|source| source.process.as_str().len()).max().unwrap_or(0);
         let label = |source: &LogSource| {
-            let front = if self.format.with_name { format!("{:widest$} | ", source.process) } else { String::new() };
-            (source.process.as_str().to_owned(), source.stream, front)
+            let prefix = if self.format.with_name { format!("{:widest$} | ", source.process) } else { String::new() };
+            Rc::new(LabeledSource { process: source.process.as_str().to_owned(), stream: source.stream, prefix })
         };
         self.sources = sources.iter().map(label).collect();
     }
 
-    pub(super) fn row(&mut self, line: &LogLine) -> OutputRow {
+    pub(super) fn row(&mut self, line: LogLine) -> LogRow {
         let before_ns = self.previous_ns;
         self.previous_ns = line.unix_ns.or(before_ns);
         let delta = line.unix_ns.zip(before_ns).map(|(now, before)| now.saturating_sub(before));
         let delta = delta.map(|ns| Duration::from_nanos(u64::try_from(ns).unwrap_or(0)));
-        let (process, stream, front) = &self.sources[line.source];
-        let time = if self.format.times { self.stamp(line.unix_ns) } else { String::new() };
-        let gap = if self.format.delta {
-            format!("{:>9} ", delta.map_or("-".to_owned(), format_delta))
-        } else {
-            String::new()
-        };
-        let before = format!("{time}{gap}{front}");
-        let text = String::from_utf8_lossy(&line.bytes);
-        let tone = if *stream == StreamKind::Err { Tone::Warn } else { Tone::Plain };
-        let at = line.unix_ns.and_then(|ns| u64::try_from(ns / 1_000_000).ok()).map(Timestamp);
-        let sentence = Message::new(format!("{before}{text}"))
-            .tone(tone)
-            .with("time", Value::from(at))
-            .with("delta", Value::from(delta.map(|delta| delta.as_secs_f64())))
-            .with("stream", stream.as_str())
-            .with("process", process.as_str())
-            .with("line", text.as_ref())
-            .with("complete", line.complete)
-            .with("removed_bytes", 0_u64);
-        OutputRow { message: sentence, raw: Some([before.as_bytes(), &line.bytes].concat()) }
+        let mut prefix = if self.format.times { self.stamp(line.unix_ns) } else { String::new() };
+        if self.format.delta {
+            prefix.push_str(&format!("{:>9} ", delta.map_or("-".to_owned(), format_delta)));
+        }
+        let source = Rc::clone(&self.sources[line.source]);
+        prefix.push_str(&source.prefix);
+        LogRow { source, prefix, delta, line }
     }
 
-    /// What is said of bytes that were rotated away before this line, faster than they could be read.
-    fn removed(&self, line: &LogLine) -> OutputRow {
-        let (process, stream, _) = &self.sources[line.source];
+    /// The remark about bytes that were rotated away before this line, faster than they could be read.
+    fn removed(&self, line: &LogLine) -> Remark {
+        let LabeledSource { process, stream, .. } = &*self.sources[line.source];
         let removed = line.removed_before;
         let text = format!("{process}: {removed} bytes of {} were removed before they were read", stream.as_str());
-        OutputRow::remark(
+        Remark(
             Message::new(text)
                 .tone(Tone::Warn)
                 .with("time", Value::Null)
@@ -108,44 +102,96 @@ fn format_delta(delta: Duration) -> String {
     }
 }
 
+/// A line of a log.
+pub(super) struct LogRow {
+    source: Rc<LabeledSource>,
+    /// What is shown before the line: time, delta, name of the process.
+    prefix: String,
+    delta: Option<Duration>,
+    line: LogLine,
+}
+
+impl Row for LogRow {
+    fn text(&self) -> Cow<'_, str> {
+        Cow::Owned(format!("{}{}", self.prefix, String::from_utf8_lossy(&self.line.bytes)))
+    }
+
+    fn raw(&self) -> Option<Cow<'_, [u8]>> {
+        Some(match self.prefix.as_str() {
+            "" => Cow::Borrowed(&self.line.bytes),
+            prefix => Cow::Owned([prefix.as_bytes(), &self.line.bytes].concat()),
+        })
+    }
+
+    fn tone(&self) -> Tone {
+        if self.source.stream == StreamKind::Err { Tone::Warn } else { Tone::Plain }
+    }
+
+    fn data(&self) -> Entries {
+        let at = self.line.unix_ns.and_then(|ns| u64::try_from(ns / 1_000_000).ok()).map(Timestamp);
+        vec![
+            ("time".into(), Value::from(at).into()),
+            ("delta".into(), Value::from(self.delta.map(|delta| delta.as_secs_f64())).into()),
+            ("stream".into(), self.source.stream.as_str().into()),
+            ("process".into(), self.source.process.as_str().into()),
+            ("line".into(), String::from_utf8_lossy(&self.line.bytes).into_owned().into()),
+            ("complete".into(), self.line.complete.into()),
+            ("removed_bytes".into(), 0_u64.into()),
+        ]
+    }
+}
+
 /// Lines as they come.
 pub(super) struct FollowRows {
     follower: Follower,
     formatter: LineFormatter,
     query: Query,
-    /// Given out next.
-    ready: Option<OutputRow>,
+    /// Returned next.
+    ready: VecDeque<Arrival>,
 }
 
 impl FollowRows {
-    pub(super) fn new(follower: Follower, face: LineFormat, query: Query) -> Self {
-        let labels = LineFormatter::new(follower.sources(), face);
-        Self { follower, formatter: labels, query, ready: None }
+    pub(super) fn new(follower: Follower, format: LineFormat, query: Query) -> Self {
+        let formatter = LineFormatter::new(follower.sources(), format);
+        Self { follower, formatter, query, ready: VecDeque::new() }
+    }
+
+    /// Takes the next line, which may be none of those that are shown; false at the end.
+    fn advance(&mut self) -> bool {
+        let line = match self.follower.next() {
+            None => return false,
+            Some(Ok(line)) => line,
+            Some(Err(error)) => {
+                self.ready.push_back(Err(error.into()));
+                return true;
+            }
+        };
+        if self.formatter.sources.len() < self.follower.sources().len() {
+            self.formatter.add_sources(self.follower.sources());
+        }
+        if line.removed_before > 0 {
+            self.ready.push_back(Ok(self.formatter.removed(&line).into()));
+        }
+        if self.query.matches(&line) {
+            self.ready.push_back(Ok(self.formatter.row(line).into()));
+        }
+        true
     }
 }
 
 impl Iterator for FollowRows {
-    type Item = Result<OutputRow, Fault>;
+    type Item = Arrival;
 
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if let Some(row) = self.ready.take() {
-                return Some(Ok(row));
-            }
-            let line = match self.follower.next()? {
-                Ok(line) => line,
-                Err(error) => return Some(Err(error.into())),
-            };
-            if self.formatter.sources.len() < self.follower.sources().len() {
-                self.formatter.add_sources(self.follower.sources());
-            }
-            if self.query.matches(&line) {
-                self.ready = Some(self.formatter.row(&line));
-            }
-            if line.removed_before > 0 {
-                return Some(Ok(self.formatter.removed(&line)));
-            }
-        }
+    fn next(&mut self) -> Option<Arrival> {
+        while self.ready.is_empty() && self.advance() {}
+        self.ready.pop_front()
+    }
+}
+
+impl Rows for FollowRows {
+    fn is_ready(&mut self) -> bool {
+        while self.ready.is_empty() && self.follower.is_ready() && self.advance() {}
+        !self.ready.is_empty()
     }
 }
 

@@ -7,7 +7,7 @@ use crate::command::Cx;
 use crate::command::argument::ProcessTarget;
 use crate::command::tsm::events::sources;
 use crate::command::tsm::process_args::Targets;
-use crate::report::{Message, OutputRow, Report, RowStream, Tone, Value};
+use crate::report::{Arrival, Message, Report, RowStream, Tone, Value};
 use crate::sys::signal;
 use crate::tsm::events::trigger_run::{MAX_CONCURRENT, RUN_TIMEOUT, TriggerOutcome, TriggerRun, TriggerRunner};
 use crate::tsm::events::{Event, trigger};
@@ -27,7 +27,7 @@ pub(super) fn report(targets: &[ProcessTarget], cx: &mut Cx) -> Result<Report, F
     }
     let sources = sources(&targets.processes);
     let follower = Follower::start(&sources, &Query::last(0), signal::interrupted)?;
-    Ok(Report::of(RowStream { rows: Box::new(TriggerFollow { follower, firing: TriggerRunner::of(enabled) }) }))
+    Ok(Report::of(RowStream::of(TriggerFollow { follower, firing: TriggerRunner::of(enabled) })))
 }
 
 struct TriggerFollow {
@@ -36,7 +36,7 @@ struct TriggerFollow {
 }
 
 impl Iterator for TriggerFollow {
-    type Item = Result<OutputRow, Fault>;
+    type Item = Arrival;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {

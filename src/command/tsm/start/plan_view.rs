@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::base::redact;
 use crate::base::size::Size;
 use crate::base::time::HumanDuration;
-use crate::report::{Cell, Fields, Report, Value};
+use crate::report::{Cell, Field, Fields, Report, Value};
 use crate::supervise::limits::{Limits, MemoryMethod, RunAsUser};
 use crate::supervise::meta::RestartPolicy;
 use crate::supervise::monitor_spec::MonitorSpec;
@@ -29,7 +29,7 @@ pub(super) fn report(plan: &StartPlan, placement: &Allocation) -> Report {
 /// The same in lines, for a start that shows its plan first.
 pub(super) fn lines(plan: &StartPlan, placement: &Allocation) -> Vec<String> {
     let Fields { title, fields } = fields(plan, placement);
-    let shown = fields.into_iter().map(|(_, title, cell, _)| format!("  {title}: {}", text(&cell)));
+    let shown = fields.into_iter().map(|Field { title, cell, .. }| format!("  {title}: {}", text(&cell)));
     title.into_iter().chain(shown).collect()
 }
 
