@@ -12,10 +12,10 @@ use crate::command::global::{Globals, is_option};
 use crate::command::registry::{self, CommandMatch};
 use crate::command::shell::source;
 use crate::report::Console;
-use crate::shell::eval::{self, LineOutcome};
+use crate::shell::outcome::{LineOutcome, Then};
 use crate::shell::session::Session;
 use crate::shell::source::{ScriptOrigin, ScriptText};
-use crate::shell::{panics, repl, stdin};
+use crate::shell::{panics, repl, runner, stdin};
 use crate::sys::host::Host;
 use crate::sys::os_host::OsHost;
 use crate::sys::paths::Paths;
@@ -57,8 +57,12 @@ pub fn main() -> ExitCode {
     if keep_going {
         session.settings.values.insert("keep-going".to_owned(), "on".to_owned());
     }
-    match panics::catch(|| dispatch(&mut session, &mut console, way)) {
-        Ok(outcome) => ExitCode::from(outcome.code),
+    let run = || {
+        let outcome = dispatch(&mut session, &mut console, way);
+        if outcome.then == Then::StartPrompt { repl::run(&mut session, &mut console) } else { outcome.code }
+    };
+    match panics::catch(run) {
+        Ok(code) => ExitCode::from(code),
         Err(fault) => fail(&mut console, fault),
     }
 }
@@ -80,17 +84,17 @@ fn fail(console: &mut dyn Console, fault: Fault) -> ExitCode {
 fn dispatch(session: &mut Session, console: &mut dyn Console, way: RunMode) -> LineOutcome {
     match way {
         RunMode::Prompt if io::stdin().is_terminal() && io::stdout().is_terminal() => {
-            LineOutcome { code: repl::run(session, console), exit: true }
+            LineOutcome { code: 0, then: Then::StartPrompt }
         }
         RunMode::Prompt | RunMode::Stdin => {
             stdin::run(session, console, &mut BufReader::new(stdin::Interruptible(io::stdin())))
         }
-        RunMode::CommandString(line) => eval::run_line(session, console, &line, &ScriptOrigin::Option),
-        RunMode::Command(words) => eval::run_words(session, console, &words),
+        RunMode::CommandString(line) => runner::run_line(session, console, &line, &ScriptOrigin::Option),
+        RunMode::Command(words) => runner::run_words(session, console, &words),
         RunMode::Script(name) => match source::read(&session.host.cwd().join(&name), &name) {
             Ok(text) => {
                 let origin = ScriptOrigin::File(name);
-                eval::run_text(session, console, ScriptText { origin: &origin, text: &text, first_line: 1 })
+                runner::run_text(session, console, ScriptText { origin: &origin, text: &text, first_line: 1 })
             }
             Err(error) => {
                 let fault = Fault::from(error);

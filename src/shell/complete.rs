@@ -2,8 +2,8 @@
 
 use reedline::{Completer, CompletionResult, Partial, Span, Suggestion};
 
-use super::editor::SharedSnapshot;
 use super::panics;
+use super::snapshot::SharedSnapshot;
 use crate::base::control::is_terminal_control;
 use crate::command::complete::{Candidate, CompletionContext, complete};
 

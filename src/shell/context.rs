@@ -6,13 +6,44 @@ use std::str::FromStr;
 
 use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
-use crate::base::name::{InvalidName, OrgName};
+use crate::base::name::{InvalidName, OrgName, ProcessName};
 use crate::command::Selection;
 use crate::command::saved_context::SavedContext;
+use crate::report::SelectionChange;
 use crate::sys::host::Host;
 use crate::sys::paths::Paths;
 
-use super::session::Selected;
+/// The selection of this session: by options at its start, by `use` and `select`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Selected {
+    /// The organization.
+    pub org: Option<OrgName>,
+    /// The environment.
+    pub env: Option<EnvName>,
+    /// The process.
+    pub process: Option<ProcessName>,
+}
+
+impl Selected {
+    /// Applies a change; the process is cleared with the organization or environment it was selected in.
+    pub(super) fn apply(&mut self, choice: &SelectionChange) {
+        if let Some(org) = &choice.org {
+            if *org != self.org {
+                *self = Self::default();
+            }
+            self.org.clone_from(org);
+        }
+        if let Some(env) = &choice.env {
+            if *env != self.env {
+                self.process = None;
+            }
+            self.env.clone_from(env);
+        }
+        if let Some(process) = &choice.process {
+            self.process.clone_from(process);
+        }
+    }
+}
 
 /// Precedence: selected in the session, `TETRA_ORG` and `TETRA_ENV`, the saved context, the only one that exists.
 ///

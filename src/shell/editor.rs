@@ -1,8 +1,8 @@
 //! The line editor: its parts and key bindings.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossterm::event::{Event, KeyEvent};
 use nu_ansi_term::{Color, Style};
@@ -17,9 +17,9 @@ use super::complete::CommandCompleter;
 use super::highlight::CommandHighlighter;
 use super::hint::HistoryHinter;
 use super::history::{HistorySearch, Redact, RedactedHistory};
+use super::snapshot::SharedSnapshot;
 use crate::base::control;
 use crate::base::line::{self, LexError};
-use crate::command::complete::DiskSource;
 use crate::sys::tty;
 
 /// The host command of the key that opens the external editor.
@@ -30,38 +30,6 @@ const HISTORY: &str = "history";
 
 /// Punctuation that does not end a word: the completion menu stays open.
 const WORD_CHARACTERS: &str = "_-./:=@~+%,'";
-
-/// A snapshot of the session for completion, highlighting and hints; replaced before every prompt.
-#[derive(Debug, Clone)]
-pub struct SharedSnapshot(Arc<Mutex<DiskSource>>);
-
-impl SharedSnapshot {
-    /// A snapshot of this state.
-    #[must_use]
-    pub fn new(disk: DiskSource) -> Self {
-        Self(Arc::new(Mutex::new(disk)))
-    }
-
-    /// The current state. The lock of a thread that panicked is taken over.
-    pub fn lock(&self) -> MutexGuard<'_, DiskSource> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[cfg(test)]
-impl Default for SharedSnapshot {
-    fn default() -> Self {
-        let nowhere = PathBuf::from("/nonexistent");
-        Self::new(DiskSource {
-            paths: crate::sys::paths::Paths::under(&nowhere),
-            selection: crate::command::Selection::default(),
-            cwd: nowhere.clone(),
-            home: nowhere,
-            aliases: Vec::new(),
-            programs: String::new(),
-        })
-    }
-}
 
 /// The key bindings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

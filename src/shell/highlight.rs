@@ -5,8 +5,8 @@ use std::ops::Range;
 use nu_ansi_term::{Color, Style};
 use reedline::{Highlighter, StyledText};
 
-use super::editor::SharedSnapshot;
 use super::panics;
+use super::snapshot::SharedSnapshot;
 use crate::base::environment::Tier;
 use crate::base::line::{self, Token, TokenKind};
 use crate::command::complete::{CandidateSource, NameKind};

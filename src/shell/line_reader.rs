@@ -12,11 +12,12 @@ use std::time::{Duration, Instant};
 use reedline::{EditCommand, HistoryItem, Reedline, Signal, SqliteBackedHistory};
 
 use super::cursor::CursorReports;
-use super::editor::{self, EDIT_EXTERNALLY, EditKeys, EditorConfig, SharedSnapshot};
-use super::eval::LineOutcome;
+use super::editor::{self, EDIT_EXTERNALLY, EditKeys, EditorConfig};
+use super::outcome::LineOutcome;
 use super::prompt::ContextPrompt;
 use super::session::Session;
-use super::{external_editor, history, panics, repl};
+use super::snapshot::SharedSnapshot;
+use super::{external_editor, history, panics, terminal};
 use crate::base::control;
 use crate::base::fault::Fault;
 use crate::base::line::{LexError, lex};
@@ -72,7 +73,8 @@ impl LineReader {
     pub fn new(
         session: &Session,
         console: &mut dyn Console,
-        (modes, give_up): (tty::TerminalModes, Arc<AtomicBool>),
+        modes: tty::TerminalModes,
+        give_up: Arc<AtomicBool>,
     ) -> Self {
         let mut typing = Self {
             editor: Reedline::create(),
@@ -97,7 +99,7 @@ impl LineReader {
             history: open_history(session, console),
             redact: history::redact_line,
             keys: self.keys,
-            colors: repl::colors(session),
+            colors: terminal::colors(session),
             give_up: Arc::clone(&self.give_up),
         })
     }
@@ -118,7 +120,7 @@ impl LineReader {
             self.cursor_reports.resync(quick);
         }
         let asked = Instant::now();
-        let needed = self.need.install().map_err(repl::terminal_error)?;
+        let needed = self.need.install().map_err(terminal::unusable)?;
         let answer = panics::catch(|| self.editor.read_line(shown));
         drop(needed);
         let took = shown.first_drawn.get().map(|drawn| drawn.duration_since(asked));
@@ -134,7 +136,7 @@ impl LineReader {
                 return if over {
                     Ok(ReadResult::Nothing)
                 } else {
-                    Err(repl::terminal_error(std::io::Error::other(error)))
+                    Err(terminal::unusable(std::io::Error::other(error)))
                 };
             }
             Err(fault) => return Ok(self.replace_editor(session, console, &fault)),
@@ -199,7 +201,7 @@ impl LineReader {
     }
 
     /// Restores the terminal modes after a command, and stores its outcome if its line is in the history.
-    pub fn update_history(&mut self, session: &Session, began: Timestamp, (place, outcome): (&Selection, LineOutcome)) {
+    pub fn update_history(&mut self, session: &Session, began: Timestamp, place: &Selection, outcome: LineOutcome) {
         self.modes.set();
         let took = session.host.now().since(began);
         let started = jiff::Timestamp::from_millisecond(i64::try_from(began.0).unwrap_or(i64::MAX)).ok();

@@ -17,9 +17,10 @@ use crossterm::{cursor, execute, terminal};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 
-use super::eval::LineOutcome;
+use super::outcome::LineOutcome;
+use super::panics;
 use super::session::{Session, SessionMode};
-use super::{panics, plain_prompt};
+use super::terminal::{is_dumb, unusable};
 use crate::base::fault::{Fault, FaultKind};
 use crate::report::Console;
 use crate::report::screen::{Screen, Snapshot};
@@ -39,24 +40,20 @@ pub type LineRunner<'a> = &'a mut dyn FnMut(&mut Session, &mut dyn Console, &str
 ///
 /// Fails if the terminal cannot be used or the source of the view fails.
 pub fn show(session: &mut Session, console: &mut dyn Console, screen: Screen, run: LineRunner) -> Result<(), Fault> {
-    if plain_prompt::is_dumb(session) {
+    if is_dumb(session) {
         return Err(Fault::new(FaultKind::Failed, "this terminal does not support a full-screen view (TERM=dumb)")
             .with_advice("`tsm monitor --once` prints the current state"));
     }
-    let modes = tty::TerminalModes::current().map_err(terminal_error)?;
+    let modes = tty::TerminalModes::current().map_err(unusable)?;
     // The prompt has its own watch.
     let watch =
         (session.mode != SessionMode::Interactive).then(|| tty::watch_hangup(modes, Arc::new(AtomicBool::new(false))));
-    let _watch = watch.transpose().map_err(terminal_error)?;
+    let _watch = watch.transpose().map_err(unusable)?;
     let mut stage = AlternateScreen::new(modes);
     let mut showing = MonitorState { screen, view: MonitorView::default(), next_refresh: Instant::now() };
     let shown = panics::catch(|| showing.event_loop(session, console, &mut stage, run)).unwrap_or_else(Err);
     stage.leave();
     shown
-}
-
-fn terminal_error(error: io::Error) -> Fault {
-    Fault::new(FaultKind::Failed, format!("failed to use the terminal: {error}"))
 }
 
 /// The state of the view.
@@ -85,7 +82,7 @@ impl MonitorState {
         stage: &mut AlternateScreen,
         run: LineRunner,
     ) -> Result<(), Fault> {
-        stage.enter().map_err(terminal_error)?;
+        stage.enter().map_err(unusable)?;
         let mut stale = true;
         while signal::termination_signal().is_none() {
             if self.next_refresh <= Instant::now() {
@@ -93,17 +90,17 @@ impl MonitorState {
                 stale = true;
             }
             if std::mem::take(&mut stale) {
-                stage.draw(&mut self.view).map_err(terminal_error)?;
+                stage.draw(&mut self.view).map_err(unusable)?;
             }
             match self.next_action()? {
                 UserAction::Idle => {}
-                UserAction::Redraw => stage.redraw(&mut self.view).map_err(terminal_error)?,
+                UserAction::Redraw => stage.redraw(&mut self.view).map_err(unusable)?,
                 UserAction::Refresh => self.next_refresh = Instant::now(),
                 UserAction::Exit => return Ok(()),
                 UserAction::RunLine(line) => {
                     stage.leave();
                     run_action(session, console, &line, run);
-                    stage.enter().map_err(terminal_error)?;
+                    stage.enter().map_err(unusable)?;
                     self.next_refresh = Instant::now();
                 }
             }
@@ -137,9 +134,9 @@ impl MonitorState {
                 signal::mark_hangup();
                 return Ok(UserAction::Exit);
             }
-            ready => ready.map_err(terminal_error)?,
+            ready => ready.map_err(unusable)?,
         };
-        match event::read().map_err(terminal_error)? {
+        match event::read().map_err(unusable)? {
             Event::Key(key) if key.kind != KeyEventKind::Release => Ok(self.handle_key(key)),
             Event::Resize(..) => Ok(UserAction::Redraw),
             _ => Ok(UserAction::Idle),

@@ -2,10 +2,10 @@
 
 use std::io::{self, Write};
 
-use super::eval;
-use super::repl;
+use super::prompt::ContextPrompt;
 use super::session::Session;
 use super::source::ScriptOrigin;
+use super::{runner, terminal};
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::line::{self, LexError};
 use crate::report::Console;
@@ -17,18 +17,13 @@ use crate::sys::tty::{self, LineInput};
 pub fn is_enabled(session: &Session) -> bool {
     session.settings.is_on("plain")
         || session.host.variable("TETRA_PLAIN").is_some_and(|value| value != "0")
-        || is_dumb(session)
-}
-
-/// The terminal has no cursor control.
-pub(super) fn is_dumb(session: &Session) -> bool {
-    session.host.variable("TERM").is_none_or(|term| term == "dumb")
+        || terminal::is_dumb(session)
 }
 
 /// Reads lines in canonical mode and runs them; returns the exit code of the program. Keeps no history.
 pub fn run(session: &mut Session, console: &mut dyn Console) -> u8 {
     loop {
-        let prompt = repl::plain_prompt(session, console);
+        let prompt = ContextPrompt::of(session, console).plain();
         let typed = read_statement(&prompt);
         if let Some(number) = signal::termination_signal() {
             return u8::try_from(128 + number).unwrap_or(u8::MAX);
@@ -36,8 +31,8 @@ pub fn run(session: &mut Session, console: &mut dyn Console) -> u8 {
         match typed {
             Ok(LineInput::Line(line)) if line.trim().is_empty() => {}
             Ok(LineInput::Line(line)) => {
-                let outcome = eval::run_line(session, console, &line, &ScriptOrigin::Prompt);
-                if outcome.exit {
+                let outcome = runner::run_line(session, console, &line, &ScriptOrigin::Prompt);
+                if outcome.exits() {
                     return outcome.code;
                 }
             }

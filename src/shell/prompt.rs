@@ -7,8 +7,13 @@ use std::time::Instant;
 use nu_ansi_term::{Color, Style};
 use reedline::{Prompt, PromptEditMode, PromptHistorySearch, PromptHistorySearchStatus, PromptViMode};
 
+use super::session::Session;
+use super::terminal;
 use crate::base::environment::Tier;
+use crate::base::fault::Fault;
 use crate::command::Selection;
+use crate::ops::environments;
+use crate::report::Console;
 
 /// The state that the prompt shows. Built for every line: nothing is looked up while drawing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +30,25 @@ pub struct ContextPrompt {
     pub first_drawn: OnceCell<Instant>,
 }
 
+/// Shows a fault as a warning.
+pub(super) fn warn(console: &mut dyn Console, fault: &Fault) {
+    let location = fault.at.as_ref().map(|location| format!("{location}: ")).unwrap_or_default();
+    let advice = fault.advice.as_ref().map(|advice| format!("; {advice}")).unwrap_or_default();
+    console.note(&format!("warning: {location}{fault}{advice}"));
+}
+
 impl ContextPrompt {
+    /// The prompt of a session. A context that cannot be read is a warning and shown as none.
+    pub(super) fn of(session: &Session, console: &mut dyn Console) -> Self {
+        let selection = session.selection().unwrap_or_else(|fault| {
+            warn(console, &fault);
+            Selection::default()
+        });
+        let tier = selection.environment().map(|it| environments::tier(&session.paths, &it));
+        let colors = terminal::colors(session);
+        Self { selection, tier, code: session.last_code, colors, first_drawn: OnceCell::new() }
+    }
+
     /// The prompt as plain text, for the plain line loop.
     #[must_use]
     pub fn plain(&self) -> String {

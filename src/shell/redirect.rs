@@ -9,7 +9,7 @@ use crate::base::line::{Redirect, Word};
 use crate::report::Console;
 use crate::sys::pipe_to::PipedCommand;
 
-use super::eval::LineOutcome;
+use super::outcome::LineOutcome;
 use super::session::Session;
 
 /// The output cannot be redirected or written.
@@ -74,7 +74,8 @@ fn expand_tilde(session: &Session, word: &Word) -> PathBuf {
 /// Fails if `sh` cannot be started.
 pub fn run_piped(
     console: &dyn Console,
-    (text, cwd): (&str, &Path),
+    text: &str,
+    cwd: &Path,
     left: impl FnOnce(&mut dyn Console) -> LineOutcome,
 ) -> Result<LineOutcome, Fault> {
     let (filter, input) = PipedCommand::start(text, cwd).map_err(|source| RedirectError::Shell { source })?;

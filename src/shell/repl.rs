@@ -1,20 +1,17 @@
 //! The prompt loop: read a line, run it, store its outcome.
 
-use std::cell::OnceCell;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::eval::{self, LineOutcome};
 use super::line_reader::{LineReader, ReadResult};
-use super::prompt::ContextPrompt;
+use super::outcome::LineOutcome;
+use super::prompt::{ContextPrompt, warn};
 use super::session::Session;
 use super::source::{ScriptOrigin, ScriptText};
-use super::{config, panics, plain_prompt};
-use crate::base::fault::{Fault, FaultKind};
-use crate::command::Selection;
+use super::{config, panics, plain_prompt, runner, terminal};
+use crate::base::fault::Fault;
 use crate::disk;
-use crate::ops::environments;
-use crate::report::{Color, Console};
+use crate::report::Console;
 use crate::sys::{signal, tty};
 
 /// Runs the prompt; returns the exit code of the program.
@@ -33,30 +30,30 @@ pub fn run(session: &mut Session, console: &mut dyn Console) -> u8 {
 }
 
 fn main_loop(session: &mut Session, console: &mut dyn Console) -> Result<u8, Fault> {
-    let modes = tty::TerminalModes::current().map_err(terminal_error)?;
-    signal::install_handlers().map_err(terminal_error)?;
+    let modes = tty::TerminalModes::current().map_err(terminal::unusable)?;
+    signal::install_handlers().map_err(terminal::unusable)?;
     signal::survive_sigint();
     panics::install_hook();
     let give_up = Arc::new(AtomicBool::new(false));
-    let _watch = tty::watch_hangup(modes, Arc::clone(&give_up)).map_err(terminal_error)?;
+    let _watch = tty::watch_hangup(modes, Arc::clone(&give_up)).map_err(terminal::unusable)?;
     if let Some(code) = load_startup_files(session, console) {
         return Ok(code);
     }
     if plain_prompt::is_enabled(session) {
         return Ok(plain_prompt::run(session, console));
     }
-    let mut typing = LineReader::new(session, console, (modes, give_up));
+    let mut reader = LineReader::new(session, console, modes, give_up);
     loop {
         if let Some(number) = signal::termination_signal() {
             return Ok(u8::try_from(128 + number).unwrap_or(u8::MAX));
         }
-        let shown = build_prompt(session, console);
-        match typing.read_line(session, console, &shown)? {
+        let shown = ContextPrompt::of(session, console);
+        match reader.read_line(session, console, &shown)? {
             ReadResult::Line(line) => {
                 let began = session.host.now();
                 let outcome = run_line(session, console, &line);
-                typing.update_history(session, began, (&shown.selection, outcome));
-                if outcome.exit {
+                reader.update_history(session, began, &shown.selection, outcome);
+                if outcome.exits() {
                     return Ok(outcome.code);
                 }
             }
@@ -65,11 +62,6 @@ fn main_loop(session: &mut Session, console: &mut dyn Console) -> Result<u8, Fau
             ReadResult::EditorFailed => return Ok(plain_prompt::run(session, console)),
         }
     }
-}
-
-/// The error of a terminal that cannot be used.
-pub(super) fn terminal_error(error: std::io::Error) -> Fault {
-    Fault::new(FaultKind::Failed, format!("failed to use the terminal: {error}"))
 }
 
 /// Loads `config.toml`, then runs `rc.tetra`. Errors there are warnings.
@@ -98,53 +90,17 @@ fn load_startup_files(session: &mut Session, console: &mut dyn Console) -> Optio
         }
     };
     let origin = ScriptOrigin::File(path.display().to_string());
-    let outcome = eval::run_text(session, console, ScriptText { origin: &origin, text: &text, first_line: 1 });
+    let outcome = runner::run_text(session, console, ScriptText { origin: &origin, text: &text, first_line: 1 });
     session.last_code = 0;
-    outcome.exit.then_some(outcome.code)
-}
-
-fn warn(console: &mut dyn Console, fault: &Fault) {
-    let place = fault.at.as_ref().map(|place| format!("{place}: ")).unwrap_or_default();
-    let advice = fault.advice.as_ref().map(|advice| format!("; {advice}")).unwrap_or_default();
-    console.note(&format!("warning: {place}{fault}{advice}"));
+    outcome.exits().then_some(outcome.code)
 }
 
 fn run_line(session: &mut Session, console: &mut dyn Console, line: &str) -> LineOutcome {
-    let outcome = panics::catch(|| eval::run_line(session, console, line, &ScriptOrigin::Prompt));
+    let outcome = panics::catch(|| runner::run_line(session, console, line, &ScriptOrigin::Prompt));
     outcome.unwrap_or_else(|fault| {
         session.reset_depth();
         console.error(&fault);
         session.last_code = fault.kind.code();
         LineOutcome::of(fault.kind)
     })
-}
-
-/// Builds the prompt. A context that cannot be read is a warning and shown as none.
-fn build_prompt(session: &Session, console: &mut dyn Console) -> ContextPrompt {
-    let selection = session.selection().unwrap_or_else(|fault| {
-        warn(console, &fault);
-        Selection::default()
-    });
-    let rung = selection.environment().map(|it| environments::tier(&session.paths, &it));
-    ContextPrompt {
-        selection,
-        tier: rung,
-        code: session.last_code,
-        colors: colors(session),
-        first_drawn: OnceCell::new(),
-    }
-}
-
-/// The prompt as plain text.
-pub(super) fn plain_prompt(session: &Session, console: &mut dyn Console) -> String {
-    build_prompt(session, console).plain()
-}
-
-/// Whether the prompt is colored: `--color`, then `NO_COLOR`.
-pub(super) fn colors(session: &Session) -> bool {
-    match session.globals.output.color {
-        Some(Color::Always) => true,
-        Some(Color::Never) => false,
-        Some(Color::Auto) | None => session.host.variable("NO_COLOR").is_none(),
-    }
 }

@@ -1,15 +1,13 @@
 //! The state that lasts from one command to the next.
 
-use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
-use crate::base::name::{OrgName, ProcessName};
 use crate::command::global::Globals;
 use crate::command::{Selection, Settings};
 use crate::report::SelectionChange;
 use crate::sys::host::Host;
 use crate::sys::paths::Paths;
 
-use super::context;
+use super::context::{self, Selected};
 
 /// The session of a prompt, a script, or one command.
 pub struct Session {
@@ -38,17 +36,6 @@ pub enum SessionMode {
     Interactive,
     /// A command line, a script or a pipe.
     Batch,
-}
-
-/// The selection of this session: by options at its start, by `use` and `select`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Selected {
-    /// The organization.
-    pub org: Option<OrgName>,
-    /// The environment.
-    pub env: Option<EnvName>,
-    /// The process.
-    pub process: Option<ProcessName>,
 }
 
 /// The selection with and without options.
@@ -181,25 +168,5 @@ impl Session {
     /// Returns to the selection before the last change.
     pub fn select_previous(&mut self) {
         std::mem::swap(&mut self.choices, &mut self.previous);
-    }
-}
-
-impl Selected {
-    fn apply(&mut self, choice: &SelectionChange) {
-        if let Some(org) = &choice.org {
-            if *org != self.org {
-                *self = Self::default();
-            }
-            self.org.clone_from(org);
-        }
-        if let Some(env) = &choice.env {
-            if *env != self.env {
-                self.process = None;
-            }
-            self.env.clone_from(env);
-        }
-        if let Some(process) = &choice.process {
-            self.process.clone_from(process);
-        }
     }
 }

@@ -2,9 +2,11 @@
 
 use std::ops::Range;
 
-use crate::base::fault::Location;
+use crate::base::fault::{Fault, Location};
+use crate::report::Console;
 
 use super::history::redact_line;
+use super::outcome::LineOutcome;
 
 /// The kind of source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,5 +71,48 @@ impl ScriptText<'_> {
             place.text = shown;
         }
         Some(place)
+    }
+}
+
+/// Which faults get a location.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum LocationPolicy {
+    /// All: in a script it is not visible otherwise which line failed.
+    All,
+    /// Only those about one word.
+    Words,
+}
+
+/// The statement that is being run, and its position.
+#[derive(Clone, Copy)]
+pub(super) struct Position<'a> {
+    pub source: ScriptText<'a>,
+    pub policy: LocationPolicy,
+    pub statement: &'a Range<usize>,
+}
+
+impl Position<'_> {
+    /// Shows a fault with the location of a span, or of the statement.
+    pub(super) fn report_fault(
+        &self,
+        console: &mut dyn Console,
+        fault: Fault,
+        span: Option<&Range<usize>>,
+    ) -> LineOutcome {
+        let fault = match self.location(span) {
+            Some(location) => fault.at(location),
+            None => fault,
+        };
+        console.error(&fault);
+        LineOutcome::of(fault.kind)
+    }
+
+    /// The location of a span, or of the statement if all faults get one.
+    pub(super) fn location(&self, span: Option<&Range<usize>>) -> Option<Location> {
+        match span {
+            Some(span) => self.source.location(span),
+            None if self.policy == LocationPolicy::All => self.source.location(self.statement),
+            None => None,
+        }
     }
 }

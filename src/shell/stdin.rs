@@ -8,7 +8,9 @@ use crate::base::line::{LexError, lex};
 use crate::report::Console;
 use crate::sys::signal;
 
-use super::eval::{LineOutcome, interruption_code, run_text};
+use super::nesting::{interruption_code, stops};
+use super::outcome::{LineOutcome, Then};
+use super::runner::run_text;
 use super::session::Session;
 use super::source::{ScriptOrigin, ScriptText};
 
@@ -25,7 +27,8 @@ pub fn run(session: &mut Session, console: &mut dyn Console, stream: &mut dyn Bu
             Ok(count) => count == 0,
             Err(error) => {
                 let unreadable = || report_read_error(console, &error);
-                return interruption_code(session).map_or_else(unreadable, |code| LineOutcome { code, exit: true });
+                return interruption_code(session)
+                    .map_or_else(unreadable, |code| LineOutcome { code, then: Then::Exit });
             }
         };
         lines += 1;
@@ -36,7 +39,8 @@ pub fn run(session: &mut Session, console: &mut dyn Console, stream: &mut dyn Bu
         if whole.code == 0 {
             whole.code = outcome.code;
         }
-        if at_end || outcome.stops(session) {
+        whole.then = outcome.then;
+        if at_end || stops(session, outcome) {
             return whole;
         }
         first_line += lines;

@@ -15,8 +15,9 @@ use tetra::base::fault::Fault;
 use tetra::base::time::Timestamp;
 use tetra::report::Console;
 use tetra::report::screen::Screen;
-use tetra::shell::eval::{self, LineOutcome};
 use tetra::shell::monitor;
+use tetra::shell::outcome::LineOutcome;
+use tetra::shell::runner;
 use tetra::shell::session::Session;
 use tetra::shell::source::{ScriptOrigin, ScriptText};
 use tetra::sys::host::{CommandOutput, Host, Invocation};
@@ -113,23 +114,23 @@ impl World {
 
     /// Runs a line as `tetra -c` would, in the session of this world.
     pub(crate) fn run(&mut self, line: &str) -> LineResult {
-        self.capture(|session, console| eval::run_line(session, console, line, &ScriptOrigin::Option))
+        self.capture(|session, console| runner::run_line(session, console, line, &ScriptOrigin::Option))
     }
 
     /// Runs a text as a script that is called `name`.
     pub(crate) fn script(&mut self, name: &str, text: &str) -> LineResult {
         let origin = ScriptOrigin::File(name.to_owned());
         let source = ScriptText { origin: &origin, text, first_line: 1 };
-        self.capture(|session, console| eval::run_text(session, console, source))
+        self.capture(|session, console| runner::run_text(session, console, source))
     }
 
     /// Shows a screen on the terminal of this program.
     pub(crate) fn shown(&mut self, screen: Screen) -> Result<(), Fault> {
         let mut shown = Ok(());
         self.capture(|session, console| {
-            let mut run = |_: &mut Session, _: &mut dyn Console, _: &str| LineOutcome { code: 0, exit: false };
+            let mut run = |_: &mut Session, _: &mut dyn Console, _: &str| LineOutcome::default();
             shown = monitor::show(session, console, screen, &mut run);
-            LineOutcome { code: 0, exit: false }
+            LineOutcome::default()
         });
         shown
     }
@@ -145,9 +146,9 @@ impl World {
             width: || Some(100),
         };
         let mut console = Terminal::new(streams, self.session.host.variables(), TimeZone::UTC);
-        let LineOutcome { code, exit: leave } = run(&mut self.session, &mut console);
+        let outcome = run(&mut self.session, &mut console);
         let text = |bytes: &Rc<RefCell<Vec<u8>>>| String::from_utf8(bytes.take()).expect("text");
-        LineResult { code, exit: leave, output: text(&self.output), stderr: text(&self.stderr) }
+        LineResult { code: outcome.code, exit: outcome.exits(), output: text(&self.output), stderr: text(&self.stderr) }
     }
 
     /// Where everything is.

@@ -1,0 +1,92 @@
+//! One command: parsed, executed, shown, and its follow-up.
+
+use std::io::ErrorKind;
+
+use crate::base::fault::Fault;
+use crate::base::line::Word;
+use crate::command::global::Globals;
+use crate::report::{Console, FollowUp, OutputOptions, Report};
+
+use super::execute::Execution;
+use super::follow_up::{self, RunNested};
+use super::outcome::LineOutcome;
+use super::parse::{Parsed, parse};
+use super::redirect::RedirectError;
+use super::session::Session;
+use super::source::Position;
+
+/// Runs the command of `words` at a position; nested lines are run by `run`.
+pub(super) fn run_command(
+    at: &Position,
+    session: &mut Session,
+    console: &mut dyn Console,
+    words: &[Word],
+    run: RunNested,
+) -> LineOutcome {
+    let texts: Vec<String> = words.iter().map(|word| expand_tilde(at, session, word)).collect();
+    let mut globals = Globals::default();
+    let parsed = parse(&texts, &mut globals, console.width());
+    let mut with_options = (globals.output != OutputOptions::default()).then(|| console.with_options(&globals.output));
+    let console: &mut dyn Console = match &mut with_options {
+        Some(with_options) => &mut **with_options,
+        None => console,
+    };
+    let result = match parsed {
+        Ok(Parsed::Show(report)) => Ok(report),
+        Ok(Parsed::Command(spec, command)) => {
+            Execution { spec, words: &texts, globals: &globals }.run(session, console, command)
+        }
+        Err(error) => {
+            let word = error.word.and_then(|index| words.get(index));
+            return at.report_fault(console, *error.fault, Some(word.map_or(at.statement, |word| &word.span)));
+        }
+    };
+    match result {
+        Ok(report) if report.follow_up.runs_lines() => {
+            let saved = session.push_globals(&globals);
+            let outcome = show_report(at, session, console, report, run);
+            session.pop_globals(saved);
+            outcome
+        }
+        Ok(report) => show_report(at, session, console, report, run),
+        Err(fault) => at.report_fault(console, fault, None),
+    }
+}
+
+/// The text of a word; an unquoted leading `~` is expanded to the home directory.
+fn expand_tilde(at: &Position, session: &Session, word: &Word) -> String {
+    let written = at.source.text.get(word.span.clone()).unwrap_or_default();
+    let below = word.text.strip_prefix('~').filter(|rest| rest.is_empty() || rest.starts_with('/'));
+    match (below, session.host.variable("HOME")) {
+        (Some(below), Some(home)) if written.starts_with('~') => format!("{home}{below}"),
+        _ => word.text.clone(),
+    }
+}
+
+/// Shows a report and carries out its follow-up.
+fn show_report(
+    at: &Position,
+    session: &mut Session,
+    console: &mut dyn Console,
+    mut report: Report,
+    run: RunNested,
+) -> LineOutcome {
+    let follow_up = std::mem::take(&mut report.follow_up);
+    let code = report.exit_code();
+    let location = at.location(None);
+    let located = |fault: Fault| match &location {
+        Some(location) => fault.at(location.clone()),
+        None => fault,
+    };
+    report.faults = report.faults.into_iter().map(located).collect();
+    if !(report.blocks.is_empty() && report.faults.is_empty() && !matches!(follow_up, FollowUp::Nothing)) {
+        match console.show(report) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => return LineOutcome::BROKEN_PIPE,
+            Err(source) => return at.report_fault(console, RedirectError::Write { source }.into(), None),
+        }
+    }
+    let outcome = follow_up::carry_out(session, console, follow_up, at.source.origin, run)
+        .unwrap_or_else(|fault| at.report_fault(console, fault, None));
+    LineOutcome { code: if code == 0 { outcome.code } else { code }, ..outcome }
+}

@@ -1,0 +1,122 @@
+//! What follows a command: changes of the session, nested lines, the full-screen view.
+
+use std::io::{self, IsTerminal};
+use std::time::Duration;
+
+use crate::base::fault::{Fault, FaultKind};
+use crate::base::time::HumanDuration;
+use crate::report::{Console, FollowUp, Screen};
+
+use super::monitor;
+use super::nesting::interruption_code;
+use super::outcome::{LineOutcome, Then};
+use super::session::{Session, SessionMode};
+use super::source::{ScriptOrigin, ScriptText};
+
+/// Shown after a selection on a command line, which ends with it.
+const SELECTION_ENDS_NOTE: &str =
+    "the selection ends with this session; for a single command use `--org`, `--env`, TETRA_ORG or TETRA_ENV";
+
+/// Runs a text inside of the current statement.
+pub(super) type RunNested<'a> = &'a mut dyn FnMut(&mut Session, &mut dyn Console, ScriptText) -> LineOutcome;
+
+/// Carries out the follow-up of a command of a text from `origin`.
+///
+/// # Errors
+///
+/// Fails if the terminal cannot be used for what needs one.
+pub(super) fn carry_out(
+    session: &mut Session,
+    console: &mut dyn Console,
+    follow_up: FollowUp,
+    origin: &ScriptOrigin,
+    run: RunNested,
+) -> Result<LineOutcome, Fault> {
+    match follow_up {
+        FollowUp::Nothing => {}
+        FollowUp::ChangeSelection(change) => {
+            session.change_selection(change);
+            if *origin == ScriptOrigin::Words {
+                console.note(SELECTION_ENDS_NOTE);
+            }
+        }
+        FollowUp::PreviousSelection => session.select_previous(),
+        FollowUp::Set { key, value } => {
+            session.settings.values.insert(key, value);
+        }
+        FollowUp::Alias { name, line: Some(line) } => {
+            session.settings.aliases.insert(name, line);
+        }
+        FollowUp::Alias { name, line: None } => {
+            session.settings.aliases.remove(&name);
+        }
+        FollowUp::Exit => return Ok(LineOutcome { code: 0, then: Then::Exit }),
+        FollowUp::StartPrompt => return start_prompt(session, console),
+        FollowUp::RunScript { name, text } => {
+            let origin = ScriptOrigin::File(name);
+            return Ok(run(session, console, ScriptText { origin: &origin, text: &text, first_line: 1 }));
+        }
+        FollowUp::Repeat { line, every, times } => return Ok(repeat(session, console, &line, every, times, run)),
+        FollowUp::Screen(screen) => return show_screen(session, console, screen, run),
+    }
+    Ok(LineOutcome::default())
+}
+
+fn start_prompt(session: &Session, console: &dyn Console) -> Result<LineOutcome, Fault> {
+    if session.mode == SessionMode::Interactive {
+        return Err(Fault::usage("already at the prompt"));
+    }
+    if !has_terminal(console) {
+        return Err(Fault::usage("the prompt needs a terminal").with_advice("run `tetra` in a terminal"));
+    }
+    Ok(LineOutcome { code: 0, then: Then::StartPrompt })
+}
+
+fn has_terminal(console: &dyn Console) -> bool {
+    console.is_terminal() && io::stdin().is_terminal()
+}
+
+fn show_screen(
+    session: &mut Session,
+    console: &mut dyn Console,
+    screen: Screen,
+    run: RunNested,
+) -> Result<LineOutcome, Fault> {
+    if !has_terminal(console) {
+        return Err(Fault::new(FaultKind::Failed, "the full-screen view needs a terminal"));
+    }
+    let mut run =
+        |session: &mut Session, console: &mut dyn Console, line: &str| run_line(session, console, line, "monitor", run);
+    monitor::show(session, console, screen, &mut run)?;
+    Ok(LineOutcome::default())
+}
+
+/// Runs a line until `times` are over, it ends the session, or a signal arrives.
+fn repeat(
+    session: &mut Session,
+    console: &mut dyn Console,
+    line: &str,
+    every: Duration,
+    times: Option<u64>,
+    run: RunNested,
+) -> LineOutcome {
+    let times = times.unwrap_or(u64::MAX);
+    let mut outcome = LineOutcome::default();
+    for number in 1..=times {
+        if console.is_terminal() {
+            console.clear();
+            console.note(&format!("every {}, run {number}: {line}", HumanDuration(every)));
+        }
+        outcome = run_line(session, console, line, "watch", run);
+        let ends = outcome.then != Then::Continue || interruption_code(session).is_some();
+        if ends || (number < times && !session.host.sleep(every)) {
+            break;
+        }
+    }
+    outcome
+}
+
+fn run_line(session: &mut Session, console: &mut dyn Console, line: &str, name: &str, run: RunNested) -> LineOutcome {
+    let origin = ScriptOrigin::Nested(name.to_owned());
+    run(session, console, ScriptText { origin: &origin, text: line, first_line: 1 })
+}

@@ -1,0 +1,27 @@
+//! What the terminal of a session can do.
+
+use std::io;
+
+use crate::base::fault::{Fault, FaultKind};
+use crate::report::Color;
+
+use super::session::Session;
+
+/// The terminal has no cursor control.
+pub(super) fn is_dumb(session: &Session) -> bool {
+    session.host.variable("TERM").is_none_or(|term| term == "dumb")
+}
+
+/// Whether the prompt is colored: `--color`, then `NO_COLOR`.
+pub(super) fn colors(session: &Session) -> bool {
+    match session.globals.output.color {
+        Some(Color::Always) => true,
+        Some(Color::Never) => false,
+        Some(Color::Auto) | None => session.host.variable("NO_COLOR").is_none(),
+    }
+}
+
+/// The error of a terminal that cannot be used.
+pub(super) fn unusable(error: io::Error) -> Fault {
+    Fault::new(FaultKind::Failed, format!("failed to use the terminal: {error}"))
+}
