@@ -3,8 +3,17 @@
 //! Who can open a sealed file cannot be read from it, so a list of recipients stands beside it. An ssh key that only ssh-agent
 //! or a hardware token holds cannot open anything; neither can one behind a passphrase.
 
-use std::io::{ErrorKind, Read, Write};
+mod age;
+#[cfg(test)]
+mod interop_tests;
+mod keys;
+mod secret;
+mod ssh;
+
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
 
 use crate::base::diagnostic::Diagnostic;
 use crate::base::fault::{FaultKind, UserFacingError};
@@ -14,6 +23,12 @@ use crate::sys::file::FileError;
 use super::document::{DocumentError, EnvDocument};
 use super::read::{self, ReadFileError};
 use super::scope::RawValue;
+
+use age::AgeFile;
+use keys::{IdentityKey, RecipientKey};
+use ssh::PrivateKeyError;
+
+pub use age::DecryptError;
 
 /// Somebody who can open sealed files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +80,7 @@ pub enum SealError {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: age::DecryptError,
+        source: DecryptError,
     },
     /// Sealing failed.
     #[error("failed to seal the secrets: {why}")]
@@ -165,28 +180,11 @@ pub fn missing(list: &str, recipients: &[Recipient]) -> Vec<String> {
 ///
 /// Fails if a key makes no sense.
 pub fn seal(text: &str, recipients: &[Recipient]) -> Result<Vec<u8>, SealError> {
-    let keys: Vec<Box<dyn age::Recipient>> = recipients.iter().map(key).collect::<Result<_, _>>()?;
-    let unsealed = |why: String| SealError::SealFailed { why };
-    let encryptor = age::Encryptor::with_recipients(keys.iter().map(|key| &**key as &dyn age::Recipient))
-        .map_err(|error| unsealed(error.to_string()))?;
-    let mut sealed = Vec::new();
-    let write = |sealed: &mut Vec<u8>| -> std::io::Result<()> {
-        let armor = age::armor::ArmoredWriter::wrap_output(sealed, age::armor::Format::AsciiArmor)?;
-        let mut writer = encryptor.wrap_output(armor)?;
-        writer.write_all(text.as_bytes())?;
-        writer.finish()?.finish()?;
-        Ok(())
-    };
-    write(&mut sealed).map_err(|error| unsealed(error.to_string()))?;
-    Ok(sealed)
-}
-
-fn key(recipient: &Recipient) -> Result<Box<dyn age::Recipient>, SealError> {
-    let bad = || SealError::InvalidRecipient { name: recipient.name.clone() };
-    if recipient.key.starts_with("age1") {
-        return Ok(Box::new(recipient.key.parse::<age::x25519::Recipient>().map_err(|_| bad())?));
-    }
-    Ok(Box::new(recipient.key.parse::<age::ssh::Recipient>().map_err(|_| bad())?))
+    let keys = recipients.iter().map(|recipient| {
+        RecipientKey::parse(&recipient.key).ok_or_else(|| SealError::InvalidRecipient { name: recipient.name.clone() })
+    });
+    let keys: Vec<RecipientKey> = keys.collect::<Result<_, _>>()?;
+    age::encrypt(text.as_bytes(), &keys).map_err(|why| SealError::SealFailed { why: why.to_string() })
 }
 
 /// Seals a text, and makes sure that it can be opened again with a key that is here: it may take the place of the only
@@ -209,7 +207,7 @@ pub fn seal_for_us(
 }
 
 /// Keys that open sealed files.
-pub struct Identity(Vec<Box<dyn age::Identity>>);
+pub struct Identity(Vec<IdentityKey>);
 
 /// Reads every key that is there. One that cannot be used matters only if there is no other.
 ///
@@ -231,21 +229,17 @@ pub fn identity(files: &[PathBuf]) -> Result<Identity, SealError> {
     }
 }
 
-fn read_identities(path: &Path) -> Result<Vec<Box<dyn age::Identity>>, SealError> {
-    let text = read::text(path)?;
-    let bad = |why: &str| SealError::InvalidIdentity { path: path.to_owned(), why: why.to_owned() };
+fn read_identities(path: &Path) -> Result<Vec<IdentityKey>, SealError> {
+    let text = Zeroizing::new(read::text(path)?);
+    let invalid = |why: &str| SealError::InvalidIdentity { path: path.to_owned(), why: why.to_owned() };
     if text.contains("AGE-SECRET-KEY-1") {
-        let file = age::IdentityFile::from_buffer(text.as_bytes()).map_err(|_| bad("it is no age key"))?;
-        let all = file.into_identities().map_err(|_| bad("it is no age key"))?;
-        return Ok(all.into_iter().map(|it| it as Box<dyn age::Identity>).collect());
+        return IdentityKey::parse_file(&text).ok_or_else(|| invalid("it is no age key"));
     }
-    let name = path.display().to_string();
-    let key = age::ssh::Identity::from_buffer(text.as_bytes(), Some(name)).map_err(|_| bad("it is no ssh key"))?;
-    match key {
-        age::ssh::Identity::Unencrypted(_) => Ok(vec![Box::new(key)]),
-        age::ssh::Identity::Encrypted(_) => Err(bad("it is behind a passphrase")),
-        age::ssh::Identity::Unsupported(_) => Err(bad("its kind is not supported")),
-    }
+    ssh::parse_private_key(&text).map(|key| vec![key]).map_err(|why| match why {
+        PrivateKeyError::Invalid => invalid("it is no ssh key"),
+        PrivateKeyError::Encrypted => invalid("it is behind a passphrase"),
+        PrivateKeyError::Unsupported => invalid("its kind is not supported"),
+    })
 }
 
 /// The text of a sealed file, opened with the first of `keys` that is there; none if there is no such file.
@@ -286,7 +280,7 @@ pub fn try_unseal(path: &Path, keys: &[PathBuf]) -> UnsealResult {
         }
     };
     // Without a key, too, it can be seen whether it is a sealed file at all.
-    if let Err(source) = age::Decryptor::new(age::armor::ArmoredReader::new(&sealed[..])) {
+    if let Err(source) = AgeFile::parse(&sealed) {
         return UnsealResult::Broken(SealError::UnsealFailed { path: path.to_owned(), source });
     }
     match identity(keys).and_then(|identity| unseal(path, &sealed, &identity)) {
@@ -294,7 +288,7 @@ pub fn try_unseal(path: &Path, keys: &[PathBuf]) -> UnsealResult {
         Err(
             SealError::NoIdentity { .. }
             | SealError::InvalidIdentity { .. }
-            | SealError::UnsealFailed { source: age::DecryptError::NoMatchingKeys, .. },
+            | SealError::UnsealFailed { source: DecryptError::NoMatchingKeys, .. },
         ) => UnsealResult::ForOthers,
         Err(error) => UnsealResult::Broken(error),
     }
@@ -306,13 +300,9 @@ pub fn try_unseal(path: &Path, keys: &[PathBuf]) -> UnsealResult {
 ///
 /// Fails if it was not sealed for this key, is damaged, or holds no text.
 pub fn unseal(path: &Path, sealed: &[u8], identity: &Identity) -> Result<String, SealError> {
-    let closed = |source: age::DecryptError| SealError::UnsealFailed { path: path.to_owned(), source };
-    let decryptor = age::Decryptor::new(age::armor::ArmoredReader::new(sealed)).map_err(closed)?;
-    let keys = identity.0.iter().map(|key| &**key as &dyn age::Identity);
-    let reader = decryptor.decrypt(keys).map_err(closed)?;
-    let mut bytes = Vec::new();
-    reader.take(read::MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(|error| closed(error.into()))?;
-    Ok(read::decode(path, bytes)?)
+    let decrypted = AgeFile::parse(sealed).and_then(|file| file.decrypt(&identity.0));
+    let mut bytes = decrypted.map_err(|source| SealError::UnsealFailed { path: path.to_owned(), source })?;
+    Ok(read::decode(path, std::mem::take(&mut bytes))?)
 }
 
 #[cfg(test)]
@@ -325,23 +315,26 @@ mod tests {
 
     #[test]
     fn each_recipient_opens_what_was_sealed_and_nobody_else() {
-        use age::secrecy::ExposeSecret;
-
         let home = tempfile::tempdir().expect("a directory");
         let write = |name: &str, text: &str| {
             let path = home.path().join(name);
             std::fs::write(&path, text).expect("written");
             path
         };
-        let (alice, eve) = (age::x25519::Identity::generate(), age::x25519::Identity::generate());
-        let age_key = write("alice", alice.to_string().expose_secret());
-        let other = write("eve", eve.to_string().expose_secret());
+        let keygen = |name: &str| {
+            let output = std::process::Command::new("age-keygen").output().expect("age-keygen is there");
+            let text = String::from_utf8(output.stdout).expect("text");
+            let public =
+                text.lines().find_map(|line| line.strip_prefix("# public key: ")).expect("it has one").to_owned();
+            (write(name, &text), public)
+        };
+        let ((age_key, alice), (other, _)) = (keygen("alice"), keygen("eve"));
         let ssh_key = home.path().join("id_ed25519");
         let mut keygen = std::process::Command::new("ssh-keygen");
         keygen.args(["-q", "-t", "ed25519", "-N", "", "-C", "bob@example.com", "-f"]).arg(&ssh_key);
         assert!(keygen.status().expect("ssh-keygen is there").success());
         let ssh_public = std::fs::read_to_string(home.path().join("id_ed25519.pub")).expect("made");
-        let all = [recipient("alice", &alice.to_public().to_string()), recipient("bob", &ssh_public)];
+        let all = [recipient("alice", &alice), recipient("bob", &ssh_public)];
         let sealed = seal("API_KEY=hunter2\n", &all).expect("sealed");
         assert!(!sealed.windows(7).any(|part| part == b"hunter2"));
         assert!(sealed.starts_with(b"-----BEGIN AGE ENCRYPTED FILE-----"));
