@@ -58,20 +58,20 @@ pub enum AllocationError {
         pid: Option<u32>,
     },
     /// A process of this name is due to be started again by itself.
-    #[error("process '{name}' is already being kept running: it waits for its next start")]
+    #[error("process '{name}' is already running: waiting for its next restart")]
     Waiting {
         /// Its name.
         name: ProcessName,
     },
     /// It cannot be said what the process of this name does.
-    #[error("process '{name}' is left as it is: {why}")]
+    #[error("the state of process '{name}' is unknown: {why}")]
     Unknown {
         /// Its name.
         name: ProcessName,
         /// What cannot be read.
         why: String,
     },
-    /// Somebody else has the port.
+    /// The port is in use.
     #[error("{}", conflict.line())]
     PortTaken {
         /// Who.
@@ -80,7 +80,7 @@ pub enum AllocationError {
         next: String,
     },
     /// Every port from here on is taken.
-    #[error("found no free port from {from} on")]
+    #[error("no free port from {from} on")]
     NoFreePort {
         /// The first that was tried.
         from: u16,
@@ -108,14 +108,14 @@ impl UserFacingError for AllocationError {
 
     fn advice(&self) -> Option<String> {
         match self {
-            Self::AlreadyRunning { name, .. } | Self::Waiting { name } => {
-                Some(format!("`tsm restart {name}` starts it anew; --name gives a second one another name"))
-            }
+            Self::AlreadyRunning { name, .. } | Self::Waiting { name } => Some(format!(
+                "run `tsm restart {name}` to restart it, or use --name to start a second one under another name"
+            )),
             Self::PortTaken { conflict, next } => {
                 Some(format!("{}, or use {next} for the next free port", conflict.suggestion()))
             }
-            Self::Unknown { .. } => Some("--name gives a new one another name".to_owned()),
-            Self::NoFreePort { .. } => Some("begin with a lower port".to_owned()),
+            Self::Unknown { .. } => Some("use --name to give the new one another name".to_owned()),
+            Self::NoFreePort { .. } => Some("start with a lower port".to_owned()),
             Self::Name(error) => error.advice(),
         }
     }

@@ -30,10 +30,10 @@ pub fn not_found_by_unit(file: &Path, context: &StartContext) -> Option<String> 
     });
     let way = found.as_deref().and_then(|found| Some((found, Path::new(found).parent()?.display())));
     let way = way.map(|(found, directory)| {
-        format!("write {found} in its command, or `export PATH=\"{directory}:{UNIT_PATH}\"` in {}", file.display())
+        format!("use {found} in the command, or set `export PATH=\"{directory}:{UNIT_PATH}\"` in {}", file.display())
     });
     Some(format!(
-        "a unit that starts it with the machine will not find its program ({error}): its PATH is {UNIT_PATH}; {}",
+        "systemd will not find the program at boot ({error}): the PATH of the unit is {UNIT_PATH}; {}",
         way.unwrap_or_else(|| format!("set PATH in {}", file.display()))
     ))
 }

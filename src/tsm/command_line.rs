@@ -15,7 +15,7 @@ pub struct CommandLine {
 
 /// A text that cannot be split.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a quote in `{}` is not closed", .0.escape_debug())]
+#[error("unclosed quote in `{}`", .0.escape_debug())]
 pub struct UnclosedQuote(pub String);
 
 impl UserFacingError for UnclosedQuote {

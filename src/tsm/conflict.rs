@@ -49,7 +49,7 @@ pub enum Holder {
 /// Commands are cut after so many characters.
 const MAX_COMMAND_WIDTH: usize = 80;
 
-/// Whether somebody has `port`: listens on it, or is managed and has claimed it.
+/// Whether `port` is in use: a process listens on it, or is managed and has claimed it.
 #[must_use]
 pub fn find(port: u16, processes: &[Process]) -> Option<Conflict> {
     listening(port, processes).or_else(|| claimed(port, processes))
@@ -135,12 +135,12 @@ impl fmt::Display for Conflict {
                 writeln!(f, "   Command: {}", truncate(command))?;
             }
             Holder::Hidden { user } => {
-                writeln!(f, "   Blocking process: one of the user {user}, whose PID only root can see")?;
+                writeln!(f, "   Blocking process: a process of user {user} (its PID is visible to root only)")?;
             }
             Holder::Claimed { name, pid, command } => {
                 match pid {
                     Some(pid) => writeln!(f, "   Blocking process: PID {pid} ({name}, not listening yet)")?,
-                    None => writeln!(f, "   Blocking process: {name}, which is being started")?,
+                    None => writeln!(f, "   Blocking process: {name} (starting)")?,
                 }
                 writeln!(f, "   Command: {}", truncate(command))?;
             }

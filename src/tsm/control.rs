@@ -1,7 +1,7 @@
 //! Stopping, restarting and deleting: orders to supervisors, and waiting for what becomes of them.
 //!
 //! The escalation from the polite signal to the end is the supervisor's work; here it is only waited for, by its record, without
-//! polling. An order stands once it is given: who stops waiting takes nothing back.
+//! polling. A command stays in effect once it is sent: a caller that stops waiting does not revoke it.
 
 mod error;
 mod wait;
@@ -58,15 +58,15 @@ const STOP_MARGIN: Duration = Duration::from_secs(15);
 /// How long an order may lie unread.
 const ORDER_READ_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How often an order is given before nobody is found to take it: supervisors may come and go meanwhile.
+/// How often a command is sent before giving up: supervisors may come and go meanwhile.
 const MAX_ATTEMPTS: u32 = 4;
 
 /// How long is waited before the operator's wish is asked for again.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 impl Control<'_> {
-    /// Gives living processes that nobody watches a supervisor, and takes restarts up again that nobody would make.
-    /// Removes directories that were cut off half made or half removed. Costs little when there are none. What fails is left as it is: whoever needs the supervisor will say so.
+    /// Gives running processes without a supervisor a new one, and resumes restarts that were lost with it.
+    /// Removes directories of interrupted starts and deletes. Costs little when there are none. What fails is left as it is: a later command reports it.
     pub fn reconcile(&self, processes: &mut [Process]) {
         self.clean_staging(processes.len());
         for process in processes.iter_mut().filter(|process| process.live.stalled) {
@@ -85,14 +85,14 @@ impl Control<'_> {
         for process in processes.iter().filter(|process| process.live.supervised) {
             let wanted = !process.meta.run.monitor.is_empty() && !sidecar::is_running(&process.dir);
             if wanted && check_owner(process).is_ok() {
-                // Whoever asks for its health sees that nobody looks after it.
+                // Its health then shows that no sidecar runs.
                 let _ = sidecar::start(self.program, &process.dir);
             }
         }
     }
 
-    /// Makes sure that somebody supervises the process. A record that is lost is replaced by what could be found out first: nobody
-    /// else writes it while nobody supervises.
+    /// Makes sure that the process has a supervisor. A lost record is replaced by what could be found out first: nothing
+    /// else writes it while no supervisor runs.
     fn ensure_supervised(&self, process: &Process) -> Result<(), ControlError> {
         check_owner(process)?;
         if process.record_error.is_some() {
@@ -119,14 +119,14 @@ impl Control<'_> {
     ///
     /// # Errors
     ///
-    /// Fails if it does not run, or its supervisor cannot be told.
+    /// Fails if it does not run, or its supervisor cannot be reached.
     pub fn signal(&self, process: &Process, signal: Signal) -> Result<u32, ControlError> {
         let Some(pid) = process.pid() else { return Err(ControlError::NotRunning { name: process.name.clone() }) };
         self.send_order(process, ControlCommand::Signal(signal.number()))?;
         Ok(pid)
     }
 
-    /// Ends processes by `order` and waits until nobody supervises them.
+    /// Ends processes by `order` and waits until their supervisors have ended.
     pub(super) fn stop_with(
         &self,
         processes: &[&Process],
@@ -159,7 +159,7 @@ impl Control<'_> {
         self.wait_for_end(process)
     }
 
-    /// Gives an order to end, or sees to it otherwise that nothing is left of what nobody supervises; false if nothing was.
+    /// Gives an order to end, or ends the leftovers of a process without a supervisor; false if there were none.
     pub(super) fn send_stop(
         &self,
         process: &Process,
@@ -185,8 +185,8 @@ impl Control<'_> {
         Ok(true)
     }
 
-    /// Writes down that a process is to be stopped of which nothing but leftovers may live; false if somebody supervises it by
-    /// now. Nobody else writes its record: a start holds the same lock until it did.
+    /// Records the stop of a process of which only leftovers may run; false if it has a supervisor by
+    /// now. Nothing else writes its record: a start holds the same lock until it did.
     fn record_stopping(&self, process: &Process) -> Result<bool, ControlError> {
         let _lock = self.lock_names()?;
         let mut now = process.clone();
@@ -202,7 +202,7 @@ impl Control<'_> {
         Ok(true)
     }
 
-    /// The lock of ids and names; none where nobody has ever given out an id.
+    /// The lock of ids and names; none where no id was ever assigned.
     pub(super) fn lock_names(&self) -> Result<Option<std::fs::File>, ControlError> {
         match file::lock(&self.paths.id_lock()) {
             Err(error) if !error.is_not_found() => Err(error.into()),
@@ -210,7 +210,7 @@ impl Control<'_> {
         }
     }
 
-    /// Gives an order; false if there is nobody to give it to because nothing runs.
+    /// Sends a command; false if no supervisor runs.
     pub(super) fn send_order(&self, process: &Process, order: ControlCommand) -> Result<bool, ControlError> {
         check_known(process)?;
         let mut now = self.wait_for_supervisor(process)?;
@@ -224,7 +224,7 @@ impl Control<'_> {
             }
             match client::send(&process.dir, order) {
                 Ok(()) => return Ok(true),
-                // It ends in this moment, or cannot hear: the FIFO in the directory is not the one that it listens at.
+                // It is ending, or cannot be reached: the FIFO in the directory is not the one it reads.
                 Err(SendError::NotSupervised { .. }) => self.evict_unresponsive(process)?,
                 Err(source) => return Err(ControlError::Send { name: process.name.clone(), source }),
             }
@@ -234,7 +234,7 @@ impl Control<'_> {
         Err(ControlError::Send { name: process.name.clone(), source })
     }
 
-    /// Waits until a supervisor that does not hear is gone; one that stays is ended.
+    /// Waits until a supervisor that cannot be reached has ended; one that stays is killed.
     fn evict_unresponsive(&self, process: &Process) -> Result<(), ControlError> {
         if client::wait_unsupervised(&process.dir, Instant::now() + POLL_INTERVAL).is_ok() {
             return Ok(());
@@ -257,7 +257,7 @@ impl Control<'_> {
     }
 }
 
-/// Refuses the process of another user: a supervisor runs what the directory says, and whoever owns the directory says it. Root that acts
+/// Refuses the process of another user: a supervisor runs what the directory says, and its owner controls that. Root that acts
 /// as that user starts nothing either: it would be surprised whose rights the process has.
 pub(super) fn check_owner(process: &Process) -> Result<(), ControlError> {
     let dir = |source| ControlError::File { action: "look at", path: process.dir.clone(), source };

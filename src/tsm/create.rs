@@ -57,7 +57,7 @@ pub struct Created {
 /// Why a process could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum CreateError {
-    /// There is no place for it.
+    /// There is no name, id or port for it.
     #[error(transparent)]
     Allocation(#[from] AllocationError),
     /// The processes there are cannot be seen.
@@ -67,13 +67,13 @@ pub enum CreateError {
     #[error(transparent)]
     File(#[from] FileError),
     /// The supervisor of its last life has not let go.
-    #[error("the supervisor of `{name}` has not ended yet")]
+    #[error("the supervisor of `{name}` is still running")]
     Supervised {
         /// The process.
         name: ProcessName,
     },
     /// Root acts as another user, and would start what is not root's.
-    #[error("`{}` belongs to {owner}, and root starts nothing there", home.display())]
+    #[error("`{}` belongs to user {owner}; root does not start processes there", home.display())]
     OtherUserHome {
         /// `$TETRA_DIR`.
         home: PathBuf,
@@ -84,7 +84,7 @@ pub enum CreateError {
     #[error(transparent)]
     OtherUser(Box<ControlError>),
     /// One of this name runs whose directory was removed.
-    #[error("process '{name}' still runs: its directory was removed, but pid {pid} lives")]
+    #[error("process '{name}' is still running (pid {pid}), but its directory was removed")]
     Unrecorded {
         /// The process.
         name: ProcessName,
@@ -112,11 +112,11 @@ impl UserFacingError for CreateError {
             Self::Store(error) => error.advice(),
             Self::File(error) => error.advice(),
             Self::Supervised { .. } => Some("try again in a moment".to_owned()),
-            Self::OtherUserHome { owner, .. } => {
-                Some(format!("`sudo -u {owner} tsm …` acts as that user; `sudo -H tsm …` uses a directory of root"))
-            }
+            Self::OtherUserHome { owner, .. } => Some(format!(
+                "run `sudo -u {owner} tsm …` to act as that user, or `sudo -H tsm …` to use the directory of root"
+            )),
             Self::OtherUser(error) => error.advice(),
-            Self::Unrecorded { name, .. } => Some(format!("`tsm kill {name}` ends it; then start it again")),
+            Self::Unrecorded { name, .. } => Some(format!("run `tsm kill {name}`, then start it again")),
         }
     }
 }
@@ -232,7 +232,7 @@ fn create_one(
 
 impl Created {
     fn write(&self, meta: &Meta, plan: &StartPlan, host: &dyn Host) -> Result<(), FileError> {
-        // A new directory is complete when it gets its name; whoever is killed before has done nothing.
+        // A new directory is complete when it gets its name; a start that is killed before has no effect.
         let dir = if self.is_new { staging_path(&self.dir) } else { self.dir.clone() };
         let filled = write_files(&dir, meta, plan, host).and_then(|()| {
             if dir == self.dir { Ok(()) } else { fs::rename(&dir, &self.dir).map_err(failed("make", &self.dir)) }
@@ -243,7 +243,7 @@ impl Created {
         filled
     }
 
-    /// Leaves everything as it was before: for a start that failed before its program ran. Nobody may supervise the directory.
+    /// Leaves everything as it was before: for a start that failed before its program ran. No supervisor may run for the directory.
     pub fn undo(&self, paths: &Paths) {
         // What cannot be put back is not worth more than the error that led here.
         let back =

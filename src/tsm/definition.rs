@@ -82,7 +82,7 @@ pub enum DefinitionError {
         /// Why.
         source: std::io::Error,
     },
-    /// A line is no assignment, or its value makes no sense.
+    /// A line is not an assignment, or its value is invalid.
     #[error("{what}")]
     Malformed {
         /// Where.

@@ -17,7 +17,7 @@ use crate::sys::process;
 pub struct EnvFile {
     /// Absolute.
     pub path: PathBuf,
-    /// Nobody asked for it: it was there.
+    /// Not asked for: it was found.
     pub detected: bool,
     /// What it says now; it is read again at every start.
     pub settings: Vec<EnvVar>,
@@ -27,7 +27,7 @@ pub struct EnvFile {
 #[derive(Debug, thiserror::Error)]
 pub enum EnvironmentError {
     /// An env file was asked for by name and is not there.
-    #[error("found no env file `{name}`")]
+    #[error("env file `{name}` not found")]
     Missing {
         /// What was asked for.
         name: String,
@@ -35,7 +35,7 @@ pub enum EnvironmentError {
         tried: Vec<PathBuf>,
     },
     /// More than one env file was asked for.
-    #[error("two env files were given: `{first}` and `{second}`")]
+    #[error("only one env file can be used, not both `{first}` and `{second}`")]
     Conflicting {
         /// The first.
         first: String,
@@ -50,7 +50,7 @@ pub enum EnvironmentError {
         /// Why.
         source: io::Error,
     },
-    /// A line of it makes no sense.
+    /// A line of it is invalid.
     #[error("{problem}")]
     Malformed {
         /// Where.
@@ -59,7 +59,7 @@ pub enum EnvironmentError {
         problem: String,
     },
     /// A secrets file is open to others and cannot be closed safely.
-    #[error("`{}` holds secrets and is open to others (mode {mode:04o})", path.display())]
+    #[error("`{}` contains secrets and is accessible by others (mode {mode:04o})", path.display())]
     InsecureMode {
         /// The file.
         path: PathBuf,
@@ -82,11 +82,11 @@ impl UserFacingError for EnvironmentError {
         match self {
             Self::Missing { tried, .. } => {
                 let tried: Vec<String> = tried.iter().map(|path| path.display().to_string()).collect();
-                Some(format!("looked for {}", tried.join(", ")))
+                Some(format!("searched: {}", tried.join(", ")))
             }
-            Self::Conflicting { .. } => Some("name one file, and single variables as K=V".to_owned()),
+            Self::Conflicting { .. } => Some("name one file, and set single variables with K=V".to_owned()),
             Self::Unreadable { .. } => None,
-            Self::Malformed { .. } => Some("a line is K=V or export K=V".to_owned()),
+            Self::Malformed { .. } => Some("expected lines of the form K=V or export K=V".to_owned()),
             Self::InsecureMode { path, .. } => {
                 let directory = path.parent().unwrap_or(path);
                 Some(format!("chmod 700 {}; chmod 600 {}", directory.display(), path.display()))
@@ -102,7 +102,7 @@ impl UserFacingError for EnvironmentError {
     }
 }
 
-/// What stands for no env file at all.
+/// Means: no env file at all.
 pub const NONE: &str = "none";
 
 /// The env file that was asked for by name or path.
@@ -165,7 +165,7 @@ fn first(forms: impl Iterator<Item = String>, dirs: &[&Path]) -> Result<Option<E
 ///
 /// # Errors
 ///
-/// Fails if it cannot be read, or at its first line that makes no sense.
+/// Fails if it cannot be read, or at its first invalid line.
 pub fn read(path: &Path) -> Result<Vec<EnvVar>, EnvironmentError> {
     let unreadable = |source| EnvironmentError::Unreadable { path: path.to_owned(), source };
     let text = disk::read_to_string(path).map_err(unreadable)?;
@@ -176,7 +176,7 @@ pub fn read(path: &Path) -> Result<Vec<EnvVar>, EnvironmentError> {
             line: wrong.line as usize,
             column: wrong.column as usize,
             width: 1,
-            // Env files hold secrets, and a line that makes no sense may be the rest of one.
+            // Env files hold secrets, and an invalid line may be the rest of one.
             text: redact::assignment(line),
         };
         EnvironmentError::Malformed { at, problem: wrong.kind.to_string() }
@@ -251,7 +251,7 @@ mod tests {
             assert!(advice.contains(form), "{advice}");
         }
         let error = named("/nowhere/x.env", &[dir.path()]).expect_err("missing");
-        assert_eq!(error.advice().as_deref(), Some("looked for /nowhere/x.env"));
+        assert_eq!(error.advice().as_deref(), Some("searched: /nowhere/x.env"));
     }
 
     #[test]

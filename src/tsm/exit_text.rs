@@ -12,8 +12,8 @@ pub fn describe(how: ExitStatus) -> String {
         ExitStatus::Code(code) => format!("exit {code}"),
         ExitStatus::Signal(number) => signal(number),
         ExitStatus::Core(number) => format!("{} (core dumped)", signal(number)),
-        ExitStatus::Unknown => "ended unseen".to_owned(),
-        ExitStatus::NotRun(errno) => format!("not run: {}", std::io::Error::from_raw_os_error(errno)),
+        ExitStatus::Unknown => "exit status unknown".to_owned(),
+        ExitStatus::NotRun(errno) => format!("failed to start: {}", std::io::Error::from_raw_os_error(errno)),
         ExitStatus::Hook(code) => format!("pre-start command failed with {code}"),
     }
 }
@@ -44,24 +44,24 @@ pub fn cause_text(cause: StopCause) -> &'static str {
     }
 }
 
-/// Why a process was ended, in a sentence that begins with its restart; none if nobody of ours ended it. Its attendant remembers
+/// Why a process was ended, in words; none if neither a command nor the sidecar ended it. The sidecar remembers
 /// the details of the last time.
 #[must_use]
 pub fn why_ended(process: &Process, exit: &LastExit) -> Option<String> {
     let known = || health::read(&process.dir).filter(|health| !exit.nonce.is_empty() && health.restarted == exit.nonce);
     let detailed = |otherwise: &str| {
         let detail = known().map(|health| health.last_restart).filter(|detail| !detail.is_empty());
-        format!("it was restarted: {}", detail.unwrap_or_else(|| otherwise.to_owned()))
+        format!("restarted: {}", detail.unwrap_or_else(|| otherwise.to_owned()))
     };
     Some(match exit.origin?.cause {
-        StopCause::Operator => "an operator ended it".to_owned(),
-        StopCause::Signal => "an operator sent it a signal".to_owned(),
-        StopCause::Watch => detailed("a file that is watched changed"),
-        StopCause::Schedule => detailed("its hour had come"),
-        StopCause::Memory => detailed("it used more memory than --max-memory allows"),
-        StopCause::Health => detailed("it was unhealthy"),
+        StopCause::Operator => "killed by an operator".to_owned(),
+        StopCause::Signal => "signal sent by an operator".to_owned(),
+        StopCause::Watch => detailed("a watched file changed"),
+        StopCause::Schedule => detailed("scheduled restart (cron)"),
+        StopCause::Memory => detailed("memory limit (--max-memory) exceeded"),
+        StopCause::Health => detailed("unhealthy"),
         StopCause::ServiceManager => "systemd stopped the unit that it ran in".to_owned(),
-        StopCause::Sidecar => detailed("by its health, its files, its memory or the clock"),
+        StopCause::Sidecar => detailed("restarted by a health check, a watched file, the memory limit or the schedule"),
     })
 }
 
@@ -73,9 +73,9 @@ pub fn describe_lost_output(before: &Process) -> Option<String> {
     let lost = life.discarded_bytes.saturating_sub(before.meta.run_state.discarded_bytes);
     match (lost, why.is_empty()) {
         (0, true) => None,
-        (0, false) => Some(format!("what '{name}' says waits, its log cannot be written: {why}")),
+        (0, false) => Some(format!("the output of '{name}' is buffered: failed to write its log: {why}")),
         (lost, true) => Some(format!("{lost} bytes of the log of '{name}' were lost")),
-        (lost, false) => Some(format!("{lost} bytes of the log of '{name}' were lost, it cannot be written: {why}")),
+        (lost, false) => Some(format!("{lost} bytes of the log of '{name}' were lost: failed to write it: {why}")),
     }
 }
 
@@ -130,8 +130,8 @@ mod tests {
             (ExitStatus::Signal(15), "SIGTERM"),
             (ExitStatus::Signal(34), "signal 34"),
             (ExitStatus::Core(11), "SIGSEGV (core dumped)"),
-            (ExitStatus::Unknown, "ended unseen"),
-            (ExitStatus::NotRun(2), "not run: No such file or directory (os error 2)"),
+            (ExitStatus::Unknown, "exit status unknown"),
+            (ExitStatus::NotRun(2), "failed to start: No such file or directory (os error 2)"),
             (ExitStatus::Hook(3), "pre-start command failed with 3"),
         ] {
             assert_eq!(describe(how), words);

@@ -58,7 +58,7 @@ pub enum ImportError {
         source: std::io::Error,
     },
     /// Its text is not of its kind.
-    #[error("`{}` is no {kind}: {why}", path.display())]
+    #[error("`{}` is not a valid {kind}: {why}", path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
@@ -78,13 +78,13 @@ pub enum ImportError {
         suggestion: Option<String>,
     },
     /// No name can begin so.
-    #[error("`{given}` cannot begin a name: use letters, digits, `.`, `_` and `-`, and begin with a letter or digit")]
+    #[error("invalid prefix `{given}`: expected letters, digits, `.`, `_` and `-`, starting with a letter or digit")]
     Prefix {
-        /// What was given.
+        /// As given.
         given: String,
     },
     /// Nobody knows what it is.
-    #[error("`{}` is of no kind that can be imported", path.display())]
+    #[error("`{}` is not a file that can be imported", path.display())]
     UnknownKind {
         /// The file.
         path: PathBuf,
@@ -106,12 +106,12 @@ impl UserFacingError for ImportError {
             Self::UnknownKind { path } if is_program(path) => {
                 let (file, json) = (path.display(), path.with_extension("json"));
                 Some(format!(
-                    "it is a program, and nothing is executed here; where you trust it: node -e \
+                    "it is a program, which is not executed; if you trust it, run: node -e \
                      'import(\"{file}\").then(it => console.log(JSON.stringify(it.default)))' > {json}",
                     json = json.display()
                 ))
             }
-            Self::UnknownKind { .. } => Some(format!("{SUPPORTED_FILES} can be imported")),
+            Self::UnknownKind { .. } => Some(format!("supported: {SUPPORTED_FILES}")),
             Self::NoSuch { suggestion: near, .. } => near.as_ref().map(|near| format!("did you mean `{near}`?")),
             Self::Unreadable { .. } | Self::Malformed { .. } | Self::Prefix { .. } => None,
         }
@@ -220,7 +220,8 @@ impl Imported {
             self.services.iter_mut().filter(|it| it.instances.is_some_and(|count| count > instances::MAX_INSTANCES))
         {
             let count = it.instances.take().unwrap_or_default();
-            let why = format!("{count} instances are more than {}; write TSM_INSTANCES", instances::MAX_INSTANCES);
+            let why =
+                format!("{count} instances are more than the limit of {}; set TSM_INSTANCES", instances::MAX_INSTANCES);
             self.unsupported.push(Unsupported { field: format!("{}.instances", it.name), why });
         }
         self
@@ -233,7 +234,7 @@ impl Imported {
             if names.contains(&it.name) {
                 let free = (2..).map(|number| format!("{}-{number}", it.name)).find(|name| !names.contains(name));
                 let fresh = free.expect("numbers do not end");
-                let why = format!("a service of that name stands before it; it is called {fresh}");
+                let why = format!("the name is already used; renamed to {fresh}");
                 self.unsupported.push(Unsupported { field: std::mem::replace(&mut it.name, fresh), why });
             }
             names.push(it.name.clone());
@@ -274,7 +275,7 @@ impl Imported {
         self.rejected.clear();
         for it in &mut self.services {
             for need in it.deps.iter().filter(|need| !wanted.contains(need)) {
-                let why = format!("`{need}` is not among those that are imported; it has to be saved as well");
+                let why = format!("`{need}` is not imported; save it as well");
                 self.unsupported.push(Unsupported { field: format!("{}: {need}", it.name), why });
             }
         }

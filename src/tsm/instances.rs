@@ -6,10 +6,10 @@ use super::plan::{PlanError, StartPlan};
 use super::port::PortSpec;
 use super::store::Process;
 
-/// More of one program than this are a slip.
+/// More of one program than this are a mistake.
 pub const MAX_INSTANCES: u32 = 256;
 
-/// Tells an instance which one it is, counted from 1.
+/// The number of an instance, counted from 1.
 const INSTANCE_VARIABLE: &str = "TSM_INSTANCE";
 
 /// The plans of all instances; of a plan for one, itself.
@@ -19,7 +19,7 @@ const INSTANCE_VARIABLE: &str = "TSM_INSTANCE";
 ///
 /// # Errors
 ///
-/// Fails if the port stands in the command line, where all would share it, or if there are too few ports above it.
+/// Fails if the port is part of the command line, where all would share it, or if there are too few ports above it.
 pub fn plans(plan: &StartPlan) -> Result<Vec<StartPlan>, PlanError> {
     if plan.instances <= 1 && plan.group.is_empty() {
         return Ok(vec![plan.clone()]);

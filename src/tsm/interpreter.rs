@@ -52,7 +52,7 @@ pub enum ProgramError {
         is_directory: bool,
     },
     /// Nothing that could run it is installed.
-    #[error("found no `{name}` to run it with")]
+    #[error("interpreter `{name}` not found")]
     NoInterpreter {
         /// What was looked for.
         name: String,
@@ -70,18 +70,16 @@ impl UserFacingError for ProgramError {
     fn advice(&self) -> Option<String> {
         Some(match self {
             Self::Missing { word, cwd } if word.contains('/') => {
-                format!("there is no such file, seen from `{}`", cwd.display())
+                format!("no such file in `{}`", cwd.display())
             }
             Self::Missing { word, .. } => {
                 format!(
-                    "no service, process, program in PATH or file is called `{word}`; `tsm list available` shows the services"
+                    "`{word}` is not a service, process, program in PATH or file; `tsm list available` lists the services"
                 )
             }
-            Self::NotExecutable { is_directory: true, .. } => {
-                "it is a directory; name the program inside it".to_owned()
-            }
+            Self::NotExecutable { is_directory: true, .. } => "it is a directory; name the program in it".to_owned(),
             Self::NotExecutable { word, .. } => format!("chmod +x {}", quoted(word)),
-            Self::NoInterpreter { name } => format!("install {name}, or put it into PATH"),
+            Self::NoInterpreter { name } => format!("install {name}, or add it to PATH"),
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Killing: processes with their directories, and also pids and ports that nobody manages.
+//! Killing: processes with their directories, and also pids and ports that are not managed.
 //!
 //! A polite signal, two seconds, then force. This program, its ancestors (among them supervisors), the first process and the
 //! supervisors of other processes are never ended.
@@ -29,7 +29,7 @@ pub enum KillTarget {
     Name(String),
     /// A pid, managed or not.
     Pid(u32),
-    /// Whoever listens on a port; without one the process that the port belongs to.
+    /// The process that listens on a port; without one the process that the port belongs to.
     Port(u16),
 }
 
@@ -38,7 +38,7 @@ pub enum KillTarget {
 pub enum KillMatch {
     /// A managed process.
     Managed(Box<Process>),
-    /// A process that nobody manages.
+    /// A process that is not managed.
     Unmanaged {
         /// Its pid.
         pid: u32,
@@ -49,23 +49,23 @@ pub enum KillMatch {
     },
 }
 
-/// Why somebody was not ended.
+/// Why something was not killed.
 #[derive(Debug, thiserror::Error)]
 pub enum KillError {
-    /// A word leads nowhere.
+    /// A word matches nothing.
     #[error(transparent)]
     Resolve(#[from] ResolveError),
     /// An order had no success.
     #[error(transparent)]
     Control(#[from] ControlError),
-    /// Nobody listens there and no process has that port.
-    #[error("nothing listens on port {port}: not found")]
+    /// No process listens there or has that port.
+    #[error("no process listens on port {port}")]
     NoListener {
         /// The port.
         port: u16,
     },
-    /// Somebody listens, but it cannot be seen who.
-    #[error("port {port} is held by a process of user {user} that cannot be seen from here")]
+    /// A process listens, but which one is not visible.
+    #[error("port {port} is used by a process of user {user} that is not visible to you")]
     HiddenListener {
         /// The port.
         port: u16,
@@ -73,7 +73,7 @@ pub enum KillError {
         user: String,
     },
     /// It must not be ended.
-    #[error("pid {pid} is not ended: it is {what}")]
+    #[error("pid {pid} was not killed: it is {what}")]
     Protected {
         /// The pid.
         pid: u32,
@@ -81,7 +81,7 @@ pub enum KillError {
         what: String,
     },
     /// The kernel refuses.
-    #[error("failed to end pid {pid} of user {user}")]
+    #[error("failed to kill pid {pid} of user {user}")]
     Refused {
         /// The pid.
         pid: u32,
@@ -91,7 +91,7 @@ pub enum KillError {
         source: io::Error,
     },
     /// It lives on.
-    #[error("pid {pid} lives on after SIGKILL")]
+    #[error("pid {pid} is still running after SIGKILL")]
     Survived {
         /// The pid.
         pid: u32,
@@ -113,8 +113,12 @@ impl UserFacingError for KillError {
         match self {
             Self::Resolve(error) => error.advice(),
             Self::Control(error) => error.advice(),
-            Self::HiddenListener { user, .. } | Self::Refused { user, .. } => Some(format!("try as root or as {user}")),
-            Self::Protected { .. } => Some("`tsm kill NAME` ends a process together with its supervisor".to_owned()),
+            Self::HiddenListener { user, .. } | Self::Refused { user, .. } => {
+                Some(format!("run the command as root or as {user}"))
+            }
+            Self::Protected { .. } => {
+                Some("use `tsm kill NAME` to kill a process together with its supervisor".to_owned())
+            }
             Self::NoListener { .. } | Self::Survived { .. } => None,
         }
     }
@@ -130,7 +134,7 @@ const KILL_TIMEOUT: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 ///
-/// Fails if nobody is meant, or several, or somebody protected.
+/// Fails if nothing is meant, or several processes, or a protected one.
 pub fn find(target: &KillTarget, among: &[Process], precision: Precision) -> Result<Vec<KillMatch>, KillError> {
     let managed = |process: &Process| vec![KillMatch::Managed(Box::new(process.clone()))];
     let victims = match target {
@@ -163,7 +167,7 @@ pub fn find(target: &KillTarget, among: &[Process], precision: Precision) -> Res
     Ok(victims)
 }
 
-/// Who is meant by a name whose directory was removed while it ran. Nobody if there is such a directory, or never was.
+/// The pids of a name whose directory was removed while it ran. Empty if there is such a directory, or never was.
 #[must_use]
 pub fn find_unrecorded(target: &KillTarget, paths: &Paths) -> Vec<KillMatch> {
     let (KillTarget::Word(name) | KillTarget::Name(name)) = target else { return Vec::new() };
@@ -213,7 +217,7 @@ fn by_port(port: u16, among: &[Process]) -> Result<Vec<KillMatch>, KillError> {
 fn check_protected(victim: &KillMatch, among: &[Process]) -> Result<(), KillError> {
     let Some(pid) = victim.pid() else { return Ok(()) };
     let what = if pid == 1 {
-        Some("the first process".to_owned())
+        Some("the init process".to_owned())
     } else if pid == process::own_pid() {
         Some("this program".to_owned())
     } else if process::ancestors(process::own_pid()).contains(&pid) {
@@ -262,7 +266,7 @@ impl Control<'_> {
         ends.map(|(victim, begun)| begun.and_then(|handle| self.finish(victim, handle, deadline))).collect()
     }
 
-    /// Gives the order, or sends the signal where nobody takes orders.
+    /// Gives the order, or sends the signal where no supervisor runs.
     fn begin(
         &self,
         victim: &KillMatch,
@@ -298,7 +302,7 @@ impl Control<'_> {
         let mut now = process.clone();
         now.refresh();
         if !now.live.supervised && !now.is_running() && !now.meta.state.is_final() {
-            // Its record may say something else for ever: nobody is there to correct it.
+            // Its record may be wrong forever: no supervisor corrects it.
             self.remove(process)?;
             return Ok(StopResult::Stopped { pid: process.meta.pid, forced: false, survivors: Vec::new() });
         }
@@ -308,7 +312,7 @@ impl Control<'_> {
         if let Err(ControlError::NotEnded { .. }) =
             self.wait_for_last(process, KILL_TIMEOUT, |meta| meta.state.is_final())
         {
-            // Its supervisor does not do what it is told.
+            // Its supervisor does not follow the command.
             let direct = process.pid().and_then(|pid| DirectKill::open(pid, process.meta.run_state.start_ticks));
             direct.map_or(Ok(()), |direct| direct.push(KillSignal::Kill))?;
         }
@@ -376,7 +380,7 @@ mod tests {
         let mut polite = spawn("trap 'exit 7' TERM; echo up; while :; do sleep 0.01; done");
         let mut deaf = spawn("trap '' TERM; echo up; while :; do sleep 0.01; done");
         let victims: Vec<_> = [&polite, &deaf].iter().map(|it| unmanaged(it.id()).expect("it lives")).collect();
-        // Whoever has ended is a zombie until it is collected, and counts as ended.
+        // A process that has ended is a zombie until it is reaped, and counts as ended.
         let answers = control().kill(&victims, KillSignal::Term);
         let forced =
             |answer: &Result<StopResult, KillError>| matches!(answer, Ok(StopResult::Stopped { forced: true, .. }));

@@ -33,7 +33,7 @@ impl FromStr for MaxMemoryRestart {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidMaxMemoryRestart {
     /// Every program uses more.
-    #[error("`{0}` is less than any program uses, so it would be restarted all the time; write a size from 4M on")]
+    #[error("invalid size `{0}`: expected at least 4M (any program uses more)")]
     TooSmall(String),
     /// It is no size.
     #[error(transparent)]
@@ -42,12 +42,12 @@ pub enum InvalidMaxMemoryRestart {
 
 /// A text that is no limit of memory.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no limit of memory; write a size from 4M on such as 300M or 2G, or none")]
+#[error("invalid memory limit `{0}`: expected a size of at least 4M, such as 300M or 2G, or none")]
 pub struct InvalidMemoryMax(pub String);
 
 /// What to do about a limit that was refused.
 pub const RAISE_ADVICE: &str =
-    "a limit may not be above the operator's own (`ulimit -Hn`, `ulimit -Hu`); root may raise it";
+    "a limit cannot be above that of the user (`ulimit -Hn`, `ulimit -Hu`); root can raise it";
 
 /// No program starts with less.
 const MIN_MEMORY: u64 = 4 << 20;
@@ -76,7 +76,7 @@ impl fmt::Display for MemoryMax {
 #[derive(Debug, thiserror::Error)]
 pub enum UserError {
     /// There is no such user.
-    #[error("there is no user `{name}` on this machine")]
+    #[error("user `{name}` does not exist")]
     Unknown {
         /// The name.
         name: String,
@@ -84,7 +84,7 @@ pub enum UserError {
         suggestion: Option<String>,
     },
     /// Only root may run something as another user.
-    #[error("no permission to run a process as `{name}`: only root may, and this is `{own}`")]
+    #[error("permission denied to run a process as `{name}`: only root can, and this is `{own}`")]
     NotRoot {
         /// The other user.
         name: String,
@@ -111,8 +111,8 @@ impl UserFacingError for UserError {
     fn advice(&self) -> Option<String> {
         match self {
             Self::Unknown { suggestion: Some(near), .. } => Some(format!("did you mean `{near}`?")),
-            Self::Unknown { name, suggestion: None } => Some(format!("`useradd --system {name}` makes it")),
-            Self::NotRoot { name, .. } => Some(format!("`sudo -u {name} tsm …` acts as that user")),
+            Self::Unknown { name, suggestion: None } => Some(format!("`useradd --system {name}` creates it")),
+            Self::NotRoot { name, .. } => Some(format!("run the command as that user: `sudo -u {name} tsm …`")),
             Self::Unreadable { .. } => None,
         }
     }
@@ -146,7 +146,10 @@ pub fn within_reach(limits: Limits) -> (Limits, Option<String>) {
     if limits.nofile <= most {
         return (limits, None);
     }
-    let note = format!("limit_nofile is {most}: the environment says {}, and no more is allowed here", limits.nofile);
+    let note = format!(
+        "limit_nofile is reduced to {most}: the environment sets {}, which is above the limit of this user",
+        limits.nofile
+    );
     (Limits { nofile: most, ..limits }, Some(note))
 }
 
@@ -156,8 +159,8 @@ pub fn describe(limits: &Limits, by: Option<MemoryMethod>) -> Vec<String> {
     let mut words = Vec::new();
     if limits.memory_max > 0 {
         let how = match by {
-            Some(MemoryMethod::Group) => " (all its processes together; a control group)",
-            Some(MemoryMethod::Data) => " (private memory of each process; no control group can be made here)",
+            Some(MemoryMethod::Group) => " (all processes together, control group)",
+            Some(MemoryMethod::Data) => " (private memory of each process, RLIMIT_DATA: no control group available)",
             Some(MemoryMethod::Nothing) | None => "",
         };
         words.push(format!("memory {}{how}", Size(limits.memory_max)));

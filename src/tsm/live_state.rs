@@ -1,7 +1,7 @@
 //! What is true about a process, against what its file says.
 //!
 //! `meta.json` is written by a supervisor, and supervisors can be killed, machines restarted, files damaged. So every reader
-//! derives: the lock says whether somebody supervises, pid and start time and boot id say whether the child still is the child.
+//! derives: the lock says whether a supervisor runs, pid and start time and boot id say whether the child still is the child.
 
 use std::time::Duration;
 
@@ -15,13 +15,13 @@ pub const START_GRACE: Duration = Duration::from_secs(5);
 pub struct LiveState {
     /// The state, derived.
     pub state: ProcessState,
-    /// Somebody holds the worker lock.
+    /// The worker lock is held.
     pub supervised: bool,
     /// The child lives. Taken from the record where a supervisor vouches for it.
     pub alive: bool,
     /// The child has ended, and supervisors that are stopped (SIGSTOP) do not see it.
     pub stalled: bool,
-    /// A restart is due that nobody will make: child and supervisors were killed, or the supervisors in the middle of it.
+    /// A restart is due that no supervisor will make: child and supervisors were killed, or the supervisors in the middle of it.
     pub cut_off: bool,
 }
 
@@ -36,7 +36,7 @@ impl LiveState {
         self.state == ProcessState::Unknown
     }
 
-    /// A child lives, or is due to be started again, and nobody watches: a supervisor has to take over.
+    /// A child lives, or is due to be started again, and no supervisor runs: one has to take over.
     #[must_use]
     pub fn needs_supervisor(&self) -> bool {
         !self.supervised
@@ -47,7 +47,7 @@ impl LiveState {
 /// What the record alone cannot know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Observed {
-    /// Somebody holds the worker lock.
+    /// The worker lock is held.
     pub supervised: bool,
     /// The pid of the record is alive and has its start time.
     pub child_lives: bool,
@@ -78,7 +78,7 @@ pub fn derive(meta: &Meta, facts: Observed) -> LiveState {
         ProcessState::Starting if alive => ProcessState::Online,
         ProcessState::Starting if meta.pid == 0 && facts.fresh => ProcessState::Starting,
         ProcessState::Online | ProcessState::Stopping if alive => meta.state,
-        // The order to stop was given and the child is gone: that is what was wanted.
+        // The stop was ordered and the child is gone: that is the wanted result.
         ProcessState::Stopping => ProcessState::Stopped,
         ProcessState::Waiting | ProcessState::Scheduled if facts.this_boot => meta.state,
         ProcessState::Starting | ProcessState::Online | ProcessState::Waiting | ProcessState::Scheduled => {
@@ -95,7 +95,7 @@ pub fn derive(meta: &Meta, facts: Observed) -> LiveState {
 fn is_cut_off(meta: &Meta) -> bool {
     match meta.state {
         ProcessState::Online => meta.run.restart != RestartPolicy::Never,
-        // Whoever starts it for the first time, and is told that it does not run, does not want it later.
+        // A first start that was reported as failed must not come up later.
         ProcessState::Starting => {
             meta.run_state.starter_pid == 0 && meta.restarts > 0 && meta.run.restart != RestartPolicy::Never
         }

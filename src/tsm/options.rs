@@ -87,7 +87,7 @@ impl Strategy {
 
 /// A text that names no strategy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a strategy; write rolling or recreate")]
+#[error("invalid strategy `{0}`: expected rolling or recreate")]
 pub struct InvalidStrategy(pub String);
 
 impl std::str::FromStr for Strategy {

@@ -249,8 +249,7 @@ impl Draft {
         let shape = detect(&line.words);
         let mut exports = definition.exports;
         let wanted = service_env(definition.env_file, definition.env, &mut exports);
-        let slips =
-            definition.typos.iter().map(|(key, meant)| format!("{key} has no meaning; {meant} is meant, perhaps"));
+        let slips = definition.typos.iter().map(|(key, meant)| format!("unknown key {key}; did you mean {meant}?"));
         Ok(Self {
             line,
             shape,
@@ -379,9 +378,9 @@ pub fn working_directory(from: &Path, given: Option<&Path>) -> Result<PathBuf, P
     let bad = |why| PlanError::Directory { path: path.clone(), why };
     match path.canonicalize() {
         Ok(found) if found.is_dir() => Ok(as_written(&path, &found)),
-        Ok(_) => Err(bad("it is no directory")),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(bad("it is not there")),
-        Err(_) => Err(bad("it cannot be entered")),
+        Ok(_) => Err(bad("not a directory")),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(bad("no such directory")),
+        Err(_) => Err(bad("permission denied")),
     }
 }
 

@@ -25,15 +25,15 @@ const PM2_OPTIONS: &[Pm2Option] = &[
     Pm2Option { words: &["--uid"], instead: "--user NAME" },
     Pm2Option {
         words: &["--interpreter", "--interpreter-args", "--node-args"],
-        instead: "the interpreter and its options in front of the script",
+        instead: "the interpreter and its options before the script",
     },
     Pm2Option {
         words: &["--restart-delay", "--exp-backoff-restart-delay", "--min-uptime"],
-        instead: "nothing: each restart waits longer, up to 30 s, until it has run for 10 s",
+        instead: "nothing: the delay between restarts grows up to 30 s until the process has run for 10 s",
     },
     Pm2Option {
         words: &["--output", "--error", "--log", "--merge-logs", "--log-date-format", "--time", "--log-type"],
-        instead: "nothing: `tsm logs` shows what it writes, with -t also when",
+        instead: "nothing: `tsm logs -t` shows its output with times",
     },
     Pm2Option { words: &["--no-daemon", "--no-treekill", "--no-vizion", "--no-pmx"], instead: "nothing" },
     Pm2Option { words: &["--namespace"], instead: "TSM_STACK in a saved service" },
@@ -60,8 +60,8 @@ pub fn notes(words: &[String], shape: &CommandShape, cwd: &Path) -> Vec<String> 
         let known = PM2_OPTIONS.iter().find(|option| option.words.contains(&name)).filter(|_| is_likely(name, next));
         if let Some(option) = known.filter(|_| !text.contains(name.trim_start_matches('-')) || is_letter(name)) {
             notes.push(format!(
-                "`{name}` is passed to {script}; if it was meant for tsm, write {} (`--` before the words of the script \
-                 says that they are its own)",
+                "`{name}` is passed to {script}; if it is meant for tsm, use {} (put `--` before the \
+                 arguments of the script to pass them without this note)",
                 option.instead
             ));
         }
@@ -144,6 +144,6 @@ mod tests {
             std::fs::write(dir.path().join(name), "").expect("a file");
             assert_eq!(is_list(&dir.path().join(name)), all.contains(name), "{name}");
         }
-        assert!(!is_list(&dir.path().join("ecosystem.config.mjs")), "it is not there");
+        assert!(!is_list(&dir.path().join("ecosystem.config.mjs")), "no such directory");
     }
 }

@@ -25,7 +25,7 @@ pub const FIRST_AUTO: u16 = 8000;
 
 /// A text that is no port.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{}` is no port", .0.escape_debug())]
+#[error("invalid port `{}`", .0.escape_debug())]
 pub struct InvalidPort(pub String);
 
 impl UserFacingError for InvalidPort {
@@ -34,7 +34,7 @@ impl UserFacingError for InvalidPort {
     }
 
     fn advice(&self) -> Option<String> {
-        Some("write a number from 1 to 65535, `8000+` for the next free one, or `none`".to_owned())
+        Some("expected a number from 1 to 65535, `8000+` for the next free port, or `none`".to_owned())
     }
 }
 

@@ -1,6 +1,6 @@
 //! The port registry: a file of lines `name:port`, the name without `-<port>`, kept in step with the processes.
 //!
-//! It is double-entry: what the registry declares also stands in the record of a process, unless the line only reserves the port
+//! It is double-entry: what the registry declares is also in the record of a process, unless the line only reserves the port
 //! for a name. [`status`] compares both with the sockets that there are, [`edit`] changes the registry by hand, and
 //! [`formats`] carries it in and out.
 
@@ -28,7 +28,7 @@ pub struct PortEntry {
 }
 
 impl PortEntry {
-    /// What stands in the registry for the process of this full name.
+    /// The entry of the process of this full name.
     #[must_use]
     pub fn of(process: &str, port: u16) -> Self {
         Self { name: without_port(process, port).to_owned(), port }
@@ -63,7 +63,7 @@ pub fn register(paths: &Paths, process: &str, port: u16) -> Result<(), FileError
     })
 }
 
-/// Takes the port of a process out again. Lines that make no sense are left as they are.
+/// Removes the port of a process. Invalid lines are left as they are.
 ///
 /// # Errors
 ///
@@ -130,7 +130,7 @@ fn change(path: &Path, edit: impl FnOnce(&mut Vec<String>)) -> Result<(), FileEr
     })
 }
 
-/// The claim of a line; `None` for one that makes no sense and for comments.
+/// The claim of a line; `None` for an invalid one and for comments.
 #[must_use]
 pub fn parse_entry(line: &str) -> Option<PortEntry> {
     let (name, port) = line.trim().rsplit_once(':')?;

@@ -48,7 +48,7 @@ impl ProcessIndex {
         self.processes.take();
     }
 
-    /// Whether somebody has `port`: listens on it, or is managed and has claimed it.
+    /// Whether `port` is in use: a process listens on it, or is managed and has claimed it.
     #[must_use]
     pub fn conflict(&self, port: u16) -> Option<Conflict> {
         if net::listening_on(port).is_empty() {
@@ -56,7 +56,7 @@ impl ProcessIndex {
             let claimants: Vec<Process> = rows.filter_map(|row| self.store.get(&row.name)).collect();
             return conflict::claimed(port, &claimants);
         }
-        // Whose the listener is can only be told by the pids of all.
+        // The owner of a listener is only known after all pids were read.
         let all = self.processes.get_or_init(|| self.rows.iter().filter_map(|row| self.store.get(&row.name)).collect());
         conflict::find(port, all)
     }

@@ -17,13 +17,13 @@ use crate::sys::{net, process};
 /// What the name of a directory ends with that is being removed or not complete yet. No process can have such a name.
 const STAGING_SUFFIX: &str = ".aside";
 
-/// Where the directory of a process stands while it is made or removed, so that nobody meets half of it.
+/// Where the directory of a process is while it is created or removed, so that it is never seen incomplete.
 pub(super) fn staging_path(dir: &Path) -> PathBuf {
     let name = dir.file_name().unwrap_or_default().to_string_lossy();
     dir.with_file_name(format!(".{name}.{}{STAGING_SUFFIX}", process::own_pid()))
 }
 
-/// Removes what was cut off while it was made or removed. Only for the holder of the lock of ids and names: nobody else does
+/// Removes what was left by an interrupted start or delete. Only for the holder of the lock of ids and names: no one else does
 /// either then. What turns out to run gets its name back.
 pub(super) fn clear_staging(paths: &Paths) {
     for dir in staging_directories(paths) {
@@ -38,19 +38,19 @@ pub(super) fn clear_staging(paths: &Paths) {
     }
 }
 
-/// True if it is certain that the process whose directory stands aside does not run.
+/// True if it is certain that the process whose directory was moved aside does not run.
 fn has_ended(directory: &Path) -> bool {
     let Some(process) = original(directory).and_then(|dir| read_at(&dir, directory)) else { return true };
     !process.live.is_unknown() && !process.live.alive
 }
 
-/// Where a directory that stands aside has to stand.
+/// Where a directory that was moved aside belongs.
 fn original(aside: &Path) -> Option<PathBuf> {
     let name = aside.file_name()?.to_str()?.strip_prefix('.')?.strip_suffix(STAGING_SUFFIX)?;
     Some(aside.with_file_name(name.rsplit_once('.')?.0))
 }
 
-/// The process whose directory `dir` stands at `now`.
+/// The process whose directory `dir` is at `now`.
 fn read_at(dir: &Path, now: &Path) -> Option<Process> {
     Process::at(&dir.file_name()?.to_str()?.parse().ok()?, now)
 }
@@ -69,10 +69,10 @@ fn staging_directories(paths: &Paths) -> impl Iterator<Item = PathBuf> {
 }
 
 impl Control<'_> {
-    /// Removes what was cut off while it was made or removed, unless somebody gives out or takes back names just now. `known` is
+    /// Removes what was left by an interrupted start or delete, unless the lock of names is held. `known` is
     /// the number of processes that were found.
     pub(super) fn clean_staging(&self, known: usize) {
-        // A directory is linked from its parent, itself and each directory in it. Where that is not counted so, its list tells.
+        // A directory is linked from its parent, itself and each directory in it. File systems that do not count so are listed.
         let directories = fs::metadata(self.paths.processes()).ok().and_then(|found| found.nlink().checked_sub(2));
         if directories == u64::try_from(known).ok() || staging_directories(self.paths).next().is_none() {
             return;
@@ -94,10 +94,10 @@ impl Control<'_> {
         processes.iter().zip(ended).map(remove).collect()
     }
 
-    /// Removes the directory of a process that nobody supervises, and its line in the port registry.
+    /// Removes the directory of a process without a supervisor, and its line in the port registry.
     ///
     /// Under the lock of ids and names, so that no start reuses what is being removed. The directory gets a name that no process can
-    /// have first, so that nobody meets half of it.
+    /// have first, so that it is never seen incomplete.
     pub(super) fn remove(&self, process: &Process) -> Result<(), ControlError> {
         let failed = |source| ControlError::File { action: "remove", path: process.dir.clone(), source };
         let _lock = self.lock_names()?;

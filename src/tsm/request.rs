@@ -103,7 +103,7 @@ pub enum RequestError {
     #[error("tsm: command required")]
     Empty,
     /// A service was given words of a program.
-    #[error("the service `{service}` takes no arguments, and `{word}` follows it")]
+    #[error("unexpected argument `{word}` after the service `{service}`")]
     TooMany {
         /// The service.
         service: String,
@@ -111,7 +111,7 @@ pub enum RequestError {
         word: String,
     },
     /// It is a list of processes for another process manager.
-    #[error("`{file}` is no program: another process manager reads it")]
+    #[error("`{file}` is not a program but a file of another process manager")]
     List {
         /// The file.
         file: String,
@@ -140,12 +140,12 @@ impl UserFacingError for RequestError {
     fn advice(&self) -> Option<String> {
         match self {
             Self::Empty => Some("tsm start SERVICE, tsm start FILE.tsm or tsm start PROGRAM ARGUMENTS…".to_owned()),
-            Self::List { file } => Some(format!("`tsm import {file}` makes services of what it lists")),
+            Self::List { file } => Some(format!("run `tsm import {file}` to import its services")),
             Self::TooMany { service, word } if word.starts_with('-') => {
-                Some(format!("options stand before the service: tsm start {word} {service}"))
+                Some(format!("options come before the service: tsm start {word} {service}"))
             }
             Self::TooMany { service, word } => {
-                Some(format!("start several one by one; `tsm start ./{service} {word}` is the program of that name"))
+                Some(format!("start services one by one; `tsm start ./{service} {word}` runs the program of that name"))
             }
             Self::Definition(error) => error.advice(),
             Self::UnclosedQuote(error) => error.advice(),

@@ -12,9 +12,9 @@ use crate::base::suggest;
 /// How much a word has to say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Precision {
-    /// A beginning or a part of a name will do: somebody sees what becomes of it.
+    /// A prefix or a part of a name is enough: an operator sees the result.
     Partial,
-    /// An id, a whole name, or one without its port: nobody will notice that another process is meant.
+    /// An id, a full name, or one without its port: no operator would notice that another process is meant.
     Exact,
 }
 
@@ -23,21 +23,21 @@ pub enum Precision {
 pub enum ResolveError {
     /// Several processes fit and none of them best.
     Ambiguous {
-        /// What was given.
+        /// As given.
         given: String,
         /// Id and name of each that fits.
         matches: Vec<(Option<u32>, String)>,
     },
     /// Only a part of it fits, where that is not enough.
     Part {
-        /// What was given.
+        /// As given.
         given: String,
         /// The name of the one that it may mean.
         name: String,
     },
     /// No process fits.
     NotFound {
-        /// What was given.
+        /// As given.
         given: String,
         /// The name that is most like it.
         nearest: Option<String>,
@@ -55,7 +55,7 @@ impl fmt::Display for ResolveError {
                 }
                 Ok(())
             }
-            Self::Part { given, name } => write!(f, "process '{given}' not found; '{given}' may mean '{name}'"),
+            Self::Part { given, name } => write!(f, "process '{given}' not found; did you mean '{name}'?"),
             Self::NotFound { given, .. } if is_number(given) => write!(f, "process ID/PID/port '{given}' not found"),
             Self::NotFound { given, .. } => write!(f, "process '{given}' not found"),
         }
@@ -71,17 +71,17 @@ impl UserFacingError for ResolveError {
 
     fn advice(&self) -> Option<String> {
         Some(match self {
-            Self::Ambiguous { .. } => "use TSM ID or exact name".to_owned(),
+            Self::Ambiguous { .. } => "use the TSM ID or the exact name".to_owned(),
             Self::Part { .. } => {
-                "without a terminal this takes a TSM ID, a whole name, or a name without its port".to_owned()
+                "without a terminal a TSM ID, a full name or a name without its port is required".to_owned()
             }
             Self::NotFound { nearest: Some(name), .. } => format!("did you mean `{name}`?"),
-            Self::NotFound { nearest: None, .. } => "`tsm list all` shows what there is".to_owned(),
+            Self::NotFound { nearest: None, .. } => "run `tsm list all` to see all processes".to_owned(),
         })
     }
 }
 
-/// What several words lead to: each process once, in the order in which it was first meant, and the words that lead nowhere.
+/// What several words lead to: each process once, in the order in which it was first meant, and the words that match nothing.
 #[derive(Debug, Default)]
 pub struct Resolved<'a> {
     /// The processes.
@@ -90,7 +90,7 @@ pub struct Resolved<'a> {
     pub missing: Vec<ResolveError>,
 }
 
-/// Resolves several words; one that leads nowhere does not keep the others from being resolved.
+/// Resolves several words; one that matches nothing does not keep the others from being resolved.
 #[must_use]
 pub fn resolve<'a>(words: &[&str], among: &'a [Process], precision: Precision) -> Resolved<'a> {
     let mut resolved = Resolved::default();
@@ -149,7 +149,7 @@ fn is_whole(word: &str, process: &Process) -> bool {
         || is_without_port(word, process)
 }
 
-/// The port may also be one that only its name tells: such a number is no count of processes.
+/// The port may also be known from the name only: such a number is not a count of processes.
 fn is_without_port(word: &str, process: &Process) -> bool {
     let Some(rest) = process.name.as_str().strip_prefix(word).and_then(|rest| rest.strip_prefix('-')) else {
         return false;
@@ -188,7 +188,7 @@ fn by_number<'a>(word: &str, among: &'a [Process]) -> Vec<&'a Process> {
     let with_port = |process: &&Process| process.meta.port.is_some_and(|port| u32::from(port) == number);
     let all: Vec<_> = among.iter().filter(with_port).collect();
     let running: Vec<_> = all.iter().copied().filter(|process| process.is_running()).collect();
-    // Of those that run, whoever claims it rather than those for which it was only guessed.
+    // Of those that run, the one that claims it rather than those for which it was only guessed.
     let claim: Vec<_> = running.iter().copied().filter(|process| !process.meta.run.port_guessed).collect();
     [claim, running, all].into_iter().find(|found| !found.is_empty()).unwrap_or_default()
 }
@@ -282,7 +282,7 @@ mod tests {
             "tsm: ambiguous name 'test', matches:\n0: test-server-3001\n1: test-client-3002",
             "what shows it indents further lines"
         );
-        assert_eq!((error.kind().code(), error.advice().as_deref()), (5, Some("use TSM ID or exact name")));
+        assert_eq!((error.kind().code(), error.advice().as_deref()), (5, Some("use the TSM ID or the exact name")));
     }
 
     #[test]

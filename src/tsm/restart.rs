@@ -1,4 +1,4 @@
-//! Restarting: a process that runs is told to, one that does not, or that is to run otherwise than before, is started; each is
+//! Restarting: a process that runs gets a restart command, one that does not, or whose definition changed, is started; each is
 //! watched until what became of it is known.
 
 mod error;
@@ -183,7 +183,7 @@ impl Control<'_> {
         self.wait_for_ack(process, ControlCommand::Restart)?;
         let meta = self.wait_until(process, patience, |meta| is_next_run(meta, old.started_ms, &old.nonce))?;
         let name = || process.name.clone();
-        let lost = || ControlError::NoRecord { name: name(), why: "it was removed".to_owned() };
+        let lost = || ControlError::NoRecord { name: name(), why: "the process was deleted".to_owned() };
         let meta = meta.ok_or_else(lost)?;
         if !meta.run_state.start_error.is_empty() {
             return Err(RestartError::NotRun { name: name(), why: meta.run_state.start_error });
@@ -242,7 +242,7 @@ fn plan_restart<'a>(
         .map_err(|source| RestartError::Plan { name: process.name.clone(), source: Box::new(source) })?;
     let mut changes = change::between(&process.meta, &create::record(&plan, process));
     if environ == Environ::Operator {
-        let (from, to) = (Some("that of the last start".to_owned()), Some("this one".to_owned()));
+        let (from, to) = (Some("version of the last start".to_owned()), Some("this one".to_owned()));
         changes.push(FieldChange { what: "environment".to_owned(), from, to });
     }
     Ok(RestartPlan { process, plan: StartPlan { environ, ..plan }, changes })
@@ -336,7 +336,7 @@ fn start_stopped(renewals: Vec<(usize, RestartPlan)>, deps: &mut StartDeps) -> V
             }),
             StartOutcome::Failed(StartupError::Start(error)) => Err(error.into()),
             StartOutcome::Failed(error) => Err(RestartError::Startup { name, source: Box::new(error) }),
-            // Somebody else was faster.
+            // Another command was faster.
             StartOutcome::AlreadyRunning(_) | StartOutcome::Disabled => {
                 Err(ControlError::StartedMeanwhile { name }.into())
             }

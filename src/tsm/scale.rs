@@ -37,7 +37,7 @@ fn base(process: &Process) -> String {
     if run.group.is_empty() { short.to_owned() } else { run.group.clone() }
 }
 
-/// A process that is no instance yet is the first.
+/// A process that is not an instance yet is the first.
 fn number(process: &Process) -> u32 {
     instances::number_of(process).unwrap_or(1)
 }
@@ -46,7 +46,7 @@ fn number(process: &Process) -> u32 {
 ///
 /// # Errors
 ///
-/// Fails if the first one cannot be started again as it is, or if its port stands in its command, where all would share it.
+/// Fails if the first one cannot be started again as it is, or if its port is part of its command, where all would share it.
 pub fn more(members: &[&Process], wanted: u32, context: &StartContext) -> Result<Vec<StartPlan>, PlanError> {
     let Some(first) = members.first() else { return Ok(Vec::new()) };
     let plan = from_record::plan(first, &StartRequest::default(), context)?;

@@ -21,7 +21,7 @@ pub enum SecretsError {
     #[error(transparent)]
     File(#[from] FileError),
     /// They are sealed, and cannot be opened.
-    #[error("the secrets in `{}` are sealed and cannot be opened", path.display())]
+    #[error("failed to unseal the secrets in `{}`", path.display())]
     Sealed {
         /// Where they would be.
         path: PathBuf,
@@ -43,7 +43,8 @@ impl UserFacingError for SecretsError {
     }
 
     fn advice(&self) -> Option<String> {
-        let key = "TETRA_AGE_IDENTITY=FILE names a key; `--env @ENV` before `tsm` chooses another environment";
+        let key =
+            "set TETRA_AGE_IDENTITY=FILE to the key, or choose another environment with `--env @ENV` before `tsm`";
         match self {
             Self::File(error) => error.advice(),
             Self::Sealed { advice, .. } => {

@@ -27,13 +27,13 @@ pub enum ServiceError {
         suggestion: Option<String>,
     },
     /// There is one of that name already.
-    #[error("the service `{name}` is saved already")]
+    #[error("the service `{name}` already exists")]
     Taken {
         /// The service.
         name: ServiceName,
     },
     /// Something that is no link stands where the link belongs.
-    #[error("`{}` is no link", path.display())]
+    #[error("`{}` is not a symlink", path.display())]
     NoLink {
         /// What stands there.
         path: PathBuf,
@@ -56,9 +56,9 @@ impl UserFacingError for ServiceError {
     fn advice(&self) -> Option<String> {
         match self {
             Self::Unknown { suggestion: Some(near), .. } => Some(format!("did you mean `{near}`?")),
-            Self::Unknown { suggestion: None, .. } => Some("`tsm list available` shows what is saved".to_owned()),
-            Self::Taken { .. } => Some("--force replaces it".to_owned()),
-            Self::NoLink { .. } => Some("move it away; `tsm enable` makes the link".to_owned()),
+            Self::Unknown { suggestion: None, .. } => Some("run `tsm list available` to see all services".to_owned()),
+            Self::Taken { .. } => Some("use --force to replace it".to_owned()),
+            Self::NoLink { .. } => Some("move it away; `tsm enable` creates the link".to_owned()),
             Self::File(error) => error.advice(),
         }
     }
@@ -115,7 +115,7 @@ impl<'a> Services<'a> {
         Ok(files)
     }
 
-    /// True if it is started at boot, also when the link leads nowhere.
+    /// True if it is started at boot, also when the link is dangling.
     #[must_use]
     pub fn is_enabled(&self, name: &ServiceName) -> bool {
         self.link(name).symlink_metadata().is_ok()
@@ -172,7 +172,7 @@ impl<'a> Services<'a> {
         made.map_err(failed("make", &link)).map(|()| LinkChange::Made)
     }
 
-    /// Removes the link of a service; also one that leads nowhere.
+    /// Removes the link of a service; also one that is dangling.
     ///
     /// # Errors
     ///

@@ -1,6 +1,6 @@
-//! Looking after a process: whether it is well, how much memory it takes, whether its files changed, whether its hour has come.
+//! Looking after a process: its health, its memory, its files, its schedule.
 //!
-//! The supervisor stays small and asleep; who needs more has an attendant, a process of its own, which is this same program. It
+//! The supervisor stays small and asleep; who needs more has a sidecar, a process of its own, which is this same program. It
 //! gives the supervisor orders, writes what it knows into a file of the process directory, and ends when nobody supervises the
 //! process any more. Whoever adopts the process starts another one. Two never look after the same process: a newer one ends an
 //! older one.
@@ -38,10 +38,10 @@ use health::{Health, HealthStatus};
 use probe::{HealthCheck, ProbeTarget};
 pub(super) use socket::socket_of;
 
-/// The word after the program's name that makes it an attendant.
+/// The word after the program's name that makes it a sidecar.
 const FLAG: &str = "--attend";
 
-/// The lock of the attendant inside a process directory, with its pid in it.
+/// The lock of the sidecar inside a process directory, with its pid in it.
 const LOCK: &str = "attendant";
 
 /// The socket on which a process says that it is ready.
@@ -55,7 +55,7 @@ pub fn requested_dir() -> Option<PathBuf> {
     flagged.then(|| words.next().map(PathBuf::from)).flatten()
 }
 
-/// Starts the attendant of the process in `dir`; one that is there is ended first. It listens when this returns.
+/// Starts the sidecar of the process in `dir`; one that is there is ended first. It listens when this returns.
 ///
 /// # Errors
 ///
@@ -64,7 +64,7 @@ pub fn start(program: &Path, dir: &Path) -> io::Result<()> {
     daemonize::start(program, &[OsStr::new(FLAG), dir.as_os_str()])
 }
 
-/// True if the process in `dir` has an attendant.
+/// True if the process in `dir` has a sidecar.
 #[must_use]
 pub fn is_running(dir: &Path) -> bool {
     daemonize::is_locked(&dir.join(LOCK))
@@ -89,11 +89,11 @@ pub fn main(dir: &Path) -> ExitCode {
 
 /// Everything that can go wrong, then the step out of the starter's session.
 fn initialize(dir: &Path) -> Result<Sidecar, String> {
-    let meta = meta::read(dir).map_err(|error| error.to_string())?.ok_or("its record is gone")?;
+    let meta = meta::read(dir).map_err(|error| error.to_string())?.ok_or("the record does not exist")?;
     let lock =
-        replace_previous(dir).map_err(|error| format!("failed to take `{}`: {error}", dir.join(LOCK).display()))?;
+        replace_previous(dir).map_err(|error| format!("failed to lock `{}`: {error}", dir.join(LOCK).display()))?;
     let mut sidecar = Sidecar::new(dir, &meta)?;
-    daemonize::daemonize().map_err(|error| format!("failed to make a process: {error}"))?;
+    daemonize::daemonize().map_err(|error| format!("failed to create a process: {error}"))?;
     child::adopt_orphans().map_err(|error| format!("failed to adopt orphans: {error}"))?;
     let lock = sidecar.lock.insert(lock);
     let _ = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| write!(lock, "{}", process::own_pid()));
@@ -103,7 +103,7 @@ fn initialize(dir: &Path) -> Result<Sidecar, String> {
 /// The error number of a machine that watches as many files as it may.
 const ENOSPC: i32 = 28;
 
-/// How long an older attendant may take to end.
+/// How long an older sidecar may take to end.
 const REPLACE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Takes the place of whoever attends now.
@@ -171,13 +171,13 @@ impl Sidecar {
         let care = &meta.run.monitor;
         let files = FileWatcher::new(dir, meta).map_err(|error| {
             let hint = if error.raw_os_error() == Some(ENOSPC) {
-                "; sysctl fs.inotify.max_user_watches is reached"
+                "; the limit fs.inotify.max_user_watches (sysctl) is reached"
             } else {
                 ""
             };
             format!("failed to watch files: {error}{hint}")
         })?;
-        let hear = |error| format!("failed to make the socket on which it says that it is ready: {error}");
+        let hear = |error| format!("failed to create the notify socket: {error}");
         let host = OsHost::new();
         Ok(Self {
             check: care.health.parse().ok(),
@@ -198,7 +198,7 @@ impl Sidecar {
     fn serve(&mut self) {
         let begun = Instant::now();
         let mut met = false;
-        // A new start has a new attendant, so what is to be looked after stays the same.
+        // A new start has a new sidecar, so what is to be looked after stays the same.
         while let Ok(Some(meta)) = meta::read(&self.dir) {
             let supervised = client::is_supervised(&self.dir);
             met |= supervised;
@@ -239,7 +239,7 @@ impl Sidecar {
             let used = memory(meta.pid, meta.run.monitor.max_memory);
             if used > meta.run.monitor.max_memory {
                 let mebibytes = used >> 20;
-                self.restart(meta, StopCause::Memory, &format!("it used {mebibytes} MiB of memory"));
+                self.restart(meta, StopCause::Memory, &format!("memory limit exceeded ({mebibytes} MiB)"));
             }
         }
         self.run_schedule(meta);
@@ -253,7 +253,7 @@ impl Sidecar {
         let Some(clock) = self.cron_timer.as_mut().filter(|clock| clock.is_due(&self.host)) else { return };
         clock.advance(&self.host);
         if meta.state == ProcessState::Scheduled || !meta.run.oneshot {
-            self.restart(meta, StopCause::Schedule, "its hour had come");
+            self.restart(meta, StopCause::Schedule, "scheduled restart (cron)");
         }
     }
 
@@ -272,11 +272,7 @@ impl Sidecar {
         }
         self.read_notify_socket();
         let found = found.and_then(|()| {
-            if care.notify && !self.health.notified {
-                Err("it has not said that it is ready".to_owned())
-            } else {
-                Ok(())
-            }
+            if care.notify && !self.health.notified { Err("no READY=1 received".to_owned()) } else { Ok(()) }
         });
         let now = self.host.now().0;
         let before = self.health.status;
@@ -296,7 +292,7 @@ impl Sidecar {
         self.next_check = Instant::now() + if eager { step.min(STARTUP_CHECK_INTERVAL) } else { step };
         self.save();
         if care.health_restart && self.health.status == HealthStatus::Unhealthy {
-            self.restart(meta, StopCause::Health, &format!("it was unhealthy: {}", self.health.reason));
+            self.restart(meta, StopCause::Health, &format!("unhealthy: {}", self.health.reason));
         }
     }
 

@@ -30,15 +30,15 @@ pub struct Stack {
 #[derive(Debug, thiserror::Error)]
 pub enum StackError {
     /// No service names it, and it has no file.
-    #[error("no stack is called `{name}`")]
+    #[error("unknown stack `{name}`")]
     Unknown {
         /// What was asked for.
         name: String,
         /// One that may have been meant.
         suggestion: Option<String>,
     },
-    /// A line of a file is no name.
-    #[error("`{line}` in `{file}` cannot be the name of a service")]
+    /// A line of a file is not a name.
+    #[error("invalid service name `{line}` in `{file}`")]
     Line {
         /// The file.
         file: String,
@@ -67,9 +67,9 @@ impl UserFacingError for StackError {
         match self {
             Self::Unknown { suggestion: Some(near), .. } => Some(format!("did you mean `{near}`?")),
             Self::Unknown { suggestion: None, .. } => {
-                Some("a service names its stack in TSM_STACK; `tsm stack list` shows what there is".to_owned())
+                Some("services name their stack in TSM_STACK; run `tsm stack list` to see all stacks".to_owned())
             }
-            Self::Line { .. } => Some("write one service a line".to_owned()),
+            Self::Line { .. } => Some("expected one service per line".to_owned()),
             Self::Service(error) => error.advice(),
             Self::File(error) => error.advice(),
         }
@@ -80,7 +80,7 @@ impl UserFacingError for StackError {
 ///
 /// # Errors
 ///
-/// Fails if a file cannot be read, or holds what is no name.
+/// Fails if a file cannot be read, or has an invalid name.
 pub fn all(
     paths: &Paths,
     variables: &BTreeMap<String, String>,

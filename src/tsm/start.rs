@@ -168,7 +168,7 @@ impl LogOffsets {
 /// What is expected of a process that runs now.
 pub(super) fn readiness_watcher(plan: &StartPlan, created: &Created, pid: u32) -> ReadinessWatcher {
     let explicit = plan.port.as_ref().is_some_and(|choice| choice.source.is_claim());
-    // Where somebody else has the guessed port, an answer on it says nothing.
+    // Where another process has the guessed port, a response on it says nothing.
     let port = created.port.filter(|_| created.guessed_port_conflict.is_none());
     let care = &plan.settings.care;
     let health = (!care.health.is_empty() || care.notify).then(|| created.dir.clone());
@@ -183,7 +183,7 @@ pub(super) fn register_listening(paths: &Paths, created: &Created, seen: Readine
     }
 }
 
-/// What is started for a process: its supervisor, and before it an attendant if it needs one.
+/// What is started for a process: its supervisor, and before it a sidecar if it needs one.
 #[derive(Debug, Clone)]
 pub(super) struct Launch {
     pub(super) program: PathBuf,
@@ -268,7 +268,7 @@ pub(super) enum Interruption {
 }
 
 /// Launches the supervisor. A pre-start command may take minutes: Ctrl-C ends it, and with it the start. Without one the
-/// program runs in a moment, Ctrl-C is for the waiting that follows, and no thread is needed to hear it.
+/// program runs in a moment, Ctrl-C is for the waiting that follows, and no thread is needed for it.
 fn launch_interruptible(launch: &Launch, host: &dyn Host) -> (Result<LaunchResult, LaunchError>, Interruption) {
     if !launch.has_pre_start {
         return (launch.run(), Interruption::None);
@@ -288,7 +288,7 @@ fn launch_interruptible(launch: &Launch, host: &dyn Host) -> (Result<LaunchResul
                 return (answer, heard);
             }
             Err(RecvTimeoutError::Timeout) if host.interrupted() => {
-                // Nobody hears it yet, or it was heard already: the next time then.
+                // Nothing receives it yet, or it was received already: the next time then.
                 let _ = client::send(&launch.dir, ControlCommand::Stop);
                 heard = Interruption::Interrupted;
             }

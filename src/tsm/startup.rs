@@ -214,7 +214,7 @@ impl Startup<'_, '_> {
             if let JobState::Launching { plan, created, .. } = &job.state
                 && has_hook(plan)
             {
-                // Nobody hears it yet, or it was heard already: the next time then.
+                // Nothing receives it yet, or it was received already: the next time then.
                 let _ = client::send(&created.dir, ControlCommand::Stop);
             }
         }

@@ -68,7 +68,8 @@ pub enum StoreError {
 impl UserFacingError for StoreError {
     fn advice(&self) -> Option<String> {
         let Self::List { source, .. } = self;
-        (source.kind() == io::ErrorKind::PermissionDenied).then(|| "run as the user that owns the directory".to_owned())
+        (source.kind() == io::ErrorKind::PermissionDenied)
+            .then(|| "run the command as the user that owns the directory".to_owned())
     }
 }
 
@@ -314,7 +315,7 @@ fn read_process(name: &ProcessName, dir: PathBuf, way: DirHandle) -> Option<Proc
         Err(RecordFailure::Lost(why)) => (rebuild(name, &dir), Some(why)),
         Err(RecordFailure::Refused(why)) => {
             let meta = stub(name, ProcessState::Unknown);
-            let why = format!("the record cannot be read: {why}");
+            let why = format!("failed to read the record: {why}");
             let (damage, unknown) = (Some(why.clone()), Some(why));
             return Some(Process {
                 name: name.clone(),
@@ -361,7 +362,7 @@ fn read(dir: &Path, way: DirHandle) -> Result<Meta, RecordFailure> {
     };
     let mut meta = match found {
         Ok(Some(meta)) => meta,
-        Ok(None) => lost("there is no record".to_owned())?,
+        Ok(None) => lost("no record".to_owned())?,
         Err(MetaReadError::Invalid { source, .. }) => lost(format!("the record is damaged: {source}"))?,
         Err(MetaReadError::Unreadable { source, .. }) => return Err(RecordFailure::Refused(source)),
     };

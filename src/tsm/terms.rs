@@ -39,7 +39,7 @@ pub enum TermsError {
         chosen: String,
     },
     /// The env file that is asked for is another environment's.
-    #[error("`{name}` belongs to {own}, and the env file `{file}` is that of another environment")]
+    #[error("`{name}` belongs to {own}, and the env file `{file}` belongs to another environment")]
     OtherFile {
         /// The service.
         name: String,
@@ -49,7 +49,7 @@ pub enum TermsError {
         file: String,
     },
     /// The terms cannot be read.
-    #[error("failed to read what {own} says about `{name}`")]
+    #[error("failed to read the settings of {own} for `{name}`")]
     Unreadable {
         /// The service.
         name: String,
@@ -79,12 +79,12 @@ impl UserFacingError for TermsError {
             Self::Elsewhere { own, .. } => {
                 let org = own.org.as_ref().map(|org| format!("--org {org} ")).unwrap_or_default();
                 Some(format!(
-                    "choose its own: `tetra {org}--env {} tsm …`, or `use @{}` at the prompt",
+                    "select its environment: `tetra {org}--env {} tsm …`, or `use @{}` at the prompt",
                     own.env, own.env
                 ))
             }
-            Self::OtherFile { own, .. } => {
-                Some(format!("leave --env out: it has its own; single variables (--env K=V) may be given in {own} too"))
+            Self::OtherFile { .. } => {
+                Some("omit --env: the service has its own; single variables (--env K=V) are allowed".to_owned())
             }
             Self::Unreadable { advice, .. } => advice.clone(),
         }

@@ -1,5 +1,5 @@
 //! Processes whose directory was removed while they ran. No record knows them any more, but the kernel does: their supervisors hold
-//! its lock, and every supervisor tells its child, and so all that the child starts, the directory of its record.
+//! its lock, and every supervisor sets the directory of its record in the environment of its child, which passes it on.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use crate::sys::paths::Paths;
 use crate::sys::process::{self, ProcessStat, ProcessTable};
 
 /// The living processes of the name `word` if there is no directory of that name, the oldest first; its supervisors if nothing
-/// else is left of it. Looks at every process there is, so it is for words that lead nowhere else.
+/// else is left of it. Looks at every process there is, so it is for words that match nothing else.
 #[must_use]
 pub fn find(word: &str, paths: &Paths) -> Vec<u32> {
     let Ok(name) = word.parse::<ProcessName>() else { return Vec::new() };

@@ -69,7 +69,7 @@ pub fn diagnose(process: &Process, paths: &Paths, now: Timestamp) -> Result<Diag
 enum StopRequester<'a> {
     /// This command.
     Command(&'a AuditEntry),
-    /// Somebody of ours, in words.
+    /// The operator or command, in words.
     Words(String),
 }
 
@@ -77,7 +77,7 @@ impl StopRequester<'_> {
     /// As a cause.
     fn sentence(&self) -> String {
         match self {
-            Self::Command(deed) => format!("{} asked for it: `{}`", deed.user, deed.command),
+            Self::Command(deed) => format!("requested by {}: `{}`", deed.user, deed.command),
             Self::Words(words) => words.clone(),
         }
     }
@@ -95,20 +95,22 @@ fn verdict(process: &Process, asked: Option<&StopRequester>, now: Timestamp) -> 
         let (ago, lived) = (now.since(Timestamp(exit.at_ms)), Duration::from_millis(exit.uptime_ms));
         format!("{} after {}, {} ago", exit_text::describe(exit.status), HumanDuration(lived), HumanDuration(ago))
     });
-    let ended = ended.unwrap_or_else(|| "how is not known".to_owned());
+    let ended = ended.unwrap_or_else(|| "exit status unknown".to_owned());
     if let Some(damage) = &process.record_error {
-        return format!("`{name}` is not known any more: {damage}");
+        return format!("the state of `{name}` is unknown: {damage}");
     }
     if process.live.stalled {
-        return format!("`{name}` has ended, and its supervisor, which is stopped (SIGSTOP), has not seen it");
+        return format!("`{name}` has ended; its supervisor is suspended (SIGSTOP) and has not noticed");
     }
     match process.live.state {
-        ProcessState::Unknown => format!("`{name}` is not known: {}", process.unknown.as_deref().unwrap_or_default()),
+        ProcessState::Unknown => {
+            format!("the state of `{name}` is unknown: {}", process.unknown.as_deref().unwrap_or_default())
+        }
         ProcessState::Online | ProcessState::Starting | ProcessState::Stopping => {
             let up = process.uptime(now).map_or_else(String::new, |up| format!(" for {}", HumanDuration(up)));
             match &meta.last_exit {
-                Some(_) => format!("`{name}` runs{up}; its life before ended: {ended}"),
-                None => format!("`{name}` runs{up}"),
+                Some(_) => format!("`{name}` is running{up}; its previous run ended: {ended}"),
+                None => format!("`{name}` is running{up}"),
             }
         }
         ProcessState::Stopped => match asked {
@@ -116,9 +118,9 @@ fn verdict(process: &Process, asked: Option<&StopRequester>, now: Timestamp) -> 
                 format!("`{name}` was stopped by {} with `{}`: {ended}", deed.user, deed.command)
             }
             Some(StopRequester::Words(words)) => format!("`{name}` was stopped ({words}): {ended}"),
-            None if process.has_succeeded() => format!("`{name}` is a task and succeeded: {ended}"),
+            None if process.has_succeeded() => format!("`{name}` is a task and has succeeded: {ended}"),
             None if meta.last_exit.as_ref().is_some_and(|exit| exit.status.is_success()) => {
-                format!("`{name}` ended by itself, with success: {ended}")
+                format!("`{name}` exited successfully: {ended}")
             }
             None => format!("`{name}` was stopped: {ended}"),
         },
@@ -128,17 +130,17 @@ fn verdict(process: &Process, asked: Option<&StopRequester>, now: Timestamp) -> 
         }
         ProcessState::Waiting => {
             let next = HumanDuration(Timestamp(meta.run_state.next_start_ms).since(now));
-            format!("`{name}` crashed ({ended}) and is started again in {next}")
+            format!("`{name}` crashed ({ended}) and restarts in {next}")
         }
         ProcessState::Errored => {
             let exits = meta.unstable_restarts;
-            format!("`{name}` was given up after {exits} exits in a row, each within a second of its start: {ended}")
+            format!("`{name}` is errored after {exits} exits in a row, each within a second of its start: {ended}")
         }
         ProcessState::Crashed if meta.state != ProcessState::Crashed => {
             let other_boot = !meta.run_state.boot_id.is_empty() && meta.run_state.boot_id != process::boot_id();
             match other_boot {
-                true => format!("`{name}` ran when the machine went down, and was not started after the boot"),
-                false => format!("`{name}` ended while nobody watched it: its supervisor was killed too"),
+                true => format!("`{name}` was running when the machine went down and was not started after the boot"),
+                false => format!("`{name}` ended while its supervisor was not running (it was killed too)"),
             }
         }
         ProcessState::Crashed => format!("`{name}` crashed: {ended}"),
@@ -158,28 +160,25 @@ fn timeline(process: &Process, deeds: &[AuditEntry]) -> Vec<TimelineEvent> {
         let began = exit.at_ms.saturating_sub(exit.uptime_ms);
         // The record of a life that is over may still be that of the start.
         if exit.uptime_ms > 0 && began.abs_diff(meta.run_state.started_ms) > 1000 {
-            events.push(TimelineEvent { at: Timestamp(began), what: "the last life began".to_owned() });
+            events.push(TimelineEvent { at: Timestamp(began), what: "the last run started".to_owned() });
         }
         let why = exit_text::why_ended(process, exit).map(|why| format!(" ({why})")).unwrap_or_default();
         events.push(TimelineEvent {
             at: Timestamp(exit.at_ms),
-            what: format!("it ended: {}{why}", exit_text::describe_exit(exit)),
+            what: format!("ended: {}{why}", exit_text::describe_exit(exit)),
         });
     }
     if meta.run_state.started_ms > 0 {
         let times = if meta.restarts > 0 { format!(" (restart {})", meta.restarts) } else { String::new() };
-        events.push(TimelineEvent { at: Timestamp(meta.run_state.started_ms), what: format!("it was started{times}") });
+        events.push(TimelineEvent { at: Timestamp(meta.run_state.started_ms), what: format!("started{times}") });
     }
     if process.live.state == ProcessState::Waiting && meta.run_state.next_start_ms > 0 {
-        events.push(TimelineEvent {
-            at: Timestamp(meta.run_state.next_start_ms),
-            what: "its next start is due".to_owned(),
-        });
+        events.push(TimelineEvent { at: Timestamp(meta.run_state.next_start_ms), what: "next start".to_owned() });
     }
     if let Some(boot) =
         process::boot_ms().filter(|boot| *boot > meta.run_state.started_ms && meta.run_state.started_ms > 0)
     {
-        events.push(TimelineEvent { at: Timestamp(boot), what: "the machine was started".to_owned() });
+        events.push(TimelineEvent { at: Timestamp(boot), what: "the machine booted".to_owned() });
     }
     events.sort_by_key(|event| event.at);
     events

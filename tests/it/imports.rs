@@ -123,7 +123,7 @@ fn a_program_in_place_of_data_is_not_executed_and_its_way_out_is_shown() {
     let mut world = World::new();
     world.file("ecosystem.config.js", "require('fs').writeFileSync('executed', ''); module.exports = {apps: []}\n");
     let said = world.run("tsm import ecosystem.config.js").failed(2);
-    assert!(said.contains("nothing is executed here") && said.contains("node -e 'import("), "{said}");
+    assert!(said.contains("which is not executed") && said.contains("node -e 'import("), "{said}");
     assert!(!world.work().join("executed").exists());
 }
 
@@ -303,7 +303,7 @@ fn a_refused_file_changes_nothing_and_a_dry_run_ends_as_the_import_would() {
     let before = saved(&world, "clock");
     for line in ["tsm import Procfile --dry-run", "tsm import Procfile"] {
         let said = world.run(line).failed(4);
-        assert!(said.contains("the service `clock` is saved already"), "{said}");
+        assert!(said.contains("the service `clock` already exists"), "{said}");
         assert!(!world.paths().service(&"web".parse().expect("a name")).exists(), "{line}");
     }
     assert_eq!(saved(&world, "clock"), before);
@@ -322,7 +322,7 @@ fn one_bad_app_does_not_lose_the_others() {
     world.file("ecosystem.json", "{apps: [{name: 'a'}, {name: 'b', script: 'b.js', args: '$(touch executed)'}]}");
     for line in ["tsm import ecosystem.json --dry-run", "tsm import ecosystem.json"] {
         let said = world.run(line).failed(1);
-        assert!(said.contains("`apps[0]` cannot be imported: it has no script"), "{said}");
+        assert!(said.contains("`apps[0]` cannot be imported: no script"), "{said}");
     }
     assert!(saved(&world, "b").contains("node b.js"));
     world.file("b.js", "setInterval(() => {}, 1000)");

@@ -207,7 +207,7 @@ fn ctrl_c_while_a_process_ends_says_that_it_was_not_removed() {
     kill(Pid::from_raw(i32::try_from(child.id()).expect("a pid")), Signal::SIGINT).expect("signalled");
     let gave_up = said(child.wait_with_output().expect("it ended"));
     assert_eq!(gave_up.code, Some(130), "{}{}", gave_up.out, gave_up.err);
-    assert!(gave_up.err.contains("`slow`: it is being stopped, and was not removed"), "{}", gave_up.err);
-    assert!(gave_up.err.contains("`tsm delete slow` removes it"), "{}", gave_up.err);
+    assert!(gave_up.err.contains("`slow`: it is still stopping and was not deleted"), "{}", gave_up.err);
+    assert!(gave_up.err.contains("run `tsm delete slow` to remove it"), "{}", gave_up.err);
     assert!(dir.exists());
 }

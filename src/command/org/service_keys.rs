@@ -16,7 +16,7 @@ use crate::tsm::definition::value::{RawValue, ValueType};
 
 /// Keys that only an environment has, with what to write: one is about the link, one about the promotion.
 const ENVIRONMENT_KEYS: [(&str, &str); 2] =
-    [("enabled", "write true or false"), ("env_flag", "write true, false, or another flag: \"--stage\"")];
+    [("enabled", "true or false"), ("env_flag", "true, false, or another flag: \"--stage\"")];
 
 /// The table of variables: `export` lines.
 const EXPORT: &str = "export";
@@ -119,7 +119,7 @@ fn find_problem(path: &KeyPath, value: &Toml) -> Option<KeyProblem> {
         (None, Some(("enabled", wants))) => (!value.is_bool()).then_some(*wants)?,
         (None, _) => (!value.is_bool() && !value.is_str()).then_some(of_environments?.1)?,
     };
-    wrong(ProblemPlace::Value, format!("invalid value for `{path}`"), wants.to_owned())
+    wrong(ProblemPlace::Value, format!("invalid value for `{path}`"), format!("expected {wants}"))
 }
 
 /// What to write instead, if a value makes no sense.
@@ -291,7 +291,7 @@ mod tests {
                 "invalid value for `services.web.auto_restart`",
                 "true or false",
             ),
-            ("[services.web]\ninstances = '4'\n", "invalid value for `services.web.instances`", "whole number"),
+            ("[services.web]\ninstances = '4'\n", "invalid value for `services.web.instances`", "an integer"),
             ("[services.web]\nenabled = 1\n", "invalid value for `services.web.enabled`", "true or false"),
             ("[services.web]\nenv_flag = 1\n", "invalid value for `services.web.env_flag`", "another flag"),
             (

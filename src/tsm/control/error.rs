@@ -12,7 +12,7 @@ use crate::sys::file::FileError;
 /// Why an order had no success.
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
-    /// Nobody could be found to carry it out.
+    /// No supervisor could be found to carry it out.
     #[error("failed to start a supervisor for `{name}`")]
     Launch {
         /// The process.
@@ -20,8 +20,8 @@ pub enum ControlError {
         /// Why.
         source: LaunchError,
     },
-    /// The supervisor could not be told.
-    #[error("failed to give the order to the supervisor of `{name}`")]
+    /// The supervisor could not be reached.
+    #[error("failed to send the command to the supervisor of `{name}`")]
     Send {
         /// The process.
         name: ProcessName,
@@ -35,7 +35,7 @@ pub enum ControlError {
         name: ProcessName,
     },
     /// It has not ended in time.
-    #[error("`{name}` has not ended within {} s", waited.as_secs())]
+    #[error("`{name}` did not stop within {} s", waited.as_secs())]
     NotEnded {
         /// The process.
         name: ProcessName,
@@ -43,19 +43,19 @@ pub enum ControlError {
         waited: Duration,
     },
     /// The operator stopped waiting.
-    #[error("stopped waiting for `{name}`; the order stands")]
+    #[error("stopped waiting for `{name}`; the command is still in effect")]
     Interrupted {
         /// The process.
         name: ProcessName,
     },
     /// The operator stopped waiting for the end that has to come before the removal.
-    #[error("stopped waiting for `{name}`: it is being stopped, and was not removed")]
+    #[error("stopped waiting for `{name}`: it is still stopping and was not deleted")]
     NotRemoved {
         /// The process.
         name: ProcessName,
     },
     /// What became of it cannot be seen.
-    #[error("cannot see what becomes of `{name}`")]
+    #[error("failed to watch `{name}`")]
     Unresponsive {
         /// The process.
         name: ProcessName,
@@ -63,7 +63,7 @@ pub enum ControlError {
         source: WaitError,
     },
     /// It belongs to another user, whose programs are not for this one to run.
-    #[error("`{name}` belongs to user {owner}, and its supervisor has to be started by that user")]
+    #[error("`{name}` belongs to user {owner}; only that user can start its supervisor")]
     OtherUser {
         /// The process.
         name: ProcessName,
@@ -71,19 +71,19 @@ pub enum ControlError {
         owner: String,
     },
     /// Its supervisor could not become this program.
-    #[error("the supervisor of `{name}` is still the old one")]
+    #[error("the supervisor of `{name}` was not replaced")]
     NotReplaced {
         /// The process.
         name: ProcessName,
     },
     /// Somebody else started it again.
-    #[error("`{name}` was started again by somebody else meanwhile")]
+    #[error("`{name}` was started by another command")]
     StartedMeanwhile {
         /// The process.
         name: ProcessName,
     },
     /// What would tell of it cannot be read.
-    #[error("`{name}` is left as it is: {why}")]
+    #[error("the state of `{name}` is unknown: {why}")]
     Unknown {
         /// The process.
         name: ProcessName,
@@ -91,7 +91,7 @@ pub enum ControlError {
         why: String,
     },
     /// Its record is lost, and with it what to run.
-    #[error("the record of `{name}` is lost: {why}")]
+    #[error("the record of `{name}` cannot be used: {why}")]
     NoRecord {
         /// The process.
         name: ProcessName,
@@ -125,18 +125,20 @@ impl UserFacingError for ControlError {
 
     fn advice(&self) -> Option<String> {
         match self {
-            Self::NotEnded { name, .. } => Some(format!("`tsm kill --force {name}` ends it at once")),
-            Self::Interrupted { name } => Some(format!("`tsm info {name}` shows how it goes on")),
-            Self::NotRemoved { name } => Some(format!("`tsm delete {name}` removes it")),
+            Self::NotEnded { name, .. } => Some(format!("run `tsm kill --force {name}` to kill it")),
+            Self::Interrupted { name } => Some(format!("run `tsm info {name}` to see its state")),
+            Self::NotRemoved { name } => Some(format!("run `tsm delete {name}` to remove it")),
             Self::Registry(error) => error.advice(),
-            Self::OtherUser { owner, .. } => Some(format!("`sudo -u {owner} tsm …` acts as that user")),
+            Self::OtherUser { owner, .. } => Some(format!("run the command as that user: `sudo -u {owner} tsm …`")),
             Self::NoRecord { name, .. } => {
-                Some(format!("`tsm delete {name}` removes it; then start it with its command line"))
+                Some(format!("run `tsm delete {name}`, then start it again with its command line"))
             }
-            Self::Unknown { .. } => Some("`tsm doctor` says who can read it".to_owned()),
-            Self::NotRunning { name } => Some(format!("`tsm start {name}` starts it")),
-            Self::NotReplaced { .. } => Some("it goes on as before; `tsm upgrade` tries again".to_owned()),
-            Self::StartedMeanwhile { name } => Some(format!("`tsm list` shows it; `tsm stop {name}` tries again")),
+            Self::Unknown { .. } => Some("run `tsm doctor` to see which user can read it".to_owned()),
+            Self::NotRunning { name } => Some(format!("run `tsm start {name}` to start it")),
+            Self::NotReplaced { .. } => Some("it keeps running unchanged; run `tsm upgrade` to try again".to_owned()),
+            Self::StartedMeanwhile { name } => {
+                Some(format!("run `tsm list` to see it, `tsm stop {name}` to try again"))
+            }
             Self::Launch { .. } | Self::Send { .. } | Self::Unresponsive { .. } | Self::File { .. } => None,
         }
     }

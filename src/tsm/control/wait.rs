@@ -30,7 +30,7 @@ impl Control<'_> {
     pub(in crate::tsm) fn wait_for_end(&self, process: &Process) -> Result<StopResult, ControlError> {
         let meta = self.wait_for_final(process)?;
         self.wait_unsupervised(process, STOP_MARGIN)?;
-        // Of what had ended before, and whose leftovers were swept, nobody forced the end.
+        // Of what had ended before, and whose leftovers were swept, the end was not forced.
         let ran = process.live.supervised || process.live.alive;
         let forced = ran
             && meta
@@ -50,7 +50,7 @@ impl Control<'_> {
                 meta.state.is_final() || (meta.state == ProcessState::Online && meta.run_state.nonce != nonce)
             };
             let meta = self.wait_for_last(process, timeout, met)?;
-            // Else it ended, or its supervisors were killed when they had ended it, and nobody is left who would record it.
+            // Else it ended, or its supervisors were killed when they had ended it, and nothing is left that would record it.
             let Some(new) = meta.as_ref().filter(|meta| !meta.state.is_final() && met(meta)) else { return Ok(meta) };
             // It may have begun just before the order was read.
             match self.wait_until(process, ORDER_READ_TIMEOUT, |meta| meta.state != ProcessState::Online) {
@@ -75,7 +75,7 @@ impl Control<'_> {
         self.wait_interruptible(process, timeout, |slice| client::wait(&process.dir, slice, met))
     }
 
-    /// The same for what stands in the last record of a supervisor; anything else is noticed late.
+    /// The same for what is in the last record of a supervisor; anything else is noticed late.
     pub(in crate::tsm) fn wait_for_last(
         &self,
         process: &Process,
@@ -107,10 +107,10 @@ impl Control<'_> {
                     let mut now = process.clone();
                     now.refresh();
                     if now.live.needs_supervisor() {
-                        // Killed in the middle of what we wait for. If nobody can be found now, somebody is at the next look.
+                        // Killed in the middle of what we wait for. If no supervisor is found now, one is at the next check.
                         let _ = self.ensure_supervised(&now);
                     } else if !now.live.supervised && !now.live.alive {
-                        // It ended in this moment; or nobody is left who could write it: the disk may be full or not writable.
+                        // It ended in this moment; or nothing is left that could write it: the disk may be full or not writable.
                         return Ok(meta::read(&process.dir).ok().flatten());
                     }
                 }
@@ -121,7 +121,7 @@ impl Control<'_> {
         }
     }
 
-    /// Waits until nobody supervises the process.
+    /// Waits until the process has no supervisor.
     pub(in crate::tsm) fn wait_unsupervised(&self, process: &Process, timeout: Duration) -> Result<(), ControlError> {
         let name = || process.name.clone();
         let deadline = Instant::now() + timeout;

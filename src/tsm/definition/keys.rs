@@ -1,6 +1,6 @@
 //! Every key of a service, each in one row: what it is called in a `.tsm` file and in TOML, how it is read, how it is written.
 //!
-//! Whoever reads or writes a service goes through this table, so a key means the same wherever it stands.
+//! Every reader and writer of services uses this table, so a key means the same everywhere.
 
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ impl Key {
     ///
     /// # Errors
     ///
-    /// Fails with what to write instead if the value makes no sense.
+    /// Fails with what was expected if the value is invalid.
     pub fn read(&self, definition: &mut Definition, given: &RawValue) -> Result<(), &'static str> {
         (self.read)(definition, given).ok_or(self.hint)
     }
@@ -61,21 +61,21 @@ impl Key {
     }
 }
 
-const NAME: &str = "use letters, digits, `.`, `_` and `-`, and begin with a letter or digit";
-const NAMES: &str = "name services, separated by spaces";
-const STACK: &str = "name one stack";
-const PORT: &str = "a port is a number from 1 to 65535, `8000+`, `auto` or `none`";
-const BELONGS: &str = "write an organization and an environment: acme/prod";
-const FLAG: &str = "write true or false";
-const POLICY: &str = "write never, on-failure or always";
-const DURATION: &str = "write a span with its unit, such as 500ms, 10s or 5m";
-const COUNT: &str = "write a whole number";
-const SMALL_COUNT: &str = "write a whole number from 1 to 256";
-const CHECK: &str = "write http://host:port/path, tcp://host:port or exec:command";
-const CRON: &str = "write five fields such as `0 4 * * *`";
-const MEMORY_OR_NONE: &str = "write a size from 4M on, such as 300M or 2G, or none";
-const MEMORY: &str = "write a size from 4M on, such as 300M or 2G";
-const SIZE: &str = "write a size with its unit, such as 512K, 10M or 1G";
+const NAME: &str = "letters, digits, `.`, `_` and `-`, starting with a letter or digit";
+const NAMES: &str = "names of services, separated by spaces";
+const STACK: &str = "the name of a stack";
+const PORT: &str = "a number from 1 to 65535, `8000+`, `auto` or `none`";
+const BELONGS: &str = "an organization and an environment such as acme/prod";
+const FLAG: &str = "true or false";
+const POLICY: &str = "never, on-failure or always";
+const DURATION: &str = "a time span with a unit, such as 500ms, 10s or 5m";
+const COUNT: &str = "an integer >= 0";
+const SMALL_COUNT: &str = "an integer from 1 to 256";
+const CHECK: &str = "http://host:port/path, tcp://host:port or exec:command";
+const CRON: &str = "five fields such as `0 4 * * *`, or six with the second first";
+const MEMORY_OR_NONE: &str = "a size of at least 4M, such as 300M or 2G, or none";
+const MEMORY: &str = "a size of at least 4M, such as 300M or 2G";
+const SIZE: &str = "a size with a unit, such as 512K, 10M or 1G";
 
 /// A row: names, what it holds, what is wanted, and the two ways.
 macro_rules! key {
@@ -97,34 +97,27 @@ macro_rules! key {
 /// All of them, in the order in which they are written.
 pub const KEYS: &[Key] = &[
     key!("TSM_NAME", [], Text, NAME, |d, v| named(d, v)?, |d| text(Some(&d.name))),
-    key!("TSM_COMMAND", ["command"], Opaque, "write a command line", |d, v| d.command = v.value(), |d| text(Some(
+    key!("TSM_COMMAND", ["command"], Opaque, "a command line", |d, v| d.command = v.value(), |d| text(Some(
         &d.command
     )),),
     key!(
         "TSM_CWD",
         ["cwd", "working_dir"],
         Text,
-        "name a directory",
+        "a directory",
         |d, v| d.cwd = v.full().map_or(v.dir.to_owned(), |cwd| v.dir.join(cwd)),
         |d| Some(FormattedValue::Text(d.cwd.to_string_lossy().into_owned())),
     ),
-    key!("TSM_DESCRIPTION", ["description"], Text, "write a text", |d, v| d.description = v.full(), |d| text(
+    key!("TSM_DESCRIPTION", ["description"], Text, "a string", |d, v| d.description = v.full(), |d| text(
         d.description.as_ref()
     ),),
     key!("TSM_PORT", ["port"], NumberOrText, PORT, |d, v| d.port = v.parsed()?, |d| text(d.port)),
-    key!("TSM_ENV_FILE", ["env_file"], Text, "name a file", |d, v| d.env_file = v.full(), |d| text(
-        d.env_file.as_ref()
-    ),),
-    key!("TSM_ENV", ["env"], Text, "name an env file, or write K=V", |d, v| d.env = v.full(), |d| text(d.env.as_ref()),),
+    key!("TSM_ENV_FILE", ["env_file"], Text, "a file", |d, v| d.env_file = v.full(), |d| text(d.env_file.as_ref()),),
+    key!("TSM_ENV", ["env"], Text, "an env file or K=V", |d, v| d.env = v.full(), |d| text(d.env.as_ref()),),
     key!("TSM_ENVIRONMENT", [], Text, BELONGS, |d, v| belongs(d, v)?, |d| text(d.belongs.as_ref())),
-    key!(
-        "TSM_PRE_COMMAND",
-        ["pre_command"],
-        Opaque,
-        "write a command line",
-        |d, v| d.pre_command = v.full(),
-        |d| text(d.pre_command.as_ref()),
-    ),
+    key!("TSM_PRE_COMMAND", ["pre_command"], Opaque, "a command line", |d, v| d.pre_command = v.full(), |d| text(
+        d.pre_command.as_ref()
+    ),),
     key!("TSM_AUTOSTART", ["autostart"], Flag, FLAG, |d, v| d.autostart = v.flag()?, |d| text(d.autostart),),
     key!("TSM_DEPS", ["depends_on", "deps"], Texts, NAMES, |d, v| d.deps = v.names()?, |d| text(
         Some(d.deps.join(" ")).filter(|deps| !deps.is_empty())
@@ -137,7 +130,7 @@ pub const KEYS: &[Key] = &[
         d.instances
     ),),
     // What it lists is a part of the command when all is read.
-    key!("TSM_ARGS", ["args"], Texts, "list the arguments", |d, v| d.arguments = v.values.to_vec(), |_| None,),
+    key!("TSM_ARGS", ["args"], Texts, "a list of arguments", |d, v| d.arguments = v.values.to_vec(), |_| None,),
     key!("TSM_RESTART", ["restart"], Text, POLICY, |d, v| restart(d, v)?, |d| text(d.options.restart.map(policy))),
     key!("TSM_RESTART_ON_FAILURE", ["auto_restart"], Flag, FLAG, |d, v| on_failure(d, v)?, |_| None),
     key!("TSM_MAX_RESTARTS", ["max_restarts"], Number, COUNT, |d, v| d.options.max_restarts = v.parsed()?, |d| text(
@@ -156,7 +149,7 @@ pub const KEYS: &[Key] = &[
         "TSM_USER",
         ["user"],
         Text,
-        "name a user",
+        "the name of a user",
         |d, v| d.options.user = v.full().map(|user| user.trim().to_owned()),
         |d| text(d.options.user.as_ref()),
     ),
@@ -164,21 +157,16 @@ pub const KEYS: &[Key] = &[
         "TSM_STOP_SIGNAL",
         ["stop_signal"],
         Text,
-        "name a signal that ends a process, such as SIGINT or SIGQUIT",
+        "a signal that ends a process, such as SIGINT or SIGQUIT",
         |d, v| d.options.stop_signal = stop_signal(v)?,
         |d| text(d.options.stop_signal),
     ),
-    key!("TSM_TYPE", ["type"], Text, "write oneshot or simple", |d, v| d.options.oneshot = oneshot(v)?, |d| text(
+    key!("TSM_TYPE", ["type"], Text, "oneshot or simple", |d, v| d.options.oneshot = oneshot(v)?, |d| text(
         d.options.oneshot.map(|yes| if yes { "oneshot" } else { "simple" })
     ),),
-    key!(
-        "TSM_STRATEGY",
-        ["strategy"],
-        Text,
-        "write rolling or recreate",
-        |d, v| d.options.strategy = v.parsed()?,
-        |d| { text(d.options.strategy.map(Strategy::as_str)) },
-    ),
+    key!("TSM_STRATEGY", ["strategy"], Text, "rolling or recreate", |d, v| d.options.strategy = v.parsed()?, |d| {
+        text(d.options.strategy.map(Strategy::as_str))
+    },),
     key!(
         "TSM_MEMORY_MAX",
         ["memory_max"],
@@ -227,14 +215,14 @@ pub const KEYS: &[Key] = &[
         d.options.health_restart
     ),),
     key!("TSM_NOTIFY", ["notify"], Flag, FLAG, |d, v| d.options.notify = v.flag()?, |d| text(d.options.notify)),
-    key!("TSM_WATCH", ["watch"], Texts, "list files and directories", |d, v| d.options.watch = v.texts(), |d| list(
-        d.options.watch.as_ref()
-    ),),
+    key!("TSM_WATCH", ["watch"], Texts, "a list of files and directories", |d, v| d.options.watch = v.texts(), |d| {
+        list(d.options.watch.as_ref())
+    },),
     key!(
         "TSM_WATCH_IGNORE",
         ["watch_ignore", "ignore"],
         Texts,
-        "list patterns",
+        "a list of patterns",
         |d, v| d.options.ignore = v.texts(),
         |d| list(d.options.ignore.as_ref()),
     ),
@@ -243,7 +231,7 @@ pub const KEYS: &[Key] = &[
         "TSM_CRON_TZ",
         ["cron_tz"],
         Text,
-        "name a time zone such as UTC or Europe/Berlin",
+        "a time zone such as UTC or Europe/Berlin",
         |d, v| d.options.cron_tz = v.parsed()?,
         |d| text(d.options.cron_tz.as_ref()),
     ),

@@ -17,7 +17,7 @@ pub(super) struct Assignment {
     /// They stood in parentheses.
     pub(super) list: bool,
     pub(super) export: bool,
-    /// Where the value stands.
+    /// Where the value is.
     at: Location,
 }
 
@@ -31,7 +31,7 @@ impl Assignment {
     pub(super) fn error(&self, what: &str) -> DefinitionError {
         DefinitionError::Malformed {
             at: self.at.clone(),
-            what: format!("`{}` cannot be {}: {what}", self.value(), self.key),
+            what: format!("invalid value `{}` for {}: expected {what}", self.value(), self.key),
         }
     }
 }
@@ -97,7 +97,7 @@ impl<'a> DefinitionReader<'a> {
         if !named || self.peek() != Some('=') {
             let width =
                 self.text[begin..].find(|c: char| c.is_whitespace() || c == '=').unwrap_or(self.text.len() - begin);
-            let what = "this is no assignment, and nothing here is executed";
+            let what = "not an assignment; definitions are read, never executed";
             return Err(self.error(begin, begin + width.max(1), what));
         }
         let key = key.to_owned();
@@ -123,13 +123,19 @@ impl<'a> DefinitionReader<'a> {
         let mut values = Vec::new();
         loop {
             match self.peek() {
-                None => return Err(self.error(open, open + 1, "this list is not closed")),
+                None => return Err(self.error(open, open + 1, "unclosed list: `)` is missing")),
                 Some(')') => {
                     self.at += 1;
                     return Ok(values);
                 }
                 Some('#') => self.skip_line(),
-                Some(';') => return Err(self.error(self.at, self.at + 1, "a list has no `;`; quote it if it is text")),
+                Some(';') => {
+                    return Err(self.error(
+                        self.at,
+                        self.at + 1,
+                        "unexpected `;` in a list; quote it if it is part of a value",
+                    ));
+                }
                 Some(c) if c.is_whitespace() => self.at += c.len_utf8(),
                 Some(_) => values.push(self.word(key)?),
             }
@@ -157,7 +163,11 @@ impl<'a> DefinitionReader<'a> {
             }
         }
         if begin == self.at && self.peek().is_some_and(|c| OPERATORS.contains(&c) && c != ';') {
-            return Err(self.error(begin, begin + 1, "nothing here is executed; quote it if it is text"));
+            return Err(self.error(
+                begin,
+                begin + 1,
+                "shell operators are not executed; quote it if it is part of a value",
+            ));
         }
         Ok(value)
     }
@@ -165,7 +175,7 @@ impl<'a> DefinitionReader<'a> {
     fn literal(&mut self, value: &mut String) -> Result<(), DefinitionError> {
         let inside = self.at + 1;
         let Some(end) = self.text[inside..].find('\'') else {
-            return Err(self.error(self.at, inside, "this quote is not closed"));
+            return Err(self.error(self.at, inside, "unclosed quote"));
         };
         value.push_str(&self.text[inside..inside + end]);
         self.at = inside + end + 1;
@@ -177,7 +187,7 @@ impl<'a> DefinitionReader<'a> {
         self.at += 1;
         loop {
             match self.peek() {
-                None => return Err(self.error(open, open + 1, "this quote is not closed")),
+                None => return Err(self.error(open, open + 1, "unclosed quote")),
                 Some('"') => {
                     self.at += 1;
                     return Ok(());
@@ -222,7 +232,7 @@ impl<'a> DefinitionReader<'a> {
         }
         if rest.starts_with('`') || rest.starts_with("$(") {
             let width = if rest.starts_with('`') { 1 } else { 2 };
-            return Err(self.error(begin, begin + width, "a command inside a value is not executed"));
+            return Err(self.error(begin, begin + width, "command substitutions are not executed"));
         }
         self.at += 1;
         let braced = self.peek() == Some('{');
@@ -232,11 +242,11 @@ impl<'a> DefinitionReader<'a> {
         if braced {
             let tail = &self.text[self.at..];
             let Some(end) = tail.find('}') else {
-                return Err(self.error(begin, begin + 2, "this `${` is not closed"));
+                return Err(self.error(begin, begin + 2, "unclosed `${`"));
             };
             fallback = tail[..end].strip_prefix(":-");
             if name.is_empty() || (end != 0 && fallback.is_none()) {
-                let what = "only ${NAME} and ${NAME:-default} are understood";
+                let what = "unsupported expansion: expected ${NAME} or ${NAME:-default}";
                 return Err(self.error(begin, self.at + end + 1, what));
             }
             self.at += end + 1;
@@ -272,7 +282,11 @@ impl<'a> DefinitionReader<'a> {
                 let word = rest.find(char::is_whitespace).unwrap_or(rest.len());
                 let operators = rest.find(|c| !OPERATORS.contains(&c)).filter(|end| *end > 0);
                 let end = self.at + operators.unwrap_or(word);
-                Err(self.error(self.at, end, "unexpected after the value; quote the whole value if it belongs to it"))
+                Err(self.error(
+                    self.at,
+                    end,
+                    "unexpected text after the value; quote the whole value if it is part of it",
+                ))
             }
         }
     }

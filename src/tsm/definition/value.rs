@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use crate::base::name::is_name;
 
-/// What a key holds, as TOML tells values apart.
+/// The type of a value, in the terms of TOML.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueType {
     /// A text.
@@ -22,7 +22,7 @@ pub enum ValueType {
     Texts,
 }
 
-/// A value as it was given.
+/// A value as given.
 #[derive(Debug, Clone, Copy)]
 pub struct RawValue<'a> {
     /// One value, or those of a list.

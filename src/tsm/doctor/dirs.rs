@@ -14,7 +14,7 @@ pub fn directories(paths: &Paths) -> Vec<Finding> {
     const CHECK: &str = "directories";
     let home = paths.home();
     if !home.exists() {
-        let message = format!("`{}` is not there: nothing is set up", home.display());
+        let message = format!("`{}` does not exist: tetra is not set up", home.display());
         return vec![
             Finding::error(CHECK, message).with_advice("tetra setup").fix(Fix::CreateDirectory(home.to_owned())),
         ];
@@ -33,19 +33,20 @@ pub fn directories(paths: &Paths) -> Vec<Finding> {
         let shown = dir.display();
         match fs::metadata(&dir) {
             Ok(found) if !found.is_dir() => {
-                findings.push(Finding::error(CHECK, format!("`{shown}` is no directory")).with_advice("move it away"));
+                findings
+                    .push(Finding::error(CHECK, format!("`{shown}` is not a directory")).with_advice("move it away"));
             }
             Ok(_) if !disk_space::is_writable(&dir) => {
-                let advice = format!("act as {}, or chown it", owner(&dir));
-                findings.push(Finding::error(CHECK, format!("`{shown}` cannot be written")).with_advice(advice));
+                let advice = format!("run the command as {}, or change the owner", owner(&dir));
+                findings.push(Finding::error(CHECK, format!("`{shown}` is not writable")).with_advice(advice));
             }
             Ok(_) => {}
-            // Whoever needs it makes it.
+            // It is created by what needs it.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => findings.push(Finding::error(CHECK, format!("`{shown}` cannot be looked at: {error}"))),
+            Err(error) => findings.push(Finding::error(CHECK, format!("failed to inspect `{shown}`: {error}"))),
         }
     }
-    or_ok(findings, CHECK, format!("`{}` and the directories below it can be written", home.display()))
+    or_ok(findings, CHECK, format!("`{}` and its subdirectories are writable", home.display()))
 }
 
 /// Private directories are closed, and nothing can be changed by others.
@@ -58,16 +59,16 @@ pub fn permissions(paths: &Paths) -> Vec<Finding> {
     private.extend(orgs.map(|org| org.path().join("secrets")));
     for dir in private {
         if let Some(mode) = mode(&dir).filter(|mode| mode & 0o077 != 0) {
-            findings.push(open(CHECK, &dir, mode, "is private and open to others", 0o700));
+            findings.push(open(CHECK, &dir, mode, "must be private and is accessible by others", 0o700));
         }
     }
     let shared = [paths.home().to_owned(), paths.tsm(), paths.ports(), paths.services_available(), paths.audit()];
     for path in shared {
         if let Some(mode) = mode(&path).filter(|mode| mode & 0o022 != 0) {
-            findings.push(open(CHECK, &path, mode, "can be changed by others", mode & !0o022));
+            findings.push(open(CHECK, &path, mode, "is writable by others", mode & !0o022));
         }
     }
-    or_ok(findings, CHECK, "private directories are closed, and others can change nothing")
+    or_ok(findings, CHECK, "private directories are closed to other users")
 }
 
 /// What is too open; it can be closed by its owner alone.
@@ -108,7 +109,7 @@ mod tests {
         fs::create_dir_all(paths.home()).expect("a directory");
         assert_eq!(directories(&paths)[0].status, CheckStatus::Ok);
         fs::write(paths.tsm(), "").expect("a file");
-        assert!(directories(&paths)[0].message.contains("is no directory"));
+        assert!(directories(&paths)[0].message.contains("is not a directory"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Checking an env file: readable, well formed, with the usual variables, without what somebody forgot to fill in.
+//! Checking an env file: readable, well formed, with the usual variables, without placeholders.
 
 use std::path::Path;
 
@@ -18,10 +18,10 @@ pub fn check(file: &Path) -> Vec<Finding> {
     let shown = file.display();
     if !file.is_file() {
         let advice = "tetra env init local";
-        return vec![Finding::error(CHECK, format!("there is no env file `{shown}`")).with_advice(advice)];
+        return vec![Finding::error(CHECK, format!("the env file `{shown}` does not exist")).with_advice(advice)];
     }
     if !disk_space::is_readable(file) {
-        let advice = format!("chmod 600 {shown}, as its owner");
+        let advice = format!("run as its owner: chmod 600 {shown}");
         return vec![Finding::error(CHECK, format!("`{shown}` cannot be read")).with_advice(advice)];
     }
     let settings = match environment::read(file) {
@@ -36,11 +36,11 @@ pub fn check(file: &Path) -> Vec<Finding> {
     let mode = mode(file).unwrap_or_default();
     let secret = settings.iter().any(|setting| is_secret_name(&setting.key) && !setting.value.is_empty());
     if secret && mode & 0o077 != 0 {
-        findings.push(super::dirs::open(CHECK, file, mode, "holds secrets and others can read it", 0o600));
+        findings.push(super::dirs::open(CHECK, file, mode, "contains secrets and is readable by others", 0o600));
     } else if mode & 0o022 != 0 {
-        findings.push(super::dirs::open(CHECK, file, mode, "can be changed by others", mode & !0o022));
+        findings.push(super::dirs::open(CHECK, file, mode, "is writable by others", mode & !0o022));
     }
-    or_ok(findings, CHECK, format!("`{shown}`: {} variables, all of them well formed", settings.len()))
+    or_ok(findings, CHECK, format!("`{shown}`: {} variables, all valid", settings.len()))
 }
 
 fn values(settings: &[EnvVar]) -> Vec<Finding> {
@@ -49,7 +49,10 @@ fn values(settings: &[EnvVar]) -> Vec<Finding> {
     match value("PORT").or_else(|| value("TETRA_PORT")) {
         None => findings.push(Finding::warning(CHECK, "PORT is not set").with_advice("add a line such as PORT=4000")),
         Some(text) => match port::number(text) {
-            None => findings.push(Finding::error(CHECK, format!("PORT is `{text}`: no port from 1 to 65535"))),
+            None => findings.push(Finding::error(
+                CHECK,
+                format!("invalid value `{text}` for PORT: expected a number from 1 to 65535"),
+            )),
             Some(port) if !net::listening_on(port).is_empty() => {
                 let message = format!("PORT {port} is in use");
                 findings.push(Finding::warning(CHECK, message).with_advice(format!("tsm doctor port {port}")));
@@ -63,7 +66,7 @@ fn values(settings: &[EnvVar]) -> Vec<Finding> {
     }
     for setting in settings.iter().filter(|setting| is_placeholder(&setting.value)) {
         let message = format!("{} (line {}) still has a placeholder", setting.key, setting.line);
-        findings.push(Finding::error(CHECK, message).with_advice("fill it in"));
+        findings.push(Finding::error(CHECK, message).with_advice("replace it"));
     }
     let empty = settings.iter().filter(|setting| setting.value.is_empty() && is_secret_name(&setting.key));
     findings.extend(empty.map(|setting| {

@@ -33,7 +33,7 @@ pub enum FixError {
     #[error(transparent)]
     Ports(#[from] PortsError),
     /// No supervisor took the process over.
-    #[error("no supervisor took `{name}` over")]
+    #[error("failed to start a new supervisor for `{name}`")]
     Unsupervised {
         /// The process.
         name: String,
@@ -54,10 +54,10 @@ impl UserFacingError for FixError {
             Self::Lock(error) => error.advice(),
             Self::Ports(error) => error.advice(),
             Self::File { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
-                Some("act as the owner, or as root".to_owned())
+                Some("run the command as the owner or as root".to_owned())
             }
             Self::File { .. } => None,
-            Self::Unsupervised { name } => Some(format!("`tsm why {name}` tells more")),
+            Self::Unsupervised { name } => Some(format!("run `tsm why {name}` for details")),
         }
     }
 }
@@ -66,17 +66,17 @@ impl UserFacingError for FixError {
 ///
 /// # Errors
 ///
-/// Fails if the cure cannot be carried out. A thing that is well by now is no error.
+/// Fails if the repair fails. Something that is already repaired is not an error.
 pub fn apply_fix(mend: &Fix, control: &Control) -> Result<String, FixError> {
     match mend {
         Fix::CreateDirectory(directory) => {
             file::create_dir(directory)?;
-            Ok(format!("made `{}`", directory.display()))
+            Ok(format!("created `{}`", directory.display()))
         }
         Fix::SetMode(path, mode) => {
             let failed = |source| FixError::File { action: "change the mode of", path: path.clone(), source };
             fs::set_permissions(path, fs::Permissions::from_mode(*mode)).map_err(failed)?;
-            Ok(format!("`{}` has mode {mode:04o} now", path.display()))
+            Ok(format!("set the mode of `{}` to {mode:04o}", path.display()))
         }
         Fix::Supervise(name) => {
             let mut found: Vec<_> = ProcessStore::open(control.paths).get(name).into_iter().collect();
@@ -85,22 +85,22 @@ pub fn apply_fix(mend: &Fix, control: &Control) -> Result<String, FixError> {
                 Some(process) if process.live.needs_supervisor() => {
                     Err(FixError::Unsupervised { name: name.to_string() })
                 }
-                _ => Ok(format!("`{name}` is supervised again")),
+                _ => Ok(format!("started a new supervisor for `{name}`")),
             }
         }
         Fix::Remove(path) => remove(path, control).map(|()| format!("removed `{}`", path.display())),
         Fix::AddPort(claim) => {
             sync(control.paths, std::slice::from_ref(claim), &[])?;
-            Ok(format!("entered `{}:{}`", claim.name, claim.port))
+            Ok(format!("added `{}:{}`", claim.name, claim.port))
         }
         Fix::RemovePort(claim) => {
             sync(control.paths, &[], std::slice::from_ref(claim))?;
-            Ok(format!("struck out `{}:{}`", claim.name, claim.port))
+            Ok(format!("removed `{}:{}`", claim.name, claim.port))
         }
     }
 }
 
-/// Removes what belongs to nobody, under the lock that a start holds while it makes its directory.
+/// Removes what has no owner, under the lock that a start holds while it makes its directory.
 fn remove(path: &Path, control: &Control) -> Result<(), FixError> {
     let _lock = match file::lock(&control.paths.id_lock()) {
         Err(error) if !error.is_not_found() => return Err(error.into()),

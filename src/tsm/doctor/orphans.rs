@@ -1,4 +1,4 @@
-//! Processes that look like ours and that nobody manages.
+//! Processes that carry our marks and are not managed.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::sys::process::{self, ProcessStat};
 use crate::tsm::detect::interpreter_kind;
 use crate::tsm::store::Process;
 
-/// A process that nobody manages.
+/// A process that is not managed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Orphan {
     /// Its pid.
@@ -73,7 +73,7 @@ pub fn find(paths: &Paths, processes: &[Process]) -> Vec<Orphan> {
 }
 
 fn kind(stat: &ProcessStat, dir: &Path) -> Option<OrphanKind> {
-    // Every supervisor tells its child, and so all that the child starts, the directory of its record. So can anybody, of himself.
+    // Every supervisor sets the directory of its record in the environment of its child, which passes it on. Any process can set it too.
     let told = process::variable(stat.pid, "TSM_PROCESS_DIR");
     let ours = || ownership::user_of(stat.pid) == Some(process::own_uid());
     if told.is_some_and(|told| Path::new(&told).starts_with(dir) && ours()) {

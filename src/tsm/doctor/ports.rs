@@ -25,22 +25,22 @@ pub fn all(paths: &Paths, processes: &[Process]) -> Result<Vec<Finding>, FileErr
             None => "tsm ports conflicts --fix".to_owned(),
         };
         let message = format!("port {} of `{}`: {}", it.claim.port, it.claim.name, it.by);
-        // A port that is only reserved hurts nobody until it is wanted.
+        // A port that is only reserved does no harm until it is used.
         let runs = survey.declared.iter().any(|account| account.claim == it.claim && account.pid.is_some());
         let finding = if runs { Finding::error(CHECK, message) } else { Finding::warning(CHECK, message) };
         findings.push(finding.with_advice(advice));
     }
     for held in &survey.undeclared {
         let name = held.managed.as_ref().map_or("", |name| name.as_str());
-        let message = format!("`{name}` listens on port {}, which it has not declared", held.listener.port);
+        let message = format!("`{name}` listens on port {} without declaring it", held.listener.port);
         findings.push(
             Finding::warning(CHECK, message).with_advice(format!("tsm start --port {} {name}", held.listener.port)),
         );
     }
-    Ok(or_ok(findings, CHECK, format!("{} declared ports, none contested", survey.declared.len())))
+    Ok(or_ok(findings, CHECK, format!("{} declared ports, no conflicts", survey.declared.len())))
 }
 
-/// The registry alone: its lines make sense, no port stands there twice, and it is in step with the records.
+/// The registry alone: its lines are valid, no port is listed twice, and it agrees with the records.
 ///
 /// # Errors
 ///
@@ -50,12 +50,12 @@ pub fn registry(paths: &Paths, processes: &[Process]) -> Result<Vec<Finding>, Fi
     let mut findings = invalid_lines(paths);
     for (at, claim) in claims.iter().enumerate() {
         if let Some(other) = claims[..at].iter().find(|other| other.port == claim.port && *other != claim) {
-            let message = format!("port {} is declared for `{}` and for `{}`", claim.port, other.name, claim.name);
+            let message = format!("port {} is declared by `{}` and by `{}`", claim.port, other.name, claim.name);
             findings.push(Finding::error(CHECK, message).with_advice("tsm ports conflicts --fix"));
         }
     }
     findings.extend(mismatches(&claims, processes));
-    Ok(or_ok(findings, CHECK, format!("{} lines in the registry, in step with the processes", claims.len())))
+    Ok(or_ok(findings, CHECK, format!("{} lines in the registry, consistent with the processes", claims.len())))
 }
 
 /// Where the registry and the records of processes disagree, each with its cure.
@@ -67,14 +67,15 @@ pub fn mismatches(claims: &[PortEntry], processes: &[Process]) -> Vec<Finding> {
     let mut findings = Vec::new();
     let claimed = recorded.iter().filter(|(process, _)| !process.meta.run.port_guessed);
     for (process, own) in claimed.filter(|(_, own)| !claims.contains(own)) {
-        let message = format!("port {} of `{}` is missing in the registry", own.port, process.name);
+        let message = format!("port {} of `{}` is missing from the registry", own.port, process.name);
         let finding = Finding::error(CHECK, message).with_advice("tsm doctor reconcile --fix");
         findings.push(finding.fix(Fix::AddPort(own.clone())));
     }
     for claim in claims.iter().filter(|claim| !recorded.iter().any(|(_, own)| own == *claim)) {
         // A name without a process is a reservation.
         if recorded.iter().any(|(_, own)| own.name == claim.name) {
-            let message = format!("the registry has port {} for `{}`, and no record does", claim.port, claim.name);
+            let message =
+                format!("the registry has port {} for `{}`, which has no record of it", claim.port, claim.name);
             let finding = Finding::error(CHECK, message).with_advice("tsm doctor reconcile --fix");
             findings.push(finding.fix(Fix::RemovePort(claim.clone())));
         }
@@ -91,7 +92,7 @@ fn invalid_lines(paths: &Paths) -> Vec<Finding> {
     });
     let finding = |(at, line): (usize, &str)| {
         let place = format!("{}:{}", paths.ports().display(), at + 1);
-        Finding::error(CHECK, format!("`{}` at {place} is no line `name:port`", line.trim()))
+        Finding::error(CHECK, format!("invalid line `{}` at {place}: expected `name:port`", line.trim()))
             .with_advice("correct or remove it")
     };
     odd.map(finding).collect()
@@ -112,6 +113,6 @@ mod tests {
         let found = registry(&paths, &[]).expect("readable");
         assert!(found.iter().all(|finding| finding.status == CheckStatus::Error));
         assert_eq!(found.len(), 3, "{found:?}");
-        assert!(found[0].message.contains("`odd` at ") && found[0].message.contains(":5 "), "{found:?}");
+        assert!(found[0].message.contains("`odd` at ") && found[0].message.contains(":5:"), "{found:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! Auditing the service definitions: links that lead nowhere, keys that are missing, ports that two want, modes that let others in.
+//! Auditing the service definitions: dangling links, missing keys, ports used twice, modes that let others in.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -41,7 +41,7 @@ pub fn audit(paths: &Paths, variables: &BTreeMap<String, String>) -> Vec<Finding
     for link in entries(&paths.services_enabled()).iter().filter(|path| is_definition(path)) {
         findings.extend(enabled(link, &paths.services_available()));
     }
-    or_ok(findings, CHECK, format!("{} definitions, nothing wrong with them", files.len()))
+    or_ok(findings, CHECK, format!("{} definitions, all valid", files.len()))
 }
 
 fn one(file: &Path, definition: &Definition) -> Vec<Finding> {
@@ -49,35 +49,35 @@ fn one(file: &Path, definition: &Definition) -> Vec<Finding> {
     let mut findings = Vec::new();
     let text = disk::read_to_string(file).unwrap_or_default();
     if !text.lines().any(|line| line.trim_start().trim_start_matches("export ").starts_with("TSM_NAME=")) {
-        let message = format!("`{name}` has no TSM_NAME: it is called `{}` after its file", definition.name);
+        let message = format!("`{name}` has no TSM_NAME; its name is `{}`, from its file", definition.name);
         findings.push(Finding::warning(CHECK, message).with_advice(format!("add TSM_NAME=\"{}\"", definition.name)));
     }
     for (key, meant) in &definition.typos {
-        findings.push(Finding::warning(CHECK, format!("`{name}`: {key} means nothing; {meant} may be meant")));
+        findings.push(Finding::warning(CHECK, format!("`{name}`: unknown key {key}; did you mean {meant}?")));
     }
     if !definition.cwd.is_dir() {
-        let message = format!("`{name}` is to run in `{}`, which is not there", definition.cwd.display());
-        findings.push(Finding::error(CHECK, message).with_advice("make the directory, or correct TSM_CWD"));
+        let message = format!("`{name}`: the working directory `{}` does not exist", definition.cwd.display());
+        findings.push(Finding::error(CHECK, message).with_advice("create the directory, or correct TSM_CWD"));
     }
     if let Some(env) = &definition.env_file
         && !definition.cwd.join(env).is_file()
         && !file.parent().is_some_and(|directory| directory.join(env).is_file())
     {
-        findings.push(Finding::error(CHECK, format!("`{name}` wants the env file `{env}`, which is not there")));
+        findings.push(Finding::error(CHECK, format!("`{name}`: the env file `{env}` does not exist")));
     }
     let script = definition.command.split_whitespace().next().filter(|word| word.contains('/'));
     if let Some(script) = script.filter(|script| !script.contains('$')) {
         let path = definition.cwd.join(script);
         if definition.cwd.is_dir() && !program::is_executable(&path) {
-            let message = format!("`{name}` runs `{}`, which is not there or may not be executed", path.display());
+            let message = format!("`{name}`: the program `{}` does not exist or is not executable", path.display());
             findings.push(Finding::error(CHECK, message).with_advice(format!("chmod +x {}", path.display())));
         }
     }
     if let Some(PortSpec::Exact(port)) = definition.port {
         if RESERVED.contains(&port) {
-            findings.push(Finding::warning(CHECK, format!("`{name}` has port {port}, which well-known servers use")));
+            findings.push(Finding::warning(CHECK, format!("`{name}` uses port {port}, a port of well-known services")));
         } else if port < 1024 && process::own_uid() != 0 {
-            findings.push(Finding::warning(CHECK, format!("`{name}` has port {port}, which only root may open")));
+            findings.push(Finding::warning(CHECK, format!("`{name}` uses port {port}, which only root can open")));
         }
     }
     findings
@@ -85,7 +85,7 @@ fn one(file: &Path, definition: &Definition) -> Vec<Finding> {
 
 fn modes(path: &Path) -> Option<Finding> {
     let mode = mode(path).filter(|mode| mode & 0o022 != 0)?;
-    Some(open(CHECK, path, mode, "says what is run, and can be changed by others", mode & !0o022))
+    Some(open(CHECK, path, mode, "defines what is run and is writable by others", mode & !0o022))
 }
 
 /// Names and ports that two definitions have.
@@ -96,7 +96,7 @@ fn duplicates(read: &[(PathBuf, Definition)]) -> Vec<Finding> {
             let (one, two) = (stem(other), stem(file));
             if before.name == definition.name {
                 let message = format!("`{one}` and `{two}` have the same TSM_NAME, `{}`", definition.name);
-                findings.push(Finding::error(CHECK, message).with_advice("give one of them another name"));
+                findings.push(Finding::error(CHECK, message).with_advice("rename one of them"));
             }
             if let (Some(PortSpec::Exact(port)), true) = (definition.port, before.port == definition.port) {
                 let message = format!("`{one}` and `{two}` have the same port, {port}");
@@ -111,17 +111,20 @@ fn duplicates(read: &[(PathBuf, Definition)]) -> Vec<Finding> {
 fn enabled(link: &Path, available: &Path) -> Option<Finding> {
     let name = stem(link);
     let Ok(target) = std::fs::read_link(link) else {
-        let message = format!("`{}` is no link: a copy goes its own way", link.display());
+        let message = format!("`{}` is a regular file, expected a symlink", link.display());
         return Some(Finding::warning(CHECK, message).with_advice(format!("tsm enable {name}")));
     };
     let Ok(resolved) = link.canonicalize() else {
-        let message = format!("`{}` leads to `{}`, which is not there", link.display(), target.display());
+        let message = format!("`{}` is a dangling link to `{}`", link.display(), target.display());
         return Some(Finding::error(CHECK, message).with_advice(format!("tsm disable {name}")));
     };
     let inside = available.canonicalize().is_ok_and(|available| resolved.starts_with(available));
     (!inside).then(|| {
-        let message =
-            format!("`{}` leads to `{}`, outside of the available services", link.display(), resolved.display());
+        let message = format!(
+            "`{}` is a link to `{}`, which is not one of the available services",
+            link.display(),
+            resolved.display()
+        );
         Finding::warning(CHECK, message)
     })
 }
@@ -161,14 +164,13 @@ mod tests {
         for part in [
             "`a` and `b` have the same port, 4100",
             "`c` has no TSM_NAME",
-            "TSM_PROT means nothing; TSM_PORT may be meant",
-            "runs in `/no/such`",
+            "unknown key TSM_PROT; did you mean TSM_PORT?",
+            "the working directory `/no/such` does not exist",
             "has no TSM_COMMAND",
-            "can be changed by others (mode 0666)",
-            "leads to `../services-available/gone.tsm`, which is not there",
+            "is writable by others (mode 0666)",
+            "is a dangling link to `../services-available/gone.tsm`",
         ] {
-            let part = part.replace("runs in", "is to run in");
-            assert!(found.iter().any(|finding| finding.message.contains(&part)), "{part}: {found:#?}");
+            assert!(found.iter().any(|finding| finding.message.contains(part)), "{part}: {found:#?}");
         }
         assert_eq!(found.len(), 7, "{found:#?}");
     }

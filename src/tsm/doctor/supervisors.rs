@@ -20,22 +20,22 @@ pub fn supervisors(processes: &[Process]) -> Vec<Finding> {
         let stopped = [process.meta.run_state.guard_pid, process.meta.run_state.worker_pid];
         let stopped = stopped.into_iter().find(|pid| process::stat(*pid).is_some_and(|stat| stat.is_stopped()));
         if let Some(pid) = stopped.filter(|_| process.live.supervised) {
-            let message = format!("the supervisor of `{name}` is stopped (SIGSTOP) and sees nothing");
+            let message = format!("the supervisor of `{name}` is suspended (SIGSTOP)");
             findings.push(Finding::error(CHECK, message).with_advice(format!("kill -CONT {pid}")));
         }
         if process.live.needs_supervisor() {
             let finding = Finding::error(CHECK, format!("`{name}` has lost its supervisor"));
             findings.push(finding.with_advice("tsm doctor --fix").fix(Fix::Supervise(name.clone())));
         } else if process.live.supervised && !is_alive(process.meta.run_state.guard_pid) {
-            findings.push(Finding::warning(CHECK, format!("`{name}` is watched by a worker without its guard")));
+            findings.push(Finding::warning(CHECK, format!("the supervisor of `{name}` has a worker and no guard")));
         }
         if !process.meta.run_state.start_error.is_empty() {
-            let message = format!("`{name}` could not be started: {}", process.meta.run_state.start_error);
+            let message = format!("`{name}` failed to start: {}", process.meta.run_state.start_error);
             findings.push(Finding::warning(CHECK, message).with_advice(format!("tsm why {name}")));
         }
     }
     let count = processes.iter().filter(|process| process.live.supervised).count();
-    or_ok(findings, CHECK, format!("{count} of {} processes are supervised, and no other needs to be", processes.len()))
+    or_ok(findings, CHECK, format!("{count} of {} processes are running and supervised", processes.len()))
 }
 
 fn is_alive(pid: u32) -> bool {
@@ -57,12 +57,15 @@ pub fn pipes(processes: &[Process]) -> Vec<Finding> {
                     count += 1;
                     continue;
                 }
-                Ok(_) => format!("`{}` is no pipe", path.display()),
-                Err(_) => format!("the pipe `{}` is gone", path.display()),
+                Ok(_) => format!("`{}` is not a pipe", path.display()),
+                Err(_) => format!("the pipe `{}` does not exist", path.display()),
             };
-            let what =
-                if name == "orders" { "no order reaches its supervisor" } else { "its next life cannot write there" };
-            let advice = format!("tsm kill {}, and start it again", process.name);
+            let what = if name == "orders" {
+                "commands cannot reach its supervisor"
+            } else {
+                "after a restart it cannot write its log"
+            };
+            let advice = format!("run `tsm kill {}`, then start it again", process.name);
             findings.push(Finding::error(CHECK, format!("{message}: {what}")).with_advice(advice));
         }
     }
@@ -81,10 +84,10 @@ pub fn stale(context: &DoctorContext) -> Vec<Finding> {
             continue;
         }
         if let Some(damage) = &process.record_error {
-            // An empty directory is no process, and was found already.
+            // An empty directory is not a process, and was reported already.
             if !entries(&process.dir).is_empty() {
                 let finding = Finding::error(CHECK, format!("`{name}`: {damage}"));
-                findings.push(finding.with_advice(format!("tsm delete {name}, and start it again")));
+                findings.push(finding.with_advice(format!("run `tsm delete {name}`, then start it again")));
             }
             continue;
         }
@@ -92,7 +95,8 @@ pub fn stale(context: &DoctorContext) -> Vec<Finding> {
         if recorded != process.live.state && process.live.state == ProcessState::Crashed {
             let message = format!("`{name}` is recorded as {} and is not running", recorded.as_str());
             findings.push(
-                Finding::warning(CHECK, message).with_advice(format!("tsm restart {name}, or tsm delete {name}")),
+                Finding::warning(CHECK, message)
+                    .with_advice(format!("run `tsm restart {name}` or `tsm delete {name}`")),
             );
         }
         if !process.is_running() && !process.live.supervised && process.pid_file().exists() {
@@ -102,28 +106,33 @@ pub fn stale(context: &DoctorContext) -> Vec<Finding> {
         }
         let survivors = process.meta.run_state.survivors.iter().filter(|pid| is_alive(**pid));
         for pid in survivors {
-            let message = format!("pid {pid} outlived `{name}`");
+            let message = format!("pid {pid} is left over from `{name}`");
             findings.push(Finding::warning(CHECK, message).with_advice(format!("tsm kill --pid {pid}")));
         }
         if process.live.supervised && !process.meta.run_state.log_error.is_empty() {
-            let message = format!("the log of `{name}` cannot be written: {}", process.meta.run_state.log_error);
-            findings.push(Finding::warning(CHECK, message).with_advice("make room; what it says waits, for a while"));
+            let message = format!("failed to write the log of `{name}`: {}", process.meta.run_state.log_error);
+            findings.push(
+                Finding::warning(CHECK, message).with_advice("free disk space; until then its output is buffered"),
+            );
         }
         if process.meta.run_state.discarded_bytes > 0 {
             let bytes = process.meta.run_state.discarded_bytes;
-            findings.push(Finding::warning(CHECK, format!("{bytes} log bytes of `{name}` were lost on a full disk")));
+            findings.push(Finding::warning(
+                CHECK,
+                format!("{bytes} bytes of the log of `{name}` were lost: the disk was full"),
+            ));
         }
     }
-    or_ok(findings, CHECK, "no record, pid file or directory is stale")
+    or_ok(findings, CHECK, "no stale records, pid files or directories")
 }
 
 /// Who could read it.
 fn reader_of(dir: &Path) -> String {
     match fs::metadata(dir) {
         Ok(found) if found.uid() != process::own_uid() => {
-            format!("act as {}, whose it is", net::user_name(found.uid()))
+            format!("run the command as its owner {}", net::user_name(found.uid()))
         }
-        _ => "try again; too many files may be open (ulimit -n)".to_owned(),
+        _ => "try again; the limit on open files may be reached (ulimit -n)".to_owned(),
     }
 }
 
@@ -133,7 +142,7 @@ fn leftover_directories(dir: &Path) -> Vec<Finding> {
     for path in entries(dir) {
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
         if name.starts_with('.') && name.ends_with(".deleted") {
-            // Somebody may be removing it now; then its pid lives.
+            // Another command may be removing it now; then its pid is alive.
             let remover = name.trim_end_matches(".deleted").rsplit('.').next().and_then(|pid| pid.parse().ok());
             if !remover.is_some_and(is_alive) {
                 let finding =
@@ -141,7 +150,7 @@ fn leftover_directories(dir: &Path) -> Vec<Finding> {
                 findings.push(finding.with_advice("tsm doctor clean").fix(Fix::Remove(path)));
             }
         } else if fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_none()) {
-            let finding = Finding::warning("state", format!("`{}` is empty: no process", path.display()));
+            let finding = Finding::warning("state", format!("`{}` is empty", path.display()));
             findings.push(finding.with_advice("tsm doctor clean").fix(Fix::Remove(path)));
         }
     }

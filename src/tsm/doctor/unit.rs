@@ -16,9 +16,9 @@ pub fn unit(dirs: &[&Path], ask: impl Fn(&str) -> Option<Unit>) -> Finding {
         dirs.iter().flat_map(|directory| entries(directory)).filter(|path| is_tetra_unit(path)).collect();
     let [first, ..] = found.as_slice() else {
         return match kernel::runs_systemd() {
-            true => Finding::warning(CHECK, "no unit is installed: after a boot nothing is started")
+            true => Finding::warning(CHECK, "no unit is installed; services are not started at boot")
                 .with_advice("tetra daemon install"),
-            false => Finding::ok(CHECK, "systemd does not run here, and no unit is installed"),
+            false => Finding::ok(CHECK, "systemd is not running, and no unit is installed"),
         };
     };
     if let Some(unit) = found.iter().filter_map(|path| ask(file_name(path))).find(Unit::is_failing) {
@@ -32,7 +32,7 @@ pub fn unit(dirs: &[&Path], ask: impl Fn(&str) -> Option<Unit>) -> Finding {
     if enabled {
         Finding::ok(CHECK, format!("`{shown}` is installed and enabled"))
     } else {
-        let message = format!("`{shown}` is installed and not enabled: after a boot nothing is started");
+        let message = format!("`{shown}` is installed but not enabled; services are not started at boot");
         Finding::warning(CHECK, message).with_advice("tetra daemon enable")
     }
 }
@@ -50,11 +50,11 @@ fn failing(unit: &Unit) -> Finding {
     let Unit { name, result, restarts, .. } = unit;
     let again = match restarts {
         0 => String::new(),
-        restarts => format!(", after systemd restarted it {restarts} times"),
+        restarts => format!(", restarted {restarts} times by systemd"),
     };
-    let state = if unit.active_state == "failed" { "has failed" } else { "fails and is restarted again and again" };
+    let state = if unit.active_state == "failed" { "has failed" } else { "is in a restart loop" };
     Finding::error(CHECK, format!("`{name}` {state} (result: {result}){again}"))
-        .with_advice(format!("`journalctl -u {name} -n 30` shows why"))
+        .with_advice(format!("run `journalctl -u {name} -n 30` to see why"))
 }
 
 #[cfg(test)]
@@ -93,7 +93,7 @@ mod tests {
         };
         let found = unit(&[dir.path()], looping);
         assert_eq!(found.status, CheckStatus::Error);
-        assert!(found.message.contains("restarted it 7 times"), "{}", found.message);
+        assert!(found.message.contains("restarted 7 times"), "{}", found.message);
         let running = |name: &str| {
             let (active, sub) = ("active".to_owned(), "running".to_owned());
             Some(Unit { name: name.to_owned(), active_state: active, sub_state: sub, ..Unit::default() })

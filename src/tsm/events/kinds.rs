@@ -17,11 +17,11 @@ pub enum EventKind {
     BatchFlush,
     /// A visit began.
     SessionStart,
-    /// Somebody filled in a form.
+    /// A form was submitted.
     FormInteraction,
-    /// Somebody clicked.
+    /// A click.
     ClickTracking,
-    /// Somebody searched.
+    /// A search.
     SearchActivity,
 }
 

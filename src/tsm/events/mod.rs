@@ -30,7 +30,7 @@ pub struct Event {
     pub data: Map<String, Value>,
 }
 
-/// What stands in front of an event.
+/// The prefix of an event.
 const EVENT_PREFIX: &str = "TETRA:";
 
 impl Event {

@@ -73,7 +73,7 @@ pub fn sessions(events: &[Event]) -> Vec<Session> {
     all
 }
 
-/// Somebody.
+/// A visitor.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct User {
     /// Their name.
@@ -120,7 +120,7 @@ pub fn users(events: &[Event]) -> Vec<User> {
     all.iter().map(user).collect()
 }
 
-/// What somebody usually does.
+/// What a visitor usually does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsagePattern {
     /// Who.

@@ -2,7 +2,7 @@
 //!
 //! A line is `PATTERN|COMMAND|DESCRIPTION|ENABLED`. The pattern is the name of a known kind of events, or a regular expression
 //! for the line (a `|` in it is written `\|`). The command is split into words once, here; what a log says can become a word of
-//! it or a part of one, but never a line of a shell or another interpreter. The whole event stands on its standard input.
+//! it or a part of one, but never a line of a shell or another interpreter. The whole event is on its standard input.
 
 use std::path::{Path, PathBuf};
 
@@ -24,7 +24,7 @@ pub struct Trigger {
     pub description: String,
     /// Whether it is used.
     pub enabled: bool,
-    /// Where it stands, counted from 1.
+    /// Its line, counted from 1.
     pub line: usize,
 }
 
@@ -34,7 +34,7 @@ enum Matcher {
     Text(Regex),
 }
 
-/// What can stand in a command, and what it becomes.
+/// The placeholders of a command, and what replaces them.
 pub const PLACEHOLDERS: [(&str, &str); 5] = [
     ("{TOKEN}", "the event as CATEGORY:EVENT"),
     ("{DATA}", "its data as JSON"),
@@ -43,7 +43,7 @@ pub const PLACEHOLDERS: [(&str, &str); 5] = [
     ("{SESSION}", "the session, or nothing"),
 ];
 
-/// A file of triggers makes no sense, or cannot be read.
+/// A file of triggers is invalid or cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum TriggerError {
     /// It cannot be read.
@@ -55,13 +55,13 @@ pub enum TriggerError {
         source: std::io::Error,
     },
     /// A line has not four fields.
-    #[error("a trigger is PATTERN|COMMAND|DESCRIPTION|ENABLED")]
+    #[error("invalid trigger: expected PATTERN|COMMAND|DESCRIPTION|ENABLED")]
     Fields {
         /// The line.
         at: Box<Location>,
     },
-    /// A pattern makes no sense.
-    #[error("`{pattern}` is no pattern")]
+    /// A pattern is invalid.
+    #[error("invalid pattern `{pattern}`")]
     Pattern {
         /// As it is written.
         pattern: String,
@@ -71,7 +71,7 @@ pub enum TriggerError {
         at: Box<Location>,
     },
     /// The last field is neither yes nor no.
-    #[error("`{given}` is neither true nor false")]
+    #[error("invalid value `{given}`: expected true or false")]
     Enabled {
         /// As it is written.
         given: String,
@@ -79,13 +79,13 @@ pub enum TriggerError {
         at: Box<Location>,
     },
     /// A command cannot be split into words, or has none.
-    #[error("the command of a trigger has no words, or a quote without its end")]
+    #[error("the command of the trigger is empty or has an unclosed quote")]
     Words {
         /// The line.
         at: Box<Location>,
     },
     /// A command uses what only a shell knows.
-    #[error("`{word}` means something to a shell, and a trigger has none")]
+    #[error("`{word}` is shell syntax, and triggers run without a shell")]
     Shell {
         /// The word.
         word: String,
@@ -93,11 +93,11 @@ pub enum TriggerError {
         at: Box<Location>,
     },
     /// Text of a log would become code.
-    #[error("{placeholder} would be read as code behind `{option}`")]
+    #[error("{placeholder} after `{option}` would be executed as code")]
     Code {
         /// What would be replaced.
         placeholder: &'static str,
-        /// What stands before it.
+        /// What precedes it.
         option: String,
         /// The line.
         at: Box<Location>,
@@ -107,11 +107,9 @@ pub enum TriggerError {
 impl UserFacingError for TriggerError {
     fn advice(&self) -> Option<String> {
         match self {
-            Self::Shell { .. } => {
-                Some("write a script and name it here; it gets the event on its standard input".to_owned())
-            }
+            Self::Shell { .. } => Some("put it into a script, which gets the event on stdin".to_owned()),
             Self::Code { .. } => Some(
-                "give it as an argument behind the code (`sh -c 'echo \"$1\"' sh {DATA}`), or read it from stdin"
+                "pass it as an argument after the code (`sh -c 'echo \"$1\"' sh {DATA}`), or read it from stdin"
                     .to_owned(),
             ),
             Self::Unreadable { .. }
@@ -139,7 +137,7 @@ impl UserFacingError for TriggerError {
 ///
 /// # Errors
 ///
-/// Fails at the first line that makes no sense: a rule that is not understood must not be left out in silence.
+/// Fails at the first invalid line: a rule must not be dropped silently.
 pub fn read(path: &Path) -> Result<Vec<Trigger>, TriggerError> {
     match disk::read_trusted(path) {
         Ok(text) => parse(&path.display().to_string(), &text),
@@ -154,7 +152,7 @@ fn parse(file: &str, text: &str) -> Result<Vec<Trigger>, TriggerError> {
     rules.map(|(number, line)| rule(line, number, &|part| place(file, line, part, number))).collect()
 }
 
-/// Where `part` stands in a line; all of the line if it is no part of it.
+/// The place of `part` in a line; the whole line if it is not part of it.
 fn place(file: &str, line: &str, part: &str, number: usize) -> Box<Location> {
     let span = line.find(part).map_or(0..line.len(), |start| start..start + part.len());
     Box::new(Location::of(file, line, &span, number))
@@ -187,7 +185,7 @@ fn rule(line: &str, number: usize, at: &dyn Fn(&str) -> Box<Location>) -> Result
     Ok(Trigger { pattern, matcher: matches, command, description, enabled, line: number })
 }
 
-/// Where the first `|` stands that no `\` is before.
+/// The place of the first `|` without a `\` before it.
 fn pattern_end(line: &str) -> Option<usize> {
     let mut escaped = false;
     line.bytes().position(|byte| {
@@ -302,12 +300,12 @@ mod tests {
     #[test]
     fn what_makes_no_sense_is_told_with_its_place() {
         for (line, wanted) in [
-            ("API_ERROR|x|y", "a trigger is PATTERN|COMMAND|DESCRIPTION|ENABLED at triggers.conf:1:1"),
-            ("(|x|y|true", "`(` is no pattern at triggers.conf:1:1"),
-            ("A|x|y|maybe", "`maybe` is neither true nor false at triggers.conf:1:7"),
-            ("A||y|true", "the command of a trigger has no words, or a quote without its end at triggers.conf:1:1"),
-            ("A|x 'y|z|true", "the command of a trigger has no words, or a quote without its end at triggers.conf:1:3"),
-            ("A|echo x >> f|y|true", "`>>` means something to a shell, and a trigger has none at triggers.conf:1:3"),
+            ("API_ERROR|x|y", "invalid trigger: expected PATTERN|COMMAND|DESCRIPTION|ENABLED at triggers.conf:1:1"),
+            ("(|x|y|true", "invalid pattern `(` at triggers.conf:1:1"),
+            ("A|x|y|maybe", "invalid value `maybe`: expected true or false at triggers.conf:1:7"),
+            ("A||y|true", "the command of the trigger is empty or has an unclosed quote at triggers.conf:1:1"),
+            ("A|x 'y|z|true", "the command of the trigger is empty or has an unclosed quote at triggers.conf:1:3"),
+            ("A|echo x >> f|y|true", "`>>` is shell syntax, and triggers run without a shell at triggers.conf:1:3"),
         ] {
             assert_eq!(wrong(line), wanted, "{line}");
         }
@@ -326,7 +324,7 @@ mod tests {
             "/usr/bin/watch {DATA}",
             "{TOKEN} x",
         ] {
-            assert!(wrong(&format!("A|{command}|x|true")).contains("would be read as code"), "{command}");
+            assert!(wrong(&format!("A|{command}|x|true")).contains("would be executed as code"), "{command}");
         }
         for command in ["sh -c 'echo \"$1\"' sh {DATA}", "notify-send {TOKEN} {DATA}", "curl --data {DATA} http://x"] {
             assert!(parse("f", &format!("A|{command}|x|true")).is_ok(), "{command}");

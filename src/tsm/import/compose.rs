@@ -22,13 +22,13 @@ pub(super) fn read(value: &Value, site: ImportContext) -> Result<Imported, Strin
     let mut top = FieldReader::new(value, String::new(), &mut imported.unsupported)?;
     let of_directory = site.dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let stack = sanitize(&top.text("name").unwrap_or(of_directory), "stack");
-    let services = top.take("services").ok_or("it has no services")?;
+    let services = top.take("services").ok_or("no services")?;
     top.take("version");
     top.finish(|key| match key {
-        _ if key.starts_with("x-") => "it is a note of the file's own".to_owned(),
+        _ if key.starts_with("x-") => "it is an extension field".to_owned(),
         _ => "only services are imported".to_owned(),
     });
-    let services = services.as_object().ok_or("`services` is no table")?;
+    let services = services.as_object().ok_or("`services` must be a mapping")?;
     let mut done = Vec::new();
     for (name, service) in services {
         let place = format!("services.{name}");
@@ -70,7 +70,7 @@ fn drop_unknown_dependencies(imported: &mut Imported) {
         it.deps = known;
         for need in strange {
             let field = format!("services.{}.depends_on.{need}", it.name);
-            let why = format!("`{need}` was not imported; save it and name it in TSM_DEPS");
+            let why = format!("`{need}` was not imported; save it and add it to TSM_DEPS");
             imported.unsupported.push(Unsupported { field, why });
         }
     }
@@ -83,7 +83,7 @@ fn one(name: &str, mut service: FieldReader, site: ImportContext, done: &mut Vec
     let arguments = entry.is_none() && command.as_deref().is_some_and(|command| command.starts_with('-'));
     let parts: Vec<String> = entry.into_iter().chain(command).filter(|part| !part.is_empty()).collect();
     if parts.is_empty() || arguments {
-        service.mark_unsupported("", "it runs what its image says; containers are not run");
+        service.mark_unsupported("", "it runs the command of its image; containers are not supported");
         return None;
     }
     let context = match service.take("build") {
@@ -94,13 +94,13 @@ fn one(name: &str, mut service: FieldReader, site: ImportContext, done: &mut Vec
     let cwd = context.map(|context| site.path(&context)).filter(|path| path.is_dir());
     let mut it = definition(name, cwd.unwrap_or_else(|| site.dir.to_owned()));
     if it.name != name {
-        service.mark_unsupported("", &format!("`{name}` cannot be a name; it is called {}", it.name));
+        service.mark_unsupported("", &format!("`{name}` is not a valid name; renamed to {}", it.name));
     }
     it.command = parts.join(" ");
     it.exports = variables(&mut service, "environment");
     for (key, value) in &mut it.exports {
         if words::has_variable(value) {
-            service.mark_unsupported(&format!("environment.{key}"), "its `$…` is kept as it stands and not replaced");
+            service.mark_unsupported(&format!("environment.{key}"), "its `$…` is kept and not expanded");
         }
         *value = words::literal(value);
     }
@@ -118,7 +118,7 @@ fn one(name: &str, mut service: FieldReader, site: ImportContext, done: &mut Vec
         let profiles = texts(profiles).join(", ");
         service.mark_unsupported(
             "profiles",
-            &format!("`tsm startup` passes over it, as without {profiles}; `tsm start` starts it"),
+            &format!("not started at boot, as without {profiles}; `tsm start` starts it"),
         );
     }
     service.finish(|key| unsupported_reason(key).to_owned());
@@ -129,17 +129,17 @@ fn unsupported_reason(key: &str) -> &'static str {
     match key {
         "image" | "container_name" | "volumes" | "networks" | "platform" | "pull_policy" | "cap_add" | "cap_drop"
         | "privileged" | "network_mode" | "hostname" | "expose" | "links" | "read_only" | "tmpfs" | "working_dir" => {
-            "it belongs to a container, and containers are not run"
+            "containers are not supported"
         }
-        "secrets" | "configs" => "nothing is mounted; the program has to read the file where it is",
+        "secrets" | "configs" => "files are not mounted; the program has to read it from its own path",
         "cpus" | "pids_limit" | "memswap_limit" | "mem_reservation" => "see TSM_MEMORY_MAX and TSM_LIMIT_NPROC",
-        "user" => "the users of an image are not those of this machine; TSM_USER names one of these",
-        "init" => "everything that a process started ends with it",
-        "tty" | "stdin_open" => "a process has no terminal",
-        "labels" | "annotations" => "nothing reads them here",
+        "user" => "the users of an image do not exist on this machine; set TSM_USER",
+        "init" => "all child processes are killed when a process stops",
+        "tty" | "stdin_open" => "processes have no terminal",
+        "labels" | "annotations" => "they are not used",
         "attach" | "develop" => "`tsm logs -f` and --watch do that",
-        "logging" => "logs are kept with the process; `tsm logs` shows them",
-        _ => "there is nothing like it",
+        "logging" => "logs are written by tsm; see `tsm logs`",
+        _ => "not supported",
     }
 }
 
@@ -153,11 +153,11 @@ fn env_files(service: &mut FieldReader, it: &mut Definition, site: ImportContext
     for (file, required) in files {
         let path = site.path(&file);
         if it.env_file.is_some() {
-            service.mark_unsupported("env_file", &format!("there is one env file; `{file}` is a second one"));
+            service.mark_unsupported("env_file", &format!("only one env file is supported; `{file}` is ignored"));
         } else if required || path.is_file() {
             it.env_file = Some(path.display().to_string());
         } else {
-            service.mark_unsupported("env_file", &format!("`{file}` may be missing, and is"));
+            service.mark_unsupported("env_file", &format!("optional `{file}` does not exist"));
         }
     }
 }
@@ -180,18 +180,18 @@ fn ports(service: &mut FieldReader, it: &Definition) -> Option<PortSpec> {
         set_port(&mut alone, own);
         let other = own.is_some() && alone.port.is_none();
         let lost = match own {
-            Some(_) if port.udp => Some("a service has one port, and that is a TCP one".to_owned()),
-            Some(_) if other => Some("its command names another port".to_owned()),
+            Some(_) if port.udp => Some("only one TCP port is supported".to_owned()),
+            Some(_) if other => Some("the command uses another port".to_owned()),
             Some(own) if listens.is_none_or(|taken| taken == own) => {
                 listens = Some(own);
                 let elsewhere =
                     Some(port.host_port.as_str()).filter(|outside| !["", &port.container_port].contains(outside));
                 elsewhere.map(|outside| {
                     let inside = &port.container_port;
-                    format!("without a container others see the program's own port {inside}, and not {outside}")
+                    format!("without a container the service is reached on its own port {inside}, not {outside}")
                 })
             }
-            _ => Some("a service has one port; the program opens others by itself".to_owned()),
+            _ => Some("only one port is supported; the program opens others itself".to_owned()),
         };
         if let Some(why) = lost {
             service.mark_unsupported(&format!("ports[{at}]"), &why);
@@ -239,7 +239,7 @@ fn needs(service: &mut FieldReader, it: &mut Definition, done: &mut Vec<String>)
                     if key == "required" {
                         continue;
                     }
-                    service.mark_unsupported(&format!("depends_on.{name}.{key}"), "there is nothing like it");
+                    service.mark_unsupported(&format!("depends_on.{name}.{key}"), "not supported");
                 }
             }
         }
@@ -254,17 +254,15 @@ fn read_options(service: &mut FieldReader, it: &mut Definition) {
         let (word, count) = policy.split_once(':').map_or((policy.as_str(), None), |(word, count)| (word, Some(count)));
         it.options.max_restarts = count.and_then(|count| count.parse().ok());
         if count.is_some() {
-            service.mark_unsupported(
-                "restart",
-                "only exits within a second of a start are counted; TSM_MAX_RESTARTS is how many",
-            );
+            service
+                .mark_unsupported("restart", "only exits within a second of the start are counted (TSM_MAX_RESTARTS)");
         }
         it.options.restart = Some(match word {
             "always" | "unless-stopped" => RestartPolicy::Always,
             "on-failure" => RestartPolicy::OnFailure,
             "no" | "false" => RestartPolicy::Never,
             _ => {
-                service.mark_unsupported("restart", &format!("`{word}` is not understood"));
+                service.mark_unsupported("restart", &format!("unknown value `{word}`"));
                 RestartPolicy::Never
             }
         });

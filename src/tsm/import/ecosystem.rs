@@ -35,7 +35,7 @@ pub(super) fn read(value: &Value, site: ImportContext) -> Result<Imported, Strin
             }
         }
         Value::Object(_) => vec![value],
-        _ => return Err("it is no table and no list".to_owned()),
+        _ => return Err("expected an object or an array".to_owned()),
     };
     for (at, app) in apps.into_iter().enumerate() {
         let place = format!("apps[{at}]");
@@ -75,14 +75,14 @@ pub(super) fn literal(text: &str) -> Option<Value> {
 }
 
 fn one(mut app: FieldReader, site: ImportContext) -> Result<Definition, String> {
-    let script = app.text("script").filter(|script| !script.trim().is_empty()).ok_or("it has no script")?;
+    let script = app.text("script").filter(|script| !script.trim().is_empty()).ok_or("no script")?;
     let file = Path::new(&script).file_name().unwrap_or_default().to_string_lossy().into_owned();
     let stem = file.rsplit_once('.').map_or(file.as_str(), |(stem, _)| if stem.is_empty() { &file } else { stem });
     let given = app.text("name");
     let cwd = app.text("cwd").map_or_else(|| site.dir.to_owned(), |cwd| site.path(&cwd));
     let mut it = definition(given.as_deref().unwrap_or(stem), cwd);
     if let Some(given) = given.filter(|given| *given != it.name) {
-        app.mark_unsupported("name", &format!("`{given}` cannot be a name; it is called {}", it.name));
+        app.mark_unsupported("name", &format!("`{given}` is not a valid name; renamed to {}", it.name));
     }
     it.command = command::of(&mut app, &script, &it.cwd);
     it.exports = variables(&mut app, "env");
@@ -107,7 +107,7 @@ fn instances(app: &mut FieldReader, it: &mut Definition) {
             Ok(count @ 1..) => it.instances = Some(count).filter(|count| *count > 1),
             _ => app.mark_unsupported(
                 "instances",
-                &format!("`{count}` depends on the machine; write a number as TSM_INSTANCES"),
+                &format!("`{count}` depends on the machine; set TSM_INSTANCES to a number"),
             ),
         }
     }
@@ -115,14 +115,11 @@ fn instances(app: &mut FieldReader, it: &mut Definition) {
     match mode.as_deref() {
         Some("fork" | "fork_mode") => {}
         None if it.instances.is_none() || !it.command.starts_with("node ") => {}
-        None => app.mark_unsupported(
-            "exec_mode",
-            "several of node would be a cluster on one port; instances have ports of their own",
-        ),
+        None => app.mark_unsupported("exec_mode", "cluster mode is not supported: each instance has its own port"),
         Some(_) if cluster => {
-            app.mark_unsupported("exec_mode", "there is no cluster mode; instances have ports of their own")
+            app.mark_unsupported("exec_mode", "cluster mode is not supported: each instance has its own port")
         }
-        Some(mode) => app.mark_unsupported("exec_mode", &format!("there is no {mode} mode")),
+        Some(mode) => app.mark_unsupported("exec_mode", &format!("{mode} mode is not supported")),
     }
 }
 
@@ -147,7 +144,7 @@ fn read_options(app: &mut FieldReader, it: &mut Definition) {
     for it in expressions {
         app.mark_unsupported(
             "ignore_watch",
-            &format!("`{it}` is a regular expression; TSM_WATCH_IGNORE takes patterns such as *.log"),
+            &format!("`{it}` is a regular expression; TSM_WATCH_IGNORE expects glob patterns such as *.log"),
         );
     }
     it.options.ignore = Some(patterns).filter(|patterns| !patterns.is_empty());
@@ -162,23 +159,23 @@ fn unsupported_reason(key: &str) -> String {
     match key {
         _ if key.starts_with("env_") => {
             let name = key.trim_start_matches("env_");
-            return format!("write its variables to env/{name}.env; `tsm start --env {name}` takes it");
+            return format!("write its variables to env/{name}.env and use `tsm start --env {name}`");
         }
         "out_file" | "error_file" | "log_file" | "log_date_format" | "merge_logs" | "time" | "log_type"
-        | "disable_logs" => "logs are kept with the process; `tsm logs` shows them",
-        "wait_ready" | "listen_timeout" => "a program says that it is ready on $NOTIFY_SOCKET (TSM_NOTIFY)",
+        | "disable_logs" => "logs are written by tsm; see `tsm logs`",
+        "wait_ready" | "listen_timeout" => "readiness is reported on $NOTIFY_SOCKET (TSM_NOTIFY)",
         "gid" => "the groups are those of the user; see TSM_USER",
         "min_uptime" | "restart_delay" | "exp_backoff_restart_delay" => {
-            "a restart waits 100 ms and then twice as long each time, up to 30 s, until it ran for 10 s"
+            "restart delays start at 100 ms and double up to 30 s until the process has run for 10 s"
         }
-        "pid_file" => "the pid stands in NAME.pid of the process directory; `tsm paths` tells",
-        "watch_delay" | "watch_options" => "a change leads to a restart as soon as no other follows",
-        "shutdown_with_message" => "a process is told to stop by a signal",
-        "increment_var" | "instance_var" => "instances have their number in $TSM_INSTANCE, counted from 1",
+        "pid_file" => "the pid is in NAME.pid of the process directory; see `tsm paths`",
+        "watch_delay" | "watch_options" => "a restart follows 300 ms after the last change",
+        "shutdown_with_message" => "processes are stopped with a signal",
+        "increment_var" | "instance_var" => "instances get their number in $TSM_INSTANCE, starting at 1",
         "stop_exit_codes" => "restart policies are always, on-failure and never",
-        "treekill" => "everything that a process started ends with it",
-        "filter_env" => "a process has the variables of whoever starts it",
-        _ => "there is nothing like it",
+        "treekill" => "all child processes are killed when a process stops",
+        "filter_env" => "processes inherit the variables of the user who starts them",
+        _ => "not supported",
     }
     .to_owned()
 }

@@ -17,21 +17,21 @@ pub(super) fn read(value: &Value, site: ImportContext) -> Result<Imported, Strin
     let name = name.rsplit('/').next().unwrap_or_default().to_owned();
     let scripts = top.take("scripts");
     let main = top.text("main");
-    top.finish(|_| "it does not say what to run".to_owned());
+    top.finish(|_| "nothing to run".to_owned());
     let chosen = SERVICE_SCRIPTS.into_iter().find(|script| scripts.is_some_and(|all| all.get(*script).is_some()));
     let mut it = definition(&name, site.dir.to_owned());
     it.command = match (chosen, &main) {
         (Some("start"), _) => "npm start".to_owned(),
         (Some(script), _) => format!("npm run {script}"),
         (None, Some(main)) => format!("node {}", crate::tsm::command_line::quoted(main)),
-        (None, None) => return Err("it has neither a script `start`, `serve` or `dev` nor `main`".to_owned()),
+        (None, None) => return Err("neither a script `start`, `serve` or `dev` nor `main`".to_owned()),
     };
     if let Some(all) = scripts {
         let mut scripts = FieldReader::new(all, "scripts".to_owned(), &mut imported.unsupported)?;
         if let Some(chosen) = chosen {
             scripts.take(chosen);
         }
-        scripts.finish(|key| format!("`tsm save NAME npm run {key}` makes it a service"));
+        scripts.finish(|key| format!("`tsm save NAME npm run {key}` saves it as a service"));
     }
     imported.add("", it);
     Ok(imported)

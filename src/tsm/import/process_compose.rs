@@ -16,10 +16,10 @@ use super::{ImportContext, Imported};
 pub(super) fn read(value: &Value, site: ImportContext) -> Result<Imported, String> {
     let mut imported = Imported::default();
     let mut top = FieldReader::new(value, String::new(), &mut imported.unsupported)?;
-    let processes = top.take("processes").and_then(Value::as_object).ok_or("`processes` is no table")?;
+    let processes = top.take("processes").and_then(Value::as_object).ok_or("`processes` must be a mapping")?;
     top.take("version");
     let common = variables(&mut top, "environment");
-    top.finish(|_| "it is about process-compose itself".to_owned());
+    top.finish(|_| "it configures process-compose itself".to_owned());
     let mut done = Vec::new();
     for (name, process) in processes {
         let place = format!("processes.{name}");
@@ -57,7 +57,7 @@ fn one(
     let entrypoint = process.take("entrypoint").map(|words| crate::tsm::command_line::join(&texts(words)));
     let cwd = process.text("working_dir").map_or_else(|| site.dir.to_owned(), |directory| site.path(&directory));
     let mut it = definition(name, cwd);
-    it.command = command.or(entrypoint).ok_or("it has no command")?.trim().to_owned();
+    it.command = command.or(entrypoint).ok_or("no command")?.trim().to_owned();
     it.exports = variables(&mut process, "environment");
     it.description = process.text("description");
     it.stack = process.text("namespace").map(|name| sanitize(&name, "stack"));
@@ -70,7 +70,10 @@ fn one(
         (Some(probe), other) => {
             health(&mut process, "readiness_probe", probe, &mut it);
             if other.is_some() {
-                process.mark_unsupported("liveness_probe", "there is one health check, and the readiness probe is it");
+                process.mark_unsupported(
+                    "liveness_probe",
+                    "only one health check is supported; the readiness probe is used",
+                );
             }
         }
         (None, Some(probe)) => {
@@ -85,13 +88,11 @@ fn one(
 
 fn unsupported_reason(key: &str) -> &'static str {
     match key {
-        "log_location" | "log_configuration" | "disable_ansi_colors" => {
-            "logs are kept with the process; `tsm logs` shows them"
-        }
-        "is_daemon" | "launch_timeout_seconds" => "it has to stay in the foreground",
-        "ready_log_line" => "a program says that it is ready on $NOTIFY_SOCKET (TSM_NOTIFY), or by its health check",
-        "is_tty" | "is_interactive" | "is_foreground" => "a process has no terminal",
-        _ => "there is nothing like it",
+        "log_location" | "log_configuration" | "disable_ansi_colors" => "logs are written by tsm; see `tsm logs`",
+        "is_daemon" | "launch_timeout_seconds" => "the program must stay in the foreground",
+        "ready_log_line" => "readiness is reported on $NOTIFY_SOCKET (TSM_NOTIFY) or by the health check",
+        "is_tty" | "is_interactive" | "is_foreground" => "processes have no terminal",
+        _ => "not supported",
     }
 }
 
@@ -104,7 +105,7 @@ fn needs(process: &mut FieldReader, it: &mut Definition, done: &mut Vec<(String,
         match need.get("condition").and_then(scalar).as_deref() {
             Some("process_completed_successfully") => done.push((name, format!("{}.{place}", process.place))),
             Some("process_completed") => {
-                process.mark_unsupported(&place, "a need is met when it is ready, or has ended with success")
+                process.mark_unsupported(&place, "a dependency counts as met when it is ready or has succeeded")
             }
             _ => {}
         }
@@ -120,7 +121,7 @@ fn available(process: &mut FieldReader, it: &mut Definition) {
         Some("always") => RestartPolicy::Always,
         Some("on_failure") => RestartPolicy::OnFailure,
         Some("exit_on_failure") => {
-            available.mark_unsupported("restart", "no failure ends the other processes");
+            available.mark_unsupported("restart", "a failure does not stop the other processes");
             RestartPolicy::Never
         }
         _ => RestartPolicy::Never,
@@ -128,9 +129,9 @@ fn available(process: &mut FieldReader, it: &mut Definition) {
     it.options.max_restarts = available.parsed("max_restarts").filter(|count| *count > 0);
     available.finish(|key| match key {
         "backoff_seconds" => {
-            "a restart waits 100 ms and then twice as long each time, up to 30 s, until it ran for 10 s".to_owned()
+            "restart delays start at 100 ms and double up to 30 s until the process has run for 10 s".to_owned()
         }
-        _ => "no end of one process ends the others".to_owned(),
+        _ => "the end of one process does not stop the others".to_owned(),
     });
 }
 
@@ -142,9 +143,9 @@ fn ended(process: &mut FieldReader, it: &mut Definition) {
     let signal = shutdown.text("signal");
     termination::stop_signal(it, signal.as_deref(), &format!("{place}.signal"), shutdown.unsupported);
     shutdown.finish(|key| match key {
-        "command" => "a process is told to end by a signal".to_owned(),
-        "parent_only" => "everything that a process started ends with it".to_owned(),
-        _ => "there is nothing like it".to_owned(),
+        "command" => "processes are stopped with a signal".to_owned(),
+        "parent_only" => "all child processes are killed when a process stops".to_owned(),
+        _ => "not supported".to_owned(),
     });
 }
 
@@ -160,7 +161,7 @@ fn health(process: &mut FieldReader, key: &str, value: &Value, it: &mut Definiti
         let scheme = field("scheme").unwrap_or("http".to_owned());
         let check = format!("{scheme}://{host}:{port}/{}", path.trim_start_matches('/')).parse().ok();
         if check.is_none() {
-            probe.mark_unsupported("http_get", "only http://host:port/path is looked at");
+            probe.mark_unsupported("http_get", "only http://host:port/path is supported");
         }
         check
     });
@@ -170,7 +171,7 @@ fn health(process: &mut FieldReader, key: &str, value: &Value, it: &mut Definiti
     it.options.health_timeout = seconds(&mut probe, "timeout_seconds");
     it.options.health_grace = seconds(&mut probe, "initial_delay_seconds");
     it.options.health_threshold = probe.parsed("failure_threshold");
-    probe.finish(|_| "there is nothing like it".to_owned());
+    probe.finish(|_| "not supported".to_owned());
 }
 
 #[cfg(test)]

@@ -18,11 +18,11 @@ pub(super) fn read(text: &str, site: ImportContext) -> Result<Imported, String> 
         let legal =
             |name: &str| !name.is_empty() && name.bytes().all(|it| it.is_ascii_alphanumeric() || b"_-".contains(&it));
         let Some((name, command)) = line.split_once(':').filter(|(name, _)| legal(name)) else {
-            return Err(format!("line {} is no `name: command`", at + 1));
+            return Err(format!("invalid line {}: expected `name: command`", at + 1));
         };
         let command = command.trim();
         if name == "release" || command.is_empty() {
-            let why = if command.is_empty() { "there is no command" } else { "it runs once, before a release" };
+            let why = if command.is_empty() { "no command" } else { "it runs once, before a release" };
             imported.unsupported.push(Unsupported { field: name.to_owned(), why: why.to_owned() });
             continue;
         }

@@ -29,11 +29,11 @@ pub(super) fn read_all(dir: &Path) -> io::Result<Imported> {
             one(&directory, &mut imported);
         } else if directory.join("type").is_file() {
             let name = name_of(&directory);
-            imported.reject(&name, "only what has a program `run` can be imported".to_owned());
+            imported.reject(&name, "no executable `run`".to_owned());
         }
     }
     if imported.services.is_empty() && imported.rejected.is_empty() {
-        return Err(io::Error::new(io::ErrorKind::IsADirectory, "no directory in it has a program `run`"));
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, "no directory with an executable `run`"));
     }
     Ok(imported)
 }
@@ -55,7 +55,7 @@ fn one(dir: &Path, imported: &mut Imported) {
     it.command = "./run".to_owned();
     it.options.restart = Some(RestartPolicy::Always);
     if !is_executable(&dir.join("run")) {
-        let why = "it may not be executed; chmod +x makes it a program".to_owned();
+        let why = "not executable; run `chmod +x`".to_owned();
         imported.unsupported.push(Unsupported { field: format!("{name}/run"), why });
     }
     let mut entries: Vec<String> = fs::read_dir(dir)
@@ -99,13 +99,13 @@ fn take(
             it.deps.extend(names.map(|need| need.file_name().to_string_lossy().into_owned()));
             it.deps.sort();
         }
-        "finish" => return Some("nothing is run after the end of a process"),
+        "finish" => return Some("commands after the end of a process are not supported"),
         "log" | "producer-for" | "consumer-for" => {
-            return Some("logs are kept with the process; `tsm logs` shows them");
+            return Some("logs are written by tsm; see `tsm logs`");
         }
-        "notification-fd" => return Some("a program says that it is ready on $NOTIFY_SOCKET (TSM_NOTIFY)"),
-        "control" => return Some("`tsm stop` and `tsm restart` do the same for all"),
-        _ => return Some("there is nothing like it"),
+        "notification-fd" => return Some("readiness is reported on $NOTIFY_SOCKET (TSM_NOTIFY)"),
+        "control" => return Some("`tsm stop` and `tsm restart` do the same for all services"),
+        _ => return Some("not supported"),
     }
     None
 }

@@ -21,7 +21,7 @@ pub(super) struct FieldReader<'a, 'l> {
 
 impl<'a, 'l> FieldReader<'a, 'l> {
     pub(super) fn new(value: &'a Value, place: String, lost: &'l mut Vec<Unsupported>) -> Result<Self, String> {
-        let map = value.as_object().ok_or_else(|| format!("`{place}` is no table of fields"))?;
+        let map = value.as_object().ok_or_else(|| format!("`{place}` must be a mapping"))?;
         Ok(Self { fields: map.iter().map(|(key, value)| (key.as_str(), value)).collect(), place, unsupported: lost })
     }
 
@@ -34,7 +34,7 @@ impl<'a, 'l> FieldReader<'a, 'l> {
     pub(super) fn text(&mut self, key: &str) -> Option<String> {
         let text = scalar(self.take(key)?);
         if text.is_none() {
-            self.mark_unsupported(key, "a text or a number belongs here");
+            self.mark_unsupported(key, "must be a string or a number");
         }
         text
     }
@@ -44,7 +44,7 @@ impl<'a, 'l> FieldReader<'a, 'l> {
         let text = self.text(key)?;
         let parsed = text.parse().ok();
         if parsed.is_none() {
-            self.mark_unsupported(key, &format!("`{text}` is not understood"));
+            self.mark_unsupported(key, &format!("invalid value `{text}`"));
         }
         parsed
     }
@@ -125,7 +125,7 @@ pub(super) fn variables(source: &mut FieldReader, key: &str) -> Vec<(String, Str
         let legal = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
             && name.bytes().next().is_some_and(|byte| !byte.is_ascii_digit());
         if !legal {
-            lost.push((name.clone(), "no shell knows variables of such a name; `env` before the command can set it"));
+            lost.push((name.clone(), "not a valid variable name for a shell; set it with `env` before the command"));
         }
         legal
     });
@@ -133,7 +133,7 @@ pub(super) fn variables(source: &mut FieldReader, key: &str) -> Vec<(String, Str
     found
 }
 
-const NO_VALUE_REASON: &str = "it has no value of its own: whoever starts the service gives it";
+const NO_VALUE_REASON: &str = "it has no value; it is taken from the environment of the start";
 
 /// A definition with a legal name, to run in `cwd`.
 pub(super) fn definition(name: &str, cwd: PathBuf) -> Definition {

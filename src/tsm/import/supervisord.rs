@@ -14,7 +14,7 @@ use super::{ImportContext, Imported, Unsupported};
 pub(super) fn read(text: &str, site: ImportContext) -> Result<Imported, String> {
     let mut sections = parse(text, Style::Supervisord)?;
     if !sections.iter().any(|section| section.name.starts_with("program:")) {
-        return Err("it has no section [program:NAME]".to_owned());
+        return Err("no section [program:NAME]".to_owned());
     }
     let mut imported = Imported::default();
     let groups = groups(&mut sections);
@@ -26,13 +26,12 @@ pub(super) fn read(text: &str, site: ImportContext) -> Result<Imported, String> 
             }
             Some(("group", _)) => {}
             Some(("eventlistener" | "fcgi-program", _)) => {
-                imported
-                    .reject(&section.name, "it speaks a protocol of supervisord, which no one speaks here".to_owned());
+                imported.reject(&section.name, "the event protocol of supervisord is not supported".to_owned());
             }
             _ if section.name == "include" => {
-                imported.unsupported.push(unsupported("include", "", "import the files that it names one by one"));
+                imported.unsupported.push(unsupported("include", "", "import the included files one by one"));
             }
-            _ => imported.unsupported.push(unsupported(&section.name, "", "it is about supervisord itself")),
+            _ => imported.unsupported.push(unsupported(&section.name, "", "it configures supervisord itself")),
         }
     }
     Ok(imported)
@@ -62,7 +61,7 @@ fn program(
 ) {
     let place = section.name.clone();
     let Some(command) = section.take("command") else {
-        return imported.reject(&place, "it has no command".to_owned());
+        return imported.reject(&place, "no command".to_owned());
     };
     let cwd = section.take("directory").map_or_else(|| site.dir.to_owned(), |directory| site.path(&directory));
     let mut it = definition(name, cwd);
@@ -73,13 +72,13 @@ fn program(
         imported.unsupported.push(unsupported(
             &place,
             "command",
-            "`%(…)` is only replaced for program_name, here and ENV_…",
+            "only `%(program_name)s`, `%(here)s` and `%(ENV_…)s` are expanded",
         ));
     }
     for (key, value) in section.take("environment").map(|text| environment(&text)).unwrap_or_default() {
         let value = expand(&value).replace("%%", "%");
         if value.contains("%(") {
-            imported.unsupported.push(unsupported(&place, &format!("environment.{key}"), "its `%(…)` is not replaced"));
+            imported.unsupported.push(unsupported(&place, &format!("environment.{key}"), "its `%(…)` is not expanded"));
         }
         it.exports.push((key, value));
     }
@@ -166,7 +165,7 @@ fn number<T: std::str::FromStr>(
     let text = section.take(key)?;
     let number = text.parse().ok();
     if number.is_none() {
-        gone.push(unsupported(place, key, &format!("`{text}` is not understood")));
+        gone.push(unsupported(place, key, &format!("invalid value `{text}`")));
     }
     number
 }
@@ -177,16 +176,16 @@ fn unsupported_reason(key: &str, value: &str) -> Option<&'static str> {
         // Everything that a process started ends with it.
         "stopasgroup" | "killasgroup" => return None,
         "process_name" if value == "%(program_name)s" => return None,
-        "process_name" | "numprocs_start" => "instances are called by their port, or numbered from 1",
-        "startsecs" => "a start is watched for half a second, or until its port or health check answers",
+        "process_name" | "numprocs_start" => "instances are named by their port, or numbered from 1",
+        "startsecs" => "a start is watched for half a second, or until its port or health check responds",
         "exitcodes" if value == "0" => return None,
         "exitcodes" => "only the exit code 0 is expected",
-        "priority" => "services start after those that they name in TSM_DEPS",
-        "umask" => "a process has the umask of whoever starts it",
+        "priority" => "services start after those in their TSM_DEPS",
+        "umask" => "processes inherit the umask of the user who starts them",
         _ if key.starts_with("stdout_") || key.starts_with("stderr_") || key == "redirect_stderr" => {
-            "logs are kept with the process; `tsm logs` shows them"
+            "logs are written by tsm; see `tsm logs`"
         }
-        _ => "there is nothing like it",
+        _ => "not supported",
     })
 }
 

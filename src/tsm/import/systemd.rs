@@ -28,15 +28,13 @@ pub(super) fn read(path: &Path, text: &str, site: ImportContext) -> Result<Impor
             }
             "Unit" => unit.head(section),
             "Install" => section.rest().for_each(|(key, _)| {
-                unit.mark_unsupported("Install", &key, "`tsm enable` starts a service with the machine");
+                unit.mark_unsupported("Install", &key, "`tsm enable` starts a service at boot");
             }),
-            name => unit
-                .unsupported
-                .push(Unsupported { field: name.to_owned(), why: "there is nothing like it".to_owned() }),
+            name => unit.unsupported.push(Unsupported { field: name.to_owned(), why: "not supported".to_owned() }),
         }
     }
     if !is_service {
-        return Err("it has no section [Service]".to_owned());
+        return Err("no section [Service]".to_owned());
     }
     set_port(&mut it, None);
     imported.add("Service", it);
@@ -61,10 +59,10 @@ impl UnitImporter<'_> {
             match key.as_str() {
                 "Documentation" => {}
                 "After" | "Requires" | "Wants" | "BindsTo" | "Before" | "PartOf" => {
-                    let why = format!("what it needs of {value} has to be saved and named in TSM_DEPS");
+                    let why = format!("services needed of {value} have to be saved and added to TSM_DEPS");
                     self.mark_unsupported("Unit", &key, &why);
                 }
-                _ => self.mark_unsupported("Unit", &key, "there is nothing like it"),
+                _ => self.mark_unsupported("Unit", &key, "not supported"),
             }
         }
     }
@@ -72,7 +70,7 @@ impl UnitImporter<'_> {
     fn service(&mut self, mut section: Section) -> Result<(), String> {
         let commands = section.take_all("ExecStart");
         if commands.is_empty() {
-            return Err("it has no ExecStart".to_owned());
+            return Err("no ExecStart".to_owned());
         }
         let commands: Vec<String> = commands.iter().map(|text| self.command("ExecStart", text)).collect();
         self.it.command = commands.join(" && ");
@@ -106,10 +104,10 @@ impl UnitImporter<'_> {
                 self.mark_unsupported(
                     "Service",
                     "EnvironmentFile",
-                    &format!("there is one env file; `{path}` is another one"),
+                    &format!("only one env file is supported; `{path}` is ignored"),
                 );
             } else if file.starts_with('-') && !Path::new(path).is_file() {
-                self.mark_unsupported("Service", "EnvironmentFile", &format!("`{path}` may be missing, and is"));
+                self.mark_unsupported("Service", "EnvironmentFile", &format!("optional `{path}` does not exist"));
             } else {
                 self.it.env_file = Some(path.to_owned());
             }
@@ -124,12 +122,12 @@ impl UnitImporter<'_> {
             "forking" => self.mark_unsupported(
                 "Service",
                 "Type",
-                "it has to stay in the foreground: look for such an option of the program",
+                "the program must stay in the foreground; look for an option that does that",
             ),
             _ => self.mark_unsupported(
                 "Service",
                 "Type",
-                "a start is watched for half a second, or until its port or health check answers",
+                "a start is watched for half a second, or until its port or health check responds",
             ),
         }
     }
@@ -162,15 +160,11 @@ impl UnitImporter<'_> {
         for (key, text, failed) in unread {
             if let Some(text) = text.as_ref().filter(|_| failed) {
                 self.unsupported
-                    .push(Unsupported { field: format!("Service.{key}"), why: format!("`{text}` is not understood") });
+                    .push(Unsupported { field: format!("Service.{key}"), why: format!("invalid value `{text}`") });
             }
         }
         if let Some(policy) = policy.filter(|it| it.starts_with("on-") && it != "on-failure") {
-            self.mark_unsupported(
-                "Service",
-                "Restart",
-                &format!("`{policy}` is like on-failure or never; see TSM_RESTART"),
-            );
+            self.mark_unsupported("Service", "Restart", &format!("`{policy}` is not supported; see TSM_RESTART"));
         }
         let signal = section.take("KillSignal");
         termination::stop_signal(self.it, signal.as_deref(), "Service.KillSignal", self.unsupported);
@@ -181,7 +175,7 @@ impl UnitImporter<'_> {
         let plain = text.trim_start_matches(['@', '-', ':', '+', '!']);
         let marks = &text[..text.len() - plain.len()];
         if marks.contains(['@', '+', '!']) {
-            self.mark_unsupported("Service", key, &format!("its `{marks}` is taken away"));
+            self.mark_unsupported("Service", key, &format!("its prefix `{marks}` is removed"));
         }
         let Some(words) = shlex::split(plain) else { return quoted(plain) };
         let words: Vec<String> = words.iter().map(|word| variables(&self.specified(key, word))).collect();
@@ -201,7 +195,7 @@ impl UnitImporter<'_> {
                 ('%', Some(other)) => {
                     shown.push('%');
                     shown.push(other);
-                    self.mark_unsupported("Service", key, &format!("only systemd knows what `%{other}` is"));
+                    self.mark_unsupported("Service", key, &format!("`%{other}` is not supported"));
                 }
                 (c, _) => shown.push(c),
             }
@@ -251,19 +245,17 @@ fn unsupported_reason(key: &str) -> &'static str {
     match key {
         "Group" | "SupplementaryGroups" => "the groups are those of the user; see TSM_USER",
         "RestartSec" | "StartLimitIntervalSec" => {
-            "a restart waits 100 ms and then twice as long each time, up to 30 s, until it ran for 10 s"
+            "restart delays start at 100 ms and double up to 30 s until the process has run for 10 s"
         }
-        "ExecStop" => "it is told to end by a signal",
-        "ExecReload" => "`tsm restart` starts it anew",
-        "KillMode" => "everything that a process started ends with it",
-        "StandardOutput" | "StandardError" | "SyslogIdentifier" => {
-            "logs are kept with the process; `tsm logs` shows them"
-        }
-        "PIDFile" => "the pid stands in NAME.pid of the process directory; `tsm paths` tells",
-        "RemainAfterExit" => "what has ended is shown as stopped",
-        "UMask" => "a process has the umask of whoever starts it",
+        "ExecStop" => "processes are stopped with a signal",
+        "ExecReload" => "`tsm restart` restarts it",
+        "KillMode" => "all child processes are killed when a process stops",
+        "StandardOutput" | "StandardError" | "SyslogIdentifier" => "logs are written by tsm; see `tsm logs`",
+        "PIDFile" => "the pid is in NAME.pid of the process directory; see `tsm paths`",
+        "RemainAfterExit" => "a process that has ended is shown as stopped",
+        "UMask" => "processes inherit the umask of the user who starts them",
         _ if key.starts_with("Limit") => "only open files and processes are limited",
-        _ => "there is nothing like it; the unit itself goes on to work",
+        _ => "not supported; the unit itself keeps working",
     }
 }
 

@@ -9,7 +9,7 @@ pub(super) fn stop_signal(it: &mut Definition, given: Option<&str>, place: &str,
     let Some(given) = given.filter(|given| !matches!(*given, "TERM" | "SIGTERM" | "15")) else { return };
     it.options.stop_signal = given.parse().ok();
     if it.options.stop_signal.is_none() {
-        lost.push(Unsupported { field: place.to_owned(), why: format!("there is no signal `{given}`") });
+        lost.push(Unsupported { field: place.to_owned(), why: format!("unknown signal `{given}`") });
     }
 }
 

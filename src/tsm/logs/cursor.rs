@@ -157,7 +157,7 @@ impl OpenPart {
         Ok(bytes)
     }
 
-    /// The times from `offset` on. Without an index the lines have no times, which is no error.
+    /// The times from `offset` on. Without an index the lines have no times, which is not an error.
     fn marks(&mut self, log: &Path, offset: u64) -> Vec<index::IndexEntry> {
         if self.index.is_none() {
             // It is made a moment after its log, and moves with it.

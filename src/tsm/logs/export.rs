@@ -47,7 +47,7 @@ pub enum ExportError {
         source: io::Error,
     },
     /// The file is there already.
-    #[error("`{}` is there already", path.display())]
+    #[error("`{}` already exists", path.display())]
     Exists {
         /// The file.
         path: PathBuf,

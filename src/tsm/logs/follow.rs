@@ -22,7 +22,7 @@ pub struct Follower {
     interrupted: Box<dyn Fn() -> bool>,
     finished: bool,
     sources: Vec<LogSource>,
-    /// Tells all sources there are now; those that are new are followed from their beginning.
+    /// Sets all current sources; those that are new are followed from their beginning.
     search: Option<Box<dyn FnMut() -> Vec<LogSource>>>,
 }
 

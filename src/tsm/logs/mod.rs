@@ -47,7 +47,7 @@ pub struct LogSource {
     pub process: ProcessName,
     /// Which of the two.
     pub stream: StreamKind,
-    /// The log that is being written; rotated ones stand beside it with `.1` (youngest), `.2`, …
+    /// The log that is being written; rotated ones are beside it with `.1` (youngest), `.2`, …
     pub log: PathBuf,
 }
 

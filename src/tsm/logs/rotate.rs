@@ -1,7 +1,7 @@
 //! The rotated parts of the logs of a process: making one by hand, and removing them.
 //!
-//! Where somebody supervises, the supervisor rotates at an order: it alone knows where the next byte goes, and never meets a
-//! rotation of its own. Where nobody does, the names are moved here.
+//! Where a supervisor runs, it rotates on command: it alone knows where the next byte goes, and never meets a
+//! rotation of its own. Without one the files are renamed here.
 
 use std::fs;
 use std::io;
@@ -61,8 +61,8 @@ pub enum RotateError {
         /// Why.
         source: io::Error,
     },
-    /// The supervisor could not be told.
-    #[error("the supervisor of `{name}` could not be told to rotate its logs")]
+    /// The supervisor could not be reached.
+    #[error("failed to ask the supervisor of `{name}` to rotate its logs")]
     NotSent {
         /// Whose.
         name: ProcessName,
@@ -82,9 +82,10 @@ pub enum RotateError {
 impl UserFacingError for RotateError {
     fn advice(&self) -> Option<String> {
         match self {
-            Self::NotSent { .. } | Self::NotAcknowledged { .. } => {
-                Some("nothing is lost; if the supervisor is of an older version, `tsm upgrade` replaces it".to_owned())
-            }
+            Self::NotSent { .. } | Self::NotAcknowledged { .. } => Some(
+                "no log lines are lost; if the supervisor is older than this version, `tsm upgrade` replaces it"
+                    .to_owned(),
+            ),
             Self::Move { source, .. } | Self::Remove { source, .. } => (source.kind()
                 == io::ErrorKind::PermissionDenied)
                 .then(|| "run as the user that owns the log".to_owned()),
@@ -99,7 +100,7 @@ const ROTATE_TIMEOUT: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 ///
-/// Fails if a log cannot be moved, or if the supervisor does not hear.
+/// Fails if a log cannot be moved, or if the supervisor does not respond.
 pub fn rotate(process: &Process) -> Result<Vec<Rotated>, RotateError> {
     let keep = process.meta.run.log_keep.max(1);
     let mut due = Vec::new();
@@ -138,7 +139,7 @@ struct PendingRotation {
 }
 
 impl PendingRotation {
-    /// True once another log stands where this one stood.
+    /// True once another log has taken the place of this one.
     fn is_moved(&self) -> bool {
         let ino = |found: io::Result<fs::Metadata>| found.map(|found| found.ino()).ok();
         let now = ino(fs::metadata(&self.path));

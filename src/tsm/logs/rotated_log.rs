@@ -319,7 +319,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let log = dir.path().join("current.out");
         let file = File::create(&log).expect("a log");
-        // A hole of a terabyte: whoever reads it all does not come back.
+        // A hole of a terabyte: reading all of it would take forever.
         let end = 1 << 40;
         file.write_all_at(b"\nx\ny\n", end).expect("the end");
         assert_eq!(last(&log, 2), ["x", "y"]);

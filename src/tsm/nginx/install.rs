@@ -27,7 +27,7 @@ pub struct Nginx<'a> {
 #[derive(Debug, thiserror::Error)]
 pub enum NginxError {
     /// There is no nginx.
-    #[error("nginx is not here: {what}")]
+    #[error("nginx is not installed: {what}")]
     Missing {
         /// What is not there.
         what: String,
@@ -47,13 +47,13 @@ pub enum NginxError {
         process: ProcessName,
     },
     /// nginx rejects its configuration; what was changed was changed back.
-    #[error("nginx rejected the site, and it was taken away again:\n{said}")]
+    #[error("nginx rejected the site; it was removed again:\n{said}")]
     Rejected {
         /// What nginx said.
         said: String,
     },
     /// nginx rejects its configuration, and did before.
-    #[error("nginx rejects its configuration already without the site:\n{said}")]
+    #[error("the nginx configuration is already invalid without the site:\n{said}")]
     Broken {
         /// What nginx said.
         said: String,
@@ -77,10 +77,10 @@ impl UserFacingError for NginxError {
     fn advice(&self) -> Option<String> {
         match self {
             Self::Missing { .. } => Some("install it: apt-get install nginx-light".to_owned()),
-            Self::Edited { .. } => Some("--force replaces it".to_owned()),
+            Self::Edited { .. } => Some("use --force to replace it".to_owned()),
             Self::NotInstalled { process } => Some(format!("tsm nginx install {process}")),
             Self::Rejected { .. } => Some("nothing was changed".to_owned()),
-            Self::Broken { .. } => Some("put that right first: nginx -t".to_owned()),
+            Self::Broken { .. } => Some("fix it first; `nginx -t` checks it".to_owned()),
             Self::File(error) => error.advice(),
         }
     }
@@ -194,7 +194,7 @@ impl Nginx<'_> {
         let directories = [self.dir.join("sites-available"), self.dir.join("sites-enabled")];
         match directories.into_iter().find(|directory| !directory.is_dir()) {
             Some(directory) => {
-                Err(NginxError::Missing { what: format!("there is no directory `{}`", directory.display()) })
+                Err(NginxError::Missing { what: format!("the directory `{}` does not exist", directory.display()) })
             }
             None => Ok(()),
         }
@@ -219,7 +219,7 @@ impl Nginx<'_> {
         }
         let call = Invocation { program: self.program.clone(), arguments, ..Invocation::default() };
         let missing =
-            |error: io::Error| NginxError::Missing { what: format!("`{}` cannot be run: {error}", self.program) };
+            |error: io::Error| NginxError::Missing { what: format!("failed to run `{}`: {error}", self.program) };
         let finished = self.host.run(&call).map_err(missing)?;
         Ok((finished.exit_code, String::from_utf8_lossy(&finished.stderr).trim_end().to_owned()))
     }

@@ -36,10 +36,10 @@ pub struct Certificate {
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidSite {
     /// It is no domain.
-    #[error("`{}` is no domain", .0.escape_debug())]
+    #[error("invalid domain `{}`", .0.escape_debug())]
     Domain(String),
     /// The path could mean something else to nginx.
-    #[error("the path `{}` cannot stand in a site: write it absolute, without blanks, quotes, `;`, `{{`, `}}` and `$`", .0.display())]
+    #[error("invalid path `{}`: expected an absolute path without blanks, quotes, `;`, `{{`, `}}` and `$`", .0.display())]
     Path(PathBuf),
 }
 

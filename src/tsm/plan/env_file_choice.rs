@@ -1,4 +1,4 @@
-//! Which env file a start wants.
+//! Which env file a start uses.
 
 use crate::tsm::command_line::assignment;
 use crate::tsm::environment::{self, EnvironmentError};

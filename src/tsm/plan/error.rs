@@ -29,7 +29,7 @@ pub enum PlanError {
     /// The name is not legal.
     #[error(transparent)]
     Name(#[from] InvalidName),
-    /// The directory to run in is no directory.
+    /// The directory to run in is not a directory.
     #[error("cannot run in `{}`: {why}", path.display())]
     Directory {
         /// The directory.
@@ -41,12 +41,12 @@ pub enum PlanError {
     #[error(transparent)]
     User(#[from] UserError),
     /// What is to be watched is not there.
-    #[error("cannot watch `{}`: it is not there", path.display())]
+    #[error("cannot watch `{}`: no such file or directory", path.display())]
     NotFound {
         /// The file or directory.
         path: PathBuf,
     },
-    /// All instances would have the port that stands in the command line.
+    /// All instances would have the port of the command line.
     #[error("{instances} instances cannot share the port {port} of the command line")]
     SharedPort {
         /// How many.
@@ -55,7 +55,7 @@ pub enum PlanError {
         port: String,
     },
     /// Ports end at 65535.
-    #[error("there are not {instances} ports from {first} on")]
+    #[error("fewer than {instances} ports from {first} on")]
     TooFewPorts {
         /// How many are needed.
         instances: u32,
@@ -63,15 +63,15 @@ pub enum PlanError {
         first: u16,
     },
     /// The record of a process is damaged, and with it what it ran is lost.
-    #[error("the record of `{name}` is lost: {why}")]
+    #[error("the record of `{name}` cannot be used: {why}")]
     NoRecord {
         /// The process.
         name: ProcessName,
         /// What is wrong with it.
         why: String,
     },
-    /// What would tell of a process cannot be read.
-    #[error("`{name}` is left as it is: {why}")]
+    /// The state of a process cannot be read.
+    #[error("the state of `{name}` is unknown: {why}")]
     Unknown {
         /// The process.
         name: ProcessName,
@@ -79,7 +79,7 @@ pub enum PlanError {
         why: String,
     },
     /// Its definition gives it another name, and with that another directory.
-    #[error("`{name}` cannot be restarted: by its definition as it is now it is called `{now}`")]
+    #[error("`{name}` cannot be restarted: its definition now has the name `{now}`")]
     Renamed {
         /// The process.
         name: ProcessName,
@@ -89,7 +89,7 @@ pub enum PlanError {
         service: String,
     },
     /// A variable holds no port.
-    #[error("{key} is `{value}`, which is no port")]
+    #[error("invalid port `{value}` in {key}")]
     Port {
         /// The variable.
         key: String,
@@ -132,17 +132,17 @@ impl UserFacingError for PlanError {
 
     fn advice(&self) -> Option<String> {
         match self {
-            Self::Directory { .. } => Some("--cwd names another one".to_owned()),
+            Self::Directory { .. } => Some("use --cwd to name another one".to_owned()),
             Self::Renamed { name, service, .. } => Some(format!(
-                "it was not stopped; `tsm stop {name} && tsm start {service}` starts it under its new name, `tsm delete {name}` removes the old one"
+                "it was not stopped; run `tsm stop {name} && tsm start {service}` to start it under the new name, then `tsm delete {name}` to remove the old one"
             )),
-            Self::NotFound { .. } => Some("paths of --watch and TSM_WATCH begin where the process runs".to_owned()),
-            Self::SharedPort { .. } => {
-                Some("give the first port with --port, and let the program take it from $PORT".to_owned())
+            Self::NotFound { .. } => {
+                Some("paths of --watch and TSM_WATCH are relative to the working directory of the process".to_owned())
             }
-            Self::TooFewPorts { .. } => Some("begin with a lower port".to_owned()),
+            Self::SharedPort { .. } => Some("give the first port with --port, and use $PORT in the command".to_owned()),
+            Self::TooFewPorts { .. } => Some("start with a lower port".to_owned()),
             Self::NoRecord { name, .. } => {
-                Some(format!("`tsm start --name {name} COMMAND` says anew what it runs, and keeps its logs"))
+                Some(format!("run `tsm start --name {name} COMMAND` to define it anew; its logs are kept"))
             }
             Self::Unknown { .. } => Some("try again when it can be read".to_owned()),
             Self::Port { value, .. } => InvalidPort(value.clone()).advice(),

@@ -89,7 +89,7 @@ impl StartPlan {
         let claim = self.port.as_ref().filter(|choice| choice.source.is_claim())?;
         let port = port?;
         Some(format!(
-            "the command names port {} itself and is given {port} as $PORT; to let it take that: tsm start --port {} {}",
+            "the command uses port {} although $PORT is {port}; to let it use $PORT: tsm start --port {} {}",
             own.port, claim.spec, own.with_variable
         ))
     }

@@ -33,7 +33,7 @@ pub enum PortsError {
         owner: String,
     },
     /// A process has the port in its record, and only a start changes that.
-    #[error("the port of `{process}` is {port}: it is in its record")]
+    #[error("`{process}` already has port {port}")]
     Recorded {
         /// The process.
         process: ProcessName,
@@ -49,7 +49,7 @@ pub enum PortsError {
         suggestion: Option<String>,
     },
     /// Every port of the range is taken.
-    #[error("no port from {} to {} is free", range.from, range.to)]
+    #[error("no free port from {} to {}", range.from, range.to)]
     NoFreePort {
         /// The range.
         range: Range,
@@ -70,13 +70,15 @@ impl UserFacingError for PortsError {
         match self {
             Self::File(error) => error.advice(),
             Self::Name(error) => error.advice(),
-            Self::Assigned { owner, .. } => Some(format!("`tsm ports remove {owner}` gives it up, or take another")),
+            Self::Assigned { owner, .. } => {
+                Some(format!("run `tsm ports remove {owner}` to release it, or use another port"))
+            }
             Self::Recorded { process, .. } => {
-                Some(format!("`tsm start --port N {process}` changes it; `tsm delete {process}` gives it up"))
+                Some(format!("run `tsm start --port N {process}` to change it, `tsm delete {process}` to release it"))
             }
             Self::Unknown { suggestion: Some(near), .. } => Some(format!("did you mean `{near}`?")),
-            Self::Unknown { suggestion: None, .. } => Some("`tsm ports list` shows what is declared".to_owned()),
-            Self::NoFreePort { .. } => Some("`tsm ports list` shows what could be given up".to_owned()),
+            Self::Unknown { suggestion: None, .. } => Some("run `tsm ports list` to see the declared ports".to_owned()),
+            Self::NoFreePort { .. } => Some("run `tsm ports list` to see which ports can be released".to_owned()),
         }
     }
 }
@@ -186,7 +188,7 @@ pub fn conflicts(survey: &PortStatus) -> Vec<PortConflict> {
             (Some(rival), _) => format!("`{}` declares it too", rival.claim.name),
             (None, PortUse::Other) => match stranger().and_then(|held| held.owner.as_ref()) {
                 Some(owner) => format!("PID {} of {} listens on it ({})", owner.pid, owner.user, owner.command),
-                None => "somebody who cannot be seen from here listens on it".to_owned(),
+                None => "a process that is not visible to you listens on it".to_owned(),
             },
             (None, PortUse::Own | PortUse::Free) => continue,
         };

@@ -20,7 +20,7 @@ pub enum PortFormat {
 
 /// A text that holds no ports.
 #[derive(Debug, thiserror::Error)]
-#[error("`{}` holds no ports that can be read: {why}", file.display())]
+#[error("failed to read ports from `{}`: {why}", file.display())]
 pub struct PortFormatError {
     /// Where the text is from.
     pub file: std::path::PathBuf,
@@ -35,7 +35,7 @@ impl UserFacingError for PortFormatError {
 
     fn advice(&self) -> Option<String> {
         Some(
-            "a TOML file has a table [ports] with lines `name = 4000`, a JSON file an object {\"name\": 4000}"
+            "expected a TOML file with a table [ports] and lines `name = 4000`, or a JSON object {\"name\": 4000}"
                 .to_owned(),
         )
     }
@@ -106,7 +106,7 @@ pub fn read(text: &str, file: &Path) -> Result<(Vec<PortEntry>, Vec<String>), Po
             let table: toml::Table =
                 text.parse().map_err(|error: toml::de::Error| unreadable(error.message().to_owned()))?;
             let ports = table.get("ports").and_then(toml::Value::as_table);
-            let ports = ports.ok_or_else(|| unreadable("there is no table [ports]".to_owned()))?;
+            let ports = ports.ok_or_else(|| unreadable("no table [ports]".to_owned()))?;
             let port = |value: &toml::Value| value.as_integer().and_then(|port| u16::try_from(port).ok());
             ports.iter().map(|(name, value)| (name.clone(), port(value))).collect()
         }
@@ -130,12 +130,12 @@ pub fn read(text: &str, file: &Path) -> Result<(Vec<PortEntry>, Vec<String>), Po
     for (name, port) in entries {
         match port.filter(|port| *port != 0) {
             // Bounds of a range, not the port of a name.
-            _ if name.starts_with("dynamic_") => odd.push(format!("`{name}` is no name of a process")),
+            _ if name.starts_with("dynamic_") => odd.push(format!("invalid process name `{name}`")),
             Some(port) if name.parse::<crate::base::name::ProcessName>().is_ok() => {
                 claims.push(PortEntry { name, port })
             }
-            Some(_) => odd.push(format!("`{name}` is no name")),
-            None => odd.push(format!("the value of `{name}` is no port")),
+            Some(_) => odd.push(format!("invalid name `{name}`")),
+            None => odd.push(format!("the value of `{name}` is not a port")),
         }
     }
     Ok((claims, odd))

@@ -16,7 +16,7 @@ pub enum RestartError {
     #[error(transparent)]
     Control(#[from] ControlError),
     /// What it was started with is gone.
-    #[error("failed to start `{name}` again")]
+    #[error("failed to restart `{name}`")]
     Plan {
         /// The process.
         name: ProcessName,
@@ -35,7 +35,7 @@ pub enum RestartError {
         why: String,
     },
     /// It was stopped, and could not be started as it is defined now.
-    #[error("failed to start `{name}` again")]
+    #[error("failed to restart `{name}`")]
     Startup {
         /// The process.
         name: ProcessName,
@@ -43,7 +43,7 @@ pub enum RestartError {
         source: Box<StartupError>,
     },
     /// One before it is not ready.
-    #[error("`{name}` was not restarted: `{before}` before it is not ready")]
+    #[error("`{name}` was not restarted: `{before}` did not become ready")]
     Skipped {
         /// The process.
         name: ProcessName,
@@ -51,7 +51,7 @@ pub enum RestartError {
         before: ProcessName,
     },
     /// Another order won over ours.
-    #[error("`{name}` was stopped by somebody else meanwhile")]
+    #[error("`{name}` was stopped by another command")]
     Stopped {
         /// The process.
         name: ProcessName,
@@ -86,11 +86,11 @@ impl UserFacingError for RestartError {
             Self::Start(error) => error.advice(),
             Self::Startup { source, .. } => source.advice(),
             Self::Skipped { before, .. } => {
-                Some(format!("it goes on as before; `tsm logs {before}` shows what is wrong"))
+                Some(format!("it keeps running unchanged; run `tsm logs {before}` to see what is wrong"))
             }
-            Self::Stopped { name } => Some(format!("`tsm start {name}` starts it again")),
+            Self::Stopped { name } => Some(format!("run `tsm start {name}` to start it again")),
             Self::NotRun { name, .. } | Self::Died { name, .. } => {
-                Some(format!("`tsm logs {name}` shows what it said; `tsm start {name}` tries again"))
+                Some(format!("run `tsm logs {name}` to see its output, `tsm start {name}` to try again"))
             }
         }
     }

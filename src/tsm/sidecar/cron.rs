@@ -23,7 +23,7 @@ pub struct Schedule {
 /// A text that is no schedule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is no schedule; write five fields such as `0 4 * * *` or `*/15 9-17 * * mon-fri`, or six with the second first"
+    "invalid schedule `{0}`: expected five fields such as `0 4 * * *` or `*/15 9-17 * * mon-fri`, or six with the second first"
 )]
 pub struct InvalidSchedule(pub String);
 

@@ -1,4 +1,4 @@
-//! What an attendant knows about its process, in a file of the process directory.
+//! What a sidecar knows about its process, in a file of the process directory.
 
 use std::fs;
 use std::io::{self, Write};
@@ -38,7 +38,7 @@ impl HealthStatus {
     }
 }
 
-/// What an attendant knows. Written by the attendant alone.
+/// What a sidecar knows. Written by the sidecar alone.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Health {
@@ -60,7 +60,7 @@ pub struct Health {
     /// What it says about itself.
     #[serde(rename = "says")]
     pub status_text: String,
-    /// How often the attendant had it restarted.
+    /// How often the sidecar had it restarted.
     pub restarts: u32,
     /// Why it did so last.
     pub last_restart: String,
@@ -100,7 +100,7 @@ impl Health {
     }
 }
 
-/// Reads what the attendant of the process in `dir` knows; none if it knows nothing.
+/// Reads what the sidecar of the process in `dir` knows; none if it knows nothing.
 #[must_use]
 pub fn read(dir: &Path) -> Option<Health> {
     serde_json::from_slice(&disk::read_own(dir.join(FILE)).ok()?).ok()

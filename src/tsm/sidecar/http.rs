@@ -51,7 +51,7 @@ pub(super) fn get(
     while seen.len() <= MAX_REDIRECTS {
         let head = send_request(connect()?, authority, &path, deadline)?;
         if head.status >= 400 || head.status < 200 {
-            return Err(format!("it answers {}", head.status));
+            return Err(format!("HTTP {}", head.status));
         }
         let next = head.location.filter(|_| (300..400).contains(&head.status));
         // What is on another server says nothing about this one, which has answered.
@@ -61,7 +61,7 @@ pub(super) fn get(
             return Err(format!("{path} redirects to itself"));
         }
     }
-    Err(format!("it redirects more than {MAX_REDIRECTS} times"))
+    Err(format!("more than {MAX_REDIRECTS} redirects"))
 }
 
 fn send_request(mut stream: TcpStream, authority: &str, path: &str, deadline: Instant) -> Result<ResponseHead, String> {
@@ -78,7 +78,7 @@ fn send_request(mut stream: TcpStream, authority: &str, path: &str, deadline: In
             break bytes.len();
         }
     };
-    let head = parse(&bytes[..end]).ok_or("what answers speaks no HTTP")?;
+    let head = parse(&bytes[..end]).ok_or("not an HTTP response")?;
     read_body(&mut stream, head.body, bytes.split_off(end), deadline)?;
     Ok(head)
 }
@@ -124,14 +124,14 @@ fn read_body(stream: &mut TcpStream, body: Body, mut bytes: Vec<u8>, deadline: I
             return Ok(());
         }
         if count > MAX_BODY {
-            return Err(format!("its answer has more than {} KiB and does not end", MAX_BODY >> 10));
+            return Err(format!("response larger than {} KiB", MAX_BODY >> 10));
         }
         // Of what came before, the end tells whether the last chunk was there.
         bytes.drain(..bytes.len().saturating_sub(LAST_CHUNK.len() + 2));
         match read(stream, &mut bytes, deadline) {
             Ok(0) => return Ok(()),
             Ok(more) => count += more as u64,
-            Err(why) if why == TIMEOUT_MESSAGE => return Err("its answer did not end in time".to_owned()),
+            Err(why) if why == TIMEOUT_MESSAGE => return Err("the response did not end in time".to_owned()),
             Err(why) => return Err(why),
         }
     }
@@ -145,12 +145,12 @@ fn read(stream: &mut TcpStream, into: &mut Vec<u8>, deadline: Instant) -> Result
     Ok(count)
 }
 
-const TIMEOUT_MESSAGE: &str = "no answer in time";
+const TIMEOUT_MESSAGE: &str = "timed out";
 
 fn describe_error(error: std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut => TIMEOUT_MESSAGE.to_owned(),
-        _ => format!("no answer: {error}"),
+        _ => format!("no response: {error}"),
     }
 }
 
@@ -235,10 +235,10 @@ mod tests {
             let shown = answer[0].0;
             let found = asked(vec![answer], LIMIT);
             assert_eq!(found.is_ok(), well, "{shown:?}: {found:?}");
-            assert!(well || found == Err("its answer has more than 1024 KiB and does not end".to_owned()), "{found:?}");
+            assert!(well || found == Err("response larger than 1024 KiB".to_owned()), "{found:?}");
         }
         let slow = asked(vec![vec![("HTTP/1.1 200 OK\r\n\r\nand then", 1)]], Duration::from_millis(300));
-        assert_eq!(slow, Err("its answer did not end in time".to_owned()));
+        assert_eq!(slow, Err("the response did not end in time".to_owned()));
         let slow =
             asked(vec![vec![("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", 1)]], LIMIT - Duration::from_millis(1));
         assert_eq!(slow, Ok(()), "what says its length is not waited for");
@@ -257,8 +257,8 @@ mod tests {
             (vec![to("a")], Err("/a redirects to itself")),
             (vec![to("/b"), to("/a")], Err("/a redirects to itself")),
             (vec![to("/b"), ok()], Ok(())),
-            (vec![to("//{me}/b"), no()], Err("it answers 500")),
-            (vec![to("?b"), no()], Err("it answers 500")),
+            (vec![to("//{me}/b"), no()], Err("HTTP 500")),
+            (vec![to("?b"), no()], Err("HTTP 500")),
             (vec![to("https://{me}/a")], Ok(())),
             (vec![to("http://elsewhere.example/a")], Ok(())),
             (vec![vec![("HTTP/1.0 302 Found\r\n\r\n", 1)]], Ok(())),
@@ -268,6 +268,6 @@ mod tests {
         }
         let paths = ["/b", "/c", "/d", "/e", "/f", "/g", "/h", "/i", "/j", "/k", "/l", "/m"];
         let many = asked(paths.into_iter().map(to).collect(), LIMIT);
-        assert_eq!(many, Err("it redirects more than 10 times".to_owned()));
+        assert_eq!(many, Err("more than 10 redirects".to_owned()));
     }
 }

@@ -45,7 +45,7 @@ pub enum CheckPort {
 
 /// A text that is no check.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no health check; write http://host:port/path, tcp://host:port or exec:command")]
+#[error("invalid health check `{0}`: expected http://host:port/path, tcp://host:port or exec:command")]
 pub struct InvalidHealthCheck(pub String);
 
 impl FromStr for HealthCheck {
@@ -145,7 +145,7 @@ impl Address {
     fn of(host: &str, port: CheckPort, target: &ProbeTarget) -> Result<Self, String> {
         let port = match port {
             CheckPort::Number(port) => port,
-            CheckPort::Process => target.port.ok_or("it has no port of its own, which the check asks for")?,
+            CheckPort::Process => target.port.ok_or("the process has no port, and the check uses $PORT")?,
         };
         Ok(Self { host: host.to_owned(), port })
     }
@@ -155,7 +155,7 @@ impl Address {
 fn connect(target: &Address, deadline: Instant) -> Result<TcpStream, String> {
     let Address { host, port } = target;
     let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let found = (bare, *port).to_socket_addrs().map_err(|error| format!("{host} cannot be looked up: {error}"))?;
+    let found = (bare, *port).to_socket_addrs().map_err(|error| format!("cannot resolve {host}: {error}"))?;
     let mut why = format!("{host} has no address");
     for address in found {
         match TcpStream::connect_timeout(&address, remaining(deadline)?) {
@@ -176,8 +176,8 @@ fn exec(line: &str, target: &ProbeTarget, limit: Duration) -> Result<(), String>
         Ok(TimedRun::Exited { code: 0, .. }) => Ok(()),
         Ok(TimedRun::Exited { code, said }) if said.is_empty() => Err(format!("exit {code}")),
         Ok(TimedRun::Exited { code, said }) => Err(format!("exit {code}: {said}")),
-        Ok(TimedRun::TimedOut) => Err(format!("it took longer than {} ms", limit.as_millis())),
-        Err(error) => Err(format!("the check cannot be run: {error}")),
+        Ok(TimedRun::TimedOut) => Err(format!("timed out after {} ms", limit.as_millis())),
+        Err(error) => Err(format!("failed to run the check: {error}")),
     }
 }
 
@@ -248,8 +248,8 @@ mod tests {
         for (answer, expected) in [
             (&b"HTTP/1.1 200 OK\r\n\r\n"[..], Ok(())),
             (b"HTTP/1.0 302 Found\r\n\r\n", Ok(())),
-            (b"HTTP/1.1 503 No\r\n\r\n", Err("it answers 503".to_owned())),
-            (b"SSH-2.0\r\n", Err("what answers speaks no HTTP".to_owned())),
+            (b"HTTP/1.1 503 No\r\n\r\n", Err("HTTP 503".to_owned())),
+            (b"SSH-2.0\r\n", Err("not an HTTP response".to_owned())),
         ] {
             let (port, serving) = server(answer);
             assert_eq!(look("http://127.0.0.1:$PORT/health", Some(port), LIMIT), expected);
@@ -263,7 +263,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let silent = look("http://127.0.0.1:$PORT/", Some(port), Duration::from_millis(50));
-        assert_eq!(silent, Err("no answer in time".to_owned()));
+        assert_eq!(silent, Err("timed out".to_owned()));
         assert_eq!(look("tcp://localhost:$PORT", Some(port), LIMIT), Ok(()));
         drop(listener);
         let refused = look("tcp://127.0.0.1:$PORT", Some(port), LIMIT).expect_err("nobody listens");

@@ -21,7 +21,7 @@ pub struct Zone {
 
 /// A text that names no time zone of this machine.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{}` is not a time zone that this machine knows; write a name such as UTC or Europe/Berlin", .0.escape_debug())]
+#[error("unknown time zone `{}`: expected a name such as UTC or Europe/Berlin", .0.escape_debug())]
 pub struct InvalidZone(pub String);
 
 /// Where the machine keeps its own.

@@ -20,7 +20,7 @@ pub enum StartError {
     /// The secrets of the environment cannot be had.
     #[error(transparent)]
     Secrets(#[from] SecretsError),
-    /// There is no supervisor.
+    /// The supervisor could not be started.
     #[error("failed to start `{name}`")]
     Launch {
         /// The process.
@@ -65,7 +65,7 @@ pub enum StartError {
         how: ExitStatus,
         /// Its last lines on stderr.
         tail: Vec<String>,
-        /// Somebody else has its port.
+        /// Its port is in use.
         conflict: Option<Box<Conflict>>,
         /// It is being started again by itself.
         will_restart: bool,
@@ -86,23 +86,23 @@ impl UserFacingError for StartError {
         match self {
             Self::Create(error) => error.advice(),
             Self::Secrets(error) => error.advice(),
-            Self::Launch { .. } => Some("`tsm doctor` looks for the cause".to_owned()),
+            Self::Launch { .. } => Some("run `tsm doctor` to find the cause".to_owned()),
             Self::NotRun { errno, .. } if *errno == ENOEXEC => {
-                Some("a script begins with a line such as #!/bin/sh, or is given to its interpreter".to_owned())
+                Some("start the script with a line such as #!/bin/sh, or run it with its interpreter".to_owned())
             }
             Self::NotRun { step: SpawnStep::Limit, .. } => Some(limits::RAISE_ADVICE.to_owned()),
             Self::NotRun { .. } | Self::Hook { .. } | Self::Interrupted { .. } => {
-                Some("nothing was left behind".to_owned())
+                Some("no process was left behind".to_owned())
             }
-            Self::Died { name, will_restart: true, .. } => {
-                Some(format!("it is being started again; `tsm logs {name}` shows it, `tsm stop {name}` ends it"))
-            }
-            Self::Died { name, .. } => Some(format!("`tsm logs {name}` shows all that it wrote")),
+            Self::Died { name, will_restart: true, .. } => Some(format!(
+                "it is being restarted; run `tsm logs {name}` to see its output, `tsm stop {name}` to stop it"
+            )),
+            Self::Died { name, .. } => Some(format!("run `tsm logs {name}` to see its output")),
         }
     }
 }
 
-/// The error number of a file that is no program.
+/// The error number of a file that is not a program.
 const ENOEXEC: i32 = 8;
 
 fn reason(step: SpawnStep, errno: i32, why: &str) -> String {

@@ -11,7 +11,7 @@ use crate::tsm::readiness::Readiness;
 /// The pause between two looks.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// True for what may end by itself: a task, or what has an hour at which it is started again.
+/// True for what may end by itself: a task, or what has a schedule.
 pub(in crate::tsm) fn may_end(run: &RunSpec) -> bool {
     run.oneshot || !run.monitor.cron.is_empty()
 }

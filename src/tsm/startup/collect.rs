@@ -151,7 +151,7 @@ impl ServiceCollector<'_> {
 
     /// Adds what is needed, and puts all in order. Circles and needs that are not there are refused.
     fn collect(mut self) -> Vec<StartJob> {
-        // Somebody who needs it asks for it.
+        // A dependent asks for it.
         while let Some(need) = self.missing() {
             let found = self.of_name(&need);
             self.found.insert(need, found);

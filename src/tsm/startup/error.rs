@@ -14,8 +14,8 @@ pub enum StartupError {
     /// Its link or its definition cannot be found.
     #[error(transparent)]
     Service(#[from] ServiceError),
-    /// The link of an enabled service leads nowhere.
-    #[error("the link `{}` leads nowhere", link.display())]
+    /// The link of an enabled service is dangling.
+    #[error("`{}` is a dangling link", link.display())]
     BrokenLink {
         /// The link.
         link: PathBuf,
@@ -27,13 +27,13 @@ pub enum StartupError {
     #[error(transparent)]
     Plan(#[from] PlanError),
     /// It needs itself.
-    #[error("it needs itself: {}", circle.join(" → "))]
+    #[error("circular dependency: {}", circle.join(" → "))]
     Cycle {
         /// From one name on round to the same.
         circle: Vec<String>,
     },
     /// What it needs is not ready.
-    #[error("it needs `{need}`, which is not ready")]
+    #[error("its dependency `{need}` is not ready")]
     DependencyFailed {
         /// What it needs.
         need: String,
@@ -42,13 +42,13 @@ pub enum StartupError {
     #[error(transparent)]
     Start(#[from] StartError),
     /// Processes cannot be made at all.
-    #[error("no process could be made: {why}")]
+    #[error("failed to create a process: {why}")]
     NotCreated {
         /// Why.
         why: String,
     },
     /// The operator had enough.
-    #[error("it was not started: interrupted")]
+    #[error("not started: interrupted")]
     Interrupted,
 }
 
@@ -66,11 +66,11 @@ impl UserFacingError for StartupError {
             Self::Service(error) => error.advice(),
             Self::BrokenLink { link } => {
                 let name = link.file_stem().unwrap_or_default().to_string_lossy();
-                Some(format!("`tsm disable {name}` removes it"))
+                Some(format!("run `tsm disable {name}` to remove it"))
             }
             Self::Definition(error) => error.advice(),
             Self::Plan(error) => error.advice(),
-            Self::Cycle { .. } => Some("take one of them out of the TSM_DEPS of another".to_owned()),
+            Self::Cycle { .. } => Some("remove one of them from the TSM_DEPS of another".to_owned()),
             Self::Start(error) => error.advice(),
             Self::DependencyFailed { .. } | Self::NotCreated { .. } | Self::Interrupted => None,
         }

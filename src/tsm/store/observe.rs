@@ -15,12 +15,12 @@ pub(super) fn observe(meta: &Meta, dir: &Path, way: DirHandle) -> Result<Observe
         Some(directory) => client::is_supervised_at(directory, way.dir),
         None => client::try_is_supervised(way.dir),
     };
-    let supervised = supervised.map_err(|error| format!("it cannot be seen whether it is supervised: {error}"))?;
+    let supervised = supervised.map_err(|error| format!("failed to check whether it is supervised: {error}"))?;
     let this_boot = meta.run_state.boot_id.is_empty() || meta.run_state.boot_id == process::boot_id();
     let matters = if supervised { meta.state == ProcessState::Online } else { this_boot } && meta.pid != 0;
     let lives = matters.then(|| process::try_is_same(meta.pid, meta.run_state.start_ticks));
     let child_lives = match lives {
-        Some(None) if !supervised => return Err(format!("it cannot be seen whether pid {} runs", meta.pid)),
+        Some(None) if !supervised => return Err(format!("failed to check whether pid {} is running", meta.pid)),
         Some(lives) => lives.unwrap_or(true),
         None => false,
     };

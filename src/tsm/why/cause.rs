@@ -53,25 +53,25 @@ fn port(process: &Process) -> Option<PossibleCause> {
 
 /// Last words that tell the cause, in small letters, what they mean, and what to do.
 const WORDS: [(&str, &str, &str); 15] = [
-    ("eaddrinuse", "its port is in use", "`tsm doctor port N` shows by whom"),
-    ("address already in use", "its port is in use", "`tsm doctor port N` shows by whom"),
-    ("eacces", "it may not do something", "look at the user, the port (below 1024?) and the modes of its files"),
-    (
-        "permission denied",
-        "it may not do something",
-        "look at the user, the port (below 1024?) and the modes of its files",
-    ),
+    ("eaddrinuse", "the port is already in use", "run `tsm doctor port N` to see by which process"),
+    ("address already in use", "the port is already in use", "run `tsm doctor port N` to see by which process"),
+    ("eacces", "permission denied", "check the user, the port (below 1024?) and the modes of its files"),
+    ("permission denied", "permission denied", "check the user, the port (below 1024?) and the modes of its files"),
     ("cannot find module", "a module is missing", "install the dependencies in its directory: npm install"),
-    ("modulenotfounderror", "a module is missing", "install the dependencies, and look at its virtual environment"),
-    ("no module named", "a module is missing", "install the dependencies, and look at its virtual environment"),
-    ("javascript heap out of memory", HEAP_FULL, "give it more: --max-old-space-size"),
-    ("memoryerror", OUT_OF_MEMORY, "look at `tsm stats` while it runs"),
-    ("cannot allocate memory", NO_MEMORY, "look at `tsm stats`, and at limits: its own (`tsm info`), of the unit"),
-    ("econnrefused", "somebody it needs does not answer", "start that first"),
-    ("connection refused", "somebody it needs does not answer", "start that first"),
-    ("no space left on device", "the disk is full", "make room"),
-    ("too many open files", "it has too many files open", "raise --limit-nofile or TSM_LIMIT_NOFILE"),
-    ("syntaxerror", "its program text has an error", "the lines above tell where"),
+    ("modulenotfounderror", "a module is missing", "install the dependencies, and check its virtual environment"),
+    ("no module named", "a module is missing", "install the dependencies, and check its virtual environment"),
+    ("javascript heap out of memory", HEAP_FULL, "raise --max-old-space-size"),
+    ("memoryerror", OUT_OF_MEMORY, "check `tsm stats` while it is running"),
+    (
+        "cannot allocate memory",
+        NO_MEMORY,
+        "check `tsm stats` and the memory limits of the process (`tsm info`) and of the unit",
+    ),
+    ("econnrefused", "a dependency refuses connections", "start the dependency first"),
+    ("connection refused", "a dependency refuses connections", "start the dependency first"),
+    ("no space left on device", "the disk is full", "free disk space"),
+    ("too many open files", "too many files are open", "raise --limit-nofile or TSM_LIMIT_NOFILE"),
+    ("syntaxerror", "the program has a syntax error", "the lines above show where"),
 ];
 
 /// What its last words say, when each of its processes has this limit of memory.
@@ -80,11 +80,8 @@ fn words(limit: Option<u64>, last_lines: &[String]) -> Option<PossibleCause> {
         let small = line.to_lowercase();
         let (_, what, advice) = WORDS.iter().find(|(word, ..)| small.contains(word))?;
         if let Some(limit) = limit.map(Size).filter(|_| MEMORY.contains(what)) {
-            let what =
-                format!("{what}, of which each of its processes may have {limit} (RLIMIT_DATA): `{}`", shown(line));
-            return Some(
-                cause(what).with_advice("raise --memory-max or TSM_MEMORY_MAX, or give the program less to do"),
-            );
+            let what = format!("{what}; each of its processes is limited to {limit} (RLIMIT_DATA): `{}`", shown(line));
+            return Some(cause(what).with_advice("raise --memory-max or TSM_MEMORY_MAX, or reduce the load"));
         }
         Some(cause(format!("{what}: `{}`", shown(line))).with_advice(*advice))
     })
@@ -92,9 +89,9 @@ fn words(limit: Option<u64>, last_lines: &[String]) -> Option<PossibleCause> {
 
 /// What is said where memory was missing.
 const MEMORY: [&str; 3] = [OUT_OF_MEMORY, NO_MEMORY, HEAP_FULL];
-const OUT_OF_MEMORY: &str = "it ran out of memory";
-const NO_MEMORY: &str = "no more memory was given to it";
-const HEAP_FULL: &str = "its heap was full";
+const OUT_OF_MEMORY: &str = "out of memory";
+const NO_MEMORY: &str = "a memory allocation failed";
+const HEAP_FULL: &str = "the heap was full";
 
 fn shown(line: &str) -> String {
     crate::base::redact::text(line.trim())
@@ -106,17 +103,17 @@ fn of_exit(process: &Process, exit: &LastExit) -> Option<PossibleCause> {
         ExitStatus::Signal(9) => Some(killed(process, exit)),
         ExitStatus::Signal(number) | ExitStatus::Core(number) => Some(of_signal(number)),
         ExitStatus::Code(code) => of_code(code),
-        ExitStatus::Unknown => Some(cause("nobody saw it end: its supervisor was killed, or the machine went down")),
+        ExitStatus::Unknown => Some(cause("exit status unknown (the supervisor was killed, or the machine went down)")),
         ExitStatus::NotRun(errno) => {
             let why = std::io::Error::from_raw_os_error(errno);
             Some(
-                cause(format!("its program was never run: {why}"))
-                    .with_advice("tsm doctor validate, with its command line"),
+                cause(format!("the program failed to start: {why}"))
+                    .with_advice("check it with `tsm doctor validate COMMAND`"),
             )
         }
         ExitStatus::Hook(code) => {
             let command = &process.meta.prehook;
-            Some(cause(format!("its pre-start command failed with exit code {code}: `{command}`")))
+            Some(cause(format!("the pre-start command failed with exit code {code}: `{command}`")))
         }
     }
 }
@@ -125,16 +122,14 @@ fn of_exit(process: &Process, exit: &LastExit) -> Option<PossibleCause> {
 fn of_memory(process: &Process, memory: OomVerdict) -> PossibleCause {
     let most = process.meta.run.limits.memory_max;
     match memory {
-        OomVerdict::Certain if most > 0 && process.meta.run_state.memory_method == MemoryMethod::Group => {
-            cause(format!("the kernel killed it: it and what it started used more than their limit of {}", Size(most)))
-                .with_advice("raise --memory-max or TSM_MEMORY_MAX, or give the program less to do")
-        }
-        OomVerdict::Certain => cause("the kernel killed it for lack of memory: the control group it runs in is full")
-            .with_advice("raise the limit of the unit or container it runs in, or give the program less to do"),
-        OomVerdict::Likely => {
-            cause("the kernel probably killed it: it killed something for lack of memory at that time")
-                .with_advice("as root: dmesg | grep -i 'out of memory'; `tsm stats` shows who uses how much")
-        }
+        OomVerdict::Certain if most > 0 && process.meta.run_state.memory_method == MemoryMethod::Group => cause(
+            format!("killed by the kernel: all its processes together exceeded the memory limit of {}", Size(most)),
+        )
+        .with_advice("raise --memory-max or TSM_MEMORY_MAX, or reduce the load"),
+        OomVerdict::Certain => cause("killed by the kernel: the memory limit of its control group was reached")
+            .with_advice("raise the limit of the unit or container it runs in, or reduce the load"),
+        OomVerdict::Likely => cause("probably killed by the kernel: it was out of memory at that time")
+            .with_advice("as root: dmesg | grep -i 'out of memory'; `tsm stats` shows the memory use"),
     }
 }
 
@@ -151,15 +146,14 @@ fn killed(process: &Process, exit: &LastExit) -> PossibleCause {
             let near = |kill: &&kernel::OomKill| kill.at_ms.abs_diff(since_boot) < 5000 && kill.program == program;
             match kills.iter().find(near) {
                 Some(kill) => {
-                    let what = format!("the kernel killed it (pid {}) for lack of memory", kill.pid);
-                    cause(what).with_advice("give the machine or the limit more, or the program less to do")
+                    let what = format!("killed by the kernel (pid {}): out of memory", kill.pid);
+                    cause(what).with_advice("add memory or raise the limit, or reduce the load")
                 }
-                None => cause("somebody sent SIGKILL; the kernel's log does not tell of a lack of memory"),
+                None => cause("killed with SIGKILL by another process; the kernel log reports no lack of memory"),
             }
         }
         None => {
-            let what =
-                "somebody sent SIGKILL: perhaps the kernel, for lack of memory; its log cannot be read from here";
+            let what = "killed with SIGKILL by another process or by the kernel (out of memory); the kernel log is not readable";
             cause(what).with_advice("as root: dmesg | grep -i 'out of memory'")
         }
     }
@@ -167,37 +161,41 @@ fn killed(process: &Process, exit: &LastExit) -> PossibleCause {
 
 fn of_signal(number: u8) -> PossibleCause {
     match number {
-        4 => cause("it ran an instruction that this processor does not have (SIGILL)"),
-        6 => cause("it gave itself up (SIGABRT): a failed assertion, or its heap was damaged or full"),
-        7 => cause("it used memory that is not there (SIGBUS): perhaps a file that was cut under it"),
-        8 => cause("it divided by zero (SIGFPE)"),
-        11 => cause("it used memory that is not its own (SIGSEGV): a mistake in it or in a library"),
-        13 => cause("it wrote to somebody who had gone (SIGPIPE)"),
-        24 => cause("it used up its processor time (SIGXCPU)").with_advice("look at its limits: ulimit -t"),
-        25 => cause("it wrote a file that is too large (SIGXFSZ)").with_advice("look at its limits: ulimit -f"),
-        31 => cause("it made a call that is forbidden to it (SIGSYS)"),
-        1 | 2 | 15 => {
-            cause("somebody asked it to end, and not through tsm").with_advice("look for kill in scripts and units")
-        }
-        other => cause(format!("signal {other} ended it")),
+        4 => cause("executed an invalid instruction (SIGILL)"),
+        6 => cause("aborted (SIGABRT): a failed assertion, or a damaged or full heap"),
+        7 => cause("accessed invalid memory (SIGBUS), such as a truncated mapped file"),
+        8 => cause("arithmetic error such as a division by zero (SIGFPE)"),
+        11 => cause("accessed invalid memory (SIGSEGV): a bug in it or in a library"),
+        13 => cause("wrote to a closed pipe or socket (SIGPIPE)"),
+        24 => cause("exceeded its CPU time limit (SIGXCPU)").with_advice("check its limits: ulimit -t"),
+        25 => cause("exceeded the file size limit (SIGXFSZ)").with_advice("check its limits: ulimit -f"),
+        31 => cause("made a forbidden system call (SIGSYS)"),
+        1 | 2 | 15 => cause("terminated by a signal that was not sent through tsm")
+            .with_advice("check scripts and units for kill"),
+        other => cause(format!("killed by signal {other}")),
     }
 }
 
 fn of_code(code: u8) -> Option<PossibleCause> {
     match code {
         0 => None,
-        126 => Some(cause("exit 126: a shell found its program, and it may not be executed").with_advice("chmod +x")),
-        127 => {
-            Some(cause("exit 127: a shell did not find its program").with_advice("look at PATH and at the directory"))
-        }
+        126 => Some(cause("exit code 126: the shell found a command that is not executable").with_advice("chmod +x")),
+        127 => Some(
+            cause("exit code 127: the shell did not find a command")
+                .with_advice("check PATH and the working directory"),
+        ),
         129..=192 => {
             let inner = of_signal(code - 128);
             Some(PossibleCause {
-                what: format!("exit {code}: below a shell, signal {} ended it: {}", code - 128, inner.what),
+                what: format!(
+                    "exit code {code}: a command of the shell was ended by signal {}: {}",
+                    code - 128,
+                    inner.what
+                ),
                 ..inner
             })
         }
-        _ => Some(cause(format!("it ended itself with exit code {code}; its last lines may tell why"))),
+        _ => Some(cause(format!("exited with code {code}; its last lines may show why"))),
     }
 }
 
@@ -206,14 +204,16 @@ fn system_context(process: &Process) -> Vec<PossibleCause> {
     let meta = &process.meta;
     let mut causes = Vec::new();
     if !meta.cwd.as_os_str().is_empty() && !meta.cwd.is_dir() {
-        causes.push(cause(format!("its directory `{}` is not there", meta.cwd.display())));
+        causes.push(cause(format!("its working directory `{}` does not exist", meta.cwd.display())));
     }
     if !meta.env_file.is_empty() && !Path::new(&meta.env_file).is_file() {
-        causes.push(cause(format!("its env file `{}` is not there", meta.env_file)));
+        causes.push(cause(format!("its env file `{}` does not exist", meta.env_file)));
     }
     if meta.run_state.discarded_bytes > 0 {
         let bytes = meta.run_state.discarded_bytes;
-        causes.push(cause(format!("the disk was full: {bytes} bytes of its log are lost")).with_advice("make room"));
+        causes.push(
+            cause(format!("the disk was full: {bytes} bytes of its log were lost")).with_advice("free disk space"),
+        );
     }
     causes
 }
@@ -227,7 +227,7 @@ mod tests {
         let said = |line: &str| words(None, &["listening soon".to_owned(), line.to_owned()]).map(|cause| cause.what);
         assert_eq!(
             said("Error: listen EADDRINUSE: address already in use :::3000").as_deref(),
-            Some("its port is in use: `Error: listen EADDRINUSE: address already in use :::3000`")
+            Some("the port is already in use: `Error: listen EADDRINUSE: address already in use :::3000`")
         );
         assert!(said("ModuleNotFoundError: No module named 'x'").is_some_and(|it| it.starts_with("a module")));
         assert!(said("connect with password=hunter2: ECONNREFUSED").is_some_and(|it| !it.contains("hunter2")));
@@ -235,15 +235,15 @@ mod tests {
         let limited = words(Some(50 << 20), &["MemoryError".to_owned()]).map(|cause| cause.what);
         assert_eq!(
             limited.as_deref(),
-            Some("it ran out of memory, of which each of its processes may have 50M (RLIMIT_DATA): `MemoryError`")
+            Some("out of memory; each of its processes is limited to 50M (RLIMIT_DATA): `MemoryError`")
         );
     }
 
     #[test]
     fn codes_of_a_shell_are_told_as_what_they_mean() {
-        assert!(of_code(127).is_some_and(|it| it.what.contains("did not find its program")));
+        assert!(of_code(127).is_some_and(|it| it.what.contains("did not find a command")));
         assert!(of_code(139).is_some_and(|it| it.what.contains("signal 11") && it.what.contains("SIGSEGV")));
-        assert!(of_code(3).is_some_and(|it| it.what.contains("exit code 3")));
+        assert!(of_code(3).is_some_and(|it| it.what.contains("exited with code 3")));
         assert_eq!(of_code(0), None);
     }
 }

@@ -29,7 +29,11 @@ fn without_a_terminal_a_part_of_a_name_ends_nothing() {
         for word in ["api", "gateway"] {
             let said = yard.run(&["tsm", verb, word]);
             assert_eq!(said.code, 5, "{verb} {word}: {}", said.err);
-            assert!(said.err.contains("may mean 'api-gateway'") && said.err.contains("whole name"), "{}", said.err);
+            assert!(
+                said.err.contains("did you mean 'api-gateway'") && said.err.contains("a full name"),
+                "{}",
+                said.err
+            );
         }
     }
     for word in ["3001", &pid.to_string()] {
@@ -46,7 +50,7 @@ fn an_ambiguous_name_stops_nothing() {
     let said = yard.run(&["tsm", "stop", "test"]);
     assert_eq!(said.code, 5);
     let wanted = "tsm: ambiguous name 'test', matches:\n  0: test-server-3001\n  1: test-client-3002\n";
-    assert!(said.err.contains(wanted) && said.err.contains("use TSM ID or exact name"), "{}", said.err);
+    assert!(said.err.contains(wanted) && said.err.contains("use the TSM ID or the exact name"), "{}", said.err);
     assert!(pids.iter().all(|pid| is_running(*pid)));
 }
 
@@ -121,7 +125,7 @@ fn a_stop_that_another_order_overtakes_says_so() {
         .expect("an order");
     let ended = stop.wait_with_output().expect("collected");
     let err = String::from_utf8_lossy(&ended.stderr).into_owned();
-    assert!(ended.status.code() == Some(1) && err.contains("started again"), "{err}");
+    assert!(ended.status.code() == Some(1) && err.contains("started by another command"), "{err}");
     yard.until("slow", |meta| meta.state == ProcessState::Online);
 }
 
@@ -272,6 +276,6 @@ fn interrupted_waiting_takes_nothing_back() {
     let ended = stop.wait_with_output().expect("collected");
     let err = String::from_utf8_lossy(&ended.stderr).into_owned();
     assert_eq!(ended.status.code(), Some(130), "{err}");
-    assert!(err.contains("the order stands"), "{err}");
+    assert!(err.contains("still in effect"), "{err}");
     yard.until("slow", |meta| meta.state == ProcessState::Stopped);
 }

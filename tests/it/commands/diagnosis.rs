@@ -20,9 +20,9 @@ fn each_way_to_end_is_told() {
     let yard = Sandbox::new();
     for (id, name, line, verdict, cause) in [
         (0, "fails", "echo 'Error: Cannot find module x' >&2; exit 3", "crashed: exit 3 after", "a module is missing"),
-        (1, "done", "exit 0", "ended by itself, with success: exit 0", ""),
-        (2, "lost", "none-such-program", "crashed: exit 127", "exit 127: a shell did not find its program"),
-        (3, "hit", "kill -SEGV $$", "crashed: SIGSEGV", "used memory that is not its own"),
+        (1, "done", "exit 0", "exited successfully: exit 0", ""),
+        (2, "lost", "none-such-program", "crashed: exit 127", "exit code 127: the shell did not find a command"),
+        (3, "hit", "kill -SEGV $$", "crashed: SIGSEGV", "accessed invalid memory (SIGSEGV)"),
         (4, "full", "echo 'write: No space left on device'; exit 1", "crashed: exit 1", "the disk is full"),
     ] {
         yard.write_record(&yard.record(id, name, line));
@@ -39,7 +39,7 @@ fn who_stopped_it_and_who_has_its_port_is_told() {
     let yard = Sandbox::new();
     yard.start(0, "api", "exec sleep 600");
     let why = yard.json_with_schema(&["tsm", "why", "api"], "tsm-why");
-    assert!(why["verdict"].as_str().is_some_and(|said| said.starts_with("`api` runs")), "{why:#}");
+    assert!(why["verdict"].as_str().is_some_and(|said| said.starts_with("`api` is running")), "{why:#}");
     yard.ok(&["tsm", "stop", "api"]);
     let why = yard.json_with_schema(&["tsm", "why", "api"], "tsm-why");
     assert!(why["verdict"].as_str().is_some_and(|said| said.contains("with `tsm stop api`")), "{why:#}");

@@ -55,7 +55,10 @@ fn a_pipe_that_is_gone_is_found() {
     yard.start(0, "api", "exec sleep 600");
     fs::remove_file(yard.dir("api").join("out")).expect("a pipe");
     let (found, code) = said(&yard, &["tsm", "doctor"], "tsm-doctor");
-    assert!(code == 3 && wrong(&found).iter().any(|it| it.starts_with("fifos error") && it.contains("/out` is gone")));
+    assert!(
+        code == 3
+            && wrong(&found).iter().any(|it| it.starts_with("fifos error") && it.contains("/out` does not exist"))
+    );
 }
 
 #[test]
@@ -71,7 +74,7 @@ fn what_the_dead_left_is_removed_and_the_living_keep_theirs() {
     let (found, _) = said(&yard, &["tsm", "doctor", "healthcheck"], "tsm-doctor");
     let found = wrong(&found).join("\n");
     for part in
-        ["`dead` is recorded as online and is not running", "names a process that has ended", "is empty: no process"]
+        ["`dead` is recorded as online and is not running", "names a process that has ended", "hollow` is empty"]
     {
         assert!(found.contains(part), "{part}: {found}");
     }
@@ -193,6 +196,6 @@ fn what_could_not_be_started_is_told_before() {
     let (verdict, code) = said(&yard, &["tsm", "doctor", "validate", "sleep", "5"], "tsm-doctor-validate");
     assert_eq!((&verdict["valid"], code), (&json!(true), 0));
     let (found, code) = said(&yard, &["tsm", "doctor", "env", "none.env"], "tsm-doctor");
-    assert!(code == 3 && wrong(&found)[0].contains("there is no env file"));
+    assert!(code == 3 && wrong(&found)[0].contains("does not exist"));
     assert!(!yard.dir("sleep").exists());
 }

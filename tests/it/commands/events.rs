@@ -187,7 +187,7 @@ fn triggers_that_make_no_sense_are_refused() {
     for words in [&["tsm", "triggers"][..], &["tsm", "monitor", "api", "--triggers"]] {
         let said = yard.run(words);
         assert_eq!(said.code, 1, "{}", said.err);
-        assert!(said.err.contains("{DATA} would be read as code behind `-c`"), "{}", said.err);
+        assert!(said.err.contains("{DATA} after `-c` would be executed as code"), "{}", said.err);
         assert!(said.err.contains("triggers.conf:1:"), "{}", said.err);
     }
     fs::write(yard.home().join("tsm/config/triggers.conf"), "A|x|y|no\n").expect("rules");

@@ -111,7 +111,7 @@ fn who_ended_it_is_said_by_who_did_it_and_nobody_else_is_named() {
         yard.until("api", |meta| meta.restarts == 1 && meta.state == ProcessState::Online).last_exit.expect("an end");
     assert_eq!(exit.origin.map(|origin| origin.cause), Some(StopCause::Watch));
     let why = yard.json_with_schema(&["tsm", "why", "api"], "tsm-why");
-    assert_eq!(why["causes"], json!([{ "what": format!("it was restarted: `{watched}` changed"), "advice": null }]));
+    assert_eq!(why["causes"], json!([{ "what": format!("restarted: `{watched}` changed"), "advice": null }]));
     let commands = |why: &serde_json::Value| {
         let events = why["timeline"].as_array().expect("a list").iter();
         let words = events.map(|event| event["what"].as_str().expect("a text").to_owned());
@@ -123,7 +123,7 @@ fn who_ended_it_is_said_by_who_did_it_and_nobody_else_is_named() {
     yard.until("beside", |meta| meta.state == ProcessState::Crashed);
     yard.ok(&["tsm", "stop", "api"]);
     let why = yard.json_with_schema(&["tsm", "why", "beside"], "tsm-why");
-    assert!(why["causes"][0]["what"].as_str().is_some_and(|what| what.contains("not through tsm")), "{why:#}");
+    assert!(why["causes"][0]["what"].as_str().is_some_and(|what| what.contains("not sent through tsm")), "{why:#}");
     let why = yard.json_with_schema(&["tsm", "why", "api"], "tsm-why");
     assert!(why["verdict"].as_str().is_some_and(|verdict| verdict.contains("`tsm stop api`")), "{why:#}");
 }

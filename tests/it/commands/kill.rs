@@ -61,7 +61,7 @@ fn an_unmanaged_listener_is_killed_by_its_port_and_a_stranger_by_its_pid() {
     assert!(out.contains(&format!("killed PID {}", child.0.id())), "{out}");
     assert!(child.0.wait().is_ok_and(|status| !status.success()));
     let said = yard.run(&["tsm", "kill", "--port", &port.to_string()]);
-    assert!(said.code == 5 && said.err.contains("not found"), "{}", said.err);
+    assert!(said.code == 5 && said.err.contains("no process listens"), "{}", said.err);
     let (mut child, _) = listener();
     yard.ok(&["tsm", "kill", "--pid", &child.0.id().to_string()]);
     assert!(child.0.wait().is_ok_and(|status| !status.success()));

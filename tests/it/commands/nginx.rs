@@ -146,7 +146,7 @@ fn what_nginx_rejects_leaves_everything_as_it_was() {
     assert_eq!(fs::read_to_string(bed.site("site")).expect("a site"), before);
     fs::write(bed.dir.join("sites-enabled/other"), "nonsense;\n").expect("a site");
     let said = bed.run(&[&install[..], &["--domain", "x.test"]].concat());
-    assert!(said.code == 1 && said.err.contains("already without the site"), "{}", said.err);
+    assert!(said.code == 1 && said.err.contains("already invalid without the site"), "{}", said.err);
 }
 
 #[test]

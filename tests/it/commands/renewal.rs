@@ -69,7 +69,7 @@ fn instances_follow_one_after_the_other_and_not_behind_one_that_fails() {
     assert!(before.iter().zip(after).all(|(before, after)| *before != after && is_running(after)));
     service(&yard, "api", "TSM_INSTANCES=3\nTSM_COMMAND='false'\n");
     let said = yard.run(&["tsm", "restart", "api"]);
-    assert!(said.code == 1 && said.err.contains("was not restarted: `api-1` before it is not ready"), "{}", said.err);
+    assert!(said.code == 1 && said.err.contains("was not restarted: `api-1` did not become ready"), "{}", said.err);
     assert_eq!(pids()[1..], after[1..], "the others go on");
 }
 

@@ -114,7 +114,7 @@ fn a_named_file_that_is_missing_is_an_error_and_nothing_starts() {
     let site = StartSandbox::new();
     let said = site.tsm(&["start", "--env", "qa", "sleep", "1000"]);
     assert_eq!(said.code, 5);
-    assert!(said.err.contains("found no env file `qa`") && said.err.contains("env/qa.env"), "{}", said.err);
+    assert!(said.err.contains("env file `qa` not found") && said.err.contains("env/qa.env"), "{}", said.err);
     assert!(site.processes().is_empty());
 }
 

@@ -135,7 +135,7 @@ fn who_dies_at_once_and_is_kept_is_started_again_and_the_operator_knows() {
     site.script("flaky.sh", "#!/bin/bash\n[ -e ok ] || { touch ok; exit 1; }\nexec sleep 1000\n");
     let said = site.tsm(&["start", "--restart", "on-failure", "--name", "f", "./flaky.sh"]);
     assert_eq!(said.code, 1);
-    assert!(said.err.contains("being started again"), "{}", said.err);
+    assert!(said.err.contains("being restarted"), "{}", said.err);
     assert_eq!(site.meta("f").run.restart, RestartPolicy::OnFailure);
     eventually("it is up", || site.meta("f").state == ProcessState::Online);
 }

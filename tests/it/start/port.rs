@@ -97,7 +97,7 @@ fn who_dies_of_the_port_that_its_command_names_is_told_how_to_be_given_one() {
     site.script("server.sh", "#!/bin/sh\necho 'bind: Address already in use' >&2\nexit 1\n");
     let said = site.tsm(&["start", "--port", &format!("{port}+"), "./server.sh", &port]);
     assert_eq!(said.code, 1, "{}", said.err);
-    assert!(said.err.contains(&format!("names port {port} itself")), "{}", said.err);
+    assert!(said.err.contains(&format!("uses port {port} although")), "{}", said.err);
     assert!(said.err.contains(&format!("--port {port}+ './server.sh $PORT'")), "{}", said.err);
 }
 

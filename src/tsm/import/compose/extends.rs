@@ -18,11 +18,11 @@ pub(super) fn resolve(service: &Value, all: &Map<String, Value>, dir: &Path) -> 
 fn merged(service: &Value, all: &Map<String, Value>, dir: &Path, deeper: usize) -> Result<Value, String> {
     let Some(extends) = service.get("extends").filter(|it| !it.is_null()) else { return Ok(service.clone()) };
     if deeper == 0 {
-        return Err("what it extends leads back to itself".to_owned());
+        return Err("`extends` is circular".to_owned());
     }
     let name = extends.get("service").unwrap_or(extends);
-    let name = scalar(name).ok_or("`extends` names no service")?;
-    let missing = || format!("it extends `{name}`, which is not there");
+    let name = scalar(name).ok_or("`extends` has no service")?;
+    let missing = || format!("it extends `{name}`, which does not exist");
     let base = match extends.get("file").and_then(scalar) {
         None => merged(all.get(&name).ok_or_else(missing)?, all, dir, deeper - 1)?,
         Some(file) => {

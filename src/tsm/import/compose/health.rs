@@ -36,5 +36,5 @@ pub(super) fn take(service: &mut FieldReader, check: &Value, it: &mut Definition
     it.options.health_timeout = span(&mut check, "timeout");
     it.options.health_grace = span(&mut check, "start_period");
     it.options.health_threshold = check.parsed("retries");
-    check.finish(|_| "there is nothing like it".to_owned());
+    check.finish(|_| "not supported".to_owned());
 }

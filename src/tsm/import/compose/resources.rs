@@ -29,7 +29,7 @@ fn count(limits: &mut FieldReader, key: &str) -> Option<u64> {
     let text = match &pair {
         [Some(soft), Some(hard)] => {
             if soft != hard {
-                limits.mark_unsupported(&format!("{key}.soft"), &format!("both limits are {hard}"));
+                limits.mark_unsupported(&format!("{key}.soft"), &format!("soft and hard limit are both {hard}"));
             }
             hard.clone()
         }
@@ -40,7 +40,7 @@ fn count(limits: &mut FieldReader, key: &str) -> Option<u64> {
     }
     let number = text.parse().ok();
     if number.is_none() {
-        limits.mark_unsupported(key, &format!("`{text}` is not understood"));
+        limits.mark_unsupported(key, &format!("invalid value `{text}`"));
     }
     number
 }
@@ -52,7 +52,7 @@ fn read_deploy(mut deploy: FieldReader, it: &mut Definition) {
         if let Some(memory) = limits.and_then(|limits| limits.get("memory")).and_then(scalar) {
             match memory.parse::<MemoryMax>() {
                 Ok(size) => it.options.memory_max = Some(size.0),
-                Err(_) => deploy.mark_unsupported("resources.limits.memory", &format!("`{memory}` is not understood")),
+                Err(_) => deploy.mark_unsupported("resources.limits.memory", &format!("invalid value `{memory}`")),
             }
         }
         for (key, value) in resources.as_object().into_iter().flatten() {
@@ -77,9 +77,9 @@ fn read_deploy(mut deploy: FieldReader, it: &mut Definition) {
             _ => RestartPolicy::Always,
         });
         it.options.max_restarts = policy.parsed("max_attempts");
-        policy.finish(|_| "there is nothing like it".to_owned());
+        policy.finish(|_| "not supported".to_owned());
     }
-    deploy.finish(|_| "there is nothing like it".to_owned());
+    deploy.finish(|_| "not supported".to_owned());
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ pub(super) fn of(app: &mut FieldReader, script: &str, cwd: &Path) -> String {
     if script.contains(' ') {
         for key in ["args", "node_args", "interpreter"] {
             if app.take(key).is_some() {
-                app.mark_unsupported(key, "the script is a whole command line, and PM2 passes over this one too");
+                app.mark_unsupported(key, "the script is a whole command line; PM2 ignores this one too");
             }
         }
         return script.to_owned();
@@ -28,7 +28,10 @@ pub(super) fn of(app: &mut FieldReader, script: &str, cwd: &Path) -> String {
 fn interpreter(app: &mut FieldReader, script: &str, cwd: &Path) -> Option<String> {
     let given = app.text("interpreter");
     if let Some(version) = given.as_deref().and_then(|given| given.strip_prefix("node@")) {
-        app.mark_unsupported("interpreter", &format!("node is the one of PATH; nvm's {version} has a path of its own"));
+        app.mark_unsupported(
+            "interpreter",
+            &format!("node is looked up in PATH; node {version} of nvm has its own path"),
+        );
         return Some("node".to_owned());
     }
     if let Some(given) = given {
@@ -45,7 +48,7 @@ fn interpreter(app: &mut FieldReader, script: &str, cwd: &Path) -> Option<String
         "coffee" => "coffee",
         "ls" => "lsc",
         "ts" | "mts" | "cts" => {
-            app.mark_unsupported("script", "node is taken for TypeScript, which it runs from version 22.18 on");
+            app.mark_unsupported("script", "node runs TypeScript from version 22.18 on");
             "node"
         }
         // A file that cannot be executed by itself is given to node.

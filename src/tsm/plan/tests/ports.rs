@@ -81,7 +81,7 @@ fn what_is_no_port_is_said_with_its_place() {
     let error = bench.with("node app.js", |_| {}).expect_err("no port");
     let at = error.location().expect("a place");
     assert_eq!((at.line, at.column, at.width), (2, 13, 6));
-    assert!(error.to_string().contains("PORT is `http`"));
+    assert!(error.to_string().contains("invalid port `http` in PORT"));
     let error = bench.with("node app.js", |request| request.env = vec!["PORT=0".to_owned(), "none".to_owned()]);
     assert_eq!(error.expect_err("no port").kind(), FaultKind::Usage);
     bench.put("my-api/.env", "PORT=\n", 0o644);
