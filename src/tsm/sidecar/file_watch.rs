@@ -1,19 +1,16 @@
-//! Files that change and hours that come.
+//! Files whose change restarts a process.
 
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use jiff::civil::DateTime;
-
 use crate::supervise::meta::Meta;
-use crate::sys::host::Host;
 use crate::sys::tree_watch::TreeWatcher;
 
-use super::cron::Schedule;
 use super::glob::matches;
-use super::zone::Zone;
+use super::health::Health;
+use super::watcher::{Now, RestartReason, Watcher};
 
 /// A change counts once nothing more has changed for so long.
 const DEBOUNCE: Duration = Duration::from_millis(300);
@@ -84,102 +81,28 @@ impl FileWatcher {
             self.change = Some((path, first, now));
         }
     }
+}
 
-    /// What changed, once it is quiet again.
-    pub(super) fn changed(&mut self) -> Option<PathBuf> {
+impl Watcher for FileWatcher {
+    /// [`wait`](Self::wait) knows by itself.
+    fn due(&self, _: Now) -> Option<Duration> {
+        None
+    }
+
+    /// What changed counts once nothing more has changed for a while.
+    fn check(&mut self, _: &Meta, _: &mut Health, now: Now) -> Option<RestartReason> {
         let (_, first, last) = self.change.as_ref()?;
-        if last.elapsed() < DEBOUNCE && first.elapsed() < MAX_DEBOUNCE {
+        let quiet = now.at.saturating_duration_since(*last) >= DEBOUNCE;
+        if !quiet && now.at.saturating_duration_since(*first) < MAX_DEBOUNCE {
             return None;
         }
-        self.change.take().map(|(path, ..)| path)
-    }
-}
-
-/// The next hour of a schedule.
-pub(super) struct CronTimer {
-    schedule: Schedule,
-    zone: Zone,
-    next_due: DateTime,
-}
-
-impl CronTimer {
-    /// None without a schedule.
-    pub(super) fn new(schedule: &str, zone: &str, host: &dyn Host) -> Option<Self> {
-        let schedule: Schedule = schedule.parse().ok()?;
-        let zone = Zone::named_or_local(zone);
-        let due = schedule.next(zone.wall_clock(host.now()))?;
-        Some(Self { schedule, zone, next_due: due })
-    }
-
-    pub(super) fn is_due(&self, host: &dyn Host) -> bool {
-        self.zone.wall_clock(host.now()) >= self.next_due
-    }
-
-    pub(super) fn advance(&mut self, host: &dyn Host) {
-        // A schedule that came once comes again.
-        if let Some(due) = self.schedule.next(self.zone.wall_clock(host.now())) {
-            self.next_due = due;
-        }
-    }
-
-    /// How long until then.
-    pub(super) fn until_next(&self, host: &dyn Host) -> Duration {
-        let left = self.zone.wall_clock(host.now()).duration_until(self.next_due);
-        // A little late rather than a little early.
-        Duration::try_from(left).unwrap_or_default() + Duration::from_millis(5)
+        self.change.take().map(|(path, ..)| RestartReason::FileChanged(path))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::time::Timestamp;
-    use crate::sys::host::{CommandOutput, Invocation};
-    use std::collections::BTreeMap;
-
-    /// Only the time matters.
-    struct At(u64);
-
-    impl Host for At {
-        fn now(&self) -> Timestamp {
-            Timestamp(self.0)
-        }
-        fn variables(&self) -> &BTreeMap<String, String> {
-            unreachable!("nobody asks")
-        }
-        fn cwd(&self) -> &Path {
-            unreachable!("nobody asks")
-        }
-        fn program(&self) -> &Path {
-            unreachable!("nobody asks")
-        }
-        fn user(&self) -> &str {
-            unreachable!("nobody asks")
-        }
-        fn run(&self, _: &Invocation) -> io::Result<CommandOutput> {
-            unreachable!("nobody asks")
-        }
-        fn interrupted(&self) -> bool {
-            false
-        }
-        fn sleep(&self, _: Duration) -> bool {
-            true
-        }
-    }
-
-    #[test]
-    fn an_hour_comes_once_and_then_the_next() {
-        // Half a minute past a full one.
-        let begin = 1_795_176_030_000;
-        let mut clock = CronTimer::new("* * * * *", "UTC", &At(begin)).expect("a schedule");
-        assert!(!clock.is_due(&At(begin + 29_999)));
-        assert_eq!(clock.until_next(&At(begin)), Duration::from_millis(30_005));
-        assert!(clock.is_due(&At(begin + 30_000)));
-        clock.advance(&At(begin + 30_000));
-        assert!(!clock.is_due(&At(begin + 30_001)));
-        assert!(clock.is_due(&At(begin + 90_000)));
-        assert!(CronTimer::new("", "", &At(begin)).is_none());
-    }
 
     #[test]
     fn what_is_ours_or_holds_no_sources_is_passed_over() {

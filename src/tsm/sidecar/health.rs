@@ -126,3 +126,24 @@ pub(super) fn write(dir: &Path, health: &Health) -> io::Result<()> {
     disk::own_file().create(0o600).truncate().open(&fresh)?.write_all(&bytes)?;
     fs::rename(&fresh, dir.join(FILE))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_failures_in_a_row_make_it_unhealthy_and_one_success_heals() {
+        let mut health = Health::default();
+        let no = || Err("no".to_owned());
+        health.record_probe(no(), u32::MAX);
+        assert_eq!((health.status, health.failures), (HealthStatus::Starting, 1), "grace");
+        health.record_probe(Ok(()), 2);
+        assert_eq!((health.status, health.failures), (HealthStatus::Healthy, 0));
+        health.record_probe(no(), 2);
+        assert_eq!((health.status, health.reason.as_str()), (HealthStatus::Healthy, "no"), "one is not yet two");
+        health.record_probe(no(), 2);
+        assert_eq!(health.status, HealthStatus::Unhealthy);
+        health.record_probe(Ok(()), 2);
+        assert_eq!((health.status, health.reason.as_str()), (HealthStatus::Healthy, ""));
+    }
+}
