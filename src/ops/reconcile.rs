@@ -8,9 +8,10 @@ use crate::supervise::meta::{ProcessState, ProcessStatus};
 use crate::sys::paths::Paths;
 use crate::tsm::doctor::fix::apply_fix;
 use crate::tsm::doctor::{DoctorContext, Fix, supervisors};
+use crate::tsm::plan::Environ;
 use crate::tsm::progress::OnProgress;
 use crate::tsm::restart::RestartOptions;
-use crate::tsm::start::{Environ, StartDeps, WaitFor};
+use crate::tsm::start::{StartDeps, WaitFor};
 use crate::tsm::store::Process;
 
 use super::{OpContext, secrets};

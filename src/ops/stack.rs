@@ -6,10 +6,11 @@ use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::base::name::ServiceName;
 use crate::tsm::control::{ControlError, StopResult};
+use crate::tsm::plan::Environ;
 use crate::tsm::progress::OnProgress;
 use crate::tsm::restart::{RestartError, RestartOptions, Restarted};
 use crate::tsm::stack::{self, Stack};
-use crate::tsm::start::{Environ, WaitFor};
+use crate::tsm::start::WaitFor;
 use crate::tsm::startup::{StartJob, StartOutcome, collect};
 use crate::tsm::store::Process;
 

@@ -4,7 +4,8 @@ use crate::base::environment::EnvRef;
 use crate::base::fault::{Fault, FaultKind};
 use crate::tsm::allocate::{Allocation, AllocationError, allocate};
 use crate::tsm::instances;
-use crate::tsm::plan::{self, PlanError, StartPlan};
+use crate::tsm::plan::{PlanError, StartPlan};
+use crate::tsm::planner;
 use crate::tsm::process_index::ProcessIndex;
 use crate::tsm::progress::{OnProgress, Progress};
 use crate::tsm::readiness::Readiness;
@@ -39,7 +40,7 @@ pub enum StartResult {
 ///
 /// # Errors
 ///
-/// Fails for everything that can be known before a start: see [`plan::plan`].
+/// Fails for everything that can be known before a start: see [`planner::plan`].
 pub fn prepare(context: &OpContext, request: &StartRequest) -> Result<PreparedStart, Fault> {
     // Only a single word can mean a process; for other lines reading all of them would be in vain.
     let mut processes = if request.may_name_process() { context.processes()? } else { Vec::new() };
@@ -47,12 +48,12 @@ pub fn prepare(context: &OpContext, request: &StartRequest) -> Result<PreparedSt
         let start = context.start_context(&processes)?;
         let target = request.target(&start).map_err(PlanError::from)?;
         let environments = environments(&target, request, &start)?;
-        (plan::of_target(target, request, &start)?, environments)
+        (planner::of_target(target, request, &start)?, environments)
     };
-    if !plan.needs.is_empty() && !request.may_name_process() {
+    if !plan.settings.deps.is_empty() && !request.may_name_process() {
         processes = context.processes()?;
     }
-    let dependencies = match plan.needs.as_slice() {
+    let dependencies = match plan.settings.deps.as_slice() {
         [] => Vec::new(),
         needs => collect::named(needs, &context.start_context(&processes)?),
     };
@@ -68,7 +69,7 @@ fn environments(
         StartTarget::Existing(process) => Ok(process.environments()),
         StartTarget::Service(service) => {
             service.refuse_elsewhere(request, context)?;
-            let mut touched = collect::environments(&service.deps, context);
+            let mut touched = collect::environments(service.deps(), context);
             touched.extend(service.environment());
             Ok(touched)
         }

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
+use crate::tsm::plan::Environ;
 use crate::tsm::progress::OnProgress;
 use crate::tsm::resolve::{self, Precision};
 use crate::tsm::restart::{RestartError, RestartOptions, Restarted};
 use crate::tsm::service::Services;
-use crate::tsm::start::{Environ, Started, WaitFor};
+use crate::tsm::start::{Started, WaitFor};
 use crate::tsm::startup::{StartJob, StartOutcome, StartupError, collect};
 use crate::tsm::store::Process;
 

@@ -8,26 +8,8 @@ use crate::base::name::{InvalidName, ProcessName};
 use super::conflict::Conflict;
 use super::plan::StartPlan;
 use super::port::PortSpec;
+use super::process_index::ExistingProcesses;
 use super::store::Process;
-
-/// The processes there are, as far as a plan has to know them.
-pub trait ExistingProcesses {
-    /// The process of this name.
-    fn named(&self, name: &ProcessName) -> Option<Cow<'_, Process>>;
-
-    /// The ids of all, in no order.
-    fn ids(&self) -> Vec<u32>;
-}
-
-impl<T: AsRef<[Process]> + ?Sized> ExistingProcesses for T {
-    fn named(&self, name: &ProcessName) -> Option<Cow<'_, Process>> {
-        self.as_ref().iter().find(|process| process.name == *name).map(Cow::Borrowed)
-    }
-
-    fn ids(&self) -> Vec<u32> {
-        self.as_ref().iter().filter_map(Process::id).collect()
-    }
-}
 
 /// Where a plan finds its place among the processes there are.
 #[derive(Debug)]

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::plan::{PlanError, plan};
+use super::plan::PlanError;
+use super::planner::plan;
 use super::request::{StartContext, StartRequest};
 
 /// The search path of a unit that says nothing about it.

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::create::NOTIFY;
+use super::sidecar::NOTIFY;
 use crate::base::redact;
 use crate::supervise::meta::Meta;
 

@@ -23,14 +23,13 @@ use super::command_line::join;
 use super::conflict::Conflict;
 use super::control::{ControlError, check_owner};
 use super::known_names::{self, KnownNames};
-use super::options::Strategy;
+use super::plan::Environ;
 use super::plan::StartPlan;
 use super::port::PortSpec;
 use super::ports;
 use super::process_index::ProcessIndex;
 use super::remove::{clear_staging, staging_path};
-use super::sidecar;
-use super::start::Environ;
+use super::sidecar::{self, NOTIFY};
 use super::store::{Process, ProcessStore, StoreError};
 
 /// A process that is made and not started yet.
@@ -126,9 +125,6 @@ const SNAPSHOT: &str = "environ";
 
 /// The marks of a process that starts another one are not inherited.
 const INHERITED_MARKERS: [&str; 3] = ["TSM_RUN", "TSM_PROCESS_DIR", NOTIFY];
-
-/// Where a process says that it is ready.
-pub(super) const NOTIFY: &str = "NOTIFY_SOCKET";
 
 /// How long the supervisor of the last life may take to let go.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -310,10 +306,10 @@ fn write_snapshot(path: &Path, (host, opened): StarterEnvironment) -> io::Result
 }
 
 /// What is to be looked after. Files are named from where the process runs.
-fn care(plan: &StartPlan) -> MonitorSpec {
-    let care = &plan.settings.care;
-    let watch = care.watch.iter().map(|path| plan.cwd.join(path).display().to_string()).collect();
-    MonitorSpec { watch, ..care.clone() }
+fn monitor(plan: &StartPlan) -> MonitorSpec {
+    let monitor = &plan.settings.monitor;
+    let watch = monitor.watch.iter().map(|path| plan.cwd.join(path).display().to_string()).collect();
+    MonitorSpec { watch, ..monitor.clone() }
 }
 
 /// The record that a process would have if it were started again by this plan, with its port.
@@ -365,26 +361,15 @@ fn build_meta(plan: &StartPlan, allocation: &Allocation, before: Option<&Meta>, 
             org: plan.org.clone(),
             environment: plan.environment.clone(),
             service: text(&plan.service),
-            restart: plan.settings.restart,
-            max_restarts: plan.settings.max_restarts,
-            kill_timeout_ms: u64::try_from(plan.settings.kill_timeout.as_millis()).unwrap_or(u64::MAX),
-            log_size: plan.settings.log_size,
-            log_keep: plan.settings.log_keep,
             port_guessed: guessed,
             log_patience_ms: before.map_or(RunSpec::default().log_patience_ms, |before| before.run.log_patience_ms),
             write_only_output: before.is_some_and(|before| before.run.write_only_output),
-            monitor: care(plan),
+            monitor: monitor(plan),
             group: plan.group.clone(),
-            limits: plan.settings.limits,
-            user: plan.settings.user.clone(),
             options: plan.options.clone(),
-            stack: plan.stack.clone(),
-            deps: plan.needs.clone(),
             started_by: process::own_pid(),
             created_ms: before.map_or(now.0, |before| before.run.created_ms),
-            stop_signal: plan.settings.stop_signal.number(),
-            oneshot: plan.settings.oneshot,
-            recreate: plan.settings.strategy == Strategy::Recreate,
+            ..plan.settings.clone()
         },
         run_state: RunState {
             starter_pid: process::own_pid(),

@@ -6,22 +6,21 @@
 
 pub mod keys;
 mod reader;
-pub mod value;
 mod writer;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::options::ServiceOptions;
+use super::options::value::RawValue;
 use super::port::PortSpec;
 use crate::base::environment::EnvRef;
 use crate::base::fault::{FaultKind, Location, UserFacingError};
 use crate::base::name::sanitize;
 use crate::base::suggest::closest_match;
 use crate::disk;
-use keys::{KEYS, Key};
+use keys::{Key, keys};
 use reader::{Assignment, DefinitionReader};
-use value::RawValue;
 
 /// The key by which `org apply` knows again what it made, and from which environment.
 pub const GENERATED_FROM: &str = "TETRA_MADE_FROM";
@@ -51,15 +50,9 @@ pub struct Definition {
     pub pre_command: Option<String>,
     /// `TSM_AUTOSTART`: whether an enabled service is started with the others.
     pub autostart: Option<bool>,
-    /// `TSM_DEPS`: services that have to be ready before it.
-    pub deps: Vec<String>,
-    /// `TSM_STACK`, or else `TSM_GROUP`: what it belongs to.
-    pub stack: Option<String>,
     /// `TSM_INSTANCES`: how many of it run.
     pub instances: Option<u32>,
-    /// How it is kept: `TSM_RESTART` (or `TSM_RESTART_ON_FAILURE`), `TSM_MAX_RESTARTS`, `TSM_KILL_TIMEOUT`, `TSM_LOG_SIZE`,
-    /// `TSM_LOG_KEEP`; what it may have and as whom it runs: `TSM_MEMORY_MAX`, `TSM_LIMIT_NOFILE`, `TSM_LIMIT_NPROC`, `TSM_USER`;
-    /// how it ends and is restarted: `TSM_STOP_SIGNAL`, `TSM_TYPE`, `TSM_STRATEGY`.
+    /// The options of the process.
     pub options: ServiceOptions,
     /// `TSM_ARGS`, until they are a part of the command.
     pub arguments: Vec<String>,
@@ -195,6 +188,12 @@ impl Definition {
         }
     }
 
+    /// The services that have to be ready before it.
+    #[must_use]
+    pub fn deps(&self) -> &[String] {
+        self.options.deps.as_deref().unwrap_or_default()
+    }
+
     /// The environment that it belongs to: the one it names, or else the one it was made from.
     #[must_use]
     pub fn environment(&self) -> Option<EnvRef> {
@@ -219,7 +218,7 @@ impl Definition {
             return key.read(self, &given).map_err(|wants| line.error(wants));
         }
         if line.key.starts_with("TSM_") && !keys::LEGACY_KEYS.contains(&line.key.as_str()) {
-            let all = KEYS.iter().map(|key| key.tsm).chain(keys::LEGACY_KEYS);
+            let all = keys().map(|key| key.tsm).chain(keys::LEGACY_KEYS);
             self.typos.extend(closest_match(&line.key, all).map(|meant| (line.key.clone(), meant)));
         }
         let value = line.value();
@@ -324,7 +323,7 @@ mod tests {
         assert_eq!(read.command, "serve --flag 'two words' third");
         assert_eq!(read.exports, [("B".to_owned(), "x y".to_owned()), ("A".to_owned(), "2".to_owned())]);
         assert_eq!((read.options.restart, read.port), (Some(RestartPolicy::OnFailure), Some(PortSpec::AtLeast(8000))));
-        assert_eq!(read.deps, ["db", "cache"]);
+        assert_eq!(read.deps(), ["db", "cache"]);
         assert_eq!(parse("TSM_COMMAND=x\nTSM_PORT=auto").expect("it").port, Some(PortSpec::AtLeast(8000)));
         assert_eq!(parse("TSM_COMMAND=x\nTSM_PORT=none").expect("it").port, Some(PortSpec::None));
     }

@@ -2,10 +2,8 @@
 //! record; flags override both.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use crate::base::signal::Signal;
-use crate::supervise::meta::{Meta, RunSpec};
+use crate::supervise::meta::Meta;
 
 use super::command_line::CommandLine;
 use super::definition::Definition;
@@ -14,16 +12,12 @@ use super::environment::{self, EnvFile};
 use super::instances;
 use super::interpreter::{ProgramFinder, ResolvedProgram};
 use super::name::BaseName;
-use super::options::Strategy;
+use super::plan::Environ;
 use super::plan::port_precedence::{PORT, port_of_file};
-use super::plan::{
-    PlanError, PortChoice, ServiceSettings, StartPlan, check_watch_paths, of_service, resolve_settings, value_of,
-    working_directory,
-};
+use super::plan::{PlanError, PortChoice, StartPlan, check_watch_paths, of_service, value_of, working_directory};
 use super::port::{OwnPort, PortSource, PortSpec};
 use super::request::{RequestError, StartContext, StartRequest, default_restart};
 use super::request_text;
-use super::start::Environ;
 use super::store::Process;
 
 /// Plans to start `process` again.
@@ -114,7 +108,7 @@ fn from_run(process: &Process, request: &StartRequest, context: &StartContext) -
     ];
     let secrets = Some(PathBuf::from(&meta.run.secrets_file)).filter(|path| !path.as_os_str().is_empty());
     let secrets_open = secrets.as_deref().map(environment::is_secret_exposed).transpose()?.unwrap_or(false);
-    let kept = check_watch_paths(resolve_settings(&request.options, None, previous_settings(&meta.run))?, &cwd)?;
+    let settings = check_watch_paths(request.options.resolve(None, meta.run.clone())?, &cwd)?;
     Ok(StartPlan {
         base: request.base()?.unwrap_or_else(|| BaseName::existing(&process.name)),
         own_port: OwnPort::of(&program.argv, &detect(&program.argv)),
@@ -130,39 +124,15 @@ fn from_run(process: &Process, request: &StartRequest, context: &StartContext) -
         cwd,
         pre_hook: request.pre_hook.clone().unwrap_or_else(|| meta.prehook.clone()),
         service: Some(PathBuf::from(&meta.run.service)).filter(|path| !path.as_os_str().is_empty()),
-        needs: if request.deps.is_empty() { meta.run.deps.clone() } else { request.deps.clone() },
-        stack: request.stack.clone().unwrap_or_else(|| meta.run.stack.clone()),
         options: meta.run.options.clone(),
         environ: Environ::Operator,
         instances: 1,
         group: meta.run.group.clone(),
         org: meta.run.org.clone(),
         environment: meta.run.environment.clone(),
-        settings: kept,
+        settings,
         notes: Vec::new(),
     })
-}
-
-/// Also from a record of the published format, which says nothing about it.
-pub(super) fn previous_settings(run: &RunSpec) -> ServiceSettings {
-    let usual = ServiceSettings::default();
-    ServiceSettings {
-        restart: run.restart,
-        max_restarts: if run.max_restarts > 0 { run.max_restarts } else { usual.max_restarts },
-        kill_timeout: if run.kill_timeout_ms > 0 {
-            Duration::from_millis(run.kill_timeout_ms)
-        } else {
-            usual.kill_timeout
-        },
-        log_size: if run.log_size > 0 { run.log_size } else { usual.log_size },
-        log_keep: if run.log_size > 0 { run.log_keep } else { usual.log_keep },
-        care: run.monitor.clone(),
-        limits: run.limits,
-        user: run.user.clone(),
-        stop_signal: Signal::from_number(run.stop_signal).unwrap_or(Signal::TERM),
-        oneshot: run.oneshot,
-        strategy: if run.recreate { Strategy::Recreate } else { Strategy::Rolling },
-    }
 }
 
 fn env_file(

@@ -22,7 +22,7 @@ use crate::base::suggest::closest_match;
 use crate::disk;
 
 use super::definition::Definition;
-use super::instances;
+use super::definition::keys::MAX_INSTANCES;
 
 /// What a file holds.
 #[derive(Debug, Default)]
@@ -216,12 +216,9 @@ impl Imported {
 
     /// Leaves out numbers of instances that a definition may not have.
     fn bound(mut self) -> Self {
-        for it in
-            self.services.iter_mut().filter(|it| it.instances.is_some_and(|count| count > instances::MAX_INSTANCES))
-        {
+        for it in self.services.iter_mut().filter(|it| it.instances.is_some_and(|count| count > MAX_INSTANCES)) {
             let count = it.instances.take().unwrap_or_default();
-            let why =
-                format!("{count} instances are more than the limit of {}; set TSM_INSTANCES", instances::MAX_INSTANCES);
+            let why = format!("{count} instances are more than the limit of {MAX_INSTANCES}; set TSM_INSTANCES");
             self.unsupported.push(Unsupported { field: format!("{}.instances", it.name), why });
         }
         self
@@ -274,7 +271,7 @@ impl Imported {
         self.unsupported.retain(|lost| !dropped.iter().any(|place| is_of(lost, place)));
         self.rejected.clear();
         for it in &mut self.services {
-            for need in it.deps.iter().filter(|need| !wanted.contains(need)) {
+            for need in it.deps().iter().filter(|need| !wanted.contains(need)) {
                 let why = format!("`{need}` is not imported; save it as well");
                 self.unsupported.push(Unsupported { field: format!("{}: {need}", it.name), why });
             }
@@ -293,7 +290,7 @@ impl Imported {
         let own: Vec<String> = self.services.iter().map(|it| it.name.clone()).collect();
         for it in &mut self.services {
             it.name = named(&it.name);
-            it.deps.iter_mut().filter(|need| own.contains(need)).for_each(|need| *need = named(need));
+            it.options.deps.iter_mut().flatten().filter(|need| own.contains(need)).for_each(|need| *need = named(need));
             if !is_name(&it.name) {
                 return Err(ImportError::Prefix { given: prefix.to_owned() });
             }

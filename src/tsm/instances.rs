@@ -6,9 +6,6 @@ use super::plan::{PlanError, StartPlan};
 use super::port::PortSpec;
 use super::store::Process;
 
-/// More of one program than this are a mistake.
-pub const MAX_INSTANCES: u32 = 256;
-
 /// The number of an instance, counted from 1.
 const INSTANCE_VARIABLE: &str = "TSM_INSTANCE";
 
@@ -66,15 +63,13 @@ pub fn instance(plan: &StartPlan, number: u32) -> Result<StartPlan, PlanError> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn more_instances_than_make_sense_are_refused() {
         let read = |count: &str| {
             let text = format!("TSM_COMMAND=x\nTSM_INSTANCES=\"{count}\"\n");
             crate::tsm::definition::Definition::parse(&text, std::path::Path::new("/a.tsm"), &Default::default())
         };
-        assert_eq!(read("256").expect("as many as that").instances, Some(MAX_INSTANCES));
+        assert_eq!(read("256").expect("as many as that").instances, Some(crate::tsm::definition::keys::MAX_INSTANCES));
         for count in ["257", "99999999", "4294967295", "0", "-1", "many"] {
             let refused = read(count).expect_err(count).to_string();
             assert!(refused.contains("1 to 256"), "{count}: {refused}");

@@ -29,6 +29,7 @@ pub mod name;
 pub mod nginx;
 pub mod options;
 pub mod plan;
+pub mod planner;
 pub mod pm2;
 pub mod port;
 pub mod ports;

@@ -6,12 +6,8 @@ mod error;
 pub(super) mod port_precedence;
 
 use std::path::{Component, Path, PathBuf};
-use std::time::Duration;
 
-use crate::base::signal::Signal;
-use crate::supervise::limits::{Limits, RunAsUser};
-use crate::supervise::meta::RestartPolicy;
-use crate::supervise::monitor_spec::MonitorSpec;
+use crate::supervise::meta::RunSpec;
 
 use env_file_choice::{EnvFileChoice, requested_env, service_env};
 pub use error::PlanError;
@@ -21,14 +17,13 @@ use super::definition::Definition;
 use super::detect::{CommandShape, detect};
 use super::environment::{self, EnvFile};
 use super::interpreter::{self, ProgramFinder, ResolvedProgram};
-use super::limits::{self, within_reach};
+use super::limits::within_reach;
 use super::name::{BaseName, trailing};
-use super::options::{ServiceOptions, Strategy};
+use super::options::ServiceOptions;
 use super::pm2;
 use super::port::{OwnPort, PortSource, PortSpec};
-use super::request::{RequestError, StartContext, StartRequest, StartTarget};
+use super::request::{RequestError, StartContext, StartRequest};
 use super::request_text;
-use super::start::Environ;
 
 /// Everything that will be done, but for what only the moment decides: the id, a free port, a free name.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,10 +56,6 @@ pub struct StartPlan {
     pub pre_hook: String,
     /// The definition it comes from.
     pub service: Option<PathBuf>,
-    /// The services that have to be ready before it.
-    pub needs: Vec<String>,
-    /// The stack that it belongs to; empty if none.
-    pub stack: String,
     /// The options that override its definition; none if it does not come from one.
     pub options: Option<String>,
     /// Whose variables it gets.
@@ -77,10 +68,19 @@ pub struct StartPlan {
     pub org: String,
     /// The environment that it runs in; empty if none.
     pub environment: String,
-    /// How it is kept.
-    pub settings: ServiceSettings,
+    /// Its options, as they are recorded; nothing else of the record is set.
+    pub settings: RunSpec,
     /// What the operator should know beside the result.
     pub notes: Vec<String>,
+}
+
+/// Whose variables a process gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Environ {
+    /// Those of the operator who starts it.
+    Operator,
+    /// Those of its last start, if there was one.
+    Recorded,
 }
 
 /// A port and where it comes from.
@@ -90,76 +90,6 @@ pub struct PortChoice {
     pub spec: PortSpec,
     /// From where.
     pub source: PortSource,
-}
-
-/// How a process is kept, decided.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServiceSettings {
-    /// When it is started again by itself.
-    pub restart: RestartPolicy,
-    /// After so many early exits in a row it is given up.
-    pub max_restarts: u32,
-    /// Between the polite signal and the end.
-    pub kill_timeout: Duration,
-    /// Bytes of a log before it is rotated.
-    pub log_size: u64,
-    /// Rotated logs kept per stream.
-    pub log_keep: u32,
-    /// What is looked after.
-    pub care: MonitorSpec,
-    /// What it may have.
-    pub limits: Limits,
-    /// The user that it runs as; none if it is the operator.
-    pub user: Option<RunAsUser>,
-    /// The signal that asks it to end.
-    pub stop_signal: Signal,
-    /// It is a task that ends.
-    pub oneshot: bool,
-    /// How several of it are restarted.
-    pub strategy: Strategy,
-}
-
-impl Default for ServiceSettings {
-    fn default() -> Self {
-        Self {
-            restart: RestartPolicy::Never,
-            max_restarts: 15,
-            kill_timeout: Duration::from_secs(10),
-            log_size: 10 * 1024 * 1024,
-            log_keep: 5,
-            care: MonitorSpec::default(),
-            limits: Limits::default(),
-            user: None,
-            stop_signal: Signal::TERM,
-            oneshot: false,
-            strategy: Strategy::Rolling,
-        }
-    }
-}
-
-/// Makes the plan for a request.
-///
-/// # Errors
-///
-/// Fails for everything that can be known before: words without a meaning, missing programs, scripts, directories and env files,
-/// malformed definitions, illegal names and ports.
-pub fn plan(request: &StartRequest, context: &StartContext) -> Result<StartPlan, PlanError> {
-    of_target(request.target(context)?, request, context)
-}
-
-/// Makes the plan for what a request means.
-///
-/// # Errors
-///
-/// As [`plan`].
-pub fn of_target(target: StartTarget, request: &StartRequest, context: &StartContext) -> Result<StartPlan, PlanError> {
-    match target {
-        StartTarget::Service(definition) => of_service(*definition, request, context),
-        StartTarget::Program { line, may_end_in_name } => {
-            Draft::of_program(line, may_end_in_name, request, context)?.finish(request, context)
-        }
-        StartTarget::Existing(process) => super::from_record::plan(&process, request, context),
-    }
 }
 
 /// A service is started in the environment that it belongs to, whatever is chosen; without one in the chosen one.
@@ -187,6 +117,16 @@ pub(super) fn of_service(
     draft.finish(request, &within)
 }
 
+/// The plan for a program.
+pub(super) fn of_program(
+    line: CommandLine,
+    may_end_in_name: bool,
+    request: &StartRequest,
+    context: &StartContext,
+) -> Result<StartPlan, PlanError> {
+    Draft::of_program(line, may_end_in_name, request, context)?.finish(request, context)
+}
+
 /// What a program and a service have in common.
 struct Draft {
     line: CommandLine,
@@ -200,8 +140,6 @@ struct Draft {
     pre_hook: String,
     options: ServiceOptions,
     service: Option<PathBuf>,
-    needs: Vec<String>,
-    stack: Option<String>,
     instances: Option<u32>,
     notes: Vec<String>,
 }
@@ -232,8 +170,6 @@ impl Draft {
             pre_hook: String::new(),
             options: ServiceOptions::default(),
             service: None,
-            needs: Vec::new(),
-            stack: None,
             instances: None,
             notes,
         })
@@ -261,8 +197,6 @@ impl Draft {
             pre_hook: definition.pre_command.unwrap_or_default(),
             options: definition.options,
             service: Some(definition.file),
-            needs: definition.deps,
-            stack: definition.stack,
             instances: definition.instances,
             notes: slips.collect(),
         })
@@ -287,13 +221,11 @@ impl Draft {
             let shown = file.path.strip_prefix(&self.cwd).unwrap_or(&file.path);
             self.notes.push(format!("using the env file {}", shown.display()));
         }
-        let keep = request.options.or(&self.options);
+        let options = request.options.or(&self.options);
         let (limits, note) = within_reach(context.limits);
-        self.notes.extend(note.filter(|_| keep.limit_nofile.is_none()));
-        let kept = check_watch_paths(
-            resolve_settings(&keep, context.restart, ServiceSettings { limits, ..ServiceSettings::default() })?,
-            &self.cwd,
-        )?;
+        self.notes.extend(note.filter(|_| options.limit_nofile.is_none()));
+        let settings = options.resolve(context.restart, RunSpec { limits, ..RunSpec::default() })?;
+        let settings = check_watch_paths(settings, &self.cwd)?;
         Ok(StartPlan {
             base,
             program,
@@ -310,14 +242,12 @@ impl Draft {
             cwd: self.cwd,
             pre_hook: request.pre_hook.clone().unwrap_or(self.pre_hook),
             service: self.service,
-            needs: if request.deps.is_empty() { self.needs } else { request.deps.clone() },
-            stack: request.stack.clone().or(self.stack).unwrap_or_default(),
             environ: Environ::Operator,
             instances: request.instances.or(self.instances).unwrap_or(1),
             group: String::new(),
             org: context.org.map(ToString::to_string).unwrap_or_default(),
             environment: context.env.map(ToString::to_string).unwrap_or_default(),
-            settings: kept,
+            settings,
             notes: self.notes,
         })
     }
@@ -340,35 +270,11 @@ impl Draft {
     }
 }
 
-/// How a process is kept: asked, else by its policy, else as usual. Fails if it cannot run as the user that was asked for.
-pub(super) fn resolve_settings(
-    keep: &ServiceOptions,
-    policy: Option<RestartPolicy>,
-    usual: ServiceSettings,
-) -> Result<ServiceSettings, PlanError> {
-    let user = keep.user.as_deref().map(limits::user).transpose()?;
-    let oneshot = keep.oneshot.unwrap_or(usual.oneshot);
-    Ok(ServiceSettings {
-        // A task that failed is repeated only where that was asked for.
-        restart: keep.restart.or(policy.filter(|_| !oneshot)).unwrap_or(usual.restart),
-        max_restarts: keep.max_restarts.unwrap_or(usual.max_restarts),
-        kill_timeout: keep.kill_timeout.unwrap_or(usual.kill_timeout),
-        log_size: keep.log_size.unwrap_or(usual.log_size),
-        log_keep: keep.log_keep.unwrap_or(usual.log_keep),
-        care: keep.care(usual.care),
-        limits: keep.limits(usual.limits),
-        user: user.or(usual.user),
-        stop_signal: keep.stop_signal.unwrap_or(usual.stop_signal),
-        oneshot,
-        strategy: keep.strategy.unwrap_or(usual.strategy),
-    })
-}
-
 /// Refuses to watch what is not there.
-pub(super) fn check_watch_paths(kept: ServiceSettings, cwd: &Path) -> Result<ServiceSettings, PlanError> {
-    match kept.care.watch.iter().map(|path| cwd.join(path)).find(|path| !path.exists()) {
+pub(super) fn check_watch_paths(settings: RunSpec, cwd: &Path) -> Result<RunSpec, PlanError> {
+    match settings.monitor.watch.iter().map(|path| cwd.join(path)).find(|path| !path.exists()) {
         Some(path) => Err(PlanError::NotFound { path }),
-        None => Ok(kept),
+        None => Ok(settings),
     }
 }
 
@@ -407,6 +313,3 @@ pub(super) fn value_of(
     let of_file = || env_file?.settings.iter().find(|setting| setting.key == name).map(|setting| &setting.value);
     of_set.or_else(of_file).or_else(|| context.variables.get(name)).cloned()
 }
-
-#[cfg(test)]
-mod tests;

@@ -9,9 +9,8 @@ use std::cell::OnceCell;
 use crate::base::name::ProcessName;
 use crate::sys::net;
 
-use super::allocate::ExistingProcesses;
 use super::conflict::{self, Conflict};
-use super::store::{Process, ProcessStore, StoreError};
+use super::store::{IndexRow, Process, ProcessStore, StoreError};
 
 /// All processes in outline, at one moment. True for as long as its owner holds the lock of ids and names.
 #[derive(Debug)]
@@ -21,13 +20,23 @@ pub struct ProcessIndex {
     processes: OnceCell<Vec<Process>>,
 }
 
-/// One process.
-#[derive(Debug)]
-pub(super) struct IndexRow {
-    pub(super) name: ProcessName,
-    /// None if the record that held it is lost.
-    pub(super) id: Option<u32>,
-    pub(super) port: Option<u16>,
+/// The processes there are, as far as a plan has to know them.
+pub trait ExistingProcesses {
+    /// The process of this name.
+    fn named(&self, name: &ProcessName) -> Option<Cow<'_, Process>>;
+
+    /// The ids of all, in no order.
+    fn ids(&self) -> Vec<u32>;
+}
+
+impl<T: AsRef<[Process]> + ?Sized> ExistingProcesses for T {
+    fn named(&self, name: &ProcessName) -> Option<Cow<'_, Process>> {
+        self.as_ref().iter().find(|process| process.name == *name).map(Cow::Borrowed)
+    }
+
+    fn ids(&self) -> Vec<u32> {
+        self.as_ref().iter().filter_map(Process::id).collect()
+    }
 }
 
 impl ProcessIndex {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::base::environment::{EnvName, Tier};
-use crate::base::fault::{FaultKind, UserFacingError};
+use crate::base::environment::{EnvName, EnvRef, Tier};
+use crate::base::fault::{Fault, FaultKind, UserFacingError};
 use crate::base::name::{OrgName, ServiceName};
 use crate::supervise::limits::Limits;
 use crate::supervise::meta::RestartPolicy;
@@ -19,7 +19,6 @@ use super::pm2;
 use super::port::PortSpec;
 use super::resolve::{ResolveError, resolve_one};
 use super::store::Process;
-use super::terms::TermsReader;
 
 /// What an operator wrote.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -42,10 +41,6 @@ pub struct StartRequest {
     pub instances: Option<u32>,
     /// How to keep it.
     pub options: ServiceOptions,
-    /// `--stack`.
-    pub stack: Option<String>,
-    /// `--deps`.
-    pub deps: Vec<String>,
 }
 
 /// What a start is asked amid.
@@ -70,6 +65,20 @@ pub struct StartContext<'a> {
     /// The processes there are.
     pub processes: &'a [Process],
 }
+
+/// What an environment says about what is started in it.
+#[derive(Debug, Clone, Default)]
+pub struct Terms {
+    /// When a process is started again by itself, unless it says so itself.
+    pub restart: Option<RestartPolicy>,
+    /// What a process may have.
+    pub limits: Limits,
+    /// What the operator should know about them.
+    pub note: Option<String>,
+}
+
+/// Reads the terms of an environment.
+pub type TermsReader = fn(&Paths, &EnvRef) -> Result<Terms, Fault>;
 
 /// The restart policy of an environment: on a server what fails is started again; on one's own machine one wants to see it.
 #[must_use]

@@ -31,8 +31,6 @@ pub fn write(request: &StartRequest, env_file: Option<&EnvFile>, cwd: &Path) -> 
         pre_command: request.pre_hook.clone(),
         exports: request.pairs(),
         options: request.options.clone(),
-        stack: request.stack.clone(),
-        deps: request.deps.clone(),
         ..Definition::default()
     };
     given.to_text()
@@ -51,8 +49,6 @@ pub fn read(text: &str) -> StartRequest {
         cwd: Some(given.cwd).filter(|cwd| cwd != Path::new(NOWHERE)),
         pre_hook: given.pre_command,
         options: given.options,
-        stack: given.stack,
-        deps: given.deps,
         ..StartRequest::default()
     }
 }
@@ -70,8 +66,6 @@ impl StartRequest {
             cwd: self.cwd.clone().or(earlier.cwd),
             pre_hook: self.pre_hook.clone().or(earlier.pre_hook),
             options: self.options.or(&earlier.options),
-            stack: self.stack.clone().or(earlier.stack),
-            deps: if self.deps.is_empty() { earlier.deps } else { self.deps.clone() },
             ..self.clone()
         }
     }
@@ -85,8 +79,13 @@ mod tests {
 
     #[test]
     fn what_was_given_is_read_back() {
-        let keep =
-            ServiceOptions { restart: Some(RestartPolicy::Always), notify: Some(true), ..ServiceOptions::default() };
+        let keep = ServiceOptions {
+            restart: Some(RestartPolicy::Always),
+            notify: Some(true),
+            stack: Some("shop".into()),
+            deps: Some(vec!["db".into()]),
+            ..ServiceOptions::default()
+        };
         let request = StartRequest {
             env: vec!["none".into(), "A=it's $5".into(), "B=".into()],
             port: Some("4000+".parse().expect("a port")),
@@ -94,8 +93,6 @@ mod tests {
             cwd: Some("/srv".into()),
             pre_hook: Some("test -n \"$A\"".into()),
             options: keep,
-            stack: Some("shop".into()),
-            deps: vec!["db".into()],
             ..StartRequest::default()
         };
         assert_eq!(read(&write(&request, None, Path::new("/srv"))), request);

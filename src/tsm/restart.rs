@@ -12,10 +12,11 @@ use super::control::{Control, ControlError, StopResult, check_known, check_owner
 use super::create;
 use super::from_record;
 use super::options::Strategy;
+use super::plan::Environ;
 use super::plan::StartPlan;
 use super::readiness::{Readiness, ReadinessWatcher, STABLE_AFTER};
 use super::request::{StartContext, StartRequest};
-use super::start::{self, Environ, StartDeps, Started, WaitFor, may_end};
+use super::start::{self, StartDeps, Started, WaitFor, may_end};
 use super::startup::{self, StartJob, StartOutcome, StartupError, Task};
 use super::store::Process;
 use crate::base::name::ProcessName;

@@ -3,18 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use crate::base::name::InvalidName;
-use crate::supervise::meta::{Meta, RunSpec};
+use crate::supervise::meta::Meta;
 
 use super::command_line::join;
-use super::create::NOTIFY;
 use super::definition::{Definition, GENERATED_FROM};
 use super::environment;
 use super::name::{BaseName, without_port};
 use super::options::ServiceOptions;
 use super::plan::port_precedence::PORT;
-use super::plan::{PlanError, ServiceSettings, working_directory};
+use super::plan::{PlanError, working_directory};
 use super::port::PortSpec;
 use super::request::{StartContext, StartRequest};
+use super::sidecar::NOTIFY;
 use super::store::Process;
 
 /// The definition of what a request would start as a program. Its words are kept as they were written; nothing is looked up.
@@ -37,8 +37,6 @@ pub fn of_command(name: &str, request: &StartRequest, context: &StartContext) ->
         cwd,
         port: request.port,
         exports: request.pairs(),
-        stack: request.stack.clone(),
-        deps: request.deps.clone(),
         pre_command: request.pre_hook.clone(),
         instances: request.instances,
         options: request.options.clone(),
@@ -73,6 +71,8 @@ pub fn of_process(
     let belongs = origin.environment();
     // What is saved by hand is not `org apply`'s.
     origin.unknown.retain(|(key, _)| key != GENERATED_FROM);
+    let ServiceOptions { stack, deps, .. } = origin.options;
+    let group = ServiceOptions { stack, deps, ..ServiceOptions::default() };
     Ok(Definition {
         file: PathBuf::new(),
         name: base.text,
@@ -85,12 +85,10 @@ pub fn of_process(
         port: port.map(PortSpec::Exact).or(run.unset.iter().any(|key| key == PORT).then_some(PortSpec::None)),
         pre_command: text(&meta.prehook),
         arguments: Vec::new(),
-        options: options(run),
+        options: ServiceOptions::of_record(run).or(&group),
         exports,
         description: origin.description,
         autostart: origin.autostart,
-        deps: if run.deps.is_empty() { origin.deps } else { run.deps.clone() },
-        stack: text(&run.stack).or(origin.stack),
         // One process is saved; its group is what its service says.
         instances: origin.instances,
         unknown: origin.unknown,
@@ -104,26 +102,6 @@ fn command(meta: &Meta) -> String {
         ([], _) => meta.command.clone(),
         ([_, rest @ ..], word) if !word.is_empty() => join(&[&[word.to_owned()], rest].concat()),
         (argv, _) => join(argv),
-    }
-}
-
-/// What is not as usual.
-fn options(run: &RunSpec) -> ServiceOptions {
-    let (kept, usual) = (super::from_record::previous_settings(run), ServiceSettings::default());
-    ServiceOptions {
-        restart: Some(kept.restart),
-        max_restarts: Some(kept.max_restarts).filter(|it| *it != usual.max_restarts),
-        kill_timeout: Some(kept.kill_timeout).filter(|it| *it != usual.kill_timeout),
-        log_size: Some(kept.log_size).filter(|it| *it != usual.log_size),
-        log_keep: Some(kept.log_keep).filter(|it| *it != usual.log_keep),
-        memory_max: Some(kept.limits.memory_max).filter(|it| *it > 0),
-        limit_nofile: Some(kept.limits.nofile).filter(|it| *it > 0),
-        limit_nproc: Some(kept.limits.nproc).filter(|it| *it > 0),
-        user: kept.user.map(|user| user.name),
-        stop_signal: Some(kept.stop_signal).filter(|it| *it != usual.stop_signal),
-        oneshot: kept.oneshot.then_some(true),
-        strategy: Some(kept.strategy).filter(|it| *it != usual.strategy),
-        ..ServiceOptions::of_care(&run.monitor)
     }
 }
 

@@ -3,11 +3,11 @@
 use super::from_record;
 use super::instances;
 use super::name::{BaseName, without_port};
+use super::plan::Environ;
 use super::plan::{PlanError, StartPlan};
 use super::port::{PortSource, PortSpec};
 use super::request::{StartContext, StartRequest};
 use super::resolve::ResolveError;
-use super::start::Environ;
 use super::store::Process;
 
 /// The instances that belong together with those found, the first one first.

@@ -9,7 +9,6 @@ use crate::sys::file::{self, FileError};
 
 use super::plan::StartPlan;
 use super::progress::Progress;
-use super::start::StartDeps;
 
 /// Opens the sealed form of a secrets file; nothing if there is none.
 pub type Unsealer<'a> = dyn Fn(&Path) -> Result<Vec<(String, String)>, Fault> + 'a;
@@ -59,23 +58,27 @@ impl UserFacingError for SecretsError {
 /// # Errors
 ///
 /// Fails if they cannot be closed, or are sealed and cannot be opened.
-pub fn unseal_secrets(plan: &StartPlan, deps: &mut StartDeps) -> Result<StartPlan, SecretsError> {
+pub fn unseal_secrets(
+    plan: &StartPlan,
+    unseal: &Unsealer,
+    on_progress: &mut dyn FnMut(Progress),
+) -> Result<StartPlan, SecretsError> {
     let mut plan = plan.clone();
     let Some(path) = plan.secrets.clone() else { return Ok(plan) };
     if plan.secrets_exposed
         && let Some(notice) = file::read_private(&path)?.notice
     {
-        (deps.on_progress)(Progress::SecretsRestricted { notice });
+        on_progress(Progress::SecretsRestricted { notice });
     }
     if path.exists() {
         return Ok(plan);
     }
-    plan.unsealed_secrets = (deps.unseal)(&path).map_err(|fault| {
+    plan.unsealed_secrets = unseal(&path).map_err(|fault| {
         let Fault { kind, error, advice, .. } = fault;
         SecretsError::Sealed { path, source: error, kind, advice }
     })?;
     if !plan.unsealed_secrets.is_empty() {
-        (deps.on_progress)(Progress::SecretsUnsealed { environment: plan.environment.clone() });
+        on_progress(Progress::SecretsUnsealed { environment: plan.environment.clone() });
     }
     Ok(plan)
 }

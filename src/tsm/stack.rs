@@ -89,7 +89,7 @@ pub fn all(
     let mut stacks: BTreeMap<String, Vec<String>> = files(paths)?;
     for file in Services::open(paths).files(ServiceSet::Available)? {
         let service = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let stack = Definition::read(&file, variables).ok().and_then(|definition| definition.stack);
+        let stack = Definition::read(&file, variables).ok().and_then(|definition| definition.options.stack);
         let members = stack.map(|stack| stacks.entry(stack).or_default());
         if let Some(members) = members.filter(|members| !members.contains(&service)) {
             members.push(service);

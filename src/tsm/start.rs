@@ -41,15 +41,6 @@ pub struct StartDeps<'a> {
     pub unseal: &'a Unsealer<'a>,
 }
 
-/// Whose variables a process gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Environ {
-    /// Those of the operator who starts it.
-    Operator,
-    /// Those of its last start, if there was one.
-    Recorded,
-}
-
 /// How long a start is watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WaitFor {
@@ -95,7 +86,7 @@ const EXIT_RECORD_TIMEOUT: Duration = Duration::from_secs(3);
 /// settled, and then leaves it with its logs as it ended.
 pub fn start(plan: &StartPlan, deps: &mut StartDeps) -> Result<Started, StartError> {
     let begun = Instant::now();
-    let plan = &secrets::unseal_secrets(plan, deps)?;
+    let plan = &secrets::unseal_secrets(plan, deps.unseal, &mut *deps.on_progress)?;
     let created = create(plan, deps.paths, deps.host)?;
     if let Some(conflict) = &created.guessed_port_conflict {
         (deps.on_progress)(Progress::GuessedPortInUse(conflict.clone()));
@@ -170,7 +161,7 @@ pub(super) fn readiness_watcher(plan: &StartPlan, created: &Created, pid: u32) -
     let explicit = plan.port.as_ref().is_some_and(|choice| choice.source.is_claim());
     // Where another process has the guessed port, a response on it says nothing.
     let port = created.port.filter(|_| created.guessed_port_conflict.is_none());
-    let care = &plan.settings.care;
+    let care = &plan.settings.monitor;
     let health = (!care.health.is_empty() || care.notify).then(|| created.dir.clone());
     ReadinessWatcher { pid, port, explicit, health, until_end: false }
 }
@@ -198,7 +189,7 @@ pub(super) struct Launch {
 
 impl Launch {
     pub(super) fn of(plan: &StartPlan, created: &Created, host: &dyn Host) -> Self {
-        let attended = !plan.settings.care.is_empty();
+        let attended = !plan.settings.monitor.is_empty();
         let hooked = !plan.pre_hook.is_empty();
         let (name, memory_max) = (created.name.clone(), plan.settings.limits.memory_max);
         Self {

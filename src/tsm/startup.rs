@@ -17,6 +17,7 @@ use crate::supervise::client::{self, ControlCommand, LaunchError, LaunchResult};
 use crate::supervise::meta::ExitStatus;
 
 pub use error::StartupError;
+use error::{DependencyState, with_causes};
 
 use super::allocate::AllocationError;
 use super::create::{CreateError, Created, create_all};
@@ -323,16 +324,18 @@ impl Startup<'_, '_> {
         let begun = Instant::now();
         let mut ready = ready.to_vec();
         ready.retain(|index| match &mut self.jobs[*index].state {
-            JobState::Waiting(plan) => match secrets::unseal_secrets(plan, self.starter) {
-                Ok(complete) => {
-                    **plan = complete;
-                    true
+            JobState::Waiting(plan) => {
+                match secrets::unseal_secrets(plan, self.starter.unseal, &mut *self.starter.on_progress) {
+                    Ok(complete) => {
+                        **plan = complete;
+                        true
+                    }
+                    Err(error) => {
+                        self.jobs[*index].state = JobState::Done(StartOutcome::Failed(StartError::from(error).into()));
+                        false
+                    }
                 }
-                Err(error) => {
-                    self.jobs[*index].state = JobState::Done(StartOutcome::Failed(StartError::from(error).into()));
-                    false
-                }
-            },
+            }
             _ => true,
         });
         let plans: Vec<&StartPlan> = ready
@@ -392,17 +395,4 @@ fn death_outcome(
 /// Without a pre-start command the program runs in a moment; it is not ended then.
 fn has_hook(plan: &StartPlan) -> bool {
     !plan.pre_hook.is_empty()
-}
-
-/// Whether what a service needs is there.
-enum DependencyState {
-    Met,
-    Pending,
-    Failed(String),
-}
-
-/// An error with its causes.
-fn with_causes(error: &CreateError) -> String {
-    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

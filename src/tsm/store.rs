@@ -24,7 +24,6 @@ use crate::sys::process;
 
 use super::definition;
 use super::live_state::{self, LiveState};
-use super::process_index::IndexRow;
 use super::sidecar::health::{self, Health};
 use observe::observe;
 use rebuilt::{rebuild, stub};
@@ -33,6 +32,15 @@ use rebuilt::{rebuild, stub};
 #[derive(Debug, Clone)]
 pub struct ProcessStore {
     dir: PathBuf,
+}
+
+/// One process in outline.
+#[derive(Debug)]
+pub(super) struct IndexRow {
+    pub(super) name: ProcessName,
+    /// None if the record that held it is lost.
+    pub(super) id: Option<u32>,
+    pub(super) port: Option<u16>,
 }
 
 /// One managed process: its record, and what is true.

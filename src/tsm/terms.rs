@@ -4,26 +4,11 @@ use std::error::Error;
 
 use crate::base::environment::EnvRef;
 use crate::base::fault::{Fault, FaultKind, Location, UserFacingError};
-use crate::supervise::limits::Limits;
-use crate::supervise::meta::RestartPolicy;
 use crate::sys::paths::Paths;
 
 use super::definition::Definition;
 use super::request::{StartContext, StartRequest};
-
-/// What an environment says about what is started in it.
-#[derive(Debug, Clone, Default)]
-pub struct Terms {
-    /// When a process is started again by itself, unless it says so itself.
-    pub restart: Option<RestartPolicy>,
-    /// What a process may have.
-    pub limits: Limits,
-    /// What the operator should know about them.
-    pub note: Option<String>,
-}
-
-/// Reads the terms of an environment.
-pub type TermsReader = fn(&Paths, &EnvRef) -> Result<Terms, Fault>;
+pub use super::request::{Terms, TermsReader};
 
 /// Why a service cannot be started in its environment.
 #[derive(Debug, thiserror::Error)]

@@ -13,7 +13,7 @@ use tetra::command::global::{GLOBALS, Globals};
 use tetra::command::registry::{COMMANDS, CommandMatch, GROUPS, commands_of, resolve};
 use tetra::shell::parse::parse;
 use tetra::supervise::meta::Meta;
-use tetra::tsm::definition::keys::KEYS;
+use tetra::tsm::definition::keys::keys;
 
 use crate::readme::page;
 
@@ -92,9 +92,9 @@ fn the_formats_have_every_exit_code() {
 #[test]
 fn the_formats_have_every_key_of_a_service() {
     let mut table = "| in `.tsm` | below `[services.NAME]` | value |\n|---|---|---|\n".to_owned();
-    for key in KEYS {
+    for key in keys() {
         let toml: Vec<String> = key.toml.iter().map(|name| format!("`{name}`")).collect();
-        writeln!(table, "| `{}` | {} | {} |", key.tsm, toml.join(", "), key.hint.trim_start_matches("write "))
+        writeln!(table, "| `{}` | {} | {} |", key.tsm, toml.join(", "), key.expected.trim_start_matches("write "))
             .expect("a string");
     }
     hold("docs/formats.md", "keys of a service", &table);

@@ -11,8 +11,8 @@ use crate::org::error::OrgError;
 use crate::org::path::KeyPath;
 use crate::org::profile::{self, Op, Rule};
 use crate::tsm::definition::Definition;
-use crate::tsm::definition::keys::{KEYS, Key};
-use crate::tsm::definition::value::{RawValue, ValueType};
+use crate::tsm::definition::keys::{Key, keys};
+use crate::tsm::options::value::{RawValue, ValueType};
 
 /// Keys that only an environment has, with what to write: one is about the link, one about the promotion.
 const ENVIRONMENT_KEYS: [(&str, &str); 2] =
@@ -123,15 +123,15 @@ fn find_problem(path: &KeyPath, value: &Toml) -> Option<KeyProblem> {
 }
 
 /// What to write instead, if a value makes no sense.
-fn refused(key: &Key, value: &Toml) -> Option<&'static str> {
-    let Some(values) = values(key.value_type, value) else { return Some(key.hint) };
+fn refused(key: Key, value: &Toml) -> Option<&'static str> {
+    let Some(values) = values(key.value_type, value) else { return Some(key.expected) };
     let given = RawValue { values: &values, list: value.is_array(), dir: Path::new("/") };
     key.read(&mut Definition::default(), &given).err()
 }
 
 /// The usual names of all keys.
 fn names() -> Vec<&'static str> {
-    let usual = KEYS.iter().filter_map(|key| key.toml.first().copied());
+    let usual = keys().filter_map(|key| key.toml.first().copied());
     usual.chain(ENVIRONMENT_KEYS.map(|(name, _)| name)).chain([EXPORT]).collect()
 }
 
@@ -271,7 +271,7 @@ mod tests {
             let plain = Definition::parse("TSM_COMMAND=x\n", &file, &variables).expect("a definition");
             assert_ne!(of_tsm, plain, "{toml} means something");
         }
-        for name in KEYS.iter().flat_map(|key| key.toml) {
+        for name in keys().flat_map(|key| key.toml) {
             assert!(VALUES.iter().any(|(known, ..)| known == name), "{name} is shown here");
         }
     }

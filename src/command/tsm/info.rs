@@ -3,19 +3,18 @@
 use std::path::Path;
 
 use super::list::{health, last_exit, measure, started, status, uptime};
+use super::option_fields::{limits, monitor_record, section};
 use super::process_args::{NO_PROCESSES, Targets};
-use super::start::plan_view::{limits, user};
 use crate::base::fault::Fault;
 use crate::base::redact;
-use crate::base::signal::Signal;
 use crate::base::time::{HumanDuration, Timestamp};
 use crate::command::argument::ProcessTarget;
 use crate::command::{Command, Cx, Effect};
 use crate::ops::snapshot::Usage;
 use crate::report::{Cell, Field, Fields, Report, Tone, Value, Visibility};
-use crate::supervise::meta::RestartPolicy;
 use crate::sys::net;
 use crate::tsm::logs::{self, LogSource, StreamKind, rotated_log};
+use crate::tsm::options::table::Section;
 use crate::tsm::store::Process;
 use crate::tsm::{exit_text, schedule};
 
@@ -76,16 +75,13 @@ fn fields(process: &Process, load: Option<&Usage>, cx: &Cx) -> Result<Fields, Fa
         .with("env", Value::from(process.environment_label()))
         .with("env_file", text(&meta.env_file))
         .with("restarts", meta.restarts)
-        .with("restart_policy", policy(meta.run.restart))
         .with("last_exit", exit_cell(process, now))
         .when_true("crash_loop", process.is_crash_looping(now))
-        .with("next_run", next_run(process, now))
-        .when_true("task", meta.run.oneshot)
-        .with("stop_signal", stop_signal(process))
+        .with("next_run", next_run(process, now));
+    let fields = section(section(fields, &meta.run, Section::Main), &meta.run, Section::Changed)
         .with("health", health_cell(process))
         .with("looked_after", monitoring(process))
-        .with("limits", limits(&meta.run.limits, Some(meta.run_state.memory_method)))
-        .with("user", user(meta.run.user.as_ref()))
+        .with("limits", limits(&meta.run, Some(meta.run_state.memory_method)))
         .with("stdout", text(&process.out_log().to_string_lossy()))
         .with("stdout_size", size(&process.out_log())?)
         .with("stderr", text(&process.err_log().to_string_lossy()))
@@ -111,7 +107,6 @@ pub(super) fn drop_empty(mut fields: Fields) -> Fields {
 fn detailed(fields: Fields, process: &Process) -> Result<Fields, Fault> {
     let (meta, run) = (&process.meta, &process.meta.run);
     let set: Vec<_> = run.set.iter().map(|(key, value)| (key.clone(), masked(key, value).into())).collect();
-    let millis = |ms: u64| std::time::Duration::from_millis(ms);
     let fields = fields
         .with("environment", text(&run.environment))
         .with("secrets_file", text(&run.secrets_file))
@@ -119,11 +114,8 @@ fn detailed(fields: Fields, process: &Process) -> Result<Fields, Fault> {
         .with("prehook", text(&redact::text(&meta.prehook)))
         .with("variables", if set.is_empty() { Value::Null } else { Value::Record(set) })
         .with("arguments", Value::from(redact::redact(&run.argv)))
-        .with("max_restarts", run.max_restarts)
-        .with("unstable_restarts", meta.unstable_restarts)
-        .with("kill_timeout", millis(run.kill_timeout_ms))
-        .with("log_size", Value::Bytes(run.log_size))
-        .with("log_keep", run.log_keep)
+        .with("unstable_restarts", meta.unstable_restarts);
+    let fields = section(fields, run, Section::Details)
         .with("start_error", text(&meta.run_state.start_error))
         .with("discarded_log", Value::Bytes(meta.run_state.discarded_bytes))
         .with("directory", text(&process.dir.to_string_lossy()))
@@ -180,14 +172,6 @@ fn listening(process: &Process) -> Value {
     Value::List(ports.into_iter().map(Value::from).collect())
 }
 
-fn policy(restart: RestartPolicy) -> &'static str {
-    match restart {
-        RestartPolicy::Never => "never",
-        RestartPolicy::OnFailure => "on-failure",
-        RestartPolicy::Always => "always",
-    }
-}
-
 fn exit_cell(process: &Process, now: Timestamp) -> Cell {
     let cell = Cell::from(last_exit(process));
     match &process.meta.last_exit {
@@ -210,12 +194,6 @@ fn next_run(process: &Process, now: Timestamp) -> Cell {
     }
 }
 
-/// Only where it is not the usual one.
-fn stop_signal(process: &Process) -> Value {
-    let signal = Signal::from_number(process.meta.run.stop_signal).filter(|signal| *signal != Signal::TERM);
-    Value::from(signal.map(|signal| signal.to_string()))
-}
-
 /// How it is, and what it or the last look says.
 fn health_cell(process: &Process) -> Cell {
     let known = process.health();
@@ -228,32 +206,25 @@ fn health_cell(process: &Process) -> Cell {
 
 /// What an attendant looks after, and what it did.
 fn monitoring(process: &Process) -> Value {
-    let care = &process.meta.run.monitor;
-    if care.is_empty() {
+    let run = &process.meta.run;
+    if run.monitor.is_empty() {
         return Value::Null;
     }
     let known = crate::tsm::sidecar::health::read(&process.dir).unwrap_or_default();
-    let list = |items: &[String]| items.join(" ");
-    let mut record: Vec<(String, Value)> = Vec::new();
-    for (key, value) in [
-        ("check", redact::text(&care.health)),
-        ("watch", list(&care.watch)),
-        ("ignore", list(&care.ignore)),
-        ("cron", care.cron.clone()),
-        ("cron_tz", schedule::of(process).map(|(_, zone)| zone.to_string()).unwrap_or_default()),
-        ("why", known.reason),
-        ("says", known.status_text),
-        ("last_restart", known.last_restart),
-    ] {
+    let mut record = monitor_record(run);
+    for (key, value) in &mut record {
+        if key == "notify" {
+            *value = known.notified.into();
+        }
+    }
+    // That of the machine if none is recorded.
+    if let Some((_, zone)) = schedule::of(process).filter(|_| run.monitor.cron_tz.is_empty()) {
+        record.push(("cron_tz".to_owned(), zone.to_string().into()));
+    }
+    for (key, value) in [("why", known.reason), ("says", known.status_text), ("last_restart", known.last_restart)] {
         if !value.is_empty() {
             record.push((key.to_owned(), value.into()));
         }
-    }
-    if care.notify {
-        record.push(("notify".to_owned(), known.notified.into()));
-    }
-    if care.max_memory > 0 {
-        record.push(("max_memory".to_owned(), Value::Bytes(care.max_memory)));
     }
     record.push(("restarts".to_owned(), known.restarts.into()));
     Value::Record(record)

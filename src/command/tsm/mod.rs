@@ -15,6 +15,7 @@ pub mod list;
 pub mod logs;
 pub mod monitor;
 pub mod nginx;
+mod option_fields;
 pub mod patrol;
 pub mod ports;
 mod process_args;

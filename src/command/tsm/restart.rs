@@ -7,9 +7,10 @@ use crate::ops;
 use crate::report::{Message, Report, Tone, Value};
 use crate::supervise::meta::ProcessState;
 use crate::tsm::exit_text;
+use crate::tsm::plan::Environ;
 use crate::tsm::readiness::Readiness;
 use crate::tsm::restart::{RestartError, RestartOptions, Restarted};
-use crate::tsm::start::{Environ, WaitFor};
+use crate::tsm::start::WaitFor;
 use crate::tsm::store::Process;
 
 /// Restart processes and wait until they are up

@@ -50,7 +50,7 @@ pub struct Save {
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
     #[command(flatten)]
-    keeping: ServiceArgs,
+    service: ServiceArgs,
     /// Replace a service of that name
     #[arg(long, short)]
     force: bool,
@@ -138,13 +138,9 @@ impl Save {
             }
             _ => return self.of_command(&name, StartRequest { arguments, ..self.request(words) }, cx, &processes),
         };
-        definition.options = self.keeping.options().or(&definition.options);
+        definition.options = self.service.options().or(&definition.options);
         definition.instances = self.instances.or(definition.instances);
         definition.port = self.port.or(definition.port);
-        definition.stack = self.keeping.stack().or(definition.stack);
-        if !self.keeping.deps().is_empty() {
-            definition.deps = self.keeping.deps();
-        }
         definition.description = self.description.clone().or(definition.description);
         definition.pre_command = self.pre_hook.clone().or(definition.pre_command);
         let given = self.request(Vec::new());
@@ -179,9 +175,7 @@ impl Save {
             cwd: self.cwd.as_ref().map(|directory| directory.0.clone().into()),
             pre_hook: self.pre_hook.clone(),
             instances: self.instances,
-            options: self.keeping.options(),
-            stack: self.keeping.stack(),
-            deps: self.keeping.deps(),
+            options: self.service.options(),
         }
     }
 }

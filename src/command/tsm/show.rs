@@ -4,13 +4,14 @@ use crate::base::fault::{Fault, UserFacingError};
 use crate::base::name::ServiceName;
 use crate::base::redact;
 use crate::command::argument::{EnvSource, ServiceWord};
+use crate::command::tsm::option_fields::planned;
 use crate::command::tsm::services::port;
-use crate::command::tsm::start::plan_view::{limits, monitor_lines, policy, user};
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Field, Fields, Report, Tone, Value, Visibility};
 use crate::tsm::command_line::join;
 use crate::tsm::definition::Definition;
-use crate::tsm::plan::{PlanError, StartPlan, plan};
+use crate::tsm::plan::{PlanError, StartPlan};
+use crate::tsm::planner::plan;
 use crate::tsm::request::{StartRequest, definition_file};
 use crate::tsm::service::Services;
 use crate::tsm::store::ProcessStore;
@@ -76,8 +77,8 @@ fn fields(it: Definition, plan: &Result<StartPlan, PlanError>, enabled: bool) ->
         .with("command", redact::text(&it.command))
         .with("cwd", it.cwd.display().to_string())
         .with("pre_command", text(&redact::text(it.pre_command.as_deref().unwrap_or_default())))
-        .with("deps", it.deps)
-        .with("stack", Value::from(it.stack))
+        .with("deps", it.options.deps.unwrap_or_default())
+        .with("stack", Value::from(it.options.stack))
         .with("instances", it.instances.unwrap_or(1))
         .with("other", if other.is_empty() { Value::Null } else { Value::Record(other) });
     let fields = match plan {
@@ -93,37 +94,22 @@ fn resolved(fields: Fields, plan: &StartPlan) -> Fields {
     let own = own.map(|setting| (setting.key.clone(), setting.value.clone()));
     let set: Vec<String> = own.chain(plan.set.clone()).map(|(key, value)| format!("{key}={value}")).collect();
     let set = redact::redact(set);
-    let kept = &plan.settings;
-    fields
+    let fields = fields
         .with("runs", join(&redact::redact(&plan.program.argv)))
         .with("type", plan.program.kind.as_str())
         .with("port", port(plan.port.as_ref().map(|choice| choice.spec)))
         .with("port_from", Value::from(plan.port.as_ref().map(|choice| choice.source.to_string())))
         .with("env_file", path(plan.env_file.as_ref().map(|file| &file.path)))
         .with("secrets_file", path(plan.secrets.as_ref()))
-        .with("variables", Cell::from(set.clone()).text(set.join(" ")))
-        .with("restart", policy(kept.restart))
-        .with("max_restarts", kept.max_restarts)
-        .with("kill_timeout", kept.kill_timeout)
-        .with("log_size", Value::Bytes(kept.log_size))
-        .with("log_keep", kept.log_keep)
-        .with("looked_after", Cell::from(monitor_lines(&kept.care)).text(monitor_lines(&kept.care).join("; ")))
-        .with("limits", limits(&kept.limits, None))
-        .with("user", user(kept.user.as_ref()))
-        .with("oneshot", kept.oneshot)
-        .with("stop_signal", kept.stop_signal.to_string())
-        .with("strategy", kept.strategy.as_str())
-        .with("problem", Value::Null)
+        .with("variables", Cell::from(set.clone()).text(set.join(" ")));
+    planned(fields, Some(&plan.settings)).with("problem", Value::Null)
 }
 
 /// The same fields, with what is wrong in place of what cannot be known.
 fn unresolved(fields: Fields, port: Cell, error: &PlanError) -> Fields {
-    let unknown = ["port_from", "env_file", "secrets_file", "variables", "restart"].map(|key| (key, Value::Null));
+    let unknown = ["port_from", "env_file", "secrets_file", "variables"].map(|key| (key, Value::Null));
     let fields = fields.with("runs", Value::Null).with("type", Value::Null).with("port", port);
-    let fields = unknown.into_iter().fold(fields, |fields, (key, value)| fields.with(key, value));
-    let kept = ["max_restarts", "kill_timeout", "log_size", "log_keep", "looked_after", "limits", "user"];
-    let kept = kept.into_iter().chain(["oneshot", "stop_signal", "strategy"]);
-    let fields = kept.fold(fields, |fields, key| fields.with(key, Value::Null));
+    let fields = planned(unknown.into_iter().fold(fields, |fields, (key, value)| fields.with(key, value)), None);
     let advice = error.advice().map(|advice| format!(" ({advice})")).unwrap_or_default();
     let problem = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
     fields.with("problem", Cell::from(format!("{error}{problem}{advice}")).tone(Tone::Bad))

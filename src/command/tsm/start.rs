@@ -50,7 +50,7 @@ pub struct Start {
     #[arg(long, value_name = "DIR")]
     cwd: Option<DirectoryPath>,
     #[command(flatten)]
-    keeping: ServiceArgs,
+    service: ServiceArgs,
     /// A command that has to succeed before the program is run
     #[arg(long, value_name = "COMMAND")]
     pre_hook: Option<String>,
@@ -150,9 +150,7 @@ impl Start {
             cwd: self.cwd.as_ref().map(|directory| directory.0.clone().into()),
             pre_hook: self.pre_hook.clone(),
             instances: self.instances,
-            options: self.keeping.options(),
-            stack: self.keeping.stack(),
-            deps: self.keeping.deps(),
+            options: self.service.options(),
         }
     }
 }

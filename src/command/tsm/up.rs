@@ -9,8 +9,8 @@ use crate::command::{Command, Cx, Effect, Prepared, Stage};
 use crate::ops::startup::fault;
 use crate::ops::up::{self, PreparedUp, UpResult};
 use crate::report::{Message, Report};
+use crate::tsm::plan::Environ;
 use crate::tsm::restart::Restarted;
-use crate::tsm::start::Environ;
 
 /// Start services and processes, or restart those that run
 ///

@@ -7,7 +7,7 @@ use crate::base::fault::Location;
 
 use super::DefinitionError;
 use super::keys::Key;
-use super::value::ValueType;
+use crate::tsm::options::value::ValueType;
 
 /// `KEY=value`, `KEY=(list)`, either with `export`.
 pub(super) struct Assignment {

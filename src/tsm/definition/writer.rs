@@ -3,15 +3,15 @@
 use std::fmt::Write as _;
 
 use super::Definition;
-use super::keys::KEYS;
-use super::value::FormattedValue;
+use super::keys::keys;
+use crate::tsm::options::value::FormattedValue;
 
 impl Definition {
     /// The text of a `.tsm` file that says the same.
     #[must_use]
     pub fn to_text(&self) -> String {
         let mut text = DefinitionWriter::default();
-        for key in KEYS {
+        for key in keys() {
             match key.write(self) {
                 Some(FormattedValue::Text(value)) => text.line(key.tsm, &value),
                 Some(FormattedValue::List(values)) => text.list(key.tsm, &values),
@@ -173,11 +173,9 @@ mod tests {
                 description,
                 pre_command,
                 autostart,
-                deps,
-                stack,
                 instances,
                 arguments: Vec::new(),
-                options: keep.or(&care),
+                options: ServiceOptions { stack, deps: Some(deps).filter(|deps| !deps.is_empty()), ..keep.or(&care) },
                 exports: exports.into_iter().collect(),
                 unknown,
                 typos: Vec::new(),

@@ -39,7 +39,7 @@ pub(super) fn read(value: &Value, site: ImportContext) -> Result<Imported, Strin
         });
         match made {
             Ok(Some(mut it)) => {
-                it.stack = Some(stack.clone());
+                it.options.stack = Some(stack.clone());
                 imported.add(&place, it);
             }
             Ok(None) => {}
@@ -66,8 +66,9 @@ fn tasks(imported: &mut Imported, done: Vec<String>) {
 fn drop_unknown_dependencies(imported: &mut Imported) {
     let names: Vec<String> = imported.services.iter().map(|it| it.name.clone()).collect();
     for it in &mut imported.services {
-        let (known, strange) = it.deps.drain(..).partition(|need| names.contains(need));
-        it.deps = known;
+        let (known, strange): (Vec<_>, Vec<_>) =
+            it.options.deps.take().into_iter().flatten().partition(|need| names.contains(need));
+        it.options.deps = Some(known).filter(|known| !known.is_empty());
         for need in strange {
             let field = format!("services.{}.depends_on.{need}", it.name);
             let why = format!("`{need}` was not imported; save it and add it to TSM_DEPS");
@@ -228,7 +229,7 @@ fn needs(service: &mut FieldReader, it: &mut Definition, done: &mut Vec<String>)
     match service.take("depends_on") {
         Some(Value::Object(needs)) => {
             for (name, need) in needs {
-                it.deps.push(sanitize(name, "service"));
+                it.options.deps.get_or_insert_default().push(sanitize(name, "service"));
                 let condition = need.get("condition").and_then(scalar).unwrap_or_default();
                 if condition == "service_completed_successfully" {
                     done.push(sanitize(name, "service"));
@@ -243,7 +244,7 @@ fn needs(service: &mut FieldReader, it: &mut Definition, done: &mut Vec<String>)
                 }
             }
         }
-        Some(list) => it.deps = texts(list).iter().map(|name| sanitize(name, "service")).collect(),
+        Some(list) => it.options.deps = Some(texts(list).iter().map(|name| sanitize(name, "service")).collect()),
         None => {}
     }
 }

@@ -86,7 +86,7 @@ fn one(mut app: FieldReader, site: ImportContext) -> Result<Definition, String> 
     }
     it.command = command::of(&mut app, &script, &it.cwd);
     it.exports = variables(&mut app, "env");
-    it.stack = app.text("namespace").filter(|name| name != "default").map(|name| sanitize(&name, "stack"));
+    it.options.stack = app.text("namespace").filter(|name| name != "default").map(|name| sanitize(&name, "stack"));
     it.env_file = app.text("env_file").map(|file| site.path(&file).display().to_string());
     read_options(&mut app, &mut it);
     instances(&mut app, &mut it);

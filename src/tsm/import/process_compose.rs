@@ -60,7 +60,7 @@ fn one(
     it.command = command.or(entrypoint).ok_or("no command")?.trim().to_owned();
     it.exports = variables(&mut process, "environment");
     it.description = process.text("description");
-    it.stack = process.text("namespace").map(|name| sanitize(&name, "stack"));
+    it.options.stack = process.text("namespace").map(|name| sanitize(&name, "stack"));
     it.instances = process.parsed("replicas").filter(|count| *count > 1);
     it.autostart = process.text("disabled").filter(|yes| yes == "true").map(|_| false);
     needs(&mut process, &mut it, done);
@@ -100,7 +100,7 @@ fn needs(process: &mut FieldReader, it: &mut Definition, done: &mut Vec<(String,
     let Some(needs) = process.take("depends_on") else { return };
     for (name, need) in needs.as_object().into_iter().flatten() {
         let name = sanitize(name, "service");
-        it.deps.push(name.clone());
+        it.options.deps.get_or_insert_default().push(name.clone());
         let place = format!("depends_on.{name}.condition");
         match need.get("condition").and_then(scalar).as_deref() {
             Some("process_completed_successfully") => done.push((name, format!("{}.{place}", process.place))),
@@ -196,7 +196,7 @@ mod tests {
         assert_eq!((web.command.as_str(), web.cwd.to_str()), ("exec web --port 8000", Some("/home/u/web")));
         let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
         assert_eq!(web.exports, [pair("A", "1"), pair("B", "3")]);
-        assert_eq!((web.deps.as_slice(), web.autostart), (&["migrate".to_owned(), "db".to_owned()][..], Some(false)));
+        assert_eq!((web.deps(), web.autostart), (&["migrate".to_owned(), "db".to_owned()][..], Some(false)));
         let keep = &web.options;
         assert_eq!((keep.restart, keep.max_restarts), (Some(RestartPolicy::OnFailure), Some(3)));
         assert_eq!(keep.health.as_ref().map(ToString::to_string).as_deref(), Some("http://127.0.0.1:8000/ok"));

@@ -93,11 +93,14 @@ fn take(
             it.options.kill_timeout = text.parse().ok().map(Duration::from_millis);
         }
         "down-signal" => termination::stop_signal(it, Some(text), &format!("{}/down-signal", it.name.clone()), lost),
-        "dependencies" => it.deps.extend(text.split_whitespace().map(str::to_owned)),
+        "dependencies" => it.options.deps.get_or_insert_default().extend(text.split_whitespace().map(str::to_owned)),
         "dependencies.d" => {
             let names = fs::read_dir(path).into_iter().flatten().flatten();
-            it.deps.extend(names.map(|need| need.file_name().to_string_lossy().into_owned()));
-            it.deps.sort();
+            it.options
+                .deps
+                .get_or_insert_default()
+                .extend(names.map(|need| need.file_name().to_string_lossy().into_owned()));
+            it.options.deps.get_or_insert_default().sort();
         }
         "finish" => return Some("commands after the end of a process are not supported"),
         "log" | "producer-for" | "consumer-for" => {
@@ -144,7 +147,7 @@ mod tests {
             ("web", "./run", &*root.path().join("web"))
         );
         assert_eq!((web.autostart, web.options.kill_timeout), (Some(false), Some(Duration::from_secs(3))));
-        assert_eq!((web.deps.as_slice(), web.options.restart), (&["db".to_owned()][..], Some(RestartPolicy::Always)));
+        assert_eq!((web.deps(), web.options.restart), (&["db".to_owned()][..], Some(RestartPolicy::Always)));
         assert_eq!(db.options.health.as_ref().map(ToString::to_string).as_deref(), Some("exec:./check"));
         assert_eq!(lost(&imported), ["db/run", "web/finish", "web/log"]);
         assert_eq!(imported.rejected.len(), 1);

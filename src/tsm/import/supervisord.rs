@@ -82,7 +82,8 @@ fn program(
         }
         it.exports.push((key, value));
     }
-    it.stack = groups.iter().find(|(_, programs)| programs.iter().any(|it| it == name)).map(|(group, _)| group.clone());
+    it.options.stack =
+        groups.iter().find(|(_, programs)| programs.iter().any(|it| it == name)).map(|(group, _)| group.clone());
     read_options(&mut section, &mut it, &place, &mut imported.unsupported);
     set_port(&mut it, None);
     for (key, value) in section.rest() {
@@ -213,7 +214,7 @@ mod tests {
         let keep = &web.options;
         assert_eq!((keep.restart, keep.max_restarts), (Some(RestartPolicy::Always), Some(4)));
         assert_eq!((keep.kill_timeout, keep.user.as_deref()), (Some(Duration::from_secs(20)), Some("www")));
-        assert_eq!((web.stack.as_deref(), job.stack.as_deref()), (Some("shop"), Some("shop")));
+        assert_eq!((web.options.stack.as_deref(), job.options.stack.as_deref()), (Some("shop"), Some("shop")));
         assert_eq!((job.port, job.options.restart), (None, Some(RestartPolicy::OnFailure)));
         assert_eq!(
             lost(&imported),

@@ -109,7 +109,7 @@ fn some_of_a_file_and_names_with_a_prefix() {
     let some = some.prefixed("shop").expect("a prefix");
     let names: Vec<&str> = some.services.iter().map(|it| it.name.as_str()).collect();
     assert_eq!(
-        (names, some.services[0].deps.as_slice()),
+        (names, some.services[0].deps()),
         (vec!["shop-web", "shop-db"], &["shop-db".to_owned(), "api".to_owned()][..])
     );
     assert_eq!(lost(&some), ["services.web.volumes", "web: api"]);
@@ -172,7 +172,7 @@ fn a_compose_file() {
         (web.command.as_str(), web.port.map(|it| it.to_string())),
         ("node server.js 'a b'", Some("3000".into()))
     );
-    assert_eq!((&web.deps[..], web.stack.as_deref()), (&["api".to_owned()][..], Some("shop")));
+    assert_eq!((web.deps(), web.options.stack.as_deref()), (&["api".to_owned()][..], Some("shop")));
     assert_eq!(
         (web.options.restart, web.options.kill_timeout),
         (Some(RestartPolicy::Always), Some(Duration::from_secs(30)))

@@ -33,6 +33,6 @@ impl StartError {
     /// True if all that happened is that a task has ended with success.
     pub(in crate::tsm) fn is_success(&self, plan: &StartPlan) -> bool {
         matches!(self, Self::Died { how, .. } if how.is_success())
-            && (plan.settings.oneshot || !plan.settings.care.cron.is_empty())
+            && (plan.settings.oneshot || !plan.settings.monitor.cron.is_empty())
     }
 }

@@ -9,7 +9,7 @@ use crate::sys::paths::Paths;
 use crate::tsm::definition::{Definition, environment_of};
 use crate::tsm::instances;
 use crate::tsm::name::without_port;
-use crate::tsm::plan::plan;
+use crate::tsm::planner::plan;
 use crate::tsm::port::PortSpec;
 use crate::tsm::request::{StartContext, StartRequest};
 use crate::tsm::service::{ServiceError, ServiceSet, Services};
@@ -55,7 +55,7 @@ pub fn environments(names: &[String], context: &StartContext) -> Vec<EnvRef> {
         let file = context.paths.service(&service);
         found.extend(environment_of(&file));
         // What cannot be read is not started.
-        for need in Definition::read(&file, context.variables).map(|it| it.deps).unwrap_or_default() {
+        for need in Definition::read(&file, context.variables).map(|it| it.deps().to_vec()).unwrap_or_default() {
             if !names.contains(&need) {
                 names.push(need);
             }
@@ -112,7 +112,7 @@ impl ServiceCollector<'_> {
         }
         match self.read(link) {
             Ok((definition, _)) if definition.autostart == Some(false) => (Vec::new(), Task::Disabled),
-            Ok((definition, task)) => (definition.deps, task),
+            Ok((definition, task)) => (definition.deps().to_vec(), task),
             Err(error) => (Vec::new(), Task::Fail(error)),
         }
     }
@@ -125,7 +125,7 @@ impl ServiceCollector<'_> {
             None => Err(ServiceError::Unknown { name: name.to_owned(), suggestion: None }.into()),
         };
         match task {
-            Ok((definition, task)) => (definition.deps, task),
+            Ok((definition, task)) => (definition.deps().to_vec(), task),
             Err(error) => (Vec::new(), Task::Fail(error)),
         }
     }

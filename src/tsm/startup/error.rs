@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::base::fault::{FaultKind, UserFacingError};
+use crate::tsm::create::CreateError;
 use crate::tsm::definition::DefinitionError;
 use crate::tsm::plan::PlanError;
 use crate::tsm::service::ServiceError;
@@ -75,4 +76,17 @@ impl UserFacingError for StartupError {
             Self::DependencyFailed { .. } | Self::NotCreated { .. } | Self::Interrupted => None,
         }
     }
+}
+
+/// Whether what a service needs is there.
+pub(super) enum DependencyState {
+    Met,
+    Pending,
+    Failed(String),
+}
+
+/// An error with its causes.
+pub(super) fn with_causes(error: &CreateError) -> String {
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

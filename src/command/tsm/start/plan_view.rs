@@ -1,17 +1,12 @@
 //! A plan, shown.
 
-use std::time::Duration;
-
 use crate::base::redact;
 use crate::base::size::Size;
 use crate::base::time::HumanDuration;
+use crate::command::tsm::option_fields::planned;
 use crate::report::{Cell, Field, Fields, Report, Value};
-use crate::supervise::limits::{Limits, MemoryMethod, RunAsUser};
-use crate::supervise::meta::RestartPolicy;
-use crate::supervise::monitor_spec::MonitorSpec;
 use crate::tsm::allocate::Allocation;
 use crate::tsm::command_line::join;
-use crate::tsm::limits::describe;
 use crate::tsm::plan::StartPlan;
 
 /// What would be done, in the order in which it is decided.
@@ -39,8 +34,7 @@ fn fields(plan: &StartPlan, placement: &Allocation) -> Fields {
         plan.port_candidates.iter().map(|(rung, value)| format!("{rung}: {}", value.as_deref().unwrap_or("-")));
     let source = plan.port.as_ref().map(|choice| choice.source.to_string());
     let set: Vec<String> = plan.set.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    let kept = &plan.settings;
-    Fields::titled(format!("Would start: {}", placement.name))
+    let fields = Fields::titled(format!("Would start: {}", placement.name))
         .with("name", placement.name.as_str())
         .with("id", placement.id)
         .with("started_again", placement.existing.is_some())
@@ -61,80 +55,9 @@ fn fields(plan: &StartPlan, placement: &Allocation) -> Fields {
         .with("pre_hook", Value::from(Some(plan.pre_hook.clone()).filter(|it| !it.is_empty())))
         .with("service", path(plan.service.as_ref()))
         .with("instances", plan.instances)
-        .with("needs", list(plan.needs.clone()))
-        .with("environment", Value::from(Some(plan.environment.clone()).filter(|it| !it.is_empty())))
-        .with("restart", policy(kept.restart))
-        .with("max_restarts", kept.max_restarts)
-        .with("kill_timeout", kept.kill_timeout)
-        .with("log_size", Cell::from(Value::Bytes(kept.log_size)))
-        .with("log_keep", kept.log_keep)
-        .with("looked_after", list(monitor_lines(&kept.care)))
-        .with("limits", limits(&kept.limits, None))
-        .with("user", user(kept.user.as_ref()))
-        .with("oneshot", kept.oneshot)
-        .with("stop_signal", kept.stop_signal.to_string())
-        .with("strategy", kept.strategy.as_str())
-}
-
-/// What is looked after, each in words.
-pub(in crate::command::tsm) fn monitor_lines(care: &MonitorSpec) -> Vec<String> {
-    let mut words = Vec::new();
-    if !care.health.is_empty() {
-        let every = HumanDuration(Duration::from_millis(care.health_interval_ms));
-        let then = if care.health_restart { ", else it is restarted" } else { "" };
-        words.push(format!("health: {} every {every}{then}", redact::text(&care.health)));
-    }
-    if care.notify {
-        words.push("says itself when it is ready".to_owned());
-    }
-    if !care.watch.is_empty() {
-        let but = if care.ignore.is_empty() { String::new() } else { format!(" but {}", care.ignore.join(" ")) };
-        words.push(format!("restarted by changes of {}{but}", care.watch.join(" ")));
-    }
-    if !care.cron.is_empty() {
-        let zone = if care.cron_tz.is_empty() { String::new() } else { format!(" ({})", care.cron_tz) };
-        words.push(format!("run at {}{zone}", care.cron));
-    }
-    if care.max_memory > 0 {
-        words.push(format!("restarted above {}", Size(care.max_memory)));
-    }
-    words
-}
-
-/// What a process may have, as data and in words; what holds its memory where that is known.
-pub(in crate::command::tsm) fn limits(limits: &Limits, by: Option<MemoryMethod>) -> Cell {
-    if limits.is_empty() {
-        return Value::Null.into();
-    }
-    let some = |number: u64| if number > 0 { Value::from(number) } else { Value::Null };
-    let memory = if limits.memory_max > 0 { Value::Bytes(limits.memory_max) } else { Value::Null };
-    let how = match by {
-        Some(MemoryMethod::Group) => Value::from("control group"),
-        Some(MemoryMethod::Data) => Value::from("RLIMIT_DATA"),
-        Some(MemoryMethod::Nothing) | None => Value::Null,
-    };
-    let record = [
-        ("memory_max", memory),
-        ("memory_by", how),
-        ("limit_nofile", some(limits.nofile)),
-        ("limit_nproc", some(limits.nproc)),
-    ];
-    let record = record.map(|(key, value)| (key.to_owned(), value)).to_vec();
-    Cell::from(Value::Record(record)).text(describe(limits, by).join(", "))
-}
-
-/// The user that a process runs as.
-pub(in crate::command::tsm) fn user(user: Option<&RunAsUser>) -> Value {
-    Value::from(user.map(|user| user.name.clone()))
-}
-
-/// The word for a policy.
-pub(in crate::command::tsm) fn policy(restart: RestartPolicy) -> &'static str {
-    match restart {
-        RestartPolicy::Never => "never",
-        RestartPolicy::OnFailure => "on-failure",
-        RestartPolicy::Always => "always",
-    }
+        .json_only("needs", Value::from(plan.settings.deps.clone()))
+        .with("environment", Value::from(Some(plan.environment.clone()).filter(|it| !it.is_empty())));
+    planned(fields, Some(&plan.settings))
 }
 
 fn list(items: Vec<String>) -> Cell {

@@ -81,6 +81,6 @@ fn other_names_homes_objects_and_expressions() {
     assert_eq!(it.exports, [pair("A", r#"{"b":[1,"x"]}"#), pair("B", "true")]);
     assert_eq!((it.options.max_restarts, it.options.kill_timeout), (Some(3), Some(Duration::from_secs(3))));
     assert_eq!(it.options.ignore, Some(vec!["node_modules".to_owned(), "*.tmp".to_owned()]));
-    assert_eq!((it.options.cron.as_ref(), it.stack.as_ref()), (None, None));
+    assert_eq!((it.options.cron.as_ref(), it.options.stack.as_ref()), (None, None));
     assert_eq!(lost(&imported), ["apps[0].name", "apps[0].ignore_watch", "apps[0].ignore_watch", "apps[0].out_file"]);
 }

@@ -6,18 +6,20 @@ mod variables;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 
 use super::*;
 use crate::base::environment::EnvName;
 use crate::base::fault::{FaultKind, UserFacingError};
 use crate::base::name::OrgName;
-use crate::supervise::meta::Meta;
-use crate::supervise::meta::ProcessState;
+use crate::supervise::limits::Limits;
+use crate::supervise::meta::{Meta, ProcessState, RestartPolicy};
 use crate::sys::paths::Paths;
 use crate::tsm::allocate::{AllocationError, allocate, lowest_free};
 use crate::tsm::conflict::{Conflict, Holder};
 use crate::tsm::detect::ProcessType;
 use crate::tsm::live_state::LiveState;
+use crate::tsm::port::PortSpec;
 use crate::tsm::store::Process;
 use crate::tsm::terms::Terms;
 
@@ -333,10 +335,7 @@ fn a_definition_file_is_started_by_its_path() {
 fn defaults_are_the_documented_ones_and_the_policy_is_flag_then_service_then_environment() {
     let mut bench = Fixture::new();
     let kept = bench.plan("sleep 9").settings;
-    assert_eq!(
-        (kept.restart, kept.max_restarts, kept.kill_timeout),
-        (RestartPolicy::Never, 15, Duration::from_secs(10))
-    );
+    assert_eq!((kept.restart, kept.max_restarts, kept.kill_timeout_ms), (RestartPolicy::Never, 15, 10_000));
     assert_eq!((kept.log_size, kept.log_keep), (10 * 1024 * 1024, 5));
     bench.restart = Some(RestartPolicy::OnFailure);
     assert_eq!(bench.plan("sleep 9").settings.restart, RestartPolicy::OnFailure);

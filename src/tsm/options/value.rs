@@ -8,17 +8,17 @@ use crate::base::name::is_name;
 /// The type of a value, in the terms of TOML.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueType {
-    /// A text.
+    /// A string.
     Text,
-    /// A text whose variables belong to the shell that will run it.
+    /// A string whose variables belong to the shell that will run it.
     Opaque,
-    /// true or false.
+    /// A boolean.
     Flag,
-    /// A whole number.
+    /// An integer.
     Number,
-    /// A whole number or a text.
+    /// An integer or a string.
     NumberOrText,
-    /// Several texts, or one with blanks between them.
+    /// An array of strings, or one string with blanks between them.
     Texts,
 }
 
@@ -50,18 +50,26 @@ impl RawValue<'_> {
     }
 
     /// The value, unless it is blank.
-    pub(super) fn full(&self) -> Option<String> {
+    pub(in crate::tsm) fn full(&self) -> Option<String> {
         Some(self.value()).filter(|value| !value.trim().is_empty())
     }
 
     /// A value of a type of its own; nothing if it is blank, none if it is refused.
-    pub(super) fn parsed<T: FromStr>(&self) -> Option<Option<T>> {
+    pub(in crate::tsm) fn parsed<T: FromStr>(&self) -> Option<Option<T>> {
         let text = self.values.first().map(|value| value.trim()).filter(|value| !value.is_empty());
         text.map(str::parse).transpose().ok()
     }
 
+    /// One of several words; nothing if it is blank, none if it is another.
+    pub(in crate::tsm) fn one_of<T: Copy>(&self, all: &[T], word: fn(T) -> &'static str) -> Option<Option<T>> {
+        match self.full().as_deref().map(str::trim) {
+            None => Some(None),
+            Some(given) => all.iter().find(|it| word(**it) == given).map(|it| Some(*it)),
+        }
+    }
+
     /// Yes or no.
-    pub(super) fn flag(&self) -> Option<Option<bool>> {
+    pub(in crate::tsm) fn flag(&self) -> Option<Option<bool>> {
         match self.full().as_deref().map(str::trim) {
             None => Some(None),
             Some("true" | "yes" | "1" | "on") => Some(Some(true)),
@@ -71,7 +79,7 @@ impl RawValue<'_> {
     }
 
     /// Texts from a list, or separated by blanks; nothing if there are none.
-    pub(super) fn texts(&self) -> Option<Vec<String>> {
+    pub(in crate::tsm) fn texts(&self) -> Option<Vec<String>> {
         let values: Vec<String> = match self.values {
             [value] if !self.list => value.split_whitespace().map(str::to_owned).collect(),
             values => values.to_vec(),
@@ -80,7 +88,7 @@ impl RawValue<'_> {
     }
 
     /// Names, from a list or separated by blanks and commas.
-    pub(super) fn names(&self) -> Option<Vec<String>> {
+    pub(in crate::tsm) fn names(&self) -> Option<Vec<String>> {
         let value = self.value();
         let words = value.split([' ', '\t', '\n', ',']).filter(|word| !word.is_empty());
         words.map(|word| is_name(word).then(|| word.to_owned())).collect()

@@ -1,0 +1,104 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::*;
+use crate::supervise::meta::Meta;
+use crate::tsm::definition::Definition;
+use crate::tsm::request::StartRequest;
+use crate::tsm::request_text;
+use table::ServiceOption;
+use value::RawValue;
+
+/// The example of one option alone.
+fn example(option: &ServiceOption) -> ServiceOptions {
+    let values: Vec<String> = option.example.iter().map(|value| (*value).to_owned()).collect();
+    let mut options = ServiceOptions::default();
+    let raw = RawValue { values: &values, list: true, dir: Path::new("/") };
+    option.read(&mut options, &raw).expect(option.name);
+    assert_ne!(options, ServiceOptions::default(), "{}", option.name);
+    options
+}
+
+/// With what a time zone and the details of a health check need to have an effect.
+fn in_effect(options: &ServiceOptions) -> ServiceOptions {
+    options.or(&ServiceOptions {
+        health: Some("tcp://localhost:1".parse().expect("a check")),
+        cron: Some("@daily".parse().expect("a schedule")),
+        ..ServiceOptions::default()
+    })
+}
+
+fn reread(definition: &Definition) -> Definition {
+    let file = Path::new("/srv/x.tsm");
+    Definition::parse(&definition.to_text(), file, &BTreeMap::new()).expect("a definition")
+}
+
+#[test]
+fn no_option_is_lost_in_a_definition() {
+    for option in OPTIONS {
+        let definition = Definition {
+            file: "/srv/x.tsm".into(),
+            name: "x".to_owned(),
+            command: "serve".to_owned(),
+            cwd: "/srv".into(),
+            options: example(option),
+            ..Definition::default()
+        };
+        assert_eq!(reread(&definition), definition, "{}", option.name);
+        assert!(definition.to_text().contains(option.tsm), "{}", option.name);
+    }
+}
+
+#[test]
+fn no_option_is_lost_in_a_record() {
+    for option in OPTIONS {
+        let options = in_effect(&example(option));
+        let run = options.resolve(None, RunSpec::default()).expect(option.name);
+        assert!(!option.is_default(&run), "{}", option.name);
+        // Through the file and back.
+        let record = r#"{"tsm_id":1,"name":"x","command":"x","cwd":"/"}"#;
+        let mut meta: Meta = serde_json::from_str(record).expect("a record");
+        meta.run = run;
+        let text = serde_json::to_string(&meta).expect("JSON");
+        let read: Meta = serde_json::from_str(&text).expect("a record");
+        assert_eq!(read.run, meta.run, "{}", option.name);
+        // What was saved from it starts the same again, and so does a restart by the record.
+        let saved = ServiceOptions::of_record(&read.run);
+        assert_eq!(saved, ServiceOptions { restart: Some(read.run.restart), ..options.clone() }, "{}", option.name);
+        assert_eq!(saved.resolve(None, RunSpec::default()).expect("again"), read.run, "{}", option.name);
+        let again = ServiceOptions::default().resolve(None, read.run.clone()).expect("again");
+        assert_eq!(again, read.run, "{}", option.name);
+    }
+}
+
+#[test]
+fn no_option_is_lost_in_the_options_of_a_start() {
+    for option in OPTIONS {
+        let request = StartRequest { options: example(option), ..StartRequest::default() };
+        let text = request_text::write(&request, None, Path::new("/srv"));
+        assert_eq!(request_text::read(&text), request, "{}", option.name);
+        assert_eq!(StartRequest::default().merge_over(request.clone()), request, "{}", option.name);
+        let default = ServiceOptions::default();
+        assert_eq!(default.or(&request.options), request.options, "{}", option.name);
+        assert_eq!(request.options.or(&default), request.options, "{}", option.name);
+    }
+}
+
+#[test]
+fn names_are_unique_and_flags_follow_from_them() {
+    for (at, option) in OPTIONS.iter().enumerate() {
+        assert_eq!(option.flag, option.name.replace('_', "-"), "{}", option.name);
+        let earlier = &OPTIONS[..at];
+        assert!(earlier.iter().all(|other| other.tsm != option.tsm), "{}", option.name);
+        assert!(!option.help.trim().is_empty() && !option.help.ends_with('.'), "{}", option.name);
+    }
+}
+
+#[test]
+fn a_zero_is_a_value_and_stays_one() {
+    let options = ServiceOptions { max_restarts: Some(0), log_size: Some(0), ..ServiceOptions::default() };
+    let run = options.resolve(None, RunSpec::default()).expect("a record");
+    let again = ServiceOptions::default().resolve(None, run.clone()).expect("a record");
+    assert_eq!((again.max_restarts, again.log_size), (0, 0));
+    assert_eq!(ServiceOptions::of_record(&run).max_restarts, Some(0));
+}
