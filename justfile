@@ -16,6 +16,11 @@ check:
 test *name:
     cargo test {{name}}
 
+# what is quick: the tests of units, of commands in one process, and the rules of the house
+test-fast:
+    cargo test --lib
+    cargo test --test it -- tidy:: eval:: org:: env:: schema:: docs:: ports:: random::
+
 # write transcripts and the generated parts of docs/ anew, then look at the difference
 update:
     UPDATE=1 cargo test --test it transcript

@@ -177,7 +177,9 @@ impl Terminal {
                 Some(Ok(row)) => match render(&*row) {
                     Chunk::Output(bytes) => pending.extend(bytes),
                     Chunk::Stderr(text) => {
-                        self.write(std::mem::take(&mut pending))?;
+                        if !pending.is_empty() {
+                            self.write(std::mem::take(&mut pending))?;
+                        }
                         self.write_stderr(&text);
                     }
                 },
@@ -188,7 +190,7 @@ impl Terminal {
                 None => break,
             }
         }
-        self.write(pending)
+        if pending.is_empty() { Ok(()) } else { self.write(pending) }
     }
 }
 
@@ -434,6 +436,60 @@ mod tests {
         let endless = RowStream::of(std::iter::repeat_with(|| Ok(Box::new(Message::new("tick")) as Box<dyn Row>)));
         let ended = piped.show(Report::of(endless)).map_err(|error| error.kind());
         assert_eq!(ended, Err(ErrorKind::BrokenPipe));
+    }
+
+    /// Counts the writes.
+    #[derive(Clone, Default)]
+    struct Counter(Rc<RefCell<(usize, usize)>>);
+
+    impl Write for Counter {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let (writes, count) = &mut *self.0.borrow_mut();
+            *writes += 1;
+            *count += bytes.len();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Rows of which some are there at once; before each wait it looks at what was written.
+    struct Bursts {
+        given: usize,
+        written: Counter,
+    }
+
+    const BURST: usize = 100;
+
+    impl Iterator for Bursts {
+        type Item = crate::report::Arrival;
+
+        fn next(&mut self) -> Option<Self::Item> {
+            if self.given.is_multiple_of(BURST) {
+                assert_eq!(self.written.0.borrow().1, self.given * 5, "all is written before a wait");
+            }
+            self.given += 1;
+            (self.given <= 3 * BURST).then(|| Ok(Message::new("tick").into()))
+        }
+    }
+
+    impl crate::report::Rows for Bursts {
+        fn is_ready(&mut self) -> bool {
+            !self.given.is_multiple_of(BURST)
+        }
+    }
+
+    #[test]
+    fn rows_that_are_there_are_written_at_once_before_a_wait() {
+        let written = Counter::default();
+        let mut piped = Recorder::new(false).terminal().to_sink(Box::new(written.clone()));
+        let rows = Box::new(Bursts { given: 0, written: written.clone() });
+        piped.show(Report::of(RowStream { rows })).expect("memory takes everything");
+        let (writes, count) = *written.0.borrow();
+        assert_eq!(count, 3 * BURST * 5);
+        assert!(writes <= 4, "{writes} writes");
     }
 
     #[test]

@@ -10,4 +10,3 @@ mod list;
 mod logs;
 mod nginx;
 mod renewal;
-mod sandbox;

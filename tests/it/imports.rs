@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::transcript::free_port;
+use crate::ports::free_port;
 use crate::world::World;
 
 /// Stands in for the programs that the files name: it listens where it was told to, or only lives.

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use regex::Regex;
 
-use crate::transcript::{SessionHome, free_port};
+use crate::ports::free_port;
+use crate::transcript::SessionHome;
 
 pub(crate) fn page(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);

@@ -12,6 +12,7 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 use crate::program;
+use crate::sandbox::CommandOutput;
 use crate::world::PROGRAM;
 
 const ANN: u32 = 64_021;
@@ -21,14 +22,6 @@ const BOB: u32 = 64_022;
 struct UserSandbox {
     root: TempDir,
     program: PathBuf,
-}
-
-/// What a command said and how it ended.
-#[derive(Debug)]
-struct CommandOutput {
-    code: i32,
-    out: String,
-    err: String,
 }
 
 /// Who runs a command.
@@ -100,11 +93,9 @@ impl UserSandbox {
         }
         command.arg(&self.program).args(words).current_dir(self.home(user)).env_clear().stdin(Stdio::null());
         command.env("PATH", std::env::var("PATH").expect("a PATH")).env("HOME", self.home(other));
-        let output = command.output().expect("tetra runs");
-        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        let code = output.status.code().unwrap_or(-1);
-        assert_ne!(code, 124, "{words:?} hangs");
-        CommandOutput { code, out: text(output.stdout), err: text(output.stderr) }
+        let output = CommandOutput::from(command.output().expect("tetra runs"));
+        assert_ne!(output.code, 124, "{words:?} hangs");
+        output
     }
 
     fn ok(&self, user: User, words: &[&str]) -> String {
@@ -489,8 +480,7 @@ fn without_proc_the_reason_is_told() {
 #[test]
 fn who_waits_for_datagrams_is_not_waited_for() {
     let town = UserSandbox::new();
-    let free = std::net::UdpSocket::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port").port();
-    let port = free.to_string();
+    let port = crate::ports::free_port().to_string();
     let line = format!(
         "import socket, time; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); \
          s.bind((\"127.0.0.1\", {port})); time.sleep(1000)"

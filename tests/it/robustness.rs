@@ -14,20 +14,14 @@ use nix::unistd::Pid;
 use tetra::supervise::client;
 use tetra::supervise::meta::ProcessState;
 
+use crate::sandbox::CommandOutput;
 use crate::world::{PROGRAM, World};
 
 /// Nobody, a user that every machine has.
 const NOBODY: u32 = 65534;
 
-struct CommandOutput {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
 fn said(output: Output) -> CommandOutput {
-    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    CommandOutput { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    output.into()
 }
 
 fn tetra(world: &World, words: &[&str]) -> CommandOutput {
@@ -42,11 +36,11 @@ fn process(world: &World, name: &str) -> PathBuf {
 fn the_process_of_another_user_is_not_started() {
     let world = World::new();
     let started = tetra(&world, &["tsm", "start", "--name", "theirs", "--", "sleep", "1000"]);
-    assert_eq!(started.code, Some(0), "{}", started.err);
-    assert_eq!(tetra(&world, &["tsm", "stop", "theirs"]).code, Some(0));
+    assert_eq!(started.code, 0, "{}", started.err);
+    assert_eq!(tetra(&world, &["tsm", "stop", "theirs"]).code, 0);
     if !nix::unistd::geteuid().is_root() {
         // Only root can give a directory away, and only root could be made to run what another user says. What is our own starts.
-        assert_eq!(tetra(&world, &["tsm", "start", "theirs"]).code, Some(0));
+        assert_eq!(tetra(&world, &["tsm", "start", "theirs"]).code, 0);
         let _ = writeln!(std::io::stderr(), "not root: not shown that the process of another user is not started");
         return;
     }
@@ -54,7 +48,7 @@ fn the_process_of_another_user_is_not_started() {
     let before = fs::read(process(&world, "theirs").join("meta.json")).expect("a record");
     for line in [&["tsm", "start", "theirs"][..], &["tsm", "start", "--name", "theirs", "sleep", "1"]] {
         let refused = tetra(&world, line);
-        assert_eq!(refused.code, Some(4), "{}{}", refused.out, refused.err);
+        assert_eq!(refused.code, 4, "{}{}", refused.out, refused.err);
         assert!(refused.err.contains("`theirs` belongs to user nobody"), "{}", refused.err);
     }
     assert_eq!(fs::read(process(&world, "theirs").join("meta.json")).expect("a record"), before);
@@ -67,7 +61,7 @@ fn variables_that_are_no_text_reach_the_process() {
     start.args(["tsm", "start", "--name", "raw", "--", "sh", "-c", "printf %s \"$RAW\"; exec sleep 1000"]);
     start.env("RAW", OsStr::from_bytes(b"caf\xe9"));
     let started = said(start.output().expect("it starts"));
-    assert_eq!(started.code, Some(0), "{}", started.err);
+    assert_eq!(started.code, 0, "{}", started.err);
     assert_eq!(fs::read(process(&world, "raw").join("current.out")).expect("a log"), b"caf\xe9");
 }
 
@@ -76,18 +70,18 @@ fn a_lost_record_is_named_and_a_command_line_replaces_it() {
     let world = World::new();
     assert_eq!(
         tetra(&world, &["tsm", "start", "--name", "lost", "--", "sh", "-c", "echo one; exec sleep 1000"]).code,
-        Some(0)
+        0
     );
-    assert_eq!(tetra(&world, &["tsm", "stop", "lost"]).code, Some(0));
+    assert_eq!(tetra(&world, &["tsm", "stop", "lost"]).code, 0);
     // With the record before it gone too, nothing tells what it was.
     tetra::supervise::meta::remove(&process(&world, "lost")).expect("removed");
     fs::write(process(&world, "lost").join("meta.json"), "{\"tsm_id\":").expect("written");
     let refused = tetra(&world, &["tsm", "start", "lost"]);
-    assert_eq!(refused.code, Some(1), "{}{}", refused.out, refused.err);
+    assert_eq!(refused.code, 1, "{}{}", refused.out, refused.err);
     assert!(refused.err.contains("the record of `lost` is lost"), "{}", refused.err);
     assert!(refused.err.contains("tsm start --name lost COMMAND"), "{}", refused.err);
     let anew = tetra(&world, &["tsm", "start", "--name", "lost", "--", "sh", "-c", "echo two; exec sleep 1000"]);
-    assert_eq!(anew.code, Some(0), "{}", anew.err);
+    assert_eq!(anew.code, 0, "{}", anew.err);
     assert_eq!(fs::read_to_string(process(&world, "lost").join("current.out")).expect("a log"), "one\ntwo\n");
 }
 
@@ -96,7 +90,7 @@ fn all_of_nothing_is_said_to_be_nothing() {
     let world = World::new();
     for line in ["tsm restart *", "tsm delete all", "tsm kill *", "tsm info *", "tsm logs all", "tsm logs * -f"] {
         let nothing = tetra(&world, &["-c", line]);
-        assert_eq!((nothing.code, nothing.out.as_str()), (Some(0), ""), "{line}");
+        assert_eq!((nothing.code, nothing.out.as_str()), (0, ""), "{line}");
         assert_eq!(nothing.err, "there are no processes\n", "{line}");
     }
 }
@@ -106,7 +100,7 @@ fn a_verb_with_a_slip_and_without_its_group_is_known_again() {
     let world = World::new();
     for (line, near) in [("strat app.js", "tsm start"), ("lst", "tsm list"), ("restrat api", "tsm restart")] {
         let unknown = tetra(&world, &["-c", line]);
-        assert_eq!(unknown.code, Some(2), "{line}");
+        assert_eq!(unknown.code, 2, "{line}");
         assert!(unknown.err.contains(&format!("did you mean `{near}`?")), "{line}: {}", unknown.err);
     }
 }
@@ -124,7 +118,7 @@ fn all_is_no_name() {
     let world = World::new();
     for words in [&["--name", "all", "sleep", "1"][..], &["--name", "all", "--port", "18", "sleep", "1"]] {
         let refused = tetra(&world, &[&["tsm", "start"], words].concat());
-        assert_eq!(refused.code, Some(2), "{}", refused.err);
+        assert_eq!(refused.code, 2, "{}", refused.err);
         assert!(refused.err.contains("it means every one"), "{}", refused.err);
         assert!(!refused.err.contains("begins with a letter"), "it does: {}", refused.err);
     }
@@ -134,8 +128,8 @@ fn all_is_no_name() {
 fn a_start_that_was_given_up_half_way_is_found_out_by_whoever_acts_next() {
     let world = World::new();
     for name in ["one", "two", "three"] {
-        assert_eq!(tetra(&world, &["tsm", "start", "--name", name, "--", "sleep", "1000"]).code, Some(0));
-        assert_eq!(tetra(&world, &["tsm", "stop", name]).code, Some(0));
+        assert_eq!(tetra(&world, &["tsm", "start", "--name", name, "--", "sleep", "1000"]).code, 0);
+        assert_eq!(tetra(&world, &["tsm", "stop", name]).code, 0);
         // As if the command had been killed between writing the record and starting the supervisor.
         let record = process(&world, name).join("meta.json");
         let text = fs::read_to_string(&record).expect("a record");
@@ -152,7 +146,7 @@ fn a_start_that_was_given_up_half_way_is_found_out_by_whoever_acts_next() {
     let all: Vec<CommandOutput> = all.into_iter().map(|one| said(one.wait_with_output().expect("it ended"))).collect();
     let words = ["tsm: started 'one'", "tsm: killed 'two'", "tsm: deleted 'three'"];
     for (said, word) in all.iter().zip(words) {
-        assert_eq!(said.code, Some(0), "{}", said.err);
+        assert_eq!(said.code, 0, "{}", said.err);
         assert!(said.out.contains(word), "{}", said.out);
     }
 }
@@ -160,14 +154,14 @@ fn a_start_that_was_given_up_half_way_is_found_out_by_whoever_acts_next() {
 #[test]
 fn a_record_that_nobody_will_correct_does_not_keep_kill_waiting() {
     let world = World::new();
-    assert_eq!(tetra(&world, &["tsm", "start", "--name", "stale", "--", "sleep", "1000"]).code, Some(0));
-    assert_eq!(tetra(&world, &["tsm", "stop", "stale"]).code, Some(0));
+    assert_eq!(tetra(&world, &["tsm", "start", "--name", "stale", "--", "sleep", "1000"]).code, 0);
+    assert_eq!(tetra(&world, &["tsm", "stop", "stale"]).code, 0);
     let record = process(&world, "stale").join("meta.json");
     let mut meta: serde_json::Value = serde_json::from_slice(&fs::read(&record).expect("a record")).expect("JSON");
     (meta["state"], meta["status"], meta["pid"]) = ("online".into(), "online".into(), 4_194_000.into());
     fs::write(&record, meta.to_string()).expect("written");
     let killed = tetra(&world, &["tsm", "kill", "stale"]);
-    assert_eq!((killed.code, killed.out.as_str()), (Some(0), "tsm: killed 'stale'\n"), "{}", killed.err);
+    assert_eq!((killed.code, killed.out.as_str()), (0, "tsm: killed 'stale'\n"), "{}", killed.err);
 }
 
 #[test]
@@ -188,7 +182,7 @@ fn a_number_that_is_none_is_named_with_its_option() {
         ("tsm kill --port 99999", "`99999` is not in 1..=65535 for `--port <PORT>`"),
     ] {
         let refused = tetra(&world, &["-c", line]);
-        assert!(refused.code == Some(2) && refused.err.contains(message), "{line}: {}", refused.err);
+        assert!(refused.code == 2 && refused.err.contains(message), "{line}: {}", refused.err);
     }
 }
 
@@ -196,7 +190,7 @@ fn a_number_that_is_none_is_named_with_its_option() {
 fn ctrl_c_while_a_process_ends_says_that_it_was_not_removed() {
     let world = World::new();
     let slow = "trap 'sleep 2; exit 0' TERM; echo up; while :; do sleep 0.05; done";
-    assert_eq!(tetra(&world, &["tsm", "start", "--name", "slow", "--", "sh", "-c", slow]).code, Some(0));
+    assert_eq!(tetra(&world, &["tsm", "start", "--name", "slow", "--", "sh", "-c", slow]).code, 0);
     let mut command = world.program(PROGRAM);
     command.args(["tsm", "delete", "slow"]).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().expect("it starts");
@@ -206,7 +200,7 @@ fn ctrl_c_while_a_process_ends_says_that_it_was_not_removed() {
     stopping.expect("it is being stopped");
     kill(Pid::from_raw(i32::try_from(child.id()).expect("a pid")), Signal::SIGINT).expect("signalled");
     let gave_up = said(child.wait_with_output().expect("it ended"));
-    assert_eq!(gave_up.code, Some(130), "{}{}", gave_up.out, gave_up.err);
+    assert_eq!(gave_up.code, 130, "{}{}", gave_up.out, gave_up.err);
     assert!(gave_up.err.contains("`slow`: it is still stopping and was not deleted"), "{}", gave_up.err);
     assert!(gave_up.err.contains("run `tsm delete slow` to remove it"), "{}", gave_up.err);
     assert!(dir.exists());

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use tetra::report::{json, read};
 
 use crate::transcript::SessionHome;
 
@@ -83,6 +84,61 @@ fn is_a(value: &Value, name: &str) -> bool {
     }
 }
 
+/// What `--json` printed is the same after it was read and written.
+#[track_caller]
+pub(crate) fn assert_round_trips(printed: &str) {
+    let report = read::report(printed).unwrap_or_else(|error| panic!("{error}: {printed}"));
+    let data: Vec<_> = report.blocks.iter().filter_map(json::block).collect();
+    assert_eq!(json::document(&data, report.json_shape), printed.trim_end());
+}
+
+/// A value of the shape that a schema says; `number` chooses among the types and words that it allows.
+fn example(schema: &Value, number: usize) -> Value {
+    if let Some(words) = schema.get("enum").and_then(Value::as_array) {
+        return words[number % words.len()].clone();
+    }
+    let name = match schema.get("type") {
+        Some(Value::Array(types)) => types[number % types.len()].as_str(),
+        Some(one) => one.as_str(),
+        None => Some("null"),
+    };
+    match name.expect("a type is a string") {
+        "null" => Value::Null,
+        "boolean" => number.is_multiple_of(2).into(),
+        "integer" => number.into(),
+        "number" => (number as f64 / 8.0).into(),
+        "string" if schema.get("format").is_some() => "2026-11-20T12:00:00.5Z".into(),
+        "string" => format!("text {number}").into(),
+        "array" => {
+            let item = |number| example(schema.get("items").unwrap_or(&Value::Null), number);
+            (0..number % 3 + 1).map(item).collect()
+        }
+        "object" => {
+            let properties = schema.get("properties").and_then(Value::as_object);
+            let fields = properties.into_iter().flatten().map(|(name, it)| (name.clone(), example(it, number)));
+            Value::Object(fields.collect())
+        }
+        other => panic!("the schema names an unknown type {other}"),
+    }
+}
+
+#[test]
+fn an_answer_of_every_shape_can_be_read_back() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
+    for path in fs::read_dir(dir).expect("there are schemas").map(|it| it.expect("readable").path()) {
+        let name = path.file_stem().and_then(|name| name.to_str()).expect("a text");
+        for number in 0..4 {
+            let example = example(&schema(name), number);
+            assert_eq!(misfits(&example, &schema(name)), Vec::<String>::new(), "{name}");
+            let printed = serde_json::to_string_pretty(&example).expect("JSON");
+            match name {
+                "error" => assert_eq!(read::faults(&serde_json::to_string(&example).expect("JSON")).len(), 1, "{name}"),
+                _ => assert_round_trips(&printed),
+            }
+        }
+    }
+}
+
 #[test]
 fn every_schema_closes_its_objects_and_requires_their_fields() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
@@ -137,6 +193,9 @@ fn what_json_prints_fits_the_schemas() {
     let home = SessionHome::new();
     let json = |line: &str| -> Value {
         let (said, _) = home.bash(&format!("{line} 2>/dev/null"));
+        if !said.contains("\"error\"") {
+            assert_round_trips(&said);
+        }
         serde_json::from_str(&said).unwrap_or_else(|error| panic!("`{line}` said no JSON: {error}\n{said}"))
     };
     let start = "tsm start --name chatty --json bash -c 'echo one; echo two >&2; exec sleep 1000'";

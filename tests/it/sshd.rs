@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::ports::free_port;
 use crate::program;
-use crate::transcript::free_port;
 
 /// How long a server may take to answer. Only a failing test waits so long.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -14,19 +14,12 @@ use serde_json::Value;
 use tetra::supervise::meta::{self, Meta};
 
 use crate::program;
+use crate::sandbox::CommandOutput;
 use crate::world::{PROGRAM, World};
 
 /// A world to start things in.
 struct StartSandbox {
     world: World,
-}
-
-/// What a command said and how it ended.
-#[derive(Debug)]
-struct CommandOutput {
-    code: i32,
-    out: String,
-    err: String,
 }
 
 impl StartSandbox {
@@ -127,8 +120,7 @@ impl StartSandbox {
 }
 
 fn said(output: Output) -> CommandOutput {
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
-    CommandOutput { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+    output.into()
 }
 
 #[track_caller]

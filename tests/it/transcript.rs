@@ -18,7 +18,6 @@ mod names;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
@@ -29,6 +28,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tetra::command::registry::COMMANDS;
 
+use crate::ports::free_port;
 use crate::program;
 use names::{named, replaced, squeezed, with_pids, with_versions, without_directory};
 
@@ -310,11 +310,6 @@ impl Drop for SessionHome {
             crate::waiting::pause();
         }
     }
-}
-
-pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("there is a free port");
-    listener.local_addr().expect("it is bound").port()
 }
 
 fn texts_below(dir: &Path) -> Vec<PathBuf> {

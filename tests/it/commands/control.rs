@@ -3,7 +3,7 @@
 use serde_json::json;
 use tetra::supervise::meta::{ExitStatus, ProcessState, RestartPolicy};
 
-use super::sandbox::{Sandbox, is_running};
+use crate::sandbox::{Sandbox, is_running};
 use crate::waiting::eventually;
 
 #[test]
@@ -46,7 +46,7 @@ fn without_a_terminal_a_part_of_a_name_ends_nothing() {
 fn an_ambiguous_name_stops_nothing() {
     let yard = Sandbox::new();
     let pids =
-        [yard.start(0, "test-server-3001", "exec sleep 600"), yard.start(1, "test-client-3002", "exec sleep 600")];
+        [yard.launch(0, "test-server-3001", "exec sleep 600"), yard.launch(1, "test-client-3002", "exec sleep 600")];
     let said = yard.run(&["tsm", "stop", "test"]);
     assert_eq!(said.code, 5);
     let wanted = "tsm: ambiguous name 'test', matches:\n  0: test-server-3001\n  1: test-client-3002\n";
@@ -57,8 +57,8 @@ fn an_ambiguous_name_stops_nothing() {
 #[test]
 fn several_targets_fail_alone_and_the_first_failure_gives_the_code() {
     let yard = Sandbox::new();
-    yard.start(0, "one", "exec sleep 600");
-    yard.start(1, "two", "exec sleep 600");
+    yard.launch(0, "one", "exec sleep 600");
+    yard.launch(1, "two", "exec sleep 600");
     let said = yard.run(&["tsm", "stop", "one", "nope", "two"]);
     assert_eq!((said.code, said.out.as_str()), (5, "tsm: stopped 'one'\ntsm: stopped 'two'\n"));
     assert!(said.err.contains("'nope' not found"), "{}", said.err);
@@ -74,9 +74,9 @@ fn stop_all_stops_all_at_the_same_time() {
     let slow = "trap 'sleep 0.3; exit 0' TERM; echo up; while :; do sleep 0.01; done";
     let names: Vec<String> = (0..5).map(|id| format!("slow-{id}")).collect();
     for (id, name) in (0..).zip(&names) {
-        yard.start(id, name, slow);
+        yard.launch(id, name, slow);
     }
-    eventually("all are up", || names.iter().all(|name| !yard.written(name, "current.out").is_empty()));
+    eventually("all are up", || names.iter().all(|name| !yard.text(name, "current.out").is_empty()));
     let said = yard.run(&["tsm", "stop", "*"]);
     assert_eq!(said.code, 0, "{}", said.err);
     assert!(said.err.contains("tsm: stopped 5 process(es)"), "{}", said.err);
@@ -93,7 +93,7 @@ fn who_does_not_listen_is_killed_after_its_time() {
     let mut meta = yard.record(0, "deaf", "trap '' TERM; echo up; while :; do sleep 0.01; done");
     meta.run.kill_timeout_ms = 200;
     let pid = yard.start_record(&meta);
-    eventually("it is up", || !yard.written("deaf", "current.out").is_empty());
+    eventually("it is up", || !yard.text("deaf", "current.out").is_empty());
     let said = yard.json_with_schema(&["tsm", "stop", "deaf"], "tsm-stop");
     assert_eq!((&said[0]["forced"], is_running(pid)), (&json!(true), false));
     let meta = yard.read("deaf");
@@ -106,8 +106,8 @@ fn who_does_not_listen_is_killed_after_its_time() {
 #[test]
 fn who_lost_its_supervisor_is_adopted_and_stopped() {
     let yard = Sandbox::new();
-    let pid = yard.start(0, "api", "exec sleep 600");
-    yard.kill_supervisor("api");
+    let pid = yard.launch(0, "api", "exec sleep 600");
+    yard.kill_supervisors("api");
     assert_eq!(yard.ok(&["tsm", "stop", "api"]), "tsm: stopped 'api'\n");
     assert_eq!((yard.read("api").state, is_running(pid)), (ProcessState::Stopped, false));
 }
@@ -118,7 +118,7 @@ fn a_stop_that_another_order_overtakes_says_so() {
     let mut meta = yard.record(0, "slow", "trap 'sleep 0.5; exit 0' TERM; echo up; while :; do sleep 0.01; done");
     meta.run.kill_timeout_ms = 20_000;
     yard.start_record(&meta);
-    eventually("it is up", || !yard.written("slow", "current.out").is_empty());
+    eventually("it is up", || !yard.text("slow", "current.out").is_empty());
     let stop = yard.command(&["tsm", "stop", "slow"]).stderr(std::process::Stdio::piped()).spawn().expect("tetra runs");
     yard.until("slow", |meta| meta.state == ProcessState::Stopping);
     tetra::supervise::client::send(&yard.dir("slow"), tetra::supervise::client::ControlCommand::Restart)
@@ -132,25 +132,25 @@ fn a_stop_that_another_order_overtakes_says_so() {
 #[test]
 fn restart_keeps_the_id_and_counts() {
     let yard = Sandbox::new();
-    let first = yard.start(3, "api", "echo up; exec sleep 600");
+    let first = yard.launch(3, "api", "echo up; exec sleep 600");
     let said = yard.json_with_schema(&["tsm", "restart", "api"], "tsm-restart");
     let meta = yard.read("api");
     assert_eq!((meta.tsm_id, meta.restarts, meta.state), (3, 1, ProcessState::Online));
     assert_eq!((&said[0]["id"], &said[0]["pid"], &said[0]["restarts"]), (&json!(3), &json!(meta.pid), &json!(1)));
     assert!(meta.pid != first && !is_running(first) && is_running(meta.pid));
-    eventually("both lives have spoken", || yard.written("api", "current.out") == "up\nup\n");
+    eventually("both lives have spoken", || yard.text("api", "current.out") == "up\nup\n");
 }
 
 #[test]
 fn restart_starts_what_does_not_run() {
     let yard = Sandbox::new();
-    yard.start(3, "api", "echo up; exec sleep 600");
+    yard.launch(3, "api", "echo up; exec sleep 600");
     yard.ok(&["tsm", "stop", "api"]);
     let out = yard.ok(&["tsm", "restart", "api"]);
     let meta = yard.read("api");
     assert!(out.contains("'api'") && out.contains(&format!("PID: {}", meta.pid)), "{out}");
     assert_eq!((meta.tsm_id, meta.restarts, meta.state, is_running(meta.pid)), (3, 1, ProcessState::Online, true));
-    eventually("both lives have spoken", || yard.written("api", "current.out") == "up\nup\n");
+    eventually("both lives have spoken", || yard.text("api", "current.out") == "up\nup\n");
 }
 
 #[test]
@@ -228,9 +228,9 @@ fn who_still_holds_the_port_after_a_stop_is_named() {
 #[test]
 fn the_selected_process_is_meant_when_none_is_named() {
     let yard = Sandbox::new();
-    yard.start(0, "api", "echo up; exec sleep 600");
-    let pid = yard.start(1, "web", "exec sleep 600");
-    eventually("it has spoken", || yard.written("api", "current.out") == "up\n");
+    yard.launch(0, "api", "echo up; exec sleep 600");
+    let pid = yard.launch(1, "web", "exec sleep 600");
+    eventually("it has spoken", || yard.text("api", "current.out") == "up\n");
     assert_eq!(yard.ok(&["-c", "select api; tsm logs; tsm stop"]), "up\ntsm: stopped 'api'\n");
     assert!(is_running(pid));
 }
@@ -238,8 +238,8 @@ fn the_selected_process_is_meant_when_none_is_named() {
 #[test]
 fn delete_stops_removes_and_frees_the_id() {
     let yard = Sandbox::new();
-    let pid = yard.start(0, "api", "exec sleep 600");
-    yard.start(1, "web", "exec sleep 600");
+    let pid = yard.launch(0, "api", "exec sleep 600");
+    yard.launch(1, "web", "exec sleep 600");
     assert_eq!(yard.ok(&["tsm", "delete", "0"]), "tsm: deleted 'api'\n");
     assert!(!yard.dir("api").exists() && !is_running(pid));
     let left: Vec<_> = std::fs::read_dir(yard.dir("")).expect("the directory").filter_map(Result::ok).collect();
@@ -269,10 +269,10 @@ fn interrupted_waiting_takes_nothing_back() {
     let mut meta = yard.record(0, "slow", "trap 'sleep 1; exit 0' TERM; echo up; while :; do sleep 0.01; done");
     meta.run.kill_timeout_ms = 20_000;
     yard.start_record(&meta);
-    eventually("it is up", || !yard.written("slow", "current.out").is_empty());
+    eventually("it is up", || !yard.text("slow", "current.out").is_empty());
     let stop = yard.command(&["tsm", "stop", "slow"]).stderr(std::process::Stdio::piped()).spawn().expect("tetra runs");
     yard.until("slow", |meta| meta.state == ProcessState::Stopping);
-    super::sandbox::signal(stop.id(), nix::sys::signal::Signal::SIGINT);
+    crate::sandbox::signal(stop.id(), nix::sys::signal::Signal::SIGINT);
     let ended = stop.wait_with_output().expect("collected");
     let err = String::from_utf8_lossy(&ended.stderr).into_owned();
     assert_eq!(ended.status.code(), Some(130), "{err}");

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tetra::supervise::client;
 use tetra::supervise::meta::{ExitStatus, LastExit, ProcessState};
 
-use super::sandbox::{Sandbox, is_running, signal};
+use crate::sandbox::{Sandbox, is_running, signal};
 use crate::waiting::eventually;
 
 /// The causes that are told for a process.
@@ -37,7 +37,7 @@ fn each_way_to_end_is_told() {
 #[test]
 fn who_stopped_it_and_who_has_its_port_is_told() {
     let yard = Sandbox::new();
-    yard.start(0, "api", "exec sleep 600");
+    yard.launch(0, "api", "exec sleep 600");
     let why = yard.json_with_schema(&["tsm", "why", "api"], "tsm-why");
     assert!(why["verdict"].as_str().is_some_and(|said| said.starts_with("`api` is running")), "{why:#}");
     yard.ok(&["tsm", "stop", "api"]);
@@ -85,8 +85,8 @@ fn variables_are_shown_without_their_secrets_alive_and_dead() {
 #[test]
 fn stats_count_whole_trees_and_groups() {
     let yard = Sandbox::new();
-    yard.start(0, "busy-1", "sleep 600 & while :; do :; done");
-    yard.start(1, "busy-2", "exec sleep 600");
+    yard.launch(0, "busy-1", "sleep 600 & while :; do :; done");
+    yard.launch(1, "busy-2", "exec sleep 600");
     let stats = yard.json_with_schema(&["tsm", "stats", "--over", "500ms"], "tsm-stats");
     let (busy, idle) = (&stats[0], &stats[1]);
     assert_eq!((&busy["processes"], &idle["processes"]), (&json!(2), &json!(1)));
@@ -132,8 +132,8 @@ fn a_patrol_gives_supervisors_back_and_starts_enabled_services_again() {
         yard.until(name, |meta| meta.state == ProcessState::Crashed);
     }
     std::os::unix::fs::symlink("../services-available/on.tsm", enabled.join("on.tsm")).expect("a link");
-    let pid = yard.start(7, "alone", "exec sleep 600");
-    yard.kill_supervisor("alone");
+    let pid = yard.launch(7, "alone", "exec sleep 600");
+    yard.kill_supervisors("alone");
     let round = yard.json_with_schema(&["tsm", "patrol", "--once"], "tsm-patrol");
     assert_eq!(
         (&round["restarted"], &round["crashed"], &round["supervised"]),
@@ -147,7 +147,7 @@ fn a_patrol_gives_supervisors_back_and_starts_enabled_services_again() {
 #[test]
 fn cleanup_removes_what_ended_badly_and_nothing_else() {
     let yard = Sandbox::new();
-    let pid = yard.start(0, "lives", "exec sleep 600");
+    let pid = yard.launch(0, "lives", "exec sleep 600");
     for (id, name, state, how) in [
         (1, "failed", ProcessState::Crashed, ExitStatus::Code(3)),
         (2, "rests", ProcessState::Stopped, ExitStatus::Code(0)),

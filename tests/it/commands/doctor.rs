@@ -8,7 +8,7 @@ use tetra::supervise::client;
 use tetra::supervise::meta::{self, ProcessState};
 
 use super::kill::listener;
-use super::sandbox::{Sandbox, assert_fits, is_running};
+use crate::sandbox::{Sandbox, assert_fits, is_running};
 use crate::waiting::eventually;
 
 /// What a command that may say no prints as JSON, which has the shape that the schema says.
@@ -27,7 +27,7 @@ fn wrong(findings: &Value) -> Vec<String> {
 
 /// A process that listens on a free port, which its record has.
 fn server(yard: &Sandbox, id: u32, name: &str) -> u16 {
-    let port = crate::transcript::free_port();
+    let port = crate::ports::free_port();
     let mut meta = yard.record(id, name, &format!("exec python3 -u -m http.server --bind 127.0.0.1 {port}"));
     meta.port = Some(port);
     yard.start_record(&meta);
@@ -39,9 +39,9 @@ fn server(yard: &Sandbox, id: u32, name: &str) -> u16 {
 fn a_lost_supervisor_is_found_and_given_back() {
     let yard = Sandbox::new();
     fs::set_permissions(yard.home().join("tsm/runtime"), fs::Permissions::from_mode(0o700)).expect("a mode");
-    let pid = yard.start(0, "api", "exec sleep 600");
+    let pid = yard.launch(0, "api", "exec sleep 600");
     assert_eq!(said(&yard, &["tsm", "doctor", "healthcheck"], "tsm-doctor").1, 0);
-    yard.kill_supervisor("api");
+    yard.kill_supervisors("api");
     let (found, code) = said(&yard, &["tsm", "doctor", "healthcheck"], "tsm-doctor");
     assert_eq!((wrong(&found), code), (vec!["supervisors error `api` has lost its supervisor".to_owned()], 3));
     let (found, code) = said(&yard, &["tsm", "doctor", "--fix"], "tsm-doctor");
@@ -52,7 +52,7 @@ fn a_lost_supervisor_is_found_and_given_back() {
 #[test]
 fn a_pipe_that_is_gone_is_found() {
     let yard = Sandbox::new();
-    yard.start(0, "api", "exec sleep 600");
+    yard.launch(0, "api", "exec sleep 600");
     fs::remove_file(yard.dir("api").join("out")).expect("a pipe");
     let (found, code) = said(&yard, &["tsm", "doctor"], "tsm-doctor");
     assert!(
@@ -64,7 +64,7 @@ fn a_pipe_that_is_gone_is_found() {
 #[test]
 fn what_the_dead_left_is_removed_and_the_living_keep_theirs() {
     let yard = Sandbox::new();
-    let pid = yard.start(0, "lives", "exec sleep 600");
+    let pid = yard.launch(0, "lives", "exec sleep 600");
     let mut meta = yard.record(1, "dead", "true");
     meta.set_state(ProcessState::Online);
     meta.pid = 4_194_300;
@@ -158,10 +158,10 @@ fn a_stranger_on_a_port_is_ended_only_when_it_is_meant() {
 #[test]
 fn a_process_whose_record_was_removed_is_an_orphan() {
     let yard = Sandbox::new();
-    let pid = yard.start(0, "api", "exec sleep 600");
+    let pid = yard.launch(0, "api", "exec sleep 600");
     let is_orphan = |found: &Value| found.as_array().expect("rows").iter().any(|row| row["pid"] == pid);
     assert!(!is_orphan(&said(&yard, &["tsm", "doctor", "orphans"], "tsm-doctor-orphans").0));
-    yard.kill_supervisor("api");
+    yard.kill_supervisors("api");
     let record = yard.read("api");
     meta::remove(&yard.dir("api")).expect("a record");
     fs::remove_file(yard.dir("api").join("api.pid")).expect("a pid file");

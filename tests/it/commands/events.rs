@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::logs::Tail;
-use super::sandbox::{Sandbox, assert_fits};
+use crate::sandbox::{Sandbox, assert_fits};
 use crate::waiting::eventually;
 
 use crate::program;
@@ -65,8 +65,8 @@ fn each_command_says_of_the_fixture_what_is_expected() {
 #[test]
 fn a_process_without_events_has_none() {
     let yard = Sandbox::new();
-    yard.start(0, "plain", "echo hello; exec sleep 600");
-    eventually("it has spoken", || yard.written("plain", "current.out") == "hello\n");
+    yard.launch(0, "plain", "echo hello; exec sleep 600");
+    eventually("it has spoken", || yard.text("plain", "current.out") == "hello\n");
     for verb in ["users", "patterns", "journey", "click-perf", "sessions"] {
         let said = yard.run(&["tsm", verb, "plain"]);
         assert_eq!((said.code, said.out.as_str()), (0, ""), "{verb}: {}", said.err);
@@ -80,8 +80,8 @@ fn a_process_without_events_has_none() {
 #[test]
 fn a_window_leaves_out_what_is_older() {
     let yard = Sandbox::new();
-    yard.start(0, "api", "echo TETRA:A:OLD; sleep 0.3; echo TETRA:A:NEW; exec sleep 600");
-    eventually("it has spoken", || yard.written("api", "current.out").ends_with("NEW\n"));
+    yard.launch(0, "api", "echo TETRA:A:OLD; sleep 0.3; echo TETRA:A:NEW; exec sleep 600");
+    eventually("it has spoken", || yard.text("api", "current.out").ends_with("NEW\n"));
     let rows = yard.json(&["tsm", "stream", "api", "--nostream"]);
     let since = rows[1]["time"].as_str().expect("a time").to_owned();
     let usage = yard.json(&["tsm", "analytics", "api", "--since", &since]);
@@ -97,7 +97,7 @@ fn a_stream_goes_on_with_what_comes() {
         "echo TETRA:A:ONE; while [ ! -e {} ]; do sleep 0.01; done; echo TETRA:A:TWO; exec sleep 600",
         go.display()
     );
-    yard.start(0, "api", &line);
+    yard.launch(0, "api", &line);
     let tail = Tail::of(&yard, &["tsm", "stream", "api", "--json"]);
     let row = |text: String| serde_json::from_str::<serde_json::Value>(&text).expect("an object");
     let first = row(tail.next());
@@ -117,7 +117,7 @@ fn with_triggers(rules: &str, says: &str) -> Sandbox {
     fs::write(yard.path("says"), says).expect("what it says");
     let (go, says) = (yard.path("go"), yard.path("says"));
     let line = format!("while [ ! -e {} ]; do sleep 0.01; done; cat {}; exec sleep 600", go.display(), says.display());
-    yard.start(0, "api", &line);
+    yard.launch(0, "api", &line);
     yard
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::json;
 use tetra::supervise::meta::{ProcessState, StopCause};
 
-use super::sandbox::{Sandbox, is_running, signal};
+use crate::sandbox::{Sandbox, is_running, signal};
 use crate::waiting::eventually;
 
 #[test]
@@ -16,7 +16,7 @@ fn what_ended_by_itself_runs_again_at_its_hour_and_what_was_stopped_does_not() {
         assert!((said.out + &said.err).to_lowercase().contains(word), "{name}");
         yard.until(name, |meta| meta.state == ProcessState::Scheduled);
         yard.until(name, |meta| meta.restarts >= 2);
-        assert!(yard.written(name, "current.out").matches("ran\n").count() >= 2);
+        assert!(yard.text(name, "current.out").matches("ran\n").count() >= 2);
     }
     eventually("both are seen waiting", || {
         let listed = yard.ok(&["tsm", "list"]);
@@ -37,7 +37,7 @@ fn a_scheduled_process_is_still_scheduled_after_its_supervisor_was_killed() {
     let yard = Sandbox::new();
     yard.ok(&["tsm", "start", "--name", "night", "--cron", "0 4 * * *", "--cron-tz", "UTC", "--", "true"]);
     yard.until("night", |meta| meta.state == ProcessState::Scheduled);
-    yard.kill_supervisor("night");
+    yard.kill_supervisors("night");
     let listed = yard.ok(&["tsm", "list"]);
     assert!(listed.contains("scheduled, next at ") && listed.contains("04:00"), "{listed}");
     assert!(tetra::supervise::client::is_supervised(&yard.dir("night")));
@@ -80,11 +80,11 @@ fn a_process_is_asked_to_end_by_its_own_signal_and_gets_the_signals_it_is_sent()
     let yard = Sandbox::new();
     let line = "trap 'echo int; exit 0' INT; trap 'echo usr1' USR1; trap 'echo term' TERM; echo up; while :; do sleep 0.05; done";
     yard.ok(&["tsm", "start", "--name", "a", "--stop-signal", "INT", "--", "bash", "-c", line]);
-    eventually("its traps are set", || yard.written("a", "current.out").contains("up"));
+    eventually("its traps are set", || yard.text("a", "current.out").contains("up"));
     yard.ok(&["tsm", "signal", "a", "USR1"]);
-    eventually("it was told", || yard.written("a", "current.out").contains("usr1"));
+    eventually("it was told", || yard.text("a", "current.out").contains("usr1"));
     yard.ok(&["tsm", "stop", "a"]);
-    assert_eq!(yard.written("a", "current.out"), "up\nusr1\nint\n");
+    assert_eq!(yard.text("a", "current.out"), "up\nusr1\nint\n");
     yard.ok(&["tsm", "start", "--name", "b", "--", "sleep", "600"]);
     yard.json_with_schema(&["tsm", "signal", "b", "SIGHUP"], "tsm-signal");
     yard.until("b", |meta| meta.state == ProcessState::Crashed);

@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use super::sandbox::{ChildGuard, Sandbox, is_running};
+use crate::sandbox::{ChildGuard, Sandbox, is_running};
 use crate::waiting::eventually;
 
 /// A process of the test itself that listens on a free port.
@@ -20,7 +20,7 @@ pub(super) fn listener() -> (ChildGuard, u16) {
 #[test]
 fn kill_removes_the_process_and_its_directory() {
     let yard = Sandbox::new();
-    let pid = yard.start(0, "api", "exec sleep 600");
+    let pid = yard.launch(0, "api", "exec sleep 600");
     assert_eq!(yard.ok(&["tsm", "kill", "0"]), "tsm: killed 'api'\n");
     assert!(!is_running(pid) && !yard.dir("api").exists());
     let said = yard.run(&["tsm", "kill", "999999999"]);
@@ -31,7 +31,7 @@ fn kill_removes_the_process_and_its_directory() {
 fn kill_all_empties_the_list() {
     let yard = Sandbox::new();
     for (id, name) in [(0, "a"), (1, "b"), (2, "c")] {
-        yard.start(id, name, "exec sleep 600");
+        yard.launch(id, name, "exec sleep 600");
     }
     let said = yard.run(&["tsm", "kill", "*"]);
     assert!(said.code == 0 && said.err.contains("Summary: 3 succeeded, 0 failed"), "{}", said.err);
@@ -46,7 +46,7 @@ fn who_does_not_listen_is_forced_after_two_seconds_and_at_once_with_force() {
         let mut meta = yard.record(id, name, deaf);
         meta.run.kill_timeout_ms = 3_600_000;
         yard.start_record(&meta);
-        eventually("it is up", || !yard.written(name, "current.out").is_empty());
+        eventually("it is up", || !yard.text(name, "current.out").is_empty());
     }
     assert_eq!(yard.json_with_schema(&["tsm", "kill", "one"], "tsm-kill")[0]["forced"], json!(true));
     assert_eq!(yard.json(&["tsm", "kill", "--force", "two"])[0]["forced"], json!(true));
@@ -74,7 +74,7 @@ fn a_bare_number_is_an_id_then_a_pid_then_a_port() {
     let is_pid = |port: u16| std::path::Path::new(&format!("/proc/{port}")).exists();
     let (mut by_port, port) = std::iter::repeat_with(listener).find(|(_, port)| !is_pid(*port)).expect("endless");
     let (mut by_pid, _) = listener();
-    yard.start(900, "by-id", "exec sleep 600");
+    yard.launch(900, "by-id", "exec sleep 600");
     yard.ok(&["tsm", "kill", "900"]);
     assert!(!yard.dir("by-id").exists());
     yard.ok(&["tsm", "kill", &by_pid.0.id().to_string()]);
@@ -91,8 +91,8 @@ fn a_port_that_a_managed_process_listens_on_means_that_process() {
     // The listener is a child of the managed process.
     meta.run.argv = vec!["sh".into(), "-c".into(), format!("python3 -c \"{script}\"; true")];
     yard.start_record(&meta);
-    eventually("it listens", || !yard.written("api", "current.out").is_empty());
-    let port = yard.written("api", "current.out").trim().to_owned();
+    eventually("it listens", || !yard.text("api", "current.out").is_empty());
+    let port = yard.text("api", "current.out").trim().to_owned();
     let info = yard.json_with_schema(&["tsm", "info", "api"], "tsm-info");
     assert_eq!(info["listening"], json!([port.parse::<u16>().expect("a port")]));
     assert_eq!(yard.ok(&["tsm", "kill", "--port", &port]), "tsm: killed 'api'\n");
@@ -102,7 +102,7 @@ fn a_port_that_a_managed_process_listens_on_means_that_process() {
 #[test]
 fn supervisors_ancestors_and_the_first_process_are_spared() {
     let yard = Sandbox::new();
-    let pid = yard.start(0, "api", "exec sleep 600");
+    let pid = yard.launch(0, "api", "exec sleep 600");
     let life = yard.read("api").run_state;
     for spared in [1, std::process::id(), life.guard_pid, life.worker_pid] {
         let said = yard.run(&["tsm", "kill", "--pid", &spared.to_string()]);

@@ -3,7 +3,7 @@
 use serde_json::json;
 use tetra::supervise::meta::{self, ExitStatus, LastExit, ProcessState, RestartPolicy};
 
-use super::sandbox::{Sandbox, is_running};
+use crate::sandbox::{Sandbox, is_running};
 use crate::waiting::eventually;
 
 fn names(list: &serde_json::Value) -> Vec<&str> {
@@ -17,7 +17,7 @@ fn row<'a>(list: &'a serde_json::Value, name: &str) -> &'a serde_json::Value {
 
 /// A process that ended with a failure, one that was stopped, and one that runs.
 fn three(yard: &Sandbox) {
-    yard.start(0, "runs-3000", "exec sleep 600");
+    yard.launch(0, "runs-3000", "exec sleep 600");
     for (id, name, state, how) in [
         (1, "failed", ProcessState::Crashed, ExitStatus::Code(3)),
         (2, "rests", ProcessState::Stopped, ExitStatus::Code(0)),
@@ -85,7 +85,7 @@ fn the_columns_are_those_of_the_reference_and_json_has_real_types() {
 #[test]
 fn a_crash_is_shown_with_its_exit() {
     let yard = Sandbox::new();
-    yard.start(0, "dies", "exit 3");
+    yard.launch(0, "dies", "exit 3");
     yard.until("dies", |meta| meta.state == ProcessState::Crashed);
     let out = yard.ok(&["tsm", "list", "-v"]);
     assert!(out.contains("crashed (exit 3)"), "{out}");
@@ -127,8 +127,8 @@ fn garbage_is_listed_and_never_fatal() {
 #[test]
 fn list_gives_a_living_process_without_supervisor_a_new_one() {
     let yard = Sandbox::new();
-    let pid = yard.start(0, "api", "exec sleep 600");
-    yard.kill_supervisor("api");
+    let pid = yard.launch(0, "api", "exec sleep 600");
+    yard.kill_supervisors("api");
     let before = yard.read("api").run_state;
     let list = yard.json_with_schema(&["tsm", "list"], "tsm-list");
     assert_eq!((&row(&list, "api")["supervised"], &row(&list, "api")["pid"]), (&json!(true), &json!(pid)));
@@ -147,7 +147,7 @@ fn list_takes_up_a_restart_that_nobody_would_make() {
     meta.run.restart = RestartPolicy::OnFailure;
     yard.start_record(&meta);
     yard.until("api", |meta| meta.state == ProcessState::Waiting && meta.restarts >= 5);
-    yard.kill_supervisor("api");
+    yard.kill_supervisors("api");
     std::fs::write(&gate, "").expect("a gate");
     let list = yard.json_with_schema(&["tsm", "list"], "tsm-list");
     assert_eq!(row(&list, "api")["supervised"], json!(true), "{list}");
@@ -157,8 +157,8 @@ fn list_takes_up_a_restart_that_nobody_would_make() {
 #[test]
 fn a_lost_record_of_a_living_process_is_rebuilt() {
     let yard = Sandbox::new();
-    let pid = yard.start(4, "api", "exec sleep 600");
-    yard.kill_supervisor("api");
+    let pid = yard.launch(4, "api", "exec sleep 600");
+    yard.kill_supervisors("api");
     for garbage in [&b""[..], b"{", b"\0\0"] {
         meta::remove(&yard.dir("api")).expect("the record, and the one before it");
         std::fs::write(yard.dir("api").join("meta.json"), garbage).expect("garbage");
@@ -167,7 +167,7 @@ fn a_lost_record_of_a_living_process_is_rebuilt() {
         assert_eq!((&row["id"], &row["pid"], &row["damage"]), (&json!(4), &json!(pid), &json!(null)), "{list}");
         assert_eq!((&row["supervised"], &row["command"]), (&json!(true), &json!("sleep 600")), "{list}");
         assert!(row["uptime"].as_u64().is_some_and(|seconds| seconds < 3600), "{list}");
-        yard.kill_supervisor("api");
+        yard.kill_supervisors("api");
     }
     assert_eq!(yard.ok(&["tsm", "stop", "4"]), "tsm: stopped 'api'\n");
     assert!(!is_running(pid));
@@ -176,9 +176,9 @@ fn a_lost_record_of_a_living_process_is_rebuilt() {
 #[test]
 fn a_dead_process_without_supervisor_reads_crashed_and_so_does_one_of_another_boot() {
     let yard = Sandbox::new();
-    let pid = yard.start(0, "api", "exec sleep 600");
-    yard.kill_supervisor("api");
-    super::sandbox::signal(pid, nix::sys::signal::Signal::SIGKILL);
+    let pid = yard.launch(0, "api", "exec sleep 600");
+    yard.kill_supervisors("api");
+    crate::sandbox::signal(pid, nix::sys::signal::Signal::SIGKILL);
     eventually("it is dead", || !is_running(pid));
     let mut old = yard.record(1, "old", "exec sleep 600");
     old.set_state(ProcessState::Online);
@@ -221,7 +221,7 @@ fn info_says_everything_and_masks_secrets() {
     let mut meta = yard.record(0, "api", "echo out; echo err >&2; exec sleep 600");
     meta.run.set = vec![("API_TOKEN".to_owned(), "hush-hush".to_owned()), ("COLOR".to_owned(), "blue".to_owned())];
     let pid = yard.start_record(&meta);
-    eventually("it has spoken", || yard.written("api", "current.err") == "err\n");
+    eventually("it has spoken", || yard.text("api", "current.err") == "err\n");
     let info = yard.json_with_schema(&["tsm", "info", "api", "-v"], "tsm-info");
     assert_eq!((&info["id"], &info["pid"], &info["status"]), (&json!(0), &json!(pid), &json!("online")));
     assert_eq!((&info["last_stdout"], &info["last_stderr"]), (&json!(["out"]), &json!(["err"])));

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::sandbox::{ChildGuard, PATIENCE, Sandbox, assert_fits, signal};
+use crate::sandbox::{ChildGuard, Sandbox, assert_fits, signal};
+use crate::waiting::PATIENCE;
 use crate::waiting::eventually;
 
 /// Writes numbered lines, the odd ones to stdout, the even ones to stderr, each when the one before stands in its log: what lies
@@ -17,8 +18,8 @@ const BOTH: &str = "i=0; while [ $i -lt 40 ]; do i=$((i+1)); if [ $((i%2)) = 1 ]
 #[test]
 fn both_streams_come_in_the_order_of_time() {
     let yard = Sandbox::new();
-    yard.start(0, "api", BOTH);
-    eventually("it is done", || yard.written("api", "current.out").ends_with("end\n"));
+    yard.launch(0, "api", BOTH);
+    eventually("it is done", || yard.text("api", "current.out").ends_with("end\n"));
     let wanted: Vec<String> = (1..=40).map(|n| format!("n {n}")).chain(["end".to_owned()]).collect();
     let out = yard.ok(&["tsm", "logs", "api"]);
     assert_eq!(out.lines().collect::<Vec<_>>(), wanted);
@@ -35,8 +36,8 @@ fn both_streams_come_in_the_order_of_time() {
 #[test]
 fn fifty_lines_are_shown_and_the_command_returns_also_with_nostream() {
     let yard = Sandbox::new();
-    yard.start(0, "api", "seq 1 200; exec sleep 600");
-    eventually("it is done", || yard.written("api", "current.out").ends_with("200\n"));
+    yard.launch(0, "api", "seq 1 200; exec sleep 600");
+    eventually("it is done", || yard.text("api", "current.out").ends_with("200\n"));
     let wanted: Vec<String> = (151..=200).map(|n| n.to_string()).collect();
     assert_eq!(yard.ok(&["tsm", "logs", "api"]).lines().collect::<Vec<_>>(), wanted);
     assert_eq!(yard.ok(&["tsm", "logs", "api", "-f", "--nostream", "-n", "1"]), "200\n");
@@ -45,10 +46,10 @@ fn fifty_lines_are_shown_and_the_command_returns_also_with_nostream() {
 #[test]
 fn several_processes_have_their_names_in_front() {
     let yard = Sandbox::new();
-    yard.start(0, "a", "echo one; exec sleep 600");
-    eventually("it has spoken", || yard.written("a", "current.out") == "one\n");
-    yard.start(1, "bcd", "echo two; exec sleep 600");
-    eventually("it has spoken", || yard.written("bcd", "current.out") == "two\n");
+    yard.launch(0, "a", "echo one; exec sleep 600");
+    eventually("it has spoken", || yard.text("a", "current.out") == "one\n");
+    yard.launch(1, "bcd", "echo two; exec sleep 600");
+    eventually("it has spoken", || yard.text("bcd", "current.out") == "two\n");
     assert_eq!(yard.ok(&["tsm", "logs", "*"]), "a   | one\nbcd | two\n");
     assert_eq!(yard.ok(&["tsm", "logs", "bcd", "a", "-n", "1"]), "a   | one\nbcd | two\n");
 }
@@ -56,8 +57,8 @@ fn several_processes_have_their_names_in_front() {
 #[test]
 fn what_is_piped_is_as_it_was_written() {
     let yard = Sandbox::new();
-    yard.start(0, "api", "printf '\\033[31mred\\033[0m\\tx\\n\\nlast'; exec sleep 600");
-    eventually("it has spoken", || yard.written("api", "current.out").ends_with("last"));
+    yard.launch(0, "api", "printf '\\033[31mred\\033[0m\\tx\\n\\nlast'; exec sleep 600");
+    eventually("it has spoken", || yard.text("api", "current.out").ends_with("last"));
     assert_eq!(yard.ok(&["tsm", "logs", "api"]), "\u{1b}[31mred\u{1b}[0m\tx\n\nlast\n");
 }
 
@@ -110,7 +111,7 @@ impl Tail {
 #[test]
 fn following_goes_on_through_a_restart_and_ends_with_ctrl_c() {
     let yard = Sandbox::new();
-    yard.start(0, "api", "echo up; echo err >&2; exec sleep 600");
+    yard.launch(0, "api", "echo up; echo err >&2; exec sleep 600");
     let tail = Tail::of(&yard, &["tsm", "logs", "api", "-f"]);
     let mut first = vec![tail.next(), tail.next()];
     first.sort();
@@ -144,7 +145,7 @@ fn following_through_rotation_loses_and_doubles_nothing() {
 #[test]
 fn followed_json_is_one_object_a_line() {
     let yard = Sandbox::new();
-    yard.start(0, "api", "echo up; exec sleep 600");
+    yard.launch(0, "api", "echo up; exec sleep 600");
     let tail = Tail::of(&yard, &["tsm", "logs", "api", "-f", "--json"]);
     let row: serde_json::Value = serde_json::from_str(&tail.next()).expect("an object");
     assert_eq!((&row["line"], &row["stream"], &row["process"]), (&json!("up"), &json!("stdout"), &json!("api")));
@@ -155,7 +156,7 @@ fn followed_json_is_one_object_a_line() {
 #[test]
 fn following_ends_when_the_process_is_deleted() {
     let yard = Sandbox::new();
-    yard.start(0, "api", "echo up; exec sleep 600");
+    yard.launch(0, "api", "echo up; exec sleep 600");
     let mut tail = Tail::of(&yard, &["tsm", "logs", "api", "-f"]);
     assert_eq!(tail.next(), "up");
     yard.ok(&["tsm", "delete", "api"]);
@@ -165,7 +166,7 @@ fn following_ends_when_the_process_is_deleted() {
 #[test]
 fn nothing_said_is_said() {
     let yard = Sandbox::new();
-    yard.start(0, "api", "exec sleep 600");
+    yard.launch(0, "api", "exec sleep 600");
     let said = yard.run(&["tsm", "logs", "api"]);
     assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (0, "", "(empty)\n"));
     assert_eq!(yard.run(&["tsm", "logs", "nope"]).code, 5);
@@ -244,10 +245,10 @@ fn times_and_gaps_stand_in_front() {
 #[test]
 fn following_all_finds_what_is_started_later() {
     let yard = Sandbox::new();
-    yard.start(0, "a", "echo one; echo 1; exec sleep 600");
+    yard.launch(0, "a", "echo one; echo 1; exec sleep 600");
     let tail = Tail::of(&yard, &["tsm", "logs", "*", "-f", "--grep", "^[a-z]"]);
     assert_eq!(tail.next(), "a | one");
-    yard.start(1, "bcd", "echo two; exec sleep 600");
+    yard.launch(1, "bcd", "echo two; exec sleep 600");
     assert_eq!(tail.next(), "bcd | two");
     let (rest, _) = tail.interrupt();
     assert!(rest.is_empty(), "{rest:?}");
@@ -258,7 +259,7 @@ fn rotating_by_hand_loses_nothing_and_the_follower_goes_on() {
     let yard = Sandbox::new();
     let go = yard.path("go");
     let line = format!("echo one; while [ ! -e {} ]; do sleep 0.01; done; echo two; exec sleep 600", go.display());
-    yard.start(0, "api", &line);
+    yard.launch(0, "api", &line);
     let tail = Tail::of(&yard, &["tsm", "logs", "api", "-f"]);
     assert_eq!(tail.next(), "one");
     let rows = yard.json_with_schema(&["tsm", "logs", "rotate", "api"], "tsm-logs-rotate");
@@ -287,7 +288,7 @@ fn rotating_under_a_flood_loses_and_doubles_nothing() {
     for _ in 0..20 {
         yard.ok(&["tsm", "logs", "rotate", "api"]);
     }
-    eventually("it is done", || yard.written("api", "current.out").ends_with("end\n"));
+    eventually("it is done", || yard.text("api", "current.out").ends_with("end\n"));
     // Rotating by hand may cut a line in two.
     let digits = |text: &str| {
         let mut digits = [0_u32; 10];
@@ -322,8 +323,8 @@ fn an_export_has_every_line_with_its_time_and_replaces_nothing() {
 #[test]
 fn a_process_called_like_a_subcommand_is_shown_behind_two_dashes() {
     let yard = Sandbox::new();
-    yard.start(0, "rotate", "echo one; exec sleep 600");
-    eventually("it has spoken", || yard.written("rotate", "current.out") == "one\n");
+    yard.launch(0, "rotate", "echo one; exec sleep 600");
+    eventually("it has spoken", || yard.text("rotate", "current.out") == "one\n");
     assert_eq!(yard.ok(&["tsm", "logs", "--", "rotate"]), "one\n");
     assert_eq!(yard.ok(&["tsm", "logs", "0"]), "one\n");
     assert!(yard.ok(&["tsm", "logs", "rotate", "rotate"]).starts_with("rotated stdout"));

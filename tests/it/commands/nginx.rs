@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use super::sandbox::{ChildGuard, CommandOutput, Sandbox, assert_fits};
-use crate::transcript::free_port;
+use crate::ports::free_port;
+use crate::sandbox::{ChildGuard, CommandOutput, Sandbox, assert_fits};
 use crate::waiting::eventually;
 
 /// The nginx of this machine. One that is not there is said aloud, and is a failure where `CI` is set.
@@ -59,9 +59,7 @@ impl NginxSandbox {
     fn run(&self, words: &[&str]) -> CommandOutput {
         let mut command = self.sandbox.command(words);
         command.env("TETRA_NGINX", &self.program).env("TETRA_NGINX_DIR", &self.dir);
-        let output = command.output().expect("tetra runs");
-        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        CommandOutput { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+        command.output().expect("tetra runs").into()
     }
 
     fn json(&self, words: &[&str], schema: &str) -> (serde_json::Value, i32) {
@@ -184,7 +182,7 @@ fn a_certificate_makes_two_servers() {
 #[test]
 fn other_interfaces_are_told_every_action() {
     let yard = Sandbox::new();
-    yard.start(0, "api", "exec sleep 600");
+    yard.launch(0, "api", "exec sleep 600");
     let actions = yard.json_with_schema(&["tsm", "tview"], "tsm-tview");
     let all = actions.as_array().expect("an array");
     let stop = all.iter().find(|it| it["command"] == "tsm stop api").expect("it can be stopped");

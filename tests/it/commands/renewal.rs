@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::json;
 use tetra::supervise::meta::ProcessState;
 
-use super::sandbox::{Sandbox, is_running};
+use crate::sandbox::{Sandbox, is_running};
 
 fn service(yard: &Sandbox, name: &str, text: &str) {
     let available = yard.home().join("tsm/services-available");

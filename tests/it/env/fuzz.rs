@@ -19,8 +19,7 @@ use tetra::env::secret_scan::{self, Syntax};
 use tetra::env::template;
 use tetra::tsm::definition::Definition;
 
-/// No single text takes longer, not even in a build that is not optimised on a busy machine.
-const LONGEST: Duration = Duration::from_secs(5);
+use crate::waiting::PATIENCE;
 
 /// What reads a text.
 type Target = (&'static str, fn(&str));
@@ -133,7 +132,7 @@ fn no_text_breaks_what_reads_it() {
             let begun = Instant::now();
             let survived = std::panic::catch_unwind(|| target(&text)).is_ok();
             assert!(survived, "{name} broke at {text:?} (beginning {start:?})");
-            assert!(begun.elapsed() < LONGEST, "{name} took {:?} for {text:?}", begun.elapsed());
+            assert!(begun.elapsed() < PATIENCE, "{name} took {:?} for {text:?}", begun.elapsed());
         }
         count += 1;
     }

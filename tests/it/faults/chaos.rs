@@ -3,15 +3,16 @@
 //! A command that is hit may fail. What must hold is what comes after: never two children at once, a state that says what is, and
 //! the same verb, given again with nobody disturbing it, ends where it should.
 
+use crate::random::Rng;
+use crate::sandbox::{CommandOutput, Sandbox, is_running, signal};
+use crate::waiting::PATIENCE;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use tetra::supervise::meta;
 
-use super::sandbox::{CommandOutput, PATIENCE, Rng, Sandbox, command_output};
 use super::scale;
-use crate::supervise::fixture::{lives, signal};
 use crate::waiting::eventually;
 
 /// What may come from anywhere at any time. The last two end or stop whoever gets them for certain, and come more often.
@@ -49,7 +50,7 @@ fn wanted(words: &[&str]) -> &'static str {
 
 #[test]
 fn random_signals_during_every_verb_end_in_one_child_or_none() {
-    let field = Sandbox::new();
+    let field = Sandbox::of_tsm();
     let mut dice = Rng::new();
     field.ok(VERBS[6]);
     for round in 0..scale(VERBS.len() * 3, 1000) {
@@ -67,7 +68,7 @@ fn random_signals_during_every_verb_end_in_one_child_or_none() {
         assert_single(&field, &told);
         settle(&field, words, &told);
     }
-    field.tsm(&["delete", "p", "--yes"]);
+    field.run(&["delete", "p", "--yes"]);
     field.assert_empty();
     eventually("nobody is left", || field.supervisors("p").is_empty() && field.children("p").is_empty());
 }
@@ -86,7 +87,7 @@ fn hit(field: &Sandbox, order: &mut Child, dice: &mut Rng) -> Option<(&'static s
     let which = SIGNALS[usize::try_from(dice.below(SIGNALS.len() as u64)).expect("small")];
     // A record that is old may name whoever has that number now.
     let is_ours = who == "command" || field.supervisors("p").contains(&pid) || field.children("p").contains(&pid);
-    (pid != 0 && is_ours && lives(pid)).then(|| {
+    (pid != 0 && is_ours && is_running(pid)).then(|| {
         signal(pid, which);
         (who, pid, which)
     })
@@ -99,7 +100,7 @@ fn end_of(mut order: Child, given: Instant) -> CommandOutput {
         signal(order.id(), Signal::SIGCONT);
         crate::waiting::pause();
     }
-    command_output(order.wait_with_output().expect("an end"))
+    CommandOutput::from(order.wait_with_output().expect("an end"))
 }
 
 fn assert_single(field: &Sandbox, told: &dyn Fn() -> String) {
@@ -130,7 +131,7 @@ fn settle(field: &Sandbox, words: &[&str], told: &dyn Fn() -> String) {
             _ if words[0] == "list" || words[0] == "info" => &["list"],
             _ => words,
         };
-        let said = field.tsm(again);
+        let said = field.run(again);
         super::note(&format!("{wanted} {status} {again:?}: {} {}", said.code, said.err));
     }
 }

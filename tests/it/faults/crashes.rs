@@ -1,5 +1,6 @@
 //! How children end, and what follows.
 
+use crate::sandbox::{CommandOutput, Sandbox, is_running, kill_hard};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -7,16 +8,14 @@ use std::sync::{Mutex, PoisonError};
 use tetra::supervise::meta::{ExitStatus, OomVerdict, ProcessState};
 
 use super::note;
-use super::sandbox::{Sandbox, command_output};
 use super::surroundings::memory_group;
-use crate::supervise::fixture::{kill_hard, lives};
 use crate::waiting::eventually;
 
 #[test]
 fn a_crash_loop_is_slowed_down_given_up_and_shown() {
-    let field = Sandbox::new();
+    let field = Sandbox::of_tsm();
     let options = ["--restart", "on-failure", "--max-restarts", "5"];
-    field.tsm(
+    field.run(
         &[&["start", "--no-wait", "--name", "p"][..], &options, &["--", "sh", "-c", "date +%s%N; exit 7"]].concat(),
     );
     field.until_state("p", ProcessState::Errored);
@@ -33,14 +32,14 @@ fn a_crash_loop_is_slowed_down_given_up_and_shown() {
 
 #[test]
 fn code_signal_and_core_are_told_apart_and_kept() {
-    let field = Sandbox::new();
+    let field = Sandbox::of_tsm();
     let core = std::fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap_or_default();
     for (name, line, how) in [
         ("code", "exit 42", ExitStatus::Code(42)),
         ("signal", "kill -USR2 $$", ExitStatus::Signal(12)),
         ("core", "ulimit -c unlimited; kill -SEGV $$", ExitStatus::Core(11)),
     ] {
-        field.tsm(&["start", "--no-wait", "--name", name, "--", "sh", "-c", line]);
+        field.run(&["start", "--no-wait", "--name", name, "--", "sh", "-c", line]);
         field.until_state(name, ProcessState::Crashed);
         field.until_unsupervised(name);
         let kept = field.read(name).last_exit.expect("an exit").status;
@@ -58,7 +57,7 @@ static MEMORY: Mutex<()> = Mutex::new(());
 
 /// What is said of a child that is killed from outside after `between`.
 fn memory_of_the_killed(between: impl Fn(&Sandbox)) -> Option<OomVerdict> {
-    let field = Sandbox::new();
+    let field = Sandbox::of_tsm();
     let pid = field.shell("p", &[], "exec sleep 1000");
     between(&field);
     kill_hard(pid);
@@ -80,11 +79,12 @@ fn out_of_memory_in_a_control_group_is_certain_and_somewhere_else_likely() {
         note("no memory control group can be made here");
         return;
     };
-    let field = Sandbox::new();
+    let field = Sandbox::of_tsm();
     let enter = format!("echo $$ > {}/cgroup.procs && exec \"$@\"", group.path.display());
     let greedy = ["python3", "-c", "x = bytearray(300_000_000)"];
     let words = [&["start", "--no-wait", "--name", "p", "--"], &greedy[..]].concat();
-    let said = command_output(field.command_under(&["sh", "-c", &enter, "sh"], &words).output().expect("tetra runs"));
+    let said =
+        CommandOutput::from(field.command_under(&["sh", "-c", &enter, "sh"], &words).output().expect("tetra runs"));
     field.until_state("p", ProcessState::Crashed);
     let exit = field.read("p").last_exit.expect("an exit");
     assert_eq!((exit.status, exit.oom), (ExitStatus::Signal(9), Some(OomVerdict::Certain)), "{said:?}");
@@ -101,11 +101,11 @@ fn out_of_memory_in_a_control_group_is_certain_and_somewhere_else_likely() {
 
 #[test]
 fn an_end_that_nobody_saw_is_a_failure_and_followed_by_the_policy() {
-    let field = Sandbox::new();
+    let field = Sandbox::of_tsm();
     let pid = field.shell("p", &["--restart", "on-failure"], "exec sleep 1000");
     field.kill_supervisors("p");
     kill_hard(pid);
-    eventually("the end", || !lives(pid));
+    eventually("the end", || !is_running(pid));
     // The look itself takes the restart up that its policy asks for.
     let shown = field.list();
     assert_eq!((shown[0]["status"].as_str(), shown[0]["restarts"].as_u64()), (Some("online"), Some(1)), "{shown:?}");
@@ -115,7 +115,7 @@ fn an_end_that_nobody_saw_is_a_failure_and_followed_by_the_policy() {
     let pid = field.shell("q", &["--restart", "never"], "exec sleep 1000");
     field.kill_supervisors("q");
     kill_hard(pid);
-    eventually("the end", || !lives(pid));
+    eventually("the end", || !is_running(pid));
     let shown = field.list();
     assert_eq!((&shown[1]["name"], &shown[1]["status"]), (&"q".into(), &"crashed".into()), "{shown:?}");
 }

@@ -1,5 +1,7 @@
 //! Disks that are full or not writable, and files that were removed, replaced or damaged.
 
+use super::COUNTER;
+use crate::sandbox::{CommandOutput, Sandbox, is_running, kill_hard};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -8,8 +10,6 @@ use tetra::supervise::client::is_supervised;
 use tetra::supervise::meta::{self, ProcessState, RunSpec};
 
 use super::note;
-use super::sandbox::{COUNTER, Sandbox};
-use crate::supervise::fixture::{kill_hard, lives};
 use crate::waiting::eventually;
 
 /// A small file system of its own; `None`, with a word, where none can be mounted.
@@ -53,7 +53,7 @@ impl Drop for Disk {
 #[test]
 fn a_full_disk_loses_nothing_and_everything_goes_on_when_there_is_room() {
     let Some(disk) = Disk::of(8) else { return };
-    let field = Sandbox::at(disk.path());
+    let field = Sandbox::of_tsm_at(disk.path());
     fs::write(field.path("ballast"), vec![0; 6 << 20]).expect("a ballast");
     let pid = field.shell("p", &[], "seq 0 500000; echo done; exec sleep 1000");
     eventually("the disk is full", || {
@@ -61,9 +61,9 @@ fn a_full_disk_loses_nothing_and_everything_goes_on_when_there_is_room() {
         fs::remove_file(field.path("probe")).expect("the probe is there");
         full
     });
-    assert!(lives(pid) && field.list()[0]["status"] == "online", "listing needs no room");
+    assert!(is_running(pid) && field.list()[0]["status"] == "online", "listing needs no room");
 
-    let answer = field.tsm(&["start", "--name", "q", "--", "sleep", "1000"]);
+    let answer = field.run(&["start", "--name", "q", "--", "sleep", "1000"]);
     assert!(answer.code == 1 && answer.err.contains("No space left"), "{answer:?}");
     assert!(!field.dir("q").exists(), "nothing of it is left");
 
@@ -79,11 +79,11 @@ fn a_full_disk_loses_nothing_and_everything_goes_on_when_there_is_room() {
 #[test]
 fn on_a_full_disk_a_stop_still_stops() {
     let Some(disk) = Disk::of(4) else { return };
-    let field = Sandbox::at(disk.path());
+    let field = Sandbox::of_tsm_at(disk.path());
     let pid = field.start("p", &[], &["sleep", "1000"]);
     let _ = fs::write(field.path("ballast"), vec![0; 5 << 20]);
-    let answer = field.tsm(&["stop", "p"]);
-    assert!(answer.code == 0 && !lives(pid), "{answer:?}");
+    let answer = field.run(&["stop", "p"]);
+    assert!(answer.code == 0 && !is_running(pid), "{answer:?}");
     assert_ne!(field.list()[0]["status"], "online");
 }
 
@@ -100,17 +100,17 @@ const TALK: &str = "head -c 9000 /dev/zero | tr '\\0' x; echo; exec sleep 1000";
 #[test]
 fn on_a_full_disk_a_restart_is_recorded_and_what_is_not_written_is_said() {
     let Some(disk) = Disk::of(4) else { return };
-    let field = Sandbox::at(disk.path());
+    let field = Sandbox::of_tsm_at(disk.path());
     let mut pids = vec![field.shell("p", &[], TALK)];
     eventually("its line", || field.size("p") == 9001);
     fill(&field);
     for round in 0..3 {
-        let answer = field.tsm(&["restart", "--no-wait", "p"]);
+        let answer = field.run(&["restart", "--no-wait", "p"]);
         assert_eq!(answer.code, 0, "{answer:?}");
         assert!(round == 0 || answer.err.contains("No space left on device"), "{answer:?}");
         let shown = field.list();
-        let pid = field.until("p", "its log is full", |meta| !meta.run_state.log_error.is_empty()).pid;
-        assert!(lives(pid) && !pids.contains(&pid), "{answer:?}");
+        let pid = field.until("p", |meta| !meta.run_state.log_error.is_empty()).pid;
+        assert!(is_running(pid) && !pids.contains(&pid), "{answer:?}");
         let stays = || fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim() == "sleep");
         eventually("it has said all before the next restart", stays);
         assert_eq!((&shown[0]["status"], &shown[0]["pid"]), (&"online".into(), &pid.into()));
@@ -119,9 +119,9 @@ fn on_a_full_disk_a_restart_is_recorded_and_what_is_not_written_is_said() {
         pids.push(pid);
     }
     fs::remove_file(field.path("ballast")).expect("room");
-    field.until("p", "its log is written", |meta| meta.run_state.log_error.is_empty());
+    field.until("p", |meta| meta.run_state.log_error.is_empty());
     field.ok(&["stop", "p"]);
-    assert!(pids.iter().all(|pid| !lives(*pid)));
+    assert!(pids.iter().all(|pid| !is_running(*pid)));
     let (record, text) = (field.read("p"), String::from_utf8(field.written("p")).expect("text"));
     assert_eq!((record.state, record.run_state.discarded_bytes), (ProcessState::Stopped, 0));
     assert_eq!(text, ("x".repeat(9000) + "\n").repeat(4));
@@ -130,16 +130,16 @@ fn on_a_full_disk_a_restart_is_recorded_and_what_is_not_written_is_said() {
 #[test]
 fn on_a_full_disk_a_stop_says_what_was_lost() {
     let Some(disk) = Disk::of(4) else { return };
-    let field = Sandbox::at(disk.path());
+    let field = Sandbox::of_tsm_at(disk.path());
     let pid = field.start("p", &[], &["sh", "-c", &format!("while [ ! -e go ]; do sleep 0.01; done; {TALK}")]);
     fs::write(field.path("go"), "").expect("a sign");
     fs::remove_file(field.path("go")).expect("taken back");
     fill(&field);
     let _ = fs::write(field.path("go"), "");
-    field.until("p", "its log is full", |meta| !meta.run_state.log_error.is_empty());
-    let answer = field.tsm(&["stop", "p"]);
+    field.until("p", |meta| !meta.run_state.log_error.is_empty());
+    let answer = field.run(&["stop", "p"]);
     let life = field.read("p").run_state;
-    assert!(answer.code == 0 && !lives(pid), "{answer:?}");
+    assert!(answer.code == 0 && !is_running(pid), "{answer:?}");
     assert_eq!(life.discarded_bytes + field.size("p"), 9001);
     let said = format!("{} bytes of the log of 'p' were lost", life.discarded_bytes);
     assert!(answer.err.contains(&said) && answer.err.contains("No space left on device"), "{answer:?}");
@@ -161,7 +161,7 @@ open(sys.argv[1] + '/said', 'w').write(str(said))";
 #[test]
 fn a_child_waits_for_room_as_long_as_it_is_to_and_every_byte_it_loses_is_counted() {
     let Some(disk) = Disk::of(8) else { return };
-    let (field, elsewhere) = (Sandbox::at(disk.path()), tempfile::tempdir().expect("a directory"));
+    let (field, elsewhere) = (Sandbox::of_tsm_at(disk.path()), tempfile::tempdir().expect("a directory"));
     let place = elsewhere.path().to_str().expect("a path in UTF-8");
     let number = |file: &str| fs::read_to_string(elsewhere.path().join(file)).ok()?.parse::<u64>().ok();
     field.start("p", &[], &["python3", "-c", TALKER, place]);
@@ -175,14 +175,14 @@ fn a_child_waits_for_room_as_long_as_it_is_to_and_every_byte_it_loses_is_counted
     fill(&field);
     field.ok(&["start", "--no-wait", "p"]);
 
-    let full = field.until("p", "its log is full", |meta| !meta.run_state.log_error.is_empty());
+    let full = field.until("p", |meta| !meta.run_state.log_error.is_empty());
     assert_eq!((full.run_state.discarded_bytes, full.state), (0, ProcessState::Online));
-    field.until("p", "it lost something", |meta| meta.run_state.discarded_bytes > 0);
+    field.until("p", |meta| meta.run_state.discarded_bytes > 0);
     let so_far = number("so-far");
     eventually("it goes on", || number("so-far") > so_far.map(|said| said + 200_000));
 
     fs::remove_file(field.path("ballast")).expect("room");
-    field.until("p", "its log is written", |meta| meta.run_state.log_error.is_empty());
+    field.until("p", |meta| meta.run_state.log_error.is_empty());
     field.ok(&["stop", "p"]);
     let (said, life) = (number("said").expect("its last word"), field.read("p").run_state);
     assert_eq!(life.discarded_bytes + field.size("p"), said, "{life:?}");
@@ -191,7 +191,7 @@ fn a_child_waits_for_room_as_long_as_it_is_to_and_every_byte_it_loses_is_counted
 #[test]
 fn on_a_disk_that_is_not_writable_processes_are_seen_and_nothing_is_lost() {
     let Some(disk) = Disk::of(8) else { return };
-    let field = Sandbox::at(disk.path());
+    let field = Sandbox::of_tsm_at(disk.path());
     let pid = field.start("p", &[], &["python3", "-c", COUNTER]);
     eventually("lines", || field.size("p") > 100);
     // The kernel does not let go of the right to write while somebody writes.
@@ -201,20 +201,20 @@ fn on_a_disk_that_is_not_writable_processes_are_seen_and_nothing_is_lost() {
     for words in
         [&["start", "--name", "q", "--", "sleep", "1000"][..], &["stop", "p"], &["restart", "p"], &["delete", "p"]]
     {
-        let answer = field.tsm(words);
+        let answer = field.run(words);
         assert!(answer.code != 0 && !answer.err.is_empty() && !answer.err.contains("panic"), "{words:?}: {answer:?}");
     }
-    assert!(lives(pid), "what cannot be recorded is not done");
+    assert!(is_running(pid), "what cannot be recorded is not done");
     disk.remount("rw");
     field.ok(&["stop", "p"]);
-    assert!(!lives(pid));
+    assert!(!is_running(pid));
     let text = String::from_utf8(field.written("p")).expect("numbers");
     assert_eq!(text, (0..text.lines().count()).map(|n| format!("{n}\n")).collect::<String>());
 }
 
 #[test]
 fn logs_that_are_removed_or_cut_go_on() {
-    let field = Sandbox::new();
+    let field = Sandbox::of_tsm();
     field.start("p", &[], &["python3", "-c", COUNTER]);
     let size = || fs::metadata(field.dir("p").join("current.out")).map_or(0, |file| file.len());
     eventually("lines", || size() > 200);
@@ -229,7 +229,7 @@ fn logs_that_are_removed_or_cut_go_on() {
 fn the_process_of_a_removed_directory_is_told_and_can_still_be_ended() {
     // By name or by pid, with its supervisors or without them; one that would always be started again is not.
     for (by_name, supervised) in [(true, true), (false, true), (true, false)] {
-        let field = Sandbox::new();
+        let field = Sandbox::of_tsm();
         let line = "setsid sleep 1019 & echo $! > stray; while :; do sleep 0.05; done";
         let pid = field.shell("p", &["--restart", "always", "--max-restarts", "0"], line);
         let stray = field.number("stray");
@@ -242,7 +242,7 @@ fn the_process_of_a_removed_directory_is_told_and_can_still_be_ended() {
         let rows = field.json(&["doctor", "orphans"]);
         let row = rows.as_array().expect("rows").iter().find(|row| row["pid"] == pid).expect("it is seen").clone();
         assert_eq!(row["kind"], "lost");
-        let refused = field.tsm(&["stop", "p"]);
+        let refused = field.run(&["stop", "p"]);
         let advice = format!("pid {pid} still runs: `tsm kill p` ends it");
         assert!(refused.code == 5 && refused.err.contains(&advice), "{refused:?}");
 
@@ -250,8 +250,8 @@ fn the_process_of_a_removed_directory_is_told_and_can_still_be_ended() {
         field.ok(&["kill", &word, "--yes"]);
         let all = [pid, stray, life.guard_pid, life.worker_pid];
         // The shell may have started its next `sleep 0.05` while it was being ended.
-        eventually("nobody is left", || all.iter().all(|pid| !lives(*pid)) && field.children("p").is_empty());
-        assert_eq!(field.tsm(&["kill", "p", "--yes"]).code, 5, "nobody is left to be found");
+        eventually("nobody is left", || all.iter().all(|pid| !is_running(*pid)) && field.children("p").is_empty());
+        assert_eq!(field.run(&["kill", "p", "--yes"]).code, 5, "nobody is left to be found");
         field.start("p", &[], &["sleep", "1000"]);
         field.ok(&["delete", "p"]);
         field.assert_empty();
@@ -261,20 +261,20 @@ fn the_process_of_a_removed_directory_is_told_and_can_still_be_ended() {
 #[test]
 fn a_name_whose_directory_was_removed_is_not_started_twice() {
     for (supervised, all) in [(true, false), (false, false), (true, true)] {
-        let field = Sandbox::new();
+        let field = Sandbox::of_tsm();
         let pid = field.start("p", &["--restart", "always"], &["sleep", "1000"]);
         if !supervised {
             field.kill_supervisors("p");
         }
         let removed = if all { field.home() } else { field.dir("p") };
         fs::remove_dir_all(removed).expect("removed");
-        let refused = field.tsm(&["start", "--name", "p", "--", "sleep", "1000"]);
+        let refused = field.run(&["start", "--name", "p", "--", "sleep", "1000"]);
         assert!(refused.code != 0 && refused.err.contains(&format!("pid {pid} lives")), "{refused:?}");
         assert!(refused.err.contains("`tsm kill p`"), "{refused:?}");
-        assert!(!field.dir("p").exists() && lives(pid));
+        assert!(!field.dir("p").exists() && is_running(pid));
         field.start("q", &[], &["sleep", "1000"]);
         field.ok(&["kill", "p", "--yes"]);
-        eventually("it is gone", || !lives(pid));
+        eventually("it is gone", || !is_running(pid));
         field.start("p", &[], &["sleep", "1000"]);
         field.ok(&["delete", "*", "--yes"]);
     }
@@ -282,15 +282,15 @@ fn a_name_whose_directory_was_removed_is_not_started_twice() {
 
 #[test]
 fn a_file_size_limit_ends_neither_supervisor_nor_command() {
-    let field = Sandbox::new();
+    let field = Sandbox::of_tsm();
     let line = "cat /proc/self/status > signals; \
                 while :; do echo 'a line that fills the log sooner or later'; done";
     let words = ["start", "--no-wait", "--kill-timeout", "2s", "--name", "p", "--", "sh", "-c", line];
     let limited = field.command_under(&["bash", "-c", "ulimit -f 16; exec \"$0\" \"$@\""], &words).output();
-    let started = super::sandbox::command_output(limited.expect("bash runs"));
+    let started = CommandOutput::from(limited.expect("bash runs"));
     assert_eq!(started.code, 0, "{started:?}");
-    let life = field.until("p", "the log is full", |meta| !meta.run_state.log_error.is_empty()).run_state;
-    assert!(lives(life.guard_pid) && lives(life.worker_pid));
+    let life = field.until("p", |meta| !meta.run_state.log_error.is_empty()).run_state;
+    assert!(is_running(life.guard_pid) && is_running(life.worker_pid));
     let signals = fs::read_to_string(field.path("signals")).expect("it told");
     // Nothing is ignored or caught in what the child runs: neither that signal nor those that the C library keeps for itself.
     let masks: Vec<&str> =
@@ -305,14 +305,14 @@ fn a_file_size_limit_ends_neither_supervisor_nor_command() {
 
 #[test]
 fn fifos_that_were_replaced_by_files_are_no_obstacle() {
-    let field = Sandbox::new();
+    let field = Sandbox::of_tsm();
     let pid = field.start("p", &[], &["python3", "-c", COUNTER]);
     for name in ["out", "err", "orders"] {
         fs::remove_file(field.dir("p").join(name)).expect("removed");
         fs::write(field.dir("p").join(name), "a file").expect("a file in its place");
     }
     field.ok(&["stop", "p"]);
-    assert!(!lives(pid));
+    assert!(!is_running(pid));
     let text = String::from_utf8(field.written("p")).expect("numbers");
     let lines = text.lines().count();
     assert_eq!(text, (0..lines).map(|n| format!("{n}\n")).collect::<String>());
@@ -335,7 +335,7 @@ fn damage(field: &Sandbox, damage: Option<&str>) {
 
 #[test]
 fn a_record_that_is_empty_or_garbage_never_loses_the_process() {
-    let field = Sandbox::new();
+    let field = Sandbox::of_tsm();
     let options = ["--restart", "on-failure", "--kill-timeout", "7s"];
     let pid = field.start("p", &options, &["python3", "-c", COUNTER]);
     let run = field.read("p").run;
@@ -363,7 +363,7 @@ fn a_record_that_is_empty_or_garbage_never_loses_the_process() {
     let before = field.size("p");
     eventually("it goes on writing", || field.size("p") > before);
     field.ok(&["stop", "p"]);
-    assert!(!lives(pid));
+    assert!(!is_running(pid));
     assert_eq!(field.read("p").state, ProcessState::Stopped);
     let text = String::from_utf8(field.written("p")).expect("numbers");
     assert_eq!(text, (0..text.lines().count()).map(|n| format!("{n}\n")).collect::<String>());
@@ -379,7 +379,7 @@ fn a_record_that_is_empty_or_garbage_never_loses_the_process() {
 
 #[test]
 fn without_any_record_the_process_is_made_out_from_what_runs() {
-    let field = Sandbox::new();
+    let field = Sandbox::of_tsm();
     let pid = field.start("p", &[], &["sleep", "1000"]);
     for worker_alone in [true, false] {
         meta::remove(&field.dir("p")).expect("removed");
@@ -397,5 +397,5 @@ fn without_any_record_the_process_is_made_out_from_what_runs() {
         assert_eq!((field.read("p").pid, field.read("p").run.argv), (pid, vec!["sleep".to_owned(), "1000".to_owned()]));
     }
     field.ok(&["stop", "p"]);
-    assert!(!lives(pid));
+    assert!(!is_running(pid));
 }

@@ -3,14 +3,14 @@
 //! Every command runs once to see which changes it makes, then once for each of them, killed before it. Afterwards either
 //! nothing happened or all of it is consistent, and the same command, given again, ends where it would have.
 
+use crate::sandbox::{CommandOutput, Sandbox, is_running};
+use crate::waiting::PATIENCE;
 use std::collections::BTreeMap;
 use std::fs;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use super::note;
-use super::sandbox::{PATIENCE, Sandbox};
-use crate::supervise::fixture::lives;
 use crate::waiting::eventually;
 
 /// What can change the world: files, names, processes, and waiting for what a process became.
@@ -79,7 +79,7 @@ fn a_delete_cut_off_anywhere_is_mended_by_the_next() {
 #[test]
 fn a_supervisor_that_cannot_be_executed_leaves_nothing() {
     // The command itself is the first to execute; its thread's child, which becomes the supervisor, counts its own.
-    let field = Sandbox::new();
+    let field = Sandbox::of_tsm();
     for change in ["execve:error=EAGAIN:when=1", "clone3:error=EAGAIN:when=1+"] {
         let call = change.split(':').next().expect("a name");
         let only = [
@@ -93,7 +93,7 @@ fn a_supervisor_that_cannot_be_executed_leaves_nothing() {
             "-e",
             &format!("inject={change}"),
         ];
-        let said = super::sandbox::command_output(field.command_under(&only, START).output().expect("strace runs"));
+        let said = CommandOutput::from(field.command_under(&only, START).output().expect("strace runs"));
         assert_ne!(said.code, 0, "{change}: a start without its supervisor is told");
         field.assert_empty();
     }
@@ -101,7 +101,7 @@ fn a_supervisor_that_cannot_be_executed_leaves_nothing() {
 
 #[test]
 fn a_startup_that_gets_no_thread_starts_one_after_the_other() {
-    let field = Sandbox::new();
+    let field = Sandbox::of_tsm();
     for name in ["a", "b", "c"] {
         let file = field.home().join(format!("tsm/services-available/{name}.tsm"));
         fs::create_dir_all(file.parent().expect("a directory")).expect("a directory");
@@ -111,7 +111,7 @@ fn a_startup_that_gets_no_thread_starts_one_after_the_other() {
     // A thread for each of the three is asked for first; supervisors are made in the same way after them.
     let inject = "inject=clone3:error=EAGAIN:when=1..3";
     let only = ["strace", "-q", "-o", "/dev/null", "-e", "trace=clone3", "-e", inject];
-    let said = super::sandbox::command_output(field.command_under(&only, &["startup"]).output().expect("strace runs"));
+    let said = CommandOutput::from(field.command_under(&only, &["startup"]).output().expect("strace runs"));
     assert_eq!(said.code, 0, "{said:?}");
     let shown = field.list();
     assert_eq!(shown.iter().filter(|it| it["status"] == "online").count(), 3, "{shown:?}");
@@ -123,7 +123,7 @@ fn walk(walk: &Walk) {
     let changes = changes(walk);
     let steps: usize = changes.values().map(Vec::len).sum();
     assert!(steps > 4, "the changes are seen: {changes:?}");
-    let field = Sandbox::new();
+    let field = Sandbox::of_tsm();
     for (call, places) in &changes {
         for n in places {
             (walk.before)(&field);
@@ -136,7 +136,7 @@ fn walk(walk: &Walk) {
 
 /// Which of its calls are changes: in that of its threads which makes them most often, for each counts its own.
 fn changes(walk: &Walk) -> BTreeMap<String, Vec<usize>> {
-    let field = Sandbox::new();
+    let field = Sandbox::of_tsm();
     (walk.before)(&field);
     let seen = field.path("seen");
     let trace = format!("trace={CHANGES}");
@@ -196,20 +196,20 @@ fn check(field: &Sandbox, walk: &Walk, place: &str) {
         eventually(&format!("{place}: who is shown as online lives"), || {
             field.list().iter().all(|only| {
                 let pid = only["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok());
-                only["status"] != "online" || pid.is_none_or(|pid| pid == 0 || lives(pid))
+                only["status"] != "online" || pid.is_none_or(|pid| pid == 0 || is_running(pid))
             })
         });
     }
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let again = field.tsm(walk.words);
+        let again = field.run(walk.words);
         if (walk.done)(field) {
             break;
         }
         // Somebody still carries out the first order; nothing else is a reason.
         assert!(Instant::now() < deadline, "{place}: {again:?}, {:?}", field.list());
     }
-    field.tsm(&["delete", "p"]);
+    field.run(&["delete", "p"]);
     eventually(&format!("{place}: all gone"), || field.children("p").is_empty() && field.supervisors("p").is_empty());
     let left = || fs::read_dir(field.processes()).map(|dir| dir.count()).unwrap_or(0);
     assert_eq!(left(), 0, "{place}: directories left behind");

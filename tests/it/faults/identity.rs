@@ -1,5 +1,6 @@
 //! Whose a process is: nothing takes the place of a service, and nothing of it is missed.
 
+use crate::sandbox::{Sandbox, is_running, kill_hard, signal};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
@@ -8,8 +9,6 @@ use tetra::supervise::meta::{ProcessState, ProcessStatus};
 use tetra::supervise::ownership;
 
 use super::note;
-use super::sandbox::Sandbox;
-use crate::supervise::fixture::{kill_hard, lives, signal};
 use crate::waiting::eventually;
 
 /// An ordinary user who has no part in anything.
@@ -47,7 +46,7 @@ impl Drop for Bystander {
 
 #[test]
 fn a_stranger_who_names_our_directory_is_neither_taken_nor_touched() {
-    let field = Sandbox::new();
+    let field = Sandbox::of_tsm();
     field.start("web", &[], &["sleep", "7701"]);
     field.ok(&["stop", "web"]);
     let Some(stranger) = Bystander::naming(&field, "web", "7700") else { return };
@@ -55,14 +54,14 @@ fn a_stranger_who_names_our_directory_is_neither_taken_nor_touched() {
     for words in [&["start", "--no-wait", "web"][..], &["restart", "--no-wait", "web"]] {
         field.ok(words);
         let meta = field.read("web");
-        assert!(meta.pid != pid && lives(meta.pid), "{words:?}");
+        assert!(meta.pid != pid && is_running(meta.pid), "{words:?}");
         eventually("the service runs", || field.processes_with_argument("7701") == [meta.pid]);
     }
     field.ok(&["delete", "web"]);
-    assert!(lives(pid) && field.processes_with_argument("7701").is_empty());
+    assert!(is_running(pid) && field.processes_with_argument("7701").is_empty());
     // Without any directory the name is not his either.
-    assert_eq!(field.tsm(&["kill", "web", "--yes"]).code, 5);
-    assert!(lives(pid));
+    assert_eq!(field.run(&["kill", "web", "--yes"]).code, 5);
+    assert!(is_running(pid));
     field.start("web", &[], &["sleep", "7701"]);
     field.ok(&["delete", "web"]);
     field.assert_empty();
@@ -77,7 +76,7 @@ fn only_a_daemon_lives(field: &Sandbox, policy: &str) -> u32 {
         field.processes_with_argument("6002").contains(&daemon) && field.processes_with_argument("6003").contains(&pid)
     });
     field.kill_all_but_strays("s");
-    assert!(lives(daemon));
+    assert!(is_running(daemon));
     daemon
 }
 
@@ -85,14 +84,14 @@ fn only_a_daemon_lives(field: &Sandbox, policy: &str) -> u32 {
 fn a_daemon_of_a_dead_life_is_not_taken_for_the_service() {
     for policy in ["never", "always"] {
         for verb in ["start", "restart"] {
-            let field = Sandbox::new();
+            let field = Sandbox::of_tsm();
             let daemon = only_a_daemon_lives(&field, policy);
-            let said = field.tsm(&[verb, "--no-wait", "s"]);
+            let said = field.run(&[verb, "--no-wait", "s"]);
             // A look may have taken up the restart before.
             assert!(said.code == 0 || policy == "always" && verb == "start", "{policy} {verb}: {said:?}");
             let meta = field.until_state("s", ProcessState::Online);
             eventually("the service runs", || field.processes_with_argument("6003").contains(&meta.pid));
-            assert!(!lives(daemon), "{policy} {verb}: what the life before left is ended");
+            assert!(!is_running(daemon), "{policy} {verb}: what the life before left is ended");
             field.ok(&["stop", "s"]);
             assert_eq!(field.children("s"), Vec::<u32>::new());
         }
@@ -102,11 +101,11 @@ fn a_daemon_of_a_dead_life_is_not_taken_for_the_service() {
 #[test]
 fn stop_kill_and_delete_leave_nothing_of_what_nobody_supervises() {
     for words in [&["stop", "s"][..], &["kill", "s", "--yes"], &["delete", "s"], &["stop", "*"]] {
-        let field = Sandbox::new();
+        let field = Sandbox::of_tsm();
         let daemon = only_a_daemon_lives(&field, "never");
-        let said = field.tsm(words);
+        let said = field.run(words);
         assert_eq!(said.code, 0, "{words:?}: {said:?}");
-        assert!(!lives(daemon), "{words:?}: {said:?}");
+        assert!(!is_running(daemon), "{words:?}: {said:?}");
         assert!(!said.out.contains("by force"), "{words:?}: {said:?}");
         if words[0] == "stop" {
             assert_eq!(field.list()[0]["status"], "stopped");
@@ -119,7 +118,7 @@ fn stop_kill_and_delete_leave_nothing_of_what_nobody_supervises() {
 #[test]
 fn a_look_takes_up_the_restart_of_what_died_unseen() {
     for (policy, status) in [("always", "online"), ("on-failure", "online"), ("never", "crashed")] {
-        let field = Sandbox::new();
+        let field = Sandbox::of_tsm();
         field.shell("s", &["--restart", policy], "exec sleep 6004");
         field.kill_all_but_strays("s");
         let shown = field.list();
@@ -162,19 +161,19 @@ while True: time.sleep(1)";
 
 #[test]
 fn a_child_that_looks_like_a_supervisor_ends_with_the_others() {
-    let field = Sandbox::new();
+    let field = Sandbox::of_tsm();
     let pid = field.start("p", &[], &["python3", "-c", ALIKE]);
     let pids = ["posing", "elsewhere"].map(|name| field.number(name));
-    eventually("all run", || field.written("p") == b"ready\n" && pids.iter().all(|pid| lives(*pid)));
+    eventually("all run", || field.written("p") == b"ready\n" && pids.iter().all(|pid| is_running(*pid)));
     let words = std::fs::read(format!("/proc/{}/cmdline", pids[0])).expect("words");
     assert!(words.starts_with(b"python3\0--supervise\0"), "{words:?}");
     field.ok(&["stop", "p"]);
-    assert_eq!((pids.map(lives), lives(pid)), ([false; 2], false));
+    assert_eq!((pids.map(is_running), is_running(pid)), ([false; 2], false));
 }
 
 #[test]
 fn a_process_that_was_started_from_within_another_one_stays() {
-    let field = Sandbox::new();
+    let field = Sandbox::of_tsm();
     let program = crate::world::PROGRAM;
     let line = format!("{program} tsm start --no-wait --name inner sleep 6005; echo done; exec sleep 6006");
     field.shell("outer", &[], &line);
@@ -183,19 +182,19 @@ fn a_process_that_was_started_from_within_another_one_stays() {
     });
     let inner = field.read("inner").pid;
     field.ok(&["stop", "outer"]);
-    assert!(lives(inner));
+    assert!(is_running(inner));
     // Also when nobody supervises it just then.
     field.ok(&["start", "--no-wait", "outer"]);
     field.kill_supervisors("inner");
     field.ok(&["stop", "outer"]);
-    assert!(lives(inner));
+    assert!(is_running(inner));
     kill_hard(inner);
 }
 
 #[test]
 fn a_child_that_ended_under_stopped_supervisors_is_not_called_online() {
     for (policy, then) in [("never", "crashed"), ("always", "online")] {
-        let field = Sandbox::new();
+        let field = Sandbox::of_tsm();
         let pid = field.shell("p", &["--restart", policy], "exec sleep 6007");
         let life = field.read("p").run_state;
         for supervisor in [life.guard_pid, life.worker_pid] {
@@ -206,10 +205,10 @@ fn a_child_that_ended_under_stopped_supervisors_is_not_called_online() {
             stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T'))
         };
         eventually("both are stopped", || stopped(life.guard_pid) && stopped(life.worker_pid));
-        let doctor = field.tsm(&["doctor"]);
+        let doctor = field.run(&["doctor"]);
         assert!(doctor.out.contains("is stopped (SIGSTOP)"), "{doctor:?}");
         kill_hard(pid);
-        eventually("the child is dead", || !lives(pid));
+        eventually("the child is dead", || !is_running(pid));
         let process = tetra::tsm::store::ProcessStore::open(&tetra::sys::paths::Paths::under(field.root()));
         let process = process.get(&"p".parse().expect("a name")).expect("the process");
         assert_eq!((process.status(), process.pid(), process.live.stalled), (ProcessStatus::Crashed, None, true));

@@ -1,13 +1,15 @@
 //! Supervisors killed at any moment. The child lives, not one byte is lost or doubled, and what follows goes on.
 
+use super::COUNTER;
+use crate::random::Rng;
+use crate::sandbox::{CommandOutput, Sandbox, is_running, kill_hard};
+use crate::waiting::PATIENCE;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tetra::supervise::meta::{ExitStatus, ProcessState};
 
-use super::sandbox::{COUNTER, PATIENCE, Rng, Sandbox};
 use super::scale;
-use crate::supervise::fixture::{kill_hard, lives};
 use crate::waiting::eventually;
 
 /// Random kills for each kind of child.
@@ -17,7 +19,7 @@ fn kills() -> usize {
 
 #[test]
 fn an_idle_child_survives_every_death_above_it() {
-    let field = Sandbox::new();
+    let field = Sandbox::of_tsm();
     let pid = field.shell("p", &["--restart", "on-failure"], "echo 0; exec sleep 1000");
     kill_again_and_again(&field, pid);
     assert_eq!(field.written("p"), b"0\n");
@@ -26,7 +28,7 @@ fn an_idle_child_survives_every_death_above_it() {
 
 #[test]
 fn not_a_byte_of_a_child_that_writes_lines_is_lost() {
-    let field = Sandbox::new();
+    let field = Sandbox::of_tsm();
     let pid = field.start("p", &["--restart", "on-failure"], &["python3", "-c", COUNTER]);
     kill_again_and_again(&field, pid);
     let before = field.size("p");
@@ -43,7 +45,7 @@ const FLOOD: usize = 9_000_000;
 
 #[test]
 fn not_a_byte_of_a_flood_is_lost() {
-    let field = Sandbox::new();
+    let field = Sandbox::of_tsm();
     let mut dice = Rng::new();
     let mut left = kills();
     while left > 0 {
@@ -53,7 +55,7 @@ fn not_a_byte_of_a_flood_is_lost() {
         while left > 0 && seq() {
             kill_once(&field, &mut dice);
             left -= 1;
-            assert!(lives(pid) && field.read("p").pid == pid);
+            assert!(is_running(pid) && field.read("p").pid == pid);
         }
         let full = digits(FLOOD);
         eventually("all is written", || field.size("p") >= full);
@@ -65,7 +67,7 @@ fn not_a_byte_of_a_flood_is_lost() {
 
 #[test]
 fn a_worker_whose_guard_dies_at_its_birth_takes_nobody_else_for_it() {
-    let field = Sandbox::new();
+    let field = Sandbox::of_tsm();
     let mut bystander = Command::new("setsid").args(["sleep", "1013"]).spawn().expect("sleep runs");
     // The worker asks late who its parent is; by then that is the first process.
     let late = ["strace", "-f", "-q", "-o", "/dev/null", "-e", "trace=getppid"];
@@ -83,7 +85,7 @@ fn a_worker_whose_guard_dies_at_its_birth_takes_nobody_else_for_it() {
     eventually("the record names it", || field.supervisors("p").contains(&field.read("p").run_state.guard_pid));
     let pid = field.read("p").pid;
     field.ok(&["stop", "p"]);
-    assert!(!lives(pid) && lives(bystander.id()), "nobody else was ended");
+    assert!(!is_running(pid) && is_running(bystander.id()), "nobody else was ended");
     bystander.kill().and_then(|()| bystander.wait()).expect("ended");
 }
 
@@ -94,7 +96,7 @@ fn parent(pid: u32) -> Option<u32> {
 
 #[test]
 fn an_order_whose_supervisors_are_killed_ends_in_one_child_or_none() {
-    let field = Sandbox::new();
+    let field = Sandbox::of_tsm();
     let mut dice = Rng::new();
     field.start("p", &["--restart", "on-failure", "--kill-timeout", "2s"], &["sleep", "1000"]);
     for round in 0..scale(15, 300) {
@@ -109,7 +111,7 @@ fn an_order_whose_supervisors_are_killed_ends_in_one_child_or_none() {
             victims = victims.get(usize::try_from(which - 1).expect("small")).copied().into_iter().collect();
         }
         victims.iter().for_each(|pid| kill_hard(*pid));
-        let mut said = super::sandbox::command_output(order.wait_with_output().expect("an end"));
+        let mut said = CommandOutput::from(order.wait_with_output().expect("an end"));
         if given.elapsed() > Duration::from_secs(1) {
             super::note(&format!("{round} {words:?} took {} ms: {said:?}", given.elapsed().as_millis()));
         }
@@ -126,7 +128,7 @@ fn an_order_whose_supervisors_are_killed_ends_in_one_child_or_none() {
             assert!(Instant::now() < deadline, "{round} {words:?}: {said:?} {shown:?} {children:?}");
             // A child that was not yet its program looks like a supervisor, and may have been among the victims.
             if said.code != 0 || shown[0]["status"] == "crashed" {
-                said = field.tsm(words);
+                said = field.run(words);
             }
         }
         eventually("who is shown is the child", || {
@@ -155,7 +157,7 @@ fn assert_same_as_seq(field: &Sandbox, last: usize) {
     let line = "seq 0 \"$1\" | cmp - <(cat $(ls -v -r current.out.* | grep -v idx) current.out)";
     let mut command = Command::new("bash");
     command.args(["-c", line, "bash", &last.to_string()]).current_dir(field.dir("p")).stdin(Stdio::null());
-    let said = super::sandbox::command_output(command.output().expect("bash runs"));
+    let said = CommandOutput::from(command.output().expect("bash runs"));
     assert_eq!((said.code, said.out.as_str()), (0, ""), "{}", said.err);
 }
 
@@ -163,7 +165,7 @@ fn kill_again_and_again(field: &Sandbox, pid: u32) {
     let mut dice = Rng::new();
     for _ in 0..kills() {
         kill_once(field, &mut dice);
-        assert!(lives(pid), "the child lives");
+        assert!(is_running(pid), "the child lives");
         let seen = field.read("p");
         assert_eq!((seen.pid, seen.restarts, seen.state), (pid, 0, ProcessState::Online));
     }
@@ -179,7 +181,7 @@ fn kill_once(field: &Sandbox, dice: &mut Rng) {
     }
     victims.iter().for_each(|pid| kill_hard(*pid));
     // One that dies slowly, in the middle of a copy, still holds its lock for a moment.
-    eventually("the killed are dead", || !victims.iter().any(|pid| lives(*pid)));
+    eventually("the killed are dead", || !victims.iter().any(|pid| is_running(*pid)));
     let shown = field.list();
     assert_eq!(shown[0]["status"], "online", "{shown:?}");
     let dir = field.dir("p");
@@ -194,11 +196,11 @@ fn kill_once(field: &Sandbox, dice: &mut Rng) {
 fn goes_on(field: &Sandbox, pid: u32) {
     eventually("somebody supervises", || tetra::supervise::client::is_supervised(&field.dir("p")));
     kill_hard(pid);
-    let meta = field.until("p", "a second life", |meta| meta.state == ProcessState::Online && meta.pid != pid);
+    let meta = field.until("p", |meta| meta.state == ProcessState::Online && meta.pid != pid);
     assert_eq!(meta.restarts, 1);
     assert!(matches!(meta.last_exit.expect("an exit").status, ExitStatus::Signal(9) | ExitStatus::Unknown));
     field.ok(&["stop", "p"]);
-    assert!(!lives(meta.pid));
+    assert!(!is_running(meta.pid));
     assert_eq!(field.read("p").state, ProcessState::Stopped);
     eventually("nobody supervises", || field.supervisors("p").is_empty());
 }

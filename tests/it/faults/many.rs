@@ -1,13 +1,13 @@
 //! Many processes, with coming and going: no growth, no drift, no zombies.
 
+use crate::random::Rng;
+use crate::sandbox::{CommandOutput, Sandbox, is_running, kill_hard, running};
 use std::collections::BTreeSet;
 use std::fs;
 use std::time::{Duration, Instant};
 
 use super::note;
-use super::sandbox::{Rng, Sandbox, running};
 use super::scale;
-use crate::supervise::fixture::{kill_hard, lives};
 use crate::waiting::eventually;
 
 #[test]
@@ -15,7 +15,7 @@ fn many_with_churn_neither_grow_nor_drift_nor_leave_zombies() {
     let many = scale(60, 1000);
     let asked = std::env::var("SOAK").ok().and_then(|text| text.parse().ok()).filter(|seconds| *seconds > 1);
     let span = Duration::from_secs(asked.unwrap_or(scale(8, 600) as u64));
-    let field = Sandbox::new();
+    let field = Sandbox::of_tsm();
     let script: String = (0..many).map(line).collect();
     fs::write(field.path("all.tetra"), script).expect("a script");
     let mut command = field.command_under(&[], &[]);
@@ -23,7 +23,7 @@ fn many_with_churn_neither_grow_nor_drift_nor_leave_zombies() {
     command = std::process::Command::new(program);
     let script = command.arg(field.path("all.tetra")).env("HOME", field.root()).env("TETRA_DIR", field.home());
     let asked_at = Instant::now();
-    let said = super::sandbox::command_output(script.output().expect("tetra runs"));
+    let said = CommandOutput::from(script.output().expect("tetra runs"));
     assert_eq!(said.code, 0, "{}{}", said.out, said.err);
     assert_eq!(field.list().len(), many);
     note(&format!("{many} processes started in {:.1} s", asked_at.elapsed().as_secs_f64()));
@@ -119,7 +119,7 @@ fn assert_no_drift(field: &Sandbox, many: usize) {
     assert_eq!(numbers("pid").len(), many, "{shown:?}");
     for it in &shown {
         let pid = it["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok()).expect("a pid");
-        assert!(it["status"] == "online" && it["supervised"] == true && lives(pid), "{it}");
+        assert!(it["status"] == "online" && it["supervised"] == true && is_running(pid), "{it}");
     }
     assert_eq!(supervisors(field).len(), 2 * many, "a guard and a worker each");
     assert_eq!(zombies(field), Vec::<u32>::new());
@@ -141,7 +141,7 @@ fn churn(field: &Sandbox, many: usize, dice: &mut Rng) {
     let pid = field.read(&name).pid;
     if pid != 0 {
         kill_hard(pid);
-        field.until(&name, "a next life", |meta| meta.pid != pid && meta.pid != 0);
+        field.until(&name, |meta| meta.pid != pid && meta.pid != 0);
     }
     field.kill_supervisors(&one());
     field.ok(&["list"]);

@@ -1,9 +1,8 @@
 //! Names and ids when many start at the same time.
 
+use crate::sandbox::{CommandOutput, Sandbox};
 use std::collections::BTreeSet;
 use std::process::{Child, Stdio};
-
-use super::sandbox::{CommandOutput, Sandbox, command_output};
 
 fn at_once(field: &Sandbox, lines: &[Vec<String>]) -> Vec<CommandOutput> {
     let spawn = |line: &Vec<String>| {
@@ -11,7 +10,7 @@ fn at_once(field: &Sandbox, lines: &[Vec<String>]) -> Vec<CommandOutput> {
         field.command(&words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("tetra runs")
     };
     let running: Vec<Child> = lines.iter().map(spawn).collect();
-    running.into_iter().map(|child| command_output(child.wait_with_output().expect("an end"))).collect()
+    running.into_iter().map(|child| CommandOutput::from(child.wait_with_output().expect("an end"))).collect()
 }
 
 fn start(name: &str, word: &str) -> Vec<String> {
@@ -21,7 +20,7 @@ fn start(name: &str, word: &str) -> Vec<String> {
 #[test]
 fn of_starts_of_one_name_one_wins() {
     for (many, word) in [(2, "1002"), (50, "1050")] {
-        let field = Sandbox::new();
+        let field = Sandbox::of_tsm();
         let lines = vec![start("one", word); many];
         let answers = at_once(&field, &lines);
         let won = answers.iter().filter(|said| said.code == 0).count();
@@ -49,7 +48,7 @@ fn is_supervisor(field: &Sandbox, pid: u32) -> bool {
 #[test]
 fn many_names_at_once_all_run_with_ids_of_their_own() {
     let many = 200;
-    let field = Sandbox::new();
+    let field = Sandbox::of_tsm();
     let lines: Vec<_> = (0..many).map(|n| start(&format!("p{n}"), "1000")).collect();
     let answers = at_once(&field, &lines);
     let failed: Vec<_> = answers.iter().filter(|said| said.code != 0).collect();

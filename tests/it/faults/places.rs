@@ -1,13 +1,12 @@
 //! Directories and programs that are at another place than they were at the first start.
 
+use crate::sandbox::{CommandOutput, Sandbox, signal};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 use nix::sys::signal::Signal;
 use tetra::supervise::meta::ProcessState;
 
-use super::sandbox::{Sandbox, command_output};
-use crate::supervise::fixture::signal;
 use crate::waiting::eventually;
 
 /// A release whose program says which one it is.
@@ -26,7 +25,7 @@ fn lead(field: &Sandbox, name: &str) {
 
 #[test]
 fn a_linked_directory_is_entered_anew_at_every_start() {
-    let field = Sandbox::new();
+    let field = Sandbox::of_tsm();
     let says = |word: &str, process: &str| {
         eventually("it says where it is", || String::from_utf8_lossy(&field.written(process)).contains(word));
     };
@@ -36,7 +35,7 @@ fn a_linked_directory_is_entered_anew_at_every_start() {
     field.start("by-option", &["--cwd", "current", "--restart", "always"], &["./app.sh"]);
     let mut from_there = field.command(&["start", "--no-wait", "--name", "from-there", "./app.sh"]);
     let from_there =
-        command_output(from_there.current_dir(&current).env("PWD", &current).output().expect("tetra runs"));
+        CommandOutput::from(from_there.current_dir(&current).env("PWD", &current).output().expect("tetra runs"));
     assert_eq!(from_there.code, 0, "{}", from_there.err);
     fs::write(field.path("r1").join("of-file.tsm"), "TSM_COMMAND=./app.sh\n").expect("a definition");
     field.ok(&["start", "--no-wait", "current/of-file.tsm"]);
@@ -72,13 +71,13 @@ fn version(field: &Sandbox, version: &str) {
 
 #[test]
 fn a_program_whose_version_is_gone_is_found_again() {
-    let field = Sandbox::new();
+    let field = Sandbox::of_tsm();
     version(&field, "v18.1.0");
     fs::write(field.path("app.js"), "").expect("a script");
     let path = format!("{}:{}", field.path("versions/v18.1.0/bin").display(), std::env::var("PATH").expect("a PATH"));
     let start = |name: &str, words: &[&str]| {
         let words = [&["start", "--no-wait", "--restart", "always", "--name", name, "--"], words].concat();
-        let started = command_output(field.command(&words).env("PATH", &path).output().expect("tetra runs"));
+        let started = CommandOutput::from(field.command(&words).env("PATH", &path).output().expect("tetra runs"));
         assert_eq!(started.code, 0, "{}", started.err);
     };
     let says = |version: &str, process: &str| {

@@ -1,18 +1,17 @@
 //! Rotation while a flood comes and somebody follows.
 
+use crate::sandbox::{Sandbox, signal};
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Stdio};
 
 use nix::sys::signal::Signal;
 
-use super::sandbox::Sandbox;
-use crate::supervise::fixture::signal;
 use crate::waiting::eventually;
 
 #[test]
 fn a_follower_sees_every_line_once_through_twenty_rotations() {
     const LAST: usize = 400_000;
-    let field = Sandbox::new();
+    let field = Sandbox::of_tsm();
     let options = ["--log-size", "100K", "--log-keep", "100"];
     field.shell("p", &options, &format!("echo 0; while [ ! -e go ]; do sleep 0.01; done; exec seq 1 {LAST}"));
     let mut follower = field
@@ -88,7 +87,7 @@ fn all_of_it() -> usize {
 
 #[test]
 fn a_follower_that_is_overtaken_says_how_much_it_never_saw() {
-    let (out, err) = overtaken(&Sandbox::new(), &[]);
+    let (out, err) = overtaken(&Sandbox::of_tsm(), &[]);
     let removed: usize = err
         .lines()
         .filter_map(|line| {
@@ -102,7 +101,7 @@ fn a_follower_that_is_overtaken_says_how_much_it_never_saw() {
 
 #[test]
 fn in_json_what_was_removed_is_a_row_also_when_no_line_matches() {
-    let (out, err) = overtaken(&Sandbox::new(), &["--json", "--grep", "begin|end"]);
+    let (out, err) = overtaken(&Sandbox::of_tsm(), &["--json", "--grep", "begin|end"]);
     let rows: Vec<serde_json::Value> = out.lines().map(|row| serde_json::from_str(row).expect("JSON")).collect();
     let removed: u64 = rows.iter().map(|row| row["removed_bytes"].as_u64().expect("a number")).sum();
     let lines: Vec<&str> = rows.iter().filter_map(|row| row["line"].as_str()).collect();

@@ -1,11 +1,11 @@
 //! Stopping leaves nothing, whatever the child made of itself.
 
+use crate::ports::free_port;
+use crate::sandbox::{CommandOutput, Sandbox, is_running};
 use std::process::Stdio;
 
 use tetra::supervise::meta::ProcessState;
 
-use super::sandbox::{Sandbox, command_output};
-use crate::supervise::fixture::lives;
 use crate::waiting::eventually;
 
 /// In the child's group, in a session of its own, a daemon without any tie to where it came from.
@@ -24,23 +24,23 @@ os.execve(\"/bin/sleep\", [\"sleep\", \"1003\"], {})'
 
 fn strays(field: &Sandbox) -> [u32; 3] {
     let pids = ["group", "session", "daemon"].map(|file| field.number(file));
-    eventually("all run", || field.written("p") == b"ready\n" && pids.iter().all(|pid| lives(*pid)));
+    eventually("all run", || field.written("p") == b"ready\n" && pids.iter().all(|pid| is_running(*pid)));
     pids
 }
 
 #[test]
 fn strays_of_a_deaf_child_end_with_it() {
-    let field = Sandbox::new();
+    let field = Sandbox::of_tsm();
     let pid = field.shell("p", &["--kill-timeout", "300ms"], STRAYS);
     let strays = strays(&field);
     let text = field.ok(&["stop", "p"]);
     assert!(text.contains("by force"), "{text}");
-    assert_eq!((strays.map(lives), lives(pid)), ([false; 3], false));
+    assert_eq!((strays.map(is_running), is_running(pid)), ([false; 3], false));
 }
 
 #[test]
 fn strays_of_an_adopted_child_end_with_it() {
-    let field = Sandbox::new();
+    let field = Sandbox::of_tsm();
     let pid = field.shell(
         "p",
         &["--kill-timeout", "300ms"],
@@ -49,7 +49,7 @@ fn strays_of_an_adopted_child_end_with_it() {
     let strays = strays(&field);
     field.kill_supervisors("p");
     field.ok(&["stop", "p"]);
-    assert_eq!((strays.map(lives), lives(pid)), ([false; 3], false));
+    assert_eq!((strays.map(is_running), is_running(pid)), ([false; 3], false));
 }
 
 const BOMB: &str = "
@@ -69,7 +69,7 @@ while True: time.sleep(1)";
 fn a_bomb_of_two_hundred_is_swept() {
     // Below the guard that saw it start, and after guard and worker were killed and the child was adopted.
     for (adopted, word) in [(false, "bomb-4711"), (true, "bomb-4712")] {
-        let field = Sandbox::new();
+        let field = Sandbox::of_tsm();
         field.start("p", &["--kill-timeout", "500ms"], &["python3", "-c", BOMB, word]);
         eventually("armed", || field.written("p") == b"armed\n" && field.processes_with_argument(word).len() > 200);
         if adopted {
@@ -83,21 +83,21 @@ fn a_bomb_of_two_hundred_is_swept() {
 
 #[test]
 fn a_stop_while_starting_ends_the_start() {
-    let field = Sandbox::new();
+    let field = Sandbox::of_tsm();
     let words = ["start", "--name", "p", "--pre-hook", "sleep 1011", "--", "sleep", "1011"];
     let start = field.command(&words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("tetra runs");
     eventually("it is starting", || {
         field.dir("p").join("orders").exists() && field.list().iter().any(|it| it["state"] == "starting")
     });
     field.ok(&["stop", "p"]);
-    let answer = command_output(start.wait_with_output().expect("an end"));
+    let answer = CommandOutput::from(start.wait_with_output().expect("an end"));
     assert_ne!(answer.code, 0, "{answer:?}");
     assert_eq!(field.processes_with_argument("1011"), Vec::<u32>::new());
 }
 
 #[test]
 fn a_restart_while_stopping_ends_in_one_child_and_a_stop_while_restarting_in_none() {
-    let field = Sandbox::new();
+    let field = Sandbox::of_tsm();
     let deaf = "trap '' TERM; echo up; while :; do sleep 0.02; done";
     let first = field.shell("p", &["--kill-timeout", "1s"], deaf);
     eventually("a trap", || field.written("p") == b"up\n");
@@ -106,7 +106,7 @@ fn a_restart_while_stopping_ends_in_one_child_and_a_stop_while_restarting_in_non
     field.ok(&["restart", "--no-wait", "p"]);
     stop.wait_with_output().expect("an end");
     let meta = field.until_state("p", ProcessState::Online);
-    assert!(meta.pid != first && !lives(first));
+    assert!(meta.pid != first && !is_running(first));
 
     eventually("a trap again", || field.written("p") == b"up\nup\n");
     let restart =
@@ -115,16 +115,14 @@ fn a_restart_while_stopping_ends_in_one_child_and_a_stop_while_restarting_in_non
     field.ok(&["stop", "p"]);
     restart.wait_with_output().expect("an end");
     field.until_unsupervised("p");
-    assert!(!lives(meta.pid));
+    assert!(!is_running(meta.pid));
     assert_eq!(field.read("p").state, ProcessState::Stopped);
 }
 
 #[test]
 fn after_a_stop_the_port_is_free_or_its_holder_is_named() {
-    let field = Sandbox::new();
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = listener.local_addr().expect("an address").port().to_string();
-    drop(listener);
+    let field = Sandbox::of_tsm();
+    let port = free_port().to_string();
     let server =
         ["start", "--name", "web", "--port", &port, "--", "python3", "-m", "http.server", "--bind", "127.0.0.1", &port];
     field.ok(&server);
@@ -144,7 +142,7 @@ s.bind(('127.0.0.1', int(os.environ['PORT']))); s.listen(); print('up', flush=Tr
         stranger.args(["-c", thief]).env("PORT", &port).stdout(Stdio::piped()).spawn().expect("python runs");
     let mut word = [0; 2];
     std::io::Read::read_exact(stranger.stdout.as_mut().expect("piped"), &mut word).expect("it listens");
-    let said = field.tsm(&["stop", &format!("shared-{port}")]);
+    let said = field.run(&["stop", &format!("shared-{port}")]);
     stranger.kill().and_then(|()| stranger.wait()).expect("ended");
     let text = format!("{}{}", said.out, said.err);
     assert!(said.code == 0 && text.contains(&format!("pid {}", stranger.id())), "{text}");

@@ -1,23 +1,22 @@
 //! What cannot be read is not known, and nothing is done to it.
 
+use crate::sandbox::{CommandOutput, Sandbox, is_running};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 
 use tetra::supervise::ownership;
 
 use super::note;
-use super::sandbox::{CommandOutput, Sandbox, command_output};
-use crate::supervise::fixture::lives;
 
 /// `tsm` with so many descriptors.
 fn with_descriptors(field: &Sandbox, most: u32, words: &[&str]) -> CommandOutput {
     let line = format!("ulimit -n {most}; exec \"$0\" \"$@\"");
-    command_output(field.command_under(&["bash", "-c", &line], words).output().expect("bash runs"))
+    CommandOutput::from(field.command_under(&["bash", "-c", &line], words).output().expect("bash runs"))
 }
 
 #[test]
 fn what_cannot_be_read_is_not_taken_for_dead() {
-    let field = Sandbox::new();
+    let field = Sandbox::of_tsm();
     let pid = field.start("p", &[], &["sleep", "1000"]);
     let mut seen = 0;
     for most in 3..40 {
@@ -28,7 +27,7 @@ fn what_cannot_be_read_is_not_taken_for_dead() {
         assert!(status.is_none() || status == Some("unknown".into()) || status == Some("online".into()), "{list:?}");
         seen += usize::from(status == Some("unknown".into()));
         with_descriptors(&field, most, &["cleanup", "--yes"]);
-        assert!(field.dir("p").is_dir() && lives(pid), "{most}");
+        assert!(field.dir("p").is_dir() && is_running(pid), "{most}");
         if status == Some("unknown".into()) {
             for words in
                 [&["delete", "p"][..], &["stop", "p"], &["restart", "p"], &["start", "p"], &["kill", "p", "--yes"]]
@@ -53,7 +52,7 @@ fn a_record_or_directory_of_another_owner_stays_as_it_is() {
         return;
     }
     for what in ["meta.json", ""] {
-        let field = Sandbox::new();
+        let field = Sandbox::of_tsm();
         let pid = field.start("p", &[], &["sleep", "1000"]);
         fs::set_permissions(field.root(), fs::Permissions::from_mode(0o777)).expect("open");
         // All of it is the user's but this.
@@ -67,14 +66,14 @@ fn a_record_or_directory_of_another_owner_stays_as_it_is() {
         let as_user = |words: &[&str]| {
             let user = USER.to_string();
             let before = ["setpriv", "--reuid", &user, "--regid", &user, "--clear-groups"];
-            command_output(field.command_under(&before, words).output().expect("setpriv runs"))
+            CommandOutput::from(field.command_under(&before, words).output().expect("setpriv runs"))
         };
         let list = as_user(&["list", "all", "--json"]);
         assert!(list.out.contains("\"unknown\""), "{what}: {list:?}");
         let cleaned = as_user(&["cleanup", "--stopped", "--yes"]);
         assert_eq!(cleaned.code, 0, "{cleaned:?}");
         assert_ne!(as_user(&["delete", "p", "--yes"]).code, 0);
-        assert!(kept.exists() && lives(pid), "{what}");
+        assert!(kept.exists() && is_running(pid), "{what}");
         for entry in walk(field.root()) {
             chown(&entry, Some(0), Some(0)).expect("taken back");
         }
@@ -98,7 +97,7 @@ fn walk(root: &std::path::Path) -> Vec<std::path::PathBuf> {
 #[test]
 fn a_directory_that_was_moved_aside_gets_its_name_back() {
     for supervised in [true, false] {
-        let field = Sandbox::new();
+        let field = Sandbox::of_tsm();
         let pid = field.start("p", &[], &["sleep", "1000"]);
         if !supervised {
             field.kill_supervisors("p");
@@ -110,11 +109,11 @@ fn a_directory_that_was_moved_aside_gets_its_name_back() {
         let row = shown.iter().find(|row| row["name"] == "p").unwrap_or_else(|| panic!("{supervised}: {shown:?}"));
         assert_eq!((&row["status"], &row["pid"]), (&"online".into(), &pid.into()));
         field.ok(&["delete", "*", "--yes"]);
-        assert!(!lives(pid));
+        assert!(!is_running(pid));
         field.assert_empty();
     }
     // What does not run was half made or half removed.
-    let field = Sandbox::new();
+    let field = Sandbox::of_tsm();
     field.start("p", &[], &["true"]);
     field.until_unsupervised("p");
     fs::rename(field.dir("p"), field.processes().join(".p.4194304.aside")).expect("moved");
@@ -124,12 +123,12 @@ fn a_directory_that_was_moved_aside_gets_its_name_back() {
 
 #[test]
 fn a_removal_that_fails_leaves_the_process_under_its_name() {
-    let field = Sandbox::new();
+    let field = Sandbox::of_tsm();
     field.start("p", &[], &["sleep", "1000"]);
     field.ok(&["stop", "p"]);
     let refused =
         ["strace", "-f", "-q", "-o", "/dev/null", "-e", "trace=unlinkat", "-e", "inject=unlinkat:error=EPERM"];
-    let answer = command_output(field.command_under(&refused, &["delete", "p"]).output().expect("strace runs"));
+    let answer = CommandOutput::from(field.command_under(&refused, &["delete", "p"]).output().expect("strace runs"));
     assert!(answer.code != 0 && answer.err.contains("failed to remove"), "{answer:?}");
     assert_eq!(field.list()[0]["name"], "p");
     field.ok(&["delete", "p"]);

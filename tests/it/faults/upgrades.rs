@@ -1,12 +1,12 @@
 //! A newer program in the place of an older one.
 
+use super::COUNTER;
+use crate::sandbox::{Sandbox, is_running};
 use std::fs;
 
 use tetra::supervise::meta::{self, ExitStatus, ProcessState};
 
-use super::sandbox::{COUNTER, Sandbox};
 use crate::program;
-use crate::supervise::fixture::lives;
 use crate::waiting::eventually;
 use crate::world::PROGRAM;
 
@@ -24,7 +24,7 @@ fn file_of(pid: u32) -> std::path::PathBuf {
 
 #[test]
 fn every_supervisor_is_replaced_in_place() {
-    let field = Sandbox::new().with_program("program");
+    let field = Sandbox::of_tsm().with_program("program");
     let names = ["a", "b", "c"];
     let pids = names.map(|name| field.start(name, &["--restart", "always"], &["python3", "-c", COUNTER]));
     eventually("lines", || names.iter().all(|name| field.size(name) > 100));
@@ -59,24 +59,24 @@ fn every_supervisor_is_replaced_in_place() {
 
 #[test]
 fn a_program_at_another_place_takes_over_too() {
-    let old = Sandbox::new().with_program("old");
+    let old = Sandbox::of_tsm().with_program("old");
     let pid = old.start("p", &[], &["python3", "-c", COUNTER]);
     eventually("lines", || old.size("p") > 100);
     assert_eq!(file_of(old.read("p").run_state.guard_pid), old.path("old"));
-    let new = Sandbox::at(old.root());
+    let new = Sandbox::of_tsm_at(old.root());
     fs::remove_file(old.path("old")).expect("removed");
     new.ok(&["upgrade"]);
     let meta = new.read("p");
     assert_eq!((file_of(meta.run_state.guard_pid), meta.pid), (fs::canonicalize(PROGRAM).expect("a path"), pid));
     assert!(!new.dir("p").join("program").exists(), "the link is gone");
     new.ok(&["stop", "p"]);
-    assert!(!lives(pid));
+    assert!(!is_running(pid));
     assert_counts(&new, "p");
 }
 
 #[test]
 fn a_record_of_a_later_version_is_read_and_what_is_unknown_is_kept() {
-    let field = Sandbox::new();
+    let field = Sandbox::of_tsm();
     let pid = field.start("p", &[], &["sleep", "1000"]);
     field.kill_supervisors("p");
     let path = meta::path(&field.dir("p"));
@@ -88,7 +88,7 @@ fn a_record_of_a_later_version_is_read_and_what_is_unknown_is_kept() {
     fs::write(&path, record.to_string()).expect("a record");
     assert_eq!(field.list()[0]["pid"], pid);
     field.ok(&["stop", "p"]);
-    assert!(!lives(pid));
+    assert!(!is_running(pid));
     let kept: serde_json::Value = serde_json::from_slice(&fs::read(&path).expect("a record")).expect("JSON");
     assert_eq!(kept["weather"], "fair");
 }
@@ -96,14 +96,14 @@ fn a_record_of_a_later_version_is_read_and_what_is_unknown_is_kept() {
 #[test]
 fn orders_of_a_later_version_are_skipped_one_by_one() {
     use std::io::Write;
-    let field = Sandbox::new();
+    let field = Sandbox::of_tsm();
     let pid = field.start("p", &[], &["sleep", "1000"]);
     let mut orders = fs::OpenOptions::new().write(true).open(field.dir("p").join("orders")).expect("a FIFO");
     // A later version, an unknown code, and no order at all: each is one record of sixteen bytes.
     for record in [*b"TO\x09\x01\0\0\0\0\0\0\0\0\0\0\0\0", *b"TO\x01\x63\0\0\0\0\0\0\0\0\0\0\0\0", [7; 16]] {
         orders.write_all(&record).expect("written");
     }
-    assert!(lives(pid));
+    assert!(is_running(pid));
     field.ok(&["stop", "p"]);
-    assert!(!lives(pid));
+    assert!(!is_running(pid));
 }

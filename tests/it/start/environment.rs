@@ -8,7 +8,7 @@ use std::path::Path;
 use tetra::supervise::meta::RestartPolicy;
 
 use super::{StartSandbox, read};
-use crate::transcript::free_port;
+use crate::ports::free_port;
 use crate::waiting::eventually;
 
 /// A script that writes its variables down, whole, and stays.

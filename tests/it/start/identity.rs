@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use tetra::supervise::meta::{ProcessState, ProcessStatus, RestartPolicy};
 
 use super::{StartSandbox, json, lives, read};
-use crate::transcript::free_port;
+use crate::ports::{free_port, free_ports};
 use crate::waiting::eventually;
 
 #[test]
@@ -180,7 +180,7 @@ fn of_many_starts_of_one_name_one_wins_and_nothing_is_left_of_the_others() {
 #[test]
 fn starts_at_the_same_time_never_share_an_id_or_a_port() {
     let site = StartSandbox::new();
-    let first = free_port().saturating_sub(50).max(20_000);
+    let first = free_ports(20).start;
     let wish = format!("{first}+");
     let words = ["start", "--json", "--no-wait", "--name", "w", "--port", &wish, "sleep", "1000"];
     let said = site.race(6, &words).into_iter().map(json);

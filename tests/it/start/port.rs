@@ -2,13 +2,12 @@
 
 use std::net::TcpListener;
 use std::process::Stdio;
-use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::{StartSandbox, lives, read, said};
-use crate::transcript::free_port;
+use crate::ports::free_port;
 use crate::waiting::eventually;
 
 /// A port that this test listens on.
@@ -201,7 +200,6 @@ fn who_listens_somewhere_else_is_told_where() {
 fn ctrl_c_ends_the_waiting_and_not_the_process() {
     let site = StartSandbox::new();
     let port = free_port().to_string();
-    let begun = Instant::now();
     let mut command = site.command(&["start", "--port", &port, "--name", "slow", "sleep", "1000"]);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("tetra runs");
     let name = format!("slow-{port}");
@@ -211,7 +209,6 @@ fn ctrl_c_ends_the_waiting_and_not_the_process() {
     assert_eq!(said.code, 130, "{}{}", said.out, said.err);
     assert!(said.out.contains("✅ Started: slow-") && said.err.contains("it goes on"), "{}{}", said.out, said.err);
     assert!(lives(site.meta(&name).pid));
-    assert!(begun.elapsed() < Duration::from_secs(9), "it did not wait to the end");
 }
 
 #[test]

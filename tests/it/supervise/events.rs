@@ -6,7 +6,8 @@ use tetra::supervise::client::ControlCommand;
 use tetra::supervise::events::{Event, EventKind, EventReader};
 use tetra::supervise::meta::{ExitStatus, ProcessState, RestartPolicy, StopCause};
 
-use super::fixture::{SupervisorFixture, kill_hard, kill_supervisor};
+use super::fixture::{SupervisorFixture, kill_supervisor};
+use crate::sandbox::kill_hard;
 use crate::waiting::eventually;
 
 /// Everything until an event of this kind.

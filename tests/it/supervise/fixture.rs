@@ -4,14 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use tempfile::TempDir;
 use tetra::supervise::client::{self, ControlCommand, LaunchResult};
 use tetra::supervise::events::EventReader;
-use tetra::supervise::meta::{self, Meta, ProcessState, RestartPolicy, RunSpec, RunState};
-use tetra::supervise::proc::{ProcessIdentity, is_alive};
+use tetra::supervise::meta::{self, Meta, ProcessState, RestartPolicy};
 
+use crate::sandbox::{self, is_running, kill_hard};
 use crate::waiting::{PATIENCE, eventually};
 
 pub(super) struct SupervisorFixture {
@@ -28,32 +26,7 @@ impl SupervisorFixture {
         fs::create_dir_all(&dir).expect("a process directory");
         let path = std::env::var("PATH").expect("a PATH");
         fs::write(dir.join("environ"), format!("PATH={path}\0HOME=/root\0LAYER=snapshot\0")).expect("a snapshot");
-        let meta = Meta {
-            tsm_id: 0,
-            name: "p".to_owned(),
-            pid: 0,
-            command: argv.join(" "),
-            port: None,
-            cwd: root.path().to_owned(),
-            interpreter: String::new(),
-            process_type: "command".to_owned(),
-            env_file: String::new(),
-            prehook: String::new(),
-            start_time: 0,
-            status: ProcessState::Starting.status(),
-            restarts: 0,
-            unstable_restarts: 0,
-            version: meta::VERSION,
-            state: ProcessState::Starting,
-            run: RunSpec {
-                argv: argv.iter().map(ToString::to_string).collect(),
-                kill_timeout_ms: 5000,
-                ..RunSpec::default()
-            },
-            run_state: RunState::default(),
-            last_exit: None,
-            unknown: serde_json::Map::new(),
-        };
+        let meta = sandbox::record("p", argv, root.path());
         Self { root, dir, meta }
     }
 
@@ -101,7 +74,7 @@ impl SupervisorFixture {
     }
 
     pub(super) fn read(&self) -> Meta {
-        meta::read(&self.dir).expect("a readable record").expect("a record")
+        sandbox::read_record(&self.dir)
     }
 
     pub(super) fn send(&self, order: ControlCommand) {
@@ -109,18 +82,17 @@ impl SupervisorFixture {
     }
 
     /// Waits until the record says so.
-    pub(super) fn until(&self, what: &str, mut is: impl FnMut(&Meta) -> bool) -> Meta {
-        match client::wait(&self.dir, Instant::now() + PATIENCE, |meta| meta.is_some_and(&mut is)) {
-            Ok(meta) => meta.expect("a record"),
-            Err(error) => panic!("{what}: {error}; {:?}; err: {}", self.read(), self.text("current.err")),
-        }
+    #[track_caller]
+    pub(super) fn until(&self, is: impl FnMut(&Meta) -> bool) -> Meta {
+        sandbox::until(&self.dir, is)
     }
 
+    #[track_caller]
     pub(super) fn until_state(&self, state: ProcessState) -> Meta {
-        self.until(&format!("{state:?}"), |meta| meta.state == state)
+        self.until(|meta| meta.state == state)
     }
 
-    /// Waits until nobody supervises any more.
+    /// Waits for the end of supervision.
     pub(super) fn until_unsupervised(&self) -> Meta {
         client::wait_unsupervised(&self.dir, Instant::now() + PATIENCE).expect("an end of supervision");
         self.read()
@@ -141,10 +113,7 @@ impl SupervisorFixture {
 
     /// A number that the child wrote to a file of its working directory.
     pub(super) fn number(&self, file: &str) -> u32 {
-        let path = self.work(file);
-        let read = || fs::read_to_string(&path).ok()?.trim().parse().ok();
-        eventually(&format!("a number in {file}"), || read().is_some());
-        read().expect("a number")
+        sandbox::number(&self.work(file))
     }
 
     /// All lines of a stream, oldest file first.
@@ -158,29 +127,8 @@ impl SupervisorFixture {
 
 impl Drop for SupervisorFixture {
     fn drop(&mut self) {
-        if client::send(&self.dir, ControlCommand::Kill).is_ok() {
-            let _ = client::wait_unsupervised(&self.dir, Instant::now() + PATIENCE);
-        }
-        let record = meta::read(&self.dir).ok().flatten();
-        if let Some(child) = record.and_then(|meta| meta.identity()).filter(is_alive) {
-            kill_hard(child.pid);
-        }
-        client::remove_cgroups(&self.dir);
+        sandbox::end_all(std::slice::from_ref(&self.dir));
     }
-}
-
-pub(crate) fn kill_hard(pid: u32) {
-    signal(pid, Signal::SIGKILL);
-}
-
-pub(crate) fn signal(pid: u32, signal: Signal) {
-    // It may have ended by itself.
-    let _ = kill(Pid::from_raw(i32::try_from(pid).expect("a pid")), signal);
-}
-
-/// True while a process of this pid runs.
-pub(crate) fn lives(pid: u32) -> bool {
-    ProcessIdentity::of(pid).is_some_and(|identity| is_alive(&identity))
 }
 
 /// Kills the worker, or the guard and the worker, that the record names.
@@ -188,7 +136,7 @@ pub(super) fn kill_supervisor(meta: &Meta) {
     kill_hard(meta.run_state.guard_pid);
     kill_hard(meta.run_state.worker_pid);
     let (guard, worker) = (meta.run_state.guard_pid, meta.run_state.worker_pid);
-    eventually("the supervisor is dead", || !lives(guard) && !lives(worker));
+    eventually("the supervisor is dead", || !is_running(guard) && !is_running(worker));
 }
 
 /// The lines `0`, `1`, … up to the last: none lost, doubled, torn or out of order.

@@ -4,7 +4,8 @@ use nix::sys::signal::Signal;
 use tetra::supervise::client::{ControlCommand, LaunchResult, SpawnStep};
 use tetra::supervise::meta::{ExitStatus, ProcessState, RestartPolicy};
 
-use super::fixture::{SupervisorFixture, kill_hard, signal};
+use super::fixture::SupervisorFixture;
+use crate::sandbox::{kill_hard, signal};
 use crate::waiting::eventually;
 
 #[test]
@@ -36,7 +37,7 @@ fn a_killed_child_is_started_again_at_once() {
     let nest = SupervisorFixture::shell("exec sleep 1000").restarting(RestartPolicy::OnFailure);
     let first = nest.start_child();
     kill_hard(first);
-    let meta = nest.until("a second life", |meta| meta.state == ProcessState::Online && meta.pid != first);
+    let meta = nest.until(|meta| meta.state == ProcessState::Online && meta.pid != first);
     assert_eq!(meta.restarts, 1);
     assert_eq!(meta.last_exit.expect("an exit").status, ExitStatus::Signal(9));
     nest.stop();
@@ -48,9 +49,7 @@ fn a_crash_loop_backs_off_and_is_given_up() {
         .restarting(RestartPolicy::Always)
         .with(|meta| meta.run.max_restarts = 5);
     nest.start_child();
-    nest.until("a back-off", |meta| {
-        meta.state == ProcessState::Waiting && meta.run_state.next_start_ms > 0 && meta.pid == 0
-    });
+    nest.until(|meta| meta.state == ProcessState::Waiting && meta.run_state.next_start_ms > 0 && meta.pid == 0);
     let meta = nest.until_unsupervised();
     assert_eq!((meta.state, meta.unstable_restarts, meta.restarts), (ProcessState::Errored, 5, 4));
     let times: Vec<u64> = nest.lines("out").iter().map(|line| line.parse().expect("nanoseconds")).collect();
@@ -67,7 +66,7 @@ fn a_stop_works_at_once_during_a_back_off() {
     let nest =
         SupervisorFixture::shell("exit 1").restarting(RestartPolicy::Always).with(|meta| meta.run.max_restarts = 0);
     nest.start_child();
-    nest.until("a long back-off", |meta| meta.state == ProcessState::Waiting && meta.unstable_restarts >= 4);
+    nest.until(|meta| meta.state == ProcessState::Waiting && meta.unstable_restarts >= 4);
     assert_eq!(nest.stop().state, ProcessState::Stopped);
 }
 
@@ -79,8 +78,7 @@ fn a_failed_later_start_waits_like_a_crash() {
     let first = nest.start_child();
     std::fs::rename(&program, nest.work("away")).expect("moved");
     kill_hard(first);
-    let waiting = nest
-        .until("a failed start", |meta| meta.state == ProcessState::Waiting && !meta.run_state.start_error.is_empty());
+    let waiting = nest.until(|meta| meta.state == ProcessState::Waiting && !meta.run_state.start_error.is_empty());
     assert!(matches!(waiting.last_exit.expect("an exit").status, ExitStatus::NotRun(_)));
     std::fs::rename(nest.work("away"), &program).expect("moved back");
     let meta = nest.until_state(ProcessState::Online);
@@ -109,7 +107,7 @@ fn restart_is_a_stop_and_a_start_under_the_same_supervisor() {
     eventually("a trap", || nest.out() == "hi\n");
     let worker = nest.read().run_state.worker_pid;
     nest.send(ControlCommand::Restart);
-    let meta = nest.until("a second life", |meta| meta.state == ProcessState::Online && meta.pid != first);
+    let meta = nest.until(|meta| meta.state == ProcessState::Online && meta.pid != first);
     assert_eq!((meta.restarts, meta.run_state.worker_pid), (1, worker));
     eventually("three lines", || nest.out() == "hi\nbye\nhi\n");
     nest.stop();

@@ -6,7 +6,8 @@ use std::process::Command;
 use tetra::supervise::client::{self, ControlCommand, LaunchResult, SpawnStep};
 use tetra::supervise::meta::{ExitStatus, ProcessState, RestartPolicy};
 
-use super::fixture::{SupervisorFixture, lives};
+use super::fixture::SupervisorFixture;
+use crate::sandbox::is_running;
 use crate::waiting::eventually;
 
 use crate::program;
@@ -29,7 +30,7 @@ fn children_of_every_kind_run_and_are_heard() {
 
         let stopped = nest.stop();
         assert_eq!((stopped.pid, stopped.state), (0, ProcessState::Stopped), "{argv:?}");
-        assert!(!lives(pid) && !nest.dir.join("p.pid").exists());
+        assert!(!is_running(pid) && !nest.dir.join("p.pid").exists());
     }
 }
 
@@ -94,7 +95,7 @@ fn a_stop_ends_a_pre_start_command_at_once() {
         let hook = nest.number("hook");
         nest.send(ControlCommand::Stop);
         let word = starter.join().expect("a word");
-        assert!(!lives(hook));
+        assert!(!is_running(hook));
         word
     });
     assert_eq!(word, LaunchResult::Ended);
@@ -119,7 +120,7 @@ fn the_environment_is_layered_and_read_again_at_every_start() {
     fs::remove_file(&secrets).expect("no secrets");
     let first = nest.read().pid;
     nest.send(ControlCommand::Restart);
-    let meta = nest.until("a second life", |meta| meta.state == ProcessState::Online && meta.pid != first);
+    let meta = nest.until(|meta| meta.state == ProcessState::Online && meta.pid != first);
     assert_eq!(meta.restarts, 1);
     eventually("the second life", || nest.out().ends_with("snapshot two command\n"));
     nest.stop();

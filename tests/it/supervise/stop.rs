@@ -5,7 +5,8 @@ use std::time::Instant;
 use tetra::supervise::client::ControlCommand;
 use tetra::supervise::meta::{ExitStatus, ProcessState};
 
-use super::fixture::{SupervisorFixture, kill_hard, kill_supervisor, lives};
+use super::fixture::{SupervisorFixture, kill_supervisor};
+use crate::sandbox::{is_running, kill_hard};
 use crate::waiting::eventually;
 
 #[test]
@@ -18,7 +19,7 @@ fn a_child_that_ignores_the_request_is_killed_after_its_grace() {
     let meta = nest.stop();
     assert!(asked.elapsed().as_millis() >= 200);
     assert_eq!((meta.state, meta.last_exit.expect("an exit").status), (ProcessState::Stopped, ExitStatus::Signal(9)));
-    assert!(!lives(pid));
+    assert!(!is_running(pid));
 }
 
 #[test]
@@ -51,9 +52,9 @@ fn whatever_the_child_started_ends_with_it() {
     let nest = SupervisorFixture::shell(STRAYS);
     nest.start_child();
     let strays = NAMES.map(|name| nest.number(name));
-    eventually("all run", || nest.out() == "ready\n" && strays.iter().all(|pid| lives(*pid)));
+    eventually("all run", || nest.out() == "ready\n" && strays.iter().all(|pid| is_running(*pid)));
     let meta = nest.stop();
-    assert_eq!(strays.map(lives), [false; 3]);
+    assert_eq!(strays.map(is_running), [false; 3]);
     assert!(meta.run_state.survivors.is_empty());
 }
 
@@ -69,7 +70,7 @@ fn leftovers_that_ignore_the_request_have_the_rest_of_the_grace() {
     eventually("a trap", || nest.out() == "hi\n");
     let asked = Instant::now();
     let meta = nest.stop();
-    assert!(asked.elapsed().as_millis() >= 300 && !lives(stray));
+    assert!(asked.elapsed().as_millis() >= 300 && !is_running(stray));
     assert_eq!((meta.state, meta.last_exit.expect("an exit").status), (ProcessState::Stopped, ExitStatus::Code(0)));
 }
 
@@ -96,7 +97,7 @@ fn what_the_request_brings_forth_is_asked_as_well() {
     nest.start_child();
     eventually("a trap", || nest.out() == "hi\n");
     assert_eq!(nest.stop().state, ProcessState::Stopped);
-    assert!(["late", "later"].iter().all(|name| !lives(nest.number(name))));
+    assert!(["late", "later"].iter().all(|name| !is_running(nest.number(name))));
 }
 
 fn words(pid: u32) -> String {
@@ -118,7 +119,7 @@ fn a_stray_is_found_after_guard_and_worker_were_killed() {
     kill_supervisor(&nest.read());
     nest.launch();
     nest.stop();
-    assert_eq!(strays.map(lives), [false; 4]);
+    assert_eq!(strays.map(is_running), [false; 4]);
 }
 
 /// Without a session, descriptors or an environment that would tell; only a control group still does.
@@ -127,12 +128,12 @@ fn a_stray_without_any_mark_is_found_after_guard_and_worker_were_killed() {
     let nest = SupervisorFixture::shell(STRAYS);
     let root = nest.start_child();
     let strays = NAMES.map(|name| nest.number(name));
-    eventually("all run", || nest.out() == "ready\n" && strays.iter().all(|pid| lives(*pid)));
+    eventually("all run", || nest.out() == "ready\n" && strays.iter().all(|pid| is_running(*pid)));
     let groups = std::fs::read_to_string(format!("/proc/{root}/cgroup")).expect("the child's groups");
     kill_supervisor(&nest.read());
     nest.launch();
     nest.stop();
-    let left = strays.map(lives);
+    let left = strays.map(is_running);
     if groups.lines().any(|line| line.starts_with("0::") && line.contains("tetra-")) {
         assert_eq!(left, [false; 3]);
     } else {
@@ -149,7 +150,7 @@ fn a_daemon_that_stays_behind_a_crash_is_swept_before_the_next_start() {
     let stray = nest.number("stray");
     let meta = nest.until_unsupervised();
     assert_eq!(meta.state, ProcessState::Crashed);
-    assert!(!lives(stray));
+    assert!(!is_running(stray));
 }
 
 #[test]
@@ -160,7 +161,7 @@ fn two_hundred_at_once_leave_nothing() {
     eventually("ready", || nest.out() == "ready\n");
     nest.send(ControlCommand::Kill);
     let meta = nest.until_unsupervised();
-    assert!(meta.run_state.survivors.is_empty() && !lives(root));
+    assert!(meta.run_state.survivors.is_empty() && !is_running(root));
 }
 
 #[test]
@@ -176,8 +177,8 @@ fn a_supervisor_started_from_within_is_left_alone() {
     let child = inner.until_state(ProcessState::Online).pid;
     eventually("the outer goes on", || outer.out() == "ready\n");
     assert_eq!(outer.stop().state, ProcessState::Stopped);
-    assert!(lives(child));
+    assert!(is_running(child));
     eventually("the inner has spoken", || inner.out() == format!("{}\n", inner.dir.display()));
     inner.stop();
-    assert!(!lives(child));
+    assert!(!is_running(child));
 }

@@ -4,7 +4,8 @@ use nix::sys::signal::Signal;
 use tetra::supervise::client::{self, ControlCommand, LaunchResult};
 use tetra::supervise::meta::{self, ExitStatus, Meta, ProcessState, RestartPolicy, RunState};
 
-use super::fixture::{SupervisorFixture, assert_counts_up, kill_hard, kill_supervisor, lives, signal};
+use super::fixture::{SupervisorFixture, assert_counts_up, kill_supervisor};
+use crate::sandbox::{is_running, kill_hard, signal};
 use crate::waiting::eventually;
 
 /// Counts up, a line every few hundred microseconds.
@@ -25,7 +26,7 @@ fn a_killed_worker_is_replaced_and_nothing_is_lost() {
         eventually("more lines", || nest.lines("out").len() > before + 20);
         let worker = nest.read().run_state.worker_pid;
         kill_hard(worker);
-        nest.until("the next worker", |meta| meta.run_state.worker_pid != worker);
+        nest.until(|meta| meta.run_state.worker_pid != worker);
     }
     let meta = nest.read();
     assert_eq!((meta.pid, meta.state, meta.restarts), (pid, ProcessState::Online, 0));
@@ -44,7 +45,7 @@ fn a_flood_survives_its_workers() {
     for _ in 0..5 {
         let worker = nest.read().run_state.worker_pid;
         kill_hard(worker);
-        nest.until("the next worker or the end", |meta| meta.run_state.worker_pid != worker || meta.state.is_final());
+        nest.until(|meta| meta.run_state.worker_pid != worker || meta.state.is_final());
     }
     let meta = nest.until_unsupervised();
     assert_eq!(meta.last_exit.expect("an exit").status, ExitStatus::Code(0));
@@ -61,7 +62,7 @@ fn the_child_outlives_guard_and_worker_and_is_adopted() {
         let before = nest.lines("out").len();
         eventually("more lines", || nest.lines("out").len() > before + 20);
         kill_supervisor(&nest.read());
-        assert!(lives(pid) && !client::is_supervised(&nest.dir));
+        assert!(is_running(pid) && !client::is_supervised(&nest.dir));
         assert_eq!(nest.launch(), LaunchResult::Adopted { pid });
         assert!(client::is_supervised(&nest.dir));
     }
@@ -72,7 +73,7 @@ fn the_child_outlives_guard_and_worker_and_is_adopted() {
         (meta.state, meta.restarts, meta.last_exit.expect("an exit").status),
         (ProcessState::Stopped, 0, ExitStatus::Signal(15))
     );
-    assert!(!lives(pid));
+    assert!(!is_running(pid));
     assert_counts_up(&nest.lines("out"));
 }
 
@@ -83,7 +84,7 @@ fn an_adopted_child_is_restarted_when_it_ends() {
     kill_supervisor(&nest.read());
     assert_eq!(nest.launch(), LaunchResult::Adopted { pid });
     kill_hard(pid);
-    let meta = nest.until("a second life", |meta| meta.state == ProcessState::Online && meta.pid != pid);
+    let meta = nest.until(|meta| meta.state == ProcessState::Online && meta.pid != pid);
     assert_eq!(meta.restarts, 1);
     assert!(matches!(meta.last_exit.expect("an exit").status, ExitStatus::Signal(9) | ExitStatus::Unknown));
     nest.stop();
@@ -96,7 +97,7 @@ fn a_killed_guard_is_replaced_by_its_worker() {
     for _ in 0..3 {
         let life = nest.read().run_state;
         kill_hard(life.guard_pid);
-        let meta = nest.until("another guard", |meta| meta.run_state.guard_pid == life.worker_pid);
+        let meta = nest.until(|meta| meta.run_state.guard_pid == life.worker_pid);
         assert_eq!((meta.pid, meta.state), (pid, ProcessState::Online));
         assert_eq!(nest.launch(), LaunchResult::AlreadySupervised);
     }
@@ -112,13 +113,13 @@ fn a_polite_end_of_the_supervisor_does_not_touch_the_child() {
     signal(life.worker_pid, Signal::SIGTERM);
     signal(life.guard_pid, Signal::SIGTERM);
     eventually("nobody there", || !client::is_supervised(&nest.dir));
-    assert!(lives(pid));
+    assert!(is_running(pid));
     assert_eq!(nest.launch(), LaunchResult::Adopted { pid });
 
     let worker = nest.read().run_state.worker_pid;
     signal(worker, Signal::SIGTERM);
-    nest.until("the next worker", |meta| meta.run_state.worker_pid != worker);
-    assert_eq!((nest.read().pid, lives(pid)), (pid, true));
+    nest.until(|meta| meta.run_state.worker_pid != worker);
+    assert_eq!((nest.read().pid, is_running(pid)), (pid, true));
     nest.stop();
 }
 
@@ -128,7 +129,7 @@ fn an_end_that_nobody_saw_is_a_failure() {
     let pid = nest.start_child();
     kill_supervisor(&nest.read());
     kill_hard(pid);
-    eventually("the end", || !lives(pid));
+    eventually("the end", || !is_running(pid));
     assert_eq!(nest.launch(), LaunchResult::Ended);
     let meta = nest.until_unsupervised();
     assert_eq!(meta.state, ProcessState::Crashed);
@@ -141,7 +142,7 @@ fn an_unseen_end_is_followed_by_the_policy() {
     let pid = nest.start_child();
     kill_supervisor(&nest.read());
     kill_hard(pid);
-    eventually("the end", || !lives(pid));
+    eventually("the end", || !is_running(pid));
     let LaunchResult::Spawned { pid: second } = nest.launch() else { panic!("not started again") };
     assert!(second != pid && nest.read().restarts == 1);
     nest.stop();
@@ -160,14 +161,14 @@ fn another_process_of_the_same_pid_is_not_adopted() {
     });
     assert_eq!(nest.start(), LaunchResult::Ended);
     assert_eq!(nest.until_unsupervised().state, ProcessState::Crashed);
-    assert!(lives(pid), "the stranger was not touched");
+    assert!(is_running(pid), "the stranger was not touched");
 
     let nest = nest.with(|meta| {
         meta.run_state = stranger.read().run_state;
         meta.run_state.boot_id = "another boot".into();
     });
     assert_eq!(nest.start(), LaunchResult::Ended);
-    assert!(lives(pid), "nor that of another boot");
+    assert!(is_running(pid), "nor that of another boot");
     stranger.stop();
 }
 
@@ -181,7 +182,7 @@ fn a_stop_goes_on_after_the_death_of_its_supervisor() {
     let meta = nest.until_state(ProcessState::Stopping);
     kill_hard(meta.run_state.worker_pid);
     assert_eq!(nest.until_unsupervised().state, ProcessState::Stopped);
-    assert!(!lives(pid));
+    assert!(!is_running(pid));
 }
 
 #[test]
@@ -191,10 +192,9 @@ fn a_restart_goes_on_after_the_death_of_its_supervisor() {
     let pid = nest.start_child();
     eventually("a trap", || nest.out() == "hi\n");
     nest.send(ControlCommand::Restart);
-    let meta =
-        nest.until("half a restart", |meta| meta.state == ProcessState::Stopping && meta.run_state.start_pending);
+    let meta = nest.until(|meta| meta.state == ProcessState::Stopping && meta.run_state.start_pending);
     kill_hard(meta.run_state.worker_pid);
-    let meta = nest.until("the other half", |meta| meta.state == ProcessState::Online && meta.pid != pid);
+    let meta = nest.until(|meta| meta.state == ProcessState::Online && meta.pid != pid);
     assert_eq!((meta.restarts, meta.run_state.start_pending), (1, false));
     nest.stop();
 }
@@ -216,7 +216,7 @@ fn a_child_that_the_record_forgot_is_found() {
         meta::write(&nest.dir, &forgotten(&nest)).expect("a record that says starting");
         assert_eq!(nest.launch(), LaunchResult::Adopted { pid }, "{line}");
         assert_eq!(nest.stop().state, ProcessState::Stopped);
-        assert!(!lives(pid));
+        assert!(!is_running(pid));
     }
 }
 
@@ -237,7 +237,7 @@ fn what_an_earlier_life_left_is_ended_and_not_taken_for_the_child() {
         meta::write(&nest.dir, &meta).expect("a record that says starting");
         let launched = nest.launch();
         assert!(matches!(launched, LaunchResult::Spawned { pid: new } if new != pid), "{what}: {launched:?}");
-        assert!(!lives(pid), "{what}");
+        assert!(!is_running(pid), "{what}");
         nest.stop();
     }
 }
@@ -253,7 +253,7 @@ fn a_moved_directory_keeps_its_child_and_what_that_started() {
     std::os::unix::fs::symlink(&moved, &nest.dir).expect("a link in its place");
     assert_eq!(nest.launch(), LaunchResult::Adopted { pid });
     nest.stop();
-    assert!(!lives(pid) && !lives(stray));
+    assert!(!is_running(pid) && !is_running(stray));
 }
 
 #[test]
@@ -261,7 +261,7 @@ fn a_back_off_goes_on_after_the_death_of_its_supervisor() {
     let nest =
         SupervisorFixture::shell("exit 1").restarting(RestartPolicy::Always).with(|meta| meta.run.max_restarts = 6);
     nest.start_child();
-    let meta = nest.until("a back-off", |meta| meta.state == ProcessState::Waiting && meta.unstable_restarts >= 4);
+    let meta = nest.until(|meta| meta.state == ProcessState::Waiting && meta.unstable_restarts >= 4);
     kill_hard(meta.run_state.worker_pid);
     assert_eq!(nest.until_unsupervised().state, ProcessState::Errored);
 }
@@ -273,7 +273,7 @@ fn a_newer_program_takes_over_in_place() {
     eventually("lines", || nest.lines("out").len() > 20);
     let life = nest.read().run_state;
     nest.send(ControlCommand::Upgrade);
-    let meta = nest.until("another worker", |meta| meta.run_state.worker_pid != life.worker_pid);
+    let meta = nest.until(|meta| meta.run_state.worker_pid != life.worker_pid);
     assert_eq!((meta.pid, meta.run_state.guard_pid), (pid, life.guard_pid));
     let before = nest.lines("out").len();
     eventually("more lines", || nest.lines("out").len() > before + 20);
@@ -317,7 +317,7 @@ fn a_removed_directory_ends_with_its_child() {
     let life = nest.read().run_state;
     std::fs::remove_dir_all(&nest.dir).expect("removed");
     std::fs::write(nest.work("go"), "").expect("a sign");
-    eventually("the supervisor ended", || !lives(life.guard_pid) && !lives(life.worker_pid));
+    eventually("the supervisor ended", || !is_running(life.guard_pid) && !is_running(life.worker_pid));
 }
 
 #[test]
