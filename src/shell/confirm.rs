@@ -191,16 +191,11 @@ mod tests {
 
     /// What becomes of a deed in an environment: the exit code and what was asked.
     fn tried(deed: &Deed, env: &str, answers: Option<&[Answer]>, yes: bool) -> (u8, Vec<Question>) {
-        tried_in(deed, (env, env), answers, yes)
+        tried_in(deed, env, env, answers, yes)
     }
 
     /// The same where the options of the command choose another environment than the session.
-    fn tried_in(
-        deed: &Deed,
-        (session, env): (&str, &str),
-        answers: Option<&[Answer]>,
-        yes: bool,
-    ) -> (u8, Vec<Question>) {
+    fn tried_in(deed: &Deed, session: &str, env: &str, answers: Option<&[Answer]>, yes: bool) -> (u8, Vec<Question>) {
         let home = tempfile::tempdir().expect("a directory");
         let paths = Paths::under(home.path());
         let selection = Selection { org: "acme".parse().ok(), env: env.parse().ok(), process: None };
@@ -283,9 +278,9 @@ mod tests {
         for (session, option, code) in
             [("prod", "dev", 4), ("dev", "prod", 4), ("staging", "local", 4), ("dev", "local", 0), ("qa", "dev", 4)]
         {
-            assert_eq!(tried_in(&deed, (session, option), None, false).0, code, "{option} at {session}");
+            assert_eq!(tried_in(&deed, session, option, None, false).0, code, "{option} at {session}");
         }
-        let (_, asked) = tried_in(&deed, ("prod", "dev"), Some(&[Answer::Yes]), false);
+        let (_, asked) = tried_in(&deed, "prod", "dev", Some(&[Answer::Yes]), false);
         assert!(asked[0].text.contains("in prod"), "{}", asked[0].text);
         assert_eq!(asked[0].expected.as_deref(), Some("acme"));
     }

@@ -77,7 +77,8 @@ fn classify(text: &str, cursor: usize, glimpse: &SharedSnapshot) -> Vec<(Range<u
             let part = match &token.kind {
                 TokenKind::Word { text, quoted, .. } => {
                     place += 1;
-                    named.get(place - 1).copied().unwrap_or_else(|| classify_argument(text, *quoted))
+                    let other = || if *quoted { TokenClass::Quoted } else { classify_argument(text) };
+                    named.get(place - 1).copied().unwrap_or_else(other)
                 }
                 TokenKind::Program => TokenClass::Command,
                 TokenKind::Semicolon | TokenKind::Newline | TokenKind::Pipe | TokenKind::Redirect => {
@@ -94,20 +95,27 @@ fn classify(text: &str, cursor: usize, glimpse: &SharedSnapshot) -> Vec<(Range<u
     parts
 }
 
+/// A word where the name of a command is expected.
+struct NameWord<'a> {
+    text: &'a str,
+    /// The cursor is at its end.
+    is_being_typed: bool,
+}
+
 /// The classes of the words that name the command, with the global options before them and after a group.
 fn classify_names(statement: &[Token], cursor: usize, glimpse: &SharedSnapshot) -> Vec<TokenClass> {
-    let words: Vec<(&str, bool)> = statement
+    let words: Vec<NameWord> = statement
         .iter()
         .filter_map(|token| match &token.kind {
-            TokenKind::Word { text, .. } => Some((text.as_str(), token.span.end == cursor)),
+            TokenKind::Word { text, .. } => Some(NameWord { text, is_being_typed: token.span.end == cursor }),
             _ => None,
         })
         .collect();
-    let is_option = |(word, _): &&(&str, bool)| word.starts_with('-');
+    let is_option = |word: &&NameWord| word.text.starts_with('-');
     let options = words.iter().take_while(is_option).count();
     let mut parts = vec![TokenClass::Option; options];
-    let Some(&(first, typing)) = words.get(options) else { return parts };
-    let names: Vec<&str> = words[options..].iter().map(|(word, _)| *word).collect();
+    let Some(first) = words.get(options) else { return parts };
+    let names: Vec<&str> = words[options..].iter().map(|word| word.text).collect();
     match registry::resolve(&names) {
         registry::CommandMatch::Command(_, count) => parts.extend(vec![TokenClass::Command; count]),
         registry::CommandMatch::Group(group, depth) => {
@@ -115,47 +123,46 @@ fn classify_names(statement: &[Token], cursor: usize, glimpse: &SharedSnapshot) 
             let rest = &words[options + depth..];
             let inner = rest.iter().take_while(is_option).count();
             parts.extend(vec![TokenClass::Option; inner]);
-            if let Some(&(verb, typing)) = rest.get(inner) {
-                parts.push(classify_verb(group, verb, typing));
+            if let Some(verb) = rest.get(inner) {
+                parts.push(classify_verb(group, verb));
             }
         }
-        registry::CommandMatch::Nothing if first.starts_with('@') => parts.push(classify_argument(first, false)),
+        registry::CommandMatch::Nothing if first.text.starts_with('@') => parts.push(classify_argument(first.text)),
         // It may be the value of an option.
         registry::CommandMatch::Nothing if options > 0 => {}
-        registry::CommandMatch::Nothing => parts.push(classify_unknown(first, typing, glimpse)),
+        registry::CommandMatch::Nothing => parts.push(classify_unknown(first, glimpse)),
     }
     parts
 }
 
 /// The word after a group.
-fn classify_verb(group: &str, verb: &str, typing: bool) -> TokenClass {
-    let begun = format!("{group} {verb}");
+fn classify_verb(group: &str, verb: &NameWord) -> TokenClass {
+    let begun = format!("{group} {}", verb.text);
     let mut names = COMMANDS.iter().map(|entry| entry.name);
     match registry::resolve(&begun.split(' ').collect::<Vec<_>>()) {
         registry::CommandMatch::Command(..) => TokenClass::Command,
-        _ if typing && names.any(|name| name.starts_with(&begun)) => TokenClass::Plain,
+        _ if verb.is_being_typed && names.any(|name| name.starts_with(&begun)) => TokenClass::Plain,
         _ => TokenClass::Unknown,
     }
 }
 
 /// A first word that is not a command: an alias, the beginning of a name, or unknown.
-fn classify_unknown(first: &str, typing: bool, glimpse: &SharedSnapshot) -> TokenClass {
+fn classify_unknown(first: &NameWord, glimpse: &SharedSnapshot) -> TokenClass {
     let aliases = glimpse.lock().names(NameKind::Alias);
-    let begins = |name: &str| name.starts_with(first);
-    if aliases.iter().any(|alias| alias == first) {
+    let begins = |name: &str| name.starts_with(first.text);
+    if aliases.iter().any(|alias| alias == first.text) {
         return TokenClass::Command;
     }
     let mut names = COMMANDS.iter().map(|entry| entry.name).chain(GROUPS.iter().map(|(group, _)| *group));
-    if typing && (names.any(begins) || aliases.iter().any(|alias| begins(alias))) {
+    if first.is_being_typed && (names.any(begins) || aliases.iter().any(|alias| begins(alias))) {
         TokenClass::Plain
     } else {
         TokenClass::Unknown
     }
 }
 
-fn classify_argument(text: &str, quoted: bool) -> TokenClass {
+fn classify_argument(text: &str) -> TokenClass {
     match text.strip_prefix('@') {
-        _ if quoted => TokenClass::Quoted,
         Some(env) if Tier::of(env) == Some(Tier::Prod) => TokenClass::Production,
         Some(env) if !env.is_empty() => TokenClass::Environment,
         _ if text.len() > 1 && text.starts_with('-') && text.parse::<f64>().is_err() => TokenClass::Option,

@@ -52,7 +52,7 @@ pub fn row(row: &dyn Row, styler: Styler, target: OutputTarget) -> Vec<u8> {
     let raw = if target == OutputTarget::NotTerminal { row.raw() } else { None };
     let mut line = match raw {
         Some(raw) => styler.tone_bytes(row.tone(), &raw),
-        None => styler.tone(row.tone(), &sanitize::colored(&row.text(), styler == Styler::Colors)).into_bytes(),
+        None => styler.tone(row.tone(), &sanitize::colored(&row.text(), styler)).into_bytes(),
     };
     line.push(b'\n');
     line
@@ -70,7 +70,7 @@ fn sentence(sentence: &Message, styler: Styler) -> String {
 
 fn sanitized_text(text: &str, styler: Styler, target: OutputTarget) -> String {
     match target {
-        OutputTarget::Terminal => with_newline(sanitize::colored(text, styler == Styler::Colors)),
+        OutputTarget::Terminal => with_newline(sanitize::colored(text, styler)),
         OutputTarget::NotTerminal => with_newline(text.to_owned()),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::style::Styler;
 use crate::base::control::is_terminal_control;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -19,7 +20,7 @@ pub fn lines(text: &str) -> Cow<'_, str> {
 
 /// Keeps or drops color sequences and escapes every other control character: for the output of programs.
 #[must_use]
-pub fn colored(text: &str, keep_colors: bool) -> String {
+pub fn colored(text: &str, styler: Styler) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     let mut painted = false;
@@ -31,7 +32,7 @@ pub fn colored(text: &str, keep_colors: bool) -> String {
             rest = &sequence[1..];
             continue;
         };
-        if keep_colors {
+        if styler == Styler::Colors {
             out.push_str(&sequence[..length]);
             painted = true;
         }
@@ -109,9 +110,9 @@ mod tests {
     #[test]
     fn keeps_or_drops_colours_but_nothing_else() {
         let given = "\u{1b}[1;32mok\u{1b}[0m \u{1b}[2Jgone";
-        assert_eq!(colored(given, true), "\u{1b}[1;32mok\u{1b}[0m \\u{1b}[2Jgone\u{1b}[0m");
-        assert_eq!(colored(given, false), "ok \\u{1b}[2Jgone");
-        assert_eq!(colored("\u{1b}[", true), "\\u{1b}[");
+        assert_eq!(colored(given, Styler::Colors), "\u{1b}[1;32mok\u{1b}[0m \\u{1b}[2Jgone\u{1b}[0m");
+        assert_eq!(colored(given, Styler::Plain), "ok \\u{1b}[2Jgone");
+        assert_eq!(colored("\u{1b}[", Styler::Colors), "\\u{1b}[");
     }
 
     #[test]

@@ -243,6 +243,6 @@ PORT   -
     fn colour_does_not_move_columns() {
         let colored = render(&processes(), &RenderOptions { styler: Styler::Colors, ..frame(40) });
         assert!(colored.contains("\u{1b}[32monline\u{1b}[0m"), "{colored}");
-        assert_eq!(sanitize::colored(&colored, false), render(&processes(), &frame(40)));
+        assert_eq!(sanitize::colored(&colored, Styler::Plain), render(&processes(), &frame(40)));
     }
 }

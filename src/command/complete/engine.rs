@@ -43,7 +43,7 @@ fn complete_line(known: &CompletionContext<'_>, before: &[String], typed: &str, 
     let Some(plain) = strip_inner_globals(known, &globals, before) else { return Vec::new() };
     let before = &plain[..];
     let mut found = match command(known, before) {
-        Some((entry, named)) => arguments(known, entry, (&before[named..], typed), depth),
+        Some((entry, named)) => arguments(known, entry, &before[named..], typed, depth),
         None if before.len() < 2 && typed.starts_with('-') => dash_options(&globals, &[], typed, known.source),
         None => Vec::new(),
     };
@@ -164,7 +164,8 @@ fn about_group(known: &CompletionContext<'_>, start: &str, group: &str) -> Strin
 fn arguments(
     known: &CompletionContext<'_>,
     entry: &CommandSpec,
-    (words, typed): (&[String], &str),
+    words: &[String],
+    typed: &str,
     depth: usize,
 ) -> Vec<RawCandidate> {
     let parser = built((known.augment)((entry.parser)()));
