@@ -67,7 +67,7 @@ pub fn compare(one: &[KeyValue], other: &[KeyValue], cover: &Masker) -> Vec<Vari
 fn difference(key: &str, (before, after): (Option<&String>, Option<&String>), cover: &Masker) -> VariableDiff {
     let shown = |value: &String| {
         let shown = cover.variable(key, value);
-        // How long they are tells two hidden values apart.
+        // The length tells two hidden values apart.
         if cover.masks(key) { format!("{shown} ({} characters)", value.chars().count()) } else { shown }
     };
     let change = match (before, after) {

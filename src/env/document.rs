@@ -15,7 +15,7 @@ use super::read::{self, ReadFileError};
 use super::scope::{RawValue, ValueKind};
 use super::template::is_variable_name;
 
-/// The deepest table that is read. What is nested deeper is no configuration.
+/// The deepest table that is read. What is nested deeper is not configuration.
 const MAX_TABLE_DEPTH: usize = 32;
 
 /// A file that was read.
@@ -50,7 +50,7 @@ pub enum DocumentError {
     /// It cannot be read.
     #[error(transparent)]
     Read(#[from] ReadFileError),
-    /// It is no TOML.
+    /// It is not valid TOML.
     #[error("`{file}` is not valid TOML")]
     Invalid {
         /// How messages call it.
@@ -88,7 +88,7 @@ impl EnvDocument {
     ///
     /// # Errors
     ///
-    /// Fails if it cannot be read or is no TOML; then with every mistake that was found.
+    /// Fails if it cannot be read or is not valid TOML; then with every error that was found.
     pub fn read(path: &Path, name: &str) -> Result<Self, DocumentError> {
         Self::parse(name, &read::text(path)?)
     }
@@ -97,7 +97,7 @@ impl EnvDocument {
     ///
     /// # Errors
     ///
-    /// Fails if it is no TOML, with every mistake that was found.
+    /// Fails if it is not valid TOML, with every error that was found.
     pub fn parse(name: &str, text: &str) -> Result<Self, DocumentError> {
         let source = SourceText::new(name, mask::mask_toml(text));
         let (table, errors) = DeTable::parse_recoverable(text);

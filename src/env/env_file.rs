@@ -1,4 +1,4 @@
-//! KEY=VALUE files of a project and of secrets, read alike: a line that makes no sense is told, what stands in it is not.
+//! KEY=VALUE files of a project and of secrets, read alike: an invalid line is reported without its contents.
 
 use crate::base::diagnostic::{Diagnostic, SourceText};
 use crate::base::dotenv;
@@ -6,13 +6,13 @@ use crate::base::fault::{FaultKind, UserFacingError};
 
 use super::mask;
 
-/// A file has a line that makes no sense.
+/// A file has a line that is invalid.
 #[derive(Debug, thiserror::Error)]
-#[error("`{file}` cannot be read as KEY=VALUE lines")]
+#[error("`{file}` is not a valid env file")]
 pub struct EnvFileError {
     /// The file.
     pub file: String,
-    /// Where, without what stands there.
+    /// Where, without what is there.
     pub diagnostics: Vec<Diagnostic>,
 }
 
@@ -22,7 +22,7 @@ impl UserFacingError for EnvFileError {
     }
 
     fn advice(&self) -> Option<String> {
-        Some("a line is KEY=VALUE or export KEY=VALUE; quote values with blanks at their ends".to_owned())
+        Some("write KEY=VALUE or export KEY=VALUE; quote a value that begins or ends with a space".to_owned())
     }
 
     fn diagnostics(&self) -> Vec<Diagnostic> {
@@ -34,7 +34,7 @@ impl UserFacingError for EnvFileError {
 ///
 /// # Errors
 ///
-/// Fails at the first line that makes no sense; values are not shown.
+/// Fails at the first line that is invalid; values are not shown.
 pub fn entries(name: &str, text: &str) -> Result<Vec<dotenv::SpannedEnvVar>, EnvFileError> {
     dotenv::entries(text).map_err(|wrong| env_file_error(name, text, &wrong))
 }
@@ -48,7 +48,7 @@ pub fn variables(name: &str, text: &str) -> Result<Vec<dotenv::EnvVar>, EnvFileE
     dotenv::parse(text).map_err(|wrong| env_file_error(name, text, &wrong))
 }
 
-/// The first key that comes twice, if any, as a mistake of the file.
+/// The first key that comes twice, if any, as an error of the file.
 #[must_use]
 pub fn duplicate_key(name: &str, text: &str, entries: &[dotenv::SpannedEnvVar]) -> Option<EnvFileError> {
     let shown = SourceText::new(name, mask::mask_all(text));
@@ -58,7 +58,7 @@ pub fn duplicate_key(name: &str, text: &str, entries: &[dotenv::SpannedEnvVar]) 
         Some(
             shown
                 .error(title, entry.span.clone(), "")
-                .with_label(before.span.clone(), "set here before")
+                .with_label(before.span.clone(), "first set here")
                 .help("remove one of them"),
         )
     });

@@ -1,4 +1,4 @@
-//! The formats of env files: how a name and a value are written for whoever reads them.
+//! The formats of env files: how a name and a value are written for their readers.
 
 use std::fmt::Write as _;
 
@@ -24,7 +24,7 @@ pub enum EnvFormat {
 
 /// A value that a format cannot hold.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the value of `{key}` cannot be written for {word}: it holds {what}")]
+#[error("the value of `{key}` cannot be written for {word}: it contains {what}")]
 pub struct FormatError {
     /// The variable.
     pub key: String,
@@ -36,7 +36,7 @@ pub struct FormatError {
 
 impl UserFacingError for FormatError {
     fn advice(&self) -> Option<String> {
-        Some("--format export, systemd and json take lines; nothing takes a NUL".to_owned())
+        Some("--format export, systemd and json support line breaks; no format supports NUL".to_owned())
     }
 }
 
@@ -72,7 +72,7 @@ impl EnvFormat {
     pub fn line(self, key: &str, value: &str) -> Result<String, FormatError> {
         let refuse = |what| Err(FormatError { key: key.to_owned(), word: self.word(), what });
         if value.contains('\0') {
-            return refuse("a NUL");
+            return refuse("a NUL byte");
         }
         Ok(match self {
             Self::Export => format!("export {key}=\"{}\"\n", double_quoted(value)),
@@ -80,7 +80,7 @@ impl EnvFormat {
             Self::Dotenv => format!("{key}={}\n", dotenv(value)),
             Self::Docker | Self::K8s => {
                 if value.contains(['\n', '\r']) {
-                    return refuse("a line end");
+                    return refuse("a line break");
                 }
                 format!("{key}={value}\n")
             }
@@ -128,7 +128,7 @@ pub enum EnvLine {
     },
 }
 
-/// What stands between double quotes so that a shell gives the value back.
+/// What is between double quotes so that a shell gives the value back.
 #[must_use]
 pub fn double_quoted(value: &str) -> String {
     let mut out = String::with_capacity(value.len());
@@ -192,7 +192,7 @@ mod tests {
         assert_eq!(line(EnvFormat::Dotenv), "K='a \"b\" $c `d` \\ \\'e\\''\n");
         assert_eq!(line(EnvFormat::Docker), "K=a \"b\" $c `d` \\ 'e'\n");
         assert_eq!(EnvFormat::Dotenv.line("K", "a b").as_deref(), Ok("K='a b'\n"));
-        assert_eq!(EnvFormat::K8s.line("K", "a\nb").map_err(|error| error.what), Err("a line end"));
+        assert_eq!(EnvFormat::K8s.line("K", "a\nb").map_err(|error| error.what), Err("a line break"));
         let pair = |key: &str, value: &str| EnvLine::Variable { key: key.to_owned(), value: value.to_owned() };
         let body = EnvFormat::Json.body(&[EnvLine::Verbatim("# x".to_owned()), pair("A", "1\n"), pair("B", "é")]);
         assert_eq!(body.as_deref(), Ok("{\n  \"A\": \"1\\n\",\n  \"B\": \"é\"\n}\n"));

@@ -18,7 +18,7 @@ use super::secret_scan;
 use super::secrets::sha256;
 use super::template::is_variable_name;
 
-/// How many mistakes are told at once. Whoever has more has one that causes them.
+/// How many errors are reported at once. More have a common cause, as a rule.
 const MOST_ERRORS: usize = 100;
 
 /// What an env file will say.
@@ -32,7 +32,7 @@ pub struct Generated {
     pub lines: Vec<EnvLine>,
     /// Its variables, in order.
     pub variables: Vec<GeneratedVariable>,
-    /// What is worth a look.
+    /// Warnings.
     pub warnings: Vec<Diagnostic>,
     /// The secrets that are missing, with where they are needed.
     pub missing: Vec<Diagnostic>,
@@ -72,7 +72,7 @@ pub struct MissingSecret {
 #[derive(Debug, thiserror::Error)]
 pub enum GenerateError {
     /// Something in the source cannot be resolved. Nothing was written.
-    #[error("the variables of `{env}` cannot be resolved")]
+    #[error("cannot resolve the variables of `{env}`")]
     Unresolved {
         /// The environment.
         env: EnvName,
@@ -89,7 +89,7 @@ pub enum GenerateError {
     #[error(transparent)]
     Read(#[from] ReadFileError),
     /// The file that is there has values that could not be had this time.
-    #[error("`{}` was kept: it has {}, and the new one would not", path.display(), keys.join(", "))]
+    #[error("`{}` was not replaced: it sets {}, which the new file would lack", path.display(), keys.join(", "))]
     Incomplete {
         /// The file.
         path: PathBuf,
@@ -100,8 +100,8 @@ pub enum GenerateError {
         /// The secrets that are missing.
         secrets: Vec<String>,
     },
-    /// Somebody wrote or edited the file.
-    #[error("`{}` was not written by tetra alone and would change: {}", path.display(), keys.join(", "))]
+    /// The file was written or edited by hand.
+    #[error("`{}` was edited by hand and would change: {}", path.display(), keys.join(", "))]
     Edited {
         /// The file.
         path: PathBuf,
@@ -127,15 +127,14 @@ impl UserFacingError for GenerateError {
             Self::Unwritable(error) => error.advice(),
             Self::File(error) => error.advice(),
             Self::Read(error) => error.advice(),
-            Self::Incomplete { env, secrets, .. } => Some(format!(
-                "{}; or --force writes it all the same and keeps the old one in env/.backup",
-                set_advice(env, secrets)
-            )),
+            Self::Incomplete { env, secrets, .. } => {
+                Some(format!("{}; or use --force, which saves the old file in env/.backup", set_advice(env, secrets)))
+            }
             Self::Edited { path, .. } => {
                 let env = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.split('.').next());
                 let env = env.unwrap_or("ENV");
                 Some(format!(
-                    "`tetra env diff {env}` shows what; --force writes it anew and keeps the old one in env/.backup"
+                    "`tetra env diff {env}` shows the changes; --force replaces the file and saves the old one in env/.backup"
                 ))
             }
         }
@@ -160,7 +159,7 @@ pub fn set_advice(env: &EnvName, secrets: &[String]) -> String {
 ///
 /// # Errors
 ///
-/// Fails with everything that cannot be resolved. A missing secret is no failure: its line says so.
+/// Fails with everything that cannot be resolved. A missing secret is not a failure: its line says so.
 pub fn generate(plan: &EnvPlan, env: &EnvName) -> Result<Generated, GenerateError> {
     let scope = &plan.scope;
     let mut resolver = Resolver::new(scope);
@@ -184,7 +183,7 @@ pub fn generate(plan: &EnvPlan, env: &EnvName) -> Result<Generated, GenerateErro
         let definition = &scope.definitions[id];
         if !is_variable_name(key) {
             let source = &scope.sources[definition.source];
-            let title = format!("`{}` cannot be the name of a variable", key.escape_debug());
+            let title = format!("invalid variable name `{}`", key.escape_debug());
             wrong.push(source.error(title, definition.span.clone(), "").help("use letters, digits and `_`"));
             continue;
         }
@@ -232,7 +231,7 @@ pub fn generate(plan: &EnvPlan, env: &EnvName) -> Result<Generated, GenerateErro
     }
     for (id, at) in &resolver.unmatched_braces {
         if let Some((source, span)) = scope.location(*id, &(*at..at + 1)) {
-            let warning = source.warning("this `}` closes nothing (W-STRAY-BRACE)", span, "");
+            let warning = source.warning("unmatched `}` (W-STRAY-BRACE)", span, "");
             generated.warnings.push(warning);
         }
     }

@@ -61,8 +61,8 @@ fn check_values(subject: &LintInput) -> Vec<Diagnostic> {
     for entry in subject.entries {
         let (key, value) = (entry.variable.key.as_str(), entry.variable.value.as_str());
         if let Some(before) = first.insert(key, &entry.span) {
-            let twice = source.error(format!("`{key}` is set twice"), entry.span.clone(), "this one counts");
-            found.push(twice.with_label(before.clone(), "set here before").help("remove one of them"));
+            let twice = source.error(format!("`{key}` is set twice"), entry.span.clone(), "this one is used");
+            found.push(twice.with_label(before.clone(), "first set here").help("remove one of them"));
         }
         let mut say = |title: String, help: &str| {
             found.push(source.error(title, entry.value.clone(), "").help(help));
@@ -70,14 +70,14 @@ fn check_values(subject: &LintInput) -> Vec<Diagnostic> {
         if secret_scan::is_placeholder(value) {
             say(
                 format!("`{key}` is still a placeholder"),
-                "fill it in, or `tetra secrets set ENV NAME` and init again",
+                "set it, or run `tetra secrets set ENV NAME` and init again",
             );
         } else if value.contains("${") && !is_intentional(subject, key, value) {
-            say(format!("`{key}` holds an expansion that nobody resolved"), "resolve it in tetra.toml and init again");
+            say(format!("`{key}` contains an unresolved expansion"), "define it in tetra.toml and init again");
         } else if is_unbalanced(value) {
-            say(format!("`{key}` holds a `}}` that closes nothing"), "this is what is left of a broken expansion");
+            say(format!("`{key}` contains an unmatched `}}`"), "it is the rest of a broken expansion");
         } else if is_port(key) && value.parse::<u16>().map_or(true, |port| port == 0) {
-            say(format!("`{key}` is no port"), "write a number from 1 to 65535");
+            say(format!("`{key}` is not a valid port"), "write a number from 1 to 65535");
         }
         if redact::is_secret_name(key)
             && value.len() >= mask::MIN_SECRET_LENGTH
@@ -90,7 +90,7 @@ fn check_values(subject: &LintInput) -> Vec<Diagnostic> {
     found
 }
 
-/// The source says so: dollars may stand for themselves.
+/// The source says so: dollars may be for themselves.
 fn is_intentional(subject: &LintInput, key: &str, value: &str) -> bool {
     let Some(plan) = subject.plan else { return false };
     let mut known = keys(plan).filter(|(planned, _)| *planned == key);
@@ -129,7 +129,7 @@ fn missing_secret_markers(subject: &LintInput) -> Vec<Diagnostic> {
             let secret = what.split_once("(secret ").and_then(|(_, rest)| rest.split_once(')')).map_or(key, |it| it.0);
             let span = at..at + line.trim_end().len();
             let help = format!("`tetra secrets set ENV {secret}`, then init again");
-            found.push(source.error(format!("`{key}` is missing: there was no such secret"), span, "").help(help));
+            found.push(source.error(format!("`{key}` is missing: the secret does not exist"), span, "").help(help));
         }
         at += line.len();
     }
@@ -154,7 +154,7 @@ fn against_plan(subject: &LintInput) -> Vec<Diagnostic> {
             let definition = &plan.scope.definitions[id];
             let title = format!("`{key}` is missing in {}", subject.name);
             let origin = &plan.scope.sources[definition.source];
-            let missing = origin.error(title, definition.span.clone(), "it is defined here");
+            let missing = origin.error(title, definition.span.clone(), "defined here");
             found.push(missing.help("init the environment again"));
         }
     }
@@ -182,14 +182,17 @@ mod tests {
 
     #[test]
     fn the_marks_of_broken_resolution_are_found() {
-        assert_eq!(titles("PORT=\"}/8000}\""), ["`PORT` holds a `}` that closes nothing"]);
-        assert_eq!(titles("D=\"staging.}/x.com}\""), ["`D` holds a `}` that closes nothing"]);
+        assert_eq!(titles("PORT=\"}/8000}\""), ["`PORT` contains an unmatched `}`"]);
+        assert_eq!(titles("D=\"staging.}/x.com}\""), ["`D` contains an unmatched `}`"]);
         assert_eq!(titles("J='{\"a\":{}}'"), [""; 0]);
-        assert_eq!(titles("D='a${X}'"), ["`D` holds an expansion that nobody resolved"]);
+        assert_eq!(titles("D='a${X}'"), ["`D` contains an unresolved expansion"]);
         assert_eq!(titles("A=1\nA=2"), ["`A` is set twice"]);
-        assert_eq!(titles("PORT=http\nDB_PORT=0\nWEB_PORT=80"), ["`PORT` is no port", "`DB_PORT` is no port"]);
+        assert_eq!(
+            titles("PORT=http\nDB_PORT=0\nWEB_PORT=80"),
+            ["`PORT` is not a valid port", "`DB_PORT` is not a valid port"]
+        );
         assert_eq!(titles("K=your_key_here"), ["`K` is still a placeholder"]);
-        assert_eq!(titles("# MISSING K (secret DEV_K)"), ["`K` is missing: there was no such secret"]);
+        assert_eq!(titles("# MISSING K (secret DEV_K)"), ["`K` is missing: the secret does not exist"]);
         assert_eq!(titles("API_KEY=s3cr3t-value"), ["`API_KEY` is the same secret as `KEY` of dev"]);
     }
 

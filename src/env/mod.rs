@@ -1,6 +1,6 @@
 //! Environments of a project: variables and their resolution, generated env files, secrets.
 //!
-//! `tetra.toml` (or a template) is the source, `env/<env>.env` what is made of it. Secrets stand in files of their own and
+//! `tetra.toml` (or a template) is the source, `env/<env>.env` what is made of it. Secrets are in files of their own and
 //! come in when such a file is made. Nothing here prints, and no error holds the value of a secret.
 
 pub mod compare;

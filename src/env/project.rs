@@ -41,11 +41,11 @@ pub enum ProjectError {
     /// A file cannot be read.
     #[error(transparent)]
     Read(#[from] ReadFileError),
-    /// A template or env file makes no sense.
+    /// A template or env file is invalid.
     #[error(transparent)]
     Malformed(#[from] EnvFileError),
     /// Nothing describes this environment.
-    #[error("nothing here describes the environment `{env}`")]
+    #[error("environment `{env}` is not defined here")]
     UnknownEnvironment {
         /// The environment.
         env: EnvName,
@@ -53,7 +53,7 @@ pub enum ProjectError {
         known: Vec<String>,
     },
     /// There is no env file of this environment.
-    #[error("there is no env/{env}.env")]
+    #[error("env/{env}.env does not exist")]
     NoFile {
         /// The environment.
         env: EnvName,
@@ -76,15 +76,15 @@ impl UserFacingError for ProjectError {
             Self::Read(error) => error.advice(),
             Self::Malformed(error) => error.advice(),
             Self::UnknownEnvironment { env, known } if known.is_empty() => {
-                Some(format!("write [environments.{env}] in {FILE}, or a template {DIR_NAME}/{env}.env.tmpl"))
+                Some(format!("add [environments.{env}] to {FILE}, or a template {DIR_NAME}/{env}.env.tmpl"))
             }
             Self::UnknownEnvironment { env, known } => {
                 Some(match closest_match(env.as_str(), known.iter().map(String::as_str)) {
                     Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("there are {}", known.join(", ")),
+                    None => format!("defined environments: {}", known.join(", ")),
                 })
             }
-            Self::NoFile { env } => Some(format!("`tetra env init {env}` makes it")),
+            Self::NoFile { env } => Some(format!("`tetra env init {env}` creates it")),
         }
     }
 
@@ -185,7 +185,7 @@ impl Project {
     ///
     /// # Errors
     ///
-    /// Fails if there is neither, or the template makes no sense.
+    /// Fails if there is neither, or the template is invalid.
     pub fn plan(&self, env: &EnvName, around: ScopeInputs) -> Result<EnvPlan, ProjectError> {
         if let (Some(document), Some(table)) = (&self.document, self.table(env)) {
             return Ok(overridden(from_document(document, (env, table), around)));
@@ -200,7 +200,7 @@ impl Project {
     }
 }
 
-/// A variable that is given by hand is written as it is given.
+/// A variable that is given on the command line is written as it is given.
 fn overridden(mut plan: EnvPlan) -> EnvPlan {
     for line in &plan.lines {
         if let PlannedLine::Variable(key, id) = line
@@ -212,7 +212,7 @@ fn overridden(mut plan: EnvPlan) -> EnvPlan {
     plan
 }
 
-/// What stands behind the environment's name in files of other formats.
+/// What follows the environment's name in files of other formats.
 pub const FORMATS: [&str; 3] = [".systemd", ".docker", ".k8s"];
 
 fn from_document(document: &EnvDocument, (env, table): (&EnvName, &str), around: ScopeInputs) -> EnvPlan {
@@ -225,7 +225,7 @@ fn from_document(document: &EnvDocument, (env, table): (&EnvName, &str), around:
         for entry in document.below(path).filter(|entry| !entry.table) {
             let key = entry.path[path.len()].to_ascii_uppercase();
             if matches!(entry.value, RawValue::List(_)) {
-                let title = format!("`{}` is a list and was left out", entry.path.join("."));
+                let title = format!("`{}` is an array or a table and was left out", entry.path.join("."));
                 warnings.push(document.source.warning(title, entry.key.clone(), ""));
                 continue;
             }
@@ -334,7 +334,7 @@ fn verbatim(text: &str, lines: &mut Vec<PlannedLine>) {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let text = text.strip_prefix('\n').unwrap_or(text);
     lines.extend(text.lines().map(str::trim).map(|line| PlannedLine::Verbatim(line.to_owned())));
-    // Blanks before a key are no line.
+    // Indentation of a key is not a line.
     if !text.is_empty() && !text.ends_with('\n') && lines.last() == Some(&PlannedLine::Verbatim(String::new())) {
         lines.pop();
     }
@@ -344,7 +344,7 @@ fn verbatim(text: &str, lines: &mut Vec<PlannedLine>) {
 ///
 /// # Errors
 ///
-/// Fails if the file is not there or makes no sense.
+/// Fails if the file is not there or is invalid.
 pub fn read_file(project: &Project, env: &EnvName) -> Result<Vec<dotenv::EnvVar>, ProjectError> {
     let text = read::text_if_exists(&project.file(env))?.ok_or_else(|| ProjectError::NoFile { env: env.clone() })?;
     let mut settings: Vec<dotenv::EnvVar> = Vec::new();

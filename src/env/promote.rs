@@ -40,7 +40,7 @@ pub enum PromotionAction {
     Derived,
     /// A person let it pass as it is.
     Accepted,
-    /// It is for finding mistakes, and stays behind.
+    /// It is for finding errors, and stays behind.
     Dropped,
     /// A secret of the other side.
     Secret,

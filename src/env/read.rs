@@ -23,7 +23,7 @@ pub enum ReadFileError {
         /// The file.
         path: PathBuf,
     },
-    /// It is no text.
+    /// It is not text.
     #[error("`{}` is not UTF-8 text (line {line})", path.display())]
     NotText {
         /// The file.
@@ -31,18 +31,18 @@ pub enum ReadFileError {
         /// The first line that is none, counted from 1.
         line: usize,
     },
-    /// It is no file.
+    /// It is not a file.
     #[error("`{}` is not a file", path.display())]
     NotAFile {
-        /// What it is called.
+        /// Its name.
         path: PathBuf,
     },
-    /// A link stands where a file of ours should be written.
+    /// A symlink is in the place of a file to be written.
     #[error("`{}` is a link to `{}`", path.display(), target.display())]
     Link {
         /// The link.
         path: PathBuf,
-        /// Where it leads.
+        /// Its target.
         target: PathBuf,
     },
 }
@@ -60,10 +60,10 @@ impl UserFacingError for ReadFileError {
     fn advice(&self) -> Option<String> {
         Some(match self {
             Self::File(error) => return error.advice(),
-            Self::TooLarge { .. } => "is it the file that was meant?".to_owned(),
+            Self::TooLarge { .. } => "check that it is the right file".to_owned(),
             Self::NotText { .. } => "write it as UTF-8; `iconv -f latin1 -t utf-8` converts".to_owned(),
             Self::NotAFile { .. } => return None,
-            Self::Link { .. } => "remove the link; files with secrets are written in their own place only".to_owned(),
+            Self::Link { .. } => "remove the link: files with secrets are never written through symlinks".to_owned(),
         })
     }
 }
@@ -72,7 +72,7 @@ impl UserFacingError for ReadFileError {
 ///
 /// # Errors
 ///
-/// Fails if it cannot be read, is larger than [`MAX_FILE_BYTES`], or is no UTF-8.
+/// Fails if it cannot be read, is larger than [`MAX_FILE_BYTES`], or is not UTF-8.
 pub fn text(path: &Path) -> Result<String, ReadFileError> {
     decode(path, bytes(path, MAX_FILE_BYTES)?)
 }
@@ -81,7 +81,7 @@ pub fn text(path: &Path) -> Result<String, ReadFileError> {
 ///
 /// # Errors
 ///
-/// Fails if it cannot be read, or is no regular file.
+/// Fails if it cannot be read, or is not a regular file.
 pub fn bytes(path: &Path, most: u64) -> Result<Vec<u8>, ReadFileError> {
     let fail = |source| FileError::Io { action: "read", path: path.to_owned(), source };
     let file = match disk::user_file().open(path) {
@@ -98,7 +98,7 @@ pub fn bytes(path: &Path, most: u64) -> Result<Vec<u8>, ReadFileError> {
 /// What a file holds, whatever it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LossyText {
-    /// Its text; what is no UTF-8 is replaced.
+    /// Its text; invalid UTF-8 is replaced.
     pub text: String,
     /// It is data of a program, with some text in it at most.
     pub is_binary: bool,
@@ -111,7 +111,7 @@ pub const MAX_LOSSY_BYTES: u64 = 16 << 20;
 ///
 /// # Errors
 ///
-/// Fails if it cannot be read, is no regular file, or is larger than [`MAX_LOSSY_BYTES`].
+/// Fails if it cannot be read, is not a regular file, or is larger than [`MAX_LOSSY_BYTES`].
 pub fn read_lossy(path: &Path) -> Result<LossyText, ReadFileError> {
     let bytes = bytes(path, MAX_LOSSY_BYTES)?;
     if bytes.len() as u64 > MAX_LOSSY_BYTES {
@@ -151,7 +151,7 @@ pub fn text_if_exists(path: &Path) -> Result<Option<String>, ReadFileError> {
 ///
 /// # Errors
 ///
-/// Fails if they are more than [`MAX_FILE_BYTES`], or no UTF-8.
+/// Fails if they are more than [`MAX_FILE_BYTES`], or not UTF-8.
 pub fn decode(path: &Path, bytes: Vec<u8>) -> Result<String, ReadFileError> {
     if bytes.len() as u64 > MAX_FILE_BYTES {
         return Err(ReadFileError::TooLarge { path: path.to_owned() });
@@ -167,7 +167,7 @@ pub fn decode(path: &Path, bytes: Vec<u8>) -> Result<String, ReadFileError> {
 ///
 /// # Errors
 ///
-/// Fails if the file or the directory it stands in is a link, or cannot be looked at.
+/// Fails if the file or the directory it is in is a link, or cannot be looked at.
 pub fn ensure_no_symlink(path: &Path) -> Result<(), ReadFileError> {
     for path in [path.parent(), Some(path)].into_iter().flatten() {
         match fs::symlink_metadata(path) {
@@ -177,7 +177,7 @@ pub fn ensure_no_symlink(path: &Path) -> Result<(), ReadFileError> {
             }
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(source) => return Err(io_error("look at", path, source).into()),
+            Err(source) => return Err(io_error("inspect", path, source).into()),
         }
     }
     Ok(())

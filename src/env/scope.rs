@@ -1,4 +1,4 @@
-//! What names mean: layers of variables, paths into a file, secrets, the surroundings.
+//! What names mean: layers of variables, paths into a file, secrets, the process environment.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -11,14 +11,14 @@ use crate::base::expand_error::{ExpandError, ExpandErrorKind};
 use crate::base::suggest::closest_match;
 use crate::base::template::{Namespace, Reference};
 
-/// One value that a name can stand for.
+/// One value that a name can be for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VariableDefinition {
     /// How messages call it: `environments.dev.PORT`.
     pub name: String,
     /// What it says.
     pub value: RawValue,
-    /// Which of the sources it stands in.
+    /// Which of the sources it is in.
     pub source: usize,
     /// Its value there, in bytes, with its quotes.
     pub span: Range<usize>,
@@ -26,12 +26,12 @@ pub struct VariableDefinition {
     pub binding: Option<(usize, String)>,
 }
 
-/// What a definition says before anything is resolved.
+/// The value of a definition before it is resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RawValue {
     /// A text that may hold expansions.
     Text(String),
-    /// A text without expansions: a number, a truth value, a time, or what stands in single quotes.
+    /// A text without expansions: a number, a truth value, a time, or what is in single quotes.
     Plain(ValueKind, String),
     /// The secret of this name: `var.NAME`.
     Secret(String),
@@ -91,7 +91,7 @@ impl expand::TemplateValue for EnvValue {
     }
 }
 
-/// Which of the surroundings count.
+/// Which of the process environment count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ProcessEnv {
     /// The variables of this program count, after everything else.
@@ -102,7 +102,7 @@ pub enum ProcessEnv {
 }
 
 impl ProcessEnv {
-    /// Process variables count where mistakes are cheap only.
+    /// Process variables count only in local and dev.
     #[must_use]
     pub fn of(rung: Option<Tier>) -> Self {
         match rung {
@@ -115,17 +115,17 @@ impl ProcessEnv {
 /// What becomes of a name that means nothing and has no default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum UnsetPolicy {
-    /// It is a mistake.
+    /// It is an error.
     #[default]
     Refuse,
-    /// It is empty, and told.
+    /// It is empty, with a warning.
     Empty,
 }
 
 /// What counts beside the files of a project.
 #[derive(Debug, Clone, Default)]
 pub struct ScopeInputs {
-    /// Variables that were given by hand; stronger than everything else. Names are in upper case.
+    /// Variables that were given on the command line; stronger than everything else. Names are in upper case.
     pub given: BTreeMap<String, String>,
     /// `TETRA_SRC`, `TETRA_DIR`, `TETRA_ORG` as they are here.
     pub built_in: BTreeMap<String, String>,
@@ -142,7 +142,7 @@ pub struct ScopeInputs {
 /// All that names can mean.
 #[derive(Debug, Clone, Default)]
 pub struct EnvScope {
-    /// The texts that definitions stand in.
+    /// The texts that definitions are in.
     pub sources: Vec<SourceText>,
     /// Everything that is defined.
     pub definitions: Vec<VariableDefinition>,
@@ -152,7 +152,7 @@ pub struct EnvScope {
     pub local: HashMap<String, usize>,
     /// Definitions by their path, its parts joined by NUL.
     pub paths: HashMap<String, usize>,
-    /// What counts beside them: what was given by hand before the layers, what tetra itself knows after them.
+    /// What counts beside them: what was given on the command line before the layers, what tetra itself knows after them.
     pub inputs: ScopeInputs,
 }
 
@@ -267,7 +267,7 @@ impl EnvScope {
     fn suggest_variable(&self, name: &str) -> Option<String> {
         let upper = name.to_ascii_uppercase();
         let known = self.layers.iter().flat_map(HashMap::keys).chain(self.inputs.built_in.keys()).map(String::as_str);
-        // The order of a hash table is nobody's business.
+        // The order of a hash table is arbitrary.
         let mut known: Vec<&str> = known.filter(|known| *known != upper).collect();
         known.sort_unstable();
         closest_match(&upper, known).map(str::to_owned)

@@ -1,6 +1,6 @@
 //! Sealing secrets at rest, to age or ssh keys.
 //!
-//! Who can open a sealed file cannot be read from it, so a list of recipients stands beside it. An ssh key that only ssh-agent
+//! Who can open a sealed file cannot be read from it, so a list of recipients is next to it. An ssh key that only ssh-agent
 //! or a hardware token holds cannot open anything; neither can one behind a passphrase.
 
 mod age;
@@ -30,7 +30,7 @@ use ssh::PrivateKeyError;
 
 pub use age::DecryptError;
 
-/// Somebody who can open sealed files.
+/// A recipient who can open sealed files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recipient {
     /// As the manifest calls them.
@@ -48,20 +48,20 @@ pub enum SealError {
     /// A file cannot be read.
     #[error(transparent)]
     Read(#[from] ReadFileError),
-    /// There is nobody to seal for.
+    /// There are no recipients.
     #[error("there are no recipients in `{}`", manifest.display())]
     NoRecipients {
         /// The manifest.
         manifest: PathBuf,
     },
-    /// A recipient's key makes no sense.
+    /// A recipient's key is invalid.
     #[error("the key of the recipient `{name}` is neither an ssh nor an age key")]
     InvalidRecipient {
         /// The recipient.
         name: String,
     },
     /// No key to open with.
-    #[error("there is no key to open sealed secrets with")]
+    #[error("no key to open sealed secrets")]
     NoIdentity {
         /// Where one was looked for.
         tried: Vec<PathBuf>,
@@ -160,7 +160,7 @@ pub fn recipients(manifest: &Path) -> Result<Vec<Recipient>, SealError> {
     if all.is_empty() { Err(SealError::NoRecipients { manifest: manifest.to_owned() }) } else { Ok(all) }
 }
 
-/// The list that stands beside a sealed file.
+/// The list next to a sealed file.
 #[must_use]
 pub fn list(recipients: &[Recipient]) -> String {
     recipients.iter().map(|it| format!("{} {}\n", it.name, it.key)).collect()
@@ -178,7 +178,7 @@ pub fn missing(list: &str, recipients: &[Recipient]) -> Vec<String> {
 ///
 /// # Errors
 ///
-/// Fails if a key makes no sense.
+/// Fails if a key is invalid.
 pub fn seal(text: &str, recipients: &[Recipient]) -> Result<Vec<u8>, SealError> {
     let keys = recipients.iter().map(|recipient| {
         RecipientKey::parse(&recipient.key).ok_or_else(|| SealError::InvalidRecipient { name: recipient.name.clone() })
@@ -298,7 +298,7 @@ pub fn try_unseal(path: &Path, keys: &[PathBuf]) -> UnsealResult {
 ///
 /// # Errors
 ///
-/// Fails if it was not sealed for this key, is damaged, or holds no text.
+/// Fails if it was not sealed for this key, is damaged, or is not text.
 pub fn unseal(path: &Path, sealed: &[u8], identity: &Identity) -> Result<String, SealError> {
     let decrypted = AgeFile::parse(sealed).and_then(|file| file.decrypt(&identity.0));
     let mut bytes = decrypted.map_err(|source| SealError::UnsealFailed { path: path.to_owned(), source })?;

@@ -30,20 +30,20 @@ pub enum SecretError {
     /// A file cannot be read or is not safe.
     #[error(transparent)]
     File(#[from] FileError),
-    /// A file is too large or no text.
+    /// A file is too large or not text.
     #[error(transparent)]
     Read(#[from] ReadFileError),
-    /// A line makes no sense. What stands there is not shown.
+    /// A line is invalid. What is there is not shown.
     #[error(transparent)]
     Malformed(#[from] EnvFileError),
     /// The name cannot be that of a variable.
-    #[error("`{}` cannot be the name of a secret", key.escape_debug())]
+    #[error("invalid secret name `{}`", key.escape_debug())]
     InvalidKey {
         /// What was given.
         key: String,
     },
     /// Nothing is left of what was there.
-    #[error("the text holds no secrets any more, and {count} {were} there", were = if *count == 1 { "was" } else { "were" })]
+    #[error("the edited text contains no secrets; there {were} {count} before", were = if *count == 1 { "was" } else { "were" })]
     Emptied {
         /// How many there were.
         count: usize,
@@ -75,17 +75,18 @@ impl UserFacingError for SecretError {
                 let directory = path.parent().unwrap_or(path);
                 let (directory, path) = (directory.display(), path.display());
                 format!(
-                    "chmod 700 '{directory}' && chmod 600 '{path}', or `secrets doctor --fix`; think about who may have read it"
+                    "chmod 700 '{directory}' && chmod 600 '{path}', or `secrets doctor --fix`; consider who may have read it"
                 )
             }
             Self::File(error) => return error.advice(),
             Self::Read(error) => return error.advice(),
             Self::Malformed(error) => return error.advice(),
             Self::InvalidKey { .. } => {
-                "a name is letters, digits and `_`; the value is typed or comes from --file".to_owned()
+                "a name consists of letters, digits and `_`; the value is read from the terminal or from --file"
+                    .to_owned()
             }
             Self::Emptied { .. } => "`secrets rm ENV NAME` removes a secret".to_owned(),
-            Self::InvalidValue { .. } => "give it on the terminal, on the standard input or with --file".to_owned(),
+            Self::InvalidValue { .. } => "enter it on the terminal, on standard input or with --file".to_owned(),
         })
     }
 
@@ -168,11 +169,11 @@ impl SecretStore {
         }
     }
 
-    /// The secrets of an environment; none if there is no file that is not sealed.
+    /// The secrets of an environment; none if there is not a file that is not sealed.
     ///
     /// # Errors
     ///
-    /// As [`SecretStore::text`], and for a line that makes no sense.
+    /// As [`SecretStore::text`], and for a line that is invalid.
     pub fn read(&self, env: &EnvName) -> Result<Option<Secrets>, SecretError> {
         let Some((text, notice)) = self.text(env)? else { return Ok(None) };
         Ok(Some(Secrets { notice, ..parse(&self.file(env), &text)? }))
@@ -209,7 +210,7 @@ impl SecretStore {
     }
 }
 
-/// Where the sealed form of a secrets file stands.
+/// Where the sealed form of a secrets file is.
 #[must_use]
 pub fn sealed_path(file: &Path) -> PathBuf {
     let mut path = file.as_os_str().to_owned();
@@ -221,7 +222,7 @@ pub fn sealed_path(file: &Path) -> PathBuf {
 ///
 /// # Errors
 ///
-/// Fails for a line that makes no sense; what stands there is not shown.
+/// Fails for a line that is invalid; what is there is not shown.
 pub fn parse(path: &Path, text: &str) -> Result<Secrets, SecretError> {
     let settings = env_file::variables(&path.display().to_string(), text)?;
     let names = settings.iter().map(|setting| setting.key.clone()).collect();
@@ -230,11 +231,11 @@ pub fn parse(path: &Path, text: &str) -> Result<Secrets, SecretError> {
 }
 
 /// Looks at a text that a person edited: what [`set_value`] would not keep, a name that comes twice, and a text of which nothing is
-/// left are more likely mistakes than meant.
+/// left are more likely errors than meant.
 ///
 /// # Errors
 ///
-/// Fails for the first of them, and for a line that makes no sense; values are not shown.
+/// Fails for the first of them, and for a line that is invalid; values are not shown.
 pub fn check_edited(path: &Path, (old, new): (&str, &str)) -> Result<(), SecretError> {
     let name = path.display().to_string();
     let before = dotenv::parse(old).unwrap_or_default();
@@ -265,7 +266,7 @@ fn check_pair(key: &str, value: &str) -> Result<String, SecretError> {
     if value.len() > LARGEST_VALUE {
         return Err(bad("is longer than 64 KiB"));
     }
-    EnvFormat::Dotenv.line(key, value).map_err(|_| bad("holds a NUL, which no environment can hold"))
+    EnvFormat::Dotenv.line(key, value).map_err(|_| bad("contains a NUL byte"))
 }
 
 /// The text of a file without some secrets; everything else stays as it is.
@@ -290,7 +291,7 @@ pub fn remove_values(text: &str, names: &[String]) -> String {
 ///
 /// # Errors
 ///
-/// Fails for a name or value that cannot be kept, and if the text makes no sense.
+/// Fails for a name or value that cannot be kept, and if the text is invalid.
 pub fn set_value(path: &Path, text: &str, key: &str, value: &str) -> Result<String, SecretError> {
     let line = check_pair(key, value)?;
     parse(path, text)?;
@@ -373,11 +374,11 @@ mod tests {
         assert_eq!(check("", ""), Ok(()));
         assert_eq!(check("A=1\nB=\n", "B=\nA=2\n"), Ok(()), "what was there may stay");
         for (new, said) in [
-            ("A=1\nA=hunter2\n", "`x` cannot be read"),
-            ("", "no secrets any more, and 2 were there"),
-            ("# A=1\n", "no secrets any more"),
+            ("A=1\nA=hunter2\n", "`x` is not a valid env file"),
+            ("", "contains no secrets; there were 2 before"),
+            ("# A=1\n", "contains no secrets"),
             ("A=\n", "the value for `A` is empty"),
-            ("A='hunter2\n", "`x` cannot be read"),
+            ("A='hunter2\n", "`x` is not a valid env file"),
         ] {
             let error = check("A=1\nB=\n", new).expect_err(new);
             assert!(error.contains(said) && !error.contains("hunter"), "{new}: {error}");

@@ -22,7 +22,7 @@ pub struct PreparedUp {
     all: Vec<Process>,
     /// The services that were named, or are enabled.
     services: Vec<String>,
-    /// Processes that were named and are no service.
+    /// Processes that were named and are not service.
     pub processes: Vec<Process>,
     /// What is to be done with each service and what it depends on.
     pub jobs: Vec<StartJob>,

@@ -20,7 +20,7 @@ const NAMES: [(&str, &str); 5] = [
 #[must_use]
 pub fn canonical(path: &KeyPath) -> Option<KeyPath> {
     NAMES.iter().find_map(|(former, name)| {
-        // Most keys are told apart by their last word, which is cheap to compare.
+        // Most keys are distinguished by their last word, which is cheap to compare.
         if !former.ends_with(path.last()) {
             return None;
         }
@@ -54,9 +54,9 @@ pub fn conflicts(document: &Document) -> Vec<Diagnostic> {
     let twice = |leaf: &super::document::Leaf| {
         let name = canonical(&leaf.path)?;
         let other = document.leaf(&name)?;
-        let what = format!("`{}` and `{name}` are the same", leaf.path);
-        let found = document.shown().error(what, leaf.key.clone(), "the former name");
-        Some(found.with_label(other.key.clone(), "the name today").help("keep one of them"))
+        let what = format!("`{}` and `{name}` are two names of one key", leaf.path);
+        let found = document.shown().error(what, leaf.key.clone(), "former name");
+        Some(found.with_label(other.key.clone(), "current name").help("keep one of them"))
     };
     document.leaves.iter().filter_map(twice).collect()
 }

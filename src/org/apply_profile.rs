@@ -96,7 +96,7 @@ impl ProfileApplication<'_, '_> {
         self.draft.forget_tables(&rule.path);
     }
 
-    /// The moves of this profile, and where they stand.
+    /// The moves of this profile, and where they are.
     fn path_rewrites(&self, home: Option<&str>) -> Option<(Vec<PathRewrite>, Range<usize>)> {
         let rules = || self.profile.rules.iter().filter(|rule| rule.op == Op::Rebase);
         let text = |rule: &Rule, key: &str| rule.value.get(key).and_then(Value::as_str).map(str::to_owned);
@@ -158,18 +158,18 @@ impl ProfileApplication<'_, '_> {
                 let help = match why {
                     InvalidCommand::HasOperators => {
                         format!(
-                            "write {} where `{words}` belongs, or `env_flag = false` beside it",
+                            "write {} where `{words}` should go, or set `env_flag = false`",
                             arguments::ARGS_PLACEHOLDER
                         )
                     }
                     InvalidCommand::UnclosedQuote => "close the quote".to_owned(),
                 };
-                self.report(path, format!("`{words}` cannot be added to `{path}`"), &why.to_string(), help);
+                self.report(path, format!("cannot append `{words}` to `{path}`"), &why.to_string(), help);
             }
         }
     }
 
-    /// Whether a service wants the flag; only what understands it gets it.
+    /// Whether a service gets the flag: only programs that accept it do.
     fn flag(&self, path: &KeyPath, command: &str) -> EnvFlag {
         let [first, _, last] = path.keys() else { return EnvFlag::Default };
         if first != "services" || last != "command" {
@@ -189,9 +189,9 @@ impl ProfileApplication<'_, '_> {
         let Some(old) = self.draft.value(path).and_then(Value::as_array).cloned() else {
             return self.report(
                 path,
-                format!("nothing can be added to `{path}`"),
-                "no list",
-                "make it a list: […]".to_owned(),
+                format!("cannot append to `{path}`"),
+                "not an array",
+                "make it an array: […]".to_owned(),
             );
         };
         let new = rule.value.as_array().into_iter().flatten().filter(|item| !old.contains(item)).cloned();
@@ -208,7 +208,7 @@ impl ProfileApplication<'_, '_> {
     fn scale(&mut self, rule: &Rule, path: &KeyPath) {
         let part = |key: &str| rule.value.get(key).and_then(number);
         let Some(old) = self.draft.value(path).and_then(number) else {
-            return self.report(path, format!("`{path}` cannot be scaled"), "no number", "write a number".to_owned());
+            return self.report(path, format!("cannot scale `{path}`"), "not a number", "write a number".to_owned());
         };
         let factor = part("factor").unwrap_or(1.0);
         // 0 means without limit, and stays so.

@@ -9,9 +9,9 @@ pub const ARGS_PLACEHOLDER: &str = "{args}";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidCommand {
     /// A quote is open.
-    #[error("a quote is not closed")]
+    #[error("unclosed quote")]
     UnclosedQuote,
-    /// It has pipes or redirections, so nobody knows where words belong.
+    /// It has pipes or redirections: the place for arguments is unknown.
     #[error("the command has shell operators")]
     HasOperators,
 }

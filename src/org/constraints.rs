@@ -65,17 +65,22 @@ fn compare(value: &Value, wanted: &Value) -> Option<std::cmp::Ordering> {
 
 fn describe(draft: &Draft, chain: &ProfileChain, (profile, rule): (&Profile, &Rule), path: &KeyPath) -> Diagnostic {
     let (word, check) = match rule.op {
-        Op::Forbid(check) => ("forbids", check),
-        Op::Require(check) => ("requires", check),
+        Op::Forbid(check) => ("forbid", check),
+        Op::Require(check) => ("require", check),
         _ => ("", Constraint::Eq),
     };
-    let title = format!("`{path}` is not as the profile `{}` {word}: {} {}", profile.name, check.word(), rule.value);
+    let title = format!(
+        "`{path}` does not meet a rule of the profile `{}`: {word} {} {}",
+        profile.name,
+        check.word(),
+        rule.value
+    );
     let cell = draft.values.get(path);
     let now = cell.and_then(|cell| cell.value.as_ref());
     let secret = redact::is_secret_name(path.last());
     let label = match now {
-        None => "there is none".to_owned(),
-        Some(_) if secret => "it is another".to_owned(),
+        None => "not set".to_owned(),
+        Some(_) if secret => "it has another value".to_owned(),
         Some(value) => format!("it is {value}"),
     };
     let last = cell.and_then(|cell| cell.changes.last());

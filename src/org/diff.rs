@@ -1,4 +1,4 @@
-//! What differs, value by value, and who wanted it so.
+//! What differs, value by value, and which layer set it.
 
 use std::collections::BTreeSet;
 
@@ -24,7 +24,7 @@ pub struct DiffRow {
     pub current: Option<Value>,
     /// How the promotion changes local.toml here; none if it does not.
     pub kind: Option<DiffKind>,
-    /// Who gave the value last.
+    /// The layer that set the value last.
     pub source: Option<ValueSource>,
 }
 
@@ -36,10 +36,10 @@ impl DiffRow {
     }
 }
 
-/// Who gave a value.
+/// The layer that set a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ValueSource {
-    /// What it is called.
+    /// Its name.
     pub layer: String,
     /// Its file and line, if it has one.
     pub at: Option<(String, usize)>,
@@ -48,7 +48,7 @@ pub struct ValueSource {
 /// One chapter of the story of a value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Provenance {
-    /// Who.
+    /// The layer.
     pub source: ValueSource,
     /// What was done.
     pub operation: Operation,
@@ -100,7 +100,7 @@ pub fn diff_documents(one: &Document, other: &Document) -> Vec<(KeyPath, Option<
     found
 }
 
-/// The story of a value, first chapter first; none if there is no such key.
+/// The layers of a value, the first one first; none if there is no such key.
 #[must_use]
 pub fn provenance(draft: &Draft, chain: &ProfileChain, path: &KeyPath) -> Option<Vec<Provenance>> {
     let cell = draft.values.get(path)?;

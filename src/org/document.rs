@@ -16,12 +16,12 @@ use crate::base::redact;
 use crate::base::template::{self, TemplatePart};
 use crate::base::toml_hints;
 
-/// A text and what stands where in it.
+/// A TOML text with the places of its values.
 #[derive(Debug, Clone)]
 pub struct Document {
     /// The text, under the name that messages use.
     pub source: SourceText,
-    /// Every value that is no table, in the order of the text. Arrays are one value.
+    /// Every value that is not a table, in the order of the text. Arrays are one value.
     pub leaves: Vec<Leaf>,
     /// Every table, also one that is only implied by the key of another.
     pub tables: BTreeMap<KeyPath, TableLayout>,
@@ -64,7 +64,7 @@ pub struct TomlStatement {
 }
 
 impl Leaf {
-    /// Its name or its shape says that it is nobody's business.
+    /// Its name or its value looks like a secret.
     fn is_secret(&self) -> bool {
         let text = |text: &str| !text.starts_with("${") && redact::text(text) != text;
         let inside = match &self.value {
@@ -125,7 +125,7 @@ impl Document {
     ///
     /// # Errors
     ///
-    /// Fails with everything that is no TOML in it.
+    /// Fails with everything that is not valid TOML in it.
     pub fn parse(name: &str, text: &str) -> Result<Self, Vec<Diagnostic>> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let source = SourceText::new(name, text);
@@ -150,7 +150,7 @@ impl Document {
         Ok(document)
     }
 
-    /// Tells which statement belongs to which header, and which tables are there because of the dots in keys.
+    /// Finds which statement belongs to which header, and which tables are there because of the dots in keys.
     fn assign_sections(&mut self) {
         self.statements.sort_by_key(|statement| statement.span.start);
         let mut body = 0;
@@ -215,7 +215,7 @@ impl Document {
     }
 }
 
-/// Every mistake in a text. What is shown of it has no secrets in it.
+/// Every error in a text. What is shown of it has no secrets in it.
 fn all_errors(text: &str, shown: &SourceText, first: &toml_edit::TomlError) -> Vec<Diagnostic> {
     let (_, errors) = toml::de::DeTable::parse_recoverable(text);
     let mut found: Vec<(Range<usize>, String)> =

@@ -31,20 +31,20 @@ pub struct ValueState {
     pub value: Option<Value>,
     /// Which leaf of the document it was.
     pub leaf: Option<usize>,
-    /// What was done to it, first to last. What local.toml says is no step.
+    /// Its changes, first to last. The value of local.toml is not a change.
     pub changes: Vec<LayerChange>,
 }
 
 /// Something that gave a value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LayerChange {
-    /// Who did it.
+    /// The layer.
     pub layer: Layer,
     /// What was done.
     pub operation: Operation,
     /// The value afterwards.
     pub value: Option<Value>,
-    /// How it is spelled, if somebody wrote it and it was not computed.
+    /// How it is spelled, if it was written in a file and not computed.
     pub written: Option<String>,
     /// Where it says so, in bytes of the layer's text.
     pub span: Option<Range<usize>>,
@@ -57,7 +57,7 @@ impl LayerChange {
         Self { layer, operation: deed, value, written: None, span: None }
     }
 
-    /// The same, wanted at a place.
+    /// The same, set at a place.
     #[must_use]
     pub fn at(self, span: Range<usize>) -> Self {
         Self { span: Some(span), ..self }
@@ -70,7 +70,7 @@ impl LayerChange {
     }
 }
 
-/// Who gives values.
+/// Layers that set values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layer {
     /// The profile with this number in the chain.
@@ -125,7 +125,7 @@ pub enum DiffKind {
 }
 
 impl DiffKind {
-    /// The words that stand as a comment behind it.
+    /// The comment behind it.
     #[must_use]
     pub fn comment(self) -> &'static str {
         match self {
@@ -140,11 +140,11 @@ impl DiffKind {
 /// The table that promotion itself keeps.
 pub const METADATA: &str = "metadata";
 
-/// The table of what an environment wants to have otherwise.
+/// The table of differences between environments.
 pub const OVERRIDES: &str = "overrides";
 
 impl<'a> Draft<'a> {
-    /// What local.toml says; its overrides aside.
+    /// The values of local.toml without its overrides.
     #[must_use]
     pub fn new(document: &'a Document) -> Self {
         let mut draft = Self {

@@ -40,7 +40,7 @@ pub struct NewEntry<'a> {
     pub table: &'a KeyPath,
     /// The value as TOML writes it.
     pub value: &'a str,
-    /// What is said about it in a comment.
+    /// Its comment.
     pub comment: Option<&'static str>,
 }
 
@@ -225,7 +225,7 @@ fn insert(braces: &mut InlineTable, keys: &[String], mut value: Value) {
     close(braces, closing);
 }
 
-/// Takes what stands between the last value and the brace.
+/// Takes what is between the last value and the brace.
 fn closing(braces: &mut InlineTable) -> Option<String> {
     let suffix = last(braces).and_then(|value| value.decor().suffix()?.as_str().map(str::to_owned));
     close(braces, Some(String::new()));
@@ -240,7 +240,7 @@ fn close(braces: &mut InlineTable, closing: Option<String>) {
     }
 }
 
-/// The last value that is written between braces: a key with dots stands for a table in the table.
+/// The last value that is written between braces: a key with dots means a table in the table.
 fn last(braces: &mut InlineTable) -> Option<&mut Value> {
     let (_, value) = braces.iter_mut().last()?;
     if value.as_inline_table().is_some_and(InlineTable::is_dotted) {

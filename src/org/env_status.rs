@@ -1,4 +1,4 @@
-//! How an environment stands to local.toml.
+//! Whether an environment is up to date with local.toml.
 
 use super::diff::diff_with_current;
 use super::document::Document;
@@ -13,7 +13,7 @@ use super::store::OrgStore;
 use super::{header, store};
 use crate::base::environment::EnvName;
 
-/// How an environment stands.
+/// The state of an environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EnvStatus {
     /// It is the source.
@@ -22,11 +22,11 @@ pub enum EnvStatus {
     UpToDate,
     /// A promotion would change so many values.
     Stale(usize),
-    /// Somebody edited the generated file.
+    /// The generated file was edited.
     HandEdited,
     /// It was rolled back, and local.toml is as it was then.
     RolledBack,
-    /// There is no file yet.
+    /// There is not a file yet.
     NotGenerated,
     /// It was generated elsewhere: there is no local.toml here.
     Copied,
@@ -54,18 +54,18 @@ impl EnvStatus {
     }
 }
 
-/// An environment with how it stands.
+/// An environment with its state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnvState {
     /// The environment.
     pub env: EnvName,
-    /// How it stands.
+    /// Its state.
     pub status: EnvStatus,
     /// What its first lines say, if it was generated.
     pub header: Option<Box<header::Header>>,
 }
 
-/// How every environment of an organization stands: those with a file, and the built-in ones.
+/// The state of every environment of an organization: those with a file, and the built-in ones.
 #[must_use]
 pub fn statuses(org: &OrgStore, home: Option<&str>) -> Vec<EnvState> {
     let common = SharedInputs::read(org, home);
@@ -82,7 +82,7 @@ pub fn statuses(org: &OrgStore, home: Option<&str>) -> Vec<EnvState> {
     envs.into_iter().map(|env| status_of(org, &env, common.as_ref())).collect()
 }
 
-/// How one environment stands.
+/// The state of one environment.
 #[must_use]
 pub fn status_of(org: &OrgStore, env: &EnvName, common: Result<&SharedInputs, &OrgError>) -> EnvState {
     let stood = |standing, header| EnvState { env: env.clone(), status: standing, header };

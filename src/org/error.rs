@@ -13,7 +13,7 @@ use crate::sys::file::FileError;
 #[derive(Debug, thiserror::Error)]
 pub enum OrgError {
     /// There is no such organization.
-    #[error("there is no organization `{org}`")]
+    #[error("organization `{org}` does not exist")]
     NoOrg {
         /// Its name.
         org: OrgName,
@@ -21,13 +21,13 @@ pub enum OrgError {
         near: Option<String>,
     },
     /// There is no local.toml.
-    #[error("there is no `{}` to promote from", path.display())]
+    #[error("`{}` does not exist", path.display())]
     NoLocal {
         /// Where it should be.
         path: PathBuf,
     },
     /// An environment was not generated yet, and has no file.
-    #[error("there is no environment `@{env}` in `{org}` yet")]
+    #[error("environment `@{env}` does not exist in `{org}`")]
     NoEnvironment {
         /// The organization.
         org: OrgName,
@@ -35,7 +35,7 @@ pub enum OrgError {
         env: EnvName,
     },
     /// There is no such profile.
-    #[error("no profile is called `{name}`")]
+    #[error("profile `{name}` does not exist")]
     NoProfile {
         /// Its name.
         name: String,
@@ -43,40 +43,40 @@ pub enum OrgError {
         near: Option<String>,
     },
     /// local.toml is what everything is made from.
-    #[error("`local` is the source and cannot be promoted to")]
+    #[error("cannot promote to `local`: it is the source")]
     PromotedLocal,
     /// A text says what it should not.
     #[error("{what}")]
     Invalid {
         /// Of what, and how much of it.
         what: String,
-        /// Each mistake with its place.
+        /// Each error with its place.
         found: Vec<Diagnostic>,
         /// What it means for the exit code.
         kind: FaultKind,
     },
     /// Profiles that extend each other, or too many.
-    #[error("the profile `{}` cannot be used: it extends {}", chain.first().map_or("", String::as_str), chain[1..].join(", which extends "))]
+    #[error("profile `{}` extends itself: it extends {}", chain.first().map_or("", String::as_str), chain[1..].join(", which extends "))]
     ProfileCycle {
         /// From the first to the one that is too much.
         chain: Vec<String>,
     },
     /// A profile that others extend, and nothing else.
-    #[error("the profile `{name}` is only there to be extended")]
+    #[error("profile `{name}` is abstract: it can only be extended")]
     AbstractProfile {
         /// Its name.
         name: String,
     },
     /// A file is larger than anything that is written by hand.
-    #[error("`{}` is too large: {} MiB, and {} MiB is the most", path.display(), size >> 20, super::read::MAX_FILE_BYTES >> 20)]
+    #[error("`{}` is too large: {} MiB (at most {} MiB)", path.display(), size >> 20, super::read::MAX_FILE_BYTES >> 20)]
     TooLarge {
         /// The file.
         path: PathBuf,
         /// Its size in bytes.
         size: u64,
     },
-    /// A file is no text.
-    #[error("`{}` is no UTF-8 text: byte {at} makes no sense", path.display())]
+    /// A file is not text.
+    #[error("`{}` is not UTF-8 text (byte {at})", path.display())]
     NotText {
         /// The file.
         path: PathBuf,
@@ -85,7 +85,7 @@ pub enum OrgError {
         /// Its line, counted from 1.
         line: usize,
     },
-    /// A link leads out of the directory of the organization, or a file is none.
+    /// A symlink leaves the directory of the organization, or a file is not regular.
     #[error("`{}` {why}", path.display())]
     OutsideTree {
         /// The link.
@@ -112,7 +112,7 @@ pub enum OrgError {
         env: EnvName,
     },
     /// This source was rolled back from before.
-    #[error("`@{env}` was rolled back from this very local.toml on {when} by {by}")]
+    #[error("`@{env}` was rolled back from this version of local.toml on {when} by {by}")]
     RolledBack {
         /// The environment.
         env: EnvName,
@@ -121,8 +121,8 @@ pub enum OrgError {
         /// By whom.
         by: String,
     },
-    /// The manifest wants another environment first.
-    #[error("`@{env}` wants this local.toml in `@{after}` first, as the manifest says")]
+    /// The manifest requires another environment first.
+    #[error("promote to `@{after}` before `@{env}` (manifest gate)")]
     Gate {
         /// The environment.
         env: EnvName,
@@ -138,7 +138,7 @@ pub enum OrgError {
         env: EnvName,
     },
     /// There is no such key.
-    #[error("`@{env}` has no key `{key}`")]
+    #[error("key `{key}` does not exist in `@{env}`")]
     NoKey {
         /// The environment.
         env: EnvName,
@@ -147,8 +147,8 @@ pub enum OrgError {
         /// One that may have been meant.
         near: Option<String>,
     },
-    /// The record of versions was changed by somebody.
-    #[error("the history `{}` is broken at line {line}: {why}", path.display())]
+    /// The record of versions is invalid.
+    #[error("invalid history `{}` at line {line}: {why}", path.display())]
     BrokenHistory {
         /// The record.
         path: PathBuf,
@@ -158,7 +158,7 @@ pub enum OrgError {
         why: &'static str,
     },
     /// The text made for an environment does not say what it should.
-    #[error("the text made for `@{env}` does not say what it should at {}; nothing was written", keys.join(", "))]
+    #[error("internal error: the text generated for `@{env}` differs from its values at {}; nothing was written", keys.join(", "))]
     RoundTripMismatch {
         /// The environment.
         env: EnvName,
@@ -166,7 +166,7 @@ pub enum OrgError {
         keys: Vec<String>,
     },
     /// Something is there already.
-    #[error("`{}` is there already", path.display())]
+    #[error("`{}` already exists", path.display())]
     AlreadyExists {
         /// The file.
         path: PathBuf,
@@ -180,7 +180,7 @@ impl OrgError {
     /// Everything that is wrong in one text.
     #[must_use]
     pub fn invalid(path: &Path, found: Vec<Diagnostic>) -> Self {
-        let count = if found.len() == 1 { "a mistake".to_owned() } else { format!("{} mistakes", found.len()) };
+        let count = if found.len() == 1 { "an error".to_owned() } else { format!("{} errors", found.len()) };
         Self::Invalid { what: format!("`{}` has {count}", path.display()), found, kind: FaultKind::Failed }
     }
 }
@@ -215,41 +215,41 @@ impl UserFacingError for OrgError {
         };
         match self {
             Self::File(error) => error.advice(),
-            Self::NoOrg { org, near } => meant(near, format!("`tsm org init {org}` makes it")),
+            Self::NoOrg { org, near } => meant(near, format!("`tsm org init {org}` creates it")),
             Self::NoLocal { .. } => {
-                Some("`tsm org init` writes one; on a server there is none, and nothing to promote".to_owned())
+                Some("`tsm org init` creates one; a server has no local.toml and promotes nothing".to_owned())
             }
             Self::NoEnvironment { env, .. } => Some(format!("`tsm org promote @{env}` generates it from local.toml")),
-            Self::NoProfile { name, near } => meant(near, format!("`tsm org profile new {name}` writes one")),
-            Self::PromotedLocal => Some("`tsm org promote @dev` makes dev.toml from it".to_owned()),
+            Self::NoProfile { name, near } => meant(near, format!("`tsm org profile new {name}` creates one")),
+            Self::PromotedLocal => Some("`tsm org promote @dev` generates dev.toml from it".to_owned()),
             Self::AbstractProfile { name } => Some(format!("write a profile with `extends = \"{name}\"`")),
             Self::ProfileCycle { .. } => {
-                Some("`extends = \"builtin:NAME\"` means the built-in one, whatever else has its name".to_owned())
+                Some("`extends = \"builtin:NAME\"` always names the built-in profile".to_owned())
             }
-            Self::TooLarge { .. } => Some("is it the right file?".to_owned()),
-            Self::NotText { line, .. } => Some(format!("look at line {line}; `iconv -f latin1 -t utf8` may help")),
-            Self::OutsideTree { .. } => Some("put the file itself there".to_owned()),
+            Self::TooLarge { .. } => Some("check that it is the right file".to_owned()),
+            Self::NotText { line, .. } => Some(format!("see line {line}; `iconv -f latin1 -t utf-8` converts")),
+            Self::OutsideTree { .. } => Some("replace it with a regular file".to_owned()),
             Self::HandEdited { env, .. } => Some(format!(
                 "`tsm org promote @{env} --keep-as-override` writes these into local.toml, below [overrides.{env}]\n\
                  `tsm org promote @{env} --discard-edits` keeps a copy in the history and generates anew"
             )),
             Self::NotGenerated { env, .. } => {
-                Some(format!("`tsm org promote @{env} --discard-edits` keeps a copy in the history and generates it"))
+                Some(format!("`tsm org promote @{env} --discard-edits` saves a copy in the history and generates it again"))
             }
             Self::RolledBack { env, .. } => {
-                Some(format!("change local.toml, or `tsm org promote @{env} --force` if it is meant"))
+                Some(format!("change local.toml, or use `tsm org promote @{env} --force`"))
             }
-            Self::Gate { after, .. } => Some(format!("`tsm org promote @{after}`, look at it, then again")),
-            Self::NoVersion { env, .. } => Some(format!("`tsm org history @{env}` shows what there is")),
+            Self::Gate { after, .. } => Some(format!("run `tsm org promote @{after}`, check the result, then promote again")),
+            Self::NoVersion { env, .. } => Some(format!("`tsm org history @{env}` lists the versions")),
             Self::NoKey { env, near, .. } => meant(near, format!("`tsm org env show {env}` shows all keys")),
             Self::BrokenHistory { .. } => Some(
                 "`tsm org history verify --repair` puts it aside and writes what can be read of it again, with the versions \
                  beside it"
                     .to_owned(),
             ),
-            Self::AlreadyExists { .. } => Some("edit it, or take another name".to_owned()),
+            Self::AlreadyExists { .. } => Some("edit it, or choose another name".to_owned()),
             Self::RoundTripMismatch { .. } => {
-                Some("this is a mistake in tetra: tell us, with the part of local.toml around these keys".to_owned())
+                Some("this is a bug in tetra; please report it with the part of local.toml around these keys".to_owned())
             }
             Self::Invalid { .. } => None,
         }

@@ -1,4 +1,4 @@
-//! Edits of generated files: told, and carried over into local.toml.
+//! Edits of generated files: reported, and carried over into local.toml.
 
 use super::diff::diff_documents;
 use super::document::Document;
@@ -36,17 +36,17 @@ pub struct MergedLocal {
     pub edits: Vec<ValueChange>,
 }
 
-/// What somebody edited in a generated file.
+/// Edits of a generated file.
 ///
 /// # Errors
 ///
-/// Fails if it is no TOML any more, or if it is not known what it was.
+/// Fails if it is not valid TOML any more, or if it is not known what it was.
 pub fn edits(store: &OrgStore, env: &EnvName, text: &str) -> Result<Vec<ValueChange>, OrgError> {
     let path = store.environment_path(env);
     let edited = Document::parse(&path.display().to_string(), text).map_err(|found| OrgError::invalid(&path, found))?;
     let record = store.record(env)?;
     let last = record.entries.iter().rev().find(|entry| entry.action != VersionAction::Edit);
-    let what = || format!("there is no version of `@{env}` from before it was edited");
+    let what = || format!("no version of `@{env}` from before the edit is kept");
     let last = last.ok_or_else(|| OrgError::NoVersion { what: what(), env: env.clone() })?;
     let generated = store.version(env, last)?;
     let generated = Document::parse("", &generated).map_err(|found| OrgError::invalid(&path, found))?;
@@ -58,7 +58,7 @@ pub fn edits(store: &OrgStore, env: &EnvName, text: &str) -> Result<Vec<ValueCha
 pub fn describe(edits: Result<Vec<ValueChange>, OrgError>) -> Vec<String> {
     let changes = match edits {
         Ok(changes) => changes,
-        Err(error) => return vec![format!("what was edited cannot be told: {error}")],
+        Err(error) => return vec![format!("cannot determine what was edited: {error}")],
     };
     let shown = |path: &KeyPath, value: &Option<toml::Value>| match value {
         None => "(nothing)".to_owned(),
@@ -67,7 +67,7 @@ pub fn describe(edits: Result<Vec<ValueChange>, OrgError>) -> Vec<String> {
     };
     let line = |(path, before, now): &ValueChange| format!("{path}: {} -> {}", shown(path, before), shown(path, now));
     let lines: Vec<String> = changes.iter().map(line).collect();
-    if lines.is_empty() { vec!["no value differs, only how they are written".to_owned()] } else { lines }
+    if lines.is_empty() { vec!["no value differs, only the formatting".to_owned()] } else { lines }
 }
 
 /// What local.toml becomes with the edits of a generated file; none if it was not edited.
@@ -114,11 +114,9 @@ pub fn lost_edits<'a>(planned: &PlannedEnv, edits: impl Iterator<Item = &'a Valu
         env: planned.env.clone(),
         path: path.clone(),
         why: match (now, made(path)) {
-            (None, _) => {
-                "it was taken away and is there again: an override gives values, `unset` in a profile takes them"
-            }
-            (Some(_), None) => "it was added and is gone: there is no place for it in local.toml",
-            (Some(_), Some(_)) => "something stronger than an override gives it another value",
+            (None, _) => "an override cannot remove a key; use `unset` in a profile",
+            (Some(_), None) => "local.toml has no place for this key",
+            (Some(_), Some(_)) => "a layer above the overrides sets another value",
         },
     });
     told.collect()

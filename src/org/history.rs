@@ -35,9 +35,9 @@ pub struct VersionEntry {
     /// The hash of the bytes of its copy; none in lines that were written before there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<String>,
-    /// For a rollback: the local.toml that was turned away from.
+    /// For a rollback: the local.toml that was rolled back from.
     pub from: Option<String>,
-    /// For a rollback: the content that was turned away from.
+    /// For a rollback: the content that was rolled back from.
     pub left: Option<String>,
     /// The hash of the line before; empty for the first.
     pub prev: String,
@@ -53,7 +53,7 @@ pub enum VersionAction {
     Rollback,
     /// It was there without a line in the record: copied here, or written when the machine stopped.
     Found,
-    /// Somebody edited the generated file.
+    /// The generated file was edited.
     Edit,
 }
 
@@ -85,12 +85,12 @@ impl VersionHistory {
     ///
     /// # Errors
     ///
-    /// Fails if a line makes no sense or does not follow the one before.
+    /// Fails if a line is invalid or does not follow the one before.
     pub fn read(path: &Path, tree: &Path) -> Result<Self, OrgError> {
         let text = match read::text(path, tree) {
             Ok(text) => text.unwrap_or_default(),
             Err(OrgError::NotText { line, .. }) => {
-                return Err(OrgError::BrokenHistory { path: path.to_owned(), line, why: "it is no text" });
+                return Err(OrgError::BrokenHistory { path: path.to_owned(), line, why: "not UTF-8 text" });
             }
             Err(error) => return Err(error),
         };
@@ -100,7 +100,7 @@ impl VersionHistory {
             let broken = |why| OrgError::BrokenHistory { path: path.to_owned(), line: number + 1, why };
             let entry = entry(line).map_err(broken)?;
             if entry.prev != record.last_hash() || entry.seq != number as u64 + 1 {
-                return Err(broken("it does not follow the line before"));
+                return Err(broken("it does not follow the previous line"));
             }
             record.text.push_str(line);
             record.text.push('\n');
@@ -150,7 +150,7 @@ impl VersionHistory {
         (2..).map(numbered).find(|id| !taken(id)).unwrap_or(id.clone())
     }
 
-    /// Where a rollback leads: the newest version that says something else than the current one and was not turned away from.
+    /// The target of a rollback: the newest version that says something else than the current one and was not rolled back from.
     #[must_use]
     pub fn last_good(&self, current: &str) -> Option<&VersionEntry> {
         let left = |content: &str| self.entries.iter().any(|entry| entry.left.as_deref() == Some(content));
@@ -171,9 +171,9 @@ impl VersionHistory {
 
 /// What a line says.
 fn entry(line: &str) -> Result<VersionEntry, &'static str> {
-    let entry: VersionEntry = serde_json::from_str(line).map_err(|_| "it makes no sense")?;
+    let entry: VersionEntry = serde_json::from_str(line).map_err(|_| "invalid entry")?;
     let is_elsewhere = Path::new(&entry.file).components().count() != 1 || entry.file.starts_with('.');
-    if is_elsewhere { Err("its file is somewhere else") } else { Ok(entry) }
+    if is_elsewhere { Err("its file is outside of the history") } else { Ok(entry) }
 }
 
 /// `20261120_120000`, in UTC.

@@ -61,7 +61,7 @@ impl PromotionInputs {
     ///
     /// # Errors
     ///
-    /// Fails if there is none or it makes no sense.
+    /// Fails if there is none or it is invalid.
     pub fn open(
         store: &OrgStore,
         common: &SharedInputs,

@@ -32,7 +32,7 @@ struct Line<'a> {
     /// Blanks and a comment.
     tail: &'a str,
     end: &'a str,
-    /// What is said about it at its end.
+    /// Comments at its end.
     annotations: BTreeSet<&'static str>,
     /// New lines below it.
     below: Vec<String>,
@@ -195,7 +195,7 @@ fn lost<'a>(old: &'a str, new: &str) -> Vec<&'a str> {
     comments(old).into_iter().filter(|comment| is_lost(comment)).map(|comment| &old[comment]).collect()
 }
 
-/// Where comments stand inside of a statement that is written on several lines.
+/// Where comments are inside of a statement that is written on several lines.
 pub(super) fn comments(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut at = 0;

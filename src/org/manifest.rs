@@ -25,7 +25,7 @@ pub struct Manifest {
     pub variables: Names,
 }
 
-/// Whether somebody has to agree.
+/// Whether a promotion must be confirmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Approval {
     /// A question, or `--yes`.
@@ -78,30 +78,31 @@ impl Manifest {
                     match leaf.value.as_integer().and_then(|it| usize::try_from(it).ok()) {
                         Some(count) if count >= 2 => manifest.retention = count,
                         _ => wrong(
-                            "`deployment.history_retention` is no number from 2 on".to_owned(),
-                            "a rollback needs one to go back to",
+                            "`deployment.history_retention` must be an integer >= 2".to_owned(),
+                            "a rollback needs a previous version",
                         ),
                     }
                 }
                 ["deployment", "prod_requires_approval"] => match leaf.value.as_bool() {
                     Some(true) => manifest.approval = Approval::Required,
                     Some(false) => manifest.approval = Approval::NotRequired,
-                    None => {
-                        wrong("`deployment.prod_requires_approval` is neither true nor false".to_owned(), "write true")
-                    }
+                    None => wrong("`deployment.prod_requires_approval` must be a boolean".to_owned(), "write true"),
                 },
                 ["promotion", env, "after"] => match (env.parse(), leaf.value.as_str().map(str::parse)) {
                     (Ok(env), Some(Ok(after))) => manifest.gates.push((env, after)),
-                    _ => wrong("`after` names no environment".to_owned(), "write after = \"staging\""),
+                    _ => wrong("`after` must be the name of an environment".to_owned(), "write after = \"staging\""),
                 },
                 ["profiles", env] => match (env.parse(), leaf.value.as_str()) {
                     (Ok(env), Some(profile)) => manifest.profiles.push((env, profile.to_owned())),
-                    _ => wrong(format!("`profiles.{env}` is not the name of a profile"), "write dev = \"user\""),
+                    _ => wrong(format!("`profiles.{env}` must be the name of a profile"), "write dev = \"user\""),
                 },
                 ["variables", name] => match &leaf.value {
                     toml::Value::String(text) => drop(manifest.variables.insert(name.to_owned(), text.clone())),
                     toml::Value::Array(_) | toml::Value::Table(_) => {
-                        wrong(format!("`variables.{name}` is no plain value"), "write a text or a number");
+                        wrong(
+                            format!("`variables.{name}` must be a string, number, boolean or time"),
+                            "write a string or a number",
+                        );
                     }
                     other => drop(manifest.variables.insert(name.to_owned(), other.to_string())),
                 },

@@ -78,7 +78,7 @@ pub struct PlannedEnv {
     pub current: Option<Document>,
     /// Nothing has to be written.
     pub up_to_date: bool,
-    /// What is worth a look.
+    /// Warnings.
     pub warnings: Vec<Diagnostic>,
 }
 
@@ -97,10 +97,10 @@ pub struct Promotion<'a> {
     pub guard: SecretGuard,
 }
 
-/// A secret in a text: where, and what is said about it.
+/// A secret in a text: its place and the message.
 pub type Leak = (Range<usize>, Diagnostic);
 
-/// What tells secrets that stand in the open.
+/// Finds secrets in plain text.
 #[derive(Debug, Clone, Copy)]
 pub struct SecretGuard {
     /// Everything in a text of that name that must not be written, with its place.
@@ -175,7 +175,7 @@ impl Promotion<'_> {
         if wish.after_rollback == AfterRollback::Refuse {
             check_rolled_back_source(store, env, &made.source)?;
         }
-        // A file that is no TOML any more is replaced as a whole.
+        // A file that is not valid TOML any more is replaced as a whole.
         let there = current.as_ref().and_then(|it| Document::parse(&it.path.display().to_string(), &it.text).ok());
         let intact = matches!(current.as_ref().map(|it| &it.state), Some(GeneratedFileState::Intact(header)) if header::matches(header, store.org(), env));
         let same = there.as_ref().is_some_and(|it| header::content(it) == made.content);
@@ -215,7 +215,7 @@ impl Promotion<'_> {
         if found.is_empty() {
             return Ok(());
         }
-        let what = format!("secrets would stand in the open in {name}; nothing was written");
+        let what = format!("secrets would be written in plain text to {name}; nothing was written");
         Err(OrgError::Invalid { what, found, kind: FaultKind::CheckFailed })
     }
 
@@ -245,7 +245,7 @@ impl Promotion<'_> {
     }
 }
 
-/// Refuses to overwrite what somebody edited.
+/// Refuses to overwrite edits.
 fn check_hand_edits(
     store: &OrgStore,
     env: &EnvName,
@@ -299,20 +299,20 @@ pub fn diff_with_version(store: &OrgStore, env: &EnvName, id: &str) -> Result<Ve
 /// A version that could become the current one again.
 #[derive(Debug, Clone)]
 pub struct RollbackPlan {
-    /// Where it leads.
+    /// Its target.
     pub to: VersionEntry,
     /// Its bytes.
     pub text: String,
     /// Every key that differs: now, and then.
     pub changes: Vec<ValueChange>,
-    /// The source and content that are turned away from.
+    /// The source and content that are rolled back from.
     rejected: (String, String),
 }
 
-/// Where a rollback leads.
+/// The target of a rollback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RollbackTarget<'a> {
-    /// To the last version that says something else and was not turned away from.
+    /// To the last version that says something else and was not rolled back from.
     LastGood,
     /// To this version.
     Version(&'a str),
@@ -324,7 +324,7 @@ pub enum RollbackTarget<'a> {
 ///
 /// # Errors
 ///
-/// Fails if there is nothing to go back to, or if somebody edited the generated file.
+/// Fails if there is nothing to go back to, or if the generated file was edited.
 pub fn plan_rollback(store: &OrgStore, env: &EnvName, to: RollbackTarget) -> Result<RollbackPlan, OrgError> {
     let current = store.current(env)?;
     let Some(current) = current else {
@@ -345,14 +345,14 @@ pub fn plan_rollback(store: &OrgStore, env: &EnvName, to: RollbackTarget) -> Res
         }
         RollbackTarget::Steps(count) => {
             let before = record.entries.len().checked_sub(count + 1).and_then(|at| record.entries.get(at));
-            before.ok_or_else(|| missing(format!("`@{env}` has no {count} versions before this one")))?
+            before.ok_or_else(|| missing(format!("`@{env}` does not have {count} previous versions")))?
         }
         RollbackTarget::LastGood => record
             .last_good(&content)
-            .ok_or_else(|| missing(format!("`@{env}` has no good version before this one")))?,
+            .ok_or_else(|| missing(format!("`@{env}` has no previous version to go back to")))?,
     };
     if entry.content == content {
-        return Err(missing(format!("the version {} is the current one", entry.id)));
+        return Err(missing(format!("version {} is the current one", entry.id)));
     }
     let text = store.version(env, entry)?;
     let parse = |text: &str| Document::parse("", text).map_err(|found| OrgError::invalid(&current.path, found));

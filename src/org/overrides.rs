@@ -1,4 +1,4 @@
-//! `[overrides.ENV]` of local.toml: what an environment wants otherwise, read and written.
+//! `[overrides.ENV]` of local.toml: differences between environments, read and written.
 
 use toml::Value;
 
@@ -13,7 +13,7 @@ use super::{alias, shape};
 use crate::base::environment::EnvName;
 use crate::base::template;
 
-/// Whose overrides are meant.
+/// Which environment the overrides are for.
 #[derive(Debug, Clone, Copy)]
 pub struct OverrideScope<'a> {
     /// The environment.
@@ -27,7 +27,7 @@ impl OverrideScope<'_> {
         name.parse::<EnvName>().ok().as_ref() == Some(self.env) || self.profile.aliases.contains(name)
     }
 
-    /// The key that a value of local.toml overrides, by its name of today; none if it is no override for this environment.
+    /// The key that a value of local.toml overrides, by its current name; none if it is not an override for this environment.
     #[must_use]
     pub fn overridden_key(&self, leaf: &Leaf) -> Option<KeyPath> {
         let [first, name, keys @ ..] = leaf.path.keys() else { return None };
@@ -125,7 +125,7 @@ pub fn write_overrides(
             Some(leaf) => edits.value(leaf, written),
             None => {
                 if let Some(obstacle) = whose.obstacle(document, path) {
-                    let wrong = format!("`{obstacle}` is in the way of an override of `{path}`");
+                    let wrong = format!("cannot write an override of `{path}`: it conflicts with `{obstacle}`");
                     let place = shape::span_of(document, &obstacle);
                     return Err(OrgError::invalid(name, vec![document.shown().error(wrong, place, "")]));
                 }

@@ -1,4 +1,4 @@
-//! Where a value stands in TOML: `services."web-api".command`, and patterns of it: `services.*.command`.
+//! Where a value is in TOML: `services."web-api".command`, and patterns of it: `services.*.command`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,9 +9,9 @@ use crate::base::fault::{FaultKind, UserFacingError};
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct KeyPath(Vec<String>);
 
-/// A text that is no path.
+/// An invalid path.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{}` is no key", given.escape_debug())]
+#[error("invalid key `{}`", given.escape_debug())]
 pub struct InvalidPath {
     /// What was given.
     pub given: String,
@@ -23,10 +23,7 @@ impl UserFacingError for InvalidPath {
     }
 
     fn advice(&self) -> Option<String> {
-        Some(
-            "write the keys with dots between them, and quote one that has a dot itself: `services.\"a.b\".command`"
-                .to_owned(),
-        )
+        Some("separate keys with dots, and quote a key that contains a dot: `services.\"a.b\".command`".to_owned())
     }
 }
 
@@ -81,13 +78,13 @@ impl KeyPath {
         self.0.iter().map(|key| quoted(key)).collect::<Vec<_>>().join(".")
     }
 
-    /// True if it stands inside of `outer`, or is it.
+    /// True if it is inside of `outer`, or is it.
     #[must_use]
     pub fn is_within(&self, outer: &Self) -> bool {
         self.0.starts_with(&outer.0)
     }
 
-    /// True if a pattern fits: `*` stands for exactly one key.
+    /// True if a pattern fits: `*` means exactly one key.
     #[must_use]
     pub fn matches(&self, pattern: &Self) -> bool {
         self.0.len() == pattern.0.len()

@@ -25,7 +25,7 @@ pub const BUILT_IN: [(&str, &str); 5] = [
 /// A set of rules.
 #[derive(Debug, Clone)]
 pub struct Profile {
-    /// How it is called.
+    /// Its name.
     pub name: String,
     /// Whether it is in the program or in a file.
     pub origin: ProfileOrigin,
@@ -63,7 +63,7 @@ pub struct Rule {
     pub path: KeyPath,
     /// With what.
     pub value: Value,
-    /// Where the rule stands in the profile, in bytes.
+    /// Where the rule is in the profile, in bytes.
     pub span: Range<usize>,
     /// Where its value does.
     pub written: Range<usize>,
@@ -194,7 +194,7 @@ impl Profile {
     ///
     /// # Errors
     ///
-    /// Fails with everything that makes no sense in it.
+    /// Fails with everything that is invalid in it.
     pub fn read(name: &str, origin: ProfileOrigin, document: &Document) -> Result<Self, Vec<Diagnostic>> {
         let mut profile = Self {
             name: name.to_owned(),
@@ -234,26 +234,27 @@ impl Profile {
         let first = leaf.path.keys()[0].as_str();
         match (first, leaf.path.keys().len()) {
             ("schema", 1) if leaf.value.as_integer() != Some(SCHEMA) => {
-                return Err(Box::new(wrong("this format of profiles is unknown", "").help("write schema = 1")));
+                return Err(Box::new(wrong("unknown profile schema", "").help("write schema = 1")));
             }
             ("schema" | "name" | "description", 1) => {}
             ("aliases", 1) => {
-                self.aliases = words(&leaf.value).ok_or_else(|| wrong("`aliases` is no list of texts", ""))?;
+                self.aliases = words(&leaf.value).ok_or_else(|| wrong("`aliases` must be an array of strings", ""))?;
                 if let Some(alias) = self.aliases.iter().find(|alias| alias.parse::<EnvName>().is_err()) {
-                    return Err(wrong(&format!("`{alias}` cannot be the name of an environment"), ""));
+                    return Err(wrong(&format!("invalid environment name `{alias}`"), ""));
                 }
             }
             ("abstract", 1) => {
-                self.is_abstract =
-                    leaf.value.as_bool().ok_or_else(|| wrong("`abstract` is neither true nor false", ""))?;
+                self.is_abstract = leaf.value.as_bool().ok_or_else(|| wrong("`abstract` must be a boolean", ""))?;
             }
             ("extends", 1) => {
-                let name =
-                    leaf.value.as_str().ok_or_else(|| wrong("`extends` is no text", "one profile can be extended"))?;
+                let name = leaf
+                    .value
+                    .as_str()
+                    .ok_or_else(|| wrong("`extends` must be a string", "a profile extends one other profile"))?;
                 self.extends = Some((name.to_owned(), leaf.span.clone()));
             }
             ("path_keys", 1) => {
-                let words = words(&leaf.value).ok_or_else(|| wrong("`path_keys` is no list of keys", ""))?;
+                let words = words(&leaf.value).ok_or_else(|| wrong("`path_keys` must be an array of keys", ""))?;
                 self.path_keys = words
                     .iter()
                     .map(|word| word.parse())
@@ -261,17 +262,18 @@ impl Profile {
                     .map_err(|error: super::path::InvalidPath| wrong(&error.to_string(), ""))?;
             }
             ("rebase", 1) => self.rebase(leaf).ok_or_else(|| {
-                wrong("`rebase` is no list of moves", "").help("write [{ from = \"~\", to = \"/root\" }]")
+                wrong("`rebase` must be an array of tables with `from` and `to`", "")
+                    .help("write [{ from = \"~\", to = \"/root\" }]")
             })?,
             ("unset", 1) => {
-                for word in words(&leaf.value).ok_or_else(|| wrong("`unset` is no list of keys", ""))? {
+                for word in words(&leaf.value).ok_or_else(|| wrong("`unset` must be an array of keys", ""))? {
                     let path = word.parse().map_err(|error: super::path::InvalidPath| wrong(&error.to_string(), ""))?;
                     self.rule(Op::Unset, path, leaf);
                 }
             }
             (word, 1) => return Err(Box::new(unknown(&source, word, &leaf.statement))),
             ("require" | "forbid", 2) => {
-                return Err(wrong("this is no condition", "").help("write { eq = true }").into());
+                return Err(wrong("expected a condition", "").help("write { eq = true }").into());
             }
             ("require" | "forbid", count) => {
                 let word = leaf.path.last();
@@ -279,14 +281,14 @@ impl Profile {
                 let known = CONSTRAINTS.map(|(word, _)| word).join(", ");
                 let check = check.ok_or_else(|| {
                     source
-                        .error(format!("`{word}` is no condition"), leaf.key.clone(), "")
-                        .help(format!("there are {known}"))
+                        .error(format!("unknown condition `{word}`"), leaf.key.clone(), "")
+                        .help(format!("expected one of: {known}"))
                 })?;
-                let path = inner(&leaf.path.keys()[1..count - 1]).ok_or_else(|| wrong("this is no key", ""))?;
+                let path = inner(&leaf.path.keys()[1..count - 1]).ok_or_else(|| wrong("invalid key", ""))?;
                 self.rule(if first == "require" { Op::Require(check) } else { Op::Forbid(check) }, path, leaf);
             }
             ("scale", count) if count > 2 => {
-                let path = inner(&leaf.path.keys()[1..count - 1]).ok_or_else(|| wrong("this is no key", ""))?;
+                let path = inner(&leaf.path.keys()[1..count - 1]).ok_or_else(|| wrong("invalid key", ""))?;
                 let part = Value::Table([(leaf.path.last().to_owned(), leaf.value.clone())].into_iter().collect());
                 match self.rules.iter_mut().find(|rule| rule.op == Op::Scale && rule.path == path) {
                     Some(Rule { value: Value::Table(table), .. }) => {
@@ -301,16 +303,16 @@ impl Profile {
                 let op = OPS.iter().find(|(known, _)| *known == word).map(|(_, op)| *op);
                 // Said once for the whole table.
                 let Some(op) = op else { return Ok(()) };
-                let path = inner(&leaf.path.keys()[1..]).ok_or_else(|| wrong("this is no key", ""))?;
+                let path = inner(&leaf.path.keys()[1..]).ok_or_else(|| wrong("invalid key", ""))?;
                 if matches!(op, Op::Append | Op::Prepend | Op::AppendArgs) && !leaf.value.is_array() {
-                    return Err(wrong(&format!("`{word}` adds a list"), "no list")
+                    return Err(wrong(&format!("`{word}` must be an array"), "not an array")
                         .help("write [\"--env\", \"dev\"]")
                         .into());
                 }
                 if op == Op::Rename {
                     let to = leaf.value.as_str().and_then(|to| to.parse::<KeyPath>().ok());
-                    let to =
-                        to.ok_or_else(|| wrong("`rename` wants the new key", "no key").help("write \"own.name\""))?;
+                    let to = to
+                        .ok_or_else(|| wrong("`rename` must be the new key", "not a key").help("write \"own.name\""))?;
                     if to.wildcard_count() > path.wildcard_count() {
                         return Err(wrong("the new key has more `*` than the old one", ""));
                     }
@@ -366,10 +368,10 @@ fn unknown_tables(document: &Document) -> Vec<Diagnostic> {
 
 fn unknown(source: &SourceText, first: &str, span: &Range<usize>) -> Diagnostic {
     let known = OPS.iter().map(|(word, _)| *word).chain(OTHERS);
-    let found = source.error(format!("a profile has no `{first}`"), span.clone(), "");
+    let found = source.error(format!("unknown key in a profile: `{first}`"), span.clone(), "");
     match closest_match(first, known.clone()) {
         Some(near) => found.help(format!("did you mean `{near}`?")),
-        None => found.help(format!("there are {}", known.collect::<Vec<_>>().join(", "))),
+        None => found.help(format!("expected one of: {}", known.collect::<Vec<_>>().join(", "))),
     }
 }
 
@@ -413,12 +415,12 @@ mod tests {
         assert_eq!(
             shown,
             [
-                "this format of profiles is unknown",
-                "a profile has no `extend`",
-                "`abstract` is neither true nor false",
-                "`equal` is no condition",
-                "`append` adds a list",
-                "a profile has no `sett`"
+                "unknown profile schema",
+                "unknown key in a profile: `extend`",
+                "`abstract` must be a boolean",
+                "unknown condition `equal`",
+                "`append` must be an array",
+                "unknown key in a profile: `sett`"
             ]
         );
         assert_eq!(found[1].help.as_deref(), Some("did you mean `extends`?"));

@@ -38,7 +38,7 @@ pub struct EnvPromotion<'a> {
     pub home: Option<&'a str>,
 }
 
-/// Who generates, when.
+/// User and time of the promotion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stamp {
     /// RFC 3339.
@@ -60,7 +60,7 @@ pub struct PromotionResult<'a> {
     pub source: String,
     /// The hash of the chain.
     pub rules: String,
-    /// What is worth a look.
+    /// Warnings.
     pub warnings: Vec<Diagnostic>,
 }
 
@@ -93,14 +93,14 @@ impl EnvPromotion<'_> {
             .map_err(|found| OrgError::invalid(path, found))?;
         let misfits = schema::check_values(&draft, self.chain);
         if !misfits.is_empty() {
-            let what = format!("`@{}` would get values that make no sense", self.env);
+            let what = format!("`@{}` would get invalid values", self.env);
             return Err(OrgError::Invalid { what, found: misfits, kind: FaultKind::Failed });
         }
         let violated = constraints::check_constraints(&draft, self.chain);
         if !violated.is_empty() {
             let count = violated.len();
             let what = format!(
-                "`@{}` would break {} of its profile",
+                "`@{}` would violate {} of its profile",
                 self.env,
                 if count == 1 { "a rule".to_owned() } else { format!("{count} rules") }
             );
@@ -141,7 +141,7 @@ impl EnvPromotion<'_> {
     ///
     /// # Errors
     ///
-    /// Fails if it does not say what was made, which is a mistake in this program.
+    /// Fails if it does not say what was made, which is a bug.
     pub fn text(&self, made: &PromotionResult, stamp: &Stamp, annotate: Annotate) -> Result<String, OrgError> {
         let mut draft = made.draft.clone();
         let options: Vec<Value> = self.options.iter().map(|it| Value::String(it.to_string())).collect();

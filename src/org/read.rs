@@ -12,11 +12,11 @@ use crate::sys::file::FileError;
 /// The largest file that is read, in bytes.
 pub const MAX_FILE_BYTES: u64 = 8 << 20;
 
-/// The text of a file; none if it is not there. `tree` is the directory that a link may not lead out of.
+/// The text of a file; none if it is not there. `tree` is the directory that a symlink may not leave.
 ///
 /// # Errors
 ///
-/// Fails if it cannot be read, is too large, no text, no file, or a link to elsewhere.
+/// Fails if it cannot be read, is too large, not text, not a regular file, or a symlink to elsewhere.
 pub fn text(path: &Path, tree: &Path) -> Result<Option<String>, OrgError> {
     let Some(bytes) = bytes(path, tree)? else { return Ok(None) };
     String::from_utf8(bytes).map(Some).map_err(|error| {
@@ -26,7 +26,7 @@ pub fn text(path: &Path, tree: &Path) -> Result<Option<String>, OrgError> {
     })
 }
 
-/// The bytes of a file; none if it is not there. `tree` is the directory that a link may not lead out of.
+/// The bytes of a file; none if it is not there. `tree` is the directory that a symlink may not leave.
 ///
 /// # Errors
 ///
@@ -40,7 +40,7 @@ pub fn bytes(path: &Path, tree: &Path) -> Result<Option<Vec<u8>>, OrgError> {
             return Ok(None);
         }
         Err(error) if disk::access_error(&error) == Some(FileAccessError::NotRegular) => {
-            return Err(outside("is no file"));
+            return Err(outside("is not a regular file"));
         }
         Err(error) => return Err(fail(error)),
     };
@@ -62,14 +62,14 @@ pub fn bytes(path: &Path, tree: &Path) -> Result<Option<Vec<u8>>, OrgError> {
 ///
 /// # Errors
 ///
-/// As [`text`], and with every mistake if it is no TOML.
+/// As [`text`], and with every error if it is not valid TOML.
 pub fn document(path: &Path, tree: &Path) -> Result<Option<Document>, OrgError> {
     let Some(text) = text(path, tree)? else { return Ok(None) };
     let parsed = Document::parse(&path.display().to_string(), &text);
     parsed.map(Some).map_err(|found| OrgError::invalid(path, found))
 }
 
-/// Makes sure that a path, as far as it exists, is what it seems: no link on the way leads out of `tree`.
+/// Checks that no symlink of a path, as far as it exists, resolves outside of `tree`.
 ///
 /// # Errors
 ///
@@ -79,6 +79,6 @@ pub fn ensure_inside(path: &Path, tree: &Path) -> Result<(), OrgError> {
     if real.starts_with(&tree) {
         return Ok(());
     }
-    let why = format!("leads out of `{}`, to `{}`", tree.display(), real.display());
+    let why = format!("is outside of `{}`: it resolves to `{}`", tree.display(), real.display());
     Err(OrgError::OutsideTree { path: path.to_owned(), why })
 }

@@ -11,7 +11,7 @@ use super::value::same;
 /// Whether changed lines say so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Annotate {
-    /// `# InstallResult`, `# EnvFlag added`, `# Added`.
+    /// `# Changed`, `# Flag added`, `# Added`.
     Yes,
     /// No further comments.
     No,
@@ -21,7 +21,7 @@ pub enum Annotate {
 ///
 /// # Errors
 ///
-/// Fails with the keys that differ, which is a mistake here.
+/// Fails with the keys that differ, which is a bug.
 pub fn render(draft: &Draft, annotate: Annotate) -> Result<String, Vec<String>> {
     let mut writer = Writer { draft, document: draft.document, annotate, edits: Edits::new(draft.document) };
     for (path, cell) in &draft.values {
@@ -284,7 +284,7 @@ mod tests {
         assert_eq!(error.kind(), FaultKind::Internal);
     }
 
-    /// A value, with what may stand inside of it.
+    /// A value, with what may be inside of it.
     fn a_value() -> impl Strategy<Value = String> {
         prop_oneof![
             Just("0".to_owned()),

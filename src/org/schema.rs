@@ -106,7 +106,7 @@ fn typos(document: &Document, keys: &[(KeyPath, ValueType)]) -> Vec<Diagnostic> 
             found.extend(key_typo(document, leaf, keys));
         } else if let Some(near) = closest_match(first, TABLES).filter(|_| seen.insert(first.to_owned())) {
             let header = document.sections[leaf.section].header.clone().unwrap_or(leaf.statement.clone());
-            let warning = document.shown().warning(format!("`{first}` means nothing to tetra"), header, "");
+            let warning = document.shown().warning(format!("unknown table `{first}`"), header, "");
             found.push(warning.help(format!("did you mean `{near}`?")));
         }
     }
@@ -121,7 +121,7 @@ fn key_typo(document: &Document, leaf: &Leaf, keys: &[(KeyPath, ValueType)]) -> 
     }
     let near = closest_match(leaf.path.last(), siblings().map(|(path, _)| path.last()))?;
     let near_enough = strsim::damerau_levenshtein(near, leaf.path.last()) <= 2;
-    let warning = document.shown().warning(format!("`{}` means nothing to tetra", leaf.path), leaf.key.clone(), "");
+    let warning = document.shown().warning(format!("unknown key `{}`", leaf.path), leaf.key.clone(), "");
     near_enough.then(|| warning.help(format!("did you mean `{near}`?")))
 }
 
@@ -178,8 +178,8 @@ pub fn check_home_paths(draft: &Draft, chain: &ProfileChain) -> Vec<Diagnostic> 
     for (path, cell) in draft.values.iter().filter(|(path, _)| patterns.iter().any(|pattern| path.matches(pattern))) {
         if cell.value.as_ref().and_then(Value::as_str).is_some_and(is_foreign) {
             let (source, span) = draft.location(cell, chain);
-            let title = format!("`{path}` is in a home directory, and it runs as `{user}`");
-            found.push(source.error(title, span, "").help("take a directory below /opt, /srv or /var/lib"));
+            let title = format!("`{path}` is in a home directory, but the environment runs as `{user}`");
+            found.push(source.error(title, span, "").help("use a directory below /opt, /srv or /var/lib"));
         }
     }
     found
@@ -202,22 +202,22 @@ fn check_type(
     }
     let texts = |value: &Value| value.as_array().is_some_and(|all| all.iter().all(Value::is_str));
     let (fits, wanted, help) = match holds {
-        ValueType::String => (value.is_str(), "no text", format!("write {last} = \"…\"")),
-        ValueType::Strings => (texts(value), "no list of texts", format!("write {last} = [\"…\"]")),
-        ValueType::Boolean => (value.is_bool(), "neither true nor false", format!("write {last} = true")),
+        ValueType::String => (value.is_str(), "a string", format!("write {last} = \"…\"")),
+        ValueType::Strings => (texts(value), "an array of strings", format!("write {last} = [\"…\"]")),
+        ValueType::Boolean => (value.is_bool(), "a boolean", format!("write {last} = true")),
         ValueType::Number => {
-            (value.as_integer().is_some_and(|it| it >= 0), "no number from 0 on", format!("write {last} = 1024"))
+            (value.as_integer().is_some_and(|it| it >= 0), "an integer >= 0", format!("write {last} = 1024"))
         }
         ValueType::Port => {
             let fits = value.as_integer().is_some_and(|it| (1..=65535).contains(&it));
-            (fits, "no port", format!("write {last} = 4444; ports go from 1 to 65535"))
+            (fits, "a port from 1 to 65535", format!("write {last} = 4444"))
         }
         ValueType::OneOf(words) => {
             let fits = value.as_str().is_some_and(|it| words.contains(&it));
-            (fits, "none of the known words", format!("there are {}", words.join(", ")))
+            (fits, "one of the known values", format!("expected one of: {}", words.join(", ")))
         }
     };
-    (!fits).then(|| (format!("`{called}` is {wanted}"), help))
+    (!fits).then(|| (format!("`{called}` must be {wanted}"), help))
 }
 
 #[cfg(test)]
@@ -235,18 +235,18 @@ mod tests {
         assert_eq!(
             titles(text),
             [
-                "`ports.web` is no port",
-                "`logging.level` is none of the known words",
-                "`resources.nofile` is no number from 0 on",
-                "`security.internal_cidrs` is no list of texts"
+                "`ports.web` must be a port from 1 to 65535",
+                "`logging.level` must be one of the known values",
+                "`resources.nofile` must be an integer >= 0",
+                "`security.internal_cidrs` must be an array of strings"
             ]
         );
     }
 
     #[test]
     fn a_slip_in_a_table_is_worth_a_word() {
-        assert_eq!(titles("[loging]\nlevel = 'x'\nformat = 'y'\n"), ["`loging` means nothing to tetra"]);
-        assert_eq!(titles("[monitoring]\nenabeld = 1\nmine = 2\n"), ["`monitoring.enabeld` means nothing to tetra"]);
+        assert_eq!(titles("[loging]\nlevel = 'x'\nformat = 'y'\n"), ["unknown table `loging`"]);
+        assert_eq!(titles("[monitoring]\nenabeld = 1\nmine = 2\n"), ["unknown key `monitoring.enabeld`"]);
         assert_eq!(titles("[ports]\nweb = \"${ports.api}\"\n"), Vec::<String>::new());
     }
 }

@@ -6,7 +6,7 @@ use super::document::Document;
 use super::path::{InvalidPath, KeyPath};
 use super::value::spelled;
 
-/// A value that was given by hand.
+/// A value that was given on the command line.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SetOption {
     /// Its keys.
@@ -27,7 +27,7 @@ impl std::fmt::Display for SetOption {
 ///
 /// # Errors
 ///
-/// Fails if there is no `=`, the key makes no sense, or there is nothing between braces.
+/// Fails if there is no `=`, the key is invalid, or there is nothing between braces.
 pub fn parse_set_options(given: &str) -> Result<Vec<SetOption>, InvalidPath> {
     let bad = || InvalidPath { given: given.to_owned() };
     let (key, text) = given.split_once('=').ok_or_else(bad)?;

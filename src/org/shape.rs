@@ -1,4 +1,4 @@
-//! What cannot stand together: a value where a table is wanted, a table where a value is, and names that mean nothing.
+//! Conflicts: a value where a table is expected, a table where a value is, and names that mean nothing.
 
 use std::ops::Range;
 
@@ -38,7 +38,7 @@ pub fn shape_errors(document: &Document) -> Vec<Diagnostic> {
     }
     for leaf in document.leaves.iter().filter(|leaf| is_invalid_command(&leaf.path, &leaf.value)) {
         let wrong = document.shown().error(format!("`{}` is empty", leaf.path), leaf.span.clone(), "");
-        found.push((leaf.span.clone(), wrong.help("write what runs the service")));
+        found.push((leaf.span.clone(), wrong.help("write the command of the service")));
     }
     found.sort_by_key(|(place, _)| place.start);
     found.into_iter().map(|(_, wrong)| wrong).collect()
@@ -52,7 +52,7 @@ pub fn check_values(draft: &Draft, chain: &ProfileChain) -> Vec<Diagnostic> {
     for (path, cell) in draft.values.iter().filter(|(_, cell)| cell.value.is_some() && !cell.changes.is_empty()) {
         if cell.value.as_ref().is_some_and(|value| is_invalid_command(path, value)) {
             let wrong = wanted(draft, chain, path, format!("`{path}` is empty"));
-            found.push(wrong.help("write what runs the service"));
+            found.push(wrong.help("write the command of the service"));
         }
         let tables = std::iter::successors(path.parent(), KeyPath::parent).map(|table| (table, NodeKind::Table));
         let new = tables.filter(|(table, _)| !draft.document.tables.contains_key(table));
@@ -83,12 +83,14 @@ fn check_shape(path: &KeyPath, form: NodeKind, keys: &[(KeyPath, schema::ValueTy
         _ => false,
     };
     match form {
-        NodeKind::Value if wants_table => return Some((format!("`{path}` is no table"), format!("write [{path}]"))),
+        NodeKind::Value if wants_table => {
+            return Some((format!("`{path}` must be a table"), format!("write [{path}]")));
+        }
         NodeKind::ArrayOfTables if wants_table => {
-            return Some((format!("`{path}` is an array of tables, and no table"), format!("write [{path}]")));
+            return Some((format!("`{path}` must be a table, not an array of tables"), format!("write [{path}]")));
         }
         NodeKind::Table | NodeKind::ArrayOfTables if keys.iter().any(|(key, _)| path.matches(key)) => {
-            return Some((format!("`{path}` is a table, and should be a value"), format!("write {} = …", path.last())));
+            return Some((format!("`{path}` must be a value, not a table"), format!("write {} = …", path.last())));
         }
         _ => {}
     }
@@ -123,16 +125,16 @@ pub fn collisions(draft: &Draft, chain: &ProfileChain) -> Vec<Diagnostic> {
     found
 }
 
-/// A key below something that is no table, or below an array of tables, or where nothing is kept.
+/// A key below something that is not a table, or below an array of tables, or where nothing is kept.
 fn nested_below_value(draft: &Draft, chain: &ProfileChain, path: &KeyPath) -> Option<Diagnostic> {
     if path.keys()[0] == OVERRIDES {
-        let title = format!("`{path}` cannot be given: `{OVERRIDES}` says what differs between environments");
-        return Some(wanted(draft, chain, path, title).help(format!("give `{}` itself", path.suffix(2))));
+        let title = format!("cannot set `{path}`: `{OVERRIDES}` is reserved for differences between environments");
+        return Some(wanted(draft, chain, path, title).help(format!("set `{}` itself", path.suffix(2))));
     }
     let help = format!("`{path}` belongs below it; write [{{}}]");
     for table in std::iter::successors(path.parent(), KeyPath::parent) {
         let help = help.replace("{}", &table.to_string());
-        let title = format!("`{table}` is no table");
+        let title = format!("`{table}` is not a table");
         if draft.value(&table).is_some() {
             let cell = &draft.values[&table];
             return Some(
@@ -145,7 +147,7 @@ fn nested_below_value(draft: &Draft, chain: &ProfileChain, path: &KeyPath) -> Op
         let item = draft.document.tables.get(&table) == Some(&TableLayout::ArrayOfTables);
         let known = path.keys().get(table.keys().len()).map(|number| table.join(number));
         if item && !known.is_some_and(|item| draft.document.tables.contains_key(&item)) {
-            let title = format!("`{table}` is an array of tables, and no table");
+            let title = format!("`{table}` is an array of tables, not a table");
             let place = span_of(draft.document, &table);
             return Some(draft.document.shown().error(title, place, "an array of tables").help(help));
         }
@@ -158,10 +160,10 @@ fn overwrites_table(draft: &Draft, chain: &ProfileChain, path: &KeyPath) -> Opti
     let below = draft.values.range(path.join("")..).take_while(|(it, _)| it.is_within(path));
     let inside = below.filter(|(it, cell)| *it != path && cell.value.is_some()).count();
     let known = draft.document.tables.contains_key(path);
-    (known || inside > 0).then(|| wanted(draft, chain, path, format!("`{path}` is a table and cannot become a value")))
+    (known || inside > 0).then(|| wanted(draft, chain, path, format!("cannot replace the table `{path}` with a value")))
 }
 
-/// Said at the place that wants a value.
+/// Reported at the place that sets the value.
 fn wanted(draft: &Draft, chain: &ProfileChain, path: &KeyPath, title: String) -> Diagnostic {
     let cell = &draft.values[path];
     if cell.changes.last().is_some_and(|step| step.layer == Layer::Option) {
@@ -179,14 +181,14 @@ mod tests {
     #[test]
     fn what_cannot_be_applied_is_found_where_it_stands() {
         for (text, expected) in [
-            ("services = 3", vec!["`services` is no table"]),
-            ("[services]\nweb = 'node a.js'", vec!["`services.web` is no table"]),
-            ("[[services]]\ncommand = 'x'", vec!["`services` is an array of tables, and no table"]),
-            ("[[services.web]]\ncommand = 'x'", vec!["`services.web` is an array of tables, and no table"]),
-            ("[[backup]]\nname = 'db'", vec!["`backup` is an array of tables, and no table"]),
-            ("[resources.memory_max]\nmost = 1", vec!["`resources.memory_max` is a table, and should be a value"]),
-            ("[ports.web]\nhttp = 80", vec!["`ports.web` is a table, and should be a value"]),
-            ("[overrides]\ndev = 3", vec!["`overrides.dev` is no table"]),
+            ("services = 3", vec!["`services` must be a table"]),
+            ("[services]\nweb = 'node a.js'", vec!["`services.web` must be a table"]),
+            ("[[services]]\ncommand = 'x'", vec!["`services` must be a table, not an array of tables"]),
+            ("[[services.web]]\ncommand = 'x'", vec!["`services.web` must be a table, not an array of tables"]),
+            ("[[backup]]\nname = 'db'", vec!["`backup` must be a table, not an array of tables"]),
+            ("[resources.memory_max]\nmost = 1", vec!["`resources.memory_max` must be a value, not a table"]),
+            ("[ports.web]\nhttp = 80", vec!["`ports.web` must be a value, not a table"]),
+            ("[overrides]\ndev = 3", vec!["`overrides.dev` must be a table"]),
             ("[services.\"my web\"]\ncommand = 'x'\n[services.80]\ncommand = 'x'", vec!["my web", "80"]),
             ("[services.web]\ncommand = ' '", vec!["`services.web.command` is empty"]),
             ("[own]\nservices = 3\n[[more]]\na = 1", vec![]),

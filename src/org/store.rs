@@ -96,7 +96,7 @@ impl<'a> OrgStore<'a> {
     ///
     /// # Errors
     ///
-    /// Fails if it is missing or no text.
+    /// Fails if it is missing or not text.
     pub fn local_text(&self) -> Result<(PathBuf, String), OrgError> {
         let path = self.paths.environment(self.org, &local_env());
         let text = read::text(&path, &self.dir())?.ok_or_else(|| OrgError::NoLocal { path: path.clone() })?;
@@ -136,7 +136,7 @@ impl<'a> OrgStore<'a> {
     ///
     /// # Errors
     ///
-    /// As [`OrgStore::extended`], and if the manifest makes no sense.
+    /// As [`OrgStore::extended`], and if the manifest is invalid.
     pub fn chain(&self, env: &EnvName) -> Result<ProfileChain, OrgError> {
         let file = format!("{env}.toml");
         if self.profile_dirs().iter().any(|(directory, _)| directory.join(&file).exists()) {
@@ -149,7 +149,7 @@ impl<'a> OrgStore<'a> {
     ///
     /// # Errors
     ///
-    /// Fails if there is none, if one makes no sense, or if they go round in a circle.
+    /// Fails if there is none, if one is invalid, or if they go round in a circle.
     pub fn extended(&self, name: &str) -> Result<ProfileChain, OrgError> {
         let mut profiles = vec![self.profile(name)?];
         while let Some((next, _)) = profiles.last().and_then(|profile| profile.extends.clone()) {
@@ -177,7 +177,7 @@ impl<'a> OrgStore<'a> {
     ///
     /// # Errors
     ///
-    /// Fails if there is none or it makes no sense.
+    /// Fails if there is none or it is invalid.
     pub fn profile(&self, name: &str) -> Result<Profile, OrgError> {
         let unknown = || {
             let known = self.profile_names();
@@ -210,7 +210,7 @@ impl<'a> OrgStore<'a> {
             return word.clone();
         }
         let is_alias = |profile: &Profile| profile.aliases.iter().any(|alias| alias.parse().as_ref() == Ok(word));
-        // A profile that makes no sense has no aliases; whoever names it is told.
+        // An invalid profile has no aliases; using it reports the errors.
         let profiles = self.profile_names().into_iter().filter_map(|name| self.profile(&name).ok());
         let mut meant = profiles.filter(is_alias).filter_map(|profile| profile.name.parse().ok());
         meant.next().unwrap_or_else(|| word.clone())
@@ -243,13 +243,13 @@ impl<'a> OrgStore<'a> {
     ///
     /// # Errors
     ///
-    /// Fails if somebody else is at it for five seconds.
+    /// Fails if it is locked by another process for five seconds.
     pub fn lock(&self) -> Result<File, OrgError> {
         Ok(file::lock(&self.dir())?)
     }
 }
 
-/// The hash of what a text says; none if it is no TOML.
+/// The hash of what a text says; none if it is not valid TOML.
 #[must_use]
 pub fn content_of(text: &str) -> Option<String> {
     Document::parse("", text).ok().map(|document| header::content(&document))

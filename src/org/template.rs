@@ -51,7 +51,7 @@ pub fn init(paths: &Paths, org: &OrgName, beginning: InitOptions) -> Result<bool
     }
     let made = create(paths, org, beginning);
     if made.is_err() && !known {
-        // Half an organization would count as one. The failure that is told is the one before this.
+        // Half an organization would count as one. The error reported is the one before this.
         let _ = fs::remove_dir_all(&dir);
     }
     made.map(|()| true)

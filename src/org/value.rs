@@ -2,7 +2,7 @@
 
 use toml::Value;
 
-/// True if both say the same. What is no number is the same as itself, and zero has a sign.
+/// True if both say the same. What is not a number is the same as itself, and zero has a sign.
 #[must_use]
 pub fn same(one: &Value, other: &Value) -> bool {
     match (one, other) {

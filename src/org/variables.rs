@@ -2,8 +2,7 @@
 //!
 //! `${services.web.port}` is another value of the same environment and keeps its type, `${local:…}` is what local.toml says,
 //! `${TETRA_SRC}`, `${TETRA_DIR}`, `${TETRA_ENV}` and `${TETRA_ORG}` are built in, other names are those below `[variables]`
-//! of the manifest. The surroundings do not count: the same files give the same result everywhere. How all that is resolved is
-//! told in [`expand`].
+//! of the manifest. The process environment does not count: the same files give the same result everywhere. Resolution is described in [`expand`].
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -24,7 +23,7 @@ use crate::base::template::{self, Namespace, Reference};
 /// Names without a dot.
 pub type Names = BTreeMap<String, String>;
 
-/// Fills in every value. Gives what is worth a look: closing braces that close nothing.
+/// Fills in every value. Gives warnings: closing braces that close nothing.
 ///
 /// # Errors
 ///
@@ -56,7 +55,7 @@ pub fn expand_all(draft: &mut Draft, chain: &ProfileChain, names: &Names) -> Res
     Ok(warnings)
 }
 
-/// Texts of a document whose `${…}` make no sense whatever they may refer to, and stray braces in them.
+/// Texts of a document whose `${…}` are invalid whatever they may refer to, and stray braces in them.
 #[must_use]
 pub fn syntax_errors(document: &Document) -> Vec<Diagnostic> {
     let mut found = Vec::new();
@@ -89,7 +88,7 @@ pub fn syntax_errors(document: &Document) -> Vec<Diagnostic> {
 }
 
 /// What is said about a stray brace.
-const STRAY: &str = "this `}` closes nothing (W-STRAY-BRACE)";
+const STRAY: &str = "unmatched `}` (W-STRAY-BRACE)";
 
 /// What is wrong, with where such a name is defined here.
 fn with_hint(trouble: &ExpandError, lookup: &PromotionLookup) -> Diagnostic {
@@ -97,7 +96,7 @@ fn with_hint(trouble: &ExpandError, lookup: &PromotionLookup) -> Diagnostic {
     match &trouble.reason {
         ExpandErrorKind::Unset(None) | ExpandErrorKind::Hermetic => {
             let name = &trouble.name;
-            told.help(format!("write it below [variables] in manifest.toml, or a default: ${{{name}:-…}}"))
+            told.help(format!("define it below [variables] in manifest.toml, or give a default: ${{{name}:-…}}"))
         }
         _ => told,
     }
@@ -323,7 +322,7 @@ mod tests {
             ("${", "this `${` is not closed (E-UNTERMINATED)"),
             ("${X", "this `${` is not closed (E-UNTERMINATED)"),
             ("${}", "there is no name between the braces (E-EMPTY-NAME)"),
-            ("${env:HOME}", "`env:HOME` is known to the surroundings only (E-HERMETIC)"),
+            ("${env:HOME}", "`env:HOME` is known to the process environment only (E-HERMETIC)"),
             ("${TETRA_EMV:?is missing}", "`TETRA_EMV` is required: is missing (E-REQUIRED)"),
             ("${TETRA_EMV}", "`TETRA_EMV` is not set (E-UNSET)"),
             ("x${a.list}", "`a.list` is not one value and cannot stand inside a text (E-TYPE)"),

@@ -29,11 +29,11 @@ pub struct NewVersion {
     pub content: String,
     /// How it comes to be.
     pub action: VersionAction,
-    /// For a rollback: source and content that are turned away from.
+    /// For a rollback: source and content that are rolled back from.
     pub rejected: Option<(String, String)>,
 }
 
-/// Who changes something, when.
+/// User and time of a change.
 #[derive(Debug, Clone, Copy)]
 pub struct Author<'a> {
     /// The operator.
@@ -47,7 +47,7 @@ impl OrgStore<'_> {
     ///
     /// # Errors
     ///
-    /// Fails if somebody changed it.
+    /// Fails if it was modified.
     pub fn record(&self, env: &EnvName) -> Result<VersionHistory, OrgError> {
         VersionHistory::read(&self.record_path(env), &self.dir())
     }
@@ -69,10 +69,9 @@ impl OrgStore<'_> {
     /// Fails if its copy is gone, or is not as it was written.
     pub fn version(&self, env: &EnvName, entry: &VersionEntry) -> Result<String, OrgError> {
         let path = self.copy_path(entry);
-        let gone =
-            |why: &str| OrgError::NoVersion { what: format!("the version {} {why}", entry.id), env: env.clone() };
-        let text = read::text(&path, &self.dir())?.ok_or_else(|| gone("is no longer kept"))?;
-        if is_unmodified(entry, &text) { Ok(text) } else { Err(gone("was changed by somebody")) }
+        let gone = |why: &str| OrgError::NoVersion { what: format!("version {} {why}", entry.id), env: env.clone() };
+        let text = read::text(&path, &self.dir())?.ok_or_else(|| gone("was pruned"))?;
+        if is_unmodified(entry, &text) { Ok(text) } else { Err(gone("was modified")) }
     }
 
     /// Writes a version. The lock must be held. Gives its line in the record.
@@ -103,7 +102,7 @@ impl OrgStore<'_> {
         Ok(())
     }
 
-    /// Gives a line to what is there without one.
+    /// Adds a line for a file without one.
     fn record_hand_edit(&self, env: &EnvName, record: &mut VersionHistory, author: Author) -> Result<(), OrgError> {
         let Some(current) = self.current(env)? else { return Ok(()) };
         let intact = matches!(current.state, GeneratedFileState::Intact(_));
@@ -272,7 +271,7 @@ fn is_unmodified(entry: &VersionEntry, text: &str) -> bool {
 pub enum PruneMode {
     /// It is done.
     Execute,
-    /// It is told.
+    /// It is reported.
     DryRun,
 }
 

@@ -7,7 +7,7 @@ use crate::command::{Command, Cx, Effect};
 use crate::env::compare::{self, ChangeKind};
 use crate::report::{Cell, Report, Table, Tone, Value};
 
-/// Compare two env files, or an env file with what its source says
+/// Compare two env files, or an env file with its source
 ///
 /// Secrets are compared and never shown.
 #[derive(Debug, clap::Args)]
@@ -18,7 +18,7 @@ pub struct Diff {
     /// Another environment to compare with; without it the source of the first
     #[arg(value_name = "OTHER")]
     other: Option<EnvName>,
-    /// Exit with 3 if there are differences
+    /// Exit with code 3 if there are differences
     #[arg(long)]
     exit_code: bool,
 }
@@ -42,7 +42,7 @@ impl Command for Diff {
         };
         let found = compare::compare(&one, &other, &cover);
         let columns = [("key", "NAME"), ("change", "CHANGE"), ("before", "BEFORE"), ("after", "AFTER")];
-        let same = format!("env/{}.env and {against} say the same", self.target);
+        let same = format!("env/{}.env and {against} are equal", self.target);
         let mut table = Table::new(&columns).when_empty(same);
         for it in &found {
             let tone = match it.kind {

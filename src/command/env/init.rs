@@ -12,34 +12,34 @@ use crate::env::template::is_variable_name;
 use crate::env::write::{self, WriteMode, WriteRequest, WriteResult};
 use crate::report::{Message, Report, Value};
 
-/// Make the env file of an environment from tetra.toml or its template
+/// Generate the env file of an environment from tetra.toml or its template
 ///
 /// Reads the tables common and environments.ENV of tetra.toml in the working directory, else env/ENV.env.tmpl, resolves every
-/// `${…}`, takes secrets from the organization's secrets/ENV.env, and writes env/ENV.env with mode 0600. An error writes
-/// nothing. A missing secret leaves a line `# MISSING NAME` and the exit code is 22; a file that has a value there is kept.
+/// `${…}`, takes secrets from the organization's secrets/ENV.env, and writes env/ENV.env with mode 0600. Nothing is written
+/// on an error. A missing secret leaves a line `# MISSING NAME` and the exit code is 22; a file that has a value for it is not replaced.
 #[derive(Debug, clap::Args)]
 pub struct Init {
     /// The environment
     #[arg(value_name = "ENV")]
     target: EnvName,
-    /// Write over a file that somebody edited, or whose secrets are missing now; the old one is kept in env/.backup
+    /// Replace a file that was edited by hand, or whose secrets are missing now; the old file is saved in env/.backup
     #[arg(long)]
     force: bool,
-    /// Give a variable a value, stronger than everything else
+    /// Set a variable; overrides all sources
     #[arg(long, value_name = "NAME=VALUE")]
     set: Vec<String>,
-    /// The variables of this shell do not count; so it is for staging, prod and what extends them anyway
+    /// Ignore the variables of this shell; always on for staging, prod and what extends them
     #[arg(long)]
     hermetic: bool,
-    /// A name that means nothing is empty, with a warning
+    /// Expand an undefined name to an empty string, with a warning
     #[arg(long)]
     allow_unset: bool,
-    /// For whom the file is: a shell and tsm, dotenv libraries, systemd, docker, kubectl, or anybody
+    /// Output format: for a shell and tsm, dotenv libraries, systemd, docker, kubectl, or JSON
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "export")]
     format: EnvFormatArg,
 }
 
-/// For whom an env file is.
+/// The format of an env file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum EnvFormatArg {
     /// `export KEY="value"`
@@ -106,7 +106,7 @@ impl Command for Init {
             _ => None,
         };
         let (action, said) = match written {
-            WriteResult::Unchanged => ("unchanged", format!("{file} is as {from} says")),
+            WriteResult::Unchanged => ("unchanged", format!("{file} is up to date with {from}")),
             WriteResult::Created => ("created", format!("created {file} from {from}")),
             WriteResult::Replaced(_) => ("replaced", format!("replaced {file} from {from}")),
         };
@@ -127,7 +127,7 @@ impl Command for Init {
             .with("kept", Value::from(aside.clone()));
         let mut report = Report::of(sentence);
         if let Some(aside) = aside {
-            report = report.note(format!("the file that was there is kept as {aside}"));
+            report = report.note(format!("saved the old file as {aside}"));
         }
         if !waiting.is_empty() {
             let names = waiting.join(", ");
@@ -145,11 +145,11 @@ impl Command for Init {
 fn parse_set_option(text: &str) -> Result<(String, String), Fault> {
     match text.split_once('=').filter(|(name, _)| is_variable_name(name)) {
         Some((name, _)) if redact::is_secret_name(name) => {
-            Err(Fault::usage(format!("`{name}` is a secret and does not stand on the command line"))
+            Err(Fault::usage(format!("`{name}` is a secret: do not pass it on the command line"))
                 .with_advice(format!("tetra secrets set ENV {name}")))
         }
         Some((name, value)) => Ok((name.to_ascii_uppercase(), value.to_owned())),
-        None => Err(Fault::usage("`--set` takes NAME=VALUE")),
+        None => Err(Fault::usage("invalid value for `--set`: expected NAME=VALUE")),
     }
 }
 

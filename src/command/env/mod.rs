@@ -47,12 +47,11 @@ fn scope_inputs_if_unsealed(cx: &mut Cx, env: &EnvName) -> Result<ScopeInputs, F
     scope_inputs_with(cx, env, secrets)
 }
 
-/// Says of which environments the secrets count as missing because no key here opens them.
+/// Reports the environments whose secrets are treated as missing because no key here opens them.
 fn note_sealed(cx: &mut Cx, envs: &[&EnvName]) -> Result<(), Fault> {
     for env in envs {
         if secrets::values_if_unsealed(cx, env)?.is_none() {
-            cx.console
-                .note(&format!("the secrets of {env} are sealed, and no key here opens them: they count as missing"));
+            cx.console.note(&format!("the secrets of {env} are sealed and no key here opens them: treated as missing"));
         }
     }
     Ok(())
@@ -126,7 +125,7 @@ fn masker(cx: &mut Cx, project: &Project, envs: &[&EnvName]) -> Result<Masker, F
 /// `tetra.toml`, which a command cannot do without.
 fn document(project: Project) -> Result<EnvDocument, Fault> {
     project.document.ok_or_else(|| {
-        Fault::new(FaultKind::NotFound, format!("there is no {} here", project::FILE))
+        Fault::new(FaultKind::NotFound, format!("{} does not exist", project::FILE))
             .with_advice(format!("looked in {}", project.dir.display()))
     })
 }
@@ -143,7 +142,7 @@ fn note_all(cx: &mut Cx, warnings: &[Diagnostic]) {
 fn with_missing(mut report: Report, env: &EnvName, missing: Vec<Diagnostic>) -> Report {
     if !missing.is_empty() {
         let (count, is) = (pluralize(missing.len(), "secret"), if missing.len() == 1 { "is" } else { "are" });
-        let fault = Fault::new(FaultKind::SecretMissing, format!("{count} of {env} {is} missing; the file says where"));
+        let fault = Fault::new(FaultKind::SecretMissing, format!("{count} of {env} {is} missing; see the file"));
         report.faults.push(fault.with_diagnostics(missing));
     }
     report

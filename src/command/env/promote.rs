@@ -17,24 +17,24 @@ use crate::env::promote::{self, PromotionAction, PromotionPair, PromotionStep};
 use crate::env::write::{self, WriteMode, WriteRequest, WriteResult};
 use crate::report::{Cell, Report, Table, Tone, Value};
 
-/// Make the env file of an environment from that of another
+/// Generate the env file of an environment from that of another
 ///
-/// Every variable of FROM is resolved anew for TO where the source says it, kept where TO has a value of its own, derived
-/// where it follows (NODE_ENV, TETRA_ENV, dev.example.com, /home/dev/, users), and left behind if it is for debugging. Secrets
-/// are never copied: TO's own are taken, and missing ones leave a line and the exit code 22. What is left is a literal that a
-/// person has to look at: exit code 23 until --accept names it.
+/// Each variable of FROM is resolved for TO if the source defines it, kept if TO has its own value, derived if it follows from
+/// the name (NODE_ENV, TETRA_ENV, dev.example.com, /home/dev/, users), and dropped if it is for debugging. Secrets are never
+/// copied: those of TO are used; a missing one leaves a line and the exit code is 22. Any other literal needs a review: the exit
+/// code is 23 until --accept names it.
 #[derive(Debug, clap::Args)]
 pub struct Promote {
-    /// Where it comes from
+    /// The environment to promote from
     #[arg(value_name = "FROM")]
     from: EnvName,
-    /// Where it goes
+    /// The environment to promote to
     #[arg(value_name = "TO")]
     to: EnvName,
-    /// Let a literal pass as it is; `all` for every one
+    /// Accept a literal as it is; `all` accepts every one
     #[arg(long, value_name = "NAME")]
     accept: Vec<String>,
-    /// Write over a file of TO that somebody edited; the old one is kept in env/.backup
+    /// Replace a file of TO that was edited by hand; the old file is saved in env/.backup
     #[arg(long)]
     force: bool,
     /// Show what would be done
@@ -71,9 +71,9 @@ impl Command for Promote {
         let review: Vec<&str> = promotion.keys(PromotionAction::Review);
         if !review.is_empty() {
             let (count, have) = (pluralize(review.len(), "variable"), if review.len() == 1 { "has" } else { "have" });
-            let what = format!("{count} of {} {have} to be looked at: {}", self.from, review.join(", "));
+            let what = format!("{count} of {} {have} to be reviewed: {}", self.from, review.join(", "));
             let fault = Fault::new(FaultKind::Review, what).with_advice(format!(
-                "set them for {to} in the source, or let them pass: --accept {first}; nothing was written",
+                "set them for {to} in the source, or use --accept {first}; nothing was written",
                 to = self.to,
                 first = review.join(" --accept ")
             ));
@@ -91,22 +91,20 @@ impl Command for Promote {
         let written = write::write(&path, wanted, care, cx.host.now())?;
         let file = short_path(cx, &path);
         let mut report = match written {
-            WriteResult::Unchanged => report.note(format!("{file} says so already")),
+            WriteResult::Unchanged => report.note(format!("{file} is up to date")),
             WriteResult::Created => report.note(format!("created {file}")),
             WriteResult::Replaced(None) => report.note(format!("replaced {file}")),
             WriteResult::Replaced(Some(aside)) => {
-                report.note(format!("replaced {file}; the one that was there is kept as {}", short_path(cx, &aside)))
+                report.note(format!("replaced {file}; saved the old file as {}", short_path(cx, &aside)))
             }
         };
         let missing = promotion.keys(PromotionAction::Missing);
         if !missing.is_empty() {
             let names = missing.join(", ");
             let secrets: Vec<String> = lacking.into_iter().map(|it| it.secret).collect();
-            let fault = Fault::new(
-                FaultKind::SecretMissing,
-                format!("{} has no secret for {names}; {file} says where", self.to),
-            )
-            .with_advice(format!("{}; then promote again", generate::set_advice(&self.to, &secrets)));
+            let fault =
+                Fault::new(FaultKind::SecretMissing, format!("{} has no secret for {names}; see {file}", self.to))
+                    .with_advice(format!("{}; then promote again", generate::set_advice(&self.to, &secrets)));
             report = with_fault(report, fault);
         }
         Ok(report)

@@ -9,7 +9,7 @@ use crate::report::{Cell, Report, Table, Tone, Visibility};
 /// Show the variables of an env file, secrets hidden
 #[derive(Debug, clap::Args)]
 pub struct Show {
-    /// The environment; the active one if left out
+    /// The environment; default: the active one
     #[arg(value_name = "ENV")]
     target: Option<EnvName>,
 }
@@ -43,7 +43,7 @@ impl Command for Show {
 /// The environment that was named, else the active one.
 pub(super) fn target_env(given: Option<EnvName>, cx: &Cx) -> Result<EnvName, Fault> {
     given.or_else(|| cx.selection.env.clone()).ok_or_else(|| {
-        Fault::new(FaultKind::Usage, "no environment is named, and none is active")
-            .with_advice("name one, or `use @ENV`")
+        Fault::new(FaultKind::Usage, "missing environment: none is given and none is active")
+            .with_advice("pass one, or choose one with `use @ENV`")
     })
 }

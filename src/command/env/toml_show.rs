@@ -50,7 +50,8 @@ fn values(document: &EnvDocument, name: &str) -> Result<Table, Fault> {
     if !document.get(&path).is_some_and(|entry| entry.table) {
         let known: Vec<String> =
             document.entries.iter().filter(|entry| entry.table).map(|entry| entry.path.join(".")).collect();
-        let fault = Fault::new(FaultKind::NotFound, format!("{} has no table [{name}]", document.source.name));
+        let fault =
+            Fault::new(FaultKind::NotFound, format!("table [{name}] does not exist in {}", document.source.name));
         return Err(match closest_match(name, known.iter().map(String::as_str)) {
             Some(near) => fault.with_advice(format!("did you mean `{near}`?")),
             None => fault.with_advice("`env toml show` lists the tables"),

@@ -12,10 +12,10 @@ use crate::env::generate;
 use crate::env::project::Project;
 use crate::report::{Block, Report};
 
-/// Look for what is wrong with tetra.toml
+/// Check tetra.toml
 ///
-/// It must be TOML and describe an environment, every `${…}` of every environment must resolve, and no secret may stand in it.
-/// Everything that is found is told at once; errors make the exit code 3.
+/// It must be valid TOML and define an environment, every `${…}` of every environment must resolve, and it must not contain
+/// secrets. All findings are reported at once; the exit code is 3 if there are errors.
 #[derive(Debug, clap::Args)]
 pub struct TomlValidate {}
 
@@ -60,21 +60,24 @@ fn tables(document: &EnvDocument, envs: &[EnvName]) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     if envs.is_empty() {
         found.push(
-            without_labels(document.source.error("no environment is described", 0..0, ""))
-                .help("add [environments.dev]"),
+            without_labels(document.source.error("no environment is defined", 0..0, "")).help("add [environments.dev]"),
         );
     }
     for entry in document.below(&["environments"]).filter(|entry| entry.path[1].parse::<EnvName>().is_err()) {
-        found.push(document.source.error("this cannot be the name of an environment", entry.key.clone(), ""));
+        found.push(document.source.error("invalid environment name", entry.key.clone(), ""));
     }
     for name in ["infrastructure", "variables"] {
         if document.get(&[name]).is_none() {
-            found.push(without_labels(document.source.warning(format!("there is no [{name}]"), 0..0, "")));
+            found.push(without_labels(document.source.warning(format!("table [{name}] is missing"), 0..0, "")));
         }
     }
     for env in ["local", "dev", "staging", "prod"] {
         if !envs.iter().any(|known| known.as_str() == env) {
-            found.push(without_labels(document.source.warning(format!("there is no [environments.{env}]"), 0..0, "")));
+            found.push(without_labels(document.source.warning(
+                format!("table [environments.{env}] is missing"),
+                0..0,
+                "",
+            )));
         }
     }
     found

@@ -15,14 +15,13 @@ use crate::env::read;
 use crate::env::secrets::SecretStore;
 use crate::report::{Block, Report};
 
-/// Look for what is wrong with the env file of an environment and with its source
+/// Check the env file of an environment and its source
 ///
-/// Unresolved and broken expansions, placeholders, duplicate and missing variables, ports that are none, secrets that stand
-/// in the open or are used twice, and files that others can read. Everything that is found is told at once; errors make the
-/// exit code 3.
+/// Reports unresolved and broken expansions, placeholders, duplicate and missing variables, invalid ports, secrets in plain text
+/// or used twice, and files that others can read. All findings are reported at once; the exit code is 3 if there are errors.
 #[derive(Debug, clap::Args)]
 pub struct Validate {
-    /// The environment; every one that has a file or a source if left out
+    /// The environment; default: all that have a file or a source
     #[arg(value_name = "ENV")]
     target: Option<EnvName>,
 }
@@ -49,7 +48,7 @@ impl Command for Validate {
             let known = values(&project, env);
             match validate_env(cx, &project, env, &known) {
                 Ok(found) => findings.extend(found),
-                // Of all environments one without a file is no mistake, and a mistake in the source is the greater one.
+                // Of all environments one without a file is not an error, and an error in the source is the greater one.
                 Err(fault) if fault.kind == FaultKind::NotFound && (all || !findings.is_empty()) => {}
                 Err(fault) => return Err(fault),
             }
@@ -137,8 +136,8 @@ fn plan(cx: &mut Cx, project: &Project, env: &EnvName) -> Result<Option<EnvPlan>
     }
 }
 
-/// A closing brace that closes nothing may be meant; a check takes it for a mistake.
+/// A closing brace that closes nothing may be meant; a check takes it for an error.
 fn strays_as_errors(warning: Diagnostic) -> Diagnostic {
-    let stray = warning.title.contains("closes nothing");
+    let stray = warning.title.contains("unmatched `}`");
     Diagnostic { severity: if stray { Severity::Error } else { warning.severity }, ..warning }
 }

@@ -21,18 +21,18 @@ use crate::tsm::port::PortSpec;
 use crate::tsm::service::{Overwrite, ServiceSet, Services};
 use crate::tsm::store::ProcessStore;
 
-/// Make the services of an environment known on this machine
+/// Install the services of an environment on this machine
 ///
-/// Writes a definition for each `[services.NAME]` of the generated file, with its command, directory, env file and port, and links it
-/// so that it is started with the machine. Applying it again changes nothing. What runs goes on as it was started.
+/// Writes a definition for each `[services.NAME]` of the generated file, with its command, directory, env file and port, and
+/// enables it to start at boot. Applying it again changes nothing. Running processes are not restarted.
 #[derive(Debug, clap::Args)]
 pub struct Apply {
-    /// The environment; the chosen one if left out
+    /// The environment; default: the chosen one
     env: Option<EnvName>,
-    /// Only show what would change
+    /// Show what would change, and change nothing
     #[arg(long, visible_alias = "plan")]
     dry_run: bool,
-    /// Also over a service of that name that was saved by hand
+    /// Replace services of the same name that were saved by hand or by another environment
     #[arg(long)]
     force: bool,
 }
@@ -69,7 +69,7 @@ impl Command for Apply {
     }
 }
 
-/// Refuses to take names away from services that were saved by hand, and from another environment.
+/// Refuses to replace services that were saved by hand or by another environment.
 fn refuse_not_ours(deeds: &[ServicePlan]) -> Result<(), Fault> {
     let names = |is: &dyn Fn(&PlannedAction) -> bool| {
         let names: Vec<&str> = deeds.iter().filter(|deed| is(&deed.action)).map(|it| it.name.as_str()).collect();
@@ -81,14 +81,14 @@ fn refuse_not_ours(deeds: &[ServicePlan]) -> Result<(), Fault> {
     });
     if let Some(env) = elsewhere {
         let names = names(&|what| matches!(what, PlannedAction::Elsewhere(it) if it == env));
-        let what = format!("the services {names} were applied from {env}, and a service belongs to one environment");
+        let what = format!("services already applied from {env}: {names}; a service belongs to one environment");
         return Err(Fault::new(FaultKind::Refused, what).with_advice(TWO_ENVIRONMENTS_ADVICE.to_owned()));
     }
     let taken = names(&|what| *what == PlannedAction::NotOurs);
     if taken.is_empty() {
         return Ok(());
     }
-    let what = format!("there are services of these names that were saved by hand: {taken}");
+    let what = format!("services of the same name were saved by hand: {taken}");
     Err(Fault::new(FaultKind::Refused, what).with_advice("--force replaces them; nothing was changed"))
 }
 
@@ -97,7 +97,7 @@ const TWO_ENVIRONMENTS_ADVICE: &str = "nothing was changed; --force moves them h
                    own (`tetra --dir DIR` or TETRA_DIR; `org init ORG --server` in it, and copy the environment there), with \
                    ports of its own";
 
-/// Why an environment is not applied by the one who asks: it runs as another user. Root sets up what others run.
+/// Refuses to apply an environment that runs as another user; root may apply all.
 fn find_conflict(cx: &Cx, env: &EnvName, document: &Document) -> Option<Fault> {
     let user = document.text_at(&["deployment", "user"]).filter(|user| !user.is_empty())?;
     let asks = cx.host.user();
@@ -136,7 +136,7 @@ enum PlannedAction {
     Changed,
     Unchanged,
     Removed,
-    /// Somebody saved another one under this name.
+    /// A service of this name was saved by hand.
     NotOurs,
     /// It was applied from this other environment.
     Elsewhere(EnvRef),
@@ -226,9 +226,9 @@ impl Apply {
             let of_it = |it: &&crate::tsm::store::Process| it.is_running() && Path::new(&it.meta.run.service) == file;
             if deed.action == PlannedAction::Changed {
                 let names = running.iter().filter(of_it).map(|it| it.name.to_string());
-                notes.extend(
-                    names.map(|it| format!("{it} runs as before: `tsm delete {it}`, `tsm start {}`", deed.name)),
-                );
+                notes.extend(names.map(|it| {
+                    format!("{it} still runs the old definition: `tsm delete {it}`, `tsm start {}`", deed.name)
+                }));
             }
         }
         let report = notes.into_iter().fold(Report::of(table), Report::note);
@@ -248,7 +248,7 @@ fn origin(definition: &Definition) -> Option<EnvRef> {
 fn read_generated(store: &OrgStore, env: &EnvName) -> Result<Document, Fault> {
     let path = store.environment_path(env);
     if *env == store::local_env() {
-        return Err(Fault::usage("`local` is what environments are made from, and is not applied")
+        return Err(Fault::usage("`local` cannot be applied: it is the source of the other environments")
             .with_advice("`tsm org promote @dev`, then `tsm org apply @dev`"));
     }
     let Some(current) = store.current(env)? else {
@@ -260,16 +260,15 @@ fn read_generated(store: &OrgStore, env: &EnvName) -> Result<Document, Fault> {
         GeneratedFileState::Intact(header) if header::matches(header, store.org(), env) => {}
         GeneratedFileState::Edited(header) if header::matches(header, store.org(), env) => {
             let what = format!("`{}` was edited after it was generated", path.display());
-            return Err(Fault::new(FaultKind::HandEdited, what).with_advice(
-                "generate and copy it again; what it wants otherwise stands below [overrides] in local.toml",
-            ));
+            return Err(Fault::new(FaultKind::HandEdited, what)
+                .with_advice("generate and copy it again; set differences below [overrides] in local.toml"));
         }
         _ => return Err(OrgError::NotGenerated { path, env: env.clone() }.into()),
     }
     Ok(Document::parse(&path.display().to_string(), &current.text).map_err(|found| OrgError::invalid(&path, found))?)
 }
 
-/// A service as tsm knows it, and what is worth a word about it. None if it runs nothing.
+/// The tsm definition of a service, with notes. None if it has no command.
 fn build_definition(
     cx: &Cx,
     document: &Document,
@@ -284,11 +283,11 @@ fn build_definition(
         return None;
     }
     if !it.cwd.is_dir() {
-        notes.push(format!("{} is not there, and it is to run there", it.cwd.display()));
+        notes.push(format!("the working directory {} does not exist", it.cwd.display()));
     }
     if let Some(file) = it.env_file.take_if(|file| !it.cwd.join(file).is_file()) {
         let file = it.cwd.join(file);
-        notes.push(format!("{} is not there, so it is left out; apply again once it is", file.display()));
+        notes.push(format!("env file {} does not exist and was left out; apply again when it exists", file.display()));
     }
     it.port = it.port.or(service.port.map(PortSpec::Exact));
     let own = [

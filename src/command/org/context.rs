@@ -21,8 +21,9 @@ use crate::report::{Cell, Value};
 /// Fails if none is chosen.
 pub(super) fn organization(cx: &Cx) -> Result<OrgName, Fault> {
     cx.selection.org.clone().ok_or_else(|| {
-        Fault::new(FaultKind::CheckFailed, "no organization set")
-            .with_advice("`export TETRA_ORG=NAME` or `tsm org use NAME` chooses one, `tsm org init NAME` makes one")
+        Fault::new(FaultKind::CheckFailed, "no organization set").with_advice(
+            "choose one with `export TETRA_ORG=NAME` or `tsm org use NAME`, or create one with `tsm org init NAME`",
+        )
     })
 }
 
@@ -38,7 +39,7 @@ pub(super) fn home<'a>(cx: &'a Cx) -> Option<&'a str> {
 /// Fails if none is.
 pub(super) fn environment(cx: &Cx, named: Option<&EnvName>) -> Result<EnvName, Fault> {
     let word = named.or(cx.selection.env.as_ref()).ok_or_else(|| {
-        Fault::usage("which environment?").with_advice("name one: `@dev`, or choose it for the session: `use @dev`")
+        Fault::usage("missing environment").with_advice("pass one: `@dev`, or choose one for the session: `use @dev`")
     })?;
     Ok(match cx.selection.org.as_ref().map(|org| OrgStore::open(cx.paths, org)) {
         Some(Ok(store)) => store.resolve_alias(word),
@@ -102,7 +103,7 @@ fn report_value(it: &Toml) -> Value {
     }
 }
 
-/// Who gave a value, with file and line.
+/// The layer that set a value, with file and line.
 pub(super) fn source_cell(source: Option<&ValueSource>) -> Cell {
     let Some(source) = source else { return Value::Null.into() };
     let at = source.at.as_ref().map(|(file, line)| format!("{}:{line}", short_file(file)));

@@ -14,16 +14,16 @@ use crate::org::store::{self, OrgStore};
 use crate::org::{env_status, read};
 use crate::report::{Cell, Report, Table, Tone, Value, Visibility};
 
-/// Show what promotion makes of local.toml, or how two environments differ
+/// Show what a promotion would change, or how two environments differ
 ///
-/// With one environment: each key that differs between local.toml, what a promotion would write, and what is written now. With
-/// two: each key that differs between their files.
+/// With one environment: each key that differs between local.toml, the promoted text, and the current file. With two: each key
+/// that differs between their files.
 #[derive(Debug, clap::Args)]
 pub struct Diff {
     /// One environment, or two
     #[arg(required = true, num_args = 1..=2)]
     envs: Vec<EnvName>,
-    /// Exit code 3 if what is written differs from what a promotion would write, or the two differ
+    /// Exit with code 3 if the file differs from the promoted text, or the two environments differ
     #[arg(long)]
     exit_code: bool,
 }
@@ -41,7 +41,7 @@ impl Command for Diff {
         match &envs[..] {
             [one, other] => diff_two(&store, (one, other), self.exit_code),
             [env, ..] => diff_with_local(&store, env, (home(cx), self.exit_code)),
-            [] => Err(Fault::usage("which environment?")),
+            [] => Err(Fault::usage("missing environment")),
         }
     }
 }
@@ -57,7 +57,7 @@ fn diff_with_local(store: &OrgStore, env: &EnvName, (home, exit_code): (Option<&
     let rows = diff_with_current(&made, &bench.chain, there.as_ref());
     let stale = rows.iter().filter(|row| row.is_stale()).count();
     let note = match &current {
-        None => format!("{env}.toml is not there yet: `tsm org promote @{env}` writes it"),
+        None => format!("{env}.toml does not exist: `tsm org promote @{env}` generates it"),
         Some(current) if matches!(current.state, GeneratedFileState::Edited(_)) => {
             format!("{env}.toml was edited by hand: {} not as generated", pluralize(stale, "value"))
         }
@@ -119,7 +119,7 @@ fn diff_two(store: &OrgStore, (one, other): (&EnvName, &EnvName), exit_code: boo
         table.row(vec![path.to_string().into(), value(path, before.as_ref()), value(path, after.as_ref())]);
     }
     let note = match count {
-        0 => format!("@{one} and @{other} say the same"),
+        0 => format!("@{one} and @{other} are equal"),
         count => format!("{} between @{one} and @{other}", pluralize(count, "difference")),
     };
     Ok(Report { check_failed: exit_code && count > 0, ..Report::of(table).note(note) })

@@ -22,10 +22,10 @@ const EDITORS: [&str; 4] = ["vim", "vi", "nano", "emacs"];
 
 /// Edit local.toml in your editor
 ///
-/// A copy is edited and put into place once it makes sense. If it does not, it is kept: the next `org env edit` goes on with it.
+/// Edits a copy, which replaces the file once it is valid. An invalid copy is saved, and the next `org env edit` continues with it.
 #[derive(Debug, clap::Args)]
 pub struct EnvEdit {
-    /// The environment; only `local` is edited by hand
+    /// The environment; only `local` can be edited
     #[arg(default_value = "local")]
     env: EnvName,
 }
@@ -39,14 +39,14 @@ impl Command for EnvEdit {
         let org = organization(cx)?;
         let store = OrgStore::open(cx.paths, &org)?;
         if self.env != store::local_env() {
-            let what = format!("`{}.toml` is generated, and edits of it would be lost", self.env);
+            let what = format!("cannot edit `{}.toml`: it is generated and edits would be lost", self.env);
             return Err(
-                Fault::new(FaultKind::Refused, what).with_advice("`tsm org env edit local` edits what it is made from")
+                Fault::new(FaultKind::Refused, what).with_advice("edit its source with `tsm org env edit local`")
             );
         }
         if !cx.console.is_interactive() {
             let path = store.environment_path(&self.env);
-            return Err(Fault::new(FaultKind::Failed, "an editor needs a terminal, and there is none")
+            return Err(Fault::new(FaultKind::Failed, "an editor needs a terminal")
                 .with_advice(format!("edit the file itself: {}", path.display())));
         }
         edit(cx, &store)
@@ -59,7 +59,7 @@ fn edit(cx: &mut Cx, store: &OrgStore) -> Result<Report, Fault> {
     let before = read::text(&path, &tree)?.ok_or_else(|| OrgError::NoLocal { path: path.clone() })?;
     let copy = path.with_file_name(".local.toml.edit");
     match read::text(&copy, &tree)? {
-        Some(_) => cx.console.note("going on with what was edited before and made no sense"),
+        Some(_) => cx.console.note("continuing with the last edit, which was invalid"),
         None => {
             let _lock = store.lock()?;
             file::write(&copy, before.as_bytes(), Access::Shared)?;
@@ -76,8 +76,11 @@ fn edit(cx: &mut Cx, store: &OrgStore) -> Result<Report, Fault> {
         cx.console.error(&fault);
         let ask = Question { text: "edit it again?".to_owned(), expected: None };
         if cx.console.ask(&ask) != Answer::Yes {
-            return Err(Fault::new(FaultKind::Failed, "local.toml stays as it was: what was edited makes no sense")
-                .with_advice(format!("it is kept in {}; `tsm org env edit` goes on with it", copy.display())));
+            return Err(Fault::new(FaultKind::Failed, "local.toml was not changed: the edited text is invalid")
+                .with_advice(format!(
+                    "the edited text is saved in {}; `tsm org env edit` continues with it",
+                    copy.display()
+                )));
         }
     }
 }
@@ -95,16 +98,13 @@ fn check_copy(copy: &Path, text: &str) -> Vec<Diagnostic> {
     }
 }
 
-/// Puts the edited text into place, unless somebody else did meanwhile.
+/// Puts the edited text into place, unless another process did meanwhile.
 fn save(store: &OrgStore, (before, after): (&str, &str), (path, copy): (&Path, &Path)) -> Result<Report, Fault> {
     let _lock = store.lock()?;
     let now = read::text(path, &store.dir())?.unwrap_or_default();
     if now != before {
-        return Err(Fault::new(
-            FaultKind::Stale,
-            format!("`{}` was changed by somebody else meanwhile", path.display()),
-        )
-        .with_advice(format!("compare it with what you edited: {}", copy.display())));
+        return Err(Fault::new(FaultKind::Stale, format!("`{}` was changed by another process", path.display()))
+            .with_advice(format!("compare it with your edit: {}", copy.display())));
     }
     let changed = after != before;
     if changed {
@@ -126,8 +126,8 @@ fn run_editor(cx: &Cx, copy: &Path) -> Result<(), Fault> {
     };
     let line = named
         .or_else(found)
-        .ok_or_else(|| Fault::new(FaultKind::Failed, "found no editor").with_advice("`export EDITOR=…` names one"))?;
-    let bad = || Fault::new(FaultKind::Failed, format!("`{line}` in EDITOR makes no sense"));
+        .ok_or_else(|| Fault::new(FaultKind::Failed, "no editor found").with_advice("set $VISUAL or $EDITOR"))?;
+    let bad = || Fault::new(FaultKind::Failed, format!("invalid EDITOR `{line}`"));
     let mut words = shlex::split(line).ok_or_else(bad)?;
     if words.is_empty() {
         return Err(bad());
@@ -137,14 +137,14 @@ fn run_editor(cx: &Cx, copy: &Path) -> Result<(), Fault> {
     let call = Invocation { program: program.clone(), arguments: words, inherit_stdio: true, ..Invocation::default() };
     let finished = cx.host.run(&call).map_err(|source| {
         Fault::new(FaultKind::Failed, format!("failed to start the editor `{program}`: {source}"))
-            .with_advice("`export EDITOR=…` names another")
+            .with_advice("set $VISUAL or $EDITOR")
     })?;
     if finished.exit_code == 0 {
         return Ok(());
     }
     Err(Fault::new(
         FaultKind::Failed,
-        format!("the editor `{program}` ended with {}; local.toml stays as it was", finished.exit_code),
+        format!("the editor `{program}` exited with {}; local.toml was not changed", finished.exit_code),
     )
-    .with_advice(format!("what was edited is in {}", copy.display())))
+    .with_advice(format!("the edited text is saved in {}", copy.display())))
 }

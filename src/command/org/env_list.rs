@@ -11,7 +11,7 @@ use super::context::home;
 
 /// List organizations with their environments
 ///
-/// Says of each environment whether it is as local.toml would have it.
+/// Shows whether each environment is up to date with local.toml.
 #[derive(Debug, clap::Args)]
 pub struct EnvList {}
 

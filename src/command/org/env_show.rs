@@ -10,12 +10,12 @@ use crate::org::error::OrgError;
 use crate::org::store::{self, OrgStore};
 use crate::report::{Block, Report, Value};
 
-/// Show an environment as it is written
+/// Show the file of an environment
 ///
-/// What looks like a secret is stars: `org env validate` tells where one stands.
+/// Values that look like secrets are masked; `org env validate` reports their places.
 #[derive(Debug, clap::Args)]
 pub struct EnvShow {
-    /// The environment; the chosen one if left out
+    /// The environment; default: the chosen one
     env: Option<EnvName>,
 }
 
@@ -35,7 +35,7 @@ impl Command for EnvShow {
         };
         let current = store.current(&env)?.ok_or_else(missing)?;
         cx.console.note(&format!("📄 Environment: {env}\n📁 File: {}\n", path.display()));
-        // A text that is no TOML any more has no values, only lines.
+        // A text that is not valid TOML any more has no values, only lines.
         let shown = Document::parse("", &current.text).map(|document| document.shown().text.to_string());
         let text = mask::mask_toml(&shown.unwrap_or(current.text));
         let data = vec![

@@ -12,14 +12,14 @@ use crate::org::path::KeyPath;
 use crate::org::store::OrgStore;
 use crate::report::{Cell, Report, Table, Tone, Visibility};
 
-/// Tell where a value of an environment comes from
+/// Explain where a value of an environment comes from
 ///
-/// One line for each layer that gave the value, with file and line; the last one counts.
+/// Prints a line for each layer that sets the value, with file and line; the last one wins.
 #[derive(Debug, clap::Args)]
 pub struct Explain {
     /// The environment
     env: EnvName,
-    /// The key: `services.tetra.command`
+    /// The key, such as `services.tetra.command`
     key: KeyPath,
 }
 

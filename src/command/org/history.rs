@@ -12,12 +12,12 @@ use crate::report::{Message, Report, Table, Tone, Value};
 /// List the versions of an environment, newest first
 #[derive(Debug, clap::Args)]
 pub struct History {
-    /// The environment; the chosen one if left out
+    /// The environment; default: the chosen one
     env: Option<EnvName>,
-    /// How many
+    /// Number of versions to list
     #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 20)]
     count: usize,
-    /// Show what this version says otherwise than the current one
+    /// Show how this version differs from the current one
     #[arg(long, value_name = "ID", conflicts_with = "count")]
     diff: Option<String>,
 }
@@ -52,7 +52,7 @@ impl Command for History {
 /// A version beside the current one.
 fn diff_with_version(store: &OrgStore, env: &EnvName, id: &str) -> Result<Report, Fault> {
     let changes = operations::diff_with_version(store, env, id)?;
-    let same = format!("the version {id} says what {env}.toml says now");
+    let same = format!("version {id} and {env}.toml are equal");
     let mut table = Table::new(&[("key", "KEY"), ("then", "THEN"), ("now", "NOW")]).when_empty(same);
     for (path, then, now) in &changes {
         table.row(vec![path.to_string().into(), value(path, then.as_ref()), value(path, now.as_ref())]);
@@ -64,7 +64,7 @@ fn entry_message(store: &OrgStore, entry: &VersionEntry, head: Option<u64>) -> M
     let file = store.copy_path(entry);
     let (kept, is_current) = (file.exists(), head == Some(entry.seq));
     let mark = if is_current { "  (current)" } else { "" };
-    let shown = if kept { file.display().to_string() } else { "no longer kept".to_owned() };
+    let shown = if kept { file.display().to_string() } else { "pruned".to_owned() };
     let text = format!(
         "📄 {}{mark}\n   By: {}\n   Action: {}, content {}\n   File: {shown}",
         entry.id,

@@ -8,16 +8,16 @@ use crate::org::store::{self, OrgStore};
 use crate::org::versions::PruneMode;
 use crate::report::{Cell, Report, Table};
 
-/// Remove copies of old versions that need not be kept
+/// Remove old versions beyond the retention
 ///
-/// history_retention in manifest.toml says how many versions of an environment are kept, `[compliance] retention_days` in the
-/// environment how many days at least. Promotions remove what is older too; this is for after a change of these numbers. The record
-/// keeps its lines, and each still follows the one before.
+/// history_retention in manifest.toml sets how many versions of an environment are kept, `[compliance] retention_days` in the
+/// environment for how many days at least. Promotions remove older versions too; use this after a change of these settings. The
+/// record keeps its lines.
 #[derive(Debug, clap::Args)]
 pub struct Prune {
-    /// The environments; all if left out
+    /// The environments; default: all
     envs: Vec<EnvName>,
-    /// Only show what would be removed
+    /// Show what would be removed, and remove nothing
     #[arg(long, visible_alias = "plan")]
     dry_run: bool,
 }

@@ -8,15 +8,14 @@ use crate::org::store::{self, OrgStore};
 use crate::org::versions::Author;
 use crate::report::{Cell, Report, Table, Tone};
 
-/// Check that nobody changed the versions of environments or the record of them
+/// Verify the integrity of the version history
 ///
-/// Each line of a record holds the hash of the line before, and that of its copy. The exit code is 3 if something is not as it was
-/// written.
+/// Each line of a record contains the hash of the previous line, and that of its copy. The exit code is 3 if anything was modified.
 #[derive(Debug, clap::Args)]
 pub struct Verify {
-    /// The environments; all if left out
+    /// The environments; default: all
     envs: Vec<EnvName>,
-    /// Put a broken record aside and write again what can be read of it, with the versions beside it
+    /// Save a damaged record under another name, and rebuild it from its readable lines and the stored versions
     #[arg(long)]
     repair: bool,
 }
@@ -61,7 +60,7 @@ impl Command for Verify {
                 let author = Author { by: cx.host.user(), now: cx.host.now() };
                 let aside = store.repair(&env, author)?;
                 notes.extend(
-                    aside.map(|it| format!("{env}: the record was written again; the old one is {}", it.display())),
+                    aside.map(|it| format!("{env}: rewrote the history record; the old one is {}", it.display())),
                 );
             }
             let (versions, kept, wrong) = check_env(&store, &env)?;

@@ -7,19 +7,19 @@ use crate::org::store;
 use crate::org::template::{self, InitOptions, TemplateKind};
 use crate::report::{Message, Report};
 
-/// Make an organization
+/// Create an organization
 ///
-/// Writes its directory below $TETRA_DIR/org: a manifest, environments/local.toml with comments, a private directory for secrets, the
-/// history, and a .gitignore. One that is there already stays as it is. @dev is made as `user` by an ordinary user: own user, own
-/// home directory, user unit. It is made as `dev` by root: a shared server that root runs. `[profiles]` in manifest.toml says which.
+/// Creates its directory below $TETRA_DIR/org: a manifest, environments/local.toml with comments, a private directory for secrets,
+/// the history, and a .gitignore. An existing organization is not changed. The profile of @dev is `user` for an ordinary user (own
+/// user, own home directory, user unit) and `dev` for root (a shared server); `[profiles]` in manifest.toml sets it.
 #[derive(Debug, clap::Args)]
 pub struct Init {
-    /// Its name
+    /// The name of the organization
     org: OrgName,
-    /// Without local.toml: environments are copied here from elsewhere
+    /// Create it without local.toml, for environments that are copied here
     #[arg(long)]
     server: bool,
-    /// What @dev is made as: for an ordinary user or for root; by default for the one who asks
+    /// Profile of @dev; default: `user` for an ordinary user, `dev` for root
     #[arg(long, value_parser = ["user", "dev"])]
     profile: Option<String>,
 }
@@ -41,8 +41,8 @@ impl Command for Init {
         let made = template::init(cx.paths, &self.org, InitOptions { kind: purpose, user, dev })?;
         let directory = cx.paths.org(&self.org).display().to_string();
         let said = match made {
-            true => format!("made `{}` in {directory}", self.org),
-            false => format!("`{}` is there already, in {directory}; nothing was changed", self.org),
+            true => format!("created `{}` in {directory}", self.org),
+            false => format!("`{}` already exists in {directory}; nothing was changed", self.org),
         };
         let said = Message::new(said).with("org", self.org.as_str()).with("path", directory).with("made", made);
         let report = Report::of(said);

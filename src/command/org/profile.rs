@@ -64,7 +64,7 @@ impl Command for List {
     }
 }
 
-/// Show all rules of a profile, with those that it extends
+/// Show all rules of a profile, including those it extends
 #[derive(Debug, clap::Args)]
 pub struct ProfileShow {
     /// The profile
@@ -104,14 +104,14 @@ impl Command for ProfileShow {
     }
 }
 
-/// Write a profile of your own
+/// Create a profile
 ///
-/// It begins with the rules of another one. `org promote @NAME` then makes the environment.
+/// It extends another profile. `org promote @NAME` then generates the environment.
 #[derive(Debug, clap::Args)]
 pub struct New {
-    /// Its name, and that of the environment
+    /// The name of the profile, and of its environment
     name: EnvName,
-    /// The profile whose rules come first
+    /// The profile to extend
     #[arg(long, value_name = "PROFILE", default_value = "dev")]
     extends: String,
 }
@@ -126,12 +126,12 @@ impl Command for New {
         let store = OrgStore::open(cx.paths, &org)?;
         let path = operations::new_profile(&store, (&self.name, &self.extends))?;
         let path = path.display().to_string();
-        let said = Message::new(format!("wrote {path}")).with("name", self.name.as_str()).with("path", path);
+        let said = Message::new(format!("created {path}")).with("name", self.name.as_str()).with("path", path);
         Ok(Report::of(said).note(format!("next: edit it, then `tsm org promote @{}`", self.name)))
     }
 }
 
-/// Check a profile: its rules, what it extends, and whether local.toml can be promoted with it
+/// Check a profile: its rules, its parents, and whether local.toml can be promoted with it
 #[derive(Debug, clap::Args)]
 pub struct Check {
     /// The profile
@@ -164,8 +164,8 @@ impl Command for Check {
         };
         let rules: usize = chain.profiles.iter().map(|profile| profile.rules.len()).sum();
         let text = match tried {
-            Some(()) => format!("`{}` is right: {rules} rules, and local.toml can be promoted with it", name),
-            None => format!("`{}` is right: {rules} rules", name),
+            Some(()) => format!("`{}` is valid: {rules} rules; local.toml can be promoted with it", name),
+            None => format!("`{}` is valid: {rules} rules", name),
         };
         let chain: Vec<String> = chain.profiles.iter().rev().map(profile_label).collect();
         Ok(Report::of(Message::new(text).with("name", name.as_str()).with("rules", rules).with("chain", chain)))

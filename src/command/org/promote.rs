@@ -28,30 +28,30 @@ use crate::report::{Message, Report};
 
 /// Generate environments from local.toml
 ///
-/// The rules of each environment's profile are applied, then [overrides.ENV] of local.toml, then --set. Comments, order and
-/// looks stay. What was there before is kept in the history; nothing is written if nothing would change. With several
-/// environments, all are made before the first is written.
+/// Applies the rules of each environment's profile, then [overrides.ENV] of local.toml, then --set. Comments, order and formatting
+/// are kept. The previous version is saved in the history; an unchanged file is not written. With several environments, all are
+/// generated before the first is written.
 #[derive(Debug, clap::Args)]
 pub struct Promote {
     /// The environments
     #[arg(required = true)]
     envs: Vec<EnvName>,
-    /// Only show what would be written
+    /// Show what would be written, and write nothing
     #[arg(long, visible_alias = "plan")]
     dry_run: bool,
-    /// Give a value; stronger than everything else
+    /// Set a value; overrides all layers
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Without the comments `# InstallResult`, `# EnvFlag added`, `# Added`
+    /// Omit the comments `# Changed`, `# Flag added`, `# Added`
     #[arg(long)]
     no_annotate: bool,
-    /// If a generated file was edited by hand: write the edits into local.toml, below [overrides.ENV]
+    /// Write edits of generated files into local.toml, below [overrides.ENV]
     #[arg(long, conflicts_with = "discard_edits")]
     keep_as_override: bool,
-    /// If a generated file was edited by hand: keep a copy in the history and generate anew
+    /// Discard edits of generated files; a copy is saved in the history
     #[arg(long)]
     discard_edits: bool,
-    /// Also from the local.toml that was rolled back from
+    /// Promote also from a local.toml that was rolled back from
     #[arg(long)]
     force: bool,
 }
@@ -75,7 +75,7 @@ impl Promote {
     /// Refuses keys of services that mean nothing, wherever they are given.
     fn refuse_orphans(&self, store: &OrgStore) -> Result<(), Fault> {
         let (path, text) = store.local_text()?;
-        // What is no TOML is told later.
+        // Invalid TOML is reported later.
         if let Ok(local) = Document::parse(&path.display().to_string(), &text) {
             let strays = service_keys::check(&local);
             if !strays.is_empty() {
@@ -173,9 +173,7 @@ impl Command for Promote {
         let written: Vec<String> =
             done().filter(|(_, entry)| entry.is_some()).map(|(planned, _)| format!("@{}", planned.env)).collect();
         Ok(match written.first() {
-            Some(first) => {
-                report.note(format!("look at it: `tsm org diff {first}`, `tsm org env show {}`", &first[1..]))
-            }
+            Some(first) => report.note(format!("next: `tsm org diff {first}`, `tsm org env show {}`", &first[1..])),
             None => report,
         })
     }
@@ -190,7 +188,8 @@ fn ensure_no_leaks(store: &OrgStore) -> Result<(), Fault> {
 
 /// Edits that could not be kept.
 fn lost(plan: &PromotionPlan) -> Vec<String> {
-    let line = |it: &LostEdit| format!("warning: the edit of `{}` in {}.toml is not kept: {}", it.path, it.env, it.why);
+    let line =
+        |it: &LostEdit| format!("warning: the edit of `{}` in {}.toml cannot be kept: {}", it.path, it.env, it.why);
     plan.lost.iter().map(line).collect()
 }
 

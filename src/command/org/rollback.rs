@@ -10,21 +10,21 @@ use crate::org::store::OrgStore;
 use crate::org::versions::Author;
 use crate::report::{Message, Report, Table};
 
-/// Make an earlier version of an environment the current one
+/// Roll an environment back to an earlier version
 ///
-/// Without --to: the newest version that says something else and was not rolled back from before. The record only grows, so a
-/// rollback can be rolled back.
+/// Without --to: the newest version with other values that was not rolled back from before. A rollback is a new version, and can
+/// be rolled back.
 #[derive(Debug, clap::Args)]
 pub struct Rollback {
-    /// The environment; the chosen one if left out
+    /// The environment; default: the chosen one
     env: Option<EnvName>,
-    /// The version, as `org history` shows it
+    /// The version, as listed by `org history`
     #[arg(long, value_name = "ID")]
     to: Option<String>,
-    /// So many versions back, as `org history` counts them
+    /// Number of versions to go back
     #[arg(long, value_name = "COUNT", conflicts_with = "to", value_parser = clap::value_parser!(u16).range(1..))]
     steps: Option<u16>,
-    /// Only show what would change
+    /// Show what would change, and change nothing
     #[arg(long, visible_alias = "plan")]
     dry_run: bool,
 }
@@ -47,7 +47,7 @@ impl Rollback {
         for (path, now, then) in &back.changes {
             table.row(vec![path.to_string().into(), value(path, now.as_ref()), value(path, then.as_ref())]);
         }
-        Ok(Report::default().note(format!("{env} would go back to {}:", back.to.id)).and(table))
+        Ok(Report::default().note(format!("{env} would be rolled back to {}:", back.to.id)).and(table))
     }
 }
 
@@ -80,13 +80,13 @@ impl Command for Rollback {
         let (back, entry) = operations::rollback(&store, (&env, self.rollback_target()), author)?;
         let RollbackPlan { to, changes, .. } = back;
         let path = store.environment_path(&env).display().to_string();
-        let text = format!("{env}: went back to {}, {} changed\n  {path}", to.id, values(changes.len()));
+        let text = format!("{env}: rolled back to {}, {} changed\n  {path}", to.id, values(changes.len()));
         let said = Message::new(text)
             .with("env", env.as_str())
             .with("to", to.id.as_str())
             .with("id", entry.id.as_str())
             .with("changes", changes.len())
             .with("path", path);
-        Ok(Report::of(said).note(format!("local.toml is as it was: change it before `tsm org promote @{env}`")))
+        Ok(Report::of(said).note(format!("local.toml was not changed: change it before `tsm org promote @{env}`")))
     }
 }

@@ -35,7 +35,7 @@ enum ProblemPlace {
     Value,
 }
 
-/// Every key of a service that means nothing, and every value that makes no sense.
+/// Every key of a service that means nothing, and every value that is invalid.
 pub(super) fn check(document: &Document) -> Vec<Diagnostic> {
     let shown = document.shown();
     let wrong = |leaf: &Leaf| {
@@ -85,7 +85,7 @@ fn find_problem(path: &KeyPath, value: &Toml) -> Option<KeyProblem> {
     }
     let wrong = |at, title: String, help: String| Some(KeyProblem { title, help, at });
     if key == EXPORT && rest.len() == 1 {
-        let title = format!("`{path}` must be a text, a number, true or false");
+        let title = format!("`{path}` must be a string, number, boolean or time");
         return if plain(value).is_some() {
             None
         } else {
@@ -104,11 +104,7 @@ fn find_problem(path: &KeyPath, value: &Toml) -> Option<KeyProblem> {
     }
     if !rest.is_empty() {
         let table = path.parent().unwrap_or_default();
-        return wrong(
-            ProblemPlace::Key,
-            format!("`{table}` is a table, and should be a value"),
-            format!("write {key} = …"),
-        );
+        return wrong(ProblemPlace::Key, format!("`{table}` must be a value, not a table"), format!("write {key} = …"));
     }
     // What is filled in later is looked at then.
     if value.as_str().is_some_and(|text| text.contains("${")) {
@@ -122,7 +118,7 @@ fn find_problem(path: &KeyPath, value: &Toml) -> Option<KeyProblem> {
     wrong(ProblemPlace::Value, format!("invalid value for `{path}`"), format!("expected {wants}"))
 }
 
-/// What to write instead, if a value makes no sense.
+/// What to write instead, if a value is invalid.
 fn refused(key: Key, value: &Toml) -> Option<&'static str> {
     let Some(values) = values(key.value_type, value) else { return Some(key.expected) };
     let given = RawValue { values: &values, list: value.is_array(), dir: Path::new("/") };
@@ -179,7 +175,7 @@ pub(super) fn definition(document: &Document, name: &str, dir: &Path, home: Opti
             values.iter_mut().for_each(|value| expand_tilde(value, home));
         }
         let given = RawValue { values: &values, list: leaf.value.is_array(), dir };
-        // A value that is refused was told before.
+        // A refused value was reported before.
         let _ = key.read(&mut definition, &given);
     }
     definition.complete();
@@ -257,7 +253,7 @@ mod tests {
         let variables = BTreeMap::from([("HOME".to_owned(), "/home/u".to_owned())]);
         let directory = Path::new("/srv/app");
         for (toml, value, written) in VALUES {
-            let key = Key::of_toml(toml).unwrap_or_else(|| panic!("{toml} is no key"));
+            let key = Key::of_toml(toml).unwrap_or_else(|| panic!("{toml} is not a key"));
             let run = if *toml == "command" { "" } else { "command = 'x'\n" };
             let text = format!("[services.web]\n{run}{toml} = {value}\n");
             let document = document(&text);
@@ -296,10 +292,10 @@ mod tests {
             ("[services.web]\nenv_flag = 1\n", "invalid value for `services.web.env_flag`", "another flag"),
             (
                 "[services.web.health]\nurl = 'x'\n",
-                "`services.web.health` is a table, and should be a value",
+                "`services.web.health` must be a value, not a table",
                 "health = …",
             ),
-            ("[services.web.export]\nA = [1]\n", "`services.web.export.A` must be a text", "K = "),
+            ("[services.web.export]\nA = [1]\n", "`services.web.export.A` must be a string", "K = "),
         ] {
             let found = check(&document(text));
             let [one] = &found[..] else { panic!("{text}: {found:?}") };

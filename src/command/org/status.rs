@@ -8,10 +8,10 @@ use crate::org::history::time;
 use crate::org::store::OrgStore;
 use crate::report::{Cell, Report, Table, Tone, Value, Visibility};
 
-/// Show how each environment stands to local.toml
+/// Show whether each environment is up to date with local.toml
 #[derive(Debug, clap::Args)]
 pub struct Status {
-    /// Exit code 3 if an environment that was generated is not up to date
+    /// Exit with code 3 if a generated environment is not up to date
     #[arg(long)]
     exit_code: bool,
 }

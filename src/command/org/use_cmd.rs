@@ -9,10 +9,10 @@ use crate::report::{FollowUp, Message, Report, SelectionChange};
 
 /// Choose the organization for all sessions
 ///
-/// The choice is kept for this user. `use NAME` chooses for one session, TETRA_ORG for one shell; both are stronger.
+/// The choice is stored for this user. `use NAME` (one session) and TETRA_ORG (one shell) take precedence.
 #[derive(Debug, clap::Args)]
 pub struct Use {
-    /// Its name
+    /// The name of the organization
     org: OrgName,
 }
 
@@ -28,11 +28,10 @@ impl Command for Use {
         if kept.org.as_ref() != Some(&self.org) {
             SavedContext { org: Some(self.org.clone()), env: None }.write(cx.paths)?;
         }
-        let said =
-            Message::new(format!("`{}` is the organization from now on", self.org)).with("org", self.org.as_str());
+        let said = Message::new(format!("chose the organization `{}`", self.org)).with("org", self.org.as_str());
         let stronger = cx.host.variable("TETRA_ORG").filter(|name| *name != self.org.as_str());
         let report = match stronger {
-            Some(name) => Report::of(said).note(format!("in this shell TETRA_ORG={name} is stronger")),
+            Some(name) => Report::of(said).note(format!("TETRA_ORG={name} overrides it in this shell")),
             None => Report::of(said),
         };
         Ok(Report {

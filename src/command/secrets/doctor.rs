@@ -19,15 +19,15 @@ use crate::report::{Cell, Report, Table, Tone};
 use crate::sys::file::FileError;
 use crate::sys::process;
 
-/// Check the secrets: who can read them, whether they make sense, which are missing or used twice
+/// Check the secrets: permissions, syntax, missing and duplicate values
 ///
-/// --fix takes the rights of others away. The exit code is 3 if something is left that should be looked at.
+/// --fix removes the access of others. The exit code is 3 if findings remain.
 #[derive(Debug, clap::Args)]
 pub struct Doctor {
-    /// Put right what can be put right: the permissions
+    /// Fix permissions
     #[arg(long)]
     fix: bool,
-    /// A key that opens sealed secrets
+    /// Private key that opens sealed secrets
     #[arg(long, value_name = "FILE")]
     identity: Vec<PathBuf>,
 }
@@ -64,7 +64,7 @@ impl Command for Doctor {
         checks.check_duplicates(&known);
         let bad = checks.rows.iter().filter(|row| row.state == "bad").count();
         let columns = [("what", "WHAT"), ("state", "STATE"), ("problem", "PROBLEM"), ("advice", "ADVICE")];
-        let mut table = Table::new(&columns).when_empty("there are no secrets, and nothing to find");
+        let mut table = Table::new(&columns).when_empty("no secrets");
         for row in checks.rows {
             let tone = match row.state {
                 "bad" => Tone::Bad,
@@ -95,24 +95,24 @@ struct Checks {
 impl Checks {
     fn add(&mut self, what: impl Into<String>, state: &'static str, (problem, advice): (String, String)) {
         let what = what.into();
-        // What is wrong inside a file is told in place of its good permissions.
+        // Errors inside a file are reported in place of its good permissions.
         self.rows.retain(|row| row.state != "good" || row.what != what);
         self.rows.push(CheckRow { what, state, problem, advice });
     }
 
     fn modes(&mut self, path: &Path, wanted: u32, fix: bool) -> Result<(), Fault> {
-        let fail = |source| FileError::Io { action: "look at", path: path.to_owned(), source };
+        let fail = |source| FileError::Io { action: "inspect", path: path.to_owned(), source };
         let found = fs::metadata(path).map_err(fail)?;
         let (mode, name) = (found.mode() & 0o7777, path.display().to_string());
         if process::owner(process::own_pid()) != Some(found.uid()) {
-            let problem = "belongs to somebody else".to_owned();
-            self.add(name, "bad", (problem, format!("chown it to you: sudo chown $USER '{}'", path.display())));
+            let problem = "belongs to another user".to_owned();
+            self.add(name, "bad", (problem, format!("change its owner: sudo chown $USER '{}'", path.display())));
         } else if mode & 0o077 == 0 {
             self.add(name, "good", (String::new(), String::new()));
         } else if fix {
             fs::set_permissions(path, fs::Permissions::from_mode(wanted)).map_err(fail)?;
             let problem = format!("was open to others ({mode:04o}), is {wanted:04o} now");
-            self.add(name, "fixed", (problem, "think about who may have read it".to_owned()));
+            self.add(name, "fixed", (problem, "consider who may have read it".to_owned()));
         } else {
             let problem = format!("open to others ({mode:04o})");
             self.add(name.clone(), "bad", (problem, format!("chmod {wanted:o} '{name}', or --fix")));
@@ -133,14 +133,14 @@ impl Checks {
         if store.directory().is_dir() && !is_ignored {
             let name = store.directory().display().to_string();
             let advice = format!("echo '*.env' >> '{name}/.gitignore'");
-            self.add(name, "look", ("no .gitignore keeps it out of git".to_owned(), advice));
+            self.add(name, "look", ("not ignored by git".to_owned(), advice));
         }
     }
 
     /// The secrets of an environment: those in its open file, else those in its sealed one.
     fn content(&mut self, store: &SecretStore, env: &EnvName, keys: &[PathBuf]) -> Option<secrets::Secrets> {
         let (path, sealed_path) = (store.file(env), store.sealed_path(env));
-        // The modes are told already: here only what is inside counts, and nothing is changed.
+        // The modes are reported already: here only what is inside counts, and nothing is changed.
         let open = read::text_if_exists(&path).unwrap_or_else(|error| {
             self.add(path.display().to_string(), "bad", (error.to_string(), String::new()));
             None
@@ -150,7 +150,7 @@ impl Checks {
             && open != sealed
         {
             let advice = format!("`secrets seal {env}` if the open file is right; remove it if the sealed one is");
-            let problem = format!("says something else than {env}.env");
+            let problem = format!("differs from {env}.env");
             self.add(sealed_path.display().to_string(), "bad", (problem, advice));
         }
         let (path, text) = match (open, sealed) {
@@ -162,7 +162,7 @@ impl Checks {
             Ok(found) => Some(found),
             Err(error) => {
                 let place = Fault::from(error).at.map(|at| format!(" (line {})", at.line)).unwrap_or_default();
-                let problem = format!("cannot be read as KEY=VALUE lines{place}");
+                let problem = format!("not a valid env file{place}");
                 self.add(path.display().to_string(), "bad", (problem, format!("secrets edit {env}")));
                 None
             }
@@ -181,14 +181,14 @@ impl Checks {
             UnsealResult::Broken(error) => {
                 let fault = Fault::from(error);
                 let problem = format!("cannot be opened by any key: {}", fault.causes().join(": "));
-                let advice = format!("take it from git or a backup, or `secrets seal {env}` the open file again");
+                let advice = format!("restore it from git or a backup, or `secrets seal {env}` the open file again");
                 self.add(name, "bad", (problem, advice));
             }
         }
         None
     }
 
-    /// What can only be seen with all environments side by side.
+    /// Checks across environments.
     fn check_duplicates(&mut self, known: &[(EnvName, secrets::Secrets)]) {
         let mut names: BTreeMap<&str, Vec<&EnvName>> = BTreeMap::new();
         let mut values: BTreeMap<&str, Vec<String>> = BTreeMap::new();

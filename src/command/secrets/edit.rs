@@ -17,14 +17,14 @@ use crate::sys::password_prompt;
 
 /// Edit the secrets of an environment with $EDITOR
 ///
-/// A private copy is edited, in memory where the system offers that, and removed in the end. What cannot be read as
-/// KEY=VALUE lines, sets a name twice or has lost all secrets is not kept.
+/// Edits a private copy, in memory where the system supports it, which is removed afterwards. Text that is not a valid env file,
+/// sets a name twice or no longer contains any secret is not saved.
 #[derive(Debug, clap::Args)]
 pub struct Edit {
     /// The environment
     #[arg(value_name = "ENV")]
     target: EnvName,
-    /// A key that opens sealed secrets
+    /// Private key that opens sealed secrets
     #[arg(long, value_name = "FILE")]
     identity: Vec<PathBuf>,
 }
@@ -57,7 +57,10 @@ impl Command for Edit {
                     cx.console.error(&error.into());
                     let ask = Question { text: "edit it again?".to_owned(), expected: None };
                     if cx.console.ask(&ask) != Answer::Yes {
-                        return Err(Fault::new(FaultKind::Failed, "the edited text was dropped; nothing was changed"));
+                        return Err(Fault::new(
+                            FaultKind::Failed,
+                            "the edited text was discarded; nothing was changed",
+                        ));
                     }
                 }
             }
@@ -114,8 +117,8 @@ impl WorkingCopy {
         let failed = |source: io::Error| FileError::Io { action: "edit", path: self.path.clone(), source };
         let finished = cx.host.run(&call).map_err(failed)?;
         if finished.exit_code != 0 {
-            let what = format!("`{editor}` ended with {}; nothing was changed", finished.exit_code);
-            return Err(Fault::new(FaultKind::Failed, what).with_advice("VISUAL or EDITOR names the editor"));
+            let what = format!("`{editor}` exited with {}; nothing was changed", finished.exit_code);
+            return Err(Fault::new(FaultKind::Failed, what).with_advice("set $VISUAL or $EDITOR"));
         }
         Ok(())
     }

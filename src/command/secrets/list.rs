@@ -16,13 +16,13 @@ use crate::report::{Cell, Report, Table, Tone, Value, Visibility};
 
 /// List secrets: names, lengths and digests, never values
 ///
-/// A value that is in two environments is pointed out; so is a file that no key here opens. Equal digests mean equal values.
+/// Marks values used in two environments and files that no key here opens. Equal digests mean equal values.
 #[derive(Debug, clap::Args)]
 pub struct List {
-    /// The environment; every one if left out
+    /// The environment; default: all
     #[arg(value_name = "ENV")]
     target: Option<EnvName>,
-    /// A key that opens sealed secrets
+    /// Private key that opens sealed secrets
     #[arg(long, value_name = "FILE")]
     identity: Vec<PathBuf>,
 }
@@ -65,7 +65,7 @@ impl Command for List {
             ("also_in", "ALSO IN"),
             ("problem", "PROBLEM"),
         ];
-        let none = "no secrets: `secrets set ENV NAME` keeps one";
+        let none = "no secrets: store one with `secrets set ENV NAME`";
         let problems = if unread.is_empty() { Visibility::Never } else { Visibility::Always };
         let mut table = Table::new(&columns).when_empty(none).with_visibility("problem", problems);
         for (env, found) in all.iter().filter(|(env, _)| wanted(env)) {

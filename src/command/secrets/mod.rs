@@ -28,12 +28,12 @@ fn store(cx: &Cx) -> Result<SecretStore, Fault> {
 
 fn org<'a>(cx: &'a Cx) -> Result<&'a OrgName, Fault> {
     let org = cx.selection.org.as_ref().ok_or_else(|| {
-        Fault::new(FaultKind::CheckFailed, "secrets belong to an organization, and none is active")
-            .with_advice("`org init NAME` makes one; --org, TETRA_ORG or `use` choose one")
+        Fault::new(FaultKind::CheckFailed, "no organization set")
+            .with_advice("choose one with --org, TETRA_ORG or `use`, or create one with `org init NAME`")
     })?;
     if !cx.paths.org(org).is_dir() {
-        return Err(Fault::new(FaultKind::NotFound, format!("no organization is called `{org}`"))
-            .with_advice(format!("`org init {org}` makes it")));
+        return Err(Fault::new(FaultKind::NotFound, format!("organization `{org}` does not exist"))
+            .with_advice(format!("`org init {org}` creates it")));
     }
     Ok(org)
 }
@@ -42,7 +42,7 @@ fn at(cx: &Cx, org: &OrgName) -> SecretStore {
     SecretStore::new(cx.paths.org(org).join("secrets"))
 }
 
-/// The values of an environment for other commands; none without an organization. A file that had to be closed is told.
+/// The values of an environment for other commands; none without an organization. A changed mode is reported.
 pub(super) fn values(cx: &mut Cx, env: &EnvName) -> Result<BTreeMap<String, String>, Fault> {
     let Some(org) = cx.selection.org.as_ref() else { return Ok(BTreeMap::new()) };
     let store = at(cx, org);
@@ -142,7 +142,7 @@ impl Resealed {
     }
 }
 
-/// Seals a text for all recipients of the manifest. What nobody here could open again is refused if no other copy is left, and
+/// Seals a text for all recipients of the manifest. What no key here could open again is refused if no other copy is left, and
 /// pointed out otherwise.
 fn reseal(cx: &mut Cx, (path, keys): (&Path, &[PathBuf]), text: &str, other: OtherCopy) -> Result<Resealed, Fault> {
     let recipients = sealing::recipients(&manifest(cx)?)?;
@@ -152,7 +152,7 @@ fn reseal(cx: &mut Cx, (path, keys): (&Path, &[PathBuf]), text: &str, other: Oth
         Ok(bytes) => bytes,
         Err(error) if other == OtherCopy::Stays && error.kind() == FaultKind::Auth => {
             let bytes = sealing::seal(text, &recipients)?;
-            cx.console.note(&format!("{error}; only the open file can be read here"));
+            cx.console.note(&format!("{error}; only the unsealed file can be read here"));
             bytes
         }
         Err(error) => return Err(error.into()),

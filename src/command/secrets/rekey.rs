@@ -12,16 +12,16 @@ use crate::env::secrets;
 use crate::report::{Cell, Report, Table, Tone};
 use crate::sys::file::FileError;
 
-/// Seal all sealed secrets anew, for the recipients that the manifest has now
+/// Seal all sealed secrets again, for the current recipients of the manifest
 ///
-/// Everything is opened, sealed and opened again with a key of yours before anything is written. Who is no recipient any more has seen the old values: they are listed, to
-/// be changed at their source.
+/// All files are opened, sealed, and opened again with one of your keys before anything is written. A removed recipient has seen
+/// the old values: they are listed, to be rotated.
 #[derive(Debug, clap::Args)]
 pub struct Rekey {
-    /// The environment; every one that is sealed if left out
+    /// The environment; default: all that are sealed
     #[arg(value_name = "ENV")]
     target: Option<EnvName>,
-    /// A key that opens sealed secrets
+    /// Private key that opens sealed secrets
     #[arg(long, value_name = "FILE")]
     identity: Vec<PathBuf>,
 }
@@ -47,7 +47,7 @@ impl Command for Rekey {
         let envs: Vec<EnvName> =
             sealed.into_iter().filter(|env| self.target.as_ref().is_none_or(|wanted| wanted == env)).collect();
         if envs.is_empty() {
-            return Err(Fault::new(FaultKind::NotFound, "there are no sealed secrets").with_advice("secrets seal ENV"));
+            return Err(Fault::new(FaultKind::NotFound, "no sealed secrets").with_advice("secrets seal ENV"));
         }
         let identity = sealing::identity(&identities(cx, &self.identity))?;
         let mut all = Vec::new();

@@ -12,7 +12,7 @@ use crate::report::{Message, Report};
 
 /// Remove secrets of an environment
 ///
-/// They are gone from the file, sealed or not; the rest of it stays as it is. Env files that were made with them stay, too.
+/// Removes them from the file, sealed or not; the rest of it is unchanged. Env files that were generated with them are not changed.
 #[derive(Debug, clap::Args)]
 pub struct Rm {
     /// The environment
@@ -21,7 +21,7 @@ pub struct Rm {
     /// The names of the secrets
     #[arg(value_name = "NAME", required = true)]
     names: Vec<String>,
-    /// A key that opens sealed secrets
+    /// Private key that opens sealed secrets
     #[arg(long, value_name = "FILE")]
     identity: Vec<PathBuf>,
 }

@@ -13,17 +13,17 @@ use crate::report::{Block, Report};
 use crate::sys::file::FileError;
 use crate::sys::host::Invocation;
 
-/// Look for secrets that stand in the open
+/// Find secrets in plain text
 ///
-/// Without files: tetra.toml and the templates here, and the TOML files of the active organization. With --staged: what the
-/// next git commit will hold, for a hook. By the name of the key in any text (`k: v`, `k = v`, `"k": "v"`, `ENV k=v` …), by the form
-/// of well-known tokens, and by randomness where the name lets expect it. Documented examples, references and placeholders pass, and
-/// so does a line that ends in `# tetra:allow-secret REASON`. Errors make the exit code 3.
+/// Without files: tetra.toml and the templates here, and the TOML files of the active organization. With --staged: the contents
+/// of the next git commit, for a hook. Finds secrets by the name of the key in any text (`k: v`, `k = v`, `"k": "v"`, `ENV k=v` …),
+/// by the format of well-known tokens, and by entropy if the name suggests a secret. Skips documented examples, references,
+/// placeholders, and lines that end in `# tetra:allow-secret REASON`. The exit code is 3 if there are errors.
 #[derive(Debug, clap::Args)]
 pub struct Scan {
     /// Files and directories
     files: Vec<PathBuf>,
-    /// What is staged in git
+    /// Scan what is staged in git
     #[arg(long, conflicts_with = "files")]
     staged: bool,
 }
@@ -51,7 +51,7 @@ impl Command for Scan {
                 match read::read_lossy(&path) {
                     Ok(content) => found.extend(scan_guard::scan_file(&shown(cx, &path), &content)),
                     Err(error @ read::ReadFileError::TooLarge { .. }) if named => {
-                        cx.console.note(&format!("passed over: {error}"));
+                        cx.console.note(&format!("skipped: {error}"));
                         continue;
                     }
                     Err(error) => return Err(error.into()),
@@ -102,9 +102,7 @@ fn files_below(cx: &Cx, given: &[PathBuf]) -> Result<Vec<PathBuf>, Fault> {
             open.extend(entries.filter(|path| is_content(path)));
         }
         if files.len() > MAX_FILES {
-            return Err(
-                Fault::usage(format!("these are more than {MAX_FILES} files")).with_advice("name fewer of them")
-            );
+            return Err(Fault::usage(format!("more than {MAX_FILES} files")).with_advice("pass fewer files"));
         }
     }
     files.sort();
@@ -134,7 +132,7 @@ fn git(cx: &Cx, words: &[String]) -> Result<Vec<u8>, Fault> {
     let finished = cx.host.run(&call).map_err(failed)?;
     if finished.exit_code != 0 {
         let said = String::from_utf8_lossy(&finished.stderr).lines().next().unwrap_or_default().to_owned();
-        return Err(Fault::new(FaultKind::Failed, format!("git could not tell what is staged: {said}")));
+        return Err(Fault::new(FaultKind::Failed, format!("failed to list staged files: {said}")));
     }
     Ok(finished.stdout)
 }

@@ -26,13 +26,13 @@ pub(in crate::command) fn toml_leaks(name: &str, text: &str) -> Vec<Leak> {
     all.map(|(finding, shown)| (finding.span, shown)).collect()
 }
 
-/// Stops what would spread a secret that stands in a TOML text.
+/// Stops what would spread a secret that is in a TOML text.
 pub(in crate::command) fn ensure_no_secrets(name: &str, text: &str) -> Result<(), Fault> {
     let mut found = secret_scan::diagnostics(name, text, &secret_scan::scan(name, text, Syntax::Toml));
     found.retain(|it| it.severity == Severity::Error);
     if found.is_empty() {
         return Ok(());
     }
-    Err(Fault::new(FaultKind::CheckFailed, format!("secrets stand in the open in {name}; nothing was promoted"))
+    Err(Fault::new(FaultKind::CheckFailed, format!("{name} contains secrets in plain text; nothing was promoted"))
         .with_diagnostics(found))
 }

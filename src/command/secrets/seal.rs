@@ -11,20 +11,20 @@ use crate::org::template;
 use crate::report::{Message, Report};
 use crate::sys::file::FileError;
 
-/// Seal the secrets of an environment to the recipients of the manifest, and remove the file that is not sealed
+/// Seal the secrets of an environment for the recipients of the manifest, and remove the unsealed file
 ///
-/// Recipients stand in manifest.toml, `[secrets.recipients] alice = "ssh-ed25519 …"` or `"age1…"`. secrets/ENV.env.age can be
-/// committed. Keys are looked for in --identity, TETRA_AGE_IDENTITY, ~/.config/tetra/age.key and ~/.ssh. The open file is removed only after a key of yours opened the sealed one; --keep leaves it, and then both are
-/// kept in step.
+/// Recipients are listed in manifest.toml: `[secrets.recipients] alice = "ssh-ed25519 …"` or `"age1…"`. secrets/ENV.env.age can be
+/// committed. Keys are read from --identity, TETRA_AGE_IDENTITY, ~/.config/tetra/age.key and ~/.ssh. The unsealed file is removed
+/// only after one of your keys opened the sealed one; with --keep it stays, and both are kept in sync.
 #[derive(Debug, clap::Args)]
 pub struct Seal {
     /// The environment
     #[arg(value_name = "ENV")]
     target: EnvName,
-    /// Keep the file that is not sealed
+    /// Keep the unsealed file
     #[arg(long)]
     keep: bool,
-    /// A key that opens sealed secrets
+    /// Private key that opens sealed secrets
     #[arg(long, value_name = "FILE")]
     identity: Vec<PathBuf>,
 }
@@ -43,8 +43,8 @@ impl Command for Seal {
         let store = store(cx)?;
         let lock = store.lock()?;
         let Some((text, _)) = store.text(env)? else {
-            return Err(Fault::new(FaultKind::NotFound, format!("there are no open secrets of {env}"))
-                .with_advice("`secrets rekey` seals sealed ones anew"));
+            return Err(Fault::new(FaultKind::NotFound, format!("{env} has no unsealed secrets"))
+                .with_advice("`secrets rekey` seals sealed secrets again"));
         };
         let path = store.sealed_path(env);
         let other = if self.keep { OtherCopy::Stays } else { OtherCopy::Goes };
@@ -58,7 +58,7 @@ impl Command for Seal {
         let git = template::track_sealed_secrets(&cx.paths.org(org(cx)?))?;
         let count = resealed.recipients.len();
         let s = if count == 1 { "" } else { "s" };
-        let rest = if self.keep { "" } else { "; removed the open file" };
+        let rest = if self.keep { "" } else { "; removed the unsealed file" };
         let report = Report::of(
             Message::new(format!("sealed the secrets of {env} for {count} recipient{s}{rest}"))
                 .with("env", env.as_str())
@@ -66,6 +66,6 @@ impl Command for Seal {
                 .with("recipients", count)
                 .with("open_file_kept", self.keep),
         );
-        Ok(if git { report.note("changed .gitignore: it kept sealed files out of git, too") } else { report })
+        Ok(if git { report.note("changed .gitignore, which ignored sealed files too") } else { report })
     }
 }

@@ -13,10 +13,10 @@ use crate::report::{Message, Report};
 use crate::sys::file::FileError;
 use crate::sys::password_prompt;
 
-/// Keep a secret
+/// Set a secret
 ///
-/// The value is typed without being shown, or comes on the standard input or from a file; it never stands on the command line,
-/// where others and the history would see it. One line end at its end is dropped.
+/// The value is read from the terminal without echo, from standard input or from a file, never from the command line, where other
+/// users and the history would see it. One trailing newline is removed.
 #[derive(Debug, clap::Args)]
 pub struct Set {
     /// The environment
@@ -25,13 +25,13 @@ pub struct Set {
     /// The name of the secret
     #[arg(value_name = "NAME")]
     key: String,
-    /// Take the value from a file
+    /// Read the value from a file
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// A key that opens sealed secrets
+    /// Private key that opens sealed secrets
     #[arg(long, value_name = "FILE")]
     identity: Vec<PathBuf>,
-    /// What somebody wrote who did not know better
+    /// A value on the command line, to be refused
     #[arg(hide = true)]
     value: Vec<String>,
 }
@@ -47,11 +47,11 @@ impl Command for Set {
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         if !self.value.is_empty() || self.key.contains('=') {
-            return Err(Fault::usage("a secret does not stand on the command line, where others can see it")
-                .with_advice("name it only: the value is typed, or comes on the standard input or from --file; change the one you wrote"));
+            return Err(Fault::usage("a secret cannot be passed on the command line, where others can see it")
+                .with_advice("pass only its name: the value is read from the terminal, standard input or --file; rotate the value you typed"));
         }
         let store = store(cx)?;
-        // A bad name is told before anything is typed.
+        // An invalid name is reported before a value is typed.
         let path = store.file(&self.target);
         secrets::set_value(&path, "", &self.key, "-")?;
         let value = match &self.file {
@@ -100,7 +100,7 @@ fn read_value(cx: &mut Cx, env: &EnvName, key: &str) -> Result<Vec<u8>, Fault> {
         password_prompt::read_stdin(LARGEST_VALUE as u64)
     };
     match read {
-        Ok(value) if value.is_empty() => Err(Fault::usage(format!("no value came in for `{key}`"))
+        Ok(value) if value.is_empty() => Err(Fault::usage(format!("no value was entered for `{key}`"))
             .with_advice("type it, pipe it in, or use --file; nothing was changed")),
         Ok(value) => Ok(value),
         Err(error) if error.kind() == ErrorKind::Interrupted => {

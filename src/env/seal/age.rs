@@ -1,6 +1,6 @@
 //! The file format of age, version 1, as <https://c2sp.org/age> has it.
 //!
-//! Everything that is computed is computed by crates; here is what stands between: a header of text lines with the key of the file,
+//! Everything that is computed is computed by crates; here is what is between: a header of text lines with the key of the file,
 //! wrapped once for each recipient, then the content in chunks, all of it in an armor of text. Reading is as strict as the
 //! format: what would be written otherwise is damaged.
 
@@ -40,10 +40,10 @@ pub enum DecryptError {
     /// A version that is not known here.
     #[error("it is of a newer format than is known here")]
     UnknownVersion,
-    /// What stands before the content is not as it was written.
+    /// What is before the content is not as it was written.
     #[error("its header is damaged")]
     InvalidHeader,
-    /// What stands before the content was changed.
+    /// What is before the content was changed.
     #[error("its header was changed after it was sealed")]
     InvalidMac,
     /// None of the keys belongs to a recipient.
@@ -199,7 +199,7 @@ impl<'a> AgeFile<'a> {
     }
 }
 
-/// What is in an armor. Lines may end as on Windows, and white space may stand around it.
+/// What is in an armor. Lines may end as on Windows, and white space may be around it.
 fn dearmor(file: &[u8]) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(file).ok()?.trim_ascii_end();
     let mut lines = text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));

@@ -44,7 +44,7 @@ pub(super) enum IdentityKey {
 }
 
 impl RecipientKey {
-    /// Reads a key as it stands in a manifest. A comment may follow a key of ssh.
+    /// Reads a key as it is in a manifest. A comment may follow a key of ssh.
     pub(super) fn parse(text: &str) -> Option<Self> {
         if text.starts_with("age1") {
             return Some(Self::X25519(PublicKey::from(*decode_bech32("age", text)?)));

@@ -4,7 +4,7 @@ use std::ops::{Deref, DerefMut};
 
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-/// A key. It stands on the heap, so that handing it on leaves no copy behind.
+/// A key. It is on the heap, so that handing it on leaves no copy behind.
 pub(super) struct Secret<const N: usize>(Box<[u8; N]>);
 
 impl<const N: usize> Secret<N> {

@@ -1,6 +1,6 @@
 //! Files with private keys of ssh.
 //!
-//! The format of OpenSSH is described in its `PROTOCOL.key`; RSA keys may also stand in the older PEM file (PKCS #1).
+//! The format of OpenSSH is described in its `PROTOCOL.key`; RSA keys may also are in the older PEM file (PKCS #1).
 
 use base64ct::{Base64, Encoding};
 use rsa::BoxedUint;

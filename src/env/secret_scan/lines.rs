@@ -11,9 +11,9 @@ use super::values;
 /// How freely a text is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TextKind {
-    /// Configuration: a value may stand without quotes.
+    /// Configuration: a value may be without quotes.
     Config,
-    /// Data in JSON: what is no string is no secret.
+    /// Data in JSON: what is not a string is not a secret.
     Json,
     /// A program: only what is in quotes is a value, and it must look like a secret itself.
     Code,
@@ -68,7 +68,7 @@ static PAIR: LazyLock<Option<Regex>> = LazyLock::new(|| {
     .ok()
 });
 
-/// What stands behind a word and a blank: `ENV k v`, `--password v`, `requirepass v`, `set -x k v`, `IDENTIFIED BY 'v'`.
+/// What follows a word and a blank: `ENV k v`, `--password v`, `requirepass v`, `set -x k v`, `IDENTIFIED BY 'v'`.
 static SPACED: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
         r#"(?x)

@@ -1,9 +1,9 @@
-//! Secrets that stand where they must not: in configuration that is committed, copied and shown.
+//! Secrets in plain text: in configuration that is committed, copied and shown.
 //!
 //! The *name* of a key says that its value is a secret; a value has the *pattern* of a well-known token; a name says that it may be
 //! one and it is too random to be anything else (*entropy*). A value alone is never taken for a secret because it is random. What
 //! a documentation shows and what is still to be filled in is passed over. A line that ends in `# tetra:allow-secret REASON` is
-//! let pass. What is found is told by its place; its value is never repeated.
+//! let pass. Findings are reported by their place; its value is never repeated.
 
 mod lines;
 mod names;
@@ -73,7 +73,7 @@ pub enum DetectionRule {
 pub struct SecretFinding {
     /// Why.
     pub rule: DetectionRule,
-    /// The key it stands at, or what kind of token it is.
+    /// The key it is at, or what kind of token it is.
     pub what: String,
     /// Where, in bytes of the text.
     pub span: Range<usize>,
@@ -82,7 +82,7 @@ pub struct SecretFinding {
 }
 
 impl SecretFinding {
-    /// Errors stop, warnings are told. What is let pass is a warning.
+    /// Errors fail a check, warnings do not. An allowed secret is a warning.
     #[must_use]
     pub fn severity(&self) -> Severity {
         if self.allowed.is_some() { Severity::Warning } else { Severity::Error }
@@ -165,9 +165,9 @@ pub fn diagnostics(name: &str, text: &str, findings: &[SecretFinding]) -> Vec<Di
     let said = |finding: &SecretFinding| {
         let what = &finding.what;
         let title = match (&finding.allowed, finding.rule) {
-            (Some(reason), _) => format!("a secret is let pass here: {reason}"),
-            (None, DetectionRule::Name) => format!("`{what}` is a secret and stands in the open"),
-            (None, DetectionRule::Pattern) => format!("{what} stands in the open"),
+            (Some(reason), _) => format!("secret allowed here: {reason}"),
+            (None, DetectionRule::Name) => format!("`{what}` is a secret in plain text"),
+            (None, DetectionRule::Pattern) => format!("{what} in plain text"),
             (None, DetectionRule::Entropy) => format!("the value of `{what}` is random enough to be a secret"),
         };
         let diagnostic = match finding.severity() {
@@ -177,7 +177,7 @@ pub fn diagnostics(name: &str, text: &str, findings: &[SecretFinding]) -> Vec<Di
         match (&finding.allowed, finding.rule) {
             (Some(_), _) => diagnostic,
             (None, DetectionRule::Entropy) => {
-                diagnostic.help(format!("if it is none, end the line with `# {ALLOW} REASON`"))
+                diagnostic.help(format!("if it is not a secret, end the line with `# {ALLOW} REASON`"))
             }
             (None, _) => diagnostic.help(remedy(name)),
         }
@@ -185,13 +185,13 @@ pub fn diagnostics(name: &str, text: &str, findings: &[SecretFinding]) -> Vec<Di
     findings.iter().map(said).collect()
 }
 
-/// What to do with a secret that stands in a file.
+/// What to do with a secret that is in a file.
 fn remedy(name: &str) -> &'static str {
     // What is generated from there is copied around, and a secret must not be.
     if name == "--set" || Path::new(name).parent().is_some_and(|directory| directory.ends_with("environments")) {
-        return "`secrets set ENV NAME` keeps it for the processes of that environment; take it out here, and change it at its source";
+        return "store it with `secrets set ENV NAME`, remove it here, and rotate it";
     }
-    "`secrets set ENV NAME` keeps it; write `${secret:NAME}` here, and change it at its source"
+    "store it with `secrets set ENV NAME`, write `${secret:NAME}` here, and rotate it"
 }
 
 /// Keys with their values and places.

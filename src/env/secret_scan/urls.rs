@@ -1,4 +1,4 @@
-//! Secrets that are told by what is around them: passwords in addresses, addresses that are secrets, private keys.
+//! Secrets recognized by their context: passwords in addresses, addresses that are secrets, private keys.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use super::values;
 /// No private key is longer.
 const MAX_KEY_LENGTH: usize = 16 << 10;
 
-/// Addresses that are secrets by themselves: whoever knows them may post there.
+/// URLs that are secrets by themselves: their knowledge is enough to post there.
 pub(super) fn webhooks(text: &str) -> impl Iterator<Item = (&'static str, Range<usize>)> {
     const HOOKS: [(&str, usize, &str); 8] = [
         ("hooks.slack.com/services/", 30, "a Slack webhook"),

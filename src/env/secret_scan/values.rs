@@ -74,7 +74,7 @@ pub fn is_placeholder(value: &str) -> bool {
         || value == "todo"
 }
 
-/// Parts of values that nobody uses: they are to be filled in, left out, or from a documentation.
+/// Parts of values that are never real: they are to be filled in, left out, or from a documentation.
 const PLACEHOLDERS: [&str; 28] = [
     "example",
     "xxxx",
@@ -171,7 +171,7 @@ const WORDS: [&str; 52] = [
     "apikey",
 ];
 
-/// It is no secret, whatever its key says.
+/// It is not a secret, whatever its key says.
 pub(super) fn is_dummy(value: &str) -> bool {
     let lower = value.to_ascii_lowercase();
     let has = |parts: &[&str]| parts.iter().any(|part| lower.contains(part));
@@ -221,7 +221,7 @@ fn is_uuid(value: &str) -> bool {
     value.len() == 36 && value.split('-').map(str::len).eq([8, 4, 4, 4, 12])
 }
 
-/// A program may have made it: it is no word.
+/// A program may have made it: it is not a word.
 pub(super) fn is_made(value: &str) -> bool {
     !is_uuid(value)
         && value.len() >= 8

@@ -78,7 +78,7 @@ fn the_two_lines_that_were_broken_are_whole() {
         text.lines().filter_map(|line| line.strip_prefix("export ")?.split_once('=')).map(|it| it.0).collect();
     let order = ["PD_DIR", "SPACES_ENDPOINT", "NODE_ENV", "TETRA_ENV", "SERVER_IP", "DOMAIN_NAME", "PORT"];
     assert_eq!(keys, order, "[common] first, each key once");
-    assert!(world.run("env init staging").done().contains("is as tetra.toml says"));
+    assert!(world.run("env init staging").done().contains("is up to date with tetra.toml"));
     world.run("env validate staging").done();
 }
 
@@ -349,7 +349,7 @@ fn bad_input_is_told_with_its_place() {
     let said = world.run("env init dev --force").failed(4);
     assert!(said.contains("is a link to `/etc/passwd`"), "{said}");
     let said = world.run("env init qa --yes").failed(5);
-    assert!(said.contains("nothing here describes"), "{said}");
+    assert!(said.contains("is not defined here"), "{said}");
 }
 
 #[test]
@@ -412,7 +412,7 @@ fn a_secret_in_local_toml_stops_org_promote_too() {
         let ran = world.run(line);
         let said = format!("{}{}", ran.output, ran.stderr);
         assert_eq!(ran.code, 3, "{line}: {said}");
-        assert!(said.contains("`api_key` is a secret and stands in the open") && !said.contains("canary"), "{said}");
+        assert!(said.contains("`api_key` is a secret in plain text") && !said.contains("canary"), "{said}");
     }
     assert!(!local.with_file_name("dev.toml").exists());
     fs::write(&local, text).expect("written");
@@ -453,7 +453,7 @@ fn what_is_unset_can_be_let_pass() {
 }
 
 #[test]
-fn dollars_that_stand_for_themselves_are_no_mistake() {
+fn dollars_that_stand_for_themselves_are_not_an_error() {
     let mut world = World::new();
     let toml = "[environments.dev]\na = \"$${LIT}\"\nc = \"x ${A}\"\nnode_env = \"dev\"\n";
     world.file("tetra.toml", toml);
@@ -462,5 +462,5 @@ fn dollars_that_stand_for_themselves_are_no_mistake() {
     assert_eq!(made.matches("{LIT}").count(), 2, "{made}");
     world.run("env validate dev").done();
     fs::write(world.work().join("env/dev.env"), made.replacen("{LIT}", "{OTHER}", 1)).expect("written");
-    assert!(world.run("env validate dev").output.contains("`A` holds an expansion"));
+    assert!(world.run("env validate dev").output.contains("`A` contains an unresolved expansion"));
 }

@@ -86,7 +86,7 @@ fn what_no_key_here_opens_again_replaces_nothing() {
     assert_eq!(refused.status.code(), Some(18), "{}", said(&refused));
     assert_eq!((sealed.file("staging.env"), sealed.file("staging.env.age").len()), (b"API_KEY=canary-3\n".to_vec(), 0));
     let kept = done(&sealed.world, &["secrets", "seal", "staging", "--keep", "--identity", &alice.0], "");
-    assert!(kept.contains("only the open file can be read here"), "{kept}");
+    assert!(kept.contains("only the unsealed file can be read here"), "{kept}");
     // A key that is no text is no recipient that may be passed over.
     fs::write(&sealed.manifest, format!("[secrets.recipients]\nalice = \"{}\"\neve = [\"x\"]\n", alice.1))
         .expect("written");
