@@ -23,9 +23,9 @@
 //! | 5 | `shell` lines, context, REPL, script · `ui` console, tables, styles | 0 3 4, `sys` and `ops` · 0 3; not each other |
 //! | 4 | `command` one file per command, the table | 0–3 |
 //! | 3 | `report` what commands say, as values | 0 |
-//! | 2b | `ops` operations over several domains: start, reconcile, stack, snapshot | 0–2 |
-//! | 2 | `tsm` processes · `org` environments from one file · `env` variables, env files, secrets | 0, `sys`; `tsm` also `supervise` |
-//! | 1 | `sys` the machine · `supervise` sealed: only level 0 | 0 |
+//! | 2b | `ops` operations over several domains: start, reconcile, stack, snapshot, apply | 0–2 |
+//! | 2 | `tsm` processes · `org` environments from one file · `env` variables, env files, secrets | 0, `sys`, `config`; `tsm` also `supervise` |
+//! | 1 | `sys` the machine · `config` TOML with places, key paths, expansion, masks, what is secret · `supervise` sealed: only level 0 | 0 |
 //! | 0 | `base` names, environments, times, faults, the lexer, the `.env` parser · `disk` opens files | nothing |
 //!
 //! # What must not happen
@@ -39,6 +39,7 @@
 pub mod base;
 pub mod cli;
 pub mod command;
+pub mod config;
 pub mod disk;
 pub mod env;
 pub mod ops;

@@ -5,6 +5,7 @@
 //! by the words before it (`words`, `tool`). A word that holds blanks or quotes is a text again.
 
 mod name;
+mod name_words;
 mod shell_words;
 mod token_pattern;
 mod tokens;
@@ -14,7 +15,7 @@ mod words;
 
 use std::ops::Range;
 
-pub use name::is_secret_name;
+pub use name::{NameVerdict, classify, is_secret_name};
 use shell_words::{ShellStatement, ShellWord};
 pub use tokens::tokens;
 
@@ -36,6 +37,12 @@ pub fn redact<S: AsRef<str>>(words: impl IntoIterator<Item = S>) -> Vec<String> 
 #[must_use]
 pub fn text(text: &str) -> String {
     masked(text, in_text(text, 0))
+}
+
+/// A variable as it may be shown: a mask for the value of a secret name, else the value without its secrets.
+#[must_use]
+pub fn variable(key: &str, value: &str) -> String {
+    if is_secret_name(key) { MASK.to_owned() } else { text(value) }
 }
 
 /// Where the secrets of a text are.

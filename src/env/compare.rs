@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::mask::Masker;
+use crate::config::mask::Masker;
 
 /// What happened to a variable on the way from one side to the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,10 +1,13 @@
 //! KEY=VALUE files of a project and of secrets, read alike: an invalid line is reported without its contents.
 
+use std::collections::HashMap;
+use std::ops::Range;
+
 use crate::base::diagnostic::{Diagnostic, SourceText};
 use crate::base::dotenv;
 use crate::base::fault::{FaultKind, UserFacingError};
 
-use super::mask;
+use crate::config::mask;
 
 /// A file has a line that is invalid.
 #[derive(Debug, thiserror::Error)]
@@ -51,22 +54,18 @@ pub fn variables(name: &str, text: &str) -> Result<Vec<dotenv::EnvVar>, EnvFileE
 /// The first key that comes twice, if any, as an error of the file.
 #[must_use]
 pub fn duplicate_key(name: &str, text: &str, entries: &[dotenv::SpannedEnvVar]) -> Option<EnvFileError> {
-    let shown = SourceText::new(name, mask::mask_all(text));
-    let twice = entries.iter().enumerate().find_map(|(at, entry)| {
-        let before = entries[..at].iter().find(|before| before.variable.key == entry.variable.key)?;
-        let title = format!("`{}` is set twice", entry.variable.key);
-        Some(
-            shown
-                .error(title, entry.span.clone(), "")
-                .with_label(before.span.clone(), "first set here")
-                .help("remove one of them"),
-        )
+    let shown = SourceText::new(name, mask::env_text(text));
+    let mut first = HashMap::new();
+    let twice = entries.iter().find_map(|entry| {
+        let before: &Range<usize> = first.insert(entry.variable.key.as_str(), &entry.span)?;
+        let error = shown.error(format!("`{}` is set twice", entry.variable.key), entry.span.clone(), "");
+        Some(error.with_label(before.clone(), "first set here").help("remove one of them"))
     });
     twice.map(|found| EnvFileError { file: name.to_owned(), diagnostics: vec![found] })
 }
 
 fn env_file_error(name: &str, text: &str, wrong: &dotenv::DotenvError) -> EnvFileError {
-    let shown = SourceText::new(name, mask::mask_all(text));
+    let shown = SourceText::new(name, mask::env_text(text));
     let line: usize = text.split_inclusive('\n').take(wrong.line.saturating_sub(1) as usize).map(str::len).sum();
     let rest = text[line..].chars().take(wrong.column.saturating_sub(1) as usize).map(char::len_utf8);
     let at = line + rest.sum::<usize>();

@@ -4,19 +4,20 @@ use std::path::PathBuf;
 
 use crate::base::diagnostic::{Diagnostic, Severity};
 use crate::base::environment::EnvName;
-use crate::base::expand_error::ExpandErrorKind;
 use crate::base::fault::{FaultKind, UserFacingError};
 use crate::base::redact;
+use crate::config::expand_error::ExpandErrorKind;
 use crate::sys::file::FileError;
 
-use super::expand::{Lookup, Resolver};
 use super::format::{EnvFormat, EnvLine, FormatError};
 use super::project::{EnvPlan, PlannedLine};
-use super::read::ReadFileError;
 use super::scope::ValueKind;
-use super::secret_scan;
 use super::secrets::sha256;
-use super::template::is_variable_name;
+use crate::config::expand::Resolver;
+use crate::config::lookup::Lookup;
+use crate::config::patterns;
+use crate::config::read::ReadFileError;
+use crate::config::template::is_variable_name;
 
 /// How many errors are reported at once. More have a common cause, as a rule.
 const MOST_ERRORS: usize = 100;
@@ -55,7 +56,7 @@ impl GeneratedVariable {
     /// The value is still to be filled in.
     #[must_use]
     pub fn is_placeholder(&self) -> bool {
-        self.value.as_deref().is_some_and(secret_scan::is_placeholder)
+        self.value.as_deref().is_some_and(patterns::is_placeholder)
     }
 }
 
@@ -188,13 +189,17 @@ pub fn generate(plan: &EnvPlan, env: &EnvName) -> Result<Generated, GenerateErro
             continue;
         }
         match resolver.value(id) {
+            Ok(value) if value.kind == ValueKind::List => {
+                let title = format!("`{key}` refers to an array or a table ({})", ExpandErrorKind::Type.code());
+                let source = &scope.sources[definition.source];
+                wrong.push(source.error(title, definition.span.clone(), "").help("refer to one of its values"));
+            }
             Ok(value) => {
-                let waiting = secret_scan::is_placeholder(&value.text);
+                let waiting = patterns::is_placeholder(&value.text);
                 let (text, secret) = match scope.inputs.secrets.get(key).filter(|_| waiting) {
                     Some(secret) => (secret.clone(), true),
                     None => (value.text.clone(), value.secret || redact::is_secret_name(key)),
                 };
-                debug_assert!(value.kind != ValueKind::List, "lists were left out");
                 generated.lines.push(EnvLine::Variable { key: key.clone(), value: text.clone() });
                 generated.variables.push(GeneratedVariable {
                     key: key.clone(),

@@ -5,12 +5,12 @@ use std::ops::Range;
 
 use crate::base::diagnostic::{Diagnostic, SourceText};
 use crate::base::dotenv;
-use crate::base::expand::Resolver;
 use crate::base::redact;
+use crate::config::expand::Resolver;
 
-use super::mask;
 use super::project::{EnvPlan, PlannedLine};
-use super::secret_scan;
+use crate::config::mask;
+use crate::config::patterns;
 
 /// What programs of such a project usually need.
 const USUAL: [&str; 3] = ["NODE_ENV", "PORT", "TETRA_ENV"];
@@ -47,7 +47,7 @@ pub fn lint(subject: &LintInput) -> Vec<Diagnostic> {
 }
 
 fn source(subject: &LintInput) -> SourceText {
-    SourceText::new(subject.name, mask::mask_values(subject.text))
+    SourceText::new(subject.name, mask::env_values(subject.text))
 }
 
 fn has_key(subject: &LintInput, key: &str) -> bool {
@@ -67,7 +67,7 @@ fn check_values(subject: &LintInput) -> Vec<Diagnostic> {
         let mut say = |title: String, help: &str| {
             found.push(source.error(title, entry.value.clone(), "").help(help));
         };
-        if secret_scan::is_placeholder(value) {
+        if patterns::is_placeholder(value) {
             say(
                 format!("`{key}` is still a placeholder"),
                 "set it, or run `tetra secrets set ENV NAME` and init again",

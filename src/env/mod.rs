@@ -4,19 +4,13 @@
 //! come in when such a file is made. Nothing here prints, and no error holds the value of a secret.
 
 pub mod compare;
-pub mod document;
 pub mod env_file;
 pub mod format;
 pub mod generate;
 pub mod lint;
-pub mod mask;
 pub mod project;
 pub mod promote;
-pub mod read;
 pub mod scope;
 pub mod seal;
-pub mod secret_scan;
 pub mod secrets;
 pub mod write;
-
-pub use crate::base::{expand, template};

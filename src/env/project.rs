@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use crate::base::diagnostic::{Diagnostic, SourceText};
 use crate::base::dotenv;
@@ -10,15 +11,19 @@ use crate::base::environment::{EnvName, Tier};
 use crate::base::fault::{FaultKind, UserFacingError};
 use crate::base::suggest::closest_match;
 
-use super::document::{DocumentError, EnvDocument};
 use super::env_file::{self, EnvFileError};
-use super::mask;
-use super::read::{self, ReadFileError};
 use super::scope::{EnvScope, RawValue, ScopeInputs, ValueKind, VariableDefinition};
 use super::secrets::sha256;
+use crate::config::document::{Document, DocumentError};
+use crate::config::mask;
+use crate::config::path::KeyPath;
+use crate::config::read::{self, ReadFileError};
 
 /// The file that describes a project.
 pub const FILE: &str = "tetra.toml";
+
+/// The table of environments.
+static ENVIRONMENTS: LazyLock<KeyPath> = LazyLock::new(|| KeyPath::of(&["environments"]));
 
 /// The directory of env files and templates.
 pub const DIR_NAME: &str = "env";
@@ -29,7 +34,7 @@ pub struct Project {
     /// The directory.
     pub dir: PathBuf,
     /// `tetra.toml`, if there is one.
-    pub document: Option<EnvDocument>,
+    pub document: Option<Document>,
 }
 
 /// Why a project gives no environment.
@@ -128,12 +133,7 @@ impl Project {
     ///
     /// Fails if `tetra.toml` is there and cannot be used.
     pub fn open(dir: &Path) -> Result<Self, DocumentError> {
-        let document = match EnvDocument::read(&dir.join(FILE), FILE) {
-            Ok(document) => Some(document),
-            Err(DocumentError::Read(ReadFileError::File(error))) if error.is_not_found() => None,
-            Err(error) => return Err(error),
-        };
-        Ok(Self { dir: dir.to_owned(), document })
+        Ok(Self { dir: dir.to_owned(), document: Document::read_if_exists(&dir.join(FILE), FILE)? })
     }
 
     /// The env file of an environment.
@@ -157,9 +157,7 @@ impl Project {
                 found.insert((env.tier(), env));
             }
         };
-        for entry in self.document.iter().flat_map(|document| document.below(&["environments"])) {
-            add(&entry.path[1]);
-        }
+        self.tables().for_each(&mut add);
         for entry in fs::read_dir(self.dir.join(DIR_NAME)).into_iter().flatten().flatten() {
             let name = entry.file_name();
             let Some(name) = name.to_str() else { continue };
@@ -176,9 +174,12 @@ impl Project {
     /// The name of the table of an environment, which may be written with another word: `production`.
     #[must_use]
     pub fn table(&self, env: &EnvName) -> Option<&str> {
-        let mut tables = self.document.iter().flat_map(|document| document.below(&["environments"]));
-        let found = tables.find(|entry| entry.table && entry.path[1].parse().as_ref() == Ok(env))?;
-        Some(&found.path[1])
+        self.tables().find(|name| name.parse().as_ref() == Ok(env))
+    }
+
+    /// The names of the tables in `[environments]`.
+    pub fn tables(&self) -> impl Iterator<Item = &str> {
+        self.document.iter().flat_map(|document| document.tables_below(&ENVIRONMENTS)).map(|(path, _)| path.last())
     }
 
     /// Where the variables of an environment come from: its table, else its template.
@@ -215,29 +216,28 @@ fn overridden(mut plan: EnvPlan) -> EnvPlan {
 /// What follows the environment's name in files of other formats.
 pub const FORMATS: [&str; 3] = [".systemd", ".docker", ".k8s"];
 
-fn from_document(document: &EnvDocument, (env, table): (&EnvName, &str), around: ScopeInputs) -> EnvPlan {
+fn from_document(document: &Document, (env, table): (&EnvName, &str), around: ScopeInputs) -> EnvPlan {
     let scope = scope_of(document, (env, Some(table)), around);
     let mut lines = Vec::new();
     let mut warnings = Vec::new();
     let own: BTreeSet<String> = scope.layers[OWN_LAYER].keys().cloned().collect();
-    for (path, layer) in [(&["common"][..], COMMON_LAYER), (&["environments", table], OWN_LAYER)] {
+    for (path, layer) in [(KeyPath::of(&["common"]), COMMON_LAYER), (ENVIRONMENTS.join(table), OWN_LAYER)] {
         let mut any = false;
-        for entry in document.below(path).filter(|entry| !entry.table) {
-            let key = entry.path[path.len()].to_ascii_uppercase();
-            if matches!(entry.value, RawValue::List(_)) {
-                let title = format!("`{}` is an array or a table and was left out", entry.path.join("."));
-                warnings.push(document.source.warning(title, entry.key.clone(), ""));
+        for leaf in document.values_below(&path) {
+            let key = leaf.path.last().to_ascii_uppercase();
+            if leaf.value.is_array() {
+                let title = format!("`{}` is an array and was left out", leaf.path);
+                warnings.push(document.shown().warning(title, leaf.key.clone(), ""));
                 continue;
             }
             if layer == COMMON_LAYER && own.contains(&key) {
                 continue;
             }
             if !any {
-                lines.push(PlannedLine::Verbatim(format!("# [{}]", path.join("."))));
+                lines.push(PlannedLine::Verbatim(format!("# [{path}]")));
                 any = true;
             }
-            let id = scope.paths[&entry.path.join("\0")];
-            lines.push(PlannedLine::Variable(key, id));
+            lines.push(PlannedLine::Variable(key, scope.paths[&leaf.path]));
         }
         if any {
             lines.push(PlannedLine::Verbatim(String::new()));
@@ -246,61 +246,55 @@ fn from_document(document: &EnvDocument, (env, table): (&EnvName, &str), around:
     if lines.last() == Some(&PlannedLine::Verbatim(String::new())) {
         lines.pop();
     }
-    let digest = sha256(&document.text);
+    let digest = sha256(&document.source.text);
     EnvPlan { scope, from: document.source.name.clone(), digest, lines, warnings }
 }
 
 /// The layers of a scope: the template or the environment's table, what all have, variables, places.
 const OWN_LAYER: usize = 0;
 const COMMON_LAYER: usize = 1;
+const PLACES_LAYER: usize = 3;
 
 /// Everything that names can mean for an environment.
 #[must_use]
-pub fn scope_of(document: &EnvDocument, (env, table): (&EnvName, Option<&str>), around: ScopeInputs) -> EnvScope {
-    let mut scope = EnvScope { sources: vec![document.source.clone()], inputs: around, ..EnvScope::default() };
+pub fn scope_of(document: &Document, (env, table): (&EnvName, Option<&str>), around: ScopeInputs) -> EnvScope {
+    let mut scope = EnvScope { sources: vec![document.shown().clone()], inputs: around, ..EnvScope::default() };
     scope.inputs.built_in.insert("TETRA_ENV".to_owned(), env.to_string());
-    let own = table.map_or_else(|| vec!["environments"; 3], |table| vec!["environments", table]);
-    let layers: [&[&str]; 4] = [&own, &["common"], &["variables"], &["deployment"]];
+    let own = table.map(|table| ENVIRONMENTS.join(table));
+    let [common, variables, deployment] = ["common", "variables", "deployment"].map(|key| Some(KeyPath::of(&[key])));
+    let layers = [own, common, variables, deployment];
+    let local = Some(ENVIRONMENTS.join("local"));
     scope.layers = vec![HashMap::new(); layers.len()];
-    for entry in &document.entries {
-        let id = scope.definitions.len();
-        let mut seat = None;
-        if let Some((key, path)) = entry.path.split_last().filter(|_| !entry.table) {
-            let name = key.to_ascii_uppercase();
-            for (layer, wanted) in layers.iter().enumerate() {
-                // Of [deployment] only the places are variables.
-                if path == *wanted && (layer < 3 || name.starts_with("TETRA_")) {
-                    scope.layers[layer].insert(name.clone(), id);
-                    seat = Some((layer, name.clone()));
-                }
-            }
-            if path == ["environments", "local"] {
-                scope.local.insert(name, id);
+    for leaf in &document.leaves {
+        let (id, parent, name) = (scope.definitions.len(), leaf.path.parent(), leaf.path.last().to_ascii_uppercase());
+        let mut binding = None;
+        for (layer, _) in layers.iter().enumerate().filter(|(_, path)| path.is_some() && **path == parent) {
+            // Of [deployment] only the places are variables.
+            if layer < PLACES_LAYER || name.starts_with("TETRA_") {
+                scope.layers[layer].insert(name.clone(), id);
+                binding = Some((layer, name.clone()));
             }
         }
-        scope.paths.insert(entry.path.join("\0"), id);
-        let (value, span) = (entry.value.clone(), entry.span.clone());
-        scope.definitions.push(VariableDefinition {
-            name: entry.path.join("."),
-            value,
-            source: 0,
-            span,
-            binding: seat,
-        });
+        if parent == local {
+            scope.local.insert(name, id);
+        }
+        scope.define(&leaf.path, RawValue::of(leaf, document), (leaf.span.clone(), binding));
+    }
+    for path in document.tables.keys().filter(|path| !path.keys().is_empty()) {
+        scope.define(path, RawValue::List(String::new()), (document.span_of(path), None));
     }
     scope
 }
 
 fn from_template(
-    document: Option<&EnvDocument>,
+    document: Option<&Document>,
     (env, name): (&EnvName, &str),
     text: &str,
     around: ScopeInputs,
 ) -> Result<EnvPlan, ProjectError> {
-    let empty = EnvDocument { source: SourceText::new(FILE, ""), text: String::new(), entries: Vec::new() };
-    let mut scope = scope_of(document.unwrap_or(&empty), (env, None), around);
+    let mut scope = scope_of(document.unwrap_or(&Document::empty(FILE)), (env, None), around);
     // A template is meant for people: what looks like a secret in it is hidden when it is shown.
-    scope.sources.push(SourceText::new(name, mask::mask_values(text)));
+    scope.sources.push(SourceText::new(name, mask::env_values(text)));
     let entries = env_file::entries(name, text)?;
     let mut lines = Vec::new();
     let mut at = 0;

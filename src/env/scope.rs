@@ -6,10 +6,13 @@ use std::ops::Range;
 
 use crate::base::diagnostic::SourceText;
 use crate::base::environment::Tier;
-use crate::base::expand::{self, Lookup, LookupResult, Resolve, source_range};
-use crate::base::expand_error::{ExpandError, ExpandErrorKind};
 use crate::base::suggest::closest_match;
-use crate::base::template::{Namespace, Reference};
+use crate::config::Value;
+use crate::config::document::{Document, Leaf};
+use crate::config::expand_error::{ExpandError, ExpandErrorKind};
+use crate::config::lookup::{self, Lookup, LookupResult, Resolve, TemplateValue};
+use crate::config::path::KeyPath;
+use crate::config::template::{Namespace, Reference, is_variable_name};
 
 /// One value that a name can be for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +40,25 @@ pub enum RawValue {
     Secret(String),
     /// Several values, in TOML.
     List(String),
+}
+
+impl RawValue {
+    /// The value of a leaf. Numbers are decimal, whatever their base in the file.
+    #[must_use]
+    pub fn of(leaf: &Leaf, document: &Document) -> Self {
+        let written = || document.source.text.get(leaf.span.clone()).unwrap_or_default();
+        match &leaf.value {
+            Value::String(text) => match text.strip_prefix("var.").filter(|name| is_variable_name(name)) {
+                Some(name) => Self::Secret(name.to_owned()),
+                None => Self::Text(text.clone()),
+            },
+            Value::Integer(number) => Self::Plain(ValueKind::Integer, number.to_string()),
+            Value::Float(_) => Self::Plain(ValueKind::Float, written().replace('_', "")),
+            Value::Boolean(truth) => Self::Plain(ValueKind::Boolean, truth.to_string()),
+            Value::Datetime(time) => Self::Plain(ValueKind::Datetime, time.to_string()),
+            Value::Array(_) | Value::Table(_) => Self::List(written().to_owned()),
+        }
+    }
 }
 
 /// The kind of a plain value.
@@ -73,7 +95,7 @@ impl EnvValue {
     }
 }
 
-impl expand::TemplateValue for EnvValue {
+impl TemplateValue for EnvValue {
     fn text(text: String) -> Self {
         Self { text, kind: ValueKind::Text, secret: false }
     }
@@ -150,8 +172,8 @@ pub struct EnvScope {
     pub layers: Vec<HashMap<String, usize>>,
     /// What `local:` means.
     pub local: HashMap<String, usize>,
-    /// Definitions by their path, its parts joined by NUL.
-    pub paths: HashMap<String, usize>,
+    /// Definitions by their path.
+    pub paths: HashMap<KeyPath, usize>,
     /// What counts beside them: what was given on the command line before the layers, what tetra itself knows after them.
     pub inputs: ScopeInputs,
 }
@@ -162,27 +184,27 @@ impl Lookup for EnvScope {
     fn find(&self, reference: &Reference, from: usize) -> LookupResult<EnvValue> {
         match (reference.namespace, &reference.path[..]) {
             (None, [name]) => self.variable(name, from),
-            (None, path) => self.path(path),
             (Some(Namespace::Env), [name]) => self.process_variable(name),
             (Some(Namespace::Secret), [name]) => self.secret(name),
             (Some(Namespace::Local), [name]) => {
                 let found = self.local.get(&name.to_ascii_uppercase());
                 found.map_or(LookupResult::Unset, |id| LookupResult::Definition(*id))
             }
-            (Some(Namespace::Local), path) => self.path(path),
-            (Some(Namespace::Infra), path) => self.path(&[&["infrastructure"], path].concat()),
-            (Some(Namespace::Host), path) => self.path(&[&["hosts"], path].concat()),
             (Some(Namespace::Env | Namespace::Secret), _) => LookupResult::Unset,
+            (None | Some(Namespace::Local | Namespace::Infra | Namespace::Host), _) => {
+                let found = self.paths.get(&lookup::key_path(reference));
+                found.map_or(LookupResult::Unset, |id| LookupResult::Definition(*id))
+            }
         }
     }
 
     fn suggest(&self, reference: &Reference) -> Option<String> {
         match (reference.namespace, &reference.path[..]) {
             (None | Some(Namespace::Env), [name]) => self.suggest_variable(name),
-            (Some(Namespace::Infra), path) => self.suggest_path(&[&["infrastructure"], path].concat()),
-            (Some(Namespace::Host), path) => self.suggest_path(&[&["hosts"], path].concat()),
             (Some(Namespace::Local), [_]) | (Some(Namespace::Env | Namespace::Secret), _) => None,
-            (None | Some(Namespace::Local), path) => self.suggest_path(path),
+            (None | Some(Namespace::Local | Namespace::Infra | Namespace::Host), _) => {
+                lookup::suggest_path(&lookup::key_path(reference), self.paths.keys())
+            }
         }
     }
 
@@ -212,15 +234,24 @@ impl Lookup for EnvScope {
     fn location(&self, id: usize, part: &Range<usize>) -> Option<(&SourceText, Range<usize>)> {
         let definition = self.definitions.get(id)?;
         let source = self.sources.get(definition.source)?;
-        let written = source.text.get(definition.span.clone())?;
         let RawValue::Text(text) = &definition.value else { return Some((source, definition.span.clone())) };
-        let begin = definition.span.start;
-        let inner = source_range(written, text, part).map(|inner| begin + inner.start..begin + inner.end);
-        Some((source, inner.unwrap_or(definition.span.clone())))
+        Some((source, lookup::part_of(source, &definition.span, text, part)))
     }
 }
 
 impl EnvScope {
+    /// Adds a definition of the first source.
+    pub fn define(
+        &mut self,
+        path: &KeyPath,
+        value: RawValue,
+        (span, binding): (Range<usize>, Option<(usize, String)>),
+    ) {
+        self.paths.insert(path.clone(), self.definitions.len());
+        let name = path.keys().join(".");
+        self.definitions.push(VariableDefinition { name, value, source: 0, span, binding });
+    }
+
     /// What `var.NAME` means: the secret, or a variable of this program, which is named on purpose and so counts everywhere.
     #[must_use]
     pub fn secret_value(&self, name: &str) -> LookupResult<EnvValue> {
@@ -260,10 +291,6 @@ impl EnvScope {
         self.inputs.secrets.get(name).map_or(LookupResult::Unset, |value| secret(value))
     }
 
-    fn path(&self, path: &[&str]) -> LookupResult<EnvValue> {
-        self.paths.get(&path.join("\0")).map_or(LookupResult::Unset, |id| LookupResult::Definition(*id))
-    }
-
     fn suggest_variable(&self, name: &str) -> Option<String> {
         let upper = name.to_ascii_uppercase();
         let known = self.layers.iter().flat_map(HashMap::keys).chain(self.inputs.built_in.keys()).map(String::as_str);
@@ -271,13 +298,6 @@ impl EnvScope {
         let mut known: Vec<&str> = known.filter(|known| *known != upper).collect();
         known.sort_unstable();
         closest_match(&upper, known).map(str::to_owned)
-    }
-
-    fn suggest_path(&self, path: &[&str]) -> Option<String> {
-        let wanted = path.join(".");
-        let mut known: Vec<String> = self.paths.keys().map(|path| path.replace('\0', ".")).collect();
-        known.sort_unstable();
-        closest_match(&wanted, known.iter().map(String::as_str)).filter(|near| *near != wanted).map(str::to_owned)
     }
 }
 
@@ -293,8 +313,9 @@ fn secret(text: &str) -> LookupResult<EnvValue> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use crate::base::expand::Resolver;
-    use crate::env::document::EnvDocument;
+    use crate::config::document::Document;
+    use crate::config::expand::Resolver;
+    use crate::config::path::KeyPath;
     use crate::env::project::scope_of;
     use crate::env::scope::ScopeInputs;
 
@@ -318,7 +339,7 @@ shared = "of dev, ${SHARED}"
 
     fn resolved(text: &str) -> Result<String, String> {
         let written = format!("{FILE}\nprobe = '{text}'\n");
-        let document = EnvDocument::parse("tetra.toml", &written).expect("sound");
+        let document = Document::parse("tetra.toml", &written).expect("sound");
         let pairs = |all: &[(&str, &str)]| -> BTreeMap<String, String> {
             all.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
         };
@@ -330,7 +351,7 @@ shared = "of dev, ${SHARED}"
         };
         let env = "dev".parse().expect("a name");
         let scope = scope_of(&document, (&env, Some("dev")), around);
-        let id = scope.paths["environments\0dev\0probe"];
+        let id = scope.paths[&KeyPath::of(&["environments", "dev", "probe"])];
         let value = Resolver::new(&scope).value(id).map(|value| value.text.clone());
         value.map_err(|trouble| format!("{}: {}", trouble.reason.code(), trouble.advice().unwrap_or_default()))
     }
@@ -367,7 +388,7 @@ shared = "of dev, ${SHARED}"
             ("${infra:dev_pi}", "E-NO-SUCH-PATH: did you mean `${infrastructure.dev_ip}`?"),
             ("${USER_OF_NOTHING}", "E-UNSET: define `USER_OF_NOTHING`, or give a default: `${USER_OF_NOTHING:-…}`"),
             ("x${hosts.web}", "E-TYPE: refer to one of its values"),
-            ("x${secret:NONE}", "E-SECRET-MISSING: `secrets set` keeps it: secrets set ENV NONE"),
+            ("x${secret:NONE}", "E-SECRET-MISSING: store it with `secrets set ENV NONE`"),
         ] {
             assert_eq!(resolved(text), Err(said.to_owned()), "{text}");
         }

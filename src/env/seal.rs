@@ -20,9 +20,9 @@ use crate::base::fault::{FaultKind, UserFacingError};
 use crate::disk;
 use crate::sys::file::FileError;
 
-use super::document::{DocumentError, EnvDocument};
-use super::read::{self, ReadFileError};
-use super::scope::RawValue;
+use crate::config::document::{Document, DocumentError};
+use crate::config::path::KeyPath;
+use crate::config::read::{self, ReadFileError};
 
 use age::AgeFile;
 use keys::{IdentityKey, RecipientKey};
@@ -147,13 +147,14 @@ impl UserFacingError for SealError {
 ///
 /// Fails if the manifest cannot be read, lists no one, or has a value that is not the text of a key.
 pub fn recipients(manifest: &Path) -> Result<Vec<Recipient>, SealError> {
-    let document = EnvDocument::read(manifest, &manifest.display().to_string())?;
-    let all = document.below(&["secrets", "recipients"]).map(|entry| {
-        let name = entry.path[2].clone();
-        match &entry.value {
-            RawValue::Text(key) => Ok(Recipient { name, key: key.trim().to_owned() }),
+    let document = Document::read(manifest, &manifest.display().to_string())?;
+    let table = KeyPath::of(&["secrets", "recipients"]);
+    let all = document.values_below(&table).map(|leaf| {
+        let name = leaf.path.last().to_owned();
+        match leaf.value.as_str() {
+            Some(key) => Ok(Recipient { name, key: key.trim().to_owned() }),
             // One that was passed over could not open what is sealed.
-            _ => Err(SealError::InvalidRecipient { name }),
+            None => Err(SealError::InvalidRecipient { name }),
         }
     });
     let all: Vec<Recipient> = all.collect::<Result<_, _>>()?;
@@ -233,10 +234,10 @@ fn read_identities(path: &Path) -> Result<Vec<IdentityKey>, SealError> {
     let text = Zeroizing::new(read::text(path)?);
     let invalid = |why: &str| SealError::InvalidIdentity { path: path.to_owned(), why: why.to_owned() };
     if text.contains("AGE-SECRET-KEY-1") {
-        return IdentityKey::parse_file(&text).ok_or_else(|| invalid("it is no age key"));
+        return IdentityKey::parse_file(&text).ok_or_else(|| invalid("not an age key"));
     }
     ssh::parse_private_key(&text).map(|key| vec![key]).map_err(|why| match why {
-        PrivateKeyError::Invalid => invalid("it is no ssh key"),
+        PrivateKeyError::Invalid => invalid("not an ssh key"),
         PrivateKeyError::Encrypted => invalid("it is behind a passphrase"),
         PrivateKeyError::Unsupported => invalid("its kind is not supported"),
     })

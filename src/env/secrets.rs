@@ -18,8 +18,8 @@ use crate::sys::file::{self, Access, FileError};
 
 use super::env_file::{self, EnvFileError};
 use super::format::EnvFormat;
-use super::read::{self, ReadFileError};
-use super::template::is_variable_name;
+use crate::config::read::{self, ReadFileError};
+use crate::config::template::is_variable_name;
 
 /// The longest secret, in bytes.
 pub const LARGEST_VALUE: usize = 64 << 10;

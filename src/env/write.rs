@@ -9,9 +9,9 @@ use crate::base::time::Timestamp;
 use crate::sys::file::{self, Access, FileError};
 
 use super::generate::{DIGEST, GenerateError, MARK, MissingSecret};
-use super::read;
-use super::secret_scan;
 use super::secrets::sha256;
+use crate::config::patterns;
+use crate::config::read;
 
 /// The directory of what was put aside, beside the env files.
 const BACKUP: &str = ".backup";
@@ -144,7 +144,7 @@ fn lost_values<'a>(there: &str, lacking: &'a [MissingSecret]) -> Vec<&'a Missing
     let there = dotenv::parse(there).unwrap_or_default();
     let has = |key: &str| {
         let value = there.iter().find(|setting| setting.key == key).map(|setting| setting.value.as_str());
-        value.is_some_and(|value| !value.is_empty() && !secret_scan::is_placeholder(value))
+        value.is_some_and(|value| !value.is_empty() && !patterns::is_placeholder(value))
     };
     lacking.iter().filter(|it| has(&it.key)).collect()
 }

@@ -2,11 +2,9 @@
 
 use crate::base::environment::{EnvRef, Tier};
 use crate::base::fault::Fault;
-use crate::env::document::{DocumentError, EnvDocument};
+use crate::config::document::Document;
+use crate::config::path::KeyPath;
 use crate::env::project::FILE;
-use crate::env::read::ReadFileError;
-use crate::env::scope::RawValue;
-use crate::org::path::KeyPath;
 use crate::org::read;
 use crate::supervise::limits::Limits;
 use crate::supervise::meta::RestartPolicy;
@@ -81,18 +79,10 @@ fn limits(found: &ResourceValues) -> Limits {
     Limits { memory_max, nofile, nproc }
 }
 
-fn project(context: &OpContext) -> Result<Option<EnvDocument>, Fault> {
-    match EnvDocument::read(&context.host.cwd().join(FILE), FILE) {
-        Ok(document) => Ok(Some(document)),
-        Err(DocumentError::Read(ReadFileError::File(error))) if error.is_not_found() => Ok(None),
-        Err(error) => Err(error.into()),
-    }
+fn project(context: &OpContext) -> Result<Option<Document>, Fault> {
+    Ok(Document::read_if_exists(&context.host.cwd().join(FILE), FILE)?)
 }
 
-fn in_project(document: &EnvDocument, key: &str) -> Option<i64> {
-    let entry = document.entries.iter().find(|entry| entry.path == ["resources", key])?;
-    match &entry.value {
-        RawValue::Plain(_, number) => number.parse().ok(),
-        RawValue::Text(_) | RawValue::Secret(_) | RawValue::List(_) => None,
-    }
+fn in_project(document: &Document, key: &str) -> Option<i64> {
+    document.leaf(&KeyPath::of(&["resources", key]))?.value.as_integer()
 }

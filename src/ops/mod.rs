@@ -4,6 +4,7 @@
 //! [`Progress`](crate::tsm::progress::Progress), and returns a value. It prints nothing, asks nothing, and knows no words of a
 //! command line.
 
+pub mod apply;
 pub mod context;
 pub mod environments;
 pub mod limits;
@@ -11,6 +12,7 @@ pub mod reconcile;
 pub mod restart;
 pub mod scale;
 pub mod secrets;
+pub mod service_keys;
 pub mod snapshot;
 pub mod stack;
 pub mod start;

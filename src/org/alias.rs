@@ -1,11 +1,11 @@
 //! Former names of keys: read under the new name, written under it by promote.
 
-use toml::Value;
+use crate::config::Value;
 
-use super::document::Document;
 use super::draft::{Draft, Layer, LayerChange, Operation};
-use super::path::KeyPath;
 use crate::base::diagnostic::Diagnostic;
+use crate::config::document::Document;
+use crate::config::path::KeyPath;
 
 /// The former name, and the name.
 const NAMES: [(&str, &str); 5] = [
@@ -51,7 +51,7 @@ pub fn schedule(text: &str) -> Option<&'static str> {
 /// Keys that are there under both names.
 #[must_use]
 pub fn conflicts(document: &Document) -> Vec<Diagnostic> {
-    let twice = |leaf: &super::document::Leaf| {
+    let twice = |leaf: &crate::config::document::Leaf| {
         let name = canonical(&leaf.path)?;
         let other = document.leaf(&name)?;
         let what = format!("`{}` and `{name}` are two names of one key", leaf.path);

@@ -2,15 +2,15 @@
 
 use std::ops::Range;
 
-use toml::Value;
+use crate::config::Value;
 
 use super::arguments::{self, Argument, InvalidCommand};
 use super::draft::{Draft, Layer, LayerChange, Operation, ProfileChain, ValueState};
-use super::path::KeyPath;
 use super::path_rewrite::{PathRewrite, is_home, rewrite};
 use super::profile::{Op, Profile, Rule};
-use super::value::{both_same, spelled};
 use crate::base::diagnostic::Diagnostic;
+use crate::config::path::KeyPath;
+use crate::config::value::{both_same, spelled};
 
 /// Applies every profile of a chain, from its root on. `home` is the operator's home directory.
 ///
@@ -290,7 +290,7 @@ fn number(value: &Value) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::org::document::Document;
+    use crate::config::document::Document;
     use crate::org::profile::ProfileOrigin;
 
     /// What a profile makes of a text: `key=value` for each key.

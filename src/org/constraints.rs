@@ -1,13 +1,13 @@
 //! What must hold, and what must not, when everything is done.
 
-use toml::Value;
+use crate::config::Value;
 
 use super::draft::{Draft, Layer, OVERRIDES, ProfileChain};
-use super::path::KeyPath;
 use super::profile::{Constraint, Op, Profile, Rule};
-use super::value::same;
 use crate::base::diagnostic::Diagnostic;
-use crate::base::redact;
+use crate::config::path::KeyPath;
+use crate::config::secret;
+use crate::config::value::same;
 
 /// Every condition of a chain that does not hold.
 #[must_use]
@@ -77,10 +77,9 @@ fn describe(draft: &Draft, chain: &ProfileChain, (profile, rule): (&Profile, &Ru
     );
     let cell = draft.values.get(path);
     let now = cell.and_then(|cell| cell.value.as_ref());
-    let secret = redact::is_secret_name(path.last());
     let label = match now {
         None => "not set".to_owned(),
-        Some(_) if secret => "it has another value".to_owned(),
+        Some(value) if secret::is_secret(path.last(), value) => "it has another value".to_owned(),
         Some(value) => format!("it is {value}"),
     };
     let last = cell.and_then(|cell| cell.changes.last());
@@ -104,7 +103,7 @@ fn describe(draft: &Draft, chain: &ProfileChain, (profile, rule): (&Profile, &Ru
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::org::document::Document;
+    use crate::config::document::Document;
     use crate::org::profile::ProfileOrigin;
 
     fn count(text: &str, rules: &str) -> usize {

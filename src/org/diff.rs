@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use toml::Value;
+use crate::config::Value;
 
-use super::document::Document;
 use super::draft::{DiffKind, Draft, Layer, LayerChange, METADATA, OVERRIDES, Operation, ProfileChain};
-use super::path::KeyPath;
 use super::profile::{Profile, ProfileOrigin};
 use super::promote::PromotionResult;
-use super::value::both_same;
+use crate::config::document::Document;
+use crate::config::path::KeyPath;
+use crate::config::value::both_same;
 
 /// One key that is not the same everywhere.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,19 +83,30 @@ pub fn diff_with_current(made: &PromotionResult, chain: &ProfileChain, there: Op
     rows
 }
 
-/// Every key that is not the same in two files: key, value in the first, value in the second.
+/// A key whose value differs between two documents.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ValueChange {
+    /// The key.
+    pub path: KeyPath,
+    /// Its value in the first document, if it is there.
+    pub before: Option<Value>,
+    /// Its value in the second document, if it is there.
+    pub after: Option<Value>,
+}
+
+/// Every key that differs between two documents.
 #[must_use]
-pub fn diff_documents(one: &Document, other: &Document) -> Vec<(KeyPath, Option<Value>, Option<Value>)> {
+pub fn diff_documents(one: &Document, other: &Document) -> Vec<ValueChange> {
     let mut found = Vec::new();
     let ours = |path: &KeyPath| ![METADATA, OVERRIDES].contains(&path.keys()[0].as_str());
     for leaf in one.leaves.iter().filter(|leaf| ours(&leaf.path)) {
         let there = other.leaf(&leaf.path).map(|leaf| leaf.value.clone());
         if !both_same(there.as_ref(), Some(&leaf.value)) {
-            found.push((leaf.path.clone(), Some(leaf.value.clone()), there));
+            found.push(ValueChange { path: leaf.path.clone(), before: Some(leaf.value.clone()), after: there });
         }
     }
     for leaf in other.leaves.iter().filter(|leaf| ours(&leaf.path) && one.leaf(&leaf.path).is_none()) {
-        found.push((leaf.path.clone(), None, Some(leaf.value.clone())));
+        found.push(ValueChange { path: leaf.path.clone(), before: None, after: Some(leaf.value.clone()) });
     }
     found
 }

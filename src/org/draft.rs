@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use toml::Value;
+use crate::config::Value;
 
-use super::document::Document;
-use super::path::KeyPath;
 use super::profile::{Op, Profile};
-use super::value::{same, spelled};
 use crate::base::diagnostic::SourceText;
+use crate::config::document::Document;
+use crate::config::path::KeyPath;
+use crate::config::value::{same, spelled};
 
 /// What is made of local.toml, layer by layer.
 #[derive(Debug, Clone)]

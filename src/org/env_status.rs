@@ -1,17 +1,17 @@
 //! Whether an environment is up to date with local.toml.
 
 use super::diff::diff_with_current;
-use super::document::Document;
 use super::error::OrgError;
 use super::header::GeneratedFileState;
 use super::history::VersionAction;
 use super::inputs::{PromotionInputs, SharedInputs};
-use super::path::KeyPath;
 use super::promote::rules_hash;
 use super::set_option::{SetOption, parse_set_options};
 use super::store::OrgStore;
 use super::{header, store};
 use crate::base::environment::EnvName;
+use crate::config::document::Document;
+use crate::config::path::KeyPath;
 
 /// The state of an environment.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::path::KeyPath;
 use crate::base::diagnostic::Diagnostic;
 use crate::base::environment::EnvName;
 use crate::base::fault::{FaultKind, UserFacingError};
 use crate::base::name::OrgName;
+use crate::config::path::KeyPath;
 use crate::sys::file::FileError;
 
 /// What went wrong with an organization, its files or its history.

@@ -1,20 +1,20 @@
 //! Edits of generated files: reported, and carried over into local.toml.
 
-use super::diff::diff_documents;
-use super::document::Document;
+use super::diff::{ValueChange, diff_documents};
 use super::draft::{Draft, Layer, LayerChange, Operation, ProfileChain};
 use super::error::OrgError;
 use super::header::GeneratedFileState;
 use super::history::VersionAction;
 use super::inputs::SharedInputs;
-use super::operations::{PlannedEnv, ValueChange};
 use super::overrides::{self, OverrideScope, OverrideValue};
-use super::path::KeyPath;
 use super::store::{Current, OrgStore};
-use super::value::both_same;
 use super::{alias, shape};
 use crate::base::environment::EnvName;
 use crate::base::redact;
+use crate::config::Value;
+use crate::config::document::Document;
+use crate::config::path::KeyPath;
+use crate::config::value::both_same;
 
 /// An edit that is not in what would be written.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,12 +60,12 @@ pub fn describe(edits: Result<Vec<ValueChange>, OrgError>) -> Vec<String> {
         Ok(changes) => changes,
         Err(error) => return vec![format!("cannot determine what was edited: {error}")],
     };
-    let shown = |path: &KeyPath, value: &Option<toml::Value>| match value {
+    let shown = |path: &KeyPath, value: &Option<Value>| match value {
         None => "(nothing)".to_owned(),
-        Some(_) if redact::is_secret_name(path.last()) => redact::MASK.to_owned(),
-        Some(value) => redact::text(&value.to_string()),
+        Some(value) => redact::variable(path.last(), &value.to_string()),
     };
-    let line = |(path, before, now): &ValueChange| format!("{path}: {} -> {}", shown(path, before), shown(path, now));
+    let line =
+        |it: &ValueChange| format!("{}: {} -> {}", it.path, shown(&it.path, &it.before), shown(&it.path, &it.after));
     let lines: Vec<String> = changes.iter().map(line).collect();
     if lines.is_empty() { vec!["no value differs, only the formatting".to_owned()] } else { lines }
 }
@@ -87,7 +87,7 @@ pub fn merge_into_local(
     let edited =
         Document::parse(&path.display().to_string(), &text).map_err(|found| OrgError::invalid(&path, found))?;
     let chain = store.chain(env)?;
-    let leaves = edits.iter().filter_map(|(path, _, now)| edited.leaf(path).filter(|_| now.is_some()));
+    let leaves = edits.iter().filter_map(|edit| edited.leaf(&edit.path).filter(|_| edit.after.is_some()));
     let whose = OverrideScope { env, profile: chain.own() };
     let leaves = leaves.filter(|leaf| has_place(&common.local, &chain, &leaf.path));
     let leaves = leaves.filter(|leaf| whose.obstacle(&common.local, &leaf.path).is_none());
@@ -100,20 +100,20 @@ pub fn merge_into_local(
 fn has_place(local: &Document, chain: &ProfileChain, path: &KeyPath) -> bool {
     let mut draft = Draft::new(local);
     alias::rename(&mut draft);
-    let value = Some(toml::Value::Boolean(true));
+    let value = Some(Value::Boolean(true));
     draft.set(path, LayerChange::computed(Layer::Override, Operation::Set, value));
     shape::collisions(&draft, chain).is_empty()
 }
 
 /// The edits that are not in what would be written.
-pub fn lost_edits<'a>(planned: &PlannedEnv, edits: impl Iterator<Item = &'a ValueChange>) -> Vec<LostEdit> {
-    let Ok(document) = Document::parse("", &planned.text) else { return Vec::new() };
+pub fn lost_edits<'a>(env: &EnvName, text: &str, edits: impl Iterator<Item = &'a ValueChange>) -> Vec<LostEdit> {
+    let Ok(document) = Document::parse("", text) else { return Vec::new() };
     let made = |path: &KeyPath| document.leaf(path).map(|leaf| &leaf.value);
-    let lost = edits.filter(|(path, _, now)| !both_same(made(path), now.as_ref()));
-    let told = lost.map(|(path, _, now)| LostEdit {
-        env: planned.env.clone(),
-        path: path.clone(),
-        why: match (now, made(path)) {
+    let lost = edits.filter(|edit| !both_same(made(&edit.path), edit.after.as_ref()));
+    let told = lost.map(|edit| LostEdit {
+        env: env.clone(),
+        path: edit.path.clone(),
+        why: match (&edit.after, made(&edit.path)) {
             (None, _) => "an override cannot remove a key; use `unset` in a profile",
             (Some(_), None) => "local.toml has no place for this key",
             (Some(_), Some(_)) => "a layer above the overrides sets another value",

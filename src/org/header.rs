@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
-use super::document::Document;
 use super::draft::METADATA;
 use crate::base::environment::EnvName;
 use crate::base::name::OrgName;
+use crate::config::document::Document;
 
 /// What the first lines say.
 #[derive(Debug, Clone, PartialEq, Eq)]

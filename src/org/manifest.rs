@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use super::document::Document;
 use super::error::OrgError;
 use super::read;
 use super::variables::Names;
 use crate::base::environment::EnvName;
+use crate::config::Value;
+use crate::config::document::Document;
 
 /// The fields of `manifest.toml` that are honoured here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,8 +98,8 @@ impl Manifest {
                     _ => wrong(format!("`profiles.{env}` must be the name of a profile"), "write dev = \"user\""),
                 },
                 ["variables", name] => match &leaf.value {
-                    toml::Value::String(text) => drop(manifest.variables.insert(name.to_owned(), text.clone())),
-                    toml::Value::Array(_) | toml::Value::Table(_) => {
+                    Value::String(text) => drop(manifest.variables.insert(name.to_owned(), text.clone())),
+                    Value::Array(_) | Value::Table(_) => {
                         wrong(
                             format!("`variables.{name}` must be a string, number, boolean or time"),
                             "write a string or a number",

@@ -1,17 +1,17 @@
 //! `[overrides.ENV]` of local.toml: differences between environments, read and written.
 
-use toml::Value;
+use crate::config::Value;
 
-use super::document::{Document, Leaf, TableLayout};
 use super::draft::OVERRIDES;
-use super::edits::{Edits, NewEntry};
 use super::error::OrgError;
-use super::path::{KeyPath, quoted};
 use super::profile::{Profile, inner};
-use super::value::{same, spelled};
 use super::{alias, shape};
 use crate::base::environment::EnvName;
-use crate::base::template;
+use crate::config::document::{Document, Leaf, TableLayout};
+use crate::config::edits::{Edits, NewEntry};
+use crate::config::path::{KeyPath, quoted};
+use crate::config::template;
+use crate::config::value::{same, spelled};
 
 /// Which environment the overrides are for.
 #[derive(Debug, Clone, Copy)]
@@ -126,7 +126,7 @@ pub fn write_overrides(
             None => {
                 if let Some(obstacle) = whose.obstacle(document, path) {
                     let wrong = format!("cannot write an override of `{path}`: it conflicts with `{obstacle}`");
-                    let place = shape::span_of(document, &obstacle);
+                    let place = document.span_of(&obstacle);
                     return Err(OrgError::invalid(name, vec![document.shown().error(wrong, place, "")]));
                 }
                 let path = whose.full_path(document, path);

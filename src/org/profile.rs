@@ -1,14 +1,14 @@
 //! Profiles: what an environment changes, as data.
 
+mod keys;
+
 use std::ops::Range;
 
-use toml::Value;
+use crate::config::Value;
 
-use super::document::{Document, Leaf};
-use super::path::KeyPath;
 use crate::base::diagnostic::{Diagnostic, SourceText};
-use crate::base::environment::EnvName;
-use crate::base::suggest::closest_match;
+use crate::config::document::{Document, Leaf};
+use crate::config::path::KeyPath;
 
 /// The version of the format.
 pub const SCHEMA: i64 = 1;
@@ -135,30 +135,6 @@ const CONSTRAINTS: [(&str, Constraint); 8] = [
     ("present", Constraint::Present),
 ];
 
-const OPS: [(&str, Op); 7] = [
-    ("set", Op::Set),
-    ("default", Op::Default),
-    ("append_args", Op::AppendArgs),
-    ("append", Op::Append),
-    ("prepend", Op::Prepend),
-    ("scale", Op::Scale),
-    ("rename", Op::Rename),
-];
-
-const OTHERS: [&str; 11] = [
-    "schema",
-    "name",
-    "description",
-    "abstract",
-    "aliases",
-    "extends",
-    "path_keys",
-    "rebase",
-    "unset",
-    "require",
-    "forbid",
-];
-
 impl Op {
     /// The word of the format.
     #[must_use]
@@ -168,7 +144,13 @@ impl Op {
             Self::Rebase => "rebase",
             Self::Require(_) => "require",
             Self::Forbid(_) => "forbid",
-            other => OPS.iter().find(|(_, op)| *op == other).map_or("", |(word, _)| word),
+            Self::Set => "set",
+            Self::Default => "default",
+            Self::AppendArgs => "append_args",
+            Self::Append => "append",
+            Self::Prepend => "prepend",
+            Self::Scale => "scale",
+            Self::Rename => "rename",
         }
     }
 }
@@ -209,8 +191,8 @@ impl Profile {
         };
         let mut found = Vec::new();
         for leaf in &document.leaves {
-            if let Err(wrong) = profile.read_leaf(leaf) {
-                found.push(*wrong);
+            if let Err(error) = keys::read(&mut profile, leaf) {
+                found.push(error.diagnostic(document.shown(), leaf));
             }
         }
         found.extend(unknown_tables(document));
@@ -225,115 +207,8 @@ impl Profile {
         if found.is_empty() { Ok(profile) } else { Err(found) }
     }
 
-    fn read_leaf(&mut self, leaf: &Leaf) -> Result<(), Box<Diagnostic>> {
-        let source = self.redacted_source.clone();
-        let wrong = |what: &str, label: &str| Box::new(source.error(what, leaf.span.clone(), label));
-        let words = |value: &Value| -> Option<Vec<String>> {
-            value.as_array()?.iter().map(|it| it.as_str().map(str::to_owned)).collect()
-        };
-        let first = leaf.path.keys()[0].as_str();
-        match (first, leaf.path.keys().len()) {
-            ("schema", 1) if leaf.value.as_integer() != Some(SCHEMA) => {
-                return Err(Box::new(wrong("unknown profile schema", "").help("write schema = 1")));
-            }
-            ("schema" | "name" | "description", 1) => {}
-            ("aliases", 1) => {
-                self.aliases = words(&leaf.value).ok_or_else(|| wrong("`aliases` must be an array of strings", ""))?;
-                if let Some(alias) = self.aliases.iter().find(|alias| alias.parse::<EnvName>().is_err()) {
-                    return Err(wrong(&format!("invalid environment name `{alias}`"), ""));
-                }
-            }
-            ("abstract", 1) => {
-                self.is_abstract = leaf.value.as_bool().ok_or_else(|| wrong("`abstract` must be a boolean", ""))?;
-            }
-            ("extends", 1) => {
-                let name = leaf
-                    .value
-                    .as_str()
-                    .ok_or_else(|| wrong("`extends` must be a string", "a profile extends one other profile"))?;
-                self.extends = Some((name.to_owned(), leaf.span.clone()));
-            }
-            ("path_keys", 1) => {
-                let words = words(&leaf.value).ok_or_else(|| wrong("`path_keys` must be an array of keys", ""))?;
-                self.path_keys = words
-                    .iter()
-                    .map(|word| word.parse())
-                    .collect::<Result<_, _>>()
-                    .map_err(|error: super::path::InvalidPath| wrong(&error.to_string(), ""))?;
-            }
-            ("rebase", 1) => self.rebase(leaf).ok_or_else(|| {
-                wrong("`rebase` must be an array of tables with `from` and `to`", "")
-                    .help("write [{ from = \"~\", to = \"/root\" }]")
-            })?,
-            ("unset", 1) => {
-                for word in words(&leaf.value).ok_or_else(|| wrong("`unset` must be an array of keys", ""))? {
-                    let path = word.parse().map_err(|error: super::path::InvalidPath| wrong(&error.to_string(), ""))?;
-                    self.rule(Op::Unset, path, leaf);
-                }
-            }
-            (word, 1) => return Err(Box::new(unknown(&source, word, &leaf.statement))),
-            ("require" | "forbid", 2) => {
-                return Err(wrong("expected a condition", "").help("write { eq = true }").into());
-            }
-            ("require" | "forbid", count) => {
-                let word = leaf.path.last();
-                let check = CONSTRAINTS.iter().find(|(known, _)| *known == word).map(|(_, check)| *check);
-                let known = CONSTRAINTS.map(|(word, _)| word).join(", ");
-                let check = check.ok_or_else(|| {
-                    source
-                        .error(format!("unknown condition `{word}`"), leaf.key.clone(), "")
-                        .help(format!("expected one of: {known}"))
-                })?;
-                let path = inner(&leaf.path.keys()[1..count - 1]).ok_or_else(|| wrong("invalid key", ""))?;
-                self.rule(if first == "require" { Op::Require(check) } else { Op::Forbid(check) }, path, leaf);
-            }
-            ("scale", count) if count > 2 => {
-                let path = inner(&leaf.path.keys()[1..count - 1]).ok_or_else(|| wrong("invalid key", ""))?;
-                let part = Value::Table([(leaf.path.last().to_owned(), leaf.value.clone())].into_iter().collect());
-                match self.rules.iter_mut().find(|rule| rule.op == Op::Scale && rule.path == path) {
-                    Some(Rule { value: Value::Table(table), .. }) => {
-                        table.insert(leaf.path.last().to_owned(), leaf.value.clone());
-                    }
-                    _ => {
-                        self.rules.push(Rule { value: part, ..Rule::of(Op::Scale, path, leaf) });
-                    }
-                }
-            }
-            (word, _) => {
-                let op = OPS.iter().find(|(known, _)| *known == word).map(|(_, op)| *op);
-                // Said once for the whole table.
-                let Some(op) = op else { return Ok(()) };
-                let path = inner(&leaf.path.keys()[1..]).ok_or_else(|| wrong("invalid key", ""))?;
-                if matches!(op, Op::Append | Op::Prepend | Op::AppendArgs) && !leaf.value.is_array() {
-                    return Err(wrong(&format!("`{word}` must be an array"), "not an array")
-                        .help("write [\"--env\", \"dev\"]")
-                        .into());
-                }
-                if op == Op::Rename {
-                    let to = leaf.value.as_str().and_then(|to| to.parse::<KeyPath>().ok());
-                    let to = to
-                        .ok_or_else(|| wrong("`rename` must be the new key", "not a key").help("write \"own.name\""))?;
-                    if to.wildcard_count() > path.wildcard_count() {
-                        return Err(wrong("the new key has more `*` than the old one", ""));
-                    }
-                }
-                self.rule(op, path, leaf);
-            }
-        }
-        Ok(())
-    }
-
     fn rule(&mut self, op: Op, path: KeyPath, leaf: &Leaf) {
         self.rules.push(Rule::of(op, path, leaf));
-    }
-
-    fn rebase(&mut self, leaf: &Leaf) -> Option<()> {
-        for item in leaf.value.as_array()? {
-            item.get("from")?.as_str()?;
-            item.get("to")?.as_str()?;
-            self.rules.push(Rule { value: item.clone(), ..Rule::of(Op::Rebase, KeyPath::default(), leaf) });
-        }
-        Some(())
     }
 }
 
@@ -357,22 +232,14 @@ fn unknown_tables(document: &Document) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for leaf in document.leaves.iter().filter(|leaf| leaf.path.keys().len() > 1) {
         let first = leaf.path.keys()[0].as_str();
-        let known = OPS.iter().any(|(word, _)| *word == first) || OTHERS.contains(&first);
+        let known = keys::KEYS.iter().any(|(name, _)| *name == first);
         if !known && seen.insert(first.to_owned()) {
             let header = document.sections[leaf.section].header.clone();
-            found.push(unknown(document.shown(), first, &header.unwrap_or(leaf.statement.clone())));
+            let place = Leaf { span: header.unwrap_or(leaf.statement.clone()), ..leaf.clone() };
+            found.push(keys::unknown(first).diagnostic(document.shown(), &place));
         }
     }
     found
-}
-
-fn unknown(source: &SourceText, first: &str, span: &Range<usize>) -> Diagnostic {
-    let known = OPS.iter().map(|(word, _)| *word).chain(OTHERS);
-    let found = source.error(format!("unknown key in a profile: `{first}`"), span.clone(), "");
-    match closest_match(first, known.clone()) {
-        Some(near) => found.help(format!("did you mean `{near}`?")),
-        None => found.help(format!("expected one of: {}", known.collect::<Vec<_>>().join(", "))),
-    }
 }
 
 #[cfg(test)]

@@ -1,23 +1,23 @@
 //! From local.toml to an environment. Pure: nothing is read or written here.
 
-use toml::Value;
+use crate::config::Value;
 
-use super::document::Document;
 use super::draft::{Draft, Layer, LayerChange, METADATA, Operation, ProfileChain};
 use super::error::OrgError;
 use super::header::{self, Header};
 use super::overrides::OverrideScope;
-use super::path::KeyPath;
 use super::profile::ProfileOrigin;
 use super::render::{Annotate, render};
 use super::set_option::SetOption;
-use super::value::spelled;
 use super::variables::{self, Names};
 use super::{alias, apply_profile, constraints, schema, shape};
 use crate::base::diagnostic::{Diagnostic, Severity};
 use crate::base::environment::EnvName;
 use crate::base::fault::FaultKind;
 use crate::base::name::OrgName;
+use crate::config::document::Document;
+use crate::config::path::KeyPath;
+use crate::config::value::spelled;
 
 /// What an environment is made of.
 #[derive(Debug, Clone)]

@@ -4,8 +4,8 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::document::Document;
 use super::error::OrgError;
+use crate::config::document::Document;
 use crate::disk::{self, FileAccessError};
 use crate::sys::file::FileError;
 

@@ -1,17 +1,17 @@
 //! A draft as TOML: the text of local.toml with the changed values put in their places.
 
-use toml::Value;
+use crate::config::Value;
 
-use super::document::{Document, TableLayout};
 use super::draft::{DiffKind, Draft, METADATA, OVERRIDES, ValueState};
-use super::edits::{Edits, NewEntry};
-use super::path::{KeyPath, quoted};
-use super::value::same;
+use crate::config::document::{Document, TableLayout};
+use crate::config::edits::{Edits, NewEntry};
+use crate::config::path::{KeyPath, quoted};
+use crate::config::value::same;
 
 /// Whether changed lines say so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Annotate {
-    /// `# Changed`, `# Flag added`, `# Added`.
+    /// `# InstallResult`, `# EnvFlag added`, `# Added`.
     Yes,
     /// No further comments.
     No,
@@ -110,7 +110,7 @@ impl Writer<'_, '_> {
     fn remove_empty_headers(&mut self) {
         for (number, body) in self.document.sections.iter().enumerate().filter(|(_, body)| body.header.is_some()) {
             if self.is_header_removed(&body.path) && self.edits.is_empty(number) {
-                let header = |it: &super::document::TomlStatement| it.section == number && it.value.is_none();
+                let header = |it: &crate::config::document::TomlStatement| it.section == number && it.value.is_none();
                 self.document
                     .statements
                     .iter()
@@ -146,9 +146,9 @@ mod tests {
 
     use super::*;
     use crate::base::fault::{FaultKind, UserFacingError};
+    use crate::config::line_editor::comments;
     use crate::org::draft::{Layer, LayerChange, Operation, ProfileChain};
     use crate::org::error::OrgError;
-    use crate::org::line_editor::comments;
     use crate::org::profile::{Op, Profile};
     use crate::org::promote::{EnvPromotion, Stamp};
     use crate::org::variables::Names;

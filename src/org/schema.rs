@@ -1,84 +1,15 @@
 //! What the known keys of an environment hold; those of services aside, which are those of a process. Other keys are the
 //! operator's own.
 
-use toml::Value;
+use crate::config::Value;
 
-use super::document::{Document, Leaf};
-use super::draft::{Draft, Layer, METADATA, OVERRIDES, ProfileChain};
-use super::path::KeyPath;
+use super::draft::{Draft, Layer, OVERRIDES, ProfileChain};
+use super::known_keys::{TABLES, ValueType, keys};
 use super::{alias, shape};
 use crate::base::diagnostic::{Diagnostic, SourceText};
 use crate::base::suggest::closest_match;
-
-/// What a key holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ValueType {
-    String,
-    Strings,
-    Boolean,
-    Number,
-    Port,
-    OneOf(&'static [&'static str]),
-}
-
-const KEYS: [(&str, ValueType); 36] = [
-    ("environment.name", ValueType::String),
-    ("environment.type", ValueType::OneOf(&["local", "development", "dev", "staging", "stage", "production", "prod"])),
-    ("environment.description", ValueType::String),
-    ("deployment.user", ValueType::String),
-    ("deployment.group", ValueType::String),
-    ("deployment.tetra_src", ValueType::String),
-    ("deployment.tetra_dir", ValueType::String),
-    ("deployment.hostname", ValueType::String),
-    ("deployment.domain", ValueType::String),
-    ("system.os", ValueType::String),
-    ("system.init", ValueType::String),
-    ("system.auto_start", ValueType::Boolean),
-    ("ports.*", ValueType::Port),
-    ("resources.memory_max", ValueType::Number),
-    ("resources.limit_nofile", ValueType::Number),
-    ("resources.limit_nproc", ValueType::Number),
-    ("security.firewall_enabled", ValueType::Boolean),
-    ("security.firewall_policy", ValueType::OneOf(&["off", "open", "restricted", "strict"])),
-    ("security.ssl_enabled", ValueType::Boolean),
-    ("security.hsts_enabled", ValueType::Boolean),
-    ("security.internal_cidrs", ValueType::Strings),
-    ("logging.level", ValueType::OneOf(&["trace", "debug", "info", "warn", "error"])),
-    ("logging.format", ValueType::OneOf(&["pretty", "json"])),
-    ("logging.retention_days", ValueType::Number),
-    ("monitoring.enabled", ValueType::Boolean),
-    ("monitoring.alerts_enabled", ValueType::Boolean),
-    ("monitoring.apm_enabled", ValueType::Boolean),
-    ("monitoring.metrics_enabled", ValueType::Boolean),
-    ("backup.enabled", ValueType::Boolean),
-    ("backup.schedule", ValueType::String),
-    ("backup.offsite", ValueType::Boolean),
-    ("compliance.audit_logging", ValueType::Boolean),
-    ("compliance.retention_days", ValueType::Number),
-    ("daemon.unit", ValueType::String),
-    ("daemon.scope", ValueType::OneOf(&["system", "user"])),
-    ("daemon.hardening", ValueType::String),
-];
-
-/// Tables that tetra knows.
-pub(super) const TABLES: [&str; 16] = [
-    "environment",
-    "deployment",
-    "system",
-    "ports",
-    "services",
-    "resources",
-    "security",
-    "logging",
-    "monitoring",
-    "backup",
-    "compliance",
-    "daemon",
-    METADATA,
-    OVERRIDES,
-    "sync",
-    "variables",
-];
+use crate::config::document::{Document, Leaf};
+use crate::config::path::KeyPath;
 
 /// Everything that is wrong, and what may be.
 #[must_use]
@@ -89,11 +20,6 @@ pub fn check(document: &Document) -> Vec<Diagnostic> {
     found.extend(typos(document, &keys));
     found.extend(shape::shape_errors(document));
     found
-}
-
-/// Every key with what it holds.
-pub(super) fn keys() -> Vec<(KeyPath, ValueType)> {
-    KEYS.iter().map(|(path, holds)| (path.parse().expect("a test reads the keys"), *holds)).collect()
 }
 
 /// Tables and keys that look like slips of known ones. Others are the operator's own.

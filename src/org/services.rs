@@ -1,9 +1,9 @@
 //! The services that an environment describes.
 
-use toml::Value;
+use crate::config::Value;
 
-use super::document::Document;
-use super::path::KeyPath;
+use crate::config::document::Document;
+use crate::config::path::KeyPath;
 
 /// One table below `[services]`, but for the keys that a process has.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 //! `--set KEY=VALUE`.
 
-use toml::Value;
+use crate::config::Value;
 
-use super::document::Document;
-use super::path::{InvalidPath, KeyPath};
-use super::value::spelled;
+use crate::config::document::Document;
+use crate::config::path::{InvalidPath, KeyPath};
+use crate::config::value::spelled;
 
 /// A value that was given on the command line.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,7 +37,7 @@ pub fn parse_set_options(given: &str) -> Result<Vec<SetOption>, InvalidPath> {
         let value = Value::String(text.to_owned());
         return Ok(vec![SetOption { path, written: value.to_string(), value }]);
     };
-    let written = |leaf: &super::document::Leaf| document.source.text[leaf.span.clone()].to_owned();
+    let written = |leaf: &crate::config::document::Leaf| document.source.text[leaf.span.clone()].to_owned();
     let inside = |keys: &[String]| KeyPath::new(path.keys().iter().chain(&keys[1..]).cloned().collect());
     let leaves = document.leaves.iter();
     let all = leaves.map(|leaf| SetOption {

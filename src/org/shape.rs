@@ -2,13 +2,14 @@
 
 use std::ops::Range;
 
-use super::document::{Document, TableLayout};
 use super::draft::{Draft, Layer, OVERRIDES, ProfileChain};
-use super::path::KeyPath;
-use super::schema;
+use super::known_keys::{self, ValueType};
 use crate::base::diagnostic::{Diagnostic, SourceText};
 use crate::base::fault::UserFacingError;
 use crate::base::name::ServiceName;
+use crate::config::Value;
+use crate::config::document::{Document, TableLayout};
+use crate::config::path::KeyPath;
 
 /// How something is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +22,7 @@ enum NodeKind {
 /// Known tables and services that are not written as such.
 #[must_use]
 pub fn shape_errors(document: &Document) -> Vec<Diagnostic> {
-    let keys = schema::keys();
+    let keys = known_keys::keys();
     let values = document.leaves.iter().map(|leaf| (&leaf.path, NodeKind::Value));
     let tables = document.tables.iter().map(|(path, place)| match place {
         TableLayout::ArrayOfTables => (path, NodeKind::ArrayOfTables),
@@ -32,7 +33,7 @@ pub fn shape_errors(document: &Document) -> Vec<Diagnostic> {
     let mut found: Vec<(Range<usize>, Diagnostic)> = Vec::new();
     for (path, form) in tables.chain(values).filter(|(path, _)| !is_item(path)) {
         if let Some((title, help)) = check_shape(path, form, &keys) {
-            let place = span_of(document, path);
+            let place = document.span_of(path);
             found.push((place.clone(), document.shown().error(title, place, "").help(help)));
         }
     }
@@ -47,7 +48,7 @@ pub fn shape_errors(document: &Document) -> Vec<Diagnostic> {
 /// The same for what a promotion gives.
 #[must_use]
 pub fn check_values(draft: &Draft, chain: &ProfileChain) -> Vec<Diagnostic> {
-    let keys = schema::keys();
+    let keys = known_keys::keys();
     let mut found: Vec<Diagnostic> = Vec::new();
     for (path, cell) in draft.values.iter().filter(|(_, cell)| cell.value.is_some() && !cell.changes.is_empty()) {
         if cell.value.as_ref().is_some_and(|value| is_invalid_command(path, value)) {
@@ -67,7 +68,7 @@ pub fn check_values(draft: &Draft, chain: &ProfileChain) -> Vec<Diagnostic> {
 }
 
 /// The command of a service that runs nothing.
-fn is_invalid_command(path: &KeyPath, value: &toml::Value) -> bool {
+fn is_invalid_command(path: &KeyPath, value: &Value) -> bool {
     matches!(path.keys(), [first, _, last] if first == "services" && last == "command")
         && value.as_str().is_some_and(|text| text.trim().is_empty())
 }
@@ -76,9 +77,9 @@ fn is_invalid_command(path: &KeyPath, value: &toml::Value) -> bool {
 const OF_TABLES: [&str; 2] = ["services", OVERRIDES];
 
 /// What is wrong with the form or the name of something, and what to write.
-fn check_shape(path: &KeyPath, form: NodeKind, keys: &[(KeyPath, schema::ValueType)]) -> Option<(String, String)> {
+fn check_shape(path: &KeyPath, form: NodeKind, keys: &[(KeyPath, ValueType)]) -> Option<(String, String)> {
     let wants_table = match path.keys() {
-        [first] => schema::TABLES.contains(&first.as_str()),
+        [first] => known_keys::TABLES.contains(&first.as_str()),
         [first, _] => OF_TABLES.contains(&first.as_str()),
         _ => false,
     };
@@ -101,15 +102,6 @@ fn check_shape(path: &KeyPath, form: NodeKind, keys: &[(KeyPath, schema::ValueTy
         }
         _ => None,
     }
-}
-
-/// Where something is written.
-pub(super) fn span_of(document: &Document, path: &KeyPath) -> Range<usize> {
-    if let Some(leaf) = document.leaf(path) {
-        return leaf.span.clone();
-    }
-    let mut statements = document.statements.iter();
-    statements.find(|it| it.path.is_within(path)).map_or(0..0, |it| it.span.clone())
 }
 
 /// Values of a draft that have no place in one document.
@@ -148,7 +140,7 @@ fn nested_below_value(draft: &Draft, chain: &ProfileChain, path: &KeyPath) -> Op
         let known = path.keys().get(table.keys().len()).map(|number| table.join(number));
         if item && !known.is_some_and(|item| draft.document.tables.contains_key(&item)) {
             let title = format!("`{table}` is an array of tables, not a table");
-            let place = span_of(draft.document, &table);
+            let place = draft.document.span_of(&table);
             return Some(draft.document.shown().error(title, place, "an array of tables").help(help));
         }
     }

@@ -3,16 +3,16 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use super::document::Document;
 use super::draft::ProfileChain;
 use super::error::OrgError;
 use super::header::{self, GeneratedFileState};
 use super::manifest::Manifest;
 use super::profile::{BUILT_IN, Profile, ProfileOrigin};
-use super::{inputs, read};
+use super::{git, read};
 use crate::base::environment::EnvName;
 use crate::base::name::OrgName;
 use crate::base::suggest::closest_match;
+use crate::config::document::Document;
 use crate::sys::file;
 use crate::sys::paths::Paths;
 
@@ -73,7 +73,7 @@ impl<'a> OrgStore<'a> {
     /// The commit that is checked out around it.
     #[must_use]
     pub fn head_commit(&self) -> Option<String> {
-        inputs::head_commit(&self.dir(), self.paths.home())
+        git::head_commit(&self.dir(), self.paths.home())
     }
 
     /// The file of an environment.

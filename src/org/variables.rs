@@ -8,17 +8,18 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use toml::Value;
+use crate::config::Value;
 
-use super::document::{Document, Leaf};
 use super::draft::{Draft, Layer, LayerChange, Operation, ProfileChain, ValueState};
-use super::path::KeyPath;
-use super::value::both_same;
 use crate::base::diagnostic::{Diagnostic, SourceText};
-use crate::base::expand::{self, Lookup, LookupResult, Resolve, Resolver, source_range};
-use crate::base::expand_error::{ExpandError, ExpandErrorKind};
 use crate::base::suggest::closest_match;
-use crate::base::template::{self, Namespace, Reference};
+use crate::config::document::{Document, Leaf};
+use crate::config::expand::Resolver;
+use crate::config::expand_error::{ExpandError, ExpandErrorKind};
+use crate::config::lookup::{self, Lookup, LookupResult, Resolve, TemplateValue};
+use crate::config::path::KeyPath;
+use crate::config::template::{self, Namespace, Reference};
+use crate::config::value::both_same;
 
 /// Names without a dot.
 pub type Names = BTreeMap<String, String>;
@@ -61,11 +62,7 @@ pub fn syntax_errors(document: &Document) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for leaf in &document.leaves {
         let Some(text) = leaf.value.as_str().filter(|text| text.contains("${")) else { continue };
-        let written = document.source.text.get(leaf.span.clone()).unwrap_or_default();
-        let place = |part: &Range<usize>| {
-            let inner = source_range(written, text, part).unwrap_or(0..written.len());
-            leaf.span.start + inner.start..leaf.span.start + inner.end
-        };
+        let place = |part: &Range<usize>| lookup::part_of(&document.source, &leaf.span, text, part);
         match template::parse(text) {
             Ok(template) => {
                 let strays =
@@ -111,7 +108,7 @@ fn has_expansion(value: &Value) -> bool {
     }
 }
 
-impl expand::TemplateValue for Value {
+impl TemplateValue for Value {
     fn text(text: String) -> Self {
         Self::String(text)
     }
@@ -189,7 +186,7 @@ impl Lookup for PromotionLookup<'_, '_> {
     type Value = Value;
 
     fn find(&self, reference: &Reference, _: usize) -> LookupResult<Value> {
-        let path = KeyPath::of(&reference.path);
+        let path = lookup::key_path(reference);
         match reference.namespace {
             Some(Namespace::Secret) => LookupResult::Refused(ExpandErrorKind::SecretInToml),
             Some(Namespace::Env) => LookupResult::Hermetic,
@@ -197,22 +194,19 @@ impl Lookup for PromotionLookup<'_, '_> {
                 Some(number) => LookupResult::Definition(self.cells.len() + number),
                 None => LookupResult::Unset,
             },
-            Some(Namespace::Infra) => self.path(&within("infrastructure", &path)),
-            Some(Namespace::Host) => self.path(&within("hosts", &path)),
+            Some(Namespace::Infra | Namespace::Host) => self.path(&path),
             None if reference.path.len() > 1 => self.path(&path),
             None => self.variable(path.last()),
         }
     }
 
     fn suggest(&self, reference: &Reference) -> Option<String> {
-        let wanted = reference.path.join(".");
-        if reference.path.len() == 1 && reference.namespace.is_none() {
+        if let (None, [name]) = (reference.namespace, &reference.path[..]) {
             let known = self.names.iter().map(|(name, _)| name.as_str()).chain(BUILT_IN.map(|(known, _)| known));
-            return closest_match(&wanted, known).map(str::to_owned);
+            return closest_match(name, known).map(str::to_owned);
         }
-        let known = self.cells.iter().filter(|(_, cell)| cell.value.is_some()).map(|(path, _)| path.to_string());
-        let known: Vec<String> = known.collect();
-        closest_match(&wanted, known.iter().map(String::as_str)).map(str::to_owned)
+        let known = self.cells.iter().filter(|(_, cell)| cell.value.is_some()).map(|(path, _)| *path);
+        lookup::suggest_path(&lookup::key_path(reference), known)
     }
 
     fn value(&self, id: usize, resolve: Resolve<Value>) -> Result<Value, ExpandError> {
@@ -244,12 +238,8 @@ impl Lookup for PromotionLookup<'_, '_> {
             Definition::Local(leaf) => (local, leaf.span.clone(), &leaf.value),
             Definition::Name(..) => return None,
         };
-        let inner = source
-            .text
-            .get(span.clone())
-            .zip(value.as_str())
-            .and_then(|(written, text)| source_range(written, text, part));
-        Some((source, inner.map_or(span.clone(), |inner| span.start + inner.start..span.start + inner.end)))
+        let place = value.as_str().map_or_else(|| span.clone(), |text| lookup::part_of(source, &span, text, part));
+        Some((source, place))
     }
 }
 
@@ -266,10 +256,6 @@ fn expand_value(value: &Value, resolve: Resolve<Value>) -> Result<Value, ExpandE
         }
         other => Ok(other.clone()),
     }
-}
-
-fn within(table: &str, path: &KeyPath) -> KeyPath {
-    KeyPath::new(std::iter::once(table.to_owned()).chain(path.keys().iter().cloned()).collect())
 }
 
 #[cfg(test)]
@@ -319,17 +305,17 @@ mod tests {
     #[test]
     fn what_cannot_be_filled_in_is_said() {
         for (text, title) in [
-            ("${", "this `${` is not closed (E-UNTERMINATED)"),
-            ("${X", "this `${` is not closed (E-UNTERMINATED)"),
-            ("${}", "there is no name between the braces (E-EMPTY-NAME)"),
-            ("${env:HOME}", "`env:HOME` is known to the process environment only (E-HERMETIC)"),
+            ("${", "unclosed `${` (E-UNTERMINATED)"),
+            ("${X", "unclosed `${` (E-UNTERMINATED)"),
+            ("${}", "missing name between the braces (E-EMPTY-NAME)"),
+            ("${env:HOME}", "`env:HOME` is only a variable of the shell, which is not used here (E-HERMETIC)"),
             ("${TETRA_EMV:?is missing}", "`TETRA_EMV` is required: is missing (E-REQUIRED)"),
             ("${TETRA_EMV}", "`TETRA_EMV` is not set (E-UNSET)"),
-            ("x${a.list}", "`a.list` is not one value and cannot stand inside a text (E-TYPE)"),
-            ("${secret:KEY:-x}", "a secret would be written into TOML (E-SECRET-IN-TOML)"),
-            ("${deployment.tetra_scr}", "there is no `deployment.tetra_scr` (E-NO-SUCH-PATH)"),
-            ("${a.d}", "the value needs itself: a.d -> a.e -> a.d (E-CYCLE)"),
-            ("${LOOP}", "the value needs itself: LOOP -> LOOP (E-CYCLE)"),
+            ("x${a.list}", "`a.list` is an array or a table and cannot be part of a string (E-TYPE)"),
+            ("${secret:KEY:-x}", "a secret cannot be written into TOML (E-SECRET-IN-TOML)"),
+            ("${deployment.tetra_scr}", "`deployment.tetra_scr` does not exist (E-NO-SUCH-PATH)"),
+            ("${a.d}", "the value refers to itself: a.d -> a.e -> a.d (E-CYCLE)"),
+            ("${LOOP}", "the value refers to itself: LOOP -> LOOP (E-CYCLE)"),
         ] {
             assert_eq!(filled(text).expect_err(text).title, title);
         }

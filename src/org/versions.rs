@@ -12,11 +12,11 @@ use std::time::Duration;
 use super::error::OrgError;
 use super::header::{self, GeneratedFileState, Header};
 use super::history::{self, VersionAction, VersionEntry, VersionHistory};
-use super::path::KeyPath;
 use super::read;
 use super::store::{OrgStore, content_of};
 use crate::base::environment::EnvName;
 use crate::base::time::Timestamp;
+use crate::config::path::KeyPath;
 use crate::disk;
 use crate::sys::file::{self, Access, FileError};
 

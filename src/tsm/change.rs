@@ -50,14 +50,10 @@ pub fn between(before: &Meta, after: &Meta) -> Vec<FieldChange> {
     keys.dedup();
     let changed = |key: &&String| old.get(*key) != new.get(*key);
     let change = |key: &String| {
-        let shown = |fields: &BTreeMap<String, String>| fields.get(key).map(|value| masked(key, value));
+        let shown = |fields: &BTreeMap<String, String>| fields.get(key).map(|value| redact::variable(key, value));
         FieldChange { what: key.clone(), from: shown(&old), to: shown(&new) }
     };
     keys.into_iter().filter(changed).map(change).collect()
-}
-
-fn masked(key: &str, value: &str) -> String {
-    if redact::is_secret_name(key) { redact::MASK.to_owned() } else { redact::text(value) }
 }
 
 /// Everything that counts, by its name: fields in small letters, variables by their own.

@@ -131,9 +131,10 @@ fn in_source(file: &str, pattern: &str) -> Vec<String> {
 
 #[test]
 fn the_formats_have_every_key_of_an_environment_and_every_rule_of_a_profile() {
-    let keys = in_source("src/org/schema.rs", r#"\("([a-z_.*]+)", \w+::\w"#);
+    let keys = in_source("src/org/known_keys.rs", r#"\("([a-z_.*]+)", \w+::\w"#);
     names_all("`local.toml`", keys.iter().map(String::as_str));
-    let rules = in_source("src/org/profile.rs", r#"\("([a-z_]+)", (?:Op|Constraint)::\w"#);
+    let mut rules = in_source("src/org/profile/keys.rs", r#"\("([a-z_]+)", Key::\w"#);
+    rules.extend(in_source("src/org/profile.rs", r#"\("([a-z_]+)", Constraint::\w"#));
     names_all("Profiles", rules.iter().map(String::as_str));
 }
 

@@ -1,128 +1,17 @@
-//! Names that say that their value is a secret.
+//! What the name of a variable, option or key says about its value.
+//!
+//! One rule with two thresholds. Showing a secret is worse than hiding something harmless, so [`is_secret_name`] is broad. A false
+//! alarm about a file costs trust, so [`classify`] is narrow; whatever it calls a secret is hidden too.
 
-/// Parts of names that hold secrets, wherever they stand.
-const PARTS: [&str; 9] = [
-    "PASSWORD",
-    "PASSWD",
-    "PASSPHRASE",
-    "PASSCODE",
-    "CREDENTIAL",
-    "APIKEY",
-    "PRIVATEKEY",
-    "ACCESSKEY",
-    "AUTHORIZATION",
-];
+use super::name_words::{
+    ABOUT, ABOUT_IN_FILES, ANYWHERE, BEFORE_PASS, COUNTED, ENDS, LAST, MAYBE, OPEN_KEYS, OPEN_TOKENS, OTHER_KEYS,
+    PARTS, WEAK, WORDS,
+};
 
-/// How a word of a name begins or ends that holds a secret: `CLIENTSECRET`, `AUTHTOKEN`, but no `TOKENIZER`.
-const ENDS: [&str; 4] = ["SECRET", "SECRETS", "TOKEN", "TOKENS"];
-
-/// Words of a name that hold a secret by themselves.
-const WORDS: [&str; 14] = [
-    "PASS",
-    "PWD",
-    "PW",
-    "PASSIN",
-    "PASSOUT",
-    "PSK",
-    "OTP",
-    "DSN",
-    "COOKIE",
-    "BEARER",
-    "CREDS",
-    "JWT",
-    "SIGNATURE",
-    "SIG",
-];
-
-/// Words of a name that mostly hold a secret, and sometimes say where one is or whether there is one.
-const WEAK: [&str; 4] = ["KEY", "KEYS", "AUTH", "CREDENTIALS"];
-
-/// What stands before PASS and PWD in one word with them. Other words end like that too: `COMPASS`, `BYPASS`.
-const BEFORE_PASS: [&str; 23] = [
-    "DB",
-    "PG",
-    "MYSQL",
-    "USER",
-    "ADMIN",
-    "ROOT",
-    "SMTP",
-    "MAIL",
-    "IMAP",
-    "FTP",
-    "SFTP",
-    "SSH",
-    "HTTP",
-    "PROXY",
-    "LDAP",
-    "BIND",
-    "REDIS",
-    "REQUIRE",
-    "MASTER",
-    "KEY",
-    "STORE",
-    "SRCSTORE",
-    "DESTSTORE",
-];
-
-/// Last words of names that tell something about a secret instead of being one.
-const ABOUT: [&str; 45] = [
-    "FILE",
-    "FILENAME",
-    "FILES",
-    "PATH",
-    "DIR",
-    "DIRECTORY",
-    "DIR",
-    "URL",
-    "URI",
-    "ENDPOINT",
-    "NAME",
-    "TYPE",
-    "MODE",
-    "METHOD",
-    "STDIN",
-    "LENGTH",
-    "LEN",
-    "SIZE",
-    "TTL",
-    "EXPIRY",
-    "EXPIRES",
-    "EXPIRATION",
-    "TIMEOUT",
-    "LIMIT",
-    "COUNT",
-    "POLICY",
-    "PROVIDER",
-    "ALGORITHM",
-    "ALG",
-    "PROMPT",
-    "FORMAT",
-    "HEADER",
-    "PREFIX",
-    "INTERVAL",
-    "ENABLED",
-    "DISABLED",
-    "REQUIRED",
-    "HOST",
-    "PORT",
-    "USER",
-    "USERNAME",
-    "VERSION",
-    "ROUNDS",
-    "HELPER",
-    "SERVICE",
-];
-
-/// Words beside KEY that make it a key of another kind.
-const OTHER_KEYS: [&str; 8] = ["PUBLIC", "PRIMARY", "FOREIGN", "SORT", "PARTITION", "CACHE", "ROUTING", "MAP"];
-
-/// Words beside TOKENS that make them something to be counted.
-const COUNTED: [&str; 7] = ["MAX", "MIN", "NUM", "TOTAL", "CONTEXT", "COMPLETION", "PROMPT"];
-
-/// How sure a name is.
+/// How sure a name is when its value is to be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Weight {
-    /// Its value is no secret.
+    /// Its value is not a secret.
     None,
     /// Its value is one unless it looks like a file or a switch.
     Weak,
@@ -130,55 +19,118 @@ pub(super) enum Weight {
     Strong,
 }
 
-/// True for the name of a variable or option whose value is a secret: `DB_PASSWORD`, `--api-key`, `authToken`.
+/// What a name in a file says about its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameVerdict {
+    /// Its value is a secret.
+    Secret,
+    /// It may be one; a second witness is needed.
+    Maybe,
+    /// Nothing.
+    Nothing,
+}
+
+/// True for the name of a variable, option or key whose value must not be shown: `DB_PASSWORD`, `--api-key`, `authToken`.
 #[must_use]
 pub fn is_secret_name(name: &str) -> bool {
     weight(name) != Weight::None
 }
 
-/// Whether a name says that its value is a secret.
+/// Whether a name says that its value must not be shown.
 pub(super) fn weight(name: &str) -> Weight {
-    // The directory that a shell is in.
-    if matches!(name, "PWD" | "OLDPWD") {
-        return Weight::None;
-    }
     let words = words(name);
-    let Some(last) = words.last() else { return Weight::None };
-    if ABOUT.contains(&last.as_str()) {
+    if is_about(name, &words) {
         return Weight::None;
     }
-    let any = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
-    let whole = words.concat();
-    if PARTS.iter().any(|part| whole.contains(part)) && !whole.ends_with("LESS") {
-        return if last == "CREDENTIALS" { Weight::Weak } else { Weight::Strong };
+    match broad(&words) {
+        Weight::None if narrow(name, &words) == NameVerdict::Secret => Weight::Weak,
+        weight => weight,
     }
-    if any(&["PUBLIC"]) || (any(&["TOKENS"]) && any(&COUNTED)) {
+}
+
+/// What a name in a file says about its value.
+#[must_use]
+pub fn classify(name: &str) -> NameVerdict {
+    let words = words(name);
+    if is_about(name, &words) { NameVerdict::Nothing } else { narrow(name, &words) }
+}
+
+/// It describes a secret, or is the directory that a shell is in.
+fn is_about(name: &str, words: &[String]) -> bool {
+    matches!(name, "PWD" | "OLDPWD")
+        || words.last().is_none_or(|last| ABOUT.contains(&last.as_str()))
+        || is_counted(words)
+}
+
+/// `max_tokens`
+fn is_counted(words: &[String]) -> bool {
+    has(words, &["tokens"]) && has(words, &COUNTED)
+}
+
+fn has(words: &[String], list: &[&str]) -> bool {
+    words.iter().any(|word| list.contains(&word.as_str()))
+}
+
+fn broad(words: &[String]) -> Weight {
+    let whole = words.concat();
+    if PARTS.iter().any(|part| whole.contains(part)) && !whole.ends_with("less") {
+        let is_weak = words.last().is_some_and(|last| last == "credentials");
+        return if is_weak { Weight::Weak } else { Weight::Strong };
+    }
+    if has(words, &["public"]) {
         return Weight::None;
     }
     let is_strong = |word: &String| {
         WORDS.contains(&word.as_str())
             || ENDS.iter().any(|end| word.ends_with(end))
-            || ["PASS", "PWD"].iter().filter_map(|end| word.strip_suffix(end)).any(|it| BEFORE_PASS.contains(&it))
-            || word == "MASTERAUTH"
+            || ["pass", "pwd"].iter().filter_map(|end| word.strip_suffix(end)).any(|it| BEFORE_PASS.contains(&it))
+            || word == "masterauth"
     };
     if words.iter().any(is_strong) {
         return Weight::Strong;
     }
-    if any(&WEAK) && !any(&OTHER_KEYS) { Weight::Weak } else { Weight::None }
+    if has(words, &WEAK) && !has(words, &OTHER_KEYS) { Weight::Weak } else { Weight::None }
 }
 
-/// An option that says something about a secret and takes none: `--no-password`, `--ask-pass`, `--with-token`.
+fn narrow(name: &str, words: &[String]) -> NameVerdict {
+    let Some(last) = words.last().map(String::as_str) else { return NameVerdict::Nothing };
+    let ends = |count: usize| {
+        words.len() >= count && {
+            let joined = words[words.len() - count..].concat();
+            LAST.contains(&&*joined) || joined.strip_suffix('s').is_some_and(|one| LAST.contains(&one))
+        }
+    };
+    let before = words.len().checked_sub(2).map(|at| words[at].as_str());
+    let is_open = matches!(last, "token" | "tokens") && before.is_some_and(|before| OPEN_TOKENS.contains(&before));
+    if is_open || has(words, &["public"]) || name.contains("::") {
+        return NameVerdict::Nothing;
+    }
+    if (1..=3).any(ends) {
+        return NameVerdict::Secret;
+    }
+    let joined: Vec<String> = words.windows(2).map(<[String]>::concat).collect();
+    if (has(words, &ANYWHERE) || has(&joined, &ANYWHERE)) && !ABOUT_IN_FILES.contains(&last) {
+        return NameVerdict::Secret;
+    }
+    match last {
+        "key" if before.is_some_and(|before| OPEN_KEYS.contains(&before)) => NameVerdict::Nothing,
+        _ if MAYBE.contains(&last) => NameVerdict::Maybe,
+        _ => NameVerdict::Nothing,
+    }
+}
+
+/// An option that describes a secret and takes none: `--no-password`, `--ask-pass`, `--with-token`.
 pub(super) fn is_switch(option: &str) -> bool {
     const SWITCHES: [&str; 13] = [
-        "NO", "SKIP", "WITHOUT", "DISABLE", "ENABLE", "SHOW", "ASK", "USE", "REQUIRE", "ALLOW", "WITH", "GENERATE",
-        "PRINT",
+        "no", "skip", "without", "disable", "enable", "show", "ask", "use", "require", "allow", "with", "generate",
+        "print",
     ];
     words(option).first().is_some_and(|first| SWITCHES.contains(&first.as_str()))
 }
 
 /// A name that is a verb: `set-credentials`, `get-token`.
 pub(super) fn is_verb(word: &str) -> bool {
-    const VERBS: [&str; 8] = ["SET", "GET", "LIST", "CREATE", "DELETE", "REMOVE", "UNSET", "ROTATE"];
+    const VERBS: [&str; 8] = ["set", "get", "list", "create", "delete", "remove", "unset", "rotate"];
     words(word).first().is_some_and(|first| VERBS.contains(&first.as_str()))
 }
 
@@ -192,7 +144,7 @@ pub(super) fn is_plain(name: &str) -> bool {
     name.chars().all(is_part) && name.contains(|c: char| c.is_ascii_alphabetic())
 }
 
-/// The words of a name in upper case: between `_`, `-` and `.`, and where a capital follows a small letter.
+/// The words of a name in lower case, without digits: between other characters, and where a capital follows a small letter.
 fn words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut before = ' ';
@@ -200,17 +152,20 @@ fn words(name: &str) -> Vec<String> {
         if !c.is_ascii_alphanumeric() || (c.is_ascii_uppercase() && before.is_ascii_lowercase()) {
             words.push(String::new());
         }
-        if c.is_ascii_alphanumeric() {
-            words.last_mut().expect("there is one from the start").push(c.to_ascii_uppercase());
+        if c.is_ascii_alphabetic()
+            && let Some(word) = words.last_mut()
+        {
+            word.push(c.to_ascii_lowercase());
         }
         before = c;
     }
     words.retain(|word| !word.is_empty());
     words
 }
-
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -242,6 +197,9 @@ mod tests {
             "Authorization",
             "-storepass",
             "KEYS",
+            "encryptionkey",
+            "SECRET1",
+            "ldap_cred",
         ] {
             assert!(is_secret_name(name), "{name}");
         }
@@ -278,6 +236,30 @@ mod tests {
             "_",
         ] {
             assert!(!is_secret_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_name_in_a_file_needs_more_to_be_that_of_a_secret() {
+        for (name, verdict) in [
+            ("DB_PASSWORD", NameVerdict::Secret),
+            ("encryption_key", NameVerdict::Secret),
+            ("userPass", NameVerdict::Secret),
+            ("stripe_key", NameVerdict::Maybe),
+            ("SENTRY_DSN", NameVerdict::Maybe),
+            ("max_tokens", NameVerdict::Nothing),
+            ("next_token", NameVerdict::Nothing),
+            ("PASSWORD_HASH", NameVerdict::Nothing),
+            ("password_rounds", NameVerdict::Nothing),
+        ] {
+            assert_eq!(classify(name), verdict, "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_reported_is_hidden(name in "[a-zA-Z_.:-]{0,6}(PASSWORD|secret|token|api_?key|cred|auth|pwd|signing[_-]?key)[a-zA-Z0-9_.-]{0,8}") {
+            prop_assert!(classify(&name) != NameVerdict::Secret || is_secret_name(&name));
         }
     }
 }

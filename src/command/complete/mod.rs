@@ -453,7 +453,7 @@ mod tests {
             TypeId::of::<crate::tsm::sidecar::cron::Schedule>(),
             TypeId::of::<crate::tsm::sidecar::zone::Zone>(),
             TypeId::of::<crate::ops::scale::TargetCount>(),
-            TypeId::of::<crate::org::path::KeyPath>(),
+            TypeId::of::<crate::config::path::KeyPath>(),
         ];
         free.iter().any(|free| parsed == *free)
     }

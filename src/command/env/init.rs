@@ -5,10 +5,10 @@ use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::Fault;
 use crate::base::redact;
 use crate::command::{Command, Cx, Effect};
+use crate::config::template::is_variable_name;
 use crate::env::format::EnvFormat;
 use crate::env::generate::{self, MissingSecret};
 use crate::env::scope::{ProcessEnv, UnsetPolicy};
-use crate::env::template::is_variable_name;
 use crate::env::write::{self, WriteMode, WriteRequest, WriteResult};
 use crate::report::{Message, Report, Value};
 

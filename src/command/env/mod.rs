@@ -19,10 +19,10 @@ use super::secrets;
 use crate::base::diagnostic::Diagnostic;
 use crate::base::environment::{EnvName, Tier};
 use crate::base::fault::{Fault, FaultKind};
+use crate::config::document::Document;
+use crate::config::mask::Masker;
 use crate::env::compare::KeyValue;
-use crate::env::document::EnvDocument;
 use crate::env::generate::{self, Generated};
-use crate::env::mask::Masker;
 use crate::env::project::{self, Project};
 use crate::env::scope::{ProcessEnv, ScopeInputs};
 use crate::org::error::OrgError;
@@ -123,7 +123,7 @@ fn masker(cx: &mut Cx, project: &Project, envs: &[&EnvName]) -> Result<Masker, F
 }
 
 /// `tetra.toml`, which a command cannot do without.
-fn document(project: Project) -> Result<EnvDocument, Fault> {
+fn document(project: Project) -> Result<Document, Fault> {
     project.document.ok_or_else(|| {
         Fault::new(FaultKind::NotFound, format!("{} does not exist", project::FILE))
             .with_advice(format!("looked in {}", project.dir.display()))

@@ -8,10 +8,10 @@ use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::{Fault, FaultKind};
 use crate::command::secrets::scan_guard;
 use crate::command::{Command, Cx, Effect};
+use crate::config::mask::Masker;
 use crate::env::compare::KeyValue;
 use crate::env::format::{EnvFormat, EnvLine};
 use crate::env::generate::{self, Generated, MissingSecret};
-use crate::env::mask::Masker;
 use crate::env::project::{Project, ProjectError};
 use crate::env::promote::{self, PromotionAction, PromotionPair, PromotionStep};
 use crate::env::write::{self, WriteMode, WriteRequest, WriteResult};
@@ -130,7 +130,7 @@ impl Promote {
         let project = open(cx)?;
         // A secret in the source would spread.
         if let Some(document) = &project.document {
-            scan_guard::ensure_no_secrets(&document.source.name, &document.text)?;
+            scan_guard::ensure_no_secrets(&document.source.name, &document.source.text)?;
         }
         let rung = tier(cx, &self.to)?;
         // What is only shown needs no secrets.

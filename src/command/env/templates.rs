@@ -4,7 +4,7 @@ use super::{open, short_path};
 use crate::base::dotenv;
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
-use crate::env::read;
+use crate::config::read;
 use crate::report::{Report, Table, Value};
 
 /// List the templates of env files

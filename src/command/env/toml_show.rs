@@ -5,10 +5,11 @@ use crate::base::fault::{Fault, FaultKind};
 use crate::base::redact;
 use crate::base::suggest::closest_match;
 use crate::command::{Command, Cx, Effect};
-use crate::env::document::EnvDocument;
-use crate::env::mask::Masker;
+use crate::config::document::{Document, Leaf};
+use crate::config::path::KeyPath;
+use crate::config::secret;
+use crate::config::secret_scan::{self, Syntax};
 use crate::env::scope::RawValue;
-use crate::env::secret_scan::{self, Syntax};
 use crate::report::{Report, Table};
 
 /// Show the tables of tetra.toml, or the values of one
@@ -32,24 +33,29 @@ impl Command for TomlShow {
     }
 }
 
-fn tables(document: &EnvDocument) -> Table {
+fn tables(document: &Document) -> Table {
     let mut table = Table::new(&[("table", "TABLE"), ("keys", "KEYS")]).when_empty("the file has no tables");
-    for entry in document.entries.iter().filter(|entry| entry.table) {
-        let path: Vec<&str> = entry.path.iter().map(String::as_str).collect();
-        let keys = document.below(&path).filter(|entry| !entry.table).count();
+    for path in named(document) {
+        let keys = document.values_below(path).count();
         // What holds only tables is named by them.
-        if keys > 0 || document.below(&path).count() == 0 {
-            table.row(vec![path.join(".").into(), keys.into()]);
+        if keys > 0 || document.tables_below(path).next().is_none() {
+            table.row(vec![path.keys().join(".").into(), keys.into()]);
         }
     }
     table
 }
 
-fn values(document: &EnvDocument, name: &str) -> Result<Table, Fault> {
-    let path: Vec<&str> = name.split('.').collect();
-    if !document.get(&path).is_some_and(|entry| entry.table) {
-        let known: Vec<String> =
-            document.entries.iter().filter(|entry| entry.table).map(|entry| entry.path.join(".")).collect();
+/// The tables of a document, in the order of the text.
+fn named(document: &Document) -> Vec<&KeyPath> {
+    let mut all: Vec<&KeyPath> = document.tables.keys().filter(|path| !path.keys().is_empty()).collect();
+    all.sort_by_key(|path| document.span_of(path).start);
+    all
+}
+
+fn values(document: &Document, name: &str) -> Result<Table, Fault> {
+    let path = KeyPath::new(name.split('.').map(str::to_owned).collect());
+    if !document.tables.contains_key(&path) {
+        let known: Vec<String> = named(document).iter().map(|path| path.keys().join(".")).collect();
         let fault =
             Fault::new(FaultKind::NotFound, format!("table [{name}] does not exist in {}", document.source.name));
         return Err(match closest_match(name, known.iter().map(String::as_str)) {
@@ -57,29 +63,22 @@ fn values(document: &EnvDocument, name: &str) -> Result<Table, Fault> {
             None => fault.with_advice("`env toml show` lists the tables"),
         });
     }
-    let text = &document.text;
-    let leaks = secret_scan::scan(&document.source.name, text, Syntax::Toml);
+    let leaks = secret_scan::scan(&document.source.name, &document.source.text, Syntax::Toml);
     let mut table = Table::new(&[("key", "KEY"), ("value", "VALUE")]).when_empty(format!("[{name}] is empty"));
-    for entry in document.entries.iter().filter(|entry| !entry.table && is_below(&entry.path, &path)) {
-        let hidden = leaks.iter().any(|found| found.span.start < entry.span.end && entry.span.start < found.span.end);
-        let shown = match &entry.value {
-            _ if hidden => crate::base::redact::MASK.to_owned(),
-            RawValue::Secret(name) => format!("var.{name}"),
-            RawValue::Text(text) if text.contains("${") => text.clone(),
-            RawValue::Text(text) | RawValue::Plain(_, text) | RawValue::List(text) => {
-                Masker::default().variable(key(&entry.path), text)
-            }
-        };
-        table.row(vec![entry.path[path.len()..].join(".").into(), shown.into()]);
+    for leaf in document.leaves.iter().filter(|leaf| leaf.path.is_within(&path)) {
+        let hidden = leaks.iter().any(|found| found.span.start < leaf.span.end && leaf.span.start < found.span.end);
+        let shown = if hidden { redact::MASK.to_owned() } else { shown(leaf, document) };
+        table.row(vec![leaf.path.suffix(path.keys().len()).keys().join(".").into(), shown.into()]);
     }
     Ok(table)
 }
 
-fn key(path: &[String]) -> &str {
-    let key = path.last().map_or("", String::as_str);
-    if redact::is_secret_name(key) { key } else { "" }
-}
-
-fn is_below(path: &[String], of: &[&str]) -> bool {
-    path.len() > of.len() && path.iter().zip(of).all(|(one, other)| one == other)
+fn shown(leaf: &Leaf, document: &Document) -> String {
+    match RawValue::of(leaf, document) {
+        RawValue::Secret(name) => format!("var.{name}"),
+        RawValue::Text(text) if secret::is_reference(&text) => text,
+        RawValue::Text(text) | RawValue::Plain(_, text) | RawValue::List(text) => {
+            redact::variable(leaf.path.last(), &text)
+        }
+    }
 }

@@ -4,10 +4,11 @@ use super::{document, open, pluralize, scope_inputs};
 use crate::base::diagnostic::{Diagnostic, Severity};
 use crate::base::environment::EnvName;
 use crate::base::fault::{Fault, UserFacingError};
-use crate::base::toml_hints;
 use crate::command::secrets::scan_guard;
 use crate::command::{Command, Cx, Effect};
-use crate::env::document::EnvDocument;
+use crate::config::document::Document;
+use crate::config::path::KeyPath;
+use crate::config::toml_hints;
 use crate::env::generate;
 use crate::env::project::Project;
 use crate::report::{Block, Report};
@@ -27,11 +28,10 @@ impl Command for TomlValidate {
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let project = open(cx)?;
         let document = document(project.clone())?;
-        let envs: Vec<EnvName> =
-            document.below(&["environments"]).filter_map(|entry| entry.path[1].parse().ok()).collect();
+        let envs: Vec<EnvName> = project.tables().filter_map(|name| name.parse().ok()).collect();
         let mut found = tables(&document, &envs);
-        found.extend(scan_guard::scan_text(&document.source.name, &document.text));
-        found.extend(toml_hints::compatibility_warnings(&document.text, &document.source));
+        found.extend(scan_guard::scan_text(&document.source.name, &document.source.text));
+        found.extend(toml_hints::compatibility_warnings(&document.source.text, document.shown()));
         for env in &envs {
             found.extend(unresolved(cx, &project, env)?);
         }
@@ -56,28 +56,24 @@ impl Command for TomlValidate {
     }
 }
 
-fn tables(document: &EnvDocument, envs: &[EnvName]) -> Vec<Diagnostic> {
-    let mut found = Vec::new();
+fn tables(document: &Document, envs: &[EnvName]) -> Vec<Diagnostic> {
+    let (source, mut found) = (document.shown(), Vec::new());
     if envs.is_empty() {
-        found.push(
-            without_labels(document.source.error("no environment is defined", 0..0, "")).help("add [environments.dev]"),
-        );
+        found.push(without_labels(source.error("no environment is defined", 0..0, "")).help("add [environments.dev]"));
     }
-    for entry in document.below(&["environments"]).filter(|entry| entry.path[1].parse::<EnvName>().is_err()) {
-        found.push(document.source.error("invalid environment name", entry.key.clone(), ""));
+    for (path, _) in document.tables_below(&KeyPath::of(&["environments"])) {
+        if let Err(error) = path.last().parse::<EnvName>() {
+            found.push(source.error(error.to_string(), document.span_of(path), ""));
+        }
     }
     for name in ["infrastructure", "variables"] {
-        if document.get(&[name]).is_none() {
-            found.push(without_labels(document.source.warning(format!("table [{name}] is missing"), 0..0, "")));
+        if !document.tables.contains_key(&KeyPath::of(&[name])) {
+            found.push(without_labels(source.warning(format!("table [{name}] is missing"), 0..0, "")));
         }
     }
     for env in ["local", "dev", "staging", "prod"] {
         if !envs.iter().any(|known| known.as_str() == env) {
-            found.push(without_labels(document.source.warning(
-                format!("table [environments.{env}] is missing"),
-                0..0,
-                "",
-            )));
+            found.push(without_labels(source.warning(format!("table [environments.{env}] is missing"), 0..0, "")));
         }
     }
     found

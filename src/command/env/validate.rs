@@ -7,11 +7,11 @@ use crate::base::environment::EnvName;
 use crate::base::fault::{Fault, FaultKind, UserFacingError};
 use crate::command::secrets::scan_guard;
 use crate::command::{Command, Cx, Effect};
+use crate::config::read;
 use crate::env::env_file;
 use crate::env::generate;
 use crate::env::lint::{self, LintInput};
 use crate::env::project::{self, EnvPlan, Project, ProjectError};
-use crate::env::read;
 use crate::env::secrets::SecretStore;
 use crate::report::{Block, Report};
 
@@ -76,7 +76,7 @@ impl Command for Validate {
 fn leaks(project: &Project) -> Result<Vec<Diagnostic>, Fault> {
     let mut found = Vec::new();
     if let Some(document) = &project.document {
-        let (name, text) = (&document.source.name, &document.text);
+        let (name, text) = (&document.source.name, &document.source.text);
         found.extend(scan_guard::scan_text(name, text));
     }
     for env in project.environments() {
@@ -136,7 +136,7 @@ fn plan(cx: &mut Cx, project: &Project, env: &EnvName) -> Result<Option<EnvPlan>
     }
 }
 
-/// A closing brace that closes nothing may be meant; a check takes it for an error.
+/// An unmatched closing brace may be meant; a check takes it for an error.
 fn strays_as_errors(warning: Diagnostic) -> Diagnostic {
     let stray = warning.title.contains("unmatched `}`");
     Diagnostic { severity: if stray { Severity::Error } else { warning.severity }, ..warning }

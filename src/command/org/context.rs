@@ -7,10 +7,11 @@ use crate::base::fault::{Fault, FaultKind};
 use crate::base::name::OrgName;
 use crate::base::redact;
 use crate::command::Cx;
-use crate::org::Value as Toml;
+use crate::config::Value as Toml;
+use crate::config::path::KeyPath;
+use crate::config::secret;
 use crate::org::diff::ValueSource;
 use crate::org::inputs::tier;
-use crate::org::path::KeyPath;
 use crate::org::store::OrgStore;
 use crate::report::{Cell, Value};
 
@@ -75,15 +76,7 @@ pub(super) fn affected_envs(cx: &Cx, named: Option<&EnvName>) -> Result<Vec<EnvR
 /// A value for a report. What looks like a secret is masked for people and programs alike.
 pub(super) fn value(path: &KeyPath, it: Option<&Toml>) -> Cell {
     let Some(it) = it else { return Value::Null.into() };
-    let shows = match it {
-        Toml::String(text) => redact::text(text) != *text,
-        Toml::Array(items) => {
-            let words: Vec<&str> = items.iter().filter_map(Toml::as_str).collect();
-            redact::redact(&words) != words
-        }
-        _ => false,
-    };
-    if shows || redact::is_secret_name(path.last()) {
+    if secret::is_secret(path.last(), it) {
         return Cell::from(redact::MASK);
     }
     Cell::from(report_value(it)).text(it.to_string())

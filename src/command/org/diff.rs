@@ -4,8 +4,8 @@ use super::context::{home, organization, pluralize, short_hash, source_cell, val
 use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
-use crate::org::diff::{DiffRow, diff_documents, diff_with_current};
-use crate::org::document::Document;
+use crate::config::document::Document;
+use crate::org::diff::{DiffRow, ValueChange, diff_documents, diff_with_current};
 use crate::org::draft::DiffKind;
 use crate::org::error::OrgError;
 use crate::org::header::GeneratedFileState;
@@ -115,7 +115,7 @@ fn diff_two(store: &OrgStore, (one, other): (&EnvName, &EnvName), exit_code: boo
     let mut table = Table::new(&[("key", "KEY"), ("one", "ONE"), ("other", "OTHER")]);
     table.columns[1].title = "FIRST".into();
     table.columns[2].title = "SECOND".into();
-    for (path, before, after) in &found {
+    for ValueChange { path, before, after } in &found {
         table.row(vec![path.to_string().into(), value(path, before.as_ref()), value(path, after.as_ref())]);
     }
     let note = match count {

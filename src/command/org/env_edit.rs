@@ -4,12 +4,12 @@ use std::fs;
 use std::path::Path;
 
 use super::context::organization;
-use super::service_keys;
 use crate::base::diagnostic::{Diagnostic, Severity};
 use crate::base::environment::EnvName;
 use crate::base::fault::{Fault, FaultKind};
 use crate::command::{Command, Cx, Effect};
-use crate::org::document::Document;
+use crate::config::document::Document;
+use crate::ops::service_keys;
 use crate::org::error::OrgError;
 use crate::org::store::{self, OrgStore};
 use crate::org::{alias, read, schema};

@@ -4,8 +4,8 @@ use super::context::{environment, organization};
 use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
-use crate::env::mask;
-use crate::org::document::Document;
+use crate::config::document::Document;
+use crate::config::mask;
 use crate::org::error::OrgError;
 use crate::org::store::{self, OrgStore};
 use crate::report::{Block, Report, Value};
@@ -37,7 +37,7 @@ impl Command for EnvShow {
         cx.console.note(&format!("📄 Environment: {env}\n📁 File: {}\n", path.display()));
         // A text that is not valid TOML any more has no values, only lines.
         let shown = Document::parse("", &current.text).map(|document| document.shown().text.to_string());
-        let text = mask::mask_toml(&shown.unwrap_or(current.text));
+        let text = mask::toml_text(&shown.unwrap_or(current.text));
         let data = vec![
             ("org".to_owned(), org.as_str().into()),
             ("env".to_owned(), env.as_str().into()),

@@ -1,14 +1,14 @@
 //! `org env validate`
 
 use super::context::{home, organization, pluralize};
-use super::service_keys;
 use crate::base::diagnostic::{Diagnostic, Severity, SourceText};
 use crate::base::environment::EnvName;
 use crate::base::fault::{Fault, UserFacingError};
-use crate::base::toml_hints;
 use crate::command::secrets::scan_guard;
 use crate::command::{Command, Cx, Effect};
-use crate::env::mask;
+use crate::config::mask;
+use crate::config::toml_hints;
+use crate::ops::service_keys;
 use crate::org::draft::Draft;
 use crate::org::error::OrgError;
 use crate::org::header::{self, GeneratedFileState};
@@ -126,7 +126,7 @@ fn edited_by_hand(store: &OrgStore, env: &EnvName) -> Result<Option<Diagnostic>,
             format!("`tsm org promote @{env} --discard-edits` generates it again; without a local.toml, copy it again"),
         ),
     };
-    let source = SourceText::new(current.path.display().to_string(), mask::mask_toml(&current.text));
+    let source = SourceText::new(current.path.display().to_string(), mask::toml_text(&current.text));
     Ok(Some(source.error(title, 0..0, "").help(help)))
 }
 

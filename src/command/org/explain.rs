@@ -5,10 +5,10 @@ use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
 use crate::base::suggest::closest_match;
 use crate::command::{Command, Cx, Effect};
+use crate::config::path::KeyPath;
 use crate::org::diff::{Provenance, provenance};
 use crate::org::error::OrgError;
 use crate::org::inputs::{PromotionInputs, SharedInputs};
-use crate::org::path::KeyPath;
 use crate::org::store::OrgStore;
 use crate::report::{Cell, Report, Table, Tone, Visibility};
 

@@ -4,8 +4,9 @@ use super::context::{environment, organization, short_hash, value};
 use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
+use crate::org::diff::ValueChange;
 use crate::org::history::{VersionEntry, time};
-use crate::org::operations;
+use crate::org::rollback;
 use crate::org::store::{OrgStore, content_of};
 use crate::report::{Message, Report, Table, Tone, Value};
 
@@ -51,10 +52,10 @@ impl Command for History {
 
 /// A version beside the current one.
 fn diff_with_version(store: &OrgStore, env: &EnvName, id: &str) -> Result<Report, Fault> {
-    let changes = operations::diff_with_version(store, env, id)?;
+    let changes = rollback::diff_with_version(store, env, id)?;
     let same = format!("version {id} and {env}.toml are equal");
     let mut table = Table::new(&[("key", "KEY"), ("then", "THEN"), ("now", "NOW")]).when_empty(same);
-    for (path, then, now) in &changes {
+    for ValueChange { path, before: then, after: now } in &changes {
         table.row(vec![path.to_string().into(), value(path, then.as_ref()), value(path, now.as_ref())]);
     }
     Ok(Report::of(table))

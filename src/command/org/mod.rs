@@ -16,6 +16,5 @@ pub mod list;
 pub mod profile;
 pub mod promote;
 pub mod rollback;
-mod service_keys;
 pub mod status;
 pub mod use_cmd;

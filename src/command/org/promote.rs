@@ -2,15 +2,15 @@
 
 use super::context::{home, organization, pluralize, short_hash, tier_env};
 use super::diff;
-use super::service_keys;
 use crate::base::diagnostic::Severity;
 use crate::base::environment::{EnvName, EnvRef, Tier};
 use crate::base::fault::Fault;
 use crate::command::secrets::scan_guard;
 use crate::command::{Command, Cx, Effect};
-use crate::env::secret_scan;
+use crate::config::document::Document;
+use crate::config::secret_scan;
+use crate::ops::service_keys;
 use crate::org::diff::DiffRow;
-use crate::org::document::Document;
 use crate::org::draft::DiffKind;
 use crate::org::error::OrgError;
 use crate::org::hand_edits::LostEdit;

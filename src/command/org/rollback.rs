@@ -5,7 +5,8 @@ use super::promote::values;
 use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
-use crate::org::operations::{self, RollbackPlan, RollbackTarget};
+use crate::org::diff::ValueChange;
+use crate::org::rollback::{self, RollbackPlan, RollbackTarget};
 use crate::org::store::OrgStore;
 use crate::org::versions::Author;
 use crate::report::{Message, Report, Table};
@@ -42,9 +43,9 @@ impl Rollback {
         let org = organization(cx)?;
         let env = environment(cx, self.env.as_ref())?;
         let store = OrgStore::open(cx.paths, &org)?;
-        let back = operations::plan_rollback(&store, &env, self.rollback_target())?;
+        let back = rollback::plan_rollback(&store, &env, self.rollback_target())?;
         let mut table = Table::new(&[("key", "KEY"), ("now", "NOW"), ("then", "THEN")]);
-        for (path, now, then) in &back.changes {
+        for ValueChange { path, before: now, after: then } in &back.changes {
             table.row(vec![path.to_string().into(), value(path, now.as_ref()), value(path, then.as_ref())]);
         }
         Ok(Report::default().note(format!("{env} would be rolled back to {}:", back.to.id)).and(table))
@@ -77,7 +78,7 @@ impl Command for Rollback {
         let env = environment(cx, self.env.as_ref())?;
         let store = OrgStore::open(cx.paths, &org)?;
         let author = Author { by: cx.host.user(), now: cx.host.now() };
-        let (back, entry) = operations::rollback(&store, (&env, self.rollback_target()), author)?;
+        let (back, entry) = rollback::rollback(&store, &env, self.rollback_target(), author)?;
         let RollbackPlan { to, changes, .. } = back;
         let path = store.environment_path(&env).display().to_string();
         let text = format!("{env}: rolled back to {}, {} changed\n  {path}", to.id, values(changes.len()));

@@ -9,11 +9,11 @@ use super::{identities, store};
 use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
+use crate::config::mask::MIN_SECRET_LENGTH;
+use crate::config::patterns;
+use crate::config::read;
 use crate::disk;
-use crate::env::mask::MIN_SECRET_LENGTH;
-use crate::env::read;
 use crate::env::seal::{self, UnsealResult};
-use crate::env::secret_scan;
 use crate::env::secrets::{self, SecretStore};
 use crate::report::{Cell, Report, Table, Tone};
 use crate::sys::file::FileError;
@@ -195,7 +195,7 @@ impl Checks {
         for (env, found) in known {
             for (name, value) in &found.values {
                 names.entry(name).or_default().push(env);
-                if secret_scan::is_placeholder(value) || value.is_empty() {
+                if patterns::is_placeholder(value) || value.is_empty() {
                     let problem = "still a placeholder".to_owned();
                     self.add(format!("{env}: {name}"), "bad", (problem, format!("secrets set {env} {name}")));
                 } else if value.len() >= MIN_SECRET_LENGTH {

@@ -8,7 +8,7 @@ use super::{check_can_save, save, store, text};
 use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::{Fault, FaultKind};
 use crate::command::{Command, Cx, Effect};
-use crate::env::read;
+use crate::config::read;
 use crate::env::secrets;
 use crate::report::{Answer, Message, Question, Report};
 use crate::sys::file::{self, Access, FileError};

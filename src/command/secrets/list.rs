@@ -10,7 +10,7 @@ use crate::base::environment::EnvName;
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::time::Timestamp;
 use crate::command::{Command, Cx, Effect};
-use crate::env::mask::MIN_SECRET_LENGTH;
+use crate::config::mask::MIN_SECRET_LENGTH;
 use crate::env::secrets::{self, SecretStore};
 use crate::report::{Cell, Report, Table, Tone, Value, Visibility};
 

@@ -8,7 +8,7 @@ use crate::base::diagnostic::Severity;
 use crate::base::fault::{Fault, FaultKind};
 use crate::command::env::pluralize;
 use crate::command::{Command, Cx, Effect};
-use crate::env::read;
+use crate::config::read;
 use crate::report::{Block, Report};
 use crate::sys::file::FileError;
 use crate::sys::host::Invocation;

@@ -2,8 +2,8 @@
 
 use crate::base::diagnostic::{Diagnostic, Severity};
 use crate::base::fault::{Fault, FaultKind};
-use crate::env::read::LossyText;
-use crate::env::secret_scan::{self, Syntax};
+use crate::config::read::LossyText;
+use crate::config::secret_scan::{self, Syntax};
 use crate::org::operations::Leak;
 
 /// What looks like a secret in a text; its values are not shown.

@@ -106,7 +106,7 @@ pub(super) fn drop_empty(mut fields: Fields) -> Fields {
 
 fn detailed(fields: Fields, process: &Process) -> Result<Fields, Fault> {
     let (meta, run) = (&process.meta, &process.meta.run);
-    let set: Vec<_> = run.set.iter().map(|(key, value)| (key.clone(), masked(key, value).into())).collect();
+    let set: Vec<_> = run.set.iter().map(|(key, value)| (key.clone(), redact::variable(key, value).into())).collect();
     let fields = fields
         .with("environment", text(&run.environment))
         .with("secrets_file", text(&run.secrets_file))
@@ -123,10 +123,6 @@ fn detailed(fields: Fields, process: &Process) -> Result<Fields, Fault> {
         .with("pid_file", text(&process.pid_file().to_string_lossy()));
     let fields = last_lines(fields, process, StreamKind::Out, "last_stdout")?;
     last_lines(fields, process, StreamKind::Err, "last_stderr")
-}
-
-fn masked(key: &str, value: &str) -> String {
-    if redact::is_secret_name(key) { redact::MASK.to_owned() } else { redact::text(value) }
 }
 
 /// How many last lines of each stream are shown.

@@ -46,7 +46,7 @@ impl Command for Env {
         let mut table = Table::new(&[("name", "NAME"), ("value", "VALUE"), ("masked", "MASKED")])
             .with_visibility("masked", crate::report::Visibility::Never);
         for (name, value) in settings {
-            let shown = if redact::is_secret_name(&name) { redact::MASK.to_owned() } else { redact::text(&value) };
+            let shown = redact::variable(&name, &value);
             let masked = shown != value;
             let cell = Cell::from(shown);
             let cell = if masked { cell.tone(Tone::Dim) } else { cell };

@@ -42,7 +42,7 @@ impl Keys {
     const ALL: [&str; 5] = ["age", "ed25519", "rsa", "rsa-pem", "rsa-4096"];
 
     fn new() -> Self {
-        let keys = Self { home: tempfile::tempdir().expect("a folder") };
+        let keys = Self { home: tempfile::tempdir().expect("a directory") };
         keys.make("age-keygen", &["-o"], "age");
         keys.make("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-C", "a comment", "-f"], "ed25519");
         keys.make("ssh-keygen", &["-q", "-t", "rsa", "-b", "2048", "-N", "", "-f"], "rsa");

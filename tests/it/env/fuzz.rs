@@ -10,13 +10,13 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use tetra::base::dotenv;
-use tetra::env::document::EnvDocument;
+use tetra::config::document::Document;
+use tetra::config::mask;
+use tetra::config::secret_scan::{self, Syntax};
+use tetra::config::template;
 use tetra::env::generate;
-use tetra::env::mask;
 use tetra::env::project::Project;
 use tetra::env::scope::ScopeInputs;
-use tetra::env::secret_scan::{self, Syntax};
-use tetra::env::template;
 use tetra::tsm::definition::Definition;
 
 use crate::waiting::PATIENCE;
@@ -35,8 +35,8 @@ const TARGETS: &[Target] = &[
             assert!(text.get(entry.span.clone()).is_some() && text.get(entry.value.clone()).is_some());
         }
         assert_eq!(dotenv::parse(text).is_ok(), entries.is_ok());
-        assert_eq!(mask::mask_all(text).len(), text.len());
-        let _ = mask::mask_values(text);
+        assert_eq!(mask::env_text(text).len(), text.len());
+        let _ = mask::env_values(text);
     }),
     ("the .tsm parser", |text| {
         let _ = Definition::parse(text, Path::new("x.tsm"), &BTreeMap::new());
@@ -54,7 +54,7 @@ fn resolve(text: &str) {
     let written =
         format!("[environments.dev]\na = {quoted}\nb = \"${{A}}\"\n[variables]\nc = {quoted}\na = {quoted}\n");
     for toml in [text, &written] {
-        let Ok(document) = EnvDocument::parse("tetra.toml", toml) else { continue };
+        let Ok(document) = Document::parse("tetra.toml", toml) else { continue };
         let project = Project { dir: "/nowhere".into(), document: Some(document) };
         for env in project.environments() {
             if let Ok(plan) = project.plan(&env, ScopeInputs::default()) {

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use tetra::base::diagnostic::Severity;
-use tetra::env::secret_scan::{self, Syntax};
+use tetra::config::secret_scan::{self, Syntax};
 
 #[derive(Deserialize)]
 struct Planted {

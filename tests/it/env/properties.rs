@@ -6,9 +6,9 @@ use std::process::{Command, Stdio};
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
+use tetra::config::template::encode;
 use tetra::env::format::EnvFormat;
 use tetra::env::scope::{EnvScope, ScopeInputs};
-use tetra::env::template::encode;
 
 use super::vectors::resolve;
 
@@ -103,8 +103,8 @@ proptest! {
 
 #[test]
 fn work_grows_with_the_text_and_laughs_at_bombs() {
-    use tetra::env::document::EnvDocument;
-    use tetra::env::expand::{MAX_EXPANSIONS, Resolver};
+    use tetra::config::document::Document;
+    use tetra::config::{expand::Resolver, path::KeyPath, template::MAX_EXPANSIONS};
     use tetra::env::project::scope_of;
 
     let mut bomb = "[variables]\na0 = \"haha\"\n".to_owned();
@@ -113,15 +113,16 @@ fn work_grows_with_the_text_and_laughs_at_bombs() {
         bomb.push_str(&format!("a{level} = \"{}\"\n", before.repeat(8)));
     }
     let env = "dev".parse().expect("a name");
-    let document = EnvDocument::parse("tetra.toml", &bomb).expect("sound");
+    let document = Document::parse("tetra.toml", &bomb).expect("sound");
     let scope = scope_of(&document, (&env, None), ScopeInputs::default());
     let mut resolver = Resolver::new(&scope);
-    let last = scope.paths["variables\0a39"];
+    let last = scope.paths[&KeyPath::of(&["variables", "a39"])];
     assert_eq!(resolver.value(last).expect_err("too large").reason.code(), "E-SIZE");
 
     let many = format!("[variables]\na = \"x\"\nb = \"{}\"\n", "${variables.a}".repeat(MAX_EXPANSIONS));
-    let document = EnvDocument::parse("tetra.toml", &many).expect("sound");
+    let document = Document::parse("tetra.toml", &many).expect("sound");
     let scope = scope_of(&document, (&env, None), ScopeInputs::default());
-    let value = Resolver::new(&scope).value(scope.paths["variables\0b"]).expect("as many as allowed");
+    let value =
+        Resolver::new(&scope).value(scope.paths[&KeyPath::of(&["variables", "b"])]).expect("as many as allowed");
     assert_eq!(value.text.len(), MAX_EXPANSIONS);
 }

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::Deserialize;
 use tetra::base::diagnostic::SourceText;
-use tetra::base::expand::Resolver;
-use tetra::base::expand_error::ExpandError;
-use tetra::env::document::EnvDocument;
+use tetra::config::document::Document;
+use tetra::config::expand::Resolver;
+use tetra::config::expand_error::ExpandError;
 use tetra::env::project::scope_of;
 use tetra::env::scope::{EnvScope, EnvValue, ProcessEnv, RawValue, ScopeInputs, ValueKind, VariableDefinition};
 
@@ -68,7 +68,7 @@ fn scope(vector: &Vector) -> EnvScope {
     for (key, value) in own {
         text.push_str(&format!("{key} = '{value}'\n"));
     }
-    let document = EnvDocument::parse("tetra.toml", &text).expect("sound");
+    let document = Document::parse("tetra.toml", &text).expect("sound");
     let mut process: BTreeMap<String, String> =
         SURROUNDINGS.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
     process.extend(vector.process.clone());

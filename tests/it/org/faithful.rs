@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use tetra::org::document::{Document, Leaf};
+use tetra::config::document::{Document, Leaf};
+use tetra::config::value::same;
 use tetra::org::draft::ProfileChain;
 use tetra::org::error::OrgError;
 use tetra::org::overrides::{OverrideScope, OverrideValue, write_overrides};
@@ -13,7 +14,6 @@ use tetra::org::profile::{Profile, ProfileOrigin};
 use tetra::org::promote::{EnvPromotion, PromotionResult, Stamp};
 use tetra::org::render::Annotate;
 use tetra::org::set_option::{SetOption, parse_set_options};
-use tetra::org::value::same;
 use tetra::org::variables::Names;
 use toml::Value;
 

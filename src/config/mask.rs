@@ -6,26 +6,23 @@ use std::ops::Range;
 use crate::base::dotenv;
 use crate::base::redact::{self, MASK};
 
-use super::secret_scan;
+use super::{patterns, secret};
 
 /// Shorter values are not looked for in other texts: they would be found everywhere.
 pub const MIN_SECRET_LENGTH: usize = 6;
 
 /// An env file with the values of secret names hidden, its places as they were.
 #[must_use]
-pub fn mask_values(text: &str) -> String {
-    let Ok(entries) = dotenv::entries(text) else { return mask_all(text) };
-    let is_secret = |entry: &dotenv::SpannedEnvVar| {
-        let value = &entry.variable.value;
-        redact::is_secret_name(&entry.variable.key) && !value.contains("${") || redact::text(value) != *value
-    };
+pub fn env_values(text: &str) -> String {
+    let Ok(entries) = dotenv::entries(text) else { return env_text(text) };
+    let is_secret = |entry: &dotenv::SpannedEnvVar| secret::is_secret_text(&entry.variable.key, &entry.variable.value);
     let hidden: Vec<_> = entries.into_iter().filter(is_secret).map(|entry| entry.value).collect();
     redact::mask_ranges(text, &hidden)
 }
 
 /// An env file with everything hidden that could be a value, its places as they were.
 #[must_use]
-pub fn mask_all(text: &str) -> String {
+pub fn env_text(text: &str) -> String {
     let mut hidden = Vec::new();
     let mut at = 0;
     for line in text.split_inclusive('\n') {
@@ -42,9 +39,9 @@ pub fn mask_all(text: &str) -> String {
 
 /// A TOML text with everything hidden that looks like a secret, its places as they were. It need not be sound.
 #[must_use]
-pub fn mask_toml(text: &str) -> String {
-    let mut hidden: Vec<Range<usize>> = secret_scan::patterns(text).into_iter().map(|(_, span)| span).collect();
-    hidden.extend(redact::assignments(text, secret_scan::is_secret_key));
+pub fn toml_text(text: &str) -> String {
+    let mut hidden: Vec<Range<usize>> = patterns::patterns(text).into_iter().map(|(_, span)| span).collect();
+    hidden.extend(redact::assignments(text, redact::is_secret_name));
     redact::mask_ranges(text, &hidden)
 }
 
@@ -120,7 +117,7 @@ mod tests {
     #[test]
     fn a_text_that_is_no_toml_is_shown_without_what_looks_like_a_secret() {
         let text = "[a]\nx = 1\napi_key = \"canary\nu = { token = \"canary\" }\nurl = \"pg://u:canary@h\"\nk = \"${secret:K}\"\n";
-        let hidden = mask_toml(text);
+        let hidden = toml_text(text);
         assert_eq!(hidden.len(), text.len());
         assert!(!hidden.contains("canary") && hidden.contains("${secret:K}") && hidden.contains("x = 1"), "{hidden}");
     }
@@ -128,10 +125,10 @@ mod tests {
     #[test]
     fn a_hidden_text_keeps_its_places() {
         let text = "# k=v\nexport API_KEY='é\nx' # n\nPORT=1\n";
-        let hidden = mask_values(text);
+        let hidden = env_values(text);
         assert_eq!(hidden.len(), text.len());
         assert_eq!(hidden, "# k=v\nexport API_KEY=***\n******\nPORT=1\n");
-        assert_eq!(mask_all("A='x\nyz\n#c\n"), "A=**\n**\n#c\n");
+        assert_eq!(env_text("A='x\nyz\n#c\n"), "A=**\n**\n#c\n");
     }
 
     proptest! {
@@ -139,7 +136,7 @@ mod tests {
         fn no_value_is_left(text in "\\PC{0,60}", from in 0_usize..80, length in 0_usize..20) {
             let hidden = redact::mask_ranges(&text, std::slice::from_ref(&(from.min(text.len())..(from + length).min(text.len()))));
             prop_assert_eq!(hidden.len(), text.len());
-            prop_assert_eq!(mask_all(&text).len(), text.len());
+            prop_assert_eq!(env_text(&text).len(), text.len());
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What a value says about itself: a reference, something still to be filled in, a documented example, randomness.
 
 /// It refers to a value somewhere else.
-pub(super) fn is_reference(value: &str) -> bool {
+pub(in crate::config) fn is_reference(value: &str) -> bool {
     let lower = value.to_ascii_lowercase();
     let begins = [
         "var.",
@@ -45,7 +45,7 @@ fn wrapped(value: &str, (begin, end): (&str, &str)) -> bool {
 }
 
 /// A path, which names a secret and is none.
-pub(super) fn is_file(value: &str) -> bool {
+pub(in crate::config) fn is_file(value: &str) -> bool {
     let is_part = |c: char| c.is_ascii_alphanumeric() || "._/~@-".contains(c);
     let begins = ["/", "./", "../", "~/"].iter().any(|begin| value.starts_with(begin));
     let last = value.rsplit('/').next().unwrap_or_default();
@@ -172,7 +172,7 @@ const WORDS: [&str; 52] = [
 ];
 
 /// It is not a secret, whatever its key says.
-pub(super) fn is_dummy(value: &str) -> bool {
+pub(in crate::config) fn is_dummy(value: &str) -> bool {
     let lower = value.to_ascii_lowercase();
     let has = |parts: &[&str]| parts.iter().any(|part| lower.contains(part));
     let mut kinds: Vec<char> = lower.chars().filter(|c| c.is_alphanumeric()).collect();
@@ -190,7 +190,7 @@ pub(super) fn is_dummy(value: &str) -> bool {
 }
 
 /// A token that a documentation shows, or that holds something to be filled in.
-pub(super) fn is_example(token: &str) -> bool {
+pub(in crate::config) fn is_example(token: &str) -> bool {
     let lower = token.to_ascii_lowercase();
     let has = |parts: &[&str]| parts.iter().any(|part| lower.contains(part));
     let tail = &lower[lower.len() / 3..];
@@ -204,7 +204,7 @@ pub(super) fn is_example(token: &str) -> bool {
 const MIN_RANDOM_LENGTH: usize = 20;
 
 /// So random that no person made it up.
-pub(super) fn is_random(value: &str) -> bool {
+pub(in crate::config) fn is_random(value: &str) -> bool {
     if value.len() < MIN_RANDOM_LENGTH
         || value.contains([' ', '.', '\n', '\t', ':', '('])
         || value.matches('/').count() > 3
@@ -222,14 +222,14 @@ fn is_uuid(value: &str) -> bool {
 }
 
 /// A program may have made it: it is not a word.
-pub(super) fn is_made(value: &str) -> bool {
+pub(in crate::config) fn is_made(value: &str) -> bool {
     !is_uuid(value)
         && value.len() >= 8
         && value.bytes().any(|byte| byte.is_ascii_digit() || byte.is_ascii_punctuation())
 }
 
 /// Not a word, not a sentence, not a name in a program: what a password or a token may look like.
-pub(super) fn is_contrived(value: &str) -> bool {
+pub(in crate::config) fn is_contrived(value: &str) -> bool {
     let has = |is: fn(&char) -> bool| value.chars().any(|c| is(&c));
     let mixed = has(char::is_ascii_digit) && has(char::is_ascii_alphabetic);
     let lower = has(char::is_ascii_lowercase);

@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::names::{NameVerdict, classify};
-use super::values;
+use crate::base::redact::{NameVerdict, classify};
+use crate::config::patterns::values;
 
 /// How freely a text is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

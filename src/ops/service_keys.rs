@@ -4,11 +4,11 @@ use std::path::Path;
 
 use crate::base::diagnostic::Diagnostic;
 use crate::base::suggest::closest_match;
-use crate::org::Value as Toml;
-use crate::org::document::{Document, Leaf};
+use crate::config::Value as Toml;
+use crate::config::document::{Document, Leaf};
+use crate::config::path::KeyPath;
 use crate::org::draft::{OVERRIDES, ProfileChain};
 use crate::org::error::OrgError;
-use crate::org::path::KeyPath;
 use crate::org::profile::{self, Op, Rule};
 use crate::tsm::definition::Definition;
 use crate::tsm::definition::keys::{Key, keys};
@@ -36,7 +36,7 @@ enum ProblemPlace {
 }
 
 /// Every key of a service that means nothing, and every value that is invalid.
-pub(super) fn check(document: &Document) -> Vec<Diagnostic> {
+pub fn check(document: &Document) -> Vec<Diagnostic> {
     let shown = document.shown();
     let wrong = |leaf: &Leaf| {
         let found = find_problem(&within(&leaf.path)?, &leaf.value)?;
@@ -47,7 +47,7 @@ pub(super) fn check(document: &Document) -> Vec<Diagnostic> {
 }
 
 /// The same for what profiles give.
-pub(super) fn check_profiles(chain: &ProfileChain) -> Vec<Diagnostic> {
+pub fn check_profiles(chain: &ProfileChain) -> Vec<Diagnostic> {
     let gives = |rule: &&Rule| matches!(rule.op, Op::Set | Op::Default);
     let mut found = Vec::new();
     for profile in &chain.profiles {
@@ -61,12 +61,12 @@ pub(super) fn check_profiles(chain: &ProfileChain) -> Vec<Diagnostic> {
 }
 
 /// Refuses a file in which something was found.
-pub(super) fn refuse(path: &Path, found: Vec<Diagnostic>) -> Result<(), OrgError> {
+pub fn refuse(path: &Path, found: Vec<Diagnostic>) -> Result<(), OrgError> {
     if found.is_empty() { Ok(()) } else { Err(OrgError::invalid(path, found)) }
 }
 
 /// What is wrong with a value that is given on the command line; none if nothing is.
-pub(super) fn problem_with(path: &KeyPath, value: &Toml) -> Option<(String, String)> {
+pub fn problem_with(path: &KeyPath, value: &Toml) -> Option<(String, String)> {
     find_problem(path, value).map(|found| (found.title, found.help))
 }
 
@@ -157,7 +157,7 @@ fn plain(value: &Toml) -> Option<String> {
 
 /// The definition that an environment has of a service. Its paths begin in `directory`, and `~` is `home`. What [`check`] finds is
 /// passed over.
-pub(super) fn definition(document: &Document, name: &str, dir: &Path, home: Option<&str>) -> Definition {
+pub fn definition(document: &Document, name: &str, dir: &Path, home: Option<&str>) -> Definition {
     let mut definition = Definition { name: name.to_owned(), cwd: dir.to_owned(), ..Definition::default() };
     for leaf in &document.leaves {
         let key = match leaf.path.keys() {
@@ -172,7 +172,7 @@ pub(super) fn definition(document: &Document, name: &str, dir: &Path, home: Opti
             continue;
         };
         if key.value_type != ValueType::Opaque {
-            values.iter_mut().for_each(|value| expand_tilde(value, home));
+            values.iter_mut().for_each(|value| *value = expand_tilde(value, home));
         }
         let given = RawValue { values: &values, list: leaf.value.is_array(), dir };
         // A refused value was reported before.
@@ -182,12 +182,12 @@ pub(super) fn definition(document: &Document, name: &str, dir: &Path, home: Opti
     definition
 }
 
-/// `~` is the operator's home directory.
-fn expand_tilde(text: &mut String, home: Option<&str>) {
-    if let (Some(rest), Some(home)) = (text.strip_prefix('~'), home)
-        && (rest.is_empty() || rest.starts_with('/'))
-    {
-        *text = format!("{home}{rest}");
+/// A path whose `~` is the operator's home directory.
+#[must_use]
+pub fn expand_tilde(text: &str, home: Option<&str>) -> String {
+    match (text.strip_prefix('~'), home) {
+        (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with('/') => format!("{home}{rest}"),
+        _ => text.to_owned(),
     }
 }
 
@@ -290,11 +290,7 @@ mod tests {
             ("[services.web]\ninstances = '4'\n", "invalid value for `services.web.instances`", "an integer"),
             ("[services.web]\nenabled = 1\n", "invalid value for `services.web.enabled`", "true or false"),
             ("[services.web]\nenv_flag = 1\n", "invalid value for `services.web.env_flag`", "another flag"),
-            (
-                "[services.web.health]\nurl = 'x'\n",
-                "`services.web.health` must be a value, not a table",
-                "health = …",
-            ),
+            ("[services.web.health]\nurl = 'x'\n", "`services.web.health` must be a value, not a table", "health = …"),
             ("[services.web.export]\nA = [1]\n", "`services.web.export.A` must be a string", "K = "),
         ] {
             let found = check(&document(text));

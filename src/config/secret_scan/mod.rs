@@ -6,9 +6,6 @@
 //! let pass. Findings are reported by their place; its value is never repeated.
 
 mod lines;
-mod names;
-mod urls;
-mod values;
 
 use std::ops::Range;
 use std::path::Path;
@@ -16,15 +13,14 @@ use std::path::Path;
 use crate::base::diagnostic::{Diagnostic, Severity, SourceText};
 use crate::base::dotenv;
 
-use super::document::EnvDocument;
-use super::scope::RawValue;
-use crate::base::redact;
+use crate::base::redact::{self, NameVerdict};
+
+use super::document::Document;
+use super::patterns::{self, overlap, values};
 
 use lines::Verdict;
-use names::NameVerdict;
 
 pub use lines::TextKind;
-pub use values::is_placeholder;
 
 /// What lets a line pass.
 pub const ALLOW: &str = "tetra:allow-secret";
@@ -93,19 +89,23 @@ impl SecretFinding {
 #[must_use]
 pub fn scan(name: &str, text: &str, syntax: Syntax) -> Vec<SecretFinding> {
     let mut found = Vec::new();
-    for (key, value, span) in values(text, syntax) {
-        let told = if value.trim().is_empty() || values::is_dummy(&value) {
-            NameVerdict::Nothing
-        } else {
-            names::classify(&key)
-        };
-        match told {
+    let known = values_of(text, syntax);
+    for (key, value, span) in known.iter().flatten() {
+        let (key, span) = (key.clone(), span.clone());
+        let is_dummy = value.trim().is_empty() || values::is_dummy(value);
+        match if is_dummy { NameVerdict::Nothing } else { redact::classify(&key) } {
             NameVerdict::Secret => found.push((DetectionRule::Name, key, span)),
-            NameVerdict::Maybe if values::is_random(&value) => found.push((DetectionRule::Entropy, key, span)),
+            NameVerdict::Maybe if values::is_random(value) => found.push((DetectionRule::Entropy, key, span)),
             NameVerdict::Maybe | NameVerdict::Nothing => {}
         }
     }
-    if let Some(kind) = text_kind(text, syntax) {
+    let kind = match syntax {
+        Syntax::Text(kind) => Some(kind),
+        Syntax::Toml | Syntax::Env => known.is_none().then_some(TextKind::Config),
+        Syntax::Other => None,
+    };
+    // A text without a syntax of its own, or that breaks it, is read line by line.
+    if let Some(kind) = kind {
         let pairs = lines::pairs(text, kind).into_iter().chain(lines::passwords(text, name));
         for pair in pairs {
             let rule = match lines::judge(&pair, text, kind) {
@@ -118,7 +118,7 @@ pub fn scan(name: &str, text: &str, syntax: Syntax) -> Vec<SecretFinding> {
             }
         }
     }
-    for (kind, span) in patterns(text) {
+    for (kind, span) in patterns::patterns(text) {
         if !found.iter().any(|(_, _, other)| overlap(other, &span)) {
             found.push((DetectionRule::Pattern, kind.to_owned(), span));
         }
@@ -126,35 +126,6 @@ pub fn scan(name: &str, text: &str, syntax: Syntax) -> Vec<SecretFinding> {
     found.sort_by_key(|(_, _, span)| span.start);
     let found = found.into_iter();
     found.map(|(rule, what, span)| SecretFinding { rule, what, allowed: allowed(text, &span), span }).collect()
-}
-
-/// How the lines of a text are to be read, if it has no syntax of its own, or breaks it.
-fn text_kind(text: &str, syntax: Syntax) -> Option<TextKind> {
-    match syntax {
-        Syntax::Text(kind) => Some(kind),
-        Syntax::Toml => EnvDocument::parse("", text).is_err().then_some(TextKind::Config),
-        Syntax::Env => dotenv::entries(text).is_err().then_some(TextKind::Config),
-        Syntax::Other => None,
-    }
-}
-
-/// Well-known tokens, private keys and passwords in URLs, wherever they are; without those that documentations show.
-#[must_use]
-pub fn patterns(text: &str) -> Vec<(&'static str, Range<usize>)> {
-    let real = |(_, span): &(&str, Range<usize>)| !values::is_example(&text[span.clone()]);
-    let mut found: Vec<_> = redact::tokens(text).into_iter().filter(real).collect();
-    for (kind, span) in urls::private_keys(text).chain(urls::url_passwords(text)).chain(urls::webhooks(text)) {
-        if !found.iter().any(|(_, other)| overlap(other, &span)) {
-            found.push((kind, span));
-        }
-    }
-    found
-}
-
-/// True for a key whose value is a secret.
-#[must_use]
-pub fn is_secret_key(key: &str) -> bool {
-    names::classify(key) == NameVerdict::Secret
 }
 
 /// What was found in a text, ready to be shown: the text is shown without any of it.
@@ -194,27 +165,25 @@ fn remedy(name: &str) -> &'static str {
     "store it with `secrets set ENV NAME`, write `${secret:NAME}` here, and rotate it"
 }
 
-/// Keys with their values and places.
-fn values(text: &str, syntax: Syntax) -> Vec<(String, String, Range<usize>)> {
+/// Keys with their values and places; none if the text has no syntax that names them, or breaks it.
+fn values_of(text: &str, syntax: Syntax) -> Option<Vec<(String, String, Range<usize>)>> {
     match syntax {
         Syntax::Toml => {
-            let Ok(document) = EnvDocument::parse("", text) else { return Vec::new() };
-            let texts = document.entries.into_iter().filter_map(|entry| match entry.value {
-                RawValue::Text(value) => Some((entry.path.last().cloned().unwrap_or_default(), value, entry.span)),
-                _ => None,
+            let document = Document::parse("", text).ok()?;
+            // A byte order mark is not part of the document.
+            let before = text.len() - document.source.text.len();
+            let texts = document.leaves.iter().filter_map(|leaf| {
+                let span = before + leaf.span.start..before + leaf.span.end;
+                Some((leaf.path.last().to_owned(), leaf.value.as_str()?.to_owned(), span))
             });
-            texts.collect()
+            Some(texts.collect())
         }
         Syntax::Env => {
-            let entries = dotenv::entries(text).unwrap_or_default();
-            entries.into_iter().map(|entry| (entry.variable.key, entry.variable.value, entry.value)).collect()
+            let entries = dotenv::entries(text).ok()?;
+            Some(entries.into_iter().map(|entry| (entry.variable.key, entry.variable.value, entry.value)).collect())
         }
-        Syntax::Text(_) | Syntax::Other => Vec::new(),
+        Syntax::Text(_) | Syntax::Other => None,
     }
-}
-
-fn overlap(one: &Range<usize>, other: &Range<usize>) -> bool {
-    one.start < other.end && other.start < one.end
 }
 
 /// The reason behind the mark on the line on which the span ends.

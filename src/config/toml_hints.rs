@@ -1,4 +1,4 @@
-//! TOML as people write it: their mistakes in words, and what TOML 1.1 allows and 1.0 does not, which other programs cannot read
+//! TOML as people write it: their errors explained, and what TOML 1.1 allows and 1.0 does not, which other programs cannot read
 //! yet.
 //!
 //! A text that was read as TOML is gone through once more, token by token: braces over several lines or with a comma at their
@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::diagnostic::{Diagnostic, SourceText};
+use crate::base::diagnostic::{Diagnostic, SourceText};
 
 /// What only TOML 1.1 allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,17 +24,17 @@ pub enum Toml11Feature {
 impl Toml11Feature {
     fn title(self) -> &'static str {
         match self {
-            Self::Lines => "only TOML 1.1 allows braces over several lines",
-            Self::Comma => "only TOML 1.1 allows a comma before `}`",
-            Self::Escape => "only TOML 1.1 knows this escape",
-            Self::Time => "only TOML 1.1 allows a time without seconds",
+            Self::Lines => "inline tables over several lines need TOML 1.1",
+            Self::Comma => "a comma before `}` needs TOML 1.1",
+            Self::Escape => "this escape needs TOML 1.1",
+            Self::Time => "a time without seconds needs TOML 1.1",
         }
     }
 
     fn help(self) -> &'static str {
         match self {
             Self::Lines => "write them on one line, or as a table of its own: [table]",
-            Self::Comma => "take it away",
+            Self::Comma => "remove it",
             Self::Escape => "write \\u001b, or \\u00HH for \\xHH",
             Self::Time => "write the seconds: 07:32:00",
         }
@@ -49,8 +49,8 @@ pub fn compatibility_warnings(text: &str, shown: &SourceText) -> Vec<Diagnostic>
     toml_1_1_features(text).into_iter().map(warning).collect()
 }
 
-/// What a parser found wrong in a text, in order, one a line: what follows from a mistake on the same line helps nobody. With what
-/// to do about the mistakes that everybody makes.
+/// What a parser found wrong in a text, in order, one a line: errors that follow from another on the same line are left out. With help
+/// for common errors.
 #[must_use]
 pub fn syntax_errors((text, shown): (&str, &SourceText), mut found: Vec<(Range<usize>, String)>) -> Vec<Diagnostic> {
     found.sort_by_key(|(span, _)| span.start);
@@ -65,8 +65,8 @@ fn describe((text, shown): (&str, &SourceText), span: Range<usize>, message: &st
     let nothing = text.get(span.clone()).is_none_or(|text| text.trim().is_empty());
     let found = shown.error(what, span.clone(), label);
     match what {
-        "string values must be quoted" if nothing => shown.error("there is no value", span, "").help("write one"),
-        "string values must be quoted" => shown.error("a text needs quotes", span, "").help("write \"…\""),
+        "string values must be quoted" if nothing => shown.error("missing value", span, "").help("write one"),
+        "string values must be quoted" => shown.error("a string must be quoted", span, "").help("write \"…\""),
         "duplicate key" => found.help("keep one of them"),
         _ => found,
     }
@@ -83,7 +83,7 @@ pub fn toml_1_1_features(text: &str) -> Vec<(Toml11Feature, Range<usize>)> {
 struct Scanner<'a> {
     text: &'a str,
     at: usize,
-    /// The brackets around, each with its place, and whether it was told about already.
+    /// The brackets around, each with its place, and whether it was reported already.
     open: Vec<(u8, usize, bool)>,
     /// A comma with nothing but blanks behind it so far.
     comma: Option<usize>,
@@ -154,7 +154,7 @@ impl Scanner<'_> {
         let word = &rest[..rest.find(|c| !is_part(c)).unwrap_or(rest.len())];
         self.at = begin + word.len();
         let Some(colon) = word.find(':') else { return };
-        // Hours stand before the first colon, minutes behind it; the zone may have a colon too.
+        // Hours are before the first colon, minutes behind it; the zone may have a colon too.
         if word.as_bytes().get(colon + 3) != Some(&b':') {
             self.found.push((Toml11Feature::Time, begin + colon.saturating_sub(2)..(begin + colon + 3).min(self.at)));
         }

@@ -1,6 +1,6 @@
 //! Resolving: what the expansions of a value become, whatever names mean and values are.
 //!
-//! Definitions are templates themselves and are resolved in turn, each once. What comes from elsewhere (the surroundings,
+//! Definitions are templates themselves and are resolved in turn, each once. What comes from elsewhere (variables of the shell,
 //! secrets) is data and is never looked into. Words are resolved only when they are needed.
 
 use std::borrow::Cow;
@@ -8,91 +8,15 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::rc::Rc;
 
-use super::diagnostic::SourceText;
 use super::expand_error::{ExpandError, ExpandErrorKind};
+use super::lookup::{Lookup, LookupResult, TemplateValue};
 use super::template::{
-    self, Expansion, MAX_DEPTH, Namespace, Operator, OperatorKind, Reference, Template, TemplatePart,
+    self, Expansion, MAX_DEPTH, MAX_EXPANSIONS, MAX_TOTAL_BYTES, MAX_VALUE_BYTES, Namespace, Operator, OperatorKind,
+    Reference, Template, TemplatePart,
 };
 
-/// The longest result, in bytes.
-pub const MAX_VALUE_BYTES: usize = 1 << 20;
-
-/// All results of a file together, in bytes.
-pub const MAX_TOTAL_BYTES: usize = 16 << 20;
-
-/// The most expansions of a file.
-pub const MAX_EXPANSIONS: usize = 10_000;
-
-/// A closing brace that closes nothing: the definition, and where in its text.
+/// An unmatched closing brace: the definition, and where in its text.
 pub type UnmatchedBrace = (usize, usize);
-
-/// What a text of a definition becomes.
-pub type Resolve<'r, V> = &'r mut dyn FnMut(&str) -> Result<V, ExpandError>;
-
-/// A resolved value.
-pub trait TemplateValue: Clone {
-    /// A text.
-    fn text(text: String) -> Self;
-
-    /// How it stands inside of a text; none if it is not one value.
-    fn interpolated(&self) -> Option<Cow<'_, str>>;
-
-    /// A secret went into it.
-    fn is_secret(&self) -> bool {
-        false
-    }
-
-    /// The same, and a secret went into it.
-    #[must_use]
-    fn into_secret(self) -> Self {
-        self
-    }
-}
-
-/// What a reference leads to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LookupResult<V> {
-    /// A definition, to be resolved by itself.
-    Definition(usize),
-    /// A value that is taken as it is.
-    Data(V),
-    /// Nothing of that name.
-    Unset,
-    /// Only the surroundings know it, and they do not count.
-    Hermetic,
-    /// It must not be asked for here, default or not.
-    Refused(ExpandErrorKind),
-}
-
-/// What names mean. Definitions are called by numbers that the implementation chooses.
-pub trait Lookup {
-    /// What values are.
-    type Value: TemplateValue;
-
-    /// What a reference means, seen from a definition.
-    fn find(&self, reference: &Reference, from: usize) -> LookupResult<Self::Value>;
-
-    /// What may have been meant by a reference that leads to nothing. Asked only for a message.
-    fn suggest(&self, reference: &Reference) -> Option<String>;
-
-    /// The value of a definition; `resolve` tells what each of its texts becomes.
-    ///
-    /// # Errors
-    ///
-    /// As `resolve`, and for what cannot be had; the way is filled in by the resolver.
-    fn value(&self, id: usize, resolve: Resolve<Self::Value>) -> Result<Self::Value, ExpandError>;
-
-    /// Whether a name that means nothing and has no default is empty, and no mistake.
-    fn allows_unset(&self) -> bool {
-        false
-    }
-
-    /// How messages call a definition.
-    fn name(&self, id: usize) -> String;
-
-    /// Where a part of a definition's text stands.
-    fn location(&self, id: usize, part: &Range<usize>) -> Option<(&SourceText, Range<usize>)>;
-}
 
 /// Resolves definitions, each once.
 pub struct Resolver<'a, L: Lookup> {
@@ -102,9 +26,9 @@ pub struct Resolver<'a, L: Lookup> {
     stack: Vec<(usize, Range<usize>)>,
     count: usize,
     bytes: usize,
-    /// Closing braces that close nothing, in what was resolved so far.
+    /// Unmatched closing braces, in what was resolved so far.
     pub unmatched_braces: Vec<UnmatchedBrace>,
-    /// What meant nothing and was let pass.
+    /// Undefined names that were expanded to nothing.
     pub unset_used: Vec<ExpandError>,
 }
 
@@ -127,7 +51,7 @@ impl<'a, L: Lookup> Resolver<'a, L> {
     ///
     /// # Errors
     ///
-    /// The first thing that is wrong on the way, with the way.
+    /// The first error, with the chain of definitions that led to it.
     pub fn value(&mut self, id: usize) -> Result<Rc<L::Value>, ExpandError> {
         if let Some(known) = self.resolved.get(&id) {
             return known.clone();
@@ -149,7 +73,7 @@ impl<'a, L: Lookup> Resolver<'a, L> {
             trouble
         });
         self.stack.pop();
-        // What lies on a cycle is judged again for each way into it.
+        // A value on a cycle is resolved again for each way into it.
         if !matches!(&value, Err(ExpandError { reason: ExpandErrorKind::Cycle(_) | ExpandErrorKind::Depth, .. }))
             || self.stack.is_empty()
         {
@@ -280,15 +204,4 @@ impl<'a, L: Lookup> Resolver<'a, L> {
     fn error(&self, reason: ExpandErrorKind, name: String) -> ExpandError {
         ExpandError { reason, name, chain: self.stack.clone() }
     }
-}
-
-/// Where a part of a text stands in what was written for it, which may have quotes and escapes; none where that is unclear.
-#[must_use]
-pub fn source_range(written: &str, text: &str, part: &Range<usize>) -> Option<Range<usize>> {
-    let wanted = text.get(part.clone())?;
-    let begin = match written.find(text) {
-        Some(begin) if !text.is_empty() => begin + part.start,
-        _ => written.find(wanted).filter(|_| !wanted.is_empty())?,
-    };
-    Some(begin..begin + wanted.len())
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use super::document::TomlStatement;
+use crate::config::document::TomlStatement;
 
 /// A text in pieces.
 #[derive(Debug)]
@@ -196,7 +196,7 @@ fn lost<'a>(old: &'a str, new: &str) -> Vec<&'a str> {
 }
 
 /// Where comments are inside of a statement that is written on several lines.
-pub(super) fn comments(text: &str) -> Vec<Range<usize>> {
+pub(crate) fn comments(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut at = 0;
     while let Some(first) = text[at..].chars().next() {
@@ -237,7 +237,7 @@ fn text_length(rest: &str, quote: char) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::org::document::Document;
+    use crate::config::document::Document;
 
     fn changed(text: &str, change: impl FnOnce(&mut LineEditor)) -> String {
         let document = Document::parse("f", text).expect("TOML");

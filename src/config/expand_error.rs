@@ -1,17 +1,15 @@
-//! Why a value cannot be resolved: in words, with the way to it and what to do next.
+//! Why a value cannot be resolved: in words, with the chain of definitions that led to it and what to do next.
 
 use std::fmt;
 use std::ops::Range;
 
-use super::diagnostic::{Diagnostic, SourceText};
-use super::expand::{Lookup, MAX_EXPANSIONS, MAX_VALUE_BYTES};
-use super::fault;
-use super::template::{MAX_DEPTH, TemplateErrorKind};
+use super::template::{MAX_DEPTH, MAX_EXPANSIONS, MAX_VALUE_BYTES, TemplateErrorKind};
+use crate::base::fault;
 
 /// Why a value cannot be resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExpandErrorKind {
-    /// The text makes no sense.
+    /// The text is invalid.
     Flaw(TemplateErrorKind),
     /// Nothing of that name, and no default. What may have been meant.
     Unset(Option<String>),
@@ -19,7 +17,7 @@ pub enum ExpandErrorKind {
     NoSuchPath(Option<String>),
     /// `?` says why.
     Required(String),
-    /// It needs itself: the names on the way.
+    /// It refers to itself: the names of the cycle.
     Cycle(Vec<String>),
     /// Too many steps from one value to the next.
     Depth,
@@ -27,7 +25,7 @@ pub enum ExpandErrorKind {
     Size,
     /// An array or table inside a text.
     Type,
-    /// Only the surroundings know it.
+    /// It is a variable of the shell, which is not used.
     Hermetic,
     /// There is no such secret.
     SecretMissing(String),
@@ -58,39 +56,18 @@ impl ExpandErrorKind {
     }
 }
 
-/// A value that cannot be resolved, with the way to it.
+/// A value that cannot be resolved, with the chain of definitions that led to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExpandError {
     /// Why.
     pub reason: ExpandErrorKind,
     /// What the expansion refers to.
     pub name: String,
-    /// The definitions on the way and where in each, innermost last; never empty.
+    /// The chain of definitions and the place in each, innermost last; never empty.
     pub chain: Vec<(usize, Range<usize>)>,
 }
 
 impl ExpandError {
-    /// Where it is wrong, how that was reached, and what to do about it. Nothing of a secret is in it.
-    #[must_use]
-    pub fn diagnostic(&self, lookup: &impl Lookup) -> Diagnostic {
-        let mut places = self.chain.iter().rev().filter_map(|(id, part)| Some((*id, lookup.location(*id, part)?)));
-        let Some((_, (source, span))) = places.next() else {
-            return SourceText::new("value", "").error(self.to_string(), 0..0, "");
-        };
-        let label =
-            if let ExpandErrorKind::Cycle(_) = self.reason { "here it begins again".to_owned() } else { String::new() };
-        let mut diagnostic = source.error(format!("{self} ({})", self.reason.code()), span, label);
-        for (id, (other, span)) in places {
-            if other.name == source.name {
-                diagnostic = diagnostic.with_label(span, format!("needed by `{}`", lookup.name(id)));
-            }
-        }
-        match self.advice() {
-            Some(advice) => diagnostic.help(advice),
-            None => diagnostic,
-        }
-    }
-
     /// What to do next.
     #[must_use]
     pub fn advice(&self) -> Option<String> {
@@ -102,10 +79,10 @@ impl ExpandError {
             ExpandErrorKind::Unset(None) => format!("define `{name}`, or give a default: `${{{name}:-…}}`"),
             ExpandErrorKind::NoSuchPath(None) => format!("add it to the file, or give a default: `${{{name}:-…}}`"),
             ExpandErrorKind::Flaw(TemplateErrorKind::Unterminated) => {
-                "add the `}`; a single brace cannot stand in a word, put it into a variable".to_owned()
+                "add the `}`; a word cannot contain a single brace, put it into a variable".to_owned()
             }
             ExpandErrorKind::Flaw(TemplateErrorKind::InvalidName) => {
-                "a name is letters, digits and `_`, without spaces; other keys stand in double quotes".to_owned()
+                "a name consists of letters, digits and `_`; put other keys in double quotes".to_owned()
             }
             ExpandErrorKind::Flaw(TemplateErrorKind::InvalidOperator) => {
                 "an operator is one of :- - :? ? :+ +".to_owned()
@@ -114,17 +91,19 @@ impl ExpandError {
                 "write the name, or `$${` for the two characters themselves".to_owned()
             }
             ExpandErrorKind::Flaw(TemplateErrorKind::TooDeep) | ExpandErrorKind::Depth => {
-                format!("{MAX_DEPTH} levels are the most")
+                format!("at most {MAX_DEPTH} levels")
             }
-            ExpandErrorKind::Cycle(_) => "give one of them a value of its own".to_owned(),
+            ExpandErrorKind::Cycle(_) => "give one of them a literal value".to_owned(),
             ExpandErrorKind::Size => {
-                format!("{MAX_VALUE_BYTES} bytes a value and {MAX_EXPANSIONS} expansions a file are the most")
+                format!("at most {MAX_VALUE_BYTES} bytes a value and {MAX_EXPANSIONS} expansions a file")
             }
             ExpandErrorKind::Type => "refer to one of its values".to_owned(),
-            ExpandErrorKind::Hermetic => format!("the surroundings do not count here; define `{name}` in the file"),
-            ExpandErrorKind::SecretMissing(key) => format!("`secrets set` keeps it: secrets set ENV {key}"),
+            ExpandErrorKind::Hermetic => {
+                format!("define `{name}` in the file: variables of the shell are not used here")
+            }
+            ExpandErrorKind::SecretMissing(key) => format!("store it with `secrets set ENV {key}`"),
             ExpandErrorKind::SecretInToml => {
-                "secrets stand in secrets/*.env only; a service gets them when it is started".to_owned()
+                "secrets are stored in secrets/*.env only; a service gets them when it is started".to_owned()
             }
             ExpandErrorKind::Required(_) => return None,
         })
@@ -145,22 +124,22 @@ impl fmt::Display for ExpandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = &self.name;
         match &self.reason {
-            ExpandErrorKind::Flaw(TemplateErrorKind::Unterminated) => f.write_str("this `${` is not closed"),
-            ExpandErrorKind::Flaw(TemplateErrorKind::EmptyName) => f.write_str("there is no name between the braces"),
-            ExpandErrorKind::Flaw(TemplateErrorKind::InvalidName) => f.write_str("this is no name"),
-            ExpandErrorKind::Flaw(TemplateErrorKind::InvalidOperator) => f.write_str("this is no operator"),
-            ExpandErrorKind::Flaw(TemplateErrorKind::TooDeep) => f.write_str("too many expansions stand in each other"),
+            ExpandErrorKind::Flaw(TemplateErrorKind::Unterminated) => f.write_str("unclosed `${`"),
+            ExpandErrorKind::Flaw(TemplateErrorKind::EmptyName) => f.write_str("missing name between the braces"),
+            ExpandErrorKind::Flaw(TemplateErrorKind::InvalidName) => f.write_str("invalid name"),
+            ExpandErrorKind::Flaw(TemplateErrorKind::InvalidOperator) => f.write_str("invalid operator"),
+            ExpandErrorKind::Flaw(TemplateErrorKind::TooDeep) => f.write_str("expansions nested too deeply"),
             ExpandErrorKind::Unset(_) => write!(f, "`{name}` is not set"),
-            ExpandErrorKind::NoSuchPath(_) => write!(f, "there is no `{name}`"),
+            ExpandErrorKind::NoSuchPath(_) => write!(f, "`{name}` does not exist"),
             ExpandErrorKind::Required(message) if message.is_empty() => write!(f, "`{name}` is required"),
             ExpandErrorKind::Required(message) => write!(f, "`{name}` is required: {message}"),
-            ExpandErrorKind::Cycle(names) => write!(f, "the value needs itself: {}", names.join(" -> ")),
-            ExpandErrorKind::Depth => f.write_str("too many values refer to each other in a row"),
+            ExpandErrorKind::Cycle(names) => write!(f, "the value refers to itself: {}", names.join(" -> ")),
+            ExpandErrorKind::Depth => f.write_str("too many levels of references"),
             ExpandErrorKind::Size => f.write_str("the result is too large"),
-            ExpandErrorKind::Type => write!(f, "`{name}` is not one value and cannot stand inside a text"),
-            ExpandErrorKind::Hermetic => write!(f, "`{name}` is known to the surroundings only"),
+            ExpandErrorKind::Type => write!(f, "`{name}` is an array or a table and cannot be part of a string"),
+            ExpandErrorKind::Hermetic => write!(f, "`{name}` is only a variable of the shell, which is not used here"),
             ExpandErrorKind::SecretMissing(key) => write!(f, "the secret `{key}` is missing"),
-            ExpandErrorKind::SecretInToml => f.write_str("a secret would be written into TOML"),
+            ExpandErrorKind::SecretInToml => f.write_str("a secret cannot be written into TOML"),
         }
     }
 }

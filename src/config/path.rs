@@ -98,7 +98,7 @@ impl KeyPath {
         self.0.len() >= depth && Self(self.0[..depth].to_vec()).matches(pattern)
     }
 
-    /// Where a path goes that `from` fits: each `*` of `to` is the key that one of `from` stands for, in their order; none if there
+    /// Where a path goes that `from` fits: each `*` of `to` is the key that matches one of `from`, in their order; none if there
     /// are too few.
     #[must_use]
     pub fn replace_prefix(&self, from: &Self, to: &Self) -> Option<Self> {

@@ -5,9 +5,9 @@ use std::ops::Range;
 
 use toml_edit::{Decor, InlineTable, Key, Value};
 
-use super::document::{Document, Leaf, TableLayout};
 use super::line_editor::LineEditor;
-use super::path::KeyPath;
+use crate::config::document::{Document, Leaf, TableLayout};
+use crate::config::path::KeyPath;
 
 /// Changes of one document.
 #[derive(Debug)]

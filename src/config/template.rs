@@ -15,15 +15,24 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// How deep expansions may stand in each other's words.
+/// How deep expansions may be nested.
 pub const MAX_DEPTH: usize = 64;
+
+/// The longest result, in bytes.
+pub const MAX_VALUE_BYTES: usize = 1 << 20;
+
+/// All results of a file together, in bytes.
+pub const MAX_TOTAL_BYTES: usize = 16 << 20;
+
+/// The most expansions of a file.
+pub const MAX_EXPANSIONS: usize = 10_000;
 
 /// A text, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Template<'a> {
     /// In the order of the text.
     pub parts: Vec<TemplatePart<'a>>,
-    /// Where a closing brace closes nothing.
+    /// Unmatched closing braces.
     pub unmatched_braces: Vec<usize>,
 }
 
@@ -32,7 +41,7 @@ pub struct Template<'a> {
 pub enum TemplatePart<'a> {
     /// Itself.
     Literal(Cow<'a, str>),
-    /// What stands for something else.
+    /// An expansion.
     Expansion(Expansion<'a>),
 }
 
@@ -97,7 +106,7 @@ impl Namespace {
     }
 }
 
-/// What stands between a name and a word.
+/// An operator between a name and a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Operator {
     /// Its meaning.
@@ -172,7 +181,7 @@ struct Scanner<'a> {
 }
 
 impl<'a> Scanner<'a> {
-    /// The whole text at depth 0; deeper, a word up to the brace that ends it, which is left standing.
+    /// The whole text at depth 0; deeper, a word up to the brace that ends it, which is not consumed.
     fn template(&mut self, depth: usize) -> Result<Template<'a>, TemplateError> {
         let mut template = Template::default();
         let mut literal = self.at;
@@ -262,7 +271,7 @@ impl<'a> Scanner<'a> {
         Ok(Reference { namespace: space, path })
     }
 
-    /// A name, or what stands between double quotes.
+    /// A name, or a text in double quotes.
     fn segment(&mut self, opening: &Range<usize>) -> Result<&'a str, TemplateError> {
         let rest = &self.text[self.at..];
         if let Some(quoted) = rest.strip_prefix('"') {

@@ -5,16 +5,20 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
+use std::path::Path;
 use std::sync::OnceLock;
 
 use toml::Value;
 use toml_edit::{InlineTable, Item, Key, Table, Value as Written};
 
+use super::mask;
 use super::path::KeyPath;
+use super::read::{self, ReadFileError};
+use super::secret;
+use super::toml_hints;
 use crate::base::diagnostic::{Diagnostic, SourceText};
+use crate::base::fault::{FaultKind, UserFacingError};
 use crate::base::redact;
-use crate::base::template::{self, TemplatePart};
-use crate::base::toml_hints;
 
 /// A TOML text with the places of its values.
 #[derive(Debug, Clone)]
@@ -63,28 +67,6 @@ pub struct TomlStatement {
     pub section: usize,
 }
 
-impl Leaf {
-    /// Its name or its value looks like a secret.
-    fn is_secret(&self) -> bool {
-        let text = |text: &str| !text.starts_with("${") && redact::text(text) != text;
-        let inside = match &self.value {
-            Value::String(it) => text(it),
-            Value::Array(items) => {
-                let words: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
-                redact::redact(&words) != words
-            }
-            _ => false,
-        };
-        inside || redact::is_secret_name(self.path.last()) && !self.value.as_str().is_some_and(is_reference_only)
-    }
-}
-
-/// There is nothing in a text but `${NAME}`.
-fn is_reference_only(text: &str) -> bool {
-    let refers = |part: &TemplatePart| matches!(part, TemplatePart::Expansion(it) if it.operation.is_none());
-    template::parse(text).is_ok_and(|template| template.parts.iter().all(refers))
-}
-
 /// How a table is written, and so how a key can be added to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TableLayout {
@@ -120,7 +102,68 @@ pub struct TomlSection {
     pub last: Option<usize>,
 }
 
+/// Why a TOML file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DocumentError {
+    /// It cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadFileError),
+    /// It is not valid TOML.
+    #[error("`{file}` is not valid TOML")]
+    Invalid {
+        /// The file, as messages name it.
+        file: String,
+        /// Every error in it.
+        diagnostics: Vec<Diagnostic>,
+    },
+}
+
+impl UserFacingError for DocumentError {
+    fn kind(&self) -> FaultKind {
+        match self {
+            Self::Read(error) => error.kind(),
+            Self::Invalid { .. } => FaultKind::Failed,
+        }
+    }
+
+    fn advice(&self) -> Option<String> {
+        match self {
+            Self::Read(error) => error.advice(),
+            Self::Invalid { .. } => None,
+        }
+    }
+
+    fn diagnostics(&self) -> Vec<Diagnostic> {
+        match self {
+            Self::Read(_) => Vec::new(),
+            Self::Invalid { diagnostics, .. } => diagnostics.clone(),
+        }
+    }
+}
+
 impl Document {
+    /// Reads a file; messages name it `name`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it cannot be read or is not valid TOML, with every error in it.
+    pub fn read(path: &Path, name: &str) -> Result<Self, DocumentError> {
+        let parsed = Self::parse(name, &read::text(path)?);
+        parsed.map_err(|diagnostics| DocumentError::Invalid { file: name.to_owned(), diagnostics })
+    }
+
+    /// The same; none if there is no such file.
+    ///
+    /// # Errors
+    ///
+    /// As [`Document::read`].
+    pub fn read_if_exists(path: &Path, name: &str) -> Result<Option<Self>, DocumentError> {
+        match Self::read(path, name) {
+            Err(DocumentError::Read(ReadFileError::File(error))) if error.is_not_found() => Ok(None),
+            read => read.map(Some),
+        }
+    }
+
     /// Reads a text.
     ///
     /// # Errors
@@ -132,8 +175,7 @@ impl Document {
         let parsed = match toml_edit::Document::parse(text) {
             Ok(parsed) => parsed,
             Err(error) => {
-                let hidden = redact::assignments(text, redact::is_secret_name);
-                return Err(all_errors(text, &SourceText::new(name, redact::mask_ranges(text, &hidden)), &error));
+                return Err(all_errors(text, &SourceText::new(name, mask::toml_text(text)), &error));
             }
         };
         let first = TomlSection { path: KeyPath::default(), header: None, last: None };
@@ -148,6 +190,12 @@ impl Document {
             Self { source, leaves, tables, statements, sections: bodies, index, redacted_source: OnceLock::new() };
         document.assign_sections();
         Ok(document)
+    }
+
+    /// A document without anything in it.
+    #[must_use]
+    pub fn empty(name: &str) -> Self {
+        Self::parse(name, "").expect("an empty text is TOML")
     }
 
     /// Finds which statement belongs to which header, and which tables are there because of the dots in keys.
@@ -184,8 +232,9 @@ impl Document {
     #[must_use]
     pub fn shown(&self) -> &SourceText {
         self.redacted_source.get_or_init(|| {
+            let is_secret = |leaf: &&Leaf| secret::is_secret(leaf.path.last(), &leaf.value);
             let hidden: Vec<Range<usize>> =
-                self.leaves.iter().filter(|leaf| leaf.is_secret()).map(|leaf| leaf.span.clone()).collect();
+                self.leaves.iter().filter(is_secret).map(|leaf| leaf.span.clone()).collect();
             SourceText::new(self.source.name.clone(), redact::mask_ranges(&self.source.text, &hidden))
         })
     }
@@ -206,6 +255,28 @@ impl Document {
     #[must_use]
     pub fn text_at(&self, keys: &[&str]) -> Option<&str> {
         self.leaf(&KeyPath::of(keys))?.value.as_str()
+    }
+
+    /// The values right below a table, in the order of the text.
+    pub fn values_below<'a>(&'a self, table: &'a KeyPath) -> impl Iterator<Item = &'a Leaf> {
+        let depth = table.keys().len() + 1;
+        self.leaves.iter().filter(move |leaf| leaf.path.keys().len() == depth && leaf.path.is_within(table))
+    }
+
+    /// The tables and arrays of tables right below a table, in the order of their names.
+    pub fn tables_below<'a>(&'a self, table: &'a KeyPath) -> impl Iterator<Item = (&'a KeyPath, &'a TableLayout)> {
+        let depth = table.keys().len() + 1;
+        self.tables.iter().filter(move |(path, _)| path.keys().len() == depth && path.is_within(table))
+    }
+
+    /// Where a value or table is, in bytes: a table by its header, or the first statement of what is in it.
+    #[must_use]
+    pub fn span_of(&self, path: &KeyPath) -> Range<usize> {
+        if let Some(leaf) = self.leaf(path) {
+            return leaf.span.clone();
+        }
+        let mut statements = self.statements.iter();
+        statements.find(|it| it.path.is_within(path)).map_or(0..0, |it| it.span.clone())
     }
 
     /// The line of a place in bytes, counted from 1.

@@ -14,7 +14,7 @@ pub const MAX_FILE_BYTES: u64 = 1 << 20;
 /// Why a file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadFileError {
-    /// The system said no.
+    /// A system call failed.
     #[error(transparent)]
     File(#[from] FileError),
     /// It is too large to be what it should be.
@@ -95,7 +95,7 @@ pub fn bytes(path: &Path, most: u64) -> Result<Vec<u8>, ReadFileError> {
     Ok(bytes)
 }
 
-/// What a file holds, whatever it is.
+/// The contents of a file, whatever it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LossyText {
     /// Its text; invalid UTF-8 is replaced.

@@ -1,0 +1,6 @@
+//! `org profile …`
+
+pub mod check;
+pub mod list;
+pub mod new;
+pub mod show;
