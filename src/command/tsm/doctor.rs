@@ -1,9 +1,13 @@
 //! `tsm doctor` and its verbs.
 
+pub mod clean;
 pub mod env;
 pub mod full;
+pub mod healthcheck;
+pub mod kill;
 pub mod orphans;
 pub mod port;
+pub mod reconcile;
 pub mod validate;
 
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! `tsm enable` and `tsm disable`
+//! `tsm enable`
 
 use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
@@ -14,16 +14,6 @@ use crate::tsm::service::{LinkChange, ServiceError, Services};
 /// Makes a link in services-enabled; `tsm startup` and the daemon start what is linked there. Nothing is started now.
 #[derive(Debug, clap::Args)]
 pub struct Enable {
-    /// The services
-    #[arg(required = true, value_name = "SERVICE")]
-    services: Vec<ServiceName>,
-}
-
-/// Do not start services with the machine any more
-///
-/// Removes their links from services-enabled. What runs goes on.
-#[derive(Debug, clap::Args)]
-pub struct Disable {
     /// The services
     #[arg(required = true, value_name = "SERVICE")]
     services: Vec<ServiceName>,
@@ -60,26 +50,11 @@ impl Command for Enable {
     }
 }
 
-impl Command for Disable {
-    const NAME: &'static str = "tsm disable";
-    const EFFECT: Effect = Effect::Write;
-    const EXAMPLES: &'static [&'static str] = &["tsm disable tetra"];
-
-    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
-        Ok(self.services.iter().filter_map(|name| environment_of(&cx.paths.service(name))).collect())
-    }
-
-    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let services = Services::open(cx.paths);
-        let mut report = Report::each(Vec::<Message>::new());
-        for name in &self.services {
-            report = add(report, services.disable(name), |change| disabled(name, change));
-        }
-        Ok(report)
-    }
-}
-
-fn add(mut report: Report, done: Result<LinkChange, ServiceError>, say: impl FnOnce(LinkChange) -> Message) -> Report {
+pub(super) fn add(
+    mut report: Report,
+    done: Result<LinkChange, ServiceError>,
+    say: impl FnOnce(LinkChange) -> Message,
+) -> Report {
     match done {
         Ok(change) => report.and(say(change)),
         Err(error) => {
@@ -100,14 +75,6 @@ fn enabled(name: &ServiceName, change: LinkChange) -> Message {
     data(sentence, name, "enabled", change)
 }
 
-fn disabled(name: &ServiceName, change: LinkChange) -> Message {
-    let sentence = match change {
-        LinkChange::Made => Message::new(format!("✅ Disabled service: {name}")).tone(Tone::Good),
-        LinkChange::None => Message::new(format!("⚠️ Service not enabled: {name}")).tone(Tone::Warn),
-    };
-    data(sentence, name, "disabled", change)
-}
-
-fn data(sentence: Message, name: &ServiceName, action: &'static str, change: LinkChange) -> Message {
+pub(super) fn data(sentence: Message, name: &ServiceName, action: &'static str, change: LinkChange) -> Message {
     sentence.with("name", name.as_str()).with("action", action).with("changed", change == LinkChange::Made)
 }

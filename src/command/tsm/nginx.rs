@@ -1,16 +1,19 @@
-//! `tsm nginx generate`, `install`, `uninstall` and `status`
+//! `tsm nginx` and its verbs: sites that proxy to processes.
+
+pub mod generate;
+pub mod install;
+pub mod status;
+pub mod uninstall;
 
 use std::path::{Path, PathBuf};
 
-use crate::base::environment::EnvRef;
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::name::ProcessName;
+use crate::command::Cx;
 use crate::command::argument::{FilePath, ProcessTarget};
-use crate::command::{Command, Cx, Effect};
-use crate::report::{Block, Cell, Fields, Message, Report, Tone, Value};
+use crate::report::{Message, Report};
 use crate::tsm::nginx::{Certificate, Nginx, OverwriteEdited, Site};
-use crate::tsm::resolve::resolve_one;
-use crate::tsm::resolve::{Precision, resolve};
+use crate::tsm::resolve::{Precision, resolve, resolve_one};
 use crate::tsm::store::{Process, ProcessStore};
 
 /// What a site is made of.
@@ -49,150 +52,6 @@ impl SiteArgs {
     }
 }
 
-/// Print a site of nginx that leads from a domain to the port of a process
-#[derive(Debug, clap::Args)]
-pub struct Generate {
-    #[command(flatten)]
-    wanted: SiteArgs,
-}
-
-impl Command for Generate {
-    const NAME: &'static str = "tsm nginx generate";
-    const EFFECT: Effect = Effect::Read;
-    const EXAMPLES: &'static [&'static str] = &["tsm nginx generate api --domain api.example.org"];
-
-    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let site = self.wanted.site(cx)?;
-        let text = site.text();
-        let data = vec![
-            ("process".to_owned(), site.process.as_str().into()),
-            ("port".to_owned(), Value::from(site.ports.first().copied())),
-            ("ports".to_owned(), Value::List(site.ports.iter().map(|port| (*port).into()).collect())),
-            ("text".to_owned(), text.as_str().into()),
-        ];
-        Ok(Report::of(Block::TextWithData { text, data: Value::Record(data) }))
-    }
-}
-
-/// Put a site for a process into nginx, check it with `nginx -t`, and have nginx take it over
-///
-/// The site is written to `/etc/nginx/sites-available` and linked; TETRA_NGINX_DIR and TETRA_NGINX name another directory and program. If
-/// nginx rejects it, everything is as it was (exit code 14). A site that was edited by hand is kept (exit code 21).
-#[derive(Debug, clap::Args)]
-pub struct Install {
-    #[command(flatten)]
-    wanted: SiteArgs,
-    /// Replace a site that was edited by hand
-    #[arg(long)]
-    force: bool,
-}
-
-impl Command for Install {
-    const NAME: &'static str = "tsm nginx install";
-    const EFFECT: Effect = Effect::Write;
-    const EXAMPLES: &'static [&'static str] = &["tsm nginx install api --domain api.example.org"];
-
-    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
-        Ok(instances(&self.wanted.target, cx)?.1.iter().flat_map(Process::environments).collect())
-    }
-
-    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
-        Ok(Some(Report::of(Block::Text(self.wanted.site(cx)?.text()))))
-    }
-
-    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let site = self.wanted.site(cx)?;
-        let done = nginx(cx).install(&site, overwrite(self.force))?;
-        let path = done.path.display().to_string();
-        let (action, text) = match done.changed {
-            true => {
-                ("installed", format!("tsm: {path} leads to port {} of '{}'", join_ports(&site.ports), site.process))
-            }
-            false => ("kept", format!("tsm: {path} is there already, the same")),
-        };
-        Ok(result_report(text, &site.process, path, (action, done.reloaded)))
-    }
-}
-
-/// Take the site of a process out of nginx
-#[derive(Debug, clap::Args)]
-pub struct Uninstall {
-    /// The process, also one that is gone
-    target: ProcessTarget,
-    /// Remove a site that was edited by hand
-    #[arg(long)]
-    force: bool,
-}
-
-impl Command for Uninstall {
-    const NAME: &'static str = "tsm nginx uninstall";
-    const EFFECT: Effect = Effect::Destroy;
-    const EXAMPLES: &'static [&'static str] = &["tsm nginx uninstall api"];
-
-    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
-        // A site may outlive its process.
-        Ok(find(&self.target, cx).map(|process| process.environments()).unwrap_or_default())
-    }
-
-    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let process = process_name(&self.target, cx)?;
-        let done = nginx(cx).uninstall(&process, overwrite(self.force))?;
-        let path = done.path.display().to_string();
-        Ok(result_report(format!("tsm: removed {path}"), &process, path, ("removed", done.reloaded)))
-    }
-}
-
-/// Show the site of a process, and what `nginx -t` says
-///
-/// Exit code 3 if it is not installed, not enabled, leads to another port than that of the process, or if nginx objects.
-#[derive(Debug, clap::Args)]
-pub struct Status {
-    /// The process, also one that is gone
-    target: ProcessTarget,
-}
-
-impl Command for Status {
-    const NAME: &'static str = "tsm nginx status";
-    const EFFECT: Effect = Effect::Read;
-    const EXAMPLES: &'static [&'static str] = &["tsm nginx status api"];
-
-    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let (name, processes) = match instances(&self.target, cx) {
-            Ok(found) => found,
-            Err(_) => (process_name(&self.target, cx)?, Vec::new()),
-        };
-        let state = nginx(cx).status(&name)?;
-        let own: Vec<u16> = processes.iter().filter_map(|process| process.meta.port).collect();
-        let (verdict, well) = match () {
-            () if !state.installed => ("not installed", false),
-            () if state.objection.is_some() => ("nginx objects", false),
-            () if !state.enabled => ("not enabled", false),
-            () if own.is_empty() => ("the process is gone", false),
-            () if !same_ports(&state.ports, &own) => ("leads to another port", false),
-            () => ("in place", true),
-        };
-        let fields = Fields::titled(format!("Site of {name}"))
-            .json_only("process", name.as_str())
-            .with("status", Cell::from(verdict).tone(if well { Tone::Good } else { Tone::Bad }))
-            .with("file", state.path.display().to_string())
-            .with("installed", state.installed)
-            .with("enabled", state.enabled)
-            .with("edited", state.edited)
-            .with(
-                "port",
-                match state.ports.as_slice() {
-                    [] | [_] => Cell::from(Value::from(state.ports.first().copied())),
-                    several => Cell::from(Value::from(several.first().copied())).text(join_ports(several)),
-                },
-            )
-            .with("process_port", Value::from(own.first().copied()))
-            .json_only("ports", Value::List(state.ports.iter().map(|port| (*port).into()).collect()))
-            .with("running", processes.iter().any(Process::is_running))
-            .with("objection", Value::from(state.objection));
-        Ok(Report { check_failed: !well, ..Report::of(super::info::drop_empty(fields)) })
-    }
-}
-
 /// The nginx of this machine, or the one that the variables name.
 fn nginx<'a>(cx: &'a Cx) -> Nginx<'a> {
     let directory = cx.host.variable("TETRA_NGINX_DIR").map(|directory| cx.host.cwd().join(directory));
@@ -227,14 +86,6 @@ fn instances(target: &ProcessTarget, cx: &Cx) -> Result<(ProcessName, Vec<Proces
 
 fn join_ports(ports: &[u16]) -> String {
     ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-}
-
-/// The order of servers means nothing.
-fn same_ports(left: &[u16], right: &[u16]) -> bool {
-    let (mut left, mut right) = (left.to_vec(), right.to_vec());
-    left.sort_unstable();
-    right.sort_unstable();
-    left == right
 }
 
 fn find(target: &ProcessTarget, cx: &Cx) -> Result<Process, Fault> {

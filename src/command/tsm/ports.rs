@@ -1,10 +1,17 @@
 //! `tsm ports` and its verbs.
 
-pub mod assign;
+pub mod allocate;
 pub mod conflicts;
+pub mod export;
+pub mod get;
+pub mod import;
 pub mod list;
-pub mod scan;
-pub mod transfer;
+pub mod owner;
+pub mod ranges;
+pub mod remove;
+pub mod scan_ports;
+pub mod set;
+pub mod validate;
 
 use crate::base::fault::Fault;
 use crate::command::Cx;

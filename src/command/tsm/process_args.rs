@@ -1,7 +1,7 @@
 //! The processes that the words of a command mean.
 
 use crate::base::environment::EnvRef;
-use crate::base::fault::Fault;
+use crate::base::fault::{Fault, FaultKind};
 use crate::command::argument::ProcessTarget;
 use crate::command::{Cx, Effect, Prepared, Stage};
 use crate::report::{Message, Report, Table, Value};
@@ -198,3 +198,15 @@ fn fault(error: ResolveError, cx: &Cx) -> Fault {
 
 /// What is said where all are meant and there are none.
 pub(super) const NO_PROCESSES: &str = "there are no processes";
+
+/// The one process that is meant.
+pub(super) fn find_one(target: Option<ProcessTarget>, cx: &Cx) -> Result<Process, Fault> {
+    let words: Vec<ProcessTarget> = target.into_iter().collect();
+    let mut found = Targets::find_read_only(&words, cx)?;
+    match (found.processes.len(), found.faults.pop()) {
+        (1, None) => Ok(found.processes.remove(0)),
+        (_, Some(fault)) => Err(fault),
+        (0, None) => Err(Fault::new(FaultKind::NotFound, "there is no process")),
+        (count, None) => Err(Fault::usage(format!("one process is shown at a time, and {count} were named"))),
+    }
+}

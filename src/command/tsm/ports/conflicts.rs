@@ -1,28 +1,10 @@
-//! `tsm ports validate` and `conflicts`
+//! `tsm ports conflicts`
 
 use super::processes;
 use crate::base::fault::Fault;
-use crate::command::tsm::findings;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Report, Table, Tone, Value};
-use crate::tsm::doctor::ports;
 use crate::tsm::ports::{edit, status};
-
-/// Check the registry: lines that make no sense, ports that two have, lines out of step with the processes
-///
-/// Exit code 3 if something is wrong. `tsm doctor reconcile --fix` puts it in step.
-#[derive(Debug, clap::Args)]
-pub struct Validate {}
-
-impl Command for Validate {
-    const NAME: &'static str = "tsm ports validate";
-    const EFFECT: Effect = Effect::Read;
-    const EXAMPLES: &'static [&'static str] = &["tsm ports validate"];
-
-    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        Ok(findings::report(&ports::registry(cx.paths, &processes(cx)?)?, findings::FindingFilter::All))
-    }
-}
 
 /// Show ports that two want, and with --fix move the one without a process
 ///

@@ -1,0 +1,107 @@
+//! `tsm doctor kill`
+
+use crate::base::environment::EnvRef;
+use crate::base::fault::{Fault, FaultKind};
+use crate::command::{Command, Cx, Effect};
+use crate::report::{Answer, Message, Question, Report, Table};
+use crate::sys::pidfd::KillSignal;
+use crate::tsm::control::StopResult;
+use crate::tsm::kill::{self, KillMatch, KillTarget};
+use crate::tsm::resolve::Precision;
+use crate::tsm::store::ProcessStore;
+
+/// End whoever listens on a port, unless tsm manages it
+///
+/// Asks first, with pid and command. SIGTERM, two seconds later SIGKILL. A managed process is refused: `tsm stop` ends it.
+#[derive(Debug, clap::Args)]
+pub struct KillPort {
+    /// The port
+    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
+    port: u16,
+    /// SIGKILL at once
+    #[arg(short, long)]
+    force: bool,
+}
+
+impl Command for KillPort {
+    const NAME: &'static str = "tsm doctor kill";
+    const EFFECT: Effect = Effect::Destroy;
+    const EXAMPLES: &'static [&'static str] = &["tsm doctor kill 3000"];
+
+    fn environments(&self, _cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+        // Whoever is managed, and so belongs to an environment, is refused.
+        Ok(Vec::new())
+    }
+
+    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
+        let mut table = Table::new(&[("pid", "PID"), ("command", "COMMAND")]);
+        for (pid, command) in self.unmanaged_holders(cx)?.iter().filter_map(pid_and_name) {
+            table.row(vec![pid.into(), command.into()]);
+        }
+        Ok(Some(Report::of(table)))
+    }
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let victims = self.unmanaged_holders(cx)?;
+        let who: Vec<String> =
+            victims.iter().filter_map(pid_and_name).map(|(pid, it)| format!("PID {pid} ({it})")).collect();
+        let who = who.join(" and ");
+        let refuse =
+            |why: &str| Fault::new(FaultKind::Refused, format!("{who} on port {} was not ended: {why}", self.port));
+        if !cx.yes {
+            let question = format!("Kill {who}, which listens on port {}?", self.port);
+            match cx.console.ask(&Question { text: question, expected: None }) {
+                Answer::Yes => {}
+                Answer::No => return Err(refuse("it was not confirmed")),
+                Answer::NotInteractive => {
+                    return Err(
+                        refuse("there is nobody to ask").with_advice("`tsm doctor kill --yes …` if it is meant")
+                    );
+                }
+            }
+        }
+        let push = if self.force { KillSignal::Kill } else { KillSignal::Term };
+        let answers = cx.operation().with_control(|control| control.kill(&victims, push));
+        let mut report = Report::each(Vec::<Message>::new());
+        for (victim, answer) in victims.iter().zip(answers) {
+            let Some((pid, command)) = pid_and_name(victim) else { continue };
+            match answer {
+                Ok(ended) => {
+                    let forced = matches!(ended, StopResult::Stopped { forced: true, .. });
+                    let text = format!("tsm: killed PID {pid} ({command}); port {} is free", self.port);
+                    let said = Message::new(text).with("port", self.port).with("pid", pid).with("command", command);
+                    report = report.and(said.with("action", "killed").with("forced", forced));
+                }
+                Err(error) => report.faults.push(error.into()),
+            }
+        }
+        Ok(report)
+    }
+}
+
+impl KillPort {
+    /// Who listens on the port; refuses if one of them is managed.
+    fn unmanaged_holders(&self, cx: &Cx) -> Result<Vec<KillMatch>, Fault> {
+        let all = ProcessStore::open(cx.paths).all()?;
+        let victims = kill::find(&KillTarget::Port(self.port), &all, Precision::Exact)?;
+        let managed = victims.iter().find_map(|victim| match victim {
+            KillMatch::Managed(process) => Some(process.name.clone()),
+            KillMatch::Unmanaged { .. } => None,
+        });
+        match managed {
+            Some(name) => {
+                let message = format!("port {} belongs to `{name}`, which tsm manages", self.port);
+                Err(Fault::new(FaultKind::Refused, message).with_advice(format!("tsm stop {name}")))
+            }
+            None => Ok(victims),
+        }
+    }
+}
+
+/// Pid and command of a stranger.
+fn pid_and_name(victim: &KillMatch) -> Option<(u32, String)> {
+    match victim {
+        KillMatch::Unmanaged { pid, command, .. } => Some((*pid, command.clone())),
+        KillMatch::Managed(_) => None,
+    }
+}

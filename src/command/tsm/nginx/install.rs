@@ -1,0 +1,48 @@
+//! `tsm nginx install`
+
+use super::{SiteArgs, instances, join_ports, nginx, overwrite, result_report};
+use crate::base::environment::EnvRef;
+use crate::base::fault::Fault;
+use crate::command::{Command, Cx, Effect};
+use crate::report::{Block, Report};
+use crate::tsm::store::Process;
+
+/// Put a site for a process into nginx, check it with `nginx -t`, and have nginx take it over
+///
+/// The site is written to `/etc/nginx/sites-available` and linked; TETRA_NGINX_DIR and TETRA_NGINX name another directory and program. If
+/// nginx rejects it, everything is as it was (exit code 14). A site that was edited by hand is kept (exit code 21).
+#[derive(Debug, clap::Args)]
+pub struct Install {
+    #[command(flatten)]
+    wanted: SiteArgs,
+    /// Replace a site that was edited by hand
+    #[arg(long)]
+    force: bool,
+}
+
+impl Command for Install {
+    const NAME: &'static str = "tsm nginx install";
+    const EFFECT: Effect = Effect::Write;
+    const EXAMPLES: &'static [&'static str] = &["tsm nginx install api --domain api.example.org"];
+
+    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+        Ok(instances(&self.wanted.target, cx)?.1.iter().flat_map(Process::environments).collect())
+    }
+
+    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
+        Ok(Some(Report::of(Block::Text(self.wanted.site(cx)?.text()))))
+    }
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let site = self.wanted.site(cx)?;
+        let done = nginx(cx).install(&site, overwrite(self.force))?;
+        let path = done.path.display().to_string();
+        let (action, text) = match done.changed {
+            true => {
+                ("installed", format!("tsm: {path} leads to port {} of '{}'", join_ports(&site.ports), site.process))
+            }
+            false => ("kept", format!("tsm: {path} is there already, the same")),
+        };
+        Ok(result_report(text, &site.process, path, (action, done.reloaded)))
+    }
+}

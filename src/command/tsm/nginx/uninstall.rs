@@ -1,0 +1,36 @@
+//! `tsm nginx uninstall`
+
+use super::{find, nginx, overwrite, process_name, result_report};
+use crate::base::environment::EnvRef;
+use crate::base::fault::Fault;
+use crate::command::argument::ProcessTarget;
+use crate::command::{Command, Cx, Effect};
+use crate::report::Report;
+
+/// Take the site of a process out of nginx
+#[derive(Debug, clap::Args)]
+pub struct Uninstall {
+    /// The process, also one that is gone
+    target: ProcessTarget,
+    /// Remove a site that was edited by hand
+    #[arg(long)]
+    force: bool,
+}
+
+impl Command for Uninstall {
+    const NAME: &'static str = "tsm nginx uninstall";
+    const EFFECT: Effect = Effect::Destroy;
+    const EXAMPLES: &'static [&'static str] = &["tsm nginx uninstall api"];
+
+    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+        // A site may outlive its process.
+        Ok(find(&self.target, cx).map(|process| process.environments()).unwrap_or_default())
+    }
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let process = process_name(&self.target, cx)?;
+        let done = nginx(cx).uninstall(&process, overwrite(self.force))?;
+        let path = done.path.display().to_string();
+        Ok(result_report(format!("tsm: removed {path}"), &process, path, ("removed", done.reloaded)))
+    }
+}

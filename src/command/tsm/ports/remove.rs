@@ -1,0 +1,33 @@
+//! `tsm ports remove`
+
+use super::processes;
+use crate::base::fault::Fault;
+use crate::command::{Command, Cx, Effect};
+use crate::report::{Message, Report, Value};
+use crate::tsm::ports::edit;
+
+/// Give up the port that is reserved for a name
+#[derive(Debug, clap::Args)]
+pub struct Remove {
+    /// The name
+    name: String,
+}
+
+impl Command for Remove {
+    const NAME: &'static str = "tsm ports remove";
+    const ALIASES: &'static [&'static str] = &["tsm ports rm"];
+    const EFFECT: Effect = Effect::Destroy;
+    const EXAMPLES: &'static [&'static str] = &["tsm ports remove devpages"];
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let given_up = edit::remove(cx.paths, &processes(cx)?, &self.name)?;
+        let words: Vec<String> = given_up.iter().map(ToString::to_string).collect();
+        let text = format!("tsm: port {} is no longer reserved for '{}'", words.join(", "), self.name);
+        Ok(Report::of(
+            Message::new(text)
+                .with("name", &self.name)
+                .with("ports", Value::List(given_up.into_iter().map(Value::from).collect()))
+                .with("action", "removed"),
+        ))
+    }
+}
