@@ -293,7 +293,7 @@ mod tests {
             ("tetra -c", "a value is required for `-c LINE`"),
             ("tetra -c x y", "unexpected argument `y` after `-c LINE`"),
             ("tetra deploy.tetra y", "unexpected argument `y`: scripts take no arguments"),
-            ("tetra --wat", "there is no global option `--wat`"),
+            ("tetra --wat", "unknown option `--wat`"),
         ] {
             assert_eq!(read(line).expect_err("it is wrong"), message);
         }

@@ -1,7 +1,7 @@
 # Written by tetra setup, which replaces it: keep lines of your own elsewhere.
 #
 # Source it in bash or zsh; then tetra, tsm, tkm and org can be called. It may be copied to another directory or machine:
-# TETRA_DIR is the directory it stands in, unless it is set.
+# TETRA_DIR is the directory it is in, unless it is set. TSM_PROCESSES_DIR and TSM_PORTS_FILE are for scripts: tetra does not read them.
 
 if [ -n "${BASH_VERSION:-}" ]; then
     _tetra_file=$BASH_SOURCE
@@ -19,6 +19,7 @@ if [ -z "${TETRA_DIR:-}" ]; then
     TETRA_DIR=$(CDPATH='' cd -- "${TETRA_DIR:-/}" >/dev/null 2>&1 && pwd)
 fi
 export TETRA_DIR
+export TSM_PROCESSES_DIR="$TETRA_DIR/tsm/runtime/processes" TSM_PORTS_FILE="$TETRA_DIR/tsm/ports"
 
 if [ -z "${TETRA_SRC:-}" ]; then
     if [ -d /root/src/devops/tetra ]; then

@@ -39,10 +39,10 @@ impl Selection {
 pub const SETTINGS: &[(&str, &str, &str)] = &[
     ("edit-mode", "emacs", "the keys of the prompt: emacs or vi"),
     ("history-size", "20000", "how many lines the prompt keeps; read at its start, 0: none"),
-    ("keep-going", "off", "on: a script goes on after a failure"),
+    ("keep-going", "off", "on: a script continues after a failure"),
     ("plain", "off", "on: a prompt without an editor; read at its start"),
     ("rc", "on", "off: `rc.tetra` is not run at the start of the prompt"),
-    ("shell-escape", "off", "on: `!cmd` may stand in scripts and after -c"),
+    ("shell-escape", "off", "on: `!cmd` is allowed in scripts and after -c"),
 ];
 
 /// What was set in this session.
@@ -54,7 +54,7 @@ pub struct Settings {
     pub aliases: BTreeMap<String, String>,
 }
 
-/// Says why `value` is no value for a setting, with what is; none if it is one.
+/// What a setting expects instead of `value`; none if it is valid.
 #[must_use]
 pub fn validation_error(key: &str, value: &str) -> Option<&'static str> {
     let first = SETTINGS.iter().find(|(name, ..)| *name == key).map(|(_, first, _)| *first);

@@ -63,7 +63,7 @@ pub const GLOBALS: &[GlobalOption] = &[
         long: "verbose",
         short: Some('v'),
         value: None,
-        help: "Say more; twice for still more",
+        help: "Show more; twice for still more",
     },
 ];
 
@@ -93,7 +93,7 @@ impl Globals {
     ///
     /// # Errors
     ///
-    /// Fails for an unknown option, a missing value and one that makes no sense.
+    /// Fails for an unknown option, a missing value and an invalid one.
     pub fn parse_leading<S: AsRef<str>>(&mut self, words: &[S]) -> Result<usize, Fault> {
         let mut taken = 0;
         while let Some(word) = words.get(taken)
@@ -149,7 +149,7 @@ impl Globals {
 
     /// Sets one option by its word.
     fn set_long(&mut self, long: &str, value: Option<String>) -> Result<(), Fault> {
-        let needed = || value.clone().ok_or_else(|| Fault::usage(format!("`--{long}` needs a value")));
+        let needed = || value.clone().ok_or_else(|| Fault::usage(format!("`--{long}` requires a value")));
         match long {
             "json" => self.output.json = true,
             "quiet" => self.output.quiet = true,
@@ -170,7 +170,7 @@ impl Globals {
     ///
     /// # Errors
     ///
-    /// Fails for a value that makes no sense.
+    /// Fails for an invalid value.
     pub fn merge(&mut self, matches: &ArgMatches) -> Result<(), Fault> {
         for global in GLOBALS {
             let id = global.id;
@@ -235,21 +235,19 @@ fn color(word: &str) -> Result<Color, Fault> {
         "auto" => Ok(Color::Auto),
         "always" => Ok(Color::Always),
         "never" => Ok(Color::Never),
-        _ => {
-            Err(Fault::usage(format!("`{word}` is no value for `--color`")).with_advice("write auto, always or never"))
-        }
+        _ => Err(Fault::usage(format!("invalid value `{word}` for `--color`: expected auto, always or never"))),
     }
 }
 
 fn unknown(word: &str) -> Fault {
     let bare = word.trim_start_matches('-');
     let all = GLOBALS.iter().map(|global| global.long).chain(["help", "version"]);
-    let fault = Fault::usage(format!("there is no global option `{word}`"));
+    let fault = Fault::usage(format!("unknown option `{word}`"));
     match suggest::closest_match(bare, all) {
         Some(near) if near != "yes" || suggest::is_typo(bare, near) => {
             fault.with_advice(format!("did you mean `--{near}`?"))
         }
-        _ => fault.with_advice("`tetra --help` lists the options; those of a command stand after its words"),
+        _ => fault.with_advice("`tetra --help` lists the options; options of a command come after its name"),
     }
 }
 
@@ -271,11 +269,11 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said() {
         for (words, message) in [
-            (&["--jsn"][..], "there is no global option `--jsn`"),
-            (&["--env"], "`--env` needs a value"),
-            (&["--json=1"], "there is no global option `--json=1`"),
-            (&["-x"], "there is no global option `-x`"),
-            (&["--color", "blue"], "`blue` is no value for `--color`"),
+            (&["--jsn"][..], "unknown option `--jsn`"),
+            (&["--env"], "`--env` requires a value"),
+            (&["--json=1"], "unknown option `--json=1`"),
+            (&["-x"], "unknown option `-x`"),
+            (&["--color", "blue"], "invalid value `blue` for `--color`: expected auto, always or never"),
         ] {
             let fault = Globals::default().parse_leading(words).expect_err("it is wrong");
             assert_eq!((fault.to_string().as_str(), fault.kind.code()), (message, 2));

@@ -45,7 +45,7 @@ pub fn of_group(group: &str) -> String {
     }
     text.push_str(&format!("Usage: {group} <COMMAND> [OPTIONS]\n\nCommands:\n"));
     text.push_str(&rows(commands_of(group).map(|entry| (mark(entry.effect), entry.name, entry.summary()))));
-    text.push_str(&format!("\n{LEGEND}\n`{group} <COMMAND> --help` tells more about one.\n"));
+    text.push_str(&format!("\n{LEGEND}\n`{group} <COMMAND> --help` shows more about one.\n"));
     text
 }
 
@@ -60,7 +60,7 @@ pub fn of_all() -> String {
         \x20 tetra [--keep-going] FILE  a script; `-` is the standard input\n\n\
         \x20 --plain       a prompt without editor and colour, as with TERM=dumb\n\
         \x20 --norc        does not run ~/.config/tetra/rc.tetra before the prompt\n\
-        \x20 --keep-going  goes on with the next line after a failure\n\n"
+        \x20 --keep-going  continues with the next line after a failure\n\n"
         .to_owned();
     for (group, meaning) in GROUPS {
         text.push_str(&format!("{group}: {meaning}\n"));
@@ -82,7 +82,7 @@ pub fn of_all() -> String {
     text
 }
 
-const LEGEND: &str = "* changes something, ! ends or removes something: `help guard` tells when these ask first.";
+const LEGEND: &str = "* changes something, ! ends or removes something: `help guard` explains when these ask first.";
 
 /// Writes the text of a topic.
 pub type Topic = fn() -> String;
@@ -112,7 +112,7 @@ fn lines() -> String {
 }
 
 fn context() -> String {
-    "The context is the organization, the environment and the process that commands mean when they are not told.\n\n\
+    "The context is the organization, the environment and the process that commands use when none is named.\n\n\
      use ORG, use @ENV, @ENV   choose for this session; `use -` goes back\n\
      select PROCESS            choose a process for this session\n\
      --org ORG, --env ENV      choose for one command\n\n\

@@ -60,10 +60,10 @@ pub trait Command: clap::Args + Sized + 'static {
     /// The most it can do to the world.
     const EFFECT: Effect;
 
-    /// Lines that show its use. Each is parsed and run by a test, and stands in the help.
+    /// Lines that show its use. Each is parsed and run by a test, and is in the help.
     const EXAMPLES: &'static [&'static str];
 
-    /// Puts the words into the order that the parser wants. For commands that take another program's command line.
+    /// Puts the words into the order that the parser expects. For commands that take another program's command line.
     #[must_use]
     fn reorder_args(words: Vec<String>) -> Vec<String> {
         words
@@ -167,7 +167,7 @@ impl CommandSpec {
         global::with_global_args((self.parser)())
     }
 
-    /// Works, but is no command for people: help and completion leave it out.
+    /// Works, but is not for people: help and completion leave it out.
     #[must_use]
     pub fn is_hidden(&self) -> bool {
         (self.parser)().is_hide_set()

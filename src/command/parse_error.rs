@@ -32,15 +32,15 @@ pub fn from_clap(entry: &CommandSpec, error: &clap::Error) -> ArgumentError {
     let option = argument.as_deref().unwrap_or_default().split([' ', '=']).next().unwrap_or_default().to_owned();
     let (message, word) = match error.kind() {
         ErrorKind::UnknownArgument if option.starts_with('-') => {
-            (format!("`{name}` has no option `{option}`"), Some(option))
+            (format!("unknown option `{option}` for `{name}`"), Some(option))
         }
-        ErrorKind::UnknownArgument => (format!("`{option}` is a word too many for `{name}`"), Some(option)),
+        ErrorKind::UnknownArgument => (format!("unexpected argument `{option}` for `{name}`"), Some(option)),
         ErrorKind::InvalidValue if value.as_deref().is_none_or(str::is_empty) => {
-            (format!("`{option}` needs a value"), Some(option))
+            (format!("`{option}` requires a value"), Some(option))
         }
         ErrorKind::InvalidValue => {
             let value = value.unwrap_or_default();
-            (format!("`{value}` is no value for {}", argument_name(&argument)), Some(value))
+            (format!("invalid value `{value}` for {}", argument_name(&argument)), Some(value))
         }
         ErrorKind::ValueValidation => {
             let value = value.unwrap_or_default();
@@ -48,16 +48,16 @@ pub fn from_clap(entry: &CommandSpec, error: &clap::Error) -> ArgumentError {
         }
         ErrorKind::MissingRequiredArgument => {
             let missing: Vec<String> = context_values(error, ContextKind::InvalidArg);
-            (format!("`{name}` needs {}", missing.join(" and ")), None)
+            (format!("missing argument for `{name}`: {}", missing.join(", ")), None)
         }
         ErrorKind::ArgumentConflict => {
             let others: Vec<String> =
                 context_values(error, ContextKind::PriorArg).iter().map(|it| format!("`{it}`")).collect();
             match others.as_slice() {
                 [same] if same.trim_matches('`') == argument.as_deref().unwrap_or_default() => {
-                    (format!("`{option}` is given twice"), Some(option))
+                    (format!("`{option}` cannot be used multiple times"), Some(option))
                 }
-                _ => (format!("`{option}` cannot stand beside {}", others.join(" and ")), Some(option)),
+                _ => (format!("`{option}` cannot be used with {}", others.join(" and ")), Some(option)),
             }
         }
         _ => (plain(error), None),
@@ -68,14 +68,24 @@ pub fn from_clap(entry: &CommandSpec, error: &clap::Error) -> ArgumentError {
 /// Why a value will not do. Our own parsers name it; those of numbers leave that to us.
 fn invalid(value: &str, slot: &str, why: Option<&(dyn std::error::Error + 'static)>) -> String {
     match why.map(|why| (why.downcast_ref::<ParseIntError>().map(ParseIntError::kind), why.to_string())) {
-        Some((Some(IntErrorKind::PosOverflow), _)) => format!("`{value}` is too large for {slot}"),
-        Some((Some(IntErrorKind::NegOverflow), _)) => format!("`{value}` is too small for {slot}"),
-        Some((Some(_), _)) => format!("`{value}` is no number, and {slot} takes one"),
+        Some((Some(IntErrorKind::PosOverflow), _)) => format!("invalid value `{value}` for {slot}: too large"),
+        Some((Some(IntErrorKind::NegOverflow), _)) => format!("invalid value `{value}` for {slot}: too small"),
+        Some((Some(_), _)) => format!("invalid value `{value}` for {slot}: expected a number"),
         Some((None, why)) if why.starts_with(&format!("{value} is not in ")) => {
-            format!("`{value}`{} for {slot}", &why[value.len()..])
+            format!("invalid value `{value}` for {slot}: expected {}", range(&why[value.len() + " is not in ".len()..]))
         }
         Some((None, why)) if why.contains(value) => why,
-        _ => format!("`{value}` is no value for {slot}"),
+        Some((None, why)) => format!("invalid value `{value}` for {slot}: {why}"),
+        None => format!("invalid value `{value}` for {slot}"),
+    }
+}
+
+/// `1..=256` as `1 to 256`, `1..` as `1 or more`.
+fn range(of: &str) -> String {
+    match of.split_once("..") {
+        Some((from, "")) => format!("{from} or more"),
+        Some((from, to)) => format!("{from} to {}", to.trim_start_matches('=')),
+        None => of.to_owned(),
     }
 }
 
@@ -93,7 +103,7 @@ fn advice(entry: &CommandSpec, error: &clap::Error) -> String {
     }
     let valid = context_values(error, ContextKind::ValidValue);
     if !valid.is_empty() {
-        return format!("write {}", valid.join(", "));
+        return format!("expected one of {}", valid.join(", "));
     }
     format!("`{} --help` shows how to write it", entry.name)
 }
@@ -151,22 +161,37 @@ mod tests {
     #[test]
     fn complaints_name_the_command_and_what_was_meant() {
         for (words, message, word, advice) in [
-            (&["a", "--grce", "1"][..], "`tsm wait` has no option `--grce`", Some("--grce"), "did you mean `--grace`?"),
+            (
+                &["a", "--grce", "1"][..],
+                "unknown option `--grce` for `tsm wait`",
+                Some("--grce"),
+                "did you mean `--grace`?",
+            ),
             (
                 &["a", "b"],
-                "`b` is a word too many for `tsm wait`",
+                "unexpected argument `b` for `tsm wait`",
                 Some("b"),
                 "`tsm wait --help` shows how to write it",
             ),
-            (&[], "`tsm wait` needs <TARGET>", None, "`tsm wait --help` shows how to write it"),
+            (&[], "missing argument for `tsm wait`: <TARGET>", None, "`tsm wait --help` shows how to write it"),
             (
                 &["a", "--restart", "nevr"],
-                "`nevr` is no value for `--restart <RESTART>`",
+                "invalid value `nevr` for `--restart <RESTART>`",
                 Some("nevr"),
                 "did you mean `never`?",
             ),
-            (&["a", "--restart", "x"], "`x` is no value for `--restart <RESTART>`", Some("x"), "write never, always"),
-            (&["a", "--grace"], "`--grace` needs a value", Some("--grace"), "`tsm wait --help` shows how to write it"),
+            (
+                &["a", "--restart", "x"],
+                "invalid value `x` for `--restart <RESTART>`",
+                Some("x"),
+                "expected one of never, always",
+            ),
+            (
+                &["a", "--grace"],
+                "`--grace` requires a value",
+                Some("--grace"),
+                "`tsm wait --help` shows how to write it",
+            ),
             (
                 &["a", "--grace", "soon"],
                 "`soon` is no span of time; write 500ms, 10s, 5m, 2h, 3d or 1h30m",
@@ -175,13 +200,13 @@ mod tests {
             ),
             (
                 &["a", "--grace", "1", "--restart", "never"],
-                "`--grace` cannot stand beside `--restart <RESTART>`",
+                "`--grace` cannot be used with `--restart <RESTART>`",
                 Some("--grace"),
                 "`tsm wait --help` shows how to write it",
             ),
             (
                 &["a", "--grace", "1", "--grace", "2"],
-                "`--grace` is given twice",
+                "`--grace` cannot be used multiple times",
                 Some("--grace"),
                 "`tsm wait --help` shows how to write it",
             ),

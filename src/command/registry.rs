@@ -136,7 +136,7 @@ pub const GROUPS: &[(&str, &str)] = &[
     ("tsm", "start, watch, log and stop processes"),
     ("org", "make environments from one local.toml"),
     ("env", "make, check and promote the env files of a project"),
-    ("secrets", "keep private values, and find those that stand in the open"),
+    ("secrets", "keep private values, and find those in plain text"),
 ];
 
 /// Groups that may also be called behind `tsm`.
@@ -191,7 +191,7 @@ pub fn commands_of(group: &str) -> impl Iterator<Item = &'static CommandSpec> {
     COMMANDS.iter().filter(move |entry| group_of(entry.name, group).is_some())
 }
 
-/// Says that there is no such command, and which one may have been meant.
+/// The error for an unknown command, with the one that may have been meant.
 #[must_use]
 pub fn unknown<S: AsRef<str>>(words: &[S]) -> Fault {
     let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
@@ -208,7 +208,11 @@ pub fn unknown<S: AsRef<str>>(words: &[S]) -> Fault {
             (first.to_owned(), suggest_command(first, words.get(1).copied()))
         }
     };
-    let fault = Fault::usage(format!("no command is called `{given}`"));
+    let fault = Fault::usage(format!("unknown command `{given}`"));
+    if given == "export" {
+        return fault
+            .with_advice("`use ORG` and `use @ENV` choose the context of this session; `help context` says more");
+    }
     match near {
         Some(near) => fault.with_advice(format!("did you mean `{near}`?")),
         None => fault.with_advice("`help` lists the commands"),
@@ -284,6 +288,11 @@ mod tests {
         ] {
             assert!(advice(line).contains(&format!("`{meant}")), "{line}: {}", advice(line));
         }
+    }
+
+    #[test]
+    fn a_variable_of_a_shell_leads_to_what_is_chosen_here() {
+        assert!(advice("export TETRA_ORG=x").contains("`use ORG`"), "{}", advice("export TETRA_ORG=x"));
     }
 
     #[test]

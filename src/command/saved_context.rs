@@ -18,7 +18,7 @@ pub struct SavedContext {
 }
 
 impl SavedContext {
-    /// What is kept now; nothing if the file is missing. Lines that make no sense are passed over.
+    /// What is kept now; nothing if the file is missing. Invalid lines are ignored.
     ///
     /// # Errors
     ///

@@ -63,6 +63,19 @@ mod tests {
     use crate::sys::file;
 
     #[test]
+    fn an_unknown_environment_is_answered_with_each_one_once() {
+        let home = tempfile::tempdir().expect("a directory");
+        let paths = Paths::under(home.path());
+        let org: OrgName = "acme".parse().expect("a name");
+        file::create_dir(&paths.org(&org).join("environments")).expect("made");
+        for name in ["local", "qa"] {
+            fs::write(paths.environment(&org, &name.parse().expect("a name")), "").expect("written");
+        }
+        let fault = check_exists(&paths, Some(&org), &"nope".parse().expect("a name")).expect_err("unknown");
+        assert_eq!(fault.advice.as_deref(), Some("there are @local, @dev, @staging, @prod, @qa"));
+    }
+
+    #[test]
     fn an_environment_of_ones_own_counts_as_its_type_says() {
         let home = tempfile::tempdir().expect("a directory");
         let paths = Paths::under(home.path());

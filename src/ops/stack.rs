@@ -62,7 +62,7 @@ pub fn list(context: &OpContext) -> Result<Vec<(Stack, usize)>, Fault> {
 ///
 /// # Errors
 ///
-/// Fails if there is no stack of that name, or if its files or the processes cannot be read.
+/// Fails if no stack has that name, or if its files or the processes cannot be read.
 pub fn find(context: &OpContext, name: &str) -> Result<StackState, Fault> {
     let mut processes = context.processes()?;
     let stack = stack::find(name, context.paths, context.host.variables(), &processes)?;

@@ -115,6 +115,8 @@ pub struct SelectionChange {
     pub env: Option<Option<EnvName>>,
     /// The process.
     pub process: Option<Option<ProcessName>>,
+    /// It is also written down for later sessions.
+    pub is_saved: bool,
 }
 
 impl Report {

@@ -35,8 +35,9 @@ pub(super) fn carry_out(
     match follow_up {
         FollowUp::Nothing => {}
         FollowUp::ChangeSelection(change) => {
+            let ends = *origin == ScriptOrigin::Words && !change.is_saved;
             session.change_selection(change);
-            if *origin == ScriptOrigin::Words {
+            if ends {
                 console.note(SELECTION_ENDS_NOTE);
             }
         }

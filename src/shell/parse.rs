@@ -165,10 +165,10 @@ mod tests {
     #[test]
     fn the_wrong_word_is_named() {
         for (line, complaint) in [
-            ("tsm lst", "no command is called `tsm lst` [Some(1)]"),
-            ("--json verzion", "no command is called `verzion` [Some(1)]"),
-            ("version now", "`now` is a word too many for `version` [Some(1)]"),
-            ("version --wat", "`version` has no option `--wat` [Some(1)]"),
+            ("tsm lst", "unknown command `tsm lst` [Some(1)]"),
+            ("--json verzion", "unknown command `verzion` [Some(1)]"),
+            ("version now", "unexpected argument `now` for `version` [Some(1)]"),
+            ("version --wat", "unknown option `--wat` for `version` [Some(1)]"),
         ] {
             assert_eq!(leads_to(line), complaint);
         }

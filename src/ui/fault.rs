@@ -109,10 +109,10 @@ mod tests {
 
     #[test]
     fn marks_the_place() {
-        let fault = Fault::usage("no command is called `tsm strat`").at(place("\ttsm strat 日本", 6, 5));
+        let fault = Fault::usage("unknown command `tsm strat`").at(place("\ttsm strat 日本", 6, 5));
         assert_eq!(
             render(&fault, Some(80), Styler::Plain),
-            "error: no command is called `tsm strat`\n  at deploy.tetra:3:6\n  |  tsm strat 日本\n  |      ^^^^^\n"
+            "error: unknown command `tsm strat`\n  at deploy.tetra:3:6\n  |  tsm strat 日本\n  |      ^^^^^\n"
         );
     }
 

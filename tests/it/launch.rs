@@ -143,14 +143,14 @@ fn links_stand_for_the_first_word() {
     let help = world.program(&tsm).args(["help", "exit-codes"]).output().expect("it starts");
     assert!(text(&help.stdout).contains("130  interrupted"), "{}", text(&help.stdout));
     let wrong = world.program(&tsm).args(["hlp"]).output().expect("it starts");
-    says(&wrong, 2, "", "error: no command is called `tsm hlp`\n  advice: did you mean `tsm help`?\n");
+    says(&wrong, 2, "", "error: unknown command `tsm hlp`\n  advice: did you mean `tsm help`?\n");
 }
 
 #[test]
 fn a_script_stops_at_the_first_failure_and_shows_the_place() {
     let world = World::new();
     world.file("deploy.tetra", "version\n\n  use @dev; slect api # oh\nversion\n");
-    let said = "error: no command is called `slect`\n  at deploy.tetra:3:13\n  |   use @dev; slect api # oh\n  |             ^^^^^\n  advice: did you mean `select`?\n";
+    let said = "error: unknown command `slect`\n  at deploy.tetra:3:13\n  |   use @dev; slect api # oh\n  |             ^^^^^\n  advice: did you mean `select`?\n";
     let version = format!("tetra {}\n", env!("CARGO_PKG_VERSION"));
     says(&tetra(&world, &["deploy.tetra"]), 2, &version, said);
     says(&tetra(&world, &["--keep-going", "deploy.tetra"]), 2, &version.repeat(2), said);

@@ -48,7 +48,7 @@ fn the_session_with_environments_works_as_it_stands() {
         let session = format!("set -e\nsource ~/tetra/tetra.sh\ntsm org init{session}");
         let (said, code) = home.spawn(shell, &["-c", &session]);
         assert_eq!(code, 0, "{shell}: {said}");
-        for expected in ["tetra serve --env dev", "KEY   ***", "serving http://localhost:8000", "killed 'shop'"] {
+        for expected in ["tetra serve --env dev", "KEY   ***", "serving http://localhost:8000", "killed shop (0)"] {
             assert!(said.contains(expected), "{shell}: {expected:?} was not said:\n{said}");
         }
     }

@@ -144,7 +144,7 @@ fn a_start_that_was_given_up_half_way_is_found_out_by_whoever_acts_next() {
     };
     let all: Vec<_> = lines.iter().map(act).collect();
     let all: Vec<CommandOutput> = all.into_iter().map(|one| said(one.wait_with_output().expect("it ended"))).collect();
-    let words = ["tsm: started 'one'", "tsm: killed 'two'", "tsm: deleted 'three'"];
+    let words = ["started one (", "killed two", "deleted three"];
     for (said, word) in all.iter().zip(words) {
         assert_eq!(said.code, 0, "{}", said.err);
         assert!(said.out.contains(word), "{}", said.out);
@@ -161,7 +161,7 @@ fn a_record_that_nobody_will_correct_does_not_keep_kill_waiting() {
     (meta["state"], meta["status"], meta["pid"]) = ("online".into(), "online".into(), 4_194_000.into());
     fs::write(&record, meta.to_string()).expect("written");
     let killed = tetra(&world, &["tsm", "kill", "stale"]);
-    assert_eq!((killed.code, killed.out.as_str()), (0, "tsm: killed 'stale'\n"), "{}", killed.err);
+    assert_eq!((killed.code, killed.out.as_str()), (0, "killed stale (0)\n"), "{}", killed.err);
 }
 
 #[test]
@@ -177,9 +177,9 @@ fn a_link_that_leads_nowhere_is_no_directory() {
 fn a_number_that_is_none_is_named_with_its_option() {
     let world = World::new();
     for (line, message) in [
-        ("tsm logs api -n abc", "`abc` is no number, and `--lines <N>` takes one"),
-        ("tsm logs api -n 99999999999999999999", "`99999999999999999999` is too large for `--lines <N>`"),
-        ("tsm kill --port 99999", "`99999` is not in 1..=65535 for `--port <PORT>`"),
+        ("tsm logs api -n abc", "invalid value `abc` for `--lines <N>`: expected a number"),
+        ("tsm logs api -n 99999999999999999999", "invalid value `99999999999999999999` for `--lines <N>`: too large"),
+        ("tsm kill --port 99999", "invalid value `99999` for `--port <PORT>`: expected 1 to 65535"),
     ] {
         let refused = tetra(&world, &["-c", line]);
         assert!(refused.code == 2 && refused.err.contains(message), "{line}: {}", refused.err);

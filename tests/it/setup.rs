@@ -59,10 +59,11 @@ fn text(bytes: &[u8]) -> String {
 fn bash_and_zsh_have_the_names_after_one_line() {
     let machine = Machine::new();
     assert_eq!(machine.tetra(&["setup"]).status.code(), Some(0));
-    let expected = format!("{}/tetra\n{}\n", machine.home().display(), env!("CARGO_PKG_VERSION"));
+    let dir = machine.home().join("tetra").display().to_string();
+    let expected = format!("{dir}\n{dir}/tsm/runtime/processes {dir}/tsm/ports\n{}\n", env!("CARGO_PKG_VERSION"));
     for shell in SHELLS {
         let line = "source ~/tetra/tetra.sh && tsm --help >/dev/null && command -v org >/dev/null && command -v tkm >/dev/null \
-                    && echo $TETRA_DIR && tetra --version | tr -d 'a-z '";
+                    && echo $TETRA_DIR && echo $TSM_PROCESSES_DIR $TSM_PORTS_FILE && tetra --version | tr -d 'a-z '";
         assert_eq!(machine.shell(shell, line), expected, "{shell:?}");
     }
 }

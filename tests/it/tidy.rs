@@ -30,7 +30,18 @@ const LAYERS: &[(&str, &[&str])] = &[
 
 /// Foreign crates and the only rooms or files that may name them.
 const CRATES: &[(&str, &[&str])] = &[
-    ("clap", &["command/", "shell/", "cli.rs"]),
+    (
+        "clap",
+        &[
+            "command/complete/",
+            "command/env/",
+            "command/org/",
+            "command/secrets/",
+            "command/shell/",
+            "shell/",
+            "cli.rs",
+        ],
+    ),
     ("reedline", &["shell/"]),
     ("nu_ansi_term", &["shell/"]),
     ("crossterm", &["shell/"]),
@@ -298,7 +309,7 @@ const DIALECT: &[&str] = &[
 ];
 
 /// Rooms whose texts are still to be rewritten.
-const NOT_YET: &[&str] = &["base/", "command/", "disk/", "supervise/", "sys/"];
+const NOT_YET: &[&str] = &["base/", "disk/", "supervise/", "sys/"];
 
 #[test]
 fn words_operators_read_are_plain() {

@@ -142,7 +142,7 @@ fn yes_at_the_start_is_no_answer_for_a_whole_session() {
     terminal.send("no\r");
     terminal.wait_line("[4] acme/PROD>");
     terminal.send("tsm delete api --yes\r");
-    terminal.wait_for("deleted 'api'");
+    terminal.wait_for("deleted api (0)");
     terminal.wait("the prompt", |screen| (current_line(screen).trim_end() == "acme/PROD>").then_some(()));
     leave(terminal);
 }

@@ -39,6 +39,8 @@ pub(super) fn home<'a>(cx: &'a Cx) -> Option<&'a str> {
 ///
 /// Fails if none is.
 pub(super) fn environment(cx: &Cx, named: Option<&EnvName>) -> Result<EnvName, Fault> {
+    // Without an organization every command of this group ends with the same exit code.
+    organization(cx)?;
     let word = named.or(cx.selection.env.as_ref()).ok_or_else(|| {
         Fault::usage("missing environment").with_advice("pass one: `@dev`, or choose one for the session: `use @dev`")
     })?;

@@ -37,6 +37,7 @@ impl Command for Use {
         Ok(Report {
             follow_up: FollowUp::ChangeSelection(SelectionChange {
                 org: Some(Some(self.org)),
+                is_saved: true,
                 ..SelectionChange::default()
             }),
             ..report

@@ -8,8 +8,8 @@ use crate::tsm::doctor::services;
 
 /// Check the service definitions: links, keys, ports, directories, permissions
 ///
-/// Links that lead nowhere, keys that are missing or misspelt, ports and names that two have, directories and env files that are not there,
-/// files that others can change. Exit code 3 if something is wrong.
+/// Dangling links, missing or misspelt keys, duplicate ports and names, directories and env files that do not exist, files that others
+/// can change. Exit code 3 if something is wrong.
 #[derive(Debug, clap::Args)]
 pub struct Audit {}
 

@@ -9,9 +9,9 @@ use crate::report::{Message, Report, Tone};
 use crate::tsm::definition::environment_of;
 use crate::tsm::service::{LinkChange, Services};
 
-/// Do not start services with the machine any more
+/// Do not start services at boot any more
 ///
-/// Removes their links from services-enabled. What runs goes on.
+/// Removes their links from services-enabled. What runs keeps running.
 #[derive(Debug, clap::Args)]
 pub struct Disable {
     /// The services
@@ -40,8 +40,8 @@ impl Command for Disable {
 
 fn disabled(name: &ServiceName, change: LinkChange) -> Message {
     let sentence = match change {
-        LinkChange::Made => Message::new(format!("✅ Disabled service: {name}")).tone(Tone::Good),
-        LinkChange::None => Message::new(format!("⚠️ Service not enabled: {name}")).tone(Tone::Warn),
+        LinkChange::Made => Message::new(format!("disabled {name}")).tone(Tone::Good),
+        LinkChange::None => Message::new(format!("{name} is not enabled")).tone(Tone::Warn),
     };
     data(sentence, name, "disabled", change)
 }

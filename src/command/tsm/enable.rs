@@ -9,7 +9,7 @@ use crate::tsm::boot;
 use crate::tsm::definition::{Definition, environment_of};
 use crate::tsm::service::{LinkChange, ServiceError, Services};
 
-/// Start services with the machine
+/// Start services at boot
 ///
 /// Makes a link in services-enabled; `tsm startup` and the daemon start what is linked there. Nothing is started now.
 #[derive(Debug, clap::Args)]
@@ -36,13 +36,13 @@ impl Command for Enable {
             let read = services.find(name).ok().map(|file| Definition::read(&file, cx.host.variables()));
             match read {
                 Some(Ok(it)) if it.autostart == Some(false) => {
-                    report = report.note(format!("its TSM_AUTOSTART is false, so `tsm startup` passes over '{name}'"));
+                    report = report.note(format!("its TSM_AUTOSTART is false, so `tsm startup` skips {name}"));
                 }
                 Some(Ok(it)) => {
                     let note = boot::not_found_by_unit(&it.file, &cx.operation().unlimited(&[]));
                     report = note.into_iter().fold(report, Report::note);
                 }
-                Some(Err(error)) => report = report.note(format!("'{name}' cannot be started as it is: {error}")),
+                Some(Err(error)) => report = report.note(format!("{name} cannot be started as it is: {error}")),
                 _ => {}
             }
         }
@@ -66,11 +66,8 @@ pub(super) fn add(
 
 fn enabled(name: &ServiceName, change: LinkChange) -> Message {
     let sentence = match change {
-        LinkChange::Made => {
-            let text = format!("✅ Enabled service: {name}\nService will start automatically with tetra daemon");
-            Message::new(text).tone(Tone::Good)
-        }
-        LinkChange::None => Message::new(format!("⚠️ Service already enabled: {name}")).tone(Tone::Warn),
+        LinkChange::Made => Message::new(format!("enabled {name}")).tone(Tone::Good),
+        LinkChange::None => Message::new(format!("{name} is already enabled")).tone(Tone::Warn),
     };
     data(sentence, name, "enabled", change)
 }

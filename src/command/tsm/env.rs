@@ -9,7 +9,6 @@ use crate::command::argument::ProcessTarget;
 use crate::command::{Command, Cx, Effect};
 use crate::disk;
 use crate::report::{Cell, Report, Table, Tone};
-use crate::supervise::meta;
 use crate::sys::process;
 use crate::tsm::environment;
 use crate::tsm::store::Process;

@@ -20,7 +20,7 @@ pub(super) struct FindingResult<'a> {
     pub fixed: Option<String>,
 }
 
-/// A report of findings that nobody has mended. Says no if there is an error among them.
+/// A report of findings that were not fixed. Fails if there is an error among them.
 pub(super) fn report(findings: &[Finding], which: FindingFilter) -> Report {
     let seen: Vec<FindingResult> = findings.iter().map(|finding| FindingResult { finding, fixed: None }).collect();
     report_results(&seen, which)
@@ -39,7 +39,7 @@ pub(super) fn report_results(seen: &[FindingResult], which: FindingFilter) -> Re
         ("advice", "ADVICE"),
         ("mended", "MENDED"),
     ])
-    .when_empty(format!("healthy: {} checks, nothing wrong", seen.len()));
+    .when_empty(format!("{} checks passed", seen.len()));
     if mended == 0 {
         table = table.with_visibility("mended", crate::report::Visibility::Never);
     }
@@ -63,12 +63,16 @@ pub(super) fn report_results(seen: &[FindingResult], which: FindingFilter) -> Re
     match (errors, warnings, mended) {
         (0, 0, 0) => report,
         _ => {
-            let mended = if mended == 0 { String::new() } else { format!(", {mended} mended") };
+            let mended = if mended == 0 { String::new() } else { format!(", {mended} fixed") };
             report.note(format!("{}, {}{mended}", pluralize(errors, "error"), pluralize(warnings, "warning")))
         }
     }
 }
 
-fn pluralize(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+pub(super) fn pluralize(count: usize, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        _ if what.ends_with('s') => format!("{count} {what}es"),
+        _ => format!("{count} {what}s"),
+    }
 }

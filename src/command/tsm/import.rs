@@ -10,7 +10,7 @@ use crate::tsm::definition::Definition;
 use crate::tsm::import::{self, Imported};
 use crate::tsm::service::{Overwrite, ServiceError, Services};
 
-/// Make services of the files of other process managers
+/// Import services from PM2, Procfile, Compose, systemd and others
 ///
 /// Reads an ecosystem file of PM2, package.json, a Procfile, compose.yaml, process-compose.yaml, supervisord.conf, a unit of systemd
 /// (NAME.service), or a `run` script of s6 or runit or a directory of them, and writes a definition for each service. Nothing in them

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::list::{health, last_exit, measure, started, status, uptime};
+use super::list::{StatusDetail, health, last_exit, measure, started, status, uptime};
 use super::option_fields::{limits, monitor_record, section};
 use super::process_args::{NO_PROCESSES, Targets};
 use crate::base::fault::Fault;
@@ -59,7 +59,7 @@ fn fields(process: &Process, load: Option<&Usage>, cx: &Cx) -> Result<Fields, Fa
     let fields = Fields::titled(process.name.as_str())
         .with("id", Value::from(process.id()))
         .json_only("name", process.name.as_str())
-        .with("status", status(process, now, true))
+        .with("status", status(process, now, StatusDetail::WithExit))
         .json_only("state", process.live.state.as_str())
         .with("uptime", uptime(process, now))
         .with("started", Value::from(started(process)))

@@ -1,6 +1,6 @@
 //! `tsm kill`
 
-use super::process_args::{NO_PROCESSES, precision};
+use super::process_args::{NO_PROCESSES, label, precision};
 use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::base::redact;
@@ -20,7 +20,7 @@ use crate::tsm::store::{Process, ProcessStore};
 pub struct Kill {
     /// Id, name, the beginning or a part of a name, pid or port; `*` or `all` for all of tsm's processes
     targets: Vec<ProcessTarget>,
-    /// Whoever listens on this port
+    /// The process that listens on this port
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     port: Vec<u16>,
     /// The process of this name, or whose name begins with it
@@ -87,7 +87,7 @@ impl Command for Kill {
 }
 
 impl Kill {
-    /// Everybody who is meant, and a fault for each word that leads nowhere.
+    /// All that are meant, and a fault for each word that means none.
     fn find(&self, all: &[Process], cx: &Cx) -> Result<(Vec<KillMatch>, Vec<Fault>), Fault> {
         let words = self.targets.iter().map(|target| KillTarget::Word(target.0.clone()));
         let mut aims: Vec<KillTarget> = words.collect();
@@ -138,8 +138,8 @@ fn command(victim: &KillMatch) -> String {
 fn result_message(victim: &KillMatch, ended: &StopResult) -> Message {
     let forced = matches!(ended, StopResult::Stopped { forced: true, .. });
     let text = match victim {
-        KillMatch::Managed(process) => format!("tsm: killed '{}'", process.name),
-        KillMatch::Unmanaged { pid, command, .. } => format!("tsm: killed PID {pid} ({command})"),
+        KillMatch::Managed(process) => format!("killed {}", label(process)),
+        KillMatch::Unmanaged { pid, command, .. } => format!("killed pid {pid} ({command})"),
     };
     let process = managed(victim);
     Message::new(text)

@@ -140,7 +140,7 @@ fn row(process: &Process, now: Timestamp, load: Option<&Usage>) -> Vec<Cell> {
         Value::from(process.environment_label()).into(),
         Value::from(process.pid()).into(),
         Value::from(meta.port).into(),
-        status(process, now, load.is_some()),
+        status(process, now, if load.is_some() { StatusDetail::WithExit } else { StatusDetail::Short }),
         health(process.health().as_ref()),
         uptime(process, now),
         meta.restarts.into(),
@@ -173,8 +173,17 @@ pub(super) fn health(health: Option<&Health>) -> Cell {
     Cell::from(health.status.as_str()).tone(tone)
 }
 
+/// How much a status says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StatusDetail {
+    /// The status alone.
+    Short,
+    /// With how a crashed process ended.
+    WithExit,
+}
+
 /// The status with its meaning, and in detail what the three words of the published format leave out.
-pub(super) fn status(process: &Process, now: Timestamp, detailed: bool) -> Cell {
+pub(super) fn status(process: &Process, now: Timestamp, detail: StatusDetail) -> Cell {
     let (tone, text) = match process.live.state {
         ProcessState::Online if !process.live.supervised => (Tone::Warn, "online, unsupervised".to_owned()),
         ProcessState::Online if process.is_crash_looping(now) => (Tone::Bad, "online, crash loop".to_owned()),
@@ -190,7 +199,11 @@ pub(super) fn status(process: &Process, now: Timestamp, detailed: bool) -> Cell 
         ProcessState::Errored => (Tone::Bad, "errored".to_owned()),
         ProcessState::Unknown => (Tone::Warn, "unknown".to_owned()),
     };
-    let exit = process.meta.last_exit.as_ref().filter(|_| detailed && process.status() == ProcessStatus::Crashed);
+    let exit = process
+        .meta
+        .last_exit
+        .as_ref()
+        .filter(|_| detail == StatusDetail::WithExit && process.status() == ProcessStatus::Crashed);
     let text = exit.map_or(text.clone(), |exit| format!("{text} ({})", exit_text::describe_exit(exit)));
     Cell::from(status_word(process.status())).tone(tone).text(text)
 }

@@ -21,9 +21,9 @@ use lines::{FollowRows, LineFormat, LineFormatter, LogRow};
 /// Show what processes said, both streams in the order of time
 ///
 /// Into a file or pipe lines go byte for byte as they were written (`--json` replaces what is not UTF-8); on a terminal control
-/// characters are spelled out and stderr is marked. Several processes have their names in front. With -f it goes on until
+/// characters are spelled out and stderr is marked. Several processes have their names in front. With -f it follows until
 /// Ctrl-C, through restarts and rotation, and with `*` also with processes that are started later; an unfinished line is shown
-/// when it stays quiet for a second. A reader that is slower than the rotation of the logs is told on stderr how many bytes
+/// when it stays quiet for a second. A reader that is slower than the rotation of the logs learns from stderr how many bytes
 /// were removed before they were read. A process that is called rotate, export or clean is shown by `tsm logs -- NAME`.
 #[derive(Debug, clap::Args)]
 pub struct Logs {

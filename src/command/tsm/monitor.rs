@@ -4,7 +4,7 @@ mod triggers;
 
 use std::time::Duration;
 
-use super::list::{health, status, uptime};
+use super::list::{StatusDetail, health, status, uptime};
 use super::process_args::Targets;
 use crate::base::environment::EnvRef;
 use crate::base::fault::{Fault, FaultKind};
@@ -29,10 +29,10 @@ pub struct Monitor {
     /// The pause between two looks, at least 100ms
     #[arg(short = 'n', long, value_name = "SPAN", default_value = "1s")]
     every: HumanDuration,
-    /// Print what is to be seen now, and return
+    /// Print one snapshot, and return
     #[arg(long)]
     once: bool,
-    /// Draw nothing; run the triggers of `tsm triggers` for what the processes say from now on, and print what they did
+    /// Draw nothing; run the triggers of `tsm triggers` on new output, and print what they did
     #[arg(long, conflicts_with = "once", requires = "targets")]
     triggers: bool,
 }
@@ -56,9 +56,8 @@ impl Command for Monitor {
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         if self.every.0 < MIN_INTERVAL {
-            return Err(
-                Fault::usage(format!("every {} is too often", self.every)).with_advice("100ms is the shortest pause")
-            );
+            return Err(Fault::usage(format!("invalid value `{}` for `--every`: too short", self.every))
+                .with_advice("the shortest interval is 100ms"));
         }
         if self.triggers {
             return triggers::report(&self.targets, cx);
@@ -72,7 +71,7 @@ impl Command for Monitor {
         }
         if !cx.console.is_terminal() {
             return Err(Fault::new(FaultKind::Failed, "the monitor needs a terminal")
-                .with_advice("`tsm monitor --once` prints what is to be seen now"));
+                .with_advice("`tsm monitor --once` prints one snapshot"));
         }
         Ok(Report::then(FollowUp::Screen(Screen { interval: self.every.0, source: Box::new(scene) })))
     }
@@ -118,7 +117,7 @@ fn row(sample: &ProcessSample, now: Timestamp) -> Vec<Cell> {
         cell_with_text(Value::from(process.id())),
         Cell::from(process.name.as_str()).text(process.name.as_str()).tone(Tone::Strong),
         cell_with_text(Value::from(process.environment_label())),
-        status(process, now, true),
+        status(process, now, StatusDetail::WithExit),
         cell_with_text(health(process.health().as_ref())),
         cell_with_text(Value::from(process.pid())),
         cell_with_text(Value::from(process.meta.port)),

@@ -12,7 +12,7 @@ use crate::base::name::ProcessName;
 use crate::command::Cx;
 use crate::command::argument::{FilePath, ProcessTarget};
 use crate::report::{Message, Report};
-use crate::tsm::nginx::{Certificate, Nginx, OverwriteEdited, Site};
+use crate::tsm::nginx::{Certificate, InstallResult, Nginx, Site};
 use crate::tsm::resolve::{Precision, resolve, resolve_one};
 use crate::tsm::store::{Process, ProcessStore};
 
@@ -40,7 +40,7 @@ impl SiteArgs {
         let (process, processes) = instances(&self.target, cx)?;
         let ports: Vec<u16> = processes.iter().filter_map(|process| process.meta.port).collect();
         if ports.is_empty() {
-            let message = format!("`{process}` has no port to which a site could lead");
+            let message = format!("`{process}` has no port to proxy to");
             return Err(Fault::new(FaultKind::Failed, message).with_advice(format!("tsm start --port N {process}")));
         }
         let path = |file: &FilePath| cx.host.cwd().join(&file.0);
@@ -61,10 +61,6 @@ fn nginx<'a>(cx: &'a Cx) -> Nginx<'a> {
         program: cx.host.variable("TETRA_NGINX").unwrap_or("nginx").to_owned(),
         host: cx.host,
     }
-}
-
-fn overwrite(force: bool) -> OverwriteEdited {
-    if force { OverwriteEdited::Replace } else { OverwriteEdited::Keep }
 }
 
 /// The process that is meant, or the group of instances, under its name.
@@ -101,21 +97,16 @@ fn process_name(target: &ProcessTarget, cx: &Cx) -> Result<ProcessName, Fault> {
     }
 }
 
-fn result_report(
-    text: String,
-    process: &ProcessName,
-    path: String,
-    (action, reloaded): (&'static str, bool),
-) -> Report {
+fn result_report(text: String, process: &ProcessName, action: &'static str, done: &InstallResult) -> Report {
     let sentence = Message::new(text)
         .with("process", process.as_str())
-        .with("file", path)
+        .with("file", done.path.display().to_string())
         .with("action", action)
-        .with("reloaded", reloaded);
+        .with("reloaded", done.reloaded);
     let report = Report::of(sentence);
-    match (action, reloaded) {
+    match (action, done.reloaded) {
         ("kept", _) => report,
-        (_, true) => report.note("nginx has read its configuration again"),
-        (_, false) => report.note("nginx does not run, or could not be told: `nginx -s reload` has it read this"),
+        (_, true) => report.note("reloaded nginx"),
+        (_, false) => report.note("nginx is not running or could not be reloaded: run `nginx -s reload`"),
     }
 }

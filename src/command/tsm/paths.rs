@@ -9,7 +9,6 @@ use crate::command::argument::ProcessTarget;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Report, Table, Value};
 use crate::supervise::meta;
-use crate::sys::process;
 
 /// Show the files and directories of a process
 #[derive(Debug, clap::Args)]

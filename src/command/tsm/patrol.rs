@@ -75,12 +75,12 @@ fn text(round: &MaintenanceRound, removed: &[String]) -> String {
         names => format!("; {what}: {}", names.join(", ")),
     };
     format!(
-        "tsm: looked after {} processes{}{}{}{}",
+        "checked {} processes{}{}{}{}",
         round.checked,
         part(&names(&round.supervised), "supervised again"),
         part(&names(&round.restarted), "started again"),
         part(removed, "removed"),
-        part(&names(&round.crashed), "crashed and left so"),
+        part(&names(&round.crashed), "crashed and not restarted"),
     )
 }
 

@@ -196,6 +196,11 @@ fn fault(error: ResolveError, cx: &Cx) -> Fault {
     }
 }
 
+/// `web (0)`, or the name alone where the record that has the id is lost.
+pub(super) fn label(process: &Process) -> String {
+    process.id().map_or_else(|| process.name.to_string(), |id| format!("{} ({id})", process.name))
+}
+
 /// What is said where all are meant and there are none.
 pub(super) const NO_PROCESSES: &str = "there are no processes";
 
@@ -206,7 +211,7 @@ pub(super) fn find_one(target: Option<ProcessTarget>, cx: &Cx) -> Result<Process
     match (found.processes.len(), found.faults.pop()) {
         (1, None) => Ok(found.processes.remove(0)),
         (_, Some(fault)) => Err(fault),
-        (0, None) => Err(Fault::new(FaultKind::NotFound, "there is no process")),
-        (count, None) => Err(Fault::usage(format!("one process is shown at a time, and {count} were named"))),
+        (0, None) => Err(Fault::new(FaultKind::NotFound, "there are no processes")),
+        (count, None) => Err(Fault::usage(format!("expected one process, and {count} were named"))),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::process_args::{ProcessArgs, Targets, plan};
 use crate::base::fault::Fault;
+use crate::base::name::ProcessName;
 use crate::command::{Command, Cx, Effect, Prepared, Stage};
 use crate::ops;
 use crate::report::{Message, Report, Tone, Value};
@@ -129,23 +130,27 @@ pub(super) fn add_outcome(mut report: Report, process: &Process, result: Result<
 fn note_skipped(report: Report, stay: &[Process]) -> Report {
     match stay {
         [] => report,
-        [one] => {
-            report.note(format!("'{}' does not run and was left alone; `tsm start {}` starts it", one.name, one.name))
-        }
-        more => report.note(format!("{} do not run and were left alone", more.len())),
+        [one] => report
+            .note(format!("{} is not running and was not restarted; `tsm start {}` starts it", one.name, one.name)),
+        more => report.note(format!("{} processes are not running and were not restarted", more.len())),
     }
 }
 
-/// What became of a process that was to be started or restarted.
+/// `started web (0), port 3000`
+pub(super) fn done_text(done: &str, name: &ProcessName, id: u32, port: Option<u16>) -> String {
+    let port = port.map_or_else(String::new, |port| format!(", port {port}"));
+    format!("{done} {name} ({id}){port}")
+}
+
+/// Adds what came of a process that was started or restarted.
 pub(super) fn add_result(report: Report, risen: &Restarted) -> Report {
     let Restarted { id, name, pid, port, .. } = risen;
-    let shown = port.map_or("none".to_owned(), |port| port.to_string());
     let done = if risen.was_running { "restarted" } else { "started" };
     let text = match risen.readiness {
         Readiness::Ended(how) => {
-            format!("tsm: {done} '{name}' (TSM ID: {id}), and it ended: {}", exit_text::describe(how))
+            format!("{done} {name} ({id}), which ended: {}", exit_text::describe(how))
         }
-        _ => format!("tsm: {done} '{name}' (TSM ID: {id}, PID: {pid}, Port: {shown})"),
+        _ => done_text(done, name, *id, *port),
     };
     let changes: Vec<String> = risen.changes.iter().map(ToString::to_string).collect();
     let mut report = report.and(
@@ -164,10 +169,10 @@ pub(super) fn add_result(report: Report, risen: &Restarted) -> Report {
     }
     match (risen.readiness, port) {
         (Readiness::NotListening, Some(port)) => {
-            report.note(format!("'{name}' runs and does not listen on port {port} yet"))
+            report.note(format!("{name} is running and not listening on port {port} yet"))
         }
-        (Readiness::NotHealthy, _) => report.note(format!("'{name}' runs and is not healthy yet")),
-        (Readiness::Interrupted, _) => report.note(format!("stopped watching '{name}'; it runs")),
+        (Readiness::NotHealthy, _) => report.note(format!("{name} is running and not healthy yet")),
+        (Readiness::Interrupted, _) => report.note(format!("stopped waiting for {name}; it keeps running")),
         _ => report,
     }
 }

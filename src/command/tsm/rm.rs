@@ -11,7 +11,7 @@ use crate::tsm::store::ProcessStore;
 
 /// Remove saved services
 ///
-/// Their definitions and links go. What runs of them goes on, and can be started again by its own record.
+/// Removes their definitions and links. Their processes keep running, and can be started again by their own records.
 #[derive(Debug, clap::Args)]
 pub struct Rm {
     /// The services
@@ -37,7 +37,7 @@ impl Command for Rm {
             let origin = file.canonicalize().unwrap_or(file);
             match services.remove(name) {
                 Ok(()) => {
-                    let sentence = Message::new(format!("✅ Removed service: {name}"));
+                    let sentence = Message::new(format!("removed {name}"));
                     report = report.and(sentence.with("name", name.as_str()).with("action", "removed"));
                 }
                 Err(error) => {
@@ -49,7 +49,7 @@ impl Command for Rm {
                 run.is_running() && *run.meta.run.service == *origin.to_string_lossy()
             };
             for process in processes.iter().filter(of_it) {
-                report = report.note(format!("'{}' goes on; `tsm stop {}` ends it", process.name, process.name));
+                report = report.note(format!("{} keeps running; `tsm stop {}` ends it", process.name, process.name));
             }
         }
         Ok(report)

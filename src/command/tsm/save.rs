@@ -24,8 +24,8 @@ const JSON_OPTION: &str = "--json";
 /// Save a command or a process as a service
 ///
 /// `tsm save NAME COMMAND…` saves a command line with the options of `tsm start`; `tsm save PROCESS [NAME]` saves what a process
-/// was started with: command, directory, env file, variables, port, pre-start command and policy. Variables of a process stand in the
-/// file; one with secrets among them can be read by its owner only.
+/// was started with: command, directory, env file, variables, port, pre-start command and policy. Variables of a process are written to
+/// the file; one with secrets among them can be read by its owner only.
 #[derive(Debug, clap::Args)]
 pub struct Save {
     /// A name and a command line, or a process and perhaps a name
@@ -107,7 +107,7 @@ impl Command for Save {
         };
         let name = &definition.name;
         let said = format!(
-            "✅ Saved service definition: {}\nEnable with: tsm enable {name}\nStart with: tsm start {name}",
+            "saved {name} to {}\n`tsm start {name}` starts it, `tsm enable {name}` starts it at boot",
             file.display()
         );
         let note = boot::not_found_by_unit(&file, &cx.operation().unlimited(&[]));

@@ -67,13 +67,13 @@ pub(super) fn list(cx: &Cx, which: ServiceSet, detail: ServiceDetail) -> Result<
     }
     for file in services.files(which)? {
         let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let enabled = stem.parse::<ServiceName>().is_ok_and(|name| services.is_enabled(&name));
-        table.row(row(&file, stem, enabled, cx));
+        table.row(row(&file, stem, &services, cx));
     }
     Ok(Report::of(table))
 }
 
-fn row(file: &Path, name: String, enabled: bool, cx: &Cx) -> Vec<Cell> {
+fn row(file: &Path, name: String, services: &crate::tsm::service::Services, cx: &Cx) -> Vec<Cell> {
+    let enabled = name.parse::<ServiceName>().is_ok_and(|name| services.is_enabled(&name));
     let mark = Cell::from(enabled);
     let mark = if enabled { mark.tone(Tone::Good) } else { mark.tone(Tone::Dim) };
     let name = Cell::from(name).tone(Tone::Strong);

@@ -13,13 +13,14 @@ use crate::tsm::definition::Definition;
 use crate::tsm::plan::{PlanError, StartPlan};
 use crate::tsm::planner::plan;
 use crate::tsm::request::{StartRequest, definition_file};
-use crate::tsm::service::Services;
-use crate::tsm::store::ProcessStore;
+use crate::tsm::resolve::resolve_one;
+use crate::tsm::service::{ServiceError, Services};
+use crate::tsm::store::{Process, ProcessStore};
 
 /// Show a service as it would be started now
 ///
 /// What its file says, and what becomes of it: the program that is found, the port and where it comes from, the env file, the
-/// variables. What keeps it from starting stands in the last line.
+/// variables. What keeps it from starting is in the last line.
 #[derive(Debug, clap::Args)]
 pub struct Show {
     /// A saved service, or a file
@@ -46,7 +47,10 @@ impl Command for Show {
             None if self.service.0.contains('/') || self.service.0.ends_with(".tsm") => {
                 around.cwd.join(&self.service.0)
             }
-            None => services.find(&self.service.0.parse()?)?,
+            None => match services.find(&self.service.0.parse()?) {
+                Ok(file) => file,
+                Err(error) => return Err(not_found(error, &self.service.0, &processes)),
+            },
         };
         let definition = Definition::read(&file, cx.host.variables())?;
         let request = StartRequest {
@@ -57,7 +61,7 @@ impl Command for Show {
         let stem = file.file_stem().unwrap_or_default().to_string_lossy();
         let saved = file.parent() == Some(&cx.paths.services_available());
         let enabled = saved && stem.parse::<ServiceName>().is_ok_and(|name| services.is_enabled(&name));
-        let mut report = Report::of(fields(definition, &plan(&request, &around), enabled));
+        let mut report = Report::of(fields(definition, &plan(&request, &around), enabled.into()));
         if let Ok(plan) = plan(&request, &around) {
             report = plan.notes.iter().fold(report, |report, note| report.note(note));
         }
@@ -65,7 +69,7 @@ impl Command for Show {
     }
 }
 
-fn fields(it: Definition, plan: &Result<StartPlan, PlanError>, enabled: bool) -> Fields {
+fn fields(it: Definition, plan: &Result<StartPlan, PlanError>, enabled: Cell) -> Fields {
     let text = |text: &str| Value::from(Some(text).filter(|text| !text.is_empty()));
     let other = it.unknown.into_iter().map(|(key, value)| (key, value.into())).collect::<Vec<_>>();
     let fields = Fields::titled(it.name.as_str())
@@ -103,6 +107,17 @@ fn resolved(fields: Fields, plan: &StartPlan) -> Fields {
         .with("secrets_file", path(plan.secrets.as_ref()))
         .with("variables", Cell::from(set.clone()).text(set.join(" ")));
     planned(fields, Some(&plan.settings)).with("problem", Value::Null)
+}
+
+/// The service does not exist; a process of that name is shown by another command.
+fn not_found(error: ServiceError, name: &str, processes: &[Process]) -> Fault {
+    match resolve_one(name, processes) {
+        Ok(process) => Fault::from(error).with_advice(format!(
+            "`{}` is a process: `tsm info {0}` shows it, `tsm save {0}` makes a service of it",
+            process.name
+        )),
+        Err(_) => error.into(),
+    }
 }
 
 /// The same fields, with what is wrong in place of what cannot be known.

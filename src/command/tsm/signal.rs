@@ -1,6 +1,6 @@
 //! `tsm signal`
 
-use super::process_args::Targets;
+use super::process_args::{Targets, label};
 use crate::base::fault::Fault;
 use crate::base::signal::Signal;
 use crate::command::argument::ProcessTarget;
@@ -53,7 +53,7 @@ impl SignalStage {
                 Ok(pid) => {
                     let name = &process.name;
                     report = report.and(
-                        Message::new(format!("tsm: sent {signal} to '{name}' (PID: {pid})"))
+                        Message::new(format!("sent {signal} to {}", label(process)))
                             .with("id", Value::from(process.id()))
                             .with("name", name.as_str())
                             .with("action", "signalled")

@@ -1,6 +1,6 @@
 //! `tsm stack`
 
-use super::list::{health, status};
+use super::list::{StatusDetail, health, status};
 use super::process_args::plan;
 use super::restart::add_outcome;
 use super::startup;
@@ -143,7 +143,7 @@ fn row(service: Cell, process: &Process, cx: &Cx) -> Vec<Cell> {
         process.name.as_str().into(),
         Value::from(process.pid()).into(),
         Value::from(process.meta.port).into(),
-        status(process, cx.host.now(), false),
+        status(process, cx.host.now(), StatusDetail::Short),
         health(process.health().as_ref()),
     ]
 }

@@ -3,6 +3,7 @@
 pub(in crate::command) mod args;
 pub(super) mod plan_view;
 
+use super::restart::done_text;
 use super::systemd_unit;
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::size::Size;
@@ -24,9 +25,9 @@ use crate::tsm::store::ProcessStore;
 
 /// Start a service, a program, or a stopped process
 ///
-/// The first word is a service, a file that ends in `.tsm`, a process there is (by name or id), or else a program. Options may stand
-/// before or behind the program; an unknown option behind it is the program's, and so is everything behind `--`. A single extra word
-/// behind a script names the process. The program runs when this returns: its port answers, or it has lived for half a second.
+/// The first word is a service, a file that ends in `.tsm`, a process there is (by name or id), or else a program. Options may come
+/// before or after the program; an unknown option after it is the program's, and so is everything after `--`. A single extra word
+/// after a script names the process. The program runs when this returns: its port answers, or it has lived for half a second.
 /// What a service names in its TSM_DEPS is started before it, if it does not run. As the main process of a systemd unit the command
 /// stays until the program has ended, for the unit ends with it.
 #[derive(Debug, clap::Args)]
@@ -157,7 +158,6 @@ impl Start {
 
 fn result_report(plan: &StartPlan, started: &Started) -> Report {
     let Started { name, id, pid, port, .. } = started;
-    let shown = port.map_or_else(|| "none".to_owned(), |port| port.to_string());
     let listening = match started.readiness {
         Readiness::Listening => Some(true),
         Readiness::NotListening => Some(false),
@@ -169,9 +169,9 @@ fn result_report(plan: &StartPlan, started: &Started) -> Report {
         _ => None,
     };
     let (text, tone) = match started.readiness {
-        Readiness::Ended(how) if how.is_success() => (format!("✅ Succeeded: {name} (TSM ID: {id})"), Tone::Good),
-        Readiness::Ended(how) => (format!("❌ Failed: {name} (TSM ID: {id}, {})", exit_text::describe(how)), Tone::Bad),
-        _ => (format!("✅ Started: {name} (TSM ID: {id}, PID: {pid}, Port: {shown})"), Tone::Good),
+        Readiness::Ended(how) if how.is_success() => (format!("completed {name} ({id})"), Tone::Good),
+        Readiness::Ended(how) => (format!("{name} ({id}) failed: {}", exit_text::describe(how)), Tone::Bad),
+        _ => (done_text("started", name, *id, *port), Tone::Good),
     };
     let ended = match started.readiness {
         Readiness::Ended(how) => Some(how),
@@ -196,7 +196,7 @@ fn result_report(plan: &StartPlan, started: &Started) -> Report {
             report.note(format!("`{name}` started and is not healthy yet; `tsm info {name}` shows why"))
         }
         (Readiness::Interrupted, _) => {
-            let words = format!("stopped waiting for `{name}`; it goes on");
+            let words = format!("stopped waiting for `{name}`; it keeps running");
             report
                 .faults
                 .push(Fault::new(FaultKind::Interrupted, words).with_advice(format!("`tsm stop {name}` ends it")));
@@ -226,7 +226,7 @@ fn not_listening(plan: &StartPlan, started: &Started, port: u16) -> String {
     let others: Vec<String> = net::ports_of_tree(started.pid).iter().map(ToString::to_string).collect();
     let waited = READINESS_TIMEOUT.as_secs();
     let flag = plan.port.as_ref().is_some_and(|choice| choice.source == PortSource::Flag);
-    let hint = if flag { "; a --port that is its own stands behind `--`" } else { "" };
+    let hint = if flag { "; write a --port of the program after `--`" } else { "" };
     match others.as_slice() {
         [] => format!(
             "`{name}` started but not listening on {port} after {waited} s; `tsm logs {name}` shows what it says"

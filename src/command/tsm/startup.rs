@@ -47,7 +47,7 @@ fn run(startup: PreparedStartup, cx: &mut Cx) -> Result<Report, Fault> {
     let none = done.outcomes.is_empty();
     let mut report = report(done.outcomes);
     if !none {
-        let words = if done.counts.failed == 0 { "✅ Startup complete" } else { "❌ Startup incomplete" };
+        let words = if done.counts.failed == 0 { "startup complete" } else { "startup incomplete" };
         report = report.note(format!("{words}: {}", done.counts.in_words()));
     }
     Ok(systemd_unit::note_lifetime(report, cx))

@@ -1,6 +1,7 @@
 //! `tsm stop`
 
-use super::process_args::{ProcessArgs, Targets};
+use super::findings::pluralize;
+use super::process_args::{ProcessArgs, Targets, label};
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect, Prepared};
 use crate::report::{Message, Report, Tone, Value};
@@ -50,7 +51,7 @@ fn stop(mut targets: Targets, cx: &mut Cx) -> Result<Report, Fault> {
                 .fold(report, Report::note);
         }
     }
-    Ok(if targets.all { report.note(format!("tsm: stopped {stopped} process(es)")) } else { report })
+    Ok(if targets.all { report.note(format!("stopped {}", pluralize(stopped, "process"))) } else { report })
 }
 
 /// Adds what came of a process that was to end.
@@ -71,26 +72,26 @@ pub(super) fn add_result(
 
 /// What became of a process that was to end.
 fn result_message(process: &Process, ended: &StopResult, done: &'static str) -> Message {
-    let name = &process.name;
+    let label = label(process);
     let (text, tone, forced) = match ended {
         StopResult::Stopped { forced: false, survivors, .. } if survivors.is_empty() => {
-            (format!("tsm: {done} '{name}'"), Tone::Plain, false)
+            (format!("{done} {label}"), Tone::Plain, false)
         }
         StopResult::Stopped { forced: true, survivors, .. } if survivors.is_empty() => {
-            (format!("tsm: {done} '{name}', by force after its time was up"), Tone::Warn, true)
+            (format!("{done} {label}, killed after its kill timeout"), Tone::Warn, true)
         }
         StopResult::Stopped { forced, survivors, .. } => {
             let pids: Vec<String> = survivors.iter().map(ToString::to_string).collect();
-            (format!("tsm: {done} '{name}'; could not end pid {}", pids.join(", ")), Tone::Bad, *forced)
+            (format!("{done} {label}, but could not kill pid {}", pids.join(", ")), Tone::Bad, *forced)
         }
-        StopResult::WasNotRunning { .. } if done == "deleted" => (format!("tsm: {done} '{name}'"), Tone::Plain, false),
-        StopResult::WasNotRunning { .. } => (format!("tsm: process '{name}' not running"), Tone::Dim, false),
+        StopResult::WasNotRunning { .. } if done == "deleted" => (format!("{done} {label}"), Tone::Plain, false),
+        StopResult::WasNotRunning { .. } => (format!("{label} is not running"), Tone::Dim, false),
     };
     let was_running = matches!(ended, StopResult::Stopped { .. });
     Message::new(text)
         .tone(tone)
         .with("id", Value::from(process.id()))
-        .with("name", name.as_str())
+        .with("name", process.name.as_str())
         .with("action", done)
         .with("was_running", was_running)
         .with("forced", forced)

@@ -19,7 +19,7 @@ pub(super) fn wait_in_foreground(report: Report, name: &ProcessName, cx: &mut Cx
     }
     let Some(process) = ProcessStore::open(cx.paths).get(name) else { return Ok(report) };
     cx.console.note(&format!(
-        "started `{name}` (PID {}); this command stays until it ends, for `{}` ends with its main process",
+        "started `{name}` (PID {}); waiting until it ends, because `{}` ends with its main process",
         process.meta.pid, unit.name
     ));
     let left = cx.operation().with_control(|control| control.wait_foreground(&process))?;

@@ -9,10 +9,10 @@ use crate::report::{Cell, Report, Table, Tone, Value};
 use crate::supervise::meta::ProcessStatus;
 use crate::tsm::store::{Process, ProcessStore};
 
-/// List the actions that there are, with their command lines, for other user interfaces
+/// List available actions as JSON
 ///
-/// `services`: what each definition can be told; `manage`: what each process can be told in its present state; `status`: what looks
-/// only; `commands`: every command of tsm. Each comes with its effect, so that an interface knows where to ask first.
+/// For other user interfaces. `services`: actions on each definition; `manage`: actions on each process in its present state;
+/// `status`: actions that only read; `commands`: every command of tsm. Each comes with its effect, so that an interface knows where to ask first.
 #[derive(Debug, clap::Args)]
 pub struct TView {
     /// Which actions; all if left out
@@ -23,11 +23,11 @@ pub struct TView {
 /// A group of actions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Group {
-    /// What service definitions can be told
+    /// Actions on service definitions
     Services,
-    /// What looks only
+    /// Actions that only read
     Status,
-    /// What processes can be told
+    /// Actions on processes
     Manage,
     /// Every command
     Commands,
@@ -118,7 +118,7 @@ fn status_actions() -> Vec<Action> {
     .collect()
 }
 
-/// What a process can be told as it is now.
+/// The actions on a process as it is now.
 fn manage(process: &Process) -> Vec<Action> {
     let name = process.name.as_str();
     let verbs: &[&str] = match process.status() {

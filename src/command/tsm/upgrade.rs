@@ -7,7 +7,7 @@ use crate::report::{Message, Report, Tone, Value};
 use crate::tsm::store::{Process, ProcessStore};
 use crate::tsm::upgrade::Upgraded;
 
-/// Put this version of the program in the place of every supervisor
+/// Replace every supervisor with this version of the program
 ///
 /// Processes keep running, with their pids and every byte they write. What this version supervises already is left alone.
 #[derive(Debug, clap::Args)]
@@ -65,11 +65,11 @@ enum UpgradeState {
 fn result_message(process: &Process, word: UpgradeState) -> Message {
     let name = &process.name;
     let (action, text, tone) = match word {
-        UpgradeState::Would => ("would replace", format!("would replace the supervisor of '{name}'"), Tone::Plain),
+        UpgradeState::Would => ("would replace", format!("would replace the supervisor of {name}"), Tone::Plain),
         UpgradeState::Done => ("replaced", format!("replaced the supervisor of '{name}'"), Tone::Plain),
         UpgradeState::Current => ("current", format!("the supervisor of '{name}' is this version already"), Tone::Dim),
     };
-    Message::new(format!("tsm: {text}"))
+    Message::new(text)
         .tone(tone)
         .with("id", Value::from(process.id()))
         .with("name", name.as_str())

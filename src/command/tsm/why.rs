@@ -12,7 +12,7 @@ use crate::supervise::meta::ProcessStatus;
 use crate::tsm::store::Process;
 use crate::tsm::why::{Diagnosis, diagnose};
 
-/// Tell why a process ended, or how it came to be as it is
+/// Explain why a process ended
 ///
 /// Its exit code or signal in words, who asked for it, what the kernel says about memory, who has its port, what its last lines mean,
 /// and what happened in which order. Looks only.

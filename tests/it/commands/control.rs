@@ -13,7 +13,7 @@ fn stop_by_id_name_and_name_without_port() {
         let mut meta = yard.record(7, "test-server-3001", "exec sleep 600");
         meta.port = port;
         let pid = yard.start_record(&meta);
-        assert_eq!(yard.ok(&["tsm", "stop", word]), "tsm: stopped 'test-server-3001'\n");
+        assert_eq!(yard.ok(&["tsm", "stop", word]), "stopped test-server-3001 (7)\n");
         let meta = yard.read("test-server-3001");
         assert_eq!((meta.state, meta.pid, is_running(pid)), (ProcessState::Stopped, 0, false), "{word}");
     }
@@ -60,10 +60,10 @@ fn several_targets_fail_alone_and_the_first_failure_gives_the_code() {
     yard.launch(0, "one", "exec sleep 600");
     yard.launch(1, "two", "exec sleep 600");
     let said = yard.run(&["tsm", "stop", "one", "nope", "two"]);
-    assert_eq!((said.code, said.out.as_str()), (5, "tsm: stopped 'one'\ntsm: stopped 'two'\n"));
+    assert_eq!((said.code, said.out.as_str()), (5, "stopped one (0)\nstopped two (1)\n"));
     assert!(said.err.contains("'nope' not found"), "{}", said.err);
     let said = yard.run(&["tsm", "stop", "one"]);
-    assert_eq!((said.code, said.out.as_str()), (0, "tsm: process 'one' not running\n"));
+    assert_eq!((said.code, said.out.as_str()), (0, "one (0) is not running\n"));
     assert_eq!(yard.run(&["tsm", "stop"]).code, 2);
 }
 
@@ -79,7 +79,7 @@ fn stop_all_stops_all_at_the_same_time() {
     eventually("all are up", || names.iter().all(|name| !yard.text(name, "current.out").is_empty()));
     let said = yard.run(&["tsm", "stop", "*"]);
     assert_eq!(said.code, 0, "{}", said.err);
-    assert!(said.err.contains("tsm: stopped 5 process(es)"), "{}", said.err);
+    assert!(said.err.contains("stopped 5 processes"), "{}", said.err);
     let ends: Vec<u64> = names.iter().map(|name| yard.read(name).last_exit.expect("an end").at_ms).collect();
     let apart = ends.iter().max().expect("five") - ends.iter().min().expect("five");
     assert!(apart < 4 * 300, "they ended {apart} ms apart");
@@ -108,7 +108,7 @@ fn who_lost_its_supervisor_is_adopted_and_stopped() {
     let yard = Sandbox::new();
     let pid = yard.launch(0, "api", "exec sleep 600");
     yard.kill_supervisors("api");
-    assert_eq!(yard.ok(&["tsm", "stop", "api"]), "tsm: stopped 'api'\n");
+    assert_eq!(yard.ok(&["tsm", "stop", "api"]), "stopped api (0)\n");
     assert_eq!((yard.read("api").state, is_running(pid)), (ProcessState::Stopped, false));
 }
 
@@ -148,7 +148,7 @@ fn restart_starts_what_does_not_run() {
     yard.ok(&["tsm", "stop", "api"]);
     let out = yard.ok(&["tsm", "restart", "api"]);
     let meta = yard.read("api");
-    assert!(out.contains("'api'") && out.contains(&format!("PID: {}", meta.pid)), "{out}");
+    assert_eq!(out, "started api (3)\n");
     assert_eq!((meta.tsm_id, meta.restarts, meta.state, is_running(meta.pid)), (3, 1, ProcessState::Online, true));
     eventually("both lives have spoken", || yard.text("api", "current.out") == "up\nup\n");
 }
@@ -217,7 +217,7 @@ fn who_still_holds_the_port_after_a_stop_is_named() {
     meta.port = Some(port);
     yard.start_record(&meta);
     let said = yard.run(&["tsm", "stop", "api"]);
-    assert_eq!(said.out, "tsm: stopped 'api'\n");
+    assert_eq!(said.out, "stopped api (0)\n");
     let wanted = format!("port {port} is still held by pid {}", holder.id());
     assert!(said.err.contains(&wanted), "{}", said.err);
     holder.kill().and_then(|()| holder.wait()).expect("it is ended");
@@ -231,7 +231,7 @@ fn the_selected_process_is_meant_when_none_is_named() {
     yard.launch(0, "api", "echo up; exec sleep 600");
     let pid = yard.launch(1, "web", "exec sleep 600");
     eventually("it has spoken", || yard.text("api", "current.out") == "up\n");
-    assert_eq!(yard.ok(&["-c", "select api; tsm logs; tsm stop"]), "up\ntsm: stopped 'api'\n");
+    assert_eq!(yard.ok(&["-c", "select api; tsm logs; tsm stop"]), "up\nstopped api (0)\n");
     assert!(is_running(pid));
 }
 
@@ -240,7 +240,7 @@ fn delete_stops_removes_and_frees_the_id() {
     let yard = Sandbox::new();
     let pid = yard.launch(0, "api", "exec sleep 600");
     yard.launch(1, "web", "exec sleep 600");
-    assert_eq!(yard.ok(&["tsm", "delete", "0"]), "tsm: deleted 'api'\n");
+    assert_eq!(yard.ok(&["tsm", "delete", "0"]), "deleted api (0)\n");
     assert!(!yard.dir("api").exists() && !is_running(pid));
     let left: Vec<_> = std::fs::read_dir(yard.dir("")).expect("the directory").filter_map(Result::ok).collect();
     assert_eq!(left.len(), 1, "nothing is left aside: {left:?}");

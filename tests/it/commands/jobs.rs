@@ -11,7 +11,7 @@ use crate::waiting::eventually;
 #[test]
 fn what_ended_by_itself_runs_again_at_its_hour_and_what_was_stopped_does_not() {
     let yard = Sandbox::new();
-    for (name, line, word) in [("well", "echo ran", "succeeded"), ("ill", "echo ran; exit 3", "died")] {
+    for (name, line, word) in [("well", "echo ran", "completed"), ("ill", "echo ran; exit 3", "died")] {
         let said = yard.run(&["tsm", "start", "--name", name, "--cron", "* * * * * *", "--", "sh", "-c", line]);
         assert!((said.out + &said.err).to_lowercase().contains(word), "{name}");
         yard.until(name, |meta| meta.state == ProcessState::Scheduled);

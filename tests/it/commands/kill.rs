@@ -21,7 +21,7 @@ pub(super) fn listener() -> (ChildGuard, u16) {
 fn kill_removes_the_process_and_its_directory() {
     let yard = Sandbox::new();
     let pid = yard.launch(0, "api", "exec sleep 600");
-    assert_eq!(yard.ok(&["tsm", "kill", "0"]), "tsm: killed 'api'\n");
+    assert_eq!(yard.ok(&["tsm", "kill", "0"]), "killed api (0)\n");
     assert!(!is_running(pid) && !yard.dir("api").exists());
     let said = yard.run(&["tsm", "kill", "999999999"]);
     assert!(said.code == 5 && said.err.contains("not found"), "{}", said.err);
@@ -58,7 +58,7 @@ fn an_unmanaged_listener_is_killed_by_its_port_and_a_stranger_by_its_pid() {
     let yard = Sandbox::new();
     let (mut child, port) = listener();
     let out = yard.ok(&["tsm", "kill", "--port", &port.to_string()]);
-    assert!(out.contains(&format!("killed PID {}", child.0.id())), "{out}");
+    assert!(out.contains(&format!("killed pid {}", child.0.id())), "{out}");
     assert!(child.0.wait().is_ok_and(|status| !status.success()));
     let said = yard.run(&["tsm", "kill", "--port", &port.to_string()]);
     assert!(said.code == 5 && said.err.contains("no process listens"), "{}", said.err);
@@ -95,7 +95,7 @@ fn a_port_that_a_managed_process_listens_on_means_that_process() {
     let port = yard.text("api", "current.out").trim().to_owned();
     let info = yard.json_with_schema(&["tsm", "info", "api"], "tsm-info");
     assert_eq!(info["listening"], json!([port.parse::<u16>().expect("a port")]));
-    assert_eq!(yard.ok(&["tsm", "kill", "--port", &port]), "tsm: killed 'api'\n");
+    assert_eq!(yard.ok(&["tsm", "kill", "--port", &port]), "killed api (0)\n");
     assert!(!yard.dir("api").exists());
 }
 

@@ -135,7 +135,7 @@ fn list_gives_a_living_process_without_supervisor_a_new_one() {
     let after = yard.read("api").run_state;
     assert_ne!(before.worker_pid, after.worker_pid);
     assert!(is_running(pid) && is_running(after.worker_pid));
-    assert_eq!(yard.ok(&["tsm", "stop", "api"]), "tsm: stopped 'api'\n");
+    assert_eq!(yard.ok(&["tsm", "stop", "api"]), "stopped api (0)\n");
     assert!(!is_running(pid));
 }
 
@@ -169,7 +169,7 @@ fn a_lost_record_of_a_living_process_is_rebuilt() {
         assert!(row["uptime"].as_u64().is_some_and(|seconds| seconds < 3600), "{list}");
         yard.kill_supervisors("api");
     }
-    assert_eq!(yard.ok(&["tsm", "stop", "4"]), "tsm: stopped 'api'\n");
+    assert_eq!(yard.ok(&["tsm", "stop", "4"]), "stopped api (4)\n");
     assert!(!is_running(pid));
 }
 

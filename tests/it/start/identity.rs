@@ -17,7 +17,7 @@ fn a_python_module_is_named_by_directory_module_and_port() {
     let said = site.tsm_in("my-api", &["start", "python", "-m", "http.server", &port]);
     let name = format!("my-api-http-{port}");
     let meta = site.meta(&name);
-    let line = format!("✅ Started: {name} (TSM ID: 0, PID: {}, Port: {port})\n", meta.pid);
+    let line = format!("started {name} (0), port {port}\n");
     assert_eq!((said.code, said.out), (0, line), "{}", said.err);
     assert_eq!(
         (meta.process_type.as_str(), meta.status, meta.state),
@@ -50,7 +50,7 @@ fn a_node_program_is_named_by_directory_script_and_port() {
     site.world.file("backend/app.js", "require('http').createServer().listen(process.argv[2])\n");
     let port = free_port();
     let said = site.tsm_in("backend", &["start", "node", "app.js", &port.to_string()]);
-    assert!(said.out.starts_with(&format!("✅ Started: backend-app-{port} ")), "{said:?}");
+    assert!(said.out.starts_with(&format!("started backend-app-{port} ")), "{said:?}");
     assert_eq!(site.meta(&format!("backend-app-{port}")).process_type, "node");
 }
 
@@ -59,7 +59,7 @@ fn global_options_behind_a_program_are_the_programs() {
     let site = StartSandbox::new();
     site.script("show.sh", "#!/bin/bash\nexec sleep 1000\n");
     let said = site.tsm(&["start", "./show.sh", "--json", "-v", "--name", "s"]);
-    assert!(said.out.starts_with("✅ Started: s "), "{said:?}");
+    assert!(said.out.starts_with("started s ("), "{said:?}");
     assert_eq!(site.meta("s").run.argv[1..], ["./show.sh", "--json", "-v"]);
 }
 
@@ -162,7 +162,7 @@ fn the_selected_process_is_started_when_none_is_named() {
     let program = crate::world::PROGRAM;
     let output = site.world.program(program).args(["-c", "select s; tsm start"]).output().expect("tetra runs");
     let said = super::said(output);
-    assert!(said.code == 0 && said.out.contains("✅ Started: s (TSM ID: 0, "), "{said:?}");
+    assert!(said.code == 0 && said.out.contains("started s (0)"), "{said:?}");
 }
 
 #[test]
@@ -223,5 +223,5 @@ fn a_dry_run_shows_the_plan_and_changes_nothing() {
 fn with_debug_the_plan_is_shown_and_then_carried_out() {
     let site = StartSandbox::new();
     let said = site.tsm(&["start", "--debug", "sleep", "1000"]);
-    assert!(said.err.contains("port ladder") && said.out.contains("✅ Started: work-sleep "), "{said:?}");
+    assert!(said.err.contains("port ladder") && said.out.contains("started work-sleep "), "{said:?}");
 }

@@ -1,9 +1,7 @@
 //! `tsm doctor clean`
 
 use super::{apply_fixes, run_checks};
-use super::{apply_fixes, run_checks};
 use crate::base::fault::Fault;
-use crate::command::tsm::findings;
 use crate::command::{Command, Cx, Effect};
 use crate::report::Report;
 use crate::tsm::doctor::{CheckLevel, Fix};

@@ -1,7 +1,6 @@
 //! `tsm doctor`
 
 use super::{apply_fixes, run_checks};
-use super::{apply_fixes, run_checks};
 use crate::base::fault::Fault;
 use crate::command::tsm::findings::{self, FindingFilter};
 use crate::command::{Command, Cx, Effect};
@@ -11,10 +10,10 @@ use crate::tsm::doctor::CheckLevel;
 /// Examine everything: directories, permissions, supervisors, pipes, stale state, ports, disk, limits, unit, clock
 ///
 /// Changes nothing unless --fix is given, which does what is safe: makes directories, closes private ones, gives processes their supervisors
-/// back, removes what belongs to nobody, puts the port registry in step. Exit code 3 if an error is left.
+/// back, removes files of processes that are gone, corrects the port registry. Exit code 3 if an error is left.
 #[derive(Debug, clap::Args)]
 pub struct Doctor {
-    /// Mend what can be mended safely
+    /// Fix what can be fixed safely
     #[arg(long)]
     fix: bool,
 }

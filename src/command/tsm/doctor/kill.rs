@@ -10,7 +10,7 @@ use crate::tsm::kill::{self, KillMatch, KillTarget};
 use crate::tsm::resolve::Precision;
 use crate::tsm::store::ProcessStore;
 
-/// End whoever listens on a port, unless tsm manages it
+/// Kill the process listening on a port
 ///
 /// Asks first, with pid and command. SIGTERM, two seconds later SIGKILL. A managed process is refused: `tsm stop` ends it.
 #[derive(Debug, clap::Args)]
@@ -29,7 +29,7 @@ impl Command for KillPort {
     const EXAMPLES: &'static [&'static str] = &["tsm doctor kill 3000"];
 
     fn environments(&self, _cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
-        // Whoever is managed, and so belongs to an environment, is refused.
+        // A managed process, which belongs to an environment, is refused.
         Ok(Vec::new())
     }
 
@@ -47,16 +47,14 @@ impl Command for KillPort {
             victims.iter().filter_map(pid_and_name).map(|(pid, it)| format!("PID {pid} ({it})")).collect();
         let who = who.join(" and ");
         let refuse =
-            |why: &str| Fault::new(FaultKind::Refused, format!("{who} on port {} was not ended: {why}", self.port));
+            |why: &str| Fault::new(FaultKind::Refused, format!("{who} on port {} was not killed: {why}", self.port));
         if !cx.yes {
             let question = format!("Kill {who}, which listens on port {}?", self.port);
             match cx.console.ask(&Question { text: question, expected: None }) {
                 Answer::Yes => {}
                 Answer::No => return Err(refuse("it was not confirmed")),
                 Answer::NotInteractive => {
-                    return Err(
-                        refuse("there is nobody to ask").with_advice("`tsm doctor kill --yes …` if it is meant")
-                    );
+                    return Err(refuse("confirmation needed, and stdin is not a terminal").with_advice("pass --yes"));
                 }
             }
         }
@@ -68,7 +66,7 @@ impl Command for KillPort {
             match answer {
                 Ok(ended) => {
                     let forced = matches!(ended, StopResult::Stopped { forced: true, .. });
-                    let text = format!("tsm: killed PID {pid} ({command}); port {} is free", self.port);
+                    let text = format!("killed pid {pid} ({command}), which listened on port {}", self.port);
                     let said = Message::new(text).with("port", self.port).with("pid", pid).with("command", command);
                     report = report.and(said.with("action", "killed").with("forced", forced));
                 }

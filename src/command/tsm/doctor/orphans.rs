@@ -7,7 +7,7 @@ use crate::report::{Cell, Report, Table, Tone, Value};
 use crate::tsm::doctor::orphans::{self, OrphanKind};
 use crate::tsm::store::ProcessStore;
 
-/// List processes that look like ours and that nobody manages
+/// List processes that were started by tsm and are not managed any more
 ///
 /// `lost` were started here and no record knows them any more; `stranger` are interpreters (node, python, …) that were never started
 /// from here. `tsm kill --pid` ends one.

@@ -9,9 +9,9 @@ use crate::tsm::conflict::{self, Conflict, Holder};
 use crate::tsm::ports::read;
 use crate::tsm::store::ProcessStore;
 
-/// Say whether a port is free, and who has it
+/// Show whether a port is free, and which process uses it
 ///
-/// Exit code 3 if somebody has it: listens on it, or is managed and has claimed it.
+/// Exit code 3 if it is in use: a process listens on it, or is managed and has claimed it.
 #[derive(Debug, clap::Args)]
 pub struct Port {
     /// The port

@@ -1,7 +1,6 @@
 //! `tsm doctor reconcile`
 
 use crate::base::fault::Fault;
-use crate::command::tsm::findings;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Report, Table, Tone, Value};
 use crate::tsm::doctor::fix::apply_fix;

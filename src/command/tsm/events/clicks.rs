@@ -8,7 +8,7 @@ use crate::tsm::events::usage;
 
 /// Show clicks that followed another one of the same session within two seconds
 ///
-/// Somebody who clicks again so soon has seen no answer, or was not one.
+/// Clicks that follow so soon mean that the user saw no answer, or was a program.
 #[derive(Debug, clap::Args)]
 pub struct Clicks {
     #[command(flatten)]
@@ -37,5 +37,5 @@ impl Command for Clicks {
     }
 }
 
-/// What people see where nobody was in a hurry.
+/// Shown where there are none.
 const NO_RAPID: &str = "No rapid clicks.";

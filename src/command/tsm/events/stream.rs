@@ -13,7 +13,7 @@ use crate::tsm::logs::{self, Follower, LogLine, LogSource, Query};
 
 /// Show the events that a process reports, as they come
 ///
-/// Begins with the last ones and goes on until Ctrl-C. Errors and slow answers are marked.
+/// Begins with the last ones and follows until Ctrl-C. Errors and slow answers are marked.
 #[derive(Debug, clap::Args)]
 pub struct Stream {
     #[command(flatten)]

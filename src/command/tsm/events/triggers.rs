@@ -9,9 +9,9 @@ use crate::tsm::events::trigger;
 
 /// List what is done when something happens inside a process
 ///
-/// The rules stand in `tsm/config/triggers.conf`, one a line: PATTERN|COMMAND|DESCRIPTION|ENABLED. A pattern is a known kind of
+/// The rules are in `tsm/config/triggers.conf`, one a line: PATTERN|COMMAND|DESCRIPTION|ENABLED. A pattern is a known kind of
 /// events (API_ERROR, SESSION_START, …) or a regular expression for the line. {TOKEN}, {DATA}, {TIMESTAMP}, {PROCESS} and
-/// {SESSION} in an argument of the command stand for what the event says; there is no shell. The event is also on its standard
+/// {SESSION} in an argument of the command are replaced by what the event says; no shell is involved. The event is also on its standard
 /// input, as JSON. `tsm monitor NAME --triggers` puts the rules to work.
 #[derive(Debug, clap::Args)]
 pub struct Triggers {}

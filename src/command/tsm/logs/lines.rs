@@ -11,7 +11,7 @@ use crate::base::time::{HumanDuration, Timestamp};
 use crate::report::{Arrival, Entries, Message, Remark, Row, Rows, Tone, Value};
 use crate::tsm::logs::{Follower, LogLine, LogSource, Query, StreamKind};
 
-/// What stands in front of a line.
+/// What precedes a line.
 pub(super) struct LineFormat {
     /// Its time.
     pub times: bool,

@@ -47,7 +47,7 @@ fn result_message(process: &Process, rotated: &[Rotated]) -> Message {
     let words: Vec<&str> = rotated.iter().map(|it| it.stream.as_str()).collect();
     let dropped = rotated.iter().any(|it| it.dropped);
     let text = match &words[..] {
-        [] => format!("`{name}` has said nothing; its logs stay"),
+        [] => format!("`{name}` has no output; nothing was rotated"),
         words => format!("rotated {} of `{name}`", words.join(" and ")),
     };
     let text = if dropped { format!("{text}; the oldest part was dropped") } else { text };

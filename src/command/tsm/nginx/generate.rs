@@ -5,7 +5,7 @@ use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Block, Report, Value};
 
-/// Print a site of nginx that leads from a domain to the port of a process
+/// Print an nginx site that proxies to the port of a process
 #[derive(Debug, clap::Args)]
 pub struct Generate {
     #[command(flatten)]

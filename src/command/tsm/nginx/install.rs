@@ -1,16 +1,17 @@
 //! `tsm nginx install`
 
-use super::{SiteArgs, instances, join_ports, nginx, overwrite, result_report};
+use super::{SiteArgs, instances, join_ports, nginx, result_report};
 use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Block, Report};
+use crate::tsm::nginx::OverwriteEdited;
 use crate::tsm::store::Process;
 
-/// Put a site for a process into nginx, check it with `nginx -t`, and have nginx take it over
+/// Install an nginx site for a process, check it with `nginx -t`, and reload nginx
 ///
 /// The site is written to `/etc/nginx/sites-available` and linked; TETRA_NGINX_DIR and TETRA_NGINX name another directory and program. If
-/// nginx rejects it, everything is as it was (exit code 14). A site that was edited by hand is kept (exit code 21).
+/// nginx rejects it, everything is restored (exit code 14). A site that was edited by hand is kept (exit code 21).
 #[derive(Debug, clap::Args)]
 pub struct Install {
     #[command(flatten)]
@@ -35,14 +36,16 @@ impl Command for Install {
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let site = self.wanted.site(cx)?;
-        let done = nginx(cx).install(&site, overwrite(self.force))?;
+        let done =
+            nginx(cx).install(&site, if self.force { OverwriteEdited::Replace } else { OverwriteEdited::Keep })?;
         let path = done.path.display().to_string();
         let (action, text) = match done.changed {
-            true => {
-                ("installed", format!("tsm: {path} leads to port {} of '{}'", join_ports(&site.ports), site.process))
-            }
-            false => ("kept", format!("tsm: {path} is there already, the same")),
+            true => (
+                "installed",
+                format!("installed {path}, proxying to port {} of {}", join_ports(&site.ports), site.process),
+            ),
+            false => ("kept", format!("{path} is up to date")),
         };
-        Ok(result_report(text, &site.process, path, (action, done.reloaded)))
+        Ok(result_report(text, &site.process, action, &done))
     }
 }

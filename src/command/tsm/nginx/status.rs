@@ -9,7 +9,7 @@ use crate::tsm::store::Process;
 
 /// Show the site of a process, and what `nginx -t` says
 ///
-/// Exit code 3 if it is not installed, not enabled, leads to another port than that of the process, or if nginx objects.
+/// Exit code 3 if it is not installed, not enabled, proxies to another port than that of the process, or if nginx rejects it.
 #[derive(Debug, clap::Args)]
 pub struct Status {
     /// The process, also one that is gone
@@ -30,10 +30,10 @@ impl Command for Status {
         let own: Vec<u16> = processes.iter().filter_map(|process| process.meta.port).collect();
         let (verdict, well) = match () {
             () if !state.installed => ("not installed", false),
-            () if state.objection.is_some() => ("nginx objects", false),
+            () if state.objection.is_some() => ("rejected by nginx", false),
             () if !state.enabled => ("not enabled", false),
             () if own.is_empty() => ("the process is gone", false),
-            () if !same_ports(&state.ports, &own) => ("leads to another port", false),
+            () if !same_ports(&state.ports, &own) => ("proxies to another port", false),
             () => ("in place", true),
         };
         let fields = Fields::titled(format!("Site of {name}"))

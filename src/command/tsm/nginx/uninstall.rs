@@ -1,13 +1,14 @@
 //! `tsm nginx uninstall`
 
-use super::{find, nginx, overwrite, process_name, result_report};
+use super::{find, nginx, process_name, result_report};
 use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::command::argument::ProcessTarget;
 use crate::command::{Command, Cx, Effect};
 use crate::report::Report;
+use crate::tsm::nginx::OverwriteEdited;
 
-/// Take the site of a process out of nginx
+/// Remove the nginx site of a process
 #[derive(Debug, clap::Args)]
 pub struct Uninstall {
     /// The process, also one that is gone
@@ -29,8 +30,9 @@ impl Command for Uninstall {
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let process = process_name(&self.target, cx)?;
-        let done = nginx(cx).uninstall(&process, overwrite(self.force))?;
+        let done =
+            nginx(cx).uninstall(&process, if self.force { OverwriteEdited::Replace } else { OverwriteEdited::Keep })?;
         let path = done.path.display().to_string();
-        Ok(result_report(format!("tsm: removed {path}"), &process, path, ("removed", done.reloaded)))
+        Ok(result_report(format!("removed {path}"), &process, "removed", &done))
     }
 }

@@ -6,9 +6,9 @@ use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Report, Table, Tone, Value};
 use crate::tsm::ports::{edit, status};
 
-/// Show ports that two want, and with --fix move the one without a process
+/// Show ports that two names claim, and with --fix move the one without a process
 ///
-/// Two names with one port, or a declared port on which somebody else listens. A name that is only reserved gets the next free port of
+/// Two names with one port, or a declared port on which another process listens. A name that is only reserved gets the next free port of
 /// the same range; the port of a process changes only with a start. Exit code 3 if a conflict is left.
 #[derive(Debug, clap::Args)]
 pub struct Conflicts {

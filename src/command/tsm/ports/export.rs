@@ -63,7 +63,7 @@ impl Command for Export {
         }
         file::write(&cx.host.cwd().join(&self.file.0), text.as_bytes(), Access::Shared)?;
         Ok(Report::of(
-            Message::new(format!("tsm: {} ports written to {}", claims.len(), self.file.0))
+            Message::new(format!("exported {} ports to {}", claims.len(), self.file.0))
                 .with("file", &self.file.0)
                 .with("ports", claims.len()),
         ))

@@ -8,13 +8,12 @@ use crate::command::argument::FilePath;
 use crate::command::{Command, Cx, Effect};
 use crate::disk;
 use crate::report::{Message, Report, Value};
-use crate::sys::file;
 use crate::tsm::ports::{edit, formats};
 
 /// Reserve the ports that a file lists
 ///
 /// The table `ports` of a TOML file (also of an environment's), a JSON object, or an env file with NAME_PORT=N. What cannot be
-/// taken over is said; the rest is.
+/// imported is listed.
 #[derive(Debug, clap::Args)]
 pub struct Import {
     /// The file
@@ -47,10 +46,10 @@ impl Command for Import {
                 }
             }
         }
-        let text = format!("tsm: {} ports taken over from {}, {} left out", taken.len(), self.file.0, left.len());
+        let text = format!("imported {} ports from {}, skipped {}", taken.len(), self.file.0, left.len());
         report.blocks.push(
             Message::new(text).with("imported", Value::from(taken)).with("left_out", Value::from(left.clone())).into(),
         );
-        Ok(left.into_iter().fold(report, |report, line| report.note(format!("left out: {line}"))))
+        Ok(left.into_iter().fold(report, |report, line| report.note(format!("skipped: {line}"))))
     }
 }

@@ -8,9 +8,9 @@ use crate::sys::net::{self, Protocol};
 use crate::tsm::ports::formats::{self, PortFormat};
 use crate::tsm::ports::status::{self, DeclaredPort, HeldPort, PortUse};
 
-/// Show which ports are declared, and who has them
+/// Show which ports are declared, and which processes use them
 ///
-/// Declared is what stands in the registry (`$TETRA_DIR/tsm/ports`) or in the record of a process. `scan` and `detailed` compare
+/// Declared is what is in the registry (`$TETRA_DIR/tsm/ports`) or in the record of a process. `scan` and `detailed` compare
 /// it with the sockets that there are (TCP and UDP, IPv4 and IPv6), and also show ports that processes use undeclared.
 #[derive(Debug, clap::Args)]
 pub struct Ports {
@@ -69,20 +69,25 @@ fn list_declared(cx: &Cx) -> Result<Report, Fault> {
     ])
     .when_empty(NONE);
     for account in status::declared(cx.paths, &processes(cx)?)? {
+        let registered = registered_cell(&account);
         table.row(vec![
             Cell::from(account.claim.name).tone(Tone::Strong),
             account.claim.port.into(),
             Value::from(account.process.as_ref().map(|name| name.as_str())).into(),
             Value::from(account.pid).into(),
-            in_file_cell(account.registered),
+            registered,
         ]);
     }
     Ok(Report::of(table))
 }
 
-fn in_file_cell(entered: bool) -> Cell {
-    let cell = Cell::from(entered);
-    if entered { cell } else { cell.tone(Tone::Warn) }
+/// Whether a port is in the registry.
+fn registered_cell(account: &DeclaredPort) -> Cell {
+    if account.registered { Cell::from(true) } else { unregistered_cell() }
+}
+
+fn unregistered_cell() -> Cell {
+    Cell::from(false).tone(Tone::Warn)
 }
 
 /// Declared against actual. `details` says whether people see every column.
@@ -123,14 +128,14 @@ fn row(account: &DeclaredPort) -> Vec<Cell> {
     let mut cells = vec![
         Cell::from(account.claim.name.as_str()).tone(Tone::Strong),
         account.claim.port.into(),
-        in_use_cell(account.in_use() != PortUse::Free),
+        if account.in_use() == PortUse::Free { free_cell() } else { used_cell() },
         Cell::from(used_by).tone(tone),
         Value::from(account.process.as_ref().map(|name| name.as_str())).into(),
         Value::from(account.pid).into(),
     ];
     cells.extend(owner_cells(account.tcp().next().or(account.listeners.first())));
     cells.push(sockets(&account.listeners));
-    cells.push(in_file_cell(account.registered));
+    cells.push(registered_cell(account));
     cells
 }
 
@@ -139,19 +144,23 @@ fn undeclared(held: &HeldPort) -> Vec<Cell> {
     let mut cells = vec![
         Value::from(process).into(),
         held.listener.port.into(),
-        in_use_cell(true),
+        used_cell(),
         Cell::from("undeclared").tone(Tone::Warn),
         Value::from(process).into(),
         Value::Null.into(),
     ];
     cells.extend(owner_cells(Some(held)));
     cells.push(sockets(std::slice::from_ref(held)));
-    cells.push(in_file_cell(false));
+    cells.push(unregistered_cell());
     cells
 }
 
-fn in_use_cell(used: bool) -> Cell {
-    if used { Cell::from("used").text("USED") } else { Cell::from("free").text("FREE").tone(Tone::Dim) }
+fn used_cell() -> Cell {
+    Cell::from("used").text("USED")
+}
+
+fn free_cell() -> Cell {
+    Cell::from("free").text("FREE").tone(Tone::Dim)
 }
 
 /// Pid, user and command of who holds a socket.

@@ -7,7 +7,7 @@ use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Report, Table, Tone, Value};
 use crate::tsm::ports::status;
 
-/// Say who has a port
+/// Show the owner of a port
 ///
 /// Who declares it, and who listens on it: pid, user and command.
 #[derive(Debug, clap::Args)]
@@ -28,7 +28,7 @@ impl Command for Owner {
             status::declared(cx.paths, &all)?.into_iter().filter(|it| it.claim.port == self.port).collect();
         let held: Vec<_> = status::held(&all).into_iter().filter(|it| it.listener.port == self.port).collect();
         if declared.is_empty() && held.is_empty() {
-            let message = format!("port {} is nobody's: not declared, and nobody listens on it", self.port);
+            let message = format!("port {} has no owner: it is not declared, and no process listens on it", self.port);
             return Err(Fault::new(FaultKind::NotFound, message));
         }
         let mut table = Table::new(&[

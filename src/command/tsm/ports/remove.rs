@@ -6,7 +6,7 @@ use crate::command::{Command, Cx, Effect};
 use crate::report::{Message, Report, Value};
 use crate::tsm::ports::edit;
 
-/// Give up the port that is reserved for a name
+/// Release the port that is reserved for a name
 #[derive(Debug, clap::Args)]
 pub struct Remove {
     /// The name
@@ -22,7 +22,7 @@ impl Command for Remove {
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let given_up = edit::remove(cx.paths, &processes(cx)?, &self.name)?;
         let words: Vec<String> = given_up.iter().map(ToString::to_string).collect();
-        let text = format!("tsm: port {} is no longer reserved for '{}'", words.join(", "), self.name);
+        let text = format!("released port {} of {}", words.join(", "), self.name);
         Ok(Report::of(
             Message::new(text)
                 .with("name", &self.name)

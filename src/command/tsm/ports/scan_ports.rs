@@ -7,9 +7,9 @@ use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Report, Table, Tone, Value};
 use crate::tsm::ports::status;
 
-/// Show every port on which somebody waits, with who it is
+/// List listening ports and their owners
 ///
-/// TCP and UDP, IPv4 and IPv6, as the kernel lists them. Who holds a socket of another user is known to root alone.
+/// TCP and UDP, IPv4 and IPv6, as the kernel lists them. The owner of another user's socket is visible to root only.
 #[derive(Debug, clap::Args)]
 pub struct ScanPorts {
     /// One port, or a range such as 1024-10000; all if left out
@@ -22,8 +22,8 @@ fn bounds(given: &str) -> Result<(u16, u16), Fault> {
     let port = |digits: &str| digits.parse::<u16>().ok();
     match (port(from), port(to)) {
         (Some(from), Some(to)) if from <= to => Ok((from, to)),
-        _ => Err(Fault::usage(format!("`{given}` is no port and no range of ports"))
-            .with_advice("write a port, or two with `-` between them, the lower one first")),
+        _ => Err(Fault::usage(format!("invalid port or range of ports `{given}`"))
+            .with_advice("expected PORT or FROM-TO, such as 3000-3999")),
     }
 }
 
@@ -44,7 +44,7 @@ impl Command for ScanPorts {
             ("user", "USER"),
             ("command", "COMMAND"),
         ])
-        .when_empty("Nobody waits on any port there.");
+        .when_empty("No listening ports.");
         for held in status::held(&processes(cx)?).iter().filter(|it| (from..=to).contains(&it.listener.port)) {
             let [pid, user, command] = owner_cells(Some(held));
             let tsm = Value::from(held.managed.as_ref().map(|name| name.as_str()));

@@ -41,9 +41,9 @@ impl Command for Set {
 pub(super) fn result_message(name: &str, assigned: Assigned) -> Message {
     let Assigned { port, before } = assigned;
     let (action, text) = match before {
-        Some(before) if before == port => ("kept", format!("tsm: port {port} is already reserved for '{name}'")),
-        Some(before) => ("assigned", format!("tsm: port {port} reserved for '{name}' (before: {before})")),
-        None => ("assigned", format!("tsm: port {port} reserved for '{name}'")),
+        Some(before) if before == port => ("kept", format!("port {port} is already reserved for {name}")),
+        Some(before) => ("assigned", format!("reserved port {port} for {name} (before: {before})")),
+        None => ("assigned", format!("reserved port {port} for {name}")),
     };
     Message::new(text).with("name", name).with("port", port).with("before", Value::from(before)).with("action", action)
 }

@@ -7,7 +7,7 @@ use crate::command::{Command, Cx, Effect};
 use crate::report::Report;
 use crate::tsm::doctor::ports;
 
-/// Check the registry: lines that make no sense, ports that two have, lines out of step with the processes
+/// Check the registry: invalid lines, duplicate ports, lines that contradict the processes
 ///
 /// Exit code 3 if something is wrong. `tsm doctor reconcile --fix` puts it in step.
 #[derive(Debug, clap::Args)]
