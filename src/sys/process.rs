@@ -1,6 +1,6 @@
-//! What `/proc` tells about a process. Looks only; signals are sent elsewhere.
+//! What `/proc` reports about a process. Looks only; signals are sent elsewhere.
 //!
-//! A process that ends while it is looked at is no error: every question answers `None` or less.
+//! A process that ends while it is looked at is not an error: every question answers `None` or less.
 
 use std::collections::HashMap;
 use std::fs;
@@ -45,11 +45,24 @@ impl ProcessStat {
         self.state == 'T'
     }
 
+    /// Runs or waits for a processor, or waits for the disk.
+    #[must_use]
+    pub fn is_blocked(&self) -> bool {
+        matches!(self.state, 'R' | 'D')
+    }
+
     /// False for what is dead but not yet collected.
     #[must_use]
     pub fn is_alive(&self) -> bool {
         !matches!(self.state, 'Z' | 'X' | 'x')
     }
+}
+
+/// How long a process waited for a processor since it was started; `None` where the kernel does not count it.
+#[must_use]
+pub fn run_delay(pid: u32) -> Option<Duration> {
+    let text = fs::read_to_string(format!("/proc/{pid}/schedstat")).ok()?;
+    text.split_ascii_whitespace().nth(1)?.parse().ok().map(Duration::from_nanos)
 }
 
 /// Looks at one process; `None` if there is none.
@@ -144,7 +157,7 @@ pub fn environment(pid: u32) -> Option<Vec<(String, String)>> {
     Some(parse_environ(&fs::read(format!("/proc/{pid}/environ")).ok()?))
 }
 
-/// `K=V`, each ended by a NUL; what is no setting is left out.
+/// `K=V`, each ended by a NUL; what is not an assignment is left out.
 #[must_use]
 pub fn parse_environ(raw: &[u8]) -> Vec<(String, String)> {
     let entries = raw.split(|byte| *byte == 0).map(String::from_utf8_lossy);

@@ -4,6 +4,7 @@
 //! polling. A command stays in effect once it is sent: a caller that stops waiting does not revoke it.
 
 mod error;
+mod patience;
 mod wait;
 
 use std::os::unix::fs::MetadataExt;

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Control, ControlError, MAX_ATTEMPTS, ORDER_READ_TIMEOUT, POLL_INTERVAL, STOP_MARGIN, StopResult};
+use super::patience::Patience;
+use super::{Control, ControlError, MAX_ATTEMPTS, ORDER_READ_TIMEOUT, STOP_MARGIN, StopResult};
 use crate::supervise::client::{self, ControlCommand, WaitError};
 use crate::supervise::meta::{self, ExitStatus, Meta, ProcessState};
 use crate::tsm::store::Process;
@@ -89,19 +90,19 @@ impl Control<'_> {
     fn wait_interruptible(
         &self,
         process: &Process,
-        patience: Duration,
+        limit: Duration,
         wait: impl Fn(Instant) -> Result<Option<Meta>, WaitError>,
     ) -> Result<Option<Meta>, ControlError> {
         let name = || process.name.clone();
-        let deadline = Instant::now() + patience;
+        let mut patience = Patience::new(process, limit);
         loop {
-            match wait(deadline.min(Instant::now() + POLL_INTERVAL)) {
+            match wait(patience.next()) {
                 Ok(meta) => return Ok(meta),
                 Err(WaitError::TimedOut { .. }) if (self.interrupted)() => {
                     return Err(ControlError::Interrupted { name: name() });
                 }
-                Err(WaitError::TimedOut { .. }) if Instant::now() >= deadline => {
-                    return Err(ControlError::NotEnded { name: name(), waited: patience });
+                Err(WaitError::TimedOut { .. }) if !patience.goes_on() => {
+                    return Err(ControlError::NotEnded { name: name(), waited: limit });
                 }
                 Err(WaitError::TimedOut { .. }) => {
                     let mut now = process.clone();
@@ -115,7 +116,7 @@ impl Control<'_> {
                     }
                 }
                 // A damaged record says nothing; that its supervisor has ended still can be seen.
-                Err(WaitError::Read(_)) => return self.wait_unsupervised(process, patience).map(|()| None),
+                Err(WaitError::Read(_)) => return self.wait_unsupervised(process, limit).map(|()| None),
                 Err(source) => return Err(ControlError::Unresponsive { name: name(), source }),
             }
         }
@@ -124,14 +125,14 @@ impl Control<'_> {
     /// Waits until the process has no supervisor.
     pub(in crate::tsm) fn wait_unsupervised(&self, process: &Process, timeout: Duration) -> Result<(), ControlError> {
         let name = || process.name.clone();
-        let deadline = Instant::now() + timeout;
+        let mut patience = Patience::new(process, timeout);
         loop {
-            match client::wait_unsupervised(&process.dir, deadline.min(Instant::now() + POLL_INTERVAL)) {
+            match client::wait_unsupervised(&process.dir, patience.next()) {
                 Ok(()) => return Ok(()),
                 Err(WaitError::TimedOut { .. }) if (self.interrupted)() => {
                     return Err(ControlError::Interrupted { name: name() });
                 }
-                Err(WaitError::TimedOut { .. }) if Instant::now() >= deadline => {
+                Err(WaitError::TimedOut { .. }) if !patience.goes_on() => {
                     return Err(ControlError::NotEnded { name: name(), waited: timeout });
                 }
                 Err(WaitError::TimedOut { .. }) => {}
