@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::fault::Location;
 
-/// One mistake in a text that somebody wrote.
+/// One error in a text file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
     /// What is wrong; lower case, one line.

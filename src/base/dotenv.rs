@@ -54,10 +54,10 @@ impl fmt::Display for DotenvErrorKind {
         f.write_str(match self {
             Self::NoKey => "expected a variable name",
             Self::NoEquals => "expected `=` after the name",
-            Self::Unclosed => "this quote is not closed",
+            Self::Unclosed => "unclosed quote",
             Self::AfterQuote => "unexpected text after the closing quote",
-            Self::Nul => "a value cannot hold a NUL byte",
-            Self::TooMany => "more than 16384 variables, which no program can be started with",
+            Self::Nul => "a value cannot contain a NUL byte",
+            Self::TooMany => "more than 16384 variables",
         })
     }
 }

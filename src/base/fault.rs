@@ -19,7 +19,7 @@ pub enum FaultKind {
     Refused,
     /// There is no such thing, or more than one.
     NotFound,
-    /// Somebody else holds the lock.
+    /// Another process holds the lock.
     Locked,
     /// A host or service cannot be reached.
     Unreachable,
@@ -53,7 +53,7 @@ pub enum FaultKind {
     Internal,
     /// Interrupted from the keyboard.
     Interrupted,
-    /// Told to end by a signal.
+    /// Terminated by a signal.
     Terminated,
 }
 
@@ -61,13 +61,13 @@ impl FaultKind {
     /// Every kind, in the order of the exit codes.
     pub const ALL: &'static [(Self, u8, &'static str, &'static str)] = &[
         (Self::Failed, 1, "failed", "failed"),
-        (Self::Usage, 2, "usage", "wrong usage"),
-        (Self::CheckFailed, 3, "no", "a check says no, or not initialised"),
+        (Self::Usage, 2, "usage", "invalid usage"),
+        (Self::CheckFailed, 3, "no", "a check failed, or not initialised"),
         (Self::Refused, 4, "refused", "refused by the guard, or --yes is missing"),
-        (Self::NotFound, 5, "not-found", "no such thing, or ambiguous"),
-        (Self::Locked, 10, "locked", "locked by somebody else"),
+        (Self::NotFound, 5, "not-found", "not found, or ambiguous"),
+        (Self::Locked, 10, "locked", "locked by another process"),
         (Self::Unreachable, 11, "unreachable", "unreachable"),
-        (Self::HostKey, 12, "host-key", "the host key is not the pinned one"),
+        (Self::HostKey, 12, "host-key", "host key mismatch"),
         (Self::Preflight, 13, "preflight", "staging or preflight failed, nothing changed"),
         (Self::Reverted, 14, "reverted", "health check failed, reverted"),
         (Self::RevertFailed, 15, "revert-failed", "revert failed"),
@@ -80,9 +80,9 @@ impl FaultKind {
         (Self::Review, 23, "review", "review needed"),
         (Self::UnsafeMode, 24, "unsafe-mode", "a private file is open to others"),
         (Self::Stale, 25, "stale", "the plan is stale"),
-        (Self::Internal, 70, "bug", "a mistake in tetra"),
+        (Self::Internal, 70, "bug", "internal error"),
         (Self::Interrupted, 130, "interrupted", "interrupted (Ctrl-C)"),
-        (Self::Terminated, 143, "terminated", "told to end (SIGTERM)"),
+        (Self::Terminated, 143, "terminated", "terminated (SIGTERM)"),
     ];
 
     fn row(self) -> &'static (Self, u8, &'static str, &'static str) {

@@ -1,7 +1,7 @@
 //! Secrets in command lines and texts, replaced before anything is kept or shown.
 //!
-//! One rule for every place: what a program is started with, what is typed, what stands inside a quoted word. A text is read
-//! into commands and words (`reading`); what a word holds is told by its own parts (`word`), by its shape (`shape`), and
+//! One rule for every place: what a program is started with, what is typed, what a quoted word contains. A text is read
+//! into commands and words (`reading`); what a word holds is recognized by its own parts (`word`), by its shape (`shape`), and
 //! by the words before it (`words`, `tool`). A word that holds blanks or quotes is a text again.
 
 mod name;

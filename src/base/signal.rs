@@ -11,7 +11,7 @@ pub struct Signal(i32);
 
 /// A text that names no signal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{}` is not a signal", .0.escape_debug())]
+#[error("invalid signal `{}`", .0.escape_debug())]
 pub struct InvalidSignal(pub String);
 
 impl UserFacingError for InvalidSignal {
@@ -20,7 +20,7 @@ impl UserFacingError for InvalidSignal {
     }
 
     fn advice(&self) -> Option<String> {
-        Some("write a name such as HUP or SIGUSR1, or a number from 1 to 64; `kill -l` lists them".to_owned())
+        Some("expected a name such as HUP or SIGUSR1, or a number from 1 to 64; `kill -l` lists them".to_owned())
     }
 }
 

@@ -7,14 +7,14 @@ use std::str::FromStr;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Size(pub u64);
 
-/// A text that is no size.
+/// An invalid size.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSize {
-    /// It makes no sense.
-    #[error("`{0}` is no size; write 512K, 10M or 1G")]
+    /// It is invalid.
+    #[error("invalid size `{0}`: expected a number with a unit, such as 512K, 10M or 1G")]
     Syntax(String),
     /// A bare number, and nothing that is measured here is so small.
-    #[error("`{0}` has no unit; write {0}M, or {0}B if bytes are meant")]
+    #[error("missing unit in size `{0}`: write {0}M, or {0}B for bytes")]
     NoUnit(String),
 }
 

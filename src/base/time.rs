@@ -20,14 +20,14 @@ impl Timestamp {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HumanDuration(pub Duration);
 
-/// A text that is no span.
+/// An invalid span.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidDuration {
-    /// It makes no sense.
-    #[error("`{0}` is no span of time; write 500ms, 10s, 5m, 2h, 3d or 1h30m")]
+    /// It is invalid.
+    #[error("invalid duration `{0}`: expected 500ms, 10s, 5m, 2h, 3d or 1h30m")]
     Syntax(String),
     /// A bare number that is too large to be one of seconds: others count milliseconds.
-    #[error("`{0}` has no unit; write {0}ms or {0}s")]
+    #[error("missing unit in duration `{0}`: write {0}ms or {0}s")]
     NoUnit(String),
 }
 

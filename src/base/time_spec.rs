@@ -21,9 +21,9 @@ pub enum TimeSpec {
     At(Timestamp),
 }
 
-/// A text that is no moment.
+/// An invalid moment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no moment; write 10m, 14:05, `2026-11-20 14:05` or 2026-11-20T14:05:00Z")]
+#[error("invalid time `{0}`: expected 10m, 14:05, `2026-11-20 14:05` or 2026-11-20T14:05:00Z")]
 pub struct InvalidTimeSpec(pub String);
 
 impl FromStr for TimeSpec {

@@ -194,7 +194,7 @@ mod tests {
             ),
             (
                 &["a", "--grace", "soon"],
-                "`soon` is no span of time; write 500ms, 10s, 5m, 2h, 3d or 1h30m",
+                "invalid duration `soon`: expected 500ms, 10s, 5m, 2h, 3d or 1h30m",
                 Some("soon"),
                 "`tsm wait --help` shows how to write it",
             ),

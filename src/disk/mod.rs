@@ -1,6 +1,6 @@
 //! Opens the files of operators: the only place that does.
 //!
-//! Somebody else may own the directory in which a file is looked for: a service's user, another user whose directory is named,
+//! Another user may own the directory in which a file is looked for: a service's user, another user whose directory is named,
 //! an ordinary user for whom root acts. So every file is opened in the same way, and what was opened is looked at, not its name:
 //!
 //! * A file that the program makes itself is never reached through a symbolic link in its own place.
@@ -32,7 +32,7 @@ pub enum FileAccessError {
     #[error("it is a symbolic link, which is not followed here")]
     Symlink,
     /// A link of another user leads to what is not that user's.
-    #[error("a link of another user (uid {0}) leads there")]
+    #[error("it is reached through a symbolic link of another user (uid {0})")]
     ForeignSymlink(u32),
     /// A named pipe, a device, a directory.
     #[error("it is not a regular file")]

@@ -12,7 +12,7 @@ use rustix::process::geteuid;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UntrustedFileError {
     /// It is neither ours nor root's.
-    #[error("`{}` belongs to another user (uid {owner}), and says what is run", path.display())]
+    #[error("`{}` defines what is run, and belongs to another user (uid {owner})", path.display())]
     ForeignOwner {
         /// The file, or the directory in which it lies.
         path: PathBuf,
@@ -20,7 +20,7 @@ pub enum UntrustedFileError {
         owner: u32,
     },
     /// Others may change it.
-    #[error("`{}` says what is run, and can be changed by others (mode {mode:04o})", path.display())]
+    #[error("`{}` defines what is run, and is writable by other users (mode {mode:04o})", path.display())]
     WritableByOthers {
         /// The file, or the directory in which it lies.
         path: PathBuf,

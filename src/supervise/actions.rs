@@ -20,7 +20,7 @@ use super::spawn::{self, GatedChild, SpawnError, SpawnKind, SpawnSpec};
 use super::sweep::Search;
 use super::worker::{Child, Hook, StopReason, Worker};
 
-/// A SIGKILL is repeated after this time: whoever still is there was not there before, or hangs in the kernel.
+/// A SIGKILL is repeated after this time: a process that is still there is new, or hangs in the kernel.
 const KILL_RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Worker {
@@ -30,7 +30,7 @@ impl Worker {
         while let Some(action) = next.take() {
             let event = match action {
                 LifecycleAction::Nothing => None,
-                // Without its directory nothing can be started, and nobody could give an order any more.
+                // Without its directory nothing can be started, and no command can be sent any more.
                 LifecycleAction::Hook
                 | LifecycleAction::Spawn
                 | LifecycleAction::Wait(_)
@@ -121,7 +121,7 @@ impl Worker {
         self.search = Search::Tree;
         self.leftovers = Leftovers::default();
         self.limit_memory();
-        // Before anything is forked: whoever looks for what this start left knows it by the nonce.
+        // Before anything is forked: what this start leaves is recognized by the nonce.
         self.save();
     }
 
@@ -288,7 +288,7 @@ impl Worker {
         self.deadline_at = None;
         self.drain();
         for stream in &mut self.streams {
-            // Only what the log refused is left; nobody will take it any more.
+            // Only what the log refused is left; it is lost.
             stream.discard();
         }
         self.record_discarded();

@@ -164,14 +164,14 @@ impl Worker {
             ProcessState::Online if this_boot => self.resume_after_exit(Phase::Running),
             ProcessState::Stopping if this_boot && self.meta.pid == 0 => self.resume_cleanup(then),
             ProcessState::Stopping if this_boot => self.resume_after_exit(Phase::Stopping(then)),
-            // Another boot: nothing of this life is left, and a start is for somebody else to decide.
+            // Another boot: nothing of this life is left, and a start is not for us to decide.
             ProcessState::Waiting | ProcessState::Scheduled | ProcessState::Online | ProcessState::Stopping => {
                 self.finish(ProcessState::Crashed)
             }
         }
     }
 
-    /// The child ended while nobody looked, or while the worker was being replaced.
+    /// The child ended unobserved, or while the worker was being replaced.
     fn resume_after_exit(&mut self, phase: Phase) {
         self.search = Search::AllProcesses;
         self.machine.resume_at(phase);

@@ -80,7 +80,7 @@ pub(super) fn leave_other_groups() {
     }
 }
 
-/// The group itself, or the one in which the outermost of ours stands.
+/// The group itself, or the one that contains the outermost of ours.
 pub(super) fn outside_ours(group: &Path) -> PathBuf {
     group.components().take_while(|part| !is_ours(part.as_os_str())).collect()
 }

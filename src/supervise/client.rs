@@ -29,7 +29,7 @@ pub use super::wait::{WaitError, poll_until, wait, wait_unsupervised, wait_until
 /// The longest time a new supervisor may take to its first word.
 pub const STARTUP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How soon a supervisor that somebody stopped (SIGSTOP) before its first word is continued.
+/// How soon a supervisor that was stopped (SIGSTOP) before its first word is continued.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The longest time a pre-start command may run.
@@ -76,12 +76,14 @@ impl fmt::Display for LaunchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Execute { exe, .. } => write!(f, "failed to execute the supervisor `{}`", exe.display()),
-            Self::SidecarFailed { .. } => f.write_str("its health, files, memory or clock cannot be watched"),
-            Self::SupervisorDied { dir } => write!(f, "the supervisor of `{}` ended without a word", dir.display()),
+            Self::SidecarFailed { .. } => f.write_str("its health, files, memory or schedule cannot be monitored"),
+            Self::SupervisorDied { dir } => write!(f, "the supervisor of `{}` ended before it answered", dir.display()),
             Self::Timeout { dir, waited } => {
                 write!(f, "the supervisor of `{}` did not answer within {} s", dir.display(), waited.as_secs())
             }
-            Self::ProtocolMismatch { dir } => write!(f, "the supervisor of `{}` speaks another version", dir.display()),
+            Self::ProtocolMismatch { dir } => {
+                write!(f, "the supervisor of `{}` uses an unknown version of the protocol", dir.display())
+            }
         }
     }
 }
@@ -98,7 +100,7 @@ impl std::error::Error for LaunchError {
 /// Why an order was not delivered.
 #[derive(Debug)]
 pub enum SendError {
-    /// Nobody supervises this directory.
+    /// This directory has no supervisor.
     NotSupervised {
         /// The process directory.
         dir: PathBuf,
@@ -115,8 +117,8 @@ pub enum SendError {
 impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotSupervised { dir } => write!(f, "nobody supervises `{}`", dir.display()),
-            Self::Write { path, .. } => write!(f, "failed to write an order to `{}`", path.display()),
+            Self::NotSupervised { dir } => write!(f, "`{}` has no supervisor", dir.display()),
+            Self::Write { path, .. } => write!(f, "failed to send a command to `{}`", path.display()),
         }
     }
 }
@@ -132,7 +134,7 @@ impl std::error::Error for SendError {
 
 /// Starts a supervisor for `dir` (absolute) and waits for its first word.
 ///
-/// It gets no environment, a session of its own and none of our descriptors, and is nobody's child: a caller that lives long
+/// It gets no environment, a session of its own and none of our descriptors, and is not a child of any caller: a caller that lives long
 /// reaps nothing. The child's environment comes from the files in and named by the process directory.
 /// Waits at most [`STARTUP_TIMEOUT`], and [`HOOK_TIMEOUT`] more once it said that a pre-start command runs.
 ///
@@ -232,7 +234,7 @@ fn read_startup_message(words: &mut File, dir: &Path) -> Result<LaunchResult, La
     }
 }
 
-/// True when somebody supervises the process in `dir`, and also where that cannot be seen: what is done to a process that nobody
+/// True when the process in `dir` has a supervisor, and also where that cannot be seen: what is done to a process that nobody
 /// supervises needs certainty. Only asks: no lock is taken, not even for an instant.
 #[must_use]
 pub fn is_supervised(dir: &Path) -> bool {
@@ -262,12 +264,12 @@ pub fn is_supervised_at(dirfd: BorrowedFd, dir: &Path) -> io::Result<bool> {
 ///
 /// # Errors
 ///
-/// Fails when nobody supervises `dir`, or its FIFO cannot be written.
+/// Fails when `dir` has no supervisor, or its FIFO cannot be written.
 pub fn send(dir: &Path, order: ControlCommand) -> Result<(), SendError> {
     send_with_cause(dir, order, StopCause::Operator)
 }
 
-/// The same for somebody who is no operator.
+/// The same with another cause than an operator.
 ///
 /// # Errors
 ///
@@ -297,11 +299,11 @@ pub struct SupervisionLock {
     _locks: [File; 2],
 }
 
-/// Takes the places of guard and worker, so that nobody can begin to supervise the process in `dir`; `None` if somebody does.
+/// Takes the places of guard and worker, so that no supervisor of `dir` can start; `None` if one runs.
 ///
 /// # Errors
 ///
-/// Fails when the locks cannot be taken: then it is not known whether somebody supervises.
+/// Fails when the locks cannot be taken: then it is not known whether a supervisor runs.
 pub fn lock_supervision(dir: &Path) -> io::Result<Option<SupervisionLock>> {
     let take = |seat| {
         let file = lock::open(dir)?;
@@ -311,7 +313,7 @@ pub fn lock_supervision(dir: &Path) -> io::Result<Option<SupervisionLock>> {
     Ok(guard.zip(worker).map(|(guard, worker)| SupervisionLock { _locks: [guard, worker] }))
 }
 
-/// Lets the kernel forget the process in `dir`, which nobody supervises and which is about to be removed: takes away the
+/// Lets the kernel forget the process in `dir`, which has no supervisor and which is about to be removed: takes away the
 /// empty control groups that a killed supervisor left. Does nothing where there is none.
 pub fn remove_cgroups(dir: &Path) {
     if let Some(cgroup) = Cgroup::of_directory(dir) {

@@ -1,4 +1,4 @@
-//! What a worker is told through its FIFO.
+//! Commands that a worker receives through its FIFO.
 
 use super::clock::MonotonicTime;
 use super::machine::{LifecycleEvent, Phase};
@@ -23,7 +23,7 @@ impl Worker {
                 ControlCommand::Kill => self.stop_for(origin, LifecycleEvent::Kill),
                 ControlCommand::Signal(number) => {
                     if let Some(child) = &self.child {
-                        // A number that is no signal is refused by the kernel, and the child does not notice.
+                        // A number that is not a signal is refused by the kernel, and the child does not notice.
                         let sent = proc::signal(&child.pidfd, number, proc::SignalTarget::Process);
                         self.last_signal = sent.ok().map(|()| (number, MonotonicTime::now()));
                     }

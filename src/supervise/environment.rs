@@ -43,7 +43,7 @@ pub(super) struct EnvError {
 pub(super) struct Environment(Vec<(Vec<u8>, Vec<u8>)>);
 
 impl Environment {
-    /// The environment of the process in `dir`. A missing secrets file is no error; a missing env file or snapshot is.
+    /// The environment of the process in `dir`. A missing secrets file is not an error; a missing env file or snapshot is.
     pub(super) fn read(dir: &Path, meta: &Meta) -> Result<Self, EnvError> {
         let mut environment = Self::default();
         environment.add_snapshot(&dir.join(SNAPSHOT))?;

@@ -17,7 +17,7 @@ pub struct LastExit {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(rename = "memory")]
     pub oom: Option<OomVerdict>,
-    /// Who had us end it; none if it ended by itself, or by somebody whom we do not know.
+    /// Who had us end it; none if it ended by itself, or by an unknown process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<StopOrigin>,
     /// The life that ended: its `life.nonce`. Empty in records of earlier versions, which know no cause.
@@ -45,7 +45,7 @@ pub enum StopCause {
     Signal,
     /// A file that is watched changed.
     Watch,
-    /// Its hour came.
+    /// Its scheduled time came.
     Schedule,
     /// It used more memory than it may.
     Memory,
@@ -78,7 +78,7 @@ pub enum ExitStatus {
     Signal(u8),
     /// This signal ended it and a core was written.
     Core(u8),
-    /// Nobody saw it end. Counts as a failure.
+    /// Its end was not observed. Counts as a failure.
     Unknown,
     /// It never ran: `errno` of the failed exec or of a step before it.
     NotRun(i32),

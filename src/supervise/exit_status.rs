@@ -1,7 +1,7 @@
 //! How the child ended, when it is not our own child.
 //!
 //! Four witnesses, in this order: the kernel keeps the status of a reaped process for those who hold a handle (since 6.15); our
-//! guard tells what it reaped; a zombie shows its status in `/proc`; and if init reaps late, we wait for the first a little.
+//! guard reports what it reaped; a zombie shows its status in `/proc`; and if init reaps late, we wait for the first a little.
 //! Without a witness the end is unknown, which counts as a failure.
 
 use std::fs::{self, File};

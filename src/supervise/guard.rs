@@ -2,8 +2,8 @@
 //! killed, it forks the next, which finds everything as it was: the FIFOs with what is in them, the record, and how the child
 //! ended if it ended meanwhile. It is a subreaper, so nothing that the child started gets away from it.
 //!
-//! Killed by an operator's SIGTERM, worker or guard are replaced by the other like after a SIGKILL; when both are told to end,
-//! as at a shutdown, both do, after a moment in which the other's signal may arrive, and the child is left to whoever ended us.
+//! Killed by an operator's SIGTERM, worker or guard are replaced by the other like after a SIGKILL; when both get SIGTERM,
+//! as at a shutdown, both do, after a moment in which the other's signal may arrive, and the child is left alone.
 
 use std::ffi::CString;
 use std::fs::File;
@@ -45,7 +45,7 @@ pub(super) const PROMOTION_DELAY: Duration = Duration::from_millis(100);
 const MIN_WORKER_UPTIME: Duration = Duration::from_millis(50);
 const MAX_RESPAWN_DELAY: Duration = Duration::from_secs(1);
 
-/// Stands for the wait status of a worker that could not be forked: that of an exit with 1.
+/// The wait status of a worker that could not be forked: that of an exit with 1.
 const FORK_FAILED: i32 = 1 << 8;
 
 /// Our ends of the FIFOs.
@@ -75,7 +75,7 @@ struct Guard {
     cgroup: Option<Cgroup>,
 }
 
-/// Becomes the guard of `dir`, in a session of its own and nobody's child.
+/// Becomes the guard of `dir`, in a session of its own and not a child of any caller.
 pub(super) fn start(dir: &Path) -> ! {
     ignore_sigxfsz();
     let mut words = std::env::args_os();
@@ -147,7 +147,7 @@ fn ignore_signals() {
 }
 
 impl Guard {
-    /// Takes the guard's lock and makes what a life needs. Says so and ends if somebody is there already.
+    /// Takes the guard's lock and makes what a life needs. Reports it and ends if another guard runs already.
     fn acquire(dir: PathBuf, exe: PathBuf, mut word: File) -> io::Result<Self> {
         let seat = lock::open(Path::new("."))?;
         if !lock::try_acquire(&seat, LockRole::Guard)? || lock::is_role_held(&seat, LockRole::Worker) {
@@ -218,7 +218,7 @@ impl Guard {
     fn run(mut self) -> ! {
         let _ = set_child_subreaper(true);
         let _ = set_name(c"tetra-guard");
-        // Asked before the fork: the parent of a worker whose guard was killed meanwhile is somebody else, init for example.
+        // Asked before the fork: the parent of a worker whose guard was killed meanwhile is another process, such as init.
         let guard = std::process::id();
         let mut pause = Duration::ZERO;
         loop {
@@ -245,7 +245,7 @@ impl Guard {
         }
     }
 
-    /// No worker could be made. A command that waits is told, and nothing was begun; else it is tried again.
+    /// No worker could be made. A command that waits gets the error, and nothing was started; else it is tried again.
     fn fork_failed(&mut self, errno: nix::Error) -> i32 {
         if let Some(mut word) = self.startup_pipe.take() {
             let answer = LaunchResult::NotRun { errno: errno as i32, step: SpawnStep::Fork };
@@ -265,7 +265,7 @@ impl Guard {
                 return status;
             }
             if pid > 0 {
-                // A full pipe means that nobody has asked about hundreds of ends; one more is no loss.
+                // A full pipe means that hundreds of exit reports were not read; one more is no loss.
                 let _ = self.exit_report_writer.write_all(&ExitReports::encode(pid, status));
             }
         }
@@ -303,7 +303,7 @@ impl Guard {
                 Ok((true, seat)) => seat,
                 // The directory was removed: there is no place to take.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => exit_now(1),
-                // Somebody who only looks whether the place is free holds it for an instant.
+                // A process that only checks the lock holds it for an instant.
                 Ok((false, _)) | Err(_) => {
                     sleep(MIN_WORKER_UPTIME);
                     continue;

@@ -109,7 +109,7 @@ impl Worker {
         let former_root = former.filter(|former| former.boot_id == self.boot_id && former.pid != 0);
         let former_root = former_root.map(|it| ProcessIdentity { pid: it.pid, start_ticks: it.start_ticks });
         let former_mark = former.and_then(|former| RunMarker::with(self.meta.tsm_id, &former.nonce));
-        // A guard that was just killed leads nowhere, and its number may be anybody's.
+        // A guard that was just killed is gone, and its pid may be that of another process.
         let alone = self.guard.as_ref().is_some_and(proc::has_ended);
         SweepScope {
             search: if alone { Search::AllProcesses } else { self.search },

@@ -104,7 +104,7 @@ impl RunAsUser {
             .and_then(|()| done(unsafe { libc::setresgid(self.gid, self.gid, self.gid) }))
             // SAFETY: as above.
             .and_then(|()| done(unsafe { libc::setresuid(self.uid, self.uid, self.uid) }))
-            .map_err(|error| LimitError::new(&format!("become the user `{}`", self.name), &error))
+            .map_err(|error| LimitError::new(&format!("change to the user `{}`", self.name), &error))
     }
 }
 

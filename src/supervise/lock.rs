@@ -50,12 +50,12 @@ pub(super) fn open(dir: &Path) -> io::Result<File> {
     disk::own_file().create(0o600).read_write().open(dir.join(FILE))
 }
 
-/// Takes a seat through `file`; false when somebody else has it.
+/// Takes a seat through `file`; false when another process has it.
 pub(super) fn try_acquire(file: &File, role: LockRole) -> io::Result<bool> {
     try_acquire_range(file, &role.range())
 }
 
-/// Takes one byte of another file; false when somebody else has it.
+/// Takes one byte of another file; false when another process has it.
 pub(super) fn try_acquire_byte(file: &File, at: usize) -> io::Result<bool> {
     let l_start = at.try_into().map_err(|_| io::ErrorKind::InvalidInput)?;
     try_acquire_range(file, &libc::flock { l_start, ..LockRole::Guard.range() })

@@ -2,19 +2,19 @@
 //! at any moment loses, doubles and tears nothing. The size of the log is the truth; a successor goes on at its end.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::io::{Errno, ioctl_fionread};
-use rustix::pipe::{SpliceFlags, splice, tee};
+use rustix::pipe::{SpliceFlags, splice};
 
 use super::clock::{MonotonicTime, unix_ns};
 use super::index::IndexEntry;
 use super::meta::RunSpec;
-use super::pipe::PipeBuffer;
+use super::pipe::{self, PEEK_SIZE, PipeBuffer};
 use super::rotation;
 use super::sigio::SigioNotifier;
 
@@ -27,9 +27,6 @@ const COPIES_PER_TURN: u32 = 16;
 
 /// How much longer than its limit a log may grow while no line ends.
 const MAX_UNTERMINATED_LINE: u64 = 1024 * 1024;
-
-/// How much is looked through for a line end at a time; what the pipe of the copy holds.
-const PEEK_SIZE: usize = 64 * 1024;
 
 /// The least time between two index records, unless the other stream came in between.
 const INDEX_RESOLUTION_NS: i64 = 1_000_000;
@@ -138,7 +135,7 @@ impl LogStream {
         }
     }
 
-    /// Its process has this id, which tells how many an ordinary user may have.
+    /// Its process has this id, from which the limit of an ordinary user follows.
     pub(super) fn limit_pipe_size(mut self, id: u32) -> Self {
         self.buffer.limit_size(&self.fifo, id);
         self
@@ -151,7 +148,7 @@ impl LogStream {
         self.fifo = fifo;
     }
 
-    /// Sees to it that the next byte is heard of. False when one is there already.
+    /// Requests a notification for the next byte. False when one is there already.
     pub(super) fn arm_notification(&mut self) -> bool {
         if self.paused_until.is_some() || self.notifier.is_armed() {
             return true;
@@ -204,7 +201,7 @@ impl LogStream {
     /// Copies everything that is in the FIFO now, as at the end of a life. What the log does not take stays.
     pub(super) fn drain(&mut self) -> CopyStatus {
         self.paused_until = None;
-        // Twice what a FIFO can hold: whoever writes faster than we copy must not keep us here.
+        // Twice what a FIFO can hold: a process that writes faster than we copy must not keep us here.
         for _ in 0..2 * COPIES_PER_TURN {
             match self.copy() {
                 CopyStatus::More | CopyStatus::Batch(_) => self.paused_until = None,
@@ -222,7 +219,7 @@ impl LogStream {
         }
     }
 
-    /// Opens the log, anew if somebody moved or removed it; its index follows with the next record.
+    /// Opens the log, anew if it was moved or removed; its index follows with the next record.
     pub(super) fn reopen(&mut self) -> io::Result<()> {
         rotation::finish_interrupted_rotation(&self.path, self.keep)?;
         let log = rotation::open_log(&self.path)?;
@@ -350,7 +347,7 @@ impl LogStream {
             return Ok(true);
         }
         let endless = self.limit.saturating_add(MAX_UNTERMINATED_LINE) - self.end;
-        let length = peek(&self.fifo)?.min(usize::try_from(endless).unwrap_or(PEEK_SIZE));
+        let length = pipe::first_line_len(&self.fifo)?.min(usize::try_from(endless).unwrap_or(PEEK_SIZE));
         Ok(length > 0 && self.splice_to_log(length)? > 0)
     }
 
@@ -386,35 +383,12 @@ fn batch_delay(gathered: Duration, length: usize, size: usize) -> Duration {
     (gathered.min(Duration::from_secs(1)) * half / length).min(MAX_BATCH_DELAY)
 }
 
-/// How many bytes of what is in the FIFO belong to the line that ends first; all of a look when none ends; 0 when it is empty.
-fn peek(fifo: &OwnedFd) -> io::Result<usize> {
-    let (mut copy, into) = io::pipe()?;
-    let seen = match tee(fifo, &into, PEEK_SIZE, SpliceFlags::NONBLOCK) {
-        Ok(seen) => seen,
-        Err(Errno::AGAIN | Errno::INTR) => return Ok(0),
-        Err(errno) => return Err(errno.into()),
-    };
-    drop(into);
-    let mut piece = [0; 4096];
-    let mut before = 0;
-    loop {
-        match copy.read(&mut piece)? {
-            0 => return Ok(seen),
-            n => match piece[..n].iter().position(|byte| *byte == b'\n') {
-                Some(at) => return Ok(before + at + 1),
-                None => before += n,
-            },
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use nix::sys::signal::{SigHandler, Signal, signal};
     use rustix::fs::{OFlags, fcntl_getfl};
 
     use super::*;
-    use crate::supervise::pipe;
 
     fn stream(dir: &Path, run: &RunSpec) -> (LogStream, File) {
         let fifo = pipe::open(&dir.join("out")).expect("a fifo");

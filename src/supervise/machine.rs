@@ -31,7 +31,7 @@ pub(super) enum Phase {
     CleaningUp(AfterStop),
     /// The next start waits for its back-off.
     Waiting,
-    /// It ended, and the next start waits for its hour, which somebody else knows.
+    /// It ended, and the next start waits for its schedule, which the sidecar knows.
     Scheduled,
     /// Nothing is left to do.
     Done,
@@ -55,7 +55,7 @@ pub(super) enum LifecycleEvent {
     AdoptedStopping(AfterStop),
     /// An earlier supervisor waited for a back-off.
     AdoptedWaiting,
-    /// An earlier supervisor waited for the hour of the process.
+    /// An earlier supervisor waited for the schedule of the process.
     AdoptedScheduled,
     /// The pre-start command ended.
     HookEnded(ExitStatus),
@@ -350,7 +350,7 @@ impl StateMachine {
         }
     }
 
-    /// Nothing more is due by itself, before the hour comes if there is one.
+    /// Nothing more is due by itself, before the scheduled time if there is one.
     fn schedule_or_finish(&mut self, state: ProcessState) -> LifecycleAction {
         if self.has_schedule { self.set_phase(Phase::Scheduled, LifecycleAction::Schedule) } else { self.finish(state) }
     }

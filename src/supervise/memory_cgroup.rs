@@ -125,7 +125,7 @@ impl Worker {
         }
     }
 
-    /// Puts a child that stands before the gate into the group that limits its memory; where that is refused, it limits itself.
+    /// Puts a child that waits at the gate into the group that limits its memory; where that is refused, it limits itself.
     pub(super) fn move_to_cgroup(&mut self, pid: u32) {
         let Some(group) = &self.memory_cgroup else { return };
         if group.add_process(pid).is_err() {

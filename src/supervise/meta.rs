@@ -130,12 +130,12 @@ pub enum ProcessState {
     Starting,
     /// The child runs.
     Online,
-    /// The child was told to end and has not yet.
+    /// The child was asked to end and still runs.
     Stopping,
     /// Ended on request or with success.
     #[default]
     Stopped,
-    /// Ended by itself; the next start waits for its hour.
+    /// Ended by itself; the next start waits for its schedule.
     Scheduled,
     /// Ended with a failure; the next start waits for its back-off.
     Waiting,
@@ -241,7 +241,7 @@ pub struct PreviousRun {
 }
 
 impl ProcessState {
-    /// True when nobody supervises the process any more, and nobody needs to.
+    /// True when the process has no supervisor any more, and needs none.
     #[must_use]
     pub fn is_final(self) -> bool {
         match self {

@@ -18,13 +18,13 @@
 //!
 //! The *guard* holds the FIFOs and waits; its *worker* does everything else. A killed worker is replaced by the guard; a killed
 //! guard by its worker, which becomes the guard and forks a worker. With both killed the child lives on: it holds its FIFOs
-//! itself. Whoever starts a supervisor next (`client::launch`) makes it adopt the child, by pid, start time and boot together.
-//! SIGTERM to guard or worker is no order to the child, unless systemd sends it because it stops the unit that all of them are in.
+//! itself. The next command that starts a supervisor (`client::launch`) makes it adopt the child, by pid, start time and boot together.
+//! SIGTERM to guard or worker does not stop the child, unless systemd sends it because it stops the unit that all of them are in.
 //!
 //! # What is promised
 //!
 //! * **No byte is lost, doubled or torn** by any death of ours: `splice` moves bytes from FIFO to log in one step, and the size of
-//!   the log says how far we came. Only the unread rest of a child that ends while nobody lives is gone, at most a pipe full.
+//!   the log says how far we came. Only the unread rest of a child that ends without a supervisor is gone, at most a pipe full.
 //! * **No program runs unknown**: a forked child waits at a gate until its pid is recorded, and ends there if its supervisor died.
 //!   A record that was reset to `starting` is compared with what is found running before anything is started.
 //! * **The record of an end comes after the last word**: status, sweep, drain, then `meta.json`.
@@ -34,7 +34,7 @@
 //!   also by session, FIFOs, the mark `TSM_RUN` in its environment, and a control group where one could be made. The directory's
 //!   name in an environment counts for processes of the same user only, and words make no supervisor: a lock does. On a requested stop it is asked first and has the rest of
 //!   the grace; after a crash it is killed before the next start. What is left all the same is recorded in `life.survivors`.
-//! * **Ends are told apart**: code, signal, core, never ran, pre-start command failed, unknown. Unknown counts as failure.
+//! * **Exits are distinguished**: code, signal, core, never ran, pre-start command failed, unknown. Unknown counts as failure.
 //! * **A full disk consumes nothing**; after a minute (`run.log_patience_ms`) bytes are thrown away so that the child can go on,
 //!   and counted. Orders are carried out and recorded meanwhile, and the record says why the log is not written.
 //!
@@ -51,7 +51,7 @@
 //! child waits at the gate, where the supervisor puts it into the control group that limits its memory; behind it comes the limit
 //! that would hold us too, where there is no group. Memory is limited by a control group
 //! of the child's own (version 1 beside the supervisor's, version 2 where our group may hand the controller down), which counts
-//! what all its processes use and whose kills are told apart from all others; elsewhere by `RLIMIT_DATA`, which is what each
+//! what all its processes use and whose OOM kills are counted separately; elsewhere by `RLIMIT_DATA`, which is what each
 //! process reserves. `life.memory_by` says which. The forked child has one thread, as the supervisor has, so it may allocate there;
 //! users and groups were looked up by the starter, and no name service is asked.
 //!

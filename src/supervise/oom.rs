@@ -1,7 +1,7 @@
 //! Whether a killed child had run out of memory.
 //!
 //! The kernel counts its out-of-memory kills: for each memory control group (v2 and v1), and for the machine. A child that was
-//! killed by somebody other than us while its group counted one died of it; while only the machine did, it is likely.
+//! killed by another process while its group counted one died of it; while only the machine did, it is likely.
 
 use std::fs;
 use std::path::PathBuf;

@@ -4,18 +4,22 @@
 //! the process handle, the end of data by `EAGAIN`.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 use nix::sys::stat::Mode;
 use nix::unistd::{geteuid, mkfifo};
-use rustix::pipe::{fcntl_getpipe_size, fcntl_setpipe_size};
+use rustix::io::Errno;
+use rustix::pipe::{SpliceFlags, fcntl_getpipe_size, fcntl_setpipe_size, tee};
 
 use crate::disk;
 
 use super::lock;
+
+/// How much is looked through for a line end at a time; what the pipe of the copy holds.
+pub(super) const PEEK_SIZE: usize = 64 * 1024;
 
 /// What a pipe holds while little comes.
 pub(super) const DEFAULT_SIZE: usize = 64 * 1024;
@@ -135,3 +139,25 @@ fn acquire_large_pipe_slot(dir: &Path) -> Option<File> {
 
 /// The file, seen from the directory of a process: above that of all processes.
 const SLOTS_FILE: &str = "../../.large-pipes";
+
+/// How many bytes of what is in the FIFO belong to the line that ends first; all of a look when none ends; 0 when it is empty.
+pub(super) fn first_line_len(fifo: &OwnedFd) -> io::Result<usize> {
+    let (mut copy, into) = io::pipe()?;
+    let seen = match tee(fifo, &into, PEEK_SIZE, SpliceFlags::NONBLOCK) {
+        Ok(seen) => seen,
+        Err(Errno::AGAIN | Errno::INTR) => return Ok(0),
+        Err(errno) => return Err(errno.into()),
+    };
+    drop(into);
+    let mut piece = [0; 4096];
+    let mut before = 0;
+    loop {
+        match copy.read(&mut piece)? {
+            0 => return Ok(seen),
+            n => match piece[..n].iter().position(|byte| *byte == b'\n') {
+                Some(at) => return Ok(before + at + 1),
+                None => before += n,
+            },
+        }
+    }
+}

@@ -1,4 +1,4 @@
-//! Processes as the kernel tells them: identity, life and death. A pid alone means nothing.
+//! Processes as the kernel reports them: identity, life and death. A pid alone means nothing.
 
 use std::fs;
 use std::io;

@@ -60,7 +60,7 @@ fn fifo_id(path: &Path) -> Option<(u64, u64)> {
 }
 
 impl ProcessScan {
-    /// True if something lives of the process in `dir`, whose record is `meta`, and which nobody supervises.
+    /// True if something lives of the process in `dir`, whose record is `meta`, and which has no supervisor.
     #[must_use]
     pub fn has_survivors_of(&self, dir: &Path, meta: &Meta) -> bool {
         // A supervisor names its directory without the links that may lead to it.

@@ -16,20 +16,20 @@ pub const VERSION: u8 = 1;
 const CONTROL_KIND: [u8; 2] = *b"TO";
 const STARTUP_KIND: [u8; 2] = *b"TW";
 
-/// What a supervisor can be told through the `orders` FIFO.
+/// What can be sent to a supervisor through the `orders` FIFO.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ControlCommand {
     /// End the child politely, then by force, and everything it left behind; then end.
     Stop,
     /// The same, and start it again.
     Restart,
-    /// The same while it runs, and nothing if it is being ended or waits already: what somebody asked for meanwhile counts.
+    /// The same while it runs, and nothing if it is being ended or waits already: what was requested meanwhile counts.
     AutoRestart,
     /// End the child by SIGKILL at once; else as `Stop`.
     Kill,
     /// Send this signal to the child (not to its group).
     Signal(i32),
-    /// Open the logs anew, after somebody moved them, and write `meta.json` again, after somebody spoilt it.
+    /// Open the logs anew, after they were moved, and write `meta.json` again, after it was damaged.
     Reopen,
     /// Make what the logs hold now a part of its own; empty logs stay. Its `meta.json` stays too.
     Rotate,
@@ -58,7 +58,7 @@ pub enum LaunchResult {
         code: u8,
     },
     /// The program never ran; `life.start_error` says why in words. Where the reason may pass (no memory, a busy file) and the
-    /// policy wants it, it is tried again: `state` tells.
+    /// policy wants it, it is tried again: see `state`.
     NotRun {
         /// The error number of the step that failed.
         errno: i32,
@@ -66,7 +66,7 @@ pub enum LaunchResult {
         step: SpawnStep,
     },
     /// The recorded child had ended meanwhile; that was recorded, and nothing more is due now. It may be waiting to be
-    /// started again: `state` in `meta.json` tells.
+    /// started again: see `state` in `meta.json`.
     Ended,
 }
 
@@ -90,12 +90,12 @@ pub enum SpawnStep {
 impl fmt::Display for SpawnStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Fork => "making the process",
+            Self::Fork => "creating the process",
             Self::Environment => "reading its environment",
             Self::Directory => "entering its directory",
             Self::Execute => "executing it",
-            Self::Limit => "limiting it",
-            Self::User => "becoming its user",
+            Self::Limit => "setting its limits",
+            Self::User => "changing to its user",
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Who died, and what that means: the guard, the child, or somebody who came to us as a subreaper.
+//! Who died, and what that means: the guard, the child, or a process that we got as its subreaper.
 
 use std::time::Duration;
 
@@ -16,11 +16,11 @@ use super::worker::Worker;
 const SIGNAL_ATTRIBUTION_WINDOW: Duration = Duration::from_secs(5);
 
 impl Worker {
-    /// The guard was killed. Soon this process takes its place, unless it is told to end as well.
+    /// The guard was killed. Soon this process takes its place, unless it gets SIGTERM as well.
     pub(super) fn on_guard_exit(&mut self) {
         self.guard = None;
         self.tree_root = std::process::id();
-        // What was the guard's child is now somebody else's.
+        // What was the guard's child has another parent now.
         if self.child.as_ref().is_some_and(|child| child.foreign_exit.is_some()) {
             self.search = Search::AllProcesses;
         }
@@ -29,7 +29,7 @@ impl Worker {
         self.save();
     }
 
-    /// The guard reaped somebody.
+    /// The guard reaped a process.
     pub(super) fn read_exit_reports(&mut self) {
         let Some(child) = self.child.as_ref().filter(|child| child.foreign_exit.is_some()) else {
             self.exit_reports.status_of(0);

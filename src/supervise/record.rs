@@ -37,7 +37,7 @@ impl fmt::Display for MetaReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreadable { path, .. } => write!(f, "failed to read `{}`", path.display()),
-            Self::Invalid { path, .. } => write!(f, "`{}` does not hold a process record", path.display()),
+            Self::Invalid { path, .. } => write!(f, "`{}` is not a process record", path.display()),
         }
     }
 }
@@ -136,8 +136,8 @@ pub fn write(dir: &Path, meta: &Meta) -> io::Result<()> {
     renameat_with(CWD, &spare, CWD, &record, RenameFlags::EXCHANGE).or_else(|_| fs::rename(&spare, &record))
 }
 
-/// Writes over a file that is there, if it is nobody else's: false when it is not there, has another name too, or is still being
-/// read by somebody who opened it when it was `meta.json`.
+/// Writes over a file that is there, if no other process uses it: false when it is not there, has another name too, or is still being
+/// read by a process that opened it when it was `meta.json`.
 fn overwrite(spare: &Path, bytes: &[u8]) -> io::Result<bool> {
     let Ok(mut file) = disk::own_file().write().open(spare) else { return Ok(false) };
     let found = file.metadata()?;
@@ -154,7 +154,7 @@ fn overwrite(spare: &Path, bytes: &[u8]) -> io::Result<bool> {
 /// What `fcntl(2)` calls so on the architectures of this program; `libc` does not name it.
 const F_SETSIG: libc::c_int = 10;
 
-/// Takes a lease on a file, which the kernel gives only when nobody else has it open. It ends when the file is closed.
+/// Takes a lease on a file, which the kernel gives only when no other process has it open. It ends when the file is closed.
 fn take_write_lease(file: &File) -> bool {
     // Who opens it meanwhile waits, and we would be sent SIGIO, which ends those who do not expect it.
     // SAFETY: takes numbers; touches no memory.

@@ -13,7 +13,7 @@ use super::meta;
 use super::ownership;
 use super::proc::{self, ProcStat, SignalTarget};
 
-/// Continues guard and worker of `dir`, if somebody stopped them.
+/// Continues guard and worker of `dir`, if they were stopped (SIGSTOP).
 pub fn resume_if_stopped(dir: &Path) {
     for (_, handle) in supervisors(dir, |pid| ProcStat::of(pid).is_some_and(|stat| stat.is_stopped())) {
         // It may have ended meanwhile, which the caller will see.
@@ -26,7 +26,7 @@ pub fn resume_if_stopped(dir: &Path) {
 ///
 /// # Errors
 ///
-/// Fails if somebody still supervises at the deadline.
+/// Fails if a supervisor still runs at the deadline.
 pub fn kill_supervisor(dir: &Path, deadline: Instant) -> Result<(), WaitError> {
     for (_, handle) in supervisors(dir, |_| true) {
         let _ = proc::signal(&handle, libc::SIGKILL, SignalTarget::Process);
@@ -57,12 +57,12 @@ pub fn runs_program(dir: &Path, program: &Path) -> bool {
     running.is_some() && running == file(program)
 }
 
-/// Tells the supervisor of `dir` to go on as `program` (absolute). The child does not notice. Returns at once: [`runs_program`] and a
+/// Makes the supervisor of `dir` continue as `program` (absolute). The child does not notice. Returns at once: [`runs_program`] and a
 /// new `worker_pid` in `meta.json` tell when it has; a program that cannot be executed changes nothing.
 ///
 /// # Errors
 ///
-/// Fails when nobody supervises `dir`, or its files cannot be written.
+/// Fails when `dir` has no supervisor, or its files cannot be written.
 pub fn upgrade(dir: &Path, program: &Path) -> Result<(), SendError> {
     let (link, fresh) = (dir.join(UPGRADE_LINK), dir.join(".program.new"));
     let named = match symlink(program, &fresh) {

@@ -1,7 +1,7 @@
 //! A log, its time index, and the older ones of both: `current.out`, `current.out.1`, … each with `.idx`.
 //!
 //! Rotation moves names only. It may be cut off between any two renames: a hole in the numbers, or an index without its log,
-//! tells the next supervisor where to go on.
+//! shows the next supervisor where to continue.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -28,7 +28,7 @@ pub(super) fn open_index(log: &Path, position: u64) -> io::Result<File> {
     Ok(file)
 }
 
-/// What stands in the place of a log and is none, a link or a pipe, is removed: the output has to go somewhere.
+/// What is in the place of a log and is not a regular file, is removed: the output has to go somewhere.
 fn open(path: &Path, options: disk::Options) -> io::Result<File> {
     match options.open(path) {
         Err(error)
@@ -77,7 +77,7 @@ pub fn position(log: &Path, n: u32) -> io::Result<u64> {
 }
 
 /// Makes `log` the first of its older ones, of which `keep` stay. Afterwards there is no `log`. For the supervisor, and for
-/// others only where nobody supervises.
+/// others only where there is no supervisor.
 ///
 /// # Errors
 ///

@@ -19,7 +19,7 @@ pub struct RunSpec {
     /// Variables of the starter, of the secrets and of the env file that it must not have.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unset: Vec<String>,
-    /// The secrets file that comes before the env file; empty if none. A missing one is no error.
+    /// The secrets file that comes before the env file; empty if none. A missing one is not an error.
     pub secrets_file: String,
     /// The organization of its environment; empty if none.
     pub org: String,
@@ -124,7 +124,7 @@ pub enum RestartPolicy {
     /// Never.
     #[default]
     Never,
-    /// After a non-zero exit, a signal, or an exit that nobody saw.
+    /// After a non-zero exit, a signal, or an unobserved exit.
     OnFailure,
     /// After every exit that was not asked for.
     Always,

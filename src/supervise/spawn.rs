@@ -1,7 +1,7 @@
 //! From a decision to a running program: fork, gate, exec.
 //!
 //! The forked child prepares everything, then waits at a gate until its pid is in `meta.json`. If the supervisor dies before
-//! it opened the gate, the child reads an end of file there and ends: no program ever runs that nobody knows of.
+//! it opened the gate, the child reads an end of file there and ends: no program ever runs unrecorded.
 //! What fails between fork and exec comes back through a close-on-exec pipe, so an end of file there means success.
 
 use std::convert::Infallible;
@@ -25,7 +25,7 @@ use super::proc::{self, ProcStat, SignalTarget};
 use super::protocol::SpawnStep;
 use super::version_dirs;
 
-/// The exit code of a child that could not execute its program; only seen when nobody listens any more.
+/// The exit code of a child that could not execute its program; only seen when no supervisor reads the pipe any more.
 const NOT_EXECUTED: i32 = 127;
 
 /// Where programs are looked for when the environment does not say.
@@ -70,7 +70,7 @@ impl SpawnError {
     }
 }
 
-/// A child that stands before the gate.
+/// A child that waits at the gate.
 #[derive(Debug)]
 pub(super) struct GatedChild {
     pub(super) pid: u32,
@@ -81,13 +81,13 @@ pub(super) struct GatedChild {
 
 /// Forks a child that prepares to run its program and waits at the gate.
 pub(super) fn prepare(spec: &SpawnSpec<'_>) -> Result<GatedChild, SpawnError> {
-    let forking = |error: io::Error| SpawnError::new(SpawnStep::Fork, &error, "make a process");
+    let forking = |error: io::Error| SpawnError::new(SpawnStep::Fork, &error, "create a process");
     let (behind, gate) = io::pipe().map_err(forking)?;
     let (report, reporter) = io::pipe().map_err(forking)?;
     match fork_child(spec.cgroup).map_err(forking)? {
         Forked::Child => {
             let _never_back = AbortOnUnwind;
-            // Its copy would keep the place of a worker that is killed, for as long as it stands before the gate.
+            // Its copy would keep the place of a worker that is killed, as long as it waits at the gate.
             // SAFETY: the number is that of our copy, which nothing uses: this process never comes back to its owner.
             unsafe { libc::close(spec.role_lock.as_raw_fd()) };
             drop((gate, report));
@@ -139,7 +139,7 @@ impl GatedChild {
 }
 
 impl StartingChild {
-    /// Waits until the program runs. A child that somebody stopped (SIGSTOP) before it is its program is continued: nobody
+    /// Waits until the program runs. A child that was stopped (SIGSTOP) before it is its program is continued: nobody
     /// could end it else.
     pub(super) fn confirm(mut self) -> Result<OwnedFd, SpawnError> {
         while !is_readable(&self.report) {
@@ -354,7 +354,7 @@ fn write_failure(report: &mut File, failure: &SpawnError) {
     told.extend(failure.step.code().to_le_bytes());
     told.extend(failure.errno.to_le_bytes());
     told.extend(&words[..words.len().min(MAX_MESSAGE_LEN)]);
-    // Nobody can be told about a report that cannot be written; the exit code remains.
+    // A report that cannot be written is lost; the exit code remains.
     let _ = report.write_all(&told);
 }
 

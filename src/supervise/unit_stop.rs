@@ -1,7 +1,7 @@
 //! SIGTERM to a worker: the end of this worker alone, or of the unit of systemd that it and its child are in.
 //!
 //! A unit that is stopped sends SIGTERM to all its processes. Then the child ends because it should: it is recorded as stopped and
-//! is not started again. From any other sender, SIGTERM is no order to the child, which lives on.
+//! is not started again. From any other sender, SIGTERM does not stop the child, which lives on.
 
 use std::time::{Duration, Instant};
 

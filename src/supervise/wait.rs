@@ -36,7 +36,7 @@ pub enum WaitError {
 impl fmt::Display for WaitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TimedOut { dir } => write!(f, "nothing more happened in `{}` in time", dir.display()),
+            Self::TimedOut { dir } => write!(f, "timed out waiting for a change of `{}`", dir.display()),
             Self::Read(error) => error.fmt(f),
             Self::Watch { dir, .. } => write!(f, "failed to watch `{}`", dir.display()),
         }
@@ -53,9 +53,9 @@ impl std::error::Error for WaitError {
     }
 }
 
-/// Waits until `until` is true of `meta.json` in `dir` and returns that record; `None` stands for no file.
+/// Waits until `until` is true of `meta.json` in `dir` and returns that record; `None` means that there is no file.
 ///
-/// Looks at once, then whenever the file was replaced. A supervisor that somebody stopped (SIGSTOP) meanwhile would never replace
+/// Looks at once, then whenever the file was replaced. A supervisor that was stopped (SIGSTOP) meanwhile would never replace
 /// it, and is continued.
 ///
 /// # Errors
@@ -107,7 +107,7 @@ pub fn poll_until(dir: &Path, limit: Duration, mut until: impl FnMut(Option<&Met
 /// The pause between two such looks.
 const FAST_POLL_INTERVAL: Duration = Duration::from_millis(1);
 
-/// Waits until `until` is true of the last record of the supervisor of `dir`; `None` stands for no file.
+/// Waits until `until` is true of the last record of the supervisor of `dir`; `None` means that there is no file.
 ///
 /// Looks at once, when the supervisor has ended, and at the deadline. For a record that a supervisor writes before it ends this
 /// is much cheaper than [`wait`], and no slower.
@@ -138,7 +138,7 @@ pub fn wait_until_exit(
 /// How often to look at a directory that cannot be watched: it is not there, or the user watches too much already.
 const FALLBACK_POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// Waits until nobody supervises `dir`: both guard and worker have ended, and the directory may be written or removed.
+/// Waits until `dir` has no supervisor: both guard and worker have ended, and the directory may be written or removed.
 ///
 /// # Errors
 ///
@@ -157,7 +157,7 @@ pub fn wait_unsupervised(dir: &Path, deadline: Instant) -> Result<(), WaitError>
     Ok(())
 }
 
-/// Waits for the end of a holder, for a while. One that somebody stopped (SIGSTOP) would never end, and is continued.
+/// Waits for the end of a holder, for a while. One that was stopped (SIGSTOP) would never end, and is continued.
 fn wait_for_supervisor(dir: &Path, pidfd: OwnedFd, deadline: Instant) {
     if !is_readable_until(pidfd, deadline.min(Instant::now() + SUPERVISOR_CHECK_INTERVAL)) {
         recovery::resume_if_stopped(dir);

@@ -148,11 +148,11 @@ pub(super) struct Worker {
     discarded_before: u64,
 }
 
-/// Supervises until there is nothing left to do, or somebody else must go on.
+/// Supervises until there is nothing left to do, or another process must go on.
 pub(super) fn run(inheritance: WorkerInit) -> io::Result<WorkerExit> {
     let mut worker = match Worker::new(inheritance) {
         Ok(worker) => worker,
-        // Without any record there is nothing to go by; whoever rebuilds it starts a supervisor that finds the child.
+        // Without any record there is nothing to go by; the command that rebuilds it starts a supervisor that finds the child.
         Err(error) if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::NotFound) => {
             return Ok(WorkerExit::Finished);
         }
@@ -277,7 +277,7 @@ impl Worker {
     /// Opens the logs, anew if they were open.
     pub(super) fn open_logs(&mut self) {
         for stream in &mut self.streams {
-            // A log that cannot be opened stays the one it is; copying tells, and tries again.
+            // A log that cannot be opened stays the one it is; copying reports it, and tries again.
             let _ = stream.reopen();
         }
     }
@@ -328,7 +328,7 @@ impl Worker {
         }
     }
 
-    /// Tells the machine and does what it says.
+    /// Passes an event to the state machine and carries out the action.
     pub(super) fn step(&mut self, event: LifecycleEvent) {
         let action = self.machine.step(event);
         self.execute(action);
@@ -350,7 +350,7 @@ impl Worker {
         self.send_events();
     }
 
-    /// Says the first word, if somebody still waits for it.
+    /// Says the first word, if a command still waits for it.
     pub(super) fn send_startup_message(&mut self, word: StartupMessage) {
         if let Some(mut to) = self.startup_pipe.take() {
             // A command that went away meanwhile misses nothing that the record does not hold.

@@ -18,12 +18,12 @@ use super::signal;
 ///
 /// # Errors
 ///
-/// Fails if somebody else waited for it.
+/// Fails if another thread waited for it.
 pub fn wait(child: &mut Child) -> io::Result<i32> {
     if let Ok(handle) = PidFd::open(child.id())
         && !signal::wait_unless_terminated(&handle)
     {
-        // It may have ended by now, or belong to somebody else; waiting for it is all that is left.
+        // It may have ended by now, or belong to another user; waiting for it is all that is left.
         let _ = handle.send(KillSignal::Term);
     }
     child.wait().map(exit_code)

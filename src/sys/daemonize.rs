@@ -1,4 +1,4 @@
-//! Programs that go on without whoever started them.
+//! Programs that go on independently of their starter.
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
@@ -9,7 +9,7 @@ use nix::unistd::{ForkResult, fork, setsid};
 
 use crate::disk;
 
-/// Starts a program that is nobody's child and has no terminal, and waits until it has detached itself: it does what has to be
+/// Starts a program that is not a child of any caller and has no terminal, and waits until it has detached itself: it does what has to be
 /// done first, then calls [`daemonize`]. It gets no variables and none of our descriptors.
 ///
 /// # Errors
@@ -26,10 +26,10 @@ pub fn start(program: &Path, words: &[&std::ffi::OsStr]) -> io::Result<()> {
     let mut why = String::new();
     said.rewind().and_then(|()| said.read_to_string(&mut why))?;
     let why = why.trim();
-    Err(io::Error::other(if why.is_empty() { "it ended without a word".to_owned() } else { why.to_owned() }))
+    Err(io::Error::other(if why.is_empty() { "it ended before it was ready".to_owned() } else { why.to_owned() }))
 }
 
-/// Leaves whoever started this program: the process goes on in a session of its own, as nobody's child. Only before there are
+/// Detaches from the starter of this program: the process goes on in a session of its own, as a child of init. Only before there are
 /// threads.
 ///
 /// # Errors
@@ -47,7 +47,7 @@ pub fn daemonize() -> io::Result<()> {
     }
 }
 
-/// Tries to be the only one: the lock on `file`, until the result is dropped. None if somebody else has it.
+/// Tries to be the only one: the lock on `file`, until the result is dropped. None if another process has it.
 ///
 /// # Errors
 ///
@@ -61,7 +61,7 @@ pub fn try_lock_exclusive(file: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// True if somebody holds the lock on `file`.
+/// True if a process holds the lock on `file`.
 #[must_use]
 pub fn is_locked(file: &Path) -> bool {
     let Ok(file) = disk::own_file().open(file) else { return false };

@@ -28,14 +28,14 @@ pub enum FileError {
         /// Why.
         source: io::Error,
     },
-    /// Somebody else holds the lock for too long.
-    #[error("`{}` is being changed by somebody else", path.display())]
+    /// Another process holds the lock for too long.
+    #[error("`{}` is locked by another process", path.display())]
     Locked {
         /// The file.
         path: PathBuf,
     },
     /// A private file can be read or changed by others.
-    #[error("`{}` holds secrets and others can get at it (mode {mode:04o})", path.display())]
+    #[error("`{}` contains secrets and is accessible to other users (mode {mode:04o})", path.display())]
     Unsafe {
         /// The file or the directory around it.
         path: PathBuf,
@@ -69,12 +69,12 @@ impl UserFacingError for FileError {
     fn advice(&self) -> Option<String> {
         match self {
             Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
-                Some("make room on the disk; nothing was changed".to_owned())
+                Some("free disk space; nothing was changed".to_owned())
             }
             Self::Io { source, path, .. } => disk::access_error(source).map(|refusal| refusal_advice(refusal, path)),
             Self::Locked { .. } => Some("try again in a moment".to_owned()),
             Self::Unsafe { path, .. } => {
-                Some(format!("`chmod go-rwx '{}'`, and think about who may have read it", path.display()))
+                Some(format!("run `chmod go-rwx '{}'`, and consider replacing the secrets", path.display()))
             }
         }
     }
@@ -84,12 +84,12 @@ impl UserFacingError for FileError {
 fn refusal_advice(refusal: FileAccessError, path: &Path) -> String {
     let shown = path.display();
     match refusal {
-        FileAccessError::Symlink => format!("replace the link by a file: `rm '{shown}'`"),
+        FileAccessError::Symlink => format!("replace the link with a file: `rm '{shown}'`"),
         FileAccessError::ForeignSymlink(uid) | FileAccessError::ForeignOwner(uid) => {
             format!("act as that user: `sudo -u '#{uid}' tsm …`")
         }
-        FileAccessError::NotRegular => format!("`ls -l '{shown}'` shows what it is; put a file there"),
-        FileAccessError::TooLarge => "see whether it is the right file".to_owned(),
+        FileAccessError::NotRegular => format!("replace it with a regular file (`ls -l '{shown}'` shows what it is)"),
+        FileAccessError::TooLarge => "check that it is the right file".to_owned(),
     }
 }
 
@@ -160,7 +160,7 @@ pub fn update<E: From<FileError>>(
 ///
 /// # Errors
 ///
-/// Fails if it cannot be opened, or if somebody else holds the lock for five seconds.
+/// Fails if it cannot be opened, or if another process holds the lock for five seconds.
 pub fn lock(path: &Path) -> Result<File, FileError> {
     let file = disk::user_file().any_kind().open(path).map_err(FileError::io("lock", path))?;
     let until = Instant::now() + LOCK_TIMEOUT;
@@ -209,12 +209,12 @@ pub fn remove_stale_temporaries(dir: &Path) {
 pub fn create_dir(path: &Path) -> Result<(), FileError> {
     let missing: Vec<&Path> = path.ancestors().take_while(|it| fs::symlink_metadata(it).is_err()).collect();
     let made = fs::create_dir_all(path).map_err(|error| match error.kind() {
-        // A file, or a link that leads nowhere: the kernel only says that something exists.
-        io::ErrorKind::AlreadyExists => io::Error::new(io::ErrorKind::NotADirectory, "what is there is no directory"),
+        // A file, or a dangling link: the kernel only says that something exists.
+        io::ErrorKind::AlreadyExists => io::Error::new(io::ErrorKind::NotADirectory, "it is not a directory"),
         _ => error,
     });
     made.and_then(|()| missing.into_iter().rev().try_for_each(chown_to_parent_owner))
-        .map_err(FileError::io("make the directory", path))
+        .map_err(FileError::io("create the directory", path))
 }
 
 /// Gives a directory that was just made to whom the one around it belongs.
@@ -227,15 +227,15 @@ fn chown_to_parent_owner(made: &Path) -> io::Result<()> {
 ///
 /// # Errors
 ///
-/// Fails if it cannot be made, or belongs to somebody else and is open.
+/// Fails if it cannot be made, or belongs to another user and is open.
 pub fn create_private_dir(path: &Path) -> Result<(), FileError> {
     if let Some(parent) = path.parent() {
         create_dir(parent)?;
     }
     match DirBuilder::new().mode(0o700).create(path) {
-        Ok(()) => chown_to_parent_owner(path).map_err(FileError::io("make the directory", path)),
+        Ok(()) => chown_to_parent_owner(path).map_err(FileError::io("create the directory", path)),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let found = fs::metadata(path).map_err(FileError::io("look at", path))?;
+            let found = fs::metadata(path).map_err(FileError::io("read the attributes of", path))?;
             let mode = found.mode() & 0o7777;
             if mode & 0o077 == 0 {
                 return Ok(());
@@ -245,7 +245,7 @@ pub fn create_private_dir(path: &Path) -> Result<(), FileError> {
             }
             fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(FileError::io("close", path))
         }
-        Err(source) => Err(FileError::io("make the directory", path)(source)),
+        Err(source) => Err(FileError::io("create the directory", path)(source)),
     }
 }
 
@@ -278,7 +278,10 @@ pub fn read_private(path: &Path) -> Result<PrivateBytes, FileError> {
             return Err(FileError::Unsafe { path: path.to_owned(), mode });
         }
         file.set_permissions(fs::Permissions::from_mode(0o600)).map_err(FileError::io("close", path))?;
-        notice = Some(format!("`{}` was open to others (mode {mode:04o}); closed it", path.display()));
+        notice = Some(format!(
+            "`{}` was accessible to other users (mode {mode:04o}); permissions corrected",
+            path.display()
+        ));
     }
     let bytes = disk::read_all(&file).map_err(fail())?;
     Ok(PrivateBytes { bytes, notice })

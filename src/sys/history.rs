@@ -52,7 +52,7 @@ pub struct HistoryQuery {
 #[derive(Debug, thiserror::Error)]
 pub enum HistoryError {
     /// A file or directory cannot be made private.
-    #[error("cannot make the history `{}` private", path.display())]
+    #[error("failed to restrict the permissions of the history `{}`", path.display())]
     Private {
         /// The file or directory.
         path: PathBuf,
@@ -60,7 +60,7 @@ pub enum HistoryError {
         source: io::Error,
     },
     /// The database does not answer.
-    #[error("cannot {action} the history `{}`", path.display())]
+    #[error("failed to {action} the history `{}`", path.display())]
     Database {
         /// What was being done.
         action: &'static str,
@@ -76,7 +76,7 @@ impl UserFacingError for HistoryError {
         match self {
             Self::Private { .. } => None,
             Self::Database { path, .. } => {
-                Some(format!("if the file is damaged, move it away: `mv {0} {0}.damaged`", path.display()))
+                Some(format!("if the file is damaged, rename it: `mv {0} {0}.damaged`", path.display()))
             }
         }
     }
@@ -87,7 +87,7 @@ impl UserFacingError for HistoryError {
 ///
 /// # Errors
 ///
-/// Fails if the directory or file cannot be made or belongs to somebody else.
+/// Fails if the directory or file cannot be made or belongs to another user.
 pub fn prepare(path: &Path) -> Result<(), HistoryError> {
     let failed = |path: &Path| {
         let path = path.to_owned();

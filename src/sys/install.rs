@@ -1,4 +1,4 @@
-//! What makes the program at home on a machine: directories, links beside it, the shell file, templates.
+//! Installs what the program needs on a machine: directories, links beside it, the shell file, templates.
 //!
 //! [`Install::artifacts`] says what there should be; each [`Artifact`] can tell its [`ArtifactState`], be put in place and be taken away.
 //! A file of that name which the program did not write is never touched.
@@ -21,7 +21,7 @@ pub const NAMES: [&str; 3] = ["tsm", "tkm", "org"];
 /// Where `ssh HOST 'tsm …'` finds programs, since it reads no shell file.
 pub const SYSTEM_BIN: &str = "/usr/local/bin";
 
-/// Stands in every file that setup writes.
+/// Part of every file that setup writes.
 const MARKER: &str = "Written by tetra setup";
 
 const SHELL_FILE_TEMPLATE: &str = include_str!("../../templates/tetra.sh");

@@ -6,26 +6,26 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use rustix::process::{Resource, getrlimit};
 
-/// The open files that one of our processes may have: now, and at most. None stands for no limit.
+/// The open files that one of our processes may have: now, and at most. None means no limit.
 #[must_use]
 pub fn open_files() -> (Option<u64>, Option<u64>) {
     let limit = getrlimit(Resource::Nofile);
     (limit.current, limit.maximum)
 }
 
-/// The processes that our user may have. None stands for no limit.
+/// The processes that our user may have. None means no limit.
 #[must_use]
 pub fn processes() -> Option<u64> {
     getrlimit(Resource::Nproc).current
 }
 
-/// A number below `/proc/sys`; none where it is not told.
+/// A number below `/proc/sys`; none where it is not reported.
 #[must_use]
 pub fn sysctl(name: &str) -> Option<u64> {
     fs::read_to_string(format!("/proc/sys/{name}")).ok()?.trim().parse().ok()
 }
 
-/// Whether somebody keeps the clock right; none where the kernel does not say.
+/// Whether the clock is synchronized; none where the kernel does not say.
 #[must_use]
 pub fn clock_is_synchronized() -> Option<bool> {
     // SAFETY: all zeros is a valid request, and with no mode set it only asks.

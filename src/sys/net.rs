@@ -20,7 +20,7 @@ pub enum Protocol {
     Udp,
 }
 
-/// A socket that waits for somebody.
+/// A listening socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {
     /// How it speaks.

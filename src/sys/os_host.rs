@@ -76,7 +76,7 @@ impl Host for OsHost {
     fn program(&self) -> &Path {
         self.program.get_or_init(|| {
             let link = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("tetra"));
-            // The kernel marks a program whose file was replaced; the new file stands at the same place.
+            // The kernel marks a program whose file was replaced; the new file is at the same path.
             match link.to_str().and_then(|text| text.strip_suffix(" (deleted)")) {
                 Some(replaced) => PathBuf::from(replaced),
                 None => link,

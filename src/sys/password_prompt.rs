@@ -9,7 +9,7 @@ use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 use super::sigcont::{TerminalRestore, TerminalRestoreGuard};
 use super::signal;
 
-/// True if somebody can type.
+/// True if input can be typed.
 #[must_use]
 pub fn stdin_is_terminal() -> bool {
     io::stdin().is_terminal()

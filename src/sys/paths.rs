@@ -12,7 +12,7 @@ const SOURCES: [&str; 2] = ["/root/src/devops/tetra", "/opt/tetra"];
 
 /// There is no home directory to keep anything in.
 #[derive(Debug, thiserror::Error)]
-#[error("there is no home directory to keep anything in")]
+#[error("cannot determine the home directory")]
 pub struct NoHomeDirectoryError;
 
 impl UserFacingError for NoHomeDirectoryError {

@@ -43,7 +43,7 @@ impl PidFd {
     ///
     /// # Errors
     ///
-    /// Fails if it belongs to somebody else.
+    /// Fails if it belongs to another user.
     pub fn send(&self, push: KillSignal) -> io::Result<()> {
         let signal = match push {
             KillSignal::Term => Signal::TERM,

@@ -32,7 +32,7 @@ impl PipedCommand {
     ///
     /// # Errors
     ///
-    /// Fails if somebody else waited for it.
+    /// Fails if another thread waited for it.
     pub fn wait(mut self) -> io::Result<i32> {
         child::wait(&mut self.child)
     }

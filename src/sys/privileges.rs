@@ -18,7 +18,7 @@ static ACTS_FOR: OnceLock<u32> = OnceLock::new();
 
 /// Root could not become the owner of a directory.
 #[derive(Debug, thiserror::Error)]
-#[error("failed to act as {owner}, to whom `{}` belongs", home.display())]
+#[error("failed to act as {owner}, the owner of `{}`", home.display())]
 pub struct ActAsOwnerError {
     /// The directory.
     pub home: std::path::PathBuf,

@@ -21,7 +21,7 @@ pub fn find(name: &str, search: &str, cwd: &Path) -> Option<PathBuf> {
     std::env::split_paths(search).map(|directory| cwd.join(directory).join(name)).find(|path| is_executable(path))
 }
 
-/// The interpreter line of a script: the program and what stands behind it; `None` if it has none.
+/// The interpreter line of a script: the program and what follows it; `None` if it has none.
 #[must_use]
 pub fn shebang(path: &Path) -> Option<(String, Option<String>)> {
     use std::io::Read;

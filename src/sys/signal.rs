@@ -1,6 +1,6 @@
 //! Signals to this program: Ctrl-C ends a command, not the session; SIGTERM and SIGHUP end everything in order.
 //!
-//! The handlers set a flag and wake whoever waits in [`sleep`]; a second Ctrl-C during the same command, or a second
+//! The handlers set a flag and wake the thread that waits in [`sleep`]; a second Ctrl-C during the same command, or a second
 //! SIGTERM, has its usual effect, so that a command that does not listen can still be ended.
 
 use std::io;
@@ -163,7 +163,7 @@ pub fn wait_unless_terminated(fd: impl AsFd) -> bool {
     false
 }
 
-/// Readable for ever once this program was asked to end; for whoever waits in a thread of its own.
+/// Readable for ever once this program was asked to end; for the thread that waits in a thread of its own.
 #[must_use]
 pub fn termination_fd() -> Option<BorrowedFd<'static>> {
     PIPES.get().map(|bells| bells.termination.as_fd())

@@ -1,4 +1,4 @@
-//! Commands that get a limited time, and end with whoever runs them.
+//! Commands that get a limited time, and end with their starter.
 
 use std::io::{self, Read};
 use std::os::unix::process::CommandExt;

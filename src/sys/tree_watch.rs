@@ -66,7 +66,7 @@ impl TreeWatcher {
                 continue;
             }
             if self.targets.len() >= MAX_DIRECTORIES {
-                return Err(io::Error::other(format!("it has more than {MAX_DIRECTORIES} directories")));
+                return Err(io::Error::other(format!("it contains more than {MAX_DIRECTORIES} directories")));
             }
             match self.inotify.add_watch(&directory, changes()) {
                 Ok(watch) => _ = self.targets.insert(watch, WatchTarget::Directory(directory.clone())),

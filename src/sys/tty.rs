@@ -31,7 +31,7 @@ impl TerminalModes {
     ///
     /// # Errors
     ///
-    /// Fails if the standard input is no terminal.
+    /// Fails if the standard input is not a terminal.
     pub fn current() -> io::Result<Self> {
         Ok(Self(tcgetattr(io::stdin())?.into()))
     }
@@ -182,9 +182,9 @@ pub struct HangupWatcher {
 ///
 /// # Errors
 ///
-/// Fails if the signals are not listened to ([`signal::install_handlers`]) or no thread can be made.
+/// Fails if the signal handlers are not installed ([`signal::install_handlers`]) or no thread can be made.
 pub fn watch_hangup(modes: TerminalModes, give_up: Arc<AtomicBool>) -> io::Result<HangupWatcher> {
-    let bell = signal::termination_fd().ok_or_else(|| io::Error::other("the signals are not listened to"))?;
+    let bell = signal::termination_fd().ok_or_else(|| io::Error::other("the signal handlers are not installed"))?;
     let over = Arc::new((Mutex::new(false), Condvar::new()));
     let told = Arc::clone(&over);
     std::thread::Builder::new().name("watch".to_owned()).spawn(move || {

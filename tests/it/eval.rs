@@ -179,7 +179,7 @@ fn a_command_can_be_repeated() {
     let ran = world.run("watch -n 1ms -c 2 use @nowhere; version");
     assert_eq!((ran.code, ran.output.as_str()), (5, ""), "the last run decides");
     let said = world.run("watch -c 1 'use \"x'").failed(2);
-    assert!(said.contains("is not closed"), "{said}");
+    assert!(said.contains("unclosed `\"`"), "{said}");
 }
 
 #[test]

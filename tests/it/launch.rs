@@ -171,12 +171,7 @@ fn what_fails_while_it_runs_has_a_place_too() {
 fn nothing_of_a_file_is_run_if_it_makes_no_sense() {
     let world = World::new();
     world.file("a.tetra", "version\nuse 'dev\n");
-    says(
-        &tetra(&world, &["a.tetra"]),
-        2,
-        "",
-        "error: the `'` is not closed\n  at a.tetra:2:5\n  | use 'dev\n  |     ^^^^\n",
-    );
+    says(&tetra(&world, &["a.tetra"]), 2, "", "error: unclosed `'`\n  at a.tetra:2:5\n  | use 'dev\n  |     ^^^^\n");
 }
 
 #[test]
@@ -204,7 +199,7 @@ fn a_quote_that_is_never_closed_is_found_in_the_end() {
     let file = fs::File::open(world.file("endless", &endless)).expect("it is there");
     let output = world.program(PROGRAM).stdin(file).output().expect("it starts");
     assert_eq!(output.status.code(), Some(2));
-    assert!(text(&output.stderr).contains("is not closed\n  at stdin:2:1\n"), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("unclosed `'`\n  at stdin:2:1\n"), "{}", text(&output.stderr));
 }
 
 #[test]

@@ -276,7 +276,7 @@ fn a_definition_is_run_only_if_nobody_else_wrote_it_or_could() {
         set(path, open);
         let said = town.run(User::Current, User::Current, &["tsm", "start", "api"]);
         assert_eq!(said.code, 4, "{said:?}");
-        assert!(said.err.contains("can be changed by others") && said.err.contains("chmod"), "{said:?}");
+        assert!(said.err.contains("is writable by other users") && said.err.contains("chmod"), "{said:?}");
         assert_ne!(town.run(User::Current, User::Current, &["tsm", "startup"]).code, 0);
         assert!(town.ok(User::Current, &["tsm", "list", "--json"]).trim() == "[]", "nothing runs");
         set(path, closed);

@@ -170,7 +170,7 @@ fn a_link_that_leads_nowhere_is_no_directory() {
     let link = world.work().join("link");
     std::os::unix::fs::symlink("/nowhere/at/all", &link).expect("a link");
     let refused = tetra(&world, &["--dir", link.to_str().expect("a text"), "-c", "tsm start -- sleep 60"]);
-    assert!(refused.err.contains("what is there is no directory"), "{}", refused.err);
+    assert!(refused.err.contains("it is not a directory"), "{}", refused.err);
 }
 
 #[test]

@@ -218,7 +218,7 @@ fn why_nobody_can_look_after_a_process_is_told_and_nothing_is_left() {
     let said = command.output().expect("it runs");
     let talk = String::from_utf8_lossy(&said.stderr).into_owned();
     assert_eq!(said.status.code(), Some(1), "{talk}");
-    assert!(talk.contains("cannot be watched") && talk.contains("failed to create the notify socket"), "{talk}");
+    assert!(talk.contains("cannot be monitored") && talk.contains("failed to create the notify socket"), "{talk}");
     assert!(!home.join("tsm/runtime/processes/a").exists());
 }
 

@@ -66,7 +66,7 @@ pub struct Redirect {
     pub target: Word,
 }
 
-/// Why a text is no line.
+/// Why a line is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LexError {
     /// More text could make it one: the prompt goes on asking.
@@ -107,7 +107,7 @@ impl UserFacingError for LexError {
 ///
 /// # Errors
 ///
-/// Fails at the first place where the text makes no sense; says whether more text could heal it.
+/// Fails at the first place where the text is invalid; says whether more text could heal it.
 pub fn lex(text: &str) -> Result<InputLine, LexError> {
     let mut line = InputLine::default();
     let mut statement: Option<Statement> = None;
@@ -167,18 +167,18 @@ fn word(token: Token) -> Result<Word, LexError> {
         }
         TokenKind::Word { text, quoted, open: None } => Ok(Word { text, span: token.span, quoted }),
         TokenKind::Invalid(what) => Err(LexError::Invalid { span: token.span, what }),
-        _ => Err(LexError::Invalid { span: token.span, what: "a word should stand here" }),
+        _ => Err(LexError::Invalid { span: token.span, what: "expected a word" }),
     }
 }
 
 fn shell_text(text: &str, statement: &Statement, operator: Token, shell: Option<Token>) -> Result<ShellText, LexError> {
     let piped = operator.kind == TokenKind::Pipe;
     if piped && statement.redirect.is_some() {
-        let what = "the output goes to a file already; write the redirection behind the `|`";
+        let what = "the output is already redirected to a file; put the redirection after the `|`";
         return Err(LexError::Invalid { span: operator.span, what });
     }
     if piped && statement.words.is_empty() {
-        return Err(LexError::Invalid { span: operator.span, what: "nothing stands before the `|`" });
+        return Err(LexError::Invalid { span: operator.span, what: "missing command before `|`" });
     }
     match shell {
         Some(Token { kind: TokenKind::Shell { open: Some(open) }, span }) => {
@@ -187,20 +187,20 @@ fn shell_text(text: &str, statement: &Statement, operator: Token, shell: Option<
         Some(Token { kind: TokenKind::Shell { open: None }, span }) => {
             Ok(ShellText { text: text[span.clone()].to_owned(), span })
         }
-        _ if piped => Err(LexError::Incomplete { span: operator.span, what: "nothing follows the `|`" }),
-        _ => Err(LexError::Invalid { span: operator.span, what: "nothing follows the `!`" }),
+        _ if piped => Err(LexError::Incomplete { span: operator.span, what: "missing command after `|`" }),
+        _ => Err(LexError::Invalid { span: operator.span, what: "missing command after `!`" }),
     }
 }
 
 fn redirect(statement: &Statement, operator: Token, target: Option<Token>) -> Result<Redirect, LexError> {
     if statement.words.is_empty() {
-        return Err(LexError::Invalid { span: operator.span, what: "nothing stands before the `>`" });
+        return Err(LexError::Invalid { span: operator.span, what: "missing command before `>`" });
     }
     if statement.redirect.is_some() {
-        return Err(LexError::Invalid { span: operator.span, what: "the output goes to a file already" });
+        return Err(LexError::Invalid { span: operator.span, what: "the output is already redirected to a file" });
     }
     let Some(target) = target else {
-        return Err(LexError::Invalid { span: operator.span, what: "no file follows the `>`" });
+        return Err(LexError::Invalid { span: operator.span, what: "missing file after `>`" });
     };
     Ok(Redirect { append: operator.kind == TokenKind::Append, target: word(target)? })
 }

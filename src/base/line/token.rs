@@ -66,9 +66,9 @@ impl OpenQuoting {
     #[must_use]
     pub fn expected(self) -> &'static str {
         match self {
-            Self::Single => "the `'` is not closed",
-            Self::Double => "the `\"` is not closed",
-            Self::Backslash => "nothing follows the `\\` at the end",
+            Self::Single => "unclosed `'`",
+            Self::Double => "unclosed `\"`",
+            Self::Backslash => "missing character after `\\` at the end of the line",
         }
     }
 }
@@ -97,10 +97,10 @@ const PROGRAM: &str = "tetra";
 
 /// Words that mean something to other shells and would be passed on in silence here.
 const UNSUPPORTED: [(&str, &str); 4] = [
-    ("&", "there is no `&`: `tsm start` runs a program in the background"),
-    ("<", "there is no `<`: input cannot be redirected"),
-    ("<<", "there is no `<<`: input cannot be redirected"),
-    ("<<<", "there is no `<<<`: input cannot be redirected"),
+    ("&", "`&` is not supported: use `tsm start` to run a program in the background"),
+    ("<", "`<` is not supported: input cannot be redirected"),
+    ("<<", "`<<` is not supported: input cannot be redirected"),
+    ("<<<", "`<<<` is not supported: input cannot be redirected"),
 ];
 
 impl Scanner<'_> {
@@ -117,7 +117,7 @@ impl Scanner<'_> {
             ';' => self.operator(start, 1, TokenKind::Semicolon),
             '&' if self.text[start..].starts_with("&&") => self.operator(start, 2, TokenKind::Semicolon),
             '|' if self.text[start..].starts_with("||") => {
-                self.operator(start, 2, TokenKind::Invalid("there is no `||`: a line stops at the first failure"));
+                self.operator(start, 2, TokenKind::Invalid("`||` is not supported: a line stops at the first failure"));
             }
             '|' => self.operator(start, 1, TokenKind::Pipe),
             '>' if self.text[start..].starts_with(">>") => self.operator(start, 2, TokenKind::Append),
@@ -213,7 +213,7 @@ impl Scanner<'_> {
         }
         let after_redirect = self.tokens.last().is_some_and(|last| last.span.end == span.start);
         if after_redirect && text.starts_with('&') {
-            return Some("only files can follow `>`");
+            return Some("expected a file after `>`");
         }
         UNSUPPORTED.iter().find(|(foreign, _)| *foreign == text).map(|(_, why)| *why)
     }

@@ -1,4 +1,4 @@
-//! Tokens that are told by how they look.
+//! Tokens that are recognized by their form.
 
 use std::ops::Range;
 

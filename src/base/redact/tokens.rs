@@ -1,4 +1,4 @@
-//! Well-known tokens, by their form: those of gitleaks' public rules where a token can be told by itself, and further ones.
+//! Well-known tokens, by their form: those of gitleaks' public rules where a token can be recognized by itself, and further ones.
 
 use std::ops::Range;
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::name::{self, Weight, weight};
 use super::token_pattern;
 
-/// Every secret in a text that is told wherever it stands: tokens, `"name": "value"`, URLs.
+/// Every secret in a text that is recognized anywhere: tokens, `"name": "value"`, URLs.
 pub(super) fn anywhere(text: &str) -> Vec<Range<usize>> {
     let mut found = token_pattern::hidden(text);
     found.extend(pairs(text));
@@ -13,7 +13,7 @@ pub(super) fn anywhere(text: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// Every secret in a word: `NAME=value`, `NAME: value`, `user:password@host`, and what is told anywhere.
+/// Every secret in a word: `NAME=value`, `NAME: value`, `user:password@host`, and what is recognized anywhere.
 pub(super) fn hidden(word: &str) -> Vec<Range<usize>> {
     let mut found = anywhere(word);
     found.extend(assigned(word));

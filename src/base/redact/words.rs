@@ -230,7 +230,7 @@ impl ScanState {
         }
     }
 
-    /// What a word that is no option says about the next one.
+    /// What a word that is not an option says about the next one.
     fn bare(&self, text: &str) -> Expect {
         let is_by = text.eq_ignore_ascii_case("by") && self.last.eq_ignore_ascii_case("identified");
         if is_by || ["password", "passwd", "passphrase"].iter().any(|word| text.eq_ignore_ascii_case(word)) {

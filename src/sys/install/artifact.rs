@@ -31,7 +31,7 @@ pub enum ArtifactState {
     Missing,
     /// Ours, but not as it should be.
     Outdated,
-    /// Something that is not ours stands in its place.
+    /// Something that is not ours is in its place.
     Foreign,
 }
 
@@ -47,14 +47,14 @@ impl Artifact {
     #[must_use]
     pub fn kind_name(&self) -> &'static str {
         match self {
-            Self::Directory(..) => "folder",
+            Self::Directory(..) => "directory",
             Self::Link(..) => "link",
             Self::File(..) => "file",
             Self::Program(..) => "program",
         }
     }
 
-    /// How it stands now.
+    /// Its state now.
     ///
     /// # Errors
     ///
@@ -63,11 +63,14 @@ impl Artifact {
         let found = match fs::symlink_metadata(self.path()) {
             Ok(found) => found,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(ArtifactState::Missing),
-            Err(error) => return Err(self.failed("look at", error)),
+            Err(error) => return Err(self.failed("read the attributes of", error)),
         };
         Ok(match self {
             Self::Directory(path, access) if path.is_dir() => {
-                let open = fs::metadata(path).map_err(|error| self.failed("look at", error))?.permissions().mode();
+                let open = fs::metadata(path)
+                    .map_err(|error| self.failed("read the attributes of", error))?
+                    .permissions()
+                    .mode();
                 if *access == Access::Private && open & 0o077 != 0 {
                     ArtifactState::Outdated
                 } else {

@@ -230,7 +230,7 @@ fn a_full_disk_leaves_env_files_and_secrets_as_they_were() {
     for (words, input) in lines {
         let output = run(words, input);
         assert_eq!(output.status.code(), Some(1), "{words:?}: {}", said(&output));
-        assert!(said(&output).contains("make room on the disk"), "{words:?}: {}", said(&output));
+        assert!(said(&output).contains("free disk space"), "{words:?}: {}", said(&output));
     }
     assert_eq!(files.map(|file| text(disk.path().join(file))), before);
     assert_eq!(fault_injection::half_written(disk.path()), Vec::<PathBuf>::new());

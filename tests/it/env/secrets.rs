@@ -117,7 +117,7 @@ fn open_files_are_closed_in_a_private_directory_and_refused_elsewhere() {
     assert_eq!((mode(dir), mode(file.clone())), (0o700, 0o600));
     open(&file, 0o640);
     let ran = world.run("secrets list");
-    assert!(ran.stderr.contains("closed it"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("permissions corrected"), "{}", ran.stderr);
     ran.done();
     assert_eq!(mode(file), 0o600);
 }
