@@ -17,11 +17,13 @@ use super::cgroup::Cgroup;
 use super::lock::{self, LockRole};
 use super::memory_cgroup::MemoryCgroup;
 use super::meta::{StopCause, StopOrigin};
-use super::protocol::{RECORD_SIZE, StartupMessage};
-use super::recovery;
+use super::protocol::{CONTROL_FIFO, RECORD_SIZE, StartupMessage};
+use super::resume::resume_if_stopped;
 use super::wait::is_readable_until;
 
+pub use super::lock::is_supervised;
 pub use super::memory_cgroup::needs_scope as memory_needs_scope;
+pub use super::protocol::HOOK_TIMEOUT;
 pub use super::protocol::{ControlCommand, LaunchResult, SpawnStep};
 pub use super::systemd_unit::{SCOPE_PREFIX, SCOPE_SUFFIX};
 pub use super::wait::{WaitError, poll_until, wait, wait_unsupervised, wait_until_exit};
@@ -31,12 +33,6 @@ pub const STARTUP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How soon a supervisor that was stopped (SIGSTOP) before its first word is continued.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
-
-/// The longest time a pre-start command may run.
-pub const HOOK_TIMEOUT: Duration = Duration::from_secs(300);
-
-/// The orders FIFO inside a process directory.
-pub(super) const CONTROL_FIFO: &str = "orders";
 
 /// Why no supervisor answered.
 #[derive(Debug)]
@@ -216,7 +212,7 @@ fn read_startup_message(words: &mut File, dir: &Path) -> Result<LaunchResult, La
             if Instant::now() >= deadline {
                 return Err(LaunchError::Timeout { dir: dir(), waited: limit });
             }
-            recovery::resume_if_stopped(&dir());
+            resume_if_stopped(&dir());
             continue;
         }
         let mut record = [0; RECORD_SIZE];
@@ -232,13 +228,6 @@ fn read_startup_message(words: &mut File, dir: &Path) -> Result<LaunchResult, La
             None => return Err(LaunchError::ProtocolMismatch { dir: dir() }),
         }
     }
-}
-
-/// True when the process in `dir` has a supervisor, and also where that cannot be seen: what is done to a process that nobody
-/// supervises needs certainty. Only asks: no lock is taken, not even for an instant.
-#[must_use]
-pub fn is_supervised(dir: &Path) -> bool {
-    lock::is_any_role_held(CWD, dir).unwrap_or(true)
 }
 
 /// The same, without an answer where it cannot be seen.
@@ -280,7 +269,7 @@ pub fn send_with_cause(dir: &Path, order: ControlCommand, cause: StopCause) -> R
         Ok(mut fifo) => {
             fifo.write_all(&order.encode(StopOrigin { cause, pid: std::process::id() }))
                 .map_err(|source| SendError::Write { path, source })?;
-            recovery::resume_if_stopped(dir);
+            resume_if_stopped(dir);
             Ok(())
         }
         Err(error)

@@ -48,3 +48,10 @@ impl MonotonicTime {
 
 /// `USER_HZ`: 100 on every architecture the kernel still builds for.
 const TICKS_PER_SECOND: u64 = 100;
+
+/// Does nothing for a while.
+pub(super) fn sleep(span: Duration) {
+    if let Ok(span) = rustix::event::Timespec::try_from(span) {
+        let _ = rustix::event::poll(&mut [], Some(&span));
+    }
+}

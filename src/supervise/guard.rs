@@ -19,27 +19,20 @@ use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::unistd::{ForkResult, Pid, chdir, execv, fork, setsid};
 
 use super::cgroup::{self, Cgroup};
-use super::client::CONTROL_FIFO;
-use super::clock::MonotonicTime;
+use super::clock::{MonotonicTime, sleep};
 use super::exit_status::ExitReports;
 use super::lock::{self, LockRole};
 use super::log_writer::{ERR, OUT};
 use super::memory_cgroup;
-use super::pipe;
-use super::protocol::{LaunchResult, SpawnStep, StartupMessage};
-use super::worker::{self, WorkerExit};
+use super::pipe::{self, Fifos};
+use super::protocol::{CONTROL_FIFO, LaunchResult, SpawnStep, StartupMessage, UPGRADE_LINK};
+use super::worker::{self, PROMOTION_DELAY, WorkerExit};
 
 /// The worker's exit code that asks for a newer program.
 const UPGRADE_EXIT_CODE: i32 = 77;
 
-/// The link to a newer program inside a process directory, while it is to be executed.
-pub(super) const UPGRADE_LINK: &str = "program";
-
 /// The word before the descriptors that a guard hands to its newer program.
 const INHERIT_FLAG: &str = "--handed";
-
-/// The time in which the other's SIGTERM may arrive.
-pub(super) const PROMOTION_DELAY: Duration = Duration::from_millis(100);
 
 /// A worker that lived shorter than this makes the next one wait.
 const MIN_WORKER_UPTIME: Duration = Duration::from_millis(50);
@@ -47,14 +40,6 @@ const MAX_RESPAWN_DELAY: Duration = Duration::from_secs(1);
 
 /// The wait status of a worker that could not be forked: that of an exit with 1.
 const FORK_FAILED: i32 = 1 << 8;
-
-/// Our ends of the FIFOs.
-#[derive(Debug)]
-pub(super) struct Fifos {
-    pub(super) out: OwnedFd,
-    pub(super) err: OwnedFd,
-    pub(super) control: OwnedFd,
-}
 
 /// What a guard has.
 #[derive(Debug)]
@@ -347,13 +332,6 @@ fn set_close_on_exec(descriptor: RawFd, flag: FdFlag) -> io::Result<()> {
     let descriptor = unsafe { std::os::fd::BorrowedFd::borrow_raw(descriptor) };
     fcntl(descriptor, FcntlArg::F_SETFD(flag))?;
     Ok(())
-}
-
-/// Does nothing for a while.
-pub(super) fn sleep(span: Duration) {
-    if let Ok(span) = rustix::event::Timespec::try_from(span) {
-        let _ = rustix::event::poll(&mut [], Some(&span));
-    }
 }
 
 /// Ends this process without running anything of its parent's.

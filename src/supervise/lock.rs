@@ -11,6 +11,8 @@ use std::path::Path;
 
 use nix::fcntl::{FcntlArg, fcntl};
 
+use rustix::fs::CWD;
+
 use crate::disk;
 
 /// The file's name inside a process directory.
@@ -88,4 +90,11 @@ pub(super) fn is_any_role_held(dirfd: BorrowedFd, dir: &Path) -> io::Result<bool
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// True when the process in `dir` has a supervisor, and also where that cannot be seen: what is done to a process that nobody
+/// supervises needs certainty. Only asks: no lock is taken, not even for an instant.
+#[must_use]
+pub fn is_supervised(dir: &Path) -> bool {
+    is_any_role_held(CWD, dir).unwrap_or(true)
 }

@@ -10,10 +10,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::cgroup::{Cgroup, V2_MOUNTS, is_ours, name, outside_ours};
-use super::limits::MemoryMethod;
+use super::cgroup::{V2_MOUNTS, is_ours, name, outside_ours};
 use super::systemd_unit::{delegated_ancestor, unit_of_group};
-use super::worker::Worker;
 
 /// The place of version 1's memory controller.
 const V1_MOUNT: &str = "/sys/fs/cgroup/memory";
@@ -103,40 +101,6 @@ impl MemoryCgroup {
                 fs::write(self.path.join("memory.limit_in_bytes"), if value == "max" { "-1" } else { value })
             }
             CgroupVersion::V2 => fs::write(self.path.join("memory.max"), value),
-        }
-    }
-}
-
-impl Worker {
-    /// Decides what limits the memory of the life that begins.
-    pub(super) fn limit_memory(&mut self) {
-        let most = self.meta.run.limits.memory_max;
-        self.memory_cgroup = if most > 0 { MemoryCgroup::create(&self.dir, most) } else { None };
-        self.meta.run_state.memory_method = match self.memory_cgroup {
-            _ if most == 0 => MemoryMethod::Nothing,
-            Some(_) => MemoryMethod::Group,
-            None => MemoryMethod::Data,
-        };
-        if most == 0
-            && !self.is_first_start
-            && let Some(old) = MemoryCgroup::of_directory(&self.dir)
-        {
-            old.remove_limit();
-        }
-    }
-
-    /// Puts a child that waits at the gate into the group that limits its memory; where that is refused, it limits itself.
-    pub(super) fn move_to_cgroup(&mut self, pid: u32) {
-        let Some(group) = &self.memory_cgroup else { return };
-        if group.add_process(pid).is_err() {
-            group.remove();
-            self.memory_cgroup = None;
-            self.meta.run_state.memory_method = MemoryMethod::Data;
-        } else if let Some(cgroup) = Cgroup::of_child(pid) {
-            // Of version 2 it is the group for everything else, too.
-            if let Some(before) = self.cgroup.replace(cgroup) {
-                before.remove();
-            }
         }
     }
 }

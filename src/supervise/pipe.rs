@@ -18,6 +18,14 @@ use crate::disk;
 
 use super::lock;
 
+/// Our ends of the FIFOs.
+#[derive(Debug)]
+pub(super) struct Fifos {
+    pub(super) out: OwnedFd,
+    pub(super) err: OwnedFd,
+    pub(super) control: OwnedFd,
+}
+
 /// How much is looked through for a line end at a time; what the pipe of the copy holds.
 pub(super) const PEEK_SIZE: usize = 64 * 1024;
 

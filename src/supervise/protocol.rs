@@ -3,9 +3,20 @@
 //! A record is 16 bytes: two letters of kind, the version, the code, two little-endian `i32`, four zero bytes. It fits the
 //! atomic write of a FIFO, so records never mix, and a reader that does not know a version or a code skips exactly one record.
 
+use std::time::Duration;
+
 use std::fmt;
 
 use super::meta::{StopCause, StopOrigin};
+
+/// The longest time a pre-start command may run.
+pub const HOOK_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// The orders FIFO inside a process directory.
+pub(super) const CONTROL_FIFO: &str = "orders";
+
+/// The link to a newer program inside a process directory, while it is to be executed.
+pub(super) const UPGRADE_LINK: &str = "program";
 
 /// The length of every record, now and in every later version.
 pub const RECORD_SIZE: usize = 16;

@@ -2,24 +2,18 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
 use std::time::Instant;
 
-use super::client::{ControlCommand, SendError, WaitError, send, wait_unsupervised};
-use super::guard::UPGRADE_LINK;
+use super::client::{ControlCommand, SendError, send};
 use super::meta;
-use super::ownership;
-use super::proc::{self, ProcStat, SignalTarget};
+use super::proc::{self, SignalTarget};
+use super::protocol::UPGRADE_LINK;
+use super::resume::supervisors;
+use super::wait::{WaitError, wait_unsupervised};
 
-/// Continues guard and worker of `dir`, if they were stopped (SIGSTOP).
-pub fn resume_if_stopped(dir: &Path) {
-    for (_, handle) in supervisors(dir, |pid| ProcStat::of(pid).is_some_and(|stat| stat.is_stopped())) {
-        // It may have ended meanwhile, which the caller will see.
-        let _ = proc::signal(&handle, libc::SIGCONT, SignalTarget::Process);
-    }
-}
+pub use super::resume::resume_if_stopped;
 
 /// Ends the supervisor of `dir`, whose orders FIFO was removed or replaced, so that another can be launched, which makes a new
 /// one. The child lives on and loses nothing.
@@ -32,20 +26,6 @@ pub fn kill_supervisor(dir: &Path, deadline: Instant) -> Result<(), WaitError> {
         let _ = proc::signal(&handle, libc::SIGKILL, SignalTarget::Process);
     }
     wait_unsupervised(dir, deadline)
-}
-
-/// The guard and the worker that the record of `dir` names, in this order, if they still are that and `is` is true of them.
-fn supervisors(dir: &Path, is: impl Fn(u32) -> bool) -> Vec<(u32, OwnedFd)> {
-    let life = meta::read(dir).ok().flatten().map(|meta| meta.run_state).unwrap_or_default();
-    let named = [life.guard_pid, life.worker_pid].into_iter().filter(|pid| *pid != 0 && is(*pid));
-    // The handle comes before the look, so that it is not on another process.
-    named.filter_map(|pid| Some((pid, proc::open_pidfd(pid).ok()?))).filter(|(pid, _)| supervises(*pid, dir)).collect()
-}
-
-fn supervises(pid: u32, dir: &Path) -> bool {
-    let place = |path: &Path| fs::metadata(path).map(|it| (it.dev(), it.ino())).ok();
-    let theirs = ownership::supervisor_of(pid).and_then(|theirs| place(&theirs));
-    theirs.is_some() && theirs == place(dir)
 }
 
 /// True when `program` is what the supervisor of `dir` runs: that very file, not one that was replaced since.

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::client::is_supervised;
+use super::lock::is_supervised;
 use super::meta::{self, Meta, MetaReadError};
 use super::proc;
-use super::recovery;
+use super::resume::resume_if_stopped;
 
 /// Why a wait ended without what was waited for.
 #[derive(Debug)]
@@ -81,7 +81,7 @@ pub fn wait(
                 // What happened does not matter, only that something did.
                 let _ = watch.read_events();
             }
-            Some(_) => recovery::resume_if_stopped(dir),
+            Some(_) => resume_if_stopped(dir),
             None => sleep(FALLBACK_POLL_INTERVAL),
         }
     }
@@ -160,7 +160,7 @@ pub fn wait_unsupervised(dir: &Path, deadline: Instant) -> Result<(), WaitError>
 /// Waits for the end of a holder, for a while. One that was stopped (SIGSTOP) would never end, and is continued.
 fn wait_for_supervisor(dir: &Path, pidfd: OwnedFd, deadline: Instant) {
     if !is_readable_until(pidfd, deadline.min(Instant::now() + SUPERVISOR_CHECK_INTERVAL)) {
-        recovery::resume_if_stopped(dir);
+        resume_if_stopped(dir);
     }
 }
 

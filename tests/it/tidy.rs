@@ -173,7 +173,7 @@ const OPENS_OTHER_FILES: &[&str] = &[
     "supervise/oom.rs",
     // Files below `/proc`, by a path that is made elsewhere.
     "supervise/spawn.rs",
-    "supervise/adopt.rs",
+    "supervise/worker/adopt.rs",
     "supervise/sweep.rs",
     "sys/net.rs",
     // A script may come through a pipe: `source <(make-script)`. It is waited for, and can be interrupted.

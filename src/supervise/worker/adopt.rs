@@ -7,22 +7,22 @@ use std::time::Duration;
 
 use crate::disk;
 
-use super::cgroup::Cgroup;
-use super::client::LaunchResult;
-use super::clock::{self, MonotonicTime};
-use super::environment::{HOOK_VAR, RUN_MARKER_VAR};
-use super::exit_status::{ExitReports, ForeignExit, from_wait_status};
-use super::log_writer::{ERR, OUT};
-use super::machine::{AfterStop, LifecycleEvent, Phase};
-use super::memory_cgroup::MemoryCgroup;
-use super::meta::{ExitStatus, ProcessState};
-use super::oom::OomCounter;
-use super::ownership::{self, RunMarker};
-use super::proc::{self, ProcStat, ProcessIdentity};
-use super::protocol::StartupMessage;
-use super::sweep::{Search, Stray};
-use super::systemd_unit;
-use super::worker::{Child, Worker};
+use super::{Child, Worker};
+use crate::supervise::cgroup::Cgroup;
+use crate::supervise::clock::{self, MonotonicTime};
+use crate::supervise::environment::{HOOK_VAR, RUN_MARKER_VAR};
+use crate::supervise::exit_status::{ExitReports, ForeignExit, from_wait_status};
+use crate::supervise::log_writer::{ERR, OUT};
+use crate::supervise::machine::{AfterStop, LifecycleEvent, Phase};
+use crate::supervise::memory_cgroup::MemoryCgroup;
+use crate::supervise::meta::{ExitStatus, ProcessState};
+use crate::supervise::oom::OomCounter;
+use crate::supervise::ownership::{self, RunMarker};
+use crate::supervise::proc::{self, ProcStat, ProcessIdentity};
+use crate::supervise::protocol::LaunchResult;
+use crate::supervise::protocol::StartupMessage;
+use crate::supervise::sweep::{Search, Stray};
+use crate::supervise::systemd_unit;
 
 /// How long a killed leftover may take to end before a start goes on without it.
 const KILL_TIMEOUT: Duration = Duration::from_millis(500);
@@ -33,67 +33,68 @@ const MAX_BACKOFF_WAIT: Duration = Duration::from_secs(33);
 impl Worker {
     /// Does what the record and the machine's processes ask for.
     pub(super) fn recover_or_start(&mut self) {
-        if !self.is_first_start {
-            self.open_logs();
+        if !self.current.is_first_start {
+            self.pipes.open_logs();
         }
-        let then = if self.meta.run_state.start_pending { AfterStop::Start } else { AfterStop::End };
+        let then = if self.record.meta.run_state.start_pending { AfterStop::Start } else { AfterStop::End };
         let alive = self.find_child();
         if alive {
             self.adopt(then);
         } else {
             self.continue_without_child(then);
         }
-        if self.hook.is_none() {
-            let answer = self.launch_result.take().unwrap_or(LaunchResult::Ended);
-            self.send_startup_message(StartupMessage::Done(answer));
+        if self.current.hook.is_none() {
+            let answer = self.current.launch_result.take().unwrap_or(LaunchResult::Ended);
+            self.pipes.send_startup_message(StartupMessage::Done(answer));
         }
     }
 
     /// Holds the recorded child, if it lives; else one that was never recorded.
     fn find_child(&mut self) -> bool {
-        let recorded = self.meta.identity().and_then(open_child);
+        let recorded = self.record.meta.identity().and_then(open_child);
         if let Some(child) = recorded {
-            if self.meta.state == ProcessState::Starting && is_gated(child.identity.pid) {
+            if self.record.meta.state == ProcessState::Starting && is_gated(child.identity.pid) {
                 self.kill_gated_child(&child);
                 return false;
             }
-            self.child = Some(child);
+            self.current.child = Some(child);
             return true;
         }
-        self.meta.state == ProcessState::Starting && !self.is_first_start && self.find_unrecorded()
+        self.record.meta.state == ProcessState::Starting && !self.current.is_first_start && self.find_unrecorded()
     }
 
     /// A child that waits for a supervisor that is gone will never run its program: it ends, and the start is repeated.
     fn kill_gated_child(&mut self, child: &Child) {
         let _ = proc::signal(&child.pidfd, libc::SIGKILL, proc::SignalTarget::Process);
         proc::wait_for_end(&child.pidfd, KILL_TIMEOUT);
-        self.meta.pid = 0;
+        self.record.meta.pid = 0;
     }
 
     /// A record that says "starting" may be older than the truth: holds the child of this very start, if it runs already, and
     /// ends what an earlier life left.
     fn find_unrecorded(&mut self) -> bool {
-        self.search = Search::AllProcesses;
+        self.current.search = Search::AllProcesses;
         let Some(child) = self.child_of_this_start() else {
             self.sweep();
-            self.meta.run_state.previous = None;
+            self.record.meta.run_state.previous = None;
             return false;
         };
-        self.meta.run_state.start_ticks = child.identity.start_ticks;
-        self.meta.pid = child.identity.pid;
-        self.child = Some(child);
+        self.record.meta.run_state.start_ticks = child.identity.start_ticks;
+        self.record.meta.pid = child.identity.pid;
+        self.current.child = Some(child);
         true
     }
 
     /// Only what has the nonce of this start, which was recorded before anything was forked, runs as the user that it was to
     /// run as, and is no older than the start. Anything else may be a stray of another life, or a stranger's.
     fn child_of_this_start(&self) -> Option<Child> {
-        let mark = RunMarker::of(&self.meta).filter(|_| self.meta.run_state.boot_id == self.boot_id)?;
+        let mark =
+            RunMarker::of(&self.record.meta).filter(|_| self.record.meta.run_state.boot_id == self.record.boot_id)?;
         let is_it = |found: &&Stray| {
             found.is_session_leader
-                && found.start_ticks >= self.meta.run_state.start_ticks
+                && found.start_ticks >= self.record.meta.run_state.start_ticks
                 && mark.is_set_on(found.pid)
-                && ownership::user_of(found.pid) == Some(self.run_uid())
+                && ownership::user_of(found.pid) == Some(self.record.run_uid())
                 && !is_hook(found.pid)
         };
         let found = self.sweep_scope().find_strays();
@@ -102,20 +103,20 @@ impl Worker {
 
     /// The child lives.
     fn adopt(&mut self, then: AfterStop) {
-        let Some(identity) = self.child.as_ref().map(|child| child.identity) else { return };
-        self.search = self.search_for(identity);
+        let Some(identity) = self.current.child.as_ref().map(|child| child.identity) else { return };
+        self.current.search = self.search_for(identity);
         self.switch_to_removed_fifos(identity.pid);
         if let Some(cgroup) = Cgroup::of_child(identity.pid) {
-            self.cgroup = Some(cgroup);
+            self.current.cgroup = Some(cgroup);
         }
-        self.launch_result = Some(LaunchResult::Adopted { pid: identity.pid });
-        self.memory_cgroup = MemoryCgroup::of_child(identity.pid);
-        self.oom_before = Some(OomCounter::current(self.memory_cgroup.as_ref()));
-        if self.meta.state == ProcessState::Stopping {
+        self.current.launch_result = Some(LaunchResult::Adopted { pid: identity.pid });
+        self.current.memory_cgroup = MemoryCgroup::of_child(identity.pid);
+        self.current.oom_before = Some(OomCounter::current(self.current.memory_cgroup.as_ref()));
+        if self.record.meta.state == ProcessState::Stopping {
             self.step(LifecycleEvent::AdoptedStopping(then));
         } else {
-            self.meta.set_state(ProcessState::Online);
-            self.write_pid_file();
+            self.record.meta.set_state(ProcessState::Online);
+            self.record.write_pid_file();
             self.step(LifecycleEvent::Adopted);
         }
         self.save();
@@ -123,9 +124,9 @@ impl Worker {
 
     /// The child still writes to FIFOs whose names were removed; ours are new ones of the same names. Its own are taken up.
     fn switch_to_removed_fifos(&mut self, pid: u32) {
-        for (stream, (fd, name)) in self.streams.iter_mut().zip([(1, OUT), (2, ERR)]) {
+        for (stream, (fd, name)) in self.pipes.streams.iter_mut().zip([(1, OUT), (2, ERR)]) {
             let path = format!("/proc/{pid}/fd/{fd}");
-            let mut removed = self.dir.join(name).into_os_string();
+            let mut removed = self.record.dir.join(name).into_os_string();
             removed.push(" (deleted)");
             if fs::read_link(&path).is_ok_and(|target| target.as_os_str() == removed) {
                 let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
@@ -138,23 +139,25 @@ impl Worker {
 
     /// All that a guard saw the birth of stays below it.
     fn search_for(&self, child: ProcessIdentity) -> Search {
-        let top = ProcStat::of(self.tree_root).map_or(u64::MAX, |stat| stat.start_ticks);
-        let saw = child.start_ticks > top || child.start_ticks == top && self.previous_guard == self.tree_root;
+        let top = ProcStat::of(self.guarding.tree_root).map_or(u64::MAX, |stat| stat.start_ticks);
+        let saw = child.start_ticks > top
+            || child.start_ticks == top && self.guarding.previous_guard == self.guarding.tree_root;
         if saw { Search::Tree } else { Search::AllProcesses }
     }
 
     /// No child lives.
     fn continue_without_child(&mut self, then: AfterStop) {
-        let this_boot = self.meta.run_state.boot_id == self.boot_id;
-        match self.meta.state {
+        let this_boot = self.record.meta.run_state.boot_id == self.record.boot_id;
+        match self.record.meta.state {
             ProcessState::Stopped | ProcessState::Crashed | ProcessState::Errored | ProcessState::Unknown => {
-                self.stop_reason = Some(super::worker::StopReason::Finished);
+                self.stop_reason = Some(super::StopReason::Finished);
             }
             ProcessState::Starting => self.step(LifecycleEvent::Begin),
             ProcessState::Waiting if this_boot => {
-                let left = self.meta.run_state.next_start_ms.saturating_sub(clock::unix_ms());
+                let left = self.record.meta.run_state.next_start_ms.saturating_sub(clock::unix_ms());
                 self.step(LifecycleEvent::AdoptedWaiting);
-                self.deadline_at = Some(MonotonicTime::now().plus(Duration::from_millis(left).min(MAX_BACKOFF_WAIT)));
+                self.current.deadline_at =
+                    Some(MonotonicTime::now().plus(Duration::from_millis(left).min(MAX_BACKOFF_WAIT)));
                 self.save();
             }
             ProcessState::Scheduled if this_boot => {
@@ -162,7 +165,7 @@ impl Worker {
                 self.save();
             }
             ProcessState::Online if this_boot => self.resume_after_exit(Phase::Running),
-            ProcessState::Stopping if this_boot && self.meta.pid == 0 => self.resume_cleanup(then),
+            ProcessState::Stopping if this_boot && self.record.meta.pid == 0 => self.resume_cleanup(then),
             ProcessState::Stopping if this_boot => self.resume_after_exit(Phase::Stopping(then)),
             // Another boot: nothing of this life is left, and a start is not for us to decide.
             ProcessState::Waiting | ProcessState::Scheduled | ProcessState::Online | ProcessState::Stopping => {
@@ -173,14 +176,18 @@ impl Worker {
 
     /// The child ended unobserved, or while the worker was being replaced.
     fn resume_after_exit(&mut self, phase: Phase) {
-        self.search = Search::AllProcesses;
+        self.current.search = Search::AllProcesses;
         self.machine.resume_at(phase);
-        let started_ms = self.meta.run_state.started_ms;
-        let known = self.meta.last_exit.as_ref().filter(|exit| exit.at_ms >= started_ms);
+        let started_ms = self.record.meta.run_state.started_ms;
+        let known = self.record.meta.last_exit.as_ref().filter(|exit| exit.at_ms >= started_ms);
         let (how, lived) = match known {
             Some(exit) => (exit.status, Duration::from_millis(exit.uptime_ms)),
             None => {
-                let how = final_status(self.meta.pid, self.meta.run_state.start_ticks, &mut self.exit_reports);
+                let how = final_status(
+                    self.record.meta.pid,
+                    self.record.meta.run_state.start_ticks,
+                    &mut self.pipes.exit_reports,
+                );
                 let lived = Duration::from_millis(clock::unix_ms().saturating_sub(started_ms));
                 self.record_exit(how, lived);
                 (how, lived)
@@ -192,7 +199,7 @@ impl Worker {
 
     /// What is to be stopped, and of which nothing but what it left may live.
     fn resume_cleanup(&mut self, then: AfterStop) {
-        self.search = Search::AllProcesses;
+        self.current.search = Search::AllProcesses;
         self.machine.resume_at(Phase::CleaningUp(then));
         self.start_grace_period();
         self.check_for_leftovers();

@@ -1,8 +1,18 @@
 //! The worker: one thread, one poll, everything that is done for a process. Nothing wakes it but an event.
 
+mod actions;
+mod adopt;
+mod announce;
+mod control;
+mod leftovers;
+mod memory;
+mod poll;
+mod reap;
+mod state;
+mod unit_stop;
+
 use std::fs::File;
-use std::io::{self, Write};
-use std::os::fd::OwnedFd;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,21 +21,18 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use super::cgroup::Cgroup;
-use super::clock::MonotonicTime;
-use super::events::Event;
-use super::exit_status::{ExitReports, ForeignExit};
-use super::guard::{Fifos, PROMOTION_DELAY, sleep};
-use super::leftovers::Leftovers;
+use super::clock::{MonotonicTime, sleep};
+use super::exit_status::ExitReports;
 use super::lock::{self, LockRole};
 use super::log_writer::{CopyStatus, LogStream};
-use super::machine::{LifecycleEvent, Phase, StateMachine};
-use super::memory_cgroup::MemoryCgroup;
-use super::meta::{self, Meta, VERSION};
-use super::oom::OomCounter;
-use super::proc::{self, ProcessIdentity};
-use super::protocol::{LaunchResult, StartupMessage};
-use super::sweep::Search;
-use super::unit_stop;
+use super::machine::{AfterStop, LifecycleEvent, Phase, StateMachine};
+use super::meta::{self, VERSION};
+use super::pipe::Fifos;
+use super::proc;
+use state::{Child, Current, Guarding, Hook, Pipes, Record};
+
+/// The time in which the other's SIGTERM may arrive.
+pub(super) const PROMOTION_DELAY: Duration = Duration::from_millis(100);
 
 /// The longest wait for the lock of a worker that is just dying.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
@@ -72,80 +79,16 @@ pub(super) enum StopReason {
     Promotion,
 }
 
-/// The child that runs.
-#[derive(Debug)]
-pub(super) struct Child {
-    pub(super) identity: ProcessIdentity,
-    pub(super) pidfd: OwnedFd,
-    pub(super) started_at: MonotonicTime,
-    /// Set when it is not our own child, whose end we would be told.
-    pub(super) foreign_exit: Option<ForeignExit>,
-    /// It is in the unit of systemd that we are in, if we are in one.
-    pub(super) shares_unit: bool,
-}
-
-/// The pre-start command that runs.
-#[derive(Debug)]
-pub(super) struct Hook {
-    pub(super) pid: u32,
-    pub(super) pidfd: OwnedFd,
-    pub(super) started_at: MonotonicTime,
-}
-
 /// Everything a worker has.
 #[derive(Debug)]
 pub(super) struct Worker {
-    pub(super) dir: PathBuf,
-    pub(super) meta: Meta,
-    pub(super) machine: StateMachine,
-    /// Standard output, standard error.
-    pub(super) streams: [LogStream; 2],
-    pub(super) exit_reports: ExitReports,
-    pub(super) child: Option<Child>,
-    pub(super) hook: Option<Hook>,
-    /// Out-of-memory kills before the child that runs.
-    pub(super) oom_before: Option<OomCounter>,
-    /// What limits the memory of the child, if a group does.
-    pub(super) memory_cgroup: Option<MemoryCgroup>,
-    /// What a child that was asked to end left behind.
-    pub(super) leftovers: Leftovers,
-    /// Where what the child starts is to be found.
-    pub(super) search: Search,
-    /// The process below which everything of ours is: the guard, or else this one.
-    pub(super) tree_root: u32,
-    /// The guard of the worker before this one.
-    pub(super) previous_guard: u32,
-    /// The identity of this boot.
-    pub(super) boot_id: String,
-    /// The control group of this process, which may or may not be there.
-    pub(super) cgroup: Option<Cgroup>,
-    /// Nothing ever ran here.
-    pub(super) is_first_start: bool,
-    /// When the machine's deadline comes.
-    pub(super) deadline_at: Option<MonotonicTime>,
-    /// The answer for the command that waits for our first word.
-    pub(super) launch_result: Option<LaunchResult>,
-    pub(super) stop_reason: Option<StopReason>,
-    startup_pipe: Option<File>,
-    pub(super) role_lock: File,
-    pub(super) control: OwnedFd,
-    /// Deaths of our own children, and bytes in an empty FIFO.
-    pub(super) signals: SignalFd,
-    /// The guard, while it lives.
-    pub(super) guard: Option<OwnedFd>,
-    /// When to take the place of a guard that was killed.
-    pub(super) promote_at: Option<MonotonicTime>,
-    /// When to write the record, if it is not as it should be.
-    pub(super) save_at: Option<MonotonicTime>,
-    pub(super) upgrade_requested: bool,
-    /// What happened and was not sent yet.
-    pub(super) events: Vec<Event>,
-    /// Systemd stops the unit that we are in.
-    pub(super) unit_stopping: bool,
-    /// The last signal that an operator had us send, and when.
-    pub(super) last_signal: Option<(i32, MonotonicTime)>,
-    /// Bytes that earlier supervisors had thrown away.
-    discarded_before: u64,
+    record: Record,
+    pipes: Pipes,
+    guarding: Guarding,
+    current: Current,
+    machine: StateMachine,
+    stop_reason: Option<StopReason>,
+    upgrade_requested: bool,
 }
 
 /// Supervises until there is nothing left to do, or another process must go on.
@@ -164,8 +107,9 @@ pub(super) fn run(inheritance: WorkerInit) -> io::Result<WorkerExit> {
         Some(StopReason::Upgrade) => WorkerExit::Upgrade,
         Some(StopReason::Promotion) => {
             unit_stop::accept_sigterm();
-            let [out, err] = worker.streams.map(|stream| stream.fifo);
-            WorkerExit::Promoted { fifos: Fifos { out, err, control: worker.control }, role_lock: worker.role_lock }
+            let [out, err] = worker.pipes.streams.map(|stream| stream.fifo);
+            let fifos = Fifos { out, err, control: worker.pipes.control };
+            WorkerExit::Promoted { fifos, role_lock: worker.guarding.role_lock }
         }
         Some(StopReason::Finished) | None => WorkerExit::Finished,
     })
@@ -199,41 +143,37 @@ impl Worker {
         let guard_before = meta.run_state.guard_pid;
         meta.run_state.guard_pid = if guard_handle.is_some() { guard } else { 0 };
         Ok(Self {
-            streams: [
-                LogStream::new(ends.out, Path::new("current.out"), &meta.run),
-                LogStream::new(ends.err, Path::new("current.err"), &meta.run),
-            ]
-            .map(|stream| stream.limit_pipe_size(meta.tsm_id)),
             machine: StateMachine::new(&meta.run, !meta.prehook.is_empty(), meta.restarts, meta.unstable_restarts),
-            discarded_before: meta.run_state.discarded_bytes,
-            control: ends.control,
-            promote_at: guard_handle.is_none().then(|| MonotonicTime::now().plus(PROMOTION_DELAY)),
-            tree_root: if guard_handle.is_some() { guard } else { std::process::id() },
-            guard: guard_handle,
-            search: Search::AllProcesses,
-            cgroup,
-            boot_id: proc::boot_id(),
-            previous_guard: guard_before,
-            child: None,
-            hook: None,
-            oom_before: None,
-            memory_cgroup: None,
-            leftovers: Leftovers::default(),
-            deadline_at: None,
-            launch_result: None,
+            pipes: Pipes {
+                streams: [
+                    LogStream::new(ends.out, Path::new("current.out"), &meta.run),
+                    LogStream::new(ends.err, Path::new("current.err"), &meta.run),
+                ]
+                .map(|stream| stream.limit_pipe_size(meta.tsm_id)),
+                control: ends.control,
+                signals,
+                exit_reports: obituaries,
+                startup_pipe: word,
+            },
+            guarding: Guarding {
+                promote_at: guard_handle.is_none().then(|| MonotonicTime::now().plus(PROMOTION_DELAY)),
+                tree_root: if guard_handle.is_some() { guard } else { std::process::id() },
+                guard: guard_handle,
+                previous_guard: guard_before,
+                role_lock: seat,
+                unit_stopping: false,
+            },
+            record: Record {
+                discarded_before: meta.run_state.discarded_bytes,
+                boot_id: proc::boot_id(),
+                save_at: None,
+                events: Vec::new(),
+                dir,
+                meta,
+            },
+            current: Current { is_first_start: fresh, ..Current::new(cgroup) },
             stop_reason: None,
-            save_at: None,
             upgrade_requested: false,
-            events: Vec::new(),
-            unit_stopping: false,
-            last_signal: None,
-            dir,
-            meta,
-            exit_reports: obituaries,
-            is_first_start: fresh,
-            startup_pipe: word,
-            role_lock: seat,
-            signals,
         })
     }
 
@@ -274,56 +214,53 @@ impl Worker {
         }
     }
 
-    /// Opens the logs, anew if they were open.
-    pub(super) fn open_logs(&mut self) {
-        for stream in &mut self.streams {
-            // A log that cannot be opened stays the one it is; copying reports it, and tries again.
-            let _ = stream.reopen();
-        }
-    }
-
     /// Copies one stream for a turn.
     pub(super) fn copy(&mut self, which: usize) {
-        let before = self.streams[which].copied;
-        let turn = self.streams[which].copy();
+        let before = self.pipes.streams[which].copied;
+        let turn = self.pipes.streams[which].copy();
         self.after_copy(which, before, turn);
     }
 
     /// Copies what is in the FIFOs, so that the record of an end comes after the last word.
     pub(super) fn drain(&mut self) {
         for which in [0, 1] {
-            let before = self.streams[which].copied;
-            let turn = self.streams[which].drain();
+            let before = self.pipes.streams[which].copied;
+            let turn = self.pipes.streams[which].drain();
             self.after_copy(which, before, turn);
         }
     }
 
     fn after_copy(&mut self, which: usize, before: u64, turn: CopyStatus) {
-        if self.streams[which].copied != before {
-            self.streams[1 - which].other_stream_wrote = true;
+        if self.pipes.streams[which].copied != before {
+            self.pipes.streams[1 - which].other_stream_wrote = true;
         }
         if matches!(turn, CopyStatus::WriteFailed(_)) {
             self.record_discarded();
         }
-        let refusal = self.streams.iter().map(LogStream::write_error).find(|why| !why.is_empty()).unwrap_or_default();
-        if refusal != self.meta.run_state.log_error {
-            self.meta.run_state.log_error = refusal.to_owned();
+        let refusal =
+            self.pipes.streams.iter().map(LogStream::write_error).find(|why| !why.is_empty()).unwrap_or_default();
+        if refusal != self.record.meta.run_state.log_error {
+            self.record.meta.run_state.log_error = refusal.to_owned();
             self.save();
         }
     }
 
     /// Counts what was thrown away. It is recorded soon, not at once: there may be more every few milliseconds.
     pub(super) fn record_discarded(&mut self) {
-        let now = self.discarded_before + self.streams.iter().map(|stream| stream.discarded).sum::<u64>();
-        if now != self.meta.run_state.discarded_bytes {
-            self.meta.run_state.discarded_bytes = now;
-            self.save_at = self.save_at.or_else(|| Some(MonotonicTime::now().plus(SAVE_RETRY)));
+        let now = self.record.discarded_before + self.pipes.streams.iter().map(|stream| stream.discarded).sum::<u64>();
+        if now != self.record.meta.run_state.discarded_bytes {
+            self.record.meta.run_state.discarded_bytes = now;
+            self.record.save_at = self.record.save_at.or_else(|| Some(MonotonicTime::now().plus(SAVE_RETRY)));
         }
     }
 
     /// Goes on as a newer program, once no pre-start command runs and a guard is there to do it.
     fn maybe_upgrade(&mut self) {
-        if self.upgrade_requested && self.hook.is_none() && self.guard.is_some() && self.stop_reason.is_none() {
+        if self.upgrade_requested
+            && self.current.hook.is_none()
+            && self.guarding.guard.is_some()
+            && self.stop_reason.is_none()
+        {
             self.stop_reason = Some(StopReason::Upgrade);
         }
     }
@@ -333,32 +270,21 @@ impl Worker {
         let action = self.machine.step(event);
         self.execute(action);
         let follows = matches!(self.machine.phase, Phase::Stopping(then) | Phase::Killing(then) | Phase::CleaningUp(then)
-            if then == super::machine::AfterStop::Start);
-        if follows != self.meta.run_state.start_pending {
-            self.meta.run_state.start_pending = follows;
+            if then == AfterStop::Start);
+        if follows != self.record.meta.run_state.start_pending {
+            self.record.meta.run_state.start_pending = follows;
             self.save();
         }
     }
 
     /// Replaces `meta.json`. If that fails, it is tried again later: the process matters more than its record.
     pub(super) fn save(&mut self) {
-        self.meta.restarts = self.machine.restarts;
-        self.meta.unstable_restarts = self.machine.rapid_exits;
-        self.meta.run_state.backoff_exponent = self.machine.backoff_exponent;
-        let saved = meta::write(Path::new("."), &self.meta);
-        self.save_at = saved.is_err().then(|| MonotonicTime::now().plus(SAVE_RETRY));
+        self.record.meta.restarts = self.machine.restarts;
+        self.record.meta.unstable_restarts = self.machine.rapid_exits;
+        self.record.meta.run_state.backoff_exponent = self.machine.backoff_exponent;
+        let saved = meta::write(Path::new("."), &self.record.meta);
+        self.record.save_at = saved.is_err().then(|| MonotonicTime::now().plus(SAVE_RETRY));
         self.send_events();
-    }
-
-    /// Says the first word, if a command still waits for it.
-    pub(super) fn send_startup_message(&mut self, word: StartupMessage) {
-        if let Some(mut to) = self.startup_pipe.take() {
-            // A command that went away meanwhile misses nothing that the record does not hold.
-            let _ = to.write_all(&word.encode());
-            if word == StartupMessage::HookRunning {
-                self.startup_pipe = Some(to);
-            }
-        }
     }
 }
 

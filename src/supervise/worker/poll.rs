@@ -3,23 +3,22 @@
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use nix::sys::signal::Signal;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::clock::MonotonicTime;
-use super::guard::PROMOTION_DELAY;
-use super::log_writer::LogStream;
-use super::machine::LifecycleEvent;
-use super::worker::{StopReason, Worker};
+use super::PROMOTION_DELAY;
+use super::{StopReason, Worker};
+use crate::supervise::clock::MonotonicTime;
+use crate::supervise::log_writer::LogStream;
+use crate::supervise::machine::LifecycleEvent;
 
 /// As many as are usually waited for.
 const INITIAL_FDS: usize = 8;
 
 /// The length of what a signalfd says of one signal.
-const SIGNAL_RECORD: usize = size_of::<libc::signalfd_siginfo>();
+pub(super) const SIGNAL_RECORD: usize = size_of::<libc::signalfd_siginfo>();
 
 /// Where the pid of the sender is in it.
-const SENDER: usize = std::mem::offset_of!(libc::signalfd_siginfo, ssi_pid);
+pub(super) const SENDER: usize = std::mem::offset_of!(libc::signalfd_siginfo, ssi_pid);
 
 /// What a wait found.
 #[derive(Debug)]
@@ -38,8 +37,8 @@ pub(super) struct ReadyFds {
 /// What signals said.
 #[derive(Debug, Default)]
 pub(super) struct PendingSignals {
-    sigchld: bool,
-    sigio: bool,
+    pub(super) sigchld: bool,
+    pub(super) sigio: bool,
     pub(super) term_from: Option<u32>,
 }
 
@@ -52,15 +51,15 @@ impl Worker {
     /// Sleeps until something happens.
     pub(super) fn wait(&mut self) -> ReadyFds {
         let input = PollFlags::IN;
-        let bytes = self.streams.each_mut().map(|stream| !stream.arm_notification()).contains(&true);
+        let bytes = self.pipes.streams.each_mut().map(|stream| !stream.arm_notification()).contains(&true);
         let mut fds = Vec::with_capacity(INITIAL_FDS);
-        let [orders, signals] = [push(&mut fds, &self.control), push(&mut fds, &self.signals)];
-        let obituaries = push(&mut fds, &self.exit_reports.0);
-        let guard = self.guard.as_ref().map(|guard| push(&mut fds, guard));
-        let stranger = self.child.as_ref().filter(|child| child.foreign_exit.is_some());
+        let [orders, signals] = [push(&mut fds, &self.pipes.control), push(&mut fds, &self.pipes.signals)];
+        let obituaries = push(&mut fds, &self.pipes.exit_reports.0);
+        let guard = self.guarding.guard.as_ref().map(|guard| push(&mut fds, guard));
+        let stranger = self.current.child.as_ref().filter(|child| child.foreign_exit.is_some());
         let child = stranger.map(|child| push(&mut fds, &child.pidfd));
         let leftovers = fds.len();
-        fds.extend(self.leftovers.pidfds.iter().map(|pidfd| PollFd::new(pidfd, input)));
+        fds.extend(self.current.leftovers.pidfds.iter().map(|pidfd| PollFd::new(pidfd, input)));
         let timeout = if bytes {
             Some(Duration::ZERO)
         } else {
@@ -70,9 +69,9 @@ impl Worker {
         // Interrupted or refused: nothing is ready, and the next turn asks again.
         let found = poll(&mut fds, timeout.as_ref()).unwrap_or(0);
         let is = |at: usize| found > 0 && fds[at].revents().contains(input);
-        let told = if is(signals) { self.read_signals() } else { PendingSignals::default() };
+        let told = if is(signals) { self.pipes.read_signals() } else { PendingSignals::default() };
         ReadyFds {
-            streams: self.streams.each_ref().map(|stream| (bytes || told.sigio) && stream.has_bytes()),
+            streams: self.pipes.streams.each_ref().map(|stream| (bytes || told.sigio) && stream.has_bytes()),
             control: is(orders),
             sigchld: told.sigchld,
             term_from: told.term_from,
@@ -83,28 +82,11 @@ impl Worker {
         }
     }
 
-    /// Takes what signals say. Whatever they told of is looked at only afterwards, or what comes meanwhile would not be heard.
-    pub(super) fn read_signals(&self) -> PendingSignals {
-        // Each of the three waits at most once.
-        let mut records = [[0; SIGNAL_RECORD]; 3];
-        let length = rustix::io::read(&self.signals, records.as_flattened_mut()).unwrap_or(0);
-        let (records, _) = records.as_flattened()[..length].as_chunks::<SIGNAL_RECORD>();
-        let find = |signal: Signal| records.iter().find(|record| record.starts_with(&(signal as u32).to_ne_bytes()));
-        PendingSignals {
-            sigchld: find(Signal::SIGCHLD).is_some(),
-            sigio: find(Signal::SIGIO).is_some(),
-            term_from: find(Signal::SIGTERM).map(|record| {
-                let mut pid = [0; size_of::<u32>()];
-                pid.copy_from_slice(&record[SENDER..SENDER + size_of::<u32>()]);
-                u32::from_ne_bytes(pid)
-            }),
-        }
-    }
-
     /// The next moment at which something must be done.
     fn deadline(&self) -> Option<MonotonicTime> {
-        let ours = [self.deadline_at, self.promote_at, self.save_at, self.leftovers.check_at];
-        let streams = self.streams.iter().map(LogStream::deadline);
+        let ours =
+            [self.current.deadline_at, self.guarding.promote_at, self.record.save_at, self.current.leftovers.check_at];
+        let streams = self.pipes.streams.iter().map(LogStream::deadline);
         ours.into_iter().chain(streams).flatten().min()
     }
 
@@ -112,23 +94,23 @@ impl Worker {
     pub(super) fn run_timers(&mut self) {
         let now = MonotonicTime::now();
         let is_due = |at: Option<MonotonicTime>| at.is_some_and(|at| at <= now);
-        for stream in &mut self.streams {
+        for stream in &mut self.pipes.streams {
             stream.on_deadline(now);
         }
-        if is_due(self.deadline_at) {
-            self.deadline_at = None;
+        if is_due(self.current.deadline_at) {
+            self.current.deadline_at = None;
             self.step(LifecycleEvent::Deadline);
         }
-        if is_due(self.leftovers.check_at) {
+        if is_due(self.current.leftovers.check_at) {
             self.check_for_leftovers();
         }
-        if is_due(self.save_at) {
+        if is_due(self.record.save_at) {
             self.save();
         }
-        if is_due(self.promote_at) {
+        if is_due(self.guarding.promote_at) {
             // The pre-start command is our own child, and must stay that until it has ended.
-            self.promote_at = self.hook.is_some().then(|| now.plus(PROMOTION_DELAY));
-            if self.hook.is_none() && self.stop_reason.is_none() {
+            self.guarding.promote_at = self.current.hook.is_some().then(|| now.plus(PROMOTION_DELAY));
+            if self.current.hook.is_none() && self.stop_reason.is_none() {
                 self.stop_reason = Some(StopReason::Promotion);
             }
         }

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use super::clock::{self, MonotonicTime};
-use super::events::EventKind;
-use super::exit_status::from_wait_status;
-use super::guard::PROMOTION_DELAY;
-use super::machine::Phase;
-use super::meta::{ExitStatus, LastExit, StopCause, StopOrigin};
-use super::oom::OomCounter;
-use super::sweep::Search;
-use super::worker::Worker;
+use super::PROMOTION_DELAY;
+use super::Worker;
+use crate::supervise::clock::{self, MonotonicTime};
+use crate::supervise::events::EventKind;
+use crate::supervise::exit_status::from_wait_status;
+use crate::supervise::machine::Phase;
+use crate::supervise::meta::{ExitStatus, LastExit, StopCause, StopOrigin};
+use crate::supervise::oom::OomCounter;
+use crate::supervise::sweep::Search;
 
 /// A program that ends within this time of an operator's signal ended because of it.
 const SIGNAL_ATTRIBUTION_WINDOW: Duration = Duration::from_secs(5);
@@ -18,33 +18,33 @@ const SIGNAL_ATTRIBUTION_WINDOW: Duration = Duration::from_secs(5);
 impl Worker {
     /// The guard was killed. Soon this process takes its place, unless it gets SIGTERM as well.
     pub(super) fn on_guard_exit(&mut self) {
-        self.guard = None;
-        self.tree_root = std::process::id();
+        self.guarding.guard = None;
+        self.guarding.tree_root = std::process::id();
         // What was the guard's child has another parent now.
-        if self.child.as_ref().is_some_and(|child| child.foreign_exit.is_some()) {
-            self.search = Search::AllProcesses;
+        if self.current.child.as_ref().is_some_and(|child| child.foreign_exit.is_some()) {
+            self.current.search = Search::AllProcesses;
         }
-        self.promote_at = Some(MonotonicTime::now().plus(PROMOTION_DELAY));
-        self.meta.run_state.guard_pid = 0;
+        self.guarding.promote_at = Some(MonotonicTime::now().plus(PROMOTION_DELAY));
+        self.record.meta.run_state.guard_pid = 0;
         self.save();
     }
 
     /// The guard reaped a process.
     pub(super) fn read_exit_reports(&mut self) {
-        let Some(child) = self.child.as_ref().filter(|child| child.foreign_exit.is_some()) else {
-            self.exit_reports.status_of(0);
+        let Some(child) = self.current.child.as_ref().filter(|child| child.foreign_exit.is_some()) else {
+            self.pipes.exit_reports.status_of(0);
             return;
         };
-        if let Some(status) = self.exit_reports.status_of(child.identity.pid) {
+        if let Some(status) = self.pipes.exit_reports.status_of(child.identity.pid) {
             self.child_ended(from_wait_status(status));
         }
     }
 
     /// The child, which is not our own, ended.
     pub(super) fn on_adopted_child_exit(&mut self) {
-        let Some(child) = &self.child else { return };
+        let Some(child) = &self.current.child else { return };
         let Some(witness) = &child.foreign_exit else { return };
-        let how = witness.exit_status(child.identity.pid, &child.pidfd, &mut self.exit_reports);
+        let how = witness.exit_status(child.identity.pid, &child.pidfd, &mut self.pipes.exit_reports);
         self.child_ended(how);
     }
 
@@ -58,9 +58,9 @@ impl Worker {
                 return;
             }
             let pid = pid.unsigned_abs();
-            if self.child.as_ref().is_some_and(|child| child.identity.pid == pid) {
+            if self.current.child.as_ref().is_some_and(|child| child.identity.pid == pid) {
                 self.child_ended(from_wait_status(status));
-            } else if self.hook.as_ref().is_some_and(|hook| hook.pid == pid) {
+            } else if self.current.hook.as_ref().is_some_and(|hook| hook.pid == pid) {
                 self.hook_ended(from_wait_status(status));
             }
         }
@@ -72,19 +72,20 @@ impl Worker {
         let ours = matches!(self.machine.phase, Phase::Killing(_) | Phase::CleaningUp(_));
         // A shell in between makes an exit code of the signal.
         let by_force = matches!(how, ExitStatus::Signal(9) | ExitStatus::Code(137));
-        let killed = self.oom_before.take().filter(|_| by_force && !ours);
-        let memory = killed.and_then(|before| OomCounter::current(self.memory_cgroup.as_ref()).verdict_since(before));
-        let origin = self.meta.run_state.ended_by.or_else(|| self.origin_by_signal(how));
-        let nonce = self.meta.run_state.nonce.clone();
+        let killed = self.current.oom_before.take().filter(|_| by_force && !ours);
+        let memory =
+            killed.and_then(|before| OomCounter::current(self.current.memory_cgroup.as_ref()).verdict_since(before));
+        let origin = self.record.meta.run_state.ended_by.or_else(|| self.origin_by_signal(how));
+        let nonce = self.record.meta.run_state.nonce.clone();
         let cause = origin.map(|origin| origin.cause);
-        self.announce(EventKind::Exited { status: how, uptime_ms: lived_ms, cause });
-        self.meta.last_exit =
+        self.record.announce(EventKind::Exited { status: how, uptime_ms: lived_ms, cause });
+        self.record.meta.last_exit =
             Some(LastExit { at_ms: clock::unix_ms(), uptime_ms: lived_ms, status: how, oom: memory, origin, nonce });
     }
 
     /// An operator's signal ended it: by itself, or soon after, when the program has tidied up.
     fn origin_by_signal(&self, how: ExitStatus) -> Option<StopOrigin> {
-        let (number, sent) = self.last_signal?;
+        let (number, sent) = self.current.last_signal?;
         let by_it = match how {
             ExitStatus::Signal(end) | ExitStatus::Core(end) => i32::from(end) == number,
             ExitStatus::Code(code) => {

@@ -3,30 +3,29 @@
 //! A unit that is stopped sends SIGTERM to all its processes. Then the child ends because it should: it is recorded as stopped and
 //! is not started again. From any other sender, SIGTERM does not stop the child, which lives on.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, raise, sigprocmask};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::guard::PROMOTION_DELAY;
-use super::machine::{LifecycleEvent, Phase};
-use super::meta::{ExitStatus, StopCause, StopOrigin};
-use super::systemd_unit;
-use super::worker::Worker;
+use super::PROMOTION_DELAY;
+use super::Worker;
+use crate::supervise::machine::{LifecycleEvent, Phase};
+use crate::supervise::meta::{ExitStatus, StopCause, StopOrigin};
+use crate::supervise::systemd_unit;
 
 impl Worker {
     /// SIGTERM came from the process `sender`.
     pub(super) fn on_sigterm(&mut self, sender: u32) {
-        let is_in_unit = match &self.child {
+        let is_in_unit = match &self.current.child {
             Some(child) => child.shares_unit,
             None => systemd_unit::is_in_unit(),
         };
         if !is_in_unit || !systemd_unit::is_service_manager(sender) {
             die_of_sigterm();
         }
-        self.unit_stopping = true;
+        self.guarding.unit_stopping = true;
         // Systemd kills the guard as well, and what takes its place would only be killed once more.
-        self.promote_at = None;
+        self.guarding.promote_at = None;
         self.stop_for(StopOrigin { cause: StopCause::ServiceManager, pid: sender }, LifecycleEvent::Stop);
     }
 
@@ -34,24 +33,21 @@ impl Worker {
     pub(super) fn expect_unit_stop(&mut self, status: ExitStatus) {
         const TERM: u8 = libc::SIGTERM as u8;
         let by_term = matches!(status, ExitStatus::Signal(TERM)) || status == ExitStatus::Code(128 + TERM);
-        let may_be =
-            by_term && self.last_signal.is_none() && self.child.as_ref().is_some_and(|child| child.shares_unit);
+        let may_be = by_term
+            && self.current.last_signal.is_none()
+            && self.current.child.as_ref().is_some_and(|child| child.shares_unit);
         if self.machine.phase != Phase::Running || !may_be || !systemd_unit::is_in_unit() {
             return;
         }
         let deadline = Instant::now() + PROMOTION_DELAY;
-        while !self.unit_stopping && self.wait_for_signal(deadline.saturating_duration_since(Instant::now())) {
+        while !self.guarding.unit_stopping
+            && self.pipes.wait_for_signal(deadline.saturating_duration_since(Instant::now()))
+        {
             // What else came is looked at when the child's end is recorded.
-            if let Some(sender) = self.read_signals().term_from {
+            if let Some(sender) = self.pipes.read_signals().term_from {
                 self.on_sigterm(sender);
             }
         }
-    }
-
-    fn wait_for_signal(&self, limit: Duration) -> bool {
-        let limit = Timespec::try_from(limit).ok();
-        let mut fds = [PollFd::new(&self.signals, PollFlags::IN)];
-        matches!(poll(&mut fds, limit.as_ref()), Ok(1))
     }
 }
 

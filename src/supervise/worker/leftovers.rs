@@ -5,13 +5,13 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
-use super::clock::MonotonicTime;
-use super::guard::sleep;
-use super::machine::LifecycleEvent;
-use super::ownership::RunMarker;
-use super::proc::{self, ProcessIdentity};
-use super::sweep::{Search, Stray, SweepScope};
-use super::worker::Worker;
+use super::Worker;
+use crate::supervise::clock::MonotonicTime;
+use crate::supervise::clock::sleep;
+use crate::supervise::machine::LifecycleEvent;
+use crate::supervise::ownership::RunMarker;
+use crate::supervise::proc::{self, ProcessIdentity};
+use crate::supervise::sweep::{Search, Stray, SweepScope};
 
 /// How long leftovers are killed and looked for again before they are reported instead.
 const SWEEP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -53,27 +53,27 @@ impl Worker {
 
     pub(super) fn kill_leftovers(&mut self) -> Option<LifecycleEvent> {
         self.sweep();
-        self.leftovers = Leftovers::default();
+        self.current.leftovers = Leftovers::default();
         Some(LifecycleEvent::LeftoversGone)
     }
 
     fn terminate_and_pin(&mut self) -> Option<LifecycleEvent> {
         let left = self.sweep_scope().find_and_pin();
-        let group = self.meta.pid;
+        let group = self.record.meta.pid;
         for found in &left.strays {
-            let known = self.leftovers.terminated.contains(&found.identity());
+            let known = self.current.leftovers.terminated.contains(&found.identity());
             let with_group =
-                found.group == group && self.leftovers.terminated_at.is_some_and(|at| found.start_ticks < at);
+                found.group == group && self.current.leftovers.terminated_at.is_some_and(|at| found.start_ticks < at);
             if !known && !with_group {
-                found.signal(self.meta.run.stop_signal);
+                found.signal(self.record.meta.run.stop_signal);
                 // A stopped process would never see it.
                 found.signal(libc::SIGCONT);
-                self.leftovers.terminated.push(found.identity());
+                self.current.leftovers.terminated.push(found.identity());
             }
         }
-        self.leftovers.check_at = left.is_unpinned().then(|| MonotonicTime::now().plus(UNPINNED_POLL_INTERVAL));
+        self.current.leftovers.check_at = left.is_unpinned().then(|| MonotonicTime::now().plus(UNPINNED_POLL_INTERVAL));
         let gone = left.strays.is_empty();
-        self.leftovers.pidfds = left.pidfds;
+        self.current.leftovers.pidfds = left.pidfds;
         gone.then_some(LifecycleEvent::LeftoversGone)
     }
 
@@ -95,36 +95,31 @@ impl Worker {
             }
             left = self.sweep_scope().find_and_pin();
         }
-        self.meta.run_state.survivors = left.strays.iter().map(|found: &Stray| found.pid).collect();
+        self.record.meta.run_state.survivors = left.strays.iter().map(|found: &Stray| found.pid).collect();
     }
 
     pub(super) fn sweep_scope(&self) -> SweepScope<'_> {
         let fifo = |which: usize| {
-            let file = self.streams[which].fifo.as_fd().try_clone_to_owned().map(fs::File::from);
+            let file = self.pipes.streams[which].fifo.as_fd().try_clone_to_owned().map(fs::File::from);
             file.and_then(|file| file.metadata()).map_or((0, 0), |found| (found.dev(), found.ino()))
         };
-        let (life, former) = (&self.meta.run_state, self.meta.run_state.previous.as_ref());
-        let root = (self.meta.pid != 0 && life.boot_id == self.boot_id)
-            .then_some(ProcessIdentity { pid: self.meta.pid, start_ticks: life.start_ticks });
-        let former_root = former.filter(|former| former.boot_id == self.boot_id && former.pid != 0);
+        let (life, former) = (&self.record.meta.run_state, self.record.meta.run_state.previous.as_ref());
+        let root = (self.record.meta.pid != 0 && life.boot_id == self.record.boot_id)
+            .then_some(ProcessIdentity { pid: self.record.meta.pid, start_ticks: life.start_ticks });
+        let former_root = former.filter(|former| former.boot_id == self.record.boot_id && former.pid != 0);
         let former_root = former_root.map(|it| ProcessIdentity { pid: it.pid, start_ticks: it.start_ticks });
-        let former_mark = former.and_then(|former| RunMarker::with(self.meta.tsm_id, &former.nonce));
+        let former_mark = former.and_then(|former| RunMarker::with(self.record.meta.tsm_id, &former.nonce));
         // A guard that was just killed is gone, and its pid may be that of another process.
-        let alone = self.guard.as_ref().is_some_and(proc::has_ended);
+        let alone = self.guarding.guard.as_ref().is_some_and(proc::has_ended);
         SweepScope {
-            search: if alone { Search::AllProcesses } else { self.search },
-            dir: &self.dir,
-            tree_root: if alone { std::process::id() } else { self.tree_root },
-            markers: [RunMarker::of(&self.meta), former_mark].into_iter().flatten().collect(),
+            search: if alone { Search::AllProcesses } else { self.current.search },
+            dir: &self.record.dir,
+            tree_root: if alone { std::process::id() } else { self.guarding.tree_root },
+            markers: [RunMarker::of(&self.record.meta), former_mark].into_iter().flatten().collect(),
             roots: [root, former_root].into_iter().flatten().collect(),
-            users: [self.run_uid(), nix::unistd::geteuid().as_raw()],
+            users: [self.record.run_uid(), nix::unistd::geteuid().as_raw()],
             fifos: [fifo(0), fifo(1)],
-            cgroup: self.cgroup.as_ref(),
+            cgroup: self.current.cgroup.as_ref(),
         }
-    }
-
-    /// The user that the child runs as.
-    pub(super) fn run_uid(&self) -> u32 {
-        self.meta.run.user.as_ref().map_or_else(|| nix::unistd::geteuid().as_raw(), |user| user.uid)
     }
 }
