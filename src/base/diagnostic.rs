@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::fault::Location;
+use super::location::Location;
 
 /// One error in a text file.
 #[derive(Debug, Clone, PartialEq, Eq)]

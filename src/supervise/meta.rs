@@ -8,6 +8,8 @@
 //!
 //! Readers are lenient (numbers as strings, missing extension fields, unknown fields kept), writers strict.
 
+mod record;
+
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -17,9 +19,9 @@ use super::proc::{self, ProcessIdentity};
 use super::tolerant::{deserialize_number, deserialize_port, serialize_port};
 
 pub use super::exit_record::{ExitStatus, LastExit, OomVerdict, StopCause, StopOrigin};
-pub(super) use super::record::restore_backup;
-pub use super::record::{MetaReadError, read, read_backup, read_in, read_summary, remove, write};
 pub use super::run::{RestartPolicy, RunSpec};
+pub(super) use record::restore_backup;
+pub use record::{MetaReadError, read, read_backup, read_in, read_summary, remove, write};
 
 /// The version of the extension fields that this program writes.
 pub const VERSION: u32 = 1;

@@ -85,7 +85,6 @@ mod pipe;
 pub mod proc;
 pub mod process_scan;
 pub mod protocol;
-mod record;
 pub mod recovery;
 mod resume;
 pub mod rotation;

@@ -23,7 +23,6 @@ pub mod process;
 pub mod program;
 pub mod sigcont;
 pub mod signal;
-pub mod sock_diag;
 pub mod systemd;
 pub mod terminal;
 pub mod timeout;

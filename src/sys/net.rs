@@ -2,6 +2,8 @@
 //!
 //! Only sockets of our own network namespace are seen. Who holds a socket of another user is known to root alone.
 
+mod sock_diag;
+
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
@@ -9,7 +11,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use rustix::fs::{Dir, Mode, OFlags};
 
-use super::{process, sock_diag};
+use super::process;
 
 /// How a listening socket speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -8,7 +8,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, socket};
 
-use super::net::{Listener, Protocol};
+use super::{Listener, Protocol};
 
 /// The kind of a request for sockets of one family.
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
@@ -32,7 +32,7 @@ const REQUEST_SIZE: usize = 72;
 
 /// The listening TCP sockets, on one port if one is given; `None` if this kernel does not say.
 #[must_use]
-pub fn listening(port: Option<u16>) -> Option<Vec<Listener>> {
+pub(super) fn listening(port: Option<u16>) -> Option<Vec<Listener>> {
     let flags = SockFlag::SOCK_CLOEXEC;
     let kernel = socket(AddressFamily::Netlink, SockType::Raw, flags, SockProtocol::NetlinkSockDiag).ok()?;
     let mut found = Vec::new();

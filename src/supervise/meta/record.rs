@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use crate::disk;
 
-use super::meta::{Meta, MetaSummary, path};
+use super::{Meta, MetaSummary, path};
 
 /// Why `meta.json` could not be used.
 #[derive(Debug)]
@@ -180,7 +180,7 @@ pub fn read_backup(dir: &Path) -> Option<Meta> {
 ///
 /// It is copied: there are two again, so that another loss before the next write loses nothing. A full disk has no room for
 /// that, and then it is moved.
-pub(super) fn restore_backup(dir: &Path) -> Option<Meta> {
+pub(in crate::supervise) fn restore_backup(dir: &Path) -> Option<Meta> {
     let meta = read_backup(dir)?;
     let copy = dir.join(".meta.json.copy");
     let write = |bytes: Vec<u8>| disk::own_file().create(0o600).truncate().open(&copy)?.write_all(&bytes);
