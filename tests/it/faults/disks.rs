@@ -269,7 +269,7 @@ fn a_name_whose_directory_was_removed_is_not_started_twice() {
         let removed = if all { field.home() } else { field.dir("p") };
         fs::remove_dir_all(removed).expect("removed");
         let refused = field.run(&["start", "--name", "p", "--", "sleep", "1000"]);
-        assert!(refused.code != 0 && refused.err.contains(&format!("pid {pid} lives")), "{refused:?}");
+        assert!(refused.code != 0 && refused.err.contains(&format!("still running (pid {pid})")), "{refused:?}");
         assert!(refused.err.contains("`tsm kill p`"), "{refused:?}");
         assert!(!field.dir("p").exists() && is_running(pid));
         field.start("q", &[], &["sleep", "1000"]);
