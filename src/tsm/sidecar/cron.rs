@@ -128,6 +128,11 @@ impl Schedule {
         None
     }
 
+    /// True if it does not name hours: then it goes on through an hour that a clock shows twice.
+    pub(super) fn is_every_hour(&self) -> bool {
+        self.hours == (1 << 24) - 1
+    }
+
     fn is_day(&self, day: Date) -> bool {
         let weekday = day.weekday().to_sunday_zero_offset();
         let (by_day, by_weekday) = (has(self.days, day.day().into()), has(self.weekdays, weekday.into()));

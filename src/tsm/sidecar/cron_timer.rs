@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::civil::DateTime;
-
+use crate::base::time::Timestamp;
 use crate::supervise::meta::{Meta, ProcessState};
 use crate::supervise::monitor_spec::MonitorSpec;
 
@@ -19,8 +18,7 @@ const SLACK: Duration = Duration::from_millis(5);
 pub(super) struct CronTimer {
     schedule: Schedule,
     zone: Zone,
-    /// By the clock on the wall of the zone.
-    next_due: DateTime,
+    next_due: Timestamp,
 }
 
 impl CronTimer {
@@ -28,28 +26,24 @@ impl CronTimer {
     pub(super) fn new(spec: &MonitorSpec, now: Now) -> Option<Self> {
         let schedule: Schedule = spec.cron.parse().ok()?;
         let zone = Zone::named_or_local(&spec.cron_tz);
-        let next_due = schedule.next(zone.wall_clock(now.wall))?;
+        let next_due = zone.next(&schedule, now.wall)?;
         Some(Self { schedule, zone, next_due })
-    }
-
-    fn is_due(&self, now: Now) -> bool {
-        self.zone.wall_clock(now.wall) >= self.next_due
     }
 }
 
 impl Watcher for CronTimer {
     fn due(&self, now: Now) -> Option<Duration> {
-        let left = self.zone.wall_clock(now.wall).duration_until(self.next_due);
-        Some(Duration::try_from(left).unwrap_or_default() + SLACK)
+        let left = self.next_due.0.saturating_sub(now.wall.0);
+        Some(Duration::from_millis(left) + SLACK)
     }
 
     /// A task that still runs is left alone; anything else is restarted.
     fn check(&mut self, meta: &Meta, _: &mut Health, now: Now) -> Option<RestartReason> {
-        if !self.is_due(now) {
+        if now.wall < self.next_due {
             return None;
         }
         // A schedule that came once comes again.
-        if let Some(next) = self.schedule.next(self.zone.wall_clock(now.wall)) {
+        if let Some(next) = self.zone.next(&self.schedule, now.wall) {
             self.next_due = next;
         }
         (meta.state == ProcessState::Scheduled || !meta.run.oneshot).then_some(RestartReason::Schedule)

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp as Instant;
+use jiff::ToSpan;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
@@ -74,11 +75,39 @@ impl Zone {
     }
 
     /// When `schedule` is due next after `now`.
+    ///
+    /// What is due in an hour that is left out in spring runs as much later. What is due in an hour that comes twice in autumn runs
+    /// the first time only, unless the schedule names no hours.
     #[must_use]
     pub fn next(&self, schedule: &Schedule, now: Timestamp) -> Option<Timestamp> {
-        let due = schedule.next(self.wall_clock(now))?;
-        let due = self.zone.to_timestamp(due).ok()?;
-        u64::try_from(due.as_millisecond()).ok().map(Timestamp)
+        let begin = instant(now);
+        let mut wall = schedule.next(self.wall_clock(now))?;
+        let due = loop {
+            let first = self.zone.to_timestamp(wall).ok()?;
+            if first > begin {
+                break first;
+            }
+            // The first of two is over: the clock was set back since.
+            if schedule.is_every_hour() {
+                break self.zone.to_ambiguous_timestamp(wall).later().ok()?;
+            }
+            wall = schedule.next(wall)?;
+        };
+        let again = self.again(schedule, begin).filter(|again| *again < due);
+        u64::try_from(again.unwrap_or(due).as_millisecond()).ok().map(Timestamp)
+    }
+
+    /// The first time that is due after the clock is next set back, if the schedule names no hours.
+    fn again(&self, schedule: &Schedule, now: Instant) -> Option<Instant> {
+        if !schedule.is_every_hour() {
+            return None;
+        }
+        let change = self.zone.following(now).next()?.timestamp();
+        let (before, after) = (self.zone.to_datetime(change - 1.second()), self.zone.to_datetime(change));
+        if after > before {
+            return None;
+        }
+        self.zone.to_ambiguous_timestamp(schedule.next(after - 1.second())?).later().ok()
     }
 }
 
@@ -101,6 +130,36 @@ mod tests {
         assert_eq!(east.next(&schedule, NOON), Some(Timestamp(NOON.0 + 3_600_000)));
         let utc: Zone = "UTC".parse().expect("always known");
         assert_eq!(utc.next(&schedule, NOON), Some(Timestamp(NOON.0 + 4 * 3_600_000)));
+    }
+
+    #[test]
+    fn an_hour_that_is_left_out_or_comes_twice_is_met_once() {
+        // Set forward at 02:00 on 2026-03-29 and back at 03:00 on 2026-10-25.
+        let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").expect("a zone");
+        let zone = Zone { name: "Europe/Berlin".to_owned(), zone };
+        let at = |text: &str| {
+            let time: Instant = text.parse().expect("a time");
+            Timestamp(u64::try_from(time.as_millisecond()).expect("after 1970"))
+        };
+        for (schedule, now, next) in [
+            // 02:30 does not exist, and runs at 03:30.
+            ("30 2 * * *", "2026-03-29T00:59:00Z", "2026-03-29T01:30:00Z"),
+            ("30 2 * * *", "2026-03-29T01:30:00Z", "2026-03-30T00:30:00Z"),
+            ("*/15 * * * *", "2026-03-29T00:50:00Z", "2026-03-29T01:00:00Z"),
+            // 02:30 comes twice, and runs the first time.
+            ("30 2 * * *", "2026-10-25T00:10:00Z", "2026-10-25T00:30:00Z"),
+            ("30 2 * * *", "2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z"),
+            ("30 2 * * *", "2026-10-25T01:10:00Z", "2026-10-26T01:30:00Z"),
+            // What names no hours goes on all the time.
+            ("*/15 * * * *", "2026-10-25T00:45:00Z", "2026-10-25T01:00:00Z"),
+            ("*/15 * * * *", "2026-10-25T01:00:00Z", "2026-10-25T01:15:00Z"),
+            ("*/15 * * * *", "2026-10-25T01:45:00Z", "2026-10-25T02:00:00Z"),
+            ("30 * * * *", "2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z"),
+            ("*/20 * * * * *", "2026-10-25T00:59:50Z", "2026-10-25T01:00:00Z"),
+        ] {
+            let schedule: Schedule = schedule.parse().expect("a schedule");
+            assert_eq!(zone.next(&schedule, at(now)), Some(at(next)), "{schedule} after {now}");
+        }
     }
 
     #[test]
