@@ -21,6 +21,8 @@ pub struct Stats {
     pub group: String,
     /// The service that it came from; empty if none.
     pub service: String,
+    /// The stack that it was started in; empty if none.
+    pub stack: String,
     /// The pid at the root of the tree.
     pub pid: u32,
     /// What the tree uses.
@@ -88,7 +90,8 @@ pub fn between(before: &Snapshot, after: &Snapshot, span: Duration, processes: &
         };
         let service = Path::new(&process.meta.run.service).file_stem().unwrap_or_default();
         let service = service.to_string_lossy().into_owned();
-        Some(Stats { name: process.name.clone(), id: process.id(), group: group(process), service, pid, load })
+        let (name, stack) = (process.name.clone(), process.meta.run.stack.clone());
+        Some(Stats { name, id: process.id(), group: group(process), service, stack, pid, load })
     };
     processes.iter().filter_map(stats).collect()
 }
@@ -103,7 +106,7 @@ pub fn by_group(stats: &[Stats]) -> Vec<(String, usize, ResourceTotals)> {
 #[must_use]
 pub fn by_stack(stats: &[Stats], stacks: &[Stack]) -> Vec<(String, usize, ResourceTotals)> {
     sums(stacks.iter().flat_map(|stack| {
-        let members = stats.iter().filter(|it| stack.services.contains(&it.service));
+        let members = stats.iter().filter(|it| stack.services.contains(&it.service) || it.stack == stack.name);
         members.map(|it| (stack.name.as_str(), it))
     }))
 }
@@ -159,6 +162,7 @@ mod tests {
             id: None,
             group: group.to_owned(),
             service: group.to_owned(),
+            stack: String::new(),
             pid: 1,
             load: ResourceTotals { processes: 2, cpu, memory: 10, read_rate: Some(1), ..ResourceTotals::default() },
         };

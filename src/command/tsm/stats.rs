@@ -61,7 +61,7 @@ impl Command for Stats {
         let table = if self.groups {
             sums(("group", "GROUP"), by_group(&stats)).when_empty(empty)
         } else if self.stacks {
-            let stacks = stack::all(cx.paths, cx.host.variables(), &[])?;
+            let stacks = stack::all(cx.paths, cx.host.variables(), &processes)?;
             let empty = "Nothing of a stack runs.\nA service names its stack in TSM_STACK.";
             sums(("stack", "STACK"), by_stack(&stats, &stacks)).when_empty(empty)
         } else {

@@ -107,6 +107,20 @@ fn stats_know_the_stacks_of_services_and_the_groups_of_their_instances() {
         fs::write(file, format!("TSM_COMMAND=\"sleep 600\"\nTSM_CWD=/\n{more}")).expect("a definition");
         yard.ok(&["tsm", "start", "--no-wait", name]);
     }
+    for stack in ["shop", "ad-hoc"] {
+        yard.ok(&[
+            "tsm",
+            "start",
+            "--no-wait",
+            "--stack",
+            stack,
+            "--name",
+            &format!("{stack}-job"),
+            "--",
+            "sleep",
+            "600",
+        ]);
+    }
     let rows = |what: &str, key: &str| {
         let sums = yard.json_with_schema(&["tsm", "stats", what], &format!("tsm-stats{}", &what[1..]));
         let row = |row: &serde_json::Value| (row[key].as_str().expect("a name").to_owned(), row["members"].as_u64());
@@ -114,8 +128,11 @@ fn stats_know_the_stacks_of_services_and_the_groups_of_their_instances() {
     };
     let named =
         |rows: &[(&str, u64)]| rows.iter().map(|(name, count)| ((*name).to_owned(), Some(*count))).collect::<Vec<_>>();
-    assert_eq!(rows("--stacks", "stack"), named(&[("shop", 3)]));
-    assert_eq!(rows("--groups", "group"), named(&[("db", 1), ("lone", 1), ("web", 2)]));
+    assert_eq!(rows("--stacks", "stack"), named(&[("ad-hoc", 1), ("shop", 4)]));
+    assert_eq!(
+        rows("--groups", "group"),
+        named(&[("ad-hoc-job", 1), ("db", 1), ("lone", 1), ("shop-job", 1), ("web", 2)])
+    );
 }
 
 #[test]
