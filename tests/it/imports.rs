@@ -109,6 +109,7 @@ fn an_ecosystem_with_nearly_every_key() {
         "TSM_CRON=\"0 4 * * *\"",
         "TSM_MAX_MEMORY=\"1G\"",
         "TSM_KILL_TIMEOUT=\"5000ms\"",
+        "TSM_STOP_SIGNAL=\"SIGINT\"",
         "TSM_WATCH=(\"dist\")",
         "TSM_WATCH_IGNORE=(\"node_modules\" \"logs\")",
         "TSM_RESTART=\"always\"",

@@ -123,12 +123,19 @@ fn instances(app: &mut FieldReader, it: &mut Definition) {
     }
 }
 
+/// How PM2 stops a program, unless its file says otherwise.
+const PM2_STOP_SIGNAL: &str = "SIGINT";
+
+/// How long PM2 waits before SIGKILL, unless its file says otherwise.
+const PM2_KILL_TIMEOUT: Duration = Duration::from_millis(1600);
+
 fn read_options(app: &mut FieldReader, it: &mut Definition) {
     it.options.user = app.text("uid");
     let again = app.text("autorestart").is_none_or(|again| again != "false");
     it.options.restart = Some(if again { RestartPolicy::Always } else { RestartPolicy::Never });
     it.options.max_restarts = app.parsed("max_restarts");
-    it.options.kill_timeout = app.parsed("kill_timeout").map(Duration::from_millis);
+    it.options.kill_timeout = app.parsed("kill_timeout").map(Duration::from_millis).or(Some(PM2_KILL_TIMEOUT));
+    it.options.stop_signal = PM2_STOP_SIGNAL.parse().ok();
     it.options.max_memory = app.parsed::<MaxMemoryRestart>("max_memory_restart").map(|size| size.0);
     if app.peek("cron_restart").and_then(scalar).as_deref() == Some("0") {
         app.take("cron_restart");

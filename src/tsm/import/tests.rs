@@ -55,6 +55,11 @@ fn an_ecosystem_file() {
         ("python3 worker.py", Some(RestartPolicy::Never), None)
     );
     assert_eq!(
+        (worker.options.stop_signal.map(|it| it.to_string()).as_deref(), worker.options.kill_timeout),
+        (Some("SIGINT"), Some(Duration::from_millis(1600))),
+        "as PM2 stops it"
+    );
+    assert_eq!(
         lost(&imported),
         [
             "deploy",
