@@ -205,6 +205,7 @@ mod tests {
         ("description", "'for all'", "'for all'"),
         ("port", "8080", "8080"),
         ("port", "'8000+'", "8000+"),
+        ("port", "'none'", "none"),
         ("env_file", "'~/x.env'", "~/x.env"),
         ("env", "'A=1'", "'A=1'"),
         ("pre_command", "'echo $A'", "'echo $A'"),

@@ -78,7 +78,7 @@ fn a_lost_record_is_named_and_a_command_line_replaces_it() {
     fs::write(process(&world, "lost").join("meta.json"), "{\"tsm_id\":").expect("written");
     let refused = tetra(&world, &["tsm", "start", "lost"]);
     assert_eq!(refused.code, 1, "{}{}", refused.out, refused.err);
-    assert!(refused.err.contains("the record of `lost` is lost"), "{}", refused.err);
+    assert!(refused.err.contains("the record of `lost` cannot be used"), "{}", refused.err);
     assert!(refused.err.contains("tsm start --name lost COMMAND"), "{}", refused.err);
     let anew = tetra(&world, &["tsm", "start", "--name", "lost", "--", "sh", "-c", "echo two; exec sleep 1000"]);
     assert_eq!(anew.code, 0, "{}", anew.err);

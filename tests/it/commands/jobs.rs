@@ -76,6 +76,24 @@ fn a_task_that_succeeds_is_waited_for_and_what_needs_a_failed_one_is_not_started
 }
 
 #[test]
+fn what_deps_names_is_started_before() {
+    let yard = Sandbox::new();
+    let available = yard.home().join("tsm/services-available");
+    fs::create_dir_all(&available).expect("a directory");
+    for name in ["db", "cache"] {
+        fs::write(available.join(format!("{name}.tsm")), "TSM_CWD=/\nTSM_COMMAND='sleep 600'\n").expect("a definition");
+    }
+    yard.ok(&["tsm", "start", "--name", "web", "--deps", "db,cache", "--", "sleep", "600"]);
+    for name in ["db", "cache", "web"] {
+        assert!(is_running(yard.read(name).pid), "{name}");
+    }
+    assert_eq!(yard.read("web").run.deps, ["db", "cache"]);
+    yard.ok(&["tsm", "stop", "*"]);
+    yard.ok(&["tsm", "start", "web"]);
+    assert!(is_running(yard.read("db").pid), "a start by the record needs them as well");
+}
+
+#[test]
 fn a_process_is_asked_to_end_by_its_own_signal_and_gets_the_signals_it_is_sent() {
     let yard = Sandbox::new();
     let line = "trap 'echo int; exit 0' INT; trap 'echo usr1' USR1; trap 'echo term' TERM; echo up; while :; do sleep 0.05; done";
