@@ -1,5 +1,7 @@
 //! The rules of the house, held by a test. A broken one is named with its sentence and the place.
 
+mod circles;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::ops::Range;
@@ -449,7 +451,7 @@ fn the_reader_of_code_sees_code_only() {
 
 /// Every source file of the program; files of unit tests aside.
 fn sources() -> Vec<Source> {
-    let is_code = |path: &PathBuf| !path.ends_with("tests.rs");
+    let is_code = |path: &PathBuf| !path.file_name().is_some_and(|name| name.as_encoded_bytes().ends_with(b"tests.rs"));
     let sources: Vec<_> = files("src", &["rs"]).into_iter().filter(is_code).map(Source::read).collect();
     assert!(sources.len() > 20, "the sources were found");
     sources
@@ -464,7 +466,9 @@ struct Source {
 
 impl Source {
     fn read(path: PathBuf) -> Self {
-        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()));
+        // Vectors of formats are not always text.
+        let bytes = fs::read(&path).unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()));
+        let text = String::from_utf8_lossy(&bytes).into_owned();
         Self { code: code_of(&text), text, path }
     }
 
