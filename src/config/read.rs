@@ -18,10 +18,12 @@ pub enum ReadFileError {
     #[error(transparent)]
     File(#[from] FileError),
     /// It is too large to be what it should be.
-    #[error("`{}` is larger than {} KiB", path.display(), MAX_FILE_BYTES >> 10)]
+    #[error("`{}` is larger than {} KiB", path.display(), limit >> 10)]
     TooLarge {
         /// The file.
         path: PathBuf,
+        /// The largest size that is read, in bytes.
+        limit: u64,
     },
     /// It is not text.
     #[error("`{}` is not UTF-8 text (line {line})", path.display())]
@@ -31,8 +33,8 @@ pub enum ReadFileError {
         /// The first line that is none, counted from 1.
         line: usize,
     },
-    /// It is not a file.
-    #[error("`{}` is not a file", path.display())]
+    /// It is not a regular file.
+    #[error("`{}` is not a regular file", path.display())]
     NotAFile {
         /// Its name.
         path: PathBuf,
@@ -74,15 +76,15 @@ impl UserFacingError for ReadFileError {
 ///
 /// Fails if it cannot be read, is larger than [`MAX_FILE_BYTES`], or is not UTF-8.
 pub fn text(path: &Path) -> Result<String, ReadFileError> {
-    decode(path, bytes(path, MAX_FILE_BYTES)?)
+    utf8(path, bytes(path, MAX_FILE_BYTES)?)
 }
 
-/// The bytes of a regular file, one more than `most` at most.
+/// The bytes of a regular file.
 ///
 /// # Errors
 ///
-/// Fails if it cannot be read, or is not a regular file.
-pub fn bytes(path: &Path, most: u64) -> Result<Vec<u8>, ReadFileError> {
+/// Fails if it cannot be read, is not a regular file, or has more than `limit` bytes.
+pub fn bytes(path: &Path, limit: u64) -> Result<Vec<u8>, ReadFileError> {
     let fail = |source| FileError::Io { action: "read", path: path.to_owned(), source };
     let file = match disk::user_file().open(path) {
         Err(error) if disk::access_error(&error) == Some(FileAccessError::NotRegular) => {
@@ -91,8 +93,8 @@ pub fn bytes(path: &Path, most: u64) -> Result<Vec<u8>, ReadFileError> {
         opened => opened.map_err(fail)?,
     };
     let mut bytes = Vec::new();
-    file.take(most + 1).read_to_end(&mut bytes).map_err(fail)?;
-    Ok(bytes)
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(fail)?;
+    if bytes.len() as u64 > limit { Err(ReadFileError::TooLarge { path: path.to_owned(), limit }) } else { Ok(bytes) }
 }
 
 /// The contents of a file, whatever it is.
@@ -113,11 +115,7 @@ pub const MAX_LOSSY_BYTES: u64 = 16 << 20;
 ///
 /// Fails if it cannot be read, is not a regular file, or is larger than [`MAX_LOSSY_BYTES`].
 pub fn read_lossy(path: &Path) -> Result<LossyText, ReadFileError> {
-    let bytes = bytes(path, MAX_LOSSY_BYTES)?;
-    if bytes.len() as u64 > MAX_LOSSY_BYTES {
-        return Err(ReadFileError::TooLarge { path: path.to_owned() });
-    }
-    Ok(decode_lossy(&bytes))
+    Ok(decode_lossy(&bytes(path, MAX_LOSSY_BYTES)?))
 }
 
 /// Bytes as text.
@@ -154,8 +152,17 @@ pub fn text_if_exists(path: &Path) -> Result<Option<String>, ReadFileError> {
 /// Fails if they are more than [`MAX_FILE_BYTES`], or not UTF-8.
 pub fn decode(path: &Path, bytes: Vec<u8>) -> Result<String, ReadFileError> {
     if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err(ReadFileError::TooLarge { path: path.to_owned() });
+        return Err(ReadFileError::TooLarge { path: path.to_owned(), limit: MAX_FILE_BYTES });
     }
+    utf8(path, bytes)
+}
+
+/// Bytes of a file as text, however many.
+///
+/// # Errors
+///
+/// Fails if they are not UTF-8.
+pub fn utf8(path: &Path, bytes: Vec<u8>) -> Result<String, ReadFileError> {
     String::from_utf8(bytes).map_err(|error| {
         let sound = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = sound.iter().filter(|byte| **byte == b'\n').count() + 1;
@@ -201,7 +208,7 @@ mod tests {
         };
         assert!(said(b"a\nb\n\xff").ends_with("is not UTF-8 text (line 3)"));
         assert!(said(&vec![b'a'; (MAX_FILE_BYTES + 1) as usize]).ends_with("is larger than 1024 KiB"));
-        assert!(text(home.path()).expect_err("a directory").to_string().ends_with("is not a file"));
+        assert!(text(home.path()).expect_err("a directory").to_string().ends_with("is not a regular file"));
         assert_eq!(text_if_exists(&home.path().join("b")).expect("nothing"), None);
     }
 

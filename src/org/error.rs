@@ -7,6 +7,7 @@ use crate::base::environment::EnvName;
 use crate::base::fault::{FaultKind, UserFacingError};
 use crate::base::name::OrgName;
 use crate::config::path::KeyPath;
+use crate::config::read::ReadFileError;
 use crate::sys::file::FileError;
 
 /// What went wrong with an organization, its files or its history.
@@ -67,25 +68,10 @@ pub enum OrgError {
         /// Its name.
         name: String,
     },
-    /// A file is larger than anything that is written by hand.
-    #[error("`{}` is too large: {} MiB (at most {} MiB)", path.display(), size >> 20, super::read::MAX_FILE_BYTES >> 20)]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-        /// Its size in bytes.
-        size: u64,
-    },
-    /// A file is not text.
-    #[error("`{}` is not UTF-8 text (byte {at})", path.display())]
-    NotText {
-        /// The file.
-        path: PathBuf,
-        /// How many bytes are before the first that is wrong.
-        at: usize,
-        /// Its line, counted from 1.
-        line: usize,
-    },
-    /// A symlink leaves the directory of the organization, or a file is not regular.
+    /// A file is too large, not text, or not a regular file.
+    #[error(transparent)]
+    Read(#[from] ReadFileError),
+    /// A symlink leaves the directory of the organization.
     #[error("`{}` {why}", path.display())]
     OutsideTree {
         /// The link.
@@ -189,6 +175,7 @@ impl UserFacingError for OrgError {
     fn kind(&self) -> FaultKind {
         match self {
             Self::File(error) => error.kind(),
+            Self::Read(error) => error.kind(),
             Self::Invalid { kind, .. } => *kind,
             Self::NoOrg { .. }
             | Self::NoEnvironment { .. }
@@ -201,8 +188,6 @@ impl UserFacingError for OrgError {
             Self::HandEdited { .. } | Self::NotGenerated { .. } => FaultKind::HandEdited,
             Self::RolledBack { .. } | Self::Gate { .. } => FaultKind::Review,
             Self::ProfileCycle { .. }
-            | Self::TooLarge { .. }
-            | Self::NotText { .. }
             | Self::OutsideTree { .. }
             | Self::BrokenHistory { .. }
             | Self::AlreadyExists { .. } => FaultKind::Failed,
@@ -226,8 +211,7 @@ impl UserFacingError for OrgError {
             Self::ProfileCycle { .. } => {
                 Some("`extends = \"builtin:NAME\"` always names the built-in profile".to_owned())
             }
-            Self::TooLarge { .. } => Some("check that it is the right file".to_owned()),
-            Self::NotText { line, .. } => Some(format!("see line {line}; `iconv -f latin1 -t utf-8` converts")),
+            Self::Read(error) => error.advice(),
             Self::OutsideTree { .. } => Some("replace it with a regular file".to_owned()),
             Self::HandEdited { env, .. } => Some(format!(
                 "`tsm org promote @{env} --keep-as-override` writes these into local.toml, below [overrides.{env}]\n\

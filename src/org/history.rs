@@ -8,6 +8,7 @@ use super::error::OrgError;
 use super::header::hash;
 use super::read;
 use crate::base::time::Timestamp;
+use crate::config::read::ReadFileError;
 
 /// One version of an environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,7 +90,7 @@ impl VersionHistory {
     pub fn read(path: &Path, tree: &Path) -> Result<Self, OrgError> {
         let text = match read::text(path, tree) {
             Ok(text) => text.unwrap_or_default(),
-            Err(OrgError::NotText { line, .. }) => {
+            Err(OrgError::Read(ReadFileError::NotText { line, .. })) => {
                 return Err(OrgError::BrokenHistory { path: path.to_owned(), line, why: "not UTF-8 text" });
             }
             Err(error) => return Err(error),

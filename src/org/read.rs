@@ -1,61 +1,38 @@
-//! Reading what operators wrote, without trusting it: size, links, text, TOML.
+//! Files of an organization: bounded, and inside of its directory.
 
 use std::fs;
-use std::io::{self, Read};
 use std::path::Path;
 
 use super::error::OrgError;
 use crate::config::document::Document;
-use crate::disk::{self, FileAccessError};
-use crate::sys::file::FileError;
+use crate::config::read::{self, ReadFileError};
 
 /// The largest file that is read, in bytes.
-pub const MAX_FILE_BYTES: u64 = 8 << 20;
+const MAX_FILE_BYTES: u64 = 8 << 20;
 
 /// The text of a file; none if it is not there. `tree` is the directory that a symlink may not leave.
 ///
 /// # Errors
 ///
-/// Fails if it cannot be read, is too large, not text, not a regular file, or a symlink to elsewhere.
+/// As [`bytes`], and if it is not UTF-8.
 pub fn text(path: &Path, tree: &Path) -> Result<Option<String>, OrgError> {
     let Some(bytes) = bytes(path, tree)? else { return Ok(None) };
-    String::from_utf8(bytes).map(Some).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        let line = error.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
-        OrgError::NotText { path: path.to_owned(), at, line }
-    })
+    Ok(Some(read::utf8(path, bytes)?))
 }
 
 /// The bytes of a file; none if it is not there. `tree` is the directory that a symlink may not leave.
 ///
 /// # Errors
 ///
-/// As [`text`], whatever the bytes are.
+/// Fails if it cannot be read, is larger than 8 MiB, not a regular file, or a symlink to elsewhere.
 pub fn bytes(path: &Path, tree: &Path) -> Result<Option<Vec<u8>>, OrgError> {
-    let fail = |source: io::Error| OrgError::File(FileError::Io { action: "read", path: path.to_owned(), source });
-    let outside = |why: &str| OrgError::OutsideTree { path: path.to_owned(), why: why.to_owned() };
-    let file = match disk::user_file().open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(path).is_err() => {
-            return Ok(None);
+    match read::bytes(path, MAX_FILE_BYTES) {
+        Err(ReadFileError::File(error)) if error.is_not_found() && fs::symlink_metadata(path).is_err() => Ok(None),
+        read => {
+            ensure_inside(path, tree)?;
+            Ok(Some(read?))
         }
-        Err(error) if disk::access_error(&error) == Some(FileAccessError::NotRegular) => {
-            return Err(outside("is not a regular file"));
-        }
-        Err(error) => return Err(fail(error)),
-    };
-    ensure_inside(path, tree)?;
-    let size = file.metadata().map_err(fail)?.len();
-    let too_large = |size| OrgError::TooLarge { path: path.to_owned(), size };
-    if size > MAX_FILE_BYTES {
-        return Err(too_large(size));
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
-    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(fail)?;
-    if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err(too_large(bytes.len() as u64));
-    }
-    Ok(Some(bytes))
 }
 
 /// The TOML of a file; none if it is not there.

@@ -332,7 +332,7 @@ fn bad_input_is_told_with_its_place_and_changes_nothing() {
     fs::write(&local, deep).expect("written");
     world.run("org promote @dev").failed(1);
     fs::File::create(&local).and_then(|file| file.set_len(50 << 20)).expect("a large file");
-    assert!(world.run("org promote @dev").failed(1).contains("too large: 50 MiB"));
+    assert!(world.run("org promote @dev").failed(1).contains("is larger than 8192 KiB"));
     assert_eq!(read(environments.join("dev.toml")), dev);
     let error: serde_json::Value = {
         fs::write(&local, "a = \nb = \n").expect("written");
