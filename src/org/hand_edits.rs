@@ -79,6 +79,7 @@ pub fn merge_into_local(
     store: &OrgStore,
     common: &SharedInputs,
     env: &EnvName,
+    accepts: fn(&KeyPath, &Value) -> bool,
 ) -> Result<Option<MergedLocal>, OrgError> {
     let Some(Current { path, text, state: GeneratedFileState::Edited(_) }) = store.current(env)? else {
         return Ok(None);
@@ -89,7 +90,7 @@ pub fn merge_into_local(
     let chain = store.chain(env)?;
     let leaves = edits.iter().filter_map(|edit| edited.leaf(&edit.path).filter(|_| edit.after.is_some()));
     let whose = OverrideScope { env, profile: chain.own() };
-    let leaves = leaves.filter(|leaf| has_place(&common.local, &chain, &leaf.path));
+    let leaves = leaves.filter(|leaf| accepts(&leaf.path, &leaf.value) && has_place(&common.local, &chain, &leaf.path));
     let leaves = leaves.filter(|leaf| whose.obstacle(&common.local, &leaf.path).is_none());
     let kept: Vec<OverrideValue> = leaves.map(|leaf| OverrideValue::of(&edited, leaf)).collect();
     let local = overrides::write_overrides(&common.local, whose, &kept)?;
@@ -115,7 +116,7 @@ pub fn lost_edits<'a>(env: &EnvName, text: &str, edits: impl Iterator<Item = &'a
         path: edit.path.clone(),
         why: match (&edit.after, made(&edit.path)) {
             (None, _) => "an override cannot remove a key; use `unset` in a profile",
-            (Some(_), None) => "local.toml has no place for this key",
+            (Some(_), None) => "it is an unknown key, or local.toml has no place for it",
             (Some(_), Some(_)) => "a layer above the overrides sets another value",
         },
     });

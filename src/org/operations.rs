@@ -20,7 +20,9 @@ use super::{hand_edits, profile, store};
 use crate::base::diagnostic::Diagnostic;
 use crate::base::environment::EnvName;
 use crate::base::fault::FaultKind;
+use crate::config::Value;
 use crate::config::document::Document;
+use crate::config::path::KeyPath;
 use crate::sys::file::{self, Access};
 
 /// What is asked of a promotion.
@@ -92,6 +94,8 @@ pub struct Promotion<'a> {
     pub home: Option<&'a str>,
     /// What must not be written.
     pub guard: SecretGuard,
+    /// Whether an edit of a key can be kept as an override: a later promotion would refuse an unknown key.
+    pub accepts: fn(&KeyPath, &Value) -> bool,
 }
 
 /// A secret in a text: its place and the message.
@@ -128,7 +132,9 @@ impl Promotion<'_> {
         let mut edited = Vec::new();
         if self.options.hand_edits == HandEdits::Keep {
             for env in &self.options.envs {
-                let Some(carried) = hand_edits::merge_into_local(self.store, &common, env)? else { continue };
+                let Some(carried) = hand_edits::merge_into_local(self.store, &common, env, self.accepts)? else {
+                    continue;
+                };
                 common.local = Rc::new(carried.local);
                 edited.push((env, carried.edits));
             }
@@ -156,11 +162,11 @@ impl Promotion<'_> {
         let (store, wish) = (self.store, self.options);
         let stamp =
             Stamp { at: history::at(self.author.now), by: self.author.by.to_owned(), commit: store.head_commit() };
-        let bench = PromotionInputs::open(store, common, (env, &wish.options))?;
+        let bench = PromotionInputs::open(store, common, env, &wish.options)?;
         let recipe = bench.promotion();
         let made = recipe.run()?;
         let current = store.current(env)?;
-        check_hand_edits(store, env, (current.as_ref(), wish))?;
+        check_hand_edits(store, env, current.as_ref(), wish)?;
         if let Some(after) = common.manifest.gate(env) {
             let same =
                 |it: &Current| matches!(&it.state, GeneratedFileState::Intact(header) if header.source == made.source);
@@ -177,7 +183,7 @@ impl Promotion<'_> {
         let intact = matches!(current.as_ref().map(|it| &it.state), Some(GeneratedFileState::Intact(header)) if header::matches(header, store.org(), env));
         let same = there.as_ref().is_some_and(|it| header::content(it) == made.content);
         let (path, text) = (store.environment_path(env), recipe.text(&made, &stamp, wish.annotate)?);
-        self.check_secrets(&path, &text, (&made.draft, &bench.chain))?;
+        self.check_secrets(&path, &text, &made.draft, &bench.chain)?;
         Ok(PlannedEnv {
             path,
             text,
@@ -191,7 +197,7 @@ impl Promotion<'_> {
     }
 
     /// Refuses what would be written with a secret in it, unless the line that it comes from lets it pass.
-    fn check_secrets(&self, path: &Path, text: &str, (draft, chain): (&Draft, &ProfileChain)) -> Result<(), OrgError> {
+    fn check_secrets(&self, path: &Path, text: &str, draft: &Draft, chain: &ProfileChain) -> Result<(), OrgError> {
         let name = path.display().to_string();
         let found = (self.guard.find)(&name, text);
         if found.is_empty() {
@@ -246,7 +252,8 @@ impl Promotion<'_> {
 fn check_hand_edits(
     store: &OrgStore,
     env: &EnvName,
-    (current, wish): (Option<&Current>, &PromoteOptions),
+    current: Option<&Current>,
+    wish: &PromoteOptions,
 ) -> Result<(), OrgError> {
     let Some(Current { path, text, state }) = current else { return Ok(()) };
     if wish.hand_edits == HandEdits::Discard {

@@ -7,7 +7,9 @@ use crate::base::environment::{EnvName, EnvRef, Tier};
 use crate::base::fault::Fault;
 use crate::command::secrets::scan_guard;
 use crate::command::{Command, Cx, Effect};
+use crate::config::Value as TomlValue;
 use crate::config::document::Document;
+use crate::config::path::KeyPath;
 use crate::config::secret_scan;
 use crate::ops::service_keys;
 use crate::org::diff::DiffRow;
@@ -109,7 +111,8 @@ impl Promote {
         scan_guard::ensure_no_secrets("--set", &given.collect::<String>())?;
         let author = Author { by: cx.host.user(), now: cx.host.now() };
         let guard = SecretGuard { find: scan_guard::toml_leaks, allow: secret_scan::ALLOW };
-        Ok(act(&Promotion { store: &store, options: &wish, author, home: home(cx), guard })?)
+        let accepts = |path: &KeyPath, value: &TomlValue| service_keys::problem_with(path, value).is_none();
+        Ok(act(&Promotion { store: &store, options: &wish, author, home: home(cx), guard, accepts })?)
     }
 
     fn plan_report(&self, cx: &Cx) -> Result<Report, Fault> {

@@ -107,6 +107,22 @@ fn what_is_no_number_comes_to_rest_and_a_number_stays_as_it_was_spelled() {
 }
 
 #[test]
+fn an_edit_that_a_later_promotion_would_refuse_is_not_kept() {
+    let (mut world, environments) = acme();
+    let (local, dev) = (environments.join("local.toml"), environments.join("dev.toml"));
+    world.run("org promote @dev").done();
+    change(&dev, "[services.tetra]\n", "[services.tetra]\ncomand = \"x\"\ninstances = \"4\"\n");
+    let edited = read(&dev);
+    let ran = world.run("org promote @dev --keep-as-override");
+    assert!(
+        ran.stderr.contains("`services.tetra.comand` in dev.toml cannot be kept: it is an unknown key"),
+        "{edited}{ran:?}"
+    );
+    assert!(!read(&local).contains("comand") && !read(&local).contains("instances"), "{}", read(&local));
+    world.run("org promote @dev").done();
+}
+
+#[test]
 fn an_edit_is_kept_in_the_form_that_is_there_and_what_cannot_be_is_told() {
     for overrides in [
         "",
