@@ -294,7 +294,7 @@ fn all_errors(text: &str, shown: &SourceText, first: &toml_edit::TomlError) -> V
     if found.is_empty() {
         found.push((first.span().unwrap_or(0..0), first.message().to_owned()));
     }
-    toml_hints::syntax_errors((text, shown), found)
+    toml_hints::syntax_errors(text, shown, found)
 }
 
 struct Reader<'a> {
@@ -321,7 +321,7 @@ impl Reader<'_> {
                     let made =
                         TomlStatement { path: path.clone(), span: statement.clone(), value: Some(span), section: 0 };
                     self.statements.push(made);
-                    self.value(path, (key, value), &statement);
+                    self.value(path, key, value, &statement);
                 }
                 Item::Table(inner) => self.headed(&path, inner),
                 Item::ArrayOfTables(several) => {
@@ -350,7 +350,7 @@ impl Reader<'_> {
         self.table(path, table);
     }
 
-    fn value(&mut self, path: KeyPath, (key, value): (&Key, &Written), statement: &Range<usize>) {
+    fn value(&mut self, path: KeyPath, key: &Key, value: &Written, statement: &Range<usize>) {
         let span = value.span().unwrap_or(0..0);
         let key = key.span().unwrap_or(span.start..span.start);
         match value {
@@ -365,7 +365,7 @@ impl Reader<'_> {
     fn inline(&mut self, path: &KeyPath, table: &InlineTable, statement: &Range<usize>) {
         for (name, value) in table.iter() {
             let Some(key) = table.key(name) else { continue };
-            self.value(path.join(name), (key, value), statement);
+            self.value(path.join(name), key, value, statement);
         }
         self.tables.insert(path.clone(), TableLayout::Inline { statement: statement.clone() });
     }

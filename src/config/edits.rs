@@ -147,7 +147,7 @@ impl<'a> Edits<'a> {
                 let statement = &self.document.statements[number];
                 let old = &self.document.source.text[statement.span.clone()];
                 let value = statement.value.as_ref().map_or(0, |value| value.start - statement.span.start);
-                self.sheet.replace(number, inside.applied(old, (statement.span.start, value)));
+                self.sheet.replace(number, inside.applied(old, statement.span.start, value));
             }
         }
         for (table, lines) in self.tables {
@@ -169,7 +169,7 @@ fn line(key: &KeyPath, NewEntry { value, comment: word, .. }: NewEntry) -> Strin
 
 impl InlineEdits {
     /// The text of a statement with these changes. `start` is where it begins in the document, `value` where its value begins in it.
-    fn applied(mut self, old: &str, (start, value): (usize, usize)) -> String {
+    fn applied(mut self, old: &str, start: usize, value: usize) -> String {
         self.replaced.sort_by_key(|(span, _)| std::cmp::Reverse(span.start));
         let mut text = old.to_owned();
         for (span, new) in self.replaced {

@@ -139,7 +139,7 @@ impl<'a, L: Lookup> Resolver<'a, L> {
             (None, Some(value)) => value,
             (None, None) if hermetic => return Err(self.error(ExpandErrorKind::Hermetic, name())),
             (None, None) => self.expand_unset(&expansion.reference)?,
-            (Some((operator, word)), set) => self.operation((*operator, word), set, expansion)?,
+            (Some((operator, word)), set) => self.operation(*operator, word, set, expansion)?,
         };
         let length = value.interpolated().map_or(0, |text| text.len());
         self.bytes += length;
@@ -152,7 +152,8 @@ impl<'a, L: Lookup> Resolver<'a, L> {
 
     fn operation(
         &mut self,
-        (operator, word): (Operator, &Template),
+        operator: Operator,
+        word: &Template,
         set: Option<L::Value>,
         expansion: &Expansion,
     ) -> Result<L::Value, ExpandError> {

@@ -52,13 +52,13 @@ pub fn compatibility_warnings(text: &str, shown: &SourceText) -> Vec<Diagnostic>
 /// What a parser found wrong in a text, in order, one a line: errors that follow from another on the same line are left out. With help
 /// for common errors.
 #[must_use]
-pub fn syntax_errors((text, shown): (&str, &SourceText), mut found: Vec<(Range<usize>, String)>) -> Vec<Diagnostic> {
+pub fn syntax_errors(text: &str, shown: &SourceText, mut found: Vec<(Range<usize>, String)>) -> Vec<Diagnostic> {
     found.sort_by_key(|(span, _)| span.start);
     found.dedup_by_key(|(span, _)| shown.location(span).line);
-    found.into_iter().map(|(span, message)| describe((text, shown), span, &message)).collect()
+    found.into_iter().map(|(span, message)| describe(text, shown, span, &message)).collect()
 }
 
-fn describe((text, shown): (&str, &SourceText), span: Range<usize>, message: &str) -> Diagnostic {
+fn describe(text: &str, shown: &SourceText, span: Range<usize>, message: &str) -> Diagnostic {
     let message = message.lines().next().unwrap_or_default();
     let (what, expected) = message.split_once(", expected ").map_or((message, ""), |(what, rest)| (what, rest));
     let label = if expected.is_empty() { String::new() } else { format!("expected {expected}") };

@@ -51,20 +51,20 @@ pub fn compare(one: &[KeyValue], other: &[KeyValue], cover: &Masker) -> Vec<Vari
     let mut differences = Vec::new();
     for (key, before) in one {
         match there.get(key) {
-            None => differences.push(difference(key, (Some(before), None), cover)),
+            None => differences.push(difference(key, Some(before), None, cover)),
             Some(after) if after != before => {
-                differences.push(difference(key, (Some(before), Some(after)), cover));
+                differences.push(difference(key, Some(before), Some(after), cover));
             }
             Some(_) => {}
         }
     }
     for (key, after) in other.iter().filter(|(key, _)| !here.contains_key(key)) {
-        differences.push(difference(key, (None, Some(after)), cover));
+        differences.push(difference(key, None, Some(after), cover));
     }
     differences
 }
 
-fn difference(key: &str, (before, after): (Option<&String>, Option<&String>), cover: &Masker) -> VariableDiff {
+fn difference(key: &str, before: Option<&String>, after: Option<&String>, cover: &Masker) -> VariableDiff {
     let shown = |value: &String| {
         let shown = cover.variable(key, value);
         // The length tells two hidden values apart.

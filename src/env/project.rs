@@ -189,7 +189,7 @@ impl Project {
     /// Fails if there is neither, or the template is invalid.
     pub fn plan(&self, env: &EnvName, around: ScopeInputs) -> Result<EnvPlan, ProjectError> {
         if let (Some(document), Some(table)) = (&self.document, self.table(env)) {
-            return Ok(overridden(from_document(document, (env, table), around)));
+            return Ok(overridden(from_document(document, env, table, around)));
         }
         let path = self.template(env);
         let Some(text) = read::text_if_exists(&path)? else {
@@ -197,7 +197,7 @@ impl Project {
             return Err(ProjectError::UnknownEnvironment { env: env.clone(), known });
         };
         let name = format!("{DIR_NAME}/{env}.env.tmpl");
-        from_template(self.document.as_ref(), (env, &name), &text, around).map(overridden)
+        from_template(self.document.as_ref(), env, &name, &text, around).map(overridden)
     }
 }
 
@@ -216,8 +216,8 @@ fn overridden(mut plan: EnvPlan) -> EnvPlan {
 /// What follows the environment's name in files of other formats.
 pub const FORMATS: [&str; 3] = [".systemd", ".docker", ".k8s"];
 
-fn from_document(document: &Document, (env, table): (&EnvName, &str), around: ScopeInputs) -> EnvPlan {
-    let scope = scope_of(document, (env, Some(table)), around);
+fn from_document(document: &Document, env: &EnvName, table: &str, around: ScopeInputs) -> EnvPlan {
+    let scope = scope_of(document, env, Some(table), around);
     let mut lines = Vec::new();
     let mut warnings = Vec::new();
     let own: BTreeSet<String> = scope.layers[OWN_LAYER].keys().cloned().collect();
@@ -257,7 +257,7 @@ const PLACES_LAYER: usize = 3;
 
 /// Everything that names can mean for an environment.
 #[must_use]
-pub fn scope_of(document: &Document, (env, table): (&EnvName, Option<&str>), around: ScopeInputs) -> EnvScope {
+pub fn scope_of(document: &Document, env: &EnvName, table: Option<&str>, around: ScopeInputs) -> EnvScope {
     let mut scope = EnvScope { sources: vec![document.shown().clone()], inputs: around, ..EnvScope::default() };
     scope.inputs.built_in.insert("TETRA_ENV".to_owned(), env.to_string());
     let own = table.map(|table| ENVIRONMENTS.join(table));
@@ -278,21 +278,22 @@ pub fn scope_of(document: &Document, (env, table): (&EnvName, Option<&str>), aro
         if parent == local {
             scope.local.insert(name, id);
         }
-        scope.define(&leaf.path, RawValue::of(leaf, document), (leaf.span.clone(), binding));
+        scope.define(&leaf.path, RawValue::of(leaf, document), leaf.span.clone(), binding);
     }
     for path in document.tables.keys().filter(|path| !path.keys().is_empty()) {
-        scope.define(path, RawValue::List(String::new()), (document.span_of(path), None));
+        scope.define(path, RawValue::List(String::new()), document.span_of(path), None);
     }
     scope
 }
 
 fn from_template(
     document: Option<&Document>,
-    (env, name): (&EnvName, &str),
+    env: &EnvName,
+    name: &str,
     text: &str,
     around: ScopeInputs,
 ) -> Result<EnvPlan, ProjectError> {
-    let mut scope = scope_of(document.unwrap_or(&Document::empty(FILE)), (env, None), around);
+    let mut scope = scope_of(document.unwrap_or(&Document::empty(FILE)), env, None, around);
     // A template is meant for people: what looks like a secret in it is hidden when it is shown.
     scope.sources.push(SourceText::new(name, mask::env_values(text)));
     let entries = env_file::entries(name, text)?;

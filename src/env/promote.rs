@@ -123,7 +123,7 @@ fn copied(sides: &PromotionPair, key: &str, value: &str) -> (PromotionAction, Op
     if is_for_debugging(key, value) && matches!(sides.tier, Some(Tier::Staging | Tier::Prod)) {
         return (PromotionAction::Dropped, None);
     }
-    let derived = derive(key, value, (sides.from, sides.to));
+    let derived = derive(key, value, sides.from, sides.to);
     if derived != value {
         return (PromotionAction::Derived, Some(derived));
     }
@@ -138,7 +138,7 @@ fn is_for_debugging(key: &str, value: &str) -> bool {
 
 /// What a value of one environment is in another, as far as that follows from it.
 #[must_use]
-pub fn derive(key: &str, value: &str, (from, to): (&EnvName, &EnvName)) -> String {
+pub fn derive(key: &str, value: &str, from: &EnvName, to: &EnvName) -> String {
     let names = |env: &EnvName| {
         let long = match env.tier() {
             Some(Tier::Local | Tier::Dev) => "development",
@@ -209,7 +209,7 @@ mod tests {
             ("X", "env/dev.env", "prod", "env/dev.env"),
             ("PORT", "8000", "prod", "8000"),
         ] {
-            assert_eq!(derive(key, value, (&env("dev"), &env(to))), expected, "{key}={value} to {to}");
+            assert_eq!(derive(key, value, &env("dev"), &env(to)), expected, "{key}={value} to {to}");
         }
     }
 

@@ -241,12 +241,7 @@ impl Lookup for EnvScope {
 
 impl EnvScope {
     /// Adds a definition of the first source.
-    pub fn define(
-        &mut self,
-        path: &KeyPath,
-        value: RawValue,
-        (span, binding): (Range<usize>, Option<(usize, String)>),
-    ) {
+    pub fn define(&mut self, path: &KeyPath, value: RawValue, span: Range<usize>, binding: Option<(usize, String)>) {
         self.paths.insert(path.clone(), self.definitions.len());
         let name = path.keys().join(".");
         self.definitions.push(VariableDefinition { name, value, source: 0, span, binding });
@@ -350,7 +345,7 @@ shared = "of dev, ${SHARED}"
             ..ScopeInputs::default()
         };
         let env = "dev".parse().expect("a name");
-        let scope = scope_of(&document, (&env, Some("dev")), around);
+        let scope = scope_of(&document, &env, Some("dev"), around);
         let id = scope.paths[&KeyPath::of(&["environments", "dev", "probe"])];
         let value = Resolver::new(&scope).value(id).map(|value| value.text.clone());
         value.map_err(|trouble| format!("{}: {}", trouble.reason.code(), trouble.advice().unwrap_or_default()))

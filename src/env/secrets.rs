@@ -236,7 +236,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Secrets, SecretError> {
 /// # Errors
 ///
 /// Fails for the first of them, and for a line that is invalid; values are not shown.
-pub fn check_edited(path: &Path, (old, new): (&str, &str)) -> Result<(), SecretError> {
+pub fn check_edited(path: &Path, old: &str, new: &str) -> Result<(), SecretError> {
     let name = path.display().to_string();
     let before = dotenv::parse(old).unwrap_or_default();
     let entries = env_file::entries(&name, new)?;
@@ -370,7 +370,7 @@ mod tests {
 
     #[test]
     fn what_was_edited_is_looked_at() {
-        let check = |old: &str, new: &str| check_edited(Path::new("x"), (old, new)).map_err(|error| error.to_string());
+        let check = |old: &str, new: &str| check_edited(Path::new("x"), old, new).map_err(|error| error.to_string());
         assert_eq!(check("", ""), Ok(()));
         assert_eq!(check("A=1\nB=\n", "B=\nA=2\n"), Ok(()), "what was there may stay");
         for (new, said) in [

@@ -25,7 +25,7 @@ pub fn profiles(draft: &mut Draft, chain: &ProfileChain, home: Option<&str>) -> 
         let mut layer = ProfileApplication { draft, profile, layer: Layer::Profile(number), found: Vec::new() };
         let moves = layer.path_rewrites(home);
         if let Some((moves, span)) = moves {
-            layer.rewrite_paths(&path_keys, &moves, (&span, home));
+            layer.rewrite_paths(&path_keys, &moves, &span, home);
         }
         for rule in &profile.rules {
             layer.rule(rule);
@@ -116,12 +116,7 @@ impl ProfileApplication<'_, '_> {
         Some((moves.collect(), rules().next()?.span.clone()))
     }
 
-    fn rewrite_paths(
-        &mut self,
-        path_keys: &[KeyPath],
-        moves: &[PathRewrite],
-        (span, home): (&Range<usize>, Option<&str>),
-    ) {
+    fn rewrite_paths(&mut self, path_keys: &[KeyPath], moves: &[PathRewrite], span: &Range<usize>, home: Option<&str>) {
         let paths: Vec<KeyPath> = path_keys.iter().flat_map(|pattern| self.draft.keys(pattern)).collect();
         for path in paths {
             let old = self.draft.value(&path).and_then(Value::as_str);

@@ -26,7 +26,7 @@ pub fn check_constraints(draft: &Draft, chain: &ProfileChain) -> Vec<Diagnostic>
                 let absent = value.is_none() && check != Constraint::Present;
                 let holds = if absent { !wanted } else { holds(check, value, &rule.value) == wanted };
                 if !holds {
-                    found.push(describe(draft, chain, (profile, rule), &path));
+                    found.push(describe(draft, chain, profile, rule, &path));
                 }
             }
         }
@@ -63,7 +63,7 @@ fn compare(value: &Value, wanted: &Value) -> Option<std::cmp::Ordering> {
     }
 }
 
-fn describe(draft: &Draft, chain: &ProfileChain, (profile, rule): (&Profile, &Rule), path: &KeyPath) -> Diagnostic {
+fn describe(draft: &Draft, chain: &ProfileChain, profile: &Profile, rule: &Rule, path: &KeyPath) -> Diagnostic {
     let (word, check) = match rule.op {
         Op::Forbid(check) => ("forbid", check),
         Op::Require(check) => ("require", check),

@@ -105,7 +105,7 @@ pub fn status_of(org: &OrgStore, env: &EnvName, common: Result<&SharedInputs, &O
     let standing = match common {
         Err(OrgError::NoLocal { .. }) => EnvStatus::Copied,
         Err(error) => EnvStatus::Broken(error.to_string()),
-        Ok(common) => compare(org, (env, &current.text), (common, &header))
+        Ok(common) => compare(org, env, &current.text, common, &header)
             .unwrap_or_else(|error| EnvStatus::Broken(error.to_string())),
     };
     stood(standing, Some(header))
@@ -113,12 +113,14 @@ pub fn status_of(org: &OrgStore, env: &EnvName, common: Result<&SharedInputs, &O
 
 fn compare(
     org: &OrgStore,
-    (env, text): (&EnvName, &str),
-    (common, header): (&SharedInputs, &header::Header),
+    env: &EnvName,
+    text: &str,
+    common: &SharedInputs,
+    header: &header::Header,
 ) -> Result<EnvStatus, OrgError> {
     let there = Document::parse(&org.environment_path(env).display().to_string(), text)
         .map_err(|found| OrgError::invalid(&org.environment_path(env), found))?;
-    let bench = PromotionInputs::open(org, common, (env, &options(&there)))?;
+    let bench = PromotionInputs::open(org, common, env, &options(&there))?;
     let source = header::hash(common.local.source.text.as_bytes());
     let record = org.record(env)?;
     if let Some(last) = record.entries.last().filter(|last| last.action == VersionAction::Rollback)

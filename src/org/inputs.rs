@@ -63,7 +63,8 @@ impl PromotionInputs {
     pub fn open(
         store: &OrgStore,
         common: &SharedInputs,
-        (env, options): (&EnvName, &[SetOption]),
+        env: &EnvName,
+        options: &[SetOption],
     ) -> Result<Self, OrgError> {
         if env.as_str() == "local" {
             return Err(OrgError::PromotedLocal);

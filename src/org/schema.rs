@@ -56,7 +56,7 @@ fn type_error(document: &Document, leaf: &Leaf, keys: &[(KeyPath, ValueType)]) -
         return None;
     }
     let today = alias::canonical(&leaf.path);
-    let (title, help) = check_type((&leaf.path, today.as_ref().unwrap_or(&leaf.path)), &leaf.value, keys)?;
+    let (title, help) = check_type(&leaf.path, today.as_ref().unwrap_or(&leaf.path), &leaf.value, keys)?;
     Some(document.shown().error(title, leaf.span.clone(), "").help(help))
 }
 
@@ -66,7 +66,7 @@ pub fn check_values(draft: &Draft, chain: &ProfileChain) -> Vec<Diagnostic> {
     let keys = keys();
     let mut found = shape::check_values(draft, chain);
     for (path, cell) in draft.values.iter().filter(|(_, cell)| !cell.changes.is_empty()) {
-        let Some((title, help)) = cell.value.as_ref().and_then(|value| check_type((path, path), value, &keys)) else {
+        let Some((title, help)) = cell.value.as_ref().and_then(|value| check_type(path, path, value, &keys)) else {
             continue;
         };
         let by_hand = cell.changes.iter().rev().find(|step| step.layer != Layer::Variables);
@@ -113,7 +113,8 @@ pub fn check_home_paths(draft: &Draft, chain: &ProfileChain) -> Vec<Diagnostic> 
 
 /// What a key should hold and does not, and what to write. `called` is its name in messages.
 fn check_type(
-    (called, path): (&KeyPath, &KeyPath),
+    called: &KeyPath,
+    path: &KeyPath,
     value: &Value,
     keys: &[(KeyPath, ValueType)],
 ) -> Option<(String, String)> {

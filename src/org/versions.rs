@@ -84,10 +84,10 @@ impl OrgStore<'_> {
         let mut record = self.record(env)?;
         self.create_dirs()?;
         self.record_hand_edit(env, &mut record, author)?;
-        let entry = self.store_copy(env, (&mut record, author), version.clone())?;
+        let entry = self.store_copy(env, &mut record, author, version.clone())?;
         file::write(&self.environment_path(env), version.text.as_bytes(), Access::Shared)?;
         self.write_record(env, &record)?;
-        for path in self.expired(env, (&record, retention), author.now)? {
+        for path in self.expired(env, &record, retention, author.now)? {
             remove(&path)?;
         }
         Ok(entry)
@@ -121,7 +121,7 @@ impl OrgStore<'_> {
             return Ok(());
         }
         let version = NewVersion { text: current.text, content, action, rejected: None };
-        self.store_copy(env, (record, author), version)?;
+        self.store_copy(env, record, author, version)?;
         self.write_record(env, record)
     }
 
@@ -129,7 +129,8 @@ impl OrgStore<'_> {
     fn store_copy(
         &self,
         env: &EnvName,
-        (record, author): (&mut VersionHistory, Author),
+        record: &mut VersionHistory,
+        author: Author,
         version: NewVersion,
     ) -> Result<VersionEntry, OrgError> {
         let id = record.fresh_id(author.now);
@@ -179,7 +180,8 @@ impl OrgStore<'_> {
     fn expired(
         &self,
         env: &EnvName,
-        (record, retention): (&VersionHistory, usize),
+        record: &VersionHistory,
+        retention: usize,
         now: Timestamp,
     ) -> Result<Vec<PathBuf>, OrgError> {
         let old = record.entries.len().saturating_sub(retention);
@@ -206,7 +208,7 @@ impl OrgStore<'_> {
     pub fn prune(&self, env: &EnvName, deed: PruneMode, now: Timestamp) -> Result<Vec<PathBuf>, OrgError> {
         let _lock = self.lock()?;
         let record = self.record(env)?;
-        let mut found = self.expired(env, (&record, self.manifest()?.retention), now)?;
+        let mut found = self.expired(env, &record, self.manifest()?.retention, now)?;
         found.extend(self.orphan_copies(env, &record));
         found.sort();
         if deed == PruneMode::Execute {

@@ -38,20 +38,22 @@ impl Command for Diff {
         let org = organization(cx)?;
         let store = OrgStore::open(cx.paths, &org)?;
         let envs: Vec<EnvName> = self.envs.iter().map(|env| store.resolve_alias(env)).collect();
-        match &envs[..] {
-            [one, other] => diff_two(&store, (one, other), self.exit_code),
-            [env, ..] => diff_with_local(&store, env, (home(cx), self.exit_code)),
-            [] => Err(Fault::usage("missing environment")),
-        }
+        let mut report = match &envs[..] {
+            [one, other] => diff_two(&store, one, other)?,
+            [env, ..] => diff_with_local(&store, env, home(cx))?,
+            [] => return Err(Fault::usage("missing environment")),
+        };
+        report.check_failed &= self.exit_code;
+        Ok(report)
     }
 }
 
-fn diff_with_local(store: &OrgStore, env: &EnvName, (home, exit_code): (Option<&str>, bool)) -> Result<Report, Fault> {
+fn diff_with_local(store: &OrgStore, env: &EnvName, home: Option<&str>) -> Result<Report, Fault> {
     let common = SharedInputs::read(store, home)?;
     let current = store.current(env)?;
     let there = read::document(&store.environment_path(env), &store.dir())?;
     let options = there.as_ref().map(env_status::options).unwrap_or_default();
-    let bench = PromotionInputs::open(store, &common, (env, &options))?;
+    let bench = PromotionInputs::open(store, &common, env, &options)?;
     let recipe = bench.promotion();
     let made = recipe.run()?;
     let rows = diff_with_current(&made, &bench.chain, there.as_ref());
@@ -64,8 +66,7 @@ fn diff_with_local(store: &OrgStore, env: &EnvName, (home, exit_code): (Option<&
         Some(_) if stale == 0 => format!("{env}.toml is up to date (content {})", short_hash(&made.content)),
         Some(_) => format!("{env}.toml is stale: `tsm org promote @{env}` would change {}", pluralize(stale, "value")),
     };
-    let says_no = exit_code && (stale > 0 || current.is_none());
-    Ok(Report { check_failed: says_no, ..Report::of(table(&rows, there.as_ref())).note(note) })
+    Ok(Report { check_failed: stale > 0 || current.is_none(), ..Report::of(table(&rows, there.as_ref())).note(note) })
 }
 
 /// Rows as people read them: what is written now only where it is not what would be.
@@ -102,7 +103,7 @@ pub(super) fn table(rows: &[DiffRow], there: Option<&Document>) -> Table {
     table
 }
 
-fn diff_two(store: &OrgStore, (one, other): (&EnvName, &EnvName), exit_code: bool) -> Result<Report, Fault> {
+fn diff_two(store: &OrgStore, one: &EnvName, other: &EnvName) -> Result<Report, Fault> {
     let read = |env: &EnvName| -> Result<Document, OrgError> {
         let path = store.environment_path(env);
         read::document(&path, &store.dir())?.ok_or_else(|| match *env == store::local_env() {
@@ -122,5 +123,5 @@ fn diff_two(store: &OrgStore, (one, other): (&EnvName, &EnvName), exit_code: boo
         0 => format!("@{one} and @{other} are equal"),
         count => format!("{} between @{one} and @{other}", pluralize(count, "difference")),
     };
-    Ok(Report { check_failed: exit_code && count > 0, ..Report::of(table).note(note) })
+    Ok(Report { check_failed: count > 0, ..Report::of(table).note(note) })
 }

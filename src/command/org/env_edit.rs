@@ -70,7 +70,7 @@ fn edit(cx: &mut Cx, store: &OrgStore) -> Result<Report, Fault> {
         let after = read::text(&copy, &tree)?.unwrap_or_default();
         let wrong = check_copy(&copy, &after);
         if wrong.is_empty() {
-            return save(store, (&before, &after), (&path, &copy));
+            return save(store, &before, &after, &path, &copy);
         }
         let fault = Fault::from(OrgError::invalid(&copy, wrong));
         cx.console.error(&fault);
@@ -99,7 +99,7 @@ fn check_copy(copy: &Path, text: &str) -> Vec<Diagnostic> {
 }
 
 /// Puts the edited text into place, unless another process did meanwhile.
-fn save(store: &OrgStore, (before, after): (&str, &str), (path, copy): (&Path, &Path)) -> Result<Report, Fault> {
+fn save(store: &OrgStore, before: &str, after: &str, path: &Path, copy: &Path) -> Result<Report, Fault> {
     let _lock = store.lock()?;
     let now = read::text(path, &store.dir())?.unwrap_or_default();
     if now != before {

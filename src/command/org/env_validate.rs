@@ -91,7 +91,7 @@ fn findings(store: &OrgStore, env: &EnvName, home: Option<&str>) -> Result<Vec<D
         Err(OrgError::NoLocal { .. }) => return Ok(found),
         other => other,
     };
-    let made = common.and_then(|common| PromotionInputs::open(store, &common, (env, &[]))).and_then(|bench| {
+    let made = common.and_then(|common| PromotionInputs::open(store, &common, env, &[])).and_then(|bench| {
         let recipe = bench.promotion();
         let made = recipe.run()?;
         let strays = made.warnings.iter().map(|it| Diagnostic { severity: Severity::Error, ..it.clone() });

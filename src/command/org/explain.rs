@@ -33,7 +33,7 @@ impl Command for Explain {
         let store = OrgStore::open(cx.paths, &org)?;
         let common = SharedInputs::read(&store, home(cx))?;
         let env = store.resolve_alias(&self.env);
-        let bench = PromotionInputs::open(&store, &common, (&env, &[]))?;
+        let bench = PromotionInputs::open(&store, &common, &env, &[])?;
         let recipe = bench.promotion();
         let made = recipe.run()?;
         let told = provenance(&made.draft, &bench.chain, &self.key).ok_or_else(|| {

@@ -93,7 +93,7 @@ struct Checks {
 }
 
 impl Checks {
-    fn add(&mut self, what: impl Into<String>, state: &'static str, (problem, advice): (String, String)) {
+    fn add(&mut self, what: impl Into<String>, state: &'static str, problem: String, advice: String) {
         let what = what.into();
         // Errors inside a file are reported in place of its good permissions.
         self.rows.retain(|row| row.state != "good" || row.what != what);
@@ -106,16 +106,16 @@ impl Checks {
         let (mode, name) = (found.mode() & 0o7777, path.display().to_string());
         if process::owner(process::own_pid()) != Some(found.uid()) {
             let problem = "belongs to another user".to_owned();
-            self.add(name, "bad", (problem, format!("change its owner: sudo chown $USER '{}'", path.display())));
+            self.add(name, "bad", problem, format!("change its owner: sudo chown $USER '{}'", path.display()));
         } else if mode & 0o077 == 0 {
-            self.add(name, "good", (String::new(), String::new()));
+            self.add(name, "good", String::new(), String::new());
         } else if fix {
             fs::set_permissions(path, fs::Permissions::from_mode(wanted)).map_err(fail)?;
             let problem = format!("was open to others ({mode:04o}), is {wanted:04o} now");
-            self.add(name, "fixed", (problem, "consider who may have read it".to_owned()));
+            self.add(name, "fixed", problem, "consider who may have read it".to_owned());
         } else {
             let problem = format!("open to others ({mode:04o})");
-            self.add(name.clone(), "bad", (problem, format!("chmod {wanted:o} '{name}', or --fix")));
+            self.add(name.clone(), "bad", problem, format!("chmod {wanted:o} '{name}', or --fix"));
         }
         Ok(())
     }
@@ -133,7 +133,7 @@ impl Checks {
         if store.directory().is_dir() && !is_ignored {
             let name = store.directory().display().to_string();
             let advice = format!("echo '*.env' >> '{name}/.gitignore'");
-            self.add(name, "look", ("not ignored by git".to_owned(), advice));
+            self.add(name, "look", "not ignored by git".to_owned(), advice);
         }
     }
 
@@ -142,7 +142,7 @@ impl Checks {
         let (path, sealed_path) = (store.file(env), store.sealed_path(env));
         // The modes are reported already: here only what is inside counts, and nothing is changed.
         let open = read::text_if_exists(&path).unwrap_or_else(|error| {
-            self.add(path.display().to_string(), "bad", (error.to_string(), String::new()));
+            self.add(path.display().to_string(), "bad", error.to_string(), String::new());
             None
         });
         let sealed = if sealed_path.exists() { self.sealed(&sealed_path, env, keys) } else { None };
@@ -151,7 +151,7 @@ impl Checks {
         {
             let advice = format!("`secrets seal {env}` if the open file is right; remove it if the sealed one is");
             let problem = format!("differs from {env}.env");
-            self.add(sealed_path.display().to_string(), "bad", (problem, advice));
+            self.add(sealed_path.display().to_string(), "bad", problem, advice);
         }
         let (path, text) = match (open, sealed) {
             (Some(text), _) => (path, text),
@@ -163,7 +163,7 @@ impl Checks {
             Err(error) => {
                 let place = Fault::from(error).at.map(|at| format!(" (line {})", at.line)).unwrap_or_default();
                 let problem = format!("not a valid env file{place}");
-                self.add(path.display().to_string(), "bad", (problem, format!("secrets edit {env}")));
+                self.add(path.display().to_string(), "bad", problem, format!("secrets edit {env}"));
                 None
             }
         }
@@ -176,13 +176,13 @@ impl Checks {
             UnsealResult::Unsealed(text) => return Some(text),
             UnsealResult::ForOthers => {
                 let advice = "a recipient can `secrets rekey` with your key in the manifest".to_owned();
-                self.add(name, "look", ("no key here opens it".to_owned(), advice));
+                self.add(name, "look", "no key here opens it".to_owned(), advice);
             }
             UnsealResult::Broken(error) => {
                 let fault = Fault::from(error);
                 let problem = format!("cannot be opened by any key: {}", fault.causes().join(": "));
                 let advice = format!("restore it from git or a backup, or `secrets seal {env}` the open file again");
-                self.add(name, "bad", (problem, advice));
+                self.add(name, "bad", problem, advice);
             }
         }
         None
@@ -197,7 +197,7 @@ impl Checks {
                 names.entry(name).or_default().push(env);
                 if patterns::is_placeholder(value) || value.is_empty() {
                     let problem = "still a placeholder".to_owned();
-                    self.add(format!("{env}: {name}"), "bad", (problem, format!("secrets set {env} {name}")));
+                    self.add(format!("{env}: {name}"), "bad", problem, format!("secrets set {env} {name}"));
                 } else if value.len() >= MIN_SECRET_LENGTH {
                     values.entry(value).or_default().push(format!("{env}: {name}"));
                 }
@@ -205,12 +205,12 @@ impl Checks {
         }
         for places in values.values().filter(|places| places.len() > 1) {
             let advice = "each environment has secrets of its own".to_owned();
-            self.add(places.join(", "), "look", ("the same value".to_owned(), advice));
+            self.add(places.join(", "), "look", "the same value".to_owned(), advice);
         }
         for (name, envs) in names {
             for (env, _) in known.iter().filter(|(env, _)| !envs.contains(&env) && env.as_str() != "local") {
                 let problem = format!("missing; {} has it", envs[0]);
-                self.add(format!("{env}: {name}"), "look", (problem, format!("secrets set {env} {name}")));
+                self.add(format!("{env}: {name}"), "look", problem, format!("secrets set {env} {name}"));
             }
         }
     }

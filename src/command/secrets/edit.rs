@@ -45,13 +45,13 @@ impl Command for Edit {
         }
         let store = store(cx)?;
         let _lock = store.lock()?;
-        let old = text(cx, &store, (&self.target, &self.identity))?.unwrap_or_default();
-        check_can_save(cx, &store, (&self.target, &self.identity))?;
+        let old = text(cx, &store, &self.target, &self.identity)?.unwrap_or_default();
+        check_can_save(cx, &store, &self.target, &self.identity)?;
         let copy = WorkingCopy::create(cx, store.directory(), &self.target, &old)?;
         let new = loop {
             copy.edit(cx)?;
             let new = read::text(&copy.path)?;
-            match secrets::check_edited(Path::new("the edited text"), (&old, &new)) {
+            match secrets::check_edited(Path::new("the edited text"), &old, &new) {
                 Ok(()) => break new,
                 Err(error) => {
                     cx.console.error(&error.into());
@@ -67,7 +67,7 @@ impl Command for Edit {
         };
         let changed = new != old;
         if changed {
-            save(cx, &store, (&self.target, &self.identity), &new)?;
+            save(cx, &store, &self.target, &self.identity, &new)?;
         }
         let said = if changed { "changed the secrets of" } else { "nothing was changed for" };
         Ok(Report::of(

@@ -38,7 +38,7 @@ impl Command for List {
         let wanted = |env: &EnvName| self.target.as_ref().is_none_or(|wanted| wanted == env);
         let (mut all, mut unread) = (Vec::new(), Vec::new());
         for env in store.environments() {
-            match read(cx, &store, (&env, &self.identity)) {
+            match read(cx, &store, &env, &self.identity) {
                 Ok(Some(found)) => all.push((env, found)),
                 Ok(None) => {}
                 Err(fault) if wanted(&env) => unread.push((env, fault)),

@@ -46,7 +46,7 @@ fn at(cx: &Cx, org: &OrgName) -> SecretStore {
 pub(super) fn values(cx: &mut Cx, env: &EnvName) -> Result<BTreeMap<String, String>, Fault> {
     let Some(org) = cx.selection.org.as_ref() else { return Ok(BTreeMap::new()) };
     let store = at(cx, org);
-    Ok(read(cx, &store, (env, &[]))?.map(|secrets| secrets.values).unwrap_or_default())
+    Ok(read(cx, &store, env, &[])?.map(|secrets| secrets.values).unwrap_or_default())
 }
 
 /// The same for what only shows: none if no key here opens the sealed ones, which must not block everything else.
@@ -59,21 +59,21 @@ pub(super) fn values_if_unsealed(cx: &mut Cx, env: &EnvName) -> Result<Option<BT
 }
 
 /// The secrets of an environment: its file, else its sealed file opened with a key.
-fn read(cx: &mut Cx, store: &SecretStore, (env, keys): (&EnvName, &[PathBuf])) -> Result<Option<Secrets>, Fault> {
+fn read(cx: &mut Cx, store: &SecretStore, env: &EnvName, keys: &[PathBuf]) -> Result<Option<Secrets>, Fault> {
     if let Some(found) = store.read(env)? {
         if let Some(notice) = &found.notice {
             cx.console.note(notice);
         }
         return Ok(Some(found));
     }
-    match unseal(cx, store, (env, keys))? {
+    match unseal(cx, store, env, keys)? {
         Some(text) => Ok(Some(secrets::parse(&store.sealed_path(env), &text)?)),
         None => Ok(None),
     }
 }
 
 /// The text of an environment's file, else that of its sealed file; none if it has neither.
-fn text(cx: &mut Cx, store: &SecretStore, (env, keys): (&EnvName, &[PathBuf])) -> Result<Option<String>, Fault> {
+fn text(cx: &mut Cx, store: &SecretStore, env: &EnvName, keys: &[PathBuf]) -> Result<Option<String>, Fault> {
     match store.text(env)? {
         Some((text, notice)) => {
             if let Some(notice) = notice {
@@ -81,12 +81,12 @@ fn text(cx: &mut Cx, store: &SecretStore, (env, keys): (&EnvName, &[PathBuf])) -
             }
             Ok(Some(text))
         }
-        None => unseal(cx, store, (env, keys)),
+        None => unseal(cx, store, env, keys),
     }
 }
 
 /// The text of a sealed file; none if there is none.
-fn unseal(cx: &Cx, store: &SecretStore, (env, keys): (&EnvName, &[PathBuf])) -> Result<Option<String>, Fault> {
+fn unseal(cx: &Cx, store: &SecretStore, env: &EnvName, keys: &[PathBuf]) -> Result<Option<String>, Fault> {
     Ok(sealing::text(&store.sealed_path(env), &identities(cx, keys))?)
 }
 
@@ -99,11 +99,11 @@ fn identities(cx: &Cx, given: &[PathBuf]) -> Vec<PathBuf> {
 }
 
 /// Writes the secrets of an environment in the forms that it has; a plain file if it has none.
-fn save(cx: &mut Cx, store: &SecretStore, (env, keys): (&EnvName, &[PathBuf]), text: &str) -> Result<(), Fault> {
+fn save(cx: &mut Cx, store: &SecretStore, env: &EnvName, keys: &[PathBuf], text: &str) -> Result<(), Fault> {
     let (sealed, open) = (store.sealed_path(env).exists(), store.file(env).exists());
     if sealed {
         let other = if open { OtherCopy::Stays } else { OtherCopy::Goes };
-        let resealed = reseal(cx, (&store.sealed_path(env), keys), text, other)?;
+        let resealed = reseal(cx, &store.sealed_path(env), keys, text, other)?;
         resealed.write(store, env)?;
     }
     if !sealed || open {
@@ -113,9 +113,9 @@ fn save(cx: &mut Cx, store: &SecretStore, (env, keys): (&EnvName, &[PathBuf]), t
 }
 
 /// Makes sure that [`save`] will not refuse, before an operator does work that would be lost.
-fn check_can_save(cx: &mut Cx, store: &SecretStore, (env, keys): (&EnvName, &[PathBuf])) -> Result<(), Fault> {
+fn check_can_save(cx: &mut Cx, store: &SecretStore, env: &EnvName, keys: &[PathBuf]) -> Result<(), Fault> {
     if store.sealed_path(env).exists() && !store.file(env).exists() {
-        reseal(cx, (&store.sealed_path(env), keys), "", OtherCopy::Goes)?;
+        reseal(cx, &store.sealed_path(env), keys, "", OtherCopy::Goes)?;
     }
     Ok(())
 }
@@ -144,7 +144,7 @@ impl Resealed {
 
 /// Seals a text for all recipients of the manifest. What no key here could open again is refused if no other copy is left, and
 /// pointed out otherwise.
-fn reseal(cx: &mut Cx, (path, keys): (&Path, &[PathBuf]), text: &str, other: OtherCopy) -> Result<Resealed, Fault> {
+fn reseal(cx: &mut Cx, path: &Path, keys: &[PathBuf], text: &str, other: OtherCopy) -> Result<Resealed, Fault> {
     let recipients = sealing::recipients(&manifest(cx)?)?;
     let for_us = sealing::identity(&identities(cx, keys))
         .and_then(|identity| sealing::seal_for_us(path, text, &recipients, &identity));

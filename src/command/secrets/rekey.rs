@@ -56,7 +56,7 @@ impl Command for Rekey {
             let bytes =
                 disk::read(&path).map_err(|source| FileError::Io { action: "read", path: path.clone(), source })?;
             let text = sealing::unseal(&path, &bytes, &identity)?;
-            let resealed = reseal(cx, (&path, &self.identity), &text, OtherCopy::Goes)?;
+            let resealed = reseal(cx, &path, &self.identity, &text, OtherCopy::Goes)?;
             all.push((env, text, resealed));
         }
         let columns =

@@ -40,7 +40,7 @@ impl Command for Rm {
         let env = &self.target;
         let store = store(cx)?;
         let _lock = store.lock()?;
-        let old = text(cx, &store, (env, &self.identity))?.unwrap_or_default();
+        let old = text(cx, &store, env, &self.identity)?.unwrap_or_default();
         let known = secrets::parse(&store.file(env), &old)?.names;
         if let Some(name) = self.names.iter().find(|name| !known.contains(name)) {
             let fault = Fault::new(FaultKind::NotFound, format!("the secret `{name}` of {env} does not exist"));
@@ -49,7 +49,7 @@ impl Command for Rm {
                 None => fault.with_advice(format!("`secrets list {env}` lists what exists; nothing was changed")),
             });
         }
-        save(cx, &store, (env, &self.identity), &secrets::remove_values(&old, &self.names))?;
+        save(cx, &store, env, &self.identity, &secrets::remove_values(&old, &self.names))?;
         let mut names = self.names;
         names.dedup();
         Ok(Report::of(

@@ -48,7 +48,7 @@ impl Command for Seal {
         };
         let path = store.sealed_path(env);
         let other = if self.keep { OtherCopy::Stays } else { OtherCopy::Goes };
-        let resealed = reseal(cx, (&path, &self.identity), &text, other)?;
+        let resealed = reseal(cx, &path, &self.identity, &text, other)?;
         resealed.write(&store, env)?;
         if !self.keep {
             let open = store.file(env);

@@ -61,10 +61,10 @@ impl Command for Set {
         let value = String::from_utf8(value).map_err(|_| invalid_name(&self.key, "is not UTF-8 text"))?;
         let value = value.strip_suffix('\n').map_or(value.as_str(), |rest| rest.strip_suffix('\r').unwrap_or(rest));
         let _lock = store.lock()?;
-        let old = text(cx, &store, (&self.target, &self.identity))?.unwrap_or_default();
+        let old = text(cx, &store, &self.target, &self.identity)?.unwrap_or_default();
         let known = secrets::parse(&path, &old)?.values.contains_key(&self.key);
         let new = secrets::set_value(&path, &old, &self.key, value)?;
-        save(cx, &store, (&self.target, &self.identity), &new)?;
+        save(cx, &store, &self.target, &self.identity, &new)?;
         let action = if known { "changed" } else { "added" };
         let count = value.chars().count();
         Ok(Report::of(

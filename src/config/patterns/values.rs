@@ -34,13 +34,13 @@ pub(in crate::config) fn is_reference(value: &str) -> bool {
         || value.contains("<%")
         || value.contains("@@")
         || begins.iter().any(|begin| lower.starts_with(begin))
-        || wrapped(value, ("%", "%"))
-        || wrapped(value, ("{", "}"))
-        || wrapped(value, ("__", "__"))
-        || wrapped(value, ("[", "]"))
+        || wrapped(value, "%", "%")
+        || wrapped(value, "{", "}")
+        || wrapped(value, "__", "__")
+        || wrapped(value, "[", "]")
 }
 
-fn wrapped(value: &str, (begin, end): (&str, &str)) -> bool {
+fn wrapped(value: &str, begin: &str, end: &str) -> bool {
     value.len() > begin.len() + end.len() && value.starts_with(begin) && value.ends_with(end)
 }
 
@@ -63,11 +63,11 @@ pub(in crate::config) fn is_file(value: &str) -> bool {
 #[must_use]
 pub fn is_placeholder(value: &str) -> bool {
     let value = value.to_ascii_lowercase();
-    wrapped(&value, ("your_", "_here"))
-        || wrapped(&value, ("your-", "-name"))
-        || wrapped(&value, ("your-", "-here"))
-        || wrapped(&value, ("placeholder_", "_here"))
-        || wrapped(&value, ("<", ">"))
+    wrapped(&value, "your_", "_here")
+        || wrapped(&value, "your-", "-name")
+        || wrapped(&value, "your-", "-here")
+        || wrapped(&value, "placeholder_", "_here")
+        || wrapped(&value, "<", ">")
         || value.starts_with("replace_")
         || value.contains("changeme")
         || value.contains("change_me")

@@ -114,14 +114,14 @@ fn work_grows_with_the_text_and_laughs_at_bombs() {
     }
     let env = "dev".parse().expect("a name");
     let document = Document::parse("tetra.toml", &bomb).expect("sound");
-    let scope = scope_of(&document, (&env, None), ScopeInputs::default());
+    let scope = scope_of(&document, &env, None, ScopeInputs::default());
     let mut resolver = Resolver::new(&scope);
     let last = scope.paths[&KeyPath::of(&["variables", "a39"])];
     assert_eq!(resolver.value(last).expect_err("too large").reason.code(), "E-SIZE");
 
     let many = format!("[variables]\na = \"x\"\nb = \"{}\"\n", "${variables.a}".repeat(MAX_EXPANSIONS));
     let document = Document::parse("tetra.toml", &many).expect("sound");
-    let scope = scope_of(&document, (&env, None), ScopeInputs::default());
+    let scope = scope_of(&document, &env, None, ScopeInputs::default());
     let value =
         Resolver::new(&scope).value(scope.paths[&KeyPath::of(&["variables", "b"])]).expect("as many as allowed");
     assert_eq!(value.text.len(), MAX_EXPANSIONS);

@@ -73,7 +73,7 @@ fn scope(vector: &Vector) -> EnvScope {
         SURROUNDINGS.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
     process.extend(vector.process.clone());
     let env = "dev".parse().expect("a name");
-    let mut scope = scope_of(&document, (&env, Some("dev")), ScopeInputs { process, ..ScopeInputs::default() });
+    let mut scope = scope_of(&document, &env, Some("dev"), ScopeInputs { process, ..ScopeInputs::default() });
     if vector.hermetic {
         scope.inputs.process_env = ProcessEnv::Hermetic;
     }

@@ -35,7 +35,7 @@ impl Command for Check {
         let tried = match SharedInputs::read(&store, home(cx)) {
             Err(OrgError::NoLocal { .. }) => None,
             common => {
-                let mut bench = PromotionInputs::open(&store, &common?, (&name, &[]))?;
+                let mut bench = PromotionInputs::open(&store, &common?, &name, &[])?;
                 // The manifest may have it made by another one.
                 bench.chain = chain.clone();
                 bench.promotion().run()?;
