@@ -309,7 +309,7 @@ fn bad_input_is_told_with_its_place_and_changes_nothing() {
         (b"a = 1\na = 2\n", &["duplicate key", "local.toml:2:1", "^"]),
         (
             b"[ports]\nweb = \"x\"\n[services.a]\nauto_restart = 3\n",
-            &["2 errors", "must be a port", "write true or false"],
+            &["2 errors", "must be a port", "expected true or false"],
         ),
         (b"a = \"\xff\"\n", &["not UTF-8", "line 1"]),
         (b"b = hello\n", &["a string must be quoted"]),
