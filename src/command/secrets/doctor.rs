@@ -47,15 +47,15 @@ impl Command for Doctor {
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let store = store(cx)?;
-        let mut checks = Checks::default();
+        let mut checks = Checks { rows: Vec::new(), fix: self.fix };
         if store.directory().is_dir() {
-            checks.modes(store.directory(), 0o700, self.fix)?;
+            checks.modes(store.directory(), 0o700)?;
         }
         checks.gitignore(&store);
         let mut known = Vec::new();
         for env in store.environments() {
             for path in [store.file(&env), store.sealed_path(&env)].iter().filter(|path| path.exists()) {
-                checks.modes(path, 0o600, self.fix)?;
+                checks.modes(path, 0o600)?;
             }
             if let Some(found) = checks.content(&store, &env, &identities(cx, &self.identity)) {
                 known.push((env, found));
@@ -87,8 +87,9 @@ struct CheckRow {
     advice: String,
 }
 
-#[derive(Default)]
 struct Checks {
+    /// Permissions are changed, not only reported.
+    fix: bool,
     rows: Vec<CheckRow>,
 }
 
@@ -100,7 +101,7 @@ impl Checks {
         self.rows.push(CheckRow { what, state, problem, advice });
     }
 
-    fn modes(&mut self, path: &Path, wanted: u32, fix: bool) -> Result<(), Fault> {
+    fn modes(&mut self, path: &Path, wanted: u32) -> Result<(), Fault> {
         let fail = |source| FileError::Io { action: "inspect", path: path.to_owned(), source };
         let found = fs::metadata(path).map_err(fail)?;
         let (mode, name) = (found.mode() & 0o7777, path.display().to_string());
@@ -109,7 +110,7 @@ impl Checks {
             self.add(name, "bad", problem, format!("change its owner: sudo chown $USER '{}'", path.display()));
         } else if mode & 0o077 == 0 {
             self.add(name, "good", String::new(), String::new());
-        } else if fix {
+        } else if self.fix {
             fs::set_permissions(path, fs::Permissions::from_mode(wanted)).map_err(fail)?;
             let problem = format!("was open to others ({mode:04o}), is {wanted:04o} now");
             self.add(name, "fixed", problem, "consider who may have read it".to_owned());
