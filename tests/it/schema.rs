@@ -164,6 +164,27 @@ fn check_objects(schema: &Value, place: &str) {
     }
 }
 
+/// Commands without data of their own: they change the session, run other lines, or print a text.
+const WITHOUT_DATA: [&str; 9] = ["complete", "exit", "help", "repl", "select", "source", "tsm help", "use", "watch"];
+
+#[test]
+fn every_command_has_a_schema_that_names_it() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
+    let mut named = Vec::new();
+    for entry in fs::read_dir(directory).expect("a directory") {
+        let text = fs::read_to_string(entry.expect("an entry").path()).expect("readable");
+        let schema: Value = serde_json::from_str(&text).expect("JSON");
+        let title = schema["title"].as_str().expect("a title").replace(" and ", ", ").replace(": ", ", ");
+        named.extend(title.split(", ").map(|it| it.trim_start_matches("tetra ").replace("tsm org", "org")));
+    }
+    for command in tetra::command::registry::COMMANDS {
+        let is_its =
+            |it: &String| it.strip_prefix(command.name).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
+        let exempt = WITHOUT_DATA.contains(&command.name);
+        assert_eq!(named.iter().any(is_its), !exempt, "`{}` in the titles of schemas/", command.name);
+    }
+}
+
 #[test]
 fn the_comparison_finds_what_does_not_fit() {
     let schema = serde_json::json!({

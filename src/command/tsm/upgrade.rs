@@ -66,8 +66,8 @@ fn result_message(process: &Process, word: UpgradeState) -> Message {
     let name = &process.name;
     let (action, text, tone) = match word {
         UpgradeState::Would => ("would replace", format!("would replace the supervisor of {name}"), Tone::Plain),
-        UpgradeState::Done => ("replaced", format!("replaced the supervisor of '{name}'"), Tone::Plain),
-        UpgradeState::Current => ("current", format!("the supervisor of '{name}' is this version already"), Tone::Dim),
+        UpgradeState::Done => ("replaced", format!("replaced the supervisor of {name}"), Tone::Plain),
+        UpgradeState::Current => ("current", format!("the supervisor of {name} is this version already"), Tone::Dim),
     };
     Message::new(text)
         .tone(tone)
