@@ -146,14 +146,10 @@ impl Guard {
             control: pipe::open(Path::new(CONTROL_FIFO))?,
         };
         pipe::shrink_to_min(&ends.control);
-        Self::create(dir, exe, (seat, ends)).map(|post| Self {
-            startup_pipe: Some(word),
-            is_first_start: fresh,
-            ..post
-        })
+        Self::create(dir, exe, seat, ends).map(|post| Self { startup_pipe: Some(word), is_first_start: fresh, ..post })
     }
 
-    fn create(dir: PathBuf, exe: PathBuf, (seat, ends): (File, Fifos)) -> io::Result<Self> {
+    fn create(dir: PathBuf, exe: PathBuf, seat: File, ends: Fifos) -> io::Result<Self> {
         let (obituaries, registrar) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
         let (obituaries, registrar) = (File::from(obituaries), File::from(registrar));
         pipe::shrink_to_min(&registrar);
@@ -273,14 +269,14 @@ impl Guard {
             Ok(WorkerExit::Finished) => exit_now(0),
             Ok(WorkerExit::Upgrade) => exit_now(UPGRADE_EXIT_CODE),
             Ok(WorkerExit::Promoted { fifos: ends, role_lock: seat }) => {
-                Self::promote(self.dir, self.exe, (ends, seat)).run()
+                Self::promote(self.dir, self.exe, ends, seat).run()
             }
             Err(_) => exit_now(1),
         }
     }
 
     /// A worker whose guard was killed takes its place: the child is its child, and what the child left comes to it.
-    fn promote(dir: PathBuf, exe: PathBuf, (ends, worker_seat): (Fifos, File)) -> Self {
+    fn promote(dir: PathBuf, exe: PathBuf, ends: Fifos, worker_seat: File) -> Self {
         loop {
             let taken =
                 lock::open(Path::new(".")).and_then(|seat| Ok((lock::try_acquire(&seat, LockRole::Guard)?, seat)));
@@ -294,7 +290,7 @@ impl Guard {
                     continue;
                 }
             };
-            match Self::create(dir, exe, (seat, ends)) {
+            match Self::create(dir, exe, seat, ends) {
                 Ok(post) => {
                     drop(worker_seat);
                     return post;

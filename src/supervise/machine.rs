@@ -135,7 +135,7 @@ pub(super) struct StateMachine {
 
 impl StateMachine {
     /// A machine for what `run` asks, with the counters of the machine it continues.
-    pub(super) fn new(run: &RunSpec, has_hook: bool, restarts: u32, unstable: u32) -> Self {
+    pub(super) fn new(run: &RunSpec, hook: &str, restarts: u32, unstable: u32) -> Self {
         Self {
             phase: Phase::Idle,
             restarts,
@@ -145,7 +145,7 @@ impl StateMachine {
             has_executed: false,
             policy: run.restart,
             max_rapid_exits: run.max_restarts,
-            has_hook,
+            has_hook: !hook.is_empty(),
             has_schedule: !run.monitor.cron.is_empty(),
             oneshot: run.oneshot,
         }
@@ -383,7 +383,7 @@ mod tests {
     use super::*;
 
     fn machine(policy: RestartPolicy) -> StateMachine {
-        StateMachine::new(&RunSpec { restart: policy, max_restarts: 3, ..RunSpec::default() }, false, 0, 0)
+        StateMachine::new(&RunSpec { restart: policy, max_restarts: 3, ..RunSpec::default() }, "", 0, 0)
     }
 
     fn up(policy: RestartPolicy) -> StateMachine {
@@ -493,7 +493,7 @@ mod tests {
         assert_eq!(waiting.phase, Phase::Waiting);
         assert_eq!(waiting.step(LifecycleEvent::Restart), LifecycleAction::Spawn);
 
-        let mut hooking = StateMachine::new(&RunSpec::default(), true, 0, 0);
+        let mut hooking = StateMachine::new(&RunSpec::default(), "true", 0, 0);
         assert_eq!(hooking.step(LifecycleEvent::Begin), LifecycleAction::Hook);
         assert_eq!(hooking.step(LifecycleEvent::Stop), LifecycleAction::Kill);
         assert_eq!(
@@ -512,7 +512,7 @@ mod tests {
                 LifecycleAction::Finish(ProcessState::Crashed)
             );
 
-            let mut hooked = StateMachine::new(&RunSpec { restart: policy, ..RunSpec::default() }, true, 0, 0);
+            let mut hooked = StateMachine::new(&RunSpec { restart: policy, ..RunSpec::default() }, "true", 0, 0);
             hooked.step(LifecycleEvent::Begin);
             assert_eq!(
                 hooked.step(LifecycleEvent::HookEnded(ExitStatus::Hook(1))),
@@ -557,7 +557,7 @@ mod tests {
             (RestartPolicy::OnFailure, ExitStatus::Code(0)),
             (RestartPolicy::Always, ExitStatus::Signal(9)),
         ] {
-            let mut machine = StateMachine::new(&run(restart), false, 0, 0);
+            let mut machine = StateMachine::new(&run(restart), "", 0, 0);
             machine.step(LifecycleEvent::Begin);
             machine.step(LifecycleEvent::Spawned);
             assert_eq!(machine.step(exit(how, 10)), LifecycleAction::Schedule, "{restart:?} {how:?}");
@@ -567,7 +567,7 @@ mod tests {
             machine.step(LifecycleEvent::Stop);
             assert_eq!(machine.step(exit(how, 10)), LifecycleAction::Finish(ProcessState::Stopped));
         }
-        let mut adopted = StateMachine::new(&run(RestartPolicy::Never), false, 0, 0);
+        let mut adopted = StateMachine::new(&run(RestartPolicy::Never), "", 0, 0);
         assert_eq!(adopted.step(LifecycleEvent::AdoptedScheduled), LifecycleAction::Nothing);
         assert_eq!(adopted.step(LifecycleEvent::Stop), LifecycleAction::Finish(ProcessState::Stopped));
     }
@@ -575,7 +575,7 @@ mod tests {
     #[test]
     fn a_task_is_not_repeated_once_it_has_succeeded() {
         let run = RunSpec { restart: RestartPolicy::Always, oneshot: true, ..RunSpec::default() };
-        let mut machine = StateMachine::new(&run, false, 0, 0);
+        let mut machine = StateMachine::new(&run, "", 0, 0);
         machine.step(LifecycleEvent::Begin);
         machine.step(LifecycleEvent::Spawned);
         assert_eq!(machine.step(exit(ExitStatus::Code(1), 2000)), LifecycleAction::Spawn);
@@ -614,7 +614,7 @@ mod tests {
             lucks in proptest::collection::vec(0u8..120, 0..60),
         ) {
             let run = RunSpec { restart: policy, max_restarts: 5, ..RunSpec::default() };
-            let mut machine = StateMachine::new(&run, has_hook, 0, 0);
+            let mut machine = StateMachine::new(&run, if has_hook { "true" } else { "" }, 0, 0);
             let mut action = machine.step(LifecycleEvent::Begin);
             for luck in lucks {
                 let event = match (answer(action, luck), luck % 6) {

@@ -190,7 +190,13 @@ impl Scanner<'_> {
             }
         }
         let span = start..self.position();
-        let wrong = self.invalid_reason(&span, &text, quoted);
+        let wrong = if text.contains('\0') {
+            Some("a line cannot contain a NUL character")
+        } else if quoted {
+            None
+        } else {
+            self.invalid_redirect(&span, &text)
+        };
         let kind = match wrong {
             Some(why) => TokenKind::Invalid(why),
             None if fresh && !quoted && text == PROGRAM => TokenKind::Program,
@@ -199,14 +205,8 @@ impl Scanner<'_> {
         self.tokens.push(Token { kind, span });
     }
 
-    /// Why a word cannot stand here, if so.
-    fn invalid_reason(&self, span: &Range<usize>, text: &str, quoted: bool) -> Option<&'static str> {
-        if text.contains('\0') {
-            return Some("a line cannot contain a NUL character");
-        }
-        if quoted {
-            return None;
-        }
+    /// Why an unquoted word is invalid beside a redirection, if it is.
+    fn invalid_redirect(&self, span: &Range<usize>, text: &str) -> Option<&'static str> {
         let before_redirect = self.text[span.end..].starts_with('>');
         if before_redirect && (text == "&" || text.bytes().all(|byte| byte.is_ascii_digit())) {
             return Some("only the standard output can be redirected, with `>` or `>>`");

@@ -51,7 +51,7 @@ pub(super) struct ShellStatement {
 pub(super) fn statements(text: &str) -> Vec<ShellStatement> {
     let mut reader = Reader { text, rest: text.char_indices().peekable(), done: Vec::new(), word: None, open: 0 };
     while reader.step() {}
-    reader.end_statement(false);
+    reader.end_statement();
     reader.done.retain(|statement| !statement.words.is_empty());
     reader.done
 }
@@ -72,19 +72,20 @@ impl Reader<'_> {
         let next = self.rest.peek().map(|&(_, next)| next);
         let place = start..start + c.len_utf8();
         match c {
-            ';' | '\n' | '`' => self.end_statement(false),
-            '|' => self.end_statement(next != Some('|')),
+            ';' | '\n' | '`' => self.end_statement(),
+            '|' if next != Some('|') => self.end_piped_statement(),
+            '|' => self.end_statement(),
             // In the middle of a word it is most likely part of a URL or of a password.
             '&' if self.word.is_none() || next.is_none_or(|next| next == '&' || next.is_whitespace()) => {
-                self.end_statement(false);
+                self.end_statement();
             }
             '(' if self.word.as_ref().is_none_or(|word| word.text.ends_with(['$', '<', '>'])) => {
                 self.open += 1;
-                self.end_statement(false);
+                self.end_statement();
             }
             ')' if self.open > 0 => {
                 self.open -= 1;
-                self.end_statement(false);
+                self.end_statement();
             }
             '!' if self.word.is_none() && self.done.last().is_none_or(|statement| statement.words.is_empty()) => {}
             _ if c.is_whitespace() => self.end_word(),
@@ -151,10 +152,15 @@ impl Reader<'_> {
         self.done.last_mut().expect("there is one now").words.push(word);
     }
 
-    fn end_statement(&mut self, piped: bool) {
+    fn end_statement(&mut self) {
+        self.end_word();
+        self.done.push(ShellStatement::default());
+    }
+
+    fn end_piped_statement(&mut self) {
         self.end_word();
         if let Some(last) = self.done.last_mut() {
-            last.piped = piped;
+            last.piped = true;
         }
         self.done.push(ShellStatement::default());
     }

@@ -13,7 +13,7 @@ pub(super) fn hidden(words: &[ShellWord]) -> Vec<Vec<Range<usize>>> {
     let mut found: Vec<Vec<Range<usize>>> = Vec::new();
     for word in words {
         let secret = before.feed(word);
-        before.note(word, secret.as_ref().is_some_and(|secret| secret.start == 0));
+        before.note(word, secret.as_ref());
         found.push(secret.into_iter().collect());
     }
     let last = words.iter().rposition(|word| !word.text.starts_with('-'));
@@ -161,7 +161,8 @@ impl ScanState {
     }
 
     /// Takes a word into account.
-    fn note(&mut self, word: &ShellWord, is_secret: bool) {
+    fn note(&mut self, word: &ShellWord, secret: Option<&Range<usize>>) {
+        let is_secret = secret.is_some_and(|secret| secret.start == 0);
         let text = word.text.as_str();
         let expected = std::mem::take(&mut self.expect);
         self.count += 1;

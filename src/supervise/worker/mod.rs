@@ -143,7 +143,7 @@ impl Worker {
         let guard_before = meta.run_state.guard_pid;
         meta.run_state.guard_pid = if guard_handle.is_some() { guard } else { 0 };
         Ok(Self {
-            machine: StateMachine::new(&meta.run, !meta.prehook.is_empty(), meta.restarts, meta.unstable_restarts),
+            machine: StateMachine::new(&meta.run, &meta.prehook, meta.restarts, meta.unstable_restarts),
             pipes: Pipes {
                 streams: [
                     LogStream::new(ends.out, Path::new("current.out"), &meta.run),
