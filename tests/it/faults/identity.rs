@@ -106,7 +106,7 @@ fn stop_kill_and_delete_leave_nothing_of_what_nobody_supervises() {
         let said = field.run(words);
         assert_eq!(said.code, 0, "{words:?}: {said:?}");
         assert!(!is_running(daemon), "{words:?}: {said:?}");
-        assert!(!said.out.contains("by force"), "{words:?}: {said:?}");
+        assert!(!said.out.contains("kill timeout"), "{words:?}: {said:?}");
         if words[0] == "stop" {
             assert_eq!(field.list()[0]["status"], "stopped");
         } else {
@@ -206,7 +206,7 @@ fn a_child_that_ended_under_stopped_supervisors_is_not_called_online() {
         };
         eventually("both are stopped", || stopped(life.guard_pid) && stopped(life.worker_pid));
         let doctor = field.run(&["doctor"]);
-        assert!(doctor.out.contains("is stopped (SIGSTOP)"), "{doctor:?}");
+        assert!(doctor.out.contains("is suspended (SIGSTOP)"), "{doctor:?}");
         kill_hard(pid);
         eventually("the child is dead", || !is_running(pid));
         let process = tetra::tsm::store::ProcessStore::open(&tetra::sys::paths::Paths::under(field.root()));

@@ -34,7 +34,7 @@ fn strays_of_a_deaf_child_end_with_it() {
     let pid = field.shell("p", &["--kill-timeout", "300ms"], STRAYS);
     let strays = strays(&field);
     let text = field.ok(&["stop", "p"]);
-    assert!(text.contains("by force"), "{text}");
+    assert!(text.contains("killed after its kill timeout"), "{text}");
     assert_eq!((strays.map(is_running), is_running(pid)), ([false; 3], false));
 }
 
