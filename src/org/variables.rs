@@ -2,7 +2,7 @@
 //!
 //! `${services.web.port}` is another value of the same environment and keeps its type, `${local:…}` is what local.toml says,
 //! `${TETRA_SRC}`, `${TETRA_DIR}`, `${TETRA_ENV}` and `${TETRA_ORG}` are built in, other names are those below `[variables]`
-//! of the manifest. The process environment does not count: the same files give the same result everywhere. Resolution is described in [`expand`].
+//! of the manifest. The process environment does not count: the same files give the same result everywhere. Resolution is described in [`config::expand`](crate::config::expand).
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

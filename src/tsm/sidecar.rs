@@ -5,7 +5,7 @@
 //! supervisor has ended. A supervisor that adopts the process starts another one. Two never watch the same process: a newer one
 //! ends an older one.
 //!
-//! [`watch_loop`] asks a list of [`watcher`]s: the health check, the memory limit, the schedule, the files, the notify socket.
+//! `watch_loop` asks a list of watchers: the health check, the memory limit, the schedule, the files, the notify socket.
 
 pub mod cron;
 mod cron_timer;
