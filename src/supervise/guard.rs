@@ -131,6 +131,14 @@ fn ignore_signals() {
     }
 }
 
+/// Both ends of the pipe through which exits are reported.
+fn exit_report_pipe() -> io::Result<[File; 2]> {
+    let (reader, writer) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
+    let (reader, writer) = (File::from(reader), File::from(writer));
+    pipe::shrink_to_min(&writer);
+    Ok([reader, writer])
+}
+
 impl Guard {
     /// Takes the guard's lock and makes what a life needs. Reports it and ends if another guard runs already.
     fn acquire(dir: PathBuf, exe: PathBuf, mut word: File) -> io::Result<Self> {
@@ -146,25 +154,16 @@ impl Guard {
             control: pipe::open(Path::new(CONTROL_FIFO))?,
         };
         pipe::shrink_to_min(&ends.control);
-        Self::create(dir, exe, seat, ends).map(|post| Self { startup_pipe: Some(word), is_first_start: fresh, ..post })
+        let reports = exit_report_pipe()?;
+        Ok(Self { startup_pipe: Some(word), is_first_start: fresh, ..Self::with(dir, exe, seat, ends, reports) })
     }
 
-    fn create(dir: PathBuf, exe: PathBuf, seat: File, ends: Fifos) -> io::Result<Self> {
-        let (obituaries, registrar) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
-        let (obituaries, registrar) = (File::from(obituaries), File::from(registrar));
-        pipe::shrink_to_min(&registrar);
+    /// A guard with what it holds: its lock, the FIFOs, and both ends of the pipe of exit reports.
+    fn with(dir: PathBuf, exe: PathBuf, role_lock: File, fifos: Fifos, reports: [File; 2]) -> Self {
+        let [exit_reports, exit_report_writer] = reports;
         let cgroup = Cgroup::of_directory(&dir);
-        Ok(Self {
-            dir,
-            exe,
-            role_lock: seat,
-            fifos: ends,
-            exit_reports: obituaries,
-            exit_report_writer: registrar,
-            startup_pipe: None,
-            is_first_start: false,
-            cgroup,
-        })
+        let (startup_pipe, is_first_start) = (None, false);
+        Self { dir, exe, role_lock, fifos, exit_reports, exit_report_writer, startup_pipe, is_first_start, cgroup }
     }
 
     /// What the older program that this process was left us.
@@ -178,21 +177,10 @@ impl Guard {
         let mut next = || descriptors.next().unwrap_or(Err(io::ErrorKind::InvalidInput.into()));
         let seat = File::from(next()?);
         let ends = Fifos { out: next()?, err: next()?, control: next()? };
-        let (obituaries, registrar) = (File::from(next()?), File::from(next()?));
+        let reports = [File::from(next()?), File::from(next()?)];
         // We are that program; there may be none.
         let _ = std::fs::remove_file(UPGRADE_LINK);
-        let cgroup = Cgroup::of_directory(&dir);
-        Ok(Self {
-            dir,
-            exe,
-            role_lock: seat,
-            fifos: ends,
-            exit_reports: obituaries,
-            exit_report_writer: registrar,
-            startup_pipe: None,
-            is_first_start: false,
-            cgroup,
-        })
+        Ok(Self::with(dir, exe, seat, ends, reports))
     }
 
     /// Keeps a worker at work until there is nothing left to do.
@@ -246,7 +234,7 @@ impl Guard {
                 return status;
             }
             if pid > 0 {
-                // A full pipe means that hundreds of exit reports were not read; one more is no loss.
+                // A full pipe means that hundreds of exit reports were not read; one more changes nothing.
                 let _ = self.exit_report_writer.write_all(&ExitReports::encode(pid, status));
             }
         }
@@ -290,7 +278,7 @@ impl Guard {
                     continue;
                 }
             };
-            match Self::create(dir, exe, seat, ends) {
+            match exit_report_pipe().map(|reports| Self::with(dir, exe, seat, ends, reports)) {
                 Ok(post) => {
                     drop(worker_seat);
                     return post;
