@@ -165,16 +165,7 @@ fn a_patrol_gives_supervisors_back_and_starts_enabled_services_again() {
 fn cleanup_removes_what_ended_badly_and_nothing_else() {
     let yard = Sandbox::new();
     let pid = yard.launch(0, "lives", "exec sleep 600");
-    for (id, name, state, how) in [
-        (1, "failed", ProcessState::Crashed, ExitStatus::Code(3)),
-        (2, "rests", ProcessState::Stopped, ExitStatus::Code(0)),
-    ] {
-        let mut meta = yard.record(id, name, "true");
-        meta.set_state(state);
-        meta.last_exit =
-            Some(LastExit { at_ms: 1, uptime_ms: 5, status: how, oom: None, origin: None, nonce: String::new() });
-        yard.write_record(&meta);
-    }
+    super::list::failed_and_stopped(&yard);
     assert_eq!(yard.json(&["tsm", "cleanup", "--dry-run"]), json!([{"name": "failed"}]));
     assert!(yard.dir("failed").exists(), "a dry run removes nothing");
     yard.json_with_schema(&["tsm", "cleanup"], "tsm-stop");

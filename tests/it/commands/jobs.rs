@@ -27,7 +27,7 @@ fn what_ended_by_itself_runs_again_at_its_hour_and_what_was_stopped_does_not() {
     yard.ok(&["tsm", "stop", "well", "ill"]);
     for name in ["well", "ill"] {
         let meta = yard.until(name, |meta| meta.state == ProcessState::Stopped);
-        eventually("nobody looks after it", || !tetra::tsm::sidecar::is_running(&yard.dir(name)));
+        eventually("its sidecar ends", || !tetra::tsm::sidecar::is_running(&yard.dir(name)));
         assert_eq!(yard.read(name).restarts, meta.restarts);
     }
 }

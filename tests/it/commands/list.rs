@@ -15,9 +15,8 @@ fn row<'a>(list: &'a serde_json::Value, name: &str) -> &'a serde_json::Value {
     list.as_array().expect("an array").iter().find(|row| row["name"] == name).expect("the process")
 }
 
-/// A process that ended with a failure, one that was stopped, and one that runs.
-fn three(yard: &Sandbox) {
-    yard.launch(0, "runs-3000", "exec sleep 600");
+/// Records of a process that ended with a failure, `failed`, and of one that was stopped, `rests`.
+pub(super) fn failed_and_stopped(yard: &Sandbox) {
     for (id, name, state, how) in [
         (1, "failed", ProcessState::Crashed, ExitStatus::Code(3)),
         (2, "rests", ProcessState::Stopped, ExitStatus::Code(0)),
@@ -28,6 +27,12 @@ fn three(yard: &Sandbox) {
             Some(LastExit { at_ms: 1, uptime_ms: 5, status: how, oom: None, origin: None, nonce: String::new() });
         yard.write_record(&meta);
     }
+}
+
+/// A process that ended with a failure, one that was stopped, and one that runs.
+fn three(yard: &Sandbox) {
+    yard.launch(0, "runs-3000", "exec sleep 600");
+    failed_and_stopped(yard);
 }
 
 #[test]
