@@ -244,7 +244,7 @@ fn suggest_command(first: &str, second: Option<&str>) -> Option<String> {
         inside.map(|entry| entry.effect).min().unwrap_or(Effect::Read)
     };
     let firsts = COMMANDS.iter().flat_map(names).filter_map(|name| name.split(' ').next());
-    // What ends the session is no guess that costs nothing.
+    // A wrong guess at what ends the session has a cost.
     let care = |first: &'static str| if first == "exit" { Effect::Destroy } else { least(first) };
     let firsts = firsts.map(|first| (first, care(first)));
     // A verb without its group is a guess already.

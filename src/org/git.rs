@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn the_commit_is_read_without_git() {
-        let home = tempfile::tempdir().expect("a folder");
+        let home = tempfile::tempdir().expect("a directory");
         let git = home.path().join(".git");
         let inner = home.path().join("org/acme");
         fs::create_dir_all(git.join("refs/heads")).expect("made");

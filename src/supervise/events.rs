@@ -134,7 +134,7 @@ pub fn shorten(text: &str) -> String {
     text[..text.floor_char_boundary(MAX_TEXT)].to_owned()
 }
 
-/// Sends an event of the process in `process_dir` to all readers. Nothing is reported: who reads is no concern of a supervisor.
+/// Sends an event of the process in `process_dir` to all readers. Nothing is reported: a supervisor does not depend on its readers.
 pub fn send(process_dir: &Path, event: &Event) {
     let Ok(dir) = disk::directory(&process_dir.join(FROM_PROCESS_DIR)) else { return };
     // Where another user could make FIFOs, that user would learn what happens here.

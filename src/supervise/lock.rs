@@ -92,8 +92,8 @@ pub(super) fn is_any_role_held(dirfd: BorrowedFd, dir: &Path) -> io::Result<bool
     }
 }
 
-/// True when the process in `dir` has a supervisor, and also where that cannot be seen: what is done to a process that nobody
-/// supervises needs certainty. Only asks: no lock is taken, not even for an instant.
+/// True when the process in `dir` has a supervisor, and also where that cannot be seen: what is done to a process without a
+/// supervisor needs certainty. Only asks: no lock is taken, not even for an instant.
 #[must_use]
 pub fn is_supervised(dir: &Path) -> bool {
     is_any_role_held(CWD, dir).unwrap_or(true)

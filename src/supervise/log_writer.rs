@@ -412,7 +412,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let log = dir.path().join("current.out");
         let (mut stream, mut writer) = stream(dir.path(), &RunSpec::default());
-        // A descriptor for reading only stands for a disk that takes nothing.
+        // Writes to a read-only descriptor fail, as on a disk that takes nothing.
         std::fs::write(&log, "").expect("a log");
         stream.log = Some(File::open(&log).expect("a log"));
         writer.write_all(b"kept\n").expect("written");
@@ -463,7 +463,7 @@ mod tests {
 
     #[test]
     fn the_first_byte_rings_and_the_others_do_not() {
-        // SAFETY: ignoring runs no code. Nobody takes the signal here, as a worker does.
+        // SAFETY: ignoring runs no code. Only a worker handles the signal.
         unsafe { signal(Signal::SIGIO, SigHandler::SigIgn) }.expect("ignored");
         let dir = tempfile::tempdir().expect("a directory");
         let (mut stream, mut writer) = stream(dir.path(), &RunSpec::default());
@@ -473,7 +473,7 @@ mod tests {
         assert!(stream.has_bytes());
         assert!(matches!(stream.copy(), CopyStatus::Batch(_)) && !rings(&stream));
         writer.write_all(b"y\n").expect("written");
-        assert!(stream.arm_notification() && !rings(&stream), "in the pause nobody listens");
+        assert!(stream.arm_notification() && !rings(&stream), "not armed while paused");
         assert_eq!(stream.drain(), CopyStatus::Empty);
         assert!(stream.arm_notification() && rings(&stream));
     }

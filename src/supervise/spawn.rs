@@ -139,8 +139,8 @@ impl GatedChild {
 }
 
 impl StartingChild {
-    /// Waits until the program runs. A child that was stopped (SIGSTOP) before it is its program is continued: nobody
-    /// could end it else.
+    /// Waits until the program runs. A child that was stopped (SIGSTOP) before it is its program is continued: it
+    /// could not be ended otherwise.
     pub(super) fn confirm(mut self) -> Result<OwnedFd, SpawnError> {
         while !is_readable(&self.report) {
             if ProcStat::of(self.pid).is_some_and(|stat| stat.is_stopped()) {

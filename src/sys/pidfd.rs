@@ -86,7 +86,7 @@ mod tests {
         handle.send(KillSignal::Term).expect("it is ours");
         assert!(handle.wait(Duration::from_secs(20)));
         child.wait().expect("collected");
-        assert!(handle.send(KillSignal::Kill).is_ok(), "what has ended is no error");
+        assert!(handle.send(KillSignal::Kill).is_ok(), "a process that has ended is not an error");
     }
 
     #[test]

@@ -57,7 +57,7 @@ mod tests {
         fs::create_dir_all(directory.path().join("a/sub")).expect("a directory");
         let found = |name| find(name, "a:b:c", directory.path());
         assert_eq!(found("tool"), Some(directory.path().join("b/tool")));
-        assert_eq!(found("sub"), None, "a directory is no program");
+        assert_eq!(found("sub"), None, "a directory is not a program");
         assert_eq!(found("b/tool"), None, "a path is not searched for");
         assert_eq!(found("none"), None);
     }

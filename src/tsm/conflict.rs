@@ -71,7 +71,7 @@ pub fn listening(port: u16, processes: &[Process]) -> Option<Conflict> {
     Some(Conflict { port, holder })
 }
 
-/// Who listens on `port`, by name if it is a process whose directory stands beside `dir`.
+/// Who listens on `port`, by name if it is a process whose directory is beside `dir`.
 #[must_use]
 pub fn listening_beside(port: u16, dir: &Path) -> Option<Conflict> {
     let mut conflict = listening(port, &[])?;

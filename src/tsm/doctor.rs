@@ -70,7 +70,7 @@ pub enum Fix {
     SetMode(PathBuf, u32),
     /// Give a living process its supervisor back.
     Supervise(ProcessName),
-    /// Remove a left-over file or directory that belongs to nobody.
+    /// Remove a left-over file or directory that belongs to no process.
     Remove(PathBuf),
     /// Enter a line into the port registry.
     AddPort(PortEntry),

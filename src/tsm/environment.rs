@@ -244,7 +244,7 @@ mod tests {
     #[test]
     fn a_named_file_that_is_missing_is_an_error_that_says_where_it_looked() {
         let dir = tree(&[("x/dev/file", "")]);
-        let error = named("dev", &[&dir.path().join("x")]).expect_err("a directory is no env file");
+        let error = named("dev", &[&dir.path().join("x")]).expect_err("a directory is not an env file");
         assert_eq!(error.kind(), FaultKind::NotFound);
         let advice = error.advice().expect("advice");
         for form in ["x/env/dev.env", "x/env/dev", "x/dev.env", "x/dev"] {

@@ -19,7 +19,7 @@ pub(super) struct ReadinessWatcher {
     pub(super) port: Option<u16>,
     /// It was asked for, so waiting for it is worth more than the settle window.
     pub(super) explicit: bool,
-    /// Its directory, if somebody looks after its health.
+    /// Its directory, if a sidecar checks its health.
     pub(super) health: Option<PathBuf>,
     /// It is a task, and its end is waited for.
     pub(super) until_end: bool,

@@ -190,7 +190,7 @@ fn may_become_others(world: &mut World) -> bool {
     if process::own_uid() == 0 {
         return true;
     }
-    // Root is another user to everybody who is not; `nobody` may be who runs the tests.
+    // Root is another user unless root runs the tests; they may be run by the user `nobody`.
     let said = world.run("tsm start --user root -- sleep 1000").failed(4);
     assert!(said.contains("permission denied to run a process as `root`: only root can"), "{said}");
     false

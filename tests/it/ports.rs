@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 
 const RANGE: Range<u16> = 20_000..32_000;
 
-/// Ports after each that nobody else is given: for tests in which the next free port is taken.
+/// Ports after each that no other test is given: for tests in which the next free port is taken.
 const SPARE: u16 = 4;
 
 static NEXT: AtomicU16 = AtomicU16::new(0);

@@ -78,20 +78,20 @@ fn an_attendant_ends_with_the_supervision_and_comes_back_with_it() {
     let child = record(&world, "a").pid;
     let first = sidecar_pid(&world, "a");
     end(first);
-    eventually("nobody attends", || !sidecar::is_running(&directory));
+    eventually("the sidecar ends", || !sidecar::is_running(&directory));
     world.run("tsm list").done();
     assert!(sidecar::is_running(&directory), "whoever looks brings it back");
     let life = record(&world, "a").run_state;
     end(life.guard_pid);
     end(life.worker_pid);
-    eventually("nobody supervises", || !client::is_supervised(&directory));
-    eventually("nobody attends", || !sidecar::is_running(&directory));
+    eventually("the supervisor ends", || !client::is_supervised(&directory));
+    eventually("the sidecar ends", || !sidecar::is_running(&directory));
     world.run("tsm list").done();
     assert!(client::is_supervised(&directory) && sidecar::is_running(&directory));
     eventually("healthy", || health(&world, "a").status == HealthStatus::Healthy);
     assert_eq!(record(&world, "a").pid, child, "the process did not notice");
     world.run("tsm stop a").done();
-    eventually("nobody attends what is stopped", || !sidecar::is_running(&directory));
+    eventually("no sidecar for what is stopped", || !sidecar::is_running(&directory));
     let said = world.run("tsm start a --json").done();
     assert_eq!(json(&said)["healthy"], true, "a start has a new one");
 }
@@ -167,7 +167,7 @@ fn the_clock_restarts_a_process_again_and_again_and_not_while_it_is_stopped() {
     assert_eq!(info["looked_after"]["cron"], "* * * * * *");
     world.run("tsm stop a").done();
     let stopped = record(&world, "a").restarts;
-    eventually("nobody attends", || !sidecar::is_running(&dir(&world, "a")));
+    eventually("the sidecar ends", || !sidecar::is_running(&dir(&world, "a")));
     assert_eq!((record(&world, "a").restarts, record(&world, "a").pid), (stopped, 0));
 }
 

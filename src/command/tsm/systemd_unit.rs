@@ -25,7 +25,7 @@ pub(super) fn wait_in_foreground(report: Report, name: &ProcessName, cx: &mut Cx
     let left = cx.operation().with_control(|control| control.wait_foreground(&process))?;
     match left {
         ForegroundEnd::Stopped => {
-            // To a service manager the end of the process that it stopped is no failure.
+            // To a service manager the end of a process that it stopped is not a failure.
             signal::set_graceful_exit();
             Ok(report)
         }

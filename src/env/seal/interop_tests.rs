@@ -191,9 +191,9 @@ fn age_reads_what_is_sealed_and_writes_what_is_opened() {
 
 #[test]
 fn what_earlier_versions_sealed_is_opened() {
-    let folder = vectors().join("sealed");
-    let file = fs::read(folder.join("dev.env.age")).expect("read");
-    let read = |name: &str| fs::read_to_string(folder.join(name)).expect(name);
+    let dir = vectors().join("sealed");
+    let file = fs::read(dir.join("dev.env.age")).expect("read");
+    let read = |name: &str| fs::read_to_string(dir.join(name)).expect(name);
     let expected = Ok(b"API_KEY=hunter2\n".to_vec());
     assert_eq!(decrypt(&file, &IdentityKey::parse_file(&read("alice")).expect("a key")), expected);
     for name in ["bob", "carol", "dave"] {

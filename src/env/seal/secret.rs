@@ -1,4 +1,4 @@
-//! Bytes that are overwritten as soon as nobody needs them.
+//! Bytes that are overwritten as soon as they are not needed any more.
 
 use std::ops::{Deref, DerefMut};
 

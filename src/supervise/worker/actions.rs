@@ -92,7 +92,7 @@ impl Worker {
         if !how.is_success() {
             self.sweep();
         }
-        // One that was killed by an order is no failed start.
+        // One that was killed by an order is not a failed start.
         if let (ExitStatus::Hook(code), Phase::RunningHook) = (end, self.machine.phase) {
             self.record_exit(end, MonotonicTime::now().duration_since(hook.started_at));
             self.record.meta.run_state.start_error = format!("the pre-start command failed with exit code {code}");
@@ -319,7 +319,7 @@ fn jitter() -> f64 {
 
 fn random() -> u64 {
     let mut bytes = [0u8; 8];
-    // SAFETY: the buffer is ours and as long as said. A short answer, before the kernel's pool is ready, is no less unique.
+    // SAFETY: the buffer is ours and as long as said. A short answer, before the kernel's pool is ready, is as unique.
     unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
     u64::from_ne_bytes(bytes)
 }

@@ -86,7 +86,7 @@ impl Worker {
     }
 
     /// Only what has the nonce of this start, which was recorded before anything was forked, runs as the user that it was to
-    /// run as, and is no older than the start. Anything else may be a stray of another life, or a stranger's.
+    /// run as, and is not older than the start. Anything else may be a stray of another life, or a stranger's.
     fn child_of_this_start(&self) -> Option<Child> {
         let mark =
             RunMarker::of(&self.record.meta).filter(|_| self.record.meta.run_state.boot_id == self.record.boot_id)?;

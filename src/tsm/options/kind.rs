@@ -53,7 +53,7 @@ impl fmt::Display for OptionValue {
 /// How an option is given on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Argument {
-    /// `--flag`, which stands for this value.
+    /// `--flag`, which means this value.
     Switch(&'static str),
     /// `--flag VALUE`.
     One(&'static str, Completion),
@@ -272,7 +272,7 @@ fn shown(value: impl ToString) -> OptionValue {
     Some(value.to_string()).filter(|text| !text.is_empty()).map_or(OptionValue::Nothing, OptionValue::Text)
 }
 
-/// A number that stands for nothing if it is 0.
+/// A number; 0 means none.
 fn some(number: u64, value: fn(u64) -> OptionValue) -> OptionValue {
     if number > 0 { value(number) } else { OptionValue::Nothing }
 }

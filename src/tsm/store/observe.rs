@@ -34,7 +34,7 @@ fn is_stopped(meta: &Meta) -> bool {
     pids.iter().any(|pid| process::stat(*pid).is_some_and(|stat| stat.is_stopped()))
 }
 
-/// False when the command that was starting it was killed. Its number may be somebody else's by now; that costs patience only.
+/// False when the command that was starting it was killed. Its pid may be reused by now; that costs patience only.
 fn is_being_started(meta: &Meta) -> bool {
     let deps = meta.run_state.starter_pid;
     deps == 0 || process::stat(deps).is_some_and(|stat| stat.is_alive())

@@ -250,8 +250,8 @@ fn the_process_of_a_removed_directory_is_told_and_can_still_be_ended() {
         field.ok(&["kill", &word, "--yes"]);
         let all = [pid, stray, life.guard_pid, life.worker_pid];
         // The shell may have started its next `sleep 0.05` while it was being ended.
-        eventually("nobody is left", || all.iter().all(|pid| !is_running(*pid)) && field.children("p").is_empty());
-        assert_eq!(field.run(&["kill", "p", "--yes"]).code, 5, "nobody is left to be found");
+        eventually("no process is left", || all.iter().all(|pid| !is_running(*pid)) && field.children("p").is_empty());
+        assert_eq!(field.run(&["kill", "p", "--yes"]).code, 5, "no process is left to be found");
         field.start("p", &[], &["sleep", "1000"]);
         field.ok(&["delete", "p"]);
         field.assert_empty();

@@ -85,7 +85,7 @@ fn a_worker_whose_guard_dies_at_its_birth_takes_nobody_else_for_it() {
     eventually("the record names it", || field.supervisors("p").contains(&field.read("p").run_state.guard_pid));
     let pid = field.read("p").pid;
     field.ok(&["stop", "p"]);
-    assert!(!is_running(pid) && is_running(bystander.id()), "nobody else was ended");
+    assert!(!is_running(pid) && is_running(bystander.id()), "no other process was ended");
     bystander.kill().and_then(|()| bystander.wait()).expect("ended");
 }
 
@@ -188,13 +188,13 @@ fn kill_once(field: &Sandbox, dice: &mut Rng) {
     if !tetra::supervise::client::is_supervised(&dir) {
         // Killed between two commands: the next one sees to it.
         field.ok(&["list"]);
-        eventually("somebody supervises", || tetra::supervise::client::is_supervised(&dir));
+        eventually("it is supervised", || tetra::supervise::client::is_supervised(&dir));
     }
 }
 
 /// The end is seen, the restart is made and counted, and a stop ends it.
 fn goes_on(field: &Sandbox, pid: u32) {
-    eventually("somebody supervises", || tetra::supervise::client::is_supervised(&field.dir("p")));
+    eventually("it is supervised", || tetra::supervise::client::is_supervised(&field.dir("p")));
     kill_hard(pid);
     let meta = field.until("p", |meta| meta.state == ProcessState::Online && meta.pid != pid);
     assert_eq!(meta.restarts, 1);

@@ -158,7 +158,7 @@ fn ordinary(uid: &'static str) -> Option<(Sandbox, Vec<&'static str>)> {
 
 #[test]
 fn a_user_who_may_not_fork_is_told_and_nothing_is_left() {
-    // Who is no root has processes already, so that the first fork is refused.
+    // A user other than root has processes already, so that the first fork is refused.
     let (field, user) = ordinary("64001").unwrap_or_else(|| (Sandbox::of_tsm(), Vec::new()));
     let mut failed = 0;
     for most in 1..9 {

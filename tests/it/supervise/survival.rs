@@ -112,7 +112,7 @@ fn a_polite_end_of_the_supervisor_does_not_touch_the_child() {
     let life = nest.read().run_state;
     signal(life.worker_pid, Signal::SIGTERM);
     signal(life.guard_pid, Signal::SIGTERM);
-    eventually("nobody there", || !client::is_supervised(&nest.dir));
+    eventually("the supervisor ends", || !client::is_supervised(&nest.dir));
     assert!(is_running(pid));
     assert_eq!(nest.launch(), LaunchResult::Adopted { pid });
 
