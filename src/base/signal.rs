@@ -38,9 +38,6 @@ const ALIASES: [(&str, i32); 4] = [("CLD", 17), ("POLL", 29), ("IOT", 6), ("UNUS
 const REAL_TIME: (i32, i32) = (34, 64);
 
 impl Signal {
-    /// The signal that asks politely.
-    pub const TERM: Self = Self(15);
-
     /// The signal with this number; none if there is no such signal.
     #[must_use]
     pub fn from_number(number: i32) -> Option<Self> {

@@ -4,7 +4,6 @@ use std::fmt;
 use std::ops::Range;
 
 use super::template::{MAX_DEPTH, MAX_EXPANSIONS, MAX_VALUE_BYTES, TemplateErrorKind};
-use crate::base::fault;
 
 /// Why a value cannot be resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,16 +106,6 @@ impl ExpandError {
             }
             ExpandErrorKind::Required(_) => return None,
         })
-    }
-
-    /// The kind of the failure.
-    #[must_use]
-    pub fn kind(&self) -> fault::FaultKind {
-        if matches!(self.reason, ExpandErrorKind::SecretMissing(_)) {
-            fault::FaultKind::SecretMissing
-        } else {
-            fault::FaultKind::Failed
-        }
     }
 }
 

@@ -103,12 +103,6 @@ pub fn time_of(entries: &[IndexEntry], offset: u64) -> Option<i64> {
     Some(entries.get(after.checked_sub(1)?)?.unix_ns)
 }
 
-/// Where the bytes copied at or after `unix_ns` begin; `None` when there are none that the index knows of.
-#[must_use]
-pub fn offset_since(entries: &[IndexEntry], unix_ns: i64) -> Option<u64> {
-    entries.iter().find(|mark| mark.unix_ns >= unix_ns).map(|mark| mark.offset)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,13 +139,5 @@ mod tests {
     fn bytes_belong_to_the_record_before_them() {
         assert_eq!([0, 99, 100, 149, 150, 999].map(|at| time_of(&MARKS, at)), [10, 10, 20, 20, 30, 30].map(Some));
         assert_eq!(time_of(&MARKS[1..], 5), None);
-    }
-
-    #[test]
-    fn finds_where_a_time_begins() {
-        assert_eq!(
-            [0, 10, 11, 30, 31].map(|at| offset_since(&MARKS, at)),
-            [Some(0), Some(0), Some(100), Some(150), None]
-        );
     }
 }

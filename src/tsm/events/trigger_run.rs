@@ -80,12 +80,6 @@ impl TriggerRunner {
     pub fn next_finished(&mut self) -> Option<TriggerRun> {
         self.done.1.try_recv().ok()
     }
-
-    /// True while a program runs.
-    #[must_use]
-    pub fn is_busy(&self) -> bool {
-        self.running.iter().any(|thread| !thread.is_finished())
-    }
 }
 
 fn run(words: &[String], input: &[u8], given_up: &AtomicBool) -> TriggerOutcome {
