@@ -11,7 +11,11 @@ use value::RawValue;
 
 /// The example of one option alone.
 fn example(option: &ServiceOption) -> ServiceOptions {
-    let values: Vec<String> = option.example.iter().map(|value| (*value).to_owned()).collect();
+    let mut values: Vec<String> = option.example.iter().map(|value| (*value).to_owned()).collect();
+    if option.name == "user" {
+        // Only root may name another user; any user may name itself.
+        values = vec![crate::sys::net::user_name(crate::sys::process::own_uid())];
+    }
     let mut options = ServiceOptions::default();
     let raw = RawValue { values: &values, list: true, dir: Path::new("/") };
     option.read(&mut options, &raw).expect(option.name);
