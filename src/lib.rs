@@ -21,10 +21,11 @@
 //! |---|---|---|
 //! | 6 | `main.rs`, `cli` | everything |
 //! | 5 | `shell` lines, context, REPL, script · `ui` console, tables, styles | 0 3 4, `sys` and `ops` · 0 3; not each other |
+//! | 4b | `serve` HTTP: health, metrics, the page | 0–3 |
 //! | 4 | `command` one file per command, the table | 0–3 |
 //! | 3 | `report` what commands say, as values | 0 |
-//! | 2b | `ops` operations over several domains: start, reconcile, stack, snapshot, apply | 0–2 |
-//! | 2 | `tsm` processes · `org` environments from one file · `env` variables, env files, secrets | 0, `sys`, `config`; `tsm` also `supervise` |
+//! | 2b | `ops` operations over several domains: start, reconcile, stack, snapshot, apply · `daemon` a loop over them, and its unit | 0–2 · and `ops` |
+//! | 2 | `tsm` processes · `org` environments from one file · `env` variables, env files, secrets · `tkm` keys, pins, hosts · `unit` units of systemd as text | 0, `sys`, `config`; `tsm` also `supervise` |
 //! | 1 | `sys` the machine · `config` TOML with places, key paths, expansion, masks, what is secret · `supervise` sealed: only level 0 | 0 |
 //! | 0 | `base` names, environments, times, faults, the lexer, the `.env` parser · `disk` opens files | nothing |
 //!
@@ -40,13 +41,17 @@ pub mod base;
 pub mod cli;
 pub mod command;
 pub mod config;
+pub mod daemon;
 pub mod disk;
 pub mod env;
 pub mod ops;
 pub mod org;
 pub mod report;
+pub mod serve;
 pub mod shell;
 pub mod supervise;
 pub mod sys;
+pub mod tkm;
 pub mod tsm;
 pub mod ui;
+pub mod unit;

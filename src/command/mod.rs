@@ -7,6 +7,7 @@
 pub mod argument;
 pub mod complete;
 pub mod context;
+pub mod daemon;
 pub mod env;
 pub mod global;
 pub mod help;
@@ -17,6 +18,7 @@ pub mod registry;
 pub mod saved_context;
 pub mod secrets;
 pub mod shell;
+pub mod tkm;
 pub mod tsm;
 
 pub use context::{Cx, Selection, Settings};

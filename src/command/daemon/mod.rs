@@ -1,0 +1,1 @@
+//! `daemon`: tetra under systemd.

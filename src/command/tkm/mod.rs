@@ -1,0 +1,1 @@
+//! `tkm`: keys, pins, hosts.

@@ -1,0 +1,1 @@
+//! The daemon of an environment: its unit under systemd, and the loop that runs in it.

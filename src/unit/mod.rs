@@ -1,0 +1,1 @@
+//! Units of systemd as text: rendered from plain settings, with a header that shows an edit.
