@@ -17,6 +17,7 @@ pub mod snapshot;
 pub mod stack;
 pub mod start;
 pub mod startup;
+pub mod unit;
 pub mod up;
 
 pub use context::OpContext;

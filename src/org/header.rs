@@ -1,13 +1,10 @@
 //! The first lines of a generated file: who made it from what, and whether it is still as it was made.
 
-use std::fmt::Write as _;
-
-use sha2::{Digest, Sha256};
-
 use super::draft::METADATA;
 use crate::base::environment::EnvName;
 use crate::base::name::OrgName;
 use crate::config::document::Document;
+pub use crate::sys::digest::sha256 as hash;
 
 /// What the first lines say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,17 +109,6 @@ pub fn with_header(mut header: Header, body: &str) -> String {
     header.body = hash(body.as_bytes());
     let lines = header.lines();
     if body.contains("\r\n") { lines.replace('\n', "\r\n") + body } else { lines + body }
-}
-
-/// SHA-256 in hexadecimal.
-#[must_use]
-pub fn hash(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    digest.iter().fold(String::with_capacity(64), |mut text, byte| {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// The hash of what a file says, whatever it looks like. Metadata do not count.

@@ -26,11 +26,9 @@ const MARKER: &str = "Written by tetra setup";
 
 const SHELL_FILE_TEMPLATE: &str = include_str!("../../templates/tetra.sh");
 
-const TEMPLATES: [(&str, &str); 3] = [
-    ("systemd/tetra@dev.service", include_str!("../../templates/systemd/tetra@dev.service")),
-    ("systemd/tetra.service", include_str!("../../templates/systemd/tetra.service")),
-    ("services/tetra-dev.tsm", include_str!("../../templates/services/tetra-dev.tsm")),
-];
+/// The template of the service that the documents copy: its name, and its text.
+const SERVICE_TEMPLATE: (&str, &str) =
+    ("services/tetra-dev.tsm", include_str!("../../templates/services/tetra-dev.tsm"));
 
 /// What is installed where.
 #[derive(Debug, Clone)]
@@ -45,6 +43,8 @@ pub struct Install {
     pub system_bin: Option<PathBuf>,
     /// The shells that get completion.
     pub shells: Vec<Shell>,
+    /// Units for the templates: the name of each, and its text.
+    pub units: Vec<(String, String)>,
 }
 
 /// A shell that can complete.
@@ -95,7 +95,10 @@ impl Install {
             Artifact::Directory(dir.join("systemd"), Access::Shared),
             Artifact::Directory(dir.join("services"), Access::Shared),
         ];
-        pieces.extend(TEMPLATES.map(|(name, text)| Artifact::File(dir.join(name), text.to_owned())));
+        let units = self.units.iter().map(|(name, text)| Artifact::File(dir.join("systemd").join(name), text.clone()));
+        pieces.extend(units);
+        let (name, text) = SERVICE_TEMPLATE;
+        pieces.push(Artifact::File(dir.join(name), text.to_owned()));
         pieces
     }
 
@@ -156,7 +159,8 @@ impl Install {
 }
 
 /// True if every user can execute a program where it is.
-fn is_open_to_all(program: &Path) -> bool {
+#[must_use]
+pub fn is_open_to_all(program: &Path) -> bool {
     let allows = |path: &Path, bits| fs::metadata(path).is_ok_and(|found| found.permissions().mode() & bits == bits);
     // Also the directories that links on the way lead through.
     let Ok(program) = program.canonicalize() else { return false };
@@ -185,6 +189,7 @@ mod tests {
             user_home: Some(directory.to_owned()),
             system_bin: Some(directory.join("system")),
             shells: vec![Shell::Bash, Shell::Zsh, Shell::Fish],
+            units: vec![("tetra.service".to_owned(), format!("# {MARKER}\n"))],
         }
     }
 

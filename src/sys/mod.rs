@@ -4,6 +4,7 @@
 pub mod child;
 pub mod credential_socket;
 pub mod daemonize;
+pub mod digest;
 pub mod dir_watch;
 pub mod disk_space;
 pub mod file;

@@ -1,9 +1,11 @@
 //! The one integration crate: it links once, and its parts share what they need.
 
+mod bed;
 mod belonging;
 mod commands;
 mod completions;
 mod confirm;
+mod daemon;
 mod docs;
 mod env;
 mod eval;

@@ -55,7 +55,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("regex", &["tsm/", "config/", "command/"]),
     ("toml", &["shell/", "config/", "tsm/ports/"]),
     ("toml_edit", &["config/"]),
-    ("sha2", &["org/", "env/", "sys/"]),
+    ("sha2", &["env/", "sys/"]),
     ("age", &["env/"]),
     ("annotate_snippets", &["ui/"]),
     ("rusqlite", &["sys/"]),

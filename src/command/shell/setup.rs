@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use crate::base::fault::{Fault, UserFacingError};
 use crate::base::line;
 use crate::command::{Command, Cx, Effect};
+use crate::ops::unit;
 use crate::report::{Cell, Report, Table, Tone};
-use crate::sys::install::{Artifact, ArtifactState, Install, InstallRecord, SYSTEM_BIN, Shell};
+use crate::sys::install::{self, Artifact, ArtifactState, Install, InstallRecord, SYSTEM_BIN, Shell};
 use crate::sys::paths::Paths;
 
 /// Set up directories, links and shell completion
@@ -64,9 +65,16 @@ impl Command for Setup {
             true => vec![Shell::Bash, Shell::Zsh, Shell::Fish],
             false => self.completions.into_iter().map(Shell::from).collect(),
         };
+        let program = cx.host.program().to_owned();
+        let for_all = Path::new(SYSTEM_BIN).join("tetra");
         let install = Install {
             paths: cx.paths.clone(),
-            program: cx.host.program().to_owned(),
+            units: match self.system || for_all.exists() {
+                true => unit::templates(&for_all, &for_all),
+                false if install::is_open_to_all(&program) => unit::templates(&program, &program),
+                false => unit::templates(&program, &for_all),
+            },
+            program,
             user_home: cx.host.variable("HOME").map(PathBuf::from),
             system_bin: (self.system || self.remove).then(|| PathBuf::from(SYSTEM_BIN)),
             shells,
