@@ -21,10 +21,16 @@ test-fast:
     cargo test --lib
     cargo test --test it -- tidy:: eval:: org:: env:: schema:: docs:: ports:: random:: --skip atomicity --skip fuzz
 
+# machines with systemd, as throw-away containers; as root
+beds *name:
+    tests/beds/systemd-box image
+    cargo test --test it beds::{{name}}
+
 # write transcripts and the generated parts of docs/ anew, then look at the difference
 update:
     UPDATE=1 cargo test --test it transcript
     UPDATE=1 cargo test --test it docs
+    UPDATE=1 cargo test --test it templates
     git diff --stat
 
 # format the code

@@ -8,7 +8,7 @@ use tetra::base::environment::{EnvName, Tier};
 use tetra::ops::unit::templates;
 use tetra::unit::{Hardening, UnitSettings};
 
-use crate::bed::skipped;
+use crate::beds::skipped;
 
 /// The program that the templates of the project name: where `tetra setup --system` puts it.
 const PROGRAM: &str = "/usr/local/bin/tetra";

@@ -1,6 +1,6 @@
 //! The one integration crate: it links once, and its parts share what they need.
 
-mod bed;
+mod beds;
 mod belonging;
 mod commands;
 mod completions;
