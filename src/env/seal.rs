@@ -9,6 +9,7 @@ mod interop_tests;
 mod keys;
 mod secret;
 mod ssh;
+mod stanza;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -28,7 +29,7 @@ use age::AgeFile;
 use keys::{IdentityKey, RecipientKey};
 use ssh::PrivateKeyError;
 
-pub use age::DecryptError;
+pub use stanza::DecryptError;
 
 /// A recipient who can open sealed files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -236,7 +237,7 @@ fn read_identities(path: &Path) -> Result<Vec<IdentityKey>, SealError> {
     if text.contains("AGE-SECRET-KEY-1") {
         return IdentityKey::parse_file(&text).ok_or_else(|| invalid("not an age key"));
     }
-    ssh::parse_private_key(&text).map(|key| vec![key]).map_err(|why| match why {
+    IdentityKey::parse_ssh(&text).map(|key| vec![key]).map_err(|why| match why {
         PrivateKeyError::Invalid => invalid("not an ssh key"),
         PrivateKeyError::Encrypted => invalid("it is behind a passphrase"),
         PrivateKeyError::Unsupported => invalid("its kind is not supported"),

@@ -10,9 +10,10 @@ use base64ct::{Base64, Encoding};
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 
-use super::age::{AgeFile, DecryptError, EncryptError, encrypt};
+use super::age::{AgeFile, encrypt};
 use super::keys::{IdentityKey, RecipientKey};
 use super::ssh::{self, PrivateKeyError};
+use super::stanza::{DecryptError, EncryptError};
 
 const CHUNK_BYTES: usize = 64 * 1024;
 
@@ -78,7 +79,7 @@ impl Keys {
         if name == "age" {
             IdentityKey::parse_file(&text).expect("keys")
         } else {
-            vec![ssh::parse_private_key(&text).expect(name)]
+            vec![IdentityKey::parse_ssh(&text).expect(name)]
         }
     }
 
@@ -197,7 +198,7 @@ fn what_earlier_versions_sealed_is_opened() {
     let expected = Ok(b"API_KEY=hunter2\n".to_vec());
     assert_eq!(decrypt(&file, &IdentityKey::parse_file(&read("alice")).expect("a key")), expected);
     for name in ["bob", "carol", "dave"] {
-        assert_eq!(decrypt(&file, &[ssh::parse_private_key(&read(name)).expect(name)]), expected, "{name}");
+        assert_eq!(decrypt(&file, &[IdentityKey::parse_ssh(&read(name)).expect(name)]), expected, "{name}");
     }
     assert_eq!(decrypt(&file, &x25519().0), Err(DecryptError::NoMatchingKeys));
 }
@@ -331,7 +332,7 @@ fn keys_are_told_from_what_is_none() {
     ] {
         keys.make("ssh-keygen", &[&["-q"], words, &["-f"]].concat(), name);
         let expected = if name == "ecdsa" { PrivateKeyError::Unsupported } else { PrivateKeyError::Encrypted };
-        assert_eq!(ssh::parse_private_key(&keys.text(name)).err(), Some(expected), "{name}");
+        assert_eq!(IdentityKey::parse_ssh(&keys.text(name)).err(), Some(expected), "{name}");
     }
     assert!(RecipientKey::parse(&keys.public("ecdsa")).is_none());
     for name in ["ed25519", "rsa", "rsa-pem"] {
@@ -339,13 +340,13 @@ fn keys_are_told_from_what_is_none() {
         let end = text.trim_end().len();
         for length in (0..end).step_by(if name == "ed25519" { 1 } else { 13 }) {
             assert_eq!(
-                ssh::parse_private_key(&text[..length]).err(),
+                IdentityKey::parse_ssh(&text[..length]).err(),
                 Some(PrivateKeyError::Invalid),
                 "{name}, {length} bytes of it"
             );
         }
         assert!(
-            ssh::parse_private_key(&format!("\n{}\r\n# more\n", text.trim_end().replace('\n', "\r\n"))).is_ok(),
+            IdentityKey::parse_ssh(&format!("\n{}\r\n# more\n", text.trim_end().replace('\n', "\r\n"))).is_ok(),
             "{name}"
         );
         let public = keys.public(name);
@@ -381,7 +382,7 @@ proptest! {
         file.extend(tail);
         prop_assert!(decrypt(&file, &x25519().0).is_err());
         prop_assert!(decrypt(&file[22..], &x25519().0).is_err());
-        prop_assert!(ssh::parse_private_key(&String::from_utf8_lossy(&file)).is_err());
+        prop_assert!(IdentityKey::parse_ssh(&String::from_utf8_lossy(&file)).is_err());
     }
 
     #[test]
@@ -393,7 +394,7 @@ proptest! {
         let end = bytes.len().min(at + blob.len());
         bytes.splice(at..end, blob);
         let base64 = Base64::encode_string(&bytes);
-        let _ = ssh::parse_private_key(&format!("-----BEGIN OPENSSH PRIVATE KEY-----\n{base64}\n-----END OPENSSH PRIVATE KEY-----\n"));
+        let _ = IdentityKey::parse_ssh(&format!("-----BEGIN OPENSSH PRIVATE KEY-----\n{base64}\n-----END OPENSSH PRIVATE KEY-----\n"));
         let _ = RecipientKey::parse(&format!("ssh-ed25519 {base64}"));
         let _ = RecipientKey::parse(&format!("ssh-rsa {base64}"));
     }

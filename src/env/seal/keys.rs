@@ -11,9 +11,9 @@ use sha2::{Digest, Sha256};
 use x25519_dalek::{PublicKey, SharedSecret, StaticSecret};
 use zeroize::Zeroizing;
 
-use super::age::{DecryptError, EncryptError, FileKey, Stanza, decode_base64, hkdf, unwrap_file_key, wrap_file_key};
 use super::secret::Secret;
-use super::ssh::{self, SshReader};
+use super::ssh::{self, PrivateKey, PrivateKeyError, SshReader};
+use super::stanza::{DecryptError, EncryptError, FileKey, Stanza, decode_base64, hkdf, unwrap_file_key, wrap_file_key};
 
 const X25519_TYPE: &str = "X25519";
 const X25519_INFO: &str = "age-encryption.org/v1/X25519";
@@ -104,19 +104,21 @@ impl IdentityKey {
         lines.map(|line| Some(Self::X25519(static_secret(&decode_bech32("AGE-SECRET-KEY-", line)?)))).collect()
     }
 
-    /// A key of ssh.
-    pub(super) fn ed25519(blob: Vec<u8>, seed: &[u8; 32]) -> Self {
-        // What the scalar of the key is made of, as RFC 8032 has it.
-        let mut hash = Zeroizing::new([0; 64]);
-        sha2::Sha512::new_with_prefix(seed).finalize_into((&mut *hash).into());
-        let mut scalar = Secret::empty();
-        scalar.copy_from_slice(&hash[..32]);
-        Self::Ed25519(blob, static_secret(&scalar))
-    }
-
-    /// A key of ssh.
-    pub(super) fn rsa(blob: Vec<u8>, key: rsa::PrivateKey) -> Self {
-        Self::Rsa(blob, Box::new(DecryptingKey::new_with_label(key, RSA_LABEL.as_bytes())))
+    /// Reads a file with a private key of ssh.
+    pub(super) fn parse_ssh(text: &str) -> Result<Self, PrivateKeyError> {
+        Ok(match ssh::parse_private_key(text)? {
+            PrivateKey::Ed25519(public, seed) => {
+                // What the scalar of the key is made of, as RFC 8032 has it.
+                let mut hash = Zeroizing::new([0; 64]);
+                sha2::Sha512::new_with_prefix(&seed[..]).finalize_into((&mut *hash).into());
+                let mut scalar = Secret::empty();
+                scalar.copy_from_slice(&hash[..32]);
+                Self::Ed25519(public, static_secret(&scalar))
+            }
+            PrivateKey::Rsa(public, key) => {
+                Self::Rsa(public, Box::new(DecryptingKey::new_with_label(*key, RSA_LABEL.as_bytes())))
+            }
+        })
     }
 
     /// The key of a file, if it was wrapped for this one.

@@ -1,6 +1,6 @@
 //! Files with private keys of ssh.
 //!
-//! The format of OpenSSH is described in its `PROTOCOL.key`; RSA keys may also are in the older PEM file (PKCS #1).
+//! The format of OpenSSH is described in its `PROTOCOL.key`; RSA keys may also be in the older PEM file (PKCS #1).
 
 use base64ct::{Base64, Encoding};
 use rsa::BoxedUint;
@@ -8,10 +8,18 @@ use rsa::pkcs1::DecodeRsaPrivateKey;
 use rsa::traits::PublicKeyParts;
 use zeroize::Zeroizing;
 
-use super::keys::IdentityKey;
+use super::secret::Secret;
 
 pub(super) const ED25519_TYPE: &str = "ssh-ed25519";
 pub(super) const RSA_TYPE: &str = "ssh-rsa";
+
+/// A private key, with its public half as ssh writes it.
+pub(super) enum PrivateKey {
+    /// And the seed of its secret.
+    Ed25519(Vec<u8>, Secret<32>),
+    /// And its numbers.
+    Rsa(Vec<u8>, Box<rsa::PrivateKey>),
+}
 
 /// Why a private key cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +33,7 @@ pub(super) enum PrivateKeyError {
 }
 
 /// Reads a private key.
-pub(super) fn parse_private_key(text: &str) -> Result<IdentityKey, PrivateKeyError> {
+pub(super) fn parse_private_key(text: &str) -> Result<PrivateKey, PrivateKeyError> {
     let text = text.trim_ascii_start();
     if text.starts_with("-----BEGIN RSA PRIVATE KEY-----") {
         return if text.contains("Proc-Type: 4,ENCRYPTED") {
@@ -47,7 +55,7 @@ fn decode_pem(text: &str, name: &str) -> Option<Zeroizing<Vec<u8>>> {
     Some(Zeroizing::new(Base64::decode_vec(&base64).ok()?))
 }
 
-fn parse_pkcs1(text: &str) -> Result<IdentityKey, PrivateKeyError> {
+fn parse_pkcs1(text: &str) -> Result<PrivateKey, PrivateKeyError> {
     let end = "-----END RSA PRIVATE KEY-----";
     let text = text.find(end).map_or(text, |at| &text[..at + end.len()]);
     let key = rsa::PrivateKey::from_pkcs1_pem(text).map_err(|_| PrivateKeyError::Invalid)?;
@@ -57,10 +65,10 @@ fn parse_pkcs1(text: &str) -> Result<IdentityKey, PrivateKeyError> {
         let sign: &[u8] = if number.first().is_some_and(|first| *first >= 0x80) { &[0] } else { &[] };
         push_string(&mut blob, &[sign, &number[..]].concat());
     }
-    Ok(IdentityKey::rsa(blob, key))
+    Ok(PrivateKey::Rsa(blob, Box::new(key)))
 }
 
-fn parse_openssh(bytes: &[u8]) -> Result<IdentityKey, PrivateKeyError> {
+fn parse_openssh(bytes: &[u8]) -> Result<PrivateKey, PrivateKeyError> {
     let mut file = SshReader(bytes.strip_prefix(b"openssh-key-v1\0").ok_or(PrivateKeyError::Invalid)?);
     if file.read_string().ok_or(PrivateKeyError::Invalid)? != b"none" {
         return Err(PrivateKeyError::Encrypted);
@@ -110,17 +118,18 @@ impl<'a> SshReader<'a> {
     }
 
     /// The rest of a key after its kind, if it has the public half given.
-    fn read_ed25519(&mut self, public: &[u8]) -> Option<IdentityKey> {
+    fn read_ed25519(&mut self, public: &[u8]) -> Option<PrivateKey> {
         let (half, both) = (self.read_string()?, self.read_string()?);
         let mut blob = Vec::new();
         push_string(&mut blob, ED25519_TYPE.as_bytes());
         push_string(&mut blob, half);
-        let (seed, other) = both.split_first_chunk::<32>()?;
-        (half.len() == 32 && half == other && blob == public).then(|| IdentityKey::ed25519(blob, seed))
+        let (seed, other) = both.split_at_checked(32)?;
+        let seed = Secret::copy(seed)?;
+        (half.len() == 32 && half == other && blob == public).then(|| PrivateKey::Ed25519(blob, seed))
     }
 
     /// The rest of a key after its kind, if it has the public half given.
-    fn read_rsa(&mut self, public: &[u8]) -> Option<IdentityKey> {
+    fn read_rsa(&mut self, public: &[u8]) -> Option<PrivateKey> {
         let (n, e, d) = (self.read_mpint()?, self.read_mpint()?, self.read_mpint()?);
         let (_, p, q) = (self.read_mpint()?, self.read_mpint()?, self.read_mpint()?);
         let mut half = SshReader(public);
@@ -128,7 +137,7 @@ impl<'a> SshReader<'a> {
             .then_some(())?;
         let primes = vec![boxed_uint(p), boxed_uint(q)];
         let key = rsa::PrivateKey::from_components(boxed_uint(n), boxed_uint(e), boxed_uint(d), primes).ok()?;
-        half.0.is_empty().then(|| IdentityKey::rsa(public.to_vec(), key))
+        half.0.is_empty().then(|| PrivateKey::Rsa(public.to_vec(), Box::new(key)))
     }
 
     /// Whether a comment and 1, 2, 3… are all that is left.
