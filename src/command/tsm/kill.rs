@@ -1,11 +1,11 @@
 //! `tsm kill`
 
+use super::findings::pluralize;
 use super::process_args::{NO_PROCESSES, label, precision};
-use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::base::redact;
 use crate::command::argument::ProcessTarget;
-use crate::command::{Command, Cx, Effect};
+use crate::command::{Command, Cx, Effect, Prepared, Stage};
 use crate::report::{Message, Report, Table, Tone, Value};
 use crate::sys::pidfd::KillSignal;
 use crate::tsm::control::StopResult;
@@ -43,47 +43,61 @@ impl Command for Kill {
     const EXAMPLES: &'static [&'static str] =
         &["tsm kill 0", "tsm kill --port 3000", "tsm kill --force api", "tsm kill *"];
 
-    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
-        let victims = self.find(&ProcessStore::open(cx.paths).all()?, cx)?.0;
-        Ok(victims.iter().filter_map(managed).flat_map(Process::environments).collect())
+    fn prepare(self, cx: &mut Cx) -> Result<Prepared, Fault> {
+        let (matches, faults) = self.find(&ProcessStore::open(cx.paths).all()?, cx)?;
+        let environments = matches.iter().filter_map(managed).flat_map(Process::environments).collect();
+        let signal = if self.force { KillSignal::Kill } else { KillSignal::Term };
+        let state = Victims { matches, faults, signal };
+        Ok(Stage { effect: Self::EFFECT, environments, state, plan: show, run }.ready())
     }
+}
 
-    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
-        let victims = self.find(&ProcessStore::open(cx.paths).all()?, cx)?.0;
-        let mut table = Table::new(&[("id", "ID"), ("name", "NAME"), ("pid", "PID"), ("command", "COMMAND")]);
-        for victim in &victims {
-            let process = managed(victim);
-            table.row(vec![
-                Value::from(process.and_then(Process::id)).into(),
-                Value::from(process.map(|process| process.name.as_str())).into(),
-                Value::from(victim.pid()).into(),
-                command(victim).into(),
-            ]);
-        }
-        Ok(Some(Report::of(table)))
-    }
+/// What will be ended, and what was named and is not there.
+struct Victims {
+    matches: Vec<KillMatch>,
+    faults: Vec<Fault>,
+    signal: KillSignal,
+}
 
-    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let push = if self.force { KillSignal::Kill } else { KillSignal::Term };
-        let mut all = ProcessStore::open(cx.paths).all()?;
-        let context = cx.operation();
-        context.with_control(|control| control.reconcile(&mut all));
-        let (victims, faults) = self.find(&all, cx)?;
-        let answers = context.with_control(|control| control.kill(&victims, push));
-        let mut report = Report::each(Vec::<Message>::new());
-        report.faults = faults;
-        for (victim, answer) in victims.iter().zip(answers) {
-            match answer {
-                Ok(ended) => report = report.and(result_message(victim, &ended)),
-                Err(error) => report.faults.push(error.into()),
-            }
-        }
-        let (done, failed) = (report.blocks.len(), report.faults.len());
-        if done + failed == 0 {
-            return Ok(report.note(NO_PROCESSES));
-        }
-        Ok(if done + failed > 1 { report.note(format!("Summary: {done} succeeded, {failed} failed")) } else { report })
+fn show(victims: &Victims, _cx: &mut Cx) -> Result<Option<Report>, Fault> {
+    let mut table = Table::new(&[("id", "ID"), ("name", "NAME"), ("pid", "PID"), ("command", "COMMAND")]);
+    for victim in &victims.matches {
+        let process = managed(victim);
+        table.row(vec![
+            Value::from(process.and_then(Process::id)).into(),
+            Value::from(process.map(|process| process.name.as_str())).into(),
+            Value::from(victim.pid()).into(),
+            command(victim).into(),
+        ]);
     }
+    Ok(Some(Report::of(table)))
+}
+
+fn run(victims: Victims, cx: &mut Cx) -> Result<Report, Fault> {
+    let Victims { mut matches, faults, signal } = victims;
+    let mut all = ProcessStore::open(cx.paths).all()?;
+    let context = cx.operation();
+    context.with_control(|control| control.reconcile(&mut all));
+    for victim in &mut matches {
+        if let KillMatch::Managed(process) = victim {
+            process.refresh();
+        }
+    }
+    let answers = context.with_control(|control| control.kill(&matches, signal));
+    let mut report = Report::each(Vec::<Message>::new());
+    report.faults = faults;
+    for (victim, answer) in matches.iter().zip(answers) {
+        match answer {
+            Ok(ended) => report = report.and(result_message(victim, &ended)),
+            Err(error) => report.faults.push(error.into()),
+        }
+    }
+    let (done, failed) = (report.blocks.len(), report.faults.len());
+    Ok(match done + failed {
+        0 => report.note(NO_PROCESSES),
+        1 => report,
+        _ => report.note(format!("killed {}", pluralize(done, "process"))),
+    })
 }
 
 impl Kill {
