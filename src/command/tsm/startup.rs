@@ -9,6 +9,8 @@ use crate::tsm::readiness::Readiness;
 use crate::tsm::start::Started;
 use crate::tsm::startup::{StartJob, StartOutcome, Task};
 
+const NO_SERVICES: &str = "No services are enabled.\nEnable one with: tsm enable <service-name>";
+
 /// Start all enabled services
 ///
 /// Each is started as soon as those in its TSM_DEPS are ready, all others at the same time. What it needs is started too, also if it
@@ -53,20 +55,16 @@ fn run(startup: PreparedStartup, cx: &mut Cx) -> Result<Report, Fault> {
     Ok(systemd_unit::note_lifetime(report, cx))
 }
 
-fn table(last: (&'static str, &'static str)) -> Table {
-    Table::new(&[
+pub(super) fn report(outcomes: Vec<(String, StartOutcome)>) -> Report {
+    let mut table = Table::new(&[
         ("service", "SERVICE"),
         ("result", "RESULT"),
         ("process", "PROCESS"),
         ("pid", "PID"),
         ("port", "PORT"),
-        last,
+        ("took", "TOOK"),
     ])
-    .when_empty("No services are enabled.\nEnable one with: tsm enable <service-name>")
-}
-
-pub(super) fn report(outcomes: Vec<(String, StartOutcome)>) -> Report {
-    let mut table = table(("took", "TOOK"));
+    .when_empty(NO_SERVICES);
     table.columns.push(crate::report::Column {
         key: "error".into(),
         title: "ERROR".into(),
@@ -130,7 +128,7 @@ pub(super) fn preview(services: &[StartJob], running: impl Fn(&str) -> &'static 
     let mut table =
         Table::new(&[("service", "SERVICE"), ("result", "WOULD BE"), ("needs", "NEEDS"), ("error", "ERROR")])
             .with_visibility("error", Visibility::Never)
-            .when_empty("No services are enabled.\nEnable one with: tsm enable <service-name>");
+            .when_empty(NO_SERVICES);
     for service in services {
         let (word, tone, error) = match &service.task {
             Task::Start(_) => ("started", Tone::Good, None),

@@ -59,11 +59,11 @@ impl Command for Stats {
         let stats = between(&before, &after, begun.elapsed(), &processes);
         let empty = "Nothing runs.\nStart services with: tsm start <service-name>";
         let table = if self.groups {
-            sums(("group", "GROUP"), by_group(&stats)).when_empty(empty)
+            sums("group", "GROUP", by_group(&stats)).when_empty(empty)
         } else if self.stacks {
             let stacks = stack::all(cx.paths, cx.host.variables(), &processes)?;
             let empty = "Nothing of a stack runs.\nA service names its stack in TSM_STACK.";
-            sums(("stack", "STACK"), by_stack(&stats, &stacks)).when_empty(empty)
+            sums("stack", "STACK", by_stack(&stats, &stacks)).when_empty(empty)
         } else {
             let head = [("id", "ID"), ("name", "NAME"), ("group", "GROUP"), ("pid", "PID")];
             let mut table = Table::new(&[&head[..], &USED[..]].concat())
@@ -90,8 +90,8 @@ impl Stats {
     }
 }
 
-fn sums(title: (&'static str, &'static str), sums: Vec<(String, usize, ResourceTotals)>) -> Table {
-    let mut table = Table::new(&[&[title, ("members", "MEMBERS")], &USED[..]].concat());
+fn sums(key: &'static str, title: &'static str, sums: Vec<(String, usize, ResourceTotals)>) -> Table {
+    let mut table = Table::new(&[&[(key, title), ("members", "MEMBERS")], &USED[..]].concat());
     for (name, count, load) in sums {
         let head = vec![Cell::from(name).tone(Tone::Strong), count.into()];
         table.row([head, cells(&load)].concat());

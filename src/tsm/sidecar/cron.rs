@@ -56,14 +56,14 @@ fn parse(given: &str) -> Option<Schedule> {
         ref fields => ("0", fields),
     };
     let [minute, hour, day, month, weekday] = *fields else { return None };
-    let weekdays = field(weekday, (0, 7), &WEEKDAYS, 0)?;
+    let weekdays = field(weekday, 0, 7, &WEEKDAYS, 0)?;
     let schedule = Schedule {
         text: given.to_owned(),
-        seconds: field(second, (0, 59), &[], 0)?,
-        minutes: field(minute, (0, 59), &[], 0)?,
-        hours: field(hour, (0, 23), &[], 0)?,
-        days: field(day, (1, 31), &[], 0)?,
-        months: field(month, (1, 12), &MONTHS, 1)?,
+        seconds: field(second, 0, 59, &[], 0)?,
+        minutes: field(minute, 0, 59, &[], 0)?,
+        hours: field(hour, 0, 23, &[], 0)?,
+        days: field(day, 1, 31, &[], 0)?,
+        months: field(month, 1, 12, &MONTHS, 1)?,
         // Sunday is 0 and 7.
         weekdays: (weekdays | weekdays >> 7) & 0x7f,
         day_or_weekday: !day.starts_with('*') && !weekday.starts_with('*'),
@@ -73,7 +73,7 @@ fn parse(given: &str) -> Option<Schedule> {
 }
 
 /// The numbers of a field as bits. `names` stand for the numbers from `first` on.
-fn field(text: &str, (low, high): (u32, u32), names: &[&str], first: u32) -> Option<u64> {
+fn field(text: &str, low: u32, high: u32, names: &[&str], first: u32) -> Option<u64> {
     let number = |word: &str| -> Option<u32> {
         let named = names.iter().position(|name| name.eq_ignore_ascii_case(word));
         let number = match named {
