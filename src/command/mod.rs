@@ -17,6 +17,7 @@ pub mod prepared;
 pub mod registry;
 pub mod saved_context;
 pub mod secrets;
+pub mod serve;
 pub mod shell;
 pub mod tkm;
 pub mod tsm;

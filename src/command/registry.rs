@@ -126,6 +126,7 @@ pub const COMMANDS: &[CommandSpec] = &[
     spec::<own::set::Set>(),
     spec::<own::setup::Setup>(),
     spec::<own::version::Version>(),
+    spec::<crate::command::serve::Serve>(),
     spec::<own::repl::Repl>(),
     spec::<own::complete::Complete>(),
     spec::<own::exit::Exit>(),

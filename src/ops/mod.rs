@@ -12,6 +12,7 @@ pub mod reconcile;
 pub mod restart;
 pub mod scale;
 pub mod secrets;
+pub mod service_health;
 pub mod service_keys;
 pub mod snapshot;
 pub mod stack;

@@ -1,1 +1,160 @@
 //! `tetra serve`: health, metrics and the state of processes over HTTP, read only.
+//!
+//! One thread answers, another reads files, and the caller writes the lines of the log ([`Server::start`]). So neither a slow disk
+//! nor a log that nobody reads keeps anyone waiting, and no client does: connections are counted, heads are short and come in time,
+//! bodies are refused, and who does not read is cut off.
+//!
+//! ```text
+//! connection   accepts, bounds, closes          stream     fails where nobody reads
+//! busy         which connections have an answer under way
+//! handler      request -> answer                access     Host and token
+//! route        path -> what is asked for        answer     head and body
+//! reader       the thread that reads, and what it read last
+//! health       how services are, as JSON        log        what the server says
+//! ```
+
+mod access;
+mod answer;
+mod busy;
+mod connection;
+mod handler;
+mod health;
+mod log;
+mod reader;
+mod route;
+mod stream;
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::task::Poll;
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use serde::Serialize;
+use tokio::net::unix::pipe;
+use tokio::sync::watch;
+
+use crate::report::Message;
+use crate::sys::host::Host;
+use crate::sys::os_host::OsHost;
+use crate::sys::paths::Paths;
+use crate::sys::{listen_socket, signal};
+
+pub use access::AccessRule;
+use handler::Handler;
+pub use log::LogOptions;
+use log::{Level, Log};
+use reader::{Desk, Reader};
+
+/// The port without another one.
+pub const DEFAULT_PORT: u16 = 4444;
+
+/// More connections than this are not open at once, whatever the limit of descriptors says.
+const MAX_CONNECTIONS: usize = 4096;
+
+/// Descriptors that are left for files.
+const SPARE_FDS: u64 = 64;
+
+/// What this server is, and for what.
+#[derive(Debug, Clone, Serialize)]
+pub struct Identity {
+    /// Of this program.
+    pub version: &'static str,
+    /// What runs here: `TETRA_RELEASE`, or the version.
+    pub release: String,
+    /// The organization, if one is known.
+    pub org: Option<String>,
+    /// The environment, if one is known.
+    pub env: Option<String>,
+}
+
+/// What a server needs.
+pub struct ServerOptions {
+    /// The socket that it accepts connections on.
+    pub socket: TcpListener,
+    /// Where the processes are.
+    pub paths: Paths,
+    /// Who is answered.
+    pub access: AccessRule,
+    /// What it is.
+    pub identity: Identity,
+    /// What it writes about itself.
+    pub log: LogOptions,
+    /// The first lines of the log, which say what is wrong with its options.
+    pub warnings: Vec<String>,
+}
+
+/// A server that runs.
+pub struct Server {
+    /// What it says, until it has ended.
+    pub lines: Receiver<Message>,
+    thread: JoinHandle<()>,
+}
+
+impl Server {
+    /// Starts it in a thread of its own. It runs until this program is asked to end.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a thread or what it waits with cannot be made.
+    pub fn start(options: ServerOptions) -> io::Result<Self> {
+        let host = OsHost::new();
+        let (log, lines) = Log::open(options.log);
+        let (log, identity) = (Arc::new(log), Arc::new(options.identity));
+        for warning in &options.warnings {
+            log.write(Level::Warn, warning);
+        }
+        let started = host.now();
+        let reader = Reader::start(Desk { host, paths: options.paths, identity: Arc::clone(&identity), started })?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let address = options.socket.local_addr()?;
+        let handler =
+            Handler { access: options.access, identity, reader, log: Arc::clone(&log), started: Instant::now() };
+        let most =
+            usize::try_from(listen_socket::raise_fd_limit().saturating_sub(SPARE_FDS)).unwrap_or(MAX_CONNECTIONS);
+        let most = most.clamp(1, MAX_CONNECTIONS);
+        let socket = options.socket;
+        let run = move || {
+            runtime.block_on(async move {
+                let socket = match tokio::net::TcpListener::from_std(socket) {
+                    Ok(socket) => socket,
+                    Err(error) => return log.write(Level::Error, &error.to_string()),
+                };
+                log.write(Level::Info, &format!("listening on http://{address}"));
+                let (close, closing) = watch::channel(false);
+                tokio::spawn(async move {
+                    asked_to_end().await;
+                    let _ = close.send(true);
+                });
+                connection::serve(socket, Arc::new(handler), closing, most).await;
+                log.write(Level::Info, "stopped");
+            });
+            // What still runs in it is not waited for.
+            runtime.shutdown_background();
+        };
+        Ok(Self { lines, thread: thread::Builder::new().name("serve".to_owned()).spawn(run)? })
+    }
+
+    /// Waits for the end, after the last line; true if it was an orderly one.
+    #[must_use]
+    pub fn join(self) -> bool {
+        self.thread.join().is_ok()
+    }
+}
+
+/// Waits for Ctrl-C or a signal that asks this program to end.
+async fn asked_to_end() {
+    let ends = signal::stop_fds()
+        .into_iter()
+        .filter_map(|fd| pipe::Receiver::from_owned_fd(fd.try_clone_to_owned().ok()?).ok());
+    let ends: Vec<pipe::Receiver> = ends.collect();
+    let mut waits: Vec<_> = ends.iter().map(|end| Box::pin(end.readable())).collect();
+    poll_fn(|cx| match waits.iter_mut().any(|wait| wait.as_mut().poll(cx).is_ready()) || signal::interrupted() {
+        true => Poll::Ready(()),
+        false => Poll::Pending,
+    })
+    .await;
+}

@@ -12,6 +12,7 @@ pub mod history;
 pub mod host;
 pub mod install;
 pub mod kernel;
+pub mod listen_socket;
 pub mod net;
 pub mod os_host;
 pub mod passwd;

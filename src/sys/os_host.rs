@@ -49,6 +49,13 @@ fn resolves_to(path: &Path, dir: &Path) -> bool {
     plain && path.canonicalize().is_ok_and(|found| found == dir)
 }
 
+/// The time now, for a thread that has no host.
+#[must_use]
+pub fn wall_clock() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
 impl Default for OsHost {
     fn default() -> Self {
         Self::new()
@@ -57,8 +64,7 @@ impl Default for OsHost {
 
 impl Host for OsHost {
     fn now(&self) -> Timestamp {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+        wall_clock()
     }
 
     fn variables(&self) -> &BTreeMap<String, String> {

@@ -169,6 +169,13 @@ pub fn termination_fd() -> Option<BorrowedFd<'static>> {
     PIPES.get().map(|bells| bells.termination.as_fd())
 }
 
+/// Readable once this program was asked to end, or Ctrl-C was pressed since the current command began; for a thread that waits
+/// with means of its own. Nothing is read from them.
+#[must_use]
+pub fn stop_fds() -> Vec<BorrowedFd<'static>> {
+    PIPES.get().map_or_else(Vec::new, |bells| vec![bells.interrupt.as_fd(), bells.termination.as_fd()])
+}
+
 /// The terminal went away: the same as a SIGHUP, which does not come to everyone.
 pub fn mark_hangup() {
     if TERMINATION_SIGNAL.compare_exchange(0, libc::SIGHUP, Ordering::AcqRel, Ordering::Acquire).is_ok() {

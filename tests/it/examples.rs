@@ -184,7 +184,7 @@ fn with_json_what_is_said_is_data() {
 
 /// A line that goes on until somebody ends it.
 fn follows(line: &str) -> bool {
-    line.split(' ').any(|word| matches!(word, "-f" | "--follow"))
+    line.starts_with("serve") || line.split(' ').any(|word| matches!(word, "-f" | "--follow"))
 }
 
 #[test]

@@ -28,6 +28,7 @@ mod rights;
 mod robustness;
 mod sandbox;
 mod schema;
+mod serve;
 mod services;
 mod setup;
 mod sidecar;

@@ -1,0 +1,142 @@
+//! `serve`
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
+
+use crate::base::fault::{Fault, FaultKind};
+use crate::command::shell::version::VERSION;
+use crate::command::{Command, Cx, Effect};
+use crate::report::{Arrival, Report, RowStream};
+use crate::serve::{AccessRule, DEFAULT_PORT, Identity, LogOptions, Server, ServerOptions};
+use crate::sys::{file, listen_socket, signal};
+use crate::tsm::conflict;
+
+/// Serve health, metrics and the state of processes over HTTP
+///
+/// Read only, until Ctrl-C or SIGTERM: /health (503 with reasons when an enabled service is down), /health/live, /health/ready and
+/// /health/NAME. Listens on this machine only; any other address needs a token, which each request has to show
+/// (`Authorization: Bearer TOKEN`). The port is that of --port, else PORT, TSM_PORT or 4444. Lines about itself go to stdout, as
+/// LOG_LEVEL (error, warn, info, debug) and LOG_FORMAT (pretty, json) say; TETRA_RELEASE is what /health calls the release.
+#[derive(Debug, clap::Args)]
+pub struct Serve {
+    /// The port
+    #[arg(long, value_name = "P")]
+    port: Option<u16>,
+    /// The address; 127.0.0.1 if left out
+    #[arg(long, value_name = "ADDR")]
+    bind: Option<IpAddr>,
+    /// Answer only requests that show the token in this file; the file must be private (mode 0600)
+    #[arg(long, value_name = "F")]
+    token_file: Option<PathBuf>,
+    /// Take the socket that systemd hands over (a .socket unit) instead of making one
+    #[arg(long, conflicts_with_all = ["port", "bind"])]
+    socket: bool,
+}
+
+/// The shortest token, in bytes: shorter ones are guessed.
+const MIN_TOKEN: usize = 16;
+
+impl Command for Serve {
+    const NAME: &'static str = "serve";
+    const EFFECT: Effect = Effect::Read;
+    const EXAMPLES: &'static [&'static str] = &[
+        "serve",
+        "serve --env dev --port 4445",
+        "serve --bind 0.0.0.0 --token-file /etc/tetra/token",
+        "serve --socket",
+    ];
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let access = AccessRule { token: self.token(cx)? };
+        let socket = self.listen(cx)?;
+        let address = socket.local_addr().map_err(|error| failed("read the address of the socket", &error))?;
+        if access.token.is_none() && !address.ip().is_loopback() {
+            return Err(Fault::new(
+                FaultKind::Refused,
+                format!("other machines can reach {address}: a token is required"),
+            )
+            .with_advice("--token-file FILE, with a private file that holds the token"));
+        }
+        let (log, warnings) = LogOptions::from_variables(cx.host.variables());
+        let release = cx.host.variable("TETRA_RELEASE").unwrap_or(VERSION).to_owned();
+        let identity = Identity {
+            version: VERSION,
+            release,
+            org: cx.selection.org.as_ref().map(ToString::to_string),
+            env: cx.selection.env.as_ref().map(ToString::to_string),
+        };
+        let options = ServerOptions { socket, paths: cx.paths.clone(), access, identity, log, warnings };
+        let server = Server::start(options).map_err(|error| failed("start the server", &error))?;
+        Ok(Report::of(RowStream::of(Lines(Some(server)))))
+    }
+}
+
+impl Serve {
+    fn token(&self, cx: &mut Cx) -> Result<Option<String>, Fault> {
+        let Some(path) = &self.token_file else { return Ok(None) };
+        let path = cx.host.cwd().join(path);
+        let read = file::read_private(&path)?;
+        if let Some(notice) = &read.notice {
+            cx.console.note(notice);
+        }
+        let text = String::from_utf8_lossy(&read.bytes);
+        let token = text.trim_end_matches(['\r', '\n']);
+        if token.len() < MIN_TOKEN || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            let expected = format!("expected one line of at least {MIN_TOKEN} printable characters without spaces");
+            return Err(Fault::usage(format!("`{}` holds no token: {expected}", path.display()))
+                .with_advice("`openssl rand -hex 32` makes one"));
+        }
+        Ok(Some(token.to_owned()))
+    }
+
+    fn listen(&self, cx: &Cx) -> Result<TcpListener, Fault> {
+        if self.socket {
+            return Ok(listen_socket::inherited(cx.host.variables())?);
+        }
+        let address = SocketAddr::new(self.bind.unwrap_or(Ipv4Addr::LOCALHOST.into()), self.port(cx)?);
+        listen_socket::bind(address).map_err(|error| {
+            let holder = conflict::listening(address.port(), &cx.operation().processes().unwrap_or_default());
+            match holder.filter(|_| error.kind() == std::io::ErrorKind::AddrInUse) {
+                Some(holder) => Fault::new(FaultKind::Refused, holder.line())
+                    .with_advice(format!("{}, or choose another port: --port", holder.suggestion())),
+                None => failed(&format!("listen on {address}"), &error),
+            }
+        })
+    }
+
+    fn port(&self, cx: &Cx) -> Result<u16, Fault> {
+        if let Some(port) = self.port {
+            return Ok(port);
+        }
+        for name in ["PORT", "TSM_PORT"] {
+            if let Some(value) = cx.host.variable(name) {
+                return value.parse().map_err(|_| {
+                    Fault::usage(format!("invalid value `{value}` for {name}: expected a port, 0 to 65535"))
+                });
+            }
+        }
+        Ok(DEFAULT_PORT)
+    }
+}
+
+fn failed(action: &str, error: &std::io::Error) -> Fault {
+    Fault::new(FaultKind::Failed, format!("failed to {action}: {error}"))
+}
+
+/// What the server says, until it has ended.
+struct Lines(Option<Server>);
+
+impl Iterator for Lines {
+    type Item = Arrival;
+
+    fn next(&mut self) -> Option<Arrival> {
+        if let Ok(line) = self.0.as_ref()?.lines.recv() {
+            return Some(Ok(line.into()));
+        }
+        if !self.0.take()?.join() {
+            return Some(Err(Fault::new(FaultKind::Internal, "the server ended unexpectedly")));
+        }
+        signal::set_graceful_exit();
+        None
+    }
+}

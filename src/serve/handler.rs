@@ -1,0 +1,122 @@
+//! From a request to its answer.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use hyper::body::{Body, Incoming};
+use hyper::header::{self, HeaderValue};
+use hyper::{Method, Request, StatusCode};
+
+use super::Identity;
+use super::access::{AccessRule, Refusal, Secrecy};
+use super::answer::{self, Answer, MediaType};
+use super::health;
+use super::log::{Level, Log};
+use super::reader::{ReadError, Reader};
+use super::route::Route;
+
+/// What answers are made from.
+pub(super) struct Handler {
+    pub(super) access: AccessRule,
+    pub(super) identity: Arc<Identity>,
+    pub(super) reader: Reader,
+    pub(super) log: Arc<Log>,
+    pub(super) started: Instant,
+}
+
+impl Handler {
+    /// Answers a request.
+    pub(super) async fn answer(&self, request: &Request<Incoming>) -> Answer {
+        let answer = match self.route(request) {
+            Ok(route) => self.answer_route(route).await,
+            Err(problem) => problem.answer(),
+        };
+        if self.log.wants(Level::Debug) {
+            self.log.write_request(request.method().as_str(), request.uri().path(), answer.status().as_u16());
+        }
+        answer
+    }
+
+    /// What is asked for, or why it is not answered.
+    fn route(&self, request: &Request<Incoming>) -> Result<Route, Problem> {
+        let route = Route::parse(request.uri().path());
+        let secrecy = route.as_ref().map_or(Secrecy::Protected, Route::secrecy);
+        self.access.check(request.headers(), secrecy).map_err(Problem::Refused)?;
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return Err(Problem::Writes);
+        }
+        if !request.body().is_end_stream() {
+            return Err(Problem::HasBody);
+        }
+        route.ok_or(Problem::NotFound("no such path"))
+    }
+
+    async fn answer_route(&self, route: Route) -> Answer {
+        match route {
+            Route::Live => json(StatusCode::OK, health::live(&self.identity, self.started.elapsed().as_secs())),
+            Route::Health => self.health(|health| Some(health.all.clone())).await,
+            Route::Ready => self.health(|health| Some(health.ready.clone())).await,
+            Route::HealthOf(name) => self.health(|health| health.one(&name)).await,
+        }
+    }
+
+    async fn health(&self, part: impl FnOnce(&health::HealthSnapshot) -> Option<(StatusCode, String)>) -> Answer {
+        match self.reader.health().await {
+            Ok(health) => part(&health).map_or_else(
+                || Problem::NotFound("no enabled service and no process has this name").answer(),
+                |(status, body)| json(status, body),
+            ),
+            Err(error) => self.unreadable(&error),
+        }
+    }
+
+    fn unreadable(&self, error: &ReadError) -> Answer {
+        self.log.write(Level::Error, &error.to_string());
+        answer::error(StatusCode::SERVICE_UNAVAILABLE, "failed", &error.to_string())
+    }
+}
+
+fn json(status: StatusCode, body: String) -> Answer {
+    answer::whole(status, MediaType::Json, body)
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Problem {
+    Refused(Refusal),
+    /// It is a request to change something.
+    Writes,
+    HasBody,
+    NotFound(&'static str),
+}
+
+impl Problem {
+    fn answer(self) -> Answer {
+        let (status, kind, message) = match self {
+            Self::Refused(Refusal::BadHost) => (StatusCode::BAD_REQUEST, "usage", "one `Host` header is required"),
+            Self::Refused(Refusal::ForeignHost) => (
+                StatusCode::MISDIRECTED_REQUEST,
+                "refused",
+                "the name in `Host` is not one of this machine: use localhost or an address",
+            ),
+            Self::Refused(Refusal::NoToken) => {
+                (StatusCode::UNAUTHORIZED, "auth", "a token is required: `Authorization: Bearer TOKEN`")
+            }
+            Self::Writes => (StatusCode::METHOD_NOT_ALLOWED, "usage", "this server only reads: use GET"),
+            Self::HasBody => (StatusCode::PAYLOAD_TOO_LARGE, "usage", "requests have no body here"),
+            Self::NotFound(message) => (StatusCode::NOT_FOUND, "not-found", message),
+        };
+        let mut answer = answer::error(status, kind, message);
+        let header = match self {
+            Self::Refused(Refusal::NoToken) => Some((header::WWW_AUTHENTICATE, "Bearer")),
+            Self::Writes => Some((header::ALLOW, "GET, HEAD")),
+            _ => None,
+        };
+        answer.headers_mut().extend(header.map(|(name, value)| (name, HeaderValue::from_static(value))));
+        if matches!(self, Self::Writes | Self::HasBody | Self::Refused(Refusal::BadHost)) {
+            // What may still come is not read.
+            answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        answer
+    }
+}

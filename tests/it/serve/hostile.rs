@@ -1,0 +1,132 @@
+//! Clients that mean harm, or are broken: each gets a short answer or none, and nobody else notices.
+
+use std::io::Write;
+use std::net::TcpStream;
+
+use super::Serving;
+use super::client::{connect, exchange, get, read_all};
+
+/// The status of the answer; none if there is none.
+fn status(port: u16, request: &str) -> Option<u16> {
+    exchange(port, request.as_bytes()).get(9..12)?.parse().ok()
+}
+
+#[test]
+fn what_is_no_proper_request_is_refused() {
+    let serving = Serving::alone();
+    let port = serving.port;
+    let mut wrong = Vec::new();
+    let many: String = (0..10_000).map(|number| format!("X-{number}: y\r\n")).collect();
+    let long = "x".repeat(1 << 20);
+    // What is not HTTP/1.1 is closed without an answer.
+    for (what, request, expected) in [
+        ("no Host", "GET /health HTTP/1.1\r\nConnection: close\r\n\r\n".to_owned(), Some(400)),
+        ("two Hosts", "GET /health HTTP/1.1\r\nHost: a\r\nHost: localhost\r\n\r\n".to_owned(), Some(400)),
+        (
+            "foreign Host",
+            "GET /health HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n".to_owned(),
+            Some(421),
+        ),
+        ("10 000 headers", format!("GET /health HTTP/1.1\r\nHost: localhost\r\n{many}\r\n"), Some(431)),
+        ("a long header", format!("GET /health HTTP/1.1\r\nHost: localhost\r\nX: {long}\r\n\r\n"), Some(431)),
+        ("a long path", format!("GET /{long} HTTP/1.1\r\nHost: localhost\r\n\r\n"), Some(414)),
+        ("no HTTP", "hello\r\n\r\n".to_owned(), None),
+        ("TLS", "\u{16}\u{3}\u{1}\0\u{5}hello\r\n\r\n".to_owned(), None),
+        ("HTTP/0.9", "GET /health\r\n\r\n".to_owned(), None),
+        ("HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(), None),
+        (
+            "a body",
+            "GET /health HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1073741824\r\n\r\n".to_owned(),
+            Some(413),
+        ),
+        (
+            "chunks",
+            "GET /health HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nffffffff\r\n".to_owned(),
+            Some(413),
+        ),
+        (
+            "two lengths",
+            "GET /health HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n".to_owned(),
+            Some(400),
+        ),
+        ("a tunnel", "CONNECT evil:80 HTTP/1.1\r\nHost: localhost\r\n\r\n".to_owned(), Some(405)),
+    ] {
+        let found = status(port, &request);
+        // Where more is sent than is read, the answer may be lost with the connection.
+        let lost = request.len() > 100_000 && found.is_none();
+        if found != expected && !lost {
+            wrong.push(format!("{what}: {found:?}"));
+        }
+        assert_eq!(get(port, "/health").status, 200, "after {what}");
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+    for method in ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "NONSENSE"] {
+        let request = format!("{method} /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        assert_eq!(status(port, &request), Some(405), "{method}");
+    }
+}
+
+#[test]
+fn a_body_without_end_is_not_read() {
+    let serving = Serving::alone();
+    let mut stream = connect(serving.port);
+    stream.write_all(b"POST /health HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1073741824\r\n\r\n").expect("sent");
+    let block = vec![b'x'; 64 * 1024];
+    let mut sent = 0_u64;
+    while stream.write_all(&block).is_ok() {
+        sent += block.len() as u64;
+        assert!(sent < 256 << 20, "it reads and reads");
+    }
+    assert_eq!(get(serving.port, "/health").status, 200);
+}
+
+#[test]
+fn requests_one_after_the_other_on_a_connection_are_answered_in_order() {
+    let serving = Serving::alone();
+    let one = |path: &str, more: &str| format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{more}\r\n");
+    let all = [one("/health/live", ""), one("/nothing", ""), one("/health/ready", "Connection: close\r\n")].concat();
+    let text = exchange(serving.port, all.as_bytes());
+    let answers: Vec<&str> = text.match_indices("HTTP/1.1 ").map(|(at, _)| &text[at + 9..at + 12]).collect();
+    assert_eq!(answers, ["200", "404", "200"], "{text}");
+    let head = exchange(serving.port, b"HEAD /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    assert!(head.starts_with("HTTP/1.1 200") && head.ends_with("\r\n\r\n"), "{head}");
+    let old = exchange(serving.port, b"GET /health HTTP/1.0\r\nHost: localhost\r\n\r\n");
+    assert!(old.starts_with("HTTP/1.0 200") && old.contains("\"status\":\"ok\""), "{old}");
+}
+
+#[test]
+fn a_head_that_comes_byte_by_byte_is_cut_off_and_keeps_nobody_waiting() {
+    let serving = Serving::alone();
+    let mut slow: Vec<TcpStream> = (0..100).map(|_| connect(serving.port)).collect();
+    for stream in &mut slow {
+        stream.write_all(b"GET /health HTTP/1.1\r\nHost: local").expect("sent");
+    }
+    assert_eq!(get(serving.port, "/health").status, 200);
+    for stream in &mut slow {
+        // The server closes, with or without an answer, whatever else comes.
+        let text = read_all(stream);
+        assert!(text.is_empty() || text.starts_with("HTTP/1.1 408"), "{text}");
+    }
+}
+
+#[test]
+fn a_flood_of_connections_closes_the_oldest_that_ask_nothing() {
+    // More than may be open at once.
+    let sandbox = crate::sandbox::Sandbox::new();
+    let port = crate::ports::free_port();
+    let serving = {
+        let child = sandbox
+            .command_under(&["sh", "-c", "ulimit -n 128; exec \"$@\"", "sh"], &["serve", "--port", &port.to_string()])
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .expect("tetra runs");
+        Serving { child, port, first_line: String::new(), _sandbox: None }
+    };
+    crate::waiting::eventually("it answers", || super::client::try_get(port, "/health").is_some());
+    let flood: Vec<TcpStream> = (0..500).map(|_| connect(port)).collect();
+    for _ in 0..10 {
+        assert_eq!(get(serving.port, "/health").status, 200);
+    }
+    drop(flood);
+    assert_eq!(get(serving.port, "/health").status, 200);
+}
