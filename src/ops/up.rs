@@ -10,7 +10,7 @@ use crate::tsm::resolve::{self, Precision};
 use crate::tsm::restart::{RestartError, RestartOptions, Restarted};
 use crate::tsm::service::Services;
 use crate::tsm::start::{Started, WaitFor};
-use crate::tsm::startup::{StartJob, StartOutcome, StartupError, collect};
+use crate::tsm::startup::{StartJob, StartOutcome, StartupError, Task, collect};
 use crate::tsm::store::Process;
 
 use super::{OpContext, restart, startup};
@@ -134,6 +134,13 @@ impl PreparedUp {
     #[must_use]
     pub fn restarts(&self, service: &str) -> bool {
         self.services.iter().any(|name| name == service)
+    }
+
+    /// True if something that was meant runs already.
+    #[must_use]
+    pub fn restarts_any(&self) -> bool {
+        let restarts = |job: &StartJob| matches!(job.task, Task::Running(_)) && self.restarts(&job.name);
+        self.jobs.iter().any(restarts) || self.processes.iter().any(Process::is_running)
     }
 
     /// Adds the processes of a service that was meant, each once.

@@ -12,6 +12,7 @@ mod supervisord;
 mod systemd;
 mod termination;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -126,17 +127,21 @@ fn is_program(path: &Path) -> bool {
     path.extension().is_some_and(|it| ["js", "cjs", "mjs", "ts"].iter().any(|program| it == *program))
 }
 
-/// Where a file is, and whose home is meant by `~`.
+/// Where a file is, and the variables of whoever imports it.
 #[derive(Clone, Copy)]
 struct ImportContext<'a> {
     dir: &'a Path,
-    home: Option<&'a str>,
+    variables: &'a BTreeMap<String, String>,
 }
 
 impl ImportContext<'_> {
+    fn home(&self) -> Option<&str> {
+        self.variables.get("HOME").map(String::as_str)
+    }
+
     /// A path as the file names it.
     fn path(&self, given: &str) -> PathBuf {
-        match (given.strip_prefix('~'), self.home) {
+        match (given.strip_prefix('~'), self.home()) {
             (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with('/') => {
                 PathBuf::from(format!("{home}{rest}"))
             }
@@ -146,11 +151,12 @@ impl ImportContext<'_> {
 }
 
 /// Reads a file of another process manager; its kind is seen by its name and what it holds. Nothing in it is executed.
+/// `variables` are those of whoever imports it.
 ///
 /// # Errors
 ///
 /// Fails if it cannot be read, or is not what its name says.
-pub fn read(path: &Path, home: Option<&str>) -> Result<Imported, ImportError> {
+pub fn read(path: &Path, variables: &BTreeMap<String, String>) -> Result<Imported, ImportError> {
     let unreadable = |source| ImportError::Unreadable { path: path.to_owned(), source };
     // A link to a release is kept: the service runs wherever it leads by then.
     let path: PathBuf = path.components().collect();
@@ -159,7 +165,7 @@ pub fn read(path: &Path, home: Option<&str>) -> Result<Imported, ImportError> {
         run_script::read_all(&path).map_err(unreadable)?
     } else {
         let text = disk::read_to_string(&path).map_err(unreadable)?;
-        of_text(&path, &text, ImportContext { dir, home })?
+        of_text(&path, &text, ImportContext { dir, variables })?
     };
     Ok(file.disambiguate().bound())
 }

@@ -49,7 +49,7 @@ impl Command for Import {
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let path = cx.host.cwd().join(&self.file.0);
-        let imported = import::read(&path, cx.host.variable("HOME"))?.only(&self.only, &path)?;
+        let imported = import::read(&path, cx.host.variables())?.only(&self.only, &path)?;
         let imported = match &self.prefix {
             Some(prefix) => imported.prefixed(prefix)?,
             None => imported,

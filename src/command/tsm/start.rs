@@ -5,6 +5,7 @@ pub(super) mod plan_view;
 
 use super::restart::done_text;
 use super::systemd_unit;
+use super::up::UpStage;
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::size::Size;
 use crate::command::argument::{DirectoryPath, EnvSource, StartWord};
@@ -12,11 +13,12 @@ use crate::command::tsm::service_args::ServiceArgs;
 use crate::command::{Command, Cx, Effect, Prepared, Stage};
 use crate::ops;
 use crate::ops::start::{PreparedStart, StartResult};
+use crate::ops::up::PreparedUp;
 use crate::report::{Message, Report, Tone, Value};
 use crate::supervise::limits::MemoryMethod;
 use crate::sys::net;
 use crate::tsm::exit_text;
-use crate::tsm::plan::StartPlan;
+use crate::tsm::plan::{Environ, StartPlan};
 use crate::tsm::port::{PortSource, PortSpec};
 use crate::tsm::readiness::{READINESS_TIMEOUT, Readiness};
 use crate::tsm::request::StartRequest;
@@ -52,6 +54,9 @@ pub struct Start {
     cwd: Option<DirectoryPath>,
     #[command(flatten)]
     service: ServiceArgs,
+    /// Restart it if it runs, with the variables of this shell (a start always takes them)
+    #[arg(long)]
+    update_env: bool,
     /// A command that has to succeed before the program is run
     #[arg(long, value_name = "COMMAND")]
     pre_hook: Option<String>,
@@ -89,7 +94,12 @@ impl Command for Start {
     }
 
     fn prepare(self, cx: &mut Cx) -> Result<Prepared, Fault> {
-        let start = ops::start::prepare(&cx.operation(), &self.request(cx))?;
+        let request = self.request(cx);
+        if let Some(up) = self.renewal(&request, cx) {
+            let stage = UpStage { up, environ: Environ::Operator }.stage();
+            return Ok(if self.dry_run { stage.dry_run() } else { stage.ready() });
+        }
+        let start = ops::start::prepare(&cx.operation(), &request)?;
         let environments = start.environments.clone();
         let wait_for = match (self.wait, self.no_wait) {
             (true, _) => WaitFor::Exit,
@@ -135,6 +145,15 @@ impl StartStage {
 }
 
 impl Start {
+    /// The restart that `--update-env` means for what runs already. Other options make it a start, which is refused.
+    fn renewal(&self, request: &StartRequest, cx: &Cx) -> Option<PreparedUp> {
+        let has_options = *request != StartRequest { program: request.program.clone(), ..StartRequest::default() };
+        if !self.update_env || has_options || !request.may_name_process() {
+            return None;
+        }
+        ops::up::prepare(&cx.operation(), &request.program).ok().filter(PreparedUp::restarts_any)
+    }
+
     fn request(&self, cx: &Cx) -> StartRequest {
         let mut words: Vec<String> = self.program.iter().map(|word| word.0.clone()).collect();
         if let (true, Some(selected)) = (words.is_empty(), &cx.selection.process) {

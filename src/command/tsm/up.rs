@@ -27,9 +27,9 @@ pub struct Up {
 }
 
 /// A planned `up`.
-struct UpStage {
-    up: PreparedUp,
-    environ: Environ,
+pub(super) struct UpStage {
+    pub(super) up: PreparedUp,
+    pub(super) environ: Environ,
 }
 
 impl Command for Up {
@@ -40,13 +40,17 @@ impl Command for Up {
     fn prepare(self, cx: &mut Cx) -> Result<Prepared, Fault> {
         let names: Vec<String> = self.names.iter().map(|word| word.0.clone()).collect();
         let up = up::prepare(&cx.operation(), &names)?;
-        let environments = up.environments.clone();
-        let state = UpStage { up, environ: self.environ.environ() };
-        Ok(Stage { effect: Self::EFFECT, environments, state, plan: UpStage::plan, run: UpStage::run }.ready())
+        Ok(UpStage { up, environ: self.environ.environ() }.stage().ready())
     }
 }
 
 impl UpStage {
+    /// A command that carries it out, once the guard has seen it.
+    pub(super) fn stage(self) -> Stage<Self> {
+        let environments = self.up.environments.clone();
+        Stage { effect: Effect::Write, environments, state: self, plan: Self::plan, run: Self::run }
+    }
+
     fn plan(&self, _cx: &mut Cx) -> Result<Option<Report>, Fault> {
         let running = |service: &str| if self.up.restarts(service) { "restarted" } else { "running" };
         let report = startup::preview(&self.up.jobs, running);

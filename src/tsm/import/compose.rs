@@ -2,6 +2,7 @@
 
 mod extends;
 mod health;
+mod interpolate;
 mod resources;
 mod words;
 
@@ -21,7 +22,9 @@ pub(super) fn read(value: &Value, site: ImportContext) -> Result<Imported, Strin
     let mut imported = Imported::default();
     let mut top = FieldReader::new(value, String::new(), &mut imported.unsupported)?;
     let of_directory = site.dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let stack = sanitize(&top.text("name").unwrap_or(of_directory), "stack");
+    let variables = interpolate::Variables::beside(site.dir, site.variables)?;
+    let name = top.text("name").map(|name| variables.expand_text(&name, "name", top.unsupported));
+    let stack = sanitize(&name.unwrap_or(of_directory), "stack");
     let services = top.take("services").ok_or("no services")?;
     top.take("version");
     top.finish(|key| match key {
@@ -34,6 +37,7 @@ pub(super) fn read(value: &Value, site: ImportContext) -> Result<Imported, Strin
         let place = format!("services.{name}");
         let whole = extends::resolve(service, services, site.dir);
         let made = whole.and_then(|service| {
+            let service = variables.expand_service(&service, &place, &mut imported.unsupported);
             let source = FieldReader::new(&service, place.clone(), &mut imported.unsupported)?;
             Ok(one(name, source, site, &mut done))
         });
@@ -99,10 +103,7 @@ fn one(name: &str, mut service: FieldReader, site: ImportContext, done: &mut Vec
     }
     it.command = parts.join(" ");
     it.exports = variables(&mut service, "environment");
-    for (key, value) in &mut it.exports {
-        if words::has_variable(value) {
-            service.mark_unsupported(&format!("environment.{key}"), "its `$…` is kept and not expanded");
-        }
+    for (_, value) in &mut it.exports {
         *value = words::literal(value);
     }
     env_files(&mut service, &mut it, site);
@@ -126,6 +127,14 @@ fn one(name: &str, mut service: FieldReader, site: ImportContext, done: &mut Vec
     Some(it)
 }
 
+/// True for a field that is carried over, at least in part.
+fn is_read(key: &str) -> bool {
+    unsupported_reason(key) == NOT_SUPPORTED
+}
+
+/// The reason for fields of which nothing else is known.
+const NOT_SUPPORTED: &str = "not supported";
+
 fn unsupported_reason(key: &str) -> &'static str {
     match key {
         "image" | "container_name" | "volumes" | "networks" | "platform" | "pull_policy" | "cap_add" | "cap_drop"
@@ -140,7 +149,7 @@ fn unsupported_reason(key: &str) -> &'static str {
         "labels" | "annotations" => "they are not used",
         "attach" | "develop" => "`tsm logs -f` and --watch do that",
         "logging" => "logs are written by tsm; see `tsm logs`",
-        _ => "not supported",
+        _ => NOT_SUPPORTED,
     }
 }
 

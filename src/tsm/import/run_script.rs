@@ -119,6 +119,8 @@ fn is_executable(path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::super::tests::lost;
     use super::*;
 
@@ -140,7 +142,7 @@ mod tests {
         put("db/run", "#!/bin/sh\nexec db\n", 0o644);
         put("db/check", "#!/bin/sh\n", 0o755);
         put("all/type", "bundle\n", 0o644);
-        let imported = super::super::read(root.path(), None).expect("imported");
+        let imported = super::super::read(root.path(), &BTreeMap::new()).expect("imported");
         let [db, web] = &imported.services[..] else { panic!("two services") };
         assert_eq!(
             (web.name.as_str(), web.command.as_str(), web.cwd.as_path()),
@@ -151,8 +153,8 @@ mod tests {
         assert_eq!(db.options.health.as_ref().map(ToString::to_string).as_deref(), Some("exec:./check"));
         assert_eq!(lost(&imported), ["db/run", "web/finish", "web/log"]);
         assert_eq!(imported.rejected.len(), 1);
-        let one = super::super::read(&root.path().join("web/run"), None).expect("imported");
+        let one = super::super::read(&root.path().join("web/run"), &BTreeMap::new()).expect("imported");
         assert_eq!(one.services[0].name, "web");
-        assert!(super::super::read(&root.path().join("web/dependencies.d"), None).is_err());
+        assert!(super::super::read(&root.path().join("web/dependencies.d"), &BTreeMap::new()).is_err());
     }
 }

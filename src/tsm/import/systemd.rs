@@ -190,7 +190,7 @@ impl UnitImporter<'_> {
         while let Some(c) = letters.next() {
             match (c, if c == '%' { letters.next() } else { None }) {
                 ('%', Some('%')) => shown.push('%'),
-                ('%', Some('h')) if self.site.home.is_some() => shown.push_str(self.site.home.unwrap_or_default()),
+                ('%', Some('h')) if self.site.home().is_some() => shown.push_str(self.site.home().unwrap_or_default()),
                 ('%', Some('n' | 'N' | 'p')) => shown.push_str(&self.it.name),
                 ('%', Some(other)) => {
                     shown.push('%');

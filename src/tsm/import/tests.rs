@@ -9,7 +9,8 @@ pub(super) fn import(name: &str, text: &str) -> Imported {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join(name);
     fs::write(&path, text).expect("a file");
-    let imported = read(&path, Some("/home/u")).unwrap_or_else(|error| panic!("{error}"));
+    let imported = read(&path, &BTreeMap::from([("HOME".to_owned(), "/home/u".to_owned())]))
+        .unwrap_or_else(|error| panic!("{error}"));
     for it in &imported.services {
         let none = std::collections::BTreeMap::new();
         let file = Path::new("/x/y.tsm");
@@ -135,7 +136,7 @@ fn compose_words_variables_and_profiles() {
     let it = &imported.services[0];
     let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
     assert_eq!(it.command, "sh -c 'echo $A'");
-    assert_eq!(it.exports, [pair("Z", "a$b"), pair("W", "${HOST:-h}/x")]);
+    assert_eq!(it.exports, [pair("Z", "a$b"), pair("W", "h/x")]);
     assert_eq!((it.options.max_restarts, it.autostart), (Some(3), Some(false)));
     assert_eq!(
         lost(&imported),
@@ -143,7 +144,6 @@ fn compose_words_variables_and_profiles() {
             "services.a.environment.V",
             "services.a.environment.X",
             "services.a.environment.Y",
-            "services.a.environment.W",
             "services.a.env_file",
             "services.a.restart",
             "services.a.profiles",
@@ -224,7 +224,7 @@ fn what_is_something_else_is_refused() {
     ] {
         let path = dir.path().join(name);
         fs::write(&path, text).expect("a file");
-        assert_eq!(read(&path, None).expect_err(name).kind(), kind, "{name} {text}");
+        assert_eq!(read(&path, &BTreeMap::new()).expect_err(name).kind(), kind, "{name} {text}");
     }
-    assert_eq!(read(&dir.path().join("none.json"), None).expect_err("none").kind(), FaultKind::NotFound);
+    assert_eq!(read(&dir.path().join("none.json"), &BTreeMap::new()).expect_err("none").kind(), FaultKind::NotFound);
 }

@@ -19,8 +19,7 @@ pub(super) fn line(value: &Value) -> String {
     words.iter().map(|word| shown(word)).collect::<Vec<_>>().join(" ")
 }
 
-/// True for a text with a variable in it.
-pub(super) fn has_variable(text: &str) -> bool {
+fn has_variable(text: &str) -> bool {
     split_variables(text).iter().any(|piece| matches!(piece, TextPart::Variable(_)))
 }
 
@@ -56,12 +55,16 @@ fn shown(word: &str) -> String {
     shown + "\""
 }
 
-enum TextPart<'a> {
+/// A part of a text.
+pub(super) enum TextPart<'a> {
+    /// Text as it is meant.
     Text(&'a str),
+    /// `$X` or `${X…}`, as written.
     Variable(&'a str),
 }
 
-fn split_variables(text: &str) -> Vec<TextPart<'_>> {
+/// The parts of a text, in order.
+pub(super) fn split_variables(text: &str) -> Vec<TextPart<'_>> {
     let mut pieces = Vec::new();
     let mut rest = text;
     while let Some(at) = rest.find('$') {
@@ -73,7 +76,7 @@ fn split_variables(text: &str) -> Vec<TextPart<'_>> {
                 rest = &behind[2..];
                 continue;
             }
-            Some('{') => behind.find('}').map_or(1, |end| end + 1),
+            Some('{') => closing_brace(behind).map_or(1, |end| end + 1),
             Some(c) if c.is_ascii_alphabetic() || c == '_' => {
                 let name = |c: char| c.is_ascii_alphanumeric() || c == '_';
                 1 + behind[1..].find(|c| !name(c)).unwrap_or(behind.len() - 1)
@@ -88,6 +91,19 @@ fn split_variables(text: &str) -> Vec<TextPart<'_>> {
     pieces
 }
 
+/// Where the brace of `${` is closed, behind those that are opened within.
+fn closing_brace(text: &str) -> Option<usize> {
+    let mut open = 0_usize;
+    text.char_indices().find_map(|(at, c)| {
+        match c {
+            '{' => open += 1,
+            '}' => open = open.saturating_sub(1),
+            _ => return None,
+        }
+        (open == 0).then_some(at)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,6 +116,7 @@ mod tests {
             (r#"["a", "--port=${PORT:-80}", "x\"$Y"]"#, r#"a "--port=${PORT:-80}" "x\"$Y""#),
             (r#""a '$B' $ 5""#, r#"a "$B" '$' 5"#),
             (r#""it's""#, "it's"),
+            (r#"["a", "${A:-${B}}"]"#, r#"a "${A:-${B}}""#),
             (r#"["a", "$$${B}$$"]"#, r#"a "\$${B}\$""#),
         ] {
             let value = serde_json::from_str(value).expect("JSON");
