@@ -26,8 +26,8 @@ enum WatchTarget {
     Record,
     /// All that changes in it is told.
     Directory(PathBuf),
-    /// Only this file in the directory is told.
-    File(PathBuf),
+    /// Only these files in the directory are told.
+    Files(Vec<PathBuf>),
 }
 
 impl TreeWatcher {
@@ -52,10 +52,23 @@ impl TreeWatcher {
         if fs::metadata(path)?.is_dir() {
             return self.watch_tree(path, skip);
         }
+        self.watch_entry(path)
+    }
+
+    /// Watches what is called so in its directory: a file, or a link and not what it leads to.
+    ///
+    /// # Errors
+    ///
+    /// Fails if its directory is not there, or if the kernel gives no more watches.
+    pub fn watch_entry(&mut self, path: &Path) -> io::Result<()> {
         // An editor puts a new file in the place of the old one, so the directory is what is watched.
         let dir = path.parent().unwrap_or(Path::new("/"));
         let watch = self.inotify.add_watch(dir, changes())?;
-        self.targets.insert(watch, WatchTarget::File(path.to_owned()));
+        match self.targets.entry(watch).or_insert_with(|| WatchTarget::Files(Vec::new())) {
+            WatchTarget::Files(files) => files.push(path.to_owned()),
+            // There all is told.
+            WatchTarget::Directory(_) | WatchTarget::Record => {}
+        }
         Ok(())
     }
 
@@ -92,11 +105,17 @@ impl TreeWatcher {
         for event in self.inotify.read_events().unwrap_or_default() {
             let path = match (self.targets.get(&event.wd), &event.name) {
                 (Some(WatchTarget::Directory(directory)), Some(name)) => directory.join(name),
-                (Some(WatchTarget::File(file)), Some(name)) if file.file_name() == Some(name) => file.clone(),
+                (Some(WatchTarget::Files(files)), Some(name)) => {
+                    match files.iter().find(|file| file.file_name() == Some(name)) {
+                        Some(file) => file.clone(),
+                        None => continue,
+                    }
+                }
                 _ => continue,
             };
             let made = AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO;
-            if event.mask.contains(AddWatchFlags::IN_ISDIR) && event.mask.intersects(made) {
+            let is_tree = matches!(self.targets.get(&event.wd), Some(WatchTarget::Directory(_)));
+            if is_tree && event.mask.contains(AddWatchFlags::IN_ISDIR) && event.mask.intersects(made) {
                 // What cannot be watched any more is not told; the rest is.
                 let _ = self.watch_tree(&path, skip);
             }
@@ -151,13 +170,19 @@ mod tests {
         let root = tempfile::tempdir().expect("a directory");
         let at = |name: &str| root.path().join(name);
         fs::create_dir(at("sign")).expect("a directory");
-        fs::write(at("conf"), "1").expect("a file");
+        for name in ["conf", "beside"] {
+            fs::write(at(name), "1").expect("a file");
+        }
         let mut notices = TreeWatcher::on(&at("sign")).expect("a watch");
-        notices.watch(&at("conf"), &|_| false).expect("a watch");
+        for name in ["conf", "beside"] {
+            notices.watch(&at(name), &|_| false).expect("a watch");
+        }
         fs::write(at("other"), "1").expect("a file");
         fs::write(at("conf.new"), "2").expect("a file");
         fs::rename(at("conf.new"), at("conf")).expect("renamed");
         assert_eq!(notices.wait(LONG, &[], &|_| false), [at("conf")]);
+        fs::write(at("beside"), "2").expect("a file");
+        assert_eq!(notices.wait(LONG, &[], &|_| false), [at("beside")]);
         assert!(notices.watch(&at("nothing"), &|_| false).is_err());
     }
 }

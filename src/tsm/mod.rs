@@ -3,6 +3,7 @@
 pub mod allocate;
 pub mod audit_log;
 pub mod boot;
+pub mod buffering;
 pub mod change;
 pub mod command_line;
 pub mod conflict;

@@ -155,6 +155,28 @@ fn a_change_of_files_restarts_once_and_logs_and_what_is_ignored_do_not() {
 }
 
 #[test]
+fn a_link_that_is_switched_is_a_change_and_what_it_leads_to_is_watched_from_then_on() {
+    let mut world = World::new();
+    for release in ["r1", "r2"] {
+        world.file(&format!("{release}/src/app.js"), "1");
+    }
+    let at = |world: &World, name: &str| world.work().join(name);
+    let switch = |world: &World, to: &str| {
+        std::os::unix::fs::symlink(to, at(world, "new")).expect("a link");
+        fs::rename(at(world, "new"), at(world, "cur")).expect("renamed");
+    };
+    switch(&world, "r1");
+    world.run("tsm start --name a --cwd cur --watch src -- sleep 1000").done();
+    switch(&world, "r2");
+    eventually("restarted", || record(&world, "a").restarts == 1);
+    assert!(health::read(&dir(&world, "a")).expect("known").last_restart.ends_with("/cur/src` changed"));
+    fs::remove_dir_all(at(&world, "r1")).expect("removed");
+    world.file("r2/src/app.js", "2");
+    eventually("restarted again", || record(&world, "a").restarts == 2);
+    assert!(health::read(&dir(&world, "a")).expect("known").last_restart.ends_with("/r2/src/app.js` changed"));
+}
+
+#[test]
 fn the_clock_restarts_a_process_again_and_again_and_not_while_it_is_stopped() {
     let mut world = World::new();
     let said = json(&world.run("tsm start --no-wait --json --name a --cron '* * * * * *' -- sleep 1000").done());

@@ -14,6 +14,7 @@ use crate::command::argument::ProcessTarget;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Report, RowStream};
 use crate::sys::signal;
+use crate::tsm::buffering;
 use crate::tsm::logs::{self, Follower, LogSource, Query, StreamKind};
 use crate::tsm::store::{Process, ProcessStore};
 use lines::{FollowRows, LineFormat, LineFormatter, LogRow};
@@ -118,7 +119,9 @@ impl Command for Logs {
         report.faults = targets.faults;
         Ok(match (none, silent) {
             (true, _) => report.note(NO_PROCESSES),
-            (_, true) => report.note("(empty)"),
+            (_, true) => {
+                targets.processes.iter().filter_map(buffering::hint).fold(report.note("(empty)"), Report::note)
+            }
             _ => report,
         })
     }

@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::sandbox::{ChildGuard, Sandbox, assert_fits, signal};
 use crate::waiting::PATIENCE;
 use crate::waiting::eventually;
+use crate::world::World;
 
 /// Writes numbered lines, the odd ones to stdout, the even ones to stderr, each when the one before stands in its log: what lies
 /// in both pipes at the same time has no order that anybody could know.
@@ -328,4 +329,14 @@ fn a_process_called_like_a_subcommand_is_shown_behind_two_dashes() {
     assert_eq!(yard.ok(&["tsm", "logs", "--", "rotate"]), "one\n");
     assert_eq!(yard.ok(&["tsm", "logs", "0"]), "one\n");
     assert!(yard.ok(&["tsm", "logs", "rotate", "rotate"]).starts_with("rotated stdout"));
+}
+
+#[test]
+fn of_a_silent_program_that_holds_back_its_output_it_is_said_so() {
+    let mut world = World::new();
+    world.run("tsm start --name a -- bash -c 'while sleep 0.1; do echo x; done | tr x y'").done();
+    let said = world.run("tsm logs a").stderr;
+    assert!(said.contains("a runs `tr`, which holds back its output") && said.contains("stdbuf -oL"), "{said}");
+    world.run("tsm start --name b -- bash -c 'while sleep 0.1; do echo x; done | grep --line-buffered z'").done();
+    assert_eq!(world.run("tsm logs b").stderr.trim(), "(empty)");
 }
