@@ -210,3 +210,78 @@ fn what_changes_something_is_refused_in_prod_when_nobody_can_answer() {
         }
     }
 }
+
+/// The schemas of a command: those whose titles name it.
+fn schemas_of(command: &str) -> Vec<(String, serde_json::Value)> {
+    let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
+    let read = |entry: std::io::Result<fs::DirEntry>| {
+        let path = entry.expect("an entry").path();
+        let name = path.file_stem().and_then(|name| name.to_str()).expect("a text").to_owned();
+        let schema = crate::schema::schema(&name);
+        crate::schema::names_command(&schema, command).then_some((name, schema))
+    };
+    fs::read_dir(dir).expect("a directory").filter_map(read).collect()
+}
+
+/// What is wrong with the answer to a line: what it printed has to fit a schema of its command, or else the error that it ended
+/// with has to fit that of errors.
+fn misfits_of_answer(entry: &CommandSpec, line: &str, ran: &crate::world::LineResult) -> Vec<String> {
+    let mut found = Vec::new();
+    // What changes the session says nothing, as in a shell.
+    if ran.output.trim().is_empty() && ran.code == 0 && !matches!(entry.name, "alias" | "set") {
+        found.push(format!("`{line}` printed nothing: {}", ran.stderr));
+    }
+    if ran.code != 0 && !ran.stderr.trim().is_empty() {
+        let misfits = crate::schema::misfits(&error_of(line, &ran.stderr), &crate::schema::schema("error"));
+        found.extend(misfits.into_iter().map(|misfit| format!("`{line}`: error {misfit}")));
+    }
+    for value in serde_json::Deserializer::from_str(&ran.output).into_iter::<serde_json::Value>() {
+        let value = match value {
+            Ok(value) => value,
+            Err(error) => {
+                found.push(format!("`{line}` is no JSON ({error}): {}", ran.output));
+                break;
+            }
+        };
+        let fits = |(name, schema): (String, serde_json::Value)| (name, crate::schema::misfits(&value, &schema));
+        let misfits: Vec<_> = schemas_of(entry.name).into_iter().map(fits).collect();
+        if !misfits.iter().any(|(_, found)| found.is_empty()) {
+            found.push(format!("`{line}`: {misfits:?}\n{value:#}"));
+        }
+    }
+    found
+}
+
+/// Commands that are not run with their examples: they end what is outside of the sandbox, or go on until they are ended.
+const NOT_RUN: [&str; 4] = ["tsm kill", "tsm doctor kill", "tsm start", "setup"];
+
+#[test]
+fn every_command_answers_in_the_shape_of_its_schema() {
+    let mut world = World::new();
+    world.org("acme", &[("local", ""), ("dev", "[org]\nname = \"acme\"\n"), ("prod", "")]);
+    world.file("app.js", "");
+    world.file("Procfile", "web: sleep 1000\n");
+    fs::create_dir_all(world.paths().processes()).expect("a directory");
+    for name in ["api", "web"] {
+        world.run(&format!("tsm start --name {name} --no-wait -- sleep 1000")).done();
+        world.run(&format!("tsm save {name}")).done();
+    }
+    let mut found = Vec::new();
+    // What changes something comes after what only looks.
+    let (reads, others): (Vec<_>, Vec<_>) = COMMANDS.iter().partition(|entry| entry.effect == Effect::Read);
+    for entry in reads.into_iter().chain(others) {
+        let is_page = matches!(entry.name, "help" | "tsm help" | "complete" | "watch" | "source" | "select" | "use");
+        if is_page || leads_on(entry) || NOT_RUN.contains(&entry.name) {
+            continue;
+        }
+        for (example, statements) in examples(entry).filter(|(example, _)| !follows(example)) {
+            if statements.len() != 1 || example.contains(['|', '>', '*']) {
+                continue;
+            }
+            let line = format!("--json --yes {example}");
+            let ran = world.run(&line);
+            found.extend(misfits_of_answer(entry, &line, &ran));
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}

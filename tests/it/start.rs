@@ -136,3 +136,21 @@ fn read(path: &Path) -> String {
 fn lives(pid: u32) -> bool {
     tetra::sys::process::stat(pid).is_some_and(|stat| stat.is_alive())
 }
+
+#[test]
+fn an_update_of_the_environment_restarts_what_runs_and_starts_what_does_not() {
+    let home = crate::transcript::SessionHome::new();
+    let started = "V=1 tsm start --name a -- bash -c 'echo \"v=$V\"; exec sleep 1000'";
+    let (said, code) = home.bash(&format!(
+        "{started} && V=2 tsm restart a && V=3 tsm start a --update-env && V=4 tsm restart a --update-env && tsm stop a \
+         && V=5 tsm start --update-env a && tsm logs a -o"
+    ));
+    assert_eq!(code, 0, "{said}");
+    let values: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("v=")).collect();
+    assert_eq!(values, ["1", "1", "3", "4", "5"], "{said}");
+    // Other options make it a start, which is refused.
+    let (said, code) = home.bash("tsm start a --update-env --port 4123");
+    assert!(code == 1 && said.contains("already running"), "{said}");
+    let (said, _) = home.bash("V=9 tsm start a --update-env --dry-run; tsm logs a -o; tsm delete a");
+    assert!(!said.contains("v=9"), "{said}");
+}

@@ -6,7 +6,7 @@ use super::processes;
 use crate::base::fault::Fault;
 use crate::command::argument::FilePath;
 use crate::command::{Command, Cx, Effect};
-use crate::report::{Block, Message, Report};
+use crate::report::{Block, Message, Report, Value};
 use crate::sys::file::{self, Access};
 use crate::tsm::ports::formats::{self, PortFormat};
 use crate::tsm::ports::status;
@@ -59,13 +59,16 @@ impl Command for Export {
         let form = self.form.map_or_else(|| PortFormat::of(Path::new(&self.file.0)), PortFormat::from);
         let text = formats::format(&claims, form);
         if self.file.0 == "-" {
-            return Ok(Report::of(Block::Text(text)));
+            let data = [("file", "-".into()), ("ports", claims.len().into()), ("text", text.as_str().into())];
+            let data = Value::Record(data.map(|(key, value): (&str, Value)| (key.to_owned(), value)).into());
+            return Ok(Report::of(Block::TextWithData { text, data }));
         }
         file::write(&cx.host.cwd().join(&self.file.0), text.as_bytes(), Access::Shared)?;
         Ok(Report::of(
             Message::new(format!("exported {} ports to {}", claims.len(), self.file.0))
                 .with("file", &self.file.0)
-                .with("ports", claims.len()),
+                .with("ports", claims.len())
+                .with("text", Value::Null),
         ))
     }
 }

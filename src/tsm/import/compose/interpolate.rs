@@ -78,7 +78,7 @@ impl<'a> Variables<'a> {
     ///
     /// Fails if it cannot be read, or is malformed.
     pub(super) fn beside(dir: &Path, environment: &'a BTreeMap<String, String>) -> Result<Self, String> {
-        let text = match disk::read_to_string(&dir.join(FILE)) {
+        let text = match disk::read_to_string(dir.join(FILE)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             text => text.map_err(|error| format!("{FILE} cannot be read: {error}"))?,
         };
