@@ -16,17 +16,23 @@ use crate::disk;
 ///
 /// Fails if it cannot be executed, or ended with a failure before it detached itself; then with what it said.
 pub fn start(program: &Path, words: &[&std::ffi::OsStr]) -> io::Result<()> {
-    let mut command = Command::new(program);
     // A file has no end that whoever goes on alone could hold open.
     let mut said = tempfile::tempfile()?;
-    command.args(words).env_clear().stdin(Stdio::null()).stdout(Stdio::null()).stderr(said.try_clone()?);
-    if command.current_dir("/").status()?.success() {
+    if starter(program, words, said.try_clone()?.into()).status()?.success() {
         return Ok(());
     }
     let mut why = String::new();
     said.rewind().and_then(|()| said.read_to_string(&mut why))?;
     let why = why.trim();
     Err(io::Error::other(if why.is_empty() { "it ended before it was ready".to_owned() } else { why.to_owned() }))
+}
+
+/// What [`start`] executes; why it fails goes to `errors`.
+#[must_use]
+pub fn starter(program: &Path, words: &[&std::ffi::OsStr], errors: Stdio) -> Command {
+    let mut command = Command::new(program);
+    command.args(words).env_clear().stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors).current_dir("/");
+    command
 }
 
 /// Detaches from the starter of this program: the process goes on in a session of its own, as a child of init. Only before there are

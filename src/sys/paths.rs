@@ -239,6 +239,30 @@ impl Paths {
         self.runtime().join(".id_allocation_lock")
     }
 
+    /// What the daemon is that runs, or ran last.
+    #[must_use]
+    pub fn daemon_record(&self) -> PathBuf {
+        self.runtime().join("daemon.json")
+    }
+
+    /// Held by the daemon while it runs.
+    #[must_use]
+    pub fn daemon_lock(&self) -> PathBuf {
+        self.runtime().join("daemon.lock")
+    }
+
+    /// Where the daemon takes requests to launch something.
+    #[must_use]
+    pub fn daemon_socket(&self) -> PathBuf {
+        self.runtime().join("daemon.socket")
+    }
+
+    /// What the daemon says, in lines.
+    #[must_use]
+    pub fn daemon_log(&self) -> PathBuf {
+        self.logs().join("tetra.log")
+    }
+
     /// The port registry: lines `name:port`.
     #[must_use]
     pub fn ports(&self) -> PathBuf {

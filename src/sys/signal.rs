@@ -3,6 +3,7 @@
 //! The handlers set a flag and wake the thread that waits in [`sleep`]; a second Ctrl-C during the same command, or a second
 //! SIGTERM, has its usual effect, so that a command that does not listen can still be ended.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 use std::sync::OnceLock;
@@ -27,6 +28,7 @@ static SURVIVES_SIGNALS: AtomicBool = AtomicBool::new(false);
 /// The ends that the handlers write to; -1 before [`install_handlers`].
 static INTERRUPT_PIPE: AtomicI32 = AtomicI32::new(-1);
 static TERMINATION_PIPE: AtomicI32 = AtomicI32::new(-1);
+static RELOAD_PIPE: AtomicI32 = AtomicI32::new(-1);
 static PIPES: OnceLock<SignalPipes> = OnceLock::new();
 
 /// The ends that are waited at.
@@ -80,6 +82,11 @@ pub fn ignore_sigxfsz() {
 /// A command begins: an earlier Ctrl-C is over.
 pub fn reset() {
     INTERRUPTS.store(0, Ordering::Release);
+    forget_interrupts();
+}
+
+/// [`interrupt_fd`] is not readable any more, until Ctrl-C is pressed again.
+pub fn forget_interrupts() {
     if let Some(bells) = PIPES.get() {
         let mut sink = [0_u8; 64];
         while nix::unistd::read(&bells.interrupt, &mut sink).is_ok_and(|count| count > 0) {}
@@ -176,6 +183,32 @@ pub fn stop_fds() -> Vec<BorrowedFd<'static>> {
     PIPES.get().map_or_else(Vec::new, |bells| vec![bells.interrupt.as_fd(), bells.termination.as_fd()])
 }
 
+/// Readable once Ctrl-C was pressed, until the next [`reset`] or [`forget_interrupts`].
+#[must_use]
+pub fn interrupt_fd() -> Option<BorrowedFd<'static>> {
+    PIPES.get().map(|bells| bells.interrupt.as_fd())
+}
+
+/// How often Ctrl-C was pressed since the last [`reset`].
+#[must_use]
+pub fn interrupts() -> usize {
+    INTERRUPTS.load(Ordering::Acquire)
+}
+
+/// From now on SIGHUP does not end this program, but can be read here, a byte for each.
+///
+/// # Errors
+///
+/// Fails if no pipe can be made.
+pub fn catch_hangups() -> io::Result<File> {
+    let (reload, bell) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
+    RELOAD_PIPE.store(bell.into_raw_fd(), Ordering::Release);
+    let action = SigAction::new(SigHandler::Handler(on_reload), SaFlags::empty(), SigSet::empty());
+    // SAFETY: the handler only uses an atomic and write(2), which are async-signal-safe.
+    unsafe { sigaction(Signal::SIGHUP, &action) }?;
+    Ok(reload.into())
+}
+
 /// The terminal went away: the same as a SIGHUP, which does not come to everyone.
 pub fn mark_hangup() {
     if TERMINATION_SIGNAL.compare_exchange(0, libc::SIGHUP, Ordering::AcqRel, Ordering::Acquire).is_ok() {
@@ -210,6 +243,10 @@ extern "C" fn on_interrupt(signal: i32) {
         default_action(signal);
     }
     notify(&INTERRUPT_PIPE);
+}
+
+extern "C" fn on_reload(_: i32) {
+    notify(&RELOAD_PIPE);
 }
 
 extern "C" fn on_termination(signal: i32) {

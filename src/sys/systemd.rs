@@ -89,6 +89,12 @@ impl Unit {
     }
 }
 
+/// The manager of the service that this process is in; none outside of one.
+#[must_use]
+pub fn manager_of_own_unit() -> Option<Manager> {
+    unit_in(&fs::read_to_string("/proc/self/cgroup").ok()?).map(|(_, manager)| manager)
+}
+
 /// The service that a process is in, by its `/proc/PID/cgroup`.
 fn unit_in(groups: &str) -> Option<(String, Manager)> {
     let path = groups.lines().find_map(|line| line.strip_prefix("0::/").filter(|path| !path.is_empty()));

@@ -179,6 +179,7 @@ const OPENS_OTHER_FILES: &[&str] = &[
     "supervise/cgroup.rs",
     "supervise/memory_cgroup.rs",
     "supervise/oom.rs",
+    "supervise/unit_group.rs",
     // Files below `/proc`, by a path that is made elsewhere.
     "supervise/spawn.rs",
     "supervise/worker/adopt.rs",
