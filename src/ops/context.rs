@@ -4,6 +4,7 @@ use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::Fault;
 use crate::base::name::OrgName;
 use crate::supervise::limits::Limits;
+use crate::supervise::meta::StopCause;
 use crate::sys::host::Host;
 use crate::sys::paths::Paths;
 use crate::tsm::control::Control;
@@ -44,7 +45,8 @@ impl<'a> OpContext<'a> {
     /// Acts on processes; an interruption of the host ends the waiting.
     pub fn with_control<R>(&self, act: impl FnOnce(&Control) -> R) -> R {
         let interrupted = || self.host.interrupted();
-        act(&Control { paths: self.paths, program: self.host.program(), interrupted: &interrupted })
+        let (program, cause) = (self.host.program(), StopCause::Operator);
+        act(&Control { paths: self.paths, program, interrupted: &interrupted, cause })
     }
 
     /// What a start is planned with: `processes`, and the limits that the active environment sets.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -23,9 +23,11 @@ use super::wait::is_readable_until;
 
 pub use super::lock::is_supervised;
 pub use super::memory_cgroup::needs_scope as memory_needs_scope;
+pub use super::memory_cgroup::{hand_back_unit, limit_again};
 pub use super::protocol::HOOK_TIMEOUT;
 pub use super::protocol::{ControlCommand, LaunchResult, SpawnStep};
 pub use super::systemd_unit::{SCOPE_PREFIX, SCOPE_SUFFIX};
+pub use super::unit_group::{UnitGroup, enter_leaf};
 pub use super::wait::{WaitError, poll_until, wait, wait_unsupervised, wait_until_exit};
 
 /// The longest time a new supervisor may take to its first word.
@@ -146,6 +148,36 @@ pub fn launch(exe: &Path, dir: &Path) -> Result<LaunchResult, LaunchError> {
     execute(&mut command, exe, dir)
 }
 
+/// The same where another process of ours executes the supervisor: `spawn` has it do that, with this as its standard output.
+///
+/// # Errors
+///
+/// As [`launch`]; what `spawn` fails with is a failure to execute the supervisor.
+pub fn launch_through(
+    exe: &Path,
+    dir: &Path,
+    spawn: impl FnOnce(OwnedFd) -> io::Result<()>,
+) -> Result<LaunchResult, LaunchError> {
+    let execute = |source| LaunchError::Execute { exe: exe.to_owned(), source };
+    let (words, writer) = io::pipe().map_err(execute)?;
+    spawn(writer.into()).map_err(execute)?;
+    await_startup_message(&mut File::from(OwnedFd::from(words)), dir)
+}
+
+/// What [`launch_through`] has another process execute. It ends as soon as the supervisor has left it.
+#[must_use]
+pub fn starter(exe: &Path, dir: &Path, words: OwnedFd) -> Command {
+    let mut command = Command::new(exe);
+    command.env_clear();
+    complete(&mut command, dir).stdout(words);
+    command
+}
+
+/// The words and the surroundings that make a program a supervisor.
+fn complete<'a>(command: &'a mut Command, dir: &Path) -> &'a mut Command {
+    command.arg(super::FLAG).arg(dir).process_group(0).stdin(Stdio::null()).stderr(Stdio::null())
+}
+
 /// The same in a scope of systemd whose control groups are delegated: what a limit of memory needs where [`memory_needs_scope`] says so.
 /// Without systemd's help it is launched here, and the limit is a weaker one.
 ///
@@ -183,20 +215,16 @@ pub struct TransientScope {
 /// Runs what becomes the supervisor, and waits for its first word.
 fn execute(command: &mut Command, exe: &Path, dir: &Path) -> Result<LaunchResult, LaunchError> {
     let execute = |source| LaunchError::Execute { exe: exe.to_owned(), source };
-    let mut starter = command
-        .arg(super::FLAG)
-        .arg(dir)
-        .process_group(0)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(execute)?;
-    let mut words = File::from(std::os::fd::OwnedFd::from(starter.stdout.take().expect("stdout was piped")));
-    let answer = read_startup_message(&mut words, dir);
+    let mut starter = complete(command, dir).stdout(Stdio::piped()).spawn().map_err(execute)?;
+    let mut words = File::from(OwnedFd::from(starter.stdout.take().expect("stdout was piped")));
+    let answer = await_startup_message(&mut words, dir);
     // The process we started ended at once, when its own child went on.
     starter.wait().map_err(execute)?;
-    match answer {
+    answer
+}
+
+fn await_startup_message(words: &mut File, dir: &Path) -> Result<LaunchResult, LaunchError> {
+    match read_startup_message(words, dir) {
         // Its worker was killed before it could speak, and the next one has nobody to speak to.
         Err(LaunchError::SupervisorDied { .. }) if is_supervised(dir) => Ok(LaunchResult::AlreadySupervised),
         answer => answer,

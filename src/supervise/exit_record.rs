@@ -56,6 +56,8 @@ pub enum StopCause {
     Sidecar,
     /// Systemd stopped the unit that it ran in.
     ServiceManager,
+    /// The daemon that looks after it was stopped; the next one starts it again.
+    Daemon,
 }
 
 /// How sure it is that a killed process had run out of memory.

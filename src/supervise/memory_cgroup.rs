@@ -166,11 +166,30 @@ fn delegate_memory(parent: &Path) -> bool {
     has_memory_controller(&control)
 }
 
+/// Takes the controller back from the groups below the unit that this process is in, and with it their limits, so that systemd can
+/// start the next main process in the unit: a group that hands controllers down takes no processes. [`limit_again`] undoes it.
+pub fn hand_back_unit() {
+    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    if let Some((own, CgroupVersion::V2)) = own_group(&groups)
+        && let Some(unit) = unit_of_group(&own).filter(|unit| has_memory_controller(&unit.join(SUBTREE_CONTROL)))
+    {
+        // Where it is refused, systemd says so when it starts the unit.
+        let _ = fs::write(unit.join(SUBTREE_CONTROL), "-memory");
+    }
+}
+
+/// Gives the group of the process directory `dir`, if there is one, its limit in bytes again.
+pub fn limit_again(dir: &Path, bytes: u64) {
+    if MemoryCgroup::of_directory(dir).is_some_and(|group| group.path.is_dir()) {
+        let _ = MemoryCgroup::create(dir, bytes);
+    }
+}
+
 /// How often the processes of a unit are moved: others may be started meanwhile.
 const MAX_ATTEMPTS: u32 = 10;
 
 /// The group that the processes of a delegated unit are moved into.
-const LEAF: &str = "supervisor";
+pub(super) const LEAF: &str = "supervisor";
 
 /// Moves the processes of a unit itself one level down.
 fn move_processes_to_leaf(unit: &Path) -> io::Result<()> {

@@ -94,6 +94,7 @@ mod spawn;
 mod sweep;
 mod systemd_unit;
 mod tolerant;
+mod unit_group;
 mod version_dirs;
 mod wait;
 mod worker;

@@ -185,7 +185,7 @@ impl ControlCommand {
 }
 
 /// Every cause with its code.
-const CAUSES: [(StopCause, i32); 8] = [
+const CAUSES: [(StopCause, i32); 9] = [
     (StopCause::Operator, 1),
     (StopCause::Signal, 2),
     (StopCause::Watch, 3),
@@ -194,6 +194,7 @@ const CAUSES: [(StopCause, i32); 8] = [
     (StopCause::Health, 6),
     (StopCause::Sidecar, 7),
     (StopCause::ServiceManager, 8),
+    (StopCause::Daemon, 9),
 ];
 
 impl StopCause {

@@ -15,7 +15,7 @@ use super::store::Process;
 use super::{launch, sidecar};
 use crate::base::signal::Signal;
 use crate::supervise::client::{self, ControlCommand, SendError};
-use crate::supervise::meta::{self, ProcessState};
+use crate::supervise::meta::{self, ProcessState, StopCause};
 use crate::supervise::process_scan::ProcessScan;
 use crate::supervise::recovery;
 use crate::sys::file;
@@ -32,6 +32,8 @@ pub struct Control<'a> {
     pub program: &'a Path,
     /// Whether the operator has had enough of waiting.
     pub interrupted: &'a dyn Fn() -> bool,
+    /// Why processes are ended.
+    pub cause: StopCause,
 }
 
 /// What came of an order to end a process.
@@ -87,7 +89,7 @@ impl Control<'_> {
             let wanted = !process.meta.run.monitor.is_empty() && !sidecar::is_running(&process.dir);
             if wanted && check_owner(process).is_ok() {
                 // Its health then shows that no sidecar runs.
-                let _ = sidecar::start(self.program, &process.dir);
+                let _ = launch::sidecar(self.program, &process.dir);
             }
         }
     }
@@ -114,6 +116,11 @@ impl Control<'_> {
     /// Stops processes, all at the same time, and waits for each. The answers are in the order of the processes.
     pub fn stop(&self, processes: &[&Process]) -> Vec<Result<StopResult, ControlError>> {
         self.stop_with(processes, ControlCommand::Stop)
+    }
+
+    /// Kills processes without asking them to end, all at the same time, and waits for each. The answers are in their order.
+    pub fn stop_by_force(&self, processes: &[&Process]) -> Vec<Result<StopResult, ControlError>> {
+        self.stop_with(processes, ControlCommand::Kill)
     }
 
     /// Sends a signal to the child of a process; its pid.
@@ -223,7 +230,7 @@ impl Control<'_> {
                 }
                 self.ensure_supervised(&now)?;
             }
-            match client::send(&process.dir, order) {
+            match client::send_with_cause(&process.dir, order, self.cause) {
                 Ok(()) => return Ok(true),
                 // It is ending, or cannot be reached: the FIFO in the directory is not the one it reads.
                 Err(SendError::NotSupervised { .. }) => self.evict_unresponsive(process)?,

@@ -41,6 +41,7 @@ pub fn cause_text(cause: StopCause) -> &'static str {
         StopCause::Health => "health",
         StopCause::Sidecar => "attendant",
         StopCause::ServiceManager => "service-manager",
+        StopCause::Daemon => "daemon",
     }
 }
 
@@ -61,6 +62,7 @@ pub fn why_ended(process: &Process, exit: &LastExit) -> Option<String> {
         StopCause::Memory => detailed("memory limit (--max-memory) exceeded"),
         StopCause::Health => detailed("unhealthy"),
         StopCause::ServiceManager => "systemd stopped the unit that it ran in".to_owned(),
+        StopCause::Daemon => "the daemon was stopped; it starts it again when it is started".to_owned(),
         StopCause::Sidecar => detailed("restarted by a health check, a watched file, the memory limit or the schedule"),
     })
 }

@@ -361,11 +361,17 @@ mod tests {
     use std::process::{Child, Command, Stdio};
 
     use super::*;
+    use crate::supervise::meta::StopCause;
     use crate::sys::paths::Paths;
 
     fn control() -> Control<'static> {
         let nowhere = std::path::Path::new("/nonexistent");
-        Control { paths: Box::leak(Box::new(Paths::under(nowhere))), program: nowhere, interrupted: &|| false }
+        Control {
+            paths: Box::leak(Box::new(Paths::under(nowhere))),
+            program: nowhere,
+            interrupted: &|| false,
+            cause: StopCause::Operator,
+        }
     }
 
     fn spawn(script: &str) -> Child {

@@ -1,12 +1,17 @@
-//! Launching a supervisor where its process can have what it asks for.
+//! Launching a supervisor where its process can have what it asks for: by the daemon if one runs, so that the process belongs to
+//! the unit of the daemon, else here.
 
+pub mod by_daemon;
+pub mod request;
+
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::base::name::ProcessName;
 use crate::supervise::client::{self, LaunchError, LaunchResult, TransientScope};
 use crate::sys::{kernel, net, process};
 
-/// Launches the supervisor of a process: within the place of this command, or in a scope of its own when its limit of memory needs
+/// Launches the supervisor of a process: by the daemon, within the place of this command, or in a scope of its own when its limit of memory needs
 /// a control group that cannot be made here.
 pub(super) fn supervisor(
     program: &Path,
@@ -14,11 +19,19 @@ pub(super) fn supervisor(
     name: &ProcessName,
     memory_max: u64,
 ) -> Result<LaunchResult, LaunchError> {
+    if let Some(answer) = by_daemon::supervisor(program, dir) {
+        return answer;
+    }
     let uid = process::own_uid();
     if memory_max == 0 || !client::memory_needs_scope() || !outlives_session(uid) {
         return client::launch(program, dir);
     }
     client::launch_in_scope(program, dir, &scope(name, uid, &kernel::random_token()))
+}
+
+/// Starts the sidecar of the process in `dir`, by the daemon or here.
+pub(super) fn sidecar(program: &Path, dir: &Path) -> io::Result<()> {
+    by_daemon::sidecar(dir).unwrap_or_else(|| super::sidecar::start(program, dir))
 }
 
 /// True if a scope of a user goes on when that user logs out: the manager of a user that does not linger ends then, and takes along

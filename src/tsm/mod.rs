@@ -22,7 +22,7 @@ pub mod instances;
 pub mod interpreter;
 pub mod kill;
 mod known_names;
-mod launch;
+pub mod launch;
 pub mod limits;
 pub mod live_state;
 pub mod logs;

@@ -228,6 +228,15 @@ impl Control<'_> {
     }
 }
 
+/// What would be different about a process if it were started now, with the variables that it has.
+///
+/// # Errors
+///
+/// Fails if it could not be started: its definition is gone or cannot be used.
+pub fn changes(process: &Process, context: &StartContext) -> Result<Vec<FieldChange>, RestartError> {
+    plan_restart(process, context, Environ::Recorded).map(|plan| plan.changes)
+}
+
 /// How a process will be started, and what is different about that.
 fn plan_restart<'a>(
     process: &'a Process,

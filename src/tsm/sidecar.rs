@@ -26,8 +26,9 @@ pub mod zone;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use crate::disk;
@@ -67,6 +68,12 @@ pub fn requested_dir() -> Option<PathBuf> {
 /// Fails if the program cannot be executed, or the directory does not allow it.
 pub fn start(program: &Path, dir: &Path) -> io::Result<()> {
     daemonize::start(program, &[OsStr::new(FLAG), dir.as_os_str()])
+}
+
+/// What another process executes to start the sidecar of the process in `dir`; it ends with success when that has detached itself.
+#[must_use]
+pub fn starter(program: &Path, dir: &Path, errors: OwnedFd) -> Command {
+    daemonize::starter(program, &[OsStr::new(FLAG), dir.as_os_str()], errors.into())
 }
 
 /// True if the process in `dir` has a sidecar.

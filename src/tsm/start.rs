@@ -16,12 +16,12 @@ use crate::sys::paths::Paths;
 
 use super::conflict;
 use super::create::{CreateError, Created, create};
+use super::launch;
 use super::plan::StartPlan;
 use super::ports;
 use super::progress::{OnProgress, Progress};
 use super::readiness::{Readiness, ReadinessWatcher};
 use super::secrets::{self, Unsealer};
-use super::{launch, sidecar};
 
 pub use error::StartError;
 pub(super) use error::tail_text;
@@ -205,7 +205,7 @@ impl Launch {
     /// Starts both and waits for the supervisor's first word. A process never runs unattended that asked for it.
     pub(super) fn run(&self) -> Result<LaunchResult, LaunchError> {
         if self.with_sidecar {
-            sidecar::start(&self.program, &self.dir).map_err(|source| LaunchError::SidecarFailed { source })?;
+            launch::sidecar(&self.program, &self.dir).map_err(|source| LaunchError::SidecarFailed { source })?;
         }
         launch::supervisor(&self.program, &self.dir, &self.name, self.memory_max)
     }
