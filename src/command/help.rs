@@ -44,7 +44,11 @@ pub fn of_group(group: &str) -> String {
         text.push_str(&format!("{name}: {meaning}\n\n"));
     }
     text.push_str(&format!("Usage: {group} <COMMAND> [OPTIONS]\n\nCommands:\n"));
-    text.push_str(&rows(commands_of(group).map(|entry| (mark(entry.effect), entry.name, entry.summary()))));
+    text.push_str(&rows(
+        commands_of(group)
+            .filter(|entry| !entry.is_hidden())
+            .map(|entry| (mark(entry.effect), entry.name, entry.summary())),
+    ));
     text.push_str(&format!("\n{LEGEND}\n`{group} <COMMAND> --help` shows more about one.\n"));
     text
 }
@@ -64,7 +68,11 @@ pub fn of_all() -> String {
         .to_owned();
     for (group, meaning) in GROUPS {
         text.push_str(&format!("{group}: {meaning}\n"));
-        text.push_str(&rows(commands_of(group).map(|entry| (mark(entry.effect), entry.name, entry.summary()))));
+        text.push_str(&rows(
+            commands_of(group)
+                .filter(|entry| !entry.is_hidden())
+                .map(|entry| (mark(entry.effect), entry.name, entry.summary())),
+        ));
         text.push('\n');
     }
     text.push_str("The shell's own:\n");

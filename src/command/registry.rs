@@ -4,7 +4,7 @@ use super::{CommandSpec, Effect, spec};
 use crate::base::fault::Fault;
 use crate::base::suggest::{self, Strictness};
 use crate::command::shell as own;
-use crate::command::{env, org, secrets, tsm};
+use crate::command::{daemon, env, org, secrets, tsm};
 
 /// Every command there is. Order is the order of the help.
 pub const COMMANDS: &[CommandSpec] = &[
@@ -114,6 +114,8 @@ pub const COMMANDS: &[CommandSpec] = &[
     spec::<secrets::doctor::Doctor>(),
     spec::<secrets::seal::Seal>(),
     spec::<secrets::rekey::Rekey>(),
+    spec::<daemon::run::Run>(),
+    spec::<daemon::sweep::Sweep>(),
     spec::<own::use_cmd::Use>(),
     spec::<own::select::Select>(),
     spec::<own::context::Context>(),
@@ -138,6 +140,7 @@ pub const GROUPS: &[(&str, &str)] = &[
     ("org", "make environments from one local.toml"),
     ("env", "make, check and promote the env files of a project"),
     ("secrets", "keep private values, and find those in plain text"),
+    ("daemon", "run tetra under systemd"),
 ];
 
 /// Groups that may also be called behind `tsm`.

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use crate::base::environment::EnvRef;
 use crate::base::fault::{Fault, Location, UserFacingError};
+use crate::base::name::ServiceName;
 use crate::base::time::Timestamp;
 use crate::sys::file::{self, Access};
+use crate::tsm::definition::Definition;
 use crate::tsm::progress::{OnProgress, Progress};
 use crate::tsm::service::{ServiceSet, Services};
 use crate::tsm::start::{StartDeps, WaitFor};
@@ -58,6 +60,14 @@ pub fn enabled(context: &OpContext) -> Result<Vec<String>, Fault> {
     let links = Services::open(context.paths).files(ServiceSet::Enabled)?;
     let stem = |link: &PathBuf| link.file_stem().map(|stem| stem.to_string_lossy().into_owned());
     Ok(links.iter().filter_map(stem).collect())
+}
+
+/// False for an enabled service with `TSM_AUTOSTART=false`, which is only started if another one needs it.
+#[must_use]
+pub fn starts_by_itself(context: &OpContext, name: &str) -> bool {
+    let file = name.parse().map(|name: ServiceName| context.paths.service(&name));
+    let definition = file.ok().and_then(|file| Definition::read(&file, context.host.variables()).ok());
+    definition.is_none_or(|definition| definition.autostart != Some(false))
 }
 
 impl PreparedStartup {

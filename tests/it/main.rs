@@ -6,6 +6,7 @@ mod commands;
 mod completions;
 mod confirm;
 mod daemon;
+mod daemon_run;
 mod docs;
 mod env;
 mod eval;

@@ -1,1 +1,4 @@
 //! `daemon`: tetra under systemd.
+
+pub mod run;
+pub mod sweep;

@@ -124,7 +124,7 @@ fn not_ready_reason(it: &Started) -> Option<String> {
 }
 
 /// In which order what would be done.
-pub(super) fn preview(services: &[StartJob], running: impl Fn(&str) -> &'static str) -> Report {
+pub fn preview(services: &[StartJob], running: impl Fn(&str) -> &'static str) -> Report {
     let mut table =
         Table::new(&[("service", "SERVICE"), ("result", "WOULD BE"), ("needs", "NEEDS"), ("error", "ERROR")])
             .with_visibility("error", Visibility::Never)

@@ -1,0 +1,159 @@
+//! What the daemon says: to the journal, or whoever reads its standard output, and into `logs/tetra.log`.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::base::fault::Fault;
+use crate::base::time::Timestamp;
+use crate::disk;
+use crate::sys::file;
+use crate::sys::paths::Paths;
+
+/// The size at which the file is put aside, in bytes.
+const MAX_SIZE: u64 = 1 << 20;
+
+/// So many files that were put aside are kept: `tetra.log.1`, the newest, to `tetra.log.4`.
+const KEPT: u32 = 4;
+
+/// How much it matters, as syslog has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// Something failed.
+    Error,
+    /// Something is not as it should be.
+    Warning,
+    /// What happens.
+    Info,
+}
+
+impl Level {
+    /// The mark before a line by which the journal knows how much it matters.
+    #[must_use]
+    pub fn prefix(self) -> &'static str {
+        match self {
+            Self::Error => "<3>",
+            Self::Warning => "<4>",
+            Self::Info => "<6>",
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Info => "info",
+        }
+    }
+}
+
+/// What reads the standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    /// The journal: the time is known there, and each line has its priority in front.
+    Journal,
+    /// A person, or a file.
+    Plain,
+}
+
+/// The log of the daemon.
+#[derive(Debug)]
+pub struct DaemonLog {
+    path: PathBuf,
+    file: Option<File>,
+    size: u64,
+    output: Output,
+}
+
+impl DaemonLog {
+    /// Opens the file; its directory is made if need be.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the directory or the file cannot be made.
+    pub fn open(paths: &Paths, output: Output) -> Result<Self, Fault> {
+        file::create_dir(&paths.logs())?;
+        let path = paths.daemon_log();
+        let (file, size) = open(&path).map_err(file::FileError::io("open", &path))?;
+        Ok(Self { path, file: Some(file), size, output })
+    }
+
+    /// Says each line of `text`. A full disk or a closed output is no reason to stop: then it is said elsewhere, or not.
+    pub fn say(&mut self, level: Level, text: &str, now: Timestamp) {
+        for line in text.lines().filter(|line| !line.trim().is_empty()) {
+            let output = match self.output {
+                Output::Journal => format!("{}{line}\n", level.prefix()),
+                Output::Plain => format!("{line}\n"),
+            };
+            let _ = io::stdout().write_all(output.as_bytes()).and_then(|()| io::stdout().flush());
+            let _ = self.write(format!("{} {:7} {line}\n", time(now), level.word()).as_bytes());
+        }
+    }
+
+    fn write(&mut self, line: &[u8]) -> io::Result<()> {
+        if self.size + line.len() as u64 > MAX_SIZE || self.file.is_none() {
+            self.file = None;
+            rotate(&self.path)?;
+            let (file, size) = open(&self.path)?;
+            (self.file, self.size) = (Some(file), size);
+        }
+        if let Some(file) = &mut self.file {
+            file.write_all(line)?;
+            self.size += line.len() as u64;
+        }
+        Ok(())
+    }
+}
+
+fn open(path: &Path) -> io::Result<(File, u64)> {
+    let file = disk::own_file().append(0o640).open(path)?;
+    let size = file.metadata()?.len();
+    Ok((file, size))
+}
+
+/// Puts the file aside, if it is full, and the others one place further; the last one goes.
+fn rotate(path: &Path) -> io::Result<()> {
+    if fs::metadata(path).is_ok_and(|found| found.len() < MAX_SIZE / 2) {
+        return Ok(());
+    }
+    let part = |number: u32| path.with_file_name(format!("tetra.log.{number}"));
+    for number in (1..KEPT).rev() {
+        match fs::rename(part(number), part(number + 1)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+    }
+    match fs::rename(path, part(1)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// RFC 3339 in UTC with milliseconds.
+fn time(now: Timestamp) -> String {
+    let millis = i64::try_from(now.0).unwrap_or_default();
+    format!("{:.3}", jiff::Timestamp::from_millisecond(millis).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_is_bounded_and_its_lines_have_a_time() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let paths = Paths::under(dir.path());
+        let mut log = DaemonLog::open(&paths, Output::Journal).expect("opened");
+        let line = format!("{}\n", "x".repeat(64 * 1024));
+        for _ in 0..MAX_SIZE / (64 * 1024) * u64::from(KEPT + 3) {
+            log.write(line.as_bytes()).expect("written");
+        }
+        log.write(format!("{} {:7} last\n", time(Timestamp(0)), Level::Info.word()).as_bytes()).expect("written");
+        let size = |name: &str| fs::metadata(paths.logs().join(name)).map(|found| found.len()).ok();
+        assert!(size("tetra.log").is_some_and(|size| size <= MAX_SIZE));
+        assert!(size(&format!("tetra.log.{KEPT}")).is_some_and(|size| size <= MAX_SIZE));
+        assert_eq!(size(&format!("tetra.log.{}", KEPT + 1)), None);
+        let text = fs::read_to_string(paths.daemon_log()).expect("read");
+        assert!(text.ends_with("1970-01-01T00:00:00.000Z info    last\n"));
+    }
+}

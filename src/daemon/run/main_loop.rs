@@ -1,0 +1,264 @@
+//! The loop of the daemon: waits for what comes first, and has it done.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+use super::DaemonEnd;
+use super::launcher::Launcher;
+use super::log::{DaemonLog, Level};
+use super::record::{DaemonRecord, DaemonState, StoppedProcess};
+use super::status::Overview;
+use super::stop::is_up;
+use super::wanted::Beginning;
+use super::worker::{Job, Message, Worker};
+use crate::base::fault::Fault;
+use crate::supervise::events::{Event, EventKind, EventReader};
+use crate::sys::host::Host;
+use crate::sys::notify::{ServiceManager, monotonic_line};
+use crate::sys::paths::Paths;
+use crate::sys::{poll, signal};
+use crate::tsm::launch::request::LaunchKind;
+use crate::tsm::store::{Process, ProcessStore};
+
+/// The pause between two maintenance rounds.
+const PATROL_INTERVAL: Duration = Duration::from_secs(30);
+
+/// A crash brings the next round forward, but no round is sooner after another.
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Events within this time are looked at together.
+const EVENT_DELAY: Duration = Duration::from_millis(250);
+
+/// A job that takes longer hangs, and the loop gives no more signs of life.
+const LONGEST_JOB: Duration = Duration::from_secs(900);
+
+/// How long systemd is to wait beyond each sign of life while all is being started or stopped.
+const EXTENSION: &str = "EXTEND_TIMEOUT_USEC=30000000";
+
+/// How often that is said.
+const EXTENSION_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How far the daemon is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Starting,
+    Running,
+    Reloading,
+    Stopping,
+}
+
+/// The daemon with all it has.
+pub(super) struct Daemon<'a> {
+    pub(super) paths: &'a Paths,
+    pub(super) host: &'a dyn Host,
+    pub(super) manager: ServiceManager,
+    pub(super) log: DaemonLog,
+    pub(super) record: DaemonRecord,
+    pub(super) worker: Worker,
+    pub(super) launcher: Launcher,
+    pub(super) events: EventReader,
+    /// Readable for each SIGHUP.
+    pub(super) hangups: Option<File>,
+    pub(super) stop_limit: Duration,
+}
+
+/// When what is due.
+#[derive(Debug)]
+struct Timers {
+    /// A sign of life.
+    alive: Option<Instant>,
+    patrol: Instant,
+    last_patrol: Instant,
+    /// A look at all processes.
+    look: Option<Instant>,
+    /// The end of a stop, whatever the worker does.
+    give_up: Option<Instant>,
+}
+
+impl Daemon<'_> {
+    /// Serves until the daemon is asked to end.
+    pub(super) fn serve(mut self, beginning: Beginning) -> Result<DaemonEnd, Fault> {
+        let how = match beginning {
+            Beginning::Fresh => "started",
+            Beginning::Recovered => "started after a daemon that was killed",
+        };
+        self.say(Level::Info, &format!("daemon @{} {how}, PID {}", self.record.environment, self.record.pid));
+        self.manager.notify(&["STATUS=starting services", EXTENSION]);
+        let now = Instant::now();
+        let mut timers =
+            Timers { alive: Some(now), patrol: now + PATROL_INTERVAL, last_patrol: now, look: None, give_up: None };
+        let mut phase = Phase::Starting;
+        loop {
+            self.wait(phase, &timers);
+            if let Some(end) = self.step(&mut phase, &mut timers)? {
+                return Ok(end);
+            }
+        }
+    }
+
+    fn say(&mut self, level: Level, text: &str) {
+        self.log.say(level, text, self.host.now());
+    }
+
+    /// Waits for anything, at most until something is due.
+    fn wait(&self, phase: Phase, timers: &Timers) {
+        let mut fds: Vec<BorrowedFd> = vec![self.worker.as_fd(), self.events.as_fd()];
+        fds.extend(self.hangups.as_ref().map(AsFd::as_fd));
+        fds.extend(signal::interrupt_fd());
+        if phase != Phase::Stopping {
+            fds.extend(signal::termination_fd());
+        }
+        fds.extend(self.launcher.descriptors());
+        let patrol = (phase == Phase::Running).then_some(timers.patrol);
+        let due = [timers.alive, timers.look, timers.give_up, patrol, self.launcher.due()].into_iter().flatten().min();
+        let limit = due.map_or(PATROL_INTERVAL, |due| due.saturating_duration_since(Instant::now()));
+        let _ = poll::wait_any(&fds, limit);
+    }
+
+    /// Does what there is to do; the end, once it has come.
+    fn step(&mut self, phase: &mut Phase, timers: &mut Timers) -> Result<Option<DaemonEnd>, Fault> {
+        let presses = signal::interrupts();
+        if *phase == Phase::Stopping && presses > 1 {
+            return Ok(Some(DaemonEnd::Left(self.still_running())));
+        }
+        if *phase != Phase::Stopping && (presses > 0 || signal::termination_signal().is_some()) {
+            self.begin_stop(timers)?;
+            *phase = Phase::Stopping;
+        }
+        signal::forget_interrupts();
+        if self.was_hung_up() && *phase == Phase::Running {
+            self.manager.notify(&["RELOADING=1", &monotonic_line(), "STATUS=reading the definitions again"]);
+            self.say(Level::Info, "reading the definitions again");
+            self.worker.add(Job::Reload);
+            *phase = Phase::Reloading;
+        }
+        for event in self.read_events() {
+            self.take_event(&event, timers);
+        }
+        let refusal = (*phase == Phase::Stopping).then_some("the daemon is being stopped");
+        for (kind, name) in self.launcher.serve(refusal) {
+            if kind == LaunchKind::Supervisor {
+                self.say(Level::Info, &format!("launched {name} on request"));
+            }
+        }
+        for message in self.worker.messages() {
+            if let Some(end) = self.take_message(message, phase, timers)? {
+                return Ok(Some(end));
+            }
+        }
+        self.be_on_time(*phase, timers);
+        match timers.give_up {
+            Some(give_up) if Instant::now() >= give_up => self.end(self.still_running().len()).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    fn was_hung_up(&mut self) -> bool {
+        let mut sink = [0; 64];
+        // It does not wait.
+        self.hangups.as_mut().is_some_and(|hangups| hangups.read(&mut sink).is_ok_and(|count| count > 0))
+    }
+
+    fn read_events(&mut self) -> Vec<Event> {
+        self.events.read().map(|batch| batch.events).unwrap_or_default()
+    }
+
+    fn take_event(&mut self, event: &Event, timers: &mut Timers) {
+        let now = Instant::now();
+        timers.look.get_or_insert(now + EVENT_DELAY);
+        if let Some((level, text)) = super::event_text::describe(event) {
+            self.say(level, &text);
+        }
+        if event.kind == EventKind::Crashed {
+            let soon = (now + EVENT_DELAY).max(timers.last_patrol + SHORTEST_INTERVAL);
+            timers.patrol = timers.patrol.min(soon);
+        }
+    }
+
+    fn take_message(
+        &mut self,
+        message: Message,
+        phase: &mut Phase,
+        timers: &mut Timers,
+    ) -> Result<Option<DaemonEnd>, Fault> {
+        match message {
+            Message::Say(level, text) => self.say(level, &text),
+            Message::Stopped(left) => return self.end(left).map(Some),
+            Message::Done(_) if *phase == Phase::Stopping => {}
+            Message::Done(overview) => {
+                let text = overview.as_ref().map_or("the processes cannot be listed".to_owned(), Overview::text);
+                let status = format!("STATUS={text}");
+                match *phase {
+                    Phase::Starting => {
+                        self.say(Level::Info, &format!("ready: {text}"));
+                        self.manager.notify(&["READY=1", &status]);
+                        timers.patrol = Instant::now() + PATROL_INTERVAL;
+                    }
+                    Phase::Reloading => {
+                        self.say(Level::Info, &format!("read the definitions again: {text}"));
+                        self.manager.notify(&["READY=1", &status]);
+                    }
+                    Phase::Running | Phase::Stopping => self.manager.notify(&[&status]),
+                }
+                *phase = Phase::Running;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Does what is due by now.
+    fn be_on_time(&mut self, phase: Phase, timers: &mut Timers) {
+        let now = Instant::now();
+        if timers.alive.is_some_and(|due| now >= due) {
+            if self.worker.busy_since().is_none_or(|since| now.duration_since(since) < LONGEST_JOB) {
+                let extension = matches!(phase, Phase::Starting).then_some(EXTENSION);
+                let lines: Vec<&str> = std::iter::once("WATCHDOG=1").chain(extension).collect();
+                self.manager.notify(&lines);
+            }
+            let watchdog = self.manager.watchdog().map(|limit| limit / 2);
+            let starting = (phase == Phase::Starting && self.manager.is_there()).then_some(EXTENSION_INTERVAL);
+            timers.alive = watchdog.into_iter().chain(starting).min().map(|pause| now + pause);
+        }
+        if phase == Phase::Running && now >= timers.patrol {
+            self.worker.add(Job::Patrol);
+            (timers.last_patrol, timers.patrol, timers.look) = (now, now + PATROL_INTERVAL, None);
+        }
+        if phase == Phase::Running && timers.look.is_some_and(|due| now >= due) {
+            self.worker.add(Job::Look);
+            timers.look = None;
+        }
+    }
+
+    /// Everything that is up, or due to be started again.
+    fn up(&self) -> Vec<Process> {
+        let all = ProcessStore::open(self.paths).all().unwrap_or_default();
+        all.into_iter().filter(is_up).collect()
+    }
+
+    fn still_running(&self) -> Vec<String> {
+        self.up().into_iter().map(|process| process.name.to_string()).collect()
+    }
+
+    fn begin_stop(&mut self, timers: &mut Timers) -> Result<(), Fault> {
+        let deadline = Instant::now() + self.stop_limit;
+        timers.give_up = Some(deadline + Duration::from_secs(1));
+        self.worker.interrupt();
+        let processes = self.up();
+        self.record.state = DaemonState::Stopping;
+        self.record.stopped = processes.iter().map(StoppedProcess::of).collect();
+        self.manager.notify(&["STOPPING=1", &format!("STATUS=stopping {} processes", processes.len())]);
+        self.say(Level::Info, &format!("stopping {} processes", processes.len()));
+        self.worker.add(Job::Stop { processes, deadline });
+        self.record.write(self.paths)
+    }
+
+    fn end(&mut self, left: usize) -> Result<DaemonEnd, Fault> {
+        let level = if left == 0 { Level::Info } else { Level::Error };
+        self.say(level, &format!("stopped, {left} processes are left"));
+        self.record.state = DaemonState::Stopped;
+        self.record.write(self.paths)?;
+        Ok(DaemonEnd::Stopped(left))
+    }
+}

@@ -1,0 +1,175 @@
+//! What the daemon does to processes: begin, patrol, reload, stop. Done in a thread of its own, so that the loop stays awake.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use super::log::Level;
+use super::record::DaemonRecord;
+use super::wanted::{self, Beginning};
+use crate::base::fault::Fault;
+use crate::ops::{OpContext, reconcile, restart, startup};
+use crate::supervise::client;
+use crate::supervise::limits::MemoryMethod;
+use crate::supervise::proc;
+use crate::tsm::plan::Environ;
+use crate::tsm::progress::Progress;
+use crate::tsm::restart::{RestartOptions, Restarted};
+use crate::tsm::start::WaitFor;
+use crate::tsm::startup::{StartOutcome, collect};
+use crate::tsm::store::Process;
+
+/// Takes lines for the log.
+pub type Say<'a> = dyn FnMut(Level, String) + 'a;
+
+/// As they were started the last time, each in the way of its group.
+const AS_RECORDED: RestartOptions = RestartOptions { strategy: None, environ: Environ::Recorded };
+
+/// Starts what has to run: what is enabled, then what ran under the daemon before.
+///
+/// # Errors
+///
+/// Fails if services or processes cannot be listed. What cannot be started is said.
+pub fn begin(
+    context: &OpContext,
+    beginning: Beginning,
+    previous: Option<&DaemonRecord>,
+    say: &mut Say,
+) -> Result<(), Fault> {
+    limit_memory_again(&context.processes()?);
+    start_enabled(context, beginning, say)?;
+    let Some(previous) = previous else { return Ok(()) };
+    let boot_id = proc::boot_id();
+    let all = context.processes()?;
+    let ran: Vec<Process> = all.into_iter().filter(|it| wanted::ran_under(it, previous, &boot_id)).collect();
+    restart_all(context, &ran, say)
+}
+
+/// A daemon that was killed took the limits of control groups back, so that systemd could start this one.
+fn limit_memory_again(processes: &[Process]) {
+    for process in processes.iter().filter(|process| process.live.alive) {
+        if process.meta.run_state.memory_method == MemoryMethod::Group {
+            client::limit_again(&process.dir, process.meta.run.limits.memory_max);
+        }
+    }
+}
+
+fn start_enabled(context: &OpContext, beginning: Beginning, say: &mut Say) -> Result<(), Fault> {
+    let mut prepared = startup::prepare(context)?;
+    if beginning == Beginning::Recovered {
+        let boot_id = proc::boot_id();
+        let all = context.processes()?;
+        let is_settled = |name: &str| {
+            let mut own = all.iter().filter(|process| collect::is_of(process, name, context.paths)).peekable();
+            own.peek().is_some() && own.all(|process| wanted::is_settled(process, &boot_id))
+        };
+        prepared.jobs = wanted::without_settled(std::mem::take(&mut prepared.jobs), is_settled);
+    }
+    let done = prepared.run(context, &mut |progress: Progress| say(Level::Info, progress.to_string()))?;
+    for (name, outcome) in &done.outcomes {
+        say_outcome(name, outcome, say);
+    }
+    Ok(())
+}
+
+fn say_outcome(service: &str, outcome: &StartOutcome, say: &mut Say) {
+    match outcome {
+        StartOutcome::Started(it) => {
+            let port = it.port.map_or(String::new(), |port| format!(", port {port}"));
+            let (level, ready) = match it.readiness.is_ready() {
+                true => (Level::Info, ""),
+                false => (Level::Warning, ", not ready"),
+            };
+            say(level, format!("started {} ({}), PID {}{port}{ready}", it.name, it.id, it.pid));
+        }
+        StartOutcome::AlreadyRunning(name) => say(Level::Info, format!("{name} runs already")),
+        StartOutcome::Disabled => {}
+        StartOutcome::Failed(error) => say_fault(&startup::fault(service, error), "start", say),
+    }
+}
+
+fn say_fault(fault: &Fault, action: &str, say: &mut Say) {
+    let causes: Vec<String> = std::iter::once(fault.to_string()).chain(fault.causes()).collect();
+    say(Level::Error, format!("failed to {action}: {}", causes.join(": ")));
+}
+
+/// Restarts or starts processes as their definitions have them now.
+fn restart_all(context: &OpContext, processes: &[Process], say: &mut Say) -> Result<(), Fault> {
+    if processes.is_empty() {
+        return Ok(());
+    }
+    let note = &mut |progress: Progress| say(Level::Info, progress.to_string());
+    let results = restart::restart(context, processes, AS_RECORDED, WaitFor::Ready, note)?;
+    for result in results {
+        match result {
+            Ok(Restarted { name, id, pid, was_running, .. }) => {
+                let word = if was_running { "restarted" } else { "started" };
+                say(Level::Info, format!("{word} {name} ({id}), PID {pid}"));
+            }
+            Err(error) => say_fault(&Fault::from(error), "start", say),
+        }
+    }
+    Ok(())
+}
+
+/// Reads the definitions again: restarts what runs and is defined differently now, and starts what is enabled and does not run.
+///
+/// # Errors
+///
+/// Fails if services or processes cannot be listed. What cannot be started is said.
+pub fn reload(context: &OpContext, say: &mut Say) -> Result<(), Fault> {
+    let all = context.processes()?;
+    let mut changed = Vec::new();
+    {
+        let start = context.start_context(&all)?;
+        for process in all.iter().filter(|process| process.is_running() && !process.meta.run.service.is_empty()) {
+            match crate::tsm::restart::changes(process, &start) {
+                Ok(changes) if !changes.is_empty() => {
+                    let changes: Vec<String> = changes.iter().map(ToString::to_string).collect();
+                    say(Level::Info, format!("{} is defined differently now: {}", process.name, changes.join(", ")));
+                    changed.push(process.clone());
+                }
+                Ok(_) if reads_changed_file(process) => {
+                    say(Level::Info, format!("the variables of {} were changed", process.name));
+                    changed.push(process.clone());
+                }
+                Ok(_) => {}
+                Err(error) => say_fault(&Fault::from(error), "read the definition", say),
+            }
+        }
+    }
+    restart_all(context, &changed, say)?;
+    start_enabled(context, Beginning::Recovered, say)
+}
+
+/// True if a file with variables of the process was written after its start.
+fn reads_changed_file(process: &Process) -> bool {
+    let meta = &process.meta;
+    [meta.env_file.as_str(), meta.run.secrets_file.as_str()].iter().filter(|path| !path.is_empty()).any(|path| {
+        let written = fs::metadata(Path::new(path)).ok().and_then(|found| u64::try_from(found.ctime()).ok());
+        written.is_some_and(|seconds| seconds > meta.run_state.started_ms / 1000)
+    })
+}
+
+/// One round: supervisors for what lost its own, enabled services that crashed, files of dead processes.
+///
+/// # Errors
+///
+/// Fails if the processes cannot be listed.
+pub fn patrol(context: &OpContext, say: &mut Say) -> Result<(), Fault> {
+    let mut processes = context.processes()?;
+    let round = reconcile::run(context, &mut processes, &mut |_| {});
+    for name in &round.supervised {
+        say(Level::Warning, format!("{name} lost its supervisor and has a new one"));
+    }
+    for name in &round.restarted {
+        say(Level::Info, format!("{name} had crashed and runs again"));
+    }
+    for path in &round.removed {
+        say(Level::Info, format!("removed `{}`, which nothing needs any more", path.display()));
+    }
+    for fault in &round.faults {
+        say_fault(fault, "patrol", say);
+    }
+    Ok(())
+}

@@ -1,0 +1,197 @@
+//! The thread that acts on processes, one job after the other, while the loop stays awake.
+
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::log::Level;
+use super::record::DaemonRecord;
+use super::status::Overview;
+use super::wanted::Beginning;
+use super::{stop, work};
+use crate::base::environment::EnvName;
+use crate::base::fault::Fault;
+use crate::base::name::OrgName;
+use crate::ops::OpContext;
+use crate::sys::paths::Paths;
+use crate::sys::poll;
+use crate::sys::thread_host::ThreadHost;
+use crate::tsm::store::Process;
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Job {
+    /// Start what has to run.
+    Begin {
+        /// What it begins after.
+        beginning: Beginning,
+        /// The daemon before.
+        previous: Option<DaemonRecord>,
+    },
+    /// One maintenance round.
+    Patrol,
+    /// Read the definitions again.
+    Reload,
+    /// Stop all.
+    Stop {
+        /// What runs.
+        processes: Vec<Process>,
+        /// By when.
+        deadline: Instant,
+    },
+    /// Only look how things are.
+    Look,
+}
+
+/// What the thread tells.
+#[derive(Debug)]
+pub enum Message {
+    /// A line for the log.
+    Say(Level, String),
+    /// A job is done. None if processes could not be looked at.
+    Done(Option<Overview>),
+    /// The stop is over, and so many processes are left.
+    Stopped(usize),
+}
+
+/// What the thread works with.
+#[derive(Debug)]
+pub struct WorkerInit {
+    /// Where everything is.
+    pub paths: Paths,
+    /// The surroundings.
+    pub host: ThreadHost,
+    /// The organization, if there is one.
+    pub org: Option<OrgName>,
+    /// The environment.
+    pub env: EnvName,
+    /// Set to end what is being done.
+    pub interrupted: Arc<AtomicBool>,
+}
+
+/// The loop's end of the thread.
+#[derive(Debug)]
+pub struct Worker {
+    jobs: Sender<Job>,
+    messages: Receiver<Message>,
+    bell: io::PipeReader,
+    interrupted: Arc<AtomicBool>,
+    /// How many jobs are not done, and since when the first of them waits.
+    pending: usize,
+    busy_since: Option<Instant>,
+}
+
+impl Worker {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there can be no thread or no pipe.
+    pub fn start(init: WorkerInit) -> io::Result<Self> {
+        let (jobs, orders) = mpsc::channel();
+        let (said, messages) = mpsc::channel();
+        let (bell, rope) = io::pipe()?;
+        let interrupted = Arc::clone(&init.interrupted);
+        thread::Builder::new().name("tetra-worker".to_owned()).spawn(move || {
+            let mut outbox = Outbox { said, rope };
+            while let Ok(job) = orders.recv() {
+                let Ok(()) = run(&init, job, &mut outbox) else { return };
+            }
+        })?;
+        Ok(Self { jobs, messages, bell, interrupted, pending: 0, busy_since: None })
+    }
+
+    /// Adds a job.
+    pub fn add(&mut self, job: Job) {
+        if self.jobs.send(job).is_ok() {
+            self.pending += 1;
+            self.busy_since.get_or_insert_with(Instant::now);
+        }
+    }
+
+    /// Ends what is being done, and does only what is added from now on.
+    pub fn interrupt(&self) {
+        self.interrupted.store(true, Ordering::Release);
+    }
+
+    /// Since when it works without a pause; none if it has nothing to do.
+    #[must_use]
+    pub fn busy_since(&self) -> Option<Instant> {
+        self.busy_since
+    }
+
+    /// What was told since the last call.
+    pub fn messages(&mut self) -> Vec<Message> {
+        let mut sink = [0; 256];
+        if poll::wait_any(&[self.bell.as_fd()], Duration::ZERO) == [true] {
+            let _ = self.bell.read(&mut sink);
+        }
+        let mut told = Vec::new();
+        loop {
+            match self.messages.try_recv() {
+                Ok(message) => {
+                    if matches!(message, Message::Done(_) | Message::Stopped(_)) {
+                        self.pending = self.pending.saturating_sub(1);
+                        self.busy_since = (self.pending > 0).then(Instant::now);
+                    }
+                    told.push(message);
+                }
+                Err(TryRecvError::Empty | TryRecvError::Disconnected) => return told,
+            }
+        }
+    }
+}
+
+impl AsFd for Worker {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.bell.as_fd()
+    }
+}
+
+struct Outbox {
+    said: Sender<Message>,
+    rope: io::PipeWriter,
+}
+
+impl Outbox {
+    /// Fails once the loop is gone.
+    fn tell(&mut self, message: Message) -> Result<(), ()> {
+        self.said.send(message).map_err(|_| ())?;
+        self.rope.write_all(b"!").map_err(|_| ())
+    }
+}
+
+fn run(init: &WorkerInit, job: Job, outbox: &mut Outbox) -> Result<(), ()> {
+    let context = OpContext { paths: &init.paths, host: &init.host, org: init.org.as_ref(), env: Some(&init.env) };
+    let mut gone = Ok(());
+    let mut say = |level: Level, text: String| {
+        gone = gone.and(outbox.tell(Message::Say(level, text)));
+    };
+    let done = match job {
+        Job::Stop { processes, deadline } => {
+            init.interrupted.store(false, Ordering::Release);
+            let left = stop::stop_all(&context, &processes, deadline, &mut say);
+            return gone.and(outbox.tell(Message::Stopped(left)));
+        }
+        // The daemon is being stopped.
+        _ if init.interrupted.load(Ordering::Acquire) => Ok(()),
+        Job::Begin { beginning, previous } => work::begin(&context, beginning, previous.as_ref(), &mut say),
+        Job::Patrol => work::patrol(&context, &mut say),
+        Job::Reload => work::reload(&context, &mut say),
+        Job::Look => Ok(()),
+    };
+    if let Err(fault) = done {
+        say(Level::Error, in_one_line(&fault));
+    }
+    gone?;
+    let overview = context.processes().ok().map(|processes| Overview::of(&context, &processes));
+    outbox.tell(Message::Done(overview))
+}
+
+fn in_one_line(fault: &Fault) -> String {
+    std::iter::once(fault.to_string()).chain(fault.causes()).collect::<Vec<_>>().join(": ")
+}
