@@ -40,4 +40,51 @@ texts! {
     UserName;
     /// A word of what is to be started; completed with services, processes and files.
     StartWord;
+    /// The value of a setting; completed with what the setting takes.
+    SettingValue;
+    /// An alias, alone or as `NAME=LINE`; completed with aliases, and the line as one.
+    AliasDefinition;
+    /// A name that has a port; completed with those of the registry and of processes.
+    PortName;
+    /// The range of an environment; completed with environments and `proxy`.
+    PortRangeWord;
+    /// A stack; completed with those that services and files name.
+    StackName;
+    /// A version of an environment; completed with those of the active one.
+    VersionId;
+    /// A profile; completed with those of the organization and the built-in ones.
+    ProfileWord;
+    /// The name of a secret; completed with those of the active environment.
+    SecretName;
+    /// `KEY=VALUE` with a key of `local.toml`; completed with those of the active organization.
+    TomlAssignment;
+    /// The name of a variable; completed with those of the env files here.
+    VariableName;
+    /// A table of `tetra.toml`; completed with those of the file here.
+    TomlTable;
+}
+
+macro_rules! numbers {
+    ($($(#[$doc:meta])* $name:ident($number:ty);)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub struct $name(pub $number);
+
+        impl FromStr for $name {
+            type Err = std::num::ParseIntError;
+
+            fn from_str(given: &str) -> Result<Self, Self::Err> {
+                given.parse().map(Self)
+            }
+        }
+    )*};
+}
+
+numbers! {
+    /// A port that something may listen on; completed with those of processes.
+    UsedPort(u16);
+    /// The id of a process; completed with those there are.
+    ProcessId(u32);
+    /// A pid of a process; completed with those that run.
+    ProcessPid(u32);
 }

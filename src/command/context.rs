@@ -35,15 +35,111 @@ impl Selection {
     }
 }
 
-/// What can be set in a session, with what it is at first and what it is for.
-pub const SETTINGS: &[(&str, &str, &str)] = &[
-    ("edit-mode", "emacs", "the keys of the prompt: emacs or vi"),
-    ("history-size", "20000", "how many lines the prompt keeps; read at its start, 0: none"),
-    ("keep-going", "off", "on: a script continues after a failure"),
-    ("plain", "off", "on: a prompt without an editor; read at its start"),
-    ("rc", "on", "off: `rc.tetra` is not run at the start of the prompt"),
-    ("shell-escape", "off", "on: `!cmd` is allowed in scripts and after -c"),
+/// A setting of the session: a key of `config.toml` and of `set`.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    /// Its name.
+    pub name: &'static str,
+    /// Its value as long as none is set.
+    pub default: &'static str,
+    /// What it takes.
+    pub accepts: Accepts,
+    /// What it is for.
+    pub help: &'static str,
+}
+
+/// What a setting takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accepts {
+    /// `on` or `off`; in a file also `true` or `false`.
+    Switch,
+    /// One of these words, each with what it means.
+    Words(&'static [(&'static str, &'static str)]),
+    /// A whole number of these.
+    Number(&'static str),
+}
+
+impl Accepts {
+    /// What it takes, in words: "on or off".
+    #[must_use]
+    pub fn expected(self) -> String {
+        match self {
+            Self::Switch => "on or off".to_owned(),
+            Self::Words(words) => {
+                let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+                match words.split_last() {
+                    Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+                    _ => words.concat(),
+                }
+            }
+            Self::Number(unit) => format!("a whole number of {unit}"),
+        }
+    }
+
+    /// The words it takes with what they mean; none for a number.
+    #[must_use]
+    pub fn words(self) -> Vec<(&'static str, &'static str)> {
+        match self {
+            Self::Switch => vec![("on", ""), ("off", "")],
+            Self::Words(words) => words.to_vec(),
+            Self::Number(_) => Vec::new(),
+        }
+    }
+
+    /// True for a value that it takes.
+    fn takes(self, value: &str) -> bool {
+        match self {
+            Self::Switch | Self::Words(_) => self.words().iter().any(|(word, _)| *word == value),
+            Self::Number(_) => value.parse::<u32>().is_ok(),
+        }
+    }
+}
+
+/// All settings, by name. Completion, `set`, the page of `config.toml` and its errors follow from the row.
+pub const SETTINGS: &[Setting] = &[
+    Setting {
+        name: "edit-mode",
+        default: "emacs",
+        accepts: Accepts::Words(&[("emacs", "Ctrl-A, Ctrl-E and Alt-B move"), ("vi", "Esc begins commands")]),
+        help: "the keys of the prompt",
+    },
+    Setting {
+        name: "history-size",
+        default: "20000",
+        accepts: Accepts::Number("lines"),
+        help: "how many lines the prompt keeps; read at its start, 0: none",
+    },
+    Setting {
+        name: "keep-going",
+        default: "off",
+        accepts: Accepts::Switch,
+        help: "on: a script continues after a failure",
+    },
+    Setting {
+        name: "plain",
+        default: "off",
+        accepts: Accepts::Switch,
+        help: "on: a prompt without an editor; read at its start",
+    },
+    Setting {
+        name: "rc",
+        default: "on",
+        accepts: Accepts::Switch,
+        help: "off: `rc.tetra` is not run at the start of the prompt",
+    },
+    Setting {
+        name: "shell-escape",
+        default: "off",
+        accepts: Accepts::Switch,
+        help: "on: `!cmd` is allowed in scripts and after -c",
+    },
 ];
+
+/// The setting of a name.
+#[must_use]
+pub fn setting(name: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.name == name)
+}
 
 /// What was set in this session.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -54,15 +150,13 @@ pub struct Settings {
     pub aliases: BTreeMap<String, String>,
 }
 
-/// What a setting expects instead of `value`; none if it is valid.
+/// What to do about a setting that does not exist or does not take `value`; none if it is valid.
 #[must_use]
-pub fn validation_error(key: &str, value: &str) -> Option<&'static str> {
-    let first = SETTINGS.iter().find(|(name, ..)| *name == key).map(|(_, first, _)| *first);
-    match first {
-        Some("on" | "off") => (!matches!(value, "on" | "off")).then_some("write on or off"),
-        Some("emacs") => (!matches!(value, "emacs" | "vi")).then_some("write emacs or vi"),
-        Some(_) => value.parse::<u32>().is_err().then_some("write a whole number"),
-        None => Some("`set` shows the settings"),
+pub fn validation_error(key: &str, value: &str) -> Option<String> {
+    match setting(key) {
+        Some(setting) if setting.accepts.takes(value) => None,
+        Some(setting) => Some(format!("write {}", setting.accepts.expected())),
+        None => Some("`set` shows the settings".to_owned()),
     }
 }
 
@@ -70,8 +164,8 @@ impl Settings {
     /// The value of a setting; empty if there is none of that name.
     #[must_use]
     pub fn get(&self, key: &str) -> &str {
-        let first = || SETTINGS.iter().find(|(name, ..)| *name == key).map_or("", |(_, value, _)| value);
-        self.values.get(key).map_or_else(first, String::as_str)
+        let default = || setting(key).map_or("", |setting| setting.default);
+        self.values.get(key).map_or_else(default, String::as_str)
     }
 
     /// True if a setting is `on`.

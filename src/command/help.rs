@@ -86,18 +86,40 @@ pub fn of_all() -> String {
     };
     let options: Vec<(String, &str)> = super::global::GLOBALS.iter().map(|it| (option(it), it.help)).collect();
     text.push_str(&rows(options.iter().map(|(name, help)| (' ', name.as_str(), (*help).to_owned()))));
-    text.push_str(&format!("\n{LEGEND}\nTopics: {}\n", TOPICS.map(|(name, _)| format!("`help {name}`")).join(", ")));
+    text.push_str(&format!(
+        "\n{LEGEND}\nTopics: {}\n",
+        TOPICS.iter().map(|topic| format!("`help {}`", topic.name)).collect::<Vec<_>>().join(", ")
+    ));
     text
 }
 
 const LEGEND: &str = "* changes something, ! ends or removes something: `help guard` explains when these ask first.";
 
-/// Writes the text of a topic.
-pub type Topic = fn() -> String;
+/// A text about what is not one command.
+#[derive(Debug, Clone, Copy)]
+pub struct Topic {
+    /// The word after `help`.
+    pub name: &'static str,
+    /// What it is about.
+    pub summary: &'static str,
+    /// Writes it.
+    pub text: fn() -> String,
+}
 
-/// Texts about what is not one command.
-pub const TOPICS: [(&str, Topic); 5] =
-    [("exit-codes", exit_codes), ("lines", lines), ("context", context), ("guard", guard), ("prompt", prompt)];
+/// All topics.
+pub const TOPICS: &[Topic] = &[
+    Topic { name: "exit-codes", summary: "what each exit code means", text: exit_codes },
+    Topic { name: "lines", summary: "quotes, pipes, redirection, several commands", text: lines },
+    Topic { name: "context", summary: "organization, environment and process of a command", text: context },
+    Topic { name: "guard", summary: "when a command asks before it acts", text: guard },
+    Topic { name: "prompt", summary: "keys and settings of the prompt", text: prompt },
+];
+
+/// The topic of a name.
+#[must_use]
+pub fn topic(name: &str) -> Option<&'static Topic> {
+    TOPICS.iter().find(|topic| topic.name == name)
+}
 
 fn exit_codes() -> String {
     let mut text = "0    done\n".to_owned();

@@ -143,6 +143,14 @@ pub const GROUPS: &[(&str, &str)] = &[
     ("daemon", "run tetra under systemd"),
 ];
 
+/// Groups inside of groups that are no commands themselves.
+pub const SUBGROUPS: &[(&str, &str)] = &[
+    ("org env", "list, edit, show and check environments"),
+    ("org profile", "rules that make an environment from local.toml"),
+    ("env toml", "show and check tetra.toml"),
+    ("tsm nginx", "nginx in front of a process"),
+];
+
 /// Groups that may also be called behind `tsm`.
 pub const TSM_SUBGROUPS: [&str; 2] = ["org", "daemon"];
 

@@ -23,7 +23,12 @@ impl Completer for CommandCompleter {
             |it: &Candidate| !it.value.contains(is_terminal_control) && !it.display.contains(is_terminal_control);
         let candidates: Vec<Candidate> = candidates.into_iter().filter(harmless).collect();
         let partial = common_prefix(line, pos, &candidates);
-        let suggestions: Vec<Suggestion> = candidates.into_iter().map(suggestion).collect();
+        let only_placeholder = matches!(&candidates[..], [only] if only.is_placeholder);
+        let mut suggestions: Vec<Suggestion> = candidates.into_iter().map(suggestion).collect();
+        if let (true, [only]) = (only_placeholder, &suggestions[..]) {
+            // A lone candidate is taken without being shown. This one has to be seen, so an empty row follows it.
+            suggestions.push(Suggestion { display_override: Some(" ".to_owned()), description: None, ..only.clone() });
+        }
         CompletionResult::fresh(suggestions).with_partial(Some(partial))
     }
 }
@@ -69,6 +74,7 @@ mod tests {
             span: start..end,
             match_indices: Vec::new(),
             continues: false,
+            is_placeholder: false,
         }
     }
 

@@ -1,38 +1,30 @@
 //! Completion candidates for the words before the cursor.
 
 use std::any::TypeId;
-use std::path::PathBuf;
 
 use clap::Arg;
 
+use super::name_kind::NameKind;
 use super::options::{self, Expected};
-use super::sources::{CandidateSource, NameKind};
-use super::{CompletionContext, RawCandidate, files, rank};
-use crate::base::environment::EnvName;
-use crate::base::name::{AliasName, OrgName, ProcessName, ServiceName};
-use crate::base::signal::Signal;
-use crate::command::argument::{
-    CommandWord, ContextWord, DirectoryPath, EnvSource, FilePath, ProcessTarget, ServiceWord, SettingWord, StartWord,
-    UserName,
-};
-use crate::command::context::SETTINGS;
+use super::sources::CandidateSource;
+use super::values::{at_environments, choose, setting_values, topics, values};
+use super::{CompletionContext, RawCandidate, files};
+use crate::command::argument::{AliasDefinition, CommandWord, SettingValue, StartWord};
 use crate::command::{CommandSpec, registry};
-
-/// The most candidates with a description: each costs reading a file.
-const MAX_DESCRIBED: usize = 200;
 
 /// The most words of a command name.
 const MAX_NAME_WORDS: usize = 3;
 
 /// The limit of nested lines (`watch watch …`).
-const MAX_DEPTH: usize = 4;
+pub(super) const MAX_DEPTH: usize = 4;
 
 /// The candidates after `before`, given the typed beginning of the next word.
-pub(super) fn candidates(known: &CompletionContext<'_>, before: &[String], typed: &str) -> Vec<RawCandidate> {
-    complete_line(known, before, typed, MAX_DEPTH)
-}
-
-fn complete_line(known: &CompletionContext<'_>, before: &[String], typed: &str, depth: usize) -> Vec<RawCandidate> {
+pub(super) fn complete_line(
+    known: &CompletionContext<'_>,
+    before: &[String],
+    typed: &str,
+    depth: usize,
+) -> Vec<RawCandidate> {
     let globals = built((known.augment)(clap::Command::new("tetra").disable_help_flag(true)));
     let before = match skip_globals(&globals, before) {
         AfterGlobals::Words(words) => words,
@@ -143,7 +135,7 @@ fn name_words(known: &CompletionContext<'_>, before: &[String], typed: &str) -> 
         second.extend(aliases.map(|alias| (alias.to_owned(), format!("{} (`{}`)", entry.summary(), entry.name))));
     }
     if before.is_empty() {
-        words.extend(named(known.source, NameKind::Alias));
+        words.extend(known.source.described(NameKind::Alias));
         if typed.starts_with('@') {
             words.extend(at_environments(known.source));
         }
@@ -157,7 +149,13 @@ fn name_words(known: &CompletionContext<'_>, before: &[String], typed: &str) -> 
 
 fn about_group(known: &CompletionContext<'_>, start: &str, group: &str) -> String {
     let name = format!("{start}{group}");
-    known.groups.iter().find(|(known, _)| *known == name).map(|(_, about)| (*about).to_owned()).unwrap_or_default()
+    known
+        .groups
+        .iter()
+        .chain(registry::SUBGROUPS)
+        .find(|(known, _)| *known == name)
+        .map(|(_, about)| (*about).to_owned())
+        .unwrap_or_default()
 }
 
 /// The candidates after the name of a command and these words.
@@ -176,9 +174,25 @@ fn arguments(
         Expected::Positional(_) if typed.starts_with('-') => dash_options(&parser, &reading.used, typed, known.source),
         Expected::Positional(arg) | Expected::OnlyPositional(arg) if is::<CommandWord>(arg) && depth > 0 => {
             if arg.is_trailing_var_arg_set() {
+                if reading.earlier.is_empty() && typed.contains(' ') {
+                    return nested_line(known, "", typed, depth);
+                }
                 return complete_line(known, &reading.earlier, typed, depth - 1);
             }
-            name_words(known, strip_tsm(known, &reading.earlier), typed)
+            let mut found = name_words(known, strip_tsm(known, &reading.earlier), typed);
+            if reading.earlier.is_empty() {
+                found.extend(choose(typed, topics()));
+            }
+            found
+        }
+        Expected::Positional(arg) | Expected::OnlyPositional(arg) if is::<SettingValue>(arg) => {
+            setting_values(words, arg, typed)
+        }
+        Expected::Positional(arg) | Expected::OnlyPositional(arg) if is::<AliasDefinition>(arg) => {
+            match typed.split_once('=') {
+                Some((name, line)) => nested_line(known, &format!("{name}="), line, depth),
+                None => values(arg, typed, known.source),
+            }
         }
         // The words after the program are its own.
         Expected::Positional(arg) | Expected::OnlyPositional(arg)
@@ -226,115 +240,17 @@ fn with_prefix(start: &str, mut proposal: RawCandidate) -> RawCandidate {
     proposal
 }
 
-/// The values of an argument: its possible values, else those of its type.
-fn values(arg: &Arg, typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
-    let listed = arg.get_possible_values();
-    if !listed.is_empty() {
-        let shown = listed.iter().filter(|value| !value.is_hide_set());
-        let about =
-            |value: &clap::builder::PossibleValue| value.get_help().map(ToString::to_string).unwrap_or_default();
-        return choose(typed, shown.map(|value| (value.get_name().to_owned(), about(value))).collect());
+/// A line inside of a word: `watch 'tsm st'`, `alias z='tsm st'`. The values are the whole word.
+fn nested_line(known: &CompletionContext<'_>, start: &str, line: &str, depth: usize) -> Vec<RawCandidate> {
+    if depth == 0 {
+        return Vec::new();
     }
-    let source = SOURCES.iter().find(|(of, _)| arg.get_value_parser().type_id() == of());
-    source.map_or_else(Vec::new, |(_, source)| source(typed, live))
-}
-
-/// True if the values of an argument are known.
-#[cfg(test)]
-pub(super) fn is_known(arg: &Arg) -> bool {
-    let by_type = SOURCES.iter().any(|(of, _)| arg.get_value_parser().type_id() == of());
-    by_type || is::<CommandWord>(arg) || !arg.get_possible_values().is_empty()
-}
-
-/// The source of values for a type.
-type Source = (fn() -> TypeId, fn(&str, &dyn CandidateSource) -> Vec<RawCandidate>);
-
-/// The source of values for an argument, by its type.
-const SOURCES: &[Source] = &[
-    (TypeId::of::<ProcessTarget>, |typed, live| things(typed, live, NameKind::Process)),
-    (TypeId::of::<ProcessName>, |typed, live| things(typed, live, NameKind::Process)),
-    (TypeId::of::<ServiceName>, |typed, live| things(typed, live, NameKind::Service)),
-    (TypeId::of::<OrgName>, |typed, live| things(typed, live, NameKind::Org)),
-    (TypeId::of::<AliasName>, |typed, live| things(typed, live, NameKind::Alias)),
-    (TypeId::of::<EnvName>, environments),
-    (TypeId::of::<ContextWord>, context),
-    (TypeId::of::<SettingWord>, |typed, _| choose(typed, settings())),
-    (TypeId::of::<EnvSource>, files::env_sources),
-    (TypeId::of::<StartWord>, startable),
-    (TypeId::of::<ServiceWord>, service_or_file),
-    (TypeId::of::<UserName>, |typed, live| things(typed, live, NameKind::User)),
-    (TypeId::of::<Signal>, signals),
-    (TypeId::of::<FilePath>, files::files),
-    (TypeId::of::<DirectoryPath>, files::directories),
-    (TypeId::of::<PathBuf>, files::files),
-];
-
-fn signals(typed: &str, _: &dyn CandidateSource) -> Vec<RawCandidate> {
-    let names: Vec<String> = Signal::standard().map(|signal| signal.to_string()).collect();
-    rank::ranked_matches(typed, names, |name| name)
+    super::raw_candidates(line, line.len(), known, depth - 1)
         .into_iter()
-        .map(|(value, marks)| RawCandidate { value, description: None, match_indices: marks, continues: false })
-        .collect()
-}
-
-/// The names of a kind, the first ones with a description.
-fn things(typed: &str, live: &dyn CandidateSource, kind: NameKind) -> Vec<RawCandidate> {
-    rank::ranked_matches(typed, live.names(kind), |name| name)
-        .into_iter()
-        .enumerate()
-        .map(|(index, (value, marks))| {
-            let about = if index < MAX_DESCRIBED { live.description(kind, &value) } else { None };
-            RawCandidate { value, description: about, match_indices: marks, continues: false }
-        })
-        .collect()
-}
-
-/// What can be started: services, processes, files, and programs after a typed letter.
-fn startable(typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
-    let mut found = things(typed, live, NameKind::Service);
-    let processes = things(typed, live, NameKind::Process);
-    let services: Vec<String> = found.iter().map(|it| it.value.clone()).collect();
-    found.extend(processes.into_iter().filter(|it| !services.contains(&it.value)));
-    found.extend(files::executables(typed, live));
-    found
-}
-
-fn service_or_file(typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
-    let mut found = things(typed, live, NameKind::Service);
-    found.extend(files::with_extension(".tsm", typed, live));
-    found
-}
-
-fn environments(typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
-    if typed.starts_with('@') { choose(typed, at_environments(live)) } else { things(typed, live, NameKind::Env) }
-}
-
-/// An organization, or an environment after `@`.
-fn context(typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
-    choose(typed, [named(live, NameKind::Org), at_environments(live)].concat())
-}
-
-fn settings() -> Vec<(String, String)> {
-    SETTINGS.iter().map(|(name, _, help)| ((*name).to_owned(), (*help).to_owned())).collect()
-}
-
-fn at_environments(live: &dyn CandidateSource) -> Vec<(String, String)> {
-    named(live, NameKind::Env).into_iter().map(|(name, about)| (format!("@{name}"), about)).collect()
-}
-
-fn named(live: &dyn CandidateSource, kind: NameKind) -> Vec<(String, String)> {
-    let about = |name: &str| live.description(kind, name).unwrap_or_default();
-    live.names(kind).into_iter().map(|name| (about(&name), name)).map(|(about, name)| (name, about)).collect()
-}
-
-fn choose(typed: &str, words: Vec<(String, String)>) -> Vec<RawCandidate> {
-    rank::ranked_matches(typed, words, |(word, _)| word)
-        .into_iter()
-        .map(|((value, about), marks)| RawCandidate {
-            value,
-            description: Some(about).filter(|it| !it.is_empty()),
-            match_indices: marks,
-            continues: false,
+        .map(|(candidate, span)| RawCandidate {
+            value: format!("{start}{}{}", &line[..span.start], super::quoted(&candidate.value)),
+            display: candidate.display.or(Some(candidate.value)),
+            ..candidate
         })
         .collect()
 }

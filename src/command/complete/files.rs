@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::sources::{CandidateSource, ListedFile, NameKind};
+use super::name_kind::NameKind;
+use super::sources::{CandidateSource, ListedFile};
 use super::{RawCandidate, rank};
 
 /// Files and directories with the typed prefix.
@@ -20,12 +21,8 @@ pub(super) fn executables(typed: &str, live: &dyn CandidateSource) -> Vec<RawCan
         proposals.retain(|proposal| proposal.value.starts_with(typed));
     }
     let marks: Vec<usize> = (0..typed.chars().count()).collect();
-    proposals.extend(programs.into_iter().map(|value| RawCandidate {
-        value,
-        description: Some("program".to_owned()),
-        match_indices: marks.clone(),
-        continues: false,
-    }));
+    let about = || Some("program".to_owned());
+    proposals.extend(programs.into_iter().map(|value| RawCandidate::new(value, about(), marks.clone())));
     proposals
 }
 
@@ -55,12 +52,7 @@ pub(super) fn env_sources(typed: &str, live: &dyn CandidateSource) -> Vec<RawCan
     }
     let mut proposals: Vec<RawCandidate> = rank::ranked_matches(typed, names, |(name, _)| name)
         .into_iter()
-        .map(|((value, file), marks)| RawCandidate {
-            value,
-            description: Some(file),
-            match_indices: marks,
-            continues: false,
-        })
+        .map(|((value, file), marks)| RawCandidate::new(value, Some(file), marks))
         .collect();
     proposals.extend(files(typed, live));
     proposals
@@ -68,12 +60,7 @@ pub(super) fn env_sources(typed: &str, live: &dyn CandidateSource) -> Vec<RawCan
 
 fn matching(typed: &str, live: &dyn CandidateSource, wanted: impl Fn(&ListedFile) -> bool) -> Vec<RawCandidate> {
     if typed == "~" {
-        return vec![RawCandidate {
-            value: "~/".to_owned(),
-            description: None,
-            match_indices: vec![0],
-            continues: true,
-        }];
+        return vec![RawCandidate { continues: true, ..RawCandidate::new("~/".to_owned(), None, vec![0]) }];
     }
     let (directory, leaf) = typed.rfind('/').map_or(("", typed), |at| typed.split_at(at + 1));
     let hidden = leaf.starts_with('.');
@@ -84,11 +71,10 @@ fn matching(typed: &str, live: &dyn CandidateSource, wanted: impl Fn(&ListedFile
     let width = directory.chars().count();
     rank::ranked_matches(leaf, listed, |listed| &listed.name)
         .into_iter()
-        .map(|(listed, marks)| RawCandidate {
-            value: format!("{directory}{}{}", listed.name, if listed.is_dir { "/" } else { "" }),
-            description: None,
-            match_indices: marks.into_iter().map(|mark| mark + width).collect(),
-            continues: listed.is_dir,
+        .map(|(listed, marks)| {
+            let value = format!("{directory}{}{}", listed.name, if listed.is_dir { "/" } else { "" });
+            let marks = marks.into_iter().map(|mark| mark + width).collect();
+            RawCandidate { continues: listed.is_dir, ..RawCandidate::new(value, None, marks) }
         })
         .collect()
 }

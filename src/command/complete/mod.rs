@@ -6,15 +6,20 @@
 
 mod engine;
 mod files;
+mod free;
+mod name_kind;
 mod options;
+mod org_names;
 mod rank;
 mod shells;
 mod sources;
+mod values;
 
 use std::ops::Range;
 
+pub use name_kind::NameKind;
 pub use shells::{CompletionShell, for_shell};
-pub use sources::{CandidateSource, DiskSource, ListedFile, NameKind};
+pub use sources::{CandidateSource, DiskSource, ListedFile};
 
 use super::{CommandSpec, registry};
 use crate::base::line::{self, Token, TokenKind};
@@ -53,8 +58,10 @@ pub struct Candidate {
     pub span: Range<usize>,
     /// The indices of the matching characters of `display`.
     pub match_indices: Vec<usize>,
-    /// More of the same word follows, so no blank is appended: a directory, `--option=`.
+    /// No blank is appended: more of the same word follows (a directory, `--option=`), or there is one already.
     pub continues: bool,
+    /// Says only what is expected: `<TIME, like 10m>`. Its value is the typed text.
+    pub is_placeholder: bool,
 }
 
 /// The candidates at `cursor` (in bytes) of `text`, best first.
@@ -62,24 +69,36 @@ pub struct Candidate {
 /// A cursor past the end or inside a character is moved back to the nearest boundary.
 #[must_use]
 pub fn complete(text: &str, cursor: usize, known: &CompletionContext<'_>) -> Vec<Candidate> {
+    let rest_begins_with_blank = |span: &Range<usize>| text[span.end..].starts_with(' ');
+    raw_candidates(text, cursor, known, engine::MAX_DEPTH)
+        .into_iter()
+        .map(|(proposal, span)| Candidate {
+            value: if proposal.is_placeholder { text[span.clone()].to_owned() } else { quoted(&proposal.value) },
+            display: proposal.display.unwrap_or(proposal.value),
+            description: proposal.description.map(|about| sanitize(&about)),
+            match_indices: proposal.match_indices,
+            continues: proposal.continues || rest_begins_with_blank(&span),
+            is_placeholder: proposal.is_placeholder,
+            span,
+        })
+        .collect()
+}
+
+/// The candidates at a cursor, each with the part of the line that it replaces.
+fn raw_candidates(
+    text: &str,
+    cursor: usize,
+    known: &CompletionContext<'_>,
+    depth: usize,
+) -> Vec<(RawCandidate, Range<usize>)> {
     let place = CursorContext::find(text, cursor);
     let proposals = match &place.kind {
         CursorKind::Nowhere => Vec::new(),
         CursorKind::File => files::files(&place.typed, known.source),
         CursorKind::Program => files::executables(&place.typed, known.source),
-        CursorKind::Command(before) => engine::candidates(known, before, &place.typed),
+        CursorKind::Command(before) => engine::complete_line(known, before, &place.typed, depth),
     };
-    proposals
-        .into_iter()
-        .map(|proposal| Candidate {
-            value: quoted(&proposal.value),
-            display: proposal.value,
-            description: proposal.description.map(|about| sanitize(&about)),
-            span: place.span.clone(),
-            match_indices: proposal.match_indices,
-            continues: proposal.continues,
-        })
-        .collect()
+    proposals.into_iter().map(|proposal| (proposal, place.span.clone())).collect()
 }
 
 /// Untrusted text on one line, without control characters.
@@ -100,9 +119,18 @@ fn quoted(value: &str) -> String {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct RawCandidate {
     value: String,
+    /// What is shown, if it is not the value.
+    display: Option<String>,
     description: Option<String>,
     match_indices: Vec<usize>,
     continues: bool,
+    is_placeholder: bool,
+}
+
+impl RawCandidate {
+    fn new(value: String, description: Option<String>, match_indices: Vec<usize>) -> Self {
+        Self { value, display: None, description, match_indices, continues: false, is_placeholder: false }
+    }
 }
 
 /// The context of the cursor.
@@ -203,12 +231,9 @@ mod tests {
     use super::*;
     use crate::base::environment::EnvName;
     use crate::base::fault::Fault;
-    use crate::base::size::Size;
-    use crate::base::time::HumanDuration;
-    use crate::command::argument::{CommandWord, FilePath, ProcessTarget};
+    use crate::command::argument::{CommandWord, FilePath, ProcessTarget, SettingValue};
     use crate::command::{Command, Cx, Effect, spec};
     use crate::report::Report;
-    use crate::tsm::port::PortSpec;
 
     #[derive(Debug, Clone, ValueEnum)]
     enum Order {
@@ -285,6 +310,7 @@ mod tests {
                 NameKind::Program => vec!["sh".to_owned(), "sort".to_owned()],
                 NameKind::User => vec!["nobody".to_owned()],
                 NameKind::Service | NameKind::Org => Vec::new(),
+                _ => Vec::new(),
             }
         }
 
@@ -306,13 +332,47 @@ mod tests {
         }
     }
 
+    /// Has a thing of each kind.
+    struct Everything;
+
+    impl CandidateSource for Everything {
+        fn names(&self, kind: NameKind) -> Vec<String> {
+            let name = match kind {
+                NameKind::Id | NameKind::Pid => "7",
+                NameKind::Port => "7000",
+                NameKind::Env => "prod",
+                NameKind::TomlKey => "resources.memory_max",
+                _ => "web",
+            };
+            vec![name.to_owned()]
+        }
+
+        fn description(&self, kind: NameKind, name: &str) -> Option<String> {
+            Some(format!("{kind:?} {name}"))
+        }
+
+        fn list_dir(&self, _: &Path) -> Vec<ListedFile> {
+            vec![
+                ListedFile { name: "web.env".to_owned(), is_dir: false },
+                ListedFile { name: "x".to_owned(), is_dir: true },
+            ]
+        }
+    }
+
     /// What completes a line with `|` at the cursor: values, separated by blanks.
     fn values(marked: &str) -> Vec<String> {
         let fake = Fake(["api-8000", "my-api", "web", "0.5 odd"].map(str::to_owned).to_vec());
         let known = CompletionContext { commands: COMMANDS, groups: GROUPS, augment, source: &fake };
         let cursor = marked.rfind('|').expect("a cursor");
         let text = format!("{}{}", &marked[..cursor], &marked[cursor + 1..]);
-        complete(&text, cursor, &known).into_iter().map(|candidate| candidate.value).collect()
+        let found = complete(&text, cursor, &known).into_iter();
+        found.filter(|candidate| !candidate.is_placeholder).map(|candidate| candidate.value).collect()
+    }
+
+    /// What completes a line of all commands: what is shown.
+    fn shown(text: &str) -> Vec<String> {
+        let known = CompletionContext::full(&Everything);
+        complete(text, text.len(), &known).into_iter().map(|candidate| candidate.display).collect()
     }
 
     #[test]
@@ -343,7 +403,7 @@ mod tests {
 
     #[test]
     fn an_argument_is_completed_by_its_type() {
-        assert_eq!(values("tsm stop |"), ["api-8000", "my-api", "web", "'0.5 odd'"]);
+        assert_eq!(values("tsm stop |"), ["api-8000", "my-api", "web", "'0.5 odd'", "all"]);
         assert_eq!(values("tsm stop api|"), ["api-8000", "my-api"]);
         assert_eq!(values("tsm stop web ap|"), ["api-8000", "my-api"]);
         assert_eq!(values("tsm stop web we|"), Vec::<String>::new(), "given already");
@@ -429,35 +489,6 @@ mod tests {
         assert_eq!(for_shell(CompletionShell::Fish, "tsm stop --from my", breaks, &known), "my file.txt\t\n");
     }
 
-    /// Free text and numbers cannot be completed.
-    fn is_free(arg: &clap::Arg) -> bool {
-        let parsed = arg.get_value_parser().type_id();
-        let free = [
-            TypeId::of::<String>(),
-            TypeId::of::<bool>(),
-            TypeId::of::<u8>(),
-            TypeId::of::<u16>(),
-            TypeId::of::<u32>(),
-            TypeId::of::<u64>(),
-            TypeId::of::<usize>(),
-            TypeId::of::<Size>(),
-            TypeId::of::<crate::tsm::limits::MaxMemoryRestart>(),
-            TypeId::of::<crate::tsm::limits::MemoryMax>(),
-            TypeId::of::<HumanDuration>(),
-            TypeId::of::<crate::base::time_spec::TimeSpec>(),
-            TypeId::of::<regex::Regex>(),
-            TypeId::of::<regex::bytes::Regex>(),
-            TypeId::of::<crate::command::tsm::events::sessions::SessionsOption>(),
-            TypeId::of::<PortSpec>(),
-            TypeId::of::<crate::tsm::sidecar::probe::HealthCheck>(),
-            TypeId::of::<crate::tsm::sidecar::cron::Schedule>(),
-            TypeId::of::<crate::tsm::sidecar::zone::Zone>(),
-            TypeId::of::<crate::ops::scale::TargetCount>(),
-            TypeId::of::<crate::config::path::KeyPath>(),
-        ];
-        free.iter().any(|free| parsed == *free)
-    }
-
     #[test]
     fn every_command_is_completed() {
         let fake = Fake(vec!["web".to_owned()]);
@@ -471,14 +502,6 @@ mod tests {
             for arg in parser.get_arguments().filter(|arg| !arg.is_hide_set()) {
                 let long = arg.get_long().map(|long| format!("--{long}"));
                 assert!(long.is_none_or(|long| values.contains(&long)), "{options} has no {arg}: {values:?}");
-                if arg.get_action().takes_values() {
-                    assert!(
-                        engine::is_known(arg) || is_free(arg),
-                        "{}: {arg} {:?}",
-                        entry.name,
-                        arg.get_value_parser()
-                    );
-                }
             }
         }
         let values = |text: &str| complete(text, text.len(), &known).into_iter().map(|it| it.value).collect::<Vec<_>>();
@@ -489,6 +512,107 @@ mod tests {
         assert_eq!(values("set edit"), ["edit-mode"]);
         assert_eq!(values("use @p"), ["@prod"]);
         assert!(!values("").contains(&"complete".to_owned()), "what is not for people is not shown");
+    }
+
+    #[test]
+    fn what_is_to_be_thought_of_has_examples_or_says_what_it_is() {
+        assert_eq!(shown("tsm logs --since ")[..2], ["10m", "2h"]);
+        assert_eq!(shown("tsm logs --since 9"), ["<TIME, like 10m>"]);
+        assert_eq!(shown("tsm start --name "), ["<NAME>"]);
+        assert_eq!(shown("tsm start --kill-timeout x"), ["<SPAN, like 3s>"]);
+        assert_eq!(shown("watch -n ")[..2], ["2s", "500ms"], "the default is the first");
+        let known = CompletionContext::full(&Everything);
+        let candidate = &complete("tsm start --name 'a b", 21, &known)[0];
+        assert_eq!((candidate.value.as_str(), candidate.is_placeholder, candidate.continues), ("'a b", true, true));
+        assert_eq!(for_shell(CompletionShell::Fish, "tsm start --name x", "", &known), "", "a shell would insert it");
+    }
+
+    #[test]
+    fn numbers_settings_keys_and_topics_are_known() {
+        assert_eq!(shown("tsm stop 7"), ["7", "7000"]);
+        assert_eq!(shown("tsm kill --port 7"), ["7000"]);
+        assert_eq!(shown("tsm stop al"), ["all"]);
+        assert_eq!(shown("tsm restart w"), ["web"], "one letter is not all");
+        assert_eq!(shown("set edit-mode "), ["emacs", "vi"]);
+        assert_eq!(shown("set rc o"), ["on", "off"]);
+        assert_eq!(shown("set history-size "), ["20000"]);
+        assert_eq!(shown("set history-size 5"), ["<VALUE>"]);
+        assert_eq!(shown("org promote @prod --set res"), ["resources.memory_max="]);
+        assert_eq!(shown("org explain @prod res"), ["resources.memory_max"]);
+        assert_eq!(shown("help exit-"), ["exit-codes"]);
+        assert!(shown("tsm help guar").contains(&"guard".to_owned()));
+    }
+
+    #[test]
+    fn a_line_inside_of_a_word_is_completed() {
+        let known = CompletionContext::full(&Everything);
+        let only = |text: &str| {
+            let found = complete(text, text.len(), &known);
+            assert_eq!(found.len(), 1, "{text}: {found:?}");
+            (found[0].value.clone(), found[0].display.clone(), found[0].span.clone())
+        };
+        let expected = |value: &str, display: &str, span| (value.to_owned(), display.to_owned(), span);
+        assert_eq!(only("watch 'tsm resta"), expected("'tsm restart'", "restart", 6..16));
+        assert_eq!(only("watch 'tsm restart w"), expected("'tsm restart web'", "web", 6..20));
+        assert_eq!(only("alias z='tsm resta"), expected("'z=tsm restart'", "restart", 6..18));
+        assert_eq!(only("alias z=vers"), expected("z=version", "version", 6..12));
+    }
+
+    #[test]
+    fn every_word_of_a_name_is_described() {
+        let known = CompletionContext::full(&Everything);
+        for entry in registry::COMMANDS.iter().filter(|entry| !entry.is_hidden()) {
+            for (at, _) in entry.name.match_indices(' ').chain([(entry.name.len(), "")]) {
+                let name = &entry.name[..at];
+                let found = complete(name, at, &known);
+                let word = name.rsplit(' ').next().unwrap_or_default();
+                let described = found.iter().any(|it| it.value == word && it.description.is_some());
+                assert!(described, "`{name}` has no description: is it in `GROUPS` or `SUBGROUPS`? {found:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_blank_that_is_there_is_not_added() {
+        let known = CompletionContext::full(&Everything);
+        assert!(complete("tsm resta web", 9, &known)[0].continues);
+        assert!(!complete("tsm resta", 9, &known)[0].continues);
+    }
+
+    #[test]
+    fn every_argument_offers_something_or_says_why_not() {
+        let mut used = vec![false; free::FREE_ARGUMENTS.len()];
+        let mut holes = String::new();
+        for entry in registry::COMMANDS {
+            let mut parser = options::augment((entry.parser)());
+            parser.build();
+            let taking = parser.get_arguments().filter(|arg| !arg.is_hide_set() && arg.get_action().takes_values());
+            for arg in taking {
+                let kind = arg.get_value_parser().type_id();
+                // Each is completed by words before it or inside of it.
+                let by_words = [TypeId::of::<CommandWord>(), TypeId::of::<SettingValue>()].iter().any(|it| kind == *it);
+                if by_words || !values::offered(arg, "", &Everything).is_empty() {
+                    continue;
+                }
+                let reason = free::FREE_ARGUMENTS
+                    .iter()
+                    .position(|(command, name, _)| ["*", entry.name].contains(command) && arg.get_id() == *name);
+                if let Some(at) = reason {
+                    used[at] = true;
+                } else if !free::FREE_TYPES.iter().any(|(of, _)| kind == of()) {
+                    holes += &format!("    (\"{}\", \"{}\", \"\"), // {arg}\n", entry.name, arg.get_id());
+                }
+            }
+        }
+        assert!(
+            holes.is_empty(),
+            "nothing is offered for these. Give each a type with a row in `SOURCES` of complete/engine.rs or in `EXAMPLES` of \
+             complete/free.rs, or a row with the reason in `FREE_ARGUMENTS` there:\n{holes}"
+        );
+        let unused: Vec<_> = free::FREE_ARGUMENTS.iter().zip(&used).filter(|(_, used)| !**used).collect();
+        assert!(unused.is_empty(), "these offer something by now: {unused:?}");
+        let reasons = free::FREE_ARGUMENTS.iter().map(|(.., reason)| reason);
+        assert!(reasons.chain(free::FREE_TYPES.iter().map(|(_, reason)| reason)).all(|reason| reason.len() > 5));
     }
 
     #[test]

@@ -24,7 +24,9 @@ const PROGRAM_NAMES: [&str; 3] = ["tsm", "tkm", "org"];
 #[must_use]
 pub fn for_shell(shell: CompletionShell, line: &str, breaks: &str, known: &CompletionContext<'_>) -> String {
     let text = as_tetra_line(line);
-    let candidates = complete(&text, text.len(), known);
+    let mut candidates = complete(&text, text.len(), known);
+    // These shells would insert what only says what is expected.
+    candidates.retain(|candidate| !candidate.is_placeholder);
     let start = candidates.first().map_or(text.len(), |candidate| candidate.span.start);
     let typed = text.get(start..).unwrap_or_default();
     let cut = if shell == CompletionShell::Bash { cut_position(typed, breaks) } else { 0 };

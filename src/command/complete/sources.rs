@@ -3,29 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::name_kind::NameKind;
+use super::org_names::{self, NamePlace};
 use crate::command::Selection;
 use crate::disk;
 use crate::sys::paths::Paths;
 use crate::tsm::store::{Process, ProcessStore};
-
-/// A kind of names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NameKind {
-    /// Processes, running or not.
-    Process,
-    /// Service definitions.
-    Service,
-    /// Organizations.
-    Org,
-    /// Environments of the active organization, and the built-in ones.
-    Env,
-    /// Aliases.
-    Alias,
-    /// Programs of the system.
-    Program,
-    /// Users of the system.
-    User,
-}
 
 /// An entry of a directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +26,12 @@ pub trait CandidateSource {
 
     /// A one-line description of a name. Only requested for shown candidates.
     fn description(&self, kind: NameKind, name: &str) -> Option<String>;
+
+    /// All names of a kind, each with what is known about it. For kinds that are read from one file, in its order.
+    fn described(&self, kind: NameKind) -> Vec<(String, String)> {
+        let about = |name: &str| self.description(kind, name).unwrap_or_default();
+        self.names(kind).into_iter().map(|name| (about(&name), name)).map(|(about, name)| (name, about)).collect()
+    }
 
     /// The entries of a directory, sorted. A relative path starts at the working directory, `~` is the home directory.
     fn list_dir(&self, directory: &Path) -> Vec<ListedFile>;
@@ -77,8 +66,9 @@ impl CandidateSource for DiskSource {
             NameKind::Program => {
                 self.programs.split(':').flat_map(|directory| with_suffix(Path::new(directory), "")).collect()
             }
+            other => org_names::names(&self.place(), other).into_iter().map(|(name, _)| name).collect(),
         };
-        if kind != NameKind::Env {
+        if !matches!(kind, NameKind::Env | NameKind::Version) {
             names.sort_unstable();
             names.dedup();
         }
@@ -93,7 +83,18 @@ impl CandidateSource for DiskSource {
             NameKind::Program | NameKind::User => None,
             NameKind::Env => self.environment_description(name),
             NameKind::Alias => self.aliases.iter().find(|(alias, _)| alias == name).map(|(_, line)| line.clone()),
+            // They come with the names.
+            _ => None,
         }
+    }
+
+    fn described(&self, kind: NameKind) -> Vec<(String, String)> {
+        let names = org_names::names(&self.place(), kind);
+        if !names.is_empty() {
+            return names;
+        }
+        let about = |name: &str| self.description(kind, name).unwrap_or_default();
+        self.names(kind).into_iter().map(|name| (about(&name), name)).map(|(about, name)| (name, about)).collect()
     }
 
     fn list_dir(&self, directory: &Path) -> Vec<ListedFile> {
@@ -109,6 +110,10 @@ impl CandidateSource for DiskSource {
 }
 
 impl DiskSource {
+    fn place(&self) -> NamePlace<'_> {
+        NamePlace { paths: &self.paths, selection: &self.selection, cwd: &self.cwd }
+    }
+
     /// The built-in environments, least strict first, and those of the active organization.
     fn environments(&self) -> Vec<String> {
         let mut names: Vec<String> =

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::{Fault, FaultKind};
+use crate::command::argument::VariableName;
 use crate::command::secrets::scan_guard;
 use crate::command::{Command, Cx, Effect};
 use crate::config::mask::Masker;
@@ -33,7 +34,7 @@ pub struct Promote {
     to: EnvName,
     /// Accept a literal as it is; `all` accepts every one
     #[arg(long, value_name = "NAME")]
-    accept: Vec<String>,
+    accept: Vec<VariableName>,
     /// Replace a file of TO that was edited by hand; the old file is saved in env/.backup
     #[arg(long)]
     force: bool,
@@ -146,7 +147,7 @@ impl Promote {
         let there = pairs(&project, &self.to)
             .or_else(|fault| if fault.kind == FaultKind::NotFound { Ok(Vec::new()) } else { Err(fault) })?;
         let (from, to) = (&self.from, &self.to);
-        let accepted = &self.accept;
+        let accepted: Vec<String> = self.accept.iter().map(|name| name.0.clone()).collect();
         let steps = promote::plan_steps(&PromotionPair {
             from,
             to,
@@ -154,7 +155,7 @@ impl Promote {
             source: source.as_ref(),
             target_values: &there,
             secrets: &secrets,
-            accepted,
+            accepted: &accepted,
             tier: rung,
         });
         Ok(Promotion { project, source, existing: there, steps, masker: cover })

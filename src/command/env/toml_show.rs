@@ -4,6 +4,7 @@ use super::{document, open};
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::redact;
 use crate::base::suggest::closest_match;
+use crate::command::argument::TomlTable;
 use crate::command::{Command, Cx, Effect};
 use crate::config::document::{Document, Leaf};
 use crate::config::path::KeyPath;
@@ -16,7 +17,7 @@ use crate::report::{Report, Table};
 #[derive(Debug, clap::Args)]
 pub struct TomlShow {
     /// A table: `variables`, `environments.dev`
-    table: Option<String>,
+    table: Option<TomlTable>,
 }
 
 impl Command for TomlShow {
@@ -28,7 +29,7 @@ impl Command for TomlShow {
         let document = document(open(cx)?)?;
         Ok(Report::of(match self.table {
             None => tables(&document),
-            Some(name) => values(&document, &name)?,
+            Some(TomlTable(name)) => values(&document, &name)?,
         }))
     }
 }

@@ -3,6 +3,7 @@
 use super::context::{environment, organization, short_hash, value};
 use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
+use crate::command::argument::VersionId;
 use crate::command::{Command, Cx, Effect};
 use crate::org::diff::ValueChange;
 use crate::org::history::{VersionEntry, time};
@@ -20,7 +21,7 @@ pub struct History {
     count: usize,
     /// Show how this version differs from the current one
     #[arg(long, value_name = "ID", conflicts_with = "count")]
-    diff: Option<String>,
+    diff: Option<VersionId>,
 }
 
 impl Command for History {
@@ -32,7 +33,7 @@ impl Command for History {
         let org = organization(cx)?;
         let env = environment(cx, self.env.as_ref())?;
         let store = OrgStore::open(cx.paths, &org)?;
-        if let Some(id) = &self.diff {
+        if let Some(VersionId(id)) = &self.diff {
             return diff_with_version(&store, &env, id);
         }
         let record = store.record(&env)?;

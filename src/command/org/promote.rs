@@ -5,6 +5,7 @@ use super::diff;
 use crate::base::diagnostic::Severity;
 use crate::base::environment::{EnvName, EnvRef, Tier};
 use crate::base::fault::Fault;
+use crate::command::argument::TomlAssignment;
 use crate::command::secrets::scan_guard;
 use crate::command::{Command, Cx, Effect};
 use crate::config::Value as TomlValue;
@@ -43,7 +44,7 @@ pub struct Promote {
     dry_run: bool,
     /// Set a value; overrides all layers
     #[arg(long, value_name = "KEY=VALUE")]
-    set: Vec<String>,
+    set: Vec<TomlAssignment>,
     /// Omit the comments `# Changed`, `# Flag added`, `# Added`
     #[arg(long)]
     no_annotate: bool,
@@ -63,7 +64,7 @@ impl Promote {
         self.refuse_orphans(store)?;
         Ok(PromoteOptions {
             envs: self.envs.iter().map(|env| store.resolve_alias(env)).collect(),
-            options: self.set.iter().map(|text| parse_set_options(text)).collect::<Result<Vec<_>, _>>()?.concat(),
+            options: self.set.iter().map(|text| parse_set_options(&text.0)).collect::<Result<Vec<_>, _>>()?.concat(),
             annotate: if self.no_annotate { Annotate::No } else { Annotate::Yes },
             hand_edits: match (self.keep_as_override, self.discard_edits) {
                 (true, _) => HandEdits::Keep,
@@ -92,7 +93,7 @@ impl Promote {
             service_keys::refuse(&path, service_keys::check_profiles(&chain))?;
         }
         for setting in
-            self.set.iter().map(|text| parse_set_options(text)).collect::<Result<Vec<_>, _>>()?.iter().flatten()
+            self.set.iter().map(|text| parse_set_options(&text.0)).collect::<Result<Vec<_>, _>>()?.iter().flatten()
         {
             if let Some((title, help)) = service_keys::problem_with(&setting.path, &setting.value) {
                 return Err(Fault::usage(format!("--set: {title}")).with_advice(help));

@@ -4,6 +4,7 @@ use super::context::{affected_envs, environment, organization, value};
 use super::promote::values;
 use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::Fault;
+use crate::command::argument::VersionId;
 use crate::command::{Command, Cx, Effect};
 use crate::org::diff::ValueChange;
 use crate::org::rollback::{self, RollbackPlan, RollbackTarget};
@@ -21,7 +22,7 @@ pub struct Rollback {
     env: Option<EnvName>,
     /// The version, as listed by `org history`
     #[arg(long, value_name = "ID")]
-    to: Option<String>,
+    to: Option<VersionId>,
     /// Number of versions to go back
     #[arg(long, value_name = "COUNT", conflicts_with = "to", value_parser = clap::value_parser!(u16).range(1..))]
     steps: Option<u16>,
@@ -33,7 +34,7 @@ pub struct Rollback {
 impl Rollback {
     fn rollback_target(&self) -> RollbackTarget<'_> {
         match (&self.to, self.steps) {
-            (Some(id), _) => RollbackTarget::Version(id),
+            (Some(VersionId(id)), _) => RollbackTarget::Version(id),
             (None, Some(count)) => RollbackTarget::Steps(usize::from(count)),
             (None, None) => RollbackTarget::LastGood,
         }

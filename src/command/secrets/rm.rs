@@ -6,6 +6,7 @@ use super::{save, store, text};
 use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::suggest::closest_match;
+use crate::command::argument::SecretName;
 use crate::command::{Command, Cx, Effect};
 use crate::env::secrets;
 use crate::report::{Message, Report};
@@ -20,7 +21,7 @@ pub struct Rm {
     target: EnvName,
     /// The names of the secrets
     #[arg(value_name = "NAME", required = true)]
-    names: Vec<String>,
+    names: Vec<SecretName>,
     /// Private key that opens sealed secrets
     #[arg(long, value_name = "FILE")]
     identity: Vec<PathBuf>,
@@ -38,19 +39,19 @@ impl Command for Rm {
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let env = &self.target;
+        let mut names: Vec<String> = self.names.into_iter().map(|name| name.0).collect();
         let store = store(cx)?;
         let _lock = store.lock()?;
         let old = text(cx, &store, env, &self.identity)?.unwrap_or_default();
         let known = secrets::parse(&store.file(env), &old)?.names;
-        if let Some(name) = self.names.iter().find(|name| !known.contains(name)) {
+        if let Some(name) = names.iter().find(|name| !known.contains(name)) {
             let fault = Fault::new(FaultKind::NotFound, format!("the secret `{name}` of {env} does not exist"));
             return Err(match closest_match(name, known.iter().map(String::as_str)) {
                 Some(near) => fault.with_advice(format!("did you mean `{near}`?")),
                 None => fault.with_advice(format!("`secrets list {env}` lists what exists; nothing was changed")),
             });
         }
-        save(cx, &store, env, &self.identity, &secrets::remove_values(&old, &self.names))?;
-        let mut names = self.names;
+        save(cx, &store, env, &self.identity, &secrets::remove_values(&old, &names))?;
         names.dedup();
         Ok(Report::of(
             Message::new(format!("removed {} of {env}", names.join(", ")))

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::{save, store, text};
 use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::{Fault, FaultKind};
+use crate::command::argument::SecretName;
 use crate::command::{Command, Cx, Effect};
 use crate::disk;
 use crate::env::secrets::{self, LARGEST_VALUE};
@@ -24,7 +25,7 @@ pub struct Set {
     target: EnvName,
     /// The name of the secret
     #[arg(value_name = "NAME")]
-    key: String,
+    key: SecretName,
     /// Read the value from a file
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
@@ -46,34 +47,34 @@ impl Command for Set {
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        if !self.value.is_empty() || self.key.contains('=') {
+        if !self.value.is_empty() || self.key.0.contains('=') {
             return Err(Fault::usage("a secret cannot be passed on the command line, where others can see it")
                 .with_advice("pass only its name: the value is read from the terminal, standard input or --file; rotate the value you typed"));
         }
         let store = store(cx)?;
         // An invalid name is reported before a value is typed.
         let path = store.file(&self.target);
-        secrets::set_value(&path, "", &self.key, "-")?;
+        secrets::set_value(&path, "", &self.key.0, "-")?;
         let value = match &self.file {
             Some(file) => from_file(&cx.host.cwd().join(file))?,
-            None => read_value(cx, &self.target, &self.key)?,
+            None => read_value(cx, &self.target, &self.key.0)?,
         };
-        let value = String::from_utf8(value).map_err(|_| invalid_name(&self.key, "is not UTF-8 text"))?;
+        let value = String::from_utf8(value).map_err(|_| invalid_name(&self.key.0, "is not UTF-8 text"))?;
         let value = value.strip_suffix('\n').map_or(value.as_str(), |rest| rest.strip_suffix('\r').unwrap_or(rest));
         let _lock = store.lock()?;
         let old = text(cx, &store, &self.target, &self.identity)?.unwrap_or_default();
-        let known = secrets::parse(&path, &old)?.values.contains_key(&self.key);
-        let new = secrets::set_value(&path, &old, &self.key, value)?;
+        let known = secrets::parse(&path, &old)?.values.contains_key(&self.key.0);
+        let new = secrets::set_value(&path, &old, &self.key.0, value)?;
         save(cx, &store, &self.target, &self.identity, &new)?;
         let action = if known { "changed" } else { "added" };
         let count = value.chars().count();
         Ok(Report::of(
-            Message::new(format!("{action} {} of {} ({count} characters)", self.key, self.target))
+            Message::new(format!("{action} {} of {} ({count} characters)", self.key.0, self.target))
                 .with("env", self.target.as_str())
-                .with("name", self.key.as_str())
+                .with("name", self.key.0.as_str())
                 .with("action", action)
                 .with("length", count)
-                .with("digest", secrets::digest(&self.key, value)),
+                .with("digest", secrets::digest(&self.key.0, value)),
         ))
     }
 }

@@ -3,7 +3,7 @@
 use crate::base::fault::Fault;
 use crate::base::line;
 use crate::base::name::AliasName;
-use crate::command::argument::CommandWord;
+use crate::command::argument::{AliasDefinition, CommandWord};
 use crate::command::registry::{self, CommandMatch};
 use crate::command::{Command, Cx, Effect};
 use crate::report::{FollowUp, Report, Table};
@@ -16,7 +16,7 @@ use crate::report::{FollowUp, Report, Table};
 pub struct Alias {
     /// The alias, alone or as NAME=LINE
     #[arg(value_name = "NAME[=LINE]")]
-    pub name: Option<String>,
+    pub name: Option<AliasDefinition>,
     /// The line
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub line: Vec<CommandWord>,
@@ -31,7 +31,7 @@ impl Command for Alias {
     const EXAMPLES: &'static [&'static str] = &["alias", "alias ctx=context", "alias j='context --json'"];
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let Some(given) = self.name else { return Ok(list(cx, None)) };
+        let Some(AliasDefinition(given)) = self.name else { return Ok(list(cx, None)) };
         let (name, first) = match given.split_once('=') {
             Some((name, first)) => (name, Some(first.to_owned())),
             None => (given.as_str(), None),

@@ -3,7 +3,7 @@
 use crate::base::fault::Fault;
 use crate::base::suggest::closest_match;
 use crate::command::argument::CommandWord;
-use crate::command::help::{self, HelpDetail, TOPICS};
+use crate::command::help::{self, HelpDetail, TOPICS, topic};
 use crate::command::registry::{self, CommandMatch};
 use crate::command::{Command, Cx, Effect};
 use crate::report::Report;
@@ -58,10 +58,10 @@ fn about(words: &[CommandWord], cx: &Cx) -> Result<Report, Fault> {
     if words.is_empty() {
         return Ok(Report::of(help::of_all()));
     }
-    if let [topic] = words[..]
-        && let Some((_, text)) = TOPICS.iter().find(|(name, _)| *name == topic)
+    if let [name] = words[..]
+        && let Some(topic) = topic(name)
     {
-        return Ok(Report::of(text()));
+        return Ok(Report::of((topic.text)()));
     }
     match registry::resolve(&words) {
         CommandMatch::Command(entry, count) if count == words.len() => {
@@ -71,7 +71,7 @@ fn about(words: &[CommandWord], cx: &Cx) -> Result<Report, Fault> {
         CommandMatch::Command(_, count) => Err(registry::unknown(&words[count..])),
         CommandMatch::Group(..) | CommandMatch::Nothing => {
             let fault = registry::unknown(&words);
-            match closest_match(words[0], TOPICS.map(|(name, _)| name)) {
+            match closest_match(words[0], TOPICS.iter().map(|topic| topic.name)) {
                 Some(near) => Err(fault.with_advice(format!("did you mean `help {near}`?"))),
                 None => Err(fault),
             }

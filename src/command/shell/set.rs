@@ -2,8 +2,8 @@
 
 use crate::base::fault::Fault;
 use crate::base::suggest::closest_match;
-use crate::command::argument::SettingWord;
-use crate::command::context::{SETTINGS, validation_error};
+use crate::command::argument::{SettingValue, SettingWord};
+use crate::command::context::{SETTINGS, Setting, validation_error};
 use crate::command::{Command, Cx, Effect};
 use crate::report::{FollowUp, Report, Table};
 
@@ -16,7 +16,7 @@ pub struct Set {
     pub key: Option<SettingWord>,
     /// Its new value
     #[arg(requires = "key")]
-    pub value: Option<String>,
+    pub value: Option<SettingValue>,
 }
 
 impl Command for Set {
@@ -27,23 +27,23 @@ impl Command for Set {
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let mut rows = SETTINGS.to_vec();
         if let Some(SettingWord(key)) = &self.key {
-            rows.retain(|(name, ..)| name == key);
+            rows.retain(|setting| setting.name == key);
             if rows.is_empty() {
                 let fault = Fault::usage(format!("unknown setting `{key}`"));
-                return Err(match closest_match(key, SETTINGS.iter().map(|(name, ..)| *name)) {
+                return Err(match closest_match(key, SETTINGS.iter().map(|setting| setting.name)) {
                     Some(near) => fault.with_advice(format!("did you mean `{near}`?")),
                     None => fault.with_advice("`set` shows the settings"),
                 });
             }
         }
-        if let (Some(SettingWord(key)), Some(value)) = (self.key, self.value) {
+        if let (Some(SettingWord(key)), Some(SettingValue(value))) = (self.key, self.value) {
             if let Some(advice) = validation_error(&key, &value) {
                 return Err(Fault::usage(format!("invalid value `{value}` for `{key}`")).with_advice(advice));
             }
             return Ok(Report::then(FollowUp::Set { key, value }));
         }
         let mut table = Table::new(&[("key", "SETTING"), ("value", "VALUE"), ("help", "MEANING")]);
-        for (name, _, help) in rows {
+        for Setting { name, help, .. } in rows {
             table.row(vec![name.into(), cx.settings.get(name).into(), help.into()]);
         }
         Ok(Report::of(table))

@@ -2,9 +2,11 @@
 
 use super::findings::pluralize;
 use super::process_args::{NO_PROCESSES, label, precision};
+use clap::builder::TypedValueParser;
+
 use crate::base::fault::Fault;
 use crate::base::redact;
-use crate::command::argument::ProcessTarget;
+use crate::command::argument::{ProcessId, ProcessPid, ProcessTarget, UsedPort};
 use crate::command::{Command, Cx, Effect, Prepared, Stage};
 use crate::report::{Message, Report, Table, Tone, Value};
 use crate::sys::pidfd::KillSignal;
@@ -21,17 +23,17 @@ pub struct Kill {
     /// Id, name, the beginning or a part of a name, pid or port; `*` or `all` for all of tsm's processes
     targets: Vec<ProcessTarget>,
     /// The process that listens on this port
-    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
-    port: Vec<u16>,
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..).map(UsedPort))]
+    port: Vec<UsedPort>,
     /// The process of this name, or whose name begins with it
     #[arg(long, value_name = "NAME")]
     name: Vec<ProcessTarget>,
     /// The process with this id
     #[arg(long, value_name = "ID")]
-    id: Vec<u32>,
+    id: Vec<ProcessId>,
     /// The process with this pid
     #[arg(long, value_name = "PID")]
-    pid: Vec<u32>,
+    pid: Vec<ProcessPid>,
     /// SIGKILL at once
     #[arg(short, long)]
     force: bool,
@@ -105,10 +107,10 @@ impl Kill {
     fn find(&self, all: &[Process], cx: &Cx) -> Result<(Vec<KillMatch>, Vec<Fault>), Fault> {
         let words = self.targets.iter().map(|target| KillTarget::Word(target.0.clone()));
         let mut aims: Vec<KillTarget> = words.collect();
-        aims.extend(self.port.iter().copied().map(KillTarget::Port));
+        aims.extend(self.port.iter().map(|port| KillTarget::Port(port.0)));
         aims.extend(self.name.iter().map(|name| KillTarget::Name(name.0.clone())));
-        aims.extend(self.id.iter().copied().map(KillTarget::Id));
-        aims.extend(self.pid.iter().copied().map(KillTarget::Pid));
+        aims.extend(self.id.iter().map(|id| KillTarget::Id(id.0)));
+        aims.extend(self.pid.iter().map(|pid| KillTarget::Pid(pid.0)));
         if aims.is_empty() {
             let selected = cx.selection.process.as_ref().ok_or_else(|| {
                 Fault::usage("no target is named, and no process is selected")

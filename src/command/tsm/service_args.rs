@@ -8,7 +8,7 @@ use clap::{Arg, ArgAction, ArgMatches};
 
 use crate::base::name::ServiceName;
 use crate::base::signal::Signal;
-use crate::command::argument::{FilePath, UserName};
+use crate::command::argument::{FilePath, StackName, UserName};
 use crate::tsm::options::kind::{Argument, Completion};
 use crate::tsm::options::table::ServiceOption;
 use crate::tsm::options::value::RawValue;
@@ -84,6 +84,7 @@ fn parser(option: &'static ServiceOption, completion: Completion) -> ValueParser
         }
         Completion::None => ValueParser::new(checked),
         Completion::Files => ValueParser::new(move |given: &str| checked(given).map(FilePath)),
+        Completion::Stacks => ValueParser::new(move |given: &str| checked(given).map(StackName)),
         Completion::Users => ValueParser::new(move |given: &str| checked(given).map(UserName)),
         Completion::Signals => {
             ValueParser::new(move |given: &str| checked(given)?.parse::<Signal>().map_err(|error| error.to_string()))

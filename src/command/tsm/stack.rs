@@ -6,6 +6,7 @@ use super::restart::add_outcome;
 use super::startup;
 use super::stop::add_result;
 use crate::base::fault::Fault;
+use crate::command::argument::StackName;
 use crate::command::{Command, Cx, Effect, Prepared, Stage};
 use crate::ops::stack::{self, StackState};
 use crate::report::{Cell, Message, Report, Table, Tone, Value};
@@ -23,7 +24,7 @@ pub struct Stacks {
     action: Action,
     /// The stack; none to list them
     #[arg(value_name = "STACK", required_if_eq_any([("action", "start"), ("action", "stop"), ("action", "restart"), ("action", "status")]))]
-    stack: Option<String>,
+    stack: Option<StackName>,
 }
 
 /// What to do with a stack.
@@ -57,7 +58,7 @@ impl Command for Stacks {
 
     fn prepare(self, cx: &mut Cx) -> Result<Prepared, Fault> {
         let effect = self.effect();
-        let Some(name) = self.stack.filter(|_| self.action != Action::List) else {
+        let Some(StackName(name)) = self.stack.filter(|_| self.action != Action::List) else {
             return Ok(Stage { effect, environments: Vec::new(), state: (), plan: |(), _| Ok(None), run: list }.ready());
         };
         let mut stack = stack::find(&cx.operation(), &name)?;

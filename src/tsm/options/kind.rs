@@ -76,6 +76,8 @@ pub enum Completion {
     Signals,
     /// Saved services.
     Services,
+    /// Stacks.
+    Stacks,
 }
 
 /// A kind of values.
@@ -252,7 +254,7 @@ kinds! {
         show |number| Signal::from_number(*number).map_or(OptionValue::Nothing, shown);
 
     /// The name of a stack.
-    StackName(String as String): Text, "the name of a stack", Argument::One("NAME", Completion::None),
+    StackName(String as String): Text, "the name of a stack", Argument::One("NAME", Completion::Stacks),
         read |raw| Some(raw.names()?.into_iter().next()), write |name| text(name),
         record |name| Ok(name.clone()), value |name| Some(name.clone()), show |name| shown(name);
 

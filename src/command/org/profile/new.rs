@@ -2,6 +2,7 @@
 
 use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
+use crate::command::argument::ProfileWord;
 use crate::command::org::context::organization;
 use crate::command::{Command, Cx, Effect};
 use crate::org::operations;
@@ -17,7 +18,7 @@ pub struct New {
     name: EnvName,
     /// The profile to extend
     #[arg(long, value_name = "PROFILE", default_value = "dev")]
-    extends: String,
+    extends: ProfileWord,
 }
 
 impl Command for New {
@@ -28,7 +29,7 @@ impl Command for New {
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let org = organization(cx)?;
         let store = OrgStore::open(cx.paths, &org)?;
-        let path = operations::new_profile(&store, &self.name, &self.extends)?;
+        let path = operations::new_profile(&store, &self.name, &self.extends.0)?;
         let path = path.display().to_string();
         let said = Message::new(format!("created {path}")).with("name", self.name.as_str()).with("path", path);
         Ok(Report::of(said).note(format!("next: edit it, then `tsm org promote @{}`", self.name)))

@@ -1,7 +1,10 @@
 //! `tsm doctor kill`
 
+use clap::builder::TypedValueParser;
+
 use crate::base::environment::EnvRef;
 use crate::base::fault::{Fault, FaultKind};
+use crate::command::argument::UsedPort;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Answer, Message, Question, Report, Table};
 use crate::sys::pidfd::KillSignal;
@@ -16,8 +19,8 @@ use crate::tsm::store::ProcessStore;
 #[derive(Debug, clap::Args)]
 pub struct KillPort {
     /// The port
-    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
-    port: u16,
+    #[arg(value_parser = clap::value_parser!(u16).range(1..).map(UsedPort))]
+    port: UsedPort,
     /// SIGKILL at once
     #[arg(short, long)]
     force: bool,
@@ -47,9 +50,9 @@ impl Command for KillPort {
             victims.iter().filter_map(pid_and_name).map(|(pid, it)| format!("PID {pid} ({it})")).collect();
         let who = who.join(" and ");
         let refuse =
-            |why: &str| Fault::new(FaultKind::Refused, format!("{who} on port {} was not killed: {why}", self.port));
+            |why: &str| Fault::new(FaultKind::Refused, format!("{who} on port {} was not killed: {why}", self.port.0));
         if !cx.yes {
-            let question = format!("Kill {who}, which listens on port {}?", self.port);
+            let question = format!("Kill {who}, which listens on port {}?", self.port.0);
             match cx.console.ask(&Question { text: question, expected: None }) {
                 Answer::Yes => {}
                 Answer::No => return Err(refuse("it was not confirmed")),
@@ -66,8 +69,8 @@ impl Command for KillPort {
             match answer {
                 Ok(ended) => {
                     let forced = matches!(ended, StopResult::Stopped { forced: true, .. });
-                    let text = format!("killed pid {pid} ({command}), which listened on port {}", self.port);
-                    let said = Message::new(text).with("port", self.port).with("pid", pid).with("command", command);
+                    let text = format!("killed pid {pid} ({command}), which listened on port {}", self.port.0);
+                    let said = Message::new(text).with("port", self.port.0).with("pid", pid).with("command", command);
                     report = report.and(said.with("action", "killed").with("forced", forced));
                 }
                 Err(error) => report.faults.push(error.into()),
@@ -81,14 +84,14 @@ impl KillPort {
     /// Who listens on the port; refuses if one of them is managed.
     fn unmanaged_holders(&self, cx: &Cx) -> Result<Vec<KillMatch>, Fault> {
         let all = ProcessStore::open(cx.paths).all()?;
-        let victims = kill::find(&KillTarget::Port(self.port), &all, Precision::Exact)?;
+        let victims = kill::find(&KillTarget::Port(self.port.0), &all, Precision::Exact)?;
         let managed = victims.iter().find_map(|victim| match victim {
             KillMatch::Managed(process) => Some(process.name.clone()),
             KillMatch::Unmanaged { .. } => None,
         });
         match managed {
             Some(name) => {
-                let message = format!("port {} belongs to `{name}`, which tsm manages", self.port);
+                let message = format!("port {} belongs to `{name}`, which tsm manages", self.port.0);
                 Err(Fault::new(FaultKind::Refused, message).with_advice(format!("tsm stop {name}")))
             }
             None => Ok(victims),

@@ -1,7 +1,10 @@
 //! `tsm doctor port`
 
+use clap::builder::TypedValueParser;
+
 use crate::base::fault::Fault;
 use crate::base::redact;
+use crate::command::argument::UsedPort;
 use crate::command::tsm::info::drop_empty;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Fields, Report, Tone, Value};
@@ -15,8 +18,8 @@ use crate::tsm::store::ProcessStore;
 #[derive(Debug, clap::Args)]
 pub struct Port {
     /// The port
-    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
-    port: u16,
+    #[arg(value_parser = clap::value_parser!(u16).range(1..).map(UsedPort))]
+    port: UsedPort,
 }
 
 impl Command for Port {
@@ -26,9 +29,9 @@ impl Command for Port {
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let all = ProcessStore::open(cx.paths).all()?;
-        let found = conflict::find(self.port, &all);
+        let found = conflict::find(self.port.0, &all);
         let reserved: Vec<String> =
-            read(cx.paths)?.into_iter().filter(|claim| claim.port == self.port).map(|claim| claim.name).collect();
+            read(cx.paths)?.into_iter().filter(|claim| claim.port == self.port.0).map(|claim| claim.name).collect();
         let (pid, command, managed, user) = match found.as_ref().map(|found| &found.holder) {
             Some(Holder::Process { pid, command, managed }) => {
                 (Some(*pid), Some(command.as_str()), managed.as_deref(), None)
@@ -42,8 +45,8 @@ impl Command for Port {
             Some(_) => Cell::from("used").text("in use").tone(Tone::Bad),
             None => Cell::from("free").tone(Tone::Good),
         };
-        let fields = Fields::titled(format!("Port {}", self.port))
-            .json_only("port", self.port)
+        let fields = Fields::titled(format!("Port {}", self.port.0))
+            .json_only("port", self.port.0)
             .with("status", status)
             .with("tsm", Value::from(managed))
             .with("pid", Value::from(pid))

@@ -4,6 +4,7 @@ use super::processes;
 use super::set::result_message;
 use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::Fault;
+use crate::command::argument::{PortName, PortRangeWord};
 use crate::command::{Command, Cx, Effect};
 use crate::report::Report;
 use crate::tsm::ports::edit;
@@ -15,9 +16,9 @@ use crate::tsm::ports::ranges::Range;
 #[derive(Debug, clap::Args)]
 pub struct Allocate {
     /// The name
-    name: String,
+    name: PortName,
     /// The environment, or `proxy`; the active one if left out
-    range: Option<String>,
+    range: Option<PortRangeWord>,
 }
 
 impl Command for Allocate {
@@ -31,15 +32,15 @@ impl Command for Allocate {
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let range = match self.range.as_deref() {
-            Some(name) => match (Range::named(name), name.parse::<EnvName>()) {
+        let range = match self.range {
+            Some(PortRangeWord(name)) => match (Range::named(&name), name.parse::<EnvName>()) {
                 (Some(range), _) => range,
                 (None, Ok(env)) => Range::of(Some(&env)),
                 (None, Err(error)) => return Err(Fault::usage(error.to_string())),
             },
             None => Range::of(cx.selection.env.as_ref()),
         };
-        let assigned = edit::allocate(cx.paths, &processes(cx)?, &self.name, range)?;
-        Ok(Report::of(result_message(&self.name, assigned)))
+        let assigned = edit::allocate(cx.paths, &processes(cx)?, &self.name.0, range)?;
+        Ok(Report::of(result_message(&self.name.0, assigned)))
     }
 }

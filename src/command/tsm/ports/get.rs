@@ -2,6 +2,7 @@
 
 use super::processes;
 use crate::base::fault::Fault;
+use crate::command::argument::PortName;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Block, Report, Value};
 use crate::tsm::ports::{self, edit, status};
@@ -12,7 +13,7 @@ use crate::tsm::ports::{self, edit, status};
 #[derive(Debug, clap::Args)]
 pub struct Get {
     /// The name, with or without its port
-    name: String,
+    name: PortName,
 }
 
 impl Command for Get {
@@ -23,12 +24,13 @@ impl Command for Get {
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let accounts = status::declared(cx.paths, &processes(cx)?)?;
         let claims: Vec<_> = accounts.into_iter().map(|account| account.claim).collect();
-        let is_meant = |it: &&ports::PortEntry| it.name == self.name || format!("{}-{}", it.name, it.port) == self.name;
+        let is_meant =
+            |it: &&ports::PortEntry| it.name == self.name.0 || format!("{}-{}", it.name, it.port) == self.name.0;
         let found: Vec<u16> = claims.iter().filter(is_meant).map(|claim| claim.port).collect();
-        let Some(first) = found.first() else { return Err(edit::unknown(&self.name, &claims).into()) };
+        let Some(first) = found.first() else { return Err(edit::unknown(&self.name.0, &claims).into()) };
         let text = found.iter().map(|port| format!("{port}\n")).collect();
         let all = found.iter().map(|port| Value::from(*port)).collect();
-        let data = [("name", Value::from(&self.name)), ("port", (*first).into()), ("ports", Value::List(all))];
+        let data = [("name", Value::from(&self.name.0)), ("port", (*first).into()), ("ports", Value::List(all))];
         let data = Value::Record(data.map(|(key, value)| (key.to_owned(), value)).into());
         Ok(Report::of(Block::TextWithData { text, data }))
     }

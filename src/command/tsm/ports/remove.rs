@@ -2,6 +2,7 @@
 
 use super::processes;
 use crate::base::fault::Fault;
+use crate::command::argument::PortName;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Message, Report, Value};
 use crate::tsm::ports::edit;
@@ -10,7 +11,7 @@ use crate::tsm::ports::edit;
 #[derive(Debug, clap::Args)]
 pub struct Remove {
     /// The name
-    name: String,
+    name: PortName,
 }
 
 impl Command for Remove {
@@ -20,12 +21,12 @@ impl Command for Remove {
     const EXAMPLES: &'static [&'static str] = &["tsm ports remove devpages"];
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let given_up = edit::remove(cx.paths, &processes(cx)?, &self.name)?;
+        let given_up = edit::remove(cx.paths, &processes(cx)?, &self.name.0)?;
         let words: Vec<String> = given_up.iter().map(ToString::to_string).collect();
-        let text = format!("released port {} of {}", words.join(", "), self.name);
+        let text = format!("released port {} of {}", words.join(", "), self.name.0);
         Ok(Report::of(
             Message::new(text)
-                .with("name", &self.name)
+                .with("name", &self.name.0)
                 .with("ports", Value::List(given_up.into_iter().map(Value::from).collect()))
                 .with("action", "removed"),
         ))

@@ -2,6 +2,7 @@
 
 use super::processes;
 use crate::base::fault::Fault;
+use crate::command::argument::PortName;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Message, Report, Value};
 use crate::tsm::ports::edit::{self, Assigned};
@@ -14,7 +15,7 @@ use crate::tsm::ports::status;
 #[derive(Debug, clap::Args)]
 pub struct Set {
     /// The name
-    name: String,
+    name: PortName,
     /// The port
     #[arg(value_parser = clap::value_parser!(u16).range(1..))]
     port: u16,
@@ -27,8 +28,8 @@ impl Command for Set {
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let processes = processes(cx)?;
-        let assigned = edit::set(cx.paths, &processes, &self.name, self.port)?;
-        let report = Report::of(result_message(&self.name, assigned));
+        let assigned = edit::set(cx.paths, &processes, &self.name.0, self.port)?;
+        let report = Report::of(result_message(&self.name.0, assigned));
         let account =
             status::read_status(cx.paths, &processes)?.declared.into_iter().find(|it| it.claim.port == self.port);
         match account.as_ref().and_then(|account| account.tcp().next()).and_then(|held| held.owner.as_ref()) {

@@ -1,0 +1,110 @@
+//! Values that are for the operator to think of: examples of them, and why there is nothing to choose from.
+//!
+//! A type with a fixed form has examples. Everything else that no source knows has a row with the reason; a test walks all
+//! arguments of all commands and fails for one that has neither.
+
+use std::any::TypeId;
+
+use clap::Arg;
+
+use crate::base::size::Size;
+use crate::base::time::HumanDuration;
+use crate::base::time_spec::TimeSpec;
+use crate::command::tsm::events::sessions::SessionsOption;
+use crate::ops::scale::TargetCount;
+use crate::tsm::options::OPTIONS;
+use crate::tsm::port::PortSpec;
+
+/// Examples of a type, each with what it means.
+type Examples = (fn() -> TypeId, &'static [(&'static str, &'static str)]);
+
+const EXAMPLES: &[Examples] = &[
+    (
+        TypeId::of::<TimeSpec>,
+        &[
+            ("10m", "ten minutes ago"),
+            ("2h", "two hours ago"),
+            ("14:05", "the last time it was so late"),
+            ("2026-11-20", "the beginning of a day"),
+            ("2026-11-20T14:05:00Z", "a moment"),
+        ],
+    ),
+    (
+        TypeId::of::<HumanDuration>,
+        &[
+            ("500ms", "half a second"),
+            ("10s", "ten seconds"),
+            ("5m", "five minutes"),
+            ("1h", "an hour"),
+            ("7d", "a week"),
+        ],
+    ),
+    (TypeId::of::<Size>, &[("512K", "kibibytes"), ("10M", "mebibytes"), ("1G", "gibibytes")]),
+    (
+        TypeId::of::<PortSpec>,
+        &[("3000", "this port"), ("3000+", "the next free port from here on"), ("none", "it does not listen")],
+    ),
+    (TypeId::of::<TargetCount>, &[("4", "four in all"), ("+1", "one more"), ("-1", "one fewer")]),
+    (
+        TypeId::of::<SessionsOption>,
+        &[("1h", "the last hour"), ("24h", "the last day"), ("summary", "in numbers"), ("detailed", "one by one")],
+    ),
+];
+
+/// The default of an argument and the examples of its type or service option.
+pub(super) fn examples(arg: &Arg) -> Vec<(String, String)> {
+    let default = arg.get_default_values().iter().filter_map(|value| value.to_str()).filter(|it| !it.is_empty());
+    let mut all: Vec<(String, String)> = default.map(|it| (it.to_owned(), "the default".to_owned())).collect();
+    let kind = arg.get_value_parser().type_id();
+    let of_type = EXAMPLES.iter().find(|(of, _)| kind == of()).map_or(&[][..], |(_, examples)| *examples);
+    all.extend(of_type.iter().map(|(example, about)| ((*example).to_owned(), (*about).to_owned())));
+    if let Some(option) =
+        OPTIONS.iter().find(|option| Some(option.flag) == arg.get_long() && arg.get_id() == option.name)
+        && of_type.is_empty()
+    {
+        all.extend(option.example.iter().map(|it| ((*it).to_owned(), option.expected.to_owned())));
+    }
+    let mut seen = Vec::new();
+    all.retain(|(value, _)| {
+        !seen.contains(value) && {
+            seen.push(value.clone());
+            true
+        }
+    });
+    all
+}
+
+/// A type whose values nothing can know, with the reason.
+#[cfg(test)]
+type FreeType = (fn() -> TypeId, &'static str);
+
+#[cfg(test)]
+pub(super) const FREE_TYPES: &[FreeType] = &[
+    (TypeId::of::<regex::Regex>, "a pattern of the operator's"),
+    (TypeId::of::<regex::bytes::Regex>, "a pattern of the operator's"),
+];
+
+/// Arguments whose values nothing can know: the command, the argument, the reason. `*` is every command.
+#[cfg(test)]
+pub(super) const FREE_ARGUMENTS: &[(&str, &str, &str)] = &[
+    ("*", "instances", "how many is for the operator to say"),
+    ("*", "pre_hook", "a command line for a shell"),
+    ("tsm start", "name", "a new name"),
+    ("tsm logs", "lines", "how many is for the operator to say"),
+    ("tsm patterns", "user", "only the logs know the users"),
+    ("tsm journey", "session", "only the logs know the sessions"),
+    ("tsm save", "description", "free text"),
+    ("tsm import", "only", "only the file knows its names"),
+    ("tsm import", "prefix", "a new name"),
+    ("tsm ports set", "port", "a new number"),
+    ("tsm scan-ports", "range", "any ports of the machine"),
+    ("tsm nginx generate", "domain", "any domain of the operator's"),
+    ("tsm nginx install", "domain", "any domain of the operator's"),
+    ("org rollback", "steps", "how many is for the operator to say"),
+    ("env init", "set", "a name and a value"),
+    ("history", "holding", "any text"),
+    ("watch", "count", "how many is for the operator to say"),
+    ("complete", "breaks", "for completion functions of shells"),
+    ("complete", "line", "for completion functions of shells"),
+    ("complete", "words", "for completion functions of shells"),
+];

@@ -1,0 +1,42 @@
+//! What can be named.
+
+/// A kind of names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameKind {
+    /// Processes, running or not.
+    Process,
+    /// Service definitions.
+    Service,
+    /// Organizations.
+    Org,
+    /// Environments of the active organization, and the built-in ones.
+    Env,
+    /// Aliases.
+    Alias,
+    /// Programs of the system.
+    Program,
+    /// Users of the system.
+    User,
+    /// Ids of processes.
+    Id,
+    /// Pids of processes that run.
+    Pid,
+    /// Ports of processes.
+    Port,
+    /// Names in the registry of ports.
+    PortName,
+    /// Stacks.
+    Stack,
+    /// Profiles of the active organization, and the built-in ones.
+    Profile,
+    /// Versions of the active environment.
+    Version,
+    /// Secrets of the active environment.
+    Secret,
+    /// Variables of the env files of the project.
+    Variable,
+    /// Keys of `local.toml` of the active organization.
+    TomlKey,
+    /// Tables of `tetra.toml` of the project.
+    TomlTable,
+}

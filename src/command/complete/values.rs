@@ -1,0 +1,214 @@
+//! The values of an argument, by its type.
+
+use std::any::TypeId;
+use std::path::PathBuf;
+
+use clap::Arg;
+
+use super::name_kind::NameKind;
+use super::sources::CandidateSource;
+use super::{RawCandidate, files, free, rank};
+use crate::base::environment::EnvName;
+use crate::base::name::{AliasName, OrgName, ProcessName, ServiceName};
+use crate::base::signal::Signal;
+use crate::command::argument::{
+    AliasDefinition, ContextWord, DirectoryPath, EnvSource, FilePath, PortName, PortRangeWord, ProcessId, ProcessPid,
+    ProcessTarget, ProfileWord, SecretName, ServiceWord, SettingWord, StackName, StartWord, TomlAssignment, TomlTable,
+    UsedPort, UserName, VariableName, VersionId,
+};
+use crate::command::context::{SETTINGS, setting};
+use crate::command::help;
+use crate::config::path::KeyPath;
+
+/// The most candidates with a description: each costs reading a file.
+const MAX_DESCRIBED: usize = 200;
+
+/// The values of an argument: its possible values, those of its type, or examples; where none fits, what it should be.
+pub(super) fn values(arg: &Arg, typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
+    let found = offered(arg, typed, live);
+    if found.is_empty() { vec![placeholder(arg, typed)] } else { found }
+}
+
+/// The same, without a placeholder.
+pub(super) fn offered(arg: &Arg, typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
+    let listed = arg.get_possible_values();
+    if !listed.is_empty() {
+        let shown = listed.iter().filter(|value| !value.is_hide_set());
+        let about =
+            |value: &clap::builder::PossibleValue| value.get_help().map(ToString::to_string).unwrap_or_default();
+        return choose(typed, shown.map(|value| (value.get_name().to_owned(), about(value))).collect());
+    }
+    match SOURCES.iter().find(|(of, _)| arg.get_value_parser().type_id() == of()) {
+        Some((_, source)) => source(typed, live),
+        None => choose(typed, free::examples(arg)),
+    }
+}
+
+/// What an argument takes, in the place of a value: `<TIME, like 10m>`. It leaves the typed text as it is.
+fn placeholder(arg: &Arg, typed: &str) -> RawCandidate {
+    let name = arg.get_value_names().and_then(|names| names.first()).map_or("VALUE", |name| name.as_str());
+    let like = free::examples(arg).first().map(|(example, _)| format!(", like {example}")).unwrap_or_default();
+    RawCandidate {
+        value: typed.to_owned(),
+        display: Some(format!("<{name}{like}>")),
+        description: arg.get_help().map(ToString::to_string),
+        match_indices: Vec::new(),
+        continues: true,
+        is_placeholder: true,
+    }
+}
+
+/// The source of values for a type.
+type Source = (fn() -> TypeId, fn(&str, &dyn CandidateSource) -> Vec<RawCandidate>);
+
+/// The source of values for an argument, by its type. What has neither a row here nor one in [`free`] is found by a test.
+const SOURCES: &[Source] = &[
+    (TypeId::of::<ProcessTarget>, targets),
+    (TypeId::of::<ProcessName>, |typed, live| things(typed, live, NameKind::Process)),
+    (TypeId::of::<ProcessId>, |typed, live| listed(typed, live, NameKind::Id)),
+    (TypeId::of::<ProcessPid>, |typed, live| listed(typed, live, NameKind::Pid)),
+    (TypeId::of::<UsedPort>, |typed, live| listed(typed, live, NameKind::Port)),
+    (TypeId::of::<PortName>, |typed, live| listed(typed, live, NameKind::PortName)),
+    (TypeId::of::<PortRangeWord>, port_ranges),
+    (TypeId::of::<ServiceName>, |typed, live| things(typed, live, NameKind::Service)),
+    (TypeId::of::<StackName>, |typed, live| listed(typed, live, NameKind::Stack)),
+    (TypeId::of::<OrgName>, |typed, live| things(typed, live, NameKind::Org)),
+    (TypeId::of::<AliasName>, |typed, live| things(typed, live, NameKind::Alias)),
+    (TypeId::of::<AliasDefinition>, |typed, live| things(typed, live, NameKind::Alias)),
+    (TypeId::of::<EnvName>, environments),
+    (TypeId::of::<ProfileWord>, |typed, live| listed(typed, live, NameKind::Profile)),
+    (TypeId::of::<VersionId>, |typed, live| listed(typed, live, NameKind::Version)),
+    (TypeId::of::<SecretName>, |typed, live| listed(typed, live, NameKind::Secret)),
+    (TypeId::of::<VariableName>, |typed, live| listed(typed, live, NameKind::Variable)),
+    (TypeId::of::<KeyPath>, |typed, live| listed(typed, live, NameKind::TomlKey)),
+    (TypeId::of::<TomlAssignment>, assignments),
+    (TypeId::of::<TomlTable>, |typed, live| listed(typed, live, NameKind::TomlTable)),
+    (TypeId::of::<ContextWord>, context),
+    (TypeId::of::<SettingWord>, |typed, _| choose(typed, settings())),
+    (TypeId::of::<EnvSource>, files::env_sources),
+    (TypeId::of::<StartWord>, startable),
+    (TypeId::of::<ServiceWord>, service_or_file),
+    (TypeId::of::<UserName>, |typed, live| things(typed, live, NameKind::User)),
+    (TypeId::of::<Signal>, signals),
+    (TypeId::of::<FilePath>, files::files),
+    (TypeId::of::<DirectoryPath>, files::directories),
+    (TypeId::of::<PathBuf>, files::files),
+];
+
+/// Processes by name; by id, pid or port after a digit; and `all`.
+fn targets(typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
+    let mut found = things(typed, live, NameKind::Process);
+    if typed.starts_with(|c: char| c.is_ascii_digit()) {
+        for kind in [NameKind::Id, NameKind::Port, NameKind::Pid] {
+            let numbers = listed(typed, live, kind).into_iter().filter(|it| it.value.starts_with(typed));
+            found.extend(numbers.filter(|it| !found.iter().any(|known| known.value == it.value)).collect::<Vec<_>>());
+        }
+    }
+    // One letter of a name is not taken for all of them.
+    if (typed.is_empty() && found.len() > 1) || (typed.len() > 1 && "all".starts_with(typed)) {
+        found.extend(choose(typed, vec![("all".to_owned(), "every process".to_owned())]));
+    }
+    found
+}
+
+fn port_ranges(typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
+    let mut found = things(typed, live, NameKind::Env);
+    found.extend(choose(typed, vec![("proxy".to_owned(), "ports of proxies".to_owned())]));
+    found
+}
+
+/// Keys, each with its `=`.
+fn assignments(typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
+    let mut found = listed(typed, live, NameKind::TomlKey);
+    for it in &mut found {
+        it.value.push('=');
+        it.continues = true;
+    }
+    found
+}
+
+/// The values of the setting that the words name.
+pub(super) fn setting_values(words: &[String], arg: &Arg, typed: &str) -> Vec<RawCandidate> {
+    let Some(setting) = words.iter().find_map(|word| setting(word)) else { return Vec::new() };
+    let about = |word: &str, about: &str| match (word == setting.default, about) {
+        (false, about) => about.to_owned(),
+        (true, "") => "the default".to_owned(),
+        (true, about) => format!("{about}; the default"),
+    };
+    let mut known = setting.accepts.words();
+    if known.is_empty() {
+        known.push((setting.default, ""));
+    }
+    let known = known.into_iter().map(|(word, help)| (word.to_owned(), about(word, help))).collect();
+    let found = choose(typed, known);
+    if found.is_empty() { vec![placeholder(arg, typed)] } else { found }
+}
+
+pub(super) fn topics() -> Vec<(String, String)> {
+    help::TOPICS.iter().map(|topic| (topic.name.to_owned(), topic.summary.to_owned())).collect()
+}
+
+fn signals(typed: &str, _: &dyn CandidateSource) -> Vec<RawCandidate> {
+    let names: Vec<String> = Signal::standard().map(|signal| signal.to_string()).collect();
+    rank::ranked_matches(typed, names, |name| name)
+        .into_iter()
+        .map(|(value, marks)| RawCandidate::new(value, None, marks))
+        .collect()
+}
+
+/// The names of a kind, the first ones with a description.
+fn things(typed: &str, live: &dyn CandidateSource, kind: NameKind) -> Vec<RawCandidate> {
+    rank::ranked_matches(typed, live.names(kind), |name| name)
+        .into_iter()
+        .enumerate()
+        .map(|(index, (value, marks))| {
+            let about = if index < MAX_DESCRIBED { live.description(kind, &value) } else { None };
+            RawCandidate::new(value, about, marks)
+        })
+        .collect()
+}
+
+/// What can be started: services, processes, files, and programs after a typed letter.
+fn startable(typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
+    let mut found = things(typed, live, NameKind::Service);
+    let processes = things(typed, live, NameKind::Process);
+    let services: Vec<String> = found.iter().map(|it| it.value.clone()).collect();
+    found.extend(processes.into_iter().filter(|it| !services.contains(&it.value)));
+    found.extend(files::executables(typed, live));
+    found
+}
+
+fn service_or_file(typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
+    let mut found = things(typed, live, NameKind::Service);
+    found.extend(files::with_extension(".tsm", typed, live));
+    found
+}
+
+fn environments(typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
+    if typed.starts_with('@') { choose(typed, at_environments(live)) } else { things(typed, live, NameKind::Env) }
+}
+
+/// An organization, or an environment after `@`.
+fn context(typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
+    choose(typed, [live.described(NameKind::Org), at_environments(live)].concat())
+}
+
+fn settings() -> Vec<(String, String)> {
+    SETTINGS.iter().map(|it| (it.name.to_owned(), it.help.to_owned())).collect()
+}
+
+pub(super) fn at_environments(live: &dyn CandidateSource) -> Vec<(String, String)> {
+    live.described(NameKind::Env).into_iter().map(|(name, about)| (format!("@{name}"), about)).collect()
+}
+
+/// The names of a kind that is read with its descriptions.
+fn listed(typed: &str, live: &dyn CandidateSource, kind: NameKind) -> Vec<RawCandidate> {
+    choose(typed, live.described(kind))
+}
+
+pub(super) fn choose(typed: &str, words: Vec<(String, String)>) -> Vec<RawCandidate> {
+    rank::ranked_matches(typed, words, |(word, _)| word)
+        .into_iter()
+        .map(|((value, about), marks)| RawCandidate::new(value, Some(about).filter(|it| !it.is_empty()), marks))
+        .collect()
+}
