@@ -48,6 +48,17 @@ pub struct Setting {
     pub help: &'static str,
 }
 
+impl Setting {
+    /// What it is for, with the words that it takes.
+    #[must_use]
+    pub fn meaning(&self) -> String {
+        match self.accepts {
+            Accepts::Words(_) => format!("{}: {}", self.help, self.accepts.expected()),
+            Accepts::Switch | Accepts::Number(_) => self.help.to_owned(),
+        }
+    }
+}
+
 /// What a setting takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Accepts {

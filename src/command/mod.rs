@@ -9,6 +9,7 @@ pub mod complete;
 pub mod context;
 pub mod daemon;
 pub mod env;
+pub mod foreign;
 pub mod global;
 pub mod help;
 pub mod org;

@@ -4,7 +4,7 @@ use std::num::{IntErrorKind, ParseIntError};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::CommandSpec;
+use super::{CommandSpec, foreign};
 use crate::base::fault::Fault;
 use crate::base::suggest;
 
@@ -22,9 +22,9 @@ impl From<Fault> for ArgumentError {
     }
 }
 
-/// Puts the complaint of a command's parser into our words.
+/// Puts the complaint of a command's parser about the words after its name into our words.
 #[must_use]
-pub fn from_clap(entry: &CommandSpec, error: &clap::Error) -> ArgumentError {
+pub fn from_clap(entry: &CommandSpec, words: &[String], error: &clap::Error) -> ArgumentError {
     let name = entry.name;
     let text = |kind| context_value(error, kind);
     let argument = text(ContextKind::InvalidArg);
@@ -62,7 +62,10 @@ pub fn from_clap(entry: &CommandSpec, error: &clap::Error) -> ArgumentError {
         }
         _ => (plain(error), None),
     };
-    ArgumentError { fault: Box::new(Fault::usage(message).with_advice(advice(entry, error))), word }
+    let of_another = word.as_deref().filter(|_| error.kind() == ErrorKind::UnknownArgument);
+    let of_another = of_another.and_then(|option| foreign::option_advice(name, option, words));
+    let advice = of_another.unwrap_or_else(|| advice(entry, error));
+    ArgumentError { fault: Box::new(Fault::usage(message).with_advice(advice)), word }
 }
 
 /// Why a value will not do. Our own parsers name it; those of numbers leave that to us.
@@ -213,7 +216,7 @@ mod tests {
         ] {
             let entry = spec::<Wait>();
             let error = (entry.parser)().try_get_matches_from(words).expect_err("it is wrong");
-            let misused = from_clap(&entry, &error);
+            let misused = from_clap(&entry, &[], &error);
             assert_eq!(misused.fault.to_string(), message);
             assert_eq!(misused.word.as_deref(), word, "{message}");
             assert_eq!(misused.fault.advice.as_deref(), Some(advice), "{message}");

@@ -1,7 +1,8 @@
 //! The table of all commands, read from top to bottom, and how words find their row.
 
-use super::{CommandSpec, Effect, spec};
+use super::{CommandSpec, Effect, foreign, spec};
 use crate::base::fault::Fault;
+use crate::base::line;
 use crate::base::suggest::{self, Strictness};
 use crate::command::shell as own;
 use crate::command::{daemon, env, org, secrets, tsm};
@@ -216,6 +217,9 @@ pub fn commands_of(group: &str) -> impl Iterator<Item = &'static CommandSpec> {
 #[must_use]
 pub fn unknown<S: AsRef<str>>(words: &[S]) -> Fault {
     let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
+    if let Some(fault) = of_another_program(&words) {
+        return fault;
+    }
     let (given, near) = match resolve(&words) {
         CommandMatch::Group(group, depth) => {
             let verb = words.get(depth).copied().unwrap_or_default();
@@ -238,6 +242,23 @@ pub fn unknown<S: AsRef<str>>(words: &[S]) -> Fault {
         Some(near) => fault.with_advice(format!("did you mean `{near}`?")),
         None => fault.with_advice("`help` lists the commands"),
     }
+}
+
+/// The answer to a line of PM2, systemd or Unix, as it is or after `tsm`.
+fn of_another_program(words: &[&str]) -> Option<Fault> {
+    let plain = words.strip_prefix(&["tsm"]).unwrap_or(words);
+    let (first, rest) = plain.split_first()?;
+    let mut advice = foreign::verb_advice(plain);
+    if foreign::PROGRAMS.contains(first) {
+        let rest: Vec<&str> = rest.iter().copied().skip_while(|word| word.starts_with('-')).collect();
+        let ours: Vec<&str> = ["tsm"].iter().chain(&rest).copied().collect();
+        advice = foreign::verb_advice(&rest).or_else(|| match resolve(&ours) {
+            CommandMatch::Command(..) => Some(format!("`{}` is that command here", line::join(&ours))),
+            _ => Some("`tsm` lists the commands for processes".to_owned()),
+        });
+    }
+    let given = if plain.len() < words.len() { format!("tsm {first}") } else { (*first).to_owned() };
+    advice.map(|advice| Fault::usage(format!("unknown command `{given}`")).with_advice(advice))
 }
 
 /// The name that was most likely meant. The more a command does, the surer that must be: what is advised is typed without much

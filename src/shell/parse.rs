@@ -95,7 +95,8 @@ fn parse_command(
         return Ok(Parsed::Show(Report::of(help::of_command(entry, HelpDetail::Long, width))));
     }
     let short = words.iter().take_while(|word| *word != "--").any(|word| word == "-h");
-    let complain = |error: clap::Error| parse_error::from_clap(entry, &error);
+    let given = words.clone();
+    let complain = |error: clap::Error| parse_error::from_clap(entry, &given, &error);
     let matches = match entry.full_parser().try_get_matches_from((entry.reorder_args)(words)) {
         Ok(matches) => matches,
         Err(error) if error.kind() == ErrorKind::DisplayHelp => {

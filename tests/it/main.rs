@@ -13,6 +13,7 @@ mod eval;
 mod examples;
 mod fault_injection;
 mod faults;
+mod foreign;
 mod imports;
 mod launch;
 mod limits;

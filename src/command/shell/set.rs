@@ -3,7 +3,7 @@
 use crate::base::fault::Fault;
 use crate::base::suggest::closest_match;
 use crate::command::argument::{SettingValue, SettingWord};
-use crate::command::context::{SETTINGS, Setting, validation_error};
+use crate::command::context::{SETTINGS, validation_error};
 use crate::command::{Command, Cx, Effect};
 use crate::report::{FollowUp, Report, Table};
 
@@ -43,8 +43,8 @@ impl Command for Set {
             return Ok(Report::then(FollowUp::Set { key, value }));
         }
         let mut table = Table::new(&[("key", "SETTING"), ("value", "VALUE"), ("help", "MEANING")]);
-        for Setting { name, help, .. } in rows {
-            table.row(vec![name.into(), cx.settings.get(name).into(), help.into()]);
+        for setting in rows {
+            table.row(vec![setting.name.into(), cx.settings.get(setting.name).into(), setting.meaning().into()]);
         }
         Ok(Report::of(table))
     }

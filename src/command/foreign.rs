@@ -1,0 +1,283 @@
+//! Words that people of PM2, systemd and Unix type, and the command of tetra that does the same.
+//!
+//! A row may only lead to a command that does no more to the world than its word means; a test holds every row to that.
+
+use super::Effect;
+use crate::base::line;
+
+/// A verb of another program.
+#[derive(Debug, Clone, Copy)]
+pub struct ForeignVerb {
+    /// The word.
+    pub word: &'static str,
+    /// Whose it is.
+    pub of: &'static str,
+    /// The least number of arguments with which it means this.
+    pub least: usize,
+    /// The most that it may do there.
+    pub effect: Effect,
+    /// What does it here.
+    pub here: Counterpart,
+}
+
+/// What does the same here.
+#[derive(Debug, Clone, Copy)]
+pub enum Counterpart {
+    /// A line: `{}` is all its arguments, `{1}` the first one.
+    Line(&'static str),
+    /// No single command; what to know instead.
+    Text(&'static str),
+}
+
+use Counterpart::{Line, Text};
+use Effect::{Destroy, Read, Write};
+
+const PM2: &str = "PM2";
+const SYSTEMD: &str = "systemd";
+const UNIX: &str = "Unix";
+
+const fn verb(word: &'static str, of: &'static str, least: usize, effect: Effect, here: Counterpart) -> ForeignVerb {
+    ForeignVerb { word, of, least, effect, here }
+}
+
+/// All of them. Of rows with one word the first whose number of arguments fits counts.
+pub const VERBS: &[ForeignVerb] = &[
+    verb("ps", PM2, 0, Read, Line("tsm list")),
+    verb("l", PM2, 0, Read, Line("tsm list")),
+    verb("ls", PM2, 0, Read, Line("tsm list")),
+    verb("status", SYSTEMD, 1, Read, Line("tsm info {}")),
+    verb("status", PM2, 0, Read, Line("tsm list")),
+    verb("jlist", PM2, 0, Read, Line("tsm list --json")),
+    verb("prettylist", PM2, 0, Read, Line("tsm list --json")),
+    verb("describe", PM2, 0, Read, Line("tsm info {}")),
+    verb("desc", PM2, 0, Read, Line("tsm info {}")),
+    verb("pid", PM2, 1, Read, Line("tsm info {}")),
+    verb("id", PM2, 1, Read, Line("tsm info {}")),
+    verb("inspect", PM2, 0, Read, Line("tsm info {}")),
+    verb("monit", PM2, 0, Read, Line("tsm list -v")),
+    verb("report", PM2, 0, Read, Line("tsm doctor healthcheck")),
+    verb("ping", PM2, 0, Read, Text("nothing has to answer; `tsm list` shows what runs")),
+    verb("flush", PM2, 0, Destroy, Line("tsm logs clean {}")),
+    verb("reloadLogs", PM2, 0, Write, Line("tsm logs rotate {}")),
+    verb("logrotate", PM2, 0, Write, Line("tsm logs rotate {}")),
+    verb("gracefulReload", PM2, 0, Write, Line("tsm reload {}")),
+    verb("startOrRestart", PM2, 0, Write, Line("tsm up {}")),
+    verb("startOrReload", PM2, 0, Write, Line("tsm up {}")),
+    verb("startOrGracefulReload", PM2, 0, Write, Line("tsm up {}")),
+    verb("sendSignal", PM2, 0, Destroy, Line("tsm signal {2} {1}")),
+    verb("dump", PM2, 0, Write, Line("tsm save {}")),
+    verb("resurrect", PM2, 0, Write, Line("tsm startup")),
+    verb("reset", PM2, 0, Write, Line("tsm why {}")),
+    verb("update", PM2, 0, Write, Line("tsm upgrade")),
+    verb("updatePM2", PM2, 0, Write, Line("tsm upgrade")),
+    verb("ecosystem", PM2, 0, Write, Line("tsm import {}")),
+    verb("unstartup", PM2, 0, Write, Text("`tsm disable NAME` keeps a service from being started at boot")),
+    verb("cleardump", PM2, 0, Write, Text("`tsm disable NAME` keeps a service from being started at boot")),
+    verb("deploy", PM2, 0, Write, Text("`org promote @ENV` makes an environment, `org apply` brings it to a machine")),
+    verb("is-active", SYSTEMD, 0, Read, Line("tsm info {}")),
+    verb("is-failed", SYSTEMD, 0, Read, Line("tsm why {}")),
+    verb("is-enabled", SYSTEMD, 0, Read, Line("tsm services")),
+    verb("is-system-running", SYSTEMD, 0, Read, Line("tsm doctor healthcheck")),
+    verb("list-units", SYSTEMD, 0, Read, Line("tsm list")),
+    verb("list-unit-files", SYSTEMD, 0, Read, Line("tsm services")),
+    verb("list-timers", SYSTEMD, 0, Read, Line("tsm list -v")),
+    verb("list-sockets", SYSTEMD, 0, Read, Line("tsm ports")),
+    verb("list-dependencies", SYSTEMD, 0, Read, Line("tsm show {}")),
+    verb("cat", SYSTEMD, 0, Read, Line("tsm show {}")),
+    verb("journal", SYSTEMD, 0, Read, Line("tsm logs {}")),
+    verb("journalctl", SYSTEMD, 0, Read, Line("tsm logs {}")),
+    verb("show-environment", SYSTEMD, 0, Read, Line("tsm env {}")),
+    verb(
+        "daemon-reload",
+        SYSTEMD,
+        0,
+        Write,
+        Text("every command reads the files anew; `tsm up NAME` applies what has changed in a service"),
+    ),
+    verb(
+        "daemon-reexec",
+        SYSTEMD,
+        0,
+        Write,
+        Text("`tsm upgrade` gives running processes the supervisors of this version"),
+    ),
+    verb("reset-failed", SYSTEMD, 0, Write, Line("tsm cleanup --dry-run")),
+    verb("try-restart", SYSTEMD, 0, Write, Line("tsm restart {}")),
+    verb("condrestart", SYSTEMD, 0, Write, Line("tsm restart {}")),
+    verb("force-reload", SYSTEMD, 0, Write, Line("tsm reload {}")),
+    verb("reload-or-restart", SYSTEMD, 0, Write, Line("tsm up {}")),
+    verb("try-reload-or-restart", SYSTEMD, 0, Write, Line("tsm up {}")),
+    verb("mask", SYSTEMD, 0, Write, Line("tsm disable {}")),
+    verb("unmask", SYSTEMD, 0, Write, Line("tsm enable {}")),
+    verb("systemd-run", SYSTEMD, 0, Write, Line("tsm start {}")),
+    verb("systemd-cgtop", SYSTEMD, 0, Read, Line("tsm list -v")),
+    verb("htop", UNIX, 0, Read, Line("tsm list -v")),
+    verb("tail", UNIX, 0, Read, Line("tsm logs {}")),
+    verb("run", UNIX, 0, Write, Line("tsm start {}")),
+    verb("netstat", UNIX, 0, Read, Line("tsm ports")),
+    verb("ss", UNIX, 0, Read, Line("tsm ports")),
+    verb("lsof", UNIX, 0, Read, Line("tsm ports")),
+    verb("printenv", UNIX, 0, Read, Line("tsm env {}")),
+    verb("whoami", UNIX, 0, Read, Line("context")),
+    verb("man", UNIX, 0, Read, Line("help {}")),
+    verb("apropos", UNIX, 1, Read, Line("help search {}")),
+];
+
+/// Programs whose verbs are typed with their name in front.
+pub const PROGRAMS: [&str; 3] = ["pm2", "systemctl", "service"];
+
+/// An option of another program.
+#[derive(Debug, Clone, Copy)]
+pub struct ForeignOption {
+    /// The command here, without its group.
+    pub command: &'static str,
+    /// The option.
+    pub option: &'static str,
+    /// Whose it is.
+    pub of: &'static str,
+    /// True if the next word is its value.
+    pub takes_value: bool,
+    /// What does it here: `{}` is its value.
+    pub here: Counterpart,
+}
+
+const fn option(
+    command: &'static str,
+    option: &'static str,
+    of: &'static str,
+    takes_value: TakesValue,
+    here: Counterpart,
+) -> ForeignOption {
+    ForeignOption { command, option, of, takes_value: matches!(takes_value, TakesValue::Yes), here }
+}
+
+enum TakesValue {
+    Yes,
+    No,
+}
+use TakesValue::{No, Yes};
+
+const TIMES: Counterpart = Text("the time of each line is kept beside it; `tsm logs -t NAME` shows it");
+const LOG_FILES: Counterpart = Text("the logs of a process are kept by its name; `tsm paths NAME` shows where");
+const INTERPRETER: Counterpart =
+    Text("write the interpreter and its options before the script: `tsm start node app.js`");
+const BACKOFF: Counterpart =
+    Text("the wait before a restart grows by itself, from 100ms to 30s; `--max-restarts` says when to give up");
+
+/// All of them.
+pub const FOREIGN_OPTIONS: &[ForeignOption] = &[
+    option("start", "-i", PM2, Yes, Line("--instances {}")),
+    option("start", "--max-memory-restart", PM2, Yes, Line("--max-memory {}")),
+    option("start", "--no-autorestart", PM2, No, Line("--restart never")),
+    option("start", "--autorestart", PM2, No, Line("--restart always")),
+    option("start", "--cron-restart", PM2, Yes, Line("--cron {}")),
+    option("start", "--ignore-watch", PM2, Yes, Line("--ignore {}")),
+    option("start", "--uid", PM2, Yes, Line("--user {}")),
+    option("start", "--namespace", PM2, Yes, Line("--stack {}")),
+    option("start", "--wait-ready", PM2, No, Line("--notify")),
+    option("start", "--time", PM2, No, TIMES),
+    option("start", "--log-date-format", PM2, Yes, TIMES),
+    option("start", "--output", PM2, Yes, LOG_FILES),
+    option("start", "--error", PM2, Yes, LOG_FILES),
+    option("start", "--log", PM2, Yes, LOG_FILES),
+    option("start", "--merge-logs", PM2, No, LOG_FILES),
+    option("start", "--interpreter", PM2, Yes, INTERPRETER),
+    option("start", "--interpreter-args", PM2, Yes, INTERPRETER),
+    option("start", "--node-args", PM2, Yes, INTERPRETER),
+    option("start", "--restart-delay", PM2, Yes, BACKOFF),
+    option("start", "--exp-backoff-restart-delay", PM2, Yes, BACKOFF),
+    option("start", "--no-daemon", PM2, No, Text("`tsm logs -f NAME` shows what a process says, until Ctrl-C")),
+    option("start", "--attach", PM2, No, Text("`tsm logs -f NAME` shows what a process says, until Ctrl-C")),
+    option("start", "--unit", SYSTEMD, Yes, Line("--name {}")),
+    option("logs", "-u", SYSTEMD, Yes, Line("{}")),
+    option("logs", "--unit", SYSTEMD, Yes, Line("{}")),
+    option("logs", "-g", SYSTEMD, Yes, Line("--grep {}")),
+    option("logs", "-xe", SYSTEMD, No, Line("")),
+    option("logs", "-xeu", SYSTEMD, Yes, Line("{}")),
+    option("logs", "--no-pager", SYSTEMD, No, Line("")),
+    option("logs", "--raw", PM2, No, Line("")),
+    option("signal", "-s", SYSTEMD, Yes, Text("the signal comes after the process: `tsm signal NAME HUP`")),
+];
+
+/// What a line of another program is here; none if it is of none. `words` are those after `tsm` and the name of the program.
+#[must_use]
+pub fn verb_advice(words: &[&str]) -> Option<String> {
+    let (first, rest) = words.split_first()?;
+    let found = VERBS.iter().find(|verb| verb.word == *first && rest.len() >= verb.least)?;
+    Some(match found.here {
+        Line(template) => {
+            let line = filled(template, rest);
+            // Its options are put into ours as well.
+            let command = template.strip_prefix("tsm ").and_then(|line| line.strip_suffix(" {}"));
+            let line = command
+                .and_then(|command| translated(command, rest))
+                .map_or(line, |words| filled(template, &words.iter().map(String::as_str).collect::<Vec<_>>()));
+            format!("`{line}` does what `{first}` does in {}", found.of)
+        }
+        Text(text) => text.to_owned(),
+    })
+}
+
+/// What to do about an option that a command of tetra does not have, given all the words after its name.
+#[must_use]
+pub fn option_advice(name: &str, option: &str, words: &[String]) -> Option<String> {
+    let command = name.strip_prefix("tsm ")?;
+    // Of `-xe` the parser names the first letter only.
+    let whole = |row: &&ForeignOption| row.option.starts_with(option) && words.iter().any(|word| word == row.option);
+    let mut rows = FOREIGN_OPTIONS.iter().filter(|row| row.command == command);
+    let row = rows.clone().find(|row| row.option == option).or_else(|| rows.find(whole))?;
+    let option = row.option;
+    if let Text(text) = row.here {
+        return Some(text.to_owned());
+    }
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let words = translated(command, &words)?;
+    Some(format!(
+        "`{}` does what `{option}` does in {}",
+        bounded(format!("{name} {}", line::join(&words)).trim_end()),
+        row.of
+    ))
+}
+
+/// The words with every option of another program put into ours; none if there is none of them.
+fn translated(command: &str, words: &[&str]) -> Option<Vec<String>> {
+    let mut found = Vec::new();
+    let mut changed = false;
+    let mut rest = words.iter();
+    while let Some(word) = rest.next() {
+        let (name, joined) = word.split_once('=').map_or((*word, None), |(name, value)| (name, Some(value)));
+        let row = FOREIGN_OPTIONS.iter().find(|row| row.command == command && row.option == name);
+        let Some(ForeignOption { here: Line(template), takes_value, .. }) = row else {
+            found.push((*word).to_owned());
+            continue;
+        };
+        changed = true;
+        let value = if *takes_value { joined.or_else(|| rest.next().copied()).unwrap_or("VALUE") } else { "" };
+        let value = if name == "-i" && matches!(value, "max" | "0" | "-1") { cores() } else { value.to_owned() };
+        found.extend(template.split(' ').filter(|part| !part.is_empty()).map(|part| part.replace("{}", &value)));
+    }
+    changed.then_some(found)
+}
+
+/// How many processors there are: what `-i max` means.
+fn cores() -> String {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get).to_string()
+}
+
+fn filled(template: &str, words: &[&str]) -> String {
+    let mut line = template.replace("{}", &line::join(words));
+    for (at, place) in ["{1}", "{2}"].into_iter().enumerate() {
+        let word = words.get(at).map_or(if at == 0 { "SIGNAL" } else { "NAME" }.to_owned(), |word| line::join([word]));
+        line = line.replace(place, &word);
+    }
+    bounded(line.trim_end())
+}
+
+/// The line, cut if it is very long.
+fn bounded(line: &str) -> String {
+    const MOST: usize = 300;
+    match line.char_indices().nth(MOST) {
+        Some((at, _)) => format!("{}…", &line[..at]),
+        None => line.to_owned(),
+    }
+}

@@ -1,0 +1,139 @@
+//! Words of PM2, systemd and Unix: every row of the table leads to a line that exists and does no more than the word means.
+
+use regex::Regex;
+use tetra::base::line::lex;
+use tetra::command::foreign::{Counterpart, FOREIGN_OPTIONS, VERBS, option_advice, verb_advice};
+use tetra::command::global::Globals;
+use tetra::command::registry::{CommandMatch, resolve, unknown};
+use tetra::command::{Effect, registry};
+use tetra::shell::parse::{Parsed, parse};
+
+fn words(line: &str) -> Vec<String> {
+    lex(line).expect("a line").statements.iter().flat_map(|it| it.words.iter().map(|word| word.text.clone())).collect()
+}
+
+/// What a line does at most.
+fn effect(line: &str) -> Effect {
+    match parse(&words(line), &mut Globals::default(), 100) {
+        Ok(Parsed::Command(_, ready)) => ready.effect(),
+        Ok(Parsed::Show(_)) => Effect::Read,
+        Err(misled) => panic!("`{line}`: {}", misled.fault),
+    }
+}
+
+/// The first line that an advice names.
+fn named(advice: &str) -> String {
+    let named = Regex::new("`([^`]+)`").expect("a pattern");
+    named.captures(advice).unwrap_or_else(|| panic!("no line in: {advice}"))[1].to_owned()
+}
+
+fn advice(line: &str) -> String {
+    unknown(&words(line)).advice.expect("there is always advice")
+}
+
+#[test]
+fn every_foreign_verb_leads_to_a_line_that_does_no_more() {
+    for verb in VERBS {
+        let arguments: &[&str] = match (verb.word, verb.here) {
+            ("sendSignal", _) => &["SIGUSR2", "web"],
+            (_, Counterpart::Line(template)) if template.contains("{}") || verb.least > 0 => &["web"],
+            _ => &[],
+        };
+        let line = [&[verb.word], arguments].concat();
+        let said = verb_advice(&line).unwrap_or_else(|| panic!("{line:?}"));
+        assert_eq!(advice(&line.join(" ")), said, "the table is asked before a near-miss is");
+        assert_eq!(advice(&format!("tsm {}", line.join(" "))), said);
+        let here = named(&said);
+        for argument in arguments {
+            assert!(words(&here).iter().any(|word| word == argument) || !here.contains("web"), "`{here}`: {argument}");
+        }
+        assert!(effect(&here) <= verb.effect, "`{}` means {:?}: `{here}`", verb.word, verb.effect);
+        let own = resolve(&["tsm", verb.word]);
+        let alone = resolve(&[verb.word]);
+        assert!(!matches!(alone, CommandMatch::Command(..)), "`{}` is a command by now", verb.word);
+        if let CommandMatch::Command(found, 2) = own {
+            // `tsm describe` is older than this table: the service, not the process.
+            assert!(
+                verb.word == "describe" || here.starts_with(found.name),
+                "`tsm {}` is `{}`, not `{here}`",
+                verb.word,
+                found.name
+            );
+        }
+    }
+}
+
+#[test]
+fn every_foreign_option_leads_to_a_line_that_exists() {
+    for row in FOREIGN_OPTIONS {
+        let name = format!("tsm {}", row.command);
+        let value = match (row.option, row.here) {
+            ("--max-memory-restart", _) => "300M",
+            ("--cron-restart", _) => "0 4 * * *",
+            ("-i", _) => "4",
+            _ => "web",
+        };
+        let mut given: Vec<String> = vec![row.option.to_owned()];
+        given.extend(row.takes_value.then(|| value.to_owned()));
+        if row.command != "logs" {
+            given.extend(["node".to_owned(), "app.js".to_owned()]);
+        }
+        let said = option_advice(&name, row.option, &given).unwrap_or_else(|| panic!("{}", row.option));
+        if let Counterpart::Line(_) = row.here {
+            let here = named(&said);
+            effect(&here);
+            assert!(!row.takes_value || words(&here).iter().any(|word| word == value), "`{here}` has `{value}`");
+            // It is refused as it is, so that the advice is seen.
+            let mut line = words(&name);
+            line.extend(given);
+            let refused = parse(&line, &mut Globals::default(), 100).err();
+            let refused = refused.unwrap_or_else(|| panic!("`{}` is an option of `{name}` by now", row.option));
+            assert_eq!(refused.fault.advice.as_deref(), Some(said.as_str()), "{line:?}");
+        }
+    }
+}
+
+#[test]
+fn arguments_are_carried_over() {
+    for (line, here) in [
+        ("ps", "tsm list"),
+        ("status api", "tsm info api"),
+        ("tsm status api", "tsm info api"),
+        ("pm2 restart api --update-env", "tsm restart api --update-env"),
+        ("pm2 describe 'my api'", "tsm info 'my api'"),
+        ("systemctl --user status api", "tsm info api"),
+        ("systemctl restart api", "tsm restart api"),
+        ("pm2 sendSignal SIGUSR2 api", "tsm signal api SIGUSR2"),
+        ("journalctl -u shop -f", "tsm logs shop -f"),
+        ("journalctl -xeu shop", "tsm logs shop"),
+        ("journalctl -u shop --since 10m -g error --no-pager", "tsm logs shop --since 10m --grep error"),
+        ("flush api", "tsm logs clean api"),
+    ] {
+        assert_eq!(named(&advice(line)), here, "{line}");
+    }
+    let start = ["-i", "max", "--no-autorestart", "app.js"].map(str::to_owned);
+    let said = named(&option_advice("tsm start", "-i", &start).expect("advice"));
+    let cores = std::thread::available_parallelism().expect("a number");
+    assert_eq!(said, format!("tsm start --instances {cores} --restart never app.js"));
+}
+
+#[test]
+fn a_word_that_looks_never_leads_to_a_command_that_changes_something() {
+    let looking = "clear cls ls dir ps top cat less more head tail grep find show view print get describe inspect check status \
+                   info stats stat who whoami date uptime df du free lsof netstat history man apropos which type echo watch peek \
+                   display look query trace dump-config list-units is-active cle lear claer del-log dele kil";
+    for word in looking.split_whitespace().filter(|word| !matches!(*word, "del-log" | "dele" | "kil")) {
+        for line in [word.to_owned(), format!("tsm {word}"), format!("org {word}"), format!("secrets {word}")] {
+            if matches!(resolve(&words(&line)), CommandMatch::Command(..)) {
+                continue;
+            }
+            let said = advice(&line);
+            for quoted in said.split('`').skip(1).step_by(2) {
+                if let CommandMatch::Command(found, _) = resolve(&words(quoted)) {
+                    assert_ne!(found.effect, Effect::Destroy, "`{line}`: {said}");
+                }
+            }
+        }
+    }
+    assert!(!registry::COMMANDS.is_empty());
+}
