@@ -5,16 +5,20 @@ use std::path::PathBuf;
 
 use crate::base::fault::{Fault, FaultKind};
 use crate::command::shell::version::VERSION;
+use crate::command::tsm::info::{Detail, process_fields};
+use crate::command::tsm::list::process_table;
+use crate::command::tsm::logs::json_lines;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Arrival, Report, RowStream};
-use crate::serve::{AccessRule, DEFAULT_PORT, Identity, LogOptions, Server, ServerOptions};
+use crate::serve::{AccessRule, DEFAULT_PORT, Identity, LogOptions, Server, ServerOptions, Views};
 use crate::sys::{file, listen_socket, signal};
 use crate::tsm::conflict;
 
 /// Serve health, metrics and the state of processes over HTTP
 ///
 /// Read only, until Ctrl-C or SIGTERM: /health (503 with reasons when an enabled service is down), /health/live, /health/ready and
-/// /health/NAME. Listens on this machine only; any other address needs a token, which each request has to show
+/// /health/NAME; /metrics for Prometheus; /api/processes, /api/processes/NAME, /api/logs/NAME and /api/events, which
+/// /api/openapi.json describes. Listens on this machine only; any other address needs a token, which each request has to show
 /// (`Authorization: Bearer TOKEN`). The port is that of --port, else PORT, TSM_PORT or 4444. Lines about itself go to stdout, as
 /// LOG_LEVEL (error, warn, info, debug) and LOG_FORMAT (pretty, json) say; TETRA_RELEASE is what /health calls the release.
 #[derive(Debug, clap::Args)]
@@ -65,7 +69,12 @@ impl Command for Serve {
             org: cx.selection.org.as_ref().map(ToString::to_string),
             env: cx.selection.env.as_ref().map(ToString::to_string),
         };
-        let options = ServerOptions { socket, paths: cx.paths.clone(), access, identity, log, warnings };
+        let views = Views {
+            list: process_table,
+            info: |process, now, usage| process_fields(process, Some(usage), now, Detail::All),
+            log_lines: json_lines,
+        };
+        let options = ServerOptions { socket, paths: cx.paths.clone(), views, access, identity, log, warnings };
         let server = Server::start(options).map_err(|error| failed("start the server", &error))?;
         Ok(Report::of(RowStream::of(Lines(Some(server)))))
     }

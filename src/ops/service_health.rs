@@ -130,17 +130,17 @@ impl Judge<'_> {
 pub fn of_enabled(
     paths: &Paths,
     variables: &BTreeMap<String, String>,
-    processes: &[Process],
+    processes: &[&Process],
     judge: Judge,
 ) -> Result<Vec<ServiceHealth>, Fault> {
     let links = Services::open(paths).files(ServiceSet::Enabled)?;
     Ok(links.iter().map(|link| of_link(link, variables, processes, judge)).collect())
 }
 
-fn of_link(link: &Path, variables: &BTreeMap<String, String>, processes: &[Process], judge: Judge) -> ServiceHealth {
+fn of_link(link: &Path, variables: &BTreeMap<String, String>, processes: &[&Process], judge: Judge) -> ServiceHealth {
     let name = link.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let file: PathBuf = link.canonicalize().unwrap_or_else(|_| link.to_owned());
-    let own: Vec<&Process> = processes.iter().filter(|process| comes_from(process, &file)).collect();
+    let own: Vec<&Process> = processes.iter().copied().filter(|process| comes_from(process, &file)).collect();
     let condition = match Definition::read(link, variables) {
         _ if !link.exists() => Condition::Down("its link is broken".to_owned()),
         Err(error) => Condition::Down(error.to_string()),
@@ -216,7 +216,8 @@ mod tests {
     fn found(scene: &(tempfile::TempDir, Paths), own_mark: Option<&str>) -> Vec<(String, String)> {
         let processes = ProcessStore::open(&scene.1).all().expect("processes");
         let judge = Judge { now: Timestamp(1_000_000), own_mark };
-        let all = of_enabled(&scene.1, &BTreeMap::new(), &processes, judge).expect("services");
+        let all =
+            of_enabled(&scene.1, &BTreeMap::new(), &processes.iter().collect::<Vec<_>>(), judge).expect("services");
         let words = |it: &Condition| it.reason().map_or(it.word().to_owned(), |why| format!("{}: {why}", it.word()));
         all.iter().map(|it| (it.name.clone(), words(&it.condition))).collect()
     }
@@ -236,7 +237,7 @@ mod tests {
         symlink("/nowhere.tsm", scene.1.services_enabled().join("gone.tsm")).expect("a link");
         let all = found(&scene, None);
         let words: Vec<&str> = all.iter().map(|(_, words)| words.as_str()).collect();
-        assert_eq!(words[0], "down: crashed: exit code 3");
+        assert_eq!(words[0], "down: crashed: exit 3");
         assert!(words[1].starts_with("down: "), "{words:?}");
         assert_eq!(words[2..], ["down: its link is broken", "off", "down: not started"]);
     }

@@ -1,13 +1,18 @@
 //! What processes are and use at one moment: for the monitor, lists, and whatever exports measurements.
 
+use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
+use std::{fs, io, thread};
 
 use crate::base::fault::Fault;
+use crate::supervise::rotation;
 use crate::sys::host::Host;
 use crate::sys::paths::Paths;
 use crate::sys::process::ProcessTable;
+use crate::sys::usage::descriptors;
 use crate::tsm::resolve::{self, Precision};
+use crate::tsm::sidecar::health::Health;
 use crate::tsm::store::{Process, ProcessStore};
 
 /// What process trees use: memory now, and CPU since the measurement before.
@@ -103,6 +108,84 @@ impl Sampler {
         };
         Ok(chosen.into_iter().map(sample).collect())
     }
+}
+
+/// What a process has used since it was started, and what its logs hold: for counters that only grow.
+#[derive(Debug)]
+pub struct Measurement {
+    /// The process.
+    pub process: Process,
+    /// What is known of its health.
+    pub health: Option<Health>,
+    /// How many processes are in its tree; 0 if it does not run.
+    pub tree: usize,
+    /// Processor time of the tree, with that of what it has waited for.
+    pub cpu: Duration,
+    /// Resident bytes of the tree.
+    pub memory_bytes: u64,
+    /// Threads of the tree.
+    pub threads: u64,
+    /// Open descriptors of the tree; none where they may not be counted.
+    pub descriptors: Option<u64>,
+    /// How many bytes its standard output and standard error had so far; none where a log cannot be read.
+    pub log_bytes: [Option<u64>; 2],
+}
+
+/// So many threads look at logs and descriptors; one looks if there are few processes.
+const MEASURING_THREADS: usize = 4;
+
+/// From so many processes on several threads look.
+const PARALLEL_THRESHOLD: usize = 100;
+
+/// Measures all processes.
+///
+/// # Errors
+///
+/// Fails if the processes cannot be listed.
+pub fn measure_all(paths: &Paths) -> Result<Vec<Measurement>, Fault> {
+    let mut processes = ProcessStore::open(paths).all()?;
+    let table = ProcessTable::snapshot();
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(MEASURING_THREADS);
+    if threads < 2 || processes.len() < PARALLEL_THRESHOLD {
+        return Ok(processes.into_iter().map(|process| measured(process, &table)).collect());
+    }
+    let share = processes.len().div_ceil(threads);
+    let mut shares = Vec::new();
+    while !processes.is_empty() {
+        let rest = processes.split_off(share.min(processes.len()));
+        shares.push(std::mem::replace(&mut processes, rest));
+    }
+    let table = &table;
+    let all = |share: Vec<Process>| share.into_iter().map(|process| measured(process, table)).collect::<Vec<_>>();
+    Ok(thread::scope(|scope| {
+        let looking: Vec<_> = shares.into_iter().map(|share| scope.spawn(move || all(share))).collect();
+        looking.into_iter().flat_map(|it| it.join().expect("looking does not panic")).collect()
+    }))
+}
+
+fn measured(process: Process, table: &ProcessTable) -> Measurement {
+    let tree: Vec<_> = process.pid().map(|pid| table.tree(pid)).unwrap_or_default();
+    let sum = |one: Option<u64>, two: Option<u64>| Some(one? + two?);
+    Measurement {
+        health: process.health(),
+        tree: tree.len(),
+        cpu: process.pid().map(|pid| table.cpu_time(pid)).unwrap_or_default(),
+        memory_bytes: tree.iter().map(|stat| stat.resident).sum(),
+        threads: tree.iter().map(|stat| stat.threads).sum(),
+        descriptors: tree.iter().map(|stat| descriptors(stat.pid)).fold(Some(0), sum),
+        log_bytes: [process.out_log(), process.err_log()].map(|log| written(&log)),
+        process,
+    }
+}
+
+/// How many bytes a stream had so far, those that were rotated away included.
+fn written(log: &Path) -> Option<u64> {
+    let now = match fs::metadata(log) {
+        Ok(found) => found.len(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+        Err(_) => return None,
+    };
+    Some(rotation::position(log, 0).ok()? + now)
 }
 
 fn named(words: &[String], all: &[Process]) -> Result<Vec<Process>, Fault> {

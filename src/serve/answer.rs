@@ -7,14 +7,24 @@ use std::task::{Context, Poll};
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use hyper::header::{self, HeaderValue};
 use hyper::{Response, StatusCode};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::mpsc::Receiver;
 
 use super::busy::Busy;
 
 /// What goes out behind the head.
 pub(super) struct Content {
-    bytes: Option<Bytes>,
+    source: Source,
     /// While it lives, the connection is not one that may be closed for another.
     busy: Option<Busy>,
+    /// A share of the memory that answers of their own size may take.
+    _share: Option<OwnedSemaphorePermit>,
+}
+
+enum Source {
+    Whole(Option<Bytes>),
+    /// Ends when the sender is dropped.
+    Stream(Receiver<Bytes>),
 }
 
 /// An answer.
@@ -22,7 +32,7 @@ pub(super) type Answer = Response<Content>;
 
 impl Content {
     fn whole(bytes: Bytes) -> Self {
-        Self { bytes: Some(bytes).filter(|bytes| !bytes.is_empty()), busy: None }
+        Self { source: Source::Whole(Some(bytes).filter(|bytes| !bytes.is_empty())), busy: None, _share: None }
     }
 
     /// Counts the connection as busy until this is sent.
@@ -35,16 +45,23 @@ impl Body for Content {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _cx: &mut Context) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.bytes.take().map(|bytes| Ok(Frame::data(bytes))))
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let next = match &mut self.source {
+            Source::Whole(bytes) => Poll::Ready(bytes.take()),
+            Source::Stream(receiver) => receiver.poll_recv(cx),
+        };
+        next.map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.bytes.is_none()
+        matches!(self.source, Source::Whole(None))
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.bytes.as_ref().map_or(0, Bytes::len) as u64)
+        match &self.source {
+            Source::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
+            Source::Stream(_) => SizeHint::default(),
+        }
     }
 }
 
@@ -52,19 +69,44 @@ impl Body for Content {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MediaType {
     Json,
+    Metrics,
+    EventStream,
+    Html,
 }
 
 impl MediaType {
     fn value(self) -> HeaderValue {
         HeaderValue::from_static(match self {
             Self::Json => "application/json",
+            Self::Metrics => "text/plain; version=0.0.4; charset=utf-8",
+            Self::EventStream => "text/event-stream",
+            Self::Html => "text/html; charset=utf-8",
         })
     }
 }
 
+/// What a page of ours may load and do: its own style and script, and requests to this server.
+const CONTENT_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; \
+                              base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'";
+
 /// An answer of this kind.
 pub(super) fn whole(status: StatusCode, kind: MediaType, bytes: impl Into<Bytes>) -> Answer {
     with_head(status, kind, Content::whole(bytes.into()))
+}
+
+/// The same, which counts as one of the few that are as large as what was asked for.
+pub(super) fn counted(kind: MediaType, bytes: impl Into<Bytes>, share: OwnedSemaphorePermit) -> Answer {
+    let content = Content { _share: Some(share), ..Content::whole(bytes.into()) };
+    with_head(StatusCode::OK, kind, content)
+}
+
+/// An answer that goes on.
+pub(super) fn stream(receiver: Receiver<Bytes>) -> Answer {
+    let content = Content { source: Source::Stream(receiver), busy: None, _share: None };
+    let mut answer = with_head(StatusCode::OK, MediaType::EventStream, content);
+    // A proxy that collects an answer before it passes it on would hold back every event.
+    answer.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
+    answer
 }
 
 /// An error as JSON, in the shape of `--json`.
@@ -82,5 +124,10 @@ fn with_head(status: StatusCode, kind: MediaType, content: Content) -> Answer {
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     ];
     answer.headers_mut().extend(fixed);
+    if kind == MediaType::Html {
+        let policy = HeaderValue::from_static(CONTENT_POLICY);
+        answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+        answer.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    }
     answer
 }

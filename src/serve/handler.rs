@@ -3,17 +3,24 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use hyper::body::{Body, Incoming};
+use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, StatusCode};
+use tokio::sync::Semaphore;
 
 use super::Identity;
 use super::access::{AccessRule, Refusal, Secrecy};
 use super::answer::{self, Answer, MediaType};
+use super::events::EventFeed;
 use super::health;
 use super::log::{Level, Log};
-use super::reader::{ReadError, Reader};
-use super::route::Route;
+use super::logs::LogQuery;
+use super::reader::Reader;
+use super::route::{Route, parse_query};
+use super::worker::ReadError;
+
+/// What can be asked for, in the format of OpenAPI.
+const DESCRIPTION: &str = include_str!("assets/openapi.json");
 
 /// What answers are made from.
 pub(super) struct Handler {
@@ -22,13 +29,16 @@ pub(super) struct Handler {
     pub(super) reader: Reader,
     pub(super) log: Arc<Log>,
     pub(super) started: Instant,
+    pub(super) events: Arc<EventFeed>,
+    /// Answers that are as large as what was asked for; there are only so many at once.
+    pub(super) shares: Arc<Semaphore>,
 }
 
 impl Handler {
     /// Answers a request.
     pub(super) async fn answer(&self, request: &Request<Incoming>) -> Answer {
         let answer = match self.route(request) {
-            Ok(route) => self.answer_route(route).await,
+            Ok(route) => self.answer_route(route, request).await,
             Err(problem) => problem.answer(),
         };
         if self.log.wants(Level::Debug) {
@@ -51,12 +61,18 @@ impl Handler {
         route.ok_or(Problem::NotFound("no such path"))
     }
 
-    async fn answer_route(&self, route: Route) -> Answer {
+    async fn answer_route(&self, route: Route, request: &Request<Incoming>) -> Answer {
         match route {
             Route::Live => json(StatusCode::OK, health::live(&self.identity, self.started.elapsed().as_secs())),
             Route::Health => self.health(|health| Some(health.all.clone())).await,
             Route::Ready => self.health(|health| Some(health.ready.clone())).await,
             Route::HealthOf(name) => self.health(|health| health.one(&name)).await,
+            Route::Metrics => self.text(MediaType::Metrics, self.reader.metrics().await),
+            Route::Processes => self.text(MediaType::Json, self.reader.processes().await),
+            Route::Process(name) => self.text(MediaType::Json, self.reader.process(name).await.map(Bytes::from)),
+            Route::Logs(name) => self.logs(name, request).await,
+            Route::Events => answer::stream(self.events.follow(last_event(request).as_deref())),
+            Route::Description => answer::whole(StatusCode::OK, MediaType::Json, DESCRIPTION),
         }
     }
 
@@ -70,14 +86,57 @@ impl Handler {
         }
     }
 
+    fn text(&self, kind: MediaType, text: Result<Bytes, ReadError>) -> Answer {
+        match text {
+            Ok(text) => answer::whole(StatusCode::OK, kind, text),
+            Err(error) => self.unreadable(&error),
+        }
+    }
+
+    async fn logs(&self, name: String, request: &Request<Incoming>) -> Answer {
+        let parts = parse_query(request.uri().query().unwrap_or_default());
+        let parts = parts.ok_or_else(|| "the query is malformed".to_owned());
+        let query = match parts.and_then(|parts| LogQuery::parse(&parts)) {
+            Ok(query) => query,
+            Err(message) => return answer::error(StatusCode::BAD_REQUEST, "usage", &message),
+        };
+        let accepts = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        if query.follow || accepts.contains("text/event-stream") {
+            return match self.reader.follow(name, query, last_event(request)).await {
+                Ok(pieces) => answer::stream(pieces),
+                Err(error) => self.unreadable(&error),
+            };
+        }
+        let Ok(share) = Arc::clone(&self.shares).try_acquire_owned() else {
+            return answer::error(StatusCode::SERVICE_UNAVAILABLE, "failed", "too many logs are being read");
+        };
+        match self.reader.lines(name, query).await {
+            Ok(text) => answer::counted(MediaType::Json, text, share),
+            Err(error) => self.unreadable(&error),
+        }
+    }
+
     fn unreadable(&self, error: &ReadError) -> Answer {
-        self.log.write(Level::Error, &error.to_string());
-        answer::error(StatusCode::SERVICE_UNAVAILABLE, "failed", &error.to_string())
+        let text = error.to_string();
+        match error {
+            ReadError::NotFound(_) => answer::error(StatusCode::NOT_FOUND, "not-found", &text),
+            ReadError::Invalid(_) => answer::error(StatusCode::BAD_REQUEST, "usage", &text),
+            ReadError::Slow | ReadError::Failed(_) => {
+                self.log.write(Level::Error, &text);
+                answer::error(StatusCode::SERVICE_UNAVAILABLE, "failed", &text)
+            }
+        }
     }
 }
 
 fn json(status: StatusCode, body: String) -> Answer {
     answer::whole(status, MediaType::Json, body)
+}
+
+/// What the client of a stream had last.
+fn last_event(request: &Request<Incoming>) -> Option<String> {
+    let last = request.headers().get("last-event-id")?;
+    Some(last.to_str().unwrap_or_default().to_owned())
 }
 
 /// Why there is no answer.

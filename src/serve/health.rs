@@ -68,7 +68,8 @@ impl HealthSnapshot {
     /// Looks at every process and enabled service.
     pub(super) fn take(scene: &Scene) -> Result<Self, Fault> {
         let processes = ProcessStore::open(scene.paths).all()?;
-        let services = service_health::of_enabled(scene.paths, scene.variables, &processes, scene.judge)?;
+        let all: Vec<_> = processes.iter().collect();
+        let services = service_health::of_enabled(scene.paths, scene.variables, &all, scene.judge)?;
         let conditions = processes.iter().map(|it| (it.name.to_string(), scene.judge.process(it)));
         Ok(Self::of(services, conditions.collect(), scene))
     }

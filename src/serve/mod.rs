@@ -9,20 +9,30 @@
 //! busy         which connections have an answer under way
 //! handler      request -> answer                access     Host and token
 //! route        path -> what is asked for        answer     head and body
-//! reader       the thread that reads, and what it read last
-//! health       how services are, as JSON        log        what the server says
+//! worker       a thread that waits for disks    desk       what is read there of processes
+//! logs         what is read there of logs       reader     what was read last
+//! health       how services are, as JSON        metrics    measurements, for Prometheus
+//! events       what happens to processes        log_feed   logs that are followed
+//! follow       followers of both                log        what the server says
 //! ```
 
 mod access;
 mod answer;
 mod busy;
 mod connection;
+mod desk;
+mod events;
+mod follow;
 mod handler;
 mod health;
 mod log;
+mod log_feed;
+mod logs;
+mod metrics;
 mod reader;
 mod route;
 mod stream;
+mod worker;
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -31,29 +41,43 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::task::Poll;
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use tokio::net::unix::pipe;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::sleep;
 
-use crate::report::Message;
-use crate::sys::host::Host;
-use crate::sys::os_host::OsHost;
+use crate::base::fault::Fault;
+use crate::base::time::Timestamp;
+use crate::ops::snapshot::Usage;
+use crate::report::{Fields, Message, Table};
 use crate::sys::paths::Paths;
 use crate::sys::{listen_socket, signal};
+use crate::tsm::logs::{LogLine, LogSource};
+use crate::tsm::store::Process;
 
 pub use access::AccessRule;
+use desk::Desk;
+use events::EventFeed;
 use handler::Handler;
 pub use log::LogOptions;
 use log::{Level, Log};
-use reader::{Desk, Reader};
+use log_feed::LogFeeds;
+use logs::LogDesk;
+use reader::Reader;
 
 /// The port without another one.
 pub const DEFAULT_PORT: u16 = 4444;
 
 /// More connections than this are not open at once, whatever the limit of descriptors says.
 const MAX_CONNECTIONS: usize = 4096;
+
+/// So many answers of logs are under way at once.
+const MAX_LARGE: usize = 16;
+
+/// How often those that follow something are told that they still do.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
 /// Descriptors that are left for files.
 const SPARE_FDS: u64 = 64;
@@ -71,12 +95,28 @@ pub struct Identity {
     pub env: Option<String>,
 }
 
+/// Makes the JSON of one line after the other.
+pub type LineWriter = Box<dyn FnMut(LogLine) -> String>;
+
+/// How values become rows: as the commands have them, so that the answers have the shapes of `--json`.
+#[derive(Debug, Clone, Copy)]
+pub struct Views {
+    /// Of `tsm list`.
+    pub list: fn(&[Process], Timestamp, &Usage) -> Table,
+    /// Of `tsm info`.
+    pub info: fn(&Process, Timestamp, &Usage) -> Result<Fields, Fault>,
+    /// Of `tsm logs`: makes the JSON of lines, one after the other.
+    pub log_lines: fn(&[LogSource]) -> LineWriter,
+}
+
 /// What a server needs.
 pub struct ServerOptions {
     /// The socket that it accepts connections on.
     pub socket: TcpListener,
     /// Where the processes are.
     pub paths: Paths,
+    /// How values become rows.
+    pub views: Views,
     /// Who is answered.
     pub access: AccessRule,
     /// What it is.
@@ -101,18 +141,32 @@ impl Server {
     ///
     /// Fails if a thread or what it waits with cannot be made.
     pub fn start(options: ServerOptions) -> io::Result<Self> {
-        let host = OsHost::new();
         let (log, lines) = Log::open(options.log);
         let (log, identity) = (Arc::new(log), Arc::new(options.identity));
         for warning in &options.warnings {
             log.write(Level::Warn, warning);
         }
-        let started = host.now();
-        let reader = Reader::start(Desk { host, paths: options.paths, identity: Arc::clone(&identity), started })?;
+        let (paths, views, about) = (options.paths.clone(), options.views, Arc::clone(&identity));
+        let (events, reading) = EventFeed::start(&paths.events());
+        if let Err(error) = reading {
+            log.write(Level::Warn, &format!("events cannot be read: {error}"));
+        }
+        let feeds = LogFeeds::new(paths.clone(), views);
+        let log_desk = LogDesk { paths: options.paths, views };
+        let counted = Arc::clone(&events);
+        let desk = move || Desk::new(paths, views, about, counted);
+        let reader = Reader::start(desk, move || log_desk, Arc::clone(&feeds))?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let address = options.socket.local_addr()?;
-        let handler =
-            Handler { access: options.access, identity, reader, log: Arc::clone(&log), started: Instant::now() };
+        let handler = Handler {
+            access: options.access,
+            identity,
+            reader,
+            events,
+            log: Arc::clone(&log),
+            started: Instant::now(),
+            shares: Arc::new(Semaphore::new(MAX_LARGE)),
+        };
         let most =
             usize::try_from(listen_socket::raise_fd_limit().saturating_sub(SPARE_FDS)).unwrap_or(MAX_CONNECTIONS);
         let most = most.clamp(1, MAX_CONNECTIONS);
@@ -125,9 +179,20 @@ impl Server {
                 };
                 log.write(Level::Info, &format!("listening on http://{address}"));
                 let (close, closing) = watch::channel(false);
+                let (open_events, open_feeds) = (Arc::clone(&handler.events), Arc::clone(&feeds));
                 tokio::spawn(async move {
                     asked_to_end().await;
+                    open_events.close();
+                    open_feeds.close();
                     let _ = close.send(true);
+                });
+                let open_events = Arc::clone(&handler.events);
+                tokio::spawn(async move {
+                    loop {
+                        sleep(KEEP_ALIVE_INTERVAL).await;
+                        open_events.keep_alive();
+                        feeds.keep_alive();
+                    }
                 });
                 connection::serve(socket, Arc::new(handler), closing, most).await;
                 log.write(Level::Info, "stopped");

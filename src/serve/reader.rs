@@ -1,47 +1,25 @@
-//! The thread that reads files, and what it read last. Requests never wait for a disk in the thread that answers.
+//! What was read last. As many requests as come in a moment cost one look, and none waits for a disk in the thread that answers.
 
-use std::collections::BTreeMap;
 use std::io;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Mutex as AsyncMutex, oneshot};
-use tokio::time::timeout;
+use hyper::body::Bytes;
+use tokio::sync::Mutex as AsyncMutex;
+use tokio::sync::mpsc::Receiver;
 
-use super::Identity;
-use super::health::{HealthSnapshot, Scene};
-use crate::base::fault::Fault;
-use crate::base::time::Timestamp;
-use crate::ops::service_health::Judge;
-use crate::sys::host::Host;
-use crate::sys::os_host::OsHost;
-use crate::sys::paths::Paths;
+use super::desk::Desk;
+use super::health::HealthSnapshot;
+use super::log_feed::LogFeeds;
+use super::logs::{LogDesk, LogQuery};
+use super::worker::{ReadError, Worker, within_limit};
 
-/// What was read may be so old: as many requests as there are in this time cost one look.
+/// What was read may be so old.
 const MAX_AGE: Duration = Duration::from_millis(250);
-
-/// A look may take so long. After that the answer is that it took too long.
-const READ_LIMIT: Duration = Duration::from_secs(3);
-
-/// How many looks may wait for the thread.
-const QUEUE: usize = 32;
-
-/// Why there is no answer.
-#[derive(Debug, Clone, thiserror::Error)]
-pub(super) enum ReadError {
-    /// The files could not be read in time.
-    #[error("the processes could not be read within {} s", READ_LIMIT.as_secs())]
-    Slow,
-    /// They could not be read.
-    #[error("{0}")]
-    Failed(String),
-}
 
 /// A result that is read again when it is too old, by one request for all that wait.
 struct Cache<T> {
-    last: Mutex<Option<(Instant, Arc<T>)>>,
+    last: Mutex<Option<(Instant, T)>>,
     reading: AsyncMutex<()>,
 }
 
@@ -51,13 +29,13 @@ impl<T> Default for Cache<T> {
     }
 }
 
-impl<T> Cache<T> {
-    fn fresh(&self) -> Option<Arc<T>> {
+impl<T: Clone> Cache<T> {
+    fn fresh(&self) -> Option<T> {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        last.as_ref().filter(|(at, _)| at.elapsed() < MAX_AGE).map(|(_, it)| Arc::clone(it))
+        last.as_ref().filter(|(at, _)| at.elapsed() < MAX_AGE).map(|(_, it)| it.clone())
     }
 
-    async fn get(&self, read: impl Future<Output = Result<T, ReadError>>) -> Result<Arc<T>, ReadError> {
+    async fn get(&self, read: impl Future<Output = Result<T, ReadError>>) -> Result<T, ReadError> {
         if let Some(it) = self.fresh() {
             return Ok(it);
         }
@@ -67,78 +45,74 @@ impl<T> Cache<T> {
             if let Some(it) = self.fresh() {
                 return Ok(it);
             }
-            let it = Arc::new(read.await?);
-            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), Arc::clone(&it)));
+            let it = read.await?;
+            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), it.clone()));
             Ok(it)
         };
-        timeout(READ_LIMIT, get).await.unwrap_or(Err(ReadError::Slow))
-    }
-}
-
-/// Something to be done in the thread.
-type Job = Box<dyn FnOnce(&mut Desk) + Send>;
-
-/// What the thread has to look with.
-pub(super) struct Desk {
-    pub(super) host: OsHost,
-    pub(super) paths: Paths,
-    pub(super) identity: Arc<Identity>,
-    /// When the server was started.
-    pub(super) started: Timestamp,
-}
-
-impl Desk {
-    fn variables(&self) -> &BTreeMap<String, String> {
-        self.host.variables()
-    }
-
-    pub(super) fn judge(&self) -> Judge<'_> {
-        Judge { now: self.host.now(), own_mark: self.host.variable("TSM_RUN") }
-    }
-
-    fn health(&self) -> Result<HealthSnapshot, Fault> {
-        HealthSnapshot::take(&Scene {
-            paths: &self.paths,
-            variables: self.variables(),
-            identity: &self.identity,
-            judge: self.judge(),
-            started: self.started,
-        })
+        within_limit(get).await?
     }
 }
 
 /// What is known of the processes, a moment old at most.
 pub(super) struct Reader {
-    jobs: SyncSender<Job>,
-    health: Cache<HealthSnapshot>,
+    desk: Worker<Desk>,
+    logs: Worker<LogDesk>,
+    health: Cache<Arc<HealthSnapshot>>,
+    processes: Cache<Bytes>,
+    metrics: Cache<Bytes>,
+    feeds: Arc<LogFeeds>,
 }
 
 impl Reader {
-    /// Starts the thread, which ends with this value.
-    pub(super) fn start(mut desk: Desk) -> io::Result<Self> {
-        let (jobs, waiting): (SyncSender<Job>, Receiver<Job>) = sync_channel(QUEUE);
-        let work = move || waiting.into_iter().for_each(|job| job(&mut desk));
-        thread::Builder::new().name("read".to_owned()).spawn(work)?;
-        Ok(Self { jobs, health: Cache::default() })
+    /// Starts two threads, one for processes and one for logs, which end with this value.
+    pub(super) fn start(
+        desk: impl FnOnce() -> Desk + Send + 'static,
+        logs: impl FnOnce() -> LogDesk + Send + 'static,
+        feeds: Arc<LogFeeds>,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            desk: Worker::start("read", desk)?,
+            logs: Worker::start("logs", logs)?,
+            health: Cache::default(),
+            processes: Cache::default(),
+            metrics: Cache::default(),
+            feeds,
+        })
     }
 
     /// How every service and process is.
     pub(super) async fn health(&self) -> Result<Arc<HealthSnapshot>, ReadError> {
-        self.health.get(self.ask(|desk| desk.health())).await
+        self.health.get(self.desk.ask(|desk| desk.health().map(Arc::new))).await
     }
 
-    /// Has something done in the thread.
-    async fn ask<T: Send + 'static>(
+    /// All processes, as JSON.
+    pub(super) async fn processes(&self) -> Result<Bytes, ReadError> {
+        self.processes.get(self.desk.ask(|desk| desk.processes().map(Bytes::from))).await
+    }
+
+    /// All about one process, as JSON.
+    pub(super) async fn process(&self, name: String) -> Result<String, ReadError> {
+        self.desk.ask(move |desk| desk.process(&name)).await
+    }
+
+    /// Measurements of all processes, in the text format of Prometheus.
+    pub(super) async fn metrics(&self) -> Result<Bytes, ReadError> {
+        self.metrics.get(self.desk.ask(|desk| desk.metrics().map(Bytes::from))).await
+    }
+
+    /// Lines of the logs of a process, as JSON.
+    pub(super) async fn lines(&self, name: String, query: LogQuery) -> Result<String, ReadError> {
+        self.logs.ask(move |desk| desk.lines(&name, &query)).await
+    }
+
+    /// The same as they come, after those that came since the place `last`.
+    pub(super) async fn follow(
         &self,
-        look: impl FnOnce(&mut Desk) -> Result<T, Fault> + Send + 'static,
-    ) -> Result<T, ReadError> {
-        let (reply, answer) = oneshot::channel();
-        let job: Job = Box::new(move |desk| {
-            let _ = reply.send(look(desk).map_err(|fault| ReadError::Failed(fault.to_string())));
-        });
-        match self.jobs.try_send(job) {
-            Ok(()) => answer.await.unwrap_or(Err(ReadError::Slow)),
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => Err(ReadError::Slow),
-        }
+        name: String,
+        query: LogQuery,
+        last: Option<String>,
+    ) -> Result<Receiver<Bytes>, ReadError> {
+        let feeds = Arc::clone(&self.feeds);
+        self.logs.ask(move |_| feeds.follow(&name, &query, last.as_deref())).await
     }
 }

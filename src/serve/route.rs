@@ -1,5 +1,7 @@
 //! What a request asks for, by its path and query.
 
+use std::collections::BTreeMap;
+
 use super::access::Secrecy;
 
 /// What can be asked for.
@@ -13,6 +15,18 @@ pub(super) enum Route {
     Ready,
     /// How one service or process is.
     HealthOf(String),
+    /// Measurements, for Prometheus.
+    Metrics,
+    /// All processes.
+    Processes,
+    /// All about one process.
+    Process(String),
+    /// What one process said.
+    Logs(String),
+    /// What happens to processes, as it happens.
+    Events,
+    /// What can be asked for, for programs.
+    Description,
 }
 
 /// The longest path with its query, in bytes.
@@ -30,6 +44,12 @@ impl Route {
             ["health"] => Self::Health,
             ["health", "live"] => Self::Live,
             ["health", "ready"] => Self::Ready,
+            ["metrics"] => Self::Metrics,
+            ["api", "processes"] => Self::Processes,
+            ["api", "processes", name] if !name.is_empty() => Self::Process(name.to_owned()),
+            ["api", "logs", name] if !name.is_empty() => Self::Logs(name.to_owned()),
+            ["api", "events"] => Self::Events,
+            ["api", "openapi.json"] => Self::Description,
             ["health", name] if !name.is_empty() => Self::HealthOf(name.to_owned()),
             _ => return None,
         })
@@ -38,10 +58,21 @@ impl Route {
     /// Whether it needs the token.
     pub(super) fn secrecy(&self) -> Secrecy {
         match self {
-            Self::Live => Secrecy::Open,
-            Self::Health | Self::Ready | Self::HealthOf(_) => Secrecy::Protected,
+            Self::Live | Self::Description => Secrecy::Open,
+            Self::Health | Self::Ready | Self::HealthOf(_) | Self::Metrics => Secrecy::Protected,
+            Self::Processes | Self::Process(_) | Self::Logs(_) | Self::Events => Secrecy::Protected,
         }
     }
+}
+
+/// The parts of a query by name; of a name that is there twice the last one. None if it is malformed.
+pub(super) fn parse_query(query: &str) -> Option<BTreeMap<String, String>> {
+    let parts = query.split('&').filter(|part| !part.is_empty());
+    let pair = |part: &str| {
+        let (name, value) = part.split_once('=').unwrap_or((part, ""));
+        Some((decode(&name.replace('+', " "))?, decode(&value.replace('+', " "))?))
+    };
+    parts.map(pair).collect()
 }
 
 /// Resolves `%41`; none if that is malformed or no text.
@@ -86,5 +117,16 @@ mod tests {
             assert_eq!(Route::parse(path), expected, "{path}");
         }
         assert_eq!(Route::parse(&format!("/health/{}", "x".repeat(MAX_TARGET))), None);
+    }
+
+    #[test]
+    fn a_query_is_read_as_browsers_write_it() {
+        let query = parse_query("lines=5&grep=a+b%26c&follow&lines=6").expect("a query");
+        let pairs: Vec<(&str, &str)> = query.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(pairs, [("follow", ""), ("grep", "a b&c"), ("lines", "6")]);
+        assert_eq!(parse_query("").map(|query| query.len()), Some(0));
+        for query in ["a=%", "a=%4", "a=%+1", "%f0=1"] {
+            assert_eq!(parse_query(query), None, "{query}");
+        }
     }
 }

@@ -32,6 +32,10 @@ pub struct ProcessStat {
     pub session: u32,
     /// Processor time so far, user and system, in clock ticks.
     pub cpu_ticks: u64,
+    /// The same of its children that have ended and were waited for, and of theirs.
+    pub reaped_ticks: u64,
+    /// Its threads.
+    pub threads: u64,
     /// When it was started, in clock ticks since boot. With pid and boot id it is the identity of the process.
     pub start_ticks: u64,
     /// Resident memory in bytes.
@@ -277,6 +281,13 @@ impl ProcessTable {
         self.tree(root).iter().map(|stat| stat.resident).sum()
     }
 
+    /// Processor time that `root`, everything below it, and what these have waited for used so far.
+    #[must_use]
+    pub fn cpu_time(&self, root: u32) -> Duration {
+        let ticks: u64 = self.tree(root).iter().map(|stat| stat.cpu_ticks + stat.reaped_ticks).sum();
+        Duration::from_millis(ticks.saturating_mul(1000) / ticks_per_second())
+    }
+
     /// Share of one processor that `root` and everything below it used since an `earlier` census, in percent.
     /// A process that is younger than that census counts from its start.
     #[must_use]
@@ -326,6 +337,8 @@ fn parse_stat(text: &str) -> Option<ProcessStat> {
         pgrp: id(2)?,
         session: id(3)?,
         cpu_ticks: number(11)? + number(12)?,
+        reaped_ticks: number(13)? + number(14)?,
+        threads: number(17)?,
         start_ticks: number(19)?,
         resident: number(21)? * page_size(),
     })
@@ -367,6 +380,7 @@ mod tests {
         let stat = parse_stat(line).expect("a stat line");
         assert_eq!((stat.pid, stat.comm.as_str(), stat.state, stat.ppid), (42, "a) b (c)", 'S', 7));
         assert_eq!((stat.cpu_ticks, stat.start_ticks, stat.resident), (42, 9000, 25 * page_size()));
+        assert_eq!((stat.reaped_ticks, stat.threads), (0, 1));
     }
 
     #[test]

@@ -25,7 +25,7 @@ impl ResourceUsage {
         let io = fs::read_to_string(format!("/proc/{pid}/io")).ok();
         Self {
             threads: field(&status, "Threads:").unwrap_or(0),
-            descriptors: fs::read_dir(format!("/proc/{pid}/fd")).ok().map(|all| all.count() as u64),
+            descriptors: descriptors(pid),
             read: io.as_deref().and_then(|io| field(io, "read_bytes:")),
             written: io.as_deref().and_then(|io| field(io, "write_bytes:")),
             swapped: field(&status, "VmSwap:").unwrap_or(0) * 1024,
@@ -46,6 +46,17 @@ impl ResourceUsage {
             written: sum(self.written, other.written),
             swapped: self.swapped + other.swapped,
         }
+    }
+}
+
+/// How many descriptors a process has open; none where they may not be counted.
+#[must_use]
+pub fn descriptors(pid: u32) -> Option<u64> {
+    let path = format!("/proc/{pid}/fd");
+    // Since Linux 6.2 the size of the directory is their number; before it was 0.
+    match fs::metadata(&path).ok().map(|found| found.len()) {
+        Some(count @ 1..) => Some(count),
+        _ => fs::read_dir(&path).ok().map(|all| all.count() as u64),
     }
 }
 

@@ -1,5 +1,6 @@
 //! `tetra serve`: the real program, real sockets.
 
+mod api;
 mod client;
 mod hostile;
 
@@ -73,6 +74,18 @@ impl Drop for Serving {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// False, after it was said, where a program is missing; a build machine has to have it.
+fn is_installed(program: &str, package: &str) -> bool {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let found = path.split(':').any(|dir| Path::new(dir).join(program).is_file());
+    let message = format!("SKIPPED: {program} is missing (Debian package {package})");
+    assert!(found || std::env::var_os("CI").is_none_or(|value| value != "true"), "{message}");
+    if !found {
+        let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{message}\n").as_bytes());
+    }
+    found
 }
 
 /// A sandbox in which commands have all their words, with a service of this line, saved, enabled and started.

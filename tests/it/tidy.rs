@@ -52,7 +52,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("crossterm", &["shell/"]),
     ("serde_saphyr", &["tsm/import.rs"]),
     ("ratatui", &["shell/"]),
-    ("regex", &["tsm/", "config/", "command/"]),
+    ("regex", &["tsm/", "config/", "command/", "serve/"]),
     ("toml", &["shell/", "config/", "tsm/ports/"]),
     ("toml_edit", &["config/"]),
     ("sha2", &["env/", "sys/"]),

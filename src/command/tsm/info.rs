@@ -38,7 +38,7 @@ impl Command for Info {
         let load = targets.processes.iter().any(|process| process.pid().is_some()).then(|| measure(cx));
         let mut blocks = Vec::new();
         for process in &targets.processes {
-            blocks.push(fields(process, load.as_ref(), cx)?);
+            blocks.push(process_fields(process, load.as_ref(), cx.host.now(), Detail::of(cx))?);
         }
         let mut report = Report::each(blocks);
         if !targets.several {
@@ -50,8 +50,29 @@ impl Command for Info {
     }
 }
 
-fn fields(process: &Process, load: Option<&Usage>, cx: &Cx) -> Result<Fields, Fault> {
-    let (meta, now) = (&process.meta, cx.host.now());
+/// How much is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::command) enum Detail {
+    /// What is asked for most.
+    Main,
+    /// All of it.
+    All,
+}
+
+impl Detail {
+    fn of(cx: &Cx) -> Self {
+        if cx.verbose > 0 { Self::All } else { Self::Main }
+    }
+}
+
+/// All about a process; secrets are masked.
+pub(in crate::command) fn process_fields(
+    process: &Process,
+    load: Option<&Usage>,
+    now: Timestamp,
+    detail: Detail,
+) -> Result<Fields, Fault> {
+    let meta = &process.meta;
     let usage = load.zip(process.pid());
     let cpu = usage.and_then(|(usage, pid)| usage.cpu_percent(pid));
     let cpu = cpu.map_or(Value::Null.into(), |cpu| Cell::from(cpu).text(format!("{cpu:.1}%")));
@@ -89,7 +110,7 @@ fn fields(process: &Process, load: Option<&Usage>, cx: &Cx) -> Result<Fields, Fa
         .with("log_error", Cell::from(text(&meta.run_state.log_error)).tone(Tone::Bad))
         .with("supervisor", supervisor(process))
         .with("damage", Cell::from(Value::from(process.record_error.as_deref())).tone(Tone::Bad));
-    let fields = if cx.verbose > 0 { detailed(fields, process)? } else { fields };
+    let fields = if detail == Detail::All { detailed(fields, process)? } else { fields };
     Ok(drop_empty(fields))
 }
 

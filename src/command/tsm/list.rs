@@ -81,6 +81,13 @@ fn processes(which: Option<ListFilter>, cx: &Cx) -> Result<Report, Fault> {
     Ok(if which.is_none() && stopped > 0 { report.note(format!("{stopped} stopped: tsm list all")) } else { report })
 }
 
+/// The rows of processes, for whatever shows them elsewhere.
+pub(in crate::command) fn process_table(processes: &[Process], now: Timestamp, usage: &Usage) -> Table {
+    let mut table = table(0);
+    processes.iter().for_each(|process| table.row(row(process, now, Some(usage))));
+    table
+}
+
 fn is_shown(which: Option<ListFilter>, process: &Process) -> bool {
     match which {
         None => process.is_not_cleanly_stopped(),

@@ -7,15 +7,17 @@ pub mod rotate;
 
 use std::path::Path;
 
+use jiff::tz::TimeZone;
+
 use super::process_args::{NO_PROCESSES, Targets};
 use crate::base::fault::Fault;
 use crate::base::time_spec::TimeSpec;
 use crate::command::argument::ProcessTarget;
 use crate::command::{Command, Cx, Effect};
-use crate::report::{Report, RowStream};
+use crate::report::{Report, RowStream, json};
 use crate::sys::signal;
 use crate::tsm::buffering;
-use crate::tsm::logs::{self, Follower, LogSource, Query, StreamKind};
+use crate::tsm::logs::{self, Follower, LogLine, LogSource, Query, StreamKind};
 use crate::tsm::store::{Process, ProcessStore};
 use lines::{FollowRows, LineFormat, LineFormatter, LogRow};
 
@@ -174,6 +176,13 @@ fn sources(processes: &[Process], streams: &[StreamKind]) -> Vec<LogSource> {
         streams.iter().map(source).collect::<Vec<_>>()
     };
     processes.iter().flat_map(of).collect()
+}
+
+/// Makes the JSON of lines, one after the other, for whatever sends them elsewhere.
+pub(in crate::command) fn json_lines(sources: &[LogSource]) -> Box<dyn FnMut(LogLine) -> String> {
+    let format = LineFormat { times: false, delta: false, with_name: false, zone: TimeZone::UTC };
+    let mut formatter = LineFormatter::new(sources, format);
+    Box::new(move |line| json::row(&formatter.row(line)))
 }
 
 /// The logs of all processes there are at the time of each call.

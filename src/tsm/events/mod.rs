@@ -202,6 +202,7 @@ pub(in crate::tsm) mod tests {
             bytes: text.into(),
             complete: true,
             removed_before: 0,
+            end: 0,
         })
     }
 

@@ -30,6 +30,8 @@ pub(super) struct Cursor {
     unfinished_ns: Option<i64>,
     /// What was removed before the next line, in bytes.
     removed: u64,
+    /// How many bytes the stream had up to where it was read.
+    end: u64,
     /// When something was read last.
     pub(super) last_read: Instant,
 }
@@ -56,6 +58,7 @@ impl Cursor {
         }
         if let Some((file, offset, index)) = chain.into_newest() {
             let position = rotation::position(log, 0)?;
+            cursor.end = position + offset;
             cursor.open = Some(OpenPart { inode: inode(&file)?, file, position, offset, index });
         }
         Ok((cursor, lines))
@@ -70,8 +73,38 @@ impl Cursor {
             unfinished: Vec::new(),
             unfinished_ns: None,
             removed: 0,
+            end: 0,
             last_read: Instant::now(),
         }
+    }
+
+    /// Behind so many bytes of the stream; none if it has less. What was removed meanwhile is counted with the next line.
+    pub(super) fn at_position(source: usize, log: &Path, position: u64) -> io::Result<Option<Self>> {
+        let mut cursor = Self { end: position, ..Self::at_beginning(source, log) };
+        for number in 0..=MAX_PARTS {
+            let part = match OpenPart::part(log, number) {
+                Ok(part) => part,
+                Err(error) if error.kind() == io::ErrorKind::NotFound && number == 0 => continue,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => break,
+                Err(error) => return Err(error),
+            };
+            if part.position <= position {
+                let offset = position - part.position;
+                if number == 0 && offset > part.file.metadata()?.len() {
+                    return Ok(None);
+                }
+                cursor.open = Some(OpenPart { offset, ..part });
+                return Ok(Some(cursor));
+            }
+            cursor.removed = part.position - position;
+            cursor.open = Some(part);
+        }
+        Ok((cursor.open.is_some() || position == 0).then_some(cursor))
+    }
+
+    /// How many bytes the stream had before what will be read next; an unfinished line is read again.
+    pub(super) fn position(&self) -> u64 {
+        self.end.saturating_sub(self.unfinished.len() as u64)
     }
 
     /// Adds the lines that were finished since the last call, at most about [`READ_BATCH`] bytes of them.
@@ -88,6 +121,7 @@ impl Cursor {
             let bytes = open.read_on()?;
             if !bytes.is_empty() {
                 let marks = open.marks(&self.log, at);
+                self.end = open.position + at;
                 self.take(&bytes, |offset| index::time_of(&marks, at + offset), lines);
                 return Ok(());
             }
@@ -112,6 +146,7 @@ impl Cursor {
                 }
             } else {
                 let marks = open.marks(&self.log, at);
+                self.end = open.position + at;
                 self.take(&bytes, |offset| index::time_of(&marks, at + offset), lines);
             }
         }
@@ -125,6 +160,7 @@ impl Cursor {
                 self.unfinished_ns = time_of(at);
             }
             at += piece.len() as u64;
+            self.end += piece.len() as u64;
             let complete = piece.ends_with(b"\n");
             self.unfinished.extend_from_slice(piece.strip_suffix(b"\n").unwrap_or(piece));
             if complete || self.unfinished.len() >= MAX_LINE {
@@ -144,7 +180,7 @@ impl Cursor {
 
     fn line(&mut self, bytes: Vec<u8>, complete: bool) -> LogLine {
         let removed_before = std::mem::take(&mut self.removed);
-        LogLine { source: self.source, unix_ns: self.unfinished_ns, bytes, complete, removed_before }
+        LogLine { source: self.source, unix_ns: self.unfinished_ns, bytes, complete, removed_before, end: self.end }
     }
 }
 

@@ -168,7 +168,7 @@ mod tests {
         let source =
             LogSource { process: "api".parse().expect("a name"), stream: StreamKind::Err, log: PathBuf::from("/x") };
         let unix_ns = Some(1_795_176_000_123_456_789);
-        let line = LogLine { source: 0, unix_ns, bytes: b"a\xff".into(), complete: true, removed_before: 0 };
+        let line = LogLine { source: 0, unix_ns, bytes: b"a\xff".into(), complete: true, removed_before: 0, end: 0 };
         assert_eq!(format_line(&line, &source, LogFormat::Text), b"2026-11-20T12:00:00.123Z api stderr | a\xff\n");
         let json = String::from_utf8(format_line(&line, &source, LogFormat::Json)).expect("text");
         assert_eq!(

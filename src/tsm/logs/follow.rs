@@ -60,6 +60,35 @@ impl Follower {
         Ok(Self { cursors, ready, pending: Vec::new(), watch, interrupted, finished: false, sources, search: None })
     }
 
+    /// Goes on behind positions that [`positions`](Self::positions) or [`LogLine::end`] said, one for each source.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a log is there and cannot be read.
+    pub fn resume(
+        sources: &[LogSource],
+        positions: &[u64],
+        interrupted: impl Fn() -> bool + 'static,
+    ) -> Result<Self, LogError> {
+        let mut dirs: Vec<&Path> = sources.iter().filter_map(|source| source.log.parent()).collect();
+        dirs.dedup();
+        let watch = DirWatcher::on(dirs);
+        let cursors = cursors_at(sources, positions)?.into_iter().enumerate().map(|(index, cursor)| {
+            // A log that is shorter now was cut by hand: all of it is new.
+            cursor.unwrap_or_else(|| Cursor::at_beginning(index, &sources[index].log))
+        });
+        Ok(Self {
+            cursors: cursors.collect(),
+            ready: VecDeque::new(),
+            pending: Vec::new(),
+            watch,
+            interrupted: Box::new(interrupted),
+            finished: false,
+            sources: sources.to_vec(),
+            search: None,
+        })
+    }
+
     /// Goes on for ever and also with what `search` finds later. It is asked ten times a second while nothing else happens.
     #[must_use]
     pub fn searching(mut self, search: impl FnMut() -> Vec<LogSource> + 'static) -> Self {
@@ -189,6 +218,72 @@ impl Iterator for Follower {
             }
         }
     }
+}
+
+fn cursors_at(sources: &[LogSource], positions: &[u64]) -> Result<Vec<Option<Cursor>>, LogError> {
+    let cursor = |(index, (source, position)): (usize, (&LogSource, &u64))| {
+        Cursor::at_position(index, &source.log, *position)
+            .map_err(|error| LogError { path: source.log.clone(), source: error })
+    };
+    sources.iter().zip(positions).enumerate().map(cursor).collect()
+}
+
+/// Lines, and where their streams go on.
+#[derive(Debug)]
+pub struct Stretch {
+    /// In the order of time.
+    pub lines: Vec<LogLine>,
+    /// How many bytes each source had behind them.
+    pub positions: Vec<u64>,
+}
+
+/// The last lines of the sources that are wanted, as far as they are finished, and the positions behind them, one for each source: with these
+/// [`Follower::resume`] and [`since`] go on without losing or doubling a line.
+///
+/// # Errors
+///
+/// Fails if a log is there and cannot be read.
+pub fn tail(sources: &[LogSource], query: &Query, is_wanted: impl Fn(&LogSource) -> bool) -> Result<Stretch, LogError> {
+    let (mut ends, mut positions) = (Vec::new(), Vec::new());
+    for (index, source) in sources.iter().enumerate() {
+        let nothing = Query::last(0);
+        let query = if is_wanted(source) { query } else { &nothing };
+        let (cursor, lines) = Cursor::at_end(index, &source.log, query)
+            .map_err(|error| LogError { path: source.log.clone(), source: error })?;
+        ends.push(lines);
+        positions.push(cursor.position());
+    }
+    Ok(Stretch { lines: super::last_of_each(sources, ends, query.count), positions })
+}
+
+/// The lines that were finished behind these positions until now, and the positions behind them. None if there are more than
+/// `most` bytes of them, or if a log has less than the position says.
+///
+/// # Errors
+///
+/// Fails if a log is there and cannot be read.
+pub fn since(sources: &[LogSource], positions: &[u64], most: u64) -> Result<Option<Stretch>, LogError> {
+    let mut runs = Vec::new();
+    let mut ends = Vec::new();
+    let mut size = 0;
+    for (cursor, begin) in cursors_at(sources, positions)?.into_iter().zip(positions) {
+        let Some(mut cursor) = cursor else { return Ok(None) };
+        let mut lines = Vec::new();
+        loop {
+            let before = cursor.position();
+            cursor.read(&mut lines).map_err(|source| LogError { path: cursor.log.clone(), source })?;
+            if cursor.position() <= before {
+                break;
+            }
+            if size + cursor.position().saturating_sub(*begin) > most {
+                return Ok(None);
+            }
+        }
+        size += cursor.position().saturating_sub(*begin);
+        ends.push(cursor.position());
+        runs.push(lines);
+    }
+    Ok(Some(Stretch { lines: merge::by_time(runs), positions: ends }))
 }
 
 #[cfg(test)]

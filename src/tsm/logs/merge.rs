@@ -60,6 +60,7 @@ mod tests {
             bytes: text.as_bytes().to_vec(),
             complete: true,
             removed_before: 0,
+            end: 0,
         };
         lines.iter().map(line).collect()
     }

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use crate::base::fault::{FaultKind, UserFacingError};
 use crate::base::name::ProcessName;
 
-pub use follow::Follower;
+pub use follow::{Follower, Stretch, since, tail};
 pub use read::Query;
 
 /// Standard output or standard error.
@@ -64,6 +64,8 @@ pub struct LogLine {
     pub complete: bool,
     /// How many bytes of its stream, right before it, were rotated away before a follower had read them.
     pub removed_before: u64,
+    /// How many bytes its stream had up to here, from the beginning of all. Known while a log is followed, else 0.
+    pub end: u64,
 }
 
 /// A log could not be read.

@@ -239,7 +239,7 @@ impl<C: std::borrow::Borrow<RotatedLog>> Iterator for Lines<C> {
         }
         let unix_ns = self.times.time_of(self.log.borrow(), self.at);
         self.at += length as u64;
-        Some(Ok(LogLine { source: self.source, unix_ns, bytes, complete, removed_before: 0 }))
+        Some(Ok(LogLine { source: self.source, unix_ns, bytes, complete, removed_before: 0, end: 0 }))
     }
 }
 

@@ -50,6 +50,8 @@ pub struct Health {
     pub since_ms: u64,
     /// The last look, in milliseconds since 1970; 0 if there was none.
     pub checked_ms: u64,
+    /// How long the last look took, in microseconds; 0 if there was none, or in files of earlier versions.
+    pub took_us: u64,
     /// Looks in a row that found it unwell.
     pub failures: u32,
     /// What the last of them found.

@@ -62,11 +62,13 @@ impl Watcher for HealthProbe {
         self.reported = reported;
         let begun = Instant::now();
         let found = self.probe(meta, health);
+        let took = begun.elapsed();
         // The interval begins when the check has ended.
-        let now = now.after(begun.elapsed());
+        let now = now.after(took);
         let spec = &meta.run.monitor;
         let before = health.status;
         health.checked_ms = now.wall.0;
+        health.took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX).max(1);
         let young = now.wall.0.saturating_sub(meta.run_state.started_ms) < spec.health_grace_ms;
         // Grace is for a process that was never healthy.
         let in_grace = young && before == HealthStatus::Starting;
