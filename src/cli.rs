@@ -25,6 +25,19 @@ use crate::ui::console::{Streams, Terminal};
 /// Names of links to the program that are also the first word.
 const LINK_NAMES: [&str; 3] = ["tsm", "tkm", "org"];
 
+/// Commands about units of the machine, which root does as root.
+const UNIT_COMMANDS: [&str; 9] = [
+    "daemon install",
+    "daemon uninstall",
+    "daemon enable",
+    "daemon disable",
+    "daemon start",
+    "daemon stop",
+    "daemon restart",
+    "daemon status",
+    "daemon logs",
+];
+
 /// Parses the command line, runs it and returns the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -47,10 +60,12 @@ pub fn main() -> ExitCode {
         }
         Err(fault) => return fail(&mut console, fault),
     };
-    let (CliArgs { mode: way, keep_going, prompt }, paths) = calling;
+    let (CliArgs { mode, keep_going, prompt }, paths) = calling;
     let mut session = Session::new(paths, Box::new(host));
     session.apply_globals(globals);
-    if let Err(error) = privileges::act_as_owner(session.paths.home()) {
+    if !mode.is_of_root()
+        && let Err(error) = privileges::act_as_owner(session.paths.home())
+    {
         return fail(&mut console, error.into());
     }
     session.settings.values.extend(prompt.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())));
@@ -58,7 +73,7 @@ pub fn main() -> ExitCode {
         session.settings.values.insert("keep-going".to_owned(), "on".to_owned());
     }
     let run = || {
-        let outcome = dispatch(&mut session, &mut console, way);
+        let outcome = dispatch(&mut session, &mut console, mode);
         if outcome.then == Then::StartPrompt { repl::run(&mut session, &mut console) } else { outcome.code }
     };
     match panics::catch(run) {
@@ -127,6 +142,14 @@ enum RunMode {
     Stdin,
     /// A command.
     Command(Vec<String>),
+}
+
+impl RunMode {
+    /// True for a command about the units of the machine: these are root's, whoever owns the data.
+    fn is_of_root(&self) -> bool {
+        let Self::Command(words) = self else { return false };
+        matches!(registry::resolve(words), CommandMatch::Command(entry, _) if UNIT_COMMANDS.contains(&entry.name))
+    }
 }
 
 impl CliArgs {

@@ -115,6 +115,15 @@ pub const COMMANDS: &[CommandSpec] = &[
     spec::<secrets::doctor::Doctor>(),
     spec::<secrets::seal::Seal>(),
     spec::<secrets::rekey::Rekey>(),
+    spec::<daemon::install::Install>(),
+    spec::<daemon::uninstall::Uninstall>(),
+    spec::<daemon::enable::Enable>(),
+    spec::<daemon::disable::Disable>(),
+    spec::<daemon::start::Start>(),
+    spec::<daemon::stop::Stop>(),
+    spec::<daemon::restart::Restart>(),
+    spec::<daemon::status::Status>(),
+    spec::<daemon::logs::Logs>(),
     spec::<daemon::run::Run>(),
     spec::<daemon::sweep::Sweep>(),
     spec::<own::use_cmd::Use>(),
@@ -141,7 +150,7 @@ pub const GROUPS: &[(&str, &str)] = &[
     ("org", "make environments from one local.toml"),
     ("env", "make, check and promote the env files of a project"),
     ("secrets", "keep private values, and find those in plain text"),
-    ("daemon", "run tetra under systemd"),
+    ("daemon", "run an environment under systemd, also at boot"),
 ];
 
 /// Groups inside of groups that are no commands themselves.

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use super::file::Access;
 use super::paths::Paths;
-pub use artifact::{Artifact, ArtifactState};
+pub use artifact::{Artifact, ArtifactState, copy_program, is_copy};
 pub use record::InstallRecord;
 
 /// The names the program answers to beside its own.

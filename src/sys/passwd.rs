@@ -31,6 +31,17 @@ pub fn find(name: &str) -> io::Result<Option<PasswdEntry>> {
     Ok(find_in(&fs::read_to_string("/etc/passwd")?, &groups, name))
 }
 
+/// The number of a group.
+#[must_use]
+pub fn group_id(name: &str) -> Option<u32> {
+    let groups = fs::read_to_string("/etc/group").ok()?;
+    let of = |line: &str| {
+        let [known, _, id, ..] = line.split(':').collect::<Vec<_>>()[..] else { return None };
+        if known == name { id.parse().ok() } else { None }
+    };
+    groups.lines().find_map(of)
+}
+
 /// The names of all users.
 #[must_use]
 pub fn names() -> Vec<String> {

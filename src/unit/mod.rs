@@ -8,6 +8,7 @@ mod exposure;
 mod header;
 mod line_diff;
 mod lines;
+mod read;
 mod render;
 mod sandbox;
 mod settings;
@@ -15,6 +16,7 @@ mod words;
 
 pub use header::{UnitOrigin, kept_environment, origin};
 pub use line_diff::{DiffLine, diff};
+pub use read::{values, variable};
 pub use settings::{Account, Hardening, Owner, UnitLimits, UnitSettings, unit_name};
 
 /// Where system programs are searched for by a unit that says nothing about it.

@@ -1,8 +1,7 @@
 //! What a unit closes off. Measured: node still finds its network interfaces and counts its processors under all of it.
 //!
 //! Left out on purpose: `MemoryDenyWriteExecute=` stops every engine that compiles while it runs, `ProcSubset=pid` makes node
-//! count no processors. `RemoveIPC=` and `ProtectControlGroups=` would take from services what they need when the daemon is started anew:
-//! shared memory, and the groups in which each is limited and stopped.
+//! count no processors, and `RemoveIPC=` takes the shared memory of services that outlive a daemon which crashed.
 
 use std::path::Path;
 
@@ -19,12 +18,13 @@ const FOR_EVERYONE: [&str; 4] =
     ["NoNewPrivileges=yes", "RestrictRealtime=yes", "LockPersonality=yes", "SystemCallArchitectures=native"];
 
 /// What only the manager of the machine can do.
-const FOR_THE_MACHINE: [&str; 8] = [
+const FOR_THE_MACHINE: [&str; 9] = [
     "UMask=0077",
     "PrivateTmp=yes",
     "ProtectKernelTunables=yes",
     "ProtectKernelModules=yes",
     "ProtectKernelLogs=yes",
+    "ProtectControlGroups=yes",
     "ProtectClock=yes",
     "ProtectHostname=yes",
     "RestrictSUIDSGID=yes",
@@ -41,6 +41,9 @@ const STRICT: [&str; 7] = [
     "SystemCallErrorNumber=EPERM",
 ];
 
+/// Where the groups of a unit are: with version 2, and with version 1, where systemd delegates these hierarchies.
+const GROUP_ROOTS: [&str; 3] = ["/sys/fs/cgroup", "/sys/fs/cgroup/systemd", "/sys/fs/cgroup/memory"];
+
 /// What root keeps where it is closed in: files of others, their processes, low ports.
 const ROOT_CAPABILITIES: &str =
     "CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_KILL CAP_NET_BIND_SERVICE CAP_SETGID CAP_SETUID";
@@ -54,12 +57,12 @@ pub(super) fn lines(settings: &UnitSettings, lines: &mut Lines) {
     match &settings.owner {
         Owner::Session => {}
         Owner::Instance => {
-            lines.all(&FOR_THE_MACHINE);
+            for_the_machine(settings, lines);
             lines.all(&["ProtectSystem=full"]);
             lines.add("CapabilityBoundingSet", DROPPED_CAPABILITIES);
         }
         Owner::Account(_) => {
-            lines.all(&FOR_THE_MACHINE);
+            for_the_machine(settings, lines);
             match settings.hardening {
                 Hardening::Relaxed => {
                     lines.all(&["ProtectSystem=full"]);
@@ -69,6 +72,13 @@ pub(super) fn lines(settings: &UnitSettings, lines: &mut Lines) {
             }
         }
     }
+}
+
+fn for_the_machine(settings: &UnitSettings, lines: &mut Lines) {
+    lines.all(&FOR_THE_MACHINE);
+    // Of all groups its own stay writable: each process is limited and stopped in one of its own.
+    let slice = if settings.owner == Owner::Instance { "system.slice/system-tetra.slice" } else { "system.slice" };
+    lines.add("ReadWritePaths", GROUP_ROOTS.map(|root| format!("-{root}/{slice}/%n")).join(" "));
 }
 
 fn strict(settings: &UnitSettings, lines: &mut Lines) {
@@ -86,6 +96,11 @@ fn strict(settings: &UnitSettings, lines: &mut Lines) {
         return;
     }
     lines.all(&["SystemCallFilter=~@privileged"]);
+    // What systemd makes for PrivateTmp= is emptied when a daemon crashes whose services live on.
+    let cache = format!("/var/cache/{}", settings.identifier());
+    lines.add("CacheDirectory", settings.identifier());
+    lines.all(&["CacheDirectoryMode=0700"]);
+    lines.add("BindPaths", format!("{cache}:/tmp {cache}:/var/tmp"));
     let capabilities = if settings.has_low_port { "CAP_NET_BIND_SERVICE" } else { "" };
     lines.add("CapabilityBoundingSet", capabilities);
     lines.add("AmbientCapabilities", capabilities);

@@ -10,7 +10,7 @@ fn settings(env: &str) -> UnitSettings {
 }
 
 fn values<'a>(text: &'a str, key: &str) -> Vec<&'a str> {
-    text.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('=')).collect()
+    super::values(text, key).collect()
 }
 
 #[test]
@@ -109,4 +109,16 @@ fn a_diff_has_the_fewest_lines() {
     assert_eq!(diff("a\nb\nc\n", "a\nx\nc\nd\n"), [Same("a"), Removed("b"), Added("x"), Same("c"), Added("d")]);
     assert_eq!(diff("", "a\n"), [Added("a")]);
     assert_eq!(diff("a\n", ""), [Removed("a")]);
+}
+
+#[test]
+fn variables_are_read_as_they_were_written() {
+    let mut odd = settings("staging");
+    odd.home = "/srv/a b%c\"d\\e".into();
+    let text = odd.text();
+    assert_eq!(variable(&text, "TETRA_DIR").as_deref(), Some("/srv/a b%c\"d\\e"));
+    assert_eq!(variable(&text, "TETRA_PORT").as_deref(), Some("4444"));
+    assert_eq!(variable("[Service]\nEnvironment=A=1 'B=2 3'\nEnvironment = A=4\n", "A").as_deref(), Some("4"));
+    assert_eq!(variable("Environment=A=1 'B=2 3'", "B").as_deref(), Some("2 3"));
+    assert_eq!(variable(&text, "NONE"), None);
 }

@@ -128,7 +128,7 @@ impl Artifact {
                 file::write(path, text.as_bytes(), Access::Shared)?;
             }
             Self::Program(path, program) => {
-                self.copy(path, &self.read(program)?).map_err(|error| self.failed("write", error))?;
+                copy_program(program, path)?;
             }
         }
         Ok(found)
@@ -166,25 +166,43 @@ impl Artifact {
     }
 
     fn read(&self, path: &Path) -> Result<Vec<u8>, FileError> {
-        // A program is larger than what an operator writes.
-        let mut bytes = Vec::new();
-        let read = disk::user_file().open(path).and_then(|mut file| file.read_to_end(&mut bytes));
-        read.map(|_| bytes).map_err(|error| self.failed("read", error))
-    }
-
-    /// Puts an executable into place; one that runs from there now goes on with the file that it has.
-    fn copy(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let directory = path.parent().unwrap_or(Path::new("/"));
-        let mut temporary = tempfile::Builder::new().prefix(TEMPORARY_PREFIX).tempfile_in(directory)?;
-        temporary.write_all(bytes)?;
-        temporary.as_file().set_permissions(Permissions::from_mode(0o755))?;
-        temporary.as_file().sync_all()?;
-        temporary.persist(path).map(drop).map_err(|error| error.error)
+        read_program(path).map_err(|error| self.failed("read", error))
     }
 
     fn failed(&self, action: &'static str, source: io::Error) -> FileError {
         FileError::Io { action, path: self.path().to_owned(), source }
     }
+}
+
+/// The bytes of a program, which is larger than what an operator writes.
+fn read_program(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    disk::user_file().open(path).and_then(|mut file| file.read_to_end(&mut bytes)).map(|_| bytes)
+}
+
+/// Puts an executable into place for all users; one that runs from there now goes on with the file that it has.
+///
+/// # Errors
+///
+/// Fails if the program cannot be read, or the copy cannot be written. What was there is then as it was.
+pub fn copy_program(program: &Path, path: &Path) -> Result<(), FileError> {
+    let bytes = read_program(program).map_err(FileError::io("read", program))?;
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    let write = || {
+        let mut temporary = tempfile::Builder::new().prefix(TEMPORARY_PREFIX).tempfile_in(directory)?;
+        temporary.write_all(&bytes)?;
+        temporary.as_file().set_permissions(Permissions::from_mode(0o755))?;
+        temporary.as_file().sync_all()?;
+        temporary.persist(path).map(drop).map_err(|error| error.error)
+    };
+    write().map_err(FileError::io("write", path))
+}
+
+/// True if a program was copied there already.
+#[must_use]
+pub fn is_copy(program: &Path, path: &Path) -> bool {
+    let size = |path: &Path| fs::metadata(path).map(|it| it.len()).ok();
+    size(program) == size(path) && read_program(program).ok() == read_program(path).ok()
 }
 
 /// True for a file that setup wrote, and for the program, which has the mark within.

@@ -1,5 +1,7 @@
 //! What the unit of an environment is made from: its TOML, or the profile's own values where there is none.
 
+mod installed;
+
 use std::path::{Path, PathBuf};
 
 use super::{OpContext, environments, service_keys};
@@ -9,9 +11,13 @@ use crate::base::name::OrgName;
 use crate::config::document::Document;
 use crate::config::path::KeyPath;
 use crate::org::services::declared_services;
+use crate::org::store::OrgStore;
 use crate::org::{read, store};
 use crate::sys::passwd;
+use crate::sys::paths::Paths;
 use crate::unit::{Account, Hardening, Owner, UnitSettings};
+
+pub use installed::{InstalledUnit, TEMPLATE, find_unit, installed_units, unit_dirs};
 
 /// Whose manager runs a unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +99,17 @@ fn organization(context: &OpContext, env: &EnvName) -> Result<Option<OrgName>, F
             Err(Fault::new(FaultKind::NotFound, message).with_advice(format!("say which: `--org {}`", names[0])))
         }
     }
+}
+
+/// The environments that have a generated file here, of the active organization or of all.
+#[must_use]
+pub fn generated_environments(paths: &Paths, org: Option<&OrgName>) -> Vec<EnvName> {
+    let orgs = org.map_or_else(|| store::organizations(paths), |org| vec![org.clone()]);
+    let of_org = |org: &OrgName| OrgStore::open(paths, org).map(|store| store.environments()).unwrap_or_default();
+    let mut all: Vec<EnvName> = orgs.iter().flat_map(of_org).filter(|env| env.tier() != Some(Tier::Local)).collect();
+    all.sort();
+    all.dedup();
+    all
 }
 
 /// An environment's file, read into settings.

@@ -1,0 +1,170 @@
+//! `daemon logs`
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+
+use jiff::tz::TimeZone;
+
+use super::UnitArgs;
+use crate::base::environment::EnvName;
+use crate::base::fault::{Fault, FaultKind};
+use crate::command::{Command, Cx, Effect};
+use crate::disk;
+use crate::ops::unit::InstalledUnit;
+use crate::report::{Message, Report, RowStream, Value};
+use crate::sys::journal::{JournalError, JournalLine, JournalQuery};
+use crate::sys::line_stream::LineStream;
+
+/// How many lines are shown where no number is given.
+const DEFAULT_LINES: usize = 50;
+
+/// Show what a unit and its daemon wrote
+///
+/// From the journal; where you may not read that, from logs/tetra.log in the data directory of the unit. What services print is
+/// shown by `tsm logs`.
+#[derive(Debug, clap::Args)]
+pub struct Logs {
+    /// How many of the last lines, and the environment of the unit, in any order
+    #[arg(value_name = "N|@ENV", num_args = 0..=2)]
+    words: Vec<LogsWord>,
+    /// Go on with what is written from now on
+    #[arg(short, long)]
+    follow: bool,
+    /// Only lines since then: `1 hour ago`, `2026-11-20 12:00`, `today`
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// A unit of your own user manager
+    #[arg(long)]
+    user: bool,
+}
+
+/// A number of lines, or an environment.
+#[derive(Debug, Clone)]
+enum LogsWord {
+    Lines(usize),
+    Env(EnvName),
+}
+
+impl std::str::FromStr for LogsWord {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        if !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit()) {
+            return word.parse().map(Self::Lines).map_err(|_| "expected a number of lines".to_owned());
+        }
+        word.parse().map(Self::Env).map_err(|_| "expected a number of lines, or an environment".to_owned())
+    }
+}
+
+impl Command for Logs {
+    const NAME: &'static str = "daemon logs";
+    const EFFECT: Effect = Effect::Read;
+    const EXAMPLES: &'static [&'static str] =
+        &["tsm daemon logs", "tsm daemon logs 100 -f", "tsm daemon logs @dev --since '1 hour ago'"];
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let (mut count, mut env) = (None, None);
+        for word in self.words {
+            let is_double = match word {
+                LogsWord::Lines(lines) => count.replace(lines).is_some(),
+                LogsWord::Env(name) => env.replace(name).is_some(),
+            };
+            if is_double {
+                return Err(Fault::usage("expected one number of lines and one environment at most"));
+            }
+        }
+        let unit = UnitArgs { env, user: self.user }.find(cx)?;
+        let query = JournalQuery {
+            unit: &unit.name,
+            manager: unit.manager,
+            lines: count.unwrap_or(DEFAULT_LINES),
+            since: self.since.as_deref(),
+        };
+        let zone = cx.console.zone();
+        match query.read(cx.host) {
+            Ok(_) if self.follow => Ok(follow(&query, zone)?),
+            Ok(lines) => Ok(rows(lines, &zone)),
+            Err(error) if self.since.is_none() => {
+                from_file(&unit, query.lines, Following::from(self.follow), &error, cx)
+            }
+            Err(error) => Err(unreadable(&error, &unit)),
+        }
+    }
+}
+
+/// Whether to go on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Following {
+    Yes,
+    No,
+}
+
+impl From<bool> for Following {
+    fn from(follow: bool) -> Self {
+        if follow { Self::Yes } else { Self::No }
+    }
+}
+
+fn rows(lines: Vec<JournalLine>, zone: &TimeZone) -> Report {
+    if lines.is_empty() {
+        return Report::of(Vec::<Message>::new()).note("no lines");
+    }
+    Report::of(lines.iter().map(|line| row(line, zone)).collect::<Vec<_>>())
+}
+
+fn follow(query: &JournalQuery, zone: TimeZone) -> Result<Report, Fault> {
+    let lines = query.follow().map_err(|error| Fault::new(FaultKind::Failed, error.to_string()))?;
+    Ok(Report::of(RowStream::of(lines.map(move |line| Ok(row(&line, &zone).into())))))
+}
+
+fn row(line: &JournalLine, zone: &TimeZone) -> Message {
+    Message::new(line.shown(zone))
+        .with("time", Value::from(line.time))
+        .with("source", line.source.as_str())
+        .with("pid", Value::from(line.pid))
+        .with("message", line.text.as_str())
+}
+
+fn unreadable(error: &JournalError, unit: &InstalledUnit) -> Fault {
+    Fault::new(FaultKind::Failed, error.to_string())
+        .with_advice(format!("`sudo journalctl -u {}`, or join the group systemd-journal", unit.name))
+}
+
+/// The daemon's own file, where the journal cannot be read.
+fn from_file(
+    unit: &InstalledUnit,
+    count: usize,
+    following: Following,
+    error: &JournalError,
+    cx: &mut Cx,
+) -> Result<Report, Fault> {
+    let home = unit.home.clone().unwrap_or_else(|| cx.paths.home().to_owned());
+    let file = cx.paths.with_home(home).daemon_log();
+    let Ok(text) = disk::read_to_string(&file) else { return Err(unreadable(error, unit)) };
+    let note = format!("{error}; these lines are from {}", file.display());
+    let plain = |line: &str| {
+        Message::new(line).with("time", Value::Null).with("source", "").with("pid", Value::Null).with("message", line)
+    };
+    if following == Following::No {
+        let mut last: VecDeque<&str> = text.lines().collect();
+        while last.len() > count {
+            last.pop_front();
+        }
+        return Ok(Report::of(last.into_iter().map(plain).collect::<Vec<_>>()).note(note));
+    }
+    let lines = follow_file(&file, count)
+        .map_err(|error| Fault::new(FaultKind::Failed, format!("cannot run `tail`: {error}")))?;
+    cx.console.note(&note);
+    Ok(Report::of(RowStream::of(lines.map(move |line| Ok(plain(&line).into())))))
+}
+
+fn follow_file(file: &Path, count: usize) -> std::io::Result<LineStream> {
+    let words = [
+        "-n".to_owned(),
+        count.to_string(),
+        "-F".to_owned(),
+        "--".to_owned(),
+        PathBuf::from(file).display().to_string(),
+    ];
+    LineStream::start("tail", &words)
+}

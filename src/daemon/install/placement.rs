@@ -1,0 +1,78 @@
+//! Where a unit finds its place on a machine: its port among the others, its program within reach of its user.
+
+use std::path::{Path, PathBuf};
+
+use super::InstallError;
+use crate::ops::unit::{InstalledUnit, installed_units};
+use crate::sys::host::Host;
+use crate::sys::systemd::Manager;
+use crate::sys::{install, kernel, net, process};
+use crate::unit::{Hardening, Owner, UnitSettings, variable};
+
+/// Where a program is copied that the user of a unit cannot reach.
+const SHARED_PROGRAM: &str = "/opt/tetra/bin/tetra";
+
+/// The port: as ordered, else as the unit has it, else the first from that of the environment on that no other unit has.
+pub(super) fn choose_port(
+    host: &dyn Host,
+    ordered: Option<u16>,
+    old: Option<&str>,
+    settings: &mut UnitSettings,
+    notes: &mut Vec<String>,
+) {
+    let mut others = installed_units(host, Manager::System);
+    others.extend(installed_units(host, Manager::User));
+    let is_template = settings.owner == Owner::Instance;
+    let is_own = |unit: &InstalledUnit| unit.file.ends_with(&settings.name);
+    others.retain(|unit| !is_own(unit) && (!is_template || !unit.name.starts_with("tetra@")));
+    let holder = |port: u16| others.iter().find(|unit| unit.port == port);
+    let first = settings.port;
+    let kept = old.and_then(|text| variable(text, "TETRA_PORT")?.parse().ok());
+    if let Some(port) = ordered {
+        settings.port = port;
+        if let Some(unit) = holder(port) {
+            notes.push(format!("port {port} is that of {} as well; only one of them can have it", unit.name));
+        }
+        return;
+    }
+    if let Some(port) = kept.filter(|port| holder(*port).is_none()) {
+        settings.port = port;
+        return;
+    }
+    let Some(unit) = holder(first) else { return };
+    let is_free = |port: &u16| holder(*port).is_none() && net::listening_on(*port).is_empty();
+    if let Some(port) = (first..=u16::MAX).skip(1).find(is_free) {
+        settings.port = port;
+        notes.push(format!("port {port}; {first} is used by {}", unit.name));
+    }
+}
+
+/// The program that the unit executes, if its user cannot reach this one: where a copy of it goes.
+pub(super) fn copied_program(settings: &UnitSettings) -> Option<PathBuf> {
+    let program = &settings.program;
+    let is_hidden = |dirs: &[&str]| dirs.iter().any(|dir| program.starts_with(dir));
+    let in_home = is_hidden(&["/home", "/root", "/run/user"]);
+    let in_temporary = is_hidden(&["/tmp", "/var/tmp", "/dev/shm", "/run"]);
+    let reachable = match &settings.owner {
+        Owner::Session => true,
+        Owner::Account(account) if account.user == "root" => !in_temporary,
+        Owner::Account(_) => {
+            let sees_homes = settings.hardening == Hardening::Relaxed;
+            !in_temporary && (sees_homes || !in_home) && install::is_open_to_all(program)
+        }
+        Owner::Instance => !in_temporary && install::is_open_to_all(program),
+    };
+    (!reachable && program != Path::new(SHARED_PROGRAM)).then(|| PathBuf::from(SHARED_PROGRAM))
+}
+
+/// Why a unit cannot be installed by this user on this machine.
+pub(super) fn obstacle(host: &dyn Host, manager: Manager, settings: &UnitSettings) -> Option<InstallError> {
+    let env = settings.env.to_string();
+    let is_elsewhere = host.variable("TETRA_UNIT_DIR").is_some();
+    if !kernel::runs_systemd() && !is_elsewhere {
+        let first = process::stat(1).map_or_else(|| "unknown".to_owned(), |it| it.comm);
+        return Some(InstallError::NoSystemd { first, env });
+    }
+    let needs_root = manager == Manager::System && process::own_uid() != 0 && !is_elsewhere;
+    needs_root.then(|| InstallError::NotRoot { name: settings.name.clone(), env })
+}

@@ -1,0 +1,61 @@
+//! Lines of a program that goes on and on, until it ends or the operator has seen enough.
+
+use std::io::{self, BufRead, BufReader, Read};
+use std::os::fd::AsFd;
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use super::signal;
+
+/// The longest line that is taken as one.
+const MAX_LINE: u64 = 1 << 20;
+
+/// A running program and its lines. It is ended when this is dropped.
+pub struct LineStream {
+    child: Child,
+    lines: BufReader<Interruptible>,
+}
+
+struct Interruptible(ChildStdout);
+
+impl Read for Interruptible {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        // A signal ends the lines.
+        if signal::wait_readable(self.0.as_fd()) { self.0.read(into) } else { Ok(0) }
+    }
+}
+
+impl LineStream {
+    /// Starts a program.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is none.
+    pub fn start(program: &str, arguments: &[String]) -> io::Result<Self> {
+        let mut child = Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let lines = child.stdout.take().ok_or_else(|| io::Error::other("the program has no output"))?;
+        Ok(Self { child, lines: BufReader::new(Interruptible(lines)) })
+    }
+}
+
+impl Iterator for LineStream {
+    type Item = String;
+
+    fn next(&mut self) -> Option<String> {
+        let mut line = Vec::new();
+        let count = (&mut self.lines).take(MAX_LINE).read_until(b'\n', &mut line).ok()?;
+        (count != 0).then(|| String::from_utf8_lossy(&line).trim_end_matches('\n').to_owned())
+    }
+}
+
+impl Drop for LineStream {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
