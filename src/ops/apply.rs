@@ -1,25 +1,32 @@
-//! Applying an environment: each of its services becomes a definition of this machine.
+//! Applying an environment: each of its services becomes a definition of this machine, and what runs takes over what changed.
 //!
-//! [`plan`] reads and changes nothing; [`ApplyPlan::execute`] does what the plan says, or refuses it as a whole.
+//! [`plan`] reads and changes nothing; [`ApplyPlan::execute`] does what the plan says, or refuses it as a whole. Where a step fails,
+//! everything is put back.
 
-use std::path::{Path, PathBuf};
+mod backup;
+mod define;
+pub mod effects;
+mod error;
+mod execute;
+mod running;
 
-use super::service_keys;
-use crate::base::environment::{EnvName, EnvRef, Tier};
-use crate::base::fault::{Fault, FaultKind, UserFacingError};
+use super::{OpContext, service_keys};
+use crate::base::environment::{EnvName, EnvRef};
+use crate::base::fault::{Fault, FaultKind};
 use crate::base::name::{OrgName, ServiceName};
 use crate::config::document::Document;
 use crate::disk;
-use crate::org::error::OrgError;
-use crate::org::header::{self, GeneratedFileState};
-use crate::org::services::{self, DeclaredService};
-use crate::org::store::{self, OrgStore};
+use crate::org::manifest::{Manifest, Rollout};
+use crate::org::services;
+use crate::org::store::OrgStore;
 use crate::sys::host::Host;
 use crate::sys::paths::Paths;
-use crate::tsm::definition::{Definition, GENERATED_FROM};
-use crate::tsm::port::PortSpec;
-use crate::tsm::service::{Overwrite, ServiceSet, Services};
-use crate::tsm::store::ProcessStore;
+use crate::tsm::definition::Definition;
+use crate::tsm::service::{ServiceSet, Services};
+
+pub use error::ApplyError;
+pub use execute::{ApplyResult, Done};
+pub use running::{ProcessChange, ServiceRun};
 
 /// What is to be applied, and where.
 #[derive(Clone, Copy)]
@@ -48,10 +55,16 @@ pub enum Replace {
 /// What would be done.
 #[derive(Debug)]
 pub struct ApplyPlan {
+    /// The environment.
+    pub env: EnvRef,
     /// The services, in the order of the file; those to be removed are the last.
     pub services: Vec<ServiceChange>,
     /// The environment belongs to another user, so the plan cannot be executed.
     pub other_user: Option<ApplyError>,
+    /// How processes are restarted.
+    rollout: Rollout,
+    /// Something of the environment runs here.
+    pub is_live: bool,
 }
 
 /// What would be done to one service.
@@ -65,7 +78,11 @@ pub struct ServiceChange {
     pub definition: Option<Definition>,
     /// Whether it is started at boot.
     pub enabled: bool,
-    /// What is missing on this machine, and processes that keep the old definition.
+    /// Whether that is so already.
+    was_enabled: bool,
+    /// What becomes of its processes.
+    pub run: ServiceRun,
+    /// What is missing on this machine.
     pub notes: Vec<String>,
 }
 
@@ -86,90 +103,6 @@ pub enum Action {
     OtherEnvironment(EnvRef),
 }
 
-/// Why an environment cannot be applied.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ApplyError {
-    /// It runs as another user; root may apply all.
-    #[error("`{env}` runs as `{user}` and you are `{caller}`; nothing was changed")]
-    OtherUser {
-        /// The environment.
-        env: EnvName,
-        /// Its user.
-        user: String,
-        /// Who asks.
-        caller: String,
-    },
-    /// Services belong to another environment.
-    #[error("services already applied from {env}: {names}; a service belongs to one environment")]
-    OtherEnvironment {
-        /// The other environment.
-        env: EnvRef,
-        /// The services.
-        names: String,
-    },
-    /// Services were saved by hand.
-    #[error("services of the same name were saved by hand: {names}")]
-    SavedByHand {
-        /// The services.
-        names: String,
-    },
-    /// It is the source of the others.
-    #[error("`local` cannot be applied: it is the source of the other environments")]
-    Local,
-    /// There is no generated file here.
-    #[error("environment `@{env}` does not exist in `{org}`")]
-    NotGenerated {
-        /// The environment.
-        env: EnvName,
-        /// Its organization.
-        org: OrgName,
-        /// Where its file should be.
-        path: PathBuf,
-    },
-    /// The generated file was edited.
-    #[error("`{}` was edited after it was generated", path.display())]
-    Edited {
-        /// The file.
-        path: PathBuf,
-    },
-}
-
-impl UserFacingError for ApplyError {
-    fn kind(&self) -> FaultKind {
-        match self {
-            Self::OtherUser { .. } | Self::OtherEnvironment { .. } | Self::SavedByHand { .. } => FaultKind::Refused,
-            Self::Local => FaultKind::Usage,
-            Self::NotGenerated { .. } => FaultKind::NotFound,
-            Self::Edited { .. } => FaultKind::HandEdited,
-        }
-    }
-
-    fn advice(&self) -> Option<String> {
-        Some(match self {
-            Self::OtherUser { env, user, caller } => {
-                let line = match env.tier() {
-                    Some(Tier::Dev) => format!("{env} = \"user\" below [profiles] in manifest.toml"),
-                    _ => format!("deployment.user = \"{caller}\" below [overrides.{env}] in local.toml"),
-                };
-                format!("apply it as root or as `{user}`; to run `{env}` as you, write {line} and promote it again")
-            }
-            Self::OtherEnvironment { .. } => "nothing was changed; --force moves them here. For two environments on one machine, \
-                give each a directory of its own (`tetra --dir DIR` or TETRA_DIR; `org init ORG --server` in it, and copy the \
-                environment there), with ports of its own"
-                .to_owned(),
-            Self::SavedByHand { .. } => "--force replaces them; nothing was changed".to_owned(),
-            Self::Local => "`tsm org promote @dev`, then `tsm org apply @dev`".to_owned(),
-            Self::NotGenerated { env, path, .. } => format!(
-                "copy {env}.toml here, to {}; or `tsm org promote @{env}` where its local.toml is",
-                path.display()
-            ),
-            Self::Edited { .. } => {
-                "generate and copy it again; set differences below [overrides] in local.toml".to_owned()
-            }
-        })
-    }
-}
-
 /// Compares the services of an environment with those of this machine.
 ///
 /// # Errors
@@ -177,30 +110,68 @@ impl UserFacingError for ApplyError {
 /// Fails if there is no generated file, if it was edited, or if it declares a service that is invalid.
 pub fn plan(request: &ApplyRequest) -> Result<ApplyPlan, Fault> {
     let store = OrgStore::open(request.paths, request.org)?;
-    let document = generated(&store, request.env)?;
+    let document = define::generated(&store, request.env)?;
     service_keys::refuse(&store.environment_path(request.env), service_keys::check(&document))?;
-    let from = EnvRef { org: Some(request.org.clone()), env: request.env.clone() };
+    let rollout = Manifest::read(&request.paths.manifest(request.org), &request.paths.org(request.org))?.rollout;
+    let env = EnvRef { org: Some(request.org.clone()), env: request.env.clone() };
+    let mut services = declared(request, &document, rollout, &env)?;
+    services.extend(removed(request, &services, &env)?);
+    let is_live = running::plan(request, &env, &mut services)?;
+    Ok(ApplyPlan { env, services, other_user: other_user(request, &document), rollout, is_live })
+}
+
+/// The services that the environment declares.
+fn declared(
+    request: &ApplyRequest,
+    document: &Document,
+    rollout: Rollout,
+    from: &EnvRef,
+) -> Result<Vec<ServiceChange>, Fault> {
     let mut services = Vec::new();
-    for service in services::declared_services(&document) {
-        let Some((definition, mut notes)) = define(request, &document, &service, &from) else { continue };
+    for service in services::declared_services(document) {
+        let Some((definition, notes)) = define::define(request, document, &service, rollout) else { continue };
         let name: ServiceName =
             service.name.parse().map_err(|error| Fault::new(FaultKind::Failed, format!("{error}")))?;
-        let action = action(request, &name, &definition, &from);
-        if action == Action::Change {
-            notes.extend(keep_running(request.paths, &name));
-        }
-        services.push(ServiceChange { name, action, definition: Some(definition), enabled: service.enabled, notes });
+        let action = action(request, &name, &definition, from);
+        services.push(ServiceChange {
+            was_enabled: Services::open(request.paths).is_enabled(&name),
+            name,
+            action,
+            definition: Some(definition),
+            enabled: service.enabled,
+            run: ServiceRun::default(),
+            notes,
+        });
     }
+    Ok(services)
+}
+
+/// The services that were applied from the environment and that it does not declare any more.
+fn removed(request: &ApplyRequest, declared: &[ServiceChange], from: &EnvRef) -> Result<Vec<ServiceChange>, Fault> {
+    let mut removed = Vec::new();
     for file in Services::open(request.paths).files(ServiceSet::Available)? {
         let Ok(known) = Definition::read(&file, request.host.variables()) else { continue };
-        let is_declared = services.iter().any(|service| service.name.as_str() == known.name);
-        if let (true, Ok(name)) = (made_from(&known).as_ref() == Some(&from) && !is_declared, known.name.parse()) {
-            let removed =
-                ServiceChange { name, action: Action::Remove, definition: None, enabled: false, notes: Vec::new() };
-            services.push(removed);
+        let is_declared = declared.iter().any(|service| service.name.as_str() == known.name);
+        if let (true, Ok(name)) = (made_from(&known).as_ref() == Some(from) && !is_declared, known.name.parse()) {
+            removed.push(ServiceChange {
+                was_enabled: Services::open(request.paths).is_enabled(&name),
+                name,
+                action: Action::Remove,
+                definition: None,
+                enabled: false,
+                run: ServiceRun::default(),
+                notes: Vec::new(),
+            });
         }
     }
-    Ok(ApplyPlan { services, other_user: other_user(request, &document) })
+    Ok(removed)
+}
+
+impl ApplyRequest<'_> {
+    /// The same place, in the environment that is applied.
+    fn context(&self) -> OpContext<'_> {
+        OpContext { paths: self.paths, host: self.host, org: Some(self.org), env: Some(self.env) }
+    }
 }
 
 impl ApplyPlan {
@@ -221,33 +192,27 @@ impl ApplyPlan {
             _ => None,
         });
         let by_hand = names(&Action::SavedByHand);
-        elsewhere.or_else(|| (!by_hand.is_empty()).then_some(ApplyError::SavedByHand { names: by_hand }))
+        let cannot_restart = self.services.iter().find_map(|service| {
+            let why = service.run.obstacle.clone()?;
+            Some(ApplyError::CannotRestart { service: service.name.clone(), why })
+        });
+        elsewhere
+            .or_else(|| (!by_hand.is_empty()).then_some(ApplyError::SavedByHand { names: by_hand }))
+            .or(cannot_restart)
     }
 
-    /// Writes, links and removes definitions as planned.
-    ///
-    /// # Errors
-    ///
-    /// Fails with [`ApplyPlan::refusal`] before anything is changed, or if a file cannot be written.
-    pub fn execute(&self, paths: &Paths) -> Result<(), Fault> {
-        self.refusal().map_or(Ok(()), |refusal| Err(Fault::from(refusal)))?;
-        self.services.iter().try_for_each(|service| service.execute(paths))
+    /// True if everything is as the environment says.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.services.iter().all(ServiceChange::is_done)
     }
 }
 
 impl ServiceChange {
-    fn execute(&self, paths: &Paths) -> Result<(), Fault> {
-        let services = Services::open(paths);
-        let Some(definition) = &self.definition else { return Ok(services.remove(&self.name)?) };
-        if self.action != Action::Keep {
-            services.save(definition, Overwrite::Existing)?;
-        }
-        if self.enabled {
-            services.enable(&self.name)?;
-        } else if services.is_enabled(&self.name) {
-            services.disable(&self.name)?;
-        }
-        Ok(())
+    /// True if its files and its processes stay as they are.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.action == Action::Keep && self.enabled == self.was_enabled && self.run.is_empty()
     }
 }
 
@@ -268,69 +233,9 @@ fn made_from(definition: &Definition) -> Option<EnvRef> {
     definition.generated_from()?.parse().ok()
 }
 
-/// A note for each process that runs the definition as it was.
-fn keep_running(paths: &Paths, service: &ServiceName) -> Vec<String> {
-    let file = paths.service(service);
-    let running = ProcessStore::open(paths).all().unwrap_or_default();
-    let of_it = running.iter().filter(|it| it.is_running() && Path::new(&it.meta.run.service) == file);
-    of_it
-        .map(|it| format!("{0} still runs the old definition: `tsm delete {0}`, `tsm start {service}`", it.name))
-        .collect()
-}
-
 fn other_user(request: &ApplyRequest, document: &Document) -> Option<ApplyError> {
     let user = document.text_at(&["deployment", "user"]).filter(|user| !user.is_empty())?;
     let caller = request.host.user();
     let refused = ApplyError::OtherUser { env: request.env.clone(), user: user.to_owned(), caller: caller.to_owned() };
     (caller != "root" && caller != user).then_some(refused)
-}
-
-/// The generated file of an environment, as it was generated.
-fn generated(store: &OrgStore, env: &EnvName) -> Result<Document, Fault> {
-    let path = store.environment_path(env);
-    if *env == store::local_env() {
-        return Err(ApplyError::Local.into());
-    }
-    let Some(current) = store.current(env)? else {
-        return Err(ApplyError::NotGenerated { env: env.clone(), org: store.org().clone(), path }.into());
-    };
-    match &current.state {
-        GeneratedFileState::Intact(header) if header::matches(header, store.org(), env) => {}
-        GeneratedFileState::Edited(header) if header::matches(header, store.org(), env) => {
-            return Err(ApplyError::Edited { path }.into());
-        }
-        _ => return Err(OrgError::NotGenerated { path, env: env.clone() }.into()),
-    }
-    Ok(Document::parse(&path.display().to_string(), &current.text).map_err(|found| OrgError::invalid(&path, found))?)
-}
-
-/// The definition of a service, with notes. None if it has no command.
-fn define(
-    request: &ApplyRequest,
-    document: &Document,
-    service: &DeclaredService,
-    from: &EnvRef,
-) -> Option<(Definition, Vec<String>)> {
-    let home = request.host.variable("HOME");
-    let mut notes = Vec::new();
-    let source = document
-        .text_at(&["deployment", "tetra_src"])
-        .map(|text| PathBuf::from(service_keys::expand_tilde(text, home)));
-    let directory = source.filter(|path| path.is_dir()).unwrap_or_else(|| request.paths.home().to_owned());
-    let mut it = service_keys::definition(document, &service.name, &directory, home);
-    if it.command.trim().is_empty() {
-        return None;
-    }
-    if !it.cwd.is_dir() {
-        notes.push(format!("the working directory {} does not exist", it.cwd.display()));
-    }
-    if let Some(file) = it.env_file.take_if(|file| !it.cwd.join(file).is_file()) {
-        let file = it.cwd.join(file);
-        notes.push(format!("env file {} does not exist and was left out; apply again when it exists", file.display()));
-    }
-    it.port = it.port.or(service.port.map(PortSpec::Exact));
-    let org = from.org.as_ref().map(|org| ("TETRA_ORG".to_owned(), org.to_string()));
-    it.exports.extend(org.into_iter().chain([("TETRA_ENV".to_owned(), from.env.to_string())]));
-    it.unknown = vec![(GENERATED_FROM.to_owned(), from.to_string())];
-    Some((it, notes))
 }

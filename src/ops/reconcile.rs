@@ -8,7 +8,6 @@ use crate::supervise::meta::{ProcessState, ProcessStatus};
 use crate::sys::paths::Paths;
 use crate::tsm::doctor::fix::apply_fix;
 use crate::tsm::doctor::{DoctorContext, Fix, supervisors};
-use crate::tsm::plan::Environ;
 use crate::tsm::progress::OnProgress;
 use crate::tsm::restart::RestartOptions;
 use crate::tsm::start::{StartDeps, WaitFor};
@@ -87,7 +86,7 @@ impl MaintenanceRound {
         let unseal = secrets::unsealer(context.paths, context.host);
         let (paths, host) = (context.paths, context.host);
         let mut deps = StartDeps { paths, host, wait_for: WaitFor::Ready, on_progress, unseal: &unseal };
-        let options = RestartOptions { strategy: None, environ: Environ::Recorded };
+        let options = RestartOptions::USUAL;
         let start = context.unlimited(processes);
         let results = context.with_control(|control| control.restart(&crashed, &start, options, &mut deps));
         for (process, result) in crashed.iter().zip(results) {

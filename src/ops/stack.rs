@@ -6,7 +6,6 @@ use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::base::name::ServiceName;
 use crate::tsm::control::{ControlError, StopResult};
-use crate::tsm::plan::Environ;
 use crate::tsm::progress::OnProgress;
 use crate::tsm::restart::{RestartError, RestartOptions, Restarted};
 use crate::tsm::stack::{self, Stack};
@@ -126,7 +125,7 @@ impl StackState {
         if own.is_empty() {
             return Ok(StackStart { outcomes, restarted: Vec::new() });
         }
-        let options = RestartOptions { strategy: None, environ: Environ::Recorded };
+        let options = RestartOptions::USUAL;
         let results = restart::restart(context, &own, options, WaitFor::Ready, on_progress)?;
         Ok(StackStart { outcomes, restarted: own.into_iter().zip(results).collect() })
     }

@@ -123,7 +123,7 @@ impl PreparedUp {
             }
         }
         restarts.append(&mut self.processes);
-        let options = RestartOptions { strategy: None, environ };
+        let options = RestartOptions { environ, ..RestartOptions::USUAL };
         let restarted = restart::restart(context, &restarts, options, WaitFor::Ready, on_progress)?;
         let restarted = restarts.into_iter().zip(restarted);
         results.extend(restarted.map(|(process, result)| UpResult::Restarted(Box::new(process), result)));

@@ -77,3 +77,8 @@ pub(super) const TABLES: [&str; 16] = [
 pub(super) fn keys() -> Vec<(KeyPath, ValueType)> {
     KEYS.iter().map(|(path, holds)| (path.parse().expect("a test reads the keys"), *holds)).collect()
 }
+
+/// Every key; a `*` stands for any name.
+pub fn paths() -> impl Iterator<Item = KeyPath> {
+    keys().into_iter().map(|(path, _)| path)
+}

@@ -18,6 +18,8 @@ pub struct Manifest {
     pub retention: usize,
     /// Whether production is asked about before it is generated.
     pub approval: Approval,
+    /// How the services of an environment are restarted when it is applied.
+    pub rollout: Rollout,
     /// An environment and the one that must be generated from the same local.toml before it.
     pub gates: Vec<(EnvName, EnvName)>,
     /// An environment and the profile that makes it, where that is not the one of its own name.
@@ -36,6 +38,16 @@ pub enum Approval {
     NotRequired,
 }
 
+/// How services are restarted that changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Rollout {
+    /// One after the other, instances too, each when the one before is ready.
+    #[default]
+    Rolling,
+    /// All at the same time.
+    Recreate,
+}
+
 /// How many versions are kept if the manifest does not say.
 const RETENTION: usize = 50;
 
@@ -45,6 +57,7 @@ impl Default for Manifest {
             description: String::new(),
             retention: RETENTION,
             approval: Approval::Required,
+            rollout: Rollout::Rolling,
             gates: Vec::new(),
             profiles: Vec::new(),
             variables: Names::new(),
@@ -88,6 +101,14 @@ impl Manifest {
                     Some(true) => manifest.approval = Approval::Required,
                     Some(false) => manifest.approval = Approval::NotRequired,
                     None => wrong("`deployment.prod_requires_approval` must be a boolean".to_owned(), "write true"),
+                },
+                ["deployment", "strategy"] => match leaf.value.as_str() {
+                    Some("rolling") => manifest.rollout = Rollout::Rolling,
+                    Some("recreate") => manifest.rollout = Rollout::Recreate,
+                    _ => wrong(
+                        "`deployment.strategy` must be \"rolling\" or \"recreate\"".to_owned(),
+                        "rolling: one service after the other, each when the one before is ready; recreate: all at once",
+                    ),
                 },
                 ["promotion", env, "after"] => match (env.parse(), leaf.value.as_str().map(str::parse)) {
                     (Ok(env), Some(Ok(after))) => manifest.gates.push((env, after)),

@@ -36,11 +36,30 @@ pub fn plan(process: &Process, request: &StartRequest, context: &StartContext) -
     let run = &process.meta.run;
     let file = Path::new(&run.service);
     match &run.options {
-        Some(options) if file.is_file() => {
+        Some(_) if file.is_file() => {
             let definition = Definition::read(file, context.variables).map_err(RequestError::from)?;
-            from_definition(process, definition, &request.merge_over(request_text::read(options)), context)
+            plan_by(process, definition, request, context)
         }
         _ => from_run(process, request, context),
+    }
+}
+
+/// The same by a definition that takes the place of its own.
+///
+/// # Errors
+///
+/// As [`plan`].
+pub fn plan_by(
+    process: &Process,
+    definition: Definition,
+    request: &StartRequest,
+    context: &StartContext,
+) -> Result<StartPlan, PlanError> {
+    match &process.meta.run.options {
+        Some(options) => {
+            from_definition(process, definition, &request.merge_over(request_text::read(options)), context)
+        }
+        None => from_run(process, request, context),
     }
 }
 

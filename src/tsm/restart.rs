@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 use super::change::{self, FieldChange};
 use super::control::{Control, ControlError, StopResult, check_known, check_owner};
 use super::create;
+use super::definition::Definition;
 use super::from_record;
 use super::options::Strategy;
 use super::plan::Environ;
-use super::plan::StartPlan;
+use super::plan::{PlanError, StartPlan};
 use super::readiness::{Readiness, ReadinessWatcher, STABLE_AFTER};
 use super::request::{StartContext, StartRequest};
 use super::start::{self, StartDeps, Started, WaitFor, may_end};
@@ -22,6 +23,7 @@ use super::store::Process;
 use crate::base::name::ProcessName;
 use crate::base::time::Timestamp;
 use crate::supervise::client::ControlCommand;
+use crate::supervise::limits::Limits;
 use crate::supervise::meta::{ExitStatus, Meta, ProcessState};
 use crate::sys::process;
 
@@ -64,6 +66,13 @@ pub struct RestartOptions {
     pub strategy: Option<Strategy>,
     /// Whose variables they get.
     pub environ: Environ,
+    /// What they may have; none for what their definitions and environments say. For taking a change back.
+    pub limits: Option<Limits>,
+}
+
+impl RestartOptions {
+    /// As each group says, with the variables of the last start and the limits of now.
+    pub const USUAL: Self = Self { strategy: None, environ: Environ::Recorded, limits: None };
 }
 
 /// How long a restarted process may take to come up, beyond the time it is given to end.
@@ -102,7 +111,7 @@ impl Control<'_> {
         let mut answers: Vec<Option<RestartResult>> = Vec::new();
         let mut renewals = BTreeMap::new();
         for (index, process) in processes.iter().enumerate() {
-            match plan_restart(process, context, options.environ) {
+            match plan_restart(process, context, options) {
                 Ok(renewal) => {
                     renewals.insert(index, renewal);
                     answers.push(None);
@@ -234,28 +243,45 @@ impl Control<'_> {
 ///
 /// Fails if it could not be started: its definition is gone or cannot be used.
 pub fn changes(process: &Process, context: &StartContext) -> Result<Vec<FieldChange>, RestartError> {
-    plan_restart(process, context, Environ::Recorded).map(|plan| plan.changes)
+    plan_restart(process, context, RestartOptions::USUAL).map(|plan| plan.changes)
+}
+
+/// What a restart would change about a process whose definition were this one.
+///
+/// # Errors
+///
+/// Fails if it could not be started so; with [`PlanError::Renamed`] if it would have another name.
+pub fn changes_by(
+    process: &Process,
+    definition: Definition,
+    context: &StartContext,
+) -> Result<Vec<FieldChange>, PlanError> {
+    let plan = from_record::plan_by(process, definition, &StartRequest::default(), context)?;
+    Ok(change::between(&process.meta, &create::record(&plan, process)))
 }
 
 /// How a process will be started, and what is different about that.
 fn plan_restart<'a>(
     process: &'a Process,
     context: &StartContext,
-    environ: Environ,
+    options: RestartOptions,
 ) -> Result<RestartPlan<'a>, RestartError> {
     check_owner(process)?;
     check_known(process)?;
     if let Some(why) = &process.record_error {
         return Err(ControlError::NoRecord { name: process.name.clone(), why: why.clone() }.into());
     }
-    let plan = from_record::plan(process, &StartRequest::default(), context)
+    let mut plan = from_record::plan(process, &StartRequest::default(), context)
         .map_err(|source| RestartError::Plan { name: process.name.clone(), source: Box::new(source) })?;
+    if let Some(limits) = options.limits {
+        plan.settings.limits = limits;
+    }
     let mut changes = change::between(&process.meta, &create::record(&plan, process));
-    if environ == Environ::Operator {
+    if options.environ == Environ::Operator {
         let (from, to) = (Some("version of the last start".to_owned()), Some("this one".to_owned()));
         changes.push(FieldChange { what: "environment".to_owned(), from, to });
     }
-    Ok(RestartPlan { process, plan: StartPlan { environ, ..plan }, changes })
+    Ok(RestartPlan { process, plan: StartPlan { environ: options.environ, ..plan }, changes })
 }
 
 /// The processes in waves: those of one group follow each other, all others are in the first.

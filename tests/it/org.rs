@@ -1,5 +1,6 @@
 //! Environments made from one local.toml: the whole way, and everything that can go wrong on it.
 
+mod apply;
 mod faithful;
 mod remote;
 mod services;

@@ -64,10 +64,11 @@ fn compare(value: &Value, schema: &Value, place: &str, found: &mut Vec<String>) 
                     None if schema.get("additionalProperties") == Some(&Value::Bool(false)) => {
                         found.push(format!("{place}: `{name}` is not in the schema"));
                     }
-                    None => match schema.get("additionalProperties") {
-                        Some(schema) => compare(field, schema, &format!("{place}.{name}"), found),
-                        None => {}
-                    },
+                    None => {
+                        if let Some(schema) = schema.get("additionalProperties") {
+                            compare(field, schema, &format!("{place}.{name}"), found);
+                        }
+                    }
                 }
             }
         }

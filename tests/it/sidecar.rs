@@ -158,7 +158,7 @@ fn a_change_of_files_restarts_once_and_logs_and_what_is_ignored_do_not() {
 fn a_link_that_is_switched_is_a_change_and_what_it_leads_to_is_watched_from_then_on() {
     let mut world = World::new();
     for release in ["r1", "r2"] {
-        world.file(&format!("{release}/src/app.js"), "1");
+        world.file(format!("{release}/src/app.js"), "1");
     }
     let at = |world: &World, name: &str| world.work().join(name);
     let switch = |world: &World, to: &str| {

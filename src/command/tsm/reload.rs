@@ -30,7 +30,11 @@ impl Command for Reload {
     fn prepare(self, cx: &mut Cx) -> Result<Prepared, Fault> {
         let mut targets = self.processes.find(cx)?;
         targets.set_aside(Process::is_running);
-        let options = RestartOptions { strategy: Some(Strategy::Rolling), environ: self.environ.environ() };
+        let options = RestartOptions {
+            strategy: Some(Strategy::Rolling),
+            environ: self.environ.environ(),
+            ..RestartOptions::USUAL
+        };
         Ok(RestartStage { targets, options, wait_for: WaitFor::Ready }.stage())
     }
 }

@@ -61,7 +61,7 @@ impl Command for Restart {
         let mut targets = self.processes.find(cx)?;
         set_stopped_aside(&mut targets, &self.processes);
         let wait_for = if self.no_wait { WaitFor::Spawn } else { WaitFor::Ready };
-        let options = RestartOptions { strategy: None, environ: self.environ.environ() };
+        let options = RestartOptions { environ: self.environ.environ(), ..RestartOptions::USUAL };
         Ok(RestartStage { targets, options, wait_for }.stage())
     }
 }

@@ -157,7 +157,7 @@ impl Step {
                 services.save(definition, *over)?;
                 services.enable(&name)?;
             }
-            Self::ApplyServices(plan) => plan.execute(context.paths)?,
+            Self::ApplyServices(plan) => plan.install(context.paths)?,
             Self::WriteUnit { path, text, old } => write_unit(context, path, text, old.as_deref())?,
         }
         Ok(())

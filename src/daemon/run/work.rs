@@ -12,7 +12,6 @@ use crate::ops::{OpContext, reconcile, restart, startup};
 use crate::supervise::client;
 use crate::supervise::limits::MemoryMethod;
 use crate::supervise::proc;
-use crate::tsm::plan::Environ;
 use crate::tsm::progress::Progress;
 use crate::tsm::restart::{RestartOptions, Restarted};
 use crate::tsm::start::WaitFor;
@@ -23,7 +22,7 @@ use crate::tsm::store::Process;
 pub type Say<'a> = dyn FnMut(Level, String) + 'a;
 
 /// As they were started the last time, each in the way of its group.
-const AS_RECORDED: RestartOptions = RestartOptions { strategy: None, environ: Environ::Recorded };
+const AS_RECORDED: RestartOptions = RestartOptions::USUAL;
 
 /// Starts what has to run: what is enabled, then what ran under the daemon before.
 ///

@@ -1,0 +1,80 @@
+//! What an environment's file says: its text as it was generated, and the definition of each of its services.
+
+use std::path::PathBuf;
+
+use super::ApplyRequest;
+use super::error::ApplyError;
+use crate::base::environment::{EnvName, EnvRef};
+use crate::base::fault::Fault;
+use crate::config::document::Document;
+use crate::ops::service_keys;
+use crate::org::error::OrgError;
+use crate::org::header::{self, GeneratedFileState};
+use crate::org::manifest::Rollout;
+use crate::org::services::DeclaredService;
+use crate::org::store::{self, OrgStore};
+use crate::tsm::definition::{Definition, GENERATED_FROM};
+use crate::tsm::options::Strategy;
+use crate::tsm::port::PortSpec;
+
+/// The keys of `[logging]` that services get as variables, each with the variable.
+pub(super) const LOGGING: [(&str, &str); 2] = [("level", "LOG_LEVEL"), ("format", "LOG_FORMAT")];
+
+/// The generated file of an environment, as it was generated.
+pub(super) fn generated(store: &OrgStore, env: &EnvName) -> Result<Document, Fault> {
+    let path = store.environment_path(env);
+    if *env == store::local_env() {
+        return Err(ApplyError::Local.into());
+    }
+    let Some(current) = store.current(env)? else {
+        return Err(ApplyError::NotGenerated { env: env.clone(), org: store.org().clone(), path }.into());
+    };
+    match &current.state {
+        GeneratedFileState::Intact(header) if header::matches(header, store.org(), env) => {}
+        GeneratedFileState::Edited(header) if header::matches(header, store.org(), env) => {
+            return Err(ApplyError::Edited { path }.into());
+        }
+        _ => return Err(OrgError::NotGenerated { path, env: env.clone() }.into()),
+    }
+    Ok(Document::parse(&path.display().to_string(), &current.text).map_err(|found| OrgError::invalid(&path, found))?)
+}
+
+/// The definition of a service, with notes. None if it has no command.
+pub(super) fn define(
+    request: &ApplyRequest,
+    document: &Document,
+    service: &DeclaredService,
+    rollout: Rollout,
+) -> Option<(Definition, Vec<String>)> {
+    let home = request.host.variable("HOME");
+    let mut notes = Vec::new();
+    let source = document
+        .text_at(&["deployment", "tetra_src"])
+        .map(|text| PathBuf::from(service_keys::expand_tilde(text, home)));
+    let directory = source.filter(|path| path.is_dir()).unwrap_or_else(|| request.paths.home().to_owned());
+    let mut it = service_keys::definition(document, &service.name, &directory, home);
+    if it.command.trim().is_empty() {
+        return None;
+    }
+    if !it.cwd.is_dir() {
+        notes.push(format!("the working directory {} does not exist", it.cwd.display()));
+    }
+    if let Some(file) = it.env_file.take_if(|file| !it.cwd.join(file).is_file()) {
+        let file = it.cwd.join(file);
+        notes.push(format!("env file {} does not exist and was left out; apply again when it exists", file.display()));
+    }
+    it.port = it.port.or(service.port.map(PortSpec::Exact));
+    for (key, variable) in LOGGING {
+        let own = it.exports.iter().any(|(name, _)| name == variable);
+        let value = document.text_at(&["logging", key]).filter(|_| !own);
+        it.exports.extend(value.map(|value| (variable.to_owned(), value.to_owned())));
+    }
+    if rollout == Rollout::Recreate {
+        it.options.strategy.get_or_insert(Strategy::Recreate);
+    }
+    it.exports.push(("TETRA_ORG".to_owned(), request.org.to_string()));
+    it.exports.push(("TETRA_ENV".to_owned(), request.env.to_string()));
+    let from = EnvRef { org: Some(request.org.clone()), env: request.env.clone() };
+    it.unknown = vec![(GENERATED_FROM.to_owned(), from.to_string())];
+    Some((it, notes))
+}

@@ -1,0 +1,130 @@
+//! What an apply does to processes: those that a change concerns are restarted, everything else is left alone.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use super::{Action, ApplyRequest, ServiceChange};
+use crate::base::environment::EnvRef;
+use crate::base::fault::Fault;
+use crate::base::name::ProcessName;
+use crate::base::time::Timestamp;
+use crate::supervise::meta::ProcessState;
+use crate::tsm::definition::Definition;
+use crate::tsm::plan::PlanError;
+use crate::tsm::request::StartContext;
+use crate::tsm::restart;
+use crate::tsm::startup::collect;
+use crate::tsm::store::Process;
+
+/// What becomes of the processes of a service.
+#[derive(Debug, Default)]
+pub struct ServiceRun {
+    /// Those that take over a change.
+    pub changed: Vec<ProcessChange>,
+    /// Instances that are missing are started.
+    pub starts: bool,
+    /// Why what runs could not be restarted as it is defined now.
+    pub obstacle: Option<String>,
+}
+
+/// What becomes of a process.
+#[derive(Debug)]
+pub struct ProcessChange {
+    /// As it is.
+    pub process: Process,
+    /// What is different about it: `memory max`, `LOG_LEVEL`.
+    pub what: Vec<String>,
+    /// The name that it gets, if that is another: it is stopped, and one of that name is started.
+    pub renamed: Option<ProcessName>,
+}
+
+impl ServiceRun {
+    /// True if nothing becomes of them.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.changed.is_empty() && !self.starts
+    }
+}
+
+/// Finds out what becomes of the processes of each service. True if something of the environment runs here.
+pub(super) fn plan(request: &ApplyRequest, env: &EnvRef, services: &mut [ServiceChange]) -> Result<bool, Fault> {
+    let context = request.context();
+    let processes = context.processes()?;
+    let start = context.start_context(&processes)?;
+    let is_live = processes.iter().any(|it| it.is_running() && it.environments().contains(env));
+    for service in services {
+        let own: Vec<&Process> =
+            processes.iter().filter(|it| collect::is_of(it, service.name.as_str(), request.paths)).collect();
+        match (&service.action, &service.definition) {
+            (Action::SavedByHand | Action::OtherEnvironment(_), _) => {}
+            (_, None) => service.notes.extend(own.iter().filter(|it| it.is_running()).map(|it| goes_on(it))),
+            (_, Some(definition)) => {
+                let file = request.paths.service(&service.name);
+                let parsed = Definition::parse(&definition.to_text(), &file, request.host.variables());
+                let Ok(parsed) = parsed else { continue };
+                let file = file.canonicalize().unwrap_or(file);
+                service.run = of_service(&Definition { file, ..parsed }, &own, &start);
+                let running = own.iter().filter(|it| it.is_running()).count();
+                let wanted = definition.instances.unwrap_or(1).max(1) as usize;
+                let is_new = own.is_empty() && service.action == Action::Add;
+                let is_more = running > 0 && service.action == Action::Change;
+                let is_wanted = is_live && service.enabled && definition.autostart != Some(false);
+                service.run.starts = is_wanted && (is_new || is_more) && running < wanted;
+                if running > wanted {
+                    let name = &service.name;
+                    service
+                        .notes
+                        .push(format!("{running} instances run: `tsm scale {name} {wanted}` removes the others"));
+                }
+            }
+        }
+    }
+    Ok(is_live)
+}
+
+fn goes_on(process: &Process) -> String {
+    format!("{0} still runs: `tsm delete {0}` stops and removes it", process.name)
+}
+
+fn of_service(definition: &Definition, own: &[&Process], start: &StartContext) -> ServiceRun {
+    let mut run = ServiceRun::default();
+    for process in own.iter().filter(|it| is_concerned(it)) {
+        let mut change = ProcessChange { process: (*process).clone(), what: Vec::new(), renamed: None };
+        match restart::changes_by(process, definition.clone(), start) {
+            Ok(changes) => change.what.extend(changes.into_iter().map(|change| change.what)),
+            Err(PlanError::Renamed { now, .. }) => {
+                change.what.push("name".to_owned());
+                change.renamed = Some(now);
+            }
+            Err(error) => {
+                run.obstacle = Some(error.to_string());
+                continue;
+            }
+        }
+        for (what, file) in [("env file contents", &process.meta.env_file), ("secrets", &process.meta.run.secrets_file)]
+        {
+            if has_changed_since(Path::new(file), process) && !change.what.iter().any(|known| known == "env file") {
+                change.what.push(what.to_owned());
+            }
+        }
+        if !change.what.is_empty() {
+            run.changed.push(change);
+        }
+    }
+    run
+}
+
+/// False for what an operator stopped, and for what waits for its hour or has done its work.
+fn is_concerned(process: &Process) -> bool {
+    let is_broken = matches!(process.live.state, ProcessState::Crashed | ProcessState::Errored | ProcessState::Waiting);
+    process.record_error.is_none() && process.unknown.is_none() && (process.is_running() || is_broken)
+}
+
+/// True for a file whose contents or rights changed after the process was started.
+fn has_changed_since(file: &Path, process: &Process) -> bool {
+    let Ok(found) = fs::metadata(file) else { return false };
+    let started = process.meta.run_state.started_ms;
+    let changed = found.ctime().saturating_mul(1000).saturating_add(found.ctime_nsec() / 1_000_000);
+    started > 0 && Timestamp(u64::try_from(changed).unwrap_or(0)) > Timestamp(started)
+}

@@ -1,0 +1,246 @@
+//! What an apply does to what runs: exactly what changed is restarted, and where a step fails everything is as it was.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::Value;
+use tetra::supervise::meta::{self, Meta};
+
+use super::{acme_of_user, change, read};
+use crate::ports::free_ports;
+use crate::schema::{misfits, schema};
+use crate::waiting::eventually;
+use crate::world::World;
+
+/// An environment with services that run.
+struct Live {
+    world: World,
+    local: PathBuf,
+}
+
+impl Live {
+    /// The services of `text`, promoted, applied and started.
+    fn with(text: &str) -> Self {
+        let (world, environments) = acme_of_user();
+        let local = environments.join("local.toml");
+        let whole = read(&local);
+        let (from, to) = (whole.find("[services.tetra]").expect("there"), whole.find("[resources]").expect("there"));
+        fs::write(&local, format!("{}{}\n{text}", &whole[..from], &whole[to..])).expect("written");
+        let mut live = Self { world, local };
+        live.apply().done();
+        live.world.run("tsm startup").done();
+        live
+    }
+
+    fn apply(&mut self) -> crate::world::LineResult {
+        self.world.run("org promote @dev").done();
+        self.world.run("org apply @dev")
+    }
+
+    fn change(&mut self, old: &str, new: &str) {
+        change(&self.local, old, new);
+    }
+
+    fn record(&self, name: &str) -> Meta {
+        let dir = self.world.paths().process(&name.parse().expect("a name"));
+        meta::read(&dir).expect("readable").expect("a record")
+    }
+
+    fn pids(&self, names: &[&str]) -> Vec<u32> {
+        names.iter().map(|name| self.record(name).pid).collect()
+    }
+
+    fn definition(&self, name: &str) -> String {
+        read(self.world.paths().service(&name.parse().expect("a name")))
+    }
+
+    /// Everything that an apply may change.
+    fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let mut all = super::files(&self.world.paths().services_available());
+        all.extend(super::files(&self.world.paths().services_enabled()));
+        all
+    }
+}
+
+/// Two services, of which one needs the other; `MODE` decides whether they live.
+const PAIR: &str = "[services.web]\ncommand = \"bash -c 'test $MODE != sick && exec sleep 1000'\"\ndepends_on = ['api']\n\
+                    [services.web.export]\nMODE = 'web'\n\
+                    [services.api]\ncommand = \"bash -c 'test $MODE != sick && exec sleep 1000'\"\n\
+                    [services.api.export]\nMODE = 'api'\n";
+
+#[test]
+fn exactly_what_changed_is_restarted_in_order_and_twice_is_once() {
+    let mut live = Live::with(PAIR);
+    let first = live.pids(&["api", "web"]);
+    let said = live.apply();
+    assert!(said.stderr.contains("acme/dev is applied already; nothing was changed"), "{}", said.stderr);
+    assert_eq!(live.pids(&["api", "web"]), first);
+
+    // One of them.
+    live.change("MODE = 'web'", "MODE = 'other'");
+    let plan = live.world.run("org promote @dev; org apply @dev --dry-run").done();
+    assert!(plan.contains("restart web (MODE)") && plan.contains("unchanged"), "{plan}");
+    assert_eq!(live.pids(&["api", "web"]), first, "a dry run changes nothing");
+    let said = live.apply();
+    assert!(said.stderr.contains("restarted web") && !said.stderr.contains("restarted api"), "{}", said.stderr);
+    let second = live.pids(&["api", "web"]);
+    assert!(second[0] == first[0] && second[1] != first[1]);
+
+    // What is in no definition: limits. And what is the same for all of them: the level of logs.
+    live.change("memory_max = 0  ", "memory_max = 0\nlimit_nofile = 4096 #");
+    fs::write(
+        &live.local,
+        read(&live.local) + "[overrides.dev]\nresources.limit_nofile = 1234\nlogging.level = 'error'\n",
+    )
+    .expect("written");
+    let said = live.apply().stderr;
+    let (api, web) = (said.find("restarted api").expect("api"), said.find("restarted web").expect("web"));
+    assert!(api < web, "the dependency is the first: {said}");
+    assert_eq!(live.record("api").run.limits.nofile, 1234);
+    assert!(live.definition("web").contains("export LOG_LEVEL=\"error\"\nexport LOG_FORMAT=\"json\""));
+    let third = live.pids(&["api", "web"]);
+    live.apply().done();
+    assert_eq!(live.pids(&["api", "web"]), third);
+
+    // A line of the definition that no process takes over restarts nothing.
+    live.change("MODE = 'api'", "MODE = 'api'\n[services.late]\ncommand = 'sleep 1000'\n");
+    let said = live.apply();
+    assert!(said.stderr.contains("started late"), "the environment runs, so what is new is started: {}", said.stderr);
+    assert_eq!(live.pids(&["api", "web"]), third);
+}
+
+#[test]
+fn what_was_stopped_stays_stopped_and_what_was_removed_is_named() {
+    let mut live = Live::with(PAIR);
+    live.world.run("tsm stop web").done();
+    live.change("MODE = 'web'", "MODE = 'other'");
+    live.apply().done();
+    assert_eq!(live.record("web").pid, 0);
+    live.world.run("tsm start web").done();
+    let text = read(&live.local);
+    let (from, to) = (text.find("[services.web]").expect("there"), text.find("[services.api]").expect("there"));
+    fs::write(&live.local, format!("{}{}", &text[..from], &text[to..])).expect("written");
+    let said = live.apply();
+    assert!(said.stderr.contains("web still runs: `tsm delete web`"), "{}", said.stderr);
+    assert_ne!(live.record("web").pid, 0);
+}
+
+#[test]
+fn a_service_that_does_not_come_up_puts_everything_back() {
+    let mut live = Live::with(PAIR);
+    let files = live.files();
+    let before = live.pids(&["api", "web"]);
+    // The first comes up, the second does not; a third is new.
+    live.change("MODE = 'api'", "MODE = 'new'\n[services.late]\ncommand = 'sleep 1000'\n");
+    live.change("MODE = 'web'", "MODE = 'sick'");
+    let said = live.apply().failed(14);
+    assert!(said.contains("the environment was not applied") && said.contains("everything was put back"), "{said}");
+    assert_eq!(live.files(), files);
+    let after = live.pids(&["api", "web"]);
+    assert!(after.iter().all(|pid| *pid != 0) && after[1] != before[1], "{after:?}");
+    for (name, mode) in [("api", "api"), ("web", "web")] {
+        let set = live.record(name).run.set;
+        assert!(set.contains(&("MODE".to_owned(), mode.to_owned())), "{set:?}");
+    }
+    assert!(!live.world.paths().process(&"late".parse().expect("a name")).exists());
+    // It is tried again as a whole once it is mended.
+    live.change("MODE = 'sick'", "MODE = 'well'");
+    live.apply().done();
+    assert!(live.record("web").run.set.contains(&("MODE".to_owned(), "well".to_owned())));
+    assert!(live.world.run("tsm list").done().contains("late"));
+}
+
+#[test]
+fn a_limit_under_which_nothing_lives_is_taken_back_too() {
+    let mut live = Live::with("[services.web]\ncommand = \"bash -c 'test $(ulimit -n) -ge 100 && exec sleep 1000'\"\n");
+    let before = live.record("web").run.limits;
+    fs::write(&live.local, read(&live.local) + "[overrides.dev]\nresources.limit_nofile = 64\n").expect("written");
+    live.apply().failed(14);
+    eventually("it runs as before", || live.record("web").pid != 0 && live.record("web").run.limits == before);
+}
+
+#[test]
+fn what_could_not_be_started_again_is_refused_before_anything_is_changed() {
+    let mut live = Live::with(PAIR);
+    let (files, before) = (live.files(), live.pids(&["api", "web"]));
+    live.change("exec sleep 1000'\"\ndepends_on", "exec sleep 1000'\"\ncwd = '/no/such'\ndepends_on");
+    live.change("MODE = 'api'", "MODE = 'new'");
+    let said = live.apply().failed(13);
+    assert!(said.contains("`web` cannot be restarted as it is defined now") && said.contains("/no/such"), "{said}");
+    assert_eq!((live.files(), live.pids(&["api", "web"])), (files, before));
+}
+
+#[test]
+fn an_env_file_that_was_written_again_is_a_change() {
+    let mut live = Live::with("[services.web]\ncommand = 'sleep 1000'\ncwd = '~/tetra'\n");
+    let env = live.world.home().join("tetra/env/dev.env");
+    fs::create_dir_all(env.parent().expect("a directory")).expect("made");
+    fs::write(&env, "A=1\n").expect("written");
+    assert!(live.apply().stderr.contains("restarted web"), "now it has one");
+    let before = live.record("web").pid;
+    live.apply().done();
+    assert_eq!(live.record("web").pid, before);
+    fs::write(&env, "A=2\n").expect("written");
+    let json: Value = serde_json::from_str(&live.world.run("org apply @dev --dry-run --json").done()).expect("JSON");
+    assert_eq!(misfits(&json, &schema("org-apply")), Vec::<String>::new());
+    assert_eq!(json[0]["changes"], serde_json::json!(["env file contents"]));
+    live.apply().done();
+    assert_ne!(live.record("web").pid, before);
+}
+
+#[test]
+fn another_port_is_another_name_and_the_old_one_goes_once_the_new_one_is_ready() {
+    let ports = free_ports(4);
+    let (old, new) = (ports.start, ports.start + 1);
+    let server = "exec python3 -m http.server $PORT --bind 127.0.0.1";
+    let mut live = Live::with(&format!(
+        "[services.web]\ncommand = \"bash -c 'test $MODE != sick && {server}'\"\nport = {old}\n\
+                                        env_flag = false\n[services.web.export]\nMODE = 'a'\n"
+    ));
+    let first = live.record(&format!("web-{old}")).pid;
+    live.change(&format!("port = {old}"), &format!("port = {new}"));
+    live.change("MODE = 'a'", "MODE = 'sick'");
+    live.apply().failed(14);
+    let back = live.record(&format!("web-{old}")).pid;
+    assert!(back != 0 && back != first);
+    assert!(!live.world.paths().process(&format!("web-{new}").parse().expect("a name")).exists());
+    live.change("MODE = 'sick'", "MODE = 'a'");
+    let said = live.apply();
+    assert!(said.output.contains(&format!("replace web-{old} by web-{new}")), "{}", said.output);
+    assert_ne!(live.record(&format!("web-{new}")).pid, 0);
+    assert!(!live.world.paths().process(&format!("web-{old}").parse().expect("a name")).exists());
+}
+
+#[test]
+fn the_strategy_of_the_organization_is_that_of_its_services() {
+    let mut live = Live::with(PAIR);
+    let manifest = live.world.paths().manifest(&"acme".parse().expect("a name"));
+    change(&manifest, "strategy = \"rolling\"", "strategy = \"recreate\"");
+    live.apply().done();
+    assert!(live.definition("web").contains("TSM_STRATEGY=\"recreate\""));
+    change(&manifest, "strategy = \"recreate\"", "strategy = \"sometimes\"");
+    assert!(live.world.run("org apply @dev").failed(1).contains("`deployment.strategy` must be"));
+}
+
+#[test]
+fn every_key_of_every_built_in_environment_is_explained() {
+    let (mut world, environments) = acme_of_user();
+    world.run("org promote @dev @staging @prod --yes").done();
+    for env in ["dev", "staging", "prod"] {
+        let said = world.run(&format!("org apply @{env} --explain --json")).done();
+        let rows: Value = serde_json::from_str(&said).expect("JSON");
+        assert_eq!(misfits(&rows, &schema("org-apply-explain")), Vec::<String>::new());
+        let rows = rows.as_array().expect("rows");
+        let text: toml::Table = read(environments.join(format!("{env}.toml"))).parse().expect("TOML");
+        for table in ["security", "backup", "monitoring", "logging", "resources"] {
+            for key in text[table].as_table().expect("a table").keys() {
+                let path = format!("{table}.{key}");
+                let row = rows.iter().find(|row| row["key"] == *path).unwrap_or_else(|| panic!("{path} in @{env}"));
+                assert!(!row["effect"].as_str().expect("a text").contains("of your own"), "{path}: {row}");
+            }
+        }
+        let row = |key: &str| rows.iter().find(|row| row["key"] == key).expect("a row")["declared_only"].clone();
+        assert_eq!((row("logging.level"), row("backup.enabled")), (false.into(), true.into()));
+    }
+    assert!(world.run("org apply @dev --explain").done().contains("declared only: tetra makes no backups"));
+}
