@@ -155,10 +155,10 @@ pub const GROUPS: &[(&str, &str)] = &[
 
 /// Groups inside of groups that are no commands themselves.
 pub const SUBGROUPS: &[(&str, &str)] = &[
-    ("org env", "List, edit, show and check environments"),
-    ("org profile", "Rules that make an environment from local.toml"),
-    ("env toml", "Show and check tetra.toml"),
-    ("tsm nginx", "Put nginx in front of a process"),
+    ("org env", "list, edit, show and check environments"),
+    ("org profile", "rules that make an environment from local.toml"),
+    ("env toml", "show and check tetra.toml"),
+    ("tsm nginx", "nginx in front of a process"),
 ];
 
 /// Groups that may also be called behind `tsm`.

@@ -7,6 +7,7 @@ use crate::base::name::OrgName;
 use crate::disk;
 use crate::sys::file::{self, Access, FileError};
 use crate::sys::paths::Paths;
+use crate::sys::privileges;
 
 /// What is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -28,6 +29,10 @@ impl SavedContext {
         let text = match disk::read(&path) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+            // Root who acts as another user has no choices of that user's, and may not read root's own.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied && privileges::acts_for().is_some() => {
+                return Ok(Self::default());
+            }
             Err(source) => return Err(FileError::Io { action: "read", path, source }),
         };
         let mut kept = Self::default();

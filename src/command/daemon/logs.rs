@@ -40,7 +40,7 @@ pub struct Logs {
 
 /// A number of lines, or an environment.
 #[derive(Debug, Clone)]
-pub(in crate::command) enum LogsWord {
+enum LogsWord {
     Lines(usize),
     Env(EnvName),
 }
