@@ -38,6 +38,7 @@ mod sshd;
 mod start;
 mod supervise;
 mod tidy;
+mod tkm;
 mod transcript;
 mod trust;
 mod waiting;

@@ -11,6 +11,7 @@ use super::{RawCandidate, files, free, rank};
 use crate::base::environment::EnvName;
 use crate::base::name::{AliasName, OrgName, ProcessName, ServiceName};
 use crate::base::signal::Signal;
+use crate::tkm::host::HostName;
 use crate::command::argument::{
     AliasDefinition, ContextWord, DirectoryPath, EnvSource, FilePath, PortName, PortRangeWord, ProcessId, ProcessPid,
     ProcessTarget, ProfileWord, SecretName, ServiceWord, SettingWord, StackName, StartWord, TomlAssignment, TomlTable,
@@ -88,6 +89,7 @@ const SOURCES: &[Source] = &[
     (TypeId::of::<EnvSource>, files::env_sources),
     (TypeId::of::<StartWord>, startable),
     (TypeId::of::<ServiceWord>, service_or_file),
+    (TypeId::of::<HostName>, |typed, live| things(typed, live, NameKind::Host)),
     (TypeId::of::<UserName>, |typed, live| things(typed, live, NameKind::User)),
     (TypeId::of::<Signal>, signals),
     (TypeId::of::<FilePath>, files::files),
