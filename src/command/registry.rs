@@ -177,6 +177,8 @@ pub const SUBGROUPS: &[(&str, &str)] = &[
     ("org profile", "rules that make an environment from local.toml"),
     ("env toml", "show and check tetra.toml"),
     ("tsm nginx", "nginx in front of a process"),
+    ("tkm host", "list, add, pin and remove hosts"),
+    ("tkm deploy", "list what can be deployed, and test the way there"),
 ];
 
 /// Groups that may also be called behind `tsm`.

@@ -57,7 +57,7 @@ pub struct Actor<'a> {
 /// Fails if a line is not valid, or does not follow the one before.
 pub fn entries(store: &Store) -> Result<Vec<AuditEntry>, TkmError> {
     let path = store.audit();
-    Ok(verified(&path, &whole_text(&path)?)?)
+    verified(&path, &whole_text(&path)?)
 }
 
 /// Adds what happened. The caller holds the lock of the store.

@@ -49,7 +49,7 @@ pub fn concerns(store: &Store, now: Timestamp) -> Result<Vec<Concern>, TkmError>
         }
         if state.keys.iter().any(|key| key.hosts.contains(&host.name)) && !state.break_glass.contains_key(&host.name) {
             add(
-                "there is no way in beside the keys of the store",
+                "the keys of the store are the only known way in",
                 "keep a key of your own in authorized_keys".to_owned(),
             );
         }

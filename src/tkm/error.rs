@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::host::HostName;
-use super::key::Fingerprint;
+use super::key::{Fingerprint, InvalidKey};
 use crate::base::fault::{FaultKind, UserFacingError};
 use crate::base::name::InvalidName;
 use crate::config::document::DocumentError;
@@ -108,8 +108,8 @@ pub enum TkmError {
         fingerprint: Fingerprint,
     },
     /// A key is not one, or is too weak.
-    #[error("invalid public key: {0}")]
-    InvalidKey(&'static str),
+    #[error(transparent)]
+    Key(#[from] InvalidKey),
     /// `ssh-keygen`, or another program of OpenSSH, failed.
     #[error("`{program}` failed: {why}")]
     Program {
@@ -193,7 +193,7 @@ impl UserFacingError for TkmError {
             Self::Read(error) => error.kind(),
             Self::Document(error) => error.kind(),
             Self::Name(error) => error.kind(),
-            Self::InvalidKey(_) => FaultKind::Usage,
+            Self::Key(_) => FaultKind::Usage,
             Self::BrokenStore { .. } | Self::NewerFormat { .. } | Self::Program { .. } => FaultKind::Failed,
             Self::NoHost(_) => FaultKind::NotFound,
             Self::HostExists(_) | Self::KeyExists { .. } | Self::LastWayIn(_) => FaultKind::Refused,
@@ -235,7 +235,7 @@ impl UserFacingError for TkmError {
             Self::NoKey { env } => format!("run `tkm generate {env}`"),
             Self::NoPrivateKey { .. } => "check the path, or restore the file from a backup".to_owned(),
             Self::KeyExists { env, .. } => format!("`tkm rotate @{env}` replaces it"),
-            Self::InvalidKey(_) => "use an ed25519 key, or RSA with 3072 bits or more".to_owned(),
+            Self::Key(_) => "use an ed25519 key, or RSA with 3072 bits or more".to_owned(),
             Self::Program { .. } => return None,
             Self::Unreachable { name, .. } => format!("check the address: `tkm host show {name}`"),
             Self::Refused { name, .. } => {

@@ -106,10 +106,10 @@ impl FromStr for Address {
             Some(Ok(port)) => Some(port),
             None => None,
         };
-        if user.is_some_and(|user| !is_word(user, &[b'.', b'_', b'-', b'$', b'\\'])) {
+        if user.is_some_and(|user| !is_word(user, b"._-$\\")) {
             return Err(fail("the user may have letters, digits, `.`, `_` and `-`, and does not begin with `-`"));
         }
-        if !is_word(host, &[b'.', b'_', b'-', b':', b'%']) {
+        if !is_word(host, b"._-:%") {
             return Err(fail("the host may have letters, digits, `.`, `_`, `-` and `:`, and does not begin with `-`"));
         }
         Ok(Self { user: user.map(str::to_owned), host: host.to_owned(), port })

@@ -103,7 +103,7 @@ pub fn generate(store: &Store, host: &dyn Surroundings, actor: Actor, new: &NewK
 ///
 /// Fails if it cannot be read, or is not a key.
 pub fn read_public(path: &Path) -> Result<PublicKey, TkmError> {
-    PublicKey::parse(read::text(path)?.lines().next().unwrap_or_default())
+    Ok(PublicKey::parse(read::text(path)?.lines().next().unwrap_or_default())?)
 }
 
 /// The file of the public half.

@@ -75,7 +75,7 @@ mod tests {
         assert_eq!(text, format!("# mine\nweb {ONE}\nweb-2 {ONE}\n"));
         let changed = replace(&text, &web, &two);
         assert_eq!(changed, format!("# mine\n@revoked web {ONE}\nweb-2 {ONE}\nweb {TWO}\n"));
-        assert_eq!(pinned(&changed, &web), [two.clone()]);
+        assert_eq!(pinned(&changed, &web), std::slice::from_ref(&two));
         assert_eq!(replace(&changed, &web, &one), format!("# mine\nweb-2 {ONE}\n@revoked web {TWO}\nweb {ONE}\n"));
         assert_eq!(forget(&changed, &web), format!("# mine\nweb-2 {ONE}\n"));
     }

@@ -89,7 +89,7 @@ fn refusal(connection: &Connection, answer: &Answer) -> TkmError {
         "owner" => "`~/.ssh/authorized_keys` belongs to another user".to_owned(),
         "readonly" => "`~/.ssh/authorized_keys` cannot be written".to_owned(),
         "large" => format!("`~/.ssh/authorized_keys` is larger than {} KiB", MAX_KEYS_FILE >> 10),
-        "disk" => "there is no space left for `~/.ssh/authorized_keys`".to_owned(),
+        "disk" => "no space is left for `~/.ssh/authorized_keys`".to_owned(),
         "short" => "the new file of keys did not arrive as a whole".to_owned(),
         "changed" => "`~/.ssh/authorized_keys` was changed by someone else meanwhile".to_owned(),
         other => {

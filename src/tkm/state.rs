@@ -7,10 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::host::HostName;
 use super::key::PublicKey;
-use super::store::FORMAT;
 use crate::base::environment::EnvName;
 use crate::base::name::OrgName;
 use crate::base::time::Timestamp;
+
+/// The format of `hosts.toml` and `state.json`.
+pub const FORMAT: u64 = 1;
 
 /// What a key is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]

@@ -19,13 +19,10 @@ use serde::{Deserialize, Serialize};
 
 use super::error::TkmError;
 use super::host::{Host, HostName};
-use super::state::State;
+use super::state::{FORMAT, State};
 use crate::config::read;
 use crate::sys::file::{self, Access, FileError};
 use crate::sys::paths::Paths;
-
-/// The format of `hosts.toml` and `state.json`.
-pub const FORMAT: u64 = 1;
 
 /// Whether a store was made or was there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

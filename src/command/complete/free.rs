@@ -47,7 +47,11 @@ const EXAMPLES: &[Examples] = &[
     ),
     (
         TypeId::of::<Address>,
-        &[("10.0.0.5", "an address"), ("root@10.0.0.5:22", "with user and port"), ("[2001:db8::1]:22", "IPv6 with a port")],
+        &[
+            ("10.0.0.5", "an address"),
+            ("root@10.0.0.5:22", "with user and port"),
+            ("[2001:db8::1]:22", "IPv6 with a port"),
+        ],
     ),
     (TypeId::of::<TargetCount>, &[("4", "four in all"), ("+1", "one more"), ("-1", "one fewer")]),
     (

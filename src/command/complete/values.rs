@@ -11,7 +11,6 @@ use super::{RawCandidate, files, free, rank};
 use crate::base::environment::EnvName;
 use crate::base::name::{AliasName, OrgName, ProcessName, ServiceName};
 use crate::base::signal::Signal;
-use crate::tkm::host::HostName;
 use crate::command::argument::{
     AliasDefinition, ContextWord, DirectoryPath, EnvSource, FilePath, PortName, PortRangeWord, ProcessId, ProcessPid,
     ProcessTarget, ProfileWord, SecretName, ServiceWord, SettingWord, StackName, StartWord, TomlAssignment, TomlTable,
@@ -20,6 +19,7 @@ use crate::command::argument::{
 use crate::command::context::{SETTINGS, setting};
 use crate::command::help;
 use crate::config::path::KeyPath;
+use crate::tkm::host::HostName;
 
 /// The most candidates with a description: each costs reading a file.
 const MAX_DESCRIBED: usize = 200;

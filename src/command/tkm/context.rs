@@ -1,12 +1,12 @@
 //! What the commands of keys have in common.
 
-use crate::base::environment::EnvName;
+use super::initialize::initialize;
+pub(super) use super::initialize::{actor, key_id};
 use crate::base::fault::Fault;
 use crate::command::Cx;
-use crate::report::Report;
-use crate::tkm::audit::{self, Actor, AuditEvent};
+use crate::report::{Report, Table};
+use crate::tkm::audit::{self, AuditEvent};
 use crate::tkm::host::HostName;
-use crate::tkm::state::{KeyId, Purpose};
 use crate::tkm::store::Store;
 
 /// What is said before `tkm init`.
@@ -18,24 +18,14 @@ pub(super) fn find(cx: &Cx) -> Result<Option<Store>, Fault> {
         return Ok(Some(store));
     }
     if cx.host.variable("TKM_AUTO_INIT") == Some("true") {
-        return Ok(Some(super::init::initialize(cx)?.store));
+        return Ok(Some(initialize(cx)?.store));
     }
     Ok(None)
 }
 
 /// The answer of every command but `init` before the store is initialised.
 pub(super) fn not_initialized() -> Report {
-    Report { check_failed: true, ..Report::default() }.note(NOT_INITIALIZED)
-}
-
-/// The key of an environment.
-pub(super) fn key_id(cx: &Cx, env: &EnvName, purpose: Purpose) -> KeyId {
-    KeyId { org: cx.selection.org.clone(), env: env.clone(), purpose }
-}
-
-/// Who acts, now.
-pub(super) fn actor<'a>(cx: &Cx<'a>) -> Actor<'a> {
-    Actor { user: cx.host.user(), now: cx.host.now() }
+    Report { check_failed: true, ..Report::of(Table::default().when_empty(NOT_INITIALIZED)) }
 }
 
 /// Records what was done with a host. The caller holds the lock.

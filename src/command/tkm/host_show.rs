@@ -28,14 +28,12 @@ impl Command for HostShow {
         let keys = state.keys.iter().filter(|key| key.hosts.contains(&host.name));
         let keys: Vec<String> = keys.map(|key| key.fingerprint.clone()).collect();
         let break_glass = state.break_glass.get(&host.name).map(String::as_str);
-        Ok(Report::of(
-            Fields::default()
-                .with("host", host.name.as_str())
-                .with("env", host.env.as_str())
-                .with("address", host.address.to_string())
-                .with("pins", Value::from(pinned))
-                .with("keys", Value::from(keys))
-                .with("break_glass", Value::from(break_glass)),
-        ))
+        Ok(Report::each([Fields::default()
+            .with("host", host.name.as_str())
+            .with("env", host.env.as_str())
+            .with("address", host.address.to_string())
+            .with("pins", Value::from(pinned))
+            .with("keys", Value::from(keys))
+            .with("break_glass", Value::from(break_glass))]))
     }
 }

@@ -13,6 +13,7 @@ pub mod host_rekey;
 pub mod host_rm;
 pub mod host_show;
 pub mod init;
+mod initialize;
 pub mod list;
 pub mod log;
 pub mod ssh;
