@@ -18,7 +18,7 @@ use crate::tsm::conflict;
 ///
 /// Read only, until Ctrl-C or SIGTERM: /health (503 with reasons when an enabled service is down), /health/live, /health/ready and
 /// /health/NAME; /metrics for Prometheus; /api/processes, /api/processes/NAME, /api/logs/NAME and /api/events, which
-/// /api/openapi.json describes. Listens on this machine only; any other address needs a token, which each request has to show
+/// /api/openapi.json describes; and a page for people at /. Listens on this machine only; any other address needs a token, which each request has to show
 /// (`Authorization: Bearer TOKEN`). The port is that of --port, else PORT, TSM_PORT or 4444. Lines about itself go to stdout, as
 /// LOG_LEVEL (error, warn, info, debug) and LOG_FORMAT (pretty, json) say; TETRA_RELEASE is what /health calls the release.
 #[derive(Debug, clap::Args)]

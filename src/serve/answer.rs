@@ -72,6 +72,8 @@ pub(super) enum MediaType {
     Metrics,
     EventStream,
     Html,
+    Css,
+    JavaScript,
 }
 
 impl MediaType {
@@ -80,13 +82,15 @@ impl MediaType {
             Self::Json => "application/json",
             Self::Metrics => "text/plain; version=0.0.4; charset=utf-8",
             Self::EventStream => "text/event-stream",
+            Self::Css => "text/css; charset=utf-8",
+            Self::JavaScript => "text/javascript; charset=utf-8",
             Self::Html => "text/html; charset=utf-8",
         })
     }
 }
 
 /// What a page of ours may load and do: its own style and script, and requests to this server.
-const CONTENT_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; \
+const CONTENT_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; \
                               base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'";
 
 /// An answer of this kind.

@@ -22,6 +22,11 @@ use super::worker::ReadError;
 /// What can be asked for, in the format of OpenAPI.
 const DESCRIPTION: &str = include_str!("assets/openapi.json");
 
+/// The page for people, with its style and its script.
+const PAGE: &str = include_str!("assets/index.html");
+const STYLE: &str = include_str!("assets/style.css");
+const SCRIPT: &str = include_str!("assets/app.js");
+
 /// What answers are made from.
 pub(super) struct Handler {
     pub(super) access: AccessRule,
@@ -72,6 +77,9 @@ impl Handler {
             Route::Process(name) => self.text(MediaType::Json, self.reader.process(name).await.map(Bytes::from)),
             Route::Logs(name) => self.logs(name, request).await,
             Route::Events => answer::stream(self.events.follow(last_event(request).as_deref())),
+            Route::Page => answer::whole(StatusCode::OK, MediaType::Html, PAGE),
+            Route::Style => answer::whole(StatusCode::OK, MediaType::Css, STYLE),
+            Route::Script => answer::whole(StatusCode::OK, MediaType::JavaScript, SCRIPT),
             Route::Description => answer::whole(StatusCode::OK, MediaType::Json, DESCRIPTION),
         }
     }

@@ -27,6 +27,12 @@ pub(super) enum Route {
     Events,
     /// What can be asked for, for programs.
     Description,
+    /// The page for people.
+    Page,
+    /// Its style.
+    Style,
+    /// What it does.
+    Script,
 }
 
 /// The longest path with its query, in bytes.
@@ -49,6 +55,9 @@ impl Route {
             ["api", "processes", name] if !name.is_empty() => Self::Process(name.to_owned()),
             ["api", "logs", name] if !name.is_empty() => Self::Logs(name.to_owned()),
             ["api", "events"] => Self::Events,
+            [""] => Self::Page,
+            ["style.css"] => Self::Style,
+            ["app.js"] => Self::Script,
             ["api", "openapi.json"] => Self::Description,
             ["health", name] if !name.is_empty() => Self::HealthOf(name.to_owned()),
             _ => return None,
@@ -58,7 +67,7 @@ impl Route {
     /// Whether it needs the token.
     pub(super) fn secrecy(&self) -> Secrecy {
         match self {
-            Self::Live | Self::Description => Secrecy::Open,
+            Self::Live | Self::Description | Self::Page | Self::Style | Self::Script => Secrecy::Open,
             Self::Health | Self::Ready | Self::HealthOf(_) | Self::Metrics => Secrecy::Protected,
             Self::Processes | Self::Process(_) | Self::Logs(_) | Self::Events => Secrecy::Protected,
         }

@@ -1,8 +1,10 @@
 //! `tetra serve`: the real program, real sockets.
 
 mod api;
+mod browser;
 mod client;
 mod hostile;
+mod page;
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
