@@ -8,6 +8,7 @@ mod confirm;
 mod daemon;
 mod daemon_run;
 mod docs;
+mod documents;
 mod env;
 mod eval;
 mod examples;

@@ -202,6 +202,16 @@ impl Terminal {
         });
     }
 
+    /// How many bytes were written so far.
+    pub(crate) fn written(&self) -> usize {
+        self.state().bytes.len()
+    }
+
+    /// Waits until what was written after so many bytes is as wanted, escapes and all.
+    pub(crate) fn wait_beyond<T>(&self, what: &str, from: usize, mut look: impl FnMut(&str) -> Option<T>) -> T {
+        self.wait_state(what, |state| look(&String::from_utf8_lossy(state.bytes.get(from..).unwrap_or_default())))
+    }
+
     fn wait_state<T>(&self, what: &str, mut look: impl FnMut(&State) -> Option<T>) -> T {
         let until = Instant::now() + PATIENCE;
         let mut state = self.state();

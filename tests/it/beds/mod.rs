@@ -21,6 +21,7 @@
 //! * By hand: `tests/beds/systemd-box help`.
 
 mod daemon;
+mod documents;
 
 use std::io::Write;
 use std::process::{Command, Stdio};
