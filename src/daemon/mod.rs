@@ -3,5 +3,4 @@
 pub mod install;
 pub mod run;
 pub mod status;
-pub mod temporary_files;
 pub mod uninstall;

@@ -35,8 +35,8 @@ impl Overview {
             }
         }
         for name in startup::enabled(context).unwrap_or_default() {
-            let own: Vec<&Process> =
-                processes.iter().filter(|process| collect::is_of(process, &name, context.paths)).collect();
+            let Some(file) = collect::file_of(&name, context.paths) else { continue };
+            let own: Vec<&Process> = processes.iter().filter(|it| collect::comes_from(it, &file)).collect();
             match own.iter().find(|process| is_missing(process)) {
                 _ if own.is_empty() && startup::starts_by_itself(context, &name) => {
                     overview.down.push(format!("{name} (not started)"));

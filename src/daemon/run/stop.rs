@@ -52,7 +52,10 @@ fn needs(context: &OpContext, processes: &[Process]) -> Vec<Vec<usize>> {
         Definition::read(Path::new(service), variables).map(|it| it.deps().to_vec()).unwrap_or_default()
     };
     let needed = |name: &String| {
-        let own = |(at, process): (usize, &Process)| collect::is_of(process, name, context.paths).then_some(at);
+        let file = collect::file_of(name, context.paths);
+        let own = |(at, process): (usize, &Process)| {
+            file.as_ref().is_some_and(|file| collect::comes_from(process, file)).then_some(at)
+        };
         processes.iter().enumerate().filter_map(own).collect::<Vec<usize>>()
     };
     let mut all = Vec::new();
@@ -93,9 +96,8 @@ fn stop_level(context: &OpContext, level: &[&Process], ends_at: Instant, say: &m
 fn say_answer(process: &Process, answer: Result<StopResult, ControlError>, say: &mut Say) -> bool {
     let name = &process.name;
     match answer {
-        Ok(StopResult::Stopped { forced: false, survivors, .. }) if survivors.is_empty() => {
-            say(Level::Info, format!("stopped {name}"));
-        }
+        // Its end is an event, which is said.
+        Ok(StopResult::Stopped { forced: false, survivors, .. }) if survivors.is_empty() => {}
         Ok(StopResult::Stopped { survivors, .. }) if survivors.is_empty() => {
             say(Level::Warning, format!("killed {name}, which did not end when it was asked to"));
         }

@@ -59,7 +59,8 @@ fn start_enabled(context: &OpContext, beginning: Beginning, say: &mut Say) -> Re
         let boot_id = proc::boot_id();
         let all = context.processes()?;
         let is_settled = |name: &str| {
-            let mut own = all.iter().filter(|process| collect::is_of(process, name, context.paths)).peekable();
+            let Some(file) = collect::file_of(name, context.paths) else { return false };
+            let mut own = all.iter().filter(|process| collect::comes_from(process, &file)).peekable();
             own.peek().is_some() && own.all(|process| wanted::is_settled(process, &boot_id))
         };
         prepared.jobs = wanted::without_settled(std::mem::take(&mut prepared.jobs), is_settled);
