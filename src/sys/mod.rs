@@ -1,7 +1,6 @@
 //! The machine behind small doors: paths, files, locks, programs, /proc, signals.
 #![allow(unsafe_code)]
 
-pub mod capture;
 pub mod child;
 pub mod credential_socket;
 pub mod daemonize;
@@ -9,7 +8,6 @@ pub mod digest;
 pub mod dir_watch;
 pub mod disk_space;
 pub mod file;
-pub mod hash_chain;
 pub mod history;
 pub mod host;
 pub mod install;
@@ -18,6 +16,7 @@ pub mod kernel;
 pub mod launch_socket;
 pub mod line_stream;
 pub mod listen_socket;
+pub mod logind;
 pub mod net;
 pub mod notify;
 pub mod os_host;

@@ -11,8 +11,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::launch::{self, by_daemon, owner};
+use super::sidecar;
 use super::store::Process;
-use super::{launch, sidecar};
 use crate::base::signal::Signal;
 use crate::supervise::client::{self, ControlCommand, SendError};
 use crate::supervise::meta::{self, ProcessState, StopCause};
@@ -20,7 +21,7 @@ use crate::supervise::process_scan::ProcessScan;
 use crate::supervise::recovery;
 use crate::sys::file;
 use crate::sys::paths::Paths;
-use crate::sys::{net, privileges, process};
+use crate::sys::{net, process};
 
 pub use error::ControlError;
 
@@ -270,7 +271,8 @@ impl Control<'_> {
 pub(super) fn check_owner(process: &Process) -> Result<(), ControlError> {
     let dir = |source| ControlError::File { action: "look at", path: process.dir.clone(), source };
     let owner = std::fs::metadata(&process.dir).map_err(dir)?.uid();
-    if owner == process::own_uid() && privileges::acts_for().is_none() {
+    let socket = process.dir.ancestors().nth(2).map(|runtime| runtime.join(by_daemon::SOCKET));
+    if owner == process::own_uid() && socket.is_none_or(|socket| owner::refuses(&socket).is_none()) {
         return Ok(());
     }
     Err(ControlError::OtherUser { name: process.name.clone(), owner: net::user_name(owner) })

@@ -16,13 +16,14 @@ use crate::supervise::monitor_spec::MonitorSpec;
 use crate::sys::file::{self, FileError};
 use crate::sys::host::Host;
 use crate::sys::paths::Paths;
-use crate::sys::{net, privileges, process};
+use crate::sys::{net, process};
 
 use super::allocate::{Allocation, AllocationError, allocate};
 use super::command_line::join;
 use super::conflict::Conflict;
 use super::control::{ControlError, check_owner};
 use super::known_names::{self, KnownNames};
+use super::launch::owner;
 use super::plan::Environ;
 use super::plan::StartPlan;
 use super::port::PortSpec;
@@ -151,7 +152,7 @@ pub fn create_all(
     paths: &Paths,
     host: &dyn Host,
 ) -> Result<Vec<Result<Created, CreateError>>, CreateError> {
-    if let Some(owner) = privileges::acts_for() {
+    if let Some(owner) = owner::refuses(&paths.daemon_socket()) {
         return Err(CreateError::OtherUserHome { home: paths.home().to_owned(), owner: net::user_name(owner) });
     }
     file::create_dir(&paths.tsm())?;
@@ -293,7 +294,8 @@ fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileEr
 
 fn write_snapshot(path: &Path, (host, opened): StarterEnvironment) -> io::Result<()> {
     let mut bytes = Vec::new();
-    let text = host.variables().iter().filter(|(name, _)| !INHERITED_MARKERS.contains(&name.as_str()));
+    let variables = owner::variables(host.variables());
+    let text = variables.iter().filter(|(name, _)| !INHERITED_MARKERS.contains(&name.as_str()));
     let text = text.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
     let raw = host.raw_variables().iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
     let opened_too = opened.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));

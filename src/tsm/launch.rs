@@ -2,6 +2,7 @@
 //! the unit of the daemon, else here.
 
 pub mod by_daemon;
+pub mod owner;
 pub mod request;
 
 use std::io;
@@ -9,10 +10,11 @@ use std::path::{Path, PathBuf};
 
 use crate::base::name::ProcessName;
 use crate::supervise::client::{self, LaunchError, LaunchResult, TransientScope};
-use crate::sys::{kernel, net, process};
+use crate::sys::paths::Paths;
+use crate::sys::{kernel, logind, process};
 
 /// Launches the supervisor of a process: by the daemon, within the place of this command, or in a scope of its own when its limit of memory needs
-/// a control group that cannot be made here.
+/// a control group that cannot be made here, or when the end of this login would end it.
 pub(super) fn supervisor(
     program: &Path,
     dir: &Path,
@@ -23,7 +25,8 @@ pub(super) fn supervisor(
         return answer;
     }
     let uid = process::own_uid();
-    if memory_max == 0 || !client::memory_needs_scope() || !outlives_session(uid) {
+    let needs_scope = memory_max > 0 && client::memory_needs_scope() || logind::login_end_kills();
+    if !needs_scope || !outlives_session(uid) {
         return client::launch(program, dir);
     }
     client::launch_in_scope(program, dir, &scope(name, uid, &kernel::random_token()))
@@ -37,7 +40,13 @@ pub(super) fn sidecar(program: &Path, dir: &Path) -> io::Result<()> {
 /// True if a scope of a user goes on when that user logs out: the manager of a user that does not linger ends then, and takes along
 /// all that it made. A process that ends with its session is worse than a weaker limit.
 fn outlives_session(uid: u32) -> bool {
-    uid == 0 || Path::new("/var/lib/systemd/linger").join(net::user_name(uid)).exists()
+    uid == 0 || logind::lingers(uid)
+}
+
+/// True if what is launched now ends with this login: the machine ends all of it then, and there is no other place for it.
+#[must_use]
+pub fn ends_with_login(paths: &Paths) -> bool {
+    logind::login_end_kills() && !outlives_session(process::own_uid()) && !by_daemon::listens(&paths.daemon_socket())
 }
 
 /// The scope of one launch: one that a former supervisor left may still hold its child.

@@ -39,7 +39,6 @@ mod sshd;
 mod start;
 mod supervise;
 mod tidy;
-mod tkm;
 mod transcript;
 mod trust;
 mod waiting;

@@ -39,6 +39,4 @@ pub enum NameKind {
     TomlKey,
     /// Tables of `tetra.toml` of the project.
     TomlTable,
-    /// Hosts of `tkm`.
-    Host,
 }

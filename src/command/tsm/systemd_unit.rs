@@ -8,12 +8,13 @@ use crate::sys::signal;
 use crate::sys::systemd::Unit;
 use crate::tsm::exit_text;
 use crate::tsm::foreground::ForegroundEnd;
+use crate::tsm::launch;
 use crate::tsm::store::ProcessStore;
 
 /// Stays until a process that was started has ended, when a unit lives only as long as this command. What is started by a
 /// `Type=oneshot` unit cannot be stayed with, for the unit is not up before the command returns.
 pub(super) fn wait_in_foreground(report: Report, name: &ProcessName, cx: &mut Cx) -> Result<Report, Fault> {
-    let Some(unit) = Unit::ending_with_this_command(cx.host) else { return Ok(report) };
+    let Some(unit) = Unit::ending_with_this_command(cx.host) else { return Ok(note_login(report, cx)) };
     if unit.service_type == "oneshot" {
         return Ok(report.note(ends_now(&unit)));
     }
@@ -37,12 +38,25 @@ pub(super) fn wait_in_foreground(report: Report, name: &ProcessName, cx: &mut Cx
     }
 }
 
-/// Says that what was started ends with this command, if it does.
+/// Says that what was started ends with this command, or with this login, if it does.
 pub(super) fn note_lifetime(report: Report, cx: &Cx) -> Report {
+    let report = note_login(report, cx);
     match Unit::ending_with_this_command(cx.host) {
         Some(unit) => report.note(ends_now(&unit)),
         None => report,
     }
+}
+
+/// Says that what was started ends with this login, if it does.
+fn note_login(report: Report, cx: &Cx) -> Report {
+    if !launch::ends_with_login(cx.paths) {
+        return report;
+    }
+    report.note(format!(
+        "warning: it ends with this login, for logind ends all processes of a login (KillUserProcesses=yes)\n\
+         `loginctl enable-linger {}` keeps what is started after it; what `tetra daemon run` looks after stays, too",
+        cx.host.user()
+    ))
 }
 
 fn ends_now(unit: &Unit) -> String {

@@ -12,25 +12,34 @@ use crate::sys::launch_socket::LaunchConnection;
 use crate::sys::process;
 
 /// The socket of the daemon, beside the directory of the process directories.
-const SOCKET: &str = "daemon.socket";
+pub const SOCKET: &str = "daemon.socket";
 
 /// How long a daemon may take to take a request. One that does not is as good as none.
 const TAKE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The daemon that looks after the process in `dir`; none if none runs, or if it is this very process.
 fn daemon_of(dir: &Path) -> Option<LaunchConnection> {
-    let socket = dir.parent()?.parent()?.join(SOCKET);
+    let daemon = connect(&dir.parent()?.parent()?.join(SOCKET))?;
+    daemon.peer().is_some_and(|(pid, _)| pid != process::own_pid()).then_some(daemon)
+}
+
+fn connect(socket: &Path) -> Option<LaunchConnection> {
     if !socket.exists() {
         return None;
     }
-    let connection = LaunchConnection::open(&socket, TAKE_TIMEOUT).ok()?;
-    connection.peer().is_some_and(|(pid, _)| pid != process::own_pid()).then_some(connection)
+    LaunchConnection::open(socket, TAKE_TIMEOUT).ok()
 }
 
 /// True if a daemon would be asked to launch the process in `dir`.
 #[must_use]
 pub fn is_there(dir: &Path) -> bool {
     daemon_of(dir).is_some()
+}
+
+/// True if a daemon listens at `socket`, this process or another.
+#[must_use]
+pub fn listens(socket: &Path) -> bool {
+    connect(socket).is_some()
 }
 
 /// Has the daemon launch the supervisor of the process in `dir`; none if there is no daemon that does it: then nothing was done.

@@ -1,7 +1,7 @@
 //! What a start of many consists of: services, those they need, and what is to be done with each.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::base::environment::EnvRef;
 use crate::base::name::ServiceName;
@@ -83,8 +83,14 @@ pub fn comes_from(process: &Process, file: &Path) -> bool {
 /// The same for the service of this name.
 #[must_use]
 pub fn is_of(process: &Process, service: &str, paths: &Paths) -> bool {
-    let file = service.parse().ok().map(|name: ServiceName| paths.service(&name));
-    file.is_some_and(|file| comes_from(process, &file.canonicalize().unwrap_or(file)))
+    file_of(service, paths).is_some_and(|file| comes_from(process, &file))
+}
+
+/// The definition of the service of this name, for [`comes_from`]: of many processes it is looked for once.
+#[must_use]
+pub fn file_of(service: &str, paths: &Paths) -> Option<PathBuf> {
+    let file = service.parse().ok().map(|name: ServiceName| paths.service(&name))?;
+    Some(file.canonicalize().unwrap_or(file))
 }
 
 /// A service for each instance of one, all of the same name.
