@@ -9,6 +9,7 @@ pub mod effects;
 mod error;
 mod execute;
 mod running;
+mod unit_change;
 
 use super::{OpContext, service_keys};
 use crate::base::environment::{EnvName, EnvRef};
@@ -27,6 +28,7 @@ use crate::tsm::service::{ServiceSet, Services};
 pub use error::ApplyError;
 pub use execute::{ApplyResult, Done};
 pub use running::{ProcessChange, ServiceRun};
+pub use unit_change::UnitChange;
 
 /// What is to be applied, and where.
 #[derive(Clone, Copy)]
@@ -59,6 +61,8 @@ pub struct ApplyPlan {
     pub env: EnvRef,
     /// The services, in the order of the file; those to be removed are the last.
     pub services: Vec<ServiceChange>,
+    /// What becomes of the unit that is installed for it. Who knows how a unit is placed on this machine fills it in.
+    pub unit: Option<UnitChange>,
     /// The environment belongs to another user, so the plan cannot be executed.
     pub other_user: Option<ApplyError>,
     /// How processes are restarted.
@@ -117,7 +121,7 @@ pub fn plan(request: &ApplyRequest) -> Result<ApplyPlan, Fault> {
     let mut services = declared(request, &document, rollout, &env)?;
     services.extend(removed(request, &services, &env)?);
     let is_live = running::plan(request, &env, &mut services)?;
-    Ok(ApplyPlan { env, services, other_user: other_user(request, &document), rollout, is_live })
+    Ok(ApplyPlan { env, services, unit: None, other_user: other_user(request, &document), rollout, is_live })
 }
 
 /// The services that the environment declares.
@@ -204,7 +208,7 @@ impl ApplyPlan {
     /// True if everything is as the environment says.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.services.iter().all(ServiceChange::is_done)
+        self.unit.is_none() && self.services.iter().all(ServiceChange::is_done)
     }
 }
 

@@ -4,6 +4,7 @@ use std::fs;
 
 use tetra::tsm::definition::Definition;
 
+use crate::ports::free_port;
 use crate::waiting::eventually;
 use crate::world::World;
 
@@ -113,4 +114,19 @@ fn instances_have_the_next_ports_and_one_name() {
     assert_eq!(world.run("tsm list running").done().lines().count(), 4);
     let ports = fs::read_to_string(world.paths().ports()).expect("a registry");
     assert_eq!(ports.lines().filter(|line| line.starts_with("web:")).count(), 3);
+}
+
+#[test]
+fn a_startup_calls_started_what_a_start_calls_started() {
+    let mut world = World::new();
+    let port = free_port();
+    world.run(&format!("tsm save slow --port {port} -- sleep 1000; tsm save gone -- sh -c 'exit 3'")).done();
+    world.run("tsm enable slow gone").done();
+    let said = world.run("tsm startup");
+    assert_eq!(said.code, 1, "{}", said.stderr);
+    let row = |name: &str| said.output.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned();
+    assert!(row("slow").contains("started") && row("gone").contains("failed"), "{}", said.output);
+    assert!(said.stderr.contains("startup incomplete: 1 started (1 not ready), 1 failed"), "{}", said.stderr);
+    assert!(said.stderr.contains(&format!("started but not listening on {port}")), "{}", said.stderr);
+    assert!(!said.stderr.contains("already in use"), "nothing listens there: {}", said.stderr);
 }

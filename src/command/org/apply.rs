@@ -2,12 +2,16 @@
 
 use super::context::{affected_envs, environment, organization, value};
 use crate::base::environment::EnvName;
-use crate::base::fault::Fault;
+use crate::base::fault::{Fault, FaultKind};
 use crate::base::name::OrgName;
 use crate::base::redact;
 use crate::command::{Command, Cx, Effect, Prepared, Stage};
+use crate::daemon::install::{self, EditedUnit, InstallPlan, InstallRequest, UnitForm};
+use crate::ops::OpContext;
 use crate::ops::apply::effects::{self, ExplainedKey, KeyEffect};
-use crate::ops::apply::{self, Action, ApplyPlan, ApplyRequest, Done, Replace, ServiceChange};
+use crate::ops::apply::{self, Action, ApplyPlan, ApplyRequest, Done, Replace, ServiceChange, UnitChange};
+use crate::ops::unit::UnitScope;
+use crate::org::store::OrgStore;
 use crate::report::{Cell, Report, Table, Tone, Value, Visibility};
 
 /// Make this machine do what an environment says
@@ -15,7 +19,8 @@ use crate::report::{Cell, Report, Table, Tone, Value, Visibility};
 /// Writes a definition for each `[services.NAME]` of the generated file, with its command, directory, env file, port, log level and
 /// log format, and enables it to start at boot. What runs and is concerned by a change is restarted, also by a change of limits, env
 /// files and secrets: in the order of dependencies, each service when the one before is healthy (`[deployment] strategy` in
-/// manifest.toml). Where a step fails, files and processes are put back as they were. Applying it again changes nothing.
+/// manifest.toml). The unit that `daemon install` wrote is written anew. Where a step fails, files and processes are put back as they
+/// were. Applying it again changes nothing.
 #[derive(Debug, clap::Args)]
 pub struct Apply {
     /// The environment; default: the chosen one
@@ -37,6 +42,32 @@ struct ApplyStage {
     env: EnvName,
     replace: Replace,
     plan: ApplyPlan,
+    notes: Vec<String>,
+}
+
+/// What becomes of the unit that is installed for the environment, if one is and it changes.
+fn unit_change(request: &ApplyRequest, notes: &mut Vec<String>) -> Option<UnitChange> {
+    let context =
+        OpContext { paths: request.paths, host: request.host, org: Some(request.org), env: Some(request.env) };
+    let wanted = InstallRequest {
+        env: request.env,
+        scope: UnitScope::OfEnvironment,
+        form: UnitForm::Single,
+        port: None,
+        edited: EditedUnit::Keep,
+    };
+    let InstallPlan { path, old, text, manager, .. } = match install::draft(&context, &wanted) {
+        Ok(plan) => plan,
+        Err(fault) => {
+            // Where no unit can be installed there is none to change.
+            if fault.kind == FaultKind::HandEdited {
+                notes.push(format!("the unit was left as it is: {fault}"));
+            }
+            return None;
+        }
+    };
+    let old = old.filter(|old| *old != text)?;
+    Some(UnitChange { path, manager, old, new: text })
 }
 
 impl Command for Apply {
@@ -49,8 +80,11 @@ impl Command for Apply {
     }
 
     fn prepare(self, cx: &mut Cx) -> Result<Prepared, Fault> {
+        // Which environment is only a question where there is an organization.
+        let org = organization(cx)?;
+        OrgStore::open(cx.paths, &org)?;
         let environments = affected_envs(cx, self.env.as_ref())?;
-        let (org, env) = (organization(cx)?, environment(cx, self.env.as_ref())?);
+        let env = environment(cx, self.env.as_ref())?;
         let replace = if self.force { Replace::Any } else { Replace::Own };
         let effect = self.effect();
         let request = ApplyRequest { paths: cx.paths, host: cx.host, org: &org, env: &env, replace };
@@ -60,8 +94,12 @@ impl Command for Apply {
             let run = |keys: Vec<ExplainedKey>, _: &mut Cx| Ok(explained(&keys));
             return Ok(Stage { effect, environments, state, plan, run }.dry_run());
         }
-        let plan = apply::plan(&request)?;
-        let state = ApplyStage { org, env, replace, plan };
+        let mut plan = apply::plan(&request)?;
+        let mut notes = Vec::new();
+        if plan.other_user.is_none() {
+            plan.unit = unit_change(&request, &mut notes);
+        }
+        let state = ApplyStage { org, env, replace, plan, notes };
         let stage = Stage { effect, environments, state, plan: show, run: execute };
         Ok(if self.dry_run { Stage { plan: show_dry, ..stage }.dry_run() } else { stage.ready() })
     }
@@ -70,27 +108,32 @@ impl Command for Apply {
 fn show(stage: &ApplyStage, _: &mut Cx) -> Result<Option<Report>, Fault> {
     match &stage.plan.other_user {
         Some(refused) => Err(refused.clone().into()),
-        None => Ok(Some(report(&stage.plan))),
+        None => Ok(Some(report(stage))),
     }
 }
 
 /// The plan also of an environment that runs as another user.
 fn show_dry(stage: &ApplyStage, _: &mut Cx) -> Result<Option<Report>, Fault> {
     let refused = stage.plan.other_user.as_ref().map(ToString::to_string);
-    Ok(Some(report(&stage.plan).note(refused.unwrap_or_else(|| "nothing was changed".to_owned()))))
+    Ok(Some(report(stage).note(refused.unwrap_or_else(|| "nothing was changed".to_owned()))))
 }
 
 fn execute(stage: ApplyStage, cx: &mut Cx) -> Result<Report, Fault> {
-    let ApplyStage { org, env, replace, plan } = stage;
-    let request = ApplyRequest { paths: cx.paths, host: cx.host, org: &org, env: &env, replace };
+    let ApplyStage { org, env, replace, plan, .. } = &stage;
+    let request = ApplyRequest { paths: cx.paths, host: cx.host, org, env, replace: *replace };
     let result = plan.execute(&request, &mut cx.progress())?;
-    let report = result.done.iter().fold(report(&plan), |report, done| report.note(done_text(done)));
+    let report = result.done.iter().fold(report(&stage), |report, done| report.note(done_text(done)));
+    let report = match &plan.unit {
+        Some(unit) => report.note(format!("{}: `tsm daemon restart @{env}` makes all of it count", unit.name())),
+        None => report,
+    };
     let waits = !plan.is_live && plan.services.iter().any(|service| service.enabled);
     Ok(match (plan.is_done(), waits) {
         (true, _) => report.note(format!("{} is applied already; nothing was changed", plan.env)),
-        (false, true) => {
-            report.note(format!("nothing of {} runs here: `tsm startup` starts what is enabled", plan.env))
-        }
+        (false, true) => report.note(format!(
+            "nothing of {} runs here: `tsm daemon start` or `tsm startup` starts what is enabled",
+            plan.env
+        )),
         (false, false) => report,
     })
 }
@@ -117,8 +160,9 @@ const ALL_COLUMNS: [(&str, &str); 8] = [
     ("command", "COMMAND"),
 ];
 
-fn report(plan: &ApplyPlan) -> Report {
-    let concerns_none = plan.services.iter().all(|service| service.run.is_empty());
+fn report(stage: &ApplyStage) -> Report {
+    let plan = &stage.plan;
+    let concerns_none = plan.unit.is_none() && plan.services.iter().all(|service| service.run.is_empty());
     let is_shown = |key: &str| key != RUNNING || !concerns_none;
     let columns: Vec<_> = ALL_COLUMNS.into_iter().filter(|(key, _)| is_shown(key)).collect();
     let mut table = Table::new(&columns)
@@ -135,6 +179,11 @@ fn report(plan: &ApplyPlan) -> Report {
         notes.extend(obstacle.map(|why| format!("{} cannot be restarted as it is defined now: {why}", service.name)));
         notes.extend(service.notes.iter().map(|note| format!("{}: {note}", service.name)));
     }
+    if let Some(unit) = &plan.unit {
+        let cells = unit_row(unit).into_iter().zip(ALL_COLUMNS);
+        table.row(cells.filter(|(_, (key, _))| is_shown(key)).map(|(cell, _)| cell).collect());
+    }
+    notes.extend(stage.notes.iter().cloned());
     notes.into_iter().fold(Report::of(table), Report::note)
 }
 
@@ -153,6 +202,21 @@ fn row(service: &ServiceChange) -> Vec<Cell> {
         Value::from(changes).into(),
         service.run.starts.into(),
         Cell::from(service.definition.as_ref().map_or_else(String::new, |it| redact::text(&it.command))),
+    ]
+}
+
+/// The unit, as a row among the services.
+fn unit_row(unit: &UnitChange) -> Vec<Cell> {
+    let directives = unit.directives();
+    vec![
+        Cell::from(unit.name()).tone(Tone::Strong),
+        Cell::from("changed").tone(Tone::Warn),
+        unit.is_enabled().into(),
+        Cell::from(format!("reload ({})", directives.join(", "))),
+        Value::from(Vec::<String>::new()).into(),
+        Value::from(directives).into(),
+        false.into(),
+        Cell::from("tetra daemon run"),
     ]
 }
 

@@ -54,7 +54,8 @@ impl ApplyPlan {
         let known = ProcessStore::open(request.paths).names()?;
         let mut rollout =
             Running { plan: self, context: &context, on_progress, known, done: Vec::new(), before: Vec::new() };
-        match self.write(request.paths).and_then(|()| rollout.run()) {
+        let unit = || self.unit.as_ref().map_or(Ok(()), |unit| unit.write(request.host));
+        match self.write(request.paths).and_then(|()| unit()).and_then(|()| rollout.run()) {
             Ok(()) => Ok(ApplyResult { done: rollout.done }),
             Err(why) => Err(rollout.revert(&backup, why)),
         }
@@ -200,6 +201,8 @@ impl<'a> Running<'a, '_> {
     fn revert(&mut self, backup: &Backup, why: Fault) -> Fault {
         let mut failures: Vec<String> = Vec::new();
         failures.extend(backup.restore(self.context.paths).err().map(|error| error.to_string()));
+        let unit = self.plan.unit.as_ref().map(|unit| unit.restore(self.context.host));
+        failures.extend(unit.and_then(Result::err).map(|error| error.to_string()));
         // Also what a failed start left behind.
         let all = self.context.processes().unwrap_or_default();
         let is_of = |it: &Process| {

@@ -5,6 +5,7 @@ use tetra::supervise::meta::{self, ExitStatus, LastExit, ProcessState, RestartPo
 
 use crate::sandbox::{Sandbox, is_running};
 use crate::waiting::eventually;
+use crate::world::World;
 
 fn names(list: &serde_json::Value) -> Vec<&str> {
     let rows = list.as_array().expect("an array");
@@ -274,4 +275,16 @@ fn no_place_shows_a_secret_of_a_command_line() {
     }
     let log = std::fs::read_to_string(yard.home().join("logs/tetra.jsonl")).expect("a log");
     assert!(log.contains("tsm start") && !log.contains("hunter2"), "{log}");
+}
+
+#[test]
+fn a_crash_loop_shows_without_any_option() {
+    let mut world = World::new();
+    world.run("tsm start --no-wait --restart always --name loop -- sh -c 'exit 3'").done();
+    eventually("it is seen", || {
+        let row = world.run("tsm list").done();
+        let row = row.lines().find(|line| line.contains("loop")).unwrap_or_default().to_owned();
+        let restarts = row.split_whitespace().last().and_then(|word| word.parse::<u32>().ok());
+        row.contains("crash loop") && restarts.is_some_and(|count| count > 2)
+    });
 }

@@ -244,3 +244,60 @@ fn every_key_of_every_built_in_environment_is_explained() {
     }
     assert!(world.run("org apply @dev --explain").done().contains("declared only: tetra makes no backups"));
 }
+
+#[test]
+fn the_unit_that_is_installed_follows_its_environment_and_comes_back_where_a_service_fails() {
+    let home = crate::transcript::SessionHome::new();
+    let scene =
+        "export PATH=~/fake:$PATH TETRA_UNIT_DIR=~/units TETRA_ORG=acme; L=tetra/org/acme/environments/local.toml; ";
+    let run = |lines: &str| home.bash(&format!("{scene}{lines}"));
+    let port = free_ports(2).start;
+    let begin = "mkdir -p fake units/system units/user && printf '#!/bin/sh\\necho \"$@\" >> ~/calls\\n' > fake/systemctl && \
+                 cp fake/systemctl fake/systemd-analyze && chmod +x fake/* && org init acme >/dev/null 2>&1 && \
+                 sed -i 's|^command = .*|command = \"python3 -m http.server PORT --bind 127.0.0.1\"|; s|^cwd = .*|cwd = \"/\"|' $L && \
+                 printf '\\n[overrides.dev]\\nports.tetra = PORT\\nresources.memory_max = 200\\n' >> $L && \
+                 tsm org promote @dev >/dev/null 2>&1 && tsm org apply @dev 2>&1 && tsm startup 2>&1";
+    let (said, code) = run(&begin.replace("PORT", &port.to_string()));
+    assert!(code == 0 && !said.contains("reload"), "no unit is installed: {said}");
+    let (said, _) = run("tsm daemon install @dev --dry-run --json 2>/dev/null");
+    let planned: Value = serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}"));
+    let (file, text) = (planned["file"].as_str().expect("a file"), planned["text"].as_str().expect("a text"));
+    assert!(text.contains("MemoryMax=200M"), "{text}");
+    run(&format!("cat > {file} <<'END'\n{text}END"));
+
+    let (said, code) = run("tsm org apply @dev 2>&1");
+    assert!(code == 0 && said.contains("applied already"), "{said}");
+    let promote = "tsm org promote @dev >/dev/null 2>&1; ";
+    let (said, code) = run(&format!(
+        "sed -i 's/^resources.memory_max = 200/resources.memory_max = 300/' $L; {promote}tsm org apply @dev 2>&1; cat calls {file}"
+    ));
+    assert!(code == 0 && said.contains("reload (MemoryMax)") && said.contains("tsm daemon restart @dev"), "{said}");
+    assert!(
+        said.contains("daemon-reload") && said.contains("MemoryMax=300M") && said.contains("restarted tetra"),
+        "{said}"
+    );
+    let (said, code) = run("tsm org apply @dev 2>&1");
+    assert!(code == 0 && said.contains("applied already"), "{said}");
+
+    let (said, code) = run(&format!(
+        "sed -i 's/^resources.memory_max = 300/resources.memory_max = 400/; s/python3 -m [^\"]*/false/' $L; {promote}tsm org apply @dev 2>&1"
+    ));
+    assert!(code == 14 && said.contains("everything was put back"), "{said}");
+    let (said, _) = run(&format!("cat {file}; tsm list; tsm delete all"));
+    assert!(said.contains("MemoryMax=300M") && said.contains("online"), "{said}");
+    // An edit is the operator's.
+    let (said, code) =
+        run(&format!("sed -i 's/^MemoryMax=.*/MemoryMax=1G/' {file}; tsm org apply @dev 2>&1; cat {file}"));
+    assert!(code == 0 && said.contains("the unit was left as it is") && said.contains("MemoryMax=1G"), "{said}");
+}
+
+#[test]
+fn which_organization_is_asked_before_which_environment() {
+    let mut world = World::new();
+    for line in ["org apply", "org apply @dev", "org apply --explain"] {
+        assert!(world.run(line).failed(3).contains("organization"), "{line}");
+    }
+    for line in ["org apply --org acme", "org apply @dev --org acme"] {
+        assert!(world.run(line).failed(5).contains("organization `acme` does not exist"), "{line}");
+    }
+}
